@@ -1,0 +1,197 @@
+// IP addresses, endpoints and ranges as text and as numbers, and the 4-tuple that names a connection.
+// Resolving host names is left to the roles; bytes for the kernel are left to sys/.
+import ipaddr from "ipaddr.js";
+import { AppError } from "./errors.js";
+
+export type Family = 4 | 6;
+
+/** One IP address: 4 or 16 bytes in network order. */
+export interface IpAddress {
+  readonly family: Family;
+  readonly bytes: Uint8Array;
+}
+
+/** `count` addresses that follow each other, beginning with `first`. */
+export interface AddressRange {
+  readonly first: IpAddress;
+  readonly count: number;
+}
+
+/** A run of ports, both ends included. */
+export interface PortRange {
+  readonly first: number;
+  readonly last: number;
+}
+
+/** What a person wrote as `host:port` or `host:first-last`; the host is still a name or an address. */
+export interface HostPorts {
+  readonly host: string;
+  readonly ports: PortRange;
+}
+
+/** What names a TCP connection (RFC 9293): no two can be alike at the same time. */
+export interface FourTuple {
+  readonly sourceIp: string;
+  readonly sourcePort: number;
+  readonly destinationIp: string;
+  readonly destinationPort: number;
+}
+
+export const DEFAULT_HOST = "127.0.0.1";
+const MAX_RANGE = 2 ** 24;
+
+/**
+ * Parses `host:port`, `[::1]:7777`, `host:7777-7786`, and `:7777` or `7777`, which mean 127.0.0.1.
+ *
+ * @param options.anyPort allow port 0, with which a server lets the kernel choose
+ * @throws {AppError} E_ADDRESS when it is none of these
+ */
+export function parseHostPorts(text: string, options: { anyPort?: boolean } = {}): HostPorts {
+  const bracketed = /^\[([^\]]+)\]:([^:]+)$/.exec(text);
+  const plain = /^(?:([^:[\]]*):)?([^:]+)$/.exec(text);
+  const host = bracketed ? bracketed[1]! : plain?.[1] || DEFAULT_HOST;
+  const ports = bracketed?.[2] ?? plain?.[2];
+  if (ports === undefined || /\s/.test(host)) throw badEndpoint(text);
+  if (bracketed && !ipaddr.IPv6.isValid(host.replace(/%.*$/, ""))) throw badEndpoint(text);
+  if (!bracketed && !/\d/.test(ports)) {
+    throw new AppError("E_ADDRESS", `"${text}" has no port`, { fix: `write it as ${text.replace(/:$/, "")}:7777` });
+  }
+  return { host, ports: parsePorts(ports, text, options.anyPort ? 0 : 1) };
+}
+
+/**
+ * Parses a port or a range of ports: `7777`, `1024-65535`.
+ *
+ * @throws {AppError} E_ADDRESS when a port lies outside `min` to 65,535 or the range runs backwards
+ */
+export function parsePorts(text: string, whole = text, min = 1): PortRange {
+  const match = /^(\d+)(?:-(\d+))?$/.exec(text.trim());
+  if (!match) throw badEndpoint(whole);
+  const first = Number(match[1]);
+  const last = Number(match[2] ?? match[1]);
+  for (const port of [first, last]) {
+    if (port < min || port > 65535) {
+      throw new AppError("E_ADDRESS", `port ${port} in "${whole}" does not exist`, {
+        fix: `a TCP port is 16 bits: give one from ${min} to 65535`,
+        facts: { port },
+      });
+    }
+  }
+  if (last < first) {
+    throw new AppError("E_ADDRESS", `the port range "${text}" runs backwards`, { fix: `write it as ${last}-${first}` });
+  }
+  return { first, last };
+}
+
+/**
+ * Parses an IP address in its usual text form.
+ *
+ * @throws {AppError} E_ADDRESS when it is none
+ */
+export function parseIp(text: string): IpAddress {
+  const bare = text.trim().replace(/^\[(.*)\]$/, "$1");
+  const isV4 = ipaddr.IPv4.isValidFourPartDecimal(bare);
+  if (!isV4 && !ipaddr.IPv6.isValid(bare)) {
+    throw new AppError("E_ADDRESS", `"${text}" is not an IP address`, { fix: "write it as 127.0.0.2 or ::1" });
+  }
+  const bytes = Uint8Array.from((isV4 ? ipaddr.IPv4.parse(bare) : ipaddr.IPv6.parse(bare)).toByteArray());
+  return { family: isV4 ? 4 : 6, bytes };
+}
+
+/**
+ * Parses addresses as options give them: one (`10.0.0.1`), a list (`10.0.0.1,10.0.0.9`), a range
+ * (`10.0.0.1-10.0.0.20`) or CIDR (`10.0.0.0/24`: without the network and broadcast addresses of IPv4).
+ *
+ * @throws {AppError} E_ADDRESS when a part is none of these, or more than 16,777,216 addresses
+ */
+export function parseAddressRanges(text: string): AddressRange[] {
+  return text.split(",").map((part) => {
+    const piece = part.trim();
+    if (piece.includes("/")) return parseCidr(piece);
+    const [from, to] = piece.split("-", 2) as [string, string?];
+    const first = parseIp(from);
+    if (to === undefined) return { first, count: 1 };
+    const last = parseIp(to);
+    const count = Number(toInteger(last) - toInteger(first)) + 1;
+    if (first.family !== last.family || count < 1) {
+      throw new AppError("E_ADDRESS", `the address range "${piece}" runs backwards`, { fix: "put the lower first" });
+    }
+    return checkedRange(first, count, piece);
+  });
+}
+
+/** The address `offset` places after `address`. */
+export function addToIp(address: IpAddress, offset: number): IpAddress {
+  const bytes = Uint8Array.from(address.bytes);
+  let carry = offset;
+  for (let i = bytes.length - 1; i >= 0 && carry > 0; i--) {
+    carry += bytes[i]!;
+    bytes[i] = carry % 256;
+    carry = Math.floor(carry / 256);
+  }
+  return { family: address.family, bytes };
+}
+
+/** The usual text of an address: `127.0.0.1`, `::1`; an IPv4-mapped one as its IPv4 address. */
+export function formatIp(address: IpAddress): string {
+  const parsed = ipaddr.fromByteArray([...address.bytes]);
+  if (parsed instanceof ipaddr.IPv6 && parsed.isIPv4MappedAddress()) return parsed.toIPv4Address().toString();
+  return parsed instanceof ipaddr.IPv6 ? parsed.toRFC5952String() : parsed.toString();
+}
+
+/** `127.0.0.1:7777`, `[::1]:7777`. */
+export function formatEndpoint(ip: string, port: number): string {
+  return ip.includes(":") ? `[${ip}]:${port}` : `${ip}:${port}`;
+}
+
+/** `127.0.0.2:40001 → 127.0.0.1:7777`. */
+export function formatFourTuple(tuple: FourTuple): string {
+  const source = formatEndpoint(tuple.sourceIp, tuple.sourcePort);
+  return `${source} → ${formatEndpoint(tuple.destinationIp, tuple.destinationPort)}`;
+}
+
+/** Whether the address is this machine's own by definition: 127.0.0.0/8 or ::1. */
+export function isLoopback(address: IpAddress): boolean {
+  return ipaddr.fromByteArray([...address.bytes]).range() === "loopback";
+}
+
+function parseCidr(text: string): AddressRange {
+  const [ip, prefixText] = text.split("/", 2) as [string, string];
+  const address = parseIp(ip);
+  const bits = address.bytes.length * 8;
+  const prefix = /^\d+$/.test(prefixText) ? Number(prefixText) : -1;
+  if (prefix < 0 || prefix > bits) {
+    throw new AppError("E_ADDRESS", `"${text}" is not a CIDR block`, { fix: `give a prefix from 0 to ${bits}` });
+  }
+  const size = 2 ** Math.min(bits - prefix, 53);
+  const network = fromInteger((toInteger(address) >> BigInt(bits - prefix)) << BigInt(bits - prefix), address.family);
+  const hasEdges = address.family === 4 && prefix < 31;
+  return checkedRange(hasEdges ? addToIp(network, 1) : network, hasEdges ? size - 2 : size, text);
+}
+
+function checkedRange(first: IpAddress, count: number, text: string): AddressRange {
+  if (count > MAX_RANGE) {
+    throw new AppError("E_ADDRESS", `"${text}" names more addresses than can be used`, { fix: "give a smaller range" });
+  }
+  return { first, count };
+}
+
+function toInteger(address: IpAddress): bigint {
+  return address.bytes.reduce((sum, byte) => (sum << 8n) | BigInt(byte), 0n);
+}
+
+function fromInteger(value: bigint, family: Family): IpAddress {
+  const bytes = new Uint8Array(family === 4 ? 4 : 16);
+  let rest = value;
+  for (let i = bytes.length - 1; i >= 0; i--) {
+    bytes[i] = Number(rest & 255n);
+    rest >>= 8n;
+  }
+  return { family, bytes };
+}
+
+function badEndpoint(text: string): AppError {
+  return new AppError("E_ADDRESS", `"${text}" is not an address of the form host:port`, {
+    fix: "write it as 127.0.0.1:7777, [::1]:7777, example.org:7777 or :7777",
+  });
+}

@@ -1,0 +1,123 @@
+// Numbers with units as people type and read them: counts (10k), durations (30s), sizes (64KiB), rates (0.033).
+// Every parser throws E_OPTION with the accepted forms; every formatter is a pure function.
+import { AppError } from "./errors.js";
+
+const COUNT_FACTORS: Record<string, number> = { "": 1, k: 1e3, m: 1e6, g: 1e9 };
+const DURATION_MS: Record<string, number> = { ms: 1, s: 1e3, m: 60e3, h: 3600e3 };
+const SIZE_BYTES: Record<string, number> = {
+  "": 1,
+  b: 1,
+  kb: 1e3,
+  mb: 1e6,
+  gb: 1e9,
+  kib: 1024,
+  mib: 1024 ** 2,
+  gib: 1024 ** 3,
+};
+const NUMBER_WITH_UNIT = /^(\d+(?:\.\d+)?|\.\d+)\s*([a-z]*)$/i;
+
+/**
+ * Parses a whole count: `250`, `10k`, `1.5m` (k and m are 1,000 and 1,000,000).
+ *
+ * @throws {AppError} E_OPTION when it is no whole number or lies outside `min` to `max`
+ */
+export function parseCount(text: string, name = "count", min = 1, max = 2 ** 31 - 1): number {
+  const value = withUnit(text, COUNT_FACTORS);
+  const rounded = value === undefined ? undefined : Math.round(value);
+  if (value === undefined || rounded === undefined || Math.abs(value - rounded) > 1e-6) {
+    throw invalid(name, text, "a whole number such as 250, 10k or 1m");
+  }
+  if (rounded < min || rounded > max) {
+    throw invalid(name, text, `from ${formatCount(min)} to ${formatCount(max)}`);
+  }
+  return rounded;
+}
+
+/**
+ * Parses a rate per second, fractions allowed: `0.033`, `500`, `10k`.
+ *
+ * @throws {AppError} E_OPTION when it is no number, or not above zero
+ */
+export function parseRate(text: string, name = "rate"): number {
+  const value = withUnit(text, COUNT_FACTORS);
+  if (value === undefined) throw invalid(name, text, "a number per second such as 0.033, 500 or 10k");
+  if (value <= 0 || value > 1e9) throw invalid(name, text, "above 0 and at most 1,000,000,000 per second");
+  return value;
+}
+
+/**
+ * Parses a duration: `500ms`, `30s`, `5m`, `1h`; a bare number is seconds.
+ *
+ * @returns milliseconds
+ * @throws {AppError} E_OPTION when it is no duration
+ */
+export function parseDuration(text: string, name = "duration"): number {
+  const value = withUnit(text, { ...DURATION_MS, "": 1e3 });
+  if (value === undefined || value > 366 * 24 * 3600e3) {
+    throw invalid(name, text, "a duration such as 500ms, 30s, 5m or 1h");
+  }
+  return value;
+}
+
+/**
+ * Parses a size: `512`, `64KiB` (1024) or `64KB` (1000).
+ *
+ * @returns bytes
+ * @throws {AppError} E_OPTION when it is no size
+ */
+export function parseSize(text: string, name = "size"): number {
+  const value = withUnit(text, SIZE_BYTES);
+  if (value === undefined || !Number.isSafeInteger(Math.round(value))) {
+    throw invalid(name, text, "a size such as 512, 64KiB or 2MB");
+  }
+  return Math.round(value);
+}
+
+/** `1000000` as `1,000,000`. */
+export function formatCount(value: number): string {
+  return Math.round(value).toLocaleString("en-US");
+}
+
+/** Bytes in binary units, three digits: `6.78 KiB`. */
+export function formatBytes(bytes: number): string {
+  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
+  let value = bytes;
+  let unit = 0;
+  while (Math.abs(value) >= 1024 && unit < units.length - 1) {
+    value /= 1024;
+    unit++;
+  }
+  return `${unit === 0 ? Math.round(value) : threeDigits(value)} ${units[unit]}`;
+}
+
+/** Milliseconds as a person says them: `850 µs`, `12.3 ms`, `7.10 s`, `2m 05s`. */
+export function formatDuration(ms: number): string {
+  if (ms < 1) return `${Math.round(ms * 1000)} µs`;
+  if (ms < 1000) return `${threeDigits(ms)} ms`;
+  if (ms < 60e3) return `${threeDigits(ms / 1000)} s`;
+  const seconds = Math.round(ms / 1000);
+  const hours = Math.floor(seconds / 3600);
+  const minutes = Math.floor((seconds % 3600) / 60);
+  const rest = String(seconds % 60).padStart(2, "0");
+  return hours > 0 ? `${hours}h ${String(minutes).padStart(2, "0")}m ${rest}s` : `${minutes}m ${rest}s`;
+}
+
+/** `singular` or `plural` after its count: `1 connection`, `2 connections`. */
+export function plural(count: number, singular: string, many = `${singular}s`): string {
+  return `${formatCount(count)} ${count === 1 ? singular : many}`;
+}
+
+function threeDigits(value: number): string {
+  if (value >= 100) return value.toFixed(0);
+  return value >= 10 ? value.toFixed(1) : value.toFixed(2);
+}
+
+function withUnit(text: string, factors: Record<string, number>): number | undefined {
+  const match = NUMBER_WITH_UNIT.exec(text.trim());
+  const factor = match ? factors[match[2]!.toLowerCase()] : undefined;
+  return match && factor !== undefined ? Number(match[1]) * factor : undefined;
+}
+
+function invalid(name: string, text: string, wanted: string): AppError {
+  return new AppError("E_OPTION", `${name} "${text}" is not valid`, { fix: `give ${wanted}` });
+}

@@ -1,0 +1,93 @@
+// Turns the next free 4-tuple of the plan into a socket that is connecting: socket, options, bind, connect.
+import { formatIp } from "../base/address.js";
+import { type PlannedTuple, TuplePlanner } from "../engine/planner.js";
+import { PHASE } from "../engine/shard-memory.js";
+import { EADDRINUSE, EADDRNOTAVAIL, EINPROGRESS } from "../sys/errno.js";
+import { SocketAddress } from "../sys/sockaddr.js";
+import { allowAddressReuse, bindTo, closeFd, connectTo, delayPortChoice, openTcp } from "../sys/socket.js";
+import { type ConnectPlan, SHARED } from "./protocol.js";
+
+/** Several shards take tuples from the same plan: a cursor that they share says which is next. */
+export class Opener {
+  /** Tuples passed over because something else has their port. */
+  skipped = 0;
+  /** The PHASE in which the last open() failed. */
+  failedPhase = 0;
+  readonly #planner: TuplePlanner;
+  readonly #cursor: Int32Array;
+  readonly #kernelPicksPort: boolean;
+  readonly #destinations: SocketAddress[][];
+  readonly #sources: { address: SocketAddress; current: number; isAny: boolean }[];
+
+  constructor(plan: ConnectPlan) {
+    this.#planner = new TuplePlanner(plan.tuples);
+    this.#cursor = new Int32Array(plan.shared);
+    this.#kernelPicksPort = plan.tuples.ports.chosenBy === "kernel";
+    const { groups } = plan.tuples;
+    this.#destinations = groups.map((group) => group.destinations.map(({ ip, port }) => new SocketAddress(ip, port)));
+    this.#sources = groups.map((_, group) => {
+      const ip = this.#planner.sourceIp(group, 0);
+      return { address: new SocketAddress(ip, 0), current: 0, isAny: ip.bytes.every((byte) => byte === 0) };
+    });
+  }
+
+  /** @returns a connecting descriptor, or a negative errno whose step is in failedPhase */
+  open(): number {
+    for (;;) {
+      const index = Atomics.add(this.#cursor, SHARED.cursor, 1);
+      if (index >= this.#planner.count) {
+        // Given back, so that the cursor does not run on until it wraps.
+        Atomics.sub(this.#cursor, SHARED.cursor, 1);
+        return this.#fail(PHASE.bind, -EADDRNOTAVAIL);
+      }
+      const tuple = this.#planner.at(index);
+      const destination = this.#destinations[tuple.group]![tuple.destination]!;
+      if (this.#isSelf(tuple)) {
+        this.skipped++;
+        continue;
+      }
+      const fd = openTcp(destination.family);
+      if (fd < 0) return this.#fail(PHASE.socket, fd);
+      const bound = this.#bind(fd, tuple);
+      if (bound < 0) {
+        closeFd(fd);
+        if (bound !== -EADDRINUSE) return this.#fail(PHASE.bind, bound);
+        this.skipped++;
+        continue;
+      }
+      const result = connectTo(fd, destination);
+      if (result < 0 && result !== -EINPROGRESS) {
+        closeFd(fd);
+        // A tuple of our own choice that exists already (an old connection, a TIME_WAIT) makes way for the next.
+        if (result !== -EADDRNOTAVAIL || this.#kernelPicksPort) return this.#fail(PHASE.connect, result);
+        this.skipped++;
+        continue;
+      }
+      return fd;
+    }
+  }
+
+  /** A socket bound to the very address it connects to would connect to itself (RFC 9293, simultaneous open). */
+  #isSelf({ group, source, sourcePort, destination }: PlannedTuple): boolean {
+    const to = this.#planner.destination(group, destination);
+    return sourcePort === to.port && formatIp(this.#planner.sourceIp(group, source)) === formatIp(to.ip);
+  }
+
+  #bind(fd: number, tuple: PlannedTuple): number {
+    const source = this.#sources[tuple.group]!;
+    // Neither address nor port asked for: connect() chooses both.
+    if (source.isAny && tuple.sourcePort === 0) return 0;
+    if (source.current !== tuple.source) {
+      source.address.setIp(this.#planner.sourceIp(tuple.group, tuple.source));
+      source.current = tuple.source;
+    }
+    source.address.setPort(tuple.sourcePort);
+    const option = this.#kernelPicksPort ? delayPortChoice(fd) : allowAddressReuse(fd);
+    return option < 0 ? option : bindTo(fd, source.address);
+  }
+
+  #fail(phase: number, error: number): number {
+    this.failedPhase = phase;
+    return error;
+  }
+}

@@ -1,0 +1,114 @@
+// What a caller may ask of connect(), and what that means when something is not said.
+import type { AddressRange, PortRange } from "../base/address.js";
+import { AppError } from "../base/errors.js";
+import { formatCount } from "../base/units.js";
+import { type Schedule, type Stage, stagedSchedule, steadySchedule } from "../engine/schedule.js";
+
+export interface ConnectOptions {
+  /** Where to: `host:port`, `[::1]:7777`, `host:7777-7786`, `:7777` for 127.0.0.1. */
+  readonly to: string | readonly string[];
+  /** How many connections; default 1. */
+  readonly connections?: number | undefined;
+  /** Connections to begin per second, over all threads; default as fast as they go. */
+  readonly connectRatePerSec?: number | undefined;
+  /** Ramps one after the other, up or down; instead of `connections` and `connectRatePerSec`. */
+  readonly stages?: readonly Stage[] | undefined;
+  /** Handshakes in flight at once, over all threads; default 1,024. */
+  readonly concurrency?: number | undefined;
+  /** Until a handshake counts as failed; default 10,000. */
+  readonly connectTimeoutMs?: number | undefined;
+  /** How long to hold the connections after the ramp; default 10,000, or until the peer closes for a single one. */
+  readonly durationMs?: number | undefined;
+  /** Source addresses; default 127.0.0.0/8 as needed on loopback, elsewhere those of the interface that reaches the destination. */
+  readonly sources?: readonly AddressRange[] | undefined;
+  /** Source ports that we walk ourselves, or the kernel's choice; default 1024-65535, for a single connection the kernel's. */
+  readonly sourcePorts?: PortRange | "kernel" | undefined;
+  /** Sent over every connection. */
+  readonly message?: string | Uint8Array | undefined;
+  /** Messages per connection and second, fractions allowed; default 1. */
+  readonly messageRatePerSec?: number | undefined;
+  /** How to close: default `rst` above 1,000 connections, so that no TIME_WAIT stays. */
+  readonly close?: "rst" | "fin" | undefined;
+  /** Confirms the right to open more than 1,000 connections to an address that is not this machine's. */
+  readonly authorized?: boolean | undefined;
+  /** Ends the run, as stop() does. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Options with every default filled in. */
+export interface ConnectSettings {
+  readonly to: readonly string[];
+  readonly connections: number;
+  readonly schedule: Schedule;
+  readonly isPaced: boolean;
+  readonly concurrency: number;
+  readonly connectTimeoutMs: number;
+  readonly durationMs: number;
+  readonly sources: readonly AddressRange[] | undefined;
+  readonly sourcePorts: PortRange | "kernel" | undefined;
+  readonly message: { readonly bytes: Uint8Array; readonly intervalMs: number } | undefined;
+  readonly reset: boolean;
+  readonly authorized: boolean;
+  /** One connection, as the article's client: it tells what it reads and ends with its peer. */
+  readonly isSingle: boolean;
+}
+
+/** Above this many, connections are closed with RST unless asked otherwise. */
+export const MANY = 1000;
+const CONCURRENCY = 1024;
+const CONNECT_TIMEOUT_MS = 10_000;
+const HOLD_MS = 10_000;
+
+/** @throws {AppError} E_OPTION when an option makes no sense, alone or beside another */
+export function settleOptions(options: ConnectOptions): ConnectSettings {
+  const to = typeof options.to === "string" ? [options.to] : options.to;
+  if (to.length === 0) throw option("no destination is given", "name one, such as 127.0.0.1:7777");
+  const stages = options.stages ?? [];
+  if (stages.length > 0 && (options.connections !== undefined || options.connectRatePerSec !== undefined)) {
+    throw option("stages go without connections and connect rate", "leave out -c and --connect-rate, or --stage");
+  }
+  positive("connections", options.connections, true);
+  positive("connect rate", options.connectRatePerSec);
+  positive("concurrency", options.concurrency, true);
+  positive("connect timeout", options.connectTimeoutMs);
+  positive("message rate", options.messageRatePerSec);
+  for (const stage of stages) positive("a stage's duration", stage.durationMs);
+  const schedule = stages.length > 0 ? stagedSchedule(stages) : steadySchedule(options.connections ?? 1, options.connectRatePerSec);
+  const connections = schedule.peak;
+  if (connections < 1) throw option("the stages ask for no connection", "give one a target, such as --stage 30s:10k");
+  if (options.messageRatePerSec !== undefined && options.message === undefined) {
+    throw option("a message rate is given without a message", "add -m ping, or leave out -r");
+  }
+  const isSingle = stages.length === 0 && connections === 1;
+  return {
+    to,
+    connections,
+    schedule,
+    isPaced: schedule.endMs > 0,
+    concurrency: options.concurrency ?? CONCURRENCY,
+    connectTimeoutMs: options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
+    durationMs: options.durationMs ?? (isSingle ? Number.POSITIVE_INFINITY : HOLD_MS),
+    sources: options.sources,
+    sourcePorts: options.sourcePorts,
+    message: messageOf(options),
+    reset: options.close === undefined ? connections > MANY : options.close === "rst",
+    authorized: options.authorized ?? false,
+    isSingle,
+  };
+}
+
+function messageOf(options: ConnectOptions): ConnectSettings["message"] {
+  if (options.message === undefined) return undefined;
+  const bytes = typeof options.message === "string" ? new TextEncoder().encode(options.message) : options.message;
+  if (bytes.length === 0) throw option("the message is empty", "give it at least one byte, such as -m ping");
+  return { bytes, intervalMs: 1000 / (options.messageRatePerSec ?? 1) };
+}
+
+function positive(name: string, value: number | undefined, isWhole = false): void {
+  if (value === undefined || (value > 0 && value < 2 ** 31 && (!isWhole || Number.isInteger(value)))) return;
+  throw option(`${name} of ${value} is not possible`, `give ${isWhole ? "a whole number" : "a number"} above 0 and below ${formatCount(2 ** 31)}`);
+}
+
+function option(message: string, fix: string): AppError {
+  return new AppError("E_OPTION", message, { fix });
+}

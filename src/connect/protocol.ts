@@ -1,0 +1,67 @@
+// What the main thread and the client's shards agree on: the plan, the counters' places, the messages.
+import type { RecordableHistogram } from "node:perf_hooks";
+import type { TuplePlan } from "../engine/planner.js";
+
+/** Everything a client shard needs to know; plain data. */
+export interface ConnectPlan {
+  readonly tuples: TuplePlan;
+  /** How many connections this shard is to open at most. */
+  readonly share: number;
+  /** Connections that may be in flight in this shard. */
+  readonly window: number;
+  readonly connectTimeoutMs: number;
+  /** Close with RST. */
+  readonly reset: boolean;
+  /** Tell of each opening and reading, as the article's client prints them. */
+  readonly narrates: boolean;
+  readonly message: { readonly bytes: Uint8Array; readonly intervalMs: number } | undefined;
+  /** Words shared by all shards, see SHARED. */
+  readonly shared: SharedArrayBuffer;
+  readonly histograms: ConnectHistograms;
+}
+
+export interface ConnectHistograms {
+  readonly connect: RecordableHistogram;
+  readonly firstByte: RecordableHistogram;
+  readonly roundTrip: RecordableHistogram;
+}
+
+/** Words that all client shards share. */
+export const SHARED = {
+  /** The next tuple of the plan that nobody has taken. */
+  cursor: 0,
+  /** 1 while the peer is known to speak first: then a connection is in flight until its first byte. */
+  peerGreets: 1,
+  words: 4,
+} as const;
+
+/** Places in a client shard's counters. */
+export const COUNTER = {
+  /** Connections begun; those whose tuple was taken are not among them. */
+  started: 0,
+  established: 1,
+  failed: 2,
+  inFlight: 3,
+  open: 4,
+  /** Ended by the peer or the network while open. */
+  lost: 5,
+  /** Closed by us to follow a schedule downwards. */
+  retired: 6,
+  skippedTuples: 7,
+  sentBytes: 8,
+  receivedBytes: 9,
+  sentMessages: 10,
+  answeredMessages: 11,
+  /** Messages that were due while the peer took no more bytes. */
+  blockedMessages: 12,
+  /** When the shard began its first connection, in milliseconds since the epoch; 0 before. */
+  firstBegunAt: 13,
+  /** When it last had nothing more to open and nothing in flight, likewise. */
+  lastSettledAt: 14,
+} as const;
+
+export type ConnectMessage =
+  | { readonly type: "opened"; readonly ip: string; readonly port: number }
+  | { readonly type: "received"; readonly text: string }
+  /** Everything asked of this shard so far has been tried and has settled. */
+  | { readonly type: "settled" };

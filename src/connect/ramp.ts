@@ -1,0 +1,49 @@
+// How many connections each client shard is to have: exact shares, threads started as they are needed, and as many
+// threads opening at once as there are cores.
+import { exactShare } from "../base/share.js";
+
+export interface RampShape {
+  readonly connections: number;
+  readonly shards: number;
+  /** Shards that open at the same time. */
+  readonly active: number;
+}
+
+// Below this, a second thread costs more time than it saves.
+const CONNECTIONS_WORTH_A_THREAD = 1000;
+// What a thread's start takes of a descriptor table: its event loop, its wake-up, files it reads.
+const DESCRIPTORS_PER_THREAD = 4;
+const DESCRIPTORS_SPARE = 24;
+
+/**
+ * @param tableSize descriptors in one table (RLIMIT_NOFILE)
+ * @param tableUsed descriptors in use before the first shard starts
+ */
+export function shapeRamp(connections: number, tableSize: number, tableUsed: number, cores: number): RampShape {
+  const free = tableSize - tableUsed - DESCRIPTORS_SPARE;
+  const threads = Math.ceil(connections / Math.max(1, free - DESCRIPTORS_PER_THREAD));
+  const perTable = Math.max(1, free - DESCRIPTORS_PER_THREAD * (threads + 1));
+  const worthwhile = Math.min(cores, Math.ceil(connections / CONNECTIONS_WORTH_A_THREAD));
+  // A table too small for anything: let the run begin, and let EMFILE tell.
+  const shards = free < DESCRIPTORS_PER_THREAD * 2 ? 1 : Math.max(worthwhile, Math.ceil(connections / perTable));
+  return { connections, shards, active: Math.min(cores, shards) };
+}
+
+/** The most connections shard `index` will ever have. */
+export function shareOf(shape: RampShape, index: number): number {
+  return exactShare(shape.connections, shape.shards, index);
+}
+
+/**
+ * How many connections shard `index` is to have when the run wants `wanted` in all. Shards fill wave by wave, the
+ * members of a wave evenly; those with an earlier number get the odd one.
+ */
+export function targetOf(shape: RampShape, index: number, wanted: number): number {
+  const wave = Math.floor(index / shape.active);
+  const first = wave * shape.active;
+  const members = Math.min(shape.active, shape.shards - first);
+  let before = 0;
+  for (let i = 0; i < first; i++) before += shareOf(shape, i);
+  const inWave = Math.max(0, wanted - before);
+  return Math.min(shareOf(shape, index), exactShare(inWave, members, index - first));
+}

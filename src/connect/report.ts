@@ -1,0 +1,116 @@
+// Makes a client's result out of the counters, the histograms and the kernel's tables.
+import { formatEndpoint, formatIp, type PortRange } from "../base/address.js";
+import { formatBytes, formatCount } from "../base/units.js";
+import { summarizeLatency } from "../engine/latency.js";
+import { TuplePlanner } from "../engine/planner.js";
+import { collectFailures, type FailureCount, sumCounter } from "../engine/shard-memory.js";
+import { countSockets } from "../ports/count.js";
+import { explainFailure, failureName } from "./explain.js";
+import { COUNTER } from "./protocol.js";
+import type { ConnectResult, Explanation, FailureReport } from "./result.js";
+import type { ConnectRun, RunRecord } from "./run.js";
+import type { Targets } from "./targets.js";
+
+/** Counts the held connections in the kernel's socket table, from both ends where both are here. */
+export async function countInKernel({ remotePorts, isLocal }: Targets): Promise<ConnectResult["kernel"]> {
+  const outgoing = await countSockets({ end: "remote", ports: remotePorts });
+  const incoming = isLocal ? (await countSockets({ end: "local", ports: remotePorts })).sockets : 0;
+  return { source: outgoing.source, outgoing: outgoing.sockets, incoming };
+}
+
+export function makeResult(run: ConnectRun, record: RunRecord): ConnectResult {
+  const { memories } = run.pool;
+  const sum = (counter: number) => sumCounter(memories, counter);
+  const { settings, targets, histograms } = run;
+  const all = collectFailures(memories);
+  const failures = all.filter(({ phase }) => phase !== "hold" && phase !== "send");
+  const losses = all.filter(({ phase }) => phase === "hold");
+  const established = sum(COUNTER.established);
+  const lost = sum(COUNTER.lost);
+  const asked = settings.connections;
+  // A single connection stays until its server closes it: that is its end, and no loss.
+  const isTargetMet = established >= asked && failures.length === 0 && (lost === 0 || settings.isSingle);
+  const perConnection = (bytes: number) => (established === 0 ? 0 : Math.round(bytes / established));
+  const sourceAddresses = targets.plan.groups.flatMap(({ sources }) => sources).reduce((total, { count }) => total + count, 0);
+  const { ports } = targets.plan;
+  return {
+    kind: "connect",
+    version: 1,
+    startedAt: record.startedAt.toISOString(),
+    destinations: listDestinations(targets),
+    isTargetMet,
+    asked,
+    established,
+    peakOpen: Math.max(record.peakOpen, sum(COUNTER.open)),
+    failed: sum(COUNTER.failed),
+    failures: failures.map(toReport),
+    lost,
+    losses: losses.map(toReport),
+    explanation: isTargetMet ? undefined : explain(record, [...failures, ...losses]),
+    setupMs: record.setupMs,
+    rampMs: record.rampMs,
+    holdMs: record.holdMs,
+    closeMs: record.closeMs,
+    ratePerSec: record.rampMs === 0 ? 0 : established / (record.rampMs / 1000),
+    latency: {
+      connect: summarizeLatency(histograms.connect),
+      firstByte: summarizeLatency(histograms.firstByte),
+      roundTrip: summarizeLatency(histograms.roundTrip),
+    },
+    traffic: {
+      sentBytes: sum(COUNTER.sentBytes),
+      receivedBytes: sum(COUNTER.receivedBytes),
+      sentMessages: sum(COUNTER.sentMessages),
+      answeredMessages: sum(COUNTER.answeredMessages),
+      blockedMessages: sum(COUNTER.blockedMessages),
+    },
+    memory: {
+      userBytesPerConnection: perConnection(record.held.residentBytes - record.before.residentBytes),
+      kernelBytesPerConnection: perConnection(record.held.kernelBytes - record.before.kernelBytes),
+      kernelEnds: targets.isLocal ? "both" : "one",
+    },
+    kernel: record.kernel,
+    plan: {
+      tuplesAvailable: new TuplePlanner(targets.plan).count,
+      tuplesSkipped: sum(COUNTER.skippedTuples),
+      sourceAddresses,
+      sourcePorts: ports.chosenBy === "kernel" ? "kernel" : describePorts(ports.range),
+    },
+    threads: run.pool.size,
+    hasPrivateTables: run.pool.hasPrivateTables,
+    nofileLimit: run.nofileLimit,
+  };
+}
+
+function explain(record: RunRecord, failures: readonly FailureCount[]): Explanation | undefined {
+  if (record.memoryStop) {
+    const { availableBytes, floorBytes, bound } = record.memoryStop;
+    return {
+      phase: "memory",
+      errno: "none",
+      meaning: `stopped before memory ran out: ${formatBytes(availableBytes)} were left in the ${bound}, and ${formatBytes(floorBytes)} stay free`,
+      fix: bound === "host" ? "add memory, or ask for fewer connections" : "raise the memory limit of the container or service",
+    };
+  }
+  const most = failures[0];
+  if (most) return explainFailure(most);
+  if (!record.wasCutShort) return undefined;
+  return {
+    phase: "stop",
+    errno: "none",
+    meaning: `stopped on request before all connections were open`,
+    fix: "let it run to the end",
+  };
+}
+
+function toReport({ phase, errno, count }: FailureCount): FailureReport {
+  return { phase, errno: failureName(errno), count };
+}
+
+function listDestinations(targets: Targets): string[] {
+  return targets.plan.groups.flatMap(({ destinations }) => destinations.map(({ ip, port }) => formatEndpoint(formatIp(ip), port)));
+}
+
+function describePorts({ first, last }: PortRange): string {
+  return first === last ? formatCount(first) : `${first}-${last}`;
+}

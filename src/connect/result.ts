@@ -1,0 +1,100 @@
+// What a client's run came to: one plain object, the same for the terminal, --json and the library's caller.
+import type { LatencySummary } from "../engine/latency.js";
+import type { Phase } from "../engine/shard-memory.js";
+
+/** Failures of one kind, in words. */
+export interface FailureReport {
+  readonly phase: Phase;
+  /** The errno's name, `FIN` where the peer closed in order. */
+  readonly errno: string;
+  readonly count: number;
+}
+
+/** Why a run did not reach its target: what happened, what it means, what to change. */
+export interface Explanation {
+  readonly phase: Phase | "plan" | "memory" | "stop";
+  readonly errno: string;
+  readonly meaning: string;
+  readonly fix: string;
+}
+
+/** A moment of a run; the numbers are our own counters. */
+export interface ConnectSnapshot {
+  readonly elapsedMs: number;
+  readonly stage: "ramp" | "hold" | "close";
+  readonly asked: number;
+  readonly wanted: number;
+  readonly started: number;
+  readonly established: number;
+  readonly open: number;
+  readonly inFlight: number;
+  readonly failed: number;
+  readonly lost: number;
+  readonly sentMessages: number;
+  readonly answeredMessages: number;
+  /** Until the end of the hold, when that is known. */
+  readonly leftMs: number | undefined;
+}
+
+export interface ConnectResult {
+  readonly kind: "connect";
+  readonly version: 1;
+  readonly startedAt: string;
+  readonly destinations: readonly string[];
+  /** Every connection asked for was ESTABLISHED, and none was lost while held. */
+  readonly isTargetMet: boolean;
+  readonly asked: number;
+  readonly established: number;
+  readonly peakOpen: number;
+  readonly failed: number;
+  readonly failures: readonly FailureReport[];
+  /** Ended by the peer or the network while open. */
+  readonly lost: number;
+  readonly losses: readonly FailureReport[];
+  readonly explanation: Explanation | undefined;
+  /** From the start to the first connect(): threads. */
+  readonly setupMs: number;
+  /** From the first connect() until the last connection had settled. */
+  readonly rampMs: number;
+  readonly holdMs: number;
+  readonly closeMs: number;
+  /** ESTABLISHED per second of the ramp. */
+  readonly ratePerSec: number;
+  readonly latency: {
+    readonly connect: LatencySummary;
+    readonly firstByte: LatencySummary;
+    readonly roundTrip: LatencySummary;
+  };
+  readonly traffic: {
+    readonly sentBytes: number;
+    readonly receivedBytes: number;
+    readonly sentMessages: number;
+    readonly answeredMessages: number;
+    readonly blockedMessages: number;
+  };
+  readonly memory: {
+    readonly userBytesPerConnection: number;
+    readonly kernelBytesPerConnection: number;
+    /** `both` when the other end is on this host too and its kernel memory is counted in. */
+    readonly kernelEnds: "one" | "both";
+  };
+  /** What the kernel's socket table shows while the connections are held. */
+  readonly kernel:
+    | {
+        readonly source: string;
+        /** ESTABLISHED sockets towards the destination ports. */
+        readonly outgoing: number;
+        /** ESTABLISHED sockets on the destination ports as their local ports; 0 when the server is elsewhere. */
+        readonly incoming: number;
+      }
+    | undefined;
+  readonly plan: {
+    readonly tuplesAvailable: number;
+    readonly tuplesSkipped: number;
+    readonly sourceAddresses: number;
+    readonly sourcePorts: "kernel" | string;
+  };
+  readonly threads: number;
+  readonly hasPrivateTables: boolean;
+  readonly nofileLimit: number;
+}

@@ -1,0 +1,270 @@
+// A client's run from the main thread: starts shards as they are needed, paces them, watches memory and losses, and
+// ends with a result. The connections themselves are the shards' business.
+import { EventEmitter } from "node:events";
+import { setTimeout as delay } from "node:timers/promises";
+import type { AppError } from "../base/errors.js";
+import { createLatencyHistogram } from "../engine/latency.js";
+import { isBelowFloor, type MemoryRoom, readMemoryRoom } from "../engine/memory-floor.js";
+import { type MemoryUse, readMemoryUse } from "../engine/memory-use.js";
+import { CORES, ShardPool } from "../engine/pool.js";
+import { sample } from "../engine/sampling.js";
+import { CONTROL, sumCounter } from "../engine/shard-memory.js";
+import { countOpenDescriptors } from "../sys/procfs.js";
+import { raiseNofileLimit } from "../sys/rlimit.js";
+import type { ConnectSettings } from "./options.js";
+import { COUNTER, type ConnectHistograms, type ConnectMessage, type ConnectPlan, SHARED } from "./protocol.js";
+import { type RampShape, shapeRamp, shareOf, targetOf } from "./ramp.js";
+import { countInKernel, makeResult } from "./report.js";
+import type { ConnectResult, ConnectSnapshot } from "./result.js";
+import type { Targets } from "./targets.js";
+
+const PACE_MS = 5;
+const GUARD_MS = 250;
+
+export interface ConnectEvents {
+  /** A connection is ESTABLISHED (told for a single connection only). */
+  opened: [local: { readonly ip: string; readonly port: number }];
+  /** Text was read (told for a single connection only). */
+  received: [text: string];
+}
+
+/** What the report is made of, beside the counters. */
+export interface RunRecord {
+  readonly startedAt: Date;
+  readonly before: MemoryUse;
+  held: MemoryUse;
+  peakOpen: number;
+  setupMs: number;
+  rampMs: number;
+  holdMs: number;
+  closeMs: number;
+  /** The memory room that stopped the ramp. */
+  memoryStop: MemoryRoom | undefined;
+  /** stop() was called before the ramp's end. */
+  wasCutShort: boolean;
+  kernel: ConnectResult["kernel"];
+}
+
+/** A client at work. */
+export class ConnectRun extends EventEmitter<ConnectEvents> {
+  /** Resolves when everything is closed; rejects with an AppError when the run could not go on. */
+  readonly done: Promise<ConnectResult>;
+  readonly settings: ConnectSettings;
+  readonly targets: Targets;
+  readonly nofileLimit = raiseNofileLimit().soft;
+  readonly histograms: ConnectHistograms = {
+    connect: createLatencyHistogram(),
+    firstByte: createLatencyHistogram(),
+    roundTrip: createLatencyHistogram(),
+  };
+  readonly pool: ShardPool<ConnectPlan, ConnectMessage>;
+  readonly #shape: RampShape;
+  readonly #shared = new SharedArrayBuffer(SHARED.words * 4);
+  readonly #startMs = performance.now();
+  readonly #record: RunRecord;
+  readonly #settled = new Set<number>();
+  readonly #stopping = new AbortController();
+  #stage: ConnectSnapshot["stage"] = "ramp";
+  #rampEnded!: () => void;
+  #fault: AppError | undefined;
+  #holdUntilMs: number | undefined;
+
+  constructor(settings: ConnectSettings, targets: Targets) {
+    super();
+    this.settings = settings;
+    this.targets = targets;
+    this.#shape = shapeRamp(settings.connections, this.nofileLimit, countOpenDescriptors(), CORES);
+    this.pool = new ShardPool({
+      module: new URL("./shard.js", import.meta.url),
+      onMessage: (message, shard) => this.#hear(message, shard),
+      onFault: (fault) => this.#fail(fault),
+    });
+    const before = readMemoryUse();
+    this.#record = {
+      startedAt: new Date(),
+      before,
+      held: before,
+      peakOpen: 0,
+      setupMs: 0,
+      rampMs: 0,
+      holdMs: 0,
+      closeMs: 0,
+      memoryStop: undefined,
+      wasCutShort: false,
+      kernel: undefined,
+    };
+    this.done = this.#run();
+  }
+
+  /** Closes every connection and resolves with the result. Asked once or often, it is the same. */
+  stop(): Promise<ConnectResult> {
+    this.#stopping.abort();
+    return this.done;
+  }
+
+  /** Ends at once: the closing is left to the kernel, when the process ends. */
+  abort(): void {
+    this.pool.abort();
+  }
+
+  snapshot(): ConnectSnapshot {
+    const now = performance.now();
+    return {
+      elapsedMs: now - this.#startMs,
+      stage: this.#stage,
+      asked: this.settings.connections,
+      wanted: this.settings.schedule.wantedAt(now - this.#startMs),
+      started: this.#sum(COUNTER.started),
+      established: this.#sum(COUNTER.established),
+      open: this.#sum(COUNTER.open),
+      inFlight: this.#sum(COUNTER.inFlight),
+      failed: this.#sum(COUNTER.failed),
+      lost: this.#sum(COUNTER.lost),
+      sentMessages: this.#sum(COUNTER.sentMessages),
+      answeredMessages: this.#sum(COUNTER.answeredMessages),
+      leftMs: this.#holdUntilMs === undefined ? undefined : Math.max(0, this.#holdUntilMs - now),
+    };
+  }
+
+  /** Snapshots at even intervals until the run ends. */
+  snapshots(intervalMs = 1000): AsyncGenerator<ConnectSnapshot> {
+    return sample(() => this.snapshot(), intervalMs, this.done);
+  }
+
+  [Symbol.asyncIterator](): AsyncGenerator<ConnectSnapshot> {
+    return this.snapshots();
+  }
+
+  async #run(): Promise<ConnectResult> {
+    const timers = [setInterval(() => this.#guard(), GUARD_MS)];
+    if (this.settings.isPaced) timers.push(setInterval(() => this.#pace(), PACE_MS));
+    try {
+      await this.#ramp();
+      await this.#hold();
+      return await this.#close();
+    } finally {
+      for (const timer of timers) clearInterval(timer);
+      await this.pool.stop();
+    }
+  }
+
+  async #ramp(): Promise<void> {
+    const ended = new Promise<void>((resolve) => {
+      this.#rampEnded = resolve;
+    });
+    this.#stopping.signal.addEventListener("abort", () => this.#rampEnded(), { once: true });
+    this.#pace();
+    await ended;
+    const times = this.pool.memories.map(({ counters }) => counters);
+    const firstBegun = Math.min(...times.map((counters) => counters[COUNTER.firstBegunAt]! || Number.POSITIVE_INFINITY));
+    const lastSettled = Math.max(...times.map((counters) => counters[COUNTER.lastSettledAt]!));
+    this.#record.setupMs = Math.max(0, firstBegun - performance.timeOrigin - this.#startMs);
+    // A ramp that was cut short ends now.
+    const isWhole = lastSettled > firstBegun && !this.#stopping.signal.aborted;
+    this.#record.rampMs = (isWhole ? lastSettled : performance.timeOrigin + performance.now()) - firstBegun;
+    this.#record.wasCutShort = this.#stopping.signal.aborted;
+    if (this.#fault) throw this.#fault;
+  }
+
+  async #hold(): Promise<void> {
+    const { settings } = this;
+    const startMs = performance.now();
+    this.#stage = "hold";
+    if (settings.durationMs !== Number.POSITIVE_INFINITY) this.#holdUntilMs = startMs + settings.durationMs;
+    this.#record.held = readMemoryUse();
+    const counted = this.#record.wasCutShort ? undefined : countInKernel(this.targets);
+    // setTimeout() takes 31 bits: a longer hold is as good as for ever.
+    const holdMs = Math.min(settings.durationMs, 2 ** 31 - 1);
+    if (this.#isAnythingOpen()) await delay(holdMs, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
+    this.#record.holdMs = performance.now() - startMs;
+    this.#record.kernel = await counted;
+    if (this.#fault) throw this.#fault;
+  }
+
+  async #close(): Promise<ConnectResult> {
+    this.#stage = "close";
+    const startMs = performance.now();
+    await this.pool.stop();
+    this.#record.closeMs = performance.now() - startMs;
+    return makeResult(this, this.#record);
+  }
+
+  /** Tells the shards how many connections they are to have now, and starts those whose turn comes. */
+  #pace(): void {
+    if (this.#stage !== "ramp" || this.#stopping.signal.aborted) return;
+    const { schedule, isPaced } = this.settings;
+    const elapsedMs = performance.now() - this.#startMs;
+    const wanted = schedule.wantedAt(elapsedMs);
+    for (let shard = 0; shard < this.#shape.shards; shard++) {
+      // Without a pace the shards take turns: one begins when an earlier one has settled.
+      const hasTurn = isPaced || shard < this.#settled.size + this.#shape.active;
+      const target = hasTurn ? targetOf(this.#shape, shard, wanted) : 0;
+      if (shard < this.pool.size) this.pool.set(shard, CONTROL.target, target);
+      // The next thread is started ahead of its turn: that takes it some tens of milliseconds.
+      else if (target > 0 || shard < this.#settled.size + this.#shape.active + 1) this.#startShard(shard, target);
+    }
+    if (elapsedMs >= schedule.endMs) this.#endRampWhenSettled(wanted);
+  }
+
+  #endRampWhenSettled(wanted: number): void {
+    const begun = this.#sum(COUNTER.started) - this.#sum(COUNTER.retired);
+    if (begun === wanted && this.#sum(COUNTER.inFlight) === 0) this.#rampEnded();
+  }
+
+  #startShard(shard: number, target: number): void {
+    const { settings } = this;
+    this.pool.start(
+      {
+        tuples: this.targets.plan,
+        share: shareOf(this.#shape, shard),
+        window: Math.max(1, Math.floor(settings.concurrency / this.#shape.active)),
+        connectTimeoutMs: settings.connectTimeoutMs,
+        reset: settings.reset,
+        narrates: settings.isSingle,
+        message: settings.message,
+        shared: this.#shared,
+        histograms: this.histograms,
+      },
+      target,
+    );
+  }
+
+  #hear(message: ConnectMessage, shard: number): void {
+    if (message.type === "opened") this.emit("opened", { ip: message.ip, port: message.port });
+    else if (message.type === "received") this.emit("received", message.text);
+    else {
+      if (this.pool.memories[shard]!.counters[COUNTER.started]! >= shareOf(this.#shape, shard)) this.#settled.add(shard);
+      this.#pace();
+    }
+  }
+
+  /** Looks after the host and the peer: stops the ramp at the memory floor, ends a run that has lost everything. */
+  #guard(): void {
+    this.#record.peakOpen = Math.max(this.#record.peakOpen, this.#sum(COUNTER.open));
+    if (this.#stage === "ramp") {
+      const room = readMemoryRoom();
+      if (!isBelowFloor(room)) return;
+      this.#record.memoryStop = room;
+      this.pool.memories.forEach(({ counters }, shard) => {
+        this.pool.set(shard, CONTROL.target, counters[COUNTER.started]! - counters[COUNTER.retired]!);
+      });
+      this.#rampEnded();
+    } else if (this.#stage === "hold" && !this.#isAnythingOpen()) {
+      this.#stopping.abort();
+    }
+  }
+
+  #isAnythingOpen(): boolean {
+    return this.#sum(COUNTER.open) > 0;
+  }
+
+  #fail(fault: AppError): void {
+    this.#fault ??= fault;
+    this.#rampEnded();
+    this.#stopping.abort();
+  }
+
+  #sum(counter: number): number {
+    return sumCounter(this.pool.memories, counter);
+  }
+}

@@ -1,0 +1,148 @@
+// From names to numbers: resolves the destinations, finds the source addresses that reach each, and says how many
+// 4-tuples that makes. Opens nothing towards a peer.
+import { networkInterfaces } from "node:os";
+import {
+  type AddressRange,
+  addToIp,
+  type Family,
+  formatIp,
+  type IpAddress,
+  isLoopback,
+  type PortRange,
+  parseHostPorts,
+  parseIp,
+} from "../base/address.js";
+import { AppError } from "../base/errors.js";
+import { formatCount } from "../base/units.js";
+import { type Destination, portCount, type SourcePorts, type TupleGroup, type TuplePlan } from "../engine/planner.js";
+import { errnoMeaning, errnoName } from "../sys/errno.js";
+import { readSysctlNumbers } from "../sys/procfs.js";
+import { resolveHost } from "../sys/resolve.js";
+import { SocketAddress } from "../sys/sockaddr.js";
+import { bindTo, closeFd, connectTo, localAddress, openTcp, openUdp } from "../sys/socket.js";
+import { type ConnectSettings, MANY } from "./options.js";
+
+export interface Targets {
+  readonly plan: TuplePlan;
+  /** Every destination is one of this machine's own addresses: both ends of each connection are here. */
+  readonly isLocal: boolean;
+  readonly remotePorts: PortRange;
+}
+
+const LOOPBACK_FIRST: IpAddress = { family: 4, bytes: Uint8Array.of(127, 0, 0, 1) };
+const LOOPBACK_ADDRESSES = 2 ** 24 - 2;
+/** Needs no privilege (ip_unprivileged_port_start is 1024 by default). */
+const EXPLICIT_PORTS: PortRange = { first: 1024, last: 65535 };
+const EPHEMERAL_DEFAULT = [32768, 60999] as const;
+
+/**
+ * @throws {AppError} E_ADDRESS, E_RESOLVE or E_SOURCE when an address is wrong; E_AUTHORIZED when many connections
+ * would go to a machine that is not this one
+ */
+export async function findTargets(settings: ConnectSettings): Promise<Targets> {
+  const destinations = (await Promise.all(settings.to.map(resolveDestinations))).flat();
+  const own = ownAddresses();
+  const foreign = destinations.find(({ ip }) => !isLoopback(ip) && !own.has(formatIp(ip)));
+  if (foreign && settings.connections > MANY && !settings.authorized) {
+    throw new AppError(
+      "E_AUTHORIZED",
+      `${formatIp(foreign.ip)} is not this machine, and ${formatCount(settings.connections)} connections are many`,
+      { fix: "if you may load that machine, say so with --authorized", facts: { limit: MANY } },
+    );
+  }
+  for (const range of settings.sources ?? []) assertOwnSource(range);
+  const ports = sourcePorts(settings);
+  const groups = new Map<string, { sources: readonly AddressRange[]; destinations: Destination[] }>();
+  for (const destination of destinations) {
+    const sources = sourcesFor(destination, settings, ports, destinations.length);
+    const key = sources.map(({ first, count }) => `${formatIp(first)}+${count}`).join();
+    if (!groups.has(key)) groups.set(key, { sources, destinations: [] });
+    groups.get(key)!.destinations.push(destination);
+  }
+  const portNumbers = destinations.map(({ port }) => port);
+  return {
+    plan: { groups: [...groups.values()] satisfies TupleGroup[], ports },
+    isLocal: foreign === undefined,
+    remotePorts: { first: Math.min(...portNumbers), last: Math.max(...portNumbers) },
+  };
+}
+
+async function resolveDestinations(text: string): Promise<Destination[]> {
+  const { host, ports } = parseHostPorts(text);
+  const ip = await resolveHost(host);
+  return Array.from({ length: ports.last - ports.first + 1 }, (_, i) => ({ ip, port: ports.first + i }));
+}
+
+function sourcePorts(settings: ConnectSettings): SourcePorts {
+  const [low, high] = readSysctlNumbers("net.ipv4.ip_local_port_range") ?? EPHEMERAL_DEFAULT;
+  const asked = settings.sourcePorts ?? (settings.isSingle ? "kernel" : EXPLICIT_PORTS);
+  if (asked === "kernel") return { chosenBy: "kernel", available: high! - low! + 1 };
+  // Begin with the ephemeral ports: services that start later want the others.
+  const startAt = low! >= asked.first && low! <= asked.last ? low! : asked.first;
+  return { chosenBy: "us", range: asked, startAt };
+}
+
+function sourcesFor(
+  { ip }: Destination,
+  settings: ConnectSettings,
+  ports: SourcePorts,
+  destinations: number,
+): readonly AddressRange[] {
+  if (settings.sources) {
+    const usable = settings.sources.filter(({ first }) => first.family === ip.family);
+    if (usable.length > 0) return usable;
+    throw new AppError("E_NO_SOURCE", `no source address of the family of ${formatIp(ip)} is given`, {
+      fix: `add a --source-ip that is an IPv${ip.family} address`,
+    });
+  }
+  if (settings.isSingle && settings.sourcePorts === undefined) return [{ first: anyAddress(ip.family), count: 1 }];
+  if (ip.family === 4 && isLoopback(ip)) {
+    // One more than the numbers ask for: some ports are taken by others.
+    const needed = Math.ceil(settings.connections / (portCount(ports) * destinations)) + 1;
+    return [{ first: LOOPBACK_FIRST, count: Math.min(needed, LOOPBACK_ADDRESSES) }];
+  }
+  return interfaceSources(ip).map((first) => ({ first, count: 1 }));
+}
+
+/** The address the kernel would use towards `ip`, then its interface's others; any where there is no route. */
+function interfaceSources(ip: IpAddress): IpAddress[] {
+  const routed = routeSource(ip);
+  if (routed === undefined) return [anyAddress(ip.family)];
+  if (isLoopback(ip)) return [parseIp(routed)];
+  const holder = Object.values(networkInterfaces()).find((list) => list?.some(({ address }) => address === routed));
+  const others = (holder ?? [])
+    .filter(({ family, address, scopeid }) => family === `IPv${ip.family}` && address !== routed && !scopeid)
+    .map(({ address }) => address);
+  return [routed, ...others].map(parseIp);
+}
+
+/** Connecting a UDP socket makes the kernel choose a source address, and sends nothing. */
+function routeSource(ip: IpAddress): string | undefined {
+  const fd = openUdp(ip.family);
+  if (fd < 0) return undefined;
+  const isRouted = connectTo(fd, new SocketAddress(ip, 9)) >= 0;
+  const { ip: source } = localAddress(fd);
+  closeFd(fd);
+  return isRouted ? source : undefined;
+}
+
+/** Binds the first and the last address of a range, to find out now rather than a million failures later. */
+function assertOwnSource({ first, count }: AddressRange): void {
+  for (const ip of count === 1 ? [first] : [first, addToIp(first, count - 1)]) {
+    const fd = openTcp(ip.family);
+    const bound = fd < 0 ? fd : bindTo(fd, new SocketAddress(ip, 0));
+    if (fd >= 0) closeFd(fd);
+    if (bound >= 0) continue;
+    throw new AppError("E_SOURCE", `${formatIp(ip)} cannot be a source address: ${errnoName(-bound)}, ${errnoMeaning(-bound)}`, {
+      fix: "give addresses that this host has (ip -brief address), or add it to an interface first",
+    });
+  }
+}
+
+function ownAddresses(): Set<string> {
+  return new Set(Object.values(networkInterfaces()).flatMap((list) => list?.map(({ address }) => formatIp(parseIp(address))) ?? []));
+}
+
+function anyAddress(family: Family): IpAddress {
+  return { family, bytes: new Uint8Array(family === 4 ? 4 : 16) };
+}

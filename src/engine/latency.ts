@@ -1,0 +1,41 @@
+// Latency histograms (HDR, node:perf_hooks): one a metric, recorded by all shards, read by the main thread.
+import { createHistogram, type RecordableHistogram } from "node:perf_hooks";
+
+/** Microseconds; `count` is 0 when nothing was recorded, and then the rest is 0 too. */
+export interface LatencySummary {
+  readonly count: number;
+  readonly minUs: number;
+  readonly meanUs: number;
+  readonly p50Us: number;
+  readonly p90Us: number;
+  readonly p99Us: number;
+  readonly p999Us: number;
+  readonly maxUs: number;
+}
+
+const LONGEST_US = 3600e6;
+
+/** A histogram of microseconds up to an hour, three digits kept. A copy sent to a thread records into the same one. */
+export function createLatencyHistogram(): RecordableHistogram {
+  return createHistogram({ lowest: 1, highest: LONGEST_US, figures: 3 });
+}
+
+export function summarizeLatency(histogram: RecordableHistogram): LatencySummary {
+  const isEmpty = histogram.count === 0;
+  const at = (percentile: number) => (isEmpty ? 0 : histogram.percentile(percentile));
+  return {
+    count: histogram.count,
+    minUs: isEmpty ? 0 : histogram.min,
+    meanUs: isEmpty ? 0 : Math.round(histogram.mean),
+    p50Us: at(50),
+    p90Us: at(90),
+    p99Us: at(99),
+    p999Us: at(99.9),
+    maxUs: isEmpty ? 0 : histogram.max,
+  };
+}
+
+/** Microseconds as a histogram takes them: whole, at least 1. */
+export function toMicros(value: number): number {
+  return value < 1 ? 1 : value > LONGEST_US ? LONGEST_US : Math.round(value);
+}

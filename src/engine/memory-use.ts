@@ -1,0 +1,14 @@
+// What connections cost in memory: this process's resident bytes and the kernel's slabs, before and while held.
+import { readMeminfo, readResidentBytes } from "../sys/procfs.js";
+
+export interface MemoryUse {
+  /** Resident bytes of this process. */
+  readonly residentBytes: number;
+  /** Kernel memory of the whole host: slabs, page tables and kernel stacks. */
+  readonly kernelBytes: number;
+}
+
+export function readMemoryUse(): MemoryUse {
+  const { Slab = 0, PageTables = 0, KernelStack = 0 } = readMeminfo();
+  return { residentBytes: readResidentBytes() ?? 0, kernelBytes: Slab + PageTables + KernelStack };
+}

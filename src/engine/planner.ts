@@ -1,0 +1,111 @@
+// The 4-tuple planner: turns (source addresses × source ports × destinations) into a numbered sequence of
+// 4-tuples. Tuple i is computed, never stored, so a plan of millions costs nothing. Which addresses reach
+// which destination is for the caller to say; whether a tuple is free is for bind() and connect() to say.
+import { type AddressRange, addToIp, type FourTuple, formatIp, type IpAddress, type PortRange } from "../base/address.js";
+
+/** Source ports: a range that we walk ourselves, or the kernel's own choice out of a range of `available`. */
+export type SourcePorts =
+  | { readonly chosenBy: "us"; readonly range: PortRange; readonly startAt: number }
+  | { readonly chosenBy: "kernel"; readonly available: number };
+
+export interface Destination {
+  readonly ip: IpAddress;
+  readonly port: number;
+}
+
+/** Sources that all reach all of the destinations; one address family. */
+export interface TupleGroup {
+  readonly sources: readonly AddressRange[];
+  readonly destinations: readonly Destination[];
+}
+
+/** Plain data, so that it can be handed to a thread. */
+export interface TuplePlan {
+  readonly groups: readonly TupleGroup[];
+  readonly ports: SourcePorts;
+}
+
+/** One planned tuple as numbers; the port is 0 where the kernel chooses. */
+export interface PlannedTuple {
+  group: number;
+  source: number;
+  sourcePort: number;
+  destination: number;
+}
+
+/** Walks a plan by index. The object returned by at() is reused: read it before the next call. */
+export class TuplePlanner {
+  /** 4-tuples in the plan: connections that can be ESTABLISHED at once. */
+  readonly count: number;
+  readonly #plan: TuplePlan;
+  readonly #portCount: number;
+  readonly #groupCounts: number[];
+  readonly #sourceCounts: number[];
+  readonly #current: PlannedTuple = { group: 0, source: 0, sourcePort: 0, destination: 0 };
+
+  constructor(plan: TuplePlan) {
+    this.#plan = plan;
+    this.#portCount = portCount(plan.ports);
+    this.#sourceCounts = plan.groups.map((group) => group.sources.reduce((sum, range) => sum + range.count, 0));
+    this.#groupCounts = plan.groups.map((group, g) => this.#sourceCounts[g]! * this.#portCount * group.destinations.length);
+    this.count = this.#groupCounts.reduce((sum, count) => sum + count, 0);
+  }
+
+  /**
+   * The tuple at `index`. Destinations alternate fastest, so that they fill evenly. Ports of our own choice
+   * follow each other on one source address before the next is used; with the kernel's choice the addresses
+   * take turns, because its search for a free port slows down as one address fills.
+   *
+   * @param index 0 to count - 1
+   */
+  at(index: number): PlannedTuple {
+    const tuple = this.#current;
+    let rest = index;
+    tuple.group = 0;
+    while (rest >= this.#groupCounts[tuple.group]!) rest -= this.#groupCounts[tuple.group++]!;
+    const destinations = this.#plan.groups[tuple.group]!.destinations.length;
+    tuple.destination = rest % destinations;
+    rest = (rest - tuple.destination) / destinations;
+    const { ports } = this.#plan;
+    if (ports.chosenBy === "kernel") {
+      tuple.source = rest % this.#sourceCounts[tuple.group]!;
+      tuple.sourcePort = 0;
+    } else {
+      const step = rest % this.#portCount;
+      tuple.source = (rest - step) / this.#portCount;
+      tuple.sourcePort = ports.range.first + ((ports.startAt - ports.range.first + step) % this.#portCount);
+    }
+    return tuple;
+  }
+
+  /** Source address number `source` of a group. */
+  sourceIp(group: number, source: number): IpAddress {
+    let rest = source;
+    for (const range of this.#plan.groups[group]!.sources) {
+      if (rest < range.count) return addToIp(range.first, rest);
+      rest -= range.count;
+    }
+    throw new RangeError(`group ${group} has no source ${source}`);
+  }
+
+  destination(group: number, destination: number): Destination {
+    return this.#plan.groups[group]!.destinations[destination]!;
+  }
+
+  /** Tuple `index` in words. */
+  describe(index: number): FourTuple {
+    const { group, source, sourcePort, destination } = this.at(index);
+    const to = this.destination(group, destination);
+    return {
+      sourceIp: formatIp(this.sourceIp(group, source)),
+      sourcePort,
+      destinationIp: formatIp(to.ip),
+      destinationPort: to.port,
+    };
+  }
+}
+
+/** How many source ports one source address has towards one destination. */
+export function portCount(ports: SourcePorts): number {
+  return ports.chosenBy === "kernel" ? ports.available : ports.range.last - ports.range.first + 1;
+}

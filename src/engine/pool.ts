@@ -1,0 +1,111 @@
+// The main thread's side of the shards: starts threads, hands them plans, wakes them, waits for their end.
+import { availableParallelism } from "node:os";
+import { Worker } from "node:worker_threads";
+import { AppError } from "../base/errors.js";
+import { openEventfd, ring } from "../sys/eventfd.js";
+import { closeFd } from "../sys/socket.js";
+import type { ShardStart } from "./shard.js";
+import { COMMAND, CONTROL, ShardMemory } from "./shard-memory.js";
+
+export interface PoolOptions<Message> {
+  /** The module that a thread runs: it ends with runShard(). */
+  readonly module: URL;
+  readonly onMessage: (message: Message, shard: number) => void;
+  /** A thread died of an error; its connections are gone. */
+  readonly onFault: (error: AppError) => void;
+}
+
+/** One per core: how many threads open or accept at the same time. */
+export const CORES = availableParallelism();
+
+// A shard's heap holds no connection: they live in typed arrays outside of it.
+const HEAP = { maxOldGenerationSizeMb: 24, maxYoungGenerationSizeMb: 1, stackSizeMb: 1 };
+
+interface Running {
+  readonly memory: ShardMemory;
+  readonly wakeFd: number;
+  readonly worker: Worker;
+  readonly ended: Promise<void>;
+  alive: boolean;
+}
+
+export class ShardPool<Plan, Message> {
+  readonly #options: PoolOptions<Message>;
+  readonly #shards: Running[] = [];
+
+  constructor(options: PoolOptions<Message>) {
+    this.#options = options;
+  }
+
+  /** The memory of every shard ever started: what an ended one counted stays. */
+  get memories(): ShardMemory[] {
+    return this.#shards.map((shard) => shard.memory);
+  }
+
+  get size(): number {
+    return this.#shards.length;
+  }
+
+  get living(): number {
+    return this.#shards.filter((shard) => shard.alive).length;
+  }
+
+  /** Whether every shard so far has a descriptor table, and so a limit of open files, of its own. */
+  get hasPrivateTables(): boolean {
+    return this.#shards.every((shard) => Atomics.load(shard.memory.control, CONTROL.tableShared) === 0);
+  }
+
+  /** Starts a shard and returns its number. */
+  start(plan: Plan, target = 0): number {
+    const index = this.#shards.length;
+    const memory = new ShardMemory();
+    memory.control[CONTROL.target] = target;
+    const wakeFd = openEventfd();
+    const start: ShardStart<Plan> = { index, memory: memory.buffer, wakeFd, plan };
+    const worker = new Worker(this.#options.module, { workerData: start, resourceLimits: HEAP, execArgv: [] });
+    const ended = new Promise<void>((resolve) => worker.once("exit", () => resolve()));
+    const shard: Running = { memory, wakeFd, worker, ended, alive: true };
+    worker.on("message", (message: Message) => this.#options.onMessage(message, index));
+    worker.once("error", (cause) => this.#options.onFault(toFault(cause)));
+    ended.then(() => {
+      shard.alive = false;
+      closeFd(wakeFd);
+    });
+    this.#shards.push(shard);
+    return index;
+  }
+
+  /** Writes a word of a shard's control block and wakes the shard if that changed it. */
+  set(index: number, word: number, value: number): void {
+    const shard = this.#shards[index]!;
+    if (shard.alive && Atomics.exchange(shard.memory.control, word, value) !== value) ring(shard.wakeFd);
+  }
+
+  setAll(word: number, value: number): void {
+    for (let index = 0; index < this.#shards.length; index++) this.set(index, word, value);
+  }
+
+  /** Tells every shard to close its connections and waits until all have ended. */
+  async stop(): Promise<void> {
+    this.setAll(CONTROL.command, COMMAND.stop);
+    await this.ended();
+  }
+
+  /** Tells every shard to end at once; the kernel closes what they held when the process ends. */
+  abort(): void {
+    this.setAll(CONTROL.command, COMMAND.abort);
+  }
+
+  async ended(): Promise<void> {
+    await Promise.all(this.#shards.map((shard) => shard.ended));
+  }
+}
+
+function toFault(cause: unknown): AppError {
+  if (cause instanceof Error && "fix" in cause && "code" in cause) return cause as AppError;
+  const message = cause instanceof Error ? cause.message : String(cause);
+  return new AppError("E_SHARD", `a thread ended early: ${message}`, {
+    fix: "there may be too little memory or too few threads allowed: ask for fewer connections, or look at ulimit -u",
+    cause,
+  });
+}

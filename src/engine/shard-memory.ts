@@ -1,0 +1,79 @@
+// What a shard and the main thread share: commands one way, counters the other. Every counter has one writer,
+// its shard, so plain writes to aligned numbers are enough; the main thread reads them while they run.
+import { ERRNO_LIMIT } from "../sys/errno.js";
+
+/** What the main thread tells a shard. */
+export const COMMAND = {
+  run: 0,
+  /** Close every connection, report, end. */
+  stop: 1,
+  /** End at once and leave the closing to the kernel. */
+  abort: 2,
+} as const;
+
+/** Words of the control block. */
+export const CONTROL = {
+  command: 0,
+  /** Roles' own: how many connections a client shard is to have, whether a server shard is to pause, … */
+  target: 1,
+  paused: 2,
+  /** Set by a shard that was refused a descriptor table of its own. */
+  tableShared: 3,
+} as const;
+
+/** The step of a connection's life in which a system call failed. */
+export const PHASES = ["socket", "option", "bind", "connect", "register", "accept", "send", "receive", "hold"] as const;
+export type Phase = (typeof PHASES)[number];
+export const PHASE = Object.fromEntries(PHASES.map((phase, index) => [phase, index])) as Record<Phase, number>;
+
+const CONTROL_WORDS = 16;
+const COUNTERS = 24;
+const FAILURES = PHASES.length * ERRNO_LIMIT;
+
+/** One shard's shared memory; made by the main thread, wrapped again around the same buffer by the shard. */
+export class ShardMemory {
+  readonly buffer: SharedArrayBuffer;
+  readonly control: Int32Array;
+  readonly counters: Float64Array;
+  readonly #failures: Float64Array;
+
+  constructor(buffer = new SharedArrayBuffer(CONTROL_WORDS * 4 + (COUNTERS + FAILURES) * 8)) {
+    this.buffer = buffer;
+    this.control = new Int32Array(buffer, 0, CONTROL_WORDS);
+    this.counters = new Float64Array(buffer, CONTROL_WORDS * 4, COUNTERS);
+    this.#failures = new Float64Array(buffer, CONTROL_WORDS * 4 + COUNTERS * 8, FAILURES);
+  }
+
+  /** Counts one failure. @param errno positive */
+  countFailure(phase: number, errno: number): void {
+    this.#failures[phase * ERRNO_LIMIT + (errno < ERRNO_LIMIT ? errno : 0)]! += 1;
+  }
+
+  failures(phase: number, errno: number): number {
+    return this.#failures[phase * ERRNO_LIMIT + errno]!;
+  }
+}
+
+/** Failures of one kind: how often `errno` was met in `phase`. */
+export interface FailureCount {
+  readonly phase: Phase;
+  readonly errno: number;
+  readonly count: number;
+}
+
+/** All failures of all shards, the most frequent first. */
+export function collectFailures(memories: readonly ShardMemory[]): FailureCount[] {
+  const found: FailureCount[] = [];
+  PHASES.forEach((phase, index) => {
+    for (let errno = 0; errno < ERRNO_LIMIT; errno++) {
+      const count = memories.reduce((sum, memory) => sum + memory.failures(index, errno), 0);
+      if (count > 0) found.push({ phase, errno, count });
+    }
+  });
+  return found.sort((a, b) => b.count - a.count);
+}
+
+/** The sum of counter number `index` over all shards. */
+export function sumCounter(memories: readonly ShardMemory[], index: number): number {
+  return memories.reduce((sum, memory) => sum + memory.counters[index]!, 0);
+}

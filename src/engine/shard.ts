@@ -1,0 +1,72 @@
+// The thread's side of a shard: its memory, its own descriptor table, its epoll set with the wake-up in it.
+// What it does with them is its role's business.
+import { parentPort, workerData } from "node:worker_threads";
+import { AppError } from "../base/errors.js";
+import { EPOLLIN } from "../sys/constants.js";
+import { Epoll } from "../sys/epoll.js";
+import { errnoName } from "../sys/errno.js";
+import { silence } from "../sys/eventfd.js";
+import { unshareDescriptors } from "../sys/rlimit.js";
+import { CONTROL, ShardMemory } from "./shard-memory.js";
+
+/** What the pool hands to a new shard. */
+export interface ShardStart<Plan> {
+  readonly index: number;
+  readonly memory: SharedArrayBuffer;
+  readonly wakeFd: number;
+  readonly plan: Plan;
+}
+
+const EVENTS_AT_ONCE = 512;
+
+/** A running shard, seen from inside its thread. `Plan` comes in, `Message`s go out. */
+export class Shard<Plan, Message> {
+  readonly index: number;
+  readonly plan: Plan;
+  readonly memory: ShardMemory;
+  readonly epoll = new Epoll(EVENTS_AT_ONCE);
+  readonly #wakeFd: number;
+
+  constructor(start: ShardStart<Plan>) {
+    this.index = start.index;
+    this.plan = start.plan;
+    this.memory = new ShardMemory(start.memory);
+    this.#wakeFd = start.wakeFd;
+    const failed = this.epoll.fd < 0 ? this.epoll.fd : this.epoll.add(this.#wakeFd, EPOLLIN);
+    if (failed < 0) {
+      throw new AppError("E_SHARD", `thread ${start.index} could not begin: ${errnoName(-failed)}`, {
+        fix: "raise the limit of open files (ulimit -n) or ask for fewer connections",
+      });
+    }
+  }
+
+  /** The command in force, one of COMMAND. */
+  get command(): number {
+    return Atomics.load(this.memory.control, CONTROL.command);
+  }
+
+  /** Whether a ready descriptor is the wake-up, which is thereby answered. */
+  isWakeUp(fd: number): boolean {
+    if (fd !== this.#wakeFd) return false;
+    silence(fd);
+    return true;
+  }
+
+  tell(message: Message): void {
+    parentPort?.postMessage(message);
+  }
+}
+
+/** Runs a role in this thread: the last statement of a shard's module. */
+export function runShard<Plan, Message>(role: (shard: Shard<Plan, Message>) => void): void {
+  // A table of its own has a limit of its own (RLIMIT_NOFILE is a table's), and is not locked by other threads.
+  // Containers may forbid it: then all shards share one table, and the main thread is told.
+  const refused = unshareDescriptors();
+  const shard = new Shard<Plan, Message>(workerData as ShardStart<Plan>);
+  if (refused < 0) Atomics.store(shard.memory.control, CONTROL.tableShared, 1);
+  try {
+    role(shard);
+  } finally {
+    shard.epoll.close();
+  }
+}

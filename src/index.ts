@@ -1,0 +1,37 @@
+// The public API. The engine is loaded when it is first asked for, so that importing this is quick and possible anywhere.
+import type { ConnectOptions } from "./connect/options.js";
+import type { ConnectRun } from "./connect/run.js";
+import type { ServeOptions } from "./serve/options.js";
+import type { ServeRun } from "./serve/run.js";
+
+export type { AddressRange, PortRange } from "./base/address.js";
+export { parseAddressRanges } from "./base/address.js";
+export { AppError, type ErrorCode } from "./base/errors.js";
+export type { ConnectOptions } from "./connect/options.js";
+export type { ConnectResult, ConnectSnapshot, Explanation, FailureReport } from "./connect/result.js";
+export type { ConnectEvents, ConnectRun } from "./connect/run.js";
+export type { LatencySummary } from "./engine/latency.js";
+export type { Stage } from "./engine/schedule.js";
+export type { ServeOptions } from "./serve/options.js";
+export type { ServeResult, ServeSnapshot } from "./serve/result.js";
+export type { ServeEvents, ServeRun } from "./serve/run.js";
+
+/**
+ * Opens TCP connections, holds them, and says what happened.
+ *
+ * @returns a run at work: `await run.done` for its result, `run.stop()` to end it, `for await (const snapshot of run)`
+ * @throws {AppError} before anything is opened, when an option, an address or a source makes no sense
+ */
+export async function connect(options: ConnectOptions): Promise<ConnectRun> {
+  return (await import("./connect/connect.js")).connect(options);
+}
+
+/**
+ * Listens on one port and holds whatever connects.
+ *
+ * @returns a server that accepts: `server.address`, `server.stop()`, `for await (const snapshot of server)`
+ * @throws {AppError} when it cannot listen
+ */
+export async function serve(options: ServeOptions): Promise<ServeRun> {
+  return (await import("./serve/serve.js")).serve(options);
+}

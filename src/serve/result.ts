@@ -1,0 +1,51 @@
+// What a server's life came to: one plain object, the same for the terminal, --json and the library's caller.
+import type { Phase } from "../engine/shard-memory.js";
+
+export interface ServeFailure {
+  readonly phase: Phase;
+  readonly errno: string;
+  readonly count: number;
+}
+
+/** A moment of a server's life; the numbers are our own counters. */
+export interface ServeSnapshot {
+  readonly elapsedMs: number;
+  readonly accepted: number;
+  readonly open: number;
+  readonly peakOpen: number;
+  readonly closed: number;
+  readonly rejected: number;
+  readonly sentBytes: number;
+  readonly receivedBytes: number;
+  readonly threads: number;
+  /** Accepting is paused: memory is at its floor. */
+  readonly isPaused: boolean;
+}
+
+export interface ServeResult {
+  readonly kind: "serve";
+  readonly version: 1;
+  readonly startedAt: string;
+  readonly address: { readonly ip: string; readonly port: number };
+  readonly elapsedMs: number;
+  readonly accepted: number;
+  readonly peakOpen: number;
+  /** Open when it was told to stop. */
+  readonly openAtStop: number;
+  readonly rejected: number;
+  readonly sentBytes: number;
+  readonly receivedBytes: number;
+  readonly failures: readonly ServeFailure[];
+  /** How often a full descriptor table made a thread leave the accepting to others. */
+  readonly tableFull: number;
+  /** The kernel's counters over the server's life, of all listening sockets of the host. */
+  readonly backlog: {
+    readonly length: number;
+    readonly listenOverflows: number;
+    readonly listenDrops: number;
+  };
+  readonly memory: { readonly residentBytes: number; readonly userBytesPerConnection: number };
+  readonly threads: number;
+  readonly hasPrivateTables: boolean;
+  readonly nofileLimit: number;
+}

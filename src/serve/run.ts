@@ -1,0 +1,194 @@
+// A server's life from the main thread: one shard per core on one listening socket, more when descriptor tables fill,
+// a pause at the memory floor, a result at the end.
+import { EventEmitter } from "node:events";
+import type { AppError } from "../base/errors.js";
+import { isBelowFloor, readMemoryRoom } from "../engine/memory-floor.js";
+import { readMemoryUse } from "../engine/memory-use.js";
+import { CORES, ShardPool } from "../engine/pool.js";
+import { sample } from "../engine/sampling.js";
+import { CONTROL, collectFailures, sumCounter } from "../engine/shard-memory.js";
+import { errnoName } from "../sys/errno.js";
+import { readNetCounters } from "../sys/procfs.js";
+import { raiseNofileLimit } from "../sys/rlimit.js";
+import { closeFd } from "../sys/socket.js";
+import type { Listener } from "./listener.js";
+import type { ServeSettings } from "./options.js";
+import { COUNTER, type ServeMessage, type ServePlan, SHARED } from "./protocol.js";
+import type { ServeResult, ServeSnapshot } from "./result.js";
+
+const GUARD_MS = 250;
+
+export interface ServeEvents {
+  /** A connection was accepted: its peer's address. Told for the first 10, all or none, as asked. */
+  connection: [peer: { readonly ip: string; readonly port: number }];
+}
+
+/** A server at work. */
+export class ServeRun extends EventEmitter<ServeEvents> {
+  /** Where it listens; the port is known even if 0 was asked for. */
+  readonly address: { readonly ip: string; readonly port: number };
+  /** The accept queue's length in force. */
+  readonly backlog: number;
+  /** Resolves when the server has stopped; rejects with an AppError when it could not go on. */
+  readonly done: Promise<ServeResult>;
+  /** Resolves when the first connection can be taken. */
+  readonly ready: Promise<void>;
+  readonly #settings: ServeSettings;
+  readonly #listener: Listener;
+  readonly #pool: ShardPool<ServePlan, ServeMessage>;
+  readonly #shared = new SharedArrayBuffer(SHARED.words * 4);
+  readonly #startedAt = new Date();
+  readonly #startMs = performance.now();
+  readonly #before = readMemoryUse();
+  readonly #countersBefore = readNetCounters();
+  readonly #nofileLimit = raiseNofileLimit().soft;
+  readonly #guard: NodeJS.Timeout;
+  #filling = 0;
+  #openAtStop: number | undefined;
+  #residentAtPeak = 0;
+  #isPaused = false;
+  #fault: AppError | undefined;
+  #isReady!: () => void;
+
+  constructor(settings: ServeSettings, listener: Listener) {
+    super();
+    this.#settings = settings;
+    this.#listener = listener;
+    this.address = { ip: listener.ip, port: listener.port };
+    this.backlog = listener.backlog;
+    this.ready = new Promise((resolve) => {
+      this.#isReady = resolve;
+    });
+    this.#pool = new ShardPool({
+      module: new URL("./shard.js", import.meta.url),
+      onMessage: (message) => this.#hear(message),
+      onFault: (fault) => {
+        this.#fault ??= fault;
+        this.stop().catch(() => undefined);
+      },
+    });
+    for (let core = 0; core < CORES; core++) this.#startShard();
+    this.#guard = setInterval(() => this.#watchMemory(), GUARD_MS);
+    this.done = this.#life();
+  }
+
+  /** Closes every connection and resolves with the result. Asked once or often, it is the same. */
+  stop(): Promise<ServeResult> {
+    this.#openAtStop ??= this.#sum(COUNTER.open);
+    this.#isReady();
+    this.#pool.stop().catch(() => undefined);
+    return this.done;
+  }
+
+  /** Ends at once: the closing is left to the kernel, when the process ends. */
+  abort(): void {
+    this.#pool.abort();
+  }
+
+  snapshot(): ServeSnapshot {
+    return {
+      elapsedMs: performance.now() - this.#startMs,
+      accepted: this.#sum(COUNTER.accepted),
+      open: this.#sum(COUNTER.open),
+      peakOpen: this.#sharedWords[SHARED.peak]!,
+      closed: this.#sum(COUNTER.closed),
+      rejected: this.#sum(COUNTER.rejected),
+      sentBytes: this.#sum(COUNTER.sentBytes),
+      receivedBytes: this.#sum(COUNTER.receivedBytes),
+      threads: this.#pool.size,
+      isPaused: this.#isPaused,
+    };
+  }
+
+  /** Snapshots at even intervals until the server stops. */
+  snapshots(intervalMs = 1000): AsyncGenerator<ServeSnapshot> {
+    return sample(() => this.snapshot(), intervalMs, this.done);
+  }
+
+  [Symbol.asyncIterator](): AsyncGenerator<ServeSnapshot> {
+    return this.snapshots();
+  }
+
+  async #life(): Promise<ServeResult> {
+    await this.#pool.ended();
+    clearInterval(this.#guard);
+    closeFd(this.#listener.fd);
+    if (this.#fault) throw this.#fault;
+    return this.#result();
+  }
+
+  #hear(message: ServeMessage): void {
+    if (message.type === "listening") this.#isReady();
+    else if (message.type === "accepted") for (const peer of message.peers) this.emit("connection", peer);
+    else {
+      this.#filling++;
+      // As many threads as cores are to have half a table free, so that the next is up before it is needed.
+      if (this.#openAtStop === undefined && this.#pool.hasPrivateTables) this.#startShard();
+    }
+  }
+
+  #startShard(): void {
+    const { mode, greeting, closeAfterGreeting, maxConnections, logged } = this.#settings;
+    this.#pool.start({
+      listener: this.#listener.fd,
+      mode,
+      greeting,
+      closeAfterGreeting,
+      maxConnections,
+      logged,
+      tableSize: this.#nofileLimit,
+      shared: this.#shared,
+    });
+  }
+
+  #watchMemory(): void {
+    if (this.#sum(COUNTER.open) >= this.#sharedWords[SHARED.peak]!) this.#residentAtPeak = readMemoryUse().residentBytes;
+    const isBelow = isBelowFloor(readMemoryRoom());
+    if (isBelow === this.#isPaused) return;
+    this.#isPaused = isBelow;
+    this.#pool.setAll(CONTROL.paused, isBelow ? 1 : 0);
+  }
+
+  #result(): ServeResult {
+    const counters = readNetCounters();
+    const since = (name: string) => (counters[name] ?? 0) - (this.#countersBefore[name] ?? 0);
+    const peakOpen = this.#sharedWords[SHARED.peak]!;
+    const grown = Math.max(0, this.#residentAtPeak - this.#before.residentBytes);
+    const { memories } = this.#pool;
+    return {
+      kind: "serve",
+      version: 1,
+      startedAt: this.#startedAt.toISOString(),
+      address: this.address,
+      elapsedMs: performance.now() - this.#startMs,
+      accepted: this.#sum(COUNTER.accepted),
+      peakOpen,
+      openAtStop: this.#openAtStop ?? 0,
+      rejected: this.#sum(COUNTER.rejected),
+      sentBytes: this.#sum(COUNTER.sentBytes),
+      receivedBytes: this.#sum(COUNTER.receivedBytes),
+      failures: collectFailures(memories).map(({ phase, errno, count }) => ({ phase, errno: errnoName(errno), count })),
+      tableFull: this.#sum(COUNTER.tableFull),
+      backlog: {
+        length: this.backlog,
+        listenOverflows: since("TcpExt.ListenOverflows"),
+        listenDrops: since("TcpExt.ListenDrops"),
+      },
+      memory: {
+        residentBytes: this.#residentAtPeak,
+        userBytesPerConnection: peakOpen === 0 ? 0 : Math.round(grown / peakOpen),
+      },
+      threads: this.#pool.size,
+      hasPrivateTables: this.#pool.hasPrivateTables,
+      nofileLimit: this.#nofileLimit,
+    };
+  }
+
+  get #sharedWords(): Int32Array {
+    return new Int32Array(this.#shared);
+  }
+
+  #sum(counter: number): number {
+    return sumCounter(this.#pool.memories, counter);
+  }
+}

@@ -1,0 +1,45 @@
+// The memory limit that a container or a service gets: cgroup v2 and v1, this process's group and all above it.
+import { readText } from "./procfs.js";
+
+export interface CgroupMemory {
+  readonly limitBytes: number;
+  readonly usedBytes: number;
+}
+
+/**
+ * The tightest memory limit over this process: the one with the least room left.
+ *
+ * @param root where the hierarchies are mounted
+ * @returns undefined when no group limits memory
+ */
+export function readCgroupMemory(root = "/sys/fs/cgroup", membership = readText("/proc/self/cgroup") ?? ""): CgroupMemory | undefined {
+  let tightest: CgroupMemory | undefined;
+  for (const line of membership.trim().split("\n")) {
+    const [, controllers, path] = line.split(":", 3);
+    if (path === undefined || (controllers !== "" && !controllers?.split(",").includes("memory"))) continue;
+    const isV2 = controllers === "";
+    for (const group of groupAndParents(path)) {
+      const found = readGroup(`${root}${isV2 ? "" : "/memory"}${group}`, isV2);
+      if (found && (!tightest || room(found) < room(tightest))) tightest = found;
+    }
+  }
+  return tightest;
+}
+
+function readGroup(folder: string, isV2: boolean): CgroupMemory | undefined {
+  const limitBytes = Number(readText(`${folder}/${isV2 ? "memory.max" : "memory.limit_in_bytes"}`));
+  const usedBytes = Number(readText(`${folder}/${isV2 ? "memory.current" : "memory.usage_in_bytes"}`));
+  // "max" is no number; version 1 says "no limit" with a number near 2^63.
+  if (!(limitBytes > 0) || limitBytes >= 2 ** 62 || Number.isNaN(usedBytes)) return undefined;
+  return { limitBytes, usedBytes };
+}
+
+/** `/a/b` gives `/a/b`, `/a` and the root: a parent's limit binds too. */
+function groupAndParents(path: string): string[] {
+  const parts = path.split("/").filter((part) => part !== "" && part !== "..");
+  return [...parts.map((_, i) => `/${parts.slice(0, parts.length - i).join("/")}`), ""];
+}
+
+function room(group: CgroupMemory): number {
+  return group.limitBytes - group.usedBytes;
+}

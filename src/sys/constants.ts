@@ -1,0 +1,63 @@
+// Kernel constants and struct layouts, alike on Linux x64 and arm64 except where said (asm-generic).
+
+export const AF_INET = 2;
+export const AF_INET6 = 10;
+export const AF_NETLINK = 16;
+export const SOCK_STREAM = 1;
+export const SOCK_DGRAM = 2;
+export const SOCK_RAW = 3;
+export const SOCK_NONBLOCK = 0x800;
+export const SOCK_CLOEXEC = 0x80000;
+
+export const SOL_SOCKET = 1;
+export const SO_REUSEADDR = 2;
+export const SO_ERROR = 4;
+export const SO_RCVBUF = 8;
+export const SO_LINGER = 13;
+export const IPPROTO_IP = 0;
+export const IPPROTO_TCP = 6;
+export const IP_BIND_ADDRESS_NO_PORT = 24;
+export const MSG_NOSIGNAL = 0x4000;
+export const MSG_TRUNC = 0x20;
+
+export const EPOLL_CLOEXEC = 0x80000;
+export const EPOLL_CTL_ADD = 1;
+export const EPOLL_CTL_DEL = 2;
+export const EPOLL_CTL_MOD = 3;
+export const EPOLLIN = 0x1;
+export const EPOLLOUT = 0x4;
+export const EPOLLERR = 0x8;
+export const EPOLLHUP = 0x10;
+export const EPOLLRDHUP = 0x2000;
+export const EPOLLEXCLUSIVE = 1 << 28;
+// Bit 31: written as a signed integer, which is how Int32Array and the system call see it.
+export const EPOLLET = 1 << 31;
+
+/** struct epoll_event in 32-bit words: packed on x64 (12 bytes), aligned elsewhere (16 bytes). */
+export const EPOLL_EVENT_WORDS = process.arch === "x64" ? 3 : 4;
+export const EPOLL_DATA_WORD = process.arch === "x64" ? 1 : 2;
+
+export const EFD_NONBLOCK = 0x800;
+export const EFD_CLOEXEC = 0x80000;
+export const CLONE_FILES = 0x400;
+export const RLIMIT_NOFILE = 7;
+
+/** TCP states by the kernel's number (include/net/tcp_states.h), named as in RFC 9293. */
+export const TCP_STATES = [
+  "UNKNOWN",
+  "ESTABLISHED",
+  "SYN_SENT",
+  "SYN_RECV",
+  "FIN_WAIT1",
+  "FIN_WAIT2",
+  "TIME_WAIT",
+  "CLOSE",
+  "CLOSE_WAIT",
+  "LAST_ACK",
+  "LISTEN",
+  "CLOSING",
+  "NEW_SYN_RECV",
+] as const;
+export const TCP_ESTABLISHED = 1;
+export const TCP_TIME_WAIT = 6;
+export const TCP_LISTEN = 10;

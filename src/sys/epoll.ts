@@ -1,0 +1,78 @@
+// One epoll instance (man 7 epoll). Events are read in place: no object is made for one.
+import { EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, EPOLL_DATA_WORD, EPOLL_EVENT_WORDS } from "./constants.js";
+import { EINTR } from "./errno.js";
+import { lastErrno, libc, NativeBuffer } from "./libc.js";
+
+/** Waits on many descriptors. Calls return 0 or a negative errno. */
+export class Epoll {
+  /** Negative errno when the set could not be made. */
+  readonly fd: number;
+  #isClosed = false;
+  readonly #maxEvents: number;
+  readonly #ready: NativeBuffer;
+  readonly #readyWords: Int32Array;
+  readonly #control: NativeBuffer;
+  readonly #controlWords: Int32Array;
+
+  /** @param maxEvents how many events one wait() returns at most */
+  constructor(maxEvents: number) {
+    const fd = libc.epoll_create1(EPOLL_CLOEXEC);
+    this.fd = fd < 0 ? -lastErrno() : fd;
+    this.#maxEvents = maxEvents;
+    this.#ready = new NativeBuffer(maxEvents * EPOLL_EVENT_WORDS * 4);
+    this.#readyWords = words(this.#ready);
+    this.#control = new NativeBuffer(EPOLL_EVENT_WORDS * 4);
+    this.#controlWords = words(this.#control);
+  }
+
+  add(fd: number, events: number): number {
+    return this.#change(EPOLL_CTL_ADD, fd, events);
+  }
+
+  modify(fd: number, events: number): number {
+    return this.#change(EPOLL_CTL_MOD, fd, events);
+  }
+
+  remove(fd: number): number {
+    return this.#change(EPOLL_CTL_DEL, fd, 0);
+  }
+
+  /**
+   * Waits for events.
+   *
+   * @param timeoutMs -1 waits for ever
+   * @returns how many are ready, 0 when none came in time or a signal interrupted, or a negative errno
+   */
+  wait(timeoutMs: number): number {
+    const count = libc.epoll_wait(this.fd, this.#ready.address, this.#maxEvents, timeoutMs);
+    if (count >= 0) return count;
+    const errno = lastErrno();
+    return errno === EINTR ? 0 : -errno;
+  }
+
+  /** The descriptor of ready event `index`. */
+  readyFd(index: number): number {
+    return this.#readyWords[index * EPOLL_EVENT_WORDS + EPOLL_DATA_WORD]!;
+  }
+
+  /** The EPOLL… bits of ready event `index`. */
+  readyEvents(index: number): number {
+    return this.#readyWords[index * EPOLL_EVENT_WORDS]!;
+  }
+
+  close(): void {
+    // Once only: by a second time the number may be somebody else's.
+    if (!this.#isClosed && this.fd >= 0) libc.close(this.fd);
+    this.#isClosed = true;
+  }
+
+  #change(operation: number, fd: number, events: number): number {
+    this.#controlWords[0] = events;
+    this.#controlWords[EPOLL_DATA_WORD] = fd;
+    return libc.epoll_ctl(this.fd, operation, fd, this.#control.address) < 0 ? -lastErrno() : 0;
+  }
+}
+
+function words(buffer: NativeBuffer): Int32Array {
+  return new Int32Array(buffer.bytes.buffer, buffer.bytes.byteOffset, buffer.bytes.length / 4);
+}

@@ -1,0 +1,36 @@
+// errno values that the code branches on, and every errno's name and meaning for people.
+import { getSystemErrorMap } from "node:util";
+
+export const EPERM = 1;
+export const EINTR = 4;
+export const EAGAIN = 11;
+export const ENOMEM = 12;
+export const EACCES = 13;
+export const EINVAL = 22;
+export const ENFILE = 23;
+export const EMFILE = 24;
+export const ENOSPC = 28;
+export const EPIPE = 32;
+export const EADDRINUSE = 98;
+export const EADDRNOTAVAIL = 99;
+export const ENETUNREACH = 101;
+export const ECONNABORTED = 103;
+export const ECONNRESET = 104;
+export const ENOBUFS = 105;
+export const ETIMEDOUT = 110;
+export const ECONNREFUSED = 111;
+export const EHOSTUNREACH = 113;
+export const EINPROGRESS = 115;
+
+/** One more than the largest errno on Linux: the length of a table indexed by errno. */
+export const ERRNO_LIMIT = 134;
+
+/** `ECONNREFUSED` for 111; `errno 999` for one nobody knows. */
+export function errnoName(errno: number): string {
+  return getSystemErrorMap().get(-errno)?.[0] ?? `errno ${errno}`;
+}
+
+/** `connection refused` for 111. */
+export function errnoMeaning(errno: number): string {
+  return getSystemErrorMap().get(-errno)?.[1] ?? "unknown error";
+}

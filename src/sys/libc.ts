@@ -1,0 +1,67 @@
+// The C library's system calls, typed. The only file that speaks to koffi; buffers are passed as addresses,
+// which costs less than a pointer conversion a call. Callers in sys/ turn -1 into a negative errno.
+import { createRequire } from "node:module";
+import { assertSupported, bindingFailed } from "./platform.js";
+
+assertSupported();
+// koffi is CommonJS inside: requiring it saves a worker the asynchronous module graph.
+const koffi = loadKoffi();
+// The program itself exports its C library, whichever that is: glibc's and musl's file names differ.
+const program = koffi.load(null);
+
+type Call = (...args: number[]) => number;
+
+const call = (prototype: string): Call => program.func(prototype) as Call;
+
+export const libc = {
+  accept4: call("int accept4(int fd, uintptr_t address, uintptr_t length, int flags)"),
+  bind: call("int bind(int fd, uintptr_t address, uint32_t length)"),
+  close: call("int close(int fd)"),
+  connect: call("int connect(int fd, uintptr_t address, uint32_t length)"),
+  epoll_create1: call("int epoll_create1(int flags)"),
+  epoll_ctl: call("int epoll_ctl(int ep, int op, int fd, uintptr_t event)"),
+  epoll_wait: call("int epoll_wait(int ep, uintptr_t events, int max, int timeout_ms)"),
+  eventfd: call("int eventfd(uint32_t value, int flags)"),
+  getpeername: call("int getpeername(int fd, uintptr_t address, uintptr_t length)"),
+  getrlimit: call("int getrlimit(int resource, uintptr_t limit)"),
+  getsockname: call("int getsockname(int fd, uintptr_t address, uintptr_t length)"),
+  getsockopt: call("int getsockopt(int fd, int level, int name, uintptr_t value, uintptr_t length)"),
+  listen: call("int listen(int fd, int backlog)"),
+  read: call("long read(int fd, uintptr_t buffer, size_t length)"),
+  recv: call("long recv(int fd, uintptr_t buffer, size_t length, int flags)"),
+  send: call("long send(int fd, uintptr_t buffer, size_t length, int flags)"),
+  setrlimit: call("int setrlimit(int resource, uintptr_t limit)"),
+  setsockopt: call("int setsockopt(int fd, int level, int name, uintptr_t value, uint32_t length)"),
+  socket: call("int socket(int family, int type, int protocol)"),
+  unshare: call("int unshare(int flags)"),
+  write: call("long write(int fd, uintptr_t buffer, size_t length)"),
+};
+
+/** The errno of this thread's last failed call. */
+export const lastErrno = koffi.errno as () => number;
+
+/** Memory that the kernel reads or writes: it never moves, so its address can be kept. */
+export class NativeBuffer {
+  readonly bytes: Buffer;
+  readonly address: number;
+
+  constructor(size: number) {
+    // Not from Node's pool, which would share the pages with strangers.
+    this.bytes = Buffer.alloc(size);
+    this.address = Number(koffi.address(this.bytes));
+  }
+
+  static from(bytes: Uint8Array): NativeBuffer {
+    const buffer = new NativeBuffer(Math.max(1, bytes.length));
+    buffer.bytes.set(bytes);
+    return buffer;
+  }
+}
+
+function loadKoffi(): typeof import("koffi") {
+  try {
+    return createRequire(import.meta.url)("koffi");
+  } catch (cause) {
+    throw bindingFailed(cause);
+  }
+}

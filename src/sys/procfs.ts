@@ -1,0 +1,71 @@
+// Readers of /proc: settings, counters and memory as numbers. What cannot be read is undefined, never a guess.
+import { readdirSync, readFileSync } from "node:fs";
+
+/** Reads a whole file, or undefined where it does not exist or may not be read. */
+export function readText(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return undefined;
+  }
+}
+
+/** A sysctl by its dotted name, as text: `net.core.somaxconn`. */
+export function readSysctl(name: string): string | undefined {
+  return readText(`/proc/sys/${name.replaceAll(".", "/")}`)?.trim();
+}
+
+/** A sysctl's numbers: one, or several as in `net.ipv4.tcp_mem`. */
+export function readSysctlNumbers(name: string): number[] | undefined {
+  return readSysctl(name)?.split(/\s+/).map(Number);
+}
+
+/** /proc/meminfo in bytes by its own names: `MemAvailable`, `Slab`. */
+export function readMeminfo(): Record<string, number> {
+  const fields: Record<string, number> = {};
+  for (const [, name, kib] of (readText("/proc/meminfo") ?? "").matchAll(/^(\w+):\s+(\d+) kB$/gm)) {
+    fields[name!] = Number(kib) * 1024;
+  }
+  return fields;
+}
+
+/** /proc/net/sockstat and sockstat6: `TCP.inuse`, `TCP.orphan`, `TCP.tw`, `TCP.mem` (pages), `TCP6.inuse`. */
+export function readSockstat(): Record<string, number> {
+  const fields: Record<string, number> = {};
+  const text = (readText("/proc/net/sockstat") ?? "") + (readText("/proc/net/sockstat6") ?? "");
+  for (const line of text.split("\n")) {
+    const [protocol, pairs] = line.split(": ", 2);
+    for (const [, name, value] of (pairs ?? "").matchAll(/(\w+) (\d+)/g)) fields[`${protocol}.${name}`] = Number(value);
+  }
+  return fields;
+}
+
+/** The counters of /proc/net/netstat and /proc/net/snmp as `TcpExt.ListenOverflows`, `Tcp.RetransSegs`. */
+export function readNetCounters(): Record<string, number> {
+  const fields: Record<string, number> = {};
+  for (const file of ["/proc/net/netstat", "/proc/net/snmp"]) {
+    const lines = (readText(file) ?? "").trim().split("\n");
+    // A line of names, then a line of values, both led by the group's name.
+    for (let i = 0; i + 1 < lines.length; i += 2) {
+      const names = lines[i]!.split(/\s+/);
+      const values = lines[i + 1]!.split(/\s+/);
+      for (let k = 1; k < names.length; k++) fields[`${names[0]!.slice(0, -1)}.${names[k]}`] = Number(values[k]);
+    }
+  }
+  return fields;
+}
+
+/** Resident memory of a process in bytes, undefined when it is gone. */
+export function readResidentBytes(pid: number | "self" = "self"): number | undefined {
+  const pages = readText(`/proc/${pid}/statm`)?.split(" ")[1];
+  return pages === undefined ? undefined : Number(pages) * PAGE_BYTES;
+}
+
+/** Descriptors in this thread's table. */
+export function countOpenDescriptors(): number {
+  // One is the folder being read.
+  return readdirSync("/proc/thread-self/fd").length - 1;
+}
+
+// arm64 kernels may use 16 or 64 KiB pages; the kernel says so in smaps, in KiB.
+const PAGE_BYTES = Number(/KernelPageSize:\s+(\d+) kB/.exec(readText("/proc/self/smaps") ?? "")?.[1] ?? 4) * 1024;

@@ -1,0 +1,42 @@
+// RLIMIT_NOFILE (man 2 getrlimit): it bounds the numbers in one descriptor table, and the private tables
+// that threads can have (man 2 unshare, CLONE_FILES).
+import { CLONE_FILES, RLIMIT_NOFILE } from "./constants.js";
+import { lastErrno, libc, NativeBuffer } from "./libc.js";
+
+export interface NofileLimit {
+  /** What is in force, in descriptors; Infinity when unlimited. */
+  readonly soft: number;
+  /** Up to which an unprivileged process may raise it. */
+  readonly hard: number;
+}
+
+const pair = new NativeBuffer(16);
+
+/** RLIMIT_NOFILE as it is now. */
+export function readNofileLimit(): NofileLimit {
+  libc.getrlimit(RLIMIT_NOFILE, pair.address);
+  return { soft: limitAt(0), hard: limitAt(8) };
+}
+
+/** Raises the soft limit to the hard one, which needs no privilege, and returns what is then in force. */
+export function raiseNofileLimit(): NofileLimit {
+  libc.getrlimit(RLIMIT_NOFILE, pair.address);
+  pair.bytes.copy(pair.bytes, 0, 8, 16);
+  libc.setrlimit(RLIMIT_NOFILE, pair.address);
+  return readNofileLimit();
+}
+
+/**
+ * Gives the calling thread a descriptor table of its own, a copy of the one it shared until now.
+ * Afterwards Node's asynchronous file calls must not be used in this thread: their pool keeps the old table.
+ *
+ * @returns 0, or a negative errno (-EPERM where a container forbids the call)
+ */
+export function unshareDescriptors(): number {
+  return libc.unshare(CLONE_FILES) < 0 ? -lastErrno() : 0;
+}
+
+function limitAt(offset: number): number {
+  const value = pair.bytes.readBigUInt64LE(offset);
+  return value > BigInt(Number.MAX_SAFE_INTEGER) ? Number.POSITIVE_INFINITY : Number(value);
+}

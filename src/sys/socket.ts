@@ -1,0 +1,120 @@
+// TCP sockets by descriptor. Every function returns what the call returned, or a negative errno; nothing throws.
+import type { Family } from "../base/address.js";
+import {
+  AF_INET,
+  AF_INET6,
+  IP_BIND_ADDRESS_NO_PORT,
+  IPPROTO_IP,
+  MSG_NOSIGNAL,
+  SO_ERROR,
+  SO_LINGER,
+  SO_REUSEADDR,
+  SOCK_CLOEXEC,
+  SOCK_DGRAM,
+  SOCK_NONBLOCK,
+  SOCK_STREAM,
+  SOL_SOCKET,
+} from "./constants.js";
+import { EINVAL } from "./errno.js";
+import { lastErrno, libc, NativeBuffer } from "./libc.js";
+import { describeSockaddr, SOCKADDR_SIZE, type SocketAddress } from "./sockaddr.js";
+
+const FLAGS = SOCK_NONBLOCK | SOCK_CLOEXEC;
+const one = intBuffer(1);
+const lingerZero = NativeBuffer.from(new Uint8Array(new Int32Array([1, 0]).buffer));
+const intResult = new NativeBuffer(4);
+const intLength = intBuffer(4);
+const peer = new NativeBuffer(SOCKADDR_SIZE);
+const peerLength = intBuffer(SOCKADDR_SIZE);
+
+/** A new non-blocking TCP socket. */
+export function openTcp(family: Family): number {
+  const fd = libc.socket(family === 4 ? AF_INET : AF_INET6, SOCK_STREAM | FLAGS, 0);
+  return fd < 0 ? -lastErrno() : fd;
+}
+
+/** A new UDP socket: connecting one asks the kernel for its route and sends nothing. */
+export function openUdp(family: Family): number {
+  const fd = libc.socket(family === 4 ? AF_INET : AF_INET6, SOCK_DGRAM | FLAGS, 0);
+  return fd < 0 ? -lastErrno() : fd;
+}
+
+/** SO_REUSEADDR: lets one source port serve many destinations, and a server start again over TIME_WAITs. */
+export function allowAddressReuse(fd: number): number {
+  return check(libc.setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, one.address, 4));
+}
+
+/** IP_BIND_ADDRESS_NO_PORT: binds the address now and leaves the port to connect(), which knows the 4-tuple. */
+export function delayPortChoice(fd: number): number {
+  return check(libc.setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, one.address, 4));
+}
+
+export function bindTo(fd: number, address: SocketAddress): number {
+  return check(libc.bind(fd, address.address, address.length));
+}
+
+/** -EINPROGRESS is the usual answer: the handshake is on its way. */
+export function connectTo(fd: number, address: SocketAddress): number {
+  return check(libc.connect(fd, address.address, address.length));
+}
+
+export function listenOn(fd: number, backlog: number): number {
+  return check(libc.listen(fd, backlog));
+}
+
+/** Takes one connection off the accept queue: its descriptor, non-blocking. */
+export function acceptFrom(listener: number): number {
+  return check(libc.accept4(listener, 0, 0, FLAGS));
+}
+
+/** Like acceptFrom; the peer's address is then to be had from acceptedPeer(), until the next call. */
+export function acceptWithPeer(listener: number): number {
+  peerLength.bytes.writeInt32LE(SOCKADDR_SIZE);
+  return check(libc.accept4(listener, peer.address, peerLength.address, FLAGS));
+}
+
+export function acceptedPeer(): { ip: string; port: number } {
+  return describeSockaddr(peer.bytes);
+}
+
+/** Bytes received into `buffer`; 0 when the peer has finished. */
+export function receive(fd: number, buffer: NativeBuffer): number {
+  return check(libc.recv(fd, buffer.address, buffer.bytes.length, 0));
+}
+
+/** Bytes taken by the kernel of `length` at `offset` in `buffer`; never raises SIGPIPE. */
+export function sendBytes(fd: number, buffer: NativeBuffer, offset: number, length: number): number {
+  return check(libc.send(fd, buffer.address + offset, length, MSG_NOSIGNAL));
+}
+
+export function closeFd(fd: number): number {
+  return check(libc.close(fd));
+}
+
+/** Closes with RST: what is unsent is dropped, and neither side keeps a TIME_WAIT (SO_LINGER of zero seconds). */
+export function resetFd(fd: number): number {
+  libc.setsockopt(fd, SOL_SOCKET, SO_LINGER, lingerZero.address, 8);
+  return check(libc.close(fd));
+}
+
+/** The error that waits on a socket, as a positive errno, 0 for none; reading clears it. */
+export function takeSocketError(fd: number): number {
+  const result = libc.getsockopt(fd, SOL_SOCKET, SO_ERROR, intResult.address, intLength.address);
+  return result < 0 ? lastErrno() : intResult.bytes.readInt32LE();
+}
+
+/** The socket's own address. */
+export function localAddress(fd: number): { ip: string; port: number } {
+  peerLength.bytes.writeInt32LE(SOCKADDR_SIZE);
+  libc.getsockname(fd, peer.address, peerLength.address);
+  return describeSockaddr(peer.bytes);
+}
+
+function check(result: number): number {
+  // An errno of 0 with a failed call would read as success: it cannot happen, and must not loop if it does.
+  return result < 0 ? -(lastErrno() || EINVAL) : result;
+}
+
+function intBuffer(value: number): NativeBuffer {
+  return NativeBuffer.from(new Uint8Array(new Int32Array([value]).buffer));
+}
