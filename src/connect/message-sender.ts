@@ -2,13 +2,12 @@
 // message k of a connection is due at a moment computed beforehand and its latency counts from that moment, so a
 // server that stalls cannot hide its stall (no coordinated omission).
 import type { RecordableHistogram } from "node:perf_hooks";
+import type { ConnectionTable } from "../engine/connection-table.js";
 import { toMicros } from "../engine/latency.js";
 import { PHASE, type ShardMemory } from "../engine/shard-memory.js";
-import { withRoomFor } from "../engine/state-table.js";
 import { MessageProbe } from "../protocol/message-probe.js";
 import { EAGAIN } from "../sys/errno.js";
 import { NativeBuffer } from "../sys/libc.js";
-import { sendBytes } from "../sys/socket.js";
 import { COUNTER } from "./protocol.js";
 
 export class MessageSender {
@@ -19,22 +18,25 @@ export class MessageSender {
   readonly #roundTrip: RecordableHistogram;
   readonly #probe: MessageProbe;
   readonly #startMs = performance.now();
-  /** The interval is dealt to this many slots, one a descriptor: it spreads the sending evenly. */
+  /** The interval is dealt evenly to this many slots: each connection's turn is its slot's. */
   readonly #slots: number;
-  /** In which interval the oldest unanswered message of a descriptor was due. */
-  #oldestRound: Float64Array;
-  /** Unsent rests of messages that the kernel took in part, by descriptor. */
+  readonly #table: ConnectionTable;
+  /** In which interval the oldest unanswered message of a slot was due. */
+  readonly #oldestRound: Float64Array;
+  /** Unsent rests of messages that the kernel took in part, by slot. */
   readonly #unsent = new Map<number, number>();
   #round = 0;
   #slot = 0;
 
   /** @param slots at least the number of connections this shard will hold */
   constructor(
+    table: ConnectionTable,
     message: { readonly bytes: Uint8Array; readonly intervalMs: number },
     memory: ShardMemory,
     roundTrip: RecordableHistogram,
     slots: number,
   ) {
+    this.#table = table;
     this.#message = NativeBuffer.from(message.bytes);
     this.#length = message.bytes.length;
     this.#intervalMs = message.intervalMs;
@@ -45,27 +47,23 @@ export class MessageSender {
     this.#oldestRound = new Float64Array(slots);
   }
 
-  /** A new connection on `fd`. */
-  open(fd: number): void {
-    this.#probe.open(fd);
-    this.#unsent.delete(fd);
-    this.#oldestRound = withRoomFor(this.#oldestRound, fd);
+  /** A new connection in `slot`. */
+  open(slot: number): void {
+    this.#probe.open(slot);
+    this.#unsent.delete(slot);
   }
 
-  /** Milliseconds until the next message is due, given that descriptors up to `highestFd` are in use. */
-  nextDueInMs(highestFd: number): number {
-    // Slots past the last descriptor have nothing to send: the next one is then in the next round.
-    const isPastAll = this.#slot > highestFd;
-    const due = isPastAll ? this.#dueMs(this.#round + 1, 0) : this.#dueMs(this.#round, this.#slot);
-    return Math.max(0, due - performance.now());
+  /** Milliseconds until the next message is due. */
+  nextDueInMs(): number {
+    return Math.max(0, this.#dueMs(this.#round, this.#slot) - performance.now());
   }
 
-  /** Sends everything that is due on descriptors that are open. */
-  sendDue(nowMs: number, highestFd: number, isOpen: (fd: number) => boolean): void {
+  /** Sends everything that is due in slots below `end` that are open. */
+  sendDue(nowMs: number, end: number, isOpen: (slot: number) => boolean): void {
     while (this.#dueMs(this.#round, this.#slot) <= nowMs) {
       if (isOpen(this.#slot)) this.#send(this.#slot);
       this.#slot++;
-      if (this.#slot > highestFd || this.#slot >= this.#slots) {
+      if (this.#slot >= end) {
         this.#slot = 0;
         this.#round++;
       }
@@ -73,37 +71,37 @@ export class MessageSender {
   }
 
   /** Goes on with a message that was taken in part. */
-  resume(fd: number): void {
-    const offset = this.#unsent.get(fd);
-    if (offset !== undefined) this.#push(fd, offset);
+  resume(slot: number): void {
+    const offset = this.#unsent.get(slot);
+    if (offset !== undefined) this.#push(slot, offset);
   }
 
   /** Takes received bytes and records the latency of every message they complete. */
-  receive(fd: number, bytes: Uint8Array, length: number): void {
-    const completed = this.#probe.receive(fd, bytes, length);
+  receive(slot: number, bytes: Uint8Array, length: number): void {
+    const completed = this.#probe.receive(slot, bytes, length);
     for (let n = 0; n < completed; n++) {
-      const latencyMs = performance.now() - this.#dueMs(this.#oldestRound[fd]!, fd);
+      const latencyMs = performance.now() - this.#dueMs(this.#oldestRound[slot]!, slot);
       this.#roundTrip.record(toMicros(latencyMs * 1000));
-      this.#oldestRound[fd]! += 1;
+      this.#oldestRound[slot]! += 1;
     }
     this.#memory.counters[COUNTER.answeredMessages]! += completed;
   }
 
-  #send(fd: number): void {
+  #send(slot: number): void {
     const { counters } = this.#memory;
-    if (this.#unsent.has(fd)) {
+    if (this.#unsent.has(slot)) {
       counters[COUNTER.blockedMessages]! += 1;
       return;
     }
-    if (this.#push(fd, 0)) {
+    if (this.#push(slot, 0)) {
       counters[COUNTER.sentMessages]! += 1;
-      if (this.#probe.sent(fd) === 0) this.#oldestRound[fd] = this.#round;
+      if (this.#probe.sent(slot) === 0) this.#oldestRound[slot] = this.#round;
     }
   }
 
   /** Sends the message from `offset` on. @returns whether the kernel took any of it */
-  #push(fd: number, offset: number): boolean {
-    const sent = sendBytes(fd, this.#message, offset, this.#length - offset);
+  #push(slot: number, offset: number): boolean {
+    const sent = this.#table.send(slot, this.#message, offset, this.#length - offset);
     if (sent < 0) {
       // A reset that send() meets first is told by epoll too, and counted there.
       if (sent === -EAGAIN) this.#memory.counters[COUNTER.blockedMessages]! += 1;
@@ -111,8 +109,8 @@ export class MessageSender {
       return false;
     }
     this.#memory.counters[COUNTER.sentBytes]! += sent;
-    if (offset + sent < this.#length) this.#unsent.set(fd, offset + sent);
-    else this.#unsent.delete(fd);
+    if (offset + sent < this.#length) this.#unsent.set(slot, offset + sent);
+    else this.#unsent.delete(slot);
     return true;
   }
 

@@ -13,6 +13,8 @@ export class Opener {
   skipped = 0;
   /** The PHASE in which the last open() failed. */
   failedPhase = 0;
+  /** A tuple for which there was no socket: it is the next one's. */
+  #unused = -1;
   readonly #planner: TuplePlanner;
   readonly #cursor: Int32Array;
   readonly #kernelPicksPort: boolean;
@@ -34,7 +36,7 @@ export class Opener {
   /** @returns a connecting descriptor, or a negative errno whose step is in failedPhase */
   open(): number {
     for (;;) {
-      const index = Atomics.add(this.#cursor, SHARED.cursor, 1);
+      const index = this.#nextIndex();
       if (index >= this.#planner.count) {
         // Given back, so that the cursor does not run on until it wraps.
         Atomics.sub(this.#cursor, SHARED.cursor, 1);
@@ -47,7 +49,10 @@ export class Opener {
         continue;
       }
       const fd = openTcp(destination.family);
-      if (fd < 0) return this.#fail(PHASE.socket, fd);
+      if (fd < 0) {
+        this.#unused = index;
+        return this.#fail(PHASE.socket, fd);
+      }
       const bound = this.#bind(fd, tuple);
       if (bound < 0) {
         closeFd(fd);
@@ -65,6 +70,12 @@ export class Opener {
       }
       return fd;
     }
+  }
+
+  #nextIndex(): number {
+    const index = this.#unused;
+    this.#unused = -1;
+    return index >= 0 ? index : Atomics.add(this.#cursor, SHARED.cursor, 1);
   }
 
   /** A socket bound to the very address it connects to would connect to itself (RFC 9293, simultaneous open). */

@@ -10,6 +10,8 @@ export interface ConnectPlan {
   /** Connections that may be in flight in this shard. */
   readonly window: number;
   readonly connectTimeoutMs: number;
+  /** Descriptors in one table. */
+  readonly tableSize: number;
   /** Close with RST. */
   readonly reset: boolean;
   /** Tell of each opening and reading, as the article's client prints them. */

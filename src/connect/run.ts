@@ -9,6 +9,7 @@ import { type MemoryUse, readMemoryUse } from "../engine/memory-use.js";
 import { CORES, ShardPool } from "../engine/pool.js";
 import { sample } from "../engine/sampling.js";
 import { CONTROL, sumCounter } from "../engine/shard-memory.js";
+import { canOpenFileTable } from "../sys/file-table.js";
 import { countOpenDescriptors } from "../sys/procfs.js";
 import { raiseNofileLimit } from "../sys/rlimit.js";
 import type { ConnectSettings } from "./options.js";
@@ -73,7 +74,9 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
     super();
     this.settings = settings;
     this.targets = targets;
-    this.#shape = shapeRamp(settings.connections, this.nofileLimit, countOpenDescriptors(), CORES);
+    // With file tables to park connections in, no thread's descriptor table bounds what it can hold.
+    const tableSize = canOpenFileTable() ? Number.POSITIVE_INFINITY : this.nofileLimit;
+    this.#shape = shapeRamp(settings.connections, tableSize, countOpenDescriptors(), CORES);
     this.pool = new ShardPool({
       module: new URL("./shard.js", import.meta.url),
       onMessage: (message, shard) => this.#hear(message, shard),
@@ -219,6 +222,7 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
         share: shareOf(this.#shape, shard),
         window: Math.max(1, Math.floor(settings.concurrency / this.#shape.active)),
         connectTimeoutMs: settings.connectTimeoutMs,
+        tableSize: this.nofileLimit,
         reset: settings.reset,
         narrates: settings.isSingle,
         message: settings.message,

@@ -1,19 +1,18 @@
 // A client shard: one thread that opens its share of the plan's connections, holds them and closes them.
 // One loop; state in typed arrays by descriptor; nothing is thrown and no object made for an event.
+import { ConnectionTable, FREE } from "../engine/connection-table.js";
 import { toMicros } from "../engine/latency.js";
-import { runShard, type Shard } from "../engine/shard.js";
+import { runShard, type Shard, WAKE_UP } from "../engine/shard.js";
 import { COMMAND, CONTROL, PHASE } from "../engine/shard-memory.js";
-import { withRoomFor } from "../engine/state-table.js";
 import { EPOLLERR, EPOLLET, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP } from "../sys/constants.js";
-import { EAGAIN, ETIMEDOUT } from "../sys/errno.js";
+import { EAGAIN, EMFILE, ETIMEDOUT } from "../sys/errno.js";
 import { NativeBuffer } from "../sys/libc.js";
-import { closeFd, localAddress, receive, resetFd, takeSocketError } from "../sys/socket.js";
+import { localAddress, takeSocketError } from "../sys/socket.js";
 import { MessageSender } from "./message-sender.js";
 import { Opener } from "./opener.js";
 import { COUNTER, type ConnectMessage, type ConnectPlan, SHARED } from "./protocol.js";
 
-// A descriptor's state. GREETING is ESTABLISHED, and in flight until the greeting that this peer is known to send.
-const NONE = 0;
+// A connection's state. GREETING is ESTABLISHED, and in flight until the greeting that this peer is known to send.
 const CONNECTING = 1;
 const GREETING = 2;
 const OPEN = 3;
@@ -27,6 +26,7 @@ const ARTICLE_READ_BYTES = 512;
 // A peer that greeted others and lets one wait must not hold up the rest.
 const GREETING_PATIENCE_MS = 1000;
 const CHECK_EVERY_MS = 100;
+const SLOTS_SPARE = 1024;
 
 class ConnectShard {
   readonly #shard: Shard<ConnectPlan, ConnectMessage>;
@@ -36,25 +36,26 @@ class ConnectShard {
   readonly #opener: Opener;
   readonly #sender: MessageSender | undefined;
   readonly #buffer: NativeBuffer;
-  readonly #isOpen = (fd: number): boolean => this.#states[fd] === OPEN;
-  #states: Uint8Array;
-  /** When connect() was called, in milliseconds; 0 once the first byte has come. */
-  #startedMs: Float64Array;
-  #highestFd = 0;
+  readonly #table: ConnectionTable;
+  readonly #isOpen = (slot: number): boolean => this.#table.state(slot) === OPEN;
+  /** When connect() was called, in milliseconds; 0 once the first byte has come. By slot. */
+  readonly #startedMs: Float64Array;
   #nextCheckMs = 0;
   #settledAt = 0;
 
   constructor(shard: Shard<ConnectPlan, ConnectMessage>) {
     const { plan, memory } = shard;
-    const slots = plan.share + 256;
+    // Freed slots are used again, so there are never more than connections at a time.
+    const slots = plan.share + SLOTS_SPARE;
     this.#shard = shard;
     this.#plan = plan;
     this.#counters = memory.counters;
     this.#shared = new Int32Array(plan.shared);
     this.#opener = new Opener(plan);
-    this.#sender = plan.message && new MessageSender(plan.message, memory, plan.histograms.roundTrip, slots);
     this.#buffer = new NativeBuffer(plan.narrates ? ARTICLE_READ_BYTES : READ_BYTES);
-    this.#states = new Uint8Array(slots);
+    this.#table = new ConnectionTable({ slots, parkable: OPEN, tableSize: plan.tableSize, resetsParked: plan.reset });
+    const { message, histograms } = plan;
+    this.#sender = message && new MessageSender(this.#table, message, memory, histograms.roundTrip, slots);
     this.#startedMs = new Float64Array(slots);
   }
 
@@ -65,11 +66,13 @@ class ConnectShard {
       const mayOpenMore = this.#follow(wanted);
       const ready = epoll.wait(mayOpenMore ? 0 : this.#patienceMs());
       for (let i = 0; i < ready; i++) {
-        const fd = epoll.readyFd(i);
-        if (!this.#shard.isWakeUp(fd)) this.#handle(fd, epoll.readyEvents(i));
+        const slot = epoll.readyData(i);
+        if (slot === WAKE_UP) this.#shard.wokenUp();
+        else this.#handle(slot, epoll.readyEvents(i));
       }
+      this.#table.recycle();
       if (this.#counters[COUNTER.inFlight]! > 0) this.#expire();
-      this.#sender?.sendDue(performance.now(), this.#highestFd, this.#isOpen);
+      this.#sender?.sendDue(performance.now(), this.#table.end, this.#isOpen);
       this.#tellWhenSettled(wanted);
     }
     if (this.#shard.command === COMMAND.stop) this.#closeAll();
@@ -99,71 +102,70 @@ class ConnectShard {
     counters[COUNTER.started]! += 1;
     const startedMs = performance.now();
     if (counters[COUNTER.firstBegunAt] === 0) counters[COUNTER.firstBegunAt] = performance.timeOrigin + startedMs;
-    const fd = this.#opener.open();
+    let fd = this.#opener.open();
+    // A full descriptor table makes room by parking connections that are open already.
+    if (fd === -EMFILE && this.#table.park() > 0) fd = this.#opener.open();
     counters[COUNTER.skippedTuples] = this.#opener.skipped;
     if (fd < 0) {
       counters[COUNTER.failed]! += 1;
       this.#shard.memory.countFailure(this.#opener.failedPhase, -fd);
       return;
     }
-    this.#states = withRoomFor(this.#states, fd);
-    this.#startedMs = withRoomFor(this.#startedMs, fd);
-    if (fd > this.#highestFd) this.#highestFd = fd;
-    this.#states[fd] = CONNECTING;
-    this.#startedMs[fd] = startedMs;
+    const slot = this.#table.add(fd, CONNECTING);
+    this.#startedMs[slot] = startedMs;
     counters[COUNTER.inFlight]! += 1;
-    const added = this.#shard.epoll.add(fd, EVENTS);
-    if (added < 0) this.#fail(fd, PHASE.register, -added);
+    const added = this.#shard.epoll.add(fd, EVENTS, slot);
+    if (added < 0) this.#fail(slot, PHASE.register, -added);
   }
 
-  #handle(fd: number, events: number): void {
-    // An earlier event of this batch may have closed the descriptor.
-    if (this.#states[fd] === NONE) return;
-    if (this.#states[fd] === CONNECTING) {
+  #handle(slot: number, events: number): void {
+    // An earlier event of this batch may have closed it.
+    if (this.#table.state(slot) === FREE) return;
+    if (this.#table.state(slot) === CONNECTING) {
       if (events & (EPOLLERR | EPOLLHUP)) {
-        const errno = takeSocketError(fd);
+        const errno = takeSocketError(this.#table.descriptor(slot));
         if (errno !== 0) {
-          this.#fail(fd, PHASE.connect, errno);
+          this.#fail(slot, PHASE.connect, errno);
           return;
         }
       }
       if (!(events & (EPOLLOUT | EPOLLIN))) return;
-      this.#established(fd);
+      this.#established(slot);
     }
-    if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) this.#read(fd, (events & EPOLLRDHUP) !== 0);
-    if (events & EPOLLOUT && this.#states[fd] === OPEN) this.#sender?.resume(fd);
+    if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) this.#read(slot, (events & EPOLLRDHUP) !== 0);
+    if (events & EPOLLOUT && this.#table.state(slot) === OPEN) this.#sender?.resume(slot);
   }
 
-  #established(fd: number): void {
+  #established(slot: number): void {
     const counters = this.#counters;
     counters[COUNTER.established]! += 1;
     counters[COUNTER.open]! += 1;
-    this.#plan.histograms.connect.record(toMicros((performance.now() - this.#startedMs[fd]!) * 1000));
-    this.#states[fd] = GREETING;
-    if (this.#shared[SHARED.peerGreets] === 0) this.#settle(fd);
-    this.#sender?.open(fd);
-    if (this.#plan.narrates) this.#shard.tell({ type: "opened", ...localAddress(fd) });
+    this.#plan.histograms.connect.record(toMicros((performance.now() - this.#startedMs[slot]!) * 1000));
+    this.#table.setState(slot, GREETING);
+    if (this.#shared[SHARED.peerGreets] === 0) this.#settle(slot);
+    this.#sender?.open(slot);
+    if (this.#plan.narrates) this.#shard.tell({ type: "opened", ...localAddress(this.#table.descriptor(slot)) });
   }
 
   /** No longer in flight: the connection is open. */
-  #settle(fd: number): void {
-    this.#states[fd] = OPEN;
+  #settle(slot: number): void {
+    this.#table.setState(slot, OPEN);
     this.#counters[COUNTER.inFlight]! -= 1;
   }
 
   /** Reads all there is: events are edge-triggered. */
-  #read(fd: number, hasEnded: boolean): void {
+  #read(slot: number, hasEnded: boolean): void {
     const counters = this.#counters;
     const size = this.#buffer.bytes.length;
     for (;;) {
-      const received = receive(fd, this.#buffer);
+      const received = this.#table.receive(slot, this.#buffer);
       if (received <= 0) {
-        if (received !== -EAGAIN) this.#lose(fd, -received);
+        if (received !== -EAGAIN) this.#lose(slot, -received);
         return;
       }
       counters[COUNTER.receivedBytes]! += received;
-      this.#firstByte(fd);
-      this.#sender?.receive(fd, this.#buffer.bytes, received);
+      this.#firstByte(slot);
+      this.#sender?.receive(slot, this.#buffer.bytes, received);
       if (this.#plan.narrates) {
         this.#shard.tell({ type: "received", text: this.#buffer.bytes.toString("utf8", 0, received) });
       }
@@ -171,43 +173,37 @@ class ConnectShard {
     }
   }
 
-  #firstByte(fd: number): void {
-    const startedMs = this.#startedMs[fd]!;
+  #firstByte(slot: number): void {
+    const startedMs = this.#startedMs[slot]!;
     if (startedMs === 0) return;
-    this.#startedMs[fd] = 0;
+    this.#startedMs[slot] = 0;
     this.#plan.histograms.firstByte.record(toMicros((performance.now() - startedMs) * 1000));
-    if (this.#states[fd] === GREETING) this.#settle(fd);
+    if (this.#table.state(slot) === GREETING) this.#settle(slot);
     else if (!this.#sender) this.#shared[SHARED.peerGreets] = 1;
   }
 
-  #fail(fd: number, phase: number, errno: number): void {
+  #fail(slot: number, phase: number, errno: number): void {
     this.#counters[COUNTER.inFlight]! -= 1;
     this.#counters[COUNTER.failed]! += 1;
     this.#shard.memory.countFailure(phase, errno);
-    this.#close(fd);
+    this.#table.close(slot);
   }
 
   /** The peer or the network ended an open connection. @param errno 0 for the peer's FIN */
-  #lose(fd: number, errno: number): void {
-    if (this.#states[fd] === GREETING) this.#settle(fd);
+  #lose(slot: number, errno: number): void {
+    if (this.#table.state(slot) === GREETING) this.#settle(slot);
     this.#counters[COUNTER.open]! -= 1;
     this.#counters[COUNTER.lost]! += 1;
     this.#shard.memory.countFailure(PHASE.hold, errno);
-    this.#close(fd);
+    this.#table.close(slot);
   }
 
-  #close(fd: number): void {
-    this.#states[fd] = NONE;
-    closeFd(fd);
-  }
-
-  /** Closes `count` open connections, the highest descriptors first, to follow a schedule downwards. */
+  /** Closes `count` open connections, the highest slots first, to follow a schedule downwards. */
   #retire(count: number): void {
     let left = count;
-    for (let fd = this.#highestFd; fd >= 0 && left > 0; fd--) {
-      if (this.#states[fd] !== OPEN) continue;
-      this.#states[fd] = NONE;
-      this.#plan.reset ? resetFd(fd) : closeFd(fd);
+    for (let slot = this.#table.end - 1; slot >= 0 && left > 0; slot--) {
+      if (!this.#isOpen(slot)) continue;
+      this.#table.close(slot, this.#plan.reset);
       this.#counters[COUNTER.open]! -= 1;
       this.#counters[COUNTER.retired]! += 1;
       left--;
@@ -219,13 +215,13 @@ class ConnectShard {
     const now = performance.now();
     if (now < this.#nextCheckMs) return;
     this.#nextCheckMs = now + Math.min(CHECK_EVERY_MS, this.#plan.connectTimeoutMs / 4);
-    for (let fd = 0; fd <= this.#highestFd; fd++) {
-      const state = this.#states[fd];
-      if (state === CONNECTING && now - this.#startedMs[fd]! >= this.#plan.connectTimeoutMs) {
-        this.#fail(fd, PHASE.connect, ETIMEDOUT);
-      } else if (state === GREETING && now - this.#startedMs[fd]! >= GREETING_PATIENCE_MS) {
+    for (let slot = 0; slot < this.#table.end; slot++) {
+      const state = this.#table.state(slot);
+      if (state === CONNECTING && now - this.#startedMs[slot]! >= this.#plan.connectTimeoutMs) {
+        this.#fail(slot, PHASE.connect, ETIMEDOUT);
+      } else if (state === GREETING && now - this.#startedMs[slot]! >= GREETING_PATIENCE_MS) {
         this.#shared[SHARED.peerGreets] = 0;
-        this.#settle(fd);
+        this.#settle(slot);
       }
     }
   }
@@ -234,7 +230,7 @@ class ConnectShard {
   #patienceMs(): number {
     const now = performance.now();
     const untilCheck = this.#counters[COUNTER.inFlight]! > 0 ? this.#nextCheckMs - now : Number.POSITIVE_INFINITY;
-    const untilMessage = this.#sender?.nextDueInMs(this.#highestFd) ?? Number.POSITIVE_INFINITY;
+    const untilMessage = this.#sender?.nextDueInMs() ?? Number.POSITIVE_INFINITY;
     const patience = Math.min(untilCheck, untilMessage);
     return patience === Number.POSITIVE_INFINITY ? -1 : Math.max(0, Math.ceil(patience));
   }
@@ -248,15 +244,9 @@ class ConnectShard {
   }
 
   #closeAll(): void {
-    const { epoll } = this.#shard;
-    // The set goes first: the closing of each socket is then spared the removal from it.
-    epoll.close();
-    for (let fd = 0; fd <= this.#highestFd; fd++) {
-      if (this.#states[fd] === NONE) continue;
-      this.#plan.reset ? resetFd(fd) : closeFd(fd);
-      // Asked again while closing: leave the rest to the kernel.
-      if (this.#shard.command === COMMAND.abort) return;
-    }
+    // The epoll set goes first: what the closing makes of the others is of no interest any more.
+    this.#shard.epoll.close();
+    this.#table.closeAll(this.#plan.reset, () => this.#shard.command === COMMAND.abort);
   }
 }
 

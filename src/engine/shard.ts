@@ -19,6 +19,10 @@ export interface ShardStart<Plan> {
 
 const EVENTS_AT_ONCE = 512;
 
+/** What comes back from epoll for descriptors that are no connection's; slots are 0 and above. */
+export const WAKE_UP = -1;
+export const LISTENER = -2;
+
 /** A running shard, seen from inside its thread. `Plan` comes in, `Message`s go out. */
 export class Shard<Plan, Message> {
   readonly index: number;
@@ -32,7 +36,7 @@ export class Shard<Plan, Message> {
     this.plan = start.plan;
     this.memory = new ShardMemory(start.memory);
     this.#wakeFd = start.wakeFd;
-    const failed = this.epoll.fd < 0 ? this.epoll.fd : this.epoll.add(this.#wakeFd, EPOLLIN);
+    const failed = this.epoll.fd < 0 ? this.epoll.fd : this.epoll.add(this.#wakeFd, EPOLLIN, WAKE_UP);
     if (failed < 0) {
       throw new AppError("E_SHARD", `thread ${start.index} could not begin: ${errnoName(-failed)}`, {
         fix: "raise the limit of open files (ulimit -n) or ask for fewer connections",
@@ -45,11 +49,9 @@ export class Shard<Plan, Message> {
     return Atomics.load(this.memory.control, CONTROL.command);
   }
 
-  /** Whether a ready descriptor is the wake-up, which is thereby answered. */
-  isWakeUp(fd: number): boolean {
-    if (fd !== this.#wakeFd) return false;
-    silence(fd);
-    return true;
+  /** Answers the wake-up, so that it does not come again. */
+  wokenUp(): void {
+    silence(this.#wakeFd);
   }
 
   tell(message: Message): void {

@@ -8,6 +8,7 @@ import { CORES, ShardPool } from "../engine/pool.js";
 import { sample } from "../engine/sampling.js";
 import { CONTROL, collectFailures, sumCounter } from "../engine/shard-memory.js";
 import { errnoName } from "../sys/errno.js";
+import { canOpenFileTable } from "../sys/file-table.js";
 import { readNetCounters } from "../sys/procfs.js";
 import { raiseNofileLimit } from "../sys/rlimit.js";
 import { closeFd } from "../sys/socket.js";
@@ -43,7 +44,7 @@ export class ServeRun extends EventEmitter<ServeEvents> {
   readonly #countersBefore = readNetCounters();
   readonly #nofileLimit = raiseNofileLimit().soft;
   readonly #guard: NodeJS.Timeout;
-  #filling = 0;
+  readonly #canPark = canOpenFileTable();
   #openAtStop: number | undefined;
   #residentAtPeak = 0;
   #isPaused = false;
@@ -121,9 +122,10 @@ export class ServeRun extends EventEmitter<ServeEvents> {
     if (message.type === "listening") this.#isReady();
     else if (message.type === "accepted") for (const peer of message.peers) this.emit("connection", peer);
     else {
-      this.#filling++;
-      // As many threads as cores are to have half a table free, so that the next is up before it is needed.
-      if (this.#openAtStop === undefined && this.#pool.hasPrivateTables) this.#startShard();
+      // As many threads as cores are to have half a table free, so that the next is up before it is needed. Where
+      // connections can be parked no thread is ever full; where threads share one table, more do not help.
+      const isFuller = !this.#canPark && this.#pool.hasPrivateTables;
+      if (isFuller && this.#openAtStop === undefined) this.#startShard();
     }
   }
 

@@ -1,17 +1,17 @@
 // A server shard: one thread that accepts from the shared listening socket, greets, answers and holds.
 // One loop; state in typed arrays by descriptor; nothing is thrown and no object made for an event.
-import { runShard, type Shard } from "../engine/shard.js";
+import { ConnectionTable, FREE } from "../engine/connection-table.js";
+import { LISTENER, runShard, type Shard, WAKE_UP } from "../engine/shard.js";
 import { COMMAND, CONTROL, PHASE } from "../engine/shard-memory.js";
-import { withRoomFor } from "../engine/state-table.js";
 import { createServerProtocol, type ServerProtocol } from "../protocol/server-protocol.js";
 import { EPOLLET, EPOLLEXCLUSIVE, EPOLLIN, EPOLLOUT, EPOLLRDHUP } from "../sys/constants.js";
 import { EAGAIN, ECONNABORTED, ECONNRESET, EINTR, EMFILE, ENFILE, ENOBUFS, ENOMEM } from "../sys/errno.js";
 import { NativeBuffer } from "../sys/libc.js";
 import { countOpenDescriptors } from "../sys/procfs.js";
-import { acceptedPeer, acceptFrom, acceptWithPeer, closeFd, receive, resetFd, sendBytes } from "../sys/socket.js";
+import { acceptedPeer, acceptFrom, acceptWithPeer, closeFd } from "../sys/socket.js";
 import { COUNTER, type ServeMessage, type ServePlan, SHARED } from "./protocol.js";
 
-const NONE = 0;
+// A connection's state.
 const OPEN = 1;
 /** The kernel takes no more of an answer for now: nothing is read until it does. */
 const BLOCKED = 2;
@@ -23,7 +23,7 @@ const READ_BYTES = 64 * 1024;
 const RETRY_MS = 100;
 // Above this many, stopping closes with RST: no TIME_WAIT stays.
 const MANY = 1000;
-const STATES_AT_FIRST = 4096;
+const SLOTS_AT_FIRST = 4096;
 
 class ServeShard {
   readonly #shard: Shard<ServePlan, ServeMessage>;
@@ -33,11 +33,10 @@ class ServeShard {
   readonly #protocol: ServerProtocol;
   readonly #greeting: NativeBuffer;
   readonly #buffer = new NativeBuffer(READ_BYTES);
-  /** What is still to be sent on BLOCKED descriptors. */
+  readonly #table: ConnectionTable;
+  /** What is still to be sent on BLOCKED connections. */
   readonly #unsent = new Map<number, { buffer: NativeBuffer; offset: number; endsAfter: boolean }>();
   readonly #halfOfTable: number;
-  #states = new Uint8Array(STATES_AT_FIRST);
-  #highestFd = 0;
   #isListening = false;
   #retryAtMs = 0;
   #isFilling = false;
@@ -51,6 +50,16 @@ class ServeShard {
       mode: shard.plan.mode,
       greeting: shard.plan.greeting,
       closesAfterGreeting: shard.plan.closeAfterGreeting,
+    });
+    // Parked connections end in order: a peer that has half-closed is to see the end, not a reset.
+    const { tableSize } = shard.plan;
+    this.#table = new ConnectionTable({
+      slots: SLOTS_AT_FIRST,
+      parkable: OPEN,
+      tableSize,
+      resetsParked: false,
+      // Only an echo has something to send later on.
+      onParking: shard.plan.mode === "echo" ? (slot) => this.#watch(slot, EVENTS | EPOLLOUT) : undefined,
     });
     this.#greeting = NativeBuffer.from(this.#protocol.greeting);
     this.#halfOfTable = (shard.plan.tableSize - countOpenDescriptors()) / 2;
@@ -67,10 +76,12 @@ class ServeShard {
       else if (!this.#isListening && performance.now() >= this.#retryAtMs) this.#listen(true);
       const ready = epoll.wait(this.#isListening || isPaused ? -1 : RETRY_MS);
       for (let i = 0; i < ready; i++) {
-        const fd = epoll.readyFd(i);
-        if (fd === listener) this.#acceptSome();
-        else if (!this.#shard.isWakeUp(fd)) this.#handle(fd, epoll.readyEvents(i));
+        const slot = epoll.readyData(i);
+        if (slot === LISTENER) this.#acceptSome();
+        else if (slot === WAKE_UP) this.#shard.wokenUp();
+        else this.#handle(slot, epoll.readyEvents(i));
       }
+      this.#table.recycle();
     }
     closeFd(listener);
     if (this.#shard.command === COMMAND.stop) this.#closeAll();
@@ -81,7 +92,7 @@ class ServeShard {
     if (joins === this.#isListening) return;
     const { epoll } = this.#shard;
     // EPOLLEXCLUSIVE: a new connection wakes one shard, not all.
-    if (joins) epoll.add(this.#plan.listener, EPOLLIN | EPOLLEXCLUSIVE);
+    if (joins) epoll.add(this.#plan.listener, EPOLLIN | EPOLLEXCLUSIVE, LISTENER);
     else epoll.remove(this.#plan.listener);
     this.#isListening = joins;
   }
@@ -116,6 +127,8 @@ class ServeShard {
     if (errno === EAGAIN) return true;
     // The peer gave up while it waited: the next in the queue is another.
     if (errno === EINTR || errno === ECONNABORTED) return false;
+    // A full descriptor table makes room by parking connections that wait for their peers anyway.
+    if (errno === EMFILE && this.#table.park() > 0) return false;
     this.#shard.memory.countFailure(PHASE.accept, errno);
     if (errno === EMFILE || errno === ENFILE || errno === ENOBUFS || errno === ENOMEM) {
       // The connection stays in the queue: without leaving, epoll would report it again and again.
@@ -141,92 +154,95 @@ class ServeShard {
     }
     if (open > this.#shared[SHARED.peak]!) this.#shared[SHARED.peak] = open;
     counters[COUNTER.open]! += 1;
-    this.#states = withRoomFor(this.#states, fd);
-    if (fd > this.#highestFd) this.#highestFd = fd;
-    this.#states[fd] = OPEN;
-    const added = this.#shard.epoll.add(fd, EVENTS);
+    const slot = this.#table.add(fd, OPEN);
+    const added = this.#shard.epoll.add(fd, EVENTS, slot);
     if (added < 0) {
       this.#shard.memory.countFailure(PHASE.register, -added);
-      this.#close(fd);
+      this.#close(slot);
       return;
     }
     const { greeting, closesAfterGreeting } = this.#protocol;
-    if (greeting.length > 0) this.#send(fd, this.#greeting, greeting.length, closesAfterGreeting);
+    if (greeting.length > 0) this.#send(slot, this.#greeting, greeting.length, closesAfterGreeting);
     if (!this.#isFilling && counters[COUNTER.open]! > this.#halfOfTable) {
       this.#isFilling = true;
       this.#shard.tell({ type: "filling" });
     }
   }
 
-  #handle(fd: number, events: number): void {
-    // An earlier event of this batch may have closed the descriptor.
-    if (this.#states[fd] === NONE) return;
-    if (this.#states[fd] === BLOCKED) this.#unblock(fd);
-    if (this.#isOpen(fd)) this.#read(fd, (events & EPOLLRDHUP) !== 0);
+  #handle(slot: number, events: number): void {
+    // An earlier event of this batch may have closed it.
+    if (this.#table.state(slot) === FREE) return;
+    if (this.#table.state(slot) === BLOCKED) this.#unblock(slot);
+    if (this.#isOpen(slot)) this.#read(slot, (events & EPOLLRDHUP) !== 0);
   }
 
-  #isOpen(fd: number): boolean {
-    return this.#states[fd] === OPEN;
+  #isOpen(slot: number): boolean {
+    return this.#table.state(slot) === OPEN;
   }
 
   /** Reads and answers all there is: events are edge-triggered. */
-  #read(fd: number, hasEnded: boolean): void {
+  #read(slot: number, hasEnded: boolean): void {
     for (;;) {
-      const received = receive(fd, this.#buffer);
+      const received = this.#table.receive(slot, this.#buffer);
       if (received <= 0) {
         if (received === -EAGAIN) return;
         if (received === -ECONNRESET) this.#counters[COUNTER.resets]! += 1;
         else if (received < 0) this.#shard.memory.countFailure(PHASE.receive, -received);
-        this.#close(fd);
+        this.#close(slot);
         return;
       }
       this.#counters[COUNTER.receivedBytes]! += received;
       const answer = this.#protocol.answerLength(received);
-      if (answer > 0) this.#send(fd, this.#buffer, answer, false);
-      if (!this.#isOpen(fd) || (received < READ_BYTES && !hasEnded)) return;
+      if (answer > 0) this.#send(slot, this.#buffer, answer, false);
+      if (!this.#isOpen(slot) || (received < READ_BYTES && !hasEnded)) return;
     }
   }
 
-  #send(fd: number, buffer: NativeBuffer, length: number, endsAfter: boolean): void {
-    const sent = sendBytes(fd, buffer, 0, length);
+  #send(slot: number, buffer: NativeBuffer, length: number, endsAfter: boolean): void {
+    const sent = this.#table.send(slot, buffer, 0, length);
     if (sent < 0 && sent !== -EAGAIN) {
       this.#shard.memory.countFailure(PHASE.send, -sent);
-      this.#close(fd);
+      this.#close(slot);
       return;
     }
     const taken = Math.max(0, sent);
     this.#counters[COUNTER.sentBytes]! += taken;
     if (taken < length) {
-      this.#unsent.set(fd, { buffer: NativeBuffer.from(buffer.bytes.subarray(taken, length)), offset: 0, endsAfter });
-      this.#states[fd] = BLOCKED;
-      this.#shard.epoll.modify(fd, EVENTS | EPOLLOUT);
-    } else if (endsAfter) this.#close(fd);
+      this.#unsent.set(slot, { buffer: NativeBuffer.from(buffer.bytes.subarray(taken, length)), offset: 0, endsAfter });
+      this.#table.setState(slot, BLOCKED);
+      this.#watch(slot, EVENTS | EPOLLOUT);
+    } else if (endsAfter) this.#close(slot);
   }
 
   /** Sends the rest of a blocked answer, and reads again once it is gone. */
-  #unblock(fd: number): void {
-    const rest = this.#unsent.get(fd)!;
+  #unblock(slot: number): void {
+    const rest = this.#unsent.get(slot)!;
     const length = rest.buffer.bytes.length;
-    const sent = sendBytes(fd, rest.buffer, rest.offset, length - rest.offset);
+    const sent = this.#table.send(slot, rest.buffer, rest.offset, length - rest.offset);
     if (sent === -EAGAIN) return;
     if (sent < 0) {
       this.#shard.memory.countFailure(PHASE.send, -sent);
-      this.#close(fd);
+      this.#close(slot);
       return;
     }
     this.#counters[COUNTER.sentBytes]! += sent;
     rest.offset += sent;
     if (rest.offset < length) return;
-    this.#unsent.delete(fd);
-    this.#states[fd] = OPEN;
-    this.#shard.epoll.modify(fd, EVENTS);
-    if (rest.endsAfter) this.#close(fd);
+    this.#unsent.delete(slot);
+    this.#table.setState(slot, OPEN);
+    this.#watch(slot, EVENTS);
+    if (rest.endsAfter) this.#close(slot);
   }
 
-  #close(fd: number): void {
-    closeFd(fd);
-    this.#unsent.delete(fd);
-    this.#states[fd] = NONE;
+  /** Changes what is waited for; a parked connection, which has no descriptor to do it by, waits for everything. */
+  #watch(slot: number, events: number): void {
+    const fd = this.#table.descriptor(slot);
+    if (fd >= 0) this.#shard.epoll.modify(fd, events, slot);
+  }
+
+  #close(slot: number): void {
+    this.#table.close(slot);
+    this.#unsent.delete(slot);
     this.#counters[COUNTER.open]! -= 1;
     this.#counters[COUNTER.closed]! += 1;
     Atomics.sub(this.#shared, SHARED.open, 1);
@@ -237,12 +253,7 @@ class ServeShard {
   #closeAll(): void {
     const resets = this.#shared[SHARED.open]! > MANY;
     this.#shard.epoll.close();
-    for (let fd = 0; fd <= this.#highestFd; fd++) {
-      if (this.#states[fd] === NONE) continue;
-      resets ? resetFd(fd) : closeFd(fd);
-      // Asked again while closing: leave the rest to the kernel.
-      if (this.#shard.command === COMMAND.abort) return;
-    }
+    this.#table.closeAll(resets, () => this.#shard.command === COMMAND.abort);
   }
 }
 

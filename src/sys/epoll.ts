@@ -25,16 +25,17 @@ export class Epoll {
     this.#controlWords = words(this.#control);
   }
 
-  add(fd: number, events: number): number {
-    return this.#change(EPOLL_CTL_ADD, fd, events);
+  /** @param data a number that comes back with every event of this descriptor */
+  add(fd: number, events: number, data: number): number {
+    return this.#change(EPOLL_CTL_ADD, fd, events, data);
   }
 
-  modify(fd: number, events: number): number {
-    return this.#change(EPOLL_CTL_MOD, fd, events);
+  modify(fd: number, events: number, data: number): number {
+    return this.#change(EPOLL_CTL_MOD, fd, events, data);
   }
 
   remove(fd: number): number {
-    return this.#change(EPOLL_CTL_DEL, fd, 0);
+    return this.#change(EPOLL_CTL_DEL, fd, 0, 0);
   }
 
   /**
@@ -50,8 +51,8 @@ export class Epoll {
     return errno === EINTR ? 0 : -errno;
   }
 
-  /** The descriptor of ready event `index`. */
-  readyFd(index: number): number {
+  /** The number given with the descriptor of ready event `index`. */
+  readyData(index: number): number {
     return this.#readyWords[index * EPOLL_EVENT_WORDS + EPOLL_DATA_WORD]!;
   }
 
@@ -66,9 +67,9 @@ export class Epoll {
     this.#isClosed = true;
   }
 
-  #change(operation: number, fd: number, events: number): number {
+  #change(operation: number, fd: number, events: number, data: number): number {
     this.#controlWords[0] = events;
-    this.#controlWords[EPOLL_DATA_WORD] = fd;
+    this.#controlWords[EPOLL_DATA_WORD] = data;
     return libc.epoll_ctl(this.fd, operation, fd, this.#control.address) < 0 ? -lastErrno() : 0;
   }
 }

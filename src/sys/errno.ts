@@ -3,6 +3,7 @@ import { getSystemErrorMap } from "node:util";
 
 export const EPERM = 1;
 export const EINTR = 4;
+export const EIO = 5;
 export const EAGAIN = 11;
 export const ENOMEM = 12;
 export const EACCES = 13;

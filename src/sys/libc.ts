@@ -27,12 +27,15 @@ export const libc = {
   getsockname: call("int getsockname(int fd, uintptr_t address, uintptr_t length)"),
   getsockopt: call("int getsockopt(int fd, int level, int name, uintptr_t value, uintptr_t length)"),
   listen: call("int listen(int fd, int backlog)"),
+  mmap: call("uintptr_t mmap(uintptr_t at, size_t length, int protection, int flags, int fd, long offset)"),
+  munmap: call("int munmap(uintptr_t at, size_t length)"),
   read: call("long read(int fd, uintptr_t buffer, size_t length)"),
   recv: call("long recv(int fd, uintptr_t buffer, size_t length, int flags)"),
   send: call("long send(int fd, uintptr_t buffer, size_t length, int flags)"),
   setrlimit: call("int setrlimit(int resource, uintptr_t limit)"),
   setsockopt: call("int setsockopt(int fd, int level, int name, uintptr_t value, uint32_t length)"),
   socket: call("int socket(int family, int type, int protocol)"),
+  syscall: call("long syscall(long number, long a, long b, long c, long d, long e, long f)"),
   unshare: call("int unshare(int flags)"),
   write: call("long write(int fd, uintptr_t buffer, size_t length)"),
 };
@@ -56,6 +59,11 @@ export class NativeBuffer {
     buffer.bytes.set(bytes);
     return buffer;
   }
+}
+
+/** Memory that the kernel has mapped, as it is: reads and writes go through. */
+export function nativeView(address: number, length: number): ArrayBuffer {
+  return koffi.view(BigInt(address), length);
 }
 
 function loadKoffi(): typeof import("koffi") {

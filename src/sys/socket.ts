@@ -91,9 +91,14 @@ export function closeFd(fd: number): number {
   return check(libc.close(fd));
 }
 
-/** Closes with RST: what is unsent is dropped, and neither side keeps a TIME_WAIT (SO_LINGER of zero seconds). */
+/** Makes the last close send RST: what is unsent is dropped, neither side keeps a TIME_WAIT (SO_LINGER of zero seconds). */
+export function resetOnClose(fd: number): number {
+  return check(libc.setsockopt(fd, SOL_SOCKET, SO_LINGER, lingerZero.address, 8));
+}
+
+/** Closes with RST. */
 export function resetFd(fd: number): number {
-  libc.setsockopt(fd, SOL_SOCKET, SO_LINGER, lingerZero.address, 8);
+  resetOnClose(fd);
   return check(libc.close(fd));
 }
 
