@@ -53,7 +53,7 @@ export function parseHostPorts(text: string, options: { anyPort?: boolean } = {}
   const ports = bracketed?.[2] ?? plain?.[2];
   if (ports === undefined || /\s/.test(host)) throw badEndpoint(text);
   if (bracketed && !ipaddr.IPv6.isValid(host.replace(/%.*$/, ""))) throw badEndpoint(text);
-  if (!bracketed && !/\d/.test(ports)) {
+  if (!text.includes(":") && !/^[\d-]+$/.test(text)) {
     throw new AppError("E_ADDRESS", `"${text}" has no port`, { fix: `write it as ${text.replace(/:$/, "")}:7777` });
   }
   return { host, ports: parsePorts(ports, text, options.anyPort ? 0 : 1) };

@@ -5,6 +5,7 @@
 export type ErrorCode =
   | "E_ADDRESS"
   | "E_AUTHORIZED"
+  | "E_CONNECT"
   | "E_LISTEN"
   | "E_NO_SOURCE"
   | "E_OPTION"

@@ -41,6 +41,8 @@ export interface ConnectSettings {
   readonly connections: number;
   readonly schedule: Schedule;
   readonly isPaced: boolean;
+  /** The schedule may go down, too: what is open at the end is not what was asked for. */
+  readonly isStaged: boolean;
   readonly concurrency: number;
   readonly connectTimeoutMs: number;
   readonly durationMs: number;
@@ -73,7 +75,8 @@ export function settleOptions(options: ConnectOptions): ConnectSettings {
   positive("connect timeout", options.connectTimeoutMs);
   positive("message rate", options.messageRatePerSec);
   for (const stage of stages) positive("a stage's duration", stage.durationMs);
-  const schedule = stages.length > 0 ? stagedSchedule(stages) : steadySchedule(options.connections ?? 1, options.connectRatePerSec);
+  const schedule =
+    stages.length > 0 ? stagedSchedule(stages) : steadySchedule(options.connections ?? 1, options.connectRatePerSec);
   const connections = schedule.peak;
   if (connections < 1) throw option("the stages ask for no connection", "give one a target, such as --stage 30s:10k");
   if (options.messageRatePerSec !== undefined && options.message === undefined) {
@@ -85,6 +88,7 @@ export function settleOptions(options: ConnectOptions): ConnectSettings {
     connections,
     schedule,
     isPaced: schedule.endMs > 0,
+    isStaged: stages.length > 0,
     concurrency: options.concurrency ?? CONCURRENCY,
     connectTimeoutMs: options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
     durationMs: options.durationMs ?? (isSingle ? Number.POSITIVE_INFINITY : HOLD_MS),
@@ -106,7 +110,10 @@ function messageOf(options: ConnectOptions): ConnectSettings["message"] {
 
 function positive(name: string, value: number | undefined, isWhole = false): void {
   if (value === undefined || (value > 0 && value < 2 ** 31 && (!isWhole || Number.isInteger(value)))) return;
-  throw option(`${name} of ${value} is not possible`, `give ${isWhole ? "a whole number" : "a number"} above 0 and below ${formatCount(2 ** 31)}`);
+  throw option(
+    `${name} of ${value} is not possible`,
+    `give ${isWhole ? "a whole number" : "a number"} above 0 and below ${formatCount(2 ** 31)}`,
+  );
 }
 
 function option(message: string, fix: string): AppError {

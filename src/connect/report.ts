@@ -12,10 +12,12 @@ import type { ConnectRun, RunRecord } from "./run.js";
 import type { Targets } from "./targets.js";
 
 /** Counts the held connections in the kernel's socket table, from both ends where both are here. */
-export async function countInKernel({ remotePorts, isLocal }: Targets): Promise<ConnectResult["kernel"]> {
-  const outgoing = await countSockets({ end: "remote", ports: remotePorts });
-  const incoming = isLocal ? (await countSockets({ end: "local", ports: remotePorts })).sockets : 0;
-  return { source: outgoing.source, outgoing: outgoing.sockets, incoming };
+export async function countInKernel({ plan, remotePorts, isLocal }: Targets): Promise<ConnectResult["kernel"]> {
+  const ips = plan.groups.flatMap(({ destinations }) => destinations.map(({ ip }) => ip));
+  const distinct = [...new Map(ips.map((ip) => [formatIp(ip), ip])).values()];
+  const outgoing = await countSockets({ end: "remote", ports: remotePorts, ips: distinct });
+  const incoming = isLocal ? await countSockets({ end: "local", ports: remotePorts, ips: distinct }) : undefined;
+  return { source: outgoing.source, outgoing: outgoing.sockets, incoming: incoming?.sockets ?? 0 };
 }
 
 export function makeResult(run: ConnectRun, record: RunRecord): ConnectResult {
@@ -29,9 +31,12 @@ export function makeResult(run: ConnectRun, record: RunRecord): ConnectResult {
   const lost = sum(COUNTER.lost);
   const asked = settings.connections;
   // A single connection stays until its server closes it: that is its end, and no loss.
-  const isTargetMet = established >= asked && failures.length === 0 && (lost === 0 || settings.isSingle);
+  const isComplete = settings.isStaged ? !record.wasCutShort && !record.memoryStop : established >= asked;
+  const isTargetMet = isComplete && failures.length === 0 && (lost === 0 || settings.isSingle);
   const perConnection = (bytes: number) => (established === 0 ? 0 : Math.round(bytes / established));
-  const sourceAddresses = targets.plan.groups.flatMap(({ sources }) => sources).reduce((total, { count }) => total + count, 0);
+  const sourceAddresses = targets.plan.groups
+    .flatMap(({ sources }) => sources)
+    .reduce((total, { count }) => total + count, 0);
   const { ports } = targets.plan;
   return {
     kind: "connect",
@@ -89,7 +94,10 @@ function explain(record: RunRecord, failures: readonly FailureCount[]): Explanat
       phase: "memory",
       errno: "none",
       meaning: `stopped before memory ran out: ${formatBytes(availableBytes)} were left in the ${bound}, and ${formatBytes(floorBytes)} stay free`,
-      fix: bound === "host" ? "add memory, or ask for fewer connections" : "raise the memory limit of the container or service",
+      fix:
+        bound === "host"
+          ? "add memory, or ask for fewer connections"
+          : "raise the memory limit of the container or service",
     };
   }
   const most = failures[0];
@@ -108,7 +116,9 @@ function toReport({ phase, errno, count }: FailureCount): FailureReport {
 }
 
 function listDestinations(targets: Targets): string[] {
-  return targets.plan.groups.flatMap(({ destinations }) => destinations.map(({ ip, port }) => formatEndpoint(formatIp(ip), port)));
+  return targets.plan.groups.flatMap(({ destinations }) =>
+    destinations.map(({ ip, port }) => formatEndpoint(formatIp(ip), port)),
+  );
 }
 
 function describePorts({ first, last }: PortRange): string {

@@ -65,6 +65,7 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
   readonly #record: RunRecord;
   readonly #settled = new Set<number>();
   readonly #stopping = new AbortController();
+  #pacedMs = 0;
   #stage: ConnectSnapshot["stage"] = "ramp";
   #rampEnded!: () => void;
   #fault: AppError | undefined;
@@ -159,12 +160,17 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
     this.#pace();
     await ended;
     const times = this.pool.memories.map(({ counters }) => counters);
-    const firstBegun = Math.min(...times.map((counters) => counters[COUNTER.firstBegunAt]! || Number.POSITIVE_INFINITY));
+    const firstBegun = Math.min(
+      ...times.map((counters) => counters[COUNTER.firstBegunAt]! || Number.POSITIVE_INFINITY),
+    );
     const lastSettled = Math.max(...times.map((counters) => counters[COUNTER.lastSettledAt]!));
-    this.#record.setupMs = Math.max(0, firstBegun - performance.timeOrigin - this.#startMs);
+    // A run that was stopped before its first connect() has set up, and no more.
+    const setUpAt = Number.isFinite(firstBegun) ? firstBegun - performance.timeOrigin : performance.now();
+    this.#record.setupMs = Math.max(0, setUpAt - this.#startMs);
     // A ramp that was cut short ends now.
     const isWhole = lastSettled > firstBegun && !this.#stopping.signal.aborted;
-    this.#record.rampMs = (isWhole ? lastSettled : performance.timeOrigin + performance.now()) - firstBegun;
+    const endedAt = isWhole ? lastSettled : performance.timeOrigin + performance.now();
+    this.#record.rampMs = Math.max(0, endedAt - firstBegun);
     this.#record.wasCutShort = this.#stopping.signal.aborted;
     if (this.#fault) throw this.#fault;
   }
@@ -173,12 +179,14 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
     const { settings } = this;
     const startMs = performance.now();
     this.#stage = "hold";
+    this.#guard();
     if (settings.durationMs !== Number.POSITIVE_INFINITY) this.#holdUntilMs = startMs + settings.durationMs;
     this.#record.held = readMemoryUse();
     const counted = this.#record.wasCutShort ? undefined : countInKernel(this.targets);
     // setTimeout() takes 31 bits: a longer hold is as good as for ever.
     const holdMs = Math.min(settings.durationMs, 2 ** 31 - 1);
-    if (this.#isAnythingOpen()) await delay(holdMs, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
+    if (this.#isAnythingOpen())
+      await delay(holdMs, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
     this.#record.holdMs = performance.now() - startMs;
     this.#record.kernel = await counted;
     if (this.#fault) throw this.#fault;
@@ -196,7 +204,10 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
   #pace(): void {
     if (this.#stage !== "ramp" || this.#stopping.signal.aborted) return;
     const { schedule, isPaced } = this.settings;
-    const elapsedMs = performance.now() - this.#startMs;
+    const nowMs = performance.now() - this.#startMs;
+    // A stage's end is not stepped over: its peak is asked for before the next stage begins.
+    const elapsedMs = schedule.turnsMs.find((turnMs) => turnMs > this.#pacedMs && turnMs < nowMs) ?? nowMs;
+    this.#pacedMs = elapsedMs;
     const wanted = schedule.wantedAt(elapsedMs);
     for (let shard = 0; shard < this.#shape.shards; shard++) {
       // Without a pace the shards take turns: one begins when an earlier one has settled.
@@ -237,7 +248,8 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
     if (message.type === "opened") this.emit("opened", { ip: message.ip, port: message.port });
     else if (message.type === "received") this.emit("received", message.text);
     else {
-      if (this.pool.memories[shard]!.counters[COUNTER.started]! >= shareOf(this.#shape, shard)) this.#settled.add(shard);
+      if (this.pool.memories[shard]!.counters[COUNTER.started]! >= shareOf(this.#shape, shard))
+        this.#settled.add(shard);
       this.#pace();
     }
   }

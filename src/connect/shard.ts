@@ -64,6 +64,8 @@ class ConnectShard {
     while (this.#shard.command === COMMAND.run) {
       const wanted = Atomics.load(memory.control, CONTROL.target);
       const mayOpenMore = this.#follow(wanted);
+      // Before the wait: when the last attempts have failed at once, no event will come.
+      this.#tellWhenSettled(wanted);
       const ready = epoll.wait(mayOpenMore ? 0 : this.#patienceMs());
       for (let i = 0; i < ready; i++) {
         const slot = epoll.readyData(i);
@@ -73,7 +75,6 @@ class ConnectShard {
       this.#table.recycle();
       if (this.#counters[COUNTER.inFlight]! > 0) this.#expire();
       this.#sender?.sendDue(performance.now(), this.#table.end, this.#isOpen);
-      this.#tellWhenSettled(wanted);
     }
     if (this.#shard.command === COMMAND.stop) this.#closeAll();
   }

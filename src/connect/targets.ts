@@ -133,14 +133,20 @@ function assertOwnSource({ first, count }: AddressRange): void {
     const bound = fd < 0 ? fd : bindTo(fd, new SocketAddress(ip, 0));
     if (fd >= 0) closeFd(fd);
     if (bound >= 0) continue;
-    throw new AppError("E_SOURCE", `${formatIp(ip)} cannot be a source address: ${errnoName(-bound)}, ${errnoMeaning(-bound)}`, {
-      fix: "give addresses that this host has (ip -brief address), or add it to an interface first",
-    });
+    throw new AppError(
+      "E_SOURCE",
+      `${formatIp(ip)} cannot be a source address: ${errnoName(-bound)}, ${errnoMeaning(-bound)}`,
+      {
+        fix: "give addresses that this host has (ip -brief address), or add it to an interface first",
+      },
+    );
   }
 }
 
 function ownAddresses(): Set<string> {
-  return new Set(Object.values(networkInterfaces()).flatMap((list) => list?.map(({ address }) => formatIp(parseIp(address))) ?? []));
+  return new Set(
+    Object.values(networkInterfaces()).flatMap((list) => list?.map(({ address }) => formatIp(parseIp(address))) ?? []),
+  );
 }
 
 function anyAddress(family: Family): IpAddress {

@@ -1,7 +1,14 @@
 // The 4-tuple planner: turns (source addresses × source ports × destinations) into a numbered sequence of
 // 4-tuples. Tuple i is computed, never stored, so a plan of millions costs nothing. Which addresses reach
 // which destination is for the caller to say; whether a tuple is free is for bind() and connect() to say.
-import { type AddressRange, addToIp, type FourTuple, formatIp, type IpAddress, type PortRange } from "../base/address.js";
+import {
+  type AddressRange,
+  addToIp,
+  type FourTuple,
+  formatIp,
+  type IpAddress,
+  type PortRange,
+} from "../base/address.js";
 
 /** Source ports: a range that we walk ourselves, or the kernel's own choice out of a range of `available`. */
 export type SourcePorts =
@@ -47,7 +54,9 @@ export class TuplePlanner {
     this.#plan = plan;
     this.#portCount = portCount(plan.ports);
     this.#sourceCounts = plan.groups.map((group) => group.sources.reduce((sum, range) => sum + range.count, 0));
-    this.#groupCounts = plan.groups.map((group, g) => this.#sourceCounts[g]! * this.#portCount * group.destinations.length);
+    this.#groupCounts = plan.groups.map(
+      (group, g) => this.#sourceCounts[g]! * this.#portCount * group.destinations.length,
+    );
     this.count = this.#groupCounts.reduce((sum, count) => sum + count, 0);
   }
 

@@ -13,6 +13,8 @@ export interface Schedule {
   readonly endMs: number;
   /** The most connections it ever wants. */
   readonly peak: number;
+  /** Moments whose wish must not be stepped over: the ends of stages. */
+  readonly turnsMs: readonly number[];
   /** Connections wanted `elapsedMs` after the start. */
   wantedAt(elapsedMs: number): number;
 }
@@ -22,10 +24,11 @@ export interface Schedule {
  * @param ratePerSec connections to start a second; undefined for as fast as they go
  */
 export function steadySchedule(connections: number, ratePerSec?: number): Schedule {
-  if (ratePerSec === undefined) return { endMs: 0, peak: connections, wantedAt: () => connections };
+  if (ratePerSec === undefined) return { endMs: 0, peak: connections, turnsMs: [], wantedAt: () => connections };
   return {
     endMs: (connections / ratePerSec) * 1000,
     peak: connections,
+    turnsMs: [],
     // The first is due at once, as a person with a rate of one in ten seconds expects.
     wantedAt: (elapsedMs) => Math.min(connections, Math.floor((elapsedMs / 1000) * ratePerSec) + 1),
   };
@@ -33,9 +36,14 @@ export function steadySchedule(connections: number, ratePerSec?: number): Schedu
 
 /** Straight lines from stage to stage, up or down, beginning with none. */
 export function stagedSchedule(stages: readonly Stage[]): Schedule {
-  const endMs = stages.reduce((sum, stage) => sum + stage.durationMs, 0);
+  let endMs = 0;
+  const turnsMs = stages.map((stage) => {
+    endMs += stage.durationMs;
+    return endMs;
+  });
   return {
     endMs,
+    turnsMs,
     peak: Math.max(...stages.map((stage) => stage.target)),
     wantedAt(elapsedMs) {
       let from = 0;

@@ -1,7 +1,6 @@
 // The client's side of an echo: counts which of the messages sent on a connection have come back whole. A state
 // machine over bytes for many connections at once, indexed by a small number; it knows no descriptor and no clock.
 
-
 /** Follows the messages of up to `capacity` connections; grows with the highest index used. */
 export class MessageProbe {
   readonly #message: Uint8Array;

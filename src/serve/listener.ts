@@ -23,7 +23,9 @@ export interface Listener {
 export async function openListener(at: string, backlog: number): Promise<Listener> {
   const { host, ports } = parseHostPorts(at, { anyPort: true });
   if (ports.first !== ports.last) {
-    throw new AppError("E_ADDRESS", `"${at}" names several ports, and a server has one`, { fix: `listen on ${host}:${ports.first}` });
+    throw new AppError("E_ADDRESS", `"${at}" names several ports, and a server has one`, {
+      fix: `listen on ${host}:${ports.first}`,
+    });
   }
   const ip = await resolveHost(host);
   const endpoint = formatEndpoint(formatIp(ip), ports.first);
@@ -53,14 +55,24 @@ function listenError(endpoint: string, port: number, errno: number): AppError {
     });
   }
   if (errno === EACCES) {
-    return new AppError("E_PERMISSION", `cannot listen on ${endpoint}: ports below ip_unprivileged_port_start need a privilege`, {
-      fix: "choose a port from 1024 on, or run as root or with CAP_NET_BIND_SERVICE",
-      facts,
-    });
+    return new AppError(
+      "E_PERMISSION",
+      `cannot listen on ${endpoint}: ports below ip_unprivileged_port_start need a privilege`,
+      {
+        fix: "choose a port from 1024 on, or run as root or with CAP_NET_BIND_SERVICE",
+        facts,
+      },
+    );
   }
   const isForeign = errno === EADDRNOTAVAIL;
-  return new AppError("E_LISTEN", `cannot listen on ${endpoint}: ${isForeign ? "this host does not have that address" : errnoMeaning(errno)}`, {
-    fix: isForeign ? "listen on an address of this host (ip -brief address), or on 0.0.0.0 for all of them" : `see errno ${errnoName(errno)} of listen(2)`,
-    facts,
-  });
+  return new AppError(
+    "E_LISTEN",
+    `cannot listen on ${endpoint}: ${isForeign ? "this host does not have that address" : errnoMeaning(errno)}`,
+    {
+      fix: isForeign
+        ? "listen on an address of this host (ip -brief address), or on 0.0.0.0 for all of them"
+        : `see errno ${errnoName(errno)} of listen(2)`,
+      facts,
+    },
+  );
 }

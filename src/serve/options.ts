@@ -42,12 +42,16 @@ const UNLIMITED = 2 ** 31 - 1;
 export function settleOptions(options: ServeOptions): ServeSettings {
   const mode = options.mode ?? "hello";
   if (!SERVER_MODES.includes(mode)) {
-    throw new AppError("E_OPTION", `the mode "${mode}" is not known`, { fix: `give one of ${SERVER_MODES.join(", ")}` });
+    throw new AppError("E_OPTION", `the mode "${mode}" is not known`, {
+      fix: `give one of ${SERVER_MODES.join(", ")}`,
+    });
   }
   assertCount("backlog", options.backlog, 65535);
   assertCount("connections at most", options.maxConnections, UNLIMITED);
   if (options.closeAfterGreeting && options.greeting === "") {
-    throw new AppError("E_OPTION", "a server that closes after its greeting needs one", { fix: "give --greeting some text" });
+    throw new AppError("E_OPTION", "a server that closes after its greeting needs one", {
+      fix: "give --greeting some text",
+    });
   }
   return {
     at: options.at,
@@ -63,5 +67,7 @@ export function settleOptions(options: ServeOptions): ServeSettings {
 
 function assertCount(name: string, value: number | undefined, max: number): void {
   if (value === undefined || (Number.isInteger(value) && value >= 1 && value <= max)) return;
-  throw new AppError("E_OPTION", `${name} of ${value} is not possible`, { fix: `give a whole number from 1 to ${max}` });
+  throw new AppError("E_OPTION", `${name} of ${value} is not possible`, {
+    fix: `give a whole number from 1 to ${max}`,
+  });
 }

@@ -144,7 +144,9 @@ export class ServeRun extends EventEmitter<ServeEvents> {
   }
 
   #watchMemory(): void {
-    if (this.#sum(COUNTER.open) >= this.#sharedWords[SHARED.peak]!) this.#residentAtPeak = readMemoryUse().residentBytes;
+    if (this.#sum(COUNTER.open) >= this.#sharedWords[SHARED.peak]!) {
+      this.#residentAtPeak = Math.max(this.#residentAtPeak, readMemoryUse().residentBytes);
+    }
     const isBelow = isBelowFloor(readMemoryRoom());
     if (isBelow === this.#isPaused) return;
     this.#isPaused = isBelow;

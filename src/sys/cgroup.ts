@@ -12,7 +12,10 @@ export interface CgroupMemory {
  * @param root where the hierarchies are mounted
  * @returns undefined when no group limits memory
  */
-export function readCgroupMemory(root = "/sys/fs/cgroup", membership = readText("/proc/self/cgroup") ?? ""): CgroupMemory | undefined {
+export function readCgroupMemory(
+  root = "/sys/fs/cgroup",
+  membership = readText("/proc/self/cgroup") ?? "",
+): CgroupMemory | undefined {
   let tightest: CgroupMemory | undefined;
   for (const line of membership.trim().split("\n")) {
     const [, controllers, path] = line.split(":", 3);

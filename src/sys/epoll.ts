@@ -1,5 +1,12 @@
 // One epoll instance (man 7 epoll). Events are read in place: no object is made for one.
-import { EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, EPOLL_DATA_WORD, EPOLL_EVENT_WORDS } from "./constants.js";
+import {
+  EPOLL_CLOEXEC,
+  EPOLL_CTL_ADD,
+  EPOLL_CTL_DEL,
+  EPOLL_CTL_MOD,
+  EPOLL_DATA_WORD,
+  EPOLL_EVENT_WORDS,
+} from "./constants.js";
 import { EINTR } from "./errno.js";
 import { lastErrno, libc, NativeBuffer } from "./libc.js";
 

@@ -131,7 +131,15 @@ export class FileTable {
     const { bytes } = this.#update;
     bytes.writeUInt32LE(offset, 0);
     bytes.writeBigUInt64LE(BigInt(address), 8);
-    const result = libc.syscall(IORING.register, this.#ring, IORING.registerFilesUpdate, this.#update.address, count, 0, 0);
+    const result = libc.syscall(
+      IORING.register,
+      this.#ring,
+      IORING.registerFilesUpdate,
+      this.#update.address,
+      count,
+      0,
+      0,
+    );
     return result < 0 ? -lastErrno() : result;
   }
 

@@ -97,6 +97,10 @@ export function encodeDiagRequest(request: DiagRequest): Buffer {
   return bytes;
 }
 
+/** Where struct inet_diag_msg has the addresses: 4 or 16 bytes in network order. */
+export const DIAG_LOCAL_IP = 8;
+export const DIAG_REMOTE_IP = 24;
+
 /** Accessors of struct inet_diag_msg at `offset`. */
 export function diagLocalPort(bytes: Buffer, offset: number): number {
   return bytes.readUInt16BE(offset + 4);

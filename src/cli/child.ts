@@ -1,0 +1,62 @@
+// A command of this program as a process of its own: its JSON lines, its messages, its end.
+import { type ChildProcess, spawn } from "node:child_process";
+import { EventEmitter, once } from "node:events";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+
+type Json = Record<string, unknown>;
+
+interface ChildEvents {
+  /** A line of JSON on its standard output. */
+  line: [value: Json];
+  /** What it tells its parent. */
+  told: [value: Json];
+}
+
+/** Until an ordinary end has to be over: a million connections take their time to close. */
+const PATIENCE_MS = 60_000;
+
+export class Child extends EventEmitter<ChildEvents> {
+  /** Its last line of JSON, once it has ended. */
+  readonly result: Promise<Json | undefined>;
+  /** What it wrote on standard error. */
+  errors = "";
+  readonly #process: ChildProcess;
+
+  constructor(...args: readonly string[]) {
+    super();
+    const main = fileURLToPath(new URL("./main.js", import.meta.url));
+    // In a session of its own: a Ctrl-C of the terminal is for us to pass on. The channel ends it if we end badly.
+    this.#process = spawn(process.execPath, [main, ...args], {
+      detached: true,
+      stdio: ["ignore", "pipe", "pipe", "ipc"],
+    });
+    this.#process.on("message", (message) => this.emit("told", message as Json));
+    this.#process.stderr!.setEncoding("utf8").on("data", (text) => {
+      this.errors += text;
+    });
+    let last: Json | undefined;
+    createInterface({ input: this.#process.stdout! }).on("line", (line) => {
+      last = JSON.parse(line);
+      this.emit("line", last!);
+    });
+    this.result = once(this.#process, "close").then(() => last);
+    this.result.catch(() => undefined);
+  }
+
+  get hasEnded(): boolean {
+    return this.#process.exitCode !== null || this.#process.signalCode !== null;
+  }
+
+  /** Asks it to end in order, and waits for its last line. */
+  async stop(): Promise<Json | undefined> {
+    if (!this.hasEnded) this.#process.kill("SIGTERM");
+    const timer = setTimeout(() => this.kill(), PATIENCE_MS);
+    return this.result.finally(() => clearTimeout(timer));
+  }
+
+  /** Ends it at once. */
+  kill(): void {
+    if (!this.hasEnded) this.#process.kill("SIGKILL");
+  }
+}

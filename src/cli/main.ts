@@ -1,0 +1,65 @@
+#!/usr/bin/env node
+// The program's entry: runs a command, prints what went wrong, sets the exit code. --version is answered before
+// anything else is loaded.
+import { readFileSync } from "node:fs";
+
+const PLATFORM_CODES = ["E_PLATFORM", "E_PERMISSION"];
+const USAGE_CODES = ["E_OPTION", "E_ADDRESS", "E_AUTHORIZED"];
+const EXIT = { done: 0, failed: 1, usage: 2, privilege: 3 } as const;
+
+const args = process.argv.slice(2);
+
+// A reader that has gone (`| head`) is no error; who writes hears of it, and ends.
+process.stdout.on("error", ignoreBrokenPipe);
+process.stderr.on("error", ignoreBrokenPipe);
+
+if (args.length === 1 && (args[0] === "--version" || args[0] === "-V")) {
+  process.stdout.write(`${readVersion()}\n`);
+} else {
+  await run();
+}
+
+async function run(): Promise<void> {
+  try {
+    const { runProgram } = await import("./program.js");
+    process.exitCode = await runProgram(args, readVersion());
+  } catch (error) {
+    await report(error);
+  }
+}
+
+async function report(error: unknown): Promise<void> {
+  const { CommanderError } = await import("commander");
+  const { Interrupted } = await import("./supervise.js");
+  // Commander has printed what it had to say.
+  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? EXIT.done : EXIT.usage;
+  else if (error instanceof Interrupted) process.exit(error.exitCode);
+  else if (isAppError(error)) {
+    process.stderr.write(`Fatal error: ${error.message}\n${error.fix ? `  fix: ${error.fix}\n` : ""}`);
+    process.exitCode = exitCodeOf(error.code);
+    if (process.env.FOURTUPLE_DEBUG) process.stderr.write(`${error.stack}\n`);
+  } else {
+    process.stderr.write(`Fatal error: unexpected: ${error instanceof Error ? error.message : String(error)}\n`);
+    if (process.env.FOURTUPLE_DEBUG) process.stderr.write(`${error instanceof Error ? error.stack : ""}\n`);
+    else process.stderr.write("  fix: this is a mistake of fourtuple; FOURTUPLE_DEBUG=1 shows where\n");
+    process.exitCode = EXIT.failed;
+  }
+}
+
+function exitCodeOf(code: string): number {
+  if (USAGE_CODES.includes(code)) return EXIT.usage;
+  return PLATFORM_CODES.includes(code) ? EXIT.privilege : EXIT.failed;
+}
+
+// By its marks, not by its class: an error that comes from a thread is a copy.
+function isAppError(error: unknown): error is Error & { code: string; fix: string | undefined } {
+  return error instanceof Error && "code" in error && "fix" in error;
+}
+
+function ignoreBrokenPipe(error: NodeJS.ErrnoException): void {
+  if (error.code !== "EPIPE") throw error;
+}
+
+function readVersion(): string {
+  return JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")).version;
+}

@@ -1,0 +1,48 @@
+// Option texts to values, for commander: each parser names its option when it refuses.
+import { type AddressRange, type PortRange, parseAddressRanges, parsePorts } from "../base/address.js";
+import { AppError } from "../base/errors.js";
+import { parseCount, parseDuration, parseRate } from "../base/units.js";
+import type { Stage } from "../engine/schedule.js";
+
+export const countFor =
+  (option: string, max?: number) =>
+  (text: string): number =>
+    parseCount(text, option, 1, max);
+
+export const rateFor =
+  (option: string) =>
+  (text: string): number =>
+    parseRate(text, option);
+
+export const durationFor =
+  (option: string) =>
+  (text: string): number =>
+    parseDuration(text, option);
+
+/** `30s:100k`; the option is repeatable. */
+export function addStage(text: string, before: readonly Stage[] = []): Stage[] {
+  const match = /^([^:]+):([^:]+)$/.exec(text);
+  if (!match) {
+    throw new AppError("E_OPTION", `--stage "${text}" is not valid`, {
+      fix: "give a duration and the connections to have at its end, such as 30s:100k",
+    });
+  }
+  const [, duration, count] = match as unknown as [string, string, string];
+  return [...before, { durationMs: parseDuration(duration, "--stage"), target: parseCount(count, "--stage", 0) }];
+}
+
+/** Addresses, lists, ranges and CIDR; the option is repeatable. */
+export function addSources(text: string, before: readonly AddressRange[] = []): AddressRange[] {
+  return [...before, ...parseAddressRanges(text)];
+}
+
+/** `1024-65535`, or `kernel`. */
+export function parseSourcePort(text: string): PortRange | "kernel" {
+  if (text === "kernel") return "kernel";
+  if (!/^\d+(-\d+)?$/.test(text)) {
+    throw new AppError("E_OPTION", `--source-port "${text}" is not valid`, {
+      fix: "give a port, a range such as 1024-65535, or kernel to let the kernel choose",
+    });
+  }
+  return parsePorts(text);
+}

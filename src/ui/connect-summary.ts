@@ -1,0 +1,146 @@
+// A client's result as text: the summary, the note on a plan that is too small, the sentence for a single failure.
+import { formatBytes, formatCount, formatDuration, plural } from "../base/units.js";
+import type { ConnectResult, Explanation, FailureReport } from "../connect/result.js";
+import type { LatencySummary } from "../engine/latency.js";
+import { type Paint, plain } from "./paint.js";
+import { alignFigures, alignLabels } from "./table.js";
+
+/** Below this many connections, the threads' own memory is most of what is measured. */
+const WORTH_MEASURING = 10_000;
+
+/** What happened, in about 15 lines; when the target was missed, why, and what to change. */
+export function connectSummary(result: ConnectResult, paint: Paint = plain): string {
+  const lines = [
+    headline(result, paint),
+    "",
+    ...alignLabels(
+      [
+        ["asked", formatCount(result.asked)],
+        ["ESTABLISHED", formatCount(result.established)],
+        ["failed", describeFailures(result.failed, result.failures)],
+        ["lost while held", describeFailures(result.lost, result.losses)],
+        ["time", describeTimes(result)],
+        ["rate", `${formatCount(result.ratePerSec)} connections/s`],
+        ["user memory", describeUserMemory(result)],
+        ["kernel memory", describeKernelMemory(result)],
+        ["kernel's count", describeKernel(result)],
+        ["4-tuples", describePlan(result)],
+        ["traffic", describeTraffic(result)],
+        ["threads", describeThreads(result)],
+      ],
+      "  ",
+    ),
+    ...latencyTable(result.latency),
+  ];
+  if (result.explanation) lines.push("", ...explain(result.explanation));
+  return lines.join("\n");
+}
+
+/** What is to be said before a run whose plan is too small for it; undefined when it is not. */
+export function planNote(available: number, asked: number): string | undefined {
+  if (available >= asked) return undefined;
+  return [
+    `note: there are ${formatCount(available)} 4-tuples for ${formatCount(asked)} connections: at most so many can be open at once`,
+    "  fix: add source addresses (--source-ip), source ports (--source-port) or a destination port (host:7777-7778)",
+  ].join("\n");
+}
+
+/** One sentence on why a single connection did not come about. */
+export function singleFailure({ explanation, destinations }: ConnectResult): string {
+  const to = destinations.join(", ");
+  if (!explanation) return `no connection to ${to}`;
+  const step = explanation.errno === "none" ? "" : `${explanation.errno}, `;
+  return `no connection to ${to}: ${step}${explanation.meaning}`;
+}
+
+function headline({ isTargetMet, asked, established, lost, destinations }: ConnectResult, paint: Paint): string {
+  const to =
+    destinations.length > 3 ? `${destinations[0]} and ${destinations.length - 1} more` : destinations.join(", ");
+  if (isTargetMet) return paint("good", `target met: ${plural(established, "connection")} to ${to}`);
+  const losses = lost > 0 ? ` opened, ${formatCount(lost)} lost while held` : "";
+  return paint("bad", `target missed: ${formatCount(established)} of ${plural(asked, "connection")} to ${to}${losses}`);
+}
+
+function describeFailures(total: number, kinds: readonly FailureReport[]): string {
+  if (total === 0) return "0";
+  return `${formatCount(total)}: ${kinds.map(({ phase, errno, count }) => `${formatCount(count)} ${errno} (${phase})`).join(", ")}`;
+}
+
+function describeTimes({ setupMs, rampMs, holdMs, closeMs }: ConnectResult): string {
+  const parts = [
+    ["set-up", setupMs],
+    ["opening", rampMs],
+    ["held", holdMs],
+    ["closing", closeMs],
+  ] as const;
+  return parts.map(([name, ms]) => `${name} ${Number.isFinite(ms) ? formatDuration(Math.max(0, ms)) : "-"}`).join(", ");
+}
+
+function describeUserMemory({ memory, established }: ConnectResult): string | undefined {
+  if (established < WORTH_MEASURING) return undefined;
+  return `${formatBytes(Math.max(0, memory.userBytesPerConnection))} per connection (RSS)`;
+}
+
+function describeKernelMemory({ memory, established }: ConnectResult): string | undefined {
+  if (established < WORTH_MEASURING) return undefined;
+  const ends = memory.kernelEnds === "both" ? "both ends: the server is on this host too" : "this end";
+  return `${formatBytes(Math.max(0, memory.kernelBytesPerConnection))} per connection (${ends})`;
+}
+
+function describeKernel({ kernel, destinations }: ConnectResult): string {
+  if (!kernel) return "not asked: the run was stopped before all were open";
+  const ports = destinations.length === 1 ? `port ${destinations[0]!.replace(/.*:/, "")}` : "the destination ports";
+  const other = kernel.incoming > 0 ? ` and ${formatCount(kernel.incoming)} from it` : "";
+  return `${formatCount(kernel.outgoing)} ESTABLISHED to ${ports}${other} (${kernel.source})`;
+}
+
+function describePlan({ plan, destinations }: ConnectResult): string {
+  const ports = plan.sourcePorts === "kernel" ? "ports chosen by the kernel" : `ports ${plan.sourcePorts}`;
+  const size = [
+    plural(plan.sourceAddresses, "address", "addresses"),
+    ports,
+    plural(destinations.length, "destination"),
+  ];
+  const skipped = plan.tuplesSkipped > 0 ? `; ${formatCount(plan.tuplesSkipped)} taken, skipped` : "";
+  return `${formatCount(plan.tuplesAvailable)} (${size.join(" × ")})${skipped}`;
+}
+
+function describeTraffic({ traffic }: ConnectResult): string {
+  const bytes = `${formatBytes(traffic.sentBytes)} sent, ${formatBytes(traffic.receivedBytes)} received`;
+  if (traffic.sentMessages === 0) return bytes;
+  const blocked = traffic.blockedMessages > 0 ? `, ${formatCount(traffic.blockedMessages)} blocked` : "";
+  return `${bytes}; messages: ${formatCount(traffic.sentMessages)} sent, ${formatCount(traffic.answeredMessages)} answered${blocked}`;
+}
+
+function describeThreads({ threads, hasPrivateTables, nofileLimit }: ConnectResult): string {
+  const table = `table of ${formatCount(nofileLimit)} descriptors`;
+  return `${formatCount(threads)}, ${hasPrivateTables ? "each with its own" : "sharing one"} ${table}`;
+}
+
+function latencyTable(latency: ConnectResult["latency"]): string[] {
+  const rows = [
+    ["connect", latency.connect],
+    ["first byte", latency.firstByte],
+    ["round trip", latency.roundTrip],
+  ] as const;
+  const measured = rows.filter(([, { count }]) => count > 0);
+  if (measured.length === 0) return [];
+  const header = ["latency", "p50", "p90", "p99", "p99.9", "max"];
+  return ["", ...alignFigures([header, ...measured.map(([name, summary]) => [name, ...percentiles(summary)])], "  ")];
+}
+
+function percentiles({ p50Us, p90Us, p99Us, p999Us, maxUs }: LatencySummary): string[] {
+  return [p50Us, p90Us, p99Us, p999Us, maxUs].map((us) => formatDuration(us / 1000));
+}
+
+function explain({ phase, errno, meaning, fix }: Explanation): string[] {
+  return alignLabels(
+    [
+      ["phase", phase],
+      ["errno", errno === "none" ? undefined : errno],
+      ["means", meaning],
+      ["fix", fix],
+    ],
+    "  ",
+  );
+}

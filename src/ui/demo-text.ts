@@ -1,0 +1,99 @@
+// The demo's words, for somebody who has read that a server has 65,535 connections at most.
+import { type FourTuple, formatEndpoint } from "../base/address.js";
+import { formatBytes, formatCount, formatDuration } from "../base/units.js";
+import type { ConnectResult } from "../connect/result.js";
+import type { ServeResult } from "../serve/result.js";
+import { type Paint, plain } from "./paint.js";
+
+/** What the demo saw. */
+export interface DemoEvidence {
+  readonly wanted: number;
+  readonly port: number;
+  /** ESTABLISHED sockets with that local port in the kernel's table, while all were held. */
+  readonly counted: number;
+  readonly countedBy: string;
+  /** Three of the connections, as the kernel names them. */
+  readonly examples: readonly FourTuple[];
+  readonly client: ConnectResult;
+  readonly server: ServeResult;
+}
+
+const PORTS = 65_535;
+
+export function demoTitle(wanted: number, paint: Paint = plain): string {
+  return `\n${paint("bold", `${formatCount(wanted)} TCP connections to one port`)}\n`;
+}
+
+export function isDemoProven({ wanted, counted, client }: DemoEvidence): boolean {
+  return counted === wanted && client.isTargetMet;
+}
+
+export function demoVerdict(evidence: DemoEvidence, paint: Paint = plain): string {
+  return isDemoProven(evidence) ? success(evidence, paint) : failure(evidence, paint);
+}
+
+function success(evidence: DemoEvidence, paint: Paint): string {
+  const { wanted, port, counted, countedBy, client } = evidence;
+  const count = formatCount(counted);
+  const lines = [
+    paint("good", `✔ The kernel's own socket table has ${count} ESTABLISHED sockets`),
+    paint("good", `  with the same local port: ${port}.`) + paint("dim", ` (asked by ${countedBy})`),
+    "",
+    wanted > PORTS
+      ? `65,535 is the number of ports, not of connections: ${count} share this one.`
+      : `All of them share this one port. 65,535 is the number of ports, not of connections.`,
+    "A connection is named by four values together, its 4-tuple; no two are alike:",
+    "",
+    ...tupleTable(evidence.examples, paint),
+    "",
+    "Only the client spends a port of its own for each connection, and so it used",
+    `${sources(client)}.`,
+    "The server spent none: what bounds it is memory, descriptors and CPU.",
+    "",
+    paint("dim", figures(evidence)),
+  ];
+  return `${lines.join("\n")}\n`;
+}
+
+function failure({ wanted, port, counted, countedBy, client }: DemoEvidence, paint: Paint): string {
+  const lines = [
+    paint(
+      "bad",
+      `✘ The kernel's socket table (${countedBy}) has ${formatCount(counted)} of ${formatCount(wanted)} ESTABLISHED sockets`,
+    ),
+    paint("bad", `  with local port ${port}.`),
+  ];
+  if (client.explanation) lines.push("", `why: ${client.explanation.meaning}`, `fix: ${client.explanation.fix}`);
+  return `${lines.join("\n")}\n`;
+}
+
+function tupleTable(examples: readonly FourTuple[], paint: Paint): string[] {
+  const source = (tuple: FourTuple) => formatEndpoint(tuple.sourceIp, tuple.sourcePort);
+  const width = Math.max(...examples.map((tuple) => source(tuple).length), "source IP:port".length);
+  const header = paint("dim", `    ${"source IP:port".padEnd(width)}    destination IP:port`);
+  const rows = examples.map(
+    (tuple) =>
+      `    ${source(tuple).padEnd(width)} ${paint("accent", "→")}  ${formatEndpoint(tuple.destinationIp, tuple.destinationPort)}`,
+  );
+  return [header, ...rows];
+}
+
+/** The source addresses that were needed: the plan holds one to spare. */
+function sources({ plan, established }: ConnectResult): string {
+  const [first, last] = plan.sourcePorts.split("-").map(Number);
+  const portsEach = last === undefined ? PORTS : last - first! + 1;
+  const used = Math.min(plan.sourceAddresses, Math.ceil((established + plan.tuplesSkipped) / portsEach));
+  const each = `up to ${formatCount(portsEach)} ports each`;
+  return used === 1 ? `one source address (${each})` : `${formatCount(used)} source addresses (${each})`;
+}
+
+function figures({ client, server }: DemoEvidence): string {
+  const { userBytesPerConnection: user, kernelBytesPerConnection: kernel } = client.memory;
+  const [userBytes, serverBytes, kernelBytes] = [user, server.memory.userBytesPerConnection, kernel].map((bytes) =>
+    formatBytes(Math.max(0, bytes)),
+  );
+  return [
+    `opened in ${formatDuration(client.rampMs)} (${formatCount(client.ratePerSec)} per second), closed in ${formatDuration(client.closeMs)}`,
+    `memory per connection: ${kernelBytes} kernel (both ends), ${serverBytes} server, ${userBytes} client`,
+  ].join("\n");
+}
