@@ -7,8 +7,9 @@ import { collectFailures, type FailureCount, sumCounter } from "../engine/shard-
 import { countSockets } from "../ports/count.js";
 import { explainFailure, failureName } from "./explain.js";
 import { COUNTER } from "./protocol.js";
+import type { RunRecord } from "./record.js";
 import type { ConnectResult, Explanation, FailureReport } from "./result.js";
-import type { ConnectRun, RunRecord } from "./run.js";
+import type { ConnectRun } from "./run.js";
 import type { Targets } from "./targets.js";
 
 /** Counts the held connections in the kernel's socket table, from both ends where both are here. */

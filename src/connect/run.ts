@@ -4,8 +4,8 @@ import { EventEmitter } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
 import type { AppError } from "../base/errors.js";
 import { createLatencyHistogram } from "../engine/latency.js";
-import { isBelowFloor, type MemoryRoom, readMemoryRoom } from "../engine/memory-floor.js";
-import { type MemoryUse, readMemoryUse } from "../engine/memory-use.js";
+import { isBelowFloor, readMemoryRoom } from "../engine/memory-floor.js";
+import { readMemoryUse } from "../engine/memory-use.js";
 import { CORES, ShardPool } from "../engine/pool.js";
 import { sample } from "../engine/sampling.js";
 import { CONTROL, sumCounter } from "../engine/shard-memory.js";
@@ -15,6 +15,7 @@ import { raiseNofileLimit } from "../sys/rlimit.js";
 import type { ConnectSettings } from "./options.js";
 import { COUNTER, type ConnectHistograms, type ConnectMessage, type ConnectPlan, SHARED } from "./protocol.js";
 import { type RampShape, shapeRamp, shareOf, targetOf } from "./ramp.js";
+import { measureRamp, newRecord } from "./record.js";
 import { countInKernel, makeResult } from "./report.js";
 import type { ConnectResult, ConnectSnapshot } from "./result.js";
 import type { Targets } from "./targets.js";
@@ -27,23 +28,6 @@ export interface ConnectEvents {
   opened: [local: { readonly ip: string; readonly port: number }];
   /** Text was read (told for a single connection only). */
   received: [text: string];
-}
-
-/** What the report is made of, beside the counters. */
-export interface RunRecord {
-  readonly startedAt: Date;
-  readonly before: MemoryUse;
-  held: MemoryUse;
-  peakOpen: number;
-  setupMs: number;
-  rampMs: number;
-  holdMs: number;
-  closeMs: number;
-  /** The memory room that stopped the ramp. */
-  memoryStop: MemoryRoom | undefined;
-  /** stop() was called before the ramp's end. */
-  wasCutShort: boolean;
-  kernel: ConnectResult["kernel"];
 }
 
 /** A client at work. */
@@ -62,7 +46,7 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
   readonly #shape: RampShape;
   readonly #shared = new SharedArrayBuffer(SHARED.words * 4);
   readonly #startMs = performance.now();
-  readonly #record: RunRecord;
+  readonly #record = newRecord();
   readonly #settled = new Set<number>();
   readonly #stopping = new AbortController();
   #pacedMs = 0;
@@ -83,20 +67,6 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
       onMessage: (message, shard) => this.#hear(message, shard),
       onFault: (fault) => this.#fail(fault),
     });
-    const before = readMemoryUse();
-    this.#record = {
-      startedAt: new Date(),
-      before,
-      held: before,
-      peakOpen: 0,
-      setupMs: 0,
-      rampMs: 0,
-      holdMs: 0,
-      closeMs: 0,
-      memoryStop: undefined,
-      wasCutShort: false,
-      kernel: undefined,
-    };
     this.done = this.#run();
   }
 
@@ -159,18 +129,7 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
     this.#stopping.signal.addEventListener("abort", () => this.#rampEnded(), { once: true });
     this.#pace();
     await ended;
-    const times = this.pool.memories.map(({ counters }) => counters);
-    const firstBegun = Math.min(
-      ...times.map((counters) => counters[COUNTER.firstBegunAt]! || Number.POSITIVE_INFINITY),
-    );
-    const lastSettled = Math.max(...times.map((counters) => counters[COUNTER.lastSettledAt]!));
-    // A run that was stopped before its first connect() has set up, and no more.
-    const setUpAt = Number.isFinite(firstBegun) ? firstBegun - performance.timeOrigin : performance.now();
-    this.#record.setupMs = Math.max(0, setUpAt - this.#startMs);
-    // A ramp that was cut short ends now.
-    const isWhole = lastSettled > firstBegun && !this.#stopping.signal.aborted;
-    const endedAt = isWhole ? lastSettled : performance.timeOrigin + performance.now();
-    this.#record.rampMs = Math.max(0, endedAt - firstBegun);
+    Object.assign(this.#record, measureRamp(this.pool.memories, this.#startMs, this.#stopping.signal.aborted));
     this.#record.wasCutShort = this.#stopping.signal.aborted;
     if (this.#fault) throw this.#fault;
   }

@@ -1,6 +1,7 @@
 // `fourtuple demo`: server and client in two processes, more connections to one port than there are ports, and the
 // kernel's own count of them.
 import { once } from "node:events";
+import { DEFAULT_HOST, parseIp } from "../../base/address.js";
 import { AppError } from "../../base/errors.js";
 import { formatCount } from "../../base/units.js";
 import type { ConnectResult, ConnectSnapshot } from "../../connect/result.js";
@@ -77,7 +78,11 @@ async function gatherEvidence(wanted: number, children: Child[]): Promise<DemoEv
   await allOpen(client);
   const { countSockets } = await import("../../ports/count.js");
   const { sampleFourTuples } = await import("../../ports/sample.js");
-  const counted = await countSockets({ end: "local", ports: { first: port, last: port } });
+  const counted = await countSockets({
+    end: "local",
+    ports: { first: port, last: port },
+    ips: [parseIp(DEFAULT_HOST)],
+  });
   const examples = sampleFourTuples(port, EXAMPLES);
   process.stdout.write("counted by the kernel; closing all\n\n");
   const results = [await client.stop(), await children[0]!.stop()] as unknown as [ConnectResult, ServeResult];

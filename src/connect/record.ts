@@ -1,0 +1,62 @@
+// What a run notes down on its way, beside the shards' counters: times, memory, how it ended. The report is made of it.
+import type { MemoryRoom } from "../engine/memory-floor.js";
+import { type MemoryUse, readMemoryUse } from "../engine/memory-use.js";
+import type { ShardMemory } from "../engine/shard-memory.js";
+import { COUNTER } from "./protocol.js";
+import type { ConnectResult } from "./result.js";
+
+export interface RunRecord {
+  readonly startedAt: Date;
+  readonly before: MemoryUse;
+  held: MemoryUse;
+  peakOpen: number;
+  setupMs: number;
+  rampMs: number;
+  holdMs: number;
+  closeMs: number;
+  /** The memory room that stopped the ramp. */
+  memoryStop: MemoryRoom | undefined;
+  /** stop() was called before the ramp's end. */
+  wasCutShort: boolean;
+  kernel: ConnectResult["kernel"];
+}
+
+export function newRecord(): RunRecord {
+  const before = readMemoryUse();
+  return {
+    startedAt: new Date(),
+    before,
+    held: before,
+    peakOpen: 0,
+    setupMs: 0,
+    rampMs: 0,
+    holdMs: 0,
+    closeMs: 0,
+    memoryStop: undefined,
+    wasCutShort: false,
+    kernel: undefined,
+  };
+}
+
+/**
+ * How long the threads took to start, and how long the ramp was by their own clocks.
+ *
+ * @param startMs when the run began, by performance.now()
+ * @param wasCutShort the ramp ends now, not when the shards had settled
+ */
+export function measureRamp(
+  memories: readonly ShardMemory[],
+  startMs: number,
+  wasCutShort: boolean,
+): Pick<RunRecord, "setupMs" | "rampMs"> {
+  const now = performance.timeOrigin + performance.now();
+  const begun = memories.map(({ counters }) => counters[COUNTER.firstBegunAt]!).filter((time) => time > 0);
+  // A run that was stopped before its first connect() has set up, and no more.
+  const firstBegun = begun.length > 0 ? Math.min(...begun) : now;
+  const lastSettled = Math.max(...memories.map(({ counters }) => counters[COUNTER.lastSettledAt]!));
+  const endedAt = lastSettled > firstBegun && !wasCutShort ? lastSettled : now;
+  return {
+    setupMs: Math.max(0, firstBegun - performance.timeOrigin - startMs),
+    rampMs: Math.max(0, endedAt - firstBegun),
+  };
+}
