@@ -21,7 +21,7 @@ export interface Explanation {
 /** A moment of a run; the numbers are our own counters. */
 export interface ConnectSnapshot {
   readonly elapsedMs: number;
-  readonly stage: "ramp" | "hold" | "close";
+  readonly stage: "ramp" | "hold" | "close" | "closed";
   readonly asked: number;
   readonly wanted: number;
   readonly started: number;

@@ -90,7 +90,7 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
       wanted: this.settings.schedule.wantedAt(now - this.#startMs),
       started: this.#sum(COUNTER.started),
       established: this.#sum(COUNTER.established),
-      open: this.#sum(COUNTER.open),
+      open: this.#stage === "closed" ? 0 : this.#sum(COUNTER.open),
       inFlight: this.#sum(COUNTER.inFlight),
       failed: this.#sum(COUNTER.failed),
       lost: this.#sum(COUNTER.lost),
@@ -155,6 +155,7 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
     this.#stage = "close";
     const startMs = performance.now();
     await this.pool.stop();
+    this.#stage = "closed";
     this.#record.closeMs = performance.now() - startMs;
     return makeResult(this, this.#record);
   }

@@ -251,4 +251,4 @@ class ConnectShard {
   }
 }
 
-runShard<ConnectPlan, ConnectMessage>((shard) => new ConnectShard(shard).run());
+await runShard<ConnectPlan, ConnectMessage>((shard) => new ConnectShard(shard).run());

@@ -5,7 +5,7 @@ import { AppError } from "../base/errors.js";
 import { openEventfd, ring } from "../sys/eventfd.js";
 import { closeFd } from "../sys/socket.js";
 import type { ShardStart } from "./shard.js";
-import { COMMAND, CONTROL, ShardMemory } from "./shard-memory.js";
+import { COMMAND, CONTROL, LOOP_DESCRIPTORS, ShardMemory } from "./shard-memory.js";
 
 export interface PoolOptions<Message> {
   /** The module that a thread runs: it ends with runShard(). */
@@ -20,6 +20,8 @@ export const CORES = availableParallelism();
 
 // A shard's heap holds no connection: they live in typed arrays outside of it.
 const HEAP = { maxOldGenerationSizeMb: 24, maxYoungGenerationSizeMb: 1, stackSizeMb: 1 };
+
+const LOOP_LOCK = new SharedArrayBuffer(4);
 
 interface Running {
   readonly memory: ShardMemory;
@@ -61,7 +63,7 @@ export class ShardPool<Plan, Message> {
     const memory = new ShardMemory();
     memory.control[CONTROL.target] = target;
     const wakeFd = openEventfd();
-    const start: ShardStart<Plan> = { index, memory: memory.buffer, wakeFd, plan };
+    const start: ShardStart<Plan> = { index, memory: memory.buffer, wakeFd, plan, lock: LOOP_LOCK };
     const worker = new Worker(this.#options.module, { workerData: start, resourceLimits: HEAP, execArgv: [] });
     const ended = new Promise<void>((resolve) => worker.once("exit", () => resolve()));
     const shard: Running = { memory, wakeFd, worker, ended, alive: true };
@@ -70,6 +72,7 @@ export class ShardPool<Plan, Message> {
     ended.then(() => {
       shard.alive = false;
       closeFd(wakeFd);
+      closeLeftBehind(memory);
     });
     this.#shards.push(shard);
     return index;
@@ -99,6 +102,13 @@ export class ShardPool<Plan, Message> {
   async ended(): Promise<void> {
     await Promise.all(this.#shards.map((shard) => shard.ended));
   }
+}
+
+/** A thread that has unshared its table closes its event loop's descriptors only there. */
+function closeLeftBehind({ control }: ShardMemory): void {
+  if (control[CONTROL.tableShared] === 1) return;
+  const first = CONTROL.loopDescriptors;
+  for (const fd of control.subarray(first, first + LOOP_DESCRIPTORS)) if (fd > 0) closeFd(fd);
 }
 
 function toFault(cause: unknown): AppError {

@@ -19,7 +19,11 @@ export const CONTROL = {
   paused: 2,
   /** Set by a shard that was refused a descriptor table of its own. */
   tableShared: 3,
+  /** Set by a shard: the descriptors of its event loop that it leaves behind, 0 for unknown. */
+  loopDescriptors: 4,
 } as const;
+/** How many words there are for them. */
+export const LOOP_DESCRIPTORS = 8;
 
 /** The step of a connection's life in which a system call failed. */
 export const PHASES = ["socket", "option", "bind", "connect", "register", "accept", "send", "receive", "hold"] as const;

@@ -257,4 +257,4 @@ class ServeShard {
   }
 }
 
-runShard<ServePlan, ServeMessage>((shard) => new ServeShard(shard).run());
+await runShard<ServePlan, ServeMessage>((shard) => new ServeShard(shard).run());

@@ -46,7 +46,7 @@ function ramp({ stage, inFlight }: ConnectSnapshot, ratePerSec: number): string[
 }
 
 function describeStage({ stage }: ConnectSnapshot): string {
-  return { ramp: "opening", hold: "holding", close: "closing" }[stage];
+  return { ramp: "opening", hold: "holding", close: "closing", closed: "closed" }[stage];
 }
 
 function messages({ sentMessages, answeredMessages }: ConnectSnapshot): string | undefined {
