@@ -1,6 +1,6 @@
 // The floor of the comparison: one thread, one epoll loop, raw sockets, source ports of its own
-// choice. It opens the connections, waits until each has been greeted, prints the seconds that
-// took, and holds them until its standard input ends.
+// choice. It prints "ready", waits for a line, opens the connections, waits until each has been
+// greeted, prints the seconds that took, holds them until its standard input ends, and resets them.
 // Usage: client <port> <connections> <ports per source address> <window>
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -36,19 +36,29 @@ int main(int argc, char **argv) {
 
   struct sockaddr_in peer = {.sin_family = AF_INET, .sin_port = htons(port)};
   peer.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  int ep = epoll_create1(EPOLL_CLOEXEC), one = 1, in_flight = 0, greeted = 0, failed = 0, next = 0;
+  int ep = epoll_create1(EPOLL_CLOEXEC), one = 1, in_flight = 0, greeted = 0, failed = 0, begun = 0, tuple = 0;
+  int *open_fds = malloc(wanted * sizeof *open_fds);
   static struct epoll_event events[512];
   static char buffer[512];
+
+  printf("ready\n");
+  fflush(stdout);
+  if (read(0, buffer, sizeof buffer) <= 0) return 2;
   double start = now(), deadline = start + 120;
 
   while (greeted + failed < wanted && now() < deadline) {
-    for (int batch = 0; batch < 64 && in_flight < window && next < wanted; batch++, next++) {
+    for (int batch = 0; batch < 64 && in_flight < window && begun < wanted; batch++, tuple++) {
       int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-      struct sockaddr_in source = {.sin_family = AF_INET, .sin_port = htons(FIRST_PORT + next % per_source)};
-      source.sin_addr.s_addr = htonl(INADDR_LOOPBACK + next / per_source);
+      struct sockaddr_in source = {.sin_family = AF_INET, .sin_port = htons(FIRST_PORT + tuple % per_source)};
+      source.sin_addr.s_addr = htonl(INADDR_LOOPBACK + tuple / per_source);
       setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-      if (fd < 0 || bind(fd, (struct sockaddr *)&source, sizeof source) ||
-          (connect(fd, (struct sockaddr *)&peer, sizeof peer) && errno != EINPROGRESS)) {
+      int bound = fd < 0 ? -1 : bind(fd, (struct sockaddr *)&source, sizeof source);
+      if (fd >= 0 && bound && errno == EADDRINUSE) {
+        close(fd);  // Something else has this port, such as a local service: the next tuple takes its place.
+        continue;
+      }
+      begun++;
+      if (bound || (connect(fd, (struct sockaddr *)&peer, sizeof peer) && errno != EINPROGRESS)) {
         if (fd >= 0) close(fd);
         failed++;
         continue;
@@ -57,12 +67,12 @@ int main(int argc, char **argv) {
       epoll_ctl(ep, EPOLL_CTL_ADD, fd, &event);
       in_flight++;
     }
-    int full = in_flight >= window || next >= wanted;
+    int full = in_flight >= window || begun >= wanted;
     int n = epoll_wait(ep, events, 512, full ? 1000 : 0);
     for (int i = 0; i < n; i++) {
       if (!(events[i].events & (EPOLLIN | EPOLLERR | EPOLLHUP))) continue;
       if (recv(events[i].data.fd, buffer, sizeof buffer, 0) > 0) {
-        greeted++;
+        open_fds[greeted++] = events[i].data.fd;
       } else {
         failed++;
         close(events[i].data.fd);
@@ -73,6 +83,11 @@ int main(int argc, char **argv) {
   printf("{\"established\":%d,\"failed\":%d,\"seconds\":%.6f}\n", greeted, failed, now() - start);
   fflush(stdout);
   while (read(0, buffer, sizeof buffer) > 0) {
+  }
+  struct linger reset = {.l_onoff = 1, .l_linger = 0};  // RST instead of FIN: no TIME_WAIT is left behind.
+  for (int i = 0; i < greeted; i++) {
+    setsockopt(open_fds[i], SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+    close(open_fds[i]);
   }
   return greeted == wanted ? 0 : 1;
 }

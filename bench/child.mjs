@@ -1,0 +1,86 @@
+// A program under measurement: a process of its own with a deadline, spoken to in lines.
+import { spawn } from "node:child_process";
+import { createInterface } from "node:readline";
+
+/** @type {Set<Child>} */
+const living = new Set();
+
+/** Ends whatever still runs. */
+export function killChildren() {
+  for (const child of living) child.kill();
+}
+
+export class Child {
+  /** Resolves with the exit code, or the signal's name. */
+  exited;
+  #process;
+  #lines;
+  #stderr = "";
+  #isLate = false;
+
+  /**
+   * @param {string[]} command
+   * @param {number} deadlineMs after which it is killed
+   */
+  constructor([program, ...args], deadlineMs) {
+    this.#process = spawn(/** @type {string} */ (program), args, { stdio: ["pipe", "pipe", "pipe"] });
+    living.add(this);
+    // A program that has gone already cannot be told anything: its exit code says more.
+    this.#process.stdin.on("error", () => undefined);
+    this.#process.stderr.on("data", (bytes) => {
+      this.#stderr += bytes;
+    });
+    this.#lines = createInterface(this.#process.stdout)[Symbol.asyncIterator]();
+    const timer = setTimeout(() => {
+      this.#isLate = true;
+      this.kill();
+    }, deadlineMs);
+    this.exited = new Promise((resolve) => {
+      const end = (/** @type {number | string | Error | null} */ how) => {
+        clearTimeout(timer);
+        living.delete(this);
+        resolve(this.#isLate ? `killed after ${deadlineMs / 1000} s` : how instanceof Error ? how.message : how);
+      };
+      this.#process.once("error", end);
+      this.#process.once("close", (code, signal) => end(code ?? signal));
+    });
+  }
+
+  /** @returns {number} */
+  get pid() {
+    return this.#process.pid ?? 0;
+  }
+
+  /** @returns {Promise<string | undefined>} the next line of its output; undefined when there is none any more */
+  async line() {
+    const { value, done } = await this.#lines.next();
+    return done ? undefined : value;
+  }
+
+  /**
+   * @param {string} what is waited for, for the message
+   * @returns {Promise<string>} the next line of its output
+   */
+  async expectLine(what) {
+    const line = await this.line();
+    if (line !== undefined) return line;
+    const how = await this.exited;
+    throw new Error(
+      `${what} was awaited, and the program ended (${how}) ${this.#stderr.trim().split("\n").slice(0, 5).join(" | ")}`,
+    );
+  }
+
+  /** @param {string} text */
+  write(text) {
+    this.#process.stdin.write(text);
+  }
+
+  endInput() {
+    this.#process.stdin.end();
+  }
+
+  /** @param {NodeJS.Signals} signal */
+  kill(signal = "SIGKILL") {
+    this.#process.kill(signal);
+  }
+}

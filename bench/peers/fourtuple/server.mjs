@@ -1,0 +1,9 @@
+// Our server as a peer of the benchmark, through the public API: it greets with "hello" and holds.
+// Usage: server.mjs <port>. Prints "listening", and stops on SIGTERM.
+import { serve } from "fourtuple";
+
+const server = await serve({ at: `127.0.0.1:${process.argv[2]}`, log: "none" });
+process.once("SIGTERM", () => server.stop());
+await server.ready;
+console.log("listening");
+await server.done;

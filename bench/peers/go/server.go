@@ -1,0 +1,51 @@
+//go:build ignore
+
+// The server as the article writes it: a goroutine per connection, each writes "hello". Unlike the
+// article's it then holds the connection until its peer has gone, so that it can be compared.
+// Usage: server <port>. Prints "listening", and stops on SIGTERM.
+package main
+
+import (
+	"fmt"
+	"net"
+	"os"
+)
+
+func main() {
+	if len(os.Args) != 2 {
+		fmt.Fprintln(os.Stderr, "usage: server <port>")
+		os.Exit(2)
+	}
+	address, err := net.ResolveTCPAddr("tcp4", "127.0.0.1:"+os.Args[1])
+	check(err)
+	listener, err := net.ListenTCP("tcp4", address)
+	check(err)
+	fmt.Println("listening")
+	for {
+		connection, err := listener.Accept()
+		if err != nil {
+			continue
+		}
+		go handle(connection)
+	}
+}
+
+func handle(connection net.Conn) {
+	defer connection.Close()
+	if _, err := connection.Write([]byte("hello")); err != nil {
+		return
+	}
+	var buffer [512]byte
+	for {
+		if _, err := connection.Read(buffer[:]); err != nil {
+			return
+		}
+	}
+}
+
+func check(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "Fatal error:", err)
+		os.Exit(1)
+	}
+}

@@ -1,0 +1,78 @@
+// What the kernel's files say of a process and of the host: CPU time, resident memory, free memory, sockets.
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+
+const TICKS_PER_SECOND = readConf("CLK_TCK");
+const PAGE_BYTES = readConf("PAGESIZE");
+
+/**
+ * @param {number} pid
+ * @returns {number} user and system CPU of the whole process, threads that have ended included; a tick is 10 ms
+ * @see man 5 proc_pid_stat, utime and stime
+ */
+export function readCpuSeconds(pid) {
+  const text = readFileSync(`/proc/${pid}/stat`, "latin1");
+  // The second field, a name in parentheses, may hold blanks: count from behind it.
+  const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+}
+
+/**
+ * @returns {number} user and system CPU of everything on the host
+ * @see man 5 proc_stat: user, nice and system; interrupts are left out, as nobody's
+ */
+export function readHostCpuSeconds() {
+  const [, user, nice, system] = (/^cpu +(\d+) (\d+) (\d+)/.exec(readFileSync("/proc/stat", "latin1")) ?? []).map(
+    Number,
+  );
+  return (user + nice + system) / TICKS_PER_SECOND;
+}
+
+/**
+ * @param {number} pid
+ * @returns {number} VmRSS in bytes
+ */
+export function readResident(pid) {
+  return kibibytes(readFileSync(`/proc/${pid}/status`, "latin1"), "VmRSS");
+}
+
+/**
+ * The kernel counts neither as MemFree nor as MemAvailable the free pages that each CPU keeps in a list of its own.
+ * After a large round these are hundreds of megabytes, which drain over a minute: a round that follows would begin
+ * with too little and seem too cheap. So they are added to both.
+ *
+ * @returns bytes of the whole host
+ */
+export function readMemory() {
+  const text = readFileSync("/proc/meminfo", "latin1");
+  const lists = readFileSync("/proc/zoneinfo", "latin1").matchAll(/^ +count: +(\d+)$/gm);
+  const perCpuFreeBytes = [...lists].reduce((total, [, pages]) => total + Number(pages), 0) * PAGE_BYTES;
+  return {
+    totalBytes: kibibytes(text, "MemTotal"),
+    freeBytes: kibibytes(text, "MemFree") + perCpuFreeBytes,
+    availableBytes: kibibytes(text, "MemAvailable") + perCpuFreeBytes,
+    perCpuFreeBytes,
+    slabBytes: kibibytes(text, "Slab"),
+  };
+}
+
+/** @returns {Record<string, number>} the host's IPv4 TCP sockets: inuse, orphan, tw (TIME_WAIT), alloc, mem */
+export function readTcpSockets() {
+  const words = (/^TCP: (.*)$/m.exec(readFileSync("/proc/net/sockstat", "latin1"))?.[1] ?? "").split(" ");
+  return Object.fromEntries(
+    Array.from({ length: words.length >> 1 }, (_, i) => [words[2 * i], Number(words[2 * i + 1])]),
+  );
+}
+
+/**
+ * @param {string} text
+ * @param {string} name
+ */
+function kibibytes(text, name) {
+  return Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, "m").exec(text)?.[1]) * 1024;
+}
+
+/** @param {string} name */
+function readConf(name) {
+  return Number(execFileSync("getconf", [name], { encoding: "utf8" }));
+}
