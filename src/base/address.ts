@@ -1,7 +1,11 @@
 // IP addresses, endpoints and ranges as text and as numbers, and the 4-tuple that names a connection.
 // Resolving host names is left to the roles; bytes for the kernel are left to sys/.
-import ipaddr from "ipaddr.js";
+import { createRequire } from "node:module";
 import { AppError } from "./errors.js";
+
+// Required, not imported: Node reads a CommonJS module's source for its exports' names before it imports it, which
+// would cost every thread more than the module itself.
+const ipaddr: typeof import("ipaddr.js") = createRequire(import.meta.url)("ipaddr.js");
 
 export type Family = 4 | 6;
 

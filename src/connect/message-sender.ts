@@ -11,22 +11,22 @@ import { NativeBuffer } from "../sys/libc.js";
 import { COUNTER } from "./protocol.js";
 
 export class MessageSender {
-  readonly #message: NativeBuffer;
-  readonly #length: number;
-  readonly #intervalMs: number;
-  readonly #memory: ShardMemory;
-  readonly #roundTrip: RecordableHistogram;
-  readonly #probe: MessageProbe;
-  readonly #startMs = performance.now();
+  private readonly message: NativeBuffer;
+  private readonly length: number;
+  private readonly intervalMs: number;
+  private readonly memory: ShardMemory;
+  private readonly roundTrip: RecordableHistogram;
+  private readonly probe: MessageProbe;
+  private readonly startMs = performance.now();
   /** The interval is dealt evenly to this many slots: each connection's turn is its slot's. */
-  readonly #slots: number;
-  readonly #table: ConnectionTable;
+  private readonly slots: number;
+  private readonly table: ConnectionTable;
   /** In which interval the oldest unanswered message of a slot was due. */
-  readonly #oldestRound: Float64Array;
+  private readonly oldestRound: Float64Array;
   /** Unsent rests of messages that the kernel took in part, by slot. */
-  readonly #unsent = new Map<number, number>();
-  #round = 0;
-  #slot = 0;
+  private readonly unsent = new Map<number, number>();
+  private round = 0;
+  private slot = 0;
 
   /** @param slots at least the number of connections this shard will hold */
   constructor(
@@ -36,85 +36,85 @@ export class MessageSender {
     roundTrip: RecordableHistogram,
     slots: number,
   ) {
-    this.#table = table;
-    this.#message = NativeBuffer.from(message.bytes);
-    this.#length = message.bytes.length;
-    this.#intervalMs = message.intervalMs;
-    this.#memory = memory;
-    this.#roundTrip = roundTrip;
-    this.#probe = new MessageProbe(message.bytes, slots);
-    this.#slots = slots;
-    this.#oldestRound = new Float64Array(slots);
+    this.table = table;
+    this.message = NativeBuffer.from(message.bytes);
+    this.length = message.bytes.length;
+    this.intervalMs = message.intervalMs;
+    this.memory = memory;
+    this.roundTrip = roundTrip;
+    this.probe = new MessageProbe(message.bytes, slots);
+    this.slots = slots;
+    this.oldestRound = new Float64Array(slots);
   }
 
   /** A new connection in `slot`. */
   open(slot: number): void {
-    this.#probe.open(slot);
-    this.#unsent.delete(slot);
+    this.probe.open(slot);
+    this.unsent.delete(slot);
   }
 
   /** Milliseconds until the next message is due. */
   nextDueInMs(): number {
-    return Math.max(0, this.#dueMs(this.#round, this.#slot) - performance.now());
+    return Math.max(0, this.dueMs(this.round, this.slot) - performance.now());
   }
 
   /** Sends everything that is due in slots below `end` that are open. */
   sendDue(nowMs: number, end: number, isOpen: (slot: number) => boolean): void {
-    while (this.#dueMs(this.#round, this.#slot) <= nowMs) {
-      if (isOpen(this.#slot)) this.#send(this.#slot);
-      this.#slot++;
-      if (this.#slot >= end) {
-        this.#slot = 0;
-        this.#round++;
+    while (this.dueMs(this.round, this.slot) <= nowMs) {
+      if (isOpen(this.slot)) this.send(this.slot);
+      this.slot++;
+      if (this.slot >= end) {
+        this.slot = 0;
+        this.round++;
       }
     }
   }
 
   /** Goes on with a message that was taken in part. */
   resume(slot: number): void {
-    const offset = this.#unsent.get(slot);
-    if (offset !== undefined) this.#push(slot, offset);
+    const offset = this.unsent.get(slot);
+    if (offset !== undefined) this.push(slot, offset);
   }
 
   /** Takes received bytes and records the latency of every message they complete. */
   receive(slot: number, bytes: Uint8Array, length: number): void {
-    const completed = this.#probe.receive(slot, bytes, length);
+    const completed = this.probe.receive(slot, bytes, length);
     for (let n = 0; n < completed; n++) {
-      const latencyMs = performance.now() - this.#dueMs(this.#oldestRound[slot]!, slot);
-      this.#roundTrip.record(toMicros(latencyMs * 1000));
-      this.#oldestRound[slot]! += 1;
+      const latencyMs = performance.now() - this.dueMs(this.oldestRound[slot]!, slot);
+      this.roundTrip.record(toMicros(latencyMs * 1000));
+      this.oldestRound[slot]! += 1;
     }
-    this.#memory.counters[COUNTER.answeredMessages]! += completed;
+    this.memory.counters[COUNTER.answeredMessages]! += completed;
   }
 
-  #send(slot: number): void {
-    const { counters } = this.#memory;
-    if (this.#unsent.has(slot)) {
+  private send(slot: number): void {
+    const { counters } = this.memory;
+    if (this.unsent.has(slot)) {
       counters[COUNTER.blockedMessages]! += 1;
       return;
     }
-    if (this.#push(slot, 0)) {
+    if (this.push(slot, 0)) {
       counters[COUNTER.sentMessages]! += 1;
-      if (this.#probe.sent(slot) === 0) this.#oldestRound[slot] = this.#round;
+      if (this.probe.sent(slot) === 0) this.oldestRound[slot] = this.round;
     }
   }
 
   /** Sends the message from `offset` on. @returns whether the kernel took any of it */
-  #push(slot: number, offset: number): boolean {
-    const sent = this.#table.send(slot, this.#message, offset, this.#length - offset);
+  private push(slot: number, offset: number): boolean {
+    const sent = this.table.send(slot, this.message, offset, this.length - offset);
     if (sent < 0) {
       // A reset that send() meets first is told by epoll too, and counted there.
-      if (sent === -EAGAIN) this.#memory.counters[COUNTER.blockedMessages]! += 1;
-      else this.#memory.countFailure(PHASE.send, -sent);
+      if (sent === -EAGAIN) this.memory.counters[COUNTER.blockedMessages]! += 1;
+      else this.memory.countFailure(PHASE.send, -sent);
       return false;
     }
-    this.#memory.counters[COUNTER.sentBytes]! += sent;
-    if (offset + sent < this.#length) this.#unsent.set(slot, offset + sent);
-    else this.#unsent.delete(slot);
+    this.memory.counters[COUNTER.sentBytes]! += sent;
+    if (offset + sent < this.length) this.unsent.set(slot, offset + sent);
+    else this.unsent.delete(slot);
     return true;
   }
 
-  #dueMs(round: number, slot: number): number {
-    return this.#startMs + (round + slot / this.#slots) * this.#intervalMs;
+  private dueMs(round: number, slot: number): number {
+    return this.startMs + (round + slot / this.slots) * this.intervalMs;
   }
 }

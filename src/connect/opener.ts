@@ -14,21 +14,21 @@ export class Opener {
   /** The PHASE in which the last open() failed. */
   failedPhase = 0;
   /** A tuple for which there was no socket: it is the next one's. */
-  #unused = -1;
-  readonly #planner: TuplePlanner;
-  readonly #cursor: Int32Array;
-  readonly #kernelPicksPort: boolean;
-  readonly #destinations: SocketAddress[][];
-  readonly #sources: { address: SocketAddress; current: number; isAny: boolean }[];
+  private unused = -1;
+  private readonly planner: TuplePlanner;
+  private readonly cursor: Int32Array;
+  private readonly kernelPicksPort: boolean;
+  private readonly destinations: SocketAddress[][];
+  private readonly sources: { address: SocketAddress; current: number; isAny: boolean }[];
 
   constructor(plan: ConnectPlan) {
-    this.#planner = new TuplePlanner(plan.tuples);
-    this.#cursor = new Int32Array(plan.shared);
-    this.#kernelPicksPort = plan.tuples.ports.chosenBy === "kernel";
+    this.planner = new TuplePlanner(plan.tuples);
+    this.cursor = new Int32Array(plan.shared);
+    this.kernelPicksPort = plan.tuples.ports.chosenBy === "kernel";
     const { groups } = plan.tuples;
-    this.#destinations = groups.map((group) => group.destinations.map(({ ip, port }) => new SocketAddress(ip, port)));
-    this.#sources = groups.map((_, group) => {
-      const ip = this.#planner.sourceIp(group, 0);
+    this.destinations = groups.map((group) => group.destinations.map(({ ip, port }) => new SocketAddress(ip, port)));
+    this.sources = groups.map((_, group) => {
+      const ip = this.planner.sourceIp(group, 0);
       return { address: new SocketAddress(ip, 0), current: 0, isAny: ip.bytes.every((byte) => byte === 0) };
     });
   }
@@ -36,27 +36,27 @@ export class Opener {
   /** @returns a connecting descriptor, or a negative errno whose step is in failedPhase */
   open(): number {
     for (;;) {
-      const index = this.#nextIndex();
-      if (index >= this.#planner.count) {
+      const index = this.nextIndex();
+      if (index >= this.planner.count) {
         // Given back, so that the cursor does not run on until it wraps.
-        Atomics.sub(this.#cursor, SHARED.cursor, 1);
-        return this.#fail(PHASE.bind, -EADDRNOTAVAIL);
+        Atomics.sub(this.cursor, SHARED.cursor, 1);
+        return this.fail(PHASE.bind, -EADDRNOTAVAIL);
       }
-      const tuple = this.#planner.at(index);
-      const destination = this.#destinations[tuple.group]![tuple.destination]!;
-      if (this.#isSelf(tuple)) {
+      const tuple = this.planner.at(index);
+      const destination = this.destinations[tuple.group]![tuple.destination]!;
+      if (this.isSelf(tuple)) {
         this.skipped++;
         continue;
       }
       const fd = openTcp(destination.family);
       if (fd < 0) {
-        this.#unused = index;
-        return this.#fail(PHASE.socket, fd);
+        this.unused = index;
+        return this.fail(PHASE.socket, fd);
       }
-      const bound = this.#bind(fd, tuple);
+      const bound = this.bind(fd, tuple);
       if (bound < 0) {
         closeFd(fd);
-        if (bound !== -EADDRINUSE) return this.#fail(PHASE.bind, bound);
+        if (bound !== -EADDRINUSE) return this.fail(PHASE.bind, bound);
         this.skipped++;
         continue;
       }
@@ -64,7 +64,7 @@ export class Opener {
       if (result < 0 && result !== -EINPROGRESS) {
         closeFd(fd);
         // A tuple of our own choice that exists already (an old connection, a TIME_WAIT) makes way for the next.
-        if (result !== -EADDRNOTAVAIL || this.#kernelPicksPort) return this.#fail(PHASE.connect, result);
+        if (result !== -EADDRNOTAVAIL || this.kernelPicksPort) return this.fail(PHASE.connect, result);
         this.skipped++;
         continue;
       }
@@ -72,32 +72,32 @@ export class Opener {
     }
   }
 
-  #nextIndex(): number {
-    const index = this.#unused;
-    this.#unused = -1;
-    return index >= 0 ? index : Atomics.add(this.#cursor, SHARED.cursor, 1);
+  private nextIndex(): number {
+    const index = this.unused;
+    this.unused = -1;
+    return index >= 0 ? index : Atomics.add(this.cursor, SHARED.cursor, 1);
   }
 
   /** A socket bound to the very address it connects to would connect to itself (RFC 9293, simultaneous open). */
-  #isSelf({ group, source, sourcePort, destination }: PlannedTuple): boolean {
-    const to = this.#planner.destination(group, destination);
-    return sourcePort === to.port && formatIp(this.#planner.sourceIp(group, source)) === formatIp(to.ip);
+  private isSelf({ group, source, sourcePort, destination }: PlannedTuple): boolean {
+    const to = this.planner.destination(group, destination);
+    return sourcePort === to.port && formatIp(this.planner.sourceIp(group, source)) === formatIp(to.ip);
   }
 
-  #bind(fd: number, tuple: PlannedTuple): number {
-    const source = this.#sources[tuple.group]!;
+  private bind(fd: number, tuple: PlannedTuple): number {
+    const source = this.sources[tuple.group]!;
     // Neither address nor port asked for: connect() chooses both.
     if (source.isAny && tuple.sourcePort === 0) return 0;
     if (source.current !== tuple.source) {
-      source.address.setIp(this.#planner.sourceIp(tuple.group, tuple.source));
+      source.address.setIp(this.planner.sourceIp(tuple.group, tuple.source));
       source.current = tuple.source;
     }
     source.address.setPort(tuple.sourcePort);
-    const option = this.#kernelPicksPort ? delayPortChoice(fd) : allowAddressReuse(fd);
+    const option = this.kernelPicksPort ? delayPortChoice(fd) : allowAddressReuse(fd);
     return option < 0 ? option : bindTo(fd, source.address);
   }
 
-  #fail(phase: number, error: number): number {
+  private fail(phase: number, error: number): number {
     this.failedPhase = phase;
     return error;
   }

@@ -29,225 +29,228 @@ const CHECK_EVERY_MS = 100;
 const SLOTS_SPARE = 1024;
 
 class ConnectShard {
-  readonly #shard: Shard<ConnectPlan, ConnectMessage>;
-  readonly #plan: ConnectPlan;
-  readonly #counters: Float64Array;
-  readonly #shared: Int32Array;
-  readonly #opener: Opener;
-  readonly #sender: MessageSender | undefined;
-  readonly #buffer: NativeBuffer;
-  readonly #table: ConnectionTable;
-  readonly #isOpen = (slot: number): boolean => this.#table.state(slot) === OPEN;
+  private readonly shard: Shard<ConnectPlan, ConnectMessage>;
+  private readonly plan: ConnectPlan;
+  private readonly counters: Float64Array;
+  private readonly shared: Int32Array;
+  private readonly opener: Opener;
+  private readonly sender: MessageSender | undefined;
+  private readonly buffer: NativeBuffer;
+  private readonly table: ConnectionTable;
+  private readonly isOpen = (slot: number): boolean => this.table.state(slot) === OPEN;
   /** When connect() was called, in milliseconds; 0 once the first byte has come. By slot. */
-  readonly #startedMs: Float64Array;
-  #nextCheckMs = 0;
-  #settledAt = 0;
+  private readonly startedMs: Float64Array;
+  /** When the last wait ended: the time of all events that it brought. */
+  private nowMs = 0;
+  private nextCheckMs = 0;
+  private settledAt = 0;
 
   constructor(shard: Shard<ConnectPlan, ConnectMessage>) {
     const { plan, memory } = shard;
     // Freed slots are used again, so there are never more than connections at a time.
     const slots = plan.share + SLOTS_SPARE;
-    this.#shard = shard;
-    this.#plan = plan;
-    this.#counters = memory.counters;
-    this.#shared = new Int32Array(plan.shared);
-    this.#opener = new Opener(plan);
-    this.#buffer = new NativeBuffer(plan.narrates ? ARTICLE_READ_BYTES : READ_BYTES);
-    this.#table = new ConnectionTable({ slots, parkable: OPEN, tableSize: plan.tableSize, resetsParked: plan.reset });
+    this.shard = shard;
+    this.plan = plan;
+    this.counters = memory.counters;
+    this.shared = new Int32Array(plan.shared);
+    this.opener = new Opener(plan);
+    this.buffer = new NativeBuffer(plan.narrates ? ARTICLE_READ_BYTES : READ_BYTES);
+    this.table = new ConnectionTable({ slots, parkable: OPEN, tableSize: plan.tableSize, resetsParked: plan.reset });
     const { message, histograms } = plan;
-    this.#sender = message && new MessageSender(this.#table, message, memory, histograms.roundTrip, slots);
-    this.#startedMs = new Float64Array(slots);
+    this.sender = message && new MessageSender(this.table, message, memory, histograms.roundTrip, slots);
+    this.startedMs = new Float64Array(slots);
   }
 
   run(): void {
-    const { epoll, memory } = this.#shard;
-    while (this.#shard.command === COMMAND.run) {
+    const { epoll, memory } = this.shard;
+    while (this.shard.command === COMMAND.run) {
       const wanted = Atomics.load(memory.control, CONTROL.target);
-      const mayOpenMore = this.#follow(wanted);
+      const mayOpenMore = this.follow(wanted);
       // Before the wait: when the last attempts have failed at once, no event will come.
-      this.#tellWhenSettled(wanted);
-      const ready = epoll.wait(mayOpenMore ? 0 : this.#patienceMs());
+      this.tellWhenSettled(wanted);
+      const ready = epoll.wait(mayOpenMore ? 0 : this.patienceMs());
+      this.nowMs = performance.now();
       for (let i = 0; i < ready; i++) {
         const slot = epoll.readyData(i);
-        if (slot === WAKE_UP) this.#shard.wokenUp();
-        else this.#handle(slot, epoll.readyEvents(i));
+        if (slot === WAKE_UP) this.shard.wokenUp();
+        else this.handle(slot, epoll.readyEvents(i));
       }
-      this.#table.recycle();
-      if (this.#counters[COUNTER.inFlight]! > 0) this.#expire();
-      this.#sender?.sendDue(performance.now(), this.#table.end, this.#isOpen);
+      this.table.recycle();
+      if (this.counters[COUNTER.inFlight]! > 0) this.expire();
+      this.sender?.sendDue(performance.now(), this.table.end, this.isOpen);
     }
-    if (this.#shard.command === COMMAND.stop) this.#closeAll();
+    if (this.shard.command === COMMAND.stop) this.closeAll();
   }
 
   /** Connections begun and not closed again to follow the schedule: what `wanted` is compared with. */
-  get #begun(): number {
-    return this.#counters[COUNTER.started]! - this.#counters[COUNTER.retired]!;
+  private get begun(): number {
+    return this.counters[COUNTER.started]! - this.counters[COUNTER.retired]!;
   }
 
   /** Opens or closes a batch towards `wanted`. @returns whether there is more to do right now */
-  #follow(wanted: number): boolean {
-    if (this.#begun > wanted) this.#retire(this.#begun - wanted);
+  private follow(wanted: number): boolean {
+    if (this.begun > wanted) this.retire(this.begun - wanted);
     for (let n = 0; n < OPEN_AT_ONCE; n++) {
-      if (!this.#mayOpen(wanted)) return false;
-      this.#openOne();
+      if (!this.mayOpen(wanted)) return false;
+      this.openOne();
     }
-    return this.#mayOpen(wanted);
+    return this.mayOpen(wanted);
   }
 
-  #mayOpen(wanted: number): boolean {
-    return this.#begun < wanted && this.#counters[COUNTER.inFlight]! < this.#plan.window;
+  private mayOpen(wanted: number): boolean {
+    return this.begun < wanted && this.counters[COUNTER.inFlight]! < this.plan.window;
   }
 
-  #openOne(): void {
-    const counters = this.#counters;
+  private openOne(): void {
+    const counters = this.counters;
     counters[COUNTER.started]! += 1;
     const startedMs = performance.now();
     if (counters[COUNTER.firstBegunAt] === 0) counters[COUNTER.firstBegunAt] = performance.timeOrigin + startedMs;
-    let fd = this.#opener.open();
+    let fd = this.opener.open();
     // A full descriptor table makes room by parking connections that are open already.
-    if (fd === -EMFILE && this.#table.park() > 0) fd = this.#opener.open();
-    counters[COUNTER.skippedTuples] = this.#opener.skipped;
+    if (fd === -EMFILE && this.table.park() > 0) fd = this.opener.open();
+    counters[COUNTER.skippedTuples] = this.opener.skipped;
     if (fd < 0) {
       counters[COUNTER.failed]! += 1;
-      this.#shard.memory.countFailure(this.#opener.failedPhase, -fd);
+      this.shard.memory.countFailure(this.opener.failedPhase, -fd);
       return;
     }
-    const slot = this.#table.add(fd, CONNECTING);
-    this.#startedMs[slot] = startedMs;
+    const slot = this.table.add(fd, CONNECTING);
+    this.startedMs[slot] = startedMs;
     counters[COUNTER.inFlight]! += 1;
-    const added = this.#shard.epoll.add(fd, EVENTS, slot);
-    if (added < 0) this.#fail(slot, PHASE.register, -added);
+    const added = this.shard.epoll.add(fd, EVENTS, slot);
+    if (added < 0) this.fail(slot, PHASE.register, -added);
   }
 
-  #handle(slot: number, events: number): void {
+  private handle(slot: number, events: number): void {
     // An earlier event of this batch may have closed it.
-    if (this.#table.state(slot) === FREE) return;
-    if (this.#table.state(slot) === CONNECTING) {
+    if (this.table.state(slot) === FREE) return;
+    if (this.table.state(slot) === CONNECTING) {
       if (events & (EPOLLERR | EPOLLHUP)) {
-        const errno = takeSocketError(this.#table.descriptor(slot));
+        const errno = takeSocketError(this.table.descriptor(slot));
         if (errno !== 0) {
-          this.#fail(slot, PHASE.connect, errno);
+          this.fail(slot, PHASE.connect, errno);
           return;
         }
       }
       if (!(events & (EPOLLOUT | EPOLLIN))) return;
-      this.#established(slot);
+      this.established(slot);
     }
-    if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) this.#read(slot, (events & EPOLLRDHUP) !== 0);
-    if (events & EPOLLOUT && this.#table.state(slot) === OPEN) this.#sender?.resume(slot);
+    if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) this.read(slot, (events & EPOLLRDHUP) !== 0);
+    if (events & EPOLLOUT && this.table.state(slot) === OPEN) this.sender?.resume(slot);
   }
 
-  #established(slot: number): void {
-    const counters = this.#counters;
+  private established(slot: number): void {
+    const counters = this.counters;
     counters[COUNTER.established]! += 1;
     counters[COUNTER.open]! += 1;
-    this.#plan.histograms.connect.record(toMicros((performance.now() - this.#startedMs[slot]!) * 1000));
-    this.#table.setState(slot, GREETING);
-    if (this.#shared[SHARED.peerGreets] === 0) this.#settle(slot);
-    this.#sender?.open(slot);
-    if (this.#plan.narrates) this.#shard.tell({ type: "opened", ...localAddress(this.#table.descriptor(slot)) });
+    this.plan.histograms.connect.record(toMicros((this.nowMs - this.startedMs[slot]!) * 1000));
+    this.table.setState(slot, GREETING);
+    if (this.shared[SHARED.peerGreets] === 0) this.settle(slot);
+    this.sender?.open(slot);
+    if (this.plan.narrates) this.shard.tell({ type: "opened", ...localAddress(this.table.descriptor(slot)) });
   }
 
   /** No longer in flight: the connection is open. */
-  #settle(slot: number): void {
-    this.#table.setState(slot, OPEN);
-    this.#counters[COUNTER.inFlight]! -= 1;
+  private settle(slot: number): void {
+    this.table.setState(slot, OPEN);
+    this.counters[COUNTER.inFlight]! -= 1;
   }
 
   /** Reads all there is: events are edge-triggered. */
-  #read(slot: number, hasEnded: boolean): void {
-    const counters = this.#counters;
-    const size = this.#buffer.bytes.length;
+  private read(slot: number, hasEnded: boolean): void {
+    const counters = this.counters;
+    const size = this.buffer.bytes.length;
     for (;;) {
-      const received = this.#table.receive(slot, this.#buffer);
+      const received = this.table.receive(slot, this.buffer);
       if (received <= 0) {
-        if (received !== -EAGAIN) this.#lose(slot, -received);
+        if (received !== -EAGAIN) this.lose(slot, -received);
         return;
       }
       counters[COUNTER.receivedBytes]! += received;
-      this.#firstByte(slot);
-      this.#sender?.receive(slot, this.#buffer.bytes, received);
-      if (this.#plan.narrates) {
-        this.#shard.tell({ type: "received", text: this.#buffer.bytes.toString("utf8", 0, received) });
+      this.firstByte(slot);
+      this.sender?.receive(slot, this.buffer.bytes, received);
+      if (this.plan.narrates) {
+        this.shard.tell({ type: "received", text: this.buffer.bytes.toString("utf8", 0, received) });
       }
       if (received < size && !hasEnded) return;
     }
   }
 
-  #firstByte(slot: number): void {
-    const startedMs = this.#startedMs[slot]!;
+  private firstByte(slot: number): void {
+    const startedMs = this.startedMs[slot]!;
     if (startedMs === 0) return;
-    this.#startedMs[slot] = 0;
-    this.#plan.histograms.firstByte.record(toMicros((performance.now() - startedMs) * 1000));
-    if (this.#table.state(slot) === GREETING) this.#settle(slot);
-    else if (!this.#sender) this.#shared[SHARED.peerGreets] = 1;
+    this.startedMs[slot] = 0;
+    this.plan.histograms.firstByte.record(toMicros((this.nowMs - startedMs) * 1000));
+    if (this.table.state(slot) === GREETING) this.settle(slot);
+    else if (!this.sender) this.shared[SHARED.peerGreets] = 1;
   }
 
-  #fail(slot: number, phase: number, errno: number): void {
-    this.#counters[COUNTER.inFlight]! -= 1;
-    this.#counters[COUNTER.failed]! += 1;
-    this.#shard.memory.countFailure(phase, errno);
-    this.#table.close(slot);
+  private fail(slot: number, phase: number, errno: number): void {
+    this.counters[COUNTER.inFlight]! -= 1;
+    this.counters[COUNTER.failed]! += 1;
+    this.shard.memory.countFailure(phase, errno);
+    this.table.close(slot);
   }
 
   /** The peer or the network ended an open connection. @param errno 0 for the peer's FIN */
-  #lose(slot: number, errno: number): void {
-    if (this.#table.state(slot) === GREETING) this.#settle(slot);
-    this.#counters[COUNTER.open]! -= 1;
-    this.#counters[COUNTER.lost]! += 1;
-    this.#shard.memory.countFailure(PHASE.hold, errno);
-    this.#table.close(slot);
+  private lose(slot: number, errno: number): void {
+    if (this.table.state(slot) === GREETING) this.settle(slot);
+    this.counters[COUNTER.open]! -= 1;
+    this.counters[COUNTER.lost]! += 1;
+    this.shard.memory.countFailure(PHASE.hold, errno);
+    this.table.close(slot);
   }
 
   /** Closes `count` open connections, the highest slots first, to follow a schedule downwards. */
-  #retire(count: number): void {
+  private retire(count: number): void {
     let left = count;
-    for (let slot = this.#table.end - 1; slot >= 0 && left > 0; slot--) {
-      if (!this.#isOpen(slot)) continue;
-      this.#table.close(slot, this.#plan.reset);
-      this.#counters[COUNTER.open]! -= 1;
-      this.#counters[COUNTER.retired]! += 1;
+    for (let slot = this.table.end - 1; slot >= 0 && left > 0; slot--) {
+      if (!this.isOpen(slot)) continue;
+      this.table.close(slot, this.plan.reset);
+      this.counters[COUNTER.open]! -= 1;
+      this.counters[COUNTER.retired]! += 1;
       left--;
     }
   }
 
   /** Gives up on handshakes past their time, and on greetings that keep the others waiting. */
-  #expire(): void {
-    const now = performance.now();
-    if (now < this.#nextCheckMs) return;
-    this.#nextCheckMs = now + Math.min(CHECK_EVERY_MS, this.#plan.connectTimeoutMs / 4);
-    for (let slot = 0; slot < this.#table.end; slot++) {
-      const state = this.#table.state(slot);
-      if (state === CONNECTING && now - this.#startedMs[slot]! >= this.#plan.connectTimeoutMs) {
-        this.#fail(slot, PHASE.connect, ETIMEDOUT);
-      } else if (state === GREETING && now - this.#startedMs[slot]! >= GREETING_PATIENCE_MS) {
-        this.#shared[SHARED.peerGreets] = 0;
-        this.#settle(slot);
+  private expire(): void {
+    const now = this.nowMs;
+    if (now < this.nextCheckMs) return;
+    this.nextCheckMs = now + Math.min(CHECK_EVERY_MS, this.plan.connectTimeoutMs / 4);
+    for (let slot = 0; slot < this.table.end; slot++) {
+      const state = this.table.state(slot);
+      if (state === CONNECTING && now - this.startedMs[slot]! >= this.plan.connectTimeoutMs) {
+        this.fail(slot, PHASE.connect, ETIMEDOUT);
+      } else if (state === GREETING && now - this.startedMs[slot]! >= GREETING_PATIENCE_MS) {
+        this.shared[SHARED.peerGreets] = 0;
+        this.settle(slot);
       }
     }
   }
 
   /** How long the loop may sleep: until the next time-out check or the next message, or for ever. */
-  #patienceMs(): number {
+  private patienceMs(): number {
     const now = performance.now();
-    const untilCheck = this.#counters[COUNTER.inFlight]! > 0 ? this.#nextCheckMs - now : Number.POSITIVE_INFINITY;
-    const untilMessage = this.#sender?.nextDueInMs() ?? Number.POSITIVE_INFINITY;
+    const untilCheck = this.counters[COUNTER.inFlight]! > 0 ? this.nextCheckMs - now : Number.POSITIVE_INFINITY;
+    const untilMessage = this.sender?.nextDueInMs() ?? Number.POSITIVE_INFINITY;
     const patience = Math.min(untilCheck, untilMessage);
     return patience === Number.POSITIVE_INFINITY ? -1 : Math.max(0, Math.ceil(patience));
   }
 
-  #tellWhenSettled(wanted: number): void {
-    const begun = this.#begun;
-    if (begun < wanted || this.#counters[COUNTER.inFlight]! > 0 || this.#settledAt === wanted) return;
-    this.#settledAt = wanted;
-    this.#counters[COUNTER.lastSettledAt] = performance.timeOrigin + performance.now();
-    this.#shard.tell({ type: "settled" });
+  private tellWhenSettled(wanted: number): void {
+    const begun = this.begun;
+    if (begun < wanted || this.counters[COUNTER.inFlight]! > 0 || this.settledAt === wanted) return;
+    this.settledAt = wanted;
+    this.counters[COUNTER.lastSettledAt] = performance.timeOrigin + performance.now();
+    this.shard.tell({ type: "settled" });
   }
 
-  #closeAll(): void {
+  private closeAll(): void {
     // The epoll set goes first: what the closing makes of the others is of no interest any more.
-    this.#shard.epoll.close();
-    this.#table.closeAll(this.#plan.reset, () => this.#shard.command === COMMAND.abort);
+    this.shard.epoll.close();
+    this.table.closeAll(this.plan.reset, () => this.shard.command === COMMAND.abort);
   }
 }
 

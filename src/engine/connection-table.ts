@@ -29,77 +29,77 @@ const LARGEST_FILE_TABLE = 16384;
 export class ConnectionTable {
   /** One more than the highest slot ever used. */
   end = 0;
-  #states: Uint8Array;
+  private states: Uint8Array;
   /** A slot's descriptor; or, below zero, -1 - (its file table × LARGEST_FILE_TABLE + its entry). */
-  #places: Int32Array;
-  readonly #options: ConnectionTableOptions;
+  private places: Int32Array;
+  private readonly options: ConnectionTableOptions;
   /** By number; a table whose last connection has ended is given back, and its number is used again. */
-  readonly #fileTables: (FileTable | undefined)[] = [];
-  #newest = -1;
+  private readonly fileTables: (FileTable | undefined)[] = [];
+  private newest = -1;
   /** Kept for the moment when the table is full and a file table, which needs a descriptor itself, is to be made. */
-  #reserve = -1;
-  readonly #free: number[] = [];
+  private reserve = -1;
+  private readonly free: number[] = [];
   /** Freed while events of the same batch may still name them. */
-  readonly #freed: number[] = [];
-  readonly #parking = new NativeBuffer(PARKED_AT_ONCE * 4);
-  readonly #parkingFds: Int32Array;
-  #parkCursor = 0;
-  #canPark = true;
+  private readonly freed: number[] = [];
+  private readonly parking = new NativeBuffer(PARKED_AT_ONCE * 4);
+  private readonly parkingFds: Int32Array;
+  private parkCursor = 0;
+  private canPark = true;
 
   constructor(options: ConnectionTableOptions) {
-    this.#options = options;
-    this.#states = new Uint8Array(options.slots);
-    this.#places = new Int32Array(options.slots);
-    this.#reserve = openUdp(4);
-    const { bytes } = this.#parking;
-    this.#parkingFds = new Int32Array(bytes.buffer, bytes.byteOffset, PARKED_AT_ONCE);
+    this.options = options;
+    this.states = new Uint8Array(options.slots);
+    this.places = new Int32Array(options.slots);
+    this.reserve = openUdp(4);
+    const { bytes } = this.parking;
+    this.parkingFds = new Int32Array(bytes.buffer, bytes.byteOffset, PARKED_AT_ONCE);
   }
 
   /** Gives a new descriptor a slot. */
   add(fd: number, state: number): number {
-    const slot = this.#free.pop() ?? this.end++;
-    if (slot >= this.#states.length) this.#grow(slot);
-    this.#places[slot] = fd;
-    this.#states[slot] = state;
+    const slot = this.free.pop() ?? this.end++;
+    if (slot >= this.states.length) this.grow(slot);
+    this.places[slot] = fd;
+    this.states[slot] = state;
     return slot;
   }
 
   state(slot: number): number {
-    return this.#states[slot]!;
+    return this.states[slot]!;
   }
 
   setState(slot: number, state: number): void {
-    this.#states[slot] = state;
+    this.states[slot] = state;
   }
 
   /** The slot's descriptor, or a negative number when it has none because it is parked. */
   descriptor(slot: number): number {
-    return this.#places[slot]!;
+    return this.places[slot]!;
   }
 
   /** Bytes received, 0 at the peer's end, or a negative errno. */
   receive(slot: number, buffer: NativeBuffer): number {
-    const place = this.#places[slot]!;
-    return place >= 0 ? receive(place, buffer) : this.#fileTable(place).receive(entryOf(place), buffer);
+    const place = this.places[slot]!;
+    return place >= 0 ? receive(place, buffer) : this.fileTable(place).receive(entryOf(place), buffer);
   }
 
   /** Bytes taken by the kernel, or a negative errno. */
   send(slot: number, buffer: NativeBuffer, offset: number, length: number): number {
-    const place = this.#places[slot]!;
+    const place = this.places[slot]!;
     if (place >= 0) return sendBytes(place, buffer, offset, length);
-    return this.#fileTable(place).sendBytes(entryOf(place), buffer, offset, length);
+    return this.fileTable(place).sendBytes(entryOf(place), buffer, offset, length);
   }
 
   /** Closes a connection, with RST if `resets`, and frees its slot for the next batch of events. */
   close(slot: number, resets = false): void {
-    this.#closePlace(this.#places[slot]!, resets);
-    this.#states[slot] = FREE;
-    this.#freed.push(slot);
+    this.closePlace(this.places[slot]!, resets);
+    this.states[slot] = FREE;
+    this.freed.push(slot);
   }
 
   /** Lets freed slots be used again: call it when no event is pending that could name one. */
   recycle(): void {
-    while (this.#freed.length > 0) this.#free.push(this.#freed.pop()!);
+    while (this.freed.length > 0) this.free.push(this.freed.pop()!);
   }
 
   /**
@@ -108,104 +108,104 @@ export class ConnectionTable {
    * @returns how many descriptors that freed, 0 when none could be moved
    */
   park(): number {
-    const count = this.#canPark ? this.#collectParkable() : 0;
+    const count = this.canPark ? this.collectParkable() : 0;
     if (count === 0) return 0;
-    const table = this.#tableFor(count);
+    const table = this.tableFor(count);
     if (table === undefined) return 0;
-    const fds = this.#parkingFds;
+    const fds = this.parkingFds;
     const slots = fds.slice(0, count);
     for (let i = 0; i < count; i++) {
-      const fd = this.#places[slots[i]!]!;
-      if (this.#options.resetsParked) resetOnClose(fd);
-      this.#options.onParking?.(slots[i]!);
+      const fd = this.places[slots[i]!]!;
+      if (this.options.resetsParked) resetOnClose(fd);
+      this.options.onParking?.(slots[i]!);
       fds[i] = fd;
     }
-    const first = table.put(this.#parking, count);
+    const first = table.put(this.parking, count);
     if (first < 0) return 0;
-    const base = this.#newest * LARGEST_FILE_TABLE + first;
+    const base = this.newest * LARGEST_FILE_TABLE + first;
     for (let i = 0; i < count; i++) {
-      this.#places[slots[i]!] = -1 - (base + i);
+      this.places[slots[i]!] = -1 - (base + i);
       closeFd(fds[i]!);
     }
-    if (this.#reserve < 0) this.#reserve = openUdp(4);
+    if (this.reserve < 0) this.reserve = openUdp(4);
     return count;
   }
 
   /** Closes everything, asking between some hundreds of connections whether to leave the rest to the kernel. */
   closeAll(resets: boolean, isAborted: () => boolean): void {
     for (let slot = 0; slot < this.end; slot++) {
-      if (this.#states[slot] === FREE) continue;
-      const place = this.#places[slot]!;
-      if (place >= 0) this.#closePlace(place, resets);
-      else if (resets && !this.#options.resetsParked) this.#fileTable(place).makeReset(entryOf(place));
+      if (this.states[slot] === FREE) continue;
+      const place = this.places[slot]!;
+      if (place >= 0) this.closePlace(place, resets);
+      else if (resets && !this.options.resetsParked) this.fileTable(place).makeReset(entryOf(place));
       if (slot % 256 === 0 && isAborted()) return;
     }
-    for (const table of this.#fileTables) {
+    for (const table of this.fileTables) {
       for (let next = 0; table && next < table.filled; ) {
         next = table.removeSome(next);
         if (isAborted()) return;
       }
       table?.close();
     }
-    closeFd(this.#reserve);
+    closeFd(this.reserve);
   }
 
-  #closePlace(place: number, resets: boolean): void {
+  private closePlace(place: number, resets: boolean): void {
     if (place >= 0) {
       resets ? resetFd(place) : closeFd(place);
       return;
     }
-    const table = this.#fileTable(place);
-    if (resets && !this.#options.resetsParked) table.makeReset(entryOf(place));
+    const table = this.fileTable(place);
+    if (resets && !this.options.resetsParked) table.makeReset(entryOf(place));
     table.remove(entryOf(place));
     if (table.inUse > 0) return;
     const number = tableOf(place);
-    if (number === this.#newest) this.#newest = -1;
-    this.#fileTables[number] = undefined;
+    if (number === this.newest) this.newest = -1;
+    this.fileTables[number] = undefined;
     table.close();
   }
 
-  /** Fills #parkingFds with the slots, for now, of connections that can be parked. @returns how many */
-  #collectParkable(): number {
-    const wanted = Math.min(PARKED_AT_ONCE, LARGEST_FILE_TABLE, this.#options.tableSize);
+  /** Fills parkingFds with the slots, for now, of connections that can be parked. @returns how many */
+  private collectParkable(): number {
+    const wanted = Math.min(PARKED_AT_ONCE, LARGEST_FILE_TABLE, this.options.tableSize);
     let count = 0;
     for (let walked = 0; walked < this.end && count < wanted; walked++) {
-      const slot = this.#parkCursor;
-      this.#parkCursor = slot + 1 < this.end ? slot + 1 : 0;
-      if (this.#states[slot] === this.#options.parkable && this.#places[slot]! >= 0) this.#parkingFds[count++] = slot;
+      const slot = this.parkCursor;
+      this.parkCursor = slot + 1 < this.end ? slot + 1 : 0;
+      if (this.states[slot] === this.options.parkable && this.places[slot]! >= 0) this.parkingFds[count++] = slot;
     }
     return count;
   }
 
   /** The newest file table if it has room for `count`, else a new one; undefined where io_uring is not to be had. */
-  #tableFor(count: number): FileTable | undefined {
-    const newest = this.#fileTables[this.#newest];
+  private tableFor(count: number): FileTable | undefined {
+    const newest = this.fileTables[this.newest];
     if (newest && newest.room >= count) return newest;
-    closeFd(this.#reserve);
-    this.#reserve = -1;
-    const table = FileTable.open(Math.min(LARGEST_FILE_TABLE, this.#options.tableSize));
+    closeFd(this.reserve);
+    this.reserve = -1;
+    const table = FileTable.open(Math.min(LARGEST_FILE_TABLE, this.options.tableSize));
     if (typeof table === "number") {
-      this.#canPark = table === -EMFILE || table === -ENFILE;
+      this.canPark = table === -EMFILE || table === -ENFILE;
       return undefined;
     }
-    const hole = this.#fileTables.indexOf(undefined);
-    this.#newest = hole >= 0 ? hole : this.#fileTables.length;
-    this.#fileTables[this.#newest] = table;
+    const hole = this.fileTables.indexOf(undefined);
+    this.newest = hole >= 0 ? hole : this.fileTables.length;
+    this.fileTables[this.newest] = table;
     return table;
   }
 
-  #fileTable(place: number): FileTable {
-    return this.#fileTables[tableOf(place)]!;
+  private fileTable(place: number): FileTable {
+    return this.fileTables[tableOf(place)]!;
   }
 
-  #grow(slot: number): void {
-    const length = Math.max(slot + 1, this.#states.length * 2);
+  private grow(slot: number): void {
+    const length = Math.max(slot + 1, this.states.length * 2);
     const states = new Uint8Array(length);
     const places = new Int32Array(length);
-    states.set(this.#states);
-    places.set(this.#places);
-    this.#states = states;
-    this.#places = places;
+    states.set(this.states);
+    places.set(this.places);
+    this.states = states;
+    this.places = places;
   }
 }
 

@@ -44,20 +44,20 @@ export interface PlannedTuple {
 export class TuplePlanner {
   /** 4-tuples in the plan: connections that can be ESTABLISHED at once. */
   readonly count: number;
-  readonly #plan: TuplePlan;
-  readonly #portCount: number;
-  readonly #groupCounts: number[];
-  readonly #sourceCounts: number[];
-  readonly #current: PlannedTuple = { group: 0, source: 0, sourcePort: 0, destination: 0 };
+  private readonly plan: TuplePlan;
+  private readonly portCount: number;
+  private readonly groupCounts: number[];
+  private readonly sourceCounts: number[];
+  private readonly current: PlannedTuple = { group: 0, source: 0, sourcePort: 0, destination: 0 };
 
   constructor(plan: TuplePlan) {
-    this.#plan = plan;
-    this.#portCount = portCount(plan.ports);
-    this.#sourceCounts = plan.groups.map((group) => group.sources.reduce((sum, range) => sum + range.count, 0));
-    this.#groupCounts = plan.groups.map(
-      (group, g) => this.#sourceCounts[g]! * this.#portCount * group.destinations.length,
+    this.plan = plan;
+    this.portCount = portCount(plan.ports);
+    this.sourceCounts = plan.groups.map((group) => group.sources.reduce((sum, range) => sum + range.count, 0));
+    this.groupCounts = plan.groups.map(
+      (group, g) => this.sourceCounts[g]! * this.portCount * group.destinations.length,
     );
-    this.count = this.#groupCounts.reduce((sum, count) => sum + count, 0);
+    this.count = this.groupCounts.reduce((sum, count) => sum + count, 0);
   }
 
   /**
@@ -68,21 +68,21 @@ export class TuplePlanner {
    * @param index 0 to count - 1
    */
   at(index: number): PlannedTuple {
-    const tuple = this.#current;
+    const tuple = this.current;
     let rest = index;
     tuple.group = 0;
-    while (rest >= this.#groupCounts[tuple.group]!) rest -= this.#groupCounts[tuple.group++]!;
-    const destinations = this.#plan.groups[tuple.group]!.destinations.length;
+    while (rest >= this.groupCounts[tuple.group]!) rest -= this.groupCounts[tuple.group++]!;
+    const destinations = this.plan.groups[tuple.group]!.destinations.length;
     tuple.destination = rest % destinations;
     rest = (rest - tuple.destination) / destinations;
-    const { ports } = this.#plan;
+    const { ports } = this.plan;
     if (ports.chosenBy === "kernel") {
-      tuple.source = rest % this.#sourceCounts[tuple.group]!;
+      tuple.source = rest % this.sourceCounts[tuple.group]!;
       tuple.sourcePort = 0;
     } else {
-      const step = rest % this.#portCount;
-      tuple.source = (rest - step) / this.#portCount;
-      tuple.sourcePort = ports.range.first + ((ports.startAt - ports.range.first + step) % this.#portCount);
+      const step = rest % this.portCount;
+      tuple.source = (rest - step) / this.portCount;
+      tuple.sourcePort = ports.range.first + ((ports.startAt - ports.range.first + step) % this.portCount);
     }
     return tuple;
   }
@@ -90,7 +90,7 @@ export class TuplePlanner {
   /** Source address number `source` of a group. */
   sourceIp(group: number, source: number): IpAddress {
     let rest = source;
-    for (const range of this.#plan.groups[group]!.sources) {
+    for (const range of this.plan.groups[group]!.sources) {
       if (rest < range.count) return addToIp(range.first, rest);
       rest -= range.count;
     }
@@ -98,7 +98,7 @@ export class TuplePlanner {
   }
 
   destination(group: number, destination: number): Destination {
-    return this.#plan.groups[group]!.destinations[destination]!;
+    return this.plan.groups[group]!.destinations[destination]!;
   }
 
   /** Tuple `index` in words. */

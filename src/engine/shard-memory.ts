@@ -39,22 +39,22 @@ export class ShardMemory {
   readonly buffer: SharedArrayBuffer;
   readonly control: Int32Array;
   readonly counters: Float64Array;
-  readonly #failures: Float64Array;
+  private readonly failureCounts: Float64Array;
 
   constructor(buffer = new SharedArrayBuffer(CONTROL_WORDS * 4 + (COUNTERS + FAILURES) * 8)) {
     this.buffer = buffer;
     this.control = new Int32Array(buffer, 0, CONTROL_WORDS);
     this.counters = new Float64Array(buffer, CONTROL_WORDS * 4, COUNTERS);
-    this.#failures = new Float64Array(buffer, CONTROL_WORDS * 4 + COUNTERS * 8, FAILURES);
+    this.failureCounts = new Float64Array(buffer, CONTROL_WORDS * 4 + COUNTERS * 8, FAILURES);
   }
 
   /** Counts one failure. @param errno positive */
   countFailure(phase: number, errno: number): void {
-    this.#failures[phase * ERRNO_LIMIT + (errno < ERRNO_LIMIT ? errno : 0)]! += 1;
+    this.failureCounts[phase * ERRNO_LIMIT + (errno < ERRNO_LIMIT ? errno : 0)]! += 1;
   }
 
   failures(phase: number, errno: number): number {
-    return this.#failures[phase * ERRNO_LIMIT + errno]!;
+    return this.failureCounts[phase * ERRNO_LIMIT + errno]!;
   }
 }
 

@@ -35,14 +35,14 @@ export class Shard<Plan, Message> {
   readonly plan: Plan;
   readonly memory: ShardMemory;
   readonly epoll = new Epoll(EVENTS_AT_ONCE);
-  readonly #wakeFd: number;
+  private readonly wakeFd: number;
 
   constructor(start: ShardStart<Plan>, memory: ShardMemory) {
     this.index = start.index;
     this.plan = start.plan;
     this.memory = memory;
-    this.#wakeFd = start.wakeFd;
-    const failed = this.epoll.fd < 0 ? this.epoll.fd : this.epoll.add(this.#wakeFd, EPOLLIN, WAKE_UP);
+    this.wakeFd = start.wakeFd;
+    const failed = this.epoll.fd < 0 ? this.epoll.fd : this.epoll.add(this.wakeFd, EPOLLIN, WAKE_UP);
     if (failed < 0) {
       throw new AppError("E_SHARD", `thread ${start.index} could not begin: ${errnoName(-failed)}`, {
         fix: "raise the limit of open files (ulimit -n) or ask for fewer connections",
@@ -57,7 +57,7 @@ export class Shard<Plan, Message> {
 
   /** Answers the wake-up, so that it does not come again. */
   wokenUp(): void {
-    silence(this.#wakeFd);
+    silence(this.wakeFd);
   }
 
   tell(message: Message): void {

@@ -14,35 +14,35 @@ import { lastErrno, libc, NativeBuffer } from "./libc.js";
 export class Epoll {
   /** Negative errno when the set could not be made. */
   readonly fd: number;
-  #isClosed = false;
-  readonly #maxEvents: number;
-  readonly #ready: NativeBuffer;
-  readonly #readyWords: Int32Array;
-  readonly #control: NativeBuffer;
-  readonly #controlWords: Int32Array;
+  private isClosed = false;
+  private readonly maxEvents: number;
+  private readonly ready: NativeBuffer;
+  private readonly readyWords: Int32Array;
+  private readonly control: NativeBuffer;
+  private readonly controlWords: Int32Array;
 
   /** @param maxEvents how many events one wait() returns at most */
   constructor(maxEvents: number) {
     const fd = libc.epoll_create1(EPOLL_CLOEXEC);
     this.fd = fd < 0 ? -lastErrno() : fd;
-    this.#maxEvents = maxEvents;
-    this.#ready = new NativeBuffer(maxEvents * EPOLL_EVENT_WORDS * 4);
-    this.#readyWords = words(this.#ready);
-    this.#control = new NativeBuffer(EPOLL_EVENT_WORDS * 4);
-    this.#controlWords = words(this.#control);
+    this.maxEvents = maxEvents;
+    this.ready = new NativeBuffer(maxEvents * EPOLL_EVENT_WORDS * 4);
+    this.readyWords = words(this.ready);
+    this.control = new NativeBuffer(EPOLL_EVENT_WORDS * 4);
+    this.controlWords = words(this.control);
   }
 
   /** @param data a number that comes back with every event of this descriptor */
   add(fd: number, events: number, data: number): number {
-    return this.#change(EPOLL_CTL_ADD, fd, events, data);
+    return this.change(EPOLL_CTL_ADD, fd, events, data);
   }
 
   modify(fd: number, events: number, data: number): number {
-    return this.#change(EPOLL_CTL_MOD, fd, events, data);
+    return this.change(EPOLL_CTL_MOD, fd, events, data);
   }
 
   remove(fd: number): number {
-    return this.#change(EPOLL_CTL_DEL, fd, 0, 0);
+    return this.change(EPOLL_CTL_DEL, fd, 0, 0);
   }
 
   /**
@@ -52,7 +52,7 @@ export class Epoll {
    * @returns how many are ready, 0 when none came in time or a signal interrupted, or a negative errno
    */
   wait(timeoutMs: number): number {
-    const count = libc.epoll_wait(this.fd, this.#ready.address, this.#maxEvents, timeoutMs);
+    const count = libc.epoll_wait(this.fd, this.ready.address, this.maxEvents, timeoutMs);
     if (count >= 0) return count;
     const errno = lastErrno();
     return errno === EINTR ? 0 : -errno;
@@ -60,24 +60,24 @@ export class Epoll {
 
   /** The number given with the descriptor of ready event `index`. */
   readyData(index: number): number {
-    return this.#readyWords[index * EPOLL_EVENT_WORDS + EPOLL_DATA_WORD]!;
+    return this.readyWords[index * EPOLL_EVENT_WORDS + EPOLL_DATA_WORD]!;
   }
 
   /** The EPOLL… bits of ready event `index`. */
   readyEvents(index: number): number {
-    return this.#readyWords[index * EPOLL_EVENT_WORDS]!;
+    return this.readyWords[index * EPOLL_EVENT_WORDS]!;
   }
 
   close(): void {
     // Once only: by a second time the number may be somebody else's.
-    if (!this.#isClosed && this.fd >= 0) libc.close(this.fd);
-    this.#isClosed = true;
+    if (!this.isClosed && this.fd >= 0) libc.close(this.fd);
+    this.isClosed = true;
   }
 
-  #change(operation: number, fd: number, events: number, data: number): number {
-    this.#controlWords[0] = events;
-    this.#controlWords[EPOLL_DATA_WORD] = data;
-    return libc.epoll_ctl(this.fd, operation, fd, this.#control.address) < 0 ? -lastErrno() : 0;
+  private change(operation: number, fd: number, events: number, data: number): number {
+    this.controlWords[0] = events;
+    this.controlWords[EPOLL_DATA_WORD] = data;
+    return libc.epoll_ctl(this.fd, operation, fd, this.control.address) < 0 ? -lastErrno() : 0;
   }
 }
 

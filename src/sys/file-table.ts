@@ -26,12 +26,12 @@ export class FileTable {
   filled = 0;
   /** How many of them are still in use. */
   inUse = 0;
-  readonly #ring: number;
-  readonly #update = new NativeBuffer(16);
-  readonly #mappings: { address: number; length: number }[] = [];
-  readonly #entry: Int32Array;
-  readonly #queue: Int32Array;
-  readonly #words: { sqTail: number; cqHead: number; cqes: number; cqMask: number };
+  private readonly ring: number;
+  private readonly update = new NativeBuffer(16);
+  private readonly mappings: { address: number; length: number }[] = [];
+  private readonly entry: Int32Array;
+  private readonly queue: Int32Array;
+  private readonly words: { sqTail: number; cqHead: number; cqes: number; cqMask: number };
 
   /** @returns a negative errno where io_uring is forbidden, missing or too old */
   static open(capacity: number): FileTable | number {
@@ -48,7 +48,7 @@ export class FileTable {
   }
 
   private constructor(ring: number, capacity: number, params: Buffer) {
-    this.#ring = ring;
+    this.ring = ring;
     this.capacity = capacity;
     // struct io_uring_params: sq_entries, cq_entries, …, sq_off at 40, cq_off at 80.
     const sqEntries = params.readUInt32LE(0);
@@ -56,16 +56,16 @@ export class FileTable {
     const sqArray = params.readUInt32LE(40 + 24);
     const cqes = params.readUInt32LE(80 + 20);
     const queueBytes = Math.max(sqArray + sqEntries * 4, cqes + cqEntries * 16);
-    this.#queue = this.#map(queueBytes, 0);
-    this.#entry = this.#map(sqEntries * SQE_BYTES, IORING.offsetSqes);
-    this.#words = {
+    this.queue = this.map(queueBytes, 0);
+    this.entry = this.map(sqEntries * SQE_BYTES, IORING.offsetSqes);
+    this.words = {
       sqTail: params.readUInt32LE(40 + 4) / 4,
       cqHead: params.readUInt32LE(80) / 4,
       cqes: cqes / 4,
       cqMask: cqEntries - 1,
     };
     // One entry is submitted at a time: every place of the ring stands for entry 0.
-    this.#queue.fill(0, sqArray / 4, sqArray / 4 + sqEntries);
+    this.queue.fill(0, sqArray / 4, sqArray / 4 + sqEntries);
   }
 
   get room(): number {
@@ -79,7 +79,7 @@ export class FileTable {
    */
   put(fds: NativeBuffer, count: number): number {
     const first = this.filled;
-    const taken = this.#updateFiles(first, fds.address, count);
+    const taken = this.updateFiles(first, fds.address, count);
     if (taken < 0) return taken;
     if (taken < count) return -EIO;
     this.filled += count;
@@ -88,54 +88,54 @@ export class FileTable {
   }
 
   receive(index: number, buffer: NativeBuffer): number {
-    return this.#submit(IORING.recv, index, buffer.address, buffer.bytes.length, MSG_DONTWAIT);
+    return this.submit(IORING.recv, index, buffer.address, buffer.bytes.length, MSG_DONTWAIT);
   }
 
   sendBytes(index: number, buffer: NativeBuffer, offset: number, length: number): number {
-    return this.#submit(IORING.send, index, buffer.address + offset, length, MSG_DONTWAIT | MSG_NOSIGNAL);
+    return this.submit(IORING.send, index, buffer.address + offset, length, MSG_DONTWAIT | MSG_NOSIGNAL);
   }
 
   /** Makes the closing of an entry send RST; kernels before 6.7 cannot (-EINVAL, -EOPNOTSUPP). */
   makeReset(index: number): number {
-    const entry = this.#entry;
-    this.#prepare(IORING.uringCmd, index);
+    const entry = this.entry;
+    this.prepare(IORING.uringCmd, index);
     entry[2] = IORING.cmdSetsockopt;
     entry[4] = SOL_SOCKET;
     entry[5] = SO_LINGER;
     entry[11] = 8;
     writeAddress(entry, 12, lingerZero.address);
-    return this.#enter();
+    return this.enter();
   }
 
   /** Closes one entry. */
   remove(index: number): number {
     this.inUse--;
-    return this.#updateFiles(index, noFiles.address, 1);
+    return this.updateFiles(index, noFiles.address, 1);
   }
 
   /** Closes entries from `first` on, some hundreds at a time. @returns where to go on, `filled` when all are closed */
   removeSome(first: number): number {
     const count = Math.min(REMOVED_AT_ONCE, this.filled - first);
-    if (count > 0) this.#updateFiles(first, noFiles.address, count);
+    if (count > 0) this.updateFiles(first, noFiles.address, count);
     return first + count;
   }
 
   /** Gives the ring back, and with it every socket still in it. */
   close(): void {
-    for (const { address, length } of this.#mappings) libc.munmap(address, length);
-    libc.close(this.#ring);
+    for (const { address, length } of this.mappings) libc.munmap(address, length);
+    libc.close(this.ring);
   }
 
   /** struct io_uring_files_update: offset, reserved, address of descriptors. */
-  #updateFiles(offset: number, address: number, count: number): number {
-    const { bytes } = this.#update;
+  private updateFiles(offset: number, address: number, count: number): number {
+    const { bytes } = this.update;
     bytes.writeUInt32LE(offset, 0);
     bytes.writeBigUInt64LE(BigInt(address), 8);
     const result = libc.syscall(
       IORING.register,
-      this.#ring,
+      this.ring,
       IORING.registerFilesUpdate,
-      this.#update.address,
+      this.update.address,
       count,
       0,
       0,
@@ -143,27 +143,27 @@ export class FileTable {
     return result < 0 ? -lastErrno() : result;
   }
 
-  #submit(opcode: number, index: number, address: number, length: number, flags: number): number {
-    const entry = this.#entry;
-    this.#prepare(opcode, index);
+  private submit(opcode: number, index: number, address: number, length: number, flags: number): number {
+    const entry = this.entry;
+    this.prepare(opcode, index);
     writeAddress(entry, 4, address);
     entry[6] = length;
     entry[7] = flags;
-    return this.#enter();
+    return this.enter();
   }
 
-  #prepare(opcode: number, index: number): void {
-    this.#entry.fill(0, 0, SQE_WORDS);
-    this.#entry[0] = opcode | (IN_TABLE << 8);
-    this.#entry[1] = index;
+  private prepare(opcode: number, index: number): void {
+    this.entry.fill(0, 0, SQE_WORDS);
+    this.entry[0] = opcode | (IN_TABLE << 8);
+    this.entry[1] = index;
   }
 
   /** Submits entry 0, which completes at once because nothing here may wait, and takes its result. */
-  #enter(): number {
-    const { sqTail, cqHead, cqes, cqMask } = this.#words;
-    const queue = this.#queue;
+  private enter(): number {
+    const { sqTail, cqHead, cqes, cqMask } = this.words;
+    const queue = this.queue;
     queue[sqTail]! += 1;
-    if (libc.syscall(IORING.enter, this.#ring, 1, 1, IORING.enterGetEvents, 0, 0) < 0) {
+    if (libc.syscall(IORING.enter, this.ring, 1, 1, IORING.enterGetEvents, 0, 0) < 0) {
       const errno = lastErrno();
       // Not taken by the kernel: take it back.
       queue[sqTail]! -= 1;
@@ -175,9 +175,9 @@ export class FileTable {
     return result;
   }
 
-  #map(length: number, offset: number): Int32Array {
-    const address = libc.mmap(0, length, PROT_READ_WRITE, MAP_SHARED_POPULATE, this.#ring, offset);
-    this.#mappings.push({ address, length });
+  private map(length: number, offset: number): Int32Array {
+    const address = libc.mmap(0, length, PROT_READ_WRITE, MAP_SHARED_POPULATE, this.ring, offset);
+    this.mappings.push({ address, length });
     return new Int32Array(nativeView(address, length));
   }
 }

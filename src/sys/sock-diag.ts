@@ -31,22 +31,22 @@ export class DiagDump {
   readonly bytes: Buffer;
   /** The kernel's table changed under the dump (NLM_F_DUMP_INTR): repeat it for an exact picture. */
   wasInterrupted = false;
-  readonly #native = new NativeBuffer(RECEIVE_BYTES);
-  readonly #fd: number;
+  private readonly native = new NativeBuffer(RECEIVE_BYTES);
+  private readonly fd: number;
   /** A negative errno that ended the dump early, 0 for none. */
   error = 0;
 
   constructor(request: DiagRequest) {
-    this.bytes = this.#native.bytes;
-    this.#fd = libc.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
-    if (this.#fd < 0) {
+    this.bytes = this.native.bytes;
+    this.fd = libc.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+    if (this.fd < 0) {
       this.error = -lastErrno();
       return;
     }
     const size = NativeBuffer.from(new Uint8Array(new Int32Array([4 * RECEIVE_BYTES]).buffer));
-    libc.setsockopt(this.#fd, SOL_SOCKET, SO_RCVBUF, size.address, 4);
+    libc.setsockopt(this.fd, SOL_SOCKET, SO_RCVBUF, size.address, 4);
     const message = NativeBuffer.from(encodeDiagRequest(request));
-    if (libc.send(this.#fd, message.address, REQUEST, 0) < 0) this.error = -lastErrno();
+    if (libc.send(this.fd, message.address, REQUEST, 0) < 0) this.error = -lastErrno();
   }
 
   /**
@@ -56,7 +56,7 @@ export class DiagDump {
    */
   next(visit: (offset: number) => void): boolean {
     if (this.error !== 0) return false;
-    const length = libc.recv(this.#fd, this.#native.address, RECEIVE_BYTES, 0);
+    const length = libc.recv(this.fd, this.native.address, RECEIVE_BYTES, 0);
     if (length < 0) {
       const errno = lastErrno();
       if (errno === EINTR) return true;
@@ -79,7 +79,7 @@ export class DiagDump {
   }
 
   close(): void {
-    if (this.#fd >= 0) libc.close(this.#fd);
+    if (this.fd >= 0) libc.close(this.fd);
   }
 }
 

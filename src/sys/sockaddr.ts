@@ -23,24 +23,24 @@ export class SocketAddress {
   readonly family: Family;
   readonly length: number;
   readonly address: number;
-  readonly #bytes: Buffer;
+  private readonly bytes: Buffer;
 
   constructor(ip: IpAddress, port: number) {
     const native = new NativeBuffer(SOCKADDR_SIZE);
     this.family = ip.family;
     this.length = sockaddrLength(ip.family);
     this.address = native.address;
-    this.#bytes = native.bytes;
+    this.bytes = native.bytes;
     encodeSockaddr(native.bytes, ip, port);
   }
 
   setPort(port: number): void {
-    this.#bytes[PORT_OFFSET] = port >>> 8;
-    this.#bytes[PORT_OFFSET + 1] = port & 0xff;
+    this.bytes[PORT_OFFSET] = port >>> 8;
+    this.bytes[PORT_OFFSET + 1] = port & 0xff;
   }
 
   setIp(ip: IpAddress): void {
-    this.#bytes.set(ip.bytes, ipOffset(this.family));
+    this.bytes.set(ip.bytes, ipOffset(this.family));
   }
 }
 
