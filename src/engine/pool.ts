@@ -21,8 +21,6 @@ export const CORES = availableParallelism();
 // A shard's heap holds no connection: they live in typed arrays outside of it.
 const HEAP = { maxOldGenerationSizeMb: 24, maxYoungGenerationSizeMb: 1, stackSizeMb: 1 };
 
-const LOOP_LOCK = new SharedArrayBuffer(4);
-
 interface Running {
   readonly memory: ShardMemory;
   readonly wakeFd: number;
@@ -63,7 +61,7 @@ export class ShardPool<Plan, Message> {
     const memory = new ShardMemory();
     memory.control[CONTROL.target] = target;
     const wakeFd = openEventfd();
-    const start: ShardStart<Plan> = { index, memory: memory.buffer, wakeFd, plan, lock: LOOP_LOCK };
+    const start: ShardStart<Plan> = { index, memory: memory.buffer, wakeFd, plan };
     const worker = new Worker(this.#options.module, { workerData: start, resourceLimits: HEAP, execArgv: [] });
     const ended = new Promise<void>((resolve) => worker.once("exit", () => resolve()));
     const shard: Running = { memory, wakeFd, worker, ended, alive: true };

@@ -1,6 +1,5 @@
 // The thread's side of a shard: its memory, its own descriptor table, its epoll set with the wake-up in it.
 // What it does with them is its role's business.
-import { setImmediate } from "node:timers/promises";
 import { parentPort, workerData } from "node:worker_threads";
 import { AppError } from "../base/errors.js";
 import { EPOLLIN } from "../sys/constants.js";
@@ -17,13 +16,9 @@ export interface ShardStart<Plan> {
   readonly memory: SharedArrayBuffer;
   readonly wakeFd: number;
   readonly plan: Plan;
-  /** One word that all shards of the process share: held while one of them looks at its event loop. */
-  readonly lock: SharedArrayBuffer;
 }
 
 const EVENTS_AT_ONCE = 512;
-const LOCK_WAIT_MS = 20;
-const LOCK_TRIES = 50;
 
 /** What comes back from epoll for descriptors that are no connection's; slots are 0 and above. */
 export const WAKE_UP = -1;
@@ -69,7 +64,9 @@ export class Shard<Plan, Message> {
 export async function runShard<Plan, Message>(role: (shard: Shard<Plan, Message>) => void): Promise<void> {
   const start = workerData as ShardStart<Plan>;
   const memory = new ShardMemory(start.memory);
-  await noteLoop(memory, new Int32Array(start.lock));
+  // The main thread is told which descriptors this thread's end will leave behind in the table shared until now.
+  const loop = await findLoopDescriptors();
+  memory.control.set(loop.slice(0, LOOP_DESCRIPTORS), CONTROL.loopDescriptors);
   // A table of its own has a limit of its own (RLIMIT_NOFILE is a table's), and is not locked by other threads.
   // Containers may forbid it: then all shards share one table, and the main thread is told.
   if (unshareDescriptors() < 0) Atomics.store(memory.control, CONTROL.tableShared, 1);
@@ -79,18 +76,4 @@ export async function runShard<Plan, Message>(role: (shard: Shard<Plan, Message>
   } finally {
     shard.epoll.close();
   }
-}
-
-/** Tells the main thread which descriptors this thread's end will leave behind in the table that it has shared so far. */
-async function noteLoop(memory: ShardMemory, lock: Int32Array): Promise<void> {
-  // One at a time: the loops are told apart by which of them is rung.
-  for (let tries = 0; Atomics.compareExchange(lock, 0, 0, 1) !== 0 && tries < LOCK_TRIES; tries++) {
-    Atomics.wait(lock, 0, 1, LOCK_WAIT_MS);
-  }
-  // What the thread was sent at its start is taken first, so that its loop is silent.
-  await setImmediate();
-  const found = findLoopDescriptors();
-  Atomics.store(lock, 0, 0);
-  Atomics.notify(lock, 0);
-  memory.control.set(found.slice(0, LOOP_DESCRIPTORS), CONTROL.loopDescriptors);
 }
