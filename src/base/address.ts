@@ -55,11 +55,11 @@ export function parseHostPorts(text: string, options: { anyPort?: boolean } = {}
   const plain = /^(?:([^:[\]]*):)?([^:]+)$/.exec(text);
   const host = bracketed ? bracketed[1]! : plain?.[1] || DEFAULT_HOST;
   const ports = bracketed?.[2] ?? plain?.[2];
-  if (ports === undefined || /\s/.test(host)) throw badEndpoint(text);
-  if (bracketed && !ipaddr.IPv6.isValid(host.replace(/%.*$/, ""))) throw badEndpoint(text);
-  if (!text.includes(":") && !/^[\d-]+$/.test(text)) {
+  if (/^[^:[\]\s]+:?$/.test(text) && !/^[\d-]+$/.test(text)) {
     throw new AppError("E_ADDRESS", `"${text}" has no port`, { fix: `write it as ${text.replace(/:$/, "")}:7777` });
   }
+  if (ports === undefined || /\s/.test(host)) throw badEndpoint(text);
+  if (bracketed && !ipaddr.IPv6.isValid(host.replace(/%.*$/, ""))) throw badEndpoint(text);
   return { host, ports: parsePorts(ports, text, options.anyPort ? 0 : 1) };
 }
 
@@ -112,7 +112,8 @@ export function parseAddressRanges(text: string): AddressRange[] {
   return text.split(",").map((part) => {
     const piece = part.trim();
     if (piece.includes("/")) return parseCidr(piece);
-    const [from, to] = piece.split("-", 2) as [string, string?];
+    const [from, to, ...more] = piece.split("-") as [string, string?];
+    if (more.length > 0) throw notOneRange(piece);
     const first = parseIp(from);
     if (to === undefined) return { first, count: 1 };
     const last = parseIp(to);
@@ -160,7 +161,8 @@ export function isLoopback(address: IpAddress): boolean {
 }
 
 function parseCidr(text: string): AddressRange {
-  const [ip, prefixText] = text.split("/", 2) as [string, string];
+  const [ip, prefixText, ...more] = text.split("/") as [string, string];
+  if (more.length > 0) throw notOneRange(text);
   const address = parseIp(ip);
   const bits = address.bytes.length * 8;
   const prefix = /^\d+$/.test(prefixText) ? Number(prefixText) : -1;
@@ -171,6 +173,12 @@ function parseCidr(text: string): AddressRange {
   const network = fromInteger((toInteger(address) >> BigInt(bits - prefix)) << BigInt(bits - prefix), address.family);
   const hasEdges = address.family === 4 && prefix < 31;
   return checkedRange(hasEdges ? addToIp(network, 1) : network, hasEdges ? size - 2 : size, text);
+}
+
+function notOneRange(text: string): AppError {
+  return new AppError("E_ADDRESS", `"${text}" is not one range of addresses`, {
+    fix: "write it as 10.0.0.1-10.0.0.20 or 10.0.0.0/24, and several with commas",
+  });
 }
 
 function checkedRange(first: IpAddress, count: number, text: string): AddressRange {

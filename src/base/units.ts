@@ -83,7 +83,8 @@ export function formatBytes(bytes: number): string {
   const units = ["B", "KiB", "MiB", "GiB", "TiB"];
   let value = bytes;
   let unit = 0;
-  while (Math.abs(value) >= 1024 && unit < units.length - 1) {
+  // What would be rounded to a whole next unit is one.
+  while (Math.abs(value) >= 1023.5 && unit < units.length - 1) {
     value /= 1024;
     unit++;
   }
@@ -92,9 +93,10 @@ export function formatBytes(bytes: number): string {
 
 /** Milliseconds as a person says them: `850 µs`, `12.3 ms`, `7.10 s`, `2m 05s`. */
 export function formatDuration(ms: number): string {
-  if (ms < 1) return `${Math.round(ms * 1000)} µs`;
-  if (ms < 1000) return `${threeDigits(ms)} ms`;
-  if (ms < 60e3) return `${threeDigits(ms / 1000)} s`;
+  // What would be rounded to a whole next unit is one.
+  if (ms < 0.9995) return `${Math.round(ms * 1000)} µs`;
+  if (ms < 999.5) return `${threeDigits(ms)} ms`;
+  if (ms < 59.95e3) return `${threeDigits(ms / 1000)} s`;
   const seconds = Math.round(ms / 1000);
   const hours = Math.floor(seconds / 3600);
   const minutes = Math.floor((seconds % 3600) / 60);
@@ -114,8 +116,8 @@ function threeDigits(value: number): string {
 
 function withUnit(text: string, factors: Record<string, number>): number | undefined {
   const match = NUMBER_WITH_UNIT.exec(text.trim());
-  const factor = match ? factors[match[2]!.toLowerCase()] : undefined;
-  return match && factor !== undefined ? Number(match[1]) * factor : undefined;
+  const unit = match?.[2]?.toLowerCase() ?? "";
+  return match && Object.hasOwn(factors, unit) ? Number(match[1]) * factors[unit]! : undefined;
 }
 
 function invalid(name: string, text: string, wanted: string): AppError {

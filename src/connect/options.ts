@@ -1,5 +1,5 @@
 // What a caller may ask of connect(), and what that means when something is not said.
-import type { AddressRange, PortRange } from "../base/address.js";
+import { type AddressRange, type PortRange, parsePorts } from "../base/address.js";
 import { AppError } from "../base/errors.js";
 import { formatCount } from "../base/units.js";
 import { type Schedule, type Stage, stagedSchedule, steadySchedule } from "../engine/schedule.js";
@@ -74,7 +74,17 @@ export function settleOptions(options: ConnectOptions): ConnectSettings {
   positive("concurrency", options.concurrency, true);
   positive("connect timeout", options.connectTimeoutMs);
   positive("message rate", options.messageRatePerSec);
-  for (const stage of stages) positive("a stage's duration", stage.durationMs);
+  for (const stage of stages) {
+    positive("a stage's duration", stage.durationMs);
+    // Going down to none is a stage, too.
+    if (stage.target !== 0) positive("a stage's target", stage.target, true);
+  }
+  const { durationMs = 0, sourcePorts, close } = options;
+  if (!(durationMs >= 0)) throw option(`a duration of ${durationMs} ms is not possible`, "give 0 or more");
+  if (typeof sourcePorts === "object") parsePorts(`${sourcePorts.first}-${sourcePorts.last}`);
+  if (close !== undefined && close !== "rst" && close !== "fin") {
+    throw option(`"${close}" is no way to close`, "give rst or fin");
+  }
   const schedule =
     stages.length > 0 ? stagedSchedule(stages) : steadySchedule(options.connections ?? 1, options.connectRatePerSec);
   const connections = schedule.peak;

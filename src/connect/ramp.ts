@@ -21,11 +21,14 @@ const DESCRIPTORS_SPARE = 24;
  */
 export function shapeRamp(connections: number, tableSize: number, tableUsed: number, cores: number): RampShape {
   const free = tableSize - tableUsed - DESCRIPTORS_SPARE;
-  const threads = Math.ceil(connections / Math.max(1, free - DESCRIPTORS_PER_THREAD));
-  const perTable = Math.max(1, free - DESCRIPTORS_PER_THREAD * (threads + 1));
-  const worthwhile = Math.min(cores, Math.ceil(connections / CONNECTIONS_WORTH_A_THREAD));
-  // A table too small for anything: let the run begin, and let EMFILE tell.
-  const shards = free < DESCRIPTORS_PER_THREAD * 2 ? 1 : Math.max(worthwhile, Math.ceil(connections / perTable));
+  if (free < DESCRIPTORS_PER_THREAD * 2) return { connections, shards: 1, active: 1 };
+  let shards = Math.min(cores, Math.ceil(connections / CONNECTIONS_WORTH_A_THREAD));
+  // Each thread's own descriptors are in every later thread's table: more threads leave less room in each. Where no
+  // number is enough the run begins all the same, with as many as still add room, and EMFILE tells.
+  while (Math.ceil(connections / shards) > free - DESCRIPTORS_PER_THREAD * shards) {
+    if (DESCRIPTORS_PER_THREAD * (shards + 1) * 2 > free) break;
+    shards++;
+  }
   return { connections, shards, active: Math.min(cores, shards) };
 }
 

@@ -2,8 +2,10 @@
 import type { MemoryRoom } from "../engine/memory-floor.js";
 import { type MemoryUse, readMemoryUse } from "../engine/memory-use.js";
 import type { ShardMemory } from "../engine/shard-memory.js";
-import { COUNTER } from "./protocol.js";
+import type { ConnectSettings } from "./options.js";
+import { COUNTER, type ConnectHistograms } from "./protocol.js";
 import type { ConnectResult } from "./result.js";
+import type { Targets } from "./targets.js";
 
 export interface RunRecord {
   readonly startedAt: Date;
@@ -19,6 +21,15 @@ export interface RunRecord {
   /** stop() was called before the ramp's end. */
   wasCutShort: boolean;
   kernel: ConnectResult["kernel"];
+}
+
+/** What of a run the report reads. */
+export interface RunFacts {
+  readonly settings: ConnectSettings;
+  readonly targets: Targets;
+  readonly histograms: ConnectHistograms;
+  readonly pool: { readonly memories: ShardMemory[]; readonly size: number; readonly hasPrivateTables: boolean };
+  readonly nofileLimit: number;
 }
 
 export function newRecord(): RunRecord {

@@ -7,9 +7,8 @@ import { collectFailures, type FailureCount, sumCounter } from "../engine/shard-
 import { countSockets } from "../ports/count.js";
 import { explainFailure, failureName } from "./explain.js";
 import { COUNTER } from "./protocol.js";
-import type { RunRecord } from "./record.js";
+import type { RunFacts, RunRecord } from "./record.js";
 import type { ConnectResult, Explanation, FailureReport } from "./result.js";
-import type { ConnectRun } from "./run.js";
 import type { Targets } from "./targets.js";
 
 /** Counts the held connections in the kernel's socket table, from both ends where both are here. */
@@ -21,7 +20,7 @@ export async function countInKernel({ plan, remotePorts, isLocal }: Targets): Pr
   return { source: outgoing.source, outgoing: outgoing.sockets, incoming: incoming?.sockets ?? 0 };
 }
 
-export function makeResult(run: ConnectRun, record: RunRecord): ConnectResult {
+export function makeResult(run: RunFacts, record: RunRecord): ConnectResult {
   const { memories } = run.pool;
   const sum = (counter: number) => sumCounter(memories, counter);
   const { settings, targets, histograms } = run;

@@ -182,7 +182,9 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
 
   #endRampWhenSettled(wanted: number): void {
     const begun = this.#sum(COUNTER.started) - this.#sum(COUNTER.retired);
-    if (begun === wanted && this.#sum(COUNTER.inFlight) === 0) this.#rampEnded();
+    // Failed ones cannot be closed again: a schedule that goes down has ended when no more are open than wanted.
+    const isReached = begun === wanted || (begun > wanted && this.#sum(COUNTER.open) <= wanted);
+    if (isReached && this.#sum(COUNTER.inFlight) === 0) this.#rampEnded();
   }
 
   #startShard(shard: number, target: number): void {

@@ -89,7 +89,9 @@ class ConnectShard {
 
   /** Opens or closes a batch towards `wanted`. @returns whether there is more to do right now */
   private follow(wanted: number): boolean {
-    if (this.begun > wanted) this.retire(this.begun - wanted);
+    // Those that failed or were lost cannot be closed: what is open decides how far it goes down.
+    const excess = Math.min(this.begun - wanted, this.counters[COUNTER.open]! - wanted);
+    if (excess > 0) this.retire(excess);
     for (let n = 0; n < OPEN_AT_ONCE; n++) {
       if (!this.mayOpen(wanted)) return false;
       this.openOne();

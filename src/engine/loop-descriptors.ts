@@ -2,14 +2,12 @@
 // thread that unshares its descriptor table closes them in its own copy only when it ends; the main thread's copies must
 // be closed there.
 import { createSocket } from "node:dgram";
-import { readdirSync, readlinkSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
-import { readText } from "../sys/procfs.js";
+import { listDescriptors, readText } from "../sys/procfs.js";
 import { openUdp } from "../sys/socket.js";
 
 // The loop takes a new descriptor into its set when it next waits: one turn or two.
 const TURNS = 4;
-const FOLDER = "/proc/thread-self";
 
 /**
  * Lets this thread's event loop watch a socket that nobody else knows: the epoll set that has it is the loop's. The
@@ -24,34 +22,27 @@ export async function findLoopDescriptors(): Promise<number[]> {
   const loop = await findWatcher(marker);
   socket.close();
   if (!loop) return [];
-  const { epoll, watched, fds } = loop;
+  const { epoll, watched } = loop;
   // The writing end of a pipe is in no set: it is known by its name, which both ends have.
-  const pipes = watched.map(linkOf).filter((link) => link.startsWith("pipe:"));
-  const ends = fds.filter((fd) => pipes.includes(linkOf(fd)));
+  const all = listDescriptors();
+  const pipes = all.filter(({ fd, target }) => watched.includes(fd) && target.startsWith("pipe:"));
+  const ends = all.filter(({ target }) => pipes.some((pipe) => pipe.target === target)).map(({ fd }) => fd);
   return [...new Set([epoll, ...watched, ...ends])].filter((fd) => fd !== marker);
 }
 
 /** The one epoll set that has `marker`, once the loop has come round to taking it in. */
-async function findWatcher(marker: number): Promise<{ epoll: number; watched: number[]; fds: number[] } | undefined> {
+async function findWatcher(marker: number): Promise<{ epoll: number; watched: number[] } | undefined> {
   for (let turn = 0; turn < TURNS; turn++) {
     await setImmediate();
-    const fds = readdirSync(`${FOLDER}/fd`).map(Number);
-    const epolls = fds.filter((fd) => watchedBy(fd).includes(marker));
-    if (epolls.length === 1) return { epoll: epolls[0]!, watched: watchedBy(epolls[0]!), fds };
+    const sets = listDescriptors().map(({ fd }) => ({ epoll: fd, watched: watchedBy(fd) }));
+    const found = sets.filter(({ watched }) => watched.includes(marker));
+    if (found.length === 1) return found[0];
   }
   return undefined;
 }
 
 /** What an epoll set watches, nothing for any other descriptor. */
 function watchedBy(fd: number): number[] {
-  const info = readText(`${FOLDER}/fdinfo/${fd}`) ?? "";
+  const info = readText(`/proc/thread-self/fdinfo/${fd}`) ?? "";
   return [...info.matchAll(/^tfd:\s+(\d+) /gm)].map(([, watched]) => Number(watched));
-}
-
-function linkOf(fd: number): string {
-  try {
-    return readlinkSync(`${FOLDER}/fd/${fd}`);
-  } catch {
-    return "";
-  }
 }

@@ -5,11 +5,13 @@ import { AppError } from "../base/errors.js";
 import { openEventfd, ring } from "../sys/eventfd.js";
 import { closeFd } from "../sys/socket.js";
 import type { ShardStart } from "./shard.js";
-import { COMMAND, CONTROL, LOOP_DESCRIPTORS, ShardMemory } from "./shard-memory.js";
+import { AT_GATE, COMMAND, CONTROL, GATE, LOOP_DESCRIPTORS, ShardMemory, TABLE_GATE } from "./shard-memory.js";
 
 export interface PoolOptions<Message> {
   /** The module that a thread runs: it ends with runShard(). */
   readonly module: URL;
+  /** Sockets of the main thread that the shards use: all others are closed in their tables. */
+  readonly kept?: readonly number[];
   readonly onMessage: (message: Message, shard: number) => void;
   /** A thread died of an error; its connections are gone. */
   readonly onFault: (error: AppError) => void;
@@ -20,6 +22,9 @@ export const CORES = availableParallelism();
 
 // A shard's heap holds no connection: they live in typed arrays outside of it.
 const HEAP = { maxOldGenerationSizeMb: 24, maxYoungGenerationSizeMb: 1, stackSizeMb: 1 };
+
+// The shard passes in microseconds, unless it is not scheduled.
+const GATE_WAIT_MS = 1000;
 
 interface Running {
   readonly memory: ShardMemory;
@@ -61,11 +66,14 @@ export class ShardPool<Plan, Message> {
     const memory = new ShardMemory();
     memory.control[CONTROL.target] = target;
     const wakeFd = openEventfd();
-    const start: ShardStart<Plan> = { index, memory: memory.buffer, wakeFd, plan };
+    const start: ShardStart<Plan> = { index, memory: memory.buffer, wakeFd, plan, kept: this.#options.kept ?? [] };
     const worker = new Worker(this.#options.module, { workerData: start, resourceLimits: HEAP, execArgv: [] });
     const ended = new Promise<void>((resolve) => worker.once("exit", () => resolve()));
     const shard: Running = { memory, wakeFd, worker, ended, alive: true };
-    worker.on("message", (message: Message) => this.#options.onMessage(message, index));
+    worker.on("message", (message: Message | typeof AT_GATE) => {
+      if (message === AT_GATE) letPass(memory);
+      else this.#options.onMessage(message, index);
+    });
     worker.once("error", (cause) => this.#options.onFault(toFault(cause)));
     ended.then(() => {
       shard.alive = false;
@@ -100,6 +108,13 @@ export class ShardPool<Plan, Message> {
   async ended(): Promise<void> {
     await Promise.all(this.#shards.map((shard) => shard.ended));
   }
+}
+
+/** Stands still while a shard copies the descriptor table. */
+function letPass({ control }: ShardMemory): void {
+  Atomics.store(control, TABLE_GATE, GATE.open);
+  Atomics.notify(control, TABLE_GATE);
+  Atomics.wait(control, TABLE_GATE, GATE.open, GATE_WAIT_MS);
 }
 
 /** A thread that has unshared its table closes its event loop's descriptors only there. */

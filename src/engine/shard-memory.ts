@@ -22,8 +22,14 @@ export const CONTROL = {
   /** Set by a shard: the descriptors of its event loop that it leaves behind, 0 for unknown. */
   loopDescriptors: 4,
 } as const;
-/** How many words there are for them. */
-export const LOOP_DESCRIPTORS = 8;
+/** How many words there are for them; `tableGate` comes after. */
+export const LOOP_DESCRIPTORS = 7;
+
+/** A word by which a shard and the main thread agree on the moment in which the shard copies the descriptor table. */
+export const TABLE_GATE = 11;
+export const GATE = { asked: 1, open: 2, passed: 3 } as const;
+/** What a shard tells the main thread when it stands at the gate. */
+export const AT_GATE = "at the gate";
 
 /** The step of a connection's life in which a system call failed. */
 export const PHASES = ["socket", "option", "bind", "connect", "register", "accept", "send", "receive", "hold"] as const;

@@ -6,9 +6,11 @@ import { EPOLLIN } from "../sys/constants.js";
 import { Epoll } from "../sys/epoll.js";
 import { errnoName } from "../sys/errno.js";
 import { silence } from "../sys/eventfd.js";
+import { listDescriptors } from "../sys/procfs.js";
 import { unshareDescriptors } from "../sys/rlimit.js";
+import { closeFd } from "../sys/socket.js";
 import { findLoopDescriptors } from "./loop-descriptors.js";
-import { CONTROL, LOOP_DESCRIPTORS, ShardMemory } from "./shard-memory.js";
+import { AT_GATE, CONTROL, GATE, LOOP_DESCRIPTORS, ShardMemory, TABLE_GATE } from "./shard-memory.js";
 
 /** What the pool hands to a new shard. */
 export interface ShardStart<Plan> {
@@ -16,9 +18,12 @@ export interface ShardStart<Plan> {
   readonly memory: SharedArrayBuffer;
   readonly wakeFd: number;
   readonly plan: Plan;
+  /** Sockets of the main thread that this shard uses. */
+  readonly kept: readonly number[];
 }
 
 const EVENTS_AT_ONCE = 512;
+const GATE_WAIT_MS = 10_000;
 
 /** What comes back from epoll for descriptors that are no connection's; slots are 0 and above. */
 export const WAKE_UP = -1;
@@ -67,13 +72,35 @@ export async function runShard<Plan, Message>(role: (shard: Shard<Plan, Message>
   // The main thread is told which descriptors this thread's end will leave behind in the table shared until now.
   const loop = await findLoopDescriptors();
   memory.control.set(loop.slice(0, LOOP_DESCRIPTORS), CONTROL.loopDescriptors);
-  // A table of its own has a limit of its own (RLIMIT_NOFILE is a table's), and is not locked by other threads.
-  // Containers may forbid it: then all shards share one table, and the main thread is told.
-  if (unshareDescriptors() < 0) Atomics.store(memory.control, CONTROL.tableShared, 1);
+  takeOwnTable(memory.control, [...loop, start.wakeFd, ...start.kept]);
   const shard = new Shard<Plan, Message>(start, memory);
   try {
     role(shard);
   } finally {
     shard.epoll.close();
+  }
+}
+
+/**
+ * A table of its own has a limit of its own (RLIMIT_NOFILE is a table's), and is not locked by other threads. Containers
+ * may forbid it: then all shards share one table, and the main thread is told.
+ */
+function takeOwnTable(control: Int32Array, kept: readonly number[]): void {
+  // The main thread stands still for it. Were it just starting a program, a copy of the pipe by which it learns
+  // that the program has begun would keep it waiting for ever.
+  Atomics.store(control, TABLE_GATE, GATE.asked);
+  parentPort?.postMessage(AT_GATE);
+  Atomics.wait(control, TABLE_GATE, GATE.asked, GATE_WAIT_MS);
+  const refused = unshareDescriptors() < 0;
+  Atomics.store(control, TABLE_GATE, GATE.passed);
+  Atomics.notify(control, TABLE_GATE);
+  if (refused) Atomics.store(control, CONTROL.tableShared, 1);
+  else closeSocketsExcept(kept);
+}
+
+/** Closes the copies of sockets that are nothing to this thread: they would keep alive what the others close. */
+function closeSocketsExcept(kept: readonly number[]): void {
+  for (const { fd, target } of listDescriptors()) {
+    if (fd > 2 && target.startsWith("socket:") && !kept.includes(fd)) closeFd(fd);
   }
 }

@@ -62,6 +62,7 @@ export class ServeRun extends EventEmitter<ServeEvents> {
     });
     this.#pool = new ShardPool({
       module: new URL("./shard.js", import.meta.url),
+      kept: [listener.fd],
       onMessage: (message) => this.#hear(message),
       onFault: (fault) => {
         this.#fault ??= fault;

@@ -18,7 +18,8 @@ export function readCgroupMemory(
 ): CgroupMemory | undefined {
   let tightest: CgroupMemory | undefined;
   for (const line of membership.trim().split("\n")) {
-    const [, controllers, path] = line.split(":", 3);
+    // The path is the rest of the line: it may have colons of its own.
+    const [, controllers, path] = /^\d+:([^:]*):(.*)$/.exec(line) ?? [];
     if (path === undefined || (controllers !== "" && !controllers?.split(",").includes("memory"))) continue;
     const isV2 = controllers === "";
     for (const group of groupAndParents(path)) {

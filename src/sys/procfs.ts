@@ -1,5 +1,7 @@
 // Readers of /proc: settings, counters and memory as numbers. What cannot be read is undefined, never a guess.
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+
+const OWN_DESCRIPTORS = "/proc/thread-self/fd";
 
 /** Reads a whole file, or undefined where it does not exist or may not be read. */
 export function readText(path: string): string | undefined {
@@ -64,7 +66,19 @@ export function readResidentBytes(pid: number | "self" = "self"): number | undef
 /** Descriptors in this thread's table. */
 export function countOpenDescriptors(): number {
   // One is the folder being read.
-  return readdirSync("/proc/thread-self/fd").length - 1;
+  return readdirSync(OWN_DESCRIPTORS).length - 1;
+}
+
+/** Descriptors in this thread's table, and what each leads to: `socket:[123]`, `pipe:[4]`, a path. */
+export function listDescriptors(): { fd: number; target: string }[] {
+  return readdirSync(OWN_DESCRIPTORS).flatMap((fd) => {
+    try {
+      return [{ fd: Number(fd), target: readlinkSync(`${OWN_DESCRIPTORS}/${fd}`) }];
+    } catch {
+      // The folder's own descriptor is closed by now.
+      return [];
+    }
+  });
 }
 
 // arm64 kernels may use 16 or 64 KiB pages; the kernel says so in smaps, in KiB.

@@ -1,0 +1,283 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import {
+  addToIp,
+  formatEndpoint,
+  formatFourTuple,
+  formatIp,
+  type IpAddress,
+  isLoopback,
+  parseAddressRanges,
+  parseHostPorts,
+  parseIp,
+  parsePorts,
+} from "../../src/base/address.js";
+import { AppError } from "../../src/base/errors.js";
+
+const anyV4 = fc.uint8Array({ minLength: 4, maxLength: 4 }).map((bytes): IpAddress => ({ family: 4, bytes }));
+const anyV6 = fc.uint8Array({ minLength: 16, maxLength: 16 }).map((bytes): IpAddress => ({ family: 6, bytes }));
+
+function refusal(act: () => unknown): AppError {
+  try {
+    const value = act();
+    throw new Error(`nothing was thrown, but ${JSON.stringify(value)} returned`);
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error;
+    expect(error.code).toBe("E_ADDRESS");
+    expect(error.fix).toBeTruthy();
+    return error;
+  }
+}
+
+const plain = (ranges: ReturnType<typeof parseAddressRanges>) =>
+  ranges.map(({ first, count }) => [formatIp(first), count]);
+
+describe("parseHostPorts", () => {
+  it.each([
+    ["127.0.0.1:7777", "127.0.0.1", 7777, 7777],
+    ["example.org:80", "example.org", 80, 80],
+    ["localhost:7777-7786", "localhost", 7777, 7786],
+    ["[::1]:7777", "::1", 7777, 7777],
+    ["[::1]:7777-7779", "::1", 7777, 7779],
+    ["[::ffff:127.0.0.1]:80", "::ffff:127.0.0.1", 80, 80],
+    [":7777", "127.0.0.1", 7777, 7777],
+    ["7777", "127.0.0.1", 7777, 7777],
+    ["7777-7780", "127.0.0.1", 7777, 7780],
+    [":1-65535", "127.0.0.1", 1, 65535],
+    ["host:1", "host", 1, 1],
+    ["host:65535", "host", 65535, 65535],
+    ["host-1.my_net:7", "host-1.my_net", 7, 7],
+  ])("%j", (text, host, first, last) => {
+    expect(parseHostPorts(text)).toEqual({ host, ports: { first, last } });
+  });
+
+  it.each([
+    "",
+    ":",
+    "::",
+    "::1",
+    "::1:7777",
+    "[::1]",
+    "[::1]:",
+    "[127.0.0.1]:80",
+    "[zz]:80",
+    "[]:80",
+    "host",
+    "host:",
+    "host:port",
+    "host:80:81",
+    "host:-1",
+    "host:1.5",
+    "host:80-",
+    "host:-80",
+    "host:80-90-100",
+    "host:0x50",
+    "ho st:80",
+    "a b",
+    "host:8o",
+    "http://host:80",
+    "host:80/path",
+    "10.0.0.1",
+    "💥:1x",
+  ])("refuses %j", (text) => {
+    expect(refusal(() => parseHostPorts(text)).message).toContain(text);
+  });
+
+  it.each(["0", "65536", "99999", "123456789012345678901234567890", "1-65536", "0-5"])("has no port %s", (ports) => {
+    expect(refusal(() => parseHostPorts(`127.0.0.1:${ports}`)).message).toMatch(/does not exist/);
+    expect(refusal(() => parseHostPorts(`127.0.0.1:${ports}`)).fix).toMatch(/from 1 to 65535/);
+  });
+
+  it("lets a server ask for port 0", () => {
+    expect(parseHostPorts("127.0.0.1:0", { anyPort: true }).ports).toEqual({ first: 0, last: 0 });
+    expect(refusal(() => parseHostPorts("127.0.0.1:65536", { anyPort: true })).fix).toMatch(/from 0 to 65535/);
+  });
+
+  it("says how a range that runs backwards is written", () => {
+    expect(refusal(() => parseHostPorts("host:90-80")).fix).toBe("write it as 80-90");
+  });
+
+  it("says how a host without a port is written", () => {
+    expect(refusal(() => parseHostPorts("localhost")).fix).toBe("write it as localhost:7777");
+  });
+
+  it("says how a host with an empty port is written: localhost:", () => {
+    expect(refusal(() => parseHostPorts("localhost:")).fix).toBe("write it as localhost:7777");
+  });
+
+  it("returns an endpoint or throws E_ADDRESS, whatever it is given", () => {
+    const pieces = fc.array(fc.constantFrom("1", "9", ":", "[", "]", "-", ".", "a", "::", " ", "65535"), {
+      maxLength: 8,
+    });
+    fc.assert(
+      fc.property(
+        fc.oneof(
+          fc.string(),
+          pieces.map((all) => all.join("")),
+        ),
+        (text) => {
+          try {
+            const { host, ports } = parseHostPorts(text);
+            expect(host).not.toBe("");
+            expect(ports.first >= 1 && ports.first <= ports.last && ports.last <= 65535).toBe(true);
+          } catch (error) {
+            expect(error).toMatchObject({ code: "E_ADDRESS" });
+          }
+        },
+      ),
+    );
+  });
+});
+
+describe("parsePorts", () => {
+  it("takes one port and a range", () => {
+    expect(parsePorts("7777")).toEqual({ first: 7777, last: 7777 });
+    expect(parsePorts("1024-65535")).toEqual({ first: 1024, last: 65535 });
+  });
+});
+
+describe("parseIp and formatIp", () => {
+  it("are each other's inverse", () => {
+    fc.assert(
+      fc.property(anyV4, (ip) => {
+        expect(parseIp(formatIp(ip))).toEqual(ip);
+      }),
+    );
+    fc.assert(
+      fc.property(anyV6, (ip) => {
+        expect(parseIp(formatIp(ip))).toEqual(ip);
+      }),
+    );
+  });
+
+  it("write IPv6 as RFC 5952 has it, and a mapped address as its IPv4 one", () => {
+    expect(formatIp(parseIp("0:0:0:0:0:0:0:1"))).toBe("::1");
+    expect(formatIp(parseIp("2001:DB8:0:0:1:0:0:1"))).toBe("2001:db8::1:0:0:1");
+    expect(formatIp(parseIp("::ffff:10.1.2.3"))).toBe("10.1.2.3");
+    expect(formatIp(parseIp("[::1]"))).toBe("::1");
+  });
+
+  it.each([
+    "",
+    "localhost",
+    "1.2.3",
+    "1.2.3.4.5",
+    "256.1.1.1",
+    "0x7f.1",
+    "127.1",
+    "2130706433",
+    ":::",
+    "1::2::3",
+    "g::1",
+  ])("refuse %j", (text) => {
+    refusal(() => parseIp(text));
+  });
+});
+
+describe("parseAddressRanges", () => {
+  it.each<[string, [string, number][]]>([
+    ["10.0.0.1", [["10.0.0.1", 1]]],
+    [
+      "10.0.0.1,10.0.0.9",
+      [
+        ["10.0.0.1", 1],
+        ["10.0.0.9", 1],
+      ],
+    ],
+    ["10.0.0.1-10.0.0.20", [["10.0.0.1", 20]]],
+    ["10.0.0.250-10.0.1.5", [["10.0.0.250", 12]]],
+    ["10.0.0.0/24", [["10.0.0.1", 254]]],
+    ["10.0.0.77/24", [["10.0.0.1", 254]]],
+    ["10.0.0.4/30", [["10.0.0.5", 2]]],
+    ["10.0.0.4/31", [["10.0.0.4", 2]]],
+    ["10.0.0.4/32", [["10.0.0.4", 1]]],
+    ["127.0.0.0/8", [["127.0.0.1", 2 ** 24 - 2]]],
+    ["fd00::/120", [["fd00::", 256]]],
+    ["::1/128", [["::1", 1]]],
+    ["fd00::ff-fd00::101", [["fd00::ff", 3]]],
+    [
+      " 10.0.0.1 , 10.0.1.0/30 ",
+      [
+        ["10.0.0.1", 1],
+        ["10.0.1.1", 2],
+      ],
+    ],
+  ])("%j", (text, ranges) => {
+    expect(plain(parseAddressRanges(text))).toEqual(ranges);
+  });
+
+  it.each([
+    "",
+    ",",
+    "10.0.0.1,",
+    "10.0.0.9-10.0.0.1",
+    "10.0.0.0/33",
+    "10.0.0.0/",
+    "10.0.0.0/-1",
+    "10.0.0.0/8.5",
+    "fd00::/129",
+    "fd00::/64",
+    "0.0.0.0/0",
+    "10.0.0.1-::1",
+    "10.0.0.1-",
+    "host",
+    "10.0.0.0/7",
+  ])("refuses %j", (text) => {
+    refusal(() => parseAddressRanges(text));
+  });
+
+  it("refuses what follows a complete range: 10.0.0.1-10.0.0.2-10.0.0.3, 10.0.0.0/24/7", () => {
+    refusal(() => parseAddressRanges("10.0.0.1-10.0.0.2-10.0.0.3"));
+    refusal(() => parseAddressRanges("10.0.0.0/24/7"));
+  });
+
+  it("names every address of a range and none besides", () => {
+    fc.assert(
+      fc.property(anyV4, fc.integer({ min: 0, max: 2 ** 20 }), (first, more) => {
+        fc.pre(toNumber(first) + more < 2 ** 32);
+        const last = addToIp(first, more);
+        expect(plain(parseAddressRanges(`${formatIp(first)}-${formatIp(last)}`))).toEqual([
+          [formatIp(first), more + 1],
+        ]);
+      }),
+    );
+  });
+});
+
+describe("addToIp", () => {
+  it("carries from byte to byte", () => {
+    expect(formatIp(addToIp(parseIp("10.0.0.255"), 1))).toBe("10.0.1.0");
+    expect(formatIp(addToIp(parseIp("10.255.255.255"), 1))).toBe("11.0.0.0");
+    expect(formatIp(addToIp(parseIp("127.0.0.1"), 2 ** 24 - 3))).toBe("127.255.255.254");
+    expect(formatIp(addToIp(parseIp("fd00::ffff:ffff"), 1))).toBe("fd00::1:0:0");
+  });
+
+  it("agrees with 32-bit arithmetic and leaves its argument alone", () => {
+    fc.assert(
+      fc.property(anyV4, fc.integer({ min: 0, max: 2 ** 32 - 1 }), (ip, offset) => {
+        const before = [...ip.bytes];
+        expect(toNumber(addToIp(ip, offset))).toBe((toNumber(ip) + offset) % 2 ** 32);
+        expect([...ip.bytes]).toEqual(before);
+      }),
+    );
+  });
+});
+
+describe("the rest", () => {
+  it("writes endpoints and 4-tuples", () => {
+    expect(formatEndpoint("127.0.0.1", 7777)).toBe("127.0.0.1:7777");
+    expect(formatEndpoint("::1", 7777)).toBe("[::1]:7777");
+    const tuple = { sourceIp: "127.0.0.2", sourcePort: 40001, destinationIp: "127.0.0.1", destinationPort: 7777 };
+    expect(formatFourTuple(tuple)).toBe("127.0.0.2:40001 → 127.0.0.1:7777");
+  });
+
+  it("knows what is this machine by definition", () => {
+    for (const ip of ["127.0.0.1", "127.255.1.2", "::1"]) expect(isLoopback(parseIp(ip)), ip).toBe(true);
+    for (const ip of ["126.0.0.1", "128.0.0.1", "192.0.2.1", "::2", "::"])
+      expect(isLoopback(parseIp(ip)), ip).toBe(false);
+  });
+});
+
+function toNumber({ bytes }: IpAddress): number {
+  return bytes.reduce((sum, byte) => sum * 256 + byte, 0);
+}

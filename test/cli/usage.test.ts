@@ -1,0 +1,120 @@
+// Bad input and trouble: every one a clear sentence with the fix, the right exit code, no stack trace.
+import { describe, expect, it } from "vitest";
+import { ownAddress } from "../support/address.js";
+import { startForeignServer } from "../support/peers.js";
+import { type Exit, runCli, startCli } from "../support/process.js";
+
+/** No stack trace, and nothing that only a programmer understands. */
+function expectClear({ stderr }: Exit): void {
+  expect(stderr).not.toMatch(/^\s+at /m);
+  expect(stderr).not.toMatch(/node:internal|undefined|\[object/);
+}
+
+describe("mistakes of usage end with 2 and say what is wanted", () => {
+  it.each<[string, string[], RegExp]>([
+    ["no address to serve", ["serve"], /missing required argument[\s\S]*usage: fourtuple serve/],
+    ["no address to connect to", ["connect"], /missing required argument[\s\S]*usage: fourtuple connect/],
+    ["too many addresses to serve", ["serve", ":1", ":2"], /too many arguments[\s\S]*usage: fourtuple serve/],
+    ["an unknown command", ["conect"], /Did you mean connect/],
+    ["an unknown option", ["connect", ":7777", "--conections", "5"], /Did you mean --connections/],
+    ["port 0", ["connect", "127.0.0.1:0"], /port 0 .*does not exist/],
+    ["port 65,536", ["serve", "127.0.0.1:65536"], /port 65536 .*does not exist[\s\S]*16 bits/],
+    ["an address without a port", ["connect", "127.0.0.1"], /fix: write it as/],
+    ["an address that does not parse", ["serve", "1.2.3:x"], /not an address of the form host:port/],
+    ["-c 0", ["connect", ":7777", "-c", "0"], /"0" is not valid[\s\S]*from 1 to/],
+    ["-c 1e99", ["connect", ":7777", "-c", "1e99"], /"1e99" is not valid/],
+    ["a rate of 0", ["connect", ":7777", "-c", "5", "--connect-rate", "0"], /"0" is not valid[\s\S]*above 0/],
+    ["a message rate without a message", ["connect", ":7777", "-r", "5"], /without a message/],
+    ["stages with -c", ["connect", ":7777", "-c", "5", "--stage", "1s:5"], /stages/],
+    ["a mode that is not known", ["serve", ":0", "--mode", "helo"], /hello, echo, discard/],
+    ["a range to serve", ["serve", ":7000-7001"], /several ports/],
+    ["a reversed range", ["connect", ":7001-7000"], /runs backwards/],
+    ["many to another host", ["connect", "192.0.2.1:7777", "-c", "1001"], /not this machine[\s\S]*--authorized/],
+  ])("%s", async (_, args, pattern) => {
+    const exit = await runCli(args);
+    expect(exit.stderr).toMatch(pattern);
+    expect(exit.stdout).toBe("");
+    expect(exit.code).toBe(2);
+    expectClear(exit);
+  });
+});
+
+describe("trouble ends with 1 and says what to do", () => {
+  it("a port in use", async () => {
+    const foreign = await startForeignServer();
+    const exit = await runCli(["serve", foreign.at]);
+    expect(exit.stderr).toMatch(/Fatal error: .*port is in use[\s\S]*fix: .*ss -ltnp/);
+    expect(exit.code).toBe(1);
+    expectClear(exit);
+  });
+
+  it.each<[string, string[], RegExp]>([
+    ["a name that does not resolve", ["connect", "no-such-host.invalid:7777"], /does not resolve[\s\S]*fix:/],
+    ["an address to listen on that is not ours", ["serve", "192.0.2.1:7777"], /does not have that address[\s\S]*fix:/],
+    [
+      "a source address that is not ours",
+      ["connect", ":7777", "-c", "5", "--source-ip", "192.0.2.1"],
+      /cannot be a source address[\s\S]*fix:/,
+    ],
+  ])("%s", async (_, args, pattern) => {
+    const exit = await runCli(args, { deadlineMs: 20_000 });
+    expect(exit.stderr).toMatch(pattern);
+    expect(exit.code).toBe(1);
+    expectClear(exit);
+  });
+
+  it("a refused connection, alone and among many", async () => {
+    const at = `${ownAddress()}:1`;
+    const single = await runCli(["connect", at]);
+    expect(single.stderr).toMatch(/ECONNREFUSED, nobody listens[\s\S]*fix: /);
+    expect(single.code).toBe(1);
+    const many = await runCli(["connect", at, "-c", "50", "-T", "0"]);
+    expect(many.stdout).toMatch(
+      /target missed: 0 of 50[\s\S]*ECONNREFUSED \(connect\)[\s\S]*phase +connect[\s\S]*fix /,
+    );
+    expect(many.code).toBe(1);
+    expectClear(many);
+  });
+});
+
+describe("a missing privilege", () => {
+  it("for a low port ends with 3", async ({ skip }) => {
+    if (process.getuid?.() !== 0) skip("only root can become nobody");
+    const program = `process.setgid(65534); process.setuid(65534);
+      process.argv = [process.argv[0], "fourtuple", "serve", "127.0.0.1:80"]; await import("./dist/cli/main.js");`;
+    const { start } = await import("../support/process.js");
+    const exit = await start(process.execPath, ["--input-type=module", "--eval", program]).exited();
+    expect(exit.stderr).toMatch(/need a privilege[\s\S]*fix: .*1024/);
+    expect(exit.code).toBe(3);
+  });
+});
+
+describe("help and version", () => {
+  it("are printed and end with 0", async () => {
+    const version = await runCli(["--version"]);
+    expect(version.stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+    for (const args of [[], ["--help"], ["serve", "--help"], ["connect", "--help"], ["demo", "--help"]]) {
+      const help = await runCli(args);
+      expect(help.code, args.join(" ")).toBe(0);
+      expect(help.stdout).toMatch(/Examples:/);
+      // One screen.
+      expect(help.stdout.split("\n").length).toBeLessThanOrEqual(40);
+    }
+  });
+
+  it("a reader that goes away ends a server quietly", async () => {
+    const { start } = await import("../support/process.js");
+    const piped = start("bash", ["-c", `"$0" dist/cli/main.js serve ${ownAddress()}:0 | head -1`, process.execPath]);
+    await piped.prints(/listening on/);
+    piped.child.kill("SIGTERM");
+    expect((await piped.exited()).stderr).not.toMatch(/EPIPE/);
+  });
+
+  it("the backlog's clamping is told", async () => {
+    const server = startCli(["serve", `${ownAddress()}:0`]);
+    await server.prints(/listening on/);
+    server.child.kill("SIGTERM");
+    const { stderr } = await server.exited();
+    if (/backlog is/.test(stderr)) expect(stderr).toMatch(/net\.core\.somaxconn/);
+  });
+});

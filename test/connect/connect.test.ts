@@ -1,0 +1,757 @@
+// The client against real sockets; what it says of itself is checked against `ss` and against what the peer saw.
+import { closeSync, openSync } from "node:fs";
+import { describe, expect, it, onTestFinished } from "vitest";
+import type { ConnectSnapshot } from "../../src/index.js";
+import { endpoint, ownAddress, ownPort } from "../support/address.js";
+import { establishedAt, establishedInSs, socketsInSs, tcpDescriptors } from "../support/kernel.js";
+import { parseAddressRanges } from "../support/library.js";
+import {
+  startClient,
+  startForeignServer,
+  startForeignServerProcess,
+  startServer,
+  stopwatch,
+} from "../support/peers.js";
+import { start, startProgram } from "../support/process.js";
+import { until, within } from "../support/until.js";
+
+const HOLD = { durationMs: 60_000 };
+
+describe("one connection", () => {
+  it("tells its own address and what it reads, and ends when the server does", async () => {
+    const peers: { ip: string; port: number }[] = [];
+    const server = await startForeignServer((socket) => {
+      peers.push({ ip: socket.remoteAddress!, port: socket.remotePort! });
+      socket.end("hello");
+    });
+    const told: unknown[] = [];
+    const run = await startClient({ to: server.at });
+    run.on("opened", (local) => told.push(local));
+    run.on("received", (text) => told.push(text));
+    const result = await within("the end", run.done);
+    expect(told).toEqual([peers[0], "hello"]);
+    expect(peers).toHaveLength(1);
+    expect(result).toMatchObject({ isTargetMet: true, asked: 1, established: 1, failed: 0 });
+    expect(result.traffic.receivedBytes).toBe(5);
+  });
+
+  it("reads 512 bytes at a time, as the article's client", async () => {
+    const server = await startForeignServer((socket) => socket.end("x".repeat(1300)));
+    const texts: string[] = [];
+    const run = await startClient({ to: server.at });
+    run.on("received", (text) => texts.push(text));
+    await within("the end", run.done);
+    expect(texts.join("")).toBe("x".repeat(1300));
+    expect(Math.max(...texts.map((text) => text.length))).toBeLessThanOrEqual(512);
+  });
+
+  it("speaks IPv6", async () => {
+    const server = await startForeignServer((socket) => socket.end("hello"), "::1");
+    const run = await startClient({ to: `[::1]:${server.port}` });
+    const texts: string[] = [];
+    run.on("received", (text) => texts.push(text));
+    expect(await within("the end", run.done)).toMatchObject({ established: 1, destinations: [`[::1]:${server.port}`] });
+    expect(texts.join("")).toBe("hello");
+  });
+});
+
+describe("many connections", () => {
+  it("are 2,000 in the kernel's table, and none when it is over", async () => {
+    const host = ownAddress();
+    const port = ownPort();
+    const server = startProgram("library-server", { at: `${host}:${port}` });
+    await server.prints(/listening/);
+    const run = await startClient({ to: `${host}:${port}`, connections: 2000, ...HOLD });
+    await until(
+      "2,000 open",
+      () => run.snapshot().open,
+      (open) => open === 2000,
+    );
+    await until(
+      "2,000 in ss",
+      () => establishedInSs(port, host),
+      (count) => count === 2000,
+    );
+    await until(
+      "the hold",
+      () => run.snapshot().stage,
+      (stage) => stage === "hold",
+    );
+    const result = await run.stop();
+    expect(result).toMatchObject({
+      isTargetMet: true,
+      asked: 2000,
+      established: 2000,
+      peakOpen: 2000,
+      failed: 0,
+      lost: 0,
+    });
+    expect(result.kernel).toMatchObject({ source: "sock_diag", outgoing: 2000, incoming: 2000 });
+    expect(result.latency.connect.count).toBe(2000);
+    expect(result.latency.firstByte.count).toBe(2000);
+    expect(result.traffic.receivedBytes).toBe(5 * 2000);
+    await until(
+      "none in ss",
+      () => establishedInSs(port, host),
+      (count) => count === 0,
+    );
+    // More than 1,000 close with RST.
+    expect(await socketsInSs(`dport = :${port} and dst ${host}`, "time-wait")).toEqual([]);
+    server.child.kill("SIGTERM");
+    const { stdout, code } = await server.exited();
+    expect(code).toBe(0);
+    expect(JSON.parse(/result (.*)/.exec(stdout)![1]!)).toMatchObject({
+      accepted: 2000,
+      peakOpen: 2000,
+      openAtStop: 0,
+      failures: [],
+    });
+  });
+
+  it("are seen and greeted by a server that is not ours", async () => {
+    const host = ownAddress();
+    const server = await startForeignServerProcess({ host, greeting: "welcome", logPeers: true });
+    const run = await startClient({ to: `${host}:${server.port}`, connections: 300, ...HOLD });
+    await until(
+      "300 greeted",
+      () => run.histograms.firstByte.count,
+      (count) => count === 300,
+    );
+    expect(await establishedInSs(server.port, host)).toBe(300);
+    const result = await run.stop();
+    expect(result).toMatchObject({ isTargetMet: true, established: 300 });
+    expect(result.traffic.receivedBytes).toBe(300 * "welcome".length);
+    const peers = [...server.stdout.matchAll(/peer (\S+ \d+)/g)].map((match) => match[1]);
+    expect(new Set(peers).size).toBe(300);
+  });
+
+  it("go to ::1 over IPv6", async () => {
+    const server = await startServer({ at: "[::1]:0" });
+    const run = await startClient({ to: endpoint(server.address), connections: 200, ...HOLD });
+    await until(
+      "200 open",
+      () => run.snapshot().open,
+      (open) => open === 200,
+    );
+    expect(establishedAt(server.address)).toBe(200);
+    expect(await run.stop()).toMatchObject({ isTargetMet: true, established: 200, lost: 0 });
+  });
+
+  it("spread evenly over a range of ports", async () => {
+    const host = ownAddress();
+    const first = ownPort();
+    const ports = [first, first + 1, first + 2];
+    const server = startProgram("node-server", { host, ports });
+    await server.prints(/ready/);
+    const run = await startClient({ to: `${host}:${first}-${first + 2}`, connections: 301, ...HOLD });
+    await until(
+      "301 open",
+      () => run.snapshot().open,
+      (open) => open === 301,
+    );
+    const counts = await Promise.all(ports.map((port) => establishedInSs(port, host)));
+    expect(counts.reduce((sum, count) => sum + count, 0)).toBe(301);
+    expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(1);
+    expect((await run.stop()).destinations).toEqual(ports.map((port) => `${host}:${port}`));
+  });
+
+  it("are counted in the kernel's table without those whose source port is the server's port by chance", async () => {
+    const [host, source, port] = [ownAddress(), ownAddress(), ownPort()];
+    await startServer({ at: `${host}:${port}` });
+    const run = await startClient({
+      to: `${host}:${port}`,
+      connections: 5,
+      sources: parseAddressRanges(source),
+      sourcePorts: { first: port - 2, last: port + 2 },
+      durationMs: 200,
+    });
+    const { kernel, isTargetMet } = await within("the end", run.done);
+    expect(isTargetMet).toBe(true);
+    expect(kernel).toMatchObject({ outgoing: 5, incoming: 5 });
+  });
+
+  it("are counted in the kernel's table without another server's on the same port of another address", async () => {
+    const port = ownPort();
+    const [one, other] = [
+      await startServer({ at: `${ownAddress()}:${port}` }),
+      await startServer({ at: `${ownAddress()}:${port}` }),
+    ];
+    const stranger = await startClient({ to: endpoint(other.address), connections: 7, ...HOLD });
+    await until(
+      "7 open",
+      () => stranger.snapshot().open,
+      (open) => open === 7,
+    );
+    const run = await startClient({ to: endpoint(one.address), connections: 5, durationMs: 200 });
+    expect((await within("the end", run.done)).kernel).toMatchObject({ outgoing: 5, incoming: 5 });
+  });
+
+  it("go to several destinations, of both families", async () => {
+    const [v4, v6] = [await startServer(), await startServer({ at: "[::1]:0" })];
+    const run = await startClient({ to: [endpoint(v4.address), endpoint(v6.address)], connections: 100, ...HOLD });
+    await until(
+      "100 open",
+      () => run.snapshot().open,
+      (open) => open === 100,
+    );
+    const result = await run.stop();
+    expect(result).toMatchObject({ isTargetMet: true, established: 100 });
+    expect(result.destinations).toHaveLength(2);
+  });
+
+  it("leave no TCP socket behind in this process, run after run", async () => {
+    const server = await startForeignServerProcess({ host: ownAddress(), greeting: "hello" });
+    const host = /"host":"([^"]+)"/.exec(server.child.spawnargs.join(" "))![1]!;
+    const before = tcpDescriptors();
+    for (let round = 0; round < 3; round++) {
+      const run = await startClient({ to: `${host}:${server.port}`, connections: 100, ...HOLD });
+      await until(
+        "100 open",
+        () => run.snapshot().open,
+        (open) => open === 100,
+      );
+      await run.stop();
+      expect(tcpDescriptors()).toEqual(before);
+    }
+    await until(
+      "none in ss",
+      () => establishedInSs(server.port, host),
+      (count) => count === 0,
+    );
+  });
+
+  it("neither end the process nor fill its descriptor table when there are many runs in one process", async () => {
+    const program = startProgram("many-runs", { host: ownAddress(), rounds: 40 });
+    const { code, signal, stdout, stderr } = await program.exited(60_000);
+    expect({ code, signal, stderr }).toEqual({ code: 0, signal: undefined, stderr: "" });
+    const [, first, last] = /descriptors (\d+) (\d+)/.exec(stdout)!;
+    // Some of them may be left where a thread's event loop could not be told from another's.
+    expect(Number(last) - Number(first)).toBeLessThan(40);
+  }, 70_000);
+});
+
+describe("pace", () => {
+  it("is kept: 200 connections at 400 a second take half a second", async () => {
+    const server = await startServer();
+    const elapsed = stopwatch();
+    const run = await startClient({ to: endpoint(server.address), connections: 200, connectRatePerSec: 400, ...HOLD });
+    await until(
+      "all open",
+      () => run.snapshot().open,
+      (open) => open === 200,
+    );
+    expect(elapsed()).toBeGreaterThan(450);
+    expect(elapsed()).toBeLessThan(5000);
+    expect((await run.stop()).isTargetMet).toBe(true);
+  });
+
+  it("follows stages up, level and down", async () => {
+    const server = await startServer();
+    const stages = [
+      { durationMs: 300, target: 120 },
+      { durationMs: 1500, target: 120 },
+      { durationMs: 300, target: 30 },
+    ];
+    const run = await startClient({ to: endpoint(server.address), stages, ...HOLD });
+    await until(
+      "the top in the kernel's table",
+      () => ({ count: establishedAt(server.address), client: run.snapshot(), server: server.snapshot() }),
+      ({ count }) => count === 120,
+    );
+    await until(
+      "the hold",
+      () => run.snapshot().stage,
+      (stage) => stage === "hold",
+    );
+    await until(
+      "the end in the kernel's table",
+      () => establishedAt(server.address),
+      (count) => count === 30,
+    );
+    expect(run.snapshot()).toMatchObject({ open: 30, wanted: 30, lost: 0, failed: 0 });
+    expect(await run.stop()).toMatchObject({ asked: 120, established: 120, failed: 0, lost: 0 });
+  });
+
+  it("goes up again after it went down", async () => {
+    const server = await startServer();
+    const stages = [
+      { durationMs: 200, target: 60 },
+      { durationMs: 200, target: 10 },
+      { durationMs: 200, target: 80 },
+    ];
+    const run = await startClient({ to: endpoint(server.address), stages, ...HOLD });
+    await until(
+      "the hold",
+      () => run.snapshot().stage,
+      (stage) => stage === "hold",
+    );
+    await until(
+      "80 in the kernel's table",
+      () => establishedAt(server.address),
+      (count) => count === 80,
+    );
+    expect(await run.stop()).toMatchObject({ lost: 0, failed: 0 });
+  });
+
+  it("ends a ramp down to none although some connections had failed", async () => {
+    const stages = [
+      { durationMs: 100, target: 20 },
+      // Long enough for the thread to be up and all to have failed, on a busy machine too.
+      { durationMs: 1500, target: 20 },
+      { durationMs: 100, target: 0 },
+    ];
+    const run = await startClient({ to: `${ownAddress()}:9`, stages, durationMs: 10 });
+    await until(
+      "20 failures",
+      () => run.snapshot().failed,
+      (failed) => failed === 20,
+    );
+    expect(await within("the end of the run", run.done, 4000)).toMatchObject({ established: 0 });
+  });
+});
+
+describe("messages", () => {
+  it("come back from an echo, each counted and answered", async () => {
+    const server = await startServer({ mode: "echo" });
+    const run = await startClient({
+      to: endpoint(server.address),
+      connections: 50,
+      message: "ping",
+      messageRatePerSec: 20,
+      ...HOLD,
+    });
+    await until(
+      "1,000 answers",
+      () => run.snapshot().answeredMessages,
+      (count) => count >= 1000,
+    );
+    const { traffic, latency, isTargetMet } = await run.stop();
+    expect(isTargetMet).toBe(true);
+    // What was sent in the last moment may be on its way still.
+    expect(traffic.sentMessages - traffic.answeredMessages).toBeLessThanOrEqual(50);
+    expect(traffic.sentBytes).toBe(traffic.sentMessages * 4);
+    expect(latency.roundTrip.count).toBe(traffic.answeredMessages);
+    expect(latency.roundTrip.p50Us).toBeGreaterThan(0);
+    const { receivedBytes, sentBytes } = server.snapshot();
+    expect([receivedBytes, sentBytes]).toEqual([traffic.sentBytes, traffic.sentBytes]);
+  });
+
+  it("keep their rate", async () => {
+    const server = await startForeignServerProcess({ host: ownAddress(), echo: true, greeting: "hello" });
+    const host = /"host":"([^"]+)"/.exec(server.child.spawnargs.join(" "))![1]!;
+    const run = await startClient({
+      to: `${host}:${server.port}`,
+      connections: 20,
+      message: "a message",
+      messageRatePerSec: 10,
+      ...HOLD,
+    });
+    await until(
+      "the hold",
+      () => run.snapshot().stage,
+      (stage) => stage === "hold",
+    );
+    const [sent, elapsed] = [run.snapshot().sentMessages, stopwatch()];
+    await until(
+      "answers of two seconds",
+      () => run.snapshot().sentMessages - sent,
+      (count) => count >= 400,
+    );
+    expect(elapsed()).toBeGreaterThan(1500);
+    expect(elapsed()).toBeLessThan(6000);
+    expect((await run.stop()).failures).toEqual([]);
+  });
+
+  it("survive an answer that comes in pieces", async () => {
+    const server = await startForeignServer((socket) => {
+      socket.setNoDelay(true).write("hel");
+      socket.write("lo");
+      socket.on("data", (data) => {
+        for (const byte of data) socket.write(Buffer.of(byte));
+      });
+    });
+    const run = await startClient({
+      to: server.at,
+      connections: 5,
+      message: "0123456789",
+      messageRatePerSec: 50,
+      ...HOLD,
+    });
+    await until(
+      "100 answers",
+      () => run.snapshot().answeredMessages,
+      (count) => count >= 100,
+    );
+    const { traffic } = await run.stop();
+    expect(traffic.answeredMessages).toBeLessThanOrEqual(traffic.sentMessages);
+    expect(traffic.sentMessages - traffic.answeredMessages).toBeLessThanOrEqual(10);
+  });
+
+  it("are not answered by a server that says nothing", async () => {
+    const server = await startServer({ mode: "discard" });
+    const run = await startClient({
+      to: endpoint(server.address),
+      connections: 10,
+      message: "ping",
+      messageRatePerSec: 50,
+      ...HOLD,
+    });
+    await until(
+      "bytes at the server",
+      () => server.snapshot().receivedBytes,
+      (bytes) => bytes >= 400,
+    );
+    expect(await run.stop()).toMatchObject({ traffic: { answeredMessages: 0, receivedBytes: 0 }, lost: 0 });
+  });
+});
+
+describe("sources", () => {
+  it("are what the peer sees: addresses and ports of our own choice", async () => {
+    const [sourceA, sourceB] = [ownAddress(), ownAddress()];
+    const seen: string[] = [];
+    const server = await startForeignServer((socket) => seen.push(`${socket.remoteAddress}:${socket.remotePort}`));
+    const run = await startClient({
+      to: server.at,
+      connections: 6,
+      sources: parseAddressRanges(`${sourceA},${sourceB}`),
+      sourcePorts: { first: 23_001, last: 23_003 },
+      ...HOLD,
+    });
+    await until(
+      "6 at the peer",
+      () => seen.length,
+      (count) => count === 6,
+    );
+    const result = await run.stop();
+    expect(seen.sort()).toEqual([sourceA, sourceB].flatMap((ip) => [1, 2, 3].map((n) => `${ip}:2300${n}`)).sort());
+    expect(result.plan).toMatchObject({
+      tuplesAvailable: 6,
+      tuplesSkipped: 0,
+      sourceAddresses: 2,
+      sourcePorts: "23001-23003",
+    });
+  });
+
+  it("pass over a port that somebody else has", async () => {
+    const source = ownAddress();
+    const taken = await startForeignServer(() => undefined, source);
+    const seen: number[] = [];
+    const server = await startForeignServer((socket) => seen.push(socket.remotePort!));
+    const run = await startClient({
+      to: server.at,
+      connections: 2,
+      sources: parseAddressRanges(source),
+      sourcePorts: { first: taken.port, last: Math.min(65535, taken.port + 2) },
+      ...HOLD,
+    });
+    await until(
+      "2 open",
+      () => run.snapshot().open,
+      (open) => open === 2,
+    );
+    const result = await run.stop();
+    expect(seen).not.toContain(taken.port);
+    expect(result).toMatchObject({ isTargetMet: true, failed: 0 });
+    expect(result.plan.tuplesSkipped).toBeGreaterThanOrEqual(1);
+  });
+
+  it("that are used up end the run with the reason", async () => {
+    const server = await startServer();
+    const run = await startClient({
+      to: endpoint(server.address),
+      connections: 10,
+      sources: parseAddressRanges(ownAddress()),
+      sourcePorts: { first: 24_001, last: 24_004 },
+      durationMs: 10,
+    });
+    const result = await within("the end", run.done);
+    expect(result).toMatchObject({
+      isTargetMet: false,
+      established: 4,
+      failed: 6,
+      failures: [{ phase: "bind", errno: "EADDRNOTAVAIL", count: 6 }],
+    });
+    expect(result.explanation).toMatchObject({ phase: "bind", errno: "EADDRNOTAVAIL" });
+  });
+
+  it("can be the kernel's choice", async () => {
+    const source = ownAddress();
+    const seen: string[] = [];
+    const server = await startForeignServer((socket) => seen.push(socket.remoteAddress!));
+    const run = await startClient({
+      to: server.at,
+      connections: 20,
+      sources: parseAddressRanges(source),
+      sourcePorts: "kernel",
+      ...HOLD,
+    });
+    await until(
+      "20 at the peer",
+      () => seen.length,
+      (count) => count === 20,
+    );
+    expect(new Set(seen)).toEqual(new Set([source]));
+    expect((await run.stop()).plan.sourcePorts).toBe("kernel");
+  });
+
+  it("never connect a socket to itself", async () => {
+    const host = ownAddress();
+    const run = await startClient({
+      to: `${host}:25001`,
+      connections: 2,
+      sources: parseAddressRanges(host),
+      sourcePorts: { first: 25_001, last: 25_002 },
+      durationMs: 10,
+    });
+    expect(await within("the end", run.done)).toMatchObject({ established: 0, plan: { tuplesSkipped: 1 } });
+  });
+});
+
+describe("trouble", () => {
+  it("of a port that refuses is counted, explained, and ends the run", async () => {
+    const run = await startClient({ to: `${ownAddress()}:9`, connections: 25, ...HOLD });
+    const result = await within("the end", run.done);
+    expect(result).toMatchObject({
+      isTargetMet: false,
+      established: 0,
+      failed: 25,
+      failures: [{ phase: "connect", errno: "ECONNREFUSED", count: 25 }],
+      explanation: { phase: "connect", errno: "ECONNREFUSED" },
+    });
+    expect(result.explanation!.meaning).toMatch(/nobody listens/);
+    expect(result.explanation!.fix).toBeTruthy();
+  });
+
+  it("of a silent destination ends by the time-out", async () => {
+    const host = ownAddress();
+    const { server, port } = await startStoppedListener(host);
+    const run = await startClient({ to: `${host}:${port}`, connections: 40, connectTimeoutMs: 300, durationMs: 10 });
+    const result = await within("the end", run.done);
+    expect(result.failed).toBeGreaterThan(0);
+    expect(result.failures).toEqual([{ phase: "connect", errno: "ETIMEDOUT", count: result.failed }]);
+    expect(result.explanation!.meaning).toMatch(/accept queue/);
+    expect(server.isRunning).toBe(true);
+  });
+
+  it("of a server that closes everything while they are held: all are lost, and the run ends by itself", async () => {
+    const host = ownAddress();
+    const server = await startForeignServerProcess({ host, greeting: "hello" });
+    const run = await startClient({ to: `${host}:${server.port}`, connections: 150, ...HOLD });
+    await until(
+      "the hold",
+      () => run.snapshot(),
+      ({ stage, open }) => stage === "hold" && open === 150,
+    );
+    server.child.kill("SIGUSR2");
+    const result = await within("the end", run.done);
+    expect(result).toMatchObject({
+      isTargetMet: false,
+      established: 150,
+      lost: 150,
+      losses: [{ phase: "hold", errno: "FIN", count: 150 }],
+    });
+    expect(result.explanation!.meaning).toMatch(/closed connections that were held/);
+  });
+
+  it("of a server that is killed while they are held", async () => {
+    const host = ownAddress();
+    const server = await startForeignServerProcess({ host, greeting: "hello" });
+    const run = await startClient({ to: `${host}:${server.port}`, connections: 150, ...HOLD });
+    await until(
+      "the hold",
+      () => run.snapshot(),
+      ({ stage, open }) => stage === "hold" && open === 150,
+    );
+    await server.kill();
+    expect(await within("the end", run.done)).toMatchObject({ established: 150, lost: 150 });
+  });
+
+  it("of a server with a maximum shows as losses", async () => {
+    const server = await startServer({ maxConnections: 30 });
+    const run = await startClient({ to: endpoint(server.address), connections: 40, ...HOLD });
+    await until(
+      "10 lost",
+      () => run.snapshot().lost,
+      (lost) => lost === 10,
+    );
+    expect(establishedAt(server.address)).toBe(30);
+    expect(await run.stop()).toMatchObject({ isTargetMet: false, established: 40, lost: 10 });
+  });
+});
+
+describe("the end", () => {
+  it("comes after the hold", async () => {
+    const server = await startServer();
+    const run = await startClient({ to: endpoint(server.address), connections: 20, durationMs: 400 });
+    const result = await within("the end", run.done);
+    expect(result.isTargetMet).toBe(true);
+    expect(result.holdMs).toBeGreaterThan(390);
+    expect(result.holdMs).toBeLessThan(3000);
+    await until(
+      "none in ss",
+      () => establishedAt(server.address),
+      (count) => count === 0,
+    );
+  });
+
+  it("comes by an abort signal", async () => {
+    const server = await startServer();
+    const ending = new AbortController();
+    const run = await startClient({ to: endpoint(server.address), connections: 20, signal: ending.signal, ...HOLD });
+    await until(
+      "20 open",
+      () => run.snapshot().open,
+      (open) => open === 20,
+    );
+    ending.abort();
+    expect(await within("the end", run.done, 3000)).toMatchObject({ established: 20 });
+    await until(
+      "none in ss",
+      () => establishedAt(server.address),
+      (count) => count === 0,
+    );
+  });
+
+  it("comes at once when the signal was aborted before", async () => {
+    const server = await startServer();
+    const run = await startClient({
+      to: endpoint(server.address),
+      connections: 20,
+      signal: AbortSignal.abort(),
+      ...HOLD,
+    });
+    expect(await within("the end", run.done, 3000)).toMatchObject({
+      isTargetMet: false,
+      explanation: { phase: "stop" },
+    });
+  });
+
+  it("has finite times when nothing was begun", async () => {
+    const server = await startServer();
+    const run = await startClient({
+      to: endpoint(server.address),
+      connections: 20,
+      signal: AbortSignal.abort(),
+      ...HOLD,
+    });
+    const { setupMs, rampMs, ratePerSec } = await within("the end", run.done, 3000);
+    expect([setupMs, rampMs, ratePerSec].every((value) => Number.isFinite(value) && value >= 0)).toBe(true);
+  });
+
+  it("comes within 200 ms and the closing in the middle of a ramp, and stop() asked twice is one stop", async () => {
+    const server = startProgram("library-server", { at: `${ownAddress()}:0` });
+    const port = Number((await server.prints(/listening (\d+)/))[1]);
+    const host = /"at":"([^:]+):/.exec(server.child.spawnargs.join(" "))![1]!;
+    const run = await startClient({ to: `${host}:${port}`, connections: 15_000, ...HOLD });
+    await until(
+      "a ramp at work",
+      () => run.snapshot(),
+      ({ open, stage }) => open > 500 && stage === "ramp",
+    );
+    const elapsed = stopwatch();
+    const [result, same] = await Promise.all([run.stop(), run.stop()]);
+    // 200 ms for the stop, the time that closing took, and some for a machine that is busy with other tests.
+    expect(elapsed() - result.closeMs).toBeLessThan(700);
+    expect(same).toBe(result);
+    expect(result).toMatchObject({ isTargetMet: false, explanation: { phase: "stop" } });
+    expect(result.established).toBeLessThan(15_000);
+    await until(
+      "none in ss",
+      () => establishedInSs(port, host),
+      (count) => count === 0,
+    );
+  });
+
+  it("closes with FIN below 1,000 and with RST when asked", async () => {
+    const ends: string[] = [];
+    const server = await startForeignServer((socket) => {
+      socket.on("end", () => ends.push("FIN")).on("error", (error: NodeJS.ErrnoException) => ends.push(error.code!));
+    });
+    for (const [close, expected] of [
+      [undefined, "FIN"],
+      ["rst", "ECONNRESET"],
+      ["fin", "FIN"],
+    ] as const) {
+      ends.length = 0;
+      const run = await startClient({ to: server.at, connections: 5, close, ...HOLD });
+      await until(
+        "5 at the peer",
+        () => server.sockets.size,
+        (count) => count === 5,
+      );
+      await run.stop();
+      await until(
+        "5 ends",
+        () => ends.length,
+        (count) => count === 5,
+      );
+      expect(ends).toEqual(Array(5).fill(expected));
+      await until(
+        "none left",
+        () => server.sockets.size,
+        (count) => count === 0,
+      );
+    }
+  });
+});
+
+describe("snapshots", () => {
+  it("come at intervals, grow, and end with the run", async () => {
+    const server = await startServer();
+    const run = await startClient({ to: endpoint(server.address), connections: 50, durationMs: 400 });
+    const seen: ConnectSnapshot[] = [];
+    for await (const snapshot of run.snapshots(50)) seen.push(snapshot);
+    expect(seen.length).toBeGreaterThanOrEqual(4);
+    for (let n = 1; n < seen.length; n++) {
+      expect(seen[n]!.established).toBeGreaterThanOrEqual(seen[n - 1]!.established);
+      expect(seen[n]!.elapsedMs).toBeGreaterThanOrEqual(seen[n - 1]!.elapsedMs);
+    }
+    expect(seen.at(-1)).toMatchObject({ asked: 50, established: 50, failed: 0 });
+    expect(seen.some(({ stage, leftMs }) => stage === "hold" && leftMs !== undefined && leftMs > 0)).toBe(true);
+    expect(await run.done).toMatchObject({ isTargetMet: true });
+  });
+
+  it("can be left early without ending the run", async () => {
+    const server = await startServer();
+    const run = await startClient({ to: endpoint(server.address), connections: 5, ...HOLD });
+    for await (const _ of run.snapshots(10)) break;
+    await until(
+      "5 open",
+      () => run.snapshot().open,
+      (open) => open === 5,
+    );
+    expect(await run.stop()).toMatchObject({ established: 5 });
+  });
+});
+
+describe("a process with many open files", () => {
+  it("sends its messages all the same", async () => {
+    const fds = Array.from({ length: 400 }, () => openSync("/dev/null", "r"));
+    onTestFinished(() => {
+      for (const fd of fds) closeSync(fd);
+    });
+    const server = await startServer({ mode: "echo" });
+    const run = await startClient({
+      to: endpoint(server.address),
+      connections: 10,
+      message: "ping",
+      messageRatePerSec: 20,
+      ...HOLD,
+    });
+    await until(
+      "100 answers",
+      () => run.snapshot().answeredMessages,
+      (count) => count >= 100,
+    );
+    await run.stop();
+  });
+});
+
+/** A listener with a short accept queue whose process stands still: its queue fills, then nobody answers. */
+async function startStoppedListener(host: string) {
+  const code = `const s = require("node:net").createServer(); s.listen({ host: "${host}", port: 0, backlog: 4 }, () => console.log("listening " + s.address().port));`;
+  const server = start(process.execPath, ["-e", code]);
+  const port = Number((await server.prints(/listening (\d+)/))[1]);
+  server.child.kill("SIGSTOP");
+  return { server, port };
+}

@@ -1,0 +1,83 @@
+// What the kernel says, asked without the code under test: `ss` for sockets, /proc for descriptors and CPU time.
+import { execFile } from "node:child_process";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { promisify } from "node:util";
+
+const run = promisify(execFile);
+const TICKS_PER_SEC = 100;
+
+/** Lines of `ss -tan` that pass a filter, such as `sport = :7777`; `state` as in man 8 ss. */
+export async function socketsInSs(filter: string, state = "established"): Promise<string[]> {
+  const { stdout } = await run("ss", ["-Htan", "state", state, `( ${filter} )`], { maxBuffer: 64 * 1024 ** 2 });
+  return stdout.split("\n").filter((line) => line.trim() !== "");
+}
+
+/** ESTABLISHED sockets whose own port is `port`: the server's ends. */
+export async function establishedInSs(port: number, ip?: string): Promise<number> {
+  const at = ip === undefined ? "" : ` and src ${ip.includes(":") ? `[${ip}]` : ip}`;
+  return (await socketsInSs(`sport = :${port}${at}`)).length;
+}
+
+/**
+ * ESTABLISHED sockets whose own end is `ip` and `port`, out of /proc/net/tcp: as establishedInSs(), and no process is
+ * started for it, which matters while threads of this process start.
+ */
+export function establishedAt({ ip, port }: { readonly ip: string; readonly port: number }): number {
+  return countInTable(ip, port, "01");
+}
+
+/** Sockets that listen on exactly this address, out of /proc/net/tcp. */
+export function listeningAt({ ip, port }: { readonly ip: string; readonly port: number }): number {
+  return countInTable(ip, port, "0A");
+}
+
+function countInTable(ip: string, port: number, state: string): number {
+  const table = readFileSync(ip.includes(":") ? "/proc/net/tcp6" : "/proc/net/tcp", "utf8");
+  // Words of four bytes in the processor's order, which is little endian; ::1 is the only IPv6 address here.
+  const address = ip.includes(":")
+    ? `${"0".repeat(24)}01000000`
+    : ip
+        .split(".")
+        .reverse()
+        .map((part) => Number(part).toString(16).padStart(2, "0"))
+        .join("")
+        .toUpperCase();
+  const local = `${address}:${port.toString(16).toUpperCase().padStart(4, "0")}`;
+  return table.split("\n").filter((line) => {
+    const [, own, , found] = line.trim().split(/\s+/);
+    return own === local && found === state;
+  }).length;
+}
+
+/** What the descriptors of a process lead to: `socket:[123]`, `anon_inode:[eventpoll]`, a path. */
+export function listDescriptors(pid: number | "self" = "self"): string[] {
+  return readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
+    try {
+      return [readlinkSync(`/proc/${pid}/fd/${fd}`)];
+    } catch {
+      // The folder's own descriptor is gone by now.
+      return [];
+    }
+  });
+}
+
+/** How many descriptors a process has, in its main thread's table. */
+export function countDescriptors(pid: number | "self" = "self"): number {
+  return listDescriptors(pid).length;
+}
+
+/** Inodes of the TCP sockets in the main thread's table of this process. */
+export function tcpDescriptors(): string[] {
+  const tables = ["/proc/net/tcp", "/proc/net/tcp6"].map((file) => readFileSync(file, "utf8"));
+  const inodes = new Set(tables.flatMap((table) => table.split("\n").map((line) => line.trim().split(/\s+/)[9])));
+  return listDescriptors().filter((target) => inodes.has(/^socket:\[(\d+)\]$/.exec(target)?.[1] ?? "none"));
+}
+
+/** CPU time of a process so far, all threads, in seconds. */
+export function cpuSeconds(pid: number): number {
+  // The name in brackets may hold spaces: fields are counted behind it (man 5 proc).
+  const fields = readFileSync(`/proc/${pid}/stat`, "utf8")
+    .replace(/^.*\) /s, "")
+    .split(" ");
+  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SEC;
+}

@@ -1,0 +1,11 @@
+// Our own server, by the library, in a process of its own: `listening <port>`, then on SIGUSR2 a snapshot as
+// `snapshot <json>`; SIGTERM stops it and prints `result <json>`.
+import { serve } from "../../../dist/index.js";
+
+const server = await serve(JSON.parse(process.argv[2]));
+process.on("SIGUSR2", () => console.log(`snapshot ${JSON.stringify(server.snapshot())}`));
+process.on("SIGTERM", () => {
+  server.stop().catch(() => {});
+});
+console.log(`listening ${server.address.port}`);
+console.log(`result ${JSON.stringify(await server.done)}`);

@@ -1,0 +1,87 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { formatIp, type IpAddress, parseIp } from "../../src/base/address.js";
+import { libc, NativeBuffer } from "../../src/sys/libc.js";
+import {
+  decodeSockaddr,
+  describeSockaddr,
+  encodeSockaddr,
+  SOCKADDR_SIZE,
+  SocketAddress,
+  sockaddrLength,
+} from "../../src/sys/sockaddr.js";
+import { bindTo, closeFd, localAddress, openTcp } from "../../src/sys/socket.js";
+
+// What getsockname() gave to a C library's caller (Linux 6.18, x64) for sockets bound there.
+const CAPTURED = [
+  { ip: "127.1.2.3", port: 43982, bytes: "0200abce7f0102030000000000000000" },
+  { ip: "::1", port: 43982, bytes: "0a00abce000000000000000000000000000000000000000100000000" },
+];
+
+const anyIp = fc
+  .oneof(fc.uint8Array({ minLength: 4, maxLength: 4 }), fc.uint8Array({ minLength: 16, maxLength: 16 }))
+  .map((bytes): IpAddress => ({ family: bytes.length === 4 ? 4 : 6, bytes }));
+const anyPort = fc.integer({ min: 0, max: 65535 });
+
+describe("sockaddr", () => {
+  it.each(CAPTURED)("of $ip is what the kernel writes", ({ ip, port, bytes }) => {
+    const buffer = Buffer.alloc(SOCKADDR_SIZE, 0xff);
+    const address = parseIp(ip);
+    encodeSockaddr(buffer, address, port);
+    expect(buffer.subarray(0, sockaddrLength(address.family)).toString("hex")).toBe(bytes);
+    expect(describeSockaddr(Buffer.from(bytes.padEnd(SOCKADDR_SIZE * 2, "0"), "hex"))).toEqual({ ip, port });
+  });
+
+  it.each(["127.9.8.7", "::1"])("of a socket bound to %s is read back from this kernel byte for byte", (ip) => {
+    const address = parseIp(ip);
+    const fd = openTcp(address.family);
+    try {
+      expect(bindTo(fd, new SocketAddress(address, 0))).toBe(0);
+      const { port } = localAddress(fd);
+      expect(port).toBeGreaterThan(0);
+      const out = new NativeBuffer(SOCKADDR_SIZE);
+      const length = NativeBuffer.from(new Uint8Array(new Int32Array([SOCKADDR_SIZE]).buffer));
+      expect(libc.getsockname(fd, out.address, length.address)).toBe(0);
+      const expected = Buffer.alloc(SOCKADDR_SIZE);
+      encodeSockaddr(expected, address, port);
+      expect(length.bytes.readInt32LE()).toBe(sockaddrLength(address.family));
+      expect(out.bytes.toString("hex")).toBe(expected.toString("hex"));
+    } finally {
+      closeFd(fd);
+    }
+  });
+
+  it("decodes what it encoded", () => {
+    fc.assert(
+      fc.property(anyIp, anyPort, (ip, port) => {
+        const buffer = Buffer.alloc(SOCKADDR_SIZE);
+        encodeSockaddr(buffer, ip, port);
+        expect(decodeSockaddr(buffer)).toEqual({ ip, port });
+      }),
+    );
+  });
+
+  it("is none for another family", () => {
+    const buffer = Buffer.alloc(SOCKADDR_SIZE);
+    buffer.writeUInt16LE(1, 0);
+    expect(decodeSockaddr(buffer)).toBeUndefined();
+    expect(describeSockaddr(buffer)).toEqual({ ip: "?", port: 0 });
+  });
+
+  it("can be rewritten in place: bind then takes the new address and port", () => {
+    const address = new SocketAddress(parseIp("127.9.8.1"), 1);
+    const probe = openTcp(4);
+    bindTo(probe, new SocketAddress(parseIp("127.9.8.6"), 0));
+    const { port } = localAddress(probe);
+    closeFd(probe);
+    address.setIp(parseIp("127.9.8.6"));
+    address.setPort(port);
+    const fd = openTcp(4);
+    try {
+      expect(bindTo(fd, address)).toBe(0);
+      expect(localAddress(fd)).toEqual({ ip: formatIp(parseIp("127.9.8.6")), port });
+    } finally {
+      closeFd(fd);
+    }
+  });
+});
