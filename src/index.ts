@@ -1,6 +1,8 @@
 // The public API. The engine is loaded when it is first asked for, so that importing this is quick and possible anywhere.
 import type { ConnectOptions } from "./connect/options.js";
 import type { ConnectRun } from "./connect/run.js";
+import type { Pressure, PressureOptions } from "./ports/pressure.js";
+import type { SocketTable, SummaryOptions } from "./ports/summary.js";
 import type { ServeOptions } from "./serve/options.js";
 import type { ServeRun } from "./serve/run.js";
 
@@ -12,6 +14,21 @@ export type { ConnectResult, ConnectSnapshot, Explanation, FailureReport } from 
 export type { ConnectEvents, ConnectRun } from "./connect/run.js";
 export type { LatencySummary } from "./engine/latency.js";
 export type { Stage } from "./engine/schedule.js";
+export type { PortPool, Pressure, PressureOptions, PressureRow } from "./ports/pressure.js";
+export type { SourceName } from "./ports/query.js";
+export type {
+  AcceptedRow,
+  AddressRow,
+  DestinationRow,
+  ListenerRow,
+  MemorySummary,
+  PortRow,
+  Ranking,
+  SocketFilter,
+  SocketTable,
+  SummaryOptions,
+} from "./ports/summary.js";
+export type { TcpState } from "./ports/view.js";
 export type { ServeOptions } from "./serve/options.js";
 export type { ServeResult, ServeSnapshot } from "./serve/result.js";
 export type { ServeEvents, ServeRun } from "./serve/run.js";
@@ -34,4 +51,23 @@ export async function connect(options: ConnectOptions): Promise<ConnectRun> {
  */
 export async function serve(options: ServeOptions): Promise<ServeRun> {
   return (await import("./serve/serve.js")).serve(options);
+}
+
+/**
+ * Sums up the kernel's TCP sockets of this network namespace: by state, port, peer and destination, with the listening
+ * sockets' accept queues. Millions are counted in constant memory.
+ *
+ * @throws {AppError} E_ADDRESS for an address or a port that is none; E_SYSTEM when the table cannot be read
+ */
+export async function socketTable(options?: SummaryOptions): Promise<SocketTable> {
+  return (await import("./ports/summary.js")).socketTable(options);
+}
+
+/**
+ * How many source ports are taken towards each destination, out of how many, and which are near their end.
+ *
+ * @throws {AppError} E_ADDRESS for an address or a port that is none; E_SYSTEM when the table cannot be read
+ */
+export async function pressure(options?: PressureOptions): Promise<Pressure> {
+  return (await import("./ports/pressure.js")).pressure(options);
 }

@@ -1,5 +1,6 @@
 // What a server's life came to: one plain object, the same for the terminal, --json and the library's caller.
 import type { Phase } from "../engine/shard-memory.js";
+import type { SourceName } from "../ports/query.js";
 
 export interface ServeFailure {
   readonly phase: Phase;
@@ -32,6 +33,11 @@ export interface ServeResult {
   readonly peakOpen: number;
   /** Open when it was told to stop. */
   readonly openAtStop: number;
+  /**
+   * The kernel's own count at that moment: ESTABLISHED sockets on this address and port, those that still waited in the
+   * accept queue included. undefined where its table could not be read, or not in time.
+   */
+  readonly kernel: { readonly source: SourceName; readonly sockets: number } | undefined;
   readonly rejected: number;
   readonly sentBytes: number;
   readonly receivedBytes: number;

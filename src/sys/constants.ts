@@ -18,7 +18,6 @@ export const IPPROTO_IP = 0;
 export const IPPROTO_TCP = 6;
 export const IP_BIND_ADDRESS_NO_PORT = 24;
 export const MSG_NOSIGNAL = 0x4000;
-export const MSG_TRUNC = 0x20;
 
 export const EPOLL_CLOEXEC = 0x80000;
 export const EPOLL_CTL_ADD = 1;

@@ -62,6 +62,7 @@ export function serveSummary(result: ServeResult, printed: number | undefined, p
         ],
         ["peak open", formatCount(peakOpen)],
         ["open at stop", `${formatCount(result.openAtStop)}${result.openAtStop > 0 ? ", all closed now" : ""}`],
+        ["kernel", describeKernel(result)],
         ["rejected", result.rejected > 0 ? `${formatCount(result.rejected)} above --max-connections` : "0"],
         ["bytes", `${formatBytes(result.sentBytes)} sent, ${formatBytes(result.receivedBytes)} received`],
         ["failures", describeFailures(failures)],
@@ -77,6 +78,11 @@ export function serveSummary(result: ServeResult, printed: number | undefined, p
       "  ",
     ),
   ].join("\n");
+}
+
+function describeKernel({ kernel, openAtStop }: ServeResult): string | undefined {
+  if (!kernel || (kernel.sockets === 0 && openAtStop === 0)) return undefined;
+  return `${plural(kernel.sockets, "ESTABLISHED socket")} on this port at stop (${kernel.source})`;
 }
 
 function describeFailures(failures: ServeResult["failures"]): string {

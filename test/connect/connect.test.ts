@@ -3,7 +3,7 @@ import { closeSync, openSync } from "node:fs";
 import { describe, expect, it, onTestFinished } from "vitest";
 import type { ConnectSnapshot } from "../../src/index.js";
 import { endpoint, ownAddress, ownPort } from "../support/address.js";
-import { establishedAt, establishedInSs, socketsInSs, tcpDescriptors } from "../support/kernel.js";
+import { establishedAt, establishedInSs, socketDescriptors, socketsInSs } from "../support/kernel.js";
 import { parseAddressRanges } from "../support/library.js";
 import {
   startClient,
@@ -199,10 +199,10 @@ describe("many connections", () => {
     expect(result.destinations).toHaveLength(2);
   });
 
-  it("leave no TCP socket behind in this process, run after run", async () => {
+  it("leave no socket behind in this process, run after run", async () => {
     const server = await startForeignServerProcess({ host: ownAddress(), greeting: "hello" });
     const host = /"host":"([^"]+)"/.exec(server.child.spawnargs.join(" "))![1]!;
-    const before = tcpDescriptors();
+    const before = socketDescriptors();
     for (let round = 0; round < 3; round++) {
       const run = await startClient({ to: `${host}:${server.port}`, connections: 100, ...HOLD });
       await until(
@@ -211,7 +211,7 @@ describe("many connections", () => {
         (open) => open === 100,
       );
       await run.stop();
-      expect(tcpDescriptors()).toEqual(before);
+      expect(socketDescriptors()).toEqual(before);
     }
     await until(
       "none in ss",

@@ -66,11 +66,18 @@ export function countDescriptors(pid: number | "self" = "self"): number {
   return listDescriptors(pid).length;
 }
 
-/** Inodes of the TCP sockets in the main thread's table of this process. */
+/** The sockets in the main thread's table of this process, of whatever kind. */
+export function socketDescriptors(): string[] {
+  return listDescriptors()
+    .filter((target) => target.startsWith("socket:"))
+    .sort();
+}
+
+/** Those of them that are TCP's. Reads the whole of /proc/net/tcp: slow while a million connections are open. */
 export function tcpDescriptors(): string[] {
   const tables = ["/proc/net/tcp", "/proc/net/tcp6"].map((file) => readFileSync(file, "utf8"));
   const inodes = new Set(tables.flatMap((table) => table.split("\n").map((line) => line.trim().split(/\s+/)[9])));
-  return listDescriptors().filter((target) => inodes.has(/^socket:\[(\d+)\]$/.exec(target)?.[1] ?? "none"));
+  return socketDescriptors().filter((target) => inodes.has(/\d+/.exec(target)?.[0] ?? "none"));
 }
 
 /** CPU time of a process so far, all threads, in seconds. */

@@ -1,0 +1,56 @@
+// Counting a held set while others come and go: 50,000 connections held, 5,000 a second opened and closed beside them.
+// The held ones must be counted exactly, at both ends, in every reading.
+import { setTimeout as delay } from "node:timers/promises";
+import { parseArgs } from "node:util";
+
+const { connect, serve, socketTable } = await import("../dist/index.js");
+
+const { values } = parseArgs({
+  options: {
+    held: { type: "string", default: "50000" },
+    rate: { type: "string", default: "5000" },
+    seconds: { type: "string", default: "30" },
+  },
+});
+const held = Number(values.held);
+const AT = "127.0.0.1:7777";
+const CHURN_AT = "127.0.0.1:7778";
+
+const servers = [await serve({ at: AT }), await serve({ at: CHURN_AT })];
+const client = await connect({ to: AT, connections: held, durationMs: 600_000 });
+while (servers[0].snapshot().open < held) await delay(50);
+
+let isOver = false;
+let churned = 0;
+const churn = (async () => {
+  const perSecond = Number(values.rate);
+  while (!isOver) {
+    const run = await connect({
+      to: CHURN_AT,
+      connections: perSecond,
+      connectRatePerSec: perSecond,
+      durationMs: 1,
+      close: "rst",
+    });
+    churned += (await run.done).established;
+  }
+})();
+
+const start = performance.now();
+let readings = 0;
+const wrong = [];
+while (performance.now() - start < Number(values.seconds) * 1000) {
+  const table = await socketTable({ ip: "127.0.0.1", port: 7777, states: ["ESTABLISHED"] });
+  readings++;
+  if (table.incoming !== held || table.outgoing !== held) wrong.push(`${table.incoming} and ${table.outgoing}`);
+}
+const seconds = (performance.now() - start) / 1000;
+isOver = true;
+await churn;
+console.log(
+  `${held} held, ${Math.round(churned / seconds)}/s opened and closed beside them: ${readings} readings in ${seconds.toFixed(1)} s, ${wrong.length} not exact`,
+);
+if (wrong.length > 0) console.log(`counted instead: ${wrong.slice(0, 10).join("; ")}`);
+await client.stop();
+for (const server of servers) await server.stop();
+process.exitCode = wrong.length > 0 ? 1 : 0;

@@ -1,0 +1,118 @@
+// Dense numbers for pairs of integers: what grouping millions of sockets is built on. Open addressing in typed arrays,
+// because a Map costs an object or a boxed number for each key.
+
+const FREE = -1;
+
+/** Gives each distinct pair of 32-bit integers a number: 0, 1, 2, … in the order of first sight. */
+export class PairIndex {
+  /** Distinct pairs so far. */
+  size = 0;
+  private firsts: Int32Array<ArrayBuffer>;
+  private seconds: Int32Array<ArrayBuffer>;
+  /** Ids by hash, twice as many places as there are ids at most. */
+  private slots: Int32Array;
+  private mask: number;
+
+  constructor(expected = 64) {
+    const capacity = 2 ** Math.ceil(Math.log2(Math.max(16, expected)));
+    this.firsts = new Int32Array(capacity);
+    this.seconds = new Int32Array(capacity);
+    this.slots = new Int32Array(2 * capacity).fill(FREE);
+    this.mask = 2 * capacity - 1;
+  }
+
+  /** The pair's number, a new one when it was not seen before. */
+  idOf(first: number, second: number): number {
+    const a = first | 0;
+    const b = second | 0;
+    let slot = this.hash(a, b);
+    for (;;) {
+      const id = this.slots[slot]!;
+      if (id === FREE) break;
+      if (this.firsts[id] === a && this.seconds[id] === b) return id;
+      slot = (slot + 1) & this.mask;
+    }
+    if (this.size === this.firsts.length) {
+      this.grow();
+      return this.idOf(a, b);
+    }
+    this.firsts[this.size] = a;
+    this.seconds[this.size] = b;
+    this.slots[slot] = this.size;
+    return this.size++;
+  }
+
+  /** The pair's number, -1 when it was not seen. */
+  find(first: number, second: number): number {
+    const a = first | 0;
+    const b = second | 0;
+    for (let slot = this.hash(a, b); ; slot = (slot + 1) & this.mask) {
+      const id = this.slots[slot]!;
+      if (id === FREE || (this.firsts[id] === a && this.seconds[id] === b)) return id;
+    }
+  }
+
+  /** The first integer of pair `id`, signed. */
+  first(id: number): number {
+    return this.firsts[id]!;
+  }
+
+  second(id: number): number {
+    return this.seconds[id]!;
+  }
+
+  private hash(a: number, b: number): number {
+    let h = Math.imul(a, 0x9e3779b1) ^ Math.imul(b ^ (a >>> 15), 0x85ebca6b);
+    h ^= h >>> 15;
+    h = Math.imul(h, 0x2c1b3c6d);
+    return (h ^ (h >>> 13)) & this.mask;
+  }
+
+  private grow(): void {
+    const capacity = this.firsts.length * 2;
+    this.firsts = longer(this.firsts, capacity);
+    this.seconds = longer(this.seconds, capacity);
+    this.slots = new Int32Array(2 * capacity).fill(FREE);
+    this.mask = 2 * capacity - 1;
+    for (let id = 0; id < this.size; id++) {
+      let slot = this.hash(this.firsts[id]!, this.seconds[id]!);
+      while (this.slots[slot] !== FREE) slot = (slot + 1) & this.mask;
+      this.slots[slot] = id;
+    }
+  }
+}
+
+/** Counters by dense number: it grows as numbers do. */
+export class Counts {
+  private values = new Int32Array(64);
+
+  add(id: number): void {
+    if (id >= this.values.length) this.values = longer(this.values, 2 ** Math.ceil(Math.log2(id + 1)) * 2);
+    this.values[id]!++;
+  }
+
+  get(id: number): number {
+    return this.values[id] ?? 0;
+  }
+}
+
+/** The `top` numbers below `size` with the highest weight, highest first; equals in the order of their numbers. */
+export function topIds(size: number, top: number, weight: (id: number) => number): number[] {
+  const best: number[] = [];
+  for (let id = 0; id < size; id++) {
+    const own = weight(id);
+    if (own <= 0 || top <= 0) continue;
+    if (best.length === top && weight(best[top - 1]!) >= own) continue;
+    let place = best.length;
+    while (place > 0 && weight(best[place - 1]!) < own) place--;
+    best.splice(place, 0, id);
+    if (best.length > top) best.pop();
+  }
+  return best;
+}
+
+function longer(values: Int32Array<ArrayBuffer>, length: number): Int32Array<ArrayBuffer> {
+  const grown = new Int32Array(length);
+  grown.set(values);
+  return grown;
+}

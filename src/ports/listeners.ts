@@ -1,0 +1,99 @@
+// The LISTEN sockets of the namespace: their accept queues, and which connections they accepted.
+import { TCP_LISTEN } from "../sys/constants.js";
+import type { AddressIndex } from "./addresses.js";
+import { PairIndex } from "./intern.js";
+import { isWildcard, type SocketQuery } from "./query.js";
+import { readTable, type SourceName } from "./table.js";
+import type { SocketView } from "./view.js";
+
+export interface ListenerRow {
+  readonly ip: string;
+  readonly port: number;
+  readonly family: 4 | 6;
+  readonly acceptQueue: {
+    readonly used: number;
+    /** undefined out of /proc/net/tcp, which does not tell. */
+    readonly limit: number | undefined;
+  };
+  readonly uid: number;
+  readonly inode: number;
+}
+
+const LISTEN_ONLY = 1 << TCP_LISTEN;
+const ON_ANY = 1;
+const ON_SOME = 2;
+
+/** Reads the LISTEN sockets that meet the query's conditions on the local end, its states aside; by port. */
+export async function readListeners(query: SocketQuery): Promise<ListenerRow[]> {
+  let rows: ListenerRow[] = [];
+  let source: SourceName = "sock_diag";
+  // Its peer's end is empty: conditions on it are not for listeners.
+  const { remote: _, either, local, ...rest } = query;
+  const read = await readTable(
+    { ...rest, memory: false, states: LISTEN_ONLY, local: merge(local, either), wildcardListeners: true },
+    () => {
+      rows = [];
+      return (socket) => rows.push(toRow(socket));
+    },
+  );
+  source = read.source;
+  if (source !== "sock_diag") {
+    rows = rows.map((row) => ({ ...row, acceptQueue: { ...row.acceptQueue, limit: undefined } }));
+  }
+  return rows.sort((a, b) => a.port - b.port || (a.ip < b.ip ? -1 : a.ip > b.ip ? 1 : 0));
+}
+
+/** Tells accepted connections from those opened from here: their local endpoint is one that a socket listens on. */
+export class ListenerSet {
+  /** Whether anything listens on a port, by port. */
+  readonly ports = new Uint8Array(65_536);
+  private readonly addresses: AddressIndex;
+  private readonly endpoints = new PairIndex();
+
+  /** Reads all LISTEN sockets of the namespace. */
+  static async read(addresses: AddressIndex, source: SourceName | undefined): Promise<ListenerSet> {
+    let set = new ListenerSet(addresses);
+    await readTable({ states: LISTEN_ONLY, source }, () => {
+      set = new ListenerSet(addresses);
+      return (socket) => set.add(socket);
+    });
+    return set;
+  }
+
+  private constructor(addresses: AddressIndex) {
+    this.addresses = addresses;
+  }
+
+  /** @param localId the socket's local address in the same AddressIndex */
+  hasAccepted(socket: SocketView, localId: number): boolean {
+    const port = socket.localPort;
+    const kind = this.ports[port]!;
+    if (kind === 0) return false;
+    return (kind & ON_ANY) !== 0 || this.endpoints.find(localId, port) >= 0;
+  }
+
+  private add(socket: SocketView): void {
+    const port = socket.localPort;
+    if (isWildcard(socket)) this.ports[port]! |= ON_ANY;
+    else {
+      this.ports[port]! |= ON_SOME;
+      this.endpoints.idOf(this.addresses.local(socket), port);
+    }
+  }
+}
+
+function merge(local: SocketQuery["local"], either: SocketQuery["either"]): SocketQuery["local"] {
+  if (!local || !either) return local ?? either;
+  return { ports: local.ports ?? either.ports, addresses: local.addresses ?? either.addresses };
+}
+
+function toRow(socket: SocketView): ListenerRow {
+  return {
+    ip: socket.localIp,
+    port: socket.localPort,
+    family: socket.family,
+    acceptQueue: { used: socket.receiveQueue, limit: socket.sendQueue },
+    uid: socket.uid,
+    inode: socket.inode,
+  };
+}

@@ -1,0 +1,157 @@
+// The kernel's TCP socket table, one socket at a time in constant memory: over sock_diag with the kernel filtering, else
+// out of /proc/net/tcp and tcp6. Both give the same view. Counting and grouping are left to the other files here.
+import { setImmediate } from "node:timers/promises";
+import { AppError } from "../base/errors.js";
+import { compileDiagFilter } from "../sys/diag-filter.js";
+import { DiagSocket } from "../sys/diag-socket.js";
+import { errnoName } from "../sys/errno.js";
+import { ProcTcpDump } from "../sys/proc-tcp.js";
+import { DIAG_EXTENSION, DiagDump, type DiagVisit } from "../sys/sock-diag.js";
+import { ALL_STATES, type SocketQuery, type SourceName, singlePort, toDiagFilter, toTest } from "./query.js";
+import type { SocketView } from "./view.js";
+
+export { type SocketQuery, type SourceName, stateMask } from "./query.js";
+export type { SocketView } from "./view.js";
+
+/** How long sockets are visited before the event loop turns. */
+const TURN_MS = 10;
+/** A dump that the kernel calls inconsistent is read again so many times. */
+const ATTEMPTS = 4;
+
+export interface TableRead {
+  readonly source: SourceName;
+  /** Why it was not sock_diag, as an errno's name; undefined when it was, or when /proc was asked for. */
+  readonly fallbackErrno: string | undefined;
+  /** Sockets visited. */
+  readonly sockets: number;
+  /** The table changed under the reading so that the kernel says it may be inconsistent (NLM_F_DUMP_INTR). */
+  readonly wasInterrupted: boolean;
+}
+
+/** Gets ONE view object, the same for every socket: keep numbers from it, not it. Returns false to end the reading. */
+export type SocketVisit = (socket: SocketView) => unknown;
+
+/**
+ * Visits every TCP socket, IPv4 and IPv6, of this network namespace that meets the query. LISTEN sockets of a family come first. The
+ * event loop turns now and then, so that others have their turn.
+ *
+ * @throws {AppError} E_SYSTEM when neither netlink nor /proc/net/tcp can be read, or netlink fails half-way
+ */
+export async function forEachSocket(query: SocketQuery, visit: SocketVisit): Promise<TableRead> {
+  let visited = 0;
+  const counted: SocketVisit = (socket) => {
+    visited++;
+    return visit(socket);
+  };
+  return readTable(
+    query,
+    () => {
+      if (visited > 0) throw unreadable("sock_diag ended half-way", undefined);
+      return counted;
+    },
+    1,
+  );
+}
+
+/**
+ * As forEachSocket(), for readers that can begin again: `begin` gives the visitor of each attempt, and forgets the one
+ * before. A reading that was interrupted is repeated, and one that netlink fails is made again out of /proc.
+ */
+export async function readTable(query: SocketQuery, begin: () => SocketVisit, attempts = ATTEMPTS): Promise<TableRead> {
+  let fallbackErrno: string | undefined;
+  if (query.source !== "/proc/net/tcp") {
+    for (let attempt = 1; ; attempt++) {
+      const read = await readNetlink(query, begin());
+      if (typeof read === "number") {
+        fallbackErrno = errnoName(-read);
+        break;
+      }
+      if (!read.wasInterrupted || attempt >= attempts) return read;
+    }
+    if (query.source === "sock_diag") throw unreadable("sock_diag cannot be read", fallbackErrno);
+  }
+  const read = await readProc(query, begin());
+  if (!read) throw unreadable("neither sock_diag nor /proc/net/tcp can be read", fallbackErrno);
+  return { ...read, fallbackErrno };
+}
+
+/** @returns a negative errno when it fails */
+async function readNetlink(query: SocketQuery, visit: SocketVisit): Promise<TableRead | number> {
+  const conditions = toDiagFilter(query);
+  const filter = conditions && compileDiagFilter(conditions);
+  // What is too long for the kernel's bytecode is tested here.
+  const test = conditions && !filter ? toTest(query) : undefined;
+  const dump = new DiagDump({
+    family: query.family,
+    states: query.states ?? ALL_STATES,
+    localPort: singlePort(query.local),
+    remotePort: singlePort(query.remote),
+    filter,
+    extensions: query.memory ? DIAG_EXTENSION.skMemInfo : 0,
+  });
+  const pass = new Pass(new DiagSocket(dump.bytes), visit, test);
+  try {
+    await turns((each) => dump.next(each), pass);
+  } finally {
+    dump.close();
+  }
+  if (dump.error !== 0) return dump.error;
+  return { source: "sock_diag", fallbackErrno: undefined, sockets: pass.sockets, wasInterrupted: dump.wasInterrupted };
+}
+
+/** @returns undefined when there is nothing to read */
+async function readProc(query: SocketQuery, visit: SocketVisit): Promise<TableRead | undefined> {
+  const test = toTest(query);
+  let sockets = 0;
+  let isMissing = true;
+  for (const [path, isV6] of [
+    ["/proc/net/tcp", false],
+    ["/proc/net/tcp6", true],
+  ] as const) {
+    const dump = new ProcTcpDump(path, isV6);
+    isMissing &&= dump.isMissing;
+    const pass = new Pass(new DiagSocket(dump.bytes), visit, test);
+    try {
+      await turns((each) => dump.next(each), pass);
+    } finally {
+      dump.close();
+    }
+    sockets += pass.sockets;
+    if (pass.wasEnded) break;
+  }
+  if (isMissing) return undefined;
+  return { source: "/proc/net/tcp", fallbackErrno: undefined, sockets, wasInterrupted: false };
+}
+
+/** One pass: moves the view, tests and visits. */
+class Pass {
+  sockets = 0;
+  wasEnded = false;
+  readonly each: DiagVisit;
+
+  constructor(socket: DiagSocket, visit: SocketVisit, test: ((socket: SocketView) => boolean) | undefined) {
+    this.each = (offset, end) => {
+      socket.move(offset, end);
+      if (test && !test(socket)) return true;
+      this.sockets++;
+      if (visit(socket) !== false) return true;
+      this.wasEnded = true;
+      return false;
+    };
+  }
+}
+
+async function turns(next: (visit: DiagVisit) => boolean, { each }: Pass): Promise<void> {
+  for (let turnMs = performance.now(); next(each); ) {
+    if (performance.now() - turnMs < TURN_MS) continue;
+    await setImmediate();
+    turnMs = performance.now();
+  }
+}
+
+function unreadable(what: string, errno: string | undefined): AppError {
+  return new AppError("E_SYSTEM", `the socket table: ${what}${errno ? ` (${errno})` : ""}`, {
+    fix: "allow NETLINK_SOCK_DIAG sockets, or mount /proc",
+    ...(errno === undefined ? {} : { facts: { errno } }),
+  });
+}

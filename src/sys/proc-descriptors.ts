@@ -1,0 +1,116 @@
+// Which sockets the processes of this host have open: the descriptors under /proc, threads with a table of their own
+// included. What may not be read is counted, never an error.
+import { opendirSync, readdirSync, readlinkSync } from "node:fs";
+import { setImmediate } from "node:timers/promises";
+import { libc } from "./libc.js";
+import { readText } from "./procfs.js";
+
+const SYS_KCMP = process.arch === "x64" ? 312 : 272;
+const KCMP_FILES = 2;
+/** How long descriptors are read before the event loop turns. */
+const TURN_MS = 10;
+const SOCKET = "socket:[";
+
+export interface DescriptorScan {
+  /** Processes looked at. */
+  readonly processes: number;
+  /** Processes that are there, but whose descriptors may not be read, or not all. */
+  readonly unreadable: number;
+}
+
+/**
+ * Visits every socket descriptor of every visible process.
+ *
+ * @param visit gets the socket's inode, of whatever protocol, and the process
+ */
+export async function forEachSocketDescriptor(visit: (inode: number, pid: number) => void): Promise<DescriptorScan> {
+  let processes = 0;
+  let unreadable = 0;
+  let turnMs = performance.now();
+  for (const name of readdirSync("/proc")) {
+    const pid = Number(name);
+    if (!(pid > 0)) continue;
+    processes++;
+    let wasRefused = false;
+    for (const folder of descriptorTables(pid)) {
+      const table = openFolder(folder);
+      if (typeof table === "string") {
+        // A process that has ended meanwhile has no descriptors: that is no refusal.
+        wasRefused ||= table !== "ENOENT" && table !== "ESRCH";
+        continue;
+      }
+      try {
+        for (let entry = table.readSync(); entry; entry = table.readSync()) {
+          const inode = socketInode(`${folder}/${entry.name}`);
+          if (inode > 0) visit(inode, pid);
+          if (performance.now() - turnMs < TURN_MS) continue;
+          await setImmediate();
+          turnMs = performance.now();
+        }
+      } catch {
+        // It ended while it was read.
+      } finally {
+        table.closeSync();
+      }
+    }
+    if (wasRefused) unreadable++;
+  }
+  return { processes, unreadable };
+}
+
+/** A process's name, as in /proc/PID/comm; undefined when it is gone. */
+export function readCommand(pid: number): string | undefined {
+  return readText(`/proc/${pid}/comm`)?.trim();
+}
+
+/** The process's own table, and those of threads that have left it: unshare(CLONE_FILES). */
+function descriptorTables(pid: number): string[] {
+  const folders = [`/proc/${pid}/fd`];
+  let threads: number[] = [];
+  try {
+    threads = readdirSync(`/proc/${pid}/task`).map(Number);
+  } catch {
+    // It has ended.
+  }
+  const known = [pid];
+  for (const tid of threads) {
+    if (tid === pid || known.some((other) => shareTable(other, tid))) continue;
+    known.push(tid);
+    folders.push(`/proc/${pid}/task/${tid}/fd`);
+  }
+  return folders;
+}
+
+/** Whether two threads have one descriptor table (man 2 kcmp). */
+function shareTable(a: number, b: number): boolean {
+  const order = libc.syscall(SYS_KCMP, a, b, KCMP_FILES, 0, 0, 0);
+  return order === 0 || (order < 0 && hasSameNumbers(a, b));
+}
+
+/** Without kcmp: tables with the same numbers are taken for one. */
+function hasSameNumbers(a: number, b: number): boolean {
+  try {
+    const numbers = (tid: number) => readdirSync(`/proc/${tid}/fd`).join();
+    return numbers(a) === numbers(b);
+  } catch {
+    return true;
+  }
+}
+
+function openFolder(path: string): ReturnType<typeof opendirSync> | string {
+  try {
+    return opendirSync(path, { bufferSize: 512 });
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code ?? "EIO";
+  }
+}
+
+/** @returns 0 when the descriptor is no socket, or is gone */
+function socketInode(path: string): number {
+  try {
+    const target = readlinkSync(path);
+    return target.startsWith(SOCKET) ? Number(target.slice(SOCKET.length, -1)) : 0;
+  } catch {
+    return 0;
+  }
+}

@@ -1,0 +1,79 @@
+import { expect, it, vi } from "vitest";
+import { countSockets } from "../../src/ports/count.js";
+import { forEachSocket, readTable, stateMask } from "../../src/ports/table.js";
+import { connectForeign, startForeignServer } from "../support/peers.js";
+
+const netlink = vi.hoisted(() => ({ error: 0, interruptions: 0, dumps: 0, failsAfter: Number.POSITIVE_INFINITY }));
+
+vi.mock("../../src/sys/sock-diag.js", async (importOriginal) => {
+  const original = await importOriginal<typeof import("../../src/sys/sock-diag.js")>();
+  class TroubledDump extends original.DiagDump {
+    constructor(request: ConstructorParameters<typeof original.DiagDump>[0]) {
+      super(request);
+      netlink.dumps++;
+      this.error = netlink.error;
+      if (netlink.interruptions-- > 0) this.wasInterrupted = true;
+    }
+
+    override next(visit: Parameters<InstanceType<typeof original.DiagDump>["next"]>[0]): boolean {
+      const goesOn = super.next(visit);
+      if (netlink.dumps < netlink.failsAfter) return goesOn;
+      this.error = -105;
+      return false;
+    }
+  }
+  return { ...original, DiagDump: TroubledDump };
+});
+
+const trouble = (what: Partial<typeof netlink>) =>
+  Object.assign(netlink, { error: 0, interruptions: 0, dumps: 0, failsAfter: Number.POSITIVE_INFINITY }, what);
+
+async function oneConnection() {
+  const server = await startForeignServer();
+  await connectForeign(server);
+  return { local: { ports: [{ first: server.port, last: server.port }] }, states: stateMask(["ESTABLISHED"]) };
+}
+
+it("reads /proc where netlink is forbidden, and says why", async () => {
+  trouble({ error: -1 });
+  const query = await oneConnection();
+  const read = await forEachSocket(query, () => true);
+  expect(read).toEqual({ source: "/proc/net/tcp", fallbackErrno: "EPERM", sockets: 1, wasInterrupted: false });
+  const count = await countSockets({ end: "local", ports: query.local.ports[0]! });
+  expect(count).toEqual({ source: "/proc/net/tcp", sockets: 1 });
+});
+
+it("does not fall back where sock_diag alone was asked for", async () => {
+  trouble({ error: -1 });
+  const refused = forEachSocket({ source: "sock_diag" }, () => true);
+  await expect(refused).rejects.toMatchObject({ code: "E_SYSTEM", facts: { errno: "EPERM" } });
+});
+
+it("repeats a dump that was interrupted, and forgets what it had seen", async () => {
+  trouble({ interruptions: 2 });
+  const query = await oneConnection();
+  let seen = 0;
+  const read = await readTable(query, () => {
+    seen = 0;
+    return () => seen++;
+  });
+  expect([read.wasInterrupted, netlink.dumps, seen]).toEqual([false, 3, 1]);
+});
+
+it("says that it was interrupted when it always is, and does not go on for ever", async () => {
+  trouble({ interruptions: 99 });
+  const read = await readTable(await oneConnection(), () => () => true);
+  expect([read.wasInterrupted, netlink.dumps, read.source]).toEqual([true, 4, "sock_diag"]);
+});
+
+it("begins again out of /proc when netlink fails half-way, or says so to whom that is no use", async () => {
+  trouble({ failsAfter: 1 });
+  const query = await oneConnection();
+  let seen = 0;
+  const read = await readTable(query, () => {
+    seen = 0;
+    return () => seen++;
+  });
+  expect([read.source, read.fallbackErrno, seen]).toEqual(["/proc/net/tcp", "ENOBUFS", 1]);
+  await expect(forEachSocket(query, () => true)).rejects.toMatchObject({ code: "E_SYSTEM" });
+});

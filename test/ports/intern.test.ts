@@ -1,0 +1,46 @@
+import fc from "fast-check";
+import { expect, it } from "vitest";
+import { Counts, PairIndex, topIds } from "../../src/ports/intern.js";
+
+const word = fc.oneof(fc.integer({ min: 0, max: 4 }), fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }));
+
+it("numbers pairs as a Map would, in the order of first sight", () => {
+  fc.assert(
+    fc.property(fc.array(fc.tuple(word, word), { maxLength: 300 }), (pairs) => {
+      const index = new PairIndex(1);
+      const map = new Map<string, number>();
+      for (const [a, b] of pairs) {
+        const key = `${a},${b}`;
+        if (!map.has(key)) map.set(key, map.size);
+        expect(index.idOf(a, b)).toBe(map.get(key));
+      }
+      expect(index.size).toBe(map.size);
+      for (const [key, id] of map) {
+        expect(`${index.first(id)},${index.second(id)}`).toBe(key);
+        expect(index.find(index.first(id), index.second(id))).toBe(id);
+      }
+    }),
+  );
+  expect(new PairIndex().find(1, 2)).toBe(-1);
+});
+
+it("takes unsigned numbers for their signed likes, and grows past a hundred thousand", () => {
+  const index = new PairIndex();
+  for (let i = 0; i < 150_000; i++) expect(index.idOf(0xff000000 + i, i % 7)).toBe(i);
+  expect(index.find(0xff000000 + 149_999, 149_999 % 7)).toBe(149_999);
+  const counts = new Counts();
+  for (const id of [0, 200_000, 200_000]) counts.add(id);
+  expect([counts.get(0), counts.get(200_000), counts.get(1), counts.get(9_999_999)]).toEqual([1, 2, 0, 0]);
+});
+
+it("ranks as sorting would", () => {
+  fc.assert(
+    fc.property(fc.array(fc.integer({ min: 0, max: 9 })), fc.integer({ min: 0, max: 5 }), (weights, top) => {
+      const sorted = weights
+        .map((weight, id) => ({ weight, id }))
+        .filter(({ weight }) => weight > 0)
+        .sort((a, b) => b.weight - a.weight || a.id - b.id);
+      expect(topIds(weights.length, top, (id) => weights[id]!)).toEqual(sorted.slice(0, top).map(({ id }) => id));
+    }),
+  );
+});

@@ -1,0 +1,117 @@
+// Makes a socket of every kind in its network namespace and prints the namespace's table as JSON: read by both of our
+// sources and by ss. Its options: { dist }, the built library's folder.
+import { execFileSync } from "node:child_process";
+import { connect, createServer } from "node:net";
+
+const { dist } = JSON.parse(process.argv[2]);
+const { forEachSocket } = await import(`${dist}/ports/table.js`);
+const { libc } = await import(`${dist}/sys/libc.js`);
+const { connectTo, openTcp } = await import(`${dist}/sys/socket.js`);
+const { SocketAddress } = await import(`${dist}/sys/sockaddr.js`);
+const { NativeBuffer } = await import(`${dist}/sys/libc.js`);
+
+const IPPROTO_TCP = 6;
+const TCP_DEFER_ACCEPT = 9;
+const V4 = { family: 4, bytes: Uint8Array.of(127, 0, 0, 1) };
+const V6 = { family: 6, bytes: new Uint8Array(16).fill(1, 15) };
+
+function listenRaw(ip, port, backlog) {
+  const fd = openTcp(ip.family);
+  const address = new SocketAddress(ip, port);
+  if (libc.bind(fd, address.address, address.length) < 0 || libc.listen(fd, backlog) < 0)
+    throw new Error("no listener");
+  return fd;
+}
+
+function connectRaw(ip, port, times) {
+  const address = new SocketAddress(ip, port);
+  for (let i = 0; i < times; i++) connectTo(openTcp(ip.family), address);
+}
+
+const listen = (port, host, onSocket = () => undefined) =>
+  new Promise((resolve) => {
+    const server = createServer({ allowHalfOpen: true }, onSocket).listen({ port, host }, () => resolve(server));
+  });
+const open = (port, host) =>
+  new Promise((resolve) => {
+    const socket = connect({ port, host, allowHalfOpen: true }, () => resolve(socket.on("error", () => undefined)));
+  });
+
+// ESTABLISHED in IPv4, IPv6 and IPv4-mapped, with something unread.
+await listen(1001, "127.0.0.1", (socket) => socket.pause());
+await listen(1002, "::1", (socket) => socket.pause());
+await listen(1003, "::", (socket) => socket.pause());
+for (const [port, host] of [
+  [1001, "127.0.0.1"],
+  [1002, "::1"],
+  [1003, "127.0.0.1"],
+  [1003, "::1"],
+])
+  (await open(port, host)).write("unread");
+// CLOSE_WAIT and FIN_WAIT2: the client has said all it had to say, the server has not.
+await listen(1004, "127.0.0.1", (socket) => socket.resume());
+await listen(1005, "::", (socket) => socket.resume());
+(await open(1004, "127.0.0.1")).end();
+(await open(1005, "127.0.0.1")).end();
+(await open(1005, "::1")).end();
+// TIME_WAIT: the client was the first to close.
+await listen(1006, "::", (socket) => socket.resume().on("end", () => socket.end()));
+for (const host of ["127.0.0.1", "::1"]) (await open(1006, host)).resume().end();
+// A full accept queue, then SYN_SENT.
+listenRaw(V4, 1007, 1);
+connectRaw(V4, 1007, 4);
+listenRaw(V6, 1007, 1);
+connectRaw(V6, 1007, 4);
+// SYN_RECV: the listener waits for data before it believes in the connection.
+const one = NativeBuffer.from(new Uint8Array(Int32Array.of(30).buffer));
+for (const [ip, port] of [
+  [V4, 1008],
+  [V6, 1008],
+])
+  libc.setsockopt(listenRaw(ip, port, 16), IPPROTO_TCP, TCP_DEFER_ACCEPT, one.address, 4);
+connectRaw(V4, 1008, 2);
+connectRaw(V6, 1008, 1);
+
+await new Promise((resolve) => setTimeout(resolve, 300));
+
+async function read(query) {
+  const rows = [];
+  const result = await forEachSocket(query, (socket) => {
+    const { family, stateName, localIp, localPort, remoteIp, remotePort, inode, uid, receiveQueue, sendQueue } = socket;
+    const limit = stateName === "LISTEN" ? "" : sendQueue;
+    const state = `${family} ${stateName}`;
+    const queues = `${receiveQueue} ${limit}`;
+    rows.push(`${state} ${localIp} ${localPort} ${remoteIp} ${remotePort} ${queues} ${inode} ${uid}`);
+  });
+  return { ...result, rows: rows.sort() };
+}
+
+const mask = (port) => ({ ports: [{ first: port, last: port }] });
+const range = { ports: [{ first: 1004, last: 1006 }] };
+const loopback = { addresses: [{ first: V4, count: 1 }] };
+const queries = [
+  {},
+  { family: 4 },
+  { family: 6 },
+  { states: 1 << 1 },
+  { local: mask(1003) },
+  { remote: mask(1003) },
+  { either: mask(1003) },
+  { either: range },
+  { local: { ...loopback, ...range } },
+  { local: loopback, wildcardListeners: true },
+  { remote: { addresses: [{ first: V6, count: 1 }] } },
+  { either: { ...loopback, ...mask(1001) }, states: (1 << 1) | (1 << 10) },
+];
+const results = [];
+for (const query of queries) {
+  const [diag, proc] = [
+    await read({ ...query, source: "sock_diag" }),
+    await read({ ...query, source: "/proc/net/tcp" }),
+  ];
+  results.push({ query: JSON.stringify(query), diag, proc });
+}
+// It has something to say on standard error about cgroups, which nobody asked for.
+const ss = execFileSync("ss", ["-Htane"], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
+console.log(JSON.stringify({ results, ss }));
+process.exit();
