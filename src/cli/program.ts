@@ -1,17 +1,17 @@
 // The command line as a whole: which commands there are, how help and mistakes look. What a command does is its own file's.
 import { Command } from "commander";
+import type { AddCommand } from "./add-command.js";
 import { addConnect } from "./commands/connect.js";
 import { addDemo } from "./commands/demo.js";
+import { addPorts } from "./commands/ports.js";
 import { addServe } from "./commands/serve.js";
-
-/** Adds a command to the program; `finish` takes its exit code. */
-export type AddCommand = (program: Command, finish: (exitCode: number) => void) => void;
 
 const EXAMPLES = `
 Examples:
   fourtuple serve :7777                  hold whatever connects to 127.0.0.1:7777
   fourtuple connect :7777                open one connection, print what it reads
   fourtuple connect :7777 -c 100k        open 100,000, hold them, say what happened
+  fourtuple ports :7777                  who shares that port, in the kernel's own figures
   fourtuple demo                         both at once, with the kernel's own count`;
 
 /**
@@ -29,14 +29,14 @@ export async function runProgram(args: readonly string[], version: string): Prom
     .configureHelp({ helpWidth: 100, optionDescription: ({ description }) => description })
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "Fatal error: ")) })
     .addHelpText("after", EXAMPLES);
-  for (const add of [addServe, addConnect, addDemo] satisfies AddCommand[]) {
+  for (const add of [addServe, addConnect, addPorts, addDemo] satisfies AddCommand[]) {
     add(program, (code) => {
       exitCode = code;
     });
   }
   for (const command of program.commands)
     command.showHelpAfterError(`usage: fourtuple ${command.name()} ${command.usage()}`);
-  program.showHelpAfterError("usage: fourtuple <serve|connect|demo> [options]");
+  program.showHelpAfterError("usage: fourtuple <serve|connect|ports|demo> [options]");
   if (args.length === 0) program.outputHelp();
   else await program.parseAsync(args, { from: "user" });
   return exitCode;

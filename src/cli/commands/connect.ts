@@ -11,9 +11,9 @@ import { type Live, openLive } from "../../ui/live.js";
 import { paintFor } from "../../ui/paint.js";
 import { RateMeter } from "../../ui/rate-meter.js";
 import { clientLine } from "../../ui/serve-text.js";
+import type { AddCommand } from "../add-command.js";
 import { hasParent, tellParent } from "../parent.js";
 import { addSources, addStage, countFor, durationFor, parseSourcePort, rateFor } from "../parse.js";
-import type { AddCommand } from "../program.js";
 import { supervise } from "../supervise.js";
 
 interface Options {

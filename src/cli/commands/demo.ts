@@ -11,9 +11,9 @@ import { type DemoEvidence, demoTitle, demoVerdict, isDemoProven } from "../../u
 import { type Live, openLive } from "../../ui/live.js";
 import { paintFor } from "../../ui/paint.js";
 import { RateMeter } from "../../ui/rate-meter.js";
+import type { AddCommand } from "../add-command.js";
 import { Child } from "../child.js";
 import { countFor } from "../parse.js";
-import type { AddCommand } from "../program.js";
 import { Interrupted } from "../supervise.js";
 
 const CONNECTIONS = 100_000;

@@ -15,8 +15,8 @@ import {
   serveProgress,
   serveSummary,
 } from "../../ui/serve-text.js";
+import type { AddCommand } from "../add-command.js";
 import { countFor } from "../parse.js";
-import type { AddCommand } from "../program.js";
 import { supervise } from "../supervise.js";
 
 type Options = Omit<ServeOptions, "at"> & { readonly json?: boolean };

@@ -1,0 +1,53 @@
+// `fourtuple ports --list`: every socket a row, as fast as the reader takes them.
+import { writeSync } from "node:fs";
+import type { SocketQuery } from "../ports/query.js";
+import { type RowColumns, SocketRows } from "../ui/socket-rows.js";
+
+const STDOUT = 1;
+/** How long a full pipe that does not block is left alone. */
+const FULL_PIPE_MS = 1;
+
+/** @returns sockets printed; the reading ends early, and quietly, when nobody reads any more */
+export async function listSockets(query: SocketQuery, columns: { memory: boolean; process: boolean }): Promise<number> {
+  const { forEachSocket } = await import("../ports/table.js");
+  const output = new Output();
+  const rows = new SocketRows((piece) => output.write(piece), {
+    memory: columns.memory,
+    ownerOf: columns.process ? await ownerTexts() : undefined,
+  });
+  rows.header();
+  const read = await forEachSocket(query, (socket) => {
+    rows.add(socket);
+    return !output.isClosed;
+  });
+  rows.flush();
+  return read.sockets;
+}
+
+async function ownerTexts(): Promise<NonNullable<RowColumns["ownerOf"]>> {
+  const { readOwners } = await import("../ports/owners.js");
+  const owners = await readOwners();
+  return (inode) => {
+    if (inode === 0) return "-";
+    const owner = owners.ownerOf(inode);
+    return owner ? `${owner.command} ${owner.pid}` : "not visible";
+  };
+}
+
+/** Standard output, written at once: while the pipe is full the reading of the table waits, and memory stays small. */
+class Output {
+  isClosed = false;
+
+  write(piece: Buffer): void {
+    for (let at = 0; at < piece.length && !this.isClosed; ) {
+      try {
+        at += writeSync(STDOUT, piece, at);
+      } catch (error) {
+        const { code } = error as NodeJS.ErrnoException;
+        if (code === "EPIPE") this.isClosed = true;
+        else if (code === "EAGAIN") Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, FULL_PIPE_MS);
+        else throw error;
+      }
+    }
+  }
+}

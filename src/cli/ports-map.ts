@@ -1,0 +1,67 @@
+// `fourtuple ports --map`: the picture of the ports in a file, or in the terminal.
+import { writeFileSync } from "node:fs";
+import { AppError } from "../base/errors.js";
+import type { SocketQuery } from "../ports/query.js";
+import { paintFor } from "../ui/paint.js";
+import type { PortTarget } from "./ports-query.js";
+
+/** Addresses that are read; the picture shows fewer and counts the rest. */
+const MAX_ADDRESSES = 64;
+
+/** @throws {AppError} E_OPTION when the file's name is neither a picture's nor a page's */
+export function checkMapFile(file: string | true): string | true {
+  if (file === true || /\.(svg|html?)$/i.test(file)) return file;
+  throw new AppError("E_OPTION", `--map "${file}" is neither a picture nor a page`, {
+    fix: "give a file that ends in .svg or .html, or none for the terminal",
+  });
+}
+
+/** @returns how many addresses were drawn: 0 when there was nothing to draw */
+export async function drawMap(
+  target: PortTarget | undefined,
+  query: SocketQuery,
+  file: string | true,
+): Promise<number> {
+  const { portFields } = await import("../ports/field.js");
+  const { pressure } = await import("../ports/pressure.js");
+  const { socketTable } = await import("../ports/summary.js");
+  const { portMapOf } = await import("../report/port-map-fields.js");
+  const { portRange } = await pressure({ top: 1, states: ["SYN_SENT"] });
+  const { listeners } = await socketTable({ port: target?.port, ip: target?.ip, states: ["LISTEN"], top: 1 });
+  const read = await portFields({ ...query, limit: MAX_ADDRESSES });
+  const isOnePort = target !== undefined && target.ports.first === target.ports.last;
+  const map = portMapOf(read, {
+    port: isOnePort ? target.ports.first : undefined,
+    ephemeral: portRange,
+    listeners,
+    at: new Date(),
+  });
+  if (map.fields.length === 0) return 0;
+  if (file === true) {
+    const { portMapText } = await import("../report/port-map-terminal.js");
+    process.stdout.write(portMapText(map, paintFor(process.stdout)));
+  } else {
+    await save(file, map);
+    const { formatCount, plural } = await import("../base/units.js");
+    const ports = map.fields.reduce((sum, field) => sum + field.ports.reduce((all, cell) => all + cell, 0), 0);
+    process.stdout.write(
+      `${file}: ${plural(map.fields.length, "field")}, ${formatCount(ports)} lit pixels, each a port in use\n`,
+    );
+  }
+  return map.fields.length;
+}
+
+async function save(file: string, map: Parameters<typeof import("../report/port-map-svg.js").portMapSvg>[0]) {
+  const isPicture = /\.svg$/i.test(file);
+  const text = isPicture
+    ? (await import("../report/port-map-svg.js")).portMapSvg(map)
+    : (await import("../report/port-map-html.js")).portMapHtml(map);
+  try {
+    writeFileSync(file, text);
+  } catch (cause) {
+    throw new AppError("E_SYSTEM", `${file} cannot be written: ${(cause as Error).message}`, {
+      fix: "give a file in a directory that exists and may be written to",
+      cause,
+    });
+  }
+}

@@ -1,0 +1,46 @@
+// `fourtuple ports --watch`: reads the table each second and draws it anew, until Ctrl-C.
+import { setTimeout as delay } from "node:timers/promises";
+import type { SocketQuery } from "../ports/query.js";
+import { openLive } from "../ui/live.js";
+import { Churn, type Rates } from "./ports-churn.js";
+
+const EVERY_MS = 1000;
+
+/**
+ * Shows `read`'s text again and again: in its place on a terminal, one after the other in a pipe.
+ *
+ * @returns the exit code
+ */
+export async function watch(query: SocketQuery, read: (rates: Rates) => Promise<string>): Promise<number> {
+  const ending = new AbortController();
+  const end = () => ending.abort();
+  const live = await openLive(process.stdout);
+  const churn = new Churn(query);
+  let last = "";
+  process.once("SIGINT", end).once("SIGTERM", end);
+  process.stdout.once("error", end);
+  try {
+    while (!ending.signal.aborted) {
+      const startMs = performance.now();
+      const rates = (await churn.read()) ?? { openedPerSec: 0, closedPerSec: 0 };
+      last = await read(rates);
+      if (live) live.show(trim(last));
+      else process.stdout.write(`${last}\n`);
+      await delay(Math.max(0, EVERY_MS - (performance.now() - startMs)), undefined, { signal: ending.signal }).catch(
+        () => undefined,
+      );
+    }
+  } finally {
+    live?.end();
+    process.off("SIGINT", end).off("SIGTERM", end);
+    process.stdout.off("error", end);
+  }
+  if (live) process.stdout.write(`${last}\n`);
+  return 0;
+}
+
+/** What a terminal has room for: more would push what was drawn before out of reach. */
+function trim(text: string): string {
+  const rows = (process.stdout.rows ?? 24) - 1;
+  return text.split("\n").slice(0, rows).join("\n");
+}

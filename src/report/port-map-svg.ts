@@ -1,0 +1,91 @@
+// The picture of ports as SVG text: which of an address's 65,536 ports are in use, one pixel each. The sum of the
+// rectangles in the paths of class "lit" is the number of ports in use, so the picture is evidence that can be counted.
+import { formatCount, plural } from "../base/units.js";
+import { countPorts, type MapField, type PortMap, SIDE } from "./port-field.js";
+import { type Layout, LEFT, layOut, TOP } from "./port-map-layout.js";
+import { HALO } from "./port-map-marks.js";
+import { drawPanel } from "./port-map-panel.js";
+import { escapeXml, PORT_MAP_STYLE } from "./port-map-style.js";
+
+/** @returns a file of its own; readable in light and dark */
+export function portMapSvg(map: PortMap): string {
+  const layout = layOut(map.fields, map.omittedAddresses);
+  const { width, height } = layout;
+  return [
+    `<svg xmlns="http://www.w3.org/2000/svg" class="port-map" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" aria-labelledby="map-title map-caption">`,
+    `<style>${PORT_MAP_STYLE}</style>`,
+    `<defs><linearGradient id="field" gradientUnits="userSpaceOnUse" x1="0" y1="0" x2="0" y2="${SIDE}"><stop class="top"/><stop class="bottom" offset="1"/></linearGradient>${HALO}</defs>`,
+    `<rect class="paper" width="${width}" height="${height}"/>`,
+    `<text id="map-title" class="title" x="${LEFT}" y="66">${escapeXml(map.title)}</text>`,
+    `<text id="map-caption" class="caption muted" x="${LEFT}" y="94">${escapeXml(map.caption)}</text>`,
+    ...drawHeadings(map, layout),
+    ...(layout.hero ? [drawPanel(layout.hero, map, true)] : []),
+    ...layout.others.map((panel) => drawPanel(panel, map, false)),
+    ...drawMore(layout),
+    ...drawLegend(map, layout),
+    map.source === undefined
+      ? ""
+      : `<text class="tiny muted" x="${LEFT}" y="${layout.footerY}">Read from the kernel's socket table: ${escapeXml(map.source)}</text>`,
+    "</svg>\n",
+  ].join("\n");
+}
+
+/** The two figures that tell the story: the ports spent on either side. */
+function drawHeadings({ fields, omittedAddresses = 0 }: PortMap, { hero, others }: Layout): string[] {
+  if (!hero) return [];
+  const right = others[0];
+  const lines = [heading(hero.x, hero.field.role, countPorts(hero.field.ports), hero.field.ip, hero.field.role)];
+  if (!right) return lines;
+  const rest = fields.slice(1);
+  const ports = rest.reduce((sum, field) => sum + countPorts(field.ports), 0);
+  const isMixed = rest.some(({ role }) => role !== right.field.role);
+  const role = isMixed ? "other addresses" : `${right.field.role}${rest.length > 1 ? "s" : ""}`;
+  const addresses = plural(rest.length, "address", "addresses");
+  const where =
+    omittedAddresses > 0 ? `on ${addresses} of ${formatCount(rest.length + omittedAddresses)}` : `on ${addresses}`;
+  return [...lines, heading(right.x, role, ports, rest.length === 1 ? right.field.ip : where, right.field.role)];
+}
+
+function heading(x: number, over: string, ports: number, where: string, role: MapField["role"]): string {
+  const tone = role === "server" ? "server" : "clients";
+  return [
+    `<text class="role muted" x="${x}" y="${TOP - 44}">${over.toUpperCase()}</text>`,
+    `<text class="figure" x="${x}" y="${TOP - 18}"><tspan class="${tone}">${plural(ports, "port")}</tspan><tspan class="where" dx="9">${escapeXml(where)}</tspan></text>`,
+  ].join("");
+}
+
+function drawMore({ more }: Layout): string[] {
+  if (!more) return [];
+  const { x, y, size, count } = more;
+  const middle = `x="${x + size / 2}" text-anchor="middle"`;
+  return [
+    `<rect class="rule" stroke-dasharray="3 4" x="${x + 0.5}" y="${y + 0.5}" width="${size - 1}" height="${size - 1}"/>`,
+    `<text class="strong muted" ${middle} y="${y + size / 2}">and ${formatCount(count)}</text><text class="small muted" ${middle} y="${y + size / 2 + 17}">more</text>`,
+  ];
+}
+
+function drawLegend({ fields, ephemeral }: PortMap, { legendY }: Layout): string[] {
+  const rows = (["server", "client"] as const).flatMap((role) => {
+    const ofRole = fields.filter((field) => field.role === role);
+    return ofRole.length === 0 ? [] : [[role === "server" ? "server" : "clients", describeRole(role, ofRole)] as const];
+  });
+  const all: (readonly [string, string])[] = [...rows];
+  if (ephemeral) {
+    const size = ephemeral.last - ephemeral.first + 1;
+    all.push(["range", `${plural(size, "port")} from which the kernel picks a client's (ephemeral range)`]);
+  }
+  all.push(["panel", "port not in use; each row holds 256, port 0 is at the top left"]);
+  const x = LEFT;
+  return all.map(([tone, text], index) => {
+    const y = legendY + index * 24;
+    return `<rect class="${tone}" x="${x}" y="${y - 10}" width="11" height="11" rx="2"/><text class="small" x="${x + 22}" y="${y}">${escapeXml(text)}</text>`;
+  });
+}
+
+function describeRole(role: MapField["role"], fields: readonly MapField[]): string {
+  const ports = fields.reduce((sum, field) => sum + countPorts(field.ports), 0);
+  const sockets = fields.reduce((sum, field) => sum + field.sockets, 0);
+  const end = role === "client" && fields.length > 1 ? "clients" : role;
+  const where = fields.length === 1 ? fields[0]!.ip : plural(fields.length, "address", "addresses");
+  return `${end}, ${where}: ${plural(ports, "port")} in use by ${plural(sockets, "socket")}`;
+}

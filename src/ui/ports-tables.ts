@@ -1,0 +1,144 @@
+// The tables of `fourtuple ports`: rankings, listeners with their accept queues, destinations under pressure, owners.
+import { formatEndpoint } from "../base/address.js";
+import { formatCount, plural } from "../base/units.js";
+import type { Owner, OwnerSummary } from "../ports/owners.js";
+import type { Pressure, PressureRow } from "../ports/pressure.js";
+import type { AddressRow, DestinationRow, ListenerRow, PortRow, Ranking, SocketTable } from "../ports/summary.js";
+import type { Paint } from "./paint.js";
+import { alignFigures } from "./table.js";
+
+export function localPortTable(ranking: Ranking<PortRow>, top: number, paint: Paint): string[] {
+  const rows = ranking.top
+    .slice(0, top)
+    .map(({ port, sockets, established, isListening }) => [
+      `${port}${isListening ? " (listening)" : ""}`,
+      formatCount(sockets),
+      formatCount(established),
+    ]);
+  return table(["local port", "sockets", "ESTABLISHED"], rows, ranking.distinct, paint);
+}
+
+/** @param what the column's heading: `peers` */
+export function addressTable(what: string, ranking: Ranking<AddressRow>, top: number, paint: Paint): string[] {
+  const rows = ranking.top.slice(0, top).map(({ ip, sockets }) => [ip, formatCount(sockets)]);
+  return table([what, "sockets"], rows, ranking.distinct, paint);
+}
+
+export function destinationTable(ranking: Ranking<DestinationRow>, top: number, paint: Paint): string[] {
+  const rows = ranking.top
+    .slice(0, top)
+    .map((row) => [
+      formatEndpoint(row.ip, row.port),
+      formatCount(row.sockets),
+      formatCount(row.established),
+      formatCount(row.timeWait),
+      formatCount(row.sources),
+    ]);
+  return table(["opened to", "sockets", "ESTABLISHED", "TIME_WAIT", "sources"], rows, ranking.distinct, paint);
+}
+
+/** Every LISTEN socket with what waits in its accept queue; the fullest first. */
+export function listenerTable(
+  listeners: readonly ListenerRow[],
+  { accepted }: Pick<SocketTable, "accepted">,
+  top: number,
+  paint: Paint,
+  ownerOf?: (inode: number) => Owner | undefined,
+): string[] {
+  const established = (listener: ListenerRow) => {
+    const rows = accepted.top.filter(({ ip, port }) => port === listener.port && covers(listener.ip, ip));
+    return rows.reduce((sum, row) => sum + row.established, 0);
+  };
+  const ordered = [...listeners].sort(
+    (a, b) => b.acceptQueue.used - a.acceptQueue.used || established(b) - established(a) || a.port - b.port,
+  );
+  const rows = ordered.slice(0, top).map((row) => {
+    const cells = [
+      formatEndpoint(row.ip, row.port),
+      formatCount(row.acceptQueue.used),
+      row.acceptQueue.limit === undefined ? "-" : formatCount(row.acceptQueue.limit),
+      formatCount(established(row)),
+      `${row.uid}`,
+    ];
+    const owner = ownerOf?.(row.inode);
+    if (ownerOf) cells.push(owner ? `${owner.command} ${owner.pid}` : "not visible");
+    return cells;
+  });
+  const header = ["listener", "queue used", "limit", "ESTABLISHED", "uid", ...(ownerOf ? ["process"] : [])];
+  return table(header, rows, listeners.length, paint);
+}
+
+/** How near each destination is to "Cannot assign requested address". */
+export function pressureTable({ rows, distinct }: Pressure, top: number, paint: Paint): string[] {
+  const cells = rows
+    .slice(0, top)
+    .map((row) => [
+      `${row.sourceIp} → ${formatEndpoint(row.destinationIp, row.destinationPort)}`,
+      formatCount(row.taken),
+      formatCount(row.timeWait),
+      formatCount(row.capacity),
+      formatCount(row.left),
+      percent(row),
+    ]);
+  const lines = table(["source → destination", "taken", "TIME_WAIT", "of", "left", "share"], cells, distinct, paint);
+  return lines.map((line, index) => (rows[index - 2]?.isMarked ? paint("bad", line) : line));
+}
+
+/** `--pressure`: the verdict, then the table. */
+export function pressureText(pressure: Pressure, top: number, paint: Paint): string {
+  const { portRange, kernelCapacity, reservedPorts, listeningPorts, marked, outgoing, distinct } = pressure;
+  const verdict =
+    marked > 0
+      ? paint("bad", `${plural(marked, "destination is", "destinations are")} past 80 % of the source ports`)
+      : paint("good", "no destination is past 80 % of the source ports");
+  const range = `${portRange.first}-${portRange.last}`;
+  return [
+    `${verdict}: ${plural(outgoing, "socket")} opened from here, ${plural(distinct, "source and destination", "pairs of source and destination")}`,
+    paint(
+      "dim",
+      `ip_local_port_range ${range}: ${formatCount(kernelCapacity)} to choose from for each pair (${formatCount(reservedPorts)} reserved, ${formatCount(listeningPorts)} listened on)`,
+    ),
+    ...pressureTable(pressure, top, paint),
+  ].join("\n");
+}
+
+/** Which processes have the sockets, and what could not be seen. */
+export function ownerLines(summary: OwnerSummary, top: number, paint: Paint): string[] {
+  const rows = summary.owners
+    .slice(0, top)
+    .map((owner) => [
+      `${owner.command} (${owner.pid})`,
+      formatCount(owner.sockets),
+      formatCount(owner.listening),
+      formatCount(owner.established),
+    ]);
+  const lines = table(["process", "sockets", "LISTEN", "ESTABLISHED"], rows, summary.owners.length, paint);
+  const notes = [
+    summary.notVisible > 0 ? `${plural(summary.notVisible, "socket")} without a visible owner` : undefined,
+    summary.kernelOwned > 0
+      ? `${formatCount(summary.kernelOwned)} owned by the kernel (TIME_WAIT and the like)`
+      : undefined,
+    summary.unreadable > 0
+      ? `${plural(summary.unreadable, "process", "processes")} may not be looked into: run as root to see all`
+      : undefined,
+  ].filter((note) => note !== undefined);
+  if (notes.length === 0) return lines;
+  return [...lines, ...(lines.length === 0 ? [""] : []), paint("dim", `  ${notes.join("; ")}`)];
+}
+
+/** An empty line, the heading, the rows, and how many more there are; nothing at all without rows. */
+function table(header: string[], rows: string[][], distinct: number, paint: Paint): string[] {
+  if (rows.length === 0) return [];
+  const [heading, ...lines] = alignFigures([header, ...rows], "  ");
+  const more = distinct - rows.length;
+  return ["", paint("dim", heading!), ...lines, ...(more > 0 ? [paint("dim", `  and ${formatCount(more)} more`)] : [])];
+}
+
+function covers(listenerIp: string, ip: string): boolean {
+  if (listenerIp === ip || listenerIp === "::") return true;
+  return listenerIp === "0.0.0.0" && !ip.includes(":");
+}
+
+function percent({ share }: PressureRow): string {
+  return `${(share * 100).toFixed(share < 0.1 ? 1 : 0)} %`;
+}

@@ -1,0 +1,171 @@
+// What `fourtuple ports` says, in words: the proof, the misses, and why a reading is less than it could be.
+import { describe, expect, it } from "vitest";
+import type { Pressure } from "../../src/ports/pressure.js";
+import type { SocketTable } from "../../src/ports/summary.js";
+import { pressureText } from "../../src/ui/ports-tables.js";
+import { hasSockets, overviewText, portText, readNote } from "../../src/ui/ports-text.js";
+
+const none = { distinct: 0, top: [] };
+const EMPTY: SocketTable = {
+  kind: "sockets",
+  version: 1,
+  takenAt: "2031-02-03T04:05:06.000Z",
+  elapsedMs: 12,
+  source: "sock_diag",
+  fallbackErrno: undefined,
+  wasInterrupted: false,
+  sockets: 0,
+  byFamily: { ipv4: 0, ipv6: 0, mapped: 0 },
+  byState: {},
+  byLocalPort: none,
+  byLocalAddress: none,
+  byPeer: none,
+  accepted: none,
+  byDestination: none,
+  incoming: 0,
+  outgoing: 0,
+  listeners: [],
+  counters: { listenOverflows: 0, listenDrops: 0 },
+  memory: undefined,
+};
+const LISTENER = {
+  ip: "0.0.0.0",
+  port: 7777,
+  family: 4,
+  acceptQueue: { used: 3, limit: 4096 },
+  uid: 0,
+  inode: 1,
+} as const;
+const SERVER: SocketTable = {
+  ...EMPTY,
+  sockets: 1_000_001,
+  byState: { LISTEN: 1, ESTABLISHED: 1_000_000 },
+  byPeer: { distinct: 20, top: [{ ip: "10.0.0.2", sockets: 64_512 }] },
+  accepted: {
+    distinct: 1,
+    top: [{ ip: "10.0.0.1", port: 7777, sockets: 1_000_000, established: 1_000_000, peers: 20 }],
+  },
+  incoming: 1_000_000,
+  listeners: [LISTENER],
+};
+const PORT = { ip: undefined, name: "7777", port: "7777" };
+const TOP = { top: 10 };
+
+function firstLine(text: string): string {
+  return text.split("\n")[0]!;
+}
+
+describe("portText()", () => {
+  it("is the article's proof, in figures", () => {
+    const text = portText(PORT, { local: SERVER, remote: EMPTY }, TOP);
+    expect(firstLine(text)).toBe(
+      "1,000,000 ESTABLISHED sockets share local port 7777; they come from 20 addresses; no other port was opened by accept",
+    );
+    expect(text).toContain("0.0.0.0:7777, accept queue 3 of 4,096, uid 0");
+    expect(text).toContain("and 19 more");
+  });
+
+  it("speaks of one socket as of one", () => {
+    const one = {
+      ...SERVER,
+      byPeer: { distinct: 1, top: [] },
+      accepted: { distinct: 1, top: [{ ip: "10.0.0.1", port: 7777, sockets: 1, established: 1, peers: 1 }] },
+    };
+    expect(firstLine(portText({ ...PORT, ip: "10.0.0.1" }, { local: one, remote: EMPTY }, TOP))).toBe(
+      "1 ESTABLISHED socket has local port 7777 of 10.0.0.1; it comes from 1 address; no other port was opened by accept",
+    );
+  });
+
+  it("says who leads to a port of another host", () => {
+    const remote = {
+      ...EMPTY,
+      sockets: 5,
+      byState: { ESTABLISHED: 5 },
+      outgoing: 5,
+      byLocalAddress: { distinct: 2, top: [{ ip: "10.0.0.8", sockets: 3 }] },
+    };
+    const name = { ip: "10.0.0.9", name: "10.0.0.9:5432", port: "5432" };
+    expect(firstLine(portText(name, { local: EMPTY, remote }, TOP))).toBe(
+      "5 ESTABLISHED sockets of this host lead to 10.0.0.9:5432, from 2 local addresses; each takes a local port",
+    );
+  });
+
+  it("says when it is only listened on, and when nobody listens any more", () => {
+    const idle = { ...EMPTY, sockets: 1, byState: { LISTEN: 1 }, listeners: [LISTENER] };
+    expect(firstLine(portText(PORT, { local: idle, remote: EMPTY }, TOP))).toBe(
+      "local port 7777 is listened on; it has no ESTABLISHED connection",
+    );
+    const left = { ...EMPTY, sockets: 2, byState: { TIME_WAIT: 2 } };
+    expect(firstLine(portText(PORT, { local: left, remote: EMPTY }, TOP))).toBe(
+      "2 sockets with local port 7777, and nothing listens on it",
+    );
+    expect(hasSockets({ local: EMPTY, remote: EMPTY })).toBe(false);
+  });
+
+  it("does not count a socket twice in silence when the port is a source port, too", () => {
+    const local = { ...SERVER, outgoing: 2, byState: { ESTABLISHED: 1_000_002 } };
+    const text = portText(PORT, { local, remote: EMPTY }, TOP);
+    expect(firstLine(text)).toMatch(/^1,000,000 ESTABLISHED/);
+    expect(text).toContain("1,000,002 ESTABLISHED (of these 2 opened from here, with it as their source port)");
+  });
+
+  it("owns up to what it may not see", () => {
+    const owners = { source: "sock_diag", owners: [], notVisible: 12, kernelOwned: 3, unreadable: 40 } as const;
+    const text = portText(PORT, { local: SERVER, remote: EMPTY }, { ...TOP, owners });
+    expect(text).toContain("12 sockets without a visible owner; 3 owned by the kernel");
+    expect(text).toContain("40 processes may not be looked into: run as root to see all");
+  });
+});
+
+describe("overviewText()", () => {
+  it("begins with the states, most first, and has the rates while it is watched", () => {
+    const text = overviewText(SERVER, { ...TOP, rates: { openedPerSec: 1200.4, closedPerSec: 0 } });
+    expect(firstLine(text)).toBe("1,000,001 TCP sockets: 1,000,000 ESTABLISHED, 1 LISTEN");
+    expect(text).toContain("sockets opened 1,200/s, closed 0/s");
+    expect(text).toMatch(/0\.0\.0\.0:7777 +3 +4,096 +1,000,000 +0/);
+  });
+});
+
+describe("pressureText()", () => {
+  it("marks what is past 80 %", () => {
+    const pressure: Pressure = {
+      ...EMPTY,
+      kind: "pressure",
+      portRange: { first: 32_768, last: 60_999 },
+      reservedPorts: 0,
+      listeningPorts: 1,
+      kernelCapacity: 28_231,
+      outgoing: 28_000,
+      distinct: 1,
+      marked: 1,
+      rows: [
+        {
+          sourceIp: "10.0.0.8",
+          destinationIp: "10.0.0.9",
+          destinationPort: 443,
+          taken: 28_000,
+          timeWait: 9000,
+          outsideRange: 0,
+          pool: "ip_local_port_range",
+          capacity: 28_231,
+          left: 231,
+          share: 0.992,
+          isMarked: true,
+        },
+      ],
+    };
+    const text = pressureText(pressure, 10, (tone, words) => (tone === "bad" ? `!${words}` : words));
+    expect(text).toMatch(/^!1 destination is past 80 % of the source ports: /);
+    expect(text).toMatch(/^! +10\.0\.0\.8 → 10\.0\.0\.9:443 +28,000 +9,000 +28,231 +231 +99 %$/m);
+  });
+});
+
+describe("readNote()", () => {
+  it("says why it was not netlink, and when the table moved", () => {
+    expect(readNote({ fallbackErrno: "EPERM", wasInterrupted: false })).toMatch(
+      /netlink is not to be had here \(EPERM\)/,
+    );
+    expect(readNote({ fallbackErrno: undefined, wasInterrupted: true })).toMatch(/NLM_F_DUMP_INTR/);
+    expect(readNote({ fallbackErrno: undefined, wasInterrupted: false })).toBeUndefined();
+  });
+});
