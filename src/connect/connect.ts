@@ -14,6 +14,9 @@ export async function connect(options: ConnectOptions): Promise<ConnectRun> {
   const run = new ConnectRun(settings, await findTargets(settings));
   const { signal } = options;
   if (signal?.aborted) run.stop().catch(() => undefined);
-  signal?.addEventListener("abort", () => run.stop().catch(() => undefined), { once: true });
+  const stop = () => void run.stop().catch(() => undefined);
+  signal?.addEventListener("abort", stop, { once: true });
+  const forget = () => signal?.removeEventListener("abort", stop);
+  run.done.then(forget, forget);
   return run;
 }

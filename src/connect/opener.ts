@@ -18,12 +18,14 @@ export class Opener {
   private readonly planner: TuplePlanner;
   private readonly cursor: Int32Array;
   private readonly kernelPicksPort: boolean;
+  private readonly reusesTuples: boolean;
   private readonly destinations: SocketAddress[][];
   private readonly sources: { address: SocketAddress; current: number; isAny: boolean }[];
 
   constructor(plan: ConnectPlan) {
     this.planner = new TuplePlanner(plan.tuples);
     this.cursor = new Int32Array(plan.shared);
+    this.reusesTuples = plan.reusesTuples;
     this.kernelPicksPort = plan.tuples.ports.chosenBy === "kernel";
     const { groups } = plan.tuples;
     this.destinations = groups.map((group) => group.destinations.map(({ ip, port }) => new SocketAddress(ip, port)));
@@ -35,13 +37,14 @@ export class Opener {
 
   /** @returns a connecting descriptor, or a negative errno whose step is in failedPhase */
   open(): number {
-    for (;;) {
-      const index = this.nextIndex();
-      if (index >= this.planner.count) {
+    for (let tried = 0; ; tried++) {
+      const next = this.nextIndex();
+      if (this.reusesTuples ? tried >= this.planner.count : next >= this.planner.count) {
         // Given back, so that the cursor does not run on until it wraps.
         Atomics.sub(this.cursor, SHARED.cursor, 1);
         return this.fail(PHASE.bind, -EADDRNOTAVAIL);
       }
+      const index = next % this.planner.count;
       const tuple = this.planner.at(index);
       const destination = this.destinations[tuple.group]![tuple.destination]!;
       if (this.isSelf(tuple)) {

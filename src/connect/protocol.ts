@@ -7,6 +7,8 @@ export interface ConnectPlan {
   readonly tuples: TuplePlan;
   /** How many connections this shard is to open at most. */
   readonly share: number;
+  /** Tuples may be used a second time: the schedule closes connections and opens others. */
+  readonly reusesTuples: boolean;
   /** Connections that may be in flight in this shard. */
   readonly window: number;
   readonly connectTimeoutMs: number;
@@ -63,6 +65,8 @@ export const COUNTER = {
 } as const;
 
 export type ConnectMessage =
+  /** The thread is up: it opens what it is told to. */
+  | { readonly type: "ready" }
   | { readonly type: "opened"; readonly ip: string; readonly port: number }
   | { readonly type: "received"; readonly text: string }
   /** Everything asked of this shard so far has been tried and has settled. */

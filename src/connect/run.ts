@@ -50,6 +50,8 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
   readonly #settled = new Set<number>();
   readonly #stopping = new AbortController();
   #pacedMs = 0;
+  /** When the first thread was up. */
+  #readyMs: number | undefined;
   #stage: ConnectSnapshot["stage"] = "ramp";
   #rampEnded!: () => void;
   #fault: AppError | undefined;
@@ -79,6 +81,7 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
   /** Ends at once: the closing is left to the kernel, when the process ends. */
   abort(): void {
     this.pool.abort();
+    this.#stopping.abort();
   }
 
   snapshot(): ConnectSnapshot {
@@ -87,7 +90,7 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
       elapsedMs: now - this.#startMs,
       stage: this.#stage,
       asked: this.settings.connections,
-      wanted: this.settings.schedule.wantedAt(now - this.#startMs),
+      wanted: this.#readyMs === undefined ? 0 : this.settings.schedule.wantedAt(now - this.#readyMs),
       started: this.#sum(COUNTER.started),
       established: this.#sum(COUNTER.established),
       open: this.#stage === "closed" ? 0 : this.#sum(COUNTER.open),
@@ -164,11 +167,12 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
   #pace(): void {
     if (this.#stage !== "ramp" || this.#stopping.signal.aborted) return;
     const { schedule, isPaced } = this.settings;
-    const nowMs = performance.now() - this.#startMs;
+    // The clock of a pace begins with the first thread: its start is no reason for a burst.
+    const nowMs = this.#readyMs === undefined ? 0 : performance.now() - this.#readyMs;
     // A stage's end is not stepped over: its peak is asked for before the next stage begins.
     const elapsedMs = schedule.turnsMs.find((turnMs) => turnMs > this.#pacedMs && turnMs < nowMs) ?? nowMs;
     this.#pacedMs = elapsedMs;
-    const wanted = schedule.wantedAt(elapsedMs);
+    const wanted = isPaced && this.#readyMs === undefined ? 0 : schedule.wantedAt(elapsedMs);
     for (let shard = 0; shard < this.#shape.shards; shard++) {
       // Without a pace the shards take turns: one begins when an earlier one has settled.
       const hasTurn = isPaced || shard < this.#settled.size + this.#shape.active;
@@ -177,7 +181,7 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
       // The next thread is started ahead of its turn: that takes it some tens of milliseconds.
       else if (target > 0 || shard < this.#settled.size + this.#shape.active + 1) this.#startShard(shard, target);
     }
-    if (elapsedMs >= schedule.endMs) this.#endRampWhenSettled(wanted);
+    if (this.#readyMs !== undefined && elapsedMs >= schedule.endMs) this.#endRampWhenSettled(wanted);
   }
 
   #endRampWhenSettled(wanted: number): void {
@@ -193,6 +197,7 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
       {
         tuples: this.targets.plan,
         share: shareOf(this.#shape, shard),
+        reusesTuples: settings.isStaged,
         window: Math.max(1, Math.floor(settings.concurrency / this.#shape.active)),
         connectTimeoutMs: settings.connectTimeoutMs,
         tableSize: this.nofileLimit,
@@ -207,7 +212,10 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
   }
 
   #hear(message: ConnectMessage, shard: number): void {
-    if (message.type === "opened") this.emit("opened", { ip: message.ip, port: message.port });
+    if (message.type === "ready") {
+      this.#readyMs ??= performance.now();
+      this.#pace();
+    } else if (message.type === "opened") this.emit("opened", { ip: message.ip, port: message.port });
     else if (message.type === "received") this.emit("received", message.text);
     else {
       if (this.pool.memories[shard]!.counters[COUNTER.started]! >= shareOf(this.#shape, shard))

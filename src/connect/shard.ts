@@ -43,6 +43,8 @@ class ConnectShard {
   /** When the last wait ended: the time of all events that it brought. */
   private nowMs = 0;
   private nextCheckMs = 0;
+  /** In flight at most: less than planned where handshakes alone fill the descriptor table. */
+  private window: number;
   private settledAt = 0;
 
   constructor(shard: Shard<ConnectPlan, ConnectMessage>) {
@@ -51,6 +53,7 @@ class ConnectShard {
     const slots = plan.share + SLOTS_SPARE;
     this.shard = shard;
     this.plan = plan;
+    this.window = plan.window;
     this.counters = memory.counters;
     this.shared = new Int32Array(plan.shared);
     this.opener = new Opener(plan);
@@ -63,6 +66,7 @@ class ConnectShard {
 
   run(): void {
     const { epoll, memory } = this.shard;
+    this.shard.tell({ type: "ready" });
     while (this.shard.command === COMMAND.run) {
       const wanted = Atomics.load(memory.control, CONTROL.target);
       const mayOpenMore = this.follow(wanted);
@@ -100,11 +104,13 @@ class ConnectShard {
   }
 
   private mayOpen(wanted: number): boolean {
-    return this.begun < wanted && this.counters[COUNTER.inFlight]! < this.plan.window;
+    return this.begun < wanted && this.counters[COUNTER.inFlight]! < this.window;
   }
 
   private openOne(): void {
     const counters = this.counters;
+    // In flight first: the main thread takes "begun, and nothing in flight" for the end of a ramp.
+    counters[COUNTER.inFlight]! += 1;
     counters[COUNTER.started]! += 1;
     const startedMs = performance.now();
     if (counters[COUNTER.firstBegunAt] === 0) counters[COUNTER.firstBegunAt] = performance.timeOrigin + startedMs;
@@ -112,14 +118,21 @@ class ConnectShard {
     // A full descriptor table makes room by parking connections that are open already.
     if (fd === -EMFILE && this.table.park() > 0) fd = this.opener.open();
     counters[COUNTER.skippedTuples] = this.opener.skipped;
+    if (fd === -EMFILE && counters[COUNTER.inFlight]! > 1) {
+      // Handshakes have all the descriptors: their end makes room, so no more of them at once than there are now.
+      counters[COUNTER.started]! -= 1;
+      counters[COUNTER.inFlight]! -= 1;
+      this.window = counters[COUNTER.inFlight]!;
+      return;
+    }
     if (fd < 0) {
+      counters[COUNTER.inFlight]! -= 1;
       counters[COUNTER.failed]! += 1;
       this.shard.memory.countFailure(this.opener.failedPhase, -fd);
       return;
     }
     const slot = this.table.add(fd, CONNECTING);
     this.startedMs[slot] = startedMs;
-    counters[COUNTER.inFlight]! += 1;
     const added = this.shard.epoll.add(fd, EVENTS, slot);
     if (added < 0) this.fail(slot, PHASE.register, -added);
   }

@@ -30,6 +30,7 @@ export interface Targets {
 }
 
 const LOOPBACK_FIRST: IpAddress = { family: 4, bytes: Uint8Array.of(127, 0, 0, 1) };
+const LOOPBACK_V6: IpAddress = { family: 6, bytes: Uint8Array.of(...new Uint8Array(15), 1) };
 const LOOPBACK_ADDRESSES = 2 ** 24 - 2;
 /** Needs no privilege (ip_unprivileged_port_start is 1024 by default). */
 const EXPLICIT_PORTS: PortRange = { first: 1024, last: 65535 };
@@ -69,7 +70,10 @@ export async function findTargets(settings: ConnectSettings): Promise<Targets> {
 
 async function resolveDestinations(text: string): Promise<Destination[]> {
   const { host, ports } = parseHostPorts(text);
-  const ip = await resolveHost(host);
+  const resolved = await resolveHost(host);
+  // The kernel takes the unspecified address for loopback: so do we, and look for it there.
+  const isAny = resolved.bytes.every((byte) => byte === 0);
+  const ip = isAny ? (resolved.family === 4 ? LOOPBACK_FIRST : LOOPBACK_V6) : resolved;
   return Array.from({ length: ports.last - ports.first + 1 }, (_, i) => ({ ip, port: ports.first + i }));
 }
 

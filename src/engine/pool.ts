@@ -37,6 +37,8 @@ interface Running {
 export class ShardPool<Plan, Message> {
   readonly #options: PoolOptions<Message>;
   readonly #shards: Running[] = [];
+  // process.exit() waits for threads, and a thread in epoll_wait() would wait for ever.
+  readonly #onExit = (): void => this.abort();
 
   constructor(options: PoolOptions<Message>) {
     this.#options = options;
@@ -63,6 +65,7 @@ export class ShardPool<Plan, Message> {
   /** Starts a shard and returns its number. */
   start(plan: Plan, target = 0): number {
     const index = this.#shards.length;
+    if (this.living === 0) process.on("exit", this.#onExit);
     const memory = new ShardMemory();
     memory.control[CONTROL.target] = target;
     const wakeFd = openEventfd();
@@ -79,6 +82,7 @@ export class ShardPool<Plan, Message> {
       shard.alive = false;
       closeFd(wakeFd);
       closeLeftBehind(memory);
+      if (this.living === 0) process.off("exit", this.#onExit);
     });
     this.#shards.push(shard);
     return index;
@@ -96,7 +100,11 @@ export class ShardPool<Plan, Message> {
 
   /** Tells every shard to close its connections and waits until all have ended. */
   async stop(): Promise<void> {
-    this.setAll(CONTROL.command, COMMAND.stop);
+    for (const { alive, memory, wakeFd } of this.#shards) {
+      // One that is to end at once is not to begin closing after all.
+      const before = Atomics.compareExchange(memory.control, CONTROL.command, COMMAND.run, COMMAND.stop);
+      if (alive && before === COMMAND.run) ring(wakeFd);
+    }
     await this.ended();
   }
 

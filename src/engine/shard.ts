@@ -95,12 +95,14 @@ function takeOwnTable(control: Int32Array, kept: readonly number[]): void {
   Atomics.store(control, TABLE_GATE, GATE.passed);
   Atomics.notify(control, TABLE_GATE);
   if (refused) Atomics.store(control, CONTROL.tableShared, 1);
-  else closeSocketsExcept(kept);
+  else closeCopiesExcept(kept);
 }
 
-/** Closes the copies of sockets that are nothing to this thread: they would keep alive what the others close. */
-function closeSocketsExcept(kept: readonly number[]): void {
+/** Closes the copies of sockets and files that are nothing to this thread: they would keep alive what others close. */
+function closeCopiesExcept(kept: readonly number[]): void {
   for (const { fd, target } of listDescriptors()) {
-    if (fd > 2 && target.startsWith("socket:") && !kept.includes(fd)) closeFd(fd);
+    const isOfOthers = target.startsWith("socket:") || (target.startsWith("/") && !target.startsWith("/dev/"));
+    // Pipes stay: libuv's own are among them.
+    if (fd > 2 && isOfOthers && !kept.includes(fd)) closeFd(fd);
   }
 }

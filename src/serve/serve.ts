@@ -14,7 +14,10 @@ export async function serve(options: ServeOptions): Promise<ServeRun> {
   const run = new ServeRun(settings, await openListener(settings.at, settings.backlog));
   const { signal } = options;
   if (signal?.aborted) run.stop().catch(() => undefined);
-  signal?.addEventListener("abort", () => run.stop().catch(() => undefined), { once: true });
+  const stop = () => void run.stop().catch(() => undefined);
+  signal?.addEventListener("abort", stop, { once: true });
+  const forget = () => signal?.removeEventListener("abort", stop);
+  run.done.then(forget, forget);
   await run.ready;
   return run;
 }

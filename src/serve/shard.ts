@@ -83,7 +83,8 @@ class ServeShard {
       }
       this.table.recycle();
     }
-    closeFd(listener);
+    // Where the table is shared, the listening socket is the main thread's to close.
+    if (memory.control[CONTROL.tableShared] === 0) closeFd(listener);
     if (this.shard.command === COMMAND.stop) this.closeAll();
   }
 
@@ -152,7 +153,7 @@ class ServeShard {
       closeFd(fd);
       return;
     }
-    if (open > this.shared[SHARED.peak]!) this.shared[SHARED.peak] = open;
+    this.raisePeak(open);
     counters[COUNTER.open]! += 1;
     const slot = this.table.add(fd, OPEN);
     const added = this.shard.epoll.add(fd, EVENTS, slot);
@@ -166,6 +167,16 @@ class ServeShard {
     if (!this.isFilling && counters[COUNTER.open]! > this.halfOfTable) {
       this.isFilling = true;
       this.shard.tell({ type: "filling" });
+    }
+  }
+
+  /** Several shards raise it: a lower value must not take the place of a higher one. */
+  private raisePeak(open: number): void {
+    let peak = this.shared[SHARED.peak]!;
+    while (open > peak) {
+      const found = Atomics.compareExchange(this.shared, SHARED.peak, peak, open);
+      if (found === peak) return;
+      peak = found;
     }
   }
 

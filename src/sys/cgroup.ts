@@ -35,7 +35,11 @@ function readGroup(folder: string, isV2: boolean): CgroupMemory | undefined {
   const usedBytes = Number(readText(`${folder}/${isV2 ? "memory.current" : "memory.usage_in_bytes"}`));
   // "max" is no number; version 1 says "no limit" with a number near 2^63.
   if (!(limitBytes > 0) || limitBytes >= 2 ** 62 || Number.isNaN(usedBytes)) return undefined;
-  return { limitBytes, usedBytes };
+  // Cached files that were not used lately make way before anything fails: they are room.
+  const cached = new RegExp(`^${isV2 ? "" : "total_"}inactive_file (\\d+)`, "m").exec(
+    readText(`${folder}/memory.stat`) ?? "",
+  );
+  return { limitBytes, usedBytes: Math.max(0, usedBytes - Number(cached?.[1] ?? 0)) };
 }
 
 /** `/a/b` gives `/a/b`, `/a` and the root: a parent's limit binds too. */

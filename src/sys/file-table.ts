@@ -81,7 +81,10 @@ export class FileTable {
     const first = this.filled;
     const taken = this.updateFiles(first, fds.address, count);
     if (taken < 0) return taken;
-    if (taken < count) return -EIO;
+    if (taken < count) {
+      for (let index = first; index < first + taken; index++) this.updateFiles(index, noFiles.address, 1);
+      return -EIO;
+    }
     this.filled += count;
     this.inUse += count;
     return first;
