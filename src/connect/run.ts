@@ -50,7 +50,8 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
   readonly #settled = new Set<number>();
   readonly #stopping = new AbortController();
   #pacedMs = 0;
-  /** When the first thread was up. */
+  #readyShards = 0;
+  /** When as many threads were up as open at the same time. */
   #readyMs: number | undefined;
   #stage: ConnectSnapshot["stage"] = "ramp";
   #rampEnded!: () => void;
@@ -167,12 +168,12 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
   #pace(): void {
     if (this.#stage !== "ramp" || this.#stopping.signal.aborted) return;
     const { schedule, isPaced } = this.settings;
-    // The clock of a pace begins with the first thread: its start is no reason for a burst.
+    // The clock begins when the threads are up: their start is no reason for a burst, nor to begin without the others.
     const nowMs = this.#readyMs === undefined ? 0 : performance.now() - this.#readyMs;
     // A stage's end is not stepped over: its peak is asked for before the next stage begins.
     const elapsedMs = schedule.turnsMs.find((turnMs) => turnMs > this.#pacedMs && turnMs < nowMs) ?? nowMs;
     this.#pacedMs = elapsedMs;
-    const wanted = isPaced && this.#readyMs === undefined ? 0 : schedule.wantedAt(elapsedMs);
+    const wanted = this.#readyMs === undefined ? 0 : schedule.wantedAt(elapsedMs);
     for (let shard = 0; shard < this.#shape.shards; shard++) {
       // Without a pace the shards take turns: one begins when an earlier one has settled.
       const hasTurn = isPaced || shard < this.#settled.size + this.#shape.active;
@@ -213,7 +214,8 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
 
   #hear(message: ConnectMessage, shard: number): void {
     if (message.type === "ready") {
-      this.#readyMs ??= performance.now();
+      this.#readyShards++;
+      if (this.#readyShards === this.#shape.active) this.#readyMs = performance.now();
       this.#pace();
     } else if (message.type === "opened") this.emit("opened", { ip: message.ip, port: message.port });
     else if (message.type === "received") this.emit("received", message.text);

@@ -55,6 +55,7 @@ export class ServeRun extends EventEmitter<ServeEvents> {
   #stopping: Promise<void> | undefined;
   #residentAtPeak = 0;
   #isPaused = false;
+  #watchedAccepted = -1;
   #fault: AppError | undefined;
   #isReady!: () => void;
 
@@ -159,6 +160,10 @@ export class ServeRun extends EventEmitter<ServeEvents> {
   }
 
   #watchMemory(): void {
+    // A server to which nobody comes uses no memory, and is to use no CPU.
+    const accepted = this.#sum(COUNTER.accepted);
+    if (accepted === this.#watchedAccepted && !this.#isPaused) return;
+    this.#watchedAccepted = accepted;
     if (this.#sum(COUNTER.open) >= this.#sharedWords[SHARED.peak]!) {
       this.#residentAtPeak = Math.max(this.#residentAtPeak, readMemoryUse().residentBytes);
     }
