@@ -31,7 +31,7 @@ export interface Targets {
 
 const LOOPBACK_FIRST: IpAddress = { family: 4, bytes: Uint8Array.of(127, 0, 0, 1) };
 const LOOPBACK_V6: IpAddress = { family: 6, bytes: Uint8Array.of(...new Uint8Array(15), 1) };
-const LOOPBACK_ADDRESSES = 2 ** 24 - 2;
+const LOOPBACK_ADDRESSES = 2 ** 24 - 3;
 /** Needs no privilege (ip_unprivileged_port_start is 1024 by default). */
 const EXPLICIT_PORTS: PortRange = { first: 1024, last: 65535 };
 const EPHEMERAL_DEFAULT = [32768, 60999] as const;
@@ -103,7 +103,9 @@ function sourcesFor(
   if (ip.family === 4 && isLoopback(ip)) {
     // One more than the numbers ask for: some ports are taken by others.
     const needed = Math.ceil(settings.connections / (portCount(ports) * destinations)) + 1;
-    return [{ first: LOOPBACK_FIRST, count: Math.min(needed, LOOPBACK_ADDRESSES) }];
+    // A port that is bound by its number is nobody else's: a large run leaves 127.0.0.1, which all others use, alone.
+    const first = settings.connections > MANY ? addToIp(LOOPBACK_FIRST, 1) : LOOPBACK_FIRST;
+    return [{ first, count: Math.min(needed, LOOPBACK_ADDRESSES) }];
   }
   return interfaceSources(ip).map((first) => ({ first, count: 1 }));
 }
