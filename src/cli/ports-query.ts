@@ -4,6 +4,7 @@ import { AppError } from "../base/errors.js";
 import { type SocketQuery, stateMask } from "../ports/query.js";
 import type { SocketFilter } from "../ports/summary.js";
 import type { TcpState } from "../ports/view.js";
+import { TCP_STATES } from "../sys/constants.js";
 
 /** The endpoint that was asked about; `ip` is undefined where the port alone was given: any address. */
 export interface PortTarget {
@@ -23,19 +24,8 @@ export interface FilterOptions {
   readonly memory?: boolean;
 }
 
-const STATES = [
-  "ESTABLISHED",
-  "SYN_SENT",
-  "SYN_RECV",
-  "FIN_WAIT1",
-  "FIN_WAIT2",
-  "TIME_WAIT",
-  "CLOSE",
-  "CLOSE_WAIT",
-  "LAST_ACK",
-  "LISTEN",
-  "CLOSING",
-] as const satisfies readonly TcpState[];
+/** Those a person knows of: the kernel's own for no state and for a request socket are not among them. */
+const STATES = TCP_STATES.filter((state) => state !== "UNKNOWN" && state !== "NEW_SYN_RECV");
 /** What `ss` and netstat call them. */
 const ALIASES: Readonly<Record<string, TcpState>> = {
   ESTAB: "ESTABLISHED",

@@ -1,4 +1,5 @@
 // The client's door: checks what is asked, finds where it goes, and starts the run.
+import { stopOnAbort } from "../engine/stopping.js";
 import { type ConnectOptions, settleOptions } from "./options.js";
 import { ConnectRun } from "./run.js";
 import { findTargets } from "./targets.js";
@@ -12,11 +13,6 @@ import { findTargets } from "./targets.js";
 export async function connect(options: ConnectOptions): Promise<ConnectRun> {
   const settings = settleOptions(options);
   const run = new ConnectRun(settings, await findTargets(settings));
-  const { signal } = options;
-  if (signal?.aborted) run.stop().catch(() => undefined);
-  const stop = () => void run.stop().catch(() => undefined);
-  signal?.addEventListener("abort", stop, { once: true });
-  const forget = () => signal?.removeEventListener("abort", stop);
-  run.done.then(forget, forget);
+  stopOnAbort(run, options.signal);
   return run;
 }

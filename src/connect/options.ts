@@ -3,6 +3,7 @@ import { type AddressRange, type PortRange, parsePorts } from "../base/address.j
 import { AppError } from "../base/errors.js";
 import { formatCount } from "../base/units.js";
 import { type Schedule, type Stage, stagedSchedule, steadySchedule } from "../engine/schedule.js";
+import { MANY } from "../engine/stopping.js";
 
 export interface ConnectOptions {
   /** Where to: `host:port`, `[::1]:7777`, `host:7777-7786`, `:7777` for 127.0.0.1. */
@@ -55,8 +56,6 @@ export interface ConnectSettings {
   readonly isSingle: boolean;
 }
 
-/** Above this many, connections are closed with RST unless asked otherwise. */
-export const MANY = 1000;
 const CONCURRENCY = 1024;
 const CONNECT_TIMEOUT_MS = 10_000;
 const HOLD_MS = 10_000;

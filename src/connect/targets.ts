@@ -15,12 +15,13 @@ import {
 import { AppError } from "../base/errors.js";
 import { formatCount } from "../base/units.js";
 import { type Destination, portCount, type SourcePorts, type TupleGroup, type TuplePlan } from "../engine/planner.js";
+import { MANY } from "../engine/stopping.js";
 import { errnoMeaning, errnoName } from "../sys/errno.js";
 import { readSysctlNumbers } from "../sys/procfs.js";
 import { resolveHost } from "../sys/resolve.js";
 import { SocketAddress } from "../sys/sockaddr.js";
 import { bindTo, closeFd, connectTo, localAddress, openTcp, openUdp } from "../sys/socket.js";
-import { type ConnectSettings, MANY } from "./options.js";
+import type { ConnectSettings } from "./options.js";
 
 export interface Targets {
   readonly plan: TuplePlan;

@@ -1,4 +1,5 @@
 // The server's door: checks what is asked, binds, and starts the run.
+import { stopOnAbort } from "../engine/stopping.js";
 import { openListener } from "./listener.js";
 import { type ServeOptions, settleOptions } from "./options.js";
 import { ServeRun } from "./run.js";
@@ -12,12 +13,7 @@ import { ServeRun } from "./run.js";
 export async function serve(options: ServeOptions): Promise<ServeRun> {
   const settings = settleOptions(options);
   const run = new ServeRun(settings, await openListener(settings.at, settings.backlog));
-  const { signal } = options;
-  if (signal?.aborted) run.stop().catch(() => undefined);
-  const stop = () => void run.stop().catch(() => undefined);
-  signal?.addEventListener("abort", stop, { once: true });
-  const forget = () => signal?.removeEventListener("abort", stop);
-  run.done.then(forget, forget);
+  stopOnAbort(run, options.signal);
   await run.ready;
   return run;
 }

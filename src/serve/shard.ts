@@ -3,6 +3,7 @@
 import { ConnectionTable, FREE } from "../engine/connection-table.js";
 import { LISTENER, runShard, type Shard, WAKE_UP } from "../engine/shard.js";
 import { COMMAND, CONTROL, PHASE } from "../engine/shard-memory.js";
+import { MANY } from "../engine/stopping.js";
 import { createServerProtocol, type ServerProtocol } from "../protocol/server-protocol.js";
 import { EPOLLET, EPOLLEXCLUSIVE, EPOLLIN, EPOLLOUT, EPOLLRDHUP } from "../sys/constants.js";
 import { EAGAIN, ECONNABORTED, ECONNRESET, EINTR, EMFILE, ENFILE, ENOBUFS, ENOMEM } from "../sys/errno.js";
@@ -21,8 +22,6 @@ const ACCEPT_AT_ONCE = 64;
 const READ_BYTES = 64 * 1024;
 // A full table is tried again this often: room may come from another thread of the same table, or the host's.
 const RETRY_MS = 100;
-// Above this many, stopping closes with RST: no TIME_WAIT stays.
-const MANY = 1000;
 const SLOTS_AT_FIRST = 4096;
 
 class ServeShard {

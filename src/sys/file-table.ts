@@ -4,6 +4,7 @@
 import { IORING, MSG_NOSIGNAL, SO_LINGER, SOL_SOCKET } from "./constants.js";
 import { EIO } from "./errno.js";
 import { lastErrno, libc, NativeBuffer, nativeView } from "./libc.js";
+import { lingerZero } from "./socket.js";
 
 const RING_ENTRIES = 4;
 const PARAMS_BYTES = 120;
@@ -16,7 +17,6 @@ const MSG_DONTWAIT = 0x40;
 /** Entries removed by one call: more would keep a thread that is to stop waiting too long. */
 const REMOVED_AT_ONCE = 512;
 
-const lingerZero = NativeBuffer.from(new Uint8Array(new Int32Array([1, 0]).buffer));
 const noFiles = NativeBuffer.from(new Uint8Array(new Int32Array(REMOVED_AT_ONCE).fill(-1).buffer));
 
 /** Up to `capacity` sockets without descriptors. Calls return what the system call would, or a negative errno. */

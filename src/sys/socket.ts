@@ -21,7 +21,8 @@ import { describeSockaddr, SOCKADDR_SIZE, type SocketAddress } from "./sockaddr.
 
 const FLAGS = SOCK_NONBLOCK | SOCK_CLOEXEC;
 const one = intBuffer(1);
-const lingerZero = NativeBuffer.from(new Uint8Array(new Int32Array([1, 0]).buffer));
+/** struct linger { on, 0 seconds }: the close that it is set for sends RST. */
+export const lingerZero = NativeBuffer.from(new Uint8Array(new Int32Array([1, 0]).buffer));
 const intResult = new NativeBuffer(4);
 const intLength = intBuffer(4);
 const peer = new NativeBuffer(SOCKADDR_SIZE);

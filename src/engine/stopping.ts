@@ -1,0 +1,17 @@
+// What both roles have in common when they end: how many connections are many, and an AbortSignal that ends a run.
+
+/** Above this many, connections are closed with RST unless asked otherwise, so that no TIME_WAIT stays. */
+export const MANY = 1000;
+
+/** Stops `run` when `signal` is aborted, now or later; once the run has ended the signal knows nothing of it. */
+export function stopOnAbort(
+  run: { readonly done: Promise<unknown>; stop(): Promise<unknown> },
+  signal?: AbortSignal,
+): void {
+  if (!signal) return;
+  const stop = () => void run.stop().catch(() => undefined);
+  if (signal.aborted) stop();
+  signal.addEventListener("abort", stop, { once: true });
+  const forget = () => signal.removeEventListener("abort", stop);
+  run.done.then(forget, forget);
+}
