@@ -74,9 +74,9 @@ export function settleOptions(options: ConnectOptions): ConnectSettings {
   positive("connect timeout", options.connectTimeoutMs);
   positive("message rate", options.messageRatePerSec);
   for (const stage of stages) {
-    positive("a stage's duration", stage.durationMs);
+    positive("a stage's duration", stage.durationMs ?? Number.NaN);
     // Going down to none is a stage, too.
-    if (stage.target !== 0) positive("a stage's target", stage.target, true);
+    if (stage.target !== 0) positive("a stage's target", stage.target ?? Number.NaN, true);
   }
   const { durationMs = 0, sourcePorts, close } = options;
   if (!(durationMs >= 0)) throw option(`a duration of ${durationMs} ms is not possible`, "give 0 or more");

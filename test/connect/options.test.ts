@@ -54,6 +54,11 @@ const WRONGLY_TAKEN: [string, ConnectOptions, string][] = [
     "E_OPTION",
   ],
   ["a stage with fewer connections than none", { to: at, stages: [stage, { durationMs: 50, target: -3 }] }, "E_OPTION"],
+  [
+    "a stage that misspells its target",
+    { to: at, stages: [{ durationMs: 50, connections: 5 } as unknown as typeof stage] },
+    "E_OPTION",
+  ],
   ["a stage with 1e99 connections", { to: at, stages: [{ durationMs: 50, target: 1e99 }] }, "E_OPTION"],
   ["a hold of less than no time", { to: at, connections: 2, durationMs: -1 }, "E_OPTION"],
   ["a hold of NaN", { to: at, connections: 2, durationMs: Number.NaN }, "E_OPTION"],
