@@ -1,6 +1,9 @@
 // The public API. The engine is loaded when it is first asked for, so that importing this is quick and possible anywhere.
 import type { ConnectOptions } from "./connect/options.js";
 import type { ConnectRun } from "./connect/run.js";
+import type { InspectedLimit } from "./doctor/inspect.js";
+import type { CapacityOptions } from "./doctor/options.js";
+import type { Prediction } from "./doctor/predict.js";
 import type { Pressure, PressureOptions } from "./ports/pressure.js";
 import type { SocketTable, SummaryOptions } from "./ports/summary.js";
 import type { ServeOptions } from "./serve/options.js";
@@ -10,9 +13,18 @@ export type { AddressRange, PortRange } from "./base/address.js";
 export { parseAddressRanges } from "./base/address.js";
 export { AppError, type ErrorCode } from "./base/errors.js";
 export type { ConnectOptions } from "./connect/options.js";
-export type { ConnectResult, ConnectSnapshot, Explanation, FailureReport } from "./connect/result.js";
+export type { ConnectResult, ConnectSnapshot, FailureReport } from "./connect/result.js";
 export type { ConnectEvents, ConnectRun } from "./connect/run.js";
+export type { Diagnosis, Finding, Suspect, Whose } from "./doctor/explain/diagnosis.js";
+export { explainRun } from "./doctor/explain/run.js";
+export type { HostFacts, WhatIf } from "./doctor/facts.js";
+export type { InspectedLimit } from "./doctor/inspect.js";
+export type { Caps, Privilege, Scope, Side } from "./doctor/limit.js";
+export type { ConnectionCost, Role } from "./doctor/load.js";
+export type { CapacityOptions } from "./doctor/options.js";
+export type { LimitRow, Prediction, Verdict } from "./doctor/predict.js";
 export type { LatencySummary } from "./engine/latency.js";
+export type { Counters, RunEvidence } from "./engine/run-evidence.js";
 export type { Stage } from "./engine/schedule.js";
 export type { PortPool, Pressure, PressureOptions, PressureRow } from "./ports/pressure.js";
 export type { SourceName } from "./ports/query.js";
@@ -70,4 +82,19 @@ export async function socketTable(options?: SummaryOptions): Promise<SocketTable
  */
 export async function pressure(options?: PressureOptions): Promise<Pressure> {
   return (await import("./ports/pressure.js")).pressure(options);
+}
+
+/**
+ * How many connections this host can hold, which limit that is, and what stands behind it. Measures what a connection costs with a
+ * few thousand over loopback, unless told not to.
+ *
+ * @throws {AppError} E_OPTION, E_ADDRESS, E_RESOLVE, E_SOURCE or E_NO_SOURCE when an option makes no sense
+ */
+export async function predictCapacity(options?: CapacityOptions): Promise<Prediction> {
+  return (await import("./doctor/predict.js")).predictCapacity(options);
+}
+
+/** Every limit of this host as it is now, with what it caps, who shares it, how it is changed and where it is documented. */
+export async function inspectLimits(): Promise<InspectedLimit[]> {
+  return (await import("./doctor/inspect.js")).inspectLimits();
 }

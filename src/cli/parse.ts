@@ -1,7 +1,7 @@
 // Option texts to values, for commander: each parser names its option when it refuses.
 import { type AddressRange, type PortRange, parseAddressRanges, parsePorts } from "../base/address.js";
 import { AppError } from "../base/errors.js";
-import { parseCount, parseDuration, parseRate } from "../base/units.js";
+import { parseCount, parseDuration, parseRate, parseSize } from "../base/units.js";
 import type { Stage } from "../engine/schedule.js";
 
 export const countFor =
@@ -18,6 +18,11 @@ export const durationFor =
   (option: string) =>
   (text: string): number =>
     parseDuration(text, option);
+
+export const sizeFor =
+  (option: string) =>
+  (text: string): number =>
+    parseSize(text, option);
 
 /** `30s:100k`; the option is repeatable. */
 export function addStage(text: string, before: readonly Stage[] = []): Stage[] {

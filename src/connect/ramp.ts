@@ -32,6 +32,24 @@ export function shapeRamp(connections: number, tableSize: number, tableUsed: num
   return { connections, shards, active: Math.min(cores, shards) };
 }
 
+/**
+ * The most connections that any number of shards can hold in their descriptor tables, as far as that is known beforehand.
+ *
+ * @param hasPrivateTables each thread has a table of its own; else all share one
+ */
+export function mostConnections(
+  tableSize: number,
+  tableUsed: number,
+  hasPrivateTables: boolean,
+  cores: number,
+): number {
+  if (tableSize === Number.POSITIVE_INFINITY) return tableSize;
+  const free = Math.max(0, tableSize - tableUsed);
+  if (!hasPrivateTables) return Math.max(0, free - DESCRIPTORS_PER_THREAD * cores);
+  const { shards } = shapeRamp(Number.MAX_SAFE_INTEGER, tableSize, tableUsed, cores);
+  return shards * Math.max(0, free - DESCRIPTORS_PER_THREAD * shards);
+}
+
 /** The most connections shard `index` will ever have. */
 export function shareOf(shape: RampShape, index: number): number {
   return exactShare(shape.connections, shape.shards, index);

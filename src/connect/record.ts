@@ -1,7 +1,9 @@
 // What a run notes down on its way, beside the shards' counters: times, memory, how it ended. The report is made of it.
 import type { MemoryRoom } from "../engine/memory-floor.js";
 import { type MemoryUse, readMemoryUse } from "../engine/memory-use.js";
+import { type Counters, type RunEvidence, readCounters } from "../engine/run-evidence.js";
 import type { ShardMemory } from "../engine/shard-memory.js";
+import type { LocalPeer } from "../ports/peer.js";
 import type { ConnectSettings } from "./options.js";
 import { COUNTER, type ConnectHistograms } from "./protocol.js";
 import type { ConnectResult } from "./result.js";
@@ -21,6 +23,10 @@ export interface RunRecord {
   /** stop() was called before the ramp's end. */
   wasCutShort: boolean;
   kernel: ConnectResult["kernel"];
+  /** The kernel's counters when the run began. */
+  readonly countersBefore: Counters;
+  evidence: Pick<RunEvidence, "risen" | "settings" | "gauges">;
+  peer: LocalPeer | undefined;
 }
 
 /** What of a run the report reads. */
@@ -46,6 +52,9 @@ export function newRecord(): RunRecord {
     memoryStop: undefined,
     wasCutShort: false,
     kernel: undefined,
+    countersBefore: readCounters(),
+    evidence: { risen: {}, settings: {}, gauges: {} },
+    peer: undefined,
   };
 }
 

@@ -1,22 +1,28 @@
 // Makes a client's result out of the counters, the histograms and the kernel's tables.
-import { formatEndpoint, formatIp, type PortRange } from "../base/address.js";
-import { formatBytes, formatCount } from "../base/units.js";
+import { formatEndpoint, formatIp, type IpAddress, type PortRange } from "../base/address.js";
+import { formatCount } from "../base/units.js";
 import { summarizeLatency } from "../engine/latency.js";
 import { TuplePlanner } from "../engine/planner.js";
 import { collectFailures, type FailureCount, sumCounter } from "../engine/shard-memory.js";
 import { countSockets } from "../ports/count.js";
-import { explainFailure, failureName } from "./explain.js";
+import { inspectPeer, type LocalPeer } from "../ports/peer.js";
+import { errnoName } from "../sys/errno.js";
 import { COUNTER } from "./protocol.js";
 import type { RunFacts, RunRecord } from "./record.js";
-import type { ConnectResult, Explanation, FailureReport } from "./result.js";
+import type { ConnectResult, FailureReport } from "./result.js";
 import type { Targets } from "./targets.js";
 
+/** Looks at the server's side, where that is this host. */
+export async function inspectServer(targets: Targets): Promise<LocalPeer | undefined> {
+  return targets.isLocal ? inspectPeer(destinationIps(targets), targets.remotePorts) : undefined;
+}
+
 /** Counts the held connections in the kernel's socket table, from both ends where both are here. */
-export async function countInKernel({ plan, remotePorts, isLocal }: Targets): Promise<ConnectResult["kernel"]> {
-  const ips = plan.groups.flatMap(({ destinations }) => destinations.map(({ ip }) => ip));
-  const distinct = [...new Map(ips.map((ip) => [formatIp(ip), ip])).values()];
-  const outgoing = await countSockets({ end: "remote", ports: remotePorts, ips: distinct });
-  const incoming = isLocal ? await countSockets({ end: "local", ports: remotePorts, ips: distinct }) : undefined;
+export async function countInKernel(targets: Targets): Promise<ConnectResult["kernel"]> {
+  const ips = destinationIps(targets);
+  const ports = targets.remotePorts;
+  const outgoing = await countSockets({ end: "remote", ports, ips });
+  const incoming = targets.isLocal ? await countSockets({ end: "local", ports, ips }) : undefined;
   return { source: outgoing.source, outgoing: outgoing.sockets, incoming: incoming?.sockets ?? 0 };
 }
 
@@ -51,7 +57,6 @@ export function makeResult(run: RunFacts, record: RunRecord): ConnectResult {
     failures: failures.map(toReport),
     lost,
     losses: losses.map(toReport),
-    explanation: isTargetMet ? undefined : explain(record, [...failures, ...losses]),
     setupMs: record.setupMs,
     rampMs: record.rampMs,
     holdMs: record.holdMs,
@@ -84,35 +89,22 @@ export function makeResult(run: RunFacts, record: RunRecord): ConnectResult {
     threads: run.pool.size,
     hasPrivateTables: run.pool.hasPrivateTables,
     nofileLimit: run.nofileLimit,
-  };
-}
-
-function explain(record: RunRecord, failures: readonly FailureCount[]): Explanation | undefined {
-  if (record.memoryStop) {
-    const { availableBytes, floorBytes, bound } = record.memoryStop;
-    return {
-      phase: "memory",
-      errno: "none",
-      meaning: `stopped before memory ran out: ${formatBytes(availableBytes)} were left in the ${bound}, and ${formatBytes(floorBytes)} stay free`,
-      fix:
-        bound === "host"
-          ? "add memory, or ask for fewer connections"
-          : "raise the memory limit of the container or service",
-    };
-  }
-  const most = failures[0];
-  if (most) return explainFailure(most);
-  if (!record.wasCutShort) return undefined;
-  return {
-    phase: "stop",
-    errno: "none",
-    meaning: `stopped on request before all connections were open`,
-    fix: "let it run to the end",
+    evidence: {
+      ...record.evidence,
+      memoryStop: record.memoryStop,
+      wasCutShort: record.wasCutShort,
+      peer: record.peer,
+    },
   };
 }
 
 function toReport({ phase, errno, count }: FailureCount): FailureReport {
-  return { phase, errno: failureName(errno), count };
+  return { phase, errno: errno === 0 ? "FIN" : errnoName(errno), count };
+}
+
+function destinationIps({ plan }: Targets): IpAddress[] {
+  const ips = plan.groups.flatMap(({ destinations }) => destinations.map(({ ip }) => ip));
+  return [...new Map(ips.map((ip) => [formatIp(ip), ip])).values()];
 }
 
 function listDestinations(targets: Targets): string[] {

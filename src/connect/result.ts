@@ -1,6 +1,8 @@
 // What a client's run came to: one plain object, the same for the terminal, --json and the library's caller.
 import type { LatencySummary } from "../engine/latency.js";
+import type { RunEvidence } from "../engine/run-evidence.js";
 import type { Phase } from "../engine/shard-memory.js";
+import type { LocalPeer } from "../ports/peer.js";
 
 /** Failures of one kind, in words. */
 export interface FailureReport {
@@ -8,14 +10,6 @@ export interface FailureReport {
   /** The errno's name, `FIN` where the peer closed in order. */
   readonly errno: string;
   readonly count: number;
-}
-
-/** Why a run did not reach its target: what happened, what it means, what to change. */
-export interface Explanation {
-  readonly phase: Phase | "plan" | "memory" | "stop";
-  readonly errno: string;
-  readonly meaning: string;
-  readonly fix: string;
 }
 
 /** A moment of a run; the numbers are our own counters. */
@@ -51,7 +45,6 @@ export interface ConnectResult {
   /** Ended by the peer or the network while open. */
   readonly lost: number;
   readonly losses: readonly FailureReport[];
-  readonly explanation: Explanation | undefined;
   /** From the start to the first connect(): threads. */
   readonly setupMs: number;
   /** From the first connect() until the last connection had settled. */
@@ -97,4 +90,9 @@ export interface ConnectResult {
   readonly threads: number;
   readonly hasPrivateTables: boolean;
   readonly nofileLimit: number;
+  /** What the kernel says about the run: explainRun() reads it. */
+  readonly evidence: RunEvidence & {
+    /** The server's side at the end of the hold, where it is on this host and the target was missed. */
+    readonly peer: LocalPeer | undefined;
+  };
 }

@@ -7,6 +7,7 @@ import { createLatencyHistogram } from "../engine/latency.js";
 import { isBelowFloor, readMemoryRoom } from "../engine/memory-floor.js";
 import { readMemoryUse } from "../engine/memory-use.js";
 import { CORES, ShardPool } from "../engine/pool.js";
+import { noteEvidence } from "../engine/run-evidence.js";
 import { sample } from "../engine/sampling.js";
 import { CONTROL, sumCounter } from "../engine/shard-memory.js";
 import { canOpenFileTable } from "../sys/file-table.js";
@@ -16,7 +17,7 @@ import type { ConnectSettings } from "./options.js";
 import { COUNTER, type ConnectHistograms, type ConnectMessage, type ConnectPlan, SHARED } from "./protocol.js";
 import { type RampShape, shapeRamp, shareOf, targetOf } from "./ramp.js";
 import { measureRamp, newRecord } from "./record.js";
-import { countInKernel, makeResult } from "./report.js";
+import { countInKernel, inspectServer, makeResult } from "./report.js";
 import type { ConnectResult, ConnectSnapshot } from "./result.js";
 import type { Targets } from "./targets.js";
 
@@ -152,7 +153,16 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
       await delay(holdMs, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
     this.#record.holdMs = performance.now() - startMs;
     this.#record.kernel = await counted;
+    await this.#noteEvidence();
     if (this.#fault) throw this.#fault;
+  }
+
+  /** Before anything is closed: afterwards the queues are empty and the descriptors free. */
+  async #noteEvidence(): Promise<void> {
+    this.#record.evidence = noteEvidence(this.#record.countersBefore);
+    // A single connection that its server has closed has done what was asked.
+    const missed = this.#sum(COUNTER.failed) + (this.settings.isSingle ? 0 : this.#sum(COUNTER.lost));
+    if (missed > 0) this.#record.peer = await inspectServer(this.targets).catch(() => undefined);
   }
 
   async #close(): Promise<ConnectResult> {

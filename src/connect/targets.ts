@@ -17,7 +17,7 @@ import { formatCount } from "../base/units.js";
 import { type Destination, portCount, type SourcePorts, type TupleGroup, type TuplePlan } from "../engine/planner.js";
 import { MANY } from "../engine/stopping.js";
 import { errnoMeaning, errnoName } from "../sys/errno.js";
-import { readSysctlNumbers } from "../sys/procfs.js";
+import { countPortsWithin, readLocalPortRange, readReservedPorts } from "../sys/local-ports.js";
 import { resolveHost } from "../sys/resolve.js";
 import { SocketAddress } from "../sys/sockaddr.js";
 import { bindTo, closeFd, connectTo, localAddress, openTcp, openUdp } from "../sys/socket.js";
@@ -35,7 +35,6 @@ const LOOPBACK_V6: IpAddress = { family: 6, bytes: Uint8Array.of(...new Uint8Arr
 const LOOPBACK_ADDRESSES = 2 ** 24 - 3;
 /** Needs no privilege (ip_unprivileged_port_start is 1024 by default). */
 const EXPLICIT_PORTS: PortRange = { first: 1024, last: 65535 };
-const EPHEMERAL_DEFAULT = [32768, 60999] as const;
 
 /**
  * @throws {AppError} E_ADDRESS, E_RESOLVE or E_SOURCE when an address is wrong; E_AUTHORIZED when many connections
@@ -53,7 +52,7 @@ export async function findTargets(settings: ConnectSettings): Promise<Targets> {
     );
   }
   for (const range of settings.sources ?? []) assertOwnSource(range);
-  const ports = sourcePorts(settings);
+  const ports = planPorts(settings);
   const groups = new Map<string, { sources: readonly AddressRange[]; destinations: Destination[] }>();
   for (const destination of destinations) {
     const sources = sourcesFor(destination, settings, ports, destinations.length);
@@ -78,12 +77,16 @@ async function resolveDestinations(text: string): Promise<Destination[]> {
   return Array.from({ length: ports.last - ports.first + 1 }, (_, i) => ({ ip, port: ports.first + i }));
 }
 
-function sourcePorts(settings: ConnectSettings): SourcePorts {
-  const [low, high] = readSysctlNumbers("net.ipv4.ip_local_port_range") ?? EPHEMERAL_DEFAULT;
+/** Which source ports a run has, and who chooses among them. */
+export function planPorts(settings: ConnectSettings): SourcePorts {
+  const range = readLocalPortRange();
   const asked = settings.sourcePorts ?? (settings.isSingle ? "kernel" : EXPLICIT_PORTS);
-  if (asked === "kernel") return { chosenBy: "kernel", available: high! - low! + 1 };
+  if (asked === "kernel") {
+    const reserved = countPortsWithin(readReservedPorts(), range);
+    return { chosenBy: "kernel", available: range.last - range.first + 1 - reserved };
+  }
   // Begin with the ephemeral ports: services that start later want the others.
-  const startAt = low! >= asked.first && low! <= asked.last ? low! : asked.first;
+  const startAt = range.first >= asked.first && range.first <= asked.last ? range.first : asked.first;
   return { chosenBy: "us", range: asked, startAt };
 }
 

@@ -1,11 +1,16 @@
 // The memory floor: a run stops adding connections while the host still has memory left.
 import { readCgroupMemory } from "../sys/cgroup.js";
-import { readMeminfo } from "../sys/procfs.js";
+import { readMeminfo, readSockstat } from "../sys/procfs.js";
 
 const LEAST_BYTES = 256 * 1024 ** 2;
 const LEAST_SHARE = 0.05;
 // In a container of 512 MiB a floor of 256 MiB would leave nothing to work with.
 const MOST_SHARE = 0.25;
+/**
+ * Inode (832 B) and dentry (192 B) of an open socket: their slabs count as reclaimable, and so into MemAvailable, which
+ * they are not while the socket is open.
+ */
+const PINNED_BYTES_PER_SOCKET = 1024;
 
 export interface MemoryRoom {
   /** What could still be used, of the host or of the tightest cgroup. */
@@ -17,23 +22,39 @@ export interface MemoryRoom {
 
 /** The memory room of the host or of the cgroup, whichever is nearer to its floor. */
 export function readMemoryRoom(): MemoryRoom {
-  const meminfo = readMeminfo();
-  const host = roomOf("host", meminfo.MemTotal ?? 0, meminfo.MemAvailable ?? Number.POSITIVE_INFINITY);
+  const host = readHostRoom();
+  const group = readCgroupRoom();
+  return group && roomAboveFloor(group) < roomAboveFloor(host) ? group : host;
+}
+
+/** The memory room of the whole host. */
+export function readHostRoom(): MemoryRoom {
+  const { MemTotal = 0, MemAvailable = Number.POSITIVE_INFINITY } = readMeminfo();
+  const pinned = (readSockstat()["sockets.used"] ?? 0) * PINNED_BYTES_PER_SOCKET;
+  return { bound: "host", availableBytes: MemAvailable - pinned, floorBytes: floorOf(MemTotal) };
+}
+
+/** The memory room of the tightest cgroup over this process; undefined when none limits memory. */
+export function readCgroupRoom(): MemoryRoom | undefined {
   const group = readCgroupMemory();
-  if (!group) return host;
-  const inGroup = roomOf("cgroup", group.limitBytes, group.limitBytes - group.usedBytes);
-  return headroom(inGroup) < headroom(host) ? inGroup : host;
+  if (!group) return undefined;
+  return {
+    bound: "cgroup",
+    availableBytes: group.limitBytes - group.usedBytes,
+    floorBytes: floorOf(group.limitBytes),
+  };
+}
+
+/** What has to stay free of `totalBytes`. */
+export function floorOf(totalBytes: number): number {
+  return Math.min(Math.max(LEAST_BYTES, totalBytes * LEAST_SHARE), totalBytes * MOST_SHARE);
 }
 
 export function isBelowFloor(room: MemoryRoom): boolean {
-  return headroom(room) < 0;
+  return roomAboveFloor(room) < 0;
 }
 
-function roomOf(bound: "host" | "cgroup", totalBytes: number, availableBytes: number): MemoryRoom {
-  const floorBytes = Math.min(Math.max(LEAST_BYTES, totalBytes * LEAST_SHARE), totalBytes * MOST_SHARE);
-  return { bound, availableBytes, floorBytes };
-}
-
-function headroom(room: MemoryRoom): number {
-  return room.availableBytes - room.floorBytes;
+/** Bytes that may still be used. */
+export function roomAboveFloor({ availableBytes, floorBytes }: MemoryRoom): number {
+  return availableBytes - floorBytes;
 }

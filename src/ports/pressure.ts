@@ -1,7 +1,7 @@
 // Ephemeral pressure: how many source ports are taken towards each destination, out of how many, and what is left.
-import { type PortRange, parsePorts } from "../base/address.js";
+import type { PortRange } from "../base/address.js";
 import { TCP_LISTEN, TCP_TIME_WAIT } from "../sys/constants.js";
-import { readSysctl, readSysctlNumbers } from "../sys/procfs.js";
+import { readLocalPortRange, readReservedPorts } from "../sys/local-ports.js";
 import { AddressIndex } from "./addresses.js";
 import { type SocketFilter, toQuery } from "./filter.js";
 import { Counts, PairIndex, topIds } from "./intern.js";
@@ -181,19 +181,14 @@ interface Pool {
 }
 
 function readPool(listening: ListenerSet): Pool {
-  const [first = 32_768, last = 60_999] = readSysctlNumbers("net.ipv4.ip_local_port_range") ?? [];
+  const range = readLocalPortRange();
   const isReserved = new Uint8Array(65_536);
-  // A list of ports and ranges: `8080,9148-9150`; empty when there are none.
-  for (const part of (readSysctl("net.ipv4.ip_local_reserved_ports") ?? "").split(",")) {
-    if (part.trim() === "") continue;
-    const ports = parsePorts(part, part, 0);
-    isReserved.fill(1, ports.first, ports.last + 1);
-  }
+  for (const { first, last } of readReservedPorts()) isReserved.fill(1, first, last + 1);
   let reserved = 0;
   let held = 0;
-  for (let port = first; port <= last; port++) {
+  for (let port = range.first; port <= range.last; port++) {
     if (isReserved[port]) reserved++;
     else if (listening.ports[port]) held++;
   }
-  return { range: { first, last }, reserved, listening: held, capacity: last - first + 1 - reserved - held };
+  return { range, reserved, listening: held, capacity: range.last - range.first + 1 - reserved - held };
 }

@@ -1,4 +1,5 @@
 // What a server's life came to: one plain object, the same for the terminal, --json and the library's caller.
+import type { RunEvidence } from "../engine/run-evidence.js";
 import type { Phase } from "../engine/shard-memory.js";
 import type { SourceName } from "../ports/query.js";
 
@@ -54,4 +55,6 @@ export interface ServeResult {
   readonly threads: number;
   readonly hasPrivateTables: boolean;
   readonly nofileLimit: number;
+  /** What the kernel says about its life: explainRun() reads it. */
+  readonly evidence: RunEvidence;
 }

@@ -6,12 +6,12 @@ import type { AppError } from "../base/errors.js";
 import { isBelowFloor, readMemoryRoom } from "../engine/memory-floor.js";
 import { readMemoryUse } from "../engine/memory-use.js";
 import { CORES, ShardPool } from "../engine/pool.js";
+import { noteEvidence, type RunEvidence, readCounters } from "../engine/run-evidence.js";
 import { sample } from "../engine/sampling.js";
 import { CONTROL, collectFailures, sumCounter } from "../engine/shard-memory.js";
 import { countSocketsWithin } from "../ports/count.js";
 import { errnoName } from "../sys/errno.js";
 import { canOpenFileTable } from "../sys/file-table.js";
-import { readNetCounters } from "../sys/procfs.js";
 import { raiseNofileLimit } from "../sys/rlimit.js";
 import { closeFd } from "../sys/socket.js";
 import type { Listener } from "./listener.js";
@@ -46,7 +46,7 @@ export class ServeRun extends EventEmitter<ServeEvents> {
   readonly #startedAt = new Date();
   readonly #startMs = performance.now();
   readonly #before = readMemoryUse();
-  readonly #countersBefore = readNetCounters();
+  readonly #countersBefore = readCounters();
   readonly #nofileLimit = raiseNofileLimit().soft;
   readonly #guard: NodeJS.Timeout;
   readonly #canPark = canOpenFileTable();
@@ -55,6 +55,8 @@ export class ServeRun extends EventEmitter<ServeEvents> {
   #stopping: Promise<void> | undefined;
   #residentAtPeak = 0;
   #isPaused = false;
+  #memoryStop: RunEvidence["memoryStop"];
+  #evidence: Pick<RunEvidence, "risen" | "settings" | "gauges"> = { risen: {}, settings: {}, gauges: {} };
   #watchedAccepted = -1;
   #fault: AppError | undefined;
   #isReady!: () => void;
@@ -122,6 +124,7 @@ export class ServeRun extends EventEmitter<ServeEvents> {
   async #countAndStop(): Promise<void> {
     // Counting costs the kernel some 1.5 µs a socket and closing it several times that, so this is a small part of it.
     const timeoutMs = COUNT_MS + COUNT_MS_PER_CONNECTION * (this.#openAtStop ?? 0);
+    this.#evidence = noteEvidence(this.#countersBefore);
     if (!this.#fault) this.#kernel = await countAt(this.address, timeoutMs);
     await this.#pool.stop().catch(() => undefined);
   }
@@ -167,15 +170,16 @@ export class ServeRun extends EventEmitter<ServeEvents> {
     if (this.#sum(COUNTER.open) >= this.#sharedWords[SHARED.peak]!) {
       this.#residentAtPeak = Math.max(this.#residentAtPeak, readMemoryUse().residentBytes);
     }
-    const isBelow = isBelowFloor(readMemoryRoom());
+    const room = readMemoryRoom();
+    const isBelow = isBelowFloor(room);
     if (isBelow === this.#isPaused) return;
     this.#isPaused = isBelow;
+    if (isBelow) this.#memoryStop = room;
     this.#pool.setAll(CONTROL.paused, isBelow ? 1 : 0);
   }
 
   #result(): ServeResult {
-    const counters = readNetCounters();
-    const since = (name: string) => (counters[name] ?? 0) - (this.#countersBefore[name] ?? 0);
+    const { risen } = this.#evidence;
     const peakOpen = this.#sharedWords[SHARED.peak]!;
     const grown = Math.max(0, this.#residentAtPeak - this.#before.residentBytes);
     const { memories } = this.#pool;
@@ -196,8 +200,8 @@ export class ServeRun extends EventEmitter<ServeEvents> {
       tableFull: this.#sum(COUNTER.tableFull),
       backlog: {
         length: this.backlog,
-        listenOverflows: since("TcpExt.ListenOverflows"),
-        listenDrops: since("TcpExt.ListenDrops"),
+        listenOverflows: risen["TcpExt.ListenOverflows"] ?? 0,
+        listenDrops: risen["TcpExt.ListenDrops"] ?? 0,
       },
       memory: {
         residentBytes: this.#residentAtPeak,
@@ -206,6 +210,7 @@ export class ServeRun extends EventEmitter<ServeEvents> {
       threads: this.#pool.size,
       hasPrivateTables: this.#pool.hasPrivateTables,
       nofileLimit: this.#nofileLimit,
+      evidence: { ...this.#evidence, memoryStop: this.#memoryStop, wasCutShort: false },
     };
   }
 

@@ -1,4 +1,4 @@
-// The memory limit that a container or a service gets: cgroup v2 and v1, this process's group and all above it.
+// The limits that a container or a service gets on memory and threads: cgroup v2 and v1, this process's group and all above it.
 import { readText } from "./procfs.js";
 
 export interface CgroupMemory {
@@ -17,15 +17,9 @@ export function readCgroupMemory(
   membership = readText("/proc/self/cgroup") ?? "",
 ): CgroupMemory | undefined {
   let tightest: CgroupMemory | undefined;
-  for (const line of membership.trim().split("\n")) {
-    // The path is the rest of the line: it may have colons of its own.
-    const [, controllers, path] = /^\d+:([^:]*):(.*)$/.exec(line) ?? [];
-    if (path === undefined || (controllers !== "" && !controllers?.split(",").includes("memory"))) continue;
-    const isV2 = controllers === "";
-    for (const group of groupAndParents(path)) {
-      const found = readGroup(`${root}${isV2 ? "" : "/memory"}${group}`, isV2);
-      if (found && (!tightest || room(found) < room(tightest))) tightest = found;
-    }
+  for (const { path, isV2 } of groupFolders("memory", root, membership)) {
+    const found = readGroup(path, isV2);
+    if (found && (!tightest || room(found) < room(tightest))) tightest = found;
   }
   return tightest;
 }
@@ -42,6 +36,20 @@ function readGroup(folder: string, isV2: boolean): CgroupMemory | undefined {
   return { limitBytes, usedBytes: Math.max(0, usedBytes - Number(cached?.[1] ?? 0)) };
 }
 
+/** The folders of this process's group in a controller's hierarchy, and of all groups above it. */
+function groupFolders(controller: string, root: string, membership: string): { path: string; isV2: boolean }[] {
+  return membership
+    .trim()
+    .split("\n")
+    .flatMap((line) => {
+      // The path is the rest of the line: it may have colons of its own.
+      const [, controllers, path] = /^\d+:([^:]*):(.*)$/.exec(line) ?? [];
+      if (path === undefined || (controllers !== "" && !controllers?.split(",").includes(controller))) return [];
+      const isV2 = controllers === "";
+      return groupAndParents(path).map((group) => ({ path: `${root}${isV2 ? "" : `/${controller}`}${group}`, isV2 }));
+    });
+}
+
 /** `/a/b` gives `/a/b`, `/a` and the root: a parent's limit binds too. */
 function groupAndParents(path: string): string[] {
   const parts = path.split("/").filter((part) => part !== "" && part !== "..");
@@ -50,4 +58,26 @@ function groupAndParents(path: string): string[] {
 
 function room(group: CgroupMemory): number {
   return group.limitBytes - group.usedBytes;
+}
+
+export interface CgroupPids {
+  /** Threads and processes that the tightest group may have. */
+  readonly limit: number;
+  readonly used: number;
+}
+
+/** The tightest limit of threads over this process; undefined when no group limits them. */
+export function readCgroupPids(
+  root = "/sys/fs/cgroup",
+  membership = readText("/proc/self/cgroup") ?? "",
+): CgroupPids | undefined {
+  let tightest: CgroupPids | undefined;
+  for (const folder of groupFolders("pids", root, membership)) {
+    const limit = Number(readText(`${folder.path}/pids.max`));
+    const used = Number(readText(`${folder.path}/pids.current`));
+    // "max" is no number.
+    if (!(limit > 0) || Number.isNaN(used)) continue;
+    if (!tightest || limit - used < tightest.limit - tightest.used) tightest = { limit, used };
+  }
+  return tightest;
 }

@@ -1,7 +1,9 @@
 // A client's result as text: the summary, the note on a plan that is too small, the sentence for a single failure.
 import { formatBytes, formatCount, formatDuration, plural } from "../base/units.js";
-import type { ConnectResult, Explanation, FailureReport } from "../connect/result.js";
+import type { ConnectResult, FailureReport } from "../connect/result.js";
+import type { Diagnosis } from "../doctor/explain/diagnosis.js";
 import type { LatencySummary } from "../engine/latency.js";
+import { diagnosisLines } from "./diagnosis-text.js";
 import { type Paint, plain } from "./paint.js";
 import { alignFigures, alignLabels } from "./table.js";
 
@@ -9,7 +11,7 @@ import { alignFigures, alignLabels } from "./table.js";
 const WORTH_MEASURING = 10_000;
 
 /** What happened, in about 15 lines; when the target was missed, why, and what to change. */
-export function connectSummary(result: ConnectResult, paint: Paint = plain): string {
+export function connectSummary(result: ConnectResult, diagnosis: Diagnosis, paint: Paint = plain): string {
   const lines = [
     headline(result, paint),
     "",
@@ -32,7 +34,8 @@ export function connectSummary(result: ConnectResult, paint: Paint = plain): str
     ),
     ...latencyTable(result.latency),
   ];
-  if (result.explanation) lines.push("", ...explain(result.explanation));
+  const why = diagnosisLines(diagnosis, paint);
+  if (why.length > 0) lines.push("", ...why);
   return lines.join("\n");
 }
 
@@ -46,11 +49,11 @@ export function planNote(available: number, asked: number): string | undefined {
 }
 
 /** One sentence on why a single connection did not come about. */
-export function singleFailure({ explanation, destinations }: ConnectResult): string {
+export function singleFailure({ failures, destinations }: ConnectResult, diagnosis: Diagnosis): string {
   const to = destinations.join(", ");
-  if (!explanation) return `no connection to ${to}`;
-  const step = explanation.errno === "none" ? "" : `${explanation.errno}, `;
-  return `no connection to ${to}: ${step}${explanation.meaning}`;
+  const meaning = diagnosis.finding?.meaning ?? diagnosis.suspects.map((suspect) => suspect.meaning).join("; or ");
+  const errno = failures[0] ? `${failures[0].errno}, ` : "";
+  return `no connection to ${to}${meaning === "" ? "" : `: ${errno}${meaning}`}`;
 }
 
 function headline({ isTargetMet, asked, established, lost, destinations }: ConnectResult, paint: Paint): string {
@@ -131,16 +134,4 @@ function latencyTable(latency: ConnectResult["latency"]): string[] {
 
 function percentiles({ p50Us, p90Us, p99Us, p999Us, maxUs }: LatencySummary): string[] {
   return [p50Us, p90Us, p99Us, p999Us, maxUs].map((us) => formatDuration(us / 1000));
-}
-
-function explain({ phase, errno, meaning, fix }: Explanation): string[] {
-  return alignLabels(
-    [
-      ["phase", phase],
-      ["errno", errno === "none" ? undefined : errno],
-      ["means", meaning],
-      ["fix", fix],
-    ],
-    "  ",
-  );
 }

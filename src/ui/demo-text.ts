@@ -2,7 +2,9 @@
 import { type FourTuple, formatEndpoint } from "../base/address.js";
 import { formatBytes, formatCount, formatDuration } from "../base/units.js";
 import type { ConnectResult } from "../connect/result.js";
+import { explainRun } from "../doctor/explain/run.js";
 import type { ServeResult } from "../serve/result.js";
+import { diagnosisLines } from "./diagnosis-text.js";
 import { type Paint, plain } from "./paint.js";
 
 /** What the demo saw. */
@@ -63,7 +65,8 @@ function failure({ wanted, port, counted, countedBy, client }: DemoEvidence, pai
     ),
     paint("bad", `  with local port ${port}.`),
   ];
-  if (client.explanation) lines.push("", `why: ${client.explanation.meaning}`, `fix: ${client.explanation.fix}`);
+  const why = diagnosisLines(explainRun(client), paint);
+  if (why.length > 0) lines.push("", ...why);
   return `${lines.join("\n")}\n`;
 }
 

@@ -1,7 +1,9 @@
 // A server's life as text: its first line, its progress, its summary.
 import { formatEndpoint } from "../base/address.js";
 import { formatBytes, formatCount, formatDuration, plural } from "../base/units.js";
+import { explainRun } from "../doctor/explain/run.js";
 import type { ServeResult, ServeSnapshot } from "../serve/result.js";
+import { diagnosisLines } from "./diagnosis-text.js";
 import { type Paint, plain } from "./paint.js";
 import { alignLabels } from "./table.js";
 
@@ -48,6 +50,7 @@ export function isSameMoment(a: ServeSnapshot, b: ServeSnapshot): boolean {
 
 /** @param printed how many client addresses were printed; undefined when none was to be */
 export function serveSummary(result: ServeResult, printed: number | undefined, paint: Paint = plain): string {
+  const why = diagnosisLines(explainRun(result), paint);
   const { failures, backlog, peakOpen } = result;
   const unprinted = printed === undefined ? 0 : result.accepted - printed;
   return [
@@ -77,6 +80,7 @@ export function serveSummary(result: ServeResult, printed: number | undefined, p
       ],
       "  ",
     ),
+    ...(why.length > 0 ? ["", ...why] : []),
   ].join("\n");
 }
 

@@ -19,9 +19,11 @@ describe("the article's conversation", () => {
     const { server, at } = await startServe("--close-after-greeting");
     const { code, stdout, stderr } = await runCli(["connect", at]);
     const own = /^client address (127\.0\.0\.1:\d+|[\d.]+:\d+)$/m.exec(stdout)?.[1];
-    expect(stdout).toBe(`client address ${own}\nreceive hello from server\n`);
-    expect(stderr).toBe("");
-    expect(code).toBe(0);
+    expect({ code, stdout, stderr }).toEqual({
+      code: 0,
+      stdout: `client address ${own}\nreceive hello from server\n`,
+      stderr: "",
+    });
     await server.prints(new RegExp(`^client address ${own!.replaceAll(".", "\\.")}$`, "m"));
   });
 
@@ -153,7 +155,7 @@ describe("Ctrl-C", () => {
     await until(
       "the hold",
       () => client.stderr,
-      (text) => /15,000/.test(text),
+      (text) => /open 15,000 of 15,000/.test(text),
     );
     client.child.kill("SIGINT");
     client.child.kill("SIGINT");

@@ -70,7 +70,7 @@ describe("trouble ends with 1 and says what to do", () => {
     expect(single.code).toBe(1);
     const many = await runCli(["connect", at, "-c", "50", "-T", "0"]);
     expect(many.stdout).toMatch(
-      /target missed: 0 of 50[\s\S]*ECONNREFUSED \(connect\)[\s\S]*phase +connect[\s\S]*fix /,
+      /target missed: 0 of 50[\s\S]*ECONNREFUSED \(connect\)[\s\S]*limit +listener[\s\S]*fix /,
     );
     expect(many.code).toBe(1);
     expectClear(many);

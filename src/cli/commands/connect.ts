@@ -4,6 +4,8 @@ import { AppError } from "../../base/errors.js";
 import type { ConnectOptions } from "../../connect/options.js";
 import type { ConnectResult, ConnectSnapshot } from "../../connect/result.js";
 import type { ConnectRun } from "../../connect/run.js";
+import type { Diagnosis } from "../../doctor/explain/diagnosis.js";
+import { explainRun } from "../../doctor/explain/run.js";
 import { TuplePlanner } from "../../engine/planner.js";
 import { connectLine, connectPanel } from "../../ui/connect-progress.js";
 import { connectSummary, planNote, singleFailure } from "../../ui/connect-summary.js";
@@ -94,9 +96,10 @@ async function runConnect(to: readonly string[], options: Options): Promise<numb
   const { isSingle } = run.settings;
   if (isSingle && !options.json) narrate(run);
   const result = await (isSingle ? supervise(run) : superviseWithProgress(run, options));
-  if (options.json) process.stdout.write(`${JSON.stringify(result)}\n`);
-  else if (!isSingle) process.stdout.write(`${connectSummary(result, paintFor(process.stdout))}\n`);
-  if (isSingle && result.established === 0) throw toError(result);
+  const diagnosis = explainRun(result);
+  if (options.json) process.stdout.write(`${JSON.stringify({ ...result, diagnosis })}\n`);
+  else if (!isSingle) process.stdout.write(`${connectSummary(result, diagnosis, paintFor(process.stdout))}\n`);
+  if (isSingle && result.established === 0) throw toError(result, diagnosis);
   return result.isTargetMet ? 0 : 1;
 }
 
@@ -145,6 +148,7 @@ function whatChanges({ stage, open, failed, lost, inFlight, sentMessages, answer
   return [stage, open, failed, lost, inFlight, sentMessages, answeredMessages].join();
 }
 
-function toError(result: ConnectResult): AppError {
-  return new AppError("E_CONNECT", singleFailure(result), result.explanation ? { fix: result.explanation.fix } : {});
+function toError(result: ConnectResult, diagnosis: Diagnosis): AppError {
+  const fix = diagnosis.finding?.fix ?? diagnosis.suspects[0]?.fix;
+  return new AppError("E_CONNECT", singleFailure(result, diagnosis), fix === undefined ? {} : { fix });
 }

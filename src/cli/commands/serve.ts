@@ -1,5 +1,6 @@
 // `fourtuple serve`: holds whatever connects to one port, and says what happened.
 import { Option } from "commander";
+import { explainRun } from "../../doctor/explain/run.js";
 import { FIRST_LOGGED, type ServeOptions } from "../../serve/options.js";
 import type { ServeSnapshot } from "../../serve/result.js";
 import type { ServeRun } from "../../serve/run.js";
@@ -100,7 +101,7 @@ class JsonPrinter {
   }
 
   end(result: Result): void {
-    this.#print({ event: "result", ...result });
+    this.#print({ event: "result", ...result, diagnosis: explainRun(result) });
   }
 
   leave(): void {}

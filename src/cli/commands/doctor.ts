@@ -1,0 +1,98 @@
+// `fourtuple doctor`: the ceiling of connections on this host, which limit it is, how to move it; and what stopped a run.
+import { Option } from "commander";
+import type { CapacityOptions } from "../../doctor/options.js";
+import { paintFor } from "../../ui/paint.js";
+import type { AddCommand } from "../add-command.js";
+import { addSources, countFor, parseSourcePort, rateFor, sizeFor } from "../parse.js";
+
+interface Options {
+  readonly connections?: number;
+  readonly role?: CapacityOptions["role"];
+  readonly target?: string;
+  readonly sourceIp?: CapacityOptions["sources"];
+  readonly sourcePort?: CapacityOptions["sourcePorts"];
+  readonly messageRate?: number;
+  readonly messageSize?: number;
+  readonly memory?: number;
+  readonly cores?: number;
+  readonly nofile?: number;
+  readonly measure: boolean;
+  readonly all?: boolean;
+  readonly explain?: string;
+  readonly json?: boolean;
+}
+
+const EXAMPLES = `
+Examples:
+  fourtuple doctor -c 1m                                   can this host hold both ends of a million?
+  fourtuple doctor -c 200k --target :7777                  towards a server on this host, and its limits
+  fourtuple doctor -c 10m --role server --memory 128GiB --cores 32 --nofile 1048576
+  fourtuple doctor --explain run.json                      what stopped that run`;
+
+export const addDoctor: AddCommand = (program, finish) => {
+  program
+    .command("doctor")
+    .usage("[options]")
+    .summary("predict the ceiling, name the limit, fix it, undo it")
+    .description("Reads every limit of this host, says how many connections they allow and which one binds.")
+    .option("-c, --connections <count>", "how many are wanted (default: 1m)", countFor("--connections"))
+    .addOption(
+      new Option("--role <role>", "which ends are here (default: both; client towards another host)").choices([
+        "server",
+        "client",
+        "both",
+      ]),
+    )
+    .option("--target <host:port>", "where to; nothing is sent there, a server on this host is looked at")
+    .option("--source-ip <addresses>", "from these: lists, ranges a-b, CIDR; repeatable", addSources)
+    .option("--source-port <range>", "1024-65535, or kernel", parseSourcePort)
+    .option("--message-rate <rate>", "messages per connection and second", rateFor("--message-rate"))
+    .option("--message-size <size>", "bytes of a message (default: 64)", sizeFor("--message-size"))
+    .option("--memory <size>", "what if the host had so much memory, such as 128GiB", sizeFor("--memory"))
+    .option("--cores <n>", "what if it had so many cores", countFor("--cores"))
+    .option("--nofile <n>", "what if a process could have so many open files", countFor("--nofile"))
+    .option("--no-measure", "use the committed cost of a connection, open none to measure it")
+    .option("--all", "show the limits that do not matter here, too")
+    .option("--explain <file>", "say what stopped the run whose --json is in that file (- for standard input)")
+    .option("--json", "one JSON object")
+    .addHelpText("after", EXAMPLES)
+    .action(async (options: Options) => {
+      finish(options.explain === undefined ? await predict(options) : await explain(options.explain, options));
+    });
+};
+
+async function predict(options: Options): Promise<number> {
+  const { predictCapacity } = await import("../../doctor/predict.js");
+  const { predictionText } = await import("../../ui/doctor-text.js");
+  const prediction = await predictCapacity(toCapacity(options));
+  const text = options.json
+    ? JSON.stringify(prediction)
+    : predictionText(prediction, options.all ?? false, paintFor(process.stdout));
+  process.stdout.write(`${text}\n`);
+  return prediction.isTargetMet ? 0 : 1;
+}
+
+async function explain(file: string, { json }: Options): Promise<number> {
+  const { readResult } = await import("../result-file.js");
+  const { explainRun } = await import("../../doctor/explain/run.js");
+  const { diagnosisText } = await import("../../ui/diagnosis-text.js");
+  const diagnosis = explainRun(readResult(file));
+  process.stdout.write(`${json ? JSON.stringify(diagnosis) : diagnosisText(diagnosis, paintFor(process.stdout))}\n`);
+  return diagnosis.outcome === "met" ? 0 : 1;
+}
+
+function toCapacity(options: Options): CapacityOptions {
+  return {
+    connections: options.connections,
+    role: options.role,
+    target: options.target,
+    sources: options.sourceIp,
+    sourcePorts: options.sourcePort,
+    messageRatePerSec: options.messageRate,
+    messageBytes: options.messageSize,
+    memoryBytes: options.memory,
+    cores: options.cores,
+    nofile: options.nofile,
+    measure: options.measure,
+  };
+}

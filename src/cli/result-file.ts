@@ -1,0 +1,40 @@
+// A run's result as it was printed by --json: one object, or the last line of a server's events.
+import { readFileSync } from "node:fs";
+import { AppError } from "../base/errors.js";
+import type { ConnectResult } from "../connect/result.js";
+import type { ServeResult } from "../serve/result.js";
+
+/**
+ * @param file a path, or `-` for standard input
+ * @throws {AppError} E_OPTION when it cannot be read or holds no result
+ */
+export function readResult(file: string): ConnectResult | ServeResult {
+  const text = readText(file);
+  // A server prints an event a line, and its result as the last.
+  const last = text.trim().split("\n").at(-1) ?? "";
+  for (const candidate of [text, last]) {
+    try {
+      return JSON.parse(candidate);
+    } catch {
+      // The next one may be.
+    }
+  }
+  throw new AppError("E_OPTION", `${name(file)} is no JSON`, {
+    fix: "give what `fourtuple connect --json` or `fourtuple serve --json` printed",
+  });
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file === "-" ? 0 : file, "utf8");
+  } catch (cause) {
+    throw new AppError("E_OPTION", `${name(file)} cannot be read: ${(cause as Error).message}`, {
+      cause,
+      fix: "give a file that a run's --json was written to",
+    });
+  }
+}
+
+function name(file: string): string {
+  return file === "-" ? "standard input" : file;
+}

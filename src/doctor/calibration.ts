@@ -1,0 +1,113 @@
+// What a connection costs on this host, measured with a few thousand real ones over loopback; where that is not possible, the
+// committed figures.
+import { setTimeout as delay } from "node:timers/promises";
+import { connect } from "../connect/connect.js";
+import type { ConnectRun } from "../connect/run.js";
+import { readMemoryRoom, roomAboveFloor } from "../engine/memory-floor.js";
+import { readMemoryUse } from "../engine/memory-use.js";
+import { serve } from "../serve/serve.js";
+import { readConntrack } from "../sys/net-stats.js";
+import { countOpenDescriptors } from "../sys/procfs.js";
+import { raiseNofileLimit } from "../sys/rlimit.js";
+import type { ConnectionCost } from "./load.js";
+
+export interface Calibration {
+  readonly cost: ConnectionCost;
+  /** Connections over loopback are tracked by conntrack; undefined when nothing was measured. */
+  readonly isTracked: boolean | undefined;
+  /** Why nothing was measured; undefined when it was. */
+  readonly obstacle: string | undefined;
+}
+
+/** Kernel 6.18 on x64, 1,000,000 connections, both ends on one host: bench/results/1m.json. */
+export const COMMITTED_COST: ConnectionCost = {
+  kernelBytesPerEnd: 4200,
+  userBytesPerEnd: 50,
+  cpuSecondsPerConnection: 60e-6,
+  isMeasured: false,
+};
+
+/** The first plateau warms up what is paid once: threads, tables, compiled code. */
+const FIRST = 1000;
+const SECOND = 5000;
+const RAMP_MS = 300;
+const LEAST_ROOM_BYTES = 128 * 1024 ** 2;
+const POLL_MS = 5;
+const DEADLINE_MS = 10_000;
+
+/** Opens some thousand connections over loopback and closes them again; never throws. */
+export async function calibrate(): Promise<Calibration> {
+  const obstacle = findObstacle();
+  if (obstacle !== undefined) return uncalibrated(obstacle);
+  const server = await serve({ at: "127.0.0.1:0" }).catch(sentence);
+  if (typeof server === "string") return uncalibrated(server);
+  try {
+    const run = await connect({
+      to: `127.0.0.1:${server.address.port}`,
+      stages: [
+        { durationMs: RAMP_MS, target: FIRST },
+        { durationMs: RAMP_MS, target: FIRST },
+        { durationMs: RAMP_MS, target: SECOND },
+      ],
+      durationMs: DEADLINE_MS,
+      close: "rst",
+    });
+    try {
+      return await measure(run);
+    } finally {
+      await run.stop();
+    }
+  } catch (error) {
+    return uncalibrated(sentence(error));
+  } finally {
+    await server.stop().catch(() => undefined);
+  }
+}
+
+export function uncalibrated(obstacle: string | undefined): Calibration {
+  return { cost: COMMITTED_COST, isTracked: undefined, obstacle };
+}
+
+async function measure(run: ConnectRun): Promise<Calibration> {
+  const trackedBefore = readConntrack()?.count ?? 0;
+  if (!(await reaches(run, FIRST))) return uncalibrated("the connections for it could not be opened");
+  const before = readMemoryUse();
+  if (!(await reaches(run, SECOND))) return uncalibrated("the connections for it could not be opened");
+  const after = readMemoryUse();
+  const added = SECOND - FIRST;
+  const perEnd = (bytes: number) => Math.max(0, bytes / added / 2);
+  const tracked = (readConntrack()?.count ?? 0) - trackedBefore;
+  return {
+    cost: {
+      kernelBytesPerEnd: Math.round(perEnd(after.kernelBytes - before.kernelBytes)) || COMMITTED_COST.kernelBytesPerEnd,
+      // So few show neither through what starting and compiling cost.
+      userBytesPerEnd: COMMITTED_COST.userBytesPerEnd,
+      cpuSecondsPerConnection: COMMITTED_COST.cpuSecondsPerConnection,
+      isMeasured: true,
+    },
+    isTracked: tracked > SECOND / 2,
+    obstacle: undefined,
+  };
+}
+
+/** Waits until so many are open, and none more; false when that does not come about. */
+async function reaches(run: ConnectRun, connections: number): Promise<boolean> {
+  const deadlineMs = performance.now() + DEADLINE_MS;
+  while (performance.now() < deadlineMs) {
+    const { open, inFlight, failed } = run.snapshot();
+    if (open >= connections && inFlight === 0) return true;
+    if (failed > 0) return false;
+    await delay(POLL_MS);
+  }
+  return false;
+}
+
+function findObstacle(): string | undefined {
+  const descriptors = raiseNofileLimit().soft - countOpenDescriptors();
+  if (descriptors < 2 * SECOND + FIRST) return "the limit of open files is too low for it";
+  return roomAboveFloor(readMemoryRoom()) < LEAST_ROOM_BYTES ? "too little memory is left for it" : undefined;
+}
+
+function sentence(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,62 @@
+// Why a client's run missed its target: each rule knows one pattern of the evidence. The most frequent failure decides
+// which rules are asked; the first that knows the pattern speaks.
+import { formatBytes, formatCount } from "../../base/units.js";
+import type { ConnectResult, FailureReport } from "../../connect/result.js";
+import { explainClosing } from "./closing.js";
+import type { Finding, Suspect } from "./diagnosis.js";
+import { explainSilence } from "./silence.js";
+import { fromRefusal, fromSystem } from "./system.js";
+
+/** @returns the limit that it was, or those that remain */
+export function explainClient(result: ConnectResult): Finding | Suspect[] {
+  const { memoryStop, wasCutShort } = result.evidence;
+  if (memoryStop) {
+    const { availableBytes, floorBytes, bound } = memoryStop;
+    return {
+      limit: bound === "host" ? "memory" : "cgroup-memory",
+      whose: "this side",
+      meaning: `stopped before memory ran out: ${formatBytes(availableBytes)} were left in the ${bound}, and ${formatBytes(floorBytes)} stay free`,
+      fix:
+        bound === "host"
+          ? "add memory, or ask for fewer connections"
+          : "raise the memory limit of the container or service (--memory, MemoryMax=)",
+      evidence: [
+        `${formatBytes(result.memory.kernelBytesPerConnection)} of kernel memory per connection (${result.memory.kernelEnds === "both" ? "both ends" : "one end"})`,
+      ],
+    };
+  }
+  const main = mainFailure(result);
+  if (!main) {
+    return {
+      limit: wasCutShort ? "stop" : "unexplained",
+      whose: "this side",
+      meaning: wasCutShort
+        ? "stopped on request before all connections were open"
+        : "nothing failed, and not all are open",
+      fix: "let it run to the end",
+      evidence: [],
+    };
+  }
+  return (
+    fromSystem(result, main) ??
+    fromRefusal(result, main) ??
+    explainSilence(result, main) ??
+    explainClosing(result, main) ??
+    unexplained(main)
+  );
+}
+
+/** What went wrong most often, opening and holding together. */
+function mainFailure({ failures, losses }: ConnectResult): FailureReport | undefined {
+  return [...failures, ...losses].sort((a, b) => b.count - a.count)[0];
+}
+
+function unexplained({ phase, errno, count }: FailureReport): Finding {
+  return {
+    limit: "unexplained",
+    whose: "this side",
+    meaning: `${errno} in ${phase}: no rule knows this one`,
+    fix: `see errno ${errno} of ${phase === "hold" ? "recv" : phase}(2)`,
+    evidence: [`${formatCount(count)} × ${errno} (${phase})`],
+  };
+}

@@ -1,0 +1,37 @@
+// What a diagnosis is: the limit that stopped a run, whose it is, the evidence, the fix; or what remains when the evidence
+// does not decide.
+
+/** Whose the limit is: the client's host, the server's, or something between them. */
+export type Whose = "this side" | "the peer" | "the path";
+
+export interface Finding {
+  /** A limit of the catalogue by its id, or `path`, `route`, `stop`, `peer-ended`, `unexplained`. */
+  readonly limit: string;
+  readonly whose: Whose;
+  /** What happened, and what it means, in a sentence. */
+  readonly meaning: string;
+  readonly fix: string;
+  /** The facts that say so, one each. */
+  readonly evidence: readonly string[];
+}
+
+/** One of several that remain. */
+export interface Suspect extends Finding {
+  /** How to tell it from the others. */
+  readonly test: string;
+}
+
+export interface Diagnosis {
+  readonly kind: "diagnosis";
+  readonly version: 1;
+  readonly outcome: "met" | "limited" | "undecided" | "stopped";
+  readonly wanted: number;
+  /** Connections that were ESTABLISHED at once; the kernel's count where there is one. */
+  readonly reached: number;
+  /** The limit that stopped it; undefined when nothing did, or the evidence does not decide. */
+  readonly finding: Finding | undefined;
+  /** What remains when the evidence does not decide: two or more. */
+  readonly suspects: readonly Suspect[];
+  /** What is worth knowing though it stopped nothing. */
+  readonly notes: readonly string[];
+}

@@ -1,0 +1,13 @@
+// The server's process, where it is on this host: how it is named, and whether it is out of descriptors.
+import type { ProcessFacts } from "../../sys/process-facts.js";
+
+/** Servers keep a few descriptors back, to be able to close what they cannot take. */
+const KEPT_BACK = 4;
+
+export function describeProcess({ name, pid }: ProcessFacts): string {
+  return `${name} (process ${pid})`;
+}
+
+export function isOutOfDescriptors({ nofileLimit, openDescriptors }: ProcessFacts): boolean {
+  return nofileLimit !== undefined && openDescriptors !== undefined && openDescriptors >= nofileLimit - KEPT_BACK;
+}

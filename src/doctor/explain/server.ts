@@ -1,0 +1,58 @@
+// What stopped a server of ours from taking more, if anything did.
+import { formatBytes, formatCount } from "../../base/units.js";
+import type { ServeResult } from "../../serve/result.js";
+import type { Finding } from "./diagnosis.js";
+
+/** @returns undefined when nothing was refused, dropped or put off */
+export function explainServer(result: ServeResult): Finding | undefined {
+  const { evidence, failures, nofileLimit, hasPrivateTables, peakOpen, rejected, backlog } = result;
+  const { memoryStop } = evidence;
+  if (memoryStop) {
+    return {
+      limit: memoryStop.bound === "host" ? "memory" : "cgroup-memory",
+      whose: "this side",
+      meaning: `accepting paused before memory ran out: ${formatBytes(memoryStop.availableBytes)} were left in the ${memoryStop.bound}`,
+      fix: memoryStop.bound === "host" ? "add memory" : "raise the memory limit of the container or service",
+      evidence: [`${formatCount(peakOpen)} open at the most`],
+    };
+  }
+  const accepting = failures.find(({ phase }) => phase === "accept");
+  if (accepting?.errno === "ENFILE") {
+    return {
+      limit: "file-max",
+      whose: "this side",
+      meaning: "the whole host is out of open files",
+      fix: "raise fs.file-max",
+      evidence: [`${formatCount(accepting.count)} × ENFILE (accept)`],
+    };
+  }
+  // Full tables are no fault while other threads have room in theirs.
+  if (accepting?.errno === "EMFILE" || (result.tableFull > 0 && !hasPrivateTables)) {
+    return {
+      limit: "nofile",
+      whose: "this side",
+      meaning: `the descriptor table is full: RLIMIT_NOFILE is ${formatCount(nofileLimit)}, and ${hasPrivateTables ? "every thread has reached it" : "private tables were refused"}`,
+      fix: "raise it (ulimit -n, LimitNOFILE=, --ulimit nofile=), or allow io_uring or unshare(CLONE_FILES)",
+      evidence: [`${formatCount(peakOpen)} open at the most`],
+    };
+  }
+  if (rejected > 0) {
+    return {
+      limit: "peer-maximum",
+      whose: "this side",
+      meaning: `${formatCount(rejected)} connections above --max-connections were closed at once`,
+      fix: "raise --max-connections",
+      evidence: [`${formatCount(peakOpen)} open at the most`],
+    };
+  }
+  if (backlog.listenOverflows > 0) {
+    return {
+      limit: "accept-queue",
+      whose: "this side",
+      meaning: "connections came faster than they were accepted: an accept queue of this host overflowed",
+      fix: `a longer --backlog (it is ${formatCount(backlog.length)}) and net.core.somaxconn; the counter is of all listeners of the host`,
+      evidence: [`ListenOverflows rose by ${formatCount(backlog.listenOverflows)}`],
+    };
+  }
+  return undefined;
+}

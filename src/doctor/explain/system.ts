@@ -1,0 +1,169 @@
+// Failures that this side's own kernel reports: descriptors, ports, watches, memory, routes; and refusals.
+import { formatCount } from "../../base/units.js";
+import type { ConnectResult, FailureReport } from "../../connect/result.js";
+import type { Finding } from "./diagnosis.js";
+
+type Rule = (result: ConnectResult, failure: FailureReport) => Finding;
+
+const RULES: Record<string, Rule> = {
+  "socket EMFILE": ({ nofileLimit, hasPrivateTables, threads }, failure) => ({
+    limit: "nofile",
+    whose: "this side",
+    meaning: `the descriptor ${hasPrivateTables ? "tables are" : "table is"} full: RLIMIT_NOFILE is ${formatCount(nofileLimit)}`,
+    fix: hasPrivateTables
+      ? "raise it: ulimit -n, LimitNOFILE=, --ulimit nofile="
+      : "raise it (ulimit -n, LimitNOFILE=, --ulimit nofile=), or allow io_uring or unshare(CLONE_FILES), with which more than one table can be had",
+    evidence: [
+      seen(failure),
+      hasPrivateTables
+        ? `${formatCount(threads)} threads with a table each`
+        : "private tables were refused: all threads share one",
+    ],
+  }),
+  "socket ENFILE": ({ evidence }, failure) => ({
+    limit: "file-max",
+    whose: "this side",
+    meaning: "the whole host is out of open files",
+    fix: "raise fs.file-max",
+    evidence: [seen(failure), ...known("fs.file-max", evidence.settings["fs.file-max"])],
+  }),
+  "register ENOSPC": ({ evidence }, failure) => ({
+    limit: "epoll-watches",
+    whose: "this side",
+    meaning: "this user may not watch more descriptors, over all of its processes",
+    fix: "raise fs.epoll.max_user_watches",
+    evidence: [seen(failure), ...known("fs.epoll.max_user_watches", evidence.settings["fs.epoll.max_user_watches"])],
+  }),
+  "bind EADDRNOTAVAIL": ({ plan }, failure) => ({
+    limit: "source-ports",
+    whose: "this side",
+    meaning: "every 4-tuple of the plan is used: the source addresses have no port left towards the destination",
+    fix: "add source addresses (--source-ip), source ports (--source-port 1024-65535), or a second destination port (host:7777-7778)",
+    evidence: [
+      seen(failure),
+      `${formatCount(plan.tuplesAvailable)} 4-tuples planned: ${formatCount(plan.sourceAddresses)} source addresses, ports ${plan.sourcePorts}`,
+      ...(plan.tuplesSkipped > 0 ? [`${formatCount(plan.tuplesSkipped)} of them taken by others`] : []),
+    ],
+  }),
+  "connect EADDRNOTAVAIL": explainPortRange,
+  "bind EACCES": ({ evidence }, failure) => ({
+    limit: "ip-unprivileged-port-start",
+    whose: "this side",
+    meaning: "source ports below net.ipv4.ip_unprivileged_port_start need CAP_NET_BIND_SERVICE",
+    fix: "use --source-port 1024-65535",
+    evidence: [
+      seen(failure),
+      ...known("net.ipv4.ip_unprivileged_port_start", evidence.settings["net.ipv4.ip_unprivileged_port_start"]),
+    ],
+  }),
+  "connect ENETUNREACH": (_, failure) => ({
+    limit: "route",
+    whose: "this side",
+    meaning: "this host has no route to that network",
+    fix: "check the address, and: ip route get ADDRESS",
+    evidence: [seen(failure)],
+  }),
+  "connect EHOSTUNREACH": (_, failure) => ({
+    limit: "route",
+    whose: "the path",
+    meaning: "nobody on the network answers for that address, or a firewall says that nobody does",
+    fix: "check the address, and that the host is up",
+    evidence: [seen(failure)],
+  }),
+};
+
+/** @returns undefined when it is not one that this side's kernel explains */
+export function fromSystem(result: ConnectResult, failure: FailureReport): Finding | undefined {
+  const rule = RULES[`${failure.phase} ${failure.errno}`];
+  if (rule) return rule(result, failure);
+  if (failure.errno === "ENOMEM" || failure.errno === "ENOBUFS") return explainNoMemory(result, failure);
+  return undefined;
+}
+
+/** ECONNREFUSED: nobody listens, unless a full accept queue was told to say so. */
+export function fromRefusal({ evidence, established }: ConnectResult, failure: FailureReport): Finding | undefined {
+  if (failure.phase !== "connect" || failure.errno !== "ECONNREFUSED") return undefined;
+  const overflows = evidence.risen["TcpExt.ListenOverflows"] ?? 0;
+  if (overflows > 0 && evidence.settings["net.ipv4.tcp_abort_on_overflow"] === 1) {
+    return {
+      limit: "accept-queue",
+      whose: "the peer",
+      meaning: "the server's accept queue was full, and tcp_abort_on_overflow answers with a reset",
+      fix: "a longer backlog (and net.core.somaxconn), or tcp_abort_on_overflow=0 and a lower --connect-rate",
+      evidence: [seen(failure), `ListenOverflows rose by ${formatCount(overflows)}`],
+    };
+  }
+  return {
+    limit: "listener",
+    whose: "the peer",
+    meaning:
+      established === 0
+        ? "nobody listens on that port"
+        : "nobody listens on that port any more: the server ended during the run",
+    fix: "start the server, or check the port: ss -ltn",
+    evidence: [
+      seen(failure),
+      ...(evidence.peer && evidence.peer.listeners.length === 0 ? ["no socket of this host listens there"] : []),
+    ],
+  };
+}
+
+function explainPortRange({ asked, plan, evidence }: ConnectResult, failure: FailureReport): Finding {
+  const range = "net.ipv4.ip_local_port_range";
+  const {
+    [`${range}.first`]: first = 0,
+    [`${range}.last`]: last = 0,
+    [`${range}.reserved`]: reserved = 0,
+  } = evidence.settings;
+  const ports = last - first + 1;
+  const facts = [
+    seen(failure),
+    `${range} is ${first}-${last}: ${formatCount(ports)} ports, ${formatCount(reserved)} of them reserved`,
+  ];
+  // Without the reservation the range would have done.
+  const pairs = ports > reserved ? plan.tuplesAvailable / (ports - reserved) : 0;
+  if (reserved > 0 && pairs * ports >= asked) {
+    return {
+      limit: "ip-local-reserved-ports",
+      whose: "this side",
+      meaning: `net.ipv4.ip_local_reserved_ports keeps ${formatCount(reserved)} of the ${formatCount(ports)} ports that the kernel may choose from`,
+      fix: "leave out --source-port kernel, add source addresses (--source-ip), or reserve fewer ports",
+      evidence: facts,
+    };
+  }
+  return {
+    limit: "ip-local-port-range",
+    whose: "this side",
+    meaning: "the kernel found no free source port towards the destination: the ephemeral range is used up",
+    fix: `add source addresses (--source-ip), leave out --source-port kernel, or widen ${range}`,
+    evidence: facts,
+  };
+}
+
+function explainNoMemory({ evidence }: ConnectResult, failure: FailureReport): Finding {
+  const pressures =
+    (evidence.risen["TcpExt.TCPMemoryPressures"] ?? 0) + (evidence.risen["TcpExt.TCPAbortOnMemory"] ?? 0);
+  return {
+    limit: pressures > 0 ? "tcp-mem" : "memory",
+    whose: "this side",
+    meaning:
+      pressures > 0
+        ? "TCP's memory budget (net.ipv4.tcp_mem) is used up by what is queued"
+        : "the kernel has no memory for more sockets",
+    fix:
+      pressures > 0 ? "raise net.ipv4.tcp_mem, or make the readers read" : "add memory, or raise the container's limit",
+    evidence: [
+      seen(failure),
+      ...(pressures > 0 ? [`TCP came under memory pressure ${formatCount(pressures)} times`] : []),
+    ],
+  };
+}
+
+/** A failure with its count, as evidence. */
+export function seen({ phase, errno, count }: FailureReport): string {
+  return `${formatCount(count)} × ${errno} (${phase})`;
+}
+
+function known(name: string, value: number | undefined): string[] {
+  return value === undefined ? [] : [`${name} is ${formatCount(value)}`];
+}

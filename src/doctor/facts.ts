@@ -1,0 +1,166 @@
+// The host as it is: every reading that a limit is derived from, taken at one time. What cannot be read is undefined. What-if
+// questions change some of the facts, and nothing else.
+import { availableParallelism } from "node:os";
+import { Worker } from "node:worker_threads";
+import type { PortRange } from "../base/address.js";
+import { floorOf, type MemoryRoom, readCgroupRoom, readHostRoom } from "../engine/memory-floor.js";
+import { CAP_SYS_ADMIN, hasHostCapability } from "../sys/capability.js";
+import { type CgroupPids, readCgroupPids } from "../sys/cgroup.js";
+import { canOpenFileTable } from "../sys/file-table.js";
+import { readLinkSpeed } from "../sys/link.js";
+import { readLocalPortRange, readReservedPorts } from "../sys/local-ports.js";
+import { type ConntrackUse, countNeighbours, readConntrack } from "../sys/net-stats.js";
+import { countOpenDescriptors, readMeminfo, readSockstat, readSysctlNumbers } from "../sys/procfs.js";
+import { type NofileLimit, readNofileLimit } from "../sys/rlimit.js";
+
+export interface HostFacts {
+  readonly cores: number;
+  readonly nofile: NofileLimit;
+  /** Descriptors that a process of ours has before its first connection. */
+  readonly openDescriptors: number;
+  /** Connections can be parked in the file table of an io_uring: then no descriptor table bounds us. */
+  readonly canPark: boolean;
+  /** Threads can have descriptor tables of their own: unshare(CLONE_FILES). */
+  readonly canUnshare: boolean;
+  readonly nrOpen: number | undefined;
+  readonly fileMax: number | undefined;
+  readonly filesOpen: number | undefined;
+  /** The kernel lets CAP_SYS_ADMIN go beyond fs.file-max (fs/file_table.c). */
+  readonly ignoresFileMax: boolean;
+  readonly epollWatches: number | undefined;
+  readonly portRange: PortRange;
+  readonly reservedPorts: readonly PortRange[];
+  /** Ports that listening sockets hold. */
+  readonly listeningPorts: readonly number[];
+  readonly unprivilegedPortStart: number | undefined;
+  readonly somaxconn: number | undefined;
+  readonly synBacklog: number | undefined;
+  readonly syncookies: number | undefined;
+  readonly abortOnOverflow: number | undefined;
+  readonly netdevBacklog: number | undefined;
+  /** tcp_mem: low, pressure, high, in pages. */
+  readonly tcpMem: readonly number[] | undefined;
+  readonly tcpMemUsed: number | undefined;
+  readonly receiveBuffer: readonly number[] | undefined;
+  readonly sendBuffer: readonly number[] | undefined;
+  readonly memory: MemoryRoom;
+  /** The memory that a cgroup leaves; undefined when none limits it. */
+  readonly cgroupMemory: MemoryRoom | undefined;
+  readonly cgroupPids: CgroupPids | undefined;
+  readonly slabBytes: number | undefined;
+  /** Buckets of the table of ESTABLISHED sockets. */
+  readonly establishedBuckets: number | undefined;
+  /** The table is the host's, shared by all network namespaces. */
+  readonly sharesEstablishedTable: boolean;
+  readonly childBuckets: number | undefined;
+  readonly tcpSockets: number | undefined;
+  readonly conntrack: ConntrackUse | undefined;
+  /** Connections are tracked here; undefined when that is not known. */
+  readonly isTracked: boolean | undefined;
+  readonly timeWaitMax: number | undefined;
+  readonly timeWaitNow: number | undefined;
+  readonly timeWaitReuse: number | undefined;
+  readonly orphansMax: number | undefined;
+  readonly orphansNow: number | undefined;
+  readonly threadsMax: number | undefined;
+  readonly neighboursMax: number | undefined;
+  readonly neighbours: number | undefined;
+  /** Of the interface that leads to the destination; undefined for loopback and where it is not told. */
+  readonly linkBitsPerSec: number | undefined;
+}
+
+/** Other hardware than this: what is given replaces what is here. */
+export interface WhatIf {
+  readonly memoryBytes?: number | undefined;
+  readonly cores?: number | undefined;
+  /** Soft and hard RLIMIT_NOFILE of one process with one table. */
+  readonly nofile?: number | undefined;
+}
+
+/**
+ * @param listeningPorts ports that are listened on, out of the socket table
+ * @param device the interface to the destination
+ */
+export async function readHostFacts(listeningPorts: readonly number[], device?: string): Promise<HostFacts> {
+  const number = (name: string) => readSysctlNumbers(name)?.[0];
+  const sockstat = readSockstat();
+  const conntrack = readConntrack();
+  const buckets = number("net.ipv4.tcp_ehash_entries");
+  return {
+    cores: availableParallelism(),
+    nofile: readNofileLimit(),
+    openDescriptors: countOpenDescriptors(),
+    canPark: canOpenFileTable(),
+    canUnshare: await canUnshareTables(),
+    nrOpen: number("fs.nr_open"),
+    fileMax: number("fs.file-max"),
+    filesOpen: number("fs.file-nr"),
+    ignoresFileMax: hasHostCapability(CAP_SYS_ADMIN),
+    epollWatches: number("fs.epoll.max_user_watches"),
+    portRange: readLocalPortRange(),
+    reservedPorts: readReservedPorts(),
+    listeningPorts,
+    unprivilegedPortStart: number("net.ipv4.ip_unprivileged_port_start"),
+    somaxconn: number("net.core.somaxconn"),
+    synBacklog: number("net.ipv4.tcp_max_syn_backlog"),
+    syncookies: number("net.ipv4.tcp_syncookies"),
+    abortOnOverflow: number("net.ipv4.tcp_abort_on_overflow"),
+    netdevBacklog: number("net.core.netdev_max_backlog"),
+    tcpMem: readSysctlNumbers("net.ipv4.tcp_mem"),
+    tcpMemUsed: sockstat["TCP.mem"],
+    receiveBuffer: readSysctlNumbers("net.ipv4.tcp_rmem"),
+    sendBuffer: readSysctlNumbers("net.ipv4.tcp_wmem"),
+    memory: readHostRoom(),
+    cgroupMemory: readCgroupRoom(),
+    cgroupPids: readCgroupPids(),
+    slabBytes: readMeminfo().Slab,
+    establishedBuckets: buckets === undefined ? undefined : Math.abs(buckets),
+    // The kernel writes it negative in a namespace that uses the host's (ip-sysctl.rst).
+    sharesEstablishedTable: buckets !== undefined && buckets < 0,
+    childBuckets: number("net.ipv4.tcp_child_ehash_entries"),
+    tcpSockets: sockstat["TCP.inuse"],
+    conntrack,
+    isTracked: conntrack === undefined ? false : conntrack.count > 0 ? true : undefined,
+    timeWaitMax: number("net.ipv4.tcp_max_tw_buckets"),
+    timeWaitNow: sockstat["TCP.tw"],
+    timeWaitReuse: number("net.ipv4.tcp_tw_reuse"),
+    orphansMax: number("net.ipv4.tcp_max_orphans"),
+    orphansNow: sockstat["TCP.orphan"],
+    threadsMax: number("kernel.threads-max"),
+    neighboursMax: number("net.ipv4.neigh.default.gc_thresh3"),
+    neighbours: countNeighbours(),
+    linkBitsPerSec: device === undefined ? undefined : readLinkSpeed(device),
+  };
+}
+
+/** The same host with other hardware. */
+export function imagine(facts: HostFacts, { memoryBytes, cores, nofile }: WhatIf): HostFacts {
+  return {
+    ...facts,
+    ...(cores !== undefined && { cores }),
+    ...(nofile !== undefined && {
+      nofile: { soft: nofile, hard: nofile },
+      canPark: false,
+      canUnshare: false,
+      nrOpen: Math.max(nofile, facts.nrOpen ?? 0),
+    }),
+    // A machine of that size with nothing on it: another one's cgroup says nothing about it.
+    ...(memoryBytes !== undefined && {
+      memory: { ...facts.memory, ...roomOf(memoryBytes) },
+      cgroupMemory: undefined,
+    }),
+  };
+}
+
+function roomOf(totalBytes: number): MemoryRoom {
+  return { bound: "host", availableBytes: totalBytes, floorBytes: floorOf(totalBytes) };
+}
+
+/** Asked of a thread of its own: the main thread's table must stay shared with Node's. */
+async function canUnshareTables(): Promise<boolean> {
+  const worker = new Worker(new URL("./unshare-probe.js", import.meta.url));
+  return new Promise((resolve) => {
+    worker.once("message", (errno: number) => resolve(errno === 0));
+    worker.once("error", () => resolve(false));
+  });
+}

@@ -1,0 +1,28 @@
+// Every limit of this host as it is now, for whoever wants to read them all.
+import { readListeners } from "../ports/listeners.js";
+import { uncalibrated } from "./calibration.js";
+import { readHostFacts } from "./facts.js";
+import type { Limit } from "./limit.js";
+import { LIMITS } from "./limits/catalogue.js";
+import { settleQuestion } from "./options.js";
+
+export interface InspectedLimit
+  extends Pick<
+    Limit,
+    "id" | "name" | "unit" | "scope" | "caps" | "side" | "source" | "change" | "privilege" | "pitfall" | "sysctl"
+  > {
+  /** In its unit; Infinity when unlimited, undefined when it cannot be read or there is none. */
+  readonly now: number | undefined;
+}
+
+/** @throws {AppError} E_SYSTEM when the socket table cannot be read */
+export async function inspectLimits(): Promise<InspectedLimit[]> {
+  const load = { ...(await settleQuestion({})), cost: uncalibrated(undefined).cost };
+  const listening = await readListeners({});
+  const facts = await readHostFacts([...new Set(listening.map(({ port }) => port))]);
+  return LIMITS.map((limit) => {
+    const { id, name, unit, scope, caps, side, source, change, privilege, pitfall, sysctl } = limit;
+    const now = limit.read(facts, load);
+    return { id, name, unit, scope, caps, side, source, change, privilege, pitfall, ...(sysctl && { sysctl }), now };
+  });
+}

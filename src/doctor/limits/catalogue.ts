@@ -1,0 +1,54 @@
+// All limits, in the order in which they are shown when nothing else orders them.
+import type { Limit } from "../limit.js";
+import { cgroupPids, epollWatches, fileMax, nofile, nrOpen, threadsMax } from "./descriptors.js";
+import { cgroupMemory, memory, receiveBuffer, sendBuffer, slab, tcpMem } from "./memory.js";
+import { listener, peerMaximum } from "./peer.js";
+import { localPortRange, reservedPorts, sourcePorts, unprivilegedPortStart } from "./ports.js";
+import { abortOnOverflow, acceptQueue, netdevBacklog, somaxconn, synBacklog, syncookies } from "./queues.js";
+import {
+  childHash,
+  conntrackBuckets,
+  conntrackMax,
+  establishedHash,
+  linkSpeed,
+  neighbours,
+  orphans,
+  timeWaitBuckets,
+  timeWaitReuse,
+} from "./tables.js";
+
+export const LIMITS: readonly Limit[] = [
+  nofile,
+  nrOpen,
+  fileMax,
+  epollWatches,
+  threadsMax,
+  cgroupPids,
+  sourcePorts,
+  localPortRange,
+  reservedPorts,
+  unprivilegedPortStart,
+  memory,
+  cgroupMemory,
+  slab,
+  tcpMem,
+  receiveBuffer,
+  sendBuffer,
+  acceptQueue,
+  somaxconn,
+  synBacklog,
+  syncookies,
+  abortOnOverflow,
+  netdevBacklog,
+  conntrackMax,
+  conntrackBuckets,
+  establishedHash,
+  childHash,
+  neighbours,
+  timeWaitBuckets,
+  timeWaitReuse,
+  orphans,
+  linkSpeed,
+  listener,
+  peerMaximum,
+];

@@ -1,0 +1,145 @@
+// Limits on open files: one table's, the host's, a user's epoll watches; and on the threads that have more tables.
+import { mostConnections } from "../../connect/ramp.js";
+import type { HostFacts } from "../facts.js";
+import type { Limit } from "../limit.js";
+import { endsHere, type Load } from "../load.js";
+
+/** A process of ours wants a little more than its connections: event loops, wake-ups, the listener. */
+const SPARE = 64;
+
+export const nofile: Limit = {
+  id: "nofile",
+  name: "RLIMIT_NOFILE",
+  unit: "descriptors",
+  scope: "table",
+  caps: "held",
+  side: "both",
+  source: "man 2 getrlimit, man 2 unshare (CLONE_FILES)",
+  change:
+    "ulimit -n, LimitNOFILE= of a systemd unit, --ulimit nofile= of a container; raised to the hard limit by each run",
+  privilege: "CAP_SYS_RESOURCE",
+  pitfall: "it bounds the numbers in one descriptor table, not a process: threads with tables of their own multiply it",
+  read: ({ nofile: { hard } }) => hard,
+  describe: ({ nofile: { soft, hard }, canPark, canUnshare }) =>
+    `${soft === hard ? say(hard) : `${say(soft)} soft, ${say(hard)} hard`}${
+      canPark ? ", sockets can be parked" : canUnshare ? ", private tables allowed" : ", one table"
+    }`,
+  allows: (facts, load) => Math.min(ownTables(facts), peerTable(load)),
+  needs: (facts, { connections }) =>
+    ownTables(facts) >= connections && facts.nofile.hard !== 0 ? undefined : connections + SPARE,
+};
+
+export const nrOpen: Limit = {
+  id: "nr-open",
+  name: "fs.nr_open",
+  unit: "descriptors",
+  scope: "host",
+  caps: "held",
+  side: "both",
+  source: "Linux admin-guide/sysctl/fs.rst, nr_open",
+  change: "sysctl fs.nr_open",
+  privilege: "CAP_SYS_ADMIN",
+  pitfall: "RLIMIT_NOFILE cannot be raised above it, not even by root: setting it higher fails",
+  sysctl: "fs.nr_open",
+  read: ({ nrOpen: value }) => value,
+  // It caps the limit, which is what binds; where that is enough, or tables are many, it is of no account.
+  allows: (facts, load) => {
+    if (facts.nrOpen === undefined) return undefined;
+    return (nofile.allows!(facts, load) ?? 0) >= load.connections ? Number.POSITIVE_INFINITY : facts.nrOpen;
+  },
+  needs: (facts, load) => nofile.needs(facts, load),
+};
+
+export const fileMax: Limit = {
+  id: "file-max",
+  name: "fs.file-max",
+  unit: "descriptors",
+  scope: "host",
+  caps: "held",
+  side: "both",
+  source: "Linux admin-guide/sysctl/fs.rst, file-max and file-nr",
+  change: "sysctl fs.file-max",
+  privilege: "CAP_SYS_ADMIN",
+  pitfall:
+    "ENFILE, not EMFILE: the whole host is out of open files; processes with CAP_SYS_ADMIN go on, all others suffer",
+  sysctl: "fs.file-max",
+  read: ({ fileMax: value }) => value,
+  describe: ({ fileMax: max, ignoresFileMax }) =>
+    max === undefined ? undefined : `${say(max)}${ignoresFileMax ? ", not for CAP_SYS_ADMIN" : ""}`,
+  allows: ({ fileMax: max, filesOpen, ignoresFileMax }, load) => {
+    if (ignoresFileMax) return Number.POSITIVE_INFINITY;
+    return max === undefined || filesOpen === undefined ? undefined : Math.floor((max - filesOpen) / endsHere(load));
+  },
+  needs: ({ filesOpen = 0 }, load) => filesOpen + load.connections * endsHere(load) + SPARE,
+};
+
+export const epollWatches: Limit = {
+  id: "epoll-watches",
+  name: "fs.epoll.max_user_watches",
+  unit: "descriptors",
+  scope: "user",
+  caps: "held",
+  side: "both",
+  source: "man 7 epoll",
+  change: "sysctl fs.epoll.max_user_watches",
+  privilege: "CAP_SYS_ADMIN",
+  pitfall:
+    "counted for each user over all its processes: client and server of one user share it; ENOSPC when it is used up",
+  sysctl: "fs.epoll.max_user_watches",
+  read: ({ epollWatches: value }) => value,
+  allows: ({ epollWatches: max }, load) => (max === undefined ? undefined : Math.floor(max / endsHere(load))),
+  needs: (_, load) => load.connections * endsHere(load) + SPARE,
+};
+
+export const threadsMax: Limit = threads("threads-max", "kernel.threads-max", "host", ({ threadsMax: max }) => max);
+
+export const cgroupPids: Limit = {
+  ...threads("cgroup-pids", "pids.max", "cgroup", ({ cgroupPids: pids }) => pids?.limit ?? Number.POSITIVE_INFINITY),
+  source: "Linux admin-guide/cgroup-v2.rst, pids.max",
+  change: "TasksMax= of a systemd unit, --pids-limit of a container",
+  privilege: "administrator",
+};
+
+/** Threads matter only where each brings a descriptor table. */
+function threads(id: string, name: string, scope: Limit["scope"], read: Limit["read"]): Limit {
+  const needed = (facts: HostFacts, { connections }: Load) =>
+    facts.canPark || !facts.canUnshare ? undefined : Math.ceil(connections / Math.max(1, facts.nofile.hard - SPARE));
+  return {
+    id,
+    name,
+    unit: "threads",
+    scope,
+    caps: "held",
+    side: "both",
+    source: "Linux admin-guide/sysctl/kernel.rst, threads-max",
+    change: `sysctl ${name}`,
+    privilege: "CAP_SYS_ADMIN",
+    pitfall:
+      "it matters where every thread brings a descriptor table of its own, and to servers with a thread per connection",
+    ...(name.startsWith("kernel.") && { sysctl: name }),
+    read,
+    allows: (facts, load) => {
+      const max = read(facts, load);
+      if (max === undefined) return undefined;
+      return needed(facts, load) === undefined ? Number.POSITIVE_INFINITY : max * facts.nofile.hard;
+    },
+    needs: needed,
+  };
+}
+
+/** Connections that the descriptor tables of a process of ours can have. */
+function ownTables({ nofile: { hard }, openDescriptors, canPark, canUnshare, cores }: HostFacts): number {
+  if (canPark || hard === Number.POSITIVE_INFINITY) return Number.POSITIVE_INFINITY;
+  return mostConnections(hard, openDescriptors, canUnshare, cores);
+}
+
+/** What the destination's process can still take, where that can be seen. Our own server has as many tables as it needs. */
+function peerTable({ peer, role }: Load): number {
+  const process = peer?.process;
+  if (role === "server" || process?.nofileLimit === undefined || process.openDescriptors === undefined) {
+    return Number.POSITIVE_INFINITY;
+  }
+  return Math.max(0, process.nofileLimit - process.openDescriptors);
+}
+
+const say = (value: number) => (value === Number.POSITIVE_INFINITY ? "unlimited" : value.toLocaleString("en-US"));

@@ -1,0 +1,120 @@
+// Limits of memory: the host's, a cgroup's, TCP's own budget for what is queued, the buffers of one socket.
+import { formatBytes } from "../../base/units.js";
+import { type MemoryRoom, roomAboveFloor } from "../../engine/memory-floor.js";
+import type { Limit } from "../limit.js";
+import { bytesPerConnection, endsHere, type Load } from "../load.js";
+
+const PAGE_BYTES = 4096;
+
+export const memory: Limit = {
+  id: "memory",
+  name: "MemAvailable",
+  unit: "bytes",
+  scope: "host",
+  caps: "memory",
+  side: "both",
+  source: "Linux filesystems/proc.rst, meminfo",
+  change: "more memory, or both ends on different hosts",
+  privilege: "administrator",
+  pitfall:
+    "most of it is the kernel's slab, which no process shows: some 4 KB for an idle end, whatever the program uses",
+  read: ({ memory: { availableBytes } }) => availableBytes,
+  describe: ({ memory: { availableBytes, floorBytes } }) =>
+    `${formatBytes(availableBytes)}, ${formatBytes(floorBytes)} stay free`,
+  allows: ({ memory: room }, load) => connectionsIn(room, load),
+  needs: ({ memory: { floorBytes } }, load) => floorBytes + load.connections * bytesPerConnection(load),
+};
+
+export const cgroupMemory: Limit = {
+  id: "cgroup-memory",
+  name: "memory.max",
+  unit: "bytes",
+  scope: "cgroup",
+  caps: "memory",
+  side: "both",
+  source: "Linux admin-guide/cgroup-v2.rst, memory.max; cgroup-v1/memory.rst, memory.limit_in_bytes",
+  change: "MemoryMax= of a systemd unit, --memory of a container",
+  privilege: "administrator",
+  pitfall:
+    "sockets' kernel memory counts in full: a container of 512 MiB has room for 50,000 connections, not millions",
+  read: ({ cgroupMemory: room }) => room?.availableBytes ?? Number.POSITIVE_INFINITY,
+  describe: ({ cgroupMemory: room }) =>
+    room ? `${formatBytes(room.availableBytes)} left, ${formatBytes(room.floorBytes)} stay free` : "no limit",
+  allows: ({ cgroupMemory: room }, load) => (room ? connectionsIn(room, load) : Number.POSITIVE_INFINITY),
+  needs: ({ cgroupMemory: room }, load) =>
+    room ? room.floorBytes + load.connections * bytesPerConnection(load) : undefined,
+};
+
+export const slab: Limit = {
+  id: "slab",
+  name: "Slab",
+  unit: "bytes",
+  scope: "host",
+  caps: "memory",
+  side: "both",
+  source: "Linux filesystems/proc.rst, meminfo; slabtop(1)",
+  change: "part of the host's memory: nothing to set",
+  privilege: "none",
+  pitfall:
+    "inodes and dentries of open sockets count as reclaimable and are not: MemAvailable promises 1 KB per socket too much",
+  read: ({ slabBytes }) => slabBytes,
+  describe: ({ slabBytes }) => (slabBytes === undefined ? undefined : formatBytes(slabBytes)),
+  needs: () => undefined,
+};
+
+export const tcpMem: Limit = {
+  id: "tcp-mem",
+  name: "net.ipv4.tcp_mem",
+  unit: "pages",
+  scope: "host",
+  caps: "memory",
+  side: "both",
+  source: "Linux networking/ip-sysctl.rst, tcp_mem",
+  change: "sysctl net.ipv4.tcp_mem",
+  privilege: "CAP_NET_ADMIN",
+  pitfall:
+    "in pages, and only for what is queued: idle connections take none of it; it cannot be seen in a network namespace",
+  sysctl: "net.ipv4.tcp_mem",
+  read: ({ tcpMem: pages }) => pages?.[2],
+  allows: ({ tcpMem: pages, tcpMemUsed = 0 }, load) => {
+    if (load.messageRatePerSec === 0) return Number.POSITIVE_INFINITY;
+    return pages?.[2] === undefined ? undefined : Math.floor((pages[2] - tcpMemUsed) / pagesPerConnection(load));
+  },
+  needs: ({ tcpMemUsed = 0 }, load) =>
+    load.messageRatePerSec === 0 ? undefined : tcpMemUsed + load.connections * pagesPerConnection(load),
+};
+
+export const receiveBuffer: Limit = bufferLimit(
+  "tcp-rmem",
+  "net.ipv4.tcp_rmem",
+  ({ receiveBuffer: pages }) => pages?.[2],
+);
+export const sendBuffer: Limit = bufferLimit("tcp-wmem", "net.ipv4.tcp_wmem", ({ sendBuffer: pages }) => pages?.[2]);
+
+function connectionsIn(room: MemoryRoom, load: Load): number {
+  return Math.max(0, Math.floor(roomAboveFloor(room) / bytesPerConnection(load)));
+}
+
+/** The worst that can be: every connection has one message waiting at each end that is here. */
+function pagesPerConnection(load: Load): number {
+  return endsHere(load) * Math.ceil(load.messageBytes / PAGE_BYTES);
+}
+
+function bufferLimit(id: string, name: string, read: Limit["read"]): Limit {
+  return {
+    id,
+    name,
+    unit: "bytes",
+    scope: "namespace",
+    caps: "memory",
+    side: "both",
+    source: "Linux networking/ip-sysctl.rst, tcp_rmem and tcp_wmem",
+    change: `sysctl ${name}`,
+    privilege: "CAP_NET_ADMIN",
+    pitfall:
+      "the third number is what one socket may grow to under load, not what it takes at rest: lower it where slow readers are many",
+    sysctl: name,
+    read,
+    needs: () => undefined,
+  };
+}

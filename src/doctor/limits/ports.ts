@@ -1,0 +1,155 @@
+// Limits on source ports: the 4-tuples of explicit ports, and the range out of which the kernel chooses.
+import type { PortRange } from "../../base/address.js";
+import { formatCount } from "../../base/units.js";
+import { TuplePlanner } from "../../engine/planner.js";
+import { countPortsWithin } from "../../sys/local-ports.js";
+import type { HostFacts } from "../facts.js";
+import type { Limit } from "../limit.js";
+import type { Load } from "../load.js";
+
+const SOURCE = "Linux networking/ip-sysctl.rst, ip_local_port_range and ip_local_reserved_ports";
+/** All that an explicit bind has without a privilege: 1024 to 65,535. */
+const ALL_PORTS: PortRange = { first: 1024, last: 65_535 };
+
+export const sourcePorts: Limit = {
+  id: "source-ports",
+  name: "source addresses × ports",
+  unit: "connections",
+  scope: "namespace",
+  caps: "source ports",
+  side: "client",
+  source: "RFC 9293 section 3.3.1; man 2 bind (EADDRINUSE)",
+  change:
+    "more addresses (--source-ip), more ports (--source-port 1024-65535), a second destination port (host:7777-7778)",
+  privilege: "none",
+  pitfall:
+    "a source address has its ports once for every destination; a server's own port is shared by all of its connections",
+  read: (_, load) => (isExplicit(load) ? tuplesOf(load) : undefined),
+  describe: (_, load) => (isExplicit(load) ? describePlan(load) : "chosen by the kernel"),
+  allows: (_, load) => {
+    if (!isExplicit(load) || load.hasAddressesAtWill) return Number.POSITIVE_INFINITY;
+    return Math.max(0, tuplesOf(load) - load.portsTaken);
+  },
+  needs: (_, load) => (isExplicit(load) && !load.hasAddressesAtWill ? load.connections + load.portsTaken : undefined),
+};
+
+export const localPortRange: Limit = {
+  id: "ip-local-port-range",
+  name: "net.ipv4.ip_local_port_range",
+  unit: "ports",
+  scope: "namespace",
+  caps: "source ports",
+  side: "client",
+  source: SOURCE,
+  change: "sysctl net.ipv4.ip_local_port_range; or explicit source ports, which it does not bound",
+  privilege: "CAP_NET_ADMIN",
+  pitfall: "widened over a listening port it can keep that service from starting again: reserve the port",
+  sysctl: "net.ipv4.ip_local_port_range",
+  read: ({ portRange }) => sizeOf(portRange),
+  describe: ({ portRange: { first, last } }) => `${first}-${last}`,
+  allows: (facts, load) => {
+    if (!isKernelChosen(load)) return Number.POSITIVE_INFINITY;
+    return connectionsWith(kernelPorts(facts), load);
+  },
+  needs: (facts, load) => (isKernelChosen(load) ? portsFor(load) + reservedIn(facts) + listeningIn(facts) : undefined),
+};
+
+export const reservedPorts: Limit = {
+  id: "ip-local-reserved-ports",
+  name: "net.ipv4.ip_local_reserved_ports",
+  unit: "ports",
+  scope: "namespace",
+  caps: "source ports",
+  side: "client",
+  source: SOURCE,
+  change: "sysctl net.ipv4.ip_local_reserved_ports, after asking who reserved them; or explicit source ports",
+  privilege: "CAP_NET_ADMIN",
+  pitfall: "writing it replaces the whole list: merge; explicit binds may still take reserved ports",
+  read: (facts) => reservedIn(facts),
+  describe: (facts) => `${formatCount(reservedIn(facts))} inside the range`,
+  // It is what binds only where the range would do without it.
+  allows: (facts, load) => {
+    if (!isKernelChosen(load) || reservedIn(facts) === 0) return Number.POSITIVE_INFINITY;
+    const without = connectionsWith(kernelPorts(facts) + reservedIn(facts), load);
+    return without >= load.connections ? connectionsWith(kernelPorts(facts), load) : Number.POSITIVE_INFINITY;
+  },
+  needs: () => undefined,
+};
+
+export const unprivilegedPortStart: Limit = {
+  id: "ip-unprivileged-port-start",
+  name: "net.ipv4.ip_unprivileged_port_start",
+  unit: "ports",
+  scope: "namespace",
+  caps: "source ports",
+  side: "both",
+  source: "Linux networking/ip-sysctl.rst, ip_unprivileged_port_start",
+  change: "sysctl net.ipv4.ip_unprivileged_port_start, or CAP_NET_BIND_SERVICE",
+  privilege: "CAP_NET_ADMIN",
+  pitfall: "explicit source ports below it give EACCES, which looks like a firewall and is none",
+  read: ({ unprivilegedPortStart: value }) => value,
+  needs: () => undefined,
+};
+
+/** Ports that the kernel has to choose from. */
+export function kernelPorts(facts: HostFacts): number {
+  return Math.max(0, sizeOf(facts.portRange) - reservedIn(facts) - listeningIn(facts));
+}
+
+/** Client hosts that so many connections to one port need, when each has `addresses` of its own and all of their ports. */
+export function clientAddressesFor(connections: number, destinations: number): number {
+  return Math.ceil(connections / (sizeOf(ALL_PORTS) * destinations));
+}
+
+function isKernelChosen({ plan }: Load): boolean {
+  return plan?.ports.chosenBy === "kernel";
+}
+
+function isExplicit({ plan }: Load): boolean {
+  return plan?.ports.chosenBy === "us";
+}
+
+function tuplesOf({ plan }: Load): number {
+  return plan ? new TuplePlanner(plan).count : 0;
+}
+
+/** (source, destination) pairs of the plan: each has the kernel's ports once. */
+function pairsOf({ plan }: Load): number {
+  return (plan?.groups ?? []).reduce(
+    (sum, { sources, destinations }) => sum + sources.reduce((n, { count }) => n + count, 0) * destinations.length,
+    0,
+  );
+}
+
+function connectionsWith(ports: number, load: Load): number {
+  return Math.max(0, ports * pairsOf(load) - load.portsTaken);
+}
+
+function portsFor(load: Load): number {
+  return Math.ceil((load.connections + load.portsTaken) / Math.max(1, pairsOf(load)));
+}
+
+function reservedIn({ reservedPorts: reserved, portRange }: HostFacts): number {
+  return countPortsWithin(reserved, portRange);
+}
+
+function listeningIn({ listeningPorts, portRange, reservedPorts: reserved }: HostFacts): number {
+  return listeningPorts.filter(
+    (port) =>
+      port >= portRange.first &&
+      port <= portRange.last &&
+      countPortsWithin(reserved, { first: port, last: port }) === 0,
+  ).length;
+}
+
+function describePlan(load: Load): string {
+  const { plan } = load;
+  if (!plan || plan.ports.chosenBy === "kernel") return "";
+  const { range } = plan.ports;
+  if (load.hasAddressesAtWill) return `127.0.0.0/8, ports ${range.first}-${range.last}`;
+  return `${formatCount(pairsOf(load))} × ${formatCount(sizeOf(range))}`;
+}
+
+function sizeOf({ first, last }: PortRange): number {
+  return last - first + 1;
+}

@@ -1,0 +1,45 @@
+// What is asked of the host: how many connections, which of their ends are here, where they go and what they carry.
+import type { TuplePlan } from "../engine/planner.js";
+import type { LocalPeer } from "../ports/peer.js";
+
+export type Role = "server" | "client" | "both";
+
+export interface Load {
+  readonly connections: number;
+  readonly role: Role;
+  /** The 4-tuples that a client has; undefined for a server. */
+  readonly plan: TuplePlan | undefined;
+  /** Source addresses of the plan were not given: on loopback there are always more. */
+  readonly hasAddressesAtWill: boolean;
+  /** Source ports of the plan that sockets hold already, TIME_WAIT included. */
+  readonly portsTaken: number;
+  /** The destination's own limits, when it is on this host and was named. */
+  readonly peer: LocalPeer | undefined;
+  readonly target: string | undefined;
+  /** Messages per second and connection; 0 for connections at rest. */
+  readonly messageRatePerSec: number;
+  readonly messageBytes: number;
+  /** Handshakes in flight at once. */
+  readonly burst: number;
+  readonly cost: ConnectionCost;
+}
+
+/** What one connection takes of this host. */
+export interface ConnectionCost {
+  /** Kernel memory of one end, in bytes. */
+  readonly kernelBytesPerEnd: number;
+  /** User memory of one end in our programs, in bytes. */
+  readonly userBytesPerEnd: number;
+  /** CPU seconds to open one connection, both ends. */
+  readonly cpuSecondsPerConnection: number;
+  readonly isMeasured: boolean;
+}
+
+/** Ends of each connection that are on this host. */
+export function endsHere({ role }: Pick<Load, "role">): number {
+  return role === "both" ? 2 : 1;
+}
+
+export function bytesPerConnection(load: Load): number {
+  return endsHere(load) * (load.cost.kernelBytesPerEnd + load.cost.userBytesPerEnd);
+}

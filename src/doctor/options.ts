@@ -1,0 +1,113 @@
+// What a caller may ask of predictCapacity(), and the load that it means on this host: 4-tuples, the server's side, what is
+// taken already.
+import { networkInterfaces } from "node:os";
+import { type AddressRange, formatIp, type PortRange, parseIp } from "../base/address.js";
+import { AppError } from "../base/errors.js";
+import { type ConnectSettings, settleOptions } from "../connect/options.js";
+import { findTargets, planPorts, type Targets } from "../connect/targets.js";
+import type { TuplePlan } from "../engine/planner.js";
+import { inspectPeer } from "../ports/peer.js";
+import type { WhatIf } from "./facts.js";
+import type { Load, Role } from "./load.js";
+import { countTaken, deviceOf } from "./taken.js";
+
+export interface CapacityOptions extends WhatIf {
+  /** How many connections are wanted; default 1,000,000. */
+  readonly connections?: number | undefined;
+  /** Which ends are on this host: default `both` towards this host or nowhere, `client` towards another. */
+  readonly role?: Role | undefined;
+  /** Where a client connects to, `host:port`; a server on this host is looked at. Nothing is sent there. */
+  readonly target?: string | undefined;
+  readonly sources?: readonly AddressRange[] | undefined;
+  readonly sourcePorts?: PortRange | "kernel" | undefined;
+  /** Messages per connection and second; default none. */
+  readonly messageRatePerSec?: number | undefined;
+  /** Bytes of a message; default 64. */
+  readonly messageBytes?: number | undefined;
+  /** Measure what a connection costs by a few thousand on loopback; default true. Else the committed figures are used. */
+  readonly measure?: boolean | undefined;
+}
+
+/** What is wanted, before its cost is known. */
+export interface Question extends Omit<Load, "cost"> {
+  /** The interface that leads to the destination; undefined for loopback. */
+  readonly device: string | undefined;
+}
+
+const CONNECTIONS = 1_000_000;
+const MESSAGE_BYTES = 64;
+/** A destination for a client that has not said where to: TEST-NET-1 (RFC 5737), to which nothing is sent. */
+const SOMEWHERE = { ip: parseIp("192.0.2.1"), port: 7777 };
+const DEFAULT_TARGET = "127.0.0.1:7777";
+
+/** @throws {AppError} E_OPTION, E_ADDRESS, E_RESOLVE, E_SOURCE or E_NO_SOURCE when an option makes no sense */
+export async function settleQuestion(options: CapacityOptions): Promise<Question> {
+  const { target, messageRatePerSec = 0, messageBytes = MESSAGE_BYTES } = options;
+  for (const [name, value] of [
+    ["memory", options.memoryBytes],
+    ["cores", options.cores],
+    ["nofile", options.nofile],
+    ["message size", options.messageBytes],
+    ["message rate", options.messageRatePerSec],
+  ] as const) {
+    if (value !== undefined && !(value > 0)) {
+      throw new AppError("E_OPTION", `${name} of ${value} is not possible`, { fix: "give a number above 0" });
+    }
+  }
+  const settings = settleOptions({
+    to: target ?? DEFAULT_TARGET,
+    connections: options.connections ?? CONNECTIONS,
+    sources: options.sources,
+    sourcePorts: options.sourcePorts ?? portsOf(options),
+    authorized: true,
+  });
+  const isAway = options.role === "client" && target === undefined;
+  const targets = isAway ? undefined : await findTargets(settings);
+  const role = options.role ?? (targets?.isLocal === false ? "client" : "both");
+  const plan = role === "server" ? undefined : (targets?.plan ?? planSomewhere(settings));
+  return {
+    connections: settings.connections,
+    role,
+    plan,
+    hasAddressesAtWill: plan !== undefined && options.sources === undefined && isAtWill(targets),
+    portsTaken: plan ? await countTaken(plan) : 0,
+    peer:
+      targets?.isLocal && target !== undefined
+        ? await inspectPeer(destinationIps(targets), targets.remotePorts)
+        : undefined,
+    target,
+    messageRatePerSec,
+    messageBytes,
+    burst: Math.min(settings.concurrency, settings.connections),
+    device: plan && deviceOf(plan),
+  };
+}
+
+/** As connect() does: a single connection's port would be the kernel's choice, which is not what is asked here. */
+function portsOf({ connections }: CapacityOptions): CapacityOptions["sourcePorts"] {
+  return connections === 1 ? { first: 1024, last: 65_535 } : undefined;
+}
+
+/** Loopback has 16 million source addresses, and connect() takes as many as it needs. */
+function isAtWill(targets: Targets | undefined): boolean {
+  return targets?.plan.groups.every(({ sources }) => formatIp(sources[0]!.first).startsWith("127.")) ?? false;
+}
+
+/** A client of this host's own addresses towards one destination elsewhere. */
+function planSomewhere(settings: ConnectSettings): TuplePlan {
+  const own = Object.values(networkInterfaces())
+    .flatMap((list) => list ?? [])
+    .filter(({ family, internal }) => family === "IPv4" && !internal)
+    .map(({ address }) => ({ first: parseIp(address), count: 1 }));
+  const sources = settings.sources ?? own;
+  if (sources.length === 0) {
+    throw new AppError("E_NO_SOURCE", "this host has no address but loopback's to connect from", {
+      fix: "name the destination with --target, or the addresses with --source-ip",
+    });
+  }
+  return { groups: [{ sources, destinations: [SOMEWHERE] }], ports: planPorts(settings) };
+}
+
+function destinationIps({ plan }: Targets) {
+  return plan.groups.flatMap(({ destinations }) => destinations.map(({ ip }) => ip));
+}

@@ -1,0 +1,162 @@
+// Prediction: the ceiling of connections on this host, which limit it is, and what stands behind it.
+import { formatCount } from "../base/units.js";
+import { readListeners } from "../ports/listeners.js";
+import { type Calibration, calibrate, uncalibrated } from "./calibration.js";
+import { type HostFacts, imagine, readHostFacts } from "./facts.js";
+import type { Limit } from "./limit.js";
+import { LIMITS } from "./limits/catalogue.js";
+import { clientAddressesFor } from "./limits/ports.js";
+import { bytesPerConnection, type ConnectionCost, type Load, type Role } from "./load.js";
+import { type CapacityOptions, settleQuestion } from "./options.js";
+
+/** `low` is advice: the limit caps no number of connections, but this load will feel it. */
+export type Verdict = "ok" | "too low" | "low" | "unknown";
+
+export interface LimitRow extends Pick<Limit, "id" | "name" | "unit" | "scope" | "caps" | "side"> {
+  /** As it is now, in the limit's unit; undefined when it cannot be read. */
+  readonly now: number | "unlimited" | undefined;
+  readonly nowText: string;
+  /** Connections it allows; undefined for limits that cap something else. */
+  readonly allows: number | "unbounded" | "unknown" | undefined;
+  /** What the load needs, in the limit's unit; undefined when it needs nothing of it. */
+  readonly needs: number | undefined;
+  readonly verdict: Verdict;
+}
+
+export interface Prediction {
+  readonly kind: "prediction";
+  readonly version: 1;
+  readonly takenAt: string;
+  readonly role: Role;
+  readonly target: string | undefined;
+  readonly connections: number;
+  /** Connections that this host holds of this load, as far as its limits can be seen. */
+  readonly ceiling: number;
+  readonly isTargetMet: boolean;
+  /** The limit that is the ceiling. */
+  readonly binding: LimitRow | undefined;
+  /** The three behind it. */
+  readonly next: readonly LimitRow[];
+  /** Every limit, the worst first. */
+  readonly limits: readonly LimitRow[];
+  /** Limits that could not be read: the ceiling may lie lower. */
+  readonly unknown: readonly string[];
+  readonly cost: ConnectionCost & { readonly bytesPerConnection: number };
+  /** Why the cost was not measured; undefined when it was, or was not to be. */
+  readonly obstacle: string | undefined;
+  readonly cores: number;
+  /** How long opening them all takes, as far as the CPU goes, in seconds. */
+  readonly rampSeconds: number;
+  /** What the other side must bring, for a server: source addresses with all of their ports. */
+  readonly clientAddresses: number | undefined;
+  /** The facts are not this host's alone: other hardware was asked about. */
+  readonly isWhatIf: boolean;
+}
+
+export interface Examined {
+  readonly facts: HostFacts;
+  readonly load: Load;
+  readonly obstacle: string | undefined;
+}
+
+/**
+ * How many connections this host can hold, and what stops more.
+ *
+ * @throws {AppError} E_OPTION, E_ADDRESS, E_RESOLVE, E_SOURCE or E_NO_SOURCE when an option makes no sense
+ */
+export async function predictCapacity(options: CapacityOptions = {}): Promise<Prediction> {
+  return predict(await examine(options), isWhatIf(options));
+}
+
+/** Reads the host and measures what a connection costs. */
+export async function examine(options: CapacityOptions): Promise<Examined> {
+  const question = await settleQuestion(options);
+  const calibration: Calibration = options.measure === false ? uncalibrated(undefined) : await calibrate();
+  const listening = await readListeners({});
+  const facts = await readHostFacts([...new Set(listening.map(({ port }) => port))], question.device);
+  return {
+    facts: imagine({ ...facts, isTracked: calibration.isTracked ?? facts.isTracked }, options),
+    load: { ...question, cost: calibration.cost },
+    obstacle: calibration.obstacle,
+  };
+}
+
+export function predict({ facts, load, obstacle }: Examined, whatIf = false): Prediction {
+  const limits = LIMITS.map((limit) => toRow(limit, facts, load)).sort(byUrgency);
+  const bounded = limits.filter((row): row is LimitRow & { allows: number } => typeof row.allows === "number");
+  const [binding, ...behind] = bounded.sort((a, b) => a.allows - b.allows);
+  const ceiling = binding?.allows ?? 0;
+  return {
+    kind: "prediction",
+    version: 1,
+    takenAt: new Date().toISOString(),
+    role: load.role,
+    target: load.target,
+    connections: load.connections,
+    ceiling,
+    isTargetMet: ceiling >= load.connections,
+    binding,
+    next: behind.slice(0, 3),
+    limits,
+    unknown: limits.filter(({ verdict }) => verdict === "unknown").map(({ id }) => id),
+    cost: { ...load.cost, bytesPerConnection: bytesPerConnection(load) },
+    obstacle,
+    cores: facts.cores,
+    rampSeconds: (load.connections * load.cost.cpuSecondsPerConnection) / facts.cores,
+    clientAddresses: load.role === "server" ? clientAddressesFor(load.connections, 1) : undefined,
+    isWhatIf: whatIf,
+  };
+}
+
+function isWhatIf({ memoryBytes, cores, nofile }: CapacityOptions): boolean {
+  return memoryBytes !== undefined || cores !== undefined || nofile !== undefined;
+}
+
+function toRow(limit: Limit, facts: HostFacts, load: Load): LimitRow {
+  const { id, name, unit, scope, caps, side } = limit;
+  const now = limit.read(facts, load);
+  const needs = limit.needs(facts, load);
+  // A limit of the other end is none of this host's.
+  const isElsewhere =
+    (side === "server" && load.role === "client" && !load.peer) || (side === "client" && load.role === "server");
+  const allows = limit.allows && (isElsewhere ? Number.POSITIVE_INFINITY : limit.allows(facts, load));
+  return {
+    id,
+    name,
+    unit,
+    scope,
+    caps,
+    side,
+    now: now === Number.POSITIVE_INFINITY ? "unlimited" : now,
+    nowText:
+      limit.describe?.(facts, load) ??
+      (now === undefined ? "unknown" : now === Number.POSITIVE_INFINITY ? "unlimited" : formatCount(now)),
+    allows:
+      limit.allows && (allows === undefined ? "unknown" : allows === Number.POSITIVE_INFINITY ? "unbounded" : allows),
+    needs: isElsewhere ? undefined : needs,
+    verdict: limit.allows ? heldVerdict(allows, load.connections) : isElsewhere ? "ok" : adviceVerdict(now, needs),
+  };
+}
+
+function heldVerdict(allows: number | undefined, wanted: number): Verdict {
+  if (allows === undefined) return "unknown";
+  return allows >= wanted ? "ok" : "too low";
+}
+
+function adviceVerdict(now: number | undefined, needs: number | undefined): Verdict {
+  if (needs === undefined) return "ok";
+  if (now === undefined) return "unknown";
+  return now >= needs ? "ok" : "low";
+}
+
+const URGENCY: readonly Verdict[] = ["too low", "unknown", "low", "ok"];
+
+function byUrgency(a: LimitRow, b: LimitRow): number {
+  const byVerdict = URGENCY.indexOf(a.verdict) - URGENCY.indexOf(b.verdict);
+  if (byVerdict !== 0) return byVerdict;
+  return roomOf(a) - roomOf(b) || 0;
+}
+
+function roomOf({ allows }: LimitRow): number {
+  return typeof allows === "number" ? allows : Number.MAX_SAFE_INTEGER;
+}

@@ -1,0 +1,111 @@
+// What the kernel says about a run, noted while it lasts so that it can be explained later: counters that rose, settings
+// and gauges at its end. Numbers only; what they mean is told elsewhere.
+import { countPortsWithin, readLocalPortRange, readReservedPorts } from "../sys/local-ports.js";
+import { readConntrack, readConntrackStats, readSoftnetDrops } from "../sys/net-stats.js";
+import { readNetCounters, readSockstat, readSysctlNumbers } from "../sys/procfs.js";
+import type { MemoryRoom } from "./memory-floor.js";
+
+/** Counters that tell of refused, dropped or repeated handshakes and of memory. */
+const COUNTERS = [
+  "TcpExt.ListenOverflows",
+  "TcpExt.ListenDrops",
+  "TcpExt.TCPReqQFullDrop",
+  "TcpExt.TCPReqQFullDoCookies",
+  "TcpExt.TCPTimeWaitOverflow",
+  "TcpExt.TCPMemoryPressures",
+  "TcpExt.TCPAbortOnMemory",
+  "TcpExt.TCPSynRetrans",
+  "Tcp.AttemptFails",
+  "Tcp.EstabResets",
+  "Tcp.RetransSegs",
+  "Icmp.InDestUnreachs",
+] as const;
+const CONNTRACK_COUNTERS = ["drop", "early_drop", "insert_failed"] as const;
+
+const SETTINGS = [
+  "fs.epoll.max_user_watches",
+  "fs.file-max",
+  "net.core.netdev_max_backlog",
+  "net.core.somaxconn",
+  "net.ipv4.ip_unprivileged_port_start",
+  "net.ipv4.tcp_abort_on_overflow",
+  "net.ipv4.tcp_max_syn_backlog",
+  "net.ipv4.tcp_max_tw_buckets",
+  "net.ipv4.tcp_syncookies",
+] as const;
+
+export type Counters = Readonly<Record<string, number>>;
+
+/** Numbers about this network namespace and host; a name is missing where its file cannot be read. */
+export interface RunEvidence {
+  /** By how much counters rose between the run's start and the end of its hold; those that did not are left out. */
+  readonly risen: Counters;
+  /**
+   * Settings by their sysctl names; `net.ipv4.ip_local_port_range` as `.first`, `.last` and `.reserved`, the number of its
+   * ports that ip_local_reserved_ports keeps.
+   */
+  readonly settings: Counters;
+  /** At the end of the hold: `conntrack.count`, `conntrack.max`, `files.open`, `tcp.pages`, `tcp.orphans`, `tcp.timeWait`. */
+  readonly gauges: Counters;
+  /** The memory room that stopped the run; undefined when memory did not. */
+  readonly memoryStop: MemoryRoom | undefined;
+  /** It was stopped from outside before it was complete. */
+  readonly wasCutShort: boolean;
+}
+
+/** The counters now, to be given to noteEvidence() later. */
+export function readCounters(): Counters {
+  const counters: Record<string, number> = {};
+  const net = readNetCounters();
+  for (const name of COUNTERS) if (net[name] !== undefined) counters[name] = net[name];
+  const conntrack = readConntrackStats();
+  for (const name of CONNTRACK_COUNTERS) {
+    if (conntrack[name] !== undefined) counters[`conntrack.${name}`] = conntrack[name];
+  }
+  const softnet = readSoftnetDrops();
+  if (softnet !== undefined) counters["softnet.dropped"] = softnet;
+  return counters;
+}
+
+/** @param before the counters when the run began */
+export function noteEvidence(before: Counters): Pick<RunEvidence, "risen" | "settings" | "gauges"> {
+  const risen: Record<string, number> = {};
+  for (const [name, value] of Object.entries(readCounters())) {
+    const rise = value - (before[name] ?? value);
+    if (rise > 0) risen[name] = rise;
+  }
+  return { risen, settings: readSettings(), gauges: readGauges() };
+}
+
+function readSettings(): Counters {
+  const settings: Record<string, number> = {};
+  for (const name of SETTINGS) {
+    const [value] = readSysctlNumbers(name) ?? [];
+    if (value !== undefined) settings[name] = value;
+  }
+  const range = readLocalPortRange();
+  settings["net.ipv4.ip_local_port_range.first"] = range.first;
+  settings["net.ipv4.ip_local_port_range.last"] = range.last;
+  settings["net.ipv4.ip_local_port_range.reserved"] = countPortsWithin(readReservedPorts(), range);
+  return settings;
+}
+
+function readGauges(): Counters {
+  const gauges: Record<string, number> = {};
+  const conntrack = readConntrack();
+  if (conntrack) {
+    gauges["conntrack.count"] = conntrack.count;
+    gauges["conntrack.max"] = conntrack.max;
+  }
+  const [open] = readSysctlNumbers("fs.file-nr") ?? [];
+  if (open !== undefined) gauges["files.open"] = open;
+  const sockstat = readSockstat();
+  for (const [name, field] of [
+    ["tcp.pages", "TCP.mem"],
+    ["tcp.orphans", "TCP.orphan"],
+    ["tcp.timeWait", "TCP.tw"],
+  ] as const) {
+    if (sockstat[field] !== undefined) gauges[name] = sockstat[field];
+  }
+  return gauges;
+}

@@ -1,0 +1,41 @@
+// What /proc tells of another process: its limit of open files, how many it has, whether it runs at all.
+import { readdirSync } from "node:fs";
+import { readText } from "./procfs.js";
+
+export interface ProcessFacts {
+  readonly pid: number;
+  /** /proc/PID/comm. */
+  readonly name: string;
+  /** Arguments as it was started, or as it calls itself now; the first is the program. */
+  readonly args: readonly string[];
+  /** Stopped by a signal (SIGSTOP), or by a debugger. */
+  readonly isStopped: boolean;
+  /** Soft RLIMIT_NOFILE, Infinity when unlimited; undefined when it may not be read. */
+  readonly nofileLimit: number | undefined;
+  /** Descriptors in its main thread's table; undefined when they may not be read. */
+  readonly openDescriptors: number | undefined;
+}
+
+/** @returns undefined when there is no such process */
+export function readProcessFacts(pid: number): ProcessFacts | undefined {
+  const name = readText(`/proc/${pid}/comm`);
+  if (name === undefined) return undefined;
+  const state = /^State:\s+(\S)/m.exec(readText(`/proc/${pid}/status`) ?? "")?.[1];
+  const limit = /^Max open files\s+(\S+)/m.exec(readText(`/proc/${pid}/limits`) ?? "")?.[1];
+  return {
+    pid,
+    name: name.trim(),
+    args: (readText(`/proc/${pid}/cmdline`) ?? "").split("\0").filter((arg) => arg !== ""),
+    isStopped: state === "T" || state === "t",
+    nofileLimit: limit === undefined ? undefined : limit === "unlimited" ? Number.POSITIVE_INFINITY : Number(limit),
+    openDescriptors: countDescriptors(pid),
+  };
+}
+
+function countDescriptors(pid: number): number | undefined {
+  try {
+    return readdirSync(`/proc/${pid}/fd`).length;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,65 @@
+// A diagnosis as text: the limit, whose it is, the evidence, the fix; or the suspects, and how to tell them apart.
+import { formatCount } from "../base/units.js";
+import type { Diagnosis, Finding, Suspect, Whose } from "../doctor/explain/diagnosis.js";
+import { type Paint, plain } from "./paint.js";
+import { alignLabels } from "./table.js";
+
+const SIDES: Record<Whose, string> = {
+  "this side": "on this side",
+  "the peer": "on the peer's side",
+  "the path": "on the way",
+};
+
+/** No line when nothing stopped the run and nothing is to be noted. */
+export function diagnosisLines(diagnosis: Diagnosis, paint: Paint = plain): string[] {
+  const { finding, suspects, notes } = diagnosis;
+  const lines = finding ? findingLines(finding, paint) : suspectLines(suspects, paint);
+  return [...lines, ...notes.map((note) => `note: ${note}`)];
+}
+
+/** The whole answer of `doctor --explain`. */
+export function diagnosisText(diagnosis: Diagnosis, paint: Paint = plain): string {
+  const { outcome, reached, wanted } = diagnosis;
+  const headline =
+    outcome === "met"
+      ? paint("good", `nothing stopped it: ${formatCount(reached)} connections, all that were wanted`)
+      : paint("bad", `stopped at ${formatCount(reached)} of ${formatCount(wanted)} connections`);
+  const lines = diagnosisLines(diagnosis, paint);
+  return [headline, ...(lines.length > 0 ? ["", ...lines] : [])].join("\n");
+}
+
+function findingLines({ limit, whose, meaning, evidence, fix }: Finding, paint: Paint): string[] {
+  return alignLabels(
+    [
+      ["limit", `${paint("bold", limit)}, ${SIDES[whose]}`],
+      ["means", meaning],
+      ...evidence.map((fact, i) => [i === 0 ? "evidence" : "", fact] as const),
+      ["fix", fix],
+    ],
+    "  ",
+  );
+}
+
+function suspectLines(suspects: readonly Suspect[], paint: Paint): string[] {
+  if (suspects.length === 0) return [];
+  const evidence = suspects[0]!.evidence;
+  return [
+    `  the evidence does not decide between ${formatCount(suspects.length)} limits:`,
+    ...alignLabels(
+      evidence.map((fact, i) => [i === 0 ? "evidence" : "", fact] as const),
+      "  ",
+    ),
+    ...suspects.flatMap(({ limit, whose, meaning, fix, test }) => [
+      "",
+      ...alignLabels(
+        [
+          ["either", `${paint("bold", limit)}, ${SIDES[whose]}`],
+          ["means", meaning],
+          ["test", test],
+          ["fix", fix],
+        ],
+        "  ",
+      ),
+    ]),
+  ];
+}
