@@ -2,15 +2,32 @@
 // vitest's transforms so that worker threads find real files.
 import { defineConfig } from "vitest/config";
 
+const SHARED = {
+  // Descriptor tables, limits and threads belong to a process: every test file gets one of its own.
+  pool: "forks",
+  testTimeout: 30_000,
+  hookTimeout: 30_000,
+  teardownTimeout: 10_000,
+  server: { deps: { external: [/\/dist\//] } },
+} as const;
+
 export default defineConfig({
   test: {
-    include: ["test/**/*.test.ts"],
-    // Descriptor tables, limits and threads belong to a process: every test file gets one of its own.
-    pool: "forks",
     maxWorkers: 2,
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
-    teardownTimeout: 10_000,
-    server: { deps: { external: [/\/dist\//] } },
+    projects: [
+      {
+        test: {
+          ...SHARED,
+          name: "main",
+          include: ["test/**/*.test.ts"],
+          exclude: ["test/faults/**"],
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        // Makes settings of the whole host small for a moment: nothing else runs beside it.
+        test: { ...SHARED, name: "faults", include: ["test/faults/*.test.ts"], sequence: { groupOrder: 1 } },
+      },
+    ],
   },
 });

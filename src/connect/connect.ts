@@ -1,7 +1,11 @@
 // The client's door: checks what is asked, finds where it goes, and starts the run.
+import { canUnshareTables } from "../engine/private-tables.js";
 import { stopOnAbort } from "../engine/stopping.js";
-import { type ConnectOptions, settleOptions } from "./options.js";
-import { ConnectRun } from "./run.js";
+import { canOpenFileTable } from "../sys/file-table.js";
+import { countOpenDescriptors } from "../sys/procfs.js";
+import { raiseNofileLimit } from "../sys/rlimit.js";
+import { type ConnectOptions, type ConnectSettings, settleOptions } from "./options.js";
+import { ConnectRun, type TablesAllowed } from "./run.js";
 import { findTargets } from "./targets.js";
 
 /**
@@ -12,7 +16,15 @@ import { findTargets } from "./targets.js";
  */
 export async function connect(options: ConnectOptions): Promise<ConnectRun> {
   const settings = settleOptions(options);
-  const run = new ConnectRun(settings, await findTargets(settings));
+  const run = new ConnectRun(settings, await findTargets(settings), await findTables(settings));
   stopOnAbort(run, options.signal);
   return run;
+}
+
+async function findTables({ connections }: ConnectSettings): Promise<TablesAllowed> {
+  // With file tables to park connections in, no thread's descriptor table bounds what it can hold.
+  if (canOpenFileTable()) return "unbounded";
+  // A run that one table is enough for need not ask, which takes a thread.
+  const isSmall = connections * 2 < raiseNofileLimit().soft - countOpenDescriptors();
+  return isSmall || (await canUnshareTables()) ? "private" : "one";
 }

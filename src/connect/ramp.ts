@@ -1,6 +1,7 @@
 // How many connections each client shard is to have: exact shares, threads started as they are needed, and as many
 // threads opening at once as there are cores.
 import { exactShare } from "../base/share.js";
+import { KEPT_DESCRIPTORS } from "../engine/descriptor-reserve.js";
 
 export interface RampShape {
   readonly connections: number;
@@ -14,6 +15,10 @@ const CONNECTIONS_WORTH_A_THREAD = 1000;
 // What a thread's start takes of a descriptor table: its event loop, its wake-up, files it reads.
 const DESCRIPTORS_PER_THREAD = 4;
 const DESCRIPTORS_SPARE = 24;
+// Counted in /proc: what a private table has beside connections and what it was copied from, some loops of threads that
+// start side by side included; and what a thread takes of a table that all share.
+const PRIVATE_OVERHEAD = 13;
+const SHARED_PER_THREAD = 4;
 
 /**
  * @param tableSize descriptors in one table (RLIMIT_NOFILE)
@@ -33,7 +38,7 @@ export function shapeRamp(connections: number, tableSize: number, tableUsed: num
 }
 
 /**
- * The most connections that any number of shards can hold in their descriptor tables, as far as that is known beforehand.
+ * The most connections that any number of shards can hold in their descriptor tables.
  *
  * @param hasPrivateTables each thread has a table of its own; else all share one
  */
@@ -45,9 +50,9 @@ export function mostConnections(
 ): number {
   if (tableSize === Number.POSITIVE_INFINITY) return tableSize;
   const free = Math.max(0, tableSize - tableUsed);
-  if (!hasPrivateTables) return Math.max(0, free - DESCRIPTORS_PER_THREAD * cores);
+  if (!hasPrivateTables) return Math.max(0, free - KEPT_DESCRIPTORS - SHARED_PER_THREAD * cores);
   const { shards } = shapeRamp(Number.MAX_SAFE_INTEGER, tableSize, tableUsed, cores);
-  return shards * Math.max(0, free - DESCRIPTORS_PER_THREAD * shards);
+  return shards * Math.max(0, free - PRIVATE_OVERHEAD);
 }
 
 /** The most connections shard `index` will ever have. */

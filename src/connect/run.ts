@@ -3,6 +3,7 @@
 import { EventEmitter } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
 import type { AppError } from "../base/errors.js";
+import { DescriptorReserve } from "../engine/descriptor-reserve.js";
 import { createLatencyHistogram } from "../engine/latency.js";
 import { isBelowFloor, readMemoryRoom } from "../engine/memory-floor.js";
 import { readMemoryUse } from "../engine/memory-use.js";
@@ -10,7 +11,6 @@ import { CORES, ShardPool } from "../engine/pool.js";
 import { noteEvidence } from "../engine/run-evidence.js";
 import { sample } from "../engine/sampling.js";
 import { CONTROL, sumCounter } from "../engine/shard-memory.js";
-import { canOpenFileTable } from "../sys/file-table.js";
 import { countOpenDescriptors } from "../sys/procfs.js";
 import { raiseNofileLimit } from "../sys/rlimit.js";
 import type { ConnectSettings } from "./options.js";
@@ -22,7 +22,12 @@ import type { ConnectResult, ConnectSnapshot } from "./result.js";
 import type { Targets } from "./targets.js";
 
 const PACE_MS = 5;
+/** A ramp adds a thousand connections in this time: so far it may go below the memory floor. */
+const RAMP_GUARD_MS = 50;
 const GUARD_MS = 250;
+
+/** What bounds a thread's connections: nothing, since they can be parked; a table of its own; one table for all. */
+export type TablesAllowed = "unbounded" | "private" | "one";
 
 export interface ConnectEvents {
   /** A connection is ESTABLISHED (told for a single connection only). */
@@ -50,6 +55,7 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
   readonly #record = newRecord();
   readonly #settled = new Set<number>();
   readonly #stopping = new AbortController();
+  #reserve: DescriptorReserve | undefined;
   #pacedMs = 0;
   #readyShards = 0;
   /** When as many threads were up as open at the same time. */
@@ -59,12 +65,13 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
   #fault: AppError | undefined;
   #holdUntilMs: number | undefined;
 
-  constructor(settings: ConnectSettings, targets: Targets) {
+  constructor(settings: ConnectSettings, targets: Targets, tables: TablesAllowed) {
     super();
     this.settings = settings;
     this.targets = targets;
-    // With file tables to park connections in, no thread's descriptor table bounds what it can hold.
-    const tableSize = canOpenFileTable() ? Number.POSITIVE_INFINITY : this.nofileLimit;
+    if (tables === "one") this.#reserve = new DescriptorReserve();
+    // More threads are of use where each brings a table, and where its size is what bounds it.
+    const tableSize = tables === "private" ? this.nofileLimit : Number.POSITIVE_INFINITY;
     this.#shape = shapeRamp(settings.connections, tableSize, countOpenDescriptors(), CORES);
     this.pool = new ShardPool({
       module: new URL("./shard.js", import.meta.url),
@@ -124,6 +131,7 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
     } finally {
       for (const timer of timers) clearInterval(timer);
       await this.pool.stop();
+      this.#reserve?.release();
     }
   }
 
@@ -132,8 +140,10 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
       this.#rampEnded = resolve;
     });
     this.#stopping.signal.addEventListener("abort", () => this.#rampEnded(), { once: true });
+    const guard = setInterval(() => this.#guard(), RAMP_GUARD_MS);
     this.#pace();
     await ended;
+    clearInterval(guard);
     Object.assign(this.#record, measureRamp(this.pool.memories, this.#startMs, this.#stopping.signal.aborted));
     this.#record.wasCutShort = this.#stopping.signal.aborted;
     if (this.#fault) throw this.#fault;
@@ -143,6 +153,7 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
     const { settings } = this;
     const startMs = performance.now();
     this.#stage = "hold";
+    this.#reserve?.release();
     this.#guard();
     if (settings.durationMs !== Number.POSITIVE_INFINITY) this.#holdUntilMs = startMs + settings.durationMs;
     this.#record.held = readMemoryUse();
@@ -162,6 +173,8 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
     this.#record.evidence = noteEvidence(this.#record.countersBefore);
     // A single connection that its server has closed has done what was asked.
     const missed = this.#sum(COUNTER.failed) + (this.settings.isSingle ? 0 : this.#sum(COUNTER.lost));
+    // What the peer has closed meanwhile is no longer there.
+    if (this.#record.kernel && this.#sum(COUNTER.lost) > 0) this.#record.kernel = await countInKernel(this.targets);
     if (missed > 0) this.#record.peer = await inspectServer(this.targets).catch(() => undefined);
   }
 

@@ -6,6 +6,7 @@ import type { ConnectRun } from "../connect/run.js";
 import { readMemoryRoom, roomAboveFloor } from "../engine/memory-floor.js";
 import { readMemoryUse } from "../engine/memory-use.js";
 import { serve } from "../serve/serve.js";
+import { readCgroupMemory } from "../sys/cgroup.js";
 import { readConntrack } from "../sys/net-stats.js";
 import { countOpenDescriptors } from "../sys/procfs.js";
 import { raiseNofileLimit } from "../sys/rlimit.js";
@@ -13,8 +14,6 @@ import type { ConnectionCost } from "./load.js";
 
 export interface Calibration {
   readonly cost: ConnectionCost;
-  /** Connections over loopback are tracked by conntrack; undefined when nothing was measured. */
-  readonly isTracked: boolean | undefined;
   /** Why nothing was measured; undefined when it was. */
   readonly obstacle: string | undefined;
 }
@@ -22,6 +21,7 @@ export interface Calibration {
 /** Kernel 6.18 on x64, 1,000,000 connections, both ends on one host: bench/results/1m.json. */
 export const COMMITTED_COST: ConnectionCost = {
   kernelBytesPerEnd: 4200,
+  chargedBytesPerEnd: 2800,
   userBytesPerEnd: 50,
   cpuSecondsPerConnection: 60e-6,
   isMeasured: false,
@@ -65,27 +65,30 @@ export async function calibrate(): Promise<Calibration> {
 }
 
 export function uncalibrated(obstacle: string | undefined): Calibration {
-  return { cost: COMMITTED_COST, isTracked: undefined, obstacle };
+  return { cost: COMMITTED_COST, obstacle };
 }
 
 async function measure(run: ConnectRun): Promise<Calibration> {
-  const trackedBefore = readConntrack()?.count ?? 0;
   if (!(await reaches(run, FIRST))) return uncalibrated("the connections for it could not be opened");
   const before = readMemoryUse();
+  const chargedBefore = readCgroupMemory()?.kernelBytes;
   if (!(await reaches(run, SECOND))) return uncalibrated("the connections for it could not be opened");
   const after = readMemoryUse();
+  const chargedAfter = readCgroupMemory()?.kernelBytes;
   const added = SECOND - FIRST;
   const perEnd = (bytes: number) => Math.max(0, bytes / added / 2);
-  const tracked = (readConntrack()?.count ?? 0) - trackedBefore;
   return {
     cost: {
       kernelBytesPerEnd: Math.round(perEnd(after.kernelBytes - before.kernelBytes)) || COMMITTED_COST.kernelBytesPerEnd,
+      chargedBytesPerEnd:
+        chargedBefore === undefined || chargedAfter === undefined
+          ? COMMITTED_COST.chargedBytesPerEnd
+          : Math.round(perEnd(chargedAfter - chargedBefore)) || COMMITTED_COST.chargedBytesPerEnd,
       // So few show neither through what starting and compiling cost.
       userBytesPerEnd: COMMITTED_COST.userBytesPerEnd,
       cpuSecondsPerConnection: COMMITTED_COST.cpuSecondsPerConnection,
       isMeasured: true,
     },
-    isTracked: tracked > SECOND / 2,
     obstacle: undefined,
   };
 }
@@ -105,6 +108,9 @@ async function reaches(run: ConnectRun, connections: number): Promise<boolean> {
 function findObstacle(): string | undefined {
   const descriptors = raiseNofileLimit().soft - countOpenDescriptors();
   if (descriptors < 2 * SECOND + FIRST) return "the limit of open files is too low for it";
+  // Tracked connections stay in the table for a while after their end.
+  const conntrack = readConntrack();
+  if (conntrack && conntrack.max - conntrack.count < 4 * SECOND) return "conntrack's table is too small for it";
   return roomAboveFloor(readMemoryRoom()) < LEAST_ROOM_BYTES ? "too little memory is left for it" : undefined;
 }
 

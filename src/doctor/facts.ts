@@ -1,19 +1,27 @@
 // The host as it is: every reading that a limit is derived from, taken at one time. What cannot be read is undefined. What-if
 // questions change some of the facts, and nothing else.
 import { availableParallelism } from "node:os";
-import { Worker } from "node:worker_threads";
 import type { PortRange } from "../base/address.js";
 import { floorOf, type MemoryRoom, readCgroupRoom, readHostRoom } from "../engine/memory-floor.js";
+import { canUnshareTables } from "../engine/private-tables.js";
 import { CAP_SYS_ADMIN, hasHostCapability } from "../sys/capability.js";
 import { type CgroupPids, readCgroupPids } from "../sys/cgroup.js";
 import { canOpenFileTable } from "../sys/file-table.js";
 import { readLinkSpeed } from "../sys/link.js";
 import { readLocalPortRange, readReservedPorts } from "../sys/local-ports.js";
 import { type ConntrackUse, countNeighbours, readConntrack } from "../sys/net-stats.js";
-import { countOpenDescriptors, readMeminfo, readSockstat, readSysctlNumbers } from "../sys/procfs.js";
+import {
+  countOpenDescriptors,
+  readMeminfo,
+  readResidentBytes,
+  readSockstat,
+  readSysctlNumbers,
+} from "../sys/procfs.js";
 import { type NofileLimit, readNofileLimit } from "../sys/rlimit.js";
+import { findTracking } from "./tracking-probe.js";
 
 export interface HostFacts {
+  readonly uid: number;
   readonly cores: number;
   readonly nofile: NofileLimit;
   /** Descriptors that a process of ours has before its first connection. */
@@ -48,6 +56,8 @@ export interface HostFacts {
   readonly cgroupMemory: MemoryRoom | undefined;
   readonly cgroupPids: CgroupPids | undefined;
   readonly slabBytes: number | undefined;
+  /** Resident memory of this process. */
+  readonly residentBytes: number;
   /** Buckets of the table of ESTABLISHED sockets. */
   readonly establishedBuckets: number | undefined;
   /** The table is the host's, shared by all network namespaces. */
@@ -87,6 +97,7 @@ export async function readHostFacts(listeningPorts: readonly number[], device?: 
   const conntrack = readConntrack();
   const buckets = number("net.ipv4.tcp_ehash_entries");
   return {
+    uid: process.getuid?.() ?? 0,
     cores: availableParallelism(),
     nofile: readNofileLimit(),
     openDescriptors: countOpenDescriptors(),
@@ -114,13 +125,14 @@ export async function readHostFacts(listeningPorts: readonly number[], device?: 
     cgroupMemory: readCgroupRoom(),
     cgroupPids: readCgroupPids(),
     slabBytes: readMeminfo().Slab,
+    residentBytes: readResidentBytes() ?? 0,
     establishedBuckets: buckets === undefined ? undefined : Math.abs(buckets),
     // The kernel writes it negative in a namespace that uses the host's (ip-sysctl.rst).
     sharesEstablishedTable: buckets !== undefined && buckets < 0,
     childBuckets: number("net.ipv4.tcp_child_ehash_entries"),
     tcpSockets: sockstat["TCP.inuse"],
     conntrack,
-    isTracked: conntrack === undefined ? false : conntrack.count > 0 ? true : undefined,
+    isTracked: findTracking(),
     timeWaitMax: number("net.ipv4.tcp_max_tw_buckets"),
     timeWaitNow: sockstat["TCP.tw"],
     timeWaitReuse: number("net.ipv4.tcp_tw_reuse"),
@@ -154,13 +166,4 @@ export function imagine(facts: HostFacts, { memoryBytes, cores, nofile }: WhatIf
 
 function roomOf(totalBytes: number): MemoryRoom {
   return { bound: "host", availableBytes: totalBytes, floorBytes: floorOf(totalBytes) };
-}
-
-/** Asked of a thread of its own: the main thread's table must stay shared with Node's. */
-async function canUnshareTables(): Promise<boolean> {
-  const worker = new Worker(new URL("./unshare-probe.js", import.meta.url));
-  return new Promise((resolve) => {
-    worker.once("message", (errno: number) => resolve(errno === 0));
-    worker.once("error", () => resolve(false));
-  });
 }

@@ -28,6 +28,8 @@ export interface Load {
 export interface ConnectionCost {
   /** Kernel memory of one end, in bytes. */
   readonly kernelBytesPerEnd: number;
+  /** What of it a memory cgroup is charged with: less, as sockets that a server accepts are made outside of any. */
+  readonly chargedBytesPerEnd: number;
   /** User memory of one end in our programs, in bytes. */
   readonly userBytesPerEnd: number;
   /** CPU seconds to open one connection, both ends. */
@@ -40,6 +42,12 @@ export function endsHere({ role }: Pick<Load, "role">): number {
   return role === "both" ? 2 : 1;
 }
 
+/** Memory of the host that one connection takes. */
 export function bytesPerConnection(load: Load): number {
   return endsHere(load) * (load.cost.kernelBytesPerEnd + load.cost.userBytesPerEnd);
+}
+
+/** What one connection takes of a memory cgroup that has its ends. */
+export function chargedPerConnection(load: Load): number {
+  return endsHere(load) * (load.cost.chargedBytesPerEnd + load.cost.userBytesPerEnd);
 }

@@ -75,7 +75,7 @@ export async function examine(options: CapacityOptions): Promise<Examined> {
   const listening = await readListeners({});
   const facts = await readHostFacts([...new Set(listening.map(({ port }) => port))], question.device);
   return {
-    facts: imagine({ ...facts, isTracked: calibration.isTracked ?? facts.isTracked }, options),
+    facts: imagine(facts, options),
     load: { ...question, cost: calibration.cost },
     obstacle: calibration.obstacle,
   };

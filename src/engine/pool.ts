@@ -69,7 +69,14 @@ export class ShardPool<Plan, Message> {
     const memory = new ShardMemory();
     memory.control[CONTROL.target] = target;
     const wakeFd = openEventfd();
-    const start: ShardStart<Plan> = { index, memory: memory.buffer, wakeFd, plan, kept: this.#options.kept ?? [] };
+    const start: ShardStart<Plan> = {
+      index,
+      memory: memory.buffer,
+      wakeFd,
+      plan,
+      kept: this.#options.kept ?? [],
+      earlier: this.#shards.map((shard) => ({ memory: shard.memory.buffer, wakeFd: shard.wakeFd })),
+    };
     const worker = new Worker(this.#options.module, { workerData: start, resourceLimits: HEAP, execArgv: [] });
     const ended = new Promise<void>((resolve) => worker.once("exit", () => resolve()));
     const shard: Running = { memory, wakeFd, worker, ended, alive: true };
@@ -129,7 +136,9 @@ function letPass({ control }: ShardMemory): void {
 function closeLeftBehind({ control }: ShardMemory): void {
   if (control[CONTROL.tableShared] === 1) return;
   const first = CONTROL.loopDescriptors;
-  for (const fd of control.subarray(first, first + LOOP_DESCRIPTORS)) if (fd > 0) closeFd(fd);
+  const loop = control.subarray(first, first + LOOP_DESCRIPTORS);
+  for (const fd of loop) if (fd > 0) closeFd(fd);
+  loop.fill(0);
 }
 
 function toFault(cause: unknown): AppError {

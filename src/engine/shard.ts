@@ -20,6 +20,8 @@ export interface ShardStart<Plan> {
   readonly plan: Plan;
   /** Sockets of the main thread that this shard uses. */
   readonly kept: readonly number[];
+  /** Shards that were started before, whose descriptors are nothing to this one. */
+  readonly earlier: readonly { readonly memory: SharedArrayBuffer; readonly wakeFd: number }[];
 }
 
 const EVENTS_AT_ONCE = 512;
@@ -72,7 +74,7 @@ export async function runShard<Plan, Message>(role: (shard: Shard<Plan, Message>
   // The main thread is told which descriptors this thread's end will leave behind in the table shared until now.
   const loop = await findLoopDescriptors();
   memory.control.set(loop.slice(0, LOOP_DESCRIPTORS), CONTROL.loopDescriptors);
-  takeOwnTable(memory.control, [...loop, start.wakeFd, ...start.kept]);
+  takeOwnTable(memory.control, start, loop);
   const shard = new Shard<Plan, Message>(start, memory);
   try {
     role(shard);
@@ -85,24 +87,39 @@ export async function runShard<Plan, Message>(role: (shard: Shard<Plan, Message>
  * A table of its own has a limit of its own (RLIMIT_NOFILE is a table's), and is not locked by other threads. Containers
  * may forbid it: then all shards share one table, and the main thread is told.
  */
-function takeOwnTable(control: Int32Array, kept: readonly number[]): void {
+function takeOwnTable<Plan>(control: Int32Array, start: ShardStart<Plan>, loop: readonly number[]): void {
   // The main thread stands still for it. Were it just starting a program, a copy of the pipe by which it learns
   // that the program has begun would keep it waiting for ever.
   Atomics.store(control, TABLE_GATE, GATE.asked);
   parentPort?.postMessage(AT_GATE);
   Atomics.wait(control, TABLE_GATE, GATE.asked, GATE_WAIT_MS);
+  const foreign = descriptorsOf(start.earlier);
   const refused = unshareDescriptors() < 0;
   Atomics.store(control, TABLE_GATE, GATE.passed);
   Atomics.notify(control, TABLE_GATE);
   if (refused) Atomics.store(control, CONTROL.tableShared, 1);
-  else closeCopiesExcept(kept);
+  else closeCopies(foreign, [...loop, start.wakeFd, ...start.kept]);
 }
 
-/** Closes the copies of sockets and files that are nothing to this thread: they would keep alive what others close. */
-function closeCopiesExcept(kept: readonly number[]): void {
+/**
+ * The event loops' descriptors of other shards: each would take room in the tables of all that start later. Read while the
+ * main thread stands still, so that none of these numbers has been closed and given to something else.
+ */
+function descriptorsOf(shards: ShardStart<unknown>["earlier"]): number[] {
+  return shards.flatMap(({ memory, wakeFd }) => {
+    const { control } = new ShardMemory(memory);
+    const first = CONTROL.loopDescriptors;
+    const loop = [...control.subarray(first, first + LOOP_DESCRIPTORS)].filter((fd) => fd > 0);
+    // The main thread has closed those of one that has ended.
+    return loop.length > 0 ? [...loop, wakeFd] : [];
+  });
+}
+
+/** Closes the copies of what is nothing to this thread: they take room, and would keep alive what others close. */
+function closeCopies(foreign: readonly number[], kept: readonly number[]): void {
   for (const { fd, target } of listDescriptors()) {
     const isOfOthers = target.startsWith("socket:") || (target.startsWith("/") && !target.startsWith("/dev/"));
-    // Pipes stay: libuv's own are among them.
-    if (fd > 2 && isOfOthers && !kept.includes(fd)) closeFd(fd);
+    // Other pipes stay: the main thread's loop is woken through one.
+    if (fd > 2 && (isOfOthers || foreign.includes(fd)) && !kept.includes(fd)) closeFd(fd);
   }
 }

@@ -6,7 +6,7 @@ import { countByOwner } from "./owners.js";
 
 export interface LocalPeer {
   /** LISTEN sockets on the destinations; none when nobody listens. */
-  readonly listeners: readonly Pick<ListenerRow, "ip" | "port" | "acceptQueue">[];
+  readonly listeners: readonly Pick<ListenerRow, "ip" | "port" | "acceptQueue" | "uid">[];
   /** The process that has most of the sockets there; undefined when none is visible. */
   readonly process: ProcessFacts | undefined;
 }
@@ -19,7 +19,7 @@ export async function inspectPeer(ips: readonly IpAddress[], ports: PortRange): 
   // Workers share their master's listener: the process that has the connections is the one that fills up.
   const { owners } = await countByOwner({ local, wildcardListeners: true });
   return {
-    listeners: listeners.map(({ ip, port, acceptQueue }) => ({ ip, port, acceptQueue })),
+    listeners: listeners.map(({ ip, port, acceptQueue, uid }) => ({ ip, port, acceptQueue, uid })),
     process: owners[0] && readProcessFacts(owners[0].pid),
   };
 }

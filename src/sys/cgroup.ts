@@ -4,6 +4,8 @@ import { readText } from "./procfs.js";
 export interface CgroupMemory {
   readonly limitBytes: number;
   readonly usedBytes: number;
+  /** Of these, what the kernel uses for the group: sockets, inodes, files. */
+  readonly kernelBytes: number;
 }
 
 /**
@@ -29,11 +31,15 @@ function readGroup(folder: string, isV2: boolean): CgroupMemory | undefined {
   const usedBytes = Number(readText(`${folder}/${isV2 ? "memory.current" : "memory.usage_in_bytes"}`));
   // "max" is no number; version 1 says "no limit" with a number near 2^63.
   if (!(limitBytes > 0) || limitBytes >= 2 ** 62 || Number.isNaN(usedBytes)) return undefined;
+  const stat = readText(`${folder}/memory.stat`) ?? "";
+  const field = (name: string) => Number(new RegExp(`^${name} (\\d+)`, "m").exec(stat)?.[1] ?? 0);
   // Cached files that were not used lately make way before anything fails: they are room.
-  const cached = new RegExp(`^${isV2 ? "" : "total_"}inactive_file (\\d+)`, "m").exec(
-    readText(`${folder}/memory.stat`) ?? "",
-  );
-  return { limitBytes, usedBytes: Math.max(0, usedBytes - Number(cached?.[1] ?? 0)) };
+  const cached = field(isV2 ? "inactive_file" : "total_inactive_file");
+  // Version 2 sums it up since Linux 5.18.
+  const kernelBytes = isV2
+    ? field("kernel") || field("slab") + field("kernel_stack") + field("pagetables") + field("sock")
+    : Number(readText(`${folder}/memory.kmem.usage_in_bytes`) ?? 0);
+  return { limitBytes, usedBytes: Math.max(0, usedBytes - cached), kernelBytes };
 }
 
 /** The folders of this process's group in a controller's hierarchy, and of all groups above it. */

@@ -65,13 +65,11 @@ export async function startForeignServer(
 }
 
 /** A `net` server in a process of its own, at one port that the kernel chose. */
-export async function startForeignServerProcess(options: {
-  host: string;
-  greeting?: string;
-  echo?: boolean;
-  logPeers?: boolean;
-}) {
-  const server = startProgram("node-server", options);
+export async function startForeignServerProcess(
+  options: { host: string; greeting?: string; echo?: boolean; logPeers?: boolean },
+  processOptions?: ProcessOptions,
+) {
+  const server = startProgram("node-server", options, processOptions);
   await server.prints(/ready/);
   return Object.assign(server, { port: Number(/listening (\d+)/.exec(server.stdout)![1]) });
 }

@@ -1,8 +1,8 @@
 // Connections that the peer ended: its own maximum, its descriptor limit, a full queue that resets, or its end.
 import { formatCount } from "../../base/units.js";
 import type { ConnectResult, FailureReport } from "../../connect/result.js";
+import { describeProcess, isOutOfDescriptors } from "../peer-process.js";
 import type { Finding, Suspect } from "./diagnosis.js";
-import { describeProcess, isOutOfDescriptors } from "./peer-process.js";
 import { plateauAt, reachedBy } from "./plateaus.js";
 import { seen } from "./system.js";
 

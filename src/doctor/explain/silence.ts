@@ -1,8 +1,8 @@
 // Handshakes that nobody answered (ETIMEDOUT): a full accept queue, conntrack, a core's backlog, or a loss on the way.
 import { formatCount } from "../../base/units.js";
 import type { ConnectResult, FailureReport } from "../../connect/result.js";
+import { describeProcess, isOutOfDescriptors } from "../peer-process.js";
 import type { Finding, Suspect } from "./diagnosis.js";
-import { describeProcess, isOutOfDescriptors } from "./peer-process.js";
 import { seen } from "./system.js";
 
 /** @returns undefined when the failure is another one */

@@ -1,5 +1,5 @@
 // Failures that this side's own kernel reports: descriptors, ports, watches, memory, routes; and refusals.
-import { formatCount } from "../../base/units.js";
+import { formatCount, plural } from "../../base/units.js";
 import type { ConnectResult, FailureReport } from "../../connect/result.js";
 import type { Finding } from "./diagnosis.js";
 
@@ -34,17 +34,7 @@ const RULES: Record<string, Rule> = {
     fix: "raise fs.epoll.max_user_watches",
     evidence: [seen(failure), ...known("fs.epoll.max_user_watches", evidence.settings["fs.epoll.max_user_watches"])],
   }),
-  "bind EADDRNOTAVAIL": ({ plan }, failure) => ({
-    limit: "source-ports",
-    whose: "this side",
-    meaning: "every 4-tuple of the plan is used: the source addresses have no port left towards the destination",
-    fix: "add source addresses (--source-ip), source ports (--source-port 1024-65535), or a second destination port (host:7777-7778)",
-    evidence: [
-      seen(failure),
-      `${formatCount(plan.tuplesAvailable)} 4-tuples planned: ${formatCount(plan.sourceAddresses)} source addresses, ports ${plan.sourcePorts}`,
-      ...(plan.tuplesSkipped > 0 ? [`${formatCount(plan.tuplesSkipped)} of them taken by others`] : []),
-    ],
-  }),
+  "bind EADDRNOTAVAIL": explainUsedPlan,
   "connect EADDRNOTAVAIL": explainPortRange,
   "bind EACCES": ({ evidence }, failure) => ({
     limit: "ip-unprivileged-port-start",
@@ -104,6 +94,23 @@ export function fromRefusal({ evidence, established }: ConnectResult, failure: F
     evidence: [
       seen(failure),
       ...(evidence.peer && evidence.peer.listeners.length === 0 ? ["no socket of this host listens there"] : []),
+    ],
+  };
+}
+
+/** The planner has no tuple left: of explicit ports, or as many as the kernel has to choose from. */
+function explainUsedPlan(result: ConnectResult, failure: FailureReport): Finding {
+  const { plan } = result;
+  if (plan.sourcePorts === "kernel") return explainPortRange(result, failure);
+  return {
+    limit: "source-ports",
+    whose: "this side",
+    meaning: "every 4-tuple of the plan is used: the source addresses have no port left towards the destination",
+    fix: "add source addresses (--source-ip), source ports (--source-port 1024-65535), or a second destination port (host:7777-7778)",
+    evidence: [
+      seen(failure),
+      `${formatCount(plan.tuplesAvailable)} 4-tuples planned: ${plural(plan.sourceAddresses, "source address", "source addresses")}, ports ${plan.sourcePorts}`,
+      ...(plan.tuplesSkipped > 0 ? [`${formatCount(plan.tuplesSkipped)} of them taken by others`] : []),
     ],
   };
 }

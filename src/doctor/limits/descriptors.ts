@@ -3,6 +3,7 @@ import { mostConnections } from "../../connect/ramp.js";
 import type { HostFacts } from "../facts.js";
 import type { Limit } from "../limit.js";
 import { endsHere, type Load } from "../load.js";
+import { isOurServer } from "../peer-process.js";
 
 /** A process of ours wants a little more than its connections: event loops, wake-ups, the listener. */
 const SPARE = 64;
@@ -24,7 +25,7 @@ export const nofile: Limit = {
     `${soft === hard ? say(hard) : `${say(soft)} soft, ${say(hard)} hard`}${
       canPark ? ", sockets can be parked" : canUnshare ? ", private tables allowed" : ", one table"
     }`,
-  allows: (facts, load) => Math.min(ownTables(facts), peerTable(load)),
+  allows: (facts, load) => Math.min(ownTables(facts), peerTable(load, facts)),
   needs: (facts, { connections }) =>
     ownTables(facts) >= connections && facts.nofile.hard !== 0 ? undefined : connections + SPARE,
 };
@@ -87,8 +88,9 @@ export const epollWatches: Limit = {
     "counted for each user over all its processes: client and server of one user share it; ENOSPC when it is used up",
   sysctl: "fs.epoll.max_user_watches",
   read: ({ epollWatches: value }) => value,
-  allows: ({ epollWatches: max }, load) => (max === undefined ? undefined : Math.floor(max / endsHere(load))),
-  needs: (_, load) => load.connections * endsHere(load) + SPARE,
+  allows: ({ epollWatches: max, uid }, load) =>
+    max === undefined ? undefined : Math.floor(max / endsOfUser(uid, load)),
+  needs: ({ uid }, load) => load.connections * endsOfUser(uid, load) + SPARE,
 };
 
 export const threadsMax: Limit = threads("threads-max", "kernel.threads-max", "host", ({ threadsMax: max }) => max);
@@ -133,9 +135,17 @@ function ownTables({ nofile: { hard }, openDescriptors, canPark, canUnshare, cor
   return mostConnections(hard, openDescriptors, canUnshare, cores);
 }
 
-/** What the destination's process can still take, where that can be seen. Our own server has as many tables as it needs. */
-function peerTable({ peer, role }: Load): number {
+/** Ends of a connection that this user's processes have. */
+function endsOfUser(uid: number, load: Load): number {
+  const serverUid = load.peer?.listeners[0]?.uid;
+  return serverUid !== undefined && serverUid !== uid ? 1 : endsHere(load);
+}
+
+/** What the destination's process can still take, where that can be seen. */
+function peerTable({ peer, role }: Load, { canPark, canUnshare }: HostFacts): number {
   const process = peer?.process;
+  // Our own server has as many tables as it needs, where that is allowed.
+  if (process && isOurServer(process) && (canPark || canUnshare)) return Number.POSITIVE_INFINITY;
   if (role === "server" || process?.nofileLimit === undefined || process.openDescriptors === undefined) {
     return Number.POSITIVE_INFINITY;
   }

@@ -2,9 +2,11 @@
 import { formatBytes } from "../../base/units.js";
 import { type MemoryRoom, roomAboveFloor } from "../../engine/memory-floor.js";
 import type { Limit } from "../limit.js";
-import { bytesPerConnection, endsHere, type Load } from "../load.js";
+import { bytesPerConnection, chargedPerConnection, endsHere, type Load } from "../load.js";
 
 const PAGE_BYTES = 4096;
+/** Resident memory of a client of ours before its connections: Node, the program, its threads. */
+const RUN_RESIDENT_BYTES = 60 * 1024 ** 2;
 
 export const memory: Limit = {
   id: "memory",
@@ -40,9 +42,14 @@ export const cgroupMemory: Limit = {
   read: ({ cgroupMemory: room }) => room?.availableBytes ?? Number.POSITIVE_INFINITY,
   describe: ({ cgroupMemory: room }) =>
     room ? `${formatBytes(room.availableBytes)} left, ${formatBytes(room.floorBytes)} stay free` : "no limit",
-  allows: ({ cgroupMemory: room }, load) => (room ? connectionsIn(room, load) : Number.POSITIVE_INFINITY),
+  allows: ({ cgroupMemory: room, residentBytes }, load) => {
+    if (!room) return Number.POSITIVE_INFINITY;
+    // This process makes room for the run's own when it ends.
+    const available = roomAboveFloor(room) + residentBytes - RUN_RESIDENT_BYTES;
+    return Math.max(0, Math.floor(available / chargedPerConnection(load)));
+  },
   needs: ({ cgroupMemory: room }, load) =>
-    room ? room.floorBytes + load.connections * bytesPerConnection(load) : undefined,
+    room ? room.floorBytes + load.connections * chargedPerConnection(load) : undefined,
 };
 
 export const slab: Limit = {

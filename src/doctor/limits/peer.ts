@@ -2,6 +2,7 @@
 import { formatCount, parseCount } from "../../base/units.js";
 import type { LocalPeer } from "../../ports/peer.js";
 import type { Limit } from "../limit.js";
+import { isOurServer } from "../peer-process.js";
 
 export const peerMaximum: Limit = {
   id: "peer-maximum",
@@ -44,8 +45,8 @@ export const listener: Limit = {
 
 /** The maximum that a server of ours was started with, out of its arguments. */
 function maximumOf({ process }: LocalPeer): number | undefined {
-  const args = process?.args ?? [];
-  if (!args.includes("serve") || !args.some((arg) => /(^|\/)(fourtuple|cli\/main\.js)$/.test(arg))) return undefined;
+  if (!process || !isOurServer(process)) return undefined;
+  const { args } = process;
   const at = args.findIndex((arg) => arg === "--max-connections" || arg.startsWith("--max-connections="));
   if (at < 0) return undefined;
   const text = args[at]!.includes("=") ? args[at]!.split("=")[1]! : (args[at + 1] ?? "");

@@ -49,7 +49,9 @@ export const localPortRange: Limit = {
   describe: ({ portRange: { first, last } }) => `${first}-${last}`,
   allows: (facts, load) => {
     if (!isKernelChosen(load)) return Number.POSITIVE_INFINITY;
-    return connectionsWith(kernelPorts(facts), load);
+    // Where it would do without the reserved ports, those are what binds.
+    const without = connectionsWith(kernelPorts(facts) + reservedIn(facts), load);
+    return without >= load.connections ? without : connectionsWith(kernelPorts(facts), load);
   },
   needs: (facts, load) => (isKernelChosen(load) ? portsFor(load) + reservedIn(facts) + listeningIn(facts) : undefined),
 };

@@ -1,5 +1,5 @@
-// The server's process, where it is on this host: how it is named, and whether it is out of descriptors.
-import type { ProcessFacts } from "../../sys/process-facts.js";
+// The server's process, where it is on this host: how it is named, whether it is one of ours, whether it is out of descriptors.
+import type { ProcessFacts } from "../sys/process-facts.js";
 
 /** Servers keep a few descriptors back, to be able to close what they cannot take. */
 const KEPT_BACK = 4;
@@ -10,4 +10,9 @@ export function describeProcess({ name, pid }: ProcessFacts): string {
 
 export function isOutOfDescriptors({ nofileLimit, openDescriptors }: ProcessFacts): boolean {
   return nofileLimit !== undefined && openDescriptors !== undefined && openDescriptors >= nofileLimit - KEPT_BACK;
+}
+
+/** A `fourtuple serve`: more than one descriptor table serves it. */
+export function isOurServer({ args }: ProcessFacts): boolean {
+  return args.includes("serve") && args.some((arg) => /(^|\/)(fourtuple|cli\/main\.js)$/.test(arg));
 }

@@ -1,0 +1,15 @@
+// Descriptors kept back while threads fill a table that all share: the main thread wants some afterwards, to read the
+// kernel's tables.
+import { openEventfd } from "../sys/eventfd.js";
+import { closeFd } from "../sys/socket.js";
+
+/** A netlink socket, a folder of /proc and a file in it, one for each reader that may be at work. */
+export const KEPT_DESCRIPTORS = 12;
+
+export class DescriptorReserve {
+  readonly #kept = Array.from({ length: KEPT_DESCRIPTORS }, () => openEventfd());
+
+  release(): void {
+    for (const fd of this.#kept.splice(0)) closeFd(fd);
+  }
+}

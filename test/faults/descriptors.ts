@@ -1,0 +1,109 @@
+// Limits on open files, on watches and on memory, made to bind on the client's or the server's side.
+import { existsSync, mkdirSync, rmdirSync, writeFileSync } from "node:fs";
+import { onTestFinished } from "vitest";
+import { ownAddress } from "../support/address.js";
+import { startForeignServerProcess, startServerProcess } from "../support/peers.js";
+import { setSysctl } from "../support/sysctl.js";
+import { until } from "../support/until.js";
+import { type Scenario, startAt } from "./scenario.js";
+
+export const DESCRIPTORS: readonly Scenario[] = [
+  {
+    name: "client's descriptors, a table for each thread",
+    limit: "nofile",
+    whose: "this side",
+    isPredictable: true,
+    async arrange() {
+      const { ip, port } = await startServerProcess({});
+      return {
+        at: `${ip}:${port}`,
+        load: ["-c", "20k"],
+        place: { options: { nofile: 400, refused: ["io_uring_setup"] } },
+      };
+    },
+  },
+  {
+    name: "client's descriptors, no private tables",
+    limit: "nofile",
+    whose: "this side",
+    isPredictable: true,
+    async arrange() {
+      const { ip, port } = await startServerProcess({});
+      return {
+        at: `${ip}:${port}`,
+        load: ["-c", "5k"],
+        place: { options: { nofile: 1024, refused: ["io_uring_setup", "unshare"] } },
+      };
+    },
+  },
+  {
+    name: "server's descriptors (a Node server)",
+    limit: "nofile",
+    whose: "the peer",
+    isPredictable: true,
+    async arrange() {
+      const host = ownAddress();
+      const { port } = await startForeignServerProcess({ host }, { nofile: 600 });
+      return { at: `${host}:${port}`, load: ["-c", "1500"] };
+    },
+  },
+  {
+    name: "epoll watches of a user",
+    limit: "epoll-watches",
+    whose: "this side",
+    isPredictable: true,
+    async arrange() {
+      // Users without any other process, so that nobody else's watches are counted; and far more of them than root's
+      // own processes use, which it binds as well.
+      const asUser = (id: number) => ["setpriv", `--reuid=${id}`, `--regid=${id}`, "--clear-groups"];
+      const ip = ownAddress();
+      const server = startAt({ prefix: asUser(61_235) }, ["serve", `${ip}:0`, "--log", "none"]);
+      const [, at] = await server.prints(/^listening on (.*)$/m);
+      setSysctl("fs.epoll.max_user_watches", "40000");
+      return { at: at!, load: ["-c", "50k"], place: { prefix: asUser(61_234) } };
+    },
+  },
+  {
+    name: "memory of a cgroup",
+    limit: "cgroup-memory",
+    whose: "this side",
+    isPredictable: true,
+    async arrange() {
+      const group = makeMemoryGroup(1280 * 1024 ** 2);
+      const ip = ownAddress();
+      const inGroup = ["bash", "-c", `echo $$ >${group}/cgroup.procs && exec "$0" "$@"`];
+      const server = startAt({ prefix: inGroup }, ["serve", `${ip}:0`, "--log", "none"]);
+      const [, at] = await server.prints(/^listening on (.*)$/m);
+      return {
+        at: at!,
+        load: ["-c", "400k"],
+        run: ["--connect-rate", "20k"],
+        measures: true,
+        place: { prefix: inGroup },
+      };
+    },
+  },
+];
+
+/** A memory cgroup, of whichever version is mounted. @returns its folder */
+function makeMemoryGroup(limitBytes: number): string {
+  const name = `fourtuple-test-${process.pid}`;
+  const isV2 = existsSync("/sys/fs/cgroup/cgroup.controllers");
+  const [folder, file] = isV2
+    ? [`/sys/fs/cgroup/${name}`, "memory.max"]
+    : [`/sys/fs/cgroup/memory/${name}`, "memory.limit_in_bytes"];
+  mkdirSync(folder);
+  writeFileSync(`${folder}/${file}`, String(limitBytes));
+  onTestFinished(async () => {
+    // The group can go once its last process has been reaped.
+    await until("the end of the cgroup", () => {
+      try {
+        rmdirSync(folder);
+        return true;
+      } catch {
+        return false;
+      }
+    });
+  });
+  return folder;
+}

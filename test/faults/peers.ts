@@ -1,0 +1,68 @@
+// Limits that servers set themselves, servers that do not accept, and none at all.
+import { onTestFinished } from "vitest";
+import { ownAddress, ownPort } from "../support/address.js";
+import { startCli } from "../support/process.js";
+import type { Scenario } from "./scenario.js";
+import { startNginx, startRedis } from "./servers.js";
+
+export const PEERS: readonly Scenario[] = [
+  {
+    name: "--max-connections of our server",
+    limit: "peer-maximum",
+    whose: "the peer",
+    isPredictable: true,
+    async arrange() {
+      return { at: await serve("--max-connections", "700"), load: ["-c", "1500"] };
+    },
+  },
+  {
+    name: "maxclients of redis",
+    programs: ["redis-server"],
+    limit: "peer-maximum",
+    whose: "the peer",
+    isPredictable: false,
+    async arrange() {
+      return { at: await startRedis(500), load: ["-c", "1200"] };
+    },
+  },
+  {
+    name: "worker_connections of nginx",
+    programs: ["nginx"],
+    limit: "peer-maximum",
+    whose: "the peer",
+    isPredictable: false,
+    async arrange() {
+      return { at: await startNginx(512), load: ["-c", "1200"] };
+    },
+  },
+  {
+    name: "a stopped server whose accept queue fills",
+    limit: "accept-queue",
+    whose: "the peer",
+    isPredictable: true,
+    async arrange() {
+      const server = startCli(["serve", `${ownAddress()}:0`, "--log", "none", "--mode", "discard", "--backlog", "300"]);
+      const [, at] = await server.prints(/^listening on (.*)$/m);
+      server.child.kill("SIGSTOP");
+      onTestFinished(() => {
+        server.child.kill("SIGCONT");
+      });
+      return { at: at!, load: ["-c", "900"], run: ["--connect-timeout", "1500ms"] };
+    },
+  },
+  {
+    name: "a refused port",
+    limit: "listener",
+    whose: "the peer",
+    isPredictable: true,
+    async arrange() {
+      return { at: `${ownAddress()}:${ownPort()}`, load: ["-c", "100"] };
+    },
+  },
+];
+
+async function serve(...options: string[]): Promise<string> {
+  const server = startCli(["serve", `${ownAddress()}:0`, "--log", "none", ...options]);
+  const [, at] = await server.prints(/^listening on (.*)$/m);
+  return at!;
+}
