@@ -17,10 +17,14 @@ export interface Exit {
   readonly stderr: string;
 }
 
+export type RefusedCall = "unshare" | "io_uring_setup" | "netlink";
+
 export interface ProcessOptions {
   readonly env?: Record<string, string>;
   /** Soft and hard RLIMIT_NOFILE. */
   readonly nofile?: number;
+  /** System calls that the kernel refuses to it by EPERM; "netlink" is socket(AF_NETLINK, …). */
+  readonly refused?: readonly RefusedCall[];
   /** Written to standard input, which is closed otherwise. */
   readonly input?: string;
 }
@@ -32,12 +36,11 @@ export class TestProcess {
   readonly child: ChildProcess;
   readonly #exit: Promise<Exit>;
 
-  constructor(command: string, args: readonly string[], { env, nofile, input }: ProcessOptions = {}) {
-    const line: [string, string[]] =
-      nofile === undefined
-        ? [command, [...args]]
-        : ["bash", ["-c", `ulimit -n ${nofile}; exec "$0" "$@"`, command, ...args]];
-    this.child = spawn(...line, {
+  constructor(command: string, args: readonly string[], { env, nofile, refused, input }: ProcessOptions = {}) {
+    let line = [command, ...args];
+    if (refused) line = [process.execPath, programFile("refuse-calls"), JSON.stringify({ refused, command, args })];
+    if (nofile !== undefined) line = ["bash", "-c", `ulimit -n ${nofile}; exec "$0" "$@"`, ...line];
+    this.child = spawn(line[0]!, line.slice(1), {
       cwd: ROOT,
       env: { ...process.env, NO_COLOR: "1", ...env },
       stdio: [input === undefined ? "ignore" : "pipe", "pipe", "pipe"],
@@ -122,8 +125,11 @@ export function runCli(args: readonly string[], options?: ProcessOptions & { dea
 
 /** Starts one of test/support/programs/ with its options as JSON. */
 export function startProgram(name: string, options: object, processOptions?: ProcessOptions): TestProcess {
-  const file = fileURLToPath(new URL(`./programs/${name}.mjs`, import.meta.url));
-  return start(process.execPath, [file, JSON.stringify(options)], processOptions);
+  return start(process.execPath, [programFile(name), JSON.stringify(options)], processOptions);
+}
+
+function programFile(name: string): string {
+  return fileURLToPath(new URL(`./programs/${name}.mjs`, import.meta.url));
 }
 
 /** Whether a foreign program is installed; says so when it is not, so that the test's skip has a reason. */
