@@ -2,6 +2,7 @@
 import { writeSync } from "node:fs";
 import type { SocketQuery } from "../ports/query.js";
 import { type RowColumns, SocketRows } from "../ui/socket-rows.js";
+import { outputFailed } from "./output-error.js";
 
 const STDOUT = 1;
 /** How long a full pipe that does not block is left alone. */
@@ -46,7 +47,7 @@ class Output {
         const { code } = error as NodeJS.ErrnoException;
         if (code === "EPIPE") this.isClosed = true;
         else if (code === "EAGAIN") Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, FULL_PIPE_MS);
-        else throw error;
+        else throw outputFailed(error as NodeJS.ErrnoException);
       }
     }
   }
