@@ -38,8 +38,11 @@ function drawHeadings({ fields, omittedAddresses = 0 }: PortMap, { hero, others 
   if (!right) return lines;
   const rest = fields.slice(1);
   const ports = rest.reduce((sum, field) => sum + countPorts(field.ports), 0);
-  const isMixed = rest.some(({ role }) => role !== right.field.role);
-  const role = isMixed ? "other addresses" : `${right.field.role}${rest.length > 1 ? "s" : ""}`;
+  const servers = rest.filter(({ role }) => role === "server").length;
+  const isMixed = servers > 0 && servers < rest.length;
+  const role = isMixed
+    ? `${plural(servers, "server")}, ${plural(rest.length - servers, "client")}`
+    : `${right.field.role}${rest.length > 1 ? "s" : ""}`;
   const addresses = plural(rest.length, "address", "addresses");
   const where =
     omittedAddresses > 0 ? `on ${addresses} of ${formatCount(rest.length + omittedAddresses)}` : `on ${addresses}`;

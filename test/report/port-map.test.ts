@@ -111,6 +111,14 @@ describe("portMapSvg()", () => {
     expect(svg).toContain("40 addresses of 47");
   });
 
+  it("names the other addresses by their roles, mixed or not", () => {
+    const [c2, c3] = [client(2, portsOf(40_001)), client(3, portsOf(40_002))];
+    const other = { ...server(7777, 1), ip: "::1" };
+    expect(portMapSvg(mapOf([server(7777, 3), other, c2, c3]))).toContain(">1 SERVER, 2 CLIENTS<");
+    expect(portMapSvg(mapOf([server(7777, 3), other]))).toContain(">SERVER<");
+    expect(portMapSvg(mapOf([server(7777, 3), c2, c3]))).toContain(">CLIENTS<");
+  });
+
   it("loads nothing, and lets no text become markup", () => {
     const svg = portMapSvg(mapOf([server(1, 1)], { title: `<script>alert("&")</script>` }));
     expect(svg).not.toContain("<script");
@@ -147,6 +155,11 @@ describe("portMapText()", () => {
     expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(80);
     expect(lines.some((line) => line.includes("◉") && line.includes("7777: 1,000,000 connections"))).toBe(true);
     expect(lines).toContain("and 21 more addresses");
+  });
+
+  it("speaks of one port as of one", () => {
+    const text = portMapText(mapOf([server(7777, 2), client(2, portsOf(40_001)), client(3, portsOf(40_001, 40_002))]));
+    expect(text).toMatch(/^ *1 port +2 ports$/m);
   });
 
   it("has no colours of its own", () => {
