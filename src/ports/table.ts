@@ -1,7 +1,7 @@
 // The kernel's TCP socket table, one socket at a time in constant memory: over sock_diag with the kernel filtering, else
 // out of /proc/net/tcp and tcp6. Both give the same view. Counting and grouping are left to the other files here.
 import { setImmediate } from "node:timers/promises";
-import { AppError } from "../base/errors.js";
+import { AppError, type ErrorCode } from "../base/errors.js";
 import { compileDiagFilter } from "../sys/diag-filter.js";
 import { DiagSocket } from "../sys/diag-socket.js";
 import { errnoName } from "../sys/errno.js";
@@ -35,7 +35,8 @@ export type SocketVisit = (socket: SocketView) => unknown;
  * Visits every TCP socket, IPv4 and IPv6, of this network namespace that meets the query. LISTEN sockets of a family come first. The
  * event loop turns now and then, so that others have their turn.
  *
- * @throws {AppError} E_SYSTEM when neither netlink nor /proc/net/tcp can be read, or netlink fails half-way
+ * @throws {AppError} E_SYSTEM (E_PERMISSION where netlink is forbidden) when neither netlink nor /proc/net/tcp can be
+ *   read; E_SYSTEM when netlink fails half-way
  */
 export async function forEachSocket(query: SocketQuery, visit: SocketVisit): Promise<TableRead> {
   let visited = 0;
@@ -71,7 +72,11 @@ export async function readTable(query: SocketQuery, begin: () => SocketVisit, at
     if (query.source === "sock_diag") throw unreadable("sock_diag cannot be read", fallbackErrno);
   }
   const read = await readProc(query, begin());
-  if (!read) throw unreadable("neither sock_diag nor /proc/net/tcp can be read", fallbackErrno);
+  if (!read) {
+    // What is missing then is a privilege.
+    const code = fallbackErrno === "EPERM" || fallbackErrno === "EACCES" ? "E_PERMISSION" : "E_SYSTEM";
+    throw unreadable("neither sock_diag nor /proc/net/tcp can be read", fallbackErrno, code);
+  }
   return { ...read, fallbackErrno };
 }
 
@@ -149,8 +154,8 @@ async function turns(next: (visit: DiagVisit) => boolean, { each }: Pass): Promi
   }
 }
 
-function unreadable(what: string, errno: string | undefined): AppError {
-  return new AppError("E_SYSTEM", `the socket table: ${what}${errno ? ` (${errno})` : ""}`, {
+function unreadable(what: string, errno: string | undefined, code: ErrorCode = "E_SYSTEM"): AppError {
+  return new AppError(code, `the socket table: ${what}${errno ? ` (${errno})` : ""}`, {
     fix: "allow NETLINK_SOCK_DIAG sockets, or mount /proc",
     ...(errno === undefined ? {} : { facts: { errno } }),
   });

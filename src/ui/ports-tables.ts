@@ -118,12 +118,20 @@ export function ownerLines(summary: OwnerSummary, top: number, paint: Paint): st
     summary.kernelOwned > 0
       ? `${formatCount(summary.kernelOwned)} owned by the kernel (TIME_WAIT and the like)`
       : undefined,
-    summary.unreadable > 0
-      ? `${plural(summary.unreadable, "process", "processes")} may not be looked into: run as root to see all`
-      : undefined,
+    ownersNote(summary),
   ].filter((note) => note !== undefined);
   if (notes.length === 0) return lines;
   return [...lines, ...(lines.length === 0 ? [""] : []), paint("dim", `  ${notes.join("; ")}`)];
+}
+
+/** Why an owner may be missing; undefined when every process could be looked into. */
+export function ownersNote({
+  unreadable,
+  isHiding,
+}: Pick<OwnerSummary, "unreadable" | "isHiding">): string | undefined {
+  if (isHiding) return "other users' processes are hidden (/proc is mounted with hidepid): run as root to see all";
+  if (unreadable === 0) return undefined;
+  return `${plural(unreadable, "process", "processes")} may not be looked into: run as root to see all`;
 }
 
 /** An empty line, the heading, the rows, and how many more there are; nothing at all without rows. */
