@@ -1,8 +1,10 @@
 // `fourtuple ports --map`: the picture of the ports in a file, or in the terminal.
 import { writeFileSync } from "node:fs";
+import { parseIp } from "../base/address.js";
 import { AppError } from "../base/errors.js";
-import type { SocketQuery } from "../ports/query.js";
+import { type SocketQuery, stateMask } from "../ports/query.js";
 import { paintFor } from "../ui/paint.js";
+import { sayReadNote } from "./ports-notes.js";
 import type { PortTarget } from "./ports-query.js";
 
 /** Addresses that are read; the picture shows fewer and counts the rest. */
@@ -11,6 +13,11 @@ const MAX_ADDRESSES = 64;
 /** @throws {AppError} E_OPTION when the file's name is neither a picture's nor a page's */
 export function checkMapFile(file: string | true): string | true {
   if (file === true || /\.(svg|html?)$/i.test(file)) return file;
+  if (/(^|:)\d+(-\d+)?$/.test(file)) {
+    throw new AppError("E_OPTION", `--map takes "${file}" for its file`, {
+      fix: `put the address first: fourtuple ports ${file} --map`,
+    });
+  }
   throw new AppError("E_OPTION", `--map "${file}" is neither a picture nor a page`, {
     fix: "give a file that ends in .svg or .html, or none for the terminal",
   });
@@ -27,8 +34,17 @@ export async function drawMap(
   const { socketTable } = await import("../ports/summary.js");
   const { portMapOf } = await import("../report/port-map-fields.js");
   const { portRange } = await pressure({ top: 1, states: ["SYN_SENT"] });
-  const { listeners } = await socketTable({ port: target?.port, ip: target?.ip, states: ["LISTEN"], top: 1 });
-  const read = await portFields({ ...query, limit: MAX_ADDRESSES });
+  const { family } = query;
+  const listening = await socketTable({ port: target?.port, ip: target?.ip, family, states: ["LISTEN"], top: 1 });
+  const { listeners, fallbackErrno } = listening;
+  let read = await portFields({ ...query, limit: MAX_ADDRESSES });
+  if (read.fields.length === 0 && listeners.length > 0 && passesListeners(query)) {
+    // A listener of all addresses is at none in particular: it is drawn at the one asked for, or at loopback's.
+    const ips =
+      target?.ip === undefined ? listeners.map((row) => (row.family === 4 ? "127.0.0.1" : "::1")) : [target.ip];
+    read = await portFields({ ...query, addresses: [...new Set(ips)].map(parseIp) });
+  }
+  await sayReadNote({ fallbackErrno, wasInterrupted: read.wasInterrupted });
   const isOnePort = target !== undefined && target.ports.first === target.ports.last;
   const map = portMapOf(read, {
     port: isOnePort ? target.ports.first : undefined,
@@ -49,6 +65,10 @@ export async function drawMap(
     );
   }
   return map.fields.length;
+}
+
+function passesListeners({ states, remote }: SocketQuery): boolean {
+  return remote === undefined && (states === undefined || (states & stateMask(["LISTEN"])) !== 0);
 }
 
 async function save(file: string, map: Parameters<typeof import("../report/port-map-svg.js").portMapSvg>[0]) {

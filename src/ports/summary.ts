@@ -57,8 +57,8 @@ export async function socketTable(options: SummaryOptions = {}): Promise<SocketT
     ...tally.summary(options.top ?? TOP),
     listeners,
     counters: {
-      listenOverflows: counters["TcpExt.ListenOverflows"] ?? 0,
-      listenDrops: counters["TcpExt.ListenDrops"] ?? 0,
+      listenOverflows: counters["TcpExt.ListenOverflows"],
+      listenDrops: counters["TcpExt.ListenDrops"],
     },
     memory: query.memory && read.source === "sock_diag" ? tally.memory() : undefined,
   };

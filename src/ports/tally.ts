@@ -92,8 +92,9 @@ export class Tally {
 
   addWithMemory(socket: SocketView): void {
     this.add(socket);
-    // TIME_WAIT and requests in the SYN queue are not whole sockets: the kernel says nothing of their memory.
-    if (socket.memoryValue(1) === 0) return;
+    // TIME_WAIT and requests in the SYN queue are not whole sockets: the kernel says nothing of their memory. A listener
+    // has no buffers, and would only lower the mean.
+    if (socket.state === TCP_LISTEN || socket.memoryValue(1) === 0) return;
     const charged = socket.chargedBytes;
     const { measured } = this;
     measured.sockets++;
