@@ -20,8 +20,11 @@ export interface ListenerRow {
 }
 
 const LISTEN_ONLY = 1 << TCP_LISTEN;
-const ON_ANY = 1;
-const ON_SOME = 2;
+/** Which sockets a listener on a port can have accepted, as bits. */
+const ON_ANY_IPV4 = 1;
+const ON_ANY_MAPPED = 2;
+const ON_ANY_IPV6 = 4;
+const ON_SOME = 8;
 
 /** Reads the LISTEN sockets that meet the query's conditions on the local end, its states aside; by port. */
 export async function readListeners(query: SocketQuery): Promise<ListenerRow[]> {
@@ -69,13 +72,17 @@ export class ListenerSet {
     const port = socket.localPort;
     const kind = this.ports[port]!;
     if (kind === 0) return false;
-    return (kind & ON_ANY) !== 0 || this.endpoints.find(localId, port) >= 0;
+    // An accepted socket is of its listener's family: one on :: accepts IPv4 as IPv4-mapped.
+    const onAny = socket.family === 4 ? ON_ANY_IPV4 : socket.localIpv4 >= 0 ? ON_ANY_MAPPED : ON_ANY_IPV6;
+    return (kind & onAny) !== 0 || this.endpoints.find(localId, port) >= 0;
   }
 
   private add(socket: SocketView): void {
     const port = socket.localPort;
-    if (isWildcard(socket)) this.ports[port]! |= ON_ANY;
-    else {
+    if (isWildcard(socket)) {
+      this.ports[port]! |= socket.family === 4 ? ON_ANY_IPV4 : ON_ANY_IPV6;
+      if (socket.family === 6 && !socket.isV6Only) this.ports[port]! |= ON_ANY_MAPPED;
+    } else {
       this.ports[port]! |= ON_SOME;
       this.endpoints.idOf(this.addresses.local(socket), port);
     }
