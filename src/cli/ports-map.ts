@@ -1,7 +1,9 @@
 // `fourtuple ports --map`: the picture of the ports in a file, or in the terminal.
 import { writeFileSync } from "node:fs";
+import type { PortRange } from "../base/address.js";
 import { AppError } from "../base/errors.js";
 import type { SocketQuery } from "../ports/query.js";
+import { readSysctlNumbers } from "../sys/procfs.js";
 import { paintFor } from "../ui/paint.js";
 import type { PortTarget } from "./ports-query.js";
 
@@ -23,16 +25,14 @@ export async function drawMap(
   file: string | true,
 ): Promise<number> {
   const { portFields } = await import("../ports/field.js");
-  const { pressure } = await import("../ports/pressure.js");
   const { socketTable } = await import("../ports/summary.js");
   const { portMapOf } = await import("../report/port-map-fields.js");
-  const { portRange } = await pressure({ top: 1, states: ["SYN_SENT"] });
   const { listeners } = await socketTable({ port: target?.port, ip: target?.ip, states: ["LISTEN"], top: 1 });
   const read = await portFields({ ...query, limit: MAX_ADDRESSES });
   const isOnePort = target !== undefined && target.ports.first === target.ports.last;
   const map = portMapOf(read, {
     port: isOnePort ? target.ports.first : undefined,
-    ephemeral: portRange,
+    ephemeral: readEphemeral(),
     listeners,
     at: new Date(),
   });
@@ -49,6 +49,11 @@ export async function drawMap(
     );
   }
   return map.fields.length;
+}
+
+function readEphemeral(): PortRange | undefined {
+  const [first, last] = readSysctlNumbers("net.ipv4.ip_local_port_range") ?? [];
+  return first === undefined || last === undefined ? undefined : { first, last };
 }
 
 async function save(file: string, map: Parameters<typeof import("../report/port-map-svg.js").portMapSvg>[0]) {

@@ -87,12 +87,21 @@ export class Counts {
   private values = new Int32Array(64);
 
   add(id: number): void {
-    if (id >= this.values.length) this.values = longer(this.values, 2 ** Math.ceil(Math.log2(id + 1)) * 2);
+    this.makeRoom(id);
     this.values[id]!++;
+  }
+
+  set(id: number, value: number): void {
+    this.makeRoom(id);
+    this.values[id] = value;
   }
 
   get(id: number): number {
     return this.values[id] ?? 0;
+  }
+
+  private makeRoom(id: number): void {
+    if (id >= this.values.length) this.values = longer(this.values, 2 ** Math.ceil(Math.log2(id + 1)) * 2);
   }
 }
 

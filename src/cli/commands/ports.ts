@@ -109,7 +109,7 @@ async function read(
     const result = await pressure(filter);
     await sayNote(result);
     if (options.json) return { text: JSON.stringify(result), sockets: result.outgoing };
-    return { text: pressureText(result, top, paint), sockets: Math.max(1, result.outgoing) };
+    return { text: pressureText(result, top, paint), sockets: result.outgoing };
   }
   const { socketTable } = await import("../../ports/summary.js");
   if (options.json) {
