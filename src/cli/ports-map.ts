@@ -43,9 +43,11 @@ export async function drawMap(
   } else {
     await save(file, map);
     const { formatCount, plural } = await import("../base/units.js");
-    const ports = map.fields.reduce((sum, field) => sum + field.ports.reduce((all, cell) => all + cell, 0), 0);
+    const { drawnFields } = await import("../report/port-map-layout.js");
+    const fields = drawnFields(map.fields);
+    const ports = fields.reduce((sum, field) => sum + field.ports.reduce((all, cell) => all + cell, 0), 0);
     process.stdout.write(
-      `${file}: ${plural(map.fields.length, "field")}, ${formatCount(ports)} lit pixels, each a port in use\n`,
+      `${file}: ${plural(fields.length, "field")}, ${formatCount(ports)} lit pixels, each a port in use\n`,
     );
   }
   return map.fields.length;
