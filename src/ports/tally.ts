@@ -135,6 +135,11 @@ export class Tally {
     };
   }
 
+  /** Every local endpoint at which connections were accepted. */
+  *acceptedRows(): Generator<AcceptedRow> {
+    for (let id = 0; id < this.accepted.index.size; id++) yield this.acceptedRow(id);
+  }
+
   private portRow(port: number): PortRow {
     return {
       port,

@@ -57,6 +57,35 @@ describe.skipIf(!canMakeNamespaces())("listeners", () => {
     });
   });
 
+  it("that overlap have accepted what came to their own address, the most specific first", async () => {
+    enterNamespace();
+    listenRaw("0.0.0.0", 1001, { sharesPort: true });
+    listenRaw("127.0.0.1", 1001, { sharesPort: true });
+    listenRaw("0.0.0.0", 1002);
+    listenRaw("::", 1002, { isV6Only: true });
+    for (let i = 0; i < 4; i++) listenRaw("127.0.0.1", 1003, { sharesPort: true });
+    listenRaw("::", 1004);
+    const connect = (ip: string, port: number, times: number) => {
+      for (let i = 0; i < times; i++) connectRaw(ip, port);
+    };
+    connect("127.0.0.1", 1001, 5);
+    connect("127.0.0.2", 1001, 3);
+    connect("127.0.0.1", 1002, 2);
+    connect("::1", 1002, 6);
+    connect("127.0.0.1", 1003, 40);
+    connect("127.0.0.1", 1004, 1);
+    connect("::1", 1004, 1);
+    const rows = (await socketTable({ top: 1 })).listeners;
+    expect(rows.map(({ ip, port, established, sharedBy }) => `${ip} ${port}: ${established}, ${sharedBy}`)).toEqual([
+      "0.0.0.0 1001: 3, 1",
+      "127.0.0.1 1001: 5, 1",
+      "0.0.0.0 1002: 2, 1",
+      ":: 1002: 6, 1",
+      ...Array(4).fill("127.0.0.1 1003: 40, 4"),
+      ":: 1004: 2, 1",
+    ]);
+  });
+
   it("that are gone leave sockets that are no pressure", async () => {
     enterNamespace();
     const listener = listenRaw("127.0.0.1", 1001);

@@ -145,7 +145,7 @@ async function readListeners(target: PortTarget | undefined, options: Options) {
   await sayNote(table);
   const owners = options.process ? await (await import("../../ports/owners.js")).readOwners() : undefined;
   const ownerOf = owners && ((inode: number) => owners.ownerOf(inode));
-  const lines = listenerTable(table.listeners, table, options.top, paintFor(process.stdout), ownerOf);
+  const lines = listenerTable(table.listeners, options.top, paintFor(process.stdout), ownerOf);
   const { listenOverflows, listenDrops } = table.counters;
   const overflows = `  since boot, all listeners: ${formatCount(listenOverflows)} overflows of accept queues, ${formatCount(listenDrops)} SYNs dropped`;
   if (lines.length === 0)
