@@ -33,6 +33,8 @@ export interface SocketQuery {
   readonly wildcardListeners?: boolean | undefined;
   /** Ask the kernel for each socket's memory as well (sock_diag only). */
   readonly memory?: boolean | undefined;
+  /** Ask for what each connection has been through: round trips, retransmissions, bytes (sock_diag only). */
+  readonly info?: boolean | undefined;
   /** Where to read. Default: sock_diag, and /proc/net/tcp where that is not to be had. */
   readonly source?: SourceName | undefined;
 }

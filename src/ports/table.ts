@@ -99,7 +99,7 @@ async function readNetlink(query: SocketQuery, visit: SocketVisit): Promise<Tabl
     localPort: singlePort(query.local),
     remotePort: singlePort(query.remote),
     filter,
-    extensions: query.memory ? DIAG_EXTENSION.skMemInfo : 0,
+    extensions: (query.memory ? DIAG_EXTENSION.skMemInfo : 0) | (query.info ? DIAG_EXTENSION.info : 0),
   });
   const pass = new Pass(new DiagSocket(dump.bytes), visit, test);
   try {
