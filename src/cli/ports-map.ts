@@ -1,8 +1,9 @@
 // `fourtuple ports --map`: the picture of the ports in a file, or in the terminal.
 import { writeFileSync } from "node:fs";
-import { parseIp } from "../base/address.js";
+import type { PortRange } from "../base/address.js";
 import { AppError } from "../base/errors.js";
-import { type SocketQuery, stateMask } from "../ports/query.js";
+import type { SocketQuery } from "../ports/query.js";
+import { readSysctlNumbers } from "../sys/procfs.js";
 import { paintFor } from "../ui/paint.js";
 import { sayReadNote } from "./ports-notes.js";
 import type { PortTarget } from "./ports-query.js";
@@ -30,25 +31,17 @@ export async function drawMap(
   file: string | true,
 ): Promise<number> {
   const { portFields } = await import("../ports/field.js");
-  const { pressure } = await import("../ports/pressure.js");
   const { socketTable } = await import("../ports/summary.js");
   const { portMapOf } = await import("../report/port-map-fields.js");
-  const { portRange } = await pressure({ top: 1, states: ["SYN_SENT"] });
   const { family } = query;
   const listening = await socketTable({ port: target?.port, ip: target?.ip, family, states: ["LISTEN"], top: 1 });
   const { listeners, fallbackErrno } = listening;
-  let read = await portFields({ ...query, limit: MAX_ADDRESSES });
-  if (read.fields.length === 0 && listeners.length > 0 && passesListeners(query)) {
-    // A listener of all addresses is at none in particular: it is drawn at the one asked for, or at loopback's.
-    const ips =
-      target?.ip === undefined ? listeners.map((row) => (row.family === 4 ? "127.0.0.1" : "::1")) : [target.ip];
-    read = await portFields({ ...query, addresses: [...new Set(ips)].map(parseIp) });
-  }
+  const read = await portFields({ ...query, limit: MAX_ADDRESSES });
   await sayReadNote({ fallbackErrno, wasInterrupted: read.wasInterrupted });
   const isOnePort = target !== undefined && target.ports.first === target.ports.last;
   const map = portMapOf(read, {
     port: isOnePort ? target.ports.first : undefined,
-    ephemeral: portRange,
+    ephemeral: readEphemeral(),
     listeners,
     at: new Date(),
   });
@@ -59,16 +52,19 @@ export async function drawMap(
   } else {
     await save(file, map);
     const { formatCount, plural } = await import("../base/units.js");
-    const ports = map.fields.reduce((sum, field) => sum + field.ports.reduce((all, cell) => all + cell, 0), 0);
+    const { drawnFields } = await import("../report/port-map-layout.js");
+    const fields = drawnFields(map.fields);
+    const ports = fields.reduce((sum, field) => sum + field.ports.reduce((all, cell) => all + cell, 0), 0);
     process.stdout.write(
-      `${file}: ${plural(map.fields.length, "field")}, ${formatCount(ports)} lit pixels, each a port in use\n`,
+      `${file}: ${plural(fields.length, "field")}, ${formatCount(ports)} lit pixels, each a port in use\n`,
     );
   }
   return map.fields.length;
 }
 
-function passesListeners({ states, remote }: SocketQuery): boolean {
-  return remote === undefined && (states === undefined || (states & stateMask(["LISTEN"])) !== 0);
+function readEphemeral(): PortRange | undefined {
+  const [first, last] = readSysctlNumbers("net.ipv4.ip_local_port_range") ?? [];
+  return first === undefined || last === undefined ? undefined : { first, last };
 }
 
 async function save(file: string, map: Parameters<typeof import("../report/port-map-svg.js").portMapSvg>[0]) {

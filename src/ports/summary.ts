@@ -43,7 +43,7 @@ export async function socketTable(options: SummaryOptions = {}): Promise<SocketT
     tally = new Tally(addresses, listening);
     return query.memory ? (socket) => tally.addWithMemory(socket) : (socket) => tally.add(socket);
   });
-  const listeners = await readListeners({ ...query, source: read.source });
+  const listeners = await readListeners({ ...query, source: read.source }, tally.acceptedRows());
   const counters = readNetCounters();
   return {
     kind: "sockets",

@@ -77,7 +77,7 @@ export function overviewText(table: SocketTable, extras: PortExtras, paint: Pain
     ),
   ];
   if (pressure && pressure.marked > 0) lines.push(...pressureTable(pressure, extras.top, paint));
-  if (table.listeners.length > 0) lines.push(...listenerTable(table.listeners, table, extras.top, paint));
+  if (table.listeners.length > 0) lines.push(...listenerTable(table.listeners, extras.top, paint));
   lines.push(
     ...localPortTable(table.byLocalPort, extras.top, paint),
     ...addressTable("peers", table.byPeer, extras.top, paint),

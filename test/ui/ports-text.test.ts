@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { Pressure } from "../../src/ports/pressure.js";
 import type { SocketTable } from "../../src/ports/summary.js";
 import { nothingText } from "../../src/ui/ports-headline.js";
-import { ownersNote, pressureText } from "../../src/ui/ports-tables.js";
+import { listenerTable, ownersNote, pressureText } from "../../src/ui/ports-tables.js";
 import { hasSockets, overflows, overviewText, portText, readNote } from "../../src/ui/ports-text.js";
 
 const none = { distinct: 0, top: [] };
@@ -36,6 +36,9 @@ const LISTENER = {
   acceptQueue: { used: 3, limit: 4096 },
   uid: 0,
   inode: 1,
+  isV6Only: false,
+  established: 1_000_000,
+  sharedBy: 1,
 } as const;
 const SERVER: SocketTable = {
   ...EMPTY,
@@ -216,6 +219,14 @@ describe("overviewText()", () => {
     expect(firstLine(text)).toBe("1,000,001 TCP sockets: 1,000,000 ESTABLISHED, 1 LISTEN");
     expect(text).toContain("sockets opened 1,200/s, closed 0/s");
     expect(text).toMatch(/0\.0\.0\.0:7777 +3 +4,096 +1,000,000 +0/);
+  });
+});
+
+describe("listenerTable()", () => {
+  it("has the figure that SO_REUSEPORT listeners share once", () => {
+    const shared = { ...LISTENER, established: 40, sharedBy: 2 };
+    const lines = listenerTable([shared, { ...LISTENER, port: 1, established: 7 }, shared], 10, (_, text) => text);
+    expect(lines.slice(2).map((line) => line.trim().split(/\s+/)[3])).toEqual(["40", "shared", "7"]);
   });
 });
 

@@ -134,7 +134,7 @@ async function read(
     const result = await pressure(filter);
     await sayReadNote(result);
     if (options.json) return { text: JSON.stringify(result), sockets: result.outgoing };
-    return { text: pressureText(result, top, paint), sockets: Math.max(1, result.outgoing) };
+    return { text: pressureText(result, top, paint), sockets: result.outgoing };
   }
   if (options.listening) return readListeners(target, options);
   const { socketTable } = await import("../../ports/summary.js");
@@ -192,7 +192,7 @@ async function readListeners(target: PortTarget | undefined, options: Options) {
   const family = options[4] === options[6] ? "" : ` by IPv${options[4] ? 4 : 6}`;
   if (listeners.length === 0)
     return { text: `nothing listens on ${target ? describe(target) : "any TCP port"}${family}`, sockets: 0 };
-  const lines = listenerTable(listeners, table, options.top, paintFor(process.stdout), ownerOf);
+  const lines = listenerTable(listeners, options.top, paintFor(process.stdout), ownerOf);
   const lost = overflows(table);
   const notes = [lost && `overflows: ${lost}`, owners && ownersNote(owners)].filter((note) => note !== undefined);
   const below = notes.length > 0 ? ["", ...notes.map((note) => `  ${note}`)] : [];
