@@ -15,7 +15,7 @@ export interface IpAddress {
   readonly bytes: Uint8Array;
 }
 
-/** `count` addresses that follow each other, beginning with `first`. */
+/** `count` addresses that follow each other, beginning with `first`; above 2^53 a power of two, and `first` a multiple of it. */
 export interface AddressRange {
   readonly first: IpAddress;
   readonly count: number;
@@ -109,9 +109,29 @@ export function parseIp(text: string): IpAddress {
  * @throws {AppError} E_ADDRESS when a part is none of these, or more than 16,777,216 addresses
  */
 export function parseAddressRanges(text: string): AddressRange[] {
+  return parseRanges(text, (piece) => {
+    const { network, bits } = parseCidr(piece);
+    const hasEdges = network.family === 4 && bits > 1;
+    return checkedRange(hasEdges ? addToIp(network, 1) : network, hasEdges ? 2 ** bits - 2 : 2 ** bits, piece);
+  });
+}
+
+/**
+ * Parses addresses as filters give them: as parseAddressRanges(), but a CIDR block is the whole block, of any size.
+ *
+ * @throws {AppError} E_ADDRESS when a part is none of these, or a range that is no block has more than 16,777,216 addresses
+ */
+export function parseAddressBlocks(text: string): AddressRange[] {
+  return parseRanges(text, (piece) => {
+    const { network, bits } = parseCidr(piece);
+    return { first: network, count: 2 ** bits };
+  });
+}
+
+function parseRanges(text: string, parseBlock: (piece: string) => AddressRange): AddressRange[] {
   return text.split(",").map((part) => {
     const piece = part.trim();
-    if (piece.includes("/")) return parseCidr(piece);
+    if (piece.includes("/")) return parseBlock(piece);
     const [from, to, ...more] = piece.split("-") as [string, string?];
     if (more.length > 0) throw notOneRange(piece);
     const first = parseIp(from);
@@ -160,19 +180,18 @@ export function isLoopback(address: IpAddress): boolean {
   return ipaddr.fromByteArray([...address.bytes]).range() === "loopback";
 }
 
-function parseCidr(text: string): AddressRange {
+/** @returns the block's first address, and how many bits its addresses differ in */
+function parseCidr(text: string): { readonly network: IpAddress; readonly bits: number } {
   const [ip, prefixText, ...more] = text.split("/") as [string, string];
   if (more.length > 0) throw notOneRange(text);
   const address = parseIp(ip);
-  const bits = address.bytes.length * 8;
+  const length = address.bytes.length * 8;
   const prefix = /^\d+$/.test(prefixText) ? Number(prefixText) : -1;
-  if (prefix < 0 || prefix > bits) {
-    throw new AppError("E_ADDRESS", `"${text}" is not a CIDR block`, { fix: `give a prefix from 0 to ${bits}` });
+  if (prefix < 0 || prefix > length) {
+    throw new AppError("E_ADDRESS", `"${text}" is not a CIDR block`, { fix: `give a prefix from 0 to ${length}` });
   }
-  const size = 2 ** Math.min(bits - prefix, 53);
-  const network = fromInteger((toInteger(address) >> BigInt(bits - prefix)) << BigInt(bits - prefix), address.family);
-  const hasEdges = address.family === 4 && prefix < 31;
-  return checkedRange(hasEdges ? addToIp(network, 1) : network, hasEdges ? size - 2 : size, text);
+  const bits = length - prefix;
+  return { network: fromInteger((toInteger(address) >> BigInt(bits)) << BigInt(bits), address.family), bits };
 }
 
 function notOneRange(text: string): AppError {

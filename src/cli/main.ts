@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 // The program's entry: runs a command, prints what went wrong, sets the exit code. --version is answered before
-// anything else is loaded.
+// anything else of weight is loaded.
 import { readFileSync } from "node:fs";
+import { outputFailed } from "./output-error.js";
 
 const PLATFORM_CODES = ["E_PLATFORM", "E_PERMISSION"];
 const USAGE_CODES = ["E_OPTION", "E_ADDRESS", "E_AUTHORIZED"];
@@ -9,9 +10,9 @@ const EXIT = { done: 0, failed: 1, usage: 2, privilege: 3 } as const;
 
 const args = process.argv.slice(2);
 
-// A reader that has gone (`| head`) is no error; who writes hears of it, and ends.
-process.stdout.on("error", ignoreBrokenPipe);
-process.stderr.on("error", ignoreBrokenPipe);
+process.stdout.on("error", onOutputError);
+// There is nowhere left to say it.
+process.stderr.on("error", () => undefined);
 
 if (args.length === 1 && (args[0] === "--version" || args[0] === "-V")) {
   process.stdout.write(`${readVersion()}\n`);
@@ -56,8 +57,13 @@ function isAppError(error: unknown): error is Error & { code: string; fix: strin
   return error instanceof Error && "code" in error && "fix" in error;
 }
 
-function ignoreBrokenPipe(error: NodeJS.ErrnoException): void {
-  if (error.code !== "EPIPE") throw error;
+function onOutputError(error: NodeJS.ErrnoException): void {
+  // A reader that has gone (`| head`) is no error; who writes hears of it, and ends.
+  if (error.code === "EPIPE") return;
+  const failed = outputFailed(error);
+  // A run with threads waits for this event, to end them first (supervise.ts).
+  if (process.listenerCount("uncaughtException") > 0) throw failed;
+  void report(failed).finally(() => process.exit());
 }
 
 function readVersion(): string {

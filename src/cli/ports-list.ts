@@ -2,6 +2,8 @@
 import { writeSync } from "node:fs";
 import type { SocketQuery } from "../ports/query.js";
 import { type RowColumns, SocketRows } from "../ui/socket-rows.js";
+import { outputFailed } from "./output-error.js";
+import { sayOwnersNote, sayReadNote } from "./ports-notes.js";
 
 const STDOUT = 1;
 /** How long a full pipe that does not block is left alone. */
@@ -13,6 +15,7 @@ export async function listSockets(query: SocketQuery, columns: { memory: boolean
   const output = new Output();
   const rows = new SocketRows((piece) => output.write(piece), {
     memory: columns.memory,
+    isFromProc: !(await hasNetlink()),
     ownerOf: columns.process ? await ownerTexts() : undefined,
   });
   rows.header();
@@ -21,12 +24,24 @@ export async function listSockets(query: SocketQuery, columns: { memory: boolean
     return !output.isClosed;
   });
   rows.flush();
+  await sayReadNote(read);
   return read.sockets;
+}
+
+/** Asked beforehand, by a reading of no state at all: a row is printed before its reading has said where it comes from. */
+async function hasNetlink(): Promise<boolean> {
+  const { forEachSocket } = await import("../ports/table.js");
+  const asked = forEachSocket({ states: 0, source: "sock_diag" }, () => false);
+  return asked.then(
+    () => true,
+    () => false,
+  );
 }
 
 async function ownerTexts(): Promise<NonNullable<RowColumns["ownerOf"]>> {
   const { readOwners } = await import("../ports/owners.js");
   const owners = await readOwners();
+  await sayOwnersNote(owners);
   return (inode) => {
     if (inode === 0) return "-";
     const owner = owners.ownerOf(inode);
@@ -46,7 +61,7 @@ class Output {
         const { code } = error as NodeJS.ErrnoException;
         if (code === "EPIPE") this.isClosed = true;
         else if (code === "EAGAIN") Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, FULL_PIPE_MS);
-        else throw error;
+        else throw outputFailed(error as NodeJS.ErrnoException);
       }
     }
   }

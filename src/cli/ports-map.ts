@@ -1,8 +1,11 @@
 // `fourtuple ports --map`: the picture of the ports in a file, or in the terminal.
 import { writeFileSync } from "node:fs";
+import type { PortRange } from "../base/address.js";
 import { AppError } from "../base/errors.js";
 import type { SocketQuery } from "../ports/query.js";
+import { readSysctlNumbers } from "../sys/procfs.js";
 import { paintFor } from "../ui/paint.js";
+import { sayReadNote } from "./ports-notes.js";
 import type { PortTarget } from "./ports-query.js";
 
 /** Addresses that are read; the picture shows fewer and counts the rest. */
@@ -11,6 +14,11 @@ const MAX_ADDRESSES = 64;
 /** @throws {AppError} E_OPTION when the file's name is neither a picture's nor a page's */
 export function checkMapFile(file: string | true): string | true {
   if (file === true || /\.(svg|html?)$/i.test(file)) return file;
+  if (/(^|:)\d+(-\d+)?$/.test(file)) {
+    throw new AppError("E_OPTION", `--map takes "${file}" for its file`, {
+      fix: `put the address first: fourtuple ports ${file} --map`,
+    });
+  }
   throw new AppError("E_OPTION", `--map "${file}" is neither a picture nor a page`, {
     fix: "give a file that ends in .svg or .html, or none for the terminal",
   });
@@ -23,16 +31,17 @@ export async function drawMap(
   file: string | true,
 ): Promise<number> {
   const { portFields } = await import("../ports/field.js");
-  const { pressure } = await import("../ports/pressure.js");
   const { socketTable } = await import("../ports/summary.js");
   const { portMapOf } = await import("../report/port-map-fields.js");
-  const { portRange } = await pressure({ top: 1, states: ["SYN_SENT"] });
-  const { listeners } = await socketTable({ port: target?.port, ip: target?.ip, states: ["LISTEN"], top: 1 });
+  const { family } = query;
+  const listening = await socketTable({ port: target?.port, ip: target?.ip, family, states: ["LISTEN"], top: 1 });
+  const { listeners, fallbackErrno } = listening;
   const read = await portFields({ ...query, limit: MAX_ADDRESSES });
+  await sayReadNote({ fallbackErrno, wasInterrupted: read.wasInterrupted });
   const isOnePort = target !== undefined && target.ports.first === target.ports.last;
   const map = portMapOf(read, {
     port: isOnePort ? target.ports.first : undefined,
-    ephemeral: portRange,
+    ephemeral: readEphemeral(),
     listeners,
     at: new Date(),
   });
@@ -43,12 +52,19 @@ export async function drawMap(
   } else {
     await save(file, map);
     const { formatCount, plural } = await import("../base/units.js");
-    const ports = map.fields.reduce((sum, field) => sum + field.ports.reduce((all, cell) => all + cell, 0), 0);
+    const { drawnFields } = await import("../report/port-map-layout.js");
+    const fields = drawnFields(map.fields);
+    const ports = fields.reduce((sum, field) => sum + field.ports.reduce((all, cell) => all + cell, 0), 0);
     process.stdout.write(
-      `${file}: ${plural(map.fields.length, "field")}, ${formatCount(ports)} lit pixels, each a port in use\n`,
+      `${file}: ${plural(fields.length, "field")}, ${formatCount(ports)} lit pixels, each a port in use\n`,
     );
   }
   return map.fields.length;
+}
+
+function readEphemeral(): PortRange | undefined {
+  const [first, last] = readSysctlNumbers("net.ipv4.ip_local_port_range") ?? [];
+  return first === undefined || last === undefined ? undefined : { first, last };
 }
 
 async function save(file: string, map: Parameters<typeof import("../report/port-map-svg.js").portMapSvg>[0]) {

@@ -1,5 +1,5 @@
 // What `fourtuple ports` is asked about: an address, options, and from them the conditions on sockets.
-import { DEFAULT_HOST, formatEndpoint, type PortRange, parseAddressRanges, parseHostPorts } from "../base/address.js";
+import { DEFAULT_HOST, formatEndpoint, type PortRange, parseAddressBlocks, parseHostPorts } from "../base/address.js";
 import { AppError } from "../base/errors.js";
 import { type SocketQuery, stateMask } from "../ports/query.js";
 import type { SocketFilter } from "../ports/summary.js";
@@ -64,7 +64,7 @@ export function addStates(text: string, before: readonly TcpState[] = []): TcpSt
 
 /** @throws {AppError} E_ADDRESS when it is no address, list, range or CIDR block */
 export function checkPeer(text: string): string {
-  parseAddressRanges(text);
+  parseAddressBlocks(text);
   return text;
 }
 
@@ -82,12 +82,12 @@ export function toFilter(target: PortTarget | undefined, options: FilterOptions)
 
 /** The same as the table's reader takes them. */
 export function toQuery(target: PortTarget | undefined, options: FilterOptions): SocketQuery {
-  const addresses = target?.ip === undefined ? undefined : parseAddressRanges(target.ip);
+  const addresses = target?.ip === undefined ? undefined : parseAddressBlocks(target.ip);
   return {
     states: options.state && stateMask(options.state),
     family: familyOf(options),
     either: target && { ports: [target.ports], addresses },
-    remote: options.peer === undefined ? undefined : { addresses: parseAddressRanges(options.peer) },
+    remote: options.peer === undefined ? undefined : { addresses: parseAddressBlocks(options.peer) },
     wildcardListeners: true,
     memory: options.memory,
   };

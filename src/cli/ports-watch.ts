@@ -11,7 +11,7 @@ const EVERY_MS = 1000;
  *
  * @returns the exit code
  */
-export async function watch(query: SocketQuery, read: (rates: Rates) => Promise<string>): Promise<number> {
+export async function watch(query: SocketQuery, read: (rates: Rates | undefined) => Promise<string>): Promise<number> {
   const ending = new AbortController();
   const end = () => ending.abort();
   const live = await openLive(process.stdout);
@@ -22,8 +22,7 @@ export async function watch(query: SocketQuery, read: (rates: Rates) => Promise<
   try {
     while (!ending.signal.aborted) {
       const startMs = performance.now();
-      const rates = (await churn.read()) ?? { openedPerSec: 0, closedPerSec: 0 };
-      last = await read(rates);
+      last = await read(await churn.read());
       if (live) live.show(trim(last));
       else process.stdout.write(`${last}\n`);
       await delay(Math.max(0, EVERY_MS - (performance.now() - startMs)), undefined, { signal: ending.signal }).catch(

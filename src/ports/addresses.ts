@@ -1,5 +1,5 @@
 // Addresses of sockets as dense numbers, IPv4 and IPv6 alike, so that they can be counted by typed arrays.
-import { formatIp } from "../base/address.js";
+import { formatIp, type IpAddress, parseIp } from "../base/address.js";
 import { formatIpv4 } from "../sys/diag-socket.js";
 import { PairIndex } from "./intern.js";
 import type { SocketView } from "./view.js";
@@ -29,6 +29,28 @@ export class AddressIndex {
     return this.pairs.idOf(high, -2 - this.halves.idOf(socket.remoteWord(2), socket.remoteWord(3)));
   }
 
+  /** The number of an address that no socket needs to have. */
+  of(address: IpAddress): number {
+    // An IPv4-mapped one is written as IPv4.
+    const { family, bytes } = parseIp(formatIp(address));
+    const view = new DataView(bytes.buffer);
+    if (family === 4) return this.pairs.idOf(view.getUint32(0), -1);
+    const word = (index: number) => view.getInt32(4 * index, true);
+    return this.pairs.idOf(this.halves.idOf(word(0), word(1)), -2 - this.halves.idOf(word(2), word(3)));
+  }
+
+  /** Orders two numbers as their addresses count: IPv4 first. The order of first sight differs from source to source. */
+  compare(a: number, b: number): number {
+    const [secondA, secondB] = [this.pairs.second(a), this.pairs.second(b)];
+    if (secondA === -1 || secondB === -1) {
+      if (secondA !== secondB) return secondA === -1 ? -1 : 1;
+      return (this.pairs.first(a) >>> 0) - (this.pairs.first(b) >>> 0);
+    }
+    return (
+      this.compareHalves(this.pairs.first(a), this.pairs.first(b)) || this.compareHalves(-2 - secondA, -2 - secondB)
+    );
+  }
+
   /** The address as text. */
   text(id: number): string {
     const second = this.pairs.second(id);
@@ -39,4 +61,17 @@ export class AddressIndex {
     const words = Int32Array.of(halves.first(high), halves.second(high), halves.first(low), halves.second(low));
     return formatIp({ family: 6, bytes: new Uint8Array(words.buffer) });
   }
+
+  private compareHalves(a: number, b: number): number {
+    const { halves } = this;
+    return (
+      bigEndian(halves.first(a)) - bigEndian(halves.first(b)) ||
+      bigEndian(halves.second(a)) - bigEndian(halves.second(b))
+    );
+  }
+}
+
+/** Words are kept as they lie in memory, whose first byte counts most. */
+function bigEndian(word: number): number {
+  return ((word << 24) | ((word & 0xff00) << 8) | ((word >>> 8) & 0xff00) | (word >>> 24)) >>> 0;
 }

@@ -1,6 +1,6 @@
-// Which of an address's 65,536 ports are in use as local ports, and in which role: what the port map draws. Several
-// addresses at a time, in one pass over the kernel's table.
-import { formatIp, type IpAddress } from "../base/address.js";
+// Which of an address's 65,536 ports are in use as local ports, and in which role: what the port map draws. One pass over
+// the kernel's table says which addresses have the most sockets, a second one fills in their ports.
+import type { IpAddress } from "../base/address.js";
 import { TCP_LISTEN, TCP_TIME_WAIT } from "../sys/constants.js";
 import { AddressIndex } from "./addresses.js";
 import { Counts, topIds } from "./intern.js";
@@ -12,9 +12,9 @@ import type { SocketView } from "./view.js";
 /** Ports an address has. */
 export const PORT_COUNT = 65_536;
 
+/** Each field takes 320 KiB. */
 const DEFAULT_LIMIT = 64;
-/** Each takes 320 KiB while reading. */
-const MAX_FIELDS = 128;
+const ON_ALL = { 4: "0.0.0.0", 6: "::" } as const;
 
 /** Bits of `PortField.roles`: a port can have several roles at once. */
 export const PORT_ROLE = {
@@ -30,7 +30,7 @@ export const PORT_ROLE = {
 
 /** One address's ports. */
 export interface PortField {
-  /** As text; an IPv4-mapped one as its IPv4 address. */
+  /** As text; an IPv4-mapped one as its IPv4 address. `0.0.0.0` or `::` where no other field shows its listeners. */
   readonly ip: string;
   /** PORT_ROLE bits by port number: 65,536 long, 0 where the port is not in use. */
   readonly roles: Uint8Array;
@@ -63,78 +63,109 @@ export interface PortFields {
 }
 
 /**
- * Reads, in one pass, which local ports are in use at each address.
+ * Reads which local ports are in use at each address.
  *
  * @param query which sockets to look at; all of this network namespace when empty
- * @throws {AppError} E_SYSTEM when neither netlink nor /proc/net/tcp can be read
+ * @throws {AppError} E_PERMISSION or E_SYSTEM when neither netlink nor /proc/net/tcp can be read
  */
 export async function portFields(query: PortFieldQuery = {}): Promise<PortFields> {
   const index = new AddressIndex();
   const listening = await ListenerSet.read(index, query.source);
-  const asked = query.addresses?.map(formatIp);
-  let pass = new Pass(index, listening, asked);
-  const read = await readTable({ ...query, wildcardListeners: true }, () => {
-    pass = new Pass(index, listening, asked);
+  const sockets = { ...query, wildcardListeners: true };
+  const counts = await countByAddress(index, sockets);
+  const limit = query.limit ?? DEFAULT_LIMIT;
+  const ids =
+    query.addresses?.slice(0, limit).map((address) => index.of(address)) ??
+    topIds(
+      index.size,
+      limit,
+      (id) => counts.get(id),
+      (a, b) => index.compare(a, b),
+    );
+  let pass = new Pass(index, listening, ids);
+  const read = await readTable(sockets, () => {
+    pass = new Pass(index, listening, ids);
     return (socket) => pass.add(socket);
   });
-  const fields = pass.fields(asked, query.limit ?? DEFAULT_LIMIT);
-  const shown = fields.reduce((sum, { socketCount }) => sum + (socketCount > 0 ? 1 : 0), 0);
-  return {
-    source: read.source,
-    wasInterrupted: read.wasInterrupted,
-    fields,
-    omittedAddresses: Math.max(0, pass.used - shown),
-  };
+  const fields = ids.map((id) => pass.field(id));
+  if (!query.addresses) fields.push(...pass.wildcardFields(fields));
+  let used = 0;
+  for (let id = 0; id < index.size; id++) if (counts.get(id) > 0) used++;
+  const shown = ids.reduce((sum, id) => sum + (counts.get(id) > 0 ? 1 : 0), 0);
+  return { source: read.source, wasInterrupted: read.wasInterrupted, fields, omittedAddresses: used - shown };
 }
 
-/** Marks ports by the number of their address; a field of bytes is made for an address when its first socket comes. */
+/** Sockets by the number of their local address; listeners of all addresses are at none. */
+async function countByAddress(index: AddressIndex, query: SocketQuery): Promise<Counts> {
+  let counts = new Counts();
+  await readTable(query, () => {
+    counts = new Counts();
+    return (socket) => isWildcardListener(socket) || counts.add(index.local(socket));
+  });
+  return counts;
+}
+
+function isWildcardListener(socket: SocketView): boolean {
+  return socket.state === TCP_LISTEN && isWildcard(socket);
+}
+
+/** Ports of one address, as they fill up. */
+interface Cells {
+  readonly roles: Uint8Array;
+  readonly sockets: Uint32Array;
+  socketCount: number;
+}
+
+const emptyCells = (): Cells => ({
+  roles: new Uint8Array(PORT_COUNT),
+  sockets: new Uint32Array(PORT_COUNT),
+  socketCount: 0,
+});
+
+/** Marks the ports of those addresses, by number, that get a field. */
 class Pass {
-  /** By number of address; null for one that gets no field. */
-  private readonly roles: (Uint8Array | null | undefined)[] = [];
-  private readonly sockets: (Uint32Array | undefined)[] = [];
-  private readonly counts = new Counts();
-  private readonly onAll = { 4: new Uint8Array(PORT_COUNT), 6: new Uint8Array(PORT_COUNT) };
+  private readonly cells: (Cells | undefined)[] = [];
+  /** LISTEN sockets on 0.0.0.0 and ::. */
+  private readonly wildcards = { 4: emptyCells(), 6: emptyCells() };
+  /** Ports that those listen on for IPv4: :: does too, unless it is IPV6_V6ONLY. */
+  private readonly ipv4OnAll = new Uint8Array(PORT_COUNT);
   private readonly index: AddressIndex;
   private readonly listening: ListenerSet;
-  private readonly asked: ReadonlySet<string> | undefined;
-  /** Addresses with sockets; wildcards are none. */
-  used = 0;
 
-  constructor(index: AddressIndex, listening: ListenerSet, asked: readonly string[] | undefined) {
+  constructor(index: AddressIndex, listening: ListenerSet, ids: readonly number[]) {
     this.index = index;
     this.listening = listening;
-    this.asked = asked && new Set(asked);
+    for (const id of ids) this.cells[id] = emptyCells();
   }
 
   add(socket: SocketView): void {
     const { state, localPort } = socket;
-    if (state === TCP_LISTEN && isWildcard(socket)) {
-      this.onAll[socket.family][localPort] = PORT_ROLE.listening;
-      // A socket on :: takes IPv4 as well, unless it says otherwise.
-      if (socket.family === 6 && !socket.isV6Only) this.onAll[4][localPort] = PORT_ROLE.listening;
+    if (isWildcardListener(socket)) {
+      mark(this.wildcards[socket.family], localPort, PORT_ROLE.listening);
+      if (socket.family === 4 || !socket.isV6Only) this.ipv4OnAll[localPort] = PORT_ROLE.listening;
       return;
     }
     const id = this.index.local(socket);
-    let roles = this.roles[id];
-    if (roles === null) return;
-    if (!roles) {
-      this.used++;
-      const isWanted = this.asked ? this.asked.has(this.index.text(id)) : this.used <= MAX_FIELDS;
-      this.roles[id] = isWanted ? new Uint8Array(PORT_COUNT) : null;
-      if (!isWanted) return;
-      roles = this.roles[id]!;
-      this.sockets[id] = new Uint32Array(PORT_COUNT);
-    }
-    this.counts.add(id);
-    this.sockets[id]![localPort]!++;
-    roles[localPort] = roles[localPort]! | this.roleOf(socket, state, id);
+    const cells = this.cells[id];
+    if (cells) mark(cells, localPort, this.roleOf(socket, state, id));
   }
 
-  fields(ips: readonly string[] | undefined, limit: number): PortField[] {
-    const numbers = topIds(this.roles.length, ips ? this.roles.length : limit, (id) => this.counts.get(id));
-    if (!ips) return numbers.map((id) => this.field(this.index.text(id), id));
-    const byText = new Map(numbers.map((id) => [this.index.text(id), id]));
-    return ips.slice(0, limit).map((ip) => this.field(ip, byText.get(ip)));
+  field(id: number): PortField {
+    const ip = this.index.text(id);
+    return toField(ip, this.cells[id]!, familyOf(ip) === 6 ? this.wildcards[6].roles : this.ipv4OnAll);
+  }
+
+  /** Listeners of all addresses that none of `fields` shows, since no address of their family has a field. */
+  wildcardFields(fields: readonly PortField[]): PortField[] {
+    const has = (family: 4 | 6) => fields.some(({ ip }) => familyOf(ip) === family);
+    const lacking = ([4, 6] as const).filter((family) => !has(family) && this.wildcards[family].socketCount > 0);
+    return lacking
+      .filter((family) => family === 4 || !has(4) || this.hasIpv6Only())
+      .map((family) => toField(ON_ALL[family], this.wildcards[family], this.wildcards[family].roles));
+  }
+
+  private hasIpv6Only(): boolean {
+    return this.wildcards[6].roles.some((role, port) => role !== 0 && this.ipv4OnAll[port] === 0);
   }
 
   private roleOf(socket: SocketView, state: number, id: number): number {
@@ -142,29 +173,38 @@ class Pass {
     if (state === TCP_TIME_WAIT) return PORT_ROLE.timeWait;
     return this.listening.hasAccepted(socket, id) ? PORT_ROLE.accepted : PORT_ROLE.connected;
   }
+}
 
-  private field(ip: string, id: number | undefined): PortField {
-    const roles = (id === undefined ? undefined : this.roles[id]) ?? new Uint8Array(PORT_COUNT);
-    const onAll = this.onAll[ip.includes(":") ? 6 : 4];
-    let usedPorts = 0;
-    const withRole = new Int32Array(4);
-    for (let port = 0; port < PORT_COUNT; port++) {
-      const role = roles[port]! | onAll[port]!;
-      if (role === 0) continue;
-      roles[port] = role;
-      usedPorts++;
-      for (let bit = 0; bit < 4; bit++) withRole[bit]! += (role >>> bit) & 1;
-    }
-    return {
-      ip,
-      roles,
-      sockets: (id === undefined ? undefined : this.sockets[id]) ?? new Uint32Array(PORT_COUNT),
-      usedPorts,
-      listeningPorts: withRole[0]!,
-      acceptedPorts: withRole[1]!,
-      connectedPorts: withRole[2]!,
-      timeWaitPorts: withRole[3]!,
-      socketCount: id === undefined ? 0 : this.counts.get(id),
-    };
+function mark(cells: Cells, port: number, role: number): void {
+  cells.roles[port]! |= role;
+  cells.sockets[port]!++;
+  cells.socketCount++;
+}
+
+function familyOf(ip: string): 4 | 6 {
+  return ip.includes(":") ? 6 : 4;
+}
+
+/** @param onAll ports that are listened on at every address of the family */
+function toField(ip: string, { roles, sockets, socketCount }: Cells, onAll: Uint8Array): PortField {
+  let usedPorts = 0;
+  const withRole = new Int32Array(4);
+  for (let port = 0; port < PORT_COUNT; port++) {
+    const role = roles[port]! | onAll[port]!;
+    if (role === 0) continue;
+    roles[port] = role;
+    usedPorts++;
+    for (let bit = 0; bit < 4; bit++) withRole[bit]! += (role >>> bit) & 1;
   }
+  return {
+    ip,
+    roles,
+    sockets,
+    usedPorts,
+    listeningPorts: withRole[0]!,
+    acceptedPorts: withRole[1]!,
+    connectedPorts: withRole[2]!,
+    timeWaitPorts: withRole[3]!,
+    socketCount,
+  };
 }

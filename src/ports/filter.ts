@@ -1,5 +1,5 @@
 // Filters as a person or a library's caller writes them, made into queries.
-import { parseAddressRanges, parsePorts } from "../base/address.js";
+import { parseAddressBlocks, parsePorts } from "../base/address.js";
 import { type EndQuery, type SocketQuery, type SourceName, stateMask } from "./query.js";
 import type { TcpState } from "./view.js";
 
@@ -44,6 +44,6 @@ export function parseEnd(ip: string | undefined, port: number | string | undefin
   if (ip === undefined && port === undefined) return undefined;
   return {
     ports: port === undefined ? undefined : [parsePorts(String(port))],
-    addresses: ip === undefined ? undefined : parseAddressRanges(ip),
+    addresses: ip === undefined ? undefined : parseAddressBlocks(ip),
   };
 }

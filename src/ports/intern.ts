@@ -87,28 +87,66 @@ export class Counts {
   private values = new Int32Array(64);
 
   add(id: number): void {
-    if (id >= this.values.length) this.values = longer(this.values, 2 ** Math.ceil(Math.log2(id + 1)) * 2);
+    this.makeRoom(id);
     this.values[id]!++;
+  }
+
+  set(id: number, value: number): void {
+    this.makeRoom(id);
+    this.values[id] = value;
   }
 
   get(id: number): number {
     return this.values[id] ?? 0;
   }
+
+  private makeRoom(id: number): void {
+    if (id >= this.values.length) this.values = longer(this.values, 2 ** Math.ceil(Math.log2(id + 1)) * 2);
+  }
 }
 
-/** The `top` numbers below `size` with the highest weight, highest first; equals in the order of their numbers. */
-export function topIds(size: number, top: number, weight: (id: number) => number): number[] {
-  const best: number[] = [];
+/**
+ * The `top` numbers below `size` with the highest weight, highest first.
+ *
+ * @param order which of two equals comes first: what does not depend on the order in which sockets came
+ */
+export function topIds(
+  size: number,
+  top: number,
+  weight: (id: number) => number,
+  order: (a: number, b: number) => number = (a, b) => a - b,
+): number[] {
+  const compare = (a: number, b: number) => weight(b) - weight(a) || order(a, b);
+  // A heap whose root is the last of the best: each other number needs to be compared with that one only.
+  const heap: number[] = [];
   for (let id = 0; id < size; id++) {
-    const own = weight(id);
-    if (own <= 0 || top <= 0) continue;
-    if (best.length === top && weight(best[top - 1]!) >= own) continue;
-    let place = best.length;
-    while (place > 0 && weight(best[place - 1]!) < own) place--;
-    best.splice(place, 0, id);
-    if (best.length > top) best.pop();
+    if (weight(id) <= 0) continue;
+    if (heap.length < top) rise(heap, id, compare);
+    else if (top > 0 && compare(id, heap[0]!) < 0) sink(heap, id, compare);
   }
-  return best;
+  return heap.sort(compare);
+}
+
+/** Adds to a heap whose root comes last. */
+function rise(heap: number[], id: number, compare: (a: number, b: number) => number): void {
+  let at = heap.push(id) - 1;
+  for (let parent = (at - 1) >> 1; at > 0 && compare(id, heap[parent]!) > 0; parent = (at - 1) >> 1) {
+    heap[at] = heap[parent]!;
+    at = parent;
+  }
+  heap[at] = id;
+}
+
+/** Puts another in the place of such a heap's root. */
+function sink(heap: number[], id: number, compare: (a: number, b: number) => number): void {
+  let at = 0;
+  for (let child = 1; child < heap.length; child = 2 * at + 1) {
+    if (child + 1 < heap.length && compare(heap[child + 1]!, heap[child]!) > 0) child++;
+    if (compare(id, heap[child]!) >= 0) break;
+    heap[at] = heap[child]!;
+    at = child;
+  }
+  heap[at] = id;
 }
 
 function longer(values: Int32Array<ArrayBuffer>, length: number): Int32Array<ArrayBuffer> {

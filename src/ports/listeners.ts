@@ -1,4 +1,5 @@
 // The LISTEN sockets of the namespace: their accept queues, and which connections they accepted.
+import { formatEndpoint } from "../base/address.js";
 import { TCP_LISTEN } from "../sys/constants.js";
 import type { AddressIndex } from "./addresses.js";
 import { PairIndex } from "./intern.js";
@@ -17,14 +18,34 @@ export interface ListenerRow {
   };
   readonly uid: number;
   readonly inode: number;
+  /** On ::, and takes no IPv4; false out of /proc, which does not tell. */
+  readonly isV6Only: boolean;
+  /** ESTABLISHED connections accepted here that met the filter: a local address is that of its most specific listener. */
+  readonly established: number;
+  /** LISTEN sockets at this address and port. Those of SO_REUSEPORT share `established`: who accepted is not to be told. */
+  readonly sharedBy: number;
+}
+
+/** Connections accepted at a local address and port. */
+interface Accepted {
+  readonly ip: string;
+  readonly port: number;
+  readonly established: number;
 }
 
 const LISTEN_ONLY = 1 << TCP_LISTEN;
-const ON_ANY = 1;
-const ON_SOME = 2;
+/** Which sockets a listener on a port can have accepted, as bits. */
+const ON_ANY_IPV4 = 1;
+const ON_ANY_MAPPED = 2;
+const ON_ANY_IPV6 = 4;
+const ON_SOME = 8;
 
-/** Reads the LISTEN sockets that meet the query's conditions on the local end, its states aside; by port. */
-export async function readListeners(query: SocketQuery): Promise<ListenerRow[]> {
+/**
+ * Reads the LISTEN sockets that meet the query's conditions on the local end, its states aside; by port.
+ *
+ * @param accepted what all of them accepted
+ */
+export async function readListeners(query: SocketQuery, accepted: Iterable<Accepted>): Promise<ListenerRow[]> {
   let rows: ListenerRow[] = [];
   let source: SourceName = "sock_diag";
   // Its peer's end is empty: conditions on it are not for listeners.
@@ -40,7 +61,29 @@ export async function readListeners(query: SocketQuery): Promise<ListenerRow[]> 
   if (source !== "sock_diag") {
     rows = rows.map((row) => ({ ...row, acceptQueue: { ...row.acceptQueue, limit: undefined } }));
   }
-  return rows.sort((a, b) => a.port - b.port || (a.ip < b.ip ? -1 : a.ip > b.ip ? 1 : 0));
+  rows.sort((a, b) => a.port - b.port || (a.ip < b.ip ? -1 : a.ip > b.ip ? 1 : 0));
+  return withAccepted(rows, accepted);
+}
+
+function withAccepted(rows: readonly ListenerRow[], accepted: Iterable<Accepted>): ListenerRow[] {
+  const listeners = new Map<string, { sharedBy: number; established: number; takesIpv4: boolean }>();
+  for (const { ip, port, isV6Only } of rows) {
+    const key = formatEndpoint(ip, port);
+    const before = listeners.get(key);
+    const takesIpv4 = !isV6Only || (before?.takesIpv4 ?? false);
+    listeners.set(key, { sharedBy: (before?.sharedBy ?? 0) + 1, established: 0, takesIpv4 });
+  }
+  for (const { ip, port, established } of accepted) {
+    const isIpv4 = !ip.includes(":");
+    const own = listeners.get(formatEndpoint(ip, port)) ?? (isIpv4 && listeners.get(formatEndpoint("0.0.0.0", port)));
+    const onAll = listeners.get(formatEndpoint("::", port));
+    const listener = own || (onAll && (onAll.takesIpv4 || !isIpv4) ? onAll : undefined);
+    if (listener) listener.established += established;
+  }
+  return rows.map((row) => {
+    const { sharedBy, established } = listeners.get(formatEndpoint(row.ip, row.port))!;
+    return { ...row, sharedBy, established };
+  });
 }
 
 /** Tells accepted connections from those opened from here: their local endpoint is one that a socket listens on. */
@@ -69,13 +112,17 @@ export class ListenerSet {
     const port = socket.localPort;
     const kind = this.ports[port]!;
     if (kind === 0) return false;
-    return (kind & ON_ANY) !== 0 || this.endpoints.find(localId, port) >= 0;
+    // An accepted socket is of its listener's family: one on :: accepts IPv4 as IPv4-mapped.
+    const onAny = socket.family === 4 ? ON_ANY_IPV4 : socket.localIpv4 >= 0 ? ON_ANY_MAPPED : ON_ANY_IPV6;
+    return (kind & onAny) !== 0 || this.endpoints.find(localId, port) >= 0;
   }
 
   private add(socket: SocketView): void {
     const port = socket.localPort;
-    if (isWildcard(socket)) this.ports[port]! |= ON_ANY;
-    else {
+    if (isWildcard(socket)) {
+      this.ports[port]! |= socket.family === 4 ? ON_ANY_IPV4 : ON_ANY_IPV6;
+      if (socket.family === 6 && !socket.isV6Only) this.ports[port]! |= ON_ANY_MAPPED;
+    } else {
       this.ports[port]! |= ON_SOME;
       this.endpoints.idOf(this.addresses.local(socket), port);
     }
@@ -95,5 +142,8 @@ function toRow(socket: SocketView): ListenerRow {
     acceptQueue: { used: socket.receiveQueue, limit: socket.sendQueue },
     uid: socket.uid,
     inode: socket.inode,
+    isV6Only: socket.isV6Only,
+    established: 0,
+    sharedBy: 1,
   };
 }

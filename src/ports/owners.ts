@@ -16,6 +16,8 @@ export interface OwnerIndex {
   ownerOf(inode: number): Owner | undefined;
   /** Processes whose descriptors may not be read. */
   readonly unreadable: number;
+  /** Other users' processes are not even listed (hidepid), and so not among the unreadable. */
+  readonly isHiding: boolean;
   /** Descriptors found that are sockets, of any kind. */
   readonly sockets: number;
 }
@@ -36,6 +38,8 @@ export interface OwnerSummary {
   readonly kernelOwned: number;
   /** Processes whose descriptors may not be read (run as root to see them). */
   readonly unreadable: number;
+  /** Other users' processes are not even listed (hidepid), and so not among the unreadable. */
+  readonly isHiding: boolean;
 }
 
 /** Reads the descriptors of all processes, threads with a table of their own included. Never fails: see `unreadable`. */
@@ -70,7 +74,14 @@ export async function countByOwner(query: SocketQuery = {}): Promise<OwnerSummar
       established: tally.established.get(process),
     }));
   const { notVisible, kernelOwned } = tally;
-  return { source: read.source, owners, notVisible, kernelOwned, unreadable: index.unreadable };
+  return {
+    source: read.source,
+    owners,
+    notVisible,
+    kernelOwned,
+    unreadable: index.unreadable,
+    isHiding: index.isHiding,
+  };
 }
 
 class OwnerTally {
@@ -96,6 +107,7 @@ class OwnerTally {
 class ScannedOwners implements OwnerIndex {
   readonly processes: number[] = [];
   unreadable = 0;
+  isHiding = false;
   private readonly inodes = new PairIndex(1024);
   private owner = new Int32Array(1024);
   private readonly commands = new Map<number, string>();
@@ -140,7 +152,8 @@ class ScannedOwners implements OwnerIndex {
 
 async function scan(): Promise<ScannedOwners> {
   const index = new ScannedOwners();
-  const { unreadable } = await forEachSocketDescriptor((inode, pid) => index.add(inode, pid));
+  const { unreadable, isHiding } = await forEachSocketDescriptor((inode, pid) => index.add(inode, pid));
   index.unreadable = unreadable;
+  index.isHiding = isHiding;
   return index;
 }

@@ -14,6 +14,7 @@ import type { SocketView } from "./view.js";
 export const PRESSURE_MARK = 0.8;
 
 const TOP = 10;
+const CONNECTION_STATES = ALL_STATES & ~(1 << TCP_LISTEN);
 /** 1024 to 65,535: what explicit binds have without a privilege. */
 const EXPLICIT_PORTS = 64_512;
 
@@ -41,7 +42,10 @@ export interface PressureRow {
   readonly isMarked: boolean;
 }
 
-export interface PressureOptions extends SocketFilter {
+/** A port is taken whatever the state of its socket: there is no filter for states. */
+export interface PressureOptions extends Omit<SocketFilter, "states"> {
+  /** The destination's: IPv4 ports are taken by IPv4-mapped sockets as well. */
+  readonly family?: 4 | 6 | undefined;
   /** Rows at most; default 10. */
   readonly top?: number | undefined;
 }
@@ -62,7 +66,10 @@ export interface Pressure {
   readonly listeningPorts: number;
   /** What the kernel has to choose from: range - reserved - listening. */
   readonly kernelCapacity: number;
-  /** Sockets opened from here (accepted ones take no source port). */
+  /**
+   * Sockets opened from here: accepted ones take no source port. Left out are those, too, whose local endpoint several
+   * peers share, each with one connection from a higher port: most likely they were accepted, and their listener is gone.
+   */
   readonly outgoing: number;
   /** (source IP, destination IP, destination port) triples there are. */
   readonly distinct: number;
@@ -81,16 +88,18 @@ export interface Pressure {
 export async function pressure(options: PressureOptions = {}): Promise<Pressure> {
   const takenAt = new Date();
   const startMs = performance.now();
-  const query = toQuery(options);
+  const { family, ...filter } = options;
+  const query = { ...toQuery({ ...filter, states: undefined, memory: false }), states: CONNECTION_STATES };
   const addresses = new AddressIndex();
   const listening = await ListenerSet.read(addresses, query.source);
   const pool = readPool(listening);
   let triples = new Triples(addresses, listening, pool.range);
-  const states = (query.states ?? ALL_STATES) & ~(1 << TCP_LISTEN);
-  const read = await readTable({ ...query, states }, () => {
+  const read = await readTable(query, () => {
     triples = new Triples(addresses, listening, pool.range);
-    return (socket) => triples.add(socket);
+    if (family === undefined) return (socket) => triples.add(socket);
+    return (socket) => (socket.remoteIpv4 >= 0 ? 4 : 6) !== family || triples.add(socket);
   });
+  triples.leaveOutServers();
   const shares = (id: number) => triples.taken.get(id) / triples.capacity(id, pool.capacity);
   let marked = 0;
   for (let id = 0; id < triples.index.size; id++) if (shares(id) >= PRESSURE_MARK) marked++;
@@ -107,9 +116,11 @@ export async function pressure(options: PressureOptions = {}): Promise<Pressure>
     listeningPorts: pool.listening,
     kernelCapacity: pool.capacity,
     outgoing: triples.outgoing,
-    distinct: triples.index.size,
+    distinct: triples.distinct,
     marked,
-    rows: topIds(triples.index.size, options.top ?? TOP, shares).map((id) => triples.row(id, pool.capacity)),
+    rows: topIds(triples.index.size, options.top ?? TOP, shares, (a, b) => triples.compare(a, b)).map((id) =>
+      triples.row(id, pool.capacity),
+    ),
   };
 }
 
@@ -119,9 +130,13 @@ class Triples {
   readonly index = new PairIndex();
   readonly taken = new Counts();
   outgoing = 0;
+  /** Triples that count. */
+  distinct = 0;
   private readonly destinations = new PairIndex();
   private readonly timeWait = new Counts();
   private readonly outside = new Counts();
+  /** The local port of each triple's first socket. */
+  private readonly firstPort = new Counts();
   private readonly addresses: AddressIndex;
   private readonly listening: ListenerSet;
   private readonly range: PortRange;
@@ -139,9 +154,42 @@ class Triples {
     const destination = this.destinations.idOf(this.addresses.remote(socket), socket.remotePort);
     const id = this.index.idOf(destination, sourceId);
     const port = socket.localPort;
+    if (this.taken.get(id) === 0) this.firstPort.set(id, port);
     this.taken.add(id);
     if (socket.state === TCP_TIME_WAIT) this.timeWait.add(id);
     if (port < this.range.first || port > this.range.last) this.outside.add(id);
+  }
+
+  /**
+   * Forgets the sockets of servers that do not listen any more: many peers, one local endpoint, the lower port. A client's
+   * port may serve several destinations, too, but theirs is the lower one.
+   */
+  leaveOutServers(): void {
+    const { size } = this.index;
+    const endpoints = new PairIndex();
+    const peers = new Counts();
+    const endpointOf = (id: number) => endpoints.idOf(this.index.second(id), this.firstPort.get(id));
+    const isLone = (id: number) =>
+      this.taken.get(id) === 1 && this.firstPort.get(id) < this.destinations.second(this.index.first(id));
+    for (let id = 0; id < size; id++) if (isLone(id)) peers.add(endpointOf(id));
+    this.distinct = size;
+    for (let id = 0; id < size; id++) {
+      if (!isLone(id) || peers.get(endpointOf(id)) === 1) continue;
+      this.taken.set(id, 0);
+      this.outgoing--;
+      this.distinct--;
+    }
+  }
+
+  /** Orders triples that are equals by destination, then source. */
+  compare(a: number, b: number): number {
+    const { destinations, index, addresses } = this;
+    const [toA, toB] = [index.first(a), index.first(b)];
+    return (
+      addresses.compare(destinations.first(toA), destinations.first(toB)) ||
+      destinations.second(toA) - destinations.second(toB) ||
+      addresses.compare(index.second(a), index.second(b))
+    );
   }
 
   capacity(id: number, kernelCapacity: number): number {

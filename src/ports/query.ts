@@ -26,10 +26,15 @@ export interface SocketQuery {
   readonly remote?: EndQuery | undefined;
   /** One end, whichever, has this: both sides of a server's port. */
   readonly either?: EndQuery | undefined;
-  /** LISTEN sockets on 0.0.0.0 and :: pass conditions on the local address: they accept for it. */
+  /**
+   * LISTEN sockets on 0.0.0.0 and :: pass conditions on the local address when they accept for it: 0.0.0.0 for IPv4, ::
+   * for IPv6, and for IPv4 too unless it is IPV6_V6ONLY (which /proc does not tell).
+   */
   readonly wildcardListeners?: boolean | undefined;
   /** Ask the kernel for each socket's memory as well (sock_diag only). */
   readonly memory?: boolean | undefined;
+  /** Ask for what each connection has been through: round trips, retransmissions, bytes (sock_diag only). */
+  readonly info?: boolean | undefined;
   /** Where to read. Default: sock_diag, and /proc/net/tcp where that is not to be had. */
   readonly source?: SourceName | undefined;
 }
@@ -71,12 +76,22 @@ function endFilter(end: End, { ports, addresses }: EndQuery, wildcards: boolean)
   if (addresses) {
     const prefixes = addresses.flatMap(toPrefixes);
     if (wildcards) {
-      prefixes.push({ family: 4, prefix: new Uint8Array(4), prefixBits: 32 });
+      // Whether a socket on :: takes IPv4 is not for bytecode to see: needsListenerTest().
+      if (hasIpv4(addresses)) prefixes.push({ family: 4, prefix: new Uint8Array(4), prefixBits: 32 });
       prefixes.push({ family: 6, prefix: new Uint8Array(16), prefixBits: 128 });
     }
     all.push({ any: prefixes.map((prefix) => ({ end, ...prefix })) });
   }
   return { all };
+}
+
+/** Whether the bytecode lets LISTEN sockets pass that accept for none of the query's addresses: toTest() knows. */
+export function needsListenerTest({ wildcardListeners, local, either }: SocketQuery): boolean {
+  return wildcardListeners === true && [local, either].some((end) => hasIpv4(end?.addresses ?? []));
+}
+
+function hasIpv4(addresses: readonly AddressRange[]): boolean {
+  return addresses.some(({ first }) => first.family === 4);
 }
 
 interface Prefix {
@@ -91,7 +106,7 @@ export function toPrefixes({ first, count }: AddressRange): Prefix[] {
   const prefixes: Prefix[] = [];
   let left = count;
   for (let ip: IpAddress = first; left > 0; ) {
-    let size = 2 ** Math.min(trailingZeros(ip.bytes), 53);
+    let size = 2 ** trailingZeros(ip.bytes);
     while (size > left) size /= 2;
     prefixes.push({ family: first.family, prefix: ip.bytes, prefixBits: bits - Math.log2(size) });
     left -= size;
@@ -133,12 +148,9 @@ function endTest(end: End, { ports, addresses }: EndQuery, wildcards: boolean): 
   const portIsWanted = ports && new Uint8Array(65_536);
   for (const { first, last } of ports ?? []) portIsWanted!.fill(1, first, last + 1);
   const v4 = addresses && new Ipv4Ranges(addresses.filter(({ first }) => first.family === 4));
-  const v6 = addresses
-    ?.filter(({ first }) => first.family === 6)
-    .map(({ first, count }) => ({
-      first: first.bytes,
-      last: addToIp(first, count - 1).bytes,
-    }));
+  const v6 = addresses?.filter(({ first }) => first.family === 6).flatMap(toPrefixes);
+  const takesIpv4 = wildcards && hasIpv4(addresses ?? []);
+  const takesIpv6 = wildcards && (v6?.length ?? 0) > 0;
   return (socket) => {
     if (portIsWanted && portIsWanted[isLocal ? socket.localPort : socket.remotePort] === 0) return false;
     if (!v4 || !v6) return true;
@@ -147,10 +159,10 @@ function endTest(end: End, { ports, addresses }: EndQuery, wildcards: boolean): 
     // An IPv4-mapped range may be given as IPv6: the socket's address is one, too.
     if (v6.length > 0 && socket.family === 6) {
       const bytes = ipv6Bytes(socket, isLocal);
-      if (v6.some(({ first, last }) => Buffer.compare(bytes, first) >= 0 && Buffer.compare(bytes, last) <= 0))
-        return true;
+      if (v6.some(({ prefix, prefixBits }) => hasPrefix(bytes, prefix, prefixBits))) return true;
     }
-    return wildcards && isLocal && socket.state === TCP_LISTEN && isWildcard(socket);
+    if (!isLocal || socket.state !== TCP_LISTEN || !isWildcard(socket)) return false;
+    return (takesIpv6 && socket.family === 6) || (takesIpv4 && !socket.isV6Only);
   };
 }
 
@@ -158,6 +170,12 @@ function endTest(end: End, { ports, addresses }: EndQuery, wildcards: boolean): 
 export function isWildcard(socket: SocketView): boolean {
   if (socket.family === 4) return socket.localIpv4 === 0;
   return (socket.localWord(0) | socket.localWord(1) | socket.localWord(2) | socket.localWord(3)) === 0;
+}
+
+function hasPrefix(bytes: Uint8Array, prefix: Uint8Array, bits: number): boolean {
+  const whole = bits >>> 3;
+  for (let i = 0; i < whole; i++) if (bytes[i] !== prefix[i]) return false;
+  return (bits & 7) === 0 || (bytes[whole]! ^ prefix[whole]!) >>> (8 - (bits & 7)) === 0;
 }
 
 function ipv6Bytes(socket: SocketView, isLocal: boolean): Uint8Array {

@@ -51,7 +51,7 @@ export interface MemorySummary {
   readonly receiveAllocBytes: number;
   readonly sendQueuedBytes: number;
   readonly forwardAllocBytes: number;
-  /** Sockets that were measured: TIME_WAIT and requests in the SYN queue have none. */
+  /** Sockets that were measured: LISTEN ones are not, TIME_WAIT and requests in the SYN queue have none. */
   readonly sockets: number;
   readonly maxChargedBytes: number;
 }
@@ -84,7 +84,7 @@ export interface SocketTable {
   readonly outgoing: number;
   /** LISTEN sockets that met the filter's addresses and ports (0.0.0.0 and :: included), whatever states it asks for. */
   readonly listeners: readonly ListenerRow[];
-  /** The kernel's counters since boot, of all listening sockets of the namespace. */
-  readonly counters: { readonly listenOverflows: number; readonly listenDrops: number };
+  /** The kernel's counters since boot, of all listening sockets of the namespace; undefined where /proc has none. */
+  readonly counters: { readonly listenOverflows: number | undefined; readonly listenDrops: number | undefined };
   readonly memory: MemorySummary | undefined;
 }

@@ -43,7 +43,7 @@ export async function socketTable(options: SummaryOptions = {}): Promise<SocketT
     tally = new Tally(addresses, listening);
     return query.memory ? (socket) => tally.addWithMemory(socket) : (socket) => tally.add(socket);
   });
-  const listeners = await readListeners({ ...query, source: read.source });
+  const listeners = await readListeners({ ...query, source: read.source }, tally.acceptedRows());
   const counters = readNetCounters();
   return {
     kind: "sockets",
@@ -57,8 +57,8 @@ export async function socketTable(options: SummaryOptions = {}): Promise<SocketT
     ...tally.summary(options.top ?? TOP),
     listeners,
     counters: {
-      listenOverflows: counters["TcpExt.ListenOverflows"] ?? 0,
-      listenDrops: counters["TcpExt.ListenDrops"] ?? 0,
+      listenOverflows: counters["TcpExt.ListenOverflows"],
+      listenDrops: counters["TcpExt.ListenDrops"],
     },
     memory: query.memory && read.source === "sock_diag" ? tally.memory() : undefined,
   };

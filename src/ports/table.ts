@@ -2,12 +2,21 @@
 // out of /proc/net/tcp and tcp6. Both give the same view. Counting and grouping are left to the other files here.
 import { setImmediate } from "node:timers/promises";
 import { AppError } from "../base/errors.js";
+import { TCP_LISTEN } from "../sys/constants.js";
 import { compileDiagFilter } from "../sys/diag-filter.js";
 import { DiagSocket } from "../sys/diag-socket.js";
-import { errnoName } from "../sys/errno.js";
+import { EACCES, EPERM, errnoName } from "../sys/errno.js";
 import { ProcTcpDump } from "../sys/proc-tcp.js";
 import { DIAG_EXTENSION, DiagDump, type DiagVisit } from "../sys/sock-diag.js";
-import { ALL_STATES, type SocketQuery, type SourceName, singlePort, toDiagFilter, toTest } from "./query.js";
+import {
+  ALL_STATES,
+  needsListenerTest,
+  type SocketQuery,
+  type SourceName,
+  singlePort,
+  toDiagFilter,
+  toTest,
+} from "./query.js";
 import type { SocketView } from "./view.js";
 
 export { type SocketQuery, type SourceName, stateMask } from "./query.js";
@@ -17,6 +26,7 @@ export type { SocketView } from "./view.js";
 const TURN_MS = 10;
 /** A dump that the kernel calls inconsistent is read again so many times. */
 const ATTEMPTS = 4;
+const FORBIDDEN = [EPERM, EACCES].map(errnoName);
 
 export interface TableRead {
   readonly source: SourceName;
@@ -35,7 +45,8 @@ export type SocketVisit = (socket: SocketView) => unknown;
  * Visits every TCP socket, IPv4 and IPv6, of this network namespace that meets the query. LISTEN sockets of a family come first. The
  * event loop turns now and then, so that others have their turn.
  *
- * @throws {AppError} E_SYSTEM when neither netlink nor /proc/net/tcp can be read, or netlink fails half-way
+ * @throws {AppError} E_PERMISSION or E_SYSTEM when neither netlink nor /proc/net/tcp can be read; E_SYSTEM when netlink
+ * fails half-way
  */
 export async function forEachSocket(query: SocketQuery, visit: SocketVisit): Promise<TableRead> {
   let visited = 0;
@@ -71,7 +82,8 @@ export async function readTable(query: SocketQuery, begin: () => SocketVisit, at
     if (query.source === "sock_diag") throw unreadable("sock_diag cannot be read", fallbackErrno);
   }
   const read = await readProc(query, begin());
-  if (!read) throw unreadable("neither sock_diag nor /proc/net/tcp can be read", fallbackErrno);
+  if (typeof read === "string")
+    throw unreadable("neither sock_diag nor /proc/net/tcp can be read", fallbackErrno, read);
   return { ...read, fallbackErrno };
 }
 
@@ -80,14 +92,14 @@ async function readNetlink(query: SocketQuery, visit: SocketVisit): Promise<Tabl
   const conditions = toDiagFilter(query);
   const filter = conditions && compileDiagFilter(conditions);
   // What is too long for the kernel's bytecode is tested here.
-  const test = conditions && !filter ? toTest(query) : undefined;
+  const test = conditions && (filter ? testOfListeners(query) : toTest(query));
   const dump = new DiagDump({
     family: query.family,
     states: query.states ?? ALL_STATES,
     localPort: singlePort(query.local),
     remotePort: singlePort(query.remote),
     filter,
-    extensions: query.memory ? DIAG_EXTENSION.skMemInfo : 0,
+    extensions: (query.memory ? DIAG_EXTENSION.skMemInfo : 0) | (query.info ? DIAG_EXTENSION.info : 0),
   });
   const pass = new Pass(new DiagSocket(dump.bytes), visit, test);
   try {
@@ -99,17 +111,26 @@ async function readNetlink(query: SocketQuery, visit: SocketVisit): Promise<Tabl
   return { source: "sock_diag", fallbackErrno: undefined, sockets: pass.sockets, wasInterrupted: dump.wasInterrupted };
 }
 
-/** @returns undefined when there is nothing to read */
-async function readProc(query: SocketQuery, visit: SocketVisit): Promise<TableRead | undefined> {
+/** What the bytecode cannot tell of wildcard listeners; others have passed already. */
+function testOfListeners(query: SocketQuery): ((socket: SocketView) => boolean) | undefined {
+  if (!needsListenerTest(query)) return undefined;
+  const test = toTest(query);
+  return (socket) => socket.state !== TCP_LISTEN || test(socket);
+}
+
+/** @returns an errno's name when there is nothing to read */
+async function readProc(query: SocketQuery, visit: SocketVisit): Promise<TableRead | string> {
   const test = toTest(query);
   let sockets = 0;
-  let isMissing = true;
+  let wasOpened = false;
+  let errno = "";
   for (const [path, isV6] of [
     ["/proc/net/tcp", false],
     ["/proc/net/tcp6", true],
   ] as const) {
     const dump = new ProcTcpDump(path, isV6);
-    isMissing &&= dump.isMissing;
+    wasOpened ||= dump.openErrno === undefined;
+    errno ||= dump.openErrno ?? "";
     const pass = new Pass(new DiagSocket(dump.bytes), visit, test);
     try {
       await turns((each) => dump.next(each), pass);
@@ -119,7 +140,7 @@ async function readProc(query: SocketQuery, visit: SocketVisit): Promise<TableRe
     sockets += pass.sockets;
     if (pass.wasEnded) break;
   }
-  if (isMissing) return undefined;
+  if (!wasOpened) return errno;
   return { source: "/proc/net/tcp", fallbackErrno: undefined, sockets, wasInterrupted: false };
 }
 
@@ -149,9 +170,15 @@ async function turns(next: (visit: DiagVisit) => boolean, { each }: Pass): Promi
   }
 }
 
-function unreadable(what: string, errno: string | undefined): AppError {
-  return new AppError("E_SYSTEM", `the socket table: ${what}${errno ? ` (${errno})` : ""}`, {
-    fix: "allow NETLINK_SOCK_DIAG sockets, or mount /proc",
-    ...(errno === undefined ? {} : { facts: { errno } }),
-  });
+function unreadable(what: string, netlinkErrno: string | undefined, procErrno?: string): AppError {
+  const errno = netlinkErrno ?? procErrno;
+  const isForbidden = procErrno !== undefined && FORBIDDEN.some((name) => name === netlinkErrno || name === procErrno);
+  return new AppError(
+    isForbidden ? "E_PERMISSION" : "E_SYSTEM",
+    `the socket table: ${what}${errno ? ` (${errno})` : ""}`,
+    {
+      fix: "allow NETLINK_SOCK_DIAG sockets, or mount /proc",
+      ...(errno === undefined ? {} : { facts: { errno } }),
+    },
+  );
 }

@@ -92,8 +92,9 @@ export class Tally {
 
   addWithMemory(socket: SocketView): void {
     this.add(socket);
-    // TIME_WAIT and requests in the SYN queue are not whole sockets: the kernel says nothing of their memory.
-    if (socket.memoryValue(1) === 0) return;
+    // TIME_WAIT and requests in the SYN queue are not whole sockets: the kernel says nothing of their memory. A listener
+    // has no buffers, and would only lower the mean.
+    if (socket.state === TCP_LISTEN || socket.memoryValue(1) === 0) return;
     const charged = socket.chargedBytes;
     const { measured } = this;
     measured.sockets++;
@@ -128,11 +129,16 @@ export class Tally {
       },
       byLocalAddress: this.addressRanking(this.locals, top),
       byPeer: this.addressRanking(this.peers, top),
-      accepted: ranking(this.accepted, top, (id) => this.acceptedRow(id)),
-      byDestination: ranking(this.destinations, top, (id) => this.destinationRow(id)),
+      accepted: this.ranking(this.accepted, top, (id) => this.acceptedRow(id)),
+      byDestination: this.ranking(this.destinations, top, (id) => this.destinationRow(id)),
       incoming: this.incoming,
       outgoing: this.outgoing,
     };
+  }
+
+  /** Every local endpoint at which connections were accepted. */
+  *acceptedRows(): Generator<AcceptedRow> {
+    for (let id = 0; id < this.accepted.index.size; id++) yield this.acceptedRow(id);
   }
 
   private portRow(port: number): PortRow {
@@ -147,7 +153,12 @@ export class Tally {
   private addressRanking(counts: Counts, top: number): SocketTable["byPeer"] {
     let distinct = 0;
     for (let id = 0; id < this.addresses.size; id++) if (counts.get(id) > 0) distinct++;
-    const best = topIds(this.addresses.size, top, (id) => counts.get(id));
+    const best = topIds(
+      this.addresses.size,
+      top,
+      (id) => counts.get(id),
+      (a, b) => this.addresses.compare(a, b),
+    );
     return { distinct, top: best.map((id) => ({ ip: this.addresses.text(id), sockets: counts.get(id) })) };
   }
 
@@ -173,8 +184,10 @@ export class Tally {
       sources: others.get(id),
     };
   }
-}
 
-function ranking<Row>({ index, sockets }: Endpoints, top: number, row: (id: number) => Row) {
-  return { distinct: index.size, top: topIds(index.size, top, (id) => sockets.get(id)).map(row) };
+  private ranking<Row>({ index, sockets }: Endpoints, top: number, row: (id: number) => Row) {
+    const order = (a: number, b: number) =>
+      this.addresses.compare(index.first(a), index.first(b)) || index.second(a) - index.second(b);
+    return { distinct: index.size, top: topIds(index.size, top, (id) => sockets.get(id), order).map(row) };
+  }
 }

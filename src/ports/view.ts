@@ -1,8 +1,10 @@
 // One socket of the kernel's table as a visitor sees it: an object that is moved from socket to socket.
 import type { Family, IpAddress } from "../base/address.js";
 import type { SocketMemory, TcpState } from "../sys/diag-socket.js";
+import type { SocketInfo } from "../sys/tcp-info.js";
 
 export type { SocketMemory, TcpState } from "../sys/diag-socket.js";
+export type { SocketInfo } from "../sys/tcp-info.js";
 
 /** A socket during the visit that it is given to. */
 export interface SocketView {
@@ -38,6 +40,8 @@ export interface SocketView {
   readonly isV6Only: boolean;
   /** When the query asks for memory and the source is sock_diag. A new object: not for the hot path. */
   readonly memory: SocketMemory | undefined;
+  /** When the query asks for it and the source is sock_diag; TIME_WAIT and SYN_RECV have none. A new object, too. */
+  readonly info: SocketInfo | undefined;
   /** Bytes of kernel memory charged to it now: receive and send queue, what is reserved ahead, options, backlog; 0 where not asked for. No object is made. */
   readonly chargedBytes: number;
   /** One of the numbers of `memory` by its place (SK_MEMINFO_* of linux/sock_diag.h); 0 where there are none. */

@@ -22,7 +22,8 @@ export function portMapOf(read: PortFields, { port, ephemeral, listeners, at }: 
   const all = read.fields.map((field) => serverField(field, listeners)).filter((field) => field !== undefined);
   // A listener of all addresses is on every one of them: those that took connections tell more.
   const busy = all.filter(({ sockets }) => sockets > 0);
-  const servers = busy.length > 0 ? busy : all.slice(0, 1);
+  const idle = all.filter(({ ip }, index) => index === 0 || ip === "::");
+  const servers = busy.length > 0 ? busy : idle;
   const clients = read.fields.map(clientField).filter((field) => field !== undefined);
   const shared = servers.reduce((sum, { sockets }) => sum + sockets, 0);
   const bySockets = (a: MapField, b: MapField) => b.sockets - a.sockets;

@@ -22,7 +22,7 @@ export interface Layout {
 }
 
 /** Small panels that are drawn at most; the rest is counted. */
-export const MAX_SMALL = 24;
+const MAX_SMALL = 24;
 /** Room at the left, where the port numbers of the large panel stand. */
 export const LEFT = 80;
 const RIGHT = 64;
@@ -36,11 +36,15 @@ const LABEL = 36;
 const LEGEND = 118;
 const FOOTER = 40;
 
+/** Those fields for which there is a place in the picture. */
+export function drawnFields(fields: readonly MapField[]): readonly MapField[] {
+  return fields.slice(0, 1 + MAX_SMALL);
+}
+
 export function layOut(fields: readonly MapField[], omitted = 0): Layout {
-  const [first, ...rest] = fields;
+  const [first, ...shown] = drawnFields(fields);
   const hero = first && { field: first, x: LEFT, y: TOP, size: HERO };
-  const shown = rest.slice(0, MAX_SMALL);
-  const hidden = rest.length - shown.length + omitted;
+  const hidden = Math.max(0, fields.length - 1 - shown.length) + omitted;
   const columns = Math.ceil(Math.sqrt(shown.length + (hidden > 0 ? 1 : 0)));
   const size = columns === 0 ? 0 : Math.floor((HERO - GAP * (columns - 1)) / columns);
   const left = LEFT + HERO + GUTTER;

@@ -32,7 +32,9 @@ export function drawPanel(panel: Panel, { ephemeral }: PortMap, isHero: boolean)
   if (isHero) cells.push(drawAxis(panel, ephemeral));
   else {
     cells.push(`<text class="tiny address" x="${x}" y="${y + size + 14}">${escapeXml(ip)}</text>`);
-    cells.push(`<text class="tiny muted" x="${x}" y="${y + size + 27}">${plural(used, "port")}</text>`);
+    cells.push(
+      `<text class="tiny muted" x="${x}" y="${y + size + 27}">${role === "server" ? "server, " : ""}${plural(used, "port")}</text>`,
+    );
   }
   return cells.join("");
 }

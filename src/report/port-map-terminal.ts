@@ -1,6 +1,6 @@
 // The picture of ports in a terminal: braille dots, 80 columns. A dot stands for several ports and is lit where enough
 // of them are in use, so that a half-filled field looks half filled; and no port in use goes without a dot nearby.
-import { formatCount, plural } from "../base/units.js";
+import { plural } from "../base/units.js";
 import { countPorts, type MapField, type PortMap, SIDE } from "./port-field.js";
 
 /** Paints words; the terminal's own colours are left to the caller. */
@@ -102,7 +102,7 @@ function drawRow(fields: readonly MapField[], paint: MapPaint): string[] {
     ...Array.from({ length: rows }, (_, row) => across((index) => `│${paint(tone(index), pictures[index]![row]!)}│`)),
     across(() => `└${"─".repeat(columns)}┘`),
     across((index) => pad(fields[index]!.ip)),
-    across((index) => paint("dim", pad(`${formatCount(countPorts(fields[index]!.ports))} ports`))),
+    across((index) => paint("dim", pad(plural(countPorts(fields[index]!.ports), "port")))),
   ].map((line) => line.trimEnd());
 }
 

@@ -2,6 +2,7 @@
 // number means is left to the readers.
 import { type Family, formatIp, type IpAddress } from "../base/address.js";
 import { AF_INET6, TCP_STATES } from "./constants.js";
+import { decodeTcpInfo, type SocketInfo } from "./tcp-info.js";
 
 /** Bytes of struct inet_diag_msg, without attributes. */
 export const DIAG_MESSAGE_BYTES = 72;
@@ -19,6 +20,7 @@ export const DIAG_FIELD = {
   uid: 64,
   inode: 68,
 } as const;
+const ATTRIBUTE_INFO = 2;
 const ATTRIBUTE_SKMEMINFO = 7;
 const ATTRIBUTE_SKV6ONLY = 11;
 const MAPPED_WORD = 0xffff0000;
@@ -157,6 +159,14 @@ export class DiagSocket {
       backlogBytes: words[at + 7]!,
       drops: words[at + 8]!,
     };
+  }
+
+  get info(): SocketInfo | undefined {
+    const at = this.attribute(ATTRIBUTE_INFO);
+    if (at === 0) return undefined;
+    // An attribute's length counts its head of four bytes.
+    const length = (this.words[(at - 4) >>> 2]! & 0xffff) - 4;
+    return decodeTcpInfo(this.bytes, at, Math.min(length, this.end - at));
   }
 
   get chargedBytes(): number {

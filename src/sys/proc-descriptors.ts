@@ -16,6 +16,8 @@ export interface DescriptorScan {
   readonly processes: number;
   /** Processes that are there, but whose descriptors may not be read, or not all. */
   readonly unreadable: number;
+  /** Other users' processes are not even listed: /proc is mounted with hidepid. */
+  readonly isHiding: boolean;
 }
 
 /**
@@ -27,7 +29,8 @@ export async function forEachSocketDescriptor(visit: (inode: number, pid: number
   let processes = 0;
   let unreadable = 0;
   let turnMs = performance.now();
-  for (const name of readdirSync("/proc")) {
+  const names = readdirSync("/proc");
+  for (const name of names) {
     const pid = Number(name);
     if (!(pid > 0)) continue;
     processes++;
@@ -55,7 +58,8 @@ export async function forEachSocketDescriptor(visit: (inode: number, pid: number
     }
     if (wasRefused) unreadable++;
   }
-  return { processes, unreadable };
+  // There is always a process 1.
+  return { processes, unreadable, isHiding: !names.includes("1") };
 }
 
 /** A process's name, as in /proc/PID/comm; undefined when it is gone. */

@@ -15,8 +15,8 @@ const LISTEN = 10;
 export class ProcTcpDump {
   /** The socket visited, always at offset 0. */
   readonly bytes = Buffer.alloc(DIAG_MESSAGE_BYTES);
-  /** Whether the file cannot be read. */
-  readonly isMissing: boolean;
+  /** Why the file cannot be read, as an errno's name; undefined when it can. */
+  readonly openErrno: string | undefined;
   private readonly words = new Uint32Array(this.bytes.buffer, this.bytes.byteOffset, DIAG_MESSAGE_BYTES / 4);
   private readonly text = Buffer.alloc(READ_BYTES);
   private readonly addressDigits: number;
@@ -30,10 +30,9 @@ export class ProcTcpDump {
     this.bytes[DIAG_FIELD.family] = isV6 ? AF_INET6 : AF_INET;
     try {
       this.fd = openSync(path, "r");
-    } catch {
-      // Told by isMissing.
+    } catch (error) {
+      this.openErrno = (error as NodeJS.ErrnoException).code ?? "EIO";
     }
-    this.isMissing = this.fd < 0;
   }
 
   /**

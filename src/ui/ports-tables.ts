@@ -3,7 +3,7 @@ import { formatEndpoint } from "../base/address.js";
 import { formatCount, plural } from "../base/units.js";
 import type { Owner, OwnerSummary } from "../ports/owners.js";
 import type { Pressure, PressureRow } from "../ports/pressure.js";
-import type { AddressRow, DestinationRow, ListenerRow, PortRow, Ranking, SocketTable } from "../ports/summary.js";
+import type { AddressRow, DestinationRow, ListenerRow, PortRow, Ranking } from "../ports/summary.js";
 import type { Paint } from "./paint.js";
 import { alignFigures } from "./table.js";
 
@@ -40,24 +40,24 @@ export function destinationTable(ranking: Ranking<DestinationRow>, top: number, 
 /** Every LISTEN socket with what waits in its accept queue; the fullest first. */
 export function listenerTable(
   listeners: readonly ListenerRow[],
-  { accepted }: Pick<SocketTable, "accepted">,
   top: number,
   paint: Paint,
   ownerOf?: (inode: number) => Owner | undefined,
 ): string[] {
-  const established = (listener: ListenerRow) => {
-    const rows = accepted.top.filter(({ ip, port }) => port === listener.port && covers(listener.ip, ip));
-    return rows.reduce((sum, row) => sum + row.established, 0);
-  };
   const ordered = [...listeners].sort(
-    (a, b) => b.acceptQueue.used - a.acceptQueue.used || established(b) - established(a) || a.port - b.port,
+    (a, b) => b.acceptQueue.used - a.acceptQueue.used || b.established - a.established || a.port - b.port,
   );
+  const named = new Set<string>();
   const rows = ordered.slice(0, top).map((row) => {
+    const at = formatEndpoint(row.ip, row.port);
+    // Sockets of SO_REUSEPORT share what they accepted: the figure stands once.
+    const isRepeated = row.sharedBy > 1 && named.has(at);
+    named.add(at);
     const cells = [
-      formatEndpoint(row.ip, row.port),
+      at,
       formatCount(row.acceptQueue.used),
       row.acceptQueue.limit === undefined ? "-" : formatCount(row.acceptQueue.limit),
-      formatCount(established(row)),
+      isRepeated ? "shared" : formatCount(row.established),
       `${row.uid}`,
     ];
     const owner = ownerOf?.(row.inode);
@@ -118,12 +118,20 @@ export function ownerLines(summary: OwnerSummary, top: number, paint: Paint): st
     summary.kernelOwned > 0
       ? `${formatCount(summary.kernelOwned)} owned by the kernel (TIME_WAIT and the like)`
       : undefined,
-    summary.unreadable > 0
-      ? `${plural(summary.unreadable, "process", "processes")} may not be looked into: run as root to see all`
-      : undefined,
+    ownersNote(summary),
   ].filter((note) => note !== undefined);
   if (notes.length === 0) return lines;
   return [...lines, ...(lines.length === 0 ? [""] : []), paint("dim", `  ${notes.join("; ")}`)];
+}
+
+/** Why an owner may be missing; undefined when every process could be looked into. */
+export function ownersNote({
+  unreadable,
+  isHiding,
+}: Pick<OwnerSummary, "unreadable" | "isHiding">): string | undefined {
+  if (isHiding) return "other users' processes are hidden (/proc is mounted with hidepid): run as root to see all";
+  if (unreadable === 0) return undefined;
+  return `${plural(unreadable, "process", "processes")} may not be looked into: run as root to see all`;
 }
 
 /** An empty line, the heading, the rows, and how many more there are; nothing at all without rows. */
@@ -132,11 +140,6 @@ function table(header: string[], rows: string[][], distinct: number, paint: Pain
   const [heading, ...lines] = alignFigures([header, ...rows], "  ");
   const more = distinct - rows.length;
   return ["", paint("dim", heading!), ...lines, ...(more > 0 ? [paint("dim", `  and ${formatCount(more)} more`)] : [])];
-}
-
-function covers(listenerIp: string, ip: string): boolean {
-  if (listenerIp === ip || listenerIp === "::") return true;
-  return listenerIp === "0.0.0.0" && !ip.includes(":");
 }
 
 function percent({ share }: PressureRow): string {

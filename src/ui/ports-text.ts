@@ -3,8 +3,17 @@ import { formatEndpoint } from "../base/address.js";
 import { formatBytes, formatCount, formatDuration, plural } from "../base/units.js";
 import type { OwnerSummary } from "../ports/owners.js";
 import type { Pressure } from "../ports/pressure.js";
-import type { ListenerRow, SocketTable } from "../ports/summary.js";
+import type { ListenerRow, MemorySummary, SocketTable } from "../ports/summary.js";
 import { type Paint, plain } from "./paint.js";
+import {
+  type Conditions,
+  headline,
+  kindOf,
+  mappedNote,
+  type PortName,
+  type PortSides,
+  portLabel,
+} from "./ports-headline.js";
 import {
   addressTable,
   destinationTable,
@@ -15,20 +24,6 @@ import {
 } from "./ports-tables.js";
 import { alignLabels } from "./table.js";
 
-/** What was asked about: a port at one address of this host, or at any. */
-export interface PortName {
-  readonly ip: string | undefined;
-  /** `7777`, `127.0.0.1:7777`. */
-  readonly name: string;
-  readonly port: string;
-}
-
-/** Both sides of a port: sockets that have it, and sockets whose peer has it. */
-export interface PortSides {
-  readonly local: SocketTable;
-  readonly remote: SocketTable;
-}
-
 export interface PortExtras {
   readonly owners?: OwnerSummary | undefined;
   readonly pressure?: Pressure | undefined;
@@ -36,19 +31,22 @@ export interface PortExtras {
   readonly rates?: { readonly openedPerSec: number; readonly closedPerSec: number } | undefined;
   /** Rows of a table. */
   readonly top: number;
+  /** What limits the reading, besides the address. */
+  readonly filter?: Conditions | undefined;
 }
 
 const MAX_LISTENERS = 5;
 
 /** Whether there is anything to say of the port. */
 export function hasSockets({ local, remote }: PortSides): boolean {
-  return local.sockets + remote.sockets + local.listeners.length > 0;
+  // Listeners that meet the conditions are among the sockets; others are shown beside them only.
+  return local.sockets + remote.sockets > 0;
 }
 
 /** The article's proof for one port: who shares it, and what accept() did not spend. */
 export function portText(target: PortName, sides: PortSides, extras: PortExtras, paint: Paint = plain): string {
   const { local, remote } = sides;
-  const lines = [headline(target, sides, paint), "", ...alignLabels(facts(target, sides, extras), "  ")];
+  const lines = [headline(target, sides, extras.filter, paint), "", ...alignLabels(facts(target, sides, extras), "  ")];
   if (local.incoming > 0) lines.push(...addressTable("peers", local.byPeer, extras.top, paint));
   else if (remote.outgoing > 0) lines.push(...addressTable("from", remote.byLocalAddress, extras.top, paint));
   if (extras.pressure && extras.pressure.marked > 0) lines.push(...pressureTable(extras.pressure, extras.top, paint));
@@ -59,24 +57,27 @@ export function portText(target: PortName, sides: PortSides, extras: PortExtras,
 /** The host's table as a whole. */
 export function overviewText(table: SocketTable, extras: PortExtras, paint: Paint = plain): string {
   const { ipv4, ipv6, mapped } = table.byFamily;
-  const { pressure } = extras;
+  const { pressure, filter = {} } = extras;
+  const kind = kindOf(table.sockets === 1 ? "TCP socket" : "TCP sockets", filter);
+  const families = `${formatCount(ipv4)} IPv4, ${formatCount(ipv6)} IPv6, ${formatCount(mapped)} IPv4-mapped`;
   const lines = [
-    paint("bold", `${plural(table.sockets, "TCP socket")}: ${states(table)}`),
+    paint("bold", `${formatCount(table.sockets)} ${kind}: ${states(table)}`),
     "",
     ...alignLabels(
       [
         ["changes", rates(extras)],
-        ["families", `${formatCount(ipv4)} IPv4, ${formatCount(ipv6)} IPv6, ${formatCount(mapped)} IPv4-mapped`],
+        ["families", filter.family === undefined ? families : undefined],
         ["directions", `${formatCount(table.incoming)} accepted here, ${formatCount(table.outgoing)} opened from here`],
         ["overflows", overflows(table)],
         ["memory", memory(table)],
+        ["", memoryNote(table)],
         ["source", source(table)],
       ],
       "  ",
     ),
   ];
   if (pressure && pressure.marked > 0) lines.push(...pressureTable(pressure, extras.top, paint));
-  if (table.listeners.length > 0) lines.push(...listenerTable(table.listeners, table, extras.top, paint));
+  if (table.listeners.length > 0) lines.push(...listenerTable(table.listeners, extras.top, paint));
   lines.push(
     ...localPortTable(table.byLocalPort, extras.top, paint),
     ...addressTable("peers", table.byPeer, extras.top, paint),
@@ -102,50 +103,35 @@ export function readNote({
     : undefined;
 }
 
-export function nothingText(name: string): string {
-  return `no TCP socket of this host has ${name} at either end`;
-}
-
-function headline({ ip, port, name }: PortName, { local, remote }: PortSides, paint: Paint): string {
-  const accepted = local.accepted.top.reduce((sum, { established }) => sum + established, 0);
-  const share = ip === undefined ? `local port ${port}` : `local port ${port} of ${ip}`;
-  if (accepted > 0) {
-    const from = local.outgoing === 0 ? local.byPeer.distinct : sum(local.accepted.top.map(({ peers }) => peers));
-    const addresses = from === 1 ? "1 address" : `${formatCount(from)} addresses`;
-    const [verb, they] = accepted === 1 ? ["has", "it comes"] : ["share", "they come"];
-    return paint(
-      "good",
-      `${formatCount(accepted)} ESTABLISHED ${accepted === 1 ? "socket" : "sockets"} ${verb} ${share}; ${they} from ${addresses}; no other port was opened by accept`,
-    );
-  }
-  const toIt = remote.byState.ESTABLISHED ?? 0;
-  if (toIt > 0 || (remote.outgoing > 0 && local.listeners.length === 0)) {
-    const count = toIt > 0 ? `${plural(toIt, "ESTABLISHED socket")} of this host` : plural(remote.outgoing, "socket");
-    const leads = (toIt || remote.outgoing) === 1 ? "leads" : "lead";
-    const spent = `${plural(remote.byLocalAddress.distinct, "local address", "local addresses")}`;
-    return paint(
-      "bold",
-      `${count} ${leads} to ${ip === undefined ? `port ${port}` : name}, from ${spent}; each takes a local port`,
-    );
-  }
-  if (local.listeners.length > 0) return paint("bold", `${share} is listened on; it has no ESTABLISHED connection`);
-  return paint("bold", `${plural(local.sockets, "socket")} with ${share}, and nothing listens on it`);
-}
-
 function facts(target: PortName, { local, remote }: PortSides, extras: PortExtras): [string, string | undefined][] {
+  const { filter = {} } = extras;
   const { listeners } = local;
   const shown = listeners.slice(0, MAX_LISTENERS).map((row): [string, string] => ["listener", listenerLine(row)]);
   const more = listeners.length - shown.length;
-  const clients = `${states(remote)}${aside(remote.incoming, "accepted from it as a source port")}; ${plural(remote.byLocalAddress.distinct, "address", "addresses")}, a local port for each`;
-  const own = `${states(local)}${aside(local.outgoing, "opened from here, with it as their source port")}`;
+  const addresses = plural(remote.byLocalAddress.distinct, "address", "addresses");
+  const clients: [string, string] =
+    remote.outgoing > 0
+      ? [
+          "clients here",
+          `${aside(remote.incoming, "accepted from it as a source port")}; ${addresses}, a local port for each`,
+        ]
+      : ["accepted here", `, from it as a source port; ${addresses}`];
+  const opened =
+    listeners.length > 0
+      ? "opened from here, with it as their source port"
+      : "without a listener: opened from here, or left by one that is gone";
+  const own = `${states(local)}${local.outgoing < local.sockets ? aside(local.outgoing, opened) : ""}`;
+  const none = `no ${kindOf("socket of this host", filter)} has it${mappedNote(filter)}`;
   return [
     ["changes", rates(extras)],
-    [`port ${target.port}`, local.sockets > 0 ? own : "no socket of this host has it"],
+    [portLabel(target), local.sockets > 0 ? own : none],
     ...shown,
     ["listeners", more > 0 ? `and ${formatCount(more)} more` : undefined],
     ["overflows", listeners.length > 0 ? overflows(local) : undefined],
-    ["clients here", remote.sockets > 0 ? clients : undefined],
-    ["memory", memory(local) ?? memory(remote)],
+    [clients[0], remote.sockets > 0 ? `${states(remote)}${clients[1]}` : undefined],
+    ["memory", memory(local)],
+    [local.memory ? "clients' memory" : "memory", memory(remote)],
+    ["", memoryNote(local) ?? memoryNote(remote)],
     ["source", source(local, local.elapsedMs + remote.elapsedMs)],
   ];
 }
@@ -168,8 +154,10 @@ function states({ byState }: SocketTable): string {
   return counts.map(([state, count]) => `${formatCount(count)} ${state}`).join(", ") || "none";
 }
 
-function overflows({ counters }: SocketTable): string {
+/** @returns undefined where the kernel's counters cannot be read */
+export function overflows({ counters }: Pick<SocketTable, "counters">): string | undefined {
   const { listenOverflows, listenDrops } = counters;
+  if (listenOverflows === undefined || listenDrops === undefined) return undefined;
   return `${formatCount(listenOverflows)} of accept queues, ${formatCount(listenDrops)} SYNs dropped (all listeners, since boot)`;
 }
 
@@ -179,15 +167,20 @@ function rates({ rates: now }: PortExtras): string | undefined {
 }
 
 function memory({ memory: used }: SocketTable): string | undefined {
-  if (!used || used.sockets === 0) return undefined;
+  if (!hasMemory(used)) return undefined;
   const mean = formatBytes(used.chargedBytes / used.sockets);
   return `${mean} of buffers per socket, ${formatBytes(used.maxChargedBytes)} at most, ${formatBytes(used.chargedBytes)} in all`;
 }
 
-function source(table: SocketTable, elapsedMs = table.elapsedMs): string {
-  return `the kernel's socket table (${table.source}), read in ${formatDuration(elapsedMs)}`;
+/** What the figure leaves out: with empty buffers it is all there is. */
+function memoryNote({ memory: used }: SocketTable): string | undefined {
+  return hasMemory(used) ? "besides, the socket itself with its inode and file: some 4 KB each" : undefined;
 }
 
-function sum(values: readonly number[]): number {
-  return values.reduce((total, value) => total + value, 0);
+function hasMemory(used: MemorySummary | undefined): used is MemorySummary {
+  return used !== undefined && used.sockets > 0;
+}
+
+function source(table: SocketTable, elapsedMs = table.elapsedMs): string {
+  return `the kernel's socket table (${table.source}), read in ${formatDuration(elapsedMs)}`;
 }

@@ -13,6 +13,8 @@ const LISTEN = 10;
 export interface RowColumns {
   /** Adds the kernel memory charged to each socket, in bytes. */
   readonly memory?: boolean;
+  /** Rows come from /proc, which tells neither memory nor the accept queues' limits. */
+  readonly isFromProc?: boolean;
   /** Adds the owner's text. */
   readonly ownerOf?: ((inode: number) => string) | undefined;
 }
@@ -45,15 +47,17 @@ export class SocketRows {
 
   add(socket: SocketView): void {
     if (this.#length > BUFFER_BYTES - ROW_BYTES) this.flush();
-    const { memory, ownerOf } = this.#columns;
+    const { memory, isFromProc, ownerOf } = this.#columns;
     this.#text(socket.stateName, this.#length, COLUMNS.state);
     this.#number(socket.receiveQueue, COLUMNS.queue);
-    this.#number(socket.sendQueue, COLUMNS.queue);
+    if (isFromProc && socket.state === LISTEN) this.#text("-", this.#length, COLUMNS.queue);
+    else this.#number(socket.sendQueue, COLUMNS.queue);
     this.#endpoint(socket.localIpv4, socket.localIpv4 < 0 ? socket.localIp : "", socket.localPort, COLUMNS.endpoint);
     const width = memory || ownerOf ? COLUMNS.endpoint : 0;
     const port = socket.state === LISTEN ? -1 : socket.remotePort;
     this.#endpoint(socket.remoteIpv4, socket.remoteIpv4 < 0 ? socket.remoteIp : "", port, width);
-    if (memory) this.#number(socket.chargedBytes, COLUMNS.queue);
+    if (memory && isFromProc) this.#text("-", this.#length, COLUMNS.queue);
+    else if (memory) this.#number(socket.chargedBytes, COLUMNS.queue);
     if (ownerOf) this.#text(ownerOf(socket.inode), this.#length, 0);
     this.#bytes[this.#length++] = NEWLINE;
   }

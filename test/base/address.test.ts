@@ -7,6 +7,7 @@ import {
   formatIp,
   type IpAddress,
   isLoopback,
+  parseAddressBlocks,
   parseAddressRanges,
   parseHostPorts,
   parseIp,
@@ -241,6 +242,26 @@ describe("parseAddressRanges", () => {
         ]);
       }),
     );
+  });
+});
+
+describe("parseAddressBlocks", () => {
+  it.each([
+    ["10.0.0.7/24", "10.0.0.0", 256],
+    ["0.0.0.0/0", "0.0.0.0", 2 ** 32],
+    ["2001:db8::/64", "2001:db8::", 2 ** 64],
+    ["fe80::1/10", "fe80::", 2 ** 118],
+    ["::/0", "::", 2 ** 128],
+    ["10.0.0.1-10.0.0.3", "10.0.0.1", 3],
+  ])("%s is the whole block", (text, first, count) => {
+    const [block] = parseAddressBlocks(text);
+    expect([formatIp(block!.first), block!.count]).toEqual([first, count]);
+  });
+
+  it("refuses what is no block", () => {
+    for (const text of ["10.0.0.0/33", "::/129", "10.0.0.0/8/8", "fd00::-fd01::"]) {
+      expect(() => parseAddressBlocks(text), text).toThrow(expect.objectContaining({ code: "E_ADDRESS" }));
+    }
   });
 });
 

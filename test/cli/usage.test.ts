@@ -112,6 +112,23 @@ describe("help and version", () => {
     await client.exited();
   });
 
+  it.each([
+    ["--help"],
+    ["ports"],
+    ["ports", "--json"],
+    ["ports", "--map"],
+    ["ports", "--watch"],
+    ["ports", "--list"],
+    ["serve", "127.0.0.1:0"],
+  ])("a full disk ends %s %s with a sentence", async (...args) => {
+    const full = start("bash", ["-c", '"$0" dist/cli/main.js "$@" > /dev/full', process.execPath, ...args]);
+    const exit = await full.exited();
+    expect(exit.stderr).toMatch(/^Fatal error: the output cannot be written: ENOSPC.*\n {2}fix: /m);
+    expect(exit.stderr.match(/Fatal error/g)).toHaveLength(1);
+    expectClear(exit);
+    expect(exit.code).toBe(1);
+  });
+
   it("the backlog's clamping is told", async () => {
     const server = startCli(["serve", `${ownAddress()}:0`]);
     await server.prints(/listening on/);

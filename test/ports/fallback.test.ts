@@ -1,8 +1,10 @@
 import { expect, it, vi } from "vitest";
+import { parseIp } from "../../src/base/address.js";
 import { countSockets } from "../../src/ports/count.js";
 import { forEachSocket, readTable, stateMask } from "../../src/ports/table.js";
 import { connectForeign, startForeignServer } from "../support/peers.js";
 
+const proc = vi.hoisted(() => ({ openErrno: undefined as string | undefined }));
 const netlink = vi.hoisted(() => ({ error: 0, interruptions: 0, dumps: 0, failsAfter: Number.POSITIVE_INFINITY }));
 
 vi.mock("../../src/sys/sock-diag.js", async (importOriginal) => {
@@ -25,13 +27,25 @@ vi.mock("../../src/sys/sock-diag.js", async (importOriginal) => {
   return { ...original, DiagDump: TroubledDump };
 });
 
+vi.mock("../../src/sys/proc-tcp.js", async (importOriginal) => {
+  const original = await importOriginal<typeof import("../../src/sys/proc-tcp.js")>();
+  class TroubledFile extends original.ProcTcpDump {
+    override readonly openErrno = proc.openErrno;
+  }
+  return { ...original, ProcTcpDump: TroubledFile };
+});
+
 const trouble = (what: Partial<typeof netlink>) =>
   Object.assign(netlink, { error: 0, interruptions: 0, dumps: 0, failsAfter: Number.POSITIVE_INFINITY }, what);
 
 async function oneConnection() {
   const server = await startForeignServer();
   await connectForeign(server);
-  return { local: { ports: [{ first: server.port, last: server.port }] }, states: stateMask(["ESTABLISHED"]) };
+  const addresses = [{ first: parseIp(server.ip), count: 1 }];
+  return {
+    local: { ports: [{ first: server.port, last: server.port }], addresses },
+    states: stateMask(["ESTABLISHED"]),
+  };
 }
 
 it("reads /proc where netlink is forbidden, and says why", async () => {
@@ -39,7 +53,8 @@ it("reads /proc where netlink is forbidden, and says why", async () => {
   const query = await oneConnection();
   const read = await forEachSocket(query, () => true);
   expect(read).toEqual({ source: "/proc/net/tcp", fallbackErrno: "EPERM", sockets: 1, wasInterrupted: false });
-  const count = await countSockets({ end: "local", ports: query.local.ports[0]! });
+  const ips = query.local.addresses.map(({ first }) => first);
+  const count = await countSockets({ end: "local", ports: query.local.ports[0]!, ips });
   expect(count).toEqual({ source: "/proc/net/tcp", sockets: 1 });
 });
 
@@ -47,6 +62,19 @@ it("does not fall back where sock_diag alone was asked for", async () => {
   trouble({ error: -1 });
   const refused = forEachSocket({ source: "sock_diag" }, () => true);
   await expect(refused).rejects.toMatchObject({ code: "E_SYSTEM", facts: { errno: "EPERM" } });
+});
+
+it.each([
+  [-1, "ENOENT", "E_PERMISSION", "EPERM"],
+  [-13, "EACCES", "E_PERMISSION", "EACCES"],
+  [-93, "EACCES", "E_PERMISSION", "EPROTONOSUPPORT"],
+  [-93, "ENOENT", "E_SYSTEM", "EPROTONOSUPPORT"],
+])("tells a missing privilege from a missing table: netlink %i, /proc %s", async (error, openErrno, code, errno) => {
+  trouble({ error });
+  proc.openErrno = openErrno;
+  const refused = forEachSocket({}, () => true);
+  await expect(refused).rejects.toMatchObject({ code, facts: { errno } });
+  proc.openErrno = undefined;
 });
 
 it("repeats a dump that was interrupted, and forgets what it had seen", async () => {

@@ -44,3 +44,31 @@ it("ranks as sorting would", () => {
     }),
   );
 });
+
+it("ranks a hundred thousand out of as many before anybody waits for it", () => {
+  const size = 100_000;
+  const weights = Int32Array.from({ length: size }, (_, id) => 1 + ((id * 7919) % 50));
+  const start = performance.now();
+  const best = topIds(size, size, (id) => weights[id]!);
+  expect(performance.now() - start).toBeLessThan(1000);
+  expect(best).toHaveLength(size);
+  expect([weights[best[0]!], weights[best.at(-1)!]]).toEqual([50, 1]);
+});
+
+it("orders equals as it is told to", () => {
+  fc.assert(
+    fc.property(fc.array(fc.integer({ min: 0, max: 3 })), fc.integer({ min: 1, max: 5 }), (weights, top) => {
+      const sorted = weights
+        .map((weight, id) => ({ weight, id }))
+        .filter(({ weight }) => weight > 0)
+        .sort((a, b) => b.weight - a.weight || b.id - a.id);
+      const best = topIds(
+        weights.length,
+        top,
+        (id) => weights[id]!,
+        (a, b) => b - a,
+      );
+      expect(best).toEqual(sorted.slice(0, top).map(({ id }) => id));
+    }),
+  );
+});

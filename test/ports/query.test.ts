@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { parseAddressRanges } from "../../src/base/address.js";
+import { parseAddressBlocks, parseAddressRanges } from "../../src/base/address.js";
 import { parseEnd, toQuery } from "../../src/ports/filter.js";
 import { stateMask, toPrefixes } from "../../src/ports/query.js";
 
@@ -19,6 +19,10 @@ it("covers a range of addresses by the fewest prefixes", () => {
   ]);
   expect(text("10.0.0.0-10.0.0.255")).toEqual(["10.0.0.0/24"]);
   expect(text("::1")).toEqual(["0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.1/128"]);
+  for (const block of ["0.0.0.0/0", "2001:db8::/32", "::/0"]) {
+    const [prefix, ...more] = parseAddressBlocks(block).flatMap(toPrefixes);
+    expect([prefix!.prefixBits, more]).toEqual([Number(block.split("/")[1]), []]);
+  }
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 60_000 }), fc.integer({ min: 1, max: 5000 }), (first, count) => {
       const bytes = Uint8Array.of(10, 0, first >>> 8, first);

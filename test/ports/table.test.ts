@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
+import { parseIp } from "../../src/base/address.js";
 import { forEachSocket, stateMask } from "../../src/ports/table.js";
 import { ROOT } from "../support/library.js";
 import { canMakeNamespaces, makeNamespace } from "../support/namespace.js";
@@ -76,7 +77,11 @@ it("shows one view object, and ends when the visitor says so", async () => {
   for (let i = 0; i < 3; i++) await connectForeign(server);
   const seen = new Set<object>();
   let visits = 0;
-  const query = { local: { ports: [{ first: server.port, last: server.port }] }, states: stateMask(["ESTABLISHED"]) };
+  const local = {
+    ports: [{ first: server.port, last: server.port }],
+    addresses: [{ first: parseIp(server.ip), count: 1 }],
+  };
+  const query = { local, states: stateMask(["ESTABLISHED"]) };
   const all = await forEachSocket(query, (socket) => seen.add(socket));
   expect([seen.size, all.sockets, all.source, all.wasInterrupted]).toEqual([1, 3, "sock_diag", false]);
   for (const source of ["sock_diag", "/proc/net/tcp"] as const) {

@@ -111,6 +111,17 @@ describe("portMapSvg()", () => {
     expect(svg).toContain("40 addresses of 47");
   });
 
+  it("calls a server's second address a server, beside its clients", () => {
+    const second = { ...server(7777, 5), ip: "::1" };
+    const headings = (fields: MapField[]) =>
+      [...portMapSvg(mapOf(fields)).matchAll(/class="role muted"[^>]*>([^<]*)</g)].map(([, text]) => text);
+    expect(headings([server(7777, 9), second])).toEqual(["SERVER", "SERVER"]);
+    const clients = [client(2, portsOf(40_000)), client(3, portsOf(40_000))];
+    expect(headings([server(7777, 9), second, ...clients])).toEqual(["SERVER", "SERVER AND CLIENTS"]);
+    const svg = portMapSvg(mapOf([server(7777, 9), second, ...clients]));
+    expect(svg).toMatch(/>::1<\/text><text[^>]*>server, 1 port</);
+  });
+
   it("loads nothing, and lets no text become markup", () => {
     const svg = portMapSvg(mapOf([server(1, 1)], { title: `<script>alert("&")</script>` }));
     expect(svg).not.toContain("<script");
@@ -147,6 +158,11 @@ describe("portMapText()", () => {
     expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(80);
     expect(lines.some((line) => line.includes("◉") && line.includes("7777: 1,000,000 connections"))).toBe(true);
     expect(lines).toContain("and 21 more addresses");
+  });
+
+  it("speaks of one port as of one", () => {
+    const text = portMapText(mapOf([server(7777, 2), client(2, portsOf(40_001)), client(3, portsOf(40_001, 40_002))]));
+    expect(text).toMatch(/^ *1 port +2 ports$/m);
   });
 
   it("has no colours of its own", () => {

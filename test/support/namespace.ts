@@ -1,6 +1,11 @@
 // A network namespace of a test's own: quiet, so that its socket table can be compared row by row.
 import { spawnSync } from "node:child_process";
+import { closeSync, openSync } from "node:fs";
 import { onTestFinished } from "vitest";
+import { libc } from "../../src/sys/libc.js";
+
+const CLONE_NEWNET = 0x40000000;
+const SYS_SETNS = process.arch === "x64" ? 308 : 268;
 
 let last = 0;
 
@@ -22,4 +27,18 @@ export function makeNamespace(): string {
     spawnSync("ip", ["netns", "delete", name]);
   });
   return name;
+}
+
+/**
+ * Moves this thread, and the processes that it starts, into a namespace whose loopback is up, until the test ends. Its
+ * sockets must be closed by then: the namespace goes with the last of them.
+ */
+export function enterNamespace(): void {
+  const before = openSync("/proc/thread-self/ns/net", "r");
+  if (libc.unshare(CLONE_NEWNET) < 0) throw new Error("no network namespace can be made");
+  onTestFinished(() => {
+    libc.syscall(SYS_SETNS, before, CLONE_NEWNET, 0, 0, 0, 0);
+    closeSync(before);
+  });
+  spawnSync("ip", ["link", "set", "lo", "up"]);
 }

@@ -25,9 +25,9 @@ function decode(hex: string) {
 
 function copy(socket: DiagSocket) {
   const { family, stateName, localIp, localPort, remoteIp, remotePort, inode, receiveQueue, sendQueue } = socket;
-  const { localIpv4, isV6Only, memory, chargedBytes } = socket;
+  const { localIpv4, isV6Only, memory, info, chargedBytes } = socket;
   const ends = `${localIp} ${localPort} ${remoteIp} ${remotePort}`;
-  return { family, stateName, ends, inode, receiveQueue, sendQueue, localIpv4, isV6Only, memory, chargedBytes };
+  return { family, stateName, ends, inode, receiveQueue, sendQueue, localIpv4, isV6Only, memory, info, chargedBytes };
 }
 
 describe("messages captured from a kernel", () => {
@@ -107,4 +107,20 @@ it("takes a request in the SYN queue for SYN_RECV, by whatever number", () => {
   const bytes = Buffer.alloc(72);
   bytes[1] = 12;
   expect(new DiagSocket(bytes).move(0, 72)).toMatchObject({ state: 3, stateName: "SYN_RECV" });
+});
+
+it("reads as much of an older kernel's tcp_info as there is", () => {
+  const bytes = Buffer.alloc(72 + 4 + 224);
+  const info = (length: number) => {
+    bytes.writeUInt16LE(4 + length, 72);
+    bytes.writeUInt16LE(2, 74);
+    return new DiagSocket(bytes).move(0, 76 + length).info;
+  };
+  bytes.writeUInt32LE(1234, 76 + 68);
+  bytes.writeBigUInt64LE(2n ** 40n, 76 + 120);
+  bytes.writeBigUInt64LE(7n, 76 + 208);
+  expect(info(224)).toMatchObject({ rttMicros: 1234, ackedBytes: 2 ** 40, retransmittedBytes: 7 });
+  expect(info(192)).toMatchObject({ rttMicros: 1234, ackedBytes: 2 ** 40, retransmittedBytes: undefined });
+  expect(info(104)).toMatchObject({ rttMicros: 1234, ackedBytes: undefined, receivedBytes: undefined });
+  expect(info(100)).toBeUndefined();
 });

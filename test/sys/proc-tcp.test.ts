@@ -51,6 +51,6 @@ it("is empty without rows, and says when the file is not there", () => {
   expect(read(HEAD)).toEqual([]);
   expect(read("")).toEqual([]);
   const dump = new ProcTcpDump(join(folder, "missing"), false);
-  expect([dump.isMissing, dump.next(() => true)]).toEqual([true, false]);
+  expect([dump.openErrno, dump.next(() => true)]).toEqual(["ENOENT", false]);
   dump.close();
 });

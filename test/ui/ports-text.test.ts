@@ -2,8 +2,9 @@
 import { describe, expect, it } from "vitest";
 import type { Pressure } from "../../src/ports/pressure.js";
 import type { SocketTable } from "../../src/ports/summary.js";
-import { pressureText } from "../../src/ui/ports-tables.js";
-import { hasSockets, overviewText, portText, readNote } from "../../src/ui/ports-text.js";
+import { nothingText } from "../../src/ui/ports-headline.js";
+import { listenerTable, ownersNote, pressureText } from "../../src/ui/ports-tables.js";
+import { hasSockets, overflows, overviewText, portText, readNote } from "../../src/ui/ports-text.js";
 
 const none = { distinct: 0, top: [] };
 const EMPTY: SocketTable = {
@@ -35,6 +36,9 @@ const LISTENER = {
   acceptQueue: { used: 3, limit: 4096 },
   uid: 0,
   inode: 1,
+  isV6Only: false,
+  established: 1_000_000,
+  sharedBy: 1,
 } as const;
 const SERVER: SocketTable = {
   ...EMPTY,
@@ -50,6 +54,15 @@ const SERVER: SocketTable = {
 };
 const PORT = { ip: undefined, name: "7777", port: "7777" };
 const TOP = { top: 10 };
+
+const destination = (ip: string, port: number, established: number) => ({
+  ip,
+  port,
+  sockets: established,
+  established,
+  timeWait: 0,
+  sources: 1,
+});
 
 function firstLine(text: string): string {
   return text.split("\n")[0]!;
@@ -83,6 +96,7 @@ describe("portText()", () => {
       byState: { ESTABLISHED: 5 },
       outgoing: 5,
       byLocalAddress: { distinct: 2, top: [{ ip: "10.0.0.8", sockets: 3 }] },
+      byDestination: { distinct: 1, top: [destination("10.0.0.9", 5432, 5)] },
     };
     const name = { ip: "10.0.0.9", name: "10.0.0.9:5432", port: "5432" };
     expect(firstLine(portText(name, { local: EMPTY, remote }, TOP))).toBe(
@@ -109,8 +123,90 @@ describe("portText()", () => {
     expect(text).toContain("1,000,002 ESTABLISHED (of these 2 opened from here, with it as their source port)");
   });
 
+  it("says that accept opened no other port only where the reading supports it", () => {
+    const clause = "; no other port was opened by accept";
+    const headlineOf = (local: SocketTable, remote: SocketTable = EMPTY, port = PORT) =>
+      firstLine(portText(port, { local, remote }, TOP));
+    const seen = (established: number) => ({
+      ...EMPTY,
+      outgoing: established,
+      byDestination: { distinct: 1, top: [destination("10.0.0.1", 7777, established)] },
+    });
+    // Both ends are here, and each client's end has its accepted socket at that port; or one has not.
+    expect(headlineOf(SERVER, seen(1_000_000))).toContain(clause);
+    expect(headlineOf(SERVER, seen(1_000_001))).not.toContain(clause);
+    const range = { ip: undefined, name: "7777-7779", port: "7777-7779" };
+    const [first] = SERVER.accepted.top;
+    const two = { ...SERVER, accepted: { distinct: 2, top: [first!, { ...first!, port: 7779, established: 4 }] } };
+    expect(headlineOf(two, EMPTY, range)).toBe(
+      "1,000,004 ESTABLISHED sockets share 2 of local ports 7777-7779; they come from 20 addresses",
+    );
+  });
+
+  it("tells a client's port from a server's", () => {
+    const client = {
+      ...EMPTY,
+      sockets: 1,
+      outgoing: 1,
+      byState: { ESTABLISHED: 1 },
+      byDestination: { distinct: 1, top: [destination("10.0.0.9", 5432, 1)] },
+    };
+    const [first] = SERVER.accepted.top;
+    const accepted = { ...SERVER, sockets: 1, incoming: 1, byState: { ESTABLISHED: 1 }, listeners: [] };
+    const remote = { ...accepted, accepted: { distinct: 1, top: [{ ...first!, established: 1 }] } };
+    const port = { ip: undefined, name: "32917", port: "32917" };
+    const text = portText(port, { local: client, remote }, TOP);
+    expect(firstLine(text)).toBe("1 ESTABLISHED socket has local port 32917, and nothing listens on it");
+    expect(text).toMatch(/accepted here +1 ESTABLISHED, from it as a source port/);
+    expect(text).not.toContain("a local port for each");
+    // Another address of the port is listened on: this socket is none of that listener's.
+    const besides = { ...client, sockets: 2, listeners: [LISTENER] };
+    expect(firstLine(portText(port, { local: besides, remote: EMPTY }, TOP))).toBe(
+      "1 ESTABLISHED socket has local port 32917 as its source port",
+    );
+    expect(firstLine(portText(port, { local: EMPTY, remote }, TOP))).toBe(
+      "1 socket accepted here, from port 32917 of the peer",
+    );
+  });
+
+  it("speaks of the sockets that pass the filter, not of the port as a whole", () => {
+    const filter = { states: ["TIME_WAIT"] } as const;
+    const waiting = { ...EMPTY, sockets: 2, byState: { TIME_WAIT: 2 }, outgoing: 2 };
+    const text = portText(PORT, { local: { ...EMPTY, listeners: [LISTENER] }, remote: waiting }, { ...TOP, filter });
+    expect(firstLine(text)).toBe("2 TCP sockets of this host in TIME_WAIT have port 7777 at one end");
+    expect(text).toContain("no socket of this host in TIME_WAIT has it");
+    expect(text).not.toContain("ESTABLISHED");
+    const ofPeer = portText(PORT, { local: SERVER, remote: EMPTY }, { ...TOP, filter: { remoteIp: "10.0.0.2" } });
+    expect(firstLine(ofPeer)).toMatch(/^1,000,000 ESTABLISHED sockets with the peer 10.0.0.2 share local port 7777;/);
+    // Listeners are no answer to a filter that they do not pass.
+    expect(hasSockets({ local: { ...EMPTY, listeners: [LISTENER] }, remote: EMPTY })).toBe(false);
+  });
+
+  it("has the memory of both sides, and what it leaves out", () => {
+    const memory = (chargedBytes: number, sockets: number) => ({
+      chargedBytes,
+      receiveAllocBytes: 0,
+      sendQueuedBytes: 0,
+      forwardAllocBytes: 0,
+      sockets,
+      maxChargedBytes: chargedBytes,
+    });
+    const local = { ...SERVER, memory: memory(0, 2) };
+    const text = portText(PORT, { local, remote: { ...EMPTY, sockets: 2, memory: memory(4096, 2) } }, TOP);
+    expect(text).toMatch(/ {2}memory +0 B of buffers per socket/);
+    expect(text).toMatch(/clients' memory +2.00 KiB of buffers per socket, 4.00 KiB at most/);
+    expect(text).toContain("besides, the socket itself with its inode and file: some 4 KB each");
+  });
+
   it("owns up to what it may not see", () => {
-    const owners = { source: "sock_diag", owners: [], notVisible: 12, kernelOwned: 3, unreadable: 40 } as const;
+    const owners = {
+      source: "sock_diag",
+      owners: [],
+      notVisible: 12,
+      kernelOwned: 3,
+      unreadable: 40,
+      isHiding: false,
+    } as const;
     const text = portText(PORT, { local: SERVER, remote: EMPTY }, { ...TOP, owners });
     expect(text).toContain("12 sockets without a visible owner; 3 owned by the kernel");
     expect(text).toContain("40 processes may not be looked into: run as root to see all");
@@ -123,6 +219,14 @@ describe("overviewText()", () => {
     expect(firstLine(text)).toBe("1,000,001 TCP sockets: 1,000,000 ESTABLISHED, 1 LISTEN");
     expect(text).toContain("sockets opened 1,200/s, closed 0/s");
     expect(text).toMatch(/0\.0\.0\.0:7777 +3 +4,096 +1,000,000 +0/);
+  });
+});
+
+describe("listenerTable()", () => {
+  it("has the figure that SO_REUSEPORT listeners share once", () => {
+    const shared = { ...LISTENER, established: 40, sharedBy: 2 };
+    const lines = listenerTable([shared, { ...LISTENER, port: 1, established: 7 }, shared], 10, (_, text) => text);
+    expect(lines.slice(2).map((line) => line.trim().split(/\s+/)[3])).toEqual(["40", "shared", "7"]);
   });
 });
 
@@ -157,6 +261,36 @@ describe("pressureText()", () => {
     const text = pressureText(pressure, 10, (tone, words) => (tone === "bad" ? `!${words}` : words));
     expect(text).toMatch(/^!1 destination is past 80 % of the source ports: /);
     expect(text).toMatch(/^! +10\.0\.0\.8 → 10\.0\.0\.9:443 +28,000 +9,000 +28,231 +231 +99 %$/m);
+  });
+});
+
+describe("what is not there", () => {
+  it("is named with the conditions", () => {
+    expect(nothingText("port 9")).toBe("no TCP socket of this host has port 9 at either end");
+    expect(nothingText("port 9", { states: ["TIME_WAIT", "CLOSE_WAIT"], remoteIp: "10.0.0.1" })).toBe(
+      "no TCP socket of this host in TIME_WAIT or CLOSE_WAIT with the peer 10.0.0.1 has port 9 at either end",
+    );
+    expect(nothingText("port 9", { family: 4 })).toBe(
+      "no IPv4 TCP socket of this host has port 9 at either end (IPv4-mapped ones are IPv6's)",
+    );
+    expect(nothingText(undefined, { states: ["SYN_SENT"] })).toBe("there is no TCP socket of this host in SYN_SENT");
+  });
+
+  it("is not made up: counters that cannot be read, rates before the second reading", () => {
+    const unknown = { listenOverflows: undefined, listenDrops: undefined };
+    expect(overflows({ counters: unknown })).toBeUndefined();
+    const text = overviewText({ ...SERVER, counters: unknown }, { ...TOP, rates: undefined });
+    expect(text).not.toMatch(/overflows|changes/);
+  });
+});
+
+describe("ownersNote()", () => {
+  it("gives the reason why an owner may be missing", () => {
+    expect(ownersNote({ unreadable: 0, isHiding: false })).toBeUndefined();
+    expect(ownersNote({ unreadable: 1, isHiding: false })).toBe(
+      "1 process may not be looked into: run as root to see all",
+    );
+    expect(ownersNote({ unreadable: 0, isHiding: true })).toMatch(/hidepid.*run as root/);
   });
 });
 

@@ -78,3 +78,11 @@ it("writes a listener's peer as ss does, and no letter that a terminal could obe
   const text = render([row], { ownerOf: () => "evil\u001b[2J\n" });
   expect(text).toBe("LISTEN      0       128     0.0.0.0:22              0.0.0.0:*               evil?[2J?\n");
 });
+
+it("leaves open what /proc does not tell", () => {
+  const listener = { localIpv4: 0, remoteIpv4: 0, localIp: "", remoteIp: "", localPort: 22, remotePort: 0 } as Row;
+  const row = { ...listener, receiveQueue: 3, sendQueue: 0, state: 10, stateName: "LISTEN", inode: 1, chargedBytes: 0 };
+  const words = (rows: readonly Row[]) => render(rows, { memory: true, isFromProc: true }).trim().split(/ +/);
+  expect(words([row])).toEqual(["LISTEN", "3", "-", "0.0.0.0:22", "0.0.0.0:*", "-"]);
+  expect(words([{ ...row, sendQueue: 7, state: 1, stateName: "ESTABLISHED" }]).slice(1, 3)).toEqual(["3", "7"]);
+});

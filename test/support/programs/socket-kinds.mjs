@@ -1,12 +1,14 @@
 // Makes a socket of every kind in its network namespace and prints the namespace's table as JSON: read by both of our
 // sources and by ss. Its options: { dist }, the built library's folder.
 import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
 
 const { dist } = JSON.parse(process.argv[2]);
 const { forEachSocket } = await import(`${dist}/ports/table.js`);
 const { libc } = await import(`${dist}/sys/libc.js`);
-const { connectTo, openTcp } = await import(`${dist}/sys/socket.js`);
+const { connectTo, openTcp, sendBytes } = await import(`${dist}/sys/socket.js`);
 const { SocketAddress } = await import(`${dist}/sys/sockaddr.js`);
 const { NativeBuffer } = await import(`${dist}/sys/libc.js`);
 
@@ -25,12 +27,32 @@ function listenRaw(ip, port, backlog) {
 
 function connectRaw(ip, port, times) {
   const address = new SocketAddress(ip, port);
-  for (let i = 0; i < times; i++) connectTo(openTcp(ip.family), address);
+  const fds = Array.from({ length: times }, () => openTcp(ip.family));
+  for (const fd of fds) connectTo(fd, address);
+  return fds;
 }
 
-const listen = (port, host, onSocket = () => undefined) =>
+/** Reads until it is so: what Node and the kernel still do must be over before the table is compared. */
+async function until(what, read, isSo) {
+  const endMs = performance.now() + 10_000;
+  for (;;) {
+    const seen = read();
+    if (isSo(seen)) return;
+    if (performance.now() > endMs) throw new Error(`not in time: ${what}; last seen: ${JSON.stringify(seen)}`);
+    await delay(10);
+  }
+}
+
+function runSs(...args) {
+  // It has something to say on standard error about cgroups, which nobody asked for.
+  return execFileSync("ss", args, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
+}
+
+/** Without `onSocket` nothing is read. */
+const listen = (port, host, onSocket) =>
   new Promise((resolve) => {
-    const server = createServer({ allowHalfOpen: true }, onSocket).listen({ port, host }, () => resolve(server));
+    const options = { allowHalfOpen: true, pauseOnConnect: onSocket === undefined };
+    const server = createServer(options, onSocket).listen({ port, host }, () => resolve(server));
   });
 const open = (port, host) =>
   new Promise((resolve) => {
@@ -38,9 +60,9 @@ const open = (port, host) =>
   });
 
 // ESTABLISHED in IPv4, IPv6 and IPv4-mapped, with something unread.
-await listen(1001, "127.0.0.1", (socket) => socket.pause());
-await listen(1002, "::1", (socket) => socket.pause());
-await listen(1003, "::", (socket) => socket.pause());
+await listen(1001, "127.0.0.1");
+await listen(1002, "::1");
+await listen(1003, "::");
 for (const [port, host] of [
   [1001, "127.0.0.1"],
   [1002, "::1"],
@@ -71,8 +93,37 @@ for (const [ip, port] of [
   libc.setsockopt(listenRaw(ip, port, 16), IPPROTO_TCP, TCP_DEFER_ACCEPT, one.address, 4);
 connectRaw(V4, 1008, 2);
 connectRaw(V6, 1008, 1);
+// SYN_RECV by a full accept queue: the first client's request waits for data. The second one's data fill the queue, so
+// that there is no place for the first when its data come: the request stays, as if the last ACK were lost.
+const readOverflows = () => {
+  const [names, values] = readFileSync("/proc/net/netstat", "utf8")
+    .split("\n")
+    .map((line) => line.split(" "));
+  return Number(values[names.indexOf("ListenOverflows")]);
+};
+for (const ip of [V4, V6]) {
+  const listener = listenRaw(ip, 1009, 0);
+  libc.setsockopt(listener, IPPROTO_TCP, TCP_DEFER_ACCEPT, one.address, 4);
+  const [first, second] = connectRaw(ip, 1009, 2);
+  const overflows = readOverflows();
+  for (const fd of [second, first]) sendBytes(fd, one, 0, 1);
+  await until("an overflow", readOverflows, (now) => now > overflows);
+}
 
-await new Promise((resolve) => setTimeout(resolve, 300));
+const countStates = () => {
+  const counts = {};
+  for (const line of runSs("-Htan").trim().split("\n")) {
+    const [state, unread] = line.split(/\s+/);
+    const name = state === "ESTAB" && unread === "6" ? "unread" : state;
+    counts[name] = (counts[name] ?? 0) + 1;
+  }
+  return counts;
+};
+await until("sockets of every kind", countStates, (counts) =>
+  Object.entries({ "CLOSE-WAIT": 3, "FIN-WAIT-2": 3, "TIME-WAIT": 2, "SYN-SENT": 4, "SYN-RECV": 5, unread: 4 }).every(
+    ([state, count]) => counts[state] === count,
+  ),
+);
 
 async function read(query) {
   const rows = [];
@@ -111,7 +162,6 @@ for (const query of queries) {
   ];
   results.push({ query: JSON.stringify(query), diag, proc });
 }
-// It has something to say on standard error about cgroups, which nobody asked for.
-const ss = execFileSync("ss", ["-Htane"], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
+const ss = runSs("-Htane");
 console.log(JSON.stringify({ results, ss }));
 process.exit();

@@ -1,0 +1,23 @@
+// What `fourtuple ports` says beside its figures, on standard error: why they are less than they could be.
+
+const said = new Set<string>();
+
+/** A reading that fell back to /proc, or that the kernel calls inconsistent. */
+export async function sayReadNote(read: { fallbackErrno: string | undefined; wasInterrupted: boolean }): Promise<void> {
+  const { readNote } = await import("../ui/ports-text.js");
+  sayOnce(readNote(read));
+}
+
+/** Owners that may be missing from rows. */
+export async function sayOwnersNote(owners: { unreadable: number; isHiding: boolean }): Promise<void> {
+  const { ownersNote } = await import("../ui/ports-tables.js");
+  const note = ownersNote(owners);
+  sayOnce(note && `note: ${note}`);
+}
+
+/** Once: --watch reads again and again. */
+function sayOnce(note: string | undefined): void {
+  if (note === undefined || said.has(note)) return;
+  said.add(note);
+  process.stderr.write(`${note}\n`);
+}

@@ -1,0 +1,90 @@
+// Sockets with options that Node's `net` does not have, by descriptor; each is closed with its test.
+import { onTestFinished } from "vitest";
+import { parseIp } from "../../src/base/address.js";
+import { libc, NativeBuffer } from "../../src/sys/libc.js";
+import { SocketAddress } from "../../src/sys/sockaddr.js";
+import { acceptFrom, allowAddressReuse, bindTo, closeFd, connectTo, listenOn, openTcp } from "../../src/sys/socket.js";
+
+const SOL_SOCKET = 1;
+const SO_REUSEPORT = 15;
+const IPPROTO_IPV6 = 41;
+const IPV6_V6ONLY = 26;
+const EAGAIN = 11;
+const EINPROGRESS = 115;
+
+export interface RawListener {
+  readonly backlog?: number;
+  /** IPV6_V6ONLY. */
+  readonly isV6Only?: boolean;
+  /** SO_REUSEPORT. */
+  readonly sharesPort?: boolean;
+}
+
+/** A listening socket. @returns its descriptor */
+export function listenRaw(
+  ip: string,
+  port: number,
+  { backlog = 1024, isV6Only, sharesPort }: RawListener = {},
+): number {
+  const address = parseIp(ip);
+  const fd = open(address.family);
+  allowAddressReuse(fd);
+  if (address.family === 6) setOption(fd, IPPROTO_IPV6, IPV6_V6ONLY, isV6Only ? 1 : 0);
+  if (sharesPort) setOption(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+  expectDone("bind", bindTo(fd, new SocketAddress(address, port)));
+  expectDone("listen", listenOn(fd, backlog));
+  return fd;
+}
+
+/** Takes whatever is in the accept queue. @returns descriptors */
+export function acceptAll(listener: number): number[] {
+  const fds: number[] = [];
+  for (;;) {
+    const fd = acceptFrom(listener);
+    if (fd === -EAGAIN) return fds;
+    expectDone("accept4", fd);
+    closeLater(fd);
+    fds.push(fd);
+  }
+}
+
+/** A client's socket; on loopback it is connected by now. @returns its descriptor, or a negative errno of connect() */
+export function connectRaw(to: string, port: number, from?: { readonly ip: string; readonly port?: number }): number {
+  const address = parseIp(to);
+  const fd = open(address.family);
+  if (from) {
+    allowAddressReuse(fd);
+    expectDone("bind", bindTo(fd, new SocketAddress(parseIp(from.ip), from.port ?? 0)));
+  }
+  const result = connectTo(fd, new SocketAddress(address, port));
+  return result < 0 && result !== -EINPROGRESS ? result : fd;
+}
+
+export function setOption(fd: number, level: number, name: number, value: number): void {
+  const bytes = NativeBuffer.from(new Uint8Array(Int32Array.of(value).buffer));
+  expectDone("setsockopt", libc.setsockopt(fd, level, name, bytes.address, 4));
+}
+
+function open(family: 4 | 6): number {
+  const fd = openTcp(family);
+  expectDone("socket", fd);
+  closeLater(fd);
+  return fd;
+}
+
+const opened = new Set<number>();
+
+function closeLater(fd: number): void {
+  opened.add(fd);
+  onTestFinished(() => close(fd));
+}
+
+/** Closes it before its test ends. */
+export function close(fd: number): void {
+  // Once only: the number may be somebody else's by the end of the test.
+  if (opened.delete(fd)) closeFd(fd);
+}
+
+function expectDone(call: string, result: number): void {
+  if (result < 0) throw new Error(`${call}: errno ${-result}`);
+}
