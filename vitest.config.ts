@@ -1,19 +1,19 @@
 // Tests import src/ for what is pure; what opens sockets by threads comes built from dist/, which stays outside of
 // vitest's transforms so that worker threads find real files.
-import { defineConfig } from "vitest/config";
+import { defineConfig, type TestProjectInlineConfiguration } from "vitest/config";
 
-const SHARED = {
+const SHARED: Partial<TestProjectInlineConfiguration["test"]> = {
   // Descriptor tables, limits and threads belong to a process: every test file gets one of its own.
   pool: "forks",
   testTimeout: 30_000,
   hookTimeout: 30_000,
-  teardownTimeout: 10_000,
   server: { deps: { external: [/\/dist\//] } },
-} as const;
+};
 
 export default defineConfig({
   test: {
     maxWorkers: 2,
+    teardownTimeout: 10_000,
     projects: [
       {
         test: {

@@ -69,7 +69,7 @@ export async function serve(options: ServeOptions): Promise<ServeRun> {
  * Sums up the kernel's TCP sockets of this network namespace: by state, port, peer and destination, with the listening
  * sockets' accept queues. Millions are counted in constant memory.
  *
- * @throws {AppError} E_ADDRESS for an address or a port that is none; E_SYSTEM when the table cannot be read
+ * @throws {AppError} E_ADDRESS for an address or a port that is none; E_PERMISSION or E_SYSTEM when the table cannot be read
  */
 export async function socketTable(options?: SummaryOptions): Promise<SocketTable> {
   return (await import("./ports/summary.js")).socketTable(options);
@@ -78,7 +78,7 @@ export async function socketTable(options?: SummaryOptions): Promise<SocketTable
 /**
  * How many source ports are taken towards each destination, out of how many, and which are near their end.
  *
- * @throws {AppError} E_ADDRESS for an address or a port that is none; E_SYSTEM when the table cannot be read
+ * @throws {AppError} E_ADDRESS for an address or a port that is none; E_PERMISSION or E_SYSTEM when the table cannot be read
  */
 export async function pressure(options?: PressureOptions): Promise<Pressure> {
   return (await import("./ports/pressure.js")).pressure(options);

@@ -24,7 +24,7 @@ export interface SocketCount {
 /**
  * Counts the TCP sockets, IPv4 and IPv6, of this network namespace that pass the filter.
  *
- * @throws {AppError} E_SYSTEM when the table cannot be read
+ * @throws {AppError} E_PERMISSION or E_SYSTEM when the table cannot be read
  */
 export async function countSockets(filter: PortFilter): Promise<SocketCount> {
   const { sockets, source } = await readTable(toQuery(filter), () => () => true);

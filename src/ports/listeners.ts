@@ -43,9 +43,9 @@ const ON_SOME = 8;
 /**
  * Reads the LISTEN sockets that meet the query's conditions on the local end, its states aside; by port.
  *
- * @param accepted what all of them accepted
+ * @param accepted what all of them accepted; without, none is counted
  */
-export async function readListeners(query: SocketQuery, accepted: Iterable<Accepted>): Promise<ListenerRow[]> {
+export async function readListeners(query: SocketQuery, accepted: Iterable<Accepted> = []): Promise<ListenerRow[]> {
   let rows: ListenerRow[] = [];
   let source: SourceName = "sock_diag";
   // Its peer's end is empty: conditions on it are not for listeners.

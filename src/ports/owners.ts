@@ -50,7 +50,7 @@ export async function readOwners(): Promise<OwnerIndex> {
 /**
  * Counts the sockets that meet the query by the process that owns them.
  *
- * @throws {AppError} E_SYSTEM when the socket table cannot be read
+ * @throws {AppError} E_PERMISSION or E_SYSTEM when the socket table cannot be read
  */
 export async function countByOwner(query: SocketQuery = {}): Promise<OwnerSummary> {
   const index = await scan();

@@ -42,8 +42,10 @@ export interface PressureRow {
   readonly isMarked: boolean;
 }
 
-/** A port is taken whatever the state of its socket: there is no filter for states. */
+/** Filters are about destinations. A port is taken whatever the state of its socket: there is no filter for states. */
 export interface PressureOptions extends Omit<SocketFilter, "states"> {
+  /** The destination's: one port of a source says nothing of those that are left. */
+  readonly port?: number | string | undefined;
   /** The destination's: IPv4 ports are taken by IPv4-mapped sockets as well. */
   readonly family?: 4 | 6 | undefined;
   /** Rows at most; default 10. */
@@ -82,7 +84,7 @@ export interface Pressure {
 /**
  * How near each destination is to "Cannot assign requested address".
  *
- * @throws {AppError} E_ADDRESS for an address or a port that is none; E_SYSTEM when the table cannot be read
+ * @throws {AppError} E_ADDRESS for an address or a port that is none; E_PERMISSION or E_SYSTEM when the table cannot be read
  * @see Linux ip-sysctl.rst, ip_local_port_range and ip_local_reserved_ports
  */
 export async function pressure(options: PressureOptions = {}): Promise<Pressure> {
@@ -90,14 +92,18 @@ export async function pressure(options: PressureOptions = {}): Promise<Pressure>
   const startMs = performance.now();
   const { family, ...filter } = options;
   const query = { ...toQuery({ ...filter, states: undefined, memory: false }), states: CONNECTION_STATES };
+  const ports = query.either?.ports?.[0];
   const addresses = new AddressIndex();
   const listening = await ListenerSet.read(addresses, query.source);
   const pool = readPool(listening);
   let triples = new Triples(addresses, listening, pool.range);
   const read = await readTable(query, () => {
     triples = new Triples(addresses, listening, pool.range);
-    if (family === undefined) return (socket) => triples.add(socket);
-    return (socket) => (socket.remoteIpv4 >= 0 ? 4 : 6) !== family || triples.add(socket);
+    return (socket) => {
+      if (family !== undefined && family !== (socket.remoteIpv4 >= 0 ? 4 : 6)) return;
+      if (ports && (socket.remotePort < ports.first || socket.remotePort > ports.last)) return;
+      triples.add(socket);
+    };
   });
   triples.leaveOutServers();
   const shares = (id: number) => triples.taken.get(id) / triples.capacity(id, pool.capacity);

@@ -30,7 +30,7 @@ export interface SummaryOptions extends SocketFilter {
 /**
  * Sums up the TCP sockets of this network namespace.
  *
- * @throws {AppError} E_ADDRESS for an address or a port that is none; E_SYSTEM when the table cannot be read
+ * @throws {AppError} E_ADDRESS for an address or a port that is none; E_PERMISSION or E_SYSTEM when the table cannot be read
  */
 export async function socketTable(options: SummaryOptions = {}): Promise<SocketTable> {
   const takenAt = new Date();

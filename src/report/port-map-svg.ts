@@ -38,11 +38,11 @@ function drawHeadings({ fields, omittedAddresses = 0 }: PortMap, { hero, others 
   if (!right) return lines;
   const rest = fields.slice(1);
   const ports = rest.reduce((sum, field) => sum + countPorts(field.ports), 0);
-  const role = (["server", "client"] as const)
-    .map((role) => [role, rest.filter((field) => field.role === role).length] as const)
-    .filter(([, count]) => count > 0)
-    .map(([role, count]) => (count > 1 ? `${role}s` : role))
-    .join(" and ");
+  const servers = rest.filter(({ role }) => role === "server").length;
+  const isMixed = servers > 0 && servers < rest.length;
+  const role = isMixed
+    ? `${plural(servers, "server")}, ${plural(rest.length - servers, "client")}`
+    : `${right.field.role}${rest.length > 1 ? "s" : ""}`;
   const addresses = plural(rest.length, "address", "addresses");
   const where =
     omittedAddresses > 0 ? `on ${addresses} of ${formatCount(rest.length + omittedAddresses)}` : `on ${addresses}`;

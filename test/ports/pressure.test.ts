@@ -82,5 +82,9 @@ describe.skipIf(!canMakeNamespaces())("pressure", () => {
       connectRaw("127.0.0.1", port, { ip: "127.0.0.1", port: 40_000 });
     }
     expect(await pressure()).toMatchObject({ outgoing: 2, distinct: 2 });
+    connectRaw("127.0.0.1", 1001);
+    expect((await pressure({ port: 1001 })).rows).toMatchObject([{ taken: 2 }]);
+    // A port of the source alone would show one of two as all that is taken.
+    expect((await pressure({ port: 40_000 })).rows).toEqual([]);
   });
 });

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeEach, describe, expect, it } from "vitest";
-import { readCgroupMemory } from "../../src/sys/cgroup.js";
+import { readCgroupMemory, readCgroupPids } from "../../src/sys/cgroup.js";
 
 const GIB = 2 ** 30;
 const base = mkdtempSync(join(tmpdir(), "cgroup-"));
@@ -26,7 +26,7 @@ const v1 = (path: string, limit: string | number, usage: number) =>
 describe("version 2", () => {
   it("reads this process's own group", () => {
     v2("/app", GIB, 100);
-    expect(readCgroupMemory(root, "0::/app\n")).toEqual({ limitBytes: GIB, usedBytes: 100 });
+    expect(readCgroupMemory(root, "0::/app\n")).toMatchObject({ limitBytes: GIB, usedBytes: 100 });
   });
 
   it("finds no limit where it says max, or nothing at all", () => {
@@ -41,27 +41,58 @@ describe("version 2", () => {
     v2("/slice", GIB, GIB / 2);
     v2("/slice/app", "max", 100);
     v2("/slice/app/worker", 4 * GIB, 100);
-    expect(readCgroupMemory(root, "0::/slice/app/worker\n")).toEqual({ limitBytes: GIB, usedBytes: GIB / 2 });
+    expect(readCgroupMemory(root, "0::/slice/app/worker\n")).toMatchObject({ limitBytes: GIB, usedBytes: GIB / 2 });
   });
 
   it("takes the group with the least room, not the one with the lowest limit", () => {
     v2("/slice", 4 * GIB, 4 * GIB - 10);
     v2("/slice/app", GIB, 0);
-    expect(readCgroupMemory(root, "0::/slice/app\n")).toEqual({ limitBytes: 4 * GIB, usedBytes: 4 * GIB - 10 });
+    expect(readCgroupMemory(root, "0::/slice/app\n")).toMatchObject({ limitBytes: 4 * GIB, usedBytes: 4 * GIB - 10 });
   });
 
   it("reads the root of a container's own namespace", () => {
     v2("/", 512 * 2 ** 20, 7);
-    expect(readCgroupMemory(root, "0::/\n")).toEqual({ limitBytes: 512 * 2 ** 20, usedBytes: 7 });
-    expect(readCgroupMemory(root, "0::/../outside\n")).toEqual({ limitBytes: 512 * 2 ** 20, usedBytes: 7 });
+    expect(readCgroupMemory(root, "0::/\n")).toMatchObject({ limitBytes: 512 * 2 ** 20, usedBytes: 7 });
+    expect(readCgroupMemory(root, "0::/../outside\n")).toMatchObject({ limitBytes: 512 * 2 ** 20, usedBytes: 7 });
   });
 
   it("reads a path with a colon in it, as containerd makes them", () => {
     v2("/kubepods.slice:cri-containerd:0a1b", GIB, 3);
-    expect(readCgroupMemory(root, "0::/kubepods.slice:cri-containerd:0a1b\n")).toEqual({
+    expect(readCgroupMemory(root, "0::/kubepods.slice:cri-containerd:0a1b\n")).toMatchObject({
       limitBytes: GIB,
       usedBytes: 3,
     });
+  });
+});
+
+describe("the kernel's share", () => {
+  it("is told by version 2, in sum or in parts", () => {
+    group("new", { "memory.max": GIB, "memory.current": 9, "memory.stat": "anon 1\nkernel 5\nslab 3" });
+    group("old", { "memory.max": GIB, "memory.current": 9, "memory.stat": "slab 3\nkernel_stack 1\nsock 2" });
+    expect(readCgroupMemory(root, "0::/new\n")?.kernelBytes).toBe(5);
+    expect(readCgroupMemory(root, "0::/old\n")?.kernelBytes).toBe(6);
+  });
+
+  it("has a file of its own in version 1", () => {
+    group("memory/app", {
+      "memory.limit_in_bytes": GIB,
+      "memory.usage_in_bytes": 9,
+      "memory.kmem.usage_in_bytes": 4,
+    });
+    expect(readCgroupMemory(root, "4:memory:/app\n")?.kernelBytes).toBe(4);
+  });
+});
+
+describe("threads", () => {
+  it("are bound by the group with the least room, a parent's included", () => {
+    group("slice", { "pids.max": 100, "pids.current": 95 });
+    group("slice/app", { "pids.max": 20, "pids.current": 3 });
+    expect(readCgroupPids(root, "0::/slice/app\n")).toEqual({ limit: 100, used: 95 });
+  });
+
+  it("have no limit where it says max", () => {
+    group("pids/app", { "pids.max": "max", "pids.current": 3 });
+    expect(readCgroupPids(root, "8:pids:/app\n4:memory:/app\n")).toBeUndefined();
   });
 });
 
@@ -71,7 +102,7 @@ describe("version 1", () => {
   it("reads the memory hierarchy only", () => {
     v1("/docker/x", GIB, 5);
     v2("/docker/x", 10, 1);
-    expect(readCgroupMemory(root, membership)).toEqual({ limitBytes: GIB, usedBytes: 5 });
+    expect(readCgroupMemory(root, membership)).toMatchObject({ limitBytes: GIB, usedBytes: 5 });
   });
 
   it("takes the number near 2^63 for no limit", () => {
@@ -83,12 +114,12 @@ describe("version 1", () => {
   it("is bound by a parent", () => {
     v1("/docker/x", "9223372036854771712", 5);
     v1("/docker", GIB, 6);
-    expect(readCgroupMemory(root, membership)).toEqual({ limitBytes: GIB, usedBytes: 6 });
+    expect(readCgroupMemory(root, membership)).toMatchObject({ limitBytes: GIB, usedBytes: 6 });
   });
 
   it("finds memory among the controllers of one hierarchy", () => {
     v1("/a", GIB, 6);
-    expect(readCgroupMemory(root, "4:cpu,memory:/a\n0::/\n")).toEqual({ limitBytes: GIB, usedBytes: 6 });
+    expect(readCgroupMemory(root, "4:cpu,memory:/a\n0::/\n")).toMatchObject({ limitBytes: GIB, usedBytes: 6 });
   });
 });
 
