@@ -51,6 +51,8 @@ export interface HostFacts {
   readonly tcpMemUsed: number | undefined;
   readonly receiveBuffer: readonly number[] | undefined;
   readonly sendBuffer: readonly number[] | undefined;
+  /** All of the host's memory. */
+  readonly memoryBytes: number;
   readonly memory: MemoryRoom;
   /** The memory that a cgroup leaves; undefined when none limits it. */
   readonly cgroupMemory: MemoryRoom | undefined;
@@ -121,6 +123,7 @@ export async function readHostFacts(listeningPorts: readonly number[], device?: 
     tcpMemUsed: sockstat["TCP.mem"],
     receiveBuffer: readSysctlNumbers("net.ipv4.tcp_rmem"),
     sendBuffer: readSysctlNumbers("net.ipv4.tcp_wmem"),
+    memoryBytes: readMeminfo().MemTotal ?? Number.NaN,
     memory: readHostRoom(),
     cgroupMemory: readCgroupRoom(),
     cgroupPids: readCgroupPids(),
@@ -145,10 +148,19 @@ export async function readHostFacts(listeningPorts: readonly number[], device?: 
   };
 }
 
-/** The same host with other hardware. */
+/**
+ * The same host with other hardware. Settings that the kernel derives from memory when it starts grow with it; all others are
+ * taken to be the same there.
+ */
 export function imagine(facts: HostFacts, { memoryBytes, cores, nofile }: WhatIf): HostFacts {
+  const growth = memoryBytes === undefined ? 1 : memoryBytes / facts.memoryBytes;
+  const scale = (value: number | undefined) => (value === undefined ? undefined : Math.floor(value * growth));
   return {
     ...facts,
+    fileMax: scale(facts.fileMax),
+    epollWatches: scale(facts.epollWatches),
+    tcpMem: facts.tcpMem?.map((pages) => scale(pages)!),
+    threadsMax: scale(facts.threadsMax),
     ...(cores !== undefined && { cores }),
     ...(nofile !== undefined && {
       nofile: { soft: nofile, hard: nofile },

@@ -47,8 +47,15 @@ export interface Prediction {
   readonly cores: number;
   /** How long opening them all takes, as far as the CPU goes, in seconds. */
   readonly rampSeconds: number;
-  /** What the other side must bring, for a server: source addresses with all of their ports. */
-  readonly clientAddresses: number | undefined;
+  /** What the other side must bring; undefined where it is this host. */
+  readonly clients:
+    | {
+        /** Source addresses with all of their ports. */
+        readonly addresses: number;
+        /** Hosts like this one, or like the one asked about. */
+        readonly hosts: number;
+      }
+    | undefined;
   /** The facts are not this host's alone: other hardware was asked about. */
   readonly isWhatIf: boolean;
 }
@@ -103,8 +110,18 @@ export function predict({ facts, load, obstacle }: Examined, whatIf = false): Pr
     obstacle,
     cores: facts.cores,
     rampSeconds: (load.connections * load.cost.cpuSecondsPerConnection) / facts.cores,
-    clientAddresses: load.role === "server" ? clientAddressesFor(load.connections, 1) : undefined,
+    clients: load.role === "server" ? clientsFor(facts, load) : undefined,
     isWhatIf: whatIf,
+  };
+}
+
+function clientsFor(facts: HostFacts, load: Load): Prediction["clients"] {
+  // Each host can have as many addresses as it likes: what else binds decides.
+  const asClient: Load = { ...load, role: "client", peer: undefined };
+  const held = LIMITS.map((limit) => limit.allows?.(facts, asClient) ?? Number.POSITIVE_INFINITY);
+  return {
+    addresses: clientAddressesFor(load.connections),
+    hosts: Math.ceil(load.connections / Math.max(1, Math.min(...held))),
   };
 }
 

@@ -12,7 +12,7 @@ const WELL_KNOWN = ["nofile", "source-ports"];
 
 /** @param isWhole every limit is shown, also those that neither bind nor matter for this load */
 export function predictionText(prediction: Prediction, isWhole: boolean, paint: Paint = plain): string {
-  const shown = isWhole ? prediction.limits : prediction.limits.filter(isWorthShowing);
+  const shown = isWhole ? prediction.limits : prediction.limits.filter((row) => isWorthShowing(row, prediction));
   const hidden = prediction.limits.length - shown.length;
   return [
     headline(prediction, paint),
@@ -24,6 +24,10 @@ export function predictionText(prediction: Prediction, isWhole: boolean, paint: 
         ["not seen", prediction.unknown.length === 0 ? undefined : describeUnknown(prediction)],
         ["memory", describeCost(prediction)],
         ["opening", describeRamp(prediction)],
+        [
+          "settings",
+          prediction.isWhatIf ? "this host's; those that the kernel derives from memory grow with it" : undefined,
+        ],
         ["clients", describeClients(prediction)],
       ],
       "  ",
@@ -72,12 +76,14 @@ function describeRamp({ connections, rampSeconds, cores }: Prediction): string {
   return `${formatCount(connections)} take some ${formatDuration(rampSeconds * 1000)} on ${plural(cores, "core")}, both ends (docs/performance.md)`;
 }
 
-function describeClients({ clientAddresses, connections }: Prediction): string | undefined {
-  if (clientAddresses === undefined) return undefined;
-  return `${plural(clientAddresses, "source address", "source addresses")} with 64,512 ports each for ${formatCount(connections)} to one port`;
+function describeClients({ clients, connections }: Prediction): string | undefined {
+  if (clients === undefined) return undefined;
+  const addresses = plural(clients.addresses, "source address", "source addresses");
+  return `${addresses} with 64,512 ports each, on ${plural(clients.hosts, "host")} like it, for ${formatCount(connections)} to one port`;
 }
 
-function isWorthShowing({ id, verdict, allows, needs }: LimitRow): boolean {
+function isWorthShowing({ id, verdict, allows, needs, side }: LimitRow, { role }: Prediction): boolean {
+  if (role === "server" && side === "client") return false;
   return verdict !== "ok" || typeof allows === "number" || needs !== undefined || WELL_KNOWN.includes(id);
 }
 

@@ -53,11 +53,48 @@ function notesOn({ kernel }: ConnectResult): string[] {
   ];
 }
 
+/** What is read of a result: an old file may be another program's, or cut short. */
+const SHAPES: Record<string, Readonly<Record<string, "number" | "boolean" | "array" | "object">>> = {
+  connect: {
+    asked: "number",
+    established: "number",
+    lost: "number",
+    peakOpen: "number",
+    nofileLimit: "number",
+    threads: "number",
+    isTargetMet: "boolean",
+    failures: "array",
+    losses: "array",
+    plan: "object",
+    memory: "object",
+    evidence: "object",
+  },
+  serve: {
+    accepted: "number",
+    rejected: "number",
+    peakOpen: "number",
+    nofileLimit: "number",
+    tableFull: "number",
+    failures: "array",
+    backlog: "object",
+    evidence: "object",
+  },
+};
+const EVIDENCE = { risen: "object", settings: "object", gauges: "object" } as const;
+
 function assertResult(value: unknown): asserts value is ConnectResult | ServeResult {
-  const { kind, version, evidence, failures } = (value ?? {}) as Record<string, unknown>;
-  const isResult = (kind === "connect" || kind === "serve") && version === 1;
-  if (isResult && typeof evidence === "object" && evidence !== null && Array.isArray(failures)) return;
+  const { kind, version, evidence } = (value ?? {}) as Record<string, unknown>;
+  const shape = SHAPES[String(kind)];
+  if (shape && version === 1 && hasShape(value, shape) && hasShape(evidence, EVIDENCE)) return;
   throw new AppError("E_OPTION", "this is no result of a run", {
     fix: "give what `fourtuple connect --json` or `fourtuple serve --json` printed",
+  });
+}
+
+function hasShape(value: unknown, shape: Readonly<Record<string, string>>): boolean {
+  const fields = value as Record<string, unknown>;
+  return Object.entries(shape).every(([name, type]) => {
+    const field = fields[name];
+    return type === "array" ? Array.isArray(field) : typeof field === type && field !== null;
   });
 }

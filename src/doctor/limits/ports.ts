@@ -25,7 +25,7 @@ export const sourcePorts: Limit = {
   pitfall:
     "a source address has its ports once for every destination; a server's own port is shared by all of its connections",
   read: (_, load) => (isExplicit(load) ? tuplesOf(load) : undefined),
-  describe: (_, load) => (isExplicit(load) ? describePlan(load) : "chosen by the kernel"),
+  describe: (_, load) => (isExplicit(load) ? describePlan(load) : isKernelChosen(load) ? "chosen by the kernel" : "-"),
   allows: (_, load) => {
     if (!isExplicit(load) || load.hasAddressesAtWill) return Number.POSITIVE_INFINITY;
     return Math.max(0, tuplesOf(load) - load.portsTaken);
@@ -98,9 +98,9 @@ export function kernelPorts(facts: HostFacts): number {
   return Math.max(0, sizeOf(facts.portRange) - reservedIn(facts) - listeningIn(facts));
 }
 
-/** Client hosts that so many connections to one port need, when each has `addresses` of its own and all of their ports. */
-export function clientAddressesFor(connections: number, destinations: number): number {
-  return Math.ceil(connections / (sizeOf(ALL_PORTS) * destinations));
+/** Source addresses that so many connections to one address and port need, each with all of its ports. */
+export function clientAddressesFor(connections: number): number {
+  return Math.ceil(connections / sizeOf(ALL_PORTS));
 }
 
 function isKernelChosen({ plan }: Load): boolean {

@@ -1,0 +1,161 @@
+// The ceiling out of facts, without a host: which limit binds, what is unknown, what other hardware changes.
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { parseIp } from "../../src/base/address.js";
+import { COMMITTED_COST } from "../../src/doctor/calibration.js";
+import { type HostFacts, imagine, readHostFacts } from "../../src/doctor/facts.js";
+import type { Load } from "../../src/doctor/load.js";
+import { predict } from "../../src/doctor/predict.js";
+
+const GIB = 2 ** 30;
+const facts: HostFacts = {
+  ...(await readHostFacts([])),
+  cores: 2,
+  nofile: { soft: 1024, hard: 20_000 },
+  openDescriptors: 20,
+  canPark: true,
+  canUnshare: true,
+  nrOpen: 1_048_576,
+  fileMax: 2_000_000,
+  filesOpen: 1000,
+  ignoresFileMax: false,
+  epollWatches: 5_000_000,
+  portRange: { first: 32_768, last: 60_999 },
+  reservedPorts: [],
+  listeningPorts: [],
+  memoryBytes: 16 * GIB,
+  memory: { bound: "host", availableBytes: 15 * GIB, floorBytes: GIB },
+  cgroupMemory: undefined,
+  cgroupPids: undefined,
+  conntrack: { count: 0, max: 1000, buckets: 1000 },
+  isTracked: false,
+};
+const load: Load = {
+  connections: 100_000,
+  role: "both",
+  plan: undefined,
+  hasAddressesAtWill: true,
+  portsTaken: 0,
+  peer: undefined,
+  target: undefined,
+  messageRatePerSec: 0,
+  messageBytes: 64,
+  burst: 1024,
+  cost: COMMITTED_COST,
+};
+const ask = (changedFacts: Partial<HostFacts>, changedLoad: Partial<Load> = {}) =>
+  predict({ facts: { ...facts, ...changedFacts }, load: { ...load, ...changedLoad }, obstacle: undefined });
+const explicit = (first: number, last: number, addresses = 1): Load["plan"] => ({
+  groups: [
+    {
+      sources: [{ first: parseIp("10.0.0.1"), count: addresses }],
+      destinations: [{ ip: parseIp("10.9.9.9"), port: 7777 }],
+    },
+  ],
+  ports: { chosenBy: "us", range: { first, last }, startAt: first },
+});
+const kernelChosen: Load["plan"] = { ...explicit(1, 1)!, ports: { chosenBy: "kernel", available: 28_232 } };
+
+describe("the limit that binds", () => {
+  const cases: [string, Partial<HostFacts>, Partial<Load>, string, number][] = [
+    ["one descriptor table", { canPark: false, canUnshare: false }, { role: "client" }, "nofile", 19_960],
+    ["fs.file-max, for both ends", { fileMax: 101_000 }, {}, "file-max", 50_000],
+    ["epoll watches, for both ends", { epollWatches: 90_000 }, {}, "epoll-watches", 45_000],
+    ["epoll watches, for one end", { epollWatches: 90_000 }, { role: "server" }, "epoll-watches", 90_000],
+    ["explicit ports", {}, { plan: explicit(1024, 65_535), hasAddressesAtWill: false }, "source-ports", 64_512],
+    [
+      "explicit ports, some of them taken",
+      {},
+      { plan: explicit(2000, 2999, 3), hasAddressesAtWill: false, portsTaken: 7 },
+      "source-ports",
+      2993,
+    ],
+    ["the kernel's ports", {}, { plan: kernelChosen }, "ip-local-port-range", 28_232],
+    [
+      "the kernel's ports but those that services listen on",
+      { listeningPorts: [80, 33_000, 34_000] },
+      { plan: kernelChosen },
+      "ip-local-port-range",
+      28_230,
+    ],
+    [
+      "reserved ports, where the range would do without",
+      { reservedPorts: [{ first: 40_000, last: 49_999 }] },
+      { plan: kernelChosen, connections: 25_000 },
+      "ip-local-reserved-ports",
+      18_232,
+    ],
+    ["conntrack, where it tracks", { isTracked: true }, {}, "nf-conntrack-max", 1000],
+    ["memory", { memory: { bound: "host", availableBytes: GIB + 850_000, floorBytes: GIB } }, {}, "memory", 100],
+    [
+      "tcp_mem, when every connection has a message waiting",
+      { tcpMem: [1, 2, 5000], tcpMemUsed: 0 },
+      { messageRatePerSec: 1 },
+      "tcp-mem",
+      2500,
+    ],
+    [
+      "a link's speed",
+      { linkBitsPerSec: 1e9 },
+      { messageRatePerSec: 100, messageBytes: 910, role: "client" },
+      "link-speed",
+      1250,
+    ],
+  ];
+
+  it.each(cases)("%s", (_, changedFacts, changedLoad, id, ceiling) => {
+    const { binding, ceiling: found, isTargetMet, connections } = ask(changedFacts, changedLoad);
+    expect([binding?.id, found]).toEqual([id, ceiling]);
+    expect(isTargetMet).toBe(ceiling >= connections);
+  });
+
+  it("is the smallest of all, the next three behind it in order, and the worst rows come first", () => {
+    const { ceiling, binding, next, limits } = ask({ epollWatches: 90_000, fileMax: 101_000, isTracked: true });
+    expect(binding!.allows).toBe(ceiling);
+    const behind = next.map(({ allows }) => allows as number);
+    expect(behind).toHaveLength(3);
+    expect([ceiling, ...behind]).toEqual([ceiling, ...behind].sort((a, b) => a - b));
+    const numbers = limits.flatMap(({ allows }) => (typeof allows === "number" ? [allows] : []));
+    expect(Math.min(...numbers)).toBe(ceiling);
+    expect(limits[0]!.verdict).toBe("too low");
+  });
+
+  it("never grows when something gets less", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 5e6 }), fc.integer({ min: 0, max: 5e6 }), (watches, fewer) => {
+        const before = ask({ epollWatches: watches }).ceiling;
+        expect(ask({ epollWatches: Math.max(0, watches - fewer) }).ceiling).toBeLessThanOrEqual(before);
+      }),
+    );
+  });
+});
+
+describe("what cannot be read", () => {
+  it("is unknown, never a number, and is said", () => {
+    const { limits, unknown, isTargetMet } = ask({ epollWatches: undefined, nrOpen: undefined });
+    expect(unknown).toEqual(expect.arrayContaining(["epoll-watches", "nr-open"]));
+    const row = limits.find(({ id }) => id === "epoll-watches")!;
+    expect([row.now, row.nowText, row.allows, row.verdict]).toEqual([undefined, "unknown", "unknown", "unknown"]);
+    expect(isTargetMet).toBe(true);
+  });
+});
+
+describe("other hardware", () => {
+  it("replaces memory, cores and descriptors, and what the kernel derives from memory", () => {
+    const other = imagine(facts, { memoryBytes: 64 * GIB, cores: 32, nofile: 1_000_000 });
+    expect(other).toMatchObject({ cores: 32, nofile: { soft: 1_000_000, hard: 1_000_000 }, epollWatches: 20_000_000 });
+    expect(other.memory.availableBytes).toBe(64 * GIB);
+    expect(predict({ facts: other, load: { ...load, role: "server" }, obstacle: undefined }).binding!.id).toBe(
+      "nofile",
+    );
+  });
+
+  it("without any is the same host", () => {
+    expect(imagine(facts, {})).toEqual(facts);
+  });
+});
+
+it("a server's clients are counted in addresses and hosts", () => {
+  const { clients } = ask({ epollWatches: 1_900_000 }, { role: "server", connections: 10_000_000 });
+  expect(clients).toEqual({ addresses: Math.ceil(10_000_000 / 64_512), hosts: 6 });
+});
