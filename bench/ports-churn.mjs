@@ -9,7 +9,7 @@ const { values } = parseArgs({
   options: {
     held: { type: "string", default: "50000" },
     // A little over the 5,000 wanted: the turn from up to down takes a moment each time.
-    rate: { type: "string", default: "5300" },
+    rate: { type: "string", default: "5400" },
     seconds: { type: "string", default: "30" },
   },
 });

@@ -1,6 +1,7 @@
 // The fault matrix: every limit is really made the binding one, the prediction is written down first, then a run is driven
 // into it. The limit named must be right every time, the ceiling within 2 % where a number can be told beforehand.
 import { writeFileSync } from "node:fs";
+import { arch, release } from "node:os";
 import { afterAll, describe, expect, it } from "vitest";
 import { canMakeNamespaces } from "../support/namespace.js";
 import { hasProgram } from "../support/process.js";
@@ -14,11 +15,21 @@ const TOLERANCE = 0.02;
 const rows: Row[] = [];
 const isRoot = canMakeNamespaces();
 
+/** What the page in docs/ says above the table. */
+function heading(): string {
+  return `# The fault matrix
+
+Each limit was really made the binding one, the prediction written down, then a run driven into it and counted with \`ss\`.
+\`npm run test:faults\` (as root) makes this page anew. A dash: a number that cannot be told beforehand.
+
+Linux ${release()}, ${arch()}, Node ${process.versions.node}, ${new Date().toISOString().slice(0, 10)}.`;
+}
+
 describe.skipIf(!isRoot)("a limit that binds is predicted and named", () => {
   afterAll(() => {
     const text = table(rows);
     console.log(`\n${text}\n`);
-    if (process.env.FAULTS_TABLE) writeFileSync(process.env.FAULTS_TABLE, `${text}\n`);
+    if (process.env.FAULTS_TABLE) writeFileSync(process.env.FAULTS_TABLE, `${heading()}\n\n${text}\n`);
   });
 
   for (const scenario of [...DESCRIPTORS, ...PORTS, ...PEERS, ...PATH]) {

@@ -3,7 +3,7 @@
 // what only the result knows: the times of its own clock.
 // Usage: client.mjs <port> <connections> <ports per source address> <window>
 import { createInterface } from "node:readline";
-import { connect } from "fourtuple";
+import { connect, explainRun } from "fourtuple";
 
 const FIRST_PORT = 1024;
 const LOOK_MS = 20;
@@ -30,8 +30,8 @@ for await (const { stage, established, failed } of run.snapshots(LOOK_MS)) {
 }
 // A run that lost all its connections ends by itself.
 await Promise.race([ended, run.done]);
-const { established, failed, failures, lost, losses, setupMs, rampMs, closeMs, kernel, threads, explanation } =
-  await run.stop();
+const result = await run.stop();
+const { established, failed, failures, lost, losses, setupMs, rampMs, closeMs, kernel, threads } = result;
 print({
   established,
   failed,
@@ -43,7 +43,7 @@ print({
   closeSeconds: closeMs / 1000,
   ownKernelCount: kernel,
   threads,
-  explanation,
+  stoppedBy: explainRun(result).finding,
 });
 lines.close();
 
