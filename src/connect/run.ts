@@ -14,8 +14,9 @@ import { CONTROL, sumCounter } from "../engine/shard-memory.js";
 import { countOpenDescriptors } from "../sys/procfs.js";
 import { raiseNofileLimit } from "../sys/rlimit.js";
 import type { ConnectSettings } from "./options.js";
+import { Pacer } from "./pacer.js";
 import { COUNTER, type ConnectHistograms, type ConnectMessage, type ConnectPlan, SHARED } from "./protocol.js";
-import { type RampShape, shapeRamp, shareOf, targetOf } from "./ramp.js";
+import { type RampShape, shapeRamp, shareOf } from "./ramp.js";
 import { measureRamp, newRecord } from "./record.js";
 import { countInKernel, inspectServer, makeResult } from "./report.js";
 import type { ConnectResult, ConnectSnapshot } from "./result.js";
@@ -53,13 +54,9 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
   readonly #shared = new SharedArrayBuffer(SHARED.words * 4);
   readonly #startMs = performance.now();
   readonly #record = newRecord();
-  readonly #settled = new Set<number>();
+  readonly #pacer: Pacer;
   readonly #stopping = new AbortController();
   #reserve: DescriptorReserve | undefined;
-  #pacedMs = 0;
-  #readyShards = 0;
-  /** When as many threads were up as open at the same time. */
-  #readyMs: number | undefined;
   #stage: ConnectSnapshot["stage"] = "ramp";
   #rampEnded!: () => void;
   #fault: AppError | undefined;
@@ -78,6 +75,7 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
       onMessage: (message, shard) => this.#hear(message, shard),
       onFault: (fault) => this.#fail(fault),
     });
+    this.#pacer = new Pacer(this.pool, settings, this.#shape, (shard, target) => this.#startShard(shard, target));
     this.done = this.#run();
   }
 
@@ -99,7 +97,7 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
       elapsedMs: now - this.#startMs,
       stage: this.#stage,
       asked: this.settings.connections,
-      wanted: this.#readyMs === undefined ? 0 : this.settings.schedule.wantedAt(now - this.#readyMs),
+      wanted: this.#pacer.wantedAt(now),
       started: this.#sum(COUNTER.started),
       established: this.#sum(COUNTER.established),
       open: this.#stage === "closed" ? 0 : this.#sum(COUNTER.open),
@@ -187,32 +185,8 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
     return makeResult(this, this.#record);
   }
 
-  /** Tells the shards how many connections they are to have now, and starts those whose turn comes. */
   #pace(): void {
-    if (this.#stage !== "ramp" || this.#stopping.signal.aborted) return;
-    const { schedule, isPaced } = this.settings;
-    // The clock begins when the threads are up: their start is no reason for a burst, nor to begin without the others.
-    const nowMs = this.#readyMs === undefined ? 0 : performance.now() - this.#readyMs;
-    // A stage's end is not stepped over: its peak is asked for before the next stage begins.
-    const elapsedMs = schedule.turnsMs.find((turnMs) => turnMs > this.#pacedMs && turnMs < nowMs) ?? nowMs;
-    this.#pacedMs = elapsedMs;
-    const wanted = this.#readyMs === undefined ? 0 : schedule.wantedAt(elapsedMs);
-    for (let shard = 0; shard < this.#shape.shards; shard++) {
-      // Without a pace the shards take turns: one begins when an earlier one has settled.
-      const hasTurn = isPaced || shard < this.#settled.size + this.#shape.active;
-      const target = hasTurn ? targetOf(this.#shape, shard, wanted) : 0;
-      if (shard < this.pool.size) this.pool.set(shard, CONTROL.target, target);
-      // The next thread is started ahead of its turn: that takes it some tens of milliseconds.
-      else if (target > 0 || shard < this.#settled.size + this.#shape.active + 1) this.#startShard(shard, target);
-    }
-    if (this.#readyMs !== undefined && elapsedMs >= schedule.endMs) this.#endRampWhenSettled(wanted);
-  }
-
-  #endRampWhenSettled(wanted: number): void {
-    const begun = this.#sum(COUNTER.started) - this.#sum(COUNTER.retired);
-    // Failed ones cannot be closed again: a schedule that goes down has ended when no more are open than wanted.
-    const isReached = begun === wanted || (begun > wanted && this.#sum(COUNTER.open) <= wanted);
-    if (isReached && this.#sum(COUNTER.inFlight) === 0) this.#rampEnded();
+    if (this.#stage === "ramp" && !this.#stopping.signal.aborted && this.#pacer.pace()) this.#rampEnded();
   }
 
   #startShard(shard: number, target: number): void {
@@ -236,15 +210,11 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
   }
 
   #hear(message: ConnectMessage, shard: number): void {
-    if (message.type === "ready") {
-      this.#readyShards++;
-      if (this.#readyShards === this.#shape.active) this.#readyMs = performance.now();
-      this.#pace();
-    } else if (message.type === "opened") this.emit("opened", { ip: message.ip, port: message.port });
+    if (message.type === "opened") this.emit("opened", { ip: message.ip, port: message.port });
     else if (message.type === "received") this.emit("received", message.text);
     else {
-      if (this.pool.memories[shard]!.counters[COUNTER.started]! >= shareOf(this.#shape, shard))
-        this.#settled.add(shard);
+      if (message.type === "ready") this.#pacer.ready();
+      else this.#pacer.settled(shard);
       this.#pace();
     }
   }

@@ -22,7 +22,7 @@ function heading(): string {
 Each limit was really made the binding one, the prediction written down, then a run driven into it and counted with \`ss\`.
 \`npm run test:faults\` (as root) makes this page anew. A dash: a number that cannot be told beforehand.
 
-Linux ${release()}, ${arch()}, Node ${process.versions.node}, ${new Date().toISOString().slice(0, 10)}.`;
+Linux ${release().split(".", 2).join(".")}, ${arch()}, Node ${process.versions.node}, ${new Date().toISOString().slice(0, 10)}.`;
 }
 
 describe.skipIf(!isRoot)("a limit that binds is predicted and named", () => {
