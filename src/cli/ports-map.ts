@@ -3,7 +3,7 @@ import { writeFileSync } from "node:fs";
 import type { PortRange } from "../base/address.js";
 import { AppError } from "../base/errors.js";
 import type { SocketQuery } from "../ports/query.js";
-import { readSysctlNumbers } from "../sys/procfs.js";
+import { readSysctlNumbers } from "../sys/sysctl.js";
 import { paintFor } from "../ui/paint.js";
 import { sayReadNote } from "./ports-notes.js";
 import type { PortTarget } from "./ports-query.js";

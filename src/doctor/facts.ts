@@ -5,19 +5,14 @@ import type { PortRange } from "../base/address.js";
 import { floorOf, type MemoryRoom, readCgroupRoom, readHostRoom } from "../engine/memory-floor.js";
 import { canUnshareTables } from "../engine/private-tables.js";
 import { CAP_SYS_ADMIN, hasHostCapability } from "../sys/capability.js";
-import { type CgroupPids, readCgroupPids } from "../sys/cgroup.js";
+import { type CgroupPids, readCgroupMemory, readCgroupPids } from "../sys/cgroup.js";
 import { canOpenFileTable } from "../sys/file-table.js";
 import { readLinkSpeed } from "../sys/link.js";
 import { readLocalPortRange, readReservedPorts } from "../sys/local-ports.js";
 import { type ConntrackUse, countNeighbours, readConntrack } from "../sys/net-stats.js";
-import {
-  countOpenDescriptors,
-  readMeminfo,
-  readResidentBytes,
-  readSockstat,
-  readSysctlNumbers,
-} from "../sys/procfs.js";
+import { countOpenDescriptors, readMeminfo, readResidentBytes, readSockstat } from "../sys/procfs.js";
 import { type NofileLimit, readNofileLimit } from "../sys/rlimit.js";
+import { readSysctlNumbers } from "../sys/sysctl.js";
 import { findTracking } from "./tracking-probe.js";
 
 export interface HostFacts {
@@ -56,6 +51,8 @@ export interface HostFacts {
   readonly memory: MemoryRoom;
   /** The memory that a cgroup leaves; undefined when none limits it. */
   readonly cgroupMemory: MemoryRoom | undefined;
+  /** The limit of the tightest cgroup: memory.max. */
+  readonly cgroupMemoryLimit: number | undefined;
   readonly cgroupPids: CgroupPids | undefined;
   readonly slabBytes: number | undefined;
   /** Resident memory of this process. */
@@ -126,6 +123,7 @@ export async function readHostFacts(listeningPorts: readonly number[], device?: 
     memoryBytes: readMeminfo().MemTotal ?? Number.NaN,
     memory: readHostRoom(),
     cgroupMemory: readCgroupRoom(),
+    cgroupMemoryLimit: readCgroupMemory()?.limitBytes,
     cgroupPids: readCgroupPids(),
     slabBytes: readMeminfo().Slab,
     residentBytes: readResidentBytes() ?? 0,

@@ -2,7 +2,8 @@
 // and gauges at its end. Numbers only; what they mean is told elsewhere.
 import { countPortsWithin, readLocalPortRange, readReservedPorts } from "../sys/local-ports.js";
 import { readConntrack, readConntrackStats, readSoftnetDrops } from "../sys/net-stats.js";
-import { readNetCounters, readSockstat, readSysctlNumbers } from "../sys/procfs.js";
+import { readNetCounters, readSockstat } from "../sys/procfs.js";
+import { readSysctlNumbers } from "../sys/sysctl.js";
 import type { MemoryRoom } from "./memory-floor.js";
 
 /** Counters that tell of refused, dropped or repeated handshakes and of memory. */

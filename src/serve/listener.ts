@@ -2,10 +2,10 @@
 import { formatEndpoint, formatIp, parseHostPorts } from "../base/address.js";
 import { AppError } from "../base/errors.js";
 import { EACCES, EADDRINUSE, EADDRNOTAVAIL, errnoMeaning, errnoName } from "../sys/errno.js";
-import { readSysctlNumbers } from "../sys/procfs.js";
 import { resolveHost } from "../sys/resolve.js";
 import { SocketAddress } from "../sys/sockaddr.js";
 import { allowAddressReuse, bindTo, closeFd, listenOn, localAddress, openTcp } from "../sys/socket.js";
+import { readSysctlNumbers } from "../sys/sysctl.js";
 
 export interface Listener {
   readonly fd: number;

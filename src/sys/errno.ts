@@ -2,15 +2,18 @@
 import { getSystemErrorMap } from "node:util";
 
 export const EPERM = 1;
+export const ENOENT = 2;
 export const EINTR = 4;
 export const EIO = 5;
 export const EAGAIN = 11;
 export const ENOMEM = 12;
 export const EACCES = 13;
+export const EEXIST = 17;
 export const EINVAL = 22;
 export const ENFILE = 23;
 export const EMFILE = 24;
 export const ENOSPC = 28;
+export const EROFS = 30;
 export const EPIPE = 32;
 export const EADDRINUSE = 98;
 export const EADDRNOTAVAIL = 99;
@@ -34,4 +37,10 @@ export function errnoName(errno: number): string {
 /** `connection refused` for 111. */
 export function errnoMeaning(errno: number): string {
   return getSystemErrorMap().get(-errno)?.[1] ?? "unknown error";
+}
+
+/** The negative errno of an error that a call of Node's threw; -EIO when it has none. */
+export function errnoOf(error: unknown): number {
+  const errno = error instanceof Error && "errno" in error ? error.errno : undefined;
+  return typeof errno === "number" ? errno : -EIO;
 }

@@ -1,7 +1,7 @@
 // The ports that the kernel chooses source ports from: net.ipv4.ip_local_port_range less ip_local_reserved_ports. IPv6
 // uses the same settings.
 import { type PortRange, parsePorts } from "../base/address.js";
-import { readSysctl, readSysctlNumbers } from "./procfs.js";
+import { readSysctl, readSysctlNumbers } from "./sysctl.js";
 
 /** What an old or hidden setting is taken for: the kernel's own default. */
 const DEFAULT_RANGE: PortRange = { first: 32_768, last: 60_999 };

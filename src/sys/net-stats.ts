@@ -1,5 +1,6 @@
 // Counters of the network stack that /proc keeps beside netstat: connection tracking, the per-core backlog, neighbours.
-import { readSysctlNumbers, readText } from "./procfs.js";
+import { readText } from "./procfs.js";
+import { readSysctlNumbers } from "./sysctl.js";
 
 export interface ConntrackUse {
   /** Connections tracked in this network namespace now. */

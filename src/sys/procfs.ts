@@ -1,4 +1,4 @@
-// Readers of /proc: settings, counters and memory as numbers. What cannot be read is undefined, never a guess.
+// Readers of /proc: counters and memory as numbers. What cannot be read is undefined, never a guess.
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 
 const OWN_DESCRIPTORS = "/proc/thread-self/fd";
@@ -10,16 +10,6 @@ export function readText(path: string): string | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** A sysctl by its dotted name, as text: `net.core.somaxconn`. */
-export function readSysctl(name: string): string | undefined {
-  return readText(`/proc/sys/${name.replaceAll(".", "/")}`)?.trim();
-}
-
-/** A sysctl's numbers: one, or several as in `net.ipv4.tcp_mem`. */
-export function readSysctlNumbers(name: string): number[] | undefined {
-  return readSysctl(name)?.split(/\s+/).map(Number);
 }
 
 /** /proc/meminfo in bytes by its own names: `MemAvailable`, `Slab`. */

@@ -7,7 +7,7 @@ import { countByOwner, readOwners } from "../../src/ports/owners.js";
 import { pressure } from "../../src/ports/pressure.js";
 import { sampleFourTuples } from "../../src/ports/sample.js";
 import { type SocketTable, socketTable } from "../../src/ports/summary.js";
-import { readSysctlNumbers } from "../../src/sys/procfs.js";
+import { readSysctlNumbers } from "../../src/sys/sysctl.js";
 import { ownAddress, ownPort } from "../support/address.js";
 import { tcpDescriptors } from "../support/kernel.js";
 import { connect } from "../support/library.js";

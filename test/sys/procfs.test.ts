@@ -8,25 +8,12 @@ import {
   readNetCounters,
   readResidentBytes,
   readSockstat,
-  readSysctl,
-  readSysctlNumbers,
   readText,
 } from "../../src/sys/procfs.js";
 
 describe("on this very system", () => {
-  it("reads settings as text and as numbers", () => {
-    expect(readSysctl("kernel.ostype")).toBe("Linux");
-    const range = readSysctlNumbers("net.ipv4.ip_local_port_range")!;
-    expect(range).toHaveLength(2);
-    expect(range[0]! > 0 && range[0]! < range[1]! && range[1]! <= 65535).toBe(true);
-    expect(readSysctlNumbers("net.ipv4.tcp_mem")).toHaveLength(3);
-    expect(readSysctlNumbers("net.core.somaxconn")![0]).toBeGreaterThan(0);
-  });
-
   it("has no value for what does not exist", () => {
     expect(readText("/proc/no/such/file")).toBeUndefined();
-    expect(readSysctl("net.no.such.setting")).toBeUndefined();
-    expect(readSysctlNumbers("net.no.such.setting")).toBeUndefined();
     // One more than the largest process number there can be.
     expect(readResidentBytes(4_194_305)).toBeUndefined();
   });

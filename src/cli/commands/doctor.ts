@@ -3,9 +3,10 @@ import { Option } from "commander";
 import type { CapacityOptions } from "../../doctor/options.js";
 import { paintFor } from "../../ui/paint.js";
 import type { AddCommand } from "../add-command.js";
+import { type FixOptions, isFixAsked, runFix } from "../doctor-fix.js";
 import { addSources, countFor, parseSourcePort, rateFor, sizeFor } from "../parse.js";
 
-interface Options {
+interface Options extends FixOptions {
   readonly connections?: number;
   readonly role?: CapacityOptions["role"];
   readonly target?: string;
@@ -19,7 +20,6 @@ interface Options {
   readonly measure: boolean;
   readonly all?: boolean;
   readonly explain?: string;
-  readonly json?: boolean;
 }
 
 const EXAMPLES = `
@@ -27,7 +27,28 @@ Examples:
   fourtuple doctor -c 1m                                   can this host hold both ends of a million?
   fourtuple doctor -c 200k --target :7777                  towards a server on this host, and its limits
   fourtuple doctor -c 10m --role server --memory 128GiB --cores 32 --nofile 1048576
-  fourtuple doctor --explain run.json                      what stopped that run`;
+  fourtuple doctor --explain run.json                      what stopped that run
+  fourtuple doctor -c 1m --fix                             what to change for it; --apply changes it, --undo restores`;
+
+/** Imagined hardware needs no fix, and a run's result says its own. */
+const NOT_FIXED = ["explain", "all", "memory", "cores", "nofile"];
+/** What was changed does not depend on what is wanted now. */
+const NOT_UNDONE = [
+  ...NOT_FIXED,
+  ...[
+    "fix",
+    "apply",
+    "script",
+    "connections",
+    "role",
+    "target",
+    "sourceIp",
+    "sourcePort",
+    "messageRate",
+    "messageSize",
+  ],
+  "measure",
+];
 
 export const addDoctor: AddCommand = (program, finish) => {
   program
@@ -54,10 +75,18 @@ export const addDoctor: AddCommand = (program, finish) => {
     .option("--no-measure", "use the committed cost of a connection, open none to measure it")
     .option("--all", "show the limits that do not matter here, too")
     .option("--explain <file>", "say what stopped the run whose --json is in that file (- for standard input)")
+    .addOption(new Option("--fix", "show what to change, in a safe order, and how").conflicts(NOT_FIXED))
+    .addOption(
+      new Option("--apply", "change what may be changed, each recorded before").conflicts([...NOT_FIXED, "script"]),
+    )
+    .addOption(new Option("--script", "print a shell script and a sysctl.d file instead").conflicts(NOT_FIXED))
+    .addOption(new Option("--undo", "take back what --apply changed").conflicts(NOT_UNDONE))
+    .option("--journal <file>", "where changes are recorded (default: /var/lib/fourtuple/journal.jsonl as root)")
     .option("--json", "one JSON object")
     .addHelpText("after", EXAMPLES)
     .action(async (options: Options) => {
-      finish(options.explain === undefined ? await predict(options) : await explain(options.explain, options));
+      if (isFixAsked(options)) finish(await runFix(options, toCapacity(options)));
+      else finish(options.explain === undefined ? await predict(options) : await explain(options.explain, options));
     });
 };
 

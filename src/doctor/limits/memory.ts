@@ -6,7 +6,7 @@ import { bytesPerConnection, chargedPerConnection, endsHere, type Load } from ".
 
 const PAGE_BYTES = 4096;
 /** Resident memory of a client of ours before its connections: Node, the program, its threads. */
-const RUN_RESIDENT_BYTES = 60 * 1024 ** 2;
+export const RUN_RESIDENT_BYTES = 60 * 1024 ** 2;
 
 export const memory: Limit = {
   id: "memory",

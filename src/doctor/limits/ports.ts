@@ -127,7 +127,8 @@ function connectionsWith(ports: number, load: Load): number {
   return Math.max(0, ports * pairsOf(load) - load.portsTaken);
 }
 
-function portsFor(load: Load): number {
+/** Source ports that each source needs towards each destination. */
+export function portsFor(load: Load): number {
   return Math.ceil((load.connections + load.portsTaken) / Math.max(1, pairsOf(load)));
 }
 

@@ -1,0 +1,78 @@
+// `fourtuple doctor --fix`, `--apply`, `--script` and `--undo`: shown, made, printed, taken back.
+import { AppError } from "../base/errors.js";
+import type { FixPlan } from "../doctor/fix/change.js";
+import type { CapacityOptions } from "../doctor/options.js";
+import { paintFor } from "../ui/paint.js";
+
+export interface FixOptions {
+  readonly fix?: boolean;
+  readonly apply?: boolean;
+  readonly undo?: boolean;
+  readonly script?: boolean;
+  readonly journal?: string;
+  readonly json?: boolean;
+}
+
+const EXIT = { done: 0, failed: 1, privilege: 3 } as const;
+
+export function isFixAsked({ fix, apply, undo, script, journal }: FixOptions): boolean {
+  if (journal !== undefined && !apply && !undo) {
+    throw new AppError("E_OPTION", "--journal without changes to record", { fix: "give --apply or --undo with it" });
+  }
+  return Boolean(fix || apply || undo || script);
+}
+
+/** @returns the exit code: 0 done, 1 something is not as it was to be, 3 a privilege is missing */
+export async function runFix(options: FixOptions, capacity: CapacityOptions): Promise<number> {
+  if (options.undo) return undo(options);
+  const { examine } = await import("../doctor/predict.js");
+  const { planChanges } = await import("../doctor/fix/changes.js");
+  const { KERNEL_SETTINGS } = await import("../doctor/fix/apply.js");
+  const { readUdpPorts } = await import("../sys/udp-ports.js");
+  const plan = planChanges(await examine(capacity), KERNEL_SETTINGS.read, readUdpPorts());
+  if (options.apply) return apply(plan, options);
+  if (options.script) {
+    const { scriptFor } = await import("../doctor/fix/script.js");
+    const script = scriptFor(plan);
+    process.stdout.write(options.json ? `${JSON.stringify(script)}\n` : script.script);
+  } else {
+    const { fixText } = await import("../ui/fix-text.js");
+    print(options, plan, () => fixText(plan, paintFor(process.stdout)));
+  }
+  return EXIT.done;
+}
+
+async function apply(plan: FixPlan, options: FixOptions): Promise<number> {
+  const { applyPlan } = await import("../doctor/fix/apply.js");
+  const { applyText } = await import("../ui/fix-text.js");
+  const report = applyPlan(plan, await journalOf(options));
+  print(options, report, () => applyText(report, paintFor(process.stdout)));
+  return exitCodeOf(
+    report.outcomes.map(({ status }) => status),
+    ["done"],
+  );
+}
+
+async function undo(options: FixOptions): Promise<number> {
+  const { undoChanges } = await import("../doctor/fix/undo.js");
+  const { undoText } = await import("../ui/fix-text.js");
+  const report = undoChanges(await journalOf(options));
+  print(options, report, () => undoText(report, paintFor(process.stdout)));
+  return exitCodeOf(
+    report.outcomes.map(({ status }) => status),
+    ["restored", "nothing to do"],
+  );
+}
+
+async function journalOf({ journal }: FixOptions): Promise<string> {
+  return journal ?? (await import("../doctor/fix/journal.js")).defaultJournalFile();
+}
+
+function exitCodeOf(statuses: readonly string[], good: readonly string[]): number {
+  if (statuses.includes("refused")) return EXIT.privilege;
+  return statuses.every((status) => good.includes(status)) ? EXIT.done : EXIT.failed;
+}
+
+function print({ json }: FixOptions, result: object, text: () => string): void {
+  process.stdout.write(`${json ? JSON.stringify(result) : text()}\n`);
+}

@@ -1,0 +1,184 @@
+// The journal of changes: a line of JSON for each change, on the disk before the change is made, and a line for what became of
+// it. Lines are only added. After a crash the last line may be torn: then its change was not made, for the line comes first.
+import { randomUUID } from "node:crypto";
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readSync,
+  writeSync,
+} from "node:fs";
+import { homedir } from "node:os";
+import { dirname, join } from "node:path";
+import { AppError } from "../../base/errors.js";
+import { EACCES, EEXIST, ENOENT, EPERM, EROFS, errnoName, errnoOf } from "../../sys/errno.js";
+import { readBootId, readNetNamespace } from "../../sys/identity.js";
+
+/** A change that was about to be made. */
+export interface JournalEntry {
+  readonly id: string;
+  /** ISO 8601. */
+  readonly time: string;
+  /** undefined when it could not be read. */
+  readonly bootId?: string | undefined;
+  /** Of a setting that each network namespace has for itself. */
+  readonly netNamespace?: string | undefined;
+  readonly name: string;
+  readonly from: string;
+  readonly to: string;
+}
+
+/** `done` and `failed` are what became of the change, `undone` and `expired` of its undoing. */
+export type Mark = "done" | "failed" | "undone" | "expired";
+
+/** An entry with the last of its marks. */
+export interface KeptEntry extends JournalEntry {
+  /** undefined when the program ended between the entry and the mark: whether the change was made, the setting tells. */
+  readonly mark: Mark | undefined;
+  /** What the kernel made of `to`. */
+  readonly value: string | undefined;
+}
+
+/** @returns /var/lib/fourtuple/journal.jsonl for root, a file under $XDG_STATE_HOME (~/.local/state) for others */
+export function defaultJournalFile(env: NodeJS.ProcessEnv = process.env, isRoot = process.getuid?.() === 0): string {
+  const state = isRoot ? "/var/lib" : env.XDG_STATE_HOME || join(homedir(), ".local/state");
+  return join(state, "fourtuple/journal.jsonl");
+}
+
+/** A journal that lines are added to. */
+export class Journal {
+  private readonly fd: number;
+
+  /** @throws {Error} with an errno when the file can be neither opened nor made; its mode is 0600 */
+  constructor(file: string) {
+    makeFolder(dirname(file));
+    // Root writes here: a link that somebody has put there is not followed.
+    const flags = constants.O_RDWR | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW;
+    this.fd = openSync(file, flags, 0o600);
+    const { size } = fstatSync(this.fd);
+    const last = Buffer.alloc(1);
+    // A torn line gets its end, so that the next one does not continue it.
+    if (size > 0 && readSync(this.fd, last, 0, 1, size - 1) === 1 && last.toString() !== "\n") this.add("\n");
+    syncFolder(dirname(file));
+  }
+
+  /**
+   * Puts a change on the disk, before it is made.
+   *
+   * @throws {Error} with an errno when that fails: then the change must not be made
+   */
+  record(name: string, from: string, to: string): JournalEntry {
+    const entry: JournalEntry = {
+      id: randomUUID(),
+      time: new Date().toISOString(),
+      bootId: readBootId(),
+      netNamespace: name.startsWith("net.") ? readNetNamespace() : undefined,
+      name,
+      from,
+      to,
+    };
+    this.add(`${JSON.stringify(entry)}\n`);
+    return entry;
+  }
+
+  /** Says what became of an entry. A mark that cannot be written is no harm: the setting itself tells as much. */
+  mark({ id }: JournalEntry, mark: Mark, value?: string): void {
+    try {
+      this.add(`${JSON.stringify({ id, time: new Date().toISOString(), mark, value })}\n`);
+    } catch {
+      // A full disk: undo compares values.
+    }
+  }
+
+  [Symbol.dispose](): void {
+    closeSync(this.fd);
+  }
+
+  private add(line: string): void {
+    const bytes = Buffer.from(line);
+    for (let sent = 0; sent < bytes.length; ) sent += writeSync(this.fd, bytes, sent);
+    fsyncSync(this.fd);
+  }
+}
+
+/**
+ * The entries of a journal in the order in which they were made; none when there is no such file.
+ *
+ * @throws {AppError} E_PERMISSION when the file may not be read, E_SYSTEM when it cannot
+ */
+export function readJournal(file: string): { readonly entries: KeptEntry[]; readonly tornLines: number } {
+  const entries = new Map<string, KeptEntry>();
+  let tornLines = 0;
+  for (const line of readLines(file)) {
+    const record = parseLine(line);
+    if (!record) tornLines++;
+    else if (!("mark" in record)) entries.set(record.id, { ...record, mark: undefined, value: undefined });
+    else {
+      const entry = entries.get(record.id);
+      if (entry) entries.set(record.id, { ...entry, mark: record.mark, value: record.value ?? entry.value });
+    }
+  }
+  return { entries: [...entries.values()], tornLines };
+}
+
+function readLines(file: string): string[] {
+  try {
+    return readFileSync(file, "utf8")
+      .split("\n")
+      .filter((line) => line !== "");
+  } catch (cause) {
+    const errno = -errnoOf(cause);
+    if (errno === ENOENT) return [];
+    const code = isRefusal(errno) ? "E_PERMISSION" : "E_SYSTEM";
+    throw new AppError(code, `the journal ${file} cannot be read: ${errnoName(errno)}`, {
+      cause,
+      fix: "undo as the user who applied, or name the journal with --journal",
+    });
+  }
+}
+
+/** undefined for a line that is torn, or none of ours. */
+function parseLine(line: string): JournalEntry | { id: string; mark: Mark; value?: string } | undefined {
+  try {
+    const record = JSON.parse(line);
+    const isText = (key: string) => typeof record[key] === "string";
+    if (!isText("id")) return undefined;
+    if (isText("mark")) return record;
+    // A name becomes a path.
+    return /^[\w-]+(\.[\w-]+)+$/.test(record.name) && isText("from") && isText("to") ? record : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether an errno means a missing privilege. */
+export function isRefusal(errno: number): boolean {
+  return [EACCES, EPERM, EROFS].includes(errno);
+}
+
+/** With the folders above it. Node's own way never ends where the kernel makes no folders, as in /proc. */
+function makeFolder(folder: string, canRetry = true): void {
+  try {
+    mkdirSync(folder, { mode: 0o700 });
+  } catch (error) {
+    const errno = -errnoOf(error);
+    if (errno === EEXIST) return;
+    if (errno !== ENOENT || !canRetry) throw error;
+    makeFolder(dirname(folder));
+    makeFolder(folder, false);
+  }
+}
+
+/** A file that was just made is there after a crash only when its folder is on the disk, too. */
+function syncFolder(folder: string): void {
+  const fd = openSync(folder, constants.O_RDONLY);
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
