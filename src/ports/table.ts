@@ -17,6 +17,7 @@ import {
   toDiagFilter,
   toTest,
 } from "./query.js";
+import { readTurnover, TableSketch } from "./sketch.js";
 import type { SocketView } from "./view.js";
 
 export { type SocketQuery, type SourceName, stateMask } from "./query.js";
@@ -66,18 +67,23 @@ export async function forEachSocket(query: SocketQuery, visit: SocketVisit): Pro
 
 /**
  * As forEachSocket(), for readers that can begin again: `begin` gives the visitor of each attempt, and forgets the one
- * before. A reading that was interrupted is repeated, and one that netlink fails is made again out of /proc.
+ * before. A reading that was interrupted is repeated, and one that netlink fails is made again out of /proc. One beside which
+ * connections came or went is repeated until two agree, unless the sockets asked for are themselves what changes.
  */
 export async function readTable(query: SocketQuery, begin: () => SocketVisit, attempts = ATTEMPTS): Promise<TableRead> {
   let fallbackErrno: string | undefined;
   if (query.source !== "/proc/net/tcp") {
+    let before: NetlinkRead | undefined;
     for (let attempt = 1; ; attempt++) {
+      const turnover = attempts > 1 ? readTurnover() : "";
       const read = await readNetlink(query, begin());
       if (typeof read === "number") {
         fallbackErrno = errnoName(-read);
         break;
       }
-      if (!read.wasInterrupted || attempt >= attempts) return read;
+      const isQuiet = attempts === 1 || readTurnover() === turnover;
+      if (attempt >= attempts || read.wasEnded || isSettled(read, before, isQuiet)) return read.table;
+      before = read;
     }
     if (query.source === "sock_diag") throw unreadable("sock_diag cannot be read", fallbackErrno);
   }
@@ -87,8 +93,20 @@ export async function readTable(query: SocketQuery, begin: () => SocketVisit, at
   return { ...read, fallbackErrno };
 }
 
+interface NetlinkRead {
+  readonly table: TableRead;
+  readonly sketch: TableSketch;
+  readonly wasEnded: boolean;
+}
+
+function isSettled({ table, sketch }: NetlinkRead, before: NetlinkRead | undefined, isQuiet: boolean): boolean {
+  if (table.wasInterrupted) return false;
+  // Differences of a few sockets are the dump's doing; of many, the sockets': then no further reading agrees.
+  return isQuiet || (before !== undefined && sketch.compare(before.sketch) !== "few differ");
+}
+
 /** @returns a negative errno when it fails */
-async function readNetlink(query: SocketQuery, visit: SocketVisit): Promise<TableRead | number> {
+async function readNetlink(query: SocketQuery, visit: SocketVisit): Promise<NetlinkRead | number> {
   const conditions = toDiagFilter(query);
   const filter = conditions && compileDiagFilter(conditions);
   // What is too long for the kernel's bytecode is tested here.
@@ -108,7 +126,14 @@ async function readNetlink(query: SocketQuery, visit: SocketVisit): Promise<Tabl
     dump.close();
   }
   if (dump.error !== 0) return dump.error;
-  return { source: "sock_diag", fallbackErrno: undefined, sockets: pass.sockets, wasInterrupted: dump.wasInterrupted };
+  const { sockets, sketch, wasEnded } = pass;
+  const table: TableRead = {
+    source: "sock_diag",
+    fallbackErrno: undefined,
+    sockets,
+    wasInterrupted: dump.wasInterrupted,
+  };
+  return { table, sketch, wasEnded };
 }
 
 /** What the bytecode cannot tell of wildcard listeners; others have passed already. */
@@ -148,6 +173,7 @@ async function readProc(query: SocketQuery, visit: SocketVisit): Promise<TableRe
 class Pass {
   sockets = 0;
   wasEnded = false;
+  readonly sketch = new TableSketch();
   readonly each: DiagVisit;
 
   constructor(socket: DiagSocket, visit: SocketVisit, test: ((socket: SocketView) => boolean) | undefined) {
@@ -155,6 +181,7 @@ class Pass {
       socket.move(offset, end);
       if (test && !test(socket)) return true;
       this.sockets++;
+      this.sketch.add(socket.cookie);
       if (visit(socket) !== false) return true;
       this.wasEnded = true;
       return false;

@@ -15,6 +15,7 @@ export const DIAG_FIELD = {
   localIp: 8,
   remoteIp: 24,
   interface: 40,
+  cookie: 44,
   receiveQueue: 56,
   sendQueue: 60,
   uid: 64,
@@ -133,6 +134,11 @@ export class DiagSocket {
 
   get uid(): number {
     return this.words[(this.at + DIAG_FIELD.uid) >>> 2]!;
+  }
+
+  /** The kernel's own number of this socket, its lower 32 bits; 0 out of /proc, which does not tell. */
+  get cookie(): number {
+    return this.words[(this.at + DIAG_FIELD.cookie) >>> 2]!;
   }
 
   get inode(): number {

@@ -1,11 +1,26 @@
-import { expect, it, vi } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { parseIp } from "../../src/base/address.js";
 import { countSockets } from "../../src/ports/count.js";
+import { TableSketch } from "../../src/ports/sketch.js";
 import { forEachSocket, readTable, stateMask } from "../../src/ports/table.js";
 import { connectForeign, startForeignServer } from "../support/peers.js";
 
 const proc = vi.hoisted(() => ({ openErrno: undefined as string | undefined }));
-const netlink = vi.hoisted(() => ({ error: 0, interruptions: 0, dumps: 0, failsAfter: Number.POSITIVE_INFINITY }));
+const netlink = vi.hoisted(() => ({
+  error: 0,
+  interruptions: 0,
+  dumps: 0,
+  failsAfter: Number.POSITIVE_INFINITY,
+  misses: 0,
+}));
+
+// Whether connections come and go beside a reading is this file's to say, not other tests'.
+const turnover = vi.hoisted(() => ({ readings: 0, isBusy: false }));
+
+vi.mock("../../src/ports/sketch.js", async (importOriginal) => ({
+  ...(await importOriginal<typeof import("../../src/ports/sketch.js")>()),
+  readTurnover: () => (turnover.isBusy ? String(turnover.readings++) : "quiet"),
+}));
 
 vi.mock("../../src/sys/sock-diag.js", async (importOriginal) => {
   const original = await importOriginal<typeof import("../../src/sys/sock-diag.js")>();
@@ -15,6 +30,11 @@ vi.mock("../../src/sys/sock-diag.js", async (importOriginal) => {
       netlink.dumps++;
       this.error = netlink.error;
       if (netlink.interruptions-- > 0) this.wasInterrupted = true;
+    }
+
+    override decode(length: number, visit: Parameters<InstanceType<typeof original.DiagDump>["next"]>[0]): boolean {
+      // A socket that the dump misses, as when one before it in its bucket has gone.
+      return super.decode(length, netlink.misses-- > 0 ? () => true : visit);
     }
 
     override next(visit: Parameters<InstanceType<typeof original.DiagDump>["next"]>[0]): boolean {
@@ -36,7 +56,11 @@ vi.mock("../../src/sys/proc-tcp.js", async (importOriginal) => {
 });
 
 const trouble = (what: Partial<typeof netlink>) =>
-  Object.assign(netlink, { error: 0, interruptions: 0, dumps: 0, failsAfter: Number.POSITIVE_INFINITY }, what);
+  Object.assign(
+    netlink,
+    { error: 0, interruptions: 0, dumps: 0, failsAfter: Number.POSITIVE_INFINITY, misses: 0 },
+    what,
+  );
 
 async function oneConnection() {
   const server = await startForeignServer();
@@ -104,4 +128,41 @@ it("begins again out of /proc when netlink fails half-way, or says so to whom th
   });
   expect([read.source, read.fallbackErrno, seen]).toEqual(["/proc/net/tcp", "ENOBUFS", 1]);
   await expect(forEachSocket(query, () => true)).rejects.toMatchObject({ code: "E_SYSTEM" });
+});
+
+describe("a dump beside which connections come and go", () => {
+  const count = async (missed: number) => {
+    trouble({ misses: missed });
+    turnover.isBusy = true;
+    onTestFinished(() => {
+      turnover.isBusy = false;
+    });
+    let seen = 0;
+    await readTable(await oneConnection(), () => {
+      seen = 0;
+      return () => seen++;
+    });
+    return { seen, dumps: netlink.dumps };
+  };
+
+  it("is made again, and believed when two agree", async () => {
+    expect(await count(0)).toEqual({ seen: 1, dumps: 2 });
+  });
+
+  it("that missed a socket is found out", async () => {
+    expect(await count(1)).toEqual({ seen: 1, dumps: 3 });
+  });
+});
+
+it("tells a few sockets that differ from many, in whatever order they come", () => {
+  const sketch = (cookies: number[]) => {
+    const made = new TableSketch();
+    for (const cookie of cookies) made.add(cookie);
+    return made;
+  };
+  const all = Array.from({ length: 1000 }, (_, i) => i * 7919);
+  expect(sketch(all).compare(sketch([...all].reverse()))).toBe("same");
+  expect(sketch(all).compare(sketch(all.slice(1)))).toBe("few differ");
+  expect(sketch(all).compare(sketch([...all, all[5]!]))).toBe("few differ");
+  expect(sketch(all).compare(sketch(all.slice(40)))).toBe("many differ");
 });
