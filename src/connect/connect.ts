@@ -21,7 +21,8 @@ export async function connect(options: ConnectOptions): Promise<ConnectRun> {
   return run;
 }
 
-async function findTables({ connections }: ConnectSettings): Promise<TablesAllowed> {
+async function findTables({ connections, oneTable }: ConnectSettings): Promise<TablesAllowed> {
+  if (oneTable) return "one";
   // With file tables to park connections in, no thread's descriptor table bounds what it can hold.
   if (canOpenFileTable()) return "unbounded";
   // A run that one table is enough for need not ask, which takes a thread.

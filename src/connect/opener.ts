@@ -3,8 +3,17 @@ import { formatIp } from "../base/address.js";
 import { type PlannedTuple, TuplePlanner } from "../engine/planner.js";
 import { PHASE } from "../engine/shard-memory.js";
 import { EADDRINUSE, EADDRNOTAVAIL, EINPROGRESS } from "../sys/errno.js";
+import { readLocalPortRange } from "../sys/local-ports.js";
 import { SocketAddress } from "../sys/sockaddr.js";
-import { allowAddressReuse, bindTo, closeFd, connectTo, delayPortChoice, openTcp } from "../sys/socket.js";
+import {
+  allowAddressReuse,
+  allowOnlyPort,
+  bindTo,
+  closeFd,
+  connectTo,
+  delayPortChoice,
+  openTcp,
+} from "../sys/socket.js";
 import { type ConnectPlan, SHARED } from "./protocol.js";
 
 /** Several shards take tuples from the same plan: a cursor that they share says which is next. */
@@ -19,6 +28,7 @@ export class Opener {
   private readonly cursor: Int32Array;
   private readonly kernelPicksPort: boolean;
   private readonly reusesTuples: boolean;
+  private readonly ephemeral = readLocalPortRange();
   private readonly destinations: SocketAddress[][];
   private readonly sources: { address: SocketAddress; current: number; isAny: boolean }[];
 
@@ -95,9 +105,21 @@ export class Opener {
       source.address.setIp(this.planner.sourceIp(tuple.group, tuple.source));
       source.current = tuple.source;
     }
-    source.address.setPort(tuple.sourcePort);
-    const option = this.kernelPicksPort ? delayPortChoice(fd) : allowAddressReuse(fd);
+    const leavesPort = this.kernelPicksPort || this.sharesPort(fd, tuple.sourcePort);
+    source.address.setPort(leavesPort ? 0 : tuple.sourcePort);
+    const option = leavesPort ? delayPortChoice(fd) : 0;
     return option < 0 ? option : bindTo(fd, source.address);
+  }
+
+  /**
+   * The kernel gives a port that is bound by its number to no other connect(), whatever the address: a run over all ephemeral
+   * ports would leave none to the whole network namespace. So connect() is made to choose the one we want.
+   */
+  private sharesPort(fd: number, port: number): boolean {
+    // Services that start later may bind it all the same.
+    allowAddressReuse(fd);
+    const { first, last } = this.ephemeral;
+    return port >= first && port <= last && allowOnlyPort(fd, port) >= 0;
   }
 
   private fail(phase: number, error: number): number {

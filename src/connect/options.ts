@@ -30,6 +30,11 @@ export interface ConnectOptions {
   readonly messageRatePerSec?: number | undefined;
   /** How to close: default `rst` above 1,000 connections, so that no TIME_WAIT stays. */
   readonly close?: "rst" | "fin" | undefined;
+  /**
+   * One descriptor table for all connections, as ordinary programs have it: then the limit of open files bounds them. Default:
+   * as many tables as it takes.
+   */
+  readonly oneTable?: boolean | undefined;
   /** Confirms the right to open more than 1,000 connections to an address that is not this machine's. */
   readonly authorized?: boolean | undefined;
   /** Ends the run, as stop() does. */
@@ -51,6 +56,7 @@ export interface ConnectSettings {
   readonly sourcePorts: PortRange | "kernel" | undefined;
   readonly message: { readonly bytes: Uint8Array; readonly intervalMs: number } | undefined;
   readonly reset: boolean;
+  readonly oneTable: boolean;
   readonly authorized: boolean;
   /** One connection, as the article's client: it tells what it reads and ends with its peer. */
   readonly isSingle: boolean;
@@ -105,6 +111,7 @@ export function settleOptions(options: ConnectOptions): ConnectSettings {
     sourcePorts: options.sourcePorts,
     message: messageOf(options),
     reset: options.close === undefined ? connections > MANY : options.close === "rst",
+    oneTable: options.oneTable ?? false,
     authorized: options.authorized ?? false,
     isSingle,
   };

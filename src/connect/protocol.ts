@@ -14,6 +14,8 @@ export interface ConnectPlan {
   readonly connectTimeoutMs: number;
   /** Descriptors in one table. */
   readonly tableSize: number;
+  /** Connections may be parked when the descriptor table is full. */
+  readonly parks: boolean;
   /** Close with RST. */
   readonly reset: boolean;
   /** Tell of each opening and reading, as the article's client prints them. */

@@ -56,6 +56,7 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
   readonly #record = newRecord();
   readonly #pacer: Pacer;
   readonly #stopping = new AbortController();
+  readonly #parks: boolean;
   #reserve: DescriptorReserve | undefined;
   #stage: ConnectSnapshot["stage"] = "ramp";
   #rampEnded!: () => void;
@@ -66,12 +67,14 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
     super();
     this.settings = settings;
     this.targets = targets;
+    this.#parks = tables === "unbounded";
     if (tables === "one") this.#reserve = new DescriptorReserve();
     // More threads are of use where each brings a table, and where its size is what bounds it.
     const tableSize = tables === "private" ? this.nofileLimit : Number.POSITIVE_INFINITY;
     this.#shape = shapeRamp(settings.connections, tableSize, countOpenDescriptors(), CORES);
     this.pool = new ShardPool({
       module: new URL("./shard.js", import.meta.url),
+      sharesTable: tables === "one",
       onMessage: (message, shard) => this.#hear(message, shard),
       onFault: (fault) => this.#fail(fault),
     });
@@ -199,6 +202,7 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
         window: Math.max(1, Math.floor(settings.concurrency / this.#shape.active)),
         connectTimeoutMs: settings.connectTimeoutMs,
         tableSize: this.nofileLimit,
+        parks: this.#parks,
         reset: settings.reset,
         narrates: settings.isSingle,
         message: settings.message,

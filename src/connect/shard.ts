@@ -58,7 +58,13 @@ class ConnectShard {
     this.shared = new Int32Array(plan.shared);
     this.opener = new Opener(plan);
     this.buffer = new NativeBuffer(plan.narrates ? ARTICLE_READ_BYTES : READ_BYTES);
-    this.table = new ConnectionTable({ slots, parkable: OPEN, tableSize: plan.tableSize, resetsParked: plan.reset });
+    this.table = new ConnectionTable({
+      slots,
+      parkable: OPEN,
+      tableSize: plan.tableSize,
+      parks: plan.parks,
+      resetsParked: plan.reset,
+    });
     const { message, histograms } = plan;
     this.sender = message && new MessageSender(this.table, message, memory, histograms.roundTrip, slots);
     this.startedMs = new Float64Array(slots);

@@ -16,6 +16,8 @@ export interface ConnectionTableOptions {
   readonly parkable: number;
   /** Descriptors in one table (RLIMIT_NOFILE), which bounds a file table too. */
   readonly tableSize: number;
+  /** Connections may be parked; otherwise a full descriptor table is full. */
+  readonly parks: boolean;
   /** Whether parked connections are to end with RST whenever they are closed. */
   readonly resetsParked: boolean;
   /** Called for each connection that is about to lose its descriptor. */
@@ -44,10 +46,11 @@ export class ConnectionTable {
   private readonly parking = new NativeBuffer(PARKED_AT_ONCE * 4);
   private readonly parkingFds: Int32Array;
   private parkCursor = 0;
-  private canPark = true;
+  private canPark: boolean;
 
   constructor(options: ConnectionTableOptions) {
     this.options = options;
+    this.canPark = options.parks;
     this.states = new Uint8Array(options.slots);
     this.places = new Int32Array(options.slots);
     this.reserve = openUdp(4);

@@ -12,6 +12,8 @@ export interface PoolOptions<Message> {
   readonly module: URL;
   /** Sockets of the main thread that the shards use: all others are closed in their tables. */
   readonly kept?: readonly number[];
+  /** All threads use the main thread's descriptor table; default: each has one of its own, where that is allowed. */
+  readonly sharesTable?: boolean;
   readonly onMessage: (message: Message, shard: number) => void;
   /** A thread died of an error; its connections are gone. */
   readonly onFault: (error: AppError) => void;
@@ -75,6 +77,7 @@ export class ShardPool<Plan, Message> {
       wakeFd,
       plan,
       kept: this.#options.kept ?? [],
+      sharesTable: this.#options.sharesTable ?? false,
       earlier: this.#shards.map((shard) => ({ memory: shard.memory.buffer, wakeFd: shard.wakeFd })),
     };
     const worker = new Worker(this.#options.module, { workerData: start, resourceLimits: HEAP, execArgv: [] });

@@ -20,6 +20,8 @@ export interface ShardStart<Plan> {
   readonly plan: Plan;
   /** Sockets of the main thread that this shard uses. */
   readonly kept: readonly number[];
+  /** The main thread's descriptor table is to be this thread's, too. */
+  readonly sharesTable: boolean;
   /** Shards that were started before, whose descriptors are nothing to this one. */
   readonly earlier: readonly { readonly memory: SharedArrayBuffer; readonly wakeFd: number }[];
 }
@@ -74,7 +76,8 @@ export async function runShard<Plan, Message>(role: (shard: Shard<Plan, Message>
   // The main thread is told which descriptors this thread's end will leave behind in the table shared until now.
   const loop = await findLoopDescriptors();
   memory.control.set(loop.slice(0, LOOP_DESCRIPTORS), CONTROL.loopDescriptors);
-  takeOwnTable(memory.control, start, loop);
+  if (start.sharesTable) Atomics.store(memory.control, CONTROL.tableShared, 1);
+  else takeOwnTable(memory.control, start, loop);
   const shard = new Shard<Plan, Message>(start, memory);
   try {
     role(shard);

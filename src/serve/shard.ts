@@ -56,6 +56,7 @@ class ServeShard {
       slots: SLOTS_AT_FIRST,
       parkable: OPEN,
       tableSize,
+      parks: true,
       resetsParked: false,
       // Only an echo has something to send later on.
       onParking: shard.plan.mode === "echo" ? (slot) => this.watch(slot, EVENTS | EPOLLOUT) : undefined,

@@ -4,6 +4,7 @@ import {
   AF_INET,
   AF_INET6,
   IP_BIND_ADDRESS_NO_PORT,
+  IP_LOCAL_PORT_RANGE,
   IPPROTO_IP,
   MSG_NOSIGNAL,
   SO_ERROR,
@@ -26,6 +27,7 @@ export const lingerZero = NativeBuffer.from(new Uint8Array(new Int32Array([1, 0]
 const intResult = new NativeBuffer(4);
 const intLength = intBuffer(4);
 const peer = new NativeBuffer(SOCKADDR_SIZE);
+const portRange = new NativeBuffer(4);
 const peerLength = intBuffer(SOCKADDR_SIZE);
 
 /** A new non-blocking TCP socket. */
@@ -48,6 +50,16 @@ export function allowAddressReuse(fd: number): number {
 /** IP_BIND_ADDRESS_NO_PORT: binds the address now and leaves the port to connect(), which knows the 4-tuple. */
 export function delayPortChoice(fd: number): number {
   return check(libc.setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, one.address, 4));
+}
+
+/**
+ * IP_LOCAL_PORT_RANGE: connect() may choose this port only. Unlike a port that is bound by its number, it stays everybody
+ * else's for other 4-tuples. Ports outside of ip_local_port_range are not taken so, and kernels before 6.3 do not know it.
+ */
+export function allowOnlyPort(fd: number, port: number): number {
+  portRange.bytes.writeUInt16LE(port, 0);
+  portRange.bytes.writeUInt16LE(port, 2);
+  return check(libc.setsockopt(fd, IPPROTO_IP, IP_LOCAL_PORT_RANGE, portRange.address, 4));
 }
 
 export function bindTo(fd: number, address: SocketAddress): number {

@@ -34,6 +34,25 @@ describe("one port", () => {
   });
 });
 
+describe("the limit of open files", () => {
+  it.each([
+    ["does not bound a run", [], true],
+    ["bounds one that is to have a single table", ["--one-table"], false],
+  ])("%s", async (_, options, isMet) => {
+    const ip = ownAddress();
+    const server = startCli(["serve", `${ip}:0`, "--log", "none"]);
+    const [, at] = await server.prints(/^listening on (.*)$/m);
+    const args = ["connect", at!, "-c", "900", "-T", "0", "--json", ...options];
+    const { stdout } = await runCli(args, { nofile: 300 });
+    const { isTargetMet, kernel, diagnosis } = JSON.parse(stdout);
+    expect(isTargetMet).toBe(isMet);
+    if (isMet) return;
+    expect(kernel.outgoing).toBeGreaterThan(200);
+    expect(kernel.outgoing).toBeLessThan(300);
+    expect(diagnosis.finding).toMatchObject({ limit: "nofile", whose: "this side" });
+  });
+});
+
 describe("the demo", () => {
   it("is proven by the kernel's count and leaves no process behind", { timeout: 60_000 }, async () => {
     const { code, stdout, stderr } = await runCli(["demo", "--connections", "20k"], { deadlineMs: 50_000 });

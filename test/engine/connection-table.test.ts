@@ -54,7 +54,7 @@ async function connectPairs(count: number): Promise<{ near: number; far: number 
 }
 
 const makeTable = (options: Partial<ConnectionTableOptions> = {}) =>
-  new ConnectionTable({ slots: 4, parkable: OPEN, tableSize: 1024, resetsParked: false, ...options });
+  new ConnectionTable({ slots: 4, parks: true, parkable: OPEN, tableSize: 1024, resetsParked: false, ...options });
 const bytes = (text: string) => NativeBuffer.from(Buffer.from(text));
 const readable = (read: () => number) => until("bytes to read", read, (received) => received !== -EAGAIN);
 

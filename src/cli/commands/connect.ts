@@ -30,6 +30,7 @@ interface Options {
   readonly message?: string;
   readonly messageRate?: number;
   readonly close?: "rst" | "fin";
+  readonly oneTable?: boolean;
   readonly authorized?: boolean;
   readonly json?: boolean;
 }
@@ -68,6 +69,7 @@ export const addConnect: AddCommand = (program, finish) => {
     .option("-m, --message <text>", "send it over every connection")
     .option("-r, --message-rate <rate>", "messages per connection and second (default: 1)", rateFor("--message-rate"))
     .addOption(new Option("--close <how>", "how to close (default: rst above 1,000, else fin)").choices(["rst", "fin"]))
+    .option("--one-table", "one descriptor table, as ordinary programs have: ulimit -n bounds it")
     .option("--authorized", "you may open more than 1,000 to another host")
     .option("--json", "print the result as one JSON object")
     .addHelpText("after", EXAMPLES)
@@ -91,6 +93,7 @@ async function runConnect(to: readonly string[], options: Options): Promise<numb
     message: options.message,
     messageRatePerSec: options.messageRate,
     close: options.close,
+    oneTable: options.oneTable,
     authorized: options.authorized,
   });
   const { isSingle } = run.settings;
