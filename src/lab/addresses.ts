@@ -1,0 +1,13 @@
+// The addresses of the lab's client: as many as asked for, one after the other.
+import { addToIp, formatIp, parseIp } from "../base/address.js";
+
+/** `count` addresses that follow each other. */
+export function addressesFrom(first: string, count: number): string[] {
+  const start = parseIp(first);
+  return Array.from({ length: count }, (_, i) => formatIp(addToIp(start, i)));
+}
+
+/** As the command line takes them: `10.77.1.1-10.77.1.4`. */
+export function describeAddresses(ips: readonly string[]): string {
+  return ips.length === 1 ? ips[0]! : `${ips[0]}-${ips.at(-1)}`;
+}

@@ -1,0 +1,91 @@
+// Nothing of the lab stays, however it ends: seen from outside, in a namespace of the test's own that takes the host's part.
+import { setTimeout as delay } from "node:timers/promises";
+import { describe, expect, it } from "vitest";
+import {
+  AS_USER,
+  canMakeUserNamespaces,
+  listLinks,
+  listNamespaceNames,
+  listProcessesWith,
+  openedBy,
+  readNetSettings,
+  startLab,
+  tieTo,
+} from "../support/lab.js";
+import { canMakeNamespaces, enterNamespace } from "../support/namespace.js";
+import { until } from "../support/until.js";
+
+/** In order, by a Ctrl-C, by an exception that nobody catches, by the kernel at once. */
+const ENDINGS = ["SIGTERM", "SIGINT", "SIGUSR2", "SIGKILL"] as const;
+const WAYS = [
+  { who: "root", prefix: [], canRun: true },
+  { who: "an ordinary user", prefix: AS_USER, canRun: canMakeUserNamespaces() },
+];
+/** Tells the lab's processes from all others. */
+const MARK = "FOURTUPLE_TEST_LAB";
+
+let last = 0;
+const makeMark = () => `${process.pid}-${++last}`;
+const isEmpty = (list: readonly unknown[]) => list.length === 0;
+
+describe.skipIf(!canMakeNamespaces())("namespaces", () => {
+  describe.each(WAYS)("of $who", ({ prefix, canRun }) => {
+    const readHost = () => ({ links: listLinks(), settings: readNetSettings(), names: listNamespaceNames() });
+
+    it.skipIf(!canRun).each(ENDINGS)("are gone after %s, with all that was in them", async (signal) => {
+      enterNamespace();
+      const before = readHost();
+      const mark = makeMark();
+      const lab = startLab({ prefix, env: { [MARK]: mark } });
+      const { description, pids } = await openedBy(lab);
+      expect(description.kind).toBe("namespaces");
+      // Itself, the server, the client, and the two that hold the namespaces.
+      expect(listProcessesWith(MARK, mark)).toHaveLength(5);
+      expect(readHost()).toEqual(before);
+      for (const [i, pid] of pids.entries()) tieTo(pid, `tie${i}`);
+      expect(listLinks()).toHaveLength(before.links.length + 2);
+      lab.child.kill(signal);
+      await lab.exited();
+      await until("the end of its processes", () => listProcessesWith(MARK, mark), isEmpty);
+      await until("the end of both namespaces", listLinks, ({ length }) => length === before.links.length);
+      expect(readHost()).toEqual(before);
+    });
+
+    it.skipIf(!canRun).each(["SIGTERM", "SIGKILL"] as const)(
+      "are gone after %s when connections cannot tell each other of their end",
+      async (signal) => {
+        enterNamespace();
+        const before = listLinks();
+        const lab = startLab({ prefix, cut: true });
+        const { pids } = await openedBy(lab);
+        for (const [i, pid] of pids.entries()) tieTo(pid, `tie${i}`);
+        lab.child.kill(signal);
+        await lab.exited();
+        await until("the end of both namespaces", listLinks, ({ length }) => length === before.length);
+      },
+    );
+
+    it.skipIf(!canRun)("are gone when it is killed before all is there", async () => {
+      enterNamespace();
+      const mark = makeMark();
+      for (let afterMs = 0; afterMs < 500; afterMs += 25) {
+        const lab = startLab({ prefix, env: { [MARK]: mark } });
+        await delay(afterMs);
+        await lab.kill("SIGKILL");
+      }
+      await until("the end of its processes", () => listProcessesWith(MARK, mark), isEmpty);
+    });
+  });
+});
+
+describe("loopback", () => {
+  it.each(ENDINGS)("has no process of it left after %s", async (signal) => {
+    const mark = makeMark();
+    const lab = startLab({ place: { loopback: true }, env: { [MARK]: mark } });
+    await openedBy(lab);
+    expect(listProcessesWith(MARK, mark)).toHaveLength(3);
+    lab.child.kill(signal);
+    await lab.exited();
+    await until("the end of its processes", () => listProcessesWith(MARK, mark), isEmpty);
+  });
+});

@@ -1,0 +1,89 @@
+// The lab's hosts, held by a process of their own, and what is to be seen of them from outside.
+import { spawnSync } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { PlaceOptions } from "../../src/lab/place.js";
+import type { LabPlace } from "../../src/lab/result.js";
+import { type ProcessOptions, start, type TestProcess } from "./process.js";
+
+const PROGRAM = new URL("./programs/lab-place.mjs", import.meta.url).pathname;
+
+/** A command prefix that makes an ordinary user of root. */
+export const AS_USER =
+  process.getuid!() === 0 ? ["setpriv", "--reuid=61321", "--regid=61321", "--clear-groups", "--"] : [];
+
+/** What `programs/lab-place.mjs` says once it holds connections. */
+export interface OpenLab {
+  readonly description: LabPlace;
+  readonly port: number;
+  /** Of the server and the client. */
+  readonly pids: readonly [number, number];
+}
+
+interface LabOptions extends ProcessOptions {
+  readonly place?: PlaceOptions;
+  /** Whether the link between the hosts is cut once the connections are there. */
+  readonly cut?: boolean;
+  /** The command prefix that it is run by. */
+  readonly prefix?: readonly string[];
+}
+
+/** Starts the lab's place, with 1,000 connections held in it. */
+export function startLab({ place = {}, cut = false, prefix = [], ...options }: LabOptions = {}): TestProcess {
+  const line = [...prefix, process.execPath, PROGRAM, JSON.stringify({ place, connections: 1000, cut })];
+  return start(line[0]!, line.slice(1), options);
+}
+
+export async function openedBy(lab: TestProcess): Promise<OpenLab> {
+  return JSON.parse((await lab.prints(/^open (.*)$/m))[1]!);
+}
+
+/** Whether an ordinary user can make namespaces; says so when not, so that the test's skip has a reason. */
+export function canMakeUserNamespaces(): boolean {
+  const line = [...AS_USER, "unshare", "--user", "--map-root-user", "--net", "true"];
+  const made = spawnSync(line[0]!, line.slice(1), { encoding: "utf8" });
+  if (made.status !== 0) console.warn(`skipped: no user namespace can be made: ${made.stderr || made.error?.message}`);
+  return made.status === 0;
+}
+
+/** Processes that have a variable in their environment, which they hand on to those that they start. */
+export function listProcessesWith(name: string, value: string): string[] {
+  return readdirSync("/proc").filter(
+    (pid) => /^\d+$/.test(pid) && textOf(`/proc/${pid}/environ`)?.split("\0").includes(`${name}=${value}`),
+  );
+}
+
+/** Names of network namespaces, the lab's if they were any. */
+export function listNamespaceNames(): string[] {
+  const { stdout } = spawnSync("ip", ["netns", "list"], { encoding: "utf8" });
+  return stdout.split("\n").filter((name) => /lab/.test(name));
+}
+
+/** The interfaces of this network namespace. */
+export function listLinks(): string[] {
+  return spawnSync("ip", ["-oneline", "link"], { encoding: "utf8" }).stdout.trim().split("\n");
+}
+
+/**
+ * Joins this network namespace to a process's by another veth pair: as long as its end here is listed, the kernel has not
+ * taken that namespace back, whatever keeps it.
+ */
+export function tieTo(pid: number, device: string): void {
+  const wire = ["link", "add", device, "type", "veth", "peer", "name", "tie", "netns", `${pid}`];
+  const { status, stderr } = spawnSync("ip", wire, { encoding: "utf8" });
+  if (status !== 0) throw new Error(stderr);
+}
+
+/** Every setting of this network namespace. */
+export function readNetSettings(): Record<string, string | undefined> {
+  const files = readdirSync("/proc/sys/net", { recursive: true, encoding: "utf8" });
+  return Object.fromEntries(files.map((file) => [file, textOf(join("/proc/sys/net", file))]));
+}
+
+function textOf(file: string): string | undefined {
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,31 @@
+// The lab's two hosts with connections between them, in a process of its own. Its options: { place, connections, cut }. Prints
+// `open <json>` with what there is; SIGTERM and SIGINT close the place in order and print `closed`, SIGUSR2 is a crash.
+import { openPlace } from "../../../dist/lab/place.js";
+
+const { place: options, connections, cut } = JSON.parse(process.argv[2]);
+const place = await openPlace(options);
+const { serverIp, clientIps } = place.description;
+const serving = place.server.run(["serve", `${serverIp}:0`, "--log", "none", "--json"]);
+const port = Number((await serving.prints(/"port":(\d+)/))[1]);
+const connecting = place.client.run([
+  ...["connect", `${serverIp}:${port}`, "--source-ip", clientIps, "-c", `${connections}`],
+  ...["-T", "10m", "--authorized", "--json"],
+]);
+await new Promise((resolve, reject) => {
+  connecting.on("told", ({ stage, open }) => stage === "hold" && open === connections && resolve());
+  connecting.result.then(({ stderr }) => reject(new Error(stderr)));
+});
+
+if (cut) await place.client.exec("ip", ["link", "set", place.client.device, "down"]);
+
+for (const signal of ["SIGTERM", "SIGINT"])
+  process.once(signal, async () => {
+    await place.close();
+    console.log("closed");
+    process.exit();
+  });
+process.once("SIGUSR2", () => {
+  throw new Error("a crash");
+});
+const pids = [serving.pid, connecting.pid];
+console.log(`open ${JSON.stringify({ description: place.description, port, pids })}`);
