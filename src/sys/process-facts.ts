@@ -39,3 +39,15 @@ function countDescriptors(pid: number): number | undefined {
     return undefined;
   }
 }
+
+/** Clock ticks per second of /proc (man 5 proc, sysconf(_SC_CLK_TCK)): 100 on every architecture that we run on. */
+const TICKS_PER_SEC = 100;
+
+/** CPU time of a process so far, all threads, user and kernel, in seconds; undefined when it is gone. */
+export function readCpuSeconds(pid: number): number | undefined {
+  // The name in brackets may hold spaces: fields are counted behind it.
+  const fields = readText(`/proc/${pid}/stat`)
+    ?.replace(/^.*\) /s, "")
+    .split(" ");
+  return fields && (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SEC;
+}

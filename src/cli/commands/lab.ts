@@ -1,0 +1,79 @@
+// `fourtuple lab`: the article's experiments on two hosts, each from its claim to its verdict.
+import type { LabOptions } from "../../lab/lab.js";
+import { openLive } from "../../ui/live.js";
+import { paintFor } from "../../ui/paint.js";
+import type { AddCommand } from "../add-command.js";
+import { countFor } from "../parse.js";
+import { Interrupted } from "../supervise.js";
+
+interface Options {
+  readonly only?: string[];
+  readonly quick?: boolean;
+  readonly connections?: number;
+  readonly loopback?: boolean;
+  readonly json?: boolean;
+}
+
+const EXAMPLES = `
+Examples:
+  fourtuple lab --quick               the seven experiments in less than a minute
+  fourtuple lab --only E2 -c 1m       a million connections on one port
+  fourtuple lab --json > lab.json     everything that was seen, for a report`;
+
+export const addLab: AddCommand = (program, finish) => {
+  program
+    .command("lab")
+    .usage("[options]")
+    .summary("the article's experiments on two hosts, with evidence")
+    .description(
+      "Makes two hosts (network namespaces joined by a wire), a server in one and clients in the other,\nand goes through the claims about ports and connections one by one. All of it is gone at the end.",
+    )
+    .option("--only <ids>", "these experiments, such as E3 or E1,E2 (repeatable)", addIds)
+    .option("--quick", "smaller crowds: under a minute, still past 65,535")
+    .option("-c, --connections <count>", "of the large crowd (default: 100k, quick 70k)", countFor("--connections"))
+    .option("--loopback", "on this host alone, without namespaces")
+    .option("--json", "one JSON object")
+    .addHelpText("after", EXAMPLES)
+    .action(async (options: Options) => {
+      finish(await lab(options));
+    });
+};
+
+async function lab({ json, ...options }: Options): Promise<number> {
+  const { runLab } = await import("../../lab/lab.js");
+  const { experimentHeading, experimentText, labSummary, placeLine } = await import("../../ui/lab-text.js");
+  const paint = paintFor(process.stdout);
+  const live = json ? undefined : await openLive(process.stderr);
+  const stopping = new AbortController();
+  const onSignal = (signal: "SIGINT" | "SIGTERM") => stopping.abort(new Interrupted(signal));
+  process.on("SIGINT", onSignal).on("SIGTERM", onSignal);
+  const print = (text: string) => {
+    live?.clear();
+    if (!json) process.stdout.write(`${text}\n`);
+  };
+  try {
+    const asked: LabOptions = { ...options, signal: stopping.signal };
+    const result = await runLab(
+      asked,
+      {
+        placed: ({ description }) => print(placeLine(description)),
+        begun: (experiment) => print(experimentHeading(experiment, paint)),
+        progress: (text) => live?.show(`  ${text}`),
+        ended: (ended) => print(experimentText(ended, paint)),
+      },
+      ["fourtuple", ...process.argv.slice(2)].join(" "),
+    );
+    if (json) process.stdout.write(`${JSON.stringify(result)}\n`);
+    else print(labSummary(result, paint));
+    return result.experiments.every(({ verdict }) => verdict !== "refuted") ? 0 : 1;
+  } catch (error) {
+    throw stopping.signal.aborted ? stopping.signal.reason : error;
+  } finally {
+    live?.end();
+    process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
+  }
+}
+
+function addIds(text: string, before: readonly string[] = []): string[] {
+  return [...before, ...text.split(",").map((id) => id.trim())];
+}

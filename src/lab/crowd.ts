@@ -1,0 +1,100 @@
+// A crowd of connections in the lab: opened by `connect` in the client's host, looked at while it is held, ended with its result.
+import { setTimeout as delay } from "node:timers/promises";
+import { AppError } from "../base/errors.js";
+import type { ConnectResult, ConnectSnapshot } from "../connect/result.js";
+import type { Diagnosis } from "../doctor/explain/diagnosis.js";
+import { readProcessFacts } from "../sys/process-facts.js";
+import type { LabContext } from "./experiment.js";
+import type { HostProcess, HostProcessOptions } from "./host-process.js";
+
+export type CrowdResult = ConnectResult & { readonly diagnosis: Diagnosis };
+
+/** Longer than any experiment: a crowd is held until it is ended. */
+const HOLD = "1h";
+const FREEZE_POLL_MS = 5;
+
+export class Crowd {
+  /** The command line, as one would type it. */
+  readonly command: string;
+  readonly process: HostProcess;
+  #last: ConnectSnapshot | undefined;
+
+  constructor(process: HostProcess, command: string) {
+    this.process = process;
+    this.command = command;
+    process.on("told", (message) => {
+      this.#last = message as ConnectSnapshot;
+    });
+  }
+
+  get last(): ConnectSnapshot | undefined {
+    return this.#last;
+  }
+
+  /** Stops the program, and waits until it stands still: its sockets go on in the kernel. */
+  async freeze(): Promise<void> {
+    this.process.kill("SIGSTOP");
+    while (!this.process.hasEnded && readProcessFacts(this.process.pid!)?.isStopped === false)
+      await delay(FREEZE_POLL_MS);
+  }
+
+  thaw(): void {
+    this.process.kill("SIGCONT");
+  }
+
+  /** Closes it and reads what it came to. @throws {AppError} E_SYSTEM when it has no result */
+  async end(): Promise<CrowdResult> {
+    if (!this.process.hasEnded) this.process.kill("SIGINT");
+    const { stdout, stderr } = await this.process.result;
+    try {
+      return JSON.parse(stdout);
+    } catch (cause) {
+      throw new AppError("E_SYSTEM", `${this.command} has no result: ${stderr.trim()}`, { cause });
+    }
+  }
+}
+
+/**
+ * Opens a crowd from the client's host and waits until all that can be opened is held.
+ *
+ * @param args of `connect`, the destinations first
+ */
+export async function gather(
+  { place, progress }: Pick<LabContext, "place" | "progress">,
+  args: readonly string[],
+  options: HostProcessOptions = {},
+): Promise<Crowd> {
+  // With RST: a TIME_WAIT that an experiment leaves would be in the way of the next one.
+  const close = args.includes("--close") ? [] : ["--close", "rst"];
+  const line = ["connect", ...args, ...close, "-T", HOLD, "--authorized", "--json"];
+  const crowd = new Crowd(place.client.run(line, options), commandOf(["connect", ...args]));
+  await new Promise<void>((resolve) => {
+    crowd.process.on("told", (message) => {
+      const { stage, open, asked } = message as ConnectSnapshot;
+      progress(`${open.toLocaleString("en-US")} of ${asked.toLocaleString("en-US")} connections`);
+      if (stage === "hold") resolve();
+    });
+    // One that fails at once never holds: its result says why.
+    crowd.process.result.then(
+      () => resolve(),
+      () => resolve(),
+    );
+  });
+  return crowd;
+}
+
+/** Starts `serve` in the server's host and waits until it listens. @param args after the address */
+export async function startServer(
+  { place }: Pick<LabContext, "place">,
+  at: string,
+  args: readonly string[] = ["--log", "none"],
+): Promise<{ readonly process: HostProcess; readonly command: string; end(): Promise<void> }> {
+  const line = ["serve", at, ...args];
+  const process = place.server.run(line);
+  await process.prints(/listening on/);
+  return { process, command: commandOf(line), end: () => process.end() };
+}
+
+export function commandOf(line: readonly string[]): string {
+  return `fourtuple ${line.join(" ")}`;
+}

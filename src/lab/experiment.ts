@@ -1,0 +1,31 @@
+// What an experiment is to the lab: a claim, and a function that sets up, predicts, observes and judges.
+import type { Place } from "./place.js";
+import type { ExperimentResult } from "./result.js";
+
+export interface LabContext {
+  readonly place: Place;
+  /** All of it in a minute: smaller crowds, the same claims. */
+  readonly isQuick: boolean;
+  /** Connections of the experiments with a crowd. */
+  readonly connections: number;
+  /** Tells what is going on, for whoever watches. */
+  progress(text: string): void;
+}
+
+/** What an experiment says of itself after it was made. */
+export type Outcome = Pick<
+  ExperimentResult,
+  "setup" | "commands" | "prediction" | "observed" | "verdict" | "reason" | "evidence"
+>;
+
+export interface Experiment {
+  readonly id: string;
+  readonly title: string;
+  /** Claims of the article: C1 to C7. */
+  readonly claims: readonly string[];
+  readonly claim: string;
+  run(context: LabContext): Promise<Outcome>;
+}
+
+/** The port that everything in the lab is about, as in the article. */
+export const PORT = 7777;

@@ -1,0 +1,101 @@
+// E1: the article's own experiment. Four clients, and the ports on both sides.
+import { type FourTuple, formatEndpoint } from "../../base/address.js";
+import { commandOf, startServer } from "../crowd.js";
+import { type Experiment, PORT } from "../experiment.js";
+import { look, type Sight } from "../sight.js";
+
+const CLIENTS = 4;
+
+export const fourClients: Experiment = {
+  id: "E1",
+  title: "Four clients, one port",
+  claims: ["C1", "C2", "C3"],
+  claim:
+    "Each client has a port of its own, which its own kernel picks; port 7777 is bound on the server only, and accept() binds no further port there.",
+  async run({ place, progress }) {
+    const at = `${place.description.serverIp}:${PORT}`;
+    const server = await startServer({ place }, at, ["--log", "all"]);
+    const clients = [];
+    for (let i = 0; i < CLIENTS; i++) {
+      progress(`client ${i + 1} of ${CLIENTS}`);
+      const client = place.client.run(["connect", at]);
+      await client.prints(/receive hello from server/);
+      clients.push(client);
+    }
+    const onServer = await look(place.server, PORT, 2 * CLIENTS);
+    const onClient = await look(place.client, PORT, 2 * CLIENTS);
+    for (const client of clients) await client.end();
+    await server.end();
+    const pairs = matchPairs(onClient, onServer);
+    const ports = new Set(pairs.map(({ client }) => client.sourcePort));
+    const isConfirmed =
+      pairs.length === CLIENTS &&
+      pairs.every(({ isSame, server: seen }) => isSame && seen.sourcePort === PORT) &&
+      ports.size === CLIENTS &&
+      !ports.has(PORT);
+    return {
+      setup: `one server on ${at}, ${CLIENTS} clients in the other host; both socket tables are read while they run`,
+      commands: [
+        commandOf(["serve", at, "--log", "all"]),
+        `${commandOf(["connect", at])}   # four times, in the other host`,
+        `fourtuple ports :${PORT} --list   # in both hosts`,
+      ],
+      prediction: `${CLIENTS} sockets on the server with local port ${PORT} and no other; ${CLIENTS} different local ports on the client, none of them ${PORT}; the 4-tuples match pair by pair`,
+      observed: `${pairs.filter(({ isSame }) => isSame).length} of ${CLIENTS} pairs match; local ports of the server's sockets: ${list(pairs.map(({ server: seen }) => seen.sourcePort))}; of the client's: ${[...ports].join(", ")}`,
+      verdict: isConfirmed ? "confirmed" : "refuted",
+      reason: isConfirmed ? undefined : "the two tables do not show the same four connections on one port",
+      evidence: [
+        {
+          kind: "table",
+          title: "Both socket tables, the 4-tuples matched pair by pair",
+          columns: ["client: own end", "client: peer", "server: own end", "server: peer", "the same connection"],
+          rows: pairs.map(({ client, server: seen, isSame }) => [
+            formatEndpoint(client.sourceIp, client.sourcePort),
+            formatEndpoint(client.destinationIp, client.destinationPort),
+            formatEndpoint(seen.sourceIp, seen.sourcePort),
+            formatEndpoint(seen.destinationIp, seen.destinationPort),
+            isSame ? "yes" : "no",
+          ]),
+        },
+        portsEvidence("Ports in use on both sides", onServer, onClient),
+      ],
+    };
+  },
+};
+
+interface Pair {
+  readonly client: FourTuple;
+  readonly server: FourTuple;
+  readonly isSame: boolean;
+}
+
+/** The client's sockets towards the port, each with the server's that has the ends the other way round. */
+function matchPairs(onClient: Sight, onServer: Sight): Pair[] {
+  const opened = onClient.tuples.filter(({ destinationPort }) => destinationPort === PORT);
+  const accepted = onServer.tuples.filter(({ sourcePort }) => sourcePort === PORT);
+  return opened.flatMap((client) => {
+    const server = accepted.find(
+      ({ destinationIp, destinationPort }) =>
+        destinationIp === client.sourceIp && destinationPort === client.sourcePort,
+    );
+    if (!server) return [];
+    return [{ client, server, isSame: server.sourceIp === client.destinationIp && server.sourcePort === PORT }];
+  });
+}
+
+/** The ports in use of both hosts' addresses, for a picture. */
+export function portsEvidence(title: string, onServer: Sight, onClient: Sight) {
+  const fields = [
+    ...onServer.fields
+      .filter(({ used }) => used.some(([first, last]) => first <= PORT && PORT <= last))
+      .map((field) => ({ host: "server", ...field })),
+    ...onClient.fields
+      .filter(({ used }) => !used.some(([first, last]) => first === PORT && last === PORT))
+      .map((field) => ({ host: "client", ...field })),
+  ];
+  return { kind: "ports", title, fields } as const;
+}
+
+function list(values: readonly number[]): string {
+  return [...new Set(values)].join(", ");
+}

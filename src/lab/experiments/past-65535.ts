@@ -1,0 +1,58 @@
+// E2: more connections on one server port than there are ports.
+import { formatCount } from "../../base/units.js";
+import { gather, startServer } from "../crowd.js";
+import { type Experiment, PORT } from "../experiment.js";
+import { look } from "../sight.js";
+import { portsEvidence } from "./four-clients.js";
+
+export const past65535: Experiment = {
+  id: "E2",
+  title: "Past 65,535 on one port",
+  claims: ["C4"],
+  claim: "Ports do not limit a server: a connection is named by four values, and all of them can share one local port.",
+  async run({ place, connections, progress }) {
+    const at = `${place.description.serverIp}:${PORT}`;
+    const server = await startServer({ place }, at);
+    const crowd = await gather({ place, progress }, [
+      at,
+      "-c",
+      String(connections),
+      "--source-ip",
+      place.description.clientIps,
+    ]);
+    progress("both hosts' socket tables");
+    const onServer = await look(place.server, PORT);
+    const onClient = await look(place.client, PORT);
+    const result = await crowd.end();
+    await server.end();
+    const isConfirmed = result.isTargetMet && onServer.incoming === connections && onClient.outgoing === connections;
+    return {
+      setup: `one server on ${at}; one client process with the addresses ${place.description.clientIps}`,
+      commands: [server.command, crowd.command, `fourtuple ports :${PORT}   # in the server's host`],
+      prediction: `${formatCount(connections)} ESTABLISHED sockets with local port ${PORT}, ${formatCount(Math.max(0, connections - 65_535))} more than there are ports`,
+      observed: `${formatCount(onServer.incoming)} on the server's side and ${formatCount(onClient.outgoing)} on the client's, by the kernel's own tables (${onServer.source}); opened in ${(result.rampMs / 1000).toFixed(1)} s, ${formatCount(result.ratePerSec)} a second`,
+      verdict: isConfirmed ? "confirmed" : "refuted",
+      reason: isConfirmed ? undefined : (result.diagnosis.finding?.meaning ?? "not all connections came about"),
+      evidence: [
+        {
+          kind: "table",
+          title: "ESTABLISHED sockets, counted by the kernel of each host",
+          columns: ["host", "sockets", "of their own ends: different ports"],
+          rows: [
+            ["server", onServer.incoming, 1],
+            ["client", onClient.outgoing, onClient.sourcePorts],
+          ],
+        },
+        portsEvidence("One lit port on the server, full fields on the client", onServer, onClient),
+        {
+          kind: "latency",
+          title: "Time to connect",
+          rows: [
+            { name: "ESTABLISHED", summary: result.latency.connect },
+            { name: "first byte", summary: result.latency.firstByte },
+          ],
+        },
+      ],
+    };
+  },
+};

@@ -1,0 +1,88 @@
+// E3: where ports are the limit. One source address towards one destination; then a second destination, a second source.
+import { formatCount } from "../../base/units.js";
+import { type CrowdResult, gather, startServer } from "../crowd.js";
+import { type Experiment, type LabContext, PORT } from "../experiment.js";
+import { look } from "../sight.js";
+
+/** Quick: 2,000 ports instead of all that need no privilege. Below the ephemeral range, so that nobody else has one. */
+const RANGES = { quick: "20000-21999", full: "1024-65535" } as const;
+
+export const sourcePorts: Experiment = {
+  id: "E3",
+  title: "Where ports do end",
+  claims: ["C5"],
+  claim:
+    "One source address has each port once towards one destination. Another destination port, or another source address, opens the same ports again.",
+  async run(context) {
+    const { place, isQuick } = context;
+    const range = isQuick ? RANGES.quick : RANGES.full;
+    const [first, last] = range.split("-").map(Number) as [number, number];
+    const { serverIp } = place.description;
+    const [one, two] = place.client.ips as [string, string];
+    const servers = [
+      await startServer({ place }, `${serverIp}:${PORT}`),
+      await startServer({ place }, `${serverIp}:${PORT + 1}`),
+    ];
+    const ports = last - first + 1;
+    const cases = [
+      { name: "one source, one destination", to: [`${serverIp}:${PORT}`], from: one, predicted: ports },
+      { name: "a second destination port", to: [`${serverIp}:${PORT}-${PORT + 1}`], from: one, predicted: 2 * ports },
+      { name: "a second source address", to: [`${serverIp}:${PORT}`], from: `${one},${two}`, predicted: 2 * ports },
+    ];
+    const rows = [];
+    const commands = servers.map(({ command }) => command);
+    for (const { name, to, from, predicted } of cases) {
+      const asked = predicted + Math.ceil(ports / 10);
+      const args = [...to, "-c", String(asked), "--source-ip", from, "--source-port", range];
+      const { reached, distinct, result, command } = await drive(context, args);
+      commands.push(command);
+      rows.push({ name, asked, predicted, reached, distinct, limit: result.diagnosis.finding?.limit ?? "none" });
+    }
+    for (const server of servers) await server.end();
+    // Ports that something else on this host holds are not to be had: over loopback that may be some.
+    const isClose = ({ predicted, reached }: { predicted: number; reached: number }) =>
+      reached <= predicted && reached >= predicted * 0.99;
+    const isConfirmed = rows.every((row) => isClose(row) && row.distinct <= ports && row.limit === "source-ports");
+    return {
+      setup: `source ports ${range} (${formatCount(ports)}), more connections asked for than there are 4-tuples`,
+      commands,
+      prediction: `it stops at ${formatCount(ports)}; then at ${formatCount(2 * ports)} with a second destination port, and again with a second source address, from the same ${formatCount(ports)} source ports`,
+      observed: rows
+        .map(({ name, reached, distinct }) => `${name}: ${formatCount(reached)} from ${formatCount(distinct)} ports`)
+        .join("; "),
+      verdict: isConfirmed ? "confirmed" : "refuted",
+      reason: isConfirmed ? undefined : "a run stopped elsewhere than its 4-tuples say, or of another limit",
+      evidence: [
+        {
+          kind: "table",
+          title: "Predicted and reached",
+          columns: ["4-tuples", "asked", "predicted", "reached", "different source ports", "limit named"],
+          rows: rows.map(({ name, asked, predicted, reached, distinct, limit }) => [
+            name,
+            asked,
+            predicted,
+            reached,
+            distinct,
+            limit,
+          ]),
+        },
+      ],
+    };
+  },
+};
+
+async function drive(
+  context: LabContext,
+  args: readonly string[],
+): Promise<{ reached: number; distinct: number; result: CrowdResult; command: string }> {
+  const crowd = await gather(context, args);
+  const sights = [await look(context.place.client, PORT), await look(context.place.client, PORT + 1)];
+  const result = await crowd.end();
+  return {
+    reached: sights.reduce((sum, { outgoing }) => sum + outgoing, 0),
+    // The same ports towards both destinations are the point: the larger number is that of different ones.
+    distinct: Math.max(...sights.map((sight) => sight.sourcePorts)),
+    result,
+    command: crowd.command,
+  };
+}

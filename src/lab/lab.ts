@@ -1,0 +1,136 @@
+// The lab: makes the place, makes the experiments one after the other, and says what came of each. What is made is gone at the
+// end, however it ends.
+import { arch, availableParallelism, cpus, release, totalmem } from "node:os";
+import { AppError } from "../base/errors.js";
+import { readNofileLimit } from "../sys/rlimit.js";
+import { EXPERIMENTS } from "./catalog.js";
+import type { Experiment, LabContext } from "./experiment.js";
+import { openPlace, type Place } from "./place.js";
+import type { ExperimentResult, HostDescription, LabResult } from "./result.js";
+
+export interface LabOptions {
+  /** Experiments to make, by id; default all. */
+  readonly only?: readonly string[] | undefined;
+  /** Under a minute on two cores; default the whole of it, some minutes. */
+  readonly quick?: boolean | undefined;
+  /** Connections of the experiments with a crowd; default 100,000, quick 70,000. */
+  readonly connections?: number | undefined;
+  /** Over loopback even where network namespaces could be made. */
+  readonly loopback?: boolean | undefined;
+  /** Ends it: what is made is gone then. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Told while the lab is at work. */
+export interface LabEvents {
+  placed?(place: Place): void;
+  begun?(experiment: Experiment): void;
+  progress?(text: string): void;
+  ended?(result: ExperimentResult): void;
+}
+
+const CONNECTIONS = { quick: 70_000, full: 100_000 } as const;
+/** Explicit source ports of one address, some of them taken. */
+const PORTS_PER_ADDRESS = 64_000;
+const LEAST_ADDRESSES = 4;
+
+/**
+ * Makes the experiments.
+ *
+ * @param command the command line that asked for it, to be kept in the result
+ * @throws {AppError} E_OPTION for an experiment that there is not; E_SYSTEM when it was stopped
+ */
+export async function runLab(
+  options: LabOptions,
+  events: LabEvents = {},
+  command = "fourtuple lab",
+): Promise<LabResult> {
+  const experiments = choose(options.only);
+  const isQuick = options.quick ?? false;
+  const connections = options.connections ?? (isQuick ? CONNECTIONS.quick : CONNECTIONS.full);
+  const startedAt = new Date();
+  const startMs = performance.now();
+  const place = await openPlace({
+    ...(options.loopback !== undefined && { loopback: options.loopback }),
+    clientAddresses: Math.max(LEAST_ADDRESSES, Math.ceil(connections / PORTS_PER_ADDRESS)),
+  });
+  const stop = () => void place.close();
+  options.signal?.addEventListener("abort", stop, { once: true });
+  try {
+    events.placed?.(place);
+    const context: LabContext = { place, isQuick, connections, progress: (text) => events.progress?.(text) };
+    const results: ExperimentResult[] = [];
+    for (const experiment of experiments) {
+      if (options.signal?.aborted) throw new AppError("E_SYSTEM", "the lab was stopped");
+      events.begun?.(experiment);
+      const result = await make(experiment, context, options.signal);
+      results.push(result);
+      events.ended?.(result);
+    }
+    return {
+      kind: "lab",
+      version: 1,
+      startedAt: startedAt.toISOString(),
+      elapsedMs: performance.now() - startMs,
+      isQuick,
+      place: place.description,
+      host: describeHost(),
+      command,
+      experiments: results,
+    };
+  } finally {
+    options.signal?.removeEventListener("abort", stop);
+    await place.close();
+  }
+}
+
+function choose(only: readonly string[] | undefined): readonly Experiment[] {
+  if (only === undefined || only.length === 0) return EXPERIMENTS;
+  const ids = only.map((id) => id.toUpperCase());
+  const unknown = ids.find((id) => !EXPERIMENTS.some((experiment) => experiment.id === id));
+  if (unknown !== undefined) {
+    throw new AppError("E_OPTION", `there is no experiment "${unknown}"`, {
+      fix: `give one of ${EXPERIMENTS.map(({ id }) => id).join(", ")}`,
+    });
+  }
+  return EXPERIMENTS.filter(({ id }) => ids.includes(id));
+}
+
+async function make(
+  experiment: Experiment,
+  context: LabContext,
+  signal: AbortSignal | undefined,
+): Promise<ExperimentResult> {
+  const { id, title, claims, claim } = experiment;
+  const startMs = performance.now();
+  try {
+    const outcome = await experiment.run(context);
+    return { id, title, claims, claim, ...outcome, elapsedMs: performance.now() - startMs };
+  } catch (error) {
+    // What this host does not allow is an answer; a mistake of ours is none.
+    if (!(error instanceof AppError) || signal?.aborted) throw error;
+    return {
+      ...{ id, title, claims, claim },
+      setup: "-",
+      commands: [],
+      prediction: "-",
+      observed: "-",
+      verdict: "not possible here",
+      reason: error.message,
+      elapsedMs: performance.now() - startMs,
+      evidence: [],
+    };
+  }
+}
+
+function describeHost(): HostDescription {
+  return {
+    kernel: `Linux ${release()}`,
+    arch: arch(),
+    node: process.versions.node,
+    cpu: cpus()[0]?.model ?? "unknown",
+    cores: availableParallelism(),
+    memoryBytes: totalmem(),
+    nofileLimit: readNofileLimit().hard,
+  };
+}

@@ -1,0 +1,41 @@
+// What is seen of a port from inside a host: counts, some of the 4-tuples, the ports in use. Plain data: it comes out of a
+// process that runs there (look.ts).
+import { fileURLToPath } from "node:url";
+import type { FourTuple } from "../base/address.js";
+import type { TcpState } from "../ports/view.js";
+import type { Host } from "./host.js";
+
+export interface Look {
+  readonly port: number;
+  /** 4-tuples to tell of at most. */
+  readonly tuples: number;
+}
+
+export interface SeenField {
+  readonly ip: string;
+  readonly sockets: number;
+  /** Runs of ports in use, both ends included. */
+  readonly used: readonly (readonly [first: number, last: number])[];
+}
+
+export interface Sight {
+  readonly source: string;
+  /** Sockets by state, LISTEN aside, whichever end has the port. */
+  readonly states: Readonly<Partial<Record<TcpState, number>>>;
+  /** ESTABLISHED sockets with the port as their own: accepted. */
+  readonly incoming: number;
+  /** ESTABLISHED sockets towards the port: opened from here. */
+  readonly outgoing: number;
+  /** Different local ports of the sockets towards it. */
+  readonly sourcePorts: number;
+  readonly listeners: number;
+  readonly tuples: readonly FourTuple[];
+  readonly fields: readonly SeenField[];
+}
+
+/** Looks at a port from inside a host. */
+export async function look(host: Host, port: number, tuples = 0): Promise<Sight> {
+  const file = fileURLToPath(new URL("./look.js", import.meta.url));
+  const asked: Look = { port, tuples };
+  return JSON.parse(await host.exec(process.execPath, [file, JSON.stringify(asked)]));
+}

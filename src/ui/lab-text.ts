@@ -1,0 +1,95 @@
+// The lab as text: each experiment from its claim to its verdict, then a table of them all.
+import { formatCount, formatDuration } from "../base/units.js";
+import type { Evidence, ExperimentResult, LabPlace, LabResult, Verdict } from "../lab/result.js";
+import { type Paint, plain, type Tone } from "./paint.js";
+import { alignLabels } from "./table.js";
+
+const TONES: Record<Verdict, Tone> = { confirmed: "good", refuted: "bad", "not possible here": "accent" };
+/** Rows of a table that are printed; a report has them all. */
+const ROWS = 8;
+const WIDTH = 96;
+
+export function placeLine({ kind, reason, serverIp, clientIps }: LabPlace): string {
+  if (kind === "namespaces") {
+    return `two hosts in network namespaces, joined by a wire: server ${serverIp}, client ${clientIps}`;
+  }
+  return `over loopback, server ${serverIp}, client ${clientIps}${reason ? `: ${reason}` : ""}`;
+}
+
+export function experimentHeading({ id, title }: Pick<ExperimentResult, "id" | "title">, paint: Paint = plain): string {
+  return `\n${paint("bold", `${id}  ${title}`)}`;
+}
+
+/** Claim, prediction, observation, verdict, and the tables that prove it. */
+export function experimentText(result: ExperimentResult, paint: Paint = plain): string {
+  const { claims, claim, prediction, observed, verdict, reason, elapsedMs, evidence } = result;
+  const rows = [
+    ["claim", `${claim} (${claims.join(", ")})`],
+    ["predicted", prediction],
+    ["observed", observed],
+    ["verdict", `${paint(TONES[verdict], verdict)}${reason ? `: ${reason}` : ""} (${formatDuration(elapsedMs)})`],
+  ] as const;
+  return [
+    ...alignLabels(
+      rows.flatMap(([label, text]) => wrap(text).map((line, i) => [i === 0 ? label : "", line] as const)),
+      "  ",
+    ),
+    ...evidence.flatMap((it) => evidenceLines(it, paint)),
+  ].join("\n");
+}
+
+/** All verdicts in a table. */
+export function labSummary({ experiments, elapsedMs, place }: LabResult, paint: Paint = plain): string {
+  const count = (verdict: Verdict) => experiments.filter((experiment) => experiment.verdict === verdict).length;
+  const parts = (["confirmed", "refuted", "not possible here"] as const)
+    .filter((verdict) => count(verdict) > 0)
+    .map((verdict) => `${formatCount(count(verdict))} ${verdict}`);
+  const width = Math.max(...experiments.map(({ title }) => title.length));
+  return [
+    "",
+    paint("bold", `${parts.join(", ")}, in ${formatDuration(elapsedMs)} (${place.kind})`),
+    "",
+    ...experiments.map(
+      ({ id, title, claims, verdict }) =>
+        `  ${id}  ${title.padEnd(width)}  ${claims.join(", ").padEnd(10)}  ${paint(TONES[verdict], verdict)}`,
+    ),
+  ].join("\n");
+}
+
+/** Tables only: the rest is for a page. */
+function evidenceLines(evidence: Evidence, paint: Paint): string[] {
+  if (evidence.kind !== "table") return [];
+  const { title, columns, rows } = evidence;
+  const shown = rows.slice(0, ROWS);
+  const hidden = rows.length - shown.length;
+  const [header, ...lines] = alignCells([columns, ...shown]);
+  return [
+    "",
+    `  ${title}`,
+    paint("dim", header!),
+    ...lines,
+    ...(hidden > 0 ? [`    and ${formatCount(hidden)} more`] : []),
+  ];
+}
+
+/** Figures to the right, text to the left, the headings as what is below them. */
+function alignCells(rows: readonly (readonly (string | number)[])[]): string[] {
+  const texts = rows.map((row) => row.map((cell) => (typeof cell === "number" ? formatCount(cell) : cell)));
+  const widths = texts[0]!.map((_, column) => Math.max(...texts.map((row) => row[column]!.length)));
+  const isFigure = (column: number) => typeof rows.at(-1)![column] === "number";
+  return texts.map((row) => {
+    const cells = row.map((text, i) => (isFigure(i) ? text.padStart(widths[i]!) : text.padEnd(widths[i]!)));
+    return `    ${cells.join("  ").trimEnd()}`;
+  });
+}
+
+/** Breaks at words, so that lines stay readable; a word that is longer than a line stays whole. */
+function wrap(text: string): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(" ")) {
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + word.length < WIDTH) lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(word);
+  }
+  return lines;
+}

@@ -1,0 +1,63 @@
+// The lab as a whole: every claim tried on two hosts, its verdicts and figures out of its JSON, nothing left behind.
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import type { LabResult } from "../../src/lab/result.js";
+import { runCli, startCli } from "../support/process.js";
+import { until } from "../support/until.js";
+
+const SETTINGS = ["net/ipv4/ip_local_port_range", "net/ipv4/ip_local_reserved_ports", "net/core/somaxconn"];
+const settings = () => SETTINGS.map((name) => readFileSync(`/proc/sys/${name}`, "utf8"));
+const links = () => execFileSync("ip", ["-o", "link"], { encoding: "utf8" });
+/** Programs of the lab's: what it starts in its hosts, and what holds them. */
+const leftovers = () =>
+  execFileSync("ps", ["-eo", "args"], { encoding: "utf8" })
+    .split("\n")
+    .filter((line) => /10\.77\.0\.1:7777|lab\/look\.js/.test(line));
+
+describe("the lab", () => {
+  it("confirms every claim in a minute, and leaves nothing behind", { timeout: 180_000 }, async () => {
+    const before = [settings(), links()];
+    const { code, stdout, stderr } = await runCli(["lab", "--quick", "--json"], { deadlineMs: 170_000 });
+    const lab: LabResult = JSON.parse(stdout);
+    const verdicts = Object.fromEntries(lab.experiments.map(({ id, verdict, reason }) => [id, [verdict, reason]]));
+    expect(Object.keys(verdicts)).toEqual(["E1", "E2", "E3", "E4", "E5", "E6", "E7"]);
+    for (const [verdict, reason] of Object.values(verdicts)) expect(verdict, reason).toBe("confirmed");
+    expect([code, stderr]).toEqual([0, ""]);
+    const past = lab.experiments.find(({ id }) => id === "E2")!;
+    const counted = past.evidence.find((evidence) => evidence.kind === "table")!;
+    expect(counted).toMatchObject({
+      rows: [
+        ["server", 70_000, 1],
+        ["client", 70_000, expect.any(Number)],
+      ],
+    });
+    const map = past.evidence.find((evidence) => evidence.kind === "ports")!;
+    expect(map.fields.filter(({ host }) => host === "server").map(({ used }) => used)).toEqual([[[7777, 7777]]]);
+    for (const { commands, prediction, observed, evidence } of lab.experiments) {
+      expect(commands.length).toBeGreaterThan(0);
+      expect(prediction && observed).toBeTruthy();
+      expect(evidence.length).toBeGreaterThan(0);
+    }
+    expect([settings(), links()]).toEqual(before);
+    expect(leftovers()).toEqual([]);
+  });
+
+  it("is gone after Ctrl-C, and after SIGKILL", { timeout: 60_000 }, async () => {
+    for (const signal of ["SIGINT", "SIGKILL"] as const) {
+      const lab = startCli(["lab", "--quick", "--only", "E2"]);
+      await lab.prints(/E2 {2}Past/);
+      await until("its programs at work", leftovers, (lines) => lines.length > 0, 20_000);
+      lab.child.kill(signal);
+      const { code } = await lab.exited(20_000);
+      if (signal === "SIGINT") expect(code).toBe(130);
+      await until("nothing left", leftovers, (lines) => lines.length === 0, 20_000);
+    }
+  });
+
+  it("refuses an experiment that there is not", async () => {
+    const { code, stderr } = await runCli(["lab", "--only", "E9"]);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/no experiment "E9"[\s\S]*fix: give one of E1, E2/);
+  });
+});
