@@ -1,0 +1,36 @@
+// The two READMEs tell the same, and no page of the project leads nowhere.
+import { describe, expect, it } from "vitest";
+import { commandsIn, deadLinks, linksIn, pages, readPage } from "../support/markdown.js";
+
+const english = readPage("README.md");
+const chinese = readPage("README.zh-CN.md");
+
+describe("README.md and README.zh-CN.md", () => {
+  it("have the same code blocks, apart from comments", () => {
+    expect(commandsIn(english)).not.toEqual([]);
+    expect(commandsIn(chinese)).toEqual(commandsIn(english));
+  });
+
+  it("lead to each other from the top, and to the same pages", () => {
+    expect(linksIn(english)[0]).toBe("README.zh-CN.md");
+    expect(linksIn(chinese)[0]).toBe("README.md");
+    expect(linksIn(chinese).slice(1)).toEqual(linksIn(english).slice(1));
+  });
+});
+
+it.each(pages())("%s has no dead link", (page) => {
+  expect(deadLinks(page)).toEqual([]);
+});
+
+describe("code blocks are compared", () => {
+  const block = (code: string) => commandsIn(`text\n\n\`\`\`sh\n${code}\n\`\`\`\n`);
+
+  it("without comments and what aligns them", () => {
+    expect(block("a b   # one\n# alone\nc")).toEqual(block("a b # 一\n# 独\nc"));
+  });
+
+  it("with all else", () => {
+    expect(block("a -c 10k # one")).not.toEqual(block("a -c 100k # one"));
+    expect(block("a 'x#y'")).toEqual(["sh\na 'x#y'\n"]);
+  });
+});

@@ -1,0 +1,78 @@
+// The set-ups of docs/two-machines.md, as far as they can be checked without virtual machines and containers.
+import { spawnSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { parse } from "yaml";
+import { ROOT } from "../support/library.js";
+import { commandsIn, readPage } from "../support/markdown.js";
+import { hasProgram, startCli } from "../support/process.js";
+
+const read = (file: string) => readFileSync(`${ROOT}${file}`, "utf8");
+const page = readPage("docs/two-machines.md");
+const commands = commandsIn(page).join("\n");
+
+describe("compose.yaml", () => {
+  const { services, networks } = parse(read("compose.yaml"), { merge: true });
+
+  it("has the services that the page names, built from here, on a network without a way out", () => {
+    const named = [...commands.matchAll(/docker compose exec (?:--index \d )?(\w+)/g)].map(([, service]) => service!);
+    expect(new Set(named)).toEqual(new Set(Object.keys(services)));
+    for (const { build, networks: joined } of Object.values<typeof services.server>(services)) {
+      expect(existsSync(`${ROOT}${build.dockerfile}`)).toBe(true);
+      expect(joined).toEqual(["wire"]);
+    }
+    expect(networks.wire.internal).toBe(true);
+  });
+
+  it("has room in the server's descriptor table for all clients of the page", () => {
+    const perClient = [...commands.matchAll(/exec --index \d client .* -c (\d+)k/g)].map(([, count]) => Number(count));
+    const all = perClient.reduce((sum, count) => sum + count * 1000, 0);
+    expect(all).toBeGreaterThan(65_535);
+    expect(services.server.ulimits.nofile).toBeGreaterThan(all);
+  });
+
+  it("finds the server healthy by a command that does what it says", async () => {
+    const server = startCli(["serve", "127.0.0.1:0"]);
+    const [, port] = await server.prints(/^listening on [\d.]+:(\d+)$/m);
+    const [, , ...args]: string[] = services.server.healthcheck.test;
+    expect(args).toContain(`:${services.server.command[1].split(":")[1]}`);
+    const look = () => startCli(args.map((arg) => arg.replace(/^:\d+$/, `:${port}`))).exited();
+    expect((await look()).code).toBe(0);
+    await server.kill("SIGTERM");
+    expect((await look()).code).toBe(1);
+  });
+});
+
+describe("docker/Dockerfile", () => {
+  const dockerfile = read("docker/Dockerfile");
+
+  it("copies what is there and what .dockerignore lets through", () => {
+    const copies = [...dockerfile.matchAll(/^COPY (?!--from)(.+) \S+$/gm)].flatMap(([, files]) => files!.split(" "));
+    const passed = read("docker/Dockerfile.dockerignore").matchAll(/^!(.+)$/gm);
+    expect([...passed].map(([, file]) => file).sort()).toEqual([...copies].sort());
+    for (const file of copies) expect(existsSync(ROOT + file), file).toBe(true);
+  });
+});
+
+describe("Vagrantfile", () => {
+  const vagrantfile = read("Vagrantfile");
+
+  it("is Ruby", ({ skip }) => {
+    if (!hasProgram("ruby")) skip();
+    const { status, stderr } = spawnSync("ruby", ["-c", `${ROOT}Vagrantfile`], { encoding: "utf8" });
+    expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+  });
+
+  it("has the machines and addresses that the page names", () => {
+    const machines = [...vagrantfile.matchAll(/"(\w+)" => "([\d.]+)"/g)].map(([, name, ip]) => ({
+      name: name!,
+      ip: ip!,
+    }));
+    expect(machines.map(({ name }) => name)).toEqual(["server", "client"]);
+    for (const { name, ip } of machines) {
+      expect(page.replaceAll("\n", " ")).toContain(`\`${name}\`, ${ip}`);
+      expect(commands).toContain(`vagrant ssh ${name}`);
+    }
+    expect(commands).toContain(`fourtuple connect ${machines[0]!.ip}:7777`);
+  });
+});
