@@ -39,8 +39,12 @@ describe.skipIf(!canMakeNamespaces())("namespaces", () => {
       const lab = startLab({ prefix, env: { [MARK]: mark } });
       const { description, pids } = await openedBy(lab);
       expect(description.kind).toBe("namespaces");
-      // Itself, the server, the client, and the two that hold the namespaces.
-      expect(listProcessesWith(MARK, mark)).toHaveLength(5);
+      // Itself, the server, the client, a foreign program, and the two that hold the namespaces.
+      await until(
+        "all processes",
+        () => listProcessesWith(MARK, mark),
+        ({ length }) => length === 6,
+      );
       expect(readHost()).toEqual(before);
       for (const [i, pid] of pids.entries()) tieTo(pid, `tie${i}`);
       expect(listLinks()).toHaveLength(before.links.length + 2);
@@ -83,7 +87,11 @@ describe("loopback", () => {
     const mark = makeMark();
     const lab = startLab({ place: { loopback: true }, env: { [MARK]: mark } });
     await openedBy(lab);
-    expect(listProcessesWith(MARK, mark)).toHaveLength(3);
+    await until(
+      "all processes",
+      () => listProcessesWith(MARK, mark),
+      ({ length }) => length === 4,
+    );
     lab.child.kill(signal);
     await lab.exited();
     await until("the end of its processes", () => listProcessesWith(MARK, mark), isEmpty);

@@ -16,6 +16,8 @@ await new Promise((resolve, reject) => {
   connecting.result.then(({ stderr }) => reject(new Error(stderr)));
 });
 
+// A program that hears of nobody's end.
+place.client.exec("tail", ["-f", "/dev/null"]).catch(() => {});
 if (cut) await place.client.exec("ip", ["link", "set", place.client.device, "down"]);
 
 for (const signal of ["SIGTERM", "SIGINT"])
