@@ -8,6 +8,8 @@ import type { Host } from "../host.js";
 import { look } from "../sight.js";
 
 const CONNECTIONS = 50;
+/** A port for each case: what one leaves is not counted with the next. */
+const PORTS = { orderly: PORT + 2, killed: PORT + 3, vanished: PORT + 4 } as const;
 const POLL_MS = 50;
 const DEADLINE_MS = 5000;
 const WATCH_MS = { quick: 3000, full: 20_000 } as const;
@@ -64,13 +66,12 @@ export const halfOpen: Experiment = {
 
 /** The client closes first, with FIN: it has the TIME_WAITs. */
 async function orderlyEnd(context: LabContext): Promise<Row> {
-  const { server, crowd } = await meet(context, ["--close", "fin"]);
-  const before = await statesOf(context.place.client);
+  const { server, crowd } = await meet(context, PORTS.orderly, ["--close", "fin"]);
   await crowd.end();
-  const client = await reaches(context.place.client, "TIME_WAIT", (before.TIME_WAIT ?? 0) + CONNECTIONS);
-  const onServer = await statesOf(context.place.server);
+  const client = await reaches(context.place.client, PORTS.orderly, "TIME_WAIT");
+  const onServer = await statesOf(context.place.server, PORTS.orderly);
   await server.end();
-  const kept = (client.TIME_WAIT ?? 0) - (before.TIME_WAIT ?? 0);
+  const kept = client.TIME_WAIT ?? 0;
   return {
     what: "the client ends in order",
     predicted: `client: ${CONNECTIONS} TIME_WAIT, for ${TIME_WAIT_SECONDS} s; server: nothing`,
@@ -82,11 +83,11 @@ async function orderlyEnd(context: LabContext): Promise<Row> {
 
 /** The server is killed while the client is stopped: its sockets hear of it, the program does not. */
 async function killedServer(context: LabContext): Promise<Row> {
-  const { server, crowd } = await meet(context, []);
+  const { server, crowd } = await meet(context, PORTS.killed, []);
   await crowd.freeze();
   server.process.kill("SIGKILL");
-  const client = await reaches(context.place.client, "CLOSE_WAIT", CONNECTIONS);
-  const onServer = await statesOf(context.place.server);
+  const client = await reaches(context.place.client, PORTS.killed, "CLOSE_WAIT");
+  const onServer = await statesOf(context.place.server, PORTS.killed);
   crowd.thaw();
   await crowd.end();
   return {
@@ -106,13 +107,13 @@ async function vanishedClient(context: LabContext): Promise<Row> {
   if (place.description.kind === "loopback") {
     return { what, predicted, server: "not possible here", client: "not possible here", isAsPredicted: undefined };
   }
-  const { server, crowd } = await meet(context, []);
+  const { server, crowd } = await meet(context, PORTS.vanished, []);
   await place.client.exec("ip", ["link", "set", place.client.device, "down"]);
   crowd.process.kill("SIGKILL");
   await crowd.process.result;
   const watchMs = isQuick ? WATCH_MS.quick : WATCH_MS.full;
   await delay(watchMs);
-  const onServer = await statesOf(place.server);
+  const onServer = await statesOf(place.server, PORTS.vanished);
   await place.client.exec("ip", ["link", "set", place.client.device, "up"]);
   await server.end();
   return {
@@ -124,24 +125,24 @@ async function vanishedClient(context: LabContext): Promise<Row> {
   };
 }
 
-async function meet(context: LabContext, options: readonly string[]) {
+async function meet(context: LabContext, port: number, options: readonly string[]) {
   const { place } = context;
-  const at = `${place.description.serverIp}:${PORT}`;
+  const at = `${place.description.serverIp}:${port}`;
   const server = await startServer({ place }, at);
   const crowd = await gather(context, [at, "-c", String(CONNECTIONS), ...options]);
   return { server, crowd };
 }
 
-async function statesOf(host: Host): Promise<Partial<Record<TcpState, number>>> {
-  return (await look(host, PORT)).states;
+async function statesOf(host: Host, port: number): Promise<Partial<Record<TcpState, number>>> {
+  return (await look(host, port)).states;
 }
 
-/** Waits until a state has so many sockets, or the deadline has passed: then what there is. */
-async function reaches(host: Host, state: TcpState, count: number): Promise<Partial<Record<TcpState, number>>> {
+/** Waits until all of them are in a state, or the deadline has passed: then what there is. */
+async function reaches(host: Host, port: number, state: TcpState): Promise<Partial<Record<TcpState, number>>> {
   const deadlineMs = performance.now() + DEADLINE_MS;
   for (;;) {
-    const states = await statesOf(host);
-    if ((states[state] ?? 0) >= count || performance.now() > deadlineMs) return states;
+    const states = await statesOf(host, port);
+    if ((states[state] ?? 0) >= CONNECTIONS || performance.now() > deadlineMs) return states;
     await delay(POLL_MS);
   }
 }

@@ -96,7 +96,7 @@ async function grow(context: LabContext, at: string): Promise<{ samples: Sample[
   const sizes = Array.from({ length: STEPS }, (_, i) => (i + 1) * step);
   const stages = sizes.flatMap((size) => ["--stage", `${STEP_MS}ms:${size}`, "--stage", `${3 * SETTLE_MS}ms:${size}`]);
   const args = [at, ...stages, "--source-ip", place.description.clientIps];
-  const line = ["connect", ...args, "-T", "1s", "--authorized", "--json"];
+  const line = ["connect", ...args, "-T", "1s", "--close", "rst", "--authorized", "--json"];
   const client = place.client.run(line);
   const samples: Sample[] = [];
   const measured = new Set<number>();
