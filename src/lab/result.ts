@@ -1,0 +1,119 @@
+// What the lab came to: experiments with claim, prediction, observation, evidence and verdict. One plain object: the same for the
+// terminal, --json and the report.
+import type { LatencySummary } from "../engine/latency.js";
+
+export type Verdict = "confirmed" | "refuted" | "not possible here";
+
+/** The two ends of every connection: network namespaces joined by a veth pair, or loopback. */
+export interface LabPlace {
+  readonly kind: "namespaces" | "loopback";
+  /** Why it is loopback, when namespaces were not to be had. */
+  readonly reason: string | undefined;
+  readonly serverIp: string;
+  /** The client's source addresses, as the command line takes them. */
+  readonly clientIps: string;
+}
+
+export interface HostDescription {
+  readonly kernel: string;
+  readonly arch: string;
+  readonly node: string;
+  readonly cpu: string;
+  readonly cores: number;
+  readonly memoryBytes: number;
+  readonly nofileLimit: number;
+}
+
+/** A table of text and figures; figures are numbers so that a page can align them. */
+export interface TableEvidence {
+  readonly kind: "table";
+  readonly title: string;
+  readonly columns: readonly string[];
+  readonly rows: readonly (readonly (string | number)[])[];
+}
+
+/** Lines over a common horizontal axis. */
+export interface SeriesEvidence {
+  readonly kind: "series";
+  readonly title: string;
+  readonly x: { readonly name: string; readonly unit: string };
+  readonly y: { readonly name: string; readonly unit: string };
+  readonly lines: readonly { readonly name: string; readonly points: readonly (readonly [x: number, y: number])[] }[];
+}
+
+/** Points and the straight line through them: y = intercept + slope × x. */
+export interface FitEvidence {
+  readonly kind: "fit";
+  readonly title: string;
+  readonly x: { readonly name: string; readonly unit: string };
+  readonly y: { readonly name: string; readonly unit: string };
+  readonly points: readonly (readonly [x: number, y: number])[];
+  readonly slope: number;
+  readonly intercept: number;
+  /** Standard error of the slope. */
+  readonly slopeError: number;
+  /** Share of the variance that the line explains, 0 to 1. */
+  readonly r2: number;
+}
+
+export interface LatencyEvidence {
+  readonly kind: "latency";
+  readonly title: string;
+  readonly rows: readonly { readonly name: string; readonly summary: LatencySummary }[];
+}
+
+/** Which of an address's 65,536 ports are in use. */
+export interface PortsEvidence {
+  readonly kind: "ports";
+  readonly title: string;
+  readonly fields: readonly {
+    /** `server` or `client`, and its address. */
+    readonly host: string;
+    readonly ip: string;
+    readonly sockets: number;
+    /** Runs of ports in use, both ends included: [first, last]. */
+    readonly used: readonly (readonly [first: number, last: number])[];
+  }[];
+}
+
+/** What each limit allows, the binding one among them. */
+export interface CeilingEvidence {
+  readonly kind: "ceiling";
+  readonly title: string;
+  readonly wanted: number;
+  readonly limits: readonly { readonly name: string; readonly allows: number; readonly binds: boolean }[];
+}
+
+export type Evidence = TableEvidence | SeriesEvidence | FitEvidence | LatencyEvidence | PortsEvidence | CeilingEvidence;
+
+export interface ExperimentResult {
+  /** E1 to E7. */
+  readonly id: string;
+  readonly title: string;
+  /** Claims of the article that it is about: C1 to C7. */
+  readonly claims: readonly string[];
+  readonly claim: string;
+  readonly setup: string;
+  /** The commands that reproduce it, as one would type them. */
+  readonly commands: readonly string[];
+  readonly prediction: string;
+  readonly observed: string;
+  readonly verdict: Verdict;
+  /** Why it was refuted, or was not possible. */
+  readonly reason: string | undefined;
+  readonly elapsedMs: number;
+  readonly evidence: readonly Evidence[];
+}
+
+export interface LabResult {
+  readonly kind: "lab";
+  readonly version: 1;
+  readonly startedAt: string;
+  readonly elapsedMs: number;
+  readonly isQuick: boolean;
+  readonly place: LabPlace;
+  readonly host: HostDescription;
+  /** The command line that was run. */
+  readonly command: string;
+  readonly experiments: readonly ExperimentResult[];
+}
