@@ -1,4 +1,4 @@
-// Writes docs/schema/*.json, the JSON Schemas of results, out of the schemas in src/report/schema/: node scripts/write-schemas.mjs
+// Writes docs/schema/*.json, the JSON Schemas of results, out of the schemas in src/report/schema/: npm run schemas
 import { mkdirSync, writeFileSync } from "node:fs";
 import "./build-if-needed.mjs";
 
