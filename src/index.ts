@@ -1,9 +1,11 @@
 // The public API. The engine is loaded when it is first asked for, so that importing this is quick and possible anywhere.
 import type { ConnectOptions } from "./connect/options.js";
+import type { ConnectResult } from "./connect/result.js";
 import type { ConnectRun } from "./connect/run.js";
 import type { InspectedLimit } from "./doctor/inspect.js";
 import type { CapacityOptions } from "./doctor/options.js";
 import type { Prediction } from "./doctor/predict.js";
+import type { LabResult } from "./lab/result.js";
 import type { Pressure, PressureOptions } from "./ports/pressure.js";
 import type { SocketTable, SummaryOptions } from "./ports/summary.js";
 import type { ServeOptions } from "./serve/options.js";
@@ -13,7 +15,7 @@ export type { AddressRange, PortRange } from "./base/address.js";
 export { parseAddressRanges } from "./base/address.js";
 export { AppError, type ErrorCode } from "./base/errors.js";
 export type { ConnectOptions } from "./connect/options.js";
-export type { ConnectResult, ConnectSnapshot, FailureReport } from "./connect/result.js";
+export type { ConnectResult, ConnectSnapshot, FailureReport, RunSample } from "./connect/result.js";
 export type { ConnectEvents, ConnectRun } from "./connect/run.js";
 export type { Diagnosis, Finding, Suspect, Whose } from "./doctor/explain/diagnosis.js";
 export { explainRun } from "./doctor/explain/run.js";
@@ -26,6 +28,19 @@ export type { LimitRow, Prediction, Verdict } from "./doctor/predict.js";
 export type { LatencySummary } from "./engine/latency.js";
 export type { Counters, RunEvidence } from "./engine/run-evidence.js";
 export type { Stage } from "./engine/schedule.js";
+export type {
+  CeilingEvidence,
+  Evidence,
+  ExperimentResult,
+  FitEvidence,
+  HostDescription,
+  LabPlace,
+  LabResult,
+  LatencyEvidence,
+  PortsEvidence,
+  SeriesEvidence,
+  TableEvidence,
+} from "./lab/result.js";
 export type { PortPool, Pressure, PressureOptions, PressureRow } from "./ports/pressure.js";
 export type { SourceName } from "./ports/query.js";
 export type {
@@ -97,4 +112,14 @@ export async function predictCapacity(options?: CapacityOptions): Promise<Predic
 /** Every limit of this host as it is now, with what it caps, who shares it, how it is changed and where it is documented. */
 export async function inspectLimits(): Promise<InspectedLimit[]> {
   return (await import("./doctor/inspect.js")).inspectLimits();
+}
+
+/**
+ * Draws a result as one HTML page: the run over time, its latencies, the lab's verdicts and evidence. It opens without a
+ * network and without a script, in light and dark, and prints.
+ *
+ * @returns the page's text
+ */
+export async function renderReport(result: ConnectResult | LabResult): Promise<string> {
+  return (await import("./report/render.js")).render(result);
 }

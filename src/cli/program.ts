@@ -6,6 +6,7 @@ import { addDemo } from "./commands/demo.js";
 import { addDoctor } from "./commands/doctor.js";
 import { addLab } from "./commands/lab.js";
 import { addPorts } from "./commands/ports.js";
+import { addReport } from "./commands/report.js";
 import { addServe } from "./commands/serve.js";
 
 const EXAMPLES = `
@@ -16,6 +17,7 @@ Examples:
   fourtuple ports :7777                  who shares that port, in the kernel's own figures
   fourtuple doctor -c 1m                 whether this host can, and what stops it
   fourtuple lab --quick                  the claims about 65,535, tried on two hosts in a minute
+  fourtuple report run.json              a run's --json as a page to show
   fourtuple demo                         both at once, with the kernel's own count`;
 
 /**
@@ -33,14 +35,14 @@ export async function runProgram(args: readonly string[], version: string): Prom
     .configureHelp({ helpWidth: 100, optionDescription: ({ description }) => description })
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "Fatal error: ")) })
     .addHelpText("after", EXAMPLES);
-  for (const add of [addServe, addConnect, addPorts, addDoctor, addLab, addDemo] satisfies AddCommand[]) {
+  for (const add of [addServe, addConnect, addPorts, addDoctor, addLab, addReport, addDemo] satisfies AddCommand[]) {
     add(program, (code) => {
       exitCode = code;
     });
   }
   for (const command of program.commands)
     command.showHelpAfterError(`usage: fourtuple ${command.name()} ${command.usage()}`);
-  program.showHelpAfterError("usage: fourtuple <serve|connect|ports|doctor|lab|demo> [options]");
+  program.showHelpAfterError("usage: fourtuple <serve|connect|ports|doctor|lab|report|demo> [options]");
   if (args.length === 0) program.outputHelp();
   else await program.parseAsync(args, { from: "user" });
   return exitCode;

@@ -1,14 +1,18 @@
 // A run's result as it was printed by --json: one object, or the last line of a server's events.
 import { readFileSync } from "node:fs";
 import { AppError } from "../base/errors.js";
-import type { ConnectResult } from "../connect/result.js";
-import type { ServeResult } from "../serve/result.js";
+import { parseResult, type ResultKind, type Results } from "../report/schema/parse.js";
 
 /**
  * @param file a path, or `-` for standard input
- * @throws {AppError} E_OPTION when it cannot be read or holds no result
+ * @param kinds results that will do
+ * @throws {AppError} E_OPTION when it cannot be read, or holds no such result: the message names the field that is wrong
  */
-export function readResult(file: string): ConnectResult | ServeResult {
+export function readResult<K extends ResultKind>(file: string, kinds: readonly K[]): Results[K] {
+  return parseResult(readJson(file, kinds), kinds, name(file));
+}
+
+function readJson(file: string, kinds: readonly ResultKind[]): unknown {
   const text = readText(file);
   // A server prints an event a line, and its result as the last.
   const last = text.trim().split("\n").at(-1) ?? "";
@@ -20,7 +24,7 @@ export function readResult(file: string): ConnectResult | ServeResult {
     }
   }
   throw new AppError("E_OPTION", `${name(file)} is no JSON`, {
-    fix: "give what `fourtuple connect --json` or `fourtuple serve --json` printed",
+    fix: `give what ${kinds.map((kind) => `\`fourtuple ${kind} --json\``).join(" or ")} printed`,
   });
 }
 

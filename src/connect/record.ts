@@ -7,6 +7,7 @@ import type { LocalPeer } from "../ports/peer.js";
 import type { ConnectSettings } from "./options.js";
 import { COUNTER, type ConnectHistograms } from "./protocol.js";
 import type { ConnectResult } from "./result.js";
+import { Samples } from "./samples.js";
 import type { Targets } from "./targets.js";
 
 export interface RunRecord {
@@ -18,6 +19,7 @@ export interface RunRecord {
   rampMs: number;
   holdMs: number;
   closeMs: number;
+  readonly samples: Samples;
   /** The memory room that stopped the ramp. */
   memoryStop: MemoryRoom | undefined;
   /** stop() was called before the ramp's end. */
@@ -49,6 +51,7 @@ export function newRecord(): RunRecord {
     rampMs: 0,
     holdMs: 0,
     closeMs: 0,
+    samples: new Samples(),
     memoryStop: undefined,
     wasCutShort: false,
     kernel: undefined,

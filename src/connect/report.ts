@@ -61,6 +61,7 @@ export function makeResult(run: RunFacts, record: RunRecord): ConnectResult {
     rampMs: record.rampMs,
     holdMs: record.holdMs,
     closeMs: record.closeMs,
+    samples: record.samples.list(),
     ratePerSec: record.rampMs === 0 ? 0 : established / (record.rampMs / 1000),
     latency: {
       connect: summarizeLatency(histograms.connect),

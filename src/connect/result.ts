@@ -30,6 +30,16 @@ export interface ConnectSnapshot {
   readonly leftMs: number | undefined;
 }
 
+/** A moment in a finished run's course; the numbers are our own counters. */
+export interface RunSample {
+  /** Since the run's start, threads included. */
+  readonly elapsedMs: number;
+  readonly open: number;
+  /** ESTABLISHED until now, those that are closed again included. */
+  readonly established: number;
+  readonly failed: number;
+}
+
 export interface ConnectResult {
   readonly kind: "connect";
   readonly version: 1;
@@ -51,6 +61,8 @@ export interface ConnectResult {
   readonly rampMs: number;
   readonly holdMs: number;
   readonly closeMs: number;
+  /** The run's course from its start to its end, at most some 600 points; none in results of older versions. */
+  readonly samples: readonly RunSample[];
   /** ESTABLISHED per second of the ramp. */
   readonly ratePerSec: number;
   readonly latency: {

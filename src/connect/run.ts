@@ -19,7 +19,7 @@ import { COUNTER, type ConnectHistograms, type ConnectMessage, type ConnectPlan,
 import { type RampShape, shapeRamp, shareOf } from "./ramp.js";
 import { measureRamp, newRecord } from "./record.js";
 import { countInKernel, inspectServer, makeResult } from "./report.js";
-import type { ConnectResult, ConnectSnapshot } from "./result.js";
+import type { ConnectResult, ConnectSnapshot, RunSample } from "./result.js";
 import type { Targets } from "./targets.js";
 
 const PACE_MS = 5;
@@ -142,9 +142,11 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
     });
     this.#stopping.signal.addEventListener("abort", () => this.#rampEnded(), { once: true });
     const guard = setInterval(() => this.#guard(), RAMP_GUARD_MS);
+    this.#record.samples.mark(this.#sample());
     this.#pace();
     await ended;
     clearInterval(guard);
+    this.#record.samples.mark(this.#sample());
     Object.assign(this.#record, measureRamp(this.pool.memories, this.#startMs, this.#stopping.signal.aborted));
     this.#record.wasCutShort = this.#stopping.signal.aborted;
     if (this.#fault) throw this.#fault;
@@ -164,6 +166,7 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
     if (this.#isAnythingOpen())
       await delay(holdMs, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
     this.#record.holdMs = performance.now() - startMs;
+    this.#record.samples.mark(this.#sample());
     this.#record.kernel = await counted;
     await this.#noteEvidence();
     if (this.#fault) throw this.#fault;
@@ -185,6 +188,7 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
     await this.pool.stop();
     this.#stage = "closed";
     this.#record.closeMs = performance.now() - startMs;
+    this.#record.samples.mark(this.#sample());
     return makeResult(this, this.#record);
   }
 
@@ -223,9 +227,16 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
     }
   }
 
-  /** Looks after the host and the peer: stops the ramp at the memory floor, ends a run that has lost everything. */
+  #sample(): RunSample {
+    const { elapsedMs, open, established, failed } = this.snapshot();
+    return { elapsedMs, open, established, failed };
+  }
+
+  /** Notes the run's course, stops the ramp at the memory floor, ends a run that has lost everything. */
   #guard(): void {
-    this.#record.peakOpen = Math.max(this.#record.peakOpen, this.#sum(COUNTER.open));
+    const sample = this.#sample();
+    this.#record.peakOpen = Math.max(this.#record.peakOpen, sample.open);
+    this.#record.samples.add(sample);
     if (this.#stage === "ramp") {
       const room = readMemoryRoom();
       if (!isBelowFloor(room)) return;

@@ -25,7 +25,7 @@ export interface Layout {
 const MAX_SMALL = 24;
 /** Room at the left, where the port numbers of the large panel stand. */
 export const LEFT = 80;
-const RIGHT = 64;
+export const RIGHT = 64;
 /** Two pixels a port: the large panel. */
 export const HERO = 512;
 export const TOP = 196;
@@ -34,7 +34,8 @@ const GAP = 12;
 /** Address and count below a small panel. */
 const LABEL = 36;
 const LEGEND = 118;
-const FOOTER = 40;
+/** Where the source stands, at the bottom. */
+export const FOOTER = 40;
 
 /** Those fields for which there is a place in the picture. */
 export function drawnFields(fields: readonly MapField[]): readonly MapField[] {

@@ -6,7 +6,7 @@ export const PORT_MAP_STYLE = `
 .port-map{--paper:#fdfdfc;--panel:#f3f5f7;--range:#e7ebf0;--edge:#d3dae1;--ink:#161a1f;--muted:#66707c;
 --server:#e8590c;--halo:#ffa94d;--top:#1098ad;--bottom:#3b5bdb;
 font-family:Inter,"Segoe UI",system-ui,-apple-system,"Helvetica Neue",Arial,sans-serif;font-variant-numeric:tabular-nums}
-@media (prefers-color-scheme:dark){.port-map{--paper:#0d1014;--panel:#161b22;--range:#1f2630;--edge:#2c3540;
+@media screen and (prefers-color-scheme:dark){.port-map{--paper:#0d1014;--panel:#161b22;--range:#1f2630;--edge:#2c3540;
 --ink:#eef1f4;--muted:#8b96a3;--server:#ffb454;--halo:#ff922b;--top:#45d6e8;--bottom:#748ffc}}
 .port-map text{fill:var(--ink)}
 .port-map .where{fill:var(--muted);font-weight:400;letter-spacing:0}

@@ -2,10 +2,16 @@
 // rectangles in the paths of class "lit" is the number of ports in use, so the picture is evidence that can be counted.
 import { formatCount, plural } from "../base/units.js";
 import { countPorts, type MapField, type PortMap, SIDE } from "./port-field.js";
-import { type Layout, LEFT, layOut, TOP } from "./port-map-layout.js";
+import { FOOTER, type Layout, LEFT, layOut, RIGHT, TOP } from "./port-map-layout.js";
 import { HALO } from "./port-map-marks.js";
 import { drawPanel } from "./port-map-panel.js";
 import { escapeXml, PORT_MAP_STYLE } from "./port-map-style.js";
+
+/** What the pictures' colours refer to. */
+const DEFINITIONS = `<defs><linearGradient id="field" gradientUnits="userSpaceOnUse" x1="0" y1="0" x2="0" y2="${SIDE}"><stop class="top"/><stop class="bottom" offset="1"/></linearGradient>${HALO}</defs>`;
+
+/** For a page with several pictures: once, before the first. */
+export const PORT_MAP_DEFINITIONS = `<svg class="port-map" width="0" height="0" style="position:absolute" aria-hidden="true">${DEFINITIONS}</svg>`;
 
 /** @returns a file of its own; readable in light and dark */
 export function portMapSvg(map: PortMap): string {
@@ -14,20 +20,47 @@ export function portMapSvg(map: PortMap): string {
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" class="port-map" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" aria-labelledby="map-title map-caption">`,
     `<style>${PORT_MAP_STYLE}</style>`,
-    `<defs><linearGradient id="field" gradientUnits="userSpaceOnUse" x1="0" y1="0" x2="0" y2="${SIDE}"><stop class="top"/><stop class="bottom" offset="1"/></linearGradient>${HALO}</defs>`,
+    DEFINITIONS,
     `<rect class="paper" width="${width}" height="${height}"/>`,
     `<text id="map-title" class="title" x="${LEFT}" y="66">${escapeXml(map.title)}</text>`,
     `<text id="map-caption" class="caption muted" x="${LEFT}" y="94">${escapeXml(map.caption)}</text>`,
-    ...drawHeadings(map, layout),
-    ...(layout.hero ? [drawPanel(layout.hero, map, true)] : []),
-    ...layout.others.map((panel) => drawPanel(panel, map, false)),
-    ...drawMore(layout),
-    ...drawLegend(map, layout),
+    ...drawBody(map, layout),
     map.source === undefined
       ? ""
       : `<text class="tiny muted" x="${LEFT}" y="${layout.footerY}">Read from the kernel's socket table: ${escapeXml(map.source)}</text>`,
     "</svg>\n",
   ].join("\n");
+}
+
+/**
+ * Without title and caption, which the page has; as wide as its cells and their labels.
+ *
+ * @param id of the element on the page that names it
+ * @returns a picture for a page that has PORT_MAP_STYLE and PORT_MAP_DEFINITIONS
+ */
+export function portMapFigure(map: PortMap, labelledBy: string): string {
+  const layout = layOut(map.fields, map.omittedAddresses);
+  const [x, y] = [LEFT - EDGE_LABELS, TOP - HEADINGS];
+  const box = `${x} ${y} ${layout.width - x - RIGHT} ${layout.height - y - FOOTER}`;
+  return [
+    `<svg class="port-map" viewBox="${box}" role="img" aria-labelledby="${labelledBy}">`,
+    ...drawBody(map, layout),
+    "</svg>",
+  ].join("\n");
+}
+
+/** Room that a figure keeps beside and above the cells, for port numbers and headings. */
+const EDGE_LABELS = 46;
+const HEADINGS = 60;
+
+function drawBody(map: PortMap, layout: Layout): string[] {
+  return [
+    ...drawHeadings(map, layout),
+    ...(layout.hero ? [drawPanel(layout.hero, map, true)] : []),
+    ...layout.others.map((panel) => drawPanel(panel, map, false)),
+    ...drawMore(layout),
+    ...drawLegend(map, layout),
+  ];
 }
 
 /** The two figures that tell the story: the ports spent on either side. */

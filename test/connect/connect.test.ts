@@ -56,6 +56,23 @@ describe("one connection", () => {
 });
 
 describe("many connections", () => {
+  it("have a course: from none, over all of them, to none", async () => {
+    const server = await startServer();
+    const run = await startClient({
+      to: `${server.address.ip}:${server.address.port}`,
+      connections: 500,
+      connectRatePerSec: 1000,
+      durationMs: 300,
+    });
+    const { samples } = await within("the end", run.done);
+    expect(samples[0]).toMatchObject({ open: 0, established: 0, failed: 0 });
+    expect(samples.at(-1)).toMatchObject({ open: 0, established: 500, failed: 0 });
+    expect(samples.some(({ open }) => open > 0 && open < 500)).toBe(true);
+    expect(samples.filter(({ open }) => open === 500).length).toBeGreaterThanOrEqual(2);
+    const times = samples.map(({ elapsedMs }) => elapsedMs);
+    expect(times).toEqual([...times].sort((a, b) => a - b));
+  });
+
   it("are 2,000 in the kernel's table, and none when it is over", async () => {
     const host = ownAddress();
     const port = ownPort();

@@ -1,14 +1,12 @@
 // The page of the port map as a person sees it: opened in Chromium, in both colour schemes, its pixels looked at.
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { cellsOf, type PortMap } from "../../src/report/port-field.js";
 import { portMapHtml } from "../../src/report/port-map-html.js";
-
-const CHROMIUM = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(existsSync);
-if (!CHROMIUM) console.warn("skipped: chromium is not installed (apt-get install chromium to run these tests)");
+import { CHROMIUM, launchChromium, openFile } from "../support/chromium.js";
 
 const MAP: PortMap = {
   title: "64,512 connections, one port",
@@ -34,25 +32,14 @@ describe.skipIf(!CHROMIUM)("the page in Chromium", () => {
 
   beforeAll(async () => {
     writeFileSync(file, portMapHtml(MAP));
-    const { chromium } = await import("playwright-core");
-    browser = await chromium.launch({ executablePath: CHROMIUM!, args: ["--no-sandbox"] });
+    browser = await launchChromium();
   });
   afterAll(async () => {
     await browser?.close();
     rmSync(directory, { recursive: true });
   });
 
-  async function open(colorScheme: "light" | "dark") {
-    const page = await browser.newPage({ colorScheme, viewport: { width: 1300, height: 960 } });
-    const complaints: string[] = [];
-    page.on("console", (message) => complaints.push(message.text()));
-    page.on("pageerror", (error) => complaints.push(error.message));
-    page.on("request", (request) => {
-      if (!request.url().startsWith("file:")) complaints.push(`asked for ${request.url()}`);
-    });
-    await page.goto(`file://${file}`);
-    return { page, complaints };
-  }
+  const open = (scheme: "light" | "dark") => openFile(browser, file, scheme);
 
   it.each(["light", "dark"] as const)("draws every cell, without a complaint, in %s", async (scheme) => {
     const { page, complaints } = await open(scheme);

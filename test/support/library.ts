@@ -8,5 +8,13 @@ export const LIBRARY_FILE = `${ROOT}dist/index.js`;
 
 if (!existsSync(LIBRARY_FILE)) throw new Error("dist/ is not built: run the tests by `npm test`, which builds first");
 
-export const { connect, serve, explainRun, inspectLimits, predictCapacity, AppError, parseAddressRanges } =
-  (await import(/* @vite-ignore */ pathToFileURL(LIBRARY_FILE).href)) as typeof Library;
+export const {
+  connect,
+  serve,
+  explainRun,
+  inspectLimits,
+  predictCapacity,
+  renderReport,
+  AppError,
+  parseAddressRanges,
+} = (await import(/* @vite-ignore */ pathToFileURL(LIBRARY_FILE).href)) as typeof Library;

@@ -35,6 +35,7 @@ export function connectResult({ evidence, ...changed }: Changed = {}): ConnectRe
     rampMs: 1,
     holdMs: 1,
     closeMs: 1,
+    samples: [],
     ratePerSec: 1,
     latency: { connect: LATENCY, firstByte: LATENCY, roundTrip: LATENCY },
     traffic: { sentBytes: 0, receivedBytes: 0, sentMessages: 0, answeredMessages: 0, blockedMessages: 0 },

@@ -105,7 +105,7 @@ async function explain(file: string, { json }: Options): Promise<number> {
   const { readResult } = await import("../result-file.js");
   const { explainRun } = await import("../../doctor/explain/run.js");
   const { diagnosisText } = await import("../../ui/diagnosis-text.js");
-  const diagnosis = explainRun(readResult(file));
+  const diagnosis = explainRun(readResult(file, ["connect", "serve"]));
   process.stdout.write(`${json ? JSON.stringify(diagnosis) : diagnosisText(diagnosis, paintFor(process.stdout))}\n`);
   return diagnosis.outcome === "met" ? 0 : 1;
 }

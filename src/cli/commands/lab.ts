@@ -4,6 +4,7 @@ import { openLive } from "../../ui/live.js";
 import { paintFor } from "../../ui/paint.js";
 import type { AddCommand } from "../add-command.js";
 import { countFor } from "../parse.js";
+import { save } from "../save.js";
 import { Interrupted } from "../supervise.js";
 
 interface Options {
@@ -11,6 +12,7 @@ interface Options {
   readonly quick?: boolean;
   readonly connections?: number;
   readonly loopback?: boolean;
+  readonly report?: string;
   readonly json?: boolean;
 }
 
@@ -18,7 +20,8 @@ const EXAMPLES = `
 Examples:
   fourtuple lab --quick               the seven experiments in less than a minute
   fourtuple lab --only E2 -c 1m       a million connections on one port
-  fourtuple lab --json > lab.json     everything that was seen, for a report`;
+  fourtuple lab --report lab.html     and a page to show
+  fourtuple lab --json > lab.json     everything that was seen: fourtuple report lab.json`;
 
 export const addLab: AddCommand = (program, finish) => {
   program
@@ -32,6 +35,7 @@ export const addLab: AddCommand = (program, finish) => {
     .option("--quick", "smaller crowds: under a minute, still past 65,535")
     .option("-c, --connections <count>", "of the large crowd (default: 100k, quick 70k)", countFor("--connections"))
     .option("--loopback", "on this host alone, without namespaces")
+    .option("--report <file>", "write it as one HTML page, too")
     .option("--json", "one JSON object")
     .addHelpText("after", EXAMPLES)
     .action(async (options: Options) => {
@@ -39,7 +43,7 @@ export const addLab: AddCommand = (program, finish) => {
     });
 };
 
-async function lab({ json, ...options }: Options): Promise<number> {
+async function lab({ json, report, ...options }: Options): Promise<number> {
   const { runLab } = await import("../../lab/lab.js");
   const { experimentHeading, experimentText, labSummary, placeLine } = await import("../../ui/lab-text.js");
   const paint = paintFor(process.stdout);
@@ -65,6 +69,11 @@ async function lab({ json, ...options }: Options): Promise<number> {
     );
     if (json) process.stdout.write(`${JSON.stringify(result)}\n`);
     else print(labSummary(result, paint));
+    if (report !== undefined) {
+      const { render } = await import("../../report/render.js");
+      save(report, render(result));
+      if (!json) print(`\n${report}: the whole of it as a page`);
+    }
     return result.experiments.every(({ verdict }) => verdict !== "refuted") ? 0 : 1;
   } catch (error) {
     throw stopping.signal.aborted ? stopping.signal.reason : error;

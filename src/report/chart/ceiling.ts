@@ -1,0 +1,76 @@
+// What each limit allows, as bars on a log axis, the lowest first; the one that binds and what was wanted are marked.
+import * as Plot from "@observablehq/plot";
+import { formatCount } from "../../base/units.js";
+import type { CeilingEvidence } from "../../lab/result.js";
+import { html, type Markup } from "../markup.js";
+import { drawChart } from "./draw.js";
+import { logDomain, powersOfTen } from "./scale.js";
+
+const ROW_HEIGHT = 42;
+const LETTER = 7.4;
+
+export function drawCeiling(id: string, { title, wanted, limits }: CeilingEvidence): Markup {
+  if (limits.length === 0) return html`<p class="muted">No limit was found.</p>`;
+  const rows = [...limits]
+    .sort((a, b) => a.allows - b.allows)
+    .map((limit, index) => ({ ...limit, row: String(index) }));
+  const allowed = rows.map(({ allows }) => allows);
+  // A decade below the lowest, so that its bar has a length.
+  const domain = logDomain([...allowed, wanted, Math.min(...allowed) / 10]);
+  const from = domain[0];
+  const bars = rows.map((row) => ({ ...row, end: Math.max(row.allows, from), figure: formatCount(row.allows) }));
+  const binding = bars.filter(({ binds }) => binds);
+  const others = bars.filter(({ binds }) => !binds);
+  const bar = { y: "row", x1: from, x2: "end", insetTop: 22, insetBottom: 9, rx: 2 };
+  const name = { y: "row", frameAnchor: "left", text: "name", dx: 2, dy: -8 } as const;
+  const figure = { y: "row", x: "end", text: "figure", textAnchor: "start", dx: 8, dy: 7 } as const;
+  const halo = { stroke: "var(--paper)", strokeWidth: 5 };
+  const middle = Math.sqrt(from * domain[1]);
+  const anchor = wanted > middle ? "end" : "start";
+  const target = wanted > 0 ? [{ at: wanted, name: `wanted: ${formatCount(wanted)}` }] : [];
+  const chart = drawChart(
+    { id, title, description: describe(wanted, limits) },
+    {
+      height: 84 + rows.length * ROW_HEIGHT,
+      marginTop: 30,
+      marginLeft: 12,
+      marginRight: Math.max(...bars.map((row) => row.figure.length)) * LETTER + 22,
+      marginBottom: 46,
+      x: {
+        type: "log",
+        domain,
+        ticks: powersOfTen(domain),
+        tickFormat: "~s",
+        grid: true,
+        label: "connections that each limit allows (log axis)",
+        labelArrow: "none",
+      },
+      y: { type: "band", domain: rows.map(({ row }) => row), axis: null },
+      marks: [
+        Plot.barX(others, { ...bar, fill: "var(--bar)" }),
+        Plot.barX(binding, { ...bar, fill: "var(--server)" }),
+        Plot.ruleX(target, { x: "at", stroke: "var(--ink)", strokeDasharray: "3 4" }),
+        Plot.text(target, { x: "at", text: "name", frameAnchor: "top", dy: -18, fontWeight: 600, textAnchor: anchor }),
+        Plot.text(others, { ...name, ...halo, fill: "var(--ink)" }),
+        Plot.text(binding, {
+          ...name,
+          ...halo,
+          text: ({ name: text }) => `${text} — binds`,
+          fill: "var(--server-text)",
+          fontWeight: 640,
+        }),
+        Plot.text(others, { ...figure, ...halo, fill: "var(--muted)" }),
+        Plot.text(binding, { ...figure, ...halo, fill: "var(--server-text)", fontWeight: 640 }),
+      ],
+    },
+  );
+  return html`<ul class="legend"><li><i class="key box binding"></i>the limit that binds</li><li><i class="key box other"></i>limits behind it</li></ul>
+${chart}`;
+}
+
+function describe(wanted: number, limits: CeilingEvidence["limits"]): string {
+  const each = limits.map(
+    ({ name, allows, binds }) => `${name} allows ${formatCount(allows)}${binds ? " and binds" : ""}`,
+  );
+  return `${formatCount(wanted)} are wanted. ${each.join("; ")}.`;
+}

@@ -1,0 +1,182 @@
+// The report of a client's run: what came of it, why not more, its course over time, its latencies, the kernel's figures.
+import { formatBytes, formatCount, formatDuration, plural } from "../base/units.js";
+import type { ConnectResult, FailureReport } from "../connect/result.js";
+import type { Finding } from "../doctor/explain/diagnosis.js";
+import { explainRun } from "../doctor/explain/run.js";
+import type { LatencyEvidence } from "../lab/result.js";
+import { drawLatency } from "./chart/latency.js";
+import { drawSeries } from "./chart/series.js";
+import { courseOf, momentsOf, rateOf } from "./connect-course.js";
+import { drawTable, figure } from "./evidence.js";
+import { html, type Markup } from "./markup.js";
+import { facts, page, sayTime, tiles } from "./page.js";
+
+/** Below this many connections, the threads' own memory is most of what is measured. */
+const WORTH_MEASURING = 10_000;
+const MAX_DESTINATIONS = 3;
+
+export function connectPage(result: ConnectResult): string {
+  const title = headline(result);
+  return page(
+    `${title} · fourtuple connect`,
+    html`<header>
+<p class="eyebrow">fourtuple connect · ${sayTime(result.startedAt)}</p>
+<h1>${title}</h1>
+<p class="lead">To ${destinations(result)}, from ${plural(result.plan.sourceAddresses, "source address", "source addresses")}. ${kernelCount(result)}</p>
+${keyFigures(result)}
+</header>
+${why(result)}
+${course(result)}
+${latency(result)}
+${failures(result)}
+${figures(result)}
+${reproduce(result)}
+<footer>Drawn by fourtuple from the run's result, format version ${result.version}. Every figure is in that result.</footer>`,
+  );
+}
+
+function headline({ isTargetMet, asked, established, lost }: ConnectResult): string {
+  if (isTargetMet) return `${plural(established, "connection")}, all that were asked for`;
+  const losses = lost > 0 ? `, ${formatCount(lost)} lost while held` : "";
+  return `${formatCount(established)} of ${plural(asked, "connection")}${losses}`;
+}
+
+function destinations({ destinations: all }: ConnectResult): string {
+  const named = all.slice(0, MAX_DESTINATIONS).join(", ");
+  return all.length > MAX_DESTINATIONS ? `${named} and ${formatCount(all.length - MAX_DESTINATIONS)} more` : named;
+}
+
+function kernelCount({ kernel }: ConnectResult): string {
+  if (!kernel) return "The kernel was not asked: the run was stopped before all were open.";
+  const { outgoing, incoming, source } = kernel;
+  const there = incoming > 0 ? `, ${formatCount(incoming)} at the server's end` : "";
+  const seen = incoming === outgoing ? " at both ends" : there;
+  return `The kernel's own table had ${formatCount(outgoing)} ESTABLISHED${seen} (${source}).`;
+}
+
+function keyFigures({
+  established,
+  asked,
+  peakOpen,
+  ratePerSec,
+  rampMs,
+  holdMs,
+  memory,
+  latency: { connect },
+}: ConnectResult) {
+  const bytes = (value: number) => (established < WORTH_MEASURING ? "–" : formatBytes(Math.max(0, value)));
+  const ends = memory.kernelEnds === "both" ? "both ends" : "this end";
+  return tiles([
+    ["ESTABLISHED", formatCount(established), `of ${formatCount(asked)} asked`],
+    ["Open at once", formatCount(peakOpen), `held ${formatDuration(holdMs)}`],
+    ["Rate", `${formatCount(ratePerSec)}/s`, `over ${formatDuration(rampMs)}`],
+    [
+      "Connect, median",
+      connect.count > 0 ? formatDuration(connect.p50Us / 1000) : "–",
+      connect.count > 0 ? `p99 ${formatDuration(connect.p99Us / 1000)}` : undefined,
+    ],
+    [
+      "Kernel memory",
+      bytes(memory.kernelBytesPerConnection),
+      established < WORTH_MEASURING ? "too few to measure" : `per connection, ${ends}`,
+    ],
+  ]);
+}
+
+function why(result: ConnectResult): Markup | undefined {
+  const { finding, suspects, notes } = explainRun(result);
+  if (!finding && suspects.length === 0 && notes.length === 0) return undefined;
+  const found = finding ? [finding] : suspects;
+  return html`<section aria-labelledby="why"><h2 id="why">${finding ? "What stopped it" : suspects.length > 0 ? "What may have stopped it" : "Worth knowing"}</h2>
+${found.map(describeFinding)}
+${notes.map((note) => html`<p>${note}</p>`)}</section>`;
+}
+
+function describeFinding({ limit, whose, meaning, fix, evidence }: Finding): Markup {
+  return html`<dl class="argument"><dt>Limit</dt><dd class="observed">${limit}, on ${whose === "the peer" ? "the peer's side" : whose}</dd>
+<dt>Meaning</dt><dd>${meaning}</dd>
+${evidence.length > 0 ? html`<dt>Evidence</dt>` : undefined}${evidence.map((fact) => html`<dd>${fact}</dd>`)}
+<dt>Fix</dt><dd>${fix}</dd></dl>`;
+}
+
+function course(result: ConnectResult): Markup | undefined {
+  if (result.samples.length < 2) return undefined;
+  const moments = momentsOf(result);
+  const connections = courseOf(result);
+  const rate = rateOf(result);
+  return html`<section aria-labelledby="course"><h2 id="course">The run over time</h2>
+${figure(connections.title, drawSeries("connections", connections, { moments }))}
+${figure(rate.title, drawSeries("rate", rate, { isStepped: true }))}</section>`;
+}
+
+function latency({ latency: { connect, firstByte, roundTrip } }: ConnectResult): Markup | undefined {
+  const rows: LatencyEvidence["rows"] = [
+    { name: "connect", summary: connect },
+    { name: "first byte", summary: firstByte },
+    { name: "round trip", summary: roundTrip },
+  ].filter(({ summary }) => summary.count > 0);
+  if (rows.length === 0) return undefined;
+  const title = "Distribution by percentiles";
+  return html`<section aria-labelledby="latency"><h2 id="latency">Latency</h2>
+${figure(title, drawLatency("latency-chart", { kind: "latency", title, rows }))}</section>`;
+}
+
+function failures({ failures: failed, losses }: ConnectResult): Markup | undefined {
+  const all: readonly FailureReport[] = [...failed, ...losses];
+  if (all.length === 0) return undefined;
+  const rows = all.map(({ phase, errno, count }) => [phase, errno, count]);
+  return html`<section aria-labelledby="failures"><h2 id="failures">Failures</h2>
+${drawTable({ title: "By step and errno", columns: ["step", "errno", "connections"], rows })}</section>`;
+}
+
+function figures(result: ConnectResult): Markup {
+  const { plan, traffic, threads, hasPrivateTables, nofileLimit, setupMs, rampMs, holdMs, closeMs, memory, evidence } =
+    result;
+  const ports = plan.sourcePorts === "kernel" ? "ports chosen by the kernel" : `ports ${plan.sourcePorts}`;
+  const { risen, settings, gauges } = evidence;
+  const noted = [...named("rose by", risen), ...named("setting", settings), ...named("at the end", gauges)];
+  return html`<section aria-labelledby="figures"><h2 id="figures">The host and the run</h2>
+${facts([
+  [
+    "4-tuples",
+    `${formatCount(plan.tuplesAvailable)}: ${plural(plan.sourceAddresses, "address", "addresses")} × ${ports} × ${plural(result.destinations.length, "destination")}`,
+  ],
+  ["Taken, passed over", plan.tuplesSkipped > 0 ? formatCount(plan.tuplesSkipped) : undefined],
+  [
+    "Threads",
+    `${formatCount(threads)}, ${hasPrivateTables ? "each with its own" : "sharing one"} table of ${formatCount(nofileLimit)} descriptors`,
+  ],
+  [
+    "Time",
+    `set-up ${formatDuration(setupMs)}, opening ${formatDuration(rampMs)}, held ${formatDuration(holdMs)}, closing ${formatDuration(closeMs)}`,
+  ],
+  [
+    "User memory",
+    result.established < WORTH_MEASURING
+      ? undefined
+      : `${formatBytes(Math.max(0, memory.userBytesPerConnection))} per connection`,
+  ],
+  ["Traffic", `${formatBytes(traffic.sentBytes)} sent, ${formatBytes(traffic.receivedBytes)} received`],
+  [
+    "Messages",
+    traffic.sentMessages > 0
+      ? `${formatCount(traffic.sentMessages)} sent, ${formatCount(traffic.answeredMessages)} answered, ${formatCount(traffic.blockedMessages)} blocked`
+      : undefined,
+  ],
+])}
+${noted.length > 0 ? drawTable({ title: "What the kernel said", columns: ["", "name", "value"], rows: noted }) : undefined}</section>`;
+}
+
+function named(what: string, values: Readonly<Record<string, number>>): (readonly [string, string, number])[] {
+  return Object.entries(values).map(([name, value]) => [what, name, value] as const);
+}
+
+/** The result does not have the command line; this is what it can be told from. */
+function reproduce({ destinations: all, asked, holdMs, plan }: ConnectResult): Markup {
+  const ports = plan.sourcePorts === "kernel" ? "kernel" : plan.sourcePorts.replaceAll(",", "");
+  const command = `fourtuple connect ${all.join(" ")} -c ${asked} -T ${Math.max(1, Math.round(holdMs / 1000))}s --source-port ${ports} --json`;
+  return html`<section aria-labelledby="reproduce"><h2 id="reproduce">Reproduce</h2>
+<p class="muted">As far as the result tells: rates, stages and messages are not in it.</p>
+<pre>${command} &gt; run.json
+fourtuple report run.json</pre></section>`;
+}

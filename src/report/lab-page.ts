@@ -1,0 +1,110 @@
+// The lab's report: the verdicts at a glance, then each experiment as claim, prediction, observation and evidence.
+import { formatBytes, formatCount, formatDuration, plural } from "../base/units.js";
+import type { ExperimentResult, LabResult, Verdict } from "../lab/result.js";
+import { drawEvidence } from "./evidence.js";
+import { html, Markup } from "./markup.js";
+import { facts, page, sayTime } from "./page.js";
+
+const MARKS: Record<Verdict, readonly [sign: string, className: string]> = {
+  confirmed: ["✓", "confirmed"],
+  refuted: ["✗", "refuted"],
+  "not possible here": ["–", "impossible"],
+};
+
+const OBSERVED = new Markup(' class="observed"');
+
+export function labPage(result: LabResult): string {
+  const title = headline(result.experiments);
+  return page(
+    `${title} · fourtuple lab`,
+    html`<header>
+<p class="eyebrow">fourtuple lab · ${sayTime(result.startedAt)}${result.isQuick ? " · quick" : ""}</p>
+<h1>${title}</h1>
+<p class="lead">${lead(result)}</p>
+</header>
+${verdicts(result.experiments)}
+${result.experiments.map(experiment)}
+${host(result)}
+<footer>Drawn by fourtuple from the lab's result, format version ${result.version}. Every figure is in that result.</footer>`,
+  );
+}
+
+function headline(experiments: readonly ExperimentResult[]): string {
+  const count = (verdict: Verdict) => experiments.filter((each) => each.verdict === verdict).length;
+  const confirmed = count("confirmed");
+  const all = plural(experiments.length, "experiment");
+  const others = (["refuted", "not possible here"] as const)
+    .filter((verdict) => count(verdict) > 0)
+    .map((verdict) => `${count(verdict)} ${verdict}`);
+  if (others.length === 0) return `${all}, ${experiments.length === 1 ? "" : "all "}confirmed`;
+  return `${formatCount(confirmed)} of ${all} confirmed, ${others.join(", ")}`;
+}
+
+function lead({ place, elapsedMs, experiments }: LabResult): string {
+  const proof = experiments.find(({ id, verdict }) => id === "E2" && verdict === "confirmed");
+  const where = place.kind === "namespaces" ? "Two hosts in network namespaces" : "Both ends on loopback";
+  return `${proof ? `${sentence(proof.observed)} ` : ""}${where}, ${formatDuration(elapsedMs)} in all.`;
+}
+
+function sentence(text: string): string {
+  return /[.!?]$/.test(text) ? text : `${text}.`;
+}
+
+function verdicts(experiments: readonly ExperimentResult[]): Markup {
+  return html`<section aria-labelledby="verdicts"><h2 id="verdicts">Verdicts</h2>
+<div class="scroll"><table><caption class="hidden">Every experiment with its verdict</caption>
+<thead><tr><th scope="col">Experiment</th><th scope="col">Claim and observation</th><th scope="col">Claims</th><th scope="col">Verdict</th><th scope="col" class="number">Took</th></tr></thead>
+<tbody>${experiments.map(
+    ({
+      id,
+      title,
+      claim,
+      claims,
+      observed,
+      verdict,
+      elapsedMs,
+    }) => html`<tr><th scope="row"><a href="#${id}">${id} ${title}</a></th>
+<td><span class="claim">${claim}</span>${observed}</td><td>${claims.join(", ")}</td><td>${mark(verdict)}</td><td class="number">${formatDuration(elapsedMs)}</td></tr>
+`,
+  )}</tbody></table></div></section>`;
+}
+
+function experiment(result: ExperimentResult): Markup {
+  const { id, title, claims, claim, setup, prediction, observed, verdict, reason, commands, evidence } = result;
+  const rows = [
+    ["Claim", claims.length > 0 ? `${claim} (${claims.join(", ")})` : claim],
+    ["Set-up", setup],
+    ["Prediction", prediction],
+    ["Observed", observed],
+    [verdict === "confirmed" ? "Note" : "Why", reason],
+  ].filter(([, text]) => text !== undefined && text !== "");
+  return html`<section id="${id}" aria-labelledby="${id}-heading">
+<div class="heading"><h2 id="${id}-heading"><span class="id">${id}</span> ${title}</h2>${mark(verdict)}</div>
+<dl class="argument">${rows.map(([name, text]) => html`<dt>${name}</dt><dd${name === "Observed" ? OBSERVED : undefined}>${text}</dd>\n`)}</dl>
+${evidence.map((each, index) => drawEvidence(each, `${id}-${index + 1}`))}
+${commands.length > 0 ? html`<div class="commands"><h3>Reproduce</h3><pre>${commands.join("\n")}</pre></div>` : undefined}
+</section>`;
+}
+
+function mark(verdict: Verdict): Markup {
+  const [sign, className] = MARKS[verdict];
+  return html`<span class="verdict ${className}"><span aria-hidden="true">${sign}</span> ${verdict}</span>`;
+}
+
+function host({ host, place, command, startedAt, elapsedMs }: LabResult): Markup {
+  const { kernel, arch, node, cpu, cores, memoryBytes, nofileLimit } = host;
+  return html`<section aria-labelledby="host"><h2 id="host">The host</h2>
+${facts([
+  ["Kernel", `${kernel}, ${arch}`],
+  ["Processor", `${cpu}, ${plural(cores, "core")}`],
+  ["Memory", formatBytes(memoryBytes)],
+  ["Open files", `${formatCount(nofileLimit)} per descriptor table (RLIMIT_NOFILE)`],
+  ["Node", node],
+  ["Two ends", place.kind === "namespaces" ? "network namespaces joined by a veth pair" : "loopback"],
+  ["Why loopback", place.reason],
+  ["Server", place.serverIp],
+  ["Clients", place.clientIps],
+  ["Run", `${sayTime(startedAt)}, ${formatDuration(elapsedMs)}`],
+])}
+<div class="commands"><h3>Reproduce all of it</h3><pre>${command}</pre></div></section>`;
+}

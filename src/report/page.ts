@@ -1,0 +1,47 @@
+// The page around a report: one file that opens without a network and without a script.
+import { html, Markup } from "./markup.js";
+import { PAGE_STYLE } from "./page-style.js";
+import { PORT_MAP_STYLE } from "./port-map-style.js";
+import { PORT_MAP_DEFINITIONS } from "./port-map-svg.js";
+
+export function page(title: string, body: Markup): string {
+  return `${
+    html`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width,initial-scale=1">
+<title>${title}</title>
+<link rel="icon" href="data:,">
+<style>${new Markup(PORT_MAP_STYLE)}
+${new Markup(PAGE_STYLE)}</style>
+</head>
+<body>
+${new Markup(PORT_MAP_DEFINITIONS)}
+<main>
+${body}
+</main>
+</body>
+</html>
+`.text
+  }`;
+}
+
+/** Names and values; those that are undefined are left out. */
+export function facts(rows: readonly (readonly [name: string, value: string | Markup | undefined])[]): Markup {
+  const known = rows.filter(([, value]) => value !== undefined);
+  return html`<dl class="facts">${known.map(([name, value]) => html`<dt>${name}</dt><dd>${value}</dd>\n`)}</dl>`;
+}
+
+/** The figures that matter most, large. */
+export function tiles(rows: readonly (readonly [name: string, figure: string, note?: string | undefined])[]): Markup {
+  return html`<dl class="tiles">${rows.map(
+    ([name, figure, note]) =>
+      html`<div><dt>${name}</dt><dd>${figure}${note === undefined ? undefined : html`<small>${note}</small>`}</dd></div>`,
+  )}</dl>`;
+}
+
+/** `2031-02-03 04:05 UTC` */
+export function sayTime(iso: string): string {
+  return `${iso.slice(0, 16).replace("T", " ")} UTC`;
+}

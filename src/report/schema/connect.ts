@@ -1,0 +1,79 @@
+// The schema of what `fourtuple connect --json` prints, the diagnosis beside the result aside.
+import { z } from "zod";
+import { count, evidence, failures, latency, milliseconds, startedAt, version } from "./parts.js";
+
+const sample = z.object({
+  elapsedMs: milliseconds.describe("since the run's start"),
+  open: count,
+  established: count.describe("until now"),
+  failed: count,
+});
+
+const listener = z.object({
+  ip: z.string(),
+  port: z.number(),
+  acceptQueue: z.object({ used: count, limit: count.optional() }),
+  uid: z.number(),
+});
+
+const serverProcess = z.object({
+  pid: z.number(),
+  name: z.string(),
+  args: z.array(z.string()),
+  isStopped: z.boolean(),
+  // JSON has no Infinity: unlimited is null.
+  nofileLimit: z.number().nullish().describe("null when unlimited"),
+  openDescriptors: count.optional(),
+});
+
+export const connectSchema = z
+  .object({
+    kind: z.literal("connect"),
+    version,
+    startedAt,
+    destinations: z.array(z.string()),
+    isTargetMet: z.boolean().describe("all that were asked for were ESTABLISHED, and none was lost while held"),
+    asked: count,
+    established: count,
+    peakOpen: count,
+    failed: count,
+    failures,
+    lost: count.describe("ended by the peer or the network while open"),
+    losses: failures,
+    setupMs: milliseconds,
+    rampMs: milliseconds,
+    holdMs: milliseconds,
+    closeMs: milliseconds,
+    samples: z.array(sample).default([]).describe("the run's course; results of older versions have none"),
+    ratePerSec: z.number().min(0).describe("ESTABLISHED per second of the ramp"),
+    latency: z.object({ connect: latency, firstByte: latency, roundTrip: latency }),
+    traffic: z.object({
+      sentBytes: count,
+      receivedBytes: count,
+      sentMessages: count,
+      answeredMessages: count,
+      blockedMessages: count,
+    }),
+    memory: z.object({
+      userBytesPerConnection: z.number(),
+      kernelBytesPerConnection: z.number(),
+      kernelEnds: z.enum(["one", "both"]),
+    }),
+    kernel: z
+      .object({ source: z.string(), outgoing: count, incoming: count })
+      .optional()
+      .describe("ESTABLISHED sockets in the kernel's table while the connections were held"),
+    plan: z.object({
+      tuplesAvailable: count,
+      tuplesSkipped: count,
+      sourceAddresses: count,
+      sourcePorts: z.string(),
+    }),
+    threads: count,
+    hasPrivateTables: z.boolean(),
+    nofileLimit: count,
+    evidence: evidence.extend({
+      peer: z.object({ listeners: z.array(listener), process: serverProcess.optional() }).optional(),
+    }),
+  })
+  .meta({ title: "ConnectResult", description: "What `fourtuple connect --json` prints" });

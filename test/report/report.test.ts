@@ -1,0 +1,114 @@
+// The report's text without a browser: what it says, that nothing comes from elsewhere, that no text becomes markup.
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import type { LabResult } from "../../src/lab/result.js";
+import { formatWithUnit, logDomain, logTicks, scaleAxis, singular } from "../../src/report/chart/scale.js";
+import { rateOf } from "../../src/report/connect-course.js";
+import { render } from "../../src/report/render.js";
+import { parseResult } from "../../src/report/schema/parse.js";
+import { connectResult } from "../support/results.js";
+
+const FIXTURE = JSON.parse(readFileSync(new URL("./fixtures/lab.json", import.meta.url), "utf8"));
+const LAB: LabResult = parseResult(FIXTURE, ["lab"], "lab.json");
+const ids = (text: string) => [...text.matchAll(/ id="([^"]*)"/g)].map(([, id]) => id);
+
+describe("a report", () => {
+  it.each([
+    ["a lab's", LAB],
+    ["a run's", connectResult()],
+  ])("%s loads nothing and needs no script", (_, result) => {
+    const text = render(result);
+    expect(text.replaceAll("http://www.w3.org/2000/svg", "")).not.toMatch(/https?:|<script|src=|@import|url\((?!#)/);
+    expect(ids(text)).toEqual([...new Set(ids(text))]);
+  });
+
+  it("lets no text become markup", () => {
+    const bad = `<img src=x onerror="alert('1')">&`;
+    const [first, ...rest] = LAB.experiments;
+    const experiment = { ...first!, title: bad, claim: bad, observed: bad, commands: [bad] };
+    const evidence = rest.flatMap((each) => each.evidence.map((one) => ({ ...one, title: bad })));
+    const text = render({ ...LAB, command: bad, experiments: [{ ...experiment, evidence }] });
+    expect(text).not.toContain("<img");
+    expect(text).toContain("&#60;img");
+  });
+
+  it("says how many were confirmed, refuted and not possible", () => {
+    expect(render(LAB)).toContain("<h1>5 of 7 experiments confirmed, 1 refuted, 1 not possible here</h1>");
+    const experiments = LAB.experiments.filter(({ verdict }) => verdict === "confirmed");
+    expect(render({ ...LAB, experiments })).toContain("<h1>5 experiments, all confirmed</h1>");
+  });
+
+  it("has the commands to run it again, and the host", () => {
+    const text = render(LAB);
+    for (const { commands } of LAB.experiments) {
+      for (const command of commands) expect(text).toContain(command.replaceAll("'", "&#39;"));
+    }
+    expect(text).toContain("Linux 6.12.0, x64");
+    expect(text).toContain("24.0 GiB");
+  });
+
+  it("of a missed target names the limit", () => {
+    const failures = [{ phase: "connect" as const, errno: "ECONNREFUSED", count: 400 }];
+    const evidence = { peer: { listeners: [], process: undefined } };
+    const text = render(connectResult({ failures, evidence }));
+    expect(text).toContain("<h1>600 of 1,000 connections</h1>");
+    expect(text).toMatch(/What (may have )?stopped it/);
+    expect(text).toContain("ECONNREFUSED");
+  });
+
+  it("of a run without samples leaves the course out", () => {
+    expect(render(connectResult())).not.toContain("over time</figcaption>");
+  });
+
+  it("has a place for evidence with nothing in it", () => {
+    const axis = { name: "x", unit: "" };
+    const evidence = [
+      { kind: "series" as const, title: "s", x: axis, y: axis, lines: [] },
+      { kind: "latency" as const, title: "l", rows: [] },
+      { kind: "ceiling" as const, title: "c", wanted: 0, limits: [] },
+      { kind: "ports" as const, title: "p", fields: [] },
+      { kind: "table" as const, title: "t", columns: ["a"], rows: [] },
+      { kind: "fit" as const, title: "f", x: axis, y: axis, points: [], slope: 0, intercept: 0, slopeError: 0, r2: 0 },
+    ];
+    const text = render({ ...LAB, experiments: [{ ...LAB.experiments[0]!, evidence }] });
+    expect(text).not.toMatch(/NaN|Infinity|undefined/);
+  });
+});
+
+describe("the rate over time", () => {
+  it("is what came between two samples, from the first connection to the last", () => {
+    const at = (elapsedMs: number, established: number) => ({ elapsedMs, open: established, established, failed: 0 });
+    const samples = [at(0, 0), at(100, 0), at(200, 50), at(300, 150), at(400, 150), at(500, 150)];
+    expect(rateOf(connectResult({ samples })).lines[0]!.points).toEqual([
+      [100, 500],
+      [200, 1000],
+      [300, 1000],
+    ]);
+  });
+});
+
+describe("axes", () => {
+  it("count in larger units where values are large", () => {
+    expect(scaleAxis({ name: "memory", unit: "bytes" }, 5 * 1024 ** 2)).toEqual({
+      divisor: 1024 ** 2,
+      label: "memory (MiB)",
+    });
+    expect(scaleAxis({ name: "time", unit: "ms" }, 900)).toEqual({ divisor: 1, label: "time (ms)" });
+    expect(scaleAxis({ name: "time", unit: "ms" }, 9000)).toEqual({ divisor: 1000, label: "time (s)" });
+    expect(scaleAxis({ name: "connections", unit: "" }, 9e9)).toEqual({ divisor: 1, label: "connections" });
+  });
+
+  it("by powers of ten hold every value", () => {
+    expect(logDomain([21, 5320])).toEqual([10, 10_000]);
+    expect(logDomain([100, 100])).toEqual([100, 1000]);
+    expect(logDomain([0])).toEqual([1, 10]);
+    expect(logTicks([10, 100])).toEqual([10, 20, 50, 100]);
+    expect(logTicks([1, 100_000])).toEqual([1, 10, 100, 1000, 10_000, 100_000]);
+  });
+
+  it("have figures with units", () => {
+    expect(formatWithUnit(4213, "bytes")).toBe("4.11 KiB");
+    expect(formatWithUnit(0.031_234, "ms")).toBe("0.0312 ms");
+    expect([singular("connections"), singular("ms"), singular("CPU")]).toEqual(["connection", "ms", "CPU"]);
+  });
+});
