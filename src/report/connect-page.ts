@@ -13,6 +13,8 @@ import { facts, page, sayTime, tiles } from "./page.js";
 
 /** Below this many connections, the threads' own memory is most of what is measured. */
 const WORTH_MEASURING = 10_000;
+/** Of a ramp with fewer samples than these the mean rate is all that can be said. */
+const WORTH_A_CURVE = 5;
 const MAX_DESTINATIONS = 3;
 
 export function connectPage(result: ConnectResult): string {
@@ -36,7 +38,8 @@ ${reproduce(result)}
 }
 
 function headline({ isTargetMet, asked, established, lost }: ConnectResult): string {
-  if (isTargetMet) return `${plural(established, "connection")}, all that were asked for`;
+  if (isTargetMet)
+    return `${plural(established, "connection")}, ${established === 1 ? "as" : "all that were"} asked for`;
   const losses = lost > 0 ? `, ${formatCount(lost)} lost while held` : "";
   return `${formatCount(established)} of ${plural(asked, "connection")}${losses}`;
 }
@@ -49,6 +52,7 @@ function destinations({ destinations: all }: ConnectResult): string {
 function kernelCount({ kernel }: ConnectResult): string {
   if (!kernel) return "The kernel was not asked: the run was stopped before all were open.";
   const { outgoing, incoming, source } = kernel;
+  if (outgoing === 0) return `The kernel's own table had none ESTABLISHED (${source}).`;
   const there = incoming > 0 ? `, ${formatCount(incoming)} at the server's end` : "";
   const seen = incoming === outgoing ? " at both ends" : there;
   return `The kernel's own table had ${formatCount(outgoing)} ESTABLISHED${seen} (${source}).`;
@@ -104,9 +108,10 @@ function course(result: ConnectResult): Markup | undefined {
   const moments = momentsOf(result);
   const connections = courseOf(result);
   const rate = rateOf(result);
+  const isLong = (rate.lines[0]?.points.length ?? 0) >= WORTH_A_CURVE;
   return html`<section aria-labelledby="course"><h2 id="course">The run over time</h2>
 ${figure(connections.title, drawSeries("connections", connections, { moments }))}
-${figure(rate.title, drawSeries("rate", rate, { isStepped: true }))}</section>`;
+${isLong ? figure(rate.title, drawSeries("rate", rate, { isStepped: true })) : undefined}</section>`;
 }
 
 function latency({ latency: { connect, firstByte, roundTrip } }: ConnectResult): Markup | undefined {

@@ -56,8 +56,35 @@ describe("a report", () => {
     expect(text).toContain("ECONNREFUSED");
   });
 
+  it("of one connection, of none, and of a short ramp says what there is", () => {
+    const at = (elapsedMs: number, open: number) => ({ elapsedMs, open, established: open, failed: 0 });
+    const one = { asked: 1, established: 1, isTargetMet: true, samples: [at(0, 0), at(50, 1), at(900, 1)] };
+    const text = render(connectResult(one));
+    expect(text).toContain("<h1>1 connection, as asked for</h1>");
+    expect(text).toContain("Connections over time</figcaption>");
+    expect(text).not.toContain("Rate over time</figcaption>");
+    const none = {
+      established: 0,
+      kernel: { source: "sock_diag", outgoing: 0, incoming: 0 },
+      samples: [at(0, 0), at(50, 0)],
+    };
+    expect(render(connectResult(none))).toContain("none ESTABLISHED (sock_diag)");
+  });
+
   it("of a run without samples leaves the course out", () => {
     expect(render(connectResult())).not.toContain("over time</figcaption>");
+  });
+
+  it("leaves out limits that allow any number, and draws those that allow none", () => {
+    const limits = [
+      { name: "unbounded", allows: Number.POSITIVE_INFINITY, binds: false },
+      { name: "none", allows: 0, binds: true },
+      { name: "some", allows: 1000, binds: false },
+    ];
+    const evidence = [{ kind: "ceiling" as const, title: "c", wanted: 10, limits }];
+    const text = render({ ...LAB, experiments: [{ ...LAB.experiments[0]!, evidence }] });
+    expect(text).toContain("none — binds");
+    expect(text).not.toMatch(/unbounded|NaN|Infinity/);
   });
 
   it("has a place for evidence with nothing in it", () => {

@@ -88,7 +88,8 @@ export function portsEvidence(title: string, onServer: Sight, onClient: Sight) {
   const fields = [
     ...onServer.fields
       .filter(({ used }) => used.some(([first, last]) => first <= PORT && PORT <= last))
-      .map((field) => ({ host: "server", ...field })),
+      // Its listener is no connection.
+      .map((field) => ({ host: "server", ...field, sockets: onServer.incoming })),
     ...onClient.fields
       .filter(({ used }) => !used.some(([first, last]) => first === PORT && last === PORT))
       .map((field) => ({ host: "client", ...field })),

@@ -57,15 +57,9 @@ export const realLimits: Experiment = {
       verdict: isConfirmed ? "confirmed" : "refuted",
       reason: isConfirmed ? undefined : "memory did not grow in a straight line: other programs were at work",
       evidence: [
-        fitEvidence("Kernel memory, both ends", "memory", "MiB", samples, ({ kernelBytes }) => kernelBytes / 2 ** 20),
-        fitEvidence(
-          "User memory of server and client",
-          "memory",
-          "MiB",
-          samples,
-          ({ userBytes }) => userBytes / 2 ** 20,
-        ),
-        fitEvidence("CPU time of server and client", "CPU time", "s", samples, ({ cpuSeconds }) => cpuSeconds),
+        fitEvidence("Kernel memory, both ends", "memory", "KiB", samples, ({ kernelBytes }) => kernelBytes / 1024),
+        fitEvidence("User memory of server and client", "memory", "KiB", samples, ({ userBytes }) => userBytes / 1024),
+        fitEvidence("CPU time of server and client", "CPU time", "ms", samples, ({ cpuSeconds }) => cpuSeconds * 1000),
         {
           kind: "table",
           title: "What things cost",

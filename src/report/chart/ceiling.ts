@@ -9,7 +9,9 @@ import { logDomain, powersOfTen } from "./scale.js";
 const ROW_HEIGHT = 42;
 const LETTER = 7.4;
 
-export function drawCeiling(id: string, { title, wanted, limits }: CeilingEvidence): Markup {
+/** @returns legend and chart; limits that allow any number are left out */
+export function drawCeiling(id: string, { title, wanted, limits: all }: CeilingEvidence): Markup {
+  const limits = all.filter(({ allows }) => Number.isFinite(allows));
   if (limits.length === 0) return html`<p class="muted">No limit was found.</p>`;
   const rows = [...limits]
     .sort((a, b) => a.allows - b.allows)

@@ -21,7 +21,9 @@ export function drawSeries(id: string, series: SeriesEvidence, options: SeriesOp
   const all = series.lines.flatMap(({ points }) => points);
   if (all.length === 0) return html`<p class="muted">No values.</p>`;
   const x = scaleAxis(series.x, Math.max(...all.map(([value]) => value)));
-  const y = scaleAxis(series.y, Math.max(...all.map(([, value]) => value)));
+  const greatest = Math.max(...all.map(([, value]) => value));
+  const y = scaleAxis(series.y, greatest);
+  const top = greatest / y.divisor;
   const scale = ([a, b]: readonly [number, number]) => [a / x.divisor, b / y.divisor] as [number, number];
   const lines = series.lines.map(({ points }, index) => ({ points: points.map(scale), colour: colourOf(index) }));
   const curve = options.isStepped ? "step-after" : "linear";
@@ -35,7 +37,7 @@ export function drawSeries(id: string, series: SeriesEvidence, options: SeriesOp
       marginBottom: 46,
       marginRight: 28,
       x: { label: x.label, labelArrow: "none", ticks: 8, nice: true },
-      y: { label: y.label, labelArrow: "none", grid: true, zero: true, nice: true, ticks: 5 },
+      y: { label: y.label, labelArrow: "none", grid: true, nice: true, ...verticalScale(top, series.y.unit) },
       marks: [
         Plot.ruleY([0], { stroke: "var(--edge)" }),
         lines.length === 1
@@ -57,6 +59,12 @@ export function drawSeries(id: string, series: SeriesEvidence, options: SeriesOp
 
 function legend(names: readonly string[]): Markup {
   return html`<ul class="legend">${names.map((name, index) => html`<li><i class="key line c${(index % COLOURS) + 1}"></i>${name}</li>`)}</ul>`;
+}
+
+/** From zero on; amounts without a unit, such as connections, are whole. */
+function verticalScale(top: number, unit: string) {
+  const ticks = unit === "" ? Math.min(5, Math.max(1, top)) : 5;
+  return top > 0 ? { zero: true, ticks } : { domain: [0, 1], ticks };
 }
 
 function colourOf(index: number): string {
