@@ -3,10 +3,10 @@ import { formatBytes, formatCount, formatDuration, plural } from "../base/units.
 import type { ConnectResult, FailureReport } from "../connect/result.js";
 import type { Finding } from "../doctor/explain/diagnosis.js";
 import { explainRun } from "../doctor/explain/run.js";
+import { courseOf, momentsOf, rateOf } from "../lab/course.js";
 import type { LatencyEvidence } from "../lab/result.js";
 import { drawLatency } from "./chart/latency.js";
 import { drawSeries } from "./chart/series.js";
-import { courseOf, momentsOf, rateOf } from "./connect-course.js";
 import { drawTable, figure } from "./evidence.js";
 import { html, type Markup } from "./markup.js";
 import { facts, page, sayTime, tiles } from "./page.js";

@@ -1,9 +1,9 @@
 // The report's text without a browser: what it says, that nothing comes from elsewhere, that no text becomes markup.
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { rateOf } from "../../src/lab/course.js";
 import type { LabResult } from "../../src/lab/result.js";
 import { formatWithUnit, logDomain, logTicks, scaleAxis, singular } from "../../src/report/chart/scale.js";
-import { rateOf } from "../../src/report/connect-course.js";
 import { render } from "../../src/report/render.js";
 import { parseResult } from "../../src/report/schema/parse.js";
 import { connectResult } from "../support/results.js";

@@ -1,5 +1,6 @@
 // E2: more connections on one server port than there are ports.
 import { formatCount } from "../../base/units.js";
+import { courseOf, rateOf } from "../course.js";
 import { gather, startServer } from "../crowd.js";
 import { type Experiment, PORT } from "../experiment.js";
 import { look } from "../sight.js";
@@ -43,6 +44,8 @@ export const past65535: Experiment = {
             ["client", onClient.outgoing, onClient.sourcePorts],
           ],
         },
+        courseOf(result),
+        rateOf(result),
         portsEvidence("One lit port on the server, full fields on the client", onServer, onClient),
         {
           kind: "latency",
