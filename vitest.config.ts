@@ -10,6 +10,8 @@ const SHARED: Partial<TestProjectInlineConfiguration["test"]> = {
   server: { deps: { external: [/\/dist\//] } },
 };
 
+const ALONE = ["test/faults/*.test.ts", "test/lab/lab.test.ts"];
+
 export default defineConfig({
   test: {
     maxWorkers: 2,
@@ -20,13 +22,13 @@ export default defineConfig({
           ...SHARED,
           name: "main",
           include: ["test/**/*.test.ts"],
-          exclude: ["test/faults/**"],
+          exclude: ALONE,
           sequence: { groupOrder: 0 },
         },
       },
       {
-        // Makes settings of the whole host small for a moment: nothing else runs beside it.
-        test: { ...SHARED, name: "faults", include: ["test/faults/*.test.ts"], sequence: { groupOrder: 1 } },
+        // Make settings of the whole host small for a moment, or measure its memory: nothing else runs beside them.
+        test: { ...SHARED, name: "alone", include: ALONE, fileParallelism: false, sequence: { groupOrder: 1 } },
       },
     ],
   },
