@@ -11,8 +11,10 @@ export interface Load {
   readonly plan: TuplePlan | undefined;
   /** Source addresses of the plan were not given: on loopback there are always more. */
   readonly hasAddressesAtWill: boolean;
-  /** Source ports of the plan that sockets hold already, TIME_WAIT included. */
+  /** 4-tuples of the plan that no new connection gets: sockets hold them, or have bound or listen on the port. */
   readonly portsTaken: number;
+  /** Those of ports that other sockets have, where it cannot be told whether they are in the way. */
+  readonly portsDoubtful: number;
   /** The destination's own limits, when it is on this host and was named. */
   readonly peer: LocalPeer | undefined;
   readonly target: string | undefined;

@@ -1,12 +1,12 @@
 // What a caller may ask of predictCapacity(), and the load that it means on this host: 4-tuples, the server's side, what is
 // taken already.
-import { networkInterfaces } from "node:os";
 import { type AddressRange, formatIp, type PortRange, parseIp } from "../base/address.js";
 import { AppError } from "../base/errors.js";
 import { type ConnectSettings, settleOptions } from "../connect/options.js";
 import { findTargets, planPorts, type Targets } from "../connect/targets.js";
 import type { TuplePlan } from "../engine/planner.js";
 import { inspectPeer } from "../ports/peer.js";
+import { readInterfaces } from "../sys/interfaces.js";
 import type { WhatIf } from "./facts.js";
 import type { Load, Role } from "./load.js";
 import { countTaken, deviceOf } from "./taken.js";
@@ -65,12 +65,16 @@ export async function settleQuestion(options: CapacityOptions): Promise<Question
   const targets = isAway ? undefined : await findTargets(settings);
   const role = options.role ?? (targets?.isLocal === false ? "client" : "both");
   const plan = role === "server" ? undefined : (targets?.plan ?? planSomewhere(settings));
+  const hasAddressesAtWill = plan !== undefined && options.sources === undefined && isAtWill(targets);
+  // Where there are always more addresses, it is of no account.
+  const taken = plan && !hasAddressesAtWill ? await countTaken(plan) : { tuples: 0, doubtful: 0 };
   return {
     connections: settings.connections,
     role,
     plan,
-    hasAddressesAtWill: plan !== undefined && options.sources === undefined && isAtWill(targets),
-    portsTaken: plan ? await countTaken(plan) : 0,
+    hasAddressesAtWill,
+    portsTaken: taken.tuples,
+    portsDoubtful: taken.doubtful,
     peer:
       targets?.isLocal && target !== undefined
         ? await inspectPeer(destinationIps(targets), targets.remotePorts)
@@ -95,13 +99,17 @@ function isAtWill(targets: Targets | undefined): boolean {
 
 /** A client of this host's own addresses towards one destination elsewhere. */
 function planSomewhere(settings: ConnectSettings): TuplePlan {
-  const own = Object.values(networkInterfaces())
+  const interfaces = readInterfaces();
+  const own = Object.values(interfaces ?? {})
     .flatMap((list) => list ?? [])
     .filter(({ family, internal }) => family === "IPv4" && !internal)
     .map(({ address }) => ({ first: parseIp(address), count: 1 }));
   const sources = settings.sources ?? own;
   if (sources.length === 0) {
-    throw new AppError("E_NO_SOURCE", "this host has no address but loopback's to connect from", {
+    const what = interfaces
+      ? "this host has no address but loopback's to connect from"
+      : "this host's addresses may not be read";
+    throw new AppError("E_NO_SOURCE", what, {
       fix: "name the destination with --target, or the addresses with --source-ip",
     });
   }

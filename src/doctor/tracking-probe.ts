@@ -1,6 +1,6 @@
 // Whether connections over loopback are tracked here: nothing is, until a firewall rule asks for connection state.
 import { parseIp } from "../base/address.js";
-import { readConntrack } from "../sys/net-stats.js";
+import { isConntrackHidden, readConntrack } from "../sys/net-stats.js";
 import { SocketAddress } from "../sys/sockaddr.js";
 import { bindTo, closeFd, connectTo, listenOn, localAddress, openTcp } from "../sys/socket.js";
 
@@ -11,7 +11,7 @@ import { bindTo, closeFd, connectTo, listenOn, localAddress, openTcp } from "../
  */
 export function findTracking(): boolean | undefined {
   const before = readConntrack();
-  if (before === undefined) return false;
+  if (before === undefined) return isConntrackHidden() ? undefined : false;
   if (before.count > 0) return true;
   const loopback = parseIp("127.0.0.1");
   const listener = openTcp(4);

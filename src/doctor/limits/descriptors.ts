@@ -96,7 +96,9 @@ export const epollWatches: Limit = {
 export const threadsMax: Limit = threads("threads-max", "kernel.threads-max", "host", ({ threadsMax: max }) => max);
 
 export const cgroupPids: Limit = {
-  ...threads("cgroup-pids", "pids.max", "cgroup", ({ cgroupPids: pids }) => pids?.limit ?? Number.POSITIVE_INFINITY),
+  ...threads("cgroup-pids", "pids.max", "cgroup", ({ cgroupPids: pids, hides }) =>
+    hides.cgroupPids ? undefined : (pids?.limit ?? Number.POSITIVE_INFINITY),
+  ),
   source: "Linux admin-guide/cgroup-v2.rst, pids.max",
   change: "TasksMax= of a systemd unit, --pids-limit of a container",
   privilege: "administrator",
@@ -121,9 +123,9 @@ function threads(id: string, name: string, scope: Limit["scope"], read: Limit["r
     ...(name.startsWith("kernel.") && { sysctl: name }),
     read,
     allows: (facts, load) => {
+      if (needed(facts, load) === undefined) return Number.POSITIVE_INFINITY;
       const max = read(facts, load);
-      if (max === undefined) return undefined;
-      return needed(facts, load) === undefined ? Number.POSITIVE_INFINITY : max * facts.nofile.hard;
+      return max === undefined ? undefined : max * facts.nofile.hard;
     },
     needs: needed,
   };
