@@ -1,6 +1,6 @@
 // What is asked of the host: how many connections, which of their ends are here, where they go and what they carry.
 import type { TuplePlan } from "../engine/planner.js";
-import type { LocalPeer } from "../ports/peer.js";
+import type { Server } from "./server.js";
 
 export type Role = "server" | "client" | "both";
 
@@ -15,8 +15,8 @@ export interface Load {
   readonly portsTaken: number;
   /** Those of ports that other sockets have, where it cannot be told whether they are in the way. */
   readonly portsDoubtful: number;
-  /** The destination's own limits, when it is on this host and was named. */
-  readonly peer: LocalPeer | undefined;
+  /** The destination's server, when it is on this host and was named. */
+  readonly peer: Server | undefined;
   readonly target: string | undefined;
   /** Messages per second and connection; 0 for connections at rest. */
   readonly messageRatePerSec: number;

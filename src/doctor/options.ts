@@ -5,10 +5,10 @@ import { AppError } from "../base/errors.js";
 import { type ConnectSettings, settleOptions } from "../connect/options.js";
 import { findTargets, planPorts, type Targets } from "../connect/targets.js";
 import type { TuplePlan } from "../engine/planner.js";
-import { inspectPeer } from "../ports/peer.js";
 import { readInterfaces } from "../sys/interfaces.js";
 import type { WhatIf } from "./facts.js";
 import type { Load, Role } from "./load.js";
+import { inspectServer } from "./server.js";
 import { countTaken, deviceOf } from "./taken.js";
 
 export interface CapacityOptions extends WhatIf {
@@ -77,7 +77,7 @@ export async function settleQuestion(options: CapacityOptions): Promise<Question
     portsDoubtful: taken.doubtful,
     peer:
       targets?.isLocal && target !== undefined
-        ? await inspectPeer(destinationIps(targets), targets.remotePorts)
+        ? await inspectServer(destinationIps(targets), targets.remotePorts)
         : undefined,
     target,
     messageRatePerSec,

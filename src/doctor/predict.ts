@@ -111,7 +111,7 @@ export function predict({ facts, load, obstacle }: Examined, whatIf = false): Pr
     next: behind.slice(0, 3),
     limits,
     unknown: limits.filter(({ verdict }) => verdict === "unknown").map(({ id }) => id),
-    notes: notesOn(load),
+    notes: notesOn(load, binding),
     cost: { ...load.cost, bytesPerConnection: bytesPerConnection(load) },
     obstacle,
     cores: facts.cores,
@@ -121,11 +121,20 @@ export function predict({ facts, load, obstacle }: Examined, whatIf = false): Pr
   };
 }
 
-function notesOn({ portsDoubtful }: Load): string[] {
-  if (portsDoubtful === 0) return [];
-  return [
-    `${plural(portsDoubtful, "4-tuple")} more may be taken: other sockets have the port, and cannot be seen to have bound it by its number`,
-  ];
+function notesOn({ portsDoubtful, peer, connections }: Load, binding: LimitRow | undefined): string[] {
+  const notes: string[] = [];
+  if (portsDoubtful > 0) {
+    notes.push(
+      `${plural(portsDoubtful, "4-tuple")} more may be taken: other sockets have the port, and cannot be seen to have bound it by its number`,
+    );
+  }
+  const queued = peer?.queues.reduce((sum, { room = 0 }) => sum + room, 0) ?? 0;
+  if (binding?.id === "peer-nofile" && (binding.allows as number) < connections && queued > 0) {
+    notes.push(
+      `a server that stops accepting when it is out of descriptors leaves up to ${formatCount(queued)} more in its accept queue, open to the client and never answered`,
+    );
+  }
+  return notes;
 }
 
 function clientsFor(facts: HostFacts, load: Load): Prediction["clients"] {
