@@ -44,16 +44,17 @@ const DEFAULT_TARGET = "127.0.0.1:7777";
 export async function settleQuestion(options: CapacityOptions): Promise<Question> {
   const { target, messageRatePerSec = 0, messageBytes = MESSAGE_BYTES } = options;
   for (const [name, value] of [
-    ["memory", options.memoryBytes],
-    ["cores", options.cores],
-    ["nofile", options.nofile],
-    ["message size", options.messageBytes],
-    ["message rate", options.messageRatePerSec],
+    ["--memory", options.memoryBytes],
+    ["--cores", options.cores],
+    ["--nofile", options.nofile],
+    ["--message-size", options.messageBytes],
+    ["--message-rate", options.messageRatePerSec],
   ] as const) {
     if (value !== undefined && !(value > 0)) {
-      throw new AppError("E_OPTION", `${name} of ${value} is not possible`, { fix: "give a number above 0" });
+      throw new AppError("E_OPTION", `${name} ${value} is not possible`, { fix: "give a number above 0" });
     }
   }
+  assertSense(options);
   const settings = settleOptions({
     to: target ?? DEFAULT_TARGET,
     connections: options.connections ?? CONNECTIONS,
@@ -85,6 +86,18 @@ export async function settleQuestion(options: CapacityOptions): Promise<Question
     burst: Math.min(settings.concurrency, settings.connections),
     device: plan && deviceOf(plan),
   };
+}
+
+/** @throws {AppError} E_OPTION for options of which one makes the other meaningless */
+function assertSense({ role, sources, sourcePorts, messageBytes, messageRatePerSec }: CapacityOptions): void {
+  if (role === "server" && (sources !== undefined || sourcePorts !== undefined)) {
+    throw new AppError("E_OPTION", "a server has no source addresses or ports of its own choice", {
+      fix: "leave out --source-ip and --source-port, or ask for --role client",
+    });
+  }
+  if (messageBytes !== undefined && messageRatePerSec === undefined) {
+    throw new AppError("E_OPTION", "--message-size without messages", { fix: "give --message-rate with it" });
+  }
 }
 
 /** As connect() does: a single connection's port would be the kernel's choice, which is not what is asked here. */
