@@ -74,6 +74,8 @@ export interface HostFacts {
   readonly conntrack: ConntrackUse | undefined;
   /** Connections are tracked here; undefined when that is not known. */
   readonly isTracked: boolean | undefined;
+  /** That is so of the destination's port, not only of some other. */
+  readonly isTrackingOfPort: boolean;
   readonly timeWaitMax: number | undefined;
   readonly timeWaitNow: number | undefined;
   readonly timeWaitReuse: number | undefined;
@@ -97,11 +99,17 @@ export interface WhatIf {
 /**
  * @param listeningPorts ports that are listened on, out of the socket table
  * @param device the interface to the destination
+ * @param port the destination's
  */
-export async function readHostFacts(listeningPorts: readonly number[], device?: string): Promise<HostFacts> {
+export async function readHostFacts(
+  listeningPorts: readonly number[],
+  device?: string,
+  port?: number,
+): Promise<HostFacts> {
   const number = (name: string) => readSysctlNumbers(name)?.[0];
   const sockstat = readSockstat();
   const conntrack = readConntrack();
+  const tracking = findTracking(port);
   const buckets = number("net.ipv4.tcp_ehash_entries");
   return {
     hides: {
@@ -146,7 +154,8 @@ export async function readHostFacts(listeningPorts: readonly number[], device?: 
     childBuckets: number("net.ipv4.tcp_child_ehash_entries"),
     tcpSockets: sockstat["TCP.inuse"],
     conntrack,
-    isTracked: findTracking(),
+    isTracked: tracking.isTracked,
+    isTrackingOfPort: tracking.isOfPort,
     timeWaitMax: number("net.ipv4.tcp_max_tw_buckets"),
     timeWaitNow: sockstat["TCP.tw"],
     timeWaitReuse: number("net.ipv4.tcp_tw_reuse"),

@@ -32,6 +32,8 @@ export interface CapacityOptions extends WhatIf {
 export interface Question extends Omit<Load, "cost"> {
   /** The interface that leads to the destination; undefined for loopback. */
   readonly device: string | undefined;
+  /** The destination's port, the first of several; undefined where none was named. */
+  readonly port: number | undefined;
 }
 
 const CONNECTIONS = 1_000_000;
@@ -85,6 +87,7 @@ export async function settleQuestion(options: CapacityOptions): Promise<Question
     messageBytes,
     burst: Math.min(settings.concurrency, settings.connections),
     device: plan && deviceOf(plan),
+    port: target === undefined ? undefined : targets?.remotePorts.first,
   };
 }
 

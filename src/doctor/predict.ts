@@ -85,7 +85,8 @@ export async function examine(options: CapacityOptions): Promise<Examined> {
   const question = await settleQuestion(options);
   const calibration: Calibration = options.measure === false ? uncalibrated(undefined) : await calibrate();
   const listening = await readListeners({});
-  const facts = await readHostFacts([...new Set(listening.map(({ port }) => port))], question.device);
+  const ports = [...new Set(listening.map(({ port }) => port))];
+  const facts = await readHostFacts(ports, question.device, question.port);
   return {
     facts: imagine(facts, options),
     load: { ...question, cost: calibration.cost },

@@ -30,6 +30,7 @@ const facts: HostFacts = {
   hides: { cgroupMemory: false, cgroupPids: false, conntrack: false },
   conntrack: { count: 0, max: 1000, buckets: 1000 },
   isTracked: false,
+  isTrackingOfPort: true,
 };
 const load: Load = {
   connections: 100_000,

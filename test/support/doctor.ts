@@ -47,6 +47,7 @@ export function hostFacts(different: Partial<HostFacts> = {}): HostFacts {
     tcpSockets: 100,
     conntrack: undefined,
     isTracked: false,
+    isTrackingOfPort: true,
     timeWaitMax: 262_144,
     timeWaitNow: 0,
     timeWaitReuse: 2,

@@ -50,10 +50,10 @@ export const conntrackMax: Limit = {
     "nothing is tracked until a firewall rule asks for connection state; then a full table drops SYNs without an answer",
   sysctl: "net.netfilter.nf_conntrack_max",
   read: ({ conntrack }) => conntrack?.max,
-  describe: ({ conntrack, isTracked, hides }) => {
+  describe: ({ conntrack, isTracked, isTrackingOfPort, hides }) => {
     if (!conntrack) return hides.conntrack ? undefined : "not loaded";
     const state = isTracked === undefined ? "unknown whether it tracks" : isTracked ? "tracking" : "not tracking";
-    return `${conntrack.max.toLocaleString("en-US")}, ${state}`;
+    return `${conntrack.max.toLocaleString("en-US")}, ${state}${isTrackingOfPort ? "" : " (other ports than this)"}`;
   },
   allows: ({ conntrack, isTracked, hides }, { connections }) => {
     if (!conntrack) return hides.conntrack ? undefined : Number.POSITIVE_INFINITY;
