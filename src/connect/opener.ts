@@ -118,6 +118,7 @@ export class Opener {
   private sharesPort(fd: number, port: number): boolean {
     // Services that start later may bind it all the same.
     allowAddressReuse(fd);
+    if (!this.ephemeral) return false;
     const { first, last } = this.ephemeral;
     return port >= first && port <= last && allowOnlyPort(fd, port) >= 0;
   }

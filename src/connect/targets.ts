@@ -1,6 +1,5 @@
 // From names to numbers: resolves the destinations, finds the source addresses that reach each, and says how many
 // 4-tuples that makes. Opens nothing towards a peer.
-import { networkInterfaces } from "node:os";
 import {
   type AddressRange,
   addToIp,
@@ -17,6 +16,7 @@ import { formatCount } from "../base/units.js";
 import { type Destination, portCount, type SourcePorts, type TupleGroup, type TuplePlan } from "../engine/planner.js";
 import { MANY } from "../engine/stopping.js";
 import { errnoMeaning, errnoName } from "../sys/errno.js";
+import { canBind, readInterfaces } from "../sys/interfaces.js";
 import { countPortsWithin, readLocalPortRange, readReservedPorts } from "../sys/local-ports.js";
 import { resolveHost } from "../sys/resolve.js";
 import { SocketAddress } from "../sys/sockaddr.js";
@@ -42,8 +42,8 @@ const EXPLICIT_PORTS: PortRange = { first: 1024, last: 65535 };
  */
 export async function findTargets(settings: ConnectSettings): Promise<Targets> {
   const destinations = (await Promise.all(settings.to.map(resolveDestinations))).flat();
-  const own = ownAddresses();
-  const foreign = destinations.find(({ ip }) => !isLoopback(ip) && !own.has(formatIp(ip)));
+  const isOwn = ownAddresses();
+  const foreign = destinations.find(({ ip }) => !isLoopback(ip) && !isOwn(ip));
   if (foreign && settings.connections > MANY && !settings.authorized) {
     throw new AppError(
       "E_AUTHORIZED",
@@ -82,11 +82,13 @@ export function planPorts(settings: ConnectSettings): SourcePorts {
   const range = readLocalPortRange();
   const asked = settings.sourcePorts ?? (settings.isSingle ? "kernel" : EXPLICIT_PORTS);
   if (asked === "kernel") {
-    const reserved = countPortsWithin(readReservedPorts(), range);
-    return { chosenBy: "kernel", available: range.last - range.first + 1 - reserved };
+    // Where its range cannot be read, how many there are is for the kernel to say: EADDRNOTAVAIL.
+    const { first, last } = range ?? EXPLICIT_PORTS;
+    const reserved = range ? countPortsWithin(readReservedPorts() ?? [], range) : 0;
+    return { chosenBy: "kernel", available: last - first + 1 - reserved };
   }
   // Begin with the ephemeral ports: services that start later want the others.
-  const startAt = range.first >= asked.first && range.first <= asked.last ? range.first : asked.first;
+  const startAt = range && range.first >= asked.first && range.first <= asked.last ? range.first : asked.first;
   return { chosenBy: "us", range: asked, startAt };
 }
 
@@ -119,7 +121,7 @@ function interfaceSources(ip: IpAddress): IpAddress[] {
   const routed = routeSource(ip);
   if (routed === undefined) return [anyAddress(ip.family)];
   if (isLoopback(ip)) return [parseIp(routed)];
-  const holder = Object.values(networkInterfaces()).find((list) => list?.some(({ address }) => address === routed));
+  const holder = Object.values(readInterfaces() ?? {}).find((list) => list?.some(({ address }) => address === routed));
   const others = (holder ?? [])
     .filter(({ family, address, scopeid }) => family === `IPv${ip.family}` && address !== routed && !scopeid)
     .map(({ address }) => address);
@@ -153,10 +155,14 @@ function assertOwnSource({ first, count }: AddressRange): void {
   }
 }
 
-function ownAddresses(): Set<string> {
-  return new Set(
-    Object.values(networkInterfaces()).flatMap((list) => list?.map(({ address }) => formatIp(parseIp(address))) ?? []),
+/** Tells this machine's own addresses from others. */
+function ownAddresses(): (ip: IpAddress) => boolean {
+  const interfaces = readInterfaces();
+  if (!interfaces) return canBind;
+  const own = new Set(
+    Object.values(interfaces).flatMap((list) => list?.map(({ address }) => formatIp(parseIp(address))) ?? []),
   );
+  return (ip) => own.has(formatIp(ip));
 }
 
 function anyAddress(family: Family): IpAddress {

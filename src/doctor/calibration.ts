@@ -8,7 +8,7 @@ import { readMemoryUse } from "../engine/memory-use.js";
 import { serve } from "../serve/serve.js";
 import { readCgroupMemory } from "../sys/cgroup.js";
 import { readConntrack } from "../sys/net-stats.js";
-import { countOpenDescriptors } from "../sys/procfs.js";
+import { countOpenDescriptors, readMeminfo } from "../sys/procfs.js";
 import { raiseNofileLimit } from "../sys/rlimit.js";
 import type { ConnectionCost } from "./load.js";
 
@@ -106,6 +106,7 @@ async function reaches(run: ConnectRun, connections: number): Promise<boolean> {
 }
 
 function findObstacle(): string | undefined {
+  if (readMeminfo().Slab === undefined) return "the kernel's memory may not be read";
   const descriptors = raiseNofileLimit().soft - countOpenDescriptors();
   if (descriptors < 2 * SECOND + FIRST) return "the limit of open files is too low for it";
   // Tracked connections stay in the table for a while after their end.

@@ -5,17 +5,25 @@ import type { PortRange } from "../base/address.js";
 import { floorOf, type MemoryRoom, readCgroupRoom, readHostRoom } from "../engine/memory-floor.js";
 import { canUnshareTables } from "../engine/private-tables.js";
 import { CAP_SYS_ADMIN, hasHostCapability } from "../sys/capability.js";
-import { type CgroupPids, readCgroupMemory, readCgroupPids } from "../sys/cgroup.js";
+import { type CgroupPids, isGroupHidden, readCgroupMemory, readCgroupPids } from "../sys/cgroup.js";
 import { canOpenFileTable } from "../sys/file-table.js";
 import { readLinkSpeed } from "../sys/link.js";
 import { readLocalPortRange, readReservedPorts } from "../sys/local-ports.js";
-import { type ConntrackUse, countNeighbours, readConntrack } from "../sys/net-stats.js";
+import { type ConntrackUse, countNeighbours, isConntrackHidden, readConntrack } from "../sys/net-stats.js";
 import { countOpenDescriptors, readMeminfo, readResidentBytes, readSockstat } from "../sys/procfs.js";
 import { type NofileLimit, readNofileLimit } from "../sys/rlimit.js";
 import { readSysctlNumbers } from "../sys/sysctl.js";
 import { findTracking } from "./tracking-probe.js";
 
+/** What is undefined when there is none, and so cannot say by itself that it is there and may not be read. */
+export interface Hidden {
+  readonly cgroupMemory: boolean;
+  readonly cgroupPids: boolean;
+  readonly conntrack: boolean;
+}
+
 export interface HostFacts {
+  readonly hides: Hidden;
   readonly uid: number;
   readonly cores: number;
   readonly nofile: NofileLimit;
@@ -31,8 +39,8 @@ export interface HostFacts {
   /** The kernel lets CAP_SYS_ADMIN go beyond fs.file-max (fs/file_table.c). */
   readonly ignoresFileMax: boolean;
   readonly epollWatches: number | undefined;
-  readonly portRange: PortRange;
-  readonly reservedPorts: readonly PortRange[];
+  readonly portRange: PortRange | undefined;
+  readonly reservedPorts: readonly PortRange[] | undefined;
   /** Ports that listening sockets hold. */
   readonly listeningPorts: readonly number[];
   readonly unprivilegedPortStart: number | undefined;
@@ -47,8 +55,8 @@ export interface HostFacts {
   readonly receiveBuffer: readonly number[] | undefined;
   readonly sendBuffer: readonly number[] | undefined;
   /** All of the host's memory. */
-  readonly memoryBytes: number;
-  readonly memory: MemoryRoom;
+  readonly memoryBytes: number | undefined;
+  readonly memory: MemoryRoom | undefined;
   /** The memory that a cgroup leaves; undefined when none limits it. */
   readonly cgroupMemory: MemoryRoom | undefined;
   /** The limit of the tightest cgroup: memory.max. */
@@ -66,6 +74,8 @@ export interface HostFacts {
   readonly conntrack: ConntrackUse | undefined;
   /** Connections are tracked here; undefined when that is not known. */
   readonly isTracked: boolean | undefined;
+  /** That is so of the destination's port, not only of some other. */
+  readonly isTrackingOfPort: boolean;
   readonly timeWaitMax: number | undefined;
   readonly timeWaitNow: number | undefined;
   readonly timeWaitReuse: number | undefined;
@@ -89,13 +99,24 @@ export interface WhatIf {
 /**
  * @param listeningPorts ports that are listened on, out of the socket table
  * @param device the interface to the destination
+ * @param port the destination's
  */
-export async function readHostFacts(listeningPorts: readonly number[], device?: string): Promise<HostFacts> {
+export async function readHostFacts(
+  listeningPorts: readonly number[],
+  device?: string,
+  port?: number,
+): Promise<HostFacts> {
   const number = (name: string) => readSysctlNumbers(name)?.[0];
   const sockstat = readSockstat();
   const conntrack = readConntrack();
+  const tracking = findTracking(port);
   const buckets = number("net.ipv4.tcp_ehash_entries");
   return {
+    hides: {
+      cgroupMemory: isGroupHidden("memory"),
+      cgroupPids: isGroupHidden("pids"),
+      conntrack: isConntrackHidden(),
+    },
     uid: process.getuid?.() ?? 0,
     cores: availableParallelism(),
     nofile: readNofileLimit(),
@@ -120,7 +141,7 @@ export async function readHostFacts(listeningPorts: readonly number[], device?: 
     tcpMemUsed: sockstat["TCP.mem"],
     receiveBuffer: readSysctlNumbers("net.ipv4.tcp_rmem"),
     sendBuffer: readSysctlNumbers("net.ipv4.tcp_wmem"),
-    memoryBytes: readMeminfo().MemTotal ?? Number.NaN,
+    memoryBytes: readMeminfo().MemTotal,
     memory: readHostRoom(),
     cgroupMemory: readCgroupRoom(),
     cgroupMemoryLimit: readCgroupMemory()?.limitBytes,
@@ -133,7 +154,8 @@ export async function readHostFacts(listeningPorts: readonly number[], device?: 
     childBuckets: number("net.ipv4.tcp_child_ehash_entries"),
     tcpSockets: sockstat["TCP.inuse"],
     conntrack,
-    isTracked: findTracking(),
+    isTracked: tracking.isTracked,
+    isTrackingOfPort: tracking.isOfPort,
     timeWaitMax: number("net.ipv4.tcp_max_tw_buckets"),
     timeWaitNow: sockstat["TCP.tw"],
     timeWaitReuse: number("net.ipv4.tcp_tw_reuse"),
@@ -151,13 +173,16 @@ export async function readHostFacts(listeningPorts: readonly number[], device?: 
  * taken to be the same there.
  */
 export function imagine(facts: HostFacts, { memoryBytes, cores, nofile }: WhatIf): HostFacts {
-  const growth = memoryBytes === undefined ? 1 : memoryBytes / facts.memoryBytes;
-  const scale = (value: number | undefined) => (value === undefined ? undefined : Math.floor(value * growth));
+  // Nobody knows what grows how far where this host's own memory cannot be read.
+  const growth = memoryBytes === undefined ? 1 : facts.memoryBytes && memoryBytes / facts.memoryBytes;
+  const scale = (value: number | undefined) =>
+    value === undefined || growth === undefined ? undefined : Math.floor(value * growth);
+  const tcpMem = facts.tcpMem?.map(scale).filter((pages) => pages !== undefined);
   return {
     ...facts,
     fileMax: scale(facts.fileMax),
     epollWatches: scale(facts.epollWatches),
-    tcpMem: facts.tcpMem?.map((pages) => scale(pages)!),
+    tcpMem: tcpMem?.length === facts.tcpMem?.length ? tcpMem : undefined,
     threadsMax: scale(facts.threadsMax),
     ...(cores !== undefined && { cores }),
     ...(nofile !== undefined && {
@@ -168,8 +193,10 @@ export function imagine(facts: HostFacts, { memoryBytes, cores, nofile }: WhatIf
     }),
     // A machine of that size with nothing on it: another one's cgroup says nothing about it.
     ...(memoryBytes !== undefined && {
-      memory: { ...facts.memory, ...roomOf(memoryBytes) },
+      memoryBytes,
+      memory: roomOf(memoryBytes),
       cgroupMemory: undefined,
+      hides: { ...facts.hides, cgroupMemory: false },
     }),
   };
 }

@@ -1,6 +1,6 @@
 // What is asked of the host: how many connections, which of their ends are here, where they go and what they carry.
 import type { TuplePlan } from "../engine/planner.js";
-import type { LocalPeer } from "../ports/peer.js";
+import type { Server } from "./server.js";
 
 export type Role = "server" | "client" | "both";
 
@@ -11,10 +11,12 @@ export interface Load {
   readonly plan: TuplePlan | undefined;
   /** Source addresses of the plan were not given: on loopback there are always more. */
   readonly hasAddressesAtWill: boolean;
-  /** Source ports of the plan that sockets hold already, TIME_WAIT included. */
+  /** 4-tuples of the plan that no new connection gets: sockets hold them, or have bound or listen on the port. */
   readonly portsTaken: number;
-  /** The destination's own limits, when it is on this host and was named. */
-  readonly peer: LocalPeer | undefined;
+  /** Those of ports that other sockets have, where it cannot be told whether they are in the way. */
+  readonly portsDoubtful: number;
+  /** The destination's server, when it is on this host and was named. */
+  readonly peer: Server | undefined;
   readonly target: string | undefined;
   /** Messages per second and connection; 0 for connections at rest. */
   readonly messageRatePerSec: number;

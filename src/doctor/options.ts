@@ -1,14 +1,14 @@
 // What a caller may ask of predictCapacity(), and the load that it means on this host: 4-tuples, the server's side, what is
 // taken already.
-import { networkInterfaces } from "node:os";
 import { type AddressRange, formatIp, type PortRange, parseIp } from "../base/address.js";
 import { AppError } from "../base/errors.js";
 import { type ConnectSettings, settleOptions } from "../connect/options.js";
 import { findTargets, planPorts, type Targets } from "../connect/targets.js";
 import type { TuplePlan } from "../engine/planner.js";
-import { inspectPeer } from "../ports/peer.js";
+import { readInterfaces } from "../sys/interfaces.js";
 import type { WhatIf } from "./facts.js";
 import type { Load, Role } from "./load.js";
+import { inspectServer } from "./server.js";
 import { countTaken, deviceOf } from "./taken.js";
 
 export interface CapacityOptions extends WhatIf {
@@ -32,6 +32,8 @@ export interface CapacityOptions extends WhatIf {
 export interface Question extends Omit<Load, "cost"> {
   /** The interface that leads to the destination; undefined for loopback. */
   readonly device: string | undefined;
+  /** The destination's port, the first of several; undefined where none was named. */
+  readonly port: number | undefined;
 }
 
 const CONNECTIONS = 1_000_000;
@@ -44,16 +46,17 @@ const DEFAULT_TARGET = "127.0.0.1:7777";
 export async function settleQuestion(options: CapacityOptions): Promise<Question> {
   const { target, messageRatePerSec = 0, messageBytes = MESSAGE_BYTES } = options;
   for (const [name, value] of [
-    ["memory", options.memoryBytes],
-    ["cores", options.cores],
-    ["nofile", options.nofile],
-    ["message size", options.messageBytes],
-    ["message rate", options.messageRatePerSec],
+    ["--memory", options.memoryBytes],
+    ["--cores", options.cores],
+    ["--nofile", options.nofile],
+    ["--message-size", options.messageBytes],
+    ["--message-rate", options.messageRatePerSec],
   ] as const) {
     if (value !== undefined && !(value > 0)) {
-      throw new AppError("E_OPTION", `${name} of ${value} is not possible`, { fix: "give a number above 0" });
+      throw new AppError("E_OPTION", `${name} ${value} is not possible`, { fix: "give a number above 0" });
     }
   }
+  assertSense(options);
   const settings = settleOptions({
     to: target ?? DEFAULT_TARGET,
     connections: options.connections ?? CONNECTIONS,
@@ -65,22 +68,39 @@ export async function settleQuestion(options: CapacityOptions): Promise<Question
   const targets = isAway ? undefined : await findTargets(settings);
   const role = options.role ?? (targets?.isLocal === false ? "client" : "both");
   const plan = role === "server" ? undefined : (targets?.plan ?? planSomewhere(settings));
+  const hasAddressesAtWill = plan !== undefined && options.sources === undefined && isAtWill(targets);
+  // Where there are always more addresses, it is of no account.
+  const taken = plan && !hasAddressesAtWill ? await countTaken(plan) : { tuples: 0, doubtful: 0 };
   return {
     connections: settings.connections,
     role,
     plan,
-    hasAddressesAtWill: plan !== undefined && options.sources === undefined && isAtWill(targets),
-    portsTaken: plan ? await countTaken(plan) : 0,
+    hasAddressesAtWill,
+    portsTaken: taken.tuples,
+    portsDoubtful: taken.doubtful,
     peer:
       targets?.isLocal && target !== undefined
-        ? await inspectPeer(destinationIps(targets), targets.remotePorts)
+        ? await inspectServer(destinationIps(targets), targets.remotePorts)
         : undefined,
     target,
     messageRatePerSec,
     messageBytes,
     burst: Math.min(settings.concurrency, settings.connections),
     device: plan && deviceOf(plan),
+    port: target === undefined ? undefined : targets?.remotePorts.first,
   };
+}
+
+/** @throws {AppError} E_OPTION for options of which one makes the other meaningless */
+function assertSense({ role, sources, sourcePorts, messageBytes, messageRatePerSec }: CapacityOptions): void {
+  if (role === "server" && (sources !== undefined || sourcePorts !== undefined)) {
+    throw new AppError("E_OPTION", "a server has no source addresses or ports of its own choice", {
+      fix: "leave out --source-ip and --source-port, or ask for --role client",
+    });
+  }
+  if (messageBytes !== undefined && messageRatePerSec === undefined) {
+    throw new AppError("E_OPTION", "--message-size without messages", { fix: "give --message-rate with it" });
+  }
 }
 
 /** As connect() does: a single connection's port would be the kernel's choice, which is not what is asked here. */
@@ -95,13 +115,17 @@ function isAtWill(targets: Targets | undefined): boolean {
 
 /** A client of this host's own addresses towards one destination elsewhere. */
 function planSomewhere(settings: ConnectSettings): TuplePlan {
-  const own = Object.values(networkInterfaces())
+  const interfaces = readInterfaces();
+  const own = Object.values(interfaces ?? {})
     .flatMap((list) => list ?? [])
     .filter(({ family, internal }) => family === "IPv4" && !internal)
     .map(({ address }) => ({ first: parseIp(address), count: 1 }));
   const sources = settings.sources ?? own;
   if (sources.length === 0) {
-    throw new AppError("E_NO_SOURCE", "this host has no address but loopback's to connect from", {
+    const what = interfaces
+      ? "this host has no address but loopback's to connect from"
+      : "this host's addresses may not be read";
+    throw new AppError("E_NO_SOURCE", what, {
       fix: "name the destination with --target, or the addresses with --source-ip",
     });
   }

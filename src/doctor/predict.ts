@@ -1,5 +1,5 @@
 // Prediction: the ceiling of connections on this host, which limit it is, and what stands behind it.
-import { formatCount } from "../base/units.js";
+import { formatCount, plural } from "../base/units.js";
 import { readListeners } from "../ports/listeners.js";
 import { type Calibration, calibrate, uncalibrated } from "./calibration.js";
 import { type HostFacts, imagine, readHostFacts } from "./facts.js";
@@ -30,7 +30,10 @@ export interface Prediction {
   readonly role: Role;
   readonly target: string | undefined;
   readonly connections: number;
-  /** Connections that this host holds of this load, as far as its limits can be seen. */
+  /**
+   * Connections that this host holds of this load, as far as its limits can be seen; Infinity (null in JSON) where none of
+   * those bounds it.
+   */
   readonly ceiling: number;
   readonly isTargetMet: boolean;
   /** The limit that is the ceiling. */
@@ -42,6 +45,8 @@ export interface Prediction {
   /** Limits that could not be read: the ceiling may lie lower. */
   readonly unknown: readonly string[];
   readonly cost: ConnectionCost & { readonly bytesPerConnection: number };
+  /** What is not certain about these numbers, in sentences. */
+  readonly notes: readonly string[];
   /** Why the cost was not measured; undefined when it was, or was not to be. */
   readonly obstacle: string | undefined;
   readonly cores: number;
@@ -80,7 +85,8 @@ export async function examine(options: CapacityOptions): Promise<Examined> {
   const question = await settleQuestion(options);
   const calibration: Calibration = options.measure === false ? uncalibrated(undefined) : await calibrate();
   const listening = await readListeners({});
-  const facts = await readHostFacts([...new Set(listening.map(({ port }) => port))], question.device);
+  const ports = [...new Set(listening.map(({ port }) => port))];
+  const facts = await readHostFacts(ports, question.device, question.port);
   return {
     facts: imagine(facts, options),
     load: { ...question, cost: calibration.cost },
@@ -92,7 +98,7 @@ export function predict({ facts, load, obstacle }: Examined, whatIf = false): Pr
   const limits = LIMITS.map((limit) => toRow(limit, facts, load)).sort(byUrgency);
   const bounded = limits.filter((row): row is LimitRow & { allows: number } => typeof row.allows === "number");
   const [binding, ...behind] = bounded.sort((a, b) => a.allows - b.allows);
-  const ceiling = binding?.allows ?? 0;
+  const ceiling = binding?.allows ?? Number.POSITIVE_INFINITY;
   return {
     kind: "prediction",
     version: 1,
@@ -106,6 +112,7 @@ export function predict({ facts, load, obstacle }: Examined, whatIf = false): Pr
     next: behind.slice(0, 3),
     limits,
     unknown: limits.filter(({ verdict }) => verdict === "unknown").map(({ id }) => id),
+    notes: notesOn(load, binding),
     cost: { ...load.cost, bytesPerConnection: bytesPerConnection(load) },
     obstacle,
     cores: facts.cores,
@@ -113,6 +120,22 @@ export function predict({ facts, load, obstacle }: Examined, whatIf = false): Pr
     clients: load.role === "server" ? clientsFor(facts, load) : undefined,
     isWhatIf: whatIf,
   };
+}
+
+function notesOn({ portsDoubtful, peer, connections }: Load, binding: LimitRow | undefined): string[] {
+  const notes: string[] = [];
+  if (portsDoubtful > 0) {
+    notes.push(
+      `${plural(portsDoubtful, "4-tuple")} more may be taken: other sockets have the port, and cannot be seen to have bound it by its number`,
+    );
+  }
+  const queued = peer?.queues.reduce((sum, { room = 0 }) => sum + room, 0) ?? 0;
+  if (binding?.id === "peer-nofile" && (binding.allows as number) < connections && queued > 0) {
+    notes.push(
+      `a server that stops accepting when it is out of descriptors leaves up to ${formatCount(queued)} more in its accept queue, open to the client and never answered`,
+    );
+  }
+  return notes;
 }
 
 function clientsFor(facts: HostFacts, load: Load): Prediction["clients"] {

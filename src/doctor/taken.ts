@@ -1,64 +1,141 @@
-// What of a plan's 4-tuples is in use before the run: source ports that sockets hold towards the destinations, TIME_WAIT
-// included, and ports that services listen on.
-import { networkInterfaces } from "node:os";
-import { formatIp, type PortRange, parseIp } from "../base/address.js";
+// What of a plan's 4-tuples is in use before the run: those that sockets hold towards the destinations, and ports that other
+// sockets bar, such as listeners.
+import { addToIp, formatIp, type IpAddress, type PortRange, parseIp } from "../base/address.js";
 import type { TupleGroup, TuplePlan } from "../engine/planner.js";
-import { type ListenerRow, readListeners } from "../ports/listeners.js";
 import { ALL_STATES } from "../ports/query.js";
 import { forEachSocket } from "../ports/table.js";
-import { TCP_LISTEN } from "../sys/constants.js";
-import { readLocalPortRange } from "../sys/local-ports.js";
+import type { SocketView } from "../ports/view.js";
+import { TCP_LISTEN, TCP_TIME_WAIT } from "../sys/constants.js";
+import { readInterfaces } from "../sys/interfaces.js";
+import { readLocalPortRange, readReservedPorts } from "../sys/local-ports.js";
+import { readSysctlNumbers } from "../sys/sysctl.js";
+import { PortTrial } from "./port-trial.js";
 
-/** 4-tuples of the plan that are taken. */
-export async function countTaken(plan: TuplePlan): Promise<number> {
-  const range = plan.ports.chosenBy === "us" ? plan.ports.range : readLocalPortRange();
-  const listeners = await readListeners({});
-  let taken = 0;
-  for (const group of plan.groups) {
-    const ports = portsBetween(group);
-    const open = { count: 0 };
-    await forEachSocket(
-      {
-        states: ALL_STATES & ~(1 << TCP_LISTEN),
-        local: { addresses: anySource(group) ? undefined : group.sources, ports: [range] },
-        remote: { addresses: group.destinations.map(({ ip }) => ({ first: ip, count: 1 })), ports },
-      },
-      () => open.count++,
-    );
-    taken += open.count;
-    // The kernel passes listening ports over; an explicit bind to one fails. The kernel's range is reckoned without them.
-    if (plan.ports.chosenBy === "us") taken += listeningTuples(group, range, listeners);
-  }
-  return taken;
+export interface Taken {
+  /** 4-tuples of the plan that no new connection gets. */
+  readonly tuples: number;
+  /** Those of ports that other sockets have, where it cannot be told whether they are in the way. */
+  readonly doubtful: number;
 }
 
-/** The interface that has the plan's first source address; undefined for loopback. */
+const PORTS = 65_536;
+/** Some 10 µs each: a plan of many addresses is not tried to its end. */
+const MOST_TRIALS = 200_000;
+
+/** @returns none taken where the kernel chooses out of a range that cannot be read */
+export async function countTaken(plan: TuplePlan): Promise<Taken> {
+  const ephemeral = readLocalPortRange();
+  const range = plan.ports.chosenBy === "us" ? plan.ports.range : ephemeral;
+  if (!range) return { tuples: 0, doubtful: 0 };
+  const seen = await readSeen(range, plan.ports.chosenBy === "us");
+  using trial = new PortTrial();
+  let tuples = 0;
+  let doubtful = 0;
+  let trials = 0;
+  for (const group of plan.groups) {
+    const held = await countHeld(group, range, ephemeral);
+    const sources = group.sources.reduce((sum, { count }) => sum + count, 0);
+    const { length: destinations } = group.destinations;
+    for (let port = range.first; port <= range.last; port++) {
+      if (seen[port] === 0) continue;
+      // As the opener of connections does it: ports of the kernel's range are not bound by their number.
+      const isShared = ephemeral !== undefined && isWithin(port, ephemeral);
+      let barred = 0;
+      let untried = 0;
+      for (const [ip, addresses] of isShared ? [[undefined, sources] as const] : eachSource(group)) {
+        const isFree = trials++ >= MOST_TRIALS ? undefined : ip ? trial.isBindable(ip, port) : trial.isChosen(port);
+        if (isFree === false) barred += addresses;
+        else if (isFree === undefined) untried += addresses;
+      }
+      // Tuples held on an address that is barred are not counted twice.
+      const free = sources - barred;
+      tuples += barred * destinations + Math.min(held[port]!, free * destinations);
+      doubtful += untried * destinations;
+    }
+  }
+  return { tuples, doubtful };
+}
+
+/** The interface that has the plan's first source address; undefined for loopback, and where it cannot be told. */
 export function deviceOf({ groups }: TuplePlan): string | undefined {
   const first = groups[0]?.sources[0]?.first;
   if (first === undefined) return undefined;
   const source = formatIp(first);
-  const found = Object.entries(networkInterfaces()).find(([, list]) =>
+  const found = Object.entries(readInterfaces() ?? {}).find(([, list]) =>
     list?.some(({ address, internal }) => !internal && formatIp(parseIp(address)) === source),
   );
   return found?.[0];
 }
 
-function portsBetween({ destinations }: TupleGroup): PortRange[] {
-  return [...new Set(destinations.map(({ port }) => port))].map((port) => ({ first: port, last: port }));
+/** Ports of the range that any socket has, by port. Those of the kernel's choice are reckoned without listeners already. */
+async function readSeen(range: PortRange, isExplicit: boolean): Promise<Uint8Array> {
+  const seen = new Uint8Array(PORTS);
+  const states = isExplicit ? ALL_STATES : ALL_STATES & ~(1 << TCP_LISTEN);
+  await forEachSocket({ states, local: { ports: [range] } }, ({ localPort }) => {
+    seen[localPort] = 1;
+  });
+  // The kernel gives a reserved port to no connect(), not even as the only one allowed.
+  if (isExplicit) for (const { first, last } of readReservedPorts() ?? []) seen.fill(1, first, last + 1);
+  else {
+    await forEachSocket({ states: 1 << TCP_LISTEN, local: { ports: [range] } }, ({ localPort }) => {
+      seen[localPort] = 0;
+    });
+    for (const { first, last } of readReservedPorts() ?? []) seen.fill(0, first, last + 1);
+  }
+  return seen;
+}
+
+/** Sockets from the group's sources to its destinations that keep their 4-tuple, by source port. */
+async function countHeld(group: TupleGroup, range: PortRange, ephemeral: PortRange | undefined): Promise<Uint32Array> {
+  const held = new Uint32Array(PORTS);
+  const ports = [...new Set(group.destinations.map(({ port }) => port))];
+  const isReused = timeWaitReuse();
+  await forEachSocket(
+    {
+      states: ALL_STATES & ~(1 << TCP_LISTEN),
+      local: { addresses: anySource(group) ? undefined : group.sources, ports: [range] },
+      remote: {
+        addresses: group.destinations.map(({ ip }) => ({ first: ip, count: 1 })),
+        ports: ports.map((port) => ({ first: port, last: port })),
+      },
+    },
+    (socket) => {
+      const isBound = ephemeral === undefined || !isWithin(socket.localPort, ephemeral);
+      if (socket.state !== TCP_TIME_WAIT || !isReused(socket, isBound)) held[socket.localPort]!++;
+    },
+  );
+  return held;
+}
+
+/**
+ * Tells the TIME_WAITs whose 4-tuple a new connection takes over (tcp_twsk_unique): with timestamps, and then always where the
+ * port is bound by its number; where connect() chooses it, as tcp_tw_reuse says, one second after the close.
+ */
+function timeWaitReuse(): (socket: SocketView, isBound: boolean) => boolean {
+  const [reuse] = readSysctlNumbers("net.ipv4.tcp_tw_reuse") ?? [];
+  const [timestamps] = readSysctlNumbers("net.ipv4.tcp_timestamps") ?? [];
+  return (socket, isBound) => {
+    if (timestamps === 0) return false;
+    if (isBound || reuse === 1) return true;
+    return reuse === 2 && (isLoopbackText(socket.localIp) || isLoopbackText(socket.remoteIp));
+  };
+}
+
+function isLoopbackText(ip: string): boolean {
+  return ip.startsWith("127.") || ip === "::1";
+}
+
+function* eachSource({ sources }: TupleGroup): Generator<readonly [IpAddress, number]> {
+  for (const { first, count } of sources) {
+    for (let i = 0; i < count; i++) yield [addToIp(first, i), 1];
+  }
+}
+
+function isWithin(port: number, { first, last }: PortRange): boolean {
+  return port >= first && port <= last;
 }
 
 /** The unspecified address stands for whichever the kernel takes. */
 function anySource({ sources }: TupleGroup): boolean {
   return sources.some(({ first }) => first.bytes.every((byte) => byte === 0));
-}
-
-function listeningTuples({ sources, destinations }: TupleGroup, range: PortRange, listeners: readonly ListenerRow[]) {
-  const addresses = sources.reduce((sum, { count }) => sum + count, 0);
-  // Only wildcards: a listener on one address is in the way of that address alone.
-  const ports = new Set(
-    listeners
-      .filter(({ ip, port }) => (ip === "0.0.0.0" || ip === "::") && port >= range.first && port <= range.last)
-      .map(({ port }) => port),
-  );
-  return ports.size * addresses * destinations.length;
 }

@@ -1,27 +1,54 @@
-// Whether connections over loopback are tracked here: nothing is, until a firewall rule asks for connection state.
-import { parseIp } from "../base/address.js";
-import { readConntrack } from "../sys/net-stats.js";
+// Whether connections over loopback are tracked here: nothing is, until a firewall rule asks for connection state; and rules
+// may leave out some ports (notrack).
+import { type IpAddress, parseIp } from "../base/address.js";
+import { isConntrackHidden, readConntrack } from "../sys/net-stats.js";
 import { SocketAddress } from "../sys/sockaddr.js";
 import { bindTo, closeFd, connectTo, listenOn, localAddress, openTcp } from "../sys/socket.js";
 
+export interface Tracking {
+  /** undefined when it could not be tried. */
+  readonly isTracked: boolean | undefined;
+  /** The port that was tried was the destination's; else rules about that port were not seen. */
+  readonly isOfPort: boolean;
+}
+
+/** An address of loopback that services seldom listen on by itself. */
+const LISTENER = parseIp("127.83.71.59");
+/** Several at once: where other connections come and go, so many more in the same moment are ours. */
+const PROBES = 4;
+const ATTEMPTS = 3;
+
 /**
- * Opens one connection to itself, where nothing is tracked yet, and looks whether it is.
+ * Opens some connections over loopback to a listener of its own and looks whether they are tracked.
  *
- * @returns undefined when that could not be tried
+ * @param port the destination's: rules are often about ports. Where a service has it on all addresses, another is taken.
  */
-export function findTracking(): boolean | undefined {
-  const before = readConntrack();
-  if (before === undefined) return false;
-  if (before.count > 0) return true;
-  const loopback = parseIp("127.0.0.1");
+export function findTracking(port: number | undefined): Tracking {
+  if (readConntrack() === undefined) return { isTracked: isConntrackHidden() ? undefined : false, isOfPort: true };
+  const ofPort = port === undefined ? undefined : tryAt(LISTENER, port);
+  if (ofPort !== undefined) return { isTracked: ofPort, isOfPort: true };
+  return { isTracked: tryAt(LISTENER, 0), isOfPort: port === undefined };
+}
+
+function tryAt(ip: IpAddress, port: number): boolean | undefined {
   const listener = openTcp(4);
-  const client = openTcp(4);
   try {
-    if (bindTo(listener, new SocketAddress(loopback, 0)) < 0 || listenOn(listener, 1) < 0) return undefined;
-    // Not ready at once, but its first packet has been sent.
-    connectTo(client, new SocketAddress(loopback, localAddress(listener).port));
-    return (readConntrack()?.count ?? 0) > 0;
+    if (bindTo(listener, new SocketAddress(ip, port)) < 0 || listenOn(listener, PROBES * ATTEMPTS) < 0)
+      return undefined;
+    const address = new SocketAddress(ip, localAddress(listener).port);
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) if (raisesCount(address)) return true;
+    return false;
   } finally {
-    for (const fd of [client, listener]) if (fd >= 0) closeFd(fd);
+    if (listener >= 0) closeFd(listener);
   }
+}
+
+function raisesCount(address: SocketAddress): boolean {
+  const before = readConntrack()?.count ?? 0;
+  const clients = Array.from({ length: PROBES }, () => openTcp(4));
+  // Not ready at once, but their first packets have been sent.
+  for (const client of clients) connectTo(client, address);
+  const risen = (readConntrack()?.count ?? 0) - before;
+  for (const client of clients) if (client >= 0) closeFd(client);
+  return risen >= PROBES;
 }

@@ -12,6 +12,9 @@ const MOST_SHARE = 0.25;
  */
 const PINNED_BYTES_PER_SOCKET = 1024;
 
+/** Memory that cannot be read stops no run. */
+const UNSEEN: MemoryRoom = { bound: "host", availableBytes: Number.POSITIVE_INFINITY, floorBytes: 0 };
+
 export interface MemoryRoom {
   /** What could still be used, of the host or of the tightest cgroup. */
   readonly availableBytes: number;
@@ -22,14 +25,15 @@ export interface MemoryRoom {
 
 /** The memory room of the host or of the cgroup, whichever is nearer to its floor. */
 export function readMemoryRoom(): MemoryRoom {
-  const host = readHostRoom();
+  const host = readHostRoom() ?? UNSEEN;
   const group = readCgroupRoom();
   return group && roomAboveFloor(group) < roomAboveFloor(host) ? group : host;
 }
 
-/** The memory room of the whole host. */
-export function readHostRoom(): MemoryRoom {
-  const { MemTotal = 0, MemAvailable = Number.POSITIVE_INFINITY } = readMeminfo();
+/** The memory room of the whole host; undefined when it may not be read. */
+export function readHostRoom(): MemoryRoom | undefined {
+  const { MemTotal, MemAvailable } = readMeminfo();
+  if (MemTotal === undefined || MemAvailable === undefined) return undefined;
   const pinned = (readSockstat()["sockets.used"] ?? 0) * PINNED_BYTES_PER_SOCKET;
   return { bound: "host", availableBytes: MemAvailable - pinned, floorBytes: floorOf(MemTotal) };
 }

@@ -85,9 +85,12 @@ function readSettings(): Counters {
     if (value !== undefined) settings[name] = value;
   }
   const range = readLocalPortRange();
-  settings["net.ipv4.ip_local_port_range.first"] = range.first;
-  settings["net.ipv4.ip_local_port_range.last"] = range.last;
-  settings["net.ipv4.ip_local_port_range.reserved"] = countPortsWithin(readReservedPorts(), range);
+  const reserved = readReservedPorts();
+  if (range) {
+    settings["net.ipv4.ip_local_port_range.first"] = range.first;
+    settings["net.ipv4.ip_local_port_range.last"] = range.last;
+    if (reserved) settings["net.ipv4.ip_local_port_range.reserved"] = countPortsWithin(reserved, range);
+  }
   return settings;
 }
 

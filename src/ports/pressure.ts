@@ -1,7 +1,7 @@
 // Ephemeral pressure: how many source ports are taken towards each destination, out of how many, and what is left.
 import type { PortRange } from "../base/address.js";
 import { TCP_LISTEN, TCP_TIME_WAIT } from "../sys/constants.js";
-import { readLocalPortRange, readReservedPorts } from "../sys/local-ports.js";
+import { DEFAULT_PORT_RANGE, readLocalPortRange, readReservedPorts } from "../sys/local-ports.js";
 import { AddressIndex } from "./addresses.js";
 import { type SocketFilter, toQuery } from "./filter.js";
 import { Counts, PairIndex, topIds } from "./intern.js";
@@ -235,9 +235,9 @@ interface Pool {
 }
 
 function readPool(listening: ListenerSet): Pool {
-  const range = readLocalPortRange();
+  const range = readLocalPortRange() ?? DEFAULT_PORT_RANGE;
   const isReserved = new Uint8Array(65_536);
-  for (const { first, last } of readReservedPorts()) isReserved.fill(1, first, last + 1);
+  for (const { first, last } of readReservedPorts() ?? []) isReserved.fill(1, first, last + 1);
   let reserved = 0;
   let held = 0;
   for (let port = range.first; port <= range.last; port++) {

@@ -1,4 +1,5 @@
 // The limits that a container or a service gets on memory and threads: cgroup v2 and v1, this process's group and all above it.
+import { existsSync } from "node:fs";
 import { readText } from "./procfs.js";
 
 export interface CgroupMemory {
@@ -60,6 +61,35 @@ function groupFolders(controller: string, root: string, membership: string): { p
 function groupAndParents(path: string): string[] {
   const parts = path.split("/").filter((part) => part !== "" && part !== "..");
   return [...parts.map((_, i) => `/${parts.slice(0, parts.length - i).join("/")}`), ""];
+}
+
+const LIMIT_FILES = {
+  memory: { v1: ["memory.limit_in_bytes", "memory.usage_in_bytes"], v2: ["memory.max", "memory.current"] },
+  pids: { v1: ["pids.max", "pids.current"], v2: ["pids.max", "pids.current"] },
+} as const;
+
+/**
+ * Whether this process is in a group whose limits cannot be read: its files are missing where the hierarchy is not mounted
+ * here, or may not be read. Then there may be a limit that nobody sees.
+ */
+export function isGroupHidden(
+  controller: keyof typeof LIMIT_FILES,
+  root = "/sys/fs/cgroup",
+  membership = readText("/proc/self/cgroup") ?? "",
+): boolean {
+  const all = groupFolders(controller, root, membership);
+  // A controller is in one hierarchy only: version 1's, where that has it.
+  const isV1 = all.some(({ isV2 }) => !isV2);
+  const folders = all.filter(({ isV2 }) => isV2 !== isV1);
+  if (folders.length === 0) return false;
+  const files = LIMIT_FILES[controller][isV1 ? "v1" : "v2"];
+  const isReadable = (path: string) => files.every((file) => readText(`${path}/${file}`) !== undefined);
+  const own = folders[0]!.path;
+  // In a container the path may be the host's: then the root that is mounted here is the group.
+  if (!existsSync(own)) return !folders.some(({ path }) => isReadable(path));
+  // A group without such a file has no limit: the root, and groups that the controller was not given to.
+  const isWithout = existsSync(`${own}/cgroup.procs`) && !existsSync(`${own}/${files[0]}`);
+  return !isWithout && !isReadable(own);
 }
 
 function room(group: CgroupMemory): number {

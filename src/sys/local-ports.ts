@@ -3,20 +3,19 @@
 import { type PortRange, parsePorts } from "../base/address.js";
 import { readSysctl, readSysctlNumbers } from "./sysctl.js";
 
-/** What an old or hidden setting is taken for: the kernel's own default. */
-const DEFAULT_RANGE: PortRange = { first: 32_768, last: 60_999 };
+/** The kernel's own default, for whoever has to take some range where the setting may not be read. */
+export const DEFAULT_PORT_RANGE: PortRange = { first: 32_768, last: 60_999 };
 
-export function readLocalPortRange(): PortRange {
-  const [first = DEFAULT_RANGE.first, last = DEFAULT_RANGE.last] =
-    readSysctlNumbers("net.ipv4.ip_local_port_range") ?? [];
-  return { first, last };
+/** undefined when it may not be read. */
+export function readLocalPortRange(): PortRange | undefined {
+  const [first, last] = readSysctlNumbers("net.ipv4.ip_local_port_range") ?? [];
+  return first === undefined || last === undefined ? undefined : { first, last };
 }
 
-/** Reserved ports as ranges, `8080,9148-9150` in the file; none when there are none or they may not be read. */
-export function readReservedPorts(): PortRange[] {
-  const text = readSysctl("net.ipv4.ip_local_reserved_ports") ?? "";
-  return text
-    .split(",")
+/** Reserved ports as ranges, `8080,9148-9150` in the file; undefined when they may not be read. */
+export function readReservedPorts(): PortRange[] | undefined {
+  return readSysctl("net.ipv4.ip_local_reserved_ports")
+    ?.split(",")
     .filter((part) => part.trim() !== "")
     .map((part) => parsePorts(part, part, 0));
 }

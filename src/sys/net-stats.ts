@@ -1,4 +1,5 @@
 // Counters of the network stack that /proc keeps beside netstat: connection tracking, the per-core backlog, neighbours.
+import { existsSync } from "node:fs";
 import { readText } from "./procfs.js";
 import { readSysctlNumbers } from "./sysctl.js";
 
@@ -9,12 +10,19 @@ export interface ConntrackUse {
   readonly buckets: number | undefined;
 }
 
-/** Connection tracking's use and size, undefined where the module is not loaded. */
+/** Connection tracking's use and size, undefined where the module is not loaded, or hidden: see isConntrackHidden(). */
 export function readConntrack(): ConntrackUse | undefined {
   const [count] = readSysctlNumbers("net.netfilter.nf_conntrack_count") ?? [];
   const [max] = readSysctlNumbers("net.netfilter.nf_conntrack_max") ?? [];
   if (count === undefined || max === undefined) return undefined;
   return { count, max, buckets: readSysctlNumbers("net.netfilter.nf_conntrack_buckets")?.[0] };
+}
+
+/** Connection tracking is there but its settings may not be read, or not even that can be told. */
+export function isConntrackHidden(): boolean {
+  if (readConntrack()) return false;
+  // A module built in is listed under /sys/module, too, as it has parameters.
+  return existsSync("/sys/module") ? existsSync("/sys/module/nf_conntrack") : !existsSync("/proc/sys/net");
 }
 
 /** /proc/net/stat/nf_conntrack summed over the cores, by its own names: `drop`, `early_drop`, `insert_failed`. */

@@ -32,6 +32,12 @@ export function readProcessFacts(pid: number): ProcessFacts | undefined {
   };
 }
 
+/** The process that started it, or has inherited it; undefined when there is no such process. */
+export function readParent(pid: number): number | undefined {
+  const parent = /^PPid:\s+(\d+)/m.exec(readText(`/proc/${pid}/status`) ?? "")?.[1];
+  return parent === undefined ? undefined : Number(parent);
+}
+
 function countDescriptors(pid: number): number | undefined {
   try {
     return readdirSync(`/proc/${pid}/fd`).length;

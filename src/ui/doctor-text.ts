@@ -22,6 +22,7 @@ export function predictionText(prediction: Prediction, isWhole: boolean, paint: 
         ["binding", prediction.binding && describeBinding(prediction.binding)],
         ["behind it", describeNext(prediction)],
         ["not seen", prediction.unknown.length === 0 ? undefined : describeUnknown(prediction)],
+        ["not sure", prediction.notes.length === 0 ? undefined : prediction.notes.join("; ")],
         ["memory", describeCost(prediction)],
         ["opening", describeRamp(prediction)],
         [
@@ -43,7 +44,9 @@ export function predictionText(prediction: Prediction, isWhole: boolean, paint: 
 function headline({ ceiling, connections, isTargetMet, role, target, isWhatIf }: Prediction, paint: Paint): string {
   const host = isWhatIf ? "such a host" : "this host";
   const ends = { both: "both ends of", client: "as a client", server: "as a server" }[role];
-  const what = role === "both" ? `${ends} ${formatCount(ceiling)}` : `${formatCount(ceiling)}`;
+  // Only where every limit that bounds a load like this is hidden.
+  const held = ceiling === Number.POSITIVE_INFINITY ? "any number of" : formatCount(ceiling);
+  const what = role === "both" ? `${ends} ${held}` : held;
   const where = target === undefined ? "" : ` to ${target}`;
   const tail = role === "both" ? "" : ` ${ends}`;
   const wanted = isTargetMet

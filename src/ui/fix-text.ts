@@ -1,4 +1,5 @@
 // Changes as text: what is to be changed and how, what was changed, what was put back.
+import { printable } from "../base/printable.js";
 import { plural } from "../base/units.js";
 import type { ApplyReport, ChangeStatus } from "../doctor/fix/apply.js";
 import type { Change, FixPlan } from "../doctor/fix/change.js";
@@ -57,7 +58,7 @@ export function applyText({ plan, outcomes, journal }: ApplyReport, paint: Paint
   ].join("\n");
 }
 
-export function undoText({ outcomes, journal, tornLines }: UndoReport, paint: Paint = plain): string {
+export function undoText({ outcomes, journal, tornLines, othersJournal }: UndoReport, paint: Paint = plain): string {
   const count = (status: UndoStatus) => outcomes.filter((outcome) => outcome.status === status).length;
   const isClean = outcomes.every(({ status }) => status === "restored" || status === "nothing to do");
   const headline =
@@ -77,8 +78,9 @@ export function undoText({ outcomes, journal, tornLines }: UndoReport, paint: Pa
       ? []
       : [
           "",
-          `${plural(tornLines, "line")} of ${journal} cannot be read: cut short by a crash, before the change was made`,
+          `${plural(tornLines, "line")} of ${journal} cannot be read: cut short by a crash. A change whose own line was cut short was not made; all others are above, or undone`,
         ]),
+    ...(othersJournal === undefined ? [] : ["", `what root changed is in ${othersJournal}: undo it as root`]),
   ].join("\n");
 }
 
@@ -123,5 +125,5 @@ function unknownLines({ unknown }: FixPlan): string[] {
 }
 
 function say(value: string | undefined): string {
-  return value === undefined ? "unknown" : value === "" ? "empty" : value;
+  return value === undefined ? "unknown" : value === "" ? "empty" : printable(value);
 }

@@ -136,11 +136,17 @@ describe.runIf(canMakeNamespaces())("in a network namespace", () => {
       /left alone .*ip_local_port_range {2}is 30000 65000, was 40000 40099 \(changed by some/,
     );
     expect(text.code).toBe(1);
-    expect(place.values()).toEqual({ ...NARROW, [RANGE]: "30000 65000" });
+    // The service's port stays out of the range, which is still wide.
+    const reserved = "8080,40500-40509,50001";
+    expect(place.values()).toEqual({ ...NARROW, [RANGE]: "30000 65000", [RESERVED]: reserved });
     // Put back by hand, there is nothing to do.
     place.set(RANGE, "40000 40099");
     const again = await place.undo("--json");
-    expect(outcomesOf(again)).toEqual([[RANGE, "nothing to do"]]);
+    expect(outcomesOf(again)).toEqual([
+      [RANGE, "nothing to do"],
+      [RESERVED, "restored"],
+    ]);
+    expect(place.values()).toEqual(NARROW);
     expect(again.code).toBe(0);
   });
 
@@ -177,8 +183,21 @@ describe.runIf(canMakeNamespaces())("in a network namespace", () => {
     const undone = await place.undo("--json");
     expect(outcomesOf(undone)).toEqual([[RANGE, status]]);
     expect(JSON.parse(undone.stdout).tornLines).toBe(1);
+    expect(JSON.parse((await place.undo("--json")).stdout).tornLines).toBe(0);
     expect(undone.code).toBe(0);
     expect(place.get(RANGE)).toBe("40000 40099");
+  });
+
+  it("--undo of another user says where root's journal is", async ({ skip }) => {
+    if (!hasProgram("setpriv")) skip("setpriv is needed to become nobody");
+    const hide = "mount -t tmpfs none /var/lib && mkdir -m 700 /var/lib/fourtuple";
+    const nobody = "setpriv --reuid=65534 --regid=65534 --clear-groups env HOME=/nonexistent";
+    const { stdout } = await start("unshare", [
+      ...["-m", "sh", "-c", `${hide} && exec ${nobody} "$0" "$@"`],
+      ...[process.execPath, CLI_FILE, "doctor", "--undo"],
+    ]).exited();
+    expect(stdout).toMatch(/^nothing to undo in \/nonexistent/);
+    expect(stdout).toMatch(/^what root changed is in \/var\/lib\/fourtuple\/journal\.jsonl: undo it as root$/m);
   });
 
   it("without the privilege --apply lists what was not done and ends with 3", async ({ skip }) => {

@@ -27,8 +27,10 @@ const facts: HostFacts = {
   memory: { bound: "host", availableBytes: 15 * GIB, floorBytes: GIB },
   cgroupMemory: undefined,
   cgroupPids: undefined,
+  hides: { cgroupMemory: false, cgroupPids: false, conntrack: false },
   conntrack: { count: 0, max: 1000, buckets: 1000 },
   isTracked: false,
+  isTrackingOfPort: true,
 };
 const load: Load = {
   connections: 100_000,
@@ -36,6 +38,7 @@ const load: Load = {
   plan: undefined,
   hasAddressesAtWill: true,
   portsTaken: 0,
+  portsDoubtful: 0,
   peer: undefined,
   target: undefined,
   messageRatePerSec: 0,
@@ -56,6 +59,8 @@ const explicit = (first: number, last: number, addresses = 1): Load["plan"] => (
 });
 const kernelChosen: Load["plan"] = { ...explicit(1, 1)!, ports: { chosenBy: "kernel", available: 28_232 } };
 
+const kernelLoad: Partial<Load> = { plan: kernelChosen, hasAddressesAtWill: false };
+
 describe("the limit that binds", () => {
   const cases: [string, Partial<HostFacts>, Partial<Load>, string, number][] = [
     ["one descriptor table", { canPark: false, canUnshare: false }, { role: "client" }, "nofile", 19_960],
@@ -70,18 +75,18 @@ describe("the limit that binds", () => {
       "source-ports",
       2993,
     ],
-    ["the kernel's ports", {}, { plan: kernelChosen }, "ip-local-port-range", 28_232],
+    ["the kernel's ports", {}, kernelLoad, "ip-local-port-range", 28_232],
     [
       "the kernel's ports but those that services listen on",
       { listeningPorts: [80, 33_000, 34_000] },
-      { plan: kernelChosen },
+      kernelLoad,
       "ip-local-port-range",
       28_230,
     ],
     [
       "reserved ports, where the range would do without",
       { reservedPorts: [{ first: 40_000, last: 49_999 }] },
-      { plan: kernelChosen, connections: 25_000 },
+      { ...kernelLoad, connections: 25_000 },
       "ip-local-reserved-ports",
       18_232,
     ],
@@ -120,6 +125,17 @@ describe("the limit that binds", () => {
     expect(limits[0]!.verdict).toBe("too low");
   });
 
+  it("is never the ports where there are always more addresses, nor reserved ports where the range does with them", () => {
+    const reservedPorts = [{ first: 40_000, last: 40_009 }];
+    const ids = (load: Partial<Load>) => {
+      const { binding, next } = ask({ reservedPorts }, load);
+      return [binding, ...next].map((row) => row?.id);
+    };
+    expect(ids({ plan: kernelChosen })).not.toContain("ip-local-port-range");
+    expect(ids({ ...kernelLoad, connections: 1000 })).toContain("ip-local-port-range");
+    expect(ids({ ...kernelLoad, connections: 1000 })).not.toContain("ip-local-reserved-ports");
+  });
+
   it("never grows when something gets less", () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 5e6 }), fc.integer({ min: 0, max: 5e6 }), (watches, fewer) => {
@@ -144,7 +160,7 @@ describe("other hardware", () => {
   it("replaces memory, cores and descriptors, and what the kernel derives from memory", () => {
     const other = imagine(facts, { memoryBytes: 64 * GIB, cores: 32, nofile: 1_000_000 });
     expect(other).toMatchObject({ cores: 32, nofile: { soft: 1_000_000, hard: 1_000_000 }, epollWatches: 20_000_000 });
-    expect(other.memory.availableBytes).toBe(64 * GIB);
+    expect(other.memory?.availableBytes).toBe(64 * GIB);
     expect(predict({ facts: other, load: { ...load, role: "server" }, obstacle: undefined }).binding!.id).toBe(
       "nofile",
     );

@@ -39,6 +39,7 @@ export const DESCRIPTORS: readonly Scenario[] = [
   {
     name: "server's descriptors (a Node server)",
     limit: "nofile",
+    predicts: "peer-nofile",
     whose: "the peer",
     isPredictable: true,
     async arrange() {

@@ -44,7 +44,7 @@ describe.skipIf(!isRoot)("a limit that binds is predicted and named", () => {
           whose: scenario.whose,
         });
         if (!scenario.isPredictable) return;
-        expect(played.predictedLimit).toBe(scenario.limit);
+        expect(played.predictedLimit).toBe(scenario.predicts ?? scenario.limit);
         expect(played.prediction.isTargetMet).toBe(false);
         const off = Math.abs(offBy(played.predicted!, played.reached));
         expect(off, `${played.predicted} predicted, ${played.reached} reached`).toBeLessThanOrEqual(TOLERANCE);

@@ -10,6 +10,8 @@ export interface Scenario {
   readonly programs?: readonly string[];
   /** The limit's id, and whose it is. */
   readonly limit: string;
+  /** The id that the prediction has for it, where that is another. */
+  readonly predicts?: string;
   readonly whose: Whose;
   /** The ceiling can be told beforehand: then it has to be within 2 % of what is reached. */
   readonly isPredictable: boolean;

@@ -9,6 +9,7 @@ const GIB = 1024 ** 3;
 /** A host with room for a hundred thousand connections in every respect. */
 export function hostFacts(different: Partial<HostFacts> = {}): HostFacts {
   return {
+    hides: { cgroupMemory: false, cgroupPids: false, conntrack: false },
     uid: 1000,
     cores: 2,
     nofile: { soft: 1024, hard: 1_048_576 },
@@ -46,6 +47,7 @@ export function hostFacts(different: Partial<HostFacts> = {}): HostFacts {
     tcpSockets: 100,
     conntrack: undefined,
     isTracked: false,
+    isTrackingOfPort: true,
     timeWaitMax: 262_144,
     timeWaitNow: 0,
     timeWaitReuse: 2,
@@ -73,6 +75,7 @@ export function clientLoad(different: Partial<Load> = {}): Load {
     plan: { groups, ports: { chosenBy: "kernel", available: 28_232 } },
     hasAddressesAtWill: false,
     portsTaken: 0,
+    portsDoubtful: 0,
     peer: undefined,
     target: "10.0.0.2:7777",
     messageRatePerSec: 0,
@@ -101,9 +104,9 @@ export function settingsOf(facts: HostFacts): Map<string, string> {
     "net.ipv4.tcp_mem": facts.tcpMem?.join("\t"),
     "net.netfilter.nf_conntrack_max": facts.conntrack?.max,
     "net.netfilter.nf_conntrack_buckets": facts.conntrack?.buckets,
-    "net.ipv4.ip_local_port_range": `${facts.portRange.first}\t${facts.portRange.last}`,
+    "net.ipv4.ip_local_port_range": `${facts.portRange?.first}\t${facts.portRange?.last}`,
     "net.ipv4.ip_local_reserved_ports": facts.reservedPorts
-      .map(({ first, last }) => (first === last ? first : `${first}-${last}`))
+      ?.map(({ first, last }) => (first === last ? first : `${first}-${last}`))
       .join(","),
   };
   return new Map(Object.entries(values).flatMap(([name, value]) => (value === undefined ? [] : [[name, `${value}`]])));

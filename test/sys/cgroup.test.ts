@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeEach, describe, expect, it } from "vitest";
-import { readCgroupMemory, readCgroupPids } from "../../src/sys/cgroup.js";
+import { isGroupHidden, readCgroupMemory, readCgroupPids } from "../../src/sys/cgroup.js";
 
 const GIB = 2 ** 30;
 const base = mkdtempSync(join(tmpdir(), "cgroup-"));
@@ -93,6 +93,27 @@ describe("threads", () => {
   it("have no limit where it says max", () => {
     group("pids/app", { "pids.max": "max", "pids.current": 3 });
     expect(readCgroupPids(root, "8:pids:/app\n4:memory:/app\n")).toBeUndefined();
+  });
+});
+
+describe("a group that cannot be seen", () => {
+  it("is one whose hierarchy is not mounted", () => {
+    expect(isGroupHidden("memory", join(root, "missing"), "0::/\n")).toBe(true);
+    expect(isGroupHidden("memory", join(root, "missing"), "4:memory:/docker/x\n")).toBe(true);
+    expect(isGroupHidden("pids", root, "0::/app\n")).toBe(true);
+  });
+
+  it("is none where the process is in no group, or the group has no limit's file", () => {
+    expect(isGroupHidden("memory", root, "")).toBe(false);
+    group("/app", { "cgroup.procs": "" });
+    expect(isGroupHidden("memory", root, "0::/app\n")).toBe(false);
+    group("/limited", { "cgroup.procs": "", "memory.max": GIB, "memory.current": 1 });
+    expect(isGroupHidden("memory", root, "0::/limited\n")).toBe(false);
+  });
+
+  it("is none where a container has its own group for the root", () => {
+    v1("", GIB, 5);
+    expect(isGroupHidden("memory", root, "4:memory:/docker/x\n0::/\n")).toBe(false);
   });
 });
 

@@ -1,5 +1,6 @@
 // What to change on this host so that the load fits: every limit that is too low, in an order that is safe at each step.
 // Nothing is ever lowered, and nothing is proposed for what cannot be read.
+import { printable } from "../../base/printable.js";
 import { formatBytes, formatCount } from "../../base/units.js";
 import { floorOf } from "../../engine/memory-floor.js";
 import { RUN_RESIDENT_BYTES } from "../limits/memory.js";
@@ -13,6 +14,7 @@ import { PORT_RANGE, parseNumbers, RESERVED_PORTS, roundUp, toPowerOfTwo } from 
 /** What is bounded by another setting comes after it. */
 const RECIPES: readonly (readonly [id: string, recipe: Recipe])[] = [
   ["nofile", raiseNofile],
+  ["peer-nofile", raiseServerNofile],
   ["file-max", (found) => raise(found)],
   ["epoll-watches", (found) => raise(found)],
   ["threads-max", (found) => raise(found)],
@@ -63,9 +65,19 @@ export function planChanges(examined: Examined, read: ReadSetting, udpPorts: rea
     connections,
     isTargetMet,
     // What can be set before what can only be advised.
-    changes: [...changes.filter(({ kind }) => kind !== "advice"), ...changes.filter(({ kind }) => kind === "advice")],
+    changes: [
+      ...changes.filter((change) => change.kind !== "advice" && isLargest(change, changes)),
+      ...changes.filter(({ kind }) => kind === "advice"),
+    ],
     unknown: [...unknown, ...missed],
   };
+}
+
+/** Two limits may ask for the same setting. */
+function isLargest(change: Change, all: readonly Change[]): boolean {
+  const same = all.filter(({ kind, name }) => kind === "sysctl" && name === change.name);
+  if (change.kind !== "sysctl" || same.length === 1) return true;
+  return same.reduce((most, other) => (Number(other.to) > Number(most.to) ? other : most)) === change;
 }
 
 function rankOf(id: string): number {
@@ -95,21 +107,26 @@ function raiseTo(found: Case, name: string, wanted: readonly number[]): readonly
 
 /** No process gets more descriptors than fs.nr_open, which goes first. */
 function raiseNofile(found: Case): readonly Change[] {
-  const { row, facts, load } = found;
-  const changes: Change[] = [];
-  if (row.needs !== undefined) changes.push(rlimit(found, "RLIMIT_NOFILE", facts.nofile.hard, roundUp(row.needs)));
-  const { name, pid, nofileLimit, openDescriptors } = load.peer?.process ?? {};
-  if (nofileLimit !== undefined && openDescriptors !== undefined && nofileLimit - openDescriptors < load.connections) {
-    const to = roundUp(openDescriptors + load.connections);
-    changes.push(rlimit(found, `RLIMIT_NOFILE of ${printable(name)} (${pid})`, nofileLimit, to));
-  }
-  const most = Math.max(0, ...changes.map(({ to }) => Number(to)));
-  return [...raiseTo({ ...found, limit: limitOf("nr-open") }, "fs.nr_open", [most]), ...changes];
+  const { row, facts } = found;
+  if (row.needs === undefined) return [];
+  return withNrOpen(found, [rlimit(found, "RLIMIT_NOFILE", facts.nofile.hard, roundUp(row.needs))]);
 }
 
-/** A process chooses its name: it may hold escape codes, or a line's end. */
-function printable(name = "a process"): string {
-  return name.replace(/\p{Cc}/gu, "?");
+/** Each process that accepts gets room for its share. */
+function raiseServerNofile(found: Case): readonly Change[] {
+  const { workers = [] } = found.load.peer ?? {};
+  const share = Math.ceil(found.load.connections / workers.length);
+  const changes = workers.flatMap(({ name, pid, nofileLimit, openDescriptors }) => {
+    if (nofileLimit === undefined || openDescriptors === undefined || nofileLimit - openDescriptors >= share) return [];
+    const to = roundUp(openDescriptors + share);
+    return [rlimit(found, `RLIMIT_NOFILE of ${printable(name)} (${pid})`, nofileLimit, to)];
+  });
+  return withNrOpen(found, changes);
+}
+
+function withNrOpen(found: Case, changes: readonly Change[]): readonly Change[] {
+  const most = Math.max(0, ...changes.map(({ to }) => Number(to)));
+  return [...raiseTo({ ...found, limit: limitOf("nr-open") }, "fs.nr_open", [most]), ...changes];
 }
 
 /** Low, pressure and high in the kernel's own proportions (net/ipv4/tcp.c, tcp_init_mem), and in that order. */
@@ -143,8 +160,9 @@ function widenPorts(found: Case): readonly Change[] {
     changes.push(plan.reserved === undefined ? change : { ...change, requires: RESERVED_PORTS });
   }
   if (plan.missing > 0) {
-    const { name, change } = limitOf("source-ports");
-    changes.push(advise(found, { name, how: change, why: why.range, to: undefined }));
+    const limit = limitOf("source-ports");
+    const from = limit.describe?.(found.facts, found.load);
+    changes.push(advise({ ...found, limit }, { from, why: why.range, to: undefined }));
   }
   return changes;
 }

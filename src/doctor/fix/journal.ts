@@ -4,6 +4,7 @@ import { randomUUID } from "node:crypto";
 import {
   closeSync,
   constants,
+  existsSync,
   fstatSync,
   fsyncSync,
   mkdirSync,
@@ -49,6 +50,14 @@ export function defaultJournalFile(env: NodeJS.ProcessEnv = process.env, isRoot 
   return join(state, "fourtuple/journal.jsonl");
 }
 
+/** Where root's journal lies, for other users; undefined when there is none, as far as can be seen. */
+export function findOthersJournal(journalFile: string): string | undefined {
+  const ofRoot = defaultJournalFile({}, true);
+  const isRoot = process.getuid?.() === 0;
+  // Its folder is closed to others, but seen.
+  return !isRoot && journalFile !== ofRoot && existsSync(dirname(ofRoot)) ? ofRoot : undefined;
+}
+
 /** A journal that lines are added to. */
 export class Journal {
   private readonly fd: number;
@@ -86,7 +95,7 @@ export class Journal {
   }
 
   /** Says what became of an entry. A mark that cannot be written is no harm: the setting itself tells as much. */
-  mark({ id }: JournalEntry, mark: Mark, value?: string): void {
+  mark({ id }: Pick<JournalEntry, "id">, mark: Mark, value?: string): void {
     try {
       this.add(`${JSON.stringify({ id, time: new Date().toISOString(), mark, value })}\n`);
     } catch {
@@ -106,7 +115,8 @@ export class Journal {
 }
 
 /**
- * The entries of a journal in the order in which they were made; none when there is no such file.
+ * The entries of a journal in the order in which they were made; none when there is no such file. Torn lines count until
+ * something after them was undone.
  *
  * @throws {AppError} E_PERMISSION when the file may not be read, E_SYSTEM when it cannot
  */
@@ -119,6 +129,7 @@ export function readJournal(file: string): { readonly entries: KeptEntry[]; read
     else if (!("mark" in record)) entries.set(record.id, { ...record, mark: undefined, value: undefined });
     else {
       const entry = entries.get(record.id);
+      if (record.mark === "undone") tornLines = 0;
       if (entry) entries.set(record.id, { ...entry, mark: record.mark, value: record.value ?? entry.value });
     }
   }

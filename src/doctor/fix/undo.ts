@@ -3,8 +3,8 @@
 import { errnoMeaning, errnoName } from "../../sys/errno.js";
 import { readBootId, readNetNamespace } from "../../sys/identity.js";
 import { KERNEL_SETTINGS, type Settings } from "./apply.js";
-import { isRefusal, Journal, type KeptEntry, type Mark, readJournal } from "./journal.js";
-import { isSameValue, normalise } from "./value.js";
+import { findOthersJournal, isRefusal, Journal, type KeptEntry, type Mark, readJournal } from "./journal.js";
+import { isSameValue, normalise, PORT_RANGE, RESERVED_PORTS } from "./value.js";
 
 /**
  * `restored`: as it was before. `nothing to do`: it was so already. `left alone`: somebody else changed it, or it is not
@@ -30,24 +30,38 @@ export interface UndoReport {
   readonly version: 1;
   readonly journal: string;
   readonly outcomes: readonly UndoOutcome[];
-  /** Lines of the journal that a crash has cut short: their changes were not made. */
+  /**
+   * Lines of the journal that a crash has cut short, and that no undo has said before. A torn line of a change comes before
+   * the change, which so was not made; a torn line of what became of one is no harm, as undo compares values.
+   */
   readonly tornLines: number;
+  /** Root's journal, where this user's own has nothing to undo. */
+  readonly othersJournal: string | undefined;
 }
 
 /** @throws {AppError} E_PERMISSION or E_SYSTEM when the journal cannot be read */
 export function undoChanges(journalFile: string, settings: Settings = KERNEL_SETTINGS): UndoReport {
   const { entries, tornLines } = readJournal(journalFile);
   const open = entries.filter(({ mark }) => mark === undefined || mark === "done").reverse();
-  const outcomes = open.map((entry) => {
-    const outcome = undoEntry(entry, settings);
+  const outcomes: UndoOutcome[] = [];
+  const standing = new Set<string>();
+  for (const entry of open) {
+    const outcome = undoEntry(entry, settings, standing);
+    if (outcome.status !== "restored" && outcome.status !== "nothing to do") standing.add(placeOf(entry));
     const mark = markOf(outcome, entry);
     if (mark) note(journalFile, entry, mark);
-    return outcome;
-  });
-  return { kind: "undone", version: 1, journal: journalFile, outcomes, tornLines };
+    outcomes.push(outcome);
+  }
+  if (tornLines > 0) note(journalFile, { id: "torn" }, "undone");
+  const othersJournal = outcomes.length === 0 ? findOthersJournal(journalFile) : undefined;
+  return { kind: "undone", version: 1, journal: journalFile, outcomes, tornLines, othersJournal };
 }
 
-function undoEntry(entry: KeptEntry, { read, write }: Settings): UndoOutcome {
+/** What a change was made safe by stays as long as that change does: the last one is undone first. */
+const SAFEGUARDS: Readonly<Record<string, string>> = { [RESERVED_PORTS]: PORT_RANGE };
+
+/** @param standing changes after this one that are still in force, by placeOf() */
+function undoEntry(entry: KeptEntry, { read, write }: Settings, standing: ReadonlySet<string>): UndoOutcome {
   const { name, from, to, time } = entry;
   const present = read(name);
   const end = (status: UndoStatus, reason?: string, value = present): UndoOutcome => ({
@@ -75,12 +89,21 @@ function undoEntry(entry: KeptEntry, { read, write }: Settings): UndoOutcome {
           `changed by somebody else: it is neither what was set, ${to || "empty"}, nor what was before`,
         );
   }
+  const guarded = SAFEGUARDS[name];
+  if (guarded !== undefined && standing.has(placeOf({ ...entry, name: guarded }))) {
+    return end("left alone", `not safe while ${guarded} is not as it was: services' ports would be given away`);
+  }
   const errno = -write(name, from);
   if (errno !== 0) return end(isRefusal(errno) ? "refused" : "failed", `${errnoName(errno)}, ${errnoMeaning(errno)}`);
   const value = read(name);
   return value !== undefined && isSameValue(name, value, from)
     ? end("restored", undefined, value)
     : end("failed", "the kernel did not take it back", value);
+}
+
+/** Network namespaces have settings of the same name. */
+function placeOf({ name, netNamespace }: Pick<KeptEntry, "name" | "netNamespace">): string {
+  return `${name} ${netNamespace ?? ""}`;
 }
 
 function isExpired({ bootId }: KeptEntry): boolean {
@@ -94,7 +117,7 @@ function markOf({ status }: UndoOutcome, entry: KeptEntry): Mark | undefined {
 }
 
 /** A journal that may be read but not written is no obstacle: undoing again finds nothing to do. */
-function note(journalFile: string, entry: KeptEntry, mark: Mark): void {
+function note(journalFile: string, entry: Pick<KeptEntry, "id">, mark: Mark): void {
   try {
     using journal = new Journal(journalFile);
     journal.mark(entry, mark);

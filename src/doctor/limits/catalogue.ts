@@ -2,7 +2,7 @@
 import type { Limit } from "../limit.js";
 import { cgroupPids, epollWatches, fileMax, nofile, nrOpen, threadsMax } from "./descriptors.js";
 import { cgroupMemory, memory, receiveBuffer, sendBuffer, slab, tcpMem } from "./memory.js";
-import { listener, peerMaximum } from "./peer.js";
+import { listener, peerMaximum, peerNofile } from "./peer.js";
 import { localPortRange, reservedPorts, sourcePorts, unprivilegedPortStart } from "./ports.js";
 import { abortOnOverflow, acceptQueue, netdevBacklog, somaxconn, synBacklog, syncookies } from "./queues.js";
 import {
@@ -50,5 +50,6 @@ export const LIMITS: readonly Limit[] = [
   orphans,
   linkSpeed,
   listener,
+  peerNofile,
   peerMaximum,
 ];

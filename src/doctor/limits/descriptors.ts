@@ -3,7 +3,6 @@ import { mostConnections } from "../../connect/ramp.js";
 import type { HostFacts } from "../facts.js";
 import type { Limit } from "../limit.js";
 import { endsHere, type Load } from "../load.js";
-import { isOurServer } from "../peer-process.js";
 
 /** A process of ours wants a little more than its connections: event loops, wake-ups, the listener. */
 const SPARE = 64;
@@ -25,7 +24,7 @@ export const nofile: Limit = {
     `${soft === hard ? say(hard) : `${say(soft)} soft, ${say(hard)} hard`}${
       canPark ? ", sockets can be parked" : canUnshare ? ", private tables allowed" : ", one table"
     }`,
-  allows: (facts, load) => Math.min(ownTables(facts), peerTable(load, facts)),
+  allows: (facts) => ownTables(facts),
   needs: (facts, { connections }) =>
     ownTables(facts) >= connections && facts.nofile.hard !== 0 ? undefined : connections + SPARE,
 };
@@ -96,7 +95,9 @@ export const epollWatches: Limit = {
 export const threadsMax: Limit = threads("threads-max", "kernel.threads-max", "host", ({ threadsMax: max }) => max);
 
 export const cgroupPids: Limit = {
-  ...threads("cgroup-pids", "pids.max", "cgroup", ({ cgroupPids: pids }) => pids?.limit ?? Number.POSITIVE_INFINITY),
+  ...threads("cgroup-pids", "pids.max", "cgroup", ({ cgroupPids: pids, hides }) =>
+    hides.cgroupPids ? undefined : (pids?.limit ?? Number.POSITIVE_INFINITY),
+  ),
   source: "Linux admin-guide/cgroup-v2.rst, pids.max",
   change: "TasksMax= of a systemd unit, --pids-limit of a container",
   privilege: "administrator",
@@ -121,9 +122,9 @@ function threads(id: string, name: string, scope: Limit["scope"], read: Limit["r
     ...(name.startsWith("kernel.") && { sysctl: name }),
     read,
     allows: (facts, load) => {
+      if (needed(facts, load) === undefined) return Number.POSITIVE_INFINITY;
       const max = read(facts, load);
-      if (max === undefined) return undefined;
-      return needed(facts, load) === undefined ? Number.POSITIVE_INFINITY : max * facts.nofile.hard;
+      return max === undefined ? undefined : max * facts.nofile.hard;
     },
     needs: needed,
   };
@@ -139,17 +140,6 @@ function ownTables({ nofile: { hard }, openDescriptors, canPark, canUnshare, cor
 function endsOfUser(uid: number, load: Load): number {
   const serverUid = load.peer?.listeners[0]?.uid;
   return serverUid !== undefined && serverUid !== uid ? 1 : endsHere(load);
-}
-
-/** What the destination's process can still take, where that can be seen. */
-function peerTable({ peer, role }: Load, { canPark, canUnshare }: HostFacts): number {
-  const process = peer?.process;
-  // Our own server has as many tables as it needs, where that is allowed.
-  if (process && isOurServer(process) && (canPark || canUnshare)) return Number.POSITIVE_INFINITY;
-  if (role === "server" || process?.nofileLimit === undefined || process.openDescriptors === undefined) {
-    return Number.POSITIVE_INFINITY;
-  }
-  return Math.max(0, process.nofileLimit - process.openDescriptors);
 }
 
 const say = (value: number) => (value === Number.POSITIVE_INFINITY ? "unlimited" : value.toLocaleString("en-US"));

@@ -20,11 +20,11 @@ export const memory: Limit = {
   privilege: "administrator",
   pitfall:
     "most of it is the kernel's slab, which no process shows: some 4 KB for an idle end, whatever the program uses",
-  read: ({ memory: { availableBytes } }) => availableBytes,
-  describe: ({ memory: { availableBytes, floorBytes } }) =>
-    `${formatBytes(availableBytes)}, ${formatBytes(floorBytes)} stay free`,
-  allows: ({ memory: room }, load) => connectionsIn(room, load),
-  needs: ({ memory: { floorBytes } }, load) => floorBytes + load.connections * bytesPerConnection(load),
+  read: ({ memory: room }) => room?.availableBytes,
+  describe: ({ memory: room }) =>
+    room && `${formatBytes(room.availableBytes)}, ${formatBytes(room.floorBytes)} stay free`,
+  allows: ({ memory: room }, load) => room && connectionsIn(room, load),
+  needs: ({ memory: room }, load) => Math.ceil((room?.floorBytes ?? 0) + load.connections * bytesPerConnection(load)),
 };
 
 export const cgroupMemory: Limit = {
@@ -39,17 +39,21 @@ export const cgroupMemory: Limit = {
   privilege: "administrator",
   pitfall:
     "sockets' kernel memory counts in full: a container of 512 MiB has room for 50,000 connections, not millions",
-  read: ({ cgroupMemory: room }) => room?.availableBytes ?? Number.POSITIVE_INFINITY,
-  describe: ({ cgroupMemory: room }) =>
-    room ? `${formatBytes(room.availableBytes)} left, ${formatBytes(room.floorBytes)} stay free` : "no limit",
-  allows: ({ cgroupMemory: room, residentBytes }, load) => {
+  read: ({ cgroupMemory: room, hides }) =>
+    hides.cgroupMemory ? undefined : (room?.availableBytes ?? Number.POSITIVE_INFINITY),
+  describe: ({ cgroupMemory: room, hides }) => {
+    if (hides.cgroupMemory) return undefined;
+    return room ? `${formatBytes(room.availableBytes)} left, ${formatBytes(room.floorBytes)} stay free` : "no limit";
+  },
+  allows: ({ cgroupMemory: room, residentBytes, hides }, load) => {
+    if (hides.cgroupMemory) return undefined;
     if (!room) return Number.POSITIVE_INFINITY;
     // This process makes room for the run's own when it ends.
     const available = roomAboveFloor(room) + residentBytes - RUN_RESIDENT_BYTES;
     return Math.max(0, Math.floor(available / chargedPerConnection(load)));
   },
   needs: ({ cgroupMemory: room }, load) =>
-    room ? room.floorBytes + load.connections * chargedPerConnection(load) : undefined,
+    room ? Math.ceil(room.floorBytes + load.connections * chargedPerConnection(load)) : undefined,
 };
 
 export const slab: Limit = {
@@ -83,9 +87,11 @@ export const tcpMem: Limit = {
     "in pages, and only for what is queued: idle connections take none of it; it cannot be seen in a network namespace",
   sysctl: "net.ipv4.tcp_mem",
   read: ({ tcpMem: pages }) => pages?.[2],
-  allows: ({ tcpMem: pages, tcpMemUsed = 0 }, load) => {
+  allows: ({ tcpMem: pages, tcpMemUsed }, load) => {
     if (load.messageRatePerSec === 0) return Number.POSITIVE_INFINITY;
-    return pages?.[2] === undefined ? undefined : Math.floor((pages[2] - tcpMemUsed) / pagesPerConnection(load));
+    return pages?.[2] === undefined || tcpMemUsed === undefined
+      ? undefined
+      : Math.floor((pages[2] - tcpMemUsed) / pagesPerConnection(load));
   },
   needs: ({ tcpMemUsed = 0 }, load) =>
     load.messageRatePerSec === 0 ? undefined : tcpMemUsed + load.connections * pagesPerConnection(load),

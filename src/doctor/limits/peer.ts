@@ -1,8 +1,53 @@
 // Limits that a server sets itself, as far as they can be seen from outside.
+
+import { printable } from "../../base/printable.js";
 import { formatCount, parseCount } from "../../base/units.js";
-import type { LocalPeer } from "../../ports/peer.js";
+import type { ProcessFacts } from "../../sys/process-facts.js";
+import type { HostFacts } from "../facts.js";
 import type { Limit } from "../limit.js";
 import { isOurServer } from "../peer-process.js";
+import type { Server } from "../server.js";
+
+export const peerNofile: Limit = {
+  id: "peer-nofile",
+  name: "RLIMIT_NOFILE of the server",
+  unit: "descriptors",
+  scope: "process",
+  caps: "held",
+  side: "server",
+  source: "man 2 getrlimit; /proc/PID/limits",
+  change: "LimitNOFILE= of the server's unit, ulimit -n where it is started, --ulimit nofile= of its container",
+  privilege: "administrator",
+  pitfall:
+    "one server closes what it cannot take, another stops accepting: then as many more as its accept queue has room for look open to the client",
+  read: (_, { peer }) => (peer ? sumOf(peer.workers.map(({ nofileLimit }) => nofileLimit)) : undefined),
+  describe: (facts, { peer }) => {
+    if (!peer) return "-";
+    const [first, ...others] = peer.workers;
+    if (!first) return peer.listeners.length === 0 ? "nobody listens" : undefined;
+    const left = sumOf(peer.workers.map((worker) => roomOf(worker, facts)));
+    const who =
+      others.length === 0 ? `${printable(first.name)} (process ${first.pid})` : `${peer.workers.length} processes`;
+    const room =
+      left === Number.POSITIVE_INFINITY
+        ? "not bound by it"
+        : `${left === undefined ? "unknown" : formatCount(left)} left`;
+    return `${first.nofileLimit === undefined ? "unknown" : sayLimit(first.nofileLimit)} of ${who}, ${room}`;
+  },
+  allows: (facts, { peer, connections }) => {
+    if (!peer || peer.listeners.length === 0) return Number.POSITIVE_INFINITY;
+    const rooms = peer.workers.map((worker) => roomOf(worker, facts));
+    const together = rooms.length === 0 ? undefined : sumOf(rooms);
+    if (together === undefined || rooms.length === 1 || together < connections) return together;
+    // Which of them the kernel wakes for a connection is not to be told: one may be full while others are not.
+    return Math.min(...(rooms as number[])) >= connections ? together : undefined;
+  },
+  needs: (_, { peer, connections }) => {
+    const [worker] = peer?.workers ?? [];
+    if (!peer || worker?.openDescriptors === undefined || isOurServer(worker)) return undefined;
+    return worker.openDescriptors + Math.ceil(connections / peer.workers.length);
+  },
+};
 
 export const peerMaximum: Limit = {
   id: "peer-maximum",
@@ -18,13 +63,14 @@ export const peerMaximum: Limit = {
   read: (_, { peer }) => (peer ? maximumOf(peer) : undefined),
   describe: (_, { peer }) => {
     const maximum = peer && maximumOf(peer);
-    return maximum === undefined ? undefined : `--max-connections ${formatCount(maximum)}`;
+    if (peer === undefined || maximum === undefined) return undefined;
+    return `--max-connections ${formatCount(maximum)}${peer.held === 0 ? "" : `, ${formatCount(peer.held)} held already`}`;
   },
   allows: (_, { peer }) => {
     const maximum = peer && maximumOf(peer);
-    return maximum ?? Number.POSITIVE_INFINITY;
+    return peer === undefined || maximum === undefined ? Number.POSITIVE_INFINITY : Math.max(0, maximum - peer.held);
   },
-  needs: (_, { peer, connections }) => (peer && maximumOf(peer) !== undefined ? connections : undefined),
+  needs: (_, { peer, connections }) => (peer && maximumOf(peer) !== undefined ? connections + peer.held : undefined),
 };
 
 export const listener: Limit = {
@@ -43,9 +89,28 @@ export const listener: Limit = {
   needs: (_, { peer }) => (peer ? 1 : undefined),
 };
 
-/** The maximum that a server of ours was started with, out of its arguments. */
-function maximumOf({ process }: LocalPeer): number | undefined {
-  if (!process || !isOurServer(process)) return undefined;
+/** What a process can still take. Our own server has as many tables as it needs, where that is allowed. */
+function roomOf(worker: ProcessFacts, { canPark, canUnshare }: HostFacts): number | undefined {
+  if (isOurServer(worker) && (canPark || canUnshare)) return Number.POSITIVE_INFINITY;
+  const { nofileLimit, openDescriptors } = worker;
+  if (nofileLimit === undefined || openDescriptors === undefined) return undefined;
+  return Math.max(0, nofileLimit - openDescriptors);
+}
+
+/** undefined when one of them is. */
+function sumOf(values: readonly (number | undefined)[]): number | undefined {
+  return values.reduce((sum, value) => (sum === undefined || value === undefined ? undefined : sum + value), 0);
+}
+
+const sayLimit = (value: number) => (value === Number.POSITIVE_INFINITY ? "unlimited" : formatCount(value));
+
+/** The maxima that servers of ours were started with, out of their arguments; undefined where one has none. */
+function maximumOf({ workers }: Server): number | undefined {
+  return workers.length === 0 ? undefined : sumOf(workers.map(maximumOfProcess));
+}
+
+function maximumOfProcess(process: ProcessFacts): number | undefined {
+  if (!isOurServer(process)) return undefined;
   const { args } = process;
   const at = args.findIndex((arg) => arg === "--max-connections" || arg.startsWith("--max-connections="));
   if (at < 0) return undefined;

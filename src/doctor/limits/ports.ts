@@ -45,15 +45,19 @@ export const localPortRange: Limit = {
   privilege: "CAP_NET_ADMIN",
   pitfall: "widened over a listening port it can keep that service from starting again: reserve the port",
   sysctl: "net.ipv4.ip_local_port_range",
-  read: ({ portRange }) => sizeOf(portRange),
-  describe: ({ portRange: { first, last } }) => `${first}-${last}`,
+  read: ({ portRange }) => portRange && sizeOf(portRange),
+  describe: ({ portRange }) => portRange && `${portRange.first}-${portRange.last}`,
   allows: (facts, load) => {
-    if (!isKernelChosen(load)) return Number.POSITIVE_INFINITY;
-    // Where it would do without the reserved ports, those are what binds.
-    const without = connectionsWith(kernelPorts(facts) + reservedIn(facts), load);
-    return without >= load.connections ? without : connectionsWith(kernelPorts(facts), load);
+    if (!isKernelChosen(load) || load.hasAddressesAtWill) return Number.POSITIVE_INFINITY;
+    const ports = kernelPorts(facts);
+    if (ports === undefined) return undefined;
+    const { allows, allowsWithReserved } = choicesOf(facts, ports, load);
+    return isBoundByReserved(allows, allowsWithReserved, load) ? allowsWithReserved : allows;
   },
-  needs: (facts, load) => (isKernelChosen(load) ? portsFor(load) + reservedIn(facts) + listeningIn(facts) : undefined),
+  needs: (facts, load) => {
+    if (!isKernelChosen(load) || load.hasAddressesAtWill) return undefined;
+    return portsFor(load) + (reservedIn(facts) ?? 0) + listeningIn(facts);
+  },
 };
 
 export const reservedPorts: Limit = {
@@ -68,12 +72,17 @@ export const reservedPorts: Limit = {
   privilege: "CAP_NET_ADMIN",
   pitfall: "writing it replaces the whole list: merge; explicit binds may still take reserved ports",
   read: (facts) => reservedIn(facts),
-  describe: (facts) => `${formatCount(reservedIn(facts))} inside the range`,
-  // It is what binds only where the range would do without it.
+  describe: (facts) => {
+    const reserved = reservedIn(facts);
+    return reserved === undefined ? undefined : `${formatCount(reserved)} inside the range`;
+  },
+  // It is what binds only where the range would do without it, and does not with it.
   allows: (facts, load) => {
-    if (!isKernelChosen(load) || reservedIn(facts) === 0) return Number.POSITIVE_INFINITY;
-    const without = connectionsWith(kernelPorts(facts) + reservedIn(facts), load);
-    return without >= load.connections ? connectionsWith(kernelPorts(facts), load) : Number.POSITIVE_INFINITY;
+    if (!isKernelChosen(load) || load.hasAddressesAtWill) return Number.POSITIVE_INFINITY;
+    const ports = kernelPorts(facts);
+    if (ports === undefined) return undefined;
+    const { allows, allowsWithReserved } = choicesOf(facts, ports, load);
+    return isBoundByReserved(allows, allowsWithReserved, load) ? allows : Number.POSITIVE_INFINITY;
   },
   needs: () => undefined,
 };
@@ -94,8 +103,22 @@ export const unprivilegedPortStart: Limit = {
 };
 
 /** Ports that the kernel has to choose from. */
-export function kernelPorts(facts: HostFacts): number {
-  return Math.max(0, sizeOf(facts.portRange) - reservedIn(facts) - listeningIn(facts));
+function kernelPorts(facts: HostFacts): number | undefined {
+  const reserved = reservedIn(facts);
+  if (!facts.portRange || reserved === undefined) return undefined;
+  return Math.max(0, sizeOf(facts.portRange) - reserved - listeningIn(facts));
+}
+
+function choicesOf(facts: HostFacts, ports: number, load: Load) {
+  return {
+    allows: connectionsWith(ports, load),
+    /** Were none reserved. */
+    allowsWithReserved: connectionsWith(ports + (reservedIn(facts) ?? 0), load),
+  };
+}
+
+function isBoundByReserved(allows: number, allowsWithReserved: number, { connections }: Load): boolean {
+  return allows < connections && allowsWithReserved >= connections;
 }
 
 /** Source addresses that so many connections to one address and port need, each with all of its ports. */
@@ -132,11 +155,12 @@ export function portsFor(load: Load): number {
   return Math.ceil((load.connections + load.portsTaken) / Math.max(1, pairsOf(load)));
 }
 
-function reservedIn({ reservedPorts: reserved, portRange }: HostFacts): number {
-  return countPortsWithin(reserved, portRange);
+function reservedIn({ reservedPorts: reserved, portRange }: HostFacts): number | undefined {
+  return reserved && portRange && countPortsWithin(reserved, portRange);
 }
 
-function listeningIn({ listeningPorts, portRange, reservedPorts: reserved }: HostFacts): number {
+function listeningIn({ listeningPorts, portRange, reservedPorts: reserved = [] }: HostFacts): number {
+  if (!portRange) return 0;
   return listeningPorts.filter(
     (port) =>
       port >= portRange.first &&

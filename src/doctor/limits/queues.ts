@@ -18,12 +18,16 @@ export const acceptQueue: Limit = {
   pitfall:
     "connections wait there already ESTABLISHED; when it is full, SYNs are dropped and clients see ETIMEDOUT, not a refusal",
   read: (_, { peer }) => peer?.listeners[0]?.acceptQueue.limit,
-  // A server that never accepts holds what its queue takes: one more than its length (sk_acceptq_is_full).
-  allows: (_, { peer }) => {
-    if (!peer?.process?.isStopped) return Number.POSITIVE_INFINITY;
-    const queues = peer.listeners.map(({ acceptQueue: { used, limit } }) => (limit ?? Number.NaN) + 1 - used);
-    const room = queues.reduce((sum, left) => sum + Math.max(0, left), 0);
-    return Number.isNaN(room) ? undefined : room;
+  // A server that never accepts holds what its queues take.
+  allows: (_, { peer, connections }) => {
+    const stopped = peer?.queues.filter(({ isStopped }) => isStopped) ?? [];
+    if (!peer || stopped.length === 0) return Number.POSITIVE_INFINITY;
+    const rooms = stopped.map(({ room }) => room ?? Number.NaN);
+    const isAll = stopped.length === peer.queues.length;
+    // The kernel shares out by a hash among listeners of one port: which connections come to a stopped one is not to be told.
+    const room = isAll ? rooms.reduce((sum, left) => sum + left, 0) : Math.min(...rooms);
+    if (Number.isNaN(room)) return undefined;
+    return isAll ? room : room >= connections ? Number.POSITIVE_INFINITY : undefined;
   },
   needs: (_, load) => (load.peer?.listeners.length ? load.burst : undefined),
 };
@@ -36,7 +40,11 @@ export const somaxconn: Limit = rateLimit({
   source: "Linux admin-guide/sysctl/net.rst, somaxconn; man 2 listen",
   pitfall: "listen() clamps its backlog to it without a word, and only when it is called: restart the server",
   read: ({ somaxconn: value }) => value,
-  needs: (_, { burst }) => burst,
+  // A queue that is long enough was given its length already.
+  needs: (_, { burst, peer }) => {
+    const lengths = peer?.listeners.map(({ acceptQueue: { limit } }) => limit ?? 0) ?? [];
+    return lengths.length > 0 && Math.min(...lengths) >= burst ? undefined : burst;
+  },
 });
 
 export const synBacklog: Limit = rateLimit({

@@ -50,13 +50,17 @@ export const conntrackMax: Limit = {
     "nothing is tracked until a firewall rule asks for connection state; then a full table drops SYNs without an answer",
   sysctl: "net.netfilter.nf_conntrack_max",
   read: ({ conntrack }) => conntrack?.max,
-  describe: ({ conntrack, isTracked }) => {
-    if (!conntrack) return "not loaded";
-    const state = isTracked === undefined ? "nothing tracked now" : isTracked ? "tracking" : "not tracking";
-    return `${conntrack.max.toLocaleString("en-US")}, ${state}`;
+  describe: ({ conntrack, isTracked, isTrackingOfPort, hides }) => {
+    if (!conntrack) return hides.conntrack ? undefined : "not loaded";
+    const state = isTracked === undefined ? "unknown whether it tracks" : isTracked ? "tracking" : "not tracking";
+    return `${conntrack.max.toLocaleString("en-US")}, ${state}${isTrackingOfPort ? "" : " (other ports than this)"}`;
   },
-  allows: ({ conntrack, isTracked }) =>
-    conntrack && isTracked ? Math.max(0, conntrack.max - conntrack.count) : Number.POSITIVE_INFINITY,
+  allows: ({ conntrack, isTracked, hides }, { connections }) => {
+    if (!conntrack) return hides.conntrack ? undefined : Number.POSITIVE_INFINITY;
+    if (isTracked === false) return Number.POSITIVE_INFINITY;
+    const room = Math.max(0, conntrack.max - conntrack.count);
+    return isTracked || room >= connections ? room : undefined;
+  },
   needs: ({ conntrack, isTracked }, { connections }) =>
     conntrack && isTracked ? conntrack.count + connections : undefined,
 };
@@ -156,19 +160,24 @@ export const linkSpeed: Limit = {
   change: "a faster interface, smaller or fewer messages",
   privilege: "administrator",
   pitfall:
-    "small messages cost their headers: 66 bytes and more on Ethernet for each, and as much for the acknowledgement",
+    "every 1,448 bytes of a message cost their headers: 90 bytes on Ethernet, and as much for the acknowledgement",
   read: ({ linkBitsPerSec }) => linkBitsPerSec,
   allows: ({ linkBitsPerSec }, load) => {
     if (load.messageRatePerSec === 0) return Number.POSITIVE_INFINITY;
     if (load.role === "both" && linkBitsPerSec === undefined) return Number.POSITIVE_INFINITY;
     return linkBitsPerSec === undefined ? undefined : Math.floor(linkBitsPerSec / bitsPerConnection(load));
   },
-  needs: (_, load) => (load.messageRatePerSec === 0 ? undefined : load.connections * bitsPerConnection(load)),
+  needs: (_, load) =>
+    load.messageRatePerSec === 0 ? undefined : Math.ceil(load.connections * bitsPerConnection(load)),
 };
 
 /** Preamble, Ethernet, IP and TCP headers with timestamps, gap between frames. */
 const FRAME_BYTES = 90;
 
+/** Of Ethernet's 1,500: less the headers of IP and TCP with timestamps. */
+const SEGMENT_BYTES = 1448;
+
 function bitsPerConnection({ messageRatePerSec, messageBytes }: Load): number {
-  return messageRatePerSec * (messageBytes + FRAME_BYTES) * 8;
+  const frames = Math.ceil(messageBytes / SEGMENT_BYTES);
+  return messageRatePerSec * (messageBytes + frames * FRAME_BYTES) * 8;
 }

@@ -198,6 +198,24 @@ describe("undoing", () => {
     expect(kernel.values.get(name)).toBe("4096");
   });
 
+  it("keeps services' ports reserved as long as the wider range stays, whoever has set it", () => {
+    const kernel = ports();
+    const file = journalFile();
+    applyPlan(planOf(reserve, widen), file, kernel);
+    kernel.values.set(RANGE, "30000 65535");
+    for (let time = 0; time < 2; time++) {
+      expect(undoChanges(file, kernel).outcomes).toMatchObject([
+        { name: RANGE, status: "left alone" },
+        { name: RESERVED, status: "left alone", value: "8080,9000", note: expect.stringMatching(/not safe while/) },
+      ]);
+    }
+    kernel.values.set(RANGE, "40000 40499");
+    expect(undoChanges(file, kernel).outcomes).toMatchObject([
+      { name: RANGE, status: "nothing to do" },
+      { name: RESERVED, status: "restored", value: "8080" },
+    ]);
+  });
+
   it("has nothing to do where somebody has put it back", () => {
     const { kernel, file } = applied();
     kernel.values.set(name, "128");

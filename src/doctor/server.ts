@@ -1,0 +1,66 @@
+// The server that a load goes to, where it is on this host: every process that accepts there, and what each has left.
+import type { AddressRange, IpAddress, PortRange } from "../base/address.js";
+import { readListeners } from "../ports/listeners.js";
+import { inspectPeer, type LocalPeer } from "../ports/peer.js";
+import { forEachSocket } from "../ports/table.js";
+import { TCP_ESTABLISHED } from "../sys/constants.js";
+import { forEachSocketDescriptor } from "../sys/proc-descriptors.js";
+import { type ProcessFacts, readParent, readProcessFacts } from "../sys/process-facts.js";
+
+export interface Server extends LocalPeer {
+  /** Connections that it has already, those in its accept queues included. */
+  readonly held: number;
+  /** Processes that accept there; a master whose children have its listeners does not. None where none is visible. */
+  readonly workers: readonly ProcessFacts[];
+  /** Its LISTEN sockets. */
+  readonly queues: readonly AcceptQueue[];
+}
+
+export interface AcceptQueue {
+  /** Connections that still fit; undefined where the queue's length cannot be read. */
+  readonly room: number | undefined;
+  /** Every process that accepts from it is stopped. */
+  readonly isStopped: boolean;
+}
+
+/** Looks at the server on `ports` at any of `ips`, in this network namespace. */
+export async function inspectServer(ips: readonly IpAddress[], ports: PortRange): Promise<Server> {
+  const local = { ports: [ports], addresses: ips.map((first): AddressRange => ({ first, count: 1 })) };
+  const peer = await inspectPeer(ips, ports);
+  const listeners = await readListeners({ local });
+  const holders = await findHolders(new Set(listeners.map(({ inode }) => inode)));
+  const workers = new Map<number, ProcessFacts>();
+  for (const pid of new Set([...holders.values()].flat())) {
+    const facts = readProcessFacts(pid);
+    if (facts) workers.set(pid, facts);
+  }
+  let held = 0;
+  await forEachSocket({ states: 1 << TCP_ESTABLISHED, local }, () => held++);
+  return {
+    ...peer,
+    held,
+    workers: [...workers.values()],
+    queues: listeners.map(({ inode, acceptQueue: { used, limit } }) => {
+      const pids = holders.get(inode) ?? [];
+      return {
+        // It takes one more than its length (sk_acceptq_is_full).
+        room: limit === undefined ? undefined : Math.max(0, limit + 1 - used),
+        isStopped: pids.length > 0 && pids.every((pid) => workers.get(pid)?.isStopped),
+      };
+    }),
+  };
+}
+
+/** The processes that have each of these sockets, without the parents of others that have it. */
+async function findHolders(inodes: ReadonlySet<number>): Promise<Map<number, number[]>> {
+  const found = new Map<number, Set<number>>();
+  await forEachSocketDescriptor((inode, pid) => {
+    if (inodes.has(inode)) found.set(inode, (found.get(inode) ?? new Set()).add(pid));
+  });
+  return new Map(
+    [...found].map(([inode, pids]) => {
+      const parents = new Set([...pids].map(readParent));
+      return [inode, [...pids].filter((pid) => !parents.has(pid))];
+    }),
+  );
+}

@@ -1,0 +1,28 @@
+// This host's own addresses: out of rtnetlink, which a hardened container may refuse; one address, by a bind.
+import { type NetworkInterfaceInfo, networkInterfaces } from "node:os";
+import type { IpAddress } from "../base/address.js";
+import { SocketAddress } from "./sockaddr.js";
+import { bindTo, closeFd, openTcp } from "./socket.js";
+import { readSysctlNumbers } from "./sysctl.js";
+
+export type Interfaces = Readonly<Record<string, readonly NetworkInterfaceInfo[] | undefined>>;
+
+/** Interfaces by their names; undefined when they may not be read. */
+export function readInterfaces(): Interfaces | undefined {
+  try {
+    return networkInterfaces();
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether the kernel has this address for its own; false also where it lets anything be bound (ip_nonlocal_bind). */
+export function canBind(ip: IpAddress): boolean {
+  const setting = ip.family === 4 ? "net.ipv4.ip_nonlocal_bind" : "net.ipv6.ip_nonlocal_bind";
+  if (readSysctlNumbers(setting)?.[0] !== 0) return false;
+  const fd = openTcp(ip.family);
+  if (fd < 0) return false;
+  const bound = bindTo(fd, new SocketAddress(ip, 0));
+  closeFd(fd);
+  return bound >= 0;
+}

@@ -1,0 +1,100 @@
+// Source ports that others have: what the doctor counts as taken is what a run then does not get, on real sockets.
+import { execFileSync } from "node:child_process";
+import { beforeEach, describe, expect, it } from "vitest";
+import type { ConnectResult, Prediction } from "../../src/index.js";
+import { canMakeNamespaces, enterNamespace } from "../support/namespace.js";
+import { runCli, startCli } from "../support/process.js";
+import { acceptAll, close, connectRaw, listenRaw } from "../support/raw-sockets.js";
+
+const PORT = 7777;
+const SOURCE = "127.0.0.2";
+const CHOSEN = ["--source-port", "kernel"];
+/** Of the kernel's range, and outside of it. */
+const SHARED = ["--source-port", "40000-40199"];
+const BOUND = ["--source-port", "30000-30199"];
+
+const range = (first: number, count: number) => Array.from({ length: count }, (_, i) => first + i);
+
+/** Leaves TIME_WAITs towards a listener of its own at `to`, from these ports. */
+function leaveTimeWaits(to: string, ports: readonly number[]): void {
+  const listener = listenRaw(to, PORT);
+  for (const port of ports) {
+    const client = connectRaw(to, PORT, { ip: SOURCE, port });
+    const [accepted] = acceptAll(listener);
+    close(client);
+    close(accepted!);
+  }
+  close(listener);
+}
+
+async function predicted(at: string, ports: readonly string[]): Promise<Prediction> {
+  const load = ["--source-ip", SOURCE, ...ports, "-c", "300", "--no-measure", "--json"];
+  return JSON.parse((await runCli(["doctor", "--target", at, ...load])).stdout);
+}
+
+async function reached(at: string, ports: readonly string[]): Promise<number> {
+  const { stdout } = await runCli(["connect", at, "-c", "300", "-T", "0", "--json", "--source-ip", SOURCE, ...ports]);
+  return (JSON.parse(stdout) as ConnectResult).established;
+}
+
+describe.skipIf(!canMakeNamespaces())("ports that others have", () => {
+  beforeEach(() => {
+    enterNamespace();
+    execFileSync("sysctl", ["-qw", "net.ipv4.ip_local_port_range=40000 40199"]);
+  });
+  const serve = async (ip = "127.0.0.1") => {
+    await startCli(["serve", `${ip}:${PORT}`, "--log", "none"]).prints(/listening on/);
+    return `${ip}:${PORT}`;
+  };
+
+  it.each([
+    ["bound by their number", BOUND, 200],
+    ["chosen by the kernel", CHOSEN, 140],
+    ["of the kernel's range", SHARED, 140],
+  ])("towards another destination: %s", async (_, ports, free) => {
+    const at = await serve();
+    const elsewhere = listenRaw("127.0.0.5", PORT);
+    // Their number is theirs alone where the kernel chooses; with SO_REUSEADDR it can be bound again.
+    for (const port of [...range(40_000, 60), ...range(30_000, 60)]) {
+      connectRaw("127.0.0.5", PORT, { ip: "127.0.0.9", port });
+    }
+    acceptAll(elsewhere);
+    const { ceiling, notes } = await predicted(at, ports);
+    expect([ceiling, notes]).toEqual([free, []]);
+    expect(await reached(at, ports)).toBe(free);
+  });
+
+  it.each([
+    ["bound by their number", BOUND, 190],
+    ["chosen by the kernel", CHOSEN, 170],
+    ["of the kernel's range", SHARED, 170],
+  ])("listened on: %s", async (_, ports, free) => {
+    const at = await serve();
+    for (const first of [30_000, 40_000]) {
+      for (const port of range(first, 10)) listenRaw(SOURCE, port);
+      // In nobody's way where ports are bound; the kernel's choice passes over them all the same.
+      for (const port of range(first + 10, 10)) listenRaw("127.0.0.9", port);
+      for (const port of range(first + 20, 10)) listenRaw("::", port, { isV6Only: true });
+    }
+    expect((await predicted(at, ports)).ceiling).toBe(free);
+    expect(await reached(at, ports)).toBe(free);
+  });
+
+  it.each([
+    ["bound by their number", BOUND, range(30_000, 50), 200],
+    ["of the kernel's range", SHARED, range(40_000, 50), 150],
+  ])("in TIME_WAIT where tcp_tw_reuse is off: %s", async (_, ports, taken, free) => {
+    execFileSync("sysctl", ["-qw", "net.ipv4.tcp_tw_reuse=0"]);
+    leaveTimeWaits("127.0.0.1", taken);
+    const at = await serve();
+    expect((await predicted(at, ports)).ceiling).toBe(free);
+    expect(await reached(at, ports)).toBe(free);
+  });
+
+  it("a reserved port is chosen by no connect(), not even as the only one allowed", async () => {
+    const at = await serve();
+    execFileSync("sysctl", ["-qw", "net.ipv4.ip_local_reserved_ports=40000-40049"]);
+    expect((await predicted(at, SHARED)).ceiling).toBe(150);
+    expect(await reached(at, SHARED)).toBe(150);
+  });
+});
