@@ -1,4 +1,5 @@
 // Changes as text: what is to be changed and how, what was changed, what was put back.
+import { printable } from "../base/printable.js";
 import { plural } from "../base/units.js";
 import type { ApplyReport, ChangeStatus } from "../doctor/fix/apply.js";
 import type { Change, FixPlan } from "../doctor/fix/change.js";
@@ -123,5 +124,5 @@ function unknownLines({ unknown }: FixPlan): string[] {
 }
 
 function say(value: string | undefined): string {
-  return value === undefined ? "unknown" : value === "" ? "empty" : value;
+  return value === undefined ? "unknown" : value === "" ? "empty" : printable(value);
 }
