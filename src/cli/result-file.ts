@@ -14,7 +14,8 @@ export function readResult(file: string): ConnectResult | ServeResult {
   const last = text.trim().split("\n").at(-1) ?? "";
   for (const candidate of [text, last]) {
     try {
-      return JSON.parse(candidate);
+      // JSON has null for what the result left undefined.
+      return JSON.parse(candidate, (_, value) => value ?? undefined);
     } catch {
       // The next one may be.
     }
