@@ -15,7 +15,7 @@ export type { AddressRange, PortRange } from "./base/address.js";
 export { parseAddressRanges } from "./base/address.js";
 export { AppError, type ErrorCode } from "./base/errors.js";
 export type { ConnectOptions } from "./connect/options.js";
-export type { ConnectResult, ConnectSnapshot, FailureReport, RunSample } from "./connect/result.js";
+export type { ConnectResult, ConnectSnapshot, FailureReport, LossPattern, RunSample } from "./connect/result.js";
 export type { ConnectEvents, ConnectRun } from "./connect/run.js";
 export type { Diagnosis, Finding, Suspect, Whose } from "./doctor/explain/diagnosis.js";
 export { explainRun } from "./doctor/explain/run.js";

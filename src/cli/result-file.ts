@@ -18,7 +18,8 @@ function readJson(file: string, kinds: readonly ResultKind[]): unknown {
   const last = text.trim().split("\n").at(-1) ?? "";
   for (const candidate of [text, last]) {
     try {
-      return JSON.parse(candidate);
+      // JSON has null for what the result left undefined.
+      return JSON.parse(candidate, (_, value) => value ?? undefined);
     } catch {
       // The next one may be.
     }

@@ -64,6 +64,20 @@ export const COUNTER = {
   firstBegunAt: 13,
   /** When it last had nothing more to open and nothing in flight, likewise. */
   lastSettledAt: 14,
+  /** The shortest and the longest time between ESTABLISHED and lost, in milliseconds; valid once one was lost. */
+  shortestHeldMs: 15,
+  longestHeldMs: 16,
+  /** When the first and the last of those lost were ESTABLISHED, by the shard's own clock; 0 while none was lost. */
+  firstLostAt: 17,
+  lastLostAt: 18,
+  /** Counted when the closing begins, in a shard that has lost some: open, and ESTABLISHED no later than the first of those lost… */
+  keptOlder: 19,
+  /** …and no earlier than the last of them. */
+  keptYounger: 20,
+  /** All that are open then. */
+  kept: 21,
+  /** How long the oldest of them has been ESTABLISHED. */
+  oldestKeptMs: 22,
 } as const;
 
 export type ConnectMessage =

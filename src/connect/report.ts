@@ -3,18 +3,28 @@ import { formatEndpoint, formatIp, type IpAddress, type PortRange } from "../bas
 import { formatCount } from "../base/units.js";
 import { summarizeLatency } from "../engine/latency.js";
 import { TuplePlanner } from "../engine/planner.js";
-import { collectFailures, type FailureCount, sumCounter } from "../engine/shard-memory.js";
+import { collectFailures, type FailureCount, type ShardMemory, sumCounter } from "../engine/shard-memory.js";
 import { countSockets } from "../ports/count.js";
-import { inspectPeer, type LocalPeer } from "../ports/peer.js";
+import { inspectPeer, type ListenQueue, type LocalPeer, readListenQueues } from "../ports/peer.js";
 import { errnoName } from "../sys/errno.js";
+import { countHalfMade } from "./half-made.js";
 import { COUNTER } from "./protocol.js";
 import type { RunFacts, RunRecord } from "./record.js";
-import type { ConnectResult, FailureReport } from "./result.js";
+import type { ConnectResult, FailureReport, LossPattern } from "./result.js";
 import type { Targets } from "./targets.js";
 
-/** Looks at the server's side, where that is this host. */
-export async function inspectServer(targets: Targets): Promise<LocalPeer | undefined> {
-  return targets.isLocal ? inspectPeer(destinationIps(targets), targets.remotePorts) : undefined;
+/** The server's listening sockets, where they are on this host and can be seen. */
+export async function readServerQueues(targets: Targets): Promise<readonly ListenQueue[] | undefined> {
+  if (!targets.isLocal) return undefined;
+  return readListenQueues(destinationIps(targets), targets.remotePorts).catch(() => undefined);
+}
+
+/** Looks at the server's side, where that is this host. @param before its listening sockets when the run began */
+export async function inspectServer(
+  targets: Targets,
+  before: readonly ListenQueue[] | undefined,
+): Promise<LocalPeer | undefined> {
+  return targets.isLocal ? inspectPeer(destinationIps(targets), targets.remotePorts, before) : undefined;
 }
 
 /** Counts the held connections in the kernel's socket table, from both ends where both are here. */
@@ -38,7 +48,9 @@ export function makeResult(run: RunFacts, record: RunRecord): ConnectResult {
   const asked = settings.connections;
   // A single connection stays until its server closes it: that is its end, and no loss.
   const isComplete = settings.isStaged ? !record.wasCutShort && !record.memoryStop : established >= asked;
-  const isTargetMet = isComplete && failures.length === 0 && (lost === 0 || settings.isSingle);
+  const { kernel, peer, evidence: noted } = record;
+  const isWhole = settings.isSingle || (lost === 0 && countHalfMade({ kernel, evidence: { ...noted, peer } }) === 0);
+  const isTargetMet = isComplete && failures.length === 0 && isWhole;
   const perConnection = (bytes: number) => (established === 0 ? 0 : Math.round(bytes / established));
   const sourceAddresses = targets.plan.groups
     .flatMap(({ sources }) => sources)
@@ -53,6 +65,7 @@ export function makeResult(run: RunFacts, record: RunRecord): ConnectResult {
     asked,
     established,
     peakOpen: Math.max(record.peakOpen, sum(COUNTER.open)),
+    openAtStop: sum(COUNTER.open),
     failed: sum(COUNTER.failed),
     failures: failures.map(toReport),
     lost,
@@ -80,7 +93,7 @@ export function makeResult(run: RunFacts, record: RunRecord): ConnectResult {
       kernelBytesPerConnection: perConnection(record.held.kernelBytes - record.before.kernelBytes),
       kernelEnds: targets.isLocal ? "both" : "one",
     },
-    kernel: record.kernel,
+    kernel,
     plan: {
       tuplesAvailable: new TuplePlanner(targets.plan).count,
       tuplesSkipped: sum(COUNTER.skippedTuples),
@@ -91,11 +104,29 @@ export function makeResult(run: RunFacts, record: RunRecord): ConnectResult {
     hasPrivateTables: run.pool.hasPrivateTables,
     nofileLimit: run.nofileLimit,
     evidence: {
-      ...record.evidence,
+      ...noted,
       memoryStop: record.memoryStop,
       wasCutShort: record.wasCutShort,
-      peer: record.peer,
+      peer,
+      lossPattern: findPattern(memories),
     },
+  };
+}
+
+function findPattern(memories: readonly ShardMemory[]): LossPattern | undefined {
+  const losing = memories.filter(({ counters }) => counters[COUNTER.firstLostAt]! > 0);
+  if (losing.length === 0) return undefined;
+  const values = (counter: number) => losing.map(({ counters }) => counters[counter]!);
+  // Each thread has a clock of its own: only differences are compared.
+  const spans = losing.map(({ counters }) => counters[COUNTER.lastLostAt]! - counters[COUNTER.firstLostAt]!);
+  return {
+    shortestHeldMs: Math.round(Math.min(...values(COUNTER.shortestHeldMs))),
+    longestHeldMs: Math.round(Math.max(...values(COUNTER.longestHeldMs))),
+    openedOverMs: Math.round(Math.max(...spans)),
+    kept: sumCounter(losing, COUNTER.kept),
+    keptOlder: sumCounter(losing, COUNTER.keptOlder),
+    keptYounger: sumCounter(losing, COUNTER.keptYounger),
+    oldestKeptMs: Math.round(Math.max(...values(COUNTER.oldestKeptMs))),
   };
 }
 

@@ -12,6 +12,23 @@ export interface FailureReport {
   readonly count: number;
 }
 
+/** Which connections were lost: the oldest, the newest, or some of all ages. */
+export interface LossPattern {
+  /** From ESTABLISHED until lost. */
+  readonly shortestHeldMs: number;
+  readonly longestHeldMs: number;
+  /** Between the first and the last of those lost to be ESTABLISHED. */
+  readonly openedOverMs: number;
+  /** Still open when the closing began, in threads that have lost some. */
+  readonly kept: number;
+  /** Of these, ESTABLISHED no later than the first of those lost. */
+  readonly keptOlder: number;
+  /** Of these, ESTABLISHED no earlier than the last of those lost. */
+  readonly keptYounger: number;
+  /** How long the oldest of those still open had been ESTABLISHED by then. */
+  readonly oldestKeptMs: number;
+}
+
 /** A moment of a run; the numbers are our own counters. */
 export interface ConnectSnapshot {
   readonly elapsedMs: number;
@@ -45,11 +62,16 @@ export interface ConnectResult {
   readonly version: 1;
   readonly startedAt: string;
   readonly destinations: readonly string[];
-  /** Every connection asked for was ESTABLISHED, and none was lost while held. */
+  /**
+   * Every connection asked for was ESTABLISHED, and none was lost while held; at both ends, where the server's is on this host
+   * and its accept queue overflowed.
+   */
   readonly isTargetMet: boolean;
   readonly asked: number;
   readonly established: number;
   readonly peakOpen: number;
+  /** Open when the closing began. */
+  readonly openAtStop: number;
   readonly failed: number;
   readonly failures: readonly FailureReport[];
   /** Ended by the peer or the network while open. */
@@ -106,5 +128,7 @@ export interface ConnectResult {
   readonly evidence: RunEvidence & {
     /** The server's side at the end of the hold, where it is on this host and the target was missed. */
     readonly peer: LocalPeer | undefined;
+    /** undefined when none was lost. */
+    readonly lossPattern: LossPattern | undefined;
   };
 }

@@ -18,7 +18,7 @@ import { Pacer } from "./pacer.js";
 import { COUNTER, type ConnectHistograms, type ConnectMessage, type ConnectPlan, SHARED } from "./protocol.js";
 import { type RampShape, shapeRamp, shareOf } from "./ramp.js";
 import { measureRamp, newRecord } from "./record.js";
-import { countInKernel, inspectServer, makeResult } from "./report.js";
+import { countInKernel, inspectServer, makeResult, readServerQueues } from "./report.js";
 import type { ConnectResult, ConnectSnapshot, RunSample } from "./result.js";
 import type { Targets } from "./targets.js";
 
@@ -57,6 +57,7 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
   readonly #pacer: Pacer;
   readonly #stopping = new AbortController();
   readonly #parks: boolean;
+  #queuesBefore: ReturnType<typeof readServerQueues> | undefined;
   #reserve: DescriptorReserve | undefined;
   #stage: ConnectSnapshot["stage"] = "ramp";
   #rampEnded!: () => void;
@@ -143,6 +144,8 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
     this.#stopping.signal.addEventListener("abort", () => this.#rampEnded(), { once: true });
     const guard = setInterval(() => this.#guard(), RAMP_GUARD_MS);
     this.#record.samples.mark(this.#sample());
+    // Threads take longer to start than this takes to read.
+    this.#queuesBefore = readServerQueues(this.targets);
     this.#pace();
     await ended;
     clearInterval(guard);
@@ -177,9 +180,14 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
     this.#record.evidence = noteEvidence(this.#record.countersBefore);
     // A single connection that its server has closed has done what was asked.
     const missed = this.#sum(COUNTER.failed) + (this.settings.isSingle ? 0 : this.#sum(COUNTER.lost));
-    // What the peer has closed meanwhile is no longer there.
-    if (this.#record.kernel && this.#sum(COUNTER.lost) > 0) this.#record.kernel = await countInKernel(this.targets);
-    if (missed > 0) this.#record.peer = await inspectServer(this.targets).catch(() => undefined);
+    const lacksEnds = (this.#record.kernel?.incoming ?? 0) < (this.#record.kernel?.outgoing ?? 0);
+    // What the peer has closed meanwhile is no longer there, and what waited for its accept queue may have come.
+    if (this.#record.kernel && (this.#sum(COUNTER.lost) > 0 || (this.targets.isLocal && lacksEnds))) {
+      this.#record.kernel = await countInKernel(this.targets);
+    }
+    if (missed > 0 || lacksEnds) {
+      this.#record.peer = await inspectServer(this.targets, await this.#queuesBefore).catch(() => undefined);
+    }
   }
 
   async #close(): Promise<ConnectResult> {

@@ -8,6 +8,7 @@ import { EPOLLERR, EPOLLET, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP } from "../s
 import { EAGAIN, EMFILE, ETIMEDOUT } from "../sys/errno.js";
 import { NativeBuffer } from "../sys/libc.js";
 import { localAddress, takeSocketError } from "../sys/socket.js";
+import { LossAges } from "./loss-ages.js";
 import { MessageSender } from "./message-sender.js";
 import { Opener } from "./opener.js";
 import { COUNTER, type ConnectMessage, type ConnectPlan, SHARED } from "./protocol.js";
@@ -40,6 +41,7 @@ class ConnectShard {
   private readonly isOpen = (slot: number): boolean => this.table.state(slot) === OPEN;
   /** When connect() was called, in milliseconds; 0 once the first byte has come. By slot. */
   private readonly startedMs: Float64Array;
+  private readonly ages: LossAges;
   /** When the last wait ended: the time of all events that it brought. */
   private nowMs = 0;
   private nextCheckMs = 0;
@@ -68,6 +70,7 @@ class ConnectShard {
     const { message, histograms } = plan;
     this.sender = message && new MessageSender(this.table, message, memory, histograms.roundTrip, slots);
     this.startedMs = new Float64Array(slots);
+    this.ages = new LossAges(this.counters, slots);
   }
 
   run(): void {
@@ -166,6 +169,7 @@ class ConnectShard {
     counters[COUNTER.established]! += 1;
     counters[COUNTER.open]! += 1;
     this.plan.histograms.connect.record(toMicros((this.nowMs - this.startedMs[slot]!) * 1000));
+    this.ages.established(slot, this.nowMs);
     this.table.setState(slot, GREETING);
     if (this.shared[SHARED.peerGreets] === 0) this.settle(slot);
     this.sender?.open(slot);
@@ -220,6 +224,7 @@ class ConnectShard {
     this.counters[COUNTER.open]! -= 1;
     this.counters[COUNTER.lost]! += 1;
     this.shard.memory.countFailure(PHASE.hold, errno);
+    this.ages.lost(slot, this.nowMs);
     this.table.close(slot);
   }
 
@@ -269,6 +274,7 @@ class ConnectShard {
   }
 
   private closeAll(): void {
+    this.ages.countKept(this.table, (slot) => this.isOpen(slot) || this.table.state(slot) === GREETING);
     // The epoll set goes first: what the closing makes of the others is of no interest any more.
     this.shard.epoll.close();
     this.table.closeAll(this.plan.reset, () => this.shard.command === COMMAND.abort);

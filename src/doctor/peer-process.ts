@@ -1,11 +1,12 @@
 // The server's process, where it is on this host: how it is named, whether it is one of ours, whether it is out of descriptors.
+import { printable } from "../base/printable.js";
 import type { ProcessFacts } from "../sys/process-facts.js";
 
 /** Servers keep a few descriptors back, to be able to close what they cannot take. */
 const KEPT_BACK = 4;
 
 export function describeProcess({ name, pid }: ProcessFacts): string {
-  return `${name} (process ${pid})`;
+  return `${printable(name)} (process ${pid})`;
 }
 
 export function isOutOfDescriptors({ nofileLimit, openDescriptors }: ProcessFacts): boolean {

@@ -16,8 +16,6 @@ const COUNTERS = [
   "TcpExt.TCPMemoryPressures",
   "TcpExt.TCPAbortOnMemory",
   "TcpExt.TCPSynRetrans",
-  "Tcp.AttemptFails",
-  "Tcp.EstabResets",
   "Tcp.RetransSegs",
   "Icmp.InDestUnreachs",
 ] as const;

@@ -45,9 +45,11 @@ export interface ServeResult {
   readonly failures: readonly ServeFailure[];
   /** How often a full descriptor table made a thread leave the accepting to others. */
   readonly tableFull: number;
-  /** The kernel's counters over the server's life, of all listening sockets of the host. */
   readonly backlog: {
     readonly length: number;
+    /** What this listening socket dropped, most often because its accept queue was full; undefined where netlink is refused. */
+    readonly drops?: number | undefined;
+    /** The kernel's counters over the server's life, of all listening sockets of the host. */
     readonly listenOverflows: number;
     readonly listenDrops: number;
   };

@@ -10,6 +10,7 @@ import { noteEvidence, type RunEvidence, readCounters } from "../engine/run-evid
 import { sample } from "../engine/sampling.js";
 import { CONTROL, collectFailures, sumCounter } from "../engine/shard-memory.js";
 import { countSocketsWithin } from "../ports/count.js";
+import { readListenQueues } from "../ports/peer.js";
 import { errnoName } from "../sys/errno.js";
 import { canOpenFileTable } from "../sys/file-table.js";
 import { raiseNofileLimit } from "../sys/rlimit.js";
@@ -57,6 +58,7 @@ export class ServeRun extends EventEmitter<ServeEvents> {
   #isPaused = false;
   #memoryStop: RunEvidence["memoryStop"];
   #evidence: Pick<RunEvidence, "risen" | "settings" | "gauges"> = { risen: {}, settings: {}, gauges: {} };
+  #drops: number | undefined;
   #watchedAccepted = -1;
   #fault: AppError | undefined;
   #isReady!: () => void;
@@ -125,6 +127,7 @@ export class ServeRun extends EventEmitter<ServeEvents> {
     // Counting costs the kernel some 1.5 µs a socket and closing it several times that, so this is a small part of it.
     const timeoutMs = COUNT_MS + COUNT_MS_PER_CONNECTION * (this.#openAtStop ?? 0);
     this.#evidence = noteEvidence(this.#countersBefore);
+    this.#drops = await countDrops(this.address);
     if (!this.#fault) this.#kernel = await countAt(this.address, timeoutMs);
     await this.#pool.stop().catch(() => undefined);
   }
@@ -200,6 +203,7 @@ export class ServeRun extends EventEmitter<ServeEvents> {
       tableFull: this.#sum(COUNTER.tableFull),
       backlog: {
         length: this.backlog,
+        drops: this.#drops,
         listenOverflows: risen["TcpExt.ListenOverflows"] ?? 0,
         listenDrops: risen["TcpExt.ListenDrops"] ?? 0,
       },
@@ -229,4 +233,10 @@ function countAt({ ip, port }: ServeRun["address"], timeoutMs: number): Promise<
   const isWildcard = address.bytes.every((byte) => byte === 0);
   const ports = { first: port, last: port };
   return countSocketsWithin({ end: "local", ports, ...(isWildcard ? {} : { ips: [address] }) }, timeoutMs);
+}
+
+/** Other sockets of the same port may share it by SO_REUSEPORT: ours then cannot be told from them. */
+async function countDrops({ ip, port }: ServeRun["address"]): Promise<number | undefined> {
+  const queues = await readListenQueues([parseIp(ip)], { first: port, last: port }).catch(() => []);
+  return queues.length === 1 ? queues[0]!.drops : undefined;
 }

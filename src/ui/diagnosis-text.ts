@@ -1,4 +1,5 @@
 // A diagnosis as text: the limit, whose it is, the evidence, the fix; or the suspects, and how to tell them apart.
+import { printable } from "../base/printable.js";
 import { formatCount } from "../base/units.js";
 import type { Diagnosis, Finding, Suspect, Whose } from "../doctor/explain/diagnosis.js";
 import { type Paint, plain } from "./paint.js";
@@ -12,20 +13,34 @@ const SIDES: Record<Whose, string> = {
 
 /** No line when nothing stopped the run and nothing is to be noted. */
 export function diagnosisLines(diagnosis: Diagnosis, paint: Paint = plain): string[] {
-  const { finding, suspects, notes } = diagnosis;
+  const { finding, suspects, notes } = withoutControls(diagnosis);
   const lines = finding ? findingLines(finding, paint) : suspectLines(suspects, paint);
   return [...lines, ...notes.map((note) => `note: ${note}`)];
 }
 
 /** The whole answer of `doctor --explain`. */
 export function diagnosisText(diagnosis: Diagnosis, paint: Paint = plain): string {
-  const { outcome, reached, wanted } = diagnosis;
-  const headline =
-    outcome === "met"
-      ? paint("good", `nothing stopped it: ${formatCount(reached)} connections, all that were wanted`)
-      : paint("bad", `stopped at ${formatCount(reached)} of ${formatCount(wanted)} connections`);
+  const { outcome } = diagnosis;
+  const headline = paint(outcome === "met" ? "good" : "bad", headlineOf(diagnosis));
   const lines = diagnosisLines(diagnosis, paint);
   return [headline, ...(lines.length > 0 ? ["", ...lines] : [])].join("\n");
+}
+
+function headlineOf({ of, outcome, reached, wanted }: Diagnosis): string {
+  const [held, all] = [formatCount(reached), formatCount(wanted)];
+  // What came to a server in all its life was not there at once.
+  if (of === "serve") {
+    const life = `held ${held} connections at the most; ${all} came in all`;
+    return outcome === "met" ? `nothing stopped it: ${life}` : life;
+  }
+  return outcome === "met"
+    ? `nothing stopped it: ${held} connections, all that were wanted`
+    : `stopped at ${held} of ${all} connections`;
+}
+
+/** Names of processes and what a file says are somebody else's text. */
+function withoutControls(diagnosis: Diagnosis): Diagnosis {
+  return JSON.parse(JSON.stringify(diagnosis), (_, value) => (typeof value === "string" ? printable(value) : value));
 }
 
 function findingLines({ limit, whose, meaning, evidence, fix }: Finding, paint: Paint): string[] {

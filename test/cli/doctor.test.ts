@@ -112,6 +112,8 @@ describe("what makes no sense ends with 2 and says what does", () => {
     ["a size of no messages", ["--message-size", "100"], /--message-rate/],
     ["a target without a port", ["--target", "127.0.0.1"], /127\.0\.0\.1/],
     ["a file that is not there", ["--explain", "/nowhere/run.json"], /cannot be read/],
+    ["options that a result does not need", ["--explain", "run.json", "-c", "5"], /cannot be used with/],
+    ["a target beside a result", ["--explain", "run.json", "--target", ":1"], /cannot be used with/],
     ["a file that is no JSON", ["--explain", "package-lock.json.no"], /cannot be read/],
     ["a file that is no result", ["--explain", "package.json"], /no result of a run/],
   ])("%s", async (_, args, said) => {

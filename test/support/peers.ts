@@ -66,7 +66,14 @@ export async function startForeignServer(
 
 /** A `net` server in a process of its own, at one port that the kernel chose. */
 export async function startForeignServerProcess(
-  options: { host: string; greeting?: string; echo?: boolean; logPeers?: boolean },
+  options: {
+    host: string;
+    greeting?: string;
+    echo?: boolean;
+    logPeers?: boolean;
+    idleMs?: number;
+    closeEvery?: number;
+  },
   processOptions?: ProcessOptions,
 ) {
   const server = startProgram("node-server", options, processOptions);

@@ -27,6 +27,7 @@ export function connectResult({ evidence, ...changed }: Changed = {}): ConnectRe
     asked: 1000,
     established: 600,
     peakOpen: 600,
+    openAtStop: Math.max(0, (changed.peakOpen ?? 600) - (changed.lost ?? 0)),
     failed: 400,
     failures: [],
     lost: 0,
@@ -46,7 +47,7 @@ export function connectResult({ evidence, ...changed }: Changed = {}): ConnectRe
     hasPrivateTables: true,
     nofileLimit: 1024,
     ...changed,
-    evidence: { ...EVIDENCE, peer: undefined, ...evidence },
+    evidence: { ...EVIDENCE, peer: undefined, lossPattern: undefined, ...evidence },
   };
 }
 

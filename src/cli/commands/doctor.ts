@@ -32,6 +32,11 @@ Examples:
 
 /** Imagined hardware needs no fix, and a run's result says its own. */
 const NOT_FIXED = ["explain", "all", "memory", "cores", "nofile"];
+/** A result says what was asked for: nothing else is read. */
+const NOT_EXPLAINED = [
+  ...["connections", "role", "target", "sourceIp", "sourcePort", "messageRate", "messageSize"],
+  ...["memory", "cores", "nofile", "measure", "all"],
+];
 /** What was changed does not depend on what is wanted now. */
 const NOT_UNDONE = [
   ...NOT_FIXED,
@@ -74,7 +79,12 @@ export const addDoctor: AddCommand = (program, finish) => {
     .option("--nofile <n>", "what if a process could have so many open files", countFor("--nofile"))
     .option("--no-measure", "use the committed cost of a connection, open none to measure it")
     .option("--all", "show the limits that do not matter here, too")
-    .option("--explain <file>", "say what stopped the run whose --json is in that file (- for standard input)")
+    .addOption(
+      new Option(
+        "--explain <file>",
+        "say what stopped the run whose --json is in that file (- for standard input)",
+      ).conflicts(NOT_EXPLAINED),
+    )
     .addOption(new Option("--fix", "show what to change, in a safe order, and how").conflicts(NOT_FIXED))
     .addOption(
       new Option("--apply", "change what may be changed, each recorded before").conflicts([...NOT_FIXED, "script"]),

@@ -4,8 +4,10 @@ import { formatBytes, formatCount } from "../../base/units.js";
 import type { ConnectResult, FailureReport } from "../../connect/result.js";
 import { explainClosing } from "./closing.js";
 import type { Finding, Suspect } from "./diagnosis.js";
+import { explainHalfMade } from "./queue.js";
+import { explainRefusal } from "./refusal.js";
 import { explainSilence } from "./silence.js";
-import { fromRefusal, fromSystem } from "./system.js";
+import { fromSystem } from "./system.js";
 
 /** @returns the limit that it was, or those that remain */
 export function explainClient(result: ConnectResult): Finding | Suspect[] {
@@ -26,6 +28,8 @@ export function explainClient(result: ConnectResult): Finding | Suspect[] {
     };
   }
   const main = mainFailure(result);
+  const halfMade = main ? undefined : explainHalfMade(result);
+  if (halfMade) return halfMade;
   if (!main) {
     return {
       limit: wasCutShort ? "stop" : "unexplained",
@@ -39,7 +43,7 @@ export function explainClient(result: ConnectResult): Finding | Suspect[] {
   }
   return (
     fromSystem(result, main) ??
-    fromRefusal(result, main) ??
+    explainRefusal(result, main) ??
     explainSilence(result, main) ??
     explainClosing(result, main) ??
     unexplained(main)

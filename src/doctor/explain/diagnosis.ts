@@ -5,7 +5,7 @@
 export type Whose = "this side" | "the peer" | "the path";
 
 export interface Finding {
-  /** A limit of the catalogue by its id, or `path`, `route`, `stop`, `peer-ended`, `unexplained`. */
+  /** A limit of the catalogue by its id, or `path`, `route`, `stop`, `peer-ended`, `peer-timeout`, `peer-closing`, `unexplained`. */
   readonly limit: string;
   readonly whose: Whose;
   /** What happened, and what it means, in a sentence. */
@@ -25,8 +25,11 @@ export interface Diagnosis {
   readonly kind: "diagnosis";
   readonly version: 1;
   readonly outcome: "met" | "limited" | "undecided" | "stopped";
+  /** Whose run it was. */
+  readonly of: "connect" | "serve";
+  /** Connections asked for; of a server, those that came in all. */
   readonly wanted: number;
-  /** Connections that were ESTABLISHED at once; the kernel's count where there is one. */
+  /** This run's connections that were ESTABLISHED at once, at both ends where both are here; of a server, its peak. */
   readonly reached: number;
   /** The limit that stopped it; undefined when nothing did, or the evidence does not decide. */
   readonly finding: Finding | undefined;

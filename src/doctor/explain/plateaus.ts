@@ -1,4 +1,5 @@
 // How high a run came, and the heights at which runs get stuck so often that the number alone makes one suspect a limit.
+import { countHalfMade } from "../../connect/half-made.js";
 import type { ConnectResult } from "../../connect/result.js";
 
 const PLATEAUS: readonly { from: number; to: number; suspect: string }[] = [
@@ -22,7 +23,20 @@ export function plateauAt(connections: number): string | undefined {
   return PLATEAUS.find(({ from, to }) => connections >= from && connections <= to)?.suspect;
 }
 
-/** The kernel's count while they were held; our own where it was not asked. */
-export function reachedBy({ kernel, peakOpen, lost }: ConnectResult): number {
-  return kernel && kernel.outgoing > 0 ? kernel.outgoing : Math.max(0, peakOpen - lost);
+/** Connections that were still open at the end; results before there was that number tell it by others. */
+export function openAtStop({ openAtStop, peakOpen, lost }: ConnectResult): number {
+  return openAtStop ?? Math.max(0, peakOpen - lost);
+}
+
+/**
+ * What was held at once: the kernel's count or our own, whichever is lower, since the kernel's is of everybody's connections
+ * towards the destination; at the server's end, where that has fewer.
+ */
+export function reachedBy(result: ConnectResult): number {
+  const { kernel, peakOpen, lost } = result;
+  const own = lost > 0 ? openAtStop(result) : peakOpen;
+  // Where all were lost in the end, the peak is what there was at once.
+  if (own === 0) return peakOpen;
+  if (!kernel || kernel.outgoing === 0) return own;
+  return Math.min(own, kernel.outgoing - countHalfMade(result));
 }

@@ -1,12 +1,16 @@
 // From a finished run to its diagnosis: which limit stopped it, or which remain.
 import { AppError } from "../../base/errors.js";
+import { printable } from "../../base/printable.js";
 import { formatCount } from "../../base/units.js";
+import { countHalfMade } from "../../connect/half-made.js";
 import type { ConnectResult } from "../../connect/result.js";
+import type { Counters } from "../../engine/run-evidence.js";
 import type { ServeResult } from "../../serve/result.js";
 import { explainClient } from "./client.js";
 import type { Diagnosis } from "./diagnosis.js";
 import { reachedBy } from "./plateaus.js";
 import { explainServer } from "./server.js";
+import { findFlaw } from "./shape.js";
 
 /**
  * Names the limit that stopped a run, whose it is, the evidence and the fix. Reads the result alone: an old one is explained as
@@ -20,9 +24,17 @@ export function explainRun(result: ConnectResult | ServeResult): Diagnosis {
 }
 
 function diagnoseClient(result: ConnectResult): Diagnosis {
-  const reached = reachedBy(result);
-  const base = { kind: "diagnosis", version: 1, wanted: result.asked, reached, notes: notesOn(result) } as const;
-  if (result.isTargetMet) return { ...base, outcome: "met", finding: undefined, suspects: [] };
+  // A single connection has no accept queue to overrun: others' would be counted.
+  const halfMade = result.asked > 1 ? countHalfMade(result) : 0;
+  const base = {
+    kind: "diagnosis",
+    version: 1,
+    of: "connect",
+    wanted: result.asked,
+    reached: reachedBy(result),
+    notes: notesOn(result, halfMade),
+  } as const;
+  if (result.isTargetMet && halfMade === 0) return { ...base, outcome: "met", finding: undefined, suspects: [] };
   const found = explainClient(result);
   if (!Array.isArray(found)) {
     return { ...base, outcome: found.limit === "stop" ? "stopped" : "limited", finding: found, suspects: [] };
@@ -35,66 +47,54 @@ function diagnoseServer(result: ServeResult): Diagnosis {
   return {
     kind: "diagnosis",
     version: 1,
+    of: "serve",
     outcome: finding ? "limited" : "met",
-    wanted: result.accepted + result.rejected,
+    wanted: result.accepted,
     reached: result.peakOpen,
     finding,
     suspects: [],
-    notes: [],
+    notes: serverNotes(result),
   };
 }
 
-/** A client's socket is ESTABLISHED once the server's kernel has answered: the server's own may still be missing. */
-function notesOn({ kernel }: ConnectResult): string[] {
-  if (!kernel || kernel.incoming === 0 || kernel.incoming >= kernel.outgoing) return [];
+function notesOn({ kernel, evidence, lost }: ConnectResult, halfMade: number): string[] {
+  const notes = stackNotes(evidence.risen);
+  if (!kernel || kernel.incoming === 0 || kernel.incoming >= kernel.outgoing) return notes;
+  // One end is counted after the other: while connections are being closed, the two differ.
+  if (halfMade > 0 || lost > 0) return notes;
   const missing = formatCount(kernel.outgoing - kernel.incoming);
+  return [`${missing} more sockets are ESTABLISHED at this end than at the server's`, ...notes];
+}
+
+/** Of all listeners of the namespace: no finding about this one where its own count is not to be had. */
+function serverNotes({ backlog, evidence }: ServeResult): string[] {
+  const notes = stackNotes(evidence.risen);
+  if (backlog.drops !== undefined || backlog.listenOverflows === 0) return notes;
   return [
-    `${missing} connections are ESTABLISHED at this end and not yet at the server's: its accept queue was full, and it has dropped the last packet of their handshakes`,
+    `ListenOverflows rose by ${formatCount(backlog.listenOverflows)}: an accept queue of this host overflowed, this one or another`,
+    ...notes,
   ];
 }
 
-/** What is read of a result: an old file may be another program's, or cut short. */
-const SHAPES: Record<string, Readonly<Record<string, "number" | "boolean" | "array" | "object">>> = {
-  connect: {
-    asked: "number",
-    established: "number",
-    lost: "number",
-    peakOpen: "number",
-    nofileLimit: "number",
-    threads: "number",
-    isTargetMet: "boolean",
-    failures: "array",
-    losses: "array",
-    plan: "object",
-    memory: "object",
-    evidence: "object",
-  },
-  serve: {
-    accepted: "number",
-    rejected: "number",
-    peakOpen: "number",
-    nofileLimit: "number",
-    tableFull: "number",
-    failures: "array",
-    backlog: "object",
-    evidence: "object",
-  },
-};
-const EVIDENCE = { risen: "object", settings: "object", gauges: "object" } as const;
-
-function assertResult(value: unknown): asserts value is ConnectResult | ServeResult {
-  const { kind, version, evidence } = (value ?? {}) as Record<string, unknown>;
-  const shape = SHAPES[String(kind)];
-  if (shape && version === 1 && hasShape(value, shape) && hasShape(evidence, EVIDENCE)) return;
-  throw new AppError("E_OPTION", "this is no result of a run", {
-    fix: "give what `fourtuple connect --json` or `fourtuple serve --json` printed",
-  });
+/** What everybody's packets in this network namespace met with: it may concern the run. */
+function stackNotes(risen: Counters): string[] {
+  const { "TcpExt.TCPReqQFullDoCookies": cookies = 0, "TcpExt.TCPTimeWaitOverflow": timeWaits = 0 } = risen;
+  return [
+    ...(cookies > 0
+      ? [
+          `a SYN queue of this host was full: ${formatCount(cookies)} SYNs were answered with cookies, which costs TCP options`,
+        ]
+      : []),
+    ...(timeWaits > 0
+      ? [`net.ipv4.tcp_max_tw_buckets is reached: ${formatCount(timeWaits)} connections ended without a TIME_WAIT`]
+      : []),
+  ];
 }
 
-function hasShape(value: unknown, shape: Readonly<Record<string, string>>): boolean {
-  const fields = value as Record<string, unknown>;
-  return Object.entries(shape).every(([name, type]) => {
-    const field = fields[name];
-    return type === "array" ? Array.isArray(field) : typeof field === type && field !== null;
+function assertResult(value: unknown): asserts value is ConnectResult | ServeResult {
+  const flaw = findFlaw(value);
+  if (flaw === undefined) return;
+  throw new AppError("E_OPTION", `this is no result of a run: ${printable(flaw)} is missing or wrong`, {
+    fix: "give what `fourtuple connect --json` or `fourtuple serve --json` printed",
   });
 }

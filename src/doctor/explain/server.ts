@@ -45,13 +45,15 @@ export function explainServer(result: ServeResult): Finding | undefined {
       evidence: [`${formatCount(peakOpen)} open at the most`],
     };
   }
-  if (backlog.listenOverflows > 0) {
+  if (backlog.drops) {
     return {
       limit: "accept-queue",
       whose: "this side",
-      meaning: "connections came faster than they were accepted: an accept queue of this host overflowed",
-      fix: `a longer --backlog (it is ${formatCount(backlog.length)}) and net.core.somaxconn; the counter is of all listeners of the host`,
-      evidence: [`ListenOverflows rose by ${formatCount(backlog.listenOverflows)}`],
+      meaning: "connections came faster than they were accepted: the accept queue overflowed",
+      fix: `a longer --backlog (it is ${formatCount(backlog.length)}) and net.core.somaxconn`,
+      evidence: [
+        `the listening socket dropped ${formatCount(backlog.drops)} packets of handshakes; ListenOverflows rose by ${formatCount(backlog.listenOverflows)}`,
+      ],
     };
   }
   return undefined;

@@ -1,8 +1,8 @@
 // Handshakes that nobody answered (ETIMEDOUT): a full accept queue, conntrack, a core's backlog, or a loss on the way.
 import { formatCount } from "../../base/units.js";
 import type { ConnectResult, FailureReport } from "../../connect/result.js";
-import { describeProcess, isOutOfDescriptors } from "../peer-process.js";
 import type { Finding, Suspect } from "./diagnosis.js";
+import { mayHaveOverflowed, overflows, queueFacts, queueFinding } from "./queue.js";
 import { seen } from "./system.js";
 
 /** @returns undefined when the failure is another one */
@@ -12,6 +12,7 @@ export function explainSilence(result: ConnectResult, failure: FailureReport): F
     conntrackFull(result, failure) ??
     queueFull(result, failure) ??
     backlogFull(result, failure) ??
+    notTracked(result, failure) ??
     lostOnTheWay(result, failure)
   );
 }
@@ -34,45 +35,23 @@ function conntrackFull({ evidence }: ConnectResult, failure: FailureReport): Fin
 }
 
 /** Only where the server is on this host can its queue be seen. */
-function queueFull({ evidence }: ConnectResult, failure: FailureReport): Finding | undefined {
-  const { peer, risen } = evidence;
-  const overflows = (risen["TcpExt.ListenOverflows"] ?? 0) + (risen["TcpExt.ListenDrops"] ?? 0);
-  const full = peer?.listeners.find(
-    ({ acceptQueue: { used, limit } }) => limit !== undefined && used > 0 && used >= limit,
-  );
-  if (!peer || (!full && overflows === 0)) return undefined;
-  const facts = [
-    seen(failure),
-    ...(full
-      ? [
-          `accept queue of port ${full.port}: ${formatCount(full.acceptQueue.used)} of ${formatCount(full.acceptQueue.limit!)}`,
-        ]
-      : []),
-    ...(overflows > 0 ? [`ListenOverflows and ListenDrops rose by ${formatCount(overflows)}`] : []),
-  ];
-  const { process } = peer;
-  if (process && isOutOfDescriptors(process)) {
-    return {
-      limit: "nofile",
-      whose: "the peer",
-      meaning: `the server cannot accept: ${describeProcess(process)} has no descriptor left, and its accept queue is full`,
-      fix: "raise the server's limit of open files (LimitNOFILE=, ulimit -n)",
-      evidence: [
-        ...facts,
-        `${formatCount(process.openDescriptors!)} of ${formatCount(process.nofileLimit!)} descriptors open`,
-      ],
-    };
-  }
+function queueFull(result: ConnectResult, failure: FailureReport): Finding | undefined {
+  const facts = queueFacts(result);
+  return facts.length === 0 ? undefined : queueFinding(result, [seen(failure), ...facts]);
+}
+
+/** Source NAT without a free port, or two connections that would have become one. */
+function notTracked({ evidence }: ConnectResult, failure: FailureReport): Finding | undefined {
+  const failed = evidence.risen["conntrack.insert_failed"] ?? 0;
+  // The counter is of everybody's packets: of ours each attempt would be one at the least.
+  if (failed < failure.count) return undefined;
   return {
-    limit: "accept-queue",
-    whose: "the peer",
-    meaning: process?.isStopped
-      ? `the server is stopped: ${describeProcess(process)} accepts nothing, and its accept queue is full`
-      : "the server accepts more slowly than connections come: its accept queue is full, and SYNs are dropped",
-    fix: process?.isStopped
-      ? `let it go on: kill -CONT ${process.pid}`
-      : "a longer backlog in listen() and net.core.somaxconn, a server that accepts faster, or a lower --connect-rate",
-    evidence: facts,
+    limit: "path",
+    whose: "the path",
+    meaning:
+      "this host's connection tracking dropped packets for which it could make no entry: source NAT has no free port left",
+    fix: "more addresses for source NAT (masquerade, SNAT), or none for this traffic",
+    evidence: [seen(failure), `conntrack's insert_failed rose by ${formatCount(failed)}`],
   };
 }
 
@@ -88,21 +67,23 @@ function backlogFull({ evidence }: ConnectResult, failure: FailureReport): Findi
   };
 }
 
-function lostOnTheWay({ evidence, established }: ConnectResult, failure: FailureReport): Finding | Suspect[] {
-  const retransmitted = evidence.risen["TcpExt.TCPSynRetrans"] ?? 0;
+function lostOnTheWay(result: ConnectResult, failure: FailureReport): Finding | Suspect[] {
+  const { evidence, established } = result;
+  const synRetransmits = evidence.risen["TcpExt.TCPSynRetrans"] ?? 0;
   const facts = [
     seen(failure),
-    ...(retransmitted > 0 ? [`${formatCount(retransmitted)} SYNs were sent again`] : []),
+    ...(synRetransmits > 0 ? [`${formatCount(synRetransmits)} SYNs were sent again`] : []),
     established === 0 ? "not one connection came about" : `${formatCount(established)} came about before`,
   ];
   const { peer } = evidence;
-  if (peer && peer.listeners.length > 0) {
+  const isUndecided = mayHaveOverflowed(result);
+  if (peer && peer.listeners.length > 0 && !isUndecided) {
     return {
       limit: "path",
       whose: "the path",
       meaning: "packets are lost on the way: the server listens, its accept queue has room and has dropped nothing",
       fix: "look for a firewall rule that drops (nft list ruleset), on both hosts and between them",
-      evidence: [...facts, "no ListenOverflows, no ListenDrops, conntrack has dropped nothing"],
+      evidence: [...facts, "the listening socket dropped nothing, nor did conntrack"],
     };
   }
   const firewall: Suspect = {
@@ -113,7 +94,7 @@ function lostOnTheWay({ evidence, established }: ConnectResult, failure: Failure
     evidence: facts,
     test: "on the server: tcpdump 'tcp[tcpflags] & tcp-syn != 0' shows no SYN",
   };
-  if (established === 0) {
+  if (established === 0 && !isUndecided) {
     const silent: Suspect = {
       limit: "route",
       whose: "the peer",
@@ -129,8 +110,10 @@ function lostOnTheWay({ evidence, established }: ConnectResult, failure: Failure
     whose: "the peer",
     meaning: "the server accepts no more, or too slowly: its accept queue is full",
     fix: "a longer backlog and net.core.somaxconn; the server's limits of connections and of open files",
-    evidence: facts,
-    test: "on the server: nstat -az TcpExtListenOverflows rises, and ss -ltn shows Recv-Q at Send-Q",
+    evidence: isUndecided
+      ? [...facts, `ListenOverflows rose by ${formatCount(overflows(evidence.risen))}, of all listeners together`]
+      : facts,
+    test: "on the server: ss -ltnm shows Recv-Q at Send-Q, and after a d in skmem what this socket dropped",
   };
   return [queue, firewall];
 }

@@ -1,4 +1,4 @@
-// Failures that this side's own kernel reports: descriptors, ports, watches, memory, routes; and refusals.
+// Failures that this side's own kernel reports: descriptors, ports, watches, memory, routes.
 import { formatCount, plural } from "../../base/units.js";
 import type { ConnectResult, FailureReport } from "../../connect/result.js";
 import type { Finding } from "./diagnosis.js";
@@ -53,12 +53,12 @@ const RULES: Record<string, Rule> = {
     fix: "check the address, and: ip route get ADDRESS",
     evidence: [seen(failure)],
   }),
-  "connect EHOSTUNREACH": (_, failure) => ({
+  "connect EHOSTUNREACH": ({ evidence }, failure) => ({
     limit: "route",
     whose: "the path",
     meaning: "nobody on the network answers for that address, or a firewall says that nobody does",
     fix: "check the address, and that the host is up",
-    evidence: [seen(failure)],
+    evidence: [seen(failure), ...icmpFact(evidence.risen["Icmp.InDestUnreachs"])],
   }),
 };
 
@@ -68,34 +68,6 @@ export function fromSystem(result: ConnectResult, failure: FailureReport): Findi
   if (rule) return rule(result, failure);
   if (failure.errno === "ENOMEM" || failure.errno === "ENOBUFS") return explainNoMemory(result, failure);
   return undefined;
-}
-
-/** ECONNREFUSED: nobody listens, unless a full accept queue was told to say so. */
-export function fromRefusal({ evidence, established }: ConnectResult, failure: FailureReport): Finding | undefined {
-  if (failure.phase !== "connect" || failure.errno !== "ECONNREFUSED") return undefined;
-  const overflows = evidence.risen["TcpExt.ListenOverflows"] ?? 0;
-  if (overflows > 0 && evidence.settings["net.ipv4.tcp_abort_on_overflow"] === 1) {
-    return {
-      limit: "accept-queue",
-      whose: "the peer",
-      meaning: "the server's accept queue was full, and tcp_abort_on_overflow answers with a reset",
-      fix: "a longer backlog (and net.core.somaxconn), or tcp_abort_on_overflow=0 and a lower --connect-rate",
-      evidence: [seen(failure), `ListenOverflows rose by ${formatCount(overflows)}`],
-    };
-  }
-  return {
-    limit: "listener",
-    whose: "the peer",
-    meaning:
-      established === 0
-        ? "nobody listens on that port"
-        : "nobody listens on that port any more: the server ended during the run",
-    fix: "start the server, or check the port: ss -ltn",
-    evidence: [
-      seen(failure),
-      ...(evidence.peer && evidence.peer.listeners.length === 0 ? ["no socket of this host listens there"] : []),
-    ],
-  };
 }
 
 /** The planner has no tuple left: of explicit ports, or as many as the kernel has to choose from. */
@@ -169,6 +141,11 @@ function explainNoMemory({ evidence }: ConnectResult, failure: FailureReport): F
 /** A failure with its count, as evidence. */
 export function seen({ phase, errno, count }: FailureReport): string {
   return `${formatCount(count)} × ${errno} (${phase})`;
+}
+
+/** Without one it is the neighbour table of this side that has no answer. */
+function icmpFact(unreachable = 0): string[] {
+  return [unreachable > 0 ? `${formatCount(unreachable)} ICMP messages said "unreachable"` : "no ICMP message said so"];
 }
 
 function known(name: string, value: number | undefined): string[] {

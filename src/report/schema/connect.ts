@@ -9,10 +9,22 @@ const sample = z.object({
   failed: count,
 });
 
+const lossPattern = z
+  .object({
+    shortestHeldMs: milliseconds,
+    longestHeldMs: milliseconds,
+    openedOverMs: milliseconds,
+    kept: count,
+    keptOlder: count,
+    keptYounger: count,
+    oldestKeptMs: milliseconds,
+  })
+  .describe("which connections were lost: the oldest, the newest, or some of all ages");
 const listener = z.object({
   ip: z.string(),
   port: z.number(),
   acceptQueue: z.object({ used: count, limit: count.optional() }),
+  drops: count.optional().describe("what it has dropped while the run lasted"),
   uid: z.number(),
 });
 
@@ -36,6 +48,7 @@ export const connectSchema = z
     asked: count,
     established: count,
     peakOpen: count,
+    openAtStop: count.describe("open when the closing began"),
     failed: count,
     failures,
     lost: count.describe("ended by the peer or the network while open"),
@@ -73,6 +86,7 @@ export const connectSchema = z
     hasPrivateTables: z.boolean(),
     nofileLimit: count,
     evidence: evidence.extend({
+      lossPattern: lossPattern.optional(),
       peer: z.object({ listeners: z.array(listener), process: serverProcess.optional() }).optional(),
     }),
   })

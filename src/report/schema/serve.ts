@@ -21,7 +21,7 @@ export const serveSchema = z
     receivedBytes: count,
     failures,
     tableFull: count,
-    backlog: z.object({ length: count, listenOverflows: count, listenDrops: count }),
+    backlog: z.object({ length: count, drops: count.optional(), listenOverflows: count, listenDrops: count }),
     memory: z.object({ residentBytes: z.number(), userBytesPerConnection: z.number() }),
     threads: count,
     hasPrivateTables: z.boolean(),

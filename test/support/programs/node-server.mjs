@@ -1,12 +1,25 @@
 // A foreign server, Node's `net`, in a process of its own. Prints `listening <port>`, and a line for each thing told:
 // {"peers": […]} as they come when asked. A line on standard input of its parent is not needed: signals drive it.
+// Closes each connection when it is `idleMs` old, or every `closeEvery`th as it comes.
 //   SIGUSR2: closes every connection with FIN.  SIGTERM: ends.
 import net from "node:net";
 
-const { host, ports = [0], greeting = "", echo = false, logPeers = false } = JSON.parse(process.argv[2]);
+const {
+  host,
+  ports = [0],
+  greeting = "",
+  echo = false,
+  logPeers = false,
+  idleMs,
+  closeEvery,
+} = JSON.parse(process.argv[2]);
 const sockets = new Set();
 
+let taken = 0;
+
 function take(socket) {
+  if (idleMs !== undefined) setTimeout(() => socket.end(), idleMs);
+  if (++taken % closeEvery === 0) socket.end();
   sockets.add(socket);
   socket.on("close", () => sockets.delete(socket));
   socket.on("error", () => {});

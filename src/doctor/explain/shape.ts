@@ -1,0 +1,133 @@
+// Whether a value has the shape that the rules read. A result comes out of a file: it may be another program's, an older version's,
+// or cut short, and a rule that meets a hole would show NaN for a fact.
+type Shape =
+  | "count"
+  | "number"
+  | "boolean"
+  | "text"
+  | { readonly optional: Shape }
+  | { readonly listOf: Shape }
+  | { readonly mapOf: Shape }
+  | { readonly fields: Readonly<Record<string, Shape>> };
+
+const FAILURES: Shape = { listOf: { fields: { phase: "text", errno: "text", count: "count" } } };
+const COUNTS: Shape = { mapOf: "count" };
+const EVIDENCE = {
+  risen: COUNTS,
+  settings: COUNTS,
+  gauges: COUNTS,
+  memoryStop: { optional: { fields: { availableBytes: "number", floorBytes: "count", bound: "text" } } },
+  wasCutShort: "boolean",
+} satisfies Record<string, Shape>;
+
+const LISTENER: Shape = {
+  fields: {
+    ip: "text",
+    port: "count",
+    acceptQueue: { fields: { used: "count", limit: { optional: "count" } } },
+    drops: { optional: "count" },
+  },
+};
+const PROCESS: Shape = {
+  fields: {
+    pid: "count",
+    name: "text",
+    args: { listOf: "text" },
+    isStopped: "boolean",
+    nofileLimit: { optional: "count" },
+    openDescriptors: { optional: "count" },
+  },
+};
+const LOSS_PATTERN: Shape = {
+  fields: {
+    shortestHeldMs: "count",
+    longestHeldMs: "count",
+    openedOverMs: "count",
+    kept: "count",
+    keptOlder: "count",
+    keptYounger: "count",
+    oldestKeptMs: "count",
+  },
+};
+
+const CONNECT: Shape = {
+  fields: {
+    destinations: { listOf: "text" },
+    isTargetMet: "boolean",
+    asked: "count",
+    established: "count",
+    peakOpen: "count",
+    openAtStop: { optional: "count" },
+    lost: "count",
+    nofileLimit: "count",
+    threads: "count",
+    hasPrivateTables: "boolean",
+    failures: FAILURES,
+    losses: FAILURES,
+    memory: { fields: { kernelBytesPerConnection: "number", kernelEnds: "text" } },
+    kernel: { optional: { fields: { outgoing: "count", incoming: "count" } } },
+    plan: {
+      fields: { tuplesAvailable: "count", tuplesSkipped: "count", sourceAddresses: "count", sourcePorts: "text" },
+    },
+    evidence: {
+      fields: {
+        ...EVIDENCE,
+        peer: { optional: { fields: { listeners: { listOf: LISTENER }, process: { optional: PROCESS } } } },
+        lossPattern: { optional: LOSS_PATTERN },
+      },
+    },
+  },
+};
+
+const SERVE: Shape = {
+  fields: {
+    accepted: "count",
+    rejected: "count",
+    peakOpen: "count",
+    nofileLimit: "count",
+    hasPrivateTables: "boolean",
+    tableFull: "count",
+    failures: FAILURES,
+    backlog: { fields: { length: "count", listenOverflows: "count", drops: { optional: "count" } } },
+    evidence: { fields: EVIDENCE },
+  },
+};
+
+const RESULTS: Readonly<Record<string, Shape>> = { connect: CONNECT, serve: SERVE };
+
+/** @returns where a result is not as the rules need it, such as `evidence.peer.listeners`; undefined when it is */
+export function findFlaw(result: unknown): string | undefined {
+  const { kind, version } = (result ?? {}) as Record<string, unknown>;
+  const shape = Object.hasOwn(RESULTS, String(kind)) ? RESULTS[String(kind)] : undefined;
+  if (!shape) return "kind";
+  return version === 1 ? flawIn(result, shape, "") : "version";
+}
+
+/** @param path where the value lies; empty for the whole */
+function flawIn(value: unknown, shape: Shape, path: string): string | undefined {
+  if (typeof shape === "string") return isA(value, shape) ? undefined : path;
+  if ("optional" in shape) return value === undefined ? undefined : flawIn(value, shape.optional, path);
+  if ("listOf" in shape) {
+    return Array.isArray(value) ? first(value, (item, i) => flawIn(item, shape.listOf, `${path}[${i}]`)) : path;
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return path || "all of it";
+  const fields = value as Readonly<Record<string, unknown>>;
+  const within = (name: string) => (path === "" ? name : `${path}.${name}`);
+  return "mapOf" in shape
+    ? first(Object.keys(fields), (name) => flawIn(fields[name], shape.mapOf, within(name)))
+    : first(Object.keys(shape.fields), (name) => flawIn(fields[name], shape.fields[name]!, within(name)));
+}
+
+function isA(value: unknown, type: Extract<Shape, string>): boolean {
+  if (type === "text") return typeof value === "string";
+  if (type === "boolean") return typeof value === "boolean";
+  return typeof value === "number" && !Number.isNaN(value) && (type === "number" || value >= 0);
+}
+
+function first<T>(items: readonly T[], find: (item: T, index: number) => string | undefined): string | undefined {
+  for (const [i, item] of items.entries()) {
+    const found = find(item, i);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
