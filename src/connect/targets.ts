@@ -20,7 +20,7 @@ import { canBind, readInterfaces } from "../sys/interfaces.js";
 import { countPortsWithin, readLocalPortRange, readReservedPorts } from "../sys/local-ports.js";
 import { resolveHost } from "../sys/resolve.js";
 import { SocketAddress } from "../sys/sockaddr.js";
-import { bindTo, closeFd, connectTo, localAddress, openTcp, openUdp } from "../sys/socket.js";
+import { bindTo, closeFd, connectTo, delayPortChoice, localAddress, openTcp, openUdp } from "../sys/socket.js";
 import type { ConnectSettings } from "./options.js";
 
 export interface Targets {
@@ -142,6 +142,8 @@ function routeSource(ip: IpAddress): string | undefined {
 function assertOwnSource({ first, count }: AddressRange): void {
   for (const ip of count === 1 ? [first] : [first, addToIp(first, count - 1)]) {
     const fd = openTcp(ip.family);
+    // Without a port: all of the address's may be taken towards somewhere.
+    if (fd >= 0) delayPortChoice(fd);
     const bound = fd < 0 ? fd : bindTo(fd, new SocketAddress(ip, 0));
     if (fd >= 0) closeFd(fd);
     if (bound >= 0) continue;

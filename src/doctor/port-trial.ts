@@ -34,6 +34,8 @@ export class PortTrial {
     const fd = openTcp(4);
     if (fd < 0) return undefined;
     try {
+      // No port was left to be bound.
+      if (this.closed.port === 0) return undefined;
       if (allowOnlyPort(fd, port) < 0 || delayPortChoice(fd) < 0) return undefined;
       if (bindTo(fd, new SocketAddress(LOOPBACK, 0)) < 0) return undefined;
       return connectTo(fd, this.closed.address) !== -EADDRNOTAVAIL;

@@ -2,7 +2,7 @@
 import { type NetworkInterfaceInfo, networkInterfaces } from "node:os";
 import type { IpAddress } from "../base/address.js";
 import { SocketAddress } from "./sockaddr.js";
-import { bindTo, closeFd, openTcp } from "./socket.js";
+import { bindTo, closeFd, delayPortChoice, openTcp } from "./socket.js";
 import { readSysctlNumbers } from "./sysctl.js";
 
 export type Interfaces = Readonly<Record<string, readonly NetworkInterfaceInfo[] | undefined>>;
@@ -22,6 +22,7 @@ export function canBind(ip: IpAddress): boolean {
   if (readSysctlNumbers(setting)?.[0] !== 0) return false;
   const fd = openTcp(ip.family);
   if (fd < 0) return false;
+  delayPortChoice(fd);
   const bound = bindTo(fd, new SocketAddress(ip, 0));
   closeFd(fd);
   return bound >= 0;

@@ -5,6 +5,7 @@ import type { ConnectResult, Prediction } from "../../src/index.js";
 import { canMakeNamespaces, enterNamespace } from "../support/namespace.js";
 import { runCli, startCli } from "../support/process.js";
 import { acceptAll, close, connectRaw, listenRaw } from "../support/raw-sockets.js";
+import { until } from "../support/until.js";
 
 const PORT = 7777;
 const SOURCE = "127.0.0.2";
@@ -89,6 +90,17 @@ describe.skipIf(!canMakeNamespaces())("ports that others have", () => {
     const at = await serve();
     expect((await predicted(at, ports)).ceiling).toBe(free);
     expect(await reached(at, ports)).toBe(free);
+  });
+
+  it("in TIME_WAIT gives way to the kernel's choice on loopback once it is a second old", async () => {
+    const at = await serve();
+    expect(await reached(at, [...CHOSEN, "--close", "fin"])).toBe(200);
+    execFileSync("sysctl", ["-qw", "net.ipv4.tcp_tw_reuse=0"]);
+    expect((await predicted(at, CHOSEN)).ceiling).toBe(0);
+    execFileSync("sysctl", ["-qw", "net.ipv4.tcp_tw_reuse=2"]);
+    expect((await predicted(at, CHOSEN)).ceiling).toBe(200);
+    const again = () => reached(at, [...CHOSEN, "--close", "rst"]);
+    expect(await until("they are old enough", again, (count) => count > 150)).toBe(200);
   });
 
   it("a reserved port is chosen by no connect(), not even as the only one allowed", async () => {

@@ -10,6 +10,8 @@ import { look } from "../sight.js";
 const CONNECTIONS = 50;
 /** A port for each case: what one leaves is not counted with the next. */
 const PORTS = { orderly: PORT + 2, killed: PORT + 3, vanished: PORT + 4 } as const;
+/** Over loopback the setting is the whole machine's, and some TIME_WAITs may end early. */
+const MOST = 0.8;
 const POLL_MS = 50;
 const DEADLINE_MS = 5000;
 const WATCH_MS = { quick: 3000, full: 20_000 } as const;
@@ -66,6 +68,9 @@ export const halfOpen: Experiment = {
 
 /** The client closes first, with FIN: it has the TIME_WAITs. */
 async function orderlyEnd(context: LabContext): Promise<Row> {
+  const { client: host, description } = context.place;
+  // Without it a stray RST, the answer to a late acknowledgement, ends a TIME_WAIT early (RFC 1337).
+  if (description.kind === "namespaces") await host.setSysctl("net.ipv4.tcp_rfc1337", "1");
   const { server, crowd } = await meet(context, PORTS.orderly, ["--close", "fin"]);
   await crowd.end();
   const client = await reaches(context.place.client, PORTS.orderly, "TIME_WAIT");
@@ -77,7 +82,8 @@ async function orderlyEnd(context: LabContext): Promise<Row> {
     predicted: `client: ${CONNECTIONS} TIME_WAIT, for ${TIME_WAIT_SECONDS} s; server: nothing`,
     server: describe(onServer),
     client: `${formatCount(kept)} TIME_WAIT`,
-    isAsPredicted: kept === CONNECTIONS && (onServer.ESTABLISHED ?? 0) === 0,
+    isAsPredicted:
+      kept >= CONNECTIONS * (description.kind === "namespaces" ? 1 : MOST) && (onServer.ESTABLISHED ?? 0) === 0,
   };
 }
 

@@ -15,10 +15,10 @@ import type { HostProcess } from "../host-process.js";
 import type { FitEvidence } from "../result.js";
 
 const STEPS = 6;
-const STEP_MS = 1000;
+const STEP_MS = 800;
 const STEP_CONNECTIONS = { quick: 5000, full: 20_000 } as const;
 /** A wait for slabs and counters to settle after a step. */
-const SETTLE_MS = 300;
+const SETTLE_MS = 250;
 const MESSAGES = { connections: 2000, ratePerSec: 2, seconds: { quick: 3, full: 10 } } as const;
 /** The fit is good when a straight line explains nearly all of it. */
 const GOOD_FIT = 0.98;
