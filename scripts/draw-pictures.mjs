@@ -11,6 +11,7 @@ const ROOT = fileURLToPath(new URL("../", import.meta.url));
 const [run = `${ROOT}docs/runs/lab.json`] = process.argv.slice(2);
 const WIDTH = 1100;
 const HEADLINE_HEIGHT = 900;
+const MARGIN = 40;
 
 const folder = mkdtempSync(join(tmpdir(), "fourtuple-pictures-"));
 const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium" });
@@ -21,7 +22,13 @@ try {
     const tab = await browser.newPage({ viewport: { width: WIDTH, height: HEADLINE_HEIGHT }, colorScheme });
     await tab.goto(pathToFileURL(page).href);
     await tab.screenshot({ path: `${ROOT}docs/pictures/report-${colorScheme}.png` });
-    await tab.locator("#E2 svg.port-map").screenshot({ path: `${ROOT}docs/pictures/ports-${colorScheme}.png` });
+    const map = tab.locator("#E2 svg.port-map");
+    await map.scrollIntoViewIfNeeded();
+    const box = await map.boundingBox();
+    if (!box) throw new Error("the report has no port map");
+    // The axis stands a little outside of the picture's own box.
+    const clip = { x: box.x - MARGIN, y: box.y, width: box.width + 2 * MARGIN, height: box.height };
+    await tab.screenshot({ path: `${ROOT}docs/pictures/ports-${colorScheme}.png`, clip });
     await tab.close();
   }
 } finally {

@@ -21,7 +21,7 @@ await forEachSocket({ states: stateMask(["ESTABLISHED"]), either: PORTS }, (sock
     destinationPort: socket.remotePort,
   });
 });
-const { fields } = await portFields({ either: PORTS });
+const { fields } = await portFields({ either: PORTS, states: stateMask(["ESTABLISHED", "LISTEN"]) });
 const sight: Sight = {
   source: table.source,
   states: table.byState,
