@@ -39,6 +39,10 @@ describe("the lab", () => {
       expect(prediction && observed).toBeTruthy();
       expect(evidence.length).toBeGreaterThan(0);
     }
+    // By the published format it is a result, and makes a page.
+    const report = await runCli(["report", "-", "-o", "-"], { input: stdout });
+    expect([report.code, report.stderr]).toEqual([0, ""]);
+    expect(report.stdout).toMatch(/<h1>7 experiments, all confirmed<\/h1>/);
     expect([settings(), links()]).toEqual(before);
     expect(leftovers()).toEqual([]);
   });

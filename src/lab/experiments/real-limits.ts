@@ -4,6 +4,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { formatBytes, formatCount } from "../../base/units.js";
 import type { ConnectSnapshot } from "../../connect/result.js";
 import { predictCapacity } from "../../doctor/predict.js";
+import { readMemoryRoom, roomAboveFloor } from "../../engine/memory-floor.js";
 import { readMemoryUse } from "../../engine/memory-use.js";
 import { readCpuSeconds } from "../../sys/process-facts.js";
 import { readResidentBytes } from "../../sys/procfs.js";
@@ -12,7 +13,7 @@ import { type Experiment, type LabContext, PORT } from "../experiment.js";
 import { fitLine, type Line } from "../fit.js";
 import type { Host } from "../host.js";
 import type { HostProcess } from "../host-process.js";
-import type { FitEvidence } from "../result.js";
+import type { CeilingEvidence, FitEvidence } from "../result.js";
 
 const STEPS = 6;
 const STEP_MS = 800;
@@ -43,10 +44,8 @@ export const realLimits: Experiment = {
     const user = fitOf(samples, ({ userBytes }) => userBytes);
     const cpu = fitOf(samples, ({ cpuSeconds }) => cpuSeconds);
     const messages = await exchange(context, at, commands);
-    const prediction = await predictCapacity({ connections: context.connections, measure: false, role: "both" });
-    const bounded = prediction.limits.flatMap(({ name, allows, id }) =>
-      typeof allows === "number" ? [{ name, allows, binds: id === prediction.binding?.id }] : [],
-    );
+    const ceiling = await ceilingOf(context, kernel.slope + Math.max(0, user.slope));
+    const binding = ceiling.limits.find(({ binds }) => binds);
     // Slabs are the whole machine's: where others are at work the points say nothing of these connections.
     const isMeasured = kernel.r2 >= GOOD_FIT && kernel.slope > 0;
     const kernelText = `${formatBytes(kernel.slope)} ± ${formatBytes(kernel.slopeError)}`;
@@ -54,7 +53,7 @@ export const realLimits: Experiment = {
       setup: `a crowd that grows in ${STEPS} steps of ${formatCount(stepOf(context))}; then ${formatCount(MESSAGES.connections)} connections that exchange messages`,
       commands,
       prediction: "memory grows in a straight line with the crowd, and is what ends first, not ports",
-      observed: `${kernelText} of kernel memory and ${userText(user)} of user memory per connection, both ends; ${(cpu.slope * 1e6).toFixed(0)} µs of CPU to open one, ${(messages.cpuSeconds * 1e6).toFixed(0)} µs and ${messages.bytes.toFixed(0)} bytes on the wire per message and answer; this host ends at ${formatCount(prediction.ceiling)}: ${prediction.binding?.name ?? "no limit"}`,
+      observed: `${kernelText} of kernel memory and ${userText(user)} of user memory per connection, both ends; ${(cpu.slope * 1e6).toFixed(0)} µs of CPU to open one, ${(messages.cpuSeconds * 1e6).toFixed(0)} µs and ${messages.bytes.toFixed(0)} bytes on the wire per message and answer; this host ends at ${formatCount(binding?.allows ?? 0)}: ${binding?.name ?? "no limit"}`,
       verdict: isMeasured ? "confirmed" : "not possible here",
       reason: isMeasured ? undefined : `the memory of other programs moved meanwhile: R² is ${kernel.r2.toFixed(2)}`,
       evidence: [
@@ -72,16 +71,28 @@ export const realLimits: Experiment = {
             ["bytes on the wire", "-", messages.bytes.toFixed(0)],
           ],
         },
-        {
-          kind: "ceiling",
-          title: "What each limit of this host allows, both ends here",
-          wanted: prediction.connections,
-          limits: bounded,
-        },
+        ceiling,
       ],
     };
   },
 };
+
+/** What each limit allows, memory by the fit: both ends of each connection are on this machine. */
+async function ceilingOf({ connections }: LabContext, bytesPerConnection: number): Promise<CeilingEvidence> {
+  const { limits } = await predictCapacity({ connections, measure: false, role: "both" });
+  const byFit = Math.floor(roomAboveFloor(readMemoryRoom()) / bytesPerConnection);
+  const allowed = limits.flatMap(({ id, name, allows }) => {
+    if (id === "memory") return [{ name: "memory, by the fit", allows: byFit }];
+    return typeof allows === "number" && id !== "cgroup-memory" ? [{ name, allows }] : [];
+  });
+  const least = Math.min(...allowed.map(({ allows }) => allows));
+  return {
+    kind: "ceiling",
+    title: "What each limit of this machine allows, both ends here",
+    wanted: connections,
+    limits: allowed.map((limit) => ({ ...limit, binds: limit.allows === least })),
+  };
+}
 
 /** Grows a crowd step by step, and measures at each. */
 async function grow(context: LabContext, at: string): Promise<{ samples: Sample[]; commands: string[] }> {
