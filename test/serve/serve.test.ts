@@ -372,6 +372,13 @@ describe("a full descriptor table", () => {
     );
     const newcomer = await connectForeign({ ip, port });
     expect((await newcomer.receives(5)).toString()).toBe("hello");
+    // The kernel's sockets are gone before the server has heard of each.
+    const spentIn200Ms = async () => {
+      const before = cpuSeconds(server.pid);
+      await until("200 ms", stopwatch(), (ms) => ms > 200);
+      return cpuSeconds(server.pid) - before;
+    };
+    await until("the server at rest", spentIn200Ms, (spent) => spent === 0);
     server.child.kill("SIGTERM");
     const { code, stdout } = await server.exited();
     expect(code).toBe(0);
