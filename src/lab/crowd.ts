@@ -45,12 +45,17 @@ export class Crowd {
   /** Closes it and reads what it came to. @throws {AppError} E_SYSTEM when it has no result */
   async end(): Promise<CrowdResult> {
     if (!this.process.hasEnded) this.process.kill("SIGINT");
-    const { stdout, stderr } = await this.process.result;
-    try {
-      return JSON.parse(stdout);
-    } catch (cause) {
-      throw new AppError("E_SYSTEM", `${this.command} has no result: ${stderr.trim()}`, { cause });
-    }
+    return jsonOf(this.process, this.command);
+  }
+}
+
+/** What a program has printed as JSON, once it has ended. @throws {AppError} E_SYSTEM when it has not */
+export async function jsonOf<T>(process: HostProcess, command: string): Promise<T> {
+  const { stdout, stderr } = await process.result;
+  try {
+    return JSON.parse(stdout);
+  } catch (cause) {
+    throw new AppError("E_SYSTEM", `${command} has no result: ${stderr.trim()}`, { cause });
   }
 }
 

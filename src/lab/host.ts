@@ -87,10 +87,15 @@ export class Host {
     await this.exec("sh", ["-c", 'printf "%s\\n" "$1" >"$0"', pathOf(name), value]);
   }
 
+  /** Ends what runs in it. */
+  async settle(): Promise<void> {
+    await Promise.all([...this.#running].map((running) => running.end()));
+  }
+
   /** Ends what runs in it; nothing can be started any more. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    await Promise.all([...this.#running].map((running) => running.end()));
+    await this.settle();
   }
 
   #start(name: string, line: readonly string[], hasChannel: boolean, options: HostProcessOptions = {}): HostProcess {

@@ -33,6 +33,7 @@ const CONNECTIONS = { quick: 70_000, full: 100_000 } as const;
 /** Explicit source ports of one address, some of them taken. */
 const PORTS_PER_ADDRESS = 64_000;
 const LEAST_ADDRESSES = 4;
+const MOST_CONNECTIONS = 500 * PORTS_PER_ADDRESS;
 
 /**
  * Makes the experiments.
@@ -48,6 +49,11 @@ export async function runLab(
   const experiments = choose(options.only);
   const isQuick = options.quick ?? false;
   const connections = options.connections ?? (isQuick ? CONNECTIONS.quick : CONNECTIONS.full);
+  if (connections > MOST_CONNECTIONS) {
+    throw new AppError("E_OPTION", `${connections} connections are more than the lab's client has ports for`, {
+      fix: `ask for ${MOST_CONNECTIONS} at most`,
+    });
+  }
   const startedAt = new Date();
   const startMs = performance.now();
   const place = await openPlace({
@@ -120,6 +126,9 @@ async function make(
       elapsedMs: performance.now() - startMs,
       evidence: [],
     };
+  } finally {
+    // One that was broken off has left something running, on the port that the next one wants.
+    await Promise.all([context.place.client.settle(), context.place.server.settle()]);
   }
 }
 

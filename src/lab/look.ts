@@ -1,19 +1,32 @@
-// A program that runs inside one of the lab's hosts: reads the kernel's socket table there and prints what it sees of a port.
+// A program that runs inside one of the lab's hosts: reads the kernel's socket table there and prints what it sees of a port, at
+// the host's own addresses. Over loopback both hosts, and strangers, are in the same table.
+import { parseIp } from "../base/address.js";
 import { portFields } from "../ports/field.js";
-import { socketTable } from "../ports/summary.js";
 import { forEachSocket, stateMask } from "../ports/table.js";
 import type { Look, SeenField, Sight } from "./sight.js";
 
-const asked: Look = JSON.parse(process.argv[2]!);
-const PORTS = { ports: [{ first: asked.port, last: asked.port }] };
+const { host, port, ips, tuples: most }: Look = JSON.parse(process.argv[2]!);
+const QUERY = {
+  either: { ports: [{ first: port, last: port }] },
+  local: { addresses: ips.map((ip) => ({ first: parseIp(ip), count: 1 })) },
+  wildcardListeners: true,
+};
 
-const table = await socketTable({ port: asked.port });
-const established = await socketTable({ port: asked.port, states: ["ESTABLISHED"] });
 const tuples: Sight["tuples"][number][] = [];
+const states: Record<string, number> = {};
 const sourcePorts = new Uint8Array(65_536);
-await forEachSocket({ states: stateMask(["ESTABLISHED"]), either: PORTS }, (socket) => {
-  if (socket.remotePort === asked.port) sourcePorts[socket.localPort] = 1;
-  if (tuples.length >= asked.tuples) return;
+let incoming = 0;
+let outgoing = 0;
+const { source } = await forEachSocket(QUERY, (socket) => {
+  states[socket.stateName] = (states[socket.stateName] ?? 0) + 1;
+  if (socket.stateName !== "ESTABLISHED") return;
+  // A client's own port may be the same number.
+  if (host === "server" && socket.localPort === port) incoming++;
+  else if (socket.remotePort === port) {
+    outgoing++;
+    sourcePorts[socket.localPort] = 1;
+  }
+  if (tuples.length >= most) return;
   tuples.push({
     sourceIp: socket.localIp,
     sourcePort: socket.localPort,
@@ -21,14 +34,13 @@ await forEachSocket({ states: stateMask(["ESTABLISHED"]), either: PORTS }, (sock
     destinationPort: socket.remotePort,
   });
 });
-const { fields } = await portFields({ either: PORTS, states: stateMask(["ESTABLISHED", "LISTEN"]) });
+const { fields } = await portFields({ ...QUERY, states: stateMask(["ESTABLISHED", "LISTEN"]) });
 const sight: Sight = {
-  source: table.source,
-  states: table.byState,
-  incoming: established.incoming,
-  outgoing: established.outgoing,
+  source,
+  states,
+  incoming,
+  outgoing,
   sourcePorts: sourcePorts.reduce((sum, used) => sum + used, 0),
-  listeners: table.listeners.length,
   tuples,
   fields: fields.map(({ ip, roles, socketCount }): SeenField => ({ ip, sockets: socketCount, used: runsOf(roles) })),
 };

@@ -6,7 +6,10 @@ import type { TcpState } from "../ports/view.js";
 import type { Host } from "./host.js";
 
 export interface Look {
+  readonly host: Host["name"];
   readonly port: number;
+  /** The host's own addresses. */
+  readonly ips: readonly string[];
   /** 4-tuples to tell of at most. */
   readonly tuples: number;
 }
@@ -28,7 +31,6 @@ export interface Sight {
   readonly outgoing: number;
   /** Different local ports of the sockets towards it. */
   readonly sourcePorts: number;
-  readonly listeners: number;
   readonly tuples: readonly FourTuple[];
   readonly fields: readonly SeenField[];
 }
@@ -36,6 +38,6 @@ export interface Sight {
 /** Looks at a port from inside a host. */
 export async function look(host: Host, port: number, tuples = 0): Promise<Sight> {
   const file = fileURLToPath(new URL("./look.js", import.meta.url));
-  const asked: Look = { port, tuples };
+  const asked: Look = { host: host.name, port, ips: host.ips, tuples };
   return JSON.parse(await host.exec(process.execPath, [file, JSON.stringify(asked)]));
 }

@@ -46,6 +46,8 @@ export const addLab: AddCommand = (program, finish) => {
 async function lab({ json, report, ...options }: Options): Promise<number> {
   const { runLab } = await import("../../lab/lab.js");
   const { experimentHeading, experimentText, labSummary, placeLine } = await import("../../ui/lab-text.js");
+  // A page that cannot be written is better known before the minutes that it takes to fill it.
+  if (report !== undefined) save(report, "");
   const paint = paintFor(process.stdout);
   const live = json ? undefined : await openLive(process.stderr);
   const stopping = new AbortController();

@@ -1,5 +1,7 @@
 // `fourtuple report`: a run's result as one HTML page.
+import { existsSync, realpathSync } from "node:fs";
 import { basename, dirname, extname, join } from "node:path";
+import { AppError } from "../../base/errors.js";
 import { formatBytes } from "../../base/units.js";
 import type { AddCommand } from "../add-command.js";
 import { save } from "../save.js";
@@ -37,9 +39,18 @@ async function runReport(file: string, output: string): Promise<number> {
     process.stdout.write(text);
     return 0;
   }
+  if (isSame(file, output)) {
+    throw new AppError("E_OPTION", `${output} is the result itself`, {
+      fix: "write the page somewhere else: -o report.html",
+    });
+  }
   save(output, text);
   process.stdout.write(`${output}: ${formatBytes(Buffer.byteLength(text))}\n`);
   return 0;
+}
+
+function isSame(file: string, output: string): boolean {
+  return file !== "-" && existsSync(output) && realpathSync(file) === realpathSync(output);
 }
 
 /** `runs/a.json` as `runs/a.html`. */

@@ -18,7 +18,7 @@ export const fourClients: Experiment = {
     const clients = [];
     for (let i = 0; i < CLIENTS; i++) {
       progress(`client ${i + 1} of ${CLIENTS}`);
-      const client = place.client.run(["connect", at]);
+      const client = place.client.run(["connect", at, "--source-ip", place.client.ips[0]!]);
       await client.prints(/receive hello from server/);
       clients.push(client);
     }
@@ -37,7 +37,7 @@ export const fourClients: Experiment = {
       setup: `one server on ${at}, ${CLIENTS} clients in the other host; both socket tables are read while they run`,
       commands: [
         commandOf(["serve", at, "--log", "all"]),
-        `${commandOf(["connect", at])}   # four times, in the other host`,
+        `${commandOf(["connect", at, "--source-ip", place.client.ips[0]!])}   # four times, in the other host`,
         `fourtuple ports :${PORT} --list   # in both hosts`,
       ],
       prediction: `${CLIENTS} sockets on the server with local port ${PORT} and no other; ${CLIENTS} different local ports on the client, none of them ${PORT}; the 4-tuples match pair by pair`,

@@ -135,7 +135,10 @@ async function meet(context: LabContext, port: number, options: readonly string[
   const { place } = context;
   const at = `${place.description.serverIp}:${port}`;
   const server = await startServer({ place }, at);
-  const crowd = await gather(context, [at, "-c", String(CONNECTIONS), ...options]);
+  const crowd = await gather(context, [
+    ...[at, "-c", String(CONNECTIONS), "--source-ip", place.client.ips[0]!],
+    ...options,
+  ]);
   return { server, crowd };
 }
 

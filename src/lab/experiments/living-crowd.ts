@@ -1,6 +1,6 @@
 // E6: a held crowd is alive. Messages over all connections, and what happens to their latency as the crowd grows.
 import { formatCount, formatDuration } from "../../base/units.js";
-import { type CrowdResult, commandOf, startServer } from "../crowd.js";
+import { type CrowdResult, commandOf, jsonOf, startServer } from "../crowd.js";
 import { type Experiment, PORT } from "../experiment.js";
 
 const SIZES = { quick: [500, 2000, 8000], full: [1000, 5000, 20_000, 50_000] } as const;
@@ -44,7 +44,7 @@ export const livingCrowd: Experiment = {
         "--authorized",
         "--json",
       ]);
-      results.push(JSON.parse((await client.result).stdout));
+      results.push(await jsonOf<CrowdResult>(client, commandOf(["connect", ...args])));
       commands.push(commandOf(["connect", ...args, "-T", `${seconds}s`]));
     }
     await server.end();

@@ -52,7 +52,7 @@ export const realLimits: Experiment = {
     return {
       setup: `a crowd that grows in ${STEPS} steps of ${formatCount(stepOf(context))}; then ${formatCount(MESSAGES.connections)} connections that exchange messages`,
       commands,
-      prediction: "memory grows in a straight line with the crowd, and is what ends first, not ports",
+      prediction: "memory grows in a straight line with the crowd, and it or a setting ends first, not ports",
       observed: `${kernelText} of kernel memory and ${userText(user)} of user memory per connection, both ends; ${(cpu.slope * 1e6).toFixed(0)} µs of CPU to open one, ${(messages.cpuSeconds * 1e6).toFixed(0)} µs and ${messages.bytes.toFixed(0)} bytes on the wire per message and answer; this host ends at ${formatCount(binding?.allows ?? 0)}: ${binding?.name ?? "no limit"}`,
       verdict: isMeasured ? "confirmed" : "not possible here",
       reason: isMeasured ? undefined : `the memory of other programs moved meanwhile: R² is ${kernel.r2.toFixed(2)}`,
