@@ -1,12 +1,11 @@
 // `fourtuple ports --map`: the picture of the ports in a file, or in the terminal.
-import { writeFileSync } from "node:fs";
-import type { PortRange } from "../base/address.js";
 import { AppError } from "../base/errors.js";
 import type { SocketQuery } from "../ports/query.js";
-import { readSysctlNumbers } from "../sys/sysctl.js";
+import { readLocalPortRange } from "../sys/local-ports.js";
 import { paintFor } from "../ui/paint.js";
 import { sayReadNote } from "./ports-notes.js";
 import type { PortTarget } from "./ports-query.js";
+import { save } from "./save.js";
 
 /** Addresses that are read; the picture shows fewer and counts the rest. */
 const MAX_ADDRESSES = 64;
@@ -41,7 +40,7 @@ export async function drawMap(
   const isOnePort = target !== undefined && target.ports.first === target.ports.last;
   const map = portMapOf(read, {
     port: isOnePort ? target.ports.first : undefined,
-    ephemeral: readEphemeral(),
+    ephemeral: readLocalPortRange(),
     listeners,
     at: new Date(),
   });
@@ -50,7 +49,7 @@ export async function drawMap(
     const { portMapText } = await import("../report/port-map-terminal.js");
     process.stdout.write(portMapText(map, paintFor(process.stdout)));
   } else {
-    await save(file, map);
+    save(file, await draw(map, file));
     const { formatCount, plural } = await import("../base/units.js");
     const { drawnFields } = await import("../report/port-map-layout.js");
     const fields = drawnFields(map.fields);
@@ -62,22 +61,7 @@ export async function drawMap(
   return map.fields.length;
 }
 
-function readEphemeral(): PortRange | undefined {
-  const [first, last] = readSysctlNumbers("net.ipv4.ip_local_port_range") ?? [];
-  return first === undefined || last === undefined ? undefined : { first, last };
-}
-
-async function save(file: string, map: Parameters<typeof import("../report/port-map-svg.js").portMapSvg>[0]) {
-  const isPicture = /\.svg$/i.test(file);
-  const text = isPicture
-    ? (await import("../report/port-map-svg.js")).portMapSvg(map)
-    : (await import("../report/port-map-html.js")).portMapHtml(map);
-  try {
-    writeFileSync(file, text);
-  } catch (cause) {
-    throw new AppError("E_SYSTEM", `${file} cannot be written: ${(cause as Error).message}`, {
-      fix: "give a file in a directory that exists and may be written to",
-      cause,
-    });
-  }
+async function draw(map: Parameters<typeof import("../report/port-map-svg.js").portMapSvg>[0], file: string) {
+  if (/\.svg$/i.test(file)) return (await import("../report/port-map-svg.js")).portMapSvg(map);
+  return (await import("../report/port-map-html.js")).portMapHtml(map);
 }

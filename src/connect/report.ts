@@ -1,5 +1,5 @@
 // Makes a client's result out of the counters, the histograms and the kernel's tables.
-import { formatEndpoint, formatIp, type IpAddress, type PortRange } from "../base/address.js";
+import { formatEndpoint, formatIp, type PortRange } from "../base/address.js";
 import { formatCount } from "../base/units.js";
 import { summarizeLatency } from "../engine/latency.js";
 import { TuplePlanner } from "../engine/planner.js";
@@ -11,7 +11,7 @@ import { countHalfMade } from "./half-made.js";
 import { COUNTER } from "./protocol.js";
 import type { RunFacts, RunRecord } from "./record.js";
 import type { ConnectResult, FailureReport, LossPattern } from "./result.js";
-import type { Targets } from "./targets.js";
+import { destinationIps, type Targets } from "./targets.js";
 
 /** The server's listening sockets, where they are on this host and can be seen. */
 export async function readServerQueues(targets: Targets): Promise<readonly ListenQueue[] | undefined> {
@@ -132,11 +132,6 @@ function findPattern(memories: readonly ShardMemory[]): LossPattern | undefined 
 
 function toReport({ phase, errno, count }: FailureCount): FailureReport {
   return { phase, errno: errno === 0 ? "FIN" : errnoName(errno), count };
-}
-
-function destinationIps({ plan }: Targets): IpAddress[] {
-  const ips = plan.groups.flatMap(({ destinations }) => destinations.map(({ ip }) => ip));
-  return [...new Map(ips.map((ip) => [formatIp(ip), ip])).values()];
 }
 
 function listDestinations(targets: Targets): string[] {

@@ -68,6 +68,12 @@ export async function findTargets(settings: ConnectSettings): Promise<Targets> {
   };
 }
 
+/** The destinations' different addresses. */
+export function destinationIps({ plan }: Targets): IpAddress[] {
+  const ips = plan.groups.flatMap(({ destinations }) => destinations.map(({ ip }) => ip));
+  return [...new Map(ips.map((ip) => [formatIp(ip), ip])).values()];
+}
+
 async function resolveDestinations(text: string): Promise<Destination[]> {
   const { host, ports } = parseHostPorts(text);
   const resolved = await resolveHost(host);

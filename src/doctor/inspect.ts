@@ -1,10 +1,7 @@
 // Every limit of this host as it is now, for whoever wants to read them all.
-import { readListeners } from "../ports/listeners.js";
-import { uncalibrated } from "./calibration.js";
-import { readHostFacts } from "./facts.js";
 import type { Limit } from "./limit.js";
 import { LIMITS } from "./limits/catalogue.js";
-import { settleQuestion } from "./options.js";
+import { examine } from "./predict.js";
 
 export interface InspectedLimit
   extends Pick<
@@ -17,9 +14,7 @@ export interface InspectedLimit
 
 /** @throws {AppError} E_SYSTEM when the socket table cannot be read */
 export async function inspectLimits(): Promise<InspectedLimit[]> {
-  const load = { ...(await settleQuestion({})), cost: uncalibrated(undefined).cost };
-  const listening = await readListeners({});
-  const facts = await readHostFacts([...new Set(listening.map(({ port }) => port))]);
+  const { facts, load } = await examine({ measure: false });
   return LIMITS.map((limit) => {
     const { id, name, unit, scope, caps, side, source, change, privilege, pitfall, sysctl } = limit;
     const now = limit.read(facts, load);

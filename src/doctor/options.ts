@@ -3,7 +3,7 @@
 import { type AddressRange, formatIp, type PortRange, parseIp } from "../base/address.js";
 import { AppError } from "../base/errors.js";
 import { type ConnectSettings, settleOptions } from "../connect/options.js";
-import { findTargets, planPorts, type Targets } from "../connect/targets.js";
+import { destinationIps, findTargets, planPorts, type Targets } from "../connect/targets.js";
 import type { TuplePlan } from "../engine/planner.js";
 import { readInterfaces } from "../sys/interfaces.js";
 import type { WhatIf } from "./facts.js";
@@ -130,8 +130,4 @@ function planSomewhere(settings: ConnectSettings): TuplePlan {
     });
   }
   return { groups: [{ sources, destinations: [SOMEWHERE] }], ports: planPorts(settings) };
-}
-
-function destinationIps({ plan }: Targets) {
-  return plan.groups.flatMap(({ destinations }) => destinations.map(({ ip }) => ip));
 }

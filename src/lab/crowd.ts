@@ -1,6 +1,7 @@
 // A crowd of connections in the lab: opened by `connect` in the client's host, looked at while it is held, ended with its result.
 import { setTimeout as delay } from "node:timers/promises";
 import { AppError } from "../base/errors.js";
+import { formatCount } from "../base/units.js";
 import type { ConnectResult, ConnectSnapshot } from "../connect/result.js";
 import type { Diagnosis } from "../doctor/explain/diagnosis.js";
 import { readProcessFacts } from "../sys/process-facts.js";
@@ -76,7 +77,7 @@ export async function gather(
   await new Promise<void>((resolve) => {
     crowd.process.on("told", (message) => {
       const { stage, open, asked } = message as ConnectSnapshot;
-      progress(`${open.toLocaleString("en-US")} of ${asked.toLocaleString("en-US")} connections`);
+      progress(`${formatCount(open)} of ${formatCount(asked)} connections`);
       if (stage === "hold") resolve();
     });
     // One that fails at once never holds: its result says why.

@@ -1,4 +1,5 @@
 // Limits on open files: one table's, the host's, a user's epoll watches; and on the threads that have more tables.
+import { formatCount } from "../../base/units.js";
 import { mostConnections } from "../../connect/ramp.js";
 import type { HostFacts } from "../facts.js";
 import type { Limit } from "../limit.js";
@@ -142,4 +143,4 @@ function endsOfUser(uid: number, load: Load): number {
   return serverUid !== undefined && serverUid !== uid ? 1 : endsHere(load);
 }
 
-const say = (value: number) => (value === Number.POSITIVE_INFINITY ? "unlimited" : value.toLocaleString("en-US"));
+const say = (value: number) => (value === Number.POSITIVE_INFINITY ? "unlimited" : formatCount(value));

@@ -1,4 +1,5 @@
 // Limits of the kernel's tables: sockets' hash, connection tracking, neighbours, sockets that are closing.
+import { formatCount } from "../../base/units.js";
 import type { Limit } from "../limit.js";
 import { endsHere, type Load } from "../load.js";
 
@@ -53,7 +54,7 @@ export const conntrackMax: Limit = {
   describe: ({ conntrack, isTracked, isTrackingOfPort, hides }) => {
     if (!conntrack) return hides.conntrack ? undefined : "not loaded";
     const state = isTracked === undefined ? "unknown whether it tracks" : isTracked ? "tracking" : "not tracking";
-    return `${conntrack.max.toLocaleString("en-US")}, ${state}${isTrackingOfPort ? "" : " (other ports than this)"}`;
+    return `${formatCount(conntrack.max)}, ${state}${isTrackingOfPort ? "" : " (other ports than this)"}`;
   },
   allows: ({ conntrack, isTracked, hides }, { connections }) => {
     if (!conntrack) return hides.conntrack ? undefined : Number.POSITIVE_INFINITY;
