@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { connect as connectNet, createServer, type Server, type Socket } from "node:net";
 import { onTestFinished } from "vitest";
 import type { ConnectOptions, ConnectRun, ServeOptions, ServeRun } from "../../src/index.js";
-import { ownAddress } from "./address.js";
+import { ownAddress, ownPort } from "./address.js";
 import { connect, serve } from "./library.js";
 import { type ProcessOptions, startProgram } from "./process.js";
 import { until } from "./until.js";
@@ -42,7 +42,7 @@ export interface ForeignServer {
   readonly server: Server;
 }
 
-/** A `net` server in this process; `onSocket` is told of each connection. */
+/** A `net` server in this process, at a port of its own; `onSocket` is told of each connection. */
 export async function startForeignServer(
   onSocket: (socket: Socket) => void = () => undefined,
   ip = ownAddress(),
@@ -54,14 +54,25 @@ export async function startForeignServer(
     onSocket(socket);
     socket.resume();
   });
-  server.listen(0, ip);
-  await once(server, "listening");
+  await listen(server, ip);
   onTestFinished(() => {
     for (const socket of sockets) socket.destroy();
     server.close();
   });
   const { port } = server.address() as { port: number };
   return { ip, port, at: ip.includes(":") ? `[${ip}]:${port}` : `${ip}:${port}`, sockets, server };
+}
+
+/** Listens at a port of its own; not every address is a test's own, another file may have that port of ::1. */
+async function listen(server: Server, ip: string): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    try {
+      await once(server.listen(ownPort(), ip), "listening");
+      return;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EADDRINUSE" || tries === 60) throw error;
+    }
+  }
 }
 
 /** A `net` server in a process of its own, at one port that the kernel chose. */
@@ -91,8 +102,13 @@ export interface ForeignClient {
   receives(bytes: number): Promise<Buffer>;
 }
 
-/** A `net` client that collects what it reads. */
-export async function connectForeign(to: { readonly ip: string; readonly port: number }): Promise<ForeignClient> {
+/**
+ * A `net` client that collects what it reads. At a foreign server of this process both ends are ESTABLISHED when it
+ * returns: the server's is so only when the handshake's last packet has come, which can be after connect() has ended.
+ */
+export async function connectForeign(
+  to: { readonly ip: string; readonly port: number } | ForeignServer,
+): Promise<ForeignClient> {
   const socket = connectNet({ host: to.ip, port: to.port, allowHalfOpen: true });
   const chunks: Buffer[] = [];
   let ended = false;
@@ -108,6 +124,11 @@ export async function connectForeign(to: { readonly ip: string; readonly port: n
     socket.destroy();
   });
   if (socket.connecting) await Promise.race([once(socket, "connect"), once(socket, "close")]);
+  if ("sockets" in to) {
+    const { localPort } = socket;
+    const isAccepted = () => ended || [...to.sockets].some(({ remotePort }) => remotePort === localPort);
+    await until("the server has accepted the connection", isAccepted);
+  }
   const received = () => Buffer.concat(chunks);
   return {
     socket,
