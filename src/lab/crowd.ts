@@ -5,6 +5,7 @@ import { formatCount } from "../base/units.js";
 import type { ConnectResult, ConnectSnapshot } from "../connect/result.js";
 import type { Diagnosis } from "../doctor/explain/diagnosis.js";
 import { readProcessFacts } from "../sys/process-facts.js";
+import { commandOf } from "./by-hand.js";
 import type { LabContext } from "./experiment.js";
 import type { HostProcess, HostProcessOptions } from "./host-process.js";
 
@@ -15,7 +16,7 @@ const HOLD = "1h";
 const FREEZE_POLL_MS = 5;
 
 export class Crowd {
-  /** The command line, as one would type it. */
+  /** The command line, as one types it by hand. */
   readonly command: string;
   readonly process: HostProcess;
   #last: ConnectSnapshot | undefined;
@@ -99,8 +100,4 @@ export async function startServer(
   const process = place.server.run(line);
   await process.prints(/listening on/);
   return { process, command: commandOf(line), end: () => process.end() };
-}
-
-export function commandOf(line: readonly string[]): string {
-  return `fourtuple ${line.join(" ")}`;
 }

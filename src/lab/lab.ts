@@ -3,6 +3,7 @@
 import { arch, availableParallelism, cpus, release, totalmem } from "node:os";
 import { AppError } from "../base/errors.js";
 import { readNofileLimit } from "../sys/rlimit.js";
+import { hostsByHand } from "./by-hand.js";
 import { EXPERIMENTS } from "./catalog.js";
 import type { Experiment, LabContext } from "./experiment.js";
 import { openPlace, type Place } from "./place.js";
@@ -87,6 +88,7 @@ export async function runLab(
   } finally {
     options.signal?.removeEventListener("abort", stop);
     await place.close();
+      byHand: hostsByHand(place),
   }
 }
 

@@ -8,7 +8,7 @@ import { DIES_WITH_US, Host, type HostPair } from "./host.js";
 
 const SERVER_IP = "10.77.0.1";
 const FIRST_CLIENT_IP = "10.77.1.1";
-const PREFIX_BITS = 16;
+export const PREFIX_BITS = 16;
 /** Names that tell where the wire leads; /sys shows the whole machine's interfaces, which have others. */
 const SERVER_DEVICE = "to-client";
 const CLIENT_DEVICE = "to-server";

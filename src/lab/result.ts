@@ -24,6 +24,12 @@ export interface HostDescription {
   readonly nofileLimit: number;
 }
 
+/** What one types into bash, as root, to have the two hosts: then each experiment's commands can be repeated in them. */
+export interface LabByHand {
+  readonly make: readonly string[];
+  readonly remove: readonly string[];
+}
+
 /** A table of text and figures; figures are numbers so that a page can align them. */
 export interface TableEvidence {
   readonly kind: "table";
@@ -94,7 +100,7 @@ export interface ExperimentResult {
   readonly claims: readonly string[];
   readonly claim: string;
   readonly setup: string;
-  /** The commands that reproduce it, as one would type them. */
+  /** The commands that repeat it, as typed into bash once the hosts are made by hand. */
   readonly commands: readonly string[];
   readonly prediction: string;
   readonly observed: string;
@@ -112,6 +118,8 @@ export interface LabResult {
   readonly elapsedMs: number;
   readonly isQuick: boolean;
   readonly place: LabPlace;
+  /** Results of older versions have none. */
+  readonly byHand: LabByHand | undefined;
   readonly host: HostDescription;
   /** The command line that was run. */
   readonly command: string;

@@ -1,6 +1,6 @@
 // The lab's report: the verdicts at a glance, then each experiment as claim, prediction, observation and evidence.
 import { formatBytes, formatCount, formatDuration, plural } from "../base/units.js";
-import type { ExperimentResult, LabResult, Verdict } from "../lab/result.js";
+import type { ExperimentResult, LabByHand, LabResult, Verdict } from "../lab/result.js";
 import { drawEvidence } from "./evidence.js";
 import { html, Markup } from "./markup.js";
 import { facts, page, sayTime } from "./page.js";
@@ -11,6 +11,7 @@ const MARKS: Record<Verdict, readonly [sign: string, className: string]> = {
   "not possible here": ["–", "impossible"],
 };
 
+const IN_HOSTS = new Markup(' in <a href="#by-hand">the two hosts</a>');
 const OBSERVED = new Markup(' class="observed"');
 
 export function labPage(result: LabResult): string {
@@ -23,7 +24,8 @@ export function labPage(result: LabResult): string {
 <p class="lead">${lead(result)}</p>
 </header>
 ${verdicts(result.experiments)}
-${result.experiments.map(experiment)}
+${result.experiments.map((each) => experiment(each, result.byHand))}
+${byHandSection(result.byHand)}
 ${host(result)}
 <footer>Drawn by fourtuple from the lab's result, format version ${result.version}. Every figure is in that result.</footer>`,
   );
@@ -69,7 +71,7 @@ function verdicts(experiments: readonly ExperimentResult[]): Markup {
   )}</tbody></table></div></section>`;
 }
 
-function experiment(result: ExperimentResult): Markup {
+function experiment(result: ExperimentResult, byHand: LabByHand | undefined): Markup {
   const { id, title, claims, claim, setup, prediction, observed, verdict, reason, commands, evidence } = result;
   const rows = [
     ["Claim", claims.length > 0 ? `${claim} (${claims.join(", ")})` : claim],
@@ -82,8 +84,17 @@ function experiment(result: ExperimentResult): Markup {
 <div class="heading"><h2 id="${id}-heading"><span class="id">${id}</span> ${title}</h2>${mark(verdict)}</div>
 <dl class="argument">${rows.map(([name, text]) => html`<dt>${name}</dt><dd${name === "Observed" ? OBSERVED : undefined}>${text}</dd>\n`)}</dl>
 ${evidence.map((each, index) => drawEvidence(each, `${id}-${index + 1}`))}
-${commands.length > 0 ? html`<div class="commands"><h3>Reproduce</h3><pre>${commands.join("\n")}</pre></div>` : undefined}
+${commands.length > 0 ? html`<div class="commands"><h3>Reproduce${byHand && IN_HOSTS}</h3><pre>${commands.join("\n")}</pre></div>` : undefined}
 </section>`;
+}
+
+function byHandSection(byHand: LabByHand | undefined): Markup | undefined {
+  if (byHand === undefined) return undefined;
+  const { make, remove } = byHand;
+  return html`<section aria-labelledby="by-hand"><h2 id="by-hand">The two hosts by hand</h2>
+<p class="muted">In bash, as root, with fourtuple on the PATH. Each experiment's commands can be pasted into the same shell then.</p>
+<div class="commands"><h3>Make them</h3><pre>${make.join("\n")}</pre></div>
+${remove.length > 0 ? html`<div class="commands"><h3>Remove them</h3><pre>${remove.join("\n")}</pre></div>` : undefined}</section>`;
 }
 
 function mark(verdict: Verdict): Markup {

@@ -47,6 +47,18 @@ describe("a report", () => {
     expect(text).toContain("24.0 GiB");
   });
 
+  it("says how the two hosts are made by hand, and leads there from each experiment's commands", () => {
+    const byHand = { make: ["ip netns add <one>", "ip link add"], remove: ["ip netns delete one"] };
+    const text = render({ ...LAB, byHand });
+    expect(text).toContain("<pre>ip netns add &#60;one&#62;\nip link add</pre>");
+    expect(text).toContain("<pre>ip netns delete one</pre>");
+    expect(text.match(/<h3>Reproduce in <a href="#by-hand">/g)).toHaveLength(
+      LAB.experiments.filter(({ commands }) => commands.length > 0).length,
+    );
+    expect(ids(text)).toContain("by-hand");
+    expect(render({ ...LAB, byHand: undefined })).not.toContain("by-hand");
+  });
+
   it("of a missed target names the limit", () => {
     const failures = [{ phase: "connect" as const, errno: "ECONNREFUSED", count: 400 }];
     const evidence = { peer: { listeners: [], process: undefined } };

@@ -1,6 +1,7 @@
 // E1: the article's own experiment. Four clients, and the ports on both sides.
 import { type FourTuple, formatEndpoint } from "../../base/address.js";
-import { commandOf, startServer } from "../crowd.js";
+import { END_BY_HAND } from "../by-hand.js";
+import { startServer } from "../crowd.js";
 import { type Experiment, PORT } from "../experiment.js";
 import { look, type Sight } from "../sight.js";
 
@@ -36,9 +37,13 @@ export const fourClients: Experiment = {
     return {
       setup: `one server on ${at}, ${CLIENTS} clients in the other host; both socket tables are read while they run`,
       commands: [
-        commandOf(["serve", at, "--log", "all"]),
-        `${commandOf(["connect", at, "--source-ip", place.client.ips[0]!])}   # four times, in the other host`,
-        `fourtuple ports :${PORT} --list   # in both hosts`,
+        server.command,
+        // Until they are ended, as the article's.
+        `for i in {1..${CLIENTS}}; do $client fourtuple connect ${at} --source-ip ${place.client.ips[0]} & done`,
+        `connected ${PORT} ${CLIENTS}`,
+        `$server fourtuple ports :${PORT} --list`,
+        `$client fourtuple ports ${at} --list`,
+        END_BY_HAND,
       ],
       prediction: `${CLIENTS} sockets on the server with local port ${PORT} and no other; ${CLIENTS} different local ports on the client, none of them ${PORT}; the 4-tuples match pair by pair`,
       observed: `${pairs.filter(({ isSame }) => isSame).length} of ${CLIENTS} pairs match; local ports of the server's sockets: ${list(pairs.map(({ server: seen }) => seen.sourcePort))}; of the client's: ${[...ports].join(", ")}`,

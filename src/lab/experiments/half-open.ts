@@ -2,6 +2,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { formatCount } from "../../base/units.js";
 import type { TcpState } from "../../ports/view.js";
+import { commandOf, END_BY_HAND } from "../by-hand.js";
 import { gather, startServer } from "../crowd.js";
 import { type Experiment, type LabContext, PORT } from "../experiment.js";
 import type { Host } from "../host.js";
@@ -39,13 +40,7 @@ export const halfOpen: Experiment = {
     const isPartly = judged.length < rows.length;
     return {
       setup: `${CONNECTIONS} connections each time; both socket tables are read after one side is gone`,
-      commands: [
-        `fourtuple serve HOST:${PORT}`,
-        `fourtuple connect HOST:${PORT} -c ${CONNECTIONS} --close fin   # ended in order: Ctrl-C`,
-        "kill -STOP CLIENT; kill -KILL SERVER   # the client does not notice",
-        "ip link set DEVICE down   # the client's wire is cut",
-        `fourtuple ports :${PORT}   # in both hosts`,
-      ],
+      commands: commandsByHand(context),
       prediction: rows.map(({ what, predicted }) => `${what}: ${predicted}`).join("; "),
       observed: rows.map(({ what, server, client }) => `${what}: server ${server}, client ${client}`).join("; "),
       verdict: isConfirmed ? "confirmed" : "refuted",
@@ -129,6 +124,40 @@ async function vanishedClient(context: LabContext): Promise<Row> {
     client: "gone",
     isAsPredicted: onServer.ESTABLISHED === CONNECTIONS,
   };
+}
+
+function commandsByHand({ place }: LabContext): string[] {
+  const { serverIp, kind } = place.description;
+  const serve = (port: number) => commandOf(["serve", `${serverIp}:${port}`, "--log", "none"]);
+  const connect = (port: number, ...options: string[]) =>
+    commandOf([
+      ...["connect", `${serverIp}:${port}`, "-c", `${CONNECTIONS}`, "--source-ip", place.client.ips[0]!],
+      ...options,
+    ]);
+  const { orderly, killed, vanished } = PORTS;
+  const meet = (port: number) => [
+    `${serve(port)}; server_pid=$!`,
+    `${connect(port, "-T", "5m")} & client_pid=$!`,
+    `connected ${port} ${CONNECTIONS}`,
+  ];
+  const look = (port: number) => [`$server fourtuple ports :${port}`, `$client fourtuple ports ${serverIp}:${port}`];
+  const cut = [
+    ...meet(vanished),
+    `$client ip link set ${place.client.device} down; kill -KILL $client_pid`,
+    `$server fourtuple ports :${vanished}`,
+    `$client ip link set ${place.client.device} up`,
+  ];
+  return [
+    serve(orderly),
+    connect(orderly, "--close", "fin"),
+    ...look(orderly),
+    ...meet(killed),
+    "kill -STOP $client_pid; kill -KILL $server_pid",
+    ...look(killed),
+    "kill -CONT $client_pid",
+    ...(kind === "namespaces" ? cut : []),
+    END_BY_HAND,
+  ];
 }
 
 async function meet(context: LabContext, port: number, options: readonly string[]) {

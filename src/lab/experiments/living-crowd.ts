@@ -1,6 +1,7 @@
 // E6: a held crowd is alive. Messages over all connections, and what happens to their latency as the crowd grows.
 import { formatCount, formatDuration } from "../../base/units.js";
-import { type CrowdResult, commandOf, jsonOf, startServer } from "../crowd.js";
+import { commandOf, END_BY_HAND } from "../by-hand.js";
+import { type CrowdResult, jsonOf, startServer } from "../crowd.js";
 import { type Experiment, PORT } from "../experiment.js";
 
 const SIZES = { quick: [500, 2000, 8000], full: [1000, 5000, 20_000, 50_000] } as const;
@@ -57,7 +58,7 @@ export const livingCrowd: Experiment = {
     const p99 = results.map(({ latency }) => formatDuration(latency.roundTrip.p99Us / 1000));
     return {
       setup: `an echo server; crowds of ${results.map(({ asked }) => formatCount(asked)).join(", ")} send up to ${formatCount(MESSAGES_PER_SEC)} messages a second in all`,
-      commands,
+      commands: [...commands, END_BY_HAND],
       prediction: "no connection is lost and every message is answered, whatever the size of the crowd",
       observed: `${formatCount(lost)} lost; ${formatCount(results.reduce((sum, { traffic }) => sum + traffic.answeredMessages, 0))} messages answered; round trip p50 ${p50.join(" → ")}, p99 ${p99.join(" → ")} as the crowd grows`,
       verdict: isConfirmed ? "confirmed" : "refuted",

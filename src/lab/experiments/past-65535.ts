@@ -1,5 +1,6 @@
 // E2: more connections on one server port than there are ports.
 import { formatCount } from "../../base/units.js";
+import { commandOf, END_BY_HAND } from "../by-hand.js";
 import { courseOf, rateOf } from "../course.js";
 import { gather, startServer } from "../crowd.js";
 import { type Experiment, PORT } from "../experiment.js";
@@ -14,13 +15,8 @@ export const past65535: Experiment = {
   async run({ place, connections, progress }) {
     const at = `${place.description.serverIp}:${PORT}`;
     const server = await startServer({ place }, at);
-    const crowd = await gather({ place, progress }, [
-      at,
-      "-c",
-      String(connections),
-      "--source-ip",
-      place.description.clientIps,
-    ]);
+    const asked = [at, "-c", String(connections), "--source-ip", place.description.clientIps];
+    const crowd = await gather({ place, progress }, asked);
     progress("both hosts' socket tables");
     const onServer = await look(place.server, PORT);
     const onClient = await look(place.client, PORT);
@@ -29,7 +25,13 @@ export const past65535: Experiment = {
     const isConfirmed = result.isTargetMet && onServer.incoming === connections && onClient.outgoing === connections;
     return {
       setup: `one server on ${at}; one client process with the addresses ${place.description.clientIps}`,
-      commands: [server.command, crowd.command, `fourtuple ports :${PORT}   # in the server's host`],
+      commands: [
+        server.command,
+        `${commandOf(["connect", ...asked, "-T", "1m"])} &`,
+        `connected ${PORT} ${formatCount(connections)}`,
+        `$server fourtuple ports :${PORT}`,
+        END_BY_HAND,
+      ],
       prediction: `${formatCount(connections)} ESTABLISHED sockets with local port ${PORT}, ${formatCount(Math.max(0, connections - 65_535))} more than there are ports`,
       observed: `${formatCount(onServer.incoming)} on the server's side and ${formatCount(onClient.outgoing)} on the client's, by the kernel's own tables (${onServer.source}); opened in ${(result.rampMs / 1000).toFixed(1)} s, ${formatCount(result.ratePerSec)} a second`,
       verdict: isConfirmed ? "confirmed" : "refuted",

@@ -8,6 +8,7 @@ import { readMemoryRoom, roomAboveFloor } from "../../engine/memory-floor.js";
 import { readMemoryUse } from "../../engine/memory-use.js";
 import { readCpuSeconds } from "../../sys/process-facts.js";
 import { readResidentBytes } from "../../sys/procfs.js";
+import { commandOf, END_BY_HAND } from "../by-hand.js";
 import { type Crowd, type CrowdResult, gather, startServer } from "../crowd.js";
 import { type Experiment, type LabContext, PORT } from "../experiment.js";
 import { fitLine, type Line } from "../fit.js";
@@ -117,7 +118,7 @@ async function grow(context: LabContext, at: string): Promise<{ samples: Sample[
   await client.result;
   await Promise.all(measuring);
   await server.end();
-  return { samples, commands: [server.command, `fourtuple connect ${args.join(" ")}`] };
+  return { samples, commands: [server.command, commandOf(["connect", ...args]), END_BY_HAND] };
 }
 
 function sampleOf(connections: number, processes: readonly HostProcess[]): Sample {
@@ -149,7 +150,7 @@ async function exchange(
   const after = await meter(place.client, crowd, server.process);
   const result: CrowdResult = await crowd.end();
   await server.end();
-  commands.push(server.command, crowd.command);
+  commands.push(server.command, crowd.command, END_BY_HAND);
   const messages = Math.max(1, after.messages - before.messages);
   return {
     cpuSeconds: (after.cpuSeconds - before.cpuSeconds) / messages,

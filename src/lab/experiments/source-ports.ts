@@ -1,5 +1,6 @@
 // E3: where ports are the limit. One source address towards one destination; then a second destination, a second source.
 import { formatCount } from "../../base/units.js";
+import { END_BY_HAND } from "../by-hand.js";
 import { type CrowdResult, gather, startServer } from "../crowd.js";
 import { type Experiment, type LabContext, PORT } from "../experiment.js";
 import { look } from "../sight.js";
@@ -39,6 +40,7 @@ export const sourcePorts: Experiment = {
       rows.push({ name, asked, predicted, reached, distinct, limit: result.diagnosis.finding?.limit ?? "none" });
     }
     for (const server of servers) await server.end();
+    commands.push(END_BY_HAND);
     // Ports that something else on this host holds are not to be had: over loopback that may be some.
     const isClose = ({ predicted, reached }: { predicted: number; reached: number }) =>
       reached <= predicted && reached >= predicted * (place.description.kind === "namespaces" ? 1 : 0.99);

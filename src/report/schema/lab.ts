@@ -90,6 +90,12 @@ export const labSchema = z
       serverIp: z.string(),
       clientIps: z.string(),
     }),
+    byHand: z
+      .object({ make: z.array(z.string()), remove: z.array(z.string()) })
+      .optional()
+      .describe(
+        "commands for bash, as root, that make the two hosts and remove them; those of the experiments run in them",
+      ),
     host: z.object({
       kernel: z.string(),
       arch: z.string(),

@@ -1,0 +1,60 @@
+// The commands that a lab says it can be repeated by: pasted into a shell, they make two hosts and show the same there.
+
+import { mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it, onTestFinished } from "vitest";
+import type { LabResult } from "../../src/lab/result.js";
+import { readPage } from "../support/markdown.js";
+import { canMakeNamespaces } from "../support/namespace.js";
+import { CLI_FILE, runCli, start } from "../support/process.js";
+
+/** Everything that is typed goes with this shell: its processes, its mounts, and so the names of its namespaces. */
+const SHELL = ["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "bash", "-c"];
+const HOME = "mkdir -p /run/netns && mount -t tmpfs tmpfs /run/netns";
+
+/** Types lines into a shell that finds our program by its name. @returns what was printed on standard output */
+async function type(lines: readonly string[]): Promise<string> {
+  const bin = mkdtempSync(join(tmpdir(), "fourtuple-by-hand-"));
+  onTestFinished(() => rmSync(bin, { recursive: true }));
+  symlinkSync(CLI_FILE, join(bin, "fourtuple"));
+  const script = [HOME, ...lines, "ip netns list; echo the end"].join("\n");
+  const shell = start("unshare", [...SHELL, script], { env: { PATH: `${bin}:${process.env.PATH}` } });
+  const { stdout, stderr, code } = await shell.exited(90_000);
+  expect(stdout, stderr).toMatch(/the end\n$/);
+  expect(code, stderr).toBe(0);
+  return stdout;
+}
+
+describe.skipIf(!canMakeNamespaces())("a lab in namespaces, repeated by hand", { timeout: 180_000 }, () => {
+  it("prints what the lab has observed, and removes its hosts", async () => {
+    const lab = await runCli(["lab", "--quick", "--only", "E1,E3,E7", "--json"], { deadlineMs: 60_000 });
+    const { byHand, experiments }: LabResult = JSON.parse(lab.stdout);
+    const page = readPage("docs/lab.md");
+    for (const line of [...byHand!.make, ...experiments[0]!.commands, ...byHand!.remove]) expect(page).toContain(line);
+    const typed = experiments.map(({ id, commands }) => [`echo "== ${id}"`, ...commands]);
+    const printed = await type([...byHand!.make, ...typed.flat(), ...byHand!.remove]);
+    const [, fourClients, sourcePorts, halfOpen] = printed.split(/^== E\d$/m) as [string, string, string, string];
+
+    expect(fourClients.match(/^receive hello from server$/gm)).toHaveLength(4);
+    expect(fourClients).toMatch(
+      /^4 ESTABLISHED sockets share local port 7777; .* no other port was opened by accept$/m,
+    );
+    const rows = (pattern: RegExp) => [...fourClients.matchAll(pattern)].map(([, own]) => own).sort();
+    const onServer = rows(/^ESTABLISHED\s+\d+\s+\d+\s+10\.77\.0\.1:7777\s+(10\.77\.1\.1:\d+)$/gm);
+    expect(onServer).toHaveLength(4);
+    expect(rows(/^ESTABLISHED\s+\d+\s+\d+\s+(10\.77\.1\.1:\d+)\s+10\.77\.0\.1:7777$/gm)).toEqual(onServer);
+
+    expect(sourcePorts.match(/^target missed: .*/gm)).toEqual([
+      "target missed: 2,000 of 2,200 connections to 10.77.0.1:7777",
+      expect.stringMatching(/^target missed: 4,000 of 4,200 connections to /),
+      "target missed: 4,000 of 4,200 connections to 10.77.0.1:7777",
+    ]);
+    expect(sourcePorts.match(/^ {2}limit +source-ports, on this side$/gm)).toHaveLength(3);
+
+    expect(halfOpen.match(/\d+ (TIME_WAIT|CLOSE_WAIT|FIN_WAIT2|ESTABLISHED)/g)).toEqual(
+      expect.arrayContaining(["50 TIME_WAIT", "50 CLOSE_WAIT", "50 FIN_WAIT2", "50 ESTABLISHED"]),
+    );
+    expect(printed).not.toMatch(/lab-(server|client)/);
+  });
+});
