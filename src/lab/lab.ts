@@ -14,7 +14,7 @@ export interface LabOptions {
   readonly only?: readonly string[] | undefined;
   /** Under a minute on two cores; default the whole of it, some minutes. */
   readonly quick?: boolean | undefined;
-  /** Connections of the experiments with a crowd; default 100,000, quick 70,000. */
+  /** Connections of the experiments with a crowd, more than 65,535; default 100,000, quick 70,000. */
   readonly connections?: number | undefined;
   /** Over loopback even where network namespaces could be made. */
   readonly loopback?: boolean | undefined;
@@ -31,6 +31,8 @@ export interface LabEvents {
 }
 
 const CONNECTIONS = { quick: 70_000, full: 100_000 } as const;
+/** A crowd is to be larger. */
+const PORTS = 65_535;
 /** Explicit source ports of one address, some of them taken. */
 const PORTS_PER_ADDRESS = 64_000;
 const LEAST_ADDRESSES = 4;
@@ -40,7 +42,7 @@ const MOST_CONNECTIONS = 500 * PORTS_PER_ADDRESS;
  * Makes the experiments.
  *
  * @param command the command line that asked for it, to be kept in the result
- * @throws {AppError} E_OPTION for an experiment that there is not; E_SYSTEM when it was stopped
+ * @throws {AppError} E_OPTION for an experiment that there is not, or a crowd of a size that cannot be; E_SYSTEM when it was stopped
  */
 export async function runLab(
   options: LabOptions,
@@ -50,6 +52,11 @@ export async function runLab(
   const experiments = choose(options.only);
   const isQuick = options.quick ?? false;
   const connections = options.connections ?? (isQuick ? CONNECTIONS.quick : CONNECTIONS.full);
+  if (connections <= PORTS) {
+    throw new AppError("E_OPTION", `${connections} connections show nothing: there are ${PORTS} ports`, {
+      fix: `ask for more than ${PORTS}, such as -c 100k`,
+    });
+  }
   if (connections > MOST_CONNECTIONS) {
     throw new AppError("E_OPTION", `${connections} connections are more than the lab's client has ports for`, {
       fix: `ask for ${MOST_CONNECTIONS} at most`,
@@ -81,6 +88,7 @@ export async function runLab(
       elapsedMs: performance.now() - startMs,
       isQuick,
       place: place.description,
+      byHand: hostsByHand(place),
       host: describeHost(),
       command,
       experiments: results,
@@ -88,7 +96,6 @@ export async function runLab(
   } finally {
     options.signal?.removeEventListener("abort", stop);
     await place.close();
-      byHand: hostsByHand(place),
   }
 }
 
