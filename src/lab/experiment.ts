@@ -27,5 +27,4 @@ export interface Experiment {
   run(context: LabContext): Promise<Outcome>;
 }
 
-/** The port that everything in the lab is about, as in the article. */
-export const PORT = 7777;
+export { PORT } from "./addresses.js";
