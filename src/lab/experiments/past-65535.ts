@@ -1,7 +1,7 @@
 // E2: more connections on one server port than there are ports.
 import { formatCount } from "../../base/units.js";
 import { courseOf, rateOf } from "../course.js";
-import { gather, startServer } from "../crowd.js";
+import { expectRoom, gather, startServer } from "../crowd.js";
 import { type Experiment, PORT } from "../experiment.js";
 import { look } from "../sight.js";
 import { portsEvidence } from "./four-clients.js";
@@ -26,6 +26,7 @@ export const past65535: Experiment = {
     const onClient = await look(place.client, PORT);
     const result = await crowd.end();
     await server.end();
+    expectRoom(result);
     const isConfirmed = result.isTargetMet && onServer.incoming === connections && onClient.outgoing === connections;
     return {
       setup: `one server on ${at}; one client process with the addresses ${place.description.clientIps}`,
