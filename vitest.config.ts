@@ -10,7 +10,7 @@ const SHARED: Partial<TestProjectInlineConfiguration["test"]> = {
   server: { deps: { external: [/\/dist\//] } },
 };
 
-const ALONE = ["test/faults/*.test.ts", "test/lab/lab.test.ts"];
+const ALONE = ["test/faults/*.test.ts", "test/lab/{lab,stopping,trouble}.test.ts"];
 
 export default defineConfig({
   test: {
@@ -27,7 +27,8 @@ export default defineConfig({
         },
       },
       {
-        // Make settings of the whole host small for a moment, or measure its memory: nothing else runs beside them.
+        // Make settings of the whole host small for a moment, measure its memory, or are held to a time: nothing else runs beside
+        // them.
         test: { ...SHARED, name: "alone", include: ALONE, fileParallelism: false, sequence: { groupOrder: 1 } },
       },
     ],

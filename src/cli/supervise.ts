@@ -3,16 +3,17 @@ import { onParentGone } from "./parent.js";
 
 interface Run<Result> {
   readonly done: Promise<Result>;
-  stop(): Promise<Result>;
+  stop(signal: StopSignal): Promise<Result>;
   abort(): void;
 }
 
 const EXIT_CODES = { SIGINT: 130, SIGTERM: 143, SIGPIPE: 0 } as const;
 type Cause = keyof typeof EXIT_CODES;
+export type StopSignal = Exclude<Cause, "SIGPIPE">;
 /** Until the threads have seen that they are to end; longer is not waited. */
 const ABORT_MS = 100;
 
-/** The run was ended at once: there is no result. */
+/** A signal ended the run before it was done, or nobody reads what is printed: how the program ends, at once. */
 export class Interrupted extends Error {
   readonly exitCode: number;
 
@@ -40,10 +41,10 @@ export async function supervise<Result>(run: Run<Result>): Promise<Result> {
     run.abort();
     setTimeout(giveUp, ABORT_MS);
   };
-  const onSignal = (signal: "SIGINT" | "SIGTERM") => {
+  const onSignal = (signal: StopSignal) => {
     if (isStopping) return abort(new Interrupted(signal));
     isStopping = true;
-    run.stop().catch(() => undefined);
+    run.stop(signal).catch(() => undefined);
   };
   const onParentEnd = () => onSignal("SIGTERM");
   const onOutputError = () => abort(new Interrupted("SIGPIPE"));

@@ -1,5 +1,10 @@
-// The addresses of the lab's client: as many as asked for, one after the other.
+// The ports of the lab's server, and the addresses of its client: as many as asked for, one after the other.
 import { addToIp, formatIp, parseIp } from "../base/address.js";
+
+/** The port that everything in the lab is about, as in the article. */
+export const PORT = 7777;
+/** The experiments' servers listen on PORT or on one of those that follow: so many in all. */
+export const PORTS = 5;
 
 /** `count` addresses that follow each other. */
 export function addressesFrom(first: string, count: number): string[] {

@@ -7,13 +7,15 @@ import type { Diagnosis } from "../doctor/explain/diagnosis.js";
 import { readProcessFacts } from "../sys/process-facts.js";
 import { commandOf } from "./by-hand.js";
 import type { LabContext } from "./experiment.js";
-import type { HostProcess, HostProcessOptions } from "./host-process.js";
+import { codeOf, type HostProcess, type HostProcessOptions } from "./host-process.js";
 
 export type CrowdResult = ConnectResult & { readonly diagnosis: Diagnosis };
 
 /** Longer than any experiment: a crowd is held until it is ended. */
 const HOLD = "1h";
 const FREEZE_POLL_MS = 5;
+/** Settings and resources of this host that may end a crowd before it comes to what an experiment is about. */
+const HOST_LIMITS = ["nofile", "file-max", "memory", "cgroup-memory", "epoll-watches", "nf-conntrack-max"];
 
 export class Crowd {
   /** The command line, as one types it by hand. */
@@ -51,14 +53,24 @@ export class Crowd {
   }
 }
 
-/** What a program has printed as JSON, once it has ended. @throws {AppError} E_SYSTEM when it has not */
+/** What a program has printed as JSON, once it has ended. @throws {AppError} E_SYSTEM or E_PERMISSION when it has not */
 export async function jsonOf<T>(process: HostProcess, command: string): Promise<T> {
-  const { stdout, stderr } = await process.result;
+  const end = await process.result;
   try {
-    return JSON.parse(stdout);
+    return JSON.parse(end.stdout);
   } catch (cause) {
-    throw new AppError("E_SYSTEM", `${command} has no result: ${stderr.trim()}`, { cause });
+    throw new AppError(codeOf(end), `${command} has no result: ${end.stderr.trim() || "it said nothing"}`, { cause });
   }
+}
+
+/**
+ * For an experiment that is about something else.
+ *
+ * @throws {AppError} E_PERMISSION when a limit of this host stopped the crowd
+ */
+export function expectRoom({ diagnosis: { finding } }: CrowdResult): void {
+  if (finding === undefined || !HOST_LIMITS.includes(finding.limit)) return;
+  throw new AppError("E_PERMISSION", finding.meaning, { fix: finding.fix });
 }
 
 /**

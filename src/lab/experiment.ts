@@ -1,4 +1,5 @@
 // What an experiment is to the lab: a claim, and a function that sets up, predicts, observes and judges.
+import { setTimeout as timeout } from "node:timers/promises";
 import type { Place } from "./place.js";
 import type { ExperimentResult } from "./result.js";
 
@@ -10,6 +11,8 @@ export interface LabContext {
   readonly connections: number;
   /** Tells what is going on, for whoever watches. */
   progress(text: string): void;
+  /** Aborted when the lab is stopped: then what runs in the hosts ends. */
+  readonly signal: AbortSignal;
 }
 
 /** What an experiment says of itself after it was made. */
@@ -27,5 +30,9 @@ export interface Experiment {
   run(context: LabContext): Promise<Outcome>;
 }
 
-/** The port that everything in the lab is about, as in the article. */
-export const PORT = 7777;
+/** Waits in an experiment. @throws {Error} AbortError as soon as the lab is stopped */
+export async function pause({ signal }: Pick<LabContext, "signal">, ms: number): Promise<void> {
+  await timeout(ms, undefined, { signal });
+}
+
+export { PORT } from "./addresses.js";

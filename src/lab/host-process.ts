@@ -2,10 +2,12 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { EventEmitter, once } from "node:events";
 import { createInterface } from "node:readline";
-import { AppError } from "../base/errors.js";
+import { AppError, type ErrorCode } from "../base/errors.js";
 
 /** Until an ordinary end has to be over; then it is ended at once. */
 const PATIENCE_MS = 5000;
+/** With which a program of ours says that this host does not allow it. */
+const NOT_ALLOWED = 3;
 
 export interface ProcessEnd {
   /** The exit code; undefined when a signal ended it. */
@@ -34,7 +36,7 @@ export class HostProcess extends EventEmitter<HostProcessEvents> {
   /**
    * How it ended, after its last output.
    *
-   * @throws {AppError} E_SYSTEM when it could not be started
+   * @throws {AppError} E_PLATFORM when there is no such program, E_SYSTEM when it could not be started
    */
   readonly result: Promise<ProcessEnd>;
   readonly #name: string;
@@ -79,14 +81,15 @@ export class HostProcess extends EventEmitter<HostProcessEvents> {
   /**
    * Waits until its standard output holds `pattern`.
    *
-   * @throws {AppError} E_SYSTEM when it ends without
+   * @throws {AppError} E_SYSTEM when it ends without, E_PERMISSION when this host does not allow it
    */
   async prints(pattern: RegExp): Promise<RegExpExecArray> {
     for (;;) {
       const found = pattern.exec(this.stdout);
       if (found) return found;
       if (this.#hasEnded) {
-        throw new AppError("E_SYSTEM", `${this.#name} ended early: ${this.stderr.trim() || "it said nothing"}`);
+        const why = this.stderr.trim() || "it said nothing";
+        throw new AppError(codeOf(await this.result), `${this.#name} ended early: ${why}`);
       }
       await Promise.race([once(this.#process.stdout!, "data"), this.result]);
     }
@@ -97,9 +100,10 @@ export class HostProcess extends EventEmitter<HostProcessEvents> {
     this.#process.kill(signal);
   }
 
-  /** Ends it in order, or at once where that takes too long. */
+  /** Ends it in order, or at once where that takes too long. One that was stopped goes on, to hear of it. */
   async end(): Promise<void> {
     this.kill();
+    this.kill("SIGCONT");
     const timer = setTimeout(() => this.kill("SIGKILL"), PATIENCE_MS);
     await this.result.catch(() => undefined);
     clearTimeout(timer);
@@ -111,10 +115,15 @@ export class HostProcess extends EventEmitter<HostProcessEvents> {
       return { code: code ?? undefined, signal: signal ?? undefined, stdout: this.stdout, stderr: this.stderr };
     } catch (cause) {
       const isMissing = (cause as NodeJS.ErrnoException).code === "ENOENT";
-      const why = isMissing ? `${this.#process.spawnfile} is not installed` : (cause as Error).message;
-      throw new AppError("E_SYSTEM", why, { cause });
+      if (isMissing) throw new AppError("E_PLATFORM", `${this.#process.spawnfile} is not installed`, { cause });
+      throw new AppError("E_SYSTEM", (cause as Error).message, { cause });
     } finally {
       this.#hasEnded = true;
     }
   }
+}
+
+/** The error's code for a program of ours that ended without doing its work. */
+export function codeOf({ code }: ProcessEnd): ErrorCode {
+  return code === NOT_ALLOWED ? "E_PERMISSION" : "E_SYSTEM";
 }

@@ -11,6 +11,9 @@ import type { LabPlace } from "./result.js";
  */
 export const DIES_WITH_US = ["setpriv", "--pdeathsig", "KILL"] as const;
 
+/** What programs say when the kernel or a container forbids it: EPERM, EACCES, EROFS. */
+const FORBIDDEN = /Operation not permitted|Permission denied|Read-only file system/;
+
 /** A server and a client that can reach each other. */
 export interface HostPair {
   readonly description: LabPlace;
@@ -23,6 +26,7 @@ export interface HostPair {
 export interface HostSettings {
   readonly name: "server" | "client";
   readonly ips: readonly string[];
+  readonly peerIps: readonly string[];
   readonly device: string;
   readonly isNamespace: boolean;
   /** The command prefix by which a program runs in it. */
@@ -33,6 +37,8 @@ export class Host {
   readonly name: "server" | "client";
   /** Its addresses, those of its loopback left out. */
   readonly ips: readonly string[];
+  /** The other host's. */
+  readonly peerIps: readonly string[];
   /** The network interface that leads to the other host. */
   readonly device: string;
   readonly #settings: HostSettings;
@@ -42,6 +48,7 @@ export class Host {
   constructor(settings: HostSettings) {
     this.name = settings.name;
     this.ips = settings.ips;
+    this.peerIps = settings.peerIps;
     this.device = settings.device;
     this.#settings = settings;
   }
@@ -55,15 +62,18 @@ export class Host {
    * Runs another program in it to its end.
    *
    * @returns what it wrote on standard output
-   * @throws {AppError} E_SYSTEM when it is not installed or its exit code is not 0
+   * @throws {AppError} E_PLATFORM when it is not installed, E_PERMISSION when it is forbidden, E_SYSTEM when its exit code is
+   * another than 0
    */
   async exec(command: string, args: readonly string[]): Promise<string> {
     const { code, stdout, stderr } = await this.#start(command, [command, ...args], false).result;
     if (code === 0) return stdout;
     // The shell says `not found`; the programs of the prefix say what it is that they cannot execute.
     const missing = /failed to execute (\S+):/.exec(stderr)?.[1] ?? command;
-    const why = code === 127 ? `${missing} is not installed` : stderr.trim() || `${command} ended with ${code}`;
-    throw new AppError("E_SYSTEM", why, { facts: { command: [command, ...args].join(" ") } });
+    const facts = { command: [command, ...args].join(" ") };
+    if (code === 127) throw new AppError("E_PLATFORM", `${missing} is not installed`, { facts });
+    const why = stderr.trim() || `${command} ended with ${code}`;
+    throw new AppError(FORBIDDEN.test(stderr) ? "E_PERMISSION" : "E_SYSTEM", why, { facts });
   }
 
   /** A setting as this host has it, `net.ipv4.ip_local_port_range`; undefined where it does not exist. */
@@ -75,7 +85,7 @@ export class Host {
   /**
    * Changes a setting of this host, which takes it along when it goes.
    *
-   * @throws {AppError} E_PERMISSION when others would see the change, E_SYSTEM when the kernel refuses it
+   * @throws {AppError} E_PERMISSION when others would see the change or it is forbidden, E_SYSTEM when the kernel refuses it
    */
   async setSysctl(name: string, value: string): Promise<void> {
     // The kernel shows a namespace only those of net. that are its own; all the others belong to the whole machine.
@@ -90,6 +100,11 @@ export class Host {
   /** Ends what runs in it. */
   async settle(): Promise<void> {
     await Promise.all([...this.#running].map((running) => running.end()));
+  }
+
+  /** Ends what runs in it at once. */
+  kill(): void {
+    for (const running of this.#running) running.kill("SIGKILL");
   }
 
   /** Ends what runs in it; nothing can be started any more. */

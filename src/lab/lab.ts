@@ -6,19 +6,20 @@ import { readNofileLimit } from "../sys/rlimit.js";
 import { hostsByHand } from "./by-hand.js";
 import { EXPERIMENTS } from "./catalog.js";
 import type { Experiment, LabContext } from "./experiment.js";
+import { makeExperiment } from "./make.js";
 import { openPlace, type Place } from "./place.js";
 import type { ExperimentResult, HostDescription, LabResult } from "./result.js";
 
 export interface LabOptions {
   /** Experiments to make, by id; default all. */
   readonly only?: readonly string[] | undefined;
-  /** Under a minute on two cores; default the whole of it, some minutes. */
+  /** About a minute on two cores; default the whole of it, some minutes. */
   readonly quick?: boolean | undefined;
   /** Connections of the experiments with a crowd, more than 65,535; default 100,000, quick 70,000. */
   readonly connections?: number | undefined;
   /** Over loopback even where network namespaces could be made. */
   readonly loopback?: boolean | undefined;
-  /** Ends it: what is made is gone then. */
+  /** Stops it: what is made is gone then, and the result has the experiments that were made. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -28,6 +29,8 @@ export interface LabEvents {
   begun?(experiment: Experiment): void;
   progress?(text: string): void;
   ended?(result: ExperimentResult): void;
+  /** A mistake of ours in an experiment, which is over by it: what was thrown. */
+  failed?(error: unknown): void;
 }
 
 const CONNECTIONS = { quick: 70_000, full: 100_000 } as const;
@@ -37,12 +40,14 @@ const PORTS = 65_535;
 const PORTS_PER_ADDRESS = 64_000;
 const LEAST_ADDRESSES = 4;
 const MOST_CONNECTIONS = 500 * PORTS_PER_ADDRESS;
+/** Until all has ended in order after a stop; then it is ended at once. */
+const STOP_PATIENCE_MS = 1000;
 
 /**
  * Makes the experiments.
  *
  * @param command the command line that asked for it, to be kept in the result
- * @throws {AppError} E_OPTION for an experiment that there is not, or a crowd of a size that cannot be; E_SYSTEM when it was stopped
+ * @throws {AppError} E_OPTION for an experiment that there is not, or a crowd of a size that cannot be; E_PORT_IN_USE over loopback
  */
 export async function runLab(
   options: LabOptions,
@@ -68,16 +73,26 @@ export async function runLab(
     ...(options.loopback !== undefined && { loopback: options.loopback }),
     clientAddresses: Math.max(LEAST_ADDRESSES, Math.ceil(connections / PORTS_PER_ADDRESS)),
   });
-  const stop = () => void place.close();
-  options.signal?.addEventListener("abort", stop, { once: true });
+  const { signal = new AbortController().signal } = options;
+  let killTimer: NodeJS.Timeout | undefined;
+  const stop = () => {
+    void place.close();
+    killTimer = setTimeout(() => place.kill(), STOP_PATIENCE_MS);
+  };
+  signal.addEventListener("abort", stop, { once: true });
   try {
     events.placed?.(place);
-    const context: LabContext = { place, isQuick, connections, progress: (text) => events.progress?.(text) };
+    const progress = (text: string) => events.progress?.(text);
+    const context: LabContext = { place, isQuick, connections, progress, signal };
     const results: ExperimentResult[] = [];
+    let stoppedIn: string | undefined;
     for (const experiment of experiments) {
-      if (options.signal?.aborted) throw new AppError("E_SYSTEM", "the lab was stopped");
       events.begun?.(experiment);
-      const result = await make(experiment, context, options.signal);
+      const result = await makeExperiment(experiment, context, (error) => events.failed?.(error));
+      if (result === undefined) {
+        stoppedIn = experiment.id;
+        break;
+      }
       results.push(result);
       events.ended?.(result);
     }
@@ -91,54 +106,26 @@ export async function runLab(
       byHand: hostsByHand(place),
       host: describeHost(),
       command,
+      stoppedIn,
       experiments: results,
     };
   } finally {
-    options.signal?.removeEventListener("abort", stop);
+    signal.removeEventListener("abort", stop);
     await place.close();
+    clearTimeout(killTimer);
   }
 }
 
 function choose(only: readonly string[] | undefined): readonly Experiment[] {
   if (only === undefined || only.length === 0) return EXPERIMENTS;
   const ids = only.map((id) => id.toUpperCase());
-  const unknown = ids.find((id) => !EXPERIMENTS.some((experiment) => experiment.id === id));
+  const unknown = only.find((_, i) => !EXPERIMENTS.some(({ id }) => id === ids[i]));
   if (unknown !== undefined) {
     throw new AppError("E_OPTION", `there is no experiment "${unknown}"`, {
       fix: `give one of ${EXPERIMENTS.map(({ id }) => id).join(", ")}`,
     });
   }
   return EXPERIMENTS.filter(({ id }) => ids.includes(id));
-}
-
-async function make(
-  experiment: Experiment,
-  context: LabContext,
-  signal: AbortSignal | undefined,
-): Promise<ExperimentResult> {
-  const { id, title, claims, claim } = experiment;
-  const startMs = performance.now();
-  try {
-    const outcome = await experiment.run(context);
-    return { id, title, claims, claim, ...outcome, elapsedMs: performance.now() - startMs };
-  } catch (error) {
-    // What this host does not allow is an answer; a mistake of ours is none.
-    if (!(error instanceof AppError) || signal?.aborted) throw error;
-    return {
-      ...{ id, title, claims, claim },
-      setup: "-",
-      commands: [],
-      prediction: "-",
-      observed: "-",
-      verdict: "not possible here",
-      reason: error.message,
-      elapsedMs: performance.now() - startMs,
-      evidence: [],
-    };
-  } finally {
-    // One that was broken off has left something running, on the port that the next one wants.
-    await Promise.all([context.place.client.settle(), context.place.server.settle()]);
-  }
 }
 
 function describeHost(): HostDescription {

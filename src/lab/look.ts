@@ -1,15 +1,15 @@
-// A program that runs inside one of the lab's hosts: reads the kernel's socket table there and prints what it sees of a port, at
-// the host's own addresses. Over loopback both hosts, and strangers, are in the same table.
-import { parseIp } from "../base/address.js";
+// A program that runs inside one of the lab's hosts: reads the kernel's socket table there and prints what it sees of a port,
+// between the host's own addresses and its peer's. Over loopback both hosts, and strangers, are in the same table.
+import { type AddressRange, parseIp } from "../base/address.js";
 import { portFields } from "../ports/field.js";
 import { forEachSocket, stateMask } from "../ports/table.js";
 import type { Look, SeenField, Sight } from "./sight.js";
 
-const { host, port, ips, tuples: most }: Look = JSON.parse(process.argv[2]!);
+const { host, port, ips, peerIps, tuples: most }: Look = JSON.parse(process.argv[2]!);
 const QUERY = {
   either: { ports: [{ first: port, last: port }] },
-  local: { addresses: ips.map((ip) => ({ first: parseIp(ip), count: 1 })) },
-  wildcardListeners: true,
+  local: { addresses: [rangeOf(ips)] },
+  remote: { addresses: [rangeOf(peerIps)] },
 };
 
 const tuples: Sight["tuples"][number][] = [];
@@ -34,7 +34,7 @@ const { source } = await forEachSocket(QUERY, (socket) => {
     destinationPort: socket.remotePort,
   });
 });
-const { fields } = await portFields({ ...QUERY, states: stateMask(["ESTABLISHED", "LISTEN"]) });
+const { fields } = await portFields({ ...QUERY, states: stateMask(["ESTABLISHED"]) });
 const sight: Sight = {
   source,
   states,
@@ -45,6 +45,11 @@ const sight: Sight = {
   fields: fields.map(({ ip, roles, socketCount }): SeenField => ({ ip, sockets: socketCount, used: runsOf(roles) })),
 };
 process.stdout.write(JSON.stringify(sight));
+
+/** A host's addresses follow each other. */
+function rangeOf(addresses: readonly string[]): AddressRange {
+  return { first: parseIp(addresses[0]!), count: addresses.length };
+}
 
 function runsOf(roles: Uint8Array): [first: number, last: number][] {
   const runs: [number, number][] = [];

@@ -23,8 +23,13 @@ const LINK_PATIENCE_MS = 5000;
 export async function openNamespaces(clientAddresses: number): Promise<HostPair> {
   try {
     return await openIn([], clientAddresses);
-  } catch {
-    return openIn(["--user", "--map-root-user"], clientAddresses);
+  } catch (first) {
+    if (!(first instanceof AppError)) throw first;
+    return await openIn(["--user", "--map-root-user"], clientAddresses).catch((second: unknown) => {
+      if (!(second instanceof AppError) || second.message === first.message) throw second;
+      // What a user namespace lacks does not say why it took one.
+      throw new AppError("E_SYSTEM", `${first.message}; in a user namespace: ${second.message}`, { cause: second });
+    });
   }
 }
 
@@ -47,8 +52,20 @@ async function openIn(user: readonly string[], clientAddresses: number): Promise
       enter: [...enter(holder, [...asRoot, "--net"]), ...DIES_WITH_US],
     });
     const clientIps = addressesFrom(FIRST_CLIENT_IP, clientAddresses);
-    const server = new Host({ ...inside(first), name: "server", ips: [SERVER_IP], device: SERVER_DEVICE });
-    const client = new Host({ ...inside(second), name: "client", ips: clientIps, device: CLIENT_DEVICE });
+    const server = new Host({
+      ...inside(first),
+      name: "server",
+      ips: [SERVER_IP],
+      peerIps: clientIps,
+      device: SERVER_DEVICE,
+    });
+    const client = new Host({
+      ...inside(second),
+      name: "client",
+      ips: clientIps,
+      peerIps: [SERVER_IP],
+      device: CLIENT_DEVICE,
+    });
     hosts.push(server, client);
     const wire = ["type", "veth", "peer", "name", CLIENT_DEVICE, "netns", `${second.pid}`];
     await server.exec("ip", ["link", "add", SERVER_DEVICE, ...wire]);

@@ -2,7 +2,12 @@
 // terminal, --json and the report.
 import type { LatencySummary } from "../engine/latency.js";
 
-export type Verdict = "confirmed" | "refuted" | "not possible here";
+/**
+ * `refuted`: something else was observed than predicted. `not possible here`: this host lacks or forbids what it takes. `failed`:
+ * it broke off for another reason, and says nothing of the claim.
+ */
+export const VERDICTS = ["confirmed", "refuted", "failed", "not possible here"] as const;
+export type Verdict = (typeof VERDICTS)[number];
 
 /** The two ends of every connection: network namespaces joined by a veth pair, or loopback. */
 export interface LabPlace {
@@ -105,7 +110,7 @@ export interface ExperimentResult {
   readonly prediction: string;
   readonly observed: string;
   readonly verdict: Verdict;
-  /** Why it was refuted, or was not possible. */
+  /** Why it was refuted, failed or was not possible, in one line. */
   readonly reason: string | undefined;
   readonly elapsedMs: number;
   readonly evidence: readonly Evidence[];
@@ -123,5 +128,7 @@ export interface LabResult {
   readonly host: HostDescription;
   /** The command line that was run. */
   readonly command: string;
+  /** The experiment in which the lab was stopped: it and those after it are missing. Undefined when all were made. */
+  readonly stoppedIn: string | undefined;
   readonly experiments: readonly ExperimentResult[];
 }

@@ -10,6 +10,8 @@ export interface Look {
   readonly port: number;
   /** The host's own addresses. */
   readonly ips: readonly string[];
+  /** The other host's: sockets towards others are none of the lab's. */
+  readonly peerIps: readonly string[];
   /** 4-tuples to tell of at most. */
   readonly tuples: number;
 }
@@ -23,7 +25,7 @@ export interface SeenField {
 
 export interface Sight {
   readonly source: string;
-  /** Sockets by state, LISTEN aside, whichever end has the port. */
+  /** Sockets by state, whichever end has the port. */
   readonly states: Readonly<Partial<Record<TcpState, number>>>;
   /** ESTABLISHED sockets with the port as their own: accepted. */
   readonly incoming: number;
@@ -38,6 +40,6 @@ export interface Sight {
 /** Looks at a port from inside a host. */
 export async function look(host: Host, port: number, tuples = 0): Promise<Sight> {
   const file = fileURLToPath(new URL("./look.js", import.meta.url));
-  const asked: Look = { host: host.name, port, ips: host.ips, tuples };
+  const asked: Look = { host: host.name, port, ips: host.ips, peerIps: host.peerIps, tuples };
   return JSON.parse(await host.exec(process.execPath, [file, JSON.stringify(asked)]));
 }

@@ -1,6 +1,6 @@
 // The lab's report: the verdicts at a glance, then each experiment as claim, prediction, observation and evidence.
 import { formatBytes, formatCount, formatDuration, plural } from "../base/units.js";
-import type { ExperimentResult, LabByHand, LabResult, Verdict } from "../lab/result.js";
+import { type ExperimentResult, type LabByHand, type LabResult, VERDICTS, type Verdict } from "../lab/result.js";
 import { drawEvidence } from "./evidence.js";
 import { html, Markup } from "./markup.js";
 import { facts, page, sayTime } from "./page.js";
@@ -8,6 +8,7 @@ import { facts, page, sayTime } from "./page.js";
 const MARKS: Record<Verdict, readonly [sign: string, className: string]> = {
   confirmed: ["✓", "confirmed"],
   refuted: ["✗", "refuted"],
+  failed: ["!", "failed"],
   "not possible here": ["–", "impossible"],
 };
 
@@ -15,7 +16,7 @@ const IN_HOSTS = new Markup(' in <a href="#by-hand">the two hosts</a>');
 const OBSERVED = new Markup(' class="observed"');
 
 export function labPage(result: LabResult): string {
-  const title = headline(result.experiments);
+  const title = headline(result);
   return page(
     `${title} · fourtuple lab`,
     html`<header>
@@ -31,15 +32,17 @@ ${host(result)}
   );
 }
 
-function headline(experiments: readonly ExperimentResult[]): string {
+function headline({ experiments, stoppedIn }: LabResult): string {
+  const stop = stoppedIn === undefined ? "" : `, stopped in ${stoppedIn}`;
+  if (experiments.length === 0) return `No experiment was made${stop}`;
   const count = (verdict: Verdict) => experiments.filter((each) => each.verdict === verdict).length;
   const confirmed = count("confirmed");
   const all = plural(experiments.length, "experiment");
-  const others = (["refuted", "not possible here"] as const)
-    .filter((verdict) => count(verdict) > 0)
-    .map((verdict) => `${count(verdict)} ${verdict}`);
-  if (others.length === 0) return `${all}, ${experiments.length === 1 ? "" : "all "}confirmed`;
-  return `${formatCount(confirmed)} of ${all} confirmed, ${others.join(", ")}`;
+  const others = VERDICTS.filter((verdict) => verdict !== "confirmed" && count(verdict) > 0).map(
+    (verdict) => `${count(verdict)} ${verdict}`,
+  );
+  if (others.length === 0) return `${all}, ${experiments.length === 1 ? "" : "all "}confirmed${stop}`;
+  return `${formatCount(confirmed)} of ${all} confirmed, ${others.join(", ")}${stop}`;
 }
 
 function lead({ place, elapsedMs, experiments }: LabResult): string {

@@ -1,10 +1,22 @@
 // The lab as text: each experiment from its claim to its verdict, then a table of them all.
 import { formatCount, formatDuration } from "../base/units.js";
-import type { Evidence, ExperimentResult, LabPlace, LabResult, Verdict } from "../lab/result.js";
+import {
+  type Evidence,
+  type ExperimentResult,
+  type LabPlace,
+  type LabResult,
+  VERDICTS,
+  type Verdict,
+} from "../lab/result.js";
 import { type Paint, plain, type Tone } from "./paint.js";
 import { alignLabels } from "./table.js";
 
-const TONES: Record<Verdict, Tone> = { confirmed: "good", refuted: "bad", "not possible here": "accent" };
+const TONES: Record<Verdict, Tone> = {
+  confirmed: "good",
+  refuted: "bad",
+  failed: "bad",
+  "not possible here": "accent",
+};
 /** Rows of a table that are printed; a report has them all. */
 const ROWS = 8;
 const WIDTH = 96;
@@ -39,11 +51,15 @@ export function experimentText(result: ExperimentResult, paint: Paint = plain): 
 }
 
 /** All verdicts in a table. */
-export function labSummary({ experiments, elapsedMs, place }: LabResult, paint: Paint = plain): string {
+export function labSummary({ experiments, elapsedMs, place, stoppedIn }: LabResult, paint: Paint = plain): string {
   const count = (verdict: Verdict) => experiments.filter((experiment) => experiment.verdict === verdict).length;
-  const parts = (["confirmed", "refuted", "not possible here"] as const)
-    .filter((verdict) => count(verdict) > 0)
-    .map((verdict) => `${formatCount(count(verdict))} ${verdict}`);
+  const counted = VERDICTS.filter((verdict) => count(verdict) > 0).map(
+    (verdict) => `${formatCount(count(verdict))} ${verdict}`,
+  );
+  const parts = [
+    ...(stoppedIn === undefined ? [] : [`stopped in ${stoppedIn}`]),
+    ...(counted.length === 0 ? ["no experiment was made"] : counted),
+  ];
   const width = Math.max(...experiments.map(({ title }) => title.length));
   return [
     "",

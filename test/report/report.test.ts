@@ -38,6 +38,17 @@ describe("a report", () => {
     expect(render({ ...LAB, experiments })).toContain("<h1>5 experiments, all confirmed</h1>");
   });
 
+  it("of a lab that was stopped, or in which something failed, does not say that all is confirmed", () => {
+    const [first] = LAB.experiments;
+    const headline = (some: Partial<LabResult>) => /<h1>(.*)<\/h1>/.exec(render({ ...LAB, ...some }))![1];
+    expect(headline({ experiments: [] })).toBe("No experiment was made");
+    expect(headline({ experiments: [], stoppedIn: "E1" })).toBe("No experiment was made, stopped in E1");
+    expect(headline({ experiments: [first!], stoppedIn: "E2" })).toBe("1 experiment, confirmed, stopped in E2");
+    const failed = { ...first!, verdict: "failed" as const, reason: "serve ended early" };
+    expect(headline({ experiments: [failed] })).toBe("0 of 1 experiment confirmed, 1 failed");
+    expect(render({ ...LAB, experiments: [failed] })).toContain("<dt>Why</dt><dd>serve ended early</dd>");
+  });
+
   it("has the commands to run it again, and the host", () => {
     const text = render(LAB);
     for (const { commands } of LAB.experiments) {

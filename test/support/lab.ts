@@ -1,6 +1,6 @@
 // The lab's hosts, held by a process of their own, and what is to be seen of them from outside.
 import { spawnSync } from "node:child_process";
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import type { PlaceOptions } from "../../src/lab/place.js";
 import type { LabPlace } from "../../src/lab/result.js";
@@ -53,10 +53,10 @@ export function listProcessesWith(name: string, value: string): string[] {
   );
 }
 
-/** Names of network namespaces, the lab's if they were any. */
-export function listNamespaceNames(): string[] {
-  const { stdout } = spawnSync("ip", ["netns", "list"], { encoding: "utf8" });
-  return stdout.split("\n").filter((name) => /lab/.test(name));
+/** The network namespaces that processes are in, this thread's left out, as the kernel numbers them while they exist. */
+export function foreignNamespacesOf(pids: readonly string[]): string[] {
+  const own = readlinkSync("/proc/thread-self/ns/net");
+  return [...new Set(pids.map((pid) => readlinkSync(`/proc/${pid}/ns/net`)))].filter((each) => each !== own);
 }
 
 /** The interfaces of this network namespace. */

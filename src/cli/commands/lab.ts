@@ -1,11 +1,10 @@
 // `fourtuple lab`: the article's experiments on two hosts, each from its claim to its verdict.
-import type { LabOptions } from "../../lab/lab.js";
 import { openLive } from "../../ui/live.js";
 import { paintFor } from "../../ui/paint.js";
 import type { AddCommand } from "../add-command.js";
 import { countFor } from "../parse.js";
 import { save } from "../save.js";
-import { Interrupted } from "../supervise.js";
+import { Interrupted, type StopSignal, supervise } from "../supervise.js";
 
 interface Options {
   readonly only?: string[];
@@ -18,7 +17,7 @@ interface Options {
 
 const EXAMPLES = `
 Examples:
-  fourtuple lab --quick               the seven experiments in less than a minute
+  fourtuple lab --quick               the seven experiments in about a minute
   fourtuple lab --only E2 -c 1m       a million connections on one port
   fourtuple lab --report lab.html     and a page to show
   fourtuple lab --json > lab.json     everything that was seen: fourtuple report lab.json`;
@@ -32,7 +31,7 @@ export const addLab: AddCommand = (program, finish) => {
       "Makes two hosts (network namespaces joined by a wire), a server in one and clients in the other,\nand goes through the claims about ports and connections one by one. All of it is gone at the end.",
     )
     .option("--only <ids>", "these experiments, such as E3 or E1,E2 (repeatable)", addIds)
-    .option("--quick", "smaller crowds: under a minute, still past 65,535")
+    .option("--quick", "smaller crowds: about a minute, still past 65,535")
     .option("-c, --connections <count>", "of the large crowd (default: 100k, quick 70k)", countFor("--connections"))
     .option("--loopback", "on this host alone, without namespaces")
     .option("--report <file>", "write it as one HTML page, too")
@@ -51,24 +50,31 @@ async function lab({ json, report, ...options }: Options): Promise<number> {
   const paint = paintFor(process.stdout);
   const live = json ? undefined : await openLive(process.stderr);
   const stopping = new AbortController();
-  const onSignal = (signal: "SIGINT" | "SIGTERM") => stopping.abort(new Interrupted(signal));
-  process.on("SIGINT", onSignal).on("SIGTERM", onSignal);
+  let stoppedBy: StopSignal | undefined;
   const print = (text: string) => {
     live?.clear();
     if (!json) process.stdout.write(`${text}\n`);
   };
   try {
-    const asked: LabOptions = { ...options, signal: stopping.signal };
-    const result = await runLab(
-      asked,
+    const done = runLab(
+      { ...options, signal: stopping.signal },
       {
         placed: ({ description }) => print(placeLine(description)),
         begun: (experiment) => print(experimentHeading(experiment, paint)),
         progress: (text) => live?.show(`  ${text}`),
         ended: (ended) => print(experimentText(ended, paint)),
+        failed: (error) => {
+          if (process.env.FOURTUPLE_DEBUG) process.stderr.write(`${error instanceof Error ? error.stack : error}\n`);
+        },
       },
       ["fourtuple", ...process.argv.slice(2)].join(" "),
     );
+    const stop = (signal: StopSignal) => {
+      stoppedBy = signal;
+      stopping.abort();
+      return done;
+    };
+    const result = await supervise({ done, stop, abort: () => stopping.abort() });
     if (json) process.stdout.write(`${JSON.stringify(result)}\n`);
     else print(labSummary(result, paint));
     if (report !== undefined) {
@@ -76,12 +82,12 @@ async function lab({ json, report, ...options }: Options): Promise<number> {
       save(report, render(result));
       if (!json) print(`\n${report}: the whole of it as a page`);
     }
-    return result.experiments.every(({ verdict }) => verdict !== "refuted") ? 0 : 1;
-  } catch (error) {
-    throw stopping.signal.aborted ? stopping.signal.reason : error;
+    if (stoppedBy && result.stoppedIn) throw new Interrupted(stoppedBy);
+    return result.experiments.every(({ verdict }) => verdict === "confirmed" || verdict === "not possible here")
+      ? 0
+      : 1;
   } finally {
     live?.end();
-    process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
   }
 }
 

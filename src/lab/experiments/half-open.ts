@@ -4,7 +4,7 @@ import { formatCount } from "../../base/units.js";
 import type { TcpState } from "../../ports/view.js";
 import { commandOf, END_BY_HAND } from "../by-hand.js";
 import { gather, startServer } from "../crowd.js";
-import { type Experiment, type LabContext, PORT } from "../experiment.js";
+import { type Experiment, type LabContext, PORT, pause } from "../experiment.js";
 import type { Host } from "../host.js";
 import { look } from "../sight.js";
 
@@ -113,7 +113,7 @@ async function vanishedClient(context: LabContext): Promise<Row> {
   crowd.process.kill("SIGKILL");
   await crowd.process.result;
   const watchMs = isQuick ? WATCH_MS.quick : WATCH_MS.full;
-  await delay(watchMs);
+  await pause(context, watchMs);
   const onServer = await statesOf(place.server, PORTS.vanished);
   await place.client.exec("ip", ["link", "set", place.client.device, "up"]);
   await server.end();

@@ -2,7 +2,7 @@
 import { formatCount } from "../../base/units.js";
 import { commandOf, END_BY_HAND } from "../by-hand.js";
 import { courseOf, rateOf } from "../course.js";
-import { gather, startServer } from "../crowd.js";
+import { expectRoom, gather, startServer } from "../crowd.js";
 import { type Experiment, PORT } from "../experiment.js";
 import { look } from "../sight.js";
 import { portsEvidence } from "./four-clients.js";
@@ -22,6 +22,7 @@ export const past65535: Experiment = {
     const onClient = await look(place.client, PORT);
     const result = await crowd.end();
     await server.end();
+    expectRoom(result);
     const isConfirmed = result.isTargetMet && onServer.incoming === connections && onClient.outgoing === connections;
     return {
       setup: `one server on ${at}; one client process with the addresses ${place.description.clientIps}`,

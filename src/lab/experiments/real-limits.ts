@@ -10,7 +10,7 @@ import { readCpuSeconds } from "../../sys/process-facts.js";
 import { readResidentBytes } from "../../sys/procfs.js";
 import { commandOf, END_BY_HAND } from "../by-hand.js";
 import { type Crowd, type CrowdResult, gather, startServer } from "../crowd.js";
-import { type Experiment, type LabContext, PORT } from "../experiment.js";
+import { type Experiment, type LabContext, PORT, pause } from "../experiment.js";
 import { fitLine, type Line } from "../fit.js";
 import type { Host } from "../host.js";
 import type { HostProcess } from "../host-process.js";
@@ -146,7 +146,7 @@ async function exchange(
     ...["-m", "ping", "-r", String(ratePerSec)],
   ]);
   const before = await meter(place.client, crowd, server.process);
-  await delay(seconds * 1000);
+  await pause(context, seconds * 1000);
   const after = await meter(place.client, crowd, server.process);
   const result: CrowdResult = await crowd.end();
   await server.end();

@@ -1,7 +1,7 @@
 // E3: where ports are the limit. One source address towards one destination; then a second destination, a second source.
 import { formatCount } from "../../base/units.js";
 import { END_BY_HAND } from "../by-hand.js";
-import { type CrowdResult, gather, startServer } from "../crowd.js";
+import { type CrowdResult, expectRoom, gather, startServer } from "../crowd.js";
 import { type Experiment, type LabContext, PORT } from "../experiment.js";
 import { look } from "../sight.js";
 
@@ -80,6 +80,7 @@ async function drive(
   const crowd = await gather(context, args);
   const sights = [await look(context.place.client, PORT), await look(context.place.client, PORT + 1)];
   const result = await crowd.end();
+  expectRoom(result);
   return {
     reached: sights.reduce((sum, { outgoing }) => sum + outgoing, 0),
     // The same ports towards both destinations are the point: the larger number is that of different ones.

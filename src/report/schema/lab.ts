@@ -1,5 +1,6 @@
 // The schema of what `fourtuple lab --json` prints: experiments, each with its evidence.
 import { z } from "zod";
+import { VERDICTS } from "../../lab/result.js";
 import { count, latency, milliseconds, startedAt, version } from "./parts.js";
 
 const port = z.number().min(0).max(65_535);
@@ -71,8 +72,8 @@ const experiment = z.object({
   commands: z.array(z.string()),
   prediction: z.string(),
   observed: z.string(),
-  verdict: z.enum(["confirmed", "refuted", "not possible here"]),
-  reason: z.string().optional().describe("why it was refuted, or was not possible"),
+  verdict: z.enum(VERDICTS),
+  reason: z.string().optional().describe("why it was refuted, failed or was not possible"),
   elapsedMs: milliseconds,
   evidence: z.array(z.discriminatedUnion("kind", [table, series, fit, latencies, ports, ceiling])),
 });
@@ -106,6 +107,10 @@ export const labSchema = z
       nofileLimit: count,
     }),
     command: z.string(),
+    stoppedIn: z
+      .string()
+      .optional()
+      .describe("the experiment in which the lab was stopped: it and those after it are missing"),
     experiments: z.array(experiment),
   })
   .meta({ title: "LabResult", description: "What `fourtuple lab --json` prints" });

@@ -1,0 +1,92 @@
+// An experiment that does not come to its end: what is said of it, and that nothing of it stays.
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { AppError } from "../../src/base/errors.js";
+import { type Experiment, type LabContext, pause } from "../../src/lab/experiment.js";
+import type { HostProcess } from "../../src/lab/host-process.js";
+import { makeExperiment } from "../../src/lab/make.js";
+import { openPlace, type Place } from "../../src/lab/place.js";
+import { within } from "../support/until.js";
+
+const HOUR_MS = 3_600_000;
+
+const experiment = (run: Experiment["run"]): Experiment => ({
+  ...{ id: "E0", title: "a try", claims: ["C0"], claim: "it can be made" },
+  run,
+});
+const throwing = (error: unknown) =>
+  experiment(async () => {
+    throw error;
+  });
+
+describe("an experiment", () => {
+  let place: Place;
+  const context = (signal = new AbortController().signal): LabContext => ({
+    ...{ place, signal, isQuick: true, connections: 1 },
+    progress: () => undefined,
+  });
+  beforeAll(async () => {
+    place = await openPlace({ loopback: true });
+  });
+  afterAll(() => place.close());
+
+  it.each(["E_PERMISSION", "E_PLATFORM"] as const)(
+    "that the host does not allow (%s) is not possible",
+    async (code) => {
+      const result = await makeExperiment(throwing(new AppError(code, "no wires", { fix: "get some" })), context());
+      expect(result).toMatchObject({
+        ...{ id: "E0", verdict: "not possible here", reason: "no wires; fix: get some" },
+        ...{ observed: "-", evidence: [] },
+      });
+    },
+  );
+
+  it("that breaks off for another reason has failed, which is no verdict on its claim", async () => {
+    const said = "serve ended early: Fatal error: the port is in use\n  fix: choose another\n";
+    const result = await makeExperiment(throwing(new AppError("E_SYSTEM", said)), context());
+    expect(result).toMatchObject({
+      verdict: "failed",
+      reason: "serve ended early: Fatal error: the port is in use; fix: choose another",
+    });
+  });
+
+  it("that has a mistake of ours in it has failed, and who looks for mistakes is told", async () => {
+    const told: unknown[] = [];
+    const mistake = new TypeError("x is not a function");
+    const result = await makeExperiment(throwing(mistake), context(), (error) => told.push(error));
+    expect(result).toMatchObject({ verdict: "failed", reason: "unexpected: x is not a function" });
+    expect(told).toEqual([mistake]);
+  });
+
+  it("leaves no program running, however it ends", async () => {
+    let left: HostProcess | undefined;
+    const leaving = experiment(async () => {
+      left = place.server.run(["serve", `${place.description.serverIp}:0`]);
+      await left.prints(/listening/);
+      throw new AppError("E_SYSTEM", "broken off");
+    });
+    expect(await makeExperiment(leaving, context())).toMatchObject({ verdict: "failed" });
+    expect(left!.hasEnded).toBe(true);
+  });
+
+  it.each([
+    ["waits", (own: LabContext) => pause(own, HOUR_MS)],
+    ["does not listen", () => new Promise<never>(() => undefined)],
+  ])("that is stopped while it %s is over at once, without a result", async (_, wait) => {
+    const stopping = new AbortController();
+    const own = context(stopping.signal);
+    let begin!: () => void;
+    const begun = new Promise<void>((resolve) => {
+      begin = resolve;
+    });
+    const waiting = experiment(async () => {
+      begin();
+      await wait(own);
+      throw new Error("it waited to its end");
+    });
+    const made = makeExperiment(waiting, own);
+    await begun;
+    stopping.abort();
+    expect(await within("its end", made, 2000)).toBeUndefined();
+    expect(await makeExperiment(throwing(new Error("it was made")), own)).toBeUndefined();
+  });
+});

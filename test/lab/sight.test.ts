@@ -1,0 +1,50 @@
+// What is seen of a port over loopback, where strangers have the same table, ports and addresses: the lab's own only.
+import { once } from "node:events";
+import { connect, createServer, type Socket } from "node:net";
+import { describe, expect, it, onTestFinished } from "vitest";
+import type * as Places from "../../src/lab/place.js";
+import type * as Sights from "../../src/lab/sight.js";
+
+// It starts a program that lies beside it.
+const { look } = (await import(new URL("../../dist/lab/sight.js", import.meta.url).href)) as typeof Sights;
+const { openPlace } = (await import(new URL("../../dist/lab/place.js", import.meta.url).href)) as typeof Places;
+
+const OURS = 10;
+const STRANGERS = 3;
+
+/** Opens a stranger's connections, which end with the test. */
+async function join(host: string, port: number, localAddress: string): Promise<void> {
+  const sockets: Socket[] = Array.from({ length: STRANGERS }, () => connect({ host, port, localAddress }));
+  onTestFinished(() => {
+    for (const socket of sockets) socket.destroy();
+  });
+  await Promise.all(sockets.map((socket) => once(socket, "connect")));
+}
+
+describe("a look at a port", () => {
+  it("counts the lab's sockets, not those of strangers on the same port and addresses", async () => {
+    await using place = await openPlace({ loopback: true });
+    const { serverIp, clientIps } = place.description;
+    const serving = place.server.run(["serve", `${serverIp}:0`, "--log", "none", "--json"]);
+    const port = Number((await serving.prints(/"port":(\d+)/))[1]);
+    const foreign = createServer().listen(port, "127.0.0.1");
+    onTestFinished(() => void foreign.close());
+    await once(foreign, "listening");
+    const sources = ["--source-ip", clientIps, "--source-port", "2001-2009", "--close", "rst"];
+    const crowd = place.client.run([
+      ...["connect", `${serverIp}:${port}`, "-c", `${OURS}`, ...sources],
+      ...["-T", "10m", "--authorized", "--json"],
+    ]);
+    await new Promise<void>((resolve) => {
+      crowd.on("told", (message) => "stage" in message && message.stage === "hold" && resolve());
+    });
+    await join(serverIp, port, "127.0.0.1");
+    await join("127.0.0.1", port, place.client.ips[0]!);
+    const [onServer, onClient] = [await look(place.server, port, 100), await look(place.client, port, 100)];
+    expect([onServer.incoming, onServer.outgoing, onServer.tuples.length]).toEqual([OURS, 0, OURS]);
+    expect([onClient.incoming, onClient.outgoing, onClient.tuples.length]).toEqual([0, OURS, OURS]);
+    expect([onServer.states, onClient.states]).toEqual([{ ESTABLISHED: OURS }, { ESTABLISHED: OURS }]);
+    expect(onClient.fields.flatMap(({ used }) => used).every(([, last]) => last <= 2009)).toBe(true);
+    expect(onServer.fields.map(({ used, sockets }) => [used, sockets])).toEqual([[[[port, port]], OURS]]);
+  });
+});

@@ -1,0 +1,93 @@
+// The lab as a command that is ended before its end: by Ctrl-C, by a second signal, by a reader that goes.
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { listLinks, listProcessesWith, readNetSettings, tieTo } from "../support/lab.js";
+import { canMakeNamespaces, enterNamespace } from "../support/namespace.js";
+import { startCli } from "../support/process.js";
+import { until } from "../support/until.js";
+
+/** Less than a program has to end in order, or an experiment looks at what is left. */
+const SOON_MS = 4000;
+const MARK = "FOURTUPLE_TEST_STOP";
+
+let last = 0;
+
+function startLab(args: readonly string[]) {
+  enterNamespace();
+  const mark = `${process.pid}-${++last}`;
+  const lab = startCli(["lab", ...args], { env: { [MARK]: mark } });
+  const pids = () => listProcessesWith(MARK, mark);
+  const running = (pattern: RegExp) => pids().some((pid) => pattern.test(commandLine(pid)));
+  return { lab, pids, running };
+}
+
+function commandLine(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ");
+  } catch {
+    return "";
+  }
+}
+
+const isEmpty = (list: readonly unknown[]) => list.length === 0;
+
+describe.skipIf(!canMakeNamespaces())("the lab", () => {
+  it.each(["E1", "E2", "E3", "E4", "E5", "E6", "E7"])(
+    "is over soon after a Ctrl-C in %s, and says what was made",
+    async (id) => {
+      const { lab, pids, running } = startLab(["--only", id, "--quick", "-c", "5000"]);
+      await until("its client", () => running(/main\.js connect/));
+      lab.child.kill("SIGINT");
+      const { code, stdout, stderr } = await lab.exited(SOON_MS);
+      expect([code, stderr]).toEqual([130, ""]);
+      expect(stdout).toMatch(new RegExp(`^stopped in ${id}, no experiment was made, in .* \\(namespaces\\)$`, "m"));
+      await until("the end of its programs", pids, isEmpty);
+    },
+  );
+
+  it("does not wait for what an experiment waits for", { timeout: 60_000 }, async () => {
+    const { lab, running } = startLab(["--only", "E7", "--json"]);
+    // The vanished client: its server is watched for 20 seconds.
+    await until("the client that vanishes", () => running(/connect \S+:7781/), Boolean, 30_000);
+    await until("its end", () => !running(/connect \S+:7781/));
+    lab.child.kill("SIGTERM");
+    const { code, stdout } = await lab.exited(SOON_MS);
+    expect(code).toBe(143);
+    expect(JSON.parse(stdout)).toMatchObject({ kind: "lab", stoppedIn: "E7", experiments: [] });
+  });
+
+  it("is over at once after a second signal", async () => {
+    const { lab, pids, running } = startLab(["--only", "E6", "--quick"]);
+    await until("its client", () => running(/main\.js connect/));
+    lab.child.kill("SIGINT");
+    lab.child.kill("SIGTERM");
+    expect(await lab.exited(SOON_MS)).toMatchObject({ code: expect.toBeOneOf([130, 143]) });
+    await until("the end of its programs", pids, isEmpty);
+  });
+
+  it("leaves neither host behind when it is killed (SIGKILL)", async () => {
+    const { lab, pids, running } = startLab(["--only", "E6", "--quick"]);
+    const readHost = () => ({ links: listLinks(), settings: readNetSettings() });
+    const before = readHost();
+    await until("its client", () => running(/main\.js connect/));
+    // A wire to each host, which goes as soon as the kernel has taken that host back.
+    const hosts = ["serve", "connect"].map((command) =>
+      pids().find((pid) => commandLine(pid).includes(`main.js ${command}`)),
+    );
+    for (const [i, pid] of hosts.entries()) tieTo(Number(pid), `tie${i}`);
+    expect(listLinks()).toHaveLength(before.links.length + 2);
+    await lab.kill("SIGKILL");
+    await until("the end of its programs", pids, isEmpty);
+    await until("the end of both hosts", listLinks, ({ length }) => length === before.links.length);
+    expect(readHost()).toEqual(before);
+  });
+
+  it("is over when nobody reads what it prints", { timeout: 60_000 }, async () => {
+    const { lab, pids } = startLab(["--only", "E1,E7"]);
+    await lab.prints(/E1 {2}Four/);
+    lab.child.stdout!.destroy();
+    // Alone the last look of E7 takes longer.
+    expect(await lab.exited(18_000)).toMatchObject({ code: 0, stderr: "" });
+    await until("the end of its programs", pids, isEmpty);
+  });
+});

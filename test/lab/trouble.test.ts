@@ -1,0 +1,141 @@
+// The lab as a command where things are in its way: strangers, taken ports, low limits, no privilege, a program that dies.
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { connect, createServer, type Server, type Socket } from "node:net";
+import { describe, expect, it, onTestFinished } from "vitest";
+import type { LabResult } from "../../src/lab/result.js";
+import { AS_USER, canMakeUserNamespaces, listProcessesWith } from "../support/lab.js";
+import { canMakeNamespaces, enterNamespace } from "../support/namespace.js";
+import { CLI_FILE, runCli, start, startCli } from "../support/process.js";
+import { until } from "../support/until.js";
+
+const DEADLINE_MS = 50_000;
+const MARK = "FOURTUPLE_TEST_TROUBLE";
+
+/** The addresses that a lab has over loopback begin so. */
+const blockOf = (pid: number) => `127.${64 + (pid % 128)}`;
+const verdictsOf = ({ experiments }: LabResult) =>
+  Object.fromEntries(experiments.map(({ id, verdict, reason }) => [id, reason ? `${verdict}: ${reason}` : verdict]));
+
+/** A stranger's server, which ends with the test. */
+async function listen(host: string, port: number): Promise<Server> {
+  const server = createServer().listen(port, host);
+  onTestFinished(() => void server.close());
+  await once(server, "listening");
+  return server;
+}
+
+/** A stranger's connection, which ends with the test. */
+async function meet(host: string, port: number, localAddress: string): Promise<Socket> {
+  const socket = connect({ host, port, localAddress });
+  onTestFinished(() => void socket.destroy());
+  await once(socket, "connect");
+  socket.on("error", () => undefined);
+  return socket;
+}
+
+describe.skipIf(!canMakeNamespaces())("the lab over loopback", () => {
+  it("does not count strangers on its ports and addresses", { timeout: 60_000 }, async () => {
+    enterNamespace();
+    await listen("127.0.0.1", 7777);
+    const lab = startCli(["lab", "--loopback", "--quick", "--only", "E1,E2", "-c", "2000", "--json"]);
+    const block = blockOf(lab.pid);
+    for (let i = 0; i < 50; i++) await meet("127.0.0.1", 7777, `${block}.1.1`);
+    // As soon as the first experiment's server listens.
+    const join = () => meet(`${block}.0.1`, 7777, "127.0.0.1").catch(() => undefined);
+    await until("the lab's server", join);
+    for (let i = 0; i < 20; i++) await join();
+    const { code, stdout, stderr } = await lab.exited(DEADLINE_MS);
+    expect([code, stderr]).toEqual([0, ""]);
+    expect(verdictsOf(JSON.parse(stdout))).toEqual({ E1: "confirmed", E2: "confirmed" });
+  });
+
+  it("says which of its ports is taken", async () => {
+    enterNamespace();
+    await listen("0.0.0.0", 7778);
+    const { code, stdout, stderr } = await runCli(["lab", "--loopback", "--quick", "--only", "E1"]);
+    expect([code, stdout]).toEqual([1, ""]);
+    expect(stderr).toMatch(
+      /^Fatal error: the lab needs port 7778 over loopback, and it is in use\n {2}fix: .*sport = :7778/,
+    );
+  });
+
+  it("ends with 1 when a claim is refuted", { timeout: 60_000 }, async () => {
+    enterNamespace();
+    const lab = startCli(["lab", "--loopback", "--quick", "--only", "E3", "--json"]);
+    // A stranger has a tenth of the source ports: the prediction does not hold.
+    for (let port = 20_000; port < 20_200; port++) await listen(`${blockOf(lab.pid)}.1.1`, port);
+    const { code, stdout } = await lab.exited(DEADLINE_MS);
+    expect(verdictsOf(JSON.parse(stdout)).E3).toMatch(/^refuted: /);
+    expect(code).toBe(1);
+  });
+
+  it("ends with 1 when an experiment fails, and makes the others", { timeout: 60_000 }, async () => {
+    enterNamespace();
+    const mark = `${process.pid}`;
+    const lab = startCli(["lab", "--loopback", "--quick", "--only", "e1,e4"], { env: { [MARK]: mark } });
+    const servers = () =>
+      listProcessesWith(MARK, mark).filter((pid) =>
+        /main\.js\0serve/.test(readFileSync(`/proc/${pid}/cmdline`, "utf8")),
+      );
+    const [server] = await until("its server", servers, ({ length }) => length > 0);
+    process.kill(Number(server), "SIGKILL");
+    const { code, stdout } = await lab.exited(DEADLINE_MS);
+    expect(stdout).toMatch(/^ {2}verdict {4}failed: fourtuple (serve|connect) .*ended early/m);
+    expect(stdout).toMatch(/^1 confirmed, 1 failed, in /m);
+    expect(code).toBe(1);
+  });
+
+  it("of an ordinary user with few open files says what is not possible", { timeout: 60_000 }, async () => {
+    enterNamespace();
+    const line = [
+      ...AS_USER,
+      process.execPath,
+      CLI_FILE,
+      "lab",
+      "--quick",
+      "-c",
+      "2000",
+      "--only",
+      "E1,E2,E3,E4,E7",
+      "--json",
+    ];
+    const lab = start(line[0]!, line.slice(1), { nofile: 1024, refused: ["unshare", "io_uring_setup"] });
+    const { code, stdout, stderr } = await lab.exited(DEADLINE_MS);
+    const result: LabResult = JSON.parse(stdout);
+    const noRoom = expect.stringMatching(
+      /^not possible here: the descriptor table is full: RLIMIT_NOFILE is 1,024; fix: /,
+    );
+    expect(result.place).toMatchObject({
+      kind: "loopback",
+      reason: expect.stringMatching(/^network namespaces cannot be made here: .*Operation not permitted/),
+    });
+    expect(verdictsOf(result)).toEqual({
+      E1: "confirmed",
+      E2: noRoom,
+      E3: noRoom,
+      E4: expect.stringMatching(/^confirmed: descriptors only/),
+      E7: expect.stringMatching(/^confirmed: without the vanished client/),
+    });
+    expect([code, stderr]).toEqual([0, ""]);
+  });
+});
+
+describe.skipIf(!canMakeUserNamespaces())("the lab of an ordinary user", () => {
+  it("has two hosts, their wires and settings too", { timeout: 60_000 }, async () => {
+    const line = [...AS_USER, process.execPath, CLI_FILE, "lab", "--quick", "--only", "E1,E7", "--json"];
+    const { code, stdout, stderr } = await start(line[0]!, line.slice(1)).exited(DEADLINE_MS);
+    const result: LabResult = JSON.parse(stdout);
+    expect(result.place.kind).toBe("namespaces");
+    expect(verdictsOf(result)).toEqual({ E1: "confirmed", E7: "confirmed" });
+    expect([code, stderr]).toEqual([0, ""]);
+  });
+});
+
+describe("--only", () => {
+  it.each(["e9", ""])("repeats what was typed: %j", async (typed) => {
+    const { code, stderr } = await runCli(["lab", "--only", typed]);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(`there is no experiment "${typed}"`);
+  });
+});
