@@ -8,6 +8,8 @@ export interface LabContext {
   readonly isQuick: boolean;
   /** Connections of the experiments with a crowd. */
   readonly connections: number;
+  /** Messages per second over all connections together. */
+  readonly messageRatePerSec: number;
   /** Tells what is going on, for whoever watches. */
   progress(text: string): void;
 }

@@ -2,6 +2,7 @@
 // end, however it ends.
 import { arch, availableParallelism, cpus, release, totalmem } from "node:os";
 import { AppError } from "../base/errors.js";
+import { formatCount } from "../base/units.js";
 import { readNofileLimit } from "../sys/rlimit.js";
 import { EXPERIMENTS } from "./catalog.js";
 import type { Experiment, LabContext } from "./experiment.js";
@@ -15,6 +16,8 @@ export interface LabOptions {
   readonly quick?: boolean | undefined;
   /** Connections of the experiments with a crowd; default 100,000, quick 70,000. */
   readonly connections?: number | undefined;
+  /** Messages per second over all connections of a crowd together, 200 to 1,000,000; default 4,000. */
+  readonly totalMessageRatePerSec?: number | undefined;
   /** Over loopback even where network namespaces could be made. */
   readonly loopback?: boolean | undefined;
   /** Ends it: what is made is gone then. */
@@ -34,6 +37,8 @@ const CONNECTIONS = { quick: 70_000, full: 100_000 } as const;
 const PORTS_PER_ADDRESS = 64_000;
 const LEAST_ADDRESSES = 4;
 const MOST_CONNECTIONS = 500 * PORTS_PER_ADDRESS;
+/** Every connection sends: at the lowest rate the largest crowd takes eight minutes for it. */
+const MESSAGE_RATE = { least: 200, most: 1_000_000, default: 4000 } as const;
 
 /**
  * Makes the experiments.
@@ -54,6 +59,7 @@ export async function runLab(
       fix: `ask for ${MOST_CONNECTIONS} at most`,
     });
   }
+  const messageRatePerSec = messageRateOf(options);
   const startedAt = new Date();
   const startMs = performance.now();
   const place = await openPlace({
@@ -64,7 +70,13 @@ export async function runLab(
   options.signal?.addEventListener("abort", stop, { once: true });
   try {
     events.placed?.(place);
-    const context: LabContext = { place, isQuick, connections, progress: (text) => events.progress?.(text) };
+    const context: LabContext = {
+      place,
+      isQuick,
+      connections,
+      messageRatePerSec,
+      progress: (text) => events.progress?.(text),
+    };
     const results: ExperimentResult[] = [];
     for (const experiment of experiments) {
       if (options.signal?.aborted) throw new AppError("E_SYSTEM", "the lab was stopped");
@@ -100,6 +112,14 @@ function choose(only: readonly string[] | undefined): readonly Experiment[] {
     });
   }
   return EXPERIMENTS.filter(({ id }) => ids.includes(id));
+}
+
+function messageRateOf({ totalMessageRatePerSec: rate = MESSAGE_RATE.default }: LabOptions): number {
+  const { least, most } = MESSAGE_RATE;
+  if (rate >= least && rate <= most) return rate;
+  throw new AppError("E_OPTION", `a total message rate of ${rate} per second is not possible in the lab`, {
+    fix: `give ${formatCount(least)} to ${formatCount(most)}`,
+  });
 }
 
 async function make(
