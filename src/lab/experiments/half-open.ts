@@ -1,29 +1,38 @@
-// E7: one side is gone. What the other side's table shows, and for how long.
+// E7: one side is gone. What the other side's table shows, and for how long: by the kernel's timers, and by watching.
 import { setTimeout as delay } from "node:timers/promises";
-import { formatCount } from "../../base/units.js";
+import { formatCount, formatDuration } from "../../base/units.js";
 import type { TcpState } from "../../ports/view.js";
-import { gather, startServer } from "../crowd.js";
+import { type Crowd, gather, startServer } from "../crowd.js";
 import { type Experiment, type LabContext, PORT } from "../experiment.js";
 import type { Host } from "../host.js";
+import { describeStates, isAsPredicted, LATEST, type Lasting, type Seen, sayHowLong, watch } from "../lasting.js";
 import { look } from "../sight.js";
 
 const CONNECTIONS = 50;
 /** A port for each case: what one leaves is not counted with the next. */
-const PORTS = { orderly: PORT + 2, killed: PORT + 3, vanished: PORT + 4 } as const;
-/** Over loopback the setting is the whole machine's, and some TIME_WAITs may end early. */
-const MOST = 0.8;
+const PORTS = { orderly: PORT + 2, killed: PORT + 3, vanished: PORT + 4, asking: PORT + 5 } as const;
 const POLL_MS = 50;
 const DEADLINE_MS = 5000;
-const WATCH_MS = { quick: 3000, full: 20_000 } as const;
+/** The quick run watches to the end what its hosts' settings make short; the whole of it also TIME_WAIT. */
+const WATCH_MS = { quick: { least: 3000, most: 8000 }, full: { least: 20_000, most: 75_000 } } as const;
 /** TCP_TIMEWAIT_LEN of the kernel (include/net/tcp.h): no setting changes it. */
-const TIME_WAIT_SECONDS = 60;
+const TIME_WAIT_MS = 60_000;
+/** The setting of the server in the quick run, in seconds. */
+const QUICK_FIN_TIMEOUT = 3;
+/** Retransmissions that are waited for: 15 by default, which takes a quarter of an hour. */
+const RETRIES = { quick: 2, full: 5 } as const;
+/** TCP_RTO_MIN and TCP_RTO_MAX of the kernel. */
+const RTO_MS = { least: 200, most: 120_000 } as const;
+const MESSAGES_PER_SEC = 2;
 
-interface Row {
+/** What is left of a case, and how long it is to be. */
+interface Remains {
   readonly what: string;
   readonly predicted: string;
   readonly server: string;
   readonly client: string;
-  readonly isAsPredicted: boolean | undefined;
+  readonly isAsPredicted: boolean;
+  readonly lasting: readonly { readonly lasting: Lasting; readonly why: string }[];
 }
 
 export const halfOpen: Experiment = {
@@ -31,35 +40,81 @@ export const halfOpen: Experiment = {
   title: "One side is gone",
   claims: ["C4"],
   claim:
-    "A peer that vanishes without a word stays ESTABLISHED on the other side and keeps its memory; an orderly end leaves TIME_WAIT with whoever closes first, a server that dies leaves CLOSE_WAIT with a client that does not notice.",
+    "A peer that vanishes without a word stays ESTABLISHED on the other side and keeps its memory, until that side sends and gives up; an orderly end leaves TIME_WAIT with whoever closes first, a server that dies leaves CLOSE_WAIT with a client that does not notice.",
   async run(context) {
-    const rows = [await orderlyEnd(context), await killedServer(context), await vanishedClient(context)];
-    const judged = rows.filter(({ isAsPredicted }) => isAsPredicted !== undefined);
-    const isConfirmed = judged.every(({ isAsPredicted }) => isAsPredicted);
-    const isPartly = judged.length < rows.length;
+    const { place, isQuick, progress } = context;
+    const isCut = place.description.kind === "namespaces";
+    const watching: Promise<Seen[]>[] = [];
+    // Each from the moment that it is left: the shortest is over before the next case is set up.
+    const leave = (remains: Remains): Remains => {
+      const { least, most } = isQuick ? WATCH_MS.quick : WATCH_MS.full;
+      const lasting = remains.lasting.map((each) => each.lasting);
+      const seen = watch(lasting, least, most);
+      // Told below, unless the lab ends before.
+      seen.catch(() => undefined);
+      watching.push(seen);
+      return remains;
+    };
+    const orderly = leave(await orderlyEnd(context));
+    const killed = await killedServer(context);
+    const cases = [orderly, leave(killed.remains), ...(isCut ? (await cutWire(context)).map(leave) : [])];
+    const all = cases.flatMap(({ lasting }) => lasting);
+    progress(`what is left of ${formatCount(cases.length * CONNECTIONS)} connections is watched`);
+    const seen = (await Promise.all(watching)).flat();
+    if (isCut) await place.server.exec("ip", ["link", "set", place.server.device, "up"]);
+    // Awake, the client reads the end, closes, and CLOSE_WAIT is over.
+    const wokenMs = Date.now();
+    killed.crowd.thaw();
+    await killed.crowd.end();
+    const afterwards = await statesOf(place.client, PORTS.killed);
+    const closedIn = Date.now() - wokenMs;
+    const isClosed = (afterwards.CLOSE_WAIT ?? 0) === 0;
+    const wrong = [
+      ...cases.filter((each) => !each.isAsPredicted).map(({ what }) => what),
+      ...seen.filter((each) => !isAsPredicted(each)).map(({ lasting: { state, host } }) => `${state} of the ${host.name}`),
+      ...(isClosed ? [] : ["CLOSE_WAIT, which stayed"]),
+    ];
+    const lasted = seen.map((each) => {
+      const { state, host } = each.lasting;
+      const end = state === "CLOSE_WAIT" && isClosed ? `, gone ${formatDuration(closedIn)} after its program woke` : "";
+      return `${state} (${host.name}) ${sayHowLong(each)}${end}`;
+    });
+    const missing = isCut ? undefined : "without the vanished peers: over loopback there is no wire to cut";
     return {
-      setup: `${CONNECTIONS} connections each time; both socket tables are read after one side is gone`,
+      setup: `${CONNECTIONS} connections each time; both socket tables, with the kernel's timers, are read after one side is gone, and until what is left is gone`,
       commands: [
         `fourtuple serve HOST:${PORT}`,
         `fourtuple connect HOST:${PORT} -c ${CONNECTIONS} --close fin   # ended in order: Ctrl-C`,
         "kill -STOP CLIENT; kill -KILL SERVER   # the client does not notice",
-        "ip link set DEVICE down   # the client's wire is cut",
+        "ip link set DEVICE down   # the wire is cut",
         `fourtuple ports :${PORT}   # in both hosts`,
+        `ss -tano "sport = :${PORT} or dport = :${PORT}"   # with the timers`,
       ],
-      prediction: rows.map(({ what, predicted }) => `${what}: ${predicted}`).join("; "),
-      observed: rows.map(({ what, server, client }) => `${what}: server ${server}, client ${client}`).join("; "),
-      verdict: isConfirmed ? "confirmed" : "refuted",
-      reason: isConfirmed
-        ? isPartly
-          ? "without the vanished client: over loopback there is no wire to cut"
-          : undefined
-        : "a table showed other states than predicted",
+      prediction: cases.map(({ what, predicted }) => `${what}: ${predicted}`).join("; "),
+      observed: [
+        ...cases.map(({ what, server, client }) => `${what}: server ${server}, client ${client}`),
+        ...lasted,
+      ].join("; "),
+      verdict: wrong.length === 0 ? "confirmed" : "refuted",
+      reason: wrong.length === 0 ? missing : `other states than predicted, or for another time: ${wrong.join("; ")}`,
       evidence: [
         {
           kind: "table",
           title: "What each side's table shows",
           columns: ["what happened", "predicted", "server", "client"],
-          rows: rows.map(({ what, predicted, server, client }) => [what, predicted, server, client]),
+          rows: cases.map(({ what, predicted, server, client }) => [what, predicted, server, client]),
+        },
+        {
+          kind: "table",
+          title: "How long it lasts",
+          columns: ["state", "host", "predicted", "by", "observed"],
+          rows: all.map(({ lasting, why }, index) => [
+            lasting.state,
+            lasting.host.name,
+            sayPrediction(lasting),
+            why,
+            sayHowLong(seen[index]!),
+          ]),
         },
       ],
     };
@@ -67,74 +122,163 @@ export const halfOpen: Experiment = {
 };
 
 /** The client closes first, with FIN: it has the TIME_WAITs. */
-async function orderlyEnd(context: LabContext): Promise<Row> {
-  const { client: host, description } = context.place;
+async function orderlyEnd(context: LabContext): Promise<Remains> {
+  const { client: host, server: serverHost, description } = context.place;
   // Without it a stray RST, the answer to a late acknowledgement, ends a TIME_WAIT early (RFC 1337).
   if (description.kind === "namespaces") await host.setSysctl("net.ipv4.tcp_rfc1337", "1");
   const { server, crowd } = await meet(context, PORTS.orderly, ["--close", "fin"]);
+  const first = Date.now();
   await crowd.end();
-  const client = await reaches(context.place.client, PORTS.orderly, "TIME_WAIT");
-  const onServer = await statesOf(context.place.server, PORTS.orderly);
+  const client = await reaches(host, PORTS.orderly, "TIME_WAIT");
+  const beganMs = [first, Date.now()] as const;
+  const onServer = await statesOf(serverHost, PORTS.orderly);
   await server.end();
   const kept = client.TIME_WAIT ?? 0;
   return {
     what: "the client ends in order",
-    predicted: `client: ${CONNECTIONS} TIME_WAIT, for ${TIME_WAIT_SECONDS} s; server: nothing`,
-    server: describe(onServer),
+    predicted: `client: ${CONNECTIONS} TIME_WAIT, for ${TIME_WAIT_MS / 1000} s; server: nothing`,
+    server: describeStates(onServer),
     client: `${formatCount(kept)} TIME_WAIT`,
-    isAsPredicted:
-      kept >= CONNECTIONS * (description.kind === "namespaces" ? 1 : MOST) && (onServer.ESTABLISHED ?? 0) === 0,
+    isAsPredicted: kept === CONNECTIONS && (onServer.ESTABLISHED ?? 0) === 0,
+    lasting: [
+      {
+        lasting: {
+          ...{ host, port: PORTS.orderly, state: "TIME_WAIT", sockets: CONNECTIONS, beganMs, countsDown: true },
+          predictedMs: [TIME_WAIT_MS, TIME_WAIT_MS * LATEST],
+        },
+        why: "TCP_TIMEWAIT_LEN, which no setting changes",
+      },
+    ],
   };
 }
 
 /** The server is killed while the client is stopped: its sockets hear of it, the program does not. */
-async function killedServer(context: LabContext): Promise<Row> {
+async function killedServer(context: LabContext): Promise<{ remains: Remains; crowd: Crowd }> {
+  const { client: clientHost, server: serverHost, description } = context.place;
+  if (context.isQuick && description.kind === "namespaces") {
+    await serverHost.setSysctl("net.ipv4.tcp_fin_timeout", `${QUICK_FIN_TIMEOUT}`);
+  }
+  const timeoutMs = 1000 * (await readNumber(serverHost, "net.ipv4.tcp_fin_timeout"));
   const { server, crowd } = await meet(context, PORTS.killed, []);
   await crowd.freeze();
+  const first = Date.now();
   server.process.kill("SIGKILL");
-  const client = await reaches(context.place.client, PORTS.killed, "CLOSE_WAIT");
-  const onServer = await statesOf(context.place.server, PORTS.killed);
-  crowd.thaw();
-  await crowd.end();
-  return {
+  const client = await reaches(clientHost, PORTS.killed, "CLOSE_WAIT");
+  const beganMs = [first, Date.now()] as const;
+  const onServer = await statesOf(serverHost, PORTS.killed);
+  const common = { port: PORTS.killed, sockets: CONNECTIONS, beganMs, countsDown: true };
+  const remains: Remains = {
     what: "the server is killed, the client is asleep",
-    predicted: `client: ${CONNECTIONS} CLOSE_WAIT until it closes; server: FIN_WAIT2`,
-    server: describe(onServer),
-    client: describe({ CLOSE_WAIT: client.CLOSE_WAIT ?? 0 }),
+    predicted: `client: ${CONNECTIONS} CLOSE_WAIT until it closes; server: ${CONNECTIONS} FIN_WAIT2, for ${timeoutMs / 1000} s`,
+    server: describeStates(onServer),
+    client: describeStates({ CLOSE_WAIT: client.CLOSE_WAIT ?? 0 }),
     isAsPredicted: client.CLOSE_WAIT === CONNECTIONS && onServer.FIN_WAIT2 === CONNECTIONS,
+    lasting: [
+      {
+        lasting: {
+          ...common,
+          host: serverHost,
+          state: "FIN_WAIT2",
+          predictedMs: [timeoutMs, timeoutMs * LATEST],
+        },
+        why: `net.ipv4.tcp_fin_timeout = ${timeoutMs / 1000}`,
+      },
+      {
+        lasting: { ...common, host: clientHost, state: "CLOSE_WAIT", predictedMs: undefined },
+        why: "its program closes it, no timer",
+      },
+    ],
   };
+  return { remains, crowd };
 }
 
-/** The wire is cut, and the client killed behind it: the server hears nothing. */
-async function vanishedClient(context: LabContext): Promise<Row> {
+/** The wire is cut with one crowd at rest and one that sends, and the far ends are killed behind it: nothing is heard of that. */
+async function cutWire(context: LabContext): Promise<Remains[]> {
   const { place, isQuick } = context;
-  const what = "the client's wire is cut, and it is killed";
-  const predicted = `server: ${CONNECTIONS} ESTABLISHED, until something is sent or keepalive asks`;
-  if (place.description.kind === "loopback") {
-    return { what, predicted, server: "not possible here", client: "not possible here", isAsPredicted: undefined };
-  }
-  const { server, crowd } = await meet(context, PORTS.vanished, []);
-  await place.client.exec("ip", ["link", "set", place.client.device, "down"]);
-  crowd.process.kill("SIGKILL");
-  await crowd.process.result;
-  const watchMs = isQuick ? WATCH_MS.quick : WATCH_MS.full;
-  await delay(watchMs);
+  const usualRetries = await readNumber(place.client, "net.ipv4.tcp_retries2");
+  const retries = isQuick ? RETRIES.quick : RETRIES.full;
+  await place.client.setSysctl("net.ipv4.tcp_retries2", `${retries}`);
+  const keepalive = await Promise.all(
+    ["time", "probes", "intvl"].map((name) => readNumber(place.server, `net.ipv4.tcp_keepalive_${name}`)),
+  );
+  const keepaliveMs = 1000 * (keepalive[0]! + keepalive[1]! * keepalive[2]!);
+  const vanished = await meet(context, PORTS.vanished, []);
+  const asking = await meet(
+    context,
+    PORTS.asking,
+    ["-m", "ping", "-r", `${MESSAGES_PER_SEC}`],
+    ["--mode", "echo", "--log", "none"],
+  );
+  const first = Date.now();
+  await place.server.exec("ip", ["link", "set", place.server.device, "down"]);
+  const beganMs = [first, Date.now()] as const;
+  vanished.crowd.process.kill("SIGKILL");
+  asking.server.process.kill("SIGKILL");
+  await Promise.all([vanished.crowd.process.result, asking.server.process.result]);
   const onServer = await statesOf(place.server, PORTS.vanished);
-  await place.client.exec("ip", ["link", "set", place.client.device, "up"]);
-  await server.end();
-  return {
-    what,
-    predicted,
-    server: `${describe(onServer)} after ${watchMs / 1000} s`,
-    client: "gone",
-    isAsPredicted: onServer.ESTABLISHED === CONNECTIONS,
-  };
+  const onClient = await statesOf(place.client, PORTS.asking);
+  const leastMs = timeOutMs(retries);
+  const common = { state: "ESTABLISHED", sockets: CONNECTIONS, beganMs, countsDown: false } as const;
+  return [
+    {
+      what: "the wire is cut, and the client killed behind it",
+      predicted: `server: ${CONNECTIONS} ESTABLISHED for ever: it sends nothing; with SO_KEEPALIVE, which is off, ${formatDuration(keepaliveMs)}`,
+      server: describeStates(onServer),
+      client: "gone",
+      isAsPredicted: onServer.ESTABLISHED === CONNECTIONS,
+      lasting: [
+        {
+          lasting: { ...common, host: place.server, port: PORTS.vanished, predictedMs: undefined },
+          why: "nothing is sent, no timer",
+        },
+      ],
+    },
+    {
+      what: "the wire is cut, and the server killed behind it, while the client sends",
+      predicted: `client: ${CONNECTIONS} ESTABLISHED until it has sent in vain for ${formatDuration(leastMs)} (with the ${usualRetries} retries of this host's setting ${formatDuration(timeOutMs(usualRetries))})`,
+      server: "gone",
+      client: describeStates(onClient),
+      isAsPredicted: onClient.ESTABLISHED === CONNECTIONS,
+      lasting: [
+        {
+          lasting: {
+            ...{ ...common, host: place.client, port: PORTS.asking },
+            // It ends with the first retransmission after that time, and they come at twice the distance each time.
+            predictedMs: [leastMs, 1000 / MESSAGES_PER_SEC + 2 * (leastMs + RTO_MS.least) * LATEST],
+          },
+          why: `net.ipv4.tcp_retries2 = ${retries}`,
+        },
+      ],
+    },
+  ];
 }
 
-async function meet(context: LabContext, port: number, options: readonly string[]) {
+/**
+ * How long a connection that gets no acknowledgement is kept at least.
+ *
+ * @param retries net.ipv4.tcp_retries2
+ * @see Linux net/ipv4/tcp_timer.c, tcp_model_timeout()
+ */
+function timeOutMs(retries: number): number {
+  const doublings = Math.floor(Math.log2(RTO_MS.most / RTO_MS.least));
+  const doubled = (2 ** (Math.min(retries, doublings) + 1) - 1) * RTO_MS.least;
+  return doubled + Math.max(0, retries - doublings) * RTO_MS.most;
+}
+
+function sayPrediction({ predictedMs, countsDown }: Lasting): string {
+  if (predictedMs === undefined) return "for ever";
+  const [least, most] = predictedMs.map((ms) => formatDuration(ms)) as [string, string];
+  return countsDown ? `${least}; gone by ${most}` : `${least} to ${most}`;
+}
+
+async function readNumber(host: Host, sysctl: string): Promise<number> {
+  return Number(await host.readSysctl(sysctl));
+}
+
+async function meet(context: LabContext, port: number, options: readonly string[], serve?: readonly string[]) {
   const { place } = context;
   const at = `${place.description.serverIp}:${port}`;
-  const server = await startServer({ place }, at);
+  const server = await startServer({ place }, at, serve);
   const crowd = await gather(context, [
     ...[at, "-c", String(CONNECTIONS), "--source-ip", place.client.ips[0]!],
     ...options,
@@ -154,9 +298,4 @@ async function reaches(host: Host, port: number, state: TcpState): Promise<Parti
     if ((states[state] ?? 0) >= CONNECTIONS || performance.now() > deadlineMs) return states;
     await delay(POLL_MS);
   }
-}
-
-function describe(states: Partial<Record<TcpState, number>>): string {
-  const shown = Object.entries(states).filter(([state, count]) => state !== "LISTEN" && count > 0);
-  return shown.length === 0 ? "nothing" : shown.map(([state, count]) => `${formatCount(count)} ${state}`).join(", ");
 }
