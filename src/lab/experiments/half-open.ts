@@ -71,7 +71,9 @@ export const halfOpen: Experiment = {
     const isClosed = (afterwards.CLOSE_WAIT ?? 0) === 0;
     const wrong = [
       ...cases.filter((each) => !each.isAsPredicted).map(({ what }) => what),
-      ...seen.filter((each) => !isAsPredicted(each)).map(({ lasting: { state, host } }) => `${state} of the ${host.name}`),
+      ...seen
+        .filter((each) => !isAsPredicted(each))
+        .map(({ lasting: { state, host } }) => `${state} of the ${host.name}`),
       ...(isClosed ? [] : ["CLOSE_WAIT, which stayed"]),
     ];
     const lasted = seen.map((each) => {
