@@ -13,7 +13,7 @@ import type { HostProcess } from "./host-process.js";
 const STEP_MS = 800;
 /** A wait for slabs and counters to settle after a step. */
 const SETTLE_MS = 250;
-const REST = { looks: 10, everyMs: 100 } as const;
+const REST = { looks: 10, everyMs: 50 } as const;
 
 export interface Sample {
   readonly connections: number;
@@ -29,7 +29,7 @@ export interface Growth {
   readonly result: CrowdResult;
 }
 
-/** Between the least and the most of the kernel's memory over a second in which nothing of the lab's runs. */
+/** Between the least and the most of the kernel's memory over half a second in which nothing of the lab's runs. */
 export async function driftAtRest(): Promise<{ readonly bytes: number; readonly seconds: number }> {
   const seen: number[] = [];
   for (let look = 0; look <= REST.looks; look++) {
@@ -46,7 +46,7 @@ export async function grow(context: LabContext, at: string, sizes: readonly numb
   const stages = sizes.flatMap((size) => ["--stage", `${STEP_MS}ms:${size}`, "--stage", `${3 * SETTLE_MS}ms:${size}`]);
   const args = [at, ...stages, "--source-ip", place.description.clientIps];
   const command = `fourtuple connect ${args.join(" ")}`;
-  const client = place.client.run(["connect", ...args, "-T", "1s", "--close", "rst", "--authorized", "--json"]);
+  const client = place.client.run(["connect", ...args, "-T", "0.5s", "--close", "rst", "--authorized", "--json"]);
   const samples: Sample[] = [];
   const begun = new Set<number>();
   const measuring: Promise<void>[] = [];

@@ -44,7 +44,7 @@ export const halfOpen: Experiment = {
   async run(context) {
     const { place, isQuick, progress } = context;
     const isCut = place.description.kind === "namespaces";
-    const watching: Promise<Seen[]>[] = [];
+    const watching = new Map<Remains, Promise<Seen[]>>();
     // Each from the moment that it is left: the shortest is over before the next case is set up.
     const leave = (remains: Remains): Remains => {
       const { least, most } = isQuick ? WATCH_MS.quick : WATCH_MS.full;
@@ -52,15 +52,17 @@ export const halfOpen: Experiment = {
       const seen = watch(lasting, least, most);
       // Told below, unless the lab ends before.
       seen.catch(() => undefined);
-      watching.push(seen);
+      watching.set(remains, seen);
       return remains;
     };
-    const orderly = leave(await orderlyEnd(context));
-    const killed = await killedServer(context);
-    const cases = [orderly, leave(killed.remains), ...(isCut ? (await cutWire(context)).map(leave) : [])];
+    const [orderly, killed] = await Promise.all([
+      orderlyEnd(context).then(leave),
+      killedServer(context).then(({ remains, crowd }) => ({ remains: leave(remains), crowd })),
+    ]);
+    const cases = [orderly, killed.remains, ...(isCut ? (await cutWire(context)).map(leave) : [])];
     const all = cases.flatMap(({ lasting }) => lasting);
     progress(`what is left of ${formatCount(cases.length * CONNECTIONS)} connections is watched`);
-    const seen = (await Promise.all(watching)).flat();
+    const seen = (await Promise.all(cases.map((each) => watching.get(each)!))).flat();
     if (isCut) await place.server.exec("ip", ["link", "set", place.server.device, "up"]);
     // Awake, the client reads the end, closes, and CLOSE_WAIT is over.
     const wokenMs = Date.now();
@@ -204,21 +206,20 @@ async function cutWire(context: LabContext): Promise<Remains[]> {
     ["time", "probes", "intvl"].map((name) => readNumber(place.server, `net.ipv4.tcp_keepalive_${name}`)),
   );
   const keepaliveMs = 1000 * (keepalive[0]! + keepalive[1]! * keepalive[2]!);
-  const vanished = await meet(context, PORTS.vanished, []);
-  const asking = await meet(
-    context,
-    PORTS.asking,
-    ["-m", "ping", "-r", `${MESSAGES_PER_SEC}`],
-    ["--mode", "echo", "--log", "none"],
-  );
+  const [vanished, asking] = await Promise.all([
+    meet(context, PORTS.vanished, []),
+    meet(context, PORTS.asking, ["-m", "ping", "-r", `${MESSAGES_PER_SEC}`], ["--mode", "echo", "--log", "none"]),
+  ]);
   const first = Date.now();
   await place.server.exec("ip", ["link", "set", place.server.device, "down"]);
   const beganMs = [first, Date.now()] as const;
   vanished.crowd.process.kill("SIGKILL");
   asking.server.process.kill("SIGKILL");
   await Promise.all([vanished.crowd.process.result, asking.server.process.result]);
-  const onServer = await statesOf(place.server, PORTS.vanished);
-  const onClient = await statesOf(place.client, PORTS.asking);
+  const [onServer, onClient] = await Promise.all([
+    statesOf(place.server, PORTS.vanished),
+    statesOf(place.client, PORTS.asking),
+  ]);
   const leastMs = timeOutMs(retries);
   const common = { state: "ESTABLISHED", sockets: CONNECTIONS, beganMs, countsDown: false } as const;
   return [

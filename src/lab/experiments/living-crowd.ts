@@ -5,7 +5,7 @@ import { type CrowdResult, commandOf, jsonOf, startServer } from "../crowd.js";
 import { type Experiment, type LabContext, PORT } from "../experiment.js";
 import type { Evidence } from "../result.js";
 
-const SIZES = { quick: [500, 2000, 8000], full: [1000, 5000, 20_000, 50_000] } as const;
+const SIZES = { quick: [500, 2000, 6000], full: [1000, 5000, 20_000, 50_000] } as const;
 const SECONDS = { quick: 3, full: 10 } as const;
 /** A connection's first message is due after one interval, and before two are over. */
 const INTERVALS = 2;
