@@ -4,7 +4,7 @@
 import type { RecordableHistogram } from "node:perf_hooks";
 import type { ConnectionTable } from "../engine/connection-table.js";
 import { toMicros } from "../engine/latency.js";
-import { PHASE, type ShardMemory } from "../engine/shard-memory.js";
+import { CONTROL, PHASE, type ShardMemory } from "../engine/shard-memory.js";
 import { MessageProbe } from "../protocol/message-probe.js";
 import { EAGAIN } from "../sys/errno.js";
 import { NativeBuffer } from "../sys/libc.js";
@@ -26,6 +26,8 @@ export class MessageSender {
   private readonly table: ConnectionTable;
   /** In which interval the oldest unanswered message of a slot was due. */
   private readonly oldestRound: Float64Array;
+  /** 1 once a message of the slot's connection was answered. */
+  private readonly hasAnswered: Uint8Array;
   /** Unsent rests of messages that the kernel took in part, by slot. */
   private readonly unsent = new Map<number, number>();
   private round = 0;
@@ -48,21 +50,33 @@ export class MessageSender {
     this.probe = new MessageProbe(message.bytes, slots);
     this.slots = slots;
     this.oldestRound = new Float64Array(slots);
+    this.hasAnswered = new Uint8Array(slots);
   }
 
   /** A new connection in `slot`. */
   open(slot: number): void {
     this.probe.open(slot);
     this.unsent.delete(slot);
+    this.hasAnswered[slot] = 0;
   }
 
-  /** Milliseconds until the next message is due. */
+  /** The connection in `slot` has ended: what it has not answered stays so. */
+  end(slot: number): void {
+    this.memory.counters[COUNTER.abandonedMessages]! += this.probe.unanswered(slot);
+  }
+
+  /** Milliseconds until the next message is due; Infinity when no more are to be sent. */
   nextDueInMs(): number {
+    if (this.isPaused) return Number.POSITIVE_INFINITY;
     return Math.max(0, this.dueMs(this.round, this.slot) - performance.now());
   }
 
-  /** Sends everything that is due in slots below `end` that are open. */
+  /** Sends everything that is due in slots below `end` that are open, unless no more is to be sent. */
   sendDue(nowMs: number, end: number, isOpen: (slot: number) => boolean): void {
+    if (this.isPaused) {
+      this.memory.counters[COUNTER.isPaused] = 1;
+      return;
+    }
     for (let n = 0; n < SLOTS_AT_ONCE && this.dueMs(this.round, this.slot) <= nowMs; n++) {
       if (isOpen(this.slot)) this.send(this.slot);
       this.slot++;
@@ -87,7 +101,15 @@ export class MessageSender {
       this.roundTrip.record(toMicros(latencyMs * 1000));
       this.oldestRound[slot]! += 1;
     }
-    this.memory.counters[COUNTER.answeredMessages]! += completed;
+    const { counters } = this.memory;
+    counters[COUNTER.answeredMessages]! += completed;
+    if (completed === 0 || this.hasAnswered[slot] === 1) return;
+    this.hasAnswered[slot] = 1;
+    counters[COUNTER.answeringConnections]! += 1;
+  }
+
+  private get isPaused(): boolean {
+    return Atomics.load(this.memory.control, CONTROL.paused) === 1;
   }
 
   private send(slot: number): void {

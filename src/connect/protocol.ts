@@ -78,6 +78,12 @@ export const COUNTER = {
   kept: 21,
   /** How long the oldest of them has been ESTABLISHED. */
   oldestKeptMs: 22,
+  /** Connections over which at least one message was answered. */
+  answeringConnections: 23,
+  /** Messages without an answer when their connection ended. */
+  abandonedMessages: 24,
+  /** 1 once the shard sends no more messages (CONTROL.paused). */
+  isPaused: 25,
 } as const;
 
 export type ConnectMessage =

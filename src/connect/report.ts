@@ -87,6 +87,7 @@ export function makeResult(run: RunFacts, record: RunRecord): ConnectResult {
       sentMessages: sum(COUNTER.sentMessages),
       answeredMessages: sum(COUNTER.answeredMessages),
       blockedMessages: sum(COUNTER.blockedMessages),
+      answeringConnections: sum(COUNTER.answeringConnections),
     },
     memory: {
       userBytesPerConnection: perConnection(record.held.residentBytes - record.before.residentBytes),

@@ -82,6 +82,7 @@ export interface ConnectResult {
   /** From the first connect() until the last connection had settled. */
   readonly rampMs: number;
   readonly holdMs: number;
+  /** The wait for answers on their way included. */
   readonly closeMs: number;
   /** The run's course from its start to its end, at most some 600 points; none in results of older versions. */
   readonly samples: readonly RunSample[];
@@ -98,6 +99,8 @@ export interface ConnectResult {
     readonly sentMessages: number;
     readonly answeredMessages: number;
     readonly blockedMessages: number;
+    /** Connections over which at least one message was answered; not in results of older versions. */
+    readonly answeringConnections: number | undefined;
   };
   readonly memory: {
     readonly userBytesPerConnection: number;

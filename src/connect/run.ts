@@ -13,6 +13,7 @@ import { sample } from "../engine/sampling.js";
 import { CONTROL, sumCounter } from "../engine/shard-memory.js";
 import { countOpenDescriptors } from "../sys/procfs.js";
 import { raiseNofileLimit } from "../sys/rlimit.js";
+import { drainMessages } from "./drain.js";
 import type { ConnectSettings } from "./options.js";
 import { Pacer } from "./pacer.js";
 import { COUNTER, type ConnectHistograms, type ConnectMessage, type ConnectPlan, SHARED } from "./protocol.js";
@@ -193,6 +194,7 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
   async #close(): Promise<ConnectResult> {
     this.#stage = "close";
     const startMs = performance.now();
+    if (this.settings.message) await drainMessages(this.pool);
     await this.pool.stop();
     this.#stage = "closed";
     this.#record.closeMs = performance.now() - startMs;

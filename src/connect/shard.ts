@@ -225,6 +225,7 @@ class ConnectShard {
     this.counters[COUNTER.lost]! += 1;
     this.shard.memory.countFailure(PHASE.hold, errno);
     this.ages.lost(slot, this.nowMs);
+    this.sender?.end(slot);
     this.table.close(slot);
   }
 
@@ -233,6 +234,7 @@ class ConnectShard {
     let left = count;
     for (let slot = this.table.end - 1; slot >= 0 && left > 0; slot--) {
       if (!this.isOpen(slot)) continue;
+      this.sender?.end(slot);
       this.table.close(slot, this.plan.reset);
       this.counters[COUNTER.open]! -= 1;
       this.counters[COUNTER.retired]! += 1;

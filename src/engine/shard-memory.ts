@@ -14,7 +14,7 @@ export const COMMAND = {
 /** Words of the control block. */
 export const CONTROL = {
   command: 0,
-  /** Roles' own: how many connections a client shard is to have, whether a server shard is to pause, … */
+  /** Roles' own: how many connections a client shard is to have; whether a server shard is to pause, a client's to send no more. */
   target: 1,
   paused: 2,
   /** Set by a shard that was refused a descriptor table of its own. */
@@ -37,7 +37,7 @@ export type Phase = (typeof PHASES)[number];
 export const PHASE = Object.fromEntries(PHASES.map((phase, index) => [phase, index])) as Record<Phase, number>;
 
 const CONTROL_WORDS = 16;
-const COUNTERS = 24;
+const COUNTERS = 32;
 const FAILURES = PHASES.length * ERRNO_LIMIT;
 
 /** One shard's shared memory; made by the main thread, wrapped again around the same buffer by the shard. */

@@ -9,6 +9,8 @@ export interface LabContext {
   readonly isQuick: boolean;
   /** Connections of the experiments with a crowd. */
   readonly connections: number;
+  /** Messages per second over all connections together. */
+  readonly messageRatePerSec: number;
   /** Tells what is going on, for whoever watches. */
   progress(text: string): void;
   /** Aborted when the lab is stopped: then what runs in the hosts ends. */

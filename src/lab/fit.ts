@@ -9,8 +9,11 @@ export interface Line {
   readonly r2: number;
 }
 
-/** @param points two or more, not all with the same x */
-export function fitLine(points: readonly (readonly [x: number, y: number])[]): Line {
+type Points = readonly (readonly [x: number, y: number])[];
+
+/** @returns undefined for fewer than two points, or when all have the same x */
+export function fitLine(points: Points): Line | undefined {
+  if (new Set(points.map(([x]) => x)).size < 2) return undefined;
   const n = points.length;
   const meanX = mean(points.map(([x]) => x));
   const meanY = mean(points.map(([, y]) => y));
@@ -26,6 +29,11 @@ export function fitLine(points: readonly (readonly [x: number, y: number])[]): L
     slopeError: n > 2 ? Math.sqrt(residual / (n - 2) / sxx) : 0,
     r2: syy === 0 ? 1 : 1 - residual / syy,
   };
+}
+
+/** How far the points lie from the line, on the (quadratic) average. */
+export function distanceFrom({ slope, intercept }: Line, points: Points): number {
+  return Math.sqrt(mean(points.map(([x, y]) => (y - intercept - slope * x) ** 2)));
 }
 
 function sum(values: readonly number[]): number {

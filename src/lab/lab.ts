@@ -2,6 +2,7 @@
 // end, however it ends.
 import { arch, availableParallelism, cpus, release, totalmem } from "node:os";
 import { AppError } from "../base/errors.js";
+import { formatCount } from "../base/units.js";
 import { readNofileLimit } from "../sys/rlimit.js";
 import { hostsByHand } from "./by-hand.js";
 import { EXPERIMENTS } from "./catalog.js";
@@ -17,6 +18,8 @@ export interface LabOptions {
   readonly quick?: boolean | undefined;
   /** Connections of the experiments with a crowd, more than 65,535; default 100,000, quick 70,000. */
   readonly connections?: number | undefined;
+  /** Messages per second over all connections of a crowd together, 200 to 1,000,000; default 4,000. */
+  readonly totalMessageRatePerSec?: number | undefined;
   /** Over loopback even where network namespaces could be made. */
   readonly loopback?: boolean | undefined;
   /** Stops it: what is made is gone then, and the result has the experiments that were made. */
@@ -42,6 +45,8 @@ const LEAST_ADDRESSES = 4;
 const MOST_CONNECTIONS = 500 * PORTS_PER_ADDRESS;
 /** Until all has ended in order after a stop; then it is ended at once. */
 const STOP_PATIENCE_MS = 1000;
+/** Every connection sends: at the lowest rate the largest crowd takes eight minutes for it. */
+const MESSAGE_RATE = { least: 200, most: 1_000_000, default: 4000 } as const;
 
 /**
  * Makes the experiments.
@@ -67,6 +72,7 @@ export async function runLab(
       fix: `ask for ${MOST_CONNECTIONS} at most`,
     });
   }
+  const messageRatePerSec = messageRateOf(options);
   const startedAt = new Date();
   const startMs = performance.now();
   const place = await openPlace({
@@ -83,7 +89,7 @@ export async function runLab(
   try {
     events.placed?.(place);
     const progress = (text: string) => events.progress?.(text);
-    const context: LabContext = { place, isQuick, connections, progress, signal };
+    const context: LabContext = { place, isQuick, connections, messageRatePerSec, progress, signal };
     const results: ExperimentResult[] = [];
     let stoppedIn: string | undefined;
     for (const experiment of experiments) {
@@ -114,6 +120,14 @@ export async function runLab(
     await place.close();
     clearTimeout(killTimer);
   }
+}
+
+function messageRateOf({ totalMessageRatePerSec: rate = MESSAGE_RATE.default }: LabOptions): number {
+  const { least, most } = MESSAGE_RATE;
+  if (rate >= least && rate <= most) return rate;
+  throw new AppError("E_OPTION", `a total message rate of ${rate} per second is not possible in the lab`, {
+    fix: `give ${formatCount(least)} to ${formatCount(most)}`,
+  });
 }
 
 function choose(only: readonly string[] | undefined): readonly Experiment[] {

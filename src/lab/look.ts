@@ -2,8 +2,11 @@
 // between the host's own addresses and its peer's. Over loopback both hosts, and strangers, are in the same table.
 import { type AddressRange, parseIp } from "../base/address.js";
 import { portFields } from "../ports/field.js";
-import { forEachSocket, stateMask } from "../ports/table.js";
-import type { Look, SeenField, Sight } from "./sight.js";
+import { forEachSocket, type SocketView, stateMask } from "../ports/table.js";
+import { TIMER } from "../ports/view.js";
+import type { Look, SeenField, SeenTimer, Sight } from "./sight.js";
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
 const { host, port, ips, peerIps, tuples: most }: Look = JSON.parse(process.argv[2]!);
 const QUERY = {
@@ -14,11 +17,14 @@ const QUERY = {
 
 const tuples: Sight["tuples"][number][] = [];
 const states: Record<string, number> = {};
+const timers = new Map<string, Writable<SeenTimer>>();
 const sourcePorts = new Uint8Array(65_536);
 let incoming = 0;
 let outgoing = 0;
+const beforeMs = Date.now();
 const { source } = await forEachSocket(QUERY, (socket) => {
   states[socket.stateName] = (states[socket.stateName] ?? 0) + 1;
+  noteTimer(socket);
   if (socket.stateName !== "ESTABLISHED") return;
   // A client's own port may be the same number.
   if (host === "server" && socket.localPort === port) incoming++;
@@ -34,10 +40,13 @@ const { source } = await forEachSocket(QUERY, (socket) => {
     destinationPort: socket.remotePort,
   });
 });
+const afterMs = Date.now();
 const { fields } = await portFields({ ...QUERY, states: stateMask(["ESTABLISHED"]) });
 const sight: Sight = {
   source,
+  atMs: [beforeMs, afterMs],
   states,
+  timers: [...timers.values()],
   incoming,
   outgoing,
   sourcePorts: sourcePorts.reduce((sum, used) => sum + used, 0),
@@ -49,6 +58,19 @@ process.stdout.write(JSON.stringify(sight));
 /** A host's addresses follow each other. */
 function rangeOf(addresses: readonly string[]): AddressRange {
   return { first: parseIp(addresses[0]!), count: addresses.length };
+}
+
+function noteTimer({ stateName: state, timer, timerMs }: SocketView): void {
+  let noted = timers.get(state);
+  if (noted === undefined) {
+    noted = { state, without: 0, shortestMs: 0, longestMs: 0 };
+    timers.set(state, noted);
+  }
+  if (timer === TIMER.none) noted.without++;
+  else {
+    noted.shortestMs = noted.longestMs === 0 ? timerMs : Math.min(noted.shortestMs, timerMs);
+    noted.longestMs = Math.max(noted.longestMs, timerMs);
+  }
 }
 
 function runsOf(roles: Uint8Array): [first: number, last: number][] {

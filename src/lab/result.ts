@@ -87,12 +87,22 @@ export interface PortsEvidence {
   }[];
 }
 
+/** A limit without a number of connections. */
+export interface UnnumberedLimit {
+  readonly name: string;
+  /** Any number, one that cannot be read, or it limits something else than connections held: `caps` says what. */
+  readonly allows: "unlimited" | "unknown" | "something else";
+  readonly caps: string;
+}
+
 /** What each limit allows, the binding one among them. */
 export interface CeilingEvidence {
   readonly kind: "ceiling";
   readonly title: string;
   readonly wanted: number;
   readonly limits: readonly { readonly name: string; readonly allows: number; readonly binds: boolean }[];
+  /** The others; none in results of older versions. */
+  readonly unnumbered: readonly UnnumberedLimit[];
 }
 
 export type Evidence = TableEvidence | SeriesEvidence | FitEvidence | LatencyEvidence | PortsEvidence | CeilingEvidence;

@@ -23,10 +23,24 @@ export interface SeenField {
   readonly used: readonly (readonly [first: number, last: number])[];
 }
 
+/** Sockets in one state, and the timer that will end it. */
+export interface SeenTimer {
+  readonly state: TcpState;
+  /** Sockets without any timer: nothing but a packet or their program moves them. */
+  readonly without: number;
+  /** Until it fires, over those with one; 0 when none has. */
+  readonly shortestMs: number;
+  readonly longestMs: number;
+}
+
 export interface Sight {
   readonly source: string;
+  /** Between these two moments the table was read, in milliseconds since the epoch. */
+  readonly atMs: readonly [before: number, after: number];
   /** Sockets by state, whichever end has the port. */
   readonly states: Readonly<Partial<Record<TcpState, number>>>;
+  /** One for each state. */
+  readonly timers: readonly SeenTimer[];
   /** ESTABLISHED sockets with the port as their own: accepted. */
   readonly incoming: number;
   /** ESTABLISHED sockets towards the port: opened from here. */

@@ -6,6 +6,9 @@ import type { SocketInfo } from "../sys/tcp-info.js";
 export type { SocketMemory, TcpState } from "../sys/diag-socket.js";
 export type { SocketInfo } from "../sys/tcp-info.js";
 
+/** Timers of a socket (inet_diag(7), idiag_timer). */
+export const TIMER = { none: 0, retransmission: 1, keepalive: 2, timeWait: 3, windowProbe: 4 } as const;
+
 /** A socket during the visit that it is given to. */
 export interface SocketView {
   /** The socket's family: 6 for an IPv4-mapped one too. */
@@ -34,6 +37,10 @@ export interface SocketView {
   readonly receiveQueue: number;
   /** Bytes not yet acknowledged; of a LISTEN socket, the accept queue's limit (0 out of /proc, which does not tell). */
   readonly sendQueue: number;
+  /** The timer that runs: see TIMER. */
+  readonly timer: number;
+  /** Until it fires, in milliseconds; 0 when none runs. */
+  readonly timerMs: number;
   /** The interface index it is bound to; 0 for any (and out of /proc). */
   readonly interfaceIndex: number;
   /** A LISTEN socket on :: that does not take IPv4 (false out of /proc, which does not tell). */

@@ -10,12 +10,14 @@ export const DIAG_MESSAGE_BYTES = 72;
 export const DIAG_FIELD = {
   family: 0,
   state: 1,
+  timer: 2,
   localPort: 4,
   remotePort: 6,
   localIp: 8,
   remoteIp: 24,
   interface: 40,
   cookie: 44,
+  expires: 52,
   receiveQueue: 56,
   sendQueue: 60,
   uid: 64,
@@ -130,6 +132,14 @@ export class DiagSocket {
 
   get sendQueue(): number {
     return this.words[(this.at + DIAG_FIELD.sendQueue) >>> 2]!;
+  }
+
+  get timer(): number {
+    return this.bytes[this.at + DIAG_FIELD.timer]!;
+  }
+
+  get timerMs(): number {
+    return this.words[(this.at + DIAG_FIELD.expires) >>> 2]!;
   }
 
   get uid(): number {

@@ -10,6 +10,8 @@ const NEWLINE = 0x0a;
 const SPACE = 0x20;
 const COLON = 0x3a;
 const LISTEN = 10;
+/** Times are in clock ticks of user space (USER_HZ): 100 a second on every architecture that we run on. */
+const MS_PER_TICK = 10;
 
 /** One reading of one of the two files: receive it by next(), and read each socket in `bytes`. */
 export class ProcTcpDump {
@@ -82,8 +84,11 @@ export class ProcTcpDump {
     // The send queue of a LISTEN socket means nothing here, while sock_diag gives the accept queue's limit in its place.
     words[DIAG_FIELD.sendQueue / 4] = state === LISTEN ? 0 : sendQueue;
     words[DIAG_FIELD.receiveQueue / 4] = this.hex(8);
-    // timer:when, retransmits.
-    this.skipField();
+    this.at++;
+    bytes[DIAG_FIELD.timer] = this.hex(2);
+    this.at++;
+    words[DIAG_FIELD.expires / 4] = this.hex(8) * MS_PER_TICK;
+    // Retransmits.
     this.skipField();
     words[DIAG_FIELD.uid / 4] = this.decimal();
     this.skipField();

@@ -345,8 +345,8 @@ describe("messages", () => {
     );
     const { traffic, latency, isTargetMet } = await run.stop();
     expect(isTargetMet).toBe(true);
-    // What was sent in the last moment may be on its way still.
-    expect(traffic.sentMessages - traffic.answeredMessages).toBeLessThanOrEqual(50);
+    // What was sent in the last moment was waited for.
+    expect([traffic.answeredMessages, traffic.answeringConnections]).toEqual([traffic.sentMessages, 50]);
     expect(traffic.sentBytes).toBe(traffic.sentMessages * 4);
     expect(latency.roundTrip.count).toBe(traffic.answeredMessages);
     expect(latency.roundTrip.p50Us).toBeGreaterThan(0);
@@ -401,8 +401,56 @@ describe("messages", () => {
       (count) => count >= 100,
     );
     const { traffic } = await run.stop();
-    expect(traffic.answeredMessages).toBeLessThanOrEqual(traffic.sentMessages);
-    expect(traffic.sentMessages - traffic.answeredMessages).toBeLessThanOrEqual(10);
+    expect([traffic.answeredMessages, traffic.answeringConnections]).toEqual([traffic.sentMessages, 5]);
+  });
+
+  it("that are on their way at the end are waited for, and no more are sent", async () => {
+    const late = 400;
+    const server = await startForeignServer((socket) => {
+      socket.on("data", (data) => setTimeout(() => socket.write(data), late));
+    });
+    const run = await startClient({ to: server.at, connections: 5, message: "ping", messageRatePerSec: 50, ...HOLD });
+    await until(
+      "messages on their way",
+      () => run.snapshot().sentMessages,
+      (count) => count >= 50,
+    );
+    const { traffic, closeMs } = await run.stop();
+    expect(traffic.answeredMessages).toBe(traffic.sentMessages);
+    expect(closeMs).toBeGreaterThan(late / 2);
+    expect(closeMs).toBeLessThan(5000);
+  });
+
+  it("are answered over the connections that are counted as answering", async () => {
+    let accepted = 0;
+    const server = await startForeignServer((socket) => {
+      const answers = accepted++ % 2 === 0;
+      socket.on("data", (data) => answers && socket.write(data));
+    });
+    const run = await startClient({ to: server.at, connections: 10, message: "ping", messageRatePerSec: 20, ...HOLD });
+    await until(
+      "200 messages",
+      () => run.snapshot().sentMessages,
+      (count) => count >= 200,
+    );
+    const { traffic } = await run.stop();
+    expect(traffic.answeringConnections).toBe(5);
+    expect(traffic.sentMessages - traffic.answeredMessages).toBeGreaterThanOrEqual(90);
+  });
+
+  it("of a connection that was lost are not waited for", async () => {
+    const server = await startForeignServer((socket) => {
+      let isFirst = true;
+      socket.on("data", (data) => {
+        if (isFirst) socket.write(data);
+        else socket.destroy();
+        isFirst = false;
+      });
+    });
+    const run = await startClient({ to: server.at, connections: 4, message: "ping", messageRatePerSec: 20, ...HOLD });
+    const { traffic, lost, closeMs } = await within("the end", run.done, 8000);
+    expect([lost, traffic.sentMessages, traffic.answeredMessages]).toEqual([4, 8, 4]);
+    expect(closeMs).toBeLessThan(900);
   });
 
   it("are not answered by a server that says nothing", async () => {

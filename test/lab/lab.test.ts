@@ -59,6 +59,12 @@ describe("the lab", () => {
     }
   });
 
+  it.each(["100", "2m", "0"])("refuses a total message rate of %s", async (rate) => {
+    const { code, stderr } = await runCli(["lab", "--only", "E6", "--total-message-rate", rate]);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/rate[\s\S]*fix: give/);
+  });
+
   it("refuses an experiment that there is not", async () => {
     const { code, stderr } = await runCli(["lab", "--only", "E9"]);
     expect(code).toBe(2);

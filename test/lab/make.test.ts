@@ -21,7 +21,7 @@ const throwing = (error: unknown) =>
 describe("an experiment", () => {
   let place: Place;
   const context = (signal = new AbortController().signal): LabContext => ({
-    ...{ place, signal, isQuick: true, connections: 1 },
+    ...{ place, signal, isQuick: true, connections: 1, messageRatePerSec: 200 },
     progress: () => undefined,
   });
   beforeAll(async () => {

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { rateOf } from "../../src/lab/course.js";
-import type { LabResult } from "../../src/lab/result.js";
+import type { CeilingEvidence, LabResult } from "../../src/lab/result.js";
 import { formatWithUnit, logDomain, logTicks, scaleAxis, singular } from "../../src/report/chart/scale.js";
 import { render } from "../../src/report/render.js";
 import { parseResult } from "../../src/report/schema/parse.js";
@@ -98,16 +98,27 @@ describe("a report", () => {
     expect(render(connectResult())).not.toContain("over time</figcaption>");
   });
 
-  it("leaves out limits that allow any number, and draws those that allow none", () => {
+  it("has a row for every limit: those with a number, the one that binds, and those without", () => {
     const limits = [
-      { name: "unbounded", allows: Number.POSITIVE_INFINITY, binds: false },
       { name: "none", allows: 0, binds: true },
       { name: "some", allows: 1000, binds: false },
     ];
-    const evidence = [{ kind: "ceiling" as const, title: "c", wanted: 10, limits }];
-    const text = render({ ...LAB, experiments: [{ ...LAB.experiments[0]!, evidence }] });
+    const unnumbered = [
+      { name: "endless", allows: "unlimited" as const, caps: "held" },
+      { name: "hidden", allows: "unknown" as const, caps: "held" },
+      { name: "backlog", allows: "something else" as const, caps: "rate" },
+    ];
+    const draw = (evidence: CeilingEvidence) =>
+      render({ ...LAB, experiments: [{ ...LAB.experiments[0]!, evidence: [evidence] }] });
+    const text = draw({ kind: "ceiling", title: "c", wanted: 10, limits, unnumbered });
     expect(text).toContain("none — binds");
-    expect(text).not.toMatch(/unbounded|NaN|Infinity/);
+    for (const shown of ["some", "endless", "unlimited", "hidden", "unknown"])
+      expect(text).toContain(`>${shown}</text>`);
+    expect(text).toContain("endless: unlimited; hidden: unknown.");
+    expect(text).toContain("Limits of something else than how many are held: backlog (rate).");
+    expect(text).not.toMatch(/NaN|Infinity/);
+    const unbound = draw({ kind: "ceiling", title: "c", wanted: 10, limits: [], unnumbered });
+    expect(unbound).toContain("<li>endless: unlimited</li>");
   });
 
   it("has a place for evidence with nothing in it", () => {
@@ -115,7 +126,7 @@ describe("a report", () => {
     const evidence = [
       { kind: "series" as const, title: "s", x: axis, y: axis, lines: [] },
       { kind: "latency" as const, title: "l", rows: [] },
-      { kind: "ceiling" as const, title: "c", wanted: 0, limits: [] },
+      { kind: "ceiling" as const, title: "c", wanted: 0, limits: [], unnumbered: [] },
       { kind: "ports" as const, title: "p", fields: [] },
       { kind: "table" as const, title: "t", columns: ["a"], rows: [] },
       { kind: "fit" as const, title: "f", x: axis, y: axis, points: [], slope: 0, intercept: 0, slopeError: 0, r2: 0 },

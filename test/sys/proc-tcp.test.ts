@@ -41,6 +41,24 @@ it("reads rows that a kernel printed", () => {
   ]);
 });
 
+it("reads which timer runs, and until when, in clock ticks of 10 ms", () => {
+  const path = join(folder, "timers");
+  writeFileSync(path, HEAD + V6);
+  const dump = new ProcTcpDump(path, true);
+  const socket = new DiagSocket(dump.bytes);
+  const timers: number[][] = [];
+  const visit = (offset: number, end: number) => {
+    const { timer, timerMs, inode } = socket.move(offset, end);
+    timers.push([timer, timerMs, inode]);
+  };
+  while (dump.next(visit));
+  dump.close();
+  expect(timers).toEqual([
+    [0, 0, 44117899],
+    [3, 0xd3a * 10, 0],
+  ]);
+});
+
 it("loses no row where two pieces of the file meet", () => {
   const rows = read(HEAD + V4.repeat(5000));
   expect(rows).toHaveLength(5000);

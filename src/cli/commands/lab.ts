@@ -2,7 +2,7 @@
 import { openLive } from "../../ui/live.js";
 import { paintFor } from "../../ui/paint.js";
 import type { AddCommand } from "../add-command.js";
-import { countFor } from "../parse.js";
+import { countFor, rateFor } from "../parse.js";
 import { save } from "../save.js";
 import { Interrupted, type StopSignal, supervise } from "../supervise.js";
 
@@ -10,6 +10,7 @@ interface Options {
   readonly only?: string[];
   readonly quick?: boolean;
   readonly connections?: number;
+  readonly totalMessageRate?: number;
   readonly loopback?: boolean;
   readonly report?: string;
   readonly json?: boolean;
@@ -33,6 +34,11 @@ export const addLab: AddCommand = (program, finish) => {
     .option("--only <ids>", "these experiments, such as E3 or E1,E2 (repeatable)", addIds)
     .option("--quick", "smaller crowds: about a minute, still past 65,535")
     .option("-c, --connections <count>", "of the large crowd (default: 100k, quick 70k)", countFor("--connections"))
+    .option(
+      "--total-message-rate <rate>",
+      "messages per second over all connections in E6 (default: 4k)",
+      rateFor("--total-message-rate"),
+    )
     .option("--loopback", "on this host alone, without namespaces")
     .option("--report <file>", "write it as one HTML page, too")
     .option("--json", "one JSON object")
@@ -42,7 +48,7 @@ export const addLab: AddCommand = (program, finish) => {
     });
 };
 
-async function lab({ json, report, ...options }: Options): Promise<number> {
+async function lab({ json, report, totalMessageRate, ...options }: Options): Promise<number> {
   const { runLab } = await import("../../lab/lab.js");
   const { experimentHeading, experimentText, labSummary, placeLine } = await import("../../ui/lab-text.js");
   // A page that cannot be written is better known before the minutes that it takes to fill it.
@@ -57,7 +63,7 @@ async function lab({ json, report, ...options }: Options): Promise<number> {
   };
   try {
     const done = runLab(
-      { ...options, signal: stopping.signal },
+      { ...options, totalMessageRatePerSec: totalMessageRate, signal: stopping.signal },
       {
         placed: ({ description }) => print(placeLine(description)),
         begun: (experiment) => print(experimentHeading(experiment, paint)),

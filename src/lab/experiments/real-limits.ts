@@ -1,36 +1,35 @@
 // E5: what the real limits are. Memory and CPU per connection as the slope over growing crowds, CPU and bytes per message,
 // and from them what ends first on this host.
-import { setTimeout as delay } from "node:timers/promises";
 import { formatBytes, formatCount } from "../../base/units.js";
-import type { ConnectSnapshot } from "../../connect/result.js";
-import { predictCapacity } from "../../doctor/predict.js";
-import { readMemoryRoom, roomAboveFloor } from "../../engine/memory-floor.js";
-import { readMemoryUse } from "../../engine/memory-use.js";
 import { readCpuSeconds } from "../../sys/process-facts.js";
-import { readResidentBytes } from "../../sys/procfs.js";
-import { commandOf, END_BY_HAND } from "../by-hand.js";
-import { type Crowd, type CrowdResult, gather, startServer } from "../crowd.js";
+import { END_BY_HAND } from "../by-hand.js";
+import { ceilingOf, HEARTBEAT_SECONDS } from "../ceiling.js";
+import { type Crowd, gather, startServer } from "../crowd.js";
 import { type Experiment, type LabContext, PORT, pause } from "../experiment.js";
-import { fitLine, type Line } from "../fit.js";
+import { distanceFrom, fitLine, type Line } from "../fit.js";
+import { driftAtRest, type Growth, grow, type Sample } from "../growth.js";
 import type { Host } from "../host.js";
 import type { HostProcess } from "../host-process.js";
-import type { CeilingEvidence, FitEvidence } from "../result.js";
+import type { Evidence } from "../result.js";
 
 const STEPS = 6;
-const STEP_MS = 800;
+/** Fewer tell no slope. */
+const LEAST_STEPS = 5;
 const STEP_CONNECTIONS = { quick: 5000, full: 20_000 } as const;
-/** A wait for slabs and counters to settle after a step. */
-const SETTLE_MS = 250;
 const MESSAGES = { connections: 2000, ratePerSec: 2, seconds: { quick: 3, full: 10 } } as const;
 /** The fit is good when a straight line explains nearly all of it. */
 const GOOD_FIT = 0.98;
 
-interface Sample {
-  readonly connections: number;
-  readonly kernelBytes: number;
-  readonly userBytes: number;
+/** Of a message and its answer, both ends. */
+interface Exchange {
   readonly cpuSeconds: number;
+  /** Headers and acknowledgements included. */
+  readonly wireBytes: number;
+  /** Of these, in the fuller direction. */
+  readonly fullerBytes: number;
 }
+
+type Drift = Awaited<ReturnType<typeof driftAtRest>>;
 
 export const realLimits: Experiment = {
   id: "E5",
@@ -38,38 +37,61 @@ export const realLimits: Experiment = {
   claims: ["C4"],
   claim: "Memory, CPU and bandwidth limit a server, each by a fixed price per connection or message.",
   async run(context) {
-    const { place } = context;
-    const at = `${place.description.serverIp}:${PORT}`;
-    const { samples, commands } = await grow(context, at);
-    const kernel = fitOf(samples, ({ kernelBytes }) => kernelBytes);
-    const user = fitOf(samples, ({ userBytes }) => userBytes);
-    const cpu = fitOf(samples, ({ cpuSeconds }) => cpuSeconds);
+    const at = `${context.place.description.serverIp}:${PORT}`;
+    const step = context.isQuick ? STEP_CONNECTIONS.quick : STEP_CONNECTIONS.full;
+    const drift = await driftAtRest();
+    const growth = await grow(
+      context,
+      at,
+      Array.from({ length: STEPS }, (_, i) => (i + 1) * step),
+    );
+    const { samples } = growth;
+    const commands = [...growth.commands];
     const messages = await exchange(context, at, commands);
-    const ceiling = await ceilingOf(context, kernel.slope + Math.max(0, user.slope));
+    const kernel = fitLine(kernelPoints(samples));
+    const user = fitLine(samples.map(({ connections, userBytes }) => [connections, userBytes]));
+    const cpu = fitLine(samples.map(({ connections, cpuSeconds }) => [connections, cpuSeconds]));
+    const ceiling = await ceilingOf(context.connections, {
+      bytesPerConnection: kernel && kernel.slope > 0 ? kernel.slope + Math.max(0, user?.slope ?? 0) : undefined,
+      cpuSecondsPerMessage: messages?.cpuSeconds,
+      wireBytesPerMessage: messages?.fullerBytes,
+    });
     const binding = ceiling.limits.find(({ binds }) => binds);
-    // Slabs are the whole machine's: where others are at work the points say nothing of these connections.
-    const isMeasured = kernel.r2 >= GOOD_FIT && kernel.slope > 0;
-    const kernelText = `${formatBytes(kernel.slope)} ± ${formatBytes(kernel.slopeError)}`;
+    const reason = findObstacle(growth, kernel, drift, messages);
+    const cpuText = cpu && cpu.slope > 0 ? `${(cpu.slope * 1e6).toFixed(0)} µs` : UNKNOWN;
+    const heartbeat = messages && (messages.wireBytes / HEARTBEAT_SECONDS).toFixed(1);
     return {
-      setup: `a crowd that grows in ${STEPS} steps of ${formatCount(stepOf(context))}; then ${formatCount(MESSAGES.connections)} connections that exchange messages`,
+      setup: `a crowd that grows in ${STEPS} steps of ${formatCount(step)}; then ${formatCount(MESSAGES.connections)} connections that exchange messages`,
       commands,
       prediction: "memory grows in a straight line with the crowd, and it or a setting ends first, not ports",
-      observed: `${kernelText} of kernel memory and ${userText(user)} of user memory per connection, both ends; ${(cpu.slope * 1e6).toFixed(0)} µs of CPU to open one, ${(messages.cpuSeconds * 1e6).toFixed(0)} µs and ${messages.bytes.toFixed(0)} bytes on the wire per message and answer; this host ends at ${formatCount(binding?.allows ?? 0)}: ${binding?.name ?? "no limit"}`,
-      verdict: isMeasured ? "confirmed" : "not possible here",
-      reason: isMeasured ? undefined : `the memory of other programs moved meanwhile: R² is ${kernel.r2.toFixed(2)}`,
+      observed: [
+        `${kernelText(kernel)} of kernel memory and ${userText(user)} of user memory per connection, both ends; ${cpuText} of CPU to open one`,
+        messages
+          ? `${(messages.cpuSeconds * 1e6).toFixed(0)} µs and ${messages.wireBytes.toFixed(0)} bytes on the wire per message and answer, ${heartbeat} bytes a second for a heartbeat each ${HEARTBEAT_SECONDS} s`
+          : "no message was answered",
+        binding ? `this host ends at ${formatCount(binding.allows)}: ${binding.name}` : "no limit was found",
+      ].join("; "),
+      verdict: reason === undefined ? "confirmed" : "not possible here",
+      reason,
       evidence: [
-        fitEvidence("Kernel memory, both ends", "memory", "KiB", samples, ({ kernelBytes }) => kernelBytes / 1024),
-        fitEvidence("User memory of server and client", "memory", "KiB", samples, ({ userBytes }) => userBytes / 1024),
-        fitEvidence("CPU time of server and client", "CPU time", "ms", samples, ({ cpuSeconds }) => cpuSeconds * 1000),
+        ...fitEvidence("Kernel memory, both ends", "memory", "KiB", samples, (each) => each.kernelBytes / 1024),
+        ...fitEvidence("User memory of server and client", "memory", "KiB", samples, (each) => each.userBytes / 1024),
+        ...fitEvidence("CPU time of server and client", "CPU time", "ms", samples, (each) => each.cpuSeconds * 1000),
         {
           kind: "table",
           title: "What things cost",
-          columns: ["", "per connection", "per message and answer"],
+          columns: [
+            "",
+            "per connection",
+            "per message and answer",
+            `a second, with a heartbeat each ${HEARTBEAT_SECONDS} s`,
+          ],
           rows: [
-            ["kernel memory (both ends)", kernelText, "-"],
-            ["user memory (both ends)", userText(user), "-"],
-            ["CPU", `${(cpu.slope * 1e6).toFixed(0)} µs`, `${(messages.cpuSeconds * 1e6).toFixed(1)} µs`],
-            ["bytes on the wire", "-", messages.bytes.toFixed(0)],
+            ["kernel memory (both ends)", kernelText(kernel), "-", "-"],
+            ["user memory (both ends)", userText(user), "-", "-"],
+            ["CPU", cpuText, ...perMessage(messages?.cpuSeconds, 1e6, " µs")],
+            ["bytes on the wire", "-", ...perMessage(messages?.wireBytes, 1, "")],
+            [`kernel memory at rest, in ${drift.seconds} s`, `moves by ${formatBytes(drift.bytes)} in all`, "-", "-"],
           ],
         },
         ceiling,
@@ -78,65 +100,33 @@ export const realLimits: Experiment = {
   },
 };
 
-/** What each limit allows, memory by the fit: both ends of each connection are on this machine. */
-async function ceilingOf({ connections }: LabContext, bytesPerConnection: number): Promise<CeilingEvidence> {
-  const { limits } = await predictCapacity({ connections, measure: false, role: "both" });
-  const byFit = Math.floor(roomAboveFloor(readMemoryRoom()) / bytesPerConnection);
-  const allowed = limits.flatMap(({ id, name, allows }) => {
-    if (id === "memory") return [{ name: "memory, by the fit", allows: byFit }];
-    return typeof allows === "number" && id !== "cgroup-memory" ? [{ name, allows }] : [];
-  });
-  const least = Math.min(...allowed.map(({ allows }) => allows));
-  return {
-    kind: "ceiling",
-    title: "What each limit of this machine allows, both ends here",
-    wanted: connections,
-    limits: allowed.map((limit) => ({ ...limit, binds: limit.allows === least })),
-  };
+const UNKNOWN = "not measured";
+
+/** What keeps the points from telling a price; undefined when nothing does. */
+function findObstacle(
+  { samples, result }: Growth,
+  kernel: Line | undefined,
+  drift: Drift,
+  messages: Exchange | undefined,
+): string | undefined {
+  if (samples.length < LEAST_STEPS || kernel === undefined) {
+    const why =
+      result.diagnosis.finding?.meaning ?? `${formatCount(result.peakOpen)} connections were open at the most`;
+    return `only ${samples.length} of ${STEPS} sizes could be measured: ${why}`;
+  }
+  // Slabs are the whole machine's: how far they move by themselves was seen before the first connection.
+  const atRest = `at rest it moved by ${formatBytes(drift.bytes)} in ${drift.seconds} s`;
+  if (kernel.slope <= 0) return `the kernel's memory did not grow with the crowd; ${atRest}`;
+  if (kernel.r2 < GOOD_FIT) {
+    const distance = distanceFrom(kernel, kernelPoints(samples));
+    const judged = drift.bytes >= distance ? "so others' memory is in it" : "which does not explain it";
+    return `the kernel's memory lies ${formatBytes(distance)} from a straight line on average, R² is ${kernel.r2.toFixed(2)}; ${atRest}, ${judged}`;
+  }
+  return messages === undefined ? "no message was answered" : undefined;
 }
 
-/** Grows a crowd step by step, and measures at each. */
-async function grow(context: LabContext, at: string): Promise<{ samples: Sample[]; commands: string[] }> {
-  const { place } = context;
-  const server = await startServer({ place }, at);
-  const step = stepOf(context);
-  const sizes = Array.from({ length: STEPS }, (_, i) => (i + 1) * step);
-  const stages = sizes.flatMap((size) => ["--stage", `${STEP_MS}ms:${size}`, "--stage", `${3 * SETTLE_MS}ms:${size}`]);
-  const args = [at, ...stages, "--source-ip", place.description.clientIps];
-  const line = ["connect", ...args, "-T", "1s", "--close", "rst", "--authorized", "--json"];
-  const client = place.client.run(line);
-  const samples: Sample[] = [];
-  const measured = new Set<number>();
-  const measuring: Promise<void>[] = [];
-  client.on("told", (message) => {
-    const { open } = message as ConnectSnapshot;
-    context.progress(`${formatCount(open)} connections`);
-    if (measured.has(open) || !sizes.includes(open)) return;
-    measured.add(open);
-    measuring.push(delay(SETTLE_MS).then(() => void samples.push(sampleOf(open, [server.process, client]))));
-  });
-  await client.result;
-  await Promise.all(measuring);
-  await server.end();
-  return { samples, commands: [server.command, commandOf(["connect", ...args]), END_BY_HAND] };
-}
-
-function sampleOf(connections: number, processes: readonly HostProcess[]): Sample {
-  const pids = processes.map(({ pid }) => pid!);
-  return {
-    connections,
-    kernelBytes: readMemoryUse().kernelBytes,
-    userBytes: pids.reduce((sum, pid) => sum + (readResidentBytes(pid) ?? 0), 0),
-    cpuSeconds: pids.reduce((sum, pid) => sum + (readCpuSeconds(pid) ?? 0), 0),
-  };
-}
-
-/** CPU seconds and bytes on the wire for a message and its answer. */
-async function exchange(
-  context: LabContext,
-  at: string,
-  commands: string[],
-): Promise<{ cpuSeconds: number; bytes: number }> {
+/** What a message and its answer cost; undefined when none was answered. */
+async function exchange(context: LabContext, at: string, commands: string[]): Promise<Exchange | undefined> {
   const { place, isQuick } = context;
   const server = await startServer({ place }, at, ["--mode", "echo", "--log", "none"]);
   const { connections, ratePerSec } = MESSAGES;
@@ -148,13 +138,19 @@ async function exchange(
   const before = await meter(place.client, crowd, server.process);
   await pause(context, seconds * 1000);
   const after = await meter(place.client, crowd, server.process);
-  const result: CrowdResult = await crowd.end();
+  await crowd.end();
   await server.end();
   commands.push(server.command, crowd.command, END_BY_HAND);
-  const messages = Math.max(1, after.messages - before.messages);
+  const messages = after.messages - before.messages;
+  if (messages <= 0) return undefined;
+  const received = (after.received - before.received) / messages;
+  const sent = (after.sent - before.sent) / messages;
+  // What is sent over loopback is received there as well: one number counts both directions.
+  const isLoopback = place.client.device === "lo";
   return {
     cpuSeconds: (after.cpuSeconds - before.cpuSeconds) / messages,
-    bytes: result.traffic.answeredMessages === 0 ? 0 : (after.bytes - before.bytes) / messages,
+    wireBytes: isLoopback ? received : received + sent,
+    fullerBytes: isLoopback ? received / 2 : Math.max(received, sent),
   };
 }
 
@@ -171,39 +167,47 @@ async function meter(host: Host, crowd: Crowd, server: HostProcess) {
   return {
     messages: crowd.last?.answeredMessages ?? 0,
     cpuSeconds: pids.reduce((sum, pid) => sum + (readCpuSeconds(pid) ?? 0), 0),
-    // Received and sent bytes: the first and the ninth column. Over loopback what is sent is received there as well.
-    bytes: cells ? (cells[0]! + cells[8]!) / (host.device === "lo" ? 2 : 1) : 0,
+    // The first and the ninth column.
+    received: cells?.[0] ?? 0,
+    sent: cells?.[8] ?? 0,
   };
 }
 
+function kernelPoints(samples: readonly Sample[]) {
+  return samples.map(({ connections, kernelBytes }) => [connections, kernelBytes] as const);
+}
+
+function kernelText(kernel: Line | undefined): string {
+  return kernel ? `${signed(kernel.slope)} ± ${formatBytes(kernel.slopeError)}` : UNKNOWN;
+}
+
+function signed(bytes: number): string {
+  return bytes < 0 ? `-${formatBytes(-bytes)}` : formatBytes(bytes);
+}
+
 /** A thread's start or a collection of garbage weighs more than the connections of a step. */
-function userText({ slope, slopeError }: Line): string {
+function userText(user: Line | undefined): string {
+  if (user === undefined) return UNKNOWN;
+  const { slope, slopeError } = user;
   if (slope > 2 * slopeError) return formatBytes(slope);
   return `at most ${formatBytes(Math.max(0, slope) + 2 * slopeError)}`;
 }
 
-function stepOf({ isQuick }: LabContext): number {
-  return isQuick ? STEP_CONNECTIONS.quick : STEP_CONNECTIONS.full;
+function perMessage(cost: number | undefined, factor: number, unit: string): [string, string] {
+  if (cost === undefined) return [UNKNOWN, UNKNOWN];
+  const say = (value: number) => `${(value * factor).toFixed(1)}${unit}`;
+  return [say(cost), say(cost / HEARTBEAT_SECONDS)];
 }
 
-function fitOf(samples: readonly Sample[], value: (sample: Sample) => number): Line {
-  return fitLine(samples.map((sample) => [sample.connections, value(sample)]));
-}
-
+/** None where there is no line. */
 function fitEvidence(
   title: string,
   name: string,
   unit: string,
   samples: readonly Sample[],
   value: (sample: Sample) => number,
-): FitEvidence {
+): Evidence[] {
   const points = samples.map((sample) => [sample.connections, value(sample)] as const);
-  return {
-    kind: "fit",
-    title,
-    x: { name: "connections", unit: "" },
-    y: { name, unit },
-    points,
-    ...fitLine(points),
-  };
+  const line = fitLine(points);
+  return line ? [{ kind: "fit", title, x: { name: "connections", unit: "" }, y: { name, unit }, points, ...line }] : [];
 }

@@ -1,7 +1,8 @@
-// What each limit allows, as bars on a log axis, the lowest first; the one that binds and what was wanted are marked.
+// What each limit allows, as bars on a log axis, the lowest first; the one that binds and what was wanted are marked. Limits without
+// a number have rows that say so.
 import * as Plot from "@observablehq/plot";
 import { formatCount } from "../../base/units.js";
-import type { CeilingEvidence } from "../../lab/result.js";
+import type { CeilingEvidence, UnnumberedLimit } from "../../lab/result.js";
 import { html, type Markup } from "../markup.js";
 import { drawChart } from "./draw.js";
 import { logDomain, powersOfTen } from "./scale.js";
@@ -9,10 +10,13 @@ import { logDomain, powersOfTen } from "./scale.js";
 const ROW_HEIGHT = 42;
 const LETTER = 7.4;
 
-/** @returns legend and chart; limits that allow any number are left out */
-export function drawCeiling(id: string, { title, wanted, limits: all }: CeilingEvidence): Markup {
-  const limits = all.filter(({ allows }) => Number.isFinite(allows));
-  if (limits.length === 0) return html`<p class="muted">No limit was found.</p>`;
+/** @returns legend, chart, and what limits something else than connections held */
+export function drawCeiling(id: string, { title, wanted, limits, unnumbered }: CeilingEvidence): Markup {
+  if (limits.length === 0 && unnumbered.length === 0) return html`<p class="muted">No limit was found.</p>`;
+  if (limits.length === 0) return listUnnumbered(unnumbered);
+  const open = unnumbered
+    .filter(({ allows }) => allows !== "something else")
+    .map(({ name, allows }, index) => ({ name, says: allows, row: String(limits.length + index) }));
   const rows = [...limits]
     .sort((a, b) => a.allows - b.allows)
     .map((limit, index) => ({ ...limit, row: String(index) }));
@@ -31,9 +35,9 @@ export function drawCeiling(id: string, { title, wanted, limits: all }: CeilingE
   const anchor = wanted > middle ? "end" : "start";
   const target = wanted > 0 ? [{ at: wanted, name: `wanted: ${formatCount(wanted)}` }] : [];
   const chart = drawChart(
-    { id, title, description: describe(wanted, limits) },
+    { id, title, description: describe(wanted, limits, unnumbered) },
     {
-      height: 84 + rows.length * ROW_HEIGHT,
+      height: 84 + (rows.length + open.length) * ROW_HEIGHT,
       marginTop: 30,
       marginLeft: 12,
       marginRight: Math.max(...bars.map((row) => row.figure.length)) * LETTER + 22,
@@ -47,13 +51,15 @@ export function drawCeiling(id: string, { title, wanted, limits: all }: CeilingE
         label: "connections that each limit allows (log axis)",
         labelArrow: "none",
       },
-      y: { type: "band", domain: rows.map(({ row }) => row), axis: null },
+      y: { type: "band", domain: [...rows, ...open].map(({ row }) => row), axis: null },
       marks: [
         Plot.barX(others, { ...bar, fill: "var(--bar)" }),
         Plot.barX(binding, { ...bar, fill: "var(--server)" }),
         Plot.ruleX(target, { x: "at", stroke: "var(--ink)", strokeDasharray: "3 4" }),
         Plot.text(target, { x: "at", text: "name", frameAnchor: "top", dy: -18, fontWeight: 600, textAnchor: anchor }),
         Plot.text(others, { ...name, ...halo, fill: "var(--ink)" }),
+        Plot.text(open, { ...name, ...halo, fill: "var(--ink)" }),
+        Plot.text(open, { y: "row", frameAnchor: "left", text: "says", dx: 2, dy: 9, ...halo, fill: "var(--muted)" }),
         Plot.text(binding, {
           ...name,
           ...halo,
@@ -67,12 +73,30 @@ export function drawCeiling(id: string, { title, wanted, limits: all }: CeilingE
     },
   );
   return html`<ul class="legend"><li><i class="key box binding"></i>the limit that binds</li><li><i class="key box other"></i>limits behind it</li></ul>
-${chart}`;
+${chart}
+${listElse(unnumbered)}`;
 }
 
-function describe(wanted: number, limits: CeilingEvidence["limits"]): string {
+/** Where not one limit has a number there is nothing to draw to scale. */
+function listUnnumbered(unnumbered: readonly UnnumberedLimit[]): Markup {
+  const held = unnumbered.filter(({ allows }) => allows !== "something else");
+  return html`<ul>${held.map(({ name, allows }) => html`<li>${name}: ${allows}</li>`)}</ul>
+${listElse(unnumbered)}`;
+}
+
+function listElse(unnumbered: readonly UnnumberedLimit[]): Markup | undefined {
+  const others = unnumbered.filter(({ allows }) => allows === "something else");
+  if (others.length === 0) return undefined;
+  const each = others.map(({ name, caps }) => `${name} (${caps})`);
+  return html`<p class="figures">Limits of something else than how many are held: ${each.join(", ")}.</p>`;
+}
+
+function describe(wanted: number, limits: CeilingEvidence["limits"], unnumbered: readonly UnnumberedLimit[]): string {
   const each = limits.map(
     ({ name, allows, binds }) => `${name} allows ${formatCount(allows)}${binds ? " and binds" : ""}`,
   );
-  return `${formatCount(wanted)} are wanted. ${each.join("; ")}.`;
+  const others = unnumbered
+    .filter(({ allows }) => allows !== "something else")
+    .map(({ name, allows }) => `${name}: ${allows}`);
+  return `${formatCount(wanted)} are wanted. ${[...each, ...others].join("; ")}.`;
 }

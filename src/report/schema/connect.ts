@@ -66,6 +66,7 @@ export const connectSchema = z
       sentMessages: count,
       answeredMessages: count,
       blockedMessages: count,
+      answeringConnections: count.optional().describe("over which at least one message was answered"),
     }),
     memory: z.object({
       userBytesPerConnection: z.number(),

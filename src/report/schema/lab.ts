@@ -61,6 +61,10 @@ const ceiling = z.object({
   title: z.string(),
   wanted: count,
   limits: z.array(z.object({ name: z.string(), allows: count, binds: z.boolean() })),
+  unnumbered: z
+    .array(z.object({ name: z.string(), allows: z.enum(["unlimited", "unknown", "something else"]), caps: z.string() }))
+    .default([])
+    .describe("limits without a number of connections; results of older versions have none"),
 });
 
 const experiment = z.object({

@@ -1,0 +1,47 @@
+// E7 by hand: the commands that leave the same sockets behind, and show them.
+import { commandOf, END_BY_HAND } from "../by-hand.js";
+import type { HostPair } from "../host.js";
+
+interface Ports {
+  readonly orderly: number;
+  readonly killed: number;
+  readonly vanished: number;
+  readonly asking: number;
+}
+
+/** What is typed into the two hosts; the wire can be cut only where there is one. */
+export function halfOpenByHand({ description, client }: HostPair, connections: number, ports: Ports): string[] {
+  const { serverIp, kind } = description;
+  const serve = (port: number, ...options: string[]) =>
+    commandOf(["serve", `${serverIp}:${port}`, ...options, "--log", "none"]);
+  const connect = (port: number, ...options: string[]) =>
+    commandOf(["connect", `${serverIp}:${port}`, "-c", `${connections}`, "--source-ip", client.ips[0]!, ...options]);
+  const look = (port: number) => [`$server fourtuple ports :${port}`, `$client fourtuple ports ${serverIp}:${port}`];
+  const timers = (host: string, port: number) => `${host} ss -tno "sport = :${port} or dport = :${port}" | head -3`;
+  const cut = [
+    `${serve(ports.vanished)}`,
+    `${connect(ports.vanished, "-T", "5m")} & client_pid=$!`,
+    `${serve(ports.asking, "--mode", "echo")}; server_pid=$!`,
+    `${connect(ports.asking, "-m", "ping", "-r", "2", "-T", "5m")} &`,
+    `connected ${ports.vanished} ${connections}; connected ${ports.asking} ${connections}`,
+    `$client ip link set ${client.device} down; kill -KILL $client_pid $server_pid`,
+    timers("$server", ports.vanished),
+    timers("$client", ports.asking),
+    `$client ip link set ${client.device} up`,
+  ];
+  return [
+    serve(ports.orderly),
+    connect(ports.orderly, "--close", "fin"),
+    ...look(ports.orderly),
+    timers("$client", ports.orderly),
+    `${serve(ports.killed)}; server_pid=$!`,
+    `${connect(ports.killed, "-T", "5m")} & client_pid=$!`,
+    `connected ${ports.killed} ${connections}`,
+    "kill -STOP $client_pid; kill -KILL $server_pid",
+    ...look(ports.killed),
+    timers("$server", ports.killed),
+    "kill -CONT $client_pid",
+    ...(kind === "namespaces" ? cut : []),
+    END_BY_HAND,
+  ];
+}

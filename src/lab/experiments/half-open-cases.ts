@@ -1,0 +1,206 @@
+// The cases of E7: how each is brought about, what both tables show then, and how long it is to stay so.
+import { setTimeout as delay } from "node:timers/promises";
+import { formatCount, formatDuration } from "../../base/units.js";
+import type { TcpState } from "../../ports/view.js";
+import { type Crowd, gather, startServer } from "../crowd.js";
+import { type LabContext, PORT } from "../experiment.js";
+import type { Host } from "../host.js";
+import { describeStates, LATEST, type Lasting } from "../lasting.js";
+import { look } from "../sight.js";
+
+export const CONNECTIONS = 50;
+/** A port for each case: what one leaves is not counted with the next. */
+export const PORTS = { orderly: PORT + 2, killed: PORT + 3, vanished: PORT + 4, asking: PORT + 5 } as const;
+const POLL_MS = 50;
+const DEADLINE_MS = 5000;
+/** TCP_TIMEWAIT_LEN of the kernel (include/net/tcp.h): no setting changes it. */
+const TIME_WAIT_MS = 60_000;
+/** The setting of the server in the quick run, in seconds. */
+const QUICK_FIN_TIMEOUT = 3;
+/** Retransmissions that are waited for: 15 by default, which takes a quarter of an hour. */
+const RETRIES = { quick: 2, full: 5 } as const;
+/** TCP_RTO_MIN and TCP_RTO_MAX of the kernel. */
+const RTO_MS = { least: 200, most: 120_000 } as const;
+const MESSAGES_PER_SEC = 2;
+
+/** What is left of a case, and how long it is to be. */
+export interface Remains {
+  readonly what: string;
+  readonly predicted: string;
+  readonly server: string;
+  readonly client: string;
+  readonly isAsPredicted: boolean;
+  readonly lasting: readonly { readonly lasting: Lasting; readonly why: string }[];
+}
+
+/** The client closes first, with FIN: it has the TIME_WAITs. */
+export async function orderlyEnd(context: LabContext): Promise<Remains> {
+  const { client: host, server: serverHost, description } = context.place;
+  // Without it a stray RST, the answer to a late acknowledgement, ends a TIME_WAIT early (RFC 1337).
+  if (description.kind === "namespaces") await host.setSysctl("net.ipv4.tcp_rfc1337", "1");
+  const { server, crowd } = await meet(context, PORTS.orderly, ["--close", "fin"]);
+  const first = Date.now();
+  await crowd.end();
+  const client = await reaches(host, PORTS.orderly, "TIME_WAIT");
+  const beganMs = [first, Date.now()] as const;
+  const onServer = await statesOf(serverHost, PORTS.orderly);
+  await server.end();
+  const kept = client.TIME_WAIT ?? 0;
+  return {
+    what: "the client ends in order",
+    predicted: `client: ${CONNECTIONS} TIME_WAIT, for ${TIME_WAIT_MS / 1000} s; server: nothing`,
+    server: describeStates(onServer),
+    client: `${formatCount(kept)} TIME_WAIT`,
+    isAsPredicted: kept === CONNECTIONS && (onServer.ESTABLISHED ?? 0) === 0,
+    lasting: [
+      {
+        lasting: {
+          ...{ host, port: PORTS.orderly, state: "TIME_WAIT", sockets: CONNECTIONS, beganMs, countsDown: true },
+          predictedMs: [TIME_WAIT_MS, TIME_WAIT_MS * LATEST],
+        },
+        why: "TCP_TIMEWAIT_LEN, which no setting changes",
+      },
+    ],
+  };
+}
+
+/** The server is killed while the client is stopped: its sockets hear of it, the program does not. */
+export async function killedServer(context: LabContext): Promise<{ remains: Remains; crowd: Crowd }> {
+  const { client: clientHost, server: serverHost, description } = context.place;
+  if (context.isQuick && description.kind === "namespaces") {
+    await serverHost.setSysctl("net.ipv4.tcp_fin_timeout", `${QUICK_FIN_TIMEOUT}`);
+  }
+  const timeoutMs = 1000 * (await readNumber(serverHost, "net.ipv4.tcp_fin_timeout"));
+  const { server, crowd } = await meet(context, PORTS.killed, []);
+  await crowd.freeze();
+  const first = Date.now();
+  server.process.kill("SIGKILL");
+  const client = await reaches(clientHost, PORTS.killed, "CLOSE_WAIT");
+  const beganMs = [first, Date.now()] as const;
+  const onServer = await statesOf(serverHost, PORTS.killed);
+  const common = { port: PORTS.killed, sockets: CONNECTIONS, beganMs, countsDown: true };
+  const remains: Remains = {
+    what: "the server is killed, the client is asleep",
+    predicted: `client: ${CONNECTIONS} CLOSE_WAIT until it closes; server: ${CONNECTIONS} FIN_WAIT2, for ${timeoutMs / 1000} s`,
+    server: describeStates(onServer),
+    client: describeStates({ CLOSE_WAIT: client.CLOSE_WAIT ?? 0 }),
+    isAsPredicted: client.CLOSE_WAIT === CONNECTIONS && onServer.FIN_WAIT2 === CONNECTIONS,
+    lasting: [
+      {
+        lasting: {
+          ...common,
+          host: serverHost,
+          state: "FIN_WAIT2",
+          predictedMs: [timeoutMs, timeoutMs * LATEST],
+        },
+        why: `net.ipv4.tcp_fin_timeout = ${timeoutMs / 1000}`,
+      },
+      {
+        lasting: { ...common, host: clientHost, state: "CLOSE_WAIT", predictedMs: undefined },
+        why: "its program closes it, no timer",
+      },
+    ],
+  };
+  return { remains, crowd };
+}
+
+/** The wire is cut with one crowd at rest and one that sends, and the far ends are killed behind it: nothing is heard of that. */
+export async function cutWire(context: LabContext): Promise<Remains[]> {
+  const { place, isQuick } = context;
+  const usualRetries = await readNumber(place.client, "net.ipv4.tcp_retries2");
+  const retries = isQuick ? RETRIES.quick : RETRIES.full;
+  await place.client.setSysctl("net.ipv4.tcp_retries2", `${retries}`);
+  const keepalive = await Promise.all(
+    ["time", "probes", "intvl"].map((name) => readNumber(place.server, `net.ipv4.tcp_keepalive_${name}`)),
+  );
+  const keepaliveMs = 1000 * (keepalive[0]! + keepalive[1]! * keepalive[2]!);
+  const [vanished, asking] = await Promise.all([
+    meet(context, PORTS.vanished, []),
+    meet(context, PORTS.asking, ["-m", "ping", "-r", `${MESSAGES_PER_SEC}`], ["--mode", "echo", "--log", "none"]),
+  ]);
+  const first = Date.now();
+  await place.server.exec("ip", ["link", "set", place.server.device, "down"]);
+  const beganMs = [first, Date.now()] as const;
+  vanished.crowd.process.kill("SIGKILL");
+  asking.server.process.kill("SIGKILL");
+  await Promise.all([vanished.crowd.process.result, asking.server.process.result]);
+  const [onServer, onClient] = await Promise.all([
+    statesOf(place.server, PORTS.vanished),
+    statesOf(place.client, PORTS.asking),
+  ]);
+  const leastMs = timeOutMs(retries);
+  const common = { state: "ESTABLISHED", sockets: CONNECTIONS, beganMs, countsDown: false } as const;
+  return [
+    {
+      what: "the wire is cut, and the client killed behind it",
+      predicted: `server: ${CONNECTIONS} ESTABLISHED for ever: it sends nothing; with SO_KEEPALIVE, which is off, ${formatDuration(keepaliveMs)}`,
+      server: describeStates(onServer),
+      client: "gone",
+      isAsPredicted: onServer.ESTABLISHED === CONNECTIONS,
+      lasting: [
+        {
+          lasting: { ...common, host: place.server, port: PORTS.vanished, predictedMs: undefined },
+          why: "nothing is sent, no timer",
+        },
+      ],
+    },
+    {
+      what: "the wire is cut, and the server killed behind it, while the client sends",
+      predicted: `client: ${CONNECTIONS} ESTABLISHED until it has sent in vain for ${formatDuration(leastMs)} (with the ${usualRetries} retries of this host's setting ${formatDuration(timeOutMs(usualRetries))})`,
+      server: "gone",
+      client: describeStates(onClient),
+      isAsPredicted: onClient.ESTABLISHED === CONNECTIONS,
+      lasting: [
+        {
+          lasting: {
+            ...{ ...common, host: place.client, port: PORTS.asking },
+            // It ends with the first retransmission after that time, and they come at twice the distance each time.
+            predictedMs: [leastMs, 1000 / MESSAGES_PER_SEC + 2 * (leastMs + RTO_MS.least) * LATEST],
+          },
+          why: `net.ipv4.tcp_retries2 = ${retries}`,
+        },
+      ],
+    },
+  ];
+}
+
+/**
+ * How long a connection that gets no acknowledgement is kept at least.
+ *
+ * @param retries net.ipv4.tcp_retries2
+ * @see Linux net/ipv4/tcp_timer.c, tcp_model_timeout()
+ */
+function timeOutMs(retries: number): number {
+  const doublings = Math.floor(Math.log2(RTO_MS.most / RTO_MS.least));
+  const doubled = (2 ** (Math.min(retries, doublings) + 1) - 1) * RTO_MS.least;
+  return doubled + Math.max(0, retries - doublings) * RTO_MS.most;
+}
+
+async function readNumber(host: Host, sysctl: string): Promise<number> {
+  return Number(await host.readSysctl(sysctl));
+}
+
+async function meet(context: LabContext, port: number, options: readonly string[], serve?: readonly string[]) {
+  const { place } = context;
+  const at = `${place.description.serverIp}:${port}`;
+  const server = await startServer({ place }, at, serve);
+  const crowd = await gather(context, [
+    ...[at, "-c", String(CONNECTIONS), "--source-ip", place.client.ips[0]!],
+    ...options,
+  ]);
+  return { server, crowd };
+}
+
+export async function statesOf(host: Host, port: number): Promise<Partial<Record<TcpState, number>>> {
+  return (await look(host, port)).states;
+}
+
+/** Waits until all of them are in a state, or the deadline has passed: then what there is. */
+async function reaches(host: Host, port: number, state: TcpState): Promise<Partial<Record<TcpState, number>>> {
+  const deadlineMs = performance.now() + DEADLINE_MS;
+  for (;;) {
+    const states = await statesOf(host, port);
+    if ((states[state] ?? 0) >= CONNECTIONS || performance.now() > deadlineMs) return states;
+    await delay(POLL_MS);
+  }
+}
