@@ -2,7 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import type { LabResult } from "../../src/lab/result.js";
+import type { CeilingEvidence, ExperimentResult, LabResult } from "../../src/lab/result.js";
 import { runCli, startCli } from "../support/process.js";
 import { until } from "../support/until.js";
 
@@ -22,7 +22,10 @@ describe("the lab", () => {
     const lab: LabResult = JSON.parse(stdout);
     const verdicts = Object.fromEntries(lab.experiments.map(({ id, verdict, reason }) => [id, [verdict, reason]]));
     expect(Object.keys(verdicts)).toEqual(["E1", "E2", "E3", "E4", "E5", "E6", "E7"]);
-    for (const [verdict, reason] of Object.values(verdicts)) expect(verdict, reason).toBe("confirmed");
+    // Its memory is the whole machine's: where others are at work it says that it cannot tell, and is asked again.
+    const { E5, ...others } = verdicts;
+    for (const [verdict, reason] of Object.values(others)) expect(verdict, reason).toBe("confirmed");
+    if (E5![0] !== "confirmed") expect(E5).toEqual(["not possible here", expect.stringMatching(/kernel's memory/)]);
     expect([code, stderr]).toEqual([0, ""]);
     const past = lab.experiments.find(({ id }) => id === "E2")!;
     const counted = past.evidence.find((evidence) => evidence.kind === "table")!;
@@ -42,9 +45,22 @@ describe("the lab", () => {
     // By the published format it is a result, and makes a page.
     const report = await runCli(["report", "-", "-o", "-"], { input: stdout });
     expect([report.code, report.stderr]).toEqual([0, ""]);
-    expect(report.stdout).toMatch(/<h1>7 experiments, all confirmed<\/h1>/);
+    expect(report.stdout).toMatch(/<h1>7 experiments, (all|6) confirmed/);
     expect([settings(), links()]).toEqual(before);
     expect(leftovers()).toEqual([]);
+  });
+
+  it("finds the price of a connection on a straight line", { timeout: 180_000 }, async () => {
+    const tries = 4;
+    for (let n = 1; n <= tries; n++) {
+      const { stdout } = await runCli(["lab", "--quick", "--only", "E5", "--json"], { deadlineMs: 60_000 });
+      const [{ verdict, reason, evidence }] = (JSON.parse(stdout) as LabResult).experiments as [ExperimentResult];
+      if (verdict !== "confirmed" && n < tries) continue;
+      expect(verdict, reason).toBe("confirmed");
+      const ceiling = evidence.find(({ kind }) => kind === "ceiling") as CeilingEvidence;
+      expect(ceiling.limits.filter(({ binds }) => binds)).toHaveLength(1);
+      return;
+    }
   });
 
   it("is gone after Ctrl-C, and after SIGKILL", { timeout: 60_000 }, async () => {
