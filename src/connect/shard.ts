@@ -68,7 +68,7 @@ class ConnectShard {
       resetsParked: plan.reset,
     });
     const { message, histograms } = plan;
-    this.sender = message && new MessageSender(this.table, message, memory, histograms.roundTrip, slots);
+    this.sender = message && new MessageSender(this.table, message, memory, histograms.roundTrip, slots, plan.share);
     this.startedMs = new Float64Array(slots);
     this.ages = new LossAges(this.counters, slots);
   }
@@ -262,7 +262,7 @@ class ConnectShard {
     const untilCheck = this.counters[COUNTER.inFlight]! > 0 ? this.nextCheckMs - now : Number.POSITIVE_INFINITY;
     const untilMessage = this.sender?.nextDueInMs() ?? Number.POSITIVE_INFINITY;
     const patience = Math.min(untilCheck, untilMessage);
-    return patience === Number.POSITIVE_INFINITY ? -1 : Math.max(0, Math.ceil(patience));
+    return patience === Number.POSITIVE_INFINITY ? -1 : Math.max(0, patience);
   }
 
   private tellWhenSettled(wanted: number): void {

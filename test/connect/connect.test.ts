@@ -380,6 +380,23 @@ describe("messages", () => {
     expect((await run.stop()).failures).toEqual([]);
   });
 
+  it("are spread over the whole of their interval", async () => {
+    const arrivedMs: number[] = [];
+    const server = await startForeignServer((socket) => socket.on("data", () => arrivedMs.push(performance.now())));
+    const [connections, intervalMs] = [100, 1000];
+    const run = await startClient({ to: server.at, connections, message: "x", messageRatePerSec: 1, ...HOLD });
+    await until(
+      "three intervals' messages",
+      () => arrivedMs.length,
+      (count) => count >= 3 * connections,
+    );
+    await run.stop();
+    const intervals = arrivedMs.slice(connections, 3 * connections);
+    const pauses = intervals.slice(1).map((ms, i) => ms - intervals[i]!);
+    // 10 ms apart; dealt to more turns than there are connections, they would leave a pause of most of the interval.
+    expect(Math.max(...pauses)).toBeLessThan(intervalMs / 2);
+  });
+
   it("survive an answer that comes in pieces", async () => {
     const server = await startForeignServer((socket) => {
       socket.setNoDelay(true).write("hel");
