@@ -198,7 +198,8 @@ class ConnectShard {
       if (this.plan.narrates) {
         this.shard.tell({ type: "received", text: this.buffer.bytes.toString("utf8", 0, received) });
       }
-      if (received < size && !hasEnded) return;
+      // A greeting may have been all that was wanted.
+      if (this.table.state(slot) === FREE || (received < size && !hasEnded)) return;
     }
   }
 
@@ -209,6 +210,13 @@ class ConnectShard {
     this.plan.histograms.firstByte.record(toMicros((this.nowMs - startedMs) * 1000));
     if (this.table.state(slot) === GREETING) this.settle(slot);
     else if (!this.sender) this.shared[SHARED.peerGreets] = 1;
+    if (this.plan.closesGreeted) this.part(slot);
+  }
+
+  /** Closes an open connection that has done what it was for; it counts as begun all the same. */
+  private part(slot: number): void {
+    this.table.close(slot, this.plan.reset);
+    this.counters[COUNTER.open]! -= 1;
   }
 
   private fail(slot: number, phase: number, errno: number): void {
@@ -233,8 +241,7 @@ class ConnectShard {
     let left = count;
     for (let slot = this.table.end - 1; slot >= 0 && left > 0; slot--) {
       if (!this.isOpen(slot)) continue;
-      this.table.close(slot, this.plan.reset);
-      this.counters[COUNTER.open]! -= 1;
+      this.part(slot);
       this.counters[COUNTER.retired]! += 1;
       left--;
     }

@@ -699,6 +699,30 @@ describe("the end", () => {
     );
   });
 
+  it("comes for each connection as soon as it is greeted, when that is asked", async () => {
+    const server = await startForeignServerProcess({ host: ownAddress(), echo: false, greeting: "hello" });
+    const host = /"host":"([^"]+)"/.exec(server.child.spawnargs.join(" "))![1]!;
+    const before = socketDescriptors();
+    const run = await startClient({
+      to: `${host}:${server.port}`,
+      connections: 3000,
+      concurrency: 32,
+      closeAfterGreeting: true,
+      sourcePorts: { first: 20_000, last: 20_999 },
+      sources: parseAddressRanges(ownAddress()),
+      ...HOLD,
+    });
+    // With nothing held there is nothing to hold.
+    const result = await within("the end", run.done);
+    expect(result).toMatchObject({ isTargetMet: true, established: 3000, failed: 0, lost: 0, openAtStop: 0 });
+    expect(result.traffic.receivedBytes).toBe(3000 * "hello".length);
+    expect(result.latency.firstByte.count).toBe(3000);
+    expect(result.peakOpen).toBeLessThanOrEqual(32);
+    const ends = `src ${host}:${server.port} or dst ${host}:${server.port}`;
+    expect(await socketsInSs(ends, "time-wait")).toEqual([]);
+    expect(socketDescriptors()).toEqual(before);
+  });
+
   it("closes with FIN below 1,000 and with RST when asked", async () => {
     const ends: string[] = [];
     const server = await startForeignServer((socket) => {
