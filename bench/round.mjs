@@ -222,7 +222,7 @@ async function endOf(client) {
   return { report, code: await client.exited };
 }
 
-async function freePort() {
+export async function freePort() {
   for (; nextPort <= LAST_PORT; nextPort++) {
     const probe = createServer();
     const isFree = await new Promise((resolve) => {

@@ -21,8 +21,8 @@ export class MessageSender {
   private readonly roundTrip: RecordableHistogram;
   private readonly probe: MessageProbe;
   private readonly startMs = performance.now();
-  /** The interval is dealt evenly to this many slots: each connection's turn is its slot's. */
-  private readonly slots: number;
+  /** The interval is dealt evenly to this many slots: each connection's turn is its slot's. Spare slots share the last one. */
+  private readonly turns: number;
   private readonly table: ConnectionTable;
   /** In which interval the oldest unanswered message of a slot was due. */
   private readonly oldestRound: Float64Array;
@@ -33,13 +33,17 @@ export class MessageSender {
   private round = 0;
   private slot = 0;
 
-  /** @param slots at least the number of connections this shard will hold */
+  /**
+   * @param slots that may ever be in use
+   * @param turns connections that this shard will hold
+   */
   constructor(
     table: ConnectionTable,
     message: { readonly bytes: Uint8Array; readonly intervalMs: number },
     memory: ShardMemory,
     roundTrip: RecordableHistogram,
     slots: number,
+    turns: number,
   ) {
     this.table = table;
     this.message = NativeBuffer.from(message.bytes);
@@ -48,7 +52,7 @@ export class MessageSender {
     this.memory = memory;
     this.roundTrip = roundTrip;
     this.probe = new MessageProbe(message.bytes, slots);
-    this.slots = slots;
+    this.turns = turns;
     this.oldestRound = new Float64Array(slots);
     this.hasAnswered = new Uint8Array(slots);
   }
@@ -140,6 +144,6 @@ export class MessageSender {
   }
 
   private dueMs(round: number, slot: number): number {
-    return this.startMs + (round + slot / this.slots) * this.intervalMs;
+    return this.startMs + (round + Math.min(1, slot / this.turns)) * this.intervalMs;
   }
 }

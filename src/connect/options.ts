@@ -31,6 +31,11 @@ export interface ConnectOptions {
   /** How to close: default `rst` above 1,000 connections, so that no TIME_WAIT stays. */
   readonly close?: "rst" | "fin" | undefined;
   /**
+   * Close each connection as soon as its greeting has come, so that `connections` come and go rather than stay: at most
+   * `concurrency` are there at once. Default false.
+   */
+  readonly closeAfterGreeting?: boolean | undefined;
+  /**
    * One descriptor table for all connections, as ordinary programs have it: then the limit of open files bounds them. Default:
    * as many tables as it takes.
    */
@@ -56,6 +61,7 @@ export interface ConnectSettings {
   readonly sourcePorts: PortRange | "kernel" | undefined;
   readonly message: { readonly bytes: Uint8Array; readonly intervalMs: number } | undefined;
   readonly reset: boolean;
+  readonly closesGreeted: boolean;
   readonly oneTable: boolean;
   readonly authorized: boolean;
   /** One connection, as the article's client: it tells what it reads and ends with its peer. */
@@ -97,6 +103,9 @@ export function settleOptions(options: ConnectOptions): ConnectSettings {
   if (options.messageRatePerSec !== undefined && options.message === undefined) {
     throw option("a message rate is given without a message", "add -m ping, or leave out -r");
   }
+  if (options.closeAfterGreeting && (options.message !== undefined || stages.length > 0)) {
+    throw option("connections that close after their greeting are not held", "leave out the message and the stages");
+  }
   const isSingle = stages.length === 0 && connections === 1;
   return {
     to,
@@ -111,6 +120,7 @@ export function settleOptions(options: ConnectOptions): ConnectSettings {
     sourcePorts: options.sourcePorts,
     message: messageOf(options),
     reset: options.close === undefined ? connections > MANY : options.close === "rst",
+    closesGreeted: options.closeAfterGreeting ?? false,
     oneTable: options.oneTable ?? false,
     authorized: options.authorized ?? false,
     isSingle,

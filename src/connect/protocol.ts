@@ -18,6 +18,8 @@ export interface ConnectPlan {
   readonly parks: boolean;
   /** Close with RST. */
   readonly reset: boolean;
+  /** Close each connection when its first bytes have come. */
+  readonly closesGreeted: boolean;
   /** Tell of each opening and reading, as the article's client prints them. */
   readonly narrates: boolean;
   readonly message: { readonly bytes: Uint8Array; readonly intervalMs: number } | undefined;

@@ -70,6 +70,8 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
     this.settings = settings;
     this.targets = targets;
     this.#parks = tables === "unbounded";
+    // Whoever waits for greetings knows that they come: a connection is in flight until its own.
+    if (settings.closesGreeted) new Int32Array(this.#shared)[SHARED.peerGreets] = 1;
     if (tables === "one") this.#reserve = new DescriptorReserve();
     // More threads are of use where each brings a table, and where its size is what bounds it.
     const tableSize = tables === "private" ? this.nofileLimit : Number.POSITIVE_INFINITY;
@@ -212,12 +214,13 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
       {
         tuples: this.targets.plan,
         share: shareOf(this.#shape, shard),
-        reusesTuples: settings.isStaged,
+        reusesTuples: settings.isStaged || settings.closesGreeted,
         window: Math.max(1, Math.floor(settings.concurrency / this.#shape.active)),
         connectTimeoutMs: settings.connectTimeoutMs,
         tableSize: this.nofileLimit,
         parks: this.#parks,
         reset: settings.reset,
+        closesGreeted: settings.closesGreeted,
         narrates: settings.isSingle,
         message: settings.message,
         shared: this.#shared,

@@ -68,7 +68,7 @@ class ConnectShard {
       resetsParked: plan.reset,
     });
     const { message, histograms } = plan;
-    this.sender = message && new MessageSender(this.table, message, memory, histograms.roundTrip, slots);
+    this.sender = message && new MessageSender(this.table, message, memory, histograms.roundTrip, slots, plan.share);
     this.startedMs = new Float64Array(slots);
     this.ages = new LossAges(this.counters, slots);
   }
@@ -198,7 +198,8 @@ class ConnectShard {
       if (this.plan.narrates) {
         this.shard.tell({ type: "received", text: this.buffer.bytes.toString("utf8", 0, received) });
       }
-      if (received < size && !hasEnded) return;
+      // A greeting may have been all that was wanted.
+      if (this.table.state(slot) === FREE || (received < size && !hasEnded)) return;
     }
   }
 
@@ -209,6 +210,13 @@ class ConnectShard {
     this.plan.histograms.firstByte.record(toMicros((this.nowMs - startedMs) * 1000));
     if (this.table.state(slot) === GREETING) this.settle(slot);
     else if (!this.sender) this.shared[SHARED.peerGreets] = 1;
+    if (this.plan.closesGreeted) this.part(slot);
+  }
+
+  /** Closes an open connection that has done what it was for; it counts as begun all the same. */
+  private part(slot: number): void {
+    this.table.close(slot, this.plan.reset);
+    this.counters[COUNTER.open]! -= 1;
   }
 
   private fail(slot: number, phase: number, errno: number): void {
@@ -235,8 +243,7 @@ class ConnectShard {
     for (let slot = this.table.end - 1; slot >= 0 && left > 0; slot--) {
       if (!this.isOpen(slot)) continue;
       this.sender?.end(slot);
-      this.table.close(slot, this.plan.reset);
-      this.counters[COUNTER.open]! -= 1;
+      this.part(slot);
       this.counters[COUNTER.retired]! += 1;
       left--;
     }
@@ -264,7 +271,7 @@ class ConnectShard {
     const untilCheck = this.counters[COUNTER.inFlight]! > 0 ? this.nextCheckMs - now : Number.POSITIVE_INFINITY;
     const untilMessage = this.sender?.nextDueInMs() ?? Number.POSITIVE_INFINITY;
     const patience = Math.min(untilCheck, untilMessage);
-    return patience === Number.POSITIVE_INFINITY ? -1 : Math.max(0, Math.ceil(patience));
+    return patience === Number.POSITIVE_INFINITY ? -1 : Math.max(0, patience);
   }
 
   private tellWhenSettled(wanted: number): void {

@@ -21,6 +21,8 @@ export const IP_BIND_ADDRESS_NO_PORT = 24;
 export const IP_LOCAL_PORT_RANGE = 51;
 export const MSG_NOSIGNAL = 0x4000;
 
+/** The number of epoll_pwait2(), alike on all architectures; since Linux 5.11. */
+export const SYS_EPOLL_PWAIT2 = 441;
 export const EPOLL_CLOEXEC = 0x80000;
 export const EPOLL_CTL_ADD = 1;
 export const EPOLL_CTL_DEL = 2;

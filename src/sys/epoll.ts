@@ -6,9 +6,13 @@ import {
   EPOLL_CTL_MOD,
   EPOLL_DATA_WORD,
   EPOLL_EVENT_WORDS,
+  SYS_EPOLL_PWAIT2,
 } from "./constants.js";
-import { EINTR } from "./errno.js";
+import { EINTR, ENOSYS, EPERM } from "./errno.js";
 import { lastErrno, libc, NativeBuffer } from "./libc.js";
+
+const TIMESPEC_SECONDS = 0;
+const TIMESPEC_NANOSECONDS = 2;
 
 /** Waits on many descriptors. Calls return 0 or a negative errno. */
 export class Epoll {
@@ -20,6 +24,10 @@ export class Epoll {
   private readonly readyWords: Int32Array;
   private readonly control: NativeBuffer;
   private readonly controlWords: Int32Array;
+  /** struct timespec, of which the lower words are enough for any wait. */
+  private readonly timeout = new NativeBuffer(16);
+  private readonly timeoutWords = words(this.timeout);
+  private isPrecise = true;
 
   /** @param maxEvents how many events one wait() returns at most */
   constructor(maxEvents: number) {
@@ -48,12 +56,31 @@ export class Epoll {
   /**
    * Waits for events.
    *
-   * @param timeoutMs -1 waits for ever
+   * @param timeoutMs -1 waits for ever; a fraction is kept by Linux 5.11 and newer, and rounded up by older ones
    * @returns how many are ready, 0 when none came in time or a signal interrupted, or a negative errno
    */
   wait(timeoutMs: number): number {
-    const count = libc.epoll_wait(this.fd, this.ready.address, this.maxEvents, timeoutMs);
+    if (this.isPrecise && !Number.isInteger(timeoutMs)) return this.waitPrecisely(timeoutMs);
+    const count = libc.epoll_wait(this.fd, this.ready.address, this.maxEvents, Math.ceil(timeoutMs));
+    return count >= 0 ? count : this.failedWait();
+  }
+
+  /** @see man 2 epoll_pwait2 */
+  private waitPrecisely(timeoutMs: number): number {
+    const seconds = Math.floor(timeoutMs / 1000);
+    this.timeoutWords[TIMESPEC_SECONDS] = seconds;
+    this.timeoutWords[TIMESPEC_NANOSECONDS] = (timeoutMs - seconds * 1000) * 1e6;
+    const { ready, maxEvents, timeout } = this;
+    const count = libc.syscall(SYS_EPOLL_PWAIT2, this.fd, ready.address, maxEvents, timeout.address, 0, 0);
     if (count >= 0) return count;
+    const failed = this.failedWait();
+    // An older kernel, or a filter that does not know the call yet.
+    if (failed !== -ENOSYS && failed !== -EPERM) return failed;
+    this.isPrecise = false;
+    return this.wait(timeoutMs);
+  }
+
+  private failedWait(): number {
     const errno = lastErrno();
     return errno === EINTR ? 0 : -errno;
   }

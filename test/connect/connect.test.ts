@@ -380,6 +380,23 @@ describe("messages", () => {
     expect((await run.stop()).failures).toEqual([]);
   });
 
+  it("are spread over the whole of their interval", async () => {
+    const arrivedMs: number[] = [];
+    const server = await startForeignServer((socket) => socket.on("data", () => arrivedMs.push(performance.now())));
+    const [connections, intervalMs] = [100, 1000];
+    const run = await startClient({ to: server.at, connections, message: "x", messageRatePerSec: 1, ...HOLD });
+    await until(
+      "three intervals' messages",
+      () => arrivedMs.length,
+      (count) => count >= 3 * connections,
+    );
+    await run.stop();
+    const intervals = arrivedMs.slice(connections, 3 * connections);
+    const pauses = intervals.slice(1).map((ms, i) => ms - intervals[i]!);
+    // 10 ms apart; dealt to more turns than there are connections, they would leave a pause of most of the interval.
+    expect(Math.max(...pauses)).toBeLessThan(intervalMs / 2);
+  });
+
   it("survive an answer that comes in pieces", async () => {
     const server = await startForeignServer((socket) => {
       socket.setNoDelay(true).write("hel");
@@ -728,6 +745,30 @@ describe("the end", () => {
       () => establishedInSs(port, host),
       (count) => count === 0,
     );
+  });
+
+  it("comes for each connection as soon as it is greeted, when that is asked", async () => {
+    const server = await startForeignServerProcess({ host: ownAddress(), echo: false, greeting: "hello" });
+    const host = /"host":"([^"]+)"/.exec(server.child.spawnargs.join(" "))![1]!;
+    const before = socketDescriptors();
+    const run = await startClient({
+      to: `${host}:${server.port}`,
+      connections: 3000,
+      concurrency: 32,
+      closeAfterGreeting: true,
+      sourcePorts: { first: 20_000, last: 20_999 },
+      sources: parseAddressRanges(ownAddress()),
+      ...HOLD,
+    });
+    // With nothing held there is nothing to hold.
+    const result = await within("the end", run.done);
+    expect(result).toMatchObject({ isTargetMet: true, established: 3000, failed: 0, lost: 0, openAtStop: 0 });
+    expect(result.traffic.receivedBytes).toBe(3000 * "hello".length);
+    expect(result.latency.firstByte.count).toBe(3000);
+    expect(result.peakOpen).toBeLessThanOrEqual(32);
+    const ends = `src ${host}:${server.port} or dst ${host}:${server.port}`;
+    expect(await socketsInSs(ends, "time-wait")).toEqual([]);
+    expect(socketDescriptors()).toEqual(before);
   });
 
   it("closes with FIN below 1,000 and with RST when asked", async () => {

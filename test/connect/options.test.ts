@@ -25,6 +25,8 @@ const REFUSED: [string, ConnectOptions, string][] = [
   ["a message rate without a message", { to: at, messageRatePerSec: 1 }, "E_OPTION"],
   ["an empty message", { to: at, message: "" }, "E_OPTION"],
   ["stages beside connections", { to: at, stages: [stage], connections: 5 }, "E_OPTION"],
+  ["messages of connections that end", { to: at, closeAfterGreeting: true, message: "x" }, "E_OPTION"],
+  ["stages of connections that end", { to: at, closeAfterGreeting: true, stages: [stage] }, "E_OPTION"],
   ["stages beside a rate", { to: at, stages: [stage], connectRatePerSec: 5 }, "E_OPTION"],
   ["a stage of no time", { to: at, stages: [{ durationMs: 0, target: 5 }] }, "E_OPTION"],
   ["stages to nowhere", { to: at, stages: [{ durationMs: 10, target: 0 }] }, "E_OPTION"],

@@ -107,6 +107,19 @@ describe("failures are negative errnos", () => {
   });
 });
 
+it("an epoll set waits for a part of a millisecond, too", () => {
+  const epoll = new Epoll(1);
+  const waitedMs = Array.from({ length: 50 }, () => {
+    const startMs = performance.now();
+    expect(epoll.wait(0.2)).toBe(0);
+    return performance.now() - startMs;
+  });
+  // Rounded down it would be no time, and rounded up a millisecond. A busy host may make it longer, but not each time.
+  expect(Math.min(...waitedMs)).toBeGreaterThanOrEqual(0.2);
+  expect(Math.min(...waitedMs)).toBeLessThan(1);
+  epoll.close();
+});
+
 it("an eventfd wakes an epoll set once for any number of rings", () => {
   const fd = openEventfd();
   const epoll = new Epoll(4);

@@ -30,6 +30,7 @@ interface Options {
   readonly message?: string;
   readonly messageRate?: number;
   readonly close?: "rst" | "fin";
+  readonly closeAfterGreeting?: boolean;
   readonly oneTable?: boolean;
   readonly authorized?: boolean;
   readonly json?: boolean;
@@ -69,6 +70,7 @@ export const addConnect: AddCommand = (program, finish) => {
     .option("-m, --message <text>", "send it over every connection")
     .option("-r, --message-rate <rate>", "messages per connection and second (default: 1)", rateFor("--message-rate"))
     .addOption(new Option("--close <how>", "how to close (default: rst above 1,000, else fin)").choices(["rst", "fin"]))
+    .option("--close-after-greeting", "close each as soon as it is greeted, instead of holding it")
     .option("--one-table", "one descriptor table, as ordinary programs have: ulimit -n bounds it")
     .option("--authorized", "you may open more than 1,000 to another host")
     .option("--json", "print the result as one JSON object")
@@ -93,6 +95,7 @@ async function runConnect(to: readonly string[], options: Options): Promise<numb
     message: options.message,
     messageRatePerSec: options.messageRate,
     close: options.close,
+    closeAfterGreeting: options.closeAfterGreeting,
     oneTable: options.oneTable,
     authorized: options.authorized,
   });

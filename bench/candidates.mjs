@@ -1,0 +1,39 @@
+// The five pairs of a workload that has programs of its own: which of a peer's programs are its server and its client, and
+// with which settings they play.
+import { execFileSync } from "node:child_process";
+import { commandOf, findBun } from "./programs.mjs";
+
+const VERSION_MS = 10_000;
+
+/** @type {Record<string, () => string>} */
+const VERSIONS = {
+  "c-epoll": () => firstLine("cc", "--version"),
+  go: () => firstLine("go", "version"),
+  node: () => `node ${process.version}`,
+  bun: () => `bun ${firstLine(findBun(), "--version")}`,
+  fourtuple: () => `node ${process.version}`,
+};
+
+/**
+ * @param {{ server: string, client: string }} roles of their programs
+ * @param {Record<string, string>} settings in words, by peer
+ */
+export function candidates(roles, settings) {
+  return Object.entries(settings).map(([name, words]) => ({
+    name,
+    settings: words,
+    make: () => ({
+      version: VERSIONS[name](),
+      server: commandOf(name, roles.server),
+      client: commandOf(name, roles.client),
+    }),
+  }));
+}
+
+/**
+ * @param {string} program
+ * @param {string[]} args
+ */
+function firstLine(program, ...args) {
+  return execFileSync(program, args, { encoding: "utf8", timeout: VERSION_MS, stdio: "pipe" }).split("\n")[0] ?? "";
+}

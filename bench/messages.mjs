@@ -1,0 +1,194 @@
+// W5, messages: over 10,000 held connections, echoes at a fixed total rate and their latency, then the highest rate that a pair
+// sustains. Each pair measures with its own client, as its own idiom has it; what a latency is, is the same for all:
+// it counts from the moment at which the schedule wanted the message sent, and warm-up is left out.
+import { candidates } from "./candidates.mjs";
+import { Child } from "./child.mjs";
+import { readCpuSeconds } from "./proc.mjs";
+import { freePort } from "./round.mjs";
+import { countTimeWait } from "./sockets.mjs";
+
+const CONNECTIONS = 10_000;
+const MESSAGE_BYTES = 64;
+// Some 15 s; a pair that is slow to recover from a rate that was too high takes longer.
+const DEADLINE_MS = 120_000;
+
+// A rate that every peer serves with room to spare: what differs is the latency.
+const FIXED = { ratePerSec: 20_000, warmUpMs: 1000, measuredMs: 3000 };
+
+// A rate is sustained when so much of it is answered, and so soon.
+const SUSTAINED_SHARE = 0.98;
+const SUSTAINED_P99_US = 100_000;
+const TRIAL = { warmUpMs: 600, measuredMs: 1000 };
+const FIRST_TRIAL_PER_SEC = 40_000;
+const TRIALS = 8;
+// Between the highest rate sustained and the lowest that was not: finer than the noise is no use.
+const RESOLUTION = 1.05;
+
+/**
+ * @typedef {object} Figures of a run at one rate
+ * @property {number} answered within the measured time
+ * @property {number} seconds
+ * @property {number} p50Us
+ * @property {number} p99Us
+ * @property {number} p999Us
+ * @property {number} maxUs
+ */
+
+/** @typedef {{ ratePerSec: number, warmUpMs: number, measuredMs: number }} Run */
+
+/** @typedef {{ server: Child, client: Child }} Pair */
+
+const SETTINGS = {
+  "c-epoll": "C, one thread a side, epoll_pwait2() until the next message is due, timer slack 1 ns, TCP_NODELAY",
+  go: "a goroutine per connection sleeps until its message is due, writes it and reads the answer",
+  node: "Node's net, noDelay; a timer of 1 ms sends what is due, setImmediate when it is behind",
+  bun: "Bun.listen and Bun.connect; a timer of 1 ms sends what is due, setImmediate when it is behind",
+  fourtuple:
+    "the library: serve({ mode: 'echo' }), connect({ message }), opened anew for each rate; two threads a side",
+};
+
+export const MESSAGES = {
+  name: "W5",
+  title: `messages of ${MESSAGE_BYTES} bytes over ${CONNECTIONS.toLocaleString("en")} connections, echoed`,
+  rounds: 3,
+  deadlineMs: DEADLINE_MS,
+  floor: "c-epoll",
+  peers: candidates({ server: "echo-server", client: "echo-client" }, SETTINGS),
+  connections: CONNECTIONS,
+  fixedRatePerSec: FIXED.ratePerSec,
+  metrics: {
+    p50Us: { label: `p50 at ${FIXED.ratePerSec / 1000}k/s (µs)`, of: (/** @type {any} */ { fixed }) => fixed.p50Us },
+    p99Us: {
+      label: `p99 at ${FIXED.ratePerSec / 1000}k/s (µs)`,
+      isCompared: true,
+      of: (/** @type {any} */ { fixed }) => fixed.p99Us,
+    },
+    p999Us: { label: "  p99.9 (µs)", of: (/** @type {any} */ { fixed }) => fixed.p999Us },
+    maxUs: { label: "  max (µs)", of: (/** @type {any} */ { fixed }) => fixed.maxUs },
+    answeredPerSec: {
+      label: "  answered per second",
+      of: (/** @type {any} */ { fixed }) => fixed.answered / fixed.seconds,
+    },
+    clientCpuUs: { label: "  CPU/message, client (µs)", of: cpuPerMessage("client") },
+    serverCpuUs: { label: "  CPU/message, server (µs)", of: cpuPerMessage("server") },
+    highestPerSec: {
+      label: "highest rate sustained",
+      isCompared: true,
+      of: (/** @type {any} */ { highestPerSec }) => highestPerSec,
+    },
+  },
+  play: playMessages,
+  measures: [
+    {
+      title: `p99 at ${FIXED.ratePerSec / 1000}k/s ÷ the C floor's`,
+      wanted: { atMost: 1.3 },
+      of: { metric: "p99Us", against: "c-epoll" },
+    },
+    {
+      title: "highest rate ÷ the C floor's",
+      wanted: { atLeast: 0.9 },
+      of: { metric: "highestPerSec", against: "c-epoll" },
+    },
+    { title: "highest rate ÷ Node net's", wanted: { atLeast: 2 }, of: { metric: "highestPerSec", against: "node" } },
+  ],
+};
+
+/**
+ * @param {{ name: string, server: string[], client: string[] }} peer
+ * @param {number} round
+ */
+async function playMessages({ name, ...command }, round) {
+  const port = await freePort();
+  /** @type {Child[]} */
+  const children = [];
+  try {
+    const server = new Child([...command.server, `${port}`], DEADLINE_MS);
+    children.push(server);
+    await server.expectLine("listening");
+    const client = new Child([...command.client, ...[port, CONNECTIONS, MESSAGE_BYTES].map(String)], DEADLINE_MS);
+    children.push(client);
+    await client.expectLine("ready");
+    const fixed = await playRun({ server, client }, FIXED);
+    const { highestPerSec, trials } = await findHighest((ratePerSec) =>
+      playRun({ server, client }, trialAt(ratePerSec)),
+    );
+    client.endInput();
+    const clientExit = await client.exited;
+    server.kill("SIGTERM");
+    const serverExit = await server.exited;
+    const timeWaitLeft = await countTimeWait(port);
+    return { peer: name, round, port, fixed, highestPerSec, trials, clientExit, serverExit, timeWaitLeft };
+  } catch (error) {
+    return { peer: name, round, port, error: /** @type {Error} */ (error).message };
+  } finally {
+    for (const child of children) child.kill();
+    await Promise.all(children.map(({ exited }) => exited));
+  }
+}
+
+/**
+ * Each connection has had a message or more before it counts.
+ *
+ * @param {number} ratePerSec
+ * @returns {Run}
+ */
+function trialAt(ratePerSec) {
+  const intervalMs = (CONNECTIONS / ratePerSec) * 1000;
+  return { ratePerSec, ...TRIAL, warmUpMs: Math.max(TRIAL.warmUpMs, Math.ceil(1.2 * intervalMs)) };
+}
+
+/**
+ * One run at one rate.
+ *
+ * @param {Pair} pair
+ * @param {Run} run
+ * @returns {Promise<Figures & { cpuSeconds: { server: number, client: number } }>} with the CPU of the measured time
+ */
+async function playRun({ server, client }, { ratePerSec, warmUpMs, measuredMs }) {
+  client.write(`${ratePerSec} ${warmUpMs} ${measuredMs}\n`);
+  await client.expectLine("the end of the warm-up");
+  const before = { server: readCpuSeconds(server.pid), client: readCpuSeconds(client.pid) };
+  const figures = JSON.parse(await client.expectLine("the end of a run"));
+  const cpuSeconds = {
+    server: readCpuSeconds(server.pid) - before.server,
+    client: readCpuSeconds(client.pid) - before.client,
+  };
+  return { ...figures, cpuSeconds };
+}
+
+/**
+ * The highest rate sustained: doubled (or halved) until one is and another is not, then the geometric middle of the two again and
+ * again. A pair that fails is given no second chance: the rounds' median evens that out.
+ *
+ * @param {(ratePerSec: number) => Promise<Figures>} play
+ */
+export async function findHighest(play) {
+  const trials = [];
+  let highestPerSec = 0;
+  let lowestNotPerSec = Number.POSITIVE_INFINITY;
+  let ratePerSec = FIRST_TRIAL_PER_SEC;
+  while (trials.length < TRIALS && lowestNotPerSec / highestPerSec > RESOLUTION) {
+    const figures = await play(ratePerSec);
+    const sustained = isSustained(figures, ratePerSec);
+    trials.push({ ratePerSec, sustained, ...figures });
+    if (sustained) highestPerSec = ratePerSec;
+    else lowestNotPerSec = ratePerSec;
+    if (lowestNotPerSec === Number.POSITIVE_INFINITY) ratePerSec *= 2;
+    else if (highestPerSec === 0) ratePerSec = Math.round(ratePerSec / 2);
+    else ratePerSec = Math.round(Math.sqrt(highestPerSec * lowestNotPerSec));
+  }
+  return { highestPerSec, trials };
+}
+
+/**
+ * @param {Figures} figures
+ * @param {number} ratePerSec that was asked
+ */
+function isSustained({ answered, seconds, p99Us }, ratePerSec) {
+  return answered >= SUSTAINED_SHARE * ratePerSec * seconds && p99Us < SUSTAINED_P99_US;
+}
+
+/** @param {"server" | "client"} side */
+function cpuPerMessage(side) {
+  return (/** @type {any} */ { fixed }) => (fixed.cpuSeconds[side] / fixed.answered) * 1e6;
+}

@@ -1,0 +1,16 @@
+// @ts-nocheck: Bun's own globals are not among Node's types.
+// Bun's sockets: sends back what comes.
+// Usage: echo-server.mjs <port>. Prints "listening", and stops on SIGTERM.
+Bun.listen({
+  hostname: "127.0.0.1",
+  port: Number(process.argv[2]),
+  socket: {
+    data(socket, bytes) {
+      socket.write(bytes);
+    },
+    error(socket) {
+      socket.terminate();
+    },
+  },
+});
+console.log("listening");

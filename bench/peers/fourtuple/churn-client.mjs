@@ -1,0 +1,27 @@
+// Our client of the churn, through the public API. It prints "ready", waits for a line, opens connections that are reset as soon
+// as they are greeted, prints a line of JSON when all have come and gone, and ends.
+// Usage: churn-client.mjs <port> <connections> <at once>
+import { once } from "node:events";
+import { connect } from "fourtuple";
+
+// Nobody else's: all their ports are free.
+const SOURCES = { first: { family: /** @type {4} */ (4), bytes: Uint8Array.of(127, 6, 0, 1) }, count: 16 };
+
+const [port, connections, concurrency] = process.argv.slice(2).map(Number);
+console.log("ready");
+await once(process.stdin, "data");
+const run = await connect({
+  to: `127.0.0.1:${port}`,
+  connections,
+  concurrency,
+  sources: [SOURCES],
+  closeAfterGreeting: true,
+  durationMs: 0,
+  close: "rst",
+});
+const { established, openAtStop, failed, failures, lost, setupMs, rampMs } = await run.done;
+const greeted = established - openAtStop - lost;
+const seconds = (setupMs + rampMs) / 1000;
+console.log(JSON.stringify({ greeted, failed: failed + lost, failures, seconds, setupSeconds: setupMs / 1000 }));
+process.stdin.destroy();
+process.exitCode = greeted === connections ? 0 : 1;

@@ -1,0 +1,75 @@
+// Our client of the message workload, through the public API. It prints "ready" and follows lines of input, "<messages per second>
+// <warm-up ms> <measured ms>": a run of connect() has one rate, so each line opens the connections anew. It prints
+// "measuring" when the warm-up is over, and a line of JSON about the answers of the measured time; latencies
+// are the library's own, counted from the moment at which a message was due.
+// Usage: echo-client.mjs <port> <connections> <bytes per message>
+import { createInterface } from "node:readline";
+import { setTimeout as delay } from "node:timers/promises";
+import { connect } from "fourtuple";
+
+// Nobody else's: all its ports are free.
+const SOURCE = { first: { family: /** @type {4} */ (4), bytes: Uint8Array.of(127, 5, 0, 1) }, count: 1 };
+const LOOK_MS = 20;
+const CATCH_UP_LOOKS = 50;
+const LOOKS_WITHOUT_GAIN = 5;
+const GAIN = 1.03;
+const CATCH_UP_LOOK_MS = 200;
+const CAUGHT_UP_US = 50_000;
+
+const [port, connections, size] = process.argv.slice(2).map(Number);
+console.log("ready");
+for await (const line of createInterface(process.stdin)) {
+  const [ratePerSec, warmUpMs, measuredMs] = line.split(" ").map(Number);
+  console.log(JSON.stringify(await play(ratePerSec, warmUpMs, measuredMs)));
+}
+
+/**
+ * @param {number} ratePerSec
+ * @param {number} warmUpMs
+ * @param {number} measuredMs
+ */
+async function play(ratePerSec, warmUpMs, measuredMs) {
+  const run = await connect({
+    to: `127.0.0.1:${port}`,
+    connections,
+    sources: [SOURCE],
+    message: "m".repeat(size),
+    messageRatePerSec: ratePerSec / connections,
+    durationMs: Number.POSITIVE_INFINITY,
+    close: "rst",
+  });
+  for await (const { stage } of run.snapshots(LOOK_MS)) if (stage !== "ramp") break;
+  await delay(warmUpMs);
+  await caughtUp(run.histograms.roundTrip, ratePerSec);
+  const fromMs = performance.now();
+  console.log("measuring");
+  await delay(measuredMs);
+  const seconds = (performance.now() - fromMs) / 1000;
+  const { roundTrip } = run.histograms;
+  const at = (/** @type {number} */ percentile) => (roundTrip.count === 0 ? 0 : roundTrip.percentile(percentile));
+  const figures = { p50Us: at(50), p99Us: at(99), p999Us: at(99.9), maxUs: roundTrip.count === 0 ? 0 : roundTrip.max };
+  const answered = roundTrip.count;
+  const { established, failures, losses } = await run.stop();
+  if (established < connections || losses.length > 0) {
+    throw new Error(`${established} were established, ${JSON.stringify([...failures, ...losses])}`);
+  }
+  return { answered, seconds, ...figures };
+}
+
+/**
+ * The library sends from the first connection on, by threads that are new: what their start and the opening have delayed is
+ * caught up, if this rate leaves room for that, before anything counts.
+ *
+ * @param {import("node:perf_hooks").RecordableHistogram} roundTrip empty afterwards
+ * @param {number} ratePerSec
+ */
+async function caughtUp(roundTrip, ratePerSec) {
+  const enough = ((GAIN * ratePerSec) / 1000) * CATCH_UP_LOOK_MS;
+  for (let looks = 0, idle = 0; looks < CATCH_UP_LOOKS && idle < LOOKS_WITHOUT_GAIN; looks++) {
+    roundTrip.reset();
+    await delay(CATCH_UP_LOOK_MS);
+    if (roundTrip.count > 0 && roundTrip.max < CAUGHT_UP_US) break;
+    if (roundTrip.count < enough) idle++;
+  }
+  roundTrip.reset();
+}

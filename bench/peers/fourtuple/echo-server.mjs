@@ -1,0 +1,9 @@
+// Our server of the message workload, through the public API: it sends back what comes.
+// Usage: echo-server.mjs <port>. Prints "listening", and stops on SIGTERM.
+import { serve } from "fourtuple";
+
+const server = await serve({ at: `127.0.0.1:${process.argv[2]}`, mode: "echo", log: "none" });
+process.once("SIGTERM", () => server.stop());
+await server.ready;
+console.log("listening");
+await server.done;

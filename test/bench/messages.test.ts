@@ -1,0 +1,29 @@
+// The search for the highest rate that a pair sustains, against pairs whose capacity is known.
+import { describe, expect, it } from "vitest";
+
+const { findHighest } = await import(String(new URL("../../bench/messages.mjs", import.meta.url)));
+
+/** A pair that answers at most `capacity` a second, at once below it and late above. */
+const pairOf = (capacity: number) => async (ratePerSec: number) => ({
+  answered: Math.min(ratePerSec, capacity),
+  seconds: 1,
+  p99Us: ratePerSec > capacity ? 500_000 : 1000,
+});
+
+describe("the highest rate sustained", () => {
+  it.each([3000, 39_999, 40_000, 63_000, 150_000, 1_000_000])(
+    "of a pair that can %i a second is found",
+    async (capacity) => {
+      const { highestPerSec, trials } = await findHighest(pairOf(capacity));
+      expect(highestPerSec).toBeLessThanOrEqual(capacity);
+      expect(highestPerSec).toBeGreaterThan(capacity * 0.84);
+      expect(trials.length).toBeLessThanOrEqual(8);
+    },
+  );
+
+  it("needs all of what was asked, not only quick answers", async () => {
+    const play = async (ratePerSec: number) => ({ answered: ratePerSec * 0.97, seconds: 1, p99Us: 10 });
+    const { highestPerSec, trials } = await findHighest(play);
+    expect([highestPerSec, trials.length]).toEqual([0, 8]);
+  });
+});
