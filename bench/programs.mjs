@@ -1,0 +1,70 @@
+// The programs of the peers by role, such as "echo-server": built, or their runtime found, when first asked for.
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, statSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+const BUILD_MS = 120_000;
+const BUN = `build/node_modules/@oven/bun-linux-${process.arch === "x64" ? "x64" : "aarch64"}/bin/bun`;
+
+/** @type {Record<string, (role: string) => string[]>} */
+const COMMANDS = {
+  "c-epoll": (role) => [
+    build(`peers/c-epoll/${role}.c`, `c-${role}`, (source, target) => ["cc", ["-O2", "-o", target, source]]),
+  ],
+  go: (role) => [
+    build(`peers/go/${role}.go`, `go-${role}`, (source, target) => ["go", ["build", "-o", target, source]]),
+  ],
+  node: (role) => [process.execPath, pathOf(`peers/node/${role}.mjs`)],
+  bun: (role) => [findBun(), pathOf(`peers/bun/${role}.mjs`)],
+  noop: (role) => ["sh", pathOf(`peers/noop/${role}.sh`)],
+  fourtuple: (role) => [process.execPath, pathOf(`peers/fourtuple/${role}.mjs`)],
+};
+
+/**
+ * @param {string} peer
+ * @param {string} role the file's name under bench/peers/<peer>/, without its ending
+ * @returns {string[]} the command that runs it
+ * @throws what its compiler or package manager says, when it is missing or fails
+ */
+export function commandOf(peer, role) {
+  return /** @type {(role: string) => string[]} */ (COMMANDS[peer])(role);
+}
+
+/** Bun's platform package holds its binary: no install script is needed, and nothing of it belongs to this package. */
+export function findBun() {
+  if (!existsSync(pathOf(BUN))) {
+    mkdirSync(pathOf("build"), { recursive: true });
+    const args = ["install", "--no-save", "--ignore-scripts", "--prefix", pathOf("build"), "bun"];
+    execFileSync("npm", args, { timeout: BUILD_MS, stdio: "pipe" });
+  }
+  return pathOf(BUN);
+}
+
+/**
+ * Builds bench/build/<target>, unless it is there and newer than its source.
+ *
+ * @param {string} source
+ * @param {string} target
+ * @param {(source: string, target: string) => [string, string[]]} commandFor
+ */
+function build(source, target, commandFor) {
+  const from = pathOf(source);
+  const to = pathOf(`build/${target}`);
+  if (existsSync(to) && statSync(to).mtimeMs > statSync(from).mtimeMs) return to;
+  mkdirSync(pathOf("build"), { recursive: true });
+  const [program, args] = commandFor(from, to);
+  // Go's standard library is all that is needed: nothing is to be fetched.
+  const go = {
+    GOCACHE: process.env.GOCACHE ?? pathOf("build/go-cache"),
+    GOFLAGS: "-mod=mod",
+    GOPROXY: "off",
+    GOTOOLCHAIN: "local",
+  };
+  execFileSync(program, args, { timeout: BUILD_MS, stdio: "pipe", env: { ...process.env, ...go } });
+  return to;
+}
+
+/** @param {string} path */
+function pathOf(path) {
+  return fileURLToPath(new URL(path, import.meta.url));
+}
