@@ -73,7 +73,7 @@ export async function drawGrowth({ peers, summary, machine }) {
 <title id="growth-title">Cost per connection as the number grows</title>
 <style>${COLOURS}
 ${CHART_STYLE}
-text{font-family:Inter,"Segoe UI",system-ui,sans-serif;fill:var(--ink)}.chart{color:var(--ink);overflow:visible}
+text{font-family:Inter,"Segoe UI",system-ui,sans-serif}.chart{color:var(--ink);overflow:visible}.head,.panel{fill:var(--ink)}
 .head{font-size:26px;font-weight:680;letter-spacing:-.5px}.panel{font-size:17px;font-weight:640}.muted{font-size:13.5px;fill:var(--muted)}</style>
 <rect x="${-MARGIN}" y="${-MARGIN}" width="100%" height="100%" fill="var(--paper)"/>
 <text class="head" y="24">Cost per connection as the number grows</text>

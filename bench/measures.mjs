@@ -17,24 +17,27 @@ const WORDS = { atLeast: "at least", atMost: "at most", under: "under" };
 /**
  * @param {import("./workloads.mjs").Workload} workload
  * @param {import("./summary.mjs").Summary} summary
- * @param {{ machine: { nofileHard: number }, isSmaller: boolean }} conditions smaller than what the measures are meant for
+ * @param {{ machine: { nofileHard: number }, isSmaller: boolean, unfinished: Set<string> }} conditions smaller than what the measures
+ * are meant for; peers that were left unfinished, whose rate so far is more than that of the whole
  */
-export function judge(workload, summary, { machine, isSmaller }) {
+export function judge(workload, summary, { machine, isSmaller, unfinished }) {
   return (workload.measures ?? []).map(({ title, wanted, of: { metric, against, peer = OURS }, obstacle }) => {
     const ours = summary[peer];
     const value = (against === undefined ? ours?.metrics[metric] : ours?.ratios[metric]?.[against])?.median;
     const [bound, limit] = /** @type {[keyof typeof WORDS, number]} */ (Object.entries(wanted)[0]);
     const format = against === undefined ? (workload.metrics[metric]?.format ?? formatFigure) : formatRatio;
     const reason = obstacle?.(machine) ?? (value === undefined ? "not measured" : undefined);
+    const isLowerBound = against !== undefined && unfinished.has(against);
+    const missed = isLowerBound ? `not decided: ${against} was left unfinished` : "missed";
     const verdict =
-      reason ?? (isSmaller ? "not judged: fewer connections" : isMet(value, bound, limit) ? "met" : "missed");
+      reason ?? (isSmaller ? "not judged: fewer connections" : isMet(value, bound, limit) ? "met" : missed);
     return {
       title,
       bound,
       limit,
       value,
       verdict,
-      measured: value === undefined ? "-" : format(value),
+      measured: value === undefined ? "-" : `${isLowerBound ? "at least " : ""}${format(value)}`,
       wanted: `${WORDS[bound]} ${format(limit)}`,
     };
   });

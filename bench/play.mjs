@@ -37,7 +37,8 @@ export async function playWorkload(workload, options) {
   const played = await playRounds(workload, peers, { rounds: options.rounds, atMost });
   const summary = summarize(workload, peers, played);
   const isSmaller = atMost < (workload.scale?.connections ?? workload.connections ?? 0);
-  const measures = judge(workload, summary, { machine, isSmaller });
+  const unfinished = new Set(played.filter(({ isUnfinished }) => isUnfinished).map(({ peer }) => peer));
+  const measures = judge(workload, summary, { machine, isSmaller, unfinished });
   if (Object.keys(summary).length > 0) console.log(`\n${formatTable(workload, peers, summary)}\n`);
   for (const { name, settings, window } of peers)
     console.log(

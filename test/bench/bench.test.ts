@@ -175,9 +175,13 @@ describe("the figures of rounds", async () => {
   });
 
   it("are held against what is wanted", () => {
-    const verdicts = (isSmaller: boolean) =>
-      judge(workload, summary, { machine: {}, isSmaller }).map(({ verdict }: { verdict: string }) => verdict);
+    const verdicts = (isSmaller: boolean, unfinished: string[] = []) =>
+      judge(workload, summary, { machine: {}, isSmaller, unfinished: new Set(unfinished) }).map(
+        ({ verdict }: { verdict: string }) => verdict,
+      );
     expect(verdicts(false)).toEqual(["missed", "missed", "not here"]);
     expect(verdicts(true)[0]).toBe("not judged: fewer connections");
+    // A rival that was left unfinished was faster than its whole would be: the ratio is a lower bound.
+    expect(verdicts(false, ["c-epoll"])[0]).toBe("not decided: c-epoll was left unfinished");
   });
 });
