@@ -1,9 +1,6 @@
 // The five pairs of a workload that has programs of its own: which of a peer's programs are its server and its client, and
 // with which settings they play.
-import { execFileSync } from "node:child_process";
-import { commandOf, findBun } from "./programs.mjs";
-
-const VERSION_MS = 10_000;
+import { commandOf, findBun, firstLine } from "./programs.mjs";
 
 /** @type {Record<string, () => string>} */
 const VERSIONS = {
@@ -28,12 +25,4 @@ export function candidates(roles, settings) {
       client: commandOf(name, roles.client),
     }),
   }));
-}
-
-/**
- * @param {string} program
- * @param {string[]} args
- */
-function firstLine(program, ...args) {
-  return execFileSync(program, args, { encoding: "utf8", timeout: VERSION_MS, stdio: "pipe" }).split("\n")[0] ?? "";
 }

@@ -3,8 +3,8 @@
 import { candidates } from "./candidates.mjs";
 import { Child } from "./child.mjs";
 import { readCpuSeconds, readTcpSockets } from "./proc.mjs";
-import { freePort } from "./round.mjs";
 import { countLeft, countTimeWait } from "./sockets.mjs";
+import { freePort } from "./waits.mjs";
 
 // Some seconds of the fastest; a slow pair takes longer for the same.
 const CONNECTIONS = 150_000;

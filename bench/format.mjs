@@ -10,6 +10,11 @@ export function formatBytes(value) {
   return `${formatNumber(value)} B`;
 }
 
+/** @param {number} value in bytes */
+export function formatMegabytes(value) {
+  return `${(value / 1e6).toFixed(1)} MB`;
+}
+
 /** @param {number} value in seconds */
 export function formatSeconds(value) {
   return `${value.toFixed(2)} s`;
@@ -18,6 +23,23 @@ export function formatSeconds(value) {
 /** @param {number} value a share of one core */
 export function formatPercent(value) {
   return `${(value * 100).toFixed(1)} %`;
+}
+
+/** @param {number} value a share of one core, next to nothing */
+export function formatFinePercent(value) {
+  return `${(value * 100).toFixed(3)} %`;
+}
+
+/**
+ * Where nothing says how to write it: three digits or more.
+ *
+ * @param {number} value
+ */
+export function formatFigure(value) {
+  return value.toLocaleString(
+    "en",
+    Math.abs(value) < 100 ? { maximumSignificantDigits: 3 } : { maximumFractionDigits: 0 },
+  );
 }
 
 /** @param {number} value */

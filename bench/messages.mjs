@@ -4,8 +4,8 @@
 import { candidates } from "./candidates.mjs";
 import { Child } from "./child.mjs";
 import { readCpuSeconds } from "./proc.mjs";
-import { freePort } from "./round.mjs";
 import { countTimeWait } from "./sockets.mjs";
+import { freePort } from "./waits.mjs";
 
 const CONNECTIONS = 10_000;
 const MESSAGE_BYTES = 64;

@@ -1,137 +1,157 @@
-// What is computed from a round, metric by metric: its name in words, how it is written, and where it comes from.
-import { formatBytes, formatNumber, formatPercent, formatSeconds } from "./format.mjs";
+// What is computed from a round of opening and holding, metric by metric.
+import {
+  formatBytes,
+  formatFinePercent,
+  formatMegabytes,
+  formatNumber,
+  formatPercent,
+  formatSeconds,
+} from "./format.mjs";
 
-/**
- * @typedef {object} Metric
- * @property {string} key
- * @property {string} label
- * @property {(value: number) => string} format
- * @property {(round: any) => number} of a round that ended well
- */
+const micros = (/** @type {number} */ value) => value.toFixed(1);
 
-/** @type {Metric[]} */
-export const METRICS = [
-  {
-    key: "ratePerSec",
+/** @type {Record<string, import("./workloads.mjs").Metric>} */
+export const RAMP_METRICS = {
+  ratePerSec: {
+    isCompared: true,
     label: "connections/s, ramp",
     format: formatNumber,
     of: ({ established, seconds }) => established / seconds,
   },
-  {
-    key: "rateWithSetupPerSec",
+  rateWithSetupPerSec: {
     label: "connections/s, with thread start",
     format: formatNumber,
     of: ({ established, seconds, setupSeconds = 0 }) => established / (seconds + setupSeconds),
   },
-  {
-    key: "outsideRatePerSec",
+  outsideRatePerSec: {
     label: "connections/s, seen from outside",
     format: formatNumber,
     of: ({ established, outsideSeconds }) => established / outsideSeconds,
   },
-  {
-    key: "openSeconds",
+  timeUs: {
+    label: "time/connection (µs), with thread start",
+    format: micros,
+    isCompared: true,
+    of: ({ established, seconds, setupSeconds = 0 }) => ((seconds + setupSeconds) / established) * 1e6,
+  },
+  openSeconds: {
     label: "time to open, with thread start",
     format: formatSeconds,
     of: ({ seconds, setupSeconds = 0 }) => seconds + setupSeconds,
   },
-  {
-    key: "clientCpuUs",
-    label: "CPU/connection, client (µs)",
-    format: (value) => value.toFixed(1),
+  clientCpuUs: {
+    label: "CPU/connection (µs), client",
+    format: micros,
     of: ({ cpuSeconds, established }) => (cpuSeconds.client / established) * 1e6,
   },
-  {
-    key: "serverCpuUs",
-    label: "CPU/connection, server (µs)",
-    format: (value) => value.toFixed(1),
+  serverCpuUs: {
+    label: "CPU/connection (µs), server",
+    format: micros,
     of: ({ cpuSeconds, established }) => (cpuSeconds.server / established) * 1e6,
   },
-  {
-    key: "cpuUs",
-    label: "CPU/connection, both (µs)",
-    format: (value) => value.toFixed(1),
+  cpuUs: {
+    isCompared: true,
+    label: "CPU/connection (µs), both",
+    format: micros,
     of: ({ cpuSeconds, established }) => ((cpuSeconds.client + cpuSeconds.server) / established) * 1e6,
   },
-  {
-    key: "rampCpuUs",
-    label: "  of it from the word to begin on (µs)",
-    format: (value) => value.toFixed(1),
+  userCpuUs: {
+    label: "  user (µs)",
+    format: micros,
+    of: ({ cpuTimes, established }) => ((cpuTimes.client.user + cpuTimes.server.user) / established) * 1e6,
+  },
+  systemCpuUs: {
+    label: "  system (µs)",
+    format: micros,
+    of: ({ cpuTimes, established }) => ((cpuTimes.client.system + cpuTimes.server.system) / established) * 1e6,
+  },
+  rampCpuUs: {
+    isCompared: true,
+    label: "CPU/connection (µs), from the word to begin on",
+    format: micros,
     of: ({ cpuSeconds: at, cpuSecondsBefore: before, established }) =>
       ((at.client + at.server - before.client - before.server) / established) * 1e6,
   },
-  {
-    key: "clientRssBytes",
+  clientRssBytes: {
     label: "RSS/connection, client",
     format: formatBytes,
     of: ({ residentBytes, residentBytesBefore, established }) =>
       (residentBytes.client - residentBytesBefore.client) / established,
   },
-  {
-    key: "serverRssBytes",
+  serverRssBytes: {
     label: "RSS/connection, server",
     format: formatBytes,
     of: ({ residentBytes, residentBytesBefore, established }) =>
       (residentBytes.server - residentBytesBefore.server) / established,
   },
-  {
-    key: "systemBytes",
+  userBytes: {
+    label: "RSS/connection, both",
+    format: formatBytes,
+    of: (round) => RAMP_METRICS.clientRssBytes.of(round) + RAMP_METRICS.serverRssBytes.of(round),
+  },
+  clientPeakBytes: {
+    label: "peak RSS, client",
+    format: formatMegabytes,
+    of: ({ peakResidentBytes }) => peakResidentBytes.client,
+  },
+  serverPeakBytes: {
+    label: "peak RSS, server",
+    format: formatMegabytes,
+    of: ({ peakResidentBytes }) => peakResidentBytes.server,
+  },
+  systemBytes: {
     label: "memory/connection, MemAvailable",
     format: formatBytes,
     of: ({ memory, memoryBefore, established }) => (memoryBefore.availableBytes - memory.availableBytes) / established,
   },
-  {
-    key: "freeBytes",
+  freeBytes: {
     label: "memory/connection, MemFree",
     format: formatBytes,
     of: ({ memory, memoryBefore, established }) => (memoryBefore.freeBytes - memory.freeBytes) / established,
   },
-  {
-    key: "slabBytes",
+  slabBytes: {
     label: "slab/connection, both ends",
     format: formatBytes,
     of: ({ memory, memoryBefore, established }) => (memory.slabBytes - memoryBefore.slabBytes) / established,
   },
-  {
-    key: "clientIdleShare",
-    label: "CPU while holding, client",
-    format: formatPercent,
-    of: ({ idle }) => idle.client / idle.seconds,
+  idleShare: {
+    label: "CPU while holding, both",
+    format: formatFinePercent,
+    of: ({ idle }) => (idle ? (idle.client + idle.server) / idle.seconds : Number.NaN),
   },
-  {
-    key: "serverIdleShare",
-    label: "CPU while holding, server",
-    format: formatPercent,
-    of: ({ idle }) => idle.server / idle.seconds,
+  clientIdleShare: {
+    label: "  client",
+    format: formatFinePercent,
+    of: ({ idle }) => (idle ? idle.client / idle.seconds : Number.NaN),
   },
-  {
-    key: "kernelEstablished",
+  serverIdleShare: {
+    label: "  server",
+    format: formatFinePercent,
+    of: ({ idle }) => (idle ? idle.server / idle.seconds : Number.NaN),
+  },
+  kernelEstablished: {
     label: "ESTABLISHED, counted in the kernel",
     format: formatNumber,
     of: ({ kernelEstablished }) => kernelEstablished.sockets,
   },
-  {
-    key: "teardownSeconds",
+  teardownSeconds: {
     label: "teardown, both sides gone",
     format: formatSeconds,
     of: ({ teardownSeconds }) => teardownSeconds,
   },
-  {
-    key: "timeWaitLeft",
+  timeWaitLeft: {
     label: "TIME_WAIT left",
     format: formatNumber,
     of: ({ timeWaitLeft }) => timeWaitLeft,
   },
-  {
-    key: "failed",
+  failed: {
     label: "failed or lost",
     format: formatNumber,
-    of: ({ asked, established, lost = 0 }) => asked - established + lost,
+    of: ({ asked, established, isUnfinished, lost = 0 }) => (isUnfinished ? 0 : asked - established) + lost,
   },
-  {
-    key: "foreignCpuShare",
+  foreignCpuShare: {
     label: "noise: CPU of others while opening",
     format: formatPercent,
     of: ({ foreignCpuSeconds, outsideSeconds }) => foreignCpuSeconds / outsideSeconds,
   },
-];
+};

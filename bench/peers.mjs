@@ -1,149 +1,201 @@
-// The pairs of server and client that are compared: how each is built and started, with which settings, and at which
-// scales it can take part. All speak alike: the server prints "listening"; the client prints "ready", begins at a line
-// of input, prints a line of JSON when it holds, and closes with RST when its input ends.
-import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, statSync } from "node:fs";
-import { fileURLToPath } from "node:url";
+// The pairs of server and client that are compared, as data: how each is built and started, with which settings, and
+// how many connections it can hold. All speak alike: the server prints "listening"; the client prints "ready", begins at
+// a line of input, prints a line of JSON when it holds, and closes with RST when its input ends.
+import { commandOf, findBun, firstLine } from "./programs.mjs";
+import { SCALES } from "./scales.mjs";
 
 /**
- * @typedef {object} Peer
- * @property {string} name
- * @property {string} settings in words, for the reader of the table
- * @property {number} window how many handshakes may be in flight
+ * @typedef {object} Programs
  * @property {string} version of the compiler or runtime
  * @property {string[]} server the command, to which a port is added
  * @property {string[]} client the command, to which port, connections, ports per source and window are added
  */
 
+/**
+ * @typedef {object} Candidate
+ * @property {string} name
+ * @property {string} settings in words, for the reader of the table
+ * @property {number} [window] how many handshakes may be in flight
+ * @property {boolean} [isBounded] by the limit of descriptors
+ * @property {boolean} [isForeign] the client is another's tool: it says nothing, so the kernel is asked when it holds
+ * @property {boolean} [opensNothing] and says that it has: the harness itself
+ * @property {() => Programs & Record<string, any>} make builds what it needs; throws with the reason when it cannot
+ */
+
+/** @typedef {Omit<Candidate, "make"> & Programs & { scale?: import("./scales.mjs").Scale } & Record<string, any>} Peer */
+
 /** The one that everything is compared with. */
 export const FLOOR = "c-epoll";
 export const GO = "go";
+export const NODE = "node";
+export const NODE_ONE_SOURCE = "node-one-source";
+export const BUN = "bun";
 export const OURS = "fourtuple";
+export const OURS_KERNEL_PORTS = "fourtuple-kernel-ports";
+export const NOOP = "noop";
 
-const BUILD_MS = 120_000;
 // What a process has open beside its connections.
 const DESCRIPTORS_SPARE = 64;
+// Fewer connections than the workload's are for a trial: nobody reads what they cost at rest.
+const TRIAL_IDLE_MS = 100;
+const NODE_VERSION = `node ${process.version}`;
+const HTTP_GREETING = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
 
+/** @type {Candidate[]} */
 const CANDIDATES = [
   {
     name: FLOOR,
-    settings: "one thread, epoll, source ports of its own choice",
+    settings: "C, one thread, epoll, source ports of its own choice",
     window: 1024,
-    connectionsAtMost: (/** @type {number} */ nofile) => nofile - DESCRIPTORS_SPARE,
-    make() {
-      const version = firstLine("cc", ["--version"]);
-      return { version, server: [compileC("server")], client: [compileC("client")] };
-    },
+    isBounded: true,
+    make: () => ({ version: firstLine("cc", "--version"), ...pair(FLOOR) }),
   },
   {
     name: GO,
     settings:
-      "as in the article: a goroutine per connection, ports chosen by the kernel, 14,000 of them per source address",
+      "as in the article: a goroutine per connection, 14,000 of each source address, ports chosen by the kernel",
     window: 256,
-    connectionsAtMost: (/** @type {number} */ nofile) => nofile - DESCRIPTORS_SPARE,
+    isBounded: true,
+    make: () => ({ version: firstLine("go", "version"), ...pair(GO) }),
+  },
+  {
+    name: NODE,
+    settings: "Node's net, localAddress, 7,000 of each source address, so that libuv's bind() finds a port at once",
+    window: 64,
+    isBounded: true,
+    make: () => ({ version: NODE_VERSION, ...pair(NODE, "--per-source", "7000") }),
+  },
+  {
+    name: NODE_ONE_SOURCE,
+    settings: "Node's net, all from one localAddress; left after 30 s",
+    window: 64,
+    isBounded: true,
+    make: () => ({ version: NODE_VERSION, ...pair(NODE, "--within", "30") }),
+  },
+  {
+    name: BUN,
+    settings: "Bun.listen and Bun.connect, which has no source address: address and port chosen by the kernel",
+    window: 64,
+    isBounded: true,
+    make: () => ({ version: `bun ${firstLine(findBun(), "--version")}`, ...pair(BUN) }),
+  },
+  {
+    name: "tcpkali",
+    settings: "tcpkali by its path in TCPKALI, two workers, against the C server; memory includes the tool's start",
+    isBounded: true,
+    isForeign: true,
     make() {
-      const version = firstLine("go", ["version"]);
-      return { version, server: [compileGo("server")], client: [compileGo("client")] };
+      if (!process.env.TCPKALI) throw new Error("TCPKALI does not name it");
+      const command = 'exec "$TCPKALI" --workers 2 -c "$2" --connect-rate 1000000 --duration 1h "127.0.0.1:$1"';
+      return { version: process.env.TCPKALI, server: commandOf(FLOOR, "server"), client: started(command) };
     },
+  },
+  {
+    name: "wrk",
+    settings:
+      "two threads, against the C server with an answer of HTTP as its greeting; memory includes the tool's start",
+    isBounded: true,
+    isForeign: true,
+    make() {
+      const version = firstLine("sh", "-c", "command -v wrk || { echo it is not in PATH >&2; exit 1; }");
+      const server = ["env", `GREETING=${HTTP_GREETING}`, ...commandOf(FLOOR, "server")];
+      return { version, server, client: started('exec wrk -t 2 -c "$2" -d 1h "http://127.0.0.1:$1/"') };
+    },
+  },
+  {
+    name: NOOP,
+    settings: "opens nothing: what is shown of it is the harness",
+    opensNothing: true,
+    make: () => ({ version: "sh", ...pair(NOOP) }),
   },
   {
     name: OURS,
     settings: "the library in two Node processes, source ports of its own choice",
     window: 1024,
-    connectionsAtMost: () => Number.POSITIVE_INFINITY,
-    make() {
-      const program = (/** @type {string} */ name) => [process.execPath, pathOf(`peers/fourtuple/${name}.mjs`)];
-      return { version: `node ${process.version}`, server: program("server"), client: program("client") };
-    },
+    make: () => ({ version: NODE_VERSION, ...pair(OURS) }),
+  },
+  {
+    name: OURS_KERNEL_PORTS,
+    settings:
+      'the same with sourcePorts: "kernel"; left after 90 s, its rate so far is then more than that of the whole',
+    window: 1024,
+    make: () => ({ version: NODE_VERSION, ...pair(OURS, "--kernel-ports", "--within", "90") }),
   },
 ];
 
 /**
- * Builds the peers that can take part.
+ * Builds the peers of a workload that can take part.
  *
- * @param {import("./scales.mjs").Scale} scale
- * @param {number} nofileHard the hard limit of descriptors
- * @param {string[] | undefined} names only these
+ * @param {import("./workloads.mjs").Workload} workload
+ * @param {{ nofileHard: number, only?: string[] | undefined, atMost: number }} conditions
  * @returns {{ peers: Peer[], absent: { name: string, reason: string }[] }}
  */
-export function preparePeers(scale, nofileHard, names) {
+export function preparePeers(workload, { nofileHard, only, atMost }) {
   /** @type {Peer[]} */
   const peers = [];
-  const absent = (names ?? [])
-    .filter((name) => !CANDIDATES.some((candidate) => candidate.name === name))
-    .map((name) => ({ name, reason: "there is no such peer" }));
-  for (const { name, settings, window, connectionsAtMost, make } of CANDIDATES) {
-    if (names && !names.includes(name)) continue;
-    const most = connectionsAtMost(nofileHard);
-    if (scale.connections > most) {
-      absent.push({
-        name,
-        reason: `it holds ${most.toLocaleString("en")} connections at most here (descriptor limit ${nofileHard.toLocaleString("en")})`,
-      });
-      continue;
-    }
+  const absent = [];
+  const entries = workload.peers.map((entry) => (typeof entry === "string" ? { name: entry } : entry));
+  const isWanted = (/** @type {string} */ name) => !only || only.some((word) => word === name || word === bare(name));
+  for (const word of only ?? []) {
+    if (entries.every(({ name }) => name !== word && bare(name) !== word))
+      absent.push({ name: word, reason: `${workload.name} has no such peer` });
+  }
+  for (const entry of entries.filter(({ name }) => isWanted(name))) {
+    const { name } = entry;
+    const size = name.split("@")[1];
+    const asked = size === undefined ? workload.scale : SCALES[size];
+    const scale = asked && scaleDown({ ...asked, idleMs: workload.idleMs ?? asked.idleMs }, atMost);
+    const candidate = "make" in entry ? entry : CANDIDATES.find((one) => one.name === bare(name));
     try {
-      peers.push({ name, settings: `${settings}; ${window.toLocaleString("en")} opening at once`, window, ...make() });
+      if (!candidate) throw new Error("there is no such peer");
+      const most = candidate.isBounded ? nofileHard - DESCRIPTORS_SPARE : Number.POSITIVE_INFINITY;
+      if (size !== undefined && asked.connections > atMost) throw new Error("--at-most leaves it out");
+      if (scale && scale.connections > most)
+        throw new Error(`it holds ${most.toLocaleString("en")} connections at most under this limit of descriptors`);
+      const { make, ...rest } = candidate;
+      peers.push({ ...rest, ...make(), name, ...(scale && { scale }) });
     } catch (error) {
-      absent.push({ name, reason: explain(error) });
+      absent.push({ name, reason: explainAbsence(error) });
     }
   }
   return { peers, absent };
 }
 
-/** @param {string} name */
-function compileC(name) {
-  return build(`peers/c-epoll/${name}.c`, `c-${name}`, (source, target) => ["cc", ["-O2", "-o", target, source]]);
+/**
+ * @param {import("./scales.mjs").Scale} scale
+ * @param {number} atMost
+ */
+function scaleDown(scale, atMost) {
+  return atMost < scale.connections ? { ...scale, connections: atMost, idleMs: TRIAL_IDLE_MS } : scale;
 }
 
-/** @param {string} name */
-function compileGo(name) {
-  return build(`peers/go/${name}.go`, `go-${name}`, (source, target) => ["go", ["build", "-o", target, source]]);
+/** @param {string} name such as fourtuple@1m */
+function bare(name) {
+  return name.split("@")[0];
 }
 
 /**
- * Builds bench/build/<target>, unless it is there and newer than its source.
- *
- * @param {string} source
- * @param {string} target
- * @param {(source: string, target: string) => [string, string[]]} commandFor
+ * @param {string} peer
+ * @param {string[]} clientOptions
  */
-function build(source, target, commandFor) {
-  const from = pathOf(source);
-  const to = pathOf(`build/${target}`);
-  if (existsSync(to) && statSync(to).mtimeMs > statSync(from).mtimeMs) return to;
-  mkdirSync(pathOf("build"), { recursive: true });
-  const [program, args] = commandFor(from, to);
-  // Go's standard library is all that is needed: nothing is to be fetched.
-  const go = {
-    GOCACHE: process.env.GOCACHE ?? pathOf("build/go-cache"),
-    GOFLAGS: "-mod=mod",
-    GOPROXY: "off",
-    GOTOOLCHAIN: "local",
-  };
-  execFileSync(program, args, { timeout: BUILD_MS, stdio: "pipe", env: { ...process.env, ...go } });
-  return to;
+function pair(peer, ...clientOptions) {
+  return { server: commandOf(peer, "server"), client: [...commandOf(peer, "client"), ...clientOptions] };
 }
 
 /**
- * @param {string} program
- * @param {string[]} args
+ * @param {string} command in which $1 is the port and $2 the number of connections
+ * @returns {string[]} it, when a line of input lets it begin; the process is then the tool itself
  */
-function firstLine(program, args) {
-  return execFileSync(program, args, { encoding: "utf8", timeout: BUILD_MS, stdio: "pipe" }).split("\n")[0] ?? "";
+function started(command) {
+  return ["sh", "-c", `echo ready; read -r go; ${command}`, "sh"];
 }
 
-/** @param {any} error */
-function explain(error) {
+/**
+ * @param {any} error of making a peer
+ * @returns {string} why it is left out
+ */
+function explainAbsence(error) {
   if (error.code === "ENOENT") return `${error.path} is not installed`;
-  return `it does not build: ${
-    String(error.stderr || error.message)
-      .trim()
-      .split("\n")[0]
-  }`;
-}
-
-/** @param {string} path */
-function pathOf(path) {
-  return fileURLToPath(new URL(path, import.meta.url));
+  const said = String(error.stderr ?? "").trim() || String(error.message);
+  return said.split("\n")[0] ?? said;
 }

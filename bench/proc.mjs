@@ -1,20 +1,43 @@
 // What the kernel's files say of a process and of the host: CPU time, resident memory, free memory, sockets.
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 
 const TICKS_PER_SECOND = readConf("CLK_TCK");
 const PAGE_BYTES = readConf("PAGESIZE");
 
 /**
  * @param {number} pid
- * @returns {number} user and system CPU of the whole process, threads that have ended included; a tick is 10 ms
+ * @returns CPU seconds of the whole process, threads that have ended included; a tick is 10 ms
  * @see man 5 proc_pid_stat, utime and stime
  */
-export function readCpuSeconds(pid) {
+export function readCpuTimes(pid) {
   const text = readFileSync(`/proc/${pid}/stat`, "latin1");
   // The second field, a name in parentheses, may hold blanks: count from behind it.
   const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
-  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+  return { user: Number(fields[11]) / TICKS_PER_SECOND, system: Number(fields[12]) / TICKS_PER_SECOND };
+}
+
+/**
+ * @param {number} pid
+ * @returns {number} the same, user and system together
+ */
+export function readCpuSeconds(pid) {
+  const { user, system } = readCpuTimes(pid);
+  return user + system;
+}
+
+/**
+ * Finer than a tick, for a process that does next to nothing; threads that end meanwhile are lost.
+ *
+ * @param {number} pid
+ * @returns {number} seconds that the threads it has now have been on a core
+ * @see Linux Documentation/scheduler/sched-stats.rst, /proc/PID/schedstat
+ */
+export function readRunSeconds(pid) {
+  const threads = readdirSync(`/proc/${pid}/task`);
+  const runNs = (/** @type {string} */ thread) =>
+    Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "latin1").split(" ")[0]);
+  return threads.reduce((total, thread) => total + runNs(thread), 0) / 1e9;
 }
 
 /**
@@ -34,6 +57,14 @@ export function readHostCpuSeconds() {
  */
 export function readResident(pid) {
   return kibibytes(readFileSync(`/proc/${pid}/status`, "latin1"), "VmRSS");
+}
+
+/**
+ * @param {number} pid
+ * @returns {number} VmHWM in bytes, the most that was ever resident
+ */
+export function readPeakResident(pid) {
+  return kibibytes(readFileSync(`/proc/${pid}/status`, "latin1"), "VmHWM");
 }
 
 /**

@@ -16,6 +16,7 @@ const COMMANDS = {
   ],
   node: (role) => [process.execPath, pathOf(`peers/node/${role}.mjs`)],
   bun: (role) => [findBun(), pathOf(`peers/bun/${role}.mjs`)],
+  noop: (role) => ["sh", pathOf(`peers/noop/${role}.sh`)],
   fourtuple: (role) => [process.execPath, pathOf(`peers/fourtuple/${role}.mjs`)],
 };
 
@@ -66,4 +67,12 @@ function build(source, target, commandFor) {
 /** @param {string} path */
 function pathOf(path) {
   return fileURLToPath(new URL(path, import.meta.url));
+}
+
+/**
+ * @param {string} program
+ * @param {string[]} args
+ */
+export function firstLine(program, ...args) {
+  return execFileSync(program, args, { encoding: "utf8", timeout: BUILD_MS, stdio: "pipe" }).split("\n")[0] ?? "";
 }

@@ -1,43 +1,41 @@
 // One round of one peer, measured from outside: fresh processes, a fresh port, ramp, hold, teardown. What is seen is
 // kept as it is; medians and verdicts are made of it elsewhere.
-import { once } from "node:events";
-import { createServer } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { Child } from "./child.mjs";
-import { readCpuSeconds, readHostCpuSeconds, readMemory, readResident, readTcpSockets } from "./proc.mjs";
-import { countEstablished, countLeft, countTimeWait } from "./sockets.mjs";
+import {
+  readCpuSeconds,
+  readCpuTimes,
+  readHostCpuSeconds,
+  readMemory,
+  readPeakResident,
+  readResident,
+  readRunSeconds,
+  readTcpSockets,
+} from "./proc.mjs";
+import { countEstablished, countTimeWait } from "./sockets.mjs";
+import { freePort, untilGone, untilNoTimeWait, untilQuiet } from "./waits.mjs";
 
-const FIRST_PORT = 17_000;
-const LAST_PORT = 17_999;
-const QUIET_MS = 250;
-// Two ticks of the CPU clock: what is left of the ramp and of counting has been done.
-const QUIET_SECONDS = 0.02;
-const QUIET_DEADLINE_MS = 30_000;
-const GONE_DEADLINE_MS = 60_000;
-// The kernel's TIME_WAIT lasts 60 s.
-const TIME_WAIT_DEADLINE_MS = 70_000;
-const TIME_WAIT_LOOK_MS = 1000;
-const LOOK_MS = 50;
-
-let nextPort = FIRST_PORT;
+const FOREIGN_LOOK_MS = 5;
 
 /**
  * @param {import("./peers.mjs").Peer} peer
- * @param {import("./scales.mjs").Scale} scale
  * @param {number} round
  */
-export async function playRound(peer, scale, round) {
+export async function playRamp(peer, round) {
+  const scale = /** @type {import("./scales.mjs").Scale} */ (peer.scale);
+  const { connections, portsPerSource } = scale;
   const port = await freePort();
+  const about = { peer: peer.name, round, port, asked: connections };
+  /** @type {Child[]} */
   const children = [];
-  let hasFailed = false;
+  let isClean = false;
   try {
     const socketsBefore = readTcpSockets();
     const server = new Child([...peer.server, `${port}`], scale.deadlineMs);
     children.push(server);
     await server.expectLine("listening");
-    const { connections, portsPerSource } = scale;
     const client = new Child(
-      [...peer.client, ...[port, connections, portsPerSource, peer.window].map(String)],
+      [...peer.client, ...[port, connections, portsPerSource, peer.window ?? 0].map(String)],
       scale.deadlineMs,
     );
     children.push(client);
@@ -47,86 +45,93 @@ export async function playRound(peer, scale, round) {
     const before = lookAt(pids);
     const goMs = performance.now();
     client.write("go\n");
-    const held = JSON.parse(await client.expectLine("the end of the ramp"));
+    const said = peer.isForeign ? await heldInKernel(client, connections) : await client.expectLine("the ramp's end");
     const heldMs = performance.now();
-    const cpuAtHeld = bothSides(pids, readCpuSeconds);
-    const foreignCpuSeconds = foreignCpu() - before.foreignCpuSeconds - sum(cpuAtHeld) + sum(before.cpuSeconds);
+    /** From the word to begin until the client said that it holds, by this process' clock. */
+    const outsideSeconds = (heldMs - goMs) / 1000;
+    const held = { seconds: outsideSeconds, ...JSON.parse(said) };
+    const cpuTimes = bothSides(pids, readCpuTimes);
+    const cpuSeconds = bothSides(pids, readCpuSeconds);
+    /** CPU that others used during the ramp: while it is much, the figures are not worth much. */
+    const foreignCpuSeconds = Math.max(
+      0,
+      foreignCpu() - before.foreignCpuSeconds - sum(cpuSeconds) + sum(before.cpuSeconds),
+    );
 
-    const settleSeconds = await untilQuiet(pids);
+    // What is not finished goes on opening: there is no rest to look at.
+    const settleSeconds = held.isUnfinished ? 0 : await untilQuiet(Object.values(pids));
     const atHold = lookAt(pids);
-    const idleStartMs = performance.now();
-    await delay(scale.idleMs);
-    const idleSeconds = (performance.now() - idleStartMs) / 1000;
-    const cpuAfterIdle = bothSides(pids, readCpuSeconds);
-    const established = await countEstablished(port);
+    const idle = held.isUnfinished ? undefined : await watchIdle(pids, scale.idleMs);
+    const kernelEstablished = await countEstablished(port);
+    const peakResidentBytes = bothSides(pids, readPeakResident);
+    const socketsAtHold = readTcpSockets();
 
     const closeMs = performance.now();
     client.endInput();
-    const clientExit = await endOf(client);
+    if (peer.isForeign) client.kill("SIGTERM");
+    const clientExit = await endOf(client, peer.isForeign === true);
     const clientGoneMs = performance.now();
     server.kill("SIGTERM");
     const serverExit = await server.exited;
     const socketsLeft = await untilGone(port);
     const goneMs = performance.now();
     const timeWaitLeft = await countTimeWait(port);
-    return {
-      peer: peer.name,
-      round,
-      port,
-      asked: connections,
+    const outcome = {
+      ...about,
       ...held,
       ...clientExit.report,
       serverExit,
       clientExit: clientExit.code,
-      /** From the word to begin until the client said that it holds, by this process' clock. */
-      outsideSeconds: (heldMs - goMs) / 1000,
-      cpuSeconds: cpuAtHeld,
+      outsideSeconds,
+      cpuSeconds,
+      cpuTimes,
       cpuSecondsBefore: before.cpuSeconds,
-      /** CPU that others used during the ramp: while it is much, the figures are not worth much. */
-      foreignCpuSeconds: Math.max(0, foreignCpuSeconds),
+      foreignCpuSeconds,
       settleSeconds,
-      idle: {
-        seconds: idleSeconds,
-        server: cpuAfterIdle.server - atHold.cpuSeconds.server,
-        client: cpuAfterIdle.client - atHold.cpuSeconds.client,
-      },
+      ...(idle && { idle }),
       residentBytesBefore: before.residentBytes,
       residentBytes: atHold.residentBytes,
+      peakResidentBytes,
       memoryBefore: before.memory,
       memory: atHold.memory,
-      kernelEstablished: established,
+      kernelEstablished,
       teardownSeconds: (goneMs - closeMs) / 1000,
       clientTeardownSeconds: (clientGoneMs - closeMs) / 1000,
       socketsLeft,
       timeWaitLeft,
       socketsBefore,
+      socketsAtHold,
       socketsAfter: readTcpSockets(),
     };
+    const error = failureOf(peer, outcome);
+    isClean = error === undefined && timeWaitLeft === 0;
+    return { ...outcome, ...(error !== undefined && { error }) };
   } catch (error) {
-    hasFailed = true;
-    return { peer: peer.name, round, port, asked: scale.connections, error: explain(error) };
+    return { ...about, error: explain(error) };
   } finally {
     for (const child of children) child.kill();
     await Promise.all(children.map(({ exited }) => exited));
     // Killed processes close with FIN: the next round is not to meet their TIME_WAITs.
-    if (hasFailed) await until(async () => (await countTimeWait(port)) === 0, TIME_WAIT_DEADLINE_MS, TIME_WAIT_LOOK_MS);
+    if (!isClean) await untilNoTimeWait(port);
   }
 }
 
 /**
+ * @param {import("./peers.mjs").Peer} peer
  * @param {any} outcome of a round
  * @returns {string | undefined} what went wrong, if anything did
  */
-export function failureOf(outcome) {
-  if (outcome.error !== undefined) return outcome.error;
+function failureOf(peer, outcome) {
   const { asked, established, failed, lost = 0, clientExit, serverExit, kernelEstablished, socketsLeft } = outcome;
-  if (established !== asked || failed > 0)
+  const { isUnfinished } = outcome;
+  if (failed > 0 || (established !== asked && !isUnfinished))
     return `${established} of ${asked} were established, ${failed} failed ${JSON.stringify(outcome.failures ?? [])}`;
   if (lost > 0) return `${lost} were lost while held ${JSON.stringify(outcome.losses ?? [])}`;
-  if (kernelEstablished.sockets !== asked)
-    return `the kernel shows ${kernelEstablished.sockets} of ${asked} ESTABLISHED on the server's port`;
+  const inKernel = peer.opensNothing ? 0 : asked;
+  if (kernelEstablished.sockets !== inKernel && !isUnfinished)
+    return `the kernel shows ${kernelEstablished.sockets} of ${inKernel} ESTABLISHED on the server's port`;
   if (socketsLeft > 0) return `${socketsLeft} sockets were left on the port`;
-  if (clientExit !== 0) return `the client ended with ${clientExit}`;
+  if (clientExit !== 0 && !peer.isForeign && !isUnfinished) return `the client ended with ${clientExit}`;
   // A program without a handler for SIGTERM ends by it.
   if (serverExit !== 0 && serverExit !== "SIGTERM") return `the server ended with ${serverExit}`;
   return undefined;
@@ -146,8 +151,41 @@ function lookAt(pids) {
 
 /**
  * @param {BothSides} pids
- * @param {(pid: number) => number} read
- * @returns {BothSides}
+ * @param {number} ms
+ * @returns seconds on a core of both sides, to the nanosecond
+ */
+async function watchIdle(pids, ms) {
+  const before = bothSides(pids, readRunSeconds);
+  const startMs = performance.now();
+  await delay(ms);
+  const after = bothSides(pids, readRunSeconds);
+  const seconds = (performance.now() - startMs) / 1000;
+  return { seconds, server: after.server - before.server, client: after.client - before.client };
+}
+
+/**
+ * Another's tool says nothing of its connections: the kernel counts both ends here.
+ *
+ * @param {Child} client
+ * @param {number} connections
+ */
+async function heldInKernel(client, connections) {
+  const wanted = (readTcpSockets().inuse ?? 0) + 2 * connections;
+  let exit;
+  client.exited.then((how) => {
+    exit = how;
+  });
+  while ((readTcpSockets().inuse ?? 0) < wanted) {
+    if (exit !== undefined) throw new Error(`the tool ended (${exit}) before it held ${connections} connections`);
+    await delay(FOREIGN_LOOK_MS);
+  }
+  return JSON.stringify({ established: connections, failed: 0 });
+}
+
+/**
+ * @template T
+ * @param {BothSides} pids
+ * @param {(pid: number) => T} read
  */
 function bothSides({ server, client }, read) {
   return { server: read(server), client: read(client) };
@@ -164,49 +202,6 @@ function sum({ server, client }) {
   return server + client;
 }
 
-/**
- * Waits until both sides have nothing more to do; what goes on for longer than the deadline is not the ramp's.
- *
- * @param {BothSides} pids
- * @returns {Promise<number>} seconds waited
- */
-async function untilQuiet(pids) {
-  const startMs = performance.now();
-  let last = bothSides(pids, readCpuSeconds);
-  while (performance.now() - startMs < QUIET_DEADLINE_MS) {
-    await delay(QUIET_MS);
-    const now = bothSides(pids, readCpuSeconds);
-    if (now.server - last.server < QUIET_SECONDS && now.client - last.client < QUIET_SECONDS) break;
-    last = now;
-  }
-  return (performance.now() - startMs) / 1000;
-}
-
-/**
- * Waits until the kernel has no socket on the port any more, but for those in TIME_WAIT.
- *
- * @param {number} port
- * @returns {Promise<number>} sockets left all the same
- */
-async function untilGone(port) {
-  let left = 0;
-  await until(async () => {
-    left = await countLeft(port);
-    return left === 0;
-  }, GONE_DEADLINE_MS);
-  return left;
-}
-
-/**
- * @param {() => Promise<boolean>} isSo
- * @param {number} deadlineMs after which it goes on all the same
- * @param {number} lookMs between looks
- */
-async function until(isSo, deadlineMs, lookMs = LOOK_MS) {
-  const startMs = performance.now();
-  while (!(await isSo()) && performance.now() - startMs < deadlineMs) await delay(lookMs);
-}
-
 /** @param {any} error */
 function explain(error) {
   // ENOENT and ESRCH: the process whose files were to be read is no more.
@@ -214,25 +209,14 @@ function explain(error) {
   return isGone ? "the server or the client ended while it was measured" : String(error.message ?? error);
 }
 
-/** @param {Child} client */
-async function endOf(client) {
+/**
+ * @param {Child} client
+ * @param {boolean} isForeign what it prints is for people
+ */
+async function endOf(client, isForeign) {
+  if (isForeign) return { report: {}, code: await client.exited };
   let report = {};
   for (let line = await client.line(); line !== undefined; line = await client.line())
     report = { ...report, ...JSON.parse(line) };
   return { report, code: await client.exited };
-}
-
-export async function freePort() {
-  for (; nextPort <= LAST_PORT; nextPort++) {
-    const probe = createServer();
-    const isFree = await new Promise((resolve) => {
-      probe.once("error", () => resolve(false));
-      probe.listen(nextPort, "127.0.0.1", () => resolve(true));
-    });
-    if (!isFree) continue;
-    probe.close();
-    await once(probe, "close");
-    return nextPort++;
-  }
-  throw new Error(`no port from ${FIRST_PORT} to ${LAST_PORT} is free`);
 }

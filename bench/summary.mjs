@@ -1,50 +1,35 @@
 // Makes medians, spreads and ratios of the rounds. Ratios are taken within a round, between neighbours in time, so that
 // a machine that is slower for a while slows both.
-import { METRICS } from "./metrics.mjs";
-import { FLOOR, GO } from "./peers.mjs";
 
 /** @typedef {{ median: number, min: number, max: number, rounds: number }} Spread */
-/** @typedef {Record<string, { metrics: Record<string, Spread>, ratios: Record<string, Record<string, Spread>> }>} Summary */
-
-const COMPARED_WITH = [FLOOR, GO];
-const COMPARED = ["ratePerSec", "rateWithSetupPerSec", "cpuUs", "rampCpuUs"];
+/**
+ * By peer: each metric, and its ratio to the same of every other peer that had a round with it.
+ *
+ * @typedef {Record<string, { metrics: Record<string, Spread>, ratios: Record<string, Record<string, Spread>> }>} Summary
+ */
 
 /**
+ * @param {import("./workloads.mjs").Workload} workload
  * @param {import("./peers.mjs").Peer[]} peers
  * @param {any[]} rounds
  * @returns {Summary}
  */
-export function summarize(peers, rounds) {
-  const good = rounds.filter(({ error, established }) => error === undefined && established > 0);
-  const metricOf = Object.fromEntries(METRICS.map(({ key, of }) => [key, of]));
+export function summarize({ metrics }, peers, rounds) {
+  const good = rounds.filter(({ error }) => error === undefined);
   const of = (/** @type {string} */ name) => good.filter(({ peer }) => peer === name);
   const names = peers.map(({ name }) => name).filter((name) => of(name).length > 0);
+  // The harness itself is nobody's rival.
+  const rivals = peers.filter(({ opensNothing }) => !opensNothing).map(({ name }) => name);
   return Object.fromEntries(
     names.map((name) => {
-      const metrics = Object.fromEntries(METRICS.map(({ key, of: compute }) => [key, spreadOf(of(name).map(compute))]));
-      const others = COMPARED_WITH.filter(
-        (other) => other !== name && names.includes(other) && hasCommonRound(of(name), of(other)),
+      const others = rivals.filter((other) => other !== name && names.includes(other) && rivals.includes(name));
+      const spreads = mapValues(metrics, ({ of: compute }) => spreadOf(of(name).map(compute)));
+      const ratios = mapValues(metrics, ({ of: compute }) =>
+        compact(others.map((other) => [other, spreadOf(ratiosOf(of(name), of(other), compute))])),
       );
-      const ratios = Object.fromEntries(
-        COMPARED.map((key) => {
-          const value = metricOf[key];
-          const against = Object.fromEntries(
-            others.map((other) => [other, spreadOf(ratiosOf(of(name), of(other), value))]),
-          );
-          return [key, against];
-        }),
-      );
-      return [name, { metrics, ratios }];
+      return [name, { metrics: compact(Object.entries(spreads)), ratios }];
     }),
   );
-}
-
-/**
- * @param {any[]} ours
- * @param {any[]} theirs
- */
-function hasCommonRound(ours, theirs) {
-  return ours.some((round) => theirs.some((other) => other.round === round.round));
 }
 
 /**
@@ -61,11 +46,30 @@ function ratiosOf(ours, theirs, value) {
 
 /**
  * @param {number[]} values
- * @returns {Spread}
+ * @returns {Spread | undefined} undefined when there is nothing that means something
  */
 function spreadOf(values) {
-  const sorted = [...values].sort((a, b) => a - b);
+  const sorted = values.filter(Number.isFinite).sort((a, b) => a - b);
+  if (sorted.length === 0) return undefined;
   const middle = sorted.length >> 1;
   const median = sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
   return { median, min: sorted[0], max: sorted[sorted.length - 1], rounds: sorted.length };
+}
+
+/**
+ * @template A, B
+ * @param {Record<string, A>} record
+ * @param {(value: A) => B} map
+ * @returns {Record<string, B>}
+ */
+function mapValues(record, map) {
+  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, map(value)]));
+}
+
+/**
+ * @param {[string, Spread | undefined][]} entries
+ * @returns {Record<string, Spread>}
+ */
+function compact(entries) {
+  return /** @type {any} */ (Object.fromEntries(entries.filter(([, spread]) => spread !== undefined)));
 }

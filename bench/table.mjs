@@ -1,56 +1,84 @@
 // The benchmark on a terminal: a line a round, the table of peers, the list of measures. Pure functions of the figures.
-import { formatNumber, formatPercent, formatRatio } from "./format.mjs";
-import { METRICS } from "./metrics.mjs";
-import { failureOf } from "./round.mjs";
+import { formatFigure, formatPercent, formatRatio } from "./format.mjs";
+import { OURS } from "./peers.mjs";
+
+/** @typedef {import("./workloads.mjs").Workload} Workload */
+/** @typedef {import("./summary.mjs").Summary} Summary */
 
 // A core's share: an idle host's own services stay below.
 const NOISE_WORTH_TELLING = 0.1;
 
-/** @param {any} outcome */
-export function formatRound(outcome) {
-  const head = `  round ${outcome.round}  ${outcome.peer.padEnd(10)}`;
-  const failure = failureOf(outcome);
-  if (outcome.error !== undefined || !(outcome.established > 0)) return `${head} FAILED: ${failure}`;
-  const { established, seconds, setupSeconds, kernelEstablished, teardownSeconds } = outcome;
-  const setup = setupSeconds === undefined ? "" : ` (+ ${setupSeconds.toFixed(3)} s thread start)`;
-  let text = `${head} ${formatNumber(established)} in ${seconds.toFixed(3)} s${setup}, ${formatNumber(established / seconds)}/s, kernel ${formatNumber(kernelEstablished.sockets)}, teardown ${teardownSeconds.toFixed(2)} s`;
-  const { foreignCpuSeconds, outsideSeconds } = outcome;
-  const noise = foreignCpuSeconds / outsideSeconds;
-  if (noise > NOISE_WORTH_TELLING) text += `, NOISE: others used ${formatPercent(noise)} of a core`;
-  return failure === undefined ? text : `${text}  FAILED: ${failure}`;
+/**
+ * @param {Workload} workload
+ * @param {any} outcome
+ */
+export function formatRound(workload, outcome) {
+  const head = `  round ${outcome.round}  ${outcome.peer.padEnd(16)}`;
+  if (outcome.error !== undefined) return `${head} FAILED: ${outcome.error}`;
+  const headlines = comparedOf(workload).map(
+    ([, metric]) => `${metric.label.trim()} ${write(metric, metric.of(outcome))}`,
+  );
+  const noise = outcome.foreignCpuSeconds / outcome.outsideSeconds;
+  const notes = [
+    ...(outcome.isUnfinished ? [`LEFT UNFINISHED with ${outcome.established} of ${outcome.asked}`] : []),
+    ...(noise > NOISE_WORTH_TELLING ? [`NOISE: others used ${formatPercent(noise)} of a core`] : []),
+  ];
+  return `${head} ${[...headlines, ...notes].join(", ")}`;
 }
 
 /**
- * @param {import("./scales.mjs").Scale} scale
+ * Peers side by side, then the ratios to the floor, then how ours stands to each of the others.
+ *
+ * @param {Workload} workload
  * @param {import("./peers.mjs").Peer[]} peers
- * @param {import("./summary.mjs").Summary} summary
+ * @param {Summary} summary
  */
-export function formatTable(scale, peers, summary) {
-  const shown = peers.map(({ name }) => name).filter((name) => summary[name]);
+export function formatTable(workload, peers, summary) {
+  const { name, title, metrics, floor } = workload;
+  const shown = peers.map((peer) => peer.name).filter((peer) => summary[peer]);
   const rows = [["median (min–max)", ...shown]];
-  for (const { key, label, format } of METRICS) {
-    rows.push([label, ...shown.map((name) => formatSpread(summary[name].metrics[key], format))]);
+  for (const [key, metric] of Object.entries(metrics)) {
+    const cells = shown.map((peer) => formatSpread(summary[peer].metrics[key], (value) => write(metric, value)));
+    if (cells.some((cell) => cell !== "")) rows.push([metric.label, ...cells]);
   }
-  for (const [key, label] of [
-    ["ratePerSec", "rate of the ramp"],
-    ["rateWithSetupPerSec", "rate with thread start"],
-    ["cpuUs", "CPU, both"],
-    ["rampCpuUs", "CPU from the word to begin on"],
-  ]) {
-    for (const other of shown) {
-      const cells = shown.map((name) => formatSpread(summary[name].ratios[key]?.[other], formatRatio));
-      if (cells.some((cell) => cell !== "")) rows.push([`${label} ÷ ${other}`, ...cells]);
-    }
+  const compared = comparedOf(workload);
+  const ratio = (/** @type {string} */ key, /** @type {string} */ peer, /** @type {string} */ other) =>
+    formatSpread(summary[peer]?.ratios[key]?.[other], formatRatio);
+  for (const [key, { label }] of compared) {
+    const cells = floor === undefined ? [] : shown.map((peer) => ratio(key, peer, floor));
+    if (cells.some((cell) => cell !== "")) rows.push([`${label.trim()} ÷ ${floor}'s`, ...cells]);
   }
-  return `${scale.title}\n${align(rows)}`;
+  const others = shown.filter((peer) => summary[OURS]?.ratios[compared[0]?.[0] ?? ""]?.[peer]);
+  const against = [
+    [`${OURS} ÷`, ...others],
+    ...compared.map(([key, { label }]) => [label.trim(), ...others.map((other) => ratio(key, OURS, other))]),
+  ];
+  return `${name}: ${title}\n${align(rows)}${others.length > 1 ? `\n\n${align(against)}` : ""}`;
 }
 
 /** @param {ReturnType<typeof import("./measures.mjs").judge>} measures */
 export function formatMeasures(measures) {
   return align([
     ["wanted of fourtuple", "", "measured", ""],
-    ...measures.map(({ text, wanted, measured, verdict }) => [text, wanted, measured, verdict]),
+    ...measures.map(({ title, wanted, measured, verdict }) => [title, wanted, measured, verdict]),
   ]);
+}
+
+/**
+ * @param {Workload} workload
+ * @returns the metrics that are shown as ratios: those that say so, and those that are judged by one
+ */
+function comparedOf({ metrics, measures = [] }) {
+  const judged = measures.flatMap(({ of: { metric, against } }) => (against === undefined ? [] : [metric]));
+  return Object.entries(metrics).filter(([key, { isCompared }]) => isCompared || judged.includes(key));
+}
+
+/**
+ * @param {import("./workloads.mjs").Metric} metric
+ * @param {number} value
+ */
+function write({ format = formatFigure }, value) {
+  return format(value);
 }
 
 /**

@@ -7,9 +7,18 @@ const DARK = `--paper:#0d1014;--panel:#161b22;--edge:#2c3540;--ink:#eef1f4;--mut
 const SANS = `Inter,"Segoe UI",system-ui,-apple-system,"Helvetica Neue",Arial,sans-serif`;
 const MONO = `ui-monospace,"SF Mono",Menlo,Consolas,"DejaVu Sans Mono",monospace`;
 
+/** The variables that charts take their colours from, light and dark. */
+export const COLOURS = `:root{color-scheme:light dark;${LIGHT}}
+@media screen and (prefers-color-scheme:dark){:root{${DARK}}}`;
+
+/** What a chart needs of the page around it. */
+export const CHART_STYLE = `.chart [aria-label$="tick label"],.chart [aria-label$="axis label"]{fill:var(--muted)}
+.chart [aria-label$="axis tick"]{stroke:var(--edge)}
+.chart [aria-label$="-grid"]{stroke:var(--edge);stroke-opacity:.65}
+.chart text{white-space:pre;paint-order:stroke}`;
+
 export const PAGE_STYLE = `
-:root{color-scheme:light dark;${LIGHT}}
-@media screen and (prefers-color-scheme:dark){:root{${DARK}}}
+${COLOURS}
 *{box-sizing:border-box}
 body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.55 ${SANS};font-variant-numeric:tabular-nums;
 -webkit-text-size-adjust:100%;text-rendering:optimizeLegibility}
@@ -56,10 +65,7 @@ ${[1, 2, 3, 4, 5, 6].map((index) => `.key.c${index}{--key:var(--c${index})}`).jo
 .key.w12{--width:11px}.key.w7{--width:7px}.key.w3{--width:3.5px}.key.w1{--width:1.5px}
 svg.chart,svg.port-map{display:block;width:100%;height:auto;max-width:100%;overflow:visible}
 svg.chart{color:var(--ink);font-family:inherit}
-.chart [aria-label$="tick label"],.chart [aria-label$="axis label"]{fill:var(--muted)}
-.chart [aria-label$="axis tick"]{stroke:var(--edge)}
-.chart [aria-label$="-grid"]{stroke:var(--edge);stroke-opacity:.65}
-.chart text{white-space:pre;paint-order:stroke}
+${CHART_STYLE}
 .scroll{overflow-x:auto}
 table{border-collapse:collapse;width:100%;font-size:14.5px;line-height:1.45}
 th,td{text-align:left;vertical-align:top;padding:9px 18px 9px 0;border-bottom:1px solid var(--edge)}

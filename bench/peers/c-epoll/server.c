@@ -1,5 +1,6 @@
 // The floor of the comparison: one thread, one epoll loop, raw sockets. It accepts, greets with
 // "hello", registers the socket for its end, and closes it when the peer has gone.
+// GREETING in its environment is another greeting, for clients that want an answer of their protocol.
 // Usage: server <port>. Prints "listening", and stops on SIGTERM.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -23,6 +24,8 @@ int main(int argc, char **argv) {
     fprintf(stderr, "usage: server <port>\n");
     return 2;
   }
+  const char *greeting = getenv("GREETING") ? getenv("GREETING") : "hello";
+  ssize_t length = strlen(greeting);
   struct rlimit limit;
   getrlimit(RLIMIT_NOFILE, &limit);
   limit.rlim_cur = limit.rlim_max;
@@ -55,7 +58,7 @@ int main(int argc, char **argv) {
           event.events = EPOLLIN | EPOLLRDHUP | EPOLLET;
           event.data.fd = fd;
           epoll_ctl(ep, EPOLL_CTL_ADD, fd, &event);
-          if (send(fd, "hello", 5, MSG_NOSIGNAL) != 5) close(fd);
+          if (send(fd, greeting, length, MSG_NOSIGNAL) != length) close(fd);
         }
       } else if (recv(events[i].data.fd, buffer, sizeof buffer, 0) <= 0) {
         close(events[i].data.fd);

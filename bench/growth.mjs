@@ -1,0 +1,159 @@
+// How cost grows with the number of connections, ours and the floor's as far as descriptors let it: one run over all sizes,
+// and a chart of it in the report's manner, as a picture that follows the viewer's light or dark.
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import * as Plot from "@observablehq/plot";
+import { RAMP_METRICS } from "./metrics.mjs";
+import { FLOOR, OURS } from "./peers.mjs";
+import { playRamp } from "./round.mjs";
+
+/** @typedef {{ connections: number, median: number, min: number, max: number }} Point */
+
+const SIZES = ["1k", "5k", "19k", "50k", "100k", "190k", "500k", "1m", "2m"];
+
+/** What is drawn, one above the other. */
+const PANELS = [
+  { metric: "timeUs", title: "Time per connection, thread start included", unit: "µs", isLog: false },
+  { metric: "cpuUs", title: "CPU per connection, both processes, their start included", unit: "µs", isLog: true },
+  { metric: "slabBytes", title: "Kernel memory per connection, both ends (slab)", unit: "bytes", isLog: false },
+  { metric: "userBytes", title: "User memory per connection, both processes (RSS growth)", unit: "bytes", isLog: true },
+];
+const LINES = [
+  { peer: OURS, colour: "var(--c1)" },
+  { peer: FLOOR, colour: "var(--c2)" },
+];
+const PANEL_HEIGHT = 270;
+const HEAD_HEIGHT = 96;
+const TITLE_HEIGHT = 40;
+const FOOT_HEIGHT = 36;
+const MARGIN = 24;
+
+/** @type {import("./workloads.mjs").Workload} */
+export const GROWTH = {
+  name: "growth",
+  title: "cost per connection as the number grows",
+  rounds: 3,
+  atMost: 1_000_000,
+  peers: SIZES.flatMap((size) => [`${FLOOR}@${size}`, `${OURS}@${size}`]),
+  metrics: RAMP_METRICS,
+  play: playRamp,
+  async draw(report, folder) {
+    const file = join(folder, "bench-growth.svg");
+    writeFileSync(file, await drawGrowth(report));
+    return file;
+  },
+};
+
+/**
+ * @param {any} report of a run of the workload
+ * @returns {Promise<string>} an SVG document
+ */
+export async function drawGrowth({ peers, summary, machine }) {
+  const { CHART_WIDTH } = await import("../dist/report/chart/draw.js");
+  const { CHART_STYLE, COLOURS } = await import("../dist/report/page-style.js");
+  const panels = [];
+  for (const [index, panel] of PANELS.entries()) {
+    const lines = LINES.map((line) => ({ ...line, points: pointsOf(panel.metric, line.peer, peers, summary) }));
+    const top = HEAD_HEIGHT + index * (TITLE_HEIGHT + PANEL_HEIGHT) + 16;
+    const chart = await drawPanel(`growth-${panel.metric}`, panel, lines);
+    panels.push(
+      `<text class="panel" y="${top}">${panel.title}</text>${chart.replace("<svg ", `<svg x="0" y="${top + TITLE_HEIGHT - 26}" `)}`,
+    );
+  }
+  const height = HEAD_HEIGHT + PANELS.length * (TITLE_HEIGHT + PANEL_HEIGHT) + FOOT_HEIGHT;
+  const drawn = LINES.filter(({ peer }) =>
+    PANELS.some(({ metric }) => pointsOf(metric, peer, peers, summary).length > 0),
+  );
+  const legend = drawn.map(
+    ({ peer, colour }, index) =>
+      `<g transform="translate(${index * 130},62)"><line x2="22" stroke="${colour}" stroke-width="3"/><text class="muted" x="30" y="4.5">${peer}</text></g>`,
+  );
+  const about = `${machine.cores} cores, kernel ${machine.kernel}, Node ${machine.node}; medians, bars from the least to the most; both ends on one host`;
+  return `<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" viewBox="${-MARGIN} ${-MARGIN} ${CHART_WIDTH + 2 * MARGIN} ${height + MARGIN}" role="img" aria-labelledby="growth-title">
+<title id="growth-title">Cost per connection as the number grows</title>
+<style>${COLOURS}
+${CHART_STYLE}
+text{font-family:Inter,"Segoe UI",system-ui,sans-serif}.chart{color:var(--ink);overflow:visible}.head,.panel{fill:var(--ink)}
+.head{font-size:26px;font-weight:680;letter-spacing:-.5px}.panel{font-size:17px;font-weight:640}.muted{font-size:13.5px;fill:var(--muted)}</style>
+<rect x="${-MARGIN}" y="${-MARGIN}" width="100%" height="100%" fill="var(--paper)"/>
+<text class="head" y="24">Cost per connection as the number grows</text>
+${legend.join("\n")}
+${panels.join("\n")}
+<text class="muted" y="${height - 12}">${about}</text>
+</svg>
+`;
+}
+
+/**
+ * @param {string} id
+ * @param {typeof PANELS[number]} panel
+ * @param {{ peer: string, colour: string, points: Point[] }[]} lines
+ * @returns {Promise<string>} an `<svg>`
+ */
+async function drawPanel(id, { title, unit, isLog }, lines) {
+  const { drawChart } = await import("../dist/report/chart/draw.js");
+  const { logDomain, powersOfTen } = await import("../dist/report/chart/scale.js");
+  const all = lines.flatMap(({ points }) => points);
+  const sizes = [...new Set(all.map(({ connections }) => connections))].sort((a, b) => a - b);
+  const yDomain = logDomain(all.flatMap(({ min, max }) => [min, max]));
+  const y = isLog
+    ? {
+        type: /** @type {const} */ ("log"),
+        domain: yDomain,
+        ticks: powersOfTen(yDomain),
+        tickFormat: ",",
+        label: `${unit} (log axis)`,
+      }
+    : { zero: true, nice: true, ticks: 5, label: unit };
+  const each = lines
+    .filter(({ points }) => points.length > 0)
+    .map(
+      ({ peer, points }) =>
+        `${peer}: ${points.map(({ connections, median }) => `${median.toFixed(1)} at ${connections}`).join(", ")}`,
+    );
+  const chart = drawChart(
+    { id, title, description: `${title} in ${unit}. ${each.join("; ")}.` },
+    {
+      height: PANEL_HEIGHT,
+      marginTop: 30,
+      marginLeft: 64,
+      marginBottom: 44,
+      marginRight: 20,
+      x: {
+        type: "log",
+        domain: [sizes[0] ?? 1, sizes.at(-1) ?? 1],
+        ticks: sizes,
+        tickFormat: sayCount,
+        label: "connections (log axis)",
+        labelArrow: "none",
+      },
+      y: { ...y, grid: true, labelArrow: "none" },
+      marks: lines.flatMap(({ colour, points }) => [
+        // A log axis has no place for what is not above 0.
+        ...(isLog ? [] : [Plot.ruleY([0], { stroke: "var(--edge)" })]),
+        Plot.ruleX(points, { x: "connections", y1: "min", y2: "max", stroke: colour, strokeWidth: 1.25 }),
+        Plot.lineY(points, { x: "connections", y: "median", stroke: colour, strokeWidth: 2.25 }),
+        Plot.dot(points, { x: "connections", y: "median", fill: colour, r: 3.5 }),
+      ]),
+    },
+  );
+  return chart.text;
+}
+
+/** @param {number} count */
+function sayCount(count) {
+  return count < 1e6 ? `${count / 1e3}k` : `${count / 1e6}m`;
+}
+
+/**
+ * @param {string} metric
+ * @param {string} line the peer's name without the size
+ * @param {any[]} peers
+ * @param {import("./summary.mjs").Summary} summary
+ * @returns {Point[]}
+ */
+function pointsOf(metric, line, peers, summary) {
+  return peers
+    .filter(({ name }) => name.startsWith(`${line}@`) && (summary[name]?.metrics[metric]?.min ?? 0) > 0)
+    .map(({ name, scale }) => ({ connections: scale.connections, ...summary[name].metrics[metric] }));
+}

@@ -1,0 +1,53 @@
+// Bun's own sockets as a client; Bun.connect has no source address, so the kernel chooses address and port. It prints
+// "ready", waits for a line, opens the connections, waits until each has been greeted, prints the seconds that took,
+// holds them until its standard input ends, and resets them.
+// Usage: bun client.mjs <port> <connections> <ports per source address (not used)> <dialling at once>
+import { createInterface } from "node:readline";
+
+const [port, connections, , window] = process.argv.slice(2).map(Number);
+const greeted = new Set();
+let begun = 0;
+let failed = 0;
+let startMs = 0;
+
+// One set of handlers for all, as Bun's manual asks for.
+const handlers = {
+  data(socket) {
+    if (greeted.has(socket)) return;
+    greeted.add(socket);
+    settle();
+  },
+  close(socket) {
+    if (greeted.delete(socket)) return;
+    failed++;
+    settle();
+  },
+  error() {},
+  connectError() {
+    failed++;
+    settle();
+  },
+};
+
+const lines = createInterface({ input: process.stdin });
+console.log("ready");
+lines.once("line", () => {
+  startMs = performance.now();
+  for (let i = 0; i < Math.min(window, connections); i++) dial();
+});
+lines.once("close", () => {
+  for (const socket of greeted) socket.terminate();
+  process.exit(0);
+});
+
+function dial() {
+  begun++;
+  // What went wrong has been told to connectError.
+  Bun.connect({ hostname: "127.0.0.1", port, socket: handlers }).catch(() => {});
+}
+
+function settle() {
+  if (begun < connections) dial();
+  else if (greeted.size + failed === connections)
+    console.log(JSON.stringify({ established: greeted.size, failed, seconds: (performance.now() - startMs) / 1000 }));
+}

@@ -1,0 +1,105 @@
+// Plays one workload: its peers in turn, round after round; prints the table and writes the JSON.
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { readMachine } from "./machine.mjs";
+import { judge } from "./measures.mjs";
+import { preparePeers } from "./peers.mjs";
+import { readTcpSockets } from "./proc.mjs";
+import { summarize } from "./summary.mjs";
+import { formatMeasures, formatRound, formatTable } from "./table.mjs";
+
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+// Between rounds, for the kernel to hand freed slabs back.
+const PAUSE_MS = 200;
+// From here on others' sockets are no background any more.
+const FOREIGN_SOCKETS = 1000;
+
+/**
+ * @param {import("./workloads.mjs").Workload} workload
+ * @param {{ rounds?: number | undefined, atMost?: number | undefined, only?: string[] | undefined, into: string, isInside: boolean }} options
+ * @returns {Promise<number>} the exit code
+ */
+export async function playWorkload(workload, options) {
+  const { only, into, isInside } = options;
+  const atMost = options.atMost ?? workload.atMost ?? Number.POSITIVE_INFINITY;
+  const machine = readMachine(ROOT);
+  const { peers, absent } = preparePeers(workload, { nofileHard: machine.nofileHard, only, atMost });
+  console.log(`${workload.name}: ${workload.title}\npeers in turn: ${peers.map(({ name }) => name).join(", ")}`);
+  for (const reason of new Set(absent.map((one) => one.reason))) {
+    const names = absent.filter((one) => one.reason === reason).map(({ name }) => name);
+    console.log(`without ${names.join(", ")}: ${reason}`);
+  }
+  if (peers.length === 0) return 2;
+  warnOfOthers();
+
+  const played = await playRounds(workload, peers, { rounds: options.rounds, atMost });
+  const summary = summarize(workload, peers, played);
+  const isSmaller = atMost < (workload.scale?.connections ?? workload.connections ?? 0);
+  const unfinished = new Set(played.filter(({ isUnfinished }) => isUnfinished).map(({ peer }) => peer));
+  const measures = judge(workload, summary, { machine, isSmaller, unfinished });
+  if (Object.keys(summary).length > 0) console.log(`\n${formatTable(workload, peers, summary)}\n`);
+  for (const { name, settings, window } of peers)
+    console.log(
+      `${name}: ${settings}${window === undefined ? "" : `; ${window.toLocaleString("en")} opening at once`}`,
+    );
+  if (measures.length > 0) console.log(`\n${formatMeasures(measures)}`);
+
+  const failed = played.filter(({ error }) => error !== undefined);
+  for (const { peer, round, error } of failed) console.log(`FAILED ${peer}, round ${round}: ${error}`);
+  const report = {
+    kind: "bench",
+    version: 2,
+    workload: workload.name,
+    title: workload.title,
+    ...(Number.isFinite(atMost) && { atMost }),
+    machine: { ...machine, ownNamespace: isInside },
+    peers: peers.map(({ name, settings, version, window, scale }) => ({ name, settings, version, window, scale })),
+    absent,
+    measures,
+    summary,
+    rounds: played,
+  };
+  mkdirSync(into, { recursive: true });
+  const file = join(into, `bench-${workload.name}.json`);
+  writeFileSync(file, `${JSON.stringify(report, undefined, 2)}\n`);
+  console.log(`\nwritten to ${file}`);
+  if (workload.draw) console.log(`drawn in ${await workload.draw(report, into)}`);
+  console.log("");
+  return failed.length === 0 ? 0 : 1;
+}
+
+/**
+ * @param {import("./workloads.mjs").Workload} workload
+ * @param {import("./peers.mjs").Peer[]} peers
+ * @param {{ rounds: number | undefined, atMost: number }} conditions
+ */
+async function playRounds(workload, peers, { rounds: asked, atMost }) {
+  const roundsOf = (/** @type {import("./peers.mjs").Peer} */ { scale }) =>
+    asked ?? Math.min(workload.rounds, scale?.rounds ?? Number.POSITIVE_INFINITY);
+  const played = [];
+  const prepared = await workload.prepare?.({ atMost });
+  try {
+    for (let round = 1; round <= Math.max(...peers.map(roundsOf)); round++) {
+      for (const peer of peers.filter((one) => round <= roundsOf(one))) {
+        const outcome = await workload.play(peer, round, prepared);
+        played.push(outcome);
+        console.log(formatRound(workload, outcome));
+        await delay(PAUSE_MS);
+      }
+    }
+  } finally {
+    await prepared?.close();
+  }
+  return played;
+}
+
+function warnOfOthers() {
+  const { inuse = 0, tw = 0 } = readTcpSockets();
+  if (inuse + tw > FOREIGN_SOCKETS) {
+    console.log(
+      `note: ${inuse} TCP sockets of others are in use here and ${tw} in TIME_WAIT: ports and cores are shared, the figures will suffer`,
+    );
+  }
+}

@@ -1,0 +1,137 @@
+// The workloads W1 to W8 as data: who plays, what is computed, what is wanted of fourtuple.
+import { CHURN } from "./churn.mjs";
+import { MESSAGES } from "./messages.mjs";
+import { RAMP_METRICS } from "./metrics.mjs";
+import { BUN, FLOOR, GO, NODE, NODE_ONE_SOURCE, NOOP, OURS, OURS_KERNEL_PORTS } from "./peers.mjs";
+import { SOCKET_TABLE } from "./ports.mjs";
+import { playRamp } from "./round.mjs";
+import { DENSE, SCALES } from "./scales.mjs";
+import { START_UP } from "./startup.mjs";
+
+/**
+ * @typedef {object} Metric
+ * @property {string} label
+ * @property {(round: any) => number} of a round that ended well
+ * @property {(value: number) => string} [format]
+ * @property {boolean} [isCompared] shown for each round, and as ratios
+ */
+
+/**
+ * @typedef {object} Workload
+ * @property {string} name
+ * @property {string} title
+ * @property {number} rounds unless asked otherwise
+ * @property {(string | import("./peers.mjs").Candidate)[]} peers names, or candidates that play only here; "name@size" plays at a size of its own
+ * @property {import("./scales.mjs").Scale} [scale] of peers without a size
+ * @property {number} [atMost] peers of a larger size are left out, unless asked otherwise
+ * @property {number} [idleMs] how long to watch, instead of the scale's
+ * @property {number} [connections] of each round, where there is no scale
+ * @property {string} [floor] the peer that all are compared with; the C floor where it plays
+ * @property {Record<string, Metric>} metrics
+ * @property {import("./measures.mjs").Measure[]} [measures]
+ * @property {(conditions: { atMost: number }) => Promise<any>} [prepare] before the first round; close() undoes it
+ * @property {(peer: import("./peers.mjs").Peer, round: number, prepared: any) => Promise<any>} play a round: plain data, with `error` when it failed
+ * @property {(report: any, folder: string) => Promise<string>} [draw] makes a picture of the report, and says where
+ */
+
+const ramp = { metrics: RAMP_METRICS, play: playRamp };
+const fewDescriptors = (/** @type {{ nofileHard: number }} */ { nofileHard }) => nofileHard < SCALES["1m"].connections;
+const MANY_ONLY = (/** @type {any} */ machine) =>
+  fewDescriptors(machine) ? "not asked: this limit of descriptors is lower" : undefined;
+const FEW_ONLY = (/** @type {any} */ machine) =>
+  fewDescriptors(machine) ? undefined : "not asked: this limit of descriptors is higher";
+const MILLION = `${OURS}@1m`;
+
+/** @type {Workload[]} */
+const LIST = [
+  {
+    ...ramp,
+    name: "W1",
+    title: "19,000 connections on one port, greeted",
+    rounds: 5,
+    scale: SCALES["19k"],
+    floor: FLOOR,
+    peers: [FLOOR, GO, NODE, NODE_ONE_SOURCE, BUN, "tcpkali", "wrk", NOOP, OURS],
+    measures: [
+      { title: "rate ÷ the C floor's", wanted: { atLeast: 1 }, of: { metric: "ratePerSec", against: FLOOR } },
+      { title: "rate ÷ Go's", wanted: { atLeast: 1.5 }, of: { metric: "ratePerSec", against: GO } },
+      { title: "rate ÷ Bun's", wanted: { atLeast: 1.2 }, of: { metric: "ratePerSec", against: BUN } },
+      {
+        title: "rate ÷ Node net's with a source address",
+        wanted: { atLeast: 25 },
+        of: { metric: "ratePerSec", against: NODE_ONE_SOURCE },
+      },
+      { title: "CPU per connection ÷ the C floor's", wanted: { atMost: 1.1 }, of: { metric: "cpuUs", against: FLOOR } },
+    ],
+  },
+  {
+    ...ramp,
+    name: "W2",
+    title: "190,000 connections on one port, 50,000 per source address",
+    rounds: 1,
+    scale: DENSE,
+    floor: OURS_KERNEL_PORTS,
+    peers: [OURS_KERNEL_PORTS, FLOOR, GO, NODE, OURS],
+    measures: [
+      {
+        title: "rate ÷ the same with the kernel's choice of ports (left after 90 s: at least this)",
+        wanted: { atLeast: 20 },
+        of: { metric: "ratePerSec", against: OURS_KERNEL_PORTS },
+      },
+    ],
+  },
+  {
+    ...ramp,
+    name: "W3",
+    title: "1,000,000 and 2,000,000 connections on one port, beside 19,000",
+    rounds: 1,
+    floor: `${OURS}@19k`,
+    peers: [`${OURS}@19k`, MILLION, `${OURS}@2m`],
+    measures: [
+      {
+        // As W1 has it: of the ramp, without the start of threads. A ratio of rates upside down is one of times.
+        title: "1m: time per connection ÷ that of 19k",
+        wanted: { atMost: 1.15 },
+        of: { metric: "ratePerSec", peer: `${OURS}@19k`, against: MILLION },
+      },
+      {
+        title: "1m: whole system per connection (MemAvailable)",
+        wanted: { atMost: 7000 },
+        of: { metric: "systemBytes", peer: MILLION },
+      },
+      ...[
+        { atMost: 300, where: "under a limit of 20,000", obstacle: FEW_ONLY },
+        { atMost: 64, where: "without that limit", obstacle: MANY_ONLY },
+      ].flatMap(({ atMost, where, obstacle }) =>
+        ["client", "server"].map((side) => ({
+          title: `1m: user memory per connection, ${side}, ${where}`,
+          wanted: { atMost },
+          of: { metric: `${side}RssBytes`, peer: MILLION },
+          obstacle,
+        })),
+      ),
+    ],
+  },
+  {
+    ...ramp,
+    name: "W4",
+    title: "holding: memory per connection, CPU while idle",
+    rounds: 1,
+    idleMs: 20_000,
+    floor: `${FLOOR}@19k`,
+    peers: [...[FLOOR, GO, NODE, BUN, NOOP, OURS].map((name) => `${name}@19k`), MILLION],
+    measures: [
+      {
+        title: "1m: CPU while idle, both sides together",
+        wanted: { under: 0.005 },
+        of: { metric: "idleShare", peer: MILLION },
+      },
+    ],
+  },
+  MESSAGES,
+  CHURN,
+  SOCKET_TABLE,
+  START_UP,
+];
+
+export const WORKLOADS = Object.fromEntries(LIST.map((workload) => [workload.name, workload]));

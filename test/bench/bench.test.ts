@@ -1,0 +1,187 @@
+// The benchmark's runner at sizes at which its figures mean nothing: what it plays, what it writes, how it ends.
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+import { ROOT } from "../support/library.js";
+import { type Exit, hasProgram, start } from "../support/process.js";
+
+const FEW = 200;
+const DEADLINE_MS = 25_000;
+const folder = mkdtempSync(join(tmpdir(), "fourtuple-bench-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const hasCompiler = hasProgram("cc");
+
+function bench(args: string[], env: Record<string, string> = {}): Promise<Exit> {
+  return start(process.execPath, ["bench/run.mjs", ...args, "--into", folder], { env }).exited(DEADLINE_MS);
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: plain JSON, whose shape is what is asserted
+function reportOf(workload: string): any {
+  return JSON.parse(readFileSync(join(folder, `bench-${workload}.json`), "utf8"));
+}
+
+/** A tool of others: a script that is called by its path. */
+function tool(name: string, script: string): string {
+  const file = join(folder, name);
+  writeFileSync(file, `#!${process.execPath}\n${script}`);
+  chmodSync(file, 0o755);
+  return file;
+}
+
+describe("npm run bench", () => {
+  it("plays peers in turn, counts in the kernel, and writes all it saw", async () => {
+    const peers = ["--peer", "noop", "--peer", "fourtuple", "--peer", "tcpkali", "--peer", "nobody"];
+    const { code, stdout } = await bench(["W1", ...peers, "--at-most", `${FEW}`, "--rounds", "2"], { TCPKALI: "" });
+    expect({ code, stdout }).toMatchObject({ code: 0 });
+    expect(stdout).toContain("without tcpkali: TCPKALI does not name it");
+    expect(stdout).toContain("without nobody: W1 has no such peer");
+
+    const report = reportOf("W1");
+    expect(report).toMatchObject({ kind: "bench", version: 2, workload: "W1", atMost: FEW });
+    expect(report.machine).toMatchObject({
+      kernel: expect.any(String),
+      commit: expect.any(String),
+      node: process.version,
+    });
+    expect(report.absent.map(({ name }: { name: string }) => name)).toEqual(["nobody", "tcpkali"]);
+    expect(report.rounds.map(({ peer, round }: { peer: string; round: number }) => [peer, round])).toEqual([
+      ["noop", 1],
+      ["fourtuple", 1],
+      ["noop", 2],
+      ["fourtuple", 2],
+    ]);
+    const [harness, ours] = report.rounds;
+    expect(ours).toMatchObject({ asked: FEW, established: FEW, failed: 0, lost: 0, socketsLeft: 0, timeWaitLeft: 0 });
+    expect(ours.kernelEstablished.sockets).toBe(FEW);
+    expect(harness.kernelEstablished.sockets).toBe(0);
+    for (const side of ["client", "server"]) {
+      expect(ours.cpuTimes[side]).toEqual({ user: expect.any(Number), system: expect.any(Number) });
+      expect(ours.peakResidentBytes[side]).toBeGreaterThanOrEqual(ours.residentBytes[side]);
+    }
+    expect(ours.socketsAtHold.inuse - ours.socketsBefore.inuse).toBeGreaterThanOrEqual(2 * FEW);
+    expect(report.summary.fourtuple.metrics.ratePerSec).toMatchObject({ rounds: 2, median: expect.any(Number) });
+    // What the harness costs is no peer's rate.
+    expect(report.summary.fourtuple.ratios.ratePerSec).toEqual({});
+    expect(new Set(report.measures.map(({ verdict }: { verdict: string }) => verdict))).toEqual(
+      new Set(["not measured"]),
+    );
+  });
+
+  it("compares our choice of ports with the kernel's", async () => {
+    const { code, stdout } = await bench([
+      "W2",
+      "--peer",
+      "fourtuple",
+      "--peer",
+      "fourtuple-kernel-ports",
+      "--at-most",
+      `${FEW}`,
+    ]);
+    expect({ code, stdout }).toMatchObject({ code: 0 });
+    const { measures } = reportOf("W2");
+    expect(measures).toMatchObject([{ value: expect.any(Number), verdict: "not judged: fewer connections" }]);
+  });
+
+  it.skipIf(!hasCompiler)("plays another's tool, which only the kernel tells of", async () => {
+    const TCPKALI = tool(
+      "opens",
+      `const { connect } = require("node:net");
+       const args = process.argv;
+       const [host, port] = args.at(-1).split(":");
+       const open = () => connect(port, host).on("error", () => {});
+       const sockets = Array.from({ length: args[args.indexOf("-c") + 1] }, open);
+       process.once("SIGTERM", () => sockets.forEach((socket) => socket.resetAndDestroy()));`,
+    );
+    const { code, stdout } = await bench(["W1", "--peer", "tcpkali", "--at-most", `${FEW}`, "--rounds", "1"], {
+      TCPKALI,
+    });
+    expect({ code, stdout }).toMatchObject({ code: 0 });
+    expect(reportOf("W1").rounds[0]).toMatchObject({ established: FEW, kernelEstablished: { sockets: FEW } });
+  });
+
+  it.skipIf(!hasCompiler)("ends with 1 when a peer fails, and says how", async () => {
+    const TCPKALI = tool("fails", "process.exit(3)");
+    const { code, stdout } = await bench(["W1", "--peer", "tcpkali", "--at-most", `${FEW}`, "--rounds", "1"], {
+      TCPKALI,
+    });
+    expect(code).toBe(1);
+    expect(stdout).toContain("FAILED tcpkali, round 1: the tool ended (3)");
+    expect(reportOf("W1")).toMatchObject({ summary: {}, rounds: [{ error: expect.stringContaining("(3)") }] });
+  });
+
+  it.skipIf(!hasCompiler)("measures whole processes: the socket table and start-up", async () => {
+    const { code, stdout } = await bench(["W7", "W8", "--at-most", `${FEW}`, "--rounds", "1"]);
+    expect({ code, stdout }).toMatchObject({ code: 0 });
+    const counted = reportOf("W7").rounds.map((round: { counted: number }) => round.counted);
+    // Our list has a head line.
+    expect(counted).toEqual([FEW, FEW, 2 * FEW + 1, 2 * FEW]);
+    const started = reportOf("W8").summary;
+    expect(started.fourtuple.metrics.seconds.median).toBeGreaterThan(started.noop.metrics.seconds.median);
+    expect(started.fourtuple.ratios.seconds["node -e 0"].median).toBeGreaterThan(0);
+  });
+
+  it("draws how cost grows, light and dark", async () => {
+    const { code, stdout } = await bench(["growth", "--peer", "fourtuple", "--at-most", "1000", "--rounds", "1"]);
+    expect({ code, stdout }).toMatchObject({ code: 0 });
+    expect(stdout).toContain("fourtuple@2m: --at-most leaves it out");
+    const svg = readFileSync(join(folder, "bench-growth.svg"), "utf8");
+    expect(svg).toContain("prefers-color-scheme:dark");
+    for (const text of ["Time per connection", "CPU per connection", "memory per connection", "µs", "bytes", "1k"])
+      expect(svg).toContain(text);
+    // The floor had no round: a legend that names it would be wrong.
+    expect(svg).not.toContain("c-epoll</text>");
+  });
+
+  it.each([
+    [[], "no workload is given"],
+    [["W9"], 'the workload "W9" is not known'],
+    [["W1", "--rounds", "0"], "take a number from 1 on"],
+    [["W1", "--nonsense"], "nonsense"],
+  ])("ends with 2 for %j", async (args, message) => {
+    const { code, stderr } = await bench(args);
+    expect(code).toBe(2);
+    expect(stderr).toContain(message);
+    expect(stderr).toContain("usage: npm run bench");
+  });
+});
+
+describe("the figures of rounds", async () => {
+  const { summarize } = await import(`${ROOT}bench/summary.mjs`);
+  const { judge } = await import(`${ROOT}bench/measures.mjs`);
+  const workload = {
+    metrics: { rate: { label: "rate", of: ({ rate }: { rate: number }) => rate } },
+    measures: [
+      { title: "÷ floor", wanted: { atLeast: 2 }, of: { metric: "rate", against: "c-epoll" } },
+      { title: "rate", wanted: { under: 30 }, of: { metric: "rate" } },
+      { title: "elsewhere", wanted: { under: 30 }, of: { metric: "rate" }, obstacle: () => "not here" },
+    ],
+  };
+  const peers = [{ name: "c-epoll" }, { name: "fourtuple" }];
+  const round = (peer: string, number: number, rate: number, error?: string) => ({ peer, round: number, rate, error });
+  const summary = summarize(workload, peers, [
+    round("c-epoll", 1, 10),
+    round("fourtuple", 1, 20),
+    round("c-epoll", 2, 30),
+    round("fourtuple", 2, 30),
+    round("c-epoll", 3, 1, "failed"),
+    round("fourtuple", 3, 90),
+  ]);
+
+  it("are medians of those that ended well, and ratios within a round", () => {
+    expect(summary["c-epoll"].metrics.rate).toEqual({ median: 20, min: 10, max: 30, rounds: 2 });
+    expect(summary.fourtuple.ratios.rate["c-epoll"]).toEqual({ median: 1.5, min: 1, max: 2, rounds: 2 });
+  });
+
+  it("are held against what is wanted", () => {
+    const verdicts = (isSmaller: boolean, unfinished: string[] = []) =>
+      judge(workload, summary, { machine: {}, isSmaller, unfinished: new Set(unfinished) }).map(
+        ({ verdict }: { verdict: string }) => verdict,
+      );
+    expect(verdicts(false)).toEqual(["missed", "missed", "not here"]);
+    expect(verdicts(true)[0]).toBe("not judged: fewer connections");
+    // A rival that was left unfinished was faster than its whole would be: the ratio is a lower bound.
+    expect(verdicts(false, ["c-epoll"])[0]).toBe("not decided: c-epoll was left unfinished");
+  });
+});
