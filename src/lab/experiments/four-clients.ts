@@ -5,6 +5,8 @@ import { startServer } from "../crowd.js";
 import { type Experiment, PORT } from "../experiment.js";
 import { look, type Sight } from "../sight.js";
 
+/** No TIME_WAIT, which would keep a 4-tuple from the experiments that follow. */
+const CLOSE = ["--close", "rst"];
 const CLIENTS = 4;
 
 export const fourClients: Experiment = {
@@ -19,7 +21,7 @@ export const fourClients: Experiment = {
     const clients = [];
     for (let i = 0; i < CLIENTS; i++) {
       progress(`client ${i + 1} of ${CLIENTS}`);
-      const client = place.client.run(["connect", at, "--source-ip", place.client.ips[0]!]);
+      const client = place.client.run(["connect", at, "--source-ip", place.client.ips[0]!, ...CLOSE]);
       await client.prints(/receive hello from server/);
       clients.push(client);
     }
@@ -39,7 +41,7 @@ export const fourClients: Experiment = {
       commands: [
         server.command,
         // Until they are ended, as the article's.
-        `for i in {1..${CLIENTS}}; do $client fourtuple connect ${at} --source-ip ${place.client.ips[0]} & done`,
+        `for i in {1..${CLIENTS}}; do $client fourtuple connect ${at} --source-ip ${place.client.ips[0]} ${CLOSE.join(" ")} & done`,
         `connected ${PORT} ${CLIENTS}`,
         `$server fourtuple ports :${PORT} --list`,
         `$client fourtuple ports ${at} --list`,

@@ -16,7 +16,8 @@ const STEPS = 6;
 /** Fewer tell no slope. */
 const LEAST_STEPS = 5;
 const STEP_CONNECTIONS = { quick: 5000, full: 20_000 } as const;
-const MESSAGES = { connections: 2000, ratePerSec: 2, seconds: { quick: 3, full: 10 } } as const;
+/** Enough to keep both ends busy: the price of one that wakes a sleeping program says little of a crowd. */
+const MESSAGES = { connections: 2000, ratePerSec: 20, seconds: { quick: 3, full: 10 } } as const;
 /** The fit is good when a straight line explains nearly all of it. */
 const GOOD_FIT = 0.98;
 
@@ -61,9 +62,9 @@ export const realLimits: Experiment = {
     const cpuText = cpu && cpu.slope > 0 ? `${(cpu.slope * 1e6).toFixed(0)} µs` : UNKNOWN;
     const heartbeat = messages && (messages.wireBytes / HEARTBEAT_SECONDS).toFixed(1);
     return {
-      setup: `a crowd that grows in ${STEPS} steps of ${formatCount(step)}; then ${formatCount(MESSAGES.connections)} connections that exchange messages`,
+      setup: `a crowd that grows in ${STEPS} steps of ${formatCount(step)}; then ${formatCount(MESSAGES.connections)} connections that exchange ${formatCount(MESSAGES.connections * MESSAGES.ratePerSec)} messages a second`,
       commands,
-      prediction: "memory grows in a straight line with the crowd, and it or a setting ends first, not ports",
+      prediction: "memory grows in a straight line with the crowd, and a resource or a setting ends first, not ports",
       observed: [
         `${kernelText(kernel)} of kernel memory and ${userText(user)} of user memory per connection, both ends; ${cpuText} of CPU to open one`,
         messages
