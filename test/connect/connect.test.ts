@@ -3,7 +3,7 @@ import { closeSync, openSync } from "node:fs";
 import { describe, expect, it, onTestFinished } from "vitest";
 import type { ConnectSnapshot } from "../../src/index.js";
 import { endpoint, ownAddress, ownPort } from "../support/address.js";
-import { establishedAt, establishedInSs, socketDescriptors, socketsInSs } from "../support/kernel.js";
+import { establishedAt, establishedInSs, socketDescriptors, socketsInSs, untilAtRest } from "../support/kernel.js";
 import { explainRun, parseAddressRanges } from "../support/library.js";
 import {
   startClient,
@@ -114,6 +114,8 @@ describe("many connections", () => {
     );
     // More than 1,000 close with RST.
     expect(await socketsInSs(`dport = :${port} and dst ${host}`, "time-wait")).toEqual([]);
+    // The kernel's sockets are gone before the server has heard of each.
+    await untilAtRest(server.pid);
     server.child.kill("SIGTERM");
     const { stdout, code } = await server.exited();
     expect(code).toBe(0);

@@ -10,6 +10,7 @@ import {
   establishedInSs,
   listeningAt,
   socketDescriptors,
+  untilAtRest,
 } from "../support/kernel.js";
 import { serve } from "../support/library.js";
 import { connectForeign, startClient, startServer, startServerProcess, stopwatch } from "../support/peers.js";
@@ -373,12 +374,7 @@ describe("a full descriptor table", () => {
     const newcomer = await connectForeign({ ip, port });
     expect((await newcomer.receives(5)).toString()).toBe("hello");
     // The kernel's sockets are gone before the server has heard of each.
-    const spentIn200Ms = async () => {
-      const before = cpuSeconds(server.pid);
-      await until("200 ms", stopwatch(), (ms) => ms > 200);
-      return cpuSeconds(server.pid) - before;
-    };
-    await until("the server at rest", spentIn200Ms, (spent) => spent === 0);
+    await untilAtRest(server.pid);
     server.child.kill("SIGTERM");
     const { code, stdout } = await server.exited();
     expect(code).toBe(0);

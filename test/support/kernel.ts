@@ -2,6 +2,7 @@
 import { execFile } from "node:child_process";
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { promisify } from "node:util";
+import { until } from "./until.js";
 
 const run = promisify(execFile);
 const TICKS_PER_SEC = 100;
@@ -87,4 +88,14 @@ export function cpuSeconds(pid: number): number {
     .replace(/^.*\) /s, "")
     .split(" ");
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SEC;
+}
+
+/** Waits until a process does nothing: what the kernel had to tell it has been heard, such as the end of 2,000 connections. */
+export async function untilAtRest(pid: number): Promise<void> {
+  let [spent, sinceMs] = [cpuSeconds(pid), performance.now()];
+  await until("a process at rest", () => {
+    const now = cpuSeconds(pid);
+    if (now !== spent) [spent, sinceMs] = [now, performance.now()];
+    return performance.now() - sinceMs > 200;
+  });
 }
