@@ -273,21 +273,14 @@ describe("pace", () => {
       { durationMs: 300, target: 30 },
     ];
     const run = await startClient({ to: endpoint(server.address), stages, ...HOLD });
-    await until(
-      "the top in the kernel's table",
-      () => ({ count: establishedAt(server.address), client: run.snapshot(), server: server.snapshot() }),
-      ({ count }) => count === 120,
-    );
+    const seen = () => ({ count: establishedAt(server.address), client: run.snapshot(), server: server.snapshot() });
+    await until("the top in the kernel's table", seen, ({ count }) => count === 120);
     await until(
       "the hold",
       () => run.snapshot().stage,
       (stage) => stage === "hold",
     );
-    await until(
-      "the end in the kernel's table",
-      () => establishedAt(server.address),
-      (count) => count === 30,
-    );
+    await until("the end in the kernel's table", seen, ({ count }) => count === 30);
     expect(run.snapshot()).toMatchObject({ open: 30, wanted: 30, lost: 0, failed: 0 });
     expect(await run.stop()).toMatchObject({ asked: 120, established: 120, failed: 0, lost: 0 });
   });
