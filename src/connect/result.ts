@@ -61,6 +61,8 @@ export interface ConnectResult {
   readonly kind: "connect";
   readonly version: 1;
   readonly startedAt: string;
+  /** The command line that asked for it; undefined for the library's callers and in results of older versions. */
+  readonly command?: string | undefined;
   readonly destinations: readonly string[];
   /**
    * Every connection asked for was ESTABLISHED, and none was lost while held; at both ends, where the server's is on this host

@@ -9,7 +9,7 @@ import { drawLatency } from "./chart/latency.js";
 import { drawSeries } from "./chart/series.js";
 import { drawTable, figure } from "./evidence.js";
 import { html, type Markup } from "./markup.js";
-import { facts, page, sayTime, tiles } from "./page.js";
+import { commandLines, facts, page, sayTime, tiles } from "./page.js";
 
 /** Below this many connections, the threads' own memory is most of what is measured. */
 const WORTH_MEASURING = 10_000;
@@ -169,19 +169,22 @@ ${facts([
       : undefined,
   ],
 ])}
-${noted.length > 0 ? drawTable({ title: "What the kernel said", columns: ["", "name", "value"], rows: noted }) : undefined}</section>`;
+${noted.length > 0 ? drawTable({ title: "What the kernel said", columns: ["what", "name", "value"], rows: noted }) : undefined}</section>`;
 }
 
 function named(what: string, values: Readonly<Record<string, number>>): (readonly [string, string, number])[] {
   return Object.entries(values).map(([name, value]) => [what, name, value] as const);
 }
 
-/** The result does not have the command line; this is what it can be told from. */
-function reproduce({ destinations: all, asked, holdMs, plan }: ConnectResult): Markup {
-  const ports = plan.sourcePorts === "kernel" ? "kernel" : plan.sourcePorts.replaceAll(",", "");
-  const command = `fourtuple connect ${all.join(" ")} -c ${asked} -T ${Math.max(1, Math.round(holdMs / 1000))}s --source-port ${ports} --json`;
+/** Results of older versions and of the library do not have the command line: then it is what can be told. */
+function reproduce(result: ConnectResult): Markup {
+  const { command } = result;
   return html`<section aria-labelledby="reproduce"><h2 id="reproduce">Reproduce</h2>
-<p class="muted">As far as the result tells: rates, stages and messages are not in it.</p>
-<pre>${command} &gt; run.json
-fourtuple report run.json</pre></section>`;
+${command === undefined ? html`<p class="muted">As far as the result tells: rates, stages and messages are not in it.</p>` : undefined}
+${commandLines([`${command ?? guessCommand(result)} > run.json`, "fourtuple report run.json"])}</section>`;
+}
+
+function guessCommand({ destinations: all, asked, holdMs, plan }: ConnectResult): string {
+  const ports = plan.sourcePorts === "kernel" ? "kernel" : plan.sourcePorts.replaceAll(",", "");
+  return `fourtuple connect ${all.join(" ")} -c ${asked} -T ${Math.max(1, Math.round(holdMs / 1000))}s --source-port ${ports} --json`;
 }

@@ -14,6 +14,7 @@ import { paintFor } from "../../ui/paint.js";
 import { RateMeter } from "../../ui/rate-meter.js";
 import { clientLine } from "../../ui/serve-text.js";
 import type { AddCommand } from "../add-command.js";
+import { commandLine } from "../command-line.js";
 import { hasParent, tellParent } from "../parent.js";
 import { addSources, addStage, countFor, durationFor, parseSourcePort, rateFor } from "../parse.js";
 import { supervise } from "../supervise.js";
@@ -103,7 +104,7 @@ async function runConnect(to: readonly string[], options: Options): Promise<numb
   if (isSingle && !options.json) narrate(run);
   const result = await (isSingle ? supervise(run) : superviseWithProgress(run, options));
   const diagnosis = explainRun(result);
-  if (options.json) process.stdout.write(`${JSON.stringify({ ...result, diagnosis })}\n`);
+  if (options.json) process.stdout.write(`${JSON.stringify({ ...result, command: commandLine(), diagnosis })}\n`);
   else if (!isSingle) process.stdout.write(`${connectSummary(result, diagnosis, paintFor(process.stdout))}\n`);
   if (isSingle && result.established === 0) throw toError(result, diagnosis);
   return result.isTargetMet ? 0 : 1;

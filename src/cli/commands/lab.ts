@@ -2,6 +2,7 @@
 import { openLive } from "../../ui/live.js";
 import { paintFor } from "../../ui/paint.js";
 import type { AddCommand } from "../add-command.js";
+import { commandLine } from "../command-line.js";
 import { countFor, rateFor } from "../parse.js";
 import { save } from "../save.js";
 import { Interrupted, type StopSignal, supervise } from "../supervise.js";
@@ -73,7 +74,7 @@ async function lab({ json, report, totalMessageRate, ...options }: Options): Pro
           if (process.env.FOURTUPLE_DEBUG) process.stderr.write(`${error instanceof Error ? error.stack : error}\n`);
         },
       },
-      ["fourtuple", ...process.argv.slice(2)].join(" "),
+      commandLine(),
     );
     const stop = (signal: StopSignal) => {
       stoppedBy = signal;

@@ -43,6 +43,7 @@ export const connectSchema = z
     kind: z.literal("connect"),
     version,
     startedAt,
+    command: z.string().optional().describe("the command line; results of older versions have none"),
     destinations: z.array(z.string()),
     isTargetMet: z.boolean().describe("all that were asked for were ESTABLISHED, and none was lost while held"),
     asked: count,

@@ -1,0 +1,22 @@
+// The command line in a result is one that a shell takes for the same words.
+import { spawnSync } from "node:child_process";
+import { expect, it } from "vitest";
+import { commandLine } from "../../src/cli/command-line.js";
+import { startServer } from "../support/peers.js";
+import { runCli } from "../support/process.js";
+
+it("is read by a shell as the words that it was made of", () => {
+  const words = ["connect", ":7777", "-m", 'it\'s $HOME; `a` "b"\n*', "", "--stage", "30s:100k"];
+  const shell = `fourtuple() { printf '%s\\0' "$@"; }; ${commandLine(words)}`;
+  const { stdout } = spawnSync("sh", ["-c", shell], { encoding: "utf8" });
+  expect(stdout.split("\0").slice(0, -1)).toEqual(words);
+  expect(commandLine(["connect", "[::1]:7777", "-c", "10k"])).toBe("fourtuple connect '[::1]:7777' -c 10k");
+});
+
+it("is in what connect --json prints", async () => {
+  const server = await startServer();
+  const to = `${server.address.ip}:${server.address.port}`;
+  const { stdout } = await runCli(["connect", to, "-c", "3", "-T", "50ms", "--json"]);
+  expect(JSON.parse(stdout).command).toBe(`fourtuple connect ${to} -c 3 -T 50ms --json`);
+  await server.stop();
+});
