@@ -3,7 +3,7 @@ import { formatBytes, formatCount, formatDuration, plural } from "../base/units.
 import { type ExperimentResult, type LabByHand, type LabResult, VERDICTS, type Verdict } from "../lab/result.js";
 import { drawEvidence } from "./evidence.js";
 import { html, Markup } from "./markup.js";
-import { facts, page, sayTime } from "./page.js";
+import { commandLines, facts, page, sayTime } from "./page.js";
 
 const MARKS: Record<Verdict, readonly [sign: string, className: string]> = {
   confirmed: ["✓", "confirmed"],
@@ -48,7 +48,7 @@ function headline({ experiments, stoppedIn }: LabResult): string {
 function lead({ place, elapsedMs, experiments }: LabResult): string {
   const proof = experiments.find(({ id, verdict }) => id === "E2" && verdict === "confirmed");
   const where = place.kind === "namespaces" ? "Two hosts in network namespaces" : "Both ends on loopback";
-  return `${proof ? `${sentence(proof.observed)} ` : ""}${where}, ${formatDuration(elapsedMs)} in all.`;
+  return `${proof ? `${proof.title}: ${sentence(proof.observed)} ` : ""}${where}, ${formatDuration(elapsedMs)} in all.`;
 }
 
 function sentence(text: string): string {
@@ -71,7 +71,8 @@ function verdicts(experiments: readonly ExperimentResult[]): Markup {
     }) => html`<tr><th scope="row"><a href="#${id}">${id} ${title}</a></th>
 <td><span class="claim">${claim}</span>${observed}</td><td>${claims.join(", ")}</td><td>${mark(verdict)}</td><td class="number">${formatDuration(elapsedMs)}</td></tr>
 `,
-  )}</tbody></table></div></section>`;
+  )}</tbody></table></div>
+<p class="figures">C1 to C7 are claims about 65,535, as docs/why-not-65535.md of fourtuple numbers them.</p></section>`;
 }
 
 function experiment(result: ExperimentResult, byHand: LabByHand | undefined): Markup {
@@ -87,7 +88,7 @@ function experiment(result: ExperimentResult, byHand: LabByHand | undefined): Ma
 <div class="heading"><h2 id="${id}-heading"><span class="id">${id}</span> ${title}</h2>${mark(verdict)}</div>
 <dl class="argument">${rows.map(([name, text]) => html`<dt>${name}</dt><dd${name === "Observed" ? OBSERVED : undefined}>${text}</dd>\n`)}</dl>
 ${evidence.map((each, index) => drawEvidence(each, `${id}-${index + 1}`))}
-${commands.length > 0 ? html`<div class="commands"><h3>Reproduce${byHand && IN_HOSTS}</h3><pre>${commands.join("\n")}</pre></div>` : undefined}
+${commands.length > 0 ? html`<div class="commands"><h3>Reproduce${byHand && IN_HOSTS}</h3>${commandLines(commands)}</div>` : undefined}
 </section>`;
 }
 
@@ -96,8 +97,8 @@ function byHandSection(byHand: LabByHand | undefined): Markup | undefined {
   const { make, remove } = byHand;
   return html`<section aria-labelledby="by-hand"><h2 id="by-hand">The two hosts by hand</h2>
 <p class="muted">In bash, as root, with fourtuple on the PATH. Each experiment's commands can be pasted into the same shell then.</p>
-<div class="commands"><h3>Make them</h3><pre>${make.join("\n")}</pre></div>
-${remove.length > 0 ? html`<div class="commands"><h3>Remove them</h3><pre>${remove.join("\n")}</pre></div>` : undefined}</section>`;
+<div class="commands"><h3>Make them</h3>${commandLines(make)}</div>
+${remove.length > 0 ? html`<div class="commands"><h3>Remove them</h3>${commandLines(remove)}</div>` : undefined}</section>`;
 }
 
 function mark(verdict: Verdict): Markup {
@@ -120,5 +121,5 @@ ${facts([
   ["Clients", place.clientIps],
   ["Run", `${sayTime(startedAt)}, ${formatDuration(elapsedMs)}`],
 ])}
-<div class="commands"><h3>Reproduce all of it</h3><pre>${command}</pre></div></section>`;
+<div class="commands"><h3>Reproduce all of it</h3>${commandLines([command])}</div></section>`;
 }

@@ -1,9 +1,9 @@
 // How the report looks, on a screen in light and dark and on paper. The colours are those of the picture of ports.
 
 const LIGHT = `--paper:#fdfdfc;--panel:#f3f5f7;--edge:#d3dae1;--ink:#161a1f;--muted:#5d6772;--server:#e8590c;--server-text:#c2410c;
---bar:#aeb9c5;--c1:#0c8599;--c2:#e8590c;--c3:#3b5bdb;--c4:#ae3ec9;--c5:#2b8a3e;--c6:#868e96;--good:#2b8a3e;--bad:#c92a2a`;
+--bar:#7f8d9b;--c1:#0c8599;--c2:#e8590c;--c3:#3b5bdb;--c4:#ae3ec9;--c5:#2b8a3e;--c6:#868e96;--good:#237032;--bad:#c92a2a`;
 const DARK = `--paper:#0d1014;--panel:#161b22;--edge:#2c3540;--ink:#eef1f4;--muted:#96a1ae;--server:#ffb454;--server-text:#ffb454;
---bar:#46525f;--c1:#45d6e8;--c2:#ffb454;--c3:#849bff;--c4:#e599f7;--c5:#69db7c;--c6:#adb5bd;--good:#69db7c;--bad:#ff8787`;
+--bar:#65727f;--c1:#45d6e8;--c2:#ffb454;--c3:#849bff;--c4:#e599f7;--c5:#69db7c;--c6:#adb5bd;--good:#69db7c;--bad:#ff8787`;
 const SANS = `Inter,"Segoe UI",system-ui,-apple-system,"Helvetica Neue",Arial,sans-serif`;
 const MONO = `ui-monospace,"SF Mono",Menlo,Consolas,"DejaVu Sans Mono",monospace`;
 
@@ -71,7 +71,7 @@ table{border-collapse:collapse;width:100%;font-size:14.5px;line-height:1.45}
 th,td{text-align:left;vertical-align:top;padding:9px 18px 9px 0;border-bottom:1px solid var(--edge)}
 th:last-child,td:last-child{padding-right:0}
 thead th{font-size:12.5px;font-weight:600;color:var(--muted);white-space:nowrap}
-tbody th{font-weight:600}
+tbody th{font-weight:600}#verdicts~.scroll tbody th{min-width:9em}
 .number+:not(.number){padding-left:32px}
 .ports .tiny{font-size:12px}.ports .small{font-size:12.5px}.ports figcaption{margin-bottom:4px}.ports .figures{margin:0 0 20px}
 .number{text-align:right;white-space:nowrap}
@@ -80,11 +80,13 @@ td .claim{display:block;color:var(--muted)}
 .facts dt{color:var(--muted)}
 .facts dd{overflow-wrap:anywhere}
 pre{margin-top:14px;padding:16px 18px;background:var(--panel);border-radius:8px;white-space:pre-wrap;overflow-wrap:anywhere;line-height:1.6}
+pre .line{display:block;padding-left:2ch;text-indent:-2ch}pre .option{white-space:nowrap}
 .commands{margin-top:40px}
 .hidden{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
 footer{margin-top:72px;font-size:13.5px;color:var(--muted)}
 @media screen and (max-width:700px){main{padding:40px 18px 64px}h1{font-size:33px}.argument{grid-template-columns:1fr;gap:2px}.argument dd{grid-column:1}.argument dd{margin-bottom:12px}
-svg.chart{min-width:640px}figure{overflow-x:auto}}
+/* Wide pictures scroll at a size that can be read; the axis of ports stands outside of their picture. */
+svg.chart,svg.port-map{min-width:760px}svg.port-map{margin-left:36px}figure{overflow-x:auto}}
 @media print{@page{margin:14mm}main{max-width:none;padding:0}body{font-size:11pt}h1{font-size:26pt}
 section{margin-top:26pt;padding-top:14pt}figure,tr,.argument,.tiles,pre{break-inside:avoid}h2,h3,figcaption{break-after:avoid}
 .scroll{overflow:visible}*{print-color-adjust:exact;-webkit-print-color-adjust:exact}}

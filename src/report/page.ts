@@ -4,9 +4,11 @@ import { PAGE_STYLE } from "./page-style.js";
 import { PORT_MAP_STYLE } from "./port-map-style.js";
 import { PORT_MAP_DEFINITIONS } from "./port-map-svg.js";
 
+/** Characters that no document may have: a result's texts reach it escaped, and as the charts' own markup. */
+const CONTROLS = /[^\P{Cc}\t\n\r]/gu;
+
 export function page(title: string, body: Markup): string {
-  return `${
-    html`<!doctype html>
+  return html`<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -23,8 +25,7 @@ ${body}
 </main>
 </body>
 </html>
-`.text
-  }`;
+`.text.replace(CONTROLS, "\ufffd");
 }
 
 /** Names and values; those that are undefined are left out. */
@@ -39,6 +40,17 @@ export function tiles(rows: readonly (readonly [name: string, figure: string, no
     ([name, figure, note]) =>
       html`<div><dt>${name}</dt><dd>${figure}${note === undefined ? undefined : html`<small>${note}</small>`}</dd></div>`,
   )}</dl>`;
+}
+
+/** Command lines as they are pasted: one that wraps is indented, and no option is broken at its hyphens. */
+export function commandLines(lines: readonly string[]): Markup {
+  const each = lines.flatMap((line) => line.split("\n"));
+  return html`<pre>${each.map((line) => html`<span class="line">${line.split(/(?<= )(?=-)/).map(wholeOption)}\n</span>`)}</pre>`;
+}
+
+function wholeOption(text: string): Markup {
+  const [option = ""] = /^-\S+/.exec(text) ?? [];
+  return html`${option && html`<span class="option">${option}</span>`}${text.slice(option.length)}`;
 }
 
 /** `2031-02-03 04:05 UTC` */

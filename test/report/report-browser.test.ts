@@ -114,6 +114,33 @@ describe.skipIf(!CHROMIUM)("the report in Chromium", () => {
     await page.close();
   });
 
+  it("breaks no option of a command at its hyphens, and copies each command as one line", async () => {
+    const { page } = await open("lab-report", await renderReport(LAB), "light");
+    await page.setViewportSize({ width: 390, height: 800 });
+    const options = page.locator("pre .option");
+    expect(await options.evaluateAll((all) => all.filter((each) => each.getClientRects().length !== 1).length)).toBe(0);
+    const { commands } = LAB.experiments.find(({ id }) => id === "E2")!;
+    const copied = await page.evaluate<string>(
+      "getSelection().selectAllChildren(document.querySelector('#E2 pre')), getSelection().toString()",
+    );
+    expect(copied.split("\n").filter((line) => line !== "")).toEqual(commands);
+    await page.close();
+  });
+
+  it("has the picture of ports at a size that can be read on a phone", async () => {
+    const { page } = await open("lab-report", await renderReport(LAB), "light");
+    await page.setViewportSize({ width: 390, height: 800 });
+    const heights = await page
+      .locator("svg.port-map text")
+      .evaluateAll((all) => all.map((text) => text.getBoundingClientRect().height));
+    expect(Math.min(...heights)).toBeGreaterThan(8);
+    const left = await page
+      .locator("svg.port-map text")
+      .evaluateAll((all) => all.map((text) => text.getBoundingClientRect().left));
+    expect(Math.min(...left)).toBeGreaterThanOrEqual(0);
+    await page.close();
+  });
+
   it("does not need more width than a phone has, and prints on white", async () => {
     const { page } = await open("lab-report", await renderReport(LAB), "dark");
     await page.setViewportSize({ width: 390, height: 800 });

@@ -50,7 +50,7 @@ describe("a report", () => {
   });
 
   it("has the commands to run it again, and the host", () => {
-    const text = render(LAB);
+    const text = withoutSpans(render(LAB));
     for (const { commands } of LAB.experiments) {
       for (const command of commands) expect(text).toContain(command.replaceAll("'", "&#39;"));
     }
@@ -60,14 +60,22 @@ describe("a report", () => {
 
   it("says how the two hosts are made by hand, and leads there from each experiment's commands", () => {
     const byHand = { make: ["ip netns add <one>", "ip link add"], remove: ["ip netns delete one"] };
-    const text = render({ ...LAB, byHand });
-    expect(text).toContain("<pre>ip netns add &#60;one&#62;\nip link add</pre>");
-    expect(text).toContain("<pre>ip netns delete one</pre>");
+    const text = withoutSpans(render({ ...LAB, byHand }));
+    expect(text).toContain("<pre>ip netns add &#60;one&#62;\nip link add\n</pre>");
+    expect(text).toContain("<pre>ip netns delete one\n</pre>");
     expect(text.match(/<h3>Reproduce in <a href="#by-hand">/g)).toHaveLength(
       LAB.experiments.filter(({ commands }) => commands.length > 0).length,
     );
     expect(ids(text)).toContain("by-hand");
     expect(render({ ...LAB, byHand: undefined })).not.toContain("by-hand");
+  });
+
+  it("of a client's run has the command line, or what can be told of it", () => {
+    const command = "fourtuple connect 10.0.0.1:7777 -m 'a b' --json";
+    const text = withoutSpans(render(connectResult({ command })));
+    expect(text).toContain("<pre>fourtuple connect 10.0.0.1:7777 -m &#39;a b&#39; --json &#62; run.json\n");
+    expect(text).not.toContain("As far as the result tells");
+    expect(render(connectResult())).toContain("As far as the result tells");
   });
 
   it("of a missed target names the limit", () => {
@@ -114,11 +122,30 @@ describe("a report", () => {
     expect(text).toContain("none — binds");
     for (const shown of ["some", "endless", "unlimited", "hidden", "unknown"])
       expect(text).toContain(`>${shown}</text>`);
-    expect(text).toContain("endless: unlimited; hidden: unknown.");
+    expect(text).toContain("hidden: unknown; endless: unlimited.");
     expect(text).toContain("Limits of something else than how many are held: backlog (rate).");
     expect(text).not.toMatch(/NaN|Infinity/);
     const unbound = draw({ kind: "ceiling", title: "c", wanted: 10, limits: [], unnumbered });
     expect(unbound).toContain("<li>endless: unlimited</li>");
+  });
+
+  it("draws more points than a call can have arguments", () => {
+    const samples = Array.from({ length: 200_000 }, (_, at) => ({
+      elapsedMs: at,
+      open: at,
+      established: at,
+      failed: 0,
+    }));
+    expect(render(connectResult({ samples }))).toContain("the greatest 199,999");
+  });
+
+  it("has no character that a document must not have, in text or in a chart", () => {
+    const names = { name: "a\u0000b\u0007c", unit: "" };
+    const lines = [{ name: "line", points: [[0, 1] as const, [1, 2] as const] }];
+    const evidence = [{ kind: "series" as const, title: "t\u0001", x: names, y: names, lines }];
+    const text = render({ ...LAB, experiments: [{ ...LAB.experiments[0]!, observed: "\u0000", evidence }] });
+    expect(text).toContain("a\ufffdb\ufffdc");
+    expect(text.replace(/[\t\n\r]/g, "")).not.toMatch(/\p{Cc}/u);
   });
 
   it("has a place for evidence with nothing in it", () => {
@@ -135,6 +162,11 @@ describe("a report", () => {
     expect(text).not.toMatch(/NaN|Infinity|undefined/);
   });
 });
+
+/** Command lines as they are copied. */
+function withoutSpans(text: string): string {
+  return text.replace(/<\/?span[^>]*>/g, "");
+}
 
 describe("the rate over time", () => {
   it("is what came between two samples, from the first connection to the last", () => {
@@ -154,6 +186,7 @@ describe("axes", () => {
       divisor: 1024 ** 2,
       label: "memory (MiB)",
     });
+    expect(scaleAxis({ name: "memory", unit: "KiB" }, 1_500_000)).toEqual({ divisor: 1024, label: "memory (MiB)" });
     expect(scaleAxis({ name: "time", unit: "ms" }, 900)).toEqual({ divisor: 1, label: "time (ms)" });
     expect(scaleAxis({ name: "time", unit: "ms" }, 9000)).toEqual({ divisor: 1000, label: "time (s)" });
     expect(scaleAxis({ name: "connections", unit: "" }, 9e9)).toEqual({ divisor: 1, label: "connections" });
@@ -169,7 +202,10 @@ describe("axes", () => {
 
   it("have figures with units", () => {
     expect(formatWithUnit(4213, "bytes")).toBe("4.11 KiB");
-    expect(formatWithUnit(0.031_234, "ms")).toBe("0.0312 ms");
+    expect(formatWithUnit(474_000, "KiB")).toBe("463 MiB");
+    expect(formatWithUnit(0.031_234, "ms")).toBe("31.2 µs");
+    expect(formatWithUnit(0.000_495, "ms")).toBe("0.495 µs");
+    expect(formatWithUnit(1140, "ms")).toBe("1.14 s");
     expect([singular("connections"), singular("ms"), singular("CPU")]).toEqual(["connection", "ms", "CPU"]);
   });
 });

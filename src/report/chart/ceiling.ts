@@ -1,43 +1,47 @@
 // What each limit allows, as bars on a log axis, the lowest first; the one that binds and what was wanted are marked. Limits without
-// a number have rows that say so.
+// a number have a line each that says so.
 import * as Plot from "@observablehq/plot";
 import { formatCount } from "../../base/units.js";
 import type { CeilingEvidence, UnnumberedLimit } from "../../lab/result.js";
 import { html, type Markup } from "../markup.js";
 import { drawChart } from "./draw.js";
-import { logDomain, powersOfTen } from "./scale.js";
+import { greatestOf, logDomain, powersOfTen } from "./scale.js";
 
-const ROW_HEIGHT = 42;
+/** A bar takes two rows, its name's and its own; a limit without a number takes one. */
+const ROW_HEIGHT = 22;
 const LETTER = 7.4;
 
 /** @returns legend, chart, and what limits something else than connections held */
 export function drawCeiling(id: string, { title, wanted, limits, unnumbered }: CeilingEvidence): Markup {
   if (limits.length === 0 && unnumbered.length === 0) return html`<p class="muted">No limit was found.</p>`;
   if (limits.length === 0) return listUnnumbered(unnumbered);
-  const open = unnumbered
-    .filter(({ allows }) => allows !== "something else")
-    .map(({ name, allows }, index) => ({ name, says: allows, row: String(limits.length + index) }));
+  const open = ofConnections(unnumbered).map(({ name, allows }, index) => ({
+    name,
+    says: allows,
+    row: `open ${index}`,
+  }));
   const rows = [...limits]
     .sort((a, b) => a.allows - b.allows)
-    .map((limit, index) => ({ ...limit, row: String(index) }));
+    .map((limit, index) => ({ ...limit, nameRow: `name ${index}`, row: `bar ${index}` }));
   const allowed = rows.map(({ allows }) => allows);
-  // A decade below the lowest, so that its bar has a length.
-  const domain = logDomain([...allowed, wanted, Math.min(...allowed) / 10]);
+  // A decade below the lowest, so that its bar has a length and what was wanted is not the edge.
+  const domain = logDomain([...allowed, wanted, Math.min(...allowed, wanted || Number.POSITIVE_INFINITY) / 10]);
   const from = domain[0];
   const bars = rows.map((row) => ({ ...row, end: Math.max(row.allows, from), figure: formatCount(row.allows) }));
   const binding = bars.filter(({ binds }) => binds);
   const others = bars.filter(({ binds }) => !binds);
-  const bar = { y: "row", x1: from, x2: "end", insetTop: 22, insetBottom: 9, rx: 2 };
-  const name = { y: "row", frameAnchor: "left", text: "name", dx: 2, dy: -8 } as const;
-  const figure = { y: "row", x: "end", text: "figure", textAnchor: "start", dx: 8, dy: 7 } as const;
+  const bar = { y: "row", x1: from, x2: "end", insetTop: 2, insetBottom: 9, rx: 2 };
+  const name = { y: "nameRow", frameAnchor: "left", text: "name", dx: 2, dy: 2 } as const;
+  const figure = { y: "row", x: "end", text: "figure", textAnchor: "start", dx: 8, dy: -3 } as const;
   const halo = { stroke: "var(--paper)", strokeWidth: 5 };
+  const column = greatestOf(open.map((row) => row.name.length)) * LETTER + 24;
   const middle = Math.sqrt(from * domain[1]);
   const anchor = wanted > middle ? "end" : "start";
   const target = wanted > 0 ? [{ at: wanted, name: `wanted: ${formatCount(wanted)}` }] : [];
   const chart = drawChart(
     { id, title, description: describe(wanted, limits, unnumbered) },
     {
-      height: 84 + (rows.length + open.length) * ROW_HEIGHT,
+      height: 84 + (2 * rows.length + open.length) * ROW_HEIGHT,
       marginTop: 30,
       marginLeft: 12,
       marginRight: Math.max(...bars.map((row) => row.figure.length)) * LETTER + 22,
@@ -51,15 +55,19 @@ export function drawCeiling(id: string, { title, wanted, limits, unnumbered }: C
         label: "connections that each limit allows (log axis)",
         labelArrow: "none",
       },
-      y: { type: "band", domain: [...rows, ...open].map(({ row }) => row), axis: null },
+      y: {
+        type: "band",
+        domain: [...rows.flatMap(({ nameRow, row }) => [nameRow, row]), ...open.map(({ row }) => row)],
+        axis: null,
+      },
       marks: [
         Plot.barX(others, { ...bar, fill: "var(--bar)" }),
         Plot.barX(binding, { ...bar, fill: "var(--server)" }),
         Plot.ruleX(target, { x: "at", stroke: "var(--ink)", strokeDasharray: "3 4" }),
         Plot.text(target, { x: "at", text: "name", frameAnchor: "top", dy: -18, fontWeight: 600, textAnchor: anchor }),
         Plot.text(others, { ...name, ...halo, fill: "var(--ink)" }),
-        Plot.text(open, { ...name, ...halo, fill: "var(--ink)" }),
-        Plot.text(open, { y: "row", frameAnchor: "left", text: "says", dx: 2, dy: 9, ...halo, fill: "var(--muted)" }),
+        Plot.text(open, { ...name, ...halo, y: "row", fill: "var(--ink)" }),
+        Plot.text(open, { ...name, ...halo, y: "row", text: "says", dx: column, fill: "var(--muted)" }),
         Plot.text(binding, {
           ...name,
           ...halo,
@@ -77,10 +85,15 @@ ${chart}
 ${listElse(unnumbered)}`;
 }
 
+/** Those of connections held; first those that are unknown, as they may be the lowest. */
+function ofConnections(unnumbered: readonly UnnumberedLimit[]): readonly UnnumberedLimit[] {
+  const all = ["unknown", "unlimited"].map((allows) => unnumbered.filter((limit) => limit.allows === allows));
+  return all.flat();
+}
+
 /** Where not one limit has a number there is nothing to draw to scale. */
 function listUnnumbered(unnumbered: readonly UnnumberedLimit[]): Markup {
-  const held = unnumbered.filter(({ allows }) => allows !== "something else");
-  return html`<ul>${held.map(({ name, allows }) => html`<li>${name}: ${allows}</li>`)}</ul>
+  return html`<ul>${ofConnections(unnumbered).map(({ name, allows }) => html`<li>${name}: ${allows}</li>`)}</ul>
 ${listElse(unnumbered)}`;
 }
 
@@ -95,8 +108,6 @@ function describe(wanted: number, limits: CeilingEvidence["limits"], unnumbered:
   const each = limits.map(
     ({ name, allows, binds }) => `${name} allows ${formatCount(allows)}${binds ? " and binds" : ""}`,
   );
-  const others = unnumbered
-    .filter(({ allows }) => allows !== "something else")
-    .map(({ name, allows }) => `${name}: ${allows}`);
+  const others = ofConnections(unnumbered).map(({ name, allows }) => `${name}: ${allows}`);
   return `${formatCount(wanted)} are wanted. ${[...each, ...others].join("; ")}.`;
 }

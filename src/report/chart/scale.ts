@@ -1,5 +1,5 @@
 // Units and ticks of axes: bytes in MiB where they are many, a log axis by its powers of ten.
-import { formatBytes } from "../../base/units.js";
+import { formatBytes, formatDuration } from "../../base/units.js";
 
 export interface Axis {
   readonly name: string;
@@ -12,6 +12,11 @@ export interface ScaledAxis {
   readonly label: string;
 }
 
+/** Of any number of values: as arguments of Math.max they are limited by the stack. */
+export function greatestOf(values: readonly number[]): number {
+  return values.reduce((greatest, value) => Math.max(greatest, value), Number.NEGATIVE_INFINITY);
+}
+
 type Step = readonly [from: number, unit: string];
 
 /** The largest whose size the greatest value reaches is taken. */
@@ -20,6 +25,10 @@ const LARGER: Readonly<Record<string, readonly Step[]>> = {
     [1024 ** 3, "GiB"],
     [1024 ** 2, "MiB"],
     [1024, "KiB"],
+  ],
+  KiB: [
+    [1024 ** 2, "GiB"],
+    [1024, "MiB"],
   ],
   ms: [[1000, "s"]],
   µs: [
@@ -35,9 +44,12 @@ export function scaleAxis({ name, unit }: Axis, greatest: number): ScaledAxis {
   return { divisor, label: larger === "" || larger === name ? name : `${name} (${larger})` };
 }
 
-/** A value with its unit, three digits: `4.11 KiB`, `0.0312 ms`. */
+/** A value with its unit, three digits: `4.11 KiB`, `0.495 µs`. What is large or small is said in a unit that fits. */
 export function formatWithUnit(value: number, unit: string): string {
   if (unit === "bytes" || unit === "B") return formatBytes(value);
+  if (unit === "KiB") return formatBytes(value * 1024);
+  if (unit === "ms" && Math.abs(value) < 1) return formatWithUnit(value * 1000, "µs");
+  if (unit === "ms" && value >= 1000) return formatDuration(value);
   const figure = value.toLocaleString("en-US", { maximumSignificantDigits: 3 });
   return unit === "" ? figure : `${figure} ${unit}`;
 }

@@ -3,7 +3,7 @@ import * as Plot from "@observablehq/plot";
 import type { SeriesEvidence } from "../../lab/result.js";
 import { html, type Markup } from "../markup.js";
 import { drawChart } from "./draw.js";
-import { scaleAxis } from "./scale.js";
+import { greatestOf, scaleAxis } from "./scale.js";
 
 /** Colours that the page names: --c1, --c2, … */
 const COLOURS = 6;
@@ -20,8 +20,8 @@ export interface SeriesOptions {
 export function drawSeries(id: string, series: SeriesEvidence, options: SeriesOptions = {}): Markup {
   const all = series.lines.flatMap(({ points }) => points);
   if (all.length === 0) return html`<p class="muted">No values.</p>`;
-  const x = scaleAxis(series.x, Math.max(...all.map(([value]) => value)));
-  const greatest = Math.max(...all.map(([, value]) => value));
+  const x = scaleAxis(series.x, greatestOf(all.map(([value]) => value)));
+  const greatest = greatestOf(all.map(([, value]) => value));
   const y = scaleAxis(series.y, greatest);
   const top = greatest / y.divisor;
   const scale = ([a, b]: readonly [number, number]) => [a / x.divisor, b / y.divisor] as [number, number];
@@ -75,7 +75,7 @@ function describe({ x, y, lines }: SeriesEvidence): string {
   const each = lines.map(({ name, points }) => {
     const values = points.map(([, value]) => value);
     if (values.length === 0) return `${name}: no values`;
-    const figures = [values[0]!, values.at(-1)!, Math.max(...values)].map((value) => value.toLocaleString("en-US"));
+    const figures = [values[0]!, values.at(-1)!, greatestOf(values)].map((value) => value.toLocaleString("en-US"));
     return `${name}: ${points.length} values, the first ${figures[0]}, the last ${figures[1]}, the greatest ${figures[2]}`;
   });
   return `${y.name}${y.unit === "" ? "" : ` in ${y.unit}`} over ${x.name}. ${each.join("; ")}.`;
