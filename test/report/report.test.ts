@@ -125,6 +125,16 @@ describe("a report", () => {
     expect(text).toContain("hidden: unknown; endless: unlimited.");
     expect(text).toContain("Limits of something else than how many are held: backlog (rate).");
     expect(text).not.toMatch(/NaN|Infinity/);
+    // What was wanted, 10, is not the edge of the axis, though one limit allows nothing.
+    expect(text).toMatch(/tick label[^>]*><text[^>]*>1</);
+    const tied = draw({
+      kind: "ceiling",
+      title: "c",
+      wanted: 0,
+      limits: [{ ...limits[1]!, allows: 0 }, limits[0]!],
+      unnumbered,
+    });
+    expect(tied).not.toMatch(/NaN|Infinity/);
     const unbound = draw({ kind: "ceiling", title: "c", wanted: 10, limits: [], unnumbered });
     expect(unbound).toContain("<li>endless: unlimited</li>");
   });

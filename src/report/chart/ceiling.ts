@@ -21,11 +21,11 @@ export function drawCeiling(id: string, { title, wanted, limits, unnumbered }: C
     row: `open ${index}`,
   }));
   const rows = [...limits]
-    .sort((a, b) => a.allows - b.allows)
+    .sort((a, b) => a.allows - b.allows || Number(b.binds) - Number(a.binds))
     .map((limit, index) => ({ ...limit, nameRow: `name ${index}`, row: `bar ${index}` }));
-  const allowed = rows.map(({ allows }) => allows);
+  const values = [...rows.map(({ allows }) => allows), wanted].filter((value) => value > 0);
   // A decade below the lowest, so that its bar has a length and what was wanted is not the edge.
-  const domain = logDomain([...allowed, wanted, Math.min(...allowed, wanted || Number.POSITIVE_INFINITY) / 10]);
+  const domain = logDomain([...values, ...values.map((value) => value / 10)]);
   const from = domain[0];
   const bars = rows.map((row) => ({ ...row, end: Math.max(row.allows, from), figure: formatCount(row.allows) }));
   const binding = bars.filter(({ binds }) => binds);
