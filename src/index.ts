@@ -33,7 +33,6 @@ export type {
   Evidence,
   ExperimentResult,
   FitEvidence,
-  HostDescription,
   LabPlace,
   LabResult,
   LatencyEvidence,
@@ -59,6 +58,7 @@ export type { TcpState } from "./ports/view.js";
 export type { ServeOptions } from "./serve/options.js";
 export type { ServeResult, ServeSnapshot } from "./serve/result.js";
 export type { ServeEvents, ServeRun } from "./serve/run.js";
+export type { HostDescription } from "./sys/host.js";
 
 /**
  * Opens TCP connections, holds them, and says what happened.

@@ -7,6 +7,7 @@ import { collectFailures, type FailureCount, type ShardMemory, sumCounter } from
 import { countSockets } from "../ports/count.js";
 import { inspectPeer, type ListenQueue, type LocalPeer, readListenQueues } from "../ports/peer.js";
 import { errnoName } from "../sys/errno.js";
+import { describeHost } from "../sys/host.js";
 import { countHalfMade } from "./half-made.js";
 import { COUNTER } from "./protocol.js";
 import type { RunFacts, RunRecord } from "./record.js";
@@ -60,6 +61,7 @@ export function makeResult(run: RunFacts, record: RunRecord): ConnectResult {
     kind: "connect",
     version: 1,
     startedAt: record.startedAt.toISOString(),
+    host: describeHost(),
     destinations: listDestinations(targets),
     isTargetMet,
     asked,

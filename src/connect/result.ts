@@ -3,6 +3,7 @@ import type { LatencySummary } from "../engine/latency.js";
 import type { RunEvidence } from "../engine/run-evidence.js";
 import type { Phase } from "../engine/shard-memory.js";
 import type { LocalPeer } from "../ports/peer.js";
+import type { HostDescription } from "../sys/host.js";
 
 /** Failures of one kind, in words. */
 export interface FailureReport {
@@ -63,6 +64,8 @@ export interface ConnectResult {
   readonly startedAt: string;
   /** The command line that asked for it; undefined for the library's callers and in results of older versions. */
   readonly command?: string | undefined;
+  /** Where it ran; undefined in results of older versions. */
+  readonly host?: HostDescription | undefined;
   readonly destinations: readonly string[];
   /**
    * Every connection asked for was ESTABLISHED, and none was lost while held; at both ends, where the server's is on this host

@@ -1,15 +1,14 @@
 // The lab: makes the place, makes the experiments one after the other, and says what came of each. What is made is gone at the
 // end, however it ends.
-import { arch, availableParallelism, cpus, release, totalmem } from "node:os";
 import { AppError } from "../base/errors.js";
 import { formatCount } from "../base/units.js";
-import { readNofileLimit } from "../sys/rlimit.js";
+import { describeHost } from "../sys/host.js";
 import { hostsByHand } from "./by-hand.js";
 import { EXPERIMENTS } from "./catalog.js";
 import type { Experiment, LabContext } from "./experiment.js";
 import { makeExperiment } from "./make.js";
 import { openPlace, type Place } from "./place.js";
-import type { ExperimentResult, HostDescription, LabResult } from "./result.js";
+import type { ExperimentResult, LabResult } from "./result.js";
 
 export interface LabOptions {
   /** Experiments to make, by id; default all. */
@@ -140,16 +139,4 @@ function choose(only: readonly string[] | undefined): readonly Experiment[] {
     });
   }
   return EXPERIMENTS.filter(({ id }) => ids.includes(id));
-}
-
-function describeHost(): HostDescription {
-  return {
-    kernel: `Linux ${release()}`,
-    arch: arch(),
-    node: process.versions.node,
-    cpu: cpus()[0]?.model ?? "unknown",
-    cores: availableParallelism(),
-    memoryBytes: totalmem(),
-    nofileLimit: readNofileLimit().hard,
-  };
 }

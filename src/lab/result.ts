@@ -1,6 +1,7 @@
 // What the lab came to: experiments with claim, prediction, observation, evidence and verdict. One plain object: the same for the
 // terminal, --json and the report.
 import type { LatencySummary } from "../engine/latency.js";
+import type { HostDescription } from "../sys/host.js";
 
 /**
  * `refuted`: something else was observed than predicted. `not possible here`: this host lacks or forbids what it takes. `failed`:
@@ -17,16 +18,6 @@ export interface LabPlace {
   readonly serverIp: string;
   /** The client's source addresses, as the command line takes them. */
   readonly clientIps: string;
-}
-
-export interface HostDescription {
-  readonly kernel: string;
-  readonly arch: string;
-  readonly node: string;
-  readonly cpu: string;
-  readonly cores: number;
-  readonly memoryBytes: number;
-  readonly nofileLimit: number;
 }
 
 /** What one types into bash, as root, to have the two hosts: then each experiment's commands can be repeated in them. */

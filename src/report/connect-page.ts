@@ -9,7 +9,7 @@ import { drawLatency } from "./chart/latency.js";
 import { drawSeries } from "./chart/series.js";
 import { drawTable, figure } from "./evidence.js";
 import { html, type Markup } from "./markup.js";
-import { commandLines, facts, page, sayTime, tiles } from "./page.js";
+import { commandLines, facts, hostFacts, page, sayTime, tiles } from "./page.js";
 
 /** Below this many connections, the threads' own memory is most of what is measured. */
 const WORTH_MEASURING = 10_000;
@@ -142,6 +142,7 @@ function figures(result: ConnectResult): Markup {
   const noted = [...named("rose by", risen), ...named("setting", settings), ...named("at the end", gauges)];
   return html`<section aria-labelledby="figures"><h2 id="figures">The host and the run</h2>
 ${facts([
+  ...(result.host === undefined ? [] : hostFacts(result.host)),
   [
     "4-tuples",
     `${formatCount(plan.tuplesAvailable)}: ${plural(plan.sourceAddresses, "address", "addresses")} × ${ports} × ${plural(result.destinations.length, "destination")}`,

@@ -1,9 +1,9 @@
 // The lab's report: the verdicts at a glance, then each experiment as claim, prediction, observation and evidence.
-import { formatBytes, formatCount, formatDuration, plural } from "../base/units.js";
+import { formatCount, formatDuration, plural } from "../base/units.js";
 import { type ExperimentResult, type LabByHand, type LabResult, VERDICTS, type Verdict } from "../lab/result.js";
 import { drawEvidence } from "./evidence.js";
 import { html, Markup } from "./markup.js";
-import { commandLines, facts, page, sayTime } from "./page.js";
+import { commandLines, facts, hostFacts, page, sayTime } from "./page.js";
 
 const MARKS: Record<Verdict, readonly [sign: string, className: string]> = {
   confirmed: ["✓", "confirmed"],
@@ -107,14 +107,9 @@ function mark(verdict: Verdict): Markup {
 }
 
 function host({ host, place, command, startedAt, elapsedMs }: LabResult): Markup {
-  const { kernel, arch, node, cpu, cores, memoryBytes, nofileLimit } = host;
   return html`<section aria-labelledby="host"><h2 id="host">The host</h2>
 ${facts([
-  ["Kernel", `${kernel}, ${arch}`],
-  ["Processor", `${cpu}, ${plural(cores, "core")}`],
-  ["Memory", formatBytes(memoryBytes)],
-  ["Open files", `${formatCount(nofileLimit)} per descriptor table (RLIMIT_NOFILE)`],
-  ["Node", node],
+  ...hostFacts(host),
   ["Two ends", place.kind === "namespaces" ? "network namespaces joined by a veth pair" : "loopback"],
   ["Why loopback", place.reason],
   ["Server", place.serverIp],

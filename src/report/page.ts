@@ -1,4 +1,6 @@
 // The page around a report: one file that opens without a network and without a script.
+import { formatBytes, formatCount, plural } from "../base/units.js";
+import type { HostDescription } from "../sys/host.js";
 import { html, Markup } from "./markup.js";
 import { PAGE_STYLE } from "./page-style.js";
 import { PORT_MAP_STYLE } from "./port-map-style.js";
@@ -32,6 +34,17 @@ ${body}
 export function facts(rows: readonly (readonly [name: string, value: string | Markup | undefined])[]): Markup {
   const known = rows.filter(([, value]) => value !== undefined);
   return html`<dl class="facts">${known.map(([name, value]) => html`<dt>${name}</dt><dd>${value}</dd>\n`)}</dl>`;
+}
+
+/** A host as rows of facts(). */
+export function hostFacts({ kernel, arch, node, cpu, cores, memoryBytes, nofileLimit }: HostDescription) {
+  return [
+    ["Kernel", `${kernel}, ${arch}`],
+    ["Processor", `${cpu}, ${plural(cores, "core")}`],
+    ["Memory", formatBytes(memoryBytes)],
+    ["Open files", `${formatCount(nofileLimit)} per descriptor table (RLIMIT_NOFILE)`],
+    ["Node", node],
+  ] as const;
 }
 
 /** The figures that matter most, large. */

@@ -1,6 +1,6 @@
 // The schema of what `fourtuple connect --json` prints, the diagnosis beside the result aside.
 import { z } from "zod";
-import { count, evidence, failures, latency, milliseconds, startedAt, version } from "./parts.js";
+import { count, evidence, failures, hostDescription, latency, milliseconds, startedAt, version } from "./parts.js";
 
 const sample = z.object({
   elapsedMs: milliseconds.describe("since the run's start"),
@@ -44,6 +44,7 @@ export const connectSchema = z
     version,
     startedAt,
     command: z.string().optional().describe("the command line; results of older versions have none"),
+    host: hostDescription.optional().describe("where it ran; results of older versions have none"),
     destinations: z.array(z.string()),
     isTargetMet: z.boolean().describe("all that were asked for were ESTABLISHED, and none was lost while held"),
     asked: count,

@@ -1,7 +1,7 @@
 // The schema of what `fourtuple lab --json` prints: experiments, each with its evidence.
 import { z } from "zod";
 import { VERDICTS } from "../../lab/result.js";
-import { count, latency, milliseconds, startedAt, version } from "./parts.js";
+import { count, hostDescription, latency, milliseconds, startedAt, version } from "./parts.js";
 
 const port = z.number().min(0).max(65_535);
 const axis = z.object({ name: z.string(), unit: z.string() });
@@ -101,15 +101,7 @@ export const labSchema = z
       .describe(
         "commands for bash, as root, that make the two hosts and remove them; those of the experiments run in them",
       ),
-    host: z.object({
-      kernel: z.string(),
-      arch: z.string(),
-      node: z.string(),
-      cpu: z.string(),
-      cores: count,
-      memoryBytes: count,
-      nofileLimit: count,
-    }),
+    host: hostDescription,
     command: z.string(),
     stoppedIn: z
       .string()

@@ -35,3 +35,13 @@ export const evidence = z.object({
     .describe("the memory that was left when memory stopped the run"),
   wasCutShort: z.boolean().describe("stopped from outside before it was complete"),
 });
+
+export const hostDescription = z.object({
+  kernel: z.string(),
+  arch: z.string(),
+  node: z.string(),
+  cpu: z.string(),
+  cores: count,
+  memoryBytes: count,
+  nofileLimit: count,
+});
