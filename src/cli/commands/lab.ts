@@ -3,7 +3,7 @@ import { openLive } from "../../ui/live.js";
 import { paintFor } from "../../ui/paint.js";
 import type { AddCommand } from "../add-command.js";
 import { countFor, rateFor } from "../parse.js";
-import { save } from "../save.js";
+import { expectWritable, save } from "../save.js";
 import { Interrupted, type StopSignal, supervise } from "../supervise.js";
 
 interface Options {
@@ -52,7 +52,7 @@ async function lab({ json, report, totalMessageRate, ...options }: Options): Pro
   const { runLab } = await import("../../lab/lab.js");
   const { experimentHeading, experimentText, labSummary, placeLine } = await import("../../ui/lab-text.js");
   // A page that cannot be written is better known before the minutes that it takes to fill it.
-  if (report !== undefined) save(report, "");
+  if (report !== undefined) expectWritable(report);
   const paint = paintFor(process.stdout);
   const live = json ? undefined : await openLive(process.stderr);
   const stopping = new AbortController();
