@@ -10,7 +10,7 @@ interface Ports {
 }
 
 /** What is typed into the two hosts; the wire can be cut only where there is one. */
-export function halfOpenByHand({ description, client }: HostPair, connections: number, ports: Ports): string[] {
+export function halfOpenByHand({ description, server, client }: HostPair, connections: number, ports: Ports): string[] {
   const { serverIp, kind } = description;
   const serve = (port: number, ...options: string[]) =>
     commandOf(["serve", `${serverIp}:${port}`, ...options, "--log", "none"]);
@@ -24,10 +24,11 @@ export function halfOpenByHand({ description, client }: HostPair, connections: n
     `${serve(ports.asking, "--mode", "echo")}; server_pid=$!`,
     `${connect(ports.asking, "-m", "ping", "-r", "2", "-T", "5m")} &`,
     `connected ${ports.vanished} ${connections}; connected ${ports.asking} ${connections}`,
-    `$client ip link set ${client.device} down; kill -KILL $client_pid $server_pid`,
+    `$server ip link set ${server.device} down; kill -KILL $client_pid $server_pid`,
     timers("$server", ports.vanished),
-    timers("$client", ports.asking),
-    `$client ip link set ${client.device} up`,
+    // Once it has sent in vain, with the timer of its retransmissions.
+    `sleep 1; ${timers("$client", ports.asking)}`,
+    `$server ip link set ${server.device} up`,
   ];
   return [
     serve(ports.orderly),
