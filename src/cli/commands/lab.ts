@@ -68,7 +68,7 @@ async function lab({ json, report, totalMessageRate, ...options }: Options): Pro
         placed: ({ description }) => print(placeLine(description)),
         begun: (experiment) => print(experimentHeading(experiment, paint)),
         progress: (text) => live?.show(`  ${text}`),
-        ended: (ended) => print(experimentText(ended, paint)),
+        ended: (ended) => print(experimentText(ended, paint, process.stdout.columns)),
         failed: (error) => {
           if (process.env.FOURTUPLE_DEBUG) process.stderr.write(`${error instanceof Error ? error.stack : error}\n`);
         },
