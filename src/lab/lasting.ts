@@ -153,8 +153,10 @@ class Watcher {
   }
 }
 
+export const NOTHING = "nothing";
+
 /** `50 ESTABLISHED`, `nothing`. */
 export function describeStates(states: Partial<Record<TcpState, number>>): string {
   const shown = Object.entries(states).filter(([state, count]) => state !== "LISTEN" && count > 0);
-  return shown.length === 0 ? "nothing" : shown.map(([state, count]) => `${formatCount(count)} ${state}`).join(", ");
+  return shown.length === 0 ? NOTHING : shown.map(([state, count]) => `${formatCount(count)} ${state}`).join(", ");
 }
