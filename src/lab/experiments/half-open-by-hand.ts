@@ -38,7 +38,9 @@ export function halfOpenByHand({ description, server, client }: HostPair, connec
     `${serve(ports.killed)}; server_pid=$!`,
     `${connect(ports.killed, "-T", "5m")} & client_pid=$!`,
     `connected ${ports.killed} ${connections}`,
-    "kill -STOP $client_pid; kill -KILL $server_pid",
+    // A thread of the client may go on for a moment; and the server's sockets live as long as it does.
+    'kill -STOP $client_pid; until grep -q "^State:.T" /proc/$client_pid/status; do sleep 0.1; done',
+    "kill -KILL $server_pid; wait $server_pid",
     ...look(ports.killed),
     timers("$server", ports.killed),
     "kill -CONT $client_pid",
