@@ -31,6 +31,8 @@ export function halfOpenByHand({ description, server, client }: HostPair, connec
     `$server ip link set ${server.device} up`,
   ];
   return [
+    // As the lab does: else a stray RST ends a TIME_WAIT early.
+    ...(kind === "namespaces" ? ["$client sysctl -w net.ipv4.tcp_rfc1337=1"] : []),
     serve(ports.orderly),
     connect(ports.orderly, "--close", "fin"),
     ...look(ports.orderly),
