@@ -42,13 +42,13 @@ export class Crowd {
       await delay(FREEZE_POLL_MS);
   }
 
-  thaw(): void {
-    this.process.kill("SIGCONT");
-  }
-
-  /** Closes it and reads what it came to. @throws {AppError} E_SYSTEM when it has no result */
+  /** Closes it, a frozen one too, and reads what it came to. @throws {AppError} E_SYSTEM when it has no result */
   async end(): Promise<CrowdResult> {
-    if (!this.process.hasEnded) this.process.kill("SIGINT");
+    if (!this.process.hasEnded) {
+      this.process.kill("SIGINT");
+      // Afterwards: awake, it might be at its end before, where a signal would take it away without its result.
+      this.process.kill("SIGCONT");
+    }
     return jsonOf(this.process, this.command);
   }
 }

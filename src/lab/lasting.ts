@@ -30,6 +30,8 @@ export interface Seen {
   readonly lasting: Lasting;
   /** From the latest beginning to the last look that still found all of them. */
   readonly stayedMs: number;
+  /** From the earliest beginning to the first look that missed one of them; undefined while all are left. */
+  readonly missedMs: number | undefined;
   /** From the earliest beginning to the first look that found none; undefined while some are left. */
   readonly goneMs: number | undefined;
   /** What the timers say of how long it lasts, over all looks; undefined when none ran. */
@@ -58,11 +60,11 @@ export async function watch(
 }
 
 /** Whether what was seen is what was predicted: to the tick, where a timer counts down; else by when it was gone. */
-export function isAsPredicted({ lasting, stayedMs, goneMs, timerMs, hasNoTimer }: Seen): boolean {
+export function isAsPredicted({ lasting, stayedMs, missedMs, goneMs, timerMs, hasNoTimer }: Seen): boolean {
   const { predictedMs, countsDown } = lasting;
-  if (predictedMs === undefined) return hasNoTimer && goneMs === undefined;
+  if (predictedMs === undefined) return hasNoTimer && missedMs === undefined;
   const [least, most] = predictedMs;
-  const isInTime = goneMs === undefined ? stayedMs <= most : goneMs >= least && stayedMs <= most;
+  const isInTime = (missedMs === undefined || missedMs >= least) && stayedMs <= most;
   if (!countsDown) return isInTime && goneMs !== undefined;
   if (timerMs === undefined) return false;
   const [from, to] = timerMs;
@@ -71,13 +73,16 @@ export function isAsPredicted({ lasting, stayedMs, goneMs, timerMs, hasNoTimer }
 }
 
 /** `59.8 s to 60.1 s by the kernel's timer, gone after 61.2 s to 61.7 s` */
-export function sayHowLong({ stayedMs, goneMs, timerMs, hasNoTimer, lasting }: Seen): string {
+export function sayHowLong({ stayedMs, missedMs, goneMs, timerMs, hasNoTimer, lasting }: Seen): string {
   const timer =
     lasting.countsDown && timerMs !== undefined
       ? `${sayRange(timerMs)} by the kernel's timer, `
       : hasNoTimer
         ? "no timer runs, "
         : "";
+  if (missedMs !== undefined && goneMs === undefined) {
+    return `${timer}some gone after ${sayRange([stayedMs, missedMs])}, the others still there`;
+  }
   if (goneMs === undefined) return `${timer}all there after ${formatDuration(stayedMs)}`;
   return `${timer}gone after ${sayRange([stayedMs, goneMs])}`;
 }
@@ -89,6 +94,7 @@ function sayRange([least, most]: readonly [number, number]): string {
 class Watcher {
   readonly #lasting: Lasting;
   #stayedMs = 0;
+  #missedMs: number | undefined;
   #goneMs: number | undefined;
   #timerMs: [number, number] | undefined;
   #hasNoTimer = true;
@@ -101,6 +107,7 @@ class Watcher {
     return {
       lasting: this.#lasting,
       stayedMs: this.#stayedMs,
+      missedMs: this.#missedMs,
       goneMs: this.#goneMs,
       timerMs: this.#timerMs,
       hasNoTimer: this.#stayedMs > 0 && this.#hasNoTimer,
@@ -125,6 +132,7 @@ class Watcher {
     const [beforeMs, afterMs] = atMs;
     const left = states[state] ?? 0;
     if (left >= sockets) this.#stayedMs = Math.max(0, beforeMs - beganMs[1]);
+    else this.#missedMs ??= afterMs - beganMs[0];
     if (left === 0) this.#goneMs = afterMs - beganMs[0];
     const timer = timers.find((each) => each.state === state);
     if (timer) this.#note(timer, left, atMs);
@@ -145,8 +153,10 @@ class Watcher {
   }
 }
 
+export const NOTHING = "nothing";
+
 /** `50 ESTABLISHED`, `nothing`. */
 export function describeStates(states: Partial<Record<TcpState, number>>): string {
   const shown = Object.entries(states).filter(([state, count]) => state !== "LISTEN" && count > 0);
-  return shown.length === 0 ? "nothing" : shown.map(([state, count]) => `${formatCount(count)} ${state}`).join(", ");
+  return shown.length === 0 ? NOTHING : shown.map(([state, count]) => `${formatCount(count)} ${state}`).join(", ");
 }

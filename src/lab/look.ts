@@ -1,7 +1,7 @@
 // A program that runs inside one of the lab's hosts: reads the kernel's socket table there and prints what it sees of a port,
 // between the host's own addresses and its peer's. Over loopback both hosts, and strangers, are in the same table.
 import { type AddressRange, parseIp } from "../base/address.js";
-import { portFields } from "../ports/field.js";
+import { PORT_ROLE, portFields } from "../ports/field.js";
 import { forEachSocket, type SocketView, stateMask } from "../ports/table.js";
 import { TIMER } from "../ports/view.js";
 import type { Look, SeenField, SeenTimer, Sight } from "./sight.js";
@@ -14,6 +14,8 @@ const QUERY = {
   local: { addresses: [rangeOf(ips)] },
   remote: { addresses: [rangeOf(peerIps)] },
 };
+
+const CONNECTION = PORT_ROLE.accepted | PORT_ROLE.connected;
 
 const tuples: Sight["tuples"][number][] = [];
 const states: Record<string, number> = {};
@@ -41,7 +43,9 @@ const { source } = await forEachSocket(QUERY, (socket) => {
   });
 });
 const afterMs = Date.now();
-const { fields } = await portFields({ ...QUERY, states: stateMask(["ESTABLISHED"]) });
+// Without the port: what else the host took for them is to be seen, too.
+const { local, remote } = QUERY;
+const { fields } = await portFields({ local, remote, states: stateMask(["ESTABLISHED"]) });
 const sight: Sight = {
   source,
   atMs: [beforeMs, afterMs],
@@ -51,7 +55,10 @@ const sight: Sight = {
   outgoing,
   sourcePorts: sourcePorts.reduce((sum, used) => sum + used, 0),
   tuples,
-  fields: fields.map(({ ip, roles, socketCount }): SeenField => ({ ip, sockets: socketCount, used: runsOf(roles) })),
+  // A stranger that listens at all addresses is no connection.
+  fields: fields
+    .filter(({ ip }) => ips.includes(ip))
+    .map(({ ip, roles, socketCount }): SeenField => ({ ip, sockets: socketCount, used: runsOf(roles) })),
 };
 process.stdout.write(JSON.stringify(sight));
 
@@ -76,7 +83,7 @@ function noteTimer({ stateName: state, timer, timerMs }: SocketView): void {
 function runsOf(roles: Uint8Array): [first: number, last: number][] {
   const runs: [number, number][] = [];
   for (let port = 0; port < roles.length; port++) {
-    if (roles[port] === 0) continue;
+    if ((roles[port]! & CONNECTION) === 0) continue;
     const run = runs.at(-1);
     if (run && run[1] === port - 1) run[1] = port;
     else runs.push([port, port]);

@@ -48,7 +48,17 @@ export interface Sight {
   /** Different local ports of the sockets towards it. */
   readonly sourcePorts: number;
   readonly tuples: readonly FourTuple[];
+  /** Local ports of all ESTABLISHED sockets between the hosts, whichever port is at their other end; of 64 addresses at most. */
   readonly fields: readonly SeenField[];
+}
+
+/** How many different local ports its fields have together. */
+export function countLocalPorts({ fields }: Pick<Sight, "fields">): number {
+  const ports = new Set<number>();
+  for (const [first, last] of fields.flatMap(({ used }) => used)) {
+    for (let port = first; port <= last; port++) ports.add(port);
+  }
+  return ports.size;
 }
 
 /** Looks at a port from inside a host. */

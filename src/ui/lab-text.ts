@@ -20,6 +20,8 @@ const TONES: Record<Verdict, Tone> = {
 /** Rows of a table that are printed; a report has them all. */
 const ROWS = 8;
 const WIDTH = 96;
+/** However narrow the terminal is. */
+const LEAST_WIDTH = 24;
 
 export function placeLine({ kind, reason, serverIp, clientIps }: LabPlace): string {
   if (kind === "namespaces") {
@@ -32,8 +34,12 @@ export function experimentHeading({ id, title }: Pick<ExperimentResult, "id" | "
   return `\n${paint("bold", `${id}  ${title}`)}`;
 }
 
-/** Claim, prediction, observation, verdict, and the tables that prove it. */
-export function experimentText(result: ExperimentResult, paint: Paint = plain): string {
+/**
+ * Claim, prediction, observation, verdict, and the tables that prove it.
+ *
+ * @param columns of the terminal; without one tables are as wide as they come
+ */
+export function experimentText(result: ExperimentResult, paint: Paint = plain, columns = Infinity): string {
   const { claims, claim, prediction, observed, verdict, reason, elapsedMs, evidence } = result;
   const rows = [
     ["claim", `${claim} (${claims.join(", ")})`],
@@ -41,13 +47,7 @@ export function experimentText(result: ExperimentResult, paint: Paint = plain): 
     ["observed", observed],
     ["verdict", `${paint(TONES[verdict], verdict)}${reason ? `: ${reason}` : ""} (${formatDuration(elapsedMs)})`],
   ] as const;
-  return [
-    ...alignLabels(
-      rows.flatMap(([label, text]) => wrap(text).map((line, i) => [i === 0 ? label : "", line] as const)),
-      "  ",
-    ),
-    ...evidence.flatMap((it) => evidenceLines(it, paint)),
-  ].join("\n");
+  return [...labelled(rows, "  ", columns), ...evidence.flatMap((it) => evidenceLines(it, paint, columns))].join("\n");
 }
 
 /** All verdicts in a table. */
@@ -73,38 +73,63 @@ export function labSummary({ experiments, elapsedMs, place, stoppedIn }: LabResu
 }
 
 /** Tables only: the rest is for a page. */
-function evidenceLines(evidence: Evidence, paint: Paint): string[] {
+function evidenceLines(evidence: Evidence, paint: Paint, columns: number): string[] {
   if (evidence.kind !== "table") return [];
-  const { title, columns, rows } = evidence;
-  const shown = rows.slice(0, ROWS);
+  const { title, columns: names, rows } = evidence;
+  const shown = rows.slice(0, ROWS).map((row) => row.map(cellText));
   const hidden = rows.length - shown.length;
-  const [header, ...lines] = alignCells([columns, ...shown]);
+  const [header, ...lines] = alignCells([names, ...shown], (column) => typeof rows.at(-1)?.[column] === "number");
+  const isTooWide = [header!, ...lines].some(({ length }) => length > columns);
   return [
     "",
     `  ${title}`,
-    paint("dim", header!),
-    ...lines,
+    ...(isTooWide
+      ? shown.flatMap((row, i) => [
+          ...(i > 0 ? [""] : []),
+          ...labelled(
+            names.map((name, column) => [name, row[column]!] as const),
+            "    ",
+            columns,
+          ),
+        ])
+      : [paint("dim", header!), ...lines]),
     ...(hidden > 0 ? [`    and ${formatCount(hidden)} more`] : []),
   ];
 }
 
 /** Figures to the right, text to the left, the headings as what is below them. */
-function alignCells(rows: readonly (readonly (string | number)[])[]): string[] {
-  const texts = rows.map((row) => row.map((cell) => (typeof cell === "number" ? formatCount(cell) : cell)));
+function alignCells(texts: readonly (readonly string[])[], isFigure: (column: number) => boolean): string[] {
   const widths = texts[0]!.map((_, column) => Math.max(...texts.map((row) => row[column]!.length)));
-  const isFigure = (column: number) => typeof rows.at(-1)![column] === "number";
   return texts.map((row) => {
     const cells = row.map((text, i) => (isFigure(i) ? text.padStart(widths[i]!) : text.padEnd(widths[i]!)));
     return `    ${cells.join("  ").trimEnd()}`;
   });
 }
 
+function cellText(cell: string | number): string {
+  return typeof cell === "number" ? formatCount(cell) : cell;
+}
+
+/** Labels with their texts, which are broken where the line ends. */
+function labelled(
+  rows: readonly (readonly [label: string, text: string])[],
+  indent: string,
+  columns: number,
+): string[] {
+  const labels = Math.max(...rows.map(([label]) => label.length));
+  const width = Math.max(LEAST_WIDTH, Math.min(WIDTH, columns - indent.length - labels - 2));
+  return alignLabels(
+    rows.flatMap(([label, text]) => wrap(text, width).map((line, i) => [i === 0 ? label : "", line] as const)),
+    indent,
+  );
+}
+
 /** Breaks at words, so that lines stay readable; a word that is longer than a line stays whole. */
-function wrap(text: string): string[] {
+function wrap(text: string, width: number): string[] {
   const lines: string[] = [];
   for (const word of text.split(" ")) {
     const last = lines.at(-1);
-    if (last !== undefined && last.length + word.length < WIDTH) lines[lines.length - 1] = `${last} ${word}`;
+    if (last !== undefined && last.length + word.length < width) lines[lines.length - 1] = `${last} ${word}`;
     else lines.push(word);
   }
   return lines;

@@ -55,6 +55,8 @@ describe.skipIf(!canMakeNamespaces())("a lab in namespaces, repeated by hand", {
     expect(halfOpen.match(/\d+ (TIME_WAIT|CLOSE_WAIT|FIN_WAIT2|ESTABLISHED)/g)).toEqual(
       expect.arrayContaining(["50 TIME_WAIT", "50 CLOSE_WAIT", "50 FIN_WAIT2", "50 ESTABLISHED"]),
     );
+    // What was sent over the cut wire is sent again.
+    expect(halfOpen).toMatch(/^ESTAB\s.* 10\.77\.0\.1:7782 +timer:\(on,/m);
     expect(printed).not.toMatch(/lab-(server|client)/);
   });
 });

@@ -15,6 +15,7 @@ const TIMED: Lasting = {
 const seen = (changed: Partial<Seen>, lasting: Partial<Lasting> = {}): Seen => ({
   lasting: { ...TIMED, ...lasting },
   stayedMs: 3000,
+  missedMs: undefined,
   goneMs: undefined,
   timerMs: [59_900, 60_100],
   hasNoTimer: false,
@@ -24,12 +25,13 @@ const seen = (changed: Partial<Seen>, lasting: Partial<Lasting> = {}): Seen => (
 describe("a timed state is as predicted", () => {
   it.each<[string, Partial<Seen>, boolean]>([
     ["while its timer says so", {}, true],
-    ["when it is gone in time", { stayedMs: 60_500, goneMs: 61_500 }, true],
+    ["when it is gone in time", { stayedMs: 60_500, missedMs: 61_500, goneMs: 61_500 }, true],
+    ["not when some are gone early", { missedMs: 3300 }, false],
     ["not when the timer says less", { timerMs: [29_900, 30_100] }, false],
     ["not when the timer says more", { timerMs: [89_900, 90_100] }, false],
     ["not when the timer was set anew", { timerMs: [60_100, 59_900] }, false],
     ["not without a timer", { timerMs: undefined, hasNoTimer: true }, false],
-    ["not when it is gone early", { stayedMs: 20_000, goneMs: 21_000 }, false],
+    ["not when it is gone early", { stayedMs: 20_000, missedMs: 21_000, goneMs: 21_000 }, false],
     ["not when it stays", { stayedMs: 70_000 }, false],
   ])("%s", (_, changed, expected) => {
     expect(isAsPredicted(seen(changed))).toBe(expected);
@@ -40,7 +42,8 @@ describe("a state that nothing ends", () => {
   it.each<[string, Partial<Seen>, boolean]>([
     ["is as predicted while it is there without a timer", { timerMs: undefined, hasNoTimer: true }, true],
     ["is not when a timer runs", {}, false],
-    ["is not when it is gone", { timerMs: undefined, hasNoTimer: true, goneMs: 5000 }, false],
+    ["is not when it is gone", { timerMs: undefined, hasNoTimer: true, missedMs: 5000, goneMs: 5000 }, false],
+    ["is not when some are gone", { timerMs: undefined, hasNoTimer: true, missedMs: 5000 }, false],
   ])("%s", (_, changed, expected) => {
     expect(isAsPredicted(seen(changed, { predictedMs: undefined, countsDown: false }))).toBe(expected);
   });
@@ -48,10 +51,12 @@ describe("a state that nothing ends", () => {
 
 describe("one that retransmissions end", () => {
   it.each<[string, Partial<Seen>, boolean]>([
-    ["is as predicted when it is gone in time", { stayedMs: 1500, goneMs: 2500 }, true],
+    ["is as predicted when it is gone in time", { stayedMs: 1500, missedMs: 2000, goneMs: 2500 }, true],
     ["is not when it stays", { stayedMs: 2000 }, false],
-    ["is not when it is gone before", { stayedMs: 500, goneMs: 1000 }, false],
-    ["is not when it is gone after", { stayedMs: 5000, goneMs: 5500 }, false],
+    ["is not when it is gone before", { stayedMs: 500, missedMs: 1000, goneMs: 1000 }, false],
+    ["is not when some are gone before", { stayedMs: 500, missedMs: 1000, goneMs: 2500 }, false],
+    ["is not when some stay", { stayedMs: 1500, missedMs: 2000 }, false],
+    ["is not when it is gone after", { stayedMs: 5000, missedMs: 5500, goneMs: 5500 }, false],
   ])("%s", (_, changed, expected) => {
     expect(isAsPredicted(seen(changed, { predictedMs: [1400, 4100], countsDown: false }))).toBe(expected);
   });

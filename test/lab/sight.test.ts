@@ -6,7 +6,9 @@ import type * as Places from "../../src/lab/place.js";
 import type * as Sights from "../../src/lab/sight.js";
 
 // It starts a program that lies beside it.
-const { look } = (await import(new URL("../../dist/lab/sight.js", import.meta.url).href)) as typeof Sights;
+const { countLocalPorts, look } = (await import(
+  new URL("../../dist/lab/sight.js", import.meta.url).href
+)) as typeof Sights;
 const { openPlace } = (await import(new URL("../../dist/lab/place.js", import.meta.url).href)) as typeof Places;
 
 const OURS = 10;
@@ -46,5 +48,23 @@ describe("a look at a port", () => {
     expect([onServer.states, onClient.states]).toEqual([{ ESTABLISHED: OURS }, { ESTABLISHED: OURS }]);
     expect(onClient.fields.flatMap(({ used }) => used).every(([, last]) => last <= 2009)).toBe(true);
     expect(onServer.fields.map(({ used, sockets }) => [used, sockets])).toEqual([[[[port, port]], OURS]]);
+    expect([countLocalPorts(onServer), countLocalPorts(onClient)]).toEqual([
+      1,
+      new Set(onClient.tuples.map(({ sourcePort }) => sourcePort)).size,
+    ]);
+  });
+
+  it("sees what else the hosts have between them, for the ports in use", async () => {
+    await using place = await openPlace({ loopback: true });
+    const { serverIp } = place.description;
+    const ports: number[] = [];
+    for (let i = 0; i < 2; i++) {
+      const serving = place.server.run(["serve", `${serverIp}:0`, "--log", "none", "--json"]);
+      ports.push(Number((await serving.prints(/"port":(\d+)/))[1]));
+      const to = [`${serverIp}:${ports[i]}`, "--source-ip", place.client.ips[0]!];
+      await place.client.run(["connect", ...to, "--close", "rst"]).prints(/receive hello/);
+    }
+    const onServer = await look(place.server, ports[0]!);
+    expect([onServer.incoming, countLocalPorts(onServer)]).toEqual([1, 2]);
   });
 });

@@ -35,7 +35,7 @@ describe.skipIf(!canMakeNamespaces())("the lab", () => {
   it.each(["E1", "E2", "E3", "E4", "E5", "E6", "E7"])(
     "is over soon after a Ctrl-C in %s, and says what was made",
     async (id) => {
-      const { lab, pids, running } = startLab(["--only", id, "--quick", "-c", "5000"]);
+      const { lab, pids, running } = startLab(["--only", id, "--quick"]);
       await until("its client", () => running(/main\.js connect/));
       lab.child.kill("SIGINT");
       const { code, stdout, stderr } = await lab.exited(SOON_MS);

@@ -1,5 +1,9 @@
-// What the lab refuses before it makes anything.
-import { describe, expect, it } from "vitest";
+// What the lab refuses before it makes anything, or says that it cannot try.
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { canMakeNamespaces, enterNamespace } from "../support/namespace.js";
 import { runCli } from "../support/process.js";
 
 describe("a crowd that would show nothing", () => {
@@ -8,5 +12,43 @@ describe("a crowd that would show nothing", () => {
     expect([code, stdout]).toEqual([2, ""]);
     expect(stderr).toMatch(new RegExp(`^Fatal error: ${count} connections? show nothing: there are 65535 ports$`, "m"));
     expect(stderr).toMatch(/^ {2}fix: ask for more than 65535, such as -c 100k$/m);
+  });
+});
+
+describe("a page that is there", () => {
+  const file = (name: string) => {
+    const folder = mkdtempSync(join(tmpdir(), "fourtuple-page-"));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    return join(folder, name);
+  };
+
+  it("is kept when the lab is refused", async () => {
+    const page = file("lab.html");
+    writeFileSync(page, "the last one");
+    const { code } = await runCli(["lab", "--only", "E99", "--report", page]);
+    expect([code, readFileSync(page, "utf8")]).toEqual([2, "the last one"]);
+  });
+
+  it("is not begun when the lab is refused", async () => {
+    const page = file("lab.html");
+    const { code } = await runCli(["lab", "--only", "E99", "--report", page]);
+    expect([code, existsSync(page)]).toEqual([2, false]);
+  });
+
+  it("is known not to be possible before anything is made", async () => {
+    const { code, stdout, stderr } = await runCli(["lab", "--report", join(file("none"), "lab.html")]);
+    expect([code, stdout]).toEqual([1, ""]);
+    expect(stderr).toMatch(/lab\.html cannot be written/);
+  });
+});
+
+describe.skipIf(!canMakeNamespaces())("E4 with fewer open files than it tries", () => {
+  it("over loopback confirms nothing", { timeout: 60_000 }, async () => {
+    enterNamespace();
+    const line = ["lab", "--loopback", "--quick", "--only", "E4", "--json"];
+    const { code, stdout } = await runCli(line, { nofile: 512, deadlineMs: 50_000 });
+    const [E4] = JSON.parse(stdout).experiments;
+    expect([code, E4.verdict]).toEqual([0, "not possible here"]);
+    expect(E4.reason).toMatch(/^over loopback only the limit of open files can be tried: it is 512 here; fix: /);
   });
 });

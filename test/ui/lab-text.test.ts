@@ -1,7 +1,7 @@
 // The lab as text where things went wrong: nothing made, stopped half-way, failed.
 import { describe, expect, it } from "vitest";
 import type { ExperimentResult, LabResult, Verdict } from "../../src/lab/result.js";
-import { labSummary } from "../../src/ui/lab-text.js";
+import { experimentText, labSummary } from "../../src/ui/lab-text.js";
 
 const made = (id: string, verdict: Verdict): ExperimentResult => ({
   ...{ id, title: `experiment ${id}`, claims: ["C1"], claim: "it is so", setup: "-", commands: [], prediction: "-" },
@@ -28,5 +28,32 @@ describe("the lab's summary", () => {
     const [, headline, , ...rows] = labSummary(result).split("\n");
     expect(headline).toBe(expected);
     expect(rows).toHaveLength(result.experiments.length);
+  });
+});
+
+describe("an experiment in a terminal", () => {
+  const columns = ["what happened", "predicted", "observed"];
+  const rows = [
+    ["the wire is cut, and the client killed behind it", "for ever ".repeat(9).trim(), 50],
+    ["the client ends in order", "60 s", 1234],
+  ];
+  const result: ExperimentResult = {
+    ...made("E7", "confirmed"),
+    observed: "all there after 3.31 s; ".repeat(12).trim(),
+    evidence: [{ kind: "table", title: "How long it lasts", columns, rows }],
+  };
+
+  it.each([80, 120])("is no wider than its %d columns", (width) => {
+    const lines = experimentText(result, undefined, width).split("\n");
+    expect(lines.filter(({ length }) => length > width)).toEqual([]);
+    expect(lines).toContain("    what happened  the client ends in order");
+    expect(lines).toContain("    observed       1,234");
+  });
+
+  it("has its tables as tables where they fit", () => {
+    const text = experimentText(result, undefined, 200);
+    expect(text).toMatch(/^ {4}what happened +predicted +observed$/m);
+    expect(text).toMatch(/^ {4}the client ends in order +60 s +1,234$/m);
+    expect(experimentText(result)).toBe(text);
   });
 });

@@ -4,7 +4,7 @@ import { paintFor } from "../../ui/paint.js";
 import type { AddCommand } from "../add-command.js";
 import { commandLine } from "../command-line.js";
 import { countFor, rateFor } from "../parse.js";
-import { save } from "../save.js";
+import { expectWritable, save } from "../save.js";
 import { Interrupted, type StopSignal, supervise } from "../supervise.js";
 
 interface Options {
@@ -53,7 +53,7 @@ async function lab({ json, report, totalMessageRate, ...options }: Options): Pro
   const { runLab } = await import("../../lab/lab.js");
   const { experimentHeading, experimentText, labSummary, placeLine } = await import("../../ui/lab-text.js");
   // A page that cannot be written is better known before the minutes that it takes to fill it.
-  if (report !== undefined) save(report, "");
+  if (report !== undefined) expectWritable(report);
   const paint = paintFor(process.stdout);
   const live = json ? undefined : await openLive(process.stderr);
   const stopping = new AbortController();
@@ -69,7 +69,7 @@ async function lab({ json, report, totalMessageRate, ...options }: Options): Pro
         placed: ({ description }) => print(placeLine(description)),
         begun: (experiment) => print(experimentHeading(experiment, paint)),
         progress: (text) => live?.show(`  ${text}`),
-        ended: (ended) => print(experimentText(ended, paint)),
+        ended: (ended) => print(experimentText(ended, paint, process.stdout.columns)),
         failed: (error) => {
           if (process.env.FOURTUPLE_DEBUG) process.stderr.write(`${error instanceof Error ? error.stack : error}\n`);
         },

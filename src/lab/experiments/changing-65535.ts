@@ -1,5 +1,6 @@
 // E4: what "changing 65535" does. The range that the kernel picks source ports from, and the limit of open files that is so
 // often set to 65535.
+import { AppError } from "../../base/errors.js";
 import { formatCount } from "../../base/units.js";
 import type { Prediction } from "../../doctor/predict.js";
 import { readNofileLimit } from "../../sys/rlimit.js";
@@ -44,9 +45,9 @@ export const changing65535: Experiment = {
     "A port is 16 bits and stays so. What can be changed is the range that the kernel picks from, and the limit of open files of a process; each stops a run exactly where it is set.",
   async run(context) {
     const { place } = context;
+    const cases = casesFor(context);
     const at = `${place.description.serverIp}:${PORT}`;
     const server = await startServer({ place }, at);
-    const cases = casesFor(context);
     const rows: Row[] = [];
     const commands = [server.command];
     const before = await place.client.readSysctl(RANGE);
@@ -61,6 +62,7 @@ export const changing65535: Experiment = {
       limit === (predicted === asked ? "none" : what === RANGE ? "ip-local-port-range" : "nofile");
     const isConfirmed = rows.every(isExact);
     const isPartly = place.description.kind === "loopback";
+    const hasFiles = cases.some(({ nofileLimit }) => nofileLimit !== undefined);
     return {
       setup: `${isPartly ? "the range is the whole machine's here, and stays as it is; " : "the range is set in the client's host alone; "}descriptors: one table for all connections (--one-table), as ordinary programs have it`,
       commands: [...commands, END_BY_HAND],
@@ -76,7 +78,9 @@ export const changing65535: Experiment = {
       reason: isConfirmed
         ? isPartly
           ? "descriptors only: over loopback the range cannot be changed for the lab alone"
-          : undefined
+          : hasFiles
+            ? undefined
+            : `the range only: the limit of open files is ${formatCount(readNofileLimit().hard)}`
         : "a run stopped elsewhere than predicted",
       evidence: [
         {
@@ -93,6 +97,7 @@ export const changing65535: Experiment = {
   },
 };
 
+/** @throws {AppError} E_PERMISSION when there is none that can be tried here */
 function casesFor({ place, isQuick }: LabContext): Case[] {
   const range = (from: number, to: number, asked = to - from + 1 + BEYOND): Case => ({
     what: RANGE,
@@ -112,11 +117,16 @@ function casesFor({ place, isQuick }: LabContext): Case[] {
     ...(isQuick ? [] : [range(32_768, 60_999)]),
     range(1024, 65_535, WIDE_CONNECTIONS),
   ];
-  return [
+  const { hard } = readNofileLimit();
+  const cases = [
     ...(place.description.kind === "namespaces" ? ranges : []),
     // A hard limit below that cannot be raised for it.
-    ...[1024, 4096, ...(isQuick ? [] : [16_384])].filter((limit) => limit <= readNofileLimit().hard).map(files),
+    ...[1024, 4096, ...(isQuick ? [] : [16_384])].filter((limit) => limit <= hard).map(files),
   ];
+  if (cases.length > 0) return cases;
+  throw new AppError("E_PERMISSION", `over loopback only the limit of open files can be tried: it is ${hard} here`, {
+    fix: "raise the hard limit to 1024 or more (ulimit -Hn)",
+  });
 }
 
 async function drive(context: LabContext, at: string, it: Case, commands: string[]): Promise<Row> {

@@ -3,7 +3,7 @@ import { type FourTuple, formatEndpoint } from "../../base/address.js";
 import { END_BY_HAND } from "../by-hand.js";
 import { startServer } from "../crowd.js";
 import { type Experiment, PORT } from "../experiment.js";
-import { look, type Sight } from "../sight.js";
+import { countLocalPorts, look, type Sight } from "../sight.js";
 
 /** No TIME_WAIT, which would keep a 4-tuple from the experiments that follow. */
 const CLOSE = ["--close", "rst"];
@@ -32,7 +32,9 @@ export const fourClients: Experiment = {
     const pairs = matchPairs(onClient, onServer);
     const ports = new Set(pairs.map(({ client }) => client.sourcePort));
     const isConfirmed =
-      pairs.length === CLIENTS &&
+      [pairs.length, onServer.incoming, onClient.outgoing].every((count) => count === CLIENTS) &&
+      // Of all connections between the two: none was taken to another port.
+      countLocalPorts(onServer) === 1 &&
       pairs.every(({ isSame, server: seen }) => isSame && seen.sourcePort === PORT) &&
       ports.size === CLIENTS &&
       !ports.has(PORT);

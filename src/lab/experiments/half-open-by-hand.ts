@@ -10,7 +10,7 @@ interface Ports {
 }
 
 /** What is typed into the two hosts; the wire can be cut only where there is one. */
-export function halfOpenByHand({ description, client }: HostPair, connections: number, ports: Ports): string[] {
+export function halfOpenByHand({ description, server, client }: HostPair, connections: number, ports: Ports): string[] {
   const { serverIp, kind } = description;
   const serve = (port: number, ...options: string[]) =>
     commandOf(["serve", `${serverIp}:${port}`, ...options, "--log", "none"]);
@@ -24,12 +24,15 @@ export function halfOpenByHand({ description, client }: HostPair, connections: n
     `${serve(ports.asking, "--mode", "echo")}; server_pid=$!`,
     `${connect(ports.asking, "-m", "ping", "-r", "2", "-T", "5m")} &`,
     `connected ${ports.vanished} ${connections}; connected ${ports.asking} ${connections}`,
-    `$client ip link set ${client.device} down; kill -KILL $client_pid $server_pid`,
+    `$server ip link set ${server.device} down; kill -KILL $client_pid $server_pid`,
     timers("$server", ports.vanished),
-    timers("$client", ports.asking),
-    `$client ip link set ${client.device} up`,
+    // Once it has sent in vain, with the timer of its retransmissions.
+    `sleep 1; ${timers("$client", ports.asking)}`,
+    `$server ip link set ${server.device} up`,
   ];
   return [
+    // As the lab does: else a stray RST ends a TIME_WAIT early.
+    ...(kind === "namespaces" ? ["$client sysctl -w net.ipv4.tcp_rfc1337=1"] : []),
     serve(ports.orderly),
     connect(ports.orderly, "--close", "fin"),
     ...look(ports.orderly),
@@ -37,7 +40,9 @@ export function halfOpenByHand({ description, client }: HostPair, connections: n
     `${serve(ports.killed)}; server_pid=$!`,
     `${connect(ports.killed, "-T", "5m")} & client_pid=$!`,
     `connected ${ports.killed} ${connections}`,
-    "kill -STOP $client_pid; kill -KILL $server_pid",
+    // A thread of the client may go on for a moment; and the server's sockets live as long as it does.
+    'kill -STOP $client_pid; until grep -q "^State:.T" /proc/$client_pid/status; do sleep 0.1; done',
+    "kill -KILL $server_pid; wait $server_pid",
     ...look(ports.killed),
     timers("$server", ports.killed),
     "kill -CONT $client_pid",

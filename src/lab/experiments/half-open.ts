@@ -39,7 +39,6 @@ export const halfOpen: Experiment = {
     if (isCut) await place.server.exec("ip", ["link", "set", place.server.device, "up"]);
     // Awake, the client reads the end, closes, and CLOSE_WAIT is over.
     const wokenMs = Date.now();
-    killed.crowd.thaw();
     await killed.crowd.end();
     const afterwards = await statesOf(place.client, PORTS.killed);
     const closedIn = Date.now() - wokenMs;

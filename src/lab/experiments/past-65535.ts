@@ -4,7 +4,7 @@ import { commandOf, END_BY_HAND } from "../by-hand.js";
 import { courseOf, rateOf } from "../course.js";
 import { expectRoom, gather, startServer } from "../crowd.js";
 import { type Experiment, PORT } from "../experiment.js";
-import { look } from "../sight.js";
+import { countLocalPorts, look } from "../sight.js";
 import { portsEvidence } from "./four-clients.js";
 
 export const past65535: Experiment = {
@@ -23,7 +23,9 @@ export const past65535: Experiment = {
     const result = await crowd.end();
     await server.end();
     expectRoom(result);
-    const isConfirmed = result.isTargetMet && onServer.incoming === connections && onClient.outgoing === connections;
+    const serverPorts = countLocalPorts(onServer);
+    const isConfirmed =
+      result.isTargetMet && onServer.incoming === connections && onClient.outgoing === connections && serverPorts === 1;
     return {
       setup: `one server on ${at}; one client process with the addresses ${place.description.clientIps}`,
       commands: [
@@ -43,7 +45,7 @@ export const past65535: Experiment = {
           title: "ESTABLISHED sockets, counted by the kernel of each host",
           columns: ["host", "sockets", "of their own ends: different ports"],
           rows: [
-            ["server", onServer.incoming, 1],
+            ["server", onServer.incoming, serverPorts],
             ["client", onClient.outgoing, onClient.sourcePorts],
           ],
         },

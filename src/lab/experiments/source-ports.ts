@@ -3,7 +3,7 @@ import { formatCount } from "../../base/units.js";
 import { END_BY_HAND } from "../by-hand.js";
 import { type CrowdResult, expectRoom, gather, startServer } from "../crowd.js";
 import { type Experiment, type LabContext, PORT } from "../experiment.js";
-import { look } from "../sight.js";
+import { countLocalPorts, look } from "../sight.js";
 
 /** Quick: 2,000 ports instead of all that need no privilege. Below the ephemeral range, so that nobody else has one. */
 const RANGES = { quick: "20000-21999", full: "1024-65535" } as const;
@@ -83,8 +83,8 @@ async function drive(
   expectRoom(result);
   return {
     reached: sights.reduce((sum, { outgoing }) => sum + outgoing, 0),
-    // The same ports towards both destinations are the point: the larger number is that of different ones.
-    distinct: Math.max(...sights.map((sight) => sight.sourcePorts)),
+    // Of all addresses and towards both destinations together: the same ones again are the point.
+    distinct: countLocalPorts(sights[0]!),
     result,
     command: crowd.command,
   };
