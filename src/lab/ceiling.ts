@@ -19,7 +19,11 @@ export interface Costs {
   readonly wireBytesPerMessage: number | undefined;
 }
 
-export async function ceilingOf(wanted: number, costs: Costs): Promise<CeilingEvidence> {
+/** @returns the limits, and whether the first that ends is one of ports */
+export async function ceilingOf(
+  wanted: number,
+  costs: Costs,
+): Promise<{ readonly ceiling: CeilingEvidence; readonly isOfPorts: boolean }> {
   const { limits: predicted } = await predictCapacity({ connections: wanted, measure: false, role: "both" });
   // The host's memory or the cgroup's, whichever is tighter, is one of those measured; so is the link.
   const others = predicted.filter(({ id }) => !["memory", "cgroup-memory", "link-speed"].includes(id));
@@ -27,15 +31,16 @@ export async function ceilingOf(wanted: number, costs: Costs): Promise<CeilingEv
     ...measured(costs),
     ...others.map((row) => [row.name, typeof row.allows === "number" ? row.allows : undefined, row] as const),
   ];
-  const numbered = rows.flatMap(([name, allows]) => (allows === undefined ? [] : [{ name, allows }]));
+  const numbered = rows.flatMap(([name, allows, row]) => (allows === undefined ? [] : [{ name, allows, row }]));
   const least = Math.min(...numbered.map(({ allows }) => allows));
-  return {
+  const ceiling: CeilingEvidence = {
     kind: "ceiling",
     title: "What each limit of this machine allows, both ends here",
     wanted,
-    limits: numbered.map((limit) => ({ ...limit, binds: limit.allows === least })),
+    limits: numbered.map(({ name, allows }) => ({ name, allows, binds: allows === least })),
     unnumbered: rows.flatMap(([name, allows, row]) => (allows === undefined ? [describe(name, row)] : [])),
   };
+  return { ceiling, isOfPorts: numbered.some(({ allows, row }) => allows === least && row?.caps === "source ports") };
 }
 
 function measured({ bytesPerConnection, cpuSecondsPerMessage, wireBytesPerMessage }: Costs) {

@@ -42,7 +42,7 @@ export const changing65535: Experiment = {
   title: "What changing 65535 changes",
   claims: ["C6"],
   claim:
-    "A port is 16 bits and stays so. What can be changed is the range that the kernel picks from, and the limit of open files of a process; each stops a run exactly where it is set.",
+    "A port is 16 bits and stays so. What can be changed is the range that the kernel picks from, and the limit of open files of a process; each stops a run where it is set, less what the process has open itself.",
   async run(context) {
     const { place } = context;
     const cases = casesFor(context);

@@ -52,13 +52,13 @@ export const realLimits: Experiment = {
     const kernel = fitLine(kernelPoints(samples));
     const user = fitLine(samples.map(({ connections, userBytes }) => [connections, userBytes]));
     const cpu = fitLine(samples.map(({ connections, cpuSeconds }) => [connections, cpuSeconds]));
-    const ceiling = await ceilingOf(context.connections, {
+    const { ceiling, isOfPorts } = await ceilingOf(context.connections, {
       bytesPerConnection: kernel && kernel.slope > 0 ? kernel.slope + Math.max(0, user?.slope ?? 0) : undefined,
       cpuSecondsPerMessage: messages?.cpuSeconds,
       wireBytesPerMessage: messages?.fullerBytes,
     });
     const binding = ceiling.limits.find(({ binds }) => binds);
-    const reason = findObstacle(growth, kernel, drift, messages);
+    const obstacle = findObstacle(growth, kernel, drift, messages);
     const cpuText = cpu && cpu.slope > 0 ? `${(cpu.slope * 1e6).toFixed(0)} µs` : UNKNOWN;
     const heartbeat = messages && (messages.wireBytes / HEARTBEAT_SECONDS).toFixed(1);
     return {
@@ -72,8 +72,8 @@ export const realLimits: Experiment = {
           : "no message was answered",
         binding ? `this host ends at ${formatCount(binding.allows)}: ${binding.name}` : "no limit was found",
       ].join("; "),
-      verdict: reason === undefined ? "confirmed" : "not possible here",
-      reason,
+      verdict: obstacle !== undefined ? "not possible here" : isOfPorts ? "refuted" : "confirmed",
+      reason: obstacle ?? (isOfPorts ? "ports end first" : undefined),
       evidence: [
         ...fitEvidence("Kernel memory, both ends", "memory", "KiB", samples, (each) => each.kernelBytes / 1024),
         ...fitEvidence("User memory of server and client", "memory", "KiB", samples, (each) => each.userBytes / 1024),
