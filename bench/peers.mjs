@@ -197,5 +197,6 @@ function started(command) {
 function explainAbsence(error) {
   if (error.code === "ENOENT") return `${error.path} is not installed`;
   const said = String(error.stderr ?? "").trim() || String(error.message);
-  return said.split("\n")[0] ?? said;
+  const lines = said.split("\n");
+  return lines.find((line) => !line.startsWith("npm warn")) ?? said;
 }

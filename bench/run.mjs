@@ -8,6 +8,7 @@ import { parseArgs } from "node:util";
 import { killChildren } from "./child.mjs";
 import { GROWTH } from "./growth.mjs";
 import { canMakeNamespace, runInNamespace } from "./namespace.mjs";
+import { preparePeers } from "./peers.mjs";
 import { playWorkload } from "./play.mjs";
 import { WORKLOADS } from "./workloads.mjs";
 
@@ -28,13 +29,15 @@ async function main() {
     console.error("dist/ is missing: run npm run build first");
     return 2;
   }
-  const { workloads, isInside, rest } = options;
+  const { workloads, isInside, rest, atMost = Number.POSITIVE_INFINITY } = options;
   const separates = !isInside && canMakeNamespace();
   if (!separates) endChildrenBySignal();
   if (!separates && !isInside)
     console.log("note: no network namespace may be made here: others' sockets share ports and counters with the run");
   let worst = 0;
   for (const name of workloads) {
+    // What has to be fetched is fetched here: a namespace of its own has no network.
+    if (separates) preparePeers(KNOWN[name], { nofileHard: Number.POSITIVE_INFINITY, only: options.only, atMost });
     const code = separates
       ? await runInNamespace([process.execPath, fileURLToPath(import.meta.url), name, "--inside", ...rest])
       : await playWorkload(KNOWN[name], options);

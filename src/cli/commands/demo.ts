@@ -1,28 +1,9 @@
 // `fourtuple demo`: server and client in two processes, more connections to one port than there are ports, and the
 // kernel's own count of them.
-import { once } from "node:events";
-import { DEFAULT_HOST, parseIp } from "../../base/address.js";
-import { AppError } from "../../base/errors.js";
-import { formatCount } from "../../base/units.js";
-import type { ConnectResult, ConnectSnapshot } from "../../connect/result.js";
-import type { ServeResult } from "../../serve/result.js";
-import { connectLine, connectPanel } from "../../ui/connect-progress.js";
-import { type DemoEvidence, demoTitle, demoVerdict, isDemoProven } from "../../ui/demo-text.js";
-import { type Live, openLive } from "../../ui/live.js";
-import { paintFor } from "../../ui/paint.js";
-import { RateMeter } from "../../ui/rate-meter.js";
 import type { AddCommand } from "../add-command.js";
-import { Child } from "../child.js";
 import { countFor } from "../parse.js";
-import { Interrupted } from "../supervise.js";
 
 const CONNECTIONS = 100_000;
-const EXAMPLES = 3;
-const LINE_MS = 1000;
-/** Tried in turn; with 0 the kernel chooses. Low, so that few other programs have the same one as a source port. */
-const PORTS = [7777, 7778, 7779, 0];
-/** The client holds until it is stopped; this long if nobody does. */
-const HOLD = "10m";
 
 export const addDemo: AddCommand = (program, finish) => {
   program
@@ -40,141 +21,7 @@ export const addDemo: AddCommand = (program, finish) => {
     )
     .addHelpText("after", "\nExamples:\n  fourtuple demo\n  fourtuple demo --connections 1m")
     .action(async ({ connections }: { connections: number }) => {
+      const { runDemo } = await import("../demo-run.js");
       finish(await runDemo(connections));
     });
 };
-
-async function runDemo(wanted: number): Promise<number> {
-  const children: Child[] = [];
-  const interruption = watchSignals(children);
-  process.stdout.write(`${demoTitle(wanted, paintFor(process.stdout))}\n`);
-  try {
-    const evidence = await Promise.race([gatherEvidence(wanted, children), interruption.happened]);
-    process.stdout.write(demoVerdict(evidence, paintFor(process.stdout)));
-    return isDemoProven(evidence) ? 0 : 1;
-  } finally {
-    // The client first: it is to close its connections, not to lose them.
-    for (const child of children.reverse()) await child.stop();
-    interruption.forget();
-  }
-}
-
-async function gatherEvidence(wanted: number, children: Child[]): Promise<DemoEvidence> {
-  const port = await startServer(children);
-  // The server's port is never a source port: each socket that has it is one end of another connection.
-  const sourcePorts = port < 32768 ? `${port + 1}-65535` : `1024-${port - 1}`;
-  const client = new Child(
-    "connect",
-    `127.0.0.1:${port}`,
-    "-c",
-    `${wanted}`,
-    "--source-port",
-    sourcePorts,
-    "-T",
-    HOLD,
-    "--json",
-  );
-  children.push(client);
-  await allOpen(client);
-  const { countSockets } = await import("../../ports/count.js");
-  const { sampleFourTuples } = await import("../../ports/sample.js");
-  const counted = await countSockets({
-    end: "local",
-    ports: { first: port, last: port },
-    ips: [parseIp(DEFAULT_HOST)],
-  });
-  const examples = sampleFourTuples(port, EXAMPLES);
-  process.stdout.write("counted by the kernel; closing all\n\n");
-  const results = [await client.stop(), await children[0]!.stop()] as unknown as [ConnectResult, ServeResult];
-  return {
-    wanted,
-    port,
-    counted: counted.sockets,
-    countedBy: counted.source,
-    examples,
-    client: results[0],
-    server: results[1],
-  };
-}
-
-/** Starts the server on the first port that is free. @returns the port */
-async function startServer(children: Child[], [wanted, ...others] = PORTS): Promise<number> {
-  const server = new Child("serve", `127.0.0.1:${wanted}`, "--log", "none", "--json");
-  children[0] = server;
-  try {
-    const [{ port, pid }] = (await firstOf(server, once(server, "line"))) as [{ port: number; pid: number }];
-    process.stdout.write(`server: process ${pid}, listening on 127.0.0.1:${port}\n`);
-    return port;
-  } catch (error) {
-    if (others.length === 0 || !server.errors.includes("in use")) throw error;
-    return startServer(children, others);
-  }
-}
-
-/** Waits until the client holds what it could open, and shows how it gets there. */
-async function allOpen(client: Child): Promise<void> {
-  const live = await openLive(process.stdout);
-  const show = progressPrinter(live);
-  const isHolding = new Promise<void>((resolve) => {
-    client.on("told", (message) => {
-      const snapshot = message as unknown as ConnectSnapshot;
-      show(snapshot);
-      if (snapshot.stage !== "hold") return;
-      live?.end();
-      process.stdout.write(`client: ${formatCount(snapshot.open)} connections open\n`);
-      resolve();
-    });
-  });
-  await firstOf(client, isHolding).finally(() => live?.end());
-  client.removeAllListeners("told");
-}
-
-function progressPrinter(live: Live | undefined): (snapshot: ConnectSnapshot) => void {
-  const meter = new RateMeter();
-  const paint = paintFor(process.stdout);
-  let nextMs = LINE_MS;
-  return (snapshot) => {
-    const ratePerSec = meter.take(snapshot.elapsedMs, snapshot.established);
-    if (live) live.show(connectPanel(snapshot, ratePerSec, paint));
-    else if (snapshot.elapsedMs >= nextMs && snapshot.stage === "ramp") {
-      nextMs += LINE_MS;
-      process.stdout.write(`${connectLine(snapshot, ratePerSec)}\n`);
-    }
-  };
-}
-
-/** @throws {AppError} when the child ends before `awaited` has come */
-function firstOf<T>(child: Child, awaited: Promise<T>): Promise<T> {
-  const ended = child.result.then((): never => {
-    throw new AppError("E_CONNECT", `a process of the demo ended early: ${child.errors.trim() || "it said nothing"}`, {
-      fix: "try fewer connections, such as --connections 10k",
-    });
-  });
-  return Promise.race([awaited, ended]);
-}
-
-/** The first signal ends the demo in order, the second kills its processes. */
-function watchSignals(children: readonly Child[]): { readonly happened: Promise<never>; forget(): void } {
-  let interrupt!: (reason: Interrupted) => void;
-  const happened = new Promise<never>((_, reject) => {
-    interrupt = reject;
-  });
-  // It may happen while nobody waits for it any more.
-  happened.catch(() => undefined);
-  let isAsked = false;
-  const onSignal = (signal: "SIGINT" | "SIGTERM") => {
-    if (isAsked) for (const child of children) child.kill();
-    isAsked = true;
-    interrupt(new Interrupted(signal));
-  };
-  const onOutputError = () => interrupt(new Interrupted("SIGPIPE"));
-  process.on("SIGINT", onSignal).on("SIGTERM", onSignal);
-  process.stdout.on("error", onOutputError);
-  return {
-    happened,
-    forget: () => {
-      process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
-      process.stdout.off("error", onOutputError);
-    },
-  };
-}

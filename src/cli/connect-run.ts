@@ -1,0 +1,121 @@
+// What `fourtuple connect` does: a run with its progress, ended by signals, and its summary.
+import { AppError } from "../base/errors.js";
+import { connect } from "../connect/connect.js";
+import type { ConnectOptions } from "../connect/options.js";
+import type { ConnectResult, ConnectSnapshot } from "../connect/result.js";
+import type { ConnectRun } from "../connect/run.js";
+import type { Diagnosis } from "../doctor/explain/diagnosis.js";
+import { explainRun } from "../doctor/explain/run.js";
+import { TuplePlanner } from "../engine/planner.js";
+import { connectLine, connectPanel } from "../ui/connect-progress.js";
+import { connectSummary, planNote, singleFailure } from "../ui/connect-summary.js";
+import { type Live, openLive } from "../ui/live.js";
+import { paintFor } from "../ui/paint.js";
+import { RateMeter } from "../ui/rate-meter.js";
+import { clientLine } from "../ui/serve-text.js";
+import { commandLine } from "./command-line.js";
+import { hasParent, tellParent } from "./parent.js";
+import { supervise } from "./supervise.js";
+
+/** As the command line has them. */
+export interface ConnectCommandOptions {
+  readonly connections?: number;
+  readonly connectRate?: number;
+  readonly concurrency?: number;
+  readonly connectTimeout?: number;
+  readonly duration?: number;
+  readonly stage?: ConnectOptions["stages"];
+  readonly sourceIp?: ConnectOptions["sources"];
+  readonly sourcePort?: ConnectOptions["sourcePorts"];
+  readonly message?: string;
+  readonly messageRate?: number;
+  readonly close?: "rst" | "fin";
+  readonly closeAfterGreeting?: boolean;
+  readonly oneTable?: boolean;
+  readonly authorized?: boolean;
+  readonly json?: boolean;
+}
+
+const LIVE_MS = 200;
+const LINE_MS = 1000;
+/** A hold in which nothing happens is told of this often. */
+const QUIET_MS = 10_000;
+
+/** @returns the exit code */
+export async function runConnect(to: readonly string[], options: ConnectCommandOptions): Promise<number> {
+  const run = await connect({
+    to,
+    connections: options.connections,
+    connectRatePerSec: options.connectRate,
+    stages: options.stage,
+    concurrency: options.concurrency,
+    connectTimeoutMs: options.connectTimeout,
+    durationMs: options.duration,
+    sources: options.sourceIp,
+    sourcePorts: options.sourcePort,
+    message: options.message,
+    messageRatePerSec: options.messageRate,
+    close: options.close,
+    closeAfterGreeting: options.closeAfterGreeting,
+    oneTable: options.oneTable,
+    authorized: options.authorized,
+  });
+  const { isSingle } = run.settings;
+  if (isSingle && !options.json) narrate(run);
+  const result = await (isSingle ? supervise(run) : superviseWithProgress(run, options));
+  const diagnosis = explainRun(result);
+  if (options.json) process.stdout.write(`${JSON.stringify({ ...result, command: commandLine(), diagnosis })}\n`);
+  else if (!isSingle) process.stdout.write(`${connectSummary(result, diagnosis, paintFor(process.stdout))}\n`);
+  if (isSingle && result.established === 0) throw toError(result, diagnosis);
+  return result.isTargetMet ? 0 : 1;
+}
+
+/** The article's client: its own address, then each read. */
+function narrate(run: ConnectRun): void {
+  run.on("opened", (local) => process.stdout.write(`${clientLine(local)}\n`));
+  run.on("received", (text) => process.stdout.write(`receive ${text} from server\n`));
+}
+
+async function superviseWithProgress(run: ConnectRun, options: ConnectCommandOptions): Promise<ConnectResult> {
+  const note = planNote(new TuplePlanner(run.targets.plan).count, run.settings.connections);
+  if (note) process.stderr.write(`${note}\n`);
+  const live = await openLive(process.stderr);
+  const isSilent = live === undefined && options.json;
+  const timers = isSilent ? [] : [showProgress(run, live)];
+  if (hasParent()) timers.push(setInterval(() => tellParent(run.snapshot()), LIVE_MS));
+  try {
+    return await supervise(run);
+  } finally {
+    for (const timer of timers) clearInterval(timer);
+    live?.end();
+  }
+}
+
+function showProgress(run: ConnectRun, live: Live | undefined): NodeJS.Timeout {
+  const meter = new RateMeter();
+  const paint = paintFor(process.stderr);
+  let last = "";
+  let lastMs = 0;
+  return setInterval(
+    () => {
+      const snapshot = run.snapshot();
+      const ratePerSec = meter.take(snapshot.elapsedMs, snapshot.established);
+      if (live) return live.show(connectPanel(snapshot, ratePerSec, paint));
+      const state = whatChanges(snapshot);
+      if (state === last && snapshot.elapsedMs - lastMs < QUIET_MS) return;
+      last = state;
+      lastMs = snapshot.elapsedMs;
+      process.stderr.write(`${connectLine(snapshot, ratePerSec)}\n`);
+    },
+    live ? LIVE_MS : LINE_MS,
+  );
+}
+
+function whatChanges({ stage, open, failed, lost, inFlight, sentMessages, answeredMessages }: ConnectSnapshot): string {
+  return [stage, open, failed, lost, inFlight, sentMessages, answeredMessages].join();
+}
+
+function toError(result: ConnectResult, diagnosis: Diagnosis): AppError {
+  const fix = diagnosis.finding?.fix ?? diagnosis.suspects[0]?.fix;
+  return new AppError("E_CONNECT", singleFailure(result, diagnosis), fix === undefined ? {} : { fix });
+}

@@ -1,0 +1,124 @@
+// What `fourtuple serve` does: a run until a signal ends it, told of line by line, and its summary.
+import { explainRun } from "../doctor/explain/run.js";
+import { FIRST_LOGGED, type ServeOptions } from "../serve/options.js";
+import type { ServeSnapshot } from "../serve/result.js";
+import type { ServeRun } from "../serve/run.js";
+import { serve } from "../serve/serve.js";
+import { type Live, openLive } from "../ui/live.js";
+import { paintFor } from "../ui/paint.js";
+import { RateMeter } from "../ui/rate-meter.js";
+import {
+  backlogNote,
+  clientLine,
+  isSameMoment,
+  listeningLine,
+  NOT_PRINTED,
+  serveProgress,
+  serveSummary,
+} from "../ui/serve-text.js";
+import { BACKLOG, type ServeCommandOptions } from "./commands/serve.js";
+import { supervise } from "./supervise.js";
+
+const PROGRESS_MS = 1000;
+
+/** @returns the exit code */
+export async function runServe(at: string, options: ServeCommandOptions): Promise<number> {
+  const run = await serve({ ...options, at });
+  const printer = options.json ? new JsonPrinter(run) : new TextPrinter(run, options, await openLive(process.stderr));
+  run.on("connection", (peer) => printer.connection(peer));
+  let last = run.snapshot();
+  // Unreferenced: the run keeps the process alive, not its progress.
+  const timer = setInterval(() => {
+    const now = run.snapshot();
+    printer.moment(now, isSameMoment(now, last));
+    last = now;
+  }, PROGRESS_MS).unref();
+  try {
+    const result = await supervise(run);
+    printer.end(result);
+  } finally {
+    clearInterval(timer);
+    printer.leave();
+  }
+  return 0;
+}
+
+type Result = Awaited<ServeRun["done"]>;
+type Peer = ServeRun["address"];
+
+class JsonPrinter {
+  constructor(run: ServeRun) {
+    this.#print({ event: "listening", ...run.address, backlog: run.backlog, pid: process.pid });
+  }
+
+  connection(peer: Peer): void {
+    this.#print({ event: "connection", ...peer });
+  }
+
+  moment(snapshot: ServeSnapshot, isSame: boolean): void {
+    if (!isSame) this.#print({ event: "snapshot", ...snapshot });
+  }
+
+  end(result: Result): void {
+    this.#print({ event: "result", ...result, diagnosis: explainRun(result) });
+  }
+
+  leave(): void {}
+
+  #print(event: object): void {
+    process.stdout.write(`${JSON.stringify(event)}\n`);
+  }
+}
+
+class TextPrinter {
+  readonly #log: ServeOptions["log"];
+  readonly #live: Live | undefined;
+  readonly #meter = new RateMeter();
+  readonly #paint = paintFor(process.stderr);
+  #printed = 0;
+  #hasSaidNotPrinted = false;
+
+  constructor(run: ServeRun, { log, backlog = BACKLOG }: ServeCommandOptions, live: Live | undefined) {
+    this.#log = log;
+    this.#live = live;
+    const note = backlogNote(backlog, run.backlog);
+    if (note) process.stderr.write(`${note}\n`);
+    this.#print(listeningLine(run.address));
+    this.moment(run.snapshot(), live === undefined);
+  }
+
+  connection(peer: Peer): void {
+    this.#print(clientLine(peer));
+    this.#printed++;
+  }
+
+  moment(snapshot: ServeSnapshot, isSame: boolean): void {
+    const ratePerSec = this.#meter.take(snapshot.elapsedMs, snapshot.accepted);
+    this.#sayNotPrinted(snapshot.accepted);
+    if (this.#live) this.#live.show(serveProgress(snapshot, ratePerSec, this.#paint));
+    else if (!isSame) process.stderr.write(`${serveProgress(snapshot, ratePerSec)}\n`);
+  }
+
+  end(result: Result): void {
+    this.#sayNotPrinted(result.accepted);
+    const printed = this.#log === "none" ? undefined : this.#printed;
+    this.#print(`\n${serveSummary(result, printed, paintFor(process.stdout))}`);
+  }
+
+  leave(): void {
+    this.#live?.end();
+  }
+
+  #sayNotPrinted(accepted: number): void {
+    if (this.#hasSaidNotPrinted || this.#log !== "first" || accepted <= this.#printed) return;
+    // The tenth may still be on its way from its thread.
+    if (this.#printed < FIRST_LOGGED) return;
+    this.#hasSaidNotPrinted = true;
+    this.#print(NOT_PRINTED);
+  }
+
+  #print(line: string): void {
+    this.#live?.clear();
+    process.stdout.write(`${line}\n`);
+  }
+}
