@@ -18,7 +18,7 @@ export interface Calibration {
   readonly obstacle: string | undefined;
 }
 
-/** Kernel 6.18 on x64, 1,000,000 connections, both ends on one host: bench/results/1m.json. */
+/** Kernel 6.18 on x64, 1,000,000 connections, both ends on one host: bench/results/bench-W3.json. */
 export const COMMITTED_COST: ConnectionCost = {
   kernelBytesPerEnd: 4200,
   chargedBytesPerEnd: 2800,
