@@ -1,6 +1,6 @@
 // What `fourtuple serve` does: a run until a signal ends it, told of line by line, and its summary.
 import { explainRun } from "../doctor/explain/run.js";
-import { FIRST_LOGGED, type ServeOptions } from "../serve/options.js";
+import { BACKLOG, FIRST_LOGGED, type ServeOptions } from "../serve/options.js";
 import type { ServeSnapshot } from "../serve/result.js";
 import type { ServeRun } from "../serve/run.js";
 import { serve } from "../serve/serve.js";
@@ -16,10 +16,12 @@ import {
   serveProgress,
   serveSummary,
 } from "../ui/serve-text.js";
-import { BACKLOG, type ServeCommandOptions } from "./commands/serve.js";
 import { supervise } from "./supervise.js";
 
 const PROGRESS_MS = 1000;
+
+/** As the command line has them. */
+export type ServeCommandOptions = Omit<ServeOptions, "at"> & { readonly json?: boolean };
 
 /** @returns the exit code */
 export async function runServe(at: string, options: ServeCommandOptions): Promise<number> {

@@ -34,7 +34,8 @@ export interface ServeSettings {
 
 /** How many connections are told of unless asked otherwise. */
 export const FIRST_LOGGED = 10;
-const BACKLOG = 65535;
+/** The longest accept queue that can be asked for, and the default. */
+export const BACKLOG = 65_535;
 /** As good as no limit, and still a 32-bit integer. */
 const UNLIMITED = 2 ** 31 - 1;
 
@@ -46,7 +47,7 @@ export function settleOptions(options: ServeOptions): ServeSettings {
       fix: `give one of ${SERVER_MODES.join(", ")}`,
     });
   }
-  assertCount("backlog", options.backlog, 65535);
+  assertCount("backlog", options.backlog, BACKLOG);
   assertCount("connections at most", options.maxConnections, UNLIMITED);
   if (options.closeAfterGreeting && options.greeting === "") {
     throw new AppError("E_OPTION", "a server that closes after its greeting needs one", {

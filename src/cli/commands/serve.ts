@@ -1,11 +1,9 @@
 // `fourtuple serve`: holds whatever connects to one port, and says what happened.
 import { Option } from "commander";
-import type { ServeOptions } from "../../serve/options.js";
+import { BACKLOG } from "../../serve/options.js";
 import type { AddCommand } from "../add-command.js";
 import { countFor } from "../parse.js";
-
-/** As the command line has them. */
-export type ServeCommandOptions = Omit<ServeOptions, "at"> & { readonly json?: boolean };
+import type { ServeCommandOptions } from "../serve-run.js";
 
 const EXAMPLES = `
 Examples:
@@ -13,9 +11,6 @@ Examples:
   fourtuple serve 0.0.0.0:7777 --mode echo     for other hosts too; send back what comes
   fourtuple serve :7777 --close-after-greeting greet and close, one connection after the other
   fourtuple serve [::1]:0 --json               a free port, told by the first event`;
-
-/** The longest accept queue that can be asked for. */
-export const BACKLOG = 65_535;
 
 export const addServe: AddCommand = (program, finish) => {
   program
