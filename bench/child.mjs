@@ -3,6 +3,8 @@ import { spawn } from "node:child_process";
 import { constants } from "node:os";
 import { createInterface } from "node:readline";
 
+const PARENT_LOOK_MS = 1000;
+
 /** @type {Set<Child>} */
 const living = new Set();
 
@@ -23,6 +25,12 @@ export function endChildrenBySignal() {
       process.exit(exitCodeOf(signal));
     });
   }
+}
+
+/** A parent that was killed cannot pass that on: this process ends as by a signal once it has another. */
+export function endWithParent() {
+  const parent = process.ppid;
+  setInterval(() => process.ppid !== parent && process.kill(process.pid, "SIGTERM"), PARENT_LOOK_MS).unref();
 }
 
 /**

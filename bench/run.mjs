@@ -5,7 +5,7 @@ import { accessSync, constants, existsSync, mkdirSync } from "node:fs";
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { endChildrenBySignal } from "./child.mjs";
+import { endChildrenBySignal, endWithParent } from "./child.mjs";
 import { GROWTH } from "./growth.mjs";
 import { canMakeNamespace, runInNamespace } from "./namespace.mjs";
 import { preparePeers } from "./peers.mjs";
@@ -40,6 +40,7 @@ async function main() {
   }
   const separates = !isInside && canMakeNamespace();
   if (!separates) endChildrenBySignal();
+  if (isInside) endWithParent();
   if (!separates && !isInside)
     console.log("note: no network namespace may be made here: others' sockets share ports and counters with the run");
   let worst = 0;

@@ -32,6 +32,15 @@ function tool(name: string, script: string): string {
   return file;
 }
 
+/** @param mark of the environment that a run has handed on */
+async function untilNoneIsLeft(mark: string): Promise<void> {
+  await until(
+    "no process of the run",
+    () => listProcessesWith("BENCH_TEST", mark),
+    (pids) => pids.length === 0,
+  );
+}
+
 describe("npm run bench", () => {
   it("plays peers in turn, counts in the kernel, and writes all it saw", async () => {
     const peers = ["--peer", "noop", "--peer", "fourtuple", "--peer", "tcpkali", "--peer", "nobody"];
@@ -156,13 +165,18 @@ describe("npm run bench", () => {
       const { code, stdout } = await run.exited();
       expect(code).toBe(128 + constants.signals[signal]);
       expect(stdout).not.toContain("W1:");
-      await until(
-        "no process of it",
-        () => listProcessesWith("BENCH_TEST", mark),
-        (pids) => pids.length === 0,
-      );
+      await untilNoneIsLeft(mark);
     },
   );
+
+  it("leaves nothing behind when it is killed", async () => {
+    const mark = `SIGKILL-${process.pid}`;
+    const args = ["W1", "--peer", "fourtuple", "--at-most", `${FEW}`, "--rounds", "1000", "--into", folder];
+    const run = start(process.execPath, ["bench/run.mjs", ...args], { env: { BENCH_TEST: mark } });
+    await run.prints(/ round 1 /);
+    await run.kill("SIGKILL");
+    await untilNoneIsLeft(mark);
+  });
 
   it("ends with 2 before it plays where it cannot write", async () => {
     const into = `${ROOT}package.json/below`;
