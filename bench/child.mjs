@@ -1,13 +1,44 @@
 // A program under measurement: a process of its own with a deadline, spoken to in lines.
 import { spawn } from "node:child_process";
+import { constants } from "node:os";
 import { createInterface } from "node:readline";
+
+const PARENT_LOOK_MS = 1000;
 
 /** @type {Set<Child>} */
 const living = new Set();
 
-/** Ends whatever still runs. */
-export function killChildren() {
-  for (const child of living) child.kill();
+/** What ends a run from outside: a closed terminal, Ctrl-C, kill. */
+export const STOP_SIGNALS = /** @type {const} */ (["SIGHUP", "SIGINT", "SIGTERM"]);
+
+/** @param {NodeJS.Signals} signal */
+export function exitCodeOf(signal) {
+  return 128 + constants.signals[signal];
+}
+
+/** A signal ends this process, and whatever it has started with it. */
+export function endChildrenBySignal() {
+  for (const signal of STOP_SIGNALS) {
+    // Not once: Ctrl-C in a terminal comes twice, and the second would end this process before it is through.
+    process.on(signal, () => {
+      for (const child of living) child.kill();
+      process.exit(exitCodeOf(signal));
+    });
+  }
+}
+
+/** A parent that was killed cannot pass that on: this process ends as by a signal once it has another. */
+export function endWithParent() {
+  const parent = process.ppid;
+  setInterval(() => process.ppid !== parent && process.kill(process.pid, "SIGTERM"), PARENT_LOOK_MS).unref();
+}
+
+/**
+ * @param {string} said by a program that failed
+ * @returns {string} its beginning, in one line
+ */
+export function firstLines(said) {
+  return said.trim().split("\n").slice(0, 5).join(" | ");
 }
 
 export class Child {
@@ -65,9 +96,7 @@ export class Child {
     const line = await this.line();
     if (line !== undefined) return line;
     const how = await this.exited;
-    throw new Error(
-      `${what} was awaited, and the program ended (${how}) ${this.#stderr.trim().split("\n").slice(0, 5).join(" | ")}`,
-    );
+    throw new Error(`${what} was awaited, and the program ended (${how}) ${firstLines(this.#stderr)}`);
   }
 
   /** @param {string} text */

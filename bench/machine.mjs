@@ -11,7 +11,10 @@ export function readMachine(root) {
   );
   return {
     date: new Date().toISOString(),
-    command: `npm run bench -- ${process.argv.slice(2).join(" ")}`,
+    command: `npm run bench -- ${process.argv
+      .slice(2)
+      .filter((word) => word !== "--inside")
+      .join(" ")}`,
     commit: readCommit(root),
     kernel: release(),
     cpu: processors[0]?.model.trim() ?? "unknown",

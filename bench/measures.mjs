@@ -17,10 +17,11 @@ const WORDS = { atLeast: "at least", atMost: "at most", under: "under" };
 /**
  * @param {import("./workloads.mjs").Workload} workload
  * @param {import("./summary.mjs").Summary} summary
- * @param {{ machine: { nofileHard: number }, isSmaller: boolean, unfinished: Set<string> }} conditions smaller than what the measures
- * are meant for; peers that were left unfinished, whose rate so far is more than that of the whole
+ * @param {{ machine: { nofileHard: number }, isSmaller: boolean, unfinished: Set<string>, failed: string[] }} conditions smaller than
+ * what the measures are meant for; peers that were left unfinished, whose rate so far is more than that of the whole; the peer of
+ * each round that failed
  */
-export function judge(workload, summary, { machine, isSmaller, unfinished }) {
+export function judge(workload, summary, { machine, isSmaller, unfinished, failed }) {
   return (workload.measures ?? []).map(({ title, wanted, of: { metric, against, peer = OURS }, obstacle }) => {
     const ours = summary[peer];
     const value = (against === undefined ? ours?.metrics[metric] : ours?.ratios[metric]?.[against])?.median;
@@ -29,8 +30,10 @@ export function judge(workload, summary, { machine, isSmaller, unfinished }) {
     const reason = obstacle?.(machine) ?? (value === undefined ? "not measured" : undefined);
     const isLowerBound = against !== undefined && unfinished.has(against);
     const missed = isLowerBound ? `not decided: ${against} was left unfinished` : "missed";
-    const verdict =
-      reason ?? (isSmaller ? "not judged: fewer connections" : isMet(value, bound, limit) ? "met" : missed);
+    const lost = failed.filter((name) => name === peer || name === against).length;
+    // Those that ended well may be the lucky ones.
+    const met = lost === 0 ? "met" : `not decided: ${lost} ${lost === 1 ? "round" : "rounds"} failed`;
+    const verdict = reason ?? (isSmaller ? "not judged: fewer connections" : isMet(value, bound, limit) ? met : missed);
     return {
       title,
       bound,

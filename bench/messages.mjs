@@ -1,13 +1,13 @@
 // W5, messages: over 10,000 held connections, echoes at a fixed total rate and their latency, then the highest rate that a pair
 // sustains. Each pair measures with its own client, as its own idiom has it; what a latency is, is the same for all:
 // it counts from the moment at which the schedule wanted the message sent, and warm-up is left out.
-import { candidates } from "./candidates.mjs";
-import { Child } from "./child.mjs";
-import { readCpuSeconds } from "./proc.mjs";
-import { countTimeWait } from "./sockets.mjs";
-import { freePort } from "./waits.mjs";
+import { RAMP_METRICS } from "./metrics.mjs";
+import { playPair } from "./pair.mjs";
+import { candidates, FLOOR, NODE } from "./peers.mjs";
+import { readCpuSeconds, readOthersCpuSeconds, readPeakResident, readTcpSockets } from "./proc.mjs";
+import { SCALES } from "./scales.mjs";
 
-const CONNECTIONS = 10_000;
+const CONNECTIONS = SCALES["10k"].connections;
 const MESSAGE_BYTES = 64;
 // Some 15 s; a pair that is slow to recover from a rate that was too high takes longer.
 const DEADLINE_MS = 120_000;
@@ -21,6 +21,8 @@ const SUSTAINED_P99_US = 100_000;
 const TRIAL = { warmUpMs: 600, measuredMs: 1000 };
 const FIRST_TRIAL_PER_SEC = 40_000;
 const TRIALS = 8;
+const HASTE = 10;
+const HASTY_TRIALS = 2;
 // Between the highest rate sustained and the lowest that was not: finer than the noise is no use.
 const RESOLUTION = 1.05;
 
@@ -32,11 +34,10 @@ const RESOLUTION = 1.05;
  * @property {number} p99Us
  * @property {number} p999Us
  * @property {number} maxUs
+ * @property {number} [unanswered] messages sent, for whose answers it waited in vain; none where each run has its own connections
  */
 
 /** @typedef {{ ratePerSec: number, warmUpMs: number, measuredMs: number }} Run */
-
-/** @typedef {{ server: Child, client: Child }} Pair */
 
 const SETTINGS = {
   "c-epoll": "C, one thread a side, epoll_pwait2() until the next message is due, timer slack 1 ns, TCP_NODELAY",
@@ -51,11 +52,9 @@ export const MESSAGES = {
   name: "W5",
   title: `messages of ${MESSAGE_BYTES} bytes over ${CONNECTIONS.toLocaleString("en")} connections, echoed`,
   rounds: 3,
-  deadlineMs: DEADLINE_MS,
-  floor: "c-epoll",
-  peers: candidates({ server: "echo-server", client: "echo-client" }, SETTINGS),
-  connections: CONNECTIONS,
-  fixedRatePerSec: FIXED.ratePerSec,
+  scale: { ...SCALES["10k"], deadlineMs: DEADLINE_MS },
+  floor: FLOOR,
+  peers: candidates({ server: "echo-server", client: "echo-client" }, SETTINGS, { holdsAll: true }),
   metrics: {
     p50Us: { label: `p50 at ${FIXED.ratePerSec / 1000}k/s (µs)`, of: (/** @type {any} */ { fixed }) => fixed.p50Us },
     p99Us: {
@@ -76,84 +75,104 @@ export const MESSAGES = {
       isCompared: true,
       of: (/** @type {any} */ { highestPerSec }) => highestPerSec,
     },
+    clientPeakBytes: RAMP_METRICS.clientPeakBytes,
+    serverPeakBytes: RAMP_METRICS.serverPeakBytes,
+    foreignCpuShare: { ...RAMP_METRICS.foreignCpuShare, label: "noise: CPU of others" },
   },
   play: playMessages,
   measures: [
     {
       title: `p99 at ${FIXED.ratePerSec / 1000}k/s ÷ the C floor's`,
       wanted: { atMost: 1.3 },
-      of: { metric: "p99Us", against: "c-epoll" },
+      of: { metric: "p99Us", against: FLOOR },
     },
     {
       title: "highest rate ÷ the C floor's",
       wanted: { atLeast: 0.9 },
-      of: { metric: "highestPerSec", against: "c-epoll" },
+      of: { metric: "highestPerSec", against: FLOOR },
     },
-    { title: "highest rate ÷ Node net's", wanted: { atLeast: 2 }, of: { metric: "highestPerSec", against: "node" } },
+    { title: "highest rate ÷ Node net's", wanted: { atLeast: 2 }, of: { metric: "highestPerSec", against: NODE } },
   ],
 };
 
 /**
- * @param {{ name: string, server: string[], client: string[] }} peer
+ * @param {import("./peers.mjs").Peer} peer
  * @param {number} round
  */
-async function playMessages({ name, ...command }, round) {
-  const port = await freePort();
-  /** @type {Child[]} */
-  const children = [];
-  try {
-    const server = new Child([...command.server, `${port}`], DEADLINE_MS);
-    children.push(server);
-    await server.expectLine("listening");
-    const client = new Child([...command.client, ...[port, CONNECTIONS, MESSAGE_BYTES].map(String)], DEADLINE_MS);
-    children.push(client);
-    await client.expectLine("ready");
-    const fixed = await playRun({ server, client }, FIXED);
-    const { highestPerSec, trials } = await findHighest((ratePerSec) =>
-      playRun({ server, client }, trialAt(ratePerSec)),
-    );
-    client.endInput();
-    const clientExit = await client.exited;
-    server.kill("SIGTERM");
-    const serverExit = await server.exited;
-    const timeWaitLeft = await countTimeWait(port);
-    return { peer: name, round, port, fixed, highestPerSec, trials, clientExit, serverExit, timeWaitLeft };
-  } catch (error) {
-    return { peer: name, round, port, error: /** @type {Error} */ (error).message };
-  } finally {
-    for (const child of children) child.kill();
-    await Promise.all(children.map(({ exited }) => exited));
-  }
+function playMessages(peer, round) {
+  const { connections } = /** @type {import("./scales.mjs").Scale} */ (peer.scale);
+  // Fewer than the workload's are for a trial: its figures are not judged, and need not take their time.
+  const isHasty = connections < CONNECTIONS;
+  return playPair(peer, round, [connections, MESSAGE_BYTES], async ({ server, startClient, end }) => {
+    let client = await startClient();
+    const play = async (/** @type {Run} */ run) => {
+      const figures = await playRun({ server, client }, isHasty ? shorter(run) : run);
+      const { socketsInUse, unanswered = 0 } = figures;
+      if (socketsInUse < 2 * connections)
+        throw new Error(`${socketsInUse} sockets were in use, though ${connections} connections have two each`);
+      // What is answered after all would be taken for answers of the next run.
+      if (unanswered > 0) {
+        await end(client);
+        client = await startClient();
+      }
+      return figures;
+    };
+    const fixed = await play(FIXED);
+    const search = (/** @type {number} */ ratePerSec) => play(trialAt(ratePerSec, connections));
+    const highest = await findHighest(search, isHasty ? HASTY_TRIALS : TRIALS);
+    const peakResidentBytes = { server: readPeakResident(server.pid), client: readPeakResident(client.pid) };
+    await end(client);
+    const { outsideSeconds, foreignCpuSeconds } = fixed;
+    return { fixed, ...highest, peakResidentBytes, outsideSeconds, foreignCpuSeconds };
+  });
 }
 
 /**
  * Each connection has had a message or more before it counts.
  *
  * @param {number} ratePerSec
+ * @param {number} connections
  * @returns {Run}
  */
-function trialAt(ratePerSec) {
-  const intervalMs = (CONNECTIONS / ratePerSec) * 1000;
+function trialAt(ratePerSec, connections) {
+  const intervalMs = (connections / ratePerSec) * 1000;
   return { ratePerSec, ...TRIAL, warmUpMs: Math.max(TRIAL.warmUpMs, Math.ceil(1.2 * intervalMs)) };
 }
 
+/** @param {Run} run */
+function shorter({ ratePerSec, warmUpMs, measuredMs }) {
+  return { ratePerSec, warmUpMs: Math.ceil(warmUpMs / HASTE), measuredMs: Math.ceil(measuredMs / HASTE) };
+}
+
 /**
- * One run at one rate.
+ * One run at one rate. CPU and sockets are those of the measured time.
  *
- * @param {Pair} pair
+ * @param {{ server: import("./child.mjs").Child, client: import("./child.mjs").Child }} pair
  * @param {Run} run
- * @returns {Promise<Figures & { cpuSeconds: { server: number, client: number } }>} with the CPU of the measured time
+ * @returns {Promise<Figures & { cpuSeconds: { server: number, client: number }, socketsInUse: number, outsideSeconds: number,
+ *   foreignCpuSeconds: number }>}
  */
 async function playRun({ server, client }, { ratePerSec, warmUpMs, measuredMs }) {
   client.write(`${ratePerSec} ${warmUpMs} ${measuredMs}\n`);
   await client.expectLine("the end of the warm-up");
+  const startMs = performance.now();
   const before = { server: readCpuSeconds(server.pid), client: readCpuSeconds(client.pid) };
+  const pids = [server.pid, client.pid];
+  const othersBefore = readOthersCpuSeconds(pids);
+  const socketsInUse = readTcpSockets().inuse ?? 0;
   const figures = JSON.parse(await client.expectLine("the end of a run"));
   const cpuSeconds = {
     server: readCpuSeconds(server.pid) - before.server,
     client: readCpuSeconds(client.pid) - before.client,
   };
-  return { ...figures, cpuSeconds };
+  const foreignCpuSeconds = Math.max(0, readOthersCpuSeconds(pids) - othersBefore);
+  return {
+    ...figures,
+    cpuSeconds,
+    socketsInUse,
+    outsideSeconds: (performance.now() - startMs) / 1000,
+    foreignCpuSeconds,
+  };
 }
 
 /**
@@ -161,13 +180,14 @@ async function playRun({ server, client }, { ratePerSec, warmUpMs, measuredMs })
  * again. A pair that fails is given no second chance: the rounds' median evens that out.
  *
  * @param {(ratePerSec: number) => Promise<Figures>} play
+ * @param {number} most trials
  */
-export async function findHighest(play) {
+export async function findHighest(play, most = TRIALS) {
   const trials = [];
   let highestPerSec = 0;
   let lowestNotPerSec = Number.POSITIVE_INFINITY;
   let ratePerSec = FIRST_TRIAL_PER_SEC;
-  while (trials.length < TRIALS && lowestNotPerSec / highestPerSec > RESOLUTION) {
+  while (trials.length < most && lowestNotPerSec / highestPerSec > RESOLUTION) {
     const figures = await play(ratePerSec);
     const sustained = isSustained(figures, ratePerSec);
     trials.push({ ratePerSec, sustained, ...figures });

@@ -2,6 +2,7 @@
 // that is wide enough for peers that leave the choice of ports to the kernel.
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
+import { exitCodeOf, STOP_SIGNALS } from "./child.mjs";
 
 const PORT_RANGE = "10000 65535";
 const SETUP = `ip link set lo up && echo "${PORT_RANGE}" > /proc/sys/net/ipv4/ip_local_port_range && exec "$@"`;
@@ -13,13 +14,13 @@ export function canMakeNamespace() {
 
 /**
  * @param {string[]} command
- * @returns {Promise<number>} its exit code
+ * @returns {Promise<number>} its exit code, a shell's for a signal that ended it
  */
 export async function runInNamespace(command) {
   const child = spawn("unshare", ["--net", "sh", "-c", SETUP, "sh", ...command], { stdio: "inherit" });
   const pass = (/** @type {NodeJS.Signals} */ signal) => child.kill(signal);
-  for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM"])) process.on(signal, pass);
-  const [code] = await once(child, "close");
-  for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM"])) process.off(signal, pass);
-  return code ?? 1;
+  for (const signal of STOP_SIGNALS) process.on(signal, pass);
+  const [code, signal] = await once(child, "close");
+  for (const signal of STOP_SIGNALS) process.off(signal, pass);
+  return code ?? exitCodeOf(signal);
 }

@@ -1,7 +1,7 @@
 // The pairs of server and client that are compared, as data: how each is built and started, with which settings, and
 // how many connections it can hold. All speak alike: the server prints "listening"; the client prints "ready", begins at
 // a line of input, prints a line of JSON when it holds, and closes with RST when its input ends.
-import { commandOf, findBun, firstLine } from "./programs.mjs";
+import { commandOf, firstLine, pairOf } from "./programs.mjs";
 import { SCALES } from "./scales.mjs";
 
 /**
@@ -38,7 +38,8 @@ export const NOOP = "noop";
 const DESCRIPTORS_SPARE = 64;
 // Fewer connections than the workload's are for a trial: nobody reads what they cost at rest.
 const TRIAL_IDLE_MS = 100;
-const NODE_VERSION = `node ${process.version}`;
+/** The programs that open connections and hold them. */
+const HOLDING = { server: "server", client: "client" };
 const HTTP_GREETING = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
 
 /** @type {Candidate[]} */
@@ -48,7 +49,7 @@ const CANDIDATES = [
     settings: "C, one thread, epoll, source ports of its own choice",
     window: 1024,
     isBounded: true,
-    make: () => ({ version: firstLine("cc", "--version"), ...pair(FLOOR) }),
+    make: () => pairOf(FLOOR, HOLDING),
   },
   {
     name: GO,
@@ -56,28 +57,28 @@ const CANDIDATES = [
       "as in the article: a goroutine per connection, 14,000 of each source address, ports chosen by the kernel",
     window: 256,
     isBounded: true,
-    make: () => ({ version: firstLine("go", "version"), ...pair(GO) }),
+    make: () => pairOf(GO, HOLDING),
   },
   {
     name: NODE,
     settings: "Node's net, localAddress, 7,000 of each source address, so that libuv's bind() finds a port at once",
     window: 64,
     isBounded: true,
-    make: () => ({ version: NODE_VERSION, ...pair(NODE, "--per-source", "7000") }),
+    make: () => pairOf(NODE, HOLDING, "--per-source", "7000"),
   },
   {
     name: NODE_ONE_SOURCE,
     settings: "Node's net, all from one localAddress; left after 30 s",
     window: 64,
     isBounded: true,
-    make: () => ({ version: NODE_VERSION, ...pair(NODE, "--within", "30") }),
+    make: () => pairOf(NODE, HOLDING, "--within", "30"),
   },
   {
     name: BUN,
     settings: "Bun.listen and Bun.connect, which has no source address: address and port chosen by the kernel",
     window: 64,
     isBounded: true,
-    make: () => ({ version: `bun ${firstLine(findBun(), "--version")}`, ...pair(BUN) }),
+    make: () => pairOf(BUN, HOLDING),
   },
   {
     name: "tcpkali",
@@ -106,22 +107,39 @@ const CANDIDATES = [
     name: NOOP,
     settings: "opens nothing: what is shown of it is the harness",
     opensNothing: true,
-    make: () => ({ version: "sh", ...pair(NOOP) }),
+    make: () => pairOf(NOOP, HOLDING),
   },
   {
     name: OURS,
     settings: "the library in two Node processes, source ports of its own choice",
     window: 1024,
-    make: () => ({ version: NODE_VERSION, ...pair(OURS) }),
+    make: () => pairOf(OURS, HOLDING),
   },
   {
     name: OURS_KERNEL_PORTS,
     settings:
       'the same with sourcePorts: "kernel"; left after 90 s, its rate so far is then more than that of the whole',
     window: 1024,
-    make: () => ({ version: NODE_VERSION, ...pair(OURS, "--kernel-ports", "--within", "90") }),
+    make: () => pairOf(OURS, HOLDING, "--kernel-ports", "--within", "90"),
   },
 ];
+
+/**
+ * The peers of a workload that has programs of its own.
+ *
+ * @param {{ server: string, client: string }} roles of these programs
+ * @param {Record<string, string>} settings in words, by peer
+ * @param {{ holdsAll: boolean }} load whether all connections are there at once: then descriptors bound those that have one table
+ * @returns {Candidate[]}
+ */
+export function candidates(roles, settings, { holdsAll }) {
+  return Object.entries(settings).map(([name, words]) => ({
+    name,
+    settings: words,
+    isBounded: holdsAll && name !== OURS,
+    make: () => pairOf(name, roles),
+  }));
+}
 
 /**
  * Builds the peers of a workload that can take part.
@@ -172,14 +190,6 @@ function scaleDown(scale, atMost) {
 /** @param {string} name such as fourtuple@1m */
 function bare(name) {
   return name.split("@")[0];
-}
-
-/**
- * @param {string} peer
- * @param {string[]} clientOptions
- */
-function pair(peer, ...clientOptions) {
-  return { server: commandOf(peer, "server"), client: [...commandOf(peer, "client"), ...clientOptions] };
 }
 
 /**

@@ -1,5 +1,5 @@
 // Plays one workload: its peers in turn, round after round; prints the table and writes the JSON.
-import { mkdirSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -34,11 +34,19 @@ export async function playWorkload(workload, options) {
   if (peers.length === 0) return 2;
   warnOfOthers();
 
-  const played = await playRounds(workload, peers, { rounds: options.rounds, atMost });
+  /** @type {any[]} */
+  let played;
+  try {
+    played = await playRounds(workload, peers, { rounds: options.rounds, atMost });
+  } catch (error) {
+    console.error(`${workload.name} cannot be played: ${/** @type {Error} */ (error).message}`);
+    return 1;
+  }
   const summary = summarize(workload, peers, played);
   const isSmaller = atMost < (workload.scale?.connections ?? workload.connections ?? 0);
   const unfinished = new Set(played.filter(({ isUnfinished }) => isUnfinished).map(({ peer }) => peer));
-  const measures = judge(workload, summary, { machine, isSmaller, unfinished });
+  const failed = played.filter(({ error }) => error !== undefined);
+  const measures = judge(workload, summary, { machine, isSmaller, unfinished, failed: failed.map(({ peer }) => peer) });
   if (Object.keys(summary).length > 0) console.log(`\n${formatTable(workload, peers, summary)}\n`);
   for (const { name, settings, window } of peers)
     console.log(
@@ -46,7 +54,6 @@ export async function playWorkload(workload, options) {
     );
   if (measures.length > 0) console.log(`\n${formatMeasures(measures)}`);
 
-  const failed = played.filter(({ error }) => error !== undefined);
   for (const { peer, round, error } of failed) console.log(`FAILED ${peer}, round ${round}: ${error}`);
   const report = {
     kind: "bench",
@@ -61,7 +68,6 @@ export async function playWorkload(workload, options) {
     summary,
     rounds: played,
   };
-  mkdirSync(into, { recursive: true });
   const file = join(into, `bench-${workload.name}.json`);
   writeFileSync(file, `${JSON.stringify(report, undefined, 2)}\n`);
   console.log(`\nwritten to ${file}`);

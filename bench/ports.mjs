@@ -25,6 +25,9 @@ const GROUP = `import { socketTable } from ${JSON.stringify(`${ROOT}dist/index.j
 const table = await socketTable({ localIp: "127.0.0.1", localPort: ${PORT}, states: ["ESTABLISHED"] });
 console.log(table.sockets, table.byPeer.distinct, table.source);`;
 const LIST = `"$0" "$1" ports --list --state established :${PORT} | wc -l`;
+// All are IPv4's: otherwise ss would go through the kernel's table a second time, for IPv6.
+const SS_COUNT = `ss -4tnH 'src 127.0.0.1:${PORT}' | wc -l`;
+const SS_LIST = `ss -4tnH '( sport = :${PORT} or dport = :${PORT} )' | wc -l`;
 
 /**
  * @param {string} name
@@ -52,14 +55,9 @@ export const SOCKET_TABLE = {
       [process.execPath, "--input-type=module", "-e", GROUP],
       1,
     ),
-    reader(SS, `ss -tnH 'src 127.0.0.1:${PORT}' | wc -l`, ["sh", "-c", `ss -tnH 'src 127.0.0.1:${PORT}' | wc -l`], 1),
+    reader(SS, SS_COUNT, ["sh", "-c", SS_COUNT], 1),
     reader(OUR_ROWS, `fourtuple ports --list --state established :${PORT} | wc -l`, ["sh", "-c", LIST, ...CLI], 2),
-    reader(
-      SS_ROWS,
-      `ss -tnH '( sport = :${PORT} or dport = :${PORT} )' | wc -l`,
-      ["sh", "-c", `ss -tnH '( sport = :${PORT} or dport = :${PORT} )' | wc -l`],
-      2,
-    ),
+    reader(SS_ROWS, SS_LIST, ["sh", "-c", SS_LIST], 2),
   ],
   metrics: WHOLE_PROCESS_METRICS,
   measures: [
@@ -103,11 +101,19 @@ async function play({ name, command, ends }, round, { held }) {
 async function hold({ atMost }) {
   const held = Math.min(SOCKETS, atMost);
   const { inuse: others = 0 } = readTcpSockets();
-  const isInUse = (/** @type {number} */ sockets) => (readTcpSockets().inuse ?? 0) - others >= sockets;
+  const isInUse = (/** @type {number} */ sockets) => {
+    if (failure) throw new Error(failure);
+    return (readTcpSockets().inuse ?? 0) - others >= sockets;
+  };
   /** @type {Child[]} */
   const children = [];
+  let failure = "";
   const start = (/** @type {string[]} */ ...args) => {
-    children.push(new Child([...CLI, ...args], HOLD_MS));
+    const child = new Child([...CLI, ...args], HOLD_MS);
+    children.push(child);
+    child.exited.then((how) => {
+      failure ||= `fourtuple ${args[0]} ended with ${how}`;
+    });
   };
   const close = async () => {
     for (const child of children) child.kill();

@@ -44,11 +44,20 @@ export function readRunSeconds(pid) {
  * @returns {number} user and system CPU of everything on the host
  * @see man 5 proc_stat: user, nice and system; interrupts are left out, as nobody's
  */
-export function readHostCpuSeconds() {
+function readHostCpuSeconds() {
   const [, user, nice, system] = (/^cpu +(\d+) (\d+) (\d+)/.exec(readFileSync("/proc/stat", "latin1")) ?? []).map(
     Number,
   );
   return (user + nice + system) / TICKS_PER_SECOND;
+}
+
+/**
+ * @param {number[]} pids
+ * @returns {number} user and system CPU of everything on the host but these processes and this one
+ */
+export function readOthersCpuSeconds(pids) {
+  const { user, system } = process.cpuUsage();
+  return pids.reduce((rest, pid) => rest - readCpuSeconds(pid), readHostCpuSeconds() - (user + system) / 1e6);
 }
 
 /**

@@ -20,6 +20,32 @@ const COMMANDS = {
   fourtuple: (role) => [process.execPath, pathOf(`peers/fourtuple/${role}.mjs`)],
 };
 
+/** @type {Record<string, () => string>} */
+const VERSIONS = {
+  "c-epoll": () => firstLine("cc", "--version"),
+  go: () => firstLine("go", "version"),
+  node: () => `node ${process.version}`,
+  bun: () => `bun ${firstLine(findBun(), "--version")}`,
+  noop: () => "sh",
+  fourtuple: () => `node ${process.version}`,
+};
+
+/**
+ * A pair of a peer's programs.
+ *
+ * @param {string} peer
+ * @param {{ server: string, client: string }} roles
+ * @param {string[]} clientOptions
+ * @throws as commandOf()
+ */
+export function pairOf(peer, { server, client }, ...clientOptions) {
+  return {
+    version: /** @type {() => string} */ (VERSIONS[peer])(),
+    server: commandOf(peer, server),
+    client: [...commandOf(peer, client), ...clientOptions],
+  };
+}
+
 /**
  * @param {string} peer
  * @param {string} role the file's name under bench/peers/<peer>/, without its ending
@@ -31,11 +57,12 @@ export function commandOf(peer, role) {
 }
 
 /** Bun's platform package holds its binary: no install script is needed, and nothing of it belongs to this package. */
-export function findBun() {
+function findBun() {
   if (!existsSync(pathOf(BUN))) {
     mkdirSync(pathOf("build"), { recursive: true });
-    const args = ["install", "--no-save", "--ignore-scripts", "--prefix", pathOf("build"), "bun"];
-    execFileSync("npm", args, { timeout: BUILD_MS, stdio: "pipe" });
+    // Without a network it is to fail at once, not after a minute.
+    const options = ["--no-save", "--ignore-scripts", "--fetch-retries=0", "--prefix", pathOf("build")];
+    execFileSync("npm", ["install", ...options, "bun"], { timeout: BUILD_MS, stdio: "pipe" });
   }
   return pathOf(BUN);
 }

@@ -5,8 +5,8 @@ import { Child } from "./child.mjs";
 import {
   readCpuSeconds,
   readCpuTimes,
-  readHostCpuSeconds,
   readMemory,
+  readOthersCpuSeconds,
   readPeakResident,
   readResident,
   readRunSeconds,
@@ -53,10 +53,7 @@ export async function playRamp(peer, round) {
     const cpuTimes = bothSides(pids, readCpuTimes);
     const cpuSeconds = bothSides(pids, readCpuSeconds);
     /** CPU that others used during the ramp: while it is much, the figures are not worth much. */
-    const foreignCpuSeconds = Math.max(
-      0,
-      foreignCpu() - before.foreignCpuSeconds - sum(cpuSeconds) + sum(before.cpuSeconds),
-    );
+    const foreignCpuSeconds = Math.max(0, readOthersCpuSeconds(Object.values(pids)) - before.othersCpuSeconds);
 
     // What is not finished goes on opening: there is no rest to look at.
     const settleSeconds = held.isUnfinished ? 0 : await untilQuiet(Object.values(pids));
@@ -143,7 +140,7 @@ function failureOf(peer, outcome) {
 function lookAt(pids) {
   return {
     cpuSeconds: bothSides(pids, readCpuSeconds),
-    foreignCpuSeconds: foreignCpu(),
+    othersCpuSeconds: readOthersCpuSeconds(Object.values(pids)),
     residentBytes: bothSides(pids, readResident),
     memory: readMemory(),
   };
@@ -189,17 +186,6 @@ async function heldInKernel(client, connections) {
  */
 function bothSides({ server, client }, read) {
   return { server: read(server), client: read(client) };
-}
-
-/** The host's CPU seconds without this process' own; those of the two sides are still in it. */
-function foreignCpu() {
-  const { user, system } = process.cpuUsage();
-  return readHostCpuSeconds() - (user + system) / 1e6;
-}
-
-/** @param {BothSides} both */
-function sum({ server, client }) {
-  return server + client;
 }
 
 /** @param {any} error */

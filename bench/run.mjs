@@ -1,11 +1,11 @@
 // Runs the benchmark: reads the arguments and plays each workload, in a network namespace of its own where it may make one.
 // Usage: npm run bench -- W1|...|W8|growth|all [--rounds N] [--peer NAME]... [--at-most N] [--into FOLDER]
-// The exit code is 0 when every round ended as it should, 1 when not, 2 for wrong usage.
-import { existsSync } from "node:fs";
+// The exit code is 0 when every round ended as it should, 1 when not, 2 for wrong usage, more than 128 when a signal ended it.
+import { accessSync, constants, existsSync, mkdirSync } from "node:fs";
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { killChildren } from "./child.mjs";
+import { endChildrenBySignal, endWithParent } from "./child.mjs";
 import { GROWTH } from "./growth.mjs";
 import { canMakeNamespace, runInNamespace } from "./namespace.mjs";
 import { preparePeers } from "./peers.mjs";
@@ -30,8 +30,17 @@ async function main() {
     return 2;
   }
   const { workloads, isInside, rest, atMost = Number.POSITIVE_INFINITY } = options;
+  // What cannot be written is better known before hours of rounds than after.
+  try {
+    mkdirSync(options.into, { recursive: true });
+    accessSync(options.into, constants.W_OK);
+  } catch (error) {
+    console.error(`--into ${options.into}: ${/** @type {Error} */ (error).message}`);
+    return 2;
+  }
   const separates = !isInside && canMakeNamespace();
   if (!separates) endChildrenBySignal();
+  if (isInside) endWithParent();
   if (!separates && !isInside)
     console.log("note: no network namespace may be made here: others' sockets share ports and counters with the run");
   let worst = 0;
@@ -41,6 +50,8 @@ async function main() {
     const code = separates
       ? await runInNamespace([process.execPath, fileURLToPath(import.meta.url), name, "--inside", ...rest])
       : await playWorkload(KNOWN[name], options);
+    // A signal is for the whole run.
+    if (code > 128) return code;
     worst = Math.max(worst, code);
   }
   return worst;
@@ -62,7 +73,7 @@ function readOptions() {
     });
     const workloads = positionals.flatMap((name) => (name === "all" ? ALL : [name]));
     if (workloads.length === 0) return "no workload is given";
-    const unknown = workloads.find((name) => !(name in KNOWN));
+    const unknown = workloads.find((name) => !Object.hasOwn(KNOWN, name));
     if (unknown !== undefined) return `the workload "${unknown}" is not known`;
     const counts = [values.rounds, values["at-most"]].map((text) => (text === undefined ? undefined : Number(text)));
     if (counts.some((count) => count !== undefined && !(Number.isInteger(count) && count >= 1)))
@@ -72,14 +83,5 @@ function readOptions() {
     return { workloads, rounds, atMost, only: values.peer, into: values.into, isInside: values.inside, rest };
   } catch (error) {
     return /** @type {Error} */ (error).message;
-  }
-}
-
-function endChildrenBySignal() {
-  for (const signal of ["SIGINT", "SIGTERM"]) {
-    process.once(signal, () => {
-      killChildren();
-      process.exit(signal === "SIGINT" ? 130 : 143);
-    });
   }
 }

@@ -2,6 +2,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { text } from "node:stream/consumers";
+import { firstLines } from "./child.mjs";
 import { commandOf } from "./programs.mjs";
 
 /**
@@ -19,7 +20,16 @@ export async function runWhole(command, deadlineMs) {
     // A group of its own: the deadline ends all of it.
     detached: true,
   });
-  const timer = setTimeout(() => process.kill(-(child.pid ?? 0), "SIGKILL"), deadlineMs);
+  const kill = () => {
+    try {
+      if (child.pid) process.kill(-child.pid, "SIGKILL");
+    } catch {
+      // It has ended meanwhile.
+    }
+  };
+  const timer = setTimeout(kill, deadlineMs);
+  // A signal that ends this process goes to its own group only.
+  process.once("exit", kill);
   const [output, said, figures, [code]] = await Promise.all([
     text(/** @type {any} */ (child.stdout)),
     text(/** @type {any} */ (child.stderr)),
@@ -27,7 +37,9 @@ export async function runWhole(command, deadlineMs) {
     once(child, "close"),
   ]);
   clearTimeout(timer);
-  if (code !== 0) throw new Error(`it ended with ${code ?? `SIGKILL after ${deadlineMs / 1000} s`} ${said.trim()}`);
+  process.off("exit", kill);
+  if (code !== 0)
+    throw new Error(`it ended with ${code ?? `SIGKILL after ${deadlineMs / 1000} s`} ${firstLines(said)}`);
   return { ...JSON.parse(figures), output };
 }
 

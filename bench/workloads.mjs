@@ -53,9 +53,19 @@ const LIST = [
     floor: FLOOR,
     peers: [FLOOR, GO, NODE, NODE_ONE_SOURCE, BUN, "tcpkali", "wrk", NOOP, OURS],
     measures: [
-      { title: "rate ÷ the C floor's", wanted: { atLeast: 1 }, of: { metric: "ratePerSec", against: FLOOR } },
-      { title: "rate ÷ Go's", wanted: { atLeast: 1.5 }, of: { metric: "ratePerSec", against: GO } },
-      { title: "rate ÷ Bun's", wanted: { atLeast: 1.2 }, of: { metric: "ratePerSec", against: BUN } },
+      ...[
+        { atLeast: 1, against: FLOOR, whose: "the C floor's" },
+        { atLeast: 1.5, against: GO, whose: "Go's" },
+        { atLeast: 1.2, against: BUN, whose: "Bun's" },
+      ].flatMap(({ atLeast, against, whose }) => [
+        { title: `rate ÷ ${whose}`, wanted: { atLeast }, of: { metric: "ratePerSec", against } },
+        // The others begin at once: what of ours is left out of the ramp is shown, too.
+        {
+          title: `  time with thread start ÷ ${whose}`,
+          wanted: { atMost: 1 / atLeast },
+          of: { metric: "timeUs", against },
+        },
+      ]),
       {
         title: "rate ÷ Node net's with a source address",
         wanted: { atLeast: 25 },

@@ -1,10 +1,12 @@
 // The benchmark's runner at sizes at which its figures mean nothing: what it plays, what it writes, how it ends.
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
+import { listProcessesWith } from "../support/lab.js";
 import { ROOT } from "../support/library.js";
 import { type Exit, hasProgram, start } from "../support/process.js";
+import { until } from "../support/until.js";
 
 const FEW = 200;
 const DEADLINE_MS = 25_000;
@@ -28,6 +30,15 @@ function tool(name: string, script: string): string {
   writeFileSync(file, `#!${process.execPath}\n${script}`);
   chmodSync(file, 0o755);
   return file;
+}
+
+/** @param mark of the environment that a run has handed on */
+async function untilNoneIsLeft(mark: string): Promise<void> {
+  await until(
+    "no process of the run",
+    () => listProcessesWith("BENCH_TEST", mark),
+    (pids) => pids.length === 0,
+  );
 }
 
 describe("npm run bench", () => {
@@ -122,6 +133,59 @@ describe("npm run bench", () => {
     expect(started.fourtuple.ratios.seconds["node -e 0"].median).toBeGreaterThan(0);
   });
 
+  it("plays messages and churn with as many connections as it may", async () => {
+    const peers = ["--peer", "node", "--peer", "fourtuple"];
+    const { code, stdout } = await bench(["W5", "W6", ...peers, "--at-most", `${FEW}`, "--rounds", "1"]);
+    expect({ code, stdout }).toMatchObject({ code: 0 });
+    for (const name of ["W5", "W6"]) {
+      const { rounds, measures } = reportOf(name);
+      expect(rounds.map(({ peer }: { peer: string }) => peer)).toEqual(["node", "fourtuple"]);
+      for (const round of rounds) {
+        expect(round).toMatchObject({ asked: FEW, timeWaitLeft: 0 });
+        expect(round.foreignCpuSeconds / round.outsideSeconds).toBeGreaterThanOrEqual(0);
+      }
+      expect(measures[0].verdict).toMatch(/^not (judged|measured)/);
+    }
+    for (const { fixed, trials } of reportOf("W5").rounds) {
+      expect(fixed.socketsInUse).toBeGreaterThanOrEqual(2 * FEW);
+      expect(fixed.answered).toBeGreaterThan(0);
+      expect(trials).toHaveLength(2);
+    }
+    for (const { greeted } of reportOf("W6").rounds) expect(greeted).toBe(FEW);
+  });
+
+  it.each(["SIGINT", "SIGTERM"] as const)(
+    "ends by %s with all that it has started, and plays no more",
+    async (signal) => {
+      const mark = `${signal}-${process.pid}`;
+      const args = ["W6", "W1", "--peer", "fourtuple", "--at-most", `${FEW}`, "--rounds", "1000", "--into", folder];
+      const run = start(process.execPath, ["bench/run.mjs", ...args], { env: { BENCH_TEST: mark } });
+      await run.prints(/ round 1 /);
+      run.child.kill(signal);
+      const { code, stdout } = await run.exited();
+      expect(code).toBe(128 + constants.signals[signal]);
+      expect(stdout).not.toContain("W1:");
+      await untilNoneIsLeft(mark);
+    },
+  );
+
+  it("leaves nothing behind when it is killed", async () => {
+    const mark = `SIGKILL-${process.pid}`;
+    const args = ["W1", "--peer", "fourtuple", "--at-most", `${FEW}`, "--rounds", "1000", "--into", folder];
+    const run = start(process.execPath, ["bench/run.mjs", ...args], { env: { BENCH_TEST: mark } });
+    await run.prints(/ round 1 /);
+    await run.kill("SIGKILL");
+    await untilNoneIsLeft(mark);
+  });
+
+  it("ends with 2 before it plays where it cannot write", async () => {
+    const into = `${ROOT}package.json/below`;
+    const run = start(process.execPath, ["bench/run.mjs", "W1", "--into", into]);
+    const { code, stdout, stderr } = await run.exited();
+    expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+    expect(stderr).toContain(`--into ${into}: ENOTDIR`);
+  });
+
   it("draws how cost grows, light and dark", async () => {
     const { code, stdout } = await bench(["growth", "--peer", "fourtuple", "--at-most", "1000", "--rounds", "1"]);
     expect({ code, stdout }).toMatchObject({ code: 0 });
@@ -137,6 +201,7 @@ describe("npm run bench", () => {
   it.each([
     [[], "no workload is given"],
     [["W9"], 'the workload "W9" is not known'],
+    [["constructor"], 'the workload "constructor" is not known'],
     [["W1", "--rounds", "0"], "take a number from 1 on"],
     [["W1", "--nonsense"], "nonsense"],
   ])("ends with 2 for %j", async (args, message) => {
@@ -176,12 +241,25 @@ describe("the figures of rounds", async () => {
 
   it("are held against what is wanted", () => {
     const verdicts = (isSmaller: boolean, unfinished: string[] = []) =>
-      judge(workload, summary, { machine: {}, isSmaller, unfinished: new Set(unfinished) }).map(
+      judge(workload, summary, { machine: {}, isSmaller, unfinished: new Set(unfinished), failed: [] }).map(
         ({ verdict }: { verdict: string }) => verdict,
       );
     expect(verdicts(false)).toEqual(["missed", "missed", "not here"]);
     expect(verdicts(true)[0]).toBe("not judged: fewer connections");
     // A rival that was left unfinished was faster than its whole would be: the ratio is a lower bound.
     expect(verdicts(false, ["c-epoll"])[0]).toBe("not decided: c-epoll was left unfinished");
+  });
+
+  it("meet nothing where rounds have failed: those left may be the lucky ones", () => {
+    const easy = {
+      ...workload,
+      measures: [{ title: "÷ floor", wanted: { atLeast: 1 }, of: { metric: "rate", against: "c-epoll" } }],
+    };
+    const verdict = (...failed: string[]) =>
+      judge(easy, summary, { machine: {}, isSmaller: false, unfinished: new Set(), failed })[0].verdict;
+    expect(verdict()).toBe("met");
+    expect(verdict("go")).toBe("met");
+    expect(verdict("fourtuple")).toBe("not decided: 1 round failed");
+    expect(verdict("c-epoll", "fourtuple")).toBe("not decided: 2 rounds failed");
   });
 });

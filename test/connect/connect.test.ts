@@ -12,7 +12,7 @@ import {
   startServer,
   stopwatch,
 } from "../support/peers.js";
-import { start, startProgram } from "../support/process.js";
+import { runCli, start, startProgram } from "../support/process.js";
 import { until, within } from "../support/until.js";
 
 const HOLD = { durationMs: 60_000 };
@@ -390,6 +390,16 @@ describe("messages", () => {
     const quarters = [0, 0, 0, 0];
     for (const ms of arrivedMs.slice(connections)) quarters[Math.floor((ms % intervalMs) / (intervalMs / 4))]! += 1;
     expect(Math.min(...quarters)).toBeGreaterThan(connections / 10);
+  });
+
+  it("leave, and are answered, where the kernel waits for whole milliseconds only", async () => {
+    const server = await startServer({ mode: "echo" });
+    const args = [endpoint(server.address), "-c", "20", "-m", "ping", "-r", "100", "-T", "300ms", "--json"];
+    const { code, stdout, stderr } = await runCli(["connect", ...args], { refused: ["epoll_pwait2"] });
+    expect({ code, stderr }).toMatchObject({ code: 0 });
+    const { traffic } = JSON.parse(stdout);
+    expect(traffic.answeredMessages).toBeGreaterThan(20 * 10);
+    expect(traffic.answeredMessages).toBe(traffic.sentMessages);
   });
 
   it("survive an answer that comes in pieces", async () => {

@@ -17,7 +17,7 @@ export interface Exit {
   readonly stderr: string;
 }
 
-export type RefusedCall = "unshare" | "io_uring_setup" | "netlink";
+export type RefusedCall = "unshare" | "io_uring_setup" | "epoll_pwait2" | "netlink";
 
 export interface ProcessOptions {
   readonly env?: Record<string, string>;

@@ -63,14 +63,13 @@ int main(int argc, char **argv) {
         failed++;
         continue;
       }
-      struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.fd = fd};
+      struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP | EPOLLET, .data.fd = fd};
       epoll_ctl(ep, EPOLL_CTL_ADD, fd, &event);
       in_flight++;
     }
     int full = in_flight >= window || begun >= wanted;
     int n = epoll_wait(ep, events, 512, full ? 1000 : 0);
     for (int i = 0; i < n; i++) {
-      if (!(events[i].events & (EPOLLIN | EPOLLERR | EPOLLHUP))) continue;
       if (recv(events[i].data.fd, buffer, sizeof buffer, 0) > 0) {
         open_fds[greeted++] = events[i].data.fd;
       } else {

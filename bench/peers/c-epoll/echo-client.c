@@ -87,7 +87,7 @@ int main(int argc, char **argv) {
     if (n <= 0) return 1;
     for (int i = 0; i < n; i++, open++) {
       if (events[i].events & (EPOLLERR | EPOLLHUP)) return 1;
-      struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP, .data.u32 = events[i].data.u32};
+      struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP | EPOLLET, .data.u32 = events[i].data.u32};
       epoll_ctl(ep, EPOLL_CTL_MOD, all[events[i].data.u32].fd, &event);
     }
   }

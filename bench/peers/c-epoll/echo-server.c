@@ -51,7 +51,7 @@ int main(int argc, char **argv) {
       int fd = events[i].data.fd;
       if (fd == listener) {
         while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
-          event.events = EPOLLIN | EPOLLRDHUP;
+          event.events = EPOLLIN | EPOLLRDHUP | EPOLLET;
           event.data.fd = fd;
           epoll_ctl(ep, EPOLL_CTL_ADD, fd, &event);
         }

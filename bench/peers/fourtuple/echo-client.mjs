@@ -20,7 +20,7 @@ const [port, connections, size] = process.argv.slice(2).map(Number);
 console.log("ready");
 for await (const line of createInterface(process.stdin)) {
   const [ratePerSec, warmUpMs, measuredMs] = line.split(" ").map(Number);
-  console.log(JSON.stringify(await play(ratePerSec, warmUpMs, measuredMs)));
+  await play(ratePerSec, warmUpMs, measuredMs);
 }
 
 /**
@@ -47,13 +47,18 @@ async function play(ratePerSec, warmUpMs, measuredMs) {
   const seconds = (performance.now() - fromMs) / 1000;
   const { roundTrip } = run.histograms;
   const at = (/** @type {number} */ percentile) => (roundTrip.count === 0 ? 0 : roundTrip.percentile(percentile));
-  const figures = { p50Us: at(50), p99Us: at(99), p999Us: at(99.9), maxUs: roundTrip.count === 0 ? 0 : roundTrip.max };
-  const answered = roundTrip.count;
+  const latencies = {
+    p50Us: at(50),
+    p99Us: at(99),
+    p999Us: at(99.9),
+    maxUs: roundTrip.count === 0 ? 0 : roundTrip.max,
+  };
+  // Before the end of the run: what closing costs is not the messages' cost.
+  console.log(JSON.stringify({ answered: roundTrip.count, seconds, ...latencies }));
   const { established, failures, losses } = await run.stop();
   if (established < connections || losses.length > 0) {
     throw new Error(`${established} were established, ${JSON.stringify([...failures, ...losses])}`);
   }
-  return { answered, seconds, ...figures };
 }
 
 /**

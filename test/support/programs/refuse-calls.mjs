@@ -5,8 +5,8 @@ import { createRequire } from "node:module";
 
 // Numbers by system call: asm/unistd_64.h for x64, asm-generic/unistd.h for arm64.
 const NUMBERS = {
-  x64: { socket: 41, unshare: 272, io_uring_setup: 425 },
-  arm64: { socket: 198, unshare: 97, io_uring_setup: 425 },
+  x64: { socket: 41, unshare: 272, io_uring_setup: 425, epoll_pwait2: 441 },
+  arm64: { socket: 198, unshare: 97, io_uring_setup: 425, epoll_pwait2: 441 },
 }[process.arch];
 const AUDIT_ARCH = { x64: 0xc000003e, arm64: 0xc00000b7 }[process.arch];
 

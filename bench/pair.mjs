@@ -1,0 +1,69 @@
+// A server and its client on a port of their own, from their start to their end, for workloads in which the client says what
+// it measured. What is left behind is a failure, too.
+import { Child } from "./child.mjs";
+import { readMemory, readTcpSockets } from "./proc.mjs";
+import { countTimeWait } from "./sockets.mjs";
+import { freePort, untilGone, untilNoTimeWait } from "./waits.mjs";
+
+/**
+ * @typedef {object} Pair
+ * @property {Child} server which listens
+ * @property {() => Promise<Child>} startClient starts a client, which is ready
+ * @property {(client: Child) => Promise<void>} end lets a client close what it has, and end
+ */
+
+/**
+ * Plays a round with a pair.
+ *
+ * @param {import("./peers.mjs").Peer} peer
+ * @param {number} round
+ * @param {number[]} clientArgs behind the port
+ * @param {(pair: Pair) => Promise<object>} play what is seen; throws with what went wrong
+ */
+export async function playPair(peer, round, clientArgs, play) {
+  const { connections, deadlineMs } = /** @type {import("./scales.mjs").Scale} */ (peer.scale);
+  const port = await freePort();
+  const about = { peer: peer.name, round, port, asked: connections };
+  const hostBefore = lookAtHost();
+  /** @type {Child[]} */
+  const children = [];
+  let isClean = false;
+  const start = async (/** @type {string[]} */ command, /** @type {number[]} */ args, /** @type {string} */ word) => {
+    const child = new Child([...command, ...args.map(String)], deadlineMs);
+    children.push(child);
+    await child.expectLine(word);
+    return child;
+  };
+  try {
+    const server = await start(peer.server, [port], "listening");
+    const startClient = () => start(peer.client, [port, ...clientArgs], "ready");
+    const seen = await play({ server, startClient, end });
+    server.kill("SIGTERM");
+    const serverExit = await server.exited;
+    // A program without a handler for SIGTERM ends by it.
+    if (serverExit !== 0 && serverExit !== "SIGTERM") throw new Error(`the server ended with ${serverExit}`);
+    const socketsLeft = await untilGone(port);
+    if (socketsLeft > 0) throw new Error(`${socketsLeft} sockets were left on the port`);
+    const timeWaitLeft = await countTimeWait(port);
+    isClean = timeWaitLeft === 0;
+    return { ...about, ...seen, timeWaitLeft, hostBefore, hostAfter: lookAtHost() };
+  } catch (error) {
+    return { ...about, error: /** @type {Error} */ (error).message };
+  } finally {
+    for (const child of children) child.kill();
+    await Promise.all(children.map(({ exited }) => exited));
+    // Killed processes close with FIN: the next round is not to meet their TIME_WAITs.
+    if (!isClean) await untilNoTimeWait(port);
+  }
+}
+
+function lookAtHost() {
+  return { sockets: readTcpSockets(), memory: readMemory() };
+}
+
+/** @param {Child} client */
+async function end(client) {
+  client.endInput();
+  const exit = await client.exited;
+  if (exit !== 0) throw new Error(`the client ended with ${exit}`);
+}
