@@ -77,6 +77,11 @@ export class Child {
     });
   }
 
+  /** What it has said on standard error, its beginning. */
+  get complaint() {
+    return firstLines(this.#stderr);
+  }
+
   /** @returns {number} */
   get pid() {
     return this.#process.pid ?? 0;
@@ -96,7 +101,7 @@ export class Child {
     const line = await this.line();
     if (line !== undefined) return line;
     const how = await this.exited;
-    throw new Error(`${what} was awaited, and the program ended (${how}) ${firstLines(this.#stderr)}`);
+    throw new Error(`${what} was awaited, and the program ended (${how}) ${this.complaint}`);
   }
 
   /** @param {string} text */

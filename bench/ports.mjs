@@ -112,7 +112,7 @@ async function hold({ atMost }) {
     const child = new Child([...CLI, ...args], HOLD_MS);
     children.push(child);
     child.exited.then((how) => {
-      failure ||= `fourtuple ${args[0]} ended with ${how}`;
+      failure ||= `fourtuple ${args[0]} ended with ${how} ${child.complaint}`;
     });
   };
   const close = async () => {
