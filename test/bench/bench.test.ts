@@ -178,6 +178,12 @@ describe("npm run bench", () => {
     await untilNoneIsLeft(mark);
   });
 
+  it("ends with 2 when nobody played any workload, not when nobody played one", async () => {
+    const peer = ["--peer", "node", "--at-most", `${FEW}`, "--rounds", "1"];
+    expect((await bench(["W3", "W8", ...peer])).code).toBe(2);
+    expect((await bench(["W3", "W6", ...peer])).code).toBe(0);
+  });
+
   it("ends with 2 before it plays where it cannot write", async () => {
     const into = `${ROOT}package.json/below`;
     const run = start(process.execPath, ["bench/run.mjs", "W1", "--into", into]);
