@@ -32,7 +32,7 @@ export interface ConnectOptions {
   readonly close?: "rst" | "fin" | undefined;
   /**
    * Close each connection as soon as its greeting has come, so that `connections` come and go rather than stay: at most
-   * `concurrency` are there at once. Default false.
+   * `concurrency` are there at once, beside those that no greeting comes to within a second: these stay. Default false.
    */
   readonly closeAfterGreeting?: boolean | undefined;
   /**
