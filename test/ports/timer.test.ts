@@ -1,5 +1,6 @@
 // The timer of a socket: what the kernel says over sock_diag, and the same out of /proc.
 import { expect, it } from "vitest";
+import { parseIp } from "../../src/base/address.js";
 import { forEachSocket, type SocketQuery } from "../../src/ports/table.js";
 import { TIMER } from "../../src/ports/view.js";
 import { startClient, startServer } from "../support/peers.js";
@@ -7,9 +8,11 @@ import { until } from "../support/until.js";
 
 const SOURCES = ["sock_diag", "/proc/net/tcp"] as const;
 
-async function timersOf(port: number, source: SocketQuery["source"]) {
+async function timersOf({ ip, port }: { ip: string; port: number }, source: SocketQuery["source"]) {
   const found: { state: string; timer: number; timerMs: number }[] = [];
-  await forEachSocket({ source, remote: { ports: [{ first: port, last: port }] } }, (socket) => {
+  // The address, too: a port that the kernel chose may be in somebody's TIME_WAIT.
+  const remote = { ports: [{ first: port, last: port }], addresses: [{ first: parseIp(ip), count: 1 }] };
+  await forEachSocket({ source, remote }, (socket) => {
     const { stateName: state, timer, timerMs } = socket;
     found.push({ state, timer, timerMs });
   });
@@ -26,7 +29,7 @@ it("is none for a connection at rest, and counts down from 60 s in TIME_WAIT", a
     ({ stage }) => stage === "hold",
   );
   for (const source of SOURCES) {
-    expect(await timersOf(port, source)).toEqual(
+    expect(await timersOf(server.address, source)).toEqual(
       Array.from({ length: 3 }, () => ({ state: "ESTABLISHED", timer: TIMER.none, timerMs: 0 })),
     );
   }
@@ -34,7 +37,7 @@ it("is none for a connection at rest, and counts down from 60 s in TIME_WAIT", a
   for (const source of SOURCES) {
     const waiting = await until(
       "three in TIME_WAIT",
-      () => timersOf(port, source),
+      () => timersOf(server.address, source),
       (found) => found.length === 3 && found.every(({ state }) => state === "TIME_WAIT"),
     );
     for (const { timer, timerMs } of waiting) {
