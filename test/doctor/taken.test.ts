@@ -42,6 +42,8 @@ describe.skipIf(!canMakeNamespaces())("ports that others have", () => {
   beforeEach(() => {
     enterNamespace();
     execFileSync("sysctl", ["-qw", "net.ipv4.ip_local_port_range=40000 40199"]);
+    // Without it a stray RST, the answer to a late acknowledgement, ends a TIME_WAIT early (RFC 1337).
+    execFileSync("sysctl", ["-qw", "net.ipv4.tcp_rfc1337=1"]);
   });
   const serve = async (ip = "127.0.0.1") => {
     await startCli(["serve", `${ip}:${PORT}`, "--log", "none"]).prints(/listening on/);
