@@ -19,7 +19,7 @@ export function halfOpenByHand({ description, server, client }: HostPair, connec
   const look = (port: number) => [`$server fourtuple ports :${port}`, `$client fourtuple ports ${serverIp}:${port}`];
   const timers = (host: string, port: number) => `${host} ss -tno "sport = :${port} or dport = :${port}" | head -3`;
   const cut = [
-    `${serve(ports.vanished)}`,
+    serve(ports.vanished),
     `${connect(ports.vanished, "-T", "5m")} & client_pid=$!`,
     `${serve(ports.asking, "--mode", "echo")}; server_pid=$!`,
     `${connect(ports.asking, "-m", "ping", "-r", "2", "-T", "5m")} &`,
