@@ -25,7 +25,7 @@ export const CORES = availableParallelism();
 // A shard's heap holds no connection: they live in typed arrays outside of it.
 const HEAP = { maxOldGenerationSizeMb: 24, maxYoungGenerationSizeMb: 1, stackSizeMb: 1 };
 
-// The shard passes in microseconds, unless it is not scheduled.
+// The shard passes in a fraction of a millisecond, unless it is not scheduled.
 const GATE_WAIT_MS = 1000;
 
 interface Running {
@@ -128,7 +128,7 @@ export class ShardPool<Plan, Message> {
   }
 }
 
-/** Stands still while a shard copies the descriptor table. */
+/** Stands still while a shard copies the descriptor table and closes what is not its own. */
 function letPass({ control }: ShardMemory): void {
   Atomics.store(control, TABLE_GATE, GATE.open);
   Atomics.notify(control, TABLE_GATE);

@@ -92,16 +92,15 @@ export async function runShard<Plan, Message>(role: (shard: Shard<Plan, Message>
  */
 function takeOwnTable<Plan>(control: Int32Array, start: ShardStart<Plan>, loop: readonly number[]): void {
   // The main thread stands still for it. Were it just starting a program, a copy of the pipe by which it learns
-  // that the program has begun would keep it waiting for ever.
+  // that the program has begun would keep it waiting for ever; and whatever it closed before the copies here are
+  // gone would stay open: a listening socket would go on listening.
   Atomics.store(control, TABLE_GATE, GATE.asked);
   parentPort?.postMessage(AT_GATE);
   Atomics.wait(control, TABLE_GATE, GATE.asked, GATE_WAIT_MS);
-  const foreign = descriptorsOf(start.earlier);
-  const refused = unshareDescriptors() < 0;
+  if (unshareDescriptors() < 0) Atomics.store(control, CONTROL.tableShared, 1);
+  else closeCopies(descriptorsOf(start.earlier), [...loop, start.wakeFd, ...start.kept]);
   Atomics.store(control, TABLE_GATE, GATE.passed);
   Atomics.notify(control, TABLE_GATE);
-  if (refused) Atomics.store(control, CONTROL.tableShared, 1);
-  else closeCopies(foreign, [...loop, start.wakeFd, ...start.kept]);
 }
 
 /**
