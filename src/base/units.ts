@@ -75,7 +75,8 @@ export function parseSize(text: string, name = "size"): number {
 
 /** `1000000` as `1,000,000`. */
 export function formatCount(value: number): string {
-  return Math.round(value).toLocaleString("en-US");
+  // Not toLocaleString(): the first use of ICU costs a process as much as all of a small run.
+  return String(Math.round(value)).replace(/\B(?=(?:\d{3})+$)/g, ",");
 }
 
 /** Bytes in binary units, three digits: `6.78 KiB`. */

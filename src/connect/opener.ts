@@ -88,7 +88,8 @@ export class Opener {
   private nextIndex(): number {
     const index = this.unused;
     this.unused = -1;
-    return index >= 0 ? index : Atomics.add(this.cursor, SHARED.cursor, 1);
+    // Unsigned: opening and closing all night goes past 2^31, and round.
+    return index >= 0 ? index : Atomics.add(this.cursor, SHARED.cursor, 1) >>> 0;
   }
 
   /** A socket bound to the very address it connects to would connect to itself (RFC 9293, simultaneous open). */
