@@ -19,15 +19,16 @@ export function readCgroupMemory(
   root = "/sys/fs/cgroup",
   membership = readText("/proc/self/cgroup") ?? "",
 ): CgroupMemory | undefined {
-  let tightest: CgroupMemory | undefined;
-  for (const { path, isV2 } of groupFolders("memory", root, membership)) {
-    const found = readGroup(path, isV2);
-    if (found && (!tightest || room(found) < room(tightest))) tightest = found;
-  }
-  return tightest;
+  const groups = groupFolders("memory", root, membership).map(({ path, isV2 }) => readMemory(path, isV2));
+  return tightest(groups, ({ limitBytes, usedBytes }) => limitBytes - usedBytes);
 }
 
-function readGroup(folder: string, isV2: boolean): CgroupMemory | undefined {
+function tightest<Group>(groups: (Group | undefined)[], room: (group: Group) => number): Group | undefined {
+  const limited = groups.filter((group) => group !== undefined);
+  return limited.sort((a, b) => room(a) - room(b))[0];
+}
+
+function readMemory(folder: string, isV2: boolean): CgroupMemory | undefined {
   const limitBytes = Number(readText(`${folder}/${isV2 ? "memory.max" : "memory.limit_in_bytes"}`));
   const usedBytes = Number(readText(`${folder}/${isV2 ? "memory.current" : "memory.usage_in_bytes"}`));
   // "max" is no number; version 1 says "no limit" with a number near 2^63.
@@ -92,10 +93,6 @@ export function isGroupHidden(
   return !isWithout && !isReadable(own);
 }
 
-function room(group: CgroupMemory): number {
-  return group.limitBytes - group.usedBytes;
-}
-
 export interface CgroupPids {
   /** Threads and processes that the tightest group may have. */
   readonly limit: number;
@@ -107,13 +104,13 @@ export function readCgroupPids(
   root = "/sys/fs/cgroup",
   membership = readText("/proc/self/cgroup") ?? "",
 ): CgroupPids | undefined {
-  let tightest: CgroupPids | undefined;
-  for (const folder of groupFolders("pids", root, membership)) {
-    const limit = Number(readText(`${folder.path}/pids.max`));
-    const used = Number(readText(`${folder.path}/pids.current`));
-    // "max" is no number.
-    if (!(limit > 0) || Number.isNaN(used)) continue;
-    if (!tightest || limit - used < tightest.limit - tightest.used) tightest = { limit, used };
-  }
-  return tightest;
+  const groups = groupFolders("pids", root, membership).map(({ path }) => readPids(path));
+  return tightest(groups, ({ limit, used }) => limit - used);
+}
+
+function readPids(folder: string): CgroupPids | undefined {
+  const limit = Number(readText(`${folder}/pids.max`));
+  const used = Number(readText(`${folder}/pids.current`));
+  // "max" is no number.
+  return limit > 0 && !Number.isNaN(used) ? { limit, used } : undefined;
 }

@@ -11,6 +11,8 @@ import {
 import { EINTR, ENOSYS, EPERM } from "./errno.js";
 import { lastErrno, libc, NativeBuffer } from "./libc.js";
 
+// Longest wait that epoll_wait() takes, in milliseconds.
+const INT_MAX = 2 ** 31 - 1;
 const TIMESPEC_SECONDS = 0;
 const TIMESPEC_NANOSECONDS = 2;
 
@@ -61,7 +63,7 @@ export class Epoll {
    */
   wait(timeoutMs: number): number {
     if (this.isPrecise && !Number.isInteger(timeoutMs)) return this.waitPrecisely(timeoutMs);
-    const count = libc.epoll_wait(this.fd, this.ready.address, this.maxEvents, Math.ceil(timeoutMs));
+    const count = libc.epoll_wait(this.fd, this.ready.address, this.maxEvents, Math.min(Math.ceil(timeoutMs), INT_MAX));
     return count >= 0 ? count : this.failedWait();
   }
 
