@@ -53,15 +53,19 @@ export async function supervise<Result>(run: Run<Result>): Promise<Result> {
   const forgetParent = onParentGone(onParentEnd);
   process.on("SIGINT", onSignal).on("SIGTERM", onSignal).on("uncaughtException", onUncaught);
   process.stdout.on("error", onOutputError);
-  try {
-    const result = await Promise.race([run.done, givenUp]);
-    if (ending) throw ending;
-    return result as Result;
-  } catch (error) {
-    throw ending ?? error;
-  } finally {
+  const forget = () => {
     process.off("SIGINT", onSignal).off("SIGTERM", onSignal).off("uncaughtException", onUncaught);
     process.stdout.off("error", onOutputError);
     forgetParent();
+  };
+  try {
+    const result = await Promise.race([run.done, givenUp]);
+    if (ending) throw ending;
+    // Not before the caller has printed the result: a signal in this moment is not to take it away.
+    setImmediate(forget);
+    return result as Result;
+  } catch (error) {
+    forget();
+    throw ending ?? error;
   }
 }
