@@ -7,7 +7,7 @@ import { compileDiagFilter } from "../sys/diag-filter.js";
 import { DiagSocket } from "../sys/diag-socket.js";
 import { EACCES, EPERM, errnoName } from "../sys/errno.js";
 import { ProcTcpDump } from "../sys/proc-tcp.js";
-import { DIAG_EXTENSION, DiagDump, type DiagVisit } from "../sys/sock-diag.js";
+import { DATAGRAM_BYTES, DIAG_EXTENSION, DiagDump, type DiagRequest, type DiagVisit } from "../sys/sock-diag.js";
 import {
   ALL_STATES,
   needsListenerTest,
@@ -27,6 +27,8 @@ export type { SocketView } from "./view.js";
 const TURN_MS = 10;
 /** A dump that the kernel calls inconsistent is read again so many times. */
 const ATTEMPTS = 4;
+/** Datagrams of another reading end elsewhere: the same end, beside the same sockets, would make the same mistake again. */
+const SHORTER_BYTES = 4000;
 const FORBIDDEN = [EPERM, EACCES].map(errnoName);
 
 export interface TableRead {
@@ -76,7 +78,7 @@ export async function readTable(query: SocketQuery, begin: () => SocketVisit, at
     let before: NetlinkRead | undefined;
     for (let attempt = 1; ; attempt++) {
       const turnover = attempts > 1 ? readTurnover() : "";
-      const read = await readNetlink(query, begin());
+      const read = await readNetlink(query, begin(), DATAGRAM_BYTES - (attempt - 1) * SHORTER_BYTES);
       if (typeof read === "number") {
         fallbackErrno = errnoName(-read);
         break;
@@ -106,19 +108,24 @@ function isSettled({ table, sketch }: NetlinkRead, before: NetlinkRead | undefin
 }
 
 /** @returns a negative errno when it fails */
-async function readNetlink(query: SocketQuery, visit: SocketVisit): Promise<NetlinkRead | number> {
+async function readNetlink(
+  query: SocketQuery,
+  visit: SocketVisit,
+  datagramBytes: number,
+): Promise<NetlinkRead | number> {
   const conditions = toDiagFilter(query);
   const filter = conditions && compileDiagFilter(conditions);
   // What is too long for the kernel's bytecode is tested here.
   const test = conditions && (filter ? testOfListeners(query) : toTest(query));
-  const dump = new DiagDump({
+  const request: DiagRequest = {
     family: query.family,
     states: query.states ?? ALL_STATES,
     localPort: singlePort(query.local),
     remotePort: singlePort(query.remote),
     filter,
     extensions: (query.memory ? DIAG_EXTENSION.skMemInfo : 0) | (query.info ? DIAG_EXTENSION.info : 0),
-  });
+  };
+  const dump = new DiagDump(request, datagramBytes);
   const pass = new Pass(new DiagSocket(dump.bytes), visit, test);
   try {
     await turns((each) => dump.next(each), pass);

@@ -28,7 +28,7 @@ const REQUEST_V1 = HEADER + 60;
 const INET_DIAG_REQ_BYTECODE = 1;
 
 // The kernel makes datagrams of at most 32 KiB, however much is offered (netlink_recvmsg in net/netlink/af_netlink.c).
-const RECEIVE_BYTES = 32 * 1024;
+export const DATAGRAM_BYTES = 32 * 1024;
 /** Bytes asked for in one turn of next(): some datagrams, so that little is spent between them. */
 const RECEIVE_QUEUE_BYTES = 1024 * 1024;
 
@@ -63,7 +63,8 @@ export class DiagDump {
   private readonly words: Uint32Array;
   private fd: number;
 
-  constructor(request: DiagRequest, receiveBytes = RECEIVE_BYTES) {
+  /** @param receiveBytes the datagrams' size: it decides at which sockets they end */
+  constructor(request: DiagRequest, receiveBytes = DATAGRAM_BYTES) {
     this.native = new NativeBuffer(receiveBytes);
     this.bytes = this.native.bytes;
     this.words = new Uint32Array(this.bytes.buffer, this.bytes.byteOffset, receiveBytes >>> 2);
