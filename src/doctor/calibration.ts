@@ -22,7 +22,8 @@ export interface Calibration {
 export const COMMITTED_COST: ConnectionCost = {
   kernelBytesPerEnd: 4200,
   chargedBytesPerEnd: 2800,
-  userBytesPerEnd: 50,
+  // 53 of a client, 7 of a server.
+  userBytesPerEnd: 30,
   cpuSecondsPerConnection: 60e-6,
   isMeasured: false,
 };
