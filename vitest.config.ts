@@ -11,7 +11,11 @@ const SHARED: Partial<TestProjectInlineConfiguration["test"]> = {
   server: { deps: { external: [/\/dist\//] } },
 };
 
-const ALONE = ["test/faults/*.test.ts", "test/lab/{lab,stopping,trouble}.test.ts"];
+const ALONE = [
+  "test/cli/{doctor-cost,one-port}.test.ts",
+  "test/faults/*.test.ts",
+  "test/lab/{lab,stopping,trouble}.test.ts",
+];
 
 export default defineConfig({
   test: {
@@ -28,8 +32,8 @@ export default defineConfig({
         },
       },
       {
-        // Make settings of the whole host small for a moment, measure its memory, or are held to a time: nothing else runs beside
-        // them.
+        // Make settings of the whole host small for a moment, measure its memory, fill its socket table, or are held to a time:
+        // nothing else runs beside them.
         test: { ...SHARED, name: "alone", include: ALONE, fileParallelism: false, sequence: { groupOrder: 1 } },
       },
     ],
