@@ -5,12 +5,17 @@ import { defineConfig, type TestProjectInlineConfiguration } from "vitest/config
 const SHARED: Partial<TestProjectInlineConfiguration["test"]> = {
   // Descriptor tables, limits and threads belong to a process: every test file gets one of its own.
   pool: "forks",
-  testTimeout: 30_000,
-  hookTimeout: 30_000,
+  // Each wait has a deadline of its own, which says what did not come: this one is for a machine that is busy in all of them.
+  testTimeout: 60_000,
+  hookTimeout: 60_000,
   server: { deps: { external: [/\/dist\//] } },
 };
 
-const ALONE = ["test/faults/*.test.ts", "test/lab/{lab,stopping,trouble}.test.ts"];
+const ALONE = [
+  "test/cli/{doctor-cost,one-port}.test.ts",
+  "test/faults/*.test.ts",
+  "test/lab/{lab,stopping,trouble}.test.ts",
+];
 
 export default defineConfig({
   test: {
@@ -27,8 +32,8 @@ export default defineConfig({
         },
       },
       {
-        // Make settings of the whole host small for a moment, measure its memory, or are held to a time: nothing else runs beside
-        // them.
+        // Make settings of the whole host small for a moment, measure its memory, fill its socket table, or are held to a time:
+        // nothing else runs beside them.
         test: { ...SHARED, name: "alone", include: ALONE, fileParallelism: false, sequence: { groupOrder: 1 } },
       },
     ],

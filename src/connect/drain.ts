@@ -5,6 +5,8 @@ import { CONTROL, type ShardMemory, sumCounter } from "../engine/shard-memory.js
 import { COUNTER } from "./protocol.js";
 
 const POLL_MS = 5;
+/** Counts as silence between two looks at most: where the whole machine stood still for longer, the peer did, too. */
+const LOOK_MS = 10 * POLL_MS;
 /** A peer that has answered nothing for so long answers no more: it discards, or hangs. */
 const QUIET_MS = 1000;
 /** An answer now and then is not waited for without end. */
@@ -22,16 +24,16 @@ export async function drainMessages(shards: Shards): Promise<void> {
   const sum = (counter: number) => sumCounter(memories, counter);
   const startMs = performance.now();
   let answered = sum(COUNTER.answeredMessages);
-  let heardMs = startMs;
+  let [lookedMs, silentMs] = [startMs, 0];
   for (;;) {
     // One that has not seen the word yet may still send.
     const isQuiet = memories.every(({ counters }) => counters[COUNTER.isPaused] === 1);
     const now = performance.now();
     const answeredNow = sum(COUNTER.answeredMessages);
     if (isQuiet && sum(COUNTER.sentMessages) === answeredNow + sum(COUNTER.abandonedMessages)) return;
-    if (answeredNow > answered) heardMs = now;
-    answered = answeredNow;
-    if (now - heardMs > QUIET_MS || now - startMs > PATIENCE_MS) return;
+    silentMs = answeredNow > answered ? 0 : silentMs + Math.min(now - lookedMs, LOOK_MS);
+    [answered, lookedMs] = [answeredNow, now];
+    if (silentMs > QUIET_MS || now - startMs > PATIENCE_MS) return;
     await delay(POLL_MS);
   }
 }

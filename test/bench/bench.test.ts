@@ -9,7 +9,7 @@ import { type Exit, hasProgram, start } from "../support/process.js";
 import { until } from "../support/until.js";
 
 const FEW = 200;
-const DEADLINE_MS = 25_000;
+const DEADLINE_MS = 55_000;
 const folder = mkdtempSync(join(tmpdir(), "fourtuple-bench-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -71,7 +71,9 @@ describe("npm run bench", () => {
       expect(ours.cpuTimes[side]).toEqual({ user: expect.any(Number), system: expect.any(Number) });
       expect(ours.peakResidentBytes[side]).toBeGreaterThanOrEqual(ours.residentBytes[side]);
     }
-    expect(ours.socketsAtHold.inuse - ours.socketsBefore.inuse).toBeGreaterThanOrEqual(2 * FEW);
+    // Where no namespace of its own could be made, others' sockets come and go meanwhile.
+    if (!stdout.includes("no network namespace may be made here"))
+      expect(ours.socketsAtHold.inuse - ours.socketsBefore.inuse).toBeGreaterThanOrEqual(2 * FEW);
     expect(report.summary.fourtuple.metrics.ratePerSec).toMatchObject({ rounds: 2, median: expect.any(Number) });
     // What the harness costs is no peer's rate.
     expect(report.summary.fourtuple.ratios.ratePerSec).toEqual({});
@@ -129,7 +131,8 @@ describe("npm run bench", () => {
     // Our list has a head line.
     expect(counted).toEqual([FEW, FEW, 2 * FEW + 1, 2 * FEW]);
     const started = reportOf("W8").summary;
-    expect(started.fourtuple.metrics.seconds.median).toBeGreaterThan(started.noop.metrics.seconds.median);
+    // CPU time: on a busy machine what does nothing can take as long.
+    expect(started.fourtuple.metrics.cpuSeconds.median).toBeGreaterThan(started.noop.metrics.cpuSeconds.median);
     expect(started.fourtuple.ratios.seconds["node -e 0"].median).toBeGreaterThan(0);
   });
 

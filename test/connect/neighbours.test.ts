@@ -21,7 +21,7 @@ describe.skipIf(!canMakeNamespaces())("beside a run that has every ephemeral por
     const { cli, namespace } = await enter();
     const held = ["netns", "exec", namespace, "ss", "-Htn", "state", "established", "( dport = :7777 )"];
     const count = async () => (await start("ip", held).exited()).stdout.split("\n").length - 1;
-    await expect.poll(count, { timeout: 10_000 }).toBe(100);
+    await expect.poll(count, { timeout: 20_000 }).toBe(100);
     const other = cli("connect", "127.0.0.1:7777");
     await other.prints(/receive hello from server/);
     expect(other.stdout).toMatch(/^client address 127\.0\.0\.1:40\d\d\d$/m);

