@@ -35,7 +35,8 @@ export function startLab({ place = {}, cut = false, prefix = [], ...options }: L
 }
 
 export async function openedBy(lab: TestProcess): Promise<OpenLab> {
-  return JSON.parse((await lab.prints(/^open (.*)$/m))[1]!);
+  // Three programs of Node's have started one after the other by then.
+  return JSON.parse((await lab.prints(/^open (.*)$/m, 30_000))[1]!);
 }
 
 /** Whether an ordinary user can make namespaces; says so when not, so that the test's skip has a reason. */
