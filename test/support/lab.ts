@@ -54,6 +54,11 @@ export function listProcessesWith(name: string, value: string): string[] {
   );
 }
 
+/** The command line of a process; empty when it has ended meanwhile. */
+export function commandLine(pid: string): string {
+  return textOf(`/proc/${pid}/cmdline`)?.replaceAll("\0", " ") ?? "";
+}
+
 /** The network namespaces that processes are in, this thread's left out, as the kernel numbers them while they exist. */
 export function foreignNamespacesOf(pids: readonly string[]): string[] {
   const own = readlinkSync("/proc/thread-self/ns/net");
