@@ -5,8 +5,8 @@ import { defineConfig, type TestProjectInlineConfiguration } from "vitest/config
 const SHARED: Partial<TestProjectInlineConfiguration["test"]> = {
   // Descriptor tables, limits and threads belong to a process: every test file gets one of its own.
   pool: "forks",
-  testTimeout: 30_000,
-  hookTimeout: 30_000,
+  testTimeout: 60_000,
+  hookTimeout: 60_000,
   server: { deps: { external: [/\/dist\//] } },
 };
 

@@ -97,7 +97,7 @@ describe.skipIf(!canMakeNamespaces())("ports that others have", () => {
   });
 
   it("in TIME_WAIT gives way to the kernel's choice on loopback once it is a second old", {
-    timeout: 60_000,
+    timeout: 120_000,
   }, async () => {
     const at = await serve();
     expect(await reached(at, [...CHOSEN, "--close", "fin"])).toBe(200);

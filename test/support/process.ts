@@ -3,7 +3,7 @@ import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { onTestFinished } from "vitest";
 import { ROOT } from "./library.js";
-import { until, within } from "./until.js";
+import { DEADLINE_MS, until, within } from "./until.js";
 
 const OUTPUT_GRACE_MS = 1000;
 
@@ -74,7 +74,7 @@ export class TestProcess {
   }
 
   /** How it ended. */
-  exited(deadlineMs = 10_000): Promise<Exit> {
+  exited(deadlineMs = DEADLINE_MS): Promise<Exit> {
     return within(
       () => `the end of process ${this.pid}, which said: ${this.stdout}${this.stderr}`,
       this.#exit,
@@ -83,7 +83,7 @@ export class TestProcess {
   }
 
   /** Waits until its standard output holds `pattern`. */
-  async prints(pattern: RegExp, deadlineMs = 10_000): Promise<RegExpExecArray> {
+  async prints(pattern: RegExp, deadlineMs = DEADLINE_MS): Promise<RegExpExecArray> {
     const read = () => ({
       found: pattern.exec(this.stdout),
       stdout: this.stdout,

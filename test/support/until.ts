@@ -3,6 +3,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import { inspect } from "node:util";
 
 const POLL_MS = 10;
+/** Far more than anything takes: it tells what never comes from what comes late on a busy host. */
+export const DEADLINE_MS = 25_000;
 
 /**
  * Reads a value until it is accepted.
@@ -15,7 +17,7 @@ export async function until<T>(
   what: string,
   read: () => T | Promise<T>,
   accepts: (value: T) => boolean = Boolean,
-  deadlineMs = 10_000,
+  deadlineMs = DEADLINE_MS,
 ): Promise<T> {
   const endMs = performance.now() + deadlineMs;
   for (;;) {
@@ -27,7 +29,11 @@ export async function until<T>(
 }
 
 /** The promise's value, or an error that names what did not come in time. */
-export async function within<T>(what: string | (() => string), promise: Promise<T>, deadlineMs = 10_000): Promise<T> {
+export async function within<T>(
+  what: string | (() => string),
+  promise: Promise<T>,
+  deadlineMs = DEADLINE_MS,
+): Promise<T> {
   const ending = new AbortController();
   const late = delay(deadlineMs, undefined, { signal: ending.signal }).then(() => {
     throw new Error(`not within ${deadlineMs} ms: ${typeof what === "string" ? what : what()}`);
