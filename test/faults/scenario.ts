@@ -79,9 +79,16 @@ export function startAt({ prefix = [], options }: Place, args: readonly string[]
 
 /** ESTABLISHED sockets towards the server as `ss` counts them: the last number that stood still while the client ran. */
 async function plateau(client: TestProcess, at: string, { namespace }: Place): Promise<number> {
-  const port = at.replace(/.*:/, "");
+  const [ip, port] = at.split(":");
   const inNamespace = namespace === undefined ? [] : ["ip", "netns", "exec", namespace];
-  const [command, ...args] = [...inNamespace, "ss", "-Htn", "state", "established", `( dport = :${port} )`];
+  const [command, ...args] = [
+    ...inNamespace,
+    "ss",
+    "-Htn",
+    "state",
+    "established",
+    `( dst ${ip} and dport = :${port} )`,
+  ];
   let stood = 0;
   let before = -1;
   while (client.isRunning) {

@@ -20,15 +20,15 @@ async function type(lines: readonly string[]): Promise<string> {
   symlinkSync(CLI_FILE, join(bin, "fourtuple"));
   const script = [HOME, ...lines, "ip netns list; echo the end"].join("\n");
   const shell = start("unshare", [...SHELL, script], { env: { PATH: `${bin}:${process.env.PATH}` } });
-  const { stdout, stderr, code } = await shell.exited(90_000);
+  const { stdout, stderr, code } = await shell.exited(150_000);
   expect(stdout, stderr).toMatch(/the end\n$/);
   expect(code, stderr).toBe(0);
   return stdout;
 }
 
-describe.skipIf(!canMakeNamespaces())("a lab in namespaces, repeated by hand", { timeout: 180_000 }, () => {
+describe.skipIf(!canMakeNamespaces())("a lab in namespaces, repeated by hand", { timeout: 300_000 }, () => {
   it("prints what the lab has observed, and removes its hosts", async () => {
-    const lab = await runCli(["lab", "--quick", "--only", "E1,E3,E7", "--json"], { deadlineMs: 60_000 });
+    const lab = await runCli(["lab", "--quick", "--only", "E1,E3,E7", "--json"], { deadlineMs: 120_000 });
     const { byHand, experiments }: LabResult = JSON.parse(lab.stdout);
     const page = readPage("docs/lab.md");
     for (const line of [...byHand!.make, ...experiments[0]!.commands, ...byHand!.remove]) expect(page).toContain(line);

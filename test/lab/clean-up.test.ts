@@ -26,9 +26,12 @@ const MARK = "FOURTUPLE_TEST_LAB";
 
 let last = 0;
 const makeMark = () => `${process.pid}-${++last}`;
+/** The kernel takes namespaces back one after the other, those of others before, when it has nothing better to do. */
+const GONE_MS = 30_000;
+const TIMEOUT_MS = 90_000;
 const isEmpty = (list: readonly unknown[]) => list.length === 0;
 
-describe.skipIf(!canMakeNamespaces())("namespaces", () => {
+describe.skipIf(!canMakeNamespaces())("namespaces", { timeout: TIMEOUT_MS }, () => {
   describe.each(WAYS)("of $who", ({ prefix, canRun }) => {
     const readHost = () => ({ links: listLinks(), settings: readNetSettings() });
 
@@ -51,8 +54,8 @@ describe.skipIf(!canMakeNamespaces())("namespaces", () => {
       expect(listLinks()).toHaveLength(before.links.length + 2);
       lab.child.kill(signal);
       await lab.exited();
-      await until("the end of its processes", () => listProcessesWith(MARK, mark), isEmpty);
-      await until("the end of both namespaces", listLinks, ({ length }) => length === before.links.length);
+      await until("the end of its processes", () => listProcessesWith(MARK, mark), isEmpty, GONE_MS);
+      await until("the end of both namespaces", listLinks, ({ length }) => length === before.links.length, GONE_MS);
       expect(readHost()).toEqual(before);
     });
 
@@ -66,7 +69,7 @@ describe.skipIf(!canMakeNamespaces())("namespaces", () => {
         for (const [i, pid] of pids.entries()) tieTo(pid, `tie${i}`);
         lab.child.kill(signal);
         await lab.exited();
-        await until("the end of both namespaces", listLinks, ({ length }) => length === before.length);
+        await until("the end of both namespaces", listLinks, ({ length }) => length === before.length, GONE_MS);
       },
     );
 
@@ -78,12 +81,12 @@ describe.skipIf(!canMakeNamespaces())("namespaces", () => {
         await delay(afterMs);
         await lab.kill("SIGKILL");
       }
-      await until("the end of its processes", () => listProcessesWith(MARK, mark), isEmpty);
+      await until("the end of its processes", () => listProcessesWith(MARK, mark), isEmpty, GONE_MS);
     });
   });
 });
 
-describe("loopback", () => {
+describe("loopback", { timeout: TIMEOUT_MS }, () => {
   it.each(ENDINGS)("has no process of it left after %s", async (signal) => {
     const mark = makeMark();
     const lab = startLab({ place: { loopback: true }, env: { [MARK]: mark } });
@@ -95,6 +98,6 @@ describe("loopback", () => {
     );
     lab.child.kill(signal);
     await lab.exited();
-    await until("the end of its processes", () => listProcessesWith(MARK, mark), isEmpty);
+    await until("the end of its processes", () => listProcessesWith(MARK, mark), isEmpty, GONE_MS);
   });
 });

@@ -19,7 +19,7 @@ function makePath(...programs: readonly string[]): string {
   return folder;
 }
 
-describe("where it is chosen", () => {
+describe("where it is chosen", { timeout: 60_000 }, () => {
   it.each([
     ["ip", ["sh", "cat", "unshare", "nsenter", "setpriv"]],
     ["unshare", ["sh"]],

@@ -86,7 +86,7 @@ describe("an experiment", () => {
     const made = makeExperiment(waiting, own);
     await begun;
     stopping.abort();
-    expect(await within("its end", made, 2000)).toBeUndefined();
+    expect(await within("its end", made)).toBeUndefined();
     expect(await makeExperiment(throwing(new Error("it was made")), own)).toBeUndefined();
   });
 });

@@ -1,9 +1,11 @@
 // What is seen of a port over loopback, where strangers have the same table, ports and addresses: the lab's own only.
 import { once } from "node:events";
-import { connect, createServer, type Socket } from "node:net";
+import { connect, type Socket } from "node:net";
 import { describe, expect, it, onTestFinished } from "vitest";
 import type * as Places from "../../src/lab/place.js";
 import type * as Sights from "../../src/lab/sight.js";
+import { startForeignServer } from "../support/peers.js";
+import { until } from "../support/until.js";
 
 // It starts a program that lies beside it.
 const { countLocalPorts, look } = (await import(
@@ -27,11 +29,9 @@ describe("a look at a port", () => {
   it("counts the lab's sockets, not those of strangers on the same port and addresses", async () => {
     await using place = await openPlace({ loopback: true });
     const { serverIp, clientIps } = place.description;
-    const serving = place.server.run(["serve", `${serverIp}:0`, "--log", "none", "--json"]);
-    const port = Number((await serving.prints(/"port":(\d+)/))[1]);
-    const foreign = createServer().listen(port, "127.0.0.1");
-    onTestFinished(() => void foreign.close());
-    await once(foreign, "listening");
+    // The stranger first, at a port below the ephemeral range: of those some are taken by clients, whose address that is, too.
+    const { port } = await startForeignServer(undefined, "127.0.0.1");
+    await place.server.run(["serve", `${serverIp}:${port}`, "--log", "none", "--json"]).prints(/"port"/);
     const sources = ["--source-ip", clientIps, "--source-port", "2001-2009", "--close", "rst"];
     const crowd = place.client.run([
       ...["connect", `${serverIp}:${port}`, "-c", `${OURS}`, ...sources],
@@ -42,7 +42,12 @@ describe("a look at a port", () => {
     });
     await join(serverIp, port, "127.0.0.1");
     await join("127.0.0.1", port, place.client.ips[0]!);
-    const [onServer, onClient] = [await look(place.server, port, 100), await look(place.client, port, 100)];
+    // Both ends: the server's is there when the handshake's last packet has come.
+    const [onServer, onClient] = await until(
+      "the crowd",
+      async () => [await look(place.server, port, 100), await look(place.client, port, 100)] as const,
+      ([atServer, atClient]) => atServer.incoming >= OURS && atClient.outgoing >= OURS,
+    );
     expect([onServer.incoming, onServer.outgoing, onServer.tuples.length]).toEqual([OURS, 0, OURS]);
     expect([onClient.incoming, onClient.outgoing, onClient.tuples.length]).toEqual([0, OURS, OURS]);
     expect([onServer.states, onClient.states]).toEqual([{ ESTABLISHED: OURS }, { ESTABLISHED: OURS }]);

@@ -1,7 +1,6 @@
 // The lab as a command that is ended before its end: by Ctrl-C, by a second signal, by a reader that goes.
-import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { listLinks, listProcessesWith, readNetSettings, tieTo } from "../support/lab.js";
+import { commandLine, listLinks, listProcessesWith, readNetSettings, tieTo } from "../support/lab.js";
 import { canMakeNamespaces, enterNamespace } from "../support/namespace.js";
 import { startCli } from "../support/process.js";
 import { until } from "../support/until.js";
@@ -19,14 +18,6 @@ function startLab(args: readonly string[]) {
   const pids = () => listProcessesWith(MARK, mark);
   const running = (pattern: RegExp) => pids().some((pid) => pattern.test(commandLine(pid)));
   return { lab, pids, running };
-}
-
-function commandLine(pid: string): string {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ");
-  } catch {
-    return "";
-  }
 }
 
 const isEmpty = (list: readonly unknown[]) => list.length === 0;

@@ -1,10 +1,9 @@
 // The lab as a command where things are in its way: strangers, taken ports, low limits, no privilege, a program that dies.
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { describe, expect, it, onTestFinished } from "vitest";
 import type { LabResult } from "../../src/lab/result.js";
-import { AS_USER, canMakeUserNamespaces, listProcessesWith } from "../support/lab.js";
+import { AS_USER, canMakeUserNamespaces, commandLine, listProcessesWith } from "../support/lab.js";
 import { canMakeNamespaces, enterNamespace } from "../support/namespace.js";
 import { CLI_FILE, runCli, start, startCli } from "../support/process.js";
 import { until } from "../support/until.js";
@@ -39,8 +38,11 @@ describe.skipIf(!canMakeNamespaces())("the lab over loopback", () => {
     enterNamespace();
     await listen("127.0.0.1", 7777);
     const lab = startCli(["lab", "--loopback", "--quick", "--only", "E1,E2", "--json"]);
+    // It waits until they are there.
+    lab.child.kill("SIGSTOP");
     const block = blockOf(lab.pid);
     for (let i = 0; i < 50; i++) await meet("127.0.0.1", 7777, `${block}.1.1`);
+    lab.child.kill("SIGCONT");
     // As soon as the first experiment's server listens.
     const join = () => meet(`${block}.0.1`, 7777, "127.0.0.1").catch(() => undefined);
     await until("the lab's server", join);
@@ -63,8 +65,10 @@ describe.skipIf(!canMakeNamespaces())("the lab over loopback", () => {
   it("ends with 1 when a claim is refuted", { timeout: 60_000 }, async () => {
     enterNamespace();
     const lab = startCli(["lab", "--loopback", "--quick", "--only", "E3", "--json"]);
-    // A stranger has a tenth of the source ports: the prediction does not hold.
+    // A stranger has a tenth of the source ports, before the lab asks for one: the prediction does not hold.
+    lab.child.kill("SIGSTOP");
     for (let port = 20_000; port < 20_200; port++) await listen(`${blockOf(lab.pid)}.1.1`, port);
+    lab.child.kill("SIGCONT");
     const { code, stdout } = await lab.exited(DEADLINE_MS);
     expect(verdictsOf(JSON.parse(stdout)).E3).toMatch(/^refuted: /);
     expect(code).toBe(1);
@@ -74,10 +78,7 @@ describe.skipIf(!canMakeNamespaces())("the lab over loopback", () => {
     enterNamespace();
     const mark = `${process.pid}`;
     const lab = startCli(["lab", "--loopback", "--quick", "--only", "e1,e4"], { env: { [MARK]: mark } });
-    const servers = () =>
-      listProcessesWith(MARK, mark).filter((pid) =>
-        /main\.js\0serve/.test(readFileSync(`/proc/${pid}/cmdline`, "utf8")),
-      );
+    const servers = () => listProcessesWith(MARK, mark).filter((pid) => /main\.js serve/.test(commandLine(pid)));
     const [server] = await until("its server", servers, ({ length }) => length > 0);
     process.kill(Number(server), "SIGKILL");
     const { code, stdout } = await lab.exited(DEADLINE_MS);

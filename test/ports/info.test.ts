@@ -92,8 +92,11 @@ describe.skipIf(!canMakeNamespaces())("a connection's way", () => {
     const [rows, inSs] = await until(
       "a SYN sent again",
       async () => [await read(query), readSs("syn-sent")] as const,
-      ([[ours], [theirs]]) => ours?.totalRetransmits === 1 && theirs?.totalRetransmits === 1,
+      // Once or more: the next one may be sent before anybody looks, but not between both looks.
+      ([[ours], [theirs]]) =>
+        ours !== undefined && ours.totalRetransmits! > 0 && ours.totalRetransmits === theirs?.totalRetransmits,
     );
-    expect(rows).toMatchObject([{ ends: inSs[0]!.ends, retransmits: 1, totalRetransmits: 1, unackedSegments: 1 }]);
+    const { ends, totalRetransmits } = inSs[0]!;
+    expect(rows).toMatchObject([{ ends, retransmits: totalRetransmits, totalRetransmits, unackedSegments: 1 }]);
   });
 });

@@ -48,9 +48,11 @@ it("ranks as sorting would", () => {
 it("ranks a hundred thousand out of as many before anybody waits for it", () => {
   const size = 100_000;
   const weights = Int32Array.from({ length: size }, (_, id) => 1 + ((id * 7919) % 50));
-  const start = performance.now();
+  // Of this process's own time: while others have the CPU the clock goes on.
+  const start = process.cpuUsage();
   const best = topIds(size, size, (id) => weights[id]!);
-  expect(performance.now() - start).toBeLessThan(1000);
+  const { user, system } = process.cpuUsage(start);
+  expect((user + system) / 1000).toBeLessThan(1000);
   expect(best).toHaveLength(size);
   expect([weights[best[0]!], weights[best.at(-1)!]]).toEqual([50, 1]);
 });

@@ -49,7 +49,7 @@ describe.skipIf(!canMakeNamespaces())("sockets of every kind, in a namespace of 
     const program = fileURLToPath(new URL("../support/programs/socket-kinds.mjs", import.meta.url));
     const options = JSON.stringify({ dist: `${ROOT}dist` });
     const made = start("ip", ["netns", "exec", makeNamespace(), process.execPath, program, options]);
-    const { code, stdout, stderr } = await made.exited(25_000);
+    const { code, stdout, stderr } = await made.exited(50_000);
     expect(stderr).toBe("");
     expect(code).toBe(0);
     const { results, ss } = JSON.parse(stdout) as Kinds;

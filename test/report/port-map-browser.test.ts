@@ -25,6 +25,9 @@ const MAP: PortMap = {
   source: "sock_diag",
 };
 
+/** Until a browser on a busy host has heard of the pointer. */
+const SOON = { timeout: 15_000 };
+
 describe.skipIf(!CHROMIUM)("the page in Chromium", () => {
   const directory = mkdtempSync(join(tmpdir(), "fourtuple-map-"));
   const file = join(directory, "map.html");
@@ -59,13 +62,13 @@ describe.skipIf(!CHROMIUM)("the page in Chromium", () => {
     const { page, complaints } = await open("light");
     const tip = page.locator("#tip");
     await pointAt(page, 0, 7777);
-    await expect.poll(() => tip.textContent()).toContain("127.0.0.1:7777");
+    await expect.poll(() => tip.textContent(), SOON).toContain("127.0.0.1:7777");
     expect(await tip.textContent()).toContain("listening, shared by 64,512 connections");
     await pointAt(page, 1, 40_000);
-    await expect.poll(() => tip.textContent()).toContain("127.0.0.2:40000");
+    await expect.poll(() => tip.textContent(), SOON).toContain("127.0.0.2:40000");
     expect(await tip.textContent()).toContain("1024–65535 (64,512 in a row)");
     await pointAt(page, 1, 300);
-    await expect.poll(() => tip.textContent()).toContain("not in use");
+    await expect.poll(() => tip.textContent(), SOON).toContain("not in use");
     expect(complaints).toEqual([]);
     await page.close();
   });

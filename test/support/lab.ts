@@ -35,7 +35,8 @@ export function startLab({ place = {}, cut = false, prefix = [], ...options }: L
 }
 
 export async function openedBy(lab: TestProcess): Promise<OpenLab> {
-  return JSON.parse((await lab.prints(/^open (.*)$/m))[1]!);
+  // Three programs of Node's have started one after the other by then.
+  return JSON.parse((await lab.prints(/^open (.*)$/m, 30_000))[1]!);
 }
 
 /** Whether an ordinary user can make namespaces; says so when not, so that the test's skip has a reason. */
@@ -51,6 +52,11 @@ export function listProcessesWith(name: string, value: string): string[] {
   return readdirSync("/proc").filter(
     (pid) => /^\d+$/.test(pid) && textOf(`/proc/${pid}/environ`)?.split("\0").includes(`${name}=${value}`),
   );
+}
+
+/** The command line of a process; empty when it has ended meanwhile. */
+export function commandLine(pid: string): string {
+  return textOf(`/proc/${pid}/cmdline`)?.replaceAll("\0", " ") ?? "";
 }
 
 /** The network namespaces that processes are in, this thread's left out, as the kernel numbers them while they exist. */

@@ -3,8 +3,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import { inspect } from "node:util";
 
 const POLL_MS = 10;
-/** Long: what it is waited for may be the start of a process on a busy machine. */
-export const DEADLINE_MS = 20_000;
+/** Far more than anything takes: it tells what never comes from what comes late on a busy host. */
+export const DEADLINE_MS = 25_000;
 
 /**
  * Reads a value until it is accepted.

@@ -1,8 +1,9 @@
+import { once } from "node:events";
 import { createServer, type Server } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { TCP_LISTEN } from "../../src/sys/constants.js";
 import { DiagDump, diagLocalPort, diagRemotePort, encodeDiagRequest } from "../../src/sys/sock-diag.js";
-import { ownAddress } from "../support/address.js";
+import { ownAddress, ownPort } from "../support/address.js";
 
 // What `ss -Htn state established` sends (iproute2 6.1, captured with strace), its sequence number aside.
 const SS_REQUEST = `48000000 14000103 00000000 00000000 02060000 02000000 ${"00".repeat(48)}`.replaceAll(" ", "");
@@ -30,9 +31,10 @@ describe("a dump", () => {
   let port = 0;
 
   beforeAll(async () => {
-    server = createServer().listen(0, ip);
-    await new Promise((resolve) => server.once("listening", resolve));
-    port = (server.address() as { port: number }).port;
+    // Of its own: a port that the kernel chooses may be a source port of somebody's in SYN_SENT.
+    port = ownPort();
+    server = createServer().listen(port, ip);
+    await once(server, "listening");
   });
   afterAll(() => new Promise((resolve) => server.close(resolve)));
 

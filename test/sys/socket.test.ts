@@ -26,7 +26,7 @@ import {
 import { ownAddress } from "../support/address.js";
 
 const EBADF = 9;
-const WAIT_MS = 2000;
+const WAIT_MS = 10_000;
 
 describe.each([
   ["IPv4", 4],
@@ -109,12 +109,13 @@ describe("failures are negative errnos", () => {
 
 it("an epoll set waits for a part of a millisecond, too", () => {
   const epoll = new Epoll(1);
-  const waitedMs = Array.from({ length: 50 }, () => {
+  const waitedMs: number[] = [];
+  // Rounded down it would be no time, and rounded up a millisecond. A busy host may make it longer, but not each time.
+  while (waitedMs.length < 50 || (waitedMs.length < 5000 && Math.min(...waitedMs) >= 1)) {
     const startMs = performance.now();
     expect(epoll.wait(0.2)).toBe(0);
-    return performance.now() - startMs;
-  });
-  // Rounded down it would be no time, and rounded up a millisecond. A busy host may make it longer, but not each time.
+    waitedMs.push(performance.now() - startMs);
+  }
   expect(Math.min(...waitedMs)).toBeGreaterThanOrEqual(0.2);
   expect(Math.min(...waitedMs)).toBeLessThan(1);
   epoll.close();

@@ -18,6 +18,7 @@ export function halfOpenByHand({ description, server, client }: HostPair, connec
     commandOf(["connect", `${serverIp}:${port}`, "-c", `${connections}`, "--source-ip", client.ips[0]!, ...options]);
   const look = (port: number) => [`$server fourtuple ports :${port}`, `$client fourtuple ports ${serverIp}:${port}`];
   const timers = (host: string, port: number) => `${host} ss -tno "sport = :${port} or dport = :${port}" | head -3`;
+  const ending = (host: string, port: number) => `${host} ss -Htn state fin-wait-1 state fin-wait-2 "dport = :${port}"`;
   const cut = [
     serve(ports.vanished),
     `${connect(ports.vanished, "-T", "5m")} & client_pid=$!`,
@@ -27,7 +28,7 @@ export function halfOpenByHand({ description, server, client }: HostPair, connec
     `$server ip link set ${server.device} down; kill -KILL $client_pid $server_pid`,
     timers("$server", ports.vanished),
     // Once it has sent in vain, with the timer of its retransmissions.
-    `sleep 1; ${timers("$client", ports.asking)}`,
+    `until ${timers("$client", ports.asking)} | grep "timer:(on"; do sleep 0.1; done`,
     `$server ip link set ${server.device} up`,
   ];
   return [
@@ -35,6 +36,8 @@ export function halfOpenByHand({ description, server, client }: HostPair, connec
     ...(kind === "namespaces" ? ["$client sysctl -w net.ipv4.tcp_rfc1337=1"] : []),
     serve(ports.orderly),
     connect(ports.orderly, "--close", "fin"),
+    // The last packets are the server's, which may hear of the end later.
+    `while ${ending("$client", ports.orderly)} | grep -q .; do sleep 0.1; done`,
     ...look(ports.orderly),
     timers("$client", ports.orderly),
     `${serve(ports.killed)}; server_pid=$!`,

@@ -34,7 +34,7 @@ function connectRaw(ip, port, times) {
 
 /** Reads until it is so: what Node and the kernel still do must be over before the table is compared. */
 async function until(what, read, isSo) {
-  const endMs = performance.now() + 20_000;
+  const endMs = performance.now() + 25_000;
   for (;;) {
     const seen = read();
     if (isSo(seen)) return;
