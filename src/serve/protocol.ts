@@ -9,6 +9,8 @@ export interface ServePlan {
   readonly greeting: string | undefined;
   readonly closeAfterGreeting: boolean;
   readonly maxConnections: number;
+  /** The accept queue's length. */
+  readonly backlog: number;
   readonly logged: number;
   /** Descriptors in one table. */
   readonly tableSize: number;
@@ -22,6 +24,8 @@ export const SHARED = {
   peak: 1,
   /** Connections told of so far. */
   logged: 2,
+  /** Connections accepted so far; goes round at 2^32. */
+  taken: 3,
   words: 4,
 } as const;
 

@@ -159,6 +159,7 @@ export class ServeRun extends EventEmitter<ServeEvents> {
       greeting,
       closeAfterGreeting,
       maxConnections,
+      backlog: this.#listener.backlog,
       logged,
       tableSize: this.#nofileLimit,
       shared: this.#shared,

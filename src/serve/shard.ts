@@ -10,6 +10,7 @@ import { EAGAIN, ECONNABORTED, ECONNRESET, EINTR, EMFILE, ENFILE, ENOBUFS, ENOME
 import { NativeBuffer } from "../sys/libc.js";
 import { countOpenDescriptors } from "../sys/procfs.js";
 import { acceptedPeer, acceptFrom, acceptWithPeer, closeFd } from "../sys/socket.js";
+import { Lots } from "./lots.js";
 import { COUNTER, type ServeMessage, type ServePlan, SHARED } from "./protocol.js";
 
 // A connection's state.
@@ -36,6 +37,7 @@ class ServeShard {
   /** What is still to be sent on BLOCKED connections. */
   private readonly unsent = new Map<number, { buffer: NativeBuffer; offset: number; endsAfter: boolean }>();
   private readonly halfOfTable: number;
+  private readonly lots: Lots;
   private isListening = false;
   private retryAtMs = 0;
   private isFilling = false;
@@ -62,6 +64,7 @@ class ServeShard {
       onParking: shard.plan.mode === "echo" ? (slot) => this.watch(slot, EVENTS | EPOLLOUT) : undefined,
     });
     this.greeting = NativeBuffer.from(this.protocol.greeting);
+    this.lots = new Lots(this.shared, shard.plan.backlog);
     this.halfOfTable = (shard.plan.tableSize - countOpenDescriptors()) / 2;
   }
 
@@ -75,6 +78,7 @@ class ServeShard {
       if (isPaused) this.listen(false);
       else if (!this.isListening && performance.now() >= this.retryAtMs) this.listen(true);
       const ready = epoll.wait(this.isListening || isPaused ? -1 : RETRY_MS);
+      const accepted = this.counters[COUNTER.accepted]!;
       for (let i = 0; i < ready; i++) {
         const slot = epoll.readyData(i);
         if (slot === LISTENER) this.acceptSome();
@@ -82,6 +86,7 @@ class ServeShard {
         else this.handle(slot, epoll.readyEvents(i));
       }
       this.table.recycle();
+      this.lots.gather(this.counters[COUNTER.accepted]! - accepted);
     }
     // Where the table is shared, the listening socket is the main thread's to close.
     if (memory.control[CONTROL.tableShared] === 0) closeFd(listener);
