@@ -33,7 +33,9 @@ function readCommit(root) {
   const git = (/** @type {string[]} */ ...args) =>
     execFileSync("git", ["-C", root, ...args], { encoding: "utf8", stdio: "pipe" }).trim();
   try {
-    return `${git("rev-parse", "HEAD")}${git("status", "--porcelain") === "" ? "" : " (dirty)"}`;
+    // What an earlier workload of the same run has written is no other code.
+    const changes = git("status", "--porcelain", "--", ".", ":!bench/results");
+    return `${git("rev-parse", "HEAD")}${changes === "" ? "" : " (dirty)"}`;
   } catch {
     return "unknown";
   }
