@@ -53,19 +53,24 @@ export async function supervise<Result>(run: Run<Result>): Promise<Result> {
   const forgetParent = onParentGone(onParentEnd);
   process.on("SIGINT", onSignal).on("SIGTERM", onSignal).on("uncaughtException", onUncaught);
   process.stdout.on("error", onOutputError);
-  const forget = () => {
-    process.off("SIGINT", onSignal).off("SIGTERM", onSignal).off("uncaughtException", onUncaught);
+  const forgetErrors = () => {
+    process.off("uncaughtException", onUncaught);
     process.stdout.off("error", onOutputError);
+  };
+  const forgetSignals = () => {
+    process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
     forgetParent();
   };
   try {
     const result = await Promise.race([run.done, givenUp]);
     if (ending) throw ending;
     // Not before the caller has printed the result: a signal in this moment is not to take it away.
-    setImmediate(forget);
+    setImmediate(forgetSignals);
     return result as Result;
   } catch (error) {
-    forget();
+    forgetSignals();
     throw ending ?? error;
+  } finally {
+    forgetErrors();
   }
 }

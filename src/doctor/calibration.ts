@@ -22,7 +22,7 @@ export interface Calibration {
 export const COMMITTED_COST: ConnectionCost = {
   kernelBytesPerEnd: 4200,
   chargedBytesPerEnd: 2800,
-  // 53 of a client, 7 of a server.
+  // 52 of a client, 6 of a server.
   userBytesPerEnd: 30,
   cpuSecondsPerConnection: 60e-6,
   isMeasured: false,

@@ -97,10 +97,13 @@ function takeOwnTable<Plan>(control: Int32Array, start: ShardStart<Plan>, loop: 
   Atomics.store(control, TABLE_GATE, GATE.asked);
   parentPort?.postMessage(AT_GATE);
   Atomics.wait(control, TABLE_GATE, GATE.asked, GATE_WAIT_MS);
-  if (unshareDescriptors() < 0) Atomics.store(control, CONTROL.tableShared, 1);
-  else closeCopies(descriptorsOf(start.earlier), [...loop, start.wakeFd, ...start.kept]);
-  Atomics.store(control, TABLE_GATE, GATE.passed);
-  Atomics.notify(control, TABLE_GATE);
+  try {
+    if (unshareDescriptors() < 0) Atomics.store(control, CONTROL.tableShared, 1);
+    else closeCopies(descriptorsOf(start.earlier), [...loop, start.wakeFd, ...start.kept]);
+  } finally {
+    Atomics.store(control, TABLE_GATE, GATE.passed);
+    Atomics.notify(control, TABLE_GATE);
+  }
 }
 
 /**

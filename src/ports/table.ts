@@ -27,7 +27,10 @@ export type { SocketView } from "./view.js";
 const TURN_MS = 10;
 /** A dump that the kernel calls inconsistent is read again so many times. */
 const ATTEMPTS = 4;
-/** Datagrams of another reading end elsewhere: the same end, beside the same sockets, would make the same mistake again. */
+/**
+ * Datagrams of another reading, but for the first, end elsewhere: the same end, beside the same sockets, would make the
+ * same mistake again.
+ */
 const SHORTER_BYTES = 4000;
 const FORBIDDEN = [EPERM, EACCES].map(errnoName);
 

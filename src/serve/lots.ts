@@ -2,7 +2,10 @@
 // one that has just accepted some stands still for a moment, in which others gather in the accept queue.
 import { SHARED } from "./protocol.js";
 
-/** How long connections gather: no more than a greeting waits for anyway while the cores are busy. */
+/**
+ * How long connections gather: no more than a greeting waits for anyway while the cores are busy. What comes meanwhile over
+ * connections that this thread has waits as long.
+ */
 const GATHER_MS = 0.5;
 /** They come fast when the thread had to accept again so soon. */
 const FAST_MS = 1;
@@ -17,7 +20,8 @@ export class Lots {
   private readonly isOff: boolean;
   private readonly shared: Int32Array;
   private readonly never = new Int32Array(new SharedArrayBuffer(4));
-  private lastMs = 0;
+  /** When this thread was last done with accepting and gathering. */
+  private readyMs = 0;
   private singlyUntilMs = 0;
   /** What all threads had accepted when this one began to stand still; undefined when it did not. */
   private takenBefore: number | undefined;
@@ -32,21 +36,21 @@ export class Lots {
    * Lets connections gather if that is worth it.
    *
    * @param count how many this thread has just accepted
+   * @param areMore there may be others in the accept queue already
    * @returns whether it stood still
    */
-  gather(count: number): boolean {
+  gather(count: number, areMore: boolean): boolean {
     if (count === 0 || this.isOff) return false;
     const taken = Atomics.add(this.shared, SHARED.taken, count) + count;
     const now = performance.now();
     // The words are of 32 bits, and go round.
     const lot = this.takenBefore === undefined ? LEAST_LOT : (taken - this.takenBefore) | 0;
     if (lot < LEAST_LOT) this.singlyUntilMs = now + SINGLY_MS;
-    const isFast = now - this.lastMs < FAST_MS;
-    this.lastMs = now;
-    this.takenBefore = undefined;
-    if (!isFast || now < this.singlyUntilMs) return false;
-    this.takenBefore = taken;
-    Atomics.wait(this.never, 0, 0, GATHER_MS);
-    return true;
+    const isFast = now - this.readyMs < FAST_MS;
+    const gathers = isFast && !areMore && now >= this.singlyUntilMs;
+    this.takenBefore = gathers ? taken : undefined;
+    if (gathers) Atomics.wait(this.never, 0, 0, GATHER_MS);
+    this.readyMs = gathers ? performance.now() : now;
+    return gathers;
   }
 }

@@ -86,7 +86,8 @@ class ServeShard {
         else this.handle(slot, epoll.readyEvents(i));
       }
       this.table.recycle();
-      this.lots.gather(this.counters[COUNTER.accepted]! - accepted);
+      const taken = this.counters[COUNTER.accepted]! - accepted;
+      this.lots.gather(taken, taken === ACCEPT_AT_ONCE);
     }
     // Where the table is shared, the listening socket is the main thread's to close.
     if (memory.control[CONTROL.tableShared] === 0) closeFd(listener);

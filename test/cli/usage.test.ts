@@ -129,6 +129,16 @@ describe("help and version", () => {
     expect(exit.code).toBe(1);
   });
 
+  it.each([[["--json"]], [[]]])("a full disk takes the result of a run %j, and it is said", async (options) => {
+    const server = startCli(["serve", `${ownAddress()}:0`]);
+    const [, at] = await server.prints(/listening on (\S+)/);
+    const args = ["connect", at!, "-c", "20", "-T", "0", ...options];
+    const full = start("bash", ["-c", '"$0" dist/cli/main.js "$@" > /dev/full', process.execPath, ...args]);
+    const { code, stderr } = await full.exited();
+    expect(stderr).toMatch(/^Fatal error: the output cannot be written: ENOSPC.*\n {2}fix: /m);
+    expect(code).toBe(1);
+  });
+
   it("the backlog's clamping is told", async () => {
     const server = startCli(["serve", `${ownAddress()}:0`]);
     await server.prints(/listening on/);
