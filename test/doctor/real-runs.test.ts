@@ -19,7 +19,7 @@ const HOST = "127.0.0.1";
 type Explained<R> = R & { readonly diagnosis: Diagnosis };
 
 async function connect(...args: string[]): Promise<Explained<ConnectResult> & { code: number | undefined }> {
-  const { stdout, code } = await runCli(["connect", ...args, "--json"], { deadlineMs: 25_000 });
+  const { stdout, code } = await runCli(["connect", ...args, "--json"]);
   return { ...JSON.parse(stdout), code };
 }
 
@@ -93,7 +93,7 @@ it("a server that closes its listening socket has not ended while it keeps conne
   // Every SYN that is sent again is refused from now on.
   acceptAll(listener);
   close(listener);
-  const { diagnosis }: Explained<ConnectResult> = JSON.parse((await client.exited(25_000)).stdout);
+  const { diagnosis }: Explained<ConnectResult> = JSON.parse((await client.exited()).stdout);
   expect(limitsOf(diagnosis), JSON.stringify(diagnosis)).toEqual(["listener"]);
   expect(diagnosis.finding!.meaning).toMatch(/keeps what it had accepted/);
 });
@@ -121,7 +121,7 @@ describe.skipIf(!canMakeNamespaces())("beside another listener that overflows", 
       (sockets) => sockets.length > 0,
     );
     overflowAnother();
-    const { diagnosis, evidence }: Explained<ConnectResult> = JSON.parse((await client.exited(25_000)).stdout);
+    const { diagnosis, evidence }: Explained<ConnectResult> = JSON.parse((await client.exited()).stdout);
     expect(evidence.risen["TcpExt.ListenOverflows"]).toBeGreaterThan(0);
     expect(limitsOf(diagnosis), JSON.stringify(diagnosis)).toEqual(["path"]);
   });
@@ -173,7 +173,7 @@ describe.skipIf(!canMakeNamespaces())("beside another listener that overflows", 
       (sockets) => sockets.length === 100,
     );
     listenOn(listener, 10);
-    const { stdout, code } = await client.exited(25_000);
+    const { stdout, code } = await client.exited();
     const result: Explained<ConnectResult> = JSON.parse(stdout);
     expect(result).toMatchObject({ established: 100, failed: 0, lost: 0, isTargetMet: false });
     expect(code).toBe(1);
