@@ -1,6 +1,13 @@
 // The lab as a command that is ended before its end: by Ctrl-C, by a second signal, by a reader that goes.
 import { describe, expect, it } from "vitest";
-import { commandLine, listLinks, listProcessesWith, readNetSettings, tieTo } from "../support/lab.js";
+import {
+  commandLine,
+  foreignNamespacesOf,
+  listLinks,
+  listProcessesWith,
+  readNetSettings,
+  tieTo,
+} from "../support/lab.js";
 import { canMakeNamespaces, enterNamespace } from "../support/namespace.js";
 import { startCli } from "../support/process.js";
 import { until } from "../support/until.js";
@@ -18,6 +25,22 @@ function startLab(args: readonly string[]) {
   const pids = () => listProcessesWith(MARK, mark);
   const running = (pattern: RegExp) => pids().some((pid) => pattern.test(commandLine(pid)));
   return { lab, pids, running };
+}
+
+/**
+ * Whether this program runs in a host of the lab's. The commands that bring it there have its name in their arguments, too, and
+ * are still in this network namespace at first; while one becomes the next (execve), it has neither arguments nor environment.
+ */
+function isInHost(pid: string, program: string): boolean {
+  return commandLine(pid).startsWith(`${process.execPath} `) && commandLine(pid).includes(program) && isForeign(pid);
+}
+
+function isForeign(pid: string): boolean {
+  try {
+    return foreignNamespacesOf([pid]).length === 1;
+  } catch {
+    return false;
+  }
 }
 
 const isEmpty = (list: readonly unknown[]) => list.length === 0;
@@ -57,15 +80,16 @@ describe.skipIf(!canMakeNamespaces())("the lab", () => {
   });
 
   it("leaves neither host behind when it is killed (SIGKILL)", async () => {
-    const { lab, pids, running } = startLab(["--only", "E6", "--quick"]);
+    const { lab, pids } = startLab(["--only", "E6", "--quick"]);
     const readHost = () => ({ links: listLinks(), settings: readNetSettings() });
     const before = readHost();
-    await until("its client", () => running(/main\.js connect/));
-    // A wire to each host, which goes as soon as the kernel has taken that host back.
-    const hosts = ["serve", "connect"].map((command) =>
-      pids().find((pid) => commandLine(pid).includes(`main.js ${command}`)),
+    const programs = await until(
+      "a program in each host",
+      () => ["serve", "connect"].flatMap((command) => pids().find((pid) => isInHost(pid, `main.js ${command}`)) ?? []),
+      ({ length }) => length === 2,
     );
-    for (const [i, pid] of hosts.entries()) tieTo(Number(pid), `tie${i}`);
+    // A wire to each host, which goes as soon as the kernel has taken that host back.
+    for (const [i, pid] of programs.entries()) tieTo(Number(pid), `tie${i}`);
     expect(listLinks()).toHaveLength(before.links.length + 2);
     await lab.kill("SIGKILL");
     await until("the end of its programs", pids, isEmpty);
