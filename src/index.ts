@@ -17,6 +17,7 @@ export { AppError, type ErrorCode } from "./base/errors.js";
 export type { ConnectOptions } from "./connect/options.js";
 export type { ConnectResult, ConnectSnapshot, FailureReport, LossPattern, RunSample } from "./connect/result.js";
 export type { ConnectEvents, ConnectRun } from "./connect/run.js";
+export type { Miss, MissKind, Outcome } from "./connect/verdict.js";
 export type { Diagnosis, Finding, Suspect, Whose } from "./doctor/explain/diagnosis.js";
 export { explainRun } from "./doctor/explain/run.js";
 export type { HostFacts, WhatIf } from "./doctor/facts.js";

@@ -46,17 +46,25 @@ export function parseRate(text: string, name = "rate"): number {
 }
 
 /**
- * Parses a duration: `500ms`, `30s`, `5m`, `1h`; a bare number is seconds.
+ * Parses a duration: `500ms`, `30s`, `5m`, `1m30s`, `1h`; a bare number is seconds.
  *
  * @returns milliseconds
  * @throws {AppError} E_OPTION when it is no duration
  */
 export function parseDuration(text: string, name = "duration"): number {
-  const value = withUnit(text, { ...DURATION_MS, "": 1e3 });
+  const value = withUnit(text, { ...DURATION_MS, "": 1e3 }) ?? compound(text);
   if (value === undefined || value > 366 * 24 * 3600e3) {
-    throw invalid(name, text, "a duration such as 500ms, 30s, 5m or 1h");
+    throw invalid(name, text, "a duration such as 500ms, 30s, 1m30s or 1h; a number alone is seconds");
   }
   return value;
+}
+
+/** `1h 2m 3s`: each unit once, the largest first. */
+function compound(text: string): number | undefined {
+  const match = /^(?:(\d+)h)?\s*(?:(\d+)m(?!s))?\s*(?:(\d+(?:\.\d+)?)s)?\s*(?:(\d+)ms)?$/i.exec(text.trim());
+  if (!match || text.trim() === "") return undefined;
+  const [hours = 0, minutes = 0, seconds = 0, millis = 0] = match.slice(1).map((part) => Number(part ?? 0));
+  return hours * DURATION_MS.h! + minutes * DURATION_MS.m! + seconds * DURATION_MS.s! + millis;
 }
 
 /**

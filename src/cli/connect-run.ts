@@ -40,6 +40,8 @@ const LIVE_MS = 200;
 const LINE_MS = 1000;
 /** A hold in which nothing happens is told of this often. */
 const QUIET_MS = 10_000;
+/** The exit code of a run that was stopped before its end, as shells give it for Ctrl-C. */
+const INTERRUPTED = 130;
 
 /** @returns the exit code */
 export async function runConnect(to: readonly string[], options: ConnectCommandOptions): Promise<number> {
@@ -67,7 +69,7 @@ export async function runConnect(to: readonly string[], options: ConnectCommandO
   if (options.json) process.stdout.write(`${JSON.stringify({ ...result, command: commandLine(), diagnosis })}\n`);
   else if (!isSingle) process.stdout.write(`${connectSummary(result, diagnosis, paintFor(process.stdout))}\n`);
   if (isSingle && result.established === 0) throw toError(result, diagnosis);
-  return result.isTargetMet ? 0 : 1;
+  return result.outcome === "interrupted" ? INTERRUPTED : result.isTargetMet ? 0 : 1;
 }
 
 /** The article's client: its own address, then each read. */

@@ -19,8 +19,8 @@ const EXAMPLES = 3;
 const LINE_MS = 1000;
 /** Tried in turn; with 0 the kernel chooses. Low, so that few other programs have the same one as a source port. */
 const PORTS = [7777, 7778, 7779, 0];
-/** The client holds until it is stopped; this long if nobody does. */
-const HOLD = "10m";
+/** The client holds until it is stopped, or until this process is gone. */
+const HOLD = "forever";
 
 /** @returns the exit code */
 export async function runDemo(wanted: number): Promise<number> {

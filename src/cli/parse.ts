@@ -19,6 +19,12 @@ export const durationFor =
   (text: string): number =>
     parseDuration(text, option);
 
+/** A duration, or `forever`: until something else ends it. */
+export const holdFor =
+  (option: string) =>
+  (text: string): number =>
+    text === "forever" ? Number.POSITIVE_INFINITY : parseDuration(text, option);
+
 export const sizeFor =
   (option: string) =>
   (text: string): number =>

@@ -24,6 +24,8 @@ export interface RunRecord {
   memoryStop: MemoryRoom | undefined;
   /** stop() was called before the ramp's end. */
   wasCutShort: boolean;
+  /** stop() was called before the run's natural end. */
+  wasInterrupted: boolean;
   kernel: ConnectResult["kernel"];
   /** The kernel's counters when the run began. */
   readonly countersBefore: Counters;
@@ -54,6 +56,7 @@ export function newRecord(): RunRecord {
     samples: new Samples(),
     memoryStop: undefined,
     wasCutShort: false,
+    wasInterrupted: false,
     kernel: undefined,
     countersBefore: readCounters(),
     evidence: { risen: {}, settings: {}, gauges: {} },

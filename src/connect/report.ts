@@ -13,6 +13,7 @@ import { COUNTER } from "./protocol.js";
 import type { RunFacts, RunRecord } from "./record.js";
 import type { ConnectResult, FailureReport, LossPattern } from "./result.js";
 import { destinationIps, type Targets } from "./targets.js";
+import { judge, type Miss } from "./verdict.js";
 
 /** The server's listening sockets, where they are on this host and can be seen. */
 export async function readServerQueues(targets: Targets): Promise<readonly ListenQueue[] | undefined> {
@@ -47,11 +48,7 @@ export function makeResult(run: RunFacts, record: RunRecord): ConnectResult {
   const established = sum(COUNTER.established);
   const lost = sum(COUNTER.lost);
   const asked = settings.connections;
-  // A single connection stays until its server closes it: that is its end, and no loss.
-  const isComplete = settings.isStaged ? !record.wasCutShort && !record.memoryStop : established >= asked;
   const { kernel, peer, evidence: noted } = record;
-  const isWhole = settings.isSingle || (lost === 0 && countHalfMade({ kernel, evidence: { ...noted, peer } }) === 0);
-  const isTargetMet = isComplete && failures.length === 0 && isWhole;
   const perConnection = (bytes: number) => (established === 0 ? 0 : Math.round(bytes / established));
   const sourceAddresses = targets.plan.groups
     .flatMap(({ sources }) => sources)
@@ -63,10 +60,10 @@ export function makeResult(run: RunFacts, record: RunRecord): ConnectResult {
     startedAt: record.startedAt.toISOString(),
     host: describeHost(),
     destinations: listDestinations(targets),
-    isTargetMet,
+    ...judge(record.wasInterrupted, findMisses(run, record)),
     asked,
     established,
-    peakOpen: Math.max(record.peakOpen, sum(COUNTER.open)),
+    peakOpen: peakOf(run, record),
     openAtStop: sum(COUNTER.open),
     failed: sum(COUNTER.failed),
     failures: failures.map(toReport),
@@ -114,6 +111,31 @@ export function makeResult(run: RunFacts, record: RunRecord): ConnectResult {
       lossPattern: findPattern(memories),
     },
   };
+}
+
+function peakOf({ pool }: RunFacts, { peakOpen }: RunRecord): number {
+  return Math.max(peakOpen, sumCounter(pool.memories, COUNTER.open));
+}
+
+/** Everything that a run may be short of; a count of 0 is no miss. */
+function findMisses(run: RunFacts, record: RunRecord): Miss[] {
+  const { connections: asked, isStaged, isSingle } = run.settings;
+  const sum = (counter: number) => sumCounter(run.pool.memories, counter);
+  const { kernel, peer, evidence } = record;
+  const established = sum(COUNTER.established);
+  // Stages close and open: what they come to is whether each attempt succeeded, and the peak when memory ended them.
+  const unmade = isStaged
+    ? Math.max(sum(COUNTER.failed), record.memoryStop ? asked - peakOf(run, record) : 0)
+    : Math.max(asked - established, 0);
+  const misses: Miss[] = [{ kind: "established", count: unmade, of: isStaged ? Math.max(asked, unmade) : asked }];
+  // A single connection stays until its server closes it: that is its end, and no loss.
+  if (isSingle) return misses;
+  const halfOpen = countHalfMade({ kernel, evidence: { ...evidence, peer } });
+  return [
+    ...misses,
+    { kind: "lost", count: sum(COUNTER.lost), of: established },
+    { kind: "half-open", count: halfOpen, of: kernel?.outgoing ?? 0 },
+  ];
 }
 
 function findPattern(memories: readonly ShardMemory[]): LossPattern | undefined {

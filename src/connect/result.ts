@@ -4,6 +4,7 @@ import type { RunEvidence } from "../engine/run-evidence.js";
 import type { Phase } from "../engine/shard-memory.js";
 import type { LocalPeer } from "../ports/peer.js";
 import type { HostDescription } from "../sys/host.js";
+import type { Miss, Outcome } from "./verdict.js";
 
 /** Failures of one kind, in words. */
 export interface FailureReport {
@@ -67,10 +68,11 @@ export interface ConnectResult {
   /** Where it ran; undefined in results of older versions. */
   readonly host?: HostDescription | undefined;
   readonly destinations: readonly string[];
-  /**
-   * Every connection asked for was ESTABLISHED, and none was lost while held; at both ends, where the server's is on this host
-   * and its accept queue overflowed.
-   */
+  /** Whether the run came to what was asked; undefined in results of older versions. */
+  readonly outcome?: Outcome | undefined;
+  /** What is missing: empty when the target is met; none in results of older versions. */
+  readonly misses: readonly Miss[];
+  /** The outcome is `met`: every connection asked for was ESTABLISHED and held, at both ends where both can be seen. */
   readonly isTargetMet: boolean;
   readonly asked: number;
   readonly established: number;

@@ -86,8 +86,14 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
     this.done = this.#run();
   }
 
-  /** Closes every connection and resolves with the result. Asked once or often, it is the same. */
+  /**
+   * Closes every connection and resolves with the result. Asked once or often, it is the same. In the ramp, or in a hold that
+   * has an end, it interrupts the run; a hold without an end is over.
+   */
   stop(): Promise<ConnectResult> {
+    const isHold = this.#stage === "hold";
+    const wouldGoOn = this.#stage === "ramp" || (isHold && this.settings.durationMs !== Number.POSITIVE_INFINITY);
+    if (wouldGoOn && !this.#stopping.signal.aborted) this.#record.wasInterrupted = true;
     this.#stopping.abort();
     return this.done;
   }

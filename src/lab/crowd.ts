@@ -11,8 +11,8 @@ import { codeOf, type HostProcess, type HostProcessOptions } from "./host-proces
 
 export type CrowdResult = ConnectResult & { readonly diagnosis: Diagnosis };
 
-/** Longer than any experiment: a crowd is held until it is ended. */
-const HOLD = "1h";
+/** A crowd is held until it is ended. */
+const HOLD = "forever";
 const FREEZE_POLL_MS = 5;
 /** Settings and resources of this host that may end a crowd before it comes to what an experiment is about. */
 const HOST_LIMITS = ["nofile", "file-max", "memory", "cgroup-memory", "epoll-watches", "nf-conntrack-max"];

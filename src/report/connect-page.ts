@@ -1,6 +1,7 @@
 // The report of a client's run: what came of it, why not more, its course over time, its latencies, the kernel's figures.
 import { formatBytes, formatCount, formatDuration, plural } from "../base/units.js";
 import type { ConnectResult, FailureReport } from "../connect/result.js";
+import { missPhrases, outcomeOf } from "../connect/verdict.js";
 import type { Finding } from "../doctor/explain/diagnosis.js";
 import { explainRun } from "../doctor/explain/run.js";
 import { courseOf, momentsOf, rateOf } from "../lab/course.js";
@@ -37,11 +38,13 @@ ${reproduce(result)}
   );
 }
 
-function headline({ isTargetMet, asked, established, lost }: ConnectResult): string {
-  if (isTargetMet)
+function headline(result: ConnectResult): string {
+  const { asked, established, misses } = result;
+  const outcome = outcomeOf(result);
+  if (outcome === "met")
     return `${plural(established, "connection")}, ${established === 1 ? "as" : "all that were"} asked for`;
-  const losses = lost > 0 ? `, ${formatCount(lost)} lost while held` : "";
-  return `${formatCount(established)} of ${plural(asked, "connection")}${losses}`;
+  const reached = [`${formatCount(established)} of ${plural(asked, "connection")}`, ...missPhrases(misses)].join(", ");
+  return outcome === "interrupted" ? `Interrupted: ${reached}` : reached;
 }
 
 function destinations({ destinations: all }: ConnectResult): string {

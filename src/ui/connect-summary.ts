@@ -1,6 +1,7 @@
 // A client's result as text: the summary, the note on a plan that is too small, the sentence for a single failure.
 import { formatBytes, formatCount, formatDuration, plural } from "../base/units.js";
 import type { ConnectResult, FailureReport } from "../connect/result.js";
+import { missPhrases, outcomeOf } from "../connect/verdict.js";
 import type { Diagnosis } from "../doctor/explain/diagnosis.js";
 import type { LatencySummary } from "../engine/latency.js";
 import { diagnosisLines } from "./diagnosis-text.js";
@@ -56,12 +57,17 @@ export function singleFailure({ failures, destinations }: ConnectResult, diagnos
   return `no connection to ${to}${meaning === "" ? "" : `: ${errno}${meaning}`}`;
 }
 
-function headline({ isTargetMet, asked, established, lost, destinations }: ConnectResult, paint: Paint): string {
+function headline(result: ConnectResult, paint: Paint): string {
+  const { asked, established, destinations, misses, holdMs } = result;
+  const outcome = outcomeOf(result);
   const to =
     destinations.length > 3 ? `${destinations[0]} and ${destinations.length - 1} more` : destinations.join(", ");
-  if (isTargetMet) return paint("good", `target met: ${plural(established, "connection")} to ${to}`);
-  const losses = lost > 0 ? ` opened, ${formatCount(lost)} lost while held` : "";
-  return paint("bad", `target missed: ${formatCount(established)} of ${plural(asked, "connection")} to ${to}${losses}`);
+  if (outcome === "met") return paint("good", `target met: ${plural(established, "connection")} to ${to}`);
+  const phrases = missPhrases(misses);
+  const rest = phrases.length > 0 ? ` opened, ${phrases.join(", ")}` : "";
+  const reached = `${formatCount(established)} of ${plural(asked, "connection")} to ${to}${rest}`;
+  if (outcome === "missed") return paint("bad", `target missed: ${reached}`);
+  return paint("bad", `interrupted: ${reached}${holdMs > 0 ? `, held for ${formatDuration(holdMs)}` : ""}`);
 }
 
 function describeFailures(total: number, kinds: readonly FailureReport[]): string {

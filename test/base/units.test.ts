@@ -120,12 +120,17 @@ describe("parseDuration", () => {
     ["1h", 3_600_000],
     ["0.5s", 500],
     ["1.5H", 5_400_000],
+    ["1m30s", 90_000],
+    ["1h 5s", 3_605_000],
+    ["2h3m4.5s", 7_384_500],
+    ["1s500ms", 1500],
+    ["1m500ms", 60_500],
     ["0", 0],
   ])("%j is %d ms", (text, ms) => {
     expect(parseDuration(text)).toBeCloseTo(ms, 6);
   });
 
-  it.each(["", "-1s", "1e99", "1d", "1m30s", "s", "10000h", "forever"])("refuses %j", (text) => {
+  it.each(["", "-1s", "1e99", "1d", "30s1m", "1m1m", "1m30", "s", "10000h", "forever"])("refuses %j", (text) => {
     expect(refusal(() => parseDuration(text, "hold"))).toMatchObject({ code: "E_OPTION" });
   });
 });

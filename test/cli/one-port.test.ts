@@ -13,7 +13,7 @@ describe("one port", () => {
     const ip = ownAddress();
     const server = startCli(["serve", `${ip}:0`, "--log", "none"]);
     const port = Number((await server.prints(/listening on [\d.]+:(\d+)/))[1]);
-    const client = startCli(["connect", `${ip}:${port}`, "-c", String(MANY), "-T", "2m", "--json"]);
+    const client = startCli(["connect", `${ip}:${port}`, "-c", String(MANY), "-T", "forever", "--json"]);
     await until(
       "all of them in ss",
       () => establishedInSs(port, ip),

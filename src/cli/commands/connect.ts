@@ -2,7 +2,7 @@
 import { Option } from "commander";
 import type { AddCommand } from "../add-command.js";
 import type { ConnectCommandOptions } from "../connect-run.js";
-import { addSources, addStage, countFor, durationFor, parseSourcePort, rateFor } from "../parse.js";
+import { addSources, addStage, countFor, durationFor, holdFor, parseSourcePort, rateFor } from "../parse.js";
 
 const EXAMPLES = `
 Examples:
@@ -24,8 +24,8 @@ export const addConnect: AddCommand = (program, finish) => {
     .option("--connect-timeout <duration>", "give up on a handshake (default: 10s)", durationFor("--connect-timeout"))
     .option(
       "-T, --duration <duration>",
-      "hold (default: 10s; a single one until the server closes)",
-      durationFor("--duration"),
+      "hold for seconds, 500ms, 1m30s or forever (default: 10s; a single one until the server closes)",
+      holdFor("--duration"),
     )
     .option("--stage <duration:count>", "go to count in duration, instead of -c; repeatable", addStage)
     .option("--source-ip <addresses>", "from these: lists, ranges a-b, CIDR; repeatable", addSources)

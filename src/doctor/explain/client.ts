@@ -2,6 +2,7 @@
 // which rules are asked; the first that knows the pattern speaks.
 import { formatBytes, formatCount } from "../../base/units.js";
 import type { ConnectResult, FailureReport } from "../../connect/result.js";
+import { outcomeOf } from "../../connect/verdict.js";
 import { explainClosing } from "./closing.js";
 import type { Finding, Suspect } from "./diagnosis.js";
 import { explainHalfMade } from "./queue.js";
@@ -31,11 +32,12 @@ export function explainClient(result: ConnectResult): Finding | Suspect[] {
   const halfMade = main ? undefined : explainHalfMade(result);
   if (halfMade) return halfMade;
   if (!main) {
+    const isStopped = wasCutShort || outcomeOf(result) === "interrupted";
     return {
-      limit: wasCutShort ? "stop" : "unexplained",
+      limit: isStopped ? "stop" : "unexplained",
       whose: "this side",
-      meaning: wasCutShort
-        ? "stopped on request before all connections were open"
+      meaning: isStopped
+        ? `stopped on request before ${wasCutShort ? "all connections were open" : "the end of its hold"}`
         : "nothing failed, and not all are open",
       fix: "let it run to the end",
       evidence: [],

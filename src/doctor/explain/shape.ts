@@ -53,6 +53,8 @@ const LOSS_PATTERN: Shape = {
 const CONNECT: Shape = {
   fields: {
     destinations: { listOf: "text" },
+    outcome: { optional: "text" },
+    misses: { optional: { listOf: { fields: { kind: "text", count: "count", of: "count" } } } },
     isTargetMet: "boolean",
     asked: "count",
     established: "count",

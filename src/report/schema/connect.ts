@@ -1,5 +1,6 @@
 // The schema of what `fourtuple connect --json` prints, the diagnosis beside the result aside.
 import { z } from "zod";
+import { MISS_KINDS } from "../../connect/verdict.js";
 import { count, evidence, failures, hostDescription, latency, milliseconds, startedAt, version } from "./parts.js";
 
 const sample = z.object({
@@ -46,7 +47,12 @@ export const connectSchema = z
     command: z.string().optional().describe("the command line; results of older versions have none"),
     host: hostDescription.optional().describe("where it ran; results of older versions have none"),
     destinations: z.array(z.string()),
-    isTargetMet: z.boolean().describe("all that were asked for were ESTABLISHED, and none was lost while held"),
+    outcome: z.enum(["met", "missed", "interrupted"]).optional().describe("results of older versions have none"),
+    misses: z
+      .array(z.object({ kind: z.enum(MISS_KINDS), count, of: count.describe("of how many") }))
+      .default([])
+      .describe("what is missing; empty when the target is met, and in results of older versions"),
+    isTargetMet: z.boolean().describe("the outcome is met"),
     asked: count,
     established: count,
     peakOpen: count,

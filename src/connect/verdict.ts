@@ -1,0 +1,57 @@
+// The verdict on a client's run: met, missed or interrupted, and by what it missed.
+import { formatCount } from "../base/units.js";
+
+/** `interrupted`: stopped before its natural end. A hold without an end is met when it is stopped, if nothing is missing. */
+export type Outcome = "met" | "missed" | "interrupted";
+
+/** What can be missing, in the order in which it is told. */
+export const MISS_KINDS = ["established", "lost", "half-open", "unaccepted", "ungreeted"] as const;
+export type MissKind = (typeof MISS_KINDS)[number];
+
+/** One respect in which a run fell short of its target. */
+export interface Miss {
+  /**
+   * - `established`: connections asked for that never were ESTABLISHED; with stages, those short of the peak
+   * - `lost`: ended by the peer or the network while open
+   * - `half-open`: ESTABLISHED at this end only, because the server's accept queue overflowed
+   * - `unaccepted`: in the server's accept queue, not taken by its program
+   * - `ungreeted`: not greeted by a server that greeted others
+   */
+  readonly kind: MissKind;
+  readonly count: number;
+  /** Of how many. */
+  readonly of: number;
+}
+
+/** @returns the outcome, and the misses that count anything */
+export function judge(
+  wasInterrupted: boolean,
+  found: readonly Miss[],
+): { readonly outcome: Outcome; readonly isTargetMet: boolean; readonly misses: readonly Miss[] } {
+  const misses = found.filter(({ count }) => count > 0);
+  const outcome = wasInterrupted ? "interrupted" : misses.length > 0 ? "missed" : "met";
+  return { outcome, isTargetMet: outcome === "met", misses };
+}
+
+/** The outcome of any result: those of older versions have no more than isTargetMet. */
+export function outcomeOf(result: { readonly outcome?: Outcome | undefined; readonly isTargetMet: boolean }): Outcome {
+  return result.outcome ?? (result.isTargetMet ? "met" : "missed");
+}
+
+const PHRASES: Readonly<Record<MissKind, string>> = {
+  established: "not established",
+  lost: "lost while held",
+  "half-open": "established at this end only",
+  unaccepted: "not accepted by the server's program",
+  ungreeted: "not greeted",
+};
+
+/** Each miss in words, such as `10 lost while held`; those of `established` are told as "600 of 1,000 connections". */
+export function missPhrases(misses: readonly Miss[] = []): string[] {
+  return (
+    misses
+      .filter(({ kind }) => kind !== "established")
+      // A newer version may know further kinds.
+      .map(({ kind, count }) => `${formatCount(count)} ${PHRASES[kind] ?? kind}`)
+  );
+}

@@ -1,0 +1,119 @@
+// The verdict on a run: what it is short of, and what a stop makes of it.
+import { describe, expect, it } from "vitest";
+import { judge, type Miss, missPhrases, outcomeOf } from "../../src/connect/verdict.js";
+import { endpoint, ownPorts } from "../support/address.js";
+import { parseAddressRanges } from "../support/library.js";
+import { startClient, startForeignServer, startServer } from "../support/peers.js";
+import { connectResult } from "../support/results.js";
+import { until, within } from "../support/until.js";
+
+const LOST: Miss = { kind: "lost", count: 3, of: 10 };
+
+describe("a verdict", () => {
+  it.each<[string, boolean, Miss[], object]>([
+    ["nothing is missing", false, [{ ...LOST, count: 0 }], { outcome: "met", isTargetMet: true, misses: [] }],
+    ["something is", false, [LOST], { outcome: "missed", isTargetMet: false, misses: [LOST] }],
+    ["it was stopped with nothing missing", true, [], { outcome: "interrupted", isTargetMet: false, misses: [] }],
+    ["it was stopped", true, [LOST], { outcome: "interrupted", isTargetMet: false, misses: [LOST] }],
+  ])("where %s", (_, wasInterrupted, found, verdict) => {
+    expect(judge(wasInterrupted, found)).toEqual(verdict);
+  });
+
+  it("tells what is missing in words, also of a kind that a newer version knows", () => {
+    const misses: Miss[] = [{ kind: "established", count: 400, of: 1000 }, LOST, { ...LOST, kind: "newer" as "lost" }];
+    expect(missPhrases(misses)).toEqual(["3 lost while held", "3 newer"]);
+  });
+
+  it("is read out of results of older versions", () => {
+    const { outcome: _, ...older } = connectResult({ isTargetMet: true });
+    expect(outcomeOf(older)).toBe("met");
+    expect(outcomeOf({ ...older, isTargetMet: false })).toBe("missed");
+  });
+});
+
+describe("a run that is stopped", () => {
+  const untilHeld = (run: Awaited<ReturnType<typeof startClient>>) =>
+    until(
+      "the hold",
+      () => run.snapshot().stage,
+      (stage) => stage === "hold",
+    );
+
+  it("in a hold that has an end was interrupted, though nothing is missing", async () => {
+    const server = await startServer();
+    const run = await startClient({ to: endpoint(server.address), connections: 20, durationMs: 60_000 });
+    await untilHeld(run);
+    expect(await within("the end", run.stop())).toMatchObject({
+      outcome: "interrupted",
+      isTargetMet: false,
+      misses: [],
+      openAtStop: 20,
+      evidence: { wasCutShort: false },
+    });
+  });
+
+  it("in a hold without an end has come to its end", async () => {
+    const server = await startServer();
+    const run = await startClient({ to: endpoint(server.address), connections: 20, durationMs: Infinity });
+    await untilHeld(run);
+    expect(await within("the end", run.stop())).toMatchObject({ outcome: "met", isTargetMet: true, misses: [] });
+  });
+
+  it("in its ramp was interrupted, whatever its hold is", async () => {
+    const server = await startServer();
+    const run = await startClient({
+      to: endpoint(server.address),
+      connections: 1000,
+      connectRatePerSec: 10,
+      durationMs: Infinity,
+    });
+    await until(
+      "the first connections",
+      () => run.snapshot().established,
+      (count) => count > 0,
+    );
+    const { outcome, misses, established } = await within("the end", run.stop());
+    expect(outcome).toBe("interrupted");
+    expect(misses).toEqual([{ kind: "established", count: 1000 - established, of: 1000 }]);
+  });
+
+  it("while it closes has come to its end all the same", async () => {
+    const server = await startServer();
+    const run = await startClient({ to: endpoint(server.address), connections: 20, durationMs: 0 });
+    await until(
+      "the closing",
+      () => run.snapshot().stage,
+      (stage) => stage === "close" || stage === "closed",
+    );
+    expect(await within("the end", run.stop())).toMatchObject({ outcome: "met" });
+  });
+});
+
+describe("a target", () => {
+  it("is met by exactly as many as were asked for, and missed by one less", async () => {
+    const server = await startServer();
+    const met = await startClient({ to: endpoint(server.address), connections: 7, durationMs: 0 });
+    expect(await within("the end", met.done)).toMatchObject({ outcome: "met", established: 7, misses: [] });
+    // One port fewer than connections.
+    const { first } = ownPorts(6);
+    const short = await startClient({
+      to: endpoint(server.address),
+      connections: 7,
+      sources: parseAddressRanges("127.0.0.1"),
+      sourcePorts: { first, last: first + 5 },
+      durationMs: 0,
+    });
+    expect(await within("the end", short.done)).toMatchObject({
+      outcome: "missed",
+      established: 6,
+      misses: [{ kind: "established", count: 1, of: 7 }],
+    });
+  });
+
+  it("names what was lost", async () => {
+    const server = await startForeignServer((socket) => void setTimeout(() => socket.destroy(), 50));
+    const run = await startClient({ to: server.at, connections: 5, durationMs: 2000 });
+    const { misses } = await within("the end", run.done);
+    expect(misses).toEqual([{ kind: "lost", count: 5, of: 5 }]);
+  });
+});
