@@ -13,6 +13,8 @@ export type Family = 4 | 6;
 export interface IpAddress {
   readonly family: Family;
   readonly bytes: Uint8Array;
+  /** Of a link-local IPv6 address (RFC 4007): the interface, by name or number. */
+  readonly zone?: string;
 }
 
 /** `count` addresses that follow each other, beginning with `first`; above 2^53 a power of two, and `first` a multiple of it. */
@@ -59,7 +61,7 @@ export function parseHostPorts(text: string, options: { anyPort?: boolean } = {}
     throw new AppError("E_ADDRESS", `"${text}" has no port`, { fix: `write it as ${text.replace(/:$/, "")}:7777` });
   }
   if (ports === undefined || /\s/.test(host)) throw badEndpoint(text);
-  if (bracketed && !ipaddr.IPv6.isValid(host.replace(/%.*$/, ""))) throw badEndpoint(text);
+  if (bracketed && !ipaddr.IPv6.isValid(splitZone(host).bare)) throw badEndpoint(text);
   return { host, ports: parsePorts(ports, text, options.anyPort ? 0 : 1) };
 }
 
@@ -93,13 +95,19 @@ export function parsePorts(text: string, whole = text, min = 1): PortRange {
  * @throws {AppError} E_ADDRESS when it is none
  */
 export function parseIp(text: string): IpAddress {
-  const bare = text.trim().replace(/^\[(.*)\]$/, "$1");
-  const isV4 = ipaddr.IPv4.isValidFourPartDecimal(bare);
+  const { bare, zone } = splitZone(text.trim().replace(/^\[(.*)\]$/, "$1"));
+  const isV4 = zone === undefined && ipaddr.IPv4.isValidFourPartDecimal(bare);
   if (!isV4 && !ipaddr.IPv6.isValid(bare)) {
     throw new AppError("E_ADDRESS", `"${text}" is not an IP address`, { fix: "write it as 127.0.0.2 or ::1" });
   }
   const bytes = Uint8Array.from((isV4 ? ipaddr.IPv4.parse(bare) : ipaddr.IPv6.parse(bare)).toByteArray());
-  return { family: isV4 ? 4 : 6, bytes };
+  return { family: isV4 ? 4 : 6, bytes, ...(zone === undefined ? {} : { zone }) };
+}
+
+/** The address behind `fe80::1%eth0` and its zone; an empty zone stays with the address, which is then none. */
+function splitZone(text: string): { readonly bare: string; readonly zone?: string } {
+  const [, bare, zone] = /^([^%]*)%(.+)$/.exec(text) ?? [];
+  return bare === undefined || zone === undefined ? { bare: text } : { bare, zone };
 }
 
 /**
@@ -132,17 +140,28 @@ function parseRanges(text: string, parseBlock: (piece: string) => AddressRange):
   return text.split(",").map((part) => {
     const piece = part.trim();
     if (piece.includes("/")) return parseBlock(piece);
-    const [from, to, ...more] = piece.split("-") as [string, string?];
+    const [from, to, ...more] = splitRange(piece);
     if (more.length > 0) throw notOneRange(piece);
-    const first = parseIp(from);
-    if (to === undefined) return { first, count: 1 };
+    const start = parseIp(from);
+    if (to === undefined) return { first: start, count: 1 };
     const last = parseIp(to);
+    // One zone is both's.
+    const zone = start.zone ?? last.zone;
+    if (last.zone !== undefined && last.zone !== zone) throw notOneRange(piece);
+    const first = zone === undefined ? start : { ...start, zone };
     const count = Number(toInteger(last) - toInteger(first)) + 1;
     if (first.family !== last.family || count < 1) {
       throw new AppError("E_ADDRESS", `the address range "${piece}" runs backwards`, { fix: "put the lower first" });
     }
     return checkedRange(first, count, piece);
   });
+}
+
+/** Both ends of a range. The hyphen of an interface's name (`fe80::1%br-lan`) is no range's: no address follows it. */
+function splitRange(piece: string): readonly [string, string?, ...string[]] {
+  if (!piece.includes("%")) return piece.split("-") as [string, string?];
+  const [, from, to] = /^(.+?)-([\da-f:.]*:[\da-f:.]*(?:%.+)?)$/i.exec(piece) ?? [];
+  return from === undefined ? [piece] : [from, to];
 }
 
 /** The address `offset` places after `address`. */
@@ -154,14 +173,15 @@ export function addToIp(address: IpAddress, offset: number): IpAddress {
     bytes[i] = carry % 256;
     carry = Math.floor(carry / 256);
   }
-  return { family: address.family, bytes };
+  return { ...address, bytes };
 }
 
-/** The usual text of an address: `127.0.0.1`, `::1`; an IPv4-mapped one as its IPv4 address. */
+/** The usual text of an address: `127.0.0.1`, `::1`, `fe80::1%eth0`; an IPv4-mapped one as its IPv4 address. */
 export function formatIp(address: IpAddress): string {
   const parsed = ipaddr.fromByteArray([...address.bytes]);
   if (parsed instanceof ipaddr.IPv6 && parsed.isIPv4MappedAddress()) return parsed.toIPv4Address().toString();
-  return parsed instanceof ipaddr.IPv6 ? parsed.toRFC5952String() : parsed.toString();
+  const text = parsed instanceof ipaddr.IPv6 ? parsed.toRFC5952String() : parsed.toString();
+  return address.zone === undefined ? text : `${text}%${address.zone}`;
 }
 
 /** `127.0.0.1:7777`, `[::1]:7777`. */
@@ -180,6 +200,11 @@ export function isLoopback(address: IpAddress): boolean {
   return ipaddr.fromByteArray([...address.bytes]).range() === "loopback";
 }
 
+/** Whether the address is of fe80::/10: it is one on each link, and so needs a zone. */
+export function isLinkLocal({ family, bytes }: IpAddress): boolean {
+  return family === 6 && bytes[0] === 0xfe && (bytes[1]! & 0xc0) === 0x80;
+}
+
 /** @returns the block's first address, and how many bits its addresses differ in */
 function parseCidr(text: string): { readonly network: IpAddress; readonly bits: number } {
   const [ip, prefixText, ...more] = text.split("/") as [string, string];
@@ -191,7 +216,8 @@ function parseCidr(text: string): { readonly network: IpAddress; readonly bits: 
     throw new AppError("E_ADDRESS", `"${text}" is not a CIDR block`, { fix: `give a prefix from 0 to ${length}` });
   }
   const bits = length - prefix;
-  return { network: fromInteger((toInteger(address) >> BigInt(bits)) << BigInt(bits), address.family), bits };
+  const network = fromInteger((toInteger(address) >> BigInt(bits)) << BigInt(bits), address.family);
+  return { network: { ...address, bytes: network.bytes }, bits };
 }
 
 function notOneRange(text: string): AppError {

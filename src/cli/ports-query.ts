@@ -68,6 +68,13 @@ export function checkPeer(text: string): string {
   return text;
 }
 
+/** @throws {AppError} E_ADDRESS when an address is of a zone that is no interface of this host */
+export async function checkZones(text: string): Promise<void> {
+  if (!text.includes("%")) return;
+  const { settleGivenZone } = await import("../sys/zone.js");
+  for (const { first } of parseAddressBlocks(text)) settleGivenZone(first);
+}
+
 /** Conditions as the summaries take them. */
 export function toFilter(target: PortTarget | undefined, options: FilterOptions): SocketFilter {
   return {

@@ -6,6 +6,7 @@ import {
   type Family,
   formatIp,
   type IpAddress,
+  isLinkLocal,
   isLoopback,
   type PortRange,
   parseHostPorts,
@@ -16,11 +17,12 @@ import { formatCount } from "../base/units.js";
 import { type Destination, portCount, type SourcePorts, type TupleGroup, type TuplePlan } from "../engine/planner.js";
 import { MANY } from "../engine/stopping.js";
 import { errnoMeaning, errnoName } from "../sys/errno.js";
-import { canBind, readInterfaces } from "../sys/interfaces.js";
+import { addressOf, canBind, readInterfaces } from "../sys/interfaces.js";
 import { countPortsWithin, readLocalPortRange, readReservedPorts } from "../sys/local-ports.js";
 import { resolveHost } from "../sys/resolve.js";
 import { SocketAddress } from "../sys/sockaddr.js";
 import { bindTo, closeFd, connectTo, delayPortChoice, localAddress, openTcp, openUdp } from "../sys/socket.js";
+import { settleZone } from "../sys/zone.js";
 import type { ConnectSettings } from "./options.js";
 
 export interface Targets {
@@ -40,7 +42,9 @@ const EXPLICIT_PORTS: PortRange = { first: 1024, last: 65535 };
  * @throws {AppError} E_ADDRESS, E_RESOLVE or E_SOURCE when an address is wrong; E_AUTHORIZED when many connections
  * would go to a machine that is not this one
  */
-export async function findTargets(settings: ConnectSettings): Promise<Targets> {
+export async function findTargets(asked: ConnectSettings): Promise<Targets> {
+  const sources = asked.sources?.map(({ first, count }) => ({ first: settleZone(first), count }));
+  const settings = { ...asked, sources };
   const destinations = (await Promise.all(settings.to.map(resolveDestinations))).flat();
   const isOwn = ownAddresses();
   const foreign = destinations.find(({ ip }) => !isLoopback(ip) && !isOwn(ip));
@@ -127,11 +131,15 @@ function interfaceSources(ip: IpAddress): IpAddress[] {
   const routed = routeSource(ip);
   if (routed === undefined) return [anyAddress(ip.family)];
   if (isLoopback(ip)) return [parseIp(routed)];
-  const holder = Object.values(readInterfaces() ?? {}).find((list) => list?.some(({ address }) => address === routed));
-  const others = (holder ?? [])
-    .filter(({ family, address, scopeid }) => family === `IPv${ip.family}` && address !== routed && !scopeid)
-    .map(({ address }) => address);
-  return [routed, ...others].map(parseIp);
+  const interfaces = Object.entries(readInterfaces() ?? {}).map(([name, list]) =>
+    (list ?? []).map((each) => addressOf(each, name)),
+  );
+  const holder = interfaces.find((list) => list.some((each) => formatIp(each) === routed)) ?? [];
+  // Link-local addresses reach each other only.
+  const others = holder.filter(
+    (each) => each.family === ip.family && formatIp(each) !== routed && isLinkLocal(each) === isLinkLocal(ip),
+  );
+  return [parseIp(routed), ...others];
 }
 
 /** Connecting a UDP socket makes the kernel choose a source address, and sends nothing. */
@@ -168,7 +176,7 @@ function ownAddresses(): (ip: IpAddress) => boolean {
   const interfaces = readInterfaces();
   if (!interfaces) return canBind;
   const own = new Set(
-    Object.values(interfaces).flatMap((list) => list?.map(({ address }) => formatIp(parseIp(address))) ?? []),
+    Object.entries(interfaces).flatMap(([name, list]) => list?.map((each) => formatIp(addressOf(each, name))) ?? []),
   );
   return (ip) => own.has(formatIp(ip));
 }

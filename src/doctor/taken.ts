@@ -1,12 +1,12 @@
 // What of a plan's 4-tuples is in use before the run: those that sockets hold towards the destinations, and ports that other
 // sockets bar, such as listeners.
-import { addToIp, formatIp, type IpAddress, type PortRange, parseIp } from "../base/address.js";
+import { addToIp, formatIp, type IpAddress, type PortRange } from "../base/address.js";
 import type { TupleGroup, TuplePlan } from "../engine/planner.js";
 import { ALL_STATES } from "../ports/query.js";
 import { forEachSocket } from "../ports/table.js";
 import type { SocketView } from "../ports/view.js";
 import { TCP_LISTEN, TCP_TIME_WAIT } from "../sys/constants.js";
-import { readInterfaces } from "../sys/interfaces.js";
+import { addressOf, readInterfaces } from "../sys/interfaces.js";
 import { readLocalPortRange, readReservedPorts } from "../sys/local-ports.js";
 import { readSysctlNumbers } from "../sys/sysctl.js";
 import { PortTrial } from "./port-trial.js";
@@ -61,8 +61,8 @@ export function deviceOf({ groups }: TuplePlan): string | undefined {
   const first = groups[0]?.sources[0]?.first;
   if (first === undefined) return undefined;
   const source = formatIp(first);
-  const found = Object.entries(readInterfaces() ?? {}).find(([, list]) =>
-    list?.some(({ address, internal }) => !internal && formatIp(parseIp(address)) === source),
+  const found = Object.entries(readInterfaces() ?? {}).find(([name, list]) =>
+    list?.some((each) => !each.internal && formatIp(addressOf(each, name)) === source),
   );
   return found?.[0];
 }

@@ -1,5 +1,6 @@
 // Filters as a person or a library's caller writes them, made into queries.
-import { parseAddressBlocks, parsePorts } from "../base/address.js";
+import { type AddressRange, parseAddressBlocks, parsePorts } from "../base/address.js";
+import { settleGivenZone } from "../sys/zone.js";
 import { type EndQuery, type SocketQuery, type SourceName, stateMask } from "./query.js";
 import type { TcpState } from "./view.js";
 
@@ -44,6 +45,11 @@ export function parseEnd(ip: string | undefined, port: number | string | undefin
   if (ip === undefined && port === undefined) return undefined;
   return {
     ports: port === undefined ? undefined : [parsePorts(String(port))],
-    addresses: ip === undefined ? undefined : parseAddressBlocks(ip),
+    addresses: ip === undefined ? undefined : parseAddresses(ip),
   };
+}
+
+/** As parseAddressBlocks(), zones by the names of this host's interfaces. */
+function parseAddresses(text: string): AddressRange[] {
+  return parseAddressBlocks(text).map(({ first, count }) => ({ first: settleGivenZone(first), count }));
 }

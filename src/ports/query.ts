@@ -74,15 +74,19 @@ function endFilter(end: End, { ports, addresses }: EndQuery, wildcards: boolean)
   const all: DiagFilter[] = [];
   if (ports) all.push({ any: ports.map(({ first, last }) => ({ end, portFrom: first, portTo: last })) });
   if (addresses) {
-    const prefixes = addresses.flatMap(toPrefixes);
+    const prefixes: ZonedPrefix[] = addresses.flatMap(toZonedPrefixes);
     if (wildcards) {
       // Whether a socket on :: takes IPv4 is not for bytecode to see: needsListenerTest().
       if (hasIpv4(addresses)) prefixes.push({ family: 4, prefix: new Uint8Array(4), prefixBits: 32 });
       prefixes.push({ family: 6, prefix: new Uint8Array(16), prefixBits: 128 });
     }
-    all.push({ any: prefixes.map((prefix) => ({ end, ...prefix })) });
+    all.push({ any: prefixes.map(({ zone, ...prefix }) => zoned({ end, ...prefix }, zone)) });
   }
   return { all };
+}
+
+function zoned(filter: DiagFilter, zone: string | undefined): DiagFilter {
+  return zone === undefined ? filter : { all: [filter, { zone }] };
 }
 
 /** Whether the bytecode lets LISTEN sockets pass that accept for none of the query's addresses: toTest() knows. */
@@ -98,6 +102,14 @@ interface Prefix {
   readonly family: Family;
   readonly prefix: Uint8Array;
   readonly prefixBits: number;
+}
+
+interface ZonedPrefix extends Prefix {
+  readonly zone?: string | undefined;
+}
+
+function toZonedPrefixes(range: AddressRange): ZonedPrefix[] {
+  return toPrefixes(range).map((prefix) => ({ ...prefix, zone: range.first.zone }));
 }
 
 /** The fewest prefixes (CIDR blocks) that cover exactly a range. */
@@ -125,15 +137,15 @@ function trailingZeros(bytes: Uint8Array): number {
   return zeros;
 }
 
-/** The whole query as a test, for a source that does not filter. */
-export function toTest(query: SocketQuery): (socket: SocketView) => boolean {
+/** The whole query as a test, for a source that does not filter. @param indexOf an interface's number by its name */
+export function toTest(query: SocketQuery, indexOf: (zone: string) => number): (socket: SocketView) => boolean {
   const states = query.states ?? ALL_STATES;
   const { family } = query;
   const wildcards = query.wildcardListeners ?? false;
-  const local = query.local && endTest("local", query.local, wildcards);
-  const remote = query.remote && endTest("remote", query.remote, false);
-  const eitherLocal = query.either && endTest("local", query.either, wildcards);
-  const eitherRemote = query.either && endTest("remote", query.either, false);
+  const local = query.local && endTest("local", query.local, wildcards, indexOf);
+  const remote = query.remote && endTest("remote", query.remote, false, indexOf);
+  const eitherLocal = query.either && endTest("local", query.either, wildcards, indexOf);
+  const eitherRemote = query.either && endTest("remote", query.either, false, indexOf);
   return (socket) => {
     if (((states >>> socket.state) & 1) === 0) return false;
     if (family !== undefined && socket.family !== family) return false;
@@ -143,12 +155,20 @@ export function toTest(query: SocketQuery): (socket: SocketView) => boolean {
   };
 }
 
-function endTest(end: End, { ports, addresses }: EndQuery, wildcards: boolean): (socket: SocketView) => boolean {
+function endTest(
+  end: End,
+  { ports, addresses }: EndQuery,
+  wildcards: boolean,
+  indexOf: (zone: string) => number,
+): (socket: SocketView) => boolean {
   const isLocal = end === "local";
   const portIsWanted = ports && new Uint8Array(65_536);
   for (const { first, last } of ports ?? []) portIsWanted!.fill(1, first, last + 1);
   const v4 = addresses && new Ipv4Ranges(addresses.filter(({ first }) => first.family === 4));
-  const v6 = addresses?.filter(({ first }) => first.family === 6).flatMap(toPrefixes);
+  const v6 = addresses
+    ?.filter(({ first }) => first.family === 6)
+    .flatMap(toZonedPrefixes)
+    .map(({ zone, ...prefix }) => ({ ...prefix, index: zone === undefined ? 0 : indexOf(zone) }));
   const takesIpv4 = wildcards && hasIpv4(addresses ?? []);
   const takesIpv6 = wildcards && (v6?.length ?? 0) > 0;
   return (socket) => {
@@ -159,7 +179,11 @@ function endTest(end: End, { ports, addresses }: EndQuery, wildcards: boolean): 
     // An IPv4-mapped range may be given as IPv6: the socket's address is one, too.
     if (v6.length > 0 && socket.family === 6) {
       const bytes = ipv6Bytes(socket, isLocal);
-      if (v6.some(({ prefix, prefixBits }) => hasPrefix(bytes, prefix, prefixBits))) return true;
+      for (const { prefix, prefixBits, index } of v6) {
+        // Out of /proc, which does not tell, it is 0.
+        const mayBeThere = index === 0 || socket.interfaceIndex === 0 || socket.interfaceIndex === index;
+        if (mayBeThere && hasPrefix(bytes, prefix, prefixBits)) return true;
+      }
     }
     if (!isLocal || socket.state !== TCP_LISTEN || !isWildcard(socket)) return false;
     return (takesIpv6 && socket.family === 6) || (takesIpv4 && !socket.isV6Only);

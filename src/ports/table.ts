@@ -6,6 +6,7 @@ import { TCP_LISTEN } from "../sys/constants.js";
 import { compileDiagFilter } from "../sys/diag-filter.js";
 import { DiagSocket } from "../sys/diag-socket.js";
 import { EACCES, EPERM, errnoName } from "../sys/errno.js";
+import { interfaceIndex } from "../sys/interface-names.js";
 import { ProcTcpDump } from "../sys/proc-tcp.js";
 import { DATAGRAM_BYTES, DIAG_EXTENSION, DiagDump, type DiagRequest, type DiagVisit } from "../sys/sock-diag.js";
 import {
@@ -119,7 +120,7 @@ async function readNetlink(
   const conditions = toDiagFilter(query);
   const filter = conditions && compileDiagFilter(conditions);
   // What is too long for the kernel's bytecode is tested here.
-  const test = conditions && (filter ? testOfListeners(query) : toTest(query));
+  const test = conditions && (filter ? testOfListeners(query) : toTest(query, interfaceIndex));
   const request: DiagRequest = {
     family: query.family,
     states: query.states ?? ALL_STATES,
@@ -149,13 +150,13 @@ async function readNetlink(
 /** What the bytecode cannot tell of wildcard listeners; others have passed already. */
 function testOfListeners(query: SocketQuery): ((socket: SocketView) => boolean) | undefined {
   if (!needsListenerTest(query)) return undefined;
-  const test = toTest(query);
+  const test = toTest(query, interfaceIndex);
   return (socket) => socket.state !== TCP_LISTEN || test(socket);
 }
 
 /** @returns an errno's name when there is nothing to read */
 async function readProc(query: SocketQuery, visit: SocketVisit): Promise<TableRead | string> {
-  const test = toTest(query);
+  const test = toTest(query, interfaceIndex);
   let sockets = 0;
   let wasOpened = false;
   let errno = "";

@@ -2,6 +2,7 @@
 // INET_DIAG_REQ_BYTECODE). The program jumps forward only: to its end is yes, four bytes past it is no.
 import type { Family } from "../base/address.js";
 import { AF_INET, AF_INET6 } from "./constants.js";
+import { interfaceIndex } from "./interface-names.js";
 
 const JMP = 1;
 const SOURCE_GE = 2;
@@ -10,6 +11,7 @@ const DESTINATION_GE = 4;
 const DESTINATION_LE = 5;
 const SOURCE_COND = 7;
 const DESTINATION_COND = 8;
+const DEVICE_COND = 9;
 const OP = 4;
 
 /** The socket's own end, or its peer's. */
@@ -19,6 +21,7 @@ export type End = "local" | "remote";
 export type DiagFilter =
   | { readonly all: readonly DiagFilter[] }
   | { readonly any: readonly DiagFilter[] }
+  | { readonly zone: string }
   | { readonly end: End; readonly portFrom: number; readonly portTo: number }
   | { readonly end: End; readonly family: Family; readonly prefix: Uint8Array; readonly prefixBits: number };
 
@@ -35,6 +38,7 @@ export function compileDiagFilter(filter: DiagFilter): Uint8Array | undefined {
 function compile(filter: DiagFilter): Buffer | undefined {
   if ("all" in filter) return join(filter.all, both, Buffer.alloc(0));
   if ("any" in filter) return join(filter.any, either, undefined);
+  if ("zone" in filter) return device(interfaceIndex(filter.zone));
   return "portFrom" in filter ? portRange(filter.end, filter.portFrom, filter.portTo) : address(filter);
 }
 
@@ -76,6 +80,13 @@ function portRange(end: End, from: number, to: number): Buffer {
   const compare = (code: number, port: number) =>
     Buffer.concat([operation(code, 2 * OP, 3 * OP), operation(0, 0, port)]);
   return both(compare(ge, from), compare(le, to));
+}
+
+/** The interface that a socket is bound to: one with a link-local address is. */
+function device(index: number): Buffer {
+  const condition = Buffer.alloc(4);
+  condition.writeUInt32LE(index);
+  return Buffer.concat([operation(DEVICE_COND, 2 * OP, 3 * OP), condition]);
 }
 
 /** struct inet_diag_hostcond: family, prefix length, padding, port (-1 for any), address. */

@@ -1,7 +1,8 @@
 // struct inet_diag_msg and its attributes, read where they lie: one object that is moved from socket to socket. What a
 // number means is left to the readers.
-import { type Family, formatIp, type IpAddress } from "../base/address.js";
+import { type Family, formatIp, type IpAddress, isLinkLocal } from "../base/address.js";
 import { AF_INET6, TCP_STATES } from "./constants.js";
+import { interfaceName } from "./interface-names.js";
 import { decodeTcpInfo, type SocketInfo } from "./tcp-info.js";
 
 /** Bytes of struct inet_diag_msg, without attributes. */
@@ -51,6 +52,9 @@ export class DiagSocket {
   private readonly bytes: Uint8Array;
   private readonly words: Uint32Array;
   private at = 0;
+  /** The interface named last: asking the kernel for each socket would be slow. */
+  private zoneIndex = 0;
+  private zone = "";
   private end = 0;
 
   /** @param bytes where messages lie, each at a multiple of four */
@@ -228,13 +232,25 @@ export class DiagSocket {
 
   private text(at: number): string {
     const ipv4 = this.ipv4(at);
-    return ipv4 < 0 ? formatIp({ family: 6, bytes: this.bytes.subarray(at, at + 16) }) : formatIpv4(ipv4);
+    return ipv4 < 0 ? formatIp(this.zoned({ family: 6, bytes: this.bytes.subarray(at, at + 16) })) : formatIpv4(ipv4);
   }
 
   private copy(at: number): IpAddress {
     const isV4 = this.ipv4(at) >= 0;
     const start = isV4 && this.family === 6 ? at + 12 : at;
-    return { family: isV4 ? 4 : 6, bytes: Uint8Array.from(this.bytes.subarray(start, start + (isV4 ? 4 : 16))) };
+    const bytes = Uint8Array.from(this.bytes.subarray(start, start + (isV4 ? 4 : 16)));
+    return this.zoned({ family: isV4 ? 4 : 6, bytes });
+  }
+
+  /** A socket with a link-local address is bound to that address's interface. */
+  private zoned(ip: IpAddress): IpAddress {
+    const index = isLinkLocal(ip) ? this.interfaceIndex : 0;
+    if (index === 0) return ip;
+    if (index !== this.zoneIndex) {
+      this.zoneIndex = index;
+      this.zone = interfaceName(index) ?? `${index}`;
+    }
+    return { ...ip, zone: this.zone };
   }
 }
 

@@ -1,6 +1,6 @@
 // This host's own addresses: out of rtnetlink, which a hardened container may refuse; one address, by a bind.
 import { type NetworkInterfaceInfo, networkInterfaces } from "node:os";
-import type { IpAddress } from "../base/address.js";
+import { type IpAddress, parseIp } from "../base/address.js";
 import { SocketAddress } from "./sockaddr.js";
 import { bindTo, closeFd, delayPortChoice, openTcp } from "./socket.js";
 import { readSysctlNumbers } from "./sysctl.js";
@@ -14,6 +14,12 @@ export function readInterfaces(): Interfaces | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** One of an interface's addresses, a link-local one with its zone. @param name the interface's */
+export function addressOf({ address, scopeid }: NetworkInterfaceInfo, name: string): IpAddress {
+  const ip = parseIp(address);
+  return scopeid ? { ...ip, zone: name } : ip;
 }
 
 /** Whether the kernel has this address for its own; false also where it lets anything be bound (ip_nonlocal_bind). */

@@ -26,6 +26,8 @@ export const libc = {
   getrlimit: call("int getrlimit(int resource, uintptr_t limit)"),
   getsockname: call("int getsockname(int fd, uintptr_t address, uintptr_t length)"),
   getsockopt: call("int getsockopt(int fd, int level, int name, uintptr_t value, uintptr_t length)"),
+  if_indextoname: call("uintptr_t if_indextoname(uint32_t index, uintptr_t name)"),
+  if_nametoindex: call("uint32_t if_nametoindex(uintptr_t name)"),
   listen: call("int listen(int fd, int backlog)"),
   mmap: call("uintptr_t mmap(uintptr_t at, size_t length, int protection, int flags, int fd, long offset)"),
   munmap: call("int munmap(uintptr_t at, size_t length)"),

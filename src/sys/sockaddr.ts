@@ -1,12 +1,14 @@
 // struct sockaddr_in and sockaddr_in6 (man 7 ip, man 7 ipv6): addresses and ports as the kernel wants them.
 import type { Family, IpAddress } from "../base/address.js";
-import { formatIp } from "../base/address.js";
+import { formatIp, isLinkLocal } from "../base/address.js";
 import { AF_INET, AF_INET6 } from "./constants.js";
+import { interfaceIndex, interfaceName } from "./interface-names.js";
 import { NativeBuffer } from "./libc.js";
 
 /** Large enough for either family. */
 export const SOCKADDR_SIZE = 28;
 const PORT_OFFSET = 2;
+const SCOPE_OFFSET = 24;
 
 /** Bytes of a family's sockaddr: 16 or 28. */
 export function sockaddrLength(family: Family): number {
@@ -41,6 +43,7 @@ export class SocketAddress {
 
   setIp(ip: IpAddress): void {
     this.bytes.set(ip.bytes, ipOffset(this.family));
+    if (this.family === 6) this.bytes.writeUInt32LE(scopeOf(ip), SCOPE_OFFSET);
   }
 }
 
@@ -51,6 +54,12 @@ export function encodeSockaddr(bytes: Buffer, ip: IpAddress, port: number): void
   bytes.writeUInt16LE(ip.family === 4 ? AF_INET : AF_INET6, 0);
   bytes.writeUInt16BE(port, PORT_OFFSET);
   bytes.set(ip.bytes, ipOffset(ip.family));
+  if (ip.family === 6) bytes.writeUInt32LE(scopeOf(ip), SCOPE_OFFSET);
+}
+
+/** sin6_scope_id, in host order. */
+function scopeOf({ zone }: IpAddress): number {
+  return zone === undefined ? 0 : interfaceIndex(zone);
 }
 
 /**
@@ -64,7 +73,13 @@ export function decodeSockaddr(bytes: Buffer): { ip: IpAddress; port: number } |
   const family: Family = number === AF_INET ? 4 : 6;
   const start = ipOffset(family);
   const ip = { family, bytes: Uint8Array.from(bytes.subarray(start, start + (family === 4 ? 4 : 16))) };
-  return { ip, port: bytes.readUInt16BE(PORT_OFFSET) };
+  return { ip: withScope(ip, bytes), port: bytes.readUInt16BE(PORT_OFFSET) };
+}
+
+/** The kernel tells the interface of link-local addresses only. */
+function withScope(ip: IpAddress, bytes: Buffer): IpAddress {
+  const scope = isLinkLocal(ip) ? bytes.readUInt32LE(SCOPE_OFFSET) : 0;
+  return scope === 0 ? ip : { ...ip, zone: interfaceName(scope) ?? `${scope}` };
 }
 
 /** The address and port in `bytes` as text. */

@@ -170,9 +170,22 @@ describe("parseIp and formatIp", () => {
     ":::",
     "1::2::3",
     "g::1",
+    "127.0.0.1%lo",
+    "fe80::1%",
+    "%eth0",
   ])("refuse %j", (text) => {
     refusal(() => parseIp(text));
   });
+
+  it.each(["fe80::1%eth0", "fe80::1%br-lan", "fe80::1%7", "fe80::1%eth0.100", "fe80::1%wlan0:1"])(
+    "keep the zone of %s",
+    (text) => {
+      expect(formatIp(parseIp(text))).toBe(text);
+      expect(parseIp(text)).toMatchObject({ family: 6, zone: text.replace(/.*%/, "") });
+      expect(parseHostPorts(`[${text}]:7777`).host).toBe(text);
+      expect(formatIp(addToIp(parseIp(text), 1))).toBe(text.replace("::1", "::2"));
+    },
+  );
 });
 
 describe("parseAddressRanges", () => {
@@ -196,6 +209,10 @@ describe("parseAddressRanges", () => {
     ["fd00::/120", [["fd00::", 256]]],
     ["::1/128", [["::1", 1]]],
     ["fd00::ff-fd00::101", [["fd00::ff", 3]]],
+    ["fe80::1%br-lan", [["fe80::1%br-lan", 1]]],
+    ["fe80::1-fe80::5%br-lan", [["fe80::1%br-lan", 5]]],
+    ["fe80::1%br-lan-fe80::5%br-lan", [["fe80::1%br-lan", 5]]],
+    ["fe80::7%eth0/126", [["fe80::4%eth0", 4]]],
     [
       " 10.0.0.1 , 10.0.1.0/30 ",
       [

@@ -38,6 +38,7 @@ function runBytecode(code: Uint8Array, { local, remote }: Subject): boolean {
 function evaluate(filter: DiagFilter, subject: Subject): boolean {
   if ("all" in filter) return filter.all.every((part) => evaluate(part, subject));
   if ("any" in filter) return filter.any.some((part) => evaluate(part, subject));
+  if ("zone" in filter) throw new Error("an IPv4 socket has no zone");
   const { port, ip } = subject[filter.end];
   if ("portFrom" in filter) return port >= filter.portFrom && port <= filter.portTo;
   const prefix = new DataView(Uint8Array.from(filter.prefix).buffer).getUint32(0);

@@ -11,6 +11,7 @@ import { sayReadNote } from "../ports-notes.js";
 import {
   addStates,
   checkPeer,
+  checkZones,
   type FilterOptions,
   type PortTarget,
   parseTarget,
@@ -85,6 +86,7 @@ export const addPorts: AddCommand = (program, finish) => {
 
 async function runPorts(at: string | undefined, options: Options): Promise<number> {
   const target = at === undefined ? undefined : await parseTarget(at);
+  if (options.peer !== undefined) await checkZones(options.peer);
   if (options.list) {
     const { listSockets } = await import("../ports-list.js");
     const rows = toQuery(target, { ...options, ...(options.listening && { state: listenOnly(options) }) });
