@@ -12,13 +12,13 @@ import { countHalfMade } from "./half-made.js";
 import { COUNTER } from "./protocol.js";
 import type { RunFacts, RunRecord } from "./record.js";
 import type { ConnectResult, FailureReport, LossPattern } from "./result.js";
-import { destinationIps, type Targets } from "./targets.js";
+import type { Targets } from "./targets.js";
 import { judge, type Miss } from "./verdict.js";
 
 /** The server's listening sockets, where they are on this host and can be seen. */
 export async function readServerQueues(targets: Targets): Promise<readonly ListenQueue[] | undefined> {
   if (!targets.isLocal) return undefined;
-  return readListenQueues(destinationIps(targets), targets.remotePorts).catch(() => undefined);
+  return readListenQueues(targets.endpoints).catch(() => undefined);
 }
 
 /** Looks at the server's side, where that is this host. @param before its listening sockets when the run began */
@@ -26,15 +26,14 @@ export async function inspectServer(
   targets: Targets,
   before: readonly ListenQueue[] | undefined,
 ): Promise<LocalPeer | undefined> {
-  return targets.isLocal ? inspectPeer(destinationIps(targets), targets.remotePorts, before) : undefined;
+  return targets.isLocal ? inspectPeer(targets.endpoints, before) : undefined;
 }
 
 /** Counts the held connections in the kernel's socket table, from both ends where both are here. */
 export async function countInKernel(targets: Targets): Promise<ConnectResult["kernel"]> {
-  const ips = destinationIps(targets);
-  const ports = targets.remotePorts;
-  const outgoing = await countSockets({ end: "remote", ports, ips });
-  const incoming = targets.isLocal ? await countSockets({ end: "local", ports, ips }) : undefined;
+  const { endpoints, isLocal } = targets;
+  const outgoing = await countSockets({ end: "remote", endpoints });
+  const incoming = isLocal ? await countSockets({ end: "local", endpoints }) : undefined;
   return { source: outgoing.source, outgoing: outgoing.sockets, incoming: incoming?.sockets ?? 0 };
 }
 

@@ -4,6 +4,7 @@ import {
   type AddressRange,
   addToIp,
   type Family,
+  formatEndpoint,
   formatIp,
   type IpAddress,
   isLinkLocal,
@@ -16,6 +17,8 @@ import { AppError } from "../base/errors.js";
 import { formatCount } from "../base/units.js";
 import { type Destination, portCount, type SourcePorts, type TupleGroup, type TuplePlan } from "../engine/planner.js";
 import { MANY } from "../engine/stopping.js";
+import { endpointsQuery } from "../ports/endpoints.js";
+import type { EndQuery } from "../ports/query.js";
 import { errnoMeaning, errnoName } from "../sys/errno.js";
 import { addressOf, canBind, readInterfaces } from "../sys/interfaces.js";
 import { countPortsWithin, readLocalPortRange, readReservedPorts } from "../sys/local-ports.js";
@@ -29,7 +32,8 @@ export interface Targets {
   readonly plan: TuplePlan;
   /** Every destination is one of this machine's own addresses: both ends of each connection are here. */
   readonly isLocal: boolean;
-  readonly remotePorts: PortRange;
+  /** The destinations, as a condition on one end of a socket. */
+  readonly endpoints: EndQuery;
 }
 
 const LOOPBACK_FIRST: IpAddress = { family: 4, bytes: Uint8Array.of(127, 0, 0, 1) };
@@ -45,7 +49,7 @@ const EXPLICIT_PORTS: PortRange = { first: 1024, last: 65535 };
 export async function findTargets(asked: ConnectSettings): Promise<Targets> {
   const sources = asked.sources?.map(({ first, count }) => ({ first: settleZone(first), count }));
   const settings = { ...asked, sources };
-  const destinations = (await Promise.all(settings.to.map(resolveDestinations))).flat();
+  const destinations = withoutRepeats((await Promise.all(settings.to.map(resolveDestinations))).flat());
   const isOwn = ownAddresses();
   const foreign = destinations.find(({ ip }) => !isLoopback(ip) && !isOwn(ip));
   if (foreign && settings.connections > MANY && !settings.authorized) {
@@ -56,7 +60,8 @@ export async function findTargets(asked: ConnectSettings): Promise<Targets> {
     );
   }
   for (const range of settings.sources ?? []) assertOwnSource(range);
-  const ports = planPorts(settings);
+  // A client on the server's port of this host would be counted as a connection of the server.
+  const ports = planPorts(settings, foreign ? [] : destinations);
   const groups = new Map<string, { sources: readonly AddressRange[]; destinations: Destination[] }>();
   for (const destination of destinations) {
     const sources = sourcesFor(destination, settings, ports, destinations.length);
@@ -64,18 +69,16 @@ export async function findTargets(asked: ConnectSettings): Promise<Targets> {
     if (!groups.has(key)) groups.set(key, { sources, destinations: [] });
     groups.get(key)!.destinations.push(destination);
   }
-  const portNumbers = destinations.map(({ port }) => port);
   return {
     plan: { groups: [...groups.values()] satisfies TupleGroup[], ports },
     isLocal: foreign === undefined,
-    remotePorts: { first: Math.min(...portNumbers), last: Math.max(...portNumbers) },
+    endpoints: endpointsQuery(destinations),
   };
 }
 
-/** The destinations' different addresses. */
-export function destinationIps({ plan }: Targets): IpAddress[] {
-  const ips = plan.groups.flatMap(({ destinations }) => destinations.map(({ ip }) => ip));
-  return [...new Map(ips.map((ip) => [formatIp(ip), ip])).values()];
+/** A destination that is named twice has its 4-tuples once. */
+function withoutRepeats(destinations: readonly Destination[]): Destination[] {
+  return [...new Map(destinations.map((each) => [formatEndpoint(formatIp(each.ip), each.port), each])).values()];
 }
 
 async function resolveDestinations(text: string): Promise<Destination[]> {
@@ -87,8 +90,12 @@ async function resolveDestinations(text: string): Promise<Destination[]> {
   return Array.from({ length: ports.last - ports.first + 1 }, (_, i) => ({ ip, port: ports.first + i }));
 }
 
-/** Which source ports a run has, and who chooses among them. */
-export function planPorts(settings: ConnectSettings): SourcePorts {
+/**
+ * Which source ports a run has, and who chooses among them.
+ *
+ * @param servers destinations on this host: their ports are passed over, unless no others were asked for
+ */
+export function planPorts(settings: ConnectSettings, servers: readonly Destination[] = []): SourcePorts {
   const range = readLocalPortRange();
   const asked = settings.sourcePorts ?? (settings.isSingle ? "kernel" : EXPLICIT_PORTS);
   if (asked === "kernel") {
@@ -99,7 +106,9 @@ export function planPorts(settings: ConnectSettings): SourcePorts {
   }
   // Begin with the ephemeral ports: services that start later want the others.
   const startAt = range && range.first >= asked.first && range.first <= asked.last ? range.first : asked.first;
-  return { chosenBy: "us", range: asked, startAt };
+  const taken = new Set(servers.map(({ port }) => port).filter((port) => port >= asked.first && port <= asked.last));
+  const isAll = taken.size > asked.last - asked.first;
+  return { chosenBy: "us", range: asked, startAt, except: isAll ? [] : [...taken].sort((a, b) => a - b) };
 }
 
 function sourcesFor(

@@ -3,7 +3,7 @@
 import { type AddressRange, formatIp, type PortRange, parseIp } from "../base/address.js";
 import { AppError } from "../base/errors.js";
 import { type ConnectSettings, settleOptions } from "../connect/options.js";
-import { destinationIps, findTargets, planPorts, type Targets } from "../connect/targets.js";
+import { findTargets, planPorts, type Targets } from "../connect/targets.js";
 import type { TuplePlan } from "../engine/planner.js";
 import { readInterfaces } from "../sys/interfaces.js";
 import type { WhatIf } from "./facts.js";
@@ -78,16 +78,13 @@ export async function settleQuestion(options: CapacityOptions): Promise<Question
     hasAddressesAtWill,
     portsTaken: taken.tuples,
     portsDoubtful: taken.doubtful,
-    peer:
-      targets?.isLocal && target !== undefined
-        ? await inspectServer(destinationIps(targets), targets.remotePorts)
-        : undefined,
+    peer: targets?.isLocal && target !== undefined ? await inspectServer(targets.endpoints) : undefined,
     target,
     messageRatePerSec,
     messageBytes,
     burst: Math.min(settings.concurrency, settings.connections),
     device: plan && deviceOf(plan),
-    port: target === undefined ? undefined : targets?.remotePorts.first,
+    port: target === undefined ? undefined : targets?.plan.groups[0]?.destinations[0]?.port,
   };
 }
 

@@ -1,7 +1,7 @@
 // The server that a load goes to, where it is on this host: every process that accepts there, and what each has left.
-import type { AddressRange, IpAddress, PortRange } from "../base/address.js";
 import { readListeners } from "../ports/listeners.js";
 import { inspectPeer, type LocalPeer } from "../ports/peer.js";
+import type { EndQuery } from "../ports/query.js";
 import { forEachSocket } from "../ports/table.js";
 import { TCP_ESTABLISHED } from "../sys/constants.js";
 import { forEachSocketDescriptor } from "../sys/proc-descriptors.js";
@@ -23,10 +23,9 @@ export interface AcceptQueue {
   readonly isStopped: boolean;
 }
 
-/** Looks at the server on `ports` at any of `ips`, in this network namespace. */
-export async function inspectServer(ips: readonly IpAddress[], ports: PortRange): Promise<Server> {
-  const local = { ports: [ports], addresses: ips.map((first): AddressRange => ({ first, count: 1 })) };
-  const peer = await inspectPeer(ips, ports);
+/** Looks at the server on the endpoints, in this network namespace. */
+export async function inspectServer(local: EndQuery): Promise<Server> {
+  const peer = await inspectPeer(local);
   const listeners = await readListeners({ local });
   const holders = await findHolders(new Set(listeners.map(({ inode }) => inode)));
   const workers = new Map<number, ProcessFacts>();

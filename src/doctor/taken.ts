@@ -28,6 +28,7 @@ export async function countTaken(plan: TuplePlan): Promise<Taken> {
   const range = plan.ports.chosenBy === "us" ? plan.ports.range : ephemeral;
   if (!range) return { tuples: 0, doubtful: 0 };
   const seen = await readSeen(range, plan.ports.chosenBy === "us");
+  const passedOver = new Set(plan.ports.chosenBy === "us" ? plan.ports.except : []);
   using trial = new PortTrial();
   let tuples = 0;
   let doubtful = 0;
@@ -37,7 +38,7 @@ export async function countTaken(plan: TuplePlan): Promise<Taken> {
     const sources = group.sources.reduce((sum, { count }) => sum + count, 0);
     const { length: destinations } = group.destinations;
     for (let port = range.first; port <= range.last; port++) {
-      if (seen[port] === 0) continue;
+      if (seen[port] === 0 || passedOver.has(port)) continue;
       // As the opener of connections does it: ports of the kernel's range are not bound by their number.
       const isShared = ephemeral !== undefined && isWithin(port, ephemeral);
       let barred = 0;

@@ -12,7 +12,13 @@ import {
 
 /** Source ports: a range that we walk ourselves, or the kernel's own choice out of a range of `available`. */
 export type SourcePorts =
-  | { readonly chosenBy: "us"; readonly range: PortRange; readonly startAt: number }
+  | {
+      readonly chosenBy: "us";
+      readonly range: PortRange;
+      readonly startAt: number;
+      /** Ports of the range that are passed over: ascending, each once, and fewer than all. */
+      readonly except?: readonly number[];
+    }
   | { readonly chosenBy: "kernel"; readonly available: number };
 
 export interface Destination {
@@ -46,6 +52,7 @@ export class TuplePlanner {
   readonly count: number;
   private readonly plan: TuplePlan;
   private readonly portCount: number;
+  private readonly portAt: (step: number) => number;
   private readonly groupCounts: number[];
   private readonly sourceCounts: number[];
   private readonly current: PlannedTuple = { group: 0, source: 0, sourcePort: 0, destination: 0 };
@@ -53,6 +60,7 @@ export class TuplePlanner {
   constructor(plan: TuplePlan) {
     this.plan = plan;
     this.portCount = portCount(plan.ports);
+    this.portAt = portOrder(plan.ports);
     this.sourceCounts = plan.groups.map((group) => group.sources.reduce((sum, range) => sum + range.count, 0));
     this.groupCounts = plan.groups.map(
       (group, g) => this.sourceCounts[g]! * this.portCount * group.destinations.length,
@@ -75,14 +83,13 @@ export class TuplePlanner {
     const destinations = this.plan.groups[tuple.group]!.destinations.length;
     tuple.destination = rest % destinations;
     rest = (rest - tuple.destination) / destinations;
-    const { ports } = this.plan;
-    if (ports.chosenBy === "kernel") {
+    if (this.plan.ports.chosenBy === "kernel") {
       tuple.source = rest % this.sourceCounts[tuple.group]!;
       tuple.sourcePort = 0;
     } else {
       const step = rest % this.portCount;
       tuple.source = (rest - step) / this.portCount;
-      tuple.sourcePort = ports.range.first + ((ports.startAt - ports.range.first + step) % this.portCount);
+      tuple.sourcePort = this.portAt(step);
     }
     return tuple;
   }
@@ -116,5 +123,23 @@ export class TuplePlanner {
 
 /** How many source ports one source address has towards one destination. */
 export function portCount(ports: SourcePorts): number {
-  return ports.chosenBy === "kernel" ? ports.available : ports.range.last - ports.range.first + 1;
+  if (ports.chosenBy === "kernel") return ports.available;
+  return ports.range.last - ports.range.first + 1 - (ports.except?.length ?? 0);
+}
+
+/** The ports of a range in the order in which one source address uses them, by number: 0 is the first. */
+function portOrder(ports: SourcePorts): (step: number) => number {
+  if (ports.chosenBy === "kernel") return () => 0;
+  const { range, startAt, except = [] } = ports;
+  const count = portCount(ports);
+  if (except.length === 0) return (step) => range.first + ((startAt - range.first + step) % count);
+  const passedOver = new Set(except);
+  const usable = new Uint16Array(count);
+  let length = 0;
+  for (let port = range.first; port <= range.last; port++) if (!passedOver.has(port)) usable[length++] = port;
+  const first = Math.max(
+    0,
+    usable.findIndex((port) => port >= startAt),
+  );
+  return (step) => usable[(first + step) % count]!;
 }

@@ -1,17 +1,21 @@
 // How many sockets the kernel's own table shows: the evidence beside every count of ours.
 import type { IpAddress, PortRange } from "../base/address.js";
 import { TCP_ESTABLISHED } from "../sys/constants.js";
+import type { EndQuery } from "./query.js";
 import { readTable, type SocketQuery, type SourceName } from "./table.js";
 
 /** Sockets between two looks at the clock. */
 const LOOK_EVERY = 1024;
 
 export interface PortFilter {
-  /** Which end of the socket must have one of `ports`. */
+  /** Which end of the socket must be one of the endpoints. */
   readonly end: "local" | "remote";
-  readonly ports: PortRange;
-  /** That end's address must be one of these; any where not given. */
+  /** These ports at any address. */
+  readonly ports?: PortRange;
+  /** These addresses. */
   readonly ips?: readonly IpAddress[];
+  /** The endpoints as a query, such as endpointsQuery() makes; instead of `ports` and `ips`. */
+  readonly endpoints?: EndQuery;
   /** Bits 1 << state; default ESTABLISHED only. */
   readonly states?: number;
 }
@@ -54,7 +58,10 @@ export async function countSocketsWithin(filter: PortFilter, timeoutMs: number):
   }
 }
 
-function toQuery({ end, ports, ips, states }: PortFilter): SocketQuery {
-  const query = { ports: [ports], addresses: ips?.map((first) => ({ first, count: 1 })) };
+function toQuery({ end, ports, ips, endpoints, states }: PortFilter): SocketQuery {
+  const query = endpoints ?? {
+    ports: ports && [ports],
+    addresses: ips?.map((first) => ({ first, count: 1 })),
+  };
   return { states: states ?? 1 << TCP_ESTABLISHED, ...(end === "local" ? { local: query } : { remote: query }) };
 }

@@ -131,7 +131,11 @@ export class ListenerSet {
 
 function merge(local: SocketQuery["local"], either: SocketQuery["either"]): SocketQuery["local"] {
   if (!local || !either) return local ?? either;
-  return { ports: local.ports ?? either.ports, addresses: local.addresses ?? either.addresses };
+  return {
+    ports: local.ports ?? either.ports,
+    addresses: local.addresses ?? either.addresses,
+    oneOf: local.oneOf ?? either.oneOf,
+  };
 }
 
 function toRow(socket: SocketView): ListenerRow {

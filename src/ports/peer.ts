@@ -1,10 +1,9 @@
 // The other end of a run where it is on this host: who listens there, how full its accept queue is, how the process fares.
-import type { AddressRange, IpAddress, PortRange } from "../base/address.js";
 import { TCP_LISTEN } from "../sys/constants.js";
 import { type ProcessFacts, readProcessFacts } from "../sys/process-facts.js";
 import { type ListenerRow, readListeners } from "./listeners.js";
 import { countByOwner } from "./owners.js";
-import type { SocketQuery } from "./query.js";
+import type { EndQuery, SocketQuery } from "./query.js";
 import { readTable } from "./table.js";
 
 /** A LISTEN socket's place in the kernel's table, and what it has dropped. */
@@ -30,18 +29,14 @@ export interface LocalPeer {
 }
 
 /**
- * Looks at the LISTEN sockets on `ports`, at any of `ips`, in this network namespace.
+ * Looks at the LISTEN sockets on the endpoints, in this network namespace.
  *
+ * @param local the endpoints: see endpointsQuery()
  * @param before what readListenQueues() said when the run began
  */
-export async function inspectPeer(
-  ips: readonly IpAddress[],
-  ports: PortRange,
-  before?: readonly ListenQueue[],
-): Promise<LocalPeer> {
-  const local = endOf(ips, ports);
+export async function inspectPeer(local: EndQuery, before?: readonly ListenQueue[]): Promise<LocalPeer> {
   const listeners = await readListeners({ local });
-  const queues = before && (await readListenQueues(ips, ports).catch(() => undefined));
+  const queues = before && (await readListenQueues(local).catch(() => undefined));
   const droppedBefore = new Map(before?.map(({ inode, drops }) => [inode, drops]));
   const dropped = new Map(queues?.map(({ inode, drops }) => [inode, drops - (droppedBefore.get(inode) ?? 0)]));
   // Workers share their master's listener: the process that has the connections is the one that fills up.
@@ -55,16 +50,16 @@ export async function inspectPeer(
 }
 
 /**
- * What the LISTEN sockets on `ports`, at any of `ips`, have dropped so far. The kernel's counters (ListenOverflows) are of all
+ * What the LISTEN sockets on the endpoints have dropped so far. The kernel's counters (ListenOverflows) are of all
  * listeners of the namespace together; these are their own.
  *
  * @throws {AppError} E_PERMISSION or E_SYSTEM when netlink is refused: /proc/net/tcp does not tell
  */
-export async function readListenQueues(ips: readonly IpAddress[], ports: PortRange): Promise<ListenQueue[]> {
+export async function readListenQueues(local: EndQuery): Promise<ListenQueue[]> {
   let queues: ListenQueue[] = [];
   const query: SocketQuery = {
     states: 1 << TCP_LISTEN,
-    local: endOf(ips, ports),
+    local,
     wildcardListeners: true,
     memory: true,
     source: "sock_diag",
@@ -79,9 +74,4 @@ export async function readListenQueues(ips: readonly IpAddress[], ports: PortRan
 /** The kernel drops further SYNs to it. */
 export function isQueueFull({ acceptQueue: { used, limit } }: Pick<ListenerRow, "acceptQueue">): boolean {
   return limit !== undefined && used > 0 && used >= limit;
-}
-
-function endOf(ips: readonly IpAddress[], ports: PortRange): SocketQuery["local"] {
-  const addresses: AddressRange[] = ips.map((first) => ({ first, count: 1 }));
-  return { ports: [ports], addresses };
 }

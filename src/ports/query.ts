@@ -12,6 +12,8 @@ export interface EndQuery {
   readonly ports?: readonly PortRange[] | undefined;
   /** The address lies in one of these. IPv4 addresses match IPv4-mapped ones too. */
   readonly addresses?: readonly AddressRange[] | undefined;
+  /** It meets one of these. */
+  readonly oneOf?: readonly EndQuery[] | undefined;
 }
 
 /** Which sockets to look at: all conditions must hold. Nothing given means every TCP socket of the network namespace. */
@@ -70,8 +72,9 @@ function withoutSinglePort(end: EndQuery): EndQuery {
   return singlePort(end) === 0 ? end : { ...end, ports: undefined };
 }
 
-function endFilter(end: End, { ports, addresses }: EndQuery, wildcards: boolean): DiagFilter {
+function endFilter(end: End, { ports, addresses, oneOf }: EndQuery, wildcards: boolean): DiagFilter {
   const all: DiagFilter[] = [];
+  if (oneOf) all.push({ any: oneOf.map((each) => endFilter(end, each, wildcards)) });
   if (ports) all.push({ any: ports.map(({ first, last }) => ({ end, portFrom: first, portTo: last })) });
   if (addresses) {
     const prefixes: ZonedPrefix[] = addresses.flatMap(toZonedPrefixes);
@@ -91,7 +94,8 @@ function zoned(filter: DiagFilter, zone: string | undefined): DiagFilter {
 
 /** Whether the bytecode lets LISTEN sockets pass that accept for none of the query's addresses: toTest() knows. */
 export function needsListenerTest({ wildcardListeners, local, either }: SocketQuery): boolean {
-  return wildcardListeners === true && [local, either].some((end) => hasIpv4(end?.addresses ?? []));
+  const ends = [local, either].flatMap((end) => (end ? [end, ...(end.oneOf ?? [])] : []));
+  return wildcardListeners === true && ends.some(({ addresses }) => hasIpv4(addresses ?? []));
 }
 
 function hasIpv4(addresses: readonly AddressRange[]): boolean {
@@ -156,6 +160,18 @@ export function toTest(query: SocketQuery, indexOf: (zone: string) => number): (
 }
 
 function endTest(
+  end: End,
+  { oneOf, ...query }: EndQuery,
+  wildcards: boolean,
+  indexOf: (zone: string) => number,
+): (socket: SocketView) => boolean {
+  const meets = endpointTest(end, query, wildcards, indexOf);
+  if (!oneOf) return meets;
+  const tests = oneOf.map((each) => endTest(end, each, wildcards, indexOf));
+  return (socket) => meets(socket) && tests.some((test) => test(socket));
+}
+
+function endpointTest(
   end: End,
   { ports, addresses }: EndQuery,
   wildcards: boolean,

@@ -10,6 +10,7 @@ import { noteEvidence, type RunEvidence, readCounters } from "../engine/run-evid
 import { sample } from "../engine/sampling.js";
 import { CONTROL, collectFailures, sumCounter } from "../engine/shard-memory.js";
 import { countSocketsWithin } from "../ports/count.js";
+import { endpointsQuery } from "../ports/endpoints.js";
 import { readListenQueues } from "../ports/peer.js";
 import { errnoName } from "../sys/errno.js";
 import { canOpenFileTable } from "../sys/file-table.js";
@@ -238,6 +239,6 @@ function countAt({ ip, port }: ServeRun["address"], timeoutMs: number): Promise<
 
 /** Other sockets of the same port may share it by SO_REUSEPORT: ours then cannot be told from them. */
 async function countDrops({ ip, port }: ServeRun["address"]): Promise<number | undefined> {
-  const queues = await readListenQueues([parseIp(ip)], { first: port, last: port }).catch(() => []);
+  const queues = await readListenQueues(endpointsQuery([{ ip: parseIp(ip), port }])).catch(() => []);
   return queues.length === 1 ? queues[0]!.drops : undefined;
 }

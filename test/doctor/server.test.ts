@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { parseIp } from "../../src/base/address.js";
 import { predict } from "../../src/doctor/predict.js";
 import { inspectServer, type Server } from "../../src/doctor/server.js";
+import { endpointsQuery } from "../../src/ports/endpoints.js";
 import type { ProcessFacts } from "../../src/sys/process-facts.js";
 import { ownAddress } from "../support/address.js";
 import { clientLoad, hostFacts } from "../support/doctor.js";
@@ -93,7 +94,7 @@ describe("a real one", () => {
     const host = ownAddress();
     const { port, pid } = await startForeignServerProcess({ host }, { nofile: 600 });
     await startClient({ to: `${host}:${port}`, connections: 20 });
-    const look = () => inspectServer([parseIp(host)], { first: port, last: port });
+    const look = () => inspectServer(endpointsQuery([{ ip: parseIp(host), port }]));
     const found = await until("20 connections", look, ({ held }) => held === 20);
     expect(found.workers).toMatchObject([{ pid, nofileLimit: 600 }]);
     expect(found.queues).toMatchObject([{ isStopped: false }]);
@@ -105,7 +106,7 @@ describe("a real one", () => {
     const [, at] = await cli.prints(/^listening on (.*)$/m);
     const port = Number(at!.replace(/.*:/, ""));
     cli.child.kill("SIGSTOP");
-    const look = () => inspectServer([parseIp(host)], { first: port, last: port });
+    const look = () => inspectServer(endpointsQuery([{ ip: parseIp(host), port }]));
     const { queues } = await until("it is seen as stopped", look, (found) => found.queues[0]!.isStopped);
     expect(queues).toEqual([{ room: 301, isStopped: true }]);
     cli.child.kill("SIGCONT");

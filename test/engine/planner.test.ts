@@ -112,6 +112,15 @@ describe("a plan with ports of our own choice", () => {
     expect(ports).toEqual([1027, 1028, 1024, 1025, 1026, 1027, 1028, 1024, 1025, 1026]);
   });
 
+  it("passes over ports, also where the first is one", () => {
+    const planner = new TuplePlanner({
+      groups: [{ sources: [range("10.0.0.1", 2)], destinations: [to("10.0.1.1", 80)] }],
+      ports: { chosenBy: "us", range: { first: 1024, last: 1029 }, startAt: 1027, except: [1025, 1027] },
+    });
+    const ports = Array.from({ length: planner.count }, (_, index) => planner.at(index).sourcePort);
+    expect(ports).toEqual([1028, 1029, 1024, 1026, 1028, 1029, 1024, 1026]);
+  });
+
   it("goes from group to group", () => {
     const planner = new TuplePlanner({
       groups: [

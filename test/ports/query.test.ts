@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { parseAddressBlocks, parseAddressRanges } from "../../src/base/address.js";
+import { parseAddressBlocks, parseAddressRanges, parseIp } from "../../src/base/address.js";
+import { endpointsQuery } from "../../src/ports/endpoints.js";
 import { parseEnd, toQuery } from "../../src/ports/filter.js";
 import { stateMask, toPrefixes } from "../../src/ports/query.js";
 
@@ -35,6 +36,33 @@ it("covers a range of addresses by the fewest prefixes", () => {
       expect(next).toBe(first + count);
     }),
   );
+});
+
+describe("endpoints as a query", () => {
+  const at = (ip: string, ...ports: number[]) => ports.map((port) => ({ ip: parseIp(ip), port }));
+  const only = (ip: string) => ({ first: parseIp(ip), count: 1 });
+
+  it("are ports and addresses where each address has the same ports", () => {
+    expect(endpointsQuery([...at("10.0.0.1", 9, 7, 8, 7), ...at("10.0.0.2", 8, 7, 9)])).toEqual({
+      addresses: [only("10.0.0.1"), only("10.0.0.2")],
+      ports: [{ first: 7, last: 9 }],
+    });
+  });
+
+  it("are alternatives where they have not", () => {
+    expect(endpointsQuery([...at("10.0.0.1", 7, 9), ...at("::1", 7)])).toEqual({
+      oneOf: [
+        {
+          addresses: [only("10.0.0.1")],
+          ports: [
+            { first: 7, last: 7 },
+            { first: 9, last: 9 },
+          ],
+        },
+        { addresses: [only("::1")], ports: [{ first: 7, last: 7 }] },
+      ],
+    });
+  });
 });
 
 describe("a filter as people write it", () => {

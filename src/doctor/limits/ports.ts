@@ -1,7 +1,7 @@
 // Limits on source ports: the 4-tuples of explicit ports, and the range out of which the kernel chooses.
 import type { PortRange } from "../../base/address.js";
 import { formatCount } from "../../base/units.js";
-import { TuplePlanner } from "../../engine/planner.js";
+import { portCount, TuplePlanner } from "../../engine/planner.js";
 import { countPortsWithin } from "../../sys/local-ports.js";
 import type { HostFacts } from "../facts.js";
 import type { Limit } from "../limit.js";
@@ -174,7 +174,7 @@ function describePlan(load: Load): string {
   if (!plan || plan.ports.chosenBy === "kernel") return "";
   const { range } = plan.ports;
   if (load.hasAddressesAtWill) return `127.0.0.0/8, ports ${range.first}-${range.last}`;
-  return `${formatCount(pairsOf(load))} × ${formatCount(sizeOf(range))}`;
+  return `${formatCount(pairsOf(load))} × ${formatCount(portCount(plan.ports))}`;
 }
 
 function sizeOf({ first, last }: PortRange): number {
