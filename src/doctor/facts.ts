@@ -4,8 +4,17 @@ import { availableParallelism } from "node:os";
 import type { PortRange } from "../base/address.js";
 import { floorOf, type MemoryRoom, readCgroupRoom, readHostRoom } from "../engine/memory-floor.js";
 import { canUnshareTables } from "../engine/private-tables.js";
+import { readTranslation, type Translation } from "../sys/address-translation.js";
 import { CAP_SYS_ADMIN, hasHostCapability } from "../sys/capability.js";
-import { type CgroupPids, isGroupHidden, readCgroupMemory, readCgroupPids } from "../sys/cgroup.js";
+import {
+  type CgroupMemory,
+  type CgroupMemoryFile,
+  type CgroupPids,
+  isGroupHidden,
+  readCgroupCpus,
+  readCgroupMemory,
+  readCgroupPids,
+} from "../sys/cgroup.js";
 import { canOpenFileTable } from "../sys/file-table.js";
 import { readLinkSpeed } from "../sys/link.js";
 import { readLocalPortRange, readReservedPorts } from "../sys/local-ports.js";
@@ -26,6 +35,8 @@ export interface HostFacts {
   readonly hides: Hidden;
   readonly uid: number;
   readonly cores: number;
+  /** CPUs that this process's group may use: as many as cores, or its quota. */
+  readonly cpus: number;
   readonly nofile: NofileLimit;
   /** Descriptors that a process of ours has before its first connection. */
   readonly openDescriptors: number;
@@ -59,6 +70,10 @@ export interface HostFacts {
   readonly memory: MemoryRoom | undefined;
   /** The memory that a cgroup leaves; undefined when none limits it. */
   readonly cgroupMemory: MemoryRoom | undefined;
+  /** What it leaves before it throttles: memory.high; undefined when none does. */
+  readonly cgroupHigh: MemoryRoom | undefined;
+  /** Version 1's limit on what TCP queues; undefined when there is none. */
+  readonly cgroupTcpMemory: CgroupMemory | undefined;
   /** The limit of the tightest cgroup: memory.max. */
   readonly cgroupMemoryLimit: number | undefined;
   readonly cgroupPids: CgroupPids | undefined;
@@ -76,6 +91,8 @@ export interface HostFacts {
   readonly isTracked: boolean | undefined;
   /** That is so of the destination's port, not only of some other. */
   readonly isTrackingOfPort: boolean;
+  /** Connections to this host may be sent on to another address or port. */
+  readonly translation: Translation;
   readonly timeWaitMax: number | undefined;
   readonly timeWaitNow: number | undefined;
   readonly timeWaitReuse: number | undefined;
@@ -87,6 +104,9 @@ export interface HostFacts {
   /** Of the interface that leads to the destination; undefined for loopback and where it is not told. */
   readonly linkBitsPerSec: number | undefined;
 }
+
+/** At these allocations fail. */
+const HARD_LIMITS: readonly CgroupMemoryFile[] = ["memory.max", "memory.limit_in_bytes", "memory.kmem.limit_in_bytes"];
 
 /** Other hardware than this: what is given replaces what is here. */
 export interface WhatIf {
@@ -109,7 +129,8 @@ export async function readHostFacts(
   const number = (name: string) => readSysctlNumbers(name)?.[0];
   const sockstat = readSockstat();
   const conntrack = readConntrack();
-  const tracking = findTracking(port);
+  const rules = readTranslation();
+  const tracking = findTracking(rules === "present" ? undefined : port);
   const buckets = number("net.ipv4.tcp_ehash_entries");
   return {
     hides: {
@@ -119,12 +140,13 @@ export async function readHostFacts(
     },
     uid: process.getuid?.() ?? 0,
     cores: availableParallelism(),
+    cpus: Math.min(availableParallelism(), readCgroupCpus() ?? Number.POSITIVE_INFINITY),
     nofile: readNofileLimit(),
     openDescriptors: countOpenDescriptors(),
     canPark: canOpenFileTable(),
     canUnshare: await canUnshareTables(),
     nrOpen: number("fs.nr_open"),
-    fileMax: number("fs.file-max"),
+    fileMax: unlessEndless(number("fs.file-max")),
     filesOpen: number("fs.file-nr"),
     ignoresFileMax: hasHostCapability(CAP_SYS_ADMIN),
     epollWatches: number("fs.epoll.max_user_watches"),
@@ -143,8 +165,10 @@ export async function readHostFacts(
     sendBuffer: readSysctlNumbers("net.ipv4.tcp_wmem"),
     memoryBytes: readMeminfo().MemTotal,
     memory: readHostRoom(),
-    cgroupMemory: readCgroupRoom(),
-    cgroupMemoryLimit: readCgroupMemory()?.limitBytes,
+    cgroupMemory: readCgroupRoom(HARD_LIMITS),
+    cgroupHigh: readCgroupRoom(["memory.high"]),
+    cgroupTcpMemory: readCgroupMemory(undefined, undefined, ["memory.kmem.tcp.limit_in_bytes"]),
+    cgroupMemoryLimit: readCgroupMemory(undefined, undefined, HARD_LIMITS)?.limitBytes,
     cgroupPids: readCgroupPids(),
     slabBytes: readMeminfo().Slab,
     residentBytes: readResidentBytes() ?? 0,
@@ -156,6 +180,8 @@ export async function readHostFacts(
     conntrack,
     isTracked: tracking.isTracked,
     isTrackingOfPort: tracking.isOfPort,
+    // Netfilter translates only what it tracks.
+    translation: rules === "unknown" && tracking.isTracked === false ? "none" : rules,
     timeWaitMax: number("net.ipv4.tcp_max_tw_buckets"),
     timeWaitNow: sockstat["TCP.tw"],
     timeWaitReuse: number("net.ipv4.tcp_tw_reuse"),
@@ -184,7 +210,7 @@ export function imagine(facts: HostFacts, { memoryBytes, cores, nofile }: WhatIf
     epollWatches: scale(facts.epollWatches),
     tcpMem: tcpMem?.length === facts.tcpMem?.length ? tcpMem : undefined,
     threadsMax: scale(facts.threadsMax),
-    ...(cores !== undefined && { cores }),
+    ...(cores !== undefined && { cores, cpus: cores }),
     ...(nofile !== undefined && {
       nofile: { soft: nofile, hard: nofile },
       canPark: false,
@@ -196,9 +222,16 @@ export function imagine(facts: HostFacts, { memoryBytes, cores, nofile }: WhatIf
       memoryBytes,
       memory: roomOf(memoryBytes),
       cgroupMemory: undefined,
+      cgroupHigh: undefined,
+      cgroupTcpMemory: undefined,
       hides: { ...facts.hides, cgroupMemory: false },
     }),
   };
+}
+
+/** systemd writes the largest number that there is. */
+function unlessEndless(value: number | undefined): number | undefined {
+  return value !== undefined && value >= Number.MAX_SAFE_INTEGER ? Number.POSITIVE_INFINITY : value;
 }
 
 function roomOf(totalBytes: number): MemoryRoom {

@@ -5,6 +5,7 @@ import { type Calibration, calibrate, uncalibrated } from "./calibration.js";
 import { type HostFacts, imagine, readHostFacts } from "./facts.js";
 import type { Limit } from "./limit.js";
 import { LIMITS } from "./limits/catalogue.js";
+import { isWithoutListener, roomAsProxy } from "./limits/peer.js";
 import { clientAddressesFor } from "./limits/ports.js";
 import { bytesPerConnection, type ConnectionCost, type Load, type Role } from "./load.js";
 import { type CapacityOptions, settleQuestion } from "./options.js";
@@ -112,7 +113,7 @@ export function predict({ facts, load, obstacle }: Examined, whatIf = false): Pr
     next: behind.slice(0, 3),
     limits,
     unknown: limits.filter(({ verdict }) => verdict === "unknown").map(({ id }) => id),
-    notes: notesOn(load, binding),
+    notes: notesOn(facts, load, binding),
     cost: { ...load.cost, bytesPerConnection: bytesPerConnection(load) },
     obstacle,
     cores: facts.cores,
@@ -122,8 +123,21 @@ export function predict({ facts, load, obstacle }: Examined, whatIf = false): Pr
   };
 }
 
-function notesOn({ portsDoubtful, peer, connections }: Load, binding: LimitRow | undefined): string[] {
+function notesOn(facts: HostFacts, load: Load, binding: LimitRow | undefined): string[] {
+  const { portsDoubtful, peer, connections, target } = load;
   const notes: string[] = [];
+  if (isWithoutListener(load) && facts.translation !== "none") {
+    notes.push(
+      `nobody listens on ${target}, which may be redirected: addresses are translated here (nat), ${facts.translation === "present" ? "" : "or may be, "}and what answers behind a rule is not seen`,
+    );
+  }
+  const asProxy = roomAsProxy(facts, load);
+  if (asProxy !== undefined && asProxy < connections && 2 * asProxy >= connections) {
+    notes.push(`a proxy takes two descriptors a client: if the server is one, it holds ${formatCount(asProxy)}`);
+  }
+  if (facts.ignoresFileMax && binding?.id === "file-max" && (binding.allows as number) < connections) {
+    notes.push("a program with CAP_SYS_ADMIN goes beyond fs.file-max: then all others of this host fail with ENFILE");
+  }
   if (portsDoubtful > 0) {
     notes.push(
       `${plural(portsDoubtful, "4-tuple")} more may be taken: other sockets have the port, and cannot be seen to have bound it by its number`,

@@ -6,14 +6,20 @@ import { forEachSocket } from "../ports/table.js";
 import { TCP_ESTABLISHED } from "../sys/constants.js";
 import { forEachSocketDescriptor } from "../sys/proc-descriptors.js";
 import { type ProcessFacts, readParent, readProcessFacts } from "../sys/process-facts.js";
+import { findProxies, LEAST_ACCEPTED } from "./proxies.js";
 
 export interface Server extends LocalPeer {
   /** Connections that it has already, those in its accept queues included. */
   readonly held: number;
   /** Processes that accept there; a master whose children have its listeners does not. None where none is visible. */
-  readonly workers: readonly ProcessFacts[];
+  readonly workers: readonly Worker[];
   /** Its LISTEN sockets. */
   readonly queues: readonly AcceptQueue[];
+}
+
+export interface Worker extends ProcessFacts {
+  /** It has a connection of its own for each that it has accepted: a client takes two of its descriptors. */
+  readonly isProxy: boolean;
 }
 
 export interface AcceptQueue {
@@ -35,10 +41,11 @@ export async function inspectServer(local: EndQuery): Promise<Server> {
   }
   let held = 0;
   await forEachSocket({ states: 1 << TCP_ESTABLISHED, local }, () => held++);
+  const proxies = held < LEAST_ACCEPTED ? new Set() : await findProxies([...workers.keys()]);
   return {
     ...peer,
     held,
-    workers: [...workers.values()],
+    workers: [...workers.values()].map((worker) => ({ ...worker, isProxy: proxies.has(worker.pid) })),
     queues: listeners.map(({ inode, acceptQueue: { used, limit } }) => {
       const pids = holders.get(inode) ?? [];
       return {

@@ -21,7 +21,8 @@ const ATTEMPTS = 3;
 /**
  * Opens some connections over loopback to a listener of its own and looks whether they are tracked.
  *
- * @param port the destination's: rules are often about ports. Where a service has it on all addresses, another is taken.
+ * @param port the destination's: rules are often about ports. Where a service has it on all addresses, another is taken. To be
+ * left out where it may be redirected: the connections would go to somebody else.
  */
 export function findTracking(port: number | undefined): Tracking {
   if (readConntrack() === undefined) return { isTracked: isConntrackHidden() ? undefined : false, isOfPort: true };

@@ -1,5 +1,5 @@
 // The memory floor: a run stops adding connections while the host still has memory left.
-import { readCgroupMemory } from "../sys/cgroup.js";
+import { type CgroupMemoryFile, readCgroupMemory } from "../sys/cgroup.js";
 import { readMeminfo, readSockstat } from "../sys/procfs.js";
 
 const LEAST_BYTES = 256 * 1024 ** 2;
@@ -21,6 +21,8 @@ export interface MemoryRoom {
   /** What has to stay free: the larger of 256 MiB and 5 %, yet never more than a quarter. */
   readonly floorBytes: number;
   readonly bound: "host" | "cgroup";
+  /** Which of a cgroup's limits it is; undefined for the host, and in results of older versions. */
+  readonly limit?: CgroupMemoryFile | undefined;
 }
 
 /** The memory room of the host or of the cgroup, whichever is nearer to its floor. */
@@ -38,12 +40,17 @@ export function readHostRoom(): MemoryRoom | undefined {
   return { bound: "host", availableBytes: MemAvailable - pinned, floorBytes: floorOf(MemTotal) };
 }
 
-/** The memory room of the tightest cgroup over this process; undefined when none limits memory. */
-export function readCgroupRoom(): MemoryRoom | undefined {
-  const group = readCgroupMemory();
+/**
+ * The memory room of the tightest cgroup over this process; undefined when none limits memory.
+ *
+ * @param files the limits that count; default all
+ */
+export function readCgroupRoom(files?: readonly CgroupMemoryFile[]): MemoryRoom | undefined {
+  const group = readCgroupMemory(undefined, undefined, files);
   if (!group) return undefined;
   return {
     bound: "cgroup",
+    limit: group.file,
     availableBytes: group.limitBytes - group.usedBytes,
     floorBytes: floorOf(group.limitBytes),
   };

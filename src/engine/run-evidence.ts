@@ -1,5 +1,6 @@
 // What the kernel says about a run, noted while it lasts so that it can be explained later: counters that rose, settings
 // and gauges at its end. Numbers only; what they mean is told elsewhere.
+import { readCgroupMemoryEvents } from "../sys/cgroup.js";
 import { countPortsWithin, readLocalPortRange, readReservedPorts } from "../sys/local-ports.js";
 import { readConntrack, readConntrackStats, readSoftnetDrops } from "../sys/net-stats.js";
 import { readNetCounters, readSockstat } from "../sys/procfs.js";
@@ -19,6 +20,8 @@ const COUNTERS = [
   "Tcp.RetransSegs",
   "Icmp.InDestUnreachs",
 ] as const;
+/** How often a memory cgroup throttled its programs, refused them memory, ended one. */
+const CGROUP_COUNTERS = ["high", "max", "oom", "oom_kill"] as const;
 const CONNTRACK_COUNTERS = ["drop", "early_drop", "insert_failed"] as const;
 
 const SETTINGS = [
@@ -61,6 +64,8 @@ export function readCounters(): Counters {
   for (const name of CONNTRACK_COUNTERS) {
     if (conntrack[name] !== undefined) counters[`conntrack.${name}`] = conntrack[name];
   }
+  const cgroup = readCgroupMemoryEvents();
+  for (const name of CGROUP_COUNTERS) if (cgroup[name] !== undefined) counters[`cgroup.memory.${name}`] = cgroup[name];
   const softnet = readSoftnetDrops();
   if (softnet !== undefined) counters["softnet.dropped"] = softnet;
   return counters;

@@ -26,7 +26,9 @@ export async function ceilingOf(
 ): Promise<{ readonly ceiling: CeilingEvidence; readonly isOfPorts: boolean }> {
   const { limits: predicted } = await predictCapacity({ connections: wanted, measure: false, role: "both" });
   // The host's memory or the cgroup's, whichever is tighter, is one of those measured; so is the link.
-  const others = predicted.filter(({ id }) => !["memory", "cgroup-memory", "link-speed"].includes(id));
+  const others = predicted.filter(
+    ({ id }) => !["memory", "cgroup-memory", "cgroup-memory-high", "link-speed"].includes(id),
+  );
   const rows: (readonly [name: string, allows: number | undefined, row?: LimitRow])[] = [
     ...measured(costs),
     ...others.map((row) => [row.name, typeof row.allows === "number" ? row.allows : undefined, row] as const),

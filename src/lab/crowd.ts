@@ -15,7 +15,15 @@ export type CrowdResult = ConnectResult & { readonly diagnosis: Diagnosis };
 const HOLD = "forever";
 const FREEZE_POLL_MS = 5;
 /** Settings and resources of this host that may end a crowd before it comes to what an experiment is about. */
-const HOST_LIMITS = ["nofile", "file-max", "memory", "cgroup-memory", "epoll-watches", "nf-conntrack-max"];
+const HOST_LIMITS = [
+  "nofile",
+  "file-max",
+  "memory",
+  "cgroup-memory",
+  "cgroup-memory-high",
+  "epoll-watches",
+  "nf-conntrack-max",
+];
 
 export class Crowd {
   /** The command line, as one types it by hand. */

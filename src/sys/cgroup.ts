@@ -2,25 +2,53 @@
 import { existsSync } from "node:fs";
 import { readText } from "./procfs.js";
 
+const ROOT = "/sys/fs/cgroup";
+/** Where systemd mounts version 2 beside version 1. */
+const HYBRID = "unified";
+
+/** The file that sets a limit: hard ones, at which allocations fail, and memory.high, over which the kernel throttles. */
+export const CGROUP_MEMORY_FILES = [
+  "memory.max",
+  "memory.high",
+  "memory.limit_in_bytes",
+  "memory.kmem.limit_in_bytes",
+  "memory.kmem.tcp.limit_in_bytes",
+] as const;
+export type CgroupMemoryFile = (typeof CGROUP_MEMORY_FILES)[number];
+
 export interface CgroupMemory {
+  readonly file: CgroupMemoryFile;
   readonly limitBytes: number;
   readonly usedBytes: number;
-  /** Of these, what the kernel uses for the group: sockets, inodes, files. */
+  /** Of the group's memory, what the kernel uses for it: sockets, inodes, files. */
   readonly kernelBytes: number;
 }
+
+/** What bounds everything that the group has; version 1's limit on TCP's buffers is for what is queued only. */
+const OF_ALL: readonly CgroupMemoryFile[] = [
+  "memory.max",
+  "memory.high",
+  "memory.limit_in_bytes",
+  "memory.kmem.limit_in_bytes",
+];
 
 /**
  * The tightest memory limit over this process: the one with the least room left.
  *
  * @param root where the hierarchies are mounted
- * @returns undefined when no group limits memory
+ * @param files the limits that count
+ * @returns undefined when no group has one
  */
 export function readCgroupMemory(
-  root = "/sys/fs/cgroup",
+  root = ROOT,
   membership = readText("/proc/self/cgroup") ?? "",
+  files: readonly CgroupMemoryFile[] = OF_ALL,
 ): CgroupMemory | undefined {
-  const groups = groupFolders("memory", root, membership).map(({ path, isV2 }) => readMemory(path, isV2));
-  return tightest(groups, ({ limitBytes, usedBytes }) => limitBytes - usedBytes);
+  const groups = groupFolders("memory", root, membership).flatMap(({ path, isV2 }) => readMemory(path, isV2));
+  return tightest(
+    groups.filter(({ file }) => files.includes(file)),
+    ({ limitBytes, usedBytes }) => limitBytes - usedBytes,
+  );
 }
 
 function tightest<Group>(groups: (Group | undefined)[], room: (group: Group) => number): Group | undefined {
@@ -28,20 +56,66 @@ function tightest<Group>(groups: (Group | undefined)[], room: (group: Group) => 
   return limited.sort((a, b) => room(a) - room(b))[0];
 }
 
-function readMemory(folder: string, isV2: boolean): CgroupMemory | undefined {
-  const limitBytes = Number(readText(`${folder}/${isV2 ? "memory.max" : "memory.limit_in_bytes"}`));
-  const usedBytes = Number(readText(`${folder}/${isV2 ? "memory.current" : "memory.usage_in_bytes"}`));
-  // "max" is no number; version 1 says "no limit" with a number near 2^63.
-  if (!(limitBytes > 0) || limitBytes >= 2 ** 62 || Number.isNaN(usedBytes)) return undefined;
+function readMemory(folder: string, isV2: boolean): CgroupMemory[] {
+  const number = (name: string) => Number(readText(`${folder}/${name}`) ?? Number.NaN);
+  const current = number(isV2 ? "memory.current" : "memory.usage_in_bytes");
   const stat = readText(`${folder}/memory.stat`) ?? "";
   const field = (name: string) => Number(new RegExp(`^${name} (\\d+)`, "m").exec(stat)?.[1] ?? 0);
   // Cached files that were not used lately make way before anything fails: they are room.
-  const cached = field(isV2 ? "inactive_file" : "total_inactive_file");
+  const usedBytes = Math.max(0, current - field(isV2 ? "inactive_file" : "total_inactive_file"));
   // Version 2 sums it up since Linux 5.18.
   const kernelBytes = isV2
     ? field("kernel") || field("slab") + field("kernel_stack") + field("pagetables") + field("sock")
-    : Number(readText(`${folder}/memory.kmem.usage_in_bytes`) ?? 0);
-  return { limitBytes, usedBytes: Math.max(0, usedBytes - cached), kernelBytes };
+    : number("memory.kmem.usage_in_bytes") || 0;
+  const limits: readonly (readonly [file: CgroupMemoryFile, usedBytes: number])[] = isV2
+    ? [
+        ["memory.max", usedBytes],
+        ["memory.high", usedBytes],
+      ]
+    : [
+        ["memory.limit_in_bytes", usedBytes],
+        ["memory.kmem.limit_in_bytes", kernelBytes],
+        ["memory.kmem.tcp.limit_in_bytes", number("memory.kmem.tcp.usage_in_bytes")],
+      ];
+  return limits.flatMap(([file, used]) => {
+    const limitBytes = number(file);
+    // "max" is no number; version 1 says "no limit" with a number near 2^63. A memory.high of 0 throttles from the first byte.
+    const isLimit = limitBytes >= (file === "memory.high" ? 0 : 1) && limitBytes < 2 ** 62;
+    return isLimit && !Number.isNaN(used) ? [{ file, limitBytes, usedBytes: used, kernelBytes }] : [];
+  });
+}
+
+/**
+ * How often the limits of this process's group and those above it were met: `high` (throttled), `max`, `oom`, `oom_kill`.
+ *
+ * @see Linux admin-guide/cgroup-v2.rst, memory.events.local
+ */
+export function readCgroupMemoryEvents(
+  root = ROOT,
+  membership = readText("/proc/self/cgroup") ?? "",
+): Record<string, number> {
+  const events: Record<string, number> = {};
+  for (const { path, isV2 } of groupFolders("memory", root, membership)) {
+    // Of the group's own limit: memory.events counts those of the groups below it as well (Linux before 5.2 has only that).
+    const text = isV2 ? (readText(`${path}/memory.events.local`) ?? readText(`${path}/memory.events`)) : undefined;
+    for (const [, name, count] of (text ?? "").matchAll(/^(\w+) (\d+)$/gm)) {
+      events[name!] = (events[name!] ?? 0) + Number(count);
+    }
+  }
+  return events;
+}
+
+/** CPUs that the tightest group may use: cpu.max, or version 1's quota; undefined when no group limits them. */
+export function readCgroupCpus(root = ROOT, membership = readText("/proc/self/cgroup") ?? ""): number | undefined {
+  const quotas = groupFolders("cpu", root, membership).map(({ path, isV2 }) => {
+    const [quota, period] = isV2
+      ? (readText(`${path}/cpu.max`) ?? "").split(" ")
+      : [readText(`${path}/cpu.cfs_quota_us`), readText(`${path}/cpu.cfs_period_us`)];
+    // "max", or -1, is none.
+    const cpus = Number(quota ?? Number.NaN) / Number(period ?? Number.NaN);
+    return cpus > 0 ? cpus : undefined;
+  });
+  return tightest(quotas, (cpus) => cpus);
 }
 
 /** The folders of this process's group in a controller's hierarchy, and of all groups above it. */
@@ -54,7 +128,8 @@ function groupFolders(controller: string, root: string, membership: string): { p
       const [, controllers, path] = /^\d+:([^:]*):(.*)$/.exec(line) ?? [];
       if (path === undefined || (controllers !== "" && !controllers?.split(",").includes(controller))) return [];
       const isV2 = controllers === "";
-      return groupAndParents(path).map((group) => ({ path: `${root}${isV2 ? "" : `/${controller}`}${group}`, isV2 }));
+      const mount = isV2 ? (existsSync(`${root}/${HYBRID}`) ? `${root}/${HYBRID}` : root) : `${root}/${controller}`;
+      return groupAndParents(path).map((group) => ({ path: `${mount}${group}`, isV2 }));
     });
 }
 
@@ -75,7 +150,7 @@ const LIMIT_FILES = {
  */
 export function isGroupHidden(
   controller: keyof typeof LIMIT_FILES,
-  root = "/sys/fs/cgroup",
+  root = ROOT,
   membership = readText("/proc/self/cgroup") ?? "",
 ): boolean {
   const all = groupFolders(controller, root, membership);
@@ -100,10 +175,7 @@ export interface CgroupPids {
 }
 
 /** The tightest limit of threads over this process; undefined when no group limits them. */
-export function readCgroupPids(
-  root = "/sys/fs/cgroup",
-  membership = readText("/proc/self/cgroup") ?? "",
-): CgroupPids | undefined {
+export function readCgroupPids(root = ROOT, membership = readText("/proc/self/cgroup") ?? ""): CgroupPids | undefined {
   const groups = groupFolders("pids", root, membership).map(({ path }) => readPids(path));
   return tightest(groups, ({ limit, used }) => limit - used);
 }

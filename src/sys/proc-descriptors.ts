@@ -24,13 +24,17 @@ export interface DescriptorScan {
  * Visits every socket descriptor of every visible process.
  *
  * @param visit gets the socket's inode, of whatever protocol, and the process
+ * @param pids of these processes alone
  */
-export async function forEachSocketDescriptor(visit: (inode: number, pid: number) => void): Promise<DescriptorScan> {
+export async function forEachSocketDescriptor(
+  visit: (inode: number, pid: number) => void,
+  pids?: readonly number[],
+): Promise<DescriptorScan> {
   let processes = 0;
   let unreadable = 0;
   let turnMs = performance.now();
   const names = readdirSync("/proc");
-  for (const name of names) {
+  for (const name of pids ?? names) {
     const pid = Number(name);
     if (!(pid > 0)) continue;
     processes++;

@@ -235,9 +235,23 @@ describe("a client's run", () => {
     expect(diagnosis.finding!.evidence.length).toBeGreaterThan(0);
   });
 
+  it("throttled by memory.high is said, whatever came of it", () => {
+    const evidence = { risen: { "cgroup.memory.high": 1200, "cgroup.memory.max": 3 } };
+    const { notes } = explainRun(connectResult({ evidence, isTargetMet: true }));
+    expect(notes).toEqual([
+      expect.stringMatching(/memory\.high was exceeded 1,200 times: the kernel throttled/),
+      expect.stringMatching(/memory\.max was reached 3 times/),
+    ]);
+  });
+
   it("stopped by memory names the cgroup or the host", () => {
     const memoryStop = { availableBytes: 1, floorBytes: 2, bound: "cgroup" } as const;
     expect(explainRun(connectResult({ evidence: { memoryStop } })).finding!.limit).toBe("cgroup-memory");
+    const high = { ...memoryStop, limit: "memory.high" } as const;
+    expect(explainRun(connectResult({ evidence: { memoryStop: high } })).finding).toMatchObject({
+      limit: "cgroup-memory-high",
+      meaning: expect.stringMatching(/below memory\.high, over which the kernel throttles/),
+    });
     const host = { ...memoryStop, bound: "host" } as const;
     expect(explainRun(connectResult({ evidence: { memoryStop: host } })).finding!.limit).toBe("memory");
   });

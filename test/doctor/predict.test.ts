@@ -11,6 +11,7 @@ const GIB = 2 ** 30;
 const facts: HostFacts = {
   ...(await readHostFacts([])),
   cores: 2,
+  cpus: 2,
   nofile: { soft: 1024, hard: 20_000 },
   openDescriptors: 20,
   canPark: true,
@@ -26,11 +27,14 @@ const facts: HostFacts = {
   memoryBytes: 16 * GIB,
   memory: { bound: "host", availableBytes: 15 * GIB, floorBytes: GIB },
   cgroupMemory: undefined,
+  cgroupHigh: undefined,
+  cgroupTcpMemory: undefined,
   cgroupPids: undefined,
   hides: { cgroupMemory: false, cgroupPids: false, conntrack: false },
   conntrack: { count: 0, max: 1000, buckets: 1000 },
   isTracked: false,
   isTrackingOfPort: true,
+  translation: "none",
 };
 const load: Load = {
   connections: 100_000,
@@ -64,7 +68,33 @@ const kernelLoad: Partial<Load> = { plan: kernelChosen, hasAddressesAtWill: fals
 describe("the limit that binds", () => {
   const cases: [string, Partial<HostFacts>, Partial<Load>, string, number][] = [
     ["one descriptor table", { canPark: false, canUnshare: false }, { role: "client" }, "nofile", 19_960],
-    ["fs.file-max, for both ends", { fileMax: 101_000 }, {}, "file-max", 50_000],
+    // 5 % of it stay free for others.
+    ["fs.file-max, for both ends", { fileMax: 101_000 }, {}, "file-max", 47_475],
+    ["fs.file-max, for root too", { fileMax: 101_000, ignoresFileMax: true }, {}, "file-max", 47_475],
+    [
+      "memory.high, which only throttles",
+      { cgroupHigh: { bound: "cgroup", availableBytes: 200 * 2 ** 20, floorBytes: 50 * 2 ** 20 }, residentBytes: 0 },
+      {},
+      "cgroup-memory-high",
+      Math.floor((90 * 2 ** 20) / 5660),
+    ],
+    [
+      "version 1's limit on what TCP queues",
+      {
+        tcpMemUsed: 0,
+        tcpMem: [1e6, 1e6, 1e6],
+        cgroupTcpMemory: {
+          file: "memory.kmem.tcp.limit_in_bytes",
+          limitBytes: 8000 * 4096,
+          usedBytes: 0,
+          kernelBytes: 0,
+        },
+      },
+      { messageRatePerSec: 1 },
+      "cgroup-tcp-memory",
+      4000,
+    ],
+    ["threads that a run has itself", { cgroupPids: { limit: 20, used: 15 } }, {}, "cgroup-pids", 0],
     ["epoll watches, for both ends", { epollWatches: 90_000 }, {}, "epoll-watches", 45_000],
     ["epoll watches, for one end", { epollWatches: 90_000 }, { role: "server" }, "epoll-watches", 90_000],
     ["explicit ports", {}, { plan: explicit(1024, 65_535), hasAddressesAtWill: false }, "source-ports", 64_512],
@@ -143,6 +173,17 @@ describe("the limit that binds", () => {
         expect(ask({ epollWatches: Math.max(0, watches - fewer) }).ceiling).toBeLessThanOrEqual(before);
       }),
     );
+  });
+});
+
+it("says what root does to others beyond fs.file-max", () => {
+  const notes = (ignoresFileMax: boolean) => ask({ fileMax: 101_000, ignoresFileMax }).notes.join();
+  expect(notes(true)).toMatch(/all others of this host fail with ENFILE/);
+  expect(notes(false)).toBe("");
+  // systemd's: as good as none.
+  expect(ask({ fileMax: Number.POSITIVE_INFINITY }).limits.find(({ id }) => id === "file-max")).toMatchObject({
+    allows: "unbounded",
+    nowText: "unlimited",
   });
 });
 

@@ -2,22 +2,23 @@
 import { describe, expect, it } from "vitest";
 import { parseIp } from "../../src/base/address.js";
 import { predict } from "../../src/doctor/predict.js";
-import { inspectServer, type Server } from "../../src/doctor/server.js";
+import { inspectServer, type Server, type Worker } from "../../src/doctor/server.js";
 import { endpointsQuery } from "../../src/ports/endpoints.js";
-import type { ProcessFacts } from "../../src/sys/process-facts.js";
+import type { Translation } from "../../src/sys/address-translation.js";
 import { ownAddress } from "../support/address.js";
 import { clientLoad, hostFacts } from "../support/doctor.js";
 import { startClient, startForeignServerProcess } from "../support/peers.js";
 import { startCli } from "../support/process.js";
 import { until } from "../support/until.js";
 
-const worker = (pid: number, left: number, different: Partial<ProcessFacts> = {}): ProcessFacts => ({
+const worker = (pid: number, left: number, different: Partial<Worker> = {}): Worker => ({
   pid,
   name: "server",
   args: ["server"],
   isStopped: false,
   nofileLimit: left + 6,
   openDescriptors: 6,
+  isProxy: false,
   ...different,
 });
 const server = (different: Partial<Server> = {}): Server => ({
@@ -59,6 +60,41 @@ describe("descriptors of the server", () => {
   it("are unknown where no process can be seen, or its limit not read", () => {
     expect(ask({ workers: [] }).unknown).toEqual(["peer-nofile"]);
     expect(ask({ workers: [worker(1, 5, { openDescriptors: undefined })] }).unknown).toEqual(["peer-nofile"]);
+  });
+});
+
+describe("a proxy", () => {
+  it("takes two descriptors a client, where it is seen to be one", () => {
+    const { binding } = ask({ workers: [worker(7, 594, { isProxy: true })] });
+    expect(binding).toMatchObject({ id: "peer-nofile", allows: 297, needs: 2006 });
+    expect(binding!.nowText).toMatch(/a proxy/);
+  });
+
+  it("may be what a server turns out to be: that is said where it matters", () => {
+    expect(ask({ workers: [worker(7, 1594)] }).notes.join()).toMatch(/two descriptors a client: .* holds 797/);
+    expect(ask({ workers: [worker(7, 2594)] }).notes).toEqual([]);
+    expect(ask({ workers: [worker(7, 1594, OURS)] }).notes).toEqual([]);
+  });
+});
+
+describe("nobody listens", () => {
+  const alone = { listeners: [], workers: [], queues: [] };
+  const askWith = (translation: Translation) =>
+    predict({
+      facts: hostFacts({ canPark: true, translation }),
+      load: clientLoad({ connections: 100, peer: server(alone) }),
+      obstacle: undefined,
+    });
+
+  it("is no connection where nothing translates addresses", () => {
+    expect(askWith("none")).toMatchObject({ ceiling: 0, isTargetMet: false, binding: { id: "listener" } });
+  });
+
+  it.each(["present", "unknown"] as const)("is unknown where rules may redirect the port: %s", (translation) => {
+    const { unknown, notes, ceiling } = askWith(translation);
+    expect(unknown).toContain("listener");
+    expect(ceiling).toBeGreaterThan(100);
+    expect(notes.join()).toMatch(/may be redirected/);
   });
 });
 

@@ -2,7 +2,13 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeEach, describe, expect, it } from "vitest";
-import { isGroupHidden, readCgroupMemory, readCgroupPids } from "../../src/sys/cgroup.js";
+import {
+  isGroupHidden,
+  readCgroupCpus,
+  readCgroupMemory,
+  readCgroupMemoryEvents,
+  readCgroupPids,
+} from "../../src/sys/cgroup.js";
 
 const GIB = 2 ** 30;
 const base = mkdtempSync(join(tmpdir(), "cgroup-"));
@@ -63,6 +69,53 @@ describe("version 2", () => {
       usedBytes: 3,
     });
   });
+});
+
+describe("a limit that is not the maximum", () => {
+  it("memory.high throttles without one, a parent's included", () => {
+    group("slice", { "memory.max": "max", "memory.high": GIB, "memory.current": 900 });
+    group("slice/app", { "memory.max": "max", "memory.high": "max", "memory.current": 100 });
+    const found = { file: "memory.high", limitBytes: GIB, usedBytes: 900 };
+    expect(readCgroupMemory(root, "0::/slice/app\n")).toMatchObject(found);
+    expect(readCgroupMemory(root, "0::/slice/app\n", ["memory.max"])).toBeUndefined();
+  });
+
+  it("memory.high binds before the maximum of the same group", () => {
+    group("app", { "memory.max": 2 * GIB, "memory.high": GIB, "memory.current": 9 });
+    expect(readCgroupMemory(root, "0::/app\n")).toMatchObject({ file: "memory.high", limitBytes: GIB });
+    expect(readCgroupMemory(root, "0::/app\n", ["memory.max"])).toMatchObject({ limitBytes: 2 * GIB });
+  });
+
+  it("version 1's on kernel memory, and on what TCP queues", () => {
+    const files = { "memory.limit_in_bytes": GIB, "memory.usage_in_bytes": 9, "memory.kmem.usage_in_bytes": 4 };
+    group("memory/app", { ...files, "memory.kmem.limit_in_bytes": 500, "memory.kmem.tcp.limit_in_bytes": 90 });
+    group("memory/app", { "memory.kmem.tcp.usage_in_bytes": 7 });
+    const kernel = { file: "memory.kmem.limit_in_bytes", limitBytes: 500, usedBytes: 4 };
+    expect(readCgroupMemory(root, "4:memory:/app\n")).toMatchObject(kernel);
+    const tcp = { limitBytes: 90, usedBytes: 7 };
+    expect(readCgroupMemory(root, "4:memory:/app\n", ["memory.kmem.tcp.limit_in_bytes"])).toMatchObject(tcp);
+  });
+
+  it("is found where version 2 is mounted beside version 1", () => {
+    group("unified/app", { "memory.high": GIB, "memory.current": 9 });
+    expect(readCgroupMemory(root, "0::/app\n")).toMatchObject({ file: "memory.high" });
+  });
+
+  it("how often it was met is counted over the group and those above it, each its own", () => {
+    group("slice", { "memory.events": "high 9", "memory.events.local": "low 0\nhigh 4\nmax 1" });
+    group("slice/app", { "memory.events": "high 2\nmax 0\noom_kill 1" });
+    expect(readCgroupMemoryEvents(root, "0::/slice/app\n")).toEqual({ low: 0, high: 6, max: 1, oom_kill: 1 });
+  });
+});
+
+it("a quota of CPU is that of the tightest group", () => {
+  group("slice", { "cpu.max": "150000 100000" });
+  group("slice/app", { "cpu.max": "max 100000" });
+  expect(readCgroupCpus(root, "0::/slice/app\n")).toBe(1.5);
+  group("cpu/app", { "cpu.cfs_quota_us": 50_000, "cpu.cfs_period_us": 100_000 });
+  group("cpu", { "cpu.cfs_quota_us": -1, "cpu.cfs_period_us": 100_000 });
+  expect(readCgroupCpus(root, "2:cpu,cpuacct:/app\n")).toBe(0.5);
+  expect(readCgroupCpus(root, "0::/elsewhere\n")).toBeUndefined();
 });
 
 describe("the kernel's share", () => {

@@ -5,6 +5,7 @@ import type { ConnectResult, FailureReport } from "../../connect/result.js";
 import { outcomeOf } from "../../connect/verdict.js";
 import { explainClosing } from "./closing.js";
 import type { Finding, Suspect } from "./diagnosis.js";
+import { describeMemoryStop } from "./memory-stop.js";
 import { explainHalfMade } from "./queue.js";
 import { explainRefusal } from "./refusal.js";
 import { explainSilence } from "./silence.js";
@@ -14,15 +15,12 @@ import { fromSystem } from "./system.js";
 export function explainClient(result: ConnectResult): Finding | Suspect[] {
   const { memoryStop, wasCutShort } = result.evidence;
   if (memoryStop) {
-    const { availableBytes, floorBytes, bound } = memoryStop;
+    const { limit, left, fix } = describeMemoryStop(memoryStop);
     return {
-      limit: bound === "host" ? "memory" : "cgroup-memory",
+      limit,
       whose: "this side",
-      meaning: `stopped before memory ran out: ${formatBytes(availableBytes)} were left in the ${bound}, and ${formatBytes(floorBytes)} stay free`,
-      fix:
-        bound === "host"
-          ? "add memory, or ask for fewer connections"
-          : "raise the memory limit of the container or service (--memory, MemoryMax=)",
+      meaning: `stopped before memory ran out: ${left}, and ${formatBytes(memoryStop.floorBytes)} stay free`,
+      fix: limit === "memory" ? `${fix}, or ask for fewer connections` : fix,
       evidence: [
         `${formatBytes(result.memory.kernelBytesPerConnection)} of kernel memory per connection (${result.memory.kernelEnds === "both" ? "both ends" : "one end"})`,
       ],

@@ -79,7 +79,16 @@ function serverNotes({ backlog, evidence }: ServeResult): string[] {
 /** What everybody's packets in this network namespace met with: it may concern the run. */
 function stackNotes(risen: Counters): string[] {
   const { "TcpExt.TCPReqQFullDoCookies": cookies = 0, "TcpExt.TCPTimeWaitOverflow": timeWaits = 0 } = risen;
+  const { "cgroup.memory.high": throttles = 0, "cgroup.memory.max": refusals = 0 } = risen;
   return [
+    ...(throttles > 0
+      ? [
+          `memory.high was exceeded ${formatCount(throttles)} times: the kernel throttled the programs of this cgroup or of one above it`,
+        ]
+      : []),
+    ...(refusals > 0
+      ? [`memory.max was reached ${formatCount(refusals)} times in this cgroup or in one above it`]
+      : []),
     ...(cookies > 0
       ? [
           `a SYN queue of this host was full: ${formatCount(cookies)} SYNs were answered with cookies, which costs TCP options`,

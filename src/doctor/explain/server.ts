@@ -1,18 +1,20 @@
 // What stopped a server of ours from taking more, if anything did.
-import { formatBytes, formatCount } from "../../base/units.js";
+import { formatCount } from "../../base/units.js";
 import type { ServeResult } from "../../serve/result.js";
 import type { Finding } from "./diagnosis.js";
+import { describeMemoryStop } from "./memory-stop.js";
 
 /** @returns undefined when nothing was refused, dropped or put off */
 export function explainServer(result: ServeResult): Finding | undefined {
   const { evidence, failures, nofileLimit, hasPrivateTables, peakOpen, rejected, backlog } = result;
   const { memoryStop } = evidence;
   if (memoryStop) {
+    const { limit, left, fix } = describeMemoryStop(memoryStop);
     return {
-      limit: memoryStop.bound === "host" ? "memory" : "cgroup-memory",
+      limit,
       whose: "this side",
-      meaning: `accepting paused before memory ran out: ${formatBytes(memoryStop.availableBytes)} were left in the ${memoryStop.bound}`,
-      fix: memoryStop.bound === "host" ? "add memory" : "raise the memory limit of the container or service",
+      meaning: `accepting paused before memory ran out: ${left}`,
+      fix,
       evidence: [`${formatCount(peakOpen)} open at the most`],
     };
   }

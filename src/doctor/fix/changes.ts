@@ -29,6 +29,7 @@ const RECIPES: readonly (readonly [id: string, recipe: Recipe])[] = [
   ["ip-local-reserved-ports", widenPorts],
   // No setting of a running host moves these; people can.
   ["cgroup-memory", adviseMemory],
+  ["cgroup-memory-high", adviseHigh],
   ["cgroup-pids", adviseThreads],
   ["tcp-ehash", adviseBuckets],
 ];
@@ -116,9 +117,11 @@ function raiseNofile(found: Case): readonly Change[] {
 function raiseServerNofile(found: Case): readonly Change[] {
   const { workers = [] } = found.load.peer ?? {};
   const share = Math.ceil(found.load.connections / workers.length);
-  const changes = workers.flatMap(({ name, pid, nofileLimit, openDescriptors }) => {
-    if (nofileLimit === undefined || openDescriptors === undefined || nofileLimit - openDescriptors >= share) return [];
-    const to = roundUp(openDescriptors + share);
+  const changes = workers.flatMap(({ name, pid, nofileLimit, openDescriptors, isProxy }) => {
+    const wanted = isProxy ? 2 * share : share;
+    if (nofileLimit === undefined || openDescriptors === undefined || nofileLimit - openDescriptors >= wanted)
+      return [];
+    const to = roundUp(openDescriptors + wanted);
     return [rlimit(found, `RLIMIT_NOFILE of ${printable(name)} (${pid})`, nofileLimit, to)];
   });
   return withNrOpen(found, changes);
@@ -177,6 +180,13 @@ function adviseMemory(found: Case): readonly Change[] {
   return [advise(found, { to: formatBytes(bytes), systemd: `MemoryMax=${mib}M`, container: `--memory ${mib}m` })];
 }
 
+function adviseHigh(found: Case): readonly Change[] {
+  const room = found.facts.cgroupHigh;
+  if (!room || found.row.needs === undefined) return [advise(found)];
+  const more = Math.max(0, found.row.needs - room.availableBytes);
+  return [advise(found, { to: `${formatBytes(more)} more`, how: "raise MemoryHigh= of the systemd unit by that" })];
+}
+
 /** The limit under which a group may use `bytes` and keep its floor free, which grows with the limit; in whole 64 MiB. */
 function limitFor(present: number, bytes: number): number {
   const step = 64 * MIB;
@@ -186,7 +196,7 @@ function limitFor(present: number, bytes: number): number {
 }
 
 function adviseThreads(found: Case): readonly Change[] {
-  const to = roundUp((found.facts.cgroupPids?.used ?? 0) + (found.row.needs ?? 0));
+  const to = roundUp(found.row.needs ?? 0);
   return [advise(found, { to: formatCount(to), systemd: `TasksMax=${to}`, container: `--pids-limit ${to}` })];
 }
 

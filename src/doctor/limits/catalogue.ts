@@ -1,7 +1,16 @@
 // All limits, in the order in which they are shown when nothing else orders them.
 import type { Limit } from "../limit.js";
 import { cgroupPids, epollWatches, fileMax, nofile, nrOpen, threadsMax } from "./descriptors.js";
-import { cgroupMemory, memory, receiveBuffer, sendBuffer, slab, tcpMem } from "./memory.js";
+import {
+  cgroupHigh,
+  cgroupMemory,
+  cgroupTcpMemory,
+  memory,
+  receiveBuffer,
+  sendBuffer,
+  slab,
+  tcpMem,
+} from "./memory.js";
 import { listener, peerMaximum, peerNofile } from "./peer.js";
 import { localPortRange, reservedPorts, sourcePorts, unprivilegedPortStart } from "./ports.js";
 import { abortOnOverflow, acceptQueue, netdevBacklog, somaxconn, synBacklog, syncookies } from "./queues.js";
@@ -30,6 +39,8 @@ export const LIMITS: readonly Limit[] = [
   unprivilegedPortStart,
   memory,
   cgroupMemory,
+  cgroupHigh,
+  cgroupTcpMemory,
   slab,
   tcpMem,
   receiveBuffer,

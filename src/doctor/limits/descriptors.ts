@@ -5,6 +5,9 @@ import type { HostFacts } from "../facts.js";
 import type { Limit } from "../limit.js";
 import { endsHere, type Load } from "../load.js";
 
+/** Open files that stay free for the host's other programs, as memory does: 5 %, at least 1,024, at most a quarter. */
+const FILE_RESERVE = { share: 0.05, least: 1024, most: 0.25 } as const;
+
 /** A process of ours wants a little more than its connections: event loops, wake-ups, the listener. */
 const SPARE = 64;
 
@@ -62,16 +65,21 @@ export const fileMax: Limit = {
   change: "sysctl fs.file-max",
   privilege: "CAP_SYS_ADMIN",
   pitfall:
-    "ENFILE, not EMFILE: the whole host is out of open files; processes with CAP_SYS_ADMIN go on, all others suffer",
+    "ENFILE, not EMFILE: the whole host is out of open files; processes with CAP_SYS_ADMIN go on, all others fail",
   sysctl: "fs.file-max",
   read: ({ fileMax: value }) => value,
   describe: ({ fileMax: max, ignoresFileMax }) =>
-    max === undefined ? undefined : `${say(max)}${ignoresFileMax ? ", not for CAP_SYS_ADMIN" : ""}`,
-  allows: ({ fileMax: max, filesOpen, ignoresFileMax }, load) => {
-    if (ignoresFileMax) return Number.POSITIVE_INFINITY;
-    return max === undefined || filesOpen === undefined ? undefined : Math.floor((max - filesOpen) / endsHere(load));
-  },
-  needs: ({ filesOpen = 0 }, load) => filesOpen + load.connections * endsHere(load) + SPARE,
+    max === undefined || max === Number.POSITIVE_INFINITY
+      ? undefined
+      : `${say(max)}, ${formatCount(fileReserve(max))} stay free${ignoresFileMax ? "; not for CAP_SYS_ADMIN" : ""}`,
+  // Who has CAP_SYS_ADMIN goes beyond it, and every other program of the host fails: it counts all the same.
+  allows: ({ fileMax: max, filesOpen }, load) =>
+    max === undefined || filesOpen === undefined
+      ? undefined
+      : max === Number.POSITIVE_INFINITY
+        ? max
+        : Math.max(0, Math.floor((max - fileReserve(max) - filesOpen) / endsHere(load))),
+  needs: ({ filesOpen = 0 }, load) => fileMaxFor(filesOpen + load.connections * endsHere(load) + SPARE),
 };
 
 export const epollWatches: Limit = {
@@ -95,10 +103,28 @@ export const epollWatches: Limit = {
 
 export const threadsMax: Limit = threads("threads-max", "kernel.threads-max", "host", ({ threadsMax: max }) => max);
 
+/** Threads of a run of ours beside those that open connections: Node's own. */
+const RUN_THREADS = 12;
+
+const pids = threads("cgroup-pids", "pids.max", "cgroup", ({ cgroupPids: group, hides }) =>
+  hides.cgroupPids ? undefined : (group?.limit ?? Number.POSITIVE_INFINITY),
+);
+
 export const cgroupPids: Limit = {
-  ...threads("cgroup-pids", "pids.max", "cgroup", ({ cgroupPids: pids, hides }) =>
-    hides.cgroupPids ? undefined : (pids?.limit ?? Number.POSITIVE_INFINITY),
-  ),
+  ...pids,
+  describe: ({ cgroupPids: group }) =>
+    group && `${formatCount(group.limit)}, ${formatCount(Math.max(0, group.limit - group.used))} left`,
+  allows: (facts, load) => {
+    const { cgroupPids: group, cores } = facts;
+    if (group && group.limit - group.used < cores + RUN_THREADS) return 0;
+    return pids.allows!(facts, load);
+  },
+  needs: (facts, load) => {
+    const { cgroupPids: group, cores } = facts;
+    const tables = pids.needs(facts, load);
+    if (!group || (tables === undefined && group.limit - group.used >= cores + RUN_THREADS)) return tables;
+    return group.used + cores + RUN_THREADS + (tables ?? 0);
+  },
   source: "Linux admin-guide/cgroup-v2.rst, pids.max",
   change: "TasksMax= of a systemd unit, --pids-limit of a container",
   privilege: "administrator",
@@ -141,6 +167,17 @@ function ownTables({ nofile: { hard }, openDescriptors, canPark, canUnshare, cor
 function endsOfUser(uid: number, load: Load): number {
   const serverUid = load.peer?.listeners[0]?.uid;
   return serverUid !== undefined && serverUid !== uid ? 1 : endsHere(load);
+}
+
+/** What stays free of fs.file-max. */
+export function fileReserve(max: number): number {
+  return Math.floor(Math.min(Math.max(FILE_RESERVE.least, max * FILE_RESERVE.share), max * FILE_RESERVE.most));
+}
+
+/** The fs.file-max under which `files` leave the reserve free, which grows with it. */
+function fileMaxFor(files: number): number {
+  const { share, least, most } = FILE_RESERVE;
+  return Math.ceil(Math.min(Math.max(files + least, files / (1 - share)), files / (1 - most)));
 }
 
 const say = (value: number) => (value === Number.POSITIVE_INFINITY ? "unlimited" : formatCount(value));

@@ -1,6 +1,7 @@
 // Limits of memory: the host's, a cgroup's, TCP's own budget for what is queued, the buffers of one socket.
 import { formatBytes } from "../../base/units.js";
 import { type MemoryRoom, roomAboveFloor } from "../../engine/memory-floor.js";
+import type { HostFacts } from "../facts.js";
 import type { Limit } from "../limit.js";
 import { bytesPerConnection, chargedPerConnection, endsHere, type Load } from "../load.js";
 
@@ -41,20 +42,72 @@ export const cgroupMemory: Limit = {
     "sockets' kernel memory counts in full: a container of 512 MiB has room for 50,000 connections, not millions",
   read: ({ cgroupMemory: room, hides }) =>
     hides.cgroupMemory ? undefined : (room?.availableBytes ?? Number.POSITIVE_INFINITY),
-  describe: ({ cgroupMemory: room, hides }) => {
-    if (hides.cgroupMemory) return undefined;
-    return room ? `${formatBytes(room.availableBytes)} left, ${formatBytes(room.floorBytes)} stay free` : "no limit";
-  },
-  allows: ({ cgroupMemory: room, residentBytes, hides }, load) => {
-    if (hides.cgroupMemory) return undefined;
-    if (!room) return Number.POSITIVE_INFINITY;
-    // This process makes room for the run's own when it ends.
-    const available = roomAboveFloor(room) + residentBytes - RUN_RESIDENT_BYTES;
-    return Math.max(0, Math.floor(available / chargedPerConnection(load)));
-  },
-  needs: ({ cgroupMemory: room }, load) =>
-    room ? Math.ceil(room.floorBytes + load.connections * chargedPerConnection(load)) : undefined,
+  ...inGroup(({ cgroupMemory: room }) => room),
 };
+
+export const cgroupHigh: Limit = {
+  id: "cgroup-memory-high",
+  name: "memory.high",
+  unit: "bytes",
+  scope: "cgroup",
+  caps: "memory",
+  side: "both",
+  source: "Linux admin-guide/cgroup-v2.rst, memory.high",
+  change: "MemoryHigh= of a systemd unit",
+  privilege: "administrator",
+  pitfall:
+    "nothing fails over it: the kernel throttles every allocation of the group, and sockets cannot be reclaimed to get below it again",
+  read: ({ cgroupHigh: room, hides }) =>
+    hides.cgroupMemory ? undefined : (room?.availableBytes ?? Number.POSITIVE_INFINITY),
+  ...inGroup(({ cgroupHigh: room }) => room),
+};
+
+export const cgroupTcpMemory: Limit = {
+  id: "cgroup-tcp-memory",
+  name: "memory.kmem.tcp.limit_in_bytes",
+  unit: "bytes",
+  scope: "cgroup",
+  caps: "memory",
+  side: "both",
+  source: "Linux admin-guide/cgroup-v1/memory.rst, memory.kmem.tcp.limit_in_bytes",
+  change: "write it, or move to cgroup v2, which has none",
+  privilege: "administrator",
+  pitfall: "only for what is queued, as tcp_mem is, but for one group: its sockets alone come under pressure",
+  read: ({ cgroupTcpMemory: group, hides }) =>
+    hides.cgroupMemory ? undefined : (group?.limitBytes ?? Number.POSITIVE_INFINITY),
+  allows: ({ cgroupTcpMemory: group }, load) => {
+    if (load.messageRatePerSec === 0 || !group) return Number.POSITIVE_INFINITY;
+    const pages = Math.max(0, group.limitBytes - group.usedBytes) / PAGE_BYTES;
+    return Math.floor(pages / pagesPerConnection(load));
+  },
+  needs: ({ cgroupTcpMemory: group }, load) =>
+    load.messageRatePerSec === 0 || !group
+      ? undefined
+      : group.usedBytes + load.connections * pagesPerConnection(load) * PAGE_BYTES,
+};
+
+/** What a memory limit of a cgroup says and allows. */
+function inGroup(roomOf: (facts: HostFacts) => MemoryRoom | undefined): Pick<Limit, "describe" | "allows" | "needs"> {
+  return {
+    describe: (facts) => {
+      if (facts.hides.cgroupMemory) return undefined;
+      const room = roomOf(facts);
+      return room ? `${formatBytes(room.availableBytes)} left, ${formatBytes(room.floorBytes)} stay free` : "no limit";
+    },
+    allows: (facts, load) => {
+      if (facts.hides.cgroupMemory) return undefined;
+      const room = roomOf(facts);
+      if (!room) return Number.POSITIVE_INFINITY;
+      // This process makes room for the run's own when it ends.
+      const available = roomAboveFloor(room) + facts.residentBytes - RUN_RESIDENT_BYTES;
+      return Math.max(0, Math.floor(available / chargedPerConnection(load)));
+    },
+    needs: (facts, load) => {
+      const room = roomOf(facts);
+      return room ? Math.ceil(room.floorBytes + load.connections * chargedPerConnection(load)) : undefined;
+    },
+  };
+}
 
 export const slab: Limit = {
   id: "slab",

@@ -5,8 +5,9 @@ import { formatCount, parseCount } from "../../base/units.js";
 import type { ProcessFacts } from "../../sys/process-facts.js";
 import type { HostFacts } from "../facts.js";
 import type { Limit } from "../limit.js";
+import type { Load } from "../load.js";
 import { isOurServer } from "../peer-process.js";
-import type { Server } from "../server.js";
+import type { Server, Worker } from "../server.js";
 
 export const peerNofile: Limit = {
   id: "peer-nofile",
@@ -19,7 +20,7 @@ export const peerNofile: Limit = {
   change: "LimitNOFILE= of the server's unit, ulimit -n where it is started, --ulimit nofile= of its container",
   privilege: "administrator",
   pitfall:
-    "one server closes what it cannot take, another stops accepting: then as many more as its accept queue has room for look open to the client",
+    "a proxy takes two descriptors a client, one in and one out; one server closes what it cannot take, another stops accepting: then as many more as its accept queue has room for look open to the client",
   read: (_, { peer }) => (peer ? sumOf(peer.workers.map(({ nofileLimit }) => nofileLimit)) : undefined),
   describe: (facts, { peer }) => {
     if (!peer) return "-";
@@ -32,7 +33,8 @@ export const peerNofile: Limit = {
       left === Number.POSITIVE_INFINITY
         ? "not bound by it"
         : `${left === undefined ? "unknown" : formatCount(left)} left`;
-    return `${first.nofileLimit === undefined ? "unknown" : sayLimit(first.nofileLimit)} of ${who}, ${room}`;
+    const proxy = peer.workers.some(({ isProxy }) => isProxy) ? ", a proxy: 2 a client" : "";
+    return `${first.nofileLimit === undefined ? "unknown" : sayLimit(first.nofileLimit)} of ${who}, ${room}${proxy}`;
   },
   allows: (facts, { peer, connections }) => {
     if (!peer || peer.listeners.length === 0) return Number.POSITIVE_INFINITY;
@@ -45,7 +47,7 @@ export const peerNofile: Limit = {
   needs: (_, { peer, connections }) => {
     const [worker] = peer?.workers ?? [];
     if (!peer || worker?.openDescriptors === undefined || isOurServer(worker)) return undefined;
-    return worker.openDescriptors + Math.ceil(connections / peer.workers.length);
+    return worker.openDescriptors + Math.ceil(connections / peer.workers.length) * (worker.isProxy ? 2 : 1);
   },
 };
 
@@ -85,16 +87,36 @@ export const listener: Limit = {
   privilege: "none",
   pitfall: "ECONNREFUSED comes from a host that answers: a firewall that drops gives ETIMEDOUT",
   read: (_, { peer }) => peer?.listeners.length,
-  allows: (_, { peer }) => (peer && peer.listeners.length === 0 ? 0 : Number.POSITIVE_INFINITY),
+  describe: (facts, load) => {
+    if (!isWithoutListener(load)) return undefined;
+    return facts.translation === "none" ? "nobody listens" : "nobody listens; may be redirected";
+  },
+  allows: ({ translation }, load) => {
+    if (!isWithoutListener(load)) return Number.POSITIVE_INFINITY;
+    // What a rule sends on to another port or host has its listener there.
+    return translation === "none" ? 0 : undefined;
+  },
   needs: (_, { peer }) => (peer ? 1 : undefined),
 };
 
+/** Nobody listens at the destination, which is on this host. */
+export function isWithoutListener({ peer }: Load): boolean {
+  return peer?.listeners.length === 0;
+}
+
+/** Clients that the server takes if it turns out to be a proxy; undefined where it is known to be one, or known not to be. */
+export function roomAsProxy(facts: HostFacts, { peer }: Load): number | undefined {
+  const workers = peer?.workers ?? [];
+  if (workers.length === 0 || workers.some((worker) => worker.isProxy || isOurServer(worker))) return undefined;
+  return sumOf(workers.map((worker) => roomOf({ ...worker, isProxy: true }, facts)));
+}
+
 /** What a process can still take. Our own server has as many tables as it needs, where that is allowed. */
-function roomOf(worker: ProcessFacts, { canPark, canUnshare }: HostFacts): number | undefined {
+function roomOf(worker: Worker, { canPark, canUnshare }: HostFacts): number | undefined {
   if (isOurServer(worker) && (canPark || canUnshare)) return Number.POSITIVE_INFINITY;
   const { nofileLimit, openDescriptors } = worker;
   if (nofileLimit === undefined || openDescriptors === undefined) return undefined;
-  return Math.max(0, nofileLimit - openDescriptors);
+  return Math.floor(Math.max(0, nofileLimit - openDescriptors) / (worker.isProxy ? 2 : 1));
 }
 
 /** undefined when one of them is. */

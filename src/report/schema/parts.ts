@@ -1,6 +1,7 @@
 // What results of several kinds have in common. What is undefined in a result is missing in its JSON: hence optional.
 import { z } from "zod";
 import { PHASES } from "../../engine/shard-memory.js";
+import { CGROUP_MEMORY_FILES } from "../../sys/cgroup.js";
 
 export const count = z.number().min(0);
 export const milliseconds = z.number().min(0);
@@ -30,7 +31,12 @@ export const evidence = z.object({
   settings: byName.describe("settings by their sysctl names"),
   gauges: byName,
   memoryStop: z
-    .object({ availableBytes: z.number(), floorBytes: z.number(), bound: z.enum(["host", "cgroup"]) })
+    .object({
+      availableBytes: z.number(),
+      floorBytes: z.number(),
+      bound: z.enum(["host", "cgroup"]),
+      limit: z.enum(CGROUP_MEMORY_FILES).optional().describe("the cgroup's file"),
+    })
     .optional()
     .describe("the memory that was left when memory stopped the run"),
   wasCutShort: z.boolean().describe("stopped from outside before it was complete"),

@@ -66,7 +66,7 @@ describe("what is proposed", () => {
     const peer = {
       listeners: [{ ip: "127.0.0.1", port: 7777, uid: 0, acceptQueue: { used: 0, limit: 4096 } }],
       process,
-      workers: [process],
+      workers: [{ ...process, isProxy: false }],
       held: 0,
       queues: [{ room: 4097, isStopped: false }],
     };
