@@ -1,10 +1,12 @@
 // A shard's connections by slot: a small number that stays the same while a connection lives. A slot's socket is a
 // descriptor of the thread's table, or, once that is full, an entry of a file table (see sys/file-table.ts), where
 // it needs none. Typed arrays throughout; what the states mean is for the role to say.
+import { MSG_PEEK, MSG_TRUNC } from "../sys/constants.js";
 import { EMFILE, ENFILE } from "../sys/errno.js";
 import { FileTable } from "../sys/file-table.js";
 import { NativeBuffer } from "../sys/libc.js";
 import { closeFd, openUdp, receive, resetFd, resetOnClose, sendBytes } from "../sys/socket.js";
+import { FreeSlots } from "./free-slots.js";
 
 /** The state of a slot that no connection has. */
 export const FREE = 0;
@@ -27,6 +29,8 @@ export interface ConnectionTableOptions {
 // One call takes them all: some milliseconds for which no other event is handled.
 const PARKED_AT_ONCE = 4096;
 const LARGEST_FILE_TABLE = 16384;
+// Closings between two looks at whether they are to go on: some milliseconds.
+const CLOSED_AT_ONCE = 256;
 
 export class ConnectionTable {
   /** One more than the highest slot ever used. */
@@ -40,9 +44,7 @@ export class ConnectionTable {
   private newest = -1;
   /** Kept for the moment when the table is full and a file table, which needs a descriptor itself, is to be made. */
   private reserve = -1;
-  private readonly free: number[] = [];
-  /** Freed while events of the same batch may still name them. */
-  private readonly freed: number[] = [];
+  private readonly free = new FreeSlots();
   private readonly parking = new NativeBuffer(PARKED_AT_ONCE * 4);
   private readonly parkingFds: Int32Array;
   private parkCursor = 0;
@@ -60,7 +62,8 @@ export class ConnectionTable {
 
   /** Gives a new descriptor a slot. */
   add(fd: number, state: number): number {
-    const slot = this.free.pop() ?? this.end++;
+    const freed = this.free.take();
+    const slot = freed >= 0 ? freed : this.end++;
     if (slot >= this.states.length) this.grow(slot);
     this.places[slot] = fd;
     this.states[slot] = state;
@@ -82,8 +85,17 @@ export class ConnectionTable {
 
   /** Bytes received, 0 at the peer's end, or a negative errno. */
   receive(slot: number, buffer: NativeBuffer): number {
-    const place = this.places[slot]!;
-    return place >= 0 ? receive(place, buffer) : this.fileTable(place).receive(entryOf(place), buffer);
+    return this.receiveSome(slot, buffer, buffer.bytes.length, 0);
+  }
+
+  /** As receive(), and what is read stays in the receive queue. */
+  peek(slot: number, buffer: NativeBuffer): number {
+    return this.receiveSome(slot, buffer, buffer.bytes.length, MSG_PEEK);
+  }
+
+  /** Takes `length` bytes out of the receive queue unread; they are there. @returns how many, or a negative errno */
+  discard(slot: number, buffer: NativeBuffer, length: number): number {
+    return this.receiveSome(slot, buffer, length, MSG_TRUNC);
   }
 
   /** Bytes taken by the kernel, or a negative errno. */
@@ -97,12 +109,12 @@ export class ConnectionTable {
   close(slot: number, resets = false): void {
     this.closePlace(this.places[slot]!, resets);
     this.states[slot] = FREE;
-    this.freed.push(slot);
+    this.free.give(slot);
   }
 
   /** Lets freed slots be used again: call it when no event is pending that could name one. */
   recycle(): void {
-    while (this.freed.length > 0) this.free.push(this.freed.pop()!);
+    this.free.recycle();
   }
 
   /**
@@ -137,11 +149,11 @@ export class ConnectionTable {
   /** Closes everything, asking between some hundreds of connections whether to leave the rest to the kernel. */
   closeAll(resets: boolean, isAborted: () => boolean): void {
     for (let slot = 0; slot < this.end; slot++) {
+      if (slot % CLOSED_AT_ONCE === 0 && isAborted()) return;
       if (this.states[slot] === FREE) continue;
       const place = this.places[slot]!;
       if (place >= 0) this.closePlace(place, resets);
       else if (resets && !this.options.resetsParked) this.fileTable(place).makeReset(entryOf(place));
-      if (slot % 256 === 0 && isAborted()) return;
     }
     for (const table of this.fileTables) {
       for (let next = 0; table && next < table.filled; ) {
@@ -151,6 +163,12 @@ export class ConnectionTable {
       table?.close();
     }
     closeFd(this.reserve);
+  }
+
+  private receiveSome(slot: number, buffer: NativeBuffer, length: number, flags: number): number {
+    const place = this.places[slot]!;
+    if (place >= 0) return receive(place, buffer, length, flags);
+    return this.fileTable(place).receive(entryOf(place), buffer, length, flags);
   }
 
   private closePlace(place: number, resets: boolean): void {

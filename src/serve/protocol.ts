@@ -26,7 +26,11 @@ export const SHARED = {
   logged: 2,
   /** Connections accepted so far; goes round at 2^32. */
   taken: 3,
-  words: 4,
+  /** Those of `logged` that the main thread has been told of by now: it must not be left behind. */
+  told: 4,
+  /** Chunks of memory that hold unsent answers, of all shards. */
+  unsentChunks: 5,
+  words: 8,
 } as const;
 
 /** Places in a server shard's counters. */

@@ -22,6 +22,8 @@ import { COUNTER, type ServeMessage, type ServePlan, SHARED } from "./protocol.j
 import type { ServeResult, ServeSnapshot } from "./result.js";
 
 const GUARD_MS = 250;
+/** Of so many looks in which nothing has come or gone, one reads the host's memory. */
+const QUIET_LOOKS = 4;
 /** How long the kernel's count may keep a stop waiting. */
 const COUNT_MS = 250;
 const COUNT_MS_PER_CONNECTION = 0.003;
@@ -60,7 +62,8 @@ export class ServeRun extends EventEmitter<ServeEvents> {
   #memoryStop: RunEvidence["memoryStop"];
   #evidence: Pick<RunEvidence, "risen" | "settings" | "gauges"> = { risen: {}, settings: {}, gauges: {} };
   #drops: number | undefined;
-  #watchedAccepted = -1;
+  #watchedActivity = -1;
+  #quietLooks = 0;
   #fault: AppError | undefined;
   #isReady!: () => void;
 
@@ -143,8 +146,10 @@ export class ServeRun extends EventEmitter<ServeEvents> {
 
   #hear(message: ServeMessage): void {
     if (message.type === "listening") this.#isReady();
-    else if (message.type === "accepted") for (const peer of message.peers) this.emit("connection", peer);
-    else {
+    else if (message.type === "accepted") {
+      for (const peer of message.peers) this.emit("connection", peer);
+      Atomics.add(this.#sharedWords, SHARED.told, message.peers.length);
+    } else {
       // As many threads as cores are to have half a table free, so that the next is up before it is needed. Where
       // connections can be parked no thread is ever full; where threads share one table, more do not help.
       const isFuller = !this.#canPark && this.#pool.hasPrivateTables;
@@ -168,10 +173,13 @@ export class ServeRun extends EventEmitter<ServeEvents> {
   }
 
   #watchMemory(): void {
-    // A server to which nobody comes uses no memory, and is to use no CPU.
-    const accepted = this.#sum(COUNTER.accepted);
-    if (accepted === this.#watchedAccepted && !this.#isPaused) return;
-    this.#watchedAccepted = accepted;
+    // A server to which nobody comes uses no memory, and is to use no CPU. Peers that are there may fill the kernel's buffers
+    // unseen, so it looks from time to time.
+    const activity = this.#sum(COUNTER.accepted) + this.#sum(COUNTER.sentBytes) + this.#sum(COUNTER.receivedBytes);
+    const isQuiet = activity === this.#watchedActivity && !this.#isPaused;
+    this.#quietLooks = isQuiet ? this.#quietLooks + 1 : 0;
+    if (isQuiet && (this.#sum(COUNTER.open) === 0 || this.#quietLooks % QUIET_LOOKS !== 0)) return;
+    this.#watchedActivity = activity;
     if (this.#sum(COUNTER.open) >= this.#sharedWords[SHARED.peak]!) {
       this.#residentAtPeak = Math.max(this.#residentAtPeak, readMemoryUse().residentBytes);
     }

@@ -1,26 +1,22 @@
 // A server shard: one thread that accepts from the shared listening socket, greets, answers and holds.
 // One loop; state in typed arrays by descriptor; nothing is thrown and no object made for an event.
-import { ConnectionTable, FREE } from "../engine/connection-table.js";
+import { ConnectionTable } from "../engine/connection-table.js";
 import { LISTENER, runShard, type Shard, WAKE_UP } from "../engine/shard.js";
 import { COMMAND, CONTROL, PHASE } from "../engine/shard-memory.js";
 import { MANY } from "../engine/stopping.js";
-import { createServerProtocol, type ServerProtocol } from "../protocol/server-protocol.js";
-import { EPOLLET, EPOLLEXCLUSIVE, EPOLLIN, EPOLLOUT, EPOLLRDHUP } from "../sys/constants.js";
-import { EAGAIN, ECONNABORTED, ECONNRESET, EINTR, EMFILE, ENFILE, ENOBUFS, ENOMEM } from "../sys/errno.js";
-import { NativeBuffer } from "../sys/libc.js";
+import { EPOLLEXCLUSIVE, EPOLLIN, EPOLLRDHUP } from "../sys/constants.js";
+import { EAGAIN, ECONNABORTED, EINTR, EMFILE, ENFILE, ENOBUFS, ENOMEM } from "../sys/errno.js";
 import { countOpenDescriptors } from "../sys/procfs.js";
 import { acceptedPeer, acceptFrom, acceptWithPeer, closeFd } from "../sys/socket.js";
+import { BLOCKED_EVENTS, EVENTS, Exchange, OPEN } from "./exchange.js";
 import { Lots } from "./lots.js";
 import { COUNTER, type ServeMessage, type ServePlan, SHARED } from "./protocol.js";
 
-// A connection's state.
-const OPEN = 1;
-/** The kernel takes no more of an answer for now: nothing is read until it does. */
-const BLOCKED = 2;
-
-const EVENTS = EPOLLIN | EPOLLRDHUP | EPOLLET;
+// Shares of a turn: the rest waits for later ones, so that no peer holds the thread.
 const ACCEPT_AT_ONCE = 64;
-const READ_BYTES = 64 * 1024;
+const LEFTOVERS_AT_ONCE = 16;
+// Addresses on their way to the main thread: past them it is not told of more, since it does not keep up.
+const TOLD_AHEAD = 4096;
 // A full table is tried again this often: room may come from another thread of the same table, or the host's.
 const RETRY_MS = 100;
 const SLOTS_AT_FIRST = 4096;
@@ -30,12 +26,8 @@ class ServeShard {
   private readonly plan: ServePlan;
   private readonly counters: Float64Array;
   private readonly shared: Int32Array;
-  private readonly protocol: ServerProtocol;
-  private readonly greeting: NativeBuffer;
-  private readonly buffer = new NativeBuffer(READ_BYTES);
   private readonly table: ConnectionTable;
-  /** What is still to be sent on BLOCKED connections. */
-  private readonly unsent = new Map<number, { buffer: NativeBuffer; offset: number; endsAfter: boolean }>();
+  private readonly exchange: Exchange;
   private readonly halfOfTable: number;
   private readonly lots: Lots;
   private isListening = false;
@@ -47,11 +39,6 @@ class ServeShard {
     this.plan = shard.plan;
     this.counters = shard.memory.counters;
     this.shared = new Int32Array(shard.plan.shared);
-    this.protocol = createServerProtocol({
-      mode: shard.plan.mode,
-      greeting: shard.plan.greeting,
-      closesAfterGreeting: shard.plan.closeAfterGreeting,
-    });
     // Parked connections end in order: a peer that has half-closed is to see the end, not a reset.
     const { tableSize } = shard.plan;
     this.table = new ConnectionTable({
@@ -61,9 +48,9 @@ class ServeShard {
       parks: true,
       resetsParked: false,
       // Only an echo has something to send later on.
-      onParking: shard.plan.mode === "echo" ? (slot) => this.watch(slot, EVENTS | EPOLLOUT) : undefined,
+      onParking: shard.plan.mode === "echo" ? (slot) => this.exchange.watch(slot, BLOCKED_EVENTS) : undefined,
     });
-    this.greeting = NativeBuffer.from(this.protocol.greeting);
+    this.exchange = new Exchange(shard, this.table, (slot) => this.close(slot));
     this.lots = new Lots(this.shared, shard.plan.backlog);
     this.halfOfTable = (shard.plan.tableSize - countOpenDescriptors()) / 2;
   }
@@ -71,20 +58,24 @@ class ServeShard {
   run(): void {
     const { epoll, memory } = this.shard;
     const { listener } = this.plan;
+    const { leftovers } = this.exchange;
     this.listen(true);
     this.shard.tell({ type: "listening" });
     while (this.shard.command === COMMAND.run) {
       const isPaused = Atomics.load(memory.control, CONTROL.paused) !== 0;
+      this.exchange.isPaused = isPaused;
       if (isPaused) this.listen(false);
       else if (!this.isListening && performance.now() >= this.retryAtMs) this.listen(true);
-      const ready = epoll.wait(this.isListening || isPaused ? -1 : RETRY_MS);
+      const ready = epoll.wait(leftovers.length > 0 ? 0 : this.isListening || isPaused ? -1 : RETRY_MS);
       const accepted = this.counters[COUNTER.accepted]!;
       for (let i = 0; i < ready; i++) {
         const slot = epoll.readyData(i);
         if (slot === LISTENER) this.acceptSome();
         else if (slot === WAKE_UP) this.shard.wokenUp();
-        else this.handle(slot, epoll.readyEvents(i));
+        // One that waits for a turn of its own reads until the end then, whatever was reported.
+        else if (!leftovers.has(slot)) this.exchange.handle(slot, (epoll.readyEvents(i) & EPOLLRDHUP) !== 0);
       }
+      this.exchange.goOn(LEFTOVERS_AT_ONCE);
       this.table.recycle();
       const taken = this.counters[COUNTER.accepted]! - accepted;
       this.lots.gather(taken, taken === ACCEPT_AT_ONCE);
@@ -124,6 +115,7 @@ class ServeShard {
   }
 
   private takeLogPlace(): boolean {
+    if (Atomics.load(this.shared, SHARED.logged) - Atomics.load(this.shared, SHARED.told) >= TOLD_AHEAD) return false;
     if (Atomics.add(this.shared, SHARED.logged, 1) < this.plan.logged) return true;
     Atomics.sub(this.shared, SHARED.logged, 1);
     return false;
@@ -168,8 +160,7 @@ class ServeShard {
       this.close(slot);
       return;
     }
-    const { greeting, closesAfterGreeting } = this.protocol;
-    if (greeting.length > 0) this.send(slot, this.greeting, greeting.length, closesAfterGreeting);
+    this.exchange.open(slot);
     if (!this.isFilling && counters[COUNTER.open]! > this.halfOfTable) {
       this.isFilling = true;
       this.shard.tell({ type: "filling" });
@@ -186,80 +177,9 @@ class ServeShard {
     }
   }
 
-  private handle(slot: number, events: number): void {
-    // An earlier event of this batch may have closed it.
-    if (this.table.state(slot) === FREE) return;
-    if (this.table.state(slot) === BLOCKED) this.unblock(slot);
-    if (this.isOpen(slot)) this.read(slot, (events & EPOLLRDHUP) !== 0);
-  }
-
-  private isOpen(slot: number): boolean {
-    return this.table.state(slot) === OPEN;
-  }
-
-  /** Reads and answers all there is: events are edge-triggered. */
-  private read(slot: number, hasEnded: boolean): void {
-    for (;;) {
-      const received = this.table.receive(slot, this.buffer);
-      if (received <= 0) {
-        if (received === -EAGAIN) return;
-        if (received === -ECONNRESET) this.counters[COUNTER.resets]! += 1;
-        else if (received < 0) this.shard.memory.countFailure(PHASE.receive, -received);
-        this.close(slot);
-        return;
-      }
-      this.counters[COUNTER.receivedBytes]! += received;
-      const answer = this.protocol.answerLength(received);
-      if (answer > 0) this.send(slot, this.buffer, answer, false);
-      if (!this.isOpen(slot) || (received < READ_BYTES && !hasEnded)) return;
-    }
-  }
-
-  private send(slot: number, buffer: NativeBuffer, length: number, endsAfter: boolean): void {
-    const sent = this.table.send(slot, buffer, 0, length);
-    if (sent < 0 && sent !== -EAGAIN) {
-      this.shard.memory.countFailure(PHASE.send, -sent);
-      this.close(slot);
-      return;
-    }
-    const taken = Math.max(0, sent);
-    this.counters[COUNTER.sentBytes]! += taken;
-    if (taken < length) {
-      this.unsent.set(slot, { buffer: NativeBuffer.from(buffer.bytes.subarray(taken, length)), offset: 0, endsAfter });
-      this.table.setState(slot, BLOCKED);
-      this.watch(slot, EVENTS | EPOLLOUT);
-    } else if (endsAfter) this.close(slot);
-  }
-
-  /** Sends the rest of a blocked answer, and reads again once it is gone. */
-  private unblock(slot: number): void {
-    const rest = this.unsent.get(slot)!;
-    const length = rest.buffer.bytes.length;
-    const sent = this.table.send(slot, rest.buffer, rest.offset, length - rest.offset);
-    if (sent === -EAGAIN) return;
-    if (sent < 0) {
-      this.shard.memory.countFailure(PHASE.send, -sent);
-      this.close(slot);
-      return;
-    }
-    this.counters[COUNTER.sentBytes]! += sent;
-    rest.offset += sent;
-    if (rest.offset < length) return;
-    this.unsent.delete(slot);
-    this.table.setState(slot, OPEN);
-    this.watch(slot, EVENTS);
-    if (rest.endsAfter) this.close(slot);
-  }
-
-  /** Changes what is waited for; a parked connection, which has no descriptor to do it by, waits for everything. */
-  private watch(slot: number, events: number): void {
-    const fd = this.table.descriptor(slot);
-    if (fd >= 0) this.shard.epoll.modify(fd, events, slot);
-  }
-
   private close(slot: number): void {
     this.table.close(slot);
-    this.unsent.delete(slot);
+    this.exchange.forget(slot);
     this.counters[COUNTER.open]! -= 1;
     this.counters[COUNTER.closed]! += 1;
     Atomics.sub(this.shared, SHARED.open, 1);

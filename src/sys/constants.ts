@@ -20,6 +20,10 @@ export const IP_BIND_ADDRESS_NO_PORT = 24;
 /** Since Linux 6.3. */
 export const IP_LOCAL_PORT_RANGE = 51;
 export const MSG_NOSIGNAL = 0x4000;
+/** Leaves what was read in the receive queue. */
+export const MSG_PEEK = 0x2;
+/** On a TCP socket: takes bytes out of the receive queue without copying them (man 7 tcp). */
+export const MSG_TRUNC = 0x20;
 
 /** The number of epoll_pwait2(), alike on all architectures; since Linux 5.11. */
 export const SYS_EPOLL_PWAIT2 = 441;

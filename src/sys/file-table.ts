@@ -90,8 +90,8 @@ export class FileTable {
     return first;
   }
 
-  receive(index: number, buffer: NativeBuffer): number {
-    return this.submit(IORING.recv, index, buffer.address, buffer.bytes.length, MSG_DONTWAIT);
+  receive(index: number, buffer: NativeBuffer, length: number, flags: number): number {
+    return this.submit(IORING.recv, index, buffer.address, length, MSG_DONTWAIT | flags);
   }
 
   sendBytes(index: number, buffer: NativeBuffer, offset: number, length: number): number {

@@ -90,9 +90,9 @@ export function acceptedPeer(): { ip: string; port: number } {
   return describeSockaddr(peer.bytes);
 }
 
-/** Bytes received into `buffer`; 0 when the peer has finished. */
-export function receive(fd: number, buffer: NativeBuffer): number {
-  return check(libc.recv(fd, buffer.address, buffer.bytes.length, 0));
+/** Bytes received into `buffer`; 0 when the peer has finished. @param flags MSG_… of recv(2) */
+export function receive(fd: number, buffer: NativeBuffer, length = buffer.bytes.length, flags = 0): number {
+  return check(libc.recv(fd, buffer.address, length, flags));
 }
 
 /** Bytes taken by the kernel of `length` at `offset` in `buffer`; never raises SIGPIPE. */
