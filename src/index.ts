@@ -14,8 +14,16 @@ import type { ServeRun } from "./serve/run.js";
 export type { AddressRange, PortRange } from "./base/address.js";
 export { parseAddressRanges } from "./base/address.js";
 export { AppError, type ErrorCode } from "./base/errors.js";
+export type { ResolvedName } from "./connect/destinations.js";
 export type { ConnectOptions } from "./connect/options.js";
-export type { ConnectResult, ConnectSnapshot, FailureReport, LossPattern, RunSample } from "./connect/result.js";
+export type {
+  ConnectResult,
+  ConnectSnapshot,
+  DestinationReport,
+  FailureReport,
+  LossPattern,
+  RunSample,
+} from "./connect/result.js";
 export type { ConnectEvents, ConnectRun } from "./connect/run.js";
 export type { Miss, MissKind, Outcome } from "./connect/verdict.js";
 export type { Diagnosis, Finding, Suspect, Whose } from "./doctor/explain/diagnosis.js";

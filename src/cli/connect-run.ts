@@ -2,6 +2,7 @@
 import { AppError } from "../base/errors.js";
 import { connect } from "../connect/connect.js";
 import type { ConnectOptions } from "../connect/options.js";
+import { countDestinations } from "../connect/report.js";
 import type { ConnectResult, ConnectSnapshot } from "../connect/result.js";
 import type { ConnectRun } from "../connect/run.js";
 import type { Diagnosis } from "../doctor/explain/diagnosis.js";
@@ -9,6 +10,7 @@ import { explainRun } from "../doctor/explain/run.js";
 import { TuplePlanner } from "../engine/planner.js";
 import { connectLine, connectPanel } from "../ui/connect-progress.js";
 import { connectSummary, planNote, singleFailure } from "../ui/connect-summary.js";
+import { triedLine } from "../ui/destinations-text.js";
 import { type Live, openLive } from "../ui/live.js";
 import { paintFor } from "../ui/paint.js";
 import { RateMeter } from "../ui/rate-meter.js";
@@ -20,6 +22,9 @@ import { supervise } from "./supervise.js";
 /** As the command line has them. */
 export interface ConnectCommandOptions {
   readonly connections?: number;
+  readonly resolve?: "first" | "all";
+  readonly 4?: boolean;
+  readonly 6?: boolean;
   readonly connectRate?: number;
   readonly concurrency?: number;
   readonly connectTimeout?: number;
@@ -47,6 +52,8 @@ const INTERRUPTED = 130;
 export async function runConnect(to: readonly string[], options: ConnectCommandOptions): Promise<number> {
   const run = await connect({
     to,
+    resolve: options.resolve,
+    family: options[4] === options[6] ? undefined : options[4] ? 4 : 6,
     connections: options.connections,
     connectRatePerSec: options.connectRate,
     stages: options.stage,
@@ -74,7 +81,11 @@ export async function runConnect(to: readonly string[], options: ConnectCommandO
 
 /** The article's client: its own address, then each read. */
 function narrate(run: ConnectRun): void {
-  run.on("opened", (local) => process.stdout.write(`${clientLine(local)}\n`));
+  run.on("opened", (local) => {
+    const tried = triedLine(run.targets.names, countDestinations(run));
+    if (tried) process.stderr.write(`${tried}\n`);
+    process.stdout.write(`${clientLine(local)}\n`);
+  });
   run.on("received", (text) => process.stdout.write(`receive ${text} from server\n`));
 }
 

@@ -22,6 +22,8 @@ export class Opener {
   skipped = 0;
   /** The PHASE in which the last open() failed. */
   failedPhase = 0;
+  /** Of the tuple that the last open() took: its destination's number in the plan, -1 when there was none. */
+  destination = -1;
   /** A tuple for which there was no socket: it is the next one's. */
   private unused = -1;
   private readonly planner: TuplePlanner;
@@ -30,6 +32,8 @@ export class Opener {
   private readonly reusesTuples: boolean;
   private readonly ephemeral = readLocalPortRange();
   private readonly destinations: SocketAddress[][];
+  /** The number of each group's first destination. */
+  private readonly firstDestinations: number[];
   private readonly sources: { address: SocketAddress; current: number; isAny: boolean }[];
 
   constructor(plan: ConnectPlan) {
@@ -39,6 +43,9 @@ export class Opener {
     this.kernelPicksPort = plan.tuples.ports.chosenBy === "kernel";
     const { groups } = plan.tuples;
     this.destinations = groups.map((group) => group.destinations.map(({ ip, port }) => new SocketAddress(ip, port)));
+    this.firstDestinations = groups.map((_, group) =>
+      groups.slice(0, group).reduce((sum, { destinations }) => sum + destinations.length, 0),
+    );
     this.sources = groups.map((_, group) => {
       const ip = this.planner.sourceIp(group, 0);
       return { address: new SocketAddress(ip, 0), current: 0, isAny: ip.bytes.every((byte) => byte === 0) };
@@ -47,16 +54,19 @@ export class Opener {
 
   /** @returns a connecting descriptor, or a negative errno whose step is in failedPhase */
   open(): number {
+    this.destination = -1;
     for (let tried = 0; ; tried++) {
       const next = this.nextIndex();
       if (this.reusesTuples ? tried >= this.planner.count : next >= this.planner.count) {
         // Given back, so that the cursor does not run on until it wraps.
         Atomics.sub(this.cursor, SHARED.cursor, 1);
+        this.destination = -1;
         return this.fail(PHASE.bind, -EADDRNOTAVAIL);
       }
       const index = next % this.planner.count;
       const tuple = this.planner.at(index);
       const destination = this.destinations[tuple.group]![tuple.destination]!;
+      this.destination = this.firstDestinations[tuple.group]! + tuple.destination;
       if (this.isSelf(tuple)) {
         this.skipped++;
         continue;

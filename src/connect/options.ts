@@ -8,6 +8,10 @@ import { MANY } from "../engine/stopping.js";
 export interface ConnectOptions {
   /** Where to: `host:port`, `[::1]:7777`, `host:7777-7786`, `:7777` for 127.0.0.1. */
   readonly to: string | readonly string[];
+  /** Of a host name's addresses all, which take turns, or the resolver's first; default `all`. A single connection tries them in order. */
+  readonly resolve?: "first" | "all" | undefined;
+  /** Only addresses of this family: a name's others are left out. */
+  readonly family?: 4 | 6 | undefined;
   /** How many connections; default 1. */
   readonly connections?: number | undefined;
   /** Connections to begin per second, over all threads; default as fast as they go. */
@@ -49,6 +53,8 @@ export interface ConnectOptions {
 /** Options with every default filled in. */
 export interface ConnectSettings {
   readonly to: readonly string[];
+  readonly resolve: "first" | "all";
+  readonly family: 4 | 6 | undefined;
   readonly connections: number;
   readonly schedule: Schedule;
   readonly isPaced: boolean;
@@ -93,6 +99,12 @@ export function settleOptions(options: ConnectOptions): ConnectSettings {
   const { durationMs = 0, sourcePorts, close } = options;
   if (!(durationMs >= 0)) throw option(`a duration of ${durationMs} ms is not possible`, "give 0 or more");
   if (typeof sourcePorts === "object") parsePorts(`${sourcePorts.first}-${sourcePorts.last}`);
+  if (options.resolve !== undefined && options.resolve !== "first" && options.resolve !== "all") {
+    throw option(`unknown resolve: "${options.resolve}"`, "give first or all");
+  }
+  if (options.family !== undefined && options.family !== 4 && options.family !== 6) {
+    throw option(`unknown address family: ${options.family}`, "give 4 or 6");
+  }
   if (close !== undefined && close !== "rst" && close !== "fin") {
     throw option(`"${close}" is no way to close`, "give rst or fin");
   }
@@ -109,6 +121,8 @@ export function settleOptions(options: ConnectOptions): ConnectSettings {
   const isSingle = stages.length === 0 && connections === 1;
   return {
     to,
+    resolve: options.resolve ?? "all",
+    family: options.family,
     connections,
     schedule,
     isPaced: schedule.endMs > 0,

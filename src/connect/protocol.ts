@@ -22,6 +22,10 @@ export interface ConnectPlan {
   readonly closesGreeted: boolean;
   /** Tell of each opening and reading, as the article's client prints them. */
   readonly narrates: boolean;
+  /** How many destinations are tried in their order, before an attempt counts as failed. */
+  readonly tries: number;
+  /** A DestinationTally; undefined for a single destination. */
+  readonly tally: SharedArrayBuffer | undefined;
   readonly message: { readonly bytes: Uint8Array; readonly intervalMs: number } | undefined;
   /** Words shared by all shards, see SHARED. */
   readonly shared: SharedArrayBuffer;

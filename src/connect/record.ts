@@ -40,6 +40,8 @@ export interface RunFacts {
   readonly histograms: ConnectHistograms;
   readonly pool: { readonly memories: ShardMemory[]; readonly size: number; readonly hasPrivateTables: boolean };
   readonly nofileLimit: number;
+  /** A DestinationTally; undefined for a single destination. */
+  readonly tally: SharedArrayBuffer | undefined;
 }
 
 export function newRecord(): RunRecord {

@@ -8,6 +8,7 @@ import { countSockets } from "../ports/count.js";
 import { inspectPeer, type ListenQueue, type LocalPeer, readListenQueues } from "../ports/peer.js";
 import { errnoName } from "../sys/errno.js";
 import { describeHost } from "../sys/host.js";
+import { DestinationTally } from "./destination-tally.js";
 import { countHalfMade } from "./half-made.js";
 import { COUNTER } from "./protocol.js";
 import type { RunFacts, RunRecord } from "./record.js";
@@ -59,6 +60,8 @@ export function makeResult(run: RunFacts, record: RunRecord): ConnectResult {
     startedAt: record.startedAt.toISOString(),
     host: describeHost(),
     destinations: listDestinations(targets),
+    names: targets.names,
+    byDestination: countDestinations(run),
     ...judge(record.wasInterrupted, findMisses(run, record)),
     asked,
     established,
@@ -156,6 +159,19 @@ function findPattern(memories: readonly ShardMemory[]): LossPattern | undefined 
 
 function toReport({ phase, errno, count }: FailureCount): FailureReport {
   return { phase, errno: errno === 0 ? "FIN" : errnoName(errno), count };
+}
+
+/** What came of each destination so far; undefined where there is one, or very many. */
+export function countDestinations({
+  tally,
+  targets,
+}: Pick<RunFacts, "tally" | "targets">): ConnectResult["byDestination"] {
+  if (!tally) return undefined;
+  const counts = new DestinationTally(tally).list();
+  return listDestinations(targets).map((to, number) => {
+    const { established, failed, phase, errno } = counts[number]!;
+    return { to, established, failed, ...(phase && { lastFailure: { phase, errno: errnoName(errno) } }) };
+  });
 }
 
 function listDestinations(targets: Targets): string[] {

@@ -4,6 +4,7 @@ import type { RunEvidence } from "../engine/run-evidence.js";
 import type { Phase } from "../engine/shard-memory.js";
 import type { LocalPeer } from "../ports/peer.js";
 import type { HostDescription } from "../sys/host.js";
+import type { ResolvedName } from "./destinations.js";
 import type { Miss, Outcome } from "./verdict.js";
 
 /** Failures of one kind, in words. */
@@ -12,6 +13,15 @@ export interface FailureReport {
   /** The errno's name, `FIN` where the peer closed in order. */
   readonly errno: string;
   readonly count: number;
+}
+
+/** What came of the attempts to one of several destinations. */
+export interface DestinationReport {
+  readonly to: string;
+  readonly established: number;
+  readonly failed: number;
+  /** Of the last attempt that failed; undefined when none did. */
+  readonly lastFailure?: { readonly phase: Phase; readonly errno: string } | undefined;
 }
 
 /** Which connections were lost: the oldest, the newest, or some of all ages. */
@@ -68,6 +78,13 @@ export interface ConnectResult {
   /** Where it ran; undefined in results of older versions. */
   readonly host?: HostDescription | undefined;
   readonly destinations: readonly string[];
+  /** The host names among what was given; undefined in results of older versions. */
+  readonly names?: readonly ResolvedName[] | undefined;
+  /**
+   * What came of each destination, in their order, where there are 2 to 100; otherwise undefined. Attempts of a single connection
+   * that went on to the name's next address are counted here only.
+   */
+  readonly byDestination?: readonly DestinationReport[] | undefined;
   /** Whether the run came to what was asked; undefined in results of older versions. */
   readonly outcome?: Outcome | undefined;
   /** What is missing: empty when the target is met; none in results of older versions. */

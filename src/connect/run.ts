@@ -13,6 +13,7 @@ import { sample } from "../engine/sampling.js";
 import { CONTROL, sumCounter } from "../engine/shard-memory.js";
 import { countOpenDescriptors } from "../sys/procfs.js";
 import { raiseNofileLimit } from "../sys/rlimit.js";
+import { allocateTally } from "./destination-tally.js";
 import { drainMessages } from "./drain.js";
 import type { ConnectSettings } from "./options.js";
 import { Pacer } from "./pacer.js";
@@ -50,6 +51,8 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
     firstByte: createLatencyHistogram(),
     roundTrip: createLatencyHistogram(),
   };
+  /** What came of each destination; undefined for a single one. */
+  readonly tally: SharedArrayBuffer | undefined;
   readonly pool: ShardPool<ConnectPlan, ConnectMessage>;
   readonly #shape: RampShape;
   readonly #shared = new SharedArrayBuffer(SHARED.words * 4);
@@ -69,6 +72,7 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
     super();
     this.settings = settings;
     this.targets = targets;
+    this.tally = allocateTally(targets.plan.groups.reduce((sum, { destinations }) => sum + destinations.length, 0));
     this.#parks = tables === "unbounded";
     // Whoever waits for greetings knows that they come: a connection is in flight until its own.
     if (settings.closesGreeted) new Int32Array(this.#shared)[SHARED.peerGreets] = 1;
@@ -228,6 +232,8 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
         reset: settings.reset,
         closesGreeted: settings.closesGreeted,
         narrates: settings.isSingle,
+        tries: this.targets.tries,
+        tally: this.tally,
         message: settings.message,
         shared: this.#shared,
         histograms: this.histograms,

@@ -8,6 +8,7 @@ import { EPOLLERR, EPOLLET, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP } from "../s
 import { EAGAIN, EMFILE, ETIMEDOUT } from "../sys/errno.js";
 import { NativeBuffer } from "../sys/libc.js";
 import { localAddress, takeSocketError } from "../sys/socket.js";
+import { DestinationTally } from "./destination-tally.js";
 import { LossAges } from "./loss-ages.js";
 import { MessageSender } from "./message-sender.js";
 import { Opener } from "./opener.js";
@@ -42,6 +43,11 @@ class ConnectShard {
   /** When connect() was called, in milliseconds; 0 once the first byte has come. By slot. */
   private readonly startedMs: Float64Array;
   private readonly ages: LossAges;
+  /** What came of each destination, and which a slot's is: 2 bytes a connection where there are several. */
+  private readonly tally: DestinationTally | undefined;
+  private readonly destinations: Uint16Array;
+  /** Addresses of the name that an attempt may still go to. */
+  private triesLeft: number;
   /** When the last wait ended: the time of all events that it brought. */
   private nowMs = 0;
   private nextCheckMs = 0;
@@ -70,6 +76,9 @@ class ConnectShard {
     const { message, histograms } = plan;
     this.sender = message && new MessageSender(this.table, message, memory, histograms.roundTrip, slots, plan.share);
     this.startedMs = new Float64Array(slots);
+    this.tally = plan.tally && new DestinationTally(plan.tally);
+    this.destinations = new Uint16Array(this.tally ? slots : 0);
+    this.triesLeft = plan.tries - 1;
     this.ages = new LossAges(this.counters, slots);
   }
 
@@ -135,12 +144,12 @@ class ConnectShard {
       return;
     }
     if (fd < 0) {
-      counters[COUNTER.inFlight]! -= 1;
-      counters[COUNTER.failed]! += 1;
-      this.shard.memory.countFailure(this.opener.failedPhase, -fd);
+      this.tally?.failed(this.opener.destination, this.opener.failedPhase, -fd);
+      this.countFailed(this.opener.failedPhase, -fd);
       return;
     }
     const slot = this.table.add(fd, CONNECTING);
+    if (this.tally) this.destinations[slot] = this.opener.destination;
     this.startedMs[slot] = startedMs;
     const added = this.shard.epoll.add(fd, EVENTS, slot);
     if (added < 0) this.fail(slot, PHASE.register, -added);
@@ -170,6 +179,7 @@ class ConnectShard {
     counters[COUNTER.open]! += 1;
     this.plan.histograms.connect.record(toMicros((this.nowMs - this.startedMs[slot]!) * 1000));
     this.ages.established(slot, this.nowMs);
+    this.tally?.established(this.destinations[slot]!);
     this.table.setState(slot, GREETING);
     if (this.shared[SHARED.peerGreets] === 0) this.settle(slot);
     this.sender?.open(slot);
@@ -220,10 +230,22 @@ class ConnectShard {
   }
 
   private fail(slot: number, phase: number, errno: number): void {
-    this.counters[COUNTER.inFlight]! -= 1;
-    this.counters[COUNTER.failed]! += 1;
-    this.shard.memory.countFailure(phase, errno);
+    this.tally?.failed(this.destinations[slot]!, phase, errno);
+    this.countFailed(phase, errno);
     this.table.close(slot);
+  }
+
+  /** An attempt in flight has failed: it is counted, or makes way for one to the name's next address. */
+  private countFailed(phase: number, errno: number): void {
+    if (this.triesLeft > 0) {
+      this.triesLeft--;
+      // Before it leaves: the main thread takes "begun, and nothing in flight" for the end of a ramp.
+      this.counters[COUNTER.started]! -= 1;
+    } else {
+      this.counters[COUNTER.failed]! += 1;
+      this.shard.memory.countFailure(phase, errno);
+    }
+    this.counters[COUNTER.inFlight]! -= 1;
   }
 
   /** The peer or the network ended an open connection. @param errno 0 for the peer's FIN */

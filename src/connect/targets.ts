@@ -10,7 +10,6 @@ import {
   isLinkLocal,
   isLoopback,
   type PortRange,
-  parseHostPorts,
   parseIp,
 } from "../base/address.js";
 import { AppError } from "../base/errors.js";
@@ -22,14 +21,18 @@ import type { EndQuery } from "../ports/query.js";
 import { errnoMeaning, errnoName } from "../sys/errno.js";
 import { addressOf, canBind, readInterfaces } from "../sys/interfaces.js";
 import { countPortsWithin, readLocalPortRange, readReservedPorts } from "../sys/local-ports.js";
-import { resolveHost } from "../sys/resolve.js";
 import { SocketAddress } from "../sys/sockaddr.js";
 import { bindTo, closeFd, connectTo, delayPortChoice, localAddress, openTcp, openUdp } from "../sys/socket.js";
 import { settleZone } from "../sys/zone.js";
+import { type ResolvedName, resolveDestinations } from "./destinations.js";
 import type { ConnectSettings } from "./options.js";
 
 export interface Targets {
   readonly plan: TuplePlan;
+  /** The names among what was given; none for addresses. */
+  readonly names: readonly ResolvedName[];
+  /** How many destinations one attempt goes to, in their order, until one answers; 1 unless a single connection is asked for. */
+  readonly tries: number;
   /** Every destination is one of this machine's own addresses: both ends of each connection are here. */
   readonly isLocal: boolean;
   /** The destinations, as a condition on one end of a socket. */
@@ -37,7 +40,6 @@ export interface Targets {
 }
 
 const LOOPBACK_FIRST: IpAddress = { family: 4, bytes: Uint8Array.of(127, 0, 0, 1) };
-const LOOPBACK_V6: IpAddress = { family: 6, bytes: Uint8Array.of(...new Uint8Array(15), 1) };
 const LOOPBACK_ADDRESSES = 2 ** 24 - 3;
 /** Needs no privilege (ip_unprivileged_port_start is 1024 by default). */
 const EXPLICIT_PORTS: PortRange = { first: 1024, last: 65535 };
@@ -49,7 +51,8 @@ const EXPLICIT_PORTS: PortRange = { first: 1024, last: 65535 };
 export async function findTargets(asked: ConnectSettings): Promise<Targets> {
   const sources = asked.sources?.map(({ first, count }) => ({ first: settleZone(first), count }));
   const settings = { ...asked, sources };
-  const destinations = withoutRepeats((await Promise.all(settings.to.map(resolveDestinations))).flat());
+  const { list, names, tries } = await resolveDestinations(settings);
+  const destinations = withoutRepeats(list);
   const isOwn = ownAddresses();
   const foreign = destinations.find(({ ip }) => !isLoopback(ip) && !isOwn(ip));
   if (foreign && settings.connections > MANY && !settings.authorized) {
@@ -63,14 +66,19 @@ export async function findTargets(asked: ConnectSettings): Promise<Targets> {
   // A client on the server's port of this host would be counted as a connection of the server.
   const ports = planPorts(settings, foreign ? [] : destinations);
   const groups = new Map<string, { sources: readonly AddressRange[]; destinations: Destination[] }>();
-  for (const destination of destinations) {
+  for (const [number, destination] of destinations.entries()) {
     const sources = sourcesFor(destination, settings, ports, destinations.length);
-    const key = sources.map(({ first, count }) => `${formatIp(first)}+${count}`).join();
+    // A single connection tries the destinations in their order.
+    const key = settings.isSingle
+      ? `${number}`
+      : sources.map(({ first, count }) => `${formatIp(first)}+${count}`).join();
     if (!groups.has(key)) groups.set(key, { sources, destinations: [] });
     groups.get(key)!.destinations.push(destination);
   }
   return {
     plan: { groups: [...groups.values()] satisfies TupleGroup[], ports },
+    names,
+    tries: settings.isSingle ? tries : 1,
     isLocal: foreign === undefined,
     endpoints: endpointsQuery(destinations),
   };
@@ -79,15 +87,6 @@ export async function findTargets(asked: ConnectSettings): Promise<Targets> {
 /** A destination that is named twice has its 4-tuples once. */
 function withoutRepeats(destinations: readonly Destination[]): Destination[] {
   return [...new Map(destinations.map((each) => [formatEndpoint(formatIp(each.ip), each.port), each])).values()];
-}
-
-async function resolveDestinations(text: string): Promise<Destination[]> {
-  const { host, ports } = parseHostPorts(text);
-  const resolved = await resolveHost(host);
-  // The kernel takes the unspecified address for loopback: so do we, and look for it there.
-  const isAny = resolved.bytes.every((byte) => byte === 0);
-  const ip = isAny ? (resolved.family === 4 ? LOOPBACK_FIRST : LOOPBACK_V6) : resolved;
-  return Array.from({ length: ports.last - ports.first + 1 }, (_, i) => ({ ip, port: ports.first + i }));
 }
 
 /**

@@ -46,6 +46,16 @@ export interface PlannedTuple {
   destination: number;
 }
 
+/** Rounds in which the same groups take part: each of their destinations has one tuple a round. */
+interface Rounds {
+  /** The index of their first tuple. */
+  readonly start: number;
+  readonly firstRound: number;
+  readonly groups: readonly number[];
+  /** Destinations of these groups. */
+  readonly width: number;
+}
+
 /** Walks a plan by index. The object returned by at() is reused: read it before the next call. */
 export class TuplePlanner {
   /** 4-tuples in the plan: connections that can be ESTABLISHED at once. */
@@ -53,7 +63,7 @@ export class TuplePlanner {
   private readonly plan: TuplePlan;
   private readonly portCount: number;
   private readonly portAt: (step: number) => number;
-  private readonly groupCounts: number[];
+  private readonly rounds: Rounds[] = [];
   private readonly sourceCounts: number[];
   private readonly current: PlannedTuple = { group: 0, source: 0, sourcePort: 0, destination: 0 };
 
@@ -62,14 +72,28 @@ export class TuplePlanner {
     this.portCount = portCount(plan.ports);
     this.portAt = portOrder(plan.ports);
     this.sourceCounts = plan.groups.map((group) => group.sources.reduce((sum, range) => sum + range.count, 0));
-    this.groupCounts = plan.groups.map(
-      (group, g) => this.sourceCounts[g]! * this.portCount * group.destinations.length,
-    );
-    this.count = this.groupCounts.reduce((sum, count) => sum + count, 0);
+    this.count = this.layRounds();
+  }
+
+  /** @returns the tuples in all rounds */
+  private layRounds(): number {
+    const roundsOf = this.sourceCounts.map((sources) => sources * this.portCount);
+    let start = 0;
+    let firstRound = 0;
+    let groups = roundsOf.map((_, group) => group);
+    while (groups.length > 0) {
+      const width = groups.reduce((sum, group) => sum + this.plan.groups[group]!.destinations.length, 0);
+      const end = Math.min(...groups.map((group) => roundsOf[group]!));
+      this.rounds.push({ start, firstRound, groups, width });
+      start += (end - firstRound) * width;
+      firstRound = end;
+      groups = groups.filter((group) => roundsOf[group]! > end);
+    }
+    return start;
   }
 
   /**
-   * The tuple at `index`. Destinations alternate fastest, so that they fill evenly. Ports of our own choice
+   * The tuple at `index`. Destinations alternate fastest, those of all groups, so that they fill evenly. Ports of our own choice
    * follow each other on one source address before the next is used; with the kernel's choice the addresses
    * take turns, because its search for a free port slows down as one address fills.
    *
@@ -77,21 +101,28 @@ export class TuplePlanner {
    */
   at(index: number): PlannedTuple {
     const tuple = this.current;
-    let rest = index;
-    tuple.group = 0;
-    while (rest >= this.groupCounts[tuple.group]!) rest -= this.groupCounts[tuple.group++]!;
-    const destinations = this.plan.groups[tuple.group]!.destinations.length;
-    tuple.destination = rest % destinations;
-    rest = (rest - tuple.destination) / destinations;
+    let last = this.rounds.length - 1;
+    while (index < this.rounds[last]!.start) last--;
+    const { start, firstRound, groups, width } = this.rounds[last]!;
+    let place = (index - start) % width;
+    const round = firstRound + (index - start - place) / width;
+    let at = 0;
+    for (let size = this.sizeOf(groups[at]!); place >= size; size = this.sizeOf(groups[++at]!)) place -= size;
+    tuple.group = groups[at]!;
+    tuple.destination = place;
     if (this.plan.ports.chosenBy === "kernel") {
-      tuple.source = rest % this.sourceCounts[tuple.group]!;
+      tuple.source = round % this.sourceCounts[tuple.group]!;
       tuple.sourcePort = 0;
     } else {
-      const step = rest % this.portCount;
-      tuple.source = (rest - step) / this.portCount;
+      const step = round % this.portCount;
+      tuple.source = (round - step) / this.portCount;
       tuple.sourcePort = this.portAt(step);
     }
     return tuple;
+  }
+
+  private sizeOf(group: number): number {
+    return this.plan.groups[group]!.destinations.length;
   }
 
   /** Source address number `source` of a group. */

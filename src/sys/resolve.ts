@@ -17,7 +17,7 @@ export async function resolveHost(host: string): Promise<IpAddress> {
  * Resolves a host name to all of its addresses, each once, in the resolver's order (RFC 6724); an address is taken as it is.
  *
  * @param family only those of it
- * @throws {AppError} E_RESOLVE when nobody knows it, or it has no address of the family; E_ADDRESS for a zone that is missing
+ * @throws {AppError} E_RESOLVE when nobody knows it; E_ADDRESS when it has none of the family, or for a zone that is missing
  *   or unknown
  */
 export async function resolveAll(host: string, family?: Family): Promise<IpAddress[]> {
@@ -25,7 +25,7 @@ export async function resolveAll(host: string, family?: Family): Promise<IpAddre
   const ips = [...new Map(found.map((ip) => [formatIp(ip), ip])).values()];
   const wanted = ips.filter((ip) => family === undefined || ip.family === family);
   if (wanted.length === 0) {
-    throw new AppError("E_RESOLVE", `"${host}" has no IPv${family} address: it is ${ips.map(formatIp).join(", ")}`, {
+    throw new AppError("E_ADDRESS", `"${host}" has no IPv${family} address: it is ${ips.map(formatIp).join(", ")}`, {
       fix: `leave out -${family}, or give a name that has one`,
     });
   }

@@ -4,6 +4,7 @@ import type { ConnectResult, FailureReport } from "../connect/result.js";
 import { missPhrases, outcomeOf } from "../connect/verdict.js";
 import type { Diagnosis } from "../doctor/explain/diagnosis.js";
 import type { LatencySummary } from "../engine/latency.js";
+import { failedAttempts, namesLine, outcomesLine } from "./destinations-text.js";
 import { diagnosisLines } from "./diagnosis-text.js";
 import { type Paint, plain } from "./paint.js";
 import { alignFigures, alignLabels } from "./table.js";
@@ -19,8 +20,10 @@ export function connectSummary(result: ConnectResult, diagnosis: Diagnosis, pain
     ...alignLabels(
       [
         ["asked", formatCount(result.asked)],
+        ["resolved", namesLine(result.names)],
         ["ESTABLISHED", formatCount(result.established)],
         ["failed", describeFailures(result.failed, result.failures)],
+        ["by destination", outcomesLine(result.byDestination)],
         ["lost while held", describeFailures(result.lost, result.losses)],
         ["time", describeTimes(result)],
         ["rate", `${formatCount(result.ratePerSec)} connections/s`],
@@ -50,8 +53,13 @@ export function planNote(available: number, asked: number): string | undefined {
 }
 
 /** One sentence on why a single connection did not come about. */
-export function singleFailure({ failures, destinations }: ConnectResult, diagnosis: Diagnosis): string {
-  const to = destinations.join(", ");
+export function singleFailure(
+  { failures, destinations, names, byDestination }: ConnectResult,
+  diagnosis: Diagnosis,
+): string {
+  const name = names?.find(({ used }) => used.length > 1)?.name;
+  // Of several addresses each has a failure of its own.
+  const to = name === undefined ? destinations.join(", ") : `${name} (${failedAttempts(byDestination)})`;
   const meaning = diagnosis.finding?.meaning ?? diagnosis.suspects.map((suspect) => suspect.meaning).join("; or ");
   const errno = failures[0] ? `${failures[0].errno}, ` : "";
   return `no connection to ${to}${meaning === "" ? "" : `: ${errno}${meaning}`}`;

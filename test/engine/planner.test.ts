@@ -121,7 +121,7 @@ describe("a plan with ports of our own choice", () => {
     expect(ports).toEqual([1028, 1029, 1024, 1026, 1028, 1029, 1024, 1026]);
   });
 
-  it("goes from group to group", () => {
+  it("lets groups take turns as long as they have tuples, so that both families of a name fill evenly", () => {
     const planner = new TuplePlanner({
       groups: [
         { sources: [range("10.0.0.1")], destinations: [to("10.0.0.9", 80)] },
@@ -131,8 +131,8 @@ describe("a plan with ports of our own choice", () => {
     });
     expect(Array.from({ length: 6 }, (_, index) => formatFourTuple(planner.describe(index)))).toEqual([
       "10.0.0.1:5 → 10.0.0.9:80",
-      "10.0.0.1:6 → 10.0.0.9:80",
       "[fd00::1]:5 → [fd00::9]:81",
+      "10.0.0.1:6 → 10.0.0.9:80",
       "[fd00::1]:6 → [fd00::9]:81",
       "[fd00::2]:5 → [fd00::9]:81",
       "[fd00::2]:6 → [fd00::9]:81",

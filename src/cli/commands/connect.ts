@@ -27,6 +27,11 @@ export const addConnect: AddCommand = (program, finish) => {
       "hold for seconds, 500ms, 1m30s or forever (default: 10s; a single one until the server closes)",
       holdFor("--duration"),
     )
+    .addOption(
+      new Option("--resolve <which>", "of a name's addresses: first or all (default: all)").choices(["first", "all"]),
+    )
+    .option("-4", "IPv4 addresses only")
+    .option("-6", "IPv6 addresses only")
     .option("--stage <duration:count>", "go to count in duration, instead of -c; repeatable", addStage)
     .option("--source-ip <addresses>", "from these: lists, ranges a-b, CIDR; repeatable", addSources)
     .option("--source-port <range>", "1024-65535, or kernel to let the kernel choose", parseSourcePort)

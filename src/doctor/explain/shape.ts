@@ -53,6 +53,18 @@ const LOSS_PATTERN: Shape = {
 const CONNECT: Shape = {
   fields: {
     destinations: { listOf: "text" },
+    byDestination: {
+      optional: {
+        listOf: {
+          fields: {
+            to: "text",
+            established: "count",
+            failed: "count",
+            lastFailure: { optional: { fields: { phase: "text", errno: "text" } } },
+          },
+        },
+      },
+    },
     outcome: { optional: "text" },
     misses: { optional: { listOf: { fields: { kind: "text", count: "count", of: "count" } } } },
     isTargetMet: "boolean",

@@ -1,6 +1,7 @@
 // The schema of what `fourtuple connect --json` prints, the diagnosis beside the result aside.
 import { z } from "zod";
 import { MISS_KINDS } from "../../connect/verdict.js";
+import { PHASES } from "../../engine/shard-memory.js";
 import { count, evidence, failures, hostDescription, latency, milliseconds, startedAt, version } from "./parts.js";
 
 const sample = z.object({
@@ -39,6 +40,20 @@ const serverProcess = z.object({
   openDescriptors: count.optional(),
 });
 
+const resolvedName = z.object({
+  name: z.string(),
+  addresses: z.array(z.string()),
+  used: z.array(z.string()).describe("those that the run went to"),
+  unreachable: z.array(z.string()).describe("left out: without a route, or a source address of their family"),
+});
+
+const destination = z.object({
+  to: z.string(),
+  established: count,
+  failed: count,
+  lastFailure: z.object({ phase: z.enum(PHASES), errno: z.string() }).optional(),
+});
+
 export const connectSchema = z
   .object({
     kind: z.literal("connect"),
@@ -47,6 +62,8 @@ export const connectSchema = z
     command: z.string().optional().describe("the command line; results of older versions have none"),
     host: hostDescription.optional().describe("where it ran; results of older versions have none"),
     destinations: z.array(z.string()),
+    names: z.array(resolvedName).optional().describe("host names that were given; results of older versions have none"),
+    byDestination: z.array(destination).optional().describe("what came of each destination, where there are 2 to 100"),
     outcome: z.enum(["met", "missed", "interrupted"]).optional().describe("results of older versions have none"),
     misses: z
       .array(z.object({ kind: z.enum(MISS_KINDS), count, of: count.describe("of how many") }))
