@@ -49,7 +49,16 @@ export type {
   SeriesEvidence,
   TableEvidence,
 } from "./lab/result.js";
-export type { PortPool, Pressure, PressureOptions, PressureRow } from "./ports/pressure.js";
+export type {
+  BoundPoolRow,
+  PortPool,
+  Pressure,
+  PressureOptions,
+  PressureOwner,
+  PressureRow,
+  TranslatedPorts,
+  TranslatedRow,
+} from "./ports/pressure.js";
 export type { SourceName } from "./ports/query.js";
 export type {
   AcceptedRow,

@@ -30,6 +30,19 @@ export const sizeFor =
   (text: string): number =>
     parseSize(text, option);
 
+/** `80` or `80%` as a share: 0.8. */
+export const parsePercent =
+  (option: string) =>
+  (text: string): number => {
+    const [, percent] = /^(\d+(?:\.\d+)?)\s?%?$/.exec(text.trim()) ?? [];
+    if (percent === undefined || Number(percent) > 100) {
+      throw new AppError("E_OPTION", `${option} "${text}" is not valid`, {
+        fix: "give a percentage from 0 to 100, such as 80",
+      });
+    }
+    return Number(percent) / 100;
+  };
+
 /** `30s:100k`; the option is repeatable. */
 export function addStage(text: string, before: readonly Stage[] = []): Stage[] {
   const match = /^([^:]+):([^:]+)$/.exec(text);

@@ -10,7 +10,10 @@ const STDOUT = 1;
 const FULL_PIPE_MS = 1;
 
 /** @returns sockets printed; the reading ends early, and quietly, when nobody reads any more */
-export async function listSockets(query: SocketQuery, columns: { memory: boolean; process: boolean }): Promise<number> {
+export async function listSockets(
+  query: SocketQuery,
+  columns: { memory: boolean; process: boolean; header: boolean },
+): Promise<number> {
   const { forEachSocket } = await import("../ports/table.js");
   const output = new Output();
   const rows = new SocketRows((piece) => output.write(piece), {
@@ -18,7 +21,7 @@ export async function listSockets(query: SocketQuery, columns: { memory: boolean
     isFromProc: !(await hasNetlink()),
     ownerOf: columns.process ? await ownerTexts() : undefined,
   });
-  rows.header();
+  if (columns.header) rows.header();
   const read = await forEachSocket(query, (socket) => {
     rows.add(socket);
     return !output.isClosed;

@@ -16,7 +16,7 @@ export async function sayOwnersNote(owners: { unreadable: number; isHiding: bool
 }
 
 /** Once: --watch reads again and again. */
-function sayOnce(note: string | undefined): void {
+export function sayOnce(note: string | undefined): void {
   if (note === undefined || said.has(note)) return;
   said.add(note);
   process.stderr.write(`${note}\n`);

@@ -36,6 +36,15 @@ export class AddressIndex {
     return this.pairs.idOf(high, -2 - this.halves.idOf(socket.remoteWord(2), socket.remoteWord(3)));
   }
 
+  ofIpv4(ipv4: number): number {
+    return this.pairs.idOf(ipv4, -1);
+  }
+
+  /** @param words as they lie in memory; no IPv4-mapped one */
+  ofIpv6(words: Int32Array): number {
+    return this.pairs.idOf(this.halves.idOf(words[0]!, words[1]!), -2 - this.halves.idOf(words[2]!, words[3]!));
+  }
+
   /** The number of an address that no socket needs to have. */
   of(address: IpAddress): number {
     // An IPv4-mapped one is written as IPv4.

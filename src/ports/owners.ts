@@ -44,7 +44,7 @@ export interface OwnerSummary {
 
 /** Reads the descriptors of all processes, threads with a table of their own included. Never fails: see `unreadable`. */
 export async function readOwners(): Promise<OwnerIndex> {
-  return scan();
+  return scanOwners();
 }
 
 /**
@@ -53,7 +53,7 @@ export async function readOwners(): Promise<OwnerIndex> {
  * @throws {AppError} E_PERMISSION or E_SYSTEM when the socket table cannot be read
  */
 export async function countByOwner(query: SocketQuery = {}): Promise<OwnerSummary> {
-  const index = await scan();
+  const index = await scanOwners();
   let tally = new OwnerTally();
   const read = await readTable(query, () => {
     tally = new OwnerTally();
@@ -104,7 +104,7 @@ class OwnerTally {
 }
 
 /** Inodes and processes as numbers: millions of sockets take 20 bytes each. */
-class ScannedOwners implements OwnerIndex {
+export class ScannedOwners implements OwnerIndex {
   readonly processes: number[] = [];
   unreadable = 0;
   isHiding = false;
@@ -150,7 +150,8 @@ class ScannedOwners implements OwnerIndex {
   }
 }
 
-async function scan(): Promise<ScannedOwners> {
+/** As readOwners(), with numbers instead of names: for millions of sockets. */
+export async function scanOwners(): Promise<ScannedOwners> {
   const index = new ScannedOwners();
   const { unreadable, isHiding } = await forEachSocketDescriptor((inode, pid) => index.add(inode, pid));
   index.unreadable = unreadable;

@@ -34,6 +34,7 @@ export const libc = {
   read: call("long read(int fd, uintptr_t buffer, size_t length)"),
   recv: call("long recv(int fd, uintptr_t buffer, size_t length, int flags)"),
   send: call("long send(int fd, uintptr_t buffer, size_t length, int flags)"),
+  setns: call("int setns(int fd, int kind)"),
   setrlimit: call("int setrlimit(int resource, uintptr_t limit)"),
   setsockopt: call("int setsockopt(int fd, int level, int name, uintptr_t value, uint32_t length)"),
   socket: call("int socket(int family, int type, int protocol)"),

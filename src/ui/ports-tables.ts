@@ -2,7 +2,6 @@
 import { formatEndpoint } from "../base/address.js";
 import { formatCount, plural } from "../base/units.js";
 import type { Owner, OwnerSummary } from "../ports/owners.js";
-import type { Pressure, PressureRow } from "../ports/pressure.js";
 import type { AddressRow, DestinationRow, ListenerRow, PortRow, Ranking } from "../ports/summary.js";
 import type { Paint } from "./paint.js";
 import { alignFigures } from "./table.js";
@@ -68,40 +67,6 @@ export function listenerTable(
   return table(header, rows, listeners.length, paint);
 }
 
-/** How near each destination is to "Cannot assign requested address". */
-export function pressureTable({ rows, distinct }: Pressure, top: number, paint: Paint): string[] {
-  const cells = rows
-    .slice(0, top)
-    .map((row) => [
-      `${row.sourceIp} → ${formatEndpoint(row.destinationIp, row.destinationPort)}`,
-      formatCount(row.taken),
-      formatCount(row.timeWait),
-      formatCount(row.capacity),
-      formatCount(row.left),
-      percent(row),
-    ]);
-  const lines = table(["source → destination", "taken", "TIME_WAIT", "of", "left", "share"], cells, distinct, paint);
-  return lines.map((line, index) => (rows[index - 2]?.isMarked ? paint("bad", line) : line));
-}
-
-/** `--pressure`: the verdict, then the table. */
-export function pressureText(pressure: Pressure, top: number, paint: Paint): string {
-  const { portRange, kernelCapacity, reservedPorts, listeningPorts, marked, outgoing, distinct } = pressure;
-  const verdict =
-    marked > 0
-      ? paint("bad", `${plural(marked, "destination is", "destinations are")} past 80 % of the source ports`)
-      : paint("good", "no destination is past 80 % of the source ports");
-  const range = `${portRange.first}-${portRange.last}`;
-  return [
-    `${verdict}: ${plural(outgoing, "socket")} opened from here, ${plural(distinct, "source and destination", "pairs of source and destination")}`,
-    paint(
-      "dim",
-      `ip_local_port_range ${range}: ${formatCount(kernelCapacity)} to choose from for each pair (${formatCount(reservedPorts)} reserved, ${formatCount(listeningPorts)} listened on)`,
-    ),
-    ...pressureTable(pressure, top, paint),
-  ].join("\n");
-}
-
 /** Which processes have the sockets, and what could not be seen. */
 export function ownerLines(summary: OwnerSummary, top: number, paint: Paint): string[] {
   const rows = summary.owners
@@ -135,13 +100,9 @@ export function ownersNote({
 }
 
 /** An empty line, the heading, the rows, and how many more there are; nothing at all without rows. */
-function table(header: string[], rows: string[][], distinct: number, paint: Paint): string[] {
+export function table(header: string[], rows: string[][], distinct: number, paint: Paint): string[] {
   if (rows.length === 0) return [];
   const [heading, ...lines] = alignFigures([header, ...rows], "  ");
   const more = distinct - rows.length;
   return ["", paint("dim", heading!), ...lines, ...(more > 0 ? [paint("dim", `  and ${formatCount(more)} more`)] : [])];
-}
-
-function percent({ share }: PressureRow): string {
-  return `${(share * 100).toFixed(share < 0.1 ? 1 : 0)} %`;
 }

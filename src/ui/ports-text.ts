@@ -14,14 +14,8 @@ import {
   type PortSides,
   portLabel,
 } from "./ports-headline.js";
-import {
-  addressTable,
-  destinationTable,
-  listenerTable,
-  localPortTable,
-  ownerLines,
-  pressureTable,
-} from "./ports-tables.js";
+import { addressTable, destinationTable, listenerTable, localPortTable, ownerLines } from "./ports-tables.js";
+import { pressureTable } from "./pressure-text.js";
 import { alignLabels } from "./table.js";
 
 export interface PortExtras {

@@ -243,7 +243,6 @@ describe("bad input", () => {
     [["--listening", "--map"], "cannot be used with"],
     [["--listening", "--memory"], "cannot be used with"],
     [["--pressure", "--map"], "cannot be used with"],
-    [["--pressure", "--process"], "cannot be used with"],
     [["--pressure", "--memory"], "cannot be used with"],
     [["--map", "--process"], "cannot be used with"],
     [["--list", "--top", "3"], "cannot be used with"],

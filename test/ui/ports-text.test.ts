@@ -3,8 +3,9 @@ import { describe, expect, it } from "vitest";
 import type { Pressure } from "../../src/ports/pressure.js";
 import type { SocketTable } from "../../src/ports/summary.js";
 import { nothingText } from "../../src/ui/ports-headline.js";
-import { listenerTable, ownersNote, pressureText } from "../../src/ui/ports-tables.js";
+import { listenerTable, ownersNote } from "../../src/ui/ports-tables.js";
 import { hasSockets, overflows, overviewText, portText, readNote } from "../../src/ui/ports-text.js";
+import { pressureText } from "../../src/ui/pressure-text.js";
 
 const none = { distinct: 0, top: [] };
 const EMPTY: SocketTable = {
