@@ -18,10 +18,15 @@ export class LossAges {
     this.establishedMs[slot] = nowMs;
   }
 
+  /** For how long the connection in `slot` has been ESTABLISHED. */
+  heldMs(slot: number, nowMs: number): number {
+    return Math.max(0, nowMs - this.establishedMs[slot]!);
+  }
+
   lost(slot: number, nowMs: number): void {
     const counters = this.counters;
     const establishedMs = this.establishedMs[slot]!;
-    const heldMs = Math.max(0, nowMs - establishedMs);
+    const heldMs = this.heldMs(slot, nowMs);
     const isFirst = counters[COUNTER.firstLostAt] === 0;
     if (isFirst || heldMs < counters[COUNTER.shortestHeldMs]!) counters[COUNTER.shortestHeldMs] = heldMs;
     if (heldMs > counters[COUNTER.longestHeldMs]!) counters[COUNTER.longestHeldMs] = heldMs;

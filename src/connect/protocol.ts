@@ -44,7 +44,9 @@ export const SHARED = {
   cursor: 0,
   /** 1 while the peer is known to speak first: then a connection is in flight until its first byte. */
   peerGreets: 1,
-  words: 4,
+  /** How often connections waited in vain for a greeting. */
+  lateGreetings: 4,
+  words: 8,
 } as const;
 
 /** Places in a client shard's counters. */
@@ -90,6 +92,15 @@ export const COUNTER = {
   abandonedMessages: 24,
   /** 1 once the shard sends no more messages (CONTROL.paused). */
   isPaused: 25,
+  /** Connections whose first byte has come. */
+  greeted: 40,
+  /** How long the ramp has lasted in this shard, and of that for what it waited, see RampTimes. */
+  rampedMs: 41,
+  windowMs: 42,
+  greetingMs: 43,
+  descriptorMs: 44,
+  busyMs: 45,
+  paceMs: 46,
 } as const;
 
 export type ConnectMessage =

@@ -6,6 +6,7 @@ import type { ShardMemory } from "../engine/shard-memory.js";
 import type { LocalPeer } from "../ports/peer.js";
 import type { ConnectSettings } from "./options.js";
 import { COUNTER, type ConnectHistograms } from "./protocol.js";
+import { type RampShares, readRampShares } from "./ramp-times.js";
 import type { ConnectResult } from "./result.js";
 import { Samples } from "./samples.js";
 import type { Targets } from "./targets.js";
@@ -17,6 +18,7 @@ export interface RunRecord {
   peakOpen: number;
   setupMs: number;
   rampMs: number;
+  rampShares: RampShares | undefined;
   holdMs: number;
   closeMs: number;
   readonly samples: Samples;
@@ -53,6 +55,7 @@ export function newRecord(): RunRecord {
     peakOpen: 0,
     setupMs: 0,
     rampMs: 0,
+    rampShares: undefined,
     holdMs: 0,
     closeMs: 0,
     samples: new Samples(),
@@ -67,7 +70,7 @@ export function newRecord(): RunRecord {
 }
 
 /**
- * How long the threads took to start, and how long the ramp was by their own clocks.
+ * How long the threads took to start, how long the ramp was by their own clocks, and what it waited for.
  *
  * @param startMs when the run began, by performance.now()
  * @param wasCutShort the ramp ends now, not when the shards had settled
@@ -76,7 +79,7 @@ export function measureRamp(
   memories: readonly ShardMemory[],
   startMs: number,
   wasCutShort: boolean,
-): Pick<RunRecord, "setupMs" | "rampMs"> {
+): Pick<RunRecord, "setupMs" | "rampMs" | "rampShares"> {
   const now = performance.timeOrigin + performance.now();
   const begun = memories.map(({ counters }) => counters[COUNTER.firstBegunAt]!).filter((time) => time > 0);
   // A run that was stopped before its first connect() has set up, and no more.
@@ -86,5 +89,6 @@ export function measureRamp(
   return {
     setupMs: Math.max(0, firstBegun - performance.timeOrigin - startMs),
     rampMs: Math.max(0, endedAt - firstBegun),
+    rampShares: readRampShares(memories),
   };
 }

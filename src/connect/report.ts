@@ -65,6 +65,7 @@ export function makeResult(run: RunFacts, record: RunRecord): ConnectResult {
     ...judge(record.wasInterrupted, findMisses(run, record)),
     asked,
     established,
+    greeted: settings.closesGreeted ? sum(COUNTER.greeted) : undefined,
     peakOpen: peakOf(run, record),
     openAtStop: sum(COUNTER.open),
     failed: sum(COUNTER.failed),
@@ -73,6 +74,7 @@ export function makeResult(run: RunFacts, record: RunRecord): ConnectResult {
     losses: losses.map(toReport),
     setupMs: record.setupMs,
     rampMs: record.rampMs,
+    rampShares: record.rampShares,
     holdMs: record.holdMs,
     closeMs: record.closeMs,
     samples: record.samples.list(),
@@ -121,7 +123,7 @@ function peakOf({ pool }: RunFacts, { peakOpen }: RunRecord): number {
 
 /** Everything that a run may be short of; a count of 0 is no miss. */
 function findMisses(run: RunFacts, record: RunRecord): Miss[] {
-  const { connections: asked, isStaged, isSingle } = run.settings;
+  const { connections: asked, isStaged, isSingle, closesGreeted } = run.settings;
   const sum = (counter: number) => sumCounter(run.pool.memories, counter);
   const { kernel, peer, evidence } = record;
   const established = sum(COUNTER.established);
@@ -130,6 +132,10 @@ function findMisses(run: RunFacts, record: RunRecord): Miss[] {
     ? Math.max(sum(COUNTER.failed), record.memoryStop ? asked - peakOf(run, record) : 0)
     : Math.max(asked - established, 0);
   const misses: Miss[] = [{ kind: "established", count: unmade, of: isStaged ? Math.max(asked, unmade) : asked }];
+  // Whoever asked for connections that close after their greeting asked for the greetings.
+  if (closesGreeted) {
+    misses.push({ kind: "ungreeted", count: Math.max(0, established - sum(COUNTER.greeted)), of: established });
+  }
   // A single connection stays until its server closes it: that is its end, and no loss.
   if (isSingle) return misses;
   const halfOpen = countHalfMade({ kernel, evidence: { ...evidence, peer } });

@@ -5,6 +5,7 @@ import type { Phase } from "../engine/shard-memory.js";
 import type { LocalPeer } from "../ports/peer.js";
 import type { HostDescription } from "../sys/host.js";
 import type { ResolvedName } from "./destinations.js";
+import type { RampShares } from "./ramp-times.js";
 import type { Miss, Outcome } from "./verdict.js";
 
 /** Failures of one kind, in words. */
@@ -93,6 +94,8 @@ export interface ConnectResult {
   readonly isTargetMet: boolean;
   readonly asked: number;
   readonly established: number;
+  /** Connections whose first bytes came, as `closeAfterGreeting` waits for them; undefined without it, and in older results. */
+  readonly greeted?: number | undefined;
   readonly peakOpen: number;
   /** Open when the closing began. */
   readonly openAtStop: number;
@@ -105,6 +108,12 @@ export interface ConnectResult {
   readonly setupMs: number;
   /** From the first connect() until the last connection had settled. */
   readonly rampMs: number;
+  /**
+   * What of ours held the ramp back, as shares of its time from 0 to 1, over all threads: the `window` of handshakes in flight
+   * (`concurrency`), waiting for `greetings` in it, too few `descriptors`, our `cpu`, the `pace` that was asked for. What is low in all
+   * of them was the peer's or the network's time. undefined in results of older versions.
+   */
+  readonly rampShares?: RampShares | undefined;
   readonly holdMs: number;
   /** The wait for answers on their way included. */
   readonly closeMs: number;

@@ -67,6 +67,7 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
   #rampEnded!: () => void;
   #fault: AppError | undefined;
   #holdUntilMs: number | undefined;
+  #heard = 0;
 
   constructor(settings: ConnectSettings, targets: Targets, tables: TablesAllowed) {
     super();
@@ -244,8 +245,12 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
 
   #hear(message: ConnectMessage, shard: number): void {
     if (message.type === "opened") this.emit("opened", { ip: message.ip, port: message.port });
-    else if (message.type === "received") this.emit("received", message.text);
-    else {
+    else if (message.type === "received") {
+      this.emit("received", message.text);
+      this.#heard++;
+      // The shard runs no further ahead than four times this.
+      if (this.#heard % 16 === 0) this.pool.set(shard, CONTROL.heard, this.#heard);
+    } else {
       if (message.type === "ready") this.#pacer.ready();
       else this.#pacer.settled(shard);
       this.#pace();

@@ -4,15 +4,18 @@ import { ConnectionTable, FREE } from "../engine/connection-table.js";
 import { toMicros } from "../engine/latency.js";
 import { runShard, type Shard, WAKE_UP } from "../engine/shard.js";
 import { COMMAND, CONTROL, PHASE } from "../engine/shard-memory.js";
+import { SlotQueue } from "../engine/slot-queue.js";
 import { EPOLLERR, EPOLLET, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP } from "../sys/constants.js";
 import { EAGAIN, EMFILE, ETIMEDOUT } from "../sys/errno.js";
 import { NativeBuffer } from "../sys/libc.js";
 import { localAddress, takeSocketError } from "../sys/socket.js";
 import { DestinationTally } from "./destination-tally.js";
+import { Greetings } from "./greetings.js";
 import { LossAges } from "./loss-ages.js";
 import { MessageSender } from "./message-sender.js";
 import { Opener } from "./opener.js";
-import { COUNTER, type ConnectMessage, type ConnectPlan, SHARED } from "./protocol.js";
+import { COUNTER, type ConnectMessage, type ConnectPlan } from "./protocol.js";
+import { RampTimes } from "./ramp-times.js";
 
 // A connection's state. GREETING is ESTABLISHED, and in flight until the greeting that this peer is known to send.
 const CONNECTING = 1;
@@ -25,9 +28,14 @@ const OPEN_AT_ONCE = 16;
 const READ_BYTES = 16 * 1024;
 // The article's client reads 512 bytes at a time, and says so for each time.
 const ARTICLE_READ_BYTES = 512;
-// A peer that greeted others and lets one wait must not hold up the rest.
-const GREETING_PATIENCE_MS = 1000;
+// Shares of a turn: the rest waits for later ones, so that no peer holds the thread, and a command is answered at once.
+const READS_AT_ONCE = 4;
+const LEFTOVERS_AT_ONCE = 64;
+const RETIRED_AT_ONCE = 256;
+const CHECKED_AT_ONCE = 16_384;
 const CHECK_EVERY_MS = 100;
+// Texts that the main thread has not heard yet, at most.
+const TOLD_AHEAD = 64;
 const SLOTS_SPARE = 1024;
 
 class ConnectShard {
@@ -51,6 +59,17 @@ class ConnectShard {
   /** When the last wait ended: the time of all events that it brought. */
   private nowMs = 0;
   private nextCheckMs = 0;
+  /** Where a check of all slots stands; -1 when none is under way. */
+  private checkCursor = -1;
+  /** No slot above is OPEN. */
+  private highestOpen = -1;
+  /** Connections that have had their share of a turn. */
+  private readonly leftovers = new SlotQueue();
+  private readonly greetings: Greetings;
+  /** Of those in flight, how many wait for a greeting. */
+  private greeting = 0;
+  private readonly times: RampTimes;
+  private told = 0;
   /** In flight at most: less than planned where handshakes alone fill the descriptor table. */
   private window: number;
   private settledAt = 0;
@@ -80,6 +99,8 @@ class ConnectShard {
     this.destinations = new Uint16Array(this.tally ? slots : 0);
     this.triesLeft = plan.tries - 1;
     this.ages = new LossAges(this.counters, slots);
+    this.greetings = new Greetings(this.shared, plan.closesGreeted);
+    this.times = new RampTimes(this.counters);
   }
 
   run(): void {
@@ -90,16 +111,20 @@ class ConnectShard {
       const mayOpenMore = this.follow(wanted);
       // Before the wait: when the last attempts have failed at once, no event will come.
       this.tellWhenSettled(wanted);
-      const ready = epoll.wait(mayOpenMore ? 0 : this.patienceMs());
+      const ready = epoll.wait(mayOpenMore || this.hasLeftovers ? 0 : this.patienceMs());
       this.nowMs = performance.now();
+      const waitedFor = this.waitedFor(wanted);
+      const passedMs = this.times.turn(this.nowMs, waitedFor);
+      if (waitedFor === COUNTER.greetingMs) this.greetings.held(this.nowMs, passedMs);
       for (let i = 0; i < ready; i++) {
         const slot = epoll.readyData(i);
         if (slot === WAKE_UP) this.shard.wokenUp();
         else this.handle(slot, epoll.readyEvents(i));
       }
-      this.table.recycle();
       if (this.counters[COUNTER.inFlight]! > 0) this.expire();
       this.sender?.sendDue(performance.now(), this.table.end, this.isOpen);
+      if (this.hasLeftovers) this.goOn();
+      this.table.recycle();
     }
     if (this.shard.command === COMMAND.stop) this.closeAll();
   }
@@ -113,9 +138,9 @@ class ConnectShard {
   private follow(wanted: number): boolean {
     // Those that failed or were lost cannot be closed: what is open decides how far it goes down.
     const excess = Math.min(this.begun - wanted, this.counters[COUNTER.open]! - wanted);
-    if (excess > 0) this.retire(excess);
+    if (excess > 0) this.retire(Math.min(excess, RETIRED_AT_ONCE));
     for (let n = 0; n < OPEN_AT_ONCE; n++) {
-      if (!this.mayOpen(wanted)) return false;
+      if (!this.mayOpen(wanted)) return excess > RETIRED_AT_ONCE;
       this.openOne();
     }
     return this.mayOpen(wanted);
@@ -169,7 +194,10 @@ class ConnectShard {
       if (!(events & (EPOLLOUT | EPOLLIN))) return;
       this.established(slot);
     }
-    if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) this.read(slot, (events & EPOLLRDHUP) !== 0);
+    // One that waits for a turn of its own reads until the end then, whatever was reported.
+    if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR) && !this.leftovers.has(slot)) {
+      this.read(slot, (events & EPOLLRDHUP) !== 0);
+    }
     if (events & EPOLLOUT && this.table.state(slot) === OPEN) this.sender?.resume(slot);
   }
 
@@ -181,7 +209,8 @@ class ConnectShard {
     this.ages.established(slot, this.nowMs);
     this.tally?.established(this.destinations[slot]!);
     this.table.setState(slot, GREETING);
-    if (this.shared[SHARED.peerGreets] === 0) this.settle(slot);
+    this.greeting++;
+    if (!this.greetings.areAwaited) this.settle(slot);
     this.sender?.open(slot);
     if (this.plan.narrates) this.shard.tell({ type: "opened", ...localAddress(this.table.descriptor(slot)) });
   }
@@ -189,14 +218,36 @@ class ConnectShard {
   /** No longer in flight: the connection is open. */
   private settle(slot: number): void {
     this.table.setState(slot, OPEN);
+    this.greeting--;
+    if (slot > this.highestOpen) this.highestOpen = slot;
     this.counters[COUNTER.inFlight]! -= 1;
   }
 
-  /** Reads all there is: events are edge-triggered. */
+  /** Whether connections may go on that have had their share of a turn. */
+  private get hasLeftovers(): boolean {
+    return this.leftovers.length > 0 && !this.isAhead;
+  }
+
+  /** Whether the main thread has still to hear what a single connection has read. */
+  private get isAhead(): boolean {
+    const { memory } = this.shard;
+    return this.plan.narrates && this.told - Atomics.load(memory.control, CONTROL.heard) >= TOLD_AHEAD;
+  }
+
+  private goOn(): void {
+    for (let n = Math.min(this.leftovers.length, LEFTOVERS_AT_ONCE); n > 0; n--) {
+      const slot = this.leftovers.shift();
+      // It may have been closed, or be another connection's, since.
+      const state = this.table.state(slot);
+      if (state === OPEN || state === GREETING) this.read(slot, true);
+    }
+  }
+
+  /** Reads all there is, up to a connection's share of a turn: events are edge-triggered. */
   private read(slot: number, hasEnded: boolean): void {
     const counters = this.counters;
     const size = this.buffer.bytes.length;
-    for (;;) {
+    for (let n = 0; n < READS_AT_ONCE && !this.isAhead; n++) {
       const received = this.table.receive(slot, this.buffer);
       if (received <= 0) {
         if (received !== -EAGAIN) this.lose(slot, -received);
@@ -206,11 +257,13 @@ class ConnectShard {
       this.firstByte(slot);
       this.sender?.receive(slot, this.buffer.bytes, received);
       if (this.plan.narrates) {
+        this.told++;
         this.shard.tell({ type: "received", text: this.buffer.bytes.toString("utf8", 0, received) });
       }
       // A greeting may have been all that was wanted.
       if (this.table.state(slot) === FREE || (received < size && !hasEnded)) return;
     }
+    this.leftovers.push(slot);
   }
 
   private firstByte(slot: number): void {
@@ -218,8 +271,14 @@ class ConnectShard {
     if (startedMs === 0) return;
     this.startedMs[slot] = 0;
     this.plan.histograms.firstByte.record(toMicros((this.nowMs - startedMs) * 1000));
-    if (this.table.state(slot) === GREETING) this.settle(slot);
-    else if (!this.sender) this.shared[SHARED.peerGreets] = 1;
+    this.counters[COUNTER.greeted]! += 1;
+    if (this.table.state(slot) === GREETING) {
+      this.greetings.came(this.nowMs);
+      this.settle(slot);
+    } else if (!this.sender) {
+      const waitedMs = this.ages.heldMs(slot, this.nowMs);
+      this.greetings.cameUnawaited(waitedMs, this.nowMs - startedMs - waitedMs);
+    }
     if (this.plan.closesGreeted) this.part(slot);
   }
 
@@ -262,7 +321,8 @@ class ConnectShard {
   /** Closes `count` open connections, the highest slots first, to follow a schedule downwards. */
   private retire(count: number): void {
     let left = count;
-    for (let slot = this.table.end - 1; slot >= 0 && left > 0; slot--) {
+    for (; this.highestOpen >= 0 && left > 0; this.highestOpen--) {
+      const slot = this.highestOpen;
       if (!this.isOpen(slot)) continue;
       this.sender?.end(slot);
       this.part(slot);
@@ -271,24 +331,39 @@ class ConnectShard {
     }
   }
 
-  /** Gives up on handshakes past their time, and on greetings that keep the others waiting. */
+  /** Gives up on handshakes past their time, and on greetings that keep the others waiting: some slots a turn. */
   private expire(): void {
     const now = this.nowMs;
-    if (now < this.nextCheckMs) return;
-    this.nextCheckMs = now + Math.min(CHECK_EVERY_MS, this.plan.connectTimeoutMs / 4);
-    for (let slot = 0; slot < this.table.end; slot++) {
+    if (this.checkCursor < 0) {
+      if (now < this.nextCheckMs) return;
+      this.nextCheckMs = now + Math.min(CHECK_EVERY_MS, this.plan.connectTimeoutMs / 4);
+      this.checkCursor = 0;
+    }
+    const first = this.checkCursor;
+    const end = Math.min(first + CHECKED_AT_ONCE, this.table.end);
+    for (let slot = first; slot < end; slot++) {
       const state = this.table.state(slot);
       if (state === CONNECTING && now - this.startedMs[slot]! >= this.plan.connectTimeoutMs) {
         this.fail(slot, PHASE.connect, ETIMEDOUT);
-      } else if (state === GREETING && now - this.startedMs[slot]! >= GREETING_PATIENCE_MS) {
-        this.shared[SHARED.peerGreets] = 0;
-        this.settle(slot);
-      }
+      } else if (state === GREETING && this.greetings.gaveUp(this.ages.heldMs(slot, now))) this.settle(slot);
     }
+    this.checkCursor = end < this.table.end ? end : -1;
+  }
+
+  /** What holds the ramp back now, as a place among the counters; -1 when it has not begun, or has ended. */
+  private waitedFor(wanted: number): number {
+    const { counters, plan } = this;
+    const inFlight = counters[COUNTER.inFlight]!;
+    if (counters[COUNTER.firstBegunAt] === 0) return -1;
+    if (this.begun >= wanted) return wanted < plan.share ? COUNTER.paceMs : -1;
+    if (inFlight < this.window) return COUNTER.busyMs;
+    if (this.greeting * 2 > inFlight) return COUNTER.greetingMs;
+    return this.window < plan.window ? COUNTER.descriptorMs : COUNTER.windowMs;
   }
 
   /** How long the loop may sleep: until the next time-out check or the next message, or for ever. */
   private patienceMs(): number {
+    if (this.checkCursor >= 0) return 0;
     const now = performance.now();
     const untilCheck = this.counters[COUNTER.inFlight]! > 0 ? this.nextCheckMs - now : Number.POSITIVE_INFINITY;
     const untilMessage = this.sender?.nextDueInMs() ?? Number.POSITIVE_INFINITY;

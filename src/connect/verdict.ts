@@ -15,7 +15,7 @@ export interface Miss {
    * - `lost`: ended by the peer or the network while open
    * - `half-open`: ESTABLISHED at this end only, because the server's accept queue overflowed
    * - `unaccepted`: in the server's accept queue, not taken by its program
-   * - `ungreeted`: not greeted by a server that greeted others
+   * - `ungreeted`: not greeted by a server that greeted others, or although they were to close after their greeting
    */
   readonly kind: MissKind;
   readonly count: number;

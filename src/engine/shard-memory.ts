@@ -21,6 +21,8 @@ export const CONTROL = {
   tableShared: 3,
   /** Set by a shard: the descriptors of its event loop that it leaves behind, 0 for unknown. */
   loopDescriptors: 4,
+  /** How many texts of a single connection the main thread has heard: a client shard does not run ahead of it. */
+  heard: 15,
 } as const;
 /** How many words there are for them; `tableGate` comes after. */
 export const LOOP_DESCRIPTORS = 7;
@@ -37,7 +39,7 @@ export type Phase = (typeof PHASES)[number];
 export const PHASE = Object.fromEntries(PHASES.map((phase, index) => [phase, index])) as Record<Phase, number>;
 
 const CONTROL_WORDS = 16;
-const COUNTERS = 32;
+const COUNTERS = 64;
 const FAILURES = PHASES.length * ERRNO_LIMIT;
 
 /** One shard's shared memory; made by the main thread, wrapped again around the same buffer by the shard. */

@@ -11,6 +11,9 @@ import { alignFigures, alignLabels } from "./table.js";
 
 /** Below this many connections, the threads' own memory is most of what is measured. */
 const WORTH_MEASURING = 10_000;
+/** A ramp that is shorter is over before its rate means anything. */
+const WORTH_TELLING_MS = 500;
+const WORTH_TELLING = 0.2;
 
 /** What happened, in about 15 lines; when the target was missed, why, and what to change. */
 export function connectSummary(result: ConnectResult, diagnosis: Diagnosis, paint: Paint = plain): string {
@@ -27,6 +30,7 @@ export function connectSummary(result: ConnectResult, diagnosis: Diagnosis, pain
         ["lost while held", describeFailures(result.lost, result.losses)],
         ["time", describeTimes(result)],
         ["rate", `${formatCount(result.ratePerSec)} connections/s`],
+        ["held back", describeHeldBack(result)],
         ["user memory", describeUserMemory(result)],
         ["kernel memory", describeKernelMemory(result)],
         ["kernel's count", describeKernel(result)],
@@ -91,6 +95,20 @@ function describeTimes({ setupMs, rampMs, holdMs, closeMs }: ConnectResult): str
     ["closing", closeMs],
   ] as const;
   return parts.map(([name, ms]) => `${name} ${Number.isFinite(ms) ? formatDuration(Math.max(0, ms)) : "-"}`).join(", ");
+}
+
+/** By what of ours the rate was bounded, where it was: it is not the peer's then. */
+function describeHeldBack({ rampShares, rampMs }: ConnectResult): string | undefined {
+  if (!rampShares || rampMs < WORTH_TELLING_MS) return undefined;
+  const causes = [
+    [rampShares.window, "a full window of handshakes (--concurrency)"],
+    [rampShares.greetings, "a full window of awaited greetings (--concurrency)"],
+    [rampShares.descriptors, "too few descriptors (ulimit -n)"],
+    [rampShares.cpu, "this host's CPU"],
+  ] as const;
+  const told = causes.filter(([share]) => share >= WORTH_TELLING).sort(([a], [b]) => b - a);
+  if (told.length === 0) return undefined;
+  return `of the opening, ${told.map(([share, cause]) => `${Math.round(share * 100)}% by ${cause}`).join(", ")}`;
 }
 
 function describeUserMemory({ memory, established }: ConnectResult): string | undefined {

@@ -11,6 +11,15 @@ const sample = z.object({
   failed: count,
 });
 
+const share = z.number().min(0).max(1);
+const rampShares = z.object({
+  window: share.describe("as many handshakes were in flight as may be: see --concurrency"),
+  greetings: share.describe("most of them were ESTABLISHED and waited for the server's greeting"),
+  descriptors: share.describe("there were no descriptors for more at once"),
+  cpu: share.describe("connections were opened as fast as our CPU does it"),
+  pace: share.describe("the schedule asked for no more"),
+});
+
 const lossPattern = z
   .object({
     shortestHeldMs: milliseconds,
@@ -72,6 +81,7 @@ export const connectSchema = z
     isTargetMet: z.boolean().describe("the outcome is met"),
     asked: count,
     established: count,
+    greeted: count.optional().describe("whose first bytes came; with --close-after-greeting only"),
     peakOpen: count,
     openAtStop: count.describe("open when the closing began"),
     failed: count,
@@ -80,6 +90,9 @@ export const connectSchema = z
     losses: failures,
     setupMs: milliseconds,
     rampMs: milliseconds,
+    rampShares: rampShares
+      .optional()
+      .describe("what of ours held the ramp back, as shares of its time; results of older versions have none"),
     holdMs: milliseconds,
     closeMs: milliseconds,
     samples: z.array(sample).default([]).describe("the run's course; results of older versions have none"),

@@ -1,0 +1,46 @@
+// A server that sends faster than anybody reads: it keeps no run from its end.
+import { expect, it } from "vitest";
+import { ownAddress } from "../support/address.js";
+import { startClient, stopwatch } from "../support/peers.js";
+import { startCli, startProgram } from "../support/process.js";
+import { until, within } from "../support/until.js";
+
+async function startFloodingServer(): Promise<string> {
+  const ip = ownAddress();
+  const flood = startProgram("flood", { role: "server", ip });
+  return `${ip}:${(await flood.prints(/listening (\d+)/))[1]}`;
+}
+
+it("does not keep a run from ending when its time is over", async () => {
+  const to = await startFloodingServer();
+  const elapsed = stopwatch();
+  // Two, of which it floods one: a single connection tells what it reads.
+  const run = await startClient({ to, connections: 2, durationMs: 1000 });
+  const result = await within("the end", run.done);
+  expect(elapsed()).toBeLessThan(1000 + 1000 + result.setupMs);
+  expect(result.traffic.receivedBytes).toBeGreaterThan(100e6);
+});
+
+it("does not keep a single connection, which tells what it reads, from ending when it is stopped", async () => {
+  const run = await startClient({ to: await startFloodingServer() });
+  let told = 0;
+  run.on("received", (text) => {
+    told += text.length;
+  });
+  await until("a flood", () => told > 1e6);
+  const elapsed = stopwatch();
+  const result = await within("the end", run.stop());
+  expect(elapsed()).toBeLessThan(1000);
+  // It reads no further ahead than some texts of 512 bytes.
+  expect(result.traffic.receivedBytes - told).toBeLessThan(64 * 512 + 1);
+});
+
+it("does not keep Ctrl-C from ending the command within a second", async () => {
+  const cli = startCli(["connect", await startFloodingServer(), "-c", "2", "-T", "60s"]);
+  await until("the hold", () => /holding/.test(cli.stderr));
+  const elapsed = stopwatch();
+  cli.child.kill("SIGINT");
+  const { stdout } = await cli.exited();
+  expect(elapsed()).toBeLessThan(1000);
+  expect(stdout).toMatch(/interrupted/);
+});
