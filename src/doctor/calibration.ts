@@ -25,6 +25,8 @@ export const COMMITTED_COST: ConnectionCost = {
   // 52 of a client, 6 of a server.
   userBytesPerEnd: 30,
   cpuSecondsPerConnection: 60e-6,
+  // docs/runs/lab.json, E5.
+  cpuSecondsPerMessage: 35e-6,
   isMeasured: false,
 };
 
@@ -36,10 +38,24 @@ const LEAST_ROOM_BYTES = 128 * 1024 ** 2;
 const POLL_MS = 5;
 const DEADLINE_MS = 10_000;
 
-/** Opens some thousand connections over loopback and closes them again; never throws. */
-export async function calibrate(): Promise<Calibration> {
+/** Enough to keep both ends busy: a message that wakes a sleeping program costs more than one of many. */
+const MESSAGES = { connections: 500, ratePerSec: 20, forMs: 400, least: 500 } as const;
+
+/**
+ * Opens some thousand connections over loopback and closes them again; never throws.
+ *
+ * @param messageBytes messages of that size are exchanged, too; undefined for none
+ */
+export async function calibrate(messageBytes?: number): Promise<Calibration> {
   const obstacle = findObstacle();
   if (obstacle !== undefined) return uncalibrated(obstacle);
+  const { cost, obstacle: found } = await measureConnections();
+  if (messageBytes === undefined || found !== undefined) return { cost, obstacle: found };
+  const cpuSecondsPerMessage = await measureMessages(messageBytes).catch(() => undefined);
+  return { cost: { ...cost, ...(cpuSecondsPerMessage !== undefined && { cpuSecondsPerMessage }) }, obstacle: found };
+}
+
+async function measureConnections(): Promise<Calibration> {
   const server = await serve({ at: "127.0.0.1:0" }).catch(sentence);
   if (typeof server === "string") return uncalibrated(server);
   try {
@@ -73,7 +89,9 @@ async function measure(run: ConnectRun): Promise<Calibration> {
   if (!(await reaches(run, FIRST))) return uncalibrated("the connections for it could not be opened");
   const before = readMemoryUse();
   const chargedBefore = readCgroupMemory()?.kernelBytes;
+  const cpuBefore = process.cpuUsage();
   if (!(await reaches(run, SECOND))) return uncalibrated("the connections for it could not be opened");
+  const cpuSeconds = secondsOf(process.cpuUsage(cpuBefore));
   const after = readMemoryUse();
   const chargedAfter = readCgroupMemory()?.kernelBytes;
   const added = SECOND - FIRST;
@@ -87,11 +105,43 @@ async function measure(run: ConnectRun): Promise<Calibration> {
           : Math.round(perEnd(chargedAfter - chargedBefore)) || COMMITTED_COST.chargedBytesPerEnd,
       // So few show neither through what starting and compiling cost.
       userBytesPerEnd: COMMITTED_COST.userBytesPerEnd,
-      cpuSecondsPerConnection: COMMITTED_COST.cpuSecondsPerConnection,
+      cpuSecondsPerConnection: cpuSeconds / added,
+      cpuSecondsPerMessage: COMMITTED_COST.cpuSecondsPerMessage,
       isMeasured: true,
     },
     obstacle: undefined,
   };
+}
+
+/** CPU seconds of a message and its answer, both ends; undefined where too few were answered to tell. */
+async function measureMessages(bytes: number): Promise<number | undefined> {
+  const server = await serve({ at: "127.0.0.1:0", mode: "echo" });
+  try {
+    const run = await connect({
+      to: `127.0.0.1:${server.address.port}`,
+      connections: MESSAGES.connections,
+      message: new Uint8Array(bytes),
+      messageRatePerSec: MESSAGES.ratePerSec,
+      durationMs: DEADLINE_MS,
+      close: "rst",
+    });
+    try {
+      if (!(await reaches(run, MESSAGES.connections))) return undefined;
+      const before = run.snapshot().answeredMessages;
+      const cpuBefore = process.cpuUsage();
+      await delay(MESSAGES.forMs);
+      const answered = run.snapshot().answeredMessages - before;
+      return answered < MESSAGES.least ? undefined : secondsOf(process.cpuUsage(cpuBefore)) / answered;
+    } finally {
+      await run.stop();
+    }
+  } finally {
+    await server.stop().catch(() => undefined);
+  }
+}
+
+function secondsOf({ user, system }: NodeJS.CpuUsage): number {
+  return (user + system) / 1e6;
 }
 
 /** Waits until so many are open, and none more; false when that does not come about. */

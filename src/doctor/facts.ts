@@ -19,6 +19,7 @@ import { canOpenFileTable } from "../sys/file-table.js";
 import { readLinkSpeed } from "../sys/link.js";
 import { readLocalPortRange, readReservedPorts } from "../sys/local-ports.js";
 import { type ConntrackUse, countNeighbours, isConntrackHidden, readConntrack } from "../sys/net-stats.js";
+import { readProcessFacts } from "../sys/process-facts.js";
 import { countOpenDescriptors, readMeminfo, readResidentBytes, readSockstat } from "../sys/procfs.js";
 import { type NofileLimit, readNofileLimit } from "../sys/rlimit.js";
 import { readSysctlNumbers } from "../sys/sysctl.js";
@@ -38,6 +39,8 @@ export interface HostFacts {
   /** CPUs that this process's group may use: as many as cores, or its quota. */
   readonly cpus: number;
   readonly nofile: NofileLimit;
+  /** The soft limit of whoever started this process, whose runtime raises it to the hard one; undefined when not to be read. */
+  readonly softAtStart: number | undefined;
   /** Descriptors that a process of ours has before its first connection. */
   readonly openDescriptors: number;
   /** Connections can be parked in the file table of an io_uring: then no descriptor table bounds us. */
@@ -112,7 +115,7 @@ const HARD_LIMITS: readonly CgroupMemoryFile[] = ["memory.max", "memory.limit_in
 export interface WhatIf {
   readonly memoryBytes?: number | undefined;
   readonly cores?: number | undefined;
-  /** Soft and hard RLIMIT_NOFILE of one process with one table. */
+  /** Soft and hard RLIMIT_NOFILE of a process. */
   readonly nofile?: number | undefined;
 }
 
@@ -142,6 +145,7 @@ export async function readHostFacts(
     cores: availableParallelism(),
     cpus: Math.min(availableParallelism(), readCgroupCpus() ?? Number.POSITIVE_INFINITY),
     nofile: readNofileLimit(),
+    softAtStart: readProcessFacts(process.ppid)?.nofileLimit,
     openDescriptors: countOpenDescriptors(),
     canPark: canOpenFileTable(),
     canUnshare: await canUnshareTables(),
@@ -213,8 +217,7 @@ export function imagine(facts: HostFacts, { memoryBytes, cores, nofile }: WhatIf
     ...(cores !== undefined && { cores, cpus: cores }),
     ...(nofile !== undefined && {
       nofile: { soft: nofile, hard: nofile },
-      canPark: false,
-      canUnshare: false,
+      softAtStart: undefined,
       nrOpen: Math.max(nofile, facts.nrOpen ?? 0),
     }),
     // A machine of that size with nothing on it: another one's cgroup says nothing about it.

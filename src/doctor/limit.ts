@@ -20,7 +20,17 @@ export interface Limit {
   readonly id: string;
   /** The kernel's own name. */
   readonly name: string;
-  readonly unit: "descriptors" | "ports" | "connections" | "pages" | "bytes" | "entries" | "threads" | "bit/s" | "flag";
+  readonly unit:
+    | "descriptors"
+    | "ports"
+    | "connections"
+    | "pages"
+    | "bytes"
+    | "entries"
+    | "threads"
+    | "cores"
+    | "bit/s"
+    | "flag";
   readonly scope: Scope;
   readonly caps: Caps;
   readonly side: Side;

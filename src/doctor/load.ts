@@ -4,7 +4,15 @@ import type { Server } from "./server.js";
 
 export type Role = "server" | "client" | "both";
 
+/**
+ * Who has the connections. `ordinary`: a program with one descriptor table whose source ports the kernel chooses, as most
+ * are; `fourtuple`: ours, which parks sockets, has more tables and chooses the 4-tuples itself.
+ */
+export const PROGRAMS = ["ordinary", "fourtuple"] as const;
+export type Program = (typeof PROGRAMS)[number];
+
 export interface Load {
+  readonly program: Program;
   readonly connections: number;
   readonly role: Role;
   /** The 4-tuples that a client has; undefined for a server. */
@@ -36,12 +44,26 @@ export interface ConnectionCost {
   readonly userBytesPerEnd: number;
   /** CPU seconds to open one connection, both ends. */
   readonly cpuSecondsPerConnection: number;
+  /** CPU seconds of a message and its answer, both ends. */
+  readonly cpuSecondsPerMessage: number;
   readonly isMeasured: boolean;
+  /** User memory was given, not taken from programs of ours. */
+  readonly isUserMemoryGiven?: boolean | undefined;
 }
 
 /** Ends of each connection that are on this host. */
 export function endsHere({ role }: Pick<Load, "role">): number {
   return role === "both" ? 2 : 1;
+}
+
+/** CPU seconds of this host to open one connection. */
+export function cpuPerConnection(load: Pick<Load, "role" | "cost">): number {
+  return (load.cost.cpuSecondsPerConnection * endsHere(load)) / 2;
+}
+
+/** CPU seconds of this host for a message and its answer. */
+export function cpuPerMessage(load: Pick<Load, "role" | "cost">): number {
+  return (load.cost.cpuSecondsPerMessage * endsHere(load)) / 2;
 }
 
 /** Memory of the host that one connection takes. */

@@ -1,13 +1,13 @@
 // What a caller may ask of predictCapacity(), and the load that it means on this host: 4-tuples, the server's side, what is
 // taken already.
-import { type AddressRange, formatIp, type PortRange, parseIp } from "../base/address.js";
+import { type AddressRange, formatIp, type IpAddress, type PortRange, parseIp } from "../base/address.js";
 import { AppError } from "../base/errors.js";
 import { type ConnectSettings, settleOptions } from "../connect/options.js";
 import { findTargets, planPorts, type Targets } from "../connect/targets.js";
 import type { TuplePlan } from "../engine/planner.js";
 import { readInterfaces } from "../sys/interfaces.js";
 import type { WhatIf } from "./facts.js";
-import type { Load, Role } from "./load.js";
+import type { Load, Program, Role } from "./load.js";
 import { inspectServer } from "./server.js";
 import { countTaken, deviceOf } from "./taken.js";
 
@@ -24,22 +24,32 @@ export interface CapacityOptions extends WhatIf {
   readonly messageRatePerSec?: number | undefined;
   /** Bytes of a message; default 64. */
   readonly messageBytes?: number | undefined;
+  /** Whose answer counts: an ordinary program's, which is the default, or fourtuple's own. */
+  readonly program?: Program | undefined;
+  /** Memory that an ordinary program takes for each connection, beside the kernel's; default next to none. */
+  readonly memoryPerConnectionBytes?: number | undefined;
   /** Measure what a connection costs by a few thousand on loopback; default true. Else the committed figures are used. */
   readonly measure?: boolean | undefined;
 }
 
-/** What is wanted, before its cost is known. */
-export interface Question extends Omit<Load, "cost"> {
+/** What is wanted, before its cost is known; of each program. */
+export interface Question extends Omit<Load, "cost" | "program" | keyof Tuples> {
+  readonly tuples: Readonly<Record<Program, Tuples>>;
   /** The interface that leads to the destination; undefined for loopback. */
   readonly device: string | undefined;
   /** The destination's port, the first of several; undefined where none was named. */
   readonly port: number | undefined;
 }
 
+/** The 4-tuples that a program has: fewer, where it leaves the choice to the kernel. */
+type Tuples = Pick<Load, "plan" | "hasAddressesAtWill" | "portsTaken" | "portsDoubtful">;
+
 const CONNECTIONS = 1_000_000;
 const MESSAGE_BYTES = 64;
 /** A destination for a client that has not said where to: TEST-NET-1 (RFC 5737), to which nothing is sent. */
 const SOMEWHERE = { ip: parseIp("192.0.2.1"), port: 7777 };
+/** What the kernel takes towards any address of loopback. */
+const LOOPBACK = parseIp("127.0.0.1");
 const DEFAULT_TARGET = "127.0.0.1:7777";
 
 /** @throws {AppError} E_OPTION, E_ADDRESS, E_RESOLVE, E_SOURCE or E_NO_SOURCE when an option makes no sense */
@@ -47,6 +57,7 @@ export async function settleQuestion(options: CapacityOptions): Promise<Question
   const { target, messageRatePerSec = 0, messageBytes = MESSAGE_BYTES } = options;
   for (const [name, value] of [
     ["--memory", options.memoryBytes],
+    ["--memory-per-connection", options.memoryPerConnectionBytes],
     ["--cores", options.cores],
     ["--nofile", options.nofile],
     ["--message-size", options.messageBytes],
@@ -69,15 +80,12 @@ export async function settleQuestion(options: CapacityOptions): Promise<Question
   const role = options.role ?? (targets?.isLocal === false ? "client" : "both");
   const plan = role === "server" ? undefined : (targets?.plan ?? planSomewhere(settings));
   const hasAddressesAtWill = plan !== undefined && options.sources === undefined && isAtWill(targets);
-  // Where there are always more addresses, it is of no account.
-  const taken = plan && !hasAddressesAtWill ? await countTaken(plan) : { tuples: 0, doubtful: 0 };
+  const own = await tuplesOf(plan, hasAddressesAtWill);
+  const ordinary = plan && ordinaryPlan(plan, options, settings);
   return {
     connections: settings.connections,
     role,
-    plan,
-    hasAddressesAtWill,
-    portsTaken: taken.tuples,
-    portsDoubtful: taken.doubtful,
+    tuples: { fourtuple: own, ordinary: ordinary === plan ? own : await tuplesOf(ordinary, false) },
     peer: targets?.isLocal && target !== undefined ? await inspectServer(targets.endpoints) : undefined,
     target,
     messageRatePerSec,
@@ -86,6 +94,33 @@ export async function settleQuestion(options: CapacityOptions): Promise<Question
     device: plan && deviceOf(plan),
     port: target === undefined ? undefined : targets?.plan.groups[0]?.destinations[0]?.port,
   };
+}
+
+/** What an ordinary program has of a plan: the address and the ports that the kernel chooses, unless they were named. */
+function ordinaryPlan(
+  plan: TuplePlan,
+  { sources, sourcePorts }: CapacityOptions,
+  settings: ConnectSettings,
+): TuplePlan {
+  if (sources !== undefined && sourcePorts !== undefined) return plan;
+  const groups = plan.groups.map(({ sources: [first], destinations }) => ({
+    sources: [{ first: isLoopbackV4(first!.first) ? LOOPBACK : first!.first, count: 1 }],
+    destinations,
+  }));
+  return {
+    groups: sources === undefined ? groups : plan.groups,
+    ports: sourcePorts === undefined ? planPorts({ ...settings, sourcePorts: "kernel" }) : plan.ports,
+  };
+}
+
+async function tuplesOf(plan: TuplePlan | undefined, hasAddressesAtWill: boolean): Promise<Tuples> {
+  // Where there are always more addresses, it is of no account.
+  const taken = plan && !hasAddressesAtWill ? await countTaken(plan) : { tuples: 0, doubtful: 0 };
+  return { plan, hasAddressesAtWill, portsTaken: taken.tuples, portsDoubtful: taken.doubtful };
+}
+
+function isLoopbackV4(ip: IpAddress): boolean {
+  return formatIp(ip).startsWith("127.");
 }
 
 /** @throws {AppError} E_OPTION for options of which one makes the other meaningless */
@@ -107,7 +142,7 @@ function portsOf({ connections }: CapacityOptions): CapacityOptions["sourcePorts
 
 /** Loopback has 16 million source addresses, and connect() takes as many as it needs. */
 function isAtWill(targets: Targets | undefined): boolean {
-  return targets?.plan.groups.every(({ sources }) => formatIp(sources[0]!.first).startsWith("127.")) ?? false;
+  return targets?.plan.groups.every(({ sources }) => isLoopbackV4(sources[0]!.first)) ?? false;
 }
 
 /** A client of this host's own addresses towards one destination elsewhere. */

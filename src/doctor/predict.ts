@@ -7,7 +7,15 @@ import type { Limit } from "./limit.js";
 import { LIMITS } from "./limits/catalogue.js";
 import { isWithoutListener, roomAsProxy } from "./limits/peer.js";
 import { clientAddressesFor } from "./limits/ports.js";
-import { bytesPerConnection, type ConnectionCost, type Load, type Role } from "./load.js";
+import {
+  bytesPerConnection,
+  type ConnectionCost,
+  cpuPerConnection,
+  cpuPerMessage,
+  type Load,
+  type Program,
+  type Role,
+} from "./load.js";
 import { type CapacityOptions, settleQuestion } from "./options.js";
 
 /** `low` is advice: the limit caps no number of connections, but this load will feel it. */
@@ -24,10 +32,22 @@ export interface LimitRow extends Pick<Limit, "id" | "name" | "unit" | "scope" |
   readonly verdict: Verdict;
 }
 
+/** What one program can do of what is wanted. */
+export interface Answer {
+  readonly ceiling: number;
+  readonly isTargetMet: boolean;
+  /** The limit that is the ceiling. */
+  readonly binding: LimitRow | undefined;
+}
+
 export interface Prediction {
   readonly kind: "prediction";
   readonly version: 1;
   readonly takenAt: string;
+  /** Whose ceiling, limits and cost these are. */
+  readonly program: Program;
+  /** The ceilings of both programs. */
+  readonly answers: Readonly<Record<Program, Answer>>;
   readonly role: Role;
   readonly target: string | undefined;
   readonly connections: number;
@@ -53,6 +73,10 @@ export interface Prediction {
   readonly cores: number;
   /** How long opening them all takes, as far as the CPU goes, in seconds. */
   readonly rampSeconds: number;
+  /** What the CPU does at most, by what was measured: connections opened, and messages answered. */
+  readonly cpu: { readonly connectionsPerSec: number; readonly messagesPerSec: number };
+  /** Messages that are wanted, over all connections. */
+  readonly messages: { readonly ratePerSec: number; readonly bytes: number };
   /** What the other side must bring; undefined where it is this host. */
   readonly clients:
     | {
@@ -69,6 +93,8 @@ export interface Prediction {
 export interface Examined {
   readonly facts: HostFacts;
   readonly load: Load;
+  /** The same of the other program; undefined where that differs in nothing else. */
+  readonly beside?: Load | undefined;
   readonly obstacle: string | undefined;
 }
 
@@ -83,32 +109,62 @@ export async function predictCapacity(options: CapacityOptions = {}): Promise<Pr
 
 /** Reads the host and measures what a connection costs. */
 export async function examine(options: CapacityOptions): Promise<Examined> {
-  const question = await settleQuestion(options);
-  const calibration: Calibration = options.measure === false ? uncalibrated(undefined) : await calibrate();
+  const { tuples, ...question } = await settleQuestion(options);
+  const calibration: Calibration =
+    options.measure === false
+      ? uncalibrated(undefined)
+      : await calibrate(question.messageRatePerSec > 0 ? question.messageBytes : undefined);
+  const loadOf = (program: Program): Load => ({
+    ...question,
+    ...tuples[program],
+    program,
+    cost: costOf(program, calibration, options),
+  });
+  const { program = "ordinary" } = options;
   const listening = await readListeners({});
   const ports = [...new Set(listening.map(({ port }) => port))];
   const facts = await readHostFacts(ports, question.device, question.port);
   return {
     facts: imagine(facts, options),
-    load: { ...question, cost: calibration.cost },
+    load: loadOf(program),
+    beside: loadOf(otherThan(program)),
     obstacle: calibration.obstacle,
   };
 }
 
-export function predict({ facts, load, obstacle }: Examined, whatIf = false): Prediction {
-  const limits = LIMITS.map((limit) => toRow(limit, facts, load)).sort(byUrgency);
-  const bounded = limits.filter((row): row is LimitRow & { allows: number } => typeof row.allows === "number");
-  const [binding, ...behind] = bounded.sort((a, b) => a.allows - b.allows);
-  const ceiling = binding?.allows ?? Number.POSITIVE_INFINITY;
+function otherThan(program: Program): Program {
+  return program === "ordinary" ? "fourtuple" : "ordinary";
+}
+
+/** Programs of ours need no more memory than is known. */
+function costOf(
+  program: Program,
+  { cost }: Calibration,
+  { memoryPerConnectionBytes }: CapacityOptions,
+): ConnectionCost {
+  if (program === "fourtuple" || memoryPerConnectionBytes === undefined) return cost;
+  return { ...cost, userBytesPerEnd: memoryPerConnectionBytes, isUserMemoryGiven: true };
+}
+
+export function predict({ facts, load, beside, obstacle }: Examined, whatIf = false): Prediction {
+  const { limits, binding, behind, ceiling, isTargetMet } = answer(facts, load);
+  const program = otherThan(load.program);
+  const other = answer(facts, { ...(beside ?? load), program });
+  const answers = {
+    [load.program]: { ceiling, isTargetMet, binding },
+    [program]: { ceiling: other.ceiling, isTargetMet: other.isTargetMet, binding: other.binding },
+  };
   return {
     kind: "prediction",
     version: 1,
     takenAt: new Date().toISOString(),
+    program: load.program,
+    answers: answers as Record<Program, Answer>,
     role: load.role,
     target: load.target,
     connections: load.connections,
     ceiling,
-    isTargetMet: ceiling >= load.connections,
+    isTargetMet,
     binding,
     next: behind.slice(0, 3),
     limits,
@@ -117,10 +173,23 @@ export function predict({ facts, load, obstacle }: Examined, whatIf = false): Pr
     cost: { ...load.cost, bytesPerConnection: bytesPerConnection(load) },
     obstacle,
     cores: facts.cores,
-    rampSeconds: (load.connections * load.cost.cpuSecondsPerConnection) / facts.cores,
+    rampSeconds: (load.connections * cpuPerConnection(load)) / facts.cpus,
+    messages: { ratePerSec: load.connections * load.messageRatePerSec, bytes: load.messageBytes },
+    cpu: {
+      connectionsPerSec: facts.cpus / cpuPerConnection(load),
+      messagesPerSec: facts.cpus / cpuPerMessage(load),
+    },
     clients: load.role === "server" ? clientsFor(facts, load) : undefined,
     isWhatIf: whatIf,
   };
+}
+
+function answer(facts: HostFacts, load: Load) {
+  const limits = LIMITS.map((limit) => toRow(limit, facts, load)).sort(byUrgency);
+  const bounded = limits.filter((row): row is LimitRow & { allows: number } => typeof row.allows === "number");
+  const [binding, ...behind] = bounded.sort((a, b) => a.allows - b.allows);
+  const ceiling = binding?.allows ?? Number.POSITIVE_INFINITY;
+  return { limits, binding, behind, ceiling, isTargetMet: ceiling >= load.connections };
 }
 
 function notesOn(facts: HostFacts, load: Load, binding: LimitRow | undefined): string[] {
@@ -129,6 +198,16 @@ function notesOn(facts: HostFacts, load: Load, binding: LimitRow | undefined): s
   if (isWithoutListener(load) && facts.translation !== "none") {
     notes.push(
       `nobody listens on ${target}, which may be redirected: addresses are translated here (nat), ${facts.translation === "present" ? "" : "or may be, "}and what answers behind a rule is not seen`,
+    );
+  }
+  const { softAtStart } = facts;
+  if (
+    load.program === "ordinary" &&
+    softAtStart !== undefined &&
+    softAtStart < Math.min(facts.nofile.hard, connections)
+  ) {
+    notes.push(
+      `a program that does not raise its soft limit of open files stops at ${formatCount(softAtStart)} (ulimit -Sn)`,
     );
   }
   const asProxy = roomAsProxy(facts, load);

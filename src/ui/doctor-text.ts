@@ -1,5 +1,6 @@
 // A prediction as text: the ceiling and what it is made of first, then every limit, the worst first.
 import { formatBytes, formatCount, formatDuration, plural } from "../base/units.js";
+import type { Program } from "../doctor/load.js";
 import type { LimitRow, Prediction, Verdict } from "../doctor/predict.js";
 import type { Paint, Tone } from "./paint.js";
 import { plain } from "./paint.js";
@@ -16,6 +17,7 @@ export function predictionText(prediction: Prediction, isWhole: boolean, paint: 
   const hidden = prediction.limits.length - shown.length;
   return [
     headline(prediction, paint),
+    secondLine(prediction, paint),
     "",
     ...alignLabels(
       [
@@ -25,6 +27,7 @@ export function predictionText(prediction: Prediction, isWhole: boolean, paint: 
         ["not sure", prediction.notes.length === 0 ? undefined : prediction.notes.join("; ")],
         ["memory", describeCost(prediction)],
         ["opening", describeRamp(prediction)],
+        ["messages", describeMessages(prediction)],
         [
           "settings",
           prediction.isWhatIf ? "this host's; those that the kernel derives from memory grow with it" : undefined,
@@ -41,18 +44,39 @@ export function predictionText(prediction: Prediction, isWhole: boolean, paint: 
   ].join("\n");
 }
 
-function headline({ ceiling, connections, isTargetMet, role, target, isWhatIf }: Prediction, paint: Paint): string {
+const WITH: Record<Program, string> = { ordinary: "ordinary programs", fourtuple: "fourtuple" };
+
+function headline(prediction: Prediction, paint: Paint): string {
+  const { ceiling, connections, isTargetMet, role, target, isWhatIf, program } = prediction;
   const host = isWhatIf ? "such a host" : "this host";
   const ends = { both: "both ends of", client: "as a client", server: "as a server" }[role];
-  // Only where every limit that bounds a load like this is hidden.
-  const held = ceiling === Number.POSITIVE_INFINITY ? "any number of" : formatCount(ceiling);
+  const held = countText(ceiling, "any number of");
   const what = role === "both" ? `${ends} ${held}` : held;
   const where = target === undefined ? "" : ` to ${target}`;
   const tail = role === "both" ? "" : ` ${ends}`;
-  const wanted = isTargetMet
-    ? `: the ${formatCount(connections)} wanted fit`
-    : `, not the ${formatCount(connections)} wanted`;
-  return paint(isTargetMet ? "good" : "bad", `${host} holds ${what} connections${where}${tail}${wanted}`);
+  const by = ` with ${WITH[program]}`;
+  return paint(
+    isTargetMet ? "good" : "bad",
+    `${host} holds ${what} connections${where}${tail}${by}${wantedText(isTargetMet, connections)}`,
+  );
+}
+
+/** What the other program can do. */
+function secondLine({ program, answers, connections }: Prediction, paint: Paint): string {
+  const other = program === "ordinary" ? "fourtuple" : "ordinary";
+  const { ceiling, isTargetMet, binding } = answers[other];
+  const cause = binding === undefined ? "" : ` (${binding.name})`;
+  const held = countText(ceiling, "any number");
+  return paint("dim", `with ${WITH[other]} ${held}${cause}${wantedText(isTargetMet, connections)}`);
+}
+
+function wantedText(isTargetMet: boolean, connections: number): string {
+  return isTargetMet ? `: the ${formatCount(connections)} wanted fit` : `, not the ${formatCount(connections)} wanted`;
+}
+
+/** Endless only where every limit that bounds a load like this is hidden. */
+function countText(ceiling: number, endless: string): string {
+  return ceiling === Number.POSITIVE_INFINITY ? endless : formatCount(ceiling);
 }
 
 function describeBinding({ name, nowText }: LimitRow): string {
@@ -68,15 +92,32 @@ function describeUnknown({ unknown }: Prediction): string {
   return `${unknown.join(", ")}: the ceiling may lie lower`;
 }
 
-function describeCost({ cost, obstacle, role }: Prediction): string {
-  const ends = role === "both" ? "both ends" : "this end";
-  const figures = `${formatBytes(cost.bytesPerConnection)} per connection (${ends}; ${formatBytes(cost.kernelBytesPerEnd)} of kernel and ${formatBytes(cost.userBytesPerEnd)} of user memory an end)`;
+function describeCost({ cost, obstacle, role, program }: Prediction): string {
+  // As little as ours takes, where nobody has said what the program does.
+  const ownMemory =
+    program === "ordinary" && !cost.isUserMemoryGiven
+      ? "; your program's own comes on top: --memory-per-connection"
+      : "";
+  const figures = `${formatBytes(cost.bytesPerConnection)} per connection (${endsText(role)}; ${formatBytes(cost.kernelBytesPerEnd)} of kernel and ${formatBytes(cost.userBytesPerEnd)} of user memory an end)${ownMemory}`;
   if (cost.isMeasured) return `${figures}, measured just now`;
   return `${figures}, the committed figures${obstacle ? `: ${obstacle}` : ""}`;
 }
 
-function describeRamp({ connections, rampSeconds, cores }: Prediction): string {
-  return `${formatCount(connections)} take some ${formatDuration(rampSeconds * 1000)} on ${plural(cores, "core")}, both ends (docs/performance.md)`;
+function describeRamp({ connections, rampSeconds, cores, cpu, role }: Prediction): string {
+  const rate = formatCount(Math.floor(cpu.connectionsPerSec));
+  return `${formatCount(connections)} take some ${formatDuration(rampSeconds * 1000)} of ${plural(cores, "core")} (${endsText(role)}), ${rate} a second at most`;
+}
+
+function describeMessages({ cpu, messages, cores, cost, role }: Prediction): string | undefined {
+  if (messages.ratePerSec === 0) return undefined;
+  const wanted = formatCount(Math.round(messages.ratePerSec));
+  const most = formatCount(Math.floor(cpu.messagesPerSec));
+  const each = formatDuration(cost.cpuSecondsPerMessage * 1000);
+  return `${wanted} a second wanted; ${plural(cores, "core")} can do ${most} (${endsText(role)}), at ${each} of CPU for a message and its answer at both ends`;
+}
+
+function endsText(role: Prediction["role"]): string {
+  return role === "both" ? "both ends" : "this end";
 }
 
 function describeClients({ clients, connections }: Prediction): string | undefined {

@@ -12,3 +12,15 @@ it("measures what a connection costs", async () => {
   expect(cost.kernelBytesPerEnd).toBeGreaterThan(2000);
   expect(cost.kernelBytesPerEnd).toBeLessThan(8000);
 });
+
+it("measures what a connection and a message take of the CPU", async () => {
+  const { stdout } = await runCli(["doctor", "-c", "1k", "--message-rate", "1", "--json"]);
+  const { cost, cpu, cores }: Prediction = JSON.parse(stdout);
+  // Two system calls an end and the kernel's way in between: some microseconds at least, a millisecond at most.
+  for (const seconds of [cost.cpuSecondsPerConnection, cost.cpuSecondsPerMessage]) {
+    expect(seconds).toBeGreaterThan(3e-6);
+    expect(seconds).toBeLessThan(1e-3);
+  }
+  expect(cost.cpuSecondsPerMessage).not.toBe(35e-6);
+  expect(cpu.messagesPerSec).toBeLessThanOrEqual(cores / cost.cpuSecondsPerMessage);
+});

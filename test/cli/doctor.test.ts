@@ -16,7 +16,10 @@ describe("a prediction", () => {
     const { code, stdout } = await doctor("-c", "1k", "--no-measure");
     expect(code).toBe(0);
     const lines = stdout.split("\n");
-    expect(lines[0]).toMatch(/^this host holds both ends of [\d,]+ connections: the 1,000 wanted fit$/);
+    expect(lines[0]).toMatch(
+      /^this host holds both ends of [\d,]+ connections with ordinary programs: the 1,000 wanted fit$/,
+    );
+    expect(lines[1]).toMatch(/^with fourtuple [\d,]+ \(.*\): the 1,000 wanted fit$/);
     expect(stdout).toMatch(/^ {2}binding +\S/m);
     expect(stdout).toMatch(/^ {2}limit +now +allows +needed +verdict$/m);
     expect(stdout).toMatch(/^ {2}RLIMIT_NOFILE /m);
@@ -39,6 +42,56 @@ describe("a prediction", () => {
     expect(code).toBe(1);
     expect(prediction).toMatchObject({ isWhatIf: true, cores: 32, binding: { id: "nofile" } });
     expect(prediction.clients!.addresses).toBe(156);
+  });
+
+  it("is of an ordinary program unless fourtuple is asked for: the limit of open files is the server's", async () => {
+    const ask = async (args: string[], nofile?: number) => {
+      const line = ["doctor", "--role", "server", "-c", "5k", "--no-measure", "--json", ...args];
+      const { code, stdout } = await runCli(line, { ...(nofile !== undefined && { nofile }) });
+      const { ceiling, binding, answers }: Prediction = JSON.parse(stdout);
+      return { code, ceiling, id: binding?.id, fourtuple: answers.fourtuple.isTargetMet };
+    };
+    const limited = await ask([], 4000);
+    expect(limited).toMatchObject({ code: 1, id: "nofile", fourtuple: true });
+    expect(limited.ceiling).toBeGreaterThan(3900);
+    expect(limited.ceiling).toBeLessThan(4000);
+    // One value, one answer.
+    expect((await ask(["--nofile", "4000"])).ceiling).toBe(limited.ceiling);
+    expect(await ask(["--for", "fourtuple"], 4000)).toMatchObject({ code: 0 });
+  });
+
+  it("has the ports that the kernel chooses from one address, where none are named", async () => {
+    const ask = async (...args: string[]): Promise<Prediction> =>
+      JSON.parse(
+        (await doctor("-c", "70k", "--target", "127.0.0.1:7777", "--role", "client", "--no-measure", "--json", ...args))
+          .stdout,
+      );
+    const ports = (prediction: Prediction) => {
+      const row = prediction.limits.find(({ id }) => id === "ip-local-port-range")!;
+      return [row.now, row.allows];
+    };
+    const [range, allows] = ports(await ask());
+    expect(allows).toBeLessThanOrEqual(range as number);
+    expect(allows).toBeGreaterThan((range as number) - 1000);
+    expect(ports(await ask("--for", "fourtuple"))[1]).toBe("unbounded");
+    const own = await ask("--source-ip", "127.0.0.2-127.0.0.3");
+    expect(ports(own)[1]).toBeGreaterThan(allows as number);
+  });
+
+  it("takes what a program needs for a connection, and CPU for its messages", async () => {
+    const ask = async (...args: string[]): Promise<Prediction> =>
+      JSON.parse((await doctor("-c", "10k", "--no-measure", "--json", ...args)).stdout);
+    const [thin, fat] = [await ask(), await ask("--memory-per-connection", "1MiB")];
+    expect(fat.cost.bytesPerConnection - thin.cost.bytesPerConnection).toBeGreaterThan(2 * 2 ** 20 - 1000);
+    expect(fat.answers.fourtuple).toEqual({
+      ...thin.answers.fourtuple,
+      binding: expect.anything(),
+      ceiling: expect.any(Number),
+    });
+    const busy = await ask("--message-rate", "1000", "--cores", "2");
+    expect(busy).toMatchObject({ isTargetMet: false, binding: { id: "cpu" } });
+    const { stdout } = await doctor("-c", "10k", "--no-measure", "--message-rate", "1000");
+    expect(stdout).toMatch(/^ {2}messages +10,000,000 a second wanted; \d+ cores? can do [\d,]+ /m);
   });
 
   it("sees the server that is to be connected to", async () => {
@@ -93,6 +146,8 @@ describe("an old result", () => {
 
 describe("what makes no sense ends with 2 and says what does", () => {
   it.each([
+    ["a program", ["--for", "nginx"], /Allowed choices are ordinary, fourtuple/],
+    ["no memory for a connection", ["--memory-per-connection", "0"], /--memory-per-connection 0/],
     ["a role", ["--role", "judge"], /Allowed choices are server, client, both/],
     ["a count", ["-c", "0"], /--connections/],
     ["a size", ["--memory", "much"], /--memory "much"/],

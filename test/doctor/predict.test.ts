@@ -13,6 +13,7 @@ const facts: HostFacts = {
   cores: 2,
   cpus: 2,
   nofile: { soft: 1024, hard: 20_000 },
+  softAtStart: undefined,
   openDescriptors: 20,
   canPark: true,
   canUnshare: true,
@@ -37,6 +38,7 @@ const facts: HostFacts = {
   translation: "none",
 };
 const load: Load = {
+  program: "fourtuple",
   connections: 100_000,
   role: "both",
   plan: undefined,
@@ -131,7 +133,7 @@ describe("the limit that binds", () => {
     ],
     [
       "a link's speed",
-      { linkBitsPerSec: 1e9 },
+      { linkBitsPerSec: 1e9, cpus: 64 },
       { messageRatePerSec: 100, messageBytes: 910, role: "client" },
       "link-speed",
       1250,
@@ -187,6 +189,58 @@ it("says what root does to others beyond fs.file-max", () => {
   });
 });
 
+describe("ordinary programs and fourtuple", () => {
+  it("are answered both: one table and the kernel's ports, and what parking and a choice of ports make of it", () => {
+    const server = { role: "server" } as const;
+    const { answers, program } = ask({}, { ...server, program: "ordinary" });
+    expect(program).toBe("ordinary");
+    expect(answers.ordinary).toMatchObject({ ceiling: 19_960, isTargetMet: false, binding: { id: "nofile" } });
+    expect(answers.fourtuple).toMatchObject({ isTargetMet: true });
+    expect(answers.fourtuple.ceiling).toBeGreaterThan(100_000);
+    expect(ask({}, { ...server, program: "fourtuple" }).answers).toEqual(answers);
+  });
+
+  it("take a limit of open files for the same, set or asked about", () => {
+    const ofLimit = (hard: number) => ({ ...facts, nofile: { soft: hard, hard } });
+    for (const program of ["ordinary", "fourtuple"] as const) {
+      const asked = { ...load, role: "server", program } as const;
+      const answer = (host: HostFacts) => predict({ facts: host, load: asked, obstacle: undefined }).answers;
+      expect(answer(imagine(ofLimit(1_000_000), { nofile: 20_000 }))).toEqual(answer(ofLimit(20_000)));
+    }
+  });
+
+  it("differ in the soft limit that a program may leave as it is, and in what a proxy takes", () => {
+    const notes = (program: Load["program"], softAtStart: number) =>
+      ask({ softAtStart }, { program, role: "server", connections: 12_000 }).notes.join();
+    expect(notes("ordinary", 1024)).toMatch(/stops at 1,024 \(ulimit -Sn\)/);
+    expect(notes("ordinary", 20_000)).toMatch(/^a proxy takes two descriptors a client: .* holds 9,980$/);
+    expect(notes("fourtuple", 1024)).toBe("");
+  });
+});
+
+describe("CPU", () => {
+  const cost = { ...COMMITTED_COST, cpuSecondsPerMessage: 20e-6, cpuSecondsPerConnection: 50e-6 };
+
+  it("bounds the messages of connections: 10 million a second do not fit on two cores", () => {
+    const { binding, isTargetMet, cpu } = ask({}, { messageRatePerSec: 100, cost });
+    expect(binding).toMatchObject({ id: "cpu", allows: 1000, needs: 200 });
+    expect(isTargetMet).toBe(false);
+    expect(cpu.messagesPerSec).toBeCloseTo(100_000);
+    expect(cpu.connectionsPerSec).toBeCloseTo(40_000);
+  });
+
+  it("is shared by both ends where both are here, and bounded by a group's quota", () => {
+    const load = { messageRatePerSec: 100, cost };
+    expect(ask({}, { ...load, role: "server" }).binding).toMatchObject({ id: "cpu", allows: 2000 });
+    expect(ask({ cpus: 0.5 }, load).binding).toMatchObject({ allows: 250, nowText: "0.5 of 2 cores" });
+    expect(imagine({ ...facts, cpus: 0.5 }, { cores: 8 }).cpus).toBe(8);
+  });
+
+  it("matters to no connection at rest", () => {
+    expect(ask({ cpus: 0.1 }).limits.find(({ id }) => id === "cpu")!.allows).toBe("unbounded");
+  });
+});
+
 describe("what cannot be read", () => {
   it("is unknown, never a number, and is said", () => {
     const { limits, unknown, isTargetMet } = ask({ epollWatches: undefined, nrOpen: undefined });
@@ -202,9 +256,8 @@ describe("other hardware", () => {
     const other = imagine(facts, { memoryBytes: 64 * GIB, cores: 32, nofile: 1_000_000 });
     expect(other).toMatchObject({ cores: 32, nofile: { soft: 1_000_000, hard: 1_000_000 }, epollWatches: 20_000_000 });
     expect(other.memory?.availableBytes).toBe(64 * GIB);
-    expect(predict({ facts: other, load: { ...load, role: "server" }, obstacle: undefined }).binding!.id).toBe(
-      "nofile",
-    );
+    const ordinary = { ...load, role: "server", program: "ordinary" } as const;
+    expect(predict({ facts: other, load: ordinary, obstacle: undefined }).binding!.id).toBe("nofile");
   });
 
   it("without any is the same host", () => {

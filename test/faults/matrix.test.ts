@@ -20,7 +20,7 @@ function heading(): string {
   return `# The fault matrix
 
 Each limit was really made the binding one, the prediction written down, then a run driven into it and counted with \`ss\`.
-\`npm run test:faults\` (as root) makes this page anew. A dash: a number that cannot be told beforehand.
+The predictions are those of \`doctor --for fourtuple\`. \`npm run test:faults\` (as root) makes this page anew. A dash: a number that cannot be told beforehand.
 
 Linux ${release().split(".", 2).join(".")}, ${arch()}, Node ${process.versions.node}, ${new Date().toISOString().slice(0, 10)}.`;
 }

@@ -54,7 +54,16 @@ const RUN_MS = 60_000;
 /** Predicts, runs, and counts from outside. */
 export async function play(scenario: Scenario): Promise<Row & { diagnosis: Diagnosis; prediction: Prediction }> {
   const { at, load, run = [], measures, place = {} } = await scenario.arrange();
-  const doctor = startAt(place, ["doctor", "--json", "--target", at, ...load, ...(measures ? [] : ["--no-measure"])]);
+  const doctor = startAt(place, [
+    "doctor",
+    "--json",
+    "--for",
+    "fourtuple",
+    "--target",
+    at,
+    ...load,
+    ...(measures ? [] : ["--no-measure"]),
+  ]);
   const prediction = parse<Prediction>(doctor, await doctor.exited(PREDICTION_MS));
   const client = startAt(place, ["connect", at, "--json", "-T", "1500ms", ...load, ...run]);
   const reached = await plateau(client, at, place);

@@ -14,6 +14,7 @@ export function hostFacts(different: Partial<HostFacts> = {}): HostFacts {
     cores: 2,
     cpus: 2,
     nofile: { soft: 1024, hard: 1_048_576 },
+    softAtStart: undefined,
     openDescriptors: 20,
     canPark: false,
     canUnshare: false,
@@ -74,6 +75,7 @@ export function clientLoad(different: Partial<Load> = {}): Load {
     },
   ];
   return {
+    program: "fourtuple",
     connections: 10_000,
     role: "client",
     plan: { groups, ports: { chosenBy: "kernel", available: 28_232 } },
@@ -90,6 +92,7 @@ export function clientLoad(different: Partial<Load> = {}): Load {
       chargedBytesPerEnd: 4096,
       userBytesPerEnd: 64,
       cpuSecondsPerConnection: 1e-5,
+      cpuSecondsPerMessage: 1e-5,
       isMeasured: false,
     },
     ...different,

@@ -1,5 +1,6 @@
 // `fourtuple doctor`: the ceiling of connections on this host, which limit it is, how to move it; and what stopped a run.
 import { Option } from "commander";
+import { PROGRAMS } from "../../doctor/load.js";
 import type { CapacityOptions } from "../../doctor/options.js";
 import { paintFor } from "../../ui/paint.js";
 import type { AddCommand } from "../add-command.js";
@@ -9,6 +10,7 @@ import { addSources, countFor, parseSourcePort, rateFor, sizeFor } from "../pars
 interface Options extends FixOptions {
   readonly connections?: number;
   readonly role?: CapacityOptions["role"];
+  readonly for?: CapacityOptions["program"];
   readonly target?: string;
   readonly sourceIp?: CapacityOptions["sources"];
   readonly sourcePort?: CapacityOptions["sourcePorts"];
@@ -17,6 +19,7 @@ interface Options extends FixOptions {
   readonly memory?: number;
   readonly cores?: number;
   readonly nofile?: number;
+  readonly memoryPerConnection?: number;
   readonly measure: boolean;
   readonly all?: boolean;
   readonly explain?: string;
@@ -24,7 +27,8 @@ interface Options extends FixOptions {
 
 const EXAMPLES = `
 Examples:
-  fourtuple doctor -c 1m                                   can this host hold both ends of a million?
+  fourtuple doctor -c 20k --role server                    can a server on this host hold 20,000?
+  fourtuple doctor -c 1m --for fourtuple                   can fourtuple hold both ends of a million here?
   fourtuple doctor -c 200k --target :7777                  towards a server on this host, and its limits
   fourtuple doctor -c 10m --role server --memory 128GiB --cores 32 --nofile 1048576
   fourtuple doctor --explain run.json                      what stopped that run
@@ -35,7 +39,7 @@ const NOT_FIXED = ["explain", "all", "memory", "cores", "nofile"];
 /** A result says what was asked for: nothing else is read. */
 const NOT_EXPLAINED = [
   ...["connections", "role", "target", "sourceIp", "sourcePort", "messageRate", "messageSize"],
-  ...["memory", "cores", "nofile", "measure", "all"],
+  ...["memory", "cores", "nofile", "memoryPerConnection", "for", "measure", "all"],
 ];
 /** What was changed does not depend on what is wanted now. */
 const NOT_UNDONE = [
@@ -45,6 +49,8 @@ const NOT_UNDONE = [
     "apply",
     "script",
     "connections",
+    "for",
+    "memoryPerConnection",
     "role",
     "target",
     "sourceIp",
@@ -69,6 +75,12 @@ export const addDoctor: AddCommand = (program, finish) => {
         "both",
       ]),
     )
+    .addOption(
+      new Option(
+        "--for <program>",
+        "whose answer counts: an ordinary program's or fourtuple's own (default: ordinary)",
+      ).choices(PROGRAMS),
+    )
     .option("--target <host:port>", "where to; nothing is sent there, a server on this host is looked at")
     .option("--source-ip <addresses>", "from these: lists, ranges a-b, CIDR; repeatable", addSources)
     .option("--source-port <range>", "1024-65535, or kernel", parseSourcePort)
@@ -77,6 +89,11 @@ export const addDoctor: AddCommand = (program, finish) => {
     .option("--memory <size>", "what if the host had so much memory, such as 128GiB", sizeFor("--memory"))
     .option("--cores <n>", "what if it had so many cores", countFor("--cores"))
     .option("--nofile <n>", "what if a process could have so many open files", countFor("--nofile"))
+    .option(
+      "--memory-per-connection <size>",
+      "what an ordinary program takes for each, beside the kernel's",
+      sizeFor("--memory-per-connection"),
+    )
     .option("--no-measure", "use the committed cost of a connection, open none to measure it")
     .option("--all", "show the limits that do not matter here, too")
     .addOption(
@@ -132,6 +149,8 @@ function toCapacity(options: Options): CapacityOptions {
     memoryBytes: options.memory,
     cores: options.cores,
     nofile: options.nofile,
+    program: options.for,
+    memoryPerConnectionBytes: options.memoryPerConnection,
     measure: options.measure,
   };
 }

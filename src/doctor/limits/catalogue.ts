@@ -1,5 +1,6 @@
 // All limits, in the order in which they are shown when nothing else orders them.
 import type { Limit } from "../limit.js";
+import { cpu } from "./cpu.js";
 import { cgroupPids, epollWatches, fileMax, nofile, nrOpen, threadsMax } from "./descriptors.js";
 import {
   cgroupHigh,
@@ -59,6 +60,7 @@ export const LIMITS: readonly Limit[] = [
   timeWaitBuckets,
   timeWaitReuse,
   orphans,
+  cpu,
   linkSpeed,
   listener,
   peerNofile,

@@ -24,13 +24,16 @@ export const nofile: Limit = {
   privilege: "CAP_SYS_RESOURCE",
   pitfall: "it bounds the numbers in one descriptor table, not a process: threads with tables of their own multiply it",
   read: ({ nofile: { hard } }) => hard,
-  describe: ({ nofile: { soft, hard }, canPark, canUnshare }) =>
-    `${soft === hard ? say(hard) : `${say(soft)} soft, ${say(hard)} hard`}${
+  describe: (facts, load) => {
+    const { soft, hard } = facts.nofile;
+    const { canPark, canUnshare } = tablesFor(facts, load);
+    return `${soft === hard ? say(hard) : `${say(soft)} soft, ${say(hard)} hard`}${
       canPark ? ", sockets can be parked" : canUnshare ? ", private tables allowed" : ", one table"
-    }`,
-  allows: (facts) => ownTables(facts),
-  needs: (facts, { connections }) =>
-    ownTables(facts) >= connections && facts.nofile.hard !== 0 ? undefined : connections + SPARE,
+    }`;
+  },
+  allows: (facts, load) => ownTables(facts, load),
+  needs: (facts, load) =>
+    ownTables(facts, load) >= load.connections && facts.nofile.hard !== 0 ? undefined : load.connections + SPARE,
 };
 
 export const nrOpen: Limit = {
@@ -132,8 +135,11 @@ export const cgroupPids: Limit = {
 
 /** Threads matter only where each brings a descriptor table. */
 function threads(id: string, name: string, scope: Limit["scope"], read: Limit["read"]): Limit {
-  const needed = (facts: HostFacts, { connections }: Load) =>
-    facts.canPark || !facts.canUnshare ? undefined : Math.ceil(connections / Math.max(1, facts.nofile.hard - SPARE));
+  const needed = (facts: HostFacts, load: Load) => {
+    const { canPark, canUnshare } = tablesFor(facts, load);
+    if (canPark || !canUnshare) return undefined;
+    return Math.ceil(load.connections / Math.max(1, facts.nofile.hard - SPARE));
+  };
   return {
     id,
     name,
@@ -157,8 +163,16 @@ function threads(id: string, name: string, scope: Limit["scope"], read: Limit["r
   };
 }
 
-/** Connections that the descriptor tables of a process of ours can have. */
-function ownTables({ nofile: { hard }, openDescriptors, canPark, canUnshare, cores }: HostFacts): number {
+/** What the program may have beside one descriptor table: an ordinary one has that alone. */
+function tablesFor({ canPark, canUnshare }: HostFacts, { program }: Load): { canPark: boolean; canUnshare: boolean } {
+  return program === "fourtuple" ? { canPark, canUnshare } : { canPark: false, canUnshare: false };
+}
+
+/** Connections that the descriptor tables of a process can have. */
+function ownTables(facts: HostFacts, load: Load): number {
+  const { openDescriptors, cores } = facts;
+  const { hard } = facts.nofile;
+  const { canPark, canUnshare } = tablesFor(facts, load);
   if (canPark || hard === Number.POSITIVE_INFINITY) return Number.POSITIVE_INFINITY;
   return mostConnections(hard, openDescriptors, canUnshare, cores);
 }

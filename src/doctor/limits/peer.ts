@@ -8,6 +8,7 @@ import type { Limit } from "../limit.js";
 import type { Load } from "../load.js";
 import { isOurServer } from "../peer-process.js";
 import type { Server, Worker } from "../server.js";
+import { nofile } from "./descriptors.js";
 
 export const peerNofile: Limit = {
   id: "peer-nofile",
@@ -105,7 +106,9 @@ export function isWithoutListener({ peer }: Load): boolean {
 }
 
 /** Clients that the server takes if it turns out to be a proxy; undefined where it is known to be one, or known not to be. */
-export function roomAsProxy(facts: HostFacts, { peer }: Load): number | undefined {
+export function roomAsProxy(facts: HostFacts, load: Load): number | undefined {
+  const { peer, role, program } = load;
+  if (!peer && role !== "client" && program === "ordinary") return Math.floor(nofile.allows!(facts, load)! / 2);
   const workers = peer?.workers ?? [];
   if (workers.length === 0 || workers.some((worker) => worker.isProxy || isOurServer(worker))) return undefined;
   return sumOf(workers.map((worker) => roomOf({ ...worker, isProxy: true }, facts)));
