@@ -69,6 +69,11 @@ export class MessageSender {
     this.memory.counters[COUNTER.abandonedMessages]! += this.probe.unanswered(slot);
   }
 
+  /** Whether what comes next may answer a message. */
+  awaitsAnswer(slot: number): boolean {
+    return this.probe.unanswered(slot) > 0;
+  }
+
   /** Milliseconds until the next message is due; Infinity when no more are to be sent. */
   nextDueInMs(): number {
     if (this.isPaused) return Number.POSITIVE_INFINITY;

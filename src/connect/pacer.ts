@@ -7,13 +7,19 @@ import type { ConnectSettings } from "./options.js";
 import { COUNTER, type ConnectMessage, type ConnectPlan } from "./protocol.js";
 import { type RampShape, shareOf, targetOf } from "./ramp.js";
 
+/** A pause of this process that is made up for: longer ones move the schedule, instead of a burst. */
+const STANDSTILL_MS = 500;
+
 export class Pacer {
+  /** By how much the schedule has moved because this process did not run. */
+  movedMs = 0;
   readonly #pool: ShardPool<ConnectPlan, ConnectMessage>;
   readonly #settings: ConnectSettings;
   readonly #shape: RampShape;
   readonly #start: (shard: number, target: number) => void;
   readonly #settled = new Set<number>();
   #pacedMs = 0;
+  #calledMs: number | undefined;
   #readyShards = 0;
   /** When as many threads were up as open at the same time. */
   #readyMs: number | undefined;
@@ -51,6 +57,7 @@ export class Pacer {
   /** Deals what is wanted now. @returns whether the ramp has ended */
   pace(): boolean {
     const { schedule, isPaced } = this.#settings;
+    if (isPaced) this.#skipStandstill();
     // The clock begins when the threads are up: their start is no reason for a burst, nor to begin without the others.
     const nowMs = this.#readyMs === undefined ? 0 : performance.now() - this.#readyMs;
     // A stage's end is not stepped over: its peak is asked for before the next stage begins.
@@ -66,6 +73,17 @@ export class Pacer {
       else if (target > 0 || shard < this.#settled.size + this.#shape.active + 1) this.#start(shard, target);
     }
     return this.#readyMs !== undefined && elapsedMs >= schedule.endMs && this.#hasSettled(wanted);
+  }
+
+  /** Called every few milliseconds: what is much longer was a stop (SIGSTOP, a machine that was paused or overloaded). */
+  #skipStandstill(): void {
+    const nowMs = performance.now();
+    const pauseMs = nowMs - (this.#calledMs ?? nowMs);
+    this.#calledMs = nowMs;
+    if (this.#readyMs === undefined || pauseMs < STANDSTILL_MS) return;
+    const lostMs = Math.min(pauseMs, nowMs - this.#readyMs);
+    this.#readyMs += lostMs;
+    this.movedMs += lostMs;
   }
 
   #hasSettled(wanted: number): boolean {

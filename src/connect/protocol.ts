@@ -101,6 +101,10 @@ export const COUNTER = {
   descriptorMs: 44,
   busyMs: 45,
   paceMs: 46,
+  /** Counted when the closing begins, where the peer speaks first: open without a byte, for longer than any greeting took… */
+  ungreeted: 47,
+  /** …and not for so long. */
+  awaitingGreeting: 48,
 } as const;
 
 export type ConnectMessage =

@@ -4,6 +4,8 @@ import { type MemoryUse, readMemoryUse } from "../engine/memory-use.js";
 import { type Counters, type RunEvidence, readCounters } from "../engine/run-evidence.js";
 import type { ShardMemory } from "../engine/shard-memory.js";
 import type { LocalPeer } from "../ports/peer.js";
+import type { Accepting } from "./accept-watch.js";
+import type { GiveUpReason } from "./give-up.js";
 import type { ConnectSettings } from "./options.js";
 import { COUNTER, type ConnectHistograms } from "./protocol.js";
 import { type RampShares, readRampShares } from "./ramp-times.js";
@@ -24,6 +26,10 @@ export interface RunRecord {
   readonly samples: Samples;
   /** The memory room that stopped the ramp. */
   memoryStop: MemoryRoom | undefined;
+  /** Why the ramp was given up. */
+  gaveUp: GiveUpReason | undefined;
+  /** By how much the schedule moved because this process did not run. */
+  scheduleMovedMs: number;
   /** stop() was called before the ramp's end. */
   wasCutShort: boolean;
   /** stop() was called before the run's natural end. */
@@ -33,6 +39,7 @@ export interface RunRecord {
   readonly countersBefore: Counters;
   evidence: Pick<RunEvidence, "risen" | "settings" | "gauges">;
   peer: LocalPeer | undefined;
+  accepting: Accepting | undefined;
 }
 
 /** What of a run the report reads. */
@@ -60,12 +67,15 @@ export function newRecord(): RunRecord {
     closeMs: 0,
     samples: new Samples(),
     memoryStop: undefined,
+    gaveUp: undefined,
+    scheduleMovedMs: 0,
     wasCutShort: false,
     wasInterrupted: false,
     kernel: undefined,
     countersBefore: readCounters(),
     evidence: { risen: {}, settings: {}, gauges: {} },
     peer: undefined,
+    accepting: undefined,
   };
 }
 

@@ -16,6 +16,9 @@ import type { ConnectResult, FailureReport, LossPattern } from "./result.js";
 import type { Targets } from "./targets.js";
 import { judge, type Miss } from "./verdict.js";
 
+/** A first byte within this time of connect() is a greeting. */
+const GREETING_US = 1e6;
+
 /** The server's listening sockets, where they are on this host and can be seen. */
 export async function readServerQueues(targets: Targets): Promise<readonly ListenQueue[] | undefined> {
   if (!targets.isLocal) return undefined;
@@ -75,6 +78,11 @@ export function makeResult(run: RunFacts, record: RunRecord): ConnectResult {
     setupMs: record.setupMs,
     rampMs: record.rampMs,
     rampShares: record.rampShares,
+    scheduleMovedMs: record.scheduleMovedMs,
+    gaveUp: record.gaveUp && {
+      reason: record.gaveUp,
+      untried: Math.max(0, asked - established - sum(COUNTER.failed)),
+    },
     holdMs: record.holdMs,
     closeMs: record.closeMs,
     samples: record.samples.list(),
@@ -84,6 +92,7 @@ export function makeResult(run: RunFacts, record: RunRecord): ConnectResult {
       firstByte: summarizeLatency(histograms.firstByte),
       roundTrip: summarizeLatency(histograms.roundTrip),
     },
+    greetings: countGreetings(run),
     traffic: {
       sentBytes: sum(COUNTER.sentBytes),
       receivedBytes: sum(COUNTER.receivedBytes),
@@ -112,6 +121,7 @@ export function makeResult(run: RunFacts, record: RunRecord): ConnectResult {
       memoryStop: record.memoryStop,
       wasCutShort: record.wasCutShort,
       peer,
+      accepting: record.accepting,
       lossPattern: findPattern(memories),
     },
   };
@@ -138,12 +148,41 @@ function findMisses(run: RunFacts, record: RunRecord): Miss[] {
   }
   // A single connection stays until its server closes it: that is its end, and no loss.
   if (isSingle) return misses;
-  const halfOpen = countHalfMade({ kernel, evidence: { ...evidence, peer } });
+  const { accepting } = record;
   return [
     ...misses,
     { kind: "lost", count: sum(COUNTER.lost), of: established },
-    { kind: "half-open", count: halfOpen, of: kernel?.outgoing ?? 0 },
+    {
+      kind: "half-open",
+      count: countHalfMade({ kernel, evidence: { ...evidence, peer, accepting } }),
+      of: kernel?.outgoing ?? 0,
+    },
+    // Others' connections from the same addresses may be among those that wait.
+    { kind: "unaccepted", count: Math.min(accepting?.waiting ?? 0, established), of: established },
+    { kind: "ungreeted", count: countUngreeted(run, record), of: established },
   ];
+}
+
+function countGreetings({ pool, settings, histograms }: RunFacts): ConnectResult["greetings"] {
+  const greeted = histograms.firstByte.count;
+  if (greeted === 0 || settings.message || settings.closesGreeted || settings.isSingle) return undefined;
+  return {
+    greeted,
+    ungreeted: sumCounter(pool.memories, COUNTER.ungreeted),
+    awaited: sumCounter(pool.memories, COUNTER.awaitingGreeting),
+  };
+}
+
+/**
+ * Connections that a server which greets has not greeted. One that greets most of them does; of one that spoke to fewer it is known
+ * only where they heard of it soon: what comes later may be no greeting, such as news for some of them.
+ */
+function countUngreeted(run: RunFacts, { accepting }: RunRecord): number {
+  const { greeted = 0, ungreeted = 0 } = countGreetings(run) ?? {};
+  const { p90Us } = summarizeLatency(run.histograms.firstByte);
+  const isGreeter = greeted >= ungreeted || p90Us <= GREETING_US;
+  // What was not accepted is told as that.
+  return isGreeter ? Math.max(0, ungreeted - (accepting?.waiting ?? 0)) : 0;
 }
 
 function findPattern(memories: readonly ShardMemory[]): LossPattern | undefined {

@@ -4,7 +4,9 @@ import type { RunEvidence } from "../engine/run-evidence.js";
 import type { Phase } from "../engine/shard-memory.js";
 import type { LocalPeer } from "../ports/peer.js";
 import type { HostDescription } from "../sys/host.js";
+import type { Accepting } from "./accept-watch.js";
 import type { ResolvedName } from "./destinations.js";
+import type { GiveUpReason } from "./give-up.js";
 import type { RampShares } from "./ramp-times.js";
 import type { Miss, Outcome } from "./verdict.js";
 
@@ -114,6 +116,10 @@ export interface ConnectResult {
    * of them was the peer's or the network's time. undefined in results of older versions.
    */
   readonly rampShares?: RampShares | undefined;
+  /** By how much the schedule moved because this process did not run, as when it was stopped; none in results of older versions. */
+  readonly scheduleMovedMs?: number | undefined;
+  /** Why the ramp was given up, with so many connections not tried, or not to the end. */
+  readonly gaveUp?: { readonly reason: GiveUpReason; readonly untried: number } | undefined;
   readonly holdMs: number;
   /** The wait for answers on their way included. */
   readonly closeMs: number;
@@ -126,6 +132,19 @@ export interface ConnectResult {
     readonly firstByte: LatencySummary;
     readonly roundTrip: LatencySummary;
   };
+  /**
+   * Open connections that had heard nothing of the server when the closing began, where it had spoken first to others; undefined
+   * where it spoke to none, where messages ask it to, and in results of older versions.
+   */
+  readonly greetings?:
+    | {
+        readonly greeted: number;
+        /** For longer than a second, and twice as long as any greeting took. */
+        readonly ungreeted: number;
+        /** For not so long. */
+        readonly awaited: number;
+      }
+    | undefined;
   readonly traffic: {
     readonly sentBytes: number;
     readonly receivedBytes: number;
@@ -164,6 +183,8 @@ export interface ConnectResult {
   readonly evidence: RunEvidence & {
     /** The server's side at the end of the hold, where it is on this host and the target was missed. */
     readonly peer: LocalPeer | undefined;
+    /** What waited at the server's end when the hold ended; undefined where nothing did, or where it cannot be seen. */
+    readonly accepting?: Accepting | undefined;
     /** undefined when none was lost. */
     readonly lossPattern: LossPattern | undefined;
   };

@@ -10,11 +10,14 @@ import { readMemoryUse } from "../engine/memory-use.js";
 import { CORES, ShardPool } from "../engine/pool.js";
 import { noteEvidence } from "../engine/run-evidence.js";
 import { sample } from "../engine/sampling.js";
-import { CONTROL, sumCounter } from "../engine/shard-memory.js";
+import { CONTROL, PHASE, sumCounter } from "../engine/shard-memory.js";
+import { ETIMEDOUT } from "../sys/errno.js";
 import { countOpenDescriptors } from "../sys/procfs.js";
 import { raiseNofileLimit } from "../sys/rlimit.js";
+import { AcceptWatch } from "./accept-watch.js";
 import { allocateTally } from "./destination-tally.js";
 import { drainMessages } from "./drain.js";
+import { GiveUp } from "./give-up.js";
 import type { ConnectSettings } from "./options.js";
 import { Pacer } from "./pacer.js";
 import { COUNTER, type ConnectHistograms, type ConnectMessage, type ConnectPlan, SHARED } from "./protocol.js";
@@ -28,6 +31,8 @@ const PACE_MS = 5;
 /** A ramp adds a thousand connections in this time: so far it may go below the memory floor. */
 const RAMP_GUARD_MS = 50;
 const GUARD_MS = 250;
+/** Before the end of a hold: what waits in the server's accept queue then, and at the end, will not be accepted. */
+const LOOK_AHEAD_MS = 1000;
 
 /** What bounds a thread's connections: nothing, since they can be parked; a table of its own; one table for all. */
 export type TablesAllowed = "unbounded" | "private" | "one";
@@ -41,6 +46,8 @@ export interface ConnectEvents {
 
 /** A client at work. */
 export class ConnectRun extends EventEmitter<ConnectEvents> {
+  /** Resolves when the ramp is over, however it ended; rejects with an AppError when the run could not go on. */
+  readonly ready: Promise<void>;
   /** Resolves when everything is closed; rejects with an AppError when the run could not go on. */
   readonly done: Promise<ConnectResult>;
   readonly settings: ConnectSettings;
@@ -61,6 +68,8 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
   readonly #pacer: Pacer;
   readonly #stopping = new AbortController();
   readonly #parks: boolean;
+  readonly #accepts: AcceptWatch;
+  readonly #giveUp: GiveUp;
   #queuesBefore: ReturnType<typeof readServerQueues> | undefined;
   #reserve: DescriptorReserve | undefined;
   #stage: ConnectSnapshot["stage"] = "ramp";
@@ -74,6 +83,8 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
     this.settings = settings;
     this.targets = targets;
     this.tally = allocateTally(targets.plan.groups.reduce((sum, { destinations }) => sum + destinations.length, 0));
+    this.#accepts = new AcceptWatch(targets);
+    this.#giveUp = new GiveUp(settings);
     this.#parks = tables === "unbounded";
     // Whoever waits for greetings knows that they come: a connection is in flight until its own.
     if (settings.closesGreeted) new Int32Array(this.#shared)[SHARED.peerGreets] = 1;
@@ -88,7 +99,14 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
       onFault: (fault) => this.#fail(fault),
     });
     this.#pacer = new Pacer(this.pool, settings, this.#shape, (shard, target) => this.#startShard(shard, target));
-    this.done = this.#run();
+    let isReady!: () => void;
+    const rampOver = new Promise<void>((resolve) => {
+      isReady = resolve;
+    });
+    this.done = this.#run(isReady);
+    this.ready = Promise.race([rampOver, this.done.then(() => undefined)]);
+    // Who does not ask for it need not hear of it.
+    this.ready.catch(() => undefined);
   }
 
   /**
@@ -137,11 +155,12 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
     return this.snapshots();
   }
 
-  async #run(): Promise<ConnectResult> {
+  async #run(isReady: () => void): Promise<ConnectResult> {
     const timers = [setInterval(() => this.#guard(), GUARD_MS)];
     if (this.settings.isPaced) timers.push(setInterval(() => this.#pace(), PACE_MS));
     try {
       await this.#ramp();
+      isReady();
       await this.#hold();
       return await this.#close();
     } finally {
@@ -164,6 +183,7 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
     await ended;
     clearInterval(guard);
     this.#record.samples.mark(this.#sample());
+    this.#record.scheduleMovedMs = this.#pacer.movedMs;
     Object.assign(this.#record, measureRamp(this.pool.memories, this.#startMs, this.#stopping.signal.aborted));
     this.#record.wasCutShort = this.#stopping.signal.aborted;
     if (this.#fault) throw this.#fault;
@@ -179,14 +199,22 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
     this.#record.held = readMemoryUse();
     const counted = this.#record.wasCutShort ? undefined : countInKernel(this.targets);
     // setTimeout() takes 31 bits: a longer hold is as good as for ever.
-    const holdMs = Math.min(settings.durationMs, 2 ** 31 - 1);
-    if (this.#isAnythingOpen())
-      await delay(holdMs, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
+    const endMs = startMs + Math.min(settings.durationMs, 2 ** 31 - 1);
+    await this.#pass(endMs - LOOK_AHEAD_MS);
+    if (!settings.isSingle && !this.#stopping.signal.aborted) await this.#accepts.look();
+    await this.#pass(endMs);
     this.#record.holdMs = performance.now() - startMs;
     this.#record.samples.mark(this.#sample());
     this.#record.kernel = await counted;
     await this.#noteEvidence();
     if (this.#fault) throw this.#fault;
+  }
+
+  /** Waits until a moment of the hold, or until the run is to end. */
+  async #pass(untilMs: number): Promise<void> {
+    const { signal } = this.#stopping;
+    const leftMs = untilMs - performance.now();
+    if (leftMs > 0 && this.#isAnythingOpen()) await delay(leftMs, undefined, { signal }).catch(() => undefined);
   }
 
   /** Before anything is closed: afterwards the queues are empty and the descriptors free. */
@@ -195,11 +223,17 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
     // A single connection that its server has closed has done what was asked.
     const missed = this.#sum(COUNTER.failed) + (this.settings.isSingle ? 0 : this.#sum(COUNTER.lost));
     const lacksEnds = (this.#record.kernel?.incoming ?? 0) < (this.#record.kernel?.outgoing ?? 0);
+    if (!this.settings.isSingle) {
+      const mayWait = () => !this.#stopping.signal.aborted;
+      this.#record.accepting = await this.#accepts.settle(lacksEnds, mayWait);
+    }
     // What the peer has closed meanwhile is no longer there, and what waited for its accept queue may have come.
     if (this.#record.kernel && (this.#sum(COUNTER.lost) > 0 || (this.targets.isLocal && lacksEnds))) {
       this.#record.kernel = await countInKernel(this.targets);
     }
-    if (missed > 0 || lacksEnds) {
+    const { count: greeted } = this.histograms.firstByte;
+    const hasUngreeted = greeted > 0 && greeted < this.#sum(COUNTER.established);
+    if (missed > 0 || lacksEnds || hasUngreeted || this.#record.accepting) {
       this.#record.peer = await inspectServer(this.targets, await this.#queuesBefore).catch(() => undefined);
     }
   }
@@ -262,22 +296,31 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
     return { elapsedMs, open, established, failed };
   }
 
-  /** Notes the run's course, stops the ramp at the memory floor, ends a run that has lost everything. */
+  /** Notes the run's course, stops a ramp at the memory floor or that leads nowhere, ends a run that has lost everything. */
   #guard(): void {
     const sample = this.#sample();
     this.#record.peakOpen = Math.max(this.#record.peakOpen, sample.open);
     this.#record.samples.add(sample);
     if (this.#stage === "ramp") {
       const room = readMemoryRoom();
-      if (!isBelowFloor(room)) return;
-      this.#record.memoryStop = room;
-      this.pool.memories.forEach(({ counters }, shard) => {
-        this.pool.set(shard, CONTROL.target, counters[COUNTER.started]! - counters[COUNTER.retired]!);
-      });
-      this.#rampEnded();
+      if (isBelowFloor(room)) this.#record.memoryStop = room;
+      else this.#record.gaveUp = this.#giveUp.look(performance.now(), { ...sample, timedOut: this.#timedOut() });
+      if (this.#record.memoryStop ?? this.#record.gaveUp) this.#endRamp();
     } else if (this.#stage === "hold" && !this.#isAnythingOpen()) {
       this.#stopping.abort();
     }
+  }
+
+  /** No more are begun. */
+  #endRamp(): void {
+    this.pool.memories.forEach(({ counters }, shard) => {
+      this.pool.set(shard, CONTROL.target, counters[COUNTER.started]! - counters[COUNTER.retired]!);
+    });
+    this.#rampEnded();
+  }
+
+  #timedOut(): number {
+    return this.pool.memories.reduce((sum, memory) => sum + memory.failures(PHASE.connect, ETIMEDOUT), 0);
   }
 
   #isAnythingOpen(): boolean {

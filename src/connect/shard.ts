@@ -33,6 +33,10 @@ const READS_AT_ONCE = 4;
 const LEFTOVERS_AT_ONCE = 64;
 const RETIRED_AT_ONCE = 256;
 const CHECKED_AT_ONCE = 16_384;
+/** Nobody has to be greeted sooner. */
+const GREETING_GRACE_MS = 1000;
+/** One that has waited so many times longer than the slowest was not overlooked by a moment. */
+const GREETING_SLACK = 2;
 const CHECK_EVERY_MS = 100;
 // Texts that the main thread has not heard yet, at most.
 const TOLD_AHEAD = 64;
@@ -270,7 +274,10 @@ class ConnectShard {
     const startedMs = this.startedMs[slot]!;
     if (startedMs === 0) return;
     this.startedMs[slot] = 0;
-    this.plan.histograms.firstByte.record(toMicros((this.nowMs - startedMs) * 1000));
+    // An answer is timed from its message, and does not say that the peer speaks first.
+    if (!this.sender?.awaitsAnswer(slot)) {
+      this.plan.histograms.firstByte.record(toMicros((this.nowMs - startedMs) * 1000));
+    }
     this.counters[COUNTER.greeted]! += 1;
     if (this.table.state(slot) === GREETING) {
       this.greetings.came(this.nowMs);
@@ -379,7 +386,22 @@ class ConnectShard {
     this.shard.tell({ type: "settled" });
   }
 
+  /** Which of those that are open have not been greeted, where others were. Messages are no questions to ask a greeter. */
+  private countUngreeted(): void {
+    const { firstByte } = this.plan.histograms;
+    if (this.sender || this.plan.closesGreeted || firstByte.count === 0) return;
+    const graceMs = Math.max(GREETING_GRACE_MS, (GREETING_SLACK * firstByte.max) / 1000);
+    const now = performance.now();
+    for (let slot = 0; slot < this.table.end; slot++) {
+      const state = this.table.state(slot);
+      if ((state !== OPEN && state !== GREETING) || this.startedMs[slot] === 0) continue;
+      const counter = now - this.startedMs[slot]! >= graceMs ? COUNTER.ungreeted : COUNTER.awaitingGreeting;
+      this.counters[counter]! += 1;
+    }
+  }
+
   private closeAll(): void {
+    this.countUngreeted();
     this.ages.countKept(this.table, (slot) => this.isOpen(slot) || this.table.state(slot) === GREETING);
     // The epoll set goes first: what the closing makes of the others is of no interest any more.
     this.shard.epoll.close();

@@ -17,6 +17,8 @@ const COUNTERS = [
   "TcpExt.TCPMemoryPressures",
   "TcpExt.TCPAbortOnMemory",
   "TcpExt.TCPSynRetrans",
+  "TcpExt.TCPChallengeACK",
+  "Tcp.OutRsts",
   "Tcp.RetransSegs",
   "Icmp.InDestUnreachs",
 ] as const;

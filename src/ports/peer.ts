@@ -1,8 +1,9 @@
 // The other end of a run where it is on this host: who listens there, how full its accept queue is, how the process fares.
 import { TCP_LISTEN } from "../sys/constants.js";
+import { forEachSocketDescriptor } from "../sys/proc-descriptors.js";
 import { type ProcessFacts, readProcessFacts } from "../sys/process-facts.js";
 import { type ListenerRow, readListeners } from "./listeners.js";
-import { countByOwner } from "./owners.js";
+import { countByOwner, type OwnerRow } from "./owners.js";
 import type { EndQuery, SocketQuery } from "./query.js";
 import { readTable } from "./table.js";
 
@@ -18,13 +19,18 @@ export interface PeerListener extends Pick<ListenerRow, "ip" | "port" | "acceptQ
   readonly drops?: number | undefined;
 }
 
+/** A server with more workers is judged by these. */
+const MAX_CANDIDATES = 64;
 /** SK_MEMINFO_DROPS of linux/sock_diag.h. */
 const DROPS = 8;
 
 export interface LocalPeer {
   /** LISTEN sockets on the destinations; none when nobody listens. */
   readonly listeners: readonly PeerListener[];
-  /** The process that has most of the sockets there; undefined when none is visible. */
+  /**
+   * The process that has most of the sockets there, or, where an accept queue is not empty, of those that can take from it;
+   * undefined when none is visible.
+   */
   readonly process: ProcessFacts | undefined;
 }
 
@@ -41,12 +47,33 @@ export async function inspectPeer(local: EndQuery, before?: readonly ListenQueue
   const dropped = new Map(queues?.map(({ inode, drops }) => [inode, drops - (droppedBefore.get(inode) ?? 0)]));
   // Workers share their master's listener: the process that has the connections is the one that fills up.
   const { owners } = await countByOwner({ local, wildcardListeners: true });
+  const culprit = await findCulprit(listeners, owners);
   return {
     listeners: listeners.map(({ ip, port, acceptQueue, uid, inode }) => {
       return { ip, port, acceptQueue, uid, drops: dropped.get(inode) };
     }),
-    process: owners[0] && readProcessFacts(owners[0].pid),
+    process: culprit ?? (owners[0] && readProcessFacts(owners[0].pid)),
   };
+}
+
+/**
+ * Of several processes that serve the destinations, the one whose accept queue is the longest: one that is stopped first, then one
+ * that has the most connections. undefined where there is one listening socket, or none with a queue.
+ */
+async function findCulprit(
+  listeners: readonly ListenerRow[],
+  owners: readonly OwnerRow[],
+): Promise<ProcessFacts | undefined> {
+  const longest = Math.max(0, ...listeners.map(({ acceptQueue }) => acceptQueue.used));
+  if (longest === 0) return undefined;
+  const { inode } = listeners.find(({ acceptQueue }) => acceptQueue.used === longest)!;
+  const pids = new Set<number>();
+  await forEachSocketDescriptor((found, pid) => {
+    if (found === inode) pids.add(pid);
+  });
+  const byConnections = owners.map(({ pid }) => pid).filter((pid) => pids.delete(pid));
+  const candidates = [...byConnections, ...pids].slice(0, MAX_CANDIDATES).flatMap((pid) => readProcessFacts(pid) ?? []);
+  return candidates.find(({ isStopped }) => isStopped) ?? candidates[0];
 }
 
 /**

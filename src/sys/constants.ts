@@ -66,6 +66,7 @@ export const TCP_STATES = [
   "NEW_SYN_RECV",
 ] as const;
 export const TCP_ESTABLISHED = 1;
+export const TCP_SYN_RECV = 3;
 export const TCP_TIME_WAIT = 6;
 export const TCP_LISTEN = 10;
 

@@ -70,7 +70,7 @@ export function singleFailure(
 }
 
 function headline(result: ConnectResult, paint: Paint): string {
-  const { asked, established, destinations, misses, holdMs } = result;
+  const { asked, established, destinations, misses, holdMs, evidence } = result;
   const outcome = outcomeOf(result);
   const to =
     destinations.length > 3 ? `${destinations[0]} and ${destinations.length - 1} more` : destinations.join(", ");
@@ -79,7 +79,8 @@ function headline(result: ConnectResult, paint: Paint): string {
   const rest = phrases.length > 0 ? ` opened, ${phrases.join(", ")}` : "";
   const reached = `${formatCount(established)} of ${plural(asked, "connection")} to ${to}${rest}`;
   if (outcome === "missed") return paint("bad", `target missed: ${reached}`);
-  return paint("bad", `interrupted: ${reached}${holdMs > 0 ? `, held for ${formatDuration(holdMs)}` : ""}`);
+  const held = evidence.wasCutShort ? "" : `, held for ${formatDuration(holdMs)}`;
+  return paint("bad", `interrupted: ${reached}${held}`);
 }
 
 function describeFailures(total: number, kinds: readonly FailureReport[]): string {
@@ -122,11 +123,13 @@ function describeKernelMemory({ memory, established }: ConnectResult): string | 
   return `${formatBytes(Math.max(0, memory.kernelBytesPerConnection))} per connection (${ends})`;
 }
 
-function describeKernel({ kernel, destinations }: ConnectResult): string {
+function describeKernel({ kernel, destinations, evidence }: ConnectResult): string {
   if (!kernel) return "not asked: the run was stopped before all were open";
   const ports = destinations.length === 1 ? `port ${destinations[0]!.replace(/.*:/, "")}` : "the destination ports";
   const other = kernel.incoming > 0 ? ` and ${formatCount(kernel.incoming)} from it` : "";
-  return `${formatCount(kernel.outgoing)} ESTABLISHED to ${ports}${other} (${kernel.source})`;
+  const waiting = evidence.accepting?.waiting ?? 0;
+  const unaccepted = waiting > 0 ? `, ${formatCount(waiting)} of them not accepted` : "";
+  return `${formatCount(kernel.outgoing)} ESTABLISHED to ${ports}${other}${unaccepted} (${kernel.source})`;
 }
 
 function describePlan({ plan, destinations }: ConnectResult): string {

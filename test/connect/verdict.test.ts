@@ -117,3 +117,20 @@ describe("a target", () => {
     expect(misses).toEqual([{ kind: "lost", count: 5, of: 5 }]);
   });
 });
+
+describe("run.ready", () => {
+  it("resolves when the ramp is over, while everything is held", async () => {
+    const server = await startServer();
+    const run = await startClient({ to: endpoint(server.address), connections: 50, durationMs: Infinity });
+    await within("the hold", run.ready);
+    expect(run.snapshot()).toMatchObject({ stage: "hold", open: 50, inFlight: 0 });
+    await run.stop();
+  });
+
+  it("resolves when the run is stopped in its ramp", async () => {
+    const server = await startServer();
+    const run = await startClient({ to: endpoint(server.address), connections: 1000, connectRatePerSec: 10 });
+    await run.stop();
+    await within("the ramp's end", run.ready);
+  });
+});

@@ -5,8 +5,9 @@ import type { ConnectResult, FailureReport } from "../../connect/result.js";
 import { outcomeOf } from "../../connect/verdict.js";
 import { explainClosing } from "./closing.js";
 import type { Finding, Suspect } from "./diagnosis.js";
+import { explainUngreeted } from "./greeting.js";
 import { describeMemoryStop } from "./memory-stop.js";
-import { explainHalfMade } from "./queue.js";
+import { explainHalfMade, explainUnaccepted } from "./queue.js";
 import { explainRefusal } from "./refusal.js";
 import { explainSilence } from "./silence.js";
 import { fromSystem } from "./system.js";
@@ -27,9 +28,9 @@ export function explainClient(result: ConnectResult): Finding | Suspect[] {
     };
   }
   const main = mainFailure(result);
-  const halfMade = main ? undefined : explainHalfMade(result);
-  if (halfMade) return halfMade;
   if (!main) {
+    const atServersEnd = explainHalfMade(result) ?? explainUnaccepted(result) ?? explainUngreeted(result);
+    if (atServersEnd) return atServersEnd;
     const isStopped = wasCutShort || outcomeOf(result) === "interrupted";
     return {
       limit: isStopped ? "stop" : "unexplained",

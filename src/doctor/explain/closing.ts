@@ -5,11 +5,10 @@ import type { ConnectResult, FailureReport, LossPattern } from "../../connect/re
 import { describeProcess, isOurServer, isOutOfDescriptors } from "../peer-process.js";
 import type { Finding, Suspect } from "./diagnosis.js";
 import { openAtStop, plateauAt, reachedBy } from "./plateaus.js";
-import { queueFacts } from "./queue.js";
+import { MAXIMA, queueFacts } from "./queue.js";
 import { isRedirected, listenerGone, redirection } from "./refusal.js";
 import { seen } from "./system.js";
 
-const MAXIMA = "nginx: worker_connections; redis: maxclients; haproxy: maxconn; fourtuple serve: --max-connections";
 /** Some change places on the way: so many of those that stay may be out of order. */
 const DISORDER = 0.1;
 /** A time-out is not kept to the millisecond. */

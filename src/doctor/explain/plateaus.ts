@@ -30,13 +30,13 @@ export function openAtStop({ openAtStop, peakOpen, lost }: ConnectResult): numbe
 
 /**
  * What was held at once: the kernel's count or our own, whichever is lower, since the kernel's is of everybody's connections
- * towards the destination; at the server's end, where that has fewer.
+ * towards the destination; at the server's end, where that has fewer, and without what waits there to be accepted.
  */
 export function reachedBy(result: ConnectResult): number {
-  const { kernel, peakOpen, lost } = result;
-  const own = lost > 0 ? openAtStop(result) : peakOpen;
+  const { kernel, peakOpen, lost, evidence } = result;
+  const own = (lost > 0 ? openAtStop(result) : peakOpen) - (evidence.accepting?.waiting ?? 0);
   // Where all were lost in the end, the peak is what there was at once.
-  if (own === 0) return peakOpen;
+  if (own <= 0) return evidence.accepting ? 0 : peakOpen;
   if (!kernel || kernel.outgoing === 0) return own;
-  return Math.min(own, kernel.outgoing - countHalfMade(result));
+  return Math.min(own, kernel.outgoing - countHalfMade(result) - (evidence.accepting?.waiting ?? 0));
 }

@@ -1,13 +1,16 @@
 // From a finished run to its diagnosis: which limit stopped it, or which remain.
 import { AppError } from "../../base/errors.js";
 import { printable } from "../../base/printable.js";
-import { formatCount } from "../../base/units.js";
+import { formatCount, formatDuration } from "../../base/units.js";
 import { countHalfMade } from "../../connect/half-made.js";
 import type { ConnectResult } from "../../connect/result.js";
+import { outcomeOf } from "../../connect/verdict.js";
 import type { Counters } from "../../engine/run-evidence.js";
 import type { ServeResult } from "../../serve/result.js";
 import { explainClient } from "./client.js";
 import type { Diagnosis } from "./diagnosis.js";
+import { greetingNotes } from "./greeting.js";
+import { handshakeNotes } from "./handshakes.js";
 import { reachedBy } from "./plateaus.js";
 import { explainServer } from "./server.js";
 import { findFlaw } from "./shape.js";
@@ -34,7 +37,8 @@ function diagnoseClient(result: ConnectResult): Diagnosis {
     reached: reachedBy(result),
     notes: notesOn(result, halfMade),
   } as const;
-  if (result.isTargetMet && halfMade === 0) return { ...base, outcome: "met", finding: undefined, suspects: [] };
+  if (outcomeOf(result) === "met" && halfMade === 0)
+    return { ...base, outcome: "met", finding: undefined, suspects: [] };
   const found = explainClient(result);
   if (!Array.isArray(found)) {
     return { ...base, outcome: found.limit === "stop" ? "stopped" : "limited", finding: found, suspects: [] };
@@ -57,13 +61,37 @@ function diagnoseServer(result: ServeResult): Diagnosis {
   };
 }
 
-function notesOn({ kernel, evidence, lost }: ConnectResult, halfMade: number): string[] {
-  const notes = stackNotes(evidence.risen);
+function notesOn(result: ConnectResult, halfMade: number): string[] {
+  const { kernel, evidence, lost } = result;
+  const notes = [
+    ...courseNotes(result),
+    ...handshakeNotes(result),
+    ...greetingNotes(result),
+    ...stackNotes(evidence.risen),
+  ];
   if (!kernel || kernel.incoming === 0 || kernel.incoming >= kernel.outgoing) return notes;
   // One end is counted after the other: while connections are being closed, the two differ.
   if (halfMade > 0 || lost > 0) return notes;
   const missing = formatCount(kernel.outgoing - kernel.incoming);
   return [`${missing} more sockets are ESTABLISHED at this end than at the server's`, ...notes];
+}
+
+/** What this run did otherwise than it was asked to. */
+function courseNotes({ scheduleMovedMs = 0, gaveUp, established, failed }: ConnectResult): string[] {
+  const untried = gaveUp && `${formatCount(gaveUp.untried)} were not tried to the end`;
+  return [
+    ...(scheduleMovedMs > 0
+      ? [`the schedule moved by ${formatDuration(scheduleMovedMs)}: this process did not run for so long`]
+      : []),
+    ...(gaveUp?.reason === "all-failed"
+      ? [`the ramp was given up: all of the first ${formatCount(failed)} attempts failed; ${untried}`]
+      : []),
+    ...(gaveUp?.reason === "unanswered"
+      ? [
+          `the ramp was given up: nothing was answered for a whole connect time-out${established > 0 ? ` after ${formatCount(established)} connections` : ""}; ${untried}`,
+        ]
+      : []),
+  ];
 }
 
 /** Of all listeners of the namespace: no finding about this one where its own count is not to be had. */

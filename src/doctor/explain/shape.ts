@@ -50,6 +50,10 @@ const LOSS_PATTERN: Shape = {
   },
 };
 
+const ACCEPTING: Shape = {
+  fields: { accepted: "count", waiting: "count", synReceived: "count", isMoving: "boolean" },
+};
+
 const CONNECT: Shape = {
   fields: {
     destinations: { listOf: "text" },
@@ -83,11 +87,15 @@ const CONNECT: Shape = {
     plan: {
       fields: { tuplesAvailable: "count", tuplesSkipped: "count", sourceAddresses: "count", sourcePorts: "text" },
     },
+    scheduleMovedMs: { optional: "count" },
+    gaveUp: { optional: { fields: { reason: "text", untried: "count" } } },
+    greetings: { optional: { fields: { greeted: "count", ungreeted: "count", awaited: "count" } } },
     evidence: {
       fields: {
         ...EVIDENCE,
         peer: { optional: { fields: { listeners: { listOf: LISTENER }, process: { optional: PROCESS } } } },
         lossPattern: { optional: LOSS_PATTERN },
+        accepting: { optional: ACCEPTING },
       },
     },
   },

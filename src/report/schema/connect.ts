@@ -1,5 +1,6 @@
 // The schema of what `fourtuple connect --json` prints, the diagnosis beside the result aside.
 import { z } from "zod";
+import { GIVE_UP_REASONS } from "../../connect/give-up.js";
 import { MISS_KINDS } from "../../connect/verdict.js";
 import { PHASES } from "../../engine/shard-memory.js";
 import { count, evidence, failures, hostDescription, latency, milliseconds, startedAt, version } from "./parts.js";
@@ -93,11 +94,22 @@ export const connectSchema = z
     rampShares: rampShares
       .optional()
       .describe("what of ours held the ramp back, as shares of its time; results of older versions have none"),
+    scheduleMovedMs: milliseconds
+      .optional()
+      .describe("by how much the schedule moved because this process did not run"),
+    gaveUp: z
+      .object({ reason: z.enum(GIVE_UP_REASONS), untried: count })
+      .optional()
+      .describe("why the ramp was given up; connections that were not tried, or not to the end"),
     holdMs: milliseconds,
     closeMs: milliseconds,
     samples: z.array(sample).default([]).describe("the run's course; results of older versions have none"),
     ratePerSec: z.number().min(0).describe("ESTABLISHED per second of the ramp"),
     latency: z.object({ connect: latency, firstByte: latency, roundTrip: latency }),
+    greetings: z
+      .object({ greeted: count, ungreeted: count, awaited: count })
+      .optional()
+      .describe("open connections that the server greeted, has not, or not yet, where it spoke first"),
     traffic: z.object({
       sentBytes: count,
       receivedBytes: count,
@@ -126,6 +138,10 @@ export const connectSchema = z
     nofileLimit: count,
     evidence: evidence.extend({
       lossPattern: lossPattern.optional(),
+      accepting: z
+        .object({ accepted: count, waiting: count, synReceived: count, isMoving: z.boolean() })
+        .optional()
+        .describe("the server's end when the hold ended, where something waited there to be accepted"),
       peer: z.object({ listeners: z.array(listener), process: serverProcess.optional() }).optional(),
     }),
   })

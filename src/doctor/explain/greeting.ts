@@ -1,0 +1,48 @@
+// Connections that a server has not greeted, where it greeted others.
+import { formatCount } from "../../base/units.js";
+import type { ConnectResult } from "../../connect/result.js";
+import { describeProcess } from "../peer-process.js";
+import type { Finding, Suspect } from "./diagnosis.js";
+import { MAXIMA } from "./queue.js";
+
+/** Nothing failed here, and the run missed greetings. */
+export function explainUngreeted(result: ConnectResult): Finding | Suspect[] | undefined {
+  const { misses = [], greetings, evidence } = result;
+  const miss = misses.find(({ kind }) => kind === "ungreeted");
+  if (!miss || !greetings) return undefined;
+  const { process } = evidence.peer ?? {};
+  const facts = [
+    `${formatCount(greetings.greeted)} were greeted, ${formatCount(greetings.ungreeted)} were not, for much longer than any greeting took`,
+  ];
+  const accepted: Finding = {
+    limit: "peer-silent",
+    whose: "the peer",
+    meaning: `${process ? describeProcess(process) : "the server"} accepted ${formatCount(miss.count)} connections and did not greet them: a limit of its own, or what it waits for itself`,
+    fix: "look at the server's log, at its limits (workers, threads, connections to a back end), and at what it waits for",
+    evidence: facts,
+  };
+  // Of a server on this host it is known that nothing waits in its accept queue.
+  if (evidence.peer && evidence.peer.listeners.length > 0) return accepted;
+  return [
+    {
+      limit: "peer-maximum",
+      whose: "the peer",
+      meaning:
+        "the server's program accepts no more, a maximum of its own: what it has not greeted waits in its accept queue",
+      fix: `raise the server's maximum (${MAXIMA}), or let it go on if it is stopped or out of descriptors`,
+      evidence: facts,
+      test: `on the server: ss -ltn shows a Recv-Q of about ${formatCount(miss.count)} at that port`,
+    },
+    { ...accepted, test: "on the server: ss -ltn shows a Recv-Q of 0 at that port" },
+  ];
+}
+
+/** Greetings that are no miss: too young, or of a server that may just have had news for some. */
+export function greetingNotes({ greetings, misses = [] }: ConnectResult): string[] {
+  if (!greetings) return [];
+  const { greeted, ungreeted, awaited } = greetings;
+  const isMiss = misses.some(({ kind }) => kind === "ungreeted" || kind === "unaccepted");
+  const silent = awaited + (isMiss ? 0 : ungreeted);
+  if (silent === 0) return [];
+  return [`the server spoke first to ${formatCount(greeted)} connections, and not (yet) to ${formatCount(silent)}`];
+}

@@ -1,0 +1,41 @@
+// A run that stood still goes on where it stopped: what it is behind is not made up for in a burst.
+import { setTimeout as delay } from "node:timers/promises";
+import { expect, it } from "vitest";
+import type { ConnectResult, Diagnosis } from "../../src/index.js";
+import { endpoint } from "../support/address.js";
+import { establishedAt } from "../support/kernel.js";
+import { startServer } from "../support/peers.js";
+import { startCli } from "../support/process.js";
+import { until } from "../support/until.js";
+
+const RATE = 100;
+const CONNECTIONS = 150;
+const STOP_MS = 1500;
+
+it("a client that was stopped by a signal moves its schedule by that time, and says so", async () => {
+  const server = await startServer();
+  const client = startCli([
+    ...["connect", endpoint(server.address), "--connect-rate", String(RATE), "-c", String(CONNECTIONS)],
+    ...["-T", "0s", "--json"],
+  ]);
+  await until(
+    "the first connections",
+    () => establishedAt(server.address),
+    (sockets) => sockets >= 20,
+  );
+  client.child.kill("SIGSTOP");
+  // The length of the stop, not a wait for something.
+  await delay(STOP_MS);
+  const before = establishedAt(server.address);
+  client.child.kill("SIGCONT");
+  const { stdout } = await client.exited();
+  const result: ConnectResult & { diagnosis: Diagnosis } = JSON.parse(stdout);
+  expect(result).toMatchObject({ outcome: "met", established: CONNECTIONS });
+  expect(result.scheduleMovedMs).toBeGreaterThan(STOP_MS / 2);
+  expect(result.diagnosis.notes.join()).toMatch(/the schedule moved by 1\.\d+ s: this process did not run/);
+  // The first is due at once. What was left to do takes its time, at the rate that was asked for.
+  const scheduleMs = ((CONNECTIONS - 1) / RATE) * 1000;
+  expect(result.rampMs - result.scheduleMovedMs!).toBeGreaterThan(scheduleMs - 100);
+  const soonAfter = result.samples.filter(({ established }) => established > before).at(0)!;
+  expect(soonAfter.established - before).toBeLessThan(RATE);
+});

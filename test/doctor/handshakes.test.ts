@@ -1,0 +1,52 @@
+// SYNs that had to be sent again, in a run that met its target: a note with the cause.
+import { execFileSync } from "node:child_process";
+import { describe, expect, it } from "vitest";
+import type { ConnectResult, Diagnosis } from "../../src/index.js";
+import { explainRun } from "../support/library.js";
+import { canMakeNamespaces, enterNamespace } from "../support/namespace.js";
+import { hasProgram, runCli, startCli } from "../support/process.js";
+import { connectResult } from "../support/results.js";
+
+const latency = (p90Us: number, maxUs: number): ConnectResult["latency"] => {
+  const { latency } = connectResult();
+  return { ...latency, connect: { ...latency.connect, count: 300, p90Us, maxUs } };
+};
+const notesOn = (risen: Record<string, number>, p90Us = 100, maxUs = 200) =>
+  explainRun(
+    connectResult({ isTargetMet: true, established: 300, latency: latency(p90Us, maxUs), evidence: { risen } }),
+  ).notes;
+
+describe("a run that met its target with SYNs sent again", () => {
+  it.skipIf(!canMakeNamespaces() || !hasProgram("nft"))("because a firewall drops what is above a rate", async () => {
+    enterNamespace();
+    execFileSync("nft", [
+      "table inet f { chain i { type filter hook input priority 0; tcp dport 8000 tcp flags & (syn|ack) == syn limit rate over 20/second burst 30 packets drop; }; }",
+    ]);
+    const server = startCli(["serve", "127.0.0.1:8000", "--log", "none"]);
+    await server.prints(/listening/);
+    const { stdout } = await runCli(["connect", "127.0.0.1:8000", "-c", "40", "-T", "0s", "--json"]);
+    const { outcome, diagnosis }: ConnectResult & { diagnosis: Diagnosis } = JSON.parse(stdout);
+    expect(outcome).toBe("met");
+    expect(diagnosis.notes.join()).toMatch(
+      /^\d+ SYNs were sent again \(TCPSynRetrans\): the first ones were dropped: by a f/,
+    );
+    expect(diagnosis.notes.join()).toMatch(/at the most [1-9][.\d]* s/);
+  });
+
+  it("because an accept queue of this host overflowed", () => {
+    expect(notesOn({ "TcpExt.TCPSynRetrans": 90, "TcpExt.ListenOverflows": 95 }, 1e6, 1.1e6)).toEqual([
+      expect.stringMatching(/^90 SYNs were sent again .*overflowed 95 times; connecting took 1.00 s \(p90\)/),
+    ]);
+  });
+
+  it("because the peer still had connections of the same 4-tuples", () => {
+    expect(notesOn({ "TcpExt.TCPSynRetrans": 20, "Tcp.OutRsts": 20 })).toEqual([
+      expect.stringMatching(/^20 SYNs .*connections of the same 4-tuples.*challenge ACKs/),
+    ]);
+  });
+
+  it("of another program is not told of", () => {
+    expect(notesOn({ "TcpExt.TCPSynRetrans": 20 })).toEqual([]);
+    expect(notesOn({ "TcpExt.TCPSynRetrans": 1, "Tcp.OutRsts": 5 })).toEqual([]);
+  });
+});
