@@ -114,9 +114,7 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
    * has an end, it interrupts the run; a hold without an end is over.
    */
   stop(): Promise<ConnectResult> {
-    const isHold = this.#stage === "hold";
-    const wouldGoOn = this.#stage === "ramp" || (isHold && this.settings.durationMs !== Number.POSITIVE_INFINITY);
-    if (wouldGoOn && !this.#stopping.signal.aborted) this.#record.wasInterrupted = true;
+    if (this.#wouldGoOn() && !this.#stopping.signal.aborted) this.#record.wasInterrupted = true;
     this.#stopping.abort();
     return this.done;
   }
@@ -155,6 +153,18 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
     return this.snapshots();
   }
 
+  #wouldGoOn(): boolean {
+    if (this.#stage === "ramp" && !this.#areAllEstablished()) return true;
+    const isOpen = this.#stage === "ramp" || this.#stage === "hold";
+    return isOpen && this.settings.durationMs !== Number.POSITIVE_INFINITY;
+  }
+
+  /** Whoever sees it may stop a moment before the ramp has ended. */
+  #areAllEstablished(): boolean {
+    const { isStaged, connections } = this.settings;
+    return !isStaged && this.#sum(COUNTER.established) >= connections;
+  }
+
   async #run(isReady: () => void): Promise<ConnectResult> {
     const timers = [setInterval(() => this.#guard(), GUARD_MS)];
     if (this.settings.isPaced) timers.push(setInterval(() => this.#pace(), PACE_MS));
@@ -185,7 +195,7 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
     this.#record.samples.mark(this.#sample());
     this.#record.scheduleMovedMs = this.#pacer.movedMs;
     Object.assign(this.#record, measureRamp(this.pool.memories, this.#startMs, this.#stopping.signal.aborted));
-    this.#record.wasCutShort = this.#stopping.signal.aborted;
+    this.#record.wasCutShort = this.#stopping.signal.aborted && !this.#areAllEstablished();
     if (this.#fault) throw this.#fault;
   }
 

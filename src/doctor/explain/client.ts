@@ -29,9 +29,10 @@ export function explainClient(result: ConnectResult): Finding | Suspect[] {
   }
   const main = mainFailure(result);
   if (!main) {
-    const atServersEnd = explainHalfMade(result) ?? explainUnaccepted(result) ?? explainUngreeted(result);
-    if (atServersEnd) return atServersEnd;
     const isStopped = wasCutShort || outcomeOf(result) === "interrupted";
+    const atServersEnd = explainHalfMade(result) ?? explainUnaccepted(result) ?? explainUngreeted(result);
+    // A queue that was being worked off when the run was stopped is nothing to look for.
+    if (atServersEnd && !(isStopped && result.evidence.accepting?.isMoving)) return atServersEnd;
     return {
       limit: isStopped ? "stop" : "unexplained",
       whose: "this side",
