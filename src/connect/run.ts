@@ -264,6 +264,16 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
   }
 
   #startShard(shard: number, target: number): void {
+    // The pacer may ask for others before it hears of a fault.
+    if (this.#fault) return;
+    try {
+      this.#start(shard, target);
+    } catch (error) {
+      this.#fail(error as AppError);
+    }
+  }
+
+  #start(shard: number, target: number): void {
     const { settings } = this;
     this.pool.start(
       {

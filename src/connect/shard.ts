@@ -2,7 +2,7 @@
 // One loop; state in typed arrays by descriptor; nothing is thrown and no object made for an event.
 import { ConnectionTable, FREE } from "../engine/connection-table.js";
 import { toMicros } from "../engine/latency.js";
-import { runShard, type Shard, WAKE_UP } from "../engine/shard.js";
+import { runShards, type Shard, WAKE_UP } from "../engine/shard.js";
 import { COMMAND, CONTROL, PHASE } from "../engine/shard-memory.js";
 import { SlotQueue } from "../engine/slot-queue.js";
 import { EPOLLERR, EPOLLET, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP } from "../sys/constants.js";
@@ -409,4 +409,4 @@ class ConnectShard {
   }
 }
 
-await runShard<ConnectPlan, ConnectMessage>((shard) => new ConnectShard(shard).run());
+await runShards<ConnectPlan, ConnectMessage>((shard) => new ConnectShard(shard).run());

@@ -154,10 +154,11 @@ function interfaceSources(ip: IpAddress): IpAddress[] {
 function routeSource(ip: IpAddress): string | undefined {
   const fd = openUdp(ip.family);
   if (fd < 0) return undefined;
-  const isRouted = connectTo(fd, new SocketAddress(ip, 9)) >= 0;
-  const { ip: source } = localAddress(fd);
-  closeFd(fd);
-  return isRouted ? source : undefined;
+  try {
+    return connectTo(fd, new SocketAddress(ip, 9)) >= 0 ? localAddress(fd).ip : undefined;
+  } finally {
+    closeFd(fd);
+  }
 }
 
 /** Binds the first and the last address of a range, to find out now rather than a million failures later. */

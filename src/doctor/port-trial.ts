@@ -1,7 +1,8 @@
 // Whether a source port that some socket has already can be another connection's: the socket table does not tell how a port
 // was bound, so the kernel is asked. Nothing leaves this host, and no connection is made.
 import { type IpAddress, parseIp } from "../base/address.js";
-import { EADDRINUSE, EADDRNOTAVAIL } from "../sys/errno.js";
+import { AppError } from "../base/errors.js";
+import { EADDRINUSE, EADDRNOTAVAIL, errnoName } from "../sys/errno.js";
 import { SocketAddress } from "../sys/sockaddr.js";
 import {
   allowAddressReuse,
@@ -62,7 +63,15 @@ export class PortTrial {
 /** A socket that is bound and does not listen: a SYN to it is refused. */
 function bindSomewhere(): { readonly fd: number; readonly port: number; readonly address: SocketAddress } {
   const fd = openTcp(4);
+  if (fd < 0) throw noSocket(fd);
   bindTo(fd, new SocketAddress(LOOPBACK, 0));
   const { port } = localAddress(fd);
   return { fd, port, address: new SocketAddress(LOOPBACK, port) };
+}
+
+function noSocket(error: number): AppError {
+  return new AppError("E_SYSTEM", `no socket to try ports with: ${errnoName(-error)}`, {
+    fix: "raise the limit of open files: ulimit -n 1024",
+    facts: { errno: errnoName(-error) },
+  });
 }

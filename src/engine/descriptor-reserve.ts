@@ -7,7 +7,17 @@ import { closeFd } from "../sys/socket.js";
 export const KEPT_DESCRIPTORS = 12;
 
 export class DescriptorReserve {
-  readonly #kept = Array.from({ length: KEPT_DESCRIPTORS }, () => openEventfd());
+  readonly #kept: number[] = [];
+
+  /** @throws {AppError} E_SYSTEM when there are fewer left */
+  constructor() {
+    try {
+      while (this.#kept.length < KEPT_DESCRIPTORS) this.#kept.push(openEventfd());
+    } catch (error) {
+      this.release();
+      throw error;
+    }
+  }
 
   release(): void {
     for (const fd of this.#kept.splice(0)) closeFd(fd);

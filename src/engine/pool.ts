@@ -1,14 +1,12 @@
-// The main thread's side of the shards: starts threads, hands them plans, wakes them, waits for their end.
+// The main thread's side of the shards: takes threads, hands them plans, wakes them, waits for their end.
 import { availableParallelism } from "node:os";
-import { Worker } from "node:worker_threads";
-import { AppError } from "../base/errors.js";
-import { openEventfd, ring } from "../sys/eventfd.js";
-import { closeFd } from "../sys/socket.js";
-import type { ShardStart } from "./shard.js";
-import { AT_GATE, COMMAND, CONTROL, GATE, LOOP_DESCRIPTORS, ShardMemory, TABLE_GATE } from "./shard-memory.js";
+import type { AppError } from "../base/errors.js";
+import { ring } from "../sys/eventfd.js";
+import { COMMAND, CONTROL, ShardMemory } from "./shard-memory.js";
+import { ShardThread, type ThreadKind } from "./thread.js";
 
 export interface PoolOptions<Message> {
-  /** The module that a thread runs: it ends with runShard(). */
+  /** The module that a thread runs: it ends with runShards(). */
   readonly module: URL;
   /** Sockets of the main thread that the shards use: all others are closed in their tables. */
   readonly kept?: readonly number[];
@@ -22,28 +20,29 @@ export interface PoolOptions<Message> {
 /** One per core: how many threads open or accept at the same time. */
 export const CORES = availableParallelism();
 
-// A shard's heap holds no connection: they live in typed arrays outside of it.
-const HEAP = { maxOldGenerationSizeMb: 24, maxYoungGenerationSizeMb: 1, stackSizeMb: 1 };
-
-// The shard passes within a millisecond, and some 10 µs more for each descriptor of this process, unless it is not scheduled.
-const GATE_WAIT_MS = 1000;
-
 interface Running {
   readonly memory: ShardMemory;
-  readonly wakeFd: number;
-  readonly worker: Worker;
+  readonly thread: ShardThread;
   readonly ended: Promise<void>;
   alive: boolean;
 }
 
+/** Pools with a living shard. */
+const living = new Set<{ abort(): void }>();
+
+// process.exit() waits for threads, and a thread in epoll_wait() would wait for ever.
+function abortAll(): void {
+  for (const pool of living) pool.abort();
+}
+
 export class ShardPool<Plan, Message> {
   readonly #options: PoolOptions<Message>;
+  readonly #kind: ThreadKind;
   readonly #shards: Running[] = [];
-  // process.exit() waits for threads, and a thread in epoll_wait() would wait for ever.
-  readonly #onExit = (): void => this.abort();
 
   constructor(options: PoolOptions<Message>) {
     this.#options = options;
+    this.#kind = { module: options.module, sharesTable: options.sharesTable ?? false };
   }
 
   /** The memory of every shard ever started: what an ended one counted stays. */
@@ -61,47 +60,44 @@ export class ShardPool<Plan, Message> {
 
   /** Whether every shard so far has a descriptor table, and so a limit of open files, of its own. */
   get hasPrivateTables(): boolean {
-    return this.#shards.every((shard) => Atomics.load(shard.memory.control, CONTROL.tableShared) === 0);
+    return this.#shards.every(({ thread }) => thread.hasPrivateTable);
   }
 
-  /** Starts a shard and returns its number. */
+  /**
+   * Starts a shard and returns its number.
+   *
+   * @throws {AppError} E_SHARD or E_SYSTEM when there is no thread for it
+   */
   start(plan: Plan, target = 0): number {
     const index = this.#shards.length;
-    if (this.living === 0) process.on("exit", this.#onExit);
     const memory = new ShardMemory();
     memory.control[CONTROL.target] = target;
-    const wakeFd = openEventfd();
-    const start: ShardStart<Plan> = {
-      index,
-      memory: memory.buffer,
-      wakeFd,
-      plan,
-      kept: this.#options.kept ?? [],
-      sharesTable: this.#options.sharesTable ?? false,
-      earlier: this.#shards.map((shard) => ({ memory: shard.memory.buffer, wakeFd: shard.wakeFd })),
-    };
-    const worker = new Worker(this.#options.module, { workerData: start, resourceLimits: HEAP, execArgv: [] });
-    const ended = new Promise<void>((resolve) => worker.once("exit", () => resolve()));
-    const shard: Running = { memory, wakeFd, worker, ended, alive: true };
-    worker.on("message", (message: Message | typeof AT_GATE) => {
-      if (message === AT_GATE) letPass(memory);
-      else this.#options.onMessage(message, index);
-    });
-    worker.once("error", (cause) => this.#options.onFault(toFault(cause)));
+    const kept = this.#options.kept ?? [];
+    const thread = ShardThread.take(this.#kind, kept.length > 0);
+    const ended = thread.run<Plan>(
+      { index, memory: memory.buffer, plan, kept },
+      {
+        onMessage: (message) => this.#options.onMessage(message as Message, index),
+        onFault: (error) => this.#options.onFault(error),
+      },
+    );
+    const shard: Running = { memory, thread, ended, alive: true };
+    this.#shards.push(shard);
+    if (living.size === 0) process.on("exit", abortAll);
+    living.add(this);
     ended.then(() => {
       shard.alive = false;
-      closeFd(wakeFd);
-      closeLeftBehind(memory);
-      if (this.living === 0) process.off("exit", this.#onExit);
+      if (this.living > 0) return;
+      living.delete(this);
+      if (living.size === 0) process.off("exit", abortAll);
     });
-    this.#shards.push(shard);
     return index;
   }
 
   /** Writes a word of a shard's control block and wakes the shard if that changed it. */
   set(index: number, word: number, value: number): void {
     const shard = this.#shards[index]!;
-    if (shard.alive && Atomics.exchange(shard.memory.control, word, value) !== value) ring(shard.wakeFd);
+    if (shard.alive && Atomics.exchange(shard.memory.control, word, value) !== value) ring(shard.thread.wakeFd);
   }
 
   setAll(word: number, value: number): void {
@@ -110,10 +106,10 @@ export class ShardPool<Plan, Message> {
 
   /** Tells every shard to close its connections and waits until all have ended. */
   async stop(): Promise<void> {
-    for (const { alive, memory, wakeFd } of this.#shards) {
+    for (const { alive, memory, thread } of this.#shards) {
       // One that is to end at once is not to begin closing after all.
       const before = Atomics.compareExchange(memory.control, CONTROL.command, COMMAND.run, COMMAND.stop);
-      if (alive && before === COMMAND.run) ring(wakeFd);
+      if (alive && before === COMMAND.run) ring(thread.wakeFd);
     }
     await this.ended();
   }
@@ -126,29 +122,4 @@ export class ShardPool<Plan, Message> {
   async ended(): Promise<void> {
     await Promise.all(this.#shards.map((shard) => shard.ended));
   }
-}
-
-/** Stands still while a shard copies the descriptor table and closes what is not its own. */
-function letPass({ control }: ShardMemory): void {
-  Atomics.store(control, TABLE_GATE, GATE.open);
-  Atomics.notify(control, TABLE_GATE);
-  Atomics.wait(control, TABLE_GATE, GATE.open, GATE_WAIT_MS);
-}
-
-/** A thread that has unshared its table closes its event loop's descriptors only there. */
-function closeLeftBehind({ control }: ShardMemory): void {
-  if (control[CONTROL.tableShared] === 1) return;
-  const first = CONTROL.loopDescriptors;
-  const loop = control.subarray(first, first + LOOP_DESCRIPTORS);
-  for (const fd of loop) if (fd > 0) closeFd(fd);
-  loop.fill(0);
-}
-
-function toFault(cause: unknown): AppError {
-  if (cause instanceof Error && "fix" in cause && "code" in cause) return cause as AppError;
-  const message = cause instanceof Error ? cause.message : String(cause);
-  return new AppError("E_SHARD", `a thread ended early: ${message}`, {
-    fix: "there may be too little memory or too few threads allowed: ask for fewer connections, or look at ulimit -u",
-    cause,
-  });
 }

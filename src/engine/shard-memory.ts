@@ -17,21 +17,9 @@ export const CONTROL = {
   /** Roles' own: how many connections a client shard is to have; whether a server shard is to pause, a client's to send no more. */
   target: 1,
   paused: 2,
-  /** Set by a shard that was refused a descriptor table of its own. */
-  tableShared: 3,
-  /** Set by a shard: the descriptors of its event loop that it leaves behind, 0 for unknown. */
-  loopDescriptors: 4,
   /** How many texts of a single connection the main thread has heard: a client shard does not run ahead of it. */
-  heard: 15,
+  heard: 3,
 } as const;
-/** How many words there are for them; `tableGate` comes after. */
-export const LOOP_DESCRIPTORS = 7;
-
-/** A word by which a shard and the main thread agree on the moment in which the shard copies the descriptor table. */
-export const TABLE_GATE = 11;
-export const GATE = { asked: 1, open: 2, passed: 3 } as const;
-/** What a shard tells the main thread when it stands at the gate. */
-export const AT_GATE = "at the gate";
 
 /** The step of a connection's life in which a system call failed. */
 export const PHASES = ["socket", "option", "bind", "connect", "register", "accept", "send", "receive", "hold"] as const;

@@ -1,30 +1,45 @@
-// The thread's side of a shard: its memory, its own descriptor table, its epoll set with the wake-up in it.
+// The thread's side of a shard: its memory, its thread's descriptor table, its epoll set with the wake-up in it.
 // What it does with them is its role's business.
 import { parentPort, workerData } from "node:worker_threads";
 import { AppError } from "../base/errors.js";
+import { borrowDescriptor } from "../sys/borrow.js";
 import { EPOLLIN } from "../sys/constants.js";
 import { Epoll } from "../sys/epoll.js";
 import { errnoName } from "../sys/errno.js";
 import { silence } from "../sys/eventfd.js";
-import { listDescriptors } from "../sys/procfs.js";
+import { countOpenDescriptors, listDescriptors } from "../sys/procfs.js";
 import { unshareDescriptors } from "../sys/rlimit.js";
 import { closeFd } from "../sys/socket.js";
 import { findLoopDescriptors } from "./loop-descriptors.js";
-import { AT_GATE, CONTROL, GATE, LOOP_DESCRIPTORS, ShardMemory, TABLE_GATE } from "./shard-memory.js";
+import { COMMAND, CONTROL, ShardMemory } from "./shard-memory.js";
+import { GATE, THREAD, ThreadWords } from "./thread-words.js";
 
-/** What the pool hands to a new shard. */
+/** What a new thread is given. */
+export interface ThreadStart {
+  readonly words: SharedArrayBuffer;
+  readonly wakeFd: number;
+  /** The main thread's descriptor table is this thread's, too. */
+  readonly sharesTable: boolean;
+  /** The threads that live already, whose descriptors are nothing to this one. */
+  readonly others: readonly { readonly words: SharedArrayBuffer; readonly wakeFd: number }[];
+}
+
+/** What the pool hands to a shard. */
 export interface ShardStart<Plan> {
   readonly index: number;
   readonly memory: SharedArrayBuffer;
-  readonly wakeFd: number;
   readonly plan: Plan;
   /** Sockets of the main thread that this shard uses. */
   readonly kept: readonly number[];
-  /** The main thread's descriptor table is to be this thread's, too. */
-  readonly sharesTable: boolean;
-  /** Shards that were started before, whose descriptors are nothing to this one. */
-  readonly earlier: readonly { readonly memory: SharedArrayBuffer; readonly wakeFd: number }[];
 }
+
+/** What a thread says. */
+export type ThreadMessage =
+  /** It stands at the gate, where the main thread stands still for it. */
+  | { readonly type: "gate" }
+  | { readonly type: "shard"; readonly message: unknown }
+  /** The shard has ended in order. */
+  | { readonly type: "ended"; readonly isReusable: boolean };
 
 const EVENTS_AT_ONCE = 512;
 const GATE_WAIT_MS = 10_000;
@@ -39,19 +54,22 @@ export class Shard<Plan, Message> {
   readonly plan: Plan;
   readonly memory: ShardMemory;
   readonly epoll = new Epoll(EVENTS_AT_ONCE);
-  private readonly wakeFd: number;
+  /** Whether this thread's descriptor table is the main thread's. */
+  readonly sharesTable: boolean;
+  private readonly thread: RunningThread;
+  private readonly borrowed: ReadonlyMap<number, number>;
 
-  constructor(start: ShardStart<Plan>, memory: ShardMemory) {
+  constructor(start: ShardStart<Plan>, thread: RunningThread, borrowed: ReadonlyMap<number, number>) {
     this.index = start.index;
     this.plan = start.plan;
-    this.memory = memory;
-    this.wakeFd = start.wakeFd;
-    const failed = this.epoll.fd < 0 ? this.epoll.fd : this.epoll.add(this.wakeFd, EPOLLIN, WAKE_UP);
-    if (failed < 0) {
-      throw new AppError("E_SHARD", `thread ${start.index} could not begin: ${errnoName(-failed)}`, {
-        fix: "raise the limit of open files (ulimit -n) or ask for fewer connections",
-      });
-    }
+    this.memory = new ShardMemory(start.memory);
+    this.thread = thread;
+    this.sharesTable = thread.sharesTable;
+    this.borrowed = borrowed;
+    const failed = this.epoll.fd < 0 ? this.epoll.fd : this.epoll.add(thread.wakeFd, EPOLLIN, WAKE_UP);
+    if (failed >= 0) return;
+    this.epoll.close();
+    throw cannotBegin(start.index, failed);
   }
 
   /** The command in force, one of COMMAND. */
@@ -59,64 +77,129 @@ export class Shard<Plan, Message> {
     return Atomics.load(this.memory.control, CONTROL.command);
   }
 
+  /** This thread's number for a socket of the main thread that it was given (`kept`). */
+  localDescriptor(fd: number): number {
+    return this.borrowed.get(fd) ?? fd;
+  }
+
   /** Answers the wake-up, so that it does not come again. */
   wokenUp(): void {
-    silence(this.wakeFd);
+    silence(this.thread.wakeFd);
   }
 
   tell(message: Message): void {
-    parentPort?.postMessage(message);
+    say({ type: "shard", message });
   }
 }
 
-/** Runs a role in this thread: the last statement of a shard's module. */
-export async function runShard<Plan, Message>(role: (shard: Shard<Plan, Message>) => void): Promise<void> {
-  const start = workerData as ShardStart<Plan>;
-  const memory = new ShardMemory(start.memory);
-  // The main thread is told which descriptors this thread's end will leave behind in the table shared until now.
-  const loop = await findLoopDescriptors();
-  memory.control.set(loop.slice(0, LOOP_DESCRIPTORS), CONTROL.loopDescriptors);
-  if (start.sharesTable) Atomics.store(memory.control, CONTROL.tableShared, 1);
-  else takeOwnTable(memory.control, start, loop);
-  const shard = new Shard<Plan, Message>(start, memory);
-  try {
-    role(shard);
-  } finally {
-    shard.epoll.close();
+/** Runs shards of a role in this thread, one after the other: the last statement of a shard's module. */
+export async function runShards<Plan, Message>(role: (shard: Shard<Plan, Message>) => void): Promise<void> {
+  const thread = new RunningThread(workerData as ThreadStart);
+  await thread.begin();
+  parentPort!.on("message", (start: ShardStart<Plan> | undefined) => {
+    if (start === undefined) parentPort!.close();
+    else say({ type: "ended", isReusable: thread.run(start, role) });
+  });
+}
+
+/** What of a thread outlives its shards. */
+class RunningThread {
+  readonly wakeFd: number;
+  private readonly start: ThreadStart;
+  private readonly shared: ThreadWords;
+  private loop: readonly number[] = [];
+  private hasRun = false;
+
+  constructor(start: ThreadStart) {
+    this.start = start;
+    this.wakeFd = start.wakeFd;
+    this.shared = new ThreadWords(start.words);
+    if (start.sharesTable) this.shared.shareTable();
   }
+
+  get sharesTable(): boolean {
+    return this.shared.isTableShared;
+  }
+
+  /** Tells the main thread which descriptors this thread's end will leave behind in the table shared until now. */
+  async begin(): Promise<void> {
+    this.loop = await findLoopDescriptors();
+    this.shared.loopDescriptors = this.loop;
+  }
+
+  /** @returns whether the thread is as good as new afterwards */
+  run<Plan, Message>(start: ShardStart<Plan>, role: (shard: Shard<Plan, Message>) => void): boolean {
+    const borrowed = this.hasRun && !this.sharesTable ? borrow(start) : new Map<number, number>();
+    if (!this.hasRun && !this.sharesTable) this.takeOwnTable(start.kept);
+    this.hasRun = true;
+    // What rang before, rang for an earlier shard.
+    silence(this.wakeFd);
+    const before = this.sharesTable ? undefined : countOpenDescriptors();
+    const shard = new Shard<Plan, Message>(start, this, borrowed);
+    try {
+      role(shard);
+    } finally {
+      shard.epoll.close();
+    }
+    // One that was to end at once has left its connections to the kernel, which closes them when the thread has ended.
+    if (shard.command === COMMAND.abort) return false;
+    const ownKept = this.sharesTable ? 0 : start.kept.length;
+    return before === undefined || countOpenDescriptors() === before - ownKept;
+  }
+
+  /**
+   * A table of its own has a limit of its own (RLIMIT_NOFILE is a table's), and is not locked by other threads. Containers
+   * may forbid it: then all shards share one table, and the main thread is told.
+   */
+  private takeOwnTable(kept: readonly number[]): void {
+    const { words } = this.shared;
+    // The main thread stands still for it. Were it just starting a program, a copy of the pipe by which it learns
+    // that the program has begun would keep it waiting for ever; and whatever it closed before the copies here are
+    // gone would stay open: a listening socket would go on listening.
+    Atomics.store(words, THREAD.gate, GATE.requested);
+    say({ type: "gate" });
+    Atomics.wait(words, THREAD.gate, GATE.requested, GATE_WAIT_MS);
+    // Where the main thread does not come, it is not to stop for nothing later on.
+    Atomics.compareExchange(words, THREAD.gate, GATE.requested, GATE.passed);
+    try {
+      if (unshareDescriptors() < 0) this.shared.shareTable();
+      else closeCopies(descriptorsOf(this.start.others), [...this.loop, this.wakeFd, ...kept]);
+    } finally {
+      Atomics.store(words, THREAD.gate, GATE.passed);
+      Atomics.notify(words, THREAD.gate);
+    }
+  }
+}
+
+function say(message: ThreadMessage): void {
+  parentPort?.postMessage(message);
+}
+
+function borrow({ kept, index }: ShardStart<unknown>): Map<number, number> {
+  return new Map(
+    kept.map((fd) => {
+      const own = borrowDescriptor(fd);
+      if (own < 0) throw cannotBegin(index, own);
+      return [fd, own];
+    }),
+  );
+}
+
+function cannotBegin(index: number, error: number): AppError {
+  return new AppError("E_SHARD", `thread ${index} could not begin: ${errnoName(-error)}`, {
+    fix: "raise the limit of open files (ulimit -n) or ask for fewer connections",
+  });
 }
 
 /**
- * A table of its own has a limit of its own (RLIMIT_NOFILE is a table's), and is not locked by other threads. Containers
- * may forbid it: then all shards share one table, and the main thread is told.
- */
-function takeOwnTable<Plan>(control: Int32Array, start: ShardStart<Plan>, loop: readonly number[]): void {
-  // The main thread stands still for it. Were it just starting a program, a copy of the pipe by which it learns
-  // that the program has begun would keep it waiting for ever; and whatever it closed before the copies here are
-  // gone would stay open: a listening socket would go on listening.
-  Atomics.store(control, TABLE_GATE, GATE.asked);
-  parentPort?.postMessage(AT_GATE);
-  Atomics.wait(control, TABLE_GATE, GATE.asked, GATE_WAIT_MS);
-  try {
-    if (unshareDescriptors() < 0) Atomics.store(control, CONTROL.tableShared, 1);
-    else closeCopies(descriptorsOf(start.earlier), [...loop, start.wakeFd, ...start.kept]);
-  } finally {
-    Atomics.store(control, TABLE_GATE, GATE.passed);
-    Atomics.notify(control, TABLE_GATE);
-  }
-}
-
-/**
- * The event loops' descriptors of other shards: each would take room in the tables of all that start later. Read while the
+ * The event loops' descriptors of other threads: each would take room in the tables of all that start later. Read while the
  * main thread stands still, so that none of these numbers has been closed and given to something else.
  */
-function descriptorsOf(shards: ShardStart<unknown>["earlier"]): number[] {
-  return shards.flatMap(({ memory, wakeFd }) => {
-    const { control } = new ShardMemory(memory);
-    const first = CONTROL.loopDescriptors;
-    const loop = [...control.subarray(first, first + LOOP_DESCRIPTORS)].filter((fd) => fd > 0);
+function descriptorsOf(threads: ThreadStart["others"]): number[] {
+  return threads.flatMap(({ words, wakeFd }) => {
+    const { loopDescriptors } = new ThreadWords(words);
     // The main thread has closed those of one that has ended.
-    return loop.length > 0 ? [...loop, wakeFd] : [];
+    return loopDescriptors.length > 0 ? [...loopDescriptors, wakeFd] : [];
   });
 }
 

@@ -37,7 +37,12 @@ export async function openListener(at: string, backlog: number): Promise<Listene
     throw listenError(endpoint, ports.first, -result);
   }
   const somaxconn = readSysctlNumbers("net.core.somaxconn")?.[0] ?? backlog;
-  return { fd, ...localAddress(fd), backlog: Math.min(backlog, somaxconn) };
+  try {
+    return { fd, ...localAddress(fd), backlog: Math.min(backlog, somaxconn) };
+  } catch (error) {
+    closeFd(fd);
+    throw error;
+  }
 }
 
 function* steps(fd: number, address: SocketAddress, backlog: number): Generator<number> {

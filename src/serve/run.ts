@@ -41,7 +41,7 @@ export class ServeRun extends EventEmitter<ServeEvents> {
   readonly backlog: number;
   /** Resolves when the server has stopped; rejects with an AppError when it could not go on. */
   readonly done: Promise<ServeResult>;
-  /** Resolves when the first connection can be taken. */
+  /** Resolves when every thread accepts; rejects with an AppError when one could not begin: then the server stops. */
   readonly ready: Promise<void>;
   readonly #settings: ServeSettings;
   readonly #listener: Listener;
@@ -65,7 +65,13 @@ export class ServeRun extends EventEmitter<ServeEvents> {
   #watchedActivity = -1;
   #quietLooks = 0;
   #fault: AppError | undefined;
+  #hasStopped = false;
+  /** Another thread could be started, as far as is known. */
+  #canGrow = true;
+  /** Threads that are not listening yet, of those that ready waits for. */
+  #starting = CORES;
   #isReady!: () => void;
+  #isNotReady!: (fault: AppError) => void;
 
   constructor(settings: ServeSettings, listener: Listener) {
     super();
@@ -73,27 +79,28 @@ export class ServeRun extends EventEmitter<ServeEvents> {
     this.#listener = listener;
     this.address = { ip: listener.ip, port: listener.port };
     this.backlog = listener.backlog;
-    this.ready = new Promise((resolve) => {
+    this.ready = new Promise((resolve, reject) => {
       this.#isReady = resolve;
+      this.#isNotReady = reject;
     });
+    // Whoever does not wait for it learns of a fault from `done`.
+    this.ready.catch(() => undefined);
     this.#pool = new ShardPool({
       module: new URL("./shard.js", import.meta.url),
       kept: [listener.fd],
       onMessage: (message) => this.#hear(message),
-      onFault: (fault) => {
-        this.#fault ??= fault;
-        this.stop().catch(() => undefined);
-      },
+      onFault: (fault) => this.#fail(fault),
     });
-    for (let core = 0; core < CORES; core++) this.#startShard();
+    const fault = this.#startShards();
     this.#guard = setInterval(() => this.#watchMemory(), GUARD_MS);
     this.done = this.#life();
+    if (fault) this.#fail(fault);
   }
 
   /** Closes every connection and resolves with the result. Asked once or often, it is the same. */
   stop(): Promise<ServeResult> {
     this.#openAtStop ??= this.#sum(COUNTER.open);
-    this.#isReady();
+    if (!this.#fault) this.#isReady();
     this.#stopping ??= this.#countAndStop();
     return this.done;
   }
@@ -107,7 +114,7 @@ export class ServeRun extends EventEmitter<ServeEvents> {
     return {
       elapsedMs: performance.now() - this.#startMs,
       accepted: this.#sum(COUNTER.accepted),
-      open: this.#sum(COUNTER.open),
+      open: this.#hasStopped ? 0 : this.#sum(COUNTER.open),
       peakOpen: this.#sharedWords[SHARED.peak]!,
       closed: this.#sum(COUNTER.closed),
       rejected: this.#sum(COUNTER.rejected),
@@ -136,8 +143,36 @@ export class ServeRun extends EventEmitter<ServeEvents> {
     await this.#pool.stop().catch(() => undefined);
   }
 
+  /** Where no further thread is to be had, those that there are go on. */
+  #startAnother(): void {
+    try {
+      this.#startShard();
+    } catch {
+      this.#canGrow = false;
+    }
+  }
+
+  /** One for each core. @returns why not, if one could not be started */
+  #startShards(): AppError | undefined {
+    try {
+      for (let core = 0; core < CORES; core++) this.#startShard();
+      return undefined;
+    } catch (error) {
+      return error as AppError;
+    }
+  }
+
+  #fail(fault: AppError): void {
+    this.#fault ??= fault;
+    this.#isNotReady(fault);
+    this.stop().catch(() => undefined);
+  }
+
   async #life(): Promise<ServeResult> {
     await this.#pool.ended();
+    // Threads may have been started since, and the evidence is noted before they end.
+    await this.#stopping;
+    this.#hasStopped = true;
     clearInterval(this.#guard);
     closeFd(this.#listener.fd);
     if (this.#fault) throw this.#fault;
@@ -145,15 +180,17 @@ export class ServeRun extends EventEmitter<ServeEvents> {
   }
 
   #hear(message: ServeMessage): void {
-    if (message.type === "listening") this.#isReady();
-    else if (message.type === "accepted") {
+    if (message.type === "listening") {
+      this.#starting--;
+      if (this.#starting === 0) this.#isReady();
+    } else if (message.type === "accepted") {
       for (const peer of message.peers) this.emit("connection", peer);
       Atomics.add(this.#sharedWords, SHARED.told, message.peers.length);
     } else {
       // As many threads as cores are to have half a table free, so that the next is up before it is needed. Where
       // connections can be parked no thread is ever full; where threads share one table, more do not help.
-      const isFuller = !this.#canPark && this.#pool.hasPrivateTables;
-      if (isFuller && this.#openAtStop === undefined) this.#startShard();
+      const isFuller = this.#canGrow && !this.#canPark && this.#pool.hasPrivateTables;
+      if (isFuller && this.#openAtStop === undefined) this.#startAnother();
     }
   }
 

@@ -1,7 +1,8 @@
 // The server's door: checks what is asked, binds, and starts the run.
 import { stopOnAbort } from "../engine/stopping.js";
-import { openListener } from "./listener.js";
-import { type ServeOptions, settleOptions } from "./options.js";
+import { closeFd } from "../sys/socket.js";
+import { type Listener, openListener } from "./listener.js";
+import { type ServeOptions, type ServeSettings, settleOptions } from "./options.js";
 import { ServeRun } from "./run.js";
 
 /**
@@ -12,8 +13,22 @@ import { ServeRun } from "./run.js";
  */
 export async function serve(options: ServeOptions): Promise<ServeRun> {
   const settings = settleOptions(options);
-  const run = new ServeRun(settings, await openListener(settings.at, settings.backlog));
+  const run = startRun(settings, await openListener(settings.at, settings.backlog));
   stopOnAbort(run, options.signal);
-  await run.ready;
+  try {
+    await run.ready;
+  } catch (fault) {
+    await run.done.catch(() => undefined);
+    throw fault;
+  }
   return run;
+}
+
+function startRun(settings: ServeSettings, listener: Listener): ServeRun {
+  try {
+    return new ServeRun(settings, listener);
+  } catch (error) {
+    closeFd(listener.fd);
+    throw error;
+  }
 }

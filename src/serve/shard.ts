@@ -1,7 +1,8 @@
 // A server shard: one thread that accepts from the shared listening socket, greets, answers and holds.
 // One loop; state in typed arrays by descriptor; nothing is thrown and no object made for an event.
+import { AppError } from "../base/errors.js";
 import { ConnectionTable } from "../engine/connection-table.js";
-import { LISTENER, runShard, type Shard, WAKE_UP } from "../engine/shard.js";
+import { LISTENER, runShards, type Shard, WAKE_UP } from "../engine/shard.js";
 import { COMMAND, CONTROL, PHASE } from "../engine/shard-memory.js";
 import { MANY } from "../engine/stopping.js";
 import { EPOLLEXCLUSIVE, EPOLLIN, EPOLLRDHUP } from "../sys/constants.js";
@@ -28,6 +29,8 @@ class ServeShard {
   private readonly shared: Int32Array;
   private readonly table: ConnectionTable;
   private readonly exchange: Exchange;
+  /** The listening socket in this thread's descriptor table. */
+  private readonly listener: number;
   private readonly halfOfTable: number;
   private readonly lots: Lots;
   private isListening = false;
@@ -37,6 +40,7 @@ class ServeShard {
   constructor(shard: Shard<ServePlan, ServeMessage>) {
     this.shard = shard;
     this.plan = shard.plan;
+    this.listener = shard.localDescriptor(shard.plan.listener);
     this.counters = shard.memory.counters;
     this.shared = new Int32Array(shard.plan.shared);
     // Parked connections end in order: a peer that has half-closed is to see the end, not a reset.
@@ -57,9 +61,9 @@ class ServeShard {
 
   run(): void {
     const { epoll, memory } = this.shard;
-    const { listener } = this.plan;
     const { leftovers } = this.exchange;
     this.listen(true);
+    if (!this.isListening) throw noWatch();
     this.shard.tell({ type: "listening" });
     while (this.shard.command === COMMAND.run) {
       const isPaused = Atomics.load(memory.control, CONTROL.paused) !== 0;
@@ -81,7 +85,7 @@ class ServeShard {
       this.lots.gather(taken, taken === ACCEPT_AT_ONCE);
     }
     // Where the table is shared, the listening socket is the main thread's to close.
-    if (memory.control[CONTROL.tableShared] === 0) closeFd(listener);
+    if (!this.shard.sharesTable) closeFd(this.listener);
     if (this.shard.command === COMMAND.stop) this.closeAll();
   }
 
@@ -90,16 +94,17 @@ class ServeShard {
     if (joins === this.isListening) return;
     const { epoll } = this.shard;
     // EPOLLEXCLUSIVE: a new connection wakes one shard, not all.
-    if (joins) epoll.add(this.plan.listener, EPOLLIN | EPOLLEXCLUSIVE, LISTENER);
-    else epoll.remove(this.plan.listener);
-    this.isListening = joins;
+    const result = joins ? epoll.add(this.listener, EPOLLIN | EPOLLEXCLUSIVE, LISTENER) : epoll.remove(this.listener);
+    // No watch is to be had (epoll's limit, memory): it is tried again.
+    if (joins && result < 0) this.retryAtMs = performance.now() + RETRY_MS;
+    else this.isListening = joins;
   }
 
   private acceptSome(): void {
     let peers: { ip: string; port: number }[] | undefined;
     for (let n = 0; n < ACCEPT_AT_ONCE; n++) {
       const isLogged = this.shared[SHARED.logged]! < this.plan.logged && this.takeLogPlace();
-      const fd = isLogged ? acceptWithPeer(this.plan.listener) : acceptFrom(this.plan.listener);
+      const fd = isLogged ? acceptWithPeer(this.listener) : acceptFrom(this.listener);
       if (fd < 0) {
         if (isLogged) Atomics.sub(this.shared, SHARED.logged, 1);
         if (this.endsAccepting(-fd)) break;
@@ -194,4 +199,10 @@ class ServeShard {
   }
 }
 
-await runShard<ServePlan, ServeMessage>((shard) => new ServeShard(shard).run());
+function noWatch(): AppError {
+  return new AppError("E_SYSTEM", "the listening socket cannot be watched", {
+    fix: "raise fs.epoll.max_user_watches, or free memory",
+  });
+}
+
+await runShards<ServePlan, ServeMessage>((shard) => new ServeShard(shard).run());

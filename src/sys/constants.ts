@@ -27,6 +27,8 @@ export const MSG_TRUNC = 0x20;
 
 /** The number of epoll_pwait2(), alike on all architectures; since Linux 5.11. */
 export const SYS_EPOLL_PWAIT2 = 441;
+export const SYS_PIDFD_OPEN = 434;
+export const SYS_PIDFD_GETFD = 438;
 export const EPOLL_CLOEXEC = 0x80000;
 export const EPOLL_CTL_ADD = 1;
 export const EPOLL_CTL_DEL = 2;

@@ -1,4 +1,5 @@
 // One epoll instance (man 7 epoll). Events are read in place: no object is made for one.
+import { AppError } from "../base/errors.js";
 import {
   EPOLL_CLOEXEC,
   EPOLL_CTL_ADD,
@@ -8,7 +9,7 @@ import {
   EPOLL_EVENT_WORDS,
   SYS_EPOLL_PWAIT2,
 } from "./constants.js";
-import { EINTR, ENOSYS, EPERM } from "./errno.js";
+import { EINTR, ENOSYS, EPERM, errnoName } from "./errno.js";
 import { lastErrno, libc, NativeBuffer } from "./libc.js";
 
 // Longest wait that epoll_wait() takes, in milliseconds.
@@ -59,12 +60,13 @@ export class Epoll {
    * Waits for events.
    *
    * @param timeoutMs -1 waits for ever; a fraction is kept by Linux 5.11 and newer, and rounded up by older ones
-   * @returns how many are ready, 0 when none came in time or a signal interrupted, or a negative errno
+   * @returns how many are ready, 0 when none came in time or a signal interrupted
+   * @throws {AppError} E_SYSTEM for any other failure: a loop that went on would spin
    */
   wait(timeoutMs: number): number {
     if (this.isPrecise && !Number.isInteger(timeoutMs)) return this.waitPrecisely(timeoutMs);
     const count = libc.epoll_wait(this.fd, this.ready.address, this.maxEvents, Math.min(Math.ceil(timeoutMs), INT_MAX));
-    return count >= 0 ? count : this.failedWait();
+    return count >= 0 ? count : endedWait(lastErrno());
   }
 
   /** @see man 2 epoll_pwait2 */
@@ -75,16 +77,11 @@ export class Epoll {
     const { ready, maxEvents, timeout } = this;
     const count = libc.syscall(SYS_EPOLL_PWAIT2, this.fd, ready.address, maxEvents, timeout.address, 0, 0);
     if (count >= 0) return count;
-    const failed = this.failedWait();
+    const errno = lastErrno();
     // An older kernel, or a filter that does not know the call yet.
-    if (failed !== -ENOSYS && failed !== -EPERM) return failed;
+    if (errno !== ENOSYS && errno !== EPERM) return endedWait(errno);
     this.isPrecise = false;
     return this.wait(timeoutMs);
-  }
-
-  private failedWait(): number {
-    const errno = lastErrno();
-    return errno === EINTR ? 0 : -errno;
   }
 
   /** The number given with the descriptor of ready event `index`. */
@@ -108,6 +105,14 @@ export class Epoll {
     this.controlWords[EPOLL_DATA_WORD] = data;
     return libc.epoll_ctl(this.fd, operation, fd, this.control.address) < 0 ? -lastErrno() : 0;
   }
+}
+
+function endedWait(errno: number): number {
+  if (errno === EINTR) return 0;
+  throw new AppError("E_SYSTEM", `epoll_wait failed: ${errnoName(errno)}`, {
+    fix: "this is a bug in fourtuple; please report it",
+    facts: { errno: errnoName(errno) },
+  });
 }
 
 function words(buffer: NativeBuffer): Int32Array {

@@ -3,7 +3,7 @@
 // RLIMIT_NOFILE of the thread. Calls on it go through the ring, one at a time and at once; epoll goes on saying when.
 import { IORING, MSG_NOSIGNAL, SO_LINGER, SOL_SOCKET } from "./constants.js";
 import { EIO } from "./errno.js";
-import { lastErrno, libc, NativeBuffer, nativeView } from "./libc.js";
+import { isMapFailed, lastErrno, libc, NativeBuffer, nativeView } from "./libc.js";
 import { lingerZero } from "./socket.js";
 
 const RING_ENTRIES = 4;
@@ -29,35 +29,48 @@ export class FileTable {
   private readonly ring: number;
   private readonly update = new NativeBuffer(16);
   private readonly mappings: { address: number; length: number }[] = [];
-  private readonly entry: Int32Array;
-  private readonly queue: Int32Array;
-  private readonly words: { sqTail: number; cqHead: number; cqes: number; cqMask: number };
+  private entry: Int32Array = new Int32Array(0);
+  private queue: Int32Array = new Int32Array(0);
+  private words = { sqTail: 0, cqHead: 0, cqes: 0, cqMask: 0 };
 
-  /** @returns a negative errno where io_uring is forbidden, missing or too old */
+  /** @returns a negative errno where io_uring is forbidden, missing or too old, or memory is short */
   static open(capacity: number): FileTable | number {
     const params = new NativeBuffer(PARAMS_BYTES);
     const ring = libc.syscall(IORING.setup, RING_ENTRIES, params.address, 0, 0, 0, 0);
     if (ring < 0) return -lastErrno();
-    const empty = NativeBuffer.from(new Uint8Array(new Int32Array(capacity).fill(-1).buffer));
-    if (libc.syscall(IORING.register, ring, IORING.registerFiles, empty.address, capacity, 0, 0) < 0) {
-      const errno = lastErrno();
-      libc.close(ring);
-      return -errno;
-    }
-    return new FileTable(ring, capacity, params.bytes);
+    const table = new FileTable(ring, capacity);
+    const failed = table.register() || table.mapQueues(params.bytes);
+    if (failed === 0) return table;
+    table.close();
+    return failed;
   }
 
-  private constructor(ring: number, capacity: number, params: Buffer) {
+  private constructor(ring: number, capacity: number) {
     this.ring = ring;
     this.capacity = capacity;
+  }
+
+  /** Makes room for the files. @returns 0 or a negative errno */
+  private register(): number {
+    const empty = NativeBuffer.from(new Uint8Array(new Int32Array(this.capacity).fill(-1).buffer));
+    const { register, registerFiles } = IORING;
+    return libc.syscall(register, this.ring, registerFiles, empty.address, this.capacity, 0, 0) < 0 ? -lastErrno() : 0;
+  }
+
+  /** Maps the ring's queues. @returns 0 or a negative errno */
+  private mapQueues(params: Buffer): number {
     // struct io_uring_params: sq_entries, cq_entries, …, sq_off at 40, cq_off at 80.
     const sqEntries = params.readUInt32LE(0);
     const cqEntries = params.readUInt32LE(4);
     const sqArray = params.readUInt32LE(40 + 24);
     const cqes = params.readUInt32LE(80 + 20);
     const queueBytes = Math.max(sqArray + sqEntries * 4, cqes + cqEntries * 16);
-    this.queue = this.map(queueBytes, 0);
-    this.entry = this.map(sqEntries * SQE_BYTES, IORING.offsetSqes);
+    const queue = this.map(queueBytes, 0);
+    if (typeof queue === "number") return queue;
+    const entry = this.map(sqEntries * SQE_BYTES, IORING.offsetSqes);
+    if (typeof entry === "number") return entry;
+    this.queue = queue;
+    this.entry = entry;
     this.words = {
       sqTail: params.readUInt32LE(40 + 4) / 4,
       cqHead: params.readUInt32LE(80) / 4,
@@ -66,6 +79,7 @@ export class FileTable {
     };
     // One entry is submitted at a time: every place of the ring stands for entry 0.
     this.queue.fill(0, sqArray / 4, sqArray / 4 + sqEntries);
+    return 0;
   }
 
   get room(): number {
@@ -178,8 +192,10 @@ export class FileTable {
     return result;
   }
 
-  private map(length: number, offset: number): Int32Array {
+  /** @returns the words, or a negative errno */
+  private map(length: number, offset: number): Int32Array | number {
     const address = libc.mmap(0, length, PROT_READ_WRITE, MAP_SHARED_POPULATE, this.ring, offset);
+    if (isMapFailed(address)) return -lastErrno();
     this.mappings.push({ address, length });
     return new Int32Array(nativeView(address, length));
   }

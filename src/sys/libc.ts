@@ -43,8 +43,13 @@ export const libc = {
   write: call("long write(int fd, uintptr_t buffer, size_t length)"),
 };
 
-/** The errno of this thread's last failed call. */
-export const lastErrno = koffi.errno as () => number;
+/** The errno of this thread's last failed call; a number sets it. */
+export const lastErrno = koffi.errno as (errno?: number) => number;
+
+/** What mmap() returns when it fails: all bits set, which is past the numbers that are exact. */
+export function isMapFailed(address: number | bigint): boolean {
+  return address >= 2n ** 63n;
+}
 
 /** Memory that the kernel reads or writes: it never moves, so its address can be kept. */
 export class NativeBuffer {

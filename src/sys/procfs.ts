@@ -1,5 +1,5 @@
 // Readers of /proc: counters and memory as numbers. What cannot be read is undefined, never a guess.
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { closeSync, openSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 
 const OWN_DESCRIPTORS = "/proc/thread-self/fd";
 
@@ -53,15 +53,39 @@ export function readResidentBytes(pid: number | "self" = "self"): number | undef
   return pages === undefined ? undefined : Number(pages) * PAGE_BYTES;
 }
 
-/** Descriptors in this thread's table. */
+/** Descriptors in this thread's table; where /proc is not to be had, the lowest free number, which is at most as many. */
 export function countOpenDescriptors(): number {
-  // One is the folder being read.
-  return readdirSync(OWN_DESCRIPTORS).length - 1;
+  try {
+    // One is the folder being read.
+    return readdirSync(OWN_DESCRIPTORS).length - 1;
+  } catch {
+    return lowestFreeDescriptor();
+  }
 }
 
-/** Descriptors in this thread's table, and what each leads to: `socket:[123]`, `pipe:[4]`, a path. */
+/** The names in a folder, none where it does not exist or may not be read. */
+function readNames(path: string): string[] {
+  try {
+    return readdirSync(path);
+  } catch {
+    return [];
+  }
+}
+
+/** Infinity when none is free. */
+function lowestFreeDescriptor(): number {
+  try {
+    const fd = openSync("/", "r");
+    closeSync(fd);
+    return fd;
+  } catch {
+    return Number.POSITIVE_INFINITY;
+  }
+}
+
+/** Descriptors in this thread's table, and what each leads to: `socket:[123]`, `pipe:[4]`, a path; none without /proc. */
 export function listDescriptors(): { fd: number; target: string }[] {
-  return readdirSync(OWN_DESCRIPTORS).flatMap((fd) => {
+  return readNames(OWN_DESCRIPTORS).flatMap((fd) => {
     try {
       return [{ fd: Number(fd), target: readlinkSync(`${OWN_DESCRIPTORS}/${fd}`) }];
     } catch {

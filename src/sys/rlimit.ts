@@ -12,17 +12,21 @@ export interface NofileLimit {
 
 const pair = new NativeBuffer(16);
 
-/** RLIMIT_NOFILE as it is now. */
+/** RLIMIT_NOFILE as it is now; Infinity where it cannot be read. */
 export function readNofileLimit(): NofileLimit {
-  libc.getrlimit(RLIMIT_NOFILE, pair.address);
+  if (libc.getrlimit(RLIMIT_NOFILE, pair.address) < 0) {
+    return { soft: Number.POSITIVE_INFINITY, hard: Number.POSITIVE_INFINITY };
+  }
   return { soft: limitAt(0), hard: limitAt(8) };
 }
 
 /** Raises the soft limit to the hard one, which needs no privilege, and returns what is then in force. */
 export function raiseNofileLimit(): NofileLimit {
-  libc.getrlimit(RLIMIT_NOFILE, pair.address);
-  pair.bytes.copy(pair.bytes, 0, 8, 16);
-  libc.setrlimit(RLIMIT_NOFILE, pair.address);
+  if (libc.getrlimit(RLIMIT_NOFILE, pair.address) >= 0) {
+    pair.bytes.copy(pair.bytes, 0, 8, 16);
+    // Where it is refused, the limit stays as it was.
+    libc.setrlimit(RLIMIT_NOFILE, pair.address);
+  }
   return readNofileLimit();
 }
 

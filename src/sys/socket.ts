@@ -1,5 +1,6 @@
 // TCP sockets by descriptor. Every function returns what the call returned, or a negative errno; nothing throws.
 import type { Family } from "../base/address.js";
+import { AppError } from "../base/errors.js";
 import {
   AF_INET,
   AF_INET6,
@@ -16,7 +17,7 @@ import {
   SOCK_STREAM,
   SOL_SOCKET,
 } from "./constants.js";
-import { EINVAL } from "./errno.js";
+import { EINVAL, errnoName } from "./errno.js";
 import { lastErrno, libc, NativeBuffer } from "./libc.js";
 import { describeSockaddr, SOCKADDR_SIZE, type SocketAddress } from "./sockaddr.js";
 
@@ -121,10 +122,20 @@ export function takeSocketError(fd: number): number {
   return result < 0 ? lastErrno() : intResult.bytes.readInt32LE();
 }
 
-/** The socket's own address. */
+/**
+ * The socket's own address.
+ *
+ * @throws {AppError} E_SYSTEM when the kernel does not tell
+ */
 export function localAddress(fd: number): { ip: string; port: number } {
   peerLength.bytes.writeInt32LE(SOCKADDR_SIZE);
-  libc.getsockname(fd, peer.address, peerLength.address);
+  const result = check(libc.getsockname(fd, peer.address, peerLength.address));
+  if (result < 0) {
+    throw new AppError("E_SYSTEM", `getsockname failed: ${errnoName(-result)}`, {
+      fix: "this is a bug in fourtuple, or a sandbox forbids the call",
+      facts: { errno: errnoName(-result) },
+    });
+  }
   return describeSockaddr(peer.bytes);
 }
 

@@ -1,0 +1,41 @@
+// What a thread and the main thread share for as long as the thread lives, whatever shards it runs: where it stands with
+// its descriptor table, and the descriptors of its event loop.
+
+export const THREAD = {
+  /** A word by which both agree on the moment in which the thread copies the descriptor table: one of GATE. */
+  gate: 0,
+  /** 1 when the thread has no descriptor table of its own. */
+  tableShared: 1,
+  /** The descriptors of its event loop, which it leaves behind in the main thread's table; 0 for unknown. */
+  loopDescriptors: 2,
+} as const;
+
+export const GATE = { requested: 1, open: 2, passed: 3 } as const;
+const LOOP_DESCRIPTORS = 7;
+
+export class ThreadWords {
+  readonly buffer: SharedArrayBuffer;
+  readonly words: Int32Array;
+
+  constructor(buffer = new SharedArrayBuffer((THREAD.loopDescriptors + LOOP_DESCRIPTORS) * 4)) {
+    this.buffer = buffer;
+    this.words = new Int32Array(buffer);
+  }
+
+  get isTableShared(): boolean {
+    return Atomics.load(this.words, THREAD.tableShared) === 1;
+  }
+
+  shareTable(): void {
+    Atomics.store(this.words, THREAD.tableShared, 1);
+  }
+
+  get loopDescriptors(): number[] {
+    return [...this.words.subarray(THREAD.loopDescriptors)].filter((fd) => fd > 0);
+  }
+
+  set loopDescriptors(fds: readonly number[]) {
+    this.words.fill(0, THREAD.loopDescriptors);
+    this.words.set(fds.slice(0, LOOP_DESCRIPTORS), THREAD.loopDescriptors);
+  }
+}

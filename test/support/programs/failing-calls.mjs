@@ -1,0 +1,84 @@
+// Starts a server or a client again and again, and makes another system call of the main thread fail each time: the first, the second, …
+// until one start-up needs no more calls. Prints a line of JSON for each.
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { connect, serve } from "../../../dist/index.js";
+import { lastErrno, libc } from "../../../dist/sys/libc.js";
+
+const { host, role } = JSON.parse(process.argv[2]);
+const EMFILE = 24;
+// They acquire nothing.
+const OTHERS = ["close", "munmap", "read", "write"];
+const real = { ...libc };
+let calls = 0;
+let failing = 0;
+
+for (const [name, call] of Object.entries(real)) {
+  if (OTHERS.includes(name)) continue;
+  libc[name] = (...args) => {
+    calls++;
+    if (calls !== failing) return call(...args);
+    lastErrno(EMFILE);
+    return name === "mmap" ? 2 ** 64 : -1;
+  };
+}
+
+const server = role === "connect" ? await serve({ at: `${host}:0`, log: "none" }) : undefined;
+// Threads and what is loaded once are there afterwards.
+await attempt(0);
+for (let n = 1; ; n++) {
+  const before = descriptors();
+  const { name, code } = await attempt(n);
+  const needed = calls;
+  const after = descriptors();
+  console.log(
+    JSON.stringify({
+      n,
+      outcome: name,
+      code,
+      listening: listening() - (server ? 1 : 0),
+      leftBehind: after.slice(before.length),
+    }),
+  );
+  if (needed < n) break;
+}
+await server?.stop();
+
+async function attempt(n) {
+  [calls, failing] = [0, n];
+  let run;
+  try {
+    run =
+      role === "serve"
+        ? await serve({ at: `${host}:0`, log: "none" })
+        : await connect({ to: `${host}:${server.address.port}`, connections: 3, durationMs: 0, oneTable: true });
+    // What fails later is not of the start-up.
+    if (role === "serve") failing = 0;
+    await (role === "serve" ? run.stop() : run.done);
+    return { name: "done" };
+  } catch (error) {
+    return { name: error.name, code: error.code, message: error.message };
+  } finally {
+    failing = 0;
+  }
+}
+
+function descriptors() {
+  return readdirSync("/proc/self/fd").flatMap((fd) => {
+    try {
+      return [readlinkSync(`/proc/self/fd/${fd}`)];
+    } catch {
+      return [];
+    }
+  });
+}
+
+/** TCP sockets of this address that listen. */
+function listening() {
+  const address = host
+    .split(".")
+    .reverse()
+    .map((part) => Number(part).toString(16).padStart(2, "0"))
+    .join("")
+    .toUpperCase();
+  return readFileSync("/proc/net/tcp", "utf8").match(new RegExp(`: ${address}:\\S+ \\S+ 0A `, "g"))?.length ?? 0;
+}

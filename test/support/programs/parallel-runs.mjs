@@ -1,0 +1,10 @@
+// Several clients at once in one process. Prints how many met their target.
+import { connect, serve } from "../../../dist/index.js";
+
+const { host, runs } = JSON.parse(process.argv[2]);
+const server = await serve({ at: `${host}:0`, log: "none" });
+const to = `${host}:${server.address.port}`;
+const clients = await Promise.all(Array.from({ length: runs }, () => connect({ to, connections: 5, durationMs: 50 })));
+const results = await Promise.all(clients.map(({ done }) => done));
+await server.stop();
+console.log(`${results.filter(({ isTargetMet }) => isTargetMet).length} met`);

@@ -1,0 +1,29 @@
+// Starts a server when only a few descriptors are free. Prints `serves <address>` or `refused <code>`, and stays until it is ended.
+import { closeSync, openSync } from "node:fs";
+import "../../../dist/serve/serve.js";
+import { serve } from "../../../dist/index.js";
+
+const { host, free } = JSON.parse(process.argv[2]);
+const stays = setInterval(() => undefined, 60_000);
+const held = [];
+
+// What is loaded once is loaded by now; both are part of the start-up, which has failed in good order or is complete.
+const outcome = await start();
+console.log(outcome.text);
+for (const fd of held.splice(0)) closeSync(fd);
+process.once("SIGTERM", () => Promise.resolve(outcome.server?.stop()).finally(() => clearInterval(stays)));
+
+async function start() {
+  try {
+    for (;;) held.push(openSync("/dev/null"));
+  } catch {
+    for (const fd of held.splice(0, free)) closeSync(fd);
+  }
+  try {
+    const server = await serve({ at: `${host}:0`, log: "none" });
+    return { text: `serves ${server.address.port}`, server };
+  } catch (error) {
+    if (error.name !== "AppError") throw error;
+    return { text: `refused ${error.code} ${error.message}` };
+  }
+}

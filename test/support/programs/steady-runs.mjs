@@ -1,0 +1,27 @@
+// A server and a client by the library, again and again in one process. Prints what the process has of memory mappings, descriptors and
+// threads after a third of the rounds, when everything has been used once, and at the end.
+import { readdirSync, readFileSync } from "node:fs";
+import { connect, serve } from "../../../dist/index.js";
+
+const { host, rounds } = JSON.parse(process.argv[2]);
+let early;
+
+for (let round = 0; round < rounds; round++) {
+  const server = await serve({ at: `${host}:0`, log: "none" });
+  const run = await connect({ to: `${host}:${server.address.port}`, connections: 20, durationMs: 0 });
+  const { established } = await run.done;
+  await server.stop();
+  if (established !== 20) throw new Error(`round ${round}: ${established} connections`);
+  if (round === Math.floor(rounds / 3)) early = measure();
+}
+console.log(JSON.stringify({ early, late: measure() }));
+
+function measure() {
+  const status = readFileSync("/proc/self/status", "utf8");
+  return {
+    mappings: readFileSync("/proc/self/maps", "utf8").split("\n").length,
+    addressSpaceKib: Number(/VmSize:\s+(\d+)/.exec(status)[1]),
+    threads: Number(/Threads:\s+(\d+)/.exec(status)[1]),
+    descriptors: readdirSync("/proc/self/fd").length,
+  };
+}
