@@ -16,10 +16,11 @@ export async function listSockets(
 ): Promise<number> {
   const { forEachSocket } = await import("../ports/table.js");
   const output = new Output();
+  const owners = columns.process ? await ownerTexts() : undefined;
   const rows = new SocketRows((piece) => output.write(piece), {
     memory: columns.memory,
     isFromProc: !(await hasNetlink()),
-    ownerOf: columns.process ? await ownerTexts() : undefined,
+    ownerOf: owners?.textOf,
   });
   if (columns.header) rows.header();
   const read = await forEachSocket(query, (socket) => {
@@ -28,6 +29,7 @@ export async function listSockets(
   });
   rows.flush();
   await sayReadNote(read);
+  await owners?.sayWhatIsMissing();
   return read.sockets;
 }
 
@@ -41,14 +43,21 @@ async function hasNetlink(): Promise<boolean> {
   );
 }
 
-async function ownerTexts(): Promise<NonNullable<RowColumns["ownerOf"]>> {
+async function ownerTexts() {
   const { readOwners } = await import("../ports/owners.js");
   const owners = await readOwners();
-  await sayOwnersNote(owners);
-  return (inode) => {
+  let isMissing = false;
+  const textOf: NonNullable<RowColumns["ownerOf"]> = (inode) => {
     if (inode === 0) return "-";
     const owner = owners.ownerOf(inode);
+    isMissing ||= owner === undefined;
     return owner ? `${owner.command} ${owner.pid}` : "not visible";
+  };
+  const { unreadable, isHiding, ringHolders } = owners;
+  return {
+    textOf,
+    /** A ring that is not told matters where an owner is missing. */
+    sayWhatIsMissing: () => sayOwnersNote({ unreadable, isHiding, ringHolders: isMissing ? ringHolders : [] }),
   };
 }
 

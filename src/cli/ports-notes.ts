@@ -9,7 +9,11 @@ export async function sayReadNote(read: { fallbackErrno: string | undefined; was
 }
 
 /** Owners that may be missing from rows. */
-export async function sayOwnersNote(owners: { unreadable: number; isHiding: boolean }): Promise<void> {
+export async function sayOwnersNote(owners: {
+  unreadable: number;
+  isHiding: boolean;
+  ringHolders: readonly { pid: number; command: string }[];
+}): Promise<void> {
   const { ownersNote } = await import("../ui/ports-tables.js");
   const note = ownersNote(owners);
   sayOnce(note && `note: ${note}`);

@@ -1,8 +1,16 @@
-// Who owns a socket: inodes of the socket table against the descriptors of all processes and their threads in /proc.
+// Who owns a socket: inodes of the socket table against the descriptors of all processes and their threads in /proc, and
+// against the files registered in their io_urings.
 import { TCP_ESTABLISHED, TCP_LISTEN } from "../sys/constants.js";
 import { forEachSocketDescriptor, readCommand } from "../sys/proc-descriptors.js";
 import { Counts, PairIndex } from "./intern.js";
 import { readTable, type SocketQuery, type SourceName } from "./table.js";
+import type { SocketView } from "./view.js";
+
+/** The number of no process. */
+const NOBODY = -1;
+/** Places of SK_MEMINFO_*. */
+const RECEIVE_ALLOC = 0;
+const SEND_QUEUED = 5;
 
 export interface Owner {
   readonly pid: number;
@@ -18,22 +26,40 @@ export interface OwnerIndex {
   readonly unreadable: number;
   /** Other users' processes are not even listed (hidepid), and so not among the unreadable. */
   readonly isHiding: boolean;
-  /** Descriptors found that are sockets, of any kind. */
+  /** Sockets found behind descriptors and in io_urings, of any kind. */
   readonly sockets: number;
+  /** Processes with an io_uring that does not tell its sockets: these have no visible owner. */
+  readonly ringHolders: readonly Owner[];
 }
 
 export interface OwnerRow extends Owner {
   readonly sockets: number;
   readonly listening: number;
   readonly established: number;
+  /** When the query asks for memory and the source tells it. */
+  readonly memory?: OwnerMemory | undefined;
+}
+
+/** Kernel memory of a process's sockets in bytes. */
+export interface OwnerMemory {
+  /** Received and not read yet (rmem_alloc). */
+  readonly receiveAllocBytes: number;
+  /** Written and not acknowledged yet (wmem_queued). */
+  readonly sendQueuedBytes: number;
+  /** These, what is reserved ahead, options and backlog. */
+  readonly chargedBytes: number;
 }
 
 export interface OwnerSummary {
   readonly source: SourceName;
-  /** Most sockets first. */
+  /** Most sockets first; with memory, those with most in their queues. */
   readonly owners: readonly OwnerRow[];
-  /** Sockets with an inode that no visible descriptor leads to: parked in io_uring, in flight, or another user's. */
+  /** Sockets with an inode that no visible descriptor or io_uring leads to: in flight, or another user's. */
   readonly notVisible: number;
+  /** Memory of the sockets without a visible owner and of those that belong to the kernel; as OwnerRow.memory. */
+  readonly unownedMemory?: OwnerMemory | undefined;
+  /** Processes with an io_uring that does not tell its sockets. */
+  readonly ringHolders: readonly Owner[];
   /** Sockets without an inode: TIME_WAIT, orphans, requests in the SYN queue. They belong to the kernel. */
   readonly kernelOwned: number;
   /** Processes whose descriptors may not be read (run as root to see them). */
@@ -57,30 +83,39 @@ export async function countByOwner(query: SocketQuery = {}): Promise<OwnerSummar
   let tally = new OwnerTally();
   const read = await readTable(query, () => {
     tally = new OwnerTally();
-    return ({ inode, state }) => {
+    return (socket) => {
+      const { inode } = socket;
+      const process = inode === 0 ? NOBODY : index.processOf(inode);
       if (inode === 0) tally.kernelOwned++;
-      else tally.add(index.processOf(inode), state);
+      else tally.add(process, socket.state);
+      if (query.memory) tally.addMemory(process, socket);
     };
   });
+  const hasMemory = query.memory === true && read.source === "sock_diag";
   const owners = index.processes
-    .map((pid, process) => ({ pid, process, sockets: tally.sockets.get(process) }))
+    .map((pid, process) => ({ pid, process, sockets: tally.sockets.get(process), queued: tally.queued(process) }))
     .filter(({ sockets }) => sockets > 0)
-    .sort((a, b) => b.sockets - a.sockets)
+    .sort((a, b) => b.queued - a.queued || b.sockets - a.sockets)
     .map(({ pid, process, sockets }) => ({
       pid,
       command: index.command(pid),
       sockets,
       listening: tally.listening.get(process),
       established: tally.established.get(process),
+      ...(hasMemory && { memory: tally.memoryOf(process) }),
     }));
   const { notVisible, kernelOwned } = tally;
+  const { unreadable, isHiding, ringHolders } = index;
+  const unowned = hasMemory ? tally.memoryOf(NOBODY) : undefined;
   return {
     source: read.source,
     owners,
     notVisible,
+    ...(unowned && { unownedMemory: unowned }),
+    ringHolders,
     kernelOwned,
-    unreadable: index.unreadable,
-    isHiding: index.isHiding,
+    unreadable,
+    isHiding,
   };
 }
 
@@ -90,6 +125,8 @@ class OwnerTally {
   readonly established = new Counts();
   notVisible = 0;
   kernelOwned = 0;
+  /** By process, NOBODY's first: receive, send and charged bytes. */
+  private memory = new Float64Array(3 * 64);
 
   /** @param process its place in ScannedOwners.processes, -1 for none */
   add(process: number, state: number): void {
@@ -101,6 +138,30 @@ class OwnerTally {
     if (state === TCP_LISTEN) this.listening.add(process);
     else if (state === TCP_ESTABLISHED) this.established.add(process);
   }
+
+  addMemory(process: number, socket: SocketView): void {
+    const at = 3 * (process - NOBODY);
+    if (at >= this.memory.length) {
+      const longer = new Float64Array(2 * (at + 3));
+      longer.set(this.memory);
+      this.memory = longer;
+    }
+    this.memory[at]! += socket.memoryValue(RECEIVE_ALLOC);
+    this.memory[at + 1]! += socket.memoryValue(SEND_QUEUED);
+    this.memory[at + 2]! += socket.chargedBytes;
+  }
+
+  /** Bytes that wait in its queues. */
+  queued(process: number): number {
+    const { receiveAllocBytes, sendQueuedBytes } = this.memoryOf(process);
+    return receiveAllocBytes + sendQueuedBytes;
+  }
+
+  memoryOf(process: number): OwnerMemory {
+    const at = 3 * (process - NOBODY);
+    const [receiveAllocBytes = 0, sendQueuedBytes = 0, chargedBytes = 0] = this.memory.subarray(at, at + 3);
+    return { receiveAllocBytes, sendQueuedBytes, chargedBytes };
+  }
 }
 
 /** Inodes and processes as numbers: millions of sockets take 20 bytes each. */
@@ -108,6 +169,7 @@ export class ScannedOwners implements OwnerIndex {
   readonly processes: number[] = [];
   unreadable = 0;
   isHiding = false;
+  ringHolders: readonly Owner[] = [];
   private readonly inodes = new PairIndex(1024);
   private owner = new Int32Array(1024);
   private readonly commands = new Map<number, string>();
@@ -153,8 +215,9 @@ export class ScannedOwners implements OwnerIndex {
 /** As readOwners(), with numbers instead of names: for millions of sockets. */
 export async function scanOwners(): Promise<ScannedOwners> {
   const index = new ScannedOwners();
-  const { unreadable, isHiding } = await forEachSocketDescriptor((inode, pid) => index.add(inode, pid));
+  const { unreadable, isHiding, ringHolders } = await forEachSocketDescriptor((inode, pid) => index.add(inode, pid));
   index.unreadable = unreadable;
   index.isHiding = isHiding;
+  index.ringHolders = ringHolders.map((pid) => ({ pid, command: index.command(pid) }));
   return index;
 }

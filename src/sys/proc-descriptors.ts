@@ -1,15 +1,17 @@
 // Which sockets the processes of this host have open: the descriptors under /proc, threads with a table of their own
-// included. What may not be read is counted, never an error.
+// and the registered files of io_urings included. What may not be read is counted, never an error.
 import { opendirSync, readdirSync, readlinkSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
 import { libc } from "./libc.js";
 import { readText } from "./procfs.js";
+import { forEachRingSocket } from "./ring-files.js";
 
 const SYS_KCMP = process.arch === "x64" ? 312 : 272;
 const KCMP_FILES = 2;
 /** How long descriptors are read before the event loop turns. */
 const TURN_MS = 10;
 const SOCKET = "socket:[";
+const RING = "anon_inode:[io_uring]";
 
 export interface DescriptorScan {
   /** Processes looked at. */
@@ -18,10 +20,12 @@ export interface DescriptorScan {
   readonly unreadable: number;
   /** Other users' processes are not even listed: /proc is mounted with hidepid. */
   readonly isHiding: boolean;
+  /** Processes with an io_uring whose sockets cannot be told: the kernel does not list or does not name them. */
+  readonly ringHolders: readonly number[];
 }
 
 /**
- * Visits every socket descriptor of every visible process.
+ * Visits every socket descriptor of every visible process, and the sockets registered in its io_urings.
  *
  * @param visit gets the socket's inode, of whatever protocol, and the process
  * @param pids of these processes alone
@@ -32,6 +36,7 @@ export async function forEachSocketDescriptor(
 ): Promise<DescriptorScan> {
   let processes = 0;
   let unreadable = 0;
+  const ringHolders = new Set<number>();
   let turnMs = performance.now();
   const names = readdirSync("/proc");
   for (const name of pids ?? names) {
@@ -48,8 +53,13 @@ export async function forEachSocketDescriptor(
       }
       try {
         for (let entry = table.readSync(); entry; entry = table.readSync()) {
-          const inode = socketInode(`${folder}/${entry.name}`);
-          if (inode > 0) visit(inode, pid);
+          const target = linkOf(`${folder}/${entry.name}`);
+          if (target.startsWith(SOCKET)) visit(Number(target.slice(SOCKET.length, -1)), pid);
+          else if (target === RING) {
+            const info = `${folder}info/${entry.name}`;
+            const { isListed, nameless } = await forEachRingSocket(info, (inode) => visit(inode, pid));
+            if (!isListed || nameless > 0) ringHolders.add(pid);
+          }
           if (performance.now() - turnMs < TURN_MS) continue;
           await setImmediate();
           turnMs = performance.now();
@@ -63,7 +73,7 @@ export async function forEachSocketDescriptor(
     if (wasRefused) unreadable++;
   }
   // There is always a process 1.
-  return { processes, unreadable, isHiding: !names.includes("1") };
+  return { processes, unreadable, isHiding: !names.includes("1"), ringHolders: [...ringHolders] };
 }
 
 /** A process's name, as in /proc/PID/comm; undefined when it is gone. */
@@ -113,12 +123,11 @@ function openFolder(path: string): ReturnType<typeof opendirSync> | string {
   }
 }
 
-/** @returns 0 when the descriptor is no socket, or is gone */
-function socketInode(path: string): number {
+/** What a descriptor leads to; empty when it is gone. */
+function linkOf(path: string): string {
   try {
-    const target = readlinkSync(path);
-    return target.startsWith(SOCKET) ? Number(target.slice(SOCKET.length, -1)) : 0;
+    return readlinkSync(path);
   } catch {
-    return 0;
+    return "";
   }
 }

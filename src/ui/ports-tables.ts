@@ -1,10 +1,13 @@
 // The tables of `fourtuple ports`: rankings, listeners with their accept queues, destinations under pressure, owners.
 import { formatEndpoint } from "../base/address.js";
-import { formatCount, plural } from "../base/units.js";
-import type { Owner, OwnerSummary } from "../ports/owners.js";
+import { formatBytes, formatCount, plural } from "../base/units.js";
+import type { Owner, OwnerMemory, OwnerSummary } from "../ports/owners.js";
 import type { AddressRow, DestinationRow, ListenerRow, PortRow, Ranking } from "../ports/summary.js";
 import type { Paint } from "./paint.js";
 import { alignFigures } from "./table.js";
+
+/** Processes that a note names. */
+const NAMED = 3;
 
 export function localPortTable(ranking: Ranking<PortRow>, top: number, paint: Paint): string[] {
   const rows = ranking.top
@@ -67,36 +70,58 @@ export function listenerTable(
   return table(header, rows, listeners.length, paint);
 }
 
-/** Which processes have the sockets, and what could not be seen. */
+/** Which processes have the sockets, and what could not be seen; with memory, what waits in their queues. */
 export function ownerLines(summary: OwnerSummary, top: number, paint: Paint): string[] {
-  const rows = summary.owners
-    .slice(0, top)
-    .map((owner) => [
-      `${owner.command} (${owner.pid})`,
-      formatCount(owner.sockets),
-      formatCount(owner.listening),
-      formatCount(owner.established),
-    ]);
-  const lines = table(["process", "sockets", "LISTEN", "ESTABLISHED"], rows, summary.owners.length, paint);
+  const shown = summary.owners.slice(0, top);
+  const hasMemory = shown.some(({ memory }) => memory !== undefined);
+  const rows = shown.map((owner) => [
+    ownerName(owner),
+    ...(owner.memory ? memoryCells(owner.memory) : []),
+    formatCount(owner.sockets),
+    formatCount(owner.listening),
+    formatCount(owner.established),
+  ]);
+  const memoryHeader = hasMemory ? ["to read", "to send", "buffers"] : [];
+  const header = ["process", ...memoryHeader, "sockets", "LISTEN", "ESTABLISHED"];
+  const lines = table(header, rows, summary.owners.length, paint);
+  const { unownedMemory: unowned } = summary;
   const notes = [
     summary.notVisible > 0 ? `${plural(summary.notVisible, "socket")} without a visible owner` : undefined,
     summary.kernelOwned > 0
       ? `${formatCount(summary.kernelOwned)} owned by the kernel (TIME_WAIT and the like)`
       : undefined,
-    ownersNote(summary),
+    unowned && unowned.chargedBytes > 0 ? `${formatBytes(unowned.chargedBytes)} of buffers in these` : undefined,
+    // A ring that is not told matters where something is missing.
+    ownersNote(summary.notVisible > 0 ? summary : { ...summary, ringHolders: [] }),
   ].filter((note) => note !== undefined);
   if (notes.length === 0) return lines;
   return [...lines, ...(lines.length === 0 ? [""] : []), paint("dim", `  ${notes.join("; ")}`)];
 }
 
-/** Why an owner may be missing; undefined when every process could be looked into. */
+/** Why an owner may be missing; undefined when everything could be looked into. */
 export function ownersNote({
   unreadable,
   isHiding,
-}: Pick<OwnerSummary, "unreadable" | "isHiding">): string | undefined {
-  if (isHiding) return "other users' processes are hidden (/proc is mounted with hidepid): run as root to see all";
-  if (unreadable === 0) return undefined;
-  return `${plural(unreadable, "process", "processes")} may not be looked into: run as root to see all`;
+  ringHolders = [],
+}: Pick<OwnerSummary, "unreadable" | "isHiding"> & Partial<Pick<OwnerSummary, "ringHolders">>): string | undefined {
+  const hidden = isHiding
+    ? "other users' processes are hidden (/proc is mounted with hidepid): run as root to see all"
+    : unreadable > 0
+      ? `${plural(unreadable, "process", "processes")} may not be looked into: run as root to see all`
+      : undefined;
+  const rings =
+    ringHolders.length > 0
+      ? `the kernel does not say which sockets are registered in the io_uring of ${ringHolders.slice(0, NAMED).map(ownerName).join(", ")}${ringHolders.length > NAMED ? " and others" : ""}`
+      : undefined;
+  return [hidden, rings].filter((note) => note !== undefined).join("; ") || undefined;
+}
+
+function ownerName({ command, pid }: Owner): string {
+  return `${command} (${pid})`;
+}
+
+function memoryCells({ receiveAllocBytes, sendQueuedBytes, chargedBytes }: OwnerMemory): string[] {
+  return [receiveAllocBytes, sendQueuedBytes, chargedBytes].map(formatBytes);
 }
 
 /** An empty line, the heading, the rows, and how many more there are; nothing at all without rows. */

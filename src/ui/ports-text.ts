@@ -40,11 +40,18 @@ export function hasSockets({ local, remote }: PortSides): boolean {
 /** The article's proof for one port: who shares it, and what accept() did not spend. */
 export function portText(target: PortName, sides: PortSides, extras: PortExtras, paint: Paint = plain): string {
   const { local, remote } = sides;
-  const lines = [headline(target, sides, extras.filter, paint), "", ...alignLabels(facts(target, sides, extras), "  ")];
+  const { memory: asksForMemory } = local;
+  const lines = [
+    headline(target, sides, extras.filter, paint),
+    // Who holds the memory is what was asked about.
+    ...(asksForMemory ? owners(extras, paint) : []),
+    "",
+    ...alignLabels(facts(target, sides, extras), "  "),
+  ];
   if (local.incoming > 0) lines.push(...addressTable("peers", local.byPeer, extras.top, paint));
   else if (remote.outgoing > 0) lines.push(...addressTable("from", remote.byLocalAddress, extras.top, paint));
   if (extras.pressure && extras.pressure.marked > 0) lines.push(...pressureTable(extras.pressure, extras.top, paint));
-  if (extras.owners) lines.push(...ownerLines(extras.owners, extras.top, paint));
+  if (!asksForMemory) lines.push(...owners(extras, paint));
   return lines.join("\n");
 }
 
@@ -54,8 +61,10 @@ export function overviewText(table: SocketTable, extras: PortExtras, paint: Pain
   const { pressure, filter = {} } = extras;
   const kind = kindOf(table.sockets === 1 ? "TCP socket" : "TCP sockets", filter);
   const families = `${formatCount(ipv4)} IPv4, ${formatCount(ipv6)} IPv6, ${formatCount(mapped)} IPv4-mapped`;
+  const { memory: asksForMemory } = table;
   const lines = [
     paint("bold", `${formatCount(table.sockets)} ${kind}: ${states(table)}`),
+    ...(asksForMemory ? owners(extras, paint) : []),
     "",
     ...alignLabels(
       [
@@ -77,7 +86,7 @@ export function overviewText(table: SocketTable, extras: PortExtras, paint: Pain
     ...addressTable("peers", table.byPeer, extras.top, paint),
     ...destinationTable(table.byDestination, extras.top, paint),
   );
-  if (extras.owners) lines.push(...ownerLines(extras.owners, extras.top, paint));
+  if (!asksForMemory) lines.push(...owners(extras, paint));
   return lines.join("\n");
 }
 
@@ -128,6 +137,10 @@ function facts(target: PortName, { local, remote }: PortSides, extras: PortExtra
     ["", memoryNote(local) ?? memoryNote(remote)],
     ["source", source(local, local.elapsedMs + remote.elapsedMs)],
   ];
+}
+
+function owners({ owners: summary, top }: PortExtras, paint: Paint): string[] {
+  return summary ? ownerLines(summary, top, paint) : [];
 }
 
 /** Sockets that are counted with the others and are of another kind. */

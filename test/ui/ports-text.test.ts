@@ -207,6 +207,7 @@ describe("portText()", () => {
       kernelOwned: 3,
       unreadable: 40,
       isHiding: false,
+      ringHolders: [],
     } as const;
     const text = portText(PORT, { local: SERVER, remote: EMPTY }, { ...TOP, owners });
     expect(text).toContain("12 sockets without a visible owner; 3 owned by the kernel");

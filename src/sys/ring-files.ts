@@ -1,0 +1,67 @@
+// Sockets without a descriptor: files that a process has registered in an io_uring. The ring's fdinfo lists them
+// (UserFiles, io_uring/fdinfo.c), a line each: "    7: socket:[50637]".
+import { closeSync, openSync, readSync } from "node:fs";
+import { setTimeout as delay, setImmediate } from "node:timers/promises";
+
+const CHUNK_BYTES = 256 * 1024;
+const TURN_MS = 10;
+/** The kernel leaves the list out while somebody else has the ring's lock. */
+const ATTEMPTS = 20;
+const AGAIN_MS = 2;
+const LIST = "UserFiles:";
+const SOCKET = ": socket:[";
+/** What kernels that do not print paths call a TCP socket. */
+const NAMELESS = [": TCP", ": TCPv6"];
+
+export interface RingFiles {
+  /** The kernel has listed the files: it leaves them out while the ring is busy, and does not show other users' rings. */
+  readonly isListed: boolean;
+  /** Sockets in the list that it does not name. */
+  readonly nameless: number;
+}
+
+/** @param file /proc/PID/fdinfo/FD of a ring @param visit gets the inode of each socket registered there */
+export async function forEachRingSocket(file: string, visit: (inode: number) => void): Promise<RingFiles> {
+  for (let attempt = 1; ; attempt++) {
+    const files = await readOnce(file, visit);
+    if (files.isListed || attempt === ATTEMPTS) return files;
+    await delay(AGAIN_MS);
+  }
+}
+
+async function readOnce(file: string, visit: (inode: number) => void): Promise<RingFiles> {
+  let isListed = false;
+  let nameless = 0;
+  let fd: number;
+  try {
+    fd = openSync(file, "r");
+  } catch {
+    return { isListed, nameless };
+  }
+  const buffer = Buffer.allocUnsafe(CHUNK_BYTES);
+  let rest = "";
+  let turnMs = performance.now();
+  try {
+    for (let length = readSync(fd, buffer); length > 0; length = readSync(fd, buffer)) {
+      const text = rest + buffer.toString("latin1", 0, length);
+      let start = 0;
+      for (let end = text.indexOf("\n"); end >= 0; end = text.indexOf("\n", start)) {
+        const line = text.slice(start, end);
+        start = end + 1;
+        const at = line.indexOf(SOCKET);
+        if (at >= 0) visit(Number(line.slice(at + SOCKET.length, -1)));
+        else if (line.startsWith(LIST)) isListed = true;
+        else if (NAMELESS.some((name) => line.endsWith(name))) nameless++;
+      }
+      rest = text.slice(start);
+      if (performance.now() - turnMs < TURN_MS) continue;
+      await setImmediate();
+      turnMs = performance.now();
+    }
+  } catch {
+    // The process ended while it was read.
+  } finally {
+    closeSync(fd);
+  }
+  return { isListed, nameless };
+}
