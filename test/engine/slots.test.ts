@@ -1,8 +1,14 @@
 // Free slots and slots that wait, each against a plain array that does the same.
 import fc from "fast-check";
-import { expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
+import { LossAges } from "../../src/connect/loss-ages.js";
+import { ConnectionTable } from "../../src/engine/connection-table.js";
 import { FreeSlots } from "../../src/engine/free-slots.js";
+import { SLOT_BYTES } from "../../src/engine/slot-bytes.js";
 import { SlotQueue } from "../../src/engine/slot-queue.js";
+import { Unsent } from "../../src/serve/unsent.js";
+import { NativeBuffer } from "../../src/sys/libc.js";
+import { startProgram } from "../support/process.js";
 
 it("gives every free slot out once, and none that was freed since the last recycle", () => {
   fc.assert(
@@ -47,4 +53,46 @@ it("lets slots wait in their order, each once", () => {
       }
     }),
   );
+});
+
+it("holds five million in a worker's heap, opened and closed at once and in batches", async () => {
+  const program = startProgram("slots", { slots: 5_000_000 });
+  expect(await program.exited(120_000)).toMatchObject({ code: 0, stdout: "done 5000000\n" });
+}, 130_000);
+
+describe("what each slot takes", () => {
+  const SLOTS = 2 ** 20;
+  const options = { slots: 1, parkable: 1, tableSize: 1024, parks: false, resetsParked: false };
+
+  /** Bytes a slot of an object's typed arrays; those that do not grow with slots are small beside them. */
+  const bytesOf = (holder: object) =>
+    Object.fromEntries(
+      Object.entries(holder)
+        .filter(([, value]) => ArrayBuffer.isView(value) && value.byteLength >= SLOTS)
+        .map(([name, value]) => [name, (value as Int32Array).byteLength / SLOTS]),
+    );
+
+  it("is as listed: connection table", () => {
+    const table = new ConnectionTable(options);
+    for (let slot = 0; slot < SLOTS; slot++) table.add(2 ** 30, 1);
+    expect(bytesOf(table)).toEqual(SLOT_BYTES.ConnectionTable);
+  });
+
+  it("is as listed: free slots and slots that wait", () => {
+    const [free, queue] = [new FreeSlots(), new SlotQueue()];
+    for (let slot = 0; slot < SLOTS; slot++) {
+      free.give(slot);
+      queue.push(slot);
+    }
+    expect(bytesOf(free)).toEqual(SLOT_BYTES.FreeSlots);
+    expect(bytesOf(queue)).toEqual(SLOT_BYTES.SlotQueue);
+  });
+
+  it("is as listed: ages, and places of unsent answers", () => {
+    const ages = new LossAges(new Float64Array(64), SLOTS);
+    expect(bytesOf(ages)).toEqual(SLOT_BYTES.LossAges);
+    const unsent = new Unsent(new Int32Array(8));
+    unsent.keep(SLOTS - 1, NativeBuffer.from(Uint8Array.of(1)), 0, 1);
+    expect(bytesOf(unsent)).toEqual(SLOT_BYTES.Unsent);
+  });
 });

@@ -1,0 +1,21 @@
+// Everything that grows with the number of connections, in one place. All of it is in typed arrays, outside of a worker's heap of some
+// megabytes; arrays double while they grow, and pages that nothing was written to take no memory.
+
+/** Bytes for each slot, by class and field. A test holds the classes to it. */
+export const SLOT_BYTES = {
+  ConnectionTable: { states: 1, places: 4 },
+  /** Once connections were closed. */
+  FreeSlots: { slots: 4 },
+  /** Up to the highest slot that ever had more to do than its share of a turn. */
+  SlotQueue: { slots: 4, isQueued: 1 },
+  /** Clients only. */
+  LossAges: { establishedMs: 4 },
+  /** Clients only; `destinations` where there are several. */
+  ConnectShard: { startedMs: 8, destinations: 2 },
+  /** Servers only: up to the highest slot whose greeting was blocked. */
+  Exchange: { greeted: 4 },
+  /** Echoing servers only: up to the highest slot whose answer was blocked. What they hold has one bound for all: see the class. */
+  Unsent: { chunks: 4 },
+} as const;
+
+// Beside these, bounded for each thread: a file table of 400 bytes and a ring for up to 16,384 parked connections.
