@@ -4,8 +4,7 @@ import { AppError } from "../base/errors.js";
 import { EACCES, EADDRINUSE, EADDRNOTAVAIL, errnoMeaning, errnoName } from "../sys/errno.js";
 import { resolveHost } from "../sys/resolve.js";
 import { SocketAddress } from "../sys/sockaddr.js";
-import { allowAddressReuse, bindTo, closeFd, listenOn, localAddress, openTcp } from "../sys/socket.js";
-import { readSysctlNumbers } from "../sys/sysctl.js";
+import { allowAddressReuse, backlogInForce, bindTo, closeFd, listenOn, localAddress, openTcp } from "../sys/socket.js";
 
 export interface Listener {
   readonly fd: number;
@@ -36,9 +35,9 @@ export async function openListener(at: string, backlog: number): Promise<Listene
     closeFd(fd);
     throw listenError(endpoint, ports.first, -result);
   }
-  const somaxconn = readSysctlNumbers("net.core.somaxconn")?.[0] ?? backlog;
+  const inForce = backlogInForce(fd);
   try {
-    return { fd, ...localAddress(fd), backlog: Math.min(backlog, somaxconn) };
+    return { fd, ...localAddress(fd), backlog: inForce > 0 ? inForce : backlog };
   } catch (error) {
     closeFd(fd);
     throw error;

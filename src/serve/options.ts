@@ -34,8 +34,10 @@ export interface ServeSettings {
 
 /** How many connections are told of unless asked otherwise. */
 export const FIRST_LOGGED = 10;
-/** The longest accept queue that can be asked for, and the default. */
+/** The default length of the accept queue. */
 export const BACKLOG = 65_535;
+/** The longest that can be asked for: listen() takes an int. */
+export const LONGEST_BACKLOG = 2 ** 31 - 1;
 /** As good as no limit, and still a 32-bit integer. */
 const UNLIMITED = 2 ** 31 - 1;
 
@@ -47,7 +49,7 @@ export function settleOptions(options: ServeOptions): ServeSettings {
       fix: `give one of ${SERVER_MODES.join(", ")}`,
     });
   }
-  assertCount("backlog", options.backlog, BACKLOG);
+  assertCount("backlog", options.backlog, LONGEST_BACKLOG);
   assertCount("connections at most", options.maxConnections, UNLIMITED);
   if (options.closeAfterGreeting && options.greeting === "") {
     throw new AppError("E_OPTION", "a server that closes after its greeting needs one", {

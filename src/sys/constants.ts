@@ -16,6 +16,7 @@ export const SO_RCVBUF = 8;
 export const SO_LINGER = 13;
 export const IPPROTO_IP = 0;
 export const IPPROTO_TCP = 6;
+export const TCP_INFO = 11;
 export const IP_BIND_ADDRESS_NO_PORT = 24;
 /** Since Linux 6.3. */
 export const IP_LOCAL_PORT_RANGE = 51;

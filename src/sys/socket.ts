@@ -7,6 +7,7 @@ import {
   IP_BIND_ADDRESS_NO_PORT,
   IP_LOCAL_PORT_RANGE,
   IPPROTO_IP,
+  IPPROTO_TCP,
   MSG_NOSIGNAL,
   SO_ERROR,
   SO_LINGER,
@@ -16,6 +17,7 @@ import {
   SOCK_NONBLOCK,
   SOCK_STREAM,
   SOL_SOCKET,
+  TCP_INFO,
 } from "./constants.js";
 import { EINVAL, errnoName } from "./errno.js";
 import { lastErrno, libc, NativeBuffer } from "./libc.js";
@@ -29,6 +31,10 @@ const intResult = new NativeBuffer(4);
 const intLength = intBuffer(4);
 const peer = new NativeBuffer(SOCKADDR_SIZE);
 const portRange = new NativeBuffer(4);
+const LISTEN_INFO_MAX_BACKLOG = 28;
+const LISTEN_INFO_SIZE = LISTEN_INFO_MAX_BACKLOG + 4;
+const listenInfo = new NativeBuffer(LISTEN_INFO_SIZE);
+const listenInfoLength = intBuffer(LISTEN_INFO_SIZE);
 const peerLength = intBuffer(SOCKADDR_SIZE);
 
 /** A new non-blocking TCP socket. */
@@ -74,6 +80,18 @@ export function connectTo(fd: number, address: SocketAddress): number {
 
 export function listenOn(fd: number, backlog: number): number {
   return check(libc.listen(fd, backlog));
+}
+
+/**
+ * How many connections may wait in a listening socket's accept queue: listen()'s backlog as net.core.somaxconn, and kernels that
+ * kept it in 16 bits, have clamped it.
+ *
+ * @see struct tcp_info: tcpi_sacked is sk_max_ack_backlog in LISTEN
+ */
+export function backlogInForce(fd: number): number {
+  listenInfoLength.bytes.writeInt32LE(LISTEN_INFO_SIZE);
+  const result = libc.getsockopt(fd, IPPROTO_TCP, TCP_INFO, listenInfo.address, listenInfoLength.address);
+  return result < 0 ? -lastErrno() : listenInfo.bytes.readUInt32LE(LISTEN_INFO_MAX_BACKLOG);
 }
 
 /** Takes one connection off the accept queue: its descriptor, non-blocking. */

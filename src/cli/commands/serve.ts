@@ -1,6 +1,6 @@
 // `fourtuple serve`: holds whatever connects to one port, and says what happened.
 import { Option } from "commander";
-import { BACKLOG } from "../../serve/options.js";
+import { LONGEST_BACKLOG } from "../../serve/options.js";
 import type { AddCommand } from "../add-command.js";
 import { countFor } from "../parse.js";
 import type { ServeCommandOptions } from "../serve-run.js";
@@ -28,7 +28,7 @@ export const addServe: AddCommand = (program, finish) => {
     )
     .option("--greeting <text>", "sent to each connection (default: hello in mode hello)")
     .option("--close-after-greeting", "greet, then close")
-    .option("--backlog <n>", "length of the accept queue (default: 65,535)", countFor("--backlog", BACKLOG))
+    .option("--backlog <n>", "length of the accept queue (default: 65,535)", countFor("--backlog", LONGEST_BACKLOG))
     .option("--max-connections <n>", "hold at most so many; close further ones at once", countFor("--max-connections"))
     .addOption(
       new Option("--log <which>", "clients' addresses to print: first, all or none (default: the first 10)")
