@@ -1,6 +1,6 @@
 // Connections that only the client takes for ESTABLISHED: its kernel has the SYN-ACK, and the server's dropped what came after.
 import type { RunEvidence } from "../engine/run-evidence.js";
-import { isQueueFull } from "../ports/peer.js";
+import { isQueueFull } from "../ports/queue-full.js";
 import type { ConnectResult } from "./result.js";
 
 interface Ends {

@@ -97,8 +97,3 @@ export async function readListenQueues(local: EndQuery): Promise<ListenQueue[]> 
   });
   return queues;
 }
-
-/** The kernel drops further SYNs to it. */
-export function isQueueFull({ acceptQueue: { used, limit } }: Pick<ListenerRow, "acceptQueue">): boolean {
-  return limit !== undefined && used > 0 && used >= limit;
-}

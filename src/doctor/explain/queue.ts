@@ -3,7 +3,7 @@
 import { formatCount, plural } from "../../base/units.js";
 import { countHalfMade } from "../../connect/half-made.js";
 import type { ConnectResult } from "../../connect/result.js";
-import { isQueueFull } from "../../ports/peer.js";
+import { isQueueFull } from "../../ports/queue-full.js";
 import { describeProcess, isOutOfDescriptors } from "../peer-process.js";
 import type { Finding } from "./diagnosis.js";
 
