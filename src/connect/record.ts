@@ -6,6 +6,7 @@ import type { ShardMemory } from "../engine/shard-memory.js";
 import type { LocalPeer } from "../ports/peer.js";
 import type { Accepting } from "./accept-watch.js";
 import type { GiveUpReason } from "./give-up.js";
+import type { LocalPath } from "./local-path.js";
 import type { ConnectSettings } from "./options.js";
 import { COUNTER, type ConnectHistograms } from "./protocol.js";
 import { type RampShares, readRampShares } from "./ramp-times.js";
@@ -35,6 +36,8 @@ export interface RunRecord {
   /** stop() was called before the run's natural end. */
   wasInterrupted: boolean;
   kernel: ConnectResult["kernel"];
+  /** undefined when nothing failed. */
+  localPath: LocalPath | undefined;
   /** The kernel's counters when the run began. */
   readonly countersBefore: Counters;
   evidence: Pick<RunEvidence, "risen" | "settings" | "gauges">;
@@ -72,6 +75,7 @@ export function newRecord(): RunRecord {
     wasCutShort: false,
     wasInterrupted: false,
     kernel: undefined,
+    localPath: undefined,
     countersBefore: readCounters(),
     evidence: { risen: {}, settings: {}, gauges: {} },
     peer: undefined,

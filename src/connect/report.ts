@@ -122,6 +122,7 @@ export function makeResult(run: RunFacts, record: RunRecord): ConnectResult {
       wasCutShort: record.wasCutShort,
       peer,
       accepting: record.accepting,
+      localPath: record.localPath,
       lossPattern: findPattern(memories),
     },
   };

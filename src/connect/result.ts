@@ -7,6 +7,7 @@ import type { HostDescription } from "../sys/host.js";
 import type { Accepting } from "./accept-watch.js";
 import type { ResolvedName } from "./destinations.js";
 import type { GiveUpReason } from "./give-up.js";
+import type { LocalPath } from "./local-path.js";
 import type { RampShares } from "./ramp-times.js";
 import type { Miss, Outcome } from "./verdict.js";
 
@@ -185,6 +186,8 @@ export interface ConnectResult {
     readonly peer: LocalPeer | undefined;
     /** What waited at the server's end when the hold ended; undefined where nothing did, or where it cannot be seen. */
     readonly accepting?: Accepting | undefined;
+    /** What this host's own routes and firewall do with the run's packets; undefined when nothing failed, and in older results. */
+    readonly localPath?: LocalPath | undefined;
     /** undefined when none was lost. */
     readonly lossPattern: LossPattern | undefined;
   };

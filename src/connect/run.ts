@@ -18,6 +18,7 @@ import { AcceptWatch } from "./accept-watch.js";
 import { allocateTally } from "./destination-tally.js";
 import { drainMessages } from "./drain.js";
 import { GiveUp } from "./give-up.js";
+import { inspectLocalPath } from "./local-path.js";
 import type { ConnectSettings } from "./options.js";
 import { Pacer } from "./pacer.js";
 import { COUNTER, type ConnectHistograms, type ConnectMessage, type ConnectPlan, SHARED } from "./protocol.js";
@@ -241,6 +242,7 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
     if (this.#record.kernel && (this.#sum(COUNTER.lost) > 0 || (this.targets.isLocal && lacksEnds))) {
       this.#record.kernel = await countInKernel(this.targets);
     }
+    if (this.#sum(COUNTER.failed) > 0) this.#record.localPath = inspectLocalPath(this.targets, this.pool.memories);
     const { count: greeted } = this.histograms.firstByte;
     const hasUngreeted = greeted > 0 && greeted < this.#sum(COUNTER.established);
     if (missed > 0 || lacksEnds || hasUngreeted || this.#record.accepting) {

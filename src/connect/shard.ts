@@ -174,6 +174,7 @@ class ConnectShard {
     }
     if (fd < 0) {
       this.tally?.failed(this.opener.destination, this.opener.failedPhase, -fd);
+      if (this.opener.failedPhase === PHASE.connect) this.shard.memory.countAtOnce(-fd);
       this.countFailed(this.opener.failedPhase, -fd);
       return;
     }

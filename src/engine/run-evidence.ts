@@ -20,7 +20,11 @@ const COUNTERS = [
   "TcpExt.TCPChallengeACK",
   "Tcp.OutRsts",
   "Tcp.RetransSegs",
+  "TcpExt.TCPRetransFail",
   "Icmp.InDestUnreachs",
+  "Icmp.OutDestUnreachs",
+  "Icmp6.InDestUnreachs",
+  "Icmp6.OutDestUnreachs",
 ] as const;
 /** How often a memory cgroup throttled its programs, refused them memory, ended one. */
 const CGROUP_COUNTERS = ["high", "max", "oom", "oom_kill"] as const;

@@ -1,6 +1,6 @@
 // What a shard and the main thread share: commands one way, counters the other. Every counter has one writer,
 // its shard, so plain writes to aligned numbers are enough; the main thread reads them while they run.
-import { ERRNO_LIMIT } from "../sys/errno.js";
+import { ERRNO_LIMIT, errnoName } from "../sys/errno.js";
 
 /** What the main thread tells a shard. */
 export const COMMAND = {
@@ -36,17 +36,28 @@ export class ShardMemory {
   readonly control: Int32Array;
   readonly counters: Float64Array;
   private readonly failureCounts: Float64Array;
+  private readonly atOnceCounts: Float64Array;
 
-  constructor(buffer = new SharedArrayBuffer(CONTROL_WORDS * 4 + (COUNTERS + FAILURES) * 8)) {
+  constructor(buffer = new SharedArrayBuffer(CONTROL_WORDS * 4 + (COUNTERS + FAILURES + ERRNO_LIMIT) * 8)) {
     this.buffer = buffer;
     this.control = new Int32Array(buffer, 0, CONTROL_WORDS);
     this.counters = new Float64Array(buffer, CONTROL_WORDS * 4, COUNTERS);
     this.failureCounts = new Float64Array(buffer, CONTROL_WORDS * 4 + COUNTERS * 8, FAILURES);
+    this.atOnceCounts = new Float64Array(buffer, CONTROL_WORDS * 4 + (COUNTERS + FAILURES) * 8, ERRNO_LIMIT);
   }
 
   /** Counts one failure. @param errno positive */
   countFailure(phase: number, errno: number): void {
     this.failureCounts[phase * ERRNO_LIMIT + (errno < ERRNO_LIMIT ? errno : 0)]! += 1;
+  }
+
+  /** Counts a failure that connect() itself returned: this host's own answer, where others come later. @param errno positive */
+  countAtOnce(errno: number): void {
+    this.atOnceCounts[errno < ERRNO_LIMIT ? errno : 0]! += 1;
+  }
+
+  failedAtOnce(errno: number): number {
+    return this.atOnceCounts[errno]!;
   }
 
   failures(phase: number, errno: number): number {
@@ -71,6 +82,16 @@ export function collectFailures(memories: readonly ShardMemory[]): FailureCount[
     }
   });
   return found.sort((a, b) => b.count - a.count);
+}
+
+/** What connect() itself returned, by the errno's name. */
+export function collectAtOnce(memories: readonly ShardMemory[]): Record<string, number> {
+  const found: Record<string, number> = {};
+  for (let errno = 0; errno < ERRNO_LIMIT; errno++) {
+    const count = memories.reduce((sum, memory) => sum + memory.failedAtOnce(errno), 0);
+    if (count > 0) found[errnoName(errno)] = count;
+  }
+  return found;
 }
 
 /** The sum of counter number `index` over all shards. */

@@ -32,7 +32,7 @@ export function readSockstat(): Record<string, number> {
   return fields;
 }
 
-/** The counters of /proc/net/netstat and /proc/net/snmp as `TcpExt.ListenOverflows`, `Tcp.RetransSegs`. */
+/** The counters of /proc/net/netstat, snmp and snmp6 as `TcpExt.ListenOverflows`, `Tcp.RetransSegs`, `Icmp6.InDestUnreachs`. */
 export function readNetCounters(): Record<string, number> {
   const fields: Record<string, number> = {};
   for (const file of ["/proc/net/netstat", "/proc/net/snmp"]) {
@@ -43,6 +43,11 @@ export function readNetCounters(): Record<string, number> {
       const values = lines[i + 1]!.split(/\s+/);
       for (let k = 1; k < names.length; k++) fields[`${names[0]!.slice(0, -1)}.${names[k]}`] = Number(values[k]);
     }
+  }
+  for (const [, group, name, value] of (readText("/proc/net/snmp6") ?? "").matchAll(
+    /^([A-Z][a-z]+6)(\w+)\s+(\d+)$/gm,
+  )) {
+    fields[`${group}.${name}`] = Number(value);
   }
   return fields;
 }

@@ -224,7 +224,7 @@ describe("a client's run", () => {
       "listener",
       "the peer",
     ],
-    ["an errno without a rule", { failures: failure("option", "EPROTO") }, "unexplained", "this side"],
+    ["an errno that Linux does not return there", { failures: failure("option", "EPROTO") }, "policy", "this side"],
   ];
 
   it.each(cases)("%s", (_, changed, limit, whose) => {

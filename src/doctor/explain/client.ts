@@ -5,7 +5,9 @@ import type { ConnectResult, FailureReport } from "../../connect/result.js";
 import { outcomeOf } from "../../connect/verdict.js";
 import { explainClosing } from "./closing.js";
 import type { Finding, Suspect } from "./diagnosis.js";
+import { explainErrno } from "./errnos.js";
 import { explainUngreeted } from "./greeting.js";
+import { explainLocal, isUnusual } from "./local.js";
 import { describeMemoryStop } from "./memory-stop.js";
 import { explainHalfMade, explainUnaccepted } from "./queue.js";
 import { explainRefusal } from "./refusal.js";
@@ -44,10 +46,12 @@ export function explainClient(result: ConnectResult): Finding | Suspect[] {
     };
   }
   return (
-    fromSystem(result, main) ??
+    explainLocal(result, main) ??
+    (isUnusual(result, main) ? undefined : fromSystem(result, main)) ??
     explainRefusal(result, main) ??
     explainSilence(result, main) ??
     explainClosing(result, main) ??
+    explainErrno(result, main) ??
     unexplained(main)
   );
 }

@@ -54,6 +54,27 @@ const ACCEPTING: Shape = {
   fields: { accepted: "count", waiting: "count", synReceived: "count", isMoving: "boolean" },
 };
 
+const LOCAL_PATH: Shape = {
+  fields: {
+    failedAtOnce: COUNTS,
+    routes: { optional: { listOf: { fields: { kind: "text", type: "text", to: "text", entry: "text" } } } },
+    rules: {
+      optional: {
+        listOf: {
+          fields: {
+            hook: "text",
+            table: "text",
+            chain: "text",
+            handle: { optional: "count" },
+            verdict: "text",
+            port: { optional: "count" },
+          },
+        },
+      },
+    },
+  },
+};
+
 const CONNECT: Shape = {
   fields: {
     destinations: { listOf: "text" },
@@ -96,6 +117,7 @@ const CONNECT: Shape = {
         peer: { optional: { fields: { listeners: { listOf: LISTENER }, process: { optional: PROCESS } } } },
         lossPattern: { optional: LOSS_PATTERN },
         accepting: { optional: ACCEPTING },
+        localPath: { optional: LOCAL_PATH },
       },
     },
   },

@@ -2,6 +2,7 @@
 import { formatCount } from "../../base/units.js";
 import type { ConnectResult, FailureReport } from "../../connect/result.js";
 import type { Finding, Suspect } from "./diagnosis.js";
+import { droppedHere } from "./local.js";
 import { mayHaveOverflowed, overflows, queueFacts, queueFinding } from "./queue.js";
 import { seen } from "./system.js";
 
@@ -13,6 +14,7 @@ export function explainSilence(result: ConnectResult, failure: FailureReport): F
     queueFull(result, failure) ??
     backlogFull(result, failure) ??
     notTracked(result, failure) ??
+    droppedHere(result, failure) ??
     lostOnTheWay(result, failure)
   );
 }

@@ -50,6 +50,36 @@ const serverProcess = z.object({
   openDescriptors: count.optional(),
 });
 
+const localPath = z
+  .object({
+    failedAtOnce: z.record(z.string(), z.number()).describe("failures that connect() itself returned, by errno"),
+    routes: z
+      .array(
+        z.object({
+          kind: z.enum(["route", "rule"]),
+          type: z.enum(["blackhole", "unreachable", "prohibit", "throw"]),
+          to: z.string(),
+          entry: z.string(),
+        }),
+      )
+      .optional()
+      .describe("that refuse a destination; missing where they may not be read"),
+    rules: z
+      .array(
+        z.object({
+          hook: z.string(),
+          table: z.string(),
+          chain: z.string(),
+          handle: z.number().optional(),
+          verdict: z.enum(["drop", "reject", "policy drop"]),
+          port: z.number().optional(),
+        }),
+      )
+      .optional()
+      .describe("of nftables, that drop or reject; missing where they may not be read"),
+  })
+  .describe("this host's own routes and firewall, when connections failed");
+
 const resolvedName = z.object({
   name: z.string(),
   addresses: z.array(z.string()),
@@ -142,6 +172,7 @@ export const connectSchema = z
         .object({ accepted: count, waiting: count, synReceived: count, isMoving: z.boolean() })
         .optional()
         .describe("the server's end when the hold ended, where something waited there to be accepted"),
+      localPath: localPath.optional(),
       peer: z.object({ listeners: z.array(listener), process: serverProcess.optional() }).optional(),
     }),
   })
