@@ -1,5 +1,7 @@
 // From names to numbers: resolves the destinations, finds the source addresses that reach each, and says how many
 // 4-tuples that makes. Opens nothing towards a peer.
+
+import { randomInt } from "node:crypto";
 import {
   type AddressRange,
   addToIp,
@@ -104,10 +106,13 @@ export function planPorts(settings: ConnectSettings, servers: readonly Destinati
     return { chosenBy: "kernel", available: last - first + 1 - reserved };
   }
   // Begin with the ephemeral ports: services that start later want the others.
-  const startAt = range && range.first >= asked.first && range.first <= asked.last ? range.first : asked.first;
+  const isEphemeral = range && range.first >= asked.first && range.first <= asked.last;
+  const first = isEphemeral ? { first: range.first, last: Math.min(range.last, asked.last) } : asked;
+  // Not where the last run began: its 4-tuples may be in TIME_WAIT, or not quite gone at the peer or on the way.
+  const startAt = randomInt(first.first, first.last + 1);
   const taken = new Set(servers.map(({ port }) => port).filter((port) => port >= asked.first && port <= asked.last));
   const isAll = taken.size > asked.last - asked.first;
-  return { chosenBy: "us", range: asked, startAt, except: isAll ? [] : [...taken].sort((a, b) => a - b) };
+  return { chosenBy: "us", range: asked, startAt, first, except: isAll ? [] : [...taken].sort((a, b) => a - b) };
 }
 
 function sourcesFor(

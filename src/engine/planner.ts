@@ -15,7 +15,10 @@ export type SourcePorts =
   | {
       readonly chosenBy: "us";
       readonly range: PortRange;
+      /** The first port of each source address. */
       readonly startAt: number;
+      /** A part of the range that holds startAt, and is used up, round from its end to its beginning, before the others. */
+      readonly first?: PortRange;
       /** Ports of the range that are passed over: ascending, each once, and fewer than all. */
       readonly except?: readonly number[];
     }
@@ -161,16 +164,21 @@ export function portCount(ports: SourcePorts): number {
 /** The ports of a range in the order in which one source address uses them, by number: 0 is the first. */
 function portOrder(ports: SourcePorts): (step: number) => number {
   if (ports.chosenBy === "kernel") return () => 0;
-  const { range, startAt, except = [] } = ports;
-  const count = portCount(ports);
-  if (except.length === 0) return (step) => range.first + ((startAt - range.first + step) % count);
+  const { range, startAt, first = range, except = [] } = ports;
+  const firstCount = first.last - first.first + 1;
+  const above = range.last - first.last;
+  const portAt = (step: number): number => {
+    if (step < firstCount) return first.first + ((startAt - first.first + step) % firstCount);
+    const rest = step - firstCount;
+    return rest < above ? first.last + 1 + rest : range.first + rest - above;
+  };
+  if (except.length === 0) return portAt;
   const passedOver = new Set(except);
-  const usable = new Uint16Array(count);
+  const usable = new Uint16Array(portCount(ports));
   let length = 0;
-  for (let port = range.first; port <= range.last; port++) if (!passedOver.has(port)) usable[length++] = port;
-  const first = Math.max(
-    0,
-    usable.findIndex((port) => port >= startAt),
-  );
-  return (step) => usable[(first + step) % count]!;
+  for (let step = 0; step <= range.last - range.first; step++) {
+    const port = portAt(step);
+    if (!passedOver.has(port)) usable[length++] = port;
+  }
+  return (step) => usable[step]!;
 }

@@ -112,6 +112,20 @@ describe("a plan with ports of our own choice", () => {
     expect(ports).toEqual([1027, 1028, 1024, 1025, 1026, 1027, 1028, 1024, 1025, 1026]);
   });
 
+  it("uses up the ports that come first before the others, wherever it begins among them", () => {
+    const first = { first: 1026, last: 1028 };
+    const orderFrom = (startAt: number, except: number[] = []) => {
+      const planner = new TuplePlanner({
+        groups: [{ sources: [range("10.0.0.1")], destinations: [to("10.0.1.1", 80)] }],
+        ports: { chosenBy: "us", range: { first: 1024, last: 1030 }, startAt, first, except },
+      });
+      return Array.from({ length: planner.count }, (_, index) => planner.at(index).sourcePort);
+    };
+    expect(orderFrom(1026)).toEqual([1026, 1027, 1028, 1029, 1030, 1024, 1025]);
+    expect(orderFrom(1028)).toEqual([1028, 1026, 1027, 1029, 1030, 1024, 1025]);
+    expect(orderFrom(1028, [1026, 1030])).toEqual([1028, 1027, 1029, 1024, 1025]);
+  });
+
   it("passes over ports, also where the first is one", () => {
     const planner = new TuplePlanner({
       groups: [{ sources: [range("10.0.0.1", 2)], destinations: [to("10.0.1.1", 80)] }],
