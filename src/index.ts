@@ -9,6 +9,7 @@ import type { LabResult } from "./lab/result.js";
 import type { Pressure, PressureOptions } from "./ports/pressure.js";
 import type { SocketTable, SummaryOptions } from "./ports/summary.js";
 import type { ServeOptions } from "./serve/options.js";
+import type { ServeResult } from "./serve/result.js";
 import type { ServeRun } from "./serve/run.js";
 
 export type { AddressRange, PortRange } from "./base/address.js";
@@ -138,6 +139,6 @@ export async function inspectLimits(): Promise<InspectedLimit[]> {
  *
  * @returns the page's text
  */
-export async function renderReport(result: ConnectResult | LabResult): Promise<string> {
+export async function renderReport(result: ConnectResult | ServeResult | LabResult): Promise<string> {
   return (await import("./report/render.js")).render(result);
 }

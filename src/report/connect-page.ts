@@ -1,16 +1,15 @@
 // The report of a client's run: what came of it, why not more, its course over time, its latencies, the kernel's figures.
 import { formatBytes, formatCount, formatDuration, plural } from "../base/units.js";
-import type { ConnectResult, FailureReport } from "../connect/result.js";
+import type { ConnectResult } from "../connect/result.js";
 import { missPhrases, outcomeOf } from "../connect/verdict.js";
-import type { Finding } from "../doctor/explain/diagnosis.js";
-import { explainRun } from "../doctor/explain/run.js";
 import { courseOf, momentsOf, rateOf } from "../lab/course.js";
 import type { LatencyEvidence } from "../lab/result.js";
 import { drawLatency } from "./chart/latency.js";
 import { drawSeries } from "./chart/series.js";
-import { drawTable, figure } from "./evidence.js";
+import { figure } from "./evidence.js";
 import { html, type Markup } from "./markup.js";
 import { commandLines, facts, hostFacts, page, sayTime, tiles } from "./page.js";
+import { failureTable, kernelTable, why } from "./run-sections.js";
 
 /** Below this many connections, the threads' own memory is most of what is measured. */
 const WORTH_MEASURING = 10_000;
@@ -31,7 +30,7 @@ ${keyFigures(result)}
 ${why(result)}
 ${course(result)}
 ${latency(result)}
-${failures(result)}
+${failureTable([...result.failures, ...result.losses])}
 ${figures(result)}
 ${reproduce(result)}
 <footer>Drawn by fourtuple from the run's result, format version ${result.version}. Every figure is in that result.</footer>`,
@@ -90,22 +89,6 @@ function keyFigures({
   ]);
 }
 
-function why(result: ConnectResult): Markup | undefined {
-  const { finding, suspects, notes } = explainRun(result);
-  if (!finding && suspects.length === 0 && notes.length === 0) return undefined;
-  const found = finding ? [finding] : suspects;
-  return html`<section aria-labelledby="why"><h2 id="why">${finding ? "What stopped it" : suspects.length > 0 ? "What may have stopped it" : "Worth knowing"}</h2>
-${found.map(describeFinding)}
-${notes.map((note) => html`<p>${note}</p>`)}</section>`;
-}
-
-function describeFinding({ limit, whose, meaning, fix, evidence }: Finding): Markup {
-  return html`<dl class="argument"><dt>Limit</dt><dd class="observed">${limit}, on ${whose === "the peer" ? "the peer's side" : whose}</dd>
-<dt>Meaning</dt><dd>${meaning}</dd>
-${evidence.length > 0 ? html`<dt>Evidence</dt>` : undefined}${evidence.map((fact) => html`<dd>${fact}</dd>`)}
-<dt>Fix</dt><dd>${fix}</dd></dl>`;
-}
-
 function course(result: ConnectResult): Markup | undefined {
   if (result.samples.length < 2) return undefined;
   const moments = momentsOf(result);
@@ -129,20 +112,10 @@ function latency({ latency: { connect, firstByte, roundTrip } }: ConnectResult):
 ${figure(title, drawLatency("latency-chart", { kind: "latency", title, rows }))}</section>`;
 }
 
-function failures({ failures: failed, losses }: ConnectResult): Markup | undefined {
-  const all: readonly FailureReport[] = [...failed, ...losses];
-  if (all.length === 0) return undefined;
-  const rows = all.map(({ phase, errno, count }) => [phase, errno, count]);
-  return html`<section aria-labelledby="failures"><h2 id="failures">Failures</h2>
-${drawTable({ title: "By step and errno", columns: ["step", "errno", "connections"], rows })}</section>`;
-}
-
 function figures(result: ConnectResult): Markup {
   const { plan, traffic, threads, hasPrivateTables, nofileLimit, setupMs, rampMs, holdMs, closeMs, memory, evidence } =
     result;
   const ports = plan.sourcePorts === "kernel" ? "ports chosen by the kernel" : `ports ${plan.sourcePorts}`;
-  const { risen, settings, gauges } = evidence;
-  const noted = [...named("rose by", risen), ...named("setting", settings), ...named("at the end", gauges)];
   return html`<section aria-labelledby="figures"><h2 id="figures">The host and the run</h2>
 ${facts([
   ...(result.host === undefined ? [] : hostFacts(result.host)),
@@ -173,11 +146,7 @@ ${facts([
       : undefined,
   ],
 ])}
-${noted.length > 0 ? drawTable({ title: "What the kernel said", columns: ["what", "name", "value"], rows: noted }) : undefined}</section>`;
-}
-
-function named(what: string, values: Readonly<Record<string, number>>): (readonly [string, string, number])[] {
-  return Object.entries(values).map(([name, value]) => [what, name, value] as const);
+${kernelTable(evidence)}</section>`;
 }
 
 /** Results of older versions and of the library do not have the command line: then it is what can be told. */

@@ -3,10 +3,11 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, w
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { ownAddress } from "../support/address.js";
 import { ROOT } from "../support/library.js";
 import { startServer } from "../support/peers.js";
-import { runCli } from "../support/process.js";
-import { connectResult, serveResult } from "../support/results.js";
+import { runCli, startCli } from "../support/process.js";
+import { connectResult } from "../support/results.js";
 
 const LAB = `${ROOT}test/report/fixtures/lab.json`;
 
@@ -37,6 +38,25 @@ describe("fourtuple report", () => {
     expect(statSync(page).size).toBeGreaterThan(10_000);
   });
 
+  it("draws what a server printed, its events with it, and its result alone", async () => {
+    const server = startCli(["serve", `${ownAddress()}:0`, "--log", "all", "--json"]);
+    const [, at] = await server.prints(/"port":(\d+)/);
+    const ip = JSON.parse(server.stdout.split("\n")[0]!).ip;
+    await runCli(["connect", `${ip}:${at}`, "-c", "30", "-T", "0", "--json"]);
+    server.child.kill("SIGINT");
+    const { stdout } = await server.exited();
+    expect(stdout.trim().split("\n").length).toBeGreaterThan(30);
+    for (const text of [stdout, stdout.trim().split("\n").at(-1)!]) {
+      const file = join(directory(), "serve.json");
+      writeFileSync(file, text);
+      const { code, stderr } = await runCli(["report", file]);
+      expect([code, stderr]).toEqual([0, ""]);
+      const page = readFileSync(file.replace(".json", ".html"), "utf8");
+      expect(page).toContain(`<h1>30 connections at once on ${ip}:${at}</h1>`);
+      expect(page).toMatch(/<dt>Accepted<\/dt><dd>30</);
+    }
+  });
+
   it("reads standard input and writes standard output", async () => {
     const input = readFileSync(LAB, "utf8");
     const { code, stdout } = await runCli(["report", "-", "-o", "-"], { input });
@@ -54,9 +74,9 @@ describe("fourtuple report", () => {
     [
       "another program's file",
       { name: "x" },
-      /kind is missing[\s\S]*`fourtuple connect --json` or `fourtuple lab --json`/,
+      /kind is missing[\s\S]*`fourtuple connect --json` or `fourtuple serve --json` or `fourtuple lab --json`/,
     ],
-    ["a server's result", serveResult(), /kind is "serve"/],
+    ["a prediction", { kind: "prediction" }, /kind is "prediction"/],
     [
       "a result with a wrong field",
       { ...connectResult(), plan: { tuplesAvailable: "many" } },

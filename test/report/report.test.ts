@@ -6,7 +6,7 @@ import type { CeilingEvidence, LabResult } from "../../src/lab/result.js";
 import { formatWithUnit, logDomain, logTicks, scaleAxis, singular } from "../../src/report/chart/scale.js";
 import { render } from "../../src/report/render.js";
 import { parseResult } from "../../src/report/schema/parse.js";
-import { connectResult } from "../support/results.js";
+import { connectResult, serveResult } from "../support/results.js";
 
 const FIXTURE = JSON.parse(readFileSync(new URL("./fixtures/lab.json", import.meta.url), "utf8"));
 const LAB: LabResult = parseResult(FIXTURE, ["lab"], "lab.json");
@@ -16,6 +16,7 @@ describe("a report", () => {
   it.each([
     ["a lab's", LAB],
     ["a run's", connectResult()],
+    ["a server's", serveResult({ failures: [{ phase: "accept", errno: "EMFILE", count: 3 }] })],
   ])("%s loads nothing and needs no script", (_, result) => {
     const text = render(result);
     expect(text.replaceAll("http://www.w3.org/2000/svg", "")).not.toMatch(/https?:|<script|src=|@import|url\((?!#)/);

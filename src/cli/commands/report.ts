@@ -21,7 +21,9 @@ export const addReport: AddCommand = (program, finish) => {
     .command("report")
     .usage("[options] <run.json>")
     .summary("a run's --json as one HTML page")
-    .description("Draws the result of `connect --json` or `lab --json` as a page that opens offline and prints.")
+    .description(
+      "Draws the result of `connect --json`, `serve --json` or `lab --json` as a page that opens offline and prints.",
+    )
     .argument("<run.json>", "the result (- for standard input)")
     .option("-o, --output <file>", "where to write (default: beside the result, as .html; - for standard output)")
     .addHelpText("after", EXAMPLES)
@@ -32,7 +34,7 @@ export const addReport: AddCommand = (program, finish) => {
 
 async function runReport(file: string, output: string): Promise<number> {
   const { readResult } = await import("../result-file.js");
-  const result = readResult(file, ["connect", "lab"]);
+  const result = readResult(file, ["connect", "serve", "lab"]);
   const { render } = await import("../../report/render.js");
   const text = render(result);
   if (output === "-") {
