@@ -23,10 +23,11 @@ export type {
   DestinationReport,
   FailureReport,
   LossPattern,
+  MessageResult,
   RunSample,
 } from "./connect/result.js";
 export type { ConnectEvents, ConnectRun } from "./connect/run.js";
-export type { Miss, MissKind, Outcome } from "./connect/verdict.js";
+export type { Miss, MissKind, Outcome, Thresholds } from "./connect/verdict.js";
 export type { Diagnosis, Finding, Suspect, Whose } from "./doctor/explain/diagnosis.js";
 export { explainRun } from "./doctor/explain/run.js";
 export type { HostFacts, WhatIf } from "./doctor/facts.js";

@@ -5,12 +5,14 @@ import type { ConnectOptions } from "../connect/options.js";
 import { countDestinations } from "../connect/report.js";
 import type { ConnectResult, ConnectSnapshot } from "../connect/result.js";
 import type { ConnectRun } from "../connect/run.js";
+import { missPhrases } from "../connect/verdict.js";
 import type { Diagnosis } from "../doctor/explain/diagnosis.js";
 import { explainRun } from "../doctor/explain/run.js";
 import { TuplePlanner } from "../engine/planner.js";
 import { connectLine, connectPanel } from "../ui/connect-progress.js";
 import { connectSummary, planNote, singleFailure } from "../ui/connect-summary.js";
 import { triedLine } from "../ui/destinations-text.js";
+import { diagnosisLines } from "../ui/diagnosis-text.js";
 import { type Live, openLive } from "../ui/live.js";
 import { paintFor } from "../ui/paint.js";
 import { RateMeter } from "../ui/rate-meter.js";
@@ -34,6 +36,10 @@ export interface ConnectCommandOptions {
   readonly sourcePort?: ConnectOptions["sourcePorts"];
   readonly message?: string;
   readonly messageRate?: number;
+  readonly expect?: ConnectOptions["expect"];
+  readonly maxP99?: number;
+  readonly minRate?: number;
+  readonly maxFailed?: string;
   readonly close?: "rst" | "fin";
   readonly closeAfterGreeting?: boolean;
   readonly oneTable?: boolean;
@@ -64,6 +70,10 @@ export async function runConnect(to: readonly string[], options: ConnectCommandO
     sourcePorts: options.sourcePort,
     message: options.message,
     messageRatePerSec: options.messageRate,
+    expect: options.expect,
+    maxP99Ms: options.maxP99,
+    minRatePerSec: options.minRate,
+    maxFailed: options.maxFailed,
     close: options.close,
     closeAfterGreeting: options.closeAfterGreeting,
     oneTable: options.oneTable,
@@ -76,6 +86,10 @@ export async function runConnect(to: readonly string[], options: ConnectCommandO
   if (options.json) process.stdout.write(`${JSON.stringify({ ...result, command: commandLine(), diagnosis })}\n`);
   else if (!isSingle) process.stdout.write(`${connectSummary(result, diagnosis, paintFor(process.stdout))}\n`);
   if (isSingle && result.established === 0) throw toError(result, diagnosis);
+  // A single connection has no summary.
+  const missed = isSingle && !options.json && result.outcome === "missed" ? missPhrases(result.misses) : [];
+  if (missed.length > 0)
+    process.stderr.write(`${[`target missed: ${missed.join(", ")}`, ...diagnosisLines(diagnosis)].join("\n")}\n`);
   return result.outcome === "interrupted" ? INTERRUPTED : result.isTargetMet ? 0 : 1;
 }
 

@@ -1,39 +1,47 @@
 // The end of a run's messages: no more of them are sent, and the answers that are still on their way are waited for. So what
 // stays unanswered was lost, and not merely cut off.
+import type { RecordableHistogram } from "node:perf_hooks";
 import { setTimeout as delay } from "node:timers/promises";
 import { CONTROL, type ShardMemory, sumCounter } from "../engine/shard-memory.js";
-import { COUNTER } from "./protocol.js";
+import { COUNTER, type MessagePlan } from "./protocol.js";
 
 const POLL_MS = 5;
 /** Counts as silence between two looks at most: where the whole machine stood still for longer, the peer did, too. */
 const LOOK_MS = 10 * POLL_MS;
-/** A peer that has answered nothing for so long answers no more: it discards, or hangs. */
-const QUIET_MS = 1000;
-/** An answer now and then is not waited for without end. */
-const PATIENCE_MS = 10_000;
+/** Answers are waited for so long: a run ends soon, also where they trickle in. */
+const PATIENCE_MS = 1000;
+/** Where the slowest answers take at most so much longer than the median, those that are younger are on their way. */
+const EVEN = 1.5;
 
 interface Shards {
   readonly memories: readonly ShardMemory[];
   setAll(word: number, value: number): void;
 }
 
-/** Returns when every message over a connection that is still open has its answer, or none has come for a second. */
-export async function drainMessages(shards: Shards): Promise<void> {
+/** Returns when every message over a connection that is still open has its answer, a second later at the latest. */
+export async function drainMessages(shards: Shards, message: MessagePlan): Promise<void> {
   shards.setAll(CONTROL.paused, 1);
   const { memories } = shards;
   const sum = (counter: number) => sumCounter(memories, counter);
-  const startMs = performance.now();
-  let answered = sum(COUNTER.answeredMessages);
-  let [lookedMs, silentMs] = [startMs, 0];
+  let [lookedMs, waitedMs] = [performance.now(), 0];
   for (;;) {
     // One that has not seen the word yet may still send.
     const isQuiet = memories.every(({ counters }) => counters[COUNTER.isPaused] === 1);
-    const now = performance.now();
-    const answeredNow = sum(COUNTER.answeredMessages);
-    if (isQuiet && sum(COUNTER.sentMessages) === answeredNow + sum(COUNTER.abandonedMessages)) return;
-    silentMs = answeredNow > answered ? 0 : silentMs + Math.min(now - lookedMs, LOOK_MS);
-    [answered, lookedMs] = [answeredNow, now];
-    if (silentMs > QUIET_MS || now - startMs > PATIENCE_MS) return;
+    const answered = message.expected === "none" ? sum(COUNTER.sentMessages) : sum(COUNTER.answeredMessages);
+    if (isQuiet && sum(COUNTER.sentMessages) <= answered + sum(COUNTER.abandonedMessages)) return;
+    const nowMs = performance.now();
+    waitedMs += Math.min(nowMs - lookedMs, LOOK_MS);
+    lookedMs = nowMs;
+    if (waitedMs > PATIENCE_MS) return;
     await delay(POLL_MS);
   }
+}
+
+/**
+ * How late a message may be at the end without being the peer's failure: the longest that an answer took, where all take about the
+ * same; 0 where they do not, as with a peer that falls behind.
+ */
+export function answerPatienceMs(roundTrip: RecordableHistogram): number {
+  if (roundTrip.count === 0 || roundTrip.percentile(99) > EVEN * roundTrip.percentile(50)) return 0;
+  return Math.ceil(roundTrip.max / 1000);
 }

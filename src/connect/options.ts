@@ -4,6 +4,10 @@ import { AppError } from "../base/errors.js";
 import { formatCount } from "../base/units.js";
 import { type Schedule, type Stage, stagedSchedule, steadySchedule } from "../engine/schedule.js";
 import { MANY } from "../engine/stopping.js";
+import { EXPECTATIONS, type Expectation } from "../protocol/message-probe.js";
+import type { MessagePlan } from "./protocol.js";
+import { allowedFailures } from "./thresholds.js";
+import type { Thresholds } from "./verdict.js";
 
 export interface ConnectOptions {
   /** Where to: `host:port`, `[::1]:7777`, `host:7777-7786`, `:7777` for 127.0.0.1. */
@@ -32,6 +36,17 @@ export interface ConnectOptions {
   readonly message?: string | Uint8Array | undefined;
   /** Messages per connection and second, fractions allowed; default 1. */
   readonly messageRatePerSec?: number | undefined;
+  /**
+   * What answers a message: `echo`, the same bytes; `any`, whatever comes; `none` for a peer that answers nothing. Default `echo`:
+   * a run whose messages stay unanswered has missed its target.
+   */
+  readonly expect?: Expectation | undefined;
+  /** The target is missed when the 99th percentile of the round trips, without messages of connecting, is above. */
+  readonly maxP99Ms?: number | undefined;
+  /** The target is missed when fewer connections a second were ESTABLISHED. */
+  readonly minRatePerSec?: number | undefined;
+  /** So many connections, or such a share of them (`"1%"`), may fail or be lost; default none. */
+  readonly maxFailed?: number | string | undefined;
   /** How to close: default `rst` above 1,000 connections, so that no TIME_WAIT stays. */
   readonly close?: "rst" | "fin" | undefined;
   /**
@@ -65,7 +80,8 @@ export interface ConnectSettings {
   readonly durationMs: number;
   readonly sources: readonly AddressRange[] | undefined;
   readonly sourcePorts: PortRange | "kernel" | undefined;
-  readonly message: { readonly bytes: Uint8Array; readonly intervalMs: number } | undefined;
+  readonly message: MessagePlan | undefined;
+  readonly thresholds: Thresholds;
   readonly reset: boolean;
   readonly closesGreeted: boolean;
   readonly oneTable: boolean;
@@ -91,6 +107,8 @@ export function settleOptions(options: ConnectOptions): ConnectSettings {
   positive("concurrency", options.concurrency, true);
   positive("connect timeout", options.connectTimeoutMs);
   positive("message rate", options.messageRatePerSec);
+  positive("a 99th percentile", options.maxP99Ms);
+  positive("a rate", options.minRatePerSec);
   for (const stage of stages) {
     positive("a stage's duration", stage.durationMs ?? Number.NaN);
     // Going down to none is a stage, too.
@@ -115,6 +133,12 @@ export function settleOptions(options: ConnectOptions): ConnectSettings {
   if (options.messageRatePerSec !== undefined && options.message === undefined) {
     throw option("a message rate is given without a message", "add -m ping, or leave out -r");
   }
+  if (options.expect !== undefined && options.message === undefined) {
+    throw option("answers are expected without a message", "add -m ping, or leave out --expect");
+  }
+  if (options.expect !== undefined && !EXPECTATIONS.includes(options.expect)) {
+    throw option(`unknown answer: ${JSON.stringify(options.expect)}`, `expect ${EXPECTATIONS.join(", ")}`);
+  }
   if (options.closeAfterGreeting && (options.message !== undefined || stages.length > 0)) {
     throw option("connections that close after their greeting are not held", "leave out the message and the stages");
   }
@@ -133,6 +157,11 @@ export function settleOptions(options: ConnectOptions): ConnectSettings {
     sources: options.sources,
     sourcePorts: options.sourcePorts,
     message: messageOf(options),
+    thresholds: {
+      maxP99Ms: options.maxP99Ms,
+      minRatePerSec: options.minRatePerSec,
+      maxFailed: allowedFailures(options.maxFailed, connections),
+    },
     reset: options.close === undefined ? connections > MANY : options.close === "rst",
     closesGreeted: options.closeAfterGreeting ?? false,
     oneTable: options.oneTable ?? false,
@@ -143,9 +172,10 @@ export function settleOptions(options: ConnectOptions): ConnectSettings {
 
 function messageOf(options: ConnectOptions): ConnectSettings["message"] {
   if (options.message === undefined) return undefined;
-  const bytes = typeof options.message === "string" ? new TextEncoder().encode(options.message) : options.message;
+  const bytes =
+    typeof options.message === "string" ? new TextEncoder().encode(options.message) : options.message.slice();
   if (bytes.length === 0) throw option("the message is empty", "give it at least one byte, such as -m ping");
-  return { bytes, intervalMs: 1000 / (options.messageRatePerSec ?? 1) };
+  return { bytes, intervalMs: 1000 / (options.messageRatePerSec ?? 1), expected: options.expect ?? "echo" };
 }
 
 function positive(name: string, value: number | undefined, isWhole = false): void {

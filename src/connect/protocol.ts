@@ -1,6 +1,14 @@
 // What the main thread and the client's shards agree on: the plan, the counters' places, the messages.
 import type { RecordableHistogram } from "node:perf_hooks";
 import type { TuplePlan } from "../engine/planner.js";
+import type { Expectation } from "../protocol/message-probe.js";
+
+/** What is sent over every connection, how often, and what answers it. */
+export interface MessagePlan {
+  readonly bytes: Uint8Array;
+  readonly intervalMs: number;
+  readonly expected: Expectation;
+}
 
 /** Everything a client shard needs to know; plain data. */
 export interface ConnectPlan {
@@ -26,7 +34,7 @@ export interface ConnectPlan {
   readonly tries: number;
   /** A DestinationTally; undefined for a single destination. */
   readonly tally: SharedArrayBuffer | undefined;
-  readonly message: { readonly bytes: Uint8Array; readonly intervalMs: number } | undefined;
+  readonly message: MessagePlan | undefined;
   /** Words shared by all shards, see SHARED. */
   readonly shared: SharedArrayBuffer;
   readonly histograms: ConnectHistograms;
@@ -46,6 +54,8 @@ export const SHARED = {
   peerGreets: 1,
   /** How often connections waited in vain for a greeting. */
   lateGreetings: 4,
+  /** At the end: messages younger than so many milliseconds are not waited for, and no failure of the peer's. */
+  answerPatienceMs: 7,
   words: 8,
 } as const;
 
@@ -66,7 +76,7 @@ export const COUNTER = {
   receivedBytes: 9,
   sentMessages: 10,
   answeredMessages: 11,
-  /** Messages that were due while the peer took no more bytes. */
+  /** Messages that were due while the kernel took no more bytes: they are sent when it does. */
   blockedMessages: 12,
   /** When the shard began its first connection, in milliseconds since the epoch; 0 before. */
   firstBegunAt: 13,
@@ -105,6 +115,25 @@ export const COUNTER = {
   ungreeted: 47,
   /** …and not for so long. */
   awaitingGreeting: 48,
+  /** Messages whose moment came while their connection was open: due = sent + missed. */
+  dueMessages: 52,
+  /** Sent later than a millisecond after they were due, and the longest such delay. */
+  lateMessages: 53,
+  longestDelayMs: 54,
+  /** Due and never sent to their end. */
+  missedMessages: 55,
+  /** Sent and not answered (unansweredMessages), or not yet and no failure (inFlightMessages): counted when it is over. */
+  unansweredMessages: 56,
+  inFlightMessages: 57,
+  /** Of those unanswered, over connections that were lost. */
+  unansweredOfLost: 58,
+  /** How late the youngest of those without an answer is, in microseconds; 0 when there is none. */
+  youngestUnansweredUs: 59,
+  /** Bytes that no message asked for, and that came instead of an answer. */
+  unaskedBytes: 60,
+  wrongBytes: 61,
+  /** By how much standstills of this thread have moved the schedule of its messages. */
+  movedMs: 62,
 } as const;
 
 export type ConnectMessage =

@@ -10,10 +10,12 @@ import { errnoName } from "../sys/errno.js";
 import { describeHost } from "../sys/host.js";
 import { DestinationTally } from "./destination-tally.js";
 import { countHalfMade } from "./half-made.js";
+import { messageMisses, reportMessages } from "./message-report.js";
 import { COUNTER } from "./protocol.js";
 import type { RunFacts, RunRecord } from "./record.js";
 import type { ConnectResult, FailureReport, LossPattern } from "./result.js";
 import type { Targets } from "./targets.js";
+import { thresholdMisses, toleratesFailures, withoutTolerated } from "./thresholds.js";
 import { judge, type Miss } from "./verdict.js";
 
 /** A first byte within this time of connect() is a greeting. */
@@ -57,6 +59,14 @@ export function makeResult(run: RunFacts, record: RunRecord): ConnectResult {
     .flatMap(({ sources }) => sources)
     .reduce((total, { count }) => total + count, 0);
   const { ports } = targets.plan;
+  const failed = sum(COUNTER.failed);
+  const ratePerSec = record.rampMs === 0 ? 0 : established / (record.rampMs / 1000);
+  const latency = {
+    connect: summarizeLatency(histograms.connect),
+    firstByte: summarizeLatency(histograms.firstByte),
+    roundTrip: summarizeLatency(histograms.roundTrip),
+  };
+  const measured = { latency, ratePerSec, failed, lost, established, asked };
   return {
     kind: "connect",
     version: 1,
@@ -65,13 +75,14 @@ export function makeResult(run: RunFacts, record: RunRecord): ConnectResult {
     destinations: listDestinations(targets),
     names: targets.names,
     byDestination: countDestinations(run),
-    ...judge(record.wasInterrupted, findMisses(run, record)),
+    ...judge(record.wasInterrupted, allMisses(run, record, measured)),
+    thresholds: settings.thresholds,
     asked,
     established,
     greeted: settings.closesGreeted ? sum(COUNTER.greeted) : undefined,
     peakOpen: peakOf(run, record),
     openAtStop: sum(COUNTER.open),
-    failed: sum(COUNTER.failed),
+    failed,
     failures: failures.map(toReport),
     lost,
     losses: losses.map(toReport),
@@ -86,12 +97,9 @@ export function makeResult(run: RunFacts, record: RunRecord): ConnectResult {
     holdMs: record.holdMs,
     closeMs: record.closeMs,
     samples: record.samples.list(),
-    ratePerSec: record.rampMs === 0 ? 0 : established / (record.rampMs / 1000),
-    latency: {
-      connect: summarizeLatency(histograms.connect),
-      firstByte: summarizeLatency(histograms.firstByte),
-      roundTrip: summarizeLatency(histograms.roundTrip),
-    },
+    ratePerSec,
+    latency,
+    messages: reportMessages(run),
     greetings: countGreetings(run),
     traffic: {
       sentBytes: sum(COUNTER.sentBytes),
@@ -130,6 +138,18 @@ export function makeResult(run: RunFacts, record: RunRecord): ConnectResult {
 
 function peakOf({ pool }: RunFacts, { peakOpen }: RunRecord): number {
   return Math.max(peakOpen, sumCounter(pool.memories, COUNTER.open));
+}
+
+/** What is missing of the connections, of the messages, and to what a caller allows. */
+function allMisses(run: RunFacts, record: RunRecord, measured: Parameters<typeof thresholdMisses>[1]): Miss[] {
+  const { thresholds } = run.settings;
+  const isTolerant = toleratesFailures(thresholds, measured);
+  const found = findMisses(run, record);
+  return [
+    ...(isTolerant ? withoutTolerated(found, measured) : found),
+    ...messageMisses(run, isTolerant),
+    ...thresholdMisses(thresholds, measured),
+  ];
 }
 
 /** Everything that a run may be short of; a count of 0 is no miss. */

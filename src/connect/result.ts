@@ -3,13 +3,14 @@ import type { LatencySummary } from "../engine/latency.js";
 import type { RunEvidence } from "../engine/run-evidence.js";
 import type { Phase } from "../engine/shard-memory.js";
 import type { LocalPeer } from "../ports/peer.js";
+import type { Expectation } from "../protocol/message-probe.js";
 import type { HostDescription } from "../sys/host.js";
 import type { Accepting } from "./accept-watch.js";
 import type { ResolvedName } from "./destinations.js";
 import type { GiveUpReason } from "./give-up.js";
 import type { LocalPath } from "./local-path.js";
 import type { RampShares } from "./ramp-times.js";
-import type { Miss, Outcome } from "./verdict.js";
+import type { Miss, Outcome, Thresholds } from "./verdict.js";
 
 /** Failures of one kind, in words. */
 export interface FailureReport {
@@ -48,7 +49,8 @@ export interface LossPattern {
 /** A moment of a run; the numbers are our own counters. */
 export interface ConnectSnapshot {
   readonly elapsedMs: number;
-  readonly stage: "ramp" | "hold" | "close" | "closed";
+  /** `drain`: no more messages are sent, and the answers on their way are waited for. */
+  readonly stage: "ramp" | "hold" | "drain" | "close" | "closed";
   readonly asked: number;
   readonly wanted: number;
   readonly started: number;
@@ -57,6 +59,7 @@ export interface ConnectSnapshot {
   readonly inFlight: number;
   readonly failed: number;
   readonly lost: number;
+  readonly dueMessages: number;
   readonly sentMessages: number;
   readonly answeredMessages: number;
   /** Until the end of the hold, when that is known. */
@@ -71,6 +74,41 @@ export interface RunSample {
   /** ESTABLISHED until now, those that are closed again included. */
   readonly established: number;
   readonly failed: number;
+}
+
+/** What became of a run's messages. due = sent + missed; sent = answered + unanswered + in flight. */
+export interface MessageResult {
+  /** What was compared: `echo`, the same bytes to the last one; `any`, whatever came; `none`, nothing. */
+  readonly expected: Expectation;
+  readonly bytes: number;
+  /** Asked for, per connection. */
+  readonly ratePerSec: number;
+  /** Whose moment came while their connection was open. */
+  readonly due: number;
+  readonly sent: number;
+  readonly answered: number;
+  /** Sent and not answered a second after the last one was sent, or when their connection was lost. */
+  readonly unanswered: number;
+  /**
+   * Sent and not waited for: the answers that came all took about the same time, and these are younger; or the schedule closed
+   * their connection.
+   */
+  readonly inFlight: number;
+  /** Sent more than a millisecond after they were due. */
+  readonly late: number;
+  readonly longestDelayMs: number;
+  /** Due and never sent to their end. */
+  readonly missed: number;
+  /** Due while the kernel took no more bytes of their connection: its peer did not read. */
+  readonly blocked: number;
+  /** By how much standstills of this program have moved the schedule: what they delayed is not caught up, but late by that. */
+  readonly movedMs: number;
+  /** How late the youngest of those missed and unanswered was at the end; from here on the round trip's percentiles are lower bounds. */
+  readonly youngestUnansweredUs: number | undefined;
+  /** Received bytes that no message asked for: greetings, pushes, echoes too many. */
+  readonly unaskedBytes: number;
+  /** Received bytes that came instead of an answer. */
+  readonly wrongBytes: number;
 }
 
 export interface ConnectResult {
@@ -95,6 +133,8 @@ export interface ConnectResult {
   readonly misses: readonly Miss[];
   /** The outcome is `met`: every connection asked for was ESTABLISHED and held, at both ends where both can be seen. */
   readonly isTargetMet: boolean;
+  /** What the caller allowed, where it did. */
+  readonly thresholds?: Thresholds | undefined;
   readonly asked: number;
   readonly established: number;
   /** Connections whose first bytes came, as `closeAfterGreeting` waits for them; undefined without it, and in older results. */
@@ -131,6 +171,7 @@ export interface ConnectResult {
   readonly latency: {
     readonly connect: LatencySummary;
     readonly firstByte: LatencySummary;
+    /** Of every message that was due, when an answer was expected: those without one count as late as they were at the end. */
     readonly roundTrip: LatencySummary;
   };
   /**
@@ -146,6 +187,8 @@ export interface ConnectResult {
         readonly awaited: number;
       }
     | undefined;
+  /** undefined without messages, and in results of older versions. */
+  readonly messages?: MessageResult | undefined;
   readonly traffic: {
     readonly sentBytes: number;
     readonly receivedBytes: number;

@@ -16,12 +16,19 @@ import { countOpenDescriptors } from "../sys/procfs.js";
 import { raiseNofileLimit } from "../sys/rlimit.js";
 import { AcceptWatch } from "./accept-watch.js";
 import { allocateTally } from "./destination-tally.js";
-import { drainMessages } from "./drain.js";
+import { answerPatienceMs, drainMessages } from "./drain.js";
 import { GiveUp } from "./give-up.js";
 import { inspectLocalPath } from "./local-path.js";
 import type { ConnectSettings } from "./options.js";
 import { Pacer } from "./pacer.js";
-import { COUNTER, type ConnectHistograms, type ConnectMessage, type ConnectPlan, SHARED } from "./protocol.js";
+import {
+  COUNTER,
+  type ConnectHistograms,
+  type ConnectMessage,
+  type ConnectPlan,
+  type MessagePlan,
+  SHARED,
+} from "./protocol.js";
 import { type RampShape, shapeRamp, shareOf } from "./ramp.js";
 import { measureRamp, newRecord } from "./record.js";
 import { countInKernel, inspectServer, makeResult, readServerQueues } from "./report.js";
@@ -139,6 +146,7 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
       inFlight: this.#sum(COUNTER.inFlight),
       failed: this.#sum(COUNTER.failed),
       lost: this.#sum(COUNTER.lost),
+      dueMessages: this.#sum(COUNTER.dueMessages),
       sentMessages: this.#sum(COUNTER.sentMessages),
       answeredMessages: this.#sum(COUNTER.answeredMessages),
       leftMs: this.#holdUntilMs === undefined ? undefined : Math.max(0, this.#holdUntilMs - now),
@@ -245,20 +253,33 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
     if (this.#sum(COUNTER.failed) > 0) this.#record.localPath = inspectLocalPath(this.targets, this.pool.memories);
     const { count: greeted } = this.histograms.firstByte;
     const hasUngreeted = greeted > 0 && greeted < this.#sum(COUNTER.established);
-    if (missed > 0 || lacksEnds || hasUngreeted || this.#record.accepting) {
+    if (missed > 0 || lacksEnds || hasUngreeted || this.#lacksAnswers() || this.#record.accepting) {
       this.#record.peer = await inspectServer(this.targets, await this.#queuesBefore).catch(() => undefined);
     }
   }
 
+  /** More than what is usually on its way. */
+  #lacksAnswers(): boolean {
+    const sent = this.#sum(COUNTER.sentMessages) - this.#sum(COUNTER.abandonedMessages);
+    const { expected } = this.settings.message ?? { expected: "none" };
+    return expected !== "none" && sent - this.#sum(COUNTER.answeredMessages) > sent / 20;
+  }
+
   async #close(): Promise<ConnectResult> {
-    this.#stage = "close";
     const startMs = performance.now();
-    if (this.settings.message) await drainMessages(this.pool);
+    if (this.settings.message) await this.#drain(this.settings.message);
+    this.#stage = "close";
     await this.pool.stop();
     this.#stage = "closed";
     this.#record.closeMs = performance.now() - startMs;
     this.#record.samples.mark(this.#sample());
     return makeResult(this, this.#record);
+  }
+
+  async #drain(message: MessagePlan): Promise<void> {
+    this.#stage = "drain";
+    await drainMessages(this.pool, message);
+    Atomics.store(new Int32Array(this.#shared), SHARED.answerPatienceMs, answerPatienceMs(this.histograms.roundTrip));
   }
 
   #pace(): void {

@@ -14,7 +14,7 @@ import { Greetings } from "./greetings.js";
 import { LossAges } from "./loss-ages.js";
 import { MessageSender } from "./message-sender.js";
 import { Opener } from "./opener.js";
-import { COUNTER, type ConnectMessage, type ConnectPlan } from "./protocol.js";
+import { COUNTER, type ConnectMessage, type ConnectPlan, SHARED } from "./protocol.js";
 import { RampTimes } from "./ramp-times.js";
 
 // A connection's state. GREETING is ESTABLISHED, and in flight until the greeting that this peer is known to send.
@@ -332,7 +332,7 @@ class ConnectShard {
     for (; this.highestOpen >= 0 && left > 0; this.highestOpen--) {
       const slot = this.highestOpen;
       if (!this.isOpen(slot)) continue;
-      this.sender?.end(slot);
+      this.sender?.end(slot, true);
       this.part(slot);
       this.counters[COUNTER.retired]! += 1;
       left--;
@@ -374,7 +374,7 @@ class ConnectShard {
     if (this.checkCursor >= 0) return 0;
     const now = performance.now();
     const untilCheck = this.counters[COUNTER.inFlight]! > 0 ? this.nextCheckMs - now : Number.POSITIVE_INFINITY;
-    const untilMessage = this.sender?.nextDueInMs() ?? Number.POSITIVE_INFINITY;
+    const untilMessage = this.sender?.nextDueInMs(this.isOpen) ?? Number.POSITIVE_INFINITY;
     const patience = Math.min(untilCheck, untilMessage);
     return patience === Number.POSITIVE_INFINITY ? -1 : Math.max(0, patience);
   }
@@ -403,6 +403,7 @@ class ConnectShard {
 
   private closeAll(): void {
     this.countUngreeted();
+    this.sender?.finish(this.shared[SHARED.answerPatienceMs]!);
     this.ages.countKept(this.table, (slot) => this.isOpen(slot) || this.table.state(slot) === GREETING);
     // The epoll set goes first: what the closing makes of the others is of no interest any more.
     this.shard.epoll.close();

@@ -1,11 +1,22 @@
 // The verdict on a client's run: met, missed or interrupted, and by what it missed.
-import { formatCount } from "../base/units.js";
+import { formatCount, formatDuration } from "../base/units.js";
 
 /** `interrupted`: stopped before its natural end. A hold without an end is met when it is stopped, if nothing is missing. */
 export type Outcome = "met" | "missed" | "interrupted";
 
 /** What can be missing, in the order in which it is told. */
-export const MISS_KINDS = ["established", "lost", "half-open", "unaccepted", "ungreeted"] as const;
+export const MISS_KINDS = [
+  "established",
+  "lost",
+  "half-open",
+  "unaccepted",
+  "ungreeted",
+  "unsent",
+  "unanswered",
+  "failures",
+  "rate",
+  "latency",
+] as const;
 export type MissKind = (typeof MISS_KINDS)[number];
 
 /** One respect in which a run fell short of its target. */
@@ -16,11 +27,25 @@ export interface Miss {
    * - `half-open`: ESTABLISHED at this end only, because the server's accept queue overflowed
    * - `unaccepted`: in the server's accept queue, not taken by its program
    * - `ungreeted`: not greeted by a server that greeted others, or although they were to close after their greeting
+   * - `unsent`: messages that were due and never sent
+   * - `unanswered`: messages that were sent and not answered
+   * - `failures`, `rate`, `latency`: a threshold was passed: connections failed or lost, connections per second, milliseconds
+   *   of the 99th percentile
    */
   readonly kind: MissKind;
   readonly count: number;
-  /** Of how many. */
+  /** Of how many; of a threshold, what is allowed. */
   readonly of: number;
+}
+
+/** Limits that a caller sets to a run. */
+export interface Thresholds {
+  /** Of the messages' round trips; of connecting, in a run without them. */
+  readonly maxP99Ms?: number | undefined;
+  /** Connections ESTABLISHED per second of the ramp. */
+  readonly minRatePerSec?: number | undefined;
+  /** Connections that may fail or be lost: so many do not count as missing. */
+  readonly maxFailed?: number | undefined;
 }
 
 /** @returns the outcome, and the misses that count anything */
@@ -38,12 +63,17 @@ export function outcomeOf(result: { readonly outcome?: Outcome | undefined; read
   return result.outcome ?? (result.isTargetMet ? "met" : "missed");
 }
 
-const PHRASES: Readonly<Record<MissKind, string>> = {
-  established: "not established",
-  lost: "lost while held",
-  "half-open": "established at this end only",
-  unaccepted: "not accepted by the server's program",
-  ungreeted: "not greeted",
+const PHRASES: Readonly<Record<MissKind, (count: number, of: number) => string>> = {
+  established: (count) => `${formatCount(count)} not established`,
+  lost: (count) => `${formatCount(count)} lost while held`,
+  "half-open": (count) => `${formatCount(count)} established at this end only`,
+  unaccepted: (count) => `${formatCount(count)} not accepted by the server's program`,
+  ungreeted: (count) => `${formatCount(count)} not greeted`,
+  unsent: (count, of) => `${formatCount(count)} of ${formatCount(of)} messages due and never sent`,
+  unanswered: (count, of) => `${formatCount(count)} of ${formatCount(of)} messages unanswered (${percent(count, of)})`,
+  failures: (count, of) => `${formatCount(count)} failed or lost, ${formatCount(of)} allowed`,
+  rate: (count, of) => `${formatCount(count)} connections/s, at least ${formatCount(of)} asked`,
+  latency: (count, of) => `p99 ${formatDuration(count)}, at most ${formatDuration(of)} allowed`,
 };
 
 /** Each miss in words, such as `10 lost while held`; those of `established` are told as "600 of 1,000 connections". */
@@ -52,6 +82,13 @@ export function missPhrases(misses: readonly Miss[] = []): string[] {
     misses
       .filter(({ kind }) => kind !== "established")
       // A newer version may know further kinds.
-      .map(({ kind, count }) => `${formatCount(count)} ${PHRASES[kind] ?? kind}`)
+      .map(({ kind, count, of }) => PHRASES[kind]?.(count, of) ?? `${formatCount(count)} ${kind}`)
   );
+}
+
+/** Not 0 % of some, nor 100 % of less than all. */
+function percent(count: number, of: number): string {
+  const share = (count / of) * 100;
+  if (count < of && share > 99) return "over 99 %";
+  return share < 1 ? "under 1 %" : `${share.toFixed(0)} %`;
 }

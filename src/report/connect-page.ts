@@ -1,5 +1,6 @@
 // The report of a client's run: what came of it, why not more, its course over time, its latencies, the kernel's figures.
 import { formatBytes, formatCount, formatDuration, plural } from "../base/units.js";
+import { messageLines, unansweredNote } from "../connect/message-text.js";
 import type { ConnectResult } from "../connect/result.js";
 import { missPhrases, outcomeOf } from "../connect/verdict.js";
 import { courseOf, momentsOf, rateOf } from "../lab/course.js";
@@ -100,7 +101,8 @@ ${figure(connections.title, drawSeries("connections", connections, { moments }))
 ${isLong ? figure(rate.title, drawSeries("rate", rate, { isStepped: true })) : undefined}</section>`;
 }
 
-function latency({ latency: { connect, firstByte, roundTrip } }: ConnectResult): Markup | undefined {
+function latency(result: ConnectResult): Markup | undefined {
+  const { connect, firstByte, roundTrip } = result.latency;
   const rows: LatencyEvidence["rows"] = [
     { name: "connect", summary: connect },
     { name: "first byte", summary: firstByte },
@@ -108,8 +110,10 @@ function latency({ latency: { connect, firstByte, roundTrip } }: ConnectResult):
   ].filter(({ summary }) => summary.count > 0);
   if (rows.length === 0) return undefined;
   const title = "Distribution by percentiles";
+  const note = unansweredNote(result);
   return html`<section aria-labelledby="latency"><h2 id="latency">Latency</h2>
-${figure(title, drawLatency("latency-chart", { kind: "latency", title, rows }))}</section>`;
+${figure(title, drawLatency("latency-chart", { kind: "latency", title, rows }))}
+${note === undefined ? undefined : html`<p class="muted">${note}</p>`}</section>`;
 }
 
 function figures(result: ConnectResult): Markup {
@@ -139,12 +143,7 @@ ${facts([
       : `${formatBytes(Math.max(0, memory.userBytesPerConnection))} per connection`,
   ],
   ["Traffic", `${formatBytes(traffic.sentBytes)} sent, ${formatBytes(traffic.receivedBytes)} received`],
-  [
-    "Messages",
-    traffic.sentMessages > 0
-      ? `${formatCount(traffic.sentMessages)} sent, ${formatCount(traffic.answeredMessages)} answered, ${formatCount(traffic.blockedMessages)} blocked`
-      : undefined,
-  ],
+  ...messageLines(result).map(([label, text]) => [`${label[0]!.toUpperCase()}${label.slice(1)}`, text] as const),
 ])}
 ${kernelTable(evidence)}</section>`;
 }

@@ -46,7 +46,7 @@ function ramp({ stage, inFlight }: ConnectSnapshot, ratePerSec: number): string[
 }
 
 function describeStage({ stage }: ConnectSnapshot): string {
-  return { ramp: "opening", hold: "holding", close: "closing", closed: "closed" }[stage];
+  return { ramp: "opening", hold: "holding", drain: "waiting for answers", close: "closing", closed: "closed" }[stage];
 }
 
 function messages({ sentMessages, answeredMessages }: ConnectSnapshot): string | undefined {
@@ -55,7 +55,8 @@ function messages({ sentMessages, answeredMessages }: ConnectSnapshot): string |
 }
 
 function left({ stage, asked, established, failed, leftMs }: ConnectSnapshot, ratePerSec: number): string | undefined {
-  if (stage === "close") return undefined;
+  if (stage === "drain") return "at most a second";
+  if (stage === "close" || stage === "closed") return undefined;
   if (stage === "hold") return leftMs === undefined ? "until Ctrl-C" : `left ${formatDuration(leftMs)}`;
   const missing = asked - established - failed;
   return ratePerSec > 0 && missing > 0 ? `left about ${formatDuration((missing / ratePerSec) * 1000)}` : undefined;

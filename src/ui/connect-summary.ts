@@ -1,5 +1,6 @@
 // A client's result as text: the summary, the note on a plan that is too small, the sentence for a single failure.
 import { formatBytes, formatCount, formatDuration, plural } from "../base/units.js";
+import { isLowerBound, messageLines, unansweredNote } from "../connect/message-text.js";
 import type { ConnectResult, FailureReport } from "../connect/result.js";
 import { missPhrases, outcomeOf } from "../connect/verdict.js";
 import type { Diagnosis } from "../doctor/explain/diagnosis.js";
@@ -36,11 +37,12 @@ export function connectSummary(result: ConnectResult, diagnosis: Diagnosis, pain
         ["kernel's count", describeKernel(result)],
         ["4-tuples", describePlan(result)],
         ["traffic", describeTraffic(result)],
+        ...messageLines(result),
         ["threads", describeThreads(result)],
       ],
       "  ",
     ),
-    ...latencyTable(result.latency),
+    ...latencyTable(result),
   ];
   const why = diagnosisLines(diagnosis, paint);
   if (why.length > 0) lines.push("", ...why);
@@ -144,10 +146,7 @@ function describePlan({ plan, destinations }: ConnectResult): string {
 }
 
 function describeTraffic({ traffic }: ConnectResult): string {
-  const bytes = `${formatBytes(traffic.sentBytes)} sent, ${formatBytes(traffic.receivedBytes)} received`;
-  if (traffic.sentMessages === 0) return bytes;
-  const blocked = traffic.blockedMessages > 0 ? `, ${formatCount(traffic.blockedMessages)} blocked` : "";
-  return `${bytes}; messages: ${formatCount(traffic.sentMessages)} sent, ${formatCount(traffic.answeredMessages)} answered${blocked}`;
+  return `${formatBytes(traffic.sentBytes)} sent, ${formatBytes(traffic.receivedBytes)} received`;
 }
 
 function describeThreads({ threads, hasPrivateTables, nofileLimit }: ConnectResult): string {
@@ -155,7 +154,8 @@ function describeThreads({ threads, hasPrivateTables, nofileLimit }: ConnectResu
   return `${formatCount(threads)}, ${hasPrivateTables ? "each with its own" : "sharing one"} ${table}`;
 }
 
-function latencyTable(latency: ConnectResult["latency"]): string[] {
+function latencyTable(result: ConnectResult): string[] {
+  const { latency } = result;
   const rows = [
     ["connect", latency.connect],
     ["first byte", latency.firstByte],
@@ -164,9 +164,17 @@ function latencyTable(latency: ConnectResult["latency"]): string[] {
   const measured = rows.filter(([, { count }]) => count > 0);
   if (measured.length === 0) return [];
   const header = ["latency", "p50", "p90", "p99", "p99.9", "max"];
-  return ["", ...alignFigures([header, ...measured.map(([name, summary]) => [name, ...percentiles(summary)])], "  ")];
+  const cells = measured.map(([name, summary]) => [
+    name,
+    ...percentiles(summary, (us) => summary === latency.roundTrip && isLowerBound(result, us)),
+  ]);
+  const note = unansweredNote(result);
+  return ["", ...alignFigures([header, ...cells], "  "), ...(note === undefined ? [] : [`  ${note}`])];
 }
 
-function percentiles({ p50Us, p90Us, p99Us, p999Us, maxUs }: LatencySummary): string[] {
-  return [p50Us, p90Us, p99Us, p999Us, maxUs].map((us) => formatDuration(us / 1000));
+function percentiles(
+  { p50Us, p90Us, p99Us, p999Us, maxUs }: LatencySummary,
+  isBound: (us: number) => boolean,
+): string[] {
+  return [p50Us, p90Us, p99Us, p999Us, maxUs].map((us) => `${isBound(us) ? "≥ " : ""}${formatDuration(us / 1000)}`);
 }

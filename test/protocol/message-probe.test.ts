@@ -1,8 +1,23 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { MessageProbe } from "../../src/protocol/message-probe.js";
+import { type Expectation, MessageProbe } from "../../src/protocol/message-probe.js";
 
 const bytesOf = (text: string) => new TextEncoder().encode(text);
+
+function probeOf(message: string, capacity = 1, expected: Expectation = "echo") {
+  return new MessageProbe(bytesOf(message), expected, capacity);
+}
+
+/** Sends `messages` whole ones. */
+function send(probe: MessageProbe, connection: number, messages = 1): void {
+  for (let n = 0; n < messages; n++) {
+    probe.begin(connection);
+    probe.finish(connection);
+  }
+}
+
+const receive = (probe: MessageProbe, text: string, connection = 0) =>
+  probe.receive(connection, bytesOf(text), text.length);
 
 /** Feeds `stream` in chunks of the given sizes, over and over, and returns the counts as they came. */
 function feed(probe: MessageProbe, connection: number, stream: Uint8Array, sizes: readonly number[]): number[] {
@@ -24,9 +39,10 @@ describe("a stream of a greeting and echoes", () => {
   it("counts every message once, however it is cut", () => {
     fc.assert(
       fc.property(upper, lower, fc.integer({ min: 1, max: 20 }), sizes, (greeting, message, messages, cuts) => {
-        const probe = new MessageProbe(bytesOf(message), 4);
+        const probe = probeOf(message, 4);
         probe.open(2);
-        for (let n = 0; n < messages; n++) expect(probe.sent(2)).toBe(n);
+        send(probe, 2, messages);
+        expect(probe.unanswered(2)).toBe(messages);
         const counts = feed(probe, 2, bytesOf(greeting + message.repeat(messages)), cuts);
         expect(total(counts)).toBe(messages);
         expect(probe.unanswered(2)).toBe(0);
@@ -38,9 +54,9 @@ describe("a stream of a greeting and echoes", () => {
   it("counts a message at its last byte and not before", () => {
     fc.assert(
       fc.property(upper, lower, fc.integer({ min: 1, max: 5 }), (greeting, message, messages) => {
-        const probe = new MessageProbe(bytesOf(message), 1);
+        const probe = probeOf(message, 1);
         probe.open(0);
-        for (let n = 0; n < messages; n++) probe.sent(0);
+        send(probe, 0, messages);
         const counts = feed(probe, 0, bytesOf(greeting + message.repeat(messages)), [1]);
         counts.forEach((count, at) => {
           const echoed = at + 1 - greeting.length;
@@ -53,19 +69,15 @@ describe("a stream of a greeting and echoes", () => {
   it("counts all of them in the end even where the greeting looks like the message", () => {
     const letters = (minLength: number) => fc.string({ unit: fc.constantFrom("a", "b"), minLength, maxLength: 6 });
     fc.assert(
-      fc.property(
-        letters(0),
-        letters(1),
-        fc.integer({ min: 1, max: 6 }),
-        sizes,
-        (greeting, message, messages, cuts) => {
-          const probe = new MessageProbe(bytesOf(message), 1);
-          probe.open(0);
-          for (let n = 0; n < messages; n++) probe.sent(0);
-          expect(total(feed(probe, 0, bytesOf(greeting + message.repeat(messages)), cuts))).toBe(messages);
-          expect(probe.unanswered(0)).toBe(0);
-        },
-      ),
+      fc.property(letters(0), letters(1), fc.integer({ min: 1, max: 6 }), sizes, (text, message, messages, cuts) => {
+        // Two whole echoes too many are no greeting any more.
+        const greeting = text.slice(0, 2 * message.length - 1);
+        const probe = probeOf(message, 1);
+        probe.open(0);
+        send(probe, 0, messages);
+        expect(total(feed(probe, 0, bytesOf(greeting + message.repeat(messages)), cuts))).toBe(messages);
+        expect(probe.unanswered(0)).toBe(0);
+      }),
     );
   });
 
@@ -76,10 +88,10 @@ describe("a stream of a greeting and echoes", () => {
         fc.array(fc.integer({ min: 1, max: 4 }), { maxLength: 30 }),
         sizes,
         (message, rounds, cuts) => {
-          const probe = new MessageProbe(bytesOf(message), 1);
+          const probe = probeOf(message, 1);
           probe.open(0);
           for (const burst of rounds) {
-            for (let n = 0; n < burst; n++) probe.sent(0);
+            send(probe, 0, burst);
             expect(probe.unanswered(0)).toBe(burst);
             expect(total(feed(probe, 0, bytesOf(message.repeat(burst)), cuts))).toBe(burst);
           }
@@ -91,12 +103,12 @@ describe("a stream of a greeting and echoes", () => {
 
 describe("connections", () => {
   it("do not know of each other", () => {
-    const probe = new MessageProbe(bytesOf("ping"), 2);
+    const probe = probeOf("ping", 2);
     probe.open(0);
     probe.open(1);
-    probe.sent(0);
-    probe.sent(1);
-    probe.sent(1);
+    send(probe, 0);
+    send(probe, 1);
+    send(probe, 1);
     expect(probe.receive(1, bytesOf("pingping"), 8)).toBe(2);
     expect([probe.unanswered(0), probe.unanswered(1)]).toEqual([1, 0]);
     expect(probe.receive(0, bytesOf("hello"), 5)).toBe(0);
@@ -104,13 +116,13 @@ describe("connections", () => {
   });
 
   it("are forgotten when their place is used again", () => {
-    const probe = new MessageProbe(bytesOf("ping"), 1);
+    const probe = probeOf("ping", 1);
     probe.open(0);
-    probe.sent(0);
+    send(probe, 0);
     probe.receive(0, bytesOf("pi"), 2);
     probe.open(0);
     expect(probe.unanswered(0)).toBe(0);
-    probe.sent(0);
+    send(probe, 0);
     expect(probe.receive(0, bytesOf("welcome"), 7)).toBe(0);
     expect(probe.receive(0, bytesOf("ping"), 4)).toBe(1);
   });
@@ -118,11 +130,11 @@ describe("connections", () => {
   it("may have any index: it grows and forgets nothing", () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 0, max: 5000 }), { minLength: 1, maxLength: 20 }), (indices) => {
-        const probe = new MessageProbe(bytesOf("x"), 1);
+        const probe = probeOf("x", 1);
         const unique = [...new Set(indices)];
         unique.forEach((index, n) => {
           probe.open(index);
-          for (let sent = 0; sent <= n; sent++) probe.sent(index);
+          send(probe, index, n + 1);
         });
         unique.forEach((index, n) => {
           expect(probe.unanswered(index)).toBe(n + 1);
@@ -132,19 +144,123 @@ describe("connections", () => {
   });
 
   it("answer nothing when nothing was sent", () => {
-    const probe = new MessageProbe(bytesOf("hello"), 1);
+    const probe = probeOf("hello", 1);
     probe.open(0);
     expect(probe.receive(0, bytesOf("hello"), 5)).toBe(0);
-    probe.sent(0);
+    send(probe, 0);
     expect(probe.receive(0, bytesOf("hello"), 5)).toBe(1);
     expect(probe.receive(0, bytesOf("hello"), 5)).toBe(0);
   });
 
   it("read only as many bytes as were received", () => {
-    const probe = new MessageProbe(bytesOf("ping"), 1);
+    const probe = probeOf("ping", 1);
     probe.open(0);
-    probe.sent(0);
+    send(probe, 0);
     expect(probe.receive(0, bytesOf("ping"), 2)).toBe(0);
     expect(probe.receive(0, bytesOf("ng--"), 2)).toBe(1);
+  });
+});
+
+describe("what is no answer", () => {
+  it("is told from echoes: pushes between them were asked for by nobody", () => {
+    const probe = probeOf("ping");
+    probe.open(0);
+    expect(receive(probe, "news!")).toBe(0);
+    send(probe, 0);
+    expect(receive(probe, "news!news!pi")).toBe(0);
+    expect(probe.unaskedBytes).toBe(5);
+    expect(receive(probe, "ngnews!")).toBe(1);
+    expect([probe.unaskedBytes, probe.wrongBytes]).toEqual([20, 0]);
+  });
+
+  it("is wrong where an answer never comes", () => {
+    const probe = probeOf("ping");
+    probe.open(0);
+    send(probe, 0);
+    expect(receive(probe, "+PONG\r\n")).toBe(0);
+    probe.end(0);
+    expect([probe.unaskedBytes, probe.wrongBytes]).toEqual([0, 7]);
+  });
+
+  it("may be one byte off", () => {
+    const probe = probeOf("x".repeat(500));
+    probe.open(0);
+    send(probe, 0, 2);
+    expect(receive(probe, `${"x".repeat(300)}y${"x".repeat(199)}`)).toBe(0);
+    expect(receive(probe, "x".repeat(301))).toBe(1);
+    expect(probe.unanswered(0)).toBe(1);
+  });
+
+  it("half of each echo answers none", () => {
+    const probe = probeOf("ping");
+    probe.open(0);
+    for (let n = 0; n < 10; n++) {
+      send(probe, 0);
+      expect(receive(probe, "pi")).toBe(0);
+    }
+    probe.end(0);
+    expect(probe.wrongBytes).toBe(18);
+  });
+
+  it.each([
+    ["in one piece", 400],
+    ["byte by byte", 1],
+  ])("an answer a hundred times too long answers nothing from the second on, %s", (_, size) => {
+    const probe = probeOf("ping");
+    probe.open(0);
+    let answered = 0;
+    for (let n = 0; n < 10; n++) {
+      send(probe, 0);
+      answered += total(feed(probe, 0, bytesOf("ping".repeat(100)), [size]));
+    }
+    expect(answered).toBeLessThanOrEqual(1);
+    expect(probe.unaskedBytes + probe.wrongBytes).toBeGreaterThan(9 * 400);
+    // The next connection in its place starts afresh.
+    probe.open(0);
+    send(probe, 0);
+    expect(receive(probe, "ping")).toBe(1);
+  });
+
+  it("a hundred times as many other bytes answer nothing", () => {
+    const probe = probeOf("ping");
+    probe.open(0);
+    send(probe, 0);
+    expect(receive(probe, "x".repeat(400))).toBe(0);
+    probe.end(0);
+    expect(probe.wrongBytes).toBe(400);
+  });
+
+  it("an echo of what is not sent to its end yet", () => {
+    const probe = probeOf("ping");
+    probe.open(0);
+    probe.begin(0);
+    expect(receive(probe, "ping")).toBe(0);
+    probe.finish(0);
+    expect(receive(probe, "ping")).toBe(1);
+  });
+});
+
+describe("where other answers are expected", () => {
+  it("any bytes answer all that was sent before them", () => {
+    const probe = probeOf("PING\r\n", 1, "any");
+    probe.open(0);
+    expect(receive(probe, "220 hello")).toBe(0);
+    expect(probe.unaskedBytes).toBe(9);
+    send(probe, 0);
+    expect(receive(probe, "+PO")).toBe(1);
+    expect(receive(probe, "NG\r\n")).toBe(0);
+    send(probe, 0, 2);
+    probe.begin(0);
+    expect(receive(probe, "+PONG\r\n+PONG\r\n")).toBe(2);
+    expect(probe.unanswered(0)).toBe(1);
+    expect([probe.unaskedBytes, probe.wrongBytes]).toEqual([9, 0]);
+  });
+
+  it("none leaves nothing unanswered", () => {
+    const probe = probeOf("ping", 1, "none");
+    probe.open(0);
+    send(probe, 0, 3);
+    expect(probe.unanswered(0)).toBe(0);
+    expect(receive(probe, "ping")).toBe(0);
   });
 });

@@ -37,6 +37,16 @@ export const addConnect: AddCommand = (program, finish) => {
     .option("--source-port <range>", "1024-65535, or kernel to let the kernel choose", parseSourcePort)
     .option("-m, --message <text>", "send it over every connection")
     .option("-r, --message-rate <rate>", "messages per connection and second (default: 1)", rateFor("--message-rate"))
+    .addOption(
+      new Option("--expect <answer>", "what answers a message (default: echo)").choices(["echo", "any", "none"]),
+    )
+    .option(
+      "--max-p99 <duration>",
+      "the target is missed above this p99 (round trips, else connecting)",
+      durationFor("--max-p99"),
+    )
+    .option("--min-rate <rate>", "the target is missed below so many connections/s", rateFor("--min-rate"))
+    .option("--max-failed <count|share>", "so many, or such a share (1%), may fail or be lost (default: 0)")
     .addOption(new Option("--close <how>", "how to close (default: rst above 1,000, else fin)").choices(["rst", "fin"]))
     .option("--close-after-greeting", "close each as soon as it is greeted, instead of holding it")
     .option("--one-table", "one descriptor table, as ordinary programs have: ulimit -n bounds it")

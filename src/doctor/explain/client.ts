@@ -9,6 +9,7 @@ import { explainErrno } from "./errnos.js";
 import { explainUngreeted } from "./greeting.js";
 import { explainLocal, isUnusual } from "./local.js";
 import { describeMemoryStop } from "./memory-stop.js";
+import { explainMessages } from "./messages.js";
 import { explainHalfMade, explainUnaccepted } from "./queue.js";
 import { explainRefusal } from "./refusal.js";
 import { explainSilence } from "./silence.js";
@@ -35,6 +36,8 @@ export function explainClient(result: ConnectResult): Finding | Suspect[] {
     const atServersEnd = explainHalfMade(result) ?? explainUnaccepted(result) ?? explainUngreeted(result);
     // A queue that was being worked off when the run was stopped is nothing to look for.
     if (atServersEnd && !(isStopped && result.evidence.accepting?.isMoving)) return atServersEnd;
+    const aboutMessages = isStopped ? undefined : explainMessages(result);
+    if (aboutMessages) return aboutMessages;
     return {
       limit: isStopped ? "stop" : "unexplained",
       whose: "this side",

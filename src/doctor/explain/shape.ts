@@ -103,6 +103,23 @@ const CONNECT: Shape = {
     hasPrivateTables: "boolean",
     failures: FAILURES,
     losses: FAILURES,
+    messages: {
+      optional: {
+        fields: {
+          expected: "text",
+          bytes: "count",
+          due: "count",
+          sent: "count",
+          answered: "count",
+          unanswered: "count",
+          late: "count",
+          missed: "count",
+          blocked: "count",
+          unaskedBytes: "count",
+          wrongBytes: "count",
+        },
+      },
+    },
     memory: { fields: { kernelBytesPerConnection: "number", kernelEnds: "text" } },
     kernel: { optional: { fields: { outgoing: "count", incoming: "count" } } },
     plan: {

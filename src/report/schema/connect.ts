@@ -3,7 +3,18 @@ import { z } from "zod";
 import { GIVE_UP_REASONS } from "../../connect/give-up.js";
 import { MISS_KINDS } from "../../connect/verdict.js";
 import { PHASES } from "../../engine/shard-memory.js";
-import { count, evidence, failures, hostDescription, latency, milliseconds, startedAt, version } from "./parts.js";
+import { EXPECTATIONS } from "../../protocol/message-probe.js";
+import {
+  count,
+  evidence,
+  failures,
+  hostDescription,
+  latency,
+  microseconds,
+  milliseconds,
+  startedAt,
+  version,
+} from "./parts.js";
 
 const sample = z.object({
   elapsedMs: milliseconds.describe("since the run's start"),
@@ -93,6 +104,32 @@ const destination = z.object({
   failed: count,
   lastFailure: z.object({ phase: z.enum(PHASES), errno: z.string() }).optional(),
 });
+const messages = z
+  .object({
+    expected: z.enum(EXPECTATIONS).describe("what was compared: the same bytes, whatever came, nothing"),
+    bytes: count,
+    ratePerSec: z.number().min(0).describe("asked for, per connection"),
+    due: count,
+    sent: count,
+    answered: count,
+    unanswered: count,
+    inFlight: count.describe(
+      "sent and not waited for: younger than what the answers took, which was always about the same",
+    ),
+    late: count.describe("sent more than a millisecond after they were due"),
+    longestDelayMs: milliseconds,
+    missed: count.describe("due and never sent"),
+    blocked: count.describe("due while the kernel took no more bytes of their connection"),
+    movedMs: milliseconds.describe("by which standstills of the program have moved the schedule"),
+    youngestUnansweredUs: microseconds
+      .optional()
+      .describe(
+        "from here on the percentiles of the round trip are lower bounds: what is unanswered counts as late as it was",
+      ),
+    unaskedBytes: count.describe("received, and no message asked for them"),
+    wrongBytes: count.describe("received instead of an answer"),
+  })
+  .describe("due = sent + missed; sent = answered + unanswered + inFlight");
 
 export const connectSchema = z
   .object({
@@ -106,10 +143,24 @@ export const connectSchema = z
     byDestination: z.array(destination).optional().describe("what came of each destination, where there are 2 to 100"),
     outcome: z.enum(["met", "missed", "interrupted"]).optional().describe("results of older versions have none"),
     misses: z
-      .array(z.object({ kind: z.enum(MISS_KINDS), count, of: count.describe("of how many") }))
+      .array(
+        z.object({
+          kind: z.enum(MISS_KINDS),
+          count,
+          of: count.describe("of how many; of a threshold, what is allowed"),
+        }),
+      )
       .default([])
       .describe("what is missing; empty when the target is met, and in results of older versions"),
     isTargetMet: z.boolean().describe("the outcome is met"),
+    thresholds: z
+      .object({
+        maxP99Ms: milliseconds.optional().describe("of the round trips; of connecting, without messages"),
+        minRatePerSec: z.number().min(0).optional(),
+        maxFailed: count.optional().describe("connections that may fail or be lost"),
+      })
+      .optional()
+      .describe("what the caller allowed"),
     asked: count,
     established: count,
     greeted: count.optional().describe("whose first bytes came; with --close-after-greeting only"),
@@ -148,6 +199,7 @@ export const connectSchema = z
       blockedMessages: count,
       answeringConnections: count.optional().describe("over which at least one message was answered"),
     }),
+    messages: messages.optional().describe("none without messages, and in results of older versions"),
     memory: z.object({
       userBytesPerConnection: z.number(),
       kernelBytesPerConnection: z.number(),
