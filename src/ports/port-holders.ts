@@ -1,0 +1,77 @@
+// Who keeps a port from being listened on: sockets that listen there, are bound without listening, are connected from it, or wait in
+// TIME_WAIT. bind() refuses where addresses overlap (inet_csk_bind_conflict in net/ipv4/inet_connection_sock.c).
+import { formatIp, type IpAddress } from "../base/address.js";
+import { TCP_LISTEN, TCP_TIME_WAIT } from "../sys/constants.js";
+import { type Owner, readOwners } from "./owners.js";
+import { ALL_STATES, isWildcard } from "./query.js";
+import { readTable } from "./table.js";
+import type { SocketView } from "./view.js";
+
+/** Sockets that have bound a port and are neither connected nor listening; told since Linux 6.8, as CLOSE. */
+const BOUND_INACTIVE = 13;
+const TCP_CLOSE = 7;
+const KINDS = ["listening", "bound", "connected", "time-wait"] as const;
+
+export interface PortHolder {
+  readonly kind: (typeof KINDS)[number];
+  readonly ip: string;
+  /** The other end; undefined for a socket that has none. */
+  readonly peer: { readonly ip: string; readonly port: number } | undefined;
+  /** undefined when no process that can be seen has it, and for TIME_WAIT, which is the kernel's. */
+  readonly owner: Owner | undefined;
+  readonly uid: number;
+  /** Until a TIME_WAIT ends, in milliseconds; 0 for others. */
+  readonly leftMs: number;
+}
+
+/**
+ * The sockets whose local end overlaps with an address and port, those first that are most in the way.
+ *
+ * @param ip where one would listen; `::` takes IPv4, too
+ * @throws {AppError} E_PERMISSION or E_SYSTEM when the socket table cannot be read
+ */
+export async function findPortHolders(ip: IpAddress, port: number): Promise<PortHolder[]> {
+  const range = { first: port, last: port };
+  let found: (Omit<PortHolder, "owner"> & { readonly inode: number })[] = [];
+  await readTable({ states: ALL_STATES | (1 << BOUND_INACTIVE), local: { ports: [range] } }, () => {
+    found = [];
+    return (socket) => {
+      if (overlaps(socket, ip)) found.push(toHolder(socket));
+    };
+  });
+  found.sort((a, b) => KINDS.indexOf(a.kind) - KINDS.indexOf(b.kind) || b.leftMs - a.leftMs);
+  const owners = found.some(({ inode }) => inode !== 0) ? await readOwners() : undefined;
+  return found.map(({ inode, ...holder }) => ({
+    ...holder,
+    owner: inode === 0 ? undefined : owners?.ownerOf(inode),
+  }));
+}
+
+function toHolder(socket: SocketView): Omit<PortHolder, "owner"> & { readonly inode: number } {
+  const { state, localIp, remoteIp, remotePort, uid, inode, timerMs } = socket;
+  const kind =
+    state === TCP_LISTEN
+      ? "listening"
+      : state === TCP_CLOSE
+        ? "bound"
+        : state === TCP_TIME_WAIT
+          ? "time-wait"
+          : "connected";
+  return {
+    kind,
+    ip: localIp,
+    peer: remotePort === 0 ? undefined : { ip: remoteIp, port: remotePort },
+    uid,
+    leftMs: kind === "time-wait" ? timerMs : 0,
+    inode,
+  };
+}
+
+function overlaps(socket: SocketView, ip: IpAddress): boolean {
+  const isAny = ip.bytes.every((byte) => byte === 0);
+  const isIpv4 = socket.family === 4 || socket.localIpv4 >= 0;
+  if (isWildcard(socket)) return socket.family === ip.family || ip.family === 6 || !socket.isV6Only;
+  // Ours on :: takes IPv4, too.
+  if (isAny) return ip.family === 6 || isIpv4;
+  return socket.localIp === formatIp(ip);
+}
