@@ -2,6 +2,7 @@
 // Resolving host names is left to the roles; bytes for the kernel are left to sys/.
 import { createRequire } from "node:module";
 import { AppError } from "./errors.js";
+import { quoted, shortened } from "./printable.js";
 
 // Required, not imported: Node reads a CommonJS module's source for its exports' names before it imports it, which
 // would cost every thread more than the module itself.
@@ -58,7 +59,9 @@ export function parseHostPorts(text: string, options: { anyPort?: boolean } = {}
   const host = bracketed ? bracketed[1]! : plain?.[1] || DEFAULT_HOST;
   const ports = bracketed?.[2] ?? plain?.[2];
   if (/^[^:[\]\s]+:?$/.test(text) && !/^[\d-]+$/.test(text)) {
-    throw new AppError("E_ADDRESS", `"${text}" has no port`, { fix: `write it as ${text.replace(/:$/, "")}:7777` });
+    throw new AppError("E_ADDRESS", `${quoted(text)} has no port`, {
+      fix: `write it as ${shortened(text.replace(/:$/, ""))}:7777`,
+    });
   }
   if (ports === undefined || /\s/.test(host)) throw badEndpoint(text);
   if (bracketed && !ipaddr.IPv6.isValid(splitZone(host).bare)) throw badEndpoint(text);
@@ -75,16 +78,20 @@ export function parsePorts(text: string, whole = text, min = 1): PortRange {
   if (!match) throw badEndpoint(whole);
   const first = Number(match[1]);
   const last = Number(match[2] ?? match[1]);
-  for (const port of [first, last]) {
+  for (const digits of [match[1]!, match[2] ?? match[1]!]) {
+    const port = Number(digits);
     if (port < min || port > 65535) {
-      throw new AppError("E_ADDRESS", `port ${port} in "${whole}" does not exist`, {
+      // In its own digits: as a number it may be Infinity.
+      throw new AppError("E_ADDRESS", `port ${shortened(digits, 24)} in ${quoted(whole)} does not exist`, {
         fix: `a TCP port is 16 bits: give one from ${min} to 65535`,
-        facts: { port },
+        facts: { port: Math.min(port, Number.MAX_SAFE_INTEGER) },
       });
     }
   }
   if (last < first) {
-    throw new AppError("E_ADDRESS", `the port range "${text}" runs backwards`, { fix: `write it as ${last}-${first}` });
+    throw new AppError("E_ADDRESS", `the port range ${quoted(text)} runs backwards`, {
+      fix: `write it as ${last}-${first}`,
+    });
   }
   return { first, last };
 }
@@ -98,7 +105,7 @@ export function parseIp(text: string): IpAddress {
   const { bare, zone } = splitZone(text.trim().replace(/^\[(.*)\]$/, "$1"));
   const isV4 = zone === undefined && ipaddr.IPv4.isValidFourPartDecimal(bare);
   if (!isV4 && !ipaddr.IPv6.isValid(bare)) {
-    throw new AppError("E_ADDRESS", `"${text}" is not an IP address`, { fix: "write it as 127.0.0.2 or ::1" });
+    throw new AppError("E_ADDRESS", `${quoted(text)} is not an IP address`, { fix: "write it as 127.0.0.2 or ::1" });
   }
   const bytes = Uint8Array.from((isV4 ? ipaddr.IPv4.parse(bare) : ipaddr.IPv6.parse(bare)).toByteArray());
   return { family: isV4 ? 4 : 6, bytes, ...(zone === undefined ? {} : { zone }) };
@@ -151,7 +158,9 @@ function parseRanges(text: string, parseBlock: (piece: string) => AddressRange):
     const first = zone === undefined ? start : { ...start, zone };
     const count = Number(toInteger(last) - toInteger(first)) + 1;
     if (first.family !== last.family || count < 1) {
-      throw new AppError("E_ADDRESS", `the address range "${piece}" runs backwards`, { fix: "put the lower first" });
+      throw new AppError("E_ADDRESS", `the address range ${quoted(piece)} runs backwards`, {
+        fix: "put the lower first",
+      });
     }
     return checkedRange(first, count, piece);
   });
@@ -213,7 +222,9 @@ function parseCidr(text: string): { readonly network: IpAddress; readonly bits: 
   const length = address.bytes.length * 8;
   const prefix = /^\d+$/.test(prefixText) ? Number(prefixText) : -1;
   if (prefix < 0 || prefix > length) {
-    throw new AppError("E_ADDRESS", `"${text}" is not a CIDR block`, { fix: `give a prefix from 0 to ${length}` });
+    throw new AppError("E_ADDRESS", `${quoted(text)} is not a CIDR block`, {
+      fix: `give a prefix from 0 to ${length}`,
+    });
   }
   const bits = length - prefix;
   const network = fromInteger((toInteger(address) >> BigInt(bits)) << BigInt(bits), address.family);
@@ -221,14 +232,16 @@ function parseCidr(text: string): { readonly network: IpAddress; readonly bits: 
 }
 
 function notOneRange(text: string): AppError {
-  return new AppError("E_ADDRESS", `"${text}" is not one range of addresses`, {
+  return new AppError("E_ADDRESS", `${quoted(text)} is not one range of addresses`, {
     fix: "write it as 10.0.0.1-10.0.0.20 or 10.0.0.0/24, and several with commas",
   });
 }
 
 function checkedRange(first: IpAddress, count: number, text: string): AddressRange {
   if (count > MAX_RANGE) {
-    throw new AppError("E_ADDRESS", `"${text}" names more addresses than can be used`, { fix: "give a smaller range" });
+    throw new AppError("E_ADDRESS", `${quoted(text)} names more addresses than can be used`, {
+      fix: "give a smaller range",
+    });
   }
   return { first, count };
 }
@@ -248,7 +261,7 @@ function fromInteger(value: bigint, family: Family): IpAddress {
 }
 
 function badEndpoint(text: string): AppError {
-  return new AppError("E_ADDRESS", `"${text}" is not an address of the form host:port`, {
+  return new AppError("E_ADDRESS", `${quoted(text)} is not an address of the form host:port`, {
     fix: "write it as 127.0.0.1:7777, [::1]:7777, example.org:7777 or :7777",
   });
 }

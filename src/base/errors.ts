@@ -1,5 +1,6 @@
 // The one error that crosses rooms: a code to branch on, a sentence to read, a fix to try, numbers to check.
 // Printing it and choosing an exit code are left to the command line.
+import { printable, shortened } from "./printable.js";
 
 /** What went wrong, as a stable code. Add a code here before throwing it. */
 export type ErrorCode =
@@ -26,17 +27,28 @@ export interface AppErrorDetails {
   facts?: Record<string, string | number | boolean>;
 }
 
-/** An error made for a person to read: every throw of ours is one of these. */
+/** Of a message: an argument of any length may be part of it. */
+const LONGEST = 800;
+
+/**
+ * An error made for a person to read: every throw of ours is one of these. Its sentences are fit for a terminal: one line each,
+ * whatever the file name, argument or process name that they quote holds.
+ */
 export class AppError extends Error {
   readonly code: ErrorCode;
   readonly fix: string | undefined;
   readonly facts: Record<string, string | number | boolean>;
 
   constructor(code: ErrorCode, message: string, details: AppErrorDetails = {}) {
-    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    super(inOneLine(message), details.cause === undefined ? undefined : { cause: details.cause });
     this.name = "AppError";
     this.code = code;
-    this.fix = details.fix;
+    this.fix = details.fix === undefined ? undefined : inOneLine(details.fix);
     this.facts = details.facts ?? {};
   }
+}
+
+/** What another program said on standard error has lines. */
+function inOneLine(text: string): string {
+  return shortened(printable(text.trim().replace(/\s*[\r\n]\s*/g, "; ")), LONGEST);
 }

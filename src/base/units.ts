@@ -1,6 +1,7 @@
 // Numbers with units as people type and read them: counts (10k), durations (30s), sizes (64KiB), rates (0.033).
 // Every parser throws E_OPTION with the accepted forms; every formatter is a pure function.
 import { AppError } from "./errors.js";
+import { quoted } from "./printable.js";
 
 const COUNT_FACTORS: Record<string, number> = { "": 1, k: 1e3, m: 1e6, g: 1e9 };
 const DURATION_MS: Record<string, number> = { ms: 1, s: 1e3, m: 60e3, h: 3600e3 };
@@ -130,5 +131,5 @@ function withUnit(text: string, factors: Record<string, number>): number | undef
 }
 
 function invalid(name: string, text: string, wanted: string): AppError {
-  return new AppError("E_OPTION", `${name} "${text}" is not valid`, { fix: `give ${wanted}` });
+  return new AppError("E_OPTION", `${name} ${quoted(text)} is not valid`, { fix: `give ${wanted}` });
 }

@@ -1,6 +1,7 @@
 // What a caller may ask of connect(), and what that means when something is not said.
 import { type AddressRange, type PortRange, parsePorts } from "../base/address.js";
 import { AppError } from "../base/errors.js";
+import { quoted } from "../base/printable.js";
 import { formatCount } from "../base/units.js";
 import { type Schedule, type Stage, stagedSchedule, steadySchedule } from "../engine/schedule.js";
 import { MANY } from "../engine/stopping.js";
@@ -124,7 +125,7 @@ export function settleOptions(options: ConnectOptions): ConnectSettings {
     throw option(`unknown address family: ${options.family}`, "give 4 or 6");
   }
   if (close !== undefined && close !== "rst" && close !== "fin") {
-    throw option(`"${close}" is no way to close`, "give rst or fin");
+    throw option(`${quoted(`${close}`)} is no way to close`, "give rst or fin");
   }
   const schedule =
     stages.length > 0 ? stagedSchedule(stages) : steadySchedule(options.connections ?? 1, options.connectRatePerSec);

@@ -1,6 +1,7 @@
 // The lab: makes the place, makes the experiments one after the other, and says what came of each. What is made is gone at the
 // end, however it ends.
 import { AppError } from "../base/errors.js";
+import { quoted } from "../base/printable.js";
 import { formatCount } from "../base/units.js";
 import { describeHost } from "../sys/host.js";
 import { hostsByHand } from "./by-hand.js";
@@ -134,7 +135,7 @@ function choose(only: readonly string[] | undefined): readonly Experiment[] {
   const ids = only.map((id) => id.toUpperCase());
   const unknown = only.find((_, i) => !EXPERIMENTS.some(({ id }) => id === ids[i]));
   if (unknown !== undefined) {
-    throw new AppError("E_OPTION", `there is no experiment "${unknown}"`, {
+    throw new AppError("E_OPTION", `there is no experiment ${quoted(unknown)}`, {
       fix: `give one of ${EXPERIMENTS.map(({ id }) => id).join(", ")}`,
     });
   }

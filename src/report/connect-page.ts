@@ -1,4 +1,5 @@
 // The report of a client's run: what came of it, why not more, its course over time, its latencies, the kernel's figures.
+import { printableData } from "../base/printable.js";
 import { formatBytes, formatCount, formatDuration, plural } from "../base/units.js";
 import { messageLines, unansweredNote } from "../connect/message-text.js";
 import type { ConnectResult } from "../connect/result.js";
@@ -18,7 +19,9 @@ const WORTH_MEASURING = 10_000;
 const WORTH_A_CURVE = 5;
 const MAX_DESTINATIONS = 3;
 
-export function connectPage(result: ConnectResult): string {
+export function connectPage(of: ConnectResult): string {
+  // A command that is pasted has one line.
+  const result = printableData(of);
   const title = headline(result);
   return page(
     `${title} · fourtuple connect`,

@@ -1,4 +1,5 @@
 // The page around a report: one file that opens without a network and without a script.
+import { printableExcept } from "../base/printable.js";
 import { formatBytes, formatCount, plural } from "../base/units.js";
 import type { HostDescription } from "../sys/host.js";
 import { html, Markup } from "./markup.js";
@@ -6,14 +7,15 @@ import { PAGE_STYLE } from "./page-style.js";
 import { PORT_MAP_STYLE } from "./port-map-style.js";
 import { PORT_MAP_DEFINITIONS } from "./port-map-svg.js";
 
-/** Characters that no document may have: a result's texts reach it escaped, and as the charts' own markup. */
-const CONTROLS = /[^\P{Cc}\t\n\r]/gu;
+/** Nothing is loaded and nothing runs, whatever a result's text should bring along: the page has styles and its empty icon. */
+const POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'";
 
 export function page(title: string, body: Markup): string {
-  return html`<!doctype html>
+  const whole = html`<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="${new Markup(POLICY)}">
 <meta name="viewport" content="width=device-width,initial-scale=1">
 <title>${title}</title>
 <link rel="icon" href="data:,">
@@ -27,7 +29,9 @@ ${body}
 </main>
 </body>
 </html>
-`.text.replace(CONTROLS, "\ufffd");
+`;
+  // A result's texts reach it escaped, and in the charts' own markup.
+  return printableExcept(whole.text, (character) => "\n\t\r".includes(character), "\ufffd");
 }
 
 /** Names and values; those that are undefined are left out. */

@@ -1,4 +1,5 @@
 // The picture of ports as a page of its own: the SVG, and a script that says what is under the pointer. It loads nothing.
+import { createHash } from "node:crypto";
 import type { PortMap } from "./port-field.js";
 import { escapeXml } from "./port-map-style.js";
 import { portMapSvg } from "./port-map-svg.js";
@@ -81,6 +82,16 @@ document.querySelectorAll(".field").forEach((field, index) => {
 });
 `.trim();
 
+/** What runs is this script and no other, whatever a text in the picture should bring along. */
+const POLICY = [
+  "default-src 'none'",
+  "style-src 'unsafe-inline'",
+  `script-src 'sha256-${createHash("sha256").update(`\n${SCRIPT}\n`).digest("base64")}'`,
+  "connect-src data:",
+  "base-uri 'none'",
+  "form-action 'none'",
+].join("; ");
+
 /** @returns a page that opens without a network; hover tells each port */
 export function portMapHtml(map: PortMap): string {
   // In the order of the panels, which is the order of the fields.
@@ -89,6 +100,7 @@ export function portMapHtml(map: PortMap): string {
 <html lang="en">
 <head>
 <meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="${POLICY}">
 <meta name="viewport" content="width=device-width,initial-scale=1">
 <title>${escapeXml(map.title)}</title>
 <style>${STYLE}</style>

@@ -1,7 +1,7 @@
 // The one listening socket: socket, options, bind, listen, with errors that say what to do.
 import { parseHostPorts } from "../base/address.js";
 import { AppError } from "../base/errors.js";
-
+import { quoted } from "../base/printable.js";
 import { resolveHost } from "../sys/resolve.js";
 import { SocketAddress } from "../sys/sockaddr.js";
 import { allowAddressReuse, backlogInForce, bindTo, closeFd, listenOn, localAddress, openTcp } from "../sys/socket.js";
@@ -23,7 +23,7 @@ export interface Listener {
 export async function openListener(at: string, backlog: number): Promise<Listener> {
   const { host, ports } = parseHostPorts(at, { anyPort: true });
   if (ports.first !== ports.last) {
-    throw new AppError("E_ADDRESS", `"${at}" names several ports, and a server has one`, {
+    throw new AppError("E_ADDRESS", `${quoted(at)} names several ports, and a server has one`, {
       fix: `listen on ${host}:${ports.first}`,
     });
   }

@@ -1,5 +1,6 @@
 // What a caller may ask of serve(), and what that means when something is not said.
 import { AppError } from "../base/errors.js";
+import { quoted } from "../base/printable.js";
 import { SERVER_MODES, type ServerMode } from "../protocol/server-protocol.js";
 
 export interface ServeOptions {
@@ -45,7 +46,7 @@ const UNLIMITED = 2 ** 31 - 1;
 export function settleOptions(options: ServeOptions): ServeSettings {
   const mode = options.mode ?? "hello";
   if (!SERVER_MODES.includes(mode)) {
-    throw new AppError("E_OPTION", `the mode "${mode}" is not known`, {
+    throw new AppError("E_OPTION", `the mode ${quoted(`${mode}`)} is not known`, {
       fix: `give one of ${SERVER_MODES.join(", ")}`,
     });
   }

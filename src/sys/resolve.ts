@@ -2,6 +2,7 @@
 import { lookup } from "node:dns/promises";
 import { type Family, formatIp, type IpAddress, parseIp } from "../base/address.js";
 import { AppError } from "../base/errors.js";
+import { quoted } from "../base/printable.js";
 import { settleZone } from "./zone.js";
 
 /**
@@ -25,9 +26,13 @@ export async function resolveAll(host: string, family?: Family): Promise<IpAddre
   const ips = [...new Map(found.map((ip) => [formatIp(ip), ip])).values()];
   const wanted = ips.filter((ip) => family === undefined || ip.family === family);
   if (wanted.length === 0) {
-    throw new AppError("E_ADDRESS", `"${host}" has no IPv${family} address: it is ${ips.map(formatIp).join(", ")}`, {
-      fix: `leave out -${family}, or give a name that has one`,
-    });
+    throw new AppError(
+      "E_ADDRESS",
+      `${quoted(host)} has no IPv${family} address: it is ${ips.map(formatIp).join(", ")}`,
+      {
+        fix: `leave out -${family}, or give a name that has one`,
+      },
+    );
   }
   return wanted.map(settleZone);
 }
@@ -36,7 +41,7 @@ async function lookupAll(host: string): Promise<IpAddress[]> {
   try {
     return (await lookup(host, { all: true, order: "verbatim" })).map(({ address }) => parseIp(address));
   } catch (cause) {
-    throw new AppError("E_RESOLVE", `the host name "${host}" does not resolve`, {
+    throw new AppError("E_RESOLVE", `the host name ${quoted(host)} does not resolve`, {
       fix: "check its spelling, or give an IP address",
       cause,
     });

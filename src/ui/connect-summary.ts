@@ -1,4 +1,5 @@
 // A client's result as text: the summary, the note on a plan that is too small, the sentence for a single failure.
+import { printableData } from "../base/printable.js";
 import { formatBytes, formatCount, formatDuration, plural } from "../base/units.js";
 import { isLowerBound, messageLines, unansweredNote } from "../connect/message-text.js";
 import type { ConnectResult, FailureReport } from "../connect/result.js";
@@ -17,7 +18,8 @@ const WORTH_TELLING_MS = 500;
 const WORTH_TELLING = 0.2;
 
 /** What happened, in about 15 lines; when the target was missed, why, and what to change. */
-export function connectSummary(result: ConnectResult, diagnosis: Diagnosis, paint: Paint = plain): string {
+export function connectSummary(of: ConnectResult, diagnosis: Diagnosis, paint: Paint = plain): string {
+  const result = printableData(of);
   const lines = [
     headline(result, paint),
     "",
@@ -58,11 +60,14 @@ export function planNote(available: number, asked: number): string | undefined {
   ].join("\n");
 }
 
+/** What a single connection had come to when a signal ended it. */
+export function interruptedLine({ established, holdMs }: ConnectResult): string {
+  return established === 0 ? "interrupted: not connected yet" : `interrupted: held for ${formatDuration(holdMs)}`;
+}
+
 /** One sentence on why a single connection did not come about. */
-export function singleFailure(
-  { failures, destinations, names, byDestination }: ConnectResult,
-  diagnosis: Diagnosis,
-): string {
+export function singleFailure(result: ConnectResult, diagnosis: Diagnosis): string {
+  const { failures, destinations, names, byDestination } = printableData(result);
   const name = names?.find(({ used }) => used.length > 1)?.name;
   // Of several addresses each has a failure of its own.
   const to = name === undefined ? destinations.join(", ") : `${name} (${failedAttempts(byDestination)})`;

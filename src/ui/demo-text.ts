@@ -1,6 +1,7 @@
 // The demo's words, for somebody who has read that a server has 65,535 connections at most.
 import { type FourTuple, formatEndpoint } from "../base/address.js";
-import { formatBytes, formatCount, formatDuration } from "../base/units.js";
+import { printableData } from "../base/printable.js";
+import { formatBytes, formatCount, formatDuration, plural } from "../base/units.js";
 import type { ConnectResult } from "../connect/result.js";
 import { explainRun } from "../doctor/explain/run.js";
 import type { ServeResult } from "../serve/result.js";
@@ -26,11 +27,17 @@ export function demoTitle(wanted: number, paint: Paint = plain): string {
   return `\n${paint("bold", `${formatCount(wanted)} TCP connections to one port`)}\n`;
 }
 
+/** What had been reached when a signal ended it. */
+export function demoInterrupted(wanted: number, open: number): string {
+  return `interrupted: ${formatCount(open)} of ${plural(wanted, "connection")} open`;
+}
+
 export function isDemoProven({ wanted, counted, client }: DemoEvidence): boolean {
   return counted === wanted && client.isTargetMet;
 }
 
-export function demoVerdict(evidence: DemoEvidence, paint: Paint = plain): string {
+export function demoVerdict(of: DemoEvidence, paint: Paint = plain): string {
+  const evidence = printableData(of);
   return isDemoProven(evidence) ? success(evidence, paint) : failure(evidence, paint);
 }
 

@@ -1,5 +1,5 @@
 // A diagnosis as text: the limit, whose it is, the evidence, the fix; or the suspects, and how to tell them apart.
-import { printable } from "../base/printable.js";
+import { printableData } from "../base/printable.js";
 import { formatCount } from "../base/units.js";
 import type { Diagnosis, Finding, Suspect, Whose } from "../doctor/explain/diagnosis.js";
 import { type Paint, plain } from "./paint.js";
@@ -13,7 +13,7 @@ const SIDES: Record<Whose, string> = {
 
 /** No line when nothing stopped the run and nothing is to be noted. */
 export function diagnosisLines(diagnosis: Diagnosis, paint: Paint = plain): string[] {
-  const { finding, suspects, notes } = withoutControls(diagnosis);
+  const { finding, suspects, notes } = printableData(diagnosis);
   const lines = finding ? findingLines(finding, paint) : suspectLines(suspects, paint);
   return [...lines, ...notes.map((note) => `note: ${note}`)];
 }
@@ -36,11 +36,6 @@ function headlineOf({ of, outcome, reached, wanted }: Diagnosis): string {
   return outcome === "met"
     ? `nothing stopped it: ${held} connections, all that were wanted`
     : `stopped at ${held} of ${all} connections`;
-}
-
-/** Names of processes and what a file says are somebody else's text. */
-function withoutControls(diagnosis: Diagnosis): Diagnosis {
-  return JSON.parse(JSON.stringify(diagnosis), (_, value) => (typeof value === "string" ? printable(value) : value));
 }
 
 function findingLines({ limit, whose, meaning, evidence, fix }: Finding, paint: Paint): string[] {

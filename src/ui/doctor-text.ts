@@ -1,4 +1,5 @@
 // A prediction as text: the ceiling and what it is made of first, then every limit, the worst first.
+import { printableData } from "../base/printable.js";
 import { formatBytes, formatCount, formatDuration, plural } from "../base/units.js";
 import type { Program } from "../doctor/load.js";
 import type { LimitRow, Prediction, Verdict } from "../doctor/predict.js";
@@ -12,7 +13,8 @@ const TONES: Record<Verdict, Tone> = { "too low": "bad", unknown: "accent", low:
 const WELL_KNOWN = ["nofile", "source-ports"];
 
 /** @param isWhole every limit is shown, also those that neither bind nor matter for this load */
-export function predictionText(prediction: Prediction, isWhole: boolean, paint: Paint = plain): string {
+export function predictionText(of: Prediction, isWhole: boolean, paint: Paint = plain): string {
+  const prediction = printableData(of);
   const shown = isWhole ? prediction.limits : prediction.limits.filter((row) => isWorthShowing(row, prediction));
   const hidden = prediction.limits.length - shown.length;
   return [

@@ -1,4 +1,5 @@
 // The lab as text: each experiment from its claim to its verdict, then a table of them all.
+import { printable, printableData } from "../base/printable.js";
 import { formatCount, formatDuration } from "../base/units.js";
 import {
   type Evidence,
@@ -23,7 +24,8 @@ const WIDTH = 96;
 /** However narrow the terminal is. */
 const LEAST_WIDTH = 24;
 
-export function placeLine({ kind, reason, serverIp, clientIps }: LabPlace): string {
+export function placeLine(place: LabPlace): string {
+  const { kind, reason, serverIp, clientIps } = printableData(place);
   if (kind === "namespaces") {
     return `two hosts in network namespaces, joined by a wire: server ${serverIp}, client ${clientIps}`;
   }
@@ -31,7 +33,7 @@ export function placeLine({ kind, reason, serverIp, clientIps }: LabPlace): stri
 }
 
 export function experimentHeading({ id, title }: Pick<ExperimentResult, "id" | "title">, paint: Paint = plain): string {
-  return `\n${paint("bold", `${id}  ${title}`)}`;
+  return `\n${paint("bold", printable(`${id}  ${title}`))}`;
 }
 
 /**
@@ -40,7 +42,7 @@ export function experimentHeading({ id, title }: Pick<ExperimentResult, "id" | "
  * @param columns of the terminal; without one tables are as wide as they come
  */
 export function experimentText(result: ExperimentResult, paint: Paint = plain, columns = Infinity): string {
-  const { claims, claim, prediction, observed, verdict, reason, elapsedMs, evidence } = result;
+  const { claims, claim, prediction, observed, verdict, reason, elapsedMs, evidence } = printableData(result);
   const rows = [
     ["claim", `${claim} (${claims.join(", ")})`],
     ["predicted", prediction],
@@ -51,7 +53,8 @@ export function experimentText(result: ExperimentResult, paint: Paint = plain, c
 }
 
 /** All verdicts in a table. */
-export function labSummary({ experiments, elapsedMs, place, stoppedIn }: LabResult, paint: Paint = plain): string {
+export function labSummary(result: LabResult, paint: Paint = plain): string {
+  const { experiments, elapsedMs, place, stoppedIn } = printableData(result);
   const count = (verdict: Verdict) => experiments.filter((experiment) => experiment.verdict === verdict).length;
   const counted = VERDICTS.filter((verdict) => count(verdict) > 0).map(
     (verdict) => `${formatCount(count(verdict))} ${verdict}`,

@@ -1,4 +1,5 @@
-// The part of a terminal that is drawn again and again; the only file here that writes.
+// The part of a terminal that is drawn again and again.
+import { safeFor } from "./output.js";
 
 export interface Live {
   /** Draws `text` in the place of what was drawn before. */
@@ -21,7 +22,7 @@ export async function openLive(stream: NodeJS.WriteStream): Promise<Live | undef
   };
   return {
     show(text) {
-      update(text);
+      update(safeFor(text, stream));
       isShown = true;
     },
     clear,

@@ -1,4 +1,5 @@
 // The first line of `fourtuple ports` for an address: the one sentence that the figures support, and no more.
+import { printableData } from "../base/printable.js";
 import { formatCount, plural } from "../base/units.js";
 import type { SocketFilter, SocketTable } from "../ports/summary.js";
 import { type Paint, plain } from "./paint.js";
@@ -33,8 +34,9 @@ export function kindOf(noun: string, { states, family, remoteIp }: Conditions): 
 }
 
 /** `no TCP socket … has it`; names the conditions, for there may be others. */
-export function nothingText(name: string | undefined, filter: Conditions = {}): string {
-  const kind = kindOf("TCP socket of this host", filter);
+export function nothingText(of: string | undefined, filter: Conditions = {}): string {
+  const name = printableData(of);
+  const kind = kindOf("TCP socket of this host", printableData(filter));
   return `${name === undefined ? `there is no ${kind}` : `no ${kind} has ${name} at either end`}${mappedNote(filter)}`;
 }
 

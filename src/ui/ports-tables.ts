@@ -1,5 +1,6 @@
 // The tables of `fourtuple ports`: rankings, listeners with their accept queues, destinations under pressure, owners.
 import { formatEndpoint } from "../base/address.js";
+import { printable } from "../base/printable.js";
 import { formatBytes, formatCount, plural } from "../base/units.js";
 import type { Owner, OwnerMemory, OwnerSummary } from "../ports/owners.js";
 import type { AddressRow, DestinationRow, ListenerRow, PortRow, Ranking } from "../ports/summary.js";
@@ -63,7 +64,7 @@ export function listenerTable(
       `${row.uid}`,
     ];
     const owner = ownerOf?.(row.inode);
-    if (ownerOf) cells.push(owner ? `${owner.command} ${owner.pid}` : "not visible");
+    if (ownerOf) cells.push(owner ? printable(`${owner.command} ${owner.pid}`) : "not visible");
     return cells;
   });
   const header = ["listener", "queue used", "limit", "ESTABLISHED", "uid", ...(ownerOf ? ["process"] : [])];
@@ -117,7 +118,7 @@ export function ownersNote({
 }
 
 function ownerName({ command, pid }: Owner): string {
-  return `${command} (${pid})`;
+  return printable(`${command} (${pid})`);
 }
 
 function memoryCells({ receiveAllocBytes, sendQueuedBytes, chargedBytes }: OwnerMemory): string[] {

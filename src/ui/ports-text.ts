@@ -1,5 +1,6 @@
 // What the kernel's socket table says, in words and figures: of one port, and of the host. The most important first.
 import { formatEndpoint } from "../base/address.js";
+import { printableData } from "../base/printable.js";
 import { formatBytes, formatCount, formatDuration, plural } from "../base/units.js";
 import type { OwnerSummary } from "../ports/owners.js";
 import type { Pressure } from "../ports/pressure.js";
@@ -38,7 +39,8 @@ export function hasSockets({ local, remote }: PortSides): boolean {
 }
 
 /** The article's proof for one port: who shares it, and what accept() did not spend. */
-export function portText(target: PortName, sides: PortSides, extras: PortExtras, paint: Paint = plain): string {
+export function portText(of: PortName, both: PortSides, more: PortExtras, paint: Paint = plain): string {
+  const [target, sides, extras] = printableData([of, both, more] as const);
   const { local, remote } = sides;
   const { memory: asksForMemory } = local;
   const lines = [
@@ -56,7 +58,8 @@ export function portText(target: PortName, sides: PortSides, extras: PortExtras,
 }
 
 /** The host's table as a whole. */
-export function overviewText(table: SocketTable, extras: PortExtras, paint: Paint = plain): string {
+export function overviewText(of: SocketTable, more: PortExtras, paint: Paint = plain): string {
+  const [table, extras] = printableData([of, more] as const);
   const { ipv4, ipv6, mapped } = table.byFamily;
   const { pressure, filter = {} } = extras;
   const kind = kindOf(table.sockets === 1 ? "TCP socket" : "TCP sockets", filter);

@@ -1,5 +1,7 @@
 // `ports --pressure` in words: the verdict first, then destinations, pools of bound ports and the ports of NAT.
+
 import { formatEndpoint } from "../base/address.js";
+import { printableData } from "../base/printable.js";
 import { formatCount, plural } from "../base/units.js";
 import type { BoundPoolRow, Pressure, PressureRow, TranslatedPorts, TranslatedRow } from "../ports/pressure.js";
 import type { Paint } from "./paint.js";
@@ -15,7 +17,8 @@ export function pressureTable({ rows, distinct }: Pressure, top: number, paint: 
 }
 
 /** The verdict, then the tables. */
-export function pressureText(pressure: Pressure, top: number, paint: Paint): string {
+export function pressureText(of: Pressure, top: number, paint: Paint): string {
+  const pressure = printableData(of);
   const { portRange, kernelCapacity, reservedPorts, listeningPorts, outgoing, distinct, bound, translated } = pressure;
   const range = `${portRange.first}-${portRange.last}`;
   const pairs = plural(distinct, "source and destination", "pairs of source and destination");

@@ -1,5 +1,6 @@
 // A server's life as text: its first line, its progress, its summary.
 import { formatEndpoint } from "../base/address.js";
+import { printable, printableData } from "../base/printable.js";
 import { formatBytes, formatCount, formatDuration, plural } from "../base/units.js";
 import { explainRun } from "../doctor/explain/run.js";
 import type { ServeResult, ServeSnapshot } from "../serve/result.js";
@@ -11,11 +12,11 @@ import { alignLabels } from "./table.js";
 const WORTH_MEASURING = 10_000;
 
 export function listeningLine({ ip, port }: { readonly ip: string; readonly port: number }): string {
-  return `listening on ${formatEndpoint(ip, port)}`;
+  return printable(`listening on ${formatEndpoint(ip, port)}`);
 }
 
 export function clientLine({ ip, port }: { readonly ip: string; readonly port: number }): string {
-  return `client address ${formatEndpoint(ip, port)}`;
+  return printable(`client address ${formatEndpoint(ip, port)}`);
 }
 
 export const NOT_PRINTED = "further client addresses are not printed (--log all prints every one)";
@@ -49,7 +50,8 @@ export function isSameMoment(a: ServeSnapshot, b: ServeSnapshot): boolean {
 }
 
 /** @param printed how many client addresses were printed; undefined when none was to be */
-export function serveSummary(result: ServeResult, printed: number | undefined, paint: Paint = plain): string {
+export function serveSummary(of: ServeResult, printed: number | undefined, paint: Paint = plain): string {
+  const result = printableData(of);
   const why = diagnosisLines(explainRun(result), paint);
   const { failures, backlog, peakOpen } = result;
   const unprinted = printed === undefined ? 0 : result.accepted - printed;

@@ -5,7 +5,7 @@ import { formatCount } from "../../base/units.js";
 import type { CeilingEvidence, UnnumberedLimit } from "../../lab/result.js";
 import { html, type Markup } from "../markup.js";
 import { drawChart } from "./draw.js";
-import { greatestOf, logDomain, powersOfTen } from "./scale.js";
+import { drawable, greatestOf, logDomain, powersOfTen } from "./scale.js";
 
 /** A bar takes two rows, its name's and its own; a limit without a number takes one. */
 const ROW_HEIGHT = 22;
@@ -22,12 +22,12 @@ export function drawCeiling(id: string, { title, wanted, limits, unnumbered }: C
   }));
   const rows = [...limits]
     .sort((a, b) => a.allows - b.allows || Number(b.binds) - Number(a.binds))
-    .map((limit, index) => ({ ...limit, nameRow: `name ${index}`, row: `bar ${index}` }));
-  const values = [...rows.map(({ allows }) => allows), wanted].filter((value) => value > 0);
+    .map((limit, index) => ({ ...limit, at: drawable(limit.allows), nameRow: `name ${index}`, row: `bar ${index}` }));
+  const values = [...rows.map(({ at }) => at), drawable(wanted)].filter((value) => value > 0);
   // A decade below the lowest, so that its bar has a length and what was wanted is not the edge.
   const domain = logDomain([...values, ...values.map((value) => value / 10)]);
   const from = domain[0];
-  const bars = rows.map((row) => ({ ...row, end: Math.max(row.allows, from), figure: formatCount(row.allows) }));
+  const bars = rows.map((row) => ({ ...row, end: Math.max(row.at, from), figure: formatCount(row.allows) }));
   const binding = bars.filter(({ binds }) => binds);
   const others = bars.filter(({ binds }) => !binds);
   const bar = { y: "row", x1: from, x2: "end", insetTop: 2, insetBottom: 9, rx: 2 };
@@ -37,7 +37,7 @@ export function drawCeiling(id: string, { title, wanted, limits, unnumbered }: C
   const column = greatestOf(open.map((row) => row.name.length)) * LETTER + 24;
   const middle = Math.sqrt(from * domain[1]);
   const anchor = wanted > middle ? "end" : "start";
-  const target = wanted > 0 ? [{ at: wanted, name: `wanted: ${formatCount(wanted)}` }] : [];
+  const target = wanted > 0 ? [{ at: drawable(wanted), name: `wanted: ${formatCount(wanted)}` }] : [];
   const chart = drawChart(
     { id, title, description: describe(wanted, limits, unnumbered) },
     {

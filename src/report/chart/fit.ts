@@ -3,17 +3,18 @@ import * as Plot from "@observablehq/plot";
 import type { FitEvidence } from "../../lab/result.js";
 import { html, type Markup } from "../markup.js";
 import { drawChart } from "./draw.js";
-import { formatWithUnit, greatestOf, scaleAxis, singular } from "./scale.js";
+import { drawable, drawablePoint, formatWithUnit, greatestOf, scaleAxis, singular } from "./scale.js";
 
 /** @returns legend, chart, and the fit in words */
 export function drawFit(id: string, fit: FitEvidence): Markup {
-  const { points, slope, intercept } = fit;
+  const { slope, intercept } = fit;
+  const points = fit.points.map(drawablePoint);
   if (points.length === 0) return html`<p class="muted">No values.</p>`;
   const end = greatestOf(points.map(([x]) => x));
   const x = scaleAxis(fit.x, end);
   const y = scaleAxis(fit.y, greatestOf(points.map(([, value]) => value)));
   const scale = ([a, b]: readonly [number, number]) => [a / x.divisor, b / y.divisor] as [number, number];
-  const line = [0, end].map((at) => scale([at, intercept + slope * at]));
+  const line = [0, end].map((at) => scale([at, drawable(intercept + slope * at)]));
   const words = sayFit(fit);
   const chart = drawChart(
     { id, title: fit.title, description: `${points.length} points. ${words}` },

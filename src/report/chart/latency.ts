@@ -5,7 +5,7 @@ import type { LatencySummary } from "../../engine/latency.js";
 import type { LatencyEvidence } from "../../lab/result.js";
 import { html, type Markup } from "../markup.js";
 import { drawChart } from "./draw.js";
-import { logDomain, logTicks } from "./scale.js";
+import { drawable, logDomain, logTicks } from "./scale.js";
 
 const ROW_HEIGHT = 54;
 /** From one percentile to the next, by the width of the line. */
@@ -29,8 +29,9 @@ export function drawLatency(id: string, { title, rows: all }: LatencyEvidence): 
   const rows = all
     .filter(({ summary }) => summary.count > 0)
     .map(({ name, summary }) => ({ name, ...atLeast1(summary) }));
+  const drawn = rows.map(({ name, ...summary }) => ({ name, ...onAxis(summary) }));
   if (rows.length === 0) return html`<p class="muted">Nothing was measured.</p>`;
-  const domain = logDomain(rows.flatMap(({ minUs, maxUs }) => [minUs, maxUs]));
+  const domain = logDomain(drawn.flatMap(({ minUs, maxUs }) => [minUs, maxUs]));
   const ticks = logTicks(domain);
   const description = rows.map(
     ({ name, p50Us, p99Us, maxUs }) => `${name}: median ${say(p50Us)}, p99 ${say(p99Us)}, longest ${say(maxUs)}`,
@@ -49,11 +50,11 @@ export function drawLatency(id: string, { title, rows: all }: LatencyEvidence): 
         Plot.gridX(ticks),
         // Its own tickFormat would leave out every 5 of a log axis.
         Plot.axisX(ticks, { text: tick, label: "latency (log axis)", labelArrow: "none" }),
-        Plot.ruleY(rows, { y: "name", x1: "minUs", x2: "maxUs", stroke: "var(--c1)", strokeWidth: 1.25, dy: 8 }),
+        Plot.ruleY(drawn, { y: "name", x1: "minUs", x2: "maxUs", stroke: "var(--c1)", strokeWidth: 1.25, dy: 8 }),
         ...SPANS.map(({ from, to, width }) =>
-          Plot.ruleY(rows, { y: "name", x1: from, x2: to, stroke: "var(--c1)", strokeWidth: width, dy: 8 }),
+          Plot.ruleY(drawn, { y: "name", x1: from, x2: to, stroke: "var(--c1)", strokeWidth: width, dy: 8 }),
         ),
-        Plot.tickX(rows, {
+        Plot.tickX(drawn, {
           y: "name",
           x: "maxUs",
           stroke: "var(--c1)",
@@ -61,7 +62,7 @@ export function drawLatency(id: string, { title, rows: all }: LatencyEvidence): 
           insetTop: 27,
           insetBottom: 11,
         }),
-        Plot.dot(rows, {
+        Plot.dot(drawn, {
           y: "name",
           x: "p50Us",
           r: 7,
@@ -70,7 +71,7 @@ export function drawLatency(id: string, { title, rows: all }: LatencyEvidence): 
           strokeWidth: 3,
           dy: 8,
         }),
-        Plot.text(rows, {
+        Plot.text(drawn, {
           y: "name",
           frameAnchor: "left",
           text: "name",
@@ -93,6 +94,17 @@ ${chart}
 /** A log axis has no 0: what is shorter than a microsecond is drawn as one. */
 function atLeast1(summary: LatencySummary): LatencySummary {
   return { ...summary, minUs: Math.max(1, summary.minUs), p50Us: Math.max(1, summary.p50Us) };
+}
+
+/** Every value where the axis has a place for it. */
+function onAxis(summary: LatencySummary): LatencySummary {
+  const at = (us: number) => Math.max(1, drawable(us));
+  const { minUs, meanUs, p50Us, p90Us, p99Us, p999Us, maxUs } = summary;
+  return {
+    ...summary,
+    ...{ minUs: at(minUs), meanUs: at(meanUs), p50Us: at(p50Us), p90Us: at(p90Us) },
+    ...{ p99Us: at(p99Us), p999Us: at(p999Us), maxUs: at(maxUs) },
+  };
 }
 
 function say(us: number): string {

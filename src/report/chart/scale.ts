@@ -17,6 +17,21 @@ export function greatestOf(values: readonly number[]): number {
   return values.reduce((greatest, value) => Math.max(greatest, value), Number.NEGATIVE_INFINITY);
 }
 
+/** Beyond these an axis has no ticks: the figures beside a chart say what it cannot show. */
+const LARGEST = 1e15;
+const SMALLEST = 1e-9;
+
+/** A value as an axis can take it. */
+export function drawable(value: number): number {
+  if (Number.isNaN(value) || Math.abs(value) < SMALLEST) return 0;
+  return Math.max(-LARGEST, Math.min(value, LARGEST));
+}
+
+/** A point as two axes can take it. */
+export function drawablePoint([x, y]: readonly [number, number]): [number, number] {
+  return [drawable(x), drawable(y)];
+}
+
 type Step = readonly [from: number, unit: string];
 
 /** The largest whose size the greatest value reaches is taken. */
@@ -61,7 +76,7 @@ export function singular(unit: string): string {
 
 /** Whole powers of ten around the values; at least two of them. */
 export function logDomain(values: readonly number[]): [from: number, to: number] {
-  const above = values.filter((value) => value > 0);
+  const above = values.map(drawable).filter((value) => value > 0);
   const from = 10 ** Math.floor(Math.log10(Math.min(...above, Number.MAX_VALUE)));
   const to = 10 ** Math.ceil(Math.log10(Math.max(...above, 1)));
   return above.length === 0 ? [1, 10] : [from, Math.max(to, from * 10)];

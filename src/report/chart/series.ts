@@ -3,7 +3,7 @@ import * as Plot from "@observablehq/plot";
 import type { SeriesEvidence } from "../../lab/result.js";
 import { html, type Markup } from "../markup.js";
 import { drawChart } from "./draw.js";
-import { greatestOf, scaleAxis } from "./scale.js";
+import { drawable, drawablePoint, greatestOf, scaleAxis } from "./scale.js";
 
 /** Colours that the page names: --c1, --c2, … */
 const COLOURS = 6;
@@ -17,7 +17,8 @@ export interface SeriesOptions {
 }
 
 /** @returns legend and chart; a sentence when there is nothing to draw */
-export function drawSeries(id: string, series: SeriesEvidence, options: SeriesOptions = {}): Markup {
+export function drawSeries(id: string, of: SeriesEvidence, options: SeriesOptions = {}): Markup {
+  const series = { ...of, lines: of.lines.map((line) => ({ ...line, points: line.points.map(drawablePoint) })) };
   const all = series.lines.flatMap(({ points }) => points);
   if (all.length === 0) return html`<p class="muted">No values.</p>`;
   const x = scaleAxis(series.x, greatestOf(all.map(([value]) => value)));
@@ -27,7 +28,7 @@ export function drawSeries(id: string, series: SeriesEvidence, options: SeriesOp
   const scale = ([a, b]: readonly [number, number]) => [a / x.divisor, b / y.divisor] as [number, number];
   const lines = series.lines.map(({ points }, index) => ({ points: points.map(scale), colour: colourOf(index) }));
   const curve = options.isStepped ? "step-after" : "linear";
-  const moments = (options.moments ?? []).map(({ x: at, name }) => ({ at: at / x.divisor, name }));
+  const moments = (options.moments ?? []).map(({ x: at, name }) => ({ at: drawable(at) / x.divisor, name }));
   const chart = drawChart(
     { id, title: series.title, description: describe(series) },
     {

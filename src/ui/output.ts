@@ -1,0 +1,82 @@
+// Where every text of this program leaves it, and what came from outside loses its escape codes on the way: nothing else writes to
+// standard output or standard error (test/ui/output.test.ts looks). Line ends are ours: the functions that make texts take
+// their data through printableData().
+import { printable, printableExcept, printableJson, visible } from "../base/printable.js";
+
+/** The codes of paint.ts, the only ones that may pass. */
+const ESCAPE = "\u001b";
+const PAINTED = new RegExp(`(${ESCAPE}\\[(?:1|2|22|3[126]|39)m)`);
+
+/** What a run came to, until it is known to be written: a full disk must not take it away. */
+export interface Result {
+  readonly text: string;
+  readonly isJson: boolean;
+}
+
+let unwritten: Result | undefined;
+
+/** A line, or several, on standard output. */
+export function print(text: string): void {
+  write(process.stdout, `${text}\n`);
+}
+
+/** Text as it is to stand in a file: a page, a script. */
+export function printFile(text: string): void {
+  write(process.stdout, text);
+}
+
+/** A value as one line of JSON on standard output. */
+export function printJson(value: unknown): void {
+  process.stdout.write(`${printableJson(value)}\n`);
+}
+
+/** A run's result on standard output, which is not lost when that takes no more: takeUnwritten() has it then. */
+export function printResult(value: object | string): void {
+  const isJson = typeof value !== "string";
+  const text = isJson ? printableJson(value) : safeFor(value, process.stdout);
+  unwritten = { text: `${text}\n`, isJson };
+  process.stdout.write(unwritten.text, (error) => {
+    if (!error) unwritten = undefined;
+  });
+}
+
+/** What printResult() could not write, once. */
+export function takeUnwritten(): Result | undefined {
+  const result = unwritten;
+  unwritten = undefined;
+  return result;
+}
+
+/** Bytes of a connection inside a line: as they came for a program, visible for a person's terminal. */
+export function printReceived(before: string, received: string, after: string): void {
+  const shown = process.stdout.isTTY ? visible(received) : received;
+  process.stdout.write(`${before}${shown}${after}\n`);
+}
+
+/** A line, or several, on standard error: notes, progress. */
+export function say(text: string): void {
+  write(process.stderr, `${text}\n`);
+}
+
+/** What commander says: help, or a mistake of usage. */
+export function write(stream: NodeJS.WriteStream, text: string): void {
+  stream.write(safeFor(text, stream));
+}
+
+/** A text without any character that a terminal acts on, line ends and our own colours aside. */
+export function safeFor(text: string, stream: { readonly isTTY?: boolean }): string {
+  if (!stream.isTTY) return ofLines(text);
+  return text
+    .split(PAINTED)
+    .map((part, index) => (index % 2 === 1 ? part : ofLines(part)))
+    .join("");
+}
+
+function ofLines(text: string): string {
+  return printableExcept(text, (character) => character === "\n");
+}
+
+/** An error's sentence in one line. */
+export function sentence(error: unknown): string {
+  return printable(error instanceof Error ? error.message : String(error));
+}
