@@ -10,16 +10,18 @@ import type { Diagnosis } from "../doctor/explain/diagnosis.js";
 import { explainRun } from "../doctor/explain/run.js";
 import { TuplePlanner } from "../engine/planner.js";
 import { connectLine, connectPanel } from "../ui/connect-progress.js";
-import { connectSummary, planNote, singleFailure } from "../ui/connect-summary.js";
+import { connectSummary, interruptedLine, planNote, singleFailure } from "../ui/connect-summary.js";
 import { triedLine } from "../ui/destinations-text.js";
 import { diagnosisLines } from "../ui/diagnosis-text.js";
 import { type Live, openLive } from "../ui/live.js";
+import { print, printReceived, printResult, say } from "../ui/output.js";
 import { paintFor } from "../ui/paint.js";
 import { RateMeter } from "../ui/rate-meter.js";
 import { clientLine } from "../ui/serve-text.js";
 import { commandLine } from "./command-line.js";
 import { hasParent, tellParent } from "./parent.js";
-import { supervise } from "./supervise.js";
+import { EXIT_CODES } from "./signals.js";
+import { type StopSignal, supervise } from "./supervise.js";
 
 /** As the command line has them. */
 export interface ConnectCommandOptions {
@@ -52,7 +54,7 @@ const LINE_MS = 1000;
 /** A hold in which nothing happens is told of this often. */
 const QUIET_MS = 10_000;
 /** The exit code of a run that was stopped before its end, as shells give it for Ctrl-C. */
-const INTERRUPTED = 130;
+const INTERRUPTED = EXIT_CODES.SIGINT;
 
 /** @returns the exit code */
 export async function runConnect(to: readonly string[], options: ConnectCommandOptions): Promise<number> {
@@ -81,37 +83,50 @@ export async function runConnect(to: readonly string[], options: ConnectCommandO
   });
   const { isSingle } = run.settings;
   if (isSingle && !options.json) narrate(run);
-  const result = await (isSingle ? supervise(run) : superviseWithProgress(run, options));
+  let stoppedBy: StopSignal | undefined;
+  const stopped = (signal: StopSignal) => {
+    stoppedBy = signal;
+  };
+  const result = await (isSingle ? supervise(run, stopped) : superviseWithProgress(run, options, stopped));
   const diagnosis = explainRun(result);
-  if (options.json) process.stdout.write(`${JSON.stringify({ ...result, command: commandLine(), diagnosis })}\n`);
-  else if (!isSingle) process.stdout.write(`${connectSummary(result, diagnosis, paintFor(process.stdout))}\n`);
+  if (options.json) printResult({ ...result, command: commandLine(), diagnosis });
+  else if (!isSingle) printResult(connectSummary(result, diagnosis, paintFor(process.stdout)));
+  // A single connection is its server's to end, however long it was to be held.
+  if (isSingle && stoppedBy) {
+    if (!options.json) say(interruptedLine(result));
+    return EXIT_CODES[stoppedBy];
+  }
   if (isSingle && result.established === 0) throw toError(result, diagnosis);
   // A single connection has no summary.
   const missed = isSingle && !options.json && result.outcome === "missed" ? missPhrases(result.misses) : [];
-  if (missed.length > 0)
-    process.stderr.write(`${[`target missed: ${missed.join(", ")}`, ...diagnosisLines(diagnosis)].join("\n")}\n`);
-  return result.outcome === "interrupted" ? INTERRUPTED : result.isTargetMet ? 0 : 1;
+  if (missed.length > 0) say([`target missed: ${missed.join(", ")}`, ...diagnosisLines(diagnosis)].join("\n"));
+  if (result.outcome === "interrupted") return stoppedBy ? EXIT_CODES[stoppedBy] : INTERRUPTED;
+  return result.isTargetMet ? 0 : 1;
 }
 
 /** The article's client: its own address, then each read. */
 function narrate(run: ConnectRun): void {
   run.on("opened", (local) => {
     const tried = triedLine(run.targets.names, countDestinations(run));
-    if (tried) process.stderr.write(`${tried}\n`);
-    process.stdout.write(`${clientLine(local)}\n`);
+    if (tried) say(tried);
+    print(clientLine(local));
   });
-  run.on("received", (text) => process.stdout.write(`receive ${text} from server\n`));
+  run.on("received", (text) => printReceived("receive ", text, " from server"));
 }
 
-async function superviseWithProgress(run: ConnectRun, options: ConnectCommandOptions): Promise<ConnectResult> {
+async function superviseWithProgress(
+  run: ConnectRun,
+  options: ConnectCommandOptions,
+  stopped: (signal: StopSignal) => void,
+): Promise<ConnectResult> {
   const note = planNote(new TuplePlanner(run.targets.plan).count, run.settings.connections);
-  if (note) process.stderr.write(`${note}\n`);
+  if (note) say(note);
   const live = await openLive(process.stderr);
   const isSilent = live === undefined && options.json;
   const timers = isSilent ? [] : [showProgress(run, live)];
   if (hasParent()) timers.push(setInterval(() => tellParent(run.snapshot()), LIVE_MS));
   try {
-    return await supervise(run);
+    return await supervise(run, stopped);
   } finally {
     for (const timer of timers) clearInterval(timer);
     live?.end();
@@ -132,7 +147,7 @@ function showProgress(run: ConnectRun, live: Live | undefined): NodeJS.Timeout {
       if (state === last && snapshot.elapsedMs - lastMs < QUIET_MS) return;
       last = state;
       lastMs = snapshot.elapsedMs;
-      process.stderr.write(`${connectLine(snapshot, ratePerSec)}\n`);
+      say(connectLine(snapshot, ratePerSec));
     },
     live ? LIVE_MS : LINE_MS,
   );

@@ -8,11 +8,13 @@ import { countSockets } from "../ports/count.js";
 import { sampleFourTuples } from "../ports/sample.js";
 import type { ServeResult } from "../serve/result.js";
 import { connectLine, connectPanel } from "../ui/connect-progress.js";
-import { type DemoEvidence, demoTitle, demoVerdict, isDemoProven } from "../ui/demo-text.js";
+import { type DemoEvidence, demoInterrupted, demoTitle, demoVerdict, isDemoProven } from "../ui/demo-text.js";
 import { type Live, openLive } from "../ui/live.js";
+import { print, printResult } from "../ui/output.js";
 import { paintFor } from "../ui/paint.js";
 import { RateMeter } from "../ui/rate-meter.js";
 import { Child } from "./child.js";
+import { onStopSignals } from "./signals.js";
 import { Interrupted } from "./supervise.js";
 
 const EXAMPLES = 3;
@@ -22,15 +24,21 @@ const PORTS = [7777, 7778, 7779, 0];
 /** The client holds until it is stopped, or until this process is gone. */
 const HOLD = "forever";
 
+/** Connections that the client had open when it last told of itself. */
+let openAtLast = 0;
+
 /** @returns the exit code */
 export async function runDemo(wanted: number): Promise<number> {
   const children: Child[] = [];
   const interruption = watchSignals(children);
-  process.stdout.write(`${demoTitle(wanted, paintFor(process.stdout))}\n`);
+  print(demoTitle(wanted, paintFor(process.stdout)));
   try {
     const evidence = await Promise.race([gatherEvidence(wanted, children), interruption.happened]);
-    process.stdout.write(demoVerdict(evidence, paintFor(process.stdout)));
+    printResult(demoVerdict(evidence, paintFor(process.stdout)).trimEnd());
     return isDemoProven(evidence) ? 0 : 1;
+  } catch (error) {
+    if (error instanceof Interrupted && error.exitCode !== 0) print(demoInterrupted(wanted, openAtLast));
+    throw error;
   } finally {
     // The client first: it is to close its connections, not to lose them.
     for (const child of children.reverse()) await child.stop();
@@ -61,7 +69,7 @@ async function gatherEvidence(wanted: number, children: Child[]): Promise<DemoEv
     ips: [parseIp(DEFAULT_HOST)],
   });
   const examples = sampleFourTuples(port, EXAMPLES);
-  process.stdout.write("counted by the kernel; closing all\n\n");
+  print("counted by the kernel; closing all\n");
   const results = [await client.stop(), await children[0]!.stop()] as unknown as [ConnectResult, ServeResult];
   return {
     wanted,
@@ -80,7 +88,7 @@ async function startServer(children: Child[], [wanted, ...others] = PORTS): Prom
   children[0] = server;
   try {
     const [{ port, pid }] = (await firstOf(server, once(server, "line"))) as [{ port: number; pid: number }];
-    process.stdout.write(`server: process ${pid}, listening on 127.0.0.1:${port}\n`);
+    print(`server: process ${pid}, listening on 127.0.0.1:${port}`);
     return port;
   } catch (error) {
     if (others.length === 0 || !server.errors.includes("in use")) throw error;
@@ -98,7 +106,7 @@ async function allOpen(client: Child): Promise<void> {
       show(snapshot);
       if (snapshot.stage !== "hold") return;
       live?.end();
-      process.stdout.write(`client: ${formatCount(snapshot.open)} connections open\n`);
+      print(`client: ${formatCount(snapshot.open)} connections open`);
       resolve();
     });
   });
@@ -112,10 +120,11 @@ function progressPrinter(live: Live | undefined): (snapshot: ConnectSnapshot) =>
   let nextMs = LINE_MS;
   return (snapshot) => {
     const ratePerSec = meter.take(snapshot.elapsedMs, snapshot.established);
+    openAtLast = snapshot.open;
     if (live) live.show(connectPanel(snapshot, ratePerSec, paint));
     else if (snapshot.elapsedMs >= nextMs && snapshot.stage === "ramp") {
       nextMs += LINE_MS;
-      process.stdout.write(`${connectLine(snapshot, ratePerSec)}\n`);
+      print(connectLine(snapshot, ratePerSec));
     }
   };
 }
@@ -130,7 +139,7 @@ function firstOf<T>(child: Child, awaited: Promise<T>): Promise<T> {
   return Promise.race([awaited, ended]);
 }
 
-/** The first signal ends the demo in order, the second kills its processes. */
+/** The first signal ends the demo in order, a later one kills its processes. */
 function watchSignals(children: readonly Child[]): { readonly happened: Promise<never>; forget(): void } {
   let interrupt!: (reason: Interrupted) => void;
   const happened = new Promise<never>((_, reject) => {
@@ -138,19 +147,18 @@ function watchSignals(children: readonly Child[]): { readonly happened: Promise<
   });
   // It may happen while nobody waits for it any more.
   happened.catch(() => undefined);
-  let isAsked = false;
-  const onSignal = (signal: "SIGINT" | "SIGTERM") => {
-    if (isAsked) for (const child of children) child.kill();
-    isAsked = true;
-    interrupt(new Interrupted(signal));
-  };
+  const forgetSignals = onStopSignals(
+    (signal) => interrupt(new Interrupted(signal)),
+    () => {
+      for (const child of children) child.kill();
+    },
+  );
   const onOutputError = () => interrupt(new Interrupted("SIGPIPE"));
-  process.on("SIGINT", onSignal).on("SIGTERM", onSignal);
   process.stdout.on("error", onOutputError);
   return {
     happened,
     forget: () => {
-      process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
+      forgetSignals();
       process.stdout.off("error", onOutputError);
     },
   };

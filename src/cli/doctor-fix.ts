@@ -1,7 +1,9 @@
 // `fourtuple doctor --fix`, `--apply`, `--script` and `--undo`: shown, made, printed, taken back.
+import { existsSync, lstatSync } from "node:fs";
 import { AppError } from "../base/errors.js";
 import type { FixPlan } from "../doctor/fix/change.js";
 import type { CapacityOptions } from "../doctor/options.js";
+import { printFile, printJson, printResult } from "../ui/output.js";
 import { paintFor } from "../ui/paint.js";
 
 export interface FixOptions {
@@ -30,14 +32,19 @@ export async function runFix(options: FixOptions, capacity: CapacityOptions): Pr
   const { KERNEL_SETTINGS } = await import("../doctor/fix/apply.js");
   const { readUdpPorts } = await import("../sys/udp-ports.js");
   const plan = planChanges(await examine(capacity), KERNEL_SETTINGS.read, readUdpPorts());
-  if (options.apply) return apply(plan, options);
+  if (options.apply) {
+    // Who interrupts the measuring does not want to see settings change.
+    if (capacity.signal?.aborted) throw new AppError("E_SYSTEM", "interrupted while measuring: nothing is changed");
+    return apply(plan, options);
+  }
   if (options.script) {
     const { scriptFor } = await import("../doctor/fix/script.js");
     const script = scriptFor(plan);
-    process.stdout.write(options.json ? `${JSON.stringify(script)}\n` : script.script);
+    if (options.json) printJson(script);
+    else printFile(script.script);
   } else {
     const { fixText } = await import("../ui/fix-text.js");
-    print(options, plan, () => fixText(plan, paintFor(process.stdout)));
+    show(options, plan, () => fixText(plan, paintFor(process.stdout)));
   }
   return EXIT.done;
 }
@@ -45,8 +52,12 @@ export async function runFix(options: FixOptions, capacity: CapacityOptions): Pr
 async function apply(plan: FixPlan, options: FixOptions): Promise<number> {
   const { applyPlan } = await import("../doctor/fix/apply.js");
   const { applyText } = await import("../ui/fix-text.js");
-  const report = applyPlan(plan, await journalOf(options));
-  print(options, report, () => applyText(report, paintFor(process.stdout)));
+  const journal = await journalOf(options);
+  // Before the first change, and in one sentence: what is wrong with the journal is wrong for all of them.
+  const { readJournal } = await import("../doctor/fix/journal.js");
+  if (existsSync(journal)) readJournal(journal);
+  const report = applyPlan(plan, journal);
+  show(options, report, () => applyText(report, paintFor(process.stdout)));
   return exitCodeOf(
     report.outcomes.map(({ status }) => status),
     ["done"],
@@ -56,12 +67,27 @@ async function apply(plan: FixPlan, options: FixOptions): Promise<number> {
 async function undo(options: FixOptions): Promise<number> {
   const { undoChanges } = await import("../doctor/fix/undo.js");
   const { undoText } = await import("../ui/fix-text.js");
-  const report = undoChanges(await journalOf(options));
-  print(options, report, () => undoText(report, paintFor(process.stdout)));
+  const journal = await journalOf(options);
+  if (options.journal !== undefined && isMissing(journal)) {
+    throw new AppError("E_OPTION", `there is no journal ${journal}`, {
+      fix: "give the file that --apply named, or leave out --journal for the usual one",
+    });
+  }
+  const report = undoChanges(journal);
+  show(options, report, () => undoText(report, paintFor(process.stdout)));
   return exitCodeOf(
     report.outcomes.map(({ status }) => status),
     ["restored", "nothing to do"],
   );
+}
+
+/** What cannot be looked at is there, for all that is known. */
+function isMissing(file: string): boolean {
+  try {
+    return lstatSync(file, { throwIfNoEntry: false }) === undefined;
+  } catch {
+    return false;
+  }
 }
 
 async function journalOf({ journal }: FixOptions): Promise<string> {
@@ -73,6 +99,6 @@ function exitCodeOf(statuses: readonly string[], good: readonly string[]): numbe
   return statuses.every((status) => good.includes(status)) ? EXIT.done : EXIT.failed;
 }
 
-function print({ json }: FixOptions, result: object, text: () => string): void {
-  process.stdout.write(`${json ? JSON.stringify(result) : text()}\n`);
+function show({ json }: FixOptions, result: object, text: () => string): void {
+  printResult(json ? result : text());
 }

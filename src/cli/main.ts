@@ -1,7 +1,9 @@
 #!/usr/bin/env node
 // The program's entry: runs a command, prints what went wrong, sets the exit code. --version is answered before
 // anything else of weight is loaded.
+import "./signals.js";
 import { readFileSync } from "node:fs";
+import { print, say, sentence, takeUnwritten } from "../ui/output.js";
 import { outputFailed } from "./output-error.js";
 
 const PLATFORM_CODES = ["E_PLATFORM", "E_PERMISSION"];
@@ -14,11 +16,8 @@ process.stdout.on("error", onOutputError);
 // There is nowhere left to say it.
 process.stderr.on("error", () => undefined);
 
-if (args.length === 1 && (args[0] === "--version" || args[0] === "-V")) {
-  process.stdout.write(`${readVersion()}\n`);
-} else {
-  await run();
-}
+if (args.length === 1 && (args[0] === "--version" || args[0] === "-V")) print(readVersion());
+else await run();
 
 async function run(): Promise<void> {
   try {
@@ -36,13 +35,14 @@ async function report(error: unknown): Promise<void> {
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? EXIT.done : EXIT.usage;
   else if (error instanceof Interrupted) process.exit(error.exitCode);
   else if (isAppError(error)) {
-    process.stderr.write(`Fatal error: ${error.message}\n${error.fix ? `  fix: ${error.fix}\n` : ""}`);
+    say(`Fatal error: ${sentence(error)}`);
+    if (error.fix) say(`  fix: ${sentence(error.fix)}`);
     process.exitCode = exitCodeOf(error.code);
-    if (process.env.FOURTUPLE_DEBUG) process.stderr.write(`${error.stack}\n`);
+    if (process.env.FOURTUPLE_DEBUG) say(`${error.stack}`);
   } else {
-    process.stderr.write(`Fatal error: unexpected: ${error instanceof Error ? error.message : String(error)}\n`);
-    if (process.env.FOURTUPLE_DEBUG) process.stderr.write(`${error instanceof Error ? error.stack : ""}\n`);
-    else process.stderr.write("  fix: this is a mistake of fourtuple; FOURTUPLE_DEBUG=1 shows where\n");
+    say(`Fatal error: unexpected: ${sentence(error)}`);
+    if (process.env.FOURTUPLE_DEBUG) say(error instanceof Error ? `${error.stack}` : "");
+    else say("  fix: this is a mistake of fourtuple; FOURTUPLE_DEBUG=1 shows where");
     process.exitCode = EXIT.failed;
   }
 }
@@ -63,7 +63,18 @@ function onOutputError(error: NodeJS.ErrnoException): void {
   const failed = outputFailed(error);
   // A run with threads waits for this event, to end them first (supervise.ts).
   if (process.listenerCount("uncaughtException") > 0) throw failed;
-  void report(failed).finally(() => process.exit());
+  void report(failed)
+    .then(rescueResult)
+    .finally(() => process.exit());
+}
+
+/** What a run came to took its time: where standard output takes it no more, it goes beside. */
+async function rescueResult(): Promise<void> {
+  const result = takeUnwritten();
+  if (result === undefined) return;
+  const { rescue } = await import("./save.js");
+  const file = result.isJson ? rescue("result", ".json", result.text) : undefined;
+  say(file === undefined ? `the result:\n${result.text}` : `the result is in ${file}`);
 }
 
 function readVersion(): string {

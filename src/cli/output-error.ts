@@ -1,4 +1,4 @@
-// Output that cannot be written, in a sentence. Loaded by the entry: it brings no more than the error's class.
+// Output that cannot be written, in a sentence. Loaded by the entry: it brings no more than the errors' words.
 import { AppError } from "../base/errors.js";
 
 /** The error for standard output that takes no more: a full disk, a device that fails. */

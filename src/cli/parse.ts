@@ -1,6 +1,7 @@
 // Option texts to values, for commander: each parser names its option when it refuses.
 import { type AddressRange, type PortRange, parseAddressRanges, parsePorts } from "../base/address.js";
 import { AppError } from "../base/errors.js";
+import { quoted } from "../base/printable.js";
 import { parseCount, parseDuration, parseRate, parseSize } from "../base/units.js";
 import type { Stage } from "../engine/schedule.js";
 
@@ -47,7 +48,7 @@ export const parsePercent =
 export function addStage(text: string, before: readonly Stage[] = []): Stage[] {
   const match = /^([^:]+):([^:]+)$/.exec(text);
   if (!match) {
-    throw new AppError("E_OPTION", `--stage "${text}" is not valid`, {
+    throw new AppError("E_OPTION", `--stage ${quoted(text)} is not valid`, {
       fix: "give a duration and the connections to have at its end, such as 30s:100k",
     });
   }
@@ -64,7 +65,7 @@ export function addSources(text: string, before: readonly AddressRange[] = []): 
 export function parseSourcePort(text: string): PortRange | "kernel" {
   if (text === "kernel") return "kernel";
   if (!/^\d+(-\d+)?$/.test(text)) {
-    throw new AppError("E_OPTION", `--source-port "${text}" is not valid`, {
+    throw new AppError("E_OPTION", `--source-port ${quoted(text)} is not valid`, {
       fix: "give a port, a range such as 1024-65535, or kernel to let the kernel choose",
     });
   }

@@ -1,11 +1,14 @@
 // `fourtuple ports --map`: the picture of the ports in a file, or in the terminal.
 import { AppError } from "../base/errors.js";
+import { printable, quoted, shortened } from "../base/printable.js";
 import type { SocketQuery } from "../ports/query.js";
+import type { PortMap } from "../report/port-field.js";
 import { readLocalPortRange } from "../sys/local-ports.js";
+import { print, printFile } from "../ui/output.js";
 import { paintFor } from "../ui/paint.js";
 import { sayReadNote } from "./ports-notes.js";
 import type { PortTarget } from "./ports-query.js";
-import { save } from "./save.js";
+import { type Output, openOutput } from "./save.js";
 
 /** Addresses that are read; the picture shows fewer and counts the rest. */
 const MAX_ADDRESSES = 64;
@@ -14,11 +17,11 @@ const MAX_ADDRESSES = 64;
 export function checkMapFile(file: string | true): string | true {
   if (file === true || /\.(svg|html?)$/i.test(file)) return file;
   if (/(^|:)\d+(-\d+)?$/.test(file)) {
-    throw new AppError("E_OPTION", `--map takes "${file}" for its file`, {
-      fix: `put the address first: fourtuple ports ${file} --map`,
+    throw new AppError("E_OPTION", `--map takes ${quoted(file)} for its file`, {
+      fix: `put the address first: fourtuple ports ${shortened(file)} --map`,
     });
   }
-  throw new AppError("E_OPTION", `--map "${file}" is neither a picture nor a page`, {
+  throw new AppError("E_OPTION", `--map ${quoted(file)} is neither a picture nor a page`, {
     fix: "give a file that ends in .svg or .html, or none for the terminal",
   });
 }
@@ -28,6 +31,20 @@ export async function drawMap(
   target: PortTarget | undefined,
   query: SocketQuery,
   file: string | true,
+): Promise<number> {
+  if (file === true) return draw(target, query, (map) => showMap(map));
+  const output = openOutput(file);
+  try {
+    return await draw(target, query, (map) => saveMap(map, file, output));
+  } finally {
+    output.close();
+  }
+}
+
+async function draw(
+  target: PortTarget | undefined,
+  query: SocketQuery,
+  deliver: (map: PortMap) => Promise<void>,
 ): Promise<number> {
   const { portFields } = await import("../ports/field.js");
   const { socketTable } = await import("../ports/summary.js");
@@ -44,24 +61,25 @@ export async function drawMap(
     listeners,
     at: new Date(),
   });
-  if (map.fields.length === 0) return 0;
-  if (file === true) {
-    const { portMapText } = await import("../report/port-map-terminal.js");
-    process.stdout.write(portMapText(map, paintFor(process.stdout)));
-  } else {
-    save(file, await draw(map, file));
-    const { formatCount, plural } = await import("../base/units.js");
-    const { drawnFields } = await import("../report/port-map-layout.js");
-    const fields = drawnFields(map.fields);
-    const ports = fields.reduce((sum, field) => sum + field.ports.reduce((all, cell) => all + cell, 0), 0);
-    process.stdout.write(
-      `${file}: ${plural(fields.length, "field")}, ${formatCount(ports)} lit pixels, each a port in use\n`,
-    );
-  }
+  if (map.fields.length > 0) await deliver(map);
   return map.fields.length;
 }
 
-async function draw(map: Parameters<typeof import("../report/port-map-svg.js").portMapSvg>[0], file: string) {
+async function showMap(map: PortMap): Promise<void> {
+  const { portMapText } = await import("../report/port-map-terminal.js");
+  printFile(portMapText(map, paintFor(process.stdout)));
+}
+
+async function saveMap(map: PortMap, file: string, output: Output): Promise<void> {
+  output.write(await toFile(map, file));
+  const { formatCount, plural } = await import("../base/units.js");
+  const { drawnFields } = await import("../report/port-map-layout.js");
+  const fields = drawnFields(map.fields);
+  const ports = fields.reduce((sum, field) => sum + field.ports.reduce((all, cell) => all + cell, 0), 0);
+  print(`${printable(file)}: ${plural(fields.length, "field")}, ${formatCount(ports)} lit pixels, each a port in use`);
+}
+
+async function toFile(map: PortMap, file: string): Promise<string> {
   if (/\.svg$/i.test(file)) return (await import("../report/port-map-svg.js")).portMapSvg(map);
   return (await import("../report/port-map-html.js")).portMapHtml(map);
 }

@@ -1,5 +1,7 @@
 // What `fourtuple ports` says beside its figures, on standard error: why they are less than they could be.
 
+import { say } from "../ui/output.js";
+
 const said = new Set<string>();
 
 /** A reading that fell back to /proc, or that the kernel calls inconsistent. */
@@ -23,5 +25,5 @@ export async function sayOwnersNote(owners: {
 export function sayOnce(note: string | undefined): void {
   if (note === undefined || said.has(note)) return;
   said.add(note);
-  process.stderr.write(`${note}\n`);
+  say(note);
 }

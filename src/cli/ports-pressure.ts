@@ -1,5 +1,6 @@
 // `fourtuple ports --pressure`: as text, JSON or metrics, and whether it is more than the caller will bear.
 import { AppError } from "../base/errors.js";
+import { printableJson } from "../base/printable.js";
 import type { Pressure } from "../ports/pressure.js";
 import type { SummaryOptions } from "../ports/summary.js";
 import { paintFor } from "../ui/paint.js";
@@ -44,7 +45,7 @@ export async function readPressure(filter: SummaryOptions, options: Options): Pr
 }
 
 async function textOf(result: Pressure, filter: SummaryOptions, { json, metrics, top }: Options): Promise<string> {
-  if (json) return JSON.stringify(result);
+  if (json) return printableJson(result);
   if (metrics) {
     const { listenerQueues } = await import("../ports/listener-queues.js");
     const { portsMetrics } = await import("../ui/ports-metrics.js");

@@ -1,6 +1,8 @@
 // `fourtuple ports` when it runs: chooses what is read and how it is shown.
 import { AppError } from "../base/errors.js";
+import { printableJson } from "../base/printable.js";
 import type { SocketFilter } from "../ports/summary.js";
+import { print, say } from "../ui/output.js";
 import { paintFor } from "../ui/paint.js";
 import type { Conditions } from "../ui/ports-headline.js";
 import type { PortExtras } from "../ui/ports-text.js";
@@ -50,18 +52,18 @@ export async function runPorts(at: string | undefined, options: Options): Promis
     });
     const code = exitCode(listed, target, options);
     // Rows may be read by a program: what is said of none goes beside them.
-    if (code !== 0) process.stderr.write(`${await nothing(target, options)}\n`);
+    if (code !== 0) say(await nothing(target, options));
     return code;
   }
   if (options.map !== undefined) {
     const { checkMapFile, drawMap } = await import("./ports-map.js");
     const drawn = await drawMap(target, toQuery(target, options), checkMapFile(options.map));
-    if (drawn === 0) process.stdout.write(`${await nothing(target, options)}\n`);
+    if (drawn === 0) print(await nothing(target, options));
     return drawn === 0 ? 1 : 0;
   }
   if (!options.watch) {
     const { text, sockets, isAbove } = await read(target, options);
-    process.stdout.write(`${text}\n`);
+    print(text);
     return isAbove ? 1 : exitCode(sockets, target, options);
   }
   const { watch } = await import("./ports-watch.js");
@@ -95,7 +97,7 @@ async function read(
     await sayReadNote(table);
     const owners = await ownersOf(target, options);
     return {
-      text: JSON.stringify({ ...table, ...(owners && { owners }), ...(rates && { rates }) }),
+      text: printableJson({ ...table, ...(owners && { owners }), ...(rates && { rates }) }),
       sockets: table.sockets,
     };
   }
@@ -139,7 +141,7 @@ async function readListeners(target: PortTarget | undefined, options: Options) {
     const { takenAt, elapsedMs, source, fallbackErrno, wasInterrupted, accepted, counters } = table;
     const rows = ownerOf ? listeners.map((row) => ({ ...row, owner: ownerOf(row.inode) ?? null })) : listeners;
     const head = { kind: "listeners", version: 1, takenAt, elapsedMs, source, fallbackErrno, wasInterrupted };
-    return { text: JSON.stringify({ ...head, listeners: rows, accepted, counters }), sockets: listeners.length };
+    return { text: printableJson({ ...head, listeners: rows, accepted, counters }), sockets: listeners.length };
   }
   const family = options[4] === options[6] ? "" : ` by IPv${options[4] ? 4 : 6}`;
   if (listeners.length === 0)

@@ -1,5 +1,6 @@
 // Names of TCP states as people write them: those of RFC 9293, of `ss` and netstat, and ss's groups of states.
 import { AppError } from "../base/errors.js";
+import { quoted } from "../base/printable.js";
 import type { TcpState } from "../ports/view.js";
 import { TCP_STATES } from "../sys/constants.js";
 
@@ -41,7 +42,7 @@ function parseState(text: string): readonly TcpState[] {
   const nearest = nearestName(name);
   const groups = Object.keys(GROUPS).map((group) => group.toLowerCase());
   const lists = `the states are ${STATES.join(", ")}; groups of them ${groups.join(", ")}`;
-  throw new AppError("E_OPTION", `--state "${text.trim()}" is no TCP state`, {
+  throw new AppError("E_OPTION", `--state ${quoted(text.trim())} is no TCP state`, {
     fix: nearest ? `did you mean ${nearest}? ${capitalized(lists)}` : lists,
   });
 }

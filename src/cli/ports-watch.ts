@@ -2,7 +2,9 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { SocketQuery } from "../ports/query.js";
 import { openLive } from "../ui/live.js";
+import { print } from "../ui/output.js";
 import { Churn, type Rates } from "./ports-churn.js";
+import { EXIT_CODES, onStopSignals } from "./signals.js";
 
 const EVERY_MS = 1000;
 
@@ -13,29 +15,33 @@ const EVERY_MS = 1000;
  */
 export async function watch(query: SocketQuery, read: (rates: Rates | undefined) => Promise<string>): Promise<number> {
   const ending = new AbortController();
+  let exitCode = 0;
   const end = () => ending.abort();
+  const forget = onStopSignals((signal) => {
+    exitCode = EXIT_CODES[signal];
+    end();
+  }, end);
   const live = await openLive(process.stdout);
   const churn = new Churn(query);
   let last = "";
-  process.once("SIGINT", end).once("SIGTERM", end);
   process.stdout.once("error", end);
   try {
     while (!ending.signal.aborted) {
       const startMs = performance.now();
       last = await read(await churn.read());
       if (live) live.show(trim(last));
-      else process.stdout.write(`${last}\n`);
+      else print(last);
       await delay(Math.max(0, EVERY_MS - (performance.now() - startMs)), undefined, { signal: ending.signal }).catch(
         () => undefined,
       );
     }
   } finally {
     live?.end();
-    process.off("SIGINT", end).off("SIGTERM", end);
+    forget();
     process.stdout.off("error", end);
   }
-  if (live) process.stdout.write(`${last}\n`);
-  return 0;
+  if (live) print(last);
+  return exitCode;
 }
 
 /** What a terminal has room for: more would push what was drawn before out of reach. */

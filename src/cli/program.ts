@@ -1,5 +1,7 @@
 // The command line as a whole: which commands there are, how help and mistakes look. What a command does is its own file's.
 import { Command } from "commander";
+import { printable, shortened } from "../base/printable.js";
+import { write } from "../ui/output.js";
 import type { AddCommand } from "./add-command.js";
 import { addConnect } from "./commands/connect.js";
 import { addDemo } from "./commands/demo.js";
@@ -20,6 +22,9 @@ Examples:
   fourtuple report run.json              a run's --json as a page to show
   fourtuple demo                         both at once, with the kernel's own count`;
 
+/** More than any list of choices takes. */
+const LONGEST_MISTAKE = 400;
+
 /**
  * @returns the exit code
  * @throws {CommanderError} when the arguments make no sense, or help was asked for: it is printed by then
@@ -33,7 +38,11 @@ export async function runProgram(args: readonly string[], version: string): Prom
     .exitOverride()
     // The descriptions say choices and defaults themselves, in fewer words.
     .configureHelp({ helpWidth: 100, optionDescription: ({ description }) => description })
-    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "Fatal error: ")) })
+    .configureOutput({
+      outputError: (text, write) => write(mistake(text)),
+      writeOut: (text) => write(process.stdout, text),
+      writeErr: (text) => write(process.stderr, text),
+    })
     .addHelpText("after", EXAMPLES);
   for (const add of [addServe, addConnect, addPorts, addDoctor, addLab, addReport, addDemo] satisfies AddCommand[]) {
     add(program, (code) => {
@@ -46,4 +55,10 @@ export async function runProgram(args: readonly string[], version: string): Prom
   if (args.length === 0) program.outputHelp();
   else await program.parseAsync(args, { from: "user" });
   return exitCode;
+}
+
+/** Commander's sentence, which quotes what was typed, in one line; what it suggests stays on the next. */
+function mistake(text: string): string {
+  const [, said = "", hint = ""] = /^(?:error: )?([\s\S]*?)(\n\(Did you mean [^\n]*\))?$/.exec(text.trimEnd()) ?? [];
+  return `Fatal error: ${shortened(printable(said), LONGEST_MISTAKE)}${hint}\n`;
 }

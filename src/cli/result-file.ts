@@ -1,7 +1,9 @@
 // A run's result as it was printed by --json: one object, or the last line of a server's events.
 import { readFileSync } from "node:fs";
 import { AppError } from "../base/errors.js";
+import { printable, shortened } from "../base/printable.js";
 import { parseResult, type ResultKind, type Results } from "../report/schema/parse.js";
+import { notReadable } from "./file-error.js";
 
 /**
  * @param file a path, or `-` for standard input
@@ -33,13 +35,10 @@ function readText(file: string): string {
   try {
     return readFileSync(file === "-" ? 0 : file, "utf8");
   } catch (cause) {
-    throw new AppError("E_OPTION", `${name(file)} cannot be read: ${(cause as Error).message}`, {
-      cause,
-      fix: "give a file that a run's --json was written to",
-    });
+    throw notReadable(name(file), cause);
   }
 }
 
 function name(file: string): string {
-  return file === "-" ? "standard input" : file;
+  return file === "-" ? "standard input" : shortened(printable(file), 200);
 }

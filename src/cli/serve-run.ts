@@ -5,6 +5,7 @@ import type { ServeSnapshot } from "../serve/result.js";
 import type { ServeRun } from "../serve/run.js";
 import { serve } from "../serve/serve.js";
 import { type Live, openLive } from "../ui/live.js";
+import { print, printJson, printResult, say } from "../ui/output.js";
 import { paintFor } from "../ui/paint.js";
 import { RateMeter } from "../ui/rate-meter.js";
 import {
@@ -62,13 +63,13 @@ class JsonPrinter {
   }
 
   end(result: Result): void {
-    this.#print({ event: "result", ...result, diagnosis: explainRun(result) });
+    printResult({ event: "result", ...result, diagnosis: explainRun(result) });
   }
 
   leave(): void {}
 
   #print(event: object): void {
-    process.stdout.write(`${JSON.stringify(event)}\n`);
+    printJson(event);
   }
 }
 
@@ -84,7 +85,7 @@ class TextPrinter {
     this.#log = log;
     this.#live = live;
     const note = backlogNote(backlog, run.backlog);
-    if (note) process.stderr.write(`${note}\n`);
+    if (note) say(note);
     this.#print(listeningLine(run.address));
     this.moment(run.snapshot(), live === undefined);
   }
@@ -98,13 +99,14 @@ class TextPrinter {
     const ratePerSec = this.#meter.take(snapshot.elapsedMs, snapshot.accepted);
     this.#sayNotPrinted(snapshot.accepted);
     if (this.#live) this.#live.show(serveProgress(snapshot, ratePerSec, this.#paint));
-    else if (!isSame) process.stderr.write(`${serveProgress(snapshot, ratePerSec)}\n`);
+    else if (!isSame) say(serveProgress(snapshot, ratePerSec));
   }
 
   end(result: Result): void {
     this.#sayNotPrinted(result.accepted);
     const printed = this.#log === "none" ? undefined : this.#printed;
-    this.#print(`\n${serveSummary(result, printed, paintFor(process.stdout))}`);
+    this.#live?.clear();
+    printResult(`\n${serveSummary(result, printed, paintFor(process.stdout))}`);
   }
 
   leave(): void {
@@ -121,6 +123,6 @@ class TextPrinter {
 
   #print(line: string): void {
     this.#live?.clear();
-    process.stdout.write(`${line}\n`);
+    print(line);
   }
 }

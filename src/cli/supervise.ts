@@ -1,5 +1,8 @@
-// From signals to a run's end: the first Ctrl-C or SIGTERM stops it in order, the second ends it at once.
+// From signals to a run's end: the first Ctrl-C, SIGTERM or hang-up stops it in order, a later one ends it at once.
 import { onParentGone } from "./parent.js";
+import { EXIT_CODES, onStopSignals, type StopSignal } from "./signals.js";
+
+export type { StopSignal } from "./signals.js";
 
 interface Run<Result> {
   readonly done: Promise<Result>;
@@ -7,9 +10,6 @@ interface Run<Result> {
   abort(): void;
 }
 
-const EXIT_CODES = { SIGINT: 130, SIGTERM: 143, SIGPIPE: 0 } as const;
-type Cause = keyof typeof EXIT_CODES;
-export type StopSignal = Exclude<Cause, "SIGPIPE">;
 /** Until the threads have seen that they are to end; longer is not waited. */
 const ABORT_MS = 100;
 
@@ -17,7 +17,7 @@ const ABORT_MS = 100;
 export class Interrupted extends Error {
   readonly exitCode: number;
 
-  constructor(cause: Cause) {
+  constructor(cause: keyof typeof EXIT_CODES) {
     super(`ended by ${cause}`);
     this.name = "Interrupted";
     this.exitCode = EXIT_CODES[cause];
@@ -27,10 +27,10 @@ export class Interrupted extends Error {
 /**
  * Waits for a run's end and passes signals on to it.
  *
- * @throws {Interrupted} after a second signal, or when nobody reads what is printed any more
+ * @param stopped told of the signal that stops the run
+ * @throws {Interrupted} after another signal half a second later, or when nobody reads what is printed any more
  */
-export async function supervise<Result>(run: Run<Result>): Promise<Result> {
-  let isStopping = false;
+export async function supervise<Result>(run: Run<Result>, stopped?: (signal: StopSignal) => void): Promise<Result> {
   let ending: Error | undefined;
   let giveUp!: () => void;
   const givenUp = new Promise<void>((resolve) => {
@@ -41,24 +41,23 @@ export async function supervise<Result>(run: Run<Result>): Promise<Result> {
     run.abort();
     setTimeout(giveUp, ABORT_MS);
   };
-  const onSignal = (signal: StopSignal) => {
-    if (isStopping) return abort(new Interrupted(signal));
-    isStopping = true;
+  const stop = (signal: StopSignal) => {
+    stopped?.(signal);
     run.stop(signal).catch(() => undefined);
   };
-  const onParentEnd = () => onSignal("SIGTERM");
   const onOutputError = () => abort(new Interrupted("SIGPIPE"));
   // Leaving it to Node would wait for threads that wait for the kernel.
   const onUncaught = (error: Error) => abort(error);
-  const forgetParent = onParentGone(onParentEnd);
-  process.on("SIGINT", onSignal).on("SIGTERM", onSignal).on("uncaughtException", onUncaught);
+  const forgetStops = onStopSignals(stop, (signal) => abort(new Interrupted(signal)));
+  const forgetParent = onParentGone(() => stop("SIGTERM"));
+  process.on("uncaughtException", onUncaught);
   process.stdout.on("error", onOutputError);
   const forgetErrors = () => {
     process.off("uncaughtException", onUncaught);
     process.stdout.off("error", onOutputError);
   };
   const forgetSignals = () => {
-    process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
+    forgetStops();
     forgetParent();
   };
   try {

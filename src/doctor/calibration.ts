@@ -37,6 +37,7 @@ const RAMP_MS = 300;
 const LEAST_ROOM_BYTES = 128 * 1024 ** 2;
 const POLL_MS = 5;
 const DEADLINE_MS = 10_000;
+const STOPPED = "the measuring was interrupted";
 
 /** Enough to keep both ends busy: a message that wakes a sleeping program costs more than one of many. */
 const MESSAGES = { connections: 500, ratePerSec: 20, forMs: 400, least: 500 } as const;
@@ -45,17 +46,20 @@ const MESSAGES = { connections: 500, ratePerSec: 20, forMs: 400, least: 500 } as
  * Opens some thousand connections over loopback and closes them again; never throws.
  *
  * @param messageBytes messages of that size are exchanged, too; undefined for none
+ * @param signal ends it at once
  */
-export async function calibrate(messageBytes?: number): Promise<Calibration> {
+export async function calibrate(messageBytes?: number, signal?: AbortSignal): Promise<Calibration> {
   const obstacle = findObstacle();
   if (obstacle !== undefined) return uncalibrated(obstacle);
-  const { cost, obstacle: found } = await measureConnections();
+  const { cost, obstacle: found } = await measureConnections(signal);
+  if (signal?.aborted) return uncalibrated(STOPPED);
   if (messageBytes === undefined || found !== undefined) return { cost, obstacle: found };
-  const cpuSecondsPerMessage = await measureMessages(messageBytes).catch(() => undefined);
+  const cpuSecondsPerMessage = await measureMessages(messageBytes, signal).catch(() => undefined);
+  if (signal?.aborted) return uncalibrated(STOPPED);
   return { cost: { ...cost, ...(cpuSecondsPerMessage !== undefined && { cpuSecondsPerMessage }) }, obstacle: found };
 }
 
-async function measureConnections(): Promise<Calibration> {
+async function measureConnections(signal: AbortSignal | undefined): Promise<Calibration> {
   const server = await serve({ at: "127.0.0.1:0" }).catch(sentence);
   if (typeof server === "string") return uncalibrated(server);
   try {
@@ -68,9 +72,10 @@ async function measureConnections(): Promise<Calibration> {
       ],
       durationMs: DEADLINE_MS,
       close: "rst",
+      signal,
     });
     try {
-      return await measure(run);
+      return await measure(run, signal);
     } finally {
       await run.stop();
     }
@@ -85,12 +90,12 @@ export function uncalibrated(obstacle: string | undefined): Calibration {
   return { cost: COMMITTED_COST, obstacle };
 }
 
-async function measure(run: ConnectRun): Promise<Calibration> {
-  if (!(await reaches(run, FIRST))) return uncalibrated("the connections for it could not be opened");
+async function measure(run: ConnectRun, signal: AbortSignal | undefined): Promise<Calibration> {
+  if (!(await reaches(run, FIRST, signal))) return uncalibrated("the connections for it could not be opened");
   const before = readMemoryUse();
   const chargedBefore = readCgroupMemory()?.kernelBytes;
   const cpuBefore = process.cpuUsage();
-  if (!(await reaches(run, SECOND))) return uncalibrated("the connections for it could not be opened");
+  if (!(await reaches(run, SECOND, signal))) return uncalibrated("the connections for it could not be opened");
   const cpuSeconds = secondsOf(process.cpuUsage(cpuBefore));
   const after = readMemoryUse();
   const chargedAfter = readCgroupMemory()?.kernelBytes;
@@ -114,7 +119,7 @@ async function measure(run: ConnectRun): Promise<Calibration> {
 }
 
 /** CPU seconds of a message and its answer, both ends; undefined where too few were answered to tell. */
-async function measureMessages(bytes: number): Promise<number | undefined> {
+async function measureMessages(bytes: number, signal: AbortSignal | undefined): Promise<number | undefined> {
   const server = await serve({ at: "127.0.0.1:0", mode: "echo" });
   try {
     const run = await connect({
@@ -124,12 +129,13 @@ async function measureMessages(bytes: number): Promise<number | undefined> {
       messageRatePerSec: MESSAGES.ratePerSec,
       durationMs: DEADLINE_MS,
       close: "rst",
+      signal,
     });
     try {
-      if (!(await reaches(run, MESSAGES.connections))) return undefined;
+      if (!(await reaches(run, MESSAGES.connections, signal))) return undefined;
       const before = run.snapshot().answeredMessages;
       const cpuBefore = process.cpuUsage();
-      await delay(MESSAGES.forMs);
+      await delay(MESSAGES.forMs, undefined, { signal });
       const answered = run.snapshot().answeredMessages - before;
       return answered < MESSAGES.least ? undefined : secondsOf(process.cpuUsage(cpuBefore)) / answered;
     } finally {
@@ -145,9 +151,9 @@ function secondsOf({ user, system }: NodeJS.CpuUsage): number {
 }
 
 /** Waits until so many are open, and none more; false when that does not come about. */
-async function reaches(run: ConnectRun, connections: number): Promise<boolean> {
+async function reaches(run: ConnectRun, connections: number, signal: AbortSignal | undefined): Promise<boolean> {
   const deadlineMs = performance.now() + DEADLINE_MS;
-  while (performance.now() < deadlineMs) {
+  while (performance.now() < deadlineMs && !signal?.aborted) {
     const { open, inFlight, failed } = run.snapshot();
     if (open >= connections && inFlight === 0) return true;
     if (failed > 0) return false;

@@ -30,6 +30,8 @@ export interface CapacityOptions extends WhatIf {
   readonly memoryPerConnectionBytes?: number | undefined;
   /** Measure what a connection costs by a few thousand on loopback; default true. Else the committed figures are used. */
   readonly measure?: boolean | undefined;
+  /** Ends the measuring: the committed figures are used then. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** What is wanted, before its cost is known; of each program. */

@@ -113,7 +113,7 @@ export async function examine(options: CapacityOptions): Promise<Examined> {
   const calibration: Calibration =
     options.measure === false
       ? uncalibrated(undefined)
-      : await calibrate(question.messageRatePerSec > 0 ? question.messageBytes : undefined);
+      : await calibrate(question.messageRatePerSec > 0 ? question.messageBytes : undefined, options.signal);
   const loadOf = (program: Program): Load => ({
     ...question,
     ...tuples[program],

@@ -1,6 +1,6 @@
 // Changes as text: what is to be changed and how, what was changed, what was put back.
-import { printable } from "../base/printable.js";
-import { plural } from "../base/units.js";
+import { printableData } from "../base/printable.js";
+import { formatCount, plural } from "../base/units.js";
 import type { ApplyReport, ChangeStatus } from "../doctor/fix/apply.js";
 import type { Change, FixPlan } from "../doctor/fix/change.js";
 import type { UndoReport, UndoStatus } from "../doctor/fix/undo.js";
@@ -16,7 +16,8 @@ const UNDO_TONES: Record<UndoStatus, Tone> = {
   failed: "bad",
 };
 
-export function fixText(plan: FixPlan, paint: Paint = plain): string {
+export function fixText(of: FixPlan, paint: Paint = plain): string {
+  const plan = printableData(of);
   const settings = plan.changes.filter(({ kind }) => kind === "sysctl");
   const wanted = plural(plan.connections, "connection");
   const headline =
@@ -33,7 +34,8 @@ export function fixText(plan: FixPlan, paint: Paint = plain): string {
   ].join("\n");
 }
 
-export function applyText({ plan, outcomes, journal }: ApplyReport, paint: Paint = plain): string {
+export function applyText(report: ApplyReport, paint: Paint = plain): string {
+  const { plan, outcomes, journal } = printableData(report);
   const left = plan.changes.filter(({ kind }) => kind !== "sysctl");
   const done = outcomes.filter(({ status }) => status === "done").length;
   const headline =
@@ -58,13 +60,18 @@ export function applyText({ plan, outcomes, journal }: ApplyReport, paint: Paint
   ].join("\n");
 }
 
-export function undoText({ outcomes, journal, tornLines, othersJournal }: UndoReport, paint: Paint = plain): string {
+export function undoText(report: UndoReport, paint: Paint = plain): string {
+  const { outcomes, journal, tornLines, badLines = [], othersJournal } = printableData(report);
   const count = (status: UndoStatus) => outcomes.filter((outcome) => outcome.status === status).length;
-  const isClean = outcomes.every(({ status }) => status === "restored" || status === "nothing to do");
+  const due = outcomes.length - count("nothing to do");
+  const undone = count("nothing to do") === 0 ? "" : `; ${formatCount(count("nothing to do"))} had nothing to undo`;
   const headline =
-    outcomes.length === 0
+    due === 0
       ? `nothing to undo in ${journal}`
-      : paint(isClean ? "good" : "bad", `${count("restored")} of ${plural(outcomes.length, "change")} taken back`);
+      : paint(
+          count("restored") === due ? "good" : "bad",
+          `${formatCount(count("restored"))} of ${plural(due, "change")} taken back${undone}`,
+        );
   return [
     headline,
     ...statusLines(
@@ -80,8 +87,20 @@ export function undoText({ outcomes, journal, tornLines, othersJournal }: UndoRe
           "",
           `${plural(tornLines, "line")} of ${journal} cannot be read: cut short by a crash. A change whose own line was cut short was not made; all others are above, or undone`,
         ]),
+    ...(badLines.length === 0 ? [] : ["", ...badLineTexts(badLines, journal)]),
     ...(othersJournal === undefined ? [] : ["", `what root changed is in ${othersJournal}: undo it as root`]),
   ].join("\n");
+}
+
+/** As many as are read. */
+const BAD_LINES = 5;
+
+function badLineTexts(lines: UndoReport["badLines"], journal: string): string[] {
+  return [
+    `${plural(lines.length, "line")} of ${journal} ${lines.length === 1 ? "is" : "are"} no change that --apply made, and passed over:`,
+    ...lines.slice(0, BAD_LINES).map(({ line, reason }) => `  line ${line}: ${reason}`),
+    ...(lines.length > BAD_LINES ? [`  and ${formatCount(lines.length - BAD_LINES)} more`] : []),
+  ];
 }
 
 function changeLines({ name, from, to, why, how, systemd, container, pitfall }: Change, mark: string, paint: Paint) {
@@ -125,5 +144,5 @@ function unknownLines({ unknown }: FixPlan): string[] {
 }
 
 function say(value: string | undefined): string {
-  return value === undefined ? "unknown" : value === "" ? "empty" : printable(value);
+  return value === undefined ? "unknown" : value === "" ? "empty" : value;
 }

@@ -147,7 +147,7 @@ describe("its options", () => {
     for (const { socket } of clients) socket.destroy();
     await watching.prints(/closed [1-9]\d*\/s/);
     watching.child.kill("SIGINT");
-    expect((await watching.exited()).code).toBe(0);
+    expect((await watching.exited()).code).toBe(130);
   });
 
   it("without an address sums up the host", async () => {

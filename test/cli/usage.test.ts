@@ -1,5 +1,8 @@
 // Bad input and trouble: every one a clear sentence with the fix, the right exit code, no stack trace.
-import { describe, expect, it } from "vitest";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { ownAddress } from "../support/address.js";
 import { startForeignServer } from "../support/peers.js";
 import { type Exit, runCli, start, startCli } from "../support/process.js";
@@ -133,10 +136,16 @@ describe("help and version", () => {
     const server = startCli(["serve", `${ownAddress()}:0`]);
     const [, at] = await server.prints(/listening on (\S+)/);
     const args = ["connect", at!, "-c", "20", "-T", "0", ...options];
-    const full = start("bash", ["-c", '"$0" dist/cli/main.js "$@" > /dev/full', process.execPath, ...args]);
-    const { code, stderr } = await full.exited();
+    const folder = mkdtempSync(join(tmpdir(), "fourtuple-full-"));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const line = ["-c", '"$0" dist/cli/main.js "$@" > /dev/full', process.execPath, ...args];
+    const { code, stderr } = await start("bash", line, { env: { TMPDIR: folder } }).exited();
     expect(stderr).toMatch(/^Fatal error: the output cannot be written: ENOSPC.*\n {2}fix: /m);
     expect(code).toBe(1);
+    // It is beside: in a file, or to be read here.
+    const [, file] = /the result is in (\S+)/.exec(stderr) ?? [];
+    if (options.length === 0) expect(stderr).toMatch(/the result:\ntarget met: 20 connections/);
+    else expect(JSON.parse(readFileSync(file!, "utf8"))).toMatchObject({ kind: "connect", established: 20 });
   });
 
   it("the backlog's clamping is told", async () => {

@@ -2,10 +2,12 @@
 import { Option } from "commander";
 import { PROGRAMS } from "../../doctor/load.js";
 import type { CapacityOptions } from "../../doctor/options.js";
+import { printResult } from "../../ui/output.js";
 import { paintFor } from "../../ui/paint.js";
 import type { AddCommand } from "../add-command.js";
 import { type FixOptions, isFixAsked, runFix } from "../doctor-fix.js";
 import { addSources, countFor, parseSourcePort, rateFor, sizeFor } from "../parse.js";
+import { EXIT_CODES, onStopSignals } from "../signals.js";
 
 interface Options extends FixOptions {
   readonly connections?: number;
@@ -112,19 +114,39 @@ export const addDoctor: AddCommand = (program, finish) => {
     .option("--json", "one JSON object")
     .addHelpText("after", EXAMPLES)
     .action(async (options: Options) => {
-      if (isFixAsked(options)) finish(await runFix(options, toCapacity(options)));
-      else finish(options.explain === undefined ? await predict(options) : await explain(options.explain, options));
+      if (options.explain !== undefined) return finish(await explain(options.explain, options));
+      finish(await untilStopped((signal) => act(options, { ...toCapacity(options), signal })));
     });
 };
 
-async function predict(options: Options): Promise<number> {
+async function act(options: Options, capacity: CapacityOptions): Promise<number> {
+  return isFixAsked(options) ? runFix(options, capacity) : predict(options, capacity);
+}
+
+/** Ends the measuring by a signal: what is known without it is said, and the exit code is the signal's. */
+async function untilStopped(work: (signal: AbortSignal) => Promise<number>): Promise<number> {
+  const stopping = new AbortController();
+  let exitCode: number | undefined;
+  const forget = onStopSignals(
+    (signal) => {
+      exitCode = EXIT_CODES[signal];
+      stopping.abort();
+    },
+    (signal) => process.exit(EXIT_CODES[signal]),
+  );
+  try {
+    const done = await work(stopping.signal);
+    return exitCode ?? done;
+  } finally {
+    forget();
+  }
+}
+
+async function predict(options: Options, capacity: CapacityOptions): Promise<number> {
   const { predictCapacity } = await import("../../doctor/predict.js");
   const { predictionText } = await import("../../ui/doctor-text.js");
-  const prediction = await predictCapacity(toCapacity(options));
-  const text = options.json
-    ? JSON.stringify(prediction)
-    : predictionText(prediction, options.all ?? false, paintFor(process.stdout));
-  process.stdout.write(`${text}\n`);
+  const prediction = await predictCapacity(capacity);
+  printResult(options.json ? prediction : predictionText(prediction, options.all ?? false, paintFor(process.stdout)));
   return prediction.isTargetMet ? 0 : 1;
 }
 
@@ -133,7 +155,7 @@ async function explain(file: string, { json }: Options): Promise<number> {
   const { explainRun } = await import("../../doctor/explain/run.js");
   const { diagnosisText } = await import("../../ui/diagnosis-text.js");
   const diagnosis = explainRun(readResult(file, ["connect", "serve"]));
-  process.stdout.write(`${json ? JSON.stringify(diagnosis) : diagnosisText(diagnosis, paintFor(process.stdout))}\n`);
+  printResult(json ? diagnosis : diagnosisText(diagnosis, paintFor(process.stdout)));
   return diagnosis.outcome === "met" ? 0 : 1;
 }
 

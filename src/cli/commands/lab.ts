@@ -1,10 +1,13 @@
 // `fourtuple lab`: the article's experiments on two hosts, each from its claim to its verdict.
+import { printable, printableJson } from "../../base/printable.js";
+import type { LabResult } from "../../lab/result.js";
 import { openLive } from "../../ui/live.js";
+import { printJson, print as printLine, printResult, say } from "../../ui/output.js";
 import { paintFor } from "../../ui/paint.js";
 import type { AddCommand } from "../add-command.js";
 import { commandLine } from "../command-line.js";
 import { countFor, rateFor } from "../parse.js";
-import { expectWritable, save } from "../save.js";
+import { openOutput, rescue } from "../save.js";
 import { Interrupted, type StopSignal, supervise } from "../supervise.js";
 
 interface Options {
@@ -53,14 +56,14 @@ async function lab({ json, report, totalMessageRate, ...options }: Options): Pro
   const { runLab } = await import("../../lab/lab.js");
   const { experimentHeading, experimentText, labSummary, placeLine } = await import("../../ui/lab-text.js");
   // A page that cannot be written is better known before the minutes that it takes to fill it.
-  if (report !== undefined) expectWritable(report);
+  const page = report === undefined ? undefined : openOutput(report);
   const paint = paintFor(process.stdout);
   const live = json ? undefined : await openLive(process.stderr);
   const stopping = new AbortController();
   let stoppedBy: StopSignal | undefined;
   const print = (text: string) => {
     live?.clear();
-    if (!json) process.stdout.write(`${text}\n`);
+    if (!json) printLine(text);
   };
   try {
     const done = runLab(
@@ -71,7 +74,7 @@ async function lab({ json, report, totalMessageRate, ...options }: Options): Pro
         progress: (text) => live?.show(`  ${text}`),
         ended: (ended) => print(experimentText(ended, paint, process.stdout.columns)),
         failed: (error) => {
-          if (process.env.FOURTUPLE_DEBUG) process.stderr.write(`${error instanceof Error ? error.stack : error}\n`);
+          if (process.env.FOURTUPLE_DEBUG) say(`${error instanceof Error ? error.stack : error}`);
         },
       },
       commandLine(),
@@ -82,12 +85,11 @@ async function lab({ json, report, totalMessageRate, ...options }: Options): Pro
       return done;
     };
     const result = await supervise({ done, stop, abort: () => stopping.abort() });
-    if (json) process.stdout.write(`${JSON.stringify(result)}\n`);
-    else print(labSummary(result, paint));
-    if (report !== undefined) {
-      const { render } = await import("../../report/render.js");
-      save(report, render(result));
-      if (!json) print(`\n${report}: the whole of it as a page`);
+    live?.clear();
+    printResult(json ? result : labSummary(result, paint));
+    if (page) {
+      await orRescue(result, json, async () => page.write((await import("../../report/render.js")).render(result)));
+      if (!json && !page.isStandard) print(`\n${printable(report!)}: the whole of it as a page`);
     }
     if (stoppedBy && result.stoppedIn) throw new Interrupted(stoppedBy);
     return result.experiments.every(({ verdict }) => verdict === "confirmed" || verdict === "not possible here")
@@ -95,6 +97,22 @@ async function lab({ json, report, totalMessageRate, ...options }: Options): Pro
       : 1;
   } finally {
     live?.end();
+    page?.close();
+  }
+}
+
+/** Minutes of measuring are not lost with the page that was to show them. */
+async function orRescue(result: LabResult, isPrinted: boolean | undefined, write: () => Promise<void>): Promise<void> {
+  try {
+    await write();
+  } catch (error) {
+    if (isPrinted) say("note: the result is on standard output; `fourtuple report` makes a page of it");
+    else {
+      const file = rescue("lab", ".json", `${printableJson(result)}\n`);
+      if (file === undefined) printJson(result);
+      else say(`note: the result is in ${file}; \`fourtuple report ${file}\` makes a page of it`);
+    }
+    throw error;
   }
 }
 

@@ -1,10 +1,10 @@
 // `fourtuple report`: a run's result as one HTML page.
-import { existsSync, realpathSync } from "node:fs";
 import { basename, dirname, extname, join } from "node:path";
-import { AppError } from "../../base/errors.js";
+import { printable } from "../../base/printable.js";
 import { formatBytes } from "../../base/units.js";
+import { print, printFile } from "../../ui/output.js";
 import type { AddCommand } from "../add-command.js";
-import { save } from "../save.js";
+import { openOutput } from "../save.js";
 
 interface Options {
   readonly output?: string;
@@ -36,23 +36,19 @@ async function runReport(file: string, output: string): Promise<number> {
   const { readResult } = await import("../result-file.js");
   const result = readResult(file, ["connect", "serve", "lab"]);
   const { render } = await import("../../report/render.js");
-  const text = render(result);
   if (output === "-") {
-    process.stdout.write(text);
+    printFile(render(result));
     return 0;
   }
-  if (isSame(file, output)) {
-    throw new AppError("E_OPTION", `${output} is the result itself`, {
-      fix: "write the page somewhere else: -o report.html",
-    });
+  const page = openOutput(output, [file]);
+  try {
+    const text = render(result);
+    page.write(text);
+    if (!page.isStandard) print(`${printable(output)}: ${formatBytes(Buffer.byteLength(text))}`);
+  } finally {
+    page.close();
   }
-  save(output, text);
-  process.stdout.write(`${output}: ${formatBytes(Buffer.byteLength(text))}\n`);
   return 0;
-}
-
-function isSame(file: string, output: string): boolean {
-  return file !== "-" && existsSync(output) && realpathSync(file) === realpathSync(output);
 }
 
 /** `runs/a.json` as `runs/a.html`. */

@@ -1,9 +1,11 @@
 // Makes the changes that this program may make, one by one: into the journal, onto the disk, then into the kernel; and reads
 // back what the kernel has made of it.
+import { AppError } from "../../base/errors.js";
 import { EACCES, ENOENT, EROFS, errnoMeaning, errnoName, errnoOf } from "../../sys/errno.js";
 import { probeSysctl, readSysctl, writeSysctl } from "../../sys/sysctl.js";
 import type { Change, FixPlan, ReadSetting } from "./change.js";
 import { isRefusal, Journal, type JournalEntry } from "./journal.js";
+import { isSetting, isValueOf } from "./settings.js";
 import { isSameValue, normalise, parseNumbers } from "./value.js";
 
 /** The kernel's settings: calls return 0 or a negative errno. */
@@ -71,12 +73,14 @@ function applyChange(
   if (before.some((outcome) => outcome.name === requires && outcome.status !== "done")) {
     return end("failed", `not safe without ${requires}`);
   }
+  if (!isSetting(name) || !isValueOf(name, to)) return end("failed", "--undo would not take it back: make it by hand");
   const probed = settings.probe(name);
   if (probed < 0) return end(...refusal(-probed, change));
   try {
     using journal = new Journal(journalFile);
     return make(journal, journal.record(name, normalise(name, from), to), settings, end);
   } catch (error) {
+    if (error instanceof AppError) return end("failed", error.message);
     const errno = -errnoOf(error);
     return end(isRefusal(errno) ? "refused" : "failed", `the journal ${journalFile} cannot be written: ${say(errno)}`);
   }

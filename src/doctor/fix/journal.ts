@@ -1,5 +1,7 @@
 // The journal of changes: a line of JSON for each change, on the disk before the change is made, and a line for what became of
 // it. Lines are only added. After a crash the last line may be torn: then its change was not made, for the line comes first.
+// It is believed where nobody else can have written it (trust.ts), and line by line: one that --apply cannot have written is passed
+// over.
 import { randomUUID } from "node:crypto";
 import {
   closeSync,
@@ -15,9 +17,12 @@ import {
 } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
+import { z } from "zod";
 import { AppError } from "../../base/errors.js";
 import { EACCES, EEXIST, ENOENT, EPERM, EROFS, errnoName, errnoOf } from "../../sys/errno.js";
 import { readBootId, readNetNamespace } from "../../sys/identity.js";
+import { isSetting, isValueOf } from "./settings.js";
+import { assertTrusted, openJournal } from "./trust.js";
 
 /** A change that was about to be made. */
 export interface JournalEntry {
@@ -62,12 +67,19 @@ export function findOthersJournal(journalFile: string): string | undefined {
 export class Journal {
   private readonly fd: number;
 
-  /** @throws {Error} with an errno when the file can be neither opened nor made; its mode is 0600 */
+  /**
+   * @throws {Error} with an errno when the file can be neither opened nor made; its mode is 0600
+   * @throws {AppError} E_SYSTEM when others can write to it
+   */
   constructor(file: string) {
     makeFolder(dirname(file));
-    // Root writes here: a link that somebody has put there is not followed.
-    const flags = constants.O_RDWR | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW;
-    this.fd = openSync(file, flags, 0o600);
+    this.fd = openJournal(file, constants.O_RDWR | constants.O_APPEND | constants.O_CREAT, 0o600);
+    try {
+      assertTrusted(file, this.fd);
+    } catch (error) {
+      closeSync(this.fd);
+      throw error;
+    }
     const { size } = fstatSync(this.fd);
     const last = Buffer.alloc(1);
     // A torn line gets its end, so that the next one does not continue it.
@@ -121,27 +133,53 @@ export class Journal {
  * @throws {AppError} E_PERMISSION when the file may not be read, E_SYSTEM when it cannot
  */
 export function readJournal(file: string): { readonly entries: KeptEntry[]; readonly tornLines: number } {
+  const { entries, tornLines, badLines } = readLineByLine(file);
+  return { entries, tornLines: tornLines + badLines.length };
+}
+
+/** A line that is whole, and no change of this program's. */
+export interface BadLine {
+  /** From 1. */
+  readonly line: number;
+  readonly reason: string;
+}
+
+/** The same, with what is wrong with each line that is whole. */
+export function readLineByLine(file: string): {
+  readonly entries: KeptEntry[];
+  readonly tornLines: number;
+  readonly badLines: readonly BadLine[];
+} {
   const entries = new Map<string, KeptEntry>();
   let tornLines = 0;
-  for (const line of readLines(file)) {
+  let badLines: BadLine[] = [];
+  for (const [index, line] of readLines(file).entries()) {
+    if (line === "") continue;
     const record = parseLine(line);
-    if (!record) tornLines++;
+    if (record === undefined) tornLines++;
+    else if (typeof record === "string") badLines.push({ line: index + 1, reason: record });
     else if (!("mark" in record)) entries.set(record.id, { ...record, mark: undefined, value: undefined });
     else {
       const entry = entries.get(record.id);
-      if (record.mark === "undone") tornLines = 0;
+      // An undo has told of those before it.
+      if (record.mark === "undone") [tornLines, badLines] = [0, []];
       if (entry) entries.set(record.id, { ...entry, mark: record.mark, value: record.value ?? entry.value });
     }
   }
-  return { entries: [...entries.values()], tornLines };
+  return { entries: [...entries.values()], tornLines, badLines };
 }
 
 function readLines(file: string): string[] {
   try {
-    return readFileSync(file, "utf8")
-      .split("\n")
-      .filter((line) => line !== "");
+    const fd = openJournal(file, constants.O_RDONLY);
+    try {
+      assertTrusted(file, fd);
+      return readFileSync(fd, "utf8").split("\n");
+    } finally {
+      closeSync(fd);
+    }
   } catch (cause) {
+    if (cause instanceof AppError) throw cause;
     const errno = -errnoOf(cause);
     if (errno === ENOENT) return [];
     const code = isRefusal(errno) ? "E_PERMISSION" : "E_SYSTEM";
@@ -152,18 +190,40 @@ function readLines(file: string): string[] {
   }
 }
 
-/** undefined for a line that is torn, or none of ours. */
-function parseLine(line: string): JournalEntry | { id: string; mark: Mark; value?: string } | undefined {
+const text = z.string().max(200);
+
+const entrySchema = z
+  .object({
+    id: text,
+    time: text,
+    bootId: text.optional(),
+    netNamespace: text.optional(),
+    name: text.refine(isSetting, "no setting that --apply writes"),
+    from: z.string(),
+    to: z.string(),
+  })
+  .refine(({ name, from, to }) => isValueOf(name, from) && isValueOf(name, to), "no values of that setting");
+
+const markSchema = z.object({
+  id: text,
+  mark: z.enum(["done", "failed", "undone", "expired"]),
+  // What the kernel made of it: compared, and never written.
+  value: z.string().optional(),
+});
+
+/** @returns undefined for a line that is torn, a reason for one that this program has not written */
+function parseLine(line: string): z.output<typeof entrySchema> | z.output<typeof markSchema> | string | undefined {
+  let record: unknown;
   try {
-    const record = JSON.parse(line);
-    const isText = (key: string) => typeof record[key] === "string";
-    if (!isText("id")) return undefined;
-    if (isText("mark")) return record;
-    // A name becomes a path.
-    return /^[\w-]+(\.[\w-]+)+$/.test(record.name) && isText("from") && isText("to") ? record : undefined;
+    record = JSON.parse(line);
   } catch {
     return undefined;
   }
+  const isMark = typeof record === "object" && record !== null && "mark" in record;
+  const parsed = (isMark ? markSchema : entrySchema).safeParse(record);
+  if (parsed.success) return parsed.data;
+  const { path, message } = parsed.error.issues[0]!;
+  return path.length === 0 ? message : `${path.join(".")}: ${message}`;
 }
 
 /** Whether an errno means a missing privilege. */

@@ -1,4 +1,5 @@
 // The plan as a shell script and as a file for /etc/sysctl.d: for other hosts, for images, for people who read before they run.
+import { printable } from "../../base/printable.js";
 import type { Change, FixPlan } from "./change.js";
 import { PORT_RANGE, RESERVED_PORTS } from "./value.js";
 
@@ -105,5 +106,5 @@ function commentsFor({ name, from, to, why, how, systemd, container }: Change): 
 
 /** One line, whatever the text holds: in a script a line's end would begin a command. */
 function comment(text: string): string {
-  return `# ${text.replace(/\p{Cc}/gu, "?")}`;
+  return `# ${printable(text)}`;
 }

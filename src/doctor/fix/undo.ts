@@ -3,7 +3,15 @@
 import { errnoMeaning, errnoName } from "../../sys/errno.js";
 import { readBootId, readNetNamespace } from "../../sys/identity.js";
 import { KERNEL_SETTINGS, type Settings } from "./apply.js";
-import { findOthersJournal, isRefusal, Journal, type KeptEntry, type Mark, readJournal } from "./journal.js";
+import {
+  type BadLine,
+  findOthersJournal,
+  isRefusal,
+  Journal,
+  type KeptEntry,
+  type Mark,
+  readLineByLine,
+} from "./journal.js";
 import { isSameValue, normalise, PORT_RANGE, RESERVED_PORTS } from "./value.js";
 
 /**
@@ -35,13 +43,15 @@ export interface UndoReport {
    * the change, which so was not made; a torn line of what became of one is no harm, as undo compares values.
    */
   readonly tornLines: number;
+  /** Lines that are whole and that --apply cannot have written: passed over, and told once. */
+  readonly badLines: readonly BadLine[];
   /** Root's journal, where this user's own has nothing to undo. */
   readonly othersJournal: string | undefined;
 }
 
-/** @throws {AppError} E_PERMISSION or E_SYSTEM when the journal cannot be read */
+/** @throws {AppError} E_PERMISSION or E_SYSTEM when the journal cannot be read, or is not to be trusted */
 export function undoChanges(journalFile: string, settings: Settings = KERNEL_SETTINGS): UndoReport {
-  const { entries, tornLines } = readJournal(journalFile);
+  const { entries, tornLines, badLines } = readLineByLine(journalFile);
   const open = entries.filter(({ mark }) => mark === undefined || mark === "done").reverse();
   const outcomes: UndoOutcome[] = [];
   const standing = new Set<string>();
@@ -52,9 +62,9 @@ export function undoChanges(journalFile: string, settings: Settings = KERNEL_SET
     if (mark) note(journalFile, entry, mark);
     outcomes.push(outcome);
   }
-  if (tornLines > 0) note(journalFile, { id: "torn" }, "undone");
+  if (tornLines > 0 || badLines.length > 0) note(journalFile, { id: "torn" }, "undone");
   const othersJournal = outcomes.length === 0 ? findOthersJournal(journalFile) : undefined;
-  return { kind: "undone", version: 1, journal: journalFile, outcomes, tornLines, othersJournal };
+  return { kind: "undone", version: 1, journal: journalFile, outcomes, tornLines, badLines, othersJournal };
 }
 
 /** What a change was made safe by stays as long as that change does: the last one is undone first. */

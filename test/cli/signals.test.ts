@@ -1,0 +1,149 @@
+// Signals: the first is an ordinary end with what had been reached, one of the same keystroke does not take that away, and SIGUSR1
+// is none.
+import { existsSync, readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { ownAddress } from "../support/address.js";
+import { establishedInSs } from "../support/kernel.js";
+import { canMakeNamespaces, enterNamespace } from "../support/namespace.js";
+import { CLI_FILE, start, startCli, type TestProcess } from "../support/process.js";
+import { until } from "../support/until.js";
+
+const EXIT = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
+type Stop = keyof typeof EXIT;
+const STOPS = Object.keys(EXIT) as Stop[];
+
+async function startServe(): Promise<string> {
+  const server = startCli(["serve", `${ownAddress()}:0`, "--log", "none"]);
+  return (await server.prints(/listening on (\S+)/))[1]!;
+}
+
+async function holding(...args: string[]): Promise<TestProcess> {
+  const client = startCli(["connect", await startServe(), "-c", "300", ...args]);
+  await until("the hold", () => /holding .*open 300 of 300/.test(client.stderr));
+  return client;
+}
+
+/** As `timeout -s INT` does: the child, then its whole group. */
+function twice({ child }: TestProcess, signal: NodeJS.Signals): void {
+  child.kill(signal);
+  child.kill(signal);
+}
+
+/** Of a process of Node's that has started no worker: its own, libuv's pool, V8's. */
+const NODE_THREADS = 11;
+
+function threadsOf({ pid }: TestProcess): number {
+  return Number(/^Threads:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]);
+}
+
+describe.each(STOPS)("%s", (signal) => {
+  it("twice within some milliseconds ends a run in order, with its result", async () => {
+    for (let round = 0; round < 3; round++) {
+      const client = await holding("-T", "1m");
+      twice(client, signal);
+      const { code, stdout } = await client.exited();
+      expect(stdout).toMatch(/^interrupted: 300 of 300 connections/);
+      expect(code).toBe(EXIT[signal]);
+    }
+  });
+
+  it("twice to a server is its ordinary end", async () => {
+    const server = startCli(["serve", `${ownAddress()}:0`]);
+    await server.prints(/listening on/);
+    twice(server, signal);
+    expect(await server.exited()).toMatchObject({ code: 0, stdout: expect.stringMatching(/stopped after/) });
+  });
+
+  it("in a ramp says what had been reached", async () => {
+    const at = await startServe();
+    const client = startCli(["connect", at, "-c", "1k", "--connect-rate", "100", "--json"]);
+    const [ip, port] = at.split(":") as [string, string];
+    await until(
+      "some open",
+      () => establishedInSs(Number(port), ip),
+      (count) => count > 5,
+    );
+    client.child.kill(signal);
+    const { code, stdout } = await client.exited();
+    expect(JSON.parse(stdout)).toMatchObject({ kind: "connect", outcome: "interrupted", asked: 1000 });
+    expect(code).toBe(EXIT[signal]);
+  });
+
+  it("to a single connection says how long it was held", async () => {
+    const client = startCli(["connect", await startServe()]);
+    await client.prints(/receive hello/);
+    client.child.kill(signal);
+    const { code, stderr } = await client.exited();
+    expect([code, stderr]).toEqual([EXIT[signal], expect.stringMatching(/^interrupted: held for /)]);
+  });
+
+  it("to ports --watch ends it", async () => {
+    const watching = startCli(["ports", "--watch"]);
+    await watching.prints(/TCP socket/);
+    watching.child.kill(signal);
+    expect((await watching.exited()).code).toBe(EXIT[signal]);
+  });
+
+  it("while the doctor measures, what is known without it is said", async () => {
+    const doctor = startCli(["doctor", "-c", "1k"]);
+    await until(
+      "the measuring",
+      () => threadsOf(doctor),
+      (count) => count > NODE_THREADS,
+    );
+    doctor.child.kill(signal);
+    const { code, stdout } = await doctor.exited();
+    expect(stdout).toMatch(/^this host holds /);
+    expect(code).toBe(EXIT[signal]);
+  });
+
+  it.skipIf(!canMakeNamespaces())("to the demo says how many were open", async () => {
+    enterNamespace();
+    const demo = startCli(["demo", "-c", "20k"]);
+    await demo.prints(/server: process/);
+    twice(demo, signal);
+    const { code, stdout } = await demo.exited();
+    expect(stdout).toMatch(/interrupted: [\d,]+ of 20,000 connections open/);
+    expect(code).toBe(EXIT[signal]);
+  });
+});
+
+describe("a hang-up", () => {
+  it.each([
+    ["under nohup", 'nohup "$0" "$@" 2>&1'],
+    ["of a shell that ignores it", 'trap "" HUP; "$0" "$@" & wait'],
+  ])("%s ends nothing", async (_, line) => {
+    const shell = start("bash", ["-c", line, process.execPath, CLI_FILE, "serve", `${ownAddress()}:0`]);
+    await shell.prints(/listening on/);
+    const children = readFileSync(`/proc/${shell.pid}/task/${shell.pid}/children`, "utf8").trim();
+    const pid = children === "" ? shell.pid : Number(children);
+    process.kill(pid, "SIGHUP");
+    process.kill(pid, "SIGUSR1");
+    process.kill(pid, "SIGHUP");
+    // What it was told of before the next request has been taken by then.
+    process.kill(pid, "SIGTERM");
+    const { stdout } = await shell.exited();
+    expect(stdout).toMatch(/stopped after/);
+    expect(existsSync("nohup.out")).toBe(false);
+  });
+});
+
+describe("SIGUSR1", () => {
+  it.each([
+    ["serve", () => ["serve", `${ownAddress()}:0`], /listening on/],
+    ["ports --watch", () => ["ports", "--watch"], /TCP socket/],
+  ] as const)("opens no debugger in %s, and ends nothing", async (_, args, ready) => {
+    const running = startCli(args());
+    await running.prints(ready);
+    for (let i = 0; i < 3; i++) running.child.kill("SIGUSR1");
+    const caught = () =>
+      BigInt(`0x${/^SigPnd:\s*(\w+)/m.exec(readFileSync(`/proc/${running.pid}/status`, "utf8"))![1]}`);
+    await until("the signal taken", caught, (pending) => pending === 0n);
+    expect(readFileSync(`/proc/${running.pid}/comm`, "utf8").trim()).not.toBe("");
+    expect(running.stderr).not.toMatch(/Debugger listening/);
+    expect(running.isRunning).toBe(true);
+    running.child.kill("SIGTERM");
+    const { stderr } = await running.exited();
+    expect(stderr).not.toMatch(/Debugger|inspector/);
+  });
+});
