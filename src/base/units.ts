@@ -133,3 +133,8 @@ function withUnit(text: string, factors: Record<string, number>): number | undef
 function invalid(name: string, text: string, wanted: string): AppError {
   return new AppError("E_OPTION", `${name} ${quoted(text)} is not valid`, { fix: `give ${wanted}` });
 }
+
+/** A number a second: `4.7`, `28,232`. */
+export function formatRate(perSec: number): string {
+  return perSec < 10 ? `${Math.round(perSec * 10) / 10}` : formatCount(Math.round(perSec));
+}

@@ -22,6 +22,8 @@ export class Opener {
   skipped = 0;
   /** The PHASE in which the last open() failed. */
   failedPhase = 0;
+  /** The last tuple whose source address is not this host's; -1 while there was none. */
+  unbound = -1;
   /** Of the tuple that the last open() took: its destination's number in the plan, -1 when there was none. */
   destination = -1;
   /** A tuple for which there was no socket: it is the next one's. */
@@ -79,6 +81,7 @@ export class Opener {
       const bound = this.bind(fd, tuple);
       if (bound < 0) {
         closeFd(fd);
+        if (bound === -EADDRNOTAVAIL) this.unbound = index;
         if (bound !== -EADDRINUSE) return this.fail(PHASE.bind, bound);
         this.skipped++;
         continue;

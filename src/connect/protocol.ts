@@ -134,6 +134,8 @@ export const COUNTER = {
   wrongBytes: 61,
   /** By how much standstills of this thread have moved the schedule of its messages. */
   movedMs: 62,
+  /** The number of the last tuple whose source address could not be bound (EADDRNOTAVAIL), and one; 0 while there was none. */
+  unboundTuple: 38,
 } as const;
 
 export type ConnectMessage =

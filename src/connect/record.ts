@@ -12,6 +12,7 @@ import { COUNTER, type ConnectHistograms } from "./protocol.js";
 import { type RampShares, readRampShares } from "./ramp-times.js";
 import type { ConnectResult } from "./result.js";
 import { Samples } from "./samples.js";
+import type { PortShortage } from "./shortage.js";
 import type { Targets } from "./targets.js";
 
 export interface RunRecord {
@@ -43,6 +44,7 @@ export interface RunRecord {
   evidence: Pick<RunEvidence, "risen" | "settings" | "gauges">;
   peer: LocalPeer | undefined;
   accepting: Accepting | undefined;
+  shortage: PortShortage | undefined;
 }
 
 /** What of a run the report reads. */
@@ -80,6 +82,7 @@ export function newRecord(): RunRecord {
     evidence: { risen: {}, settings: {}, gauges: {} },
     peer: undefined,
     accepting: undefined,
+    shortage: undefined,
   };
 }
 

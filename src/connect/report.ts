@@ -131,6 +131,7 @@ export function makeResult(run: RunFacts, record: RunRecord): ConnectResult {
       peer,
       accepting: record.accepting,
       localPath: record.localPath,
+      shortage: record.shortage,
       lossPattern: findPattern(memories),
     },
   };

@@ -10,6 +10,7 @@ import type { ResolvedName } from "./destinations.js";
 import type { GiveUpReason } from "./give-up.js";
 import type { LocalPath } from "./local-path.js";
 import type { RampShares } from "./ramp-times.js";
+import type { PortShortage } from "./shortage.js";
 import type { Miss, Outcome, Thresholds } from "./verdict.js";
 
 /** Failures of one kind, in words. */
@@ -231,6 +232,8 @@ export interface ConnectResult {
     readonly accepting?: Accepting | undefined;
     /** What this host's own routes and firewall do with the run's packets; undefined when nothing failed, and in older results. */
     readonly localPath?: LocalPath | undefined;
+    /** What stands behind EADDRNOTAVAIL; undefined where neither bind() nor connect() said so, and in results of older versions. */
+    readonly shortage?: PortShortage | undefined;
     /** undefined when none was lost. */
     readonly lossPattern: LossPattern | undefined;
   };

@@ -33,6 +33,7 @@ import { type RampShape, shapeRamp, shareOf } from "./ramp.js";
 import { measureRamp, newRecord } from "./record.js";
 import { countInKernel, inspectServer, makeResult, readServerQueues } from "./report.js";
 import type { ConnectResult, ConnectSnapshot, RunSample } from "./result.js";
+import { findShortage } from "./shortage.js";
 import type { Targets } from "./targets.js";
 
 const PACE_MS = 5;
@@ -217,6 +218,7 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
     if (settings.durationMs !== Number.POSITIVE_INFINITY) this.#holdUntilMs = startMs + settings.durationMs;
     this.#record.held = readMemoryUse();
     const counted = this.#record.wasCutShort ? undefined : countInKernel(this.targets);
+    const shortage = findShortage(this.targets, this.pool.memories);
     // setTimeout() takes 31 bits: a longer hold is as good as for ever.
     const endMs = startMs + Math.min(settings.durationMs, 2 ** 31 - 1);
     await this.#pass(endMs - LOOK_AHEAD_MS);
@@ -225,6 +227,7 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
     this.#record.holdMs = performance.now() - startMs;
     this.#record.samples.mark(this.#sample());
     this.#record.kernel = await counted;
+    this.#record.shortage = await shortage;
     await this.#noteEvidence();
     if (this.#fault) throw this.#fault;
   }

@@ -175,6 +175,7 @@ class ConnectShard {
     if (fd < 0) {
       this.tally?.failed(this.opener.destination, this.opener.failedPhase, -fd);
       if (this.opener.failedPhase === PHASE.connect) this.shard.memory.countAtOnce(-fd);
+      if (this.opener.unbound >= 0) counters[COUNTER.unboundTuple] = this.opener.unbound + 1;
       this.countFailed(this.opener.failedPhase, -fd);
       return;
     }

@@ -12,7 +12,6 @@ import {
   isLinkLocal,
   isLoopback,
   type PortRange,
-  parseIp,
 } from "../base/address.js";
 import { AppError } from "../base/errors.js";
 import { formatCount } from "../base/units.js";
@@ -20,14 +19,13 @@ import { type Destination, portCount, type SourcePorts, type TupleGroup, type Tu
 import { MANY } from "../engine/stopping.js";
 import { endpointsQuery } from "../ports/endpoints.js";
 import type { EndQuery } from "../ports/query.js";
-import { errnoMeaning, errnoName } from "../sys/errno.js";
 import { addressOf, canBind, readInterfaces } from "../sys/interfaces.js";
 import { countPortsWithin, readLocalPortRange, readReservedPorts } from "../sys/local-ports.js";
-import { SocketAddress } from "../sys/sockaddr.js";
-import { bindTo, closeFd, connectTo, delayPortChoice, localAddress, openTcp, openUdp } from "../sys/socket.js";
 import { settleZone } from "../sys/zone.js";
 import { type ResolvedName, resolveDestinations } from "./destinations.js";
 import type { ConnectSettings } from "./options.js";
+import { describeBadSources, describeUnreachable, fixFor } from "./source-text.js";
+import { type BadSource, type CheckedSources, checkSources, isHopeless, isSource, routeSource } from "./sources.js";
 
 export interface Targets {
   readonly plan: TuplePlan;
@@ -41,6 +39,14 @@ export interface Targets {
   readonly endpoints: EndQuery;
 }
 
+/** What a plan lacks: its 4-tuples are those that are left. */
+export interface Survey extends Targets {
+  /** Of the sources that were given, those that this host cannot use. */
+  readonly sources: CheckedSources;
+  /** Destinations to which nothing can leave this host, once for each address. */
+  readonly unreachable: readonly BadSource[];
+}
+
 const LOOPBACK_FIRST: IpAddress = { family: 4, bytes: Uint8Array.of(127, 0, 0, 1) };
 const LOOPBACK_ADDRESSES = 2 ** 24 - 3;
 /** Needs no privilege (ip_unprivileged_port_start is 1024 by default). */
@@ -51,9 +57,24 @@ const EXPLICIT_PORTS: PortRange = { first: 1024, last: 65535 };
  * would go to a machine that is not this one
  */
 export async function findTargets(asked: ConnectSettings): Promise<Targets> {
-  const sources = asked.sources?.map(({ first, count }) => ({ first: settleZone(first), count }));
-  const settings = { ...asked, sources };
-  const { list, names, tries } = await resolveDestinations(settings);
+  const { sources, unreachable, ...targets } = await surveyTargets(asked);
+  const [bad] = sources.bad;
+  if (bad) throw new AppError("E_SOURCE", describeBadSources(sources.bad, sources.badCount), { fix: fixFor(bad) });
+  const hopeless = unreachable.find(isHopeless);
+  if (hopeless) throw new AppError("E_NO_SOURCE", describeUnreachable(hopeless), { fix: fixFor(hopeless) });
+  return targets;
+}
+
+/**
+ * As findTargets(), and goes on without the source addresses and destinations that cannot be used.
+ *
+ * @throws {AppError} as findTargets(), but for source addresses that this host has not
+ */
+export async function surveyTargets(asked: ConnectSettings): Promise<Survey> {
+  const given = asked.sources?.map(({ first, count }) => ({ first: settleZone(first), count }));
+  const sources = checkSources(given ?? []);
+  const settings = { ...asked, sources: given && sources.good };
+  const { list, names, tries } = await resolveDestinations({ ...asked, sources: given });
   const destinations = withoutRepeats(list);
   const isOwn = ownAddresses();
   const foreign = destinations.find(({ ip }) => !isLoopback(ip) && !isOwn(ip));
@@ -64,12 +85,22 @@ export async function findTargets(asked: ConnectSettings): Promise<Targets> {
       { fix: "if you may load that machine, say so with --authorized", facts: { limit: MANY } },
     );
   }
-  for (const range of settings.sources ?? []) assertOwnSource(range);
+  const routes = new Map<string, IpAddress | BadSource>();
+  const route = (ip: IpAddress) => {
+    const key = formatIp(ip);
+    const found =
+      routes.get(key) ?? routeSource(ip, sources.good.find(({ first }) => first.family === ip.family)?.first);
+    routes.set(key, found);
+    return found;
+  };
   // A client on the server's port of this host would be counted as a connection of the server.
   const ports = planPorts(settings, foreign ? [] : destinations);
   const groups = new Map<string, { sources: readonly AddressRange[]; destinations: Destination[] }>();
   for (const [number, destination] of destinations.entries()) {
-    const sources = sourcesFor(destination, settings, ports, destinations.length);
+    assertFamily(destination.ip, given);
+    const routed = route(destination.ip);
+    if (!isSource(routed) && isHopeless(routed)) continue;
+    const sources = sourcesFor(destination, routed, settings, ports, destinations.length);
     // A single connection tries the destinations in their order.
     const key = settings.isSingle
       ? `${number}`
@@ -83,6 +114,8 @@ export async function findTargets(asked: ConnectSettings): Promise<Targets> {
     tries: settings.isSingle ? tries : 1,
     isLocal: foreign === undefined,
     endpoints: endpointsQuery(destinations),
+    sources,
+    unreachable: [...routes.values()].filter((found): found is BadSource => !isSource(found)),
   };
 }
 
@@ -115,19 +148,22 @@ export function planPorts(settings: ConnectSettings, servers: readonly Destinati
   return { chosenBy: "us", range: asked, startAt, first, except: isAll ? [] : [...taken].sort((a, b) => a - b) };
 }
 
+function assertFamily(ip: IpAddress, given: readonly AddressRange[] | undefined): void {
+  if (!given || given.some(({ first }) => first.family === ip.family)) return;
+  throw new AppError("E_NO_SOURCE", `no source address of the family of ${formatIp(ip)} is given`, {
+    fix: `add a --source-ip that is an IPv${ip.family} address`,
+  });
+}
+
+/** @param routed the address that the kernel would use, or why it has none */
 function sourcesFor(
   { ip }: Destination,
+  routed: IpAddress | BadSource,
   settings: ConnectSettings,
   ports: SourcePorts,
   destinations: number,
 ): readonly AddressRange[] {
-  if (settings.sources) {
-    const usable = settings.sources.filter(({ first }) => first.family === ip.family);
-    if (usable.length > 0) return usable;
-    throw new AppError("E_NO_SOURCE", `no source address of the family of ${formatIp(ip)} is given`, {
-      fix: `add a --source-ip that is an IPv${ip.family} address`,
-    });
-  }
+  if (settings.sources) return settings.sources.filter(({ first }) => first.family === ip.family);
   if (settings.isSingle && settings.sourcePorts === undefined) return [{ first: anyAddress(ip.family), count: 1 }];
   if (ip.family === 4 && isLoopback(ip)) {
     // One more than the numbers ask for: some ports are taken by others.
@@ -136,53 +172,21 @@ function sourcesFor(
     const first = settings.connections > MANY ? addToIp(LOOPBACK_FIRST, 1) : LOOPBACK_FIRST;
     return [{ first, count: Math.min(needed, LOOPBACK_ADDRESSES) }];
   }
-  return interfaceSources(ip).map((first) => ({ first, count: 1 }));
+  if (!isSource(routed)) return [{ first: anyAddress(ip.family), count: 1 }];
+  return (isLoopback(ip) ? [routed] : [routed, ...neighboursOf(routed)]).map((first) => ({ first, count: 1 }));
 }
 
-/** The address the kernel would use towards `ip`, then its interface's others; any where there is no route. */
-function interfaceSources(ip: IpAddress): IpAddress[] {
-  const routed = routeSource(ip);
-  if (routed === undefined) return [anyAddress(ip.family)];
-  if (isLoopback(ip)) return [parseIp(routed)];
+/** The other addresses of the family on the same interface. */
+function neighboursOf(routed: IpAddress): IpAddress[] {
   const interfaces = Object.entries(readInterfaces() ?? {}).map(([name, list]) =>
     (list ?? []).map((each) => addressOf(each, name)),
   );
-  const holder = interfaces.find((list) => list.some((each) => formatIp(each) === routed)) ?? [];
+  const text = formatIp(routed);
+  const holder = interfaces.find((list) => list.some((each) => formatIp(each) === text)) ?? [];
   // Link-local addresses reach each other only.
-  const others = holder.filter(
-    (each) => each.family === ip.family && formatIp(each) !== routed && isLinkLocal(each) === isLinkLocal(ip),
+  return holder.filter(
+    (each) => each.family === routed.family && formatIp(each) !== text && isLinkLocal(each) === isLinkLocal(routed),
   );
-  return [parseIp(routed), ...others];
-}
-
-/** Connecting a UDP socket makes the kernel choose a source address, and sends nothing. */
-function routeSource(ip: IpAddress): string | undefined {
-  const fd = openUdp(ip.family);
-  if (fd < 0) return undefined;
-  try {
-    return connectTo(fd, new SocketAddress(ip, 9)) >= 0 ? localAddress(fd).ip : undefined;
-  } finally {
-    closeFd(fd);
-  }
-}
-
-/** Binds the first and the last address of a range, to find out now rather than a million failures later. */
-function assertOwnSource({ first, count }: AddressRange): void {
-  for (const ip of count === 1 ? [first] : [first, addToIp(first, count - 1)]) {
-    const fd = openTcp(ip.family);
-    // Without a port: all of the address's may be taken towards somewhere.
-    if (fd >= 0) delayPortChoice(fd);
-    const bound = fd < 0 ? fd : bindTo(fd, new SocketAddress(ip, 0));
-    if (fd >= 0) closeFd(fd);
-    if (bound >= 0) continue;
-    throw new AppError(
-      "E_SOURCE",
-      `${formatIp(ip)} cannot be a source address: ${errnoName(-bound)}, ${errnoMeaning(-bound)}`,
-      {
-        fix: "give addresses that this host has (ip -brief address), or add it to an interface first",
-      },
-    );
-  }
 }
 
 /** Tells this machine's own addresses from others. */

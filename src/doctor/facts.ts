@@ -99,6 +99,9 @@ export interface HostFacts {
   readonly timeWaitMax: number | undefined;
   readonly timeWaitNow: number | undefined;
   readonly timeWaitReuse: number | undefined;
+  /** undefined before Linux 6.14, where it is one second. */
+  readonly timeWaitReuseDelayMs: number | undefined;
+  readonly timestamps: number | undefined;
   readonly orphansMax: number | undefined;
   readonly orphansNow: number | undefined;
   readonly threadsMax: number | undefined;
@@ -189,6 +192,8 @@ export async function readHostFacts(
     timeWaitMax: number("net.ipv4.tcp_max_tw_buckets"),
     timeWaitNow: sockstat["TCP.tw"],
     timeWaitReuse: number("net.ipv4.tcp_tw_reuse"),
+    timeWaitReuseDelayMs: number("net.ipv4.tcp_tw_reuse_delay"),
+    timestamps: number("net.ipv4.tcp_timestamps"),
     orphansMax: number("net.ipv4.tcp_max_orphans"),
     orphansNow: sockstat["TCP.orphan"],
     threadsMax: number("kernel.threads-max"),

@@ -29,6 +29,7 @@ export interface Limit {
     | "entries"
     | "threads"
     | "cores"
+    | "connections/s"
     | "bit/s"
     | "flag";
   readonly scope: Scope;

@@ -1,4 +1,5 @@
 // What is asked of the host: how many connections, which of their ends are here, where they go and what they carry.
+import type { BadSource, CheckedSources } from "../connect/sources.js";
 import type { TuplePlan } from "../engine/planner.js";
 import type { Server } from "./server.js";
 
@@ -21,11 +22,19 @@ export interface Load {
   readonly hasAddressesAtWill: boolean;
   /** 4-tuples of the plan that no new connection gets: sockets hold them, or have bound or listen on the port. */
   readonly portsTaken: number;
+  /** Those of them in TIME_WAIT, and until the last of these ends. */
+  readonly timeWaits: { readonly tuples: number; readonly lastMs: number };
   /** Those of ports that other sockets have, where it cannot be told whether they are in the way. */
   readonly portsDoubtful: number;
+  /** Source addresses that were given and that this host cannot use: the plan is without them. */
+  readonly badSources: Pick<CheckedSources, "bad" | "badCount">;
+  /** Destinations that no packet can leave to: the plan is without them. */
+  readonly unreachable: readonly BadSource[];
   /** The destination's server, when it is on this host and was named. */
   readonly peer: Server | undefined;
   readonly target: string | undefined;
+  /** Connections per second that come and go; undefined when that is not asked. */
+  readonly connectRatePerSec: number | undefined;
   /** Messages per second and connection; 0 for connections at rest. */
   readonly messageRatePerSec: number;
   readonly messageBytes: number;

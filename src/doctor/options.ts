@@ -3,13 +3,14 @@
 import { type AddressRange, formatIp, type IpAddress, type PortRange, parseIp } from "../base/address.js";
 import { AppError } from "../base/errors.js";
 import { type ConnectSettings, settleOptions } from "../connect/options.js";
-import { findTargets, planPorts, type Targets } from "../connect/targets.js";
+import type { BadSource } from "../connect/sources.js";
+import { planPorts, type Survey, surveyTargets } from "../connect/targets.js";
 import type { TuplePlan } from "../engine/planner.js";
 import { readInterfaces } from "../sys/interfaces.js";
 import type { WhatIf } from "./facts.js";
 import type { Load, Program, Role } from "./load.js";
 import { inspectServer } from "./server.js";
-import { countTaken, deviceOf } from "./taken.js";
+import { countTaken, deviceOf, NONE_TAKEN } from "./taken.js";
 
 export interface CapacityOptions extends WhatIf {
   /** How many connections are wanted; default 1,000,000. */
@@ -20,6 +21,8 @@ export interface CapacityOptions extends WhatIf {
   readonly target?: string | undefined;
   readonly sources?: readonly AddressRange[] | undefined;
   readonly sourcePorts?: PortRange | "kernel" | undefined;
+  /** Connections per second that are opened and closed from here: how many last for ever, how long this many last. */
+  readonly connectRatePerSec?: number | undefined;
   /** Messages per connection and second; default none. */
   readonly messageRatePerSec?: number | undefined;
   /** Bytes of a message; default 64. */
@@ -44,7 +47,7 @@ export interface Question extends Omit<Load, "cost" | "program" | keyof Tuples> 
 }
 
 /** The 4-tuples that a program has: fewer, where it leaves the choice to the kernel. */
-type Tuples = Pick<Load, "plan" | "hasAddressesAtWill" | "portsTaken" | "portsDoubtful">;
+type Tuples = Pick<Load, "plan" | "hasAddressesAtWill" | "portsTaken" | "portsDoubtful" | "timeWaits">;
 
 const CONNECTIONS = 1_000_000;
 const MESSAGE_BYTES = 64;
@@ -52,6 +55,7 @@ const MESSAGE_BYTES = 64;
 const SOMEWHERE = { ip: parseIp("192.0.2.1"), port: 7777 };
 /** What the kernel takes towards any address of loopback. */
 const LOOPBACK = parseIp("127.0.0.1");
+const NO_BAD_SOURCES = { bad: [], badCount: 0 };
 const DEFAULT_TARGET = "127.0.0.1:7777";
 
 /** @throws {AppError} E_OPTION, E_ADDRESS, E_RESOLVE, E_SOURCE or E_NO_SOURCE when an option makes no sense */
@@ -64,6 +68,7 @@ export async function settleQuestion(options: CapacityOptions): Promise<Question
     ["--nofile", options.nofile],
     ["--message-size", options.messageBytes],
     ["--message-rate", options.messageRatePerSec],
+    ["--connect-rate", options.connectRatePerSec],
   ] as const) {
     if (value !== undefined && !(value > 0)) {
       throw new AppError("E_OPTION", `${name} ${value} is not possible`, { fix: "give a number above 0" });
@@ -78,9 +83,9 @@ export async function settleQuestion(options: CapacityOptions): Promise<Question
     authorized: true,
   });
   const isAway = options.role === "client" && target === undefined;
-  const targets = isAway ? undefined : await findTargets(settings);
+  const targets = isAway ? undefined : await surveyTargets(settings);
   const role = options.role ?? (targets?.isLocal === false ? "client" : "both");
-  const plan = role === "server" ? undefined : (targets?.plan ?? planSomewhere(settings));
+  const plan = role === "server" ? undefined : targets ? reachableOf(targets) : planSomewhere(settings);
   const hasAddressesAtWill = plan !== undefined && options.sources === undefined && isAtWill(targets);
   const own = await tuplesOf(plan, hasAddressesAtWill);
   const ordinary = plan && ordinaryPlan(plan, options, settings);
@@ -88,6 +93,9 @@ export async function settleQuestion(options: CapacityOptions): Promise<Question
     connections: settings.connections,
     role,
     tuples: { fourtuple: own, ordinary: ordinary === plan ? own : await tuplesOf(ordinary, false) },
+    connectRatePerSec: options.connectRatePerSec,
+    badSources: targets?.sources ?? NO_BAD_SOURCES,
+    unreachable: role === "server" ? [] : (targets?.unreachable ?? []),
     peer: targets?.isLocal && target !== undefined ? await inspectServer(targets.endpoints) : undefined,
     target,
     messageRatePerSec,
@@ -105,20 +113,22 @@ function ordinaryPlan(
   settings: ConnectSettings,
 ): TuplePlan {
   if (sources !== undefined && sourcePorts !== undefined) return plan;
-  const groups = plan.groups.map(({ sources: [first], destinations }) => ({
-    sources: [{ first: isLoopbackV4(first!.first) ? LOOPBACK : first!.first, count: 1 }],
-    destinations,
-  }));
+  const oneSource = () =>
+    plan.groups.map(({ sources: [first], destinations }) => ({
+      sources: [{ first: isLoopbackV4(first!.first) ? LOOPBACK : first!.first, count: 1 }],
+      destinations,
+    }));
   return {
-    groups: sources === undefined ? groups : plan.groups,
+    groups: sources === undefined ? oneSource() : plan.groups,
     ports: sourcePorts === undefined ? planPorts({ ...settings, sourcePorts: "kernel" }) : plan.ports,
   };
 }
 
 async function tuplesOf(plan: TuplePlan | undefined, hasAddressesAtWill: boolean): Promise<Tuples> {
   // Where there are always more addresses, it is of no account.
-  const taken = plan && !hasAddressesAtWill ? await countTaken(plan) : { tuples: 0, doubtful: 0 };
-  return { plan, hasAddressesAtWill, portsTaken: taken.tuples, portsDoubtful: taken.doubtful };
+  const taken = plan && !hasAddressesAtWill ? await countTaken(plan) : NONE_TAKEN;
+  const { tuples, doubtful, timeWaits } = taken;
+  return { plan, hasAddressesAtWill, portsTaken: tuples, portsDoubtful: doubtful, timeWaits };
 }
 
 function isLoopbackV4(ip: IpAddress): boolean {
@@ -126,7 +136,13 @@ function isLoopbackV4(ip: IpAddress): boolean {
 }
 
 /** @throws {AppError} E_OPTION for options of which one makes the other meaningless */
-function assertSense({ role, sources, sourcePorts, messageBytes, messageRatePerSec }: CapacityOptions): void {
+function assertSense(options: CapacityOptions): void {
+  const { role, sources, sourcePorts, connectRatePerSec, messageBytes, messageRatePerSec } = options;
+  if (role === "server" && connectRatePerSec !== undefined) {
+    throw new AppError("E_OPTION", "a connect rate of a server: it opens no connections", {
+      fix: "leave out --connect-rate, or ask for --role client",
+    });
+  }
   if (role === "server" && (sources !== undefined || sourcePorts !== undefined)) {
     throw new AppError("E_OPTION", "a server has no source addresses or ports of its own choice", {
       fix: "leave out --source-ip and --source-port, or ask for --role client",
@@ -143,8 +159,19 @@ function portsOf({ connections }: CapacityOptions): CapacityOptions["sourcePorts
 }
 
 /** Loopback has 16 million source addresses, and connect() takes as many as it needs. */
-function isAtWill(targets: Targets | undefined): boolean {
-  return targets?.plan.groups.every(({ sources }) => isLoopbackV4(sources[0]!.first)) ?? false;
+function isAtWill(targets: Survey | undefined): boolean {
+  const groups = targets?.plan.groups ?? [];
+  return groups.length > 0 && groups.every(({ sources }) => isLoopbackV4(sources[0]!.first));
+}
+
+/** The plan without the destinations that no packet reaches. */
+function reachableOf({ plan, unreachable }: Survey): TuplePlan {
+  const lost = new Set(unreachable.map(({ ip }: BadSource) => ip));
+  const groups = plan.groups.map(({ sources, destinations }) => ({
+    sources,
+    destinations: destinations.filter(({ ip }) => !lost.has(formatIp(ip))),
+  }));
+  return { ...plan, groups: groups.filter(({ destinations }) => destinations.length > 0) };
 }
 
 /** A client of this host's own addresses towards one destination elsewhere. */

@@ -7,6 +7,7 @@ import type { Limit } from "./limit.js";
 import { LIMITS } from "./limits/catalogue.js";
 import { isWithoutListener, roomAsProxy } from "./limits/peer.js";
 import { clientAddressesFor } from "./limits/ports.js";
+import { type ConnectRate, connectRateOf } from "./limits/time-wait.js";
 import {
   bytesPerConnection,
   type ConnectionCost,
@@ -77,6 +78,8 @@ export interface Prediction {
   readonly cpu: { readonly connectionsPerSec: number; readonly messagesPerSec: number };
   /** Messages that are wanted, over all connections. */
   readonly messages: { readonly ratePerSec: number; readonly bytes: number };
+  /** Connections that come and go; undefined for a server. */
+  readonly rate: ConnectRate | undefined;
   /** What the other side must bring; undefined where it is this host. */
   readonly clients:
     | {
@@ -179,6 +182,7 @@ export function predict({ facts, load, beside, obstacle }: Examined, whatIf = fa
       connectionsPerSec: facts.cpus / cpuPerConnection(load),
       messagesPerSec: facts.cpus / cpuPerMessage(load),
     },
+    rate: connectRateOf(facts, load),
     clients: load.role === "server" ? clientsFor(facts, load) : undefined,
     isWhatIf: whatIf,
   };

@@ -9,6 +9,7 @@ import { TCP_LISTEN, TCP_TIME_WAIT } from "../sys/constants.js";
 import { addressOf, readInterfaces } from "../sys/interfaces.js";
 import { readLocalPortRange, readReservedPorts } from "../sys/local-ports.js";
 import { readSysctlNumbers } from "../sys/sysctl.js";
+import { REUSE_DELAY_MS, TIME_WAIT_SECONDS } from "./limits/time-wait.js";
 import { PortTrial } from "./port-trial.js";
 
 export interface Taken {
@@ -16,9 +17,14 @@ export interface Taken {
   readonly tuples: number;
   /** Those of ports that other sockets have, where it cannot be told whether they are in the way. */
   readonly doubtful: number;
+  /** Those of `tuples` that are held by a TIME_WAIT, and until the last of these ends. */
+  readonly timeWaits: { readonly tuples: number; readonly lastMs: number };
 }
 
+export const NONE_TAKEN: Taken = { tuples: 0, doubtful: 0, timeWaits: { tuples: 0, lastMs: 0 } };
+
 const PORTS = 65_536;
+const START_MS = 1000;
 /** Some 10 µs each: a plan of many addresses is not tried to its end. */
 const MOST_TRIALS = 200_000;
 
@@ -26,15 +32,18 @@ const MOST_TRIALS = 200_000;
 export async function countTaken(plan: TuplePlan): Promise<Taken> {
   const ephemeral = readLocalPortRange();
   const range = plan.ports.chosenBy === "us" ? plan.ports.range : ephemeral;
-  if (!range) return { tuples: 0, doubtful: 0 };
+  if (!range) return NONE_TAKEN;
   const seen = await readSeen(range, plan.ports.chosenBy === "us");
   const passedOver = new Set(plan.ports.chosenBy === "us" ? plan.ports.except : []);
   using trial = new PortTrial();
   let tuples = 0;
   let doubtful = 0;
+  let timeWaits = 0;
+  let lastMs = 0;
   let trials = 0;
   for (const group of plan.groups) {
     const held = await countHeld(group, range, ephemeral);
+    lastMs = Math.max(lastMs, held.lastMs);
     const sources = group.sources.reduce((sum, { count }) => sum + count, 0);
     const { length: destinations } = group.destinations;
     for (let port = range.first; port <= range.last; port++) {
@@ -50,11 +59,14 @@ export async function countTaken(plan: TuplePlan): Promise<Taken> {
       }
       // Tuples held on an address that is barred are not counted twice.
       const free = sources - barred;
-      tuples += barred * destinations + Math.min(held[port]!, free * destinations);
-      doubtful += untried * destinations;
+      const kept = Math.min(held.byPort[port]!, free * destinations);
+      tuples += barred * destinations + kept;
+      timeWaits += Math.min(held.timeWaitsByPort[port]!, kept);
+      // Those that are held are taken, whoever has the port.
+      doubtful += Math.max(0, Math.min(untried, free) * destinations - kept);
     }
   }
-  return { tuples, doubtful };
+  return { tuples, doubtful, timeWaits: { tuples: timeWaits, lastMs: timeWaits === 0 ? 0 : lastMs } };
 }
 
 /** The interface that has the plan's first source address; undefined for loopback, and where it cannot be told. */
@@ -86,9 +98,18 @@ async function readSeen(range: PortRange, isExplicit: boolean): Promise<Uint8Arr
   return seen;
 }
 
+interface Held {
+  readonly byPort: Uint32Array;
+  readonly timeWaitsByPort: Uint32Array;
+  /** Until the last TIME_WAIT ends. */
+  readonly lastMs: number;
+}
+
 /** Sockets from the group's sources to its destinations that keep their 4-tuple, by source port. */
-async function countHeld(group: TupleGroup, range: PortRange, ephemeral: PortRange | undefined): Promise<Uint32Array> {
-  const held = new Uint32Array(PORTS);
+async function countHeld(group: TupleGroup, range: PortRange, ephemeral: PortRange | undefined): Promise<Held> {
+  const byPort = new Uint32Array(PORTS);
+  const timeWaitsByPort = new Uint32Array(PORTS);
+  let lastMs = 0;
   const ports = [...new Set(group.destinations.map(({ port }) => port))];
   const isReused = timeWaitReuse();
   await forEachSocket(
@@ -102,22 +123,32 @@ async function countHeld(group: TupleGroup, range: PortRange, ephemeral: PortRan
     },
     (socket) => {
       const isBound = ephemeral === undefined || !isWithin(socket.localPort, ephemeral);
-      if (socket.state !== TCP_TIME_WAIT || !isReused(socket, isBound)) held[socket.localPort]!++;
+      const isTimeWait = socket.state === TCP_TIME_WAIT;
+      if (isTimeWait && isReused(socket, isBound)) return;
+      byPort[socket.localPort]!++;
+      if (!isTimeWait) return;
+      timeWaitsByPort[socket.localPort]!++;
+      lastMs = Math.max(lastMs, socket.timerMs);
     },
   );
-  return held;
+  return { byPort, timeWaitsByPort, lastMs };
 }
 
 /**
  * Tells the TIME_WAITs whose 4-tuple a new connection takes over (tcp_twsk_unique): with timestamps, and then always where the
- * port is bound by its number; where connect() chooses it, as tcp_tw_reuse says, one second after the close.
+ * port is bound by its number; where connect() chooses it, as tcp_tw_reuse says, tcp_tw_reuse_delay after the close. Those
+ * that are to be had in a moment are: a run takes as long to start.
  */
 function timeWaitReuse(): (socket: SocketView, isBound: boolean) => boolean {
   const [reuse] = readSysctlNumbers("net.ipv4.tcp_tw_reuse") ?? [];
   const [timestamps] = readSysctlNumbers("net.ipv4.tcp_timestamps") ?? [];
+  const [delayMs = REUSE_DELAY_MS] = readSysctlNumbers("net.ipv4.tcp_tw_reuse_delay") ?? [];
   return (socket, isBound) => {
     if (timestamps === 0) return false;
-    if (isBound || reuse === 1) return true;
+    if (isBound) return true;
+    const ageMs = TIME_WAIT_SECONDS * 1000 - socket.timerMs;
+    if (delayMs - ageMs > START_MS) return false;
+    if (reuse === 1) return true;
     return reuse === 2 && (isLoopbackText(socket.localIp) || isLoopbackText(socket.remoteIp));
   };
 }

@@ -4,6 +4,7 @@ import { readCgroupMemoryEvents } from "../sys/cgroup.js";
 import { countPortsWithin, readLocalPortRange, readReservedPorts } from "../sys/local-ports.js";
 import { readConntrack, readConntrackStats, readSoftnetDrops } from "../sys/net-stats.js";
 import { readNetCounters, readSockstat } from "../sys/procfs.js";
+import { readNeighbourTables } from "../sys/rtnetlink.js";
 import { readSysctlNumbers } from "../sys/sysctl.js";
 import type { MemoryRoom } from "./memory-floor.js";
 
@@ -40,6 +41,9 @@ const SETTINGS = [
   "net.ipv4.tcp_max_syn_backlog",
   "net.ipv4.tcp_max_tw_buckets",
   "net.ipv4.tcp_syncookies",
+  "net.ipv4.tcp_timestamps",
+  "net.ipv4.tcp_tw_reuse",
+  "net.ipv4.tcp_tw_reuse_delay",
 ] as const;
 
 export type Counters = Readonly<Record<string, number>>;
@@ -74,6 +78,11 @@ export function readCounters(): Counters {
   for (const name of CGROUP_COUNTERS) if (cgroup[name] !== undefined) counters[`cgroup.memory.${name}`] = cgroup[name];
   const softnet = readSoftnetDrops();
   if (softnet !== undefined) counters["softnet.dropped"] = softnet;
+  const neighbours = readNeighbourTables();
+  if (neighbours) {
+    counters["arp_cache.table_fulls"] = neighbours[4].fulls;
+    counters["ndisc_cache.table_fulls"] = neighbours[6].fulls;
+  }
   return counters;
 }
 

@@ -1,7 +1,7 @@
 // Questions to the kernel over netlink (man 7 netlink) whose answers are few: routes, rules, firewall chains. The socket table,
 // which may have millions of entries, has a reader of its own (sock-diag.ts).
 import { AF_NETLINK, SOCK_CLOEXEC, SOCK_RAW } from "./constants.js";
-import { EINTR } from "./errno.js";
+import { EINTR, ENOENT } from "./errno.js";
 import { lastErrno, libc, NativeBuffer } from "./libc.js";
 
 const NLM_F_REQUEST = 0x1;
@@ -32,6 +32,20 @@ export interface NetlinkAnswer {
  * @returns a negative errno when the kernel refuses
  */
 export function dumpNetlink(protocol: number, type: number, request: Uint8Array): NetlinkAnswer[] | number {
+  return ask(protocol, type, request, NLM_F_REQUEST | NLM_F_DUMP);
+}
+
+/**
+ * Asks for one entry.
+ *
+ * @returns a negative errno when there is none, or the kernel refuses
+ */
+export function getNetlink(protocol: number, type: number, request: Uint8Array): NetlinkAnswer | number {
+  const answers = ask(protocol, type, request, NLM_F_REQUEST);
+  return typeof answers === "number" ? answers : (answers[0] ?? -ENOENT);
+}
+
+function ask(protocol: number, type: number, request: Uint8Array, flags: number): NetlinkAnswer[] | number {
   const fd = libc.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol);
   if (fd < 0) return -lastErrno();
   try {
@@ -40,16 +54,16 @@ export function dumpNetlink(protocol: number, type: number, request: Uint8Array)
     const message = Buffer.alloc(HEADER + request.length);
     message.writeUInt32LE(message.length, 0);
     message.writeUInt16LE(type, 4);
-    message.writeUInt16LE(NLM_F_REQUEST | NLM_F_DUMP, 6);
+    message.writeUInt16LE(flags, 6);
     message.set(request, HEADER);
     if (libc.send(fd, NativeBuffer.from(message).address, message.length, 0) < 0) return -lastErrno();
-    return receiveAll(fd);
+    return receiveAll(fd, (flags & NLM_F_DUMP) !== 0);
   } finally {
     libc.close(fd);
   }
 }
 
-function receiveAll(fd: number): NetlinkAnswer[] | number {
+function receiveAll(fd: number, isDump: boolean): NetlinkAnswer[] | number {
   const buffer = new NativeBuffer(ANSWER_BYTES);
   const answers: NetlinkAnswer[] = [];
   while (answers.length < MOST_MESSAGES) {
@@ -65,6 +79,8 @@ function receiveAll(fd: number): NetlinkAnswer[] | number {
       answers.push({ type, body: Buffer.from(buffer.bytes.subarray(at + HEADER, at + size)) });
       at += (size + 3) & ~3;
     }
+    // Only a dump has an end of its own.
+    if (!isDump) return answers;
   }
   return answers;
 }

@@ -1,6 +1,7 @@
 // A prediction as text: the ceiling and what it is made of first, then every limit, the worst first.
 import { printableData } from "../base/printable.js";
-import { formatBytes, formatCount, formatDuration, plural } from "../base/units.js";
+import { formatBytes, formatCount, formatDuration, formatRate, plural } from "../base/units.js";
+import { TIME_WAIT_SECONDS } from "../doctor/limits/time-wait.js";
 import type { Program } from "../doctor/load.js";
 import type { LimitRow, Prediction, Verdict } from "../doctor/predict.js";
 import type { Paint, Tone } from "./paint.js";
@@ -30,6 +31,7 @@ export function predictionText(of: Prediction, isWhole: boolean, paint: Paint = 
         ["memory", describeCost(prediction)],
         ["opening", describeRamp(prediction)],
         ["messages", describeMessages(prediction)],
+        ["rate", describeRate(prediction)],
         [
           "settings",
           prediction.isWhatIf ? "this host's; those that the kernel derives from memory grow with it" : undefined,
@@ -120,6 +122,20 @@ function describeMessages({ cpu, messages, cores, cost, role }: Prediction): str
 
 function endsText(role: Prediction["role"]): string {
   return role === "both" ? "both ends" : "this end";
+}
+
+/** How long a rate of connections that come and go lasts, where it was asked. */
+function describeRate({ rate }: Prediction): string | undefined {
+  if (rate?.askedPerSec === undefined) return undefined;
+  const { askedPerSec, sustainedPerSec, tuples, keptSeconds, lastsSeconds } = rate;
+  if (sustainedPerSec === Number.POSITIVE_INFINITY) {
+    return `${formatRate(askedPerSec)} connections/s can come and go for ever: a port bound by its number takes over a TIME_WAIT`;
+  }
+  const reckoned = `${formatCount(tuples)} 4-tuples ÷ ${formatRate(keptSeconds)} s in TIME_WAIT where this side closes first`;
+  const forEver = `${formatRate(sustainedPerSec)} connections/s for ever (${reckoned})`;
+  if (lastsSeconds === undefined) return forEver;
+  const lasts = `${formatRate(askedPerSec)}/s last for ${formatDuration(lastsSeconds * 1000)}`;
+  return `${forEver}; ${lasts}. More with keep-alive or pooling, ${keptSeconds < TIME_WAIT_SECONDS ? "" : "net.ipv4.tcp_tw_reuse=1, "}more source addresses`;
 }
 
 function describeClients({ clients, connections }: Prediction): string | undefined {

@@ -16,6 +16,7 @@ interface Options extends FixOptions {
   readonly target?: string;
   readonly sourceIp?: CapacityOptions["sources"];
   readonly sourcePort?: CapacityOptions["sourcePorts"];
+  readonly connectRate?: number;
   readonly messageRate?: number;
   readonly messageSize?: number;
   readonly memory?: number;
@@ -40,7 +41,7 @@ Examples:
 const NOT_FIXED = ["explain", "all", "memory", "cores", "nofile"];
 /** A result says what was asked for: nothing else is read. */
 const NOT_EXPLAINED = [
-  ...["connections", "role", "target", "sourceIp", "sourcePort", "messageRate", "messageSize"],
+  ...["connections", "role", "target", "sourceIp", "sourcePort", "connectRate", "messageRate", "messageSize"],
   ...["memory", "cores", "nofile", "memoryPerConnection", "for", "measure", "all"],
 ];
 /** What was changed does not depend on what is wanted now. */
@@ -57,6 +58,7 @@ const NOT_UNDONE = [
     "target",
     "sourceIp",
     "sourcePort",
+    "connectRate",
     "messageRate",
     "messageSize",
   ],
@@ -86,6 +88,7 @@ export const addDoctor: AddCommand = (program, finish) => {
     .option("--target <host:port>", "where to; nothing is sent there, a server on this host is looked at")
     .option("--source-ip <addresses>", "from these: lists, ranges a-b, CIDR; repeatable", addSources)
     .option("--source-port <range>", "1024-65535, or kernel", parseSourcePort)
+    .option("--connect-rate <rate>", "can so many a second come and go, and for how long", rateFor("--connect-rate"))
     .option("--message-rate <rate>", "messages per connection and second", rateFor("--message-rate"))
     .option("--message-size <size>", "bytes of a message (default: 64)", sizeFor("--message-size"))
     .option("--memory <size>", "what if the host had so much memory, such as 128GiB", sizeFor("--memory"))
@@ -166,6 +169,7 @@ function toCapacity(options: Options): CapacityOptions {
     target: options.target,
     sources: options.sourceIp,
     sourcePorts: options.sourcePort,
+    connectRatePerSec: options.connectRate,
     messageRatePerSec: options.messageRate,
     messageBytes: options.messageSize,
     memoryBytes: options.memory,

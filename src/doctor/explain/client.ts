@@ -14,6 +14,7 @@ import { explainHalfMade, explainUnaccepted } from "./queue.js";
 import { explainRefusal } from "./refusal.js";
 import { explainSilence } from "./silence.js";
 import { fromSystem } from "./system.js";
+import { explainUnavailable } from "./unavailable.js";
 
 /** @returns the limit that it was, or those that remain */
 export function explainClient(result: ConnectResult): Finding | Suspect[] {
@@ -49,6 +50,7 @@ export function explainClient(result: ConnectResult): Finding | Suspect[] {
     };
   }
   return (
+    explainUnavailable(result, main) ??
     explainLocal(result, main) ??
     (isUnusual(result, main) ? undefined : fromSystem(result, main)) ??
     explainRefusal(result, main) ??

@@ -5,7 +5,7 @@
 export type Whose = "this side" | "the peer" | "the path";
 
 export interface Finding {
-  /** A limit of the catalogue by its id, or `path`, `route`, `firewall`, `policy`, `stop`, `peer-ended`, `peer-timeout`, `peer-closing`, `peer-silent`, `messages`, `threshold`, `unexplained`. */
+  /** A limit of the catalogue by its id, or `path`, `route`, `source-address`, `firewall`, `policy`, `stop`, `peer-ended`, `peer-timeout`, `peer-closing`, `peer-silent`, `messages`, `threshold`, `unexplained`. */
   readonly limit: string;
   readonly whose: Whose;
   /** What happened, and what it means, in a sentence. */

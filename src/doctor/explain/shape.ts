@@ -75,6 +75,19 @@ const LOCAL_PATH: Shape = {
   },
 };
 
+const BAD_SOURCES: Shape = { listOf: { fields: { ip: "text", problem: "text", detail: { optional: "text" } } } };
+const SHORTAGE: Shape = {
+  fields: {
+    badSources: BAD_SOURCES,
+    badSourceCount: "count",
+    unreachable: BAD_SOURCES,
+    timeWaits: "count",
+    timeWaitFirstMs: "count",
+    timeWaitLastMs: "count",
+    closing: "count",
+  },
+};
+
 const CONNECT: Shape = {
   fields: {
     destinations: { listOf: "text" },
@@ -135,6 +148,7 @@ const CONNECT: Shape = {
         lossPattern: { optional: LOSS_PATTERN },
         accepting: { optional: ACCEPTING },
         localPath: { optional: LOCAL_PATH },
+        shortage: { optional: SHORTAGE },
       },
     },
   },

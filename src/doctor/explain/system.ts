@@ -1,5 +1,5 @@
 // Failures that this side's own kernel reports: descriptors, ports, watches, memory, routes.
-import { formatCount, plural } from "../../base/units.js";
+import { formatCount } from "../../base/units.js";
 import type { ConnectResult, FailureReport } from "../../connect/result.js";
 import type { Finding } from "./diagnosis.js";
 
@@ -34,8 +34,6 @@ const RULES: Record<string, Rule> = {
     fix: "raise fs.epoll.max_user_watches",
     evidence: [seen(failure), ...known("fs.epoll.max_user_watches", evidence.settings["fs.epoll.max_user_watches"])],
   }),
-  "bind EADDRNOTAVAIL": explainUsedPlan,
-  "connect EADDRNOTAVAIL": explainPortRange,
   "bind EACCES": ({ evidence }, failure) => ({
     limit: "ip-unprivileged-port-start",
     whose: "this side",
@@ -68,55 +66,6 @@ export function fromSystem(result: ConnectResult, failure: FailureReport): Findi
   if (rule) return rule(result, failure);
   if (failure.errno === "ENOMEM" || failure.errno === "ENOBUFS") return explainNoMemory(result, failure);
   return undefined;
-}
-
-/** The planner has no tuple left: of explicit ports, or as many as the kernel has to choose from. */
-function explainUsedPlan(result: ConnectResult, failure: FailureReport): Finding {
-  const { plan } = result;
-  if (plan.sourcePorts === "kernel") return explainPortRange(result, failure);
-  return {
-    limit: "source-ports",
-    whose: "this side",
-    meaning: "every 4-tuple of the plan is used: the source addresses have no port left towards the destination",
-    fix: "add source addresses (--source-ip), source ports (--source-port 1024-65535), or a second destination port (host:7777-7778)",
-    evidence: [
-      seen(failure),
-      `${formatCount(plan.tuplesAvailable)} 4-tuples planned: ${plural(plan.sourceAddresses, "source address", "source addresses")}, ports ${plan.sourcePorts}`,
-      ...(plan.tuplesSkipped > 0 ? [`${formatCount(plan.tuplesSkipped)} of them taken by others`] : []),
-    ],
-  };
-}
-
-function explainPortRange({ asked, plan, evidence }: ConnectResult, failure: FailureReport): Finding {
-  const range = "net.ipv4.ip_local_port_range";
-  const {
-    [`${range}.first`]: first = 0,
-    [`${range}.last`]: last = 0,
-    [`${range}.reserved`]: reserved = 0,
-  } = evidence.settings;
-  const ports = last - first + 1;
-  const facts = [
-    seen(failure),
-    `${range} is ${first}-${last}: ${formatCount(ports)} ports, ${formatCount(reserved)} of them reserved`,
-  ];
-  // Without the reservation the range would have done.
-  const pairs = ports > reserved ? plan.tuplesAvailable / (ports - reserved) : 0;
-  if (reserved > 0 && pairs * ports >= asked) {
-    return {
-      limit: "ip-local-reserved-ports",
-      whose: "this side",
-      meaning: `net.ipv4.ip_local_reserved_ports keeps ${formatCount(reserved)} of the ${formatCount(ports)} ports that the kernel may choose from`,
-      fix: "leave out --source-port kernel, add source addresses (--source-ip), or reserve fewer ports",
-      evidence: facts,
-    };
-  }
-  return {
-    limit: "ip-local-port-range",
-    whose: "this side",
-    meaning: "the kernel found no free source port towards the destination: the ephemeral range is used up",
-    fix: `add source addresses (--source-ip), leave out --source-port kernel, or widen ${range}`,
-    evidence: facts,
-  };
 }
 
 function explainNoMemory({ evidence }: ConnectResult, failure: FailureReport): Finding {

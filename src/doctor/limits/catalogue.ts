@@ -13,7 +13,7 @@ import {
   tcpMem,
 } from "./memory.js";
 import { listener, peerMaximum, peerNofile } from "./peer.js";
-import { localPortRange, reservedPorts, sourcePorts, unprivilegedPortStart } from "./ports.js";
+import { localPortRange, reservedPorts, route, sourcePorts, unprivilegedPortStart } from "./ports.js";
 import { abortOnOverflow, acceptQueue, netdevBacklog, somaxconn, synBacklog, syncookies } from "./queues.js";
 import {
   childHash,
@@ -26,6 +26,7 @@ import {
   timeWaitBuckets,
   timeWaitReuse,
 } from "./tables.js";
+import { timeWait } from "./time-wait.js";
 
 export const LIMITS: readonly Limit[] = [
   nofile,
@@ -34,6 +35,7 @@ export const LIMITS: readonly Limit[] = [
   epollWatches,
   threadsMax,
   cgroupPids,
+  route,
   sourcePorts,
   localPortRange,
   reservedPorts,
@@ -57,6 +59,7 @@ export const LIMITS: readonly Limit[] = [
   establishedHash,
   childHash,
   neighbours,
+  timeWait,
   timeWaitBuckets,
   timeWaitReuse,
   orphans,

@@ -1,6 +1,7 @@
 // Limits on source ports: the 4-tuples of explicit ports, and the range out of which the kernel chooses.
 import type { PortRange } from "../../base/address.js";
-import { formatCount } from "../../base/units.js";
+import { formatCount, formatDuration } from "../../base/units.js";
+import { describeBadSources, describeUnreachable } from "../../connect/source-text.js";
 import { portCount, TuplePlanner } from "../../engine/planner.js";
 import { countPortsWithin } from "../../sys/local-ports.js";
 import type { HostFacts } from "../facts.js";
@@ -10,6 +11,26 @@ import type { Load } from "../load.js";
 const SOURCE = "Linux networking/ip-sysctl.rst, ip_local_port_range and ip_local_reserved_ports";
 /** All that an explicit bind has without a privilege: 1024 to 65,535. */
 const ALL_PORTS: PortRange = { first: 1024, last: 65_535 };
+
+export const route: Limit = {
+  id: "route",
+  name: "source address and route",
+  unit: "flag",
+  scope: "namespace",
+  caps: "held",
+  side: "client",
+  source: "man 2 connect (EADDRNOTAVAIL, ENETUNREACH), man 8 ip-route",
+  change: "an address of the family (ip address add), a route (ip route add), net.ipv6.conf.*.disable_ipv6=0",
+  privilege: "CAP_NET_ADMIN",
+  pitfall: "a host without an IPv6 address says EADDRNOTAVAIL, as one without a free port does",
+  read: (_, { plan, unreachable }) => (plan ? Number(unreachable.length === 0) : undefined),
+  describe: (_, { plan, unreachable }) => {
+    if (!plan) return "-";
+    return unreachable.length === 0 ? "both there" : unreachable.map(describeUnreachable).join("; ");
+  },
+  allows: (_, { plan }) => (plan && plan.groups.length === 0 ? 0 : Number.POSITIVE_INFINITY),
+  needs: () => undefined,
+};
 
 export const sourcePorts: Limit = {
   id: "source-ports",
@@ -25,7 +46,10 @@ export const sourcePorts: Limit = {
   pitfall:
     "a source address has its ports once for every destination; a server's own port is shared by all of its connections",
   read: (_, load) => (isExplicit(load) ? tuplesOf(load) : undefined),
-  describe: (_, load) => (isExplicit(load) ? describePlan(load) : isKernelChosen(load) ? "chosen by the kernel" : "-"),
+  describe: (_, load) => {
+    const what = isExplicit(load) ? describePlan(load) : isKernelChosen(load) ? "chosen by the kernel" : "-";
+    return isExplicit(load) ? `${what}${shortageNote(load)}` : what;
+  },
   allows: (_, load) => {
     if (!isExplicit(load) || load.hasAddressesAtWill) return Number.POSITIVE_INFINITY;
     return Math.max(0, tuplesOf(load) - load.portsTaken);
@@ -46,7 +70,8 @@ export const localPortRange: Limit = {
   pitfall: "widened over a listening port it can keep that service from starting again: reserve the port",
   sysctl: "net.ipv4.ip_local_port_range",
   read: ({ portRange }) => portRange && sizeOf(portRange),
-  describe: ({ portRange }) => portRange && `${portRange.first}-${portRange.last}`,
+  describe: ({ portRange }, load) =>
+    portRange && `${portRange.first}-${portRange.last}${isKernelChosen(load) ? shortageNote(load) : ""}`,
   allows: (facts, load) => {
     if (!isKernelChosen(load) || load.hasAddressesAtWill) return Number.POSITIVE_INFINITY;
     const ports = kernelPorts(facts);
@@ -102,6 +127,14 @@ export const unprivilegedPortStart: Limit = {
   needs: () => undefined,
 };
 
+/** What the plan lacks for now, after a semicolon: source addresses that are not there, 4-tuples in TIME_WAIT. */
+function shortageNote({ badSources: { bad, badCount }, timeWaits: { tuples, lastMs } }: Load): string {
+  const missing = badCount === 0 ? "" : `; ${describeBadSources(bad, badCount)}`;
+  return tuples === 0
+    ? missing
+    : `${missing}; ${formatCount(tuples)} in TIME_WAIT, the last for ${formatDuration(lastMs)}`;
+}
+
 /** Ports that the kernel has to choose from. */
 function kernelPorts(facts: HostFacts): number | undefined {
   const reserved = reservedIn(facts);
@@ -126,12 +159,13 @@ export function clientAddressesFor(connections: number): number {
   return Math.ceil(connections / sizeOf(ALL_PORTS));
 }
 
+// Where nothing can be reached, ports are not what is missing: the route is.
 function isKernelChosen({ plan }: Load): boolean {
-  return plan?.ports.chosenBy === "kernel";
+  return plan?.ports.chosenBy === "kernel" && plan.groups.length > 0;
 }
 
 function isExplicit({ plan }: Load): boolean {
-  return plan?.ports.chosenBy === "us";
+  return plan?.ports.chosenBy === "us" && plan.groups.length > 0;
 }
 
 function tuplesOf({ plan }: Load): number {

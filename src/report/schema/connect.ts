@@ -1,6 +1,7 @@
 // The schema of what `fourtuple connect --json` prints, the diagnosis beside the result aside.
 import { z } from "zod";
 import { GIVE_UP_REASONS } from "../../connect/give-up.js";
+import { SOURCE_PROBLEMS } from "../../connect/sources.js";
 import { MISS_KINDS } from "../../connect/verdict.js";
 import { PHASES } from "../../engine/shard-memory.js";
 import { EXPECTATIONS } from "../../protocol/message-probe.js";
@@ -90,6 +91,21 @@ const localPath = z
       .describe("of nftables, that drop or reject; missing where they may not be read"),
   })
   .describe("this host's own routes and firewall, when connections failed");
+const badSource = z.object({
+  ip: z.string(),
+  problem: z.enum(SOURCE_PROBLEMS),
+  detail: z.string().optional().describe("the interface, the setting or the errno that it is about"),
+});
+
+const shortage = z.object({
+  badSources: z.array(badSource).describe("source addresses of the plan that could not be bound, the first few"),
+  badSourceCount: count,
+  unreachable: z.array(badSource).describe("destinations that nothing leaves the host to"),
+  timeWaits: count.describe("4-tuples of the plan in TIME_WAIT when the ramp was over"),
+  timeWaitFirstMs: milliseconds.describe("until the first of them ends"),
+  timeWaitLastMs: milliseconds,
+  closing: count.describe("4-tuples of the plan that are closed at this end and wait for the peer"),
+});
 
 const resolvedName = z.object({
   name: z.string(),
@@ -225,6 +241,7 @@ export const connectSchema = z
         .optional()
         .describe("the server's end when the hold ended, where something waited there to be accepted"),
       localPath: localPath.optional(),
+      shortage: shortage.optional().describe("what stands behind EADDRNOTAVAIL; results of older versions have none"),
       peer: z.object({ listeners: z.array(listener), process: serverProcess.optional() }).optional(),
     }),
   })
