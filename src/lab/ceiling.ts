@@ -11,6 +11,9 @@ export const HEARTBEAT_SECONDS = 30;
 /** Where no link tells its speed. */
 const ASSUMED_BITS_PER_SEC = 1e9;
 
+/** Told by what was measured: the host's memory or the cgroup's, whichever is tighter, CPU and link. */
+const MEASURED = ["memory", "cgroup-memory", "cgroup-memory-high", "cpu", "link-speed"];
+
 /** Measured, both ends together; undefined what could not be measured. */
 export interface Costs {
   readonly bytesPerConnection: number | undefined;
@@ -24,11 +27,13 @@ export async function ceilingOf(
   wanted: number,
   costs: Costs,
 ): Promise<{ readonly ceiling: CeilingEvidence; readonly isOfPorts: boolean }> {
-  const { limits: predicted } = await predictCapacity({ connections: wanted, measure: false, role: "both" });
-  // The host's memory or the cgroup's, whichever is tighter, is one of those measured; so is the link.
-  const others = predicted.filter(
-    ({ id }) => !["memory", "cgroup-memory", "cgroup-memory-high", "link-speed"].includes(id),
-  );
+  const { limits: predicted } = await predictCapacity({
+    connections: wanted,
+    program: "fourtuple",
+    measure: false,
+    role: "both",
+  });
+  const others = predicted.filter(({ id }) => !MEASURED.includes(id));
   const rows: (readonly [name: string, allows: number | undefined, row?: LimitRow])[] = [
     ...measured(costs),
     ...others.map((row) => [row.name, typeof row.allows === "number" ? row.allows : undefined, row] as const),

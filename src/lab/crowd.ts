@@ -15,7 +15,7 @@ export type CrowdResult = ConnectResult & { readonly diagnosis: Diagnosis };
 const HOLD = "forever";
 const FREEZE_POLL_MS = 5;
 /** Settings and resources of this host that may end a crowd before it comes to what an experiment is about. */
-const HOST_LIMITS = [
+export const HOST_LIMITS = [
   "nofile",
   "file-max",
   "memory",

@@ -21,7 +21,10 @@ export interface LabContext {
 export type Outcome = Pick<
   ExperimentResult,
   "setup" | "commands" | "prediction" | "observed" | "verdict" | "reason" | "evidence"
->;
+> & {
+  /** What refutes it may be that things went too slowly: on a busy host that decides nothing. */
+  readonly isTimed?: boolean;
+};
 
 export interface Experiment {
   readonly id: string;
@@ -29,6 +32,8 @@ export interface Experiment {
   /** Claims of the article: C1 to C7. */
   readonly claims: readonly string[];
   readonly claim: string;
+  /** Time that it may take in a quick run, beside the others'; what one does not use the next ones have. */
+  readonly quickMs: (context: Pick<LabContext, "connections" | "messageRatePerSec">) => number;
   run(context: LabContext): Promise<Outcome>;
 }
 

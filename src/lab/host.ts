@@ -33,6 +33,13 @@ export interface HostSettings {
   readonly enter: readonly string[];
 }
 
+/** What a host shares with its parts. */
+interface Parent {
+  readonly running: Set<HostProcess>;
+  readonly before: Map<string, string>;
+  readonly isOver: () => boolean;
+}
+
 export class Host {
   readonly name: "server" | "client";
   /** Its addresses, those of its loopback left out. */
@@ -42,15 +49,31 @@ export class Host {
   /** The network interface that leads to the other host. */
   readonly device: string;
   readonly #settings: HostSettings;
-  readonly #running = new Set<HostProcess>();
+  readonly #running: Set<HostProcess>;
+  readonly #isOver: () => boolean;
+  /** Settings that were changed, as they were before. */
+  readonly #before: Map<string, string>;
   #isClosed = false;
 
-  constructor(settings: HostSettings) {
+  /** @param of the host of which it is a part, see within() */
+  constructor(settings: HostSettings, of?: Parent) {
     this.name = settings.name;
     this.ips = settings.ips;
     this.peerIps = settings.peerIps;
     this.device = settings.device;
     this.#settings = settings;
+    this.#running = of?.running ?? new Set();
+    this.#isOver = of?.isOver ?? (() => false);
+    this.#before = of?.before ?? new Map();
+  }
+
+  /** The same host until a signal is aborted: from then on nothing can be started in it by who has only this. */
+  within(signal: AbortSignal): Host {
+    return new Host(this.#settings, {
+      running: this.#running,
+      before: this.#before,
+      isOver: () => this.#isClosed || this.#isOver() || signal.aborted,
+    });
   }
 
   /** Starts this program in it: `run(["serve", "10.77.0.1:7777"])`. */
@@ -94,7 +117,14 @@ export class Host {
         fix: "the lab changes settings of network namespaces only: run it as root, or where user namespaces are allowed",
       });
     }
+    const before = await this.readSysctl(name);
+    if (before !== undefined && !this.#before.has(name)) this.#before.set(name, before);
     await this.exec("sh", ["-c", 'printf "%s\\n" "$1" >"$0"', pathOf(name), value]);
+  }
+
+  /** Gives every setting that was changed its first value again. */
+  async restoreSysctls(): Promise<void> {
+    for (const [name, value] of this.#before) await this.setSysctl(name, value);
   }
 
   /** Ends what runs in it. */
@@ -114,7 +144,8 @@ export class Host {
   }
 
   #start(name: string, line: readonly string[], hasChannel: boolean, options: HostProcessOptions = {}): HostProcess {
-    if (this.#isClosed) throw new AppError("E_SYSTEM", `the lab's ${this.name} is closed: ${name} cannot be started`);
+    if (this.#isClosed || this.#isOver())
+      throw new AppError("E_SYSTEM", `the lab's ${this.name} is closed: ${name} cannot be started`);
     const started = new HostProcess(name, [...this.#settings.enter, ...guarded(line, options)], hasChannel);
     this.#running.add(started);
     const forget = () => this.#running.delete(started);

@@ -4,6 +4,8 @@ import { AppError } from "../base/errors.js";
 import { quoted } from "../base/printable.js";
 import { formatCount } from "../base/units.js";
 import { describeHost } from "../sys/host.js";
+import { loadBetween, readCpuTimes } from "../sys/host-cpu.js";
+import { Budget } from "./budget.js";
 import { hostsByHand } from "./by-hand.js";
 import { EXPERIMENTS } from "./catalog.js";
 import type { Experiment, LabContext } from "./experiment.js";
@@ -14,7 +16,7 @@ import type { ExperimentResult, LabResult } from "./result.js";
 export interface LabOptions {
   /** Experiments to make, by id; default all. */
   readonly only?: readonly string[] | undefined;
-  /** About a minute on two cores; default the whole of it, some minutes. */
+  /** About a minute on two cores, a minute and a half at most; default the whole of it, some minutes. */
   readonly quick?: boolean | undefined;
   /** Connections of the experiments with a crowd, more than 65,535; default 100,000, quick 70,000. */
   readonly connections?: number | undefined;
@@ -92,9 +94,14 @@ export async function runLab(
     const context: LabContext = { place, isQuick, connections, messageRatePerSec, progress, signal };
     const results: ExperimentResult[] = [];
     let stoppedIn: string | undefined;
+    const before = readCpuTimes();
+    const budget = new Budget(experiments, context);
     for (const experiment of experiments) {
       events.begun?.(experiment);
-      const result = await makeExperiment(experiment, context, (error) => events.failed?.(error));
+      const result = await makeExperiment(experiment, context, {
+        failed: (error) => events.failed?.(error),
+        budgetMs: isQuick ? budget.next(experiment) : undefined,
+      });
       if (result === undefined) {
         stoppedIn = experiment.id;
         break;
@@ -102,6 +109,7 @@ export async function runLab(
       results.push(result);
       events.ended?.(result);
     }
+    const hostLoad = loadBetween(before, readCpuTimes());
     return {
       kind: "lab",
       version: 1,
@@ -113,6 +121,7 @@ export async function runLab(
       host: describeHost(),
       command,
       stoppedIn,
+      ...(hostLoad && { hostLoad }),
       experiments: results,
     };
   } finally {

@@ -59,17 +59,35 @@ export async function watch(
   }
 }
 
-/** Whether what was seen is what was predicted: to the tick, where a timer counts down; else by when it was gone. */
-export function isAsPredicted({ lasting, stayedMs, missedMs, goneMs, timerMs, hasNoTimer }: Seen): boolean {
+/** Looks so far apart that they allow half or twice the time that was predicted show nothing of it. */
+const COARSE = 2;
+
+/**
+ * Judges what was seen by what was predicted: to the tick, where a timer counts down; else by when it was gone. Only an interval
+ * that excludes the prediction refutes it; one that is too wide to show it is inconclusive.
+ */
+export function judgeLasting(seen: Seen): "confirmed" | "refuted" | "inconclusive" {
+  const { lasting, stayedMs, missedMs, timerMs, hasNoTimer } = seen;
   const { predictedMs, countsDown } = lasting;
-  if (predictedMs === undefined) return hasNoTimer && missedMs === undefined;
+  if (predictedMs === undefined) {
+    if (missedMs !== undefined || timerMs !== undefined) return "refuted";
+    if (hasNoTimer) return "confirmed";
+    return stayedMs > 0 ? "refuted" : "inconclusive";
+  }
   const [least, most] = predictedMs;
-  const isInTime = (missedMs === undefined || missedMs >= least) && stayedMs <= most;
-  if (!countsDown) return isInTime && goneMs !== undefined;
-  if (timerMs === undefined) return false;
+  if (stayedMs > most || (missedMs !== undefined && missedMs < least)) return "refuted";
+  if (!countsDown) return isNarrow(seen, least, most) ? "confirmed" : "inconclusive";
+  // All looks found it, and none a timer that would end it.
+  if (hasNoTimer) return "refuted";
+  if (timerMs === undefined) return isNarrow(seen, least, most) ? "confirmed" : "inconclusive";
   const [from, to] = timerMs;
   // Where they cross, the timer was set anew.
-  return isInTime && from <= to + TICK_MS && from <= least + TICK_MS && to >= least - TICK_MS;
+  const excludes = from > to + TICK_MS || from > least + TICK_MS || to < least - TICK_MS;
+  return excludes ? "refuted" : "confirmed";
+}
+
+function isNarrow({ stayedMs, goneMs }: Seen, least: number, most: number): boolean {
+  return goneMs !== undefined && stayedMs >= least / COARSE && goneMs <= most * COARSE;
 }
 
 /** `59.8 s to 60.1 s by the kernel's timer, gone after 61.2 s to 61.7 s` */

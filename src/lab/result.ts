@@ -2,12 +2,14 @@
 // terminal, --json and the report.
 import type { LatencySummary } from "../engine/latency.js";
 import type { HostDescription } from "../sys/host.js";
+import type { HostLoad } from "../sys/host-cpu.js";
 
 /**
- * `refuted`: something else was observed than predicted. `not possible here`: this host lacks or forbids what it takes. `failed`:
- * it broke off for another reason, and says nothing of the claim.
+ * `refuted`: what was observed excludes the prediction. `inconclusive`: it neither shows nor excludes it, as on a host that is too
+ * busy. `not possible here`: this host lacks or forbids what it takes. `failed`: it broke off for another reason, and says nothing
+ * of the claim.
  */
-export const VERDICTS = ["confirmed", "refuted", "failed", "not possible here"] as const;
+export const VERDICTS = ["confirmed", "refuted", "inconclusive", "failed", "not possible here"] as const;
 export type Verdict = (typeof VERDICTS)[number];
 
 /** The two ends of every connection: network namespaces joined by a veth pair, or loopback. */
@@ -111,8 +113,10 @@ export interface ExperimentResult {
   readonly prediction: string;
   readonly observed: string;
   readonly verdict: Verdict;
-  /** Why it was refuted, failed or was not possible, in one line. */
+  /** Why it was refuted, inconclusive, failed or not possible, in one line. */
   readonly reason: string | undefined;
+  /** What others took of the CPU meanwhile; undefined where it cannot be read, and in results of older versions. */
+  readonly hostLoad?: HostLoad | undefined;
   readonly elapsedMs: number;
   readonly evidence: readonly Evidence[];
 }
@@ -131,5 +135,7 @@ export interface LabResult {
   readonly command: string;
   /** The experiment in which the lab was stopped: it and those after it are missing. Undefined when all were made. */
   readonly stoppedIn: string | undefined;
+  /** What others took of the CPU from the start to the end; undefined as above. */
+  readonly hostLoad?: HostLoad | undefined;
   readonly experiments: readonly ExperimentResult[];
 }

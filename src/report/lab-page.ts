@@ -1,6 +1,8 @@
 // The lab's report: the verdicts at a glance, then each experiment as claim, prediction, observation and evidence.
+import { describeHostLoad } from "../base/host-load.js";
 import { formatCount, formatDuration, plural } from "../base/units.js";
 import { type ExperimentResult, type LabByHand, type LabResult, VERDICTS, type Verdict } from "../lab/result.js";
+import type { HostLoad } from "../sys/host-cpu.js";
 import { drawEvidence } from "./evidence.js";
 import { html, Markup } from "./markup.js";
 import { commandLines, facts, hostFacts, page, sayTime } from "./page.js";
@@ -8,6 +10,7 @@ import { commandLines, facts, hostFacts, page, sayTime } from "./page.js";
 const MARKS: Record<Verdict, readonly [sign: string, className: string]> = {
   confirmed: ["✓", "confirmed"],
   refuted: ["✗", "refuted"],
+  inconclusive: ["?", "inconclusive"],
   failed: ["!", "failed"],
   "not possible here": ["–", "impossible"],
 };
@@ -83,6 +86,7 @@ function experiment(result: ExperimentResult, byHand: LabByHand | undefined): Ma
     ["Prediction", prediction],
     ["Observed", observed],
     [verdict === "confirmed" ? "Note" : "Why", reason],
+    ["Host", verdict === "inconclusive" ? undefined : busyText(result.hostLoad)],
   ].filter(([, text]) => text !== undefined && text !== "");
   return html`<section id="${id}" aria-labelledby="${id}-heading">
 <div class="heading"><h2 id="${id}-heading"><span class="id">${id}</span> ${title}</h2>${mark(verdict)}</div>
@@ -106,7 +110,17 @@ function mark(verdict: Verdict): Markup {
   return html`<span class="verdict ${className}"><span aria-hidden="true">${sign}</span> ${verdict}</span>`;
 }
 
-function host({ host, place, command, startedAt, elapsedMs }: LabResult): Markup {
+function busyText(load: HostLoad | undefined): string | undefined {
+  const busy = describeHostLoad(load);
+  return busy && `was busy: ${busy}`;
+}
+
+function loadText(load: HostLoad | undefined): string | undefined {
+  if (load === undefined) return undefined;
+  return `${Math.round(load.othersShare * 100)} % of the CPU meanwhile, ${Math.round(load.stealShare * 100)} % taken by the hypervisor (steal)`;
+}
+
+function host({ host, place, command, startedAt, elapsedMs, hostLoad }: LabResult): Markup {
   return html`<section aria-labelledby="host"><h2 id="host">The host</h2>
 ${facts([
   ...hostFacts(host),
@@ -115,6 +129,7 @@ ${facts([
   ["Server", place.serverIp],
   ["Clients", place.clientIps],
   ["Run", `${sayTime(startedAt)}, ${formatDuration(elapsedMs)}`],
+  ["Others", loadText(hostLoad)],
 ])}
 <div class="commands"><h3>Reproduce all of it</h3>${commandLines([command])}</div></section>`;
 }

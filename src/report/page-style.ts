@@ -44,7 +44,7 @@ section>h2+*{margin-top:24px}
 .heading{display:flex;flex-wrap:wrap;align-items:baseline;gap:6px 14px}
 .heading .id{color:var(--muted);font-weight:500}
 .verdict{white-space:nowrap;font-size:14px;font-weight:640}
-.verdict.confirmed{color:var(--good)}.verdict.refuted,.verdict.failed{color:var(--bad)}.verdict.impossible{color:var(--muted)}
+.verdict.confirmed{color:var(--good)}.verdict.refuted,.verdict.failed{color:var(--bad)}.verdict.impossible,.verdict.inconclusive{color:var(--muted)}
 .argument{display:grid;grid-template-columns:116px minmax(0,46em);gap:10px 24px;margin-top:24px}
 .argument dt{grid-column:1}.argument dd{grid-column:2}
 .argument dt{color:var(--muted);font-size:14px;line-height:25px}

@@ -1,4 +1,5 @@
 // The lab as text: each experiment from its claim to its verdict, then a table of them all.
+import { describeHostLoad } from "../base/host-load.js";
 import { printable, printableData } from "../base/printable.js";
 import { formatCount, formatDuration } from "../base/units.js";
 import {
@@ -15,6 +16,7 @@ import { alignLabels } from "./table.js";
 const TONES: Record<Verdict, Tone> = {
   confirmed: "good",
   refuted: "bad",
+  inconclusive: "accent",
   failed: "bad",
   "not possible here": "accent",
 };
@@ -42,19 +44,23 @@ export function experimentHeading({ id, title }: Pick<ExperimentResult, "id" | "
  * @param columns of the terminal; without one tables are as wide as they come
  */
 export function experimentText(result: ExperimentResult, paint: Paint = plain, columns = Infinity): string {
-  const { claims, claim, prediction, observed, verdict, reason, elapsedMs, evidence } = printableData(result);
+  const { claims, claim, prediction, observed, verdict, reason, elapsedMs, evidence, hostLoad } = printableData(result);
+  const busy = describeHostLoad(hostLoad);
   const rows = [
     ["claim", `${claim} (${claims.join(", ")})`],
     ["predicted", prediction],
     ["observed", observed],
     ["verdict", `${paint(TONES[verdict], verdict)}${reason ? `: ${reason}` : ""} (${formatDuration(elapsedMs)})`],
+    // An inconclusive one has it in its reason.
+    ...(busy === undefined || verdict === "inconclusive" ? [] : [["host", `was busy: ${busy}`] as const]),
   ] as const;
   return [...labelled(rows, "  ", columns), ...evidence.flatMap((it) => evidenceLines(it, paint, columns))].join("\n");
 }
 
 /** All verdicts in a table. */
 export function labSummary(result: LabResult, paint: Paint = plain): string {
-  const { experiments, elapsedMs, place, stoppedIn } = printableData(result);
+  const { experiments, elapsedMs, place, stoppedIn, hostLoad } = printableData(result);
+  const busy = describeHostLoad(hostLoad);
   const count = (verdict: Verdict) => experiments.filter((experiment) => experiment.verdict === verdict).length;
   const counted = VERDICTS.filter((verdict) => count(verdict) > 0).map(
     (verdict) => `${formatCount(count(verdict))} ${verdict}`,
@@ -67,6 +73,7 @@ export function labSummary(result: LabResult, paint: Paint = plain): string {
   return [
     "",
     paint("bold", `${parts.join(", ")}, in ${formatDuration(elapsedMs)} (${place.kind})`),
+    ...(busy === undefined ? [] : [`the host was busy: ${busy}`]),
     "",
     ...experiments.map(
       ({ id, title, claims, verdict }) =>

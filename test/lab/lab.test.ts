@@ -2,11 +2,14 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { isBusy } from "../../src/base/host-load.js";
 import type { CeilingEvidence, ExperimentResult, LabResult } from "../../src/lab/result.js";
 import { runCli, startCli } from "../support/process.js";
 import { until } from "../support/until.js";
 
 const SETTINGS = ["net/ipv4/ip_local_port_range", "net/ipv4/ip_local_reserved_ports", "net/core/somaxconn"];
+/** All experiments of a quick run together, and what ends them. */
+const BUDGET_MS = 105_000;
 const settings = () => SETTINGS.map((name) => readFileSync(`/proc/sys/${name}`, "utf8"));
 const links = () => execFileSync("ip", ["-o", "link"], { encoding: "utf8" });
 /** Programs of the lab's: what it starts in its hosts, and what holds them. */
@@ -22,11 +25,19 @@ describe("the lab", () => {
     const lab: LabResult = JSON.parse(stdout);
     const verdicts = Object.fromEntries(lab.experiments.map(({ id, verdict, reason }) => [id, [verdict, reason]]));
     expect(Object.keys(verdicts)).toEqual(["E1", "E2", "E3", "E4", "E5", "E6", "E7"]);
-    // Its memory is the whole machine's: where others are at work it says that it cannot tell, and is asked again.
-    const { E5, ...others } = verdicts;
-    for (const [verdict, reason] of Object.values(others)) expect(verdict, reason).toBe("confirmed");
-    if (E5![0] !== "confirmed") expect(E5).toEqual(["not possible here", expect.stringMatching(/kernel's memory/)]);
     expect([code, stderr]).toEqual([0, ""]);
+    // Where others are at work it says that it cannot tell: of the kernel's memory, which is the whole machine's, at any time.
+    const undecided = lab.experiments.filter(({ verdict }) => verdict === "inconclusive");
+    for (const { id, reason } of undecided) {
+      expect(reason).toMatch(
+        id === "E5" ? /kernel's memory|other programs took|not done/ : /other programs took|not done/,
+      );
+    }
+    const made = lab.experiments.filter((experiment) => !undecided.includes(experiment));
+    for (const { verdict, reason } of made) expect(verdict, reason).toBe("confirmed");
+    expect(lab.elapsedMs).toBeLessThan(BUDGET_MS);
+    expect(lab.hostLoad!.othersShare).toBeGreaterThanOrEqual(0);
+    if (undecided.some(({ id }) => id === "E2")) return;
     const past = lab.experiments.find(({ id }) => id === "E2")!;
     const counted = past.evidence.find((evidence) => evidence.kind === "table")!;
     expect(counted).toMatchObject({
@@ -37,7 +48,7 @@ describe("the lab", () => {
     });
     const map = past.evidence.find((evidence) => evidence.kind === "ports")!;
     expect(map.fields.filter(({ host }) => host === "server").map(({ used }) => used)).toEqual([[[7777, 7777]]]);
-    for (const { commands, prediction, observed, evidence } of lab.experiments) {
+    for (const { commands, prediction, observed, evidence } of made) {
       expect(commands.length).toBeGreaterThan(0);
       expect(prediction && observed).toBeTruthy();
       expect(evidence.length).toBeGreaterThan(0);
@@ -45,7 +56,11 @@ describe("the lab", () => {
     // By the published format it is a result, and makes a page.
     const report = await runCli(["report", "-", "-o", "-"], { input: stdout });
     expect([report.code, report.stderr]).toEqual([0, ""]);
-    expect(report.stdout).toMatch(/<h1>(7 experiments, all|6 of 7 experiments) confirmed/);
+    expect(report.stdout).toMatch(
+      undecided.length === 0
+        ? /<h1>7 experiments, all confirmed/
+        : /<h1>\d of 7 experiments confirmed, \d inconclusive/,
+    );
     expect([settings(), links()]).toEqual(before);
     expect(leftovers()).toEqual([]);
   });
@@ -54,8 +69,12 @@ describe("the lab", () => {
     const tries = 4;
     for (let n = 1; n <= tries; n++) {
       const { stdout } = await runCli(["lab", "--quick", "--only", "E5", "--json"], { deadlineMs: 60_000 });
-      const [{ verdict, reason, evidence }] = (JSON.parse(stdout) as LabResult).experiments as [ExperimentResult];
+      const [{ verdict, reason, evidence, hostLoad }] = (JSON.parse(stdout) as LabResult).experiments as [
+        ExperimentResult,
+      ];
       if (verdict !== "confirmed" && n < tries) continue;
+      // Beside others' work it may have no answer each time: then it says whose it was.
+      if (verdict === "inconclusive" && isBusy(hostLoad)) return;
       expect(verdict, reason).toBe("confirmed");
       const ceiling = evidence.find(({ kind }) => kind === "ceiling") as CeilingEvidence;
       expect(ceiling.limits.filter(({ binds }) => binds)).toHaveLength(1);

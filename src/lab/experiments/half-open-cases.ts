@@ -29,7 +29,7 @@ export interface Remains {
   readonly predicted: string;
   readonly server: string;
   readonly client: string;
-  readonly isAsPredicted: boolean;
+  readonly verdict: "confirmed" | "refuted" | "inconclusive";
   readonly lasting: readonly { readonly lasting: Lasting; readonly why: string }[];
 }
 
@@ -51,7 +51,7 @@ export async function orderlyEnd(context: LabContext): Promise<Remains> {
     predicted: `client: ${CONNECTIONS} TIME_WAIT, for ${TIME_WAIT_MS / 1000} s; server: nothing`,
     server: describeStates(onServer),
     client: `${formatCount(kept)} TIME_WAIT`,
-    isAsPredicted: kept === CONNECTIONS && describeStates(onServer) === NOTHING,
+    verdict: judge(kept === CONNECTIONS && describeStates(onServer) === NOTHING, first, TIME_WAIT_MS),
     lasting: [
       {
         lasting: {
@@ -87,7 +87,7 @@ export async function killedServer(context: LabContext): Promise<{ remains: Rema
     predicted: `client: ${CONNECTIONS} CLOSE_WAIT until it closes; server: ${CONNECTIONS} FIN_WAIT2, for ${timeoutMs / 1000} s`,
     server: describeStates(onServer),
     client: describeStates({ CLOSE_WAIT: client.CLOSE_WAIT ?? 0 }),
-    isAsPredicted: client.CLOSE_WAIT === CONNECTIONS && onServer.FIN_WAIT2 === CONNECTIONS,
+    verdict: judge(client.CLOSE_WAIT === CONNECTIONS && onServer.FIN_WAIT2 === CONNECTIONS, first, timeoutMs),
     lasting: [
       {
         lasting: {
@@ -139,7 +139,7 @@ export async function cutWire(context: LabContext): Promise<Remains[]> {
       predicted: `server: ${CONNECTIONS} ESTABLISHED for ever: it sends nothing; with SO_KEEPALIVE, which is off, ${formatDuration(keepaliveMs)}`,
       server: describeStates(onServer),
       client: "gone",
-      isAsPredicted: onServer.ESTABLISHED === CONNECTIONS,
+      verdict: judge(onServer.ESTABLISHED === CONNECTIONS, first, Number.POSITIVE_INFINITY),
       lasting: [
         {
           lasting: { ...common, host: place.server, port: PORTS.vanished, predictedMs: undefined },
@@ -152,7 +152,7 @@ export async function cutWire(context: LabContext): Promise<Remains[]> {
       predicted: `client: ${CONNECTIONS} ESTABLISHED until it has sent in vain for ${formatDuration(leastMs)} (with the ${usualRetries} retries of this host's setting ${formatDuration(timeOutMs(usualRetries))})`,
       server: "gone",
       client: describeStates(onClient),
-      isAsPredicted: onClient.ESTABLISHED === CONNECTIONS,
+      verdict: judge(onClient.ESTABLISHED === CONNECTIONS, first, leastMs),
       lasting: [
         {
           lasting: {
@@ -165,6 +165,12 @@ export async function cutWire(context: LabContext): Promise<Remains[]> {
       ],
     },
   ];
+}
+
+/** Judges what was seen until now of states that may be over `lastsMs` after they began: a look that late shows nothing. */
+function judge(isAsPredicted: boolean, beganMs: number, lastsMs: number): Remains["verdict"] {
+  if (isAsPredicted) return "confirmed";
+  return Date.now() - beganMs >= lastsMs ? "inconclusive" : "refuted";
 }
 
 /**

@@ -1,7 +1,8 @@
 // E7: one side is gone. What the other side's table shows, and for how long: by the kernel's timers, and by watching.
 import { formatCount, formatDuration } from "../../base/units.js";
 import type { Experiment } from "../experiment.js";
-import { isAsPredicted, type Lasting, type Seen, sayHowLong, watch } from "../lasting.js";
+import { judgeLasting, type Lasting, type Seen, sayHowLong, watch } from "../lasting.js";
+import type { Verdict } from "../result.js";
 import { halfOpenByHand } from "./half-open-by-hand.js";
 import { CONNECTIONS, cutWire, killedServer, orderlyEnd, PORTS, type Remains, statesOf } from "./half-open-cases.js";
 
@@ -14,6 +15,7 @@ export const halfOpen: Experiment = {
   claims: ["C4"],
   claim:
     "A peer that vanishes without a word stays ESTABLISHED on the other side and keeps its memory, until that side sends and gives up; an orderly end leaves TIME_WAIT with whoever closes first, a server that dies leaves CLOSE_WAIT with a client that does not notice.",
+  quickMs: () => 12_000,
   async run(context) {
     const { place, isQuick, progress } = context;
     const isCut = place.description.kind === "namespaces";
@@ -43,13 +45,14 @@ export const halfOpen: Experiment = {
     const afterwards = await statesOf(place.client, PORTS.killed);
     const closedIn = Date.now() - wokenMs;
     const isClosed = (afterwards.CLOSE_WAIT ?? 0) === 0;
-    const wrong = [
-      ...cases.filter((each) => !each.isAsPredicted).map(({ what }) => what),
+    const judged = (verdict: Verdict) => [
+      ...cases.filter((each) => each.verdict === verdict).map(({ what }) => what),
       ...seen
-        .filter((each) => !isAsPredicted(each))
+        .filter((each) => judgeLasting(each) === verdict)
         .map(({ lasting: { state, host } }) => `${state} of the ${host.name}`),
-      ...(isClosed ? [] : ["CLOSE_WAIT, which stayed"]),
     ];
+    const wrong = [...judged("refuted"), ...(isClosed ? [] : ["CLOSE_WAIT, which stayed"])];
+    const unclear = judged("inconclusive");
     const lasted = seen.map((each) => {
       const { state, host } = each.lasting;
       const end = state === "CLOSE_WAIT" && isClosed ? `, gone ${formatDuration(closedIn)} after its program woke` : "";
@@ -64,8 +67,13 @@ export const halfOpen: Experiment = {
         ...cases.map(({ what, server, client }) => `${what}: server ${server}, client ${client}`),
         ...lasted,
       ].join("; "),
-      verdict: wrong.length === 0 ? "confirmed" : "refuted",
-      reason: wrong.length === 0 ? missing : `other states than predicted, or for another time: ${wrong.join("; ")}`,
+      verdict: wrong.length > 0 ? "refuted" : unclear.length > 0 ? "inconclusive" : "confirmed",
+      reason:
+        wrong.length > 0
+          ? `other states than predicted, or for another time: ${wrong.join("; ")}`
+          : unclear.length > 0
+            ? `looked at too late, or too seldom, to tell: ${unclear.join("; ")}`
+            : missing,
       evidence: [
         {
           kind: "table",

@@ -4,7 +4,7 @@ import { formatBytes, formatCount } from "../../base/units.js";
 import { readCpuSeconds } from "../../sys/process-facts.js";
 import { END_BY_HAND } from "../by-hand.js";
 import { ceilingOf, HEARTBEAT_SECONDS } from "../ceiling.js";
-import { type Crowd, gather, startServer } from "../crowd.js";
+import { type Crowd, gather, HOST_LIMITS, startServer } from "../crowd.js";
 import { type Experiment, type LabContext, PORT, pause } from "../experiment.js";
 import { distanceFrom, fitLine, type Line } from "../fit.js";
 import { driftAtRest, type Growth, grow, type Sample } from "../growth.js";
@@ -37,6 +37,7 @@ export const realLimits: Experiment = {
   title: "What the real limits are",
   claims: ["C4"],
   claim: "Memory, CPU and bandwidth limit a server, each by a fixed price per connection or message.",
+  quickMs: () => 15_000,
   async run(context) {
     const at = `${context.place.description.serverIp}:${PORT}`;
     const step = context.isQuick ? STEP_CONNECTIONS.quick : STEP_CONNECTIONS.full;
@@ -72,8 +73,8 @@ export const realLimits: Experiment = {
           : "no message was answered",
         binding ? `this host ends at ${formatCount(binding.allows)}: ${binding.name}` : "no limit was found",
       ].join("; "),
-      verdict: obstacle !== undefined ? "not possible here" : isOfPorts ? "refuted" : "confirmed",
-      reason: obstacle ?? (isOfPorts ? "ports end first" : undefined),
+      verdict: obstacle?.verdict ?? (isOfPorts ? "refuted" : "confirmed"),
+      reason: obstacle?.reason ?? (isOfPorts ? "ports end first" : undefined),
       evidence: [
         ...fitEvidence("Kernel memory, both ends", "memory", "KiB", samples, (each) => each.kernelBytes / 1024),
         ...fitEvidence("User memory of server and client", "memory", "KiB", samples, (each) => each.userBytes / 1024),
@@ -102,6 +103,17 @@ export const realLimits: Experiment = {
 };
 
 const UNKNOWN = "not measured";
+/** A price that is not known to a half says nothing. */
+const WORST_ERROR = 0.5;
+
+interface Obstacle {
+  readonly verdict: "inconclusive" | "not possible here";
+  readonly reason: string;
+}
+
+function unclear(reason: string): Obstacle {
+  return { verdict: "inconclusive", reason };
+}
 
 /** What keeps the points from telling a price; undefined when nothing does. */
 function findObstacle(
@@ -109,21 +121,24 @@ function findObstacle(
   kernel: Line | undefined,
   drift: Drift,
   messages: Exchange | undefined,
-): string | undefined {
+): Obstacle | undefined {
   if (samples.length < LEAST_STEPS || kernel === undefined) {
-    const why =
-      result.diagnosis.finding?.meaning ?? `${formatCount(result.peakOpen)} connections were open at the most`;
-    return `only ${samples.length} of ${STEPS} sizes could be measured: ${why}`;
+    const { finding } = result.diagnosis;
+    const why = finding?.meaning ?? `${formatCount(result.peakOpen)} connections were open at the most`;
+    const reason = `only ${samples.length} of ${STEPS} sizes could be measured: ${why}`;
+    return HOST_LIMITS.includes(finding?.limit ?? "") ? { verdict: "not possible here", reason } : unclear(reason);
   }
   // Slabs are the whole machine's: how far they move by themselves was seen before the first connection.
   const atRest = `at rest it moved by ${formatBytes(drift.bytes)} in ${drift.seconds} s`;
-  if (kernel.slope <= 0) return `the kernel's memory did not grow with the crowd; ${atRest}`;
+  if (kernel.slope <= 0) return unclear(`the kernel's memory did not grow with the crowd; ${atRest}`);
   if (kernel.r2 < GOOD_FIT) {
     const distance = distanceFrom(kernel, kernelPoints(samples));
     const judged = drift.bytes >= distance ? "so others' memory is in it" : "which does not explain it";
-    return `the kernel's memory lies ${formatBytes(distance)} from a straight line on average, R² is ${kernel.r2.toFixed(2)}; ${atRest}, ${judged}`;
+    return unclear(
+      `the kernel's memory lies ${formatBytes(distance)} from a straight line on average, R² is ${kernel.r2.toFixed(2)}; ${atRest}, ${judged}`,
+    );
   }
-  return messages === undefined ? "no message was answered" : undefined;
+  return messages === undefined ? unclear("no message was answered") : undefined;
 }
 
 /** What a message and its answer cost; undefined when none was answered. */
@@ -178,12 +193,11 @@ function kernelPoints(samples: readonly Sample[]) {
   return samples.map(({ connections, kernelBytes }) => [connections, kernelBytes] as const);
 }
 
+/** Others' memory is in it: a slope that is not far above its error is no price. */
 function kernelText(kernel: Line | undefined): string {
-  return kernel ? `${signed(kernel.slope)} ± ${formatBytes(kernel.slopeError)}` : UNKNOWN;
-}
-
-function signed(bytes: number): string {
-  return bytes < 0 ? `-${formatBytes(-bytes)}` : formatBytes(bytes);
+  if (kernel === undefined) return UNKNOWN;
+  if (!(kernel.slope * WORST_ERROR > kernel.slopeError)) return "not measurable now";
+  return `${formatBytes(kernel.slope)} ± ${formatBytes(kernel.slopeError)}`;
 }
 
 /** A thread's start or a collection of garbage weighs more than the connections of a step. */

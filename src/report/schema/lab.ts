@@ -67,6 +67,15 @@ const ceiling = z.object({
     .describe("limits without a number of connections; results of older versions have none"),
 });
 
+const share = z.number().min(0).max(1);
+const hostLoad = z
+  .object({
+    othersShare: share.describe("of other programs"),
+    stealShare: share.describe("of the hypervisor's others"),
+  })
+  .optional()
+  .describe("shares of all CPUs that others took meanwhile");
+
 const experiment = z.object({
   id: z.string().regex(/^E\d+$/),
   title: z.string(),
@@ -77,7 +86,8 @@ const experiment = z.object({
   prediction: z.string(),
   observed: z.string(),
   verdict: z.enum(VERDICTS),
-  reason: z.string().optional().describe("why it was refuted, failed or was not possible"),
+  reason: z.string().optional().describe("why it was refuted, inconclusive, failed or not possible"),
+  hostLoad,
   elapsedMs: milliseconds,
   evidence: z.array(z.discriminatedUnion("kind", [table, series, fit, latencies, ports, ceiling])),
 });
@@ -107,6 +117,7 @@ export const labSchema = z
       .string()
       .optional()
       .describe("the experiment in which the lab was stopped: it and those after it are missing"),
+    hostLoad,
     experiments: z.array(experiment),
   })
   .meta({ title: "LabResult", description: "What `fourtuple lab --json` prints" });

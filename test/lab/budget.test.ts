@@ -1,0 +1,39 @@
+// The time of a quick run: shared out, and never more than a minute and a half for the usual crowds.
+import { describe, expect, it, vi } from "vitest";
+import { Budget } from "../../src/lab/budget.js";
+import { EXPERIMENTS } from "../../src/lab/catalog.js";
+
+const USUAL = { connections: 70_000, messageRatePerSec: 4000 };
+const SECOND = 1000;
+
+describe("the budget of a quick run", () => {
+  it("is a minute and a half, whatever the experiments do", () => {
+    vi.useFakeTimers({ toFake: ["performance"] });
+    try {
+      const startMs = performance.now();
+      const budget = new Budget(EXPERIMENTS, USUAL);
+      for (const experiment of EXPERIMENTS) {
+        const ms = budget.next(experiment);
+        expect(ms).toBeGreaterThan(4 * SECOND);
+        vi.advanceTimersByTime(ms);
+      }
+      expect(performance.now() - startMs).toBeLessThan(95 * SECOND);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  it("gives what one has not used to those behind it, and twice its part to one alone", () => {
+    const [first, second] = EXPERIMENTS as [(typeof EXPERIMENTS)[0], (typeof EXPERIMENTS)[0]];
+    const alone = new Budget([first], USUAL).next(first);
+    expect(alone).toBeCloseTo(2 * first.quickMs(USUAL), -2);
+    const both = new Budget([first, second], USUAL);
+    expect(both.next(second)).toBeGreaterThan(both.next(first) + second.quickMs(USUAL));
+  });
+
+  it("grows with a crowd that is larger than usual, and a rate that is lower", () => {
+    const of = (context: typeof USUAL) => EXPERIMENTS.reduce((sum, { quickMs }) => sum + quickMs(context), 0);
+    expect(of({ ...USUAL, connections: 700_000 })).toBeGreaterThan(of(USUAL) + 100 * SECOND);
+    expect(of({ ...USUAL, messageRatePerSec: 200 })).toBeGreaterThan(of(USUAL) + 40 * SECOND);
+  });
+});
