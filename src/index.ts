@@ -1,4 +1,5 @@
 // The public API. The engine is loaded when it is first asked for, so that importing this is quick and possible anywhere.
+import { copied } from "./base/copied.js";
 import type { ConnectOptions } from "./connect/options.js";
 import type { ConnectResult } from "./connect/result.js";
 import type { ConnectRun } from "./connect/run.js";
@@ -87,7 +88,9 @@ export type { HostDescription } from "./sys/host.js";
  * @throws {AppError} before anything is opened, when an option, an address or a source makes no sense
  */
 export async function connect(options: ConnectOptions): Promise<ConnectRun> {
-  return (await import("./connect/connect.js")).connect(options);
+  const given = copied(options);
+  const { checkConnectOptions } = await import("./connect/options-schema.js");
+  return (await import("./connect/connect.js")).connect(checkConnectOptions(given));
 }
 
 /**
@@ -97,7 +100,9 @@ export async function connect(options: ConnectOptions): Promise<ConnectRun> {
  * @throws {AppError} when it cannot listen
  */
 export async function serve(options: ServeOptions): Promise<ServeRun> {
-  return (await import("./serve/serve.js")).serve(options);
+  const given = copied(options);
+  const { checkServeOptions } = await import("./serve/options-schema.js");
+  return (await import("./serve/serve.js")).serve(checkServeOptions(given));
 }
 
 /**
@@ -106,8 +111,10 @@ export async function serve(options: ServeOptions): Promise<ServeRun> {
  *
  * @throws {AppError} E_ADDRESS for an address or a port that is none; E_PERMISSION or E_SYSTEM when the table cannot be read
  */
-export async function socketTable(options?: SummaryOptions): Promise<SocketTable> {
-  return (await import("./ports/summary.js")).socketTable(options);
+export async function socketTable(options: SummaryOptions = {}): Promise<SocketTable> {
+  const given = copied(options);
+  const { checkTableOptions } = await import("./ports/options-schema.js");
+  return (await import("./ports/summary.js")).socketTable(checkTableOptions(given));
 }
 
 /**
@@ -115,8 +122,10 @@ export async function socketTable(options?: SummaryOptions): Promise<SocketTable
  *
  * @throws {AppError} E_ADDRESS for an address or a port that is none; E_PERMISSION or E_SYSTEM when the table cannot be read
  */
-export async function pressure(options?: PressureOptions): Promise<Pressure> {
-  return (await import("./ports/pressure.js")).pressure(options);
+export async function pressure(options: PressureOptions = {}): Promise<Pressure> {
+  const given = copied(options);
+  const { checkPressureOptions } = await import("./ports/options-schema.js");
+  return (await import("./ports/pressure.js")).pressure(checkPressureOptions(given));
 }
 
 /**
@@ -125,8 +134,10 @@ export async function pressure(options?: PressureOptions): Promise<Pressure> {
  *
  * @throws {AppError} E_OPTION, E_ADDRESS, E_RESOLVE, E_SOURCE or E_NO_SOURCE when an option makes no sense
  */
-export async function predictCapacity(options?: CapacityOptions): Promise<Prediction> {
-  return (await import("./doctor/predict.js")).predictCapacity(options);
+export async function predictCapacity(options: CapacityOptions = {}): Promise<Prediction> {
+  const given = copied(options);
+  const { checkCapacityOptions } = await import("./doctor/options-schema.js");
+  return (await import("./doctor/predict.js")).predictCapacity(checkCapacityOptions(given));
 }
 
 /** Every limit of this host as it is now, with what it caps, who shares it, how it is changed and where it is documented. */
@@ -139,7 +150,11 @@ export async function inspectLimits(): Promise<InspectedLimit[]> {
  * network and without a script, in light and dark, and prints.
  *
  * @returns the page's text
+ * @throws {AppError} E_OPTION when it is no result of a run
  */
 export async function renderReport(result: ConnectResult | ServeResult | LabResult): Promise<string> {
-  return (await import("./report/render.js")).render(result);
+  const given = copied(result);
+  const { parseOwnResult } = await import("./report/schema/parse.js");
+  const read = parseOwnResult(given);
+  return (await import("./report/render.js")).render(read);
 }

@@ -124,11 +124,23 @@ function splitZone(text: string): { readonly bare: string; readonly zone?: strin
  * @throws {AppError} E_ADDRESS when a part is none of these, or more than 16,777,216 addresses
  */
 export function parseAddressRanges(text: string): AddressRange[] {
+  if (typeof text !== "string") {
+    throw new AppError("E_ADDRESS", "addresses are given as text", {
+      fix: "write them as 10.0.0.1-10.0.0.20 or 10.0.0.0/24",
+    });
+  }
   return parseRanges(text, (piece) => {
     const { network, bits } = parseCidr(piece);
     const hasEdges = network.family === 4 && bits > 1;
     return checkedRange(hasEdges ? addToIp(network, 1) : network, hasEdges ? 2 ** bits - 2 : 2 ** bits, piece);
   });
+}
+
+/** Whether a value is a range as parseAddressRanges() makes them. */
+export function isAddressRange(value: unknown): value is AddressRange {
+  const { first, count } = (value ?? {}) as { first?: Partial<IpAddress>; count?: unknown };
+  const length = first?.family === 4 ? 4 : first?.family === 6 ? 16 : undefined;
+  return first?.bytes instanceof Uint8Array && first.bytes.length === length && Number(count) >= 1;
 }
 
 /**

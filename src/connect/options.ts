@@ -1,5 +1,5 @@
 // What a caller may ask of connect(), and what that means when something is not said.
-import { type AddressRange, type PortRange, parsePorts } from "../base/address.js";
+import { type AddressRange, type PortRange, parseAddressRanges, parsePorts } from "../base/address.js";
 import { AppError } from "../base/errors.js";
 import { quoted } from "../base/printable.js";
 import { formatCount } from "../base/units.js";
@@ -30,9 +30,9 @@ export interface ConnectOptions {
   /** How long to hold the connections after the ramp; default 10,000, or until the peer closes for a single one. */
   readonly durationMs?: number | undefined;
   /** Source addresses; default 127.0.0.0/8 as needed on loopback, elsewhere those of the interface that reaches the destination. */
-  readonly sources?: readonly AddressRange[] | undefined;
+  readonly sources?: SourceOption | undefined;
   /** Source ports that we walk ourselves, or the kernel's choice; default 1024-65535, for a single connection the kernel's. */
-  readonly sourcePorts?: PortRange | "kernel" | undefined;
+  readonly sourcePorts?: SourcePortOption | undefined;
   /** Sent over every connection. */
   readonly message?: string | Uint8Array | undefined;
   /** Messages per connection and second, fractions allowed; default 1. */
@@ -65,6 +65,11 @@ export interface ConnectOptions {
   /** Ends the run, as stop() does. */
   readonly signal?: AbortSignal | undefined;
 }
+
+/** `"127.0.0.2"`, `"10.0.0.1-10.0.0.20,10.1.0.0/24"`, a list of such, or what parseAddressRanges() returns. */
+export type SourceOption = string | readonly (AddressRange | string)[];
+/** `"1024-65535"`, the same as numbers, or `"kernel"`. */
+export type SourcePortOption = PortRange | "kernel" | string;
 
 /** Options with every default filled in. */
 export interface ConnectSettings {
@@ -115,9 +120,8 @@ export function settleOptions(options: ConnectOptions): ConnectSettings {
     // Going down to none is a stage, too.
     if (stage.target !== 0) positive("a stage's target", stage.target ?? Number.NaN, true);
   }
-  const { durationMs = 0, sourcePorts, close } = options;
+  const { durationMs = 0, close } = options;
   if (!(durationMs >= 0)) throw option(`a duration of ${durationMs} ms is not possible`, "give 0 or more");
-  if (typeof sourcePorts === "object") parsePorts(`${sourcePorts.first}-${sourcePorts.last}`);
   if (options.resolve !== undefined && options.resolve !== "first" && options.resolve !== "all") {
     throw option(`unknown resolve: "${options.resolve}"`, "give first or all");
   }
@@ -155,8 +159,8 @@ export function settleOptions(options: ConnectOptions): ConnectSettings {
     concurrency: options.concurrency ?? CONCURRENCY,
     connectTimeoutMs: options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
     durationMs: options.durationMs ?? (isSingle ? Number.POSITIVE_INFINITY : HOLD_MS),
-    sources: options.sources,
-    sourcePorts: options.sourcePorts,
+    sources: sourcesOf(options.sources),
+    sourcePorts: portsOf(options.sourcePorts),
     message: messageOf(options),
     thresholds: {
       maxP99Ms: options.maxP99Ms,
@@ -169,6 +173,17 @@ export function settleOptions(options: ConnectOptions): ConnectSettings {
     authorized: options.authorized ?? false,
     isSingle,
   };
+}
+
+function sourcesOf(sources: SourceOption | undefined): readonly AddressRange[] | undefined {
+  if (sources === undefined) return undefined;
+  const list = typeof sources === "string" ? [sources] : sources;
+  return list.flatMap((each) => (typeof each === "string" ? parseAddressRanges(each) : [each]));
+}
+
+function portsOf(ports: SourcePortOption | undefined): PortRange | "kernel" | undefined {
+  if (ports === undefined || ports === "kernel") return ports;
+  return parsePorts(typeof ports === "string" ? ports : `${ports.first}-${ports.last}`);
 }
 
 function messageOf(options: ConnectOptions): ConnectSettings["message"] {

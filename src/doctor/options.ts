@@ -1,8 +1,8 @@
 // What a caller may ask of predictCapacity(), and the load that it means on this host: 4-tuples, the server's side, what is
 // taken already.
-import { type AddressRange, formatIp, type IpAddress, type PortRange, parseIp } from "../base/address.js";
+import { formatIp, type IpAddress, parseIp } from "../base/address.js";
 import { AppError } from "../base/errors.js";
-import { type ConnectSettings, settleOptions } from "../connect/options.js";
+import { type ConnectSettings, type SourceOption, type SourcePortOption, settleOptions } from "../connect/options.js";
 import type { BadSource } from "../connect/sources.js";
 import { planPorts, type Survey, surveyTargets } from "../connect/targets.js";
 import type { TuplePlan } from "../engine/planner.js";
@@ -19,8 +19,8 @@ export interface CapacityOptions extends WhatIf {
   readonly role?: Role | undefined;
   /** Where a client connects to, `host:port`; a server on this host is looked at. Nothing is sent there. */
   readonly target?: string | undefined;
-  readonly sources?: readonly AddressRange[] | undefined;
-  readonly sourcePorts?: PortRange | "kernel" | undefined;
+  readonly sources?: SourceOption | undefined;
+  readonly sourcePorts?: SourcePortOption | undefined;
   /** Connections per second that are opened and closed from here: how many last for ever, how long this many last. */
   readonly connectRatePerSec?: number | undefined;
   /** Messages per connection and second; default none. */

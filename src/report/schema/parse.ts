@@ -45,6 +45,22 @@ export function parseResult<K extends ResultKind>(value: unknown, kinds: readonl
   throw new AppError("E_OPTION", `${name} is no result of a run: ${describeIssue(issue, value)}`, { fix: wanted });
 }
 
+/**
+ * Takes what a caller of the library has for a result: that of a run, or the JSON of one.
+ *
+ * @throws {AppError} E_OPTION when it is none
+ */
+export function parseOwnResult(value: unknown): Results[ResultKind] {
+  let plain: unknown;
+  try {
+    // JSON has null for what the result left undefined, and for what is infinite.
+    plain = JSON.parse(JSON.stringify(value) ?? "null", (_, field) => field ?? undefined);
+  } catch {
+    // A circle is no result either.
+  }
+  return parseResult(plain, ["connect", "serve", "lab"], "this");
+}
+
 function describeKind(value: unknown): string {
   if (typeof value !== "object" || value === null) return "it is no object";
   const { kind } = value as { kind?: unknown };

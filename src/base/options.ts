@@ -1,0 +1,110 @@
+// Options of the library's calls against a schema: the sentences by which they are refused. Loaded by the public API alone: the
+// command line's own parsers have checked theirs, and zod takes longer to load than a small run.
+import { z } from "zod";
+import { isAddressRange } from "./address.js";
+import { AppError } from "./errors.js";
+import { quoted } from "./printable.js";
+
+/** One option. @param takes what it takes, in words */
+export function option<T>(takes: string, check: (value: unknown) => boolean) {
+  return z.custom<T>(check, { error: ({ input }) => `takes ${takes}, not ${describe(input)}` });
+}
+
+export const text = option<string>("a text", (value) => typeof value === "string");
+/** Which numbers make sense is said by whoever uses them. */
+export const number = option<number>("a number", (value) => typeof value === "number" && !Number.isNaN(value));
+export const count = option<number>(
+  "a whole number above 0",
+  (value) => Number.isSafeInteger(value) && Number(value) > 0,
+);
+export const flag = option<boolean>("true or false", (value) => typeof value === "boolean");
+
+export const signal = option<AbortSignal>(
+  "an AbortSignal (a controller's .signal)",
+  (value) =>
+    typeof value === "object" &&
+    value !== null &&
+    "aborted" in value &&
+    typeof (value as AbortSignal).addEventListener === "function",
+);
+
+export function oneOf<const T extends string | number>(values: readonly T[]) {
+  const names = values.map((value) => (typeof value === "string" ? `"${value}"` : `${value}`));
+  return option<T>(`one of ${names.join(", ")}`, (value) => values.includes(value as T));
+}
+
+export const sources = option<never>(
+  'addresses, such as "127.0.0.2" or what parseAddressRanges() returns',
+  (value) =>
+    typeof value === "string" ||
+    (Array.isArray(value) && value.length > 0 && value.every((it) => typeof it === "string" || isAddressRange(it))),
+);
+
+export const sourcePorts = option<never>(
+  'ports, such as "1024-65535" or { first: 1024, last: 65535 }, or "kernel"',
+  (value) => {
+    if (typeof value === "string") return true;
+    const { first, last } = (value ?? {}) as { first?: unknown; last?: unknown };
+    return Number.isInteger(first) && Number.isInteger(last);
+  },
+);
+
+/**
+ * Checks what a caller gave.
+ *
+ * @param call the function's name, for the error
+ * @returns the options, of which none is unknown and each has its type
+ * @throws {AppError} E_OPTION
+ */
+export function checkOptions<T>(call: string, schema: z.ZodObject, value: T): T {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new AppError("E_OPTION", `${call}() takes an object of options, not ${describe(value)}`, {
+      fix: `call ${call}({ … }) with some of ${Object.keys(schema.shape).join(", ")}`,
+    });
+  }
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data as T;
+  const issue = parsed.error.issues[0]!;
+  if (issue.code === "unrecognized_keys") throw unknownOption(call, issue.keys[0]!, Object.keys(schema.shape));
+  throw new AppError("E_OPTION", `${call}(): ${z.core.toDotPath(issue.path)} ${issue.message}`, {
+    fix: "see the declarations of its options, or docs/library.md",
+  });
+}
+
+function unknownOption(call: string, name: string, known: readonly string[]): AppError {
+  const [nearest] = [...known].sort((a, b) => unlikeness(a, name) - unlikeness(b, name));
+  const isNear = nearest !== undefined && unlikeness(nearest, name) <= Math.max(2, Math.floor(name.length / 3));
+  const list = `the options are ${known.join(", ")}`;
+  return new AppError("E_OPTION", `${call}() has no option ${quoted(name)}`, {
+    fix: isNear ? `did you mean ${nearest}? T${list.slice(1)}` : list,
+  });
+}
+
+/** Letters to change between two names; a name that is the beginning of another is near. */
+function unlikeness(known: string, name: string): number {
+  const [a, b] = [known.toLowerCase(), name.toLowerCase()];
+  return a.startsWith(b) || b.startsWith(a) ? 1 : distance(a, b.slice(0, 40));
+}
+
+/** Levenshtein's: letters to add, take away or change. */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const change = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(change, row[j]! + 1, next[j - 1]! + 1));
+    }
+    row = next;
+  }
+  return row[b.length]!;
+}
+
+function describe(value: unknown): string {
+  if (typeof value === "string") return quoted(value);
+  if (Array.isArray(value)) return value.length === 0 ? "an empty list" : "a list of something else";
+  if (typeof value === "function") return "a function";
+  if (typeof value !== "object" || value === null) return String(value);
+  const { name = "object" } = Object.getPrototypeOf(value)?.constructor ?? {};
+  return name === "Object" ? "an object" : `an ${quoted(String(name)).slice(1, -1)}`;
+}

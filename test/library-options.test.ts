@@ -1,0 +1,188 @@
+// Options of the library: checked before anything is opened, refused with an AppError, and those of the moment of the call.
+import { describe, expect, it } from "vitest";
+import type { ConnectOptions } from "../src/index.js";
+import { ownAddress } from "./support/address.js";
+import { countDescriptors } from "./support/kernel.js";
+import {
+  AppError,
+  connect,
+  explainRun,
+  LIBRARY_FILE,
+  parseAddressRanges,
+  predictCapacity,
+  renderReport,
+  serve,
+} from "./support/library.js";
+import { startClient, startServer } from "./support/peers.js";
+import { connectResult, serveResult } from "./support/results.js";
+
+const { pressure, socketTable } = (await import(/* @vite-ignore */ LIBRARY_FILE)) as typeof import("../src/index.js");
+
+const TO = "127.0.0.1:1";
+type Call = (options: never) => Promise<unknown>;
+
+/** What a caller writes in haste, and the sentence that answers. */
+const REFUSED: readonly (readonly [string, Call, unknown, RegExp])[] = [
+  ["connect: nothing", connect, undefined, /^connect\(\) takes an object of options, not undefined$/],
+  ["connect: a text", connect, TO, /takes an object of options, not "127\.0\.0\.1:1"$/],
+  ["connect: a list", connect, [], /takes an object of options, not an empty list$/],
+  ["connect: no destination", connect, {}, /^connect\(\): to takes destinations/],
+  ["connect: a number as destination", connect, { to: 5 }, /^connect\(\): to takes destinations, .* not 5$/],
+  ["connect: a list of numbers", connect, { to: [7777] }, /^connect\(\): to takes destinations/],
+  ["connect: null as destination", connect, { to: null }, /not null$/],
+  [
+    "connect: a controller as signal",
+    connect,
+    { to: TO, signal: new AbortController() },
+    /signal takes an AbortSignal \(a controller's \.signal\), not an AbortController/,
+  ],
+  ["connect: an object of stages", connect, { to: TO, stages: {} }, /stages takes a list of \{ durationMs, target \}/],
+  ["connect: a stage of text", connect, { to: TO, stages: ["30s:10k"] }, /stages\[0\]/],
+  [
+    "connect: a stage without a target",
+    connect,
+    { to: TO, stages: [{ durationMs: 1 }] },
+    /stages\[0\]\.target takes a number, not undefined/,
+  ],
+  ["connect: a text as count", connect, { to: TO, connections: "10" }, /connections takes a number, not "10"/],
+  ["connect: NaN", connect, { to: TO, connections: Number.NaN }, /connections takes a number, not NaN/],
+  [
+    "connect: a count that is too large",
+    connect,
+    { to: TO, connections: 1e99 },
+    /connections of 1e\+99 is not possible/,
+  ],
+  ["connect: no as authorization", connect, { to: TO, authorized: "no" }, /authorized takes true or false, not "no"/],
+  ["connect: 1 as a flag", connect, { to: TO, oneTable: 1 }, /oneTable takes true or false, not 1/],
+  ["connect: a way to close", connect, { to: TO, close: "reset" }, /close takes one of "rst", "fin", not "reset"/],
+  ["connect: sources that are none", connect, { to: TO, sources: [{}] }, /sources takes addresses/],
+  ["connect: a source that is no address", connect, { to: TO, sources: "nowhere" }, /"nowhere" is not an IP address/],
+  ["connect: ports that are none", connect, { to: TO, sourcePorts: "all" }, /"all" is not an address|not valid|ports/],
+  ["connect: ports as a number", connect, { to: TO, sourcePorts: 5 }, /sourcePorts takes ports/],
+  ["connect: a message of numbers", connect, { to: TO, message: [1, 2] }, /message takes a text or bytes/],
+  [
+    "connect: a time-out by another name",
+    connect,
+    { to: TO, connectTimeout: 5 },
+    /^connect\(\) has no option "connectTimeout"$/,
+  ],
+  ["connect: a misspelt option", connect, { to: TO, conections: 5 }, /^connect\(\) has no option "conections"$/],
+  ["serve: nothing", serve, undefined, /^serve\(\) takes an object of options/],
+  ["serve: no address", serve, {}, /^serve\(\): at takes a text, not undefined$/],
+  ["serve: a port", serve, { at: 7777 }, /at takes a text, not 7777/],
+  [
+    "serve: a log that is none",
+    serve,
+    { at: TO, log: "bogus" },
+    /log takes one of "first", "all", "none", not "bogus"/,
+  ],
+  ["serve: a mode that is none", serve, { at: TO, mode: "helo" }, /mode takes one of .*"echo".*, not "helo"/],
+  ["serve: a controller", serve, { at: "127.0.0.1:0", signal: new AbortController() }, /signal takes an AbortSignal/],
+  ["serve: a text as backlog", serve, { at: TO, backlog: "5" }, /backlog takes a number/],
+  ["serve: an unknown option", serve, { at: TO, port: 5 }, /^serve\(\) has no option "port"$/],
+  ["socketTable: a text", socketTable, "7777", /^socketTable\(\) takes an object/],
+  ["socketTable: a state", socketTable, { states: "LISTEN" }, /states takes a list of states/],
+  ["socketTable: a state that is none", socketTable, { states: ["OPEN"] }, /states\[0\] takes one of .*not "OPEN"/],
+  ["socketTable: a fraction of a port", socketTable, { port: 1.5 }, /port takes a port/],
+  ["socketTable: a port that does not exist", socketTable, { port: 70_000 }, /port 70000 .*does not exist/],
+  ["socketTable: no rows", socketTable, { top: -1 }, /top takes a whole number above 0, not -1/],
+  ["pressure: states", pressure, { states: ["LISTEN"] }, /^pressure\(\) has no option "states"$/],
+  ["pressure: a family", pressure, { family: 5 }, /family takes one of 4, 6, not 5/],
+  ["predictCapacity: a role", predictCapacity, { role: "both ends" }, /role takes one of/],
+  ["predictCapacity: a count of text", predictCapacity, { connections: "1m" }, /connections takes a number/],
+  ["predictCapacity: a flag", predictCapacity, { measure: "no" }, /measure takes true or false/],
+  ["renderReport: nothing", renderReport, undefined, /is no result of a run/],
+  ["renderReport: a diagnosis", renderReport, { kind: "diagnosis" }, /kind is "diagnosis"/],
+  ["renderReport: half a result", renderReport, { kind: "connect", version: 1 }, /is missing/],
+];
+
+describe("a mistake is refused with an AppError before anything is opened", () => {
+  it.each(REFUSED)("%s", async (_, call, options, said) => {
+    const before = countDescriptors();
+    const error = await call(options as never).then(
+      () => undefined,
+      (reason: unknown) => reason,
+    );
+    expect(error).toBeInstanceOf(AppError);
+    const { code, message, fix } = error as InstanceType<typeof AppError>;
+    expect(message).toMatch(said);
+    expect(code).toMatch(/^E_(OPTION|ADDRESS)$/);
+    expect(fix).toMatch(/\w/);
+    expect(countDescriptors()).toBeLessThanOrEqual(before);
+  });
+
+  it("an unknown option is answered with the one that was meant", async () => {
+    for (const [wrong, meant] of [
+      ["conections", "connections"],
+      ["connectTimeout", "connectTimeoutMs"],
+      ["duration", "durationMs"],
+      ["sourcePort", "sourcePorts"],
+    ]) {
+      await expect(connect({ to: TO, [wrong!]: 1 } as never)).rejects.toMatchObject({
+        fix: expect.stringMatching(`^did you mean ${meant}\\? The options are to, `),
+      });
+    }
+  });
+
+  it("so are those of what is no promise", () => {
+    for (const value of [undefined, null, 5, {}, { kind: "connect" }]) {
+      expect(() => explainRun(value as never)).toThrow(AppError);
+    }
+    expect(() => parseAddressRanges(5 as never)).toThrow(AppError);
+  });
+});
+
+describe("what everyone tries first is taken", () => {
+  it("sources and source ports as text", async () => {
+    const server = await startServer();
+    const to = `${server.address.ip}:${server.address.port}`;
+    for (const sources of ["127.0.0.2", ["127.0.0.2"], parseAddressRanges("127.0.0.2")]) {
+      const run = await startClient({ to, connections: 3, sources, sourcePorts: "20000-20999", durationMs: 0 });
+      const { established, plan } = await run.done;
+      expect([established, plan.sourceAddresses, plan.sourcePorts]).toEqual([3, 1, "20000-20999"]);
+    }
+  });
+
+  it("options with undefined, and a result that comes out of JSON", async () => {
+    const server = await startServer({ mode: undefined, signal: undefined });
+    expect(server.address.port).toBeGreaterThan(0);
+    const parsed = JSON.parse(JSON.stringify(connectResult()));
+    expect(await renderReport(parsed)).toMatch(/^<!doctype html>/);
+    expect(await renderReport(connectResult())).toBe(await renderReport(parsed));
+    expect(await renderReport(serveResult())).toMatch(/^<!doctype html>/);
+  });
+});
+
+describe("what the caller changes after the call", () => {
+  it("does not count", async () => {
+    const server = await startServer({ mode: "echo" });
+    const message = new Uint8Array([1, 2, 3]);
+    const options = {
+      to: [`${server.address.ip}:${server.address.port}`],
+      stages: [{ durationMs: 50, target: 4 }],
+      message,
+      durationMs: 300,
+    } satisfies ConnectOptions;
+    const starting = startClient(options);
+    options.to[0] = "127.0.0.1:1";
+    options.stages[0]!.target = 50_000;
+    options.stages.push({ durationMs: 1, target: 90_000 });
+    message.fill(9);
+    Object.assign(options, { connections: 7, signal: 5, message: "" });
+    const run = await starting;
+    expect(run.settings.message!.bytes).toEqual(new Uint8Array([1, 2, 3]));
+    const { asked, destinations, traffic } = await run.done;
+    expect([asked, destinations]).toEqual([4, [`${server.address.ip}:${server.address.port}`]]);
+    expect(traffic.answeredMessages).toBeGreaterThan(0);
+  });
+
+  it("of a server does not, either", async () => {
+    const options = { at: `${ownAddress()}:0`, mode: "echo" as "echo" | "hello" };
+    const starting = serve(options);
+    options.at = "nowhere";
+    options.mode = "hello";
+    const server = await starting;
+    expect(server.address.ip).toMatch(/^127\./);
+    await server.stop();
+  });
+});
