@@ -1,6 +1,6 @@
 // The other end of a run where it is on this host: who listens there, how full its accept queue is, how the process fares.
 import { TCP_LISTEN } from "../sys/constants.js";
-import { forEachSocketDescriptor } from "../sys/proc-descriptors.js";
+import { hasSocket } from "../sys/proc-descriptors.js";
 import { type ProcessFacts, readProcessFacts } from "../sys/process-facts.js";
 import { type ListenerRow, readListeners } from "./listeners.js";
 import { countByOwner, type OwnerRow } from "./owners.js";
@@ -47,7 +47,7 @@ export async function inspectPeer(local: EndQuery, before?: readonly ListenQueue
   const dropped = new Map(queues?.map(({ inode, drops }) => [inode, drops - (droppedBefore.get(inode) ?? 0)]));
   // Workers share their master's listener: the process that has the connections is the one that fills up.
   const { owners } = await countByOwner({ local, wildcardListeners: true });
-  const culprit = await findCulprit(listeners, owners);
+  const culprit = findCulprit(listeners, owners);
   return {
     listeners: listeners.map(({ ip, port, acceptQueue, uid, inode }) => {
       return { ip, port, acceptQueue, uid, drops: dropped.get(inode) };
@@ -57,22 +57,17 @@ export async function inspectPeer(local: EndQuery, before?: readonly ListenQueue
 }
 
 /**
- * Of several processes that serve the destinations, the one whose accept queue is the longest: one that is stopped first, then one
- * that has the most connections. undefined where there is one listening socket, or none with a queue.
+ * Of the processes that serve the destinations, one that could take from the longest accept queue: one that is stopped first, then
+ * the one with the most connections. undefined where no queue has anything, or nobody's is visible.
  */
-async function findCulprit(
-  listeners: readonly ListenerRow[],
-  owners: readonly OwnerRow[],
-): Promise<ProcessFacts | undefined> {
+function findCulprit(listeners: readonly ListenerRow[], owners: readonly OwnerRow[]): ProcessFacts | undefined {
   const longest = Math.max(0, ...listeners.map(({ acceptQueue }) => acceptQueue.used));
-  if (longest === 0) return undefined;
-  const { inode } = listeners.find(({ acceptQueue }) => acceptQueue.used === longest)!;
-  const pids = new Set<number>();
-  await forEachSocketDescriptor((found, pid) => {
-    if (found === inode) pids.add(pid);
-  });
-  const byConnections = owners.map(({ pid }) => pid).filter((pid) => pids.delete(pid));
-  const candidates = [...byConnections, ...pids].slice(0, MAX_CANDIDATES).flatMap((pid) => readProcessFacts(pid) ?? []);
+  const stuck = longest > 0 && listeners.find(({ acceptQueue }) => acceptQueue.used === longest);
+  if (!stuck) return undefined;
+  const candidates = owners
+    .slice(0, MAX_CANDIDATES)
+    .filter(({ pid }) => hasSocket(pid, stuck.inode))
+    .flatMap(({ pid }) => readProcessFacts(pid) ?? []);
   return candidates.find(({ isStopped }) => isStopped) ?? candidates[0];
 }
 

@@ -76,6 +76,24 @@ export async function forEachSocketDescriptor(
   return { processes, unreadable, isHiding: !names.includes("1"), ringHolders: [...ringHolders] };
 }
 
+/** Whether a process has a socket in its main thread's table; false where that may not be read. */
+export function hasSocket(pid: number, inode: number): boolean {
+  const table = openFolder(`/proc/${pid}/fd`);
+  if (typeof table === "string") return false;
+  const wanted = `${SOCKET}${inode}]`;
+  try {
+    for (let entry = table.readSync(); entry; entry = table.readSync()) {
+      if (linkOf(`/proc/${pid}/fd/${entry.name}`) === wanted) return true;
+    }
+    return false;
+  } catch {
+    // It ended while it was read.
+    return false;
+  } finally {
+    table.closeSync();
+  }
+}
+
 /** A process's name, as in /proc/PID/comm; undefined when it is gone. */
 export function readCommand(pid: number): string | undefined {
   return readText(`/proc/${pid}/comm`)?.trim();
