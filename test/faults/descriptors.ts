@@ -1,10 +1,8 @@
 // Limits on open files, on watches and on memory, made to bind on the client's or the server's side.
-import { existsSync, mkdirSync, rmdirSync, writeFileSync } from "node:fs";
-import { onTestFinished } from "vitest";
 import { ownAddress } from "../support/address.js";
+import { makeMemoryGroup } from "../support/memory-group.js";
 import { startForeignServerProcess, startServerProcess } from "../support/peers.js";
 import { setSysctl } from "../support/sysctl.js";
-import { until } from "../support/until.js";
 import { type Scenario, startAt } from "./scenario.js";
 
 export const DESCRIPTORS: readonly Scenario[] = [
@@ -86,26 +84,3 @@ export const DESCRIPTORS: readonly Scenario[] = [
     },
   },
 ];
-
-/** A memory cgroup, of whichever version is mounted. @returns its folder */
-function makeMemoryGroup(limitBytes: number): string {
-  const name = `fourtuple-test-${process.pid}`;
-  const isV2 = existsSync("/sys/fs/cgroup/cgroup.controllers");
-  const [folder, file] = isV2
-    ? [`/sys/fs/cgroup/${name}`, "memory.max"]
-    : [`/sys/fs/cgroup/memory/${name}`, "memory.limit_in_bytes"];
-  mkdirSync(folder);
-  writeFileSync(`${folder}/${file}`, String(limitBytes));
-  onTestFinished(async () => {
-    // The group can go once its last process has been reaped.
-    await until("the end of the cgroup", () => {
-      try {
-        rmdirSync(folder);
-        return true;
-      } catch {
-        return false;
-      }
-    });
-  });
-  return folder;
-}

@@ -1,0 +1,64 @@
+// A run in a container whose memory is nearly used up by others stops at the floor, and never meets the limit.
+import { describe, expect, it } from "vitest";
+import { floorOf, isBelowFloor, type MemoryRoom } from "../../src/engine/memory-floor.js";
+import type { ConnectResult, Diagnosis } from "../../src/index.js";
+import { endpoint } from "../support/address.js";
+import { canMakeMemoryGroups, makeMemoryGroup } from "../support/memory-group.js";
+import { startServer } from "../support/peers.js";
+import { CLI_FILE, start } from "../support/process.js";
+
+const MIB = 1024 ** 2;
+
+describe("the memory floor", () => {
+  it.each([
+    // A quarter, 256 MiB, and 5 %.
+    [512, 128],
+    [1024, 256],
+    [4096, 256],
+    [20_480, 1024],
+  ])("of %d MiB is %d MiB", (total, floor) => {
+    expect(floorOf(total * MIB)).toBe(floor * MIB);
+  });
+
+  it("is reached below it, and not on it", () => {
+    const room = (availableBytes: number): MemoryRoom => ({ bound: "host", availableBytes, floorBytes: 100 });
+    expect([101, 100, 99, -1].map((bytes) => isBelowFloor(room(bytes)))).toEqual([false, false, true, true]);
+  });
+});
+
+describe.skipIf(!canMakeMemoryGroups())("a run in a memory cgroup of 400 MiB", () => {
+  const CONNECTIONS = 10_000;
+
+  async function connectBeside(ballastMib: number) {
+    const server = await startServer();
+    const group = makeMemoryGroup(400 * MIB);
+    const enter = (...line: string[]) =>
+      start("bash", ["-c", `echo $$ >${group}/cgroup.procs && exec "$0" "$@"`, ...line]);
+    const ballast = enter(
+      "python3",
+      "-c",
+      `b = bytearray(b'x') * (${ballastMib} << 20)\nprint('there', flush=True)\nimport time\ntime.sleep(60)`,
+    );
+    await ballast.prints(/there/);
+    const client = enter(
+      ...[process.execPath, CLI_FILE, "connect", endpoint(server.address), "-c", String(CONNECTIONS)],
+      ...["--connect-rate", "10k", "-T", "0s", "--json"],
+    );
+    const { stdout, code } = await client.exited();
+    return { code, result: JSON.parse(stdout) as ConnectResult & { diagnosis: Diagnosis } };
+  }
+
+  it("stops at the floor where others have most of it, and misses its target", async () => {
+    const { code, result } = await connectBeside(250);
+    expect(code).toBe(1);
+    expect(result).toMatchObject({ outcome: "missed", failed: 0, diagnosis: { finding: { limit: "cgroup-memory" } } });
+    expect(result.evidence.memoryStop).toMatchObject({ bound: "cgroup", floorBytes: 100 * MIB });
+    expect(result.misses).toEqual([{ kind: "established", count: CONNECTIONS - result.established, of: CONNECTIONS }]);
+    expect(result.established).toBeLessThan(CONNECTIONS);
+  });
+
+  it("meets its target where there is room", async () => {
+    const { code, result } = await connectBeside(1);
+    expect([code, result.outcome, result.evidence.memoryStop]).toEqual([0, "met", undefined]);
+  });
+});
