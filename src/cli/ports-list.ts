@@ -1,6 +1,7 @@
 // `fourtuple ports --list`: every socket a row, as fast as the reader takes them.
 import { writeSync } from "node:fs";
 import type { SocketQuery } from "../ports/query.js";
+import { columnsOf, fitText } from "../ui/columns.js";
 import { type RowColumns, SocketRows } from "../ui/socket-rows.js";
 import { outputFailed } from "./output-error.js";
 import { sayOwnersNote, sayReadNote } from "./ports-notes.js";
@@ -66,6 +67,12 @@ class Output {
   isClosed = false;
 
   write(piece: Buffer): void {
+    const columns = columnsOf(process.stdout);
+    // Rows come whole: on a terminal they are broken as any other line.
+    this.writeAll(columns === undefined ? piece : Buffer.from(fitText(piece.toString(), columns)));
+  }
+
+  private writeAll(piece: Buffer): void {
     for (let at = 0; at < piece.length && !this.isClosed; ) {
       try {
         at += writeSync(STDOUT, piece, at);

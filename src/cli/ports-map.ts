@@ -4,7 +4,7 @@ import { printable, quoted, shortened } from "../base/printable.js";
 import type { SocketQuery } from "../ports/query.js";
 import type { PortMap } from "../report/port-field.js";
 import { readLocalPortRange } from "../sys/local-ports.js";
-import { print, printFile } from "../ui/output.js";
+import { print } from "../ui/output.js";
 import { paintFor } from "../ui/paint.js";
 import { sayReadNote } from "./ports-notes.js";
 import type { PortTarget } from "./ports-query.js";
@@ -67,7 +67,8 @@ async function draw(
 
 async function showMap(map: PortMap): Promise<void> {
   const { portMapText } = await import("../report/port-map-terminal.js");
-  printFile(portMapText(map, paintFor(process.stdout)));
+  const paint = paintFor(process.stdout);
+  print(portMapText(map, paint, paint.columns).trimEnd());
 }
 
 async function saveMap(map: PortMap, file: string, output: Output): Promise<void> {

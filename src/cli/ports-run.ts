@@ -2,7 +2,7 @@
 import { AppError } from "../base/errors.js";
 import { printableJson } from "../base/printable.js";
 import type { SocketFilter } from "../ports/summary.js";
-import { print, say } from "../ui/output.js";
+import { print, printFile, say } from "../ui/output.js";
 import { paintFor } from "../ui/paint.js";
 import type { Conditions } from "../ui/ports-headline.js";
 import type { PortExtras } from "../ui/ports-text.js";
@@ -63,11 +63,17 @@ export async function runPorts(at: string | undefined, options: Options): Promis
   }
   if (!options.watch) {
     const { text, sockets, isAbove } = await read(target, options);
-    print(text);
+    if (isForPrograms(options)) printFile(`${text}\n`);
+    else print(text);
     return isAbove ? 1 : exitCode(sockets, target, options);
   }
   const { watch } = await import("./ports-watch.js");
-  return watch(toQuery(target, options), async (rates) => (await read(target, options, rates)).text);
+  const readText = async (rates: PortExtras["rates"]) => (await read(target, options, rates)).text;
+  return watch(toQuery(target, options), readText, isForPrograms(options));
+}
+
+function isForPrograms({ json, metrics }: Options): boolean {
+  return Boolean(json || metrics);
 }
 
 /** @throws {AppError} E_OPTION when other states are asked for as well */

@@ -2,7 +2,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { SocketQuery } from "../ports/query.js";
 import { openLive } from "../ui/live.js";
-import { print } from "../ui/output.js";
+import { print, printFile, shownOn } from "../ui/output.js";
 import { Churn, type Rates } from "./ports-churn.js";
 import { EXIT_CODES, onStopSignals } from "./signals.js";
 
@@ -11,9 +11,14 @@ const EVERY_MS = 1000;
 /**
  * Shows `read`'s text again and again: in its place on a terminal, one after the other in a pipe.
  *
+ * @param isForPrograms each text is a line of its own, also on a terminal
  * @returns the exit code
  */
-export async function watch(query: SocketQuery, read: (rates: Rates | undefined) => Promise<string>): Promise<number> {
+export async function watch(
+  query: SocketQuery,
+  read: (rates: Rates | undefined) => Promise<string>,
+  isForPrograms: boolean,
+): Promise<number> {
   const ending = new AbortController();
   let exitCode = 0;
   const end = () => ending.abort();
@@ -21,7 +26,7 @@ export async function watch(query: SocketQuery, read: (rates: Rates | undefined)
     exitCode = EXIT_CODES[signal];
     end();
   }, end);
-  const live = await openLive(process.stdout);
+  const live = isForPrograms ? undefined : await openLive(process.stdout);
   const churn = new Churn(query);
   let last = "";
   process.stdout.once("error", end);
@@ -29,7 +34,8 @@ export async function watch(query: SocketQuery, read: (rates: Rates | undefined)
     while (!ending.signal.aborted) {
       const startMs = performance.now();
       last = await read(await churn.read());
-      if (live) live.show(trim(last));
+      if (live) live.show(trim(shownOn(process.stdout, last)));
+      else if (isForPrograms) printFile(`${last}\n`);
       else print(last);
       await delay(Math.max(0, EVERY_MS - (performance.now() - startMs)), undefined, { signal: ending.signal }).catch(
         () => undefined,

@@ -1,6 +1,7 @@
 // The command line as a whole: which commands there are, how help and mistakes look. What a command does is its own file's.
 import { Command } from "commander";
 import { printable, shortened } from "../base/printable.js";
+import { columnsOf } from "../ui/columns.js";
 import { write } from "../ui/output.js";
 import type { AddCommand } from "./add-command.js";
 import { addConnect } from "./commands/connect.js";
@@ -22,6 +23,8 @@ Examples:
   fourtuple report run.json              a run's --json as a page to show
   fourtuple demo                         both at once, with the kernel's own count`;
 
+/** Wider lines are hard to read. */
+const HELP_WIDTH = 100;
 /** More than any list of choices takes. */
 const LONGEST_MISTAKE = 400;
 
@@ -37,7 +40,10 @@ export async function runProgram(args: readonly string[], version: string): Prom
     .version(version)
     .exitOverride()
     // The descriptions say choices and defaults themselves, in fewer words.
-    .configureHelp({ helpWidth: 100, optionDescription: ({ description }) => description })
+    .configureHelp({
+      helpWidth: Math.min(HELP_WIDTH, columnsOf(process.stdout) ?? HELP_WIDTH),
+      optionDescription: ({ description }) => description,
+    })
     .configureOutput({
       outputError: (text, write) => write(mistake(text)),
       writeOut: (text) => write(process.stdout, text),

@@ -23,18 +23,23 @@ const THRESHOLDS = [
 const EDGE_PORTS = ["    0", "16384", "32768", "49152", "65535"];
 const LARGE = { columns: 32, rows: 16 };
 const SMALL = { columns: 16, rows: 8 };
+const WIDTH = 80;
 const PER_LINE = 4;
 const MAX_SMALL = 12;
 const MAX_NAMED = 8;
 
-/** @returns lines of at most 80 columns */
-export function portMapText(map: PortMap, paint: MapPaint = (_, text) => text): string {
+/**
+ * @param width of the terminal, from 40 on
+ * @returns lines of at most 80 columns; captions may be longer in a narrow terminal
+ */
+export function portMapText(map: PortMap, paint: MapPaint = (_, text) => text, width = WIDTH): string {
   const [first, ...rest] = map.fields;
   const lines = [paint("bold", map.title), paint("dim", map.caption), ""];
-  if (first) lines.push(...drawLarge(first, paint));
+  if (first) lines.push(...drawLarge(first, paint, width >= WIDTH));
   const shown = rest.slice(0, MAX_SMALL);
-  for (let index = 0; index < shown.length; index += PER_LINE) {
-    lines.push("", ...drawRow(shown.slice(index, index + PER_LINE), paint));
+  const perLine = Math.max(1, Math.min(PER_LINE, Math.floor((width + 1) / (SMALL.columns + 3))));
+  for (let index = 0; index < shown.length; index += perLine) {
+    lines.push("", ...drawRow(shown.slice(index, index + perLine), paint));
   }
   const hidden = rest.length - shown.length + (map.omittedAddresses ?? 0);
   if (hidden > 0) lines.push("", paint("dim", `and ${plural(hidden, "more address", "more addresses")}`));
@@ -44,8 +49,8 @@ export function portMapText(map: PortMap, paint: MapPaint = (_, text) => text): 
   return `${lines.join("\n")}\n`;
 }
 
-/** The panel with port numbers at its left, and at its right what is to be said of it. */
-function drawLarge(field: MapField, paint: MapPaint): string[] {
+/** The panel with port numbers at its left, and at its right, else below it, what is to be said of it. */
+function drawLarge(field: MapField, paint: MapPaint, hasRoomBeside: boolean): string[] {
   const { columns, rows } = LARGE;
   const cells = toBraille(field.ports, LARGE).map((line) => [...line]);
   const known = field.role === "server" ? knownPorts(field) : [];
@@ -57,7 +62,7 @@ function drawLarge(field: MapField, paint: MapPaint): string[] {
   const notes = new Map<number, string>();
   for (const entry of known) notes.set(freeRow(notes, place(entry.port).row, rows), nameOf(entry, paint));
   const body = cells.map((line, row) => {
-    const note = notes.get(row);
+    const note = hasRoomBeside ? notes.get(row) : undefined;
     const text = line.map((sign) => (sign === "◉" ? paint("good", sign) : sign)).join("");
     return `${edge(row, paint)}│${field.role === "client" ? paint("accent", text) : text}│${note === undefined ? "" : `─ ${note}`}`;
   });
@@ -67,6 +72,7 @@ function drawLarge(field: MapField, paint: MapPaint): string[] {
     `      ┌${"─".repeat(columns)}┐`,
     ...body,
     `${EDGE_PORTS.at(-1)} └${"─".repeat(columns)}┘`,
+    ...(hasRoomBeside ? [] : known.map((entry) => `      ${nameOf(entry, paint)}`)),
   ];
 }
 

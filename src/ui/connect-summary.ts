@@ -44,7 +44,7 @@ export function connectSummary(of: ConnectResult, diagnosis: Diagnosis, paint: P
       ],
       "  ",
     ),
-    ...latencyTable(result),
+    ...latencyTable(result, paint),
   ];
   const why = diagnosisLines(diagnosis, paint);
   if (why.length > 0) lines.push("", ...why);
@@ -159,7 +159,7 @@ function describeThreads({ threads, hasPrivateTables, nofileLimit }: ConnectResu
   return `${formatCount(threads)}, ${hasPrivateTables ? "each with its own" : "sharing one"} ${table}`;
 }
 
-function latencyTable(result: ConnectResult): string[] {
+function latencyTable(result: ConnectResult, paint: Paint): string[] {
   const { latency } = result;
   const rows = [
     ["connect", latency.connect],
@@ -174,7 +174,7 @@ function latencyTable(result: ConnectResult): string[] {
     ...percentiles(summary, (us) => summary === latency.roundTrip && isLowerBound(result, us)),
   ]);
   const note = unansweredNote(result);
-  return ["", ...alignFigures([header, ...cells], "  "), ...(note === undefined ? [] : [`  ${note}`])];
+  return ["", ...alignFigures([header, ...cells], "  ", paint.columns), ...(note === undefined ? [] : [`  ${note}`])];
 }
 
 function percentiles(

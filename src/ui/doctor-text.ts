@@ -6,7 +6,7 @@ import type { Program } from "../doctor/load.js";
 import type { LimitRow, Prediction, Verdict } from "../doctor/predict.js";
 import type { Paint, Tone } from "./paint.js";
 import { plain } from "./paint.js";
-import { alignLabels } from "./table.js";
+import { alignLabels, stackRows } from "./table.js";
 
 const TONES: Record<Verdict, Tone> = { "too low": "bad", unknown: "accent", low: "accent", ok: "good" };
 
@@ -153,6 +153,11 @@ function limitTable(rows: readonly LimitRow[], paint: Paint): string[] {
   const cells = rows.map((row) => [row.name, row.nowText, allowsText(row), needsText(row), row.verdict]);
   const header = ["limit", "now", "allows", "needed", "verdict"];
   const widths = header.map((title, column) => Math.max(title.length, ...cells.map((row) => row[column]!.length)));
+  const width = 2 + widths.reduce((sum, each) => sum + each, 0) + 2 * (widths.length - 1);
+  if (width > (paint.columns ?? Number.POSITIVE_INFINITY)) {
+    const toned = cells.map((row, i) => [...row.slice(0, -1), paint(TONES[rows[i]!.verdict], row.at(-1)!)]);
+    return stackRows([header, ...toned], "  ");
+  }
   const line = (row: readonly string[], tone?: Tone) =>
     `  ${row
       .map((cell, column) => {

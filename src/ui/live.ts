@@ -1,5 +1,5 @@
 // The part of a terminal that is drawn again and again.
-import { safeFor } from "./output.js";
+import { shownOn } from "./output.js";
 
 export interface Live {
   /** Draws `text` in the place of what was drawn before. */
@@ -22,7 +22,7 @@ export async function openLive(stream: NodeJS.WriteStream): Promise<Live | undef
   };
   return {
     show(text) {
-      update(safeFor(text, stream));
+      update(shownOn(stream, text));
       isShown = true;
     },
     clear,

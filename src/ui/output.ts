@@ -1,7 +1,8 @@
 // Where every text of this program leaves it, and what came from outside loses its escape codes on the way: nothing else writes to
-// standard output or standard error (test/ui/output.test.ts looks). Line ends are ours: the functions that make texts take
+// standard output or standard error (test/ui/output.test.ts looks). So it is the one place that knows how wide the terminal is. Line ends are ours: the functions that make texts take
 // their data through printableData().
 import { printable, printableExcept, printableJson, visible } from "../base/printable.js";
+import { columnsOf, fitText } from "./columns.js";
 
 /** The codes of paint.ts, the only ones that may pass. */
 const ESCAPE = "\u001b";
@@ -20,9 +21,9 @@ export function print(text: string): void {
   write(process.stdout, `${text}\n`);
 }
 
-/** Text as it is to stand in a file: a page, a script. */
+/** Text for a program, or as it is to stand in a file: a page, a script, metrics. Its lines stay whole. */
 export function printFile(text: string): void {
-  write(process.stdout, text);
+  process.stdout.write(safeFor(text, process.stdout));
 }
 
 /** A value as one line of JSON on standard output. */
@@ -33,7 +34,7 @@ export function printJson(value: unknown): void {
 /** A run's result on standard output, which is not lost when that takes no more: takeUnwritten() has it then. */
 export function printResult(value: object | string): void {
   const isJson = typeof value !== "string";
-  const text = isJson ? printableJson(value) : safeFor(value, process.stdout);
+  const text = isJson ? printableJson(value) : shownOn(process.stdout, value);
   unwritten = { text: `${text}\n`, isJson };
   process.stdout.write(unwritten.text, (error) => {
     if (!error) unwritten = undefined;
@@ -60,7 +61,12 @@ export function say(text: string): void {
 
 /** What commander says: help, or a mistake of usage. */
 export function write(stream: NodeJS.WriteStream, text: string): void {
-  stream.write(safeFor(text, stream));
+  stream.write(shownOn(stream, text));
+}
+
+/** A text for people as it is written to a stream: safe, and on a terminal no wider than that. */
+export function shownOn(stream: { readonly isTTY?: boolean; readonly columns?: number }, text: string): string {
+  return fitText(safeFor(text, stream), columnsOf(stream));
 }
 
 /** A text without any character that a terminal acts on, line ends and our own colours aside. */

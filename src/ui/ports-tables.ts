@@ -128,7 +128,7 @@ function memoryCells({ receiveAllocBytes, sendQueuedBytes, chargedBytes }: Owner
 /** An empty line, the heading, the rows, and how many more there are; nothing at all without rows. */
 export function table(header: string[], rows: string[][], distinct: number, paint: Paint): string[] {
   if (rows.length === 0) return [];
-  const [heading, ...lines] = alignFigures([header, ...rows], "  ");
+  const [heading, ...lines] = alignFigures([header, ...rows], "  ", paint.columns);
   const more = distinct - rows.length;
   return ["", paint("dim", heading!), ...lines, ...(more > 0 ? [paint("dim", `  and ${formatCount(more)} more`)] : [])];
 }

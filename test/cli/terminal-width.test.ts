@@ -1,0 +1,181 @@
+// Every command in terminals of 40 to 120 columns: no line is longer than the terminal. A pipe has whole lines.
+import { readFileSync } from "node:fs";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { explainRun } from "../../src/doctor/explain/run.js";
+import type { LabResult } from "../../src/lab/result.js";
+import type { Pressure } from "../../src/ports/pressure.js";
+import { columnsOf, fitText, widthOf } from "../../src/ui/columns.js";
+import { connectSummary } from "../../src/ui/connect-summary.js";
+import { diagnosisText } from "../../src/ui/diagnosis-text.js";
+import { experimentText, labSummary, placeLine } from "../../src/ui/lab-text.js";
+import type { Paint } from "../../src/ui/paint.js";
+import { pressureText } from "../../src/ui/pressure-text.js";
+import { ownAddress } from "../support/address.js";
+import { startForeignServer } from "../support/peers.js";
+import { runCli, startCli } from "../support/process.js";
+import { connectResult } from "../support/results.js";
+import { hasTerminal, linesOf, runInTerminal, startInTerminal } from "../support/terminal.js";
+
+const WIDTHS = [40, 60, 80, 120];
+const COMMANDS = ["serve", "connect", "ports", "doctor", "lab", "report", "demo"];
+
+function expectToFit(lines: readonly string[], columns: number): void {
+  expect(lines.join("").trim()).not.toBe("");
+  expect(lines.filter((line) => widthOf(line) > columns)).toEqual([]);
+}
+
+function paintOf(columns: number): Paint {
+  return Object.assign((_: string, text: string) => text, { columns });
+}
+
+describe.skipIf(!hasTerminal()).each(WIDTHS)("in a terminal of %i columns", (columns) => {
+  it("help fits", async () => {
+    for (const args of [["--help"], ...COMMANDS.map((command) => [command, "--help"])]) {
+      const lines = await runInTerminal(columns, args);
+      expectToFit(lines, columns);
+      expect(lines.join("\n")).toContain("--help");
+    }
+  });
+
+  it("errors fit, and say the same", async () => {
+    for (const args of [
+      ["ports", "--state", "foo"],
+      ["connect", "[2001:db8:85a3:1111:2222:8a2e:3370:7334]:65535", "-c", "5000000"],
+      ["serve", ":1", ":2"],
+      ["conect"],
+      ["ports", "--netns", "no-such-namespace-of-a-long-name"],
+    ]) {
+      const lines = await runInTerminal(columns, args);
+      expectToFit(lines, columns);
+      const { stderr } = await runCli(args);
+      expect(lines.join("").replace(/\s/g, "")).toBe(stderr.replace(/\s/g, ""));
+    }
+  });
+
+  it("ports fits, in every view", async () => {
+    const server = await startForeignServer(undefined, "::1");
+    const client = startCli(["connect", server.at, "-c", "50", "-T", "60s"]);
+    for (const view of ["", "-lp", "--memory --process", "--map", "--list -p -m", "--pressure -p --fail-above 0"]) {
+      const lines = await runInTerminal(columns, ["ports", server.at, ...view.split(" ").filter(Boolean)]);
+      expectToFit(lines, columns);
+      expect(lines.join("")).toContain("::1");
+    }
+    expectToFit(await runInTerminal(columns, ["ports"]), columns);
+    await client.kill("SIGTERM");
+  });
+
+  it("a run fits, with its progress, its summary and its diagnosis", async () => {
+    const server = startInTerminal(columns, ["serve", "[::1]:0", "--mode", "echo"]);
+    onTestFinished(() => server.kill());
+    const [, port] = await server.prints(/:(\d+)\r?\n/);
+    const met = await runInTerminal(columns, ["connect", `[::1]:${port}`, "-c", "200", "-T", "300ms", "-m", "hello"]);
+    expectToFit(met, columns);
+    expect(met.join(" ")).toContain("target met");
+    const nobody = `${ownAddress()}:1`;
+    expectToFit(await runInTerminal(columns, ["connect", nobody, "-c", "50", "-T", "0"]), columns);
+    server.child.kill("SIGTERM");
+    const { stdout } = await server.exited();
+    expectToFit(linesOf(stdout), columns);
+    expect(stdout).toContain("stopped after");
+  });
+
+  it("doctor and its fixes fit", async () => {
+    for (const args of [[], ["--all"], ["-c", "1m", "--fix"], ["-c", "100m", "--role", "server"]]) {
+      const lines = await runInTerminal(columns, ["doctor", "--no-measure", ...args]);
+      expectToFit(lines, columns);
+    }
+  });
+
+  it("the demo fits", async () => {
+    const lines = await runInTerminal(columns, ["demo", "--connections", "300"]);
+    expectToFit(lines, columns);
+    expect(lines.join(" ")).toContain("ESTABLISHED");
+  });
+});
+
+describe.each(WIDTHS)("at %i columns, large figures and long addresses", (columns) => {
+  const fitting = (text: string) => expectToFit(fitText(text, columns).split("\n"), columns);
+  const paint = paintOf(columns);
+
+  it("of a client's run fit", () => {
+    const result = connectResult({
+      destinations: [
+        "[2001:db8:85a3:1111:2222:8a2e:3370:7334]:65535",
+        "[2001:db8:85a3:1111:2222:8a2e:3370:7335]:65535",
+      ],
+      asked: 12_345_678,
+      established: 12_345_000,
+      failed: 678,
+      failures: [{ phase: "connect", errno: "EADDRNOTAVAIL", count: 678 }],
+      plan: {
+        tuplesAvailable: 123_456_789,
+        tuplesSkipped: 1_234_567,
+        sourceAddresses: 1234,
+        sourcePorts: "1024-65535",
+      },
+    });
+    const diagnosis = explainRun(result);
+    fitting(connectSummary(result, diagnosis, paint));
+    fitting(diagnosisText(diagnosis, paint));
+  });
+
+  it("of pressure fit", () => {
+    const ip = "2001:db8:85a3:1111:2222:8a2e:3370:7334";
+    const row = {
+      taken: 1_028_000,
+      timeWait: 9000,
+      capacity: 28_231,
+      left: 231,
+      share: 0.992,
+      isMarked: true,
+    } as const;
+    const pair = { ...row, sourceIp: ip, destinationIp: ip, destinationPort: 65_535 };
+    const result: Pressure = {
+      kind: "pressure",
+      version: 1,
+      takenAt: "2031-02-03T04:05:06.000Z",
+      elapsedMs: 12,
+      source: "sock_diag",
+      fallbackErrno: undefined,
+      wasInterrupted: false,
+      portRange: { first: 32_768, last: 60_999 },
+      reservedPorts: 1,
+      listeningPorts: 1,
+      kernelCapacity: 28_231,
+      outgoing: 12_028_000,
+      distinct: 1_000_000,
+      marked: 1,
+      rows: [
+        {
+          ...pair,
+          outsideRange: 0,
+          pool: "ip_local_port_range",
+          owners: [{ pid: 4_194_304, command: "a-long-command", taken: 5 }],
+        },
+      ],
+      bound: [{ ...row, sourceIp: ip, bound: 1_000_000, destinations: 1_000_000 }],
+      translated: {
+        refusedErrno: undefined,
+        distinct: 1,
+        marked: 1,
+        connections: 5,
+        rows: [{ ...pair, ports: { first: 40_000, last: 40_099 }, rule: `snat to [${ip}]:40000-40099` }],
+      },
+    };
+    fitting(pressureText(result, 10, paint));
+  });
+
+  it("of the lab fit", () => {
+    const file = new URL("../report/fixtures/lab.json", import.meta.url);
+    const lab: LabResult = JSON.parse(readFileSync(file, "utf8"));
+    fitting(placeLine(lab.place));
+    fitting(labSummary(lab, paint));
+    for (const experiment of lab.experiments) fitting(experimentText(experiment, paint, columns));
+  });
+});
+
+it("a pipe has whole lines, whatever COLUMNS says", async () => {
+  expect(columnsOf({ columns: 40 })).toBeUndefined();
+  const { stdout } = await runCli(["ports", "--help"], { env: { COLUMNS: "40" } });
+  expect(Math.max(...stdout.split("\n").map(widthOf))).toBeGreaterThan(60);
+});

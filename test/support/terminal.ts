@@ -1,0 +1,26 @@
+// A command in a terminal of a given width: a pseudo-terminal by Python's standard library, its output without colours.
+import { fileURLToPath } from "node:url";
+import { CLI_FILE, hasProgram, start } from "./process.js";
+
+const PROGRAM = fileURLToPath(new URL("./programs/in-terminal.py", import.meta.url));
+// biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences begin with a control character
+const ESCAPES = /\u001b\[[0-9;?]*[A-Za-z]/g;
+
+/** Whether there is a terminal to be had; says why not. */
+export function hasTerminal(): boolean {
+  return hasProgram("python3");
+}
+
+/** Runs the command line with both outputs on one terminal of so many columns. @returns what it showed, line by line */
+export async function runInTerminal(columns: number, args: readonly string[]): Promise<string[]> {
+  const { stdout } = await startInTerminal(columns, args).exited();
+  return linesOf(stdout);
+}
+
+export function startInTerminal(columns: number, args: readonly string[]) {
+  return start("python3", [PROGRAM, `${columns}`, process.execPath, CLI_FILE, ...args]);
+}
+
+export function linesOf(shown: string): string[] {
+  return shown.replace(ESCAPES, "").replaceAll("\r", "").split("\n");
+}
