@@ -1,7 +1,7 @@
 // When messages were due that never got an answer, kept until the end of a run: only then is known how late they are at least.
 // A fixed number of spans of time, which get wider as a run gets longer.
 import type { RecordableHistogram } from "node:perf_hooks";
-import { recordMany, toMicros } from "../engine/latency.js";
+import { recordCounts, toMicros } from "../engine/latency.js";
 
 const SPANS = 1024;
 const FIRST_SPAN_MS = 4;
@@ -40,12 +40,13 @@ export class MessageAges {
   recordInto(histogram: RecordableHistogram, nowMs: number): number {
     if (this.lastDueMs === Number.NEGATIVE_INFINITY) return Number.POSITIVE_INFINITY;
     const youngestMs = nowMs - this.lastDueMs;
-    for (let span = 0; span < SPANS; span++) {
-      const count = this.counts[span]!;
-      if (count === 0) continue;
+    const used = Array.from({ length: SPANS }, (_, span) => span).filter((span) => this.counts[span]! > 0);
+    const ages = used.map((span) => {
       const ageMs = nowMs - (this.startMs + (span + 1) * this.spanMs);
-      recordMany(histogram, toMicros(Math.max(ageMs, youngestMs) * 1000), count);
-    }
+      return toMicros(Math.max(ageMs, youngestMs) * 1000);
+    });
+    const counts = used.map((span) => this.counts[span]!);
+    recordCounts(histogram, ages, counts);
     return toMicros(youngestMs * 1000);
   }
 

@@ -1,5 +1,5 @@
 // What became of a run's messages, as text: for the summary and for the page.
-import { formatBytes, formatCount, formatDuration } from "../base/units.js";
+import { formatBytes, formatCount, formatDuration, plural } from "../base/units.js";
 import type { ConnectResult, MessageResult } from "./result.js";
 
 const COMPARED = {
@@ -30,9 +30,7 @@ export function messageLines({ messages, traffic }: ConnectResult): [string, str
 export function unansweredNote({ messages }: ConnectResult): string | undefined {
   if (messages === undefined || messages.expected === "none") return undefined;
   const count = messages.unanswered + messages.missed;
-  return count > 0
-    ? `round trip: ${formatCount(count)} unanswered messages count as late as they were at the end (≥)`
-    : undefined;
+  return count > 0 ? `round trip: ${plural(count, "message")} without an answer as late as at the end (≥)` : undefined;
 }
 
 /** Whether a round trip of so many microseconds is a lower bound. */
