@@ -307,6 +307,21 @@ describe("pace", () => {
     expect(await run.stop()).toMatchObject({ asked: 120, established: 120, failed: 0, lost: 0 });
   });
 
+  it("has a peak, which what is open later does not change, at both ends", async () => {
+    const server = await startServer();
+    const stages = [
+      { durationMs: 200, target: 60 },
+      { durationMs: 800, target: 60 },
+      { durationMs: 200, target: 10 },
+      { durationMs: 800, target: 10 },
+      { durationMs: 200, target: 15 },
+    ];
+    const run = await startClient({ to: endpoint(server.address), stages, durationMs: 500 });
+    expect(await within("the end", run.done)).toMatchObject({ peakOpen: 60, openAtStop: 15 });
+    await until("none at the server", () => server.snapshot().open === 0);
+    expect(await server.stop()).toMatchObject({ peakOpen: 60, openAtStop: 0, accepted: 65 });
+  });
+
   it("goes up again after it went down", async () => {
     const server = await startServer();
     const stages = [
@@ -662,6 +677,8 @@ describe("trouble", () => {
     const result = await within("the end", run.done);
     expect(result.failed).toBeGreaterThan(0);
     expect(result.failures).toEqual([{ phase: "connect", errno: "ETIMEDOUT", count: result.failed }]);
+    // The time-out that was asked for, and not the default of 10 s.
+    expect(result.rampMs).toBeLessThan(6000);
     expect(explainRun(result).finding).toMatchObject({ limit: "accept-queue", whose: "the peer" });
     expect(server.isRunning).toBe(true);
   });
@@ -698,6 +715,24 @@ describe("trouble", () => {
     );
     await server.kill();
     expect(await within("the end", run.done)).toMatchObject({ established: 150, lost: 150 });
+  });
+
+  it("of a server that resets them is counted by its errno, beside those that it closes in order", async () => {
+    const server = await startForeignServer();
+    const run = await startClient({ to: server.at, connections: 30, ...HOLD });
+    await until("30 at the server", () => server.sockets.size === 30);
+    await until(
+      "the hold",
+      () => run.snapshot().stage,
+      (stage) => stage === "hold",
+    );
+    for (const [n, socket] of [...server.sockets].entries()) n < 20 ? socket.resetAndDestroy() : socket.end();
+    const { lost, losses } = await within("the end", run.done);
+    expect(lost).toBe(30);
+    expect(losses).toEqual([
+      { phase: "hold", errno: "ECONNRESET", count: 20 },
+      { phase: "hold", errno: "FIN", count: 10 },
+    ]);
   });
 
   it("of a server with a maximum shows as losses", async () => {

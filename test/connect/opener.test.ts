@@ -9,7 +9,41 @@ import { TuplePlanner } from "../../src/engine/planner.js";
 import { readLocalPortRange } from "../../src/sys/local-ports.js";
 import { closeFd, localAddress } from "../../src/sys/socket.js";
 import { ownAddress, ownPorts } from "../support/address.js";
+import { countDescriptors } from "../support/kernel.js";
 import { startServer } from "../support/peers.js";
+import { listenRaw } from "../support/raw-sockets.js";
+
+function openerOver(to: { ip: string; port: number }, from: string, range: { first: number; last: number }) {
+  const shared = new SharedArrayBuffer(SHARED.words * 4);
+  return new Opener({
+    tuples: {
+      groups: [
+        {
+          sources: [{ first: parseIp(from), count: 1 }],
+          destinations: [{ ip: parseIp(to.ip), port: to.port }],
+        },
+      ],
+      ports: { chosenBy: "us", range, startAt: range.first },
+    },
+    reusesTuples: false,
+    shared,
+  } as unknown as ConnectPlan);
+}
+
+it("keeps no descriptor of a port that it passes over", async () => {
+  const { address } = await startServer();
+  const [from, range] = [ownAddress(), ownPorts(40)];
+  for (let port = range.first; port < range.last; port++) listenRaw(from, port);
+  const opener = openerOver(address, from, range);
+  const before = countDescriptors();
+  const fd = opener.open();
+  onTestFinished(() => {
+    closeFd(fd);
+  });
+  expect(fd).toBeGreaterThan(0);
+  expect(opener.skipped).toBe(range.last - range.first);
+  expect(countDescriptors()).toBe(before + 1);
+});
 
 it("goes on when connections were opened and closed until the count of tuples taken went past 31 and 32 bits", async () => {
   const { address } = await startServer();

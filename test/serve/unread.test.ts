@@ -17,14 +17,17 @@ function residentBytes(pid: number): number {
   return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))![1]) * 1024;
 }
 
-it.skipIf(!canMakeNamespaces())(
+it.skipIf(!canMakeNamespaces()).each([
+  ["", undefined],
+  [", parked in io_uring", 700],
+])(
   "take a bounded amount of memory, which comes back when they leave; one that reads gets every byte meanwhile",
-  async () => {
+  async (_, nofile) => {
     enterNamespace();
     // The kernel holds little for each: what the server keeps is what counts.
     setSysctl("net.ipv4.tcp_wmem", "4096 8192 8192");
     setSysctl("net.ipv4.tcp_rmem", "4096 65536 65536");
-    const { ip, port, process } = await startServerProcess({ mode: "echo" });
+    const { ip, port, process } = await startServerProcess({ mode: "echo" }, nofile === undefined ? {} : { nofile });
     const before = residentBytes(process.pid);
     const junk = NativeBuffer.from(randomBytes(64 * 1024));
     const clients = Array.from({ length: CLIENTS }, () => connectRaw(ip, port));
