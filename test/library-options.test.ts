@@ -13,7 +13,7 @@ import {
   renderReport,
   serve,
 } from "./support/library.js";
-import { startClient, startServer } from "./support/peers.js";
+import { startClient, startServer, startServerProcess } from "./support/peers.js";
 import { connectResult, serveResult } from "./support/results.js";
 
 const { pressure, socketTable } = (await import(/* @vite-ignore */ LIBRARY_FILE)) as typeof import("../src/index.js");
@@ -185,4 +185,10 @@ describe("what the caller changes after the call", () => {
     expect(server.address.ip).toMatch(/^127\./);
     await server.stop();
   });
+});
+
+it("checking them takes no descriptors of a process that has few", async () => {
+  const { process: server } = await startServerProcess({}, { nofile: 50 });
+  await server.kill("SIGTERM");
+  expect(server.stderr).toBe("");
 });

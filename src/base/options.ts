@@ -1,9 +1,10 @@
 // Options of the library's calls against a schema: the sentences by which they are refused. Loaded by the public API alone: the
 // command line's own parsers have checked theirs, and zod takes longer to load than a small run.
-import { z } from "zod";
+import type { ZodObject } from "zod";
 import { isAddressRange } from "./address.js";
 import { AppError } from "./errors.js";
 import { quoted } from "./printable.js";
+import { z } from "./zod.js";
 
 /** One option. @param takes what it takes, in words */
 export function option<T>(takes: string, check: (value: unknown) => boolean) {
@@ -56,7 +57,7 @@ export const sourcePorts = option<never>(
  * @returns the options, of which none is unknown and each has its type
  * @throws {AppError} E_OPTION
  */
-export function checkOptions<T>(call: string, schema: z.ZodObject, value: T): T {
+export function checkOptions<T>(call: string, schema: ZodObject, value: T): T {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw new AppError("E_OPTION", `${call}() takes an object of options, not ${describe(value)}`, {
       fix: `call ${call}({ … }) with some of ${Object.keys(schema.shape).join(", ")}`,

@@ -1,6 +1,7 @@
 // The schema of connect()'s options, held to their type: an option that is missing here does not compile.
-import { z } from "zod";
+import type { ZodType } from "zod";
 import { checkOptions, flag, number, oneOf, option, signal, sourcePorts, sources } from "../base/options.js";
+import { z } from "../base/zod.js";
 import { EXPECTATIONS } from "../protocol/message-probe.js";
 import type { ConnectOptions } from "./options.js";
 
@@ -37,7 +38,7 @@ const shape = {
   oneTable: flag.optional(),
   authorized: flag.optional(),
   signal: signal.optional(),
-} satisfies Record<keyof ConnectOptions, z.ZodType>;
+} satisfies Record<keyof ConnectOptions, ZodType>;
 
 /** @throws {AppError} E_OPTION for an option that is unknown or of another type */
 export function checkConnectOptions(options: ConnectOptions): ConnectOptions {

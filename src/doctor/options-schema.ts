@@ -1,6 +1,7 @@
 // The schema of predictCapacity()'s options, held to their type: an option that is missing here does not compile.
-import { z } from "zod";
+import type { ZodType } from "zod";
 import { checkOptions, flag, number, oneOf, signal, sourcePorts, sources, text } from "../base/options.js";
+import { z } from "../base/zod.js";
 import { PROGRAMS } from "./load.js";
 import type { CapacityOptions } from "./options.js";
 
@@ -20,7 +21,7 @@ const shape = {
   memoryBytes: number.optional(),
   cores: number.optional(),
   nofile: number.optional(),
-} satisfies Record<keyof CapacityOptions, z.ZodType>;
+} satisfies Record<keyof CapacityOptions, ZodType>;
 
 /** @throws {AppError} E_OPTION for an option that is unknown or of another type */
 export function checkCapacityOptions(options: CapacityOptions): CapacityOptions {

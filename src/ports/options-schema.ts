@@ -1,6 +1,7 @@
 // The schemas of socketTable()'s and pressure()'s options, held to their types: an option that is missing here does not compile.
-import { z } from "zod";
+import type { ZodType } from "zod";
 import { checkOptions, count, flag, oneOf, option, text } from "../base/options.js";
+import { z } from "../base/zod.js";
 import { TCP_STATES } from "../sys/constants.js";
 import type { PressureOptions } from "./pressure.js";
 import type { SummaryOptions } from "./summary.js";
@@ -24,13 +25,13 @@ const filter = {
 const table = {
   ...filter,
   states: z.array(oneOf(TCP_STATES), { error: 'takes a list of states, such as ["LISTEN"]' }).optional(),
-} satisfies Record<keyof SummaryOptions, z.ZodType>;
+} satisfies Record<keyof SummaryOptions, ZodType>;
 
 const destinations = {
   ...filter,
   process: flag.optional(),
   connectionsOnly: flag.optional(),
-} satisfies Record<keyof PressureOptions, z.ZodType>;
+} satisfies Record<keyof PressureOptions, ZodType>;
 
 /** @throws {AppError} E_OPTION for an option that is unknown or of another type */
 export function checkTableOptions(options: SummaryOptions): SummaryOptions {

@@ -1,6 +1,7 @@
 // The schema of serve()'s options, held to their type: an option that is missing here does not compile.
-import { z } from "zod";
+import type { ZodType } from "zod";
 import { checkOptions, flag, number, oneOf, signal, text } from "../base/options.js";
+import { z } from "../base/zod.js";
 import { SERVER_MODES } from "../protocol/server-protocol.js";
 import type { ServeOptions } from "./options.js";
 
@@ -13,7 +14,7 @@ const shape = {
   maxConnections: number.optional(),
   log: oneOf(["first", "all", "none"]).optional(),
   signal: signal.optional(),
-} satisfies Record<keyof ServeOptions, z.ZodType>;
+} satisfies Record<keyof ServeOptions, ZodType>;
 
 /** @throws {AppError} E_OPTION for an option that is unknown or of another type */
 export function checkServeOptions(options: ServeOptions): ServeOptions {

@@ -17,8 +17,9 @@ import {
 } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
-import { z } from "zod";
+import type { output } from "zod";
 import { AppError } from "../../base/errors.js";
+import { z } from "../../base/zod.js";
 import { EACCES, EEXIST, ENOENT, EPERM, EROFS, errnoName, errnoOf } from "../../sys/errno.js";
 import { readBootId, readNetNamespace } from "../../sys/identity.js";
 import { isSetting, isValueOf } from "./settings.js";
@@ -212,7 +213,7 @@ const markSchema = z.object({
 });
 
 /** @returns undefined for a line that is torn, a reason for one that this program has not written */
-function parseLine(line: string): z.output<typeof entrySchema> | z.output<typeof markSchema> | string | undefined {
+function parseLine(line: string): output<typeof entrySchema> | output<typeof markSchema> | string | undefined {
   let record: unknown;
   try {
     record = JSON.parse(line);

@@ -1,5 +1,5 @@
 // The schema of what `fourtuple connect --json` prints, the diagnosis beside the result aside.
-import { z } from "zod";
+import { z } from "../../base/zod.js";
 import { GIVE_UP_REASONS } from "../../connect/give-up.js";
 import { SOURCE_PROBLEMS } from "../../connect/sources.js";
 import { MISS_KINDS } from "../../connect/verdict.js";

@@ -1,5 +1,6 @@
 // The published JSON Schemas, made of those that files are checked by.
-import { z } from "zod";
+import type { core } from "zod";
+import { z } from "../../base/zod.js";
 import { type ResultKind, SCHEMAS } from "./parse.js";
 
 /** The files of docs/schema/ by their names, as they are to be written. */
@@ -15,6 +16,6 @@ export function jsonSchemaFiles(): Record<string, string> {
 }
 
 /** A format says more than the expression that checks it. */
-function dropPattern({ jsonSchema }: { readonly jsonSchema: z.core.JSONSchema.BaseSchema }): void {
+function dropPattern({ jsonSchema }: { readonly jsonSchema: core.JSONSchema.BaseSchema }): void {
   if (jsonSchema.format !== undefined) delete jsonSchema.pattern;
 }

@@ -1,5 +1,5 @@
 // The schema of what `fourtuple lab --json` prints: experiments, each with its evidence.
-import { z } from "zod";
+import { z } from "../../base/zod.js";
 import { VERDICTS } from "../../lab/result.js";
 import { count, hostDescription, latency, milliseconds, startedAt, version } from "./parts.js";
 

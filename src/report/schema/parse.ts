@@ -1,6 +1,7 @@
 // From what a file holds to a result of a known kind, or to the sentence that says which field is wrong.
-import { z } from "zod";
+import type { core } from "zod";
 import { AppError } from "../../base/errors.js";
+import { z } from "../../base/zod.js";
 import type { ConnectResult } from "../../connect/result.js";
 import type { LabResult } from "../../lab/result.js";
 import type { ServeResult } from "../../serve/result.js";
@@ -67,7 +68,7 @@ function describeKind(value: unknown): string {
   return kind === undefined ? "kind is missing" : `kind is ${JSON.stringify(kind)}`;
 }
 
-function describeIssue({ path, message }: z.core.$ZodIssue, value: unknown): string {
+function describeIssue({ path, message }: core.$ZodIssue, value: unknown): string {
   const field = z.core.toDotPath(path);
   const found = path.reduce<unknown>((at, key) => (at as Record<PropertyKey, unknown> | undefined)?.[key], value);
   if (found === undefined) return `${field} is missing`;

@@ -1,5 +1,5 @@
 // What results of several kinds have in common. What is undefined in a result is missing in its JSON: hence optional.
-import { z } from "zod";
+import { z } from "../../base/zod.js";
 import { PHASES } from "../../engine/shard-memory.js";
 import { CGROUP_MEMORY_FILES } from "../../sys/cgroup.js";
 

@@ -1,5 +1,5 @@
 // The schema of the last line that `fourtuple serve --json` prints.
-import { z } from "zod";
+import { z } from "../../base/zod.js";
 import { count, evidence, failures, milliseconds, startedAt, version } from "./parts.js";
 
 export const serveSchema = z
