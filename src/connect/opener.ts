@@ -31,6 +31,8 @@ export class Opener {
   private readonly planner: TuplePlanner;
   private readonly cursor: Int32Array;
   private readonly kernelPicksPort: boolean;
+  /** A port that the kernel chooses may be the destination's own: where nobody listens there, the connection meets itself. */
+  readonly mayMeetItself: boolean;
   private readonly reusesTuples: boolean;
   private readonly ephemeral = readLocalPortRange();
   private readonly destinations: SocketAddress[][];
@@ -44,6 +46,10 @@ export class Opener {
     this.reusesTuples = plan.reusesTuples;
     this.kernelPicksPort = plan.tuples.ports.chosenBy === "kernel";
     const { groups } = plan.tuples;
+    const { first = 1, last = 65_535 } = this.ephemeral ?? {};
+    this.mayMeetItself =
+      this.kernelPicksPort &&
+      groups.some(({ destinations }) => destinations.some(({ port }) => port >= first && port <= last));
     this.destinations = groups.map((group) => group.destinations.map(({ ip, port }) => new SocketAddress(ip, port)));
     this.firstDestinations = groups.map((_, group) =>
       groups.slice(0, group).reduce((sum, { destinations }) => sum + destinations.length, 0),

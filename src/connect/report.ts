@@ -3,7 +3,13 @@ import { formatEndpoint, formatIp, type PortRange } from "../base/address.js";
 import { formatCount } from "../base/units.js";
 import { summarizeLatency } from "../engine/latency.js";
 import { TuplePlanner } from "../engine/planner.js";
-import { collectFailures, type FailureCount, type ShardMemory, sumCounter } from "../engine/shard-memory.js";
+import {
+  collectFailures,
+  type FailureCount,
+  type Phase,
+  type ShardMemory,
+  sumCounter,
+} from "../engine/shard-memory.js";
 import { countSockets } from "../ports/count.js";
 import { inspectPeer, type ListenQueue, type LocalPeer, readListenQueues } from "../ports/peer.js";
 import { errnoName } from "../sys/errno.js";
@@ -224,8 +230,13 @@ function findPattern(memories: readonly ShardMemory[]): LossPattern | undefined 
   };
 }
 
+function nameOf(phase: Phase, errno: number): string {
+  if (errno !== 0) return errnoName(errno);
+  return phase === "connect" ? "SELF" : "FIN";
+}
+
 function toReport({ phase, errno, count }: FailureCount): FailureReport {
-  return { phase, errno: errno === 0 ? "FIN" : errnoName(errno), count };
+  return { phase, errno: nameOf(phase, errno), count };
 }
 
 /** What came of each destination so far; undefined where there is one, or very many. */
@@ -237,7 +248,7 @@ export function countDestinations({
   const counts = new DestinationTally(tally).list();
   return listDestinations(targets).map((to, number) => {
     const { established, failed, phase, errno } = counts[number]!;
-    return { to, established, failed, ...(phase && { lastFailure: { phase, errno: errnoName(errno) } }) };
+    return { to, established, failed, ...(phase && { lastFailure: { phase, errno: nameOf(phase, errno) } }) };
   });
 }
 

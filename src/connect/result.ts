@@ -16,7 +16,7 @@ import type { Miss, Outcome, Thresholds } from "./verdict.js";
 /** Failures of one kind, in words. */
 export interface FailureReport {
   readonly phase: Phase;
-  /** The errno's name, `FIN` where the peer closed in order. */
+  /** The errno's name; `FIN` where the peer closed in order, `SELF` where a connection was its own peer. */
   readonly errno: string;
   readonly count: number;
 }

@@ -8,13 +8,13 @@ import { SlotQueue } from "../engine/slot-queue.js";
 import { EPOLLERR, EPOLLET, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP } from "../sys/constants.js";
 import { EAGAIN, EMFILE, ETIMEDOUT } from "../sys/errno.js";
 import { NativeBuffer } from "../sys/libc.js";
-import { localAddress, takeSocketError } from "../sys/socket.js";
+import { isItsOwnPeer, localAddress, takeSocketError } from "../sys/socket.js";
 import { DestinationTally } from "./destination-tally.js";
 import { Greetings } from "./greetings.js";
 import { LossAges } from "./loss-ages.js";
 import { MessageSender } from "./message-sender.js";
 import { Opener } from "./opener.js";
-import { COUNTER, type ConnectMessage, type ConnectPlan, SHARED } from "./protocol.js";
+import { COUNTER, type ConnectMessage, type ConnectPlan, SELF, SHARED } from "./protocol.js";
 import { RampTimes } from "./ramp-times.js";
 
 // A connection's state. GREETING is ESTABLISHED, and in flight until the greeting that this peer is known to send.
@@ -198,6 +198,11 @@ class ConnectShard {
         }
       }
       if (!(events & (EPOLLOUT | EPOLLIN))) return;
+      if (this.opener.mayMeetItself && isItsOwnPeer(this.table.descriptor(slot))) {
+        // By RST: a TIME_WAIT of both ends would keep the port from the server.
+        this.fail(slot, PHASE.connect, SELF, true);
+        return;
+      }
       this.established(slot);
     }
     // One that waits for a turn of its own reads until the end then, whatever was reported.
@@ -297,10 +302,10 @@ class ConnectShard {
     this.counters[COUNTER.open]! -= 1;
   }
 
-  private fail(slot: number, phase: number, errno: number): void {
+  private fail(slot: number, phase: number, errno: number, reset = false): void {
     this.tally?.failed(this.destinations[slot]!, phase, errno);
     this.countFailed(phase, errno);
-    this.table.close(slot);
+    this.table.close(slot, reset);
   }
 
   /** An attempt in flight has failed: it is counted, or makes way for one to the name's next address. */

@@ -3,13 +3,15 @@ import { TCP_LISTEN } from "../sys/constants.js";
 import { hasSocket } from "../sys/proc-descriptors.js";
 import { type ProcessFacts, readProcessFacts } from "../sys/process-facts.js";
 import { type ListenerRow, readListeners } from "./listeners.js";
-import { countByOwner, type OwnerRow } from "./owners.js";
+import { countByOwner, type Owner, type OwnerRow } from "./owners.js";
+import { findListening } from "./port-holders.js";
 import type { EndQuery, SocketQuery } from "./query.js";
 import { readTable } from "./table.js";
 
 /** A LISTEN socket's place in the kernel's table, and what it has dropped. */
 export interface ListenQueue {
   readonly inode: number;
+  readonly port: number;
   /** SYNs and ends of handshakes dropped since it began to listen, most often because its accept queue was full. */
   readonly drops: number;
 }
@@ -17,8 +19,26 @@ export interface ListenQueue {
 export interface PeerListener extends Pick<ListenerRow, "ip" | "port" | "acceptQueue" | "uid"> {
   /** What it has dropped while the run lasted; undefined where the kernel was not asked before, or did not say. */
   readonly drops?: number | undefined;
+  readonly inode?: number | undefined;
+  /**
+   * Whether it listened when the run began, was made in mid-run in place of another one of that port, or was not there at first;
+   * undefined where the kernel was not asked before.
+   */
+  readonly since?: "before" | "replaced" | "late" | undefined;
 }
 
+/** A socket on a destination's port, at an address that no destination has. */
+export interface ElsewhereListener {
+  readonly ip: string;
+  readonly port: number;
+  /** `bound`: it has the port, and has not called listen(). */
+  readonly kind: "listening" | "bound";
+  /** undefined when it is not visible. */
+  readonly process: Owner | undefined;
+}
+
+/** Of those elsewhere, so many are told. */
+const TOLD_ELSEWHERE = 8;
 /** A server with more workers is judged by these. */
 const MAX_CANDIDATES = 64;
 /** SK_MEMINFO_DROPS of linux/sock_diag.h. */
@@ -32,6 +52,8 @@ export interface LocalPeer {
    * undefined when none is visible.
    */
   readonly process: ProcessFacts | undefined;
+  /** Who has the destinations' ports at other addresses; undefined where each destination has a listener, and in older results. */
+  readonly elsewhere?: readonly ElsewhereListener[] | undefined;
 }
 
 /**
@@ -50,10 +72,27 @@ export async function inspectPeer(local: EndQuery, before?: readonly ListenQueue
   const culprit = findCulprit(listeners, owners);
   return {
     listeners: listeners.map(({ ip, port, acceptQueue, uid, inode }) => {
-      return { ip, port, acceptQueue, uid, drops: dropped.get(inode) };
+      return { ip, port, acceptQueue, uid, drops: dropped.get(inode), inode, since: sinceWhen(port, inode, before) };
     }),
+    elsewhere: await findElsewhere(local, listeners),
     process: culprit ?? (owners[0] && readProcessFacts(owners[0].pid)),
   };
+}
+
+function sinceWhen(port: number, inode: number, before: readonly ListenQueue[] | undefined): PeerListener["since"] {
+  if (!before) return undefined;
+  if (before.some((queue) => queue.inode === inode)) return "before";
+  return before.some((queue) => queue.port === port) ? "replaced" : "late";
+}
+
+/** Everybody on the endpoints' ports but their own listeners. */
+async function findElsewhere(local: EndQuery, own: readonly ListenerRow[]): Promise<ElsewhereListener[] | undefined> {
+  const ports = [local, ...(local.oneOf ?? [])].flatMap((query) => query.ports ?? []);
+  const found = await findListening(ports).catch(() => undefined);
+  return found
+    ?.filter(({ inode }) => !own.some((listener) => listener.inode === inode))
+    .slice(0, TOLD_ELSEWHERE)
+    .map(({ ip, port, kind, owner }) => ({ ip, port, kind: kind === "listening" ? kind : "bound", process: owner }));
 }
 
 /**
@@ -88,7 +127,7 @@ export async function readListenQueues(local: EndQuery): Promise<ListenQueue[]> 
   };
   await readTable(query, () => {
     queues = [];
-    return (socket) => queues.push({ inode: socket.inode, drops: socket.memoryValue(DROPS) });
+    return (socket) => queues.push({ inode: socket.inode, port: socket.localPort, drops: socket.memoryValue(DROPS) });
   });
   return queues;
 }

@@ -1,9 +1,9 @@
 // Who keeps a port from being listened on: sockets that listen there, are bound without listening, are connected from it, or wait in
 // TIME_WAIT. bind() refuses where addresses overlap (inet_csk_bind_conflict in net/ipv4/inet_connection_sock.c).
-import { formatIp, type IpAddress } from "../base/address.js";
+import { formatIp, type IpAddress, type PortRange } from "../base/address.js";
 import { TCP_LISTEN, TCP_TIME_WAIT } from "../sys/constants.js";
 import { type Owner, readOwners } from "./owners.js";
-import { ALL_STATES, isWildcard } from "./query.js";
+import { ALL_STATES, isWildcard, type SocketQuery } from "./query.js";
 import { readTable } from "./table.js";
 import type { SocketView } from "./view.js";
 
@@ -15,6 +15,9 @@ const KINDS = ["listening", "bound", "connected", "time-wait"] as const;
 export interface PortHolder {
   readonly kind: (typeof KINDS)[number];
   readonly ip: string;
+  readonly port: number;
+  /** 0 for a TIME_WAIT. */
+  readonly inode: number;
   /** The other end; undefined for a socket that has none. */
   readonly peer: { readonly ip: string; readonly port: number } | undefined;
   /** undefined when no process that can be seen has it, and for TIME_WAIT, which is the kernel's. */
@@ -32,23 +35,38 @@ export interface PortHolder {
  */
 export async function findPortHolders(ip: IpAddress, port: number): Promise<PortHolder[]> {
   const range = { first: port, last: port };
-  let found: (Omit<PortHolder, "owner"> & { readonly inode: number })[] = [];
-  await readTable({ states: ALL_STATES | (1 << BOUND_INACTIVE), local: { ports: [range] } }, () => {
+  const states = ALL_STATES | (1 << BOUND_INACTIVE);
+  return readHolders({ states, local: { ports: [range] } }, (socket) => overlaps(socket, ip));
+}
+
+/**
+ * The sockets that listen on one of these ports, or have bound it to listen later, at any address; without their connections.
+ *
+ * @throws {AppError} E_PERMISSION or E_SYSTEM when the socket table cannot be read
+ */
+export async function findListening(ports: readonly PortRange[]): Promise<PortHolder[]> {
+  const states = (1 << TCP_LISTEN) | (1 << BOUND_INACTIVE);
+  return readHolders({ states, local: { ports } }, ({ state, remotePort }) => state === TCP_LISTEN || remotePort === 0);
+}
+
+async function readHolders(query: SocketQuery, isOne: (socket: SocketView) => boolean): Promise<PortHolder[]> {
+  let found: Omit<PortHolder, "owner">[] = [];
+  await readTable(query, () => {
     found = [];
     return (socket) => {
-      if (overlaps(socket, ip)) found.push(toHolder(socket));
+      if (isOne(socket)) found.push(toHolder(socket));
     };
   });
   found.sort((a, b) => KINDS.indexOf(a.kind) - KINDS.indexOf(b.kind) || b.leftMs - a.leftMs);
   const owners = found.some(({ inode }) => inode !== 0) ? await readOwners() : undefined;
-  return found.map(({ inode, ...holder }) => ({
+  return found.map((holder) => ({
     ...holder,
-    owner: inode === 0 ? undefined : owners?.ownerOf(inode),
+    owner: holder.inode === 0 ? undefined : owners?.ownerOf(holder.inode),
   }));
 }
 
-function toHolder(socket: SocketView): Omit<PortHolder, "owner"> & { readonly inode: number } {
-  const { state, localIp, remoteIp, remotePort, uid, inode, timerMs } = socket;
+function toHolder(socket: SocketView): Omit<PortHolder, "owner"> {
+  const { state, localIp, localPort, remoteIp, remotePort, uid, inode, timerMs } = socket;
   const kind =
     state === TCP_LISTEN
       ? "listening"
@@ -60,6 +78,7 @@ function toHolder(socket: SocketView): Omit<PortHolder, "owner"> & { readonly in
   return {
     kind,
     ip: localIp,
+    port: localPort,
     peer: remotePort === 0 ? undefined : { ip: remoteIp, port: remotePort },
     uid,
     leftMs: kind === "time-wait" ? timerMs : 0,

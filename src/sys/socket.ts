@@ -30,6 +30,7 @@ export const lingerZero = NativeBuffer.from(new Uint8Array(new Int32Array([1, 0]
 const intResult = new NativeBuffer(4);
 const intLength = intBuffer(4);
 const peer = new NativeBuffer(SOCKADDR_SIZE);
+const own = new NativeBuffer(SOCKADDR_SIZE);
 const portRange = new NativeBuffer(4);
 const LISTEN_INFO_MAX_BACKLOG = 28;
 const LISTEN_INFO_SIZE = LISTEN_INFO_MAX_BACKLOG + 4;
@@ -138,6 +139,18 @@ export function resetFd(fd: number): number {
 export function takeSocketError(fd: number): number {
   const result = libc.getsockopt(fd, SOL_SOCKET, SO_ERROR, intResult.address, intLength.address);
   return result < 0 ? lastErrno() : intResult.bytes.readInt32LE();
+}
+
+/** Whether a connection is its own other end: it was connected to the port that it has (simultaneous open, RFC 9293). */
+export function isItsOwnPeer(fd: number): boolean {
+  peerLength.bytes.writeInt32LE(SOCKADDR_SIZE);
+  libc.getsockname(fd, own.address, peerLength.address);
+  peerLength.bytes.writeInt32LE(SOCKADDR_SIZE);
+  if (libc.getpeername(fd, peer.address, peerLength.address) < 0) return false;
+  // Behind the port sockaddr_in6 has a flow label, which need not be the same.
+  const isV6 = peerLength.bytes.readInt32LE() === SOCKADDR_SIZE;
+  const [from, to] = isV6 ? [8, 24] : [4, 8];
+  return own.bytes.compare(peer.bytes, 2, 4, 2, 4) === 0 && own.bytes.compare(peer.bytes, from, to, from, to) === 0;
 }
 
 /**

@@ -11,7 +11,7 @@ import { explainLocal, isUnusual } from "./local.js";
 import { describeMemoryStop } from "./memory-stop.js";
 import { explainMessages } from "./messages.js";
 import { explainHalfMade, explainUnaccepted } from "./queue.js";
-import { explainRefusal } from "./refusal.js";
+import { explainRefusal, explainSelfConnect } from "./refusal.js";
 import { explainSilence } from "./silence.js";
 import { fromSystem } from "./system.js";
 import { explainUnavailable } from "./unavailable.js";
@@ -53,6 +53,7 @@ export function explainClient(result: ConnectResult): Finding | Suspect[] {
     explainUnavailable(result, main) ??
     explainLocal(result, main) ??
     (isUnusual(result, main) ? undefined : fromSystem(result, main)) ??
+    explainSelfConnect(result, main) ??
     explainRefusal(result, main) ??
     explainSilence(result, main) ??
     explainClosing(result, main) ??

@@ -26,6 +26,15 @@ const LISTENER: Shape = {
     port: "count",
     acceptQueue: { fields: { used: "count", limit: { optional: "count" } } },
     drops: { optional: "count" },
+    since: { optional: "text" },
+  },
+};
+const ELSEWHERE: Shape = {
+  fields: {
+    ip: "text",
+    port: "count",
+    kind: "text",
+    process: { optional: { fields: { pid: "count", command: "text" } } },
   },
 };
 const PROCESS: Shape = {
@@ -144,7 +153,15 @@ const CONNECT: Shape = {
     evidence: {
       fields: {
         ...EVIDENCE,
-        peer: { optional: { fields: { listeners: { listOf: LISTENER }, process: { optional: PROCESS } } } },
+        peer: {
+          optional: {
+            fields: {
+              listeners: { listOf: LISTENER },
+              elsewhere: { optional: { listOf: ELSEWHERE } },
+              process: { optional: PROCESS },
+            },
+          },
+        },
         lossPattern: { optional: LOSS_PATTERN },
         accepting: { optional: ACCEPTING },
         localPath: { optional: LOCAL_PATH },

@@ -50,7 +50,21 @@ const listener = z.object({
   acceptQueue: z.object({ used: count, limit: count.optional() }),
   drops: count.optional().describe("what it has dropped while the run lasted"),
   uid: z.number(),
+  inode: z.number().optional(),
+  since: z
+    .enum(["before", "replaced", "late"])
+    .optional()
+    .describe("listened when the run began, was made anew in mid-run, or was not there at first"),
 });
+
+const elsewhere = z
+  .object({
+    ip: z.string(),
+    port: z.number(),
+    kind: z.enum(["listening", "bound"]),
+    process: z.object({ pid: z.number(), command: z.string() }).optional(),
+  })
+  .describe("a socket on a destination's port at another address");
 
 const serverProcess = z.object({
   pid: z.number(),
@@ -242,7 +256,13 @@ export const connectSchema = z
         .describe("the server's end when the hold ended, where something waited there to be accepted"),
       localPath: localPath.optional(),
       shortage: shortage.optional().describe("what stands behind EADDRNOTAVAIL; results of older versions have none"),
-      peer: z.object({ listeners: z.array(listener), process: serverProcess.optional() }).optional(),
+      peer: z
+        .object({
+          listeners: z.array(listener),
+          elsewhere: z.array(elsewhere).optional(),
+          process: serverProcess.optional(),
+        })
+        .optional(),
     }),
   })
   .meta({ title: "ConnectResult", description: "What `fourtuple connect --json` prints" });

@@ -12,7 +12,7 @@ export const version = z.literal(1).describe("of this format");
 const byName = z.record(z.string(), z.number());
 
 export const failures = z
-  .array(z.object({ phase: z.enum(PHASES), errno: z.string().describe("the errno's name, or FIN"), count }))
+  .array(z.object({ phase: z.enum(PHASES), errno: z.string().describe("the errno's name, FIN, or SELF"), count }))
   .describe("of each kind, the most frequent first");
 
 export const latency = z.object({
