@@ -15,6 +15,8 @@ interface ChildEvents {
 
 /** Until an ordinary end has to be over: a million connections take their time to close. */
 const PATIENCE_MS = 60_000;
+/** One that has said nothing yet has nothing to close. */
+const SILENT_PATIENCE_MS = 5000;
 
 export class Child extends EventEmitter<ChildEvents> {
   /** Its last line of JSON, once it has ended. */
@@ -22,6 +24,7 @@ export class Child extends EventEmitter<ChildEvents> {
   /** What it wrote on standard error. */
   errors = "";
   readonly #process: ChildProcess;
+  #hasSpoken = false;
 
   constructor(...args: readonly string[]) {
     super();
@@ -38,6 +41,7 @@ export class Child extends EventEmitter<ChildEvents> {
     let last: Json | undefined;
     createInterface({ input: this.#process.stdout! }).on("line", (line) => {
       last = JSON.parse(line);
+      this.#hasSpoken = true;
       this.emit("line", last!);
     });
     this.result = once(this.#process, "close").then(() => last);
@@ -51,7 +55,7 @@ export class Child extends EventEmitter<ChildEvents> {
   /** Asks it to end in order, and waits for its last line. */
   async stop(): Promise<Json | undefined> {
     if (!this.hasEnded) this.#process.kill("SIGTERM");
-    const timer = setTimeout(() => this.kill(), PATIENCE_MS);
+    const timer = setTimeout(() => this.kill(), this.#hasSpoken ? PATIENCE_MS : SILENT_PATIENCE_MS);
     return this.result.finally(() => clearTimeout(timer));
   }
 

@@ -3,6 +3,7 @@
 // anything else of weight is loaded.
 import "./signals.js";
 import { readFileSync } from "node:fs";
+import { hostFault } from "../base/host-fault.js";
 import { print, say, sentence, takeUnwritten } from "../ui/output.js";
 import { outputFailed } from "./output-error.js";
 
@@ -28,23 +29,28 @@ async function run(): Promise<void> {
   }
 }
 
-async function report(error: unknown): Promise<void> {
+async function report(thrown: unknown): Promise<void> {
+  // Before anything else is loaded, for which there may be no descriptor.
+  const error = hostFault(thrown) ?? thrown;
+  if (isAppError(error)) return reportAppError(error);
   const { CommanderError } = await import("commander");
   const { Interrupted } = await import("./supervise.js");
   // Commander has printed what it had to say.
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? EXIT.done : EXIT.usage;
   else if (error instanceof Interrupted) process.exit(error.exitCode);
-  else if (isAppError(error)) {
-    say(`Fatal error: ${sentence(error)}`);
-    if (error.fix) say(`  fix: ${sentence(error.fix)}`);
-    process.exitCode = exitCodeOf(error.code);
-    if (process.env.FOURTUPLE_DEBUG) say(`${error.stack}`);
-  } else {
+  else {
     say(`Fatal error: unexpected: ${sentence(error)}`);
     if (process.env.FOURTUPLE_DEBUG) say(error instanceof Error ? `${error.stack}` : "");
     else say("  fix: this is a mistake of fourtuple; FOURTUPLE_DEBUG=1 shows where");
     process.exitCode = EXIT.failed;
   }
+}
+
+function reportAppError(error: Error & { code: string; fix: string | undefined }): void {
+  say(`Fatal error: ${sentence(error)}`);
+  if (error.fix) say(`  fix: ${sentence(error.fix)}`);
+  process.exitCode = exitCodeOf(error.code);
+  if (process.env.FOURTUPLE_DEBUG) say(`${error.stack}`);
 }
 
 function exitCodeOf(code: string): number {

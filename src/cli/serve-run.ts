@@ -27,7 +27,11 @@ export type ServeCommandOptions = Omit<ServeOptions, "at"> & { readonly json?: b
 /** @returns the exit code */
 export async function runServe(at: string, options: ServeCommandOptions): Promise<number> {
   const run = await serve({ ...options, at });
-  const printer = options.json ? new JsonPrinter(run) : new TextPrinter(run, options, await openLive(process.stderr));
+  const live = options.json ? undefined : await openLive(process.stderr);
+  // Before a word is printed: who reads that it listens may send a signal.
+  const ended = supervise(run);
+  ended.catch(() => undefined);
+  const printer = options.json ? new JsonPrinter(run) : new TextPrinter(run, options, live);
   run.on("connection", (peer) => printer.connection(peer));
   let last = run.snapshot();
   // Unreferenced: the run keeps the process alive, not its progress.
@@ -37,7 +41,7 @@ export async function runServe(at: string, options: ServeCommandOptions): Promis
     last = now;
   }, PROGRESS_MS).unref();
   try {
-    const result = await supervise(run);
+    const result = await ended;
     printer.end(result);
   } finally {
     clearInterval(timer);

@@ -1,5 +1,6 @@
 // Whether threads can have descriptor tables of their own here, asked before any is counted on.
 import { Worker } from "node:worker_threads";
+import { assertAddressSpace } from "./address-space.js";
 
 let answer: Promise<boolean> | undefined;
 
@@ -12,6 +13,7 @@ export function canUnshareTables(): Promise<boolean> {
 /** A thread that cannot be started has no table of its own either. */
 async function askThread(): Promise<boolean> {
   try {
+    assertAddressSpace();
     const worker = new Worker(new URL("./unshare-probe.js", import.meta.url), { execArgv: [] });
     return await new Promise((resolve) => {
       worker.once("message", (result: number) => resolve(result === 0));

@@ -2,9 +2,11 @@
 // for the next run: koffi leaves address space and three mappings behind for every thread that ends.
 import { Worker } from "node:worker_threads";
 import { AppError } from "../base/errors.js";
+import { hostFault } from "../base/host-fault.js";
 import { canBorrowDescriptors } from "../sys/borrow.js";
 import { openEventfd } from "../sys/eventfd.js";
 import { closeFd } from "../sys/socket.js";
+import { assertAddressSpace } from "./address-space.js";
 import type { ShardStart, ThreadMessage, ThreadStart } from "./shard.js";
 import { GATE, THREAD, ThreadWords } from "./thread-words.js";
 
@@ -56,6 +58,7 @@ export class ShardThread {
   }
 
   private constructor(kind: ThreadKind) {
+    assertAddressSpace();
     this.kind = kind;
     this.wakeFd = openEventfd();
     const others = [...living].map(({ shared, wakeFd }) => ({ words: shared.buffer, wakeFd }));
@@ -138,20 +141,8 @@ function toFault(cause: unknown): AppError {
   // By its marks, not by its class: an error that comes from a thread is a copy.
   if (cause instanceof Error && "fix" in cause && "code" in cause) return cause as AppError;
   const message = cause instanceof Error ? cause.message : String(cause);
-  const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
-  // A thread that has no descriptor for its module ends with that error.
-  if (code === "ERR_WORKER_INIT_FAILED" || code === "EMFILE" || code === "ENFILE") {
-    return new AppError("E_SHARD", `a thread could not be started: ${message}`, {
-      fix: "raise the limit of processes (ulimit -u, TasksMax=, --pids-limit) or of open files (ulimit -n), or free memory",
-      cause,
-    });
-  }
-  if (code === "ERR_WORKER_OUT_OF_MEMORY") {
-    return new AppError("E_SHARD", "a thread ran out of memory", {
-      fix: "ask for fewer connections, or free memory (ulimit -v, the container's limit)",
-      cause,
-    });
-  }
+  const fault = hostFault(cause);
+  if (fault) return new AppError("E_SHARD", fault.message, { fix: fault.fix!, cause });
   return new AppError("E_SHARD", `a thread ended early: ${message}`, {
     fix: "this is a bug in fourtuple; please report it with this message",
     cause,

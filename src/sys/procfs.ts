@@ -58,6 +58,13 @@ export function readResidentBytes(pid: number | "self" = "self"): number | undef
   return pages === undefined ? undefined : Number(pages) * PAGE_BYTES;
 }
 
+/** This process's address space and its limit (RLIMIT_AS) in bytes; no limit is Infinity, and so is one that cannot be read. */
+export function readAddressSpace(): { readonly usedBytes: number; readonly limitBytes: number } {
+  const pages = Number(readText("/proc/self/statm")?.split(" ")[0] ?? 0);
+  const limit = /^Max address space\s+(\d+)/m.exec(readText("/proc/self/limits") ?? "")?.[1];
+  return { usedBytes: pages * PAGE_BYTES, limitBytes: limit === undefined ? Number.POSITIVE_INFINITY : Number(limit) };
+}
+
 /** Descriptors in this thread's table; where /proc is not to be had, the lowest free number, which is at most as many. */
 export function countOpenDescriptors(): number {
   try {

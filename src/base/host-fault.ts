@@ -1,0 +1,47 @@
+// What the host lacks, told from an error of Node's or of a call of its: too few descriptors, no memory, no threads, no current
+// directory. Such an error is nobody's bug, and its cause and fix are known.
+import { AppError } from "./errors.js";
+
+interface Fault {
+  readonly message: string;
+  readonly fix: string;
+}
+
+const DESCRIPTORS: Fault = {
+  message: "too few open files are allowed",
+  fix: "raise the limit: ulimit -n 1024 (LimitNOFILE= of a service)",
+};
+const MEMORY: Fault = {
+  message: "the host has no memory left for this process",
+  fix: "free memory, or raise the limit of the address space (ulimit -v) or of the container",
+};
+
+const FAULTS: Readonly<Record<string, Fault>> = {
+  EMFILE: DESCRIPTORS,
+  ENFILE: { message: "the whole host is out of open files", fix: "raise it: sysctl -w fs.file-max=1048576" },
+  ENOMEM: MEMORY,
+  ERR_WORKER_OUT_OF_MEMORY: MEMORY,
+  ERR_MEMORY_ALLOCATION_FAILED: MEMORY,
+  EAGAIN: {
+    message: "no further process or thread can be started",
+    fix: "raise the limit of processes (ulimit -u, TasksMax= of a service, --pids-limit of a container)",
+  },
+};
+
+const NO_DIRECTORY: Fault = {
+  message: "the current directory no longer exists",
+  fix: "change to one that exists: cd /",
+};
+
+/** The AppError (E_SYSTEM) for an error whose cause is the host's; undefined for any other, an AppError among them. */
+export function hostFault(error: unknown): AppError | undefined {
+  if (!(error instanceof Error) || "fix" in error) return undefined;
+  const fault = error.message.includes("uv_cwd") ? NO_DIRECTORY : FAULTS[codeOf(error) ?? ""];
+  return fault && new AppError("E_SYSTEM", `${fault.message}: ${error.message}`, { fix: fault.fix, cause: error });
+}
+
+/** `EMFILE` of an error that has it as its code, or in the text behind `ERR_WORKER_INIT_FAILED`. */
+function codeOf(error: Error): string | undefined {
+  const code = "code" in error && typeof error.code === "string" ? error.code : undefined;
+  return code === "ERR_WORKER_INIT_FAILED" ? (/\bE[A-Z]+\b/.exec(error.message)?.[0] ?? "EAGAIN") : code;
+}

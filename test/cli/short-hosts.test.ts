@@ -1,0 +1,113 @@
+// Hosts that lack something: each command names the cause or does its work, ends by itself, and prints neither a stack trace nor
+// that it is a bug. What Node itself cannot do without is not tried: fewer than a dozen threads, a gigabyte of address space.
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { describe, expect, it } from "vitest";
+import { ownAddress } from "../support/address.js";
+import { CLI_FILE, type ProcessOptions, start } from "../support/process.js";
+
+const isRoot = process.getuid?.() === 0;
+const node = process.execPath;
+
+interface Condition {
+  /** Runs `node <cli> <arguments>` under the condition. */
+  readonly wrap: (command: readonly string[]) => readonly string[];
+  readonly options?: ProcessOptions;
+  readonly needsRoot?: boolean;
+}
+
+const inShell = (setup: string) => (command: readonly string[]) => [
+  "bash",
+  "-c",
+  `${setup}; exec "$0" "$@"`,
+  ...command,
+];
+const inMountNamespace = (setup: string) => (command: readonly string[]) => [
+  "unshare",
+  "--mount",
+  "bash",
+  "-c",
+  `${setup} && exec "$0" "$@"`,
+  ...command,
+];
+const refused = (...calls: NonNullable<ProcessOptions["refused"]>): Condition => ({
+  wrap: (command) => command,
+  options: { refused: calls },
+});
+const ofAnotherUser = (limit: number): Condition => ({
+  needsRoot: true,
+  wrap: (command) => [
+    "setpriv",
+    // Nobody else's processes count against it.
+    `--reuid=${60_000 + limit}`,
+    "--regid=65534",
+    "--clear-groups",
+    ...inShell(`ulimit -u ${limit}`)(command),
+  ],
+});
+
+const CONDITIONS: Record<string, Condition> = {
+  "no /proc": { wrap: inMountNamespace("mount -t tmpfs none /proc"), needsRoot: true },
+  "a current directory that is gone": {
+    wrap: (command) => {
+      const folder = mkdtempSync(`${tmpdir()}/gone-`);
+      return inShell(`cd ${folder} && rmdir ${folder}`)(command);
+    },
+  },
+  "20 descriptors": { wrap: (command) => command, options: { nofile: 20 } },
+  "40 descriptors": { wrap: (command) => command, options: { nofile: 40 } },
+  "64 descriptors": { wrap: (command) => command, options: { nofile: 64 } },
+  "12 processes": ofAnotherUser(12),
+  "15 processes": ofAnotherUser(15),
+  "20 processes": ofAnotherUser(20),
+  "no io_uring": refused("io_uring_setup"),
+  "no tables of threads' own": refused("unshare", "io_uring_setup"),
+  "no netlink": refused("netlink"),
+  "a small address space": { wrap: inShell("ulimit -v 1400000") },
+  "nothing to write to": { wrap: inMountNamespace("mount -o bind,ro / / 2>/dev/null; true"), needsRoot: true },
+  "no HOME and no TMPDIR": { wrap: (command) => ["env", "-u", "HOME", "-u", "TMPDIR", ...command] },
+};
+
+const refusing = `${ownAddress()}:9`;
+const COMMANDS: Record<string, { readonly args: readonly string[]; readonly signalAt?: RegExp }> = {
+  "connect, one": { args: ["connect", refusing] },
+  "connect, many": { args: ["connect", refusing, "-c", "60", "-T", "0"] },
+  "connect, one table": { args: ["connect", refusing, "-c", "60", "-T", "0", "--one-table"] },
+  serve: { args: ["serve", `${ownAddress()}:0`], signalAt: /^listening/m },
+  ports: { args: ["ports"] },
+  "ports --process": { args: ["ports", "--process"] },
+  doctor: { args: ["doctor", "-c", "1k", "--no-measure"] },
+  "doctor, measuring": { args: ["doctor", "-c", "1k"] },
+  demo: { args: ["demo", "--connections", "100"] },
+  "lab --help": { args: ["lab", "--help"] },
+  "report of nothing": { args: ["report", "/nonexistent.json"] },
+};
+
+describe.each(Object.entries(CONDITIONS))("on a host with %s", (_, { wrap, options, needsRoot }) => {
+  it.skipIf(needsRoot && !isRoot)(
+    "every command ends in order, with a cause where it cannot go on",
+    async () => {
+      for (const [name, { args, signalAt }] of Object.entries(COMMANDS)) {
+        const [command, ...rest] = wrap([node, CLI_FILE, ...args]);
+        const program = start(command!, rest, options);
+        if (signalAt) {
+          // What says that it listens can be told to stop; what does not, ends by itself.
+          const listens = program.prints(signalAt).then(
+            () => program.child.kill("SIGTERM"),
+            () => false,
+          );
+          await Promise.race([listens, program.exited(50_000)]);
+        }
+        const { code, signal, stdout, stderr } = await program.exited(50_000);
+        const text = `${name}: ${stdout}${stderr}`;
+        expect({ signal, isDocumented: [0, 1, 2, 3].includes(code!) }, text).toEqual({
+          signal: undefined,
+          isDocumented: true,
+        });
+        expect(text).not.toMatch(/mistake of fourtuple|bug in fourtuple|unexpected:|^\s+at .*:\d+:\d+\)?$/m);
+        if (code !== 0 && !stdout) expect(text).toMatch(/Fatal error: .+\n {2}fix: .+/);
+      }
+    },
+    120_000,
+  );
+});
