@@ -7,6 +7,7 @@ import type { LocalPeer } from "../ports/peer.js";
 import type { Accepting } from "./accept-watch.js";
 import type { GiveUpReason } from "./give-up.js";
 import type { LocalPath } from "./local-path.js";
+import { MemoryFit } from "./memory-fit.js";
 import type { ConnectSettings } from "./options.js";
 import { COUNTER, type ConnectHistograms } from "./protocol.js";
 import { type RampShares, readRampShares } from "./ramp-times.js";
@@ -19,6 +20,7 @@ export interface RunRecord {
   readonly startedAt: Date;
   readonly before: MemoryUse;
   held: MemoryUse;
+  readonly memoryFit: MemoryFit;
   peakOpen: number;
   setupMs: number;
   rampMs: number;
@@ -64,6 +66,7 @@ export function newRecord(): RunRecord {
     startedAt: new Date(),
     before,
     held: before,
+    memoryFit: new MemoryFit(),
     peakOpen: 0,
     setupMs: 0,
     rampMs: 0,

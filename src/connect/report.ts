@@ -118,6 +118,7 @@ export function makeResult(run: RunFacts, record: RunRecord): ConnectResult {
     memory: {
       userBytesPerConnection: perConnection(record.held.residentBytes - record.before.residentBytes),
       kernelBytesPerConnection: perConnection(record.held.kernelBytes - record.before.kernelBytes),
+      kernelErrorPerConnection: record.memoryFit.errorPerConnection(established, record.rampMs),
       kernelEnds: targets.isLocal ? "both" : "one",
     },
     kernel,

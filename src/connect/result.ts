@@ -202,6 +202,8 @@ export interface ConnectResult {
   readonly memory: {
     readonly userBytesPerConnection: number;
     readonly kernelBytesPerConnection: number;
+    /** How far that may be off: others' memory is in it. Undefined where too little was read to tell, and in older results. */
+    readonly kernelErrorPerConnection?: number | undefined;
     /** `both` when the other end is on this host too and its kernel memory is counted in. */
     readonly kernelEnds: "one" | "both";
   };

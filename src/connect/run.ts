@@ -347,6 +347,9 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
     const sample = this.#sample();
     this.#record.peakOpen = Math.max(this.#record.peakOpen, sample.open);
     this.#record.samples.add(sample);
+    const { kernelBytes } = readMemoryUse();
+    if (this.#stage === "ramp") this.#record.memoryFit.grown(sample.open, kernelBytes);
+    else if (this.#stage === "hold") this.#record.memoryFit.held(performance.now(), kernelBytes);
     if (this.#stage === "ramp") {
       const room = readMemoryRoom();
       if (isBelowFloor(room)) this.#record.memoryStop = room;

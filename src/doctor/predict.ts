@@ -1,6 +1,8 @@
 // Prediction: the ceiling of connections on this host, which limit it is, and what stands behind it.
+import { describeHostLoad } from "../base/host-load.js";
 import { formatCount, plural } from "../base/units.js";
 import { readListeners } from "../ports/listeners.js";
+import { type HostLoad, loadBetween, readCpuTimes } from "../sys/host-cpu.js";
 import { type Calibration, calibrate, uncalibrated } from "./calibration.js";
 import { type HostFacts, imagine, readHostFacts } from "./facts.js";
 import type { Limit } from "./limit.js";
@@ -71,6 +73,8 @@ export interface Prediction {
   readonly notes: readonly string[];
   /** Why the cost was not measured; undefined when it was, or was not to be. */
   readonly obstacle: string | undefined;
+  /** What others took of the CPU while the cost was measured; undefined when it was not, or cannot be read. */
+  readonly hostLoad: HostLoad | undefined;
   readonly cores: number;
   /** How long opening them all takes, as far as the CPU goes, in seconds. */
   readonly rampSeconds: number;
@@ -99,6 +103,8 @@ export interface Examined {
   /** The same of the other program; undefined where that differs in nothing else. */
   readonly beside?: Load | undefined;
   readonly obstacle: string | undefined;
+  /** What others took of the CPU while the cost was measured; undefined when it was not. */
+  readonly hostLoad?: HostLoad | undefined;
 }
 
 /**
@@ -113,10 +119,12 @@ export async function predictCapacity(options: CapacityOptions = {}): Promise<Pr
 /** Reads the host and measures what a connection costs. */
 export async function examine(options: CapacityOptions): Promise<Examined> {
   const { tuples, ...question } = await settleQuestion(options);
+  const before = readCpuTimes();
   const calibration: Calibration =
     options.measure === false
       ? uncalibrated(undefined)
       : await calibrate(question.messageRatePerSec > 0 ? question.messageBytes : undefined, options.signal);
+  const hostLoad = options.measure === false ? undefined : loadBetween(before, readCpuTimes());
   const loadOf = (program: Program): Load => ({
     ...question,
     ...tuples[program],
@@ -132,6 +140,7 @@ export async function examine(options: CapacityOptions): Promise<Examined> {
     load: loadOf(program),
     beside: loadOf(otherThan(program)),
     obstacle: calibration.obstacle,
+    hostLoad,
   };
 }
 
@@ -149,7 +158,7 @@ function costOf(
   return { ...cost, userBytesPerEnd: memoryPerConnectionBytes, isUserMemoryGiven: true };
 }
 
-export function predict({ facts, load, beside, obstacle }: Examined, whatIf = false): Prediction {
+export function predict({ facts, load, beside, obstacle, hostLoad }: Examined, whatIf = false): Prediction {
   const { limits, binding, behind, ceiling, isTargetMet } = answer(facts, load);
   const program = otherThan(load.program);
   const other = answer(facts, { ...(beside ?? load), program });
@@ -172,7 +181,8 @@ export function predict({ facts, load, beside, obstacle }: Examined, whatIf = fa
     next: behind.slice(0, 3),
     limits,
     unknown: limits.filter(({ verdict }) => verdict === "unknown").map(({ id }) => id),
-    notes: notesOn(facts, load, binding),
+    notes: [...notesOn(facts, load, binding), ...loadNotes(load, hostLoad)],
+    hostLoad,
     cost: { ...load.cost, bytesPerConnection: bytesPerConnection(load) },
     obstacle,
     cores: facts.cores,
@@ -194,6 +204,13 @@ function answer(facts: HostFacts, load: Load) {
   const [binding, ...behind] = bounded.sort((a, b) => a.allows - b.allows);
   const ceiling = binding?.allows ?? Number.POSITIVE_INFINITY;
   return { limits, binding, behind, ceiling, isTargetMet: ceiling >= load.connections };
+}
+
+/** What a busy host did to the cost. */
+function loadNotes({ cost }: Load, hostLoad: HostLoad | undefined): string[] {
+  const busy = describeHostLoad(hostLoad);
+  if (busy === undefined || !cost.isMeasured) return [];
+  return [`${busy} while the cost of a connection was measured, which may be off by their memory`];
 }
 
 function notesOn(facts: HostFacts, load: Load, binding: LimitRow | undefined): string[] {

@@ -1,6 +1,7 @@
 // The report of a client's run: what came of it, why not more, its course over time, its latencies, the kernel's figures.
 import { printableData } from "../base/printable.js";
 import { formatBytes, formatCount, formatDuration, plural } from "../base/units.js";
+import { isMeasurable } from "../connect/memory-fit.js";
 import { messageLines, unansweredNote } from "../connect/message-text.js";
 import type { ConnectResult } from "../connect/result.js";
 import { missPhrases, outcomeOf } from "../connect/verdict.js";
@@ -74,8 +75,15 @@ function keyFigures({
   memory,
   latency: { connect },
 }: ConnectResult) {
-  const bytes = (value: number) => (established < WORTH_MEASURING ? "–" : formatBytes(Math.max(0, value)));
+  const { kernelBytesPerConnection: bytes, kernelErrorPerConnection: error } = memory;
   const ends = memory.kernelEnds === "both" ? "both ends" : "this end";
+  const off = error === undefined ? "" : `, ± ${formatBytes(error)}`;
+  const kernelMemory =
+    established < WORTH_MEASURING
+      ? ["–", "too few to measure"]
+      : isMeasurable(bytes, error)
+        ? [formatBytes(bytes), `per connection, ${ends}${off}`]
+        : ["–", "not measurable: other programs' memory moved meanwhile"];
   return tiles([
     ["ESTABLISHED", formatCount(established), `of ${formatCount(asked)} asked`],
     ["Open at once", formatCount(peakOpen), `held ${formatDuration(holdMs)}`],
@@ -85,11 +93,7 @@ function keyFigures({
       connect.count > 0 ? formatDuration(connect.p50Us / 1000) : "–",
       connect.count > 0 ? `p99 ${formatDuration(connect.p99Us / 1000)}` : undefined,
     ],
-    [
-      "Kernel memory",
-      bytes(memory.kernelBytesPerConnection),
-      established < WORTH_MEASURING ? "too few to measure" : `per connection, ${ends}`,
-    ],
+    ["Kernel memory", kernelMemory[0]!, kernelMemory[1]],
   ]);
 }
 

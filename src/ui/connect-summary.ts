@@ -1,6 +1,7 @@
 // A client's result as text: the summary, the note on a plan that is too small, the sentence for a single failure.
 import { printableData } from "../base/printable.js";
 import { formatBytes, formatCount, formatDuration, plural } from "../base/units.js";
+import { isMeasurable } from "../connect/memory-fit.js";
 import { isLowerBound, messageLines, unansweredNote } from "../connect/message-text.js";
 import type { ConnectResult, FailureReport } from "../connect/result.js";
 import { missPhrases, outcomeOf } from "../connect/verdict.js";
@@ -127,7 +128,12 @@ function describeUserMemory({ memory, established }: ConnectResult): string | un
 function describeKernelMemory({ memory, established }: ConnectResult): string | undefined {
   if (established < WORTH_MEASURING) return undefined;
   const ends = memory.kernelEnds === "both" ? "both ends: the server is on this host too" : "this end";
-  return `${formatBytes(Math.max(0, memory.kernelBytesPerConnection))} per connection (${ends})`;
+  const { kernelBytesPerConnection: bytes, kernelErrorPerConnection: error } = memory;
+  const off = error === undefined ? "" : ` ± ${formatBytes(error)}`;
+  if (!isMeasurable(bytes, error)) {
+    return `not measurable now: other programs' memory moved meanwhile (${bytes < 0 ? "-" : ""}${formatBytes(Math.abs(bytes))}${off} per connection)`;
+  }
+  return `${formatBytes(bytes)}${off} per connection (${ends})`;
 }
 
 function describeKernel({ kernel, destinations, evidence }: ConnectResult): string {

@@ -1,7 +1,9 @@
 // The demo's words, for somebody who has read that a server has 65,535 connections at most.
+
 import { type FourTuple, formatEndpoint } from "../base/address.js";
 import { printableData } from "../base/printable.js";
 import { formatBytes, formatCount, formatDuration, plural } from "../base/units.js";
+import { isMeasurable } from "../connect/memory-fit.js";
 import type { ConnectResult } from "../connect/result.js";
 import { explainRun } from "../doctor/explain/run.js";
 import type { ServeResult } from "../serve/result.js";
@@ -98,10 +100,16 @@ function sources({ plan, established }: ConnectResult): string {
 }
 
 function figures({ client, server }: DemoEvidence): string {
-  const { userBytesPerConnection: user, kernelBytesPerConnection: kernel } = client.memory;
-  const [userBytes, serverBytes, kernelBytes] = [user, server.memory.userBytesPerConnection, kernel].map((bytes) =>
+  const {
+    userBytesPerConnection: user,
+    kernelBytesPerConnection: kernel,
+    kernelErrorPerConnection: error,
+  } = client.memory;
+  const [userBytes, serverBytes] = [user, server.memory.userBytesPerConnection].map((bytes) =>
     formatBytes(Math.max(0, bytes)),
   );
+  const off = error === undefined ? "" : ` ± ${formatBytes(error)}`;
+  const kernelBytes = isMeasurable(kernel, error) ? `${formatBytes(kernel)}${off}` : "not measurable now:";
   return [
     `opened in ${formatDuration(client.rampMs)} (${formatCount(client.ratePerSec)} per second), closed in ${formatDuration(client.closeMs)}`,
     `memory per connection: ${kernelBytes} kernel (both ends), ${serverBytes} server, ${userBytes} client`,

@@ -222,6 +222,16 @@ describe("ordinary programs and fourtuple", () => {
   });
 });
 
+it("says what others took of the CPU while the cost was measured", () => {
+  const measured = { ...load, cost: { ...COMMITTED_COST, isMeasured: true } };
+  const notes = (othersShare: number, stealShare: number) =>
+    predict({ facts, load: measured, obstacle: undefined, hostLoad: { othersShare, stealShare } }).notes;
+  expect(notes(0.43, 0.05)).toEqual([
+    expect.stringMatching(/^other programs took 43 % of the CPU, the hypervisor 5 % \(steal\) while the cost/),
+  ]);
+  expect(notes(0.05, 0.01)).toEqual([]);
+});
+
 describe("CPU", () => {
   const cost = { ...COMMITTED_COST, cpuSecondsPerMessage: 20e-6, cpuSecondsPerConnection: 50e-6 };
 

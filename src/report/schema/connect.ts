@@ -233,6 +233,7 @@ export const connectSchema = z
     memory: z.object({
       userBytesPerConnection: z.number(),
       kernelBytesPerConnection: z.number(),
+      kernelErrorPerConnection: count.optional().describe("how far that may be off, in bytes"),
       kernelEnds: z.enum(["one", "both"]),
     }),
     kernel: z
