@@ -9,6 +9,11 @@ export function describeProcess({ name, pid }: ProcessFacts): string {
   return `${printable(name)} (process ${pid})`;
 }
 
+/** How a process that is stopped goes on. */
+export function howToGoOn({ pid, isFrozen }: ProcessFacts): string {
+  return isFrozen ? "thaw its cgroup: docker unpause, systemctl thaw" : `kill -CONT ${pid}`;
+}
+
 export function isOutOfDescriptors({ nofileLimit, openDescriptors }: ProcessFacts): boolean {
   return nofileLimit !== undefined && openDescriptors !== undefined && openDescriptors >= nofileLimit - KEPT_BACK;
 }

@@ -51,6 +51,15 @@ export function readCgroupMemory(
   );
 }
 
+/** Whether a process's cgroup, or one above it, is frozen. @param membership its /proc/PID/cgroup */
+export function isGroupFrozen(membership: string, root = ROOT): boolean {
+  return groupFolders("freezer", root, membership).some(({ path, isV2 }) =>
+    isV2
+      ? /^frozen 1$/m.test(readText(`${path}/cgroup.events`) ?? "")
+      : /^(FROZEN|FREEZING)/.test(readText(`${path}/freezer.state`) ?? ""),
+  );
+}
+
 function tightest<Group>(groups: (Group | undefined)[], room: (group: Group) => number): Group | undefined {
   const limited = groups.filter((group) => group !== undefined);
   return limited.sort((a, b) => room(a) - room(b))[0];

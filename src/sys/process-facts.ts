@@ -1,5 +1,6 @@
 // What /proc tells of another process: its limit of open files, how many it has, whether it runs at all.
 import { readdirSync } from "node:fs";
+import { isGroupFrozen } from "./cgroup.js";
 import { readText } from "./procfs.js";
 
 export interface ProcessFacts {
@@ -8,8 +9,10 @@ export interface ProcessFacts {
   readonly name: string;
   /** Arguments as it was started, or as it calls itself now; the first is the program. */
   readonly args: readonly string[];
-  /** Stopped by a signal (SIGSTOP), or by a debugger. */
+  /** Stopped by a signal (SIGSTOP), by a debugger, or frozen. */
   readonly isStopped: boolean;
+  /** Its cgroup is frozen, as `docker pause` does; undefined in results of older versions. */
+  readonly isFrozen?: boolean | undefined;
   /** Soft RLIMIT_NOFILE, Infinity when unlimited; undefined when it may not be read. */
   readonly nofileLimit: number | undefined;
   /** Descriptors in its main thread's table; undefined when they may not be read. */
@@ -21,12 +24,14 @@ export function readProcessFacts(pid: number): ProcessFacts | undefined {
   const name = readText(`/proc/${pid}/comm`);
   if (name === undefined) return undefined;
   const state = /^State:\s+(\S)/m.exec(readText(`/proc/${pid}/status`) ?? "")?.[1];
+  const isFrozen = isGroupFrozen(readText(`/proc/${pid}/cgroup`) ?? "");
   const limit = /^Max open files\s+(\S+)/m.exec(readText(`/proc/${pid}/limits`) ?? "")?.[1];
   return {
     pid,
     name: name.trim(),
     args: (readText(`/proc/${pid}/cmdline`) ?? "").split("\0").filter((arg) => arg !== ""),
-    isStopped: state === "T" || state === "t",
+    isStopped: state === "T" || state === "t" || isFrozen,
+    isFrozen,
     nofileLimit: limit === undefined ? undefined : limit === "unlimited" ? Number.POSITIVE_INFINITY : Number(limit),
     openDescriptors: countDescriptors(pid),
   };

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import type { ConnectResult, Diagnosis } from "../../src/index.js";
 import { endpoint, ownAddress, ownPort } from "../support/address.js";
+import { canFreeze, freeze } from "../support/freezer.js";
 import { establishedInSs, socketsInSs } from "../support/kernel.js";
 import { explainRun } from "../support/library.js";
 import { canMakeNamespaces, enterNamespace } from "../support/namespace.js";
@@ -84,6 +85,15 @@ frontend f
     expect(result).toMatchObject({ outcome: "missed", misses: unaccepted(12, 12) });
     expect(diagnosis.finding!.meaning).toMatch(/^the server is stopped: .*12 connections wait unaccepted/);
     expect(diagnosis.finding!.fix).toContain(`kill -CONT ${process.pid}`);
+  });
+
+  it.skipIf(!canFreeze())("because its cgroup is frozen, as docker pause does, is told so", async () => {
+    const { ip, port, process } = await startServerProcess({});
+    freeze(process.pid);
+    const { result, diagnosis } = await hold(ip, port, 12);
+    expect(result).toMatchObject({ outcome: "missed", misses: unaccepted(12, 12) });
+    expect(diagnosis.finding!.meaning).toMatch(/^the server is frozen: .*12 connections wait unaccepted/);
+    expect(diagnosis.finding!.fix).toMatch(/thaw its cgroup/);
   });
 
   it("for want of descriptors is told so", async () => {

@@ -2,6 +2,7 @@
 import { formatBytes, formatCount } from "../../base/units.js";
 import type { ConnectResult, MessageResult } from "../../connect/result.js";
 import { type MissKind, missPhrases } from "../../connect/verdict.js";
+import { howToGoOn } from "../peer-process.js";
 import type { Finding } from "./diagnosis.js";
 
 const THRESHOLDS: readonly MissKind[] = ["failures", "rate", "latency"];
@@ -28,7 +29,8 @@ function explainUnanswered({ evidence }: ConnectResult, messages: MessageResult)
   const facts = [`${formatCount(answered)} of ${formatCount(sent)} messages of ${formatBytes(bytes)} were answered`];
   const server = evidence.peer?.process;
   if (server?.isStopped) {
-    return peer(`the server's process ${server.name} (pid ${server.pid}) is stopped`, `kill -CONT ${server.pid}`, [
+    const state = server.isFrozen ? "frozen" : "stopped";
+    return peer(`the server's process ${server.name} (pid ${server.pid}) is ${state}`, howToGoOn(server), [
       ...facts,
       "its connections are held by the kernel, which goes on taking bytes for it",
     ]);

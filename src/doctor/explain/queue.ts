@@ -4,7 +4,7 @@ import { formatCount, plural } from "../../base/units.js";
 import { countHalfMade } from "../../connect/half-made.js";
 import type { ConnectResult } from "../../connect/result.js";
 import { isQueueFull } from "../../ports/queue-full.js";
-import { describeProcess, isOutOfDescriptors } from "../peer-process.js";
+import { describeProcess, howToGoOn, isOutOfDescriptors } from "../peer-process.js";
 import type { Finding } from "./diagnosis.js";
 
 export const MAXIMA =
@@ -86,8 +86,8 @@ export function queueFinding(result: ConnectResult, facts: readonly string[]): F
     return {
       limit: "accept-queue",
       whose: "the peer",
-      meaning: `the server is stopped: ${describeProcess(process)} accepts nothing, and ${queueState(result)}`,
-      fix: `let it go on: kill -CONT ${process.pid}`,
+      meaning: `the server is ${process.isFrozen ? "frozen" : "stopped"}: ${describeProcess(process)} accepts nothing, and ${queueState(result)}`,
+      fix: `let it go on: ${howToGoOn(process)}`,
       evidence: seen,
     };
   }

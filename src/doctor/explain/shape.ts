@@ -43,6 +43,7 @@ const PROCESS: Shape = {
     name: "text",
     args: { listOf: "text" },
     isStopped: "boolean",
+    isFrozen: { optional: "boolean" },
     nofileLimit: { optional: "count" },
     openDescriptors: { optional: "count" },
   },

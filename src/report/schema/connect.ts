@@ -71,6 +71,7 @@ const serverProcess = z.object({
   name: z.string(),
   args: z.array(z.string()),
   isStopped: z.boolean(),
+  isFrozen: z.boolean().optional().describe("with its cgroup, as docker pause does"),
   // JSON has no Infinity: unlimited is null.
   nofileLimit: z.number().nullish().describe("null when unlimited"),
   openDescriptors: count.optional(),
