@@ -120,15 +120,17 @@ describe.skipIf(!canMakeNamespaces() || !hasProgram("nft"))("a firewall rule of 
     expect(diagnosis.finding).toMatchObject({ limit: "firewall", whose: "this side" });
   });
 
-  it("that drops on input, before a server of this host, is not the network's", async () => {
+  it("that drops on input, before a server of this host, is shown", async () => {
     enterLink();
     listenRaw("127.0.0.1", 7777);
     filter("input", "tcp dport 7777 drop");
     const { diagnosis } = await connect("127.0.0.1:7777", "--connect-timeout", "300ms");
     expect(diagnosis.finding).toMatchObject({
-      limit: "firewall",
-      whose: "this side",
-      meaning: expect.stringContaining("chain own (input): rule 2 drops port 7777"),
+      limit: "path",
+      whose: "the path",
+      meaning: expect.stringContaining(
+        "firewall rule of this host drops the SYNs: nftables table inet guard, chain own (input): rule 2",
+      ),
     });
   });
 

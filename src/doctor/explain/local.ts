@@ -96,7 +96,6 @@ export function droppedHere({ evidence }: ConnectResult, failure: FailureReport)
   const { risen, localPath, peer } = evidence;
   if (failure.phase !== "connect") return undefined;
   const unsent = risen["TcpExt.TCPRetransFail"] ?? 0;
-  const isOutgoing = ({ hook }: Rule) => hook === "output" || hook === "postrouting";
   const rules = (localPath?.rules ?? []).filter(({ verdict }) => verdict !== "reject");
   // A rejection may be dropped on its own way back.
   const outgoing = rules.find(isOutgoing) ?? localPath?.rules?.find(isOutgoing);
@@ -116,10 +115,16 @@ export function droppedHere({ evidence }: ConnectResult, failure: FailureReport)
   return firewall(named, `a firewall rule of this host drops the SYNs: ${describeRule(named)}`, [seen(failure)]);
 }
 
+function isOutgoing({ hook }: Rule): boolean {
+  return hook === "output" || hook === "postrouting";
+}
+
 function firewall(rule: Rule | undefined, meaning: string, evidence: readonly string[]): Finding {
+  // What stands before a server of this host is on its clients' path, whichever host they are on.
+  const isBeforeServer = rule !== undefined && !isOutgoing(rule);
   return {
-    limit: "firewall",
-    whose: "this side",
+    limit: isBeforeServer ? "path" : "firewall",
+    whose: isBeforeServer ? "the path" : "this side",
     meaning,
     fix: rule
       ? `see the rule: nft -a list chain ${rule.table} ${rule.chain}`
