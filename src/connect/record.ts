@@ -1,4 +1,5 @@
 // What a run notes down on its way, beside the shards' counters: times, memory, how it ended. The report is made of it.
+import type { FileRoom } from "../engine/file-reserve.js";
 import type { MemoryRoom } from "../engine/memory-floor.js";
 import { type MemoryUse, readMemoryUse } from "../engine/memory-use.js";
 import { type Counters, type RunEvidence, readCounters } from "../engine/run-evidence.js";
@@ -30,6 +31,8 @@ export interface RunRecord {
   readonly samples: Samples;
   /** The memory room that stopped the ramp. */
   memoryStop: MemoryRoom | undefined;
+  /** The host's open files that stopped the ramp. */
+  fileStop: FileRoom | undefined;
   /** Why the ramp was given up. */
   gaveUp: GiveUpReason | undefined;
   /** By how much the schedule moved because this process did not run. */
@@ -75,6 +78,7 @@ export function newRecord(): RunRecord {
     closeMs: 0,
     samples: new Samples(),
     memoryStop: undefined,
+    fileStop: undefined,
     gaveUp: undefined,
     scheduleMovedMs: 0,
     wasCutShort: false,

@@ -134,6 +134,7 @@ export function makeResult(run: RunFacts, record: RunRecord): ConnectResult {
     evidence: {
       ...noted,
       memoryStop: record.memoryStop,
+      fileStop: record.fileStop,
       wasCutShort: record.wasCutShort,
       peer,
       accepting: record.accepting,
@@ -168,7 +169,7 @@ function findMisses(run: RunFacts, record: RunRecord): Miss[] {
   const established = sum(COUNTER.established);
   // Stages close and open: what they come to is whether each attempt succeeded, and the peak when memory ended them.
   const unmade = isStaged
-    ? Math.max(sum(COUNTER.failed), record.memoryStop ? asked - peakOf(run, record) : 0)
+    ? Math.max(sum(COUNTER.failed), record.memoryStop || record.fileStop ? asked - peakOf(run, record) : 0)
     : Math.max(asked - established, 0);
   const misses: Miss[] = [{ kind: "established", count: unmade, of: isStaged ? Math.max(asked, unmade) : asked }];
   // Whoever asked for connections that close after their greeting asked for the greetings.

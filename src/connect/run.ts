@@ -4,6 +4,7 @@ import { EventEmitter } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
 import type { AppError } from "../base/errors.js";
 import { DescriptorReserve } from "../engine/descriptor-reserve.js";
+import { isBelowReserve, readFileRoom } from "../engine/file-reserve.js";
 import { createLatencyHistogram } from "../engine/latency.js";
 import { isBelowFloor, readMemoryRoom } from "../engine/memory-floor.js";
 import { readMemoryUse } from "../engine/memory-use.js";
@@ -352,9 +353,11 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
     else if (this.#stage === "hold") this.#record.memoryFit.held(performance.now(), kernelBytes);
     if (this.#stage === "ramp") {
       const room = readMemoryRoom();
+      const files = readFileRoom();
       if (isBelowFloor(room)) this.#record.memoryStop = room;
+      else if (files && isBelowReserve(files)) this.#record.fileStop = files;
       else this.#record.gaveUp = this.#giveUp.look(performance.now(), { ...sample, timedOut: this.#timedOut() });
-      if (this.#record.memoryStop ?? this.#record.gaveUp) this.#endRamp();
+      if (this.#record.memoryStop ?? this.#record.fileStop ?? this.#record.gaveUp) this.#endRamp();
     } else if (this.#stage === "hold" && !this.#isAnythingOpen()) {
       this.#stopping.abort();
     }

@@ -6,6 +6,7 @@ import { readConntrack, readConntrackStats, readSoftnetDrops } from "../sys/net-
 import { readNetCounters, readSockstat } from "../sys/procfs.js";
 import { readNeighbourTables } from "../sys/rtnetlink.js";
 import { readSysctlNumbers } from "../sys/sysctl.js";
+import type { FileRoom } from "./file-reserve.js";
 import type { MemoryRoom } from "./memory-floor.js";
 
 /** Counters that tell of refused, dropped or repeated handshakes and of memory. */
@@ -61,6 +62,8 @@ export interface RunEvidence {
   readonly gauges: Counters;
   /** The memory room that stopped the run; undefined when memory did not. */
   readonly memoryStop: MemoryRoom | undefined;
+  /** The host's open files that stopped the run; undefined when they did not, and in results of older versions. */
+  readonly fileStop?: FileRoom | undefined;
   /** It was stopped from outside before it was complete. */
   readonly wasCutShort: boolean;
 }

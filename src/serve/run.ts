@@ -3,6 +3,7 @@
 import { EventEmitter } from "node:events";
 import { parseIp } from "../base/address.js";
 import type { AppError } from "../base/errors.js";
+import { isBelowReserve, readFileRoom } from "../engine/file-reserve.js";
 import { isBelowFloor, readMemoryRoom } from "../engine/memory-floor.js";
 import { readMemoryUse } from "../engine/memory-use.js";
 import { CORES, ShardPool } from "../engine/pool.js";
@@ -60,6 +61,7 @@ export class ServeRun extends EventEmitter<ServeEvents> {
   #residentAtPeak = 0;
   #isPaused = false;
   #memoryStop: RunEvidence["memoryStop"];
+  #fileStop: RunEvidence["fileStop"];
   #evidence: Pick<RunEvidence, "risen" | "settings" | "gauges"> = { risen: {}, settings: {}, gauges: {} };
   #drops: number | undefined;
   #watchedActivity = -1;
@@ -221,10 +223,13 @@ export class ServeRun extends EventEmitter<ServeEvents> {
       this.#residentAtPeak = Math.max(this.#residentAtPeak, readMemoryUse().residentBytes);
     }
     const room = readMemoryRoom();
-    const isBelow = isBelowFloor(room);
+    const files = readFileRoom();
+    const isShort = files !== undefined && isBelowReserve(files);
+    const isBelow = isBelowFloor(room) || isShort;
     if (isBelow === this.#isPaused) return;
     this.#isPaused = isBelow;
-    if (isBelow) this.#memoryStop = room;
+    if (isShort) this.#fileStop = files;
+    else if (isBelow) this.#memoryStop = room;
     this.#pool.setAll(CONTROL.paused, isBelow ? 1 : 0);
   }
 
@@ -261,7 +266,7 @@ export class ServeRun extends EventEmitter<ServeEvents> {
       threads: this.#pool.size,
       hasPrivateTables: this.#pool.hasPrivateTables,
       nofileLimit: this.#nofileLimit,
-      evidence: { ...this.#evidence, memoryStop: this.#memoryStop, wasCutShort: false },
+      evidence: { ...this.#evidence, memoryStop: this.#memoryStop, fileStop: this.#fileStop, wasCutShort: false },
     };
   }
 

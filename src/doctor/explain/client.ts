@@ -8,7 +8,7 @@ import type { Finding, Suspect } from "./diagnosis.js";
 import { explainErrno } from "./errnos.js";
 import { explainUngreeted } from "./greeting.js";
 import { explainLocal, isUnusual } from "./local.js";
-import { describeMemoryStop } from "./memory-stop.js";
+import { describeMemoryStop, explainFileStop } from "./memory-stop.js";
 import { explainMessages } from "./messages.js";
 import { explainHalfMade, explainUnaccepted } from "./queue.js";
 import { explainRefusal, explainSelfConnect } from "./refusal.js";
@@ -31,6 +31,7 @@ export function explainClient(result: ConnectResult): Finding | Suspect[] {
       ],
     };
   }
+  if (result.evidence.fileStop) return explainFileStop(result.evidence.fileStop, "stopped");
   const main = mainFailure(result);
   if (!main) {
     const isStopped = wasCutShort || outcomeOf(result) === "interrupted";

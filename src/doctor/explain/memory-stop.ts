@@ -1,6 +1,8 @@
-// What stopped a run before memory ran out, in words: the host's memory, or a limit of its cgroup.
-import { formatBytes } from "../../base/units.js";
+// What stopped a run before memory or open files ran out, in words: the host's, or a limit of its cgroup.
+import { formatBytes, formatCount } from "../../base/units.js";
+import type { FileRoom } from "../../engine/file-reserve.js";
 import type { MemoryRoom } from "../../engine/memory-floor.js";
+import type { Finding } from "./diagnosis.js";
 
 interface MemoryStop {
   readonly limit: "memory" | "cgroup-memory" | "cgroup-memory-high";
@@ -23,5 +25,17 @@ export function describeMemoryStop({ availableBytes, bound, limit }: MemoryRoom)
     limit: "cgroup-memory",
     left: `${left} in the cgroup`,
     fix: "raise the memory limit of the container or service (--memory, MemoryMax=)",
+  };
+}
+
+export function explainFileStop({ open, max, reserve }: FileRoom, what: string): Finding {
+  return {
+    limit: "file-max",
+    whose: "this side",
+    meaning: `${what} before the host ran out of open files: ${formatCount(Math.max(0, max - open))} were left, and ${formatCount(reserve)} stay free`,
+    fix: "raise fs.file-max",
+    evidence: [
+      `${formatCount(open)} of ${formatCount(max)} files are open on this host; beyond that other programs fail with ENFILE`,
+    ],
   };
 }

@@ -2,7 +2,7 @@
 import { formatCount } from "../../base/units.js";
 import type { ServeResult } from "../../serve/result.js";
 import type { Finding } from "./diagnosis.js";
-import { describeMemoryStop } from "./memory-stop.js";
+import { describeMemoryStop, explainFileStop } from "./memory-stop.js";
 
 /** @returns undefined when nothing was refused, dropped or put off */
 export function explainServer(result: ServeResult): Finding | undefined {
@@ -18,6 +18,7 @@ export function explainServer(result: ServeResult): Finding | undefined {
       evidence: [`${formatCount(peakOpen)} open at the most`],
     };
   }
+  if (evidence.fileStop) return explainFileStop(evidence.fileStop, "accepting paused");
   const accepting = failures.find(({ phase }) => phase === "accept");
   if (accepting?.errno === "ENFILE") {
     return {

@@ -17,6 +17,7 @@ const EVIDENCE = {
   settings: COUNTS,
   gauges: COUNTS,
   memoryStop: { optional: { fields: { availableBytes: "number", floorBytes: "count", bound: "text" } } },
+  fileStop: { optional: { fields: { open: "count", max: "count", reserve: "count" } } },
   wasCutShort: "boolean",
 } satisfies Record<string, Shape>;
 

@@ -1,12 +1,10 @@
 // Limits on open files: one table's, the host's, a user's epoll watches; and on the threads that have more tables.
 import { formatCount } from "../../base/units.js";
 import { mostConnections } from "../../connect/ramp.js";
+import { fileMaxFor, fileReserve } from "../../engine/file-reserve.js";
 import type { HostFacts } from "../facts.js";
 import type { Limit } from "../limit.js";
 import { endsHere, type Load } from "../load.js";
-
-/** Open files that stay free for the host's other programs, as memory does: 5 %, at least 1,024, at most a quarter. */
-const FILE_RESERVE = { share: 0.05, least: 1024, most: 0.25 } as const;
 
 /** A process of ours wants a little more than its connections: event loops, wake-ups, the listener. */
 const SPARE = 64;
@@ -181,17 +179,6 @@ function ownTables(facts: HostFacts, load: Load): number {
 function endsOfUser(uid: number, load: Load): number {
   const serverUid = load.peer?.listeners[0]?.uid;
   return serverUid !== undefined && serverUid !== uid ? 1 : endsHere(load);
-}
-
-/** What stays free of fs.file-max. */
-export function fileReserve(max: number): number {
-  return Math.floor(Math.min(Math.max(FILE_RESERVE.least, max * FILE_RESERVE.share), max * FILE_RESERVE.most));
-}
-
-/** The fs.file-max under which `files` leave the reserve free, which grows with it. */
-function fileMaxFor(files: number): number {
-  const { share, least, most } = FILE_RESERVE;
-  return Math.ceil(Math.min(Math.max(files + least, files / (1 - share)), files / (1 - most)));
 }
 
 const say = (value: number) => (value === Number.POSITIVE_INFINITY ? "unlimited" : formatCount(value));

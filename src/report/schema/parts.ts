@@ -39,6 +39,10 @@ export const evidence = z.object({
     })
     .optional()
     .describe("the memory that was left when memory stopped the run"),
+  fileStop: z
+    .object({ open: count, max: count, reserve: count })
+    .optional()
+    .describe("the host's open files when they stopped the run"),
   wasCutShort: z.boolean().describe("stopped from outside before it was complete"),
 });
 
