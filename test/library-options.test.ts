@@ -1,6 +1,8 @@
 // Options of the library: checked before anything is opened, refused with an AppError, and those of the moment of the call.
 import { describe, expect, it } from "vitest";
-import type { ConnectOptions } from "../src/index.js";
+import { checkConnectOptions } from "../src/connect/options-schema.js";
+import type { ConnectOptions, ServeOptions } from "../src/index.js";
+import { checkServeOptions } from "../src/serve/options-schema.js";
 import { ownAddress } from "./support/address.js";
 import { countDescriptors } from "./support/kernel.js";
 import {
@@ -191,4 +193,52 @@ it("checking them takes no descriptors of a process that has few", async () => {
   const { process: server } = await startServerProcess({}, { nofile: 50 });
   await server.kill("SIGTERM");
   expect(server.stderr).toBe("");
+});
+
+describe("every option that makes sense goes on as it is", () => {
+  const { signal } = new AbortController();
+  const sources = parseAddressRanges("127.0.0.2");
+  const given: Required<ConnectOptions> = {
+    to: [TO],
+    resolve: "first",
+    family: 4,
+    connections: 5,
+    connectRatePerSec: 0.5,
+    stages: [{ durationMs: 5, target: 0 }],
+    concurrency: 6,
+    connectTimeoutMs: 7,
+    durationMs: Number.POSITIVE_INFINITY,
+    sources,
+    sourcePorts: { first: 1024, last: 2000 },
+    message: new Uint8Array([1]),
+    messageRatePerSec: 0.033,
+    expect: "any",
+    maxP99Ms: 8,
+    minRatePerSec: 9,
+    maxFailed: "1%",
+    close: "fin",
+    closeAfterGreeting: true,
+    oneTable: false,
+    authorized: true,
+    signal,
+  };
+
+  it("of connect()", () => {
+    expect(checkConnectOptions(given)).toEqual(given);
+    expect(checkConnectOptions(given).signal).toBe(signal);
+  });
+
+  it("of serve()", () => {
+    const options: Required<ServeOptions> = {
+      at: ":0",
+      mode: "discard",
+      greeting: "",
+      closeAfterGreeting: false,
+      backlog: 5,
+      maxConnections: 6,
+      log: "none",
+      signal,
+    };
+    expect(checkServeOptions(options)).toEqual(options);
+  });
 });

@@ -70,16 +70,18 @@ function onOutputError(error: NodeJS.ErrnoException): void {
   // A run with threads waits for this event, to end them first (supervise.ts).
   if (process.listenerCount("uncaughtException") > 0) throw failed;
   void report(failed)
-    .then(rescueResult)
+    .then(() => rescueResult(error.code))
     .finally(() => process.exit());
 }
 
 /** What a run came to took its time: where standard output takes it no more, it goes beside. */
-async function rescueResult(): Promise<void> {
+async function rescueResult(errno: string | undefined): Promise<void> {
   const result = takeUnwritten();
   if (result === undefined) return;
   const { rescue } = await import("./save.js");
-  const file = result.isJson ? rescue("result", ".json", result.text) : undefined;
+  // A terminal that has hung up shows nothing on standard error, either.
+  const goesBeside = result.isJson || errno === "EIO";
+  const file = goesBeside ? rescue("result", result.isJson ? ".json" : ".txt", result.text) : undefined;
   say(file === undefined ? `the result:\n${result.text}` : `the result is in ${file}`);
 }
 

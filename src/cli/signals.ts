@@ -13,6 +13,9 @@ const ONE_REQUEST_MS = 500;
 const SIGHUP_BIT = 1n;
 
 process.on("SIGUSR1", () => undefined);
+closeDebugger();
+// One that was asked for before this line opens in the next moments.
+setImmediate(closeDebugger);
 const ignoresHangUp = wasHangUpIgnored();
 if (ignoresHangUp) process.on("SIGHUP", () => undefined);
 
@@ -36,6 +39,14 @@ export function onStopSignals(stop: (signal: StopSignal) => void, again: (signal
   return () => {
     for (const signal of signals) process.off(signal, listen);
   };
+}
+
+/** Closes a debugger that a signal has opened; one that was asked for by an option stays. */
+function closeDebugger(): void {
+  const options = [...process.execArgv, process.env.NODE_OPTIONS ?? ""].join(" ");
+  if (options.includes("--inspect")) return;
+  const inspector = process.getBuiltinModule?.("node:inspector");
+  if (inspector?.url() !== undefined) inspector.close();
 }
 
 /**

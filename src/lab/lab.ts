@@ -61,20 +61,7 @@ export async function runLab(
   events: LabEvents = {},
   command = "fourtuple lab",
 ): Promise<LabResult> {
-  const experiments = choose(options.only);
-  const isQuick = options.quick ?? false;
-  const connections = options.connections ?? (isQuick ? CONNECTIONS.quick : CONNECTIONS.full);
-  if (connections <= PORTS) {
-    throw new AppError("E_OPTION", `${connections} connections show nothing: there are ${PORTS} ports`, {
-      fix: `ask for more than ${PORTS}, such as -c 100k`,
-    });
-  }
-  if (connections > MOST_CONNECTIONS) {
-    throw new AppError("E_OPTION", `${connections} connections are more than the lab's client has ports for`, {
-      fix: `ask for ${MOST_CONNECTIONS} at most`,
-    });
-  }
-  const messageRatePerSec = messageRateOf(options);
+  const { experiments, isQuick, connections, messageRatePerSec } = settleLab(options);
   const startedAt = new Date();
   const startMs = performance.now();
   const place = await openPlace({
@@ -129,6 +116,32 @@ export async function runLab(
     await place.close();
     clearTimeout(killTimer);
   }
+}
+
+/** What is asked of the lab, before anything is made or touched for it. */
+export interface LabSettings {
+  readonly experiments: readonly Experiment[];
+  readonly isQuick: boolean;
+  readonly connections: number;
+  readonly messageRatePerSec: number;
+}
+
+/** @throws {AppError} E_OPTION for an experiment that there is not, or a crowd of a size that cannot be */
+export function settleLab(options: LabOptions): LabSettings {
+  const experiments = choose(options.only);
+  const isQuick = options.quick ?? false;
+  const connections = options.connections ?? (isQuick ? CONNECTIONS.quick : CONNECTIONS.full);
+  if (connections <= PORTS) {
+    throw new AppError("E_OPTION", `${connections} connections show nothing: there are ${PORTS} ports`, {
+      fix: `ask for more than ${PORTS}, such as -c 100k`,
+    });
+  }
+  if (connections > MOST_CONNECTIONS) {
+    throw new AppError("E_OPTION", `${connections} connections are more than the lab's client has ports for`, {
+      fix: `ask for ${MOST_CONNECTIONS} at most`,
+    });
+  }
+  return { experiments, isQuick, connections, messageRatePerSec: messageRateOf(options) };
 }
 
 function messageRateOf({ totalMessageRatePerSec: rate = MESSAGE_RATE.default }: LabOptions): number {

@@ -188,7 +188,7 @@ describe("the lab's page", () => {
     mkdirSync(join(at, "folder"));
     for (const name of ["link.html", "fifo", "folder", "new.html"]) {
       const { code } = await runCli(["lab", "--only", "E99", "--report", join(at, name)]);
-      expect([1, 2]).toContain(code);
+      expect(code).toBe(2);
     }
     expect(readdirSync(at).sort()).toEqual(["fifo", "folder", "link.html"]);
     expect(lstatSync(join(at, "link.html")).isSymbolicLink()).toBe(true);

@@ -1,5 +1,6 @@
 // Signals: the first is an ordinary end with what had been reached, one of the same keystroke does not take that away, and SIGUSR1
 // is none.
+import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { ownAddress } from "../support/address.js";
@@ -34,6 +35,14 @@ const NODE_THREADS = 11;
 
 function threadsOf({ pid }: TestProcess): number {
   return Number(/^Threads:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]);
+}
+
+const statusOf = ({ pid }: TestProcess) => readFileSync(`/proc/${pid}/status`, "utf8");
+
+/** Whether a process listens on that port of 127.0.0.1, where Node's debugger would be. */
+function listensOn(port: number, pid: number): boolean {
+  const { stdout } = spawnSync("ss", ["-Hltnp", `sport = :${port}`], { encoding: "utf8" });
+  return stdout.includes(`pid=${pid},`);
 }
 
 describe.each(STOPS)("%s", (signal) => {
@@ -111,6 +120,7 @@ describe.each(STOPS)("%s", (signal) => {
 describe("a hang-up", () => {
   it.each([
     ["under nohup", 'nohup "$0" "$@" 2>&1'],
+    ["of the program itself under nohup", '_= exec nohup "$1" serve "$3" 2>&1'],
     ["of a shell that ignores it", 'trap "" HUP; "$0" "$@" & wait'],
   ])("%s ends nothing", async (_, line) => {
     const shell = start("bash", ["-c", line, process.execPath, CLI_FILE, "serve", `${ownAddress()}:0`]);
@@ -129,6 +139,22 @@ describe("a hang-up", () => {
 });
 
 describe("SIGUSR1", () => {
+  it("as early as it can come opens no debugger that stays", async () => {
+    const running = startCli(["serve", `${ownAddress()}:0`]);
+    // Until Node has its own handler the kernel's default would end the process.
+    const caught = () => BigInt(`0x${/^SigCgt:\s*(\w+)/m.exec(statusOf(running))?.[1] ?? "0"}`) & (1n << 9n);
+    await until("a handler", caught, (bit) => bit !== 0n);
+    running.child.kill("SIGUSR1");
+    await running.prints(/listening on/);
+    await until(
+      "no debugger",
+      () => listensOn(9229, running.pid),
+      (is) => !is,
+    );
+    running.child.kill("SIGTERM");
+    expect((await running.exited()).code).toBe(0);
+  });
+
   it.each([
     ["serve", () => ["serve", `${ownAddress()}:0`], /listening on/],
     ["ports --watch", () => ["ports", "--watch"], /TCP socket/],

@@ -53,7 +53,9 @@ export const addLab: AddCommand = (program, finish) => {
 };
 
 async function lab({ json, report, totalMessageRate, ...options }: Options): Promise<number> {
-  const { runLab } = await import("../../lab/lab.js");
+  const { runLab, settleLab } = await import("../../lab/lab.js");
+  // What makes no sense is refused before a file is touched.
+  settleLab({ ...options, totalMessageRatePerSec: totalMessageRate });
   const { experimentHeading, experimentText, labSummary, placeLine } = await import("../../ui/lab-text.js");
   // A page that cannot be written is better known before the minutes that it takes to fill it.
   const page = report === undefined ? undefined : openOutput(report);
