@@ -1,7 +1,7 @@
 // The host as it is: every reading that a limit is derived from, taken at one time. What cannot be read is undefined. What-if
 // questions change some of the facts, and nothing else.
 import { availableParallelism } from "node:os";
-import type { PortRange } from "../base/address.js";
+import type { Family, PortRange } from "../base/address.js";
 import { floorOf, type MemoryRoom, readCgroupRoom, readHostRoom } from "../engine/memory-floor.js";
 import { canUnshareTables } from "../engine/private-tables.js";
 import { readTranslation, type Translation } from "../sys/address-translation.js";
@@ -18,10 +18,11 @@ import {
 import { canOpenFileTable } from "../sys/file-table.js";
 import { readLinkSpeed } from "../sys/link.js";
 import { readLocalPortRange, readReservedPorts } from "../sys/local-ports.js";
-import { type ConntrackUse, countNeighbours, isConntrackHidden, readConntrack } from "../sys/net-stats.js";
+import { type ConntrackUse, isConntrackHidden, readConntrack } from "../sys/net-stats.js";
 import { readProcessFacts } from "../sys/process-facts.js";
 import { countOpenDescriptors, readMeminfo, readResidentBytes, readSockstat } from "../sys/procfs.js";
 import { type NofileLimit, readNofileLimit } from "../sys/rlimit.js";
+import { type NeighbourTable, readNeighbourTables } from "../sys/rtnetlink.js";
 import { readSysctlNumbers } from "../sys/sysctl.js";
 import { findTracking } from "./tracking-probe.js";
 
@@ -105,8 +106,8 @@ export interface HostFacts {
   readonly orphansMax: number | undefined;
   readonly orphansNow: number | undefined;
   readonly threadsMax: number | undefined;
-  readonly neighboursMax: number | undefined;
-  readonly neighbours: number | undefined;
+  /** The neighbour tables by family: the host's, shared by all network namespaces. */
+  readonly neighbourTables: Readonly<Record<Family, NeighbourTable>> | undefined;
   /** Of the interface that leads to the destination; undefined for loopback and where it is not told. */
   readonly linkBitsPerSec: number | undefined;
 }
@@ -197,8 +198,7 @@ export async function readHostFacts(
     orphansMax: number("net.ipv4.tcp_max_orphans"),
     orphansNow: sockstat["TCP.orphan"],
     threadsMax: number("kernel.threads-max"),
-    neighboursMax: number("net.ipv4.neigh.default.gc_thresh3"),
-    neighbours: countNeighbours(),
+    neighbourTables: readNeighbourTables(),
     linkBitsPerSec: device === undefined ? undefined : readLinkSpeed(device),
   };
 }

@@ -1,6 +1,8 @@
 // What is asked of the host: how many connections, which of their ends are here, where they go and what they carry.
+import type { Family } from "../base/address.js";
 import type { BadSource, CheckedSources } from "../connect/sources.js";
 import type { TuplePlan } from "../engine/planner.js";
+import type { OnLink } from "./on-link.js";
 import type { Server } from "./server.js";
 
 export type Role = "server" | "client" | "both";
@@ -30,6 +32,8 @@ export interface Load {
   readonly badSources: Pick<CheckedSources, "bad" | "badCount">;
   /** Destinations that no packet can leave to: the plan is without them. */
   readonly unreachable: readonly BadSource[];
+  /** Addresses of the plan that share a link with the other end's, by family. */
+  readonly onLink: Readonly<Record<Family, OnLink>>;
   /** The destination's server, when it is on this host and was named. */
   readonly peer: Server | undefined;
   readonly target: string | undefined;

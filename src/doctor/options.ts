@@ -9,6 +9,7 @@ import type { TuplePlan } from "../engine/planner.js";
 import { readInterfaces } from "../sys/interfaces.js";
 import type { WhatIf } from "./facts.js";
 import type { Load, Program, Role } from "./load.js";
+import { countOnLink } from "./on-link.js";
 import { inspectServer } from "./server.js";
 import { countTaken, deviceOf, NONE_TAKEN } from "./taken.js";
 
@@ -47,7 +48,7 @@ export interface Question extends Omit<Load, "cost" | "program" | keyof Tuples> 
 }
 
 /** The 4-tuples that a program has: fewer, where it leaves the choice to the kernel. */
-type Tuples = Pick<Load, "plan" | "hasAddressesAtWill" | "portsTaken" | "portsDoubtful" | "timeWaits">;
+type Tuples = Pick<Load, "plan" | "hasAddressesAtWill" | "portsTaken" | "portsDoubtful" | "timeWaits" | "onLink">;
 
 const CONNECTIONS = 1_000_000;
 const MESSAGE_BYTES = 64;
@@ -128,7 +129,14 @@ async function tuplesOf(plan: TuplePlan | undefined, hasAddressesAtWill: boolean
   // Where there are always more addresses, it is of no account.
   const taken = plan && !hasAddressesAtWill ? await countTaken(plan) : NONE_TAKEN;
   const { tuples, doubtful, timeWaits } = taken;
-  return { plan, hasAddressesAtWill, portsTaken: tuples, portsDoubtful: doubtful, timeWaits };
+  return {
+    plan,
+    hasAddressesAtWill,
+    portsTaken: tuples,
+    portsDoubtful: doubtful,
+    timeWaits,
+    onLink: countOnLink(plan),
+  };
 }
 
 function isLoopbackV4(ip: IpAddress): boolean {

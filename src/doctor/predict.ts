@@ -7,6 +7,7 @@ import { type Calibration, calibrate, uncalibrated } from "./calibration.js";
 import { type HostFacts, imagine, readHostFacts } from "./facts.js";
 import type { Limit } from "./limit.js";
 import { LIMITS } from "./limits/catalogue.js";
+import { neighbourNote } from "./limits/neighbours.js";
 import { isWithoutListener, roomAsProxy } from "./limits/peer.js";
 import { clientAddressesFor } from "./limits/ports.js";
 import { type ConnectRate, connectRateOf } from "./limits/time-wait.js";
@@ -231,6 +232,8 @@ function notesOn(facts: HostFacts, load: Load, binding: LimitRow | undefined): s
       `a program that does not raise its soft limit of open files stops at ${formatCount(softAtStart)} (ulimit -Sn)`,
     );
   }
+  const neighbour = neighbourNote(facts, load, binding?.id);
+  if (neighbour) notes.push(neighbour);
   const asProxy = roomAsProxy(facts, load);
   if (asProxy !== undefined && asProxy < connections && 2 * asProxy >= connections) {
     notes.push(`a proxy takes two descriptors a client: if the server is one, it holds ${formatCount(asProxy)}`);

@@ -58,7 +58,9 @@ export interface RunEvidence {
    * ports that ip_local_reserved_ports keeps.
    */
   readonly settings: Counters;
-  /** At the end of the hold: `conntrack.count`, `conntrack.max`, `files.open`, `tcp.pages`, `tcp.orphans`, `tcp.timeWait`. */
+  /** At the end of the hold: `conntrack.count`, `conntrack.max`, `files.open`, `tcp.pages`, `tcp.orphans`, `tcp.timeWait`; of the
+   * neighbour tables (`arp_cache`, `ndisc_cache`) `.entries` and `.max`.
+   */
   readonly gauges: Counters;
   /** The memory room that stopped the run; undefined when memory did not. */
   readonly memoryStop: MemoryRoom | undefined;
@@ -131,6 +133,16 @@ function readGauges(): Counters {
     ["tcp.timeWait", "TCP.tw"],
   ] as const) {
     if (sockstat[field] !== undefined) gauges[name] = sockstat[field];
+  }
+  const neighbours = readNeighbourTables();
+  if (neighbours) {
+    for (const [name, { entries, max }] of [
+      ["arp_cache", neighbours[4]],
+      ["ndisc_cache", neighbours[6]],
+    ] as const) {
+      gauges[`${name}.entries`] = entries;
+      gauges[`${name}.max`] = max;
+    }
   }
   return gauges;
 }

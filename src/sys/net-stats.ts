@@ -1,4 +1,4 @@
-// Counters of the network stack that /proc keeps beside netstat: connection tracking, the per-core backlog, neighbours.
+// Counters of the network stack that /proc keeps beside netstat: connection tracking, the per-core backlog.
 import { existsSync } from "node:fs";
 import { readText } from "./procfs.js";
 import { readSysctlNumbers } from "./sysctl.js";
@@ -41,13 +41,6 @@ export function readSoftnetDrops(text = readText("/proc/net/softnet_stat") ?? ""
   const rows = hexTable(text);
   if (rows.length === 0) return undefined;
   return rows.reduce((sum, row) => sum + Number.parseInt(row[1] ?? "0", 16), 0);
-}
-
-/** Entries in the IPv4 neighbour table of this network namespace. */
-export function countNeighbours(text = readText("/proc/net/arp")): number | undefined {
-  if (text === undefined) return undefined;
-  // The first line has the columns' names.
-  return Math.max(0, text.trim().split("\n").length - 1);
 }
 
 function hexTable(text: string): string[][] {

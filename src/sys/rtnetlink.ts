@@ -8,9 +8,10 @@ const NETLINK_ROUTE = 0;
 const RTM_GETLINK = 18;
 const RTM_GETADDR = 22;
 const RTM_GETROUTE = 26;
+const RTM_GETNEIGH = 30;
 const RTM_GETNEIGHTBL = 66;
-/** struct ifaddrmsg, ifinfomsg, rtmsg and ndtmsg, which attributes follow. */
-const STRUCT_BYTES = { address: 8, link: 16, route: 12, table: 4 } as const;
+/** struct ifaddrmsg, ifinfomsg, rtmsg, ndmsg and ndtmsg, which attributes follow. */
+const STRUCT_BYTES = { address: 8, link: 16, route: 12, neighbour: 12, table: 4 } as const;
 
 const IFLA_IFNAME = 3;
 const IFA_ADDRESS = 1;
@@ -31,6 +32,8 @@ const STATS_TABLE_FULLS = 80;
 
 /** IFA_F_* of linux/if_addr.h. */
 export const ADDRESS_FLAG = { dadFailed: 0x08, deprecated: 0x20, tentative: 0x40 } as const;
+/** NUD_STALE, NUD_FAILED and NUD_NOARP of linux/neighbour.h: what neigh_forced_gc() takes. */
+const NUD_IDLE = 0x04 | 0x20 | 0x40;
 const IFF_UP = 0x1;
 const IFF_LOOPBACK = 0x8;
 const IFF_NOARP = 0x80;
@@ -68,6 +71,8 @@ export interface Route {
 export interface NeighbourTable {
   /** Entries of all network namespaces. */
   readonly entries: number;
+  /** Those of this network namespace that give way to others at need: nobody was heard from lately. */
+  readonly idle: number;
   /** gc_thresh3: no more entries than that. */
   readonly max: number;
   /** How often there was no room for another one. */
@@ -145,10 +150,19 @@ export function readNeighbourTables(): Readonly<Record<Family, NeighbourTable>> 
     if (max === undefined || (name !== "arp_cache" && name !== "ndisc_cache")) continue;
     found[name === "arp_cache" ? 4 : 6] = {
       max,
+      idle: countIdle(name === "arp_cache" ? AF_INET : AF_INET6),
       entries: attributes.get(NDTA_CONFIG)?.readUInt32LE(CONFIG_ENTRIES) ?? 0,
       fulls: Number(attributes.get(NDTA_STATS)?.readBigUInt64LE(STATS_TABLE_FULLS) ?? 0n),
     };
   }
-  const none: NeighbourTable = { entries: 0, max: 0, fulls: 0 };
+  const none: NeighbourTable = { entries: 0, idle: 0, max: 0, fulls: 0 };
   return found[4] && { 4: found[4], 6: found[6] ?? none };
+}
+
+function countIdle(family: number): number {
+  const request = Buffer.alloc(STRUCT_BYTES.neighbour);
+  request[0] = family;
+  const answers = dumpNetlink(NETLINK_ROUTE, RTM_GETNEIGH, request);
+  // struct ndmsg: family, padding, interface, state.
+  return typeof answers === "number" ? 0 : answers.filter(({ body }) => (body.readUInt16LE(8) & NUD_IDLE) !== 0).length;
 }

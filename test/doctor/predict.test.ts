@@ -49,6 +49,7 @@ const load: Load = {
   connectRatePerSec: undefined,
   badSources: { bad: [], badCount: 0 },
   unreachable: [],
+  onLink: { 4: { sources: 0, destinations: 0 }, 6: { sources: 0, destinations: 0 } },
   peer: undefined,
   target: undefined,
   messageRatePerSec: 0,

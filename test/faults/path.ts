@@ -2,10 +2,36 @@
 import { execFileSync } from "node:child_process";
 import { makeNamespace } from "../support/namespace.js";
 import { setSysctl } from "../support/sysctl.js";
-import type { Scenario } from "./scenario.js";
+import { type Scenario, startAt } from "./scenario.js";
 import { serveIn } from "./servers.js";
 
+const SOURCES = 1500;
+
 export const PATH: readonly Scenario[] = [
+  {
+    name: "neighbour table, many sources on the server's link",
+    programs: ["ip"],
+    limit: "gc-thresh3",
+    whose: "this side",
+    isPredictable: true,
+    async arrange() {
+      const [server, client] = [makeNamespace(), makeNamespace()];
+      join(server, client);
+      const sources = Array.from({ length: SOURCES }, (_, i) => `10.77.${1 + Math.floor(i / 250)}.${1 + (i % 250)}`);
+      const commands = sources.map((source) => `address add ${source}/16 dev eth0`).join("\n");
+      execFileSync("ip", ["-n", client, "-batch", "-"], { input: commands });
+      // It is the host's, as large as in most, and holds in every namespace.
+      setSysctl("net.ipv4.neigh.default.gc_thresh3", "1024");
+      const at = "10.77.0.1:7777";
+      await startAt({ prefix: ["ip", "netns", "exec", server] }, ["serve", at, "--log", "none"]).prints(/listening on/);
+      return {
+        at,
+        load: ["-c", `${SOURCES}`, "--source-ip", sources.join(), "--source-port", "kernel"],
+        run: ["--connect-timeout", "1500ms", "--authorized"],
+        place: { prefix: ["ip", "netns", "exec", client], namespace: client },
+      };
+    },
+  },
   {
     name: "packets dropped by a firewall",
     programs: ["ip", "nft"],
@@ -35,6 +61,19 @@ export const PATH: readonly Scenario[] = [
     },
   },
 ];
+
+/** Two namespaces on one wire: 10.77.0.1 and 10.77.0.2. */
+function join(server: string, client: string): void {
+  const wire = ["type", "veth", "peer", "name", "eth0", "netns", client];
+  execFileSync("ip", ["link", "add", "eth0", "netns", server, ...wire]);
+  for (const [namespace, address] of [
+    [server, "10.77.0.1/16"],
+    [client, "10.77.0.2/16"],
+  ] as const) {
+    execFileSync("ip", ["-n", namespace, "address", "add", address, "dev", "eth0"]);
+    execFileSync("ip", ["-n", namespace, "link", "set", "eth0", "up"]);
+  }
+}
 
 function addRules(namespace: string, rule: string): void {
   const rules = `table inet t { chain in { type filter hook input priority 0; policy accept; ${rule}; }; }`;

@@ -61,8 +61,10 @@ export function hostFacts(different: Partial<HostFacts> = {}): HostFacts {
     orphansMax: 262_144,
     orphansNow: 0,
     threadsMax: 100_000,
-    neighboursMax: 1024,
-    neighbours: 3,
+    neighbourTables: {
+      4: { entries: 3, idle: 0, max: 1024, fulls: 0 },
+      6: { entries: 5, idle: 0, max: 1024, fulls: 0 },
+    },
     linkBitsPerSec: undefined,
     ...different,
   };
@@ -88,6 +90,7 @@ export function clientLoad(different: Partial<Load> = {}): Load {
     connectRatePerSec: undefined,
     badSources: { bad: [], badCount: 0 },
     unreachable: [],
+    onLink: { 4: { sources: 0, destinations: 0 }, 6: { sources: 0, destinations: 0 } },
     peer: undefined,
     target: "10.0.0.2:7777",
     messageRatePerSec: 0,

@@ -10,6 +10,7 @@ import { explainUngreeted } from "./greeting.js";
 import { explainLocal, isUnusual } from "./local.js";
 import { describeMemoryStop, explainFileStop } from "./memory-stop.js";
 import { explainMessages } from "./messages.js";
+import { explainNeighbours } from "./neighbours.js";
 import { explainHalfMade, explainUnaccepted } from "./queue.js";
 import { explainRefusal, explainSelfConnect } from "./refusal.js";
 import { explainSilence } from "./silence.js";
@@ -52,6 +53,7 @@ export function explainClient(result: ConnectResult): Finding | Suspect[] {
   }
   return (
     explainUnavailable(result, main) ??
+    explainNeighbours(result, main) ??
     explainLocal(result, main) ??
     (isUnusual(result, main) ? undefined : fromSystem(result, main)) ??
     explainSelfConnect(result, main) ??

@@ -3,6 +3,7 @@ import { formatCount } from "../../base/units.js";
 import type { ConnectResult, FailureReport } from "../../connect/result.js";
 import type { Finding, Suspect } from "./diagnosis.js";
 import { droppedHere } from "./local.js";
+import { suspectNeighbours } from "./neighbours.js";
 import { mayHaveOverflowed, overflows, queueFacts, queueFinding } from "./queue.js";
 import { seen } from "./system.js";
 
@@ -117,5 +118,6 @@ function lostOnTheWay(result: ConnectResult, failure: FailureReport): Finding | 
       : facts,
     test: "on the server: ss -ltnm shows Recv-Q at Send-Q, and after a d in skmem what this socket dropped",
   };
-  return [queue, firewall];
+  const neighbours = suspectNeighbours(result, facts);
+  return neighbours ? [neighbours, queue, firewall] : [queue, firewall];
 }

@@ -12,6 +12,7 @@ import {
   slab,
   tcpMem,
 } from "./memory.js";
+import { neighbours, neighboursV6 } from "./neighbours.js";
 import { listener, peerMaximum, peerNofile } from "./peer.js";
 import { localPortRange, reservedPorts, route, sourcePorts, unprivilegedPortStart } from "./ports.js";
 import { abortOnOverflow, acceptQueue, netdevBacklog, somaxconn, synBacklog, syncookies } from "./queues.js";
@@ -21,7 +22,6 @@ import {
   conntrackMax,
   establishedHash,
   linkSpeed,
-  neighbours,
   orphans,
   timeWaitBuckets,
   timeWaitReuse,
@@ -59,6 +59,7 @@ export const LIMITS: readonly Limit[] = [
   establishedHash,
   childHash,
   neighbours,
+  neighboursV6,
   timeWait,
   timeWaitBuckets,
   timeWaitReuse,

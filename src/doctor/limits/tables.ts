@@ -1,4 +1,4 @@
-// Limits of the kernel's tables: sockets' hash, connection tracking, neighbours, sockets that are closing.
+// Limits of the kernel's tables: sockets' hash, connection tracking, sockets that are closing.
 import { formatCount } from "../../base/units.js";
 import type { Limit } from "../limit.js";
 import { endsHere, type Load } from "../load.js";
@@ -129,24 +129,6 @@ export const orphans: Limit = {
   pitfall: "sockets that a process has closed while data or FINs are under way; over it they are reset",
   sysctl: "net.ipv4.tcp_max_orphans",
   read: ({ orphansMax }) => orphansMax,
-  needs: () => undefined,
-};
-
-export const neighbours: Limit = {
-  id: "gc-thresh3",
-  name: "net.ipv4.neigh.default.gc_thresh3",
-  unit: "entries",
-  scope: "host",
-  caps: "held",
-  side: "both",
-  source: `${IP_SYSCTL}, neigh/default/gc_thresh3`,
-  change: "sysctl net.ipv4.neigh.default.gc_thresh3",
-  privilege: "CAP_NET_ADMIN",
-  pitfall:
-    "counts hosts on the same link, not connections; the kernel log says `neighbour: arp_cache: neighbor table overflow!`",
-  sysctl: "net.ipv4.neigh.default.gc_thresh3",
-  read: ({ neighboursMax }) => neighboursMax,
-  allows: () => Number.POSITIVE_INFINITY,
   needs: () => undefined,
 };
 
