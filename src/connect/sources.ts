@@ -6,6 +6,7 @@ import {
   type Family,
   formatIp,
   type IpAddress,
+  isLinkLocal,
   isLoopback,
   parseIp,
 } from "../base/address.js";
@@ -165,7 +166,11 @@ export function routeSource(ip: IpAddress, from?: IpAddress): IpAddress | BadSou
   if (from) bindTo(fd, new SocketAddress(from, 0));
   try {
     const result = connectTo(fd, new SocketAddress(ip, 9));
-    return result < 0 ? whyNoRoute(ip, -result) : parseIp(localAddress(fd).ip);
+    if (result < 0) return whyNoRoute(ip, -result);
+    const source = parseIp(localAddress(fd).ip);
+    // For want of another IPv6 address the kernel takes ::1, to which no answer comes back.
+    const isLost = source.family === 6 && isLoopback(source) && !isLocalRoute(ip);
+    return isLost ? whyNoRoute(ip, EADDRNOTAVAIL) : source;
   } finally {
     closeFd(fd);
   }
@@ -191,10 +196,10 @@ function whyNoRoute(ip: IpAddress, errno: number): BadSource {
   if (errno !== EADDRNOTAVAIL) return { ip: text, problem: "refused", detail: errnoName(errno) };
   const disabled = ip.family === 6 ? disabledBy() : undefined;
   if (disabled) return { ip: text, problem: "family-disabled", detail: disabled };
-  // Those of the family are there, and none of them may be used.
-  const unusable = (readHostAddresses() ?? []).find(
-    (each) => each.ip.family === ip.family && !isLoopback(each.ip) && problemOf(each).problem !== "absent",
-  );
+  // Those that would do are there, and none of them may be used.
+  const reaches = (source: IpAddress) =>
+    source.family === ip.family && isLoopback(source) === isLoopback(ip) && isLinkLocal(source) === isLinkLocal(ip);
+  const unusable = (readHostAddresses() ?? []).find((each) => reaches(each.ip) && problemOf(each).problem !== "absent");
   return unusable ? { ip: text, ...problemOf(unusable) } : { ip: text, problem: "absent" };
 }
 

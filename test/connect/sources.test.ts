@@ -8,7 +8,7 @@ import { checkSources, routeSource } from "../../src/connect/sources.js";
 import type { ConnectResult, Diagnosis, Prediction } from "../../src/index.js";
 import { readLocalBlocks } from "../../src/sys/local-blocks.js";
 import { socketsInSs } from "../support/kernel.js";
-import { canMakeNamespaces, enterNamespace } from "../support/namespace.js";
+import { canMakeNamespaces, enterNamespace, makeNamespace } from "../support/namespace.js";
 import { runCli, startCli } from "../support/process.js";
 import { until } from "../support/until.js";
 
@@ -75,6 +75,28 @@ describe.skipIf(!canMakeNamespaces())("source addresses", () => {
     const { stderr } = await runCli(["connect", "10.9.0.7:7777", "-c", "10"]);
     expect(stderr).toMatch(/no route to 10\.9\.0\.7: v1 is down[\s\S]*fix: bring it up: ip link set v1 up/);
     expect(routeSource(parseIp("2001:db8:2::1"))).toMatchObject({ problem: "no-route" });
+  });
+
+  it("that another host on the link has failed duplicate address detection", async () => {
+    const other = makeNamespace();
+    ip("link", "add", "v0", "type", "veth", "peer", "name", "v1", "netns", other);
+    ip("-n", other, "-6", "address", "add", "2001:db8:1::5/64", "dev", "v1", "nodad");
+    ip("-n", other, "link", "set", "v1", "up");
+    ip("link", "set", "v0", "up");
+    await until(
+      "the wire is up",
+      () => ip("link", "show", "v0").toString(),
+      (text) => text.includes("LOWER_UP"),
+    );
+    ip("-6", "address", "add", "2001:db8:1::5/64", "dev", "v0");
+    await until(
+      "the address is found twice",
+      () => check("2001:db8:1::5").problems.join(),
+      (found) => found.endsWith("duplicate"),
+    );
+    expect((await runCli(["connect", "[2001:db8:1::9]:1", "--source-ip", "2001:db8:1::5", "-c", "2"])).stderr).toMatch(
+      /2001:db8:1::5 on v0 failed duplicate address detection: another host has it/,
+    );
   });
 
   it("that ip_nonlocal_bind lets bind() take are not this host's for that", () => {
@@ -151,6 +173,19 @@ describe.skipIf(!canMakeNamespaces())("a destination", () => {
       "no route to 203.0.113.5 (ENETUNREACH)",
     ]);
     expect(routeSource(parseIp("127.0.0.1"))).toMatchObject({ family: 4 });
+  });
+
+  it("for which the host has no address but ::1 and link-local ones has none", async () => {
+    ip("link", "add", "v0", "type", "veth", "peer", "name", "v1");
+    ip("link", "set", "v0", "addrgenmode", "none", "up");
+    ip("link", "set", "v1", "addrgenmode", "none", "up");
+    ip("-6", "route", "add", "2001:db8::/32", "dev", "v0");
+    expect(routeSource(parseIp("2001:db8::1"))).toEqual({ ip: "2001:db8::1", problem: "absent" });
+    expect(routeSource(parseIp("::1"))).toMatchObject({ family: 6 });
+    const { stderr } = await runCli(["connect", "[2001:db8::1]:7777"]);
+    expect(stderr).toMatch(/no IPv6 source address for 2001:db8::1: this host has no IPv6 address that reaches it/);
+    ip("-6", "address", "del", "::1/128", "dev", "lo");
+    expect(routeSource(parseIp("::1"))).toEqual({ ip: "::1", problem: "absent" });
   });
 
   it("of which the family goes while a run lasts is no exhaustion", async () => {
