@@ -47,7 +47,7 @@ export function drawTable({ title, columns, rows }: Omit<TableEvidence, "kind">)
 <tbody>${rows.map(
     (
       row,
-    ) => html`<tr>${row.map((cell, column) => html`<td${attribute(column)}>${formatCell(cell, columns[column] ?? "")}</td>`)}</tr>
+    ) => html`<tr>${row.map((cell, column) => html`<td data-label="${columns[column]}"${attribute(column)}>${formatCell(cell, columns[column] ?? "")}</td>`)}</tr>
 `,
   )}</tbody></table></div></figure>`;
 }

@@ -72,7 +72,7 @@ function verdicts(experiments: readonly ExperimentResult[]): Markup {
       verdict,
       elapsedMs,
     }) => html`<tr><th scope="row"><a href="#${id}">${id} ${title}</a></th>
-<td><span class="claim">${claim}</span>${observed}</td><td>${claims.join(", ")}</td><td>${mark(verdict)}</td><td class="number">${formatDuration(elapsedMs)}</td></tr>
+<td data-label="Claim and observation"><span><span class="claim">${claim}</span>${observed}</span></td><td data-label="Claims">${claims.join(", ")}</td><td data-label="Verdict">${mark(verdict)}</td><td data-label="Took" class="number">${formatDuration(elapsedMs)}</td></tr>
 `,
   )}</tbody></table></div>
 <p class="figures">C1 to C7 are claims about 65,535, as docs/why-not-65535.md of fourtuple numbers them.</p></section>`;

@@ -11,11 +11,14 @@ const MONO = `ui-monospace,"SF Mono",Menlo,Consolas,"DejaVu Sans Mono",monospace
 export const COLOURS = `:root{color-scheme:light dark;${LIGHT}}
 @media screen and (prefers-color-scheme:dark){:root{${DARK}}}`;
 
+/** Each chart is there twice: for a page as it is, and for a phone. */
+const CHARTS = ":is(.chart,.narrow-chart)";
+
 /** What a chart needs of the page around it. */
-export const CHART_STYLE = `.chart [aria-label$="tick label"],.chart [aria-label$="axis label"]{fill:var(--muted)}
-.chart [aria-label$="axis tick"]{stroke:var(--edge)}
-.chart [aria-label$="-grid"]{stroke:var(--edge);stroke-opacity:.65}
-.chart text{white-space:pre;paint-order:stroke}`;
+export const CHART_STYLE = `${CHARTS} :is([aria-label$="tick label"],[aria-label$="axis label"]){fill:var(--muted)}
+${CHARTS} [aria-label$="axis tick"]{stroke:var(--edge)}
+${CHARTS} [aria-label$="-grid"]{stroke:var(--edge);stroke-opacity:.65}
+${CHARTS} text{white-space:pre;paint-order:stroke}`;
 
 export const PAGE_STYLE = `
 ${COLOURS}
@@ -63,8 +66,9 @@ caption{padding-bottom:10px;margin:0}
 ${[1, 2, 3, 4, 5, 6].map((index) => `.key.c${index}{--key:var(--c${index})}`).join("")}
 .key.binding{--key:var(--server)}.key.other{--key:var(--bar)}
 .key.w12{--width:11px}.key.w7{--width:7px}.key.w3{--width:3.5px}.key.w1{--width:1.5px}
-svg.chart,svg.port-map{display:block;width:100%;height:auto;max-width:100%;overflow:visible}
-svg.chart{color:var(--ink);font-family:inherit}
+svg:is(.chart,.narrow-chart,.port-map){display:block;width:100%;height:auto;max-width:100%;overflow:visible}
+svg${CHARTS}{color:var(--ink);font-family:inherit}
+svg.narrow-chart,.narrow-ports{display:none}
 ${CHART_STYLE}
 .scroll{overflow-x:auto}
 table{border-collapse:collapse;width:100%;font-size:14.5px;line-height:1.45}
@@ -73,6 +77,8 @@ th:last-child,td:last-child{padding-right:0}
 thead th{font-size:12.5px;font-weight:600;color:var(--muted);white-space:nowrap}
 tbody th{font-weight:600}#verdicts~.scroll tbody th{min-width:9em}
 .number+:not(.number){padding-left:32px}
+.narrow-ports{grid-template-columns:repeat(auto-fill,minmax(160px,1fr));gap:18px}
+.narrow-ports svg{display:block;width:100%;height:auto}.narrow-ports .large{grid-column:1/-1}.narrow-ports p{font-size:13px;overflow-wrap:anywhere}
 .ports .tiny{font-size:12px}.ports .small{font-size:12.5px}.ports figcaption{margin-bottom:4px}.ports .figures{margin:0 0 20px}
 .number{text-align:right;white-space:nowrap}
 td .claim{display:block;color:var(--muted)}
@@ -85,8 +91,12 @@ pre .line{display:block;padding-left:2ch;text-indent:-2ch}pre .option{white-spac
 .hidden{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
 footer{margin-top:72px;font-size:13.5px;color:var(--muted)}
 @media screen and (max-width:700px){main{padding:40px 18px 64px}h1{font-size:33px}.argument{grid-template-columns:1fr;gap:2px}.argument dd{grid-column:1}.argument dd{margin-bottom:12px}
-/* Wide pictures scroll at a size that can be read; the axis of ports stands outside of their picture. */
-svg.chart,svg.port-map{min-width:760px}svg.port-map{margin-left:36px}figure{overflow-x:auto}}
+/* What is wide is there in another form: charts drawn anew, panels of ports below each other, each row of a table as a list. */
+svg.chart,figure>svg.port-map{display:none}svg.narrow-chart{display:block}.narrow-ports{display:grid}
+table,tbody,tr,td,tbody th,caption{display:block}thead{display:none}tr{padding:10px 0;border-bottom:1px solid var(--edge)}
+td,tbody th,.number,.number+:not(.number){padding:2px 0;border:none;text-align:left;white-space:normal;overflow-wrap:anywhere}
+td[data-label]{display:grid;grid-template-columns:108px minmax(0,1fr);gap:0 14px}
+td[data-label]::before{content:attr(data-label);color:var(--muted);font-size:12.5px;line-height:1.7}}
 @media print{@page{margin:14mm}main{max-width:none;padding:0}body{font-size:11pt}h1{font-size:26pt}
 section{margin-top:26pt;padding-top:14pt}figure,tr,.argument,.tiles,pre{break-inside:avoid}h2,h3,figcaption{break-after:avoid}
 .scroll{overflow:visible}*{print-color-adjust:exact;-webkit-print-color-adjust:exact}}

@@ -10,8 +10,15 @@ import { escapeXml } from "./port-map-style.js";
 const EDGE_PORTS = [0, 16_384, 32_768, 49_152, 65_535];
 const QUARTERS = [64, 128, 192];
 
+/** Cells of a panel that a narrow page shows again, by their id. */
+export interface CellIds {
+  /** A prefix, unique on the page. */
+  readonly prefix: string;
+  readonly index: number;
+}
+
 /** @param isHero the large one: with port numbers along its edges; its name stands in the heading */
-export function drawPanel(panel: Panel, { ephemeral }: PortMap, isHero: boolean): string {
+export function drawPanel(panel: Panel, { ephemeral }: PortMap, isHero: boolean, ids?: CellIds): string {
   const { field, x, y, size } = panel;
   const { ip, role, ports, sockets } = field;
   const used = countPorts(ports);
@@ -20,11 +27,14 @@ export function drawPanel(panel: Panel, { ephemeral }: PortMap, isHero: boolean)
   const cells = [
     `<g class="field" data-ip="${escapeXml(ip)}" data-role="${role}" data-ports="${used}" data-sockets="${sockets}" transform="translate(${x} ${y}) scale(${size / SIDE})">`,
     `<title>${escapeXml(describe(field, used))}</title>`,
+    // Styles reach a copy by 'use' from its own root on.
+    ids ? `<g class="port-map" id="${ids.prefix}-${ids.index}">` : "",
     `<rect class="panel" width="${SIDE}" height="${SIDE}" stroke-width="${pixel}"/>`,
     ephemeral ? `<path class="range" d="${pathOfPorts(cellsOf(ephemeral))}"/>` : "",
     `<path class="rule" stroke-width="${pixel / 2}" d="${quarters}"/>`,
     drawGlow(panel),
     `<path class="lit ${role}${pixel > 1 ? " fine" : ""}" d="${pathOfPorts(ports)}"/>`,
+    ids ? "</g>" : "",
     "</g>",
     drawRings(panel),
     drawNames(panel),

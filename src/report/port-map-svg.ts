@@ -44,20 +44,36 @@ export function portMapFigure(map: PortMap, labelledBy: string): string {
   const box = `${x} ${y} ${layout.width - x - RIGHT} ${layout.height - y - FOOTER}`;
   return [
     `<svg class="port-map" viewBox="${box}" role="img" aria-labelledby="${labelledBy}">`,
-    ...drawBody(map, layout),
+    ...drawBody(map, layout, labelledBy.split(" ")[0]),
     "</svg>",
+    drawNarrow(map, layout, labelledBy.split(" ")[0]!),
   ].join("\n");
+}
+
+/** The same panels for a phone, each with its words below it: their cells are those of the picture. */
+function drawNarrow(map: PortMap, { hero, others, more }: Layout, prefix: string): string {
+  const panels = [...(hero ? [hero] : []), ...others].map(({ field }, index) => {
+    const { ip, role, ports, sockets } = field;
+    const known = (field.known ?? []).map(({ port, name }) => `${port} ${name}`).join(", ");
+    const words = `${role} ${ip}: ${plural(countPorts(ports), "port")} in use by ${plural(sockets, "socket")}${known && ` (${known})`}`;
+    return `<div${index === 0 ? ' class="large"' : ""}><svg viewBox="0 0 ${SIDE} ${SIDE}" role="img" aria-label="${escapeXml(words)}"><use href="#${prefix}-cells-${index}"/></svg><p class="figures">${escapeXml(words)}</p></div>`;
+  });
+  const rest = more ? `<p class="figures">and ${formatCount(more.count)} more</p>` : "";
+  const range = map.ephemeral ? `; ephemeral range ${map.ephemeral.first}–${map.ephemeral.last}` : "";
+  const legend = `<p class="figures large">Each row holds 256 ports, port 0 is at the top left${range}.</p>`;
+  return `<div class="narrow-ports port-map">${panels.join("")}${rest}${legend}</div>`;
 }
 
 /** Room that a figure keeps beside and above the cells, for port numbers and headings. */
 const EDGE_LABELS = 46;
 const HEADINGS = 60;
 
-function drawBody(map: PortMap, layout: Layout): string[] {
+function drawBody(map: PortMap, layout: Layout, prefix?: string): string[] {
+  const ids = (index: number) => (prefix === undefined ? undefined : { prefix: `${prefix}-cells`, index });
   return [
     ...drawHeadings(map, layout),
-    ...(layout.hero ? [drawPanel(layout.hero, map, true)] : []),
-    ...layout.others.map((panel) => drawPanel(panel, map, false)),
+    ...(layout.hero ? [drawPanel(layout.hero, map, true, ids(0))] : []),
+    ...layout.others.map((panel, index) => drawPanel(panel, map, false, ids(index + (layout.hero ? 1 : 0)))),
     ...drawMore(layout),
     ...drawLegend(map, layout),
   ];

@@ -131,14 +131,19 @@ describe.skipIf(!CHROMIUM)("the report in Chromium", () => {
   it("has the picture of ports at a size that can be read on a phone", async () => {
     const { page } = await open("lab-report", await renderReport(LAB), "light");
     await page.setViewportSize({ width: 390, height: 800 });
-    const heights = await page
-      .locator("svg.port-map text")
-      .evaluateAll((all) => all.map((text) => text.getBoundingClientRect().height));
-    expect(Math.min(...heights)).toBeGreaterThan(8);
-    const left = await page
-      .locator("svg.port-map text")
-      .evaluateAll((all) => all.map((text) => text.getBoundingClientRect().left));
-    expect(Math.min(...left)).toBeGreaterThanOrEqual(0);
+    const boxes = await page
+      .locator(".narrow-ports :is(p,svg)")
+      .evaluateAll((all) => all.map((each) => each.getBoundingClientRect()));
+    const fields = LAB.experiments.flatMap(({ evidence }) => evidence.filter(({ kind }) => kind === "ports")).length;
+    expect(boxes.length).toBeGreaterThan(2 * fields);
+    expect(Math.min(...boxes.map(({ height }) => height))).toBeGreaterThan(8);
+    expect(Math.min(...boxes.map(({ width }) => width))).toBeGreaterThan(100);
+    expect(Math.min(...boxes.map(({ left }) => left))).toBeGreaterThanOrEqual(0);
+    // The same cells as in the picture: each panel refers to those that it shows.
+    const missing = await page.evaluate(
+      "[...document.querySelectorAll('.narrow-ports use')].filter((use) => !document.querySelector(use.getAttribute('href') + ' .lit')).length",
+    );
+    expect(missing).toBe(0);
     await page.close();
   });
 
@@ -146,6 +151,7 @@ describe.skipIf(!CHROMIUM)("the report in Chromium", () => {
     const { page } = await open("lab-report", await renderReport(LAB), "dark");
     await page.setViewportSize({ width: 390, height: 800 });
     expect(await page.evaluate("document.documentElement.scrollWidth")).toBeLessThanOrEqual(390);
+    expect(await findClipped(page)).toEqual([]);
     await page.emulateMedia({ media: "print", colorScheme: "dark" });
     await expectScheme(page, "light");
     await page.close();
@@ -180,6 +186,18 @@ async function describeCharts(page: Page): Promise<DrawnChart[]> {
       hasAxis: svg.querySelectorAll("g[aria-label$='tick label'] text").length >= 2 && svg.querySelector("g[aria-label$='axis label']") !== null,
       isInside: [...boxes, ...texts].every(({ left, right }) => left >= 0 && right <= innerWidth),
     };
+  })`);
+}
+
+/** What a narrow page does not show whole: beyond its edges, or inside of something that scrolls or cuts it off. */
+async function findClipped(page: Page): Promise<string[]> {
+  return page.evaluate(`[...document.querySelectorAll("main *")].flatMap((element) => {
+    const { left, right, width, height } = element.getBoundingClientRect();
+    if (width === 0 || height === 0 || element.closest(".hidden,defs")) return [];
+    const isOutside = left < -0.5 || right > innerWidth + 0.5;
+    const isCut = element.clientWidth > 0 && !(element instanceof SVGElement) && element.scrollWidth > element.clientWidth + 1;
+    if (!isOutside && !isCut) return [];
+    return [element.tagName + "." + element.getAttribute("class") + " " + Math.round(left) + "-" + Math.round(right) + " " + element.textContent.slice(0, 40)];
   })`);
 }
 

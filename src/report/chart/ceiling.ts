@@ -10,6 +10,8 @@ import { drawable, greatestOf, logDomain, powersOfTen } from "./scale.js";
 /** A bar takes two rows, its name's and its own; a limit without a number takes one. */
 const ROW_HEIGHT = 22;
 const LETTER = 7.4;
+/** In ems. */
+const NARROW_LETTERS = 20;
 
 /** @returns legend, chart, and what limits something else than connections held */
 export function drawCeiling(id: string, { title, wanted, limits, unnumbered }: CeilingEvidence): Markup {
@@ -38,51 +40,65 @@ export function drawCeiling(id: string, { title, wanted, limits, unnumbered }: C
   const middle = Math.sqrt(from * domain[1]);
   const anchor = wanted > middle ? "end" : "start";
   const target = wanted > 0 ? [{ at: drawable(wanted), name: `wanted: ${formatCount(wanted)}` }] : [];
-  const chart = drawChart(
-    { id, title, description: describe(wanted, limits, unnumbered) },
-    {
-      height: 84 + (2 * rows.length + open.length) * ROW_HEIGHT,
-      marginTop: 30,
-      marginLeft: 12,
-      marginRight: Math.max(...bars.map((row) => row.figure.length)) * LETTER + 22,
-      marginBottom: 46,
-      x: {
-        type: "log",
-        domain,
-        ticks: powersOfTen(domain),
-        tickFormat: "~s",
-        grid: true,
-        label: "connections that each limit allows (log axis)",
-        labelArrow: "none",
-      },
-      y: {
-        type: "band",
-        domain: [...rows.flatMap(({ nameRow, row }) => [nameRow, row]), ...open.map(({ row }) => row)],
-        axis: null,
-      },
-      marks: [
-        Plot.barX(others, { ...bar, fill: "var(--bar)" }),
-        Plot.barX(binding, { ...bar, fill: "var(--server)" }),
-        Plot.ruleX(target, { x: "at", stroke: "var(--ink)", strokeDasharray: "3 4" }),
-        Plot.text(target, { x: "at", text: "name", frameAnchor: "top", dy: -18, fontWeight: 600, textAnchor: anchor }),
-        Plot.text(others, { ...name, ...halo, fill: "var(--ink)" }),
-        Plot.text(open, { ...name, ...halo, y: "row", fill: "var(--ink)" }),
-        Plot.text(open, { ...name, ...halo, y: "row", text: "says", dx: column, fill: "var(--muted)" }),
-        Plot.text(binding, {
-          ...name,
-          ...halo,
-          text: ({ name: text }) => `${text} — binds`,
-          fill: "var(--server-text)",
-          fontWeight: 640,
-        }),
-        Plot.text(others, { ...figure, ...halo, fill: "var(--muted)" }),
-        Plot.text(binding, { ...figure, ...halo, fill: "var(--server-text)", fontWeight: 640 }),
-      ],
+  const chart = drawChart({ id, title, description: describe(wanted, limits, unnumbered) }, (isNarrow) => ({
+    height: 84 + (2 * rows.length + open.length) * ROW_HEIGHT,
+    marginTop: 30,
+    marginLeft: 12,
+    marginRight: Math.max(...bars.map((row) => row.figure.length)) * LETTER + 22,
+    marginBottom: 46,
+    x: {
+      type: "log",
+      domain,
+      ticks: powersOfTen(domain).filter((_, index) => !isNarrow || index % 2 === 0),
+      tickFormat: "~s",
+      grid: true,
+      label: isNarrow ? "allowed connections (log axis)" : "connections that each limit allows (log axis)",
+      labelArrow: "none",
     },
-  );
+    y: {
+      type: "band",
+      domain: [...rows.flatMap(({ nameRow, row }) => [nameRow, row]), ...open.map(({ row }) => row)],
+      axis: null,
+    },
+    marks: [
+      Plot.barX(others, { ...bar, fill: "var(--bar)" }),
+      Plot.barX(binding, { ...bar, fill: "var(--server)" }),
+      Plot.ruleX(target, { x: "at", stroke: "var(--ink)", strokeDasharray: "3 4" }),
+      Plot.text(target, { x: "at", text: "name", frameAnchor: "top", dy: -18, fontWeight: 600, textAnchor: anchor }),
+      Plot.text(others, { ...name, ...halo, ...cut(isNarrow), fill: "var(--ink)" }),
+      Plot.text(open, {
+        ...name,
+        ...halo,
+        ...cut(isNarrow),
+        y: "row",
+        fill: "var(--ink)",
+        ...(isNarrow && { text: withSays }),
+      }),
+      isNarrow ? null : Plot.text(open, { ...name, ...halo, y: "row", text: "says", dx: column, fill: "var(--muted)" }),
+      Plot.text(binding, {
+        ...name,
+        ...halo,
+        ...cut(isNarrow),
+        text: ({ name: text }) => `${text} — binds`,
+        fill: "var(--server-text)",
+        fontWeight: 640,
+      }),
+      Plot.text(others, { ...figure, ...halo, fill: "var(--muted)" }),
+      Plot.text(binding, { ...figure, ...halo, fill: "var(--server-text)", fontWeight: 640 }),
+    ],
+  }));
   return html`<ul class="legend"><li><i class="key box binding"></i>the limit that binds</li><li><i class="key box other"></i>limits behind it</li></ul>
 ${chart}
 ${listElse(unnumbered)}`;
+}
+
+/** Names end within a narrow chart: in letters of half the font's size. */
+function cut(isNarrow: boolean) {
+  return isNarrow ? ({ lineWidth: NARROW_LETTERS, textOverflow: "ellipsis" } as const) : {};
+}
+
+function withSays({ name, says }: { readonly name: string; readonly says: string }): string {
+  return `${name}: ${says}`;
 }
 
 /** Those of connections held; first those that are unknown, as they may be the lowest. */

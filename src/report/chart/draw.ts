@@ -4,8 +4,10 @@ import * as Plot from "@observablehq/plot";
 import { parseHTML } from "linkedom";
 import { Markup } from "../markup.js";
 
-/** Width of every chart, in its own units; the page scales it. */
-export const CHART_WIDTH = 1000;
+/** Width of a chart, in its own units; the page scales it. */
+const CHART_WIDTH = 1000;
+/** Of the same chart for a phone, which shows it at its own size: text that is scaled down could not be read. */
+const NARROW_WIDTH = 354;
 
 export interface ChartNames {
   /** Unique on the page. */
@@ -17,21 +19,28 @@ export interface ChartNames {
 
 const { document } = parseHTML("<!doctype html><html><body></body></html>");
 
-/** @returns an `<svg>` with an accessible name and description */
-export function drawChart({ id, title, description }: ChartNames, options: Plot.PlotOptions): Markup {
-  const svg = Plot.plot({
-    document,
-    className: "chart",
-    width: CHART_WIDTH,
-    style: { fontSize: "13px" },
-    ...options,
-  });
+/**
+ * Draws a chart twice, of which a page shows the one that there is room for.
+ *
+ * @param optionsFor what is drawn; a narrow one has room for fewer ticks
+ * @returns two `<svg>` with an accessible name and description
+ */
+export function drawChart(names: ChartNames, optionsFor: (isNarrow: boolean) => Plot.PlotOptions): Markup {
+  const wide = drawOne(names, { className: "chart", width: CHART_WIDTH, ...optionsFor(false) });
+  const narrowNames = { ...names, id: `${names.id}-narrow` };
+  return new Markup(
+    wide + drawOne(narrowNames, { className: "narrow-chart", width: NARROW_WIDTH, ...optionsFor(true) }),
+  );
+}
+
+function drawOne({ id, title, description }: ChartNames, options: Plot.PlotOptions): string {
+  const svg = Plot.plot({ document, style: { fontSize: "13px" }, ...options });
   // The page has styles of its own.
   svg.querySelector("style")?.remove();
   svg.setAttribute("role", "img");
   svg.setAttribute("aria-labelledby", `${id}-title ${id}-about`);
   svg.prepend(named("title", `${id}-title`, title), named("desc", `${id}-about`, description));
-  return new Markup(svg.outerHTML);
+  return svg.outerHTML;
 }
 
 function named(tag: "title" | "desc", id: string, text: string) {

@@ -16,30 +16,27 @@ export function drawFit(id: string, fit: FitEvidence): Markup {
   const scale = ([a, b]: readonly [number, number]) => [a / x.divisor, b / y.divisor] as [number, number];
   const line = [0, end].map((at) => scale([at, drawable(intercept + slope * at)]));
   const words = sayFit(fit);
-  const chart = drawChart(
-    { id, title: fit.title, description: `${points.length} points. ${words}` },
-    {
-      height: 340,
-      marginTop: 34,
-      marginLeft: 78,
-      marginBottom: 46,
-      marginRight: 28,
-      x: { label: x.label, labelArrow: "none", zero: true, nice: true, ticks: 8 },
-      y: { label: y.label, labelArrow: "none", grid: true, zero: true, nice: true, ticks: 5 },
-      marks: [
-        Plot.ruleY([0], { stroke: "var(--edge)" }),
-        Plot.lineY(line, { x: "0", y: "1", stroke: "var(--c2)", strokeWidth: 2 }),
-        Plot.dot(points.map(scale), {
-          x: "0",
-          y: "1",
-          fill: "var(--paper)",
-          stroke: "var(--c1)",
-          strokeWidth: 2.25,
-          r: 5.5,
-        }),
-      ],
-    },
-  );
+  const chart = drawChart({ id, title: fit.title, description: `${points.length} points. ${words}` }, (isNarrow) => ({
+    height: 340,
+    marginTop: 34,
+    marginLeft: 78,
+    marginBottom: 46,
+    marginRight: 28,
+    x: { label: x.label, labelArrow: "none", zero: true, nice: true, ticks: isNarrow ? 4 : 8 },
+    y: { label: y.label, labelArrow: "none", grid: true, zero: true, nice: true, ticks: 5 },
+    marks: [
+      Plot.ruleY([0], { stroke: "var(--edge)" }),
+      Plot.lineY(line, { x: "0", y: "1", stroke: "var(--c2)", strokeWidth: 2 }),
+      Plot.dot(points.map(scale), {
+        x: "0",
+        y: "1",
+        fill: "var(--paper)",
+        stroke: "var(--c1)",
+        strokeWidth: 2.25,
+        r: 5.5,
+      }),
+    ],
+  }));
   return html`<ul class="legend"><li><i class="key dot c1"></i>measured</li><li><i class="key line c2"></i>least squares</li></ul>
 ${chart}
 <p class="figures">${words}</p>`;

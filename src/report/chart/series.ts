@@ -29,32 +29,29 @@ export function drawSeries(id: string, of: SeriesEvidence, options: SeriesOption
   const lines = series.lines.map(({ points }, index) => ({ points: points.map(scale), colour: colourOf(index) }));
   const curve = options.isStepped ? "step-after" : "linear";
   const moments = (options.moments ?? []).map(({ x: at, name }) => ({ at: drawable(at) / x.divisor, name }));
-  const chart = drawChart(
-    { id, title: series.title, description: describe(series) },
-    {
-      height: 320,
-      marginTop: 34,
-      marginLeft: 78,
-      marginBottom: 46,
-      marginRight: 28,
-      x: { label: x.label, labelArrow: "none", ticks: 8, nice: true },
-      y: { label: y.label, labelArrow: "none", grid: true, nice: true, ...verticalScale(top, series.y.unit) },
-      marks: [
-        Plot.ruleY([0], { stroke: "var(--edge)" }),
-        lines.length === 1
-          ? Plot.areaY(lines[0]!.points, { x: "0", y: "1", curve, fill: "var(--c1)", fillOpacity: 0.13 })
-          : null,
-        Plot.ruleX(moments, { x: "at", stroke: "var(--muted)", strokeDasharray: "2 4" }),
-        Plot.text(moments, { x: "at", text: "name", frameAnchor: "top", dy: -14, fill: "var(--muted)" }),
-        ...lines.map(({ points, colour }) =>
-          Plot.lineY(points, { x: "0", y: "1", curve, stroke: colour, strokeWidth: 2.25 }),
-        ),
-        ...lines
-          .filter(({ points }) => points.length <= FEW && !options.isStepped)
-          .map(({ points, colour }) => Plot.dot(points, { x: "0", y: "1", fill: colour, r: 3.5 })),
-      ],
-    },
-  );
+  const chart = drawChart({ id, title: series.title, description: describe(series) }, (isNarrow) => ({
+    height: 320,
+    marginTop: 34,
+    marginLeft: 78,
+    marginBottom: 46,
+    marginRight: 28,
+    x: { label: x.label, labelArrow: "none", ticks: isNarrow ? 4 : 8, nice: true },
+    y: { label: y.label, labelArrow: "none", grid: true, nice: true, ...verticalScale(top, series.y.unit) },
+    marks: [
+      Plot.ruleY([0], { stroke: "var(--edge)" }),
+      lines.length === 1
+        ? Plot.areaY(lines[0]!.points, { x: "0", y: "1", curve, fill: "var(--c1)", fillOpacity: 0.13 })
+        : null,
+      Plot.ruleX(moments, { x: "at", stroke: "var(--muted)", strokeDasharray: "2 4" }),
+      Plot.text(moments, { x: "at", text: "name", frameAnchor: "top", dy: -14, fill: "var(--muted)" }),
+      ...lines.map(({ points, colour }) =>
+        Plot.lineY(points, { x: "0", y: "1", curve, stroke: colour, strokeWidth: 2.25 }),
+      ),
+      ...lines
+        .filter(({ points }) => points.length <= FEW && !options.isStepped)
+        .map(({ points, colour }) => Plot.dot(points, { x: "0", y: "1", fill: colour, r: 3.5 })),
+    ],
+  }));
   return html`${series.lines.length > 1 ? legend(series.lines.map(({ name }) => name)) : undefined}${chart}`;
 }
 
