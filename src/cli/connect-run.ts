@@ -1,5 +1,7 @@
 // What `fourtuple connect` does: a run with its progress, ended by signals, and its summary.
+
 import { AppError } from "../base/errors.js";
+import { formatBytes } from "../base/units.js";
 import { connect } from "../connect/connect.js";
 import type { ConnectOptions } from "../connect/options.js";
 import { countDestinations } from "../connect/report.js";
@@ -14,7 +16,7 @@ import { connectSummary, interruptedLine, planNote, singleFailure } from "../ui/
 import { triedLine } from "../ui/destinations-text.js";
 import { diagnosisLines } from "../ui/diagnosis-text.js";
 import { type Live, openLive } from "../ui/live.js";
-import { print, printReceived, printResult, say } from "../ui/output.js";
+import { isOutputBehind, print, printReceived, printResult, say } from "../ui/output.js";
 import { paintFor } from "../ui/paint.js";
 import { RateMeter } from "../ui/rate-meter.js";
 import { clientLine } from "../ui/serve-text.js";
@@ -111,7 +113,16 @@ function narrate(run: ConnectRun): void {
     if (tried) say(tried);
     print(clientLine(local));
   });
-  run.on("received", (text) => printReceived("receive ", text, " from server"));
+  let unprinted = 0;
+  run.on("received", (text) => {
+    if (isOutputBehind()) unprinted += Buffer.byteLength(text);
+    else printReceived("receive ", text, " from server");
+  });
+  const tell = () => {
+    if (unprinted > 0)
+      say(`note: ${formatBytes(unprinted)} of what was received is not printed: the output was not read`);
+  };
+  run.done.then(tell, tell);
 }
 
 async function superviseWithProgress(

@@ -5,7 +5,7 @@ import type { ServeSnapshot } from "../serve/result.js";
 import type { ServeRun } from "../serve/run.js";
 import { serve } from "../serve/serve.js";
 import { type Live, openLive } from "../ui/live.js";
-import { print, printJson, printResult, say } from "../ui/output.js";
+import { isOutputBehind, print, printJson, printResult, say } from "../ui/output.js";
 import { paintFor } from "../ui/paint.js";
 import { RateMeter } from "../ui/rate-meter.js";
 import {
@@ -31,7 +31,7 @@ export async function runServe(at: string, options: ServeCommandOptions): Promis
   // Before a word is printed: who reads that it listens may send a signal.
   const ended = supervise(run);
   ended.catch(() => undefined);
-  const printer = options.json ? new JsonPrinter(run) : new TextPrinter(run, options, live);
+  const printer = options.json ? new JsonPrinter(run, options) : new TextPrinter(run, options, live);
   run.on("connection", (peer) => printer.connection(peer));
   let last = run.snapshot();
   // Unreferenced: the run keeps the process alive, not its progress.
@@ -54,19 +54,27 @@ type Result = Awaited<ServeRun["done"]>;
 type Peer = ServeRun["address"];
 
 class JsonPrinter {
-  constructor(run: ServeRun) {
+  readonly #log: ServeOptions["log"];
+  #printed = 0;
+
+  constructor(run: ServeRun, { log }: ServeCommandOptions) {
+    this.#log = log;
     this.#print({ event: "listening", ...run.address, backlog: run.backlog, pid: process.pid });
   }
 
   connection(peer: Peer): void {
+    if (isOutputBehind()) return;
     this.#print({ event: "connection", ...peer });
+    this.#printed++;
   }
 
   moment(snapshot: ServeSnapshot, isSame: boolean): void {
-    if (!isSame) this.#print({ event: "snapshot", ...snapshot });
+    if (!isSame && !isOutputBehind()) this.#print({ event: "snapshot", ...snapshot });
   }
 
   end(result: Result): void {
+    const connections = result.accepted - this.#printed;
+    if (this.#log === "all" && connections > 0) this.#print({ event: "notPrinted", connections });
     printResult({ event: "result", ...result, diagnosis: explainRun(result) });
   }
 
@@ -95,6 +103,8 @@ class TextPrinter {
   }
 
   connection(peer: Peer): void {
+    // Counted in the summary, with those that the threads did not tell of.
+    if (isOutputBehind()) return;
     this.#print(clientLine(peer));
     this.#printed++;
   }

@@ -8,6 +8,8 @@ import { columnsOf, fitText } from "./columns.js";
 const ESCAPE = "\u001b";
 const PAINTED = new RegExp(`(${ESCAPE}\\[(?:1|2|22|3[126]|39)m)`);
 
+const MOST_WAITING_BYTES = 1024 ** 2;
+
 /** What a run came to, until it is known to be written: a full disk must not take it away. */
 export interface Result {
   readonly text: string;
@@ -19,6 +21,11 @@ let unwritten: Result | undefined;
 /** A line, or several, on standard output. */
 export function print(text: string): void {
   write(process.stdout, `${text}\n`);
+}
+
+/** Whether more than a mebibyte waits in this process for whoever reads standard output: what can be left out is left out then. */
+export function isOutputBehind(): boolean {
+  return process.stdout.writableLength > MOST_WAITING_BYTES;
 }
 
 /** Text for a program, or as it is to stand in a file: a page, a script, metrics. Its lines stay whole. */

@@ -413,7 +413,22 @@ describe("what was held", () => {
   });
 });
 
+it("a server whose connections the kernel aborted for want of TCP memory is told so", () => {
+  const risen = { "TcpExt.TCPAbortOnMemory": 1084, "TcpExt.TCPMemoryPressures": 3 };
+  const { finding, notes, outcome } = explainRun(serveResult({ evidence: { ...serveResult().evidence, risen } }));
+  expect(outcome).toBe("limited");
+  expect(finding).toMatchObject({ limit: "tcp-mem", whose: "this side" });
+  expect(finding!.meaning).toMatch(/aborted 1,084 connections/);
+  expect(notes.join()).toMatch(/memory pressure 3 times/);
+});
+
 describe("notes", () => {
+  it("tell of connections aborted for want of memory, and of pressure, though the target is met", () => {
+    const risen = { "TcpExt.TCPAbortOnMemory": 1084, "TcpExt.TCPMemoryPressures": 1 };
+    const { notes } = explainRun(connectResult({ isTargetMet: true, evidence: { risen } }));
+    expect(notes.join()).toMatch(/aborted 1,084 connections.*tcp_mem.*memory pressure 1 time /);
+  });
+
   it("tell of a full SYN queue and of a full TIME_WAIT table", () => {
     const risen = { "TcpExt.TCPReqQFullDoCookies": 7, "TcpExt.TCPTimeWaitOverflow": 8 };
     const { notes } = explainRun(connectResult({ isTargetMet: true, evidence: { risen } }));

@@ -1,7 +1,7 @@
 // From a finished run to its diagnosis: which limit stopped it, or which remain.
 import { AppError } from "../../base/errors.js";
 import { printable } from "../../base/printable.js";
-import { formatCount, formatDuration } from "../../base/units.js";
+import { formatCount, formatDuration, plural } from "../../base/units.js";
 import { countHalfMade } from "../../connect/half-made.js";
 import type { ConnectResult } from "../../connect/result.js";
 import { outcomeOf } from "../../connect/verdict.js";
@@ -108,7 +108,18 @@ function serverNotes({ backlog, evidence }: ServeResult): string[] {
 function stackNotes(risen: Counters): string[] {
   const { "TcpExt.TCPReqQFullDoCookies": cookies = 0, "TcpExt.TCPTimeWaitOverflow": timeWaits = 0 } = risen;
   const { "cgroup.memory.high": throttles = 0, "cgroup.memory.max": refusals = 0 } = risen;
+  const { "TcpExt.TCPAbortOnMemory": aborts = 0, "TcpExt.TCPMemoryPressures": pressures = 0 } = risen;
   return [
+    ...(aborts > 0
+      ? [
+          `the kernel aborted ${plural(aborts, "connection")} of this network namespace for want of memory: what is queued uses up net.ipv4.tcp_mem, or too many are orphans`,
+        ]
+      : []),
+    ...(pressures > 0
+      ? [
+          `TCP came under memory pressure ${plural(pressures, "time")} (net.ipv4.tcp_mem): buffers are cut, and what they do not hold is dropped`,
+        ]
+      : []),
     ...(throttles > 0
       ? [
           `memory.high was exceeded ${formatCount(throttles)} times: the kernel throttled the programs of this cgroup or of one above it`,

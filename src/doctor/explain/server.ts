@@ -1,5 +1,5 @@
 // What stopped a server of ours from taking more, if anything did.
-import { formatCount } from "../../base/units.js";
+import { formatCount, plural } from "../../base/units.js";
 import type { ServeResult } from "../../serve/result.js";
 import type { Finding } from "./diagnosis.js";
 import { describeMemoryStop, explainFileStop } from "./memory-stop.js";
@@ -46,6 +46,16 @@ export function explainServer(result: ServeResult): Finding | undefined {
       meaning: `${formatCount(rejected)} connections above --max-connections were closed at once`,
       fix: "raise --max-connections",
       evidence: [`${formatCount(peakOpen)} open at the most`],
+    };
+  }
+  const aborts = evidence.risen["TcpExt.TCPAbortOnMemory"] ?? 0;
+  if (aborts > 0) {
+    return {
+      limit: "tcp-mem",
+      whose: "this side",
+      meaning: `TCP's memory budget was used up by what is queued: the kernel aborted ${plural(aborts, "connection")}`,
+      fix: "raise net.ipv4.tcp_mem, or have fewer clients that do not read",
+      evidence: [`TCPAbortOnMemory rose by ${formatCount(aborts)} in this network namespace`],
     };
   }
   if (backlog.drops) {
