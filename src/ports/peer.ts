@@ -88,10 +88,10 @@ function sinceWhen(port: number, inode: number, before: readonly ListenQueue[] |
 /** Everybody on the endpoints' ports but their own listeners. */
 async function findElsewhere(local: EndQuery, own: readonly ListenerRow[]): Promise<ElsewhereListener[] | undefined> {
   const ports = [local, ...(local.oneOf ?? [])].flatMap((query) => query.ports ?? []);
-  const found = await findListening(ports).catch(() => undefined);
+  const known = new Set(own.map(({ inode }) => inode));
+  const found = await findListening(ports, known).catch(() => undefined);
   return found
-    ?.filter(({ inode }) => !own.some((listener) => listener.inode === inode))
-    .slice(0, TOLD_ELSEWHERE)
+    ?.slice(0, TOLD_ELSEWHERE)
     .map(({ ip, port, kind, owner }) => ({ ip, port, kind: kind === "listening" ? kind : "bound", process: owner }));
 }
 

@@ -42,11 +42,14 @@ export async function findPortHolders(ip: IpAddress, port: number): Promise<Port
 /**
  * The sockets that listen on one of these ports, or have bound it to listen later, at any address; without their connections.
  *
+ * @param known inodes of sockets to leave out: owners are looked for where others are found only
  * @throws {AppError} E_PERMISSION or E_SYSTEM when the socket table cannot be read
  */
-export async function findListening(ports: readonly PortRange[]): Promise<PortHolder[]> {
+export async function findListening(ports: readonly PortRange[], known: ReadonlySet<number>): Promise<PortHolder[]> {
   const states = (1 << TCP_LISTEN) | (1 << BOUND_INACTIVE);
-  return readHolders({ states, local: { ports } }, ({ state, remotePort }) => state === TCP_LISTEN || remotePort === 0);
+  return readHolders({ states, local: { ports } }, ({ state, remotePort, inode }) => {
+    return !known.has(inode) && (state === TCP_LISTEN || remotePort === 0);
+  });
 }
 
 async function readHolders(query: SocketQuery, isOne: (socket: SocketView) => boolean): Promise<PortHolder[]> {
