@@ -30,26 +30,26 @@ export class AcceptWatch {
     this.#targets = targets;
   }
 
-  /** A look at a moment of the hold, to be compared with the last. */
-  async look(): Promise<void> {
+  /** A look at a moment of the hold, to be compared with the last. @returns whether something waits */
+  async look(): Promise<boolean> {
     this.#last = await this.#read(false);
+    return this.#last !== undefined && isWaiting(this.#last);
   }
 
   /**
    * The last look, or several: until nothing waits, or it is plain that what waits will not be accepted soon.
    *
    * @param lacksEnds the server's end is known to have fewer sockets: some may be in the SYN queue
-   * @param mayWait whether there is time
    * @returns undefined when nothing waits, or the server's end cannot be seen
    */
-  async settle(lacksEnds: boolean, mayWait: () => boolean): Promise<Accepting | undefined> {
+  async settle(lacksEnds: boolean): Promise<Accepting | undefined> {
     const startMs = performance.now();
     let now = await this.#read(lacksEnds);
     if (!now) return undefined;
     let movedMs = this.#last?.atMs ?? now.atMs;
     if (this.#last && hasMoved(this.#last, now)) movedMs = now.atMs;
     const isStill = () => now!.atMs - movedMs >= STANDSTILL_MS;
-    while (isWaiting(now) && !isStill() && now.atMs - startMs < PATIENCE_MS && mayWait()) {
+    while (isWaiting(now) && !isStill() && now.atMs - startMs < PATIENCE_MS) {
       await delay(POLL_MS);
       const next = await this.#read(true);
       if (!next) return undefined;

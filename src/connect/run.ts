@@ -31,7 +31,7 @@ import {
   SHARED,
 } from "./protocol.js";
 import { type RampShape, shapeRamp, shareOf } from "./ramp.js";
-import { measureRamp, newRecord } from "./record.js";
+import { measureRamp, newRecord, type RunRecord } from "./record.js";
 import { countInKernel, inspectServer, makeResult, readServerQueues } from "./report.js";
 import type { ConnectResult, ConnectSnapshot, RunSample } from "./result.js";
 import { findShortage } from "./shortage.js";
@@ -81,6 +81,7 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
   readonly #accepts: AcceptWatch;
   readonly #giveUp: GiveUp;
   #queuesBefore: ReturnType<typeof readServerQueues> | undefined;
+  #server: Promise<RunRecord["peer"]> | undefined;
   #reserve: DescriptorReserve | undefined;
   #stage: ConnectSnapshot["stage"] = "ramp";
   #rampEnded!: () => void;
@@ -166,8 +167,9 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
 
   #wouldGoOn(): boolean {
     if (this.#stage === "ramp" && !this.#areAllEstablished()) return true;
-    const isOpen = this.#stage === "ramp" || this.#stage === "hold";
-    return isOpen && this.settings.durationMs !== Number.POSITIVE_INFINITY;
+    if (this.#stage !== "ramp" && this.#stage !== "hold") return false;
+    const isOver = this.#holdUntilMs !== undefined && performance.now() >= this.#holdUntilMs;
+    return !isOver && this.settings.durationMs !== Number.POSITIVE_INFINITY;
   }
 
   /** Whoever sees it may stop a moment before the ramp has ended. */
@@ -223,7 +225,7 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
     // setTimeout() takes 31 bits: a longer hold is as good as for ever.
     const endMs = startMs + Math.min(settings.durationMs, 2 ** 31 - 1);
     await this.#pass(endMs - LOOK_AHEAD_MS);
-    if (!settings.isSingle && !this.#stopping.signal.aborted) await this.#accepts.look();
+    if (!settings.isSingle && !this.#stopping.signal.aborted) await this.#lookAtServer();
     await this.#pass(endMs);
     this.#record.holdMs = performance.now() - startMs;
     this.#record.samples.mark(this.#sample());
@@ -240,16 +242,24 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
     if (leftMs > 0 && this.#isAnythingOpen()) await delay(leftMs, undefined, { signal }).catch(() => undefined);
   }
 
+  /** A while before the end: whose the server is takes a while to find out where there are many processes. */
+  async #lookAtServer(): Promise<void> {
+    if (await this.#accepts.look()) this.#server = this.#inspectServer();
+  }
+
+  async #inspectServer(): Promise<RunRecord["peer"]> {
+    return inspectServer(this.targets, await this.#queuesBefore).catch(() => undefined);
+  }
+
   /** Before anything is closed: afterwards the queues are empty and the descriptors free. */
   async #noteEvidence(): Promise<void> {
     this.#record.evidence = noteEvidence(this.#record.countersBefore);
     // A single connection that its server has closed has done what was asked.
     const missed = this.#sum(COUNTER.failed) + (this.settings.isSingle ? 0 : this.#sum(COUNTER.lost));
     const lacksEnds = (this.#record.kernel?.incoming ?? 0) < (this.#record.kernel?.outgoing ?? 0);
-    if (!this.settings.isSingle) {
-      const mayWait = () => !this.#stopping.signal.aborted;
-      this.#record.accepting = await this.#accepts.settle(lacksEnds, mayWait);
-    }
+    // Whoever interrupts a run does not wait for what the server may come to.
+    const isPatient = !this.settings.isSingle && !this.#record.wasInterrupted;
+    if (isPatient) this.#record.accepting = await this.#accepts.settle(lacksEnds);
     // What the peer has closed meanwhile is no longer there, and what waited for its accept queue may have come.
     if (this.#record.kernel && (this.#sum(COUNTER.lost) > 0 || (this.targets.isLocal && lacksEnds))) {
       this.#record.kernel = await countInKernel(this.targets);
@@ -257,16 +267,10 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
     if (this.#sum(COUNTER.failed) > 0) this.#record.localPath = inspectLocalPath(this.targets, this.pool.memories);
     const { count: greeted } = this.histograms.firstByte;
     const hasUngreeted = greeted > 0 && greeted < this.#sum(COUNTER.established);
-    if (missed > 0 || lacksEnds || hasUngreeted || this.#lacksAnswers() || this.#record.accepting) {
-      this.#record.peer = await inspectServer(this.targets, await this.#queuesBefore).catch(() => undefined);
+    if (missed > 0 || lacksEnds) this.#record.peer = await this.#inspectServer();
+    else if (this.#record.accepting || (isPatient && hasUngreeted)) {
+      this.#record.peer = await (this.#server ?? this.#inspectServer());
     }
-  }
-
-  /** More than what is usually on its way. */
-  #lacksAnswers(): boolean {
-    const sent = this.#sum(COUNTER.sentMessages) - this.#sum(COUNTER.abandonedMessages);
-    const { expected } = this.settings.message ?? { expected: "none" };
-    return expected !== "none" && sent - this.#sum(COUNTER.answeredMessages) > sent / 20;
   }
 
   async #close(): Promise<ConnectResult> {

@@ -43,6 +43,24 @@ describe("a server that stops accepting", () => {
     expect(diagnosis.finding!.meaning).toMatch(/accepts nothing: 30 connections wait unaccepted/);
   });
 
+  it("has none, too, where the hold has no end and is stopped", async () => {
+    const [ip, port] = [ownAddress(), ownPort()];
+    listenRaw(ip, port);
+    const run = await startClient({
+      to: endpoint({ ip, port }),
+      connections: 30,
+      durationMs: Number.POSITIVE_INFINITY,
+    });
+    await until(
+      "30 at the server's end",
+      () => establishedInSs(port, ip),
+      (sockets) => sockets === 30,
+    );
+    await within("the hold", run.ready);
+    const result = await within("the end", run.stop());
+    expect(result).toMatchObject({ outcome: "missed", evidence: { accepting: { isMoving: false } } });
+  });
+
   it.skipIf(!hasProgram("haproxy"))("as haproxy does at its maxconn holds what it holds", async () => {
     const [ip, port] = [ownAddress(), ownPort()];
     const folder = mkdtempSync(join(tmpdir(), "fourtuple-haproxy-"));
@@ -192,10 +210,16 @@ describe("greetings", () => {
   it("that have not come yet, of a server that was not given the time, are a note", async () => {
     let accepted = 0;
     const server = await startForeignServer((socket) => {
-      if (++accepted <= 20) setTimeout(() => socket.write("hello"), 700);
+      if (++accepted <= 20) setTimeout(() => socket.write("hello"), 1500);
     });
-    const run = await startClient({ to: server.at, connections: 30, durationMs: 1100 });
-    const result = await within("the end", run.done);
+    const run = await startClient({ to: server.at, connections: 30, durationMs: Number.POSITIVE_INFINITY });
+    await until(
+      "20 greeted",
+      () => run.histograms.firstByte.count,
+      (count) => count === 20,
+    );
+    // The others have waited no longer than those.
+    const result = await within("the end", run.stop());
     expect(result).toMatchObject({ outcome: "met", greetings: { greeted: 20, ungreeted: 0, awaited: 10 } });
     expect(explainRun(result).notes).toEqual([expect.stringMatching(/spoke first to 20 connections.*to 10$/)]);
   });
