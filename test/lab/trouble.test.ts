@@ -2,6 +2,7 @@
 import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { isBusy } from "../../src/base/host-load.js";
 import type { LabResult } from "../../src/lab/result.js";
 import { AS_USER, canMakeUserNamespaces, commandLine, listProcessesWith } from "../support/lab.js";
 import { canMakeNamespaces, enterNamespace } from "../support/namespace.js";
@@ -13,6 +14,15 @@ const MARK = "FOURTUPLE_TEST_TROUBLE";
 
 /** The addresses that a lab has over loopback begin so. */
 const blockOf = (pid: number) => `127.${64 + (pid % 128)}`;
+/** Verdicts are as expected; an experiment that others' load has kept from its end, or from looking in time, has none. */
+function expectVerdicts({ experiments }: LabResult, expected: Record<string, unknown>): void {
+  expect(experiments.map(({ id }) => id)).toEqual(Object.keys(expected));
+  for (const { id, verdict, reason, hostLoad } of experiments) {
+    if (/^(not done within|looked at too late)/.test(reason ?? "") && isBusy(hostLoad)) continue;
+    expect(reason ? `${verdict}: ${reason}` : verdict, id).toEqual(expected[id]);
+  }
+}
+
 const verdictsOf = ({ experiments }: LabResult) =>
   Object.fromEntries(experiments.map(({ id, verdict, reason }) => [id, reason ? `${verdict}: ${reason}` : verdict]));
 
@@ -49,7 +59,7 @@ describe.skipIf(!canMakeNamespaces())("the lab over loopback", () => {
     for (let i = 0; i < 20; i++) await join();
     const { code, stdout, stderr } = await lab.exited(DEADLINE_MS);
     expect([code, stderr]).toEqual([0, ""]);
-    expect(verdictsOf(JSON.parse(stdout))).toEqual({ E1: "confirmed", E2: "confirmed" });
+    expectVerdicts(JSON.parse(stdout), { E1: "confirmed", E2: "confirmed" });
   });
 
   it("says which of its ports is taken", async () => {
@@ -100,7 +110,7 @@ describe.skipIf(!canMakeNamespaces())("the lab over loopback", () => {
       kind: "loopback",
       reason: expect.stringMatching(/^network namespaces cannot be made here: .*Operation not permitted/),
     });
-    expect(verdictsOf(result)).toEqual({
+    expectVerdicts(result, {
       E1: "confirmed",
       E2: noRoom,
       E3: noRoom,
@@ -117,7 +127,7 @@ describe.skipIf(!canMakeUserNamespaces())("the lab of an ordinary user", () => {
     const { code, stdout, stderr } = await start(line[0]!, line.slice(1)).exited(DEADLINE_MS);
     const result: LabResult = JSON.parse(stdout);
     expect(result.place.kind).toBe("namespaces");
-    expect(verdictsOf(result)).toEqual({ E1: "confirmed", E7: "confirmed" });
+    expectVerdicts(result, { E1: "confirmed", E7: "confirmed" });
     expect([code, stderr]).toEqual([0, ""]);
   });
 });

@@ -15,7 +15,7 @@ export const fourClients: Experiment = {
   claims: ["C1", "C2", "C3"],
   claim:
     "Each client has a port of its own, which its own kernel picks; port 7777 is bound on the server only, and accept() binds no further port there.",
-  quickMs: () => 6000,
+  quickMs: () => 10_000,
   async run({ place, progress }) {
     const at = `${place.description.serverIp}:${PORT}`;
     const server = await startServer({ place }, at, ["--log", "all"]);

@@ -46,16 +46,20 @@ export async function orderlyEnd(context: LabContext): Promise<Remains> {
   const onServer = await statesOf(serverHost, PORTS.orderly);
   await server.end();
   const kept = client.TIME_WAIT ?? 0;
+  // Over loopback the setting is the whole machine's and stays as it is: what is missing may be a stray RST's work.
+  const isOpen = description.kind === "loopback" && kept < CONNECTIONS && describeStates(onServer) === NOTHING;
   return {
     what: "the client ends in order",
     predicted: `client: ${CONNECTIONS} TIME_WAIT, for ${TIME_WAIT_MS / 1000} s; server: nothing`,
     server: describeStates(onServer),
     client: `${formatCount(kept)} TIME_WAIT`,
-    verdict: judge(kept === CONNECTIONS && describeStates(onServer) === NOTHING, first, TIME_WAIT_MS),
+    verdict: isOpen
+      ? "inconclusive"
+      : judge(kept === CONNECTIONS && describeStates(onServer) === NOTHING, first, TIME_WAIT_MS),
     lasting: [
       {
         lasting: {
-          ...{ host, port: PORTS.orderly, state: "TIME_WAIT", sockets: CONNECTIONS, beganMs, countsDown: true },
+          ...{ host, port: PORTS.orderly, state: "TIME_WAIT", sockets: Math.max(1, kept), beganMs, countsDown: true },
           predictedMs: [TIME_WAIT_MS, TIME_WAIT_MS * LATEST],
         },
         why: "TCP_TIMEWAIT_LEN, which no setting changes",

@@ -15,7 +15,7 @@ export const halfOpen: Experiment = {
   claims: ["C4"],
   claim:
     "A peer that vanishes without a word stays ESTABLISHED on the other side and keeps its memory, until that side sends and gives up; an orderly end leaves TIME_WAIT with whoever closes first, a server that dies leaves CLOSE_WAIT with a client that does not notice.",
-  quickMs: () => 12_000,
+  quickMs: () => 11_000,
   async run(context) {
     const { place, isQuick, progress } = context;
     const isCut = place.description.kind === "namespaces";

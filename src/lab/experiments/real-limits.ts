@@ -37,7 +37,7 @@ export const realLimits: Experiment = {
   title: "What the real limits are",
   claims: ["C4"],
   claim: "Memory, CPU and bandwidth limit a server, each by a fixed price per connection or message.",
-  quickMs: () => 15_000,
+  quickMs: () => 14_000,
   async run(context) {
     const at = `${context.place.description.serverIp}:${PORT}`;
     const step = context.isQuick ? STEP_CONNECTIONS.quick : STEP_CONNECTIONS.full;

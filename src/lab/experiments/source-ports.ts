@@ -14,7 +14,7 @@ export const sourcePorts: Experiment = {
   claims: ["C5"],
   claim:
     "One source address has each port once towards one destination. Another destination port, or another source address, opens the same ports again.",
-  quickMs: () => 14_000,
+  quickMs: () => 13_000,
   async run(context) {
     const { place, isQuick } = context;
     const range = isQuick ? RANGES.quick : RANGES.full;
