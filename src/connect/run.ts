@@ -197,7 +197,7 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
     const ended = new Promise<void>((resolve) => {
       this.#rampEnded = resolve;
     });
-    this.#stopping.signal.addEventListener("abort", () => this.#rampEnded(), { once: true });
+    this.#stopping.signal.addEventListener("abort", () => this.#endRamp(), { once: true });
     const guard = setInterval(() => this.#guard(), RAMP_GUARD_MS);
     this.#record.samples.mark(this.#sample());
     // Threads take longer to start than this takes to read.
