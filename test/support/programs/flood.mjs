@@ -1,5 +1,5 @@
 // A peer that sends without end, by sendfile(2): it copies nothing, and so is faster than whoever reads. As a `client` it
-// connects to `ip` and `port`; as a `server` it listens there, prints `listening <port>` and floods the first that comes. With
+// connects to `ip` and `port`; as a `server` it listens there, prints `listening <port>` and floods the first of `accepts` that come. With
 // `reads` it takes what comes back, in a thread of its own, and copies nothing either.
 import { isMainThread, Worker, workerData } from "node:worker_threads";
 import { parseIp } from "../../../dist/base/address.js";
@@ -12,8 +12,8 @@ const MSG_TRUNC = 0x20;
 const BYTES = 16 * 1024 * 1024;
 
 if (isMainThread) {
-  const { role, ip, port = 0, reads = false } = JSON.parse(process.argv[2]);
-  const fd = role === "server" ? acceptFirst(ip, port) : connectTo(ip, port);
+  const { role, ip, port = 0, reads = false, accepts = 1 } = JSON.parse(process.argv[2]);
+  const fd = role === "server" ? acceptFirst(ip, port, accepts) : connectTo(ip, port);
   if (reads) new Worker(new URL(import.meta.url), { workerData: fd });
   // After the thread has started: from here on nothing else happens in this one.
   setTimeout(() => flood(fd), reads ? 200 : 0);
@@ -30,13 +30,14 @@ function connectTo(ip, port) {
   return fd;
 }
 
-function acceptFirst(ip, port) {
+function acceptFirst(ip, port, accepts) {
   const listener = openSocket();
   const address = new SocketAddress(parseIp(ip), port);
   expectDone("bind", libc.bind(listener, address.address, address.length));
   expectDone("listen", libc.listen(listener, 16));
   console.log(`listening ${localAddress(listener).port}`);
-  return expectDone("accept4", libc.accept4(listener, 0, 0, 0));
+  const accepted = Array.from({ length: accepts }, () => expectDone("accept4", libc.accept4(listener, 0, 0, 0)));
+  return accepted[0];
 }
 
 function flood(fd) {
