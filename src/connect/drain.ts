@@ -8,8 +8,10 @@ import { COUNTER, type MessagePlan } from "./protocol.js";
 const POLL_MS = 5;
 /** Counts as silence between two looks at most: where the whole machine stood still for longer, the peer did, too. */
 const LOOK_MS = 10 * POLL_MS;
-/** Answers are waited for so long: a run ends soon, also where they trickle in. */
-const PATIENCE_MS = 1000;
+/** Answers are waited for so long: a run ends within a second, also where they trickle in… */
+const PATIENCE_MS = 900;
+/** …and sooner when it is interrupted. */
+const INTERRUPTED_MS = 400;
 /** Where the slowest answers take at most so much longer than the median, those that are younger are on their way. */
 const EVEN = 1.5;
 
@@ -19,7 +21,8 @@ interface Shards {
 }
 
 /** Returns when every message over a connection that is still open has its answer, a second later at the latest. */
-export async function drainMessages(shards: Shards, message: MessagePlan): Promise<void> {
+export async function drainMessages(shards: Shards, message: MessagePlan, wasInterrupted: boolean): Promise<void> {
+  const patienceMs = wasInterrupted ? INTERRUPTED_MS : PATIENCE_MS;
   shards.setAll(CONTROL.paused, 1);
   const { memories } = shards;
   const sum = (counter: number) => sumCounter(memories, counter);
@@ -32,7 +35,7 @@ export async function drainMessages(shards: Shards, message: MessagePlan): Promi
     const nowMs = performance.now();
     waitedMs += Math.min(nowMs - lookedMs, LOOK_MS);
     lookedMs = nowMs;
-    if (waitedMs > PATIENCE_MS) return;
+    if (waitedMs > patienceMs) return;
     await delay(POLL_MS);
   }
 }

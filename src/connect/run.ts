@@ -286,7 +286,7 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
 
   async #drain(message: MessagePlan): Promise<void> {
     this.#stage = "drain";
-    await drainMessages(this.pool, message);
+    await drainMessages(this.pool, message, this.#record.wasInterrupted);
     Atomics.store(new Int32Array(this.#shared), SHARED.answerPatienceMs, answerPatienceMs(this.histograms.roundTrip));
   }
 

@@ -46,8 +46,8 @@ describe("messages without answers", () => {
     expect(unanswered).toBeGreaterThan(100);
     // More than a tenth have waited for a second at least: the drain's.
     expect(result.latency.roundTrip.count).toBe(due);
-    expect(result.latency.roundTrip.p90Us).toBeGreaterThan(900_000);
-    expect(youngestUnansweredUs).toBeGreaterThan(900_000);
+    expect(result.latency.roundTrip.p90Us).toBeGreaterThan(800_000);
+    expect(youngestUnansweredUs).toBeGreaterThan(800_000);
     const { finding } = explainRun(result);
     expect(finding).toMatchObject({ limit: "messages", whose: "the peer" });
     expect(finding!.meaning).toContain(`pid ${server.child.pid}) is stopped`);
@@ -78,7 +78,7 @@ describe("messages without answers", () => {
     for await (const { stage } of run.snapshots(50)) stages.push(stage);
     const { closeMs, misses } = await run.done;
     expect(stages).toContain("drain");
-    expect(closeMs).toBeGreaterThan(900);
+    expect(closeMs).toBeGreaterThan(800);
     expect(closeMs).toBeLessThan(4000);
     expect(misses.map(({ kind }) => kind)).toEqual(["unanswered"]);
   });
