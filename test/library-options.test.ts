@@ -213,6 +213,7 @@ describe("every option that makes sense goes on as it is", () => {
     message: new Uint8Array([1]),
     messageRatePerSec: 0.033,
     expect: "any",
+    proxyProtocol: "v2",
     maxP99Ms: 8,
     minRatePerSec: 9,
     maxFailed: "1%",

@@ -41,6 +41,7 @@ export interface ConnectCommandOptions {
   readonly message?: string;
   readonly messageRate?: number;
   readonly expect?: ConnectOptions["expect"];
+  readonly proxyProtocol?: ConnectOptions["proxyProtocol"];
   readonly maxP99?: number;
   readonly minRate?: number;
   readonly maxFailed?: string;
@@ -75,6 +76,7 @@ export async function runConnect(to: readonly string[], options: ConnectCommandO
     message: options.message,
     messageRatePerSec: options.messageRate,
     expect: options.expect,
+    proxyProtocol: options.proxyProtocol,
     maxP99Ms: options.maxP99,
     minRatePerSec: options.minRate,
     maxFailed: options.maxFailed,

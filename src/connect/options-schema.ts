@@ -3,6 +3,7 @@ import type { ZodType } from "zod";
 import { checkOptions, flag, number, oneOf, option, signal, sourcePorts, sources } from "../base/options.js";
 import { z } from "../base/zod.js";
 import { EXPECTATIONS } from "../protocol/message-probe.js";
+import { PROXY_VERSIONS } from "../protocol/proxy-header.js";
 import type { ConnectOptions } from "./options.js";
 
 const isTexts = (value: unknown) => Array.isArray(value) && value.every((it) => typeof it === "string");
@@ -27,6 +28,7 @@ const shape = {
   message: option("a text or bytes", (value) => typeof value === "string" || value instanceof Uint8Array).optional(),
   messageRatePerSec: number.optional(),
   expect: oneOf(EXPECTATIONS).optional(),
+  proxyProtocol: oneOf(PROXY_VERSIONS).optional(),
   maxP99Ms: number.optional(),
   minRatePerSec: number.optional(),
   maxFailed: option(

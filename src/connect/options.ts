@@ -6,6 +6,7 @@ import { formatCount } from "../base/units.js";
 import { type Schedule, type Stage, stagedSchedule, steadySchedule } from "../engine/schedule.js";
 import { MANY } from "../engine/stopping.js";
 import { EXPECTATIONS, type Expectation } from "../protocol/message-probe.js";
+import { PROXY_VERSIONS, type ProxyVersion } from "../protocol/proxy-header.js";
 import type { MessagePlan } from "./protocol.js";
 import { allowedFailures } from "./thresholds.js";
 import type { Thresholds } from "./verdict.js";
@@ -42,6 +43,8 @@ export interface ConnectOptions {
    * a run whose messages stay unanswered has missed its target.
    */
   readonly expect?: Expectation | undefined;
+  /** Send this version of the PROXY protocol's header first, with each connection's own addresses; default none. */
+  readonly proxyProtocol?: ProxyVersion | undefined;
   /** The target is missed when the 99th percentile of the round trips, without messages of connecting, is above. */
   readonly maxP99Ms?: number | undefined;
   /** The target is missed when fewer connections a second were ESTABLISHED. */
@@ -87,6 +90,7 @@ export interface ConnectSettings {
   readonly sources: readonly AddressRange[] | undefined;
   readonly sourcePorts: PortRange | "kernel" | undefined;
   readonly message: MessagePlan | undefined;
+  readonly proxyProtocol: ProxyVersion | undefined;
   readonly thresholds: Thresholds;
   readonly reset: boolean;
   readonly closesGreeted: boolean;
@@ -144,6 +148,9 @@ export function settleOptions(options: ConnectOptions): ConnectSettings {
   if (options.expect !== undefined && !EXPECTATIONS.includes(options.expect)) {
     throw option(`unknown answer: ${JSON.stringify(options.expect)}`, `expect ${EXPECTATIONS.join(", ")}`);
   }
+  if (options.proxyProtocol !== undefined && !PROXY_VERSIONS.includes(options.proxyProtocol)) {
+    throw option(`unknown version of the PROXY protocol: ${JSON.stringify(options.proxyProtocol)}`, "give v1 or v2");
+  }
   if (options.closeAfterGreeting && (options.message !== undefined || stages.length > 0)) {
     throw option("connections that close after their greeting are not held", "leave out the message and the stages");
   }
@@ -162,6 +169,7 @@ export function settleOptions(options: ConnectOptions): ConnectSettings {
     sources: sourcesOf(options.sources),
     sourcePorts: portsOf(options.sourcePorts),
     message: messageOf(options),
+    proxyProtocol: options.proxyProtocol,
     thresholds: {
       maxP99Ms: options.maxP99Ms,
       minRatePerSec: options.minRatePerSec,

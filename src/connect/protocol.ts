@@ -2,6 +2,7 @@
 import type { RecordableHistogram } from "node:perf_hooks";
 import type { TuplePlan } from "../engine/planner.js";
 import type { Expectation } from "../protocol/message-probe.js";
+import type { ProxyVersion } from "../protocol/proxy-header.js";
 
 /** What is sent over every connection, how often, and what answers it. */
 export interface MessagePlan {
@@ -35,6 +36,8 @@ export interface ConnectPlan {
   /** A DestinationTally; undefined for a single destination. */
   readonly tally: SharedArrayBuffer | undefined;
   readonly message: MessagePlan | undefined;
+  /** Each connection begins with this version of the PROXY protocol's header. */
+  readonly proxyProtocol: ProxyVersion | undefined;
   /** Words shared by all shards, see SHARED. */
   readonly shared: SharedArrayBuffer;
   readonly histograms: ConnectHistograms;

@@ -318,6 +318,7 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
         reset: settings.reset,
         closesGreeted: settings.closesGreeted,
         narrates: settings.isSingle,
+        proxyProtocol: settings.proxyProtocol,
         tries: this.targets.tries,
         tally: this.tally,
         message: settings.message,

@@ -15,6 +15,7 @@ import { LossAges } from "./loss-ages.js";
 import { MessageSender } from "./message-sender.js";
 import { Opener } from "./opener.js";
 import { COUNTER, type ConnectMessage, type ConnectPlan, SELF, SHARED } from "./protocol.js";
+import { ProxySender } from "./proxy-sender.js";
 import { RampTimes } from "./ramp-times.js";
 
 // A connection's state. GREETING is ESTABLISHED, and in flight until the greeting that this peer is known to send.
@@ -49,6 +50,7 @@ class ConnectShard {
   private readonly shared: Int32Array;
   private readonly opener: Opener;
   private readonly sender: MessageSender | undefined;
+  private readonly proxy: ProxySender | undefined;
   private readonly buffer: NativeBuffer;
   private readonly table: ConnectionTable;
   private readonly isOpen = (slot: number): boolean => this.table.state(slot) === OPEN;
@@ -97,6 +99,7 @@ class ConnectShard {
       resetsParked: plan.reset,
     });
     const { message, histograms } = plan;
+    this.proxy = plan.proxyProtocol && new ProxySender(plan.proxyProtocol);
     this.sender = message && new MessageSender(this.table, message, memory, histograms.roundTrip, slots, plan.share);
     this.startedMs = new Float64Array(slots);
     this.tally = plan.tally && new DestinationTally(plan.tally);
@@ -223,7 +226,15 @@ class ConnectShard {
     this.greeting++;
     if (!this.greetings.areAwaited) this.settle(slot);
     this.sender?.open(slot);
+    if (this.proxy) this.sendProxyHeader(slot, this.proxy);
     if (this.plan.narrates) this.shard.tell({ type: "opened", ...localAddress(this.table.descriptor(slot)) });
+  }
+
+  private sendProxyHeader(slot: number, proxy: ProxySender): void {
+    const sent = proxy.send(this.table.descriptor(slot));
+    if (sent > 0) this.counters[COUNTER.sentBytes]! += sent;
+    // What ended the connection is told by epoll too, and counted there.
+    else this.shard.memory.countFailure(PHASE.send, -sent);
   }
 
   /** No longer in flight: the connection is open. */

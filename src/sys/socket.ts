@@ -21,7 +21,9 @@ import {
 } from "./constants.js";
 import { EINVAL, errnoName } from "./errno.js";
 import { lastErrno, libc, NativeBuffer } from "./libc.js";
-import { describeSockaddr, SOCKADDR_SIZE, type SocketAddress } from "./sockaddr.js";
+import { decodeSockaddr, describeSockaddr, SOCKADDR_SIZE, type SocketAddress } from "./sockaddr.js";
+
+type SocketEnd = NonNullable<ReturnType<typeof decodeSockaddr>>;
 
 const FLAGS = SOCK_NONBLOCK | SOCK_CLOEXEC;
 const one = intBuffer(1);
@@ -151,6 +153,18 @@ export function isItsOwnPeer(fd: number): boolean {
   const isV6 = peerLength.bytes.readInt32LE() === SOCKADDR_SIZE;
   const [from, to] = isV6 ? [8, 24] : [4, 8];
   return own.bytes.compare(peer.bytes, 2, 4, 2, 4) === 0 && own.bytes.compare(peer.bytes, from, to, from, to) === 0;
+}
+
+/** Both addresses of a connection, or a negative errno. */
+export function endsOf(fd: number): { readonly local: SocketEnd; readonly remote: SocketEnd } | number {
+  peerLength.bytes.writeInt32LE(SOCKADDR_SIZE);
+  const named = check(libc.getsockname(fd, peer.address, peerLength.address));
+  const local = decodeSockaddr(peer.bytes);
+  peerLength.bytes.writeInt32LE(SOCKADDR_SIZE);
+  const met = named < 0 ? named : check(libc.getpeername(fd, peer.address, peerLength.address));
+  const remote = decodeSockaddr(peer.bytes);
+  if (met < 0) return met;
+  return local && remote ? { local, remote } : -EINVAL;
 }
 
 /**

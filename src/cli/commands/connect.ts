@@ -40,6 +40,12 @@ export const addConnect: AddCommand = (program, finish) => {
     .addOption(
       new Option("--expect <answer>", "what answers a message (default: echo)").choices(["echo", "any", "none"]),
     )
+    .addOption(
+      new Option("--proxy-protocol <version>", "send the PROXY header first, with the own addresses").choices([
+        "v1",
+        "v2",
+      ]),
+    )
     .option(
       "--max-p99 <duration>",
       "the target is missed above this p99 (round trips, else connecting)",
