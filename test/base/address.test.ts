@@ -6,6 +6,8 @@ import {
   formatFourTuple,
   formatIp,
   type IpAddress,
+  isAddressRange,
+  isLinkLocal,
   isLoopback,
   parseAddressBlocks,
   parseAddressRanges,
@@ -319,3 +321,98 @@ describe("the rest", () => {
 function toNumber({ bytes }: IpAddress): number {
   return bytes.reduce((sum, byte) => sum * 256 + byte, 0);
 }
+
+describe("an endpoint with too much or too little", () => {
+  it.each(["x[::1]:7777", "[::1]:7777:1", "[::1]:7777]:1", "[x]:80"])("%s is refused", (text) => {
+    refusal(() => parseHostPorts(text));
+  });
+
+  it.each(["a80", "80a", "a-80", "80-a", "db.local"])("%s is a host without a port", (text) => {
+    expect(refusal(() => parseHostPorts(text)).message).toContain("has no port");
+  });
+
+  it("has the number of a port that does not exist among its facts, no larger than a number can be", () => {
+    expect(refusal(() => parsePorts("65536")).facts).toEqual({ port: 65_536 });
+    expect(refusal(() => parsePorts("9".repeat(400))).facts).toEqual({ port: Number.MAX_SAFE_INTEGER });
+  });
+
+  it("may have space around its ports", () => {
+    expect(parsePorts(" 7777-7778 ")).toEqual({ first: 7777, last: 7778 });
+  });
+});
+
+describe("an address", () => {
+  it("may have space or brackets around it, whole ones only", () => {
+    for (const text of [" ::1 ", "[::1]", " [::1] "]) expect(parseIp(text)).toEqual(parseIp("::1"));
+    for (const text of ["1[::1]", "[::1]1"]) refusal(() => parseIp(text));
+  });
+
+  it("without a zone has no such field", () => {
+    expect(Object.keys(parseIp("::1"))).toEqual(["family", "bytes"]);
+    expect(parseIp("fe80::1%eth0")).toMatchObject({ zone: "eth0" });
+    for (const text of ["fe80::1%", "%eth0", "127.0.0.1%eth0"]) refusal(() => parseIp(text));
+  });
+
+  it.each([
+    ["fe80::1", true],
+    ["febf:ffff::", true],
+    ["fec0::1", false],
+    ["fe7f::1", false],
+    ["ff80::1", false],
+    ["::fe80", false],
+    ["254.128.0.1", false],
+  ])("%s is link-local: %s", (text, is) => {
+    expect(isLinkLocal(parseIp(text))).toBe(is);
+  });
+});
+
+describe("a range of link-local addresses", () => {
+  it.each([
+    ["fe80::1%a-fe80::99", "a", 153],
+    ["fe80::1%a-fe80::99%a", "a", 153],
+    ["fe80::1%br-lan-fe80::2", "br-lan", 2],
+    ["fe80::1-fe80::2%a", "a", 2],
+  ])("%s has one zone", (text, zone, count) => {
+    expect(parseAddressRanges(text)).toEqual([{ first: parseIp(`fe80::1%${zone}`), count }]);
+  });
+
+  it("of two zones is none, and without one has none", () => {
+    refusal(() => parseAddressRanges("fe80::1%a-fe80::2%b"));
+    expect(Object.keys(parseAddressRanges("fe80::1-fe80::2")[0]!.first)).not.toContain("zone");
+    expect(parseAddressRanges("fe80::1%br-lan")).toEqual([{ first: parseIp("fe80::1%br-lan"), count: 1 }]);
+  });
+});
+
+describe("ranges", () => {
+  it("are of one family, and may be of one address or of 16,777,216", () => {
+    refusal(() => parseAddressRanges("0.0.0.1-::5"));
+    expect(parseAddressRanges("10.0.0.1-10.0.0.1")).toEqual([{ first: parseIp("10.0.0.1"), count: 1 }]);
+    expect(parseAddressRanges("10.0.0.0-10.255.255.255")[0]!.count).toBe(2 ** 24);
+    refusal(() => parseAddressRanges("10.0.0.0-11.0.0.0"));
+  });
+
+  it.each(["10.0.0.0/", "10.0.0.0/x", "10.0.0.0/-1", "10.0.0.0/33", "::/129"])("%s is no block", (text) => {
+    refusal(() => parseAddressRanges(text));
+  });
+
+  it("that are given as something else are refused with what helps", () => {
+    expect(refusal(() => parseAddressRanges(["10.0.0.1"] as unknown as string)).message).toContain("as text");
+  });
+
+  it.each<[unknown, boolean]>([
+    [{ first: parseIp("10.0.0.1"), count: 1 }, true],
+    [{ first: parseIp("::1"), count: 5 }, true],
+    [{ first: parseIp("::1"), count: 0 }, false],
+    [{ first: { family: 4, bytes: new Uint8Array(16) }, count: 1 }, false],
+    [{ first: { family: 6, bytes: new Uint8Array(4) }, count: 1 }, false],
+    [{ first: { family: 5, bytes: new Uint8Array(4) }, count: 1 }, false],
+    [{ first: { family: 4, bytes: [10, 0, 0, 1] }, count: 1 }, false],
+    [{ first: parseIp("::1") }, false],
+    [{ count: 1 }, false],
+    ["10.0.0.1", false],
+    [undefined, false],
+    [null, false],
+  ])("%j is one as they are parsed: %s", (value, is) => {
+    expect(isAddressRange(value)).toBe(is);
+  });
+});

@@ -5,6 +5,7 @@ import {
   formatBytes,
   formatCount,
   formatDuration,
+  formatRate,
   parseCount,
   parseDuration,
   parseRate,
@@ -242,5 +243,63 @@ describe("formatters", () => {
     expect(plural(1, "connection")).toBe("1 connection");
     expect(plural(0, "connection")).toBe("0 connections");
     expect(plural(1500, "address", "addresses")).toBe("1,500 addresses");
+  });
+});
+
+describe("what is written in full", () => {
+  it.each([
+    ["12h", 43_200_000],
+    ["12h 30m", 45_000_000],
+    [" 12h30m1.25s25ms ", 45_001_275],
+    ["8784h", 366 * 86_400_000],
+    [".25", 250],
+    ["1.25s", 1250],
+  ])("%j is %i ms", (text, ms) => {
+    expect(parseDuration(text)).toBe(ms);
+  });
+
+  it.each(["8784h 1ms", "  ", "1m 1", "x1h", "1hx", "1s 1h"])("%j is no duration", (text) => {
+    expect(refusal(() => parseDuration(text)).code).toBe("E_OPTION");
+  });
+
+  it("has digits after a point where the unit makes it whole", () => {
+    expect(parseCount("1.234k")).toBe(1234);
+    expect(parseCount(".123k")).toBe(123);
+    expect(parseSize(".125KiB")).toBe(128);
+  });
+});
+
+describe("at the turn from one unit to the next", () => {
+  it.each([
+    [0.99949, "999 µs"],
+    [0.9995, "1.00 ms"],
+    [10, "10.0 ms"],
+    [100, "100 ms"],
+    [999.4, "999 ms"],
+    [999.5, "1.00 s"],
+    [59_949, "59.9 s"],
+    [59_950, "1m 00s"],
+  ])("%d ms are %s", (ms, text) => {
+    expect(formatDuration(ms)).toBe(text);
+  });
+
+  it.each([
+    [1023.4, "1023 B"],
+    [1023.5, "1.00 KiB"],
+    [1023.5 * 1024, "1.00 MiB"],
+    [5000 * 1024 ** 4, "5000 TiB"],
+  ])("%d bytes are %s", (bytes, text) => {
+    expect(formatBytes(bytes)).toBe(text);
+  });
+
+  it.each([
+    [0.04, "0"],
+    [4.74, "4.7"],
+    [9.96, "10"],
+    [10.4, "10"],
+    [10, "10"],
+    [28_231.6, "28,232"],
+  ])("%d a second are %s", (perSec, text) => {
+    expect(formatRate(perSec)).toBe(text);
   });
 });

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type RampShape, shapeRamp, shareOf, targetOf } from "../../src/connect/ramp.js";
+import { mostConnections, type RampShape, shapeRamp, shareOf, targetOf } from "../../src/connect/ramp.js";
+import { KEPT_DESCRIPTORS } from "../../src/engine/descriptor-reserve.js";
 
 const anyShape = fc
   .record({
@@ -107,5 +108,35 @@ describe("the shape", () => {
 
   it("begins with one thread where the table is too small for anything", () => {
     expect(shapeRamp(10_000, 40, 30, 4)).toEqual({ connections: 10_000, shards: 1, active: 1 });
+  });
+});
+
+describe("a table that bounds a run", () => {
+  it("is met with the fewest threads that do, and no more than still add room", () => {
+    expect(shapeRamp(50_000, 1024, 25, 2)).toEqual({ connections: 50_000, shards: 74, active: 2 });
+    // 975 and 976 descriptors free: a thread more would leave each less than half.
+    expect(shapeRamp(1e9, 1024, 25, 2).shards).toBe(121);
+    expect(shapeRamp(1e9, 1024, 24, 2).shards).toBe(122);
+    // 1,000 over two threads: 500 beside the four descriptors of each.
+    expect(shapeRamp(1000, 24 + 508, 0, 2).shards).toBe(2);
+    expect(shapeRamp(1000, 24 + 507, 0, 2).shards).toBe(3);
+    expect(shapeRamp(2000, 24 + 1007, 0, 2).shards).toBe(3);
+    expect(shapeRamp(2000, 24 + 1008, 0, 2).shards).toBe(2);
+  });
+
+  it("has room for a second thread with eight descriptors free, and not with seven", () => {
+    expect(shapeRamp(10_000, 62, 30, 4).shards).toBe(4);
+    expect(shapeRamp(10_000, 61, 30, 4).shards).toBe(1);
+  });
+
+  it("holds as many connections as all threads' tables, or as one for all", () => {
+    expect(mostConnections(Number.POSITIVE_INFINITY, 20, true, 2)).toBe(Number.POSITIVE_INFINITY);
+    expect(mostConnections(1024, 24, true, 2)).toBe(122 * (1000 - 13));
+    expect(mostConnections(40, 30, true, 4)).toBe(0);
+    expect(mostConnections(20, 30, true, 4)).toBe(0);
+    expect(mostConnections(1024, 24, false, 2)).toBe(1000 - KEPT_DESCRIPTORS - 8);
+    expect(mostConnections(1024, 24, false, 4)).toBe(1000 - KEPT_DESCRIPTORS - 16);
+    expect(mostConnections(20, 30, false, 2)).toBe(0);
+    expect(mostConnections(34, 30, false, 2)).toBe(0);
   });
 });

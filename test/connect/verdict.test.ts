@@ -1,35 +1,9 @@
 // The verdict on a run: what it is short of, and what a stop makes of it.
 import { describe, expect, it } from "vitest";
-import { judge, type Miss, missPhrases, outcomeOf } from "../../src/connect/verdict.js";
 import { endpoint, ownPorts } from "../support/address.js";
 import { parseAddressRanges } from "../support/library.js";
 import { startClient, startForeignServer, startServer } from "../support/peers.js";
-import { connectResult } from "../support/results.js";
 import { until, within } from "../support/until.js";
-
-const LOST: Miss = { kind: "lost", count: 3, of: 10 };
-
-describe("a verdict", () => {
-  it.each<[string, boolean, Miss[], object]>([
-    ["nothing is missing", false, [{ ...LOST, count: 0 }], { outcome: "met", isTargetMet: true, misses: [] }],
-    ["something is", false, [LOST], { outcome: "missed", isTargetMet: false, misses: [LOST] }],
-    ["it was stopped with nothing missing", true, [], { outcome: "interrupted", isTargetMet: false, misses: [] }],
-    ["it was stopped", true, [LOST], { outcome: "interrupted", isTargetMet: false, misses: [LOST] }],
-  ])("where %s", (_, wasInterrupted, found, verdict) => {
-    expect(judge(wasInterrupted, found)).toEqual(verdict);
-  });
-
-  it("tells what is missing in words, also of a kind that a newer version knows", () => {
-    const misses: Miss[] = [{ kind: "established", count: 400, of: 1000 }, LOST, { ...LOST, kind: "newer" as "lost" }];
-    expect(missPhrases(misses)).toEqual(["3 lost while held", "3 newer"]);
-  });
-
-  it("is read out of results of older versions", () => {
-    const { outcome: _, ...older } = connectResult({ isTargetMet: true });
-    expect(outcomeOf(older)).toBe("met");
-    expect(outcomeOf({ ...older, isTargetMet: false })).toBe("missed");
-  });
-});
 
 describe("a run that is stopped", () => {
   const untilHeld = (run: Awaited<ReturnType<typeof startClient>>) =>

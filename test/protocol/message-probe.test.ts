@@ -264,3 +264,141 @@ describe("where other answers are expected", () => {
     expect(receive(probe, "ping")).toBe(0);
   });
 });
+
+/** The same by searching in texts: slow, and plain to see. */
+class PlainProbe {
+  unaskedBytes = 0;
+  wrongBytes = 0;
+  private pending = "";
+  private waiting = 0;
+  private isPartial = false;
+  private hasBegun = false;
+  private surplus = 0;
+  private readonly message: string;
+
+  constructor(message: string) {
+    this.message = message;
+  }
+
+  begin(): void {
+    this.hasBegun = this.isPartial = true;
+    if (this.waiting === 0) {
+      this.unaskedBytes += this.pending.length;
+      this.pending = "";
+    }
+    this.waiting++;
+  }
+
+  finish(): void {
+    this.isPartial = false;
+  }
+
+  receive(text: string): number {
+    if (this.surplus > 1) {
+      this.wrongBytes += text.length;
+      return 0;
+    }
+    const answerable = this.waiting > 0 && this.isPartial ? this.waiting - 1 : this.waiting;
+    let answered = 0;
+    this.pending += text;
+    for (let at = this.pending.indexOf(this.message); at >= 0; at = this.pending.indexOf(this.message)) {
+      this.unaskedBytes += at;
+      this.pending = this.pending.slice(at + this.message.length);
+      if (answered < answerable) answered++;
+      else {
+        this.unaskedBytes += this.message.length;
+        if (this.hasBegun && ++this.surplus > 1) {
+          this.wrongBytes += answered * this.message.length + this.pending.length;
+          this.pending = "";
+          return 0;
+        }
+      }
+    }
+    this.waiting -= answered;
+    if (this.waiting === 0) {
+      this.unaskedBytes += this.pending.length - this.kept().length;
+      this.pending = this.kept();
+    }
+    return answered;
+  }
+
+  end(): void {
+    if (this.waiting === 0) this.unaskedBytes += this.pending.length;
+    else this.wrongBytes += this.pending.length - this.kept().length;
+    this.pending = "";
+    this.waiting = this.surplus = 0;
+    this.hasBegun = this.isPartial = false;
+  }
+
+  /** The end of what came, as far as it is the beginning of the message. */
+  private kept(): string {
+    let length = Math.min(this.pending.length, this.message.length - 1);
+    while (!this.pending.endsWith(this.message.slice(0, length))) length--;
+    return this.message.slice(0, length);
+  }
+}
+
+describe("whatever is sent and comes", () => {
+  const few = fc.string({ unit: fc.constantFrom("a", "b"), minLength: 1, maxLength: 6 });
+  // Long enough to be compared by a call, and with borders all the same.
+  const many = fc.tuple(few, fc.integer({ min: 20, max: 60 })).map(([text, times]) => text.repeat(times));
+  const cases = fc.oneof(few, many).chain((message) => {
+    const piece = fc.oneof(
+      few,
+      fc.constant(message),
+      fc.constant(message + message),
+      fc.nat(message.length).map((at) => message.slice(at)),
+      fc.nat(message.length).map((at) => message.slice(0, at)),
+      fc.constant("x"),
+    );
+    const step = fc.oneof(
+      fc.constantFrom("begin", "finish", "send", "send", "end"),
+      piece.map((text) => ({ text })),
+      piece.map((text) => ({ text })),
+    );
+    return fc.tuple(fc.constant(message), fc.array(step, { maxLength: 40 }));
+  });
+
+  it("is told as a search in the whole text tells it", () => {
+    fc.assert(
+      fc.property(cases, ([message, steps]) => {
+        const [probe, plain] = [probeOf(message), new PlainProbe(message)];
+        for (const step of steps) {
+          if (step === "end") {
+            probe.end(0);
+            plain.end();
+          } else if (step === "finish") {
+            probe.finish(0);
+            plain.finish();
+          } else if (typeof step === "string") {
+            probe.begin(0);
+            plain.begin();
+            if (step === "send") {
+              probe.finish(0);
+              plain.finish();
+            }
+          } else expect(receive(probe, step.text)).toBe(plain.receive(step.text));
+          expect([probe.unaskedBytes, probe.wrongBytes]).toEqual([plain.unaskedBytes, plain.wrongBytes]);
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it("an answer has begun to come once only", () => {
+    const probe = probeOf("ab");
+    expect([probe.hasBegunToAnswer(0), probe.hasBegunToAnswer(0)]).toEqual([true, false]);
+    probe.open(0);
+    expect(probe.hasBegunToAnswer(0)).toBe(true);
+  });
+
+  it("no place is lost while the probe grows by one, and by more", () => {
+    const probe = probeOf("ab", 2);
+    send(probe, 0, 1);
+    for (const connection of [2, 3, 100]) {
+      probe.open(connection);
+      send(probe, connection, connection);
+    }
+    expect([0, 2, 3, 100].map((connection) => probe.unanswered(connection))).toEqual([1, 2, 3, 100]);
+  });
+});

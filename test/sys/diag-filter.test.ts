@@ -85,6 +85,15 @@ describe("the bytecode", () => {
     );
   });
 
+  it("compares an IPv6 prefix with all of its bytes, and an interface with its number", () => {
+    // struct inet_diag_hostcond: AF_INET6, prefix length, two of padding, port -1, sixteen of address.
+    const prefix = Uint8Array.from({ length: 16 }, (_, i) => 0x20 + i);
+    const address = compileDiagFilter({ end: "remote", family: 6, prefix, prefixBits: 61 })!;
+    expect(Buffer.from(address).toString("hex")).toBe(`081c20000a3d0000ffffffff${Buffer.from(prefix).toString("hex")}`);
+    // A second word behind the operation: the number of lo.
+    expect(Buffer.from(compileDiagFilter({ zone: "lo" })!).toString("hex")).toBe("09080c0001000000");
+  });
+
   it("lets pass exactly what the conditions say", () => {
     fc.assert(
       fc.property(filter, subject, (filter, subject) => {
@@ -118,6 +127,15 @@ describe("the bytecode", () => {
     expect(compileDiagFilter({ any: Array.from({ length: 1000 }, (_, i) => part(i)) })).toBeDefined();
     expect(compileDiagFilter({ any: Array.from({ length: 10_000 }, (_, i) => part(i)) })).toBeUndefined();
     expect(compileDiagFilter({ any: [] })).toBeUndefined();
+    expect(compileDiagFilter({ all: [part(1), { any: [] }] })).toBeUndefined();
+    // 0xff00 bytes are 4080 conditions of 16; each one more than fits makes it none, alone or within others.
+    const [most, over] = [4080, 4081].map(
+      (count): DiagFilter => ({ all: Array.from({ length: count }, (_, i) => part(i)) }),
+    );
+    expect(compileDiagFilter(most!)).toHaveLength(0xff00);
+    expect(compileDiagFilter(over!)).toBeUndefined();
+    expect(compileDiagFilter({ all: [most!] })).toHaveLength(0xff00);
+    expect(compileDiagFilter({ all: [most!, part(1)] })).toBeUndefined();
   });
 });
 

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { DiagSocket } from "../../src/sys/diag-socket.js";
+import { formatIp, parseIp } from "../../src/base/address.js";
+import { DIAG_FIELD, DiagSocket } from "../../src/sys/diag-socket.js";
 import { DiagDump } from "../../src/sys/sock-diag.js";
 
 // Linux 6.18: a server on [::]:7777 with a client from 127.0.0.9:40001, netlink headers included.
@@ -123,4 +124,169 @@ it("reads as much of an older kernel's tcp_info as there is", () => {
   expect(info(192)).toMatchObject({ rttMicros: 1234, ackedBytes: 2 ** 40, retransmittedBytes: undefined });
   expect(info(104)).toMatchObject({ rttMicros: 1234, ackedBytes: undefined, receivedBytes: undefined });
   expect(info(100)).toBeUndefined();
+});
+
+/** A message of IPv6 at offset 16 of a datagram, with these addresses as bytes and attributes as [type, payload]. */
+function messageOf(
+  {
+    local = "::",
+    remote = "::",
+    index = 0,
+    cookie = 0,
+  }: { local?: string; remote?: string; index?: number; cookie?: number },
+  attributes: readonly (readonly [type: number, payload: Uint8Array])[] = [],
+): DiagSocket {
+  const bytes = Buffer.alloc(400);
+  bytes[16] = 10;
+  for (const [at, ip] of [
+    [DIAG_FIELD.localIp, local],
+    [DIAG_FIELD.remoteIp, remote],
+  ] as const) {
+    const { family, bytes: address } = parseIp(ip);
+    if (family === 4) bytes.writeUInt16BE(0xffff, 16 + at + 10);
+    bytes.set(address, 16 + at + (family === 4 ? 12 : 0));
+  }
+  bytes.writeUInt32LE(index, 16 + DIAG_FIELD.interface);
+  bytes.writeUInt32LE(cookie, 16 + DIAG_FIELD.cookie);
+  let end = 16 + 72;
+  for (const [type, payload] of attributes) {
+    bytes.writeUInt16LE(4 + payload.length, end);
+    bytes.writeUInt16LE(type, end + 2);
+    bytes.set(payload, end + 4);
+    end += (4 + payload.length + 3) & ~3;
+  }
+  return new DiagSocket(bytes).move(16, end);
+}
+
+describe("the ends of a socket", () => {
+  it("are read as text, as bytes, as numbers and as words, each end its own", () => {
+    const socket = messageOf({ local: "2001:db8::1:2", remote: "2001:db8:7::9", cookie: 0xfedcba98 });
+    expect([socket.localIp, socket.remoteIp]).toEqual(["2001:db8::1:2", "2001:db8:7::9"]);
+    expect([socket.localAddress, socket.remoteAddress].map(formatIp)).toEqual([socket.localIp, socket.remoteIp]);
+    expect([0, 1, 2, 3].map((i) => socket.localWord(i))).toEqual([0xb80d0120, 0, 0, 0x02000100]);
+    expect([0, 1, 2, 3].map((i) => socket.remoteWord(i))).toEqual([0xb80d0120, 0x00000700, 0, 0x09000000]);
+    expect([socket.localIpv4, socket.remoteIpv4]).toEqual([-1, -1]);
+    expect(socket.cookie).toBe(0xfedcba98);
+  });
+
+  it.each(["0.0.0.0", "127.0.0.1", "255.255.255.255"])("that are IPv4-mapped are the IPv4 address %s", (ip) => {
+    const socket = messageOf({ local: ip, remote: "127.0.0.9" });
+    expect([socket.localIp, socket.remoteIp]).toEqual([ip, "127.0.0.9"]);
+    expect(socket.localAddress).toEqual(parseIp(ip));
+    expect(socket.localIpv4).toBe(Buffer.from(parseIp(ip).bytes).readUInt32BE());
+    expect(socket.remoteIpv4).toBe(0x7f000009);
+  });
+
+  it.each(["1::ffff:7f00:1", "0:1::ffff:7f00:1", "::1:ffff:7f00:1", "::7f00:1"])("%s is no IPv4-mapped one", (ip) => {
+    const socket = messageOf({ local: ip });
+    expect(socket.localIpv4).toBe(-1);
+    expect(socket.localAddress).toEqual(parseIp(ip));
+  });
+
+  it("that are link-local have their interface by name, or by number where it has none", () => {
+    const [lo, other] = [messageOf({ local: "fe80::1", index: 1 }), messageOf({ remote: "fe80::2", index: 999_999 })];
+    expect([lo.interfaceIndex, lo.localIp, lo.localAddress.zone]).toEqual([1, "fe80::1%lo", "lo"]);
+    expect([other.interfaceIndex, other.remoteIp, other.remoteAddress.zone]).toEqual([
+      999_999,
+      "fe80::2%999999",
+      "999999",
+    ]);
+    expect(messageOf({ local: "fe80::1" }).localAddress).toEqual(parseIp("fe80::1"));
+    // Bound to an interface, and not link-local.
+    expect(messageOf({ local: "2001:db8::1", index: 1 }).localIp).toBe("2001:db8::1");
+  });
+
+  it("have each the zone of its own message, when one view goes from one to another", () => {
+    const bytes = Buffer.alloc(144);
+    for (const [at, index] of [
+      [0, 1],
+      [72, 999_999],
+    ] as const) {
+      bytes[at] = 10;
+      bytes.set(parseIp("fe80::1").bytes, at + DIAG_FIELD.localIp);
+      bytes.writeUInt32LE(index, at + DIAG_FIELD.interface);
+    }
+    const socket = new DiagSocket(bytes);
+    const zones = [0, 72, 72, 0].map((at) => socket.move(at, at + 72).localAddress.zone);
+    expect(zones).toEqual(["lo", "999999", "999999", "lo"]);
+  });
+});
+
+describe("attributes", () => {
+  const SKMEMINFO = 7;
+  const V6ONLY = 11;
+  const MEMORY = new Uint8Array(Uint32Array.from({ length: 9 }, (_, n) => 10 ** n).buffer);
+
+  it("of memory are at their places, and what is charged is the sum of what is really held", () => {
+    const socket = messageOf({}, [
+      [15, Uint8Array.of(0)],
+      [SKMEMINFO, MEMORY],
+    ]);
+    expect(socket.memory).toEqual({
+      receiveAllocBytes: 1,
+      receiveBufferBytes: 10,
+      sendAllocBytes: 100,
+      sendBufferBytes: 1000,
+      forwardAllocBytes: 10_000,
+      sendQueuedBytes: 100_000,
+      optionBytes: 1_000_000,
+      backlogBytes: 10_000_000,
+      drops: 100_000_000,
+    });
+    expect(Array.from({ length: 9 }, (_, n) => socket.memoryValue(n))).toEqual(Object.values(socket.memory!));
+    expect(socket.chargedBytes).toBe(11_110_001);
+  });
+
+  it("that are not there are none", () => {
+    // What the memory would be, were the message's own words taken for it.
+    const socket = messageOf({ local: "1::1", cookie: 5 }, [[SKMEMINFO + 256, MEMORY]]);
+    const { memory, chargedBytes, isV6Only, info } = socket;
+    expect({ memory, chargedBytes, isV6Only, info }).toEqual({
+      memory: undefined,
+      chargedBytes: 0,
+      isV6Only: false,
+      info: undefined,
+    });
+    expect([0, 3].map((n) => socket.memoryValue(n))).toEqual([0, 0]);
+  });
+
+  it("say whether a socket takes IPv6 only", () => {
+    expect(messageOf({}, [[V6ONLY, Uint8Array.of(1)]]).isV6Only).toBe(true);
+    expect(messageOf({}, [[V6ONLY, Uint8Array.of(0)]]).isV6Only).toBe(false);
+  });
+
+  it("begin where the one before has ended, padded, empty ones included", () => {
+    const before = [
+      [1, new Uint8Array(0)],
+      [2, new Uint8Array(3)],
+    ] as const;
+    expect(messageOf({}, [...before, [V6ONLY, Uint8Array.of(1)]]).isV6Only).toBe(true);
+    // The last one may have no payload, and what follows the end is another message's.
+    const bytes = Buffer.alloc(200);
+    bytes.set(messageBytes([[V6ONLY, Uint8Array.of(1)]]), 4);
+    expect(new DiagSocket(bytes).move(4, 4 + 72).isV6Only).toBe(false);
+    expect(new DiagSocket(bytes).move(4, 4 + 72 + 8).isV6Only).toBe(true);
+  });
+
+  it("end with one whose length is impossible", () => {
+    const bytes = messageBytes([
+      [1, Uint8Array.of(1)],
+      [V6ONLY, Uint8Array.of(1)],
+    ]);
+    expect(new DiagSocket(bytes).move(0, 88).isV6Only).toBe(true);
+    for (const length of [0, 3]) {
+      bytes.writeUInt16LE(length, 72);
+      expect(new DiagSocket(bytes).move(0, 88).isV6Only).toBe(false);
+    }
+  });
+
+  function messageBytes(attributes: readonly (readonly [number, Uint8Array])[]): Buffer {
+    const bytes = Buffer.alloc(72 + 8 * attributes.length);
+    for (const [n, [type, payload]] of attributes.entries()) {
+      bytes.writeUInt16LE(4 + payload.length, 72 + 8 * n);
+      bytes.writeUInt16LE(type, 72 + 8 * n + 2);
+      bytes.set(payload, 72 + 8 * n + 4);
+    }
+    return bytes;
+  }
 });

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, it } from "vitest";
@@ -57,6 +57,34 @@ it("reads which timer runs, and until when, in clock ticks of 10 ms", () => {
     [0, 0, 44117899],
     [3, 0xd3a * 10, 0],
   ]);
+});
+
+it("gives a LISTEN socket no send queue, which means something else in /proc", () => {
+  const row = V6.split("\n")[0]!.replace("00000000:00000000 00:", "00000009:00000003 00:");
+  expect(read(`${HEAD}${row}\n`, true)).toEqual(["6 LISTEN :: 7777 :: 0 44117899 0 3 0"]);
+});
+
+it("takes no row for whole that has no address, and ends when the visit says so", () => {
+  expect(read(`${HEAD}   0: 0900007F\n${V4}`)).toHaveLength(1);
+  const path = join(folder, "three");
+  writeFileSync(path, HEAD + V4.repeat(3));
+  const dump = new ProcTcpDump(path, false);
+  let visits = 0;
+  expect(dump.next(() => ++visits < 2)).toBe(false);
+  expect(visits).toBe(2);
+  dump.close();
+});
+
+it("leaves no descriptor behind, and closes none twice", () => {
+  const path = join(folder, "closed");
+  writeFileSync(path, HEAD);
+  const before = readdirSync("/proc/self/fd").length;
+  const dump = new ProcTcpDump(path, false);
+  expect(readdirSync("/proc/self/fd").length).toBe(before + 1);
+  dump.close();
+  expect(readdirSync("/proc/self/fd").length).toBe(before);
+  expect(dump.next(() => true)).toBe(false);
+  expect(() => dump.close()).not.toThrow();
 });
 
 it("loses no row where two pieces of the file meet", () => {

@@ -84,4 +84,29 @@ describe("sockaddr", () => {
       closeFd(fd);
     }
   });
+
+  it("of a link-local address has its interface's number as scope, by name or by number", () => {
+    const lo = Buffer.alloc(SOCKADDR_SIZE);
+    encodeSockaddr(lo, parseIp("fe80::1%lo"), 80);
+    expect(lo.toString("hex")).toBe("0a00005000000000fe80000000000000000000000000000101000000");
+    expect(decodeSockaddr(lo)).toEqual({ ip: parseIp("fe80::1%lo"), port: 80 });
+    const other = Buffer.alloc(SOCKADDR_SIZE);
+    encodeSockaddr(other, parseIp("fe80::1%999999"), 80);
+    expect(other.readUInt32LE(24)).toBe(999_999);
+    expect(decodeSockaddr(other)).toEqual({ ip: parseIp("fe80::1%999999"), port: 80 });
+    // A scope of what is not link-local is the kernel's own affair.
+    lo.set(parseIp("2001:db8::1").bytes, 8);
+    expect(decodeSockaddr(lo)).toEqual({ ip: parseIp("2001:db8::1"), port: 80 });
+  });
+
+  it("that is rewritten in place has the new address's scope, and an IPv4 one none", () => {
+    const bytesOf = (address: SocketAddress) => Buffer.from((address as unknown as { bytes: Buffer }).bytes);
+    const address = new SocketAddress(parseIp("fe80::1%lo"), 80);
+    expect(bytesOf(address).readUInt32LE(24)).toBe(1);
+    address.setIp(parseIp("2001:db8::1"));
+    expect(decodeSockaddr(bytesOf(address))).toEqual({ ip: parseIp("2001:db8::1"), port: 80 });
+    expect(bytesOf(address).readUInt32LE(24)).toBe(0);
+    address.setIp(parseIp("fe80::2%lo"));
+    expect(decodeSockaddr(bytesOf(address))?.ip).toEqual(parseIp("fe80::2%lo"));
+  });
 });
