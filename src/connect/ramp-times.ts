@@ -18,7 +18,7 @@ const WAITS = {
 
 export type RampWait = keyof typeof WAITS;
 
-/** By what of ours a ramp was held back: shares of its time, of all threads together. The last handshakes are not counted. */
+/** By what of ours a ramp was held back: shares of its time, of all threads together. The rest is the peer's. */
 export type RampShares = Readonly<Record<RampWait, number>>;
 
 /** To be read when the ramp has ended. */
@@ -42,14 +42,14 @@ export class RampTimes {
   /**
    * A turn has ended.
    *
-   * @param waitedFor the place of what it waited for; -1 when no ramp is under way
+   * @param waitedFor the place of what it waited for: `rampedMs` for nothing of ours, -1 when no ramp is under way
    * @returns how long it was
    */
   turn(nowMs: number, waitedFor: number): number {
     const passedMs = this.sinceMs === 0 ? 0 : nowMs - this.sinceMs;
     this.sinceMs = nowMs;
     if (waitedFor < 0) return passedMs;
-    this.counters[waitedFor]! += passedMs;
+    if (waitedFor !== COUNTER.rampedMs) this.counters[waitedFor]! += passedMs;
     this.counters[COUNTER.rampedMs]! += passedMs;
     return passedMs;
   }

@@ -266,7 +266,8 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
     }
     if (this.#sum(COUNTER.failed) > 0) this.#record.localPath = inspectLocalPath(this.targets, this.pool.memories);
     const { count: greeted } = this.histograms.firstByte;
-    const hasUngreeted = greeted > 0 && greeted < this.#sum(COUNTER.established);
+    const isGreeter = greeted > 0 || this.settings.closesGreeted;
+    const hasUngreeted = isGreeter && greeted < this.#sum(COUNTER.established);
     if (missed > 0 || lacksEnds) this.#record.peer = await this.#inspectServer();
     else if (this.#record.accepting || (isPatient && hasUngreeted)) {
       this.#record.peer = await (this.#server ?? this.#inspectServer());

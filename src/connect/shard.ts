@@ -6,7 +6,7 @@ import { runShards, type Shard, WAKE_UP } from "../engine/shard.js";
 import { COMMAND, CONTROL, PHASE } from "../engine/shard-memory.js";
 import { SlotQueue } from "../engine/slot-queue.js";
 import { EPOLLERR, EPOLLET, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP } from "../sys/constants.js";
-import { EAGAIN, EMFILE, ETIMEDOUT } from "../sys/errno.js";
+import { EAGAIN, ECONNRESET, EMFILE, EPIPE, ETIMEDOUT } from "../sys/errno.js";
 import { NativeBuffer } from "../sys/libc.js";
 import { isItsOwnPeer, localAddress, takeSocketError } from "../sys/socket.js";
 import { DestinationTally } from "./destination-tally.js";
@@ -122,7 +122,7 @@ class ConnectShard {
       this.nowMs = performance.now();
       const waitedFor = this.waitedFor(wanted);
       const passedMs = this.times.turn(this.nowMs, waitedFor);
-      if (waitedFor === COUNTER.greetingMs) this.greetings.held(this.nowMs, passedMs);
+      if (waitedFor === COUNTER.greetingMs && this.begun < wanted) this.greetings.held(this.nowMs, passedMs);
       for (let i = 0; i < ready; i++) {
         const slot = epoll.readyData(i);
         if (slot === WAKE_UP) this.shard.wokenUp();
@@ -195,6 +195,12 @@ class ConnectShard {
     if (this.table.state(slot) === CONNECTING) {
       if (events & (EPOLLERR | EPOLLHUP)) {
         const errno = takeSocketError(this.table.descriptor(slot));
+        // A SYN is refused with ECONNREFUSED: one that was reset had been ESTABLISHED, and its peer may have spoken.
+        if (errno === ECONNRESET || errno === EPIPE) {
+          this.established(slot);
+          this.read(slot, true, errno);
+          return;
+        }
         if (errno !== 0) {
           this.fail(slot, PHASE.connect, errno);
           return;
@@ -265,14 +271,18 @@ class ConnectShard {
     }
   }
 
-  /** Reads all there is, up to a connection's share of a turn: events are edge-triggered. */
-  private read(slot: number, hasEnded: boolean): void {
+  /**
+   * Reads all there is, up to a connection's share of a turn: events are edge-triggered.
+   *
+   * @param endedBy the error that ended it, where the socket no longer tells
+   */
+  private read(slot: number, hasEnded: boolean, endedBy = 0): void {
     const counters = this.counters;
     const size = this.buffer.bytes.length;
     for (let n = 0; n < READS_AT_ONCE && !this.isAhead; n++) {
       const received = this.table.receive(slot, this.buffer);
       if (received <= 0) {
-        if (received !== -EAGAIN) this.lose(slot, -received);
+        if (received !== -EAGAIN) this.lose(slot, received === 0 ? endedBy : -received);
         return;
       }
       counters[COUNTER.receivedBytes]! += received;
@@ -380,7 +390,12 @@ class ConnectShard {
     const { counters, plan } = this;
     const inFlight = counters[COUNTER.inFlight]!;
     if (counters[COUNTER.firstBegunAt] === 0) return -1;
-    if (this.begun >= wanted) return wanted < plan.share ? COUNTER.paceMs : -1;
+    if (this.begun >= wanted) {
+      if (wanted < plan.share) return COUNTER.paceMs;
+      if (inFlight === 0) return -1;
+      // The last handshakes are the peer's time.
+      return this.greeting * 2 > inFlight ? COUNTER.greetingMs : COUNTER.rampedMs;
+    }
     if (inFlight < this.window) return COUNTER.busyMs;
     if (this.greeting * 2 > inFlight) return COUNTER.greetingMs;
     return this.window < plan.window ? COUNTER.descriptorMs : COUNTER.windowMs;

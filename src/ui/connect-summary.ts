@@ -111,7 +111,7 @@ function describeHeldBack({ rampShares, rampMs }: ConnectResult): string | undef
   if (!rampShares || rampMs < WORTH_TELLING_MS) return undefined;
   const causes = [
     [rampShares.window, "a full window of handshakes (--concurrency)"],
-    [rampShares.greetings, "a full window of awaited greetings (--concurrency)"],
+    [rampShares.greetings, "awaited greetings (--concurrency)"],
     [rampShares.descriptors, "too few descriptors (ulimit -n)"],
     [rampShares.cpu, "this host's CPU"],
   ] as const;

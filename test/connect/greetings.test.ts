@@ -3,6 +3,7 @@ import type { Socket } from "node:net";
 import { describe, expect, it } from "vitest";
 import { Greetings } from "../../src/connect/greetings.js";
 import { SHARED } from "../../src/connect/protocol.js";
+import { explainRun } from "../../src/doctor/explain/run.js";
 import type { ConnectOptions } from "../../src/index.js";
 import { startClient, startForeignServer } from "../support/peers.js";
 import { runCli } from "../support/process.js";
@@ -82,6 +83,20 @@ describe("--close-after-greeting", () => {
       greeted: 0,
       misses: [{ kind: "ungreeted", count: 30, of: 30 }],
     });
+  });
+
+  it("names the server that does not greet, and no want of CPU of this host", async () => {
+    const server = await startForeignServer();
+    const run = await startClient({ to: server.at, connections: 30, closeAfterGreeting: true, durationMs: 200 });
+    const result = await within("the end", run.done);
+    expect(explainRun(result)).toMatchObject({
+      outcome: "limited",
+      finding: { limit: "peer-silent", whose: "the peer", fix: expect.stringContaining("--close-after-greeting") },
+    });
+    // A second of waiting for greetings, after some milliseconds of opening.
+    const { greetings, cpu } = result.rampShares!;
+    expect(greetings).toBeGreaterThan(0.5);
+    expect(cpu).toBeLessThan(0.3);
   });
 
   it("misses it at a server that greets every second one, and says how many it did", async () => {

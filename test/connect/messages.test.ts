@@ -134,6 +134,18 @@ http { access_log off; server { listen ${ip}:${port}; return 200 "yes"; } }`,
     expect(result.messages!.answered).toBeGreaterThan(40);
   });
 
+  it("is the whole message: a server that sends its echoes byte by byte has begun to answer, not kept silent", async () => {
+    const server = await startForeignServer((socket) => {
+      const timer = setInterval(() => socket.write("p"), 100).unref();
+      socket.on("close", () => clearInterval(timer)).resume();
+    });
+    const result = await play({ to: server.at, message: "p".repeat(100), messageRatePerSec: 1 });
+    expect(result).toMatchObject({ outcome: "missed", messages: { answered: 0, wrongBytes: 0 } });
+    const { meaning, evidence } = explainRun(result).finding!;
+    expect(meaning).toContain("has begun to answer");
+    expect(evidence.join()).not.toContain("no byte came");
+  });
+
   it("is not what a peer pushes: answers after 400 ms take 400 ms though 5 bytes come every 20", async () => {
     const server = await startForeignServer((socket) => {
       const pushing = setInterval(() => socket.write("news!"), 20);

@@ -1,24 +1,26 @@
-// Connections that a server has not greeted, where it greeted others.
-import { formatCount } from "../../base/units.js";
+// Connections that a server has not greeted, where it greeted others or its greeting was asked for.
+import { formatCount, formatDuration } from "../../base/units.js";
 import type { ConnectResult } from "../../connect/result.js";
+import { outcomeOf } from "../../connect/verdict.js";
 import { describeProcess } from "../peer-process.js";
 import type { Finding, Suspect } from "./diagnosis.js";
 import { MAXIMA } from "./queue.js";
 
 /** Nothing failed here, and the run missed greetings. */
 export function explainUngreeted(result: ConnectResult): Finding | Suspect[] | undefined {
-  const { misses = [], greetings, evidence } = result;
+  const { misses = [], evidence } = result;
   const miss = misses.find(({ kind }) => kind === "ungreeted");
-  if (!miss || !greetings) return undefined;
+  const facts = miss && greetingFacts(result, miss.count);
+  if (!miss || !facts) return undefined;
   const { process } = evidence.peer ?? {};
-  const facts = [
-    `${formatCount(greetings.greeted)} were greeted, ${formatCount(greetings.ungreeted)} were not, for much longer than any greeting took`,
-  ];
   const accepted: Finding = {
     limit: "peer-silent",
     whose: "the peer",
     meaning: `${process ? describeProcess(process) : "the server"} accepted ${formatCount(miss.count)} connections and did not greet them: a limit of its own, or what it waits for itself`,
-    fix: "look at the server's log, at its limits (workers, threads, connections to a back end), and at what it waits for",
+    fix:
+      result.greeted === 0
+        ? "leave out --close-after-greeting if its clients speak first; else see what the server waits for"
+        : "look at the server's log, at its limits (workers, threads, connections to a back end), and at what it waits for",
     evidence: facts,
   };
   // Of a server on this host it is known that nothing waits in its accept queue.
@@ -34,6 +36,20 @@ export function explainUngreeted(result: ConnectResult): Finding | Suspect[] | u
       test: `on the server: ss -ltn shows a Recv-Q of about ${formatCount(miss.count)} at that port`,
     },
     { ...accepted, test: "on the server: ss -ltn shows a Recv-Q of 0 at that port" },
+  ];
+}
+
+/** @returns undefined where it is not known that the greetings would not have come */
+function greetingFacts(result: ConnectResult, missing: number): string[] | undefined {
+  const { greetings, greeted, holdMs } = result;
+  if (greetings) {
+    return [
+      `${formatCount(greetings.greeted)} were greeted, ${formatCount(greetings.ungreeted)} were not, for much longer than any greeting took`,
+    ];
+  }
+  if (greeted === undefined || outcomeOf(result) === "interrupted") return undefined;
+  return [
+    `${formatCount(greeted)} were greeted, ${formatCount(missing)} were not, ${formatDuration(holdMs)} after the last was open`,
   ];
 }
 

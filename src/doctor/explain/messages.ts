@@ -24,7 +24,7 @@ export function explainMessages(result: ConnectResult): Finding | undefined {
   };
 }
 
-function explainUnanswered({ evidence }: ConnectResult, messages: MessageResult): Finding {
+function explainUnanswered({ evidence, traffic }: ConnectResult, messages: MessageResult): Finding {
   const { answered, sent, wrongBytes, unaskedBytes, expected, bytes } = messages;
   const facts = [`${formatCount(answered)} of ${formatCount(sent)} messages of ${formatBytes(bytes)} were answered`];
   const server = evidence.peer?.process;
@@ -40,6 +40,14 @@ function explainUnanswered({ evidence }: ConnectResult, messages: MessageResult)
       "the server answers with other bytes than it was sent: only an exact echo counts",
       "give --expect any if any answer will do",
       [...facts, `${formatBytes(wrongBytes)} came instead of an answer`],
+    );
+  }
+  const begunBytes = traffic.receivedBytes - unaskedBytes - wrongBytes;
+  if (answered === 0 && expected === "echo" && begunBytes > 0) {
+    return peer(
+      "the server has begun to answer, and come to the end of no answer",
+      "send less (-r, or a shorter message), or see what slows the server down",
+      [...facts, `${formatBytes(begunBytes)} of answers came, ${formatBytes(sent * bytes)} were due`],
     );
   }
   if (answered === 0) {

@@ -1,0 +1,25 @@
+// Connections that are reset before this side has looked at them.
+import { execFileSync } from "node:child_process";
+import { expect, it } from "vitest";
+import { canMakeNamespaces, enterNamespace } from "../support/namespace.js";
+import { startForeignServer } from "../support/peers.js";
+import { hasProgram, runCli } from "../support/process.js";
+
+it.skipIf(!canMakeNamespaces() || !hasProgram("nft"))(
+  "a connection that is reset as soon as it is ESTABLISHED was established, and is lost",
+  async () => {
+    enterNamespace();
+    const server = await startForeignServer();
+    // The handshake's last packet is answered with RST, within connect().
+    const rule = `tcp dport ${server.port} tcp flags & (syn | rst | ack) == ack reject with tcp reset`;
+    execFileSync("nft", [`table inet t { chain c { type filter hook input priority 0; ${rule}; }; }`]);
+    const { stdout } = await runCli(["connect", server.at, "-c", "20", "-T", "100ms", "--json"]);
+    expect(JSON.parse(stdout)).toMatchObject({
+      outcome: "missed",
+      established: 20,
+      failed: 0,
+      failures: [],
+      losses: [{ phase: "hold", errno: "ECONNRESET", count: 20 }],
+    });
+  },
+);
