@@ -123,7 +123,7 @@ describe("what is compared", () => {
     const file = join(folder, "nginx.conf");
     writeFileSync(
       file,
-      `daemon off; worker_processes 1; pid ${folder}/pid; error_log ${folder}/error.log; events {}
+      `daemon off; master_process off; pid ${folder}/pid; error_log ${folder}/error.log; events {}
 http { access_log off; server { listen ${ip}:${port}; return 200 "yes"; } }`,
     );
     start("nginx", ["-p", folder, "-c", file]);

@@ -203,6 +203,18 @@ describe("a client's run", () => {
       "the peer",
     ],
     [
+      "the restart of a server whose connections had come over a while",
+      {
+        ...lossy,
+        evidence: {
+          lossPattern: pattern({ keptOlder: 0, keptYounger: 600, longestHeldMs: 800, oldestKeptMs: 3000 }),
+          peer: { listeners: [{ ...listener(0), since: "replaced" }], process },
+        },
+      },
+      "peer-ended",
+      "the peer",
+    ],
+    [
       "the end of everything at one age",
       {
         established: 1000,

@@ -124,6 +124,26 @@ describe.skipIf(!canMakeNamespaces())("a listening socket that is made in mid-ru
     expect(diagnosis.finding?.evidence.join()).toMatch(/inode \d+/);
   });
 
+  it("in place of one that went with its connections is a restart, and no maximum", async () => {
+    enterNamespace();
+    const before = listenRaw("127.0.0.1", 7777);
+    const client = startCli(["connect", "127.0.0.1:7777", "-c", "60", "--connect-rate", "50", "-T", "200ms", "--json"]);
+    const accepted: number[] = [];
+    await until(
+      "ten connections",
+      () => accepted.push(...acceptAll(before)),
+      (count) => count >= 10,
+    );
+    for (const socket of [before, ...accepted]) close(socket);
+    const after = listenRaw("127.0.0.1", 7777);
+    const accepting = setInterval(() => acceptAll(after), 20);
+    const { stdout } = await client.exited().finally(() => clearInterval(accepting));
+    const { diagnosis, evidence }: Run = JSON.parse(stdout);
+    expect(evidence.peer?.listeners).toMatchObject([{ port: 7777, since: "replaced" }]);
+    expect(diagnosis.finding, stdout).toMatchObject({ limit: "peer-ended", whose: "the peer" });
+    expect(diagnosis.finding?.meaning).toContain("started anew");
+  });
+
   it("where none was is a server that began late", async () => {
     enterNamespace();
     const args = ["127.0.0.1:7777", "-c", "150", "--connect-rate", "100", "-T", "0s", "--json"];

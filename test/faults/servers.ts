@@ -32,7 +32,7 @@ export async function startNginx(workerConnections: number): Promise<string> {
   const file = join(folder, "nginx.conf");
   writeFileSync(
     file,
-    `daemon off; worker_processes 1; pid ${folder}/pid; error_log ${folder}/error.log;
+    `daemon off; master_process off; pid ${folder}/pid; error_log ${folder}/error.log;
 events { worker_connections ${workerConnections}; }
 http { access_log off; client_header_timeout 1h; server { listen ${ip}:${port} backlog=4096; return 204; } }`,
   );

@@ -26,6 +26,7 @@ export function explainClosing(result: ConnectResult, failure: FailureReport): F
   if (!isClosing) return undefined;
   return (
     overflowReset(result, failure) ??
+    restarted(result, failure) ??
     ended(result, failure) ??
     closedListener(result, failure) ??
     outOfDescriptors(result, failure) ??
@@ -44,6 +45,24 @@ function overflowReset(result: ConnectResult, failure: FailureReport): Finding |
     meaning: "the server's accept queue was full, and tcp_abort_on_overflow answers with a reset",
     fix: "a longer backlog (and net.core.somaxconn), or tcp_abort_on_overflow=0 and a lower --connect-rate",
     evidence: [seen(failure), ...facts],
+  };
+}
+
+/** Another socket listens than at the run's start, and what the old one's program held is gone: the oldest, or all. */
+function restarted(result: ConnectResult, failure: FailureReport): Finding | undefined {
+  const { peer, lossPattern } = result.evidence;
+  const anew = peer?.listeners.find(({ since }) => since === "replaced");
+  const isOld = lossPattern !== undefined && chosenBy(lossPattern, result.lost) === "oldest";
+  if (!anew || (!isOld && result.lost < result.established)) return undefined;
+  return {
+    limit: "peer-ended",
+    whose: "the peer",
+    meaning: "the server ended while the run lasted, and its connections with it; it was started anew",
+    fix: "see why it ended: its log, the journal, and the kernel's log for the OOM killer",
+    evidence: [
+      ...closingFacts(result, failure),
+      `the listening socket of port ${anew.port} is another one than at the run's start`,
+    ],
   };
 }
 
