@@ -7,7 +7,7 @@ export default defineConfig({
     include: [
       "test/base/*.test.ts",
       "test/connect/{judge,loss-ages,message-ages,message-schedule,ramp,thresholds}.test.ts",
-      "test/doctor/predict.test.ts",
+      "test/doctor/{predict,rows}.test.ts",
       "test/engine/{latency,planner,schedule,free-slots}.test.ts",
       "test/ports/addresses.test.ts",
       "test/protocol/*.test.ts",

@@ -393,6 +393,7 @@ describe("ranges", () => {
 
   it.each(["10.0.0.0/", "10.0.0.0/x", "10.0.0.0/-1", "10.0.0.0/33", "::/129"])("%s is no block", (text) => {
     refusal(() => parseAddressRanges(text));
+    expect(refusal(() => parseAddressBlocks(text)).message).toContain("is not a CIDR block");
   });
 
   it("that are given as something else are refused with what helps", () => {

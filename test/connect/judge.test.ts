@@ -31,10 +31,17 @@ describe("a verdict", () => {
 });
 
 it("each kind of miss has words of its own, with its numbers", () => {
-  const phrases = missPhrases(MISS_KINDS.map((kind) => ({ kind, count: 1200, of: 4000 })));
-  expect(new Set(phrases).size).toBe(MISS_KINDS.length - 1);
-  for (const phrase of phrases) expect(phrase).toMatch(/1,200|1\.20 s/);
-  expect(phrases.filter((phrase) => /4,000|4\.00 s/.test(phrase))).toHaveLength(5);
+  expect(missPhrases(MISS_KINDS.map((kind) => ({ kind, count: 1200, of: 4000 })))).toEqual([
+    "1,200 lost while held",
+    "1,200 established at this end only",
+    "1,200 not accepted by the server's program",
+    "1,200 not greeted",
+    "1,200 of 4,000 messages due and never sent",
+    "1,200 of 4,000 messages unanswered (30 %)",
+    "1,200 failed or lost, 4,000 allowed",
+    "1,200 connections/s, at least 4,000 asked",
+    "p99 1.20 s, at most 4.00 s allowed",
+  ]);
 });
 
 it.each([

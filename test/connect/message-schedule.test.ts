@@ -113,4 +113,53 @@ describe("a schedule of messages", () => {
       }),
     );
   });
+
+  it("remembers for each message which standstills were over before it was due", () => {
+    const schedule = new MessageSchedule(1000, 100, 2);
+    schedule.wake(1000);
+    walk(schedule, 1000);
+    // One of 1,000 ms: what was due up to 2,050 is late by it.
+    schedule.promise(1050);
+    schedule.wake(2050);
+    walk(schedule, 2050);
+    // Another of 500 ms, among messages that the first one has made late already.
+    schedule.promise(2100);
+    schedule.wake(2600);
+    expect(schedule.movedMs).toBe(1500);
+    const due = [
+      [1, 0],
+      [1, 1],
+      [6, 1],
+      [7, 0],
+      [11, 0],
+      [11, 1],
+      [12, 0],
+    ].map(([round, slot]) => schedule.dueMs(round!, slot!));
+    expect(due).toEqual([1000, 1050, 1550, 2100, 2500, 3550, 3600]);
+    // Slots beyond the turns share the end of their round.
+    expect([schedule.dueMs(1, 2), schedule.dueMs(1, 9)]).toEqual([1100, 1100]);
+  });
+
+  it("is moved by more than a quarter of a second only, and only where something was due", () => {
+    const movedBy = (promisedMs: number, wokenMs: number) => {
+      const schedule = new MessageSchedule(0, 500, 1);
+      schedule.wake(0);
+      walk(schedule, 0);
+      schedule.promise(promisedMs);
+      schedule.wake(wokenMs);
+      return schedule.movedMs;
+    };
+    expect([movedBy(500, 750), movedBy(500, 751)]).toEqual([0, 251]);
+    expect([movedBy(100, 499), movedBy(100, 500)]).toEqual([0, 400]);
+  });
+
+  it("passes over nothing before its moment, and over one at it", () => {
+    const schedule = new MessageSchedule(100, 100, 2);
+    schedule.passOver(99);
+    expect([schedule.round, schedule.slot]).toEqual([1, 0]);
+    schedule.passOver(100);
+    expect([schedule.round, schedule.slot]).toEqual([1, 1]);
+    schedule.passOver(149);
+    expect([schedule.round, schedule.slot]).toEqual([1, 1]);
+  });
 });

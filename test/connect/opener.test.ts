@@ -45,6 +45,20 @@ it("keeps no descriptor of a port that it passes over", async () => {
   expect(countDescriptors()).toBe(before + 1);
 });
 
+it("keeps no descriptor of a 4-tuple that exists already", async () => {
+  const { address } = await startServer();
+  const [from, range] = [ownAddress(), ownPorts(11)];
+  const earlier = openerOver(address, from, { first: range.first, last: range.last - 1 });
+  const fds = Array.from({ length: 10 }, () => earlier.open());
+  const before = countDescriptors();
+  const opener = openerOver(address, from, range);
+  fds.push(opener.open());
+  onTestFinished(() => fds.forEach(closeFd));
+  expect(fds.every((fd) => fd > 0)).toBe(true);
+  expect([localAddress(fds.at(-1)!).port, opener.skipped]).toEqual([range.last, 10]);
+  expect(countDescriptors()).toBe(before + 1);
+});
+
 it("goes on when connections were opened and closed until the count of tuples taken went past 31 and 32 bits", async () => {
   const { address } = await startServer();
   const range = ownPorts(50);

@@ -14,6 +14,10 @@ describe("steady", () => {
     expect([0, 2.4, 2.5, 250, 497.5, 500, 9999].map(schedule.wantedAt)).toEqual([1, 1, 2, 101, 200, 200, 200]);
   });
 
+  it("has no turns", () => {
+    expect([steadySchedule(5).turnsMs, steadySchedule(5, 2).turnsMs]).toEqual([[], []]);
+  });
+
   it("takes rates below one", () => {
     const schedule = steadySchedule(3, 0.1);
     expect([0, 9_999, 10_000, 20_000].map(schedule.wantedAt)).toEqual([1, 1, 2, 3]);
@@ -50,6 +54,7 @@ describe("staged", () => {
       0, 50, 100, 100, 100, 60, 20, 40, 60, 60,
     ]);
     expect([schedule.endMs, schedule.peak]).toEqual([2510, 100]);
+    expect(schedule.turnsMs).toEqual([1000, 1500, 2500, 2510]);
   });
 
   it("stays whole, and between the targets of its stage", () => {

@@ -124,6 +124,14 @@ it("reads as much of an older kernel's tcp_info as there is", () => {
   expect(info(192)).toMatchObject({ rttMicros: 1234, ackedBytes: 2 ** 40, retransmittedBytes: undefined });
   expect(info(104)).toMatchObject({ rttMicros: 1234, ackedBytes: undefined, receivedBytes: undefined });
   expect(info(100)).toBeUndefined();
+  // An attribute has no more than its length says, and none past the end of its message.
+  const of = (length: number, end: number) => {
+    bytes.writeUInt16LE(4 + length, 72);
+    return new DiagSocket(bytes).move(0, end).info;
+  };
+  expect(of(100, 300)).toBeUndefined();
+  expect(of(224, 76 + 104)).toMatchObject({ rttMicros: 1234, ackedBytes: undefined });
+  expect(of(224, 76 + 100)).toBeUndefined();
 });
 
 /** A message of IPv6 at offset 16 of a datagram, with these addresses as bytes and attributes as [type, payload]. */
@@ -177,11 +185,14 @@ describe("the ends of a socket", () => {
     expect(socket.remoteIpv4).toBe(0x7f000009);
   });
 
-  it.each(["1::ffff:7f00:1", "0:1::ffff:7f00:1", "::1:ffff:7f00:1", "::7f00:1"])("%s is no IPv4-mapped one", (ip) => {
-    const socket = messageOf({ local: ip });
-    expect(socket.localIpv4).toBe(-1);
-    expect(socket.localAddress).toEqual(parseIp(ip));
-  });
+  it.each(["1::ffff:7f00:1", "0:1::ffff:7f00:1", "0:0:1:0:0:ffff:7f00:1", "::1:ffff:7f00:1", "::7f00:1"])(
+    "%s is no IPv4-mapped one",
+    (ip) => {
+      const socket = messageOf({ local: ip });
+      expect(socket.localIpv4).toBe(-1);
+      expect(socket.localAddress).toEqual(parseIp(ip));
+    },
+  );
 
   it("that are link-local have their interface by name, or by number where it has none", () => {
     const [lo, other] = [messageOf({ local: "fe80::1", index: 1 }), messageOf({ remote: "fe80::2", index: 999_999 })];
@@ -247,7 +258,11 @@ describe("attributes", () => {
       isV6Only: false,
       info: undefined,
     });
-    expect([0, 3].map((n) => socket.memoryValue(n))).toEqual([0, 0]);
+    // The fourth word of these bytes is the message's first.
+    expect([0, 3, 4].map((n) => socket.memoryValue(n))).toEqual([0, 0, 0]);
+    const first = Buffer.alloc(72);
+    first[0] = 10;
+    expect(new DiagSocket(first).move(0, 72).isV6Only).toBe(false);
   });
 
   it("say whether a socket takes IPv6 only", () => {

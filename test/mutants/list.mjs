@@ -1,0 +1,395 @@
+// Mutants of what needs sockets, threads and a kernel: each a small mistake of real consequence, and the test that has to see it.
+
+/**
+ * One mistake: in `file`, which has `find` exactly once, it becomes `replace`; then one of the tests of the file `test`, those whose
+ * name contains `only` (default: all), has to fail.
+ *
+ * @typedef {{ name: string, file: string, find: string, replace: string, test: string, only?: string }} Mutant
+ */
+
+/** @type {Mutant[]} */
+const OPENING = [
+  {
+    name: "connectTimeoutMs is ignored",
+    file: "src/connect/run.ts",
+    find: "connectTimeoutMs: settings.connectTimeoutMs,",
+    replace: "connectTimeoutMs: 10_000,",
+    test: "test/connect/connect.test.ts",
+    only: "of a silent destination ends by the time-out",
+  },
+  {
+    name: "each port passed over leaks a descriptor",
+    file: "src/connect/opener.ts",
+    find: "      if (bound < 0) {\n        closeFd(fd);",
+    replace: "      if (bound < 0) {",
+    test: "test/connect/opener.test.ts",
+    only: "keeps no descriptor",
+  },
+  {
+    name: "each 4-tuple that exists already leaks a descriptor",
+    file: "src/connect/opener.ts",
+    find: "result !== -EINPROGRESS) {\n        closeFd(fd);",
+    replace: "result !== -EINPROGRESS) {",
+    test: "test/connect/opener.test.ts",
+    only: "keeps no descriptor of a 4-tuple",
+  },
+  {
+    name: "a 4-tuple for which there was no socket is lost",
+    file: "src/connect/opener.ts",
+    find: "this.unused = index;",
+    replace: "this.unused = -1;",
+    test: "test/connect/opener-short.test.ts",
+  },
+  {
+    name: "a socket connects to itself",
+    file: "src/connect/opener.ts",
+    find: "return sourcePort === to.port &&",
+    replace: "return sourcePort === -1 &&",
+    test: "test/connect/connect.test.ts",
+    only: "never connect a socket to itself",
+  },
+  {
+    name: "the patience for greetings never ends",
+    file: "src/connect/greetings.ts",
+    find: "const PATIENCE_MS = 1000;",
+    replace: "const PATIENCE_MS = Number.POSITIVE_INFINITY;",
+    test: "test/connect/greetings.test.ts",
+    only: "that were asked for are awaited for each connection, a second at most",
+  },
+  {
+    name: "closed connections count as begun, so that a schedule never goes up again",
+    file: "src/connect/shard.ts",
+    find: "this.counters[COUNTER.retired]! += 1;",
+    replace: "this.counters[COUNTER.retired]! += 0;",
+    test: "test/connect/connect.test.ts",
+    only: "goes up again after it went down",
+  },
+  {
+    name: "what is left of a connection's share of a turn is never read",
+    file: "src/connect/shard.ts",
+    find: "const LEFTOVERS_AT_ONCE = 64;",
+    replace: "const LEFTOVERS_AT_ONCE = 0;",
+    test: "test/connect/flood.test.ts",
+    only: "does not keep a run from ending",
+  },
+  {
+    name: "a ramp that nobody answers is never given up",
+    file: "src/connect/give-up.ts",
+    find: "const TIMEOUTS_ENOUGH = { least: 8, most: 64 };",
+    replace: "const TIMEOUTS_ENOUGH = { least: 1e9, most: 1e9 };",
+    test: "test/connect/give-up.test.ts",
+  },
+];
+
+/** @type {Mutant[]} */
+const HOLDING = [
+  {
+    name: "losses have errno 0",
+    file: "src/connect/shard.ts",
+    find: "this.shard.memory.countFailure(PHASE.hold, errno);",
+    replace: "this.shard.memory.countFailure(PHASE.hold, errno * 0);",
+    test: "test/connect/connect.test.ts",
+    only: "of a server that resets them is counted by its errno",
+  },
+  {
+    name: "a lost connection stays counted as open",
+    file: "src/connect/shard.ts",
+    find: "    this.counters[COUNTER.open]! -= 1;\n    this.counters[COUNTER.lost]! += 1;",
+    replace: "    this.counters[COUNTER.lost]! += 1;",
+    test: "test/connect/connect.test.ts",
+    only: "of a server that closes everything while they are held",
+  },
+  {
+    name: "peakOpen is overwritten by a lower value",
+    file: "src/connect/run.ts",
+    find: "Math.max(this.#record.peakOpen, sample.open)",
+    replace: "sample.open",
+    test: "test/connect/connect.test.ts",
+    only: "has a peak, which what is open later does not change",
+  },
+  {
+    name: "one missing connection is none",
+    file: "src/connect/verdict.ts",
+    find: "found.filter(({ count }) => count > 0)",
+    replace: "found.filter(({ count }) => count > 1)",
+    test: "test/connect/verdict.test.ts",
+    only: "is met by exactly as many as were asked for",
+  },
+  {
+    name: "all that were asked for are not enough",
+    file: "src/connect/report.ts",
+    find: ": Math.max(asked - established, 0);",
+    replace: ": Math.max(asked - established + 1, 0);",
+    test: "test/connect/verdict.test.ts",
+    only: "is met by exactly as many as were asked for",
+  },
+  {
+    name: "the memory floor is never reached",
+    file: "src/engine/memory-floor.ts",
+    find: "return roomAboveFloor(room) < 0;",
+    replace: "return roomAboveFloor(room) < Number.NEGATIVE_INFINITY;",
+    test: "test/connect/memory-floor.test.ts",
+    only: "is reached below it, and not on it",
+  },
+  {
+    name: "a ramp does not stop at the memory floor",
+    file: "src/connect/run.ts",
+    find: "if (isBelowFloor(room)) this.#record.memoryStop = room;\n      else if",
+    replace: "if (isBelowFloor(room)) this.#record.memoryStop = undefined;\n      else if",
+    test: "test/connect/memory-floor.test.ts",
+  },
+  {
+    name: "parked connections are not reset",
+    file: "src/engine/connection-table.ts",
+    find: "if (this.options.resetsParked) resetOnClose(fd);",
+    replace: "if (this.options.resetsParked && fd < 0) resetOnClose(fd);",
+    test: "test/engine/connection-table.test.ts",
+    only: "end with RST where that was asked for",
+  },
+  {
+    name: "parked connections keep their descriptors",
+    file: "src/engine/connection-table.ts",
+    find: "      this.places[slots[i]!] = -1 - (base + i);\n      closeFd(fds[i]!);",
+    replace: "      this.places[slots[i]!] = -1 - (base + i);",
+    test: "test/engine/connection-table.test.ts",
+    only: "need no descriptor",
+  },
+  {
+    name: "a slot is used again while events of the same batch still name it",
+    file: "src/engine/free-slots.ts",
+    find: "    this.freed++;\n",
+    replace: "    this.free++;\n",
+    test: "test/engine/connection-table.test.ts",
+    only: "are not used again while events",
+  },
+];
+
+/** @type {Mutant[]} */
+const MESSAGES = [
+  {
+    name: "waits are a thousand times too short, and the message loop spins",
+    file: "src/sys/epoll.ts",
+    find: "const seconds = Math.floor(timeoutMs / 1000);",
+    replace: "timeoutMs /= 1000;\n    const seconds = Math.floor(timeoutMs / 1000);",
+    test: "test/connect/loop.test.ts",
+  },
+  {
+    name: "the loop never sleeps until the next message",
+    file: "src/connect/message-sender.ts",
+    find: "return Math.max(0, dueMs - performance.now());",
+    replace: "return Math.min(0, dueMs - performance.now());",
+    test: "test/connect/loop.test.ts",
+    only: "waits for the next message at rest",
+  },
+  {
+    name: "answers that came together are all timed from the first one's message",
+    file: "src/connect/message-sender.ts",
+    find: "schedule.dueMs(round++, slot)",
+    replace: "schedule.dueMs(round, slot)",
+    test: "test/connect/message-sender.test.ts",
+  },
+  {
+    name: "latency counts from the sending (coordinated omission)",
+    file: "src/connect/message-sender.ts",
+    find: "(nowMs - schedule.dueMs(round++, slot)) * 1000",
+    replace: "(nowMs - Math.max(schedule.dueMs(round++, slot), nowMs - 1)) * 1000",
+    test: "test/connect/message-sender.test.ts",
+  },
+  {
+    name: "a message that the kernel took in part is begun anew",
+    file: "src/connect/message-sender.ts",
+    find: "this.begunBytes[slot] = offset < length ? offset : 0;",
+    replace: "this.begunBytes[slot] = 0;",
+    test: "test/connect/message-sender.test.ts",
+  },
+  {
+    name: "what was due and not sent at the end is not missed",
+    file: "src/connect/message-sender.ts",
+    find: "counters[COUNTER.dueMessages]! += due;",
+    replace: "counters[COUNTER.dueMessages]! += 0 * due;",
+    test: "test/connect/message-sender.test.ts",
+  },
+  {
+    name: "answers that trickle in are waited for without end",
+    file: "src/connect/drain.ts",
+    find: "if (waitedMs > patienceMs) return;",
+    replace: "if (waitedMs > 60 * patienceMs) return;",
+    test: "test/connect/messages.test.ts",
+    only: "are waited for a second and no longer",
+  },
+];
+
+/** @type {Mutant[]} */
+const SERVING = [
+  {
+    name: "one connection more than the maximum is let in",
+    file: "src/serve/shard.ts",
+    find: "if (open > this.plan.maxConnections) {",
+    replace: "if (open > this.plan.maxConnections + 1) {",
+    test: "test/serve/serve.test.ts",
+    only: "beyond the maximum are closed at once",
+  },
+  {
+    name: "a rejected connection takes its place for ever",
+    file: "src/serve/shard.ts",
+    find: "      Atomics.sub(this.shared, SHARED.open, 1);\n      closeFd(fd);",
+    replace: "      closeFd(fd);",
+    test: "test/serve/serve.test.ts",
+    only: "beyond the maximum are closed at once",
+  },
+  {
+    name: "a full descriptor table makes the server spin",
+    file: "src/serve/shard.ts",
+    find: "      this.listen(false);\n      this.retryAtMs",
+    replace: "      this.retryAtMs",
+    test: "test/serve/serve.test.ts",
+    only: "neither ends the server nor makes it spin",
+  },
+  {
+    name: "a reset by the peer is a failure",
+    file: "src/serve/exchange.ts",
+    find: "    if (errno === ECONNRESET) this.counters",
+    replace: "    if (errno === EPIPE) this.counters",
+    test: "test/serve/serve.test.ts",
+    only: "that reset are counted as closed and not as failures",
+  },
+  {
+    name: "what is kept for peers that do not read has no bound",
+    file: "src/serve/unsent.ts",
+    find: "return this.freeCount > 0 && Atomics.load(this.shared, SHARED.unsentChunks) < CHUNKS;",
+    replace: "return this.freeCount > 0;",
+    test: "test/serve/unsent.test.ts",
+  },
+  {
+    name: "a failure of an errno beyond the table is written into the next step's",
+    file: "src/engine/shard-memory.ts",
+    find: "this.failureCounts[phase * ERRNO_LIMIT + (errno < ERRNO_LIMIT ? errno : 0)]! += 1;",
+    replace: "this.failureCounts[phase * ERRNO_LIMIT + errno]! += 1;",
+    test: "test/engine/shard-memory.test.ts",
+  },
+];
+
+/** @type {Mutant[]} */
+const PORTS = [
+  {
+    name: "LAST_ACK and CLOSING are swapped",
+    file: "src/sys/constants.ts",
+    find: '  "LAST_ACK",\n  "LISTEN",\n  "CLOSING",',
+    replace: '  "CLOSING",\n  "LISTEN",\n  "LAST_ACK",',
+    test: "test/ports/table.test.ts",
+  },
+  {
+    name: "IPv4-mapped sockets are counted as IPv6",
+    file: "src/ports/tally.ts",
+    find: "else if (socket.remoteIpv4 >= 0) this.mapped++;",
+    replace: "else if (socket.remoteIpv4 > 2 ** 32) this.mapped++;",
+    test: "test/ports/summary.test.ts",
+  },
+  {
+    name: "accepted connections are counted as outgoing",
+    file: "src/ports/tally.ts",
+    find: "if (this.listening.hasAccepted(socket, localId)) {",
+    replace: "if (!this.listening.hasAccepted(socket, localId)) {",
+    test: "test/ports/summary.test.ts",
+    only: "is summed up alike",
+  },
+  {
+    name: "sockets in TIME_WAIT are counted as ESTABLISHED",
+    file: "src/ports/tally.ts",
+    find: "else if (state === TCP_TIME_WAIT) this.timeWait.add(id);",
+    replace: "else if (state === TCP_TIME_WAIT) this.established.add(id + 0 * this.timeWait.get(id));",
+    test: "test/ports/summary.test.ts",
+  },
+  {
+    name: "a listener on :: has accepted no IPv4",
+    file: "src/ports/listeners.ts",
+    find: "if (socket.family === 6 && !socket.isV6Only) this.ports[port]! |= ON_ANY_MAPPED;",
+    replace: "if (socket.family === 6 && socket.isV6Only) this.ports[port]! |= ON_ANY_MAPPED;",
+    test: "test/ports/listeners.test.ts",
+  },
+  {
+    name: "the last address of a range does not match",
+    file: "src/ports/query.ts",
+    find: "return low > 0 && ipv4 <= this.lasts[low - 1]!;",
+    replace: "return low > 0 && ipv4 < this.lasts[low - 1]!;",
+    test: "test/ports/listeners.test.ts",
+  },
+];
+
+/** @type {Mutant[]} */
+const REASONS = [
+  {
+    name: "an errno has a wrong number",
+    file: "src/sys/errno.ts",
+    find: "export const EADDRNOTAVAIL = 99;",
+    replace: "export const EADDRNOTAVAIL = 100;",
+    test: "test/sys/errno.test.ts",
+  },
+  {
+    name: "the rarest failure decides the diagnosis",
+    file: "src/doctor/explain/client.ts",
+    find: "sort((a, b) => b.count - a.count)[0]",
+    replace: "sort((a, b) => a.count - b.count)[0]",
+    test: "test/doctor/explain.test.ts",
+  },
+  {
+    name: "a full accept queue is told as a full SYN queue",
+    file: "src/doctor/explain/queue.ts",
+    find: "> 0 && overflows(evidence.risen) === 0;",
+    replace: "> 0 || overflows(evidence.risen) > 0;",
+    test: "test/doctor/explain.test.ts",
+  },
+  {
+    name: "a server that went on accepting has a maximum",
+    file: "src/doctor/explain/queue.ts",
+    find: "if (!accepting || accepting.waiting === 0 || accepting.isMoving) return undefined;",
+    replace: "if (!accepting || accepting.waiting === 0) return undefined;",
+    test: "test/doctor/explain.test.ts",
+  },
+];
+
+/** @type {Mutant[]} */
+const COMMANDS = [
+  {
+    name: "the second of two signals within a moment ends at once, and the result is lost",
+    file: "src/cli/signals.ts",
+    find: "const ONE_REQUEST_MS = 500;",
+    replace: "const ONE_REQUEST_MS = 0;",
+    test: "test/cli/signals.test.ts",
+    only: "SIGINT twice within some milliseconds",
+  },
+  {
+    name: "nohup is not noticed",
+    file: "src/cli/signals.ts",
+    find: "const SIGHUP_BIT = 1n;",
+    replace: "const SIGHUP_BIT = 2n;",
+    test: "test/cli/signals.test.ts",
+    only: "a hang-up",
+  },
+  {
+    name: "a page that was private becomes readable",
+    file: "src/cli/save.ts",
+    find: "  fchmodSync(fd, Number(mode) & 0o7777);",
+    replace: "  fchmodSync(fd, (Number(mode) & 0o7777) | 0o044);",
+    test: "test/cli/save.test.ts",
+    only: "keeps the mode and the owner",
+  },
+  {
+    name: "a disk that is full leaves the half of a page behind",
+    file: "src/cli/save.ts",
+    find: "  } catch (error) {\n    unlinkSync(file);\n    throw error;",
+    replace: '  } catch (error) {\n    if (file === "") unlinkSync(file);\n    throw error;',
+    test: "test/cli/save.test.ts",
+    only: "a page",
+  },
+  {
+    name: "a hard link to the result is overwritten",
+    file: "src/cli/save.ts",
+    find: "if (read === undefined || read.dev !== present.dev || read.ino !== present.ino) return;",
+    replace: "if (read === undefined || file !== input) return;",
+    test: "test/cli/save.test.ts",
+    only: "a page",
+  },
+];
+
+export const MUTANTS = [...OPENING, ...HOLDING, ...MESSAGES, ...SERVING, ...PORTS, ...REASONS, ...COMMANDS];
