@@ -282,6 +282,10 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
     this.#stage = "closed";
     this.#record.closeMs = performance.now() - startMs;
     this.#record.samples.mark(this.#sample());
+    // The answers were waited for until now: a server that owes some may be stopped.
+    if (this.#sum(COUNTER.unansweredMessages) > 0 && !this.#record.wasInterrupted) {
+      this.#record.peer ??= await this.#inspectServer();
+    }
     return makeResult(this, this.#record);
   }
 

@@ -1,0 +1,90 @@
+// Runs a command, prints what went wrong, sets the exit code. --version is answered before anything else of weight is loaded.
+import "./signals.js";
+import { readFileSync } from "node:fs";
+import { hostFault } from "../base/host-fault.js";
+import { print, say, sentence, takeUnwritten } from "../ui/output.js";
+import { outputFailed } from "./output-error.js";
+
+const PLATFORM_CODES = ["E_PLATFORM", "E_PERMISSION"];
+const USAGE_CODES = ["E_OPTION", "E_ADDRESS", "E_AUTHORIZED"];
+const EXIT = { done: 0, failed: 1, usage: 2, privilege: 3 } as const;
+
+const args = process.argv.slice(2);
+
+/** The whole program: everything that goes wrong is printed by its end, and the exit code is set. */
+export async function runMain(): Promise<void> {
+  process.stdout.on("error", onOutputError);
+  // There is nowhere left to say it.
+  process.stderr.on("error", () => undefined);
+  if (args.length === 1 && (args[0] === "--version" || args[0] === "-V")) print(readVersion());
+  else await run();
+}
+
+async function run(): Promise<void> {
+  try {
+    const { runProgram } = await import("./program.js");
+    process.exitCode = await runProgram(args, readVersion());
+  } catch (error) {
+    await report(error);
+  }
+}
+
+async function report(thrown: unknown): Promise<void> {
+  // Before anything else is loaded, for which there may be no descriptor.
+  const error = hostFault(thrown) ?? thrown;
+  if (isAppError(error)) return reportAppError(error);
+  const { CommanderError } = await import("commander");
+  const { Interrupted } = await import("./supervise.js");
+  // Commander has printed what it had to say.
+  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? EXIT.done : EXIT.usage;
+  else if (error instanceof Interrupted) process.exit(error.exitCode);
+  else {
+    say(`Fatal error: unexpected: ${sentence(error)}`);
+    if (process.env.FOURTUPLE_DEBUG) say(error instanceof Error ? `${error.stack}` : "");
+    else say("  fix: this is a mistake of fourtuple; FOURTUPLE_DEBUG=1 shows where");
+    process.exitCode = EXIT.failed;
+  }
+}
+
+function reportAppError(error: Error & { code: string; fix: string | undefined }): void {
+  say(`Fatal error: ${sentence(error)}`);
+  if (error.fix) say(`  fix: ${sentence(error.fix)}`);
+  process.exitCode = exitCodeOf(error.code);
+  if (process.env.FOURTUPLE_DEBUG) say(`${error.stack}`);
+}
+
+function exitCodeOf(code: string): number {
+  if (USAGE_CODES.includes(code)) return EXIT.usage;
+  return PLATFORM_CODES.includes(code) ? EXIT.privilege : EXIT.failed;
+}
+
+// By its marks, not by its class: an error that comes from a thread is a copy.
+function isAppError(error: unknown): error is Error & { code: string; fix: string | undefined } {
+  return error instanceof Error && "code" in error && "fix" in error;
+}
+
+function onOutputError(error: NodeJS.ErrnoException): void {
+  // A reader that has gone (`| head`) is no error; who writes hears of it, and ends.
+  if (error.code === "EPIPE") return;
+  const failed = outputFailed(error);
+  // A run with threads waits for this event, to end them first (supervise.ts).
+  if (process.listenerCount("uncaughtException") > 0) throw failed;
+  void report(failed)
+    .then(() => rescueResult(error.code))
+    .finally(() => process.exit());
+}
+
+/** What a run came to took its time: where standard output takes it no more, it goes beside. */
+async function rescueResult(errno: string | undefined): Promise<void> {
+  const result = takeUnwritten();
+  if (result === undefined) return;
+  const { rescue } = await import("./save.js");
+  // A terminal that has hung up shows nothing on standard error, either.
+  const goesBeside = result.isJson || errno === "EIO";
+  const file = goesBeside ? rescue("result", result.isJson ? ".json" : ".txt", result.text) : undefined;
+  say(file === undefined ? `the result:\n${result.text}` : `the result is in ${file}`);
+}
+
+function readVersion(): string {
+  return JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")).version;
+}
