@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { EventEmitter, once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { AppError } from "../base/errors.js";
 
 type Json = Record<string, unknown>;
 
@@ -34,7 +35,10 @@ export class Child extends EventEmitter<ChildEvents> {
       detached: true,
       stdio: ["ignore", "pipe", "pipe", "ipc"],
     });
-    this.#process.on("message", (message) => this.emit("told", message as Json));
+    this.#process.on("message", (message) => {
+      this.#hasSpoken = true;
+      this.emit("told", message as Json);
+    });
     this.#process.stderr!.setEncoding("utf8").on("data", (text) => {
       this.errors += text;
     });
@@ -53,10 +57,27 @@ export class Child extends EventEmitter<ChildEvents> {
   }
 
   /** Asks it to end in order, and waits for its last line. */
-  async stop(): Promise<Json | undefined> {
+  async stop(silentPatienceMs = SILENT_PATIENCE_MS): Promise<Json | undefined> {
     if (!this.hasEnded) this.#process.kill("SIGTERM");
-    const timer = setTimeout(() => this.kill(), this.#hasSpoken ? PATIENCE_MS : SILENT_PATIENCE_MS);
+    const timer = setTimeout(() => this.kill(), this.#hasSpoken ? PATIENCE_MS : silentPatienceMs);
     return this.result.finally(() => clearTimeout(timer));
+  }
+
+  /**
+   * Stops it for its result.
+   *
+   * @param role what it is to whoever reads the error
+   * @param silentPatienceMs until one that has neither printed nor told anything is killed
+   * @throws {AppError} when it was ended before it could tell the result
+   */
+  async finish(role: string, silentPatienceMs?: number): Promise<Json> {
+    const result = await this.stop(silentPatienceMs);
+    if (result?.kind !== undefined) return result;
+    const { exitCode, signalCode } = this.#process;
+    const end = [signalCode ?? `exit code ${exitCode}`, this.errors.trim()].filter((part) => part !== "").join(", ");
+    throw new AppError("E_CONNECT", `the ${role} ended without a result: ${end}`, {
+      fix: "run it again; where memory is short, with fewer connections, such as --connections 10k",
+    });
   }
 
   /** Ends it at once. */

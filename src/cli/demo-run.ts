@@ -70,15 +70,16 @@ async function gatherEvidence(wanted: number, children: Child[]): Promise<DemoEv
   });
   const examples = sampleFourTuples(port, EXAMPLES);
   print("counted by the kernel; closing all\n");
-  const results = [await client.stop(), await children[0]!.stop()] as unknown as [ConnectResult, ServeResult];
+  const clientResult = await client.finish("client");
+  const serverResult = await children[0]!.finish("server");
   return {
     wanted,
     port,
     counted: counted.sockets,
     countedBy: counted.source,
     examples,
-    client: results[0],
-    server: results[1],
+    client: clientResult as unknown as ConnectResult,
+    server: serverResult as unknown as ServeResult,
   };
 }
 
