@@ -26,7 +26,7 @@ function readJson(file: string, kinds: readonly ResultKind[]): unknown {
       // The next one may be.
     }
   }
-  throw new AppError("E_OPTION", `${name(file)} is no JSON`, {
+  throw new AppError("E_OPTION", `${name(file)} is not JSON`, {
     fix: `give what ${kinds.map((kind) => `\`fourtuple ${kind} --json\``).join(" or ")} printed`,
   });
 }

@@ -41,7 +41,7 @@ async function report(thrown: unknown): Promise<void> {
   else {
     say(`Fatal error: unexpected: ${sentence(error)}`);
     if (process.env.FOURTUPLE_DEBUG) say(error instanceof Error ? `${error.stack}` : "");
-    else say("  fix: this is a mistake of fourtuple; FOURTUPLE_DEBUG=1 shows where");
+    else say("  fix: this is a bug in fourtuple; please report it, with what FOURTUPLE_DEBUG=1 adds");
     process.exitCode = EXIT.failed;
   }
 }

@@ -71,9 +71,9 @@ const PHRASES: Readonly<Record<MissKind, (count: number, of: number) => string>>
   ungreeted: (count) => `${formatCount(count)} not greeted`,
   unsent: (count, of) => `${formatCount(count)} of ${formatCount(of)} messages due and never sent`,
   unanswered: (count, of) => `${formatCount(count)} of ${formatCount(of)} messages unanswered (${percent(count, of)})`,
-  failures: (count, of) => `${formatCount(count)} failed or lost, ${formatCount(of)} allowed`,
-  rate: (count, of) => `${formatCount(count)} connections/s, at least ${formatCount(of)} asked`,
-  latency: (count, of) => `p99 ${formatDuration(count)}, at most ${formatDuration(of)} allowed`,
+  failures: (count, of) => `${formatCount(count)} failed or lost (at most ${formatCount(of)} allowed)`,
+  rate: (count, of) => `${formatCount(count)} connections/s (at least ${formatCount(of)} asked)`,
+  latency: (count, of) => `p99 ${formatDuration(count)} (at most ${formatDuration(of)} allowed)`,
 };
 
 /** Each miss in words, such as `10 lost while held`; those of `established` are told as "600 of 1,000 connections". */

@@ -137,7 +137,7 @@ ${facts([
   ["Taken, passed over", plan.tuplesSkipped > 0 ? formatCount(plan.tuplesSkipped) : undefined],
   [
     "Threads",
-    `${formatCount(threads)}, ${hasPrivateTables ? "each with its own" : "sharing one"} table of ${formatCount(nofileLimit)} descriptors`,
+    `${formatCount(threads)}, ${!hasPrivateTables ? "sharing one" : threads === 1 ? "with its own" : "each with its own"} table of ${formatCount(nofileLimit)} descriptors`,
   ],
   [
     "Time",

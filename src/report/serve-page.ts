@@ -61,7 +61,7 @@ ${facts([
   ],
   [
     "Threads",
-    `${formatCount(threads)}, ${hasPrivateTables ? "each with its own" : "sharing one"} table of ${formatCount(nofileLimit)} descriptors`,
+    `${formatCount(threads)}, ${!hasPrivateTables ? "sharing one" : threads === 1 ? "with its own" : "each with its own"} table of ${formatCount(nofileLimit)} descriptors`,
   ],
   ["Tables full", tableFull > 0 ? plural(tableFull, "time") : undefined],
   ["Memory", `${formatBytes(memory.residentBytes)} (RSS)`],

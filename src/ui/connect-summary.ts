@@ -56,7 +56,7 @@ export function connectSummary(of: ConnectResult, diagnosis: Diagnosis, paint: P
 export function planNote(available: number, asked: number): string | undefined {
   if (available >= asked) return undefined;
   return [
-    `note: there are ${formatCount(available)} 4-tuples for ${formatCount(asked)} connections: at most so many can be open at once`,
+    `note: there are ${formatCount(available)} 4-tuples for ${formatCount(asked)} connections: at most that many can be open at once`,
     "  fix: add source addresses (--source-ip), source ports (--source-port) or a destination port (host:7777-7778)",
   ].join("\n");
 }
@@ -117,7 +117,7 @@ function describeHeldBack({ rampShares, rampMs }: ConnectResult): string | undef
   ] as const;
   const told = causes.filter(([share]) => share >= WORTH_TELLING).sort(([a], [b]) => b - a);
   if (told.length === 0) return undefined;
-  return `of the opening, ${told.map(([share, cause]) => `${Math.round(share * 100)}% by ${cause}`).join(", ")}`;
+  return `of the opening, ${told.map(([share, cause]) => `${Math.round(share * 100)} % by ${cause}`).join(", ")}`;
 }
 
 function describeUserMemory({ memory, established }: ConnectResult): string | undefined {
@@ -162,7 +162,7 @@ function describeTraffic({ traffic }: ConnectResult): string {
 
 function describeThreads({ threads, hasPrivateTables, nofileLimit }: ConnectResult): string {
   const table = `table of ${formatCount(nofileLimit)} descriptors`;
-  return `${formatCount(threads)}, ${hasPrivateTables ? "each with its own" : "sharing one"} ${table}`;
+  return `${formatCount(threads)}, ${!hasPrivateTables ? "sharing one" : threads === 1 ? "with its own" : "each with its own"} ${table}`;
 }
 
 function latencyTable(result: ConnectResult, paint: Paint): string[] {

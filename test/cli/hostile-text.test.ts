@@ -110,7 +110,7 @@ describe("an argument in an error", () => {
     const { stderr, code } = await runCli(long);
     expect(stderr.length).toBeLessThan(2500);
     for (const line of stderr.split("\n")) expect(line.length).toBeLessThan(900);
-    expect(stderr).not.toMatch(/Infinity|NaN|mistake of fourtuple/);
+    expect(stderr).not.toMatch(/Infinity|NaN|bug in fourtuple/);
     expect(code).toBeGreaterThan(0);
   });
 });
@@ -133,7 +133,7 @@ describe("a number beyond all numbers", () => {
     for (const value of HUGE.slice(0, 3)) {
       const { stderr, code } = await runCli([...args, value]);
       expect(stderr).toMatch(/^Fatal error: /);
-      expect(stderr).not.toMatch(/Infinity|mistake of fourtuple/);
+      expect(stderr).not.toMatch(/Infinity|bug in fourtuple/);
       expect(code).toBe(2);
     }
   });
@@ -142,7 +142,7 @@ describe("a number beyond all numbers", () => {
     for (const value of HUGE) {
       const { stderr, code } = await runCli([command, `127.0.0.1:${value}`]);
       expect(stderr).toMatch(/^Fatal error: .*\n {2}fix: /);
-      expect(stderr).not.toMatch(/port Infinity|port NaN|mistake of fourtuple/);
+      expect(stderr).not.toMatch(/port Infinity|port NaN|bug in fourtuple/);
       expect(code).toBe(2);
     }
   });

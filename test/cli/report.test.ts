@@ -94,7 +94,7 @@ describe("fourtuple report", () => {
   it.each<[string, string[], RegExp]>([
     ["no file", ["report"], /missing required argument[\s\S]*usage: fourtuple report/],
     ["a file that is not there", ["report", "/nowhere/run.json"], /cannot be read/],
-    ["a file that is no JSON", ["report", "README.md"], /README\.md is no JSON/],
+    ["a file that is no JSON", ["report", "README.md"], /README\.md is not JSON/],
   ])("refuses %s with 2", async (_, args, said) => {
     const { code, stderr } = await runCli(args);
     expect(stderr).toMatch(said);

@@ -19,7 +19,7 @@ export const addConnect: AddCommand = (program, finish) => {
     .description("Opens connections to one or more destinations: host:port, host:7777-7786, [::1]:7777, :7777.")
     .argument("<host:port...>")
     .option("-c, --connections <count>", "how many, such as 250, 10k, 1m (default: 1)", countFor("--connections"))
-    .option("--connect-rate <rate>", "begin so many per second (default: no limit)", rateFor("--connect-rate"))
+    .option("--connect-rate <rate>", "connections begun per second (default: no limit)", rateFor("--connect-rate"))
     .option("--concurrency <n>", "handshakes in flight at once (default: 1,024)", countFor("--concurrency"))
     .option("--connect-timeout <duration>", "give up on a handshake (default: 10s)", durationFor("--connect-timeout"))
     .option(
@@ -51,8 +51,8 @@ export const addConnect: AddCommand = (program, finish) => {
       "the target is missed above this p99 (round trips, else connecting)",
       durationFor("--max-p99"),
     )
-    .option("--min-rate <rate>", "the target is missed below so many connections/s", rateFor("--min-rate"))
-    .option("--max-failed <count|share>", "so many, or such a share (1%), may fail or be lost (default: 0)")
+    .option("--min-rate <rate>", "the target is missed below this many connections per second", rateFor("--min-rate"))
+    .option("--max-failed <count|share>", "how many, or which share (1%), may fail or be lost (default: 0)")
     .addOption(new Option("--close <how>", "how to close (default: rst above 1,000, else fin)").choices(["rst", "fin"]))
     .option("--close-after-greeting", "close each as soon as it is greeted, instead of holding it")
     .option("--one-table", "one descriptor table, as ordinary programs have: ulimit -n bounds it")

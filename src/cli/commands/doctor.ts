@@ -88,12 +88,12 @@ export const addDoctor: AddCommand = (program, finish) => {
     .option("--target <host:port>", "where to; nothing is sent there, a server on this host is looked at")
     .option("--source-ip <addresses>", "from these: lists, ranges a-b, CIDR; repeatable", addSources)
     .option("--source-port <range>", "1024-65535, or kernel", parseSourcePort)
-    .option("--connect-rate <rate>", "can so many a second come and go, and for how long", rateFor("--connect-rate"))
+    .option("--connect-rate <rate>", "connections per second that come and go: for how long", rateFor("--connect-rate"))
     .option("--message-rate <rate>", "messages per connection and second", rateFor("--message-rate"))
     .option("--message-size <size>", "bytes of a message (default: 64)", sizeFor("--message-size"))
-    .option("--memory <size>", "what if the host had so much memory, such as 128GiB", sizeFor("--memory"))
-    .option("--cores <n>", "what if it had so many cores", countFor("--cores"))
-    .option("--nofile <n>", "what if a process could have so many open files", countFor("--nofile"))
+    .option("--memory <size>", "what if the host had this much memory, such as 128GiB", sizeFor("--memory"))
+    .option("--cores <n>", "what if it had this many cores", countFor("--cores"))
+    .option("--nofile <n>", "what if a process could have this many open files", countFor("--nofile"))
     .option(
       "--memory-per-connection <size>",
       "what an ordinary program takes for each, beside the kernel's",

@@ -29,7 +29,11 @@ export const addServe: AddCommand = (program, finish) => {
     .option("--greeting <text>", "sent to each connection (default: hello in mode hello)")
     .option("--close-after-greeting", "greet, then close")
     .option("--backlog <n>", "length of the accept queue (default: 65,535)", countFor("--backlog", LONGEST_BACKLOG))
-    .option("--max-connections <n>", "hold at most so many; close further ones at once", countFor("--max-connections"))
+    .option(
+      "--max-connections <n>",
+      "hold at most this many; close further ones at once",
+      countFor("--max-connections"),
+    )
     .addOption(
       new Option("--log <which>", "clients' addresses to print: first, all or none (default: the first 10)")
         .choices(["first", "all", "none"])
