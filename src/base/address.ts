@@ -197,6 +197,13 @@ export function addToIp(address: IpAddress, offset: number): IpAddress {
   return { ...address, bytes };
 }
 
+/** An IPv4-mapped address (`::ffff:10.0.0.1`) as the IPv4 address that it stands for; others as they are. */
+export function unmapIp(address: IpAddress): IpAddress {
+  const parsed = ipaddr.fromByteArray([...address.bytes]);
+  if (!(parsed instanceof ipaddr.IPv6) || !parsed.isIPv4MappedAddress()) return address;
+  return { family: 4, bytes: address.bytes.slice(12) };
+}
+
 /** The usual text of an address: `127.0.0.1`, `::1`, `fe80::1%eth0`; an IPv4-mapped one as its IPv4 address. */
 export function formatIp(address: IpAddress): string {
   const parsed = ipaddr.fromByteArray([...address.bytes]);

@@ -1,5 +1,5 @@
 // What a caller may ask of connect(), and what that means when something is not said.
-import { type AddressRange, type PortRange, parseAddressRanges, parsePorts } from "../base/address.js";
+import { type AddressRange, type PortRange, parseAddressRanges, parsePorts, unmapIp } from "../base/address.js";
 import { AppError } from "../base/errors.js";
 import { quoted } from "../base/printable.js";
 import { formatCount } from "../base/units.js";
@@ -186,7 +186,9 @@ export function settleOptions(options: ConnectOptions): ConnectSettings {
 function sourcesOf(sources: SourceOption | undefined): readonly AddressRange[] | undefined {
   if (sources === undefined) return undefined;
   const list = typeof sources === "string" ? [sources] : sources;
-  return list.flatMap((each) => (typeof each === "string" ? parseAddressRanges(each) : [each]));
+  return list
+    .flatMap((each) => (typeof each === "string" ? parseAddressRanges(each) : [each]))
+    .map((range) => ({ ...range, first: unmapIp(range.first) }));
 }
 
 function portsOf(ports: SourcePortOption | undefined): PortRange | "kernel" | undefined {

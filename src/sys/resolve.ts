@@ -1,6 +1,6 @@
 // Host names to addresses, by the host's own resolver (files, DNS), as every other program here does it.
 import { lookup } from "node:dns/promises";
-import { type Family, formatIp, type IpAddress, parseIp } from "../base/address.js";
+import { type Family, formatIp, type IpAddress, parseIp, unmapIp } from "../base/address.js";
 import { AppError } from "../base/errors.js";
 import { quoted } from "../base/printable.js";
 import { settleZone } from "./zone.js";
@@ -39,7 +39,7 @@ export async function resolveAll(host: string, family?: Family): Promise<IpAddre
 
 async function lookupAll(host: string): Promise<IpAddress[]> {
   try {
-    return (await lookup(host, { all: true, order: "verbatim" })).map(({ address }) => parseIp(address));
+    return (await lookup(host, { all: true, order: "verbatim" })).map(({ address }) => unmapIp(parseIp(address)));
   } catch (cause) {
     throw new AppError("E_RESOLVE", `the host name ${quoted(host)} does not resolve`, {
       fix: "check its spelling, or give an IP address",

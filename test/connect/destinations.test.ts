@@ -39,6 +39,16 @@ it("connections of others to a port between two destinations are not counted", a
   expect([kernel?.outgoing, kernel?.incoming, isTargetMet]).toEqual([40, 40, true]);
 });
 
+it("an IPv4-mapped address is the IPv4 address that it stands for, at either end and as a source", async () => {
+  const host = ownAddress();
+  const server = await startServer({ at: `[::ffff:${host}]:0` });
+  expect(server.address.ip).toBe(host);
+  const to = `[::ffff:${host}]:${server.address.port}`;
+  const run = await connect({ to, connections: 20, sources: `::ffff:${host}`, durationMs: 0 });
+  expect(await run.done).toMatchObject({ outcome: "met", established: 20, kernel: { outgoing: 20, incoming: 20 } });
+  expect(server.snapshot().accepted).toBe(20);
+});
+
 it("connections of others to one destination's port at another's address are not counted", async () => {
   const [one, other] = [ownAddress(), ownAddress()];
   const { first } = ownPorts(2);
