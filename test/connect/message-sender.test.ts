@@ -36,7 +36,10 @@ function setUp(slots = CONNECTIONS) {
     },
   } as unknown as ConnectionTable;
   const latenciesUs: number[] = [];
-  const roundTrip = { record: (us: number) => latenciesUs.push(us) } as unknown as RecordableHistogram;
+  const roundTrip = {
+    record: (us: number) => latenciesUs.push(us),
+    add: () => undefined,
+  } as unknown as RecordableHistogram;
   const memory = new ShardMemory();
   const plan = { bytes: new TextEncoder().encode(MESSAGE), intervalMs: INTERVAL_MS, expected: "echo" } as const;
   const sender = new MessageSender(table, plan, memory, roundTrip, slots, slots);
@@ -144,8 +147,28 @@ describe("the messages of connections whose peers stall", () => {
   });
 
   it("more than can be sent are counted as missed, though the cursor never came to them", () => {
+    const slots = 2000;
+    const { sender, memory, isOpen } = setUp(slots);
+    sender.sendDue(clock.ms, slots, isOpen);
+    for (let n = 0; n < 5; n++) {
+      clock.ms += 2 * INTERVAL_MS;
+      sender.sendDue(clock.ms, slots, isOpen);
+    }
+    Atomics.store(memory.control, CONTROL.paused, 1);
+    sender.sendDue(clock.ms, slots, isOpen);
+    // What is due is sent for a moment more.
+    clock.ms += INTERVAL_MS + 1;
+    sender.sendDue(clock.ms, slots, isOpen);
+    sender.finish(0);
+    const { counters } = memory;
+    expect(counters[COUNTER.isPaused]).toBe(1);
+    expect(counters[COUNTER.dueMessages]).toBe(10 * slots + 1);
+    expect(counters[COUNTER.sentMessages]).toBeLessThan(2 * slots + 1);
+    expect(counters[COUNTER.missedMessages]).toBe(counters[COUNTER.dueMessages]! - counters[COUNTER.sentMessages]!);
+  });
+
+  it("are each counted once in the steps that a busy thread takes", () => {
     const { sender, memory, isOpen } = setUp();
-    // An hour's messages in steps that a busy thread takes: so many slots a turn, and no more.
     for (let n = 0; n < 36; n++) {
       clock.ms += 200;
       sender.sendDue(clock.ms, CONNECTIONS, isOpen);
