@@ -211,6 +211,8 @@ function countUngreeted(run: RunFacts, { accepting }: RunRecord): number {
   const { greeted = 0, ungreeted = 0 } = countGreetings(run) ?? {};
   const { p90Us } = summarizeLatency(run.histograms.firstByte);
   const isGreeter = greeted >= ungreeted || p90Us <= GREETING_US;
+  // A server at its maximum may speak to those alone that it then closes: a refusal is no greeting.
+  if (greeted <= sumCounter(run.pool.memories, COUNTER.lost)) return 0;
   // What was not accepted is told as that.
   return isGreeter ? Math.max(0, ungreeted - (accepting?.waiting ?? 0)) : 0;
 }

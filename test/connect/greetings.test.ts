@@ -118,6 +118,19 @@ describe("--close-after-greeting", () => {
   });
 });
 
+describe("a server at its maximum that says so before it closes", () => {
+  it("has not greeted, and those that stay miss no greeting", async () => {
+    let taken = 0;
+    const server = await startForeignServer((socket) => {
+      taken += 1;
+      if (taken > 20) socket.end("-ERR max number of clients reached\r\n");
+    });
+    const run = await startClient({ to: server.at, connections: 40, durationMs: 1500 });
+    const result = await within("the end", run.done);
+    expect(result.misses).toEqual([{ kind: "lost", count: 20, of: 40 }]);
+  });
+});
+
 describe("greetings", () => {
   const make = (areAsked = false) => {
     const shared = new Int32Array(SHARED.words);
