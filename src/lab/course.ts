@@ -50,8 +50,12 @@ export function rateOf({ samples }: ConnectResult): SeriesEvidence {
   };
 }
 
+/** Names that are nearer to each other than this share of the axis overlap on a phone. */
+const APART = 1 / 4;
+
 /** Where one stage ends and the next begins. */
-export function momentsOf({ setupMs, rampMs, holdMs }: ConnectResult): { x: number; name: string }[] {
+export function momentsOf({ setupMs, rampMs, holdMs, closeMs }: ConnectResult): { x: number; name: string }[] {
   const open = { x: setupMs + rampMs, name: "all settled" };
-  return holdMs > (setupMs + rampMs + holdMs) / 20 ? [open, { x: open.x + holdMs, name: "closing" }] : [open];
+  const isApart = holdMs > (open.x + holdMs + Math.max(0, closeMs)) * APART;
+  return isApart ? [open, { x: open.x + holdMs, name: "closing" }] : [open];
 }
