@@ -91,7 +91,7 @@ ${panels.join("\n")}
  * @returns {Promise<string>} an `<svg>`
  */
 async function drawPanel(id, { title, unit, isLog }, lines) {
-  const { drawChart } = await import("../dist/report/chart/draw.js");
+  const { drawWide } = await import("../dist/report/chart/draw.js");
   const { logDomain, powersOfTen } = await import("../dist/report/chart/scale.js");
   const all = lines.flatMap(({ points }) => points);
   const sizes = [...new Set(all.map(({ connections }) => connections))].sort((a, b) => a - b);
@@ -111,7 +111,7 @@ async function drawPanel(id, { title, unit, isLog }, lines) {
       ({ peer, points }) =>
         `${peer}: ${points.map(({ connections, median }) => `${median.toFixed(1)} at ${connections}`).join(", ")}`,
     );
-  const chart = drawChart(
+  return drawWide(
     { id, title, description: `${title} in ${unit}. ${each.join("; ")}.` },
     {
       height: PANEL_HEIGHT,
@@ -137,7 +137,6 @@ async function drawPanel(id, { title, unit, isLog }, lines) {
       ]),
     },
   );
-  return chart.text;
 }
 
 /** @param {number} count */

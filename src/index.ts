@@ -1,5 +1,6 @@
 // The public API. The engine is loaded when it is first asked for, so that importing this is quick and possible anywhere.
 import { copied } from "./base/copied.js";
+import { hostFault } from "./base/host-fault.js";
 import type { ConnectOptions } from "./connect/options.js";
 import type { ConnectResult } from "./connect/result.js";
 import type { ConnectRun } from "./connect/run.js";
@@ -89,8 +90,8 @@ export type { HostDescription } from "./sys/host.js";
  */
 export async function connect(options: ConnectOptions): Promise<ConnectRun> {
   const given = copied(options);
-  const { checkConnectOptions } = await import("./connect/options-schema.js");
-  return (await import("./connect/connect.js")).connect(checkConnectOptions(given));
+  const { checkConnectOptions } = await loaded(import("./connect/options-schema.js"));
+  return (await loaded(import("./connect/connect.js"))).connect(checkConnectOptions(given));
 }
 
 /**
@@ -101,8 +102,8 @@ export async function connect(options: ConnectOptions): Promise<ConnectRun> {
  */
 export async function serve(options: ServeOptions): Promise<ServeRun> {
   const given = copied(options);
-  const { checkServeOptions } = await import("./serve/options-schema.js");
-  return (await import("./serve/serve.js")).serve(checkServeOptions(given));
+  const { checkServeOptions } = await loaded(import("./serve/options-schema.js"));
+  return (await loaded(import("./serve/serve.js"))).serve(checkServeOptions(given));
 }
 
 /**
@@ -113,8 +114,8 @@ export async function serve(options: ServeOptions): Promise<ServeRun> {
  */
 export async function socketTable(options: SummaryOptions = {}): Promise<SocketTable> {
   const given = copied(options);
-  const { checkTableOptions } = await import("./ports/options-schema.js");
-  return (await import("./ports/summary.js")).socketTable(checkTableOptions(given));
+  const { checkTableOptions } = await loaded(import("./ports/options-schema.js"));
+  return (await loaded(import("./ports/summary.js"))).socketTable(checkTableOptions(given));
 }
 
 /**
@@ -124,8 +125,8 @@ export async function socketTable(options: SummaryOptions = {}): Promise<SocketT
  */
 export async function pressure(options: PressureOptions = {}): Promise<Pressure> {
   const given = copied(options);
-  const { checkPressureOptions } = await import("./ports/options-schema.js");
-  return (await import("./ports/pressure.js")).pressure(checkPressureOptions(given));
+  const { checkPressureOptions } = await loaded(import("./ports/options-schema.js"));
+  return (await loaded(import("./ports/pressure.js"))).pressure(checkPressureOptions(given));
 }
 
 /**
@@ -136,13 +137,13 @@ export async function pressure(options: PressureOptions = {}): Promise<Pressure>
  */
 export async function predictCapacity(options: CapacityOptions = {}): Promise<Prediction> {
   const given = copied(options);
-  const { checkCapacityOptions } = await import("./doctor/options-schema.js");
-  return (await import("./doctor/predict.js")).predictCapacity(checkCapacityOptions(given));
+  const { checkCapacityOptions } = await loaded(import("./doctor/options-schema.js"));
+  return (await loaded(import("./doctor/predict.js"))).predictCapacity(checkCapacityOptions(given));
 }
 
 /** Every limit of this host as it is now, with what it caps, who shares it, how it is changed and where it is documented. */
 export async function inspectLimits(): Promise<InspectedLimit[]> {
-  return (await import("./doctor/inspect.js")).inspectLimits();
+  return (await loaded(import("./doctor/inspect.js"))).inspectLimits();
 }
 
 /**
@@ -154,7 +155,16 @@ export async function inspectLimits(): Promise<InspectedLimit[]> {
  */
 export async function renderReport(result: ConnectResult | ServeResult | LabResult): Promise<string> {
   const given = copied(result);
-  const { parseOwnResult } = await import("./report/schema/parse.js");
+  const { parseOwnResult } = await loaded(import("./report/schema/parse.js"));
   const read = parseOwnResult(given);
-  return (await import("./report/render.js")).render(read);
+  return (await loaded(import("./report/render.js"))).render(read);
+}
+
+/** What a host lacks for loading a module, such as descriptors, is an AppError as well. */
+async function loaded<T>(module: Promise<T>): Promise<T> {
+  try {
+    return await module;
+  } catch (error) {
+    throw hostFault(error) ?? error;
+  }
 }

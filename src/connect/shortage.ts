@@ -9,7 +9,8 @@ import { TCP_TIME_WAIT } from "../sys/constants.js";
 import { EADDRNOTAVAIL } from "../sys/errno.js";
 import { readLocalPortRange } from "../sys/local-ports.js";
 import { COUNTER } from "./protocol.js";
-import { type BadSource, checkSources, isSource, routeSource, whyNoSource } from "./sources.js";
+import type { BadSource } from "./source-problems.js";
+import { checkSources, isSource, routeSource, whyNoSource } from "./sources.js";
 import type { Targets } from "./targets.js";
 
 /** Plain data: see ConnectResult.evidence. */

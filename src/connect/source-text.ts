@@ -1,6 +1,6 @@
 // What is wrong with source addresses, in words: for errors before a run and for explanations after one.
 import { formatCount } from "../base/units.js";
-import type { BadSource } from "./sources.js";
+import type { BadSource } from "./source-problems.js";
 
 const NAMED = 3;
 

@@ -24,8 +24,9 @@ import { countPortsWithin, readLocalPortRange, readReservedPorts } from "../sys/
 import { settleZone } from "../sys/zone.js";
 import { type ResolvedName, resolveDestinations } from "./destinations.js";
 import type { ConnectSettings } from "./options.js";
+import type { BadSource } from "./source-problems.js";
 import { describeBadSources, describeUnreachable, fixFor } from "./source-text.js";
-import { type BadSource, type CheckedSources, checkSources, isHopeless, isSource, routeSource } from "./sources.js";
+import { type CheckedSources, checkSources, isHopeless, isSource, routeSource } from "./sources.js";
 
 export interface Targets {
   readonly plan: TuplePlan;

@@ -1,6 +1,7 @@
 // What is asked of the host: how many connections, which of their ends are here, where they go and what they carry.
 import type { Family } from "../base/address.js";
-import type { BadSource, CheckedSources } from "../connect/sources.js";
+import type { BadSource } from "../connect/source-problems.js";
+import type { CheckedSources } from "../connect/sources.js";
 import type { TuplePlan } from "../engine/planner.js";
 import type { OnLink } from "./on-link.js";
 import type { Server } from "./server.js";

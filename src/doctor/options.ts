@@ -3,7 +3,7 @@
 import { formatIp, type IpAddress, parseIp } from "../base/address.js";
 import { AppError } from "../base/errors.js";
 import { type ConnectSettings, type SourceOption, type SourcePortOption, settleOptions } from "../connect/options.js";
-import type { BadSource } from "../connect/sources.js";
+import type { BadSource } from "../connect/source-problems.js";
 import { planPorts, type Survey, surveyTargets } from "../connect/targets.js";
 import type { TuplePlan } from "../engine/planner.js";
 import { readInterfaces } from "../sys/interfaces.js";

@@ -5,7 +5,7 @@ import { parseHTML } from "linkedom";
 import { Markup } from "../markup.js";
 
 /** Width of a chart, in its own units; the page scales it. */
-const CHART_WIDTH = 1000;
+export const CHART_WIDTH = 1000;
 /** Of the same chart for a phone, which shows it at its own size: text that is scaled down could not be read. */
 const NARROW_WIDTH = 354;
 
@@ -26,11 +26,16 @@ const { document } = parseHTML("<!doctype html><html><body></body></html>");
  * @returns two `<svg>` with an accessible name and description
  */
 export function drawChart(names: ChartNames, optionsFor: (isNarrow: boolean) => Plot.PlotOptions): Markup {
-  const wide = drawOne(names, { className: "chart", width: CHART_WIDTH, ...optionsFor(false) });
+  const wide = drawWide(names, optionsFor(false));
   const narrowNames = { ...names, id: `${names.id}-narrow` };
   return new Markup(
     wide + drawOne(narrowNames, { className: "narrow-chart", width: NARROW_WIDTH, ...optionsFor(true) }),
   );
+}
+
+/** The chart for a wide page alone: an `<svg>`. */
+export function drawWide(names: ChartNames, options: Plot.PlotOptions): string {
+  return drawOne(names, { className: "chart", width: CHART_WIDTH, ...options });
 }
 
 function drawOne({ id, title, description }: ChartNames, options: Plot.PlotOptions): string {

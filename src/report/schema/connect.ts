@@ -1,7 +1,7 @@
 // The schema of what `fourtuple connect --json` prints, the diagnosis beside the result aside.
 import { z } from "../../base/zod.js";
 import { GIVE_UP_REASONS } from "../../connect/give-up.js";
-import { SOURCE_PROBLEMS } from "../../connect/sources.js";
+import { SOURCE_PROBLEMS } from "../../connect/source-problems.js";
 import { MISS_KINDS } from "../../connect/verdict.js";
 import { PHASES } from "../../engine/shard-memory.js";
 import { EXPECTATIONS } from "../../protocol/message-probe.js";

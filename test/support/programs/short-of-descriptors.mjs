@@ -14,6 +14,8 @@ for (const fd of held.splice(0)) closeSync(fd);
 process.once("SIGTERM", () => Promise.resolve(outcome.server?.stop()).finally(() => clearInterval(stays)));
 
 async function start() {
+  // Loads what checks the options.
+  await serve({ at: "none" }).catch(() => undefined);
   try {
     for (;;) held.push(openSync("/dev/null"));
   } catch {
