@@ -236,6 +236,24 @@ describe("a client's run", () => {
       "listener",
       "the peer",
     ],
+    [
+      "the most frequent of several failures",
+      { failures: [...failure("connect", "ECONNREFUSED", 1), ...failure("socket", "EMFILE", 399)] },
+      "nofile",
+      "this side",
+    ],
+    [
+      "a server that accepts no more",
+      { evidence: { accepting: { accepted: 600, waiting: 400, synReceived: 0, isMoving: false } } },
+      "peer-maximum",
+      "the peer",
+    ],
+    [
+      "a server that went on accepting",
+      { evidence: { accepting: { accepted: 600, waiting: 400, synReceived: 0, isMoving: true } } },
+      "accept-queue",
+      "the peer",
+    ],
     ["an errno that Linux does not return there", { failures: failure("option", "EPROTO") }, "policy", "this side"],
   ];
 

@@ -276,14 +276,14 @@ const PORTS = [
     file: "src/sys/constants.ts",
     find: '  "LAST_ACK",\n  "LISTEN",\n  "CLOSING",',
     replace: '  "CLOSING",\n  "LISTEN",\n  "LAST_ACK",',
-    test: "test/ports/table.test.ts",
+    test: "test/sys/diag-socket.test.ts",
   },
   {
     name: "IPv4-mapped sockets are counted as IPv6",
     file: "src/ports/tally.ts",
     find: "else if (socket.remoteIpv4 >= 0) this.mapped++;",
     replace: "else if (socket.remoteIpv4 > 2 ** 32) this.mapped++;",
-    test: "test/ports/summary.test.ts",
+    test: "test/ports/tally.test.ts",
   },
   {
     name: "accepted connections are counted as outgoing",
@@ -298,7 +298,7 @@ const PORTS = [
     file: "src/ports/tally.ts",
     find: "else if (state === TCP_TIME_WAIT) this.timeWait.add(id);",
     replace: "else if (state === TCP_TIME_WAIT) this.established.add(id + 0 * this.timeWait.get(id));",
-    test: "test/ports/summary.test.ts",
+    test: "test/ports/tally.test.ts",
   },
   {
     name: "a listener on :: has accepted no IPv4",
@@ -362,7 +362,7 @@ const COMMANDS = [
     name: "nohup is not noticed",
     file: "src/cli/signals.ts",
     find: "const SIGHUP_BIT = 1n;",
-    replace: "const SIGHUP_BIT = 2n;",
+    replace: "const SIGHUP_BIT = 1n << 40n;",
     test: "test/cli/signals.test.ts",
     only: "a hang-up",
   },
@@ -386,9 +386,9 @@ const COMMANDS = [
     name: "a hard link to the result is overwritten",
     file: "src/cli/save.ts",
     find: "if (read === undefined || read.dev !== present.dev || read.ino !== present.ino) return;",
-    replace: "if (read === undefined || file !== input) return;",
+    replace: "if (read === undefined || read.dev !== present.dev || file !== input) return;",
     test: "test/cli/save.test.ts",
-    only: "a page",
+    only: "a hard link",
   },
 ];
 

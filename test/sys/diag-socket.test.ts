@@ -110,6 +110,17 @@ it("takes a request in the SYN queue for SYN_RECV, by whatever number", () => {
   expect(new DiagSocket(bytes).move(0, 72)).toMatchObject({ state: 3, stateName: "SYN_RECV" });
 });
 
+it("names the states by the kernel's numbers (include/net/tcp_states.h)", () => {
+  const bytes = Buffer.alloc(72);
+  const names = Array.from({ length: 12 }, (_, n) => {
+    bytes[1] = n + 1;
+    return new DiagSocket(bytes).move(0, 72).stateName;
+  });
+  expect(names.join(" ")).toBe(
+    "ESTABLISHED SYN_SENT SYN_RECV FIN_WAIT1 FIN_WAIT2 TIME_WAIT CLOSE CLOSE_WAIT LAST_ACK LISTEN CLOSING SYN_RECV",
+  );
+});
+
 it("reads as much of an older kernel's tcp_info as there is", () => {
   const bytes = Buffer.alloc(72 + 4 + 224);
   const info = (length: number) => {
