@@ -243,7 +243,7 @@ const SERVING = [
     find: "      this.listen(false);\n      this.retryAtMs",
     replace: "      this.retryAtMs",
     test: "test/serve/serve.test.ts",
-    only: "neither ends the server nor makes it spin",
+    only: "lets the rest wait in the accept queue, without a spin",
   },
   {
     name: "a reset by the peer is a failure",

@@ -393,6 +393,35 @@ describe("a full descriptor table", () => {
   });
 });
 
+describe("a full descriptor table where nothing can be parked", () => {
+  it("lets the rest wait in the accept queue, without a spin, and takes it once there is room", async () => {
+    const {
+      ip,
+      port,
+      process: server,
+    } = await startServerProcess({}, { nofile: 400, refused: ["io_uring_setup", "unshare"] });
+    const client = startProgram("library-client", { to: `${ip}:${port}`, connections: 1000, durationMs: 600_000 });
+    await until(
+      "1,000 connections, most of them in the accept queue",
+      () => establishedInSs(port, ip),
+      (count) => count === 1000,
+    );
+    await untilAtRest(server.pid);
+    const [cpu, elapsed] = [cpuSeconds(server.pid), stopwatch()];
+    await until("a second", elapsed, (ms) => ms > 1000);
+    expect(cpuSeconds(server.pid) - cpu).toBeLessThan(0.1);
+
+    await client.kill("SIGKILL");
+    const newcomer = await connectForeign({ ip, port });
+    expect((await newcomer.receives(5)).toString()).toBe("hello");
+    server.child.kill("SIGTERM");
+    const { code, stdout } = await server.exited();
+    expect(code).toBe(0);
+    const { peakOpen } = JSON.parse(/result (.*)/.exec(stdout)![1]!);
+    expect(peakOpen).toBeLessThan(1000);
+  });
+});
+
 describe("serve() refuses", () => {
   const at = `${ownAddress()}:0`;
   const REFUSED: [string, ServeOptions, string][] = [
