@@ -11,7 +11,7 @@ import { readMemoryUse } from "../engine/memory-use.js";
 import { CORES, ShardPool } from "../engine/pool.js";
 import { noteEvidence } from "../engine/run-evidence.js";
 import { sample } from "../engine/sampling.js";
-import { CONTROL, PHASE, sumCounter } from "../engine/shard-memory.js";
+import { CONTROL, PHASE, sumCounter, TARGET_AS_IT_IS } from "../engine/shard-memory.js";
 import { ETIMEDOUT } from "../sys/errno.js";
 import { countOpenDescriptors } from "../sys/procfs.js";
 import { raiseNofileLimit } from "../sys/rlimit.js";
@@ -375,9 +375,8 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
 
   /** No more are begun. */
   #endRamp(): void {
-    this.pool.memories.forEach(({ counters }, shard) => {
-      this.pool.set(shard, CONTROL.target, counters[COUNTER.started]! - counters[COUNTER.retired]!);
-    });
+    // Not a number of connections: the threads would close what they open until they see it.
+    this.pool.setAll(CONTROL.target, TARGET_AS_IT_IS);
     this.#rampEnded();
   }
 

@@ -3,7 +3,7 @@
 import { ConnectionTable, FREE } from "../engine/connection-table.js";
 import { toMicros } from "../engine/latency.js";
 import { runShards, type Shard, WAKE_UP } from "../engine/shard.js";
-import { COMMAND, CONTROL, PHASE } from "../engine/shard-memory.js";
+import { COMMAND, CONTROL, PHASE, TARGET_AS_IT_IS } from "../engine/shard-memory.js";
 import { SlotQueue } from "../engine/slot-queue.js";
 import { EPOLLERR, EPOLLET, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP } from "../sys/constants.js";
 import { EAGAIN, ECONNRESET, EMFILE, EPIPE, ETIMEDOUT } from "../sys/errno.js";
@@ -143,6 +143,7 @@ class ConnectShard {
 
   /** Opens or closes a batch towards `wanted`. @returns whether there is more to do right now */
   private follow(wanted: number): boolean {
+    if (wanted === TARGET_AS_IT_IS) return false;
     // Those that failed or were lost cannot be closed: what is open decides how far it goes down.
     const excess = Math.min(this.begun - wanted, this.counters[COUNTER.open]! - wanted);
     if (excess > 0) this.retire(Math.min(excess, RETIRED_AT_ONCE));

@@ -82,7 +82,7 @@ export async function surveyTargets(asked: ConnectSettings): Promise<Survey> {
   if (foreign && settings.connections > MANY && !settings.authorized) {
     throw new AppError(
       "E_AUTHORIZED",
-      `${formatIp(foreign.ip)} is not this machine, and ${formatCount(settings.connections)} connections are many`,
+      `${formatIp(foreign.ip)} is not this machine, and ${formatCount(settings.connections)} connections to it need your confirmation`,
       { fix: "if you may load that machine, say so with --authorized", facts: { limit: MANY } },
     );
   }

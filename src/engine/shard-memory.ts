@@ -11,6 +11,9 @@ export const COMMAND = {
   abort: 2,
 } as const;
 
+/** A client shard's target that leaves everything as it is: none is opened and none is closed. */
+export const TARGET_AS_IT_IS = -1;
+
 /** Words of the control block. */
 export const CONTROL = {
   command: 0,

@@ -829,6 +829,8 @@ describe("the end", () => {
     expect(result.isTargetMet).toBe(false);
     expect(explainRun(result)).toMatchObject({ outcome: "stopped", finding: { limit: "stop" } });
     expect(result.established).toBeLessThan(connections);
+    // Those that are opened while the word comes round are not closed again.
+    expect(result.openAtStop).toBe(result.established - result.lost);
     await until(
       "none in ss",
       () => establishedInSs(port, host),
