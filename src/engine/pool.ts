@@ -14,7 +14,7 @@ export interface PoolOptions<Message> {
   readonly sharesTable?: boolean;
   readonly onMessage: (message: Message, shard: number) => void;
   /** A thread died of an error; its connections are gone. */
-  readonly onFault: (error: AppError) => void;
+  readonly onFault: (error: AppError, shard: number) => void;
 }
 
 /** One per core: how many threads open or accept at the same time. */
@@ -78,7 +78,7 @@ export class ShardPool<Plan, Message> {
       { index, memory: memory.buffer, plan, kept },
       {
         onMessage: (message) => this.#options.onMessage(message as Message, index),
-        onFault: (error) => this.#options.onFault(error),
+        onFault: (error) => this.#options.onFault(error, index),
       },
     );
     const shard: Running = { memory, thread, ended, alive: true };

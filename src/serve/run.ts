@@ -70,6 +70,8 @@ export class ServeRun extends EventEmitter<ServeEvents> {
   #hasStopped = false;
   /** Another thread could be started, as far as is known. */
   #canGrow = true;
+  /** Threads that have begun to listen, by number. */
+  readonly #listening = new Set<number>();
   /** Threads that are not listening yet, of those that ready waits for. */
   #starting = CORES;
   #isReady!: () => void;
@@ -90,8 +92,8 @@ export class ServeRun extends EventEmitter<ServeEvents> {
     this.#pool = new ShardPool({
       module: new URL("./shard.js", import.meta.url),
       kept: [listener.fd],
-      onMessage: (message) => this.#hear(message),
-      onFault: (fault) => this.#fail(fault),
+      onMessage: (message, shard) => this.#hear(message, shard),
+      onFault: (fault, shard) => this.#hearFault(fault, shard),
     });
     const fault = this.#startShards();
     this.#guard = setInterval(() => this.#watchMemory(), GUARD_MS);
@@ -145,6 +147,12 @@ export class ServeRun extends EventEmitter<ServeEvents> {
     await this.#pool.stop().catch(() => undefined);
   }
 
+  /** A further thread that could not begin has taken nothing with it; any other has lost its connections. */
+  #hearFault(fault: AppError, shard: number): void {
+    if (shard >= CORES && !this.#listening.has(shard)) this.#canGrow = false;
+    else this.#fail(fault);
+  }
+
   /** Where no further thread is to be had, those that there are go on. */
   #startAnother(): void {
     try {
@@ -181,8 +189,9 @@ export class ServeRun extends EventEmitter<ServeEvents> {
     return this.#result();
   }
 
-  #hear(message: ServeMessage): void {
+  #hear(message: ServeMessage, shard: number): void {
     if (message.type === "listening") {
+      this.#listening.add(shard);
       this.#starting--;
       if (this.#starting === 0) this.#isReady();
     } else if (message.type === "accepted") {

@@ -422,6 +422,32 @@ describe("a full descriptor table where nothing can be parked", () => {
   });
 });
 
+describe("a further thread that cannot be started", () => {
+  it("takes none of the connections with it: those that there is room for are held, the rest wait", async () => {
+    // Without io_uring each full table asks for a thread, until the main thread's own table is full.
+    const limits = { nofile: 80, refused: ["io_uring_setup"] } as const;
+    const { ip, port, process: server } = await startServerProcess({}, limits);
+    const client = startProgram("library-client", { to: `${ip}:${port}`, connections: 1000, durationMs: 600_000 });
+    await until(
+      "1,000 ESTABLISHED",
+      () => establishedInSs(port, ip),
+      (count) => count === 1000,
+    );
+    await untilAtRest(server.pid);
+    expect(server.isRunning).toBe(true);
+    await client.kill("SIGKILL");
+    await until(
+      "none left",
+      () => establishedInSs(port, ip),
+      (count) => count === 0,
+    );
+    server.child.kill("SIGTERM");
+    const { code, stdout } = await server.exited();
+    expect(code).toBe(0);
+    expect(JSON.parse(/result (.*)/.exec(stdout)![1]!).peakOpen).toBeGreaterThan(100);
+  });
+});
+
 describe("serve() refuses", () => {
   const at = `${ownAddress()}:0`;
   const REFUSED: [string, ServeOptions, string][] = [
