@@ -38,9 +38,9 @@ it("each kind of miss has words of its own, with its numbers", () => {
     "1,200 not greeted",
     "1,200 of 4,000 messages due and never sent",
     "1,200 of 4,000 messages unanswered (30 %)",
-    "1,200 failed or lost, 4,000 allowed",
-    "1,200 connections/s, at least 4,000 asked",
-    "p99 1.20 s, at most 4.00 s allowed",
+    "1,200 failed or lost (at most 4,000 allowed)",
+    "1,200 connections/s (at least 4,000 asked)",
+    "p99 1.20 s (at most 4.00 s allowed)",
   ]);
 });
 
