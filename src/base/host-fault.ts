@@ -22,6 +22,11 @@ const FAULTS: Readonly<Record<string, Fault>> = {
   ENOMEM: MEMORY,
   ERR_WORKER_OUT_OF_MEMORY: MEMORY,
   ERR_MEMORY_ALLOCATION_FAILED: MEMORY,
+  // What Node says, too, of a package whose files it has no descriptor to look at.
+  ERR_MODULE_NOT_FOUND: {
+    message: "a part of fourtuple could not be loaded",
+    fix: "raise the limit of open files (ulimit -n 1024), or install fourtuple again",
+  },
   EAGAIN: {
     message: "no further process or thread can be started",
     fix: "raise the limit of processes (ulimit -u, TasksMax= of a service, --pids-limit of a container)",
