@@ -67,12 +67,16 @@ describe.skipIf(!canMakeNamespaces())("TIME_WAIT", () => {
   });
   const serve = (...options: string[]) =>
     startCli(["serve", "127.0.0.1:7777", "--log", "none", ...options]).prints(/listening on/);
-  const timeWaits = (count: number) =>
-    until(
+  /** How many there are: on a busy host a few of them may end in another way. */
+  const timeWaits = async (count: number): Promise<number> => {
+    const startMs = performance.now();
+    const { length } = await until(
       `${count} in TIME_WAIT`,
       () => socketsInSs("dport = :7777", "time-wait"),
-      ({ length }) => length === count,
+      ({ length }) => length === count || (length > 0.8 * count && performance.now() - startMs > 5000),
     );
+    return length;
+  };
   const run = async (...args: string[]): Promise<ConnectResult & { diagnosis: Diagnosis }> =>
     JSON.parse((await runCli(["connect", ":7777", "--json", "-T", "0", "--source-ip", "127.0.0.2", ...args])).stdout);
   const doctor = async (...args: string[]): Promise<Prediction> => {
@@ -101,15 +105,16 @@ describe.skipIf(!canMakeNamespaces())("TIME_WAIT", () => {
     await serve("--mode", "discard");
     const ports = ["--source-port", "40000-40049", "-c", "50"];
     expect((await run(...ports, "--close", "fin")).established).toBe(50);
-    await timeWaits(50);
+    const left = await timeWaits(50);
     const { ceiling, binding } = await doctor(...ports);
-    expect([ceiling, binding?.id]).toEqual([0, "source-ports"]);
-    expect(binding?.nowText).toMatch(/^1 × 50; 50 in TIME_WAIT, the last for (5\d\.\d s|1m 00s)$/);
+    expect([ceiling, binding?.id]).toEqual([50 - left, "source-ports"]);
+    expect(binding?.nowText).toMatch(/^1 × 50; \d+ in TIME_WAIT, the last for ([45]\d\.\d s|1m 00s)$/);
+    expect(binding?.nowText).toContain(`${left} in TIME_WAIT`);
     const { established, plan, diagnosis } = await run(...ports);
-    expect([established, plan.tuplesSkipped]).toEqual([0, 50]);
+    expect([established, plan.tuplesSkipped]).toEqual([50 - left, left]);
     expect(diagnosis.finding).toMatchObject({
       limit: "time-wait",
-      fix: expect.stringMatching(/^wait (5\d\.\d s|1m 00s), or/),
+      fix: expect.stringMatching(/^wait ([45]\d\.\d s|1m 00s), or/),
     });
     expect(diagnosis.finding!.evidence.join()).not.toMatch(/by others|other sockets/);
   });

@@ -11,9 +11,9 @@ describe("many runs in one program", () => {
     const { early, late } = JSON.parse(stdout);
     expect(late.descriptors).toBe(early.descriptors);
     expect(late.threads).toBe(early.threads);
-    // Each new thread left three mappings and 3 MiB behind, four threads a round: 300 of each after 50 rounds were 900.
-    expect(late.mappings - early.mappings).toBeLessThan(60);
-    expect(late.addressSpaceKib - early.addressSpaceKib).toBeLessThan(60 * 1024);
+    // Each new thread left three mappings and 3 MiB behind, four threads a round: 1,200 mappings in these 100. The heap's own come and go.
+    expect(late.mappings - early.mappings).toBeLessThan(250);
+    expect(late.addressSpaceKib - early.addressSpaceKib).toBeLessThan(250 * 1024);
   });
 
   it("at once, a dozen of them, print no warning", { timeout: 60_000 }, async () => {

@@ -1,6 +1,7 @@
 // Starts a server or a client again and again, and makes another system call of the main thread fail each time: the first, the second, …
 // until one start-up needs no more calls. Prints a line of JSON for each.
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { setTimeout as delay } from "node:timers/promises";
 import { connect, serve } from "../../../dist/index.js";
 import { lastErrno, libc } from "../../../dist/sys/libc.js";
 
@@ -29,7 +30,7 @@ for (let n = 1; ; n++) {
   const before = descriptors();
   const { name, code } = await attempt(n);
   const needed = calls;
-  const after = descriptors();
+  const after = await settledDescriptors(before.length);
   console.log(
     JSON.stringify({
       n,
@@ -60,6 +61,16 @@ async function attempt(n) {
   } finally {
     failing = 0;
   }
+}
+
+/** What a run asked the kernel at its end may still be on its way. */
+async function settledDescriptors(wanted) {
+  let seen = descriptors();
+  for (let wait = 0; wait < 200 && seen.length > wanted; wait++) {
+    await delay(10);
+    seen = descriptors();
+  }
+  return seen;
 }
 
 function descriptors() {
