@@ -1,7 +1,9 @@
 // Options of the library's calls against a schema: the sentences by which they are refused. Loaded by the public API alone: the
 // command line's own parsers have checked theirs, and zod takes longer to load than a small run.
+
 import type { ZodObject } from "zod";
 import { isAddressRange } from "./address.js";
+import { editDistance } from "./edit-distance.js";
 import { AppError } from "./errors.js";
 import { quoted } from "./printable.js";
 import { z } from "./zod.js";
@@ -84,21 +86,7 @@ function unknownOption(call: string, name: string, known: readonly string[]): Ap
 /** Letters to change between two names; a name that is the beginning of another is near. */
 function unlikeness(known: string, name: string): number {
   const [a, b] = [known.toLowerCase(), name.toLowerCase()];
-  return a.startsWith(b) || b.startsWith(a) ? 1 : distance(a, b.slice(0, 40));
-}
-
-/** Levenshtein's: letters to add, take away or change. */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const change = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(change, row[j]! + 1, next[j - 1]! + 1));
-    }
-    row = next;
-  }
-  return row[b.length]!;
+  return a.startsWith(b) || b.startsWith(a) ? 1 : editDistance(a, b.slice(0, 40));
 }
 
 function describe(value: unknown): string {

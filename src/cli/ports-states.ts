@@ -1,4 +1,5 @@
 // Names of TCP states as people write them: those of RFC 9293, of `ss` and netstat, and ss's groups of states.
+import { editDistance } from "../base/edit-distance.js";
 import { AppError } from "../base/errors.js";
 import { quoted } from "../base/printable.js";
 import type { TcpState } from "../ports/view.js";
@@ -52,7 +53,7 @@ function nearestName(name: string): string | undefined {
   if (name.length < 2) return undefined;
   const begun = EVERY_NAME.filter((known) => known.startsWith(name));
   if (begun.length > 0) return shown(begun[0]!);
-  const [best] = EVERY_NAME.map((known) => ({ known, letters: distance(known, name) })).sort(
+  const [best] = EVERY_NAME.map((known) => ({ known, letters: editDistance(known, name) })).sort(
     (a, b) => a.letters - b.letters,
   );
   return best!.letters <= Math.max(1, Math.floor(name.length / 3)) ? shown(best!.known) : undefined;
@@ -69,18 +70,4 @@ function shown(name: string): string {
 
 function capitalized(text: string): string {
   return `${text[0]!.toUpperCase()}${text.slice(1)}`;
-}
-
-/** Levenshtein's: letters to add, take away or change. */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const change = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(change, row[j]! + 1, next[j - 1]! + 1));
-    }
-    row = next;
-  }
-  return row[b.length]!;
 }
