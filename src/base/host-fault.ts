@@ -16,6 +16,9 @@ const MEMORY: Fault = {
   fix: "free memory, or raise the limit of the address space (ulimit -v) or of the container",
 };
 
+export const MORE_PROCESSES =
+  "raise the limit of processes (ulimit -u, TasksMax= of a service, --pids-limit of a container)";
+
 const FAULTS: Readonly<Record<string, Fault>> = {
   EMFILE: DESCRIPTORS,
   ENFILE: { message: "the whole host is out of open files", fix: "raise it: sysctl -w fs.file-max=1048576" },
@@ -29,7 +32,7 @@ const FAULTS: Readonly<Record<string, Fault>> = {
   },
   EAGAIN: {
     message: "no further process or thread can be started",
-    fix: "raise the limit of processes (ulimit -u, TasksMax= of a service, --pids-limit of a container)",
+    fix: MORE_PROCESSES,
   },
 };
 

@@ -4,6 +4,7 @@ import { EventEmitter, once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { AppError } from "../base/errors.js";
+import { MORE_PROCESSES } from "../base/host-fault.js";
 
 type Json = Record<string, unknown>;
 
@@ -18,6 +19,11 @@ interface ChildEvents {
 const PATIENCE_MS = 60_000;
 /** One that has said nothing yet has nothing to close. */
 const SILENT_PATIENCE_MS = 5000;
+/**
+ * Until it has printed or told something. Node waits for ever in its start-up when one of its own threads cannot be created
+ * (a limit of processes), before any line of ours runs.
+ */
+const START_MS = 20_000;
 
 export class Child extends EventEmitter<ChildEvents> {
   /** Its last line of JSON, once it has ended. */
@@ -26,6 +32,7 @@ export class Child extends EventEmitter<ChildEvents> {
   errors = "";
   readonly #process: ChildProcess;
   #hasSpoken = false;
+  #neverStarted = false;
 
   constructor(...args: readonly string[]) {
     super();
@@ -48,12 +55,27 @@ export class Child extends EventEmitter<ChildEvents> {
       this.#hasSpoken = true;
       this.emit("line", last!);
     });
+    const start = setTimeout(() => this.#endUnlessStarted(), START_MS);
     this.result = once(this.#process, "close").then(() => last);
+    this.#process.once("close", () => clearTimeout(start));
     this.result.catch(() => undefined);
   }
 
   get hasEnded(): boolean {
     return this.#process.exitCode !== null || this.#process.signalCode !== null;
+  }
+
+  /** Why it ended without doing its work. */
+  get reason(): string {
+    if (this.#neverStarted) return `it did not start within ${START_MS / 1000} s`;
+    return this.errors.trim() || "it said nothing";
+  }
+
+  /** What helps against it. */
+  get fix(): string {
+    return this.#neverStarted
+      ? `${MORE_PROCESSES}, or try again on a host that is less busy`
+      : "try fewer connections, such as --connections 10k";
   }
 
   /** Asks it to end in order, and waits for its last line. */
@@ -78,6 +100,12 @@ export class Child extends EventEmitter<ChildEvents> {
     throw new AppError("E_CONNECT", `the ${role} ended without a result: ${end}`, {
       fix: "run it again; where memory is short, with fewer connections, such as --connections 10k",
     });
+  }
+
+  #endUnlessStarted(): void {
+    if (this.#hasSpoken || this.errors !== "") return;
+    this.#neverStarted = true;
+    this.kill();
   }
 
   /** Ends it at once. */

@@ -133,9 +133,7 @@ function progressPrinter(live: Live | undefined): (snapshot: ConnectSnapshot) =>
 /** @throws {AppError} when the child ends before `awaited` has come */
 function firstOf<T>(child: Child, awaited: Promise<T>): Promise<T> {
   const ended = child.result.then((): never => {
-    throw new AppError("E_CONNECT", `a process of the demo ended early: ${child.errors.trim() || "it said nothing"}`, {
-      fix: "try fewer connections, such as --connections 10k",
-    });
+    throw new AppError("E_CONNECT", `a process of the demo ended early: ${child.reason}`, { fix: child.fix });
   });
   return Promise.race([awaited, ended]);
 }
