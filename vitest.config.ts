@@ -12,7 +12,7 @@ const SHARED: Partial<TestProjectInlineConfiguration["test"]> = {
 };
 
 const ALONE = [
-  "test/cli/{doctor-cost,one-port}.test.ts",
+  "test/cli/{doctor/cost,connect/one-port}.test.ts",
   "test/faults/*.test.ts",
   "test/lab/{lab,stopping,trouble}.test.ts",
 ];

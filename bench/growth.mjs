@@ -49,8 +49,8 @@ export const GROWTH = {
  * @returns {Promise<string>} an SVG document
  */
 export async function drawGrowth({ peers, summary, machine }) {
-  const { CHART_WIDTH } = await import("../dist/report/chart/draw.js");
-  const { CHART_STYLE, COLOURS } = await import("../dist/report/page-style.js");
+  const { CHART_WIDTH } = await import("../dist/output/html/chart/draw.js");
+  const { CHART_STYLE, COLOURS } = await import("../dist/output/html/page-style.js");
   const panels = [];
   for (const [index, panel] of PANELS.entries()) {
     const lines = LINES.map((line) => ({ ...line, points: pointsOf(panel.metric, line.peer, peers, summary) }));
@@ -91,8 +91,8 @@ ${panels.join("\n")}
  * @returns {Promise<string>} an `<svg>`
  */
 async function drawPanel(id, { title, unit, isLog }, lines) {
-  const { drawWide } = await import("../dist/report/chart/draw.js");
-  const { logDomain, powersOfTen } = await import("../dist/report/chart/scale.js");
+  const { drawWide } = await import("../dist/output/html/chart/draw.js");
+  const { logDomain, powersOfTen } = await import("../dist/output/html/chart/scale.js");
   const all = lines.flatMap(({ points }) => points);
   const sizes = [...new Set(all.map(({ connections }) => connections))].sort((a, b) => a - b);
   const yDomain = logDomain(all.flatMap(({ min, max }) => [min, max]));

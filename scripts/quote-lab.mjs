@@ -2,7 +2,7 @@
 // Usage: node scripts/quote-lab.mjs [--check]   (needs a build; --check writes nothing, and fails when the page is not as the run)
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { experimentHeading, experimentText, placeLine } from "../dist/ui/lab-text.js";
+import { experimentHeading, experimentText, placeLine } from "../dist/output/text/lab.js";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
 const PAGE = `${ROOT}docs/why-not-65535.md`;

@@ -1,24 +1,28 @@
 // The public API. The engine is loaded when it is first asked for, so that importing this is quick and possible anywhere.
-import { copied } from "./base/copied.js";
-import { hostFault } from "./base/host-fault.js";
-import type { ConnectOptions } from "./connect/options.js";
-import type { ConnectResult } from "./connect/result.js";
-import type { ConnectRun } from "./connect/run.js";
-import type { InspectedLimit } from "./doctor/inspect.js";
-import type { CapacityOptions } from "./doctor/options.js";
-import type { Prediction } from "./doctor/predict.js";
-import type { LabResult } from "./lab/result.js";
-import type { Pressure, PressureOptions } from "./ports/pressure.js";
-import type { SocketTable, SummaryOptions } from "./ports/summary.js";
-import type { ServeOptions } from "./serve/options.js";
-import type { ServeResult } from "./serve/result.js";
-import type { ServeRun } from "./serve/run.js";
 
-export type { AddressRange, PortRange } from "./base/address.js";
-export { parseAddressRanges } from "./base/address.js";
-export { AppError, type ErrorCode } from "./base/errors.js";
-export type { ResolvedName } from "./connect/destinations.js";
-export type { ConnectOptions } from "./connect/options.js";
+import type { InspectedLimit } from "./capacity/inspect.js";
+import type { CapacityOptions } from "./capacity/options.js";
+import type { Prediction } from "./capacity/predict.js";
+import type { ConnectOptions } from "./client/options.js";
+import type { ConnectResult } from "./client/result.js";
+import type { ConnectRun } from "./client/run.js";
+import type { LabResult } from "./lab/result.js";
+import type { ServeOptions } from "./server/options.js";
+import type { ServeResult } from "./server/result.js";
+import type { ServeRun } from "./server/run.js";
+import type { Pressure, PressureOptions } from "./socket-table/ports/pressure.js";
+import type { SocketTable, SummaryOptions } from "./socket-table/summary.js";
+import { copied } from "./util/copied.js";
+import { hostFault } from "./util/host-fault.js";
+
+export type { HostFacts, WhatIf } from "./capacity/host-facts.js";
+export type { InspectedLimit } from "./capacity/inspect.js";
+export type { Caps, Privilege, Scope, Side } from "./capacity/limit.js";
+export type { ConnectionCost, Role } from "./capacity/load.js";
+export type { CapacityOptions } from "./capacity/options.js";
+export type { LimitRow, Prediction, Verdict } from "./capacity/predict.js";
+export type { ResolvedName } from "./client/destinations.js";
+export type { ConnectOptions } from "./client/options.js";
 export type {
   ConnectResult,
   ConnectSnapshot,
@@ -27,20 +31,13 @@ export type {
   LossPattern,
   MessageResult,
   RunSample,
-} from "./connect/result.js";
-export type { ConnectEvents, ConnectRun } from "./connect/run.js";
-export type { Miss, MissKind, Outcome, Thresholds } from "./connect/verdict.js";
-export type { Diagnosis, Finding, Suspect, Whose } from "./doctor/explain/diagnosis.js";
-export { explainRun } from "./doctor/explain/run.js";
-export type { HostFacts, WhatIf } from "./doctor/facts.js";
-export type { InspectedLimit } from "./doctor/inspect.js";
-export type { Caps, Privilege, Scope, Side } from "./doctor/limit.js";
-export type { ConnectionCost, Role } from "./doctor/load.js";
-export type { CapacityOptions } from "./doctor/options.js";
-export type { LimitRow, Prediction, Verdict } from "./doctor/predict.js";
+} from "./client/result.js";
+export type { ConnectEvents, ConnectRun } from "./client/run.js";
+export type { Miss, MissKind, Outcome, Thresholds } from "./client/verdict/verdict.js";
+export type { Diagnosis, Finding, Suspect, Whose } from "./diagnosis/diagnosis.js";
+export { explainRun } from "./diagnosis/explain.js";
 export type { LatencySummary } from "./engine/latency.js";
 export type { Counters, RunEvidence } from "./engine/run-evidence.js";
-export type { Stage } from "./engine/schedule.js";
 export type {
   CeilingEvidence,
   Evidence,
@@ -53,6 +50,11 @@ export type {
   SeriesEvidence,
   TableEvidence,
 } from "./lab/result.js";
+export type { HostDescription } from "./linux/proc/host.js";
+export type { Stage } from "./planning/schedule.js";
+export type { ServeOptions } from "./server/options.js";
+export type { ServeResult, ServeSnapshot } from "./server/result.js";
+export type { ServeEvents, ServeRun } from "./server/run.js";
 export type {
   BoundPoolRow,
   PortPool,
@@ -62,8 +64,8 @@ export type {
   PressureRow,
   TranslatedPorts,
   TranslatedRow,
-} from "./ports/pressure.js";
-export type { SourceName } from "./ports/query.js";
+} from "./socket-table/ports/pressure.js";
+export type { SourceName } from "./socket-table/query.js";
 export type {
   AcceptedRow,
   AddressRow,
@@ -75,12 +77,11 @@ export type {
   SocketFilter,
   SocketTable,
   SummaryOptions,
-} from "./ports/summary.js";
-export type { TcpState } from "./ports/view.js";
-export type { ServeOptions } from "./serve/options.js";
-export type { ServeResult, ServeSnapshot } from "./serve/result.js";
-export type { ServeEvents, ServeRun } from "./serve/run.js";
-export type { HostDescription } from "./sys/host.js";
+} from "./socket-table/summary.js";
+export type { TcpState } from "./socket-table/view.js";
+export type { AddressRange, PortRange } from "./util/address.js";
+export { parseAddressRanges } from "./util/address.js";
+export { AppError, type ErrorCode } from "./util/errors.js";
 
 /**
  * Opens TCP connections, holds them, and says what happened.
@@ -90,8 +91,8 @@ export type { HostDescription } from "./sys/host.js";
  */
 export async function connect(options: ConnectOptions): Promise<ConnectRun> {
   const given = copied(options);
-  const { checkConnectOptions } = await loaded(import("./connect/options-schema.js"));
-  return (await loaded(import("./connect/connect.js"))).connect(checkConnectOptions(given));
+  const { checkConnectOptions } = await loaded(import("./client/options-schema.js"));
+  return (await loaded(import("./client/connect.js"))).connect(checkConnectOptions(given));
 }
 
 /**
@@ -102,8 +103,8 @@ export async function connect(options: ConnectOptions): Promise<ConnectRun> {
  */
 export async function serve(options: ServeOptions): Promise<ServeRun> {
   const given = copied(options);
-  const { checkServeOptions } = await loaded(import("./serve/options-schema.js"));
-  return (await loaded(import("./serve/serve.js"))).serve(checkServeOptions(given));
+  const { checkServeOptions } = await loaded(import("./server/options-schema.js"));
+  return (await loaded(import("./server/serve.js"))).serve(checkServeOptions(given));
 }
 
 /**
@@ -114,8 +115,8 @@ export async function serve(options: ServeOptions): Promise<ServeRun> {
  */
 export async function socketTable(options: SummaryOptions = {}): Promise<SocketTable> {
   const given = copied(options);
-  const { checkTableOptions } = await loaded(import("./ports/options-schema.js"));
-  return (await loaded(import("./ports/summary.js"))).socketTable(checkTableOptions(given));
+  const { checkTableOptions } = await loaded(import("./socket-table/options-schema.js"));
+  return (await loaded(import("./socket-table/summary.js"))).socketTable(checkTableOptions(given));
 }
 
 /**
@@ -125,8 +126,8 @@ export async function socketTable(options: SummaryOptions = {}): Promise<SocketT
  */
 export async function pressure(options: PressureOptions = {}): Promise<Pressure> {
   const given = copied(options);
-  const { checkPressureOptions } = await loaded(import("./ports/options-schema.js"));
-  return (await loaded(import("./ports/pressure.js"))).pressure(checkPressureOptions(given));
+  const { checkPressureOptions } = await loaded(import("./socket-table/options-schema.js"));
+  return (await loaded(import("./socket-table/ports/pressure.js"))).pressure(checkPressureOptions(given));
 }
 
 /**
@@ -137,13 +138,13 @@ export async function pressure(options: PressureOptions = {}): Promise<Pressure>
  */
 export async function predictCapacity(options: CapacityOptions = {}): Promise<Prediction> {
   const given = copied(options);
-  const { checkCapacityOptions } = await loaded(import("./doctor/options-schema.js"));
-  return (await loaded(import("./doctor/predict.js"))).predictCapacity(checkCapacityOptions(given));
+  const { checkCapacityOptions } = await loaded(import("./capacity/options-schema.js"));
+  return (await loaded(import("./capacity/predict.js"))).predictCapacity(checkCapacityOptions(given));
 }
 
 /** Every limit of this host as it is now, with what it caps, who shares it, how it is changed and where it is documented. */
 export async function inspectLimits(): Promise<InspectedLimit[]> {
-  return (await loaded(import("./doctor/inspect.js"))).inspectLimits();
+  return (await loaded(import("./capacity/inspect.js"))).inspectLimits();
 }
 
 /**
@@ -155,9 +156,9 @@ export async function inspectLimits(): Promise<InspectedLimit[]> {
  */
 export async function renderReport(result: ConnectResult | ServeResult | LabResult): Promise<string> {
   const given = copied(result);
-  const { parseOwnResult } = await loaded(import("./report/schema/parse.js"));
+  const { parseOwnResult } = await loaded(import("./results/schema/parse.js"));
   const read = parseOwnResult(given);
-  return (await loaded(import("./report/render.js"))).render(read);
+  return (await loaded(import("./output/html/render.js"))).render(read);
 }
 
 /** What a host lacks for loading a module, such as descriptors, is an AppError as well. */

@@ -8,16 +8,20 @@ const SOURCES = new URL("../src/", import.meta.url).pathname;
 
 const HOUSE: House = {
   levels: [
-    ["base"],
-    ["sys", "protocol"],
-    ["engine", "ports"],
-    ["serve", "connect"],
-    ["doctor"],
+    ["util"],
+    ["linux", "protocols"],
+    ["socket-table"],
+    ["planning", "transport"],
+    ["engine"],
+    ["client", "server"],
+    ["capacity"],
+    ["diagnosis", "tuning"],
     ["lab"],
-    ["report", "ui"],
+    ["results"],
+    ["output"],
     ["cli", "index.ts"],
   ],
-  reserved: { koffi: ["sys"], "node:net": [], net: [], "node:tls": [], tls: [] },
+  reserved: { koffi: ["linux"], "node:net": [], net: [], "node:tls": [], tls: [] },
 };
 
 function readSources(): Record<string, string> {
@@ -30,11 +34,11 @@ describe("src/", () => {
 
   it("has files, and the checker sees their imports", () => {
     expect(Object.keys(sources).length).toBeGreaterThan(40);
-    expect(importsOf(sources["sys/libc.ts"]!)).toEqual(expect.arrayContaining(["koffi", "./platform.js"]));
+    expect(importsOf(sources["linux/syscalls/libc.ts"]!)).toEqual(expect.arrayContaining(["koffi", "./platform.js"]));
     expect(importsOf(sources["index.ts"]!)).toEqual(
-      expect.arrayContaining(["./connect/connect.js", "./serve/serve.js"]),
+      expect.arrayContaining(["./client/connect.js", "./server/serve.js"]),
     );
-    expect(entriesOf(sources["serve/run.ts"]!)).toEqual(["./shard.js"]);
+    expect(entriesOf(sources["server/run.ts"]!)).toEqual(["./worker.js"]);
   });
 
   it("imports only downwards, never sideways, never in a circle", () => {
@@ -46,25 +50,28 @@ describe("the checker", () => {
   const check = (sources: Record<string, string>) => findViolations(sources, HOUSE);
 
   it.each([
-    ["upwards", { "base/a.ts": 'import { b } from "../sys/b.js";', "sys/b.ts": "" }],
-    ["sideways", { "serve/a.ts": 'import { b } from "../connect/b.js";', "connect/b.ts": "" }],
-    ["sideways on the lowest floors", { "sys/a.ts": 'import { b } from "../protocol/b.js";', "protocol/b.ts": "" }],
-    ["a type upwards", { "engine/a.ts": 'import type { B } from "../serve/b.js";', "serve/b.ts": "" }],
-    ["an inline type upwards", { "engine/a.ts": 'import { type B } from "../serve/b.js";', "serve/b.ts": "" }],
-    ["over several lines", { "engine/a.ts": 'import {\n  b,\n  c,\n} from "../serve/b.js";', "serve/b.ts": "" }],
-    ["for its effect", { "engine/a.ts": 'import "../serve/b.js";', "serve/b.ts": "" }],
-    ["by re-export", { "engine/a.ts": 'export { b } from "../serve/b.js";', "serve/b.ts": "" }],
-    ["by re-export of all", { "engine/a.ts": 'export * from "../serve/b.js";', "serve/b.ts": "" }],
-    ["dynamically", { "engine/a.ts": 'const b = await import("../serve/b.js");', "serve/b.ts": "" }],
-    ["a thread's entry", { "engine/a.ts": 'new Worker(new URL("../serve/b.js", import.meta.url));', "serve/b.ts": "" }],
+    ["upwards", { "util/a.ts": 'import { b } from "../linux/b.js";', "linux/b.ts": "" }],
+    ["sideways", { "server/a.ts": 'import { b } from "../client/b.js";', "client/b.ts": "" }],
+    ["sideways on the lowest floors", { "linux/a.ts": 'import { b } from "../protocols/b.js";', "protocols/b.ts": "" }],
+    ["a type upwards", { "engine/a.ts": 'import type { B } from "../server/b.js";', "server/b.ts": "" }],
+    ["an inline type upwards", { "engine/a.ts": 'import { type B } from "../server/b.js";', "server/b.ts": "" }],
+    ["over several lines", { "engine/a.ts": 'import {\n  b,\n  c,\n} from "../server/b.js";', "server/b.ts": "" }],
+    ["for its effect", { "engine/a.ts": 'import "../server/b.js";', "server/b.ts": "" }],
+    ["by re-export", { "engine/a.ts": 'export { b } from "../server/b.js";', "server/b.ts": "" }],
+    ["by re-export of all", { "engine/a.ts": 'export * from "../server/b.js";', "server/b.ts": "" }],
+    ["dynamically", { "engine/a.ts": 'const b = await import("../server/b.js");', "server/b.ts": "" }],
+    [
+      "a thread's entry",
+      { "engine/a.ts": 'new Worker(new URL("../server/b.js", import.meta.url));', "server/b.ts": "" },
+    ],
     ["the public API from within", { "cli/a.ts": 'import { b } from "../index.js";', "index.ts": "" }],
   ])("finds an import that goes %s", (_, sources) => {
     expect(check(sources)).toEqual([expect.stringMatching(/which is not lower$/)]);
   });
 
   it("finds rooms that nobody planned", () => {
-    expect(check({ "utils/a.ts": "", "helpers.ts": "" })).toEqual([
-      "utils is no room of the house",
+    expect(check({ "helpers/a.ts": "", "helpers.ts": "" })).toEqual([
+      "helpers is no room of the house",
       "helpers.ts is no room of the house",
     ]);
   });
@@ -79,26 +86,26 @@ describe("the checker", () => {
     expect(circle).toEqual(["a circle: engine/a.ts -> engine/b.ts -> engine/c.ts -> engine/a.ts"]);
   });
 
-  it("finds koffi outside of sys/ and net anywhere", () => {
+  it("finds koffi outside of linux/ and net anywhere", () => {
     expect(check({ "engine/a.ts": 'import koffi from "koffi";' })).toEqual(["engine/a.ts imports koffi"]);
     expect(check({ "engine/a.ts": 'createRequire(import.meta.url)("koffi")' })).toEqual(["engine/a.ts imports koffi"]);
-    expect(check({ "sys/a.ts": 'import { connect } from "node:net";' })).toEqual(["sys/a.ts imports node:net"]);
-    expect(check({ "sys/a.ts": 'import koffi from "koffi";' })).toEqual([]);
+    expect(check({ "linux/a.ts": 'import { connect } from "node:net";' })).toEqual(["linux/a.ts imports node:net"]);
+    expect(check({ "linux/a.ts": 'import koffi from "koffi";' })).toEqual([]);
   });
 
   it("finds imports of files that are not there", () => {
-    expect(check({ "sys/a.ts": 'import { b } from "../base/b.js";' })).toEqual([
-      "sys/a.ts imports base/b.ts, which does not exist",
+    expect(check({ "linux/a.ts": 'import { b } from "../util/b.js";' })).toEqual([
+      "linux/a.ts imports util/b.ts, which does not exist",
     ]);
   });
 
   it("takes what is as it should be, and no comment for an import", () => {
     const sources = {
-      "cli/main.ts": 'import { serve } from "../serve/serve.js";\nimport { plot } from "../ui/plot.js";',
-      "serve/serve.ts":
-        'import { x } from "../base/x.js";\n// import { y } from "../cli/main.js";\n/* import "../ui/plot.js" */',
-      "ui/plot.ts": 'import { serve } from "../serve/serve.js"; const text = "taken from here";',
-      "base/x.ts": 'import ipaddr from "ipaddr.js";',
+      "cli/main.ts": 'import { serve } from "../server/serve.js";\nimport { plot } from "../output/plot.js";',
+      "server/serve.ts":
+        'import { x } from "../util/x.js";\n// import { y } from "../cli/main.js";\n/* import "../output/plot.js" */',
+      "output/plot.ts": 'import { serve } from "../server/serve.js"; const text = "taken from here";',
+      "util/x.ts": 'import ipaddr from "ipaddr.js";',
     };
     expect(check(sources)).toEqual([]);
   });

@@ -1,8 +1,8 @@
 // Options of the library: checked before anything is opened, refused with an AppError, and those of the moment of the call.
 import { describe, expect, it } from "vitest";
-import { checkConnectOptions } from "../src/connect/options-schema.js";
+import { checkConnectOptions } from "../src/client/options-schema.js";
 import type { ConnectOptions, ServeOptions } from "../src/index.js";
-import { checkServeOptions } from "../src/serve/options-schema.js";
+import { checkServeOptions } from "../src/server/options-schema.js";
 import { ownAddress } from "./support/address.js";
 import { countDescriptors } from "./support/kernel.js";
 import {

@@ -3,8 +3,8 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { EventEmitter, once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { AppError } from "../base/errors.js";
-import { MORE_PROCESSES } from "../base/host-fault.js";
+import { AppError } from "../util/errors.js";
+import { MORE_PROCESSES } from "../util/host-fault.js";
 
 type Json = Record<string, unknown>;
 

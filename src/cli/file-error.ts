@@ -1,6 +1,6 @@
 // Why a file can be neither read nor written, in a sentence and with what helps: by errno, as the system says it.
-import { AppError } from "../base/errors.js";
-import { printable, shortened } from "../base/printable.js";
+import { AppError } from "../util/errors.js";
+import { printable, shortened } from "../util/printable.js";
 
 /** What helps against each errno of open(), write(), fsync() and rename(). */
 const FIXES: Readonly<Record<string, string>> = {

@@ -1,5 +1,5 @@
 // Output that cannot be written, in a sentence. Loaded by the entry: it brings no more than the errors' words.
-import { AppError } from "../base/errors.js";
+import { AppError } from "../util/errors.js";
 
 /** The error for standard output that takes no more: a full disk, a device that fails. */
 export function outputFailed(cause: NodeJS.ErrnoException): AppError {

@@ -1,9 +1,10 @@
 // Option texts to values, for commander: each parser names its option when it refuses.
-import { type AddressRange, type PortRange, parseAddressRanges, parsePorts } from "../base/address.js";
-import { AppError } from "../base/errors.js";
-import { quoted } from "../base/printable.js";
-import { parseCount, parseDuration, parseRate, parseSize } from "../base/units.js";
-import type { Stage } from "../engine/schedule.js";
+
+import type { Stage } from "../planning/schedule.js";
+import { type AddressRange, type PortRange, parseAddressRanges, parsePorts } from "../util/address.js";
+import { AppError } from "../util/errors.js";
+import { quoted } from "../util/printable.js";
+import { parseCount, parseDuration, parseRate, parseSize } from "../util/units.js";
 
 export const countFor =
   (option: string, max?: number) =>

@@ -1,16 +1,16 @@
 // The command line as a whole: which commands there are, how help and mistakes look. What a command does is its own file's.
 import { Command } from "commander";
-import { printable, shortened } from "../base/printable.js";
-import { columnsOf } from "../ui/columns.js";
-import { write } from "../ui/output.js";
+import { columnsOf } from "../output/terminal/columns.js";
+import { write } from "../output/terminal/output.js";
+import { printable, shortened } from "../util/printable.js";
 import type { AddCommand } from "./add-command.js";
-import { addConnect } from "./commands/connect.js";
-import { addDemo } from "./commands/demo.js";
-import { addDoctor } from "./commands/doctor.js";
-import { addLab } from "./commands/lab.js";
-import { addPorts } from "./commands/ports.js";
-import { addReport } from "./commands/report.js";
-import { addServe } from "./commands/serve.js";
+import { addConnect } from "./connect/command.js";
+import { addDemo } from "./demo/command.js";
+import { addDoctor } from "./doctor/command.js";
+import { addLab } from "./lab/command.js";
+import { addPorts } from "./ports/command.js";
+import { addReport } from "./report/command.js";
+import { addServe } from "./serve/command.js";
 
 const EXAMPLES = `
 Examples:

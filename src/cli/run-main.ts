@@ -1,8 +1,8 @@
 // Runs a command, prints what went wrong, sets the exit code. --version is answered before anything else of weight is loaded.
 import "./signals.js";
 import { readFileSync } from "node:fs";
-import { hostFault } from "../base/host-fault.js";
-import { print, say, sentence, takeUnwritten } from "../ui/output.js";
+import { print, say, sentence, takeUnwritten } from "../output/terminal/output.js";
+import { hostFault } from "../util/host-fault.js";
 import { outputFailed } from "./output-error.js";
 
 const PLATFORM_CODES = ["E_PLATFORM", "E_PERMISSION"];

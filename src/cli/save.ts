@@ -23,8 +23,8 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
-import { AppError } from "../base/errors.js";
-import { quoted } from "../base/printable.js";
+import { AppError } from "../util/errors.js";
+import { quoted } from "../util/printable.js";
 import { notWritable } from "./file-error.js";
 
 /** A place to write to, checked before the work that fills it. */

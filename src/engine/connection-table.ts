@@ -1,11 +1,11 @@
 // A shard's connections by slot: a small number that stays the same while a connection lives. A slot's socket is a
-// descriptor of the thread's table, or, once that is full, an entry of a file table (see sys/file-table.ts), where
+// descriptor of the thread's table, or, once that is full, an entry of a file table (see linux/syscalls/registered-files.ts), where
 // it needs none. Typed arrays throughout; what the states mean is for the role to say.
-import { MSG_PEEK, MSG_TRUNC } from "../sys/constants.js";
-import { EMFILE, ENFILE } from "../sys/errno.js";
-import { FileTable } from "../sys/file-table.js";
-import { NativeBuffer } from "../sys/libc.js";
-import { closeFd, openUdp, receive, resetFd, resetOnClose, sendBytes } from "../sys/socket.js";
+import { MSG_PEEK, MSG_TRUNC } from "../linux/syscalls/constants.js";
+import { EMFILE, ENFILE } from "../linux/syscalls/errno.js";
+import { NativeBuffer } from "../linux/syscalls/libc.js";
+import { FileTable } from "../linux/syscalls/registered-files.js";
+import { closeFd, openUdp, receive, resetFd, resetOnClose, sendBytes } from "../linux/syscalls/socket.js";
 import { FreeSlots } from "./free-slots.js";
 
 /** The state of a slot that no connection has. */

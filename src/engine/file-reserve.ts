@@ -1,6 +1,6 @@
 // The reserve of open files: a run stops adding connections while the host has some left. Who has CAP_SYS_ADMIN may go beyond
 // fs.file-max, and every other program of the host fails with ENFILE.
-import { readSysctlNumbers } from "../sys/sysctl.js";
+import { readSysctlNumbers } from "../linux/proc/sysctl.js";
 
 const RESERVE = { share: 0.05, least: 1024, most: 0.25 } as const;
 

@@ -1,6 +1,6 @@
 // The memory floor: a run stops adding connections while the host still has memory left.
-import { type CgroupMemoryFile, readCgroupMemory } from "../sys/cgroup.js";
-import { readMeminfo, readSockstat } from "../sys/procfs.js";
+import { type CgroupMemoryFile, readCgroupMemory } from "../linux/proc/cgroup.js";
+import { readMeminfo, readSockstat } from "../linux/proc/procfs.js";
 
 const LEAST_BYTES = 256 * 1024 ** 2;
 const LEAST_SHARE = 0.05;

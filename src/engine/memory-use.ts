@@ -1,5 +1,5 @@
 // What connections cost in memory: this process's resident bytes and the kernel's slabs, before and while held.
-import { readMeminfo, readResidentBytes } from "../sys/procfs.js";
+import { readMeminfo, readResidentBytes } from "../linux/proc/procfs.js";
 
 export interface MemoryUse {
   /** Resident bytes of this process. */

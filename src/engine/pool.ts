@@ -1,9 +1,9 @@
 // The main thread's side of the shards: takes threads, hands them plans, wakes them, waits for their end.
 import { availableParallelism } from "node:os";
-import type { AppError } from "../base/errors.js";
-import { ring } from "../sys/eventfd.js";
-import { COMMAND, CONTROL, ShardMemory } from "./shard-memory.js";
+import { ring } from "../linux/syscalls/eventfd.js";
+import type { AppError } from "../util/errors.js";
 import { ShardThread, type ThreadKind } from "./thread.js";
+import { COMMAND, CONTROL, ShardMemory } from "./worker-memory.js";
 
 export interface PoolOptions<Message> {
   /** The module that a thread runs: it ends with runShards(). */

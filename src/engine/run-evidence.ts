@@ -1,11 +1,12 @@
 // What the kernel says about a run, noted while it lasts so that it can be explained later: counters that rose, settings
 // and gauges at its end. Numbers only; what they mean is told elsewhere.
-import { readCgroupMemoryEvents } from "../sys/cgroup.js";
-import { countPortsWithin, readLocalPortRange, readReservedPorts } from "../sys/local-ports.js";
-import { readConntrack, readConntrackStats, readSoftnetDrops } from "../sys/net-stats.js";
-import { readNetCounters, readSockstat } from "../sys/procfs.js";
-import { readNeighbourTables } from "../sys/rtnetlink.js";
-import { readSysctlNumbers } from "../sys/sysctl.js";
+
+import { readNeighbourTables } from "../linux/netlink/rtnetlink.js";
+import { readCgroupMemoryEvents } from "../linux/proc/cgroup.js";
+import { countPortsWithin, readLocalPortRange, readReservedPorts } from "../linux/proc/local-ports.js";
+import { readConntrack, readConntrackStats, readSoftnetDrops } from "../linux/proc/net-stats.js";
+import { readNetCounters, readSockstat } from "../linux/proc/procfs.js";
+import { readSysctlNumbers } from "../linux/proc/sysctl.js";
 import type { FileRoom } from "./file-reserve.js";
 import type { MemoryRoom } from "./memory-floor.js";
 

@@ -1,7 +1,7 @@
 // What an experiment is to the lab: a claim, and a function that sets up, predicts, observes and judges.
 import { setTimeout as timeout } from "node:timers/promises";
-import type { Place } from "./place.js";
 import type { ExperimentResult } from "./result.js";
+import type { Place } from "./testbed/testbed.js";
 
 export interface LabContext {
   readonly place: Place;
@@ -42,4 +42,4 @@ export async function pause({ signal }: Pick<LabContext, "signal">, ms: number):
   await timeout(ms, undefined, { signal });
 }
 
-export { PORT } from "./addresses.js";
+export { PORT } from "./testbed/addresses.js";

@@ -1,17 +1,18 @@
 // The lab: makes the place, makes the experiments one after the other, and says what came of each. What is made is gone at the
 // end, however it ends.
-import { AppError } from "../base/errors.js";
-import { quoted } from "../base/printable.js";
-import { formatCount } from "../base/units.js";
-import { describeHost } from "../sys/host.js";
-import { loadBetween, readCpuTimes } from "../sys/host-cpu.js";
+
+import { describeHost } from "../linux/proc/host.js";
+import { loadBetween, readCpuTimes } from "../linux/proc/host-cpu.js";
+import { AppError } from "../util/errors.js";
+import { quoted } from "../util/printable.js";
+import { formatCount } from "../util/units.js";
 import { Budget } from "./budget.js";
-import { hostsByHand } from "./by-hand.js";
-import { EXPERIMENTS } from "./catalog.js";
+import { EXPERIMENTS } from "./catalogue.js";
 import type { Experiment, LabContext } from "./experiment.js";
-import { makeExperiment } from "./make.js";
-import { openPlace, type Place } from "./place.js";
+import { hostsByHand } from "./reproduce.js";
 import type { ExperimentResult, LabResult } from "./result.js";
+import { makeExperiment } from "./run-experiment.js";
+import { openPlace, type Place } from "./testbed/testbed.js";
 
 export interface LabOptions {
   /** Experiments to make, by id; default all. */

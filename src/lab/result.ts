@@ -1,8 +1,8 @@
 // What the lab came to: experiments with claim, prediction, observation, evidence and verdict. One plain object: the same for the
 // terminal, --json and the report.
 import type { LatencySummary } from "../engine/latency.js";
-import type { HostDescription } from "../sys/host.js";
-import type { HostLoad } from "../sys/host-cpu.js";
+import type { HostDescription } from "../linux/proc/host.js";
+import type { HostLoad } from "../linux/proc/host-cpu.js";
 
 /**
  * `refuted`: what was observed excludes the prediction. `inconclusive`: it neither shows nor excludes it, as on a host that is too

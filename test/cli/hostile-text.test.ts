@@ -90,7 +90,7 @@ describe("an argument in an error", () => {
     ["a peer", ["ports", "--peer", nasty]],
     ["a map", ["ports", "--map", nasty]],
     ["a file", ["report", nasty]],
-    ["a page", ["report", "test/report/fixtures/lab.json", "-o", `/nowhere/${nasty}`]],
+    ["a page", ["report", "test/output/fixtures/lab.json", "-o", `/nowhere/${nasty}`]],
     ["an explanation", ["doctor", "--explain", nasty]],
     ["a journal", ["doctor", "--undo", "--journal", `/nowhere/${nasty}`]],
     ["an experiment", ["lab", "--only", nasty]],

@@ -22,7 +22,7 @@ import { ROOT } from "../support/library.js";
 import { canMakeNamespaces } from "../support/namespace.js";
 import { CLI_FILE, hasProgram, runCli, start } from "../support/process.js";
 
-const LAB = `${ROOT}test/report/fixtures/lab.json`;
+const LAB = `${ROOT}test/output/fixtures/lab.json`;
 const isRoot = process.getuid?.() === 0;
 
 function folder(): string {

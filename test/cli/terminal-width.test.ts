@@ -1,15 +1,15 @@
 // Every command in terminals of 40 to 120 columns: no line is longer than the terminal. A pipe has whole lines.
 import { readFileSync } from "node:fs";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { explainRun } from "../../src/doctor/explain/run.js";
+import { explainRun } from "../../src/diagnosis/explain.js";
 import type { LabResult } from "../../src/lab/result.js";
-import type { Pressure } from "../../src/ports/pressure.js";
-import { columnsOf, fitText, widthOf } from "../../src/ui/columns.js";
-import { connectSummary } from "../../src/ui/connect-summary.js";
-import { diagnosisText } from "../../src/ui/diagnosis-text.js";
-import { experimentText, labSummary, placeLine } from "../../src/ui/lab-text.js";
-import type { Paint } from "../../src/ui/paint.js";
-import { pressureText } from "../../src/ui/pressure-text.js";
+import { columnsOf, fitText, widthOf } from "../../src/output/terminal/columns.js";
+import type { Paint } from "../../src/output/terminal/paint.js";
+import { connectSummary } from "../../src/output/text/connect-summary.js";
+import { diagnosisText } from "../../src/output/text/diagnosis.js";
+import { experimentText, labSummary, placeLine } from "../../src/output/text/lab.js";
+import { pressureText } from "../../src/output/text/ports/pressure.js";
+import type { Pressure } from "../../src/socket-table/ports/pressure.js";
 import { ownAddress } from "../support/address.js";
 import { startForeignServer } from "../support/peers.js";
 import { runCli, startCli } from "../support/process.js";
@@ -166,7 +166,7 @@ describe.each(WIDTHS)("at %i columns, large figures and long addresses", (column
   });
 
   it("of the lab fit", () => {
-    const file = new URL("../report/fixtures/lab.json", import.meta.url);
+    const file = new URL("../output/fixtures/lab.json", import.meta.url);
     const lab: LabResult = JSON.parse(readFileSync(file, "utf8"));
     fitting(placeLine(lab.place));
     fitting(labSummary(lab, paint));

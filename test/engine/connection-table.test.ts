@@ -1,11 +1,10 @@
 import { afterEach, describe, expect, it } from "vitest";
-import { parseIp } from "../../src/base/address.js";
 import { ConnectionTable, type ConnectionTableOptions, FREE } from "../../src/engine/connection-table.js";
-import { EAGAIN, ECONNRESET } from "../../src/sys/errno.js";
-import { canOpenFileTable } from "../../src/sys/file-table.js";
-import { NativeBuffer } from "../../src/sys/libc.js";
-import { countOpenDescriptors } from "../../src/sys/procfs.js";
-import { SocketAddress } from "../../src/sys/sockaddr.js";
+import { countOpenDescriptors } from "../../src/linux/proc/procfs.js";
+import { EAGAIN, ECONNRESET } from "../../src/linux/syscalls/errno.js";
+import { NativeBuffer } from "../../src/linux/syscalls/libc.js";
+import { canOpenFileTable } from "../../src/linux/syscalls/registered-files.js";
+import { SocketAddress } from "../../src/linux/syscalls/sockaddr.js";
 import {
   acceptFrom,
   bindTo,
@@ -16,7 +15,8 @@ import {
   openTcp,
   receive,
   sendBytes,
-} from "../../src/sys/socket.js";
+} from "../../src/linux/syscalls/socket.js";
+import { parseIp } from "../../src/util/address.js";
 import { ownAddress } from "../support/address.js";
 import { until } from "../support/until.js";
 

@@ -1,13 +1,13 @@
 // Free slots and slots that wait, each against a plain array that does the same.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { LossAges } from "../../src/connect/loss-ages.js";
+import { LossAges } from "../../src/client/evidence/loss-stats.js";
 import { ConnectionTable } from "../../src/engine/connection-table.js";
 import { FreeSlots } from "../../src/engine/free-slots.js";
 import { SLOT_BYTES } from "../../src/engine/slot-bytes.js";
 import { SlotQueue } from "../../src/engine/slot-queue.js";
-import { Unsent } from "../../src/serve/unsent.js";
-import { NativeBuffer } from "../../src/sys/libc.js";
+import { NativeBuffer } from "../../src/linux/syscalls/libc.js";
+import { Unsent } from "../../src/server/unsent.js";
 import { startProgram } from "../support/process.js";
 
 it("gives every free slot out once, and none that was freed since the last recycle", () => {

@@ -1,7 +1,7 @@
 // The time of a quick run: shared out, and never more than a minute and a half for the usual crowds.
 import { describe, expect, it, vi } from "vitest";
 import { Budget } from "../../src/lab/budget.js";
-import { EXPERIMENTS } from "../../src/lab/catalog.js";
+import { EXPERIMENTS } from "../../src/lab/catalogue.js";
 
 const USUAL = { connections: 70_000, messageRatePerSec: 4000 };
 const SECOND = 1000;

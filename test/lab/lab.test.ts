@@ -2,8 +2,8 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { isBusy } from "../../src/base/host-load.js";
 import type { CeilingEvidence, ExperimentResult, LabResult } from "../../src/lab/result.js";
+import { isBusy } from "../../src/util/host-load.js";
 import { runCli, startCli } from "../support/process.js";
 import { until } from "../support/until.js";
 

@@ -2,8 +2,8 @@
 import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { isBusy } from "../../src/base/host-load.js";
 import type { LabResult } from "../../src/lab/result.js";
+import { isBusy } from "../../src/util/host-load.js";
 import { AS_USER, canMakeUserNamespaces, commandLine, listProcessesWith } from "../support/lab.js";
 import { canMakeNamespaces, enterNamespace } from "../support/namespace.js";
 import { CLI_FILE, runCli, start, startCli } from "../support/process.js";

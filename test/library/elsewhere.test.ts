@@ -17,7 +17,7 @@ describe("off Linux", () => {
     ]).exited();
 
   it("a saved result is drawn", async () => {
-    const file = JSON.stringify(`${ROOT}test/report/fixtures/lab.json`);
+    const file = JSON.stringify(`${ROOT}test/output/fixtures/lab.json`);
     const { code, stdout, stderr } = await evaluate(
       `const { readFileSync } = await import("node:fs");
        console.log((await library.renderReport(JSON.parse(readFileSync(${file}, "utf8")))).slice(0, 15));`,

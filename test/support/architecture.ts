@@ -1,7 +1,7 @@
 // The checker behind test/architecture.test.ts: what a source file imports, and which imports the house forbids.
 import { posix } from "node:path";
 
-/** Files by their path below src/, such as `serve/run.ts`, with their text. */
+/** Files by their path below src/, such as `server/run.ts`, with their text. */
 export type Sources = Readonly<Record<string, string>>;
 
 export interface House {

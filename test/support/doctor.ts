@@ -1,8 +1,9 @@
 // A host and a load that fit each other, for tests to change: facts as the doctor reads them, and the settings behind them.
-import { parseIp } from "../../src/base/address.js";
-import type { HostFacts } from "../../src/doctor/facts.js";
-import type { ReadSetting } from "../../src/doctor/fix/change.js";
-import type { Load } from "../../src/doctor/load.js";
+
+import type { HostFacts } from "../../src/capacity/host-facts.js";
+import type { Load } from "../../src/capacity/load.js";
+import type { ReadSetting } from "../../src/tuning/change.js";
+import { parseIp } from "../../src/util/address.js";
 
 const GIB = 1024 ** 3;
 

@@ -2,7 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 import { onTestFinished } from "vitest";
-import { libc } from "../../src/sys/libc.js";
+import { libc } from "../../src/linux/syscalls/libc.js";
 
 const CLONE_NEWNET = 0x40000000;
 const SYS_SETNS = process.arch === "x64" ? 308 : 268;

@@ -1,9 +1,17 @@
 // Sockets with options that Node's `net` does not have, by descriptor; each is closed with its test.
 import { onTestFinished } from "vitest";
-import { parseIp } from "../../src/base/address.js";
-import { libc, NativeBuffer } from "../../src/sys/libc.js";
-import { SocketAddress } from "../../src/sys/sockaddr.js";
-import { acceptFrom, allowAddressReuse, bindTo, closeFd, connectTo, listenOn, openTcp } from "../../src/sys/socket.js";
+import { libc, NativeBuffer } from "../../src/linux/syscalls/libc.js";
+import { SocketAddress } from "../../src/linux/syscalls/sockaddr.js";
+import {
+  acceptFrom,
+  allowAddressReuse,
+  bindTo,
+  closeFd,
+  connectTo,
+  listenOn,
+  openTcp,
+} from "../../src/linux/syscalls/socket.js";
+import { parseIp } from "../../src/util/address.js";
 
 const SOL_SOCKET = 1;
 const SO_REUSEPORT = 15;

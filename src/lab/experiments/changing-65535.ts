@@ -1,13 +1,14 @@
 // E4: what "changing 65535" does. The range that the kernel picks source ports from, and the limit of open files that is so
 // often set to 65535.
-import { AppError } from "../../base/errors.js";
-import { formatCount } from "../../base/units.js";
-import type { Prediction } from "../../doctor/predict.js";
-import { readNofileLimit } from "../../sys/rlimit.js";
-import { END_BY_HAND } from "../by-hand.js";
-import { gather, jsonOf, startServer } from "../crowd.js";
+
+import type { Prediction } from "../../capacity/predict.js";
+import { readNofileLimit } from "../../linux/syscalls/rlimit.js";
+import { AppError } from "../../util/errors.js";
+import { formatCount } from "../../util/units.js";
 import { type Experiment, type LabContext, PORT } from "../experiment.js";
-import { look } from "../sight.js";
+import { gather, jsonOf, startServer } from "../observe/client-load.js";
+import { look } from "../observe/socket-snapshot.js";
+import { END_BY_HAND } from "../reproduce.js";
 
 const RANGE = "net.ipv4.ip_local_port_range";
 const TOLERANCE = 0.02;

@@ -1,9 +1,9 @@
 // E1: the article's own experiment. Four clients, and the ports on both sides.
-import { type FourTuple, formatEndpoint } from "../../base/address.js";
-import { END_BY_HAND } from "../by-hand.js";
-import { startServer } from "../crowd.js";
+import { type FourTuple, formatEndpoint } from "../../util/address.js";
 import { type Experiment, PORT } from "../experiment.js";
-import { countLocalPorts, look, type Sight } from "../sight.js";
+import { startServer } from "../observe/client-load.js";
+import { countLocalPorts, look, type Sight } from "../observe/socket-snapshot.js";
+import { END_BY_HAND } from "../reproduce.js";
 
 /** No TIME_WAIT, which would keep a 4-tuple from the experiments that follow. */
 const CLOSE = ["--close", "rst"];

@@ -1,12 +1,12 @@
 // The cases of E7: how each is brought about, what both tables show then, and how long it is to stay so.
 import { setTimeout as delay } from "node:timers/promises";
-import { formatCount, formatDuration } from "../../base/units.js";
-import type { TcpState } from "../../ports/view.js";
-import { type Crowd, gather, startServer } from "../crowd.js";
+import type { TcpState } from "../../socket-table/view.js";
+import { formatCount, formatDuration } from "../../util/units.js";
 import { type LabContext, PORT } from "../experiment.js";
-import type { Host } from "../host.js";
-import { describeStates, LATEST, type Lasting, NOTHING } from "../lasting.js";
-import { look } from "../sight.js";
+import { type Crowd, gather, startServer } from "../observe/client-load.js";
+import { look } from "../observe/socket-snapshot.js";
+import { describeStates, LATEST, type Lasting, NOTHING } from "../observe/state-lifetime.js";
+import type { Host } from "../testbed/host.js";
 
 export const CONNECTIONS = 50;
 /** A port for each case: what one leaves is not counted with the next. */

@@ -1,10 +1,10 @@
 // E7: one side is gone. What the other side's table shows, and for how long: by the kernel's timers, and by watching.
-import { formatCount, formatDuration } from "../../base/units.js";
+import { formatCount, formatDuration } from "../../util/units.js";
 import type { Experiment } from "../experiment.js";
-import { judgeLasting, type Lasting, type Seen, sayHowLong, watch } from "../lasting.js";
+import { judgeLasting, type Lasting, type Seen, sayHowLong, watch } from "../observe/state-lifetime.js";
 import type { Verdict } from "../result.js";
-import { halfOpenByHand } from "./half-open-by-hand.js";
 import { CONNECTIONS, cutWire, killedServer, orderlyEnd, PORTS, type Remains, statesOf } from "./half-open-cases.js";
+import { halfOpenByHand } from "./half-open-reproduced.js";
 
 /** The quick run watches to the end what its hosts' settings make short; the whole of it also TIME_WAIT. */
 const WATCH_MS = { quick: { least: 3000, most: 8000 }, full: { least: 20_000, most: 75_000 } } as const;

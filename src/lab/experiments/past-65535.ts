@@ -1,10 +1,10 @@
 // E2: more connections on one server port than there are ports.
-import { formatCount } from "../../base/units.js";
-import { commandOf, END_BY_HAND } from "../by-hand.js";
-import { courseOf, rateOf } from "../course.js";
-import { expectRoom, gather, startServer } from "../crowd.js";
+import { formatCount } from "../../util/units.js";
 import { type Experiment, PORT } from "../experiment.js";
-import { countLocalPorts, look } from "../sight.js";
+import { expectRoom, gather, startServer } from "../observe/client-load.js";
+import { countLocalPorts, look } from "../observe/socket-snapshot.js";
+import { courseOf, rateOf } from "../observe/timeline.js";
+import { commandOf, END_BY_HAND } from "../reproduce.js";
 import { portsEvidence } from "./four-clients.js";
 
 /** Limits that would show that ports end. */

@@ -1,16 +1,17 @@
 // E5: what the real limits are. Memory and CPU per connection as the slope over growing crowds, CPU and bytes per message,
 // and from them what ends first on this host.
-import { formatBytes, formatCount } from "../../base/units.js";
-import { readCpuSeconds } from "../../sys/process-facts.js";
-import { END_BY_HAND } from "../by-hand.js";
-import { ceilingOf, HEARTBEAT_SECONDS } from "../ceiling.js";
-import { type Crowd, gather, HOST_LIMITS, startServer } from "../crowd.js";
+
+import { readCpuSeconds } from "../../linux/proc/process-facts.js";
+import { formatBytes, formatCount } from "../../util/units.js";
 import { type Experiment, type LabContext, PORT, pause } from "../experiment.js";
-import { distanceFrom, fitLine, type Line } from "../fit.js";
-import { driftAtRest, type Growth, grow, type Sample } from "../growth.js";
-import type { Host } from "../host.js";
-import type { HostProcess } from "../host-process.js";
+import { ceilingOf, HEARTBEAT_SECONDS } from "../observe/ceiling.js";
+import { type Crowd, gather, HOST_LIMITS, startServer } from "../observe/client-load.js";
+import { distanceFrom, fitLine, type Line } from "../observe/fit.js";
+import { driftAtRest, type Growth, grow, type Sample } from "../observe/scaling.js";
+import { END_BY_HAND } from "../reproduce.js";
 import type { Evidence } from "../result.js";
+import type { Host } from "../testbed/host.js";
+import type { HostProcess } from "../testbed/host-process.js";
 
 const STEPS = 6;
 /** Fewer tell no slope. */

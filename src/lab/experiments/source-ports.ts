@@ -1,9 +1,9 @@
 // E3: where ports are the limit. One source address towards one destination; then a second destination, a second source.
-import { formatCount } from "../../base/units.js";
-import { END_BY_HAND } from "../by-hand.js";
-import { type CrowdResult, expectRoom, gather, startServer } from "../crowd.js";
+import { formatCount } from "../../util/units.js";
 import { type Experiment, type LabContext, PORT } from "../experiment.js";
-import { countLocalPorts, look } from "../sight.js";
+import { type CrowdResult, expectRoom, gather, startServer } from "../observe/client-load.js";
+import { countLocalPorts, look } from "../observe/socket-snapshot.js";
+import { END_BY_HAND } from "../reproduce.js";
 
 /** Quick: 2,000 ports instead of all that need no privilege. Below the ephemeral range, so that nobody else has one. */
 const RANGES = { quick: "20000-21999", full: "1024-65535" } as const;

@@ -3,7 +3,7 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { connect, serve } from "../../../dist/index.js";
-import { lastErrno, libc } from "../../../dist/sys/libc.js";
+import { lastErrno, libc } from "../../../dist/linux/syscalls/libc.js";
 
 const { host, role } = JSON.parse(process.argv[2]);
 const EMFILE = 24;

@@ -2,10 +2,10 @@
 // connects to `ip` and `port`; as a `server` it listens there, prints `listening <port>` and floods the first of `accepts` that come. With
 // `reads` it takes what comes back, in a thread of its own, and copies nothing either.
 import { isMainThread, Worker, workerData } from "node:worker_threads";
-import { parseIp } from "../../../dist/base/address.js";
-import { lastErrno, libc, NativeBuffer } from "../../../dist/sys/libc.js";
-import { SocketAddress } from "../../../dist/sys/sockaddr.js";
-import { localAddress } from "../../../dist/sys/socket.js";
+import { lastErrno, libc, NativeBuffer } from "../../../dist/linux/syscalls/libc.js";
+import { SocketAddress } from "../../../dist/linux/syscalls/sockaddr.js";
+import { localAddress } from "../../../dist/linux/syscalls/socket.js";
+import { parseIp } from "../../../dist/util/address.js";
 
 const [SYS_SENDFILE, SYS_MEMFD_CREATE] = process.arch === "x64" ? [40, 319] : [71, 279];
 const MSG_TRUNC = 0x20;

@@ -1,6 +1,6 @@
 // The lab's two hosts with connections between them, in a process of its own. Its options: { place, connections, cut }. Prints
 // `open <json>` with what there is; SIGTERM and SIGINT close the place in order and print `closed`, SIGUSR2 is a crash.
-import { openPlace } from "../../../dist/lab/place.js";
+import { openPlace } from "../../../dist/lab/testbed/testbed.js";
 
 const { place: options, connections, cut } = JSON.parse(process.argv[2]);
 const place = await openPlace(options);

@@ -1,6 +1,6 @@
 // Starts a server when only a few descriptors are free. Prints `serves <address>` or `refused <code>`, and stays until it is ended.
 import { closeSync, openSync } from "node:fs";
-import "../../../dist/serve/serve.js";
+import "../../../dist/server/serve.js";
 import { serve } from "../../../dist/index.js";
 
 const { host, free } = JSON.parse(process.argv[2]);

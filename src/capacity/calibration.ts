@@ -1,0 +1,177 @@
+// What a connection costs on this host, measured with a few thousand real ones over loopback; where that is not possible, the
+// committed figures.
+import { setTimeout as delay } from "node:timers/promises";
+import { connect } from "../client/connect.js";
+import type { ConnectRun } from "../client/run.js";
+import { readMemoryRoom, roomAboveFloor } from "../engine/memory-floor.js";
+import { readMemoryUse } from "../engine/memory-use.js";
+import { readCgroupMemory } from "../linux/proc/cgroup.js";
+import { readConntrack } from "../linux/proc/net-stats.js";
+import { countOpenDescriptors, readMeminfo } from "../linux/proc/procfs.js";
+import { raiseNofileLimit } from "../linux/syscalls/rlimit.js";
+import { serve } from "../server/serve.js";
+import type { ConnectionCost } from "./load.js";
+
+export interface Calibration {
+  readonly cost: ConnectionCost;
+  /** Why nothing was measured; undefined when it was. */
+  readonly obstacle: string | undefined;
+}
+
+/** Kernel 6.18 on x64, 1,000,000 connections, both ends on one host: bench/results/bench-W3.json. */
+export const COMMITTED_COST: ConnectionCost = {
+  kernelBytesPerEnd: 4200,
+  chargedBytesPerEnd: 2800,
+  // 52 of a client, 6 of a server.
+  userBytesPerEnd: 30,
+  cpuSecondsPerConnection: 60e-6,
+  // docs/runs/lab.json, E5.
+  cpuSecondsPerMessage: 35e-6,
+  isMeasured: false,
+};
+
+/** The first plateau warms up what is paid once: threads, tables, compiled code. */
+const FIRST = 1000;
+const SECOND = 5000;
+const RAMP_MS = 300;
+const LEAST_ROOM_BYTES = 128 * 1024 ** 2;
+const POLL_MS = 5;
+const DEADLINE_MS = 10_000;
+const STOPPED = "the measuring was interrupted";
+
+/** Enough to keep both ends busy: a message that wakes a sleeping program costs more than one of many. */
+const MESSAGES = { connections: 500, ratePerSec: 20, forMs: 400, least: 500 } as const;
+
+/**
+ * Opens some thousand connections over loopback and closes them again; never throws.
+ *
+ * @param messageBytes messages of that size are exchanged, too; undefined for none
+ * @param signal ends it at once
+ */
+export async function calibrate(messageBytes?: number, signal?: AbortSignal): Promise<Calibration> {
+  const obstacle = findObstacle();
+  if (obstacle !== undefined) return uncalibrated(obstacle);
+  const { cost, obstacle: found } = await measureConnections(signal);
+  if (signal?.aborted) return uncalibrated(STOPPED);
+  if (messageBytes === undefined || found !== undefined) return { cost, obstacle: found };
+  const cpuSecondsPerMessage = await measureMessages(messageBytes, signal).catch(() => undefined);
+  if (signal?.aborted) return uncalibrated(STOPPED);
+  return { cost: { ...cost, ...(cpuSecondsPerMessage !== undefined && { cpuSecondsPerMessage }) }, obstacle: found };
+}
+
+async function measureConnections(signal: AbortSignal | undefined): Promise<Calibration> {
+  const server = await serve({ at: "127.0.0.1:0" }).catch(sentence);
+  if (typeof server === "string") return uncalibrated(server);
+  try {
+    const run = await connect({
+      to: `127.0.0.1:${server.address.port}`,
+      stages: [
+        { durationMs: RAMP_MS, target: FIRST },
+        { durationMs: RAMP_MS, target: FIRST },
+        { durationMs: RAMP_MS, target: SECOND },
+      ],
+      durationMs: DEADLINE_MS,
+      close: "rst",
+      signal,
+    });
+    try {
+      return await measure(run, signal);
+    } finally {
+      await run.stop();
+    }
+  } catch (error) {
+    return uncalibrated(sentence(error));
+  } finally {
+    await server.stop().catch(() => undefined);
+  }
+}
+
+export function uncalibrated(obstacle: string | undefined): Calibration {
+  return { cost: COMMITTED_COST, obstacle };
+}
+
+async function measure(run: ConnectRun, signal: AbortSignal | undefined): Promise<Calibration> {
+  if (!(await reaches(run, FIRST, signal))) return uncalibrated("the connections for it could not be opened");
+  const before = readMemoryUse();
+  const chargedBefore = readCgroupMemory()?.kernelBytes;
+  const cpuBefore = process.cpuUsage();
+  if (!(await reaches(run, SECOND, signal))) return uncalibrated("the connections for it could not be opened");
+  const cpuSeconds = secondsOf(process.cpuUsage(cpuBefore));
+  const after = readMemoryUse();
+  const chargedAfter = readCgroupMemory()?.kernelBytes;
+  const added = SECOND - FIRST;
+  const perEnd = (bytes: number) => Math.max(0, bytes / added / 2);
+  return {
+    cost: {
+      kernelBytesPerEnd: Math.round(perEnd(after.kernelBytes - before.kernelBytes)) || COMMITTED_COST.kernelBytesPerEnd,
+      chargedBytesPerEnd:
+        chargedBefore === undefined || chargedAfter === undefined
+          ? COMMITTED_COST.chargedBytesPerEnd
+          : Math.round(perEnd(chargedAfter - chargedBefore)) || COMMITTED_COST.chargedBytesPerEnd,
+      // So few show neither through what starting and compiling cost.
+      userBytesPerEnd: COMMITTED_COST.userBytesPerEnd,
+      cpuSecondsPerConnection: cpuSeconds / added,
+      cpuSecondsPerMessage: COMMITTED_COST.cpuSecondsPerMessage,
+      isMeasured: true,
+    },
+    obstacle: undefined,
+  };
+}
+
+/** CPU seconds of a message and its answer, both ends; undefined where too few were answered to tell. */
+async function measureMessages(bytes: number, signal: AbortSignal | undefined): Promise<number | undefined> {
+  const server = await serve({ at: "127.0.0.1:0", mode: "echo" });
+  try {
+    const run = await connect({
+      to: `127.0.0.1:${server.address.port}`,
+      connections: MESSAGES.connections,
+      message: new Uint8Array(bytes),
+      messageRatePerSec: MESSAGES.ratePerSec,
+      durationMs: DEADLINE_MS,
+      close: "rst",
+      signal,
+    });
+    try {
+      if (!(await reaches(run, MESSAGES.connections, signal))) return undefined;
+      const before = run.snapshot().answeredMessages;
+      const cpuBefore = process.cpuUsage();
+      await delay(MESSAGES.forMs, undefined, { signal });
+      const answered = run.snapshot().answeredMessages - before;
+      return answered < MESSAGES.least ? undefined : secondsOf(process.cpuUsage(cpuBefore)) / answered;
+    } finally {
+      await run.stop();
+    }
+  } finally {
+    await server.stop().catch(() => undefined);
+  }
+}
+
+function secondsOf({ user, system }: NodeJS.CpuUsage): number {
+  return (user + system) / 1e6;
+}
+
+/** Waits until so many are open, and none more; false when that does not come about. */
+async function reaches(run: ConnectRun, connections: number, signal: AbortSignal | undefined): Promise<boolean> {
+  const deadlineMs = performance.now() + DEADLINE_MS;
+  while (performance.now() < deadlineMs && !signal?.aborted) {
+    const { open, inFlight, failed } = run.snapshot();
+    if (open >= connections && inFlight === 0) return true;
+    if (failed > 0) return false;
+    await delay(POLL_MS);
+  }
+  return false;
+}
+
+function findObstacle(): string | undefined {
+  if (readMeminfo().Slab === undefined) return "the kernel's memory may not be read";
+  const descriptors = raiseNofileLimit().soft - countOpenDescriptors();
+  if (descriptors < 2 * SECOND + FIRST) return "the limit of open files is too low for it";
+  // Tracked connections stay in the table for a while after their end.
+  const conntrack = readConntrack();
+  if (conntrack && conntrack.max - conntrack.count < 4 * SECOND) return "conntrack's table is too small for it";
+  return roomAboveFloor(readMemoryRoom()) < LEAST_ROOM_BYTES ? "too little memory is left for it" : undefined;
+}
+
+function sentence(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,185 @@
+// Limits on open files: one table's, the host's, a user's epoll watches; and on the threads that have more tables.
+
+import { mostConnections } from "../../client/ramp/thread-layout.js";
+import { fileMaxFor, fileReserve } from "../../engine/file-reserve.js";
+import { formatCount } from "../../util/units.js";
+import type { HostFacts } from "../host-facts.js";
+import type { Limit } from "../limit.js";
+import { endsHere, type Load } from "../load.js";
+
+/** A process of ours wants a little more than its connections: event loops, wake-ups, the listener. */
+const SPARE = 64;
+
+export const nofile: Limit = {
+  id: "nofile",
+  name: "RLIMIT_NOFILE",
+  unit: "descriptors",
+  scope: "table",
+  caps: "held",
+  side: "both",
+  source: "man 2 getrlimit, man 2 unshare (CLONE_FILES)",
+  change:
+    "ulimit -n, LimitNOFILE= of a systemd unit, --ulimit nofile= of a container; raised to the hard limit by each run",
+  privilege: "CAP_SYS_RESOURCE",
+  pitfall: "it bounds the numbers in one descriptor table, not a process: threads with tables of their own multiply it",
+  read: ({ nofile: { hard } }) => hard,
+  describe: (facts, load) => {
+    const { soft, hard } = facts.nofile;
+    const { canPark, canUnshare } = tablesFor(facts, load);
+    return `${soft === hard ? say(hard) : `${say(soft)} soft, ${say(hard)} hard`}${
+      canPark ? ", sockets can be parked" : canUnshare ? ", private tables allowed" : ", one table"
+    }`;
+  },
+  allows: (facts, load) => ownTables(facts, load),
+  needs: (facts, load) =>
+    ownTables(facts, load) >= load.connections && facts.nofile.hard !== 0 ? undefined : load.connections + SPARE,
+};
+
+export const nrOpen: Limit = {
+  id: "nr-open",
+  name: "fs.nr_open",
+  unit: "descriptors",
+  scope: "host",
+  caps: "held",
+  side: "both",
+  source: "Linux admin-guide/sysctl/fs.rst, nr_open",
+  change: "sysctl fs.nr_open",
+  privilege: "CAP_SYS_ADMIN",
+  pitfall: "RLIMIT_NOFILE cannot be raised above it, not even by root: setting it higher fails",
+  sysctl: "fs.nr_open",
+  read: ({ nrOpen: value }) => value,
+  // It caps the limit, which is what binds; where that is enough, or tables are many, it is of no account.
+  allows: (facts, load) => {
+    if (facts.nrOpen === undefined) return undefined;
+    return (nofile.allows!(facts, load) ?? 0) >= load.connections ? Number.POSITIVE_INFINITY : facts.nrOpen;
+  },
+  needs: (facts, load) => nofile.needs(facts, load),
+};
+
+export const fileMax: Limit = {
+  id: "file-max",
+  name: "fs.file-max",
+  unit: "descriptors",
+  scope: "host",
+  caps: "held",
+  side: "both",
+  source: "Linux admin-guide/sysctl/fs.rst, file-max and file-nr",
+  change: "sysctl fs.file-max",
+  privilege: "CAP_SYS_ADMIN",
+  pitfall:
+    "ENFILE, not EMFILE: the whole host is out of open files; processes with CAP_SYS_ADMIN go on, all others fail",
+  sysctl: "fs.file-max",
+  read: ({ fileMax: value }) => value,
+  describe: ({ fileMax: max, ignoresFileMax }) =>
+    max === undefined || max === Number.POSITIVE_INFINITY
+      ? undefined
+      : `${say(max)}, ${formatCount(fileReserve(max))} stay free${ignoresFileMax ? "; not for CAP_SYS_ADMIN" : ""}`,
+  // Who has CAP_SYS_ADMIN goes beyond it, and every other program of the host fails: it counts all the same.
+  allows: ({ fileMax: max, filesOpen }, load) =>
+    max === undefined || filesOpen === undefined
+      ? undefined
+      : max === Number.POSITIVE_INFINITY
+        ? max
+        : Math.max(0, Math.floor((max - fileReserve(max) - filesOpen) / endsHere(load))),
+  needs: ({ filesOpen = 0 }, load) => fileMaxFor(filesOpen + load.connections * endsHere(load) + SPARE),
+};
+
+export const epollWatches: Limit = {
+  id: "epoll-watches",
+  name: "fs.epoll.max_user_watches",
+  unit: "descriptors",
+  scope: "user",
+  caps: "held",
+  side: "both",
+  source: "man 7 epoll",
+  change: "sysctl fs.epoll.max_user_watches",
+  privilege: "CAP_SYS_ADMIN",
+  pitfall:
+    "counted for each user over all its processes: client and server of one user share it; ENOSPC when it is used up",
+  sysctl: "fs.epoll.max_user_watches",
+  read: ({ epollWatches: value }) => value,
+  allows: ({ epollWatches: max, uid }, load) =>
+    max === undefined ? undefined : Math.floor(max / endsOfUser(uid, load)),
+  needs: ({ uid }, load) => load.connections * endsOfUser(uid, load) + SPARE,
+};
+
+export const threadsMax: Limit = threads("threads-max", "kernel.threads-max", "host", ({ threadsMax: max }) => max);
+
+/** Threads of a run of ours beside those that open connections: Node's own. */
+const RUN_THREADS = 12;
+
+const pids = threads("cgroup-pids", "pids.max", "cgroup", ({ cgroupPids: group, hides }) =>
+  hides.cgroupPids ? undefined : (group?.limit ?? Number.POSITIVE_INFINITY),
+);
+
+export const cgroupPids: Limit = {
+  ...pids,
+  describe: ({ cgroupPids: group }) =>
+    group && `${formatCount(group.limit)}, ${formatCount(Math.max(0, group.limit - group.used))} left`,
+  allows: (facts, load) => {
+    const { cgroupPids: group, cores } = facts;
+    if (group && group.limit - group.used < cores + RUN_THREADS) return 0;
+    return pids.allows!(facts, load);
+  },
+  needs: (facts, load) => {
+    const { cgroupPids: group, cores } = facts;
+    const tables = pids.needs(facts, load);
+    if (!group || (tables === undefined && group.limit - group.used >= cores + RUN_THREADS)) return tables;
+    return group.used + cores + RUN_THREADS + (tables ?? 0);
+  },
+  source: "Linux admin-guide/cgroup-v2.rst, pids.max",
+  change: "TasksMax= of a systemd unit, --pids-limit of a container",
+  privilege: "administrator",
+};
+
+/** Threads matter only where each brings a descriptor table. */
+function threads(id: string, name: string, scope: Limit["scope"], read: Limit["read"]): Limit {
+  const needed = (facts: HostFacts, load: Load) => {
+    const { canPark, canUnshare } = tablesFor(facts, load);
+    if (canPark || !canUnshare) return undefined;
+    return Math.ceil(load.connections / Math.max(1, facts.nofile.hard - SPARE));
+  };
+  return {
+    id,
+    name,
+    unit: "threads",
+    scope,
+    caps: "held",
+    side: "both",
+    source: "Linux admin-guide/sysctl/kernel.rst, threads-max",
+    change: `sysctl ${name}`,
+    privilege: "CAP_SYS_ADMIN",
+    pitfall:
+      "it matters where every thread brings a descriptor table of its own, and to servers with a thread per connection",
+    ...(name.startsWith("kernel.") && { sysctl: name }),
+    read,
+    allows: (facts, load) => {
+      if (needed(facts, load) === undefined) return Number.POSITIVE_INFINITY;
+      const max = read(facts, load);
+      return max === undefined ? undefined : max * facts.nofile.hard;
+    },
+    needs: needed,
+  };
+}
+
+/** What the program may have beside one descriptor table: an ordinary one has that alone. */
+function tablesFor({ canPark, canUnshare }: HostFacts, { program }: Load): { canPark: boolean; canUnshare: boolean } {
+  return program === "fourtuple" ? { canPark, canUnshare } : { canPark: false, canUnshare: false };
+}
+
+/** Connections that the descriptor tables of a process can have. */
+function ownTables(facts: HostFacts, load: Load): number {
+  const { openDescriptors, cores } = facts;
+  const { hard } = facts.nofile;
+  const { canPark, canUnshare } = tablesFor(facts, load);
+  if (canPark || hard === Number.POSITIVE_INFINITY) return Number.POSITIVE_INFINITY;
+  return mostConnections(hard, openDescriptors, canUnshare, cores);
+}
+
+/** Ends of a connection that this user's processes have. */
+function endsOfUser(uid: number, load: Load): number {
+  const serverUid = load.peer?.listeners[0]?.uid;
+  return serverUid !== undefined && serverUid !== uid ? 1 : endsHere(load);
+}
+
+const say = (value: number) => (value === Number.POSITIVE_INFINITY ? "unlimited" : formatCount(value));

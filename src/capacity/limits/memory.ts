@@ -1,0 +1,187 @@
+// Limits of memory: the host's, a cgroup's, TCP's own budget for what is queued, the buffers of one socket.
+
+import { type MemoryRoom, roomAboveFloor } from "../../engine/memory-floor.js";
+import { formatBytes } from "../../util/units.js";
+import type { HostFacts } from "../host-facts.js";
+import type { Limit } from "../limit.js";
+import { bytesPerConnection, chargedPerConnection, endsHere, type Load } from "../load.js";
+
+const PAGE_BYTES = 4096;
+/** Resident memory of a client of ours before its connections: Node, the program, its threads. */
+export const RUN_RESIDENT_BYTES = 60 * 1024 ** 2;
+
+export const memory: Limit = {
+  id: "memory",
+  name: "MemAvailable",
+  unit: "bytes",
+  scope: "host",
+  caps: "memory",
+  side: "both",
+  source: "Linux filesystems/proc.rst, meminfo",
+  change: "more memory, or both ends on different hosts",
+  privilege: "administrator",
+  pitfall:
+    "most of it is the kernel's slab, which no process shows: some 4 KB for an idle end, whatever the program uses",
+  read: ({ memory: room }) => room?.availableBytes,
+  describe: ({ memory: room }) =>
+    room && `${formatBytes(room.availableBytes)}, ${formatBytes(room.floorBytes)} stay free`,
+  allows: ({ memory: room }, load) => room && connectionsIn(room, load),
+  needs: ({ memory: room }, load) => Math.ceil((room?.floorBytes ?? 0) + load.connections * bytesPerConnection(load)),
+};
+
+export const cgroupMemory: Limit = {
+  id: "cgroup-memory",
+  name: "memory.max",
+  unit: "bytes",
+  scope: "cgroup",
+  caps: "memory",
+  side: "both",
+  source: "Linux admin-guide/cgroup-v2.rst, memory.max; cgroup-v1/memory.rst, memory.limit_in_bytes",
+  change: "MemoryMax= of a systemd unit, --memory of a container",
+  privilege: "administrator",
+  pitfall:
+    "sockets' kernel memory counts in full: a container of 512 MiB has room for 50,000 connections, not millions",
+  read: ({ cgroupMemory: room, hides }) =>
+    hides.cgroupMemory ? undefined : (room?.availableBytes ?? Number.POSITIVE_INFINITY),
+  ...inGroup(({ cgroupMemory: room }) => room),
+};
+
+export const cgroupHigh: Limit = {
+  id: "cgroup-memory-high",
+  name: "memory.high",
+  unit: "bytes",
+  scope: "cgroup",
+  caps: "memory",
+  side: "both",
+  source: "Linux admin-guide/cgroup-v2.rst, memory.high",
+  change: "MemoryHigh= of a systemd unit",
+  privilege: "administrator",
+  pitfall:
+    "nothing fails over it: the kernel throttles every allocation of the group, and sockets cannot be reclaimed to get below it again",
+  read: ({ cgroupHigh: room, hides }) =>
+    hides.cgroupMemory ? undefined : (room?.availableBytes ?? Number.POSITIVE_INFINITY),
+  ...inGroup(({ cgroupHigh: room }) => room),
+};
+
+export const cgroupTcpMemory: Limit = {
+  id: "cgroup-tcp-memory",
+  name: "memory.kmem.tcp.limit_in_bytes",
+  unit: "bytes",
+  scope: "cgroup",
+  caps: "memory",
+  side: "both",
+  source: "Linux admin-guide/cgroup-v1/memory.rst, memory.kmem.tcp.limit_in_bytes",
+  change: "write it, or move to cgroup v2, which has none",
+  privilege: "administrator",
+  pitfall: "only for what is queued, as tcp_mem is, but for one group: its sockets alone come under pressure",
+  read: ({ cgroupTcpMemory: group, hides }) =>
+    hides.cgroupMemory ? undefined : (group?.limitBytes ?? Number.POSITIVE_INFINITY),
+  allows: ({ cgroupTcpMemory: group }, load) => {
+    if (load.messageRatePerSec === 0 || !group) return Number.POSITIVE_INFINITY;
+    const pages = Math.max(0, group.limitBytes - group.usedBytes) / PAGE_BYTES;
+    return Math.floor(pages / pagesPerConnection(load));
+  },
+  needs: ({ cgroupTcpMemory: group }, load) =>
+    load.messageRatePerSec === 0 || !group
+      ? undefined
+      : group.usedBytes + load.connections * pagesPerConnection(load) * PAGE_BYTES,
+};
+
+/** What a memory limit of a cgroup says and allows. */
+function inGroup(roomOf: (facts: HostFacts) => MemoryRoom | undefined): Pick<Limit, "describe" | "allows" | "needs"> {
+  return {
+    describe: (facts) => {
+      if (facts.hides.cgroupMemory) return undefined;
+      const room = roomOf(facts);
+      return room ? `${formatBytes(room.availableBytes)} left, ${formatBytes(room.floorBytes)} stay free` : "no limit";
+    },
+    allows: (facts, load) => {
+      if (facts.hides.cgroupMemory) return undefined;
+      const room = roomOf(facts);
+      if (!room) return Number.POSITIVE_INFINITY;
+      // This process makes room for the run's own when it ends.
+      const available = roomAboveFloor(room) + facts.residentBytes - RUN_RESIDENT_BYTES;
+      return Math.max(0, Math.floor(available / chargedPerConnection(load)));
+    },
+    needs: (facts, load) => {
+      const room = roomOf(facts);
+      return room ? Math.ceil(room.floorBytes + load.connections * chargedPerConnection(load)) : undefined;
+    },
+  };
+}
+
+export const slab: Limit = {
+  id: "slab",
+  name: "Slab",
+  unit: "bytes",
+  scope: "host",
+  caps: "memory",
+  side: "both",
+  source: "Linux filesystems/proc.rst, meminfo; slabtop(1)",
+  change: "part of the host's memory: nothing to set",
+  privilege: "none",
+  pitfall:
+    "inodes and dentries of open sockets count as reclaimable and are not: MemAvailable promises 1 KB per socket too much",
+  read: ({ slabBytes }) => slabBytes,
+  describe: ({ slabBytes }) => (slabBytes === undefined ? undefined : formatBytes(slabBytes)),
+  needs: () => undefined,
+};
+
+export const tcpMem: Limit = {
+  id: "tcp-mem",
+  name: "net.ipv4.tcp_mem",
+  unit: "pages",
+  scope: "host",
+  caps: "memory",
+  side: "both",
+  source: "Linux networking/ip-sysctl.rst, tcp_mem",
+  change: "sysctl net.ipv4.tcp_mem",
+  privilege: "CAP_NET_ADMIN",
+  pitfall:
+    "in pages, and only for what is queued: idle connections take none of it; it cannot be seen in a network namespace",
+  sysctl: "net.ipv4.tcp_mem",
+  read: ({ tcpMem: pages }) => pages?.[2],
+  allows: ({ tcpMem: pages, tcpMemUsed }, load) => {
+    if (load.messageRatePerSec === 0) return Number.POSITIVE_INFINITY;
+    return pages?.[2] === undefined || tcpMemUsed === undefined
+      ? undefined
+      : Math.floor((pages[2] - tcpMemUsed) / pagesPerConnection(load));
+  },
+  needs: ({ tcpMemUsed = 0 }, load) =>
+    load.messageRatePerSec === 0 ? undefined : tcpMemUsed + load.connections * pagesPerConnection(load),
+};
+
+export const receiveBuffer: Limit = bufferLimit(
+  "tcp-rmem",
+  "net.ipv4.tcp_rmem",
+  ({ receiveBuffer: pages }) => pages?.[2],
+);
+export const sendBuffer: Limit = bufferLimit("tcp-wmem", "net.ipv4.tcp_wmem", ({ sendBuffer: pages }) => pages?.[2]);
+
+function connectionsIn(room: MemoryRoom, load: Load): number {
+  return Math.max(0, Math.floor(roomAboveFloor(room) / bytesPerConnection(load)));
+}
+
+/** The worst that can be: every connection has one message waiting at each end that is here. */
+function pagesPerConnection(load: Load): number {
+  return endsHere(load) * Math.ceil(load.messageBytes / PAGE_BYTES);
+}
+
+function bufferLimit(id: string, name: string, read: Limit["read"]): Limit {
+  return {
+    id,
+    name,
+    unit: "bytes",
+    scope: "namespace",
+    caps: "memory",
+    side: "both",
+    source: "Linux networking/ip-sysctl.rst, tcp_rmem and tcp_wmem",
+    change: `sysctl ${name}`,
+    privilege: "CAP_NET_ADMIN",
+    pitfall:
+      "the third number is what one socket may grow to under load, not what it takes at rest: lower it where slow readers are many",
+    sysctl: name,
+    read,
+    needs: () => undefined,
+  };
+}

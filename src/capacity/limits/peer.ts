@@ -1,0 +1,144 @@
+// Limits that a server sets itself, as far as they can be seen from outside.
+
+import type { ProcessFacts } from "../../linux/proc/process-facts.js";
+import { printable } from "../../util/printable.js";
+import { formatCount, parseCount } from "../../util/units.js";
+import type { HostFacts } from "../host-facts.js";
+import type { Limit } from "../limit.js";
+import type { Load } from "../load.js";
+import { isOurServer } from "../peer-process.js";
+import type { Server, Worker } from "../server.js";
+import { nofile } from "./descriptors.js";
+
+export const peerNofile: Limit = {
+  id: "peer-nofile",
+  name: "RLIMIT_NOFILE of the server",
+  unit: "descriptors",
+  scope: "process",
+  caps: "held",
+  side: "server",
+  source: "man 2 getrlimit; /proc/PID/limits",
+  change: "LimitNOFILE= of the server's unit, ulimit -n where it is started, --ulimit nofile= of its container",
+  privilege: "administrator",
+  pitfall:
+    "a proxy takes two descriptors a client, one in and one out; one server closes what it cannot take, another stops accepting: then as many more as its accept queue has room for look open to the client",
+  read: (_, { peer }) => (peer ? sumOf(peer.workers.map(({ nofileLimit }) => nofileLimit)) : undefined),
+  describe: (facts, { peer }) => {
+    if (!peer) return "-";
+    const [first, ...others] = peer.workers;
+    if (!first) return peer.listeners.length === 0 ? "nobody listens" : undefined;
+    const left = sumOf(peer.workers.map((worker) => roomOf(worker, facts)));
+    const who =
+      others.length === 0 ? `${printable(first.name)} (process ${first.pid})` : `${peer.workers.length} processes`;
+    const room =
+      left === Number.POSITIVE_INFINITY
+        ? "not bound by it"
+        : `${left === undefined ? "unknown" : formatCount(left)} left`;
+    const proxy = peer.workers.some(({ isProxy }) => isProxy) ? ", a proxy: 2 a client" : "";
+    return `${first.nofileLimit === undefined ? "unknown" : sayLimit(first.nofileLimit)} of ${who}, ${room}${proxy}`;
+  },
+  allows: (facts, { peer, connections }) => {
+    if (!peer || peer.listeners.length === 0) return Number.POSITIVE_INFINITY;
+    const rooms = peer.workers.map((worker) => roomOf(worker, facts));
+    const together = rooms.length === 0 ? undefined : sumOf(rooms);
+    if (together === undefined || rooms.length === 1 || together < connections) return together;
+    // Which of them the kernel wakes for a connection is not to be told: one may be full while others are not.
+    return Math.min(...(rooms as number[])) >= connections ? together : undefined;
+  },
+  needs: (_, { peer, connections }) => {
+    const [worker] = peer?.workers ?? [];
+    if (!peer || worker?.openDescriptors === undefined || isOurServer(worker)) return undefined;
+    return worker.openDescriptors + Math.ceil(connections / peer.workers.length) * (worker.isProxy ? 2 : 1);
+  },
+};
+
+export const peerMaximum: Limit = {
+  id: "peer-maximum",
+  name: "the server's own maximum",
+  unit: "connections",
+  scope: "process",
+  caps: "held",
+  side: "server",
+  source: "the server's manual: worker_connections, maxclients, max_connections, --max-connections, …",
+  change: "the server's configuration",
+  privilege: "administrator",
+  pitfall: "many servers accept what is over it and close it at once: the client sees a connection, then its end",
+  read: (_, { peer }) => (peer ? maximumOf(peer) : undefined),
+  describe: (_, { peer }) => {
+    const maximum = peer && maximumOf(peer);
+    if (peer === undefined || maximum === undefined) return undefined;
+    return `--max-connections ${formatCount(maximum)}${peer.held === 0 ? "" : `, ${formatCount(peer.held)} held already`}`;
+  },
+  allows: (_, { peer }) => {
+    const maximum = peer && maximumOf(peer);
+    return peer === undefined || maximum === undefined ? Number.POSITIVE_INFINITY : Math.max(0, maximum - peer.held);
+  },
+  needs: (_, { peer, connections }) => (peer && maximumOf(peer) !== undefined ? connections + peer.held : undefined),
+};
+
+export const listener: Limit = {
+  id: "listener",
+  name: "a listener at the destination",
+  unit: "flag",
+  scope: "process",
+  caps: "held",
+  side: "server",
+  source: "man 2 listen",
+  change: "start the server, or check the address and port (ss -ltn)",
+  privilege: "none",
+  pitfall: "ECONNREFUSED comes from a host that answers: a firewall that drops gives ETIMEDOUT",
+  read: (_, { peer }) => peer?.listeners.length,
+  describe: (facts, load) => {
+    if (!isWithoutListener(load)) return undefined;
+    return facts.translation === "none" ? "nobody listens" : "nobody listens; may be redirected";
+  },
+  allows: ({ translation }, load) => {
+    if (!isWithoutListener(load)) return Number.POSITIVE_INFINITY;
+    // What a rule sends on to another port or host has its listener there.
+    return translation === "none" ? 0 : undefined;
+  },
+  needs: (_, { peer }) => (peer ? 1 : undefined),
+};
+
+/** Nobody listens at the destination, which is on this host. */
+export function isWithoutListener({ peer }: Load): boolean {
+  return peer?.listeners.length === 0;
+}
+
+/** Clients that the server takes if it turns out to be a proxy; undefined where it is known to be one, or known not to be. */
+export function roomAsProxy(facts: HostFacts, load: Load): number | undefined {
+  const { peer, role, program } = load;
+  if (!peer && role !== "client" && program === "ordinary") return Math.floor(nofile.allows!(facts, load)! / 2);
+  const workers = peer?.workers ?? [];
+  if (workers.length === 0 || workers.some((worker) => worker.isProxy || isOurServer(worker))) return undefined;
+  return sumOf(workers.map((worker) => roomOf({ ...worker, isProxy: true }, facts)));
+}
+
+/** What a process can still take. Our own server has as many tables as it needs, where that is allowed. */
+function roomOf(worker: Worker, { canPark, canUnshare }: HostFacts): number | undefined {
+  if (isOurServer(worker) && (canPark || canUnshare)) return Number.POSITIVE_INFINITY;
+  const { nofileLimit, openDescriptors } = worker;
+  if (nofileLimit === undefined || openDescriptors === undefined) return undefined;
+  return Math.floor(Math.max(0, nofileLimit - openDescriptors) / (worker.isProxy ? 2 : 1));
+}
+
+/** undefined when one of them is. */
+function sumOf(values: readonly (number | undefined)[]): number | undefined {
+  return values.reduce((sum, value) => (sum === undefined || value === undefined ? undefined : sum + value), 0);
+}
+
+const sayLimit = (value: number) => (value === Number.POSITIVE_INFINITY ? "unlimited" : formatCount(value));
+
+/** The maxima that servers of ours were started with, out of their arguments; undefined where one has none. */
+function maximumOf({ workers }: Server): number | undefined {
+  return workers.length === 0 ? undefined : sumOf(workers.map(maximumOfProcess));
+}
+
+function maximumOfProcess(process: ProcessFacts): number | undefined {
+  if (!isOurServer(process)) return undefined;
+  const { args } = process;
+  const at = args.findIndex((arg) => arg === "--max-connections" || arg.startsWith("--max-connections="));
+  if (at < 0) return undefined;
+  const text = args[at]!.includes("=") ? args[at]!.split("=")[1]! : (args[at + 1] ?? "");
+  return parseCount(text, "--max-connections");
+}

@@ -1,0 +1,217 @@
+// Limits on source ports: the 4-tuples of explicit ports, and the range out of which the kernel chooses.
+
+import { countPortsWithin } from "../../linux/proc/local-ports.js";
+import { describeBadSources, describeUnreachable } from "../../planning/source-text.js";
+import { portCount, TuplePlanner } from "../../planning/tuple-plan.js";
+import type { PortRange } from "../../util/address.js";
+import { formatCount, formatDuration } from "../../util/units.js";
+import type { HostFacts } from "../host-facts.js";
+import type { Limit } from "../limit.js";
+import type { Load } from "../load.js";
+
+const SOURCE = "Linux networking/ip-sysctl.rst, ip_local_port_range and ip_local_reserved_ports";
+/** All that an explicit bind has without a privilege: 1024 to 65,535. */
+const ALL_PORTS: PortRange = { first: 1024, last: 65_535 };
+
+export const route: Limit = {
+  id: "route",
+  name: "source address and route",
+  unit: "flag",
+  scope: "namespace",
+  caps: "held",
+  side: "client",
+  source: "man 2 connect (EADDRNOTAVAIL, ENETUNREACH), man 8 ip-route",
+  change: "an address of the family (ip address add), a route (ip route add), net.ipv6.conf.*.disable_ipv6=0",
+  privilege: "CAP_NET_ADMIN",
+  pitfall: "a host without an IPv6 address says EADDRNOTAVAIL, as one without a free port does",
+  read: (_, { plan, unreachable }) => (plan ? Number(unreachable.length === 0) : undefined),
+  describe: (_, { plan, unreachable }) => {
+    if (!plan) return "-";
+    return unreachable.length === 0 ? "both there" : unreachable.map(describeUnreachable).join("; ");
+  },
+  allows: (_, { plan }) => (plan && plan.groups.length === 0 ? 0 : Number.POSITIVE_INFINITY),
+  needs: () => undefined,
+};
+
+export const sourcePorts: Limit = {
+  id: "source-ports",
+  name: "source addresses × ports",
+  unit: "connections",
+  scope: "namespace",
+  caps: "source ports",
+  side: "client",
+  source: "RFC 9293 section 3.3.1; man 2 bind (EADDRINUSE)",
+  change:
+    "more addresses (--source-ip), more ports (--source-port 1024-65535), a second destination port (host:7777-7778)",
+  privilege: "none",
+  pitfall:
+    "a source address has its ports once for every destination; a server's own port is shared by all of its connections",
+  read: (_, load) => (isExplicit(load) ? tuplesOf(load) : undefined),
+  describe: (_, load) => {
+    const what = isExplicit(load) ? describePlan(load) : isKernelChosen(load) ? "chosen by the kernel" : "-";
+    return isExplicit(load) ? `${what}${shortageNote(load)}` : what;
+  },
+  allows: (_, load) => {
+    if (!isExplicit(load) || load.hasAddressesAtWill) return Number.POSITIVE_INFINITY;
+    return Math.max(0, tuplesOf(load) - load.portsTaken);
+  },
+  needs: (_, load) => (isExplicit(load) && !load.hasAddressesAtWill ? load.connections + load.portsTaken : undefined),
+};
+
+export const localPortRange: Limit = {
+  id: "ip-local-port-range",
+  name: "net.ipv4.ip_local_port_range",
+  unit: "ports",
+  scope: "namespace",
+  caps: "source ports",
+  side: "client",
+  source: SOURCE,
+  change: "sysctl net.ipv4.ip_local_port_range; or explicit source ports, which it does not bound",
+  privilege: "CAP_NET_ADMIN",
+  pitfall: "widened over a listening port it can keep that service from starting again: reserve the port",
+  sysctl: "net.ipv4.ip_local_port_range",
+  read: ({ portRange }) => portRange && sizeOf(portRange),
+  describe: ({ portRange }, load) =>
+    portRange && `${portRange.first}-${portRange.last}${isKernelChosen(load) ? shortageNote(load) : ""}`,
+  allows: (facts, load) => {
+    if (!isKernelChosen(load) || load.hasAddressesAtWill) return Number.POSITIVE_INFINITY;
+    const ports = kernelPorts(facts);
+    if (ports === undefined) return undefined;
+    const { allows, allowsWithReserved } = choicesOf(facts, ports, load);
+    return isBoundByReserved(allows, allowsWithReserved, load) ? allowsWithReserved : allows;
+  },
+  needs: (facts, load) => {
+    if (!isKernelChosen(load) || load.hasAddressesAtWill) return undefined;
+    return portsFor(load) + (reservedIn(facts) ?? 0) + listeningIn(facts);
+  },
+};
+
+export const reservedPorts: Limit = {
+  id: "ip-local-reserved-ports",
+  name: "net.ipv4.ip_local_reserved_ports",
+  unit: "ports",
+  scope: "namespace",
+  caps: "source ports",
+  side: "client",
+  source: SOURCE,
+  change: "sysctl net.ipv4.ip_local_reserved_ports, after asking who reserved them; or explicit source ports",
+  privilege: "CAP_NET_ADMIN",
+  pitfall: "writing it replaces the whole list: merge; explicit binds may still take reserved ports",
+  read: (facts) => reservedIn(facts),
+  describe: (facts) => {
+    const reserved = reservedIn(facts);
+    return reserved === undefined ? undefined : `${formatCount(reserved)} inside the range`;
+  },
+  // It is what binds only where the range would do without it, and does not with it.
+  allows: (facts, load) => {
+    if (!isKernelChosen(load) || load.hasAddressesAtWill) return Number.POSITIVE_INFINITY;
+    const ports = kernelPorts(facts);
+    if (ports === undefined) return undefined;
+    const { allows, allowsWithReserved } = choicesOf(facts, ports, load);
+    return isBoundByReserved(allows, allowsWithReserved, load) ? allows : Number.POSITIVE_INFINITY;
+  },
+  needs: () => undefined,
+};
+
+export const unprivilegedPortStart: Limit = {
+  id: "ip-unprivileged-port-start",
+  name: "net.ipv4.ip_unprivileged_port_start",
+  unit: "ports",
+  scope: "namespace",
+  caps: "source ports",
+  side: "both",
+  source: "Linux networking/ip-sysctl.rst, ip_unprivileged_port_start",
+  change: "sysctl net.ipv4.ip_unprivileged_port_start, or CAP_NET_BIND_SERVICE",
+  privilege: "CAP_NET_ADMIN",
+  pitfall: "explicit source ports below it give EACCES, which looks like a firewall and is none",
+  read: ({ unprivilegedPortStart: value }) => value,
+  needs: () => undefined,
+};
+
+/** What the plan lacks for now, after a semicolon: source addresses that are not there, 4-tuples in TIME_WAIT. */
+function shortageNote({ badSources: { bad, badCount }, timeWaits: { tuples, lastMs } }: Load): string {
+  const missing = badCount === 0 ? "" : `; ${describeBadSources(bad, badCount)}`;
+  return tuples === 0
+    ? missing
+    : `${missing}; ${formatCount(tuples)} in TIME_WAIT, the last for ${formatDuration(lastMs)}`;
+}
+
+/** Ports that the kernel has to choose from. */
+function kernelPorts(facts: HostFacts): number | undefined {
+  const reserved = reservedIn(facts);
+  if (!facts.portRange || reserved === undefined) return undefined;
+  return Math.max(0, sizeOf(facts.portRange) - reserved - listeningIn(facts));
+}
+
+function choicesOf(facts: HostFacts, ports: number, load: Load) {
+  return {
+    allows: connectionsWith(ports, load),
+    /** Were none reserved. */
+    allowsWithReserved: connectionsWith(ports + (reservedIn(facts) ?? 0), load),
+  };
+}
+
+function isBoundByReserved(allows: number, allowsWithReserved: number, { connections }: Load): boolean {
+  return allows < connections && allowsWithReserved >= connections;
+}
+
+/** Source addresses that so many connections to one address and port need, each with all of its ports. */
+export function clientAddressesFor(connections: number): number {
+  return Math.ceil(connections / sizeOf(ALL_PORTS));
+}
+
+// Where nothing can be reached, ports are not what is missing: the route is.
+function isKernelChosen({ plan }: Load): boolean {
+  return plan?.ports.chosenBy === "kernel" && plan.groups.length > 0;
+}
+
+function isExplicit({ plan }: Load): boolean {
+  return plan?.ports.chosenBy === "us" && plan.groups.length > 0;
+}
+
+function tuplesOf({ plan }: Load): number {
+  return plan ? new TuplePlanner(plan).count : 0;
+}
+
+/** (source, destination) pairs of the plan: each has the kernel's ports once. */
+function pairsOf({ plan }: Load): number {
+  return (plan?.groups ?? []).reduce(
+    (sum, { sources, destinations }) => sum + sources.reduce((n, { count }) => n + count, 0) * destinations.length,
+    0,
+  );
+}
+
+function connectionsWith(ports: number, load: Load): number {
+  return Math.max(0, ports * pairsOf(load) - load.portsTaken);
+}
+
+/** Source ports that each source needs towards each destination. */
+export function portsFor(load: Load): number {
+  return Math.ceil((load.connections + load.portsTaken) / Math.max(1, pairsOf(load)));
+}
+
+function reservedIn({ reservedPorts: reserved, portRange }: HostFacts): number | undefined {
+  return reserved && portRange && countPortsWithin(reserved, portRange);
+}
+
+function listeningIn({ listeningPorts, portRange, reservedPorts: reserved = [] }: HostFacts): number {
+  if (!portRange) return 0;
+  return listeningPorts.filter(
+    (port) =>
+      port >= portRange.first &&
+      port <= portRange.last &&
+      countPortsWithin(reserved, { first: port, last: port }) === 0,
+  ).length;
+}
+
+function describePlan(load: Load): string {
+  const { plan } = load;
+  if (!plan || plan.ports.chosenBy === "kernel") return "";
+  const { range } = plan.ports;
+  if (load.hasAddressesAtWill) return `127.0.0.0/8, ports ${range.first}-${range.last}`;
+  return `${formatCount(pairsOf(load))} × ${formatCount(portCount(plan.ports))}`;
+}
+
+function sizeOf({ first, last }: PortRange): number {
+  return last - first + 1;
+}

@@ -1,0 +1,117 @@
+// Limits on how fast connections come: the accept queue, the SYN queue, the per-core backlog. None bounds how many are held.
+import type { HostFacts } from "../host-facts.js";
+import type { Limit } from "../limit.js";
+import type { Load } from "../load.js";
+
+const IP_SYSCTL = "Linux networking/ip-sysctl.rst";
+
+export const acceptQueue: Limit = {
+  id: "accept-queue",
+  name: "accept queue of the listener",
+  unit: "connections",
+  scope: "process",
+  caps: "rate",
+  side: "server",
+  source: "man 2 listen; Linux networking/ip-sysctl.rst, tcp_abort_on_overflow",
+  change: "a longer backlog in listen(), with net.core.somaxconn as its ceiling; a server that accepts faster",
+  privilege: "administrator",
+  pitfall:
+    "connections wait there already ESTABLISHED; when it is full, SYNs are dropped and clients see ETIMEDOUT, not a refusal",
+  read: (_, { peer }) => peer?.listeners[0]?.acceptQueue.limit,
+  // A server that never accepts holds what its queues take.
+  allows: (_, { peer, connections }) => {
+    const stopped = peer?.queues.filter(({ isStopped }) => isStopped) ?? [];
+    if (!peer || stopped.length === 0) return Number.POSITIVE_INFINITY;
+    const rooms = stopped.map(({ room }) => room ?? Number.NaN);
+    const isAll = stopped.length === peer.queues.length;
+    // The kernel shares out by a hash among listeners of one port: which connections come to a stopped one is not to be told.
+    const room = isAll ? rooms.reduce((sum, left) => sum + left, 0) : Math.min(...rooms);
+    if (Number.isNaN(room)) return undefined;
+    return isAll ? room : room >= connections ? Number.POSITIVE_INFINITY : undefined;
+  },
+  needs: (_, load) => (load.peer?.listeners.length ? load.burst : undefined),
+};
+
+export const somaxconn: Limit = rateLimit({
+  id: "somaxconn",
+  name: "net.core.somaxconn",
+  unit: "connections",
+  side: "server",
+  source: "Linux admin-guide/sysctl/net.rst, somaxconn; man 2 listen",
+  pitfall: "listen() clamps its backlog to it without a word, and only when it is called: restart the server",
+  read: ({ somaxconn: value }) => value,
+  // A queue that is long enough was given its length already.
+  needs: (_, { burst, peer }) => {
+    const lengths = peer?.listeners.map(({ acceptQueue: { limit } }) => limit ?? 0) ?? [];
+    return lengths.length > 0 && Math.min(...lengths) >= burst ? undefined : burst;
+  },
+});
+
+export const synBacklog: Limit = rateLimit({
+  id: "tcp-max-syn-backlog",
+  name: "net.ipv4.tcp_max_syn_backlog",
+  unit: "connections",
+  side: "server",
+  source: `${IP_SYSCTL}, tcp_max_syn_backlog`,
+  pitfall: "with SYN cookies on it bounds little: a full SYN queue is answered with cookies",
+  read: ({ synBacklog: value }) => value,
+  needs: ({ syncookies }, { burst }) => (syncookies === 0 ? burst : undefined),
+});
+
+export const syncookies: Limit = {
+  ...rateLimit({
+    id: "tcp-syncookies",
+    name: "net.ipv4.tcp_syncookies",
+    unit: "flag",
+    side: "server",
+    source: `${IP_SYSCTL}, tcp_syncookies`,
+    pitfall: "off, a full SYN queue drops handshakes; on, it costs window scaling and SACK under pressure",
+    read: ({ syncookies: value }) => value,
+    needs: () => undefined,
+  }),
+};
+
+export const abortOnOverflow: Limit = {
+  ...rateLimit({
+    id: "tcp-abort-on-overflow",
+    name: "net.ipv4.tcp_abort_on_overflow",
+    unit: "flag",
+    side: "server",
+    source: `${IP_SYSCTL}, tcp_abort_on_overflow`,
+    pitfall: "on, a full accept queue answers with RST: a short burst looks like a server that is down",
+    read: ({ abortOnOverflow: value }) => value,
+    needs: () => undefined,
+  }),
+};
+
+export const netdevBacklog: Limit = {
+  ...rateLimit({
+    id: "netdev-max-backlog",
+    name: "net.core.netdev_max_backlog",
+    unit: "entries",
+    side: "both",
+    source: "Linux admin-guide/sysctl/net.rst, netdev_max_backlog",
+    pitfall:
+      "loopback and veth use it too; drops are the second column of /proc/net/softnet_stat, and are counted nowhere else",
+    read: ({ netdevBacklog: value }) => value,
+    // What it needs depends on how the cores share the work: drops during a run tell, not this number.
+    needs: () => undefined,
+  }),
+  scope: "host",
+};
+
+type Rate = Pick<Limit, "id" | "name" | "unit" | "side" | "source" | "pitfall"> & {
+  read(facts: HostFacts): number | undefined;
+  needs(facts: HostFacts, load: Load): number | undefined;
+};
+
+function rateLimit(limit: Rate): Limit {
+  return {
+    scope: "namespace",
+    caps: "rate",
+    change: `sysctl ${limit.name}`,
+    privilege: "CAP_NET_ADMIN",
+    sysctl: limit.name,
+    ...limit,
+  };
+}

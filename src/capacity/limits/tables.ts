@@ -1,0 +1,166 @@
+// Limits of the kernel's tables: sockets' hash, connection tracking, sockets that are closing.
+import { formatCount } from "../../util/units.js";
+import type { Limit } from "../limit.js";
+import { endsHere, type Load } from "../load.js";
+
+const IP_SYSCTL = "Linux networking/ip-sysctl.rst";
+/** Sockets per bucket up to which a lookup costs next to nothing. */
+const GOOD_CHAIN = 4;
+
+export const establishedHash: Limit = {
+  id: "tcp-ehash",
+  name: "net.ipv4.tcp_ehash_entries",
+  unit: "entries",
+  scope: "host",
+  caps: "lookups",
+  side: "both",
+  source: `${IP_SYSCTL}, tcp_ehash_entries`,
+  change: "thash_entries= on the kernel's command line; a network namespace can have its own (tcp_child_ehash_entries)",
+  privilege: "administrator",
+  pitfall: "it caps nothing: with fewer buckets than sockets, each packet looks through a longer chain",
+  read: ({ establishedBuckets }) => establishedBuckets,
+  needs: (_, load) => Math.ceil((load.connections * endsHere(load)) / GOOD_CHAIN),
+};
+
+export const childHash: Limit = {
+  id: "tcp-child-ehash",
+  name: "net.ipv4.tcp_child_ehash_entries",
+  unit: "entries",
+  scope: "namespace",
+  caps: "lookups",
+  side: "both",
+  source: `${IP_SYSCTL}, tcp_child_ehash_entries`,
+  change: "sysctl net.ipv4.tcp_child_ehash_entries, before the namespace is made",
+  privilege: "CAP_NET_ADMIN",
+  pitfall: "0 means that namespaces made from here share the host's table",
+  read: ({ childBuckets }) => childBuckets,
+  needs: () => undefined,
+};
+
+export const conntrackMax: Limit = {
+  id: "nf-conntrack-max",
+  name: "net.netfilter.nf_conntrack_max",
+  unit: "entries",
+  scope: "namespace",
+  caps: "held",
+  side: "both",
+  source: "Linux networking/nf_conntrack-sysctl.rst, nf_conntrack_max",
+  change: "sysctl net.netfilter.nf_conntrack_max (on the host), or notrack rules for this traffic",
+  privilege: "CAP_NET_ADMIN",
+  pitfall:
+    "nothing is tracked until a firewall rule asks for connection state; then a full table drops SYNs without an answer",
+  sysctl: "net.netfilter.nf_conntrack_max",
+  read: ({ conntrack }) => conntrack?.max,
+  describe: ({ conntrack, isTracked, isTrackingOfPort, hides }) => {
+    if (!conntrack) return hides.conntrack ? undefined : "not loaded";
+    const state = isTracked === undefined ? "unknown whether it tracks" : isTracked ? "tracking" : "not tracking";
+    return `${formatCount(conntrack.max)}, ${state}${isTrackingOfPort ? "" : " (other ports than this)"}`;
+  },
+  allows: ({ conntrack, isTracked, hides }, { connections }) => {
+    if (!conntrack) return hides.conntrack ? undefined : Number.POSITIVE_INFINITY;
+    if (isTracked === false) return Number.POSITIVE_INFINITY;
+    const room = Math.max(0, conntrack.max - conntrack.count);
+    return isTracked || room >= connections ? room : undefined;
+  },
+  needs: ({ conntrack, isTracked }, { connections }) =>
+    conntrack && isTracked ? conntrack.count + connections : undefined,
+};
+
+export const conntrackBuckets: Limit = {
+  id: "nf-conntrack-buckets",
+  name: "net.netfilter.nf_conntrack_buckets",
+  unit: "entries",
+  scope: "host",
+  caps: "lookups",
+  side: "both",
+  source: "Linux networking/nf_conntrack-sysctl.rst, nf_conntrack_buckets",
+  change: "sysctl net.netfilter.nf_conntrack_buckets",
+  privilege: "CAP_NET_ADMIN",
+  pitfall: "raising the maximum without the buckets makes every packet's lookup longer",
+  sysctl: "net.netfilter.nf_conntrack_buckets",
+  read: ({ conntrack }) => conntrack?.buckets,
+  needs: ({ conntrack, isTracked }, { connections }) =>
+    conntrack && isTracked ? Math.ceil((conntrack.count + connections) / GOOD_CHAIN) : undefined,
+};
+
+export const timeWaitBuckets: Limit = {
+  id: "tcp-max-tw-buckets",
+  name: "net.ipv4.tcp_max_tw_buckets",
+  unit: "entries",
+  scope: "namespace",
+  caps: "closing",
+  side: "client",
+  source: `${IP_SYSCTL}, tcp_max_tw_buckets`,
+  change: "sysctl net.ipv4.tcp_max_tw_buckets",
+  privilege: "CAP_NET_ADMIN",
+  pitfall:
+    "over it, TIME_WAIT is skipped and old segments may reach new connections; the side that closes first has them",
+  sysctl: "net.ipv4.tcp_max_tw_buckets",
+  read: ({ timeWaitMax }) => timeWaitMax,
+  needs: () => undefined,
+};
+
+export const timeWaitReuse: Limit = {
+  id: "tcp-tw-reuse",
+  name: "net.ipv4.tcp_tw_reuse",
+  unit: "flag",
+  scope: "namespace",
+  caps: "closing",
+  side: "client",
+  source: `${IP_SYSCTL}, tcp_tw_reuse`,
+  change: "sysctl net.ipv4.tcp_tw_reuse",
+  privilege: "CAP_NET_ADMIN",
+  pitfall: "helps who connects, never who accepts; 2, the default, is for loopback only",
+  sysctl: "net.ipv4.tcp_tw_reuse",
+  read: ({ timeWaitReuse: value }) => value,
+  needs: () => undefined,
+};
+
+export const orphans: Limit = {
+  id: "tcp-max-orphans",
+  name: "net.ipv4.tcp_max_orphans",
+  unit: "entries",
+  scope: "host",
+  caps: "closing",
+  side: "both",
+  source: `${IP_SYSCTL}, tcp_max_orphans`,
+  change: "sysctl net.ipv4.tcp_max_orphans",
+  privilege: "CAP_NET_ADMIN",
+  pitfall: "sockets that a process has closed while data or FINs are under way; over it they are reset",
+  sysctl: "net.ipv4.tcp_max_orphans",
+  read: ({ orphansMax }) => orphansMax,
+  needs: () => undefined,
+};
+
+export const linkSpeed: Limit = {
+  id: "link-speed",
+  name: "link speed",
+  unit: "bit/s",
+  scope: "network",
+  caps: "messages",
+  side: "both",
+  source: "Linux ABI/testing/sysfs-class-net, speed",
+  change: "a faster interface, smaller or fewer messages",
+  privilege: "administrator",
+  pitfall:
+    "every 1,448 bytes of a message cost their headers: 90 bytes on Ethernet, and as much for the acknowledgement",
+  read: ({ linkBitsPerSec }) => linkBitsPerSec,
+  allows: ({ linkBitsPerSec }, load) => {
+    if (load.messageRatePerSec === 0) return Number.POSITIVE_INFINITY;
+    if (load.role === "both" && linkBitsPerSec === undefined) return Number.POSITIVE_INFINITY;
+    return linkBitsPerSec === undefined ? undefined : Math.floor(linkBitsPerSec / bitsPerConnection(load));
+  },
+  needs: (_, load) =>
+    load.messageRatePerSec === 0 ? undefined : Math.ceil(load.connections * bitsPerConnection(load)),
+};
+
+/** Preamble, Ethernet, IP and TCP headers with timestamps, gap between frames. */
+const FRAME_BYTES = 90;
+
+/** Of Ethernet's 1,500: less the headers of IP and TCP with timestamps. */
+const SEGMENT_BYTES = 1448;
+
+function bitsPerConnection({ messageRatePerSec, messageBytes }: Load): number {
+  const frames = Math.ceil(messageBytes / SEGMENT_BYTES);
+  return messageRatePerSec * (messageBytes + frames * FRAME_BYTES) * 8;
+}

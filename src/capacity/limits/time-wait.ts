@@ -1,0 +1,117 @@
+// TIME_WAIT: whoever closes a connection first keeps its 4-tuple for a minute. So a number of 4-tuples carries so many
+// connections a second that come and go.
+
+import { portCount, type TupleGroup } from "../../planning/tuple-plan.js";
+import { isLoopback, type PortRange } from "../../util/address.js";
+import { formatCount, formatRate } from "../../util/units.js";
+import type { HostFacts } from "../host-facts.js";
+import type { Limit } from "../limit.js";
+import type { Load } from "../load.js";
+
+/** TCP_TIMEWAIT_LEN of include/net/tcp.h: no setting changes it. */
+export const TIME_WAIT_SECONDS = 60;
+/** Before tcp_tw_reuse_delay was a setting. */
+export const REUSE_DELAY_MS = 1000;
+
+/** How many connections a second this host can open and close, for ever and for a while. */
+export interface ConnectRate {
+  readonly askedPerSec: number | undefined;
+  /** Infinity (null in JSON) where TIME_WAITs are taken over at once. */
+  readonly sustainedPerSec: number;
+  /** 4-tuples towards the destination that no other connection holds; those in TIME_WAIT are among them. */
+  readonly tuples: number;
+  /** How long a closed connection keeps its 4-tuple, of those that are kept longest. */
+  readonly keptSeconds: number;
+  /** How long the rate asked about lasts; undefined for ever. */
+  readonly lastsSeconds: number | undefined;
+}
+
+export const timeWait: Limit = {
+  id: "time-wait",
+  name: "TIME_WAIT",
+  unit: "connections/s",
+  scope: "namespace",
+  caps: "rate",
+  side: "client",
+  source: "include/net/tcp.h, TCP_TIMEWAIT_LEN; Linux networking/ip-sysctl.rst, tcp_tw_reuse and tcp_tw_reuse_delay",
+  change:
+    "keep connections open or pool them (HTTP keep-alive); net.ipv4.tcp_tw_reuse=1; more source addresses (--source-ip)",
+  privilege: "none",
+  pitfall:
+    "the side that closes first keeps the 4-tuple for 60 s, which no setting shortens: tcp_fin_timeout is about FIN_WAIT_2",
+  read: (facts, load) => connectRateOf(facts, load)?.sustainedPerSec,
+  describe: (facts, load) => {
+    const rate = connectRateOf(facts, load);
+    if (!rate) return "-";
+    return rate.sustainedPerSec === Number.POSITIVE_INFINITY
+      ? "taken over at once"
+      : `${formatRate(rate.sustainedPerSec)}/s (${formatCount(rate.tuples)} 4-tuples ÷ ${formatRate(rate.keptSeconds)} s)`;
+  },
+  needs: (_, { connectRatePerSec }) => connectRatePerSec,
+};
+
+/** @returns undefined for a server, which has no source ports */
+export function connectRateOf(facts: HostFacts, load: Load): ConnectRate | undefined {
+  const { plan, connectRatePerSec: askedPerSec, portsTaken, timeWaits } = load;
+  if (!plan) return undefined;
+  const [chosen, bound] = splitPorts(facts, plan.ports);
+  let [sustainedPerSec, tuples, keptSeconds] = [0, 0, 0];
+  for (const group of plan.groups) {
+    const pairs = group.sources.reduce((sum, { count }) => sum + count, 0) * group.destinations.length;
+    for (const [ports, seconds] of [
+      [chosen, keptWhereChosen(facts, group)],
+      [bound, facts.timestamps === 0 ? TIME_WAIT_SECONDS : 0],
+    ] as const) {
+      if (ports === 0) continue;
+      tuples += ports * pairs;
+      sustainedPerSec += (ports * pairs) / seconds;
+      keptSeconds = Math.max(keptSeconds, seconds);
+    }
+  }
+  // What others hold for good carries nothing; TIME_WAITs end.
+  const held = Math.max(0, portsTaken - timeWaits.tuples);
+  const share = tuples === 0 ? 0 : Math.max(0, tuples - held) / tuples;
+  const free = Math.max(0, tuples - portsTaken);
+  const sustained = tuples === 0 ? 0 : sustainedPerSec * share;
+  return {
+    askedPerSec,
+    sustainedPerSec: share === 0 ? 0 : sustained,
+    tuples: Math.max(0, tuples - held),
+    keptSeconds,
+    lastsSeconds: askedPerSec === undefined || askedPerSec <= sustained ? undefined : free / askedPerSec,
+  };
+}
+
+/** Source ports that connect() chooses, and those that are bound by their number, which take over a TIME_WAIT at once. */
+function splitPorts(
+  { portRange, listeningPorts }: HostFacts,
+  ports: NonNullable<Load["plan"]>["ports"],
+): readonly [number, number] {
+  if (ports.chosenBy === "kernel") {
+    const listening = portRange ? listeningPorts.filter((port) => isWithin(port, portRange)).length : 0;
+    return [Math.max(0, ports.available - listening), 0];
+  }
+  const all = portCount(ports);
+  if (!portRange) return [0, all];
+  const { range, except = [] } = ports;
+  const shared = Math.max(0, Math.min(range.last, portRange.last) - Math.max(range.first, portRange.first) + 1);
+  const chosen = shared - except.filter((port) => isWithin(port, portRange)).length;
+  return [chosen, all - chosen];
+}
+
+/** tcp_twsk_unique() of net/ipv4/tcp_ipv4.c. */
+function keptWhereChosen(
+  { timeWaitReuse: reuse, timeWaitReuseDelayMs, timestamps }: HostFacts,
+  group: TupleGroup,
+): number {
+  const isOn = timestamps !== 0 && (reuse === 1 || (reuse === 2 && isOverLoopback(group)));
+  return isOn ? Math.min(TIME_WAIT_SECONDS, (timeWaitReuseDelayMs ?? REUSE_DELAY_MS) / 1000) : TIME_WAIT_SECONDS;
+}
+
+function isOverLoopback({ sources, destinations }: TupleGroup): boolean {
+  return destinations.every(({ ip }) => isLoopback(ip)) || sources.every(({ first }) => isLoopback(first));
+}
+
+function isWithin(port: number, { first, last }: PortRange): boolean {
+  return port >= first && port <= last;
+}

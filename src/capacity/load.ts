@@ -1,0 +1,92 @@
+// What is asked of the host: how many connections, which of their ends are here, where they go and what they carry.
+
+import type { BadSource } from "../planning/source-problems.js";
+import type { CheckedSources } from "../planning/sources.js";
+import type { TuplePlan } from "../planning/tuple-plan.js";
+import type { Family } from "../util/address.js";
+import type { OnLink } from "./on-link.js";
+import type { Server } from "./server.js";
+
+export type Role = "server" | "client" | "both";
+
+/**
+ * Who has the connections. `ordinary`: a program with one descriptor table whose source ports the kernel chooses, as most
+ * are; `fourtuple`: ours, which parks sockets, has more tables and chooses the 4-tuples itself.
+ */
+export const PROGRAMS = ["ordinary", "fourtuple"] as const;
+export type Program = (typeof PROGRAMS)[number];
+
+export interface Load {
+  readonly program: Program;
+  readonly connections: number;
+  readonly role: Role;
+  /** The 4-tuples that a client has; undefined for a server. */
+  readonly plan: TuplePlan | undefined;
+  /** Source addresses of the plan were not given: on loopback there are always more. */
+  readonly hasAddressesAtWill: boolean;
+  /** 4-tuples of the plan that no new connection gets: sockets hold them, or have bound or listen on the port. */
+  readonly portsTaken: number;
+  /** Those of them in TIME_WAIT, and until the last of these ends. */
+  readonly timeWaits: { readonly tuples: number; readonly lastMs: number };
+  /** Those of ports that other sockets have, where it cannot be told whether they are in the way. */
+  readonly portsDoubtful: number;
+  /** Source addresses that were given and that this host cannot use: the plan is without them. */
+  readonly badSources: Pick<CheckedSources, "bad" | "badCount">;
+  /** Destinations that no packet can leave to: the plan is without them. */
+  readonly unreachable: readonly BadSource[];
+  /** Addresses of the plan that share a link with the other end's, by family. */
+  readonly onLink: Readonly<Record<Family, OnLink>>;
+  /** The destination's server, when it is on this host and was named. */
+  readonly peer: Server | undefined;
+  readonly target: string | undefined;
+  /** Connections per second that come and go; undefined when that is not asked. */
+  readonly connectRatePerSec: number | undefined;
+  /** Messages per second and connection; 0 for connections at rest. */
+  readonly messageRatePerSec: number;
+  readonly messageBytes: number;
+  /** Handshakes in flight at once. */
+  readonly burst: number;
+  readonly cost: ConnectionCost;
+}
+
+/** What one connection takes of this host. */
+export interface ConnectionCost {
+  /** Kernel memory of one end, in bytes. */
+  readonly kernelBytesPerEnd: number;
+  /** What of it a memory cgroup is charged with: less, as sockets that a server accepts are made outside of any. */
+  readonly chargedBytesPerEnd: number;
+  /** User memory of one end in our programs, in bytes. */
+  readonly userBytesPerEnd: number;
+  /** CPU seconds to open one connection, both ends. */
+  readonly cpuSecondsPerConnection: number;
+  /** CPU seconds of a message and its answer, both ends. */
+  readonly cpuSecondsPerMessage: number;
+  readonly isMeasured: boolean;
+  /** User memory was given, not taken from programs of ours. */
+  readonly isUserMemoryGiven?: boolean | undefined;
+}
+
+/** Ends of each connection that are on this host. */
+export function endsHere({ role }: Pick<Load, "role">): number {
+  return role === "both" ? 2 : 1;
+}
+
+/** CPU seconds of this host to open one connection. */
+export function cpuPerConnection(load: Pick<Load, "role" | "cost">): number {
+  return (load.cost.cpuSecondsPerConnection * endsHere(load)) / 2;
+}
+
+/** CPU seconds of this host for a message and its answer. */
+export function cpuPerMessage(load: Pick<Load, "role" | "cost">): number {
+  return (load.cost.cpuSecondsPerMessage * endsHere(load)) / 2;
+}
+
+/** Memory of the host that one connection takes. */
+export function bytesPerConnection(load: Load): number {
+  return endsHere(load) * (load.cost.kernelBytesPerEnd + load.cost.userBytesPerEnd);
+}
+
+/** What one connection takes of a memory cgroup that has its ends. */
+export function chargedPerConnection(load: Load): number {
+  return endsHere(load) * (load.cost.chargedBytesPerEnd + load.cost.userBytesPerEnd);
+}

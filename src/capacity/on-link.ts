@@ -1,0 +1,58 @@
+// How many addresses of a plan share a link: each end finds those of the other by ARP or neighbour discovery.
+
+import { type HostAddress, readHostAddresses, readLinks, routeTo } from "../linux/netlink/rtnetlink.js";
+import type { TuplePlan } from "../planning/tuple-plan.js";
+import { type AddressRange, type Family, formatIp, type IpAddress } from "../util/address.js";
+
+export interface OnLink {
+  /** Source addresses in the network of a destination on the same link. */
+  readonly sources: number;
+  /** Destinations on a link of this host. */
+  readonly destinations: number;
+}
+
+/** A plan's destinations may be many: so many are looked up, and the others taken to be as the last. */
+const LOOKED_UP = 4096;
+
+/** None where netlink is refused. */
+export function countOnLink(plan: TuplePlan | undefined): Readonly<Record<Family, OnLink>> {
+  const found = { 4: { sources: 0, destinations: 0 }, 6: { sources: 0, destinations: 0 } };
+  const links = new Map((readLinks() ?? []).map((link) => [link.index, link]));
+  const addresses = plan ? (readHostAddresses() ?? []) : [];
+  for (const { sources, destinations } of plan?.groups ?? []) {
+    const family = destinations[0]!.ip.family;
+    const ips = [...new Map(destinations.map(({ ip }) => [formatIp(ip), ip])).values()];
+    const onLink = ips.slice(0, LOOKED_UP).flatMap((ip) => {
+      const route = routeTo(ip);
+      const isOnLink =
+        typeof route === "object" && !route.hasGateway && links.get(route.interfaceIndex)?.resolves === true;
+      return isOnLink ? [{ ip, index: route.interfaceIndex }] : [];
+    });
+    if (onLink.length === 0) continue;
+    found[family].destinations += onLink.length === LOOKED_UP ? ips.length : onLink.length;
+    const { ip, index } = onLink[0]!;
+    const network = addresses.find((each) => each.index === index && contains(each, ip));
+    if (network) found[family].sources += sources.reduce((sum, range) => sum + countWithin(range, network), 0);
+  }
+  return found;
+}
+
+function countWithin({ first, count }: AddressRange, { ip, prefixBits }: HostAddress): number {
+  if (ip.family !== first.family) return 0;
+  const bits = BigInt(ip.bytes.length * 8 - prefixBits);
+  const [from, start] = [toInteger(first), (toInteger(ip) >> bits) << bits];
+  const [low, high] = [max(from, start), min(from + BigInt(count), start + (1n << bits))];
+  return high > low ? Number(high - low) : 0;
+}
+
+function contains({ ip, prefixBits }: HostAddress, other: IpAddress): boolean {
+  const bits = BigInt(ip.bytes.length * 8 - prefixBits);
+  return ip.family === other.family && toInteger(ip) >> bits === toInteger(other) >> bits;
+}
+
+function toInteger({ bytes }: IpAddress): bigint {
+  return bytes.reduce((sum, byte) => (sum << 8n) | BigInt(byte), 0n);
+}
+
+const max = (a: bigint, b: bigint) => (a > b ? a : b);
+const min = (a: bigint, b: bigint) => (a < b ? a : b);

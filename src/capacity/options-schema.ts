@@ -1,0 +1,29 @@
+// The schema of predictCapacity()'s options, held to their type: an option that is missing here does not compile.
+import type { ZodType } from "zod";
+import { checkOptions, flag, number, oneOf, signal, sourcePorts, sources, text } from "../util/options.js";
+import { z } from "../util/zod.js";
+import { PROGRAMS } from "./load.js";
+import type { CapacityOptions } from "./options.js";
+
+const shape = {
+  connections: number.optional(),
+  role: oneOf(["server", "client", "both"]).optional(),
+  target: text.optional(),
+  sources: sources.optional(),
+  sourcePorts: sourcePorts.optional(),
+  connectRatePerSec: number.optional(),
+  messageRatePerSec: number.optional(),
+  messageBytes: number.optional(),
+  program: oneOf(PROGRAMS).optional(),
+  memoryPerConnectionBytes: number.optional(),
+  measure: flag.optional(),
+  signal: signal.optional(),
+  memoryBytes: number.optional(),
+  cores: number.optional(),
+  nofile: number.optional(),
+} satisfies Record<keyof CapacityOptions, ZodType>;
+
+/** @throws {AppError} E_OPTION for an option that is unknown or of another type */
+export function checkCapacityOptions(options: CapacityOptions): CapacityOptions {
+  return checkOptions("predictCapacity", z.strictObject(shape), options);
+}

@@ -1,0 +1,320 @@
+// Prediction: the ceiling of connections on this host, which limit it is, and what stands behind it.
+
+import { type HostLoad, loadBetween, readCpuTimes } from "../linux/proc/host-cpu.js";
+import { readListeners } from "../socket-table/listeners/listeners.js";
+import { describeHostLoad } from "../util/host-load.js";
+import { formatCount, plural } from "../util/units.js";
+import { type Calibration, calibrate, uncalibrated } from "./calibration.js";
+import { type HostFacts, imagine, readHostFacts } from "./host-facts.js";
+import type { Limit } from "./limit.js";
+import { LIMITS } from "./limits/catalogue.js";
+import { neighbourNote } from "./limits/neighbours.js";
+import { isWithoutListener, roomAsProxy } from "./limits/peer.js";
+import { clientAddressesFor } from "./limits/ports.js";
+import { type ConnectRate, connectRateOf } from "./limits/time-wait.js";
+import {
+  bytesPerConnection,
+  type ConnectionCost,
+  cpuPerConnection,
+  cpuPerMessage,
+  type Load,
+  type Program,
+  type Role,
+} from "./load.js";
+import { type CapacityOptions, settleQuestion } from "./options.js";
+
+/** `low` is advice: the limit caps no number of connections, but this load will feel it. */
+export type Verdict = "ok" | "too low" | "low" | "unknown";
+
+export interface LimitRow extends Pick<Limit, "id" | "name" | "unit" | "scope" | "caps" | "side"> {
+  /** As it is now, in the limit's unit; undefined when it cannot be read. */
+  readonly now: number | "unlimited" | undefined;
+  readonly nowText: string;
+  /** Connections it allows; undefined for limits that cap something else. */
+  readonly allows: number | "unbounded" | "unknown" | undefined;
+  /** What the load needs, in the limit's unit; undefined when it needs nothing of it. */
+  readonly needs: number | undefined;
+  readonly verdict: Verdict;
+}
+
+/** What one program can do of what is wanted. */
+export interface Answer {
+  readonly ceiling: number;
+  readonly isTargetMet: boolean;
+  /** The limit that is the ceiling. */
+  readonly binding: LimitRow | undefined;
+}
+
+export interface Prediction {
+  readonly kind: "prediction";
+  readonly version: 1;
+  readonly takenAt: string;
+  /** Whose ceiling, limits and cost these are. */
+  readonly program: Program;
+  /** The ceilings of both programs. */
+  readonly answers: Readonly<Record<Program, Answer>>;
+  readonly role: Role;
+  readonly target: string | undefined;
+  readonly connections: number;
+  /**
+   * Connections that this host holds of this load, as far as its limits can be seen; Infinity (null in JSON) where none of
+   * those bounds it.
+   */
+  readonly ceiling: number;
+  readonly isTargetMet: boolean;
+  /** The limit that is the ceiling. */
+  readonly binding: LimitRow | undefined;
+  /** The three behind it. */
+  readonly next: readonly LimitRow[];
+  /** Every limit, the worst first. */
+  readonly limits: readonly LimitRow[];
+  /** Limits that could not be read: the ceiling may lie lower. */
+  readonly unknown: readonly string[];
+  readonly cost: ConnectionCost & { readonly bytesPerConnection: number };
+  /** What is not certain about these numbers, in sentences. */
+  readonly notes: readonly string[];
+  /** Why the cost was not measured; undefined when it was, or was not to be. */
+  readonly obstacle: string | undefined;
+  /** What others took of the CPU while the cost was measured; undefined when it was not, or cannot be read. */
+  readonly hostLoad: HostLoad | undefined;
+  readonly cores: number;
+  /** How long opening them all takes, as far as the CPU goes, in seconds. */
+  readonly rampSeconds: number;
+  /** What the CPU does at most, by what was measured: connections opened, and messages answered. */
+  readonly cpu: { readonly connectionsPerSec: number; readonly messagesPerSec: number };
+  /** Messages that are wanted, over all connections. */
+  readonly messages: { readonly ratePerSec: number; readonly bytes: number };
+  /** Connections that come and go; undefined for a server. */
+  readonly rate: ConnectRate | undefined;
+  /** What the other side must bring; undefined where it is this host. */
+  readonly clients:
+    | {
+        /** Source addresses with all of their ports. */
+        readonly addresses: number;
+        /** Hosts like this one, or like the one asked about. */
+        readonly hosts: number;
+      }
+    | undefined;
+  /** The facts are not this host's alone: other hardware was asked about. */
+  readonly isWhatIf: boolean;
+}
+
+export interface Examined {
+  readonly facts: HostFacts;
+  readonly load: Load;
+  /** The same of the other program; undefined where that differs in nothing else. */
+  readonly beside?: Load | undefined;
+  readonly obstacle: string | undefined;
+  /** What others took of the CPU while the cost was measured; undefined when it was not. */
+  readonly hostLoad?: HostLoad | undefined;
+}
+
+/**
+ * How many connections this host can hold, and what stops more.
+ *
+ * @throws {AppError} E_OPTION, E_ADDRESS, E_RESOLVE, E_SOURCE or E_NO_SOURCE when an option makes no sense
+ */
+export async function predictCapacity(options: CapacityOptions = {}): Promise<Prediction> {
+  return predict(await examine(options), isWhatIf(options));
+}
+
+/** Reads the host and measures what a connection costs. */
+export async function examine(options: CapacityOptions): Promise<Examined> {
+  const { tuples, ...question } = await settleQuestion(options);
+  const before = readCpuTimes();
+  const calibration: Calibration =
+    options.measure === false
+      ? uncalibrated(undefined)
+      : await calibrate(question.messageRatePerSec > 0 ? question.messageBytes : undefined, options.signal);
+  const hostLoad = options.measure === false ? undefined : loadBetween(before, readCpuTimes());
+  const loadOf = (program: Program): Load => ({
+    ...question,
+    ...tuples[program],
+    program,
+    cost: costOf(program, calibration, options),
+  });
+  const { program = "ordinary" } = options;
+  const listening = await readListeners({});
+  const ports = [...new Set(listening.map(({ port }) => port))];
+  const facts = await readHostFacts(ports, question.device, question.port);
+  return {
+    facts: imagine(facts, options),
+    load: loadOf(program),
+    beside: loadOf(otherThan(program)),
+    obstacle: calibration.obstacle,
+    hostLoad,
+  };
+}
+
+function otherThan(program: Program): Program {
+  return program === "ordinary" ? "fourtuple" : "ordinary";
+}
+
+/** Programs of ours need no more memory than is known. */
+function costOf(
+  program: Program,
+  { cost }: Calibration,
+  { memoryPerConnectionBytes }: CapacityOptions,
+): ConnectionCost {
+  if (program === "fourtuple" || memoryPerConnectionBytes === undefined) return cost;
+  return { ...cost, userBytesPerEnd: memoryPerConnectionBytes, isUserMemoryGiven: true };
+}
+
+export function predict({ facts, load, beside, obstacle, hostLoad }: Examined, whatIf = false): Prediction {
+  const { limits, binding, behind, ceiling, isTargetMet } = answer(facts, load);
+  const program = otherThan(load.program);
+  const other = answer(facts, { ...(beside ?? load), program });
+  const answers = {
+    [load.program]: { ceiling, isTargetMet, binding },
+    [program]: { ceiling: other.ceiling, isTargetMet: other.isTargetMet, binding: other.binding },
+  };
+  return {
+    kind: "prediction",
+    version: 1,
+    takenAt: new Date().toISOString(),
+    program: load.program,
+    answers: answers as Record<Program, Answer>,
+    role: load.role,
+    target: load.target,
+    connections: load.connections,
+    ceiling,
+    isTargetMet,
+    binding,
+    next: behind.slice(0, 3),
+    limits,
+    unknown: limits.filter(({ verdict }) => verdict === "unknown").map(({ id }) => id),
+    notes: [...notesOn(facts, load, binding), ...loadNotes(load, hostLoad)],
+    hostLoad,
+    cost: { ...load.cost, bytesPerConnection: bytesPerConnection(load) },
+    obstacle,
+    cores: facts.cores,
+    rampSeconds: (load.connections * cpuPerConnection(load)) / facts.cpus,
+    messages: { ratePerSec: load.connections * load.messageRatePerSec, bytes: load.messageBytes },
+    cpu: {
+      connectionsPerSec: facts.cpus / cpuPerConnection(load),
+      messagesPerSec: facts.cpus / cpuPerMessage(load),
+    },
+    rate: connectRateOf(facts, load),
+    clients: load.role === "server" ? clientsFor(facts, load) : undefined,
+    isWhatIf: whatIf,
+  };
+}
+
+function answer(facts: HostFacts, load: Load) {
+  const limits = LIMITS.map((limit) => toRow(limit, facts, load)).sort(byUrgency);
+  const bounded = limits.filter((row): row is LimitRow & { allows: number } => typeof row.allows === "number");
+  const [binding, ...behind] = bounded.sort((a, b) => a.allows - b.allows);
+  const ceiling = binding?.allows ?? Number.POSITIVE_INFINITY;
+  return { limits, binding, behind, ceiling, isTargetMet: ceiling >= load.connections };
+}
+
+/** What a busy host did to the cost. */
+function loadNotes({ cost }: Load, hostLoad: HostLoad | undefined): string[] {
+  const busy = describeHostLoad(hostLoad);
+  if (busy === undefined || !cost.isMeasured) return [];
+  return [`${busy} while the cost of a connection was measured, which may be off by their memory`];
+}
+
+function notesOn(facts: HostFacts, load: Load, binding: LimitRow | undefined): string[] {
+  const { portsDoubtful, peer, connections, target } = load;
+  const notes: string[] = [];
+  if (isWithoutListener(load) && facts.translation !== "none") {
+    notes.push(
+      `nobody listens on ${target}, which may be redirected: addresses are translated here (nat), ${facts.translation === "present" ? "" : "or may be, "}and what answers behind a rule is not seen`,
+    );
+  }
+  const { softAtStart } = facts;
+  if (
+    load.program === "ordinary" &&
+    softAtStart !== undefined &&
+    softAtStart < Math.min(facts.nofile.hard, connections)
+  ) {
+    notes.push(
+      `a program that does not raise its soft limit of open files stops at ${formatCount(softAtStart)} (ulimit -Sn)`,
+    );
+  }
+  const neighbour = neighbourNote(facts, load, binding?.id);
+  if (neighbour) notes.push(neighbour);
+  const asProxy = roomAsProxy(facts, load);
+  if (asProxy !== undefined && asProxy < connections && 2 * asProxy >= connections) {
+    notes.push(`a proxy takes two descriptors a client: if the server is one, it holds ${formatCount(asProxy)}`);
+  }
+  if (facts.ignoresFileMax && binding?.id === "file-max" && (binding.allows as number) < connections) {
+    notes.push("a program with CAP_SYS_ADMIN goes beyond fs.file-max: then all others of this host fail with ENFILE");
+  }
+  if (portsDoubtful > 0) {
+    notes.push(
+      `${plural(portsDoubtful, "4-tuple")} more may be taken: other sockets have the port, and cannot be seen to have bound it by its number`,
+    );
+  }
+  const queued = peer?.queues.reduce((sum, { room = 0 }) => sum + room, 0) ?? 0;
+  if (binding?.id === "peer-nofile" && (binding.allows as number) < connections && queued > 0) {
+    notes.push(
+      `a server that stops accepting when it is out of descriptors leaves up to ${formatCount(queued)} more in its accept queue, open to the client and never answered`,
+    );
+  }
+  return notes;
+}
+
+function clientsFor(facts: HostFacts, load: Load): Prediction["clients"] {
+  // Each host can have as many addresses as it likes: what else binds decides.
+  const asClient: Load = { ...load, role: "client", peer: undefined };
+  const held = LIMITS.map((limit) => limit.allows?.(facts, asClient) ?? Number.POSITIVE_INFINITY);
+  return {
+    addresses: clientAddressesFor(load.connections),
+    hosts: Math.ceil(load.connections / Math.max(1, Math.min(...held))),
+  };
+}
+
+function isWhatIf({ memoryBytes, cores, nofile }: CapacityOptions): boolean {
+  return memoryBytes !== undefined || cores !== undefined || nofile !== undefined;
+}
+
+function toRow(limit: Limit, facts: HostFacts, load: Load): LimitRow {
+  const { id, name, unit, scope, caps, side } = limit;
+  const now = limit.read(facts, load);
+  const needs = limit.needs(facts, load);
+  // A limit of the other end is none of this host's.
+  const isElsewhere =
+    (side === "server" && load.role === "client" && !load.peer) || (side === "client" && load.role === "server");
+  const allows = limit.allows && (isElsewhere ? Number.POSITIVE_INFINITY : limit.allows(facts, load));
+  return {
+    id,
+    name,
+    unit,
+    scope,
+    caps,
+    side,
+    now: now === Number.POSITIVE_INFINITY ? "unlimited" : now,
+    nowText:
+      limit.describe?.(facts, load) ??
+      (now === undefined ? "unknown" : now === Number.POSITIVE_INFINITY ? "unlimited" : formatCount(now)),
+    allows:
+      limit.allows && (allows === undefined ? "unknown" : allows === Number.POSITIVE_INFINITY ? "unbounded" : allows),
+    needs: isElsewhere ? undefined : needs,
+    verdict: limit.allows ? heldVerdict(allows, load.connections) : isElsewhere ? "ok" : adviceVerdict(now, needs),
+  };
+}
+
+function heldVerdict(allows: number | undefined, wanted: number): Verdict {
+  if (allows === undefined) return "unknown";
+  return allows >= wanted ? "ok" : "too low";
+}
+
+function adviceVerdict(now: number | undefined, needs: number | undefined): Verdict {
+  if (needs === undefined) return "ok";
+  if (now === undefined) return "unknown";
+  return now >= needs ? "ok" : "low";
+}
+
+const URGENCY: readonly Verdict[] = ["too low", "unknown", "low", "ok"];
+
+function byUrgency(a: LimitRow, b: LimitRow): number {
+  const byVerdict = URGENCY.indexOf(a.verdict) - URGENCY.indexOf(b.verdict);
+  if (byVerdict !== 0) return byVerdict;
+  return roomOf(a) - roomOf(b) || 0;
+}
+
+function roomOf({ allows }: LimitRow): number {
+  return typeof allows === "number" ? allows : Number.MAX_SAFE_INTEGER;
+}

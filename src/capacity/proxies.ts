@@ -1,0 +1,39 @@
+// Tells proxies by their sockets: who has a connection of its own for each that it has accepted takes two descriptors a client.
+
+import { forEachSocketDescriptor } from "../linux/proc/descriptors.js";
+import { TCP_ESTABLISHED } from "../linux/syscalls/constants.js";
+import { readListeners } from "../socket-table/listeners/listeners.js";
+import { forEachSocket } from "../socket-table/table.js";
+
+/** Fewer connections tell nothing: any server may have some to its database. */
+export const LEAST_ACCEPTED = 10;
+/** A proxy may open the second connection only when the first request has come. */
+const PROXIED_SHARE = 0.9;
+/** Descriptors of each process that are looked at. */
+const MOST_DESCRIPTORS = 50_000;
+
+/** Those of the processes that have opened a connection for each that they have accepted. */
+export async function findProxies(pids: readonly number[]): Promise<Set<number>> {
+  const owners = new Map<number, number>();
+  const looked = new Map<number, number>();
+  await forEachSocketDescriptor((inode, pid) => {
+    const before = looked.get(pid) ?? 0;
+    looked.set(pid, before + 1);
+    if (before < MOST_DESCRIPTORS) owners.set(inode, pid);
+  }, pids);
+  const listening = new Set((await readListeners({})).map(({ port }) => port));
+  const accepted = new Map<number, number>();
+  const opened = new Map<number, number>();
+  await forEachSocket({ states: 1 << TCP_ESTABLISHED }, ({ inode, localPort }) => {
+    const pid = owners.get(inode);
+    if (pid === undefined) return;
+    const counts = listening.has(localPort) ? accepted : opened;
+    counts.set(pid, (counts.get(pid) ?? 0) + 1);
+  });
+  return new Set(
+    pids.filter((pid) => {
+      const clients = accepted.get(pid) ?? 0;
+      return clients >= LEAST_ACCEPTED && (opened.get(pid) ?? 0) >= clients * PROXIED_SHARE;
+    }),
+  );
+}

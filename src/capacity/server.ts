@@ -1,0 +1,73 @@
+// The server that a load goes to, where it is on this host: every process that accepts there, and what each has left.
+
+import { forEachSocketDescriptor } from "../linux/proc/descriptors.js";
+import { type ProcessFacts, readParent, readProcessFacts } from "../linux/proc/process-facts.js";
+import { TCP_ESTABLISHED } from "../linux/syscalls/constants.js";
+import { readListeners } from "../socket-table/listeners/listeners.js";
+import { inspectPeer, type LocalPeer } from "../socket-table/listeners/peer.js";
+import type { EndQuery } from "../socket-table/query.js";
+import { forEachSocket } from "../socket-table/table.js";
+import { findProxies, LEAST_ACCEPTED } from "./proxies.js";
+
+export interface Server extends LocalPeer {
+  /** Connections that it has already, those in its accept queues included. */
+  readonly held: number;
+  /** Processes that accept there; a master whose children have its listeners does not. None where none is visible. */
+  readonly workers: readonly Worker[];
+  /** Its LISTEN sockets. */
+  readonly queues: readonly AcceptQueue[];
+}
+
+export interface Worker extends ProcessFacts {
+  /** It has a connection of its own for each that it has accepted: a client takes two of its descriptors. */
+  readonly isProxy: boolean;
+}
+
+export interface AcceptQueue {
+  /** Connections that still fit; undefined where the queue's length cannot be read. */
+  readonly room: number | undefined;
+  /** Every process that accepts from it is stopped. */
+  readonly isStopped: boolean;
+}
+
+/** Looks at the server on the endpoints, in this network namespace. */
+export async function inspectServer(local: EndQuery): Promise<Server> {
+  const peer = await inspectPeer(local);
+  const listeners = await readListeners({ local });
+  const holders = await findHolders(new Set(listeners.map(({ inode }) => inode)));
+  const workers = new Map<number, ProcessFacts>();
+  for (const pid of new Set([...holders.values()].flat())) {
+    const facts = readProcessFacts(pid);
+    if (facts) workers.set(pid, facts);
+  }
+  let held = 0;
+  await forEachSocket({ states: 1 << TCP_ESTABLISHED, local }, () => held++);
+  const proxies = held < LEAST_ACCEPTED ? new Set() : await findProxies([...workers.keys()]);
+  return {
+    ...peer,
+    held,
+    workers: [...workers.values()].map((worker) => ({ ...worker, isProxy: proxies.has(worker.pid) })),
+    queues: listeners.map(({ inode, acceptQueue: { used, limit } }) => {
+      const pids = holders.get(inode) ?? [];
+      return {
+        // It takes one more than its length (sk_acceptq_is_full).
+        room: limit === undefined ? undefined : Math.max(0, limit + 1 - used),
+        isStopped: pids.length > 0 && pids.every((pid) => workers.get(pid)?.isStopped),
+      };
+    }),
+  };
+}
+
+/** The processes that have each of these sockets, without the parents of others that have it. */
+async function findHolders(inodes: ReadonlySet<number>): Promise<Map<number, number[]>> {
+  const found = new Map<number, Set<number>>();
+  await forEachSocketDescriptor((inode, pid) => {
+    if (inodes.has(inode)) found.set(inode, (found.get(inode) ?? new Set()).add(pid));
+  });
+  return new Map(
+    [...found].map(([inode, pids]) => {
+      const parents = new Set([...pids].map(readParent));
+      return [inode, [...pids].filter((pid) => !parents.has(pid))];
+    }),
+  );
+}

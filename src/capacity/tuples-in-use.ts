@@ -1,0 +1,174 @@
+// What of a plan's 4-tuples is in use before the run: those that sockets hold towards the destinations, and ports that other
+// sockets bar, such as listeners.
+
+import { addressOf, readInterfaces } from "../linux/netlink/interfaces.js";
+import { readLocalPortRange, readReservedPorts } from "../linux/proc/local-ports.js";
+import { readSysctlNumbers } from "../linux/proc/sysctl.js";
+import { TCP_LISTEN, TCP_TIME_WAIT } from "../linux/syscalls/constants.js";
+import type { TupleGroup, TuplePlan } from "../planning/tuple-plan.js";
+import { ALL_STATES } from "../socket-table/query.js";
+import { forEachSocket } from "../socket-table/table.js";
+import type { SocketView } from "../socket-table/view.js";
+import { addToIp, formatIp, type IpAddress, type PortRange } from "../util/address.js";
+import { REUSE_DELAY_MS, TIME_WAIT_SECONDS } from "./limits/time-wait.js";
+import { PortTrial } from "./port-trial.js";
+
+export interface Taken {
+  /** 4-tuples of the plan that no new connection gets. */
+  readonly tuples: number;
+  /** Those of ports that other sockets have, where it cannot be told whether they are in the way. */
+  readonly doubtful: number;
+  /** Those of `tuples` that are held by a TIME_WAIT, and until the last of these ends. */
+  readonly timeWaits: { readonly tuples: number; readonly lastMs: number };
+}
+
+export const NONE_TAKEN: Taken = { tuples: 0, doubtful: 0, timeWaits: { tuples: 0, lastMs: 0 } };
+
+const PORTS = 65_536;
+const START_MS = 1000;
+/** Some 10 µs each: a plan of many addresses is not tried to its end. */
+const MOST_TRIALS = 200_000;
+
+/** @returns none taken where the kernel chooses out of a range that cannot be read */
+export async function countTaken(plan: TuplePlan): Promise<Taken> {
+  const ephemeral = readLocalPortRange();
+  const range = plan.ports.chosenBy === "us" ? plan.ports.range : ephemeral;
+  if (!range) return NONE_TAKEN;
+  const seen = await readSeen(range, plan.ports.chosenBy === "us");
+  const passedOver = new Set(plan.ports.chosenBy === "us" ? plan.ports.except : []);
+  using trial = new PortTrial();
+  let tuples = 0;
+  let doubtful = 0;
+  let timeWaits = 0;
+  let lastMs = 0;
+  let trials = 0;
+  for (const group of plan.groups) {
+    const held = await countHeld(group, range, ephemeral);
+    lastMs = Math.max(lastMs, held.lastMs);
+    const sources = group.sources.reduce((sum, { count }) => sum + count, 0);
+    const { length: destinations } = group.destinations;
+    for (let port = range.first; port <= range.last; port++) {
+      if (seen[port] === 0 || passedOver.has(port)) continue;
+      // As the opener of connections does it: ports of the kernel's range are not bound by their number.
+      const isShared = ephemeral !== undefined && isWithin(port, ephemeral);
+      let barred = 0;
+      let untried = 0;
+      for (const [ip, addresses] of isShared ? [[undefined, sources] as const] : eachSource(group)) {
+        const isFree = trials++ >= MOST_TRIALS ? undefined : ip ? trial.isBindable(ip, port) : trial.isChosen(port);
+        if (isFree === false) barred += addresses;
+        else if (isFree === undefined) untried += addresses;
+      }
+      // Tuples held on an address that is barred are not counted twice.
+      const free = sources - barred;
+      const kept = Math.min(held.byPort[port]!, free * destinations);
+      tuples += barred * destinations + kept;
+      timeWaits += Math.min(held.timeWaitsByPort[port]!, kept);
+      // Those that are held are taken, whoever has the port.
+      doubtful += Math.max(0, Math.min(untried, free) * destinations - kept);
+    }
+  }
+  return { tuples, doubtful, timeWaits: { tuples: timeWaits, lastMs: timeWaits === 0 ? 0 : lastMs } };
+}
+
+/** The interface that has the plan's first source address; undefined for loopback, and where it cannot be told. */
+export function deviceOf({ groups }: TuplePlan): string | undefined {
+  const first = groups[0]?.sources[0]?.first;
+  if (first === undefined) return undefined;
+  const source = formatIp(first);
+  const found = Object.entries(readInterfaces() ?? {}).find(([name, list]) =>
+    list?.some((each) => !each.internal && formatIp(addressOf(each, name)) === source),
+  );
+  return found?.[0];
+}
+
+/** Ports of the range that any socket has, by port. Those of the kernel's choice are reckoned without listeners already. */
+async function readSeen(range: PortRange, isExplicit: boolean): Promise<Uint8Array> {
+  const seen = new Uint8Array(PORTS);
+  const states = isExplicit ? ALL_STATES : ALL_STATES & ~(1 << TCP_LISTEN);
+  await forEachSocket({ states, local: { ports: [range] } }, ({ localPort }) => {
+    seen[localPort] = 1;
+  });
+  // The kernel gives a reserved port to no connect(), not even as the only one allowed.
+  if (isExplicit) for (const { first, last } of readReservedPorts() ?? []) seen.fill(1, first, last + 1);
+  else {
+    await forEachSocket({ states: 1 << TCP_LISTEN, local: { ports: [range] } }, ({ localPort }) => {
+      seen[localPort] = 0;
+    });
+    for (const { first, last } of readReservedPorts() ?? []) seen.fill(0, first, last + 1);
+  }
+  return seen;
+}
+
+interface Held {
+  readonly byPort: Uint32Array;
+  readonly timeWaitsByPort: Uint32Array;
+  /** Until the last TIME_WAIT ends. */
+  readonly lastMs: number;
+}
+
+/** Sockets from the group's sources to its destinations that keep their 4-tuple, by source port. */
+async function countHeld(group: TupleGroup, range: PortRange, ephemeral: PortRange | undefined): Promise<Held> {
+  const byPort = new Uint32Array(PORTS);
+  const timeWaitsByPort = new Uint32Array(PORTS);
+  let lastMs = 0;
+  const ports = [...new Set(group.destinations.map(({ port }) => port))];
+  const isReused = timeWaitReuse();
+  await forEachSocket(
+    {
+      states: ALL_STATES & ~(1 << TCP_LISTEN),
+      local: { addresses: anySource(group) ? undefined : group.sources, ports: [range] },
+      remote: {
+        addresses: group.destinations.map(({ ip }) => ({ first: ip, count: 1 })),
+        ports: ports.map((port) => ({ first: port, last: port })),
+      },
+    },
+    (socket) => {
+      const isBound = ephemeral === undefined || !isWithin(socket.localPort, ephemeral);
+      const isTimeWait = socket.state === TCP_TIME_WAIT;
+      if (isTimeWait && isReused(socket, isBound)) return;
+      byPort[socket.localPort]!++;
+      if (!isTimeWait) return;
+      timeWaitsByPort[socket.localPort]!++;
+      lastMs = Math.max(lastMs, socket.timerMs);
+    },
+  );
+  return { byPort, timeWaitsByPort, lastMs };
+}
+
+/**
+ * Tells the TIME_WAITs whose 4-tuple a new connection takes over (tcp_twsk_unique): with timestamps, and then always where the
+ * port is bound by its number; where connect() chooses it, as tcp_tw_reuse says, tcp_tw_reuse_delay after the close. Those
+ * that are to be had in a moment are: a run takes as long to start.
+ */
+function timeWaitReuse(): (socket: SocketView, isBound: boolean) => boolean {
+  const [reuse] = readSysctlNumbers("net.ipv4.tcp_tw_reuse") ?? [];
+  const [timestamps] = readSysctlNumbers("net.ipv4.tcp_timestamps") ?? [];
+  const [delayMs = REUSE_DELAY_MS] = readSysctlNumbers("net.ipv4.tcp_tw_reuse_delay") ?? [];
+  return (socket, isBound) => {
+    if (timestamps === 0) return false;
+    if (isBound) return true;
+    const ageMs = TIME_WAIT_SECONDS * 1000 - socket.timerMs;
+    if (delayMs - ageMs > START_MS) return false;
+    if (reuse === 1) return true;
+    return reuse === 2 && (isLoopbackText(socket.localIp) || isLoopbackText(socket.remoteIp));
+  };
+}
+
+function isLoopbackText(ip: string): boolean {
+  return ip.startsWith("127.") || ip === "::1";
+}
+
+function* eachSource({ sources }: TupleGroup): Generator<readonly [IpAddress, number]> {
+  for (const { first, count } of sources) {
+    for (let i = 0; i < count; i++) yield [addToIp(first, i), 1];
+  }
+}
+
+function isWithin(port: number, { first, last }: PortRange): boolean {
+  return port >= first && port <= last;
+}
+
+/** The unspecified address stands for whichever the kernel takes. */
+function anySource({ sources }: TupleGroup): boolean {
+  return sources.some(({ first }) => first.bytes.every((byte) => byte === 0));
+}

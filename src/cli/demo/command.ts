@@ -1,0 +1,27 @@
+// `fourtuple demo`: server and client in two processes, more connections to one port than there are ports, and the
+// kernel's own count of them.
+import type { AddCommand } from "../add-command.js";
+import { countFor } from "../parse.js";
+
+const CONNECTIONS = 100_000;
+
+export const addDemo: AddCommand = (program, finish) => {
+  program
+    .command("demo")
+    .usage("[options]")
+    .summary("see 100,000 connections to one port of this machine")
+    .description(
+      "Starts a server and a client on loopback, opens connections to ONE port, lets the kernel count them,\nand closes them all. More than 65,535 are possible: see for yourself.",
+    )
+    .option(
+      "-c, --connections <count>",
+      "how many, such as 100k or 1m (default: 100k)",
+      countFor("--connections"),
+      CONNECTIONS,
+    )
+    .addHelpText("after", "\nExamples:\n  fourtuple demo\n  fourtuple demo --connections 1m")
+    .action(async ({ connections }: { connections: number }) => {
+      const { runDemo } = await import("./run.js");
+      finish(await runDemo(connections));
+    });
+};

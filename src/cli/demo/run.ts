@@ -1,0 +1,164 @@
+// What `fourtuple demo` does: server and client in two processes, the kernel's own count, the verdict.
+import { once } from "node:events";
+import type { ConnectResult, ConnectSnapshot } from "../../client/result.js";
+import { type Live, openLive } from "../../output/terminal/live.js";
+import { print, printResult } from "../../output/terminal/output.js";
+import { paintFor } from "../../output/terminal/paint.js";
+import { RateMeter } from "../../output/terminal/rate-meter.js";
+import { connectLine, connectPanel } from "../../output/text/connect-progress.js";
+import { type DemoEvidence, demoInterrupted, demoTitle, demoVerdict, isDemoProven } from "../../output/text/demo.js";
+import type { ServeResult } from "../../server/result.js";
+import { countSockets } from "../../socket-table/count.js";
+import { sampleFourTuples } from "../../socket-table/sample.js";
+import { DEFAULT_HOST, parseIp } from "../../util/address.js";
+import { AppError } from "../../util/errors.js";
+import { formatCount } from "../../util/units.js";
+import { Child } from "../child.js";
+import { onStopSignals } from "../signals.js";
+import { Interrupted } from "../supervise.js";
+
+const EXAMPLES = 3;
+const LINE_MS = 1000;
+/** Tried in turn; with 0 the kernel chooses. Low, so that few other programs have the same one as a source port. */
+const PORTS = [7777, 7778, 7779, 0];
+/** The client holds until it is stopped, or until this process is gone. */
+const HOLD = "forever";
+
+/** Connections that the client had open when it last told of itself. */
+let openAtLast = 0;
+
+/** @returns the exit code */
+export async function runDemo(wanted: number): Promise<number> {
+  const children: Child[] = [];
+  const interruption = watchSignals(children);
+  print(demoTitle(wanted, paintFor(process.stdout)));
+  try {
+    const evidence = await Promise.race([gatherEvidence(wanted, children), interruption.happened]);
+    printResult(demoVerdict(evidence, paintFor(process.stdout)).trimEnd());
+    return isDemoProven(evidence) ? 0 : 1;
+  } catch (error) {
+    if (error instanceof Interrupted && error.exitCode !== 0) print(demoInterrupted(wanted, openAtLast));
+    throw error;
+  } finally {
+    // The client first: it is to close its connections, not to lose them.
+    for (const child of children.reverse()) await child.stop();
+    interruption.forget();
+  }
+}
+
+async function gatherEvidence(wanted: number, children: Child[]): Promise<DemoEvidence> {
+  const port = await startServer(children);
+  // The server's port is never a source port: each socket that has it is one end of another connection.
+  const sourcePorts = port < 32768 ? `${port + 1}-65535` : `1024-${port - 1}`;
+  const client = new Child(
+    "connect",
+    `127.0.0.1:${port}`,
+    "-c",
+    `${wanted}`,
+    "--source-port",
+    sourcePorts,
+    "-T",
+    HOLD,
+    "--json",
+  );
+  children.push(client);
+  await allOpen(client);
+  const counted = await countSockets({
+    end: "local",
+    ports: { first: port, last: port },
+    ips: [parseIp(DEFAULT_HOST)],
+  });
+  const examples = sampleFourTuples(port, EXAMPLES);
+  print("counted by the kernel; closing all\n");
+  const clientResult = await client.finish("client");
+  const serverResult = await children[0]!.finish("server");
+  return {
+    wanted,
+    port,
+    counted: counted.sockets,
+    countedBy: counted.source,
+    examples,
+    client: clientResult as unknown as ConnectResult,
+    server: serverResult as unknown as ServeResult,
+  };
+}
+
+/** Starts the server on the first port that is free. @returns the port */
+async function startServer(children: Child[], [wanted, ...others] = PORTS): Promise<number> {
+  const server = new Child("serve", `127.0.0.1:${wanted}`, "--log", "none", "--json");
+  children[0] = server;
+  try {
+    const [{ port, pid }] = (await firstOf(server, once(server, "line"))) as [{ port: number; pid: number }];
+    print(`server: process ${pid}, listening on 127.0.0.1:${port}`);
+    return port;
+  } catch (error) {
+    if (others.length === 0 || !server.errors.includes("in use")) throw error;
+    return startServer(children, others);
+  }
+}
+
+/** Waits until the client holds what it could open, and shows how it gets there. */
+async function allOpen(client: Child): Promise<void> {
+  const live = await openLive(process.stdout);
+  const show = progressPrinter(live);
+  const isHolding = new Promise<void>((resolve) => {
+    client.on("told", (message) => {
+      const snapshot = message as unknown as ConnectSnapshot;
+      show(snapshot);
+      if (snapshot.stage !== "hold") return;
+      live?.end();
+      print(`client: ${formatCount(snapshot.open)} connections open`);
+      resolve();
+    });
+  });
+  await firstOf(client, isHolding).finally(() => live?.end());
+  client.removeAllListeners("told");
+}
+
+function progressPrinter(live: Live | undefined): (snapshot: ConnectSnapshot) => void {
+  const meter = new RateMeter();
+  const paint = paintFor(process.stdout);
+  let nextMs = LINE_MS;
+  return (snapshot) => {
+    const ratePerSec = meter.take(snapshot.elapsedMs, snapshot.established);
+    openAtLast = snapshot.open;
+    if (live) live.show(connectPanel(snapshot, ratePerSec, paint));
+    else if (snapshot.elapsedMs >= nextMs && snapshot.stage === "ramp") {
+      nextMs += LINE_MS;
+      print(connectLine(snapshot, ratePerSec));
+    }
+  };
+}
+
+/** @throws {AppError} when the child ends before `awaited` has come */
+function firstOf<T>(child: Child, awaited: Promise<T>): Promise<T> {
+  const ended = child.result.then((): never => {
+    throw new AppError("E_CONNECT", `a process of the demo ended early: ${child.reason}`, { fix: child.fix });
+  });
+  return Promise.race([awaited, ended]);
+}
+
+/** The first signal ends the demo in order, a later one kills its processes. */
+function watchSignals(children: readonly Child[]): { readonly happened: Promise<never>; forget(): void } {
+  let interrupt!: (reason: Interrupted) => void;
+  const happened = new Promise<never>((_, reject) => {
+    interrupt = reject;
+  });
+  // It may happen while nobody waits for it any more.
+  happened.catch(() => undefined);
+  const forgetSignals = onStopSignals(
+    (signal) => interrupt(new Interrupted(signal)),
+    () => {
+      for (const child of children) child.kill();
+    },
+  );
+  const onOutputError = () => interrupt(new Interrupted("SIGPIPE"));
+  process.stdout.on("error", onOutputError);
+  return {
+    happened,
+    forget: () => {
+      forgetSignals();
+      process.stdout.off("error", onOutputError);
+    },
+  };
+}

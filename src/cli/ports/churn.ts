@@ -1,0 +1,97 @@
+// How many sockets came and went between two readings of the table: each is known by its 4-tuple, eight bytes of hash.
+
+import { type SocketQuery, stateMask } from "../../socket-table/query.js";
+import { forEachSocket } from "../../socket-table/table.js";
+import type { SocketView } from "../../socket-table/view.js";
+
+const START_SLOTS = 1 << 12;
+
+export interface Rates {
+  readonly openedPerSec: number;
+  readonly closedPerSec: number;
+}
+
+/** Reads again and again, and compares each reading with the one before. */
+export class Churn {
+  readonly #query: SocketQuery;
+  #before: TupleSet | undefined;
+  #readAtMs = 0;
+
+  constructor(query: SocketQuery) {
+    // A socket in TIME_WAIT is closed already, and a listener is no connection.
+    this.#query = { ...query, states: query.states ?? stateMask(["ESTABLISHED"]) };
+  }
+
+  /** @returns undefined at the first reading: there is nothing to compare it with */
+  async read(): Promise<Rates | undefined> {
+    const now = new TupleSet();
+    const before = this.#before;
+    const atMs = performance.now();
+    let kept = 0;
+    await forEachSocket(this.#query, (socket) => {
+      const [high, low] = [hash(socket, 0x9e3779b1), hash(socket, 0x85ebca6b)];
+      if (now.add(high, low) && before?.has(high, low)) kept++;
+    });
+    const seconds = (atMs - this.#readAtMs) / 1000;
+    this.#before = now;
+    this.#readAtMs = atMs;
+    if (!before) return undefined;
+    return { openedPerSec: (now.size - kept) / seconds, closedPerSec: (before.size - kept) / seconds };
+  }
+}
+
+function hash(socket: SocketView, seed: number): number {
+  let value = mix(seed, (socket.localPort << 16) | socket.remotePort);
+  if (socket.family === 4) return mix(mix(value, socket.localIpv4), socket.remoteIpv4);
+  for (let i = 0; i < 4; i++) value = mix(mix(value, socket.localWord(i)), socket.remoteWord(i));
+  return value;
+}
+
+/** One round of murmur3. */
+function mix(hashed: number, word: number): number {
+  let k = Math.imul(word | 0, 0xcc9e2d51);
+  k = Math.imul((k << 15) | (k >>> 17), 0x1b873593);
+  const value = hashed ^ k;
+  return (Math.imul((value << 13) | (value >>> 19), 5) + 0xe6546b64) | 0;
+}
+
+/** Open addressing in a typed array: 16 bytes a socket. */
+class TupleSet {
+  size = 0;
+  #slots = new Int32Array(START_SLOTS * 2);
+
+  /** @returns false when it is there already */
+  add(high: number, low: number): boolean {
+    if (this.size * 2 >= this.#slots.length / 2) this.#grow();
+    const at = this.#find(high, low | 1);
+    if (this.#slots[at + 1] !== 0) return false;
+    this.#slots[at] = high;
+    // The lowest bit marks a slot that is taken.
+    this.#slots[at + 1] = low | 1;
+    this.size++;
+    return true;
+  }
+
+  has(high: number, low: number): boolean {
+    return this.#slots[this.#find(high, low | 1) + 1] !== 0;
+  }
+
+  #find(high: number, low: number): number {
+    const mask = this.#slots.length / 2 - 1;
+    for (let slot = high & mask; ; slot = (slot + 1) & mask) {
+      const at = slot * 2;
+      if (this.#slots[at + 1] === 0 || (this.#slots[at] === high && this.#slots[at + 1] === low)) return at;
+    }
+  }
+
+  #grow(): void {
+    const old = this.#slots;
+    this.#slots = new Int32Array(old.length * 2);
+    for (let at = 0; at < old.length; at += 2) {
+      if (old[at + 1] === 0) continue;
+      const to = this.#find(old[at]!, old[at + 1]!);
+      this.#slots[to] = old[at]!;
+      this.#slots[to + 1] = old[at + 1]!;
+    }
+  }
+}

@@ -1,0 +1,29 @@
+// What `fourtuple ports` says beside its figures, on standard error: why they are less than they could be.
+
+import { say } from "../../output/terminal/output.js";
+
+const said = new Set<string>();
+
+/** A reading that fell back to /proc, or that the kernel calls inconsistent. */
+export async function sayReadNote(read: { fallbackErrno: string | undefined; wasInterrupted: boolean }): Promise<void> {
+  const { readNote } = await import("../../output/text/ports/summary.js");
+  sayOnce(readNote(read));
+}
+
+/** Owners that may be missing from rows. */
+export async function sayOwnersNote(owners: {
+  unreadable: number;
+  isHiding: boolean;
+  ringHolders: readonly { pid: number; command: string }[];
+}): Promise<void> {
+  const { ownersNote } = await import("../../output/text/ports/tables.js");
+  const note = ownersNote(owners);
+  sayOnce(note && `note: ${note}`);
+}
+
+/** Once: --watch reads again and again. */
+export function sayOnce(note: string | undefined): void {
+  if (note === undefined || said.has(note)) return;
+  said.add(note);
+  say(note);
+}

@@ -1,0 +1,65 @@
+// `fourtuple ports --pressure`: as text, JSON or metrics, and whether it is more than the caller will bear.
+
+import { paintFor } from "../../output/terminal/paint.js";
+import type { Pressure } from "../../socket-table/ports/pressure.js";
+import type { SummaryOptions } from "../../socket-table/summary.js";
+import { AppError } from "../../util/errors.js";
+import { printableJson } from "../../util/printable.js";
+import { sayOnce, sayReadNote } from "./notes.js";
+
+interface Options {
+  readonly top: number;
+  readonly process?: boolean;
+  readonly pressure?: boolean;
+  readonly metrics?: boolean;
+  readonly failAbove?: number;
+  readonly json?: boolean;
+}
+
+interface Answer {
+  readonly text: string;
+  /** Sockets that it is about, and connections whose source NAT translated. */
+  readonly sockets: number;
+  /** Something is above --fail-above. */
+  readonly isAbove: boolean;
+}
+
+/** @throws {AppError} E_OPTION for --fail-above without what it is about */
+export function checkPressureOptions({ pressure, metrics, failAbove }: Options): void {
+  if (failAbove === undefined || pressure || metrics) return;
+  throw new AppError("E_OPTION", "--fail-above without --pressure", {
+    fix: `add it: fourtuple ports --pressure --fail-above ${failAbove * 100}`,
+  });
+}
+
+export async function readPressure(filter: SummaryOptions, options: Options): Promise<Answer> {
+  const { top } = options;
+  const { pressure } = await import("../../socket-table/ports/pressure.js");
+  // One row more than is shown: the highest of those that metrics sum up.
+  const rows = options.metrics ? top + 1 : top;
+  const result = await pressure({ ...filter, top: rows, process: options.process });
+  await sayReadNote(result);
+  const { pressureNote } = await import("../../output/text/ports/pressure.js");
+  sayOnce(pressureNote(result));
+  const sockets = result.outgoing + (result.translated?.connections ?? 0);
+  return { text: await textOf(result, filter, options), sockets, isAbove: await isAbove(result, options.failAbove) };
+}
+
+async function textOf(result: Pressure, filter: SummaryOptions, { json, metrics, top }: Options): Promise<string> {
+  if (json) return printableJson(result);
+  if (metrics) {
+    const { listenerQueues } = await import("../../socket-table/listeners/accept-queues.js");
+    const { portsMetrics } = await import("../../output/prometheus/ports.js");
+    return portsMetrics(result, await listenerQueues(filter), top).trimEnd();
+  }
+  const { pressureText } = await import("../../output/text/ports/pressure.js");
+  return pressureText(result, top, paintFor(process.stdout));
+}
+
+async function isAbove(result: Pressure, share: number | undefined): Promise<boolean> {
+  if (share === undefined) return false;
+  const { aboveText } = await import("../../output/text/ports/pressure.js");
+  const text = aboveText(result, share);
+  sayOnce(text);
+  return text !== undefined;
+}

@@ -1,0 +1,74 @@
+// Names of TCP states as people write them: those of RFC 9293, of `ss` and netstat, and ss's groups of states.
+
+import { TCP_STATES } from "../../linux/syscalls/constants.js";
+import type { TcpState } from "../../socket-table/view.js";
+import { editDistance } from "../../util/edit-distance.js";
+import { AppError } from "../../util/errors.js";
+import { quoted } from "../../util/printable.js";
+
+/** Those a person knows of: the kernel's own for no state and for a request socket are not among them. */
+const STATES = TCP_STATES.filter((state) => state !== "UNKNOWN" && state !== "NEW_SYN_RECV");
+/** What `ss` and netstat call them. */
+const ALIASES: Readonly<Record<string, TcpState>> = {
+  ESTAB: "ESTABLISHED",
+  LISTENING: "LISTEN",
+  SYNSENT: "SYN_SENT",
+  SYNRECV: "SYN_RECV",
+  FIN_WAIT_1: "FIN_WAIT1",
+  FIN_WAIT_2: "FIN_WAIT2",
+  TIMEWAIT: "TIME_WAIT",
+  CLOSED: "CLOSE",
+  UNCONN: "CLOSE",
+  LASTACK: "LAST_ACK",
+};
+/** Groups of `ss` (man 8 ss, STATE-FILTER). */
+const GROUPS: Readonly<Record<string, readonly TcpState[]>> = {
+  ALL: STATES,
+  CONNECTED: without("LISTEN", "CLOSE"),
+  SYNCHRONIZED: without("LISTEN", "CLOSE", "SYN_SENT"),
+  BUCKET: ["SYN_RECV", "TIME_WAIT"],
+  BIG: without("SYN_RECV", "TIME_WAIT"),
+};
+const EVERY_NAME = [...STATES, ...Object.keys(ALIASES), ...Object.keys(GROUPS)];
+
+/** `established,time-wait`, `connected`; the option is repeatable. */
+export function addStates(text: string, before: readonly TcpState[] = []): TcpState[] {
+  return [...new Set([...before, ...text.split(",").flatMap(parseState)])];
+}
+
+function parseState(text: string): readonly TcpState[] {
+  const name = text.trim().toUpperCase().replaceAll("-", "_");
+  const found = STATES.find((state) => state === name) ?? ALIASES[name];
+  const states = found ? [found] : GROUPS[name];
+  if (states) return states;
+  const nearest = nearestName(name);
+  const groups = Object.keys(GROUPS).map((group) => group.toLowerCase());
+  const lists = `the states are ${STATES.join(", ")}; groups of them ${groups.join(", ")}`;
+  throw new AppError("E_OPTION", `--state ${quoted(text.trim())} is no TCP state`, {
+    fix: nearest ? `did you mean ${nearest}? ${capitalized(lists)}` : lists,
+  });
+}
+
+/** A name that begins like it, or that differs by a letter in three at most; undefined where none is near. */
+function nearestName(name: string): string | undefined {
+  if (name.length < 2) return undefined;
+  const begun = EVERY_NAME.filter((known) => known.startsWith(name));
+  if (begun.length > 0) return shown(begun[0]!);
+  const [best] = EVERY_NAME.map((known) => ({ known, letters: editDistance(known, name) })).sort(
+    (a, b) => a.letters - b.letters,
+  );
+  return best!.letters <= Math.max(1, Math.floor(name.length / 3)) ? shown(best!.known) : undefined;
+}
+
+function without(...names: readonly TcpState[]): readonly TcpState[] {
+  return STATES.filter((state) => !names.includes(state as TcpState)) as TcpState[];
+}
+
+/** The state of an alias; groups as `ss` writes them. */
+function shown(name: string): string {
+  return name in GROUPS ? name.toLowerCase() : (ALIASES[name] ?? name);
+}
+
+function capitalized(text: string): string {
+  return `${text[0]!.toUpperCase()}${text.slice(1)}`;
+}

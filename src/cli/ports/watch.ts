@@ -1,0 +1,57 @@
+// `fourtuple ports --watch`: reads the table each second and draws it anew, until Ctrl-C.
+import { setTimeout as delay } from "node:timers/promises";
+import { openLive } from "../../output/terminal/live.js";
+import { print, printFile, shownOn } from "../../output/terminal/output.js";
+import type { SocketQuery } from "../../socket-table/query.js";
+import { EXIT_CODES, onStopSignals } from "../signals.js";
+import { Churn, type Rates } from "./churn.js";
+
+const EVERY_MS = 1000;
+
+/**
+ * Shows `read`'s text again and again: in its place on a terminal, one after the other in a pipe.
+ *
+ * @param isForPrograms each text is a line of its own, also on a terminal
+ * @returns the exit code
+ */
+export async function watch(
+  query: SocketQuery,
+  read: (rates: Rates | undefined) => Promise<string>,
+  isForPrograms: boolean,
+): Promise<number> {
+  const ending = new AbortController();
+  let exitCode = 0;
+  const end = () => ending.abort();
+  const forget = onStopSignals((signal) => {
+    exitCode = EXIT_CODES[signal];
+    end();
+  }, end);
+  const live = isForPrograms ? undefined : await openLive(process.stdout);
+  const churn = new Churn(query);
+  let last = "";
+  process.stdout.once("error", end);
+  try {
+    while (!ending.signal.aborted) {
+      const startMs = performance.now();
+      last = await read(await churn.read());
+      if (live) live.show(trim(shownOn(process.stdout, last)));
+      else if (isForPrograms) printFile(`${last}\n`);
+      else print(last);
+      await delay(Math.max(0, EVERY_MS - (performance.now() - startMs)), undefined, { signal: ending.signal }).catch(
+        () => undefined,
+      );
+    }
+  } finally {
+    live?.end();
+    forget();
+    process.stdout.off("error", end);
+  }
+  if (live) print(last);
+  return exitCode;
+}
+
+/** What a terminal has room for: more would push what was drawn before out of reach. */
+function trim(text: string): string {
+  const rows = (process.stdout.rows ?? 24) - 1;
+  return text.split("\n").slice(0, rows).join("\n");
+}

@@ -1,0 +1,44 @@
+// A run's result as it was printed by --json: one object, or the last line of a server's events.
+import { readFileSync } from "node:fs";
+import { parseResult, type ResultKind, type Results } from "../../results/schema/parse.js";
+import { AppError } from "../../util/errors.js";
+import { printable, shortened } from "../../util/printable.js";
+import { notReadable } from "../file-error.js";
+
+/**
+ * @param file a path, or `-` for standard input
+ * @param kinds results that will do
+ * @throws {AppError} E_OPTION when it cannot be read, or holds no such result: the message names the field that is wrong
+ */
+export function readResult<K extends ResultKind>(file: string, kinds: readonly K[]): Results[K] {
+  return parseResult(readJson(file, kinds), kinds, name(file));
+}
+
+function readJson(file: string, kinds: readonly ResultKind[]): unknown {
+  const text = readText(file);
+  // A server prints an event a line, and its result as the last.
+  const last = text.trim().split("\n").at(-1) ?? "";
+  for (const candidate of [text, last]) {
+    try {
+      // JSON has null for what the result left undefined.
+      return JSON.parse(candidate, (_, value) => value ?? undefined);
+    } catch {
+      // The next one may be.
+    }
+  }
+  throw new AppError("E_OPTION", `${name(file)} is not JSON`, {
+    fix: `give what ${kinds.map((kind) => `\`fourtuple ${kind} --json\``).join(" or ")} printed`,
+  });
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file === "-" ? 0 : file, "utf8");
+  } catch (cause) {
+    throw notReadable(name(file), cause);
+  }
+}
+
+function name(file: string): string {
+  return file === "-" ? "standard input" : shortened(printable(file), 200);
+}

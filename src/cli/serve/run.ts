@@ -1,0 +1,142 @@
+// What `fourtuple serve` does: a run until a signal ends it, told of line by line, and its summary.
+import { explainRun } from "../../diagnosis/explain.js";
+import { type Live, openLive } from "../../output/terminal/live.js";
+import { isOutputBehind, print, printJson, printResult, say } from "../../output/terminal/output.js";
+import { paintFor } from "../../output/terminal/paint.js";
+import { RateMeter } from "../../output/terminal/rate-meter.js";
+import {
+  backlogNote,
+  clientLine,
+  isSameMoment,
+  listeningLine,
+  NOT_PRINTED,
+  serveProgress,
+  serveSummary,
+} from "../../output/text/serve.js";
+import { BACKLOG, FIRST_LOGGED, type ServeOptions } from "../../server/options.js";
+import type { ServeSnapshot } from "../../server/result.js";
+import type { ServeRun } from "../../server/run.js";
+import { serve } from "../../server/serve.js";
+import { supervise } from "../supervise.js";
+
+const PROGRESS_MS = 1000;
+
+/** As the command line has them. */
+export type ServeCommandOptions = Omit<ServeOptions, "at"> & { readonly json?: boolean };
+
+/** @returns the exit code */
+export async function runServe(at: string, options: ServeCommandOptions): Promise<number> {
+  const run = await serve({ ...options, at });
+  const live = options.json ? undefined : await openLive(process.stderr);
+  // Before a word is printed: who reads that it listens may send a signal.
+  const ended = supervise(run);
+  ended.catch(() => undefined);
+  const printer = options.json ? new JsonPrinter(run, options) : new TextPrinter(run, options, live);
+  run.on("connection", (peer) => printer.connection(peer));
+  let last = run.snapshot();
+  // Unreferenced: the run keeps the process alive, not its progress.
+  const timer = setInterval(() => {
+    const now = run.snapshot();
+    printer.moment(now, isSameMoment(now, last));
+    last = now;
+  }, PROGRESS_MS).unref();
+  try {
+    const result = await ended;
+    printer.end(result);
+  } finally {
+    clearInterval(timer);
+    printer.leave();
+  }
+  return 0;
+}
+
+type Result = Awaited<ServeRun["done"]>;
+type Peer = ServeRun["address"];
+
+class JsonPrinter {
+  readonly #log: ServeOptions["log"];
+  #printed = 0;
+
+  constructor(run: ServeRun, { log }: ServeCommandOptions) {
+    this.#log = log;
+    this.#print({ event: "listening", ...run.address, backlog: run.backlog, pid: process.pid });
+  }
+
+  connection(peer: Peer): void {
+    if (isOutputBehind()) return;
+    this.#print({ event: "connection", ...peer });
+    this.#printed++;
+  }
+
+  moment(snapshot: ServeSnapshot, isSame: boolean): void {
+    if (!isSame && !isOutputBehind()) this.#print({ event: "snapshot", ...snapshot });
+  }
+
+  end(result: Result): void {
+    const connections = result.accepted - this.#printed;
+    if (this.#log === "all" && connections > 0) this.#print({ event: "notPrinted", connections });
+    printResult({ event: "result", ...result, diagnosis: explainRun(result) });
+  }
+
+  leave(): void {}
+
+  #print(event: object): void {
+    printJson(event);
+  }
+}
+
+class TextPrinter {
+  readonly #log: ServeOptions["log"];
+  readonly #live: Live | undefined;
+  readonly #meter = new RateMeter();
+  readonly #paint = paintFor(process.stderr);
+  #printed = 0;
+  #hasSaidNotPrinted = false;
+
+  constructor(run: ServeRun, { log, backlog = BACKLOG }: ServeCommandOptions, live: Live | undefined) {
+    this.#log = log;
+    this.#live = live;
+    const note = backlogNote(backlog, run.backlog);
+    if (note) say(note);
+    this.#print(listeningLine(run.address));
+    this.moment(run.snapshot(), live === undefined);
+  }
+
+  connection(peer: Peer): void {
+    // Counted in the summary, with those that the threads did not tell of.
+    if (isOutputBehind()) return;
+    this.#print(clientLine(peer));
+    this.#printed++;
+  }
+
+  moment(snapshot: ServeSnapshot, isSame: boolean): void {
+    const ratePerSec = this.#meter.take(snapshot.elapsedMs, snapshot.accepted);
+    this.#sayNotPrinted(snapshot.accepted);
+    if (this.#live) this.#live.show(serveProgress(snapshot, ratePerSec, this.#paint));
+    else if (!isSame) say(serveProgress(snapshot, ratePerSec));
+  }
+
+  end(result: Result): void {
+    this.#sayNotPrinted(result.accepted);
+    const printed = this.#log === "none" ? undefined : this.#printed;
+    this.#live?.clear();
+    printResult(`\n${serveSummary(result, printed, paintFor(process.stdout))}`);
+  }
+
+  leave(): void {
+    this.#live?.end();
+  }
+
+  #sayNotPrinted(accepted: number): void {
+    if (this.#hasSaidNotPrinted || this.#log !== "first" || accepted <= this.#printed) return;
+    // The tenth may still be on its way from its thread.
+    if (this.#printed < FIRST_LOGGED) return;
+    this.#hasSaidNotPrinted = true;
+    this.#print(NOT_PRINTED);
+  }
+
+  #print(line: string): void {
+    this.#live?.clear();
+    print(line);
+  }
+}

@@ -1,0 +1,50 @@
+// The end of a run's messages: no more of them are sent, and the answers that are still on their way are waited for. So what
+// stays unanswered was lost, and not merely cut off.
+import type { RecordableHistogram } from "node:perf_hooks";
+import { setTimeout as delay } from "node:timers/promises";
+import { CONTROL, type ShardMemory, sumCounter } from "../engine/worker-memory.js";
+import { COUNTER, type MessagePlan } from "./worker-plan.js";
+
+const POLL_MS = 5;
+/** Counts as silence between two looks at most: where the whole machine stood still for longer, the peer did, too. */
+const LOOK_MS = 10 * POLL_MS;
+/** Answers are waited for so long: a run ends within a second, also where they trickle in… */
+const PATIENCE_MS = 900;
+/** …and sooner when it is interrupted. */
+const INTERRUPTED_MS = 400;
+/** Where the slowest answers take at most so much longer than the median, those that are younger are on their way. */
+const EVEN = 1.5;
+
+interface Shards {
+  readonly memories: readonly ShardMemory[];
+  setAll(word: number, value: number): void;
+}
+
+/** Returns when every message over a connection that is still open has its answer, a second later at the latest. */
+export async function drainMessages(shards: Shards, message: MessagePlan, wasInterrupted: boolean): Promise<void> {
+  const patienceMs = wasInterrupted ? INTERRUPTED_MS : PATIENCE_MS;
+  shards.setAll(CONTROL.paused, 1);
+  const { memories } = shards;
+  const sum = (counter: number) => sumCounter(memories, counter);
+  let [lookedMs, waitedMs] = [performance.now(), 0];
+  for (;;) {
+    // One that has not seen the word yet may still send.
+    const isQuiet = memories.every(({ counters }) => counters[COUNTER.isPaused] === 1);
+    const answered = message.expected === "none" ? sum(COUNTER.sentMessages) : sum(COUNTER.answeredMessages);
+    if (isQuiet && sum(COUNTER.sentMessages) <= answered + sum(COUNTER.abandonedMessages)) return;
+    const nowMs = performance.now();
+    waitedMs += Math.min(nowMs - lookedMs, LOOK_MS);
+    lookedMs = nowMs;
+    if (waitedMs > patienceMs) return;
+    await delay(POLL_MS);
+  }
+}
+
+/**
+ * How late a message may be at the end without being the peer's failure: the longest that an answer took, where all take about the
+ * same; 0 where they do not, as with a peer that falls behind.
+ */
+export function answerPatienceMs(roundTrip: RecordableHistogram): number {
+  if (roundTrip.count === 0 || roundTrip.percentile(99) > EVEN * roundTrip.percentile(50)) return 0;
+  return Math.ceil(roundTrip.max / 1000);
+}

@@ -1,0 +1,53 @@
+// What came of each destination where there are several: counted by all shards in shared memory, by the destination's number.
+import { PHASES, type Phase } from "../../engine/worker-memory.js";
+
+/** More are not told one by one. */
+const MOST = 100;
+const ESTABLISHED = 0;
+const FAILED = 1;
+const LAST_PHASE = 2;
+const LAST_ERRNO = 3;
+const WORDS = 4;
+
+export interface DestinationCount {
+  readonly established: number;
+  readonly failed: number;
+  /** Of the last attempt that failed; undefined when none did. */
+  readonly phase: Phase | undefined;
+  readonly errno: number;
+}
+
+/** @returns undefined for a single destination, which is the run, and for very many */
+export function allocateTally(destinations: number): SharedArrayBuffer | undefined {
+  return destinations > 1 && destinations <= MOST ? new SharedArrayBuffer(destinations * WORDS * 4) : undefined;
+}
+
+export class DestinationTally {
+  private readonly words: Int32Array;
+
+  constructor(memory: SharedArrayBuffer) {
+    this.words = new Int32Array(memory);
+  }
+
+  established(destination: number): void {
+    Atomics.add(this.words, destination * WORDS + ESTABLISHED, 1);
+  }
+
+  /** @param destination below 0 where none was chosen yet */
+  failed(destination: number, phase: number, errno: number): void {
+    if (destination < 0) return;
+    const at = destination * WORDS;
+    Atomics.add(this.words, at + FAILED, 1);
+    this.words[at + LAST_PHASE] = phase;
+    this.words[at + LAST_ERRNO] = errno;
+  }
+
+  list(): DestinationCount[] {
+    return Array.from({ length: this.words.length / WORDS }, (_, destination) => {
+      const word = (place: number) => this.words[destination * WORDS + place]!;
+      const failed = word(FAILED);
+      const phase = failed > 0 ? PHASES[word(LAST_PHASE)] : undefined;
+      return { established: word(ESTABLISHED), failed, phase, errno: word(LAST_ERRNO) };
+    });
+  }
+}

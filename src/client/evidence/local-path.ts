@@ -1,0 +1,38 @@
+// What this host itself does with the packets of a run: routes and firewall rules that refuse them. Read when connections failed.
+
+import type { Counters } from "../../engine/run-evidence.js";
+import { collectAtOnce, type ShardMemory } from "../../engine/worker-memory.js";
+import { type FilterRule, findFilterRules } from "../../linux/netlink/nftables.js";
+import { findRefusingRoutes, type RefusingRoute } from "../../linux/netlink/refusing-routes.js";
+import { formatIp } from "../../util/address.js";
+import type { Targets } from "../targets.js";
+
+export interface LocalPath {
+  /** Failures that connect() itself returned, by the errno's name: this host's own answers, where others came later. */
+  readonly failedAtOnce: Counters;
+  /** Routes and rules that refuse a destination, those that count first; undefined where they may not be read. */
+  readonly routes: readonly RefusingRoute[] | undefined;
+  /** nftables rules that drop or reject packets to a destination's port, or to any; undefined where they may not be read. */
+  readonly rules: readonly FilterRule[] | undefined;
+}
+
+/** A run's destinations may be many: they share their routes. */
+const LOOKED_UP = 8;
+const LISTED = 8;
+
+export function inspectLocalPath({ plan, isLocal }: Targets, memories: readonly ShardMemory[]): LocalPath {
+  const destinations = plan.groups.flatMap((group) => group.destinations);
+  const ips = [...new Map(destinations.map(({ ip }) => [formatIp(ip), ip])).values()].slice(0, LOOKED_UP);
+  const routes = ips.map(findRefusingRoutes);
+  const ports = new Set(destinations.map(({ port }) => port));
+  // What comes in is to our own ports, unless the server is here.
+  const hooks = isLocal ? ["output", "postrouting", "prerouting", "input"] : ["output", "postrouting"];
+  const rules = findFilterRules()
+    ?.filter(({ hook, port }) => hooks.includes(hook) && (port === undefined || ports.has(port)))
+    .sort((a, b) => Number(b.port !== undefined) - Number(a.port !== undefined));
+  return {
+    failedAtOnce: collectAtOnce(memories),
+    routes: routes.every((found) => found !== undefined) ? routes.flat().slice(0, LISTED) : undefined,
+    rules: rules?.slice(0, LISTED),
+  };
+}

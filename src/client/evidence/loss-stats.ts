@@ -1,0 +1,53 @@
+// Which connections of a shard are lost, the oldest or the newest: that tells a server's time-out from its maximum. Typed arrays
+// and counters only, by slot.
+import type { ConnectionTable } from "../../engine/connection-table.js";
+import { COUNTER } from "../worker-plan.js";
+
+export class LossAges {
+  private readonly counters: Float64Array;
+  /** When a slot's connection was ESTABLISHED, in milliseconds: exact to one for hours, which is enough to tell old from new. */
+  private readonly establishedMs: Float32Array;
+
+  /** @param slots as many as the shard can ever have */
+  constructor(counters: Float64Array, slots: number) {
+    this.counters = counters;
+    this.establishedMs = new Float32Array(slots);
+  }
+
+  established(slot: number, nowMs: number): void {
+    this.establishedMs[slot] = nowMs;
+  }
+
+  /** For how long the connection in `slot` has been ESTABLISHED. */
+  heldMs(slot: number, nowMs: number): number {
+    return Math.max(0, nowMs - this.establishedMs[slot]!);
+  }
+
+  lost(slot: number, nowMs: number): void {
+    const counters = this.counters;
+    const establishedMs = this.establishedMs[slot]!;
+    const heldMs = this.heldMs(slot, nowMs);
+    const isFirst = counters[COUNTER.firstLostAt] === 0;
+    if (isFirst || heldMs < counters[COUNTER.shortestHeldMs]!) counters[COUNTER.shortestHeldMs] = heldMs;
+    if (heldMs > counters[COUNTER.longestHeldMs]!) counters[COUNTER.longestHeldMs] = heldMs;
+    if (isFirst || establishedMs < counters[COUNTER.firstLostAt]!) counters[COUNTER.firstLostAt] = establishedMs;
+    if (establishedMs > counters[COUNTER.lastLostAt]!) counters[COUNTER.lastLostAt] = establishedMs;
+  }
+
+  /** Counts those that stay by age, beside those that were lost. @param isKept whether a slot's connection is ESTABLISHED */
+  countKept(table: ConnectionTable, isKept: (slot: number) => boolean): void {
+    const counters = this.counters;
+    const first = counters[COUNTER.firstLostAt]!;
+    const last = counters[COUNTER.lastLostAt]!;
+    if (first === 0) return;
+    const nowMs = performance.now();
+    for (let slot = 0; slot < table.end; slot++) {
+      if (!isKept(slot)) continue;
+      const establishedMs = this.establishedMs[slot]!;
+      counters[COUNTER.kept]! += 1;
+      if (establishedMs <= first) counters[COUNTER.keptOlder]! += 1;
+      if (establishedMs >= last) counters[COUNTER.keptYounger]! += 1;
+      counters[COUNTER.oldestKeptMs] = Math.max(counters[COUNTER.oldestKeptMs]!, nowMs - establishedMs);
+    }
+  }
+}

@@ -1,0 +1,122 @@
+// What stands behind EADDRNOTAVAIL: source addresses that are gone, destinations that no packet leaves to, and 4-tuples that
+// connections of the past still hold.
+
+import { PHASE, type ShardMemory } from "../../engine/worker-memory.js";
+import { readLocalPortRange } from "../../linux/proc/local-ports.js";
+import { TCP_TIME_WAIT } from "../../linux/syscalls/constants.js";
+import { EADDRNOTAVAIL } from "../../linux/syscalls/errno.js";
+import type { BadSource } from "../../planning/source-problems.js";
+import { checkSources, isSource, routeSource, whyNoSource } from "../../planning/sources.js";
+import { type TuplePlan, TuplePlanner } from "../../planning/tuple-plan.js";
+import { type SocketQuery, stateMask } from "../../socket-table/query.js";
+import { forEachSocket } from "../../socket-table/table.js";
+import { formatIp, type IpAddress, type PortRange } from "../../util/address.js";
+import type { Targets } from "../targets.js";
+import { COUNTER } from "../worker-plan.js";
+
+/** Plain data: see ConnectResult.evidence. */
+export interface PortShortage {
+  /** Source addresses of the plan that cannot be bound, the first few; `absent` where it was so during the run only. */
+  readonly badSources: readonly BadSource[];
+  readonly badSourceCount: number;
+  /** Destinations that nothing leaves this host to. */
+  readonly unreachable: readonly BadSource[];
+  /** 4-tuples of the plan in TIME_WAIT. */
+  readonly timeWaits: number;
+  /** Until the first and the last of them end. */
+  readonly timeWaitFirstMs: number;
+  readonly timeWaitLastMs: number;
+  /** 4-tuples of the plan that are closed at this end, and wait for the peer's FIN or acknowledgement. */
+  readonly closing: number;
+}
+
+const CLOSING = stateMask(["FIN_WAIT1", "FIN_WAIT2", "CLOSING", "LAST_ACK"]);
+/** Addresses that are tried again after a run: it ends as soon as it may. */
+const MOST_CHECKED = 100_000;
+
+/**
+ * Looks into it once the ramp is over, before anything is closed.
+ *
+ * @returns undefined when no bind() or connect() said EADDRNOTAVAIL
+ */
+export async function findShortage(
+  targets: Targets,
+  memories: readonly ShardMemory[],
+): Promise<PortShortage | undefined> {
+  const phases = [PHASE.bind, PHASE.connect];
+  const count = (phase: number) => memories.reduce((sum, memory) => sum + memory.failures(phase, EADDRNOTAVAIL), 0);
+  if (phases.every((phase) => count(phase) === 0)) return undefined;
+  const planner = new TuplePlanner(targets.plan);
+  const tuples = memories.map(({ counters }) => counters[COUNTER.unboundTuple]! - 1).filter((tuple) => tuple >= 0);
+  const unbound = tuples.map((tuple) => {
+    const { group, source } = planner.at(tuple);
+    return planner.sourceIp(group, source);
+  });
+  return inspectShortage(targets, unbound);
+}
+
+/** @param unbound sources that bind() refused in the run */
+async function inspectShortage(targets: Targets, unbound: readonly IpAddress[]): Promise<PortShortage> {
+  const { groups } = targets.plan;
+  const sources = groups.flatMap((group) => group.sources).filter(({ first }) => !isAny(first));
+  const isChecked = sources.reduce((sum, { count }) => sum + count, 0) <= MOST_CHECKED;
+  const now = isChecked ? checkSources(sources) : { bad: [], badCount: 0 };
+  const known = new Set(now.bad.map(({ ip }) => ip));
+  // Several threads may have met the same one.
+  const before = [...new Map(unbound.map((ip) => [formatIp(ip), ip])).values()].filter(
+    (ip) => !known.has(formatIp(ip)),
+  );
+  const bad = [
+    ...now.bad,
+    ...(now.badCount > now.bad.length ? [] : before.map((ip) => whyNoSource(ip, EADDRNOTAVAIL))),
+  ];
+  const destinations = new Map(
+    groups.flatMap((group) =>
+      group.destinations.map(({ ip }) => [formatIp(ip), { ip, from: group.sources[0]?.first }]),
+    ),
+  );
+  const routes = [...destinations.values()].map(({ ip, from }) =>
+    routeSource(ip, from && isAny(from) ? undefined : from),
+  );
+  return {
+    badSources: bad,
+    badSourceCount: Math.max(now.badCount, bad.length),
+    unreachable: bad.length > 0 ? [] : routes.filter((route): route is BadSource => !isSource(route)),
+    ...(await countEnding(targets)),
+  };
+}
+
+async function countEnding({
+  plan,
+  endpoints,
+}: Targets): Promise<Pick<PortShortage, "timeWaits" | "timeWaitFirstMs" | "timeWaitLastMs" | "closing">> {
+  const sources = plan.groups.flatMap((group) => group.sources);
+  const ports = portsOf(plan);
+  const query: SocketQuery = {
+    states: CLOSING | (1 << TCP_TIME_WAIT),
+    local: {
+      ports: ports && [ports],
+      addresses: sources.some(({ first }) => isAny(first)) ? undefined : sources,
+    },
+    remote: endpoints,
+  };
+  let [timeWaits, closing, firstMs, lastMs] = [0, 0, Number.POSITIVE_INFINITY, 0];
+  await forEachSocket(query, ({ state, timerMs }) => {
+    if (state !== TCP_TIME_WAIT) {
+      closing++;
+      return;
+    }
+    timeWaits++;
+    firstMs = Math.min(firstMs, timerMs);
+    lastMs = Math.max(lastMs, timerMs);
+  }).catch(() => undefined);
+  return { timeWaits, timeWaitFirstMs: timeWaits === 0 ? 0 : firstMs, timeWaitLastMs: lastMs, closing };
+}
+
+function portsOf({ ports }: TuplePlan): PortRange | undefined {
+  return ports.chosenBy === "us" ? ports.range : readLocalPortRange();
+}
+
+function isAny({ bytes }: IpAddress): boolean {
+  return bytes.every((byte) => byte === 0);
+}

@@ -1,0 +1,66 @@
+// What became of a run's messages, as text: for the summary and for the page.
+import { formatBytes, formatCount, formatDuration, plural } from "../../util/units.js";
+import type { ConnectResult, MessageResult } from "../result.js";
+
+const COMPARED = {
+  echo: "the same bytes",
+  any: "any bytes",
+  none: "none expected",
+} as const;
+
+/** Pairs of label and text; none for a run without messages. */
+export function messageLines({ messages, traffic }: ConnectResult): [string, string | undefined][] {
+  if (messages === undefined) return olderLines(traffic);
+  const { due, sent, missed, late, longestDelayMs, movedMs } = messages;
+  const delay = late > 0 ? ` (longest ${formatDuration(longestDelayMs)})` : "";
+  const counts = [`${formatCount(due)} due`, `${formatCount(sent)} sent`, ...answers(messages)];
+  return [
+    ["messages", [...counts, `${formatCount(late)} late${delay}`, `${formatCount(missed)} missed`].join(", ")],
+    ["answers", describeAnswers(messages)],
+    [
+      "schedule",
+      movedMs > 0
+        ? `moved by ${formatDuration(movedMs)}: this program stood still; what was due then is late`
+        : undefined,
+    ],
+  ];
+}
+
+/** What the round trip's percentiles are worth; undefined when every message was answered. */
+export function unansweredNote({ messages }: ConnectResult): string | undefined {
+  if (messages === undefined || messages.expected === "none") return undefined;
+  const count = messages.unanswered + messages.missed;
+  return count > 0 ? `round trip: ${plural(count, "message")} without an answer as late as at the end (≥)` : undefined;
+}
+
+/** Whether a round trip of so many microseconds is a lower bound. */
+export function isLowerBound({ messages }: ConnectResult, us: number): boolean {
+  return messages?.youngestUnansweredUs !== undefined && us >= messages.youngestUnansweredUs;
+}
+
+function answers({ expected, answered, unanswered, inFlight }: MessageResult): string[] {
+  if (expected === "none") return [];
+  return [
+    `${formatCount(answered)} answered`,
+    ...(unanswered > 0 ? [`${formatCount(unanswered)} unanswered`] : []),
+    ...(inFlight > 0 ? [`${formatCount(inFlight)} still on their way`] : []),
+  ];
+}
+
+function describeAnswers({ expected, wrongBytes, unaskedBytes, blocked }: MessageResult): string {
+  return [
+    COMPARED[expected],
+    wrongBytes > 0 ? `${formatBytes(wrongBytes)} came instead of an answer` : undefined,
+    unaskedBytes > 0 ? `${formatBytes(unaskedBytes)} came unasked` : undefined,
+    blocked > 0 ? `${formatCount(blocked)} messages had to wait until the peer read` : undefined,
+  ]
+    .filter((part) => part !== undefined)
+    .join("; ");
+}
+
+/** Results of older versions have the counts only. */
+function olderLines({ sentMessages, answeredMessages, blockedMessages }: ConnectResult["traffic"]): [string, string][] {
+  if (sentMessages === 0) return [];
+  const blocked = blockedMessages > 0 ? `, ${formatCount(blockedMessages)} blocked` : "";
+  return [["messages", `${formatCount(sentMessages)} sent, ${formatCount(answeredMessages)} answered${blocked}`]];
+}

@@ -1,0 +1,48 @@
+// The schema of connect()'s options, held to their type: an option that is missing here does not compile.
+import type { ZodType } from "zod";
+import { EXPECTATIONS } from "../protocols/message-probe.js";
+import { PROXY_VERSIONS } from "../protocols/proxy-protocol.js";
+import { checkOptions, flag, number, oneOf, option, signal, sourcePorts, sources } from "../util/options.js";
+import { z } from "../util/zod.js";
+import type { ConnectOptions } from "./options.js";
+
+const isTexts = (value: unknown) => Array.isArray(value) && value.every((it) => typeof it === "string");
+
+const stage = z.strictObject({ durationMs: number, target: number });
+
+const shape = {
+  to: option(
+    'destinations, such as "127.0.0.1:7777" or a list of them',
+    (value) => typeof value === "string" || isTexts(value),
+  ),
+  resolve: oneOf(["first", "all"]).optional(),
+  family: oneOf([4, 6]).optional(),
+  connections: number.optional(),
+  connectRatePerSec: number.optional(),
+  stages: z.array(stage, { error: "takes a list of { durationMs, target }" }).optional(),
+  concurrency: number.optional(),
+  connectTimeoutMs: number.optional(),
+  durationMs: number.optional(),
+  sources: sources.optional(),
+  sourcePorts: sourcePorts.optional(),
+  message: option("a text or bytes", (value) => typeof value === "string" || value instanceof Uint8Array).optional(),
+  messageRatePerSec: number.optional(),
+  expect: oneOf(EXPECTATIONS).optional(),
+  proxyProtocol: oneOf(PROXY_VERSIONS).optional(),
+  maxP99Ms: number.optional(),
+  minRatePerSec: number.optional(),
+  maxFailed: option(
+    'a number, or a share such as "1%"',
+    (value) => typeof value === "string" || typeof value === "number",
+  ).optional(),
+  close: oneOf(["rst", "fin"]).optional(),
+  closeAfterGreeting: flag.optional(),
+  oneTable: flag.optional(),
+  authorized: flag.optional(),
+  signal: signal.optional(),
+} satisfies Record<keyof ConnectOptions, ZodType>;
+
+/** @throws {AppError} E_OPTION for an option that is unknown or of another type */
+export function checkConnectOptions(options: ConnectOptions): ConnectOptions {
+  return checkOptions("connect", z.strictObject(shape), options);
+}

@@ -1,0 +1,24 @@
+// Sends the PROXY protocol's header over each new connection, with the connection's own addresses.
+
+import { EAGAIN } from "../linux/syscalls/errno.js";
+import { NativeBuffer } from "../linux/syscalls/libc.js";
+import { endsOf, sendBytes } from "../linux/syscalls/socket.js";
+import { PROXY_HEADER_SIZE, type ProxyVersion, writeProxyHeader } from "../protocols/proxy-protocol.js";
+
+export class ProxySender {
+  private readonly version: ProxyVersion;
+  private readonly header = new NativeBuffer(PROXY_HEADER_SIZE);
+
+  constructor(version: ProxyVersion) {
+    this.version = version;
+  }
+
+  /** @returns how many bytes were sent, or a negative errno: -EAGAIN for a header that was taken in part, which is useless */
+  send(fd: number): number {
+    const ends = endsOf(fd);
+    if (typeof ends === "number") return ends;
+    const length = writeProxyHeader(this.header.bytes, this.version, ends.local, ends.remote);
+    const sent = sendBytes(fd, this.header, 0, length);
+    return sent < 0 || sent === length ? sent : -EAGAIN;
+  }
+}

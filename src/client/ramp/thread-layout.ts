@@ -1,0 +1,76 @@
+// How many connections each client shard is to have: exact shares, threads started as they are needed, and as many
+// threads opening at once as there are cores.
+
+import { KEPT_DESCRIPTORS } from "../../engine/descriptor-reserve.js";
+import { exactShare } from "../../util/share.js";
+
+export interface RampShape {
+  readonly connections: number;
+  readonly shards: number;
+  /** Shards that open at the same time. */
+  readonly active: number;
+}
+
+// Below this, a second thread costs more time than it saves.
+const CONNECTIONS_WORTH_A_THREAD = 1000;
+// What a thread's start takes of a descriptor table: its event loop, its wake-up, files it reads.
+const DESCRIPTORS_PER_THREAD = 4;
+const DESCRIPTORS_SPARE = 24;
+// Counted in /proc: what a private table has beside connections and what it was copied from, some loops of threads that
+// start side by side included; and what a thread takes of a table that all share.
+const PRIVATE_OVERHEAD = 13;
+const SHARED_PER_THREAD = 4;
+
+/**
+ * @param tableSize descriptors in one table (RLIMIT_NOFILE)
+ * @param tableUsed descriptors in use before the first shard starts
+ */
+export function shapeRamp(connections: number, tableSize: number, tableUsed: number, cores: number): RampShape {
+  const free = tableSize - tableUsed - DESCRIPTORS_SPARE;
+  if (free < DESCRIPTORS_PER_THREAD * 2) return { connections, shards: 1, active: 1 };
+  let shards = Math.min(cores, Math.ceil(connections / CONNECTIONS_WORTH_A_THREAD));
+  // Each thread's own descriptors are in every later thread's table: more threads leave less room in each. Where no
+  // number is enough the run begins all the same, with as many as still add room, and EMFILE tells.
+  while (Math.ceil(connections / shards) > free - DESCRIPTORS_PER_THREAD * shards) {
+    if (DESCRIPTORS_PER_THREAD * (shards + 1) * 2 > free) break;
+    shards++;
+  }
+  return { connections, shards, active: Math.min(cores, shards) };
+}
+
+/**
+ * The most connections that any number of shards can hold in their descriptor tables.
+ *
+ * @param hasPrivateTables each thread has a table of its own; else all share one
+ */
+export function mostConnections(
+  tableSize: number,
+  tableUsed: number,
+  hasPrivateTables: boolean,
+  cores: number,
+): number {
+  if (tableSize === Number.POSITIVE_INFINITY) return tableSize;
+  const free = Math.max(0, tableSize - tableUsed);
+  if (!hasPrivateTables) return Math.max(0, free - KEPT_DESCRIPTORS - SHARED_PER_THREAD * cores);
+  const { shards } = shapeRamp(Number.MAX_SAFE_INTEGER, tableSize, tableUsed, cores);
+  return shards * Math.max(0, free - PRIVATE_OVERHEAD);
+}
+
+/** The most connections shard `index` will ever have. */
+export function shareOf(shape: RampShape, index: number): number {
+  return exactShare(shape.connections, shape.shards, index);
+}
+
+/**
+ * How many connections shard `index` is to have when the run wants `wanted` in all. Shards fill wave by wave, the
+ * members of a wave evenly; those with an earlier number get the odd one.
+ */
+export function targetOf(shape: RampShape, index: number, wanted: number): number {
+  const wave = Math.floor(index / shape.active);
+  const first = wave * shape.active;
+  const members = Math.min(shape.active, shape.shards - first);
+  let before = 0;
+  for (let i = 0; i < first; i++) before += shareOf(shape, i);
+  const inWave = Math.max(0, wanted - before);
+  return Math.min(shareOf(shape, index), exactShare(inWave, members, index - first));
+}

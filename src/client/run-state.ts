@@ -1,0 +1,118 @@
+// What a run notes down on its way, beside the shards' counters: times, memory, how it ended. The report is made of it.
+import type { FileRoom } from "../engine/file-reserve.js";
+import type { MemoryRoom } from "../engine/memory-floor.js";
+import { type MemoryUse, readMemoryUse } from "../engine/memory-use.js";
+import { type Counters, type RunEvidence, readCounters } from "../engine/run-evidence.js";
+import type { ShardMemory } from "../engine/worker-memory.js";
+import type { LocalPeer } from "../socket-table/listeners/peer.js";
+import type { Accepting } from "./evidence/accept-watch.js";
+import type { LocalPath } from "./evidence/local-path.js";
+import { Samples } from "./evidence/samples.js";
+import type { PortShortage } from "./evidence/shortage.js";
+import type { ConnectSettings } from "./options.js";
+import type { GiveUpReason } from "./ramp/give-up.js";
+import { MemoryFit } from "./ramp/memory-fit.js";
+import { type RampShares, readRampShares } from "./ramp/waits.js";
+import type { ConnectResult } from "./result.js";
+import type { Targets } from "./targets.js";
+import { COUNTER, type ConnectHistograms } from "./worker-plan.js";
+
+export interface RunRecord {
+  readonly startedAt: Date;
+  readonly before: MemoryUse;
+  held: MemoryUse;
+  readonly memoryFit: MemoryFit;
+  peakOpen: number;
+  setupMs: number;
+  rampMs: number;
+  rampShares: RampShares | undefined;
+  holdMs: number;
+  closeMs: number;
+  readonly samples: Samples;
+  /** The memory room that stopped the ramp. */
+  memoryStop: MemoryRoom | undefined;
+  /** The host's open files that stopped the ramp. */
+  fileStop: FileRoom | undefined;
+  /** Why the ramp was given up. */
+  gaveUp: GiveUpReason | undefined;
+  /** By how much the schedule moved because this process did not run. */
+  scheduleMovedMs: number;
+  /** stop() was called before the ramp's end. */
+  wasCutShort: boolean;
+  /** stop() was called before the run's natural end. */
+  wasInterrupted: boolean;
+  kernel: ConnectResult["kernel"];
+  /** undefined when nothing failed. */
+  localPath: LocalPath | undefined;
+  /** The kernel's counters when the run began. */
+  readonly countersBefore: Counters;
+  evidence: Pick<RunEvidence, "risen" | "settings" | "gauges">;
+  peer: LocalPeer | undefined;
+  accepting: Accepting | undefined;
+  shortage: PortShortage | undefined;
+}
+
+/** What of a run the report reads. */
+export interface RunFacts {
+  readonly settings: ConnectSettings;
+  readonly targets: Targets;
+  readonly histograms: ConnectHistograms;
+  readonly pool: { readonly memories: ShardMemory[]; readonly size: number; readonly hasPrivateTables: boolean };
+  readonly nofileLimit: number;
+  /** A DestinationTally; undefined for a single destination. */
+  readonly tally: SharedArrayBuffer | undefined;
+}
+
+export function newRecord(): RunRecord {
+  const before = readMemoryUse();
+  return {
+    startedAt: new Date(),
+    before,
+    held: before,
+    memoryFit: new MemoryFit(),
+    peakOpen: 0,
+    setupMs: 0,
+    rampMs: 0,
+    rampShares: undefined,
+    holdMs: 0,
+    closeMs: 0,
+    samples: new Samples(),
+    memoryStop: undefined,
+    fileStop: undefined,
+    gaveUp: undefined,
+    scheduleMovedMs: 0,
+    wasCutShort: false,
+    wasInterrupted: false,
+    kernel: undefined,
+    localPath: undefined,
+    countersBefore: readCounters(),
+    evidence: { risen: {}, settings: {}, gauges: {} },
+    peer: undefined,
+    accepting: undefined,
+    shortage: undefined,
+  };
+}
+
+/**
+ * How long the threads took to start, how long the ramp was by their own clocks, and what it waited for.
+ *
+ * @param startMs when the run began, by performance.now()
+ * @param wasCutShort the ramp ends now, not when the shards had settled
+ */
+export function measureRamp(
+  memories: readonly ShardMemory[],
+  startMs: number,
+  wasCutShort: boolean,
+): Pick<RunRecord, "setupMs" | "rampMs" | "rampShares"> {
+  const now = performance.timeOrigin + performance.now();
+  const begun = memories.map(({ counters }) => counters[COUNTER.firstBegunAt]!).filter((time) => time > 0);
+  // A run that was stopped before its first connect() has set up, and no more.
+  const firstBegun = begun.length > 0 ? Math.min(...begun) : now;
+  const lastSettled = Math.max(...memories.map(({ counters }) => counters[COUNTER.lastSettledAt]!));
+  const endedAt = lastSettled > firstBegun && !wasCutShort ? lastSettled : now;
+  return {
+    setupMs: Math.max(0, firstBegun - performance.timeOrigin - startMs),
+    rampMs: Math.max(0, endedAt - firstBegun),
+    rampShares: readRampShares(memories),
+  };
+}

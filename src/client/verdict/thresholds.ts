@@ -1,0 +1,59 @@
+// Limits that a caller sets to a run, for CI: past one of them the target is missed, whatever else went well.
+
+import type { LatencySummary } from "../../engine/latency.js";
+import { AppError } from "../../util/errors.js";
+import { parseCount } from "../../util/units.js";
+import type { Miss, Thresholds } from "./verdict.js";
+
+/** A count such as 10 or 1k, or a share of all that are asked for such as 1%. @throws {AppError} E_OPTION */
+export function allowedFailures(given: number | string | undefined, asked: number): number | undefined {
+  if (given === undefined) return undefined;
+  const percent = Number(/^\s*(\d+(?:\.\d+)?)\s*%\s*$/.exec(String(given))?.[1] ?? Number.NaN);
+  if (percent <= 100) return Math.floor((asked * percent) / 100 + 1e-9);
+  if (typeof given === "number" ? Number.isInteger(given) && given >= 0 : !given.includes("%")) {
+    return typeof given === "number" ? given : parseCount(given, "--max-failed", 0);
+  }
+  throw new AppError("E_OPTION", `invalid count of failures: ${JSON.stringify(given)}`, {
+    fix: "give a whole number such as 10, or a share of the connections such as 1%",
+  });
+}
+
+/** What of a result they are about. */
+interface Measured {
+  readonly latency: { readonly connect: LatencySummary; readonly roundTrip: LatencySummary };
+  readonly ratePerSec: number;
+  readonly asked: number;
+  readonly established: number;
+  readonly failed: number;
+  readonly lost: number;
+}
+
+export function thresholdMisses({ maxP99Ms, minRatePerSec, maxFailed }: Thresholds, run: Measured): Miss[] {
+  const { roundTrip, connect } = run.latency;
+  const p99Ms = (roundTrip.count > 0 ? roundTrip : connect).p99Us / 1000;
+  const failed = run.failed + run.lost;
+  const misses: Miss[] = [];
+  if (maxP99Ms !== undefined && p99Ms > maxP99Ms) misses.push({ kind: "latency", count: p99Ms, of: maxP99Ms });
+  if (minRatePerSec !== undefined && run.ratePerSec < minRatePerSec) {
+    misses.push({ kind: "rate", count: run.ratePerSec, of: minRatePerSec });
+  }
+  if (maxFailed !== undefined && failed > maxFailed) misses.push({ kind: "failures", count: failed, of: maxFailed });
+  return misses;
+}
+
+/** Whether failures and losses are within what is allowed. */
+export function toleratesFailures(
+  { maxFailed }: Thresholds,
+  { failed, lost }: Pick<Measured, "failed" | "lost">,
+): boolean {
+  return maxFailed !== undefined && failed + lost <= maxFailed;
+}
+
+/** What is missing without the connections that were allowed to fail or to be lost. */
+export function withoutTolerated(misses: readonly Miss[], { asked, established, failed }: Measured): Miss[] {
+  return misses
+    .filter(({ kind }) => kind !== "lost")
+    .map((miss) =>
+      miss.kind === "established" ? { ...miss, count: Math.max(0, asked - established - failed) } : miss,
+    );
+}

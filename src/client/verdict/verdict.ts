@@ -1,0 +1,94 @@
+// The verdict on a client's run: met, missed or interrupted, and by what it missed.
+import { formatCount, formatDuration } from "../../util/units.js";
+
+/** `interrupted`: stopped before its natural end. A hold without an end is met when it is stopped, if nothing is missing. */
+export type Outcome = "met" | "missed" | "interrupted";
+
+/** What can be missing, in the order in which it is told. */
+export const MISS_KINDS = [
+  "established",
+  "lost",
+  "half-open",
+  "unaccepted",
+  "ungreeted",
+  "unsent",
+  "unanswered",
+  "failures",
+  "rate",
+  "latency",
+] as const;
+export type MissKind = (typeof MISS_KINDS)[number];
+
+/** One respect in which a run fell short of its target. */
+export interface Miss {
+  /**
+   * - `established`: connections asked for that never were ESTABLISHED; with stages, those short of the peak
+   * - `lost`: ended by the peer or the network while open
+   * - `half-open`: ESTABLISHED at this end only, because the server's accept queue overflowed
+   * - `unaccepted`: in the server's accept queue, not taken by its program
+   * - `ungreeted`: not greeted by a server that greeted others, or although they were to close after their greeting
+   * - `unsent`: messages that were due and never sent
+   * - `unanswered`: messages that were sent and not answered
+   * - `failures`, `rate`, `latency`: a threshold was passed: connections failed or lost, connections per second, milliseconds
+   *   of the 99th percentile
+   */
+  readonly kind: MissKind;
+  readonly count: number;
+  /** Of how many; of a threshold, what is allowed. */
+  readonly of: number;
+}
+
+/** Limits that a caller sets to a run. */
+export interface Thresholds {
+  /** Of the messages' round trips; of connecting, in a run without them. */
+  readonly maxP99Ms?: number | undefined;
+  /** Connections ESTABLISHED per second of the ramp. */
+  readonly minRatePerSec?: number | undefined;
+  /** Connections that may fail or be lost: so many do not count as missing. */
+  readonly maxFailed?: number | undefined;
+}
+
+/** @returns the outcome, and the misses that count anything */
+export function judge(
+  wasInterrupted: boolean,
+  found: readonly Miss[],
+): { readonly outcome: Outcome; readonly isTargetMet: boolean; readonly misses: readonly Miss[] } {
+  const misses = found.filter(({ count }) => count > 0);
+  const outcome = wasInterrupted ? "interrupted" : misses.length > 0 ? "missed" : "met";
+  return { outcome, isTargetMet: outcome === "met", misses };
+}
+
+/** The outcome of any result: those of older versions have no more than isTargetMet. */
+export function outcomeOf(result: { readonly outcome?: Outcome | undefined; readonly isTargetMet: boolean }): Outcome {
+  return result.outcome ?? (result.isTargetMet ? "met" : "missed");
+}
+
+const PHRASES: Readonly<Record<MissKind, (count: number, of: number) => string>> = {
+  established: (count) => `${formatCount(count)} not established`,
+  lost: (count) => `${formatCount(count)} lost while held`,
+  "half-open": (count) => `${formatCount(count)} established at this end only`,
+  unaccepted: (count) => `${formatCount(count)} not accepted by the server's program`,
+  ungreeted: (count) => `${formatCount(count)} not greeted`,
+  unsent: (count, of) => `${formatCount(count)} of ${formatCount(of)} messages due and never sent`,
+  unanswered: (count, of) => `${formatCount(count)} of ${formatCount(of)} messages unanswered (${percent(count, of)})`,
+  failures: (count, of) => `${formatCount(count)} failed or lost (at most ${formatCount(of)} allowed)`,
+  rate: (count, of) => `${formatCount(count)} connections/s (at least ${formatCount(of)} asked)`,
+  latency: (count, of) => `p99 ${formatDuration(count)} (at most ${formatDuration(of)} allowed)`,
+};
+
+/** Each miss in words, such as `10 lost while held`; those of `established` are told as "600 of 1,000 connections". */
+export function missPhrases(misses: readonly Miss[] = []): string[] {
+  return (
+    misses
+      .filter(({ kind }) => kind !== "established")
+      // A newer version may know further kinds.
+      .map(({ kind, count, of }) => PHRASES[kind]?.(count, of) ?? `${formatCount(count)} ${kind}`)
+  );
+}
+
+/** Not 0 % of some, nor 100 % of less than all. */
+function percent(count: number, of: number): string {
+  const share = (count / of) * 100;
+  if (count < of && share > 99) return "over 99 %";
+  return share < 1 ? "under 1 %" : `${share.toFixed(0)} %`;
+}

@@ -1,0 +1,82 @@
+// Why a client's run missed its target: each rule knows one pattern of the evidence. The most frequent failure decides
+// which rules are asked; the first that knows the pattern speaks.
+
+import type { ConnectResult, FailureReport } from "../client/result.js";
+import { outcomeOf } from "../client/verdict/verdict.js";
+import { formatBytes, formatCount } from "../util/units.js";
+import type { Finding, Suspect } from "./diagnosis.js";
+import { explainHalfMade, explainUnaccepted } from "./rules/accept-queue.js";
+import { explainErrno } from "./rules/errnos.js";
+import { explainUngreeted } from "./rules/greeting.js";
+import { fromSystem } from "./rules/local-errors.js";
+import { explainLocal, isUnusual } from "./rules/local-refusals.js";
+import { describeMemoryStop, explainFileStop } from "./rules/memory-stop.js";
+import { explainMessages } from "./rules/messages.js";
+import { explainNeighbours } from "./rules/neighbours.js";
+import { explainClosing } from "./rules/peer-closed.js";
+import { explainRefusal, explainSelfConnect } from "./rules/refused.js";
+import { explainSilence } from "./rules/timeouts.js";
+import { explainUnavailable } from "./rules/unavailable.js";
+
+/** @returns the limit that it was, or those that remain */
+export function explainClient(result: ConnectResult): Finding | Suspect[] {
+  const { memoryStop, wasCutShort } = result.evidence;
+  if (memoryStop) {
+    const { limit, left, fix } = describeMemoryStop(memoryStop);
+    return {
+      limit,
+      whose: "this side",
+      meaning: `stopped before memory ran out: ${left}, and ${formatBytes(memoryStop.floorBytes)} stay free`,
+      fix: limit === "memory" ? `${fix}, or ask for fewer connections` : fix,
+      evidence: [
+        `${formatBytes(result.memory.kernelBytesPerConnection)} of kernel memory per connection (${result.memory.kernelEnds === "both" ? "both ends" : "one end"})`,
+      ],
+    };
+  }
+  if (result.evidence.fileStop) return explainFileStop(result.evidence.fileStop, "stopped");
+  const main = mainFailure(result);
+  if (!main) {
+    const isStopped = wasCutShort || outcomeOf(result) === "interrupted";
+    const atServersEnd = explainHalfMade(result) ?? explainUnaccepted(result) ?? explainUngreeted(result);
+    // A queue that was being worked off when the run was stopped is nothing to look for.
+    if (atServersEnd && !(isStopped && result.evidence.accepting?.isMoving)) return atServersEnd;
+    const aboutMessages = isStopped ? undefined : explainMessages(result);
+    if (aboutMessages) return aboutMessages;
+    return {
+      limit: isStopped ? "stop" : "unexplained",
+      whose: "this side",
+      meaning: isStopped
+        ? `stopped on request before ${wasCutShort ? "all connections were open" : "the end of its hold"}`
+        : "nothing failed, and not all are open",
+      fix: "let it run to the end",
+      evidence: [],
+    };
+  }
+  return (
+    explainUnavailable(result, main) ??
+    explainNeighbours(result, main) ??
+    explainLocal(result, main) ??
+    (isUnusual(result, main) ? undefined : fromSystem(result, main)) ??
+    explainSelfConnect(result, main) ??
+    explainRefusal(result, main) ??
+    explainSilence(result, main) ??
+    explainClosing(result, main) ??
+    explainErrno(result, main) ??
+    unexplained(main)
+  );
+}
+
+/** What went wrong most often, opening and holding together. */
+function mainFailure({ failures, losses }: ConnectResult): FailureReport | undefined {
+  return [...failures, ...losses].sort((a, b) => b.count - a.count)[0];
+}
+
+function unexplained({ phase, errno, count }: FailureReport): Finding {
+  return {
+    limit: "unexplained",
+    whose: "this side",
+    meaning: `${errno} in ${phase}: no rule knows this one`,
+    fix: `see errno ${errno} of ${phase === "hold" ? "recv" : phase}(2)`,
+    evidence: [`${formatCount(count)} × ${errno} (${phase})`],
+  };
+}

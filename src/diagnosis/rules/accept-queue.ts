@@ -1,0 +1,151 @@
+// A server's accept queue on this host: full now, or known to have dropped something. The kernel's counters alone do not say so:
+// they are of all listeners of the namespace.
+
+import { describeProcess, howToGoOn, isOutOfDescriptors } from "../../capacity/peer-process.js";
+import { countHalfMade } from "../../client/evidence/unaccepted.js";
+import type { ConnectResult } from "../../client/result.js";
+import { isQueueFull } from "../../socket-table/listeners/queue-full.js";
+import { formatCount, plural } from "../../util/units.js";
+import type { Finding } from "../diagnosis.js";
+
+export const MAXIMA =
+  "nginx: worker_connections; redis: maxclients; haproxy: maxconn; fourtuple serve: --max-connections";
+
+/** What says that the queue of one of the destinations overflowed; empty when nothing does. */
+export function queueFacts({ evidence }: ConnectResult): string[] {
+  return (evidence.peer?.listeners ?? []).flatMap((listener) => {
+    const { port, acceptQueue, drops = 0 } = listener;
+    return [
+      ...(isQueueFull(listener)
+        ? [`accept queue of port ${port}: ${formatCount(acceptQueue.used)} of ${formatCount(acceptQueue.limit!)}`]
+        : []),
+      ...(drops > 0
+        ? [`the listening socket of port ${port} dropped ${formatCount(drops)} packets of handshakes`]
+        : []),
+    ];
+  });
+}
+
+/** An overflow was counted, and whether it was this server's is not to be seen. */
+export function mayHaveOverflowed({ evidence }: ConnectResult): boolean {
+  const isUnknown = evidence.peer?.listeners.some(({ drops }) => drops === undefined) ?? false;
+  return isUnknown && overflows(evidence.risen) > 0;
+}
+
+export function overflows(risen: ConnectResult["evidence"]["risen"]): number {
+  return risen["TcpExt.ListenOverflows"] ?? 0;
+}
+
+/** Nothing failed here, and connections wait in the server's accept queue. */
+export function explainUnaccepted(result: ConnectResult): Finding | undefined {
+  const { accepting } = result.evidence;
+  return accepting && accepting.waiting > 0 ? queueFinding(result, queueFacts(result)) : undefined;
+}
+
+/** Nothing failed here, and the server has fewer connections than this end takes for ESTABLISHED. */
+export function explainHalfMade(result: ConnectResult): Finding | undefined {
+  const halfMade = countHalfMade(result);
+  if (halfMade === 0) return undefined;
+  const { outgoing, incoming } = result.kernel!;
+  return queueFinding(result, [
+    `ESTABLISHED at this end: ${formatCount(outgoing)}, at the server's: ${formatCount(incoming)}`,
+    ...queueFacts(result),
+  ]);
+}
+
+/** @param facts what says that it is full */
+export function queueFinding(result: ConnectResult, facts: readonly string[]): Finding {
+  const { evidence } = result;
+  const { process } = evidence.peer ?? {};
+  const seen = [...facts, ...acceptFacts(result)];
+  if (process && isOutOfDescriptors(process)) {
+    return {
+      limit: "nofile",
+      whose: "the peer",
+      meaning: `the server cannot accept: ${describeProcess(process)} has no descriptor left, and ${queueState(result)}`,
+      fix: "raise the server's limit of open files (LimitNOFILE=, ulimit -n)",
+      evidence: [
+        ...seen,
+        `${formatCount(process.openDescriptors!)} of ${formatCount(process.nofileLimit!)} descriptors open`,
+      ],
+    };
+  }
+  const isSynQueue = (evidence.risen["TcpExt.TCPReqQFullDrop"] ?? 0) > 0 && overflows(evidence.risen) === 0;
+  if (isSynQueue) {
+    return {
+      limit: "tcp-max-syn-backlog",
+      whose: "the peer",
+      meaning: "the server's SYN queue is full, and without syncookies further SYNs are dropped",
+      fix: "net.ipv4.tcp_syncookies=1, or raise net.ipv4.tcp_max_syn_backlog and the backlog",
+      evidence: [
+        ...seen,
+        `TCPReqQFullDrop rose by ${formatCount(evidence.risen["TcpExt.TCPReqQFullDrop"]!)}, ListenOverflows did not`,
+      ],
+    };
+  }
+  if (process?.isStopped) {
+    return {
+      limit: "accept-queue",
+      whose: "the peer",
+      meaning: `the server is ${process.isFrozen ? "frozen" : "stopped"}: ${describeProcess(process)} accepts nothing, and ${queueState(result)}`,
+      fix: `let it go on: ${howToGoOn(process)}`,
+      evidence: seen,
+    };
+  }
+  return standstill(result, seen) ?? tooSlow(result, seen);
+}
+
+/** The server's program runs, has descriptors, and has stopped accepting. */
+function standstill(result: ConnectResult, evidence: readonly string[]): Finding | undefined {
+  const { accepting, peer } = result.evidence;
+  if (!accepting || accepting.waiting === 0 || accepting.isMoving) return undefined;
+  const server = peer?.process ? describeProcess(peer.process) : "the server";
+  const waiting = `${plural(accepting.waiting, "connection")} ${accepting.waiting === 1 ? "waits" : "wait"} unaccepted in its accept queue`;
+  if (accepting.accepted === 0) {
+    return {
+      limit: "accept-queue",
+      whose: "the peer",
+      meaning: `${server} listens and accepts nothing: ${waiting}`,
+      fix: "see what the server does instead: its log, its stack (gdb, jstack, py-spy); it may hang, or be starting",
+      evidence,
+    };
+  }
+  return {
+    limit: "peer-maximum",
+    whose: "the peer",
+    meaning: `${server} holds ${plural(accepting.accepted, "connection")} and accepts no more, a maximum of its own: ${waiting}`,
+    fix: `raise the server's maximum (${MAXIMA})`,
+    evidence,
+  };
+}
+
+function tooSlow(result: ConnectResult, evidence: readonly string[]): Finding {
+  const isFull = result.evidence.peer?.listeners.some(isQueueFull) ?? true;
+  const consequence = isFull ? "its accept queue is full, and what comes is dropped" : queueState(result);
+  return {
+    limit: "accept-queue",
+    whose: "the peer",
+    meaning: `the server accepts more slowly than connections come: ${consequence}`,
+    fix: "a longer backlog in listen() and net.core.somaxconn, a server that accepts faster, or a lower --connect-rate",
+    evidence,
+  };
+}
+
+function queueState({ evidence: { accepting, peer } }: ConnectResult): string {
+  const waiting = accepting?.waiting ?? 0;
+  if (waiting === 0 || peer?.listeners.some(isQueueFull)) return "its accept queue is full";
+  return `${plural(waiting, "connection")} ${waiting === 1 ? "waits" : "wait"} unaccepted in its accept queue`;
+}
+
+function acceptFacts({ evidence: { accepting } }: ConnectResult): string[] {
+  if (!accepting) return [];
+  const { accepted, waiting, synReceived, isMoving } = accepting;
+  const stages = [
+    `${formatCount(accepted)} accepted by the server's program`,
+    `${formatCount(waiting)} waiting in its accept queue`,
+    ...(synReceived > 0 ? [`${formatCount(synReceived)} in its SYN queue`] : []),
+  ];
+  return [
+    `at the end of the hold: ${stages.join(", ")}; ${isMoving ? "it went on accepting" : "none was accepted any more"}`,
+  ];
+}

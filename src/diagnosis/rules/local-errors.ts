@@ -1,0 +1,103 @@
+// Failures that this side's own kernel reports: descriptors, ports, watches, memory, routes.
+
+import type { ConnectResult, FailureReport } from "../../client/result.js";
+import { formatCount } from "../../util/units.js";
+import type { Finding } from "../diagnosis.js";
+
+type Rule = (result: ConnectResult, failure: FailureReport) => Finding;
+
+const RULES: Record<string, Rule> = {
+  "socket EMFILE": ({ nofileLimit, hasPrivateTables, threads }, failure) => ({
+    limit: "nofile",
+    whose: "this side",
+    meaning: `the descriptor ${hasPrivateTables ? "tables are" : "table is"} full: RLIMIT_NOFILE is ${formatCount(nofileLimit)}`,
+    fix: hasPrivateTables
+      ? "raise it: ulimit -n, LimitNOFILE=, --ulimit nofile="
+      : "raise it (ulimit -n, LimitNOFILE=, --ulimit nofile=), or allow io_uring or unshare(CLONE_FILES), with which more than one table can be had",
+    evidence: [
+      seen(failure),
+      hasPrivateTables
+        ? `${formatCount(threads)} threads with a table each`
+        : "private tables were refused: all threads share one",
+    ],
+  }),
+  "socket ENFILE": ({ evidence }, failure) => ({
+    limit: "file-max",
+    whose: "this side",
+    meaning: "the whole host is out of open files",
+    fix: "raise fs.file-max",
+    evidence: [seen(failure), ...known("fs.file-max", evidence.settings["fs.file-max"])],
+  }),
+  "register ENOSPC": ({ evidence }, failure) => ({
+    limit: "epoll-watches",
+    whose: "this side",
+    meaning: "this user may not watch more descriptors, over all of its processes",
+    fix: "raise fs.epoll.max_user_watches",
+    evidence: [seen(failure), ...known("fs.epoll.max_user_watches", evidence.settings["fs.epoll.max_user_watches"])],
+  }),
+  "bind EACCES": ({ evidence }, failure) => ({
+    limit: "ip-unprivileged-port-start",
+    whose: "this side",
+    meaning: "source ports below net.ipv4.ip_unprivileged_port_start need CAP_NET_BIND_SERVICE",
+    fix: "use --source-port 1024-65535",
+    evidence: [
+      seen(failure),
+      ...known("net.ipv4.ip_unprivileged_port_start", evidence.settings["net.ipv4.ip_unprivileged_port_start"]),
+    ],
+  }),
+  "connect ENETUNREACH": (_, failure) => ({
+    limit: "route",
+    whose: "this side",
+    meaning: "this host has no route to that network",
+    fix: "check the address, and: ip route get ADDRESS",
+    evidence: [seen(failure)],
+  }),
+  "connect EHOSTUNREACH": ({ evidence }, failure) => ({
+    limit: "route",
+    whose: "the path",
+    meaning: "nobody on the network answers for that address, or a firewall says that nobody does",
+    fix: "check the address, and that the host is up",
+    evidence: [seen(failure), ...icmpFact(evidence.risen["Icmp.InDestUnreachs"])],
+  }),
+};
+
+/** @returns undefined when it is not one that this side's kernel explains */
+export function fromSystem(result: ConnectResult, failure: FailureReport): Finding | undefined {
+  const rule = RULES[`${failure.phase} ${failure.errno}`];
+  if (rule) return rule(result, failure);
+  if (failure.errno === "ENOMEM" || failure.errno === "ENOBUFS") return explainNoMemory(result, failure);
+  return undefined;
+}
+
+function explainNoMemory({ evidence }: ConnectResult, failure: FailureReport): Finding {
+  const pressures =
+    (evidence.risen["TcpExt.TCPMemoryPressures"] ?? 0) + (evidence.risen["TcpExt.TCPAbortOnMemory"] ?? 0);
+  return {
+    limit: pressures > 0 ? "tcp-mem" : "memory",
+    whose: "this side",
+    meaning:
+      pressures > 0
+        ? "TCP's memory budget (net.ipv4.tcp_mem) is used up by what is queued"
+        : "the kernel has no memory for more sockets",
+    fix:
+      pressures > 0 ? "raise net.ipv4.tcp_mem, or make the readers read" : "add memory, or raise the container's limit",
+    evidence: [
+      seen(failure),
+      ...(pressures > 0 ? [`TCP came under memory pressure ${formatCount(pressures)} times`] : []),
+    ],
+  };
+}
+
+/** A failure with its count, as evidence. */
+export function seen({ phase, errno, count }: FailureReport): string {
+  return `${formatCount(count)} × ${errno} (${phase})`;
+}
+
+/** Without one it is the neighbour table of this side that has no answer. */
+function icmpFact(unreachable = 0): string[] {
+  return [unreachable > 0 ? `${formatCount(unreachable)} ICMP messages said "unreachable"` : "no ICMP message said so"];
+}
+
+function known(name: string, value: number | undefined): string[] {
+  return value === undefined ? [] : [`${name} is ${formatCount(value)}`];
+}

@@ -1,0 +1,42 @@
+// What stopped a run before memory or open files ran out, in words: the host's, or a limit of its cgroup.
+
+import type { FileRoom } from "../../engine/file-reserve.js";
+import type { MemoryRoom } from "../../engine/memory-floor.js";
+import { formatBytes, formatCount } from "../../util/units.js";
+import type { Finding } from "../diagnosis.js";
+
+interface MemoryStop {
+  readonly limit: "memory" | "cgroup-memory" | "cgroup-memory-high";
+  /** `1.2 GiB were left in the cgroup` */
+  readonly left: string;
+  readonly fix: string;
+}
+
+export function describeMemoryStop({ availableBytes, bound, limit }: MemoryRoom): MemoryStop {
+  const left = `${formatBytes(Math.max(0, availableBytes))} were left`;
+  if (bound === "host") return { limit: "memory", left: `${left} in the host`, fix: "add memory" };
+  if (limit === "memory.high") {
+    return {
+      limit: "cgroup-memory-high",
+      left: `${left} in the cgroup below memory.high, over which the kernel throttles its programs`,
+      fix: "raise memory.high of the service or container (MemoryHigh=)",
+    };
+  }
+  return {
+    limit: "cgroup-memory",
+    left: `${left} in the cgroup`,
+    fix: "raise the memory limit of the container or service (--memory, MemoryMax=)",
+  };
+}
+
+export function explainFileStop({ open, max, reserve }: FileRoom, what: string): Finding {
+  return {
+    limit: "file-max",
+    whose: "this side",
+    meaning: `${what} before the host ran out of open files: ${formatCount(Math.max(0, max - open))} were left, and ${formatCount(reserve)} stay free`,
+    fix: "raise fs.file-max",
+    evidence: [
+      `${formatCount(open)} of ${formatCount(max)} files are open on this host; beyond that other programs fail with ENFILE`,
+    ],
+  };
+}

@@ -1,0 +1,55 @@
+// A neighbour table that is full: no packet leaves to an address on the same link that has no entry. This kernel's counts for all of its
+// network namespaces, so a server in another one is seen; one on another host is not.
+
+import type { ConnectResult, FailureReport } from "../../client/result.js";
+import { formatCount } from "../../util/units.js";
+import type { Finding, Suspect } from "../diagnosis.js";
+import { seen } from "./local-errors.js";
+
+/** What it is met by: no answer, no buffer for a packet, no way to the host. */
+const ERRNOS = ["ETIMEDOUT", "ENOBUFS", "EHOSTUNREACH"];
+const TABLES = [
+  { cache: "arp_cache", family: 4, limit: "gc-thresh3" },
+  { cache: "ndisc_cache", family: 6, limit: "gc-thresh3-ipv6" },
+] as const;
+/** From so many on a table of the usual 1,024 entries may be full. */
+const MANY_SOURCES = 900;
+
+/** @returns undefined when no table of this kernel was full, or not often enough */
+export function explainNeighbours(result: ConnectResult, failure: FailureReport): Finding | undefined {
+  if (!ERRNOS.includes(failure.errno)) return undefined;
+  const { risen, gauges } = result.evidence;
+  // Each attempt that failed so found it full, once at the least; it is everybody's.
+  const table = TABLES.find(({ cache }) => (risen[`${cache}.table_fulls`] ?? 0) >= failure.count);
+  if (!table) return undefined;
+  const setting = `net.ipv${table.family}.neigh.default.gc_thresh3`;
+  const max = gauges[`${table.cache}.max`];
+  const entries = gauges[`${table.cache}.entries`];
+  return {
+    limit: table.limit,
+    whose: "this side",
+    meaning: `the neighbour table of this kernel is full: ${setting} bounds the addresses on the same link, those of all network namespaces together`,
+    fix: `raise ${setting} (with gc_thresh1 and gc_thresh2) on the host; or use fewer source addresses with more ports each, or fewer destinations on the link`,
+    evidence: [
+      seen(failure),
+      `${table.cache} was full ${formatCount(risen[`${table.cache}.table_fulls`]!)} times (table_fulls)`,
+      ...(max === undefined || entries === undefined
+        ? []
+        : [`${formatCount(entries)} entries, ${setting} is ${formatCount(max)}`]),
+      `${formatCount(result.plan.sourceAddresses)} source addresses, ${formatCount(result.destinations.length)} destinations`,
+    ],
+  };
+}
+
+/** The server's table, or a router's, on another host; undefined where too few addresses are used to fill one. */
+export function suspectNeighbours({ plan, established }: ConnectResult, facts: readonly string[]): Suspect | undefined {
+  if (plan.sourceAddresses < MANY_SOURCES || established === 0) return undefined;
+  return {
+    limit: "gc-thresh3",
+    whose: "the peer",
+    meaning: `the server's neighbour table is full: it needs an entry for each source address on its link, ${formatCount(plan.sourceAddresses)} here`,
+    fix: "raise net.ipv4.neigh.default.gc_thresh3 (net.ipv6 likewise) there, or use fewer source addresses with more ports each",
+    evidence: facts,
+    test: "on the server: the kernel log says `neighbor table overflow!`, and table_fulls rises in /proc/net/stat/arp_cache",
+  };
+}

@@ -1,0 +1,198 @@
+// Refused handshakes (ECONNREFUSED): nobody listens at a destination, or something on the way refuses in its name. An
+// overflowing accept queue never refuses: its reset (tcp_abort_on_overflow) comes to a socket that is ESTABLISHED by then.
+
+import type { ConnectResult, FailureReport } from "../../client/result.js";
+import { formatEndpoint } from "../../util/address.js";
+import { printable } from "../../util/printable.js";
+import { formatCount, plural } from "../../util/units.js";
+import type { Finding, Suspect } from "../diagnosis.js";
+import { seen } from "./local-errors.js";
+import { openAtStop } from "./plateaus.js";
+
+const NAMED = 3;
+const WILDCARDS = ["0.0.0.0", "::"];
+
+/** @returns undefined when the failure is another one */
+export function explainRefusal(result: ConnectResult, failure: FailureReport): Finding | Suspect[] | undefined {
+  if (failure.phase !== "connect" || failure.errno !== "ECONNREFUSED") return undefined;
+  const { evidence, destinations, established } = result;
+  if (!evidence.peer) return ofAnotherHost(result, failure);
+  const deserted = destinationsWithoutListener(result);
+  if (deserted.length === 0) return rejected(result, failure);
+  const other = elsewhere(result, deserted);
+  if (deserted.length < destinations.length) {
+    return nobody(
+      `nobody listens on ${deserted.slice(0, NAMED).join(", ")}${deserted.length > NAMED ? " and others" : ""}: ${formatCount(deserted.length)} of the ${formatCount(destinations.length)} destinations${other ? `; ${other.who}` : ""}`,
+      [seen(failure), `no socket of this host listens on ${deserted.slice(0, NAMED).join(", ")}`],
+      other?.fix,
+    );
+  }
+  const facts = [seen(failure), "no socket of this host listens there", ...selfFacts(result)];
+  if (established === 0 || other) {
+    return other
+      ? nobody(
+          `nobody listens on that port at ${deserted.length > 1 ? "these addresses" : "that address"}; ${other.who}`,
+          facts,
+          other.fix,
+        )
+      : nobody("nobody listens on that port", facts);
+  }
+  return isRedirected(result)
+    ? nobody("the port is redirected, and where it leads to nobody listens any more", [...facts, redirection(result)])
+    : listenerGone(result, facts);
+}
+
+/** Who has the ports of destinations without a listener at another address or family, and what to do then. */
+function elsewhere(
+  { evidence }: ConnectResult,
+  deserted: readonly string[],
+): { readonly who: string; readonly fix: string } | undefined {
+  const ports = new Set(deserted.map((to) => Number(to.replace(/.*:/s, ""))));
+  const found = (evidence.peer?.elsewhere ?? []).filter(({ port }) => ports.has(port));
+  const listening = found.filter(({ kind }) => kind === "listening");
+  const first = listening[0] ?? found[0];
+  if (!first) return undefined;
+  const at = (each: typeof first) => formatEndpoint(each.ip, each.port);
+  const named = (listening.length > 0 ? listening : found)
+    .slice(0, NAMED)
+    .map((each) => `${who(each)} ${each.kind === "listening" ? "listens on" : "has bound"} ${at(each)}`);
+  if (listening.length === 0) {
+    return {
+      who: `${named.join(", ")}, and has not called listen()`,
+      fix: "let the server call listen(), or look why it has not",
+    };
+  }
+  const isWildcard = WILDCARDS.includes(first.ip);
+  return {
+    who: named.join(", "),
+    fix: isWildcard
+      ? `connect to it by IPv${first.ip === "::" ? 6 : 4}, or let the server listen for both families ([::] without IPV6_V6ONLY)`
+      : `connect to ${at(first)}, or let the server listen on ${deserted.slice(0, NAMED).join(", ")} too (0.0.0.0 and [::] are all addresses)`,
+  };
+}
+
+function who({ process }: NonNullable<NonNullable<ConnectResult["evidence"]["peer"]>["elsewhere"]>[number]): string {
+  return process ? `${printable(process.command)} (process ${process.pid})` : "a process that cannot be seen";
+}
+
+/** Connections that met themselves, for want of a listener. */
+function selfFacts({ failures }: ConnectResult): string[] {
+  const met = failures.find(({ errno }) => errno === "SELF");
+  return met ? [`${formatCount(met.count)} more met themselves: the kernel chose the destination's port for them`] : [];
+}
+
+/** A client whose source port is the destination's, where nobody listens (simultaneous open, RFC 9293): it is both ends. */
+export function explainSelfConnect(result: ConnectResult, failure: FailureReport): Finding | undefined {
+  if (failure.phase !== "connect" || failure.errno !== "SELF") return undefined;
+  const port = result.destinations[0]!.replace(/.*:/s, "");
+  return {
+    limit: "self-connect",
+    whose: "this side",
+    meaning: "connections met themselves: nobody listens on that port, and the kernel chose it as their source port",
+    fix: `start the server; keep the kernel from choosing its port: net.ipv4.ip_local_reserved_ports=${port}, or a port outside of ip_local_port_range`,
+    evidence: [
+      `${plural(failure.count, "connection")} with the same address and port at both ends: closed, and not counted as connections`,
+      ...(result.evidence.peer?.listeners.length === 0 ? ["no socket of this host listens there"] : []),
+    ],
+  };
+}
+
+/** The server has no listening socket any more: it ended, or it closed that one only. */
+export function listenerGone(result: ConnectResult, facts: readonly string[]): Finding {
+  const open = openAtStop(result);
+  return nobody(
+    open > 0
+      ? "nobody listens on that port any more: the server has closed its listening socket, and keeps what it had accepted"
+      : "nobody listens on that port any more: the server ended during the run",
+    open > 0 ? [...facts, `${formatCount(open)} connections stay open`] : facts,
+  );
+}
+
+/** Connections are open to a port of this host that no socket of it has: another one answers (DNAT, redirect, a container's). */
+export function isRedirected({ kernel, evidence }: ConnectResult): boolean {
+  return evidence.peer?.listeners.length === 0 && (kernel?.outgoing ?? 0) > 0 && kernel?.incoming === 0;
+}
+
+export function redirection({ kernel }: ConnectResult): string {
+  return `${formatCount(kernel!.outgoing)} are ESTABLISHED, and no socket of this host has that port: it is redirected`;
+}
+
+function destinationsWithoutListener({ destinations, evidence }: ConnectResult): string[] {
+  const listeners = evidence.peer?.listeners ?? [];
+  const served = new Set(
+    listeners.map(({ ip, port }) => (WILDCARDS.includes(ip) ? `*:${port}` : formatEndpoint(ip, port))),
+  );
+  return destinations.filter((to) => !served.has(to) && !served.has(`*:${to.replace(/.*:/, "")}`));
+}
+
+function ofAnotherHost({ established, destinations }: ConnectResult, failure: FailureReport): Finding {
+  if (established === 0) return nobody("nobody listens on that port", [seen(failure)]);
+  return destinations.length > 1
+    ? nobody(
+        `one of the ${plural(destinations.length, "destination")} or more refuse: nobody listens there, or a server ended during the run`,
+        [seen(failure)],
+      )
+    : nobody("nobody listens on that port any more: the server ended during the run, or closed its listening socket", [
+        seen(failure),
+      ]);
+}
+
+/** A server listens at every destination. */
+function rejected({ evidence }: ConnectResult, failure: FailureReport): Finding | Suspect[] {
+  const unreachable = evidence.risen["Icmp.InDestUnreachs"] ?? 0;
+  const facts = [seen(failure), "a socket of this host listens at every destination"];
+  const firewall: Finding = {
+    limit: "path",
+    whose: "the path",
+    meaning: "the server listens, and something refuses in its name: a firewall's rule that rejects",
+    fix: "look for rules that reject (nft list ruleset)",
+    evidence: facts,
+  };
+  const anew = evidence.peer!.listeners.find(({ since }) => since === "replaced" || since === "late");
+  if (anew) return madeAnew(anew, failure);
+  // One for each at the least: a kernel without a listener answers with a reset, and sends no ICMP.
+  if (unreachable >= failure.count) {
+    return { ...firewall, evidence: [...facts, `${formatCount(unreachable)} ICMP messages said "unreachable"`] };
+  }
+  const late = nobody("nobody listened for a part of the run: the server began late, or began anew", facts);
+  return [
+    { ...firewall, test: "the same run once more is refused again; nft list ruleset shows a rule that rejects" },
+    { ...late, test: "the same run once more is not refused; the server's log tells of a start" },
+  ];
+}
+
+/** The listening socket is another one than when the run began, or was not there then. */
+function madeAnew(
+  { port, since, inode }: NonNullable<ConnectResult["evidence"]["peer"]>["listeners"][number],
+  failure: FailureReport,
+): Finding {
+  const isReplaced = since === "replaced";
+  return nobody(
+    isReplaced
+      ? `nobody listened for a part of the run: the server closed its listening socket of port ${port} and made a new one (a reload or a restart)`
+      : `nobody listened on port ${port} for a part of the run: the server began late`,
+    [
+      seen(failure),
+      isReplaced
+        ? `the listening socket is another one than at the run's start${inode === undefined ? "" : ` (inode ${inode})`}`
+        : "no socket listened there when the run began",
+    ],
+    isReplaced
+      ? "reload without closing the socket: hand it on (SO_REUSEPORT, systemd's sockets, haproxy's expose-fd listeners), or retry"
+      : "start the server first",
+  );
+}
+
+function nobody(
+  meaning: string,
+  evidence: readonly string[],
+  fix = "start the server, or check the port: ss -ltn",
+): Finding {
+  return {
+    limit: "listener",
+    whose: "the peer",
+    meaning,
+    fix,
+    evidence,
+  };
+}

@@ -1,0 +1,199 @@
+// EADDRNOTAVAIL: the source address is not this host's, nothing leaves to the destination, or no 4-tuple is left. The first two
+// are asked first, and TIME_WAIT before what the settings allow.
+
+import { REUSE_DELAY_MS, TIME_WAIT_SECONDS } from "../../capacity/limits/time-wait.js";
+import type { PortShortage } from "../../client/evidence/shortage.js";
+import type { ConnectResult, FailureReport } from "../../client/result.js";
+import { describeBadSources, describeUnreachable, fixFor } from "../../planning/source-text.js";
+import { formatCount, formatDuration, formatRate, plural } from "../../util/units.js";
+import type { Finding } from "../diagnosis.js";
+import { seen } from "./local-errors.js";
+import { openAtStop } from "./plateaus.js";
+
+const RANGE = "net.ipv4.ip_local_port_range";
+const REUSE = "net.ipv4.tcp_tw_reuse";
+
+/** @returns undefined when the failure is another one */
+export function explainUnavailable(result: ConnectResult, failure: FailureReport): Finding | undefined {
+  if (failure.errno !== "EADDRNOTAVAIL") return undefined;
+  const { shortage } = result.evidence;
+  const [bad] = shortage?.badSources ?? [];
+  const [unreachable] = shortage?.unreachable ?? [];
+  if (shortage && bad) return sourcesGone(result, failure, shortage);
+  if (unreachable) {
+    return {
+      limit: "route",
+      whose: "this side",
+      meaning: describeUnreachable(unreachable),
+      fix: fixFor(unreachable),
+      evidence: [seen(failure), ...(shortage?.unreachable.slice(1).map(describeUnreachable) ?? [])],
+    };
+  }
+  if (shortage && isTimeWait(result, shortage)) return inTimeWait(result, failure, shortage);
+  return failure.phase === "connect" || result.plan.sourcePorts === "kernel"
+    ? rangeUsedUp(result, failure)
+    : planUsedUp(result, failure);
+}
+
+/** Each source was this host's when the run began. */
+function sourcesGone(
+  result: ConnectResult,
+  failure: FailureReport,
+  { badSources, badSourceCount }: PortShortage,
+): Finding {
+  const what = describeBadSources(badSources, badSourceCount);
+  const left = result.plan.sourceAddresses - badSourceCount;
+  return {
+    limit: "source-address",
+    whose: "this side",
+    meaning: what
+      .replace(/\bis not an address\b/, "is no longer an address")
+      .replace(/\bare not addresses\b/, "are no longer addresses"),
+    fix: "add it to an interface again (ip address add), or leave it out of --source-ip",
+    evidence: [
+      seen(failure),
+      `${formatCount(Math.max(0, left))} of ${plural(result.plan.sourceAddresses, "source address", "source addresses")} can still be bound`,
+    ],
+  };
+}
+
+/** Without those in TIME_WAIT the run would have gone on. */
+function isTimeWait(result: ConnectResult, { timeWaits, closing }: PortShortage): boolean {
+  if (timeWaits === 0 || timeWaits < closing) return false;
+  return comesAndGoes(result)
+    ? timeWaits + closing >= result.plan.tuplesAvailable / 2
+    : timeWaits >= result.asked - result.established;
+}
+
+/** Connections were closed from this side while others were opened. */
+function comesAndGoes(result: ConnectResult): boolean {
+  return result.established - result.lost > openAtStop(result);
+}
+
+function inTimeWait(result: ConnectResult, failure: FailureReport, shortage: PortShortage): Finding {
+  const { plan } = result;
+  const tuples = plan.tuplesAvailable;
+  const seconds = keptMs(result) / 1000;
+  const isChurn = comesAndGoes(result);
+  const wait = formatDuration(shortage.timeWaitLastMs);
+  return {
+    limit: "time-wait",
+    whose: "this side",
+    meaning: isChurn
+      ? `every source port towards the destination is in TIME_WAIT: whoever closes first keeps the 4-tuple for ${TIME_WAIT_SECONDS} s`
+      : `connections closed in the last ${TIME_WAIT_SECONDS} s still hold 4-tuples of the plan, in TIME_WAIT`,
+    fix: [
+      isChurn ? "keep connections open or pool them (HTTP keep-alive)" : `wait ${wait}, or close with --close rst`,
+      reuseAdvice(result),
+      "more source addresses (--source-ip) or ports",
+    ]
+      .filter((advice) => advice !== undefined)
+      .join("; or "),
+    evidence: [
+      seen(failure),
+      `${formatCount(shortage.timeWaits)} of ${formatCount(tuples)} 4-tuples in TIME_WAIT: the first ends in ${formatDuration(shortage.timeWaitFirstMs)}, the last in ${wait}`,
+      ...closingFact(shortage),
+      ...(isChurn
+        ? [
+            `${formatCount(tuples)} ÷ ${formatRate(seconds)} s = ${formatRate(tuples / seconds)} connections/s for ever; this run opened ${formatRate(result.ratePerSec)}/s`,
+          ]
+        : []),
+      ...reuseFacts(result),
+    ],
+  };
+}
+
+/** Whether connect() takes over a TIME_WAIT towards these destinations, once it is old enough. */
+function isReused({ destinations, evidence }: ConnectResult): boolean {
+  const { [REUSE]: reuse, "net.ipv4.tcp_timestamps": timestamps } = evidence.settings;
+  const isLoopback = destinations.every((to) => /^(127\.|\[::1\])/.test(to));
+  return timestamps !== 0 && (reuse === 1 || (reuse === 2 && isLoopback));
+}
+
+/** How long a closed connection keeps its 4-tuple from connect(). */
+function keptMs(result: ConnectResult): number {
+  return isReused(result) ? reuseDelayMs(result) : TIME_WAIT_SECONDS * 1000;
+}
+
+function reuseDelayMs({ evidence }: ConnectResult): number {
+  return evidence.settings[`${REUSE}_delay`] ?? REUSE_DELAY_MS;
+}
+
+/** undefined where it would not help. */
+function reuseAdvice(result: ConnectResult): string | undefined {
+  const delay = reuseDelayMs(result);
+  const shorter = delay > REUSE_DELAY_MS ? `a shorter ${REUSE}_delay` : undefined;
+  if (isReused(result)) return shorter;
+  const on = result.evidence.settings["net.ipv4.tcp_timestamps"] === 0 ? "net.ipv4.tcp_timestamps=1 and " : "";
+  const after = shorter
+    ? `, and ${shorter}`
+    : `, with which connect() takes over a TIME_WAIT after ${formatDuration(delay)}`;
+  return `${on}${REUSE}=1${after}`;
+}
+
+function reuseFacts({ evidence }: ConnectResult): string[] {
+  const { [REUSE]: reuse, [`${REUSE}_delay`]: delay } = evidence.settings;
+  if (reuse === undefined) return [];
+  const scope = ["off", "on", "for loopback only"][reuse] ?? "";
+  return [`${REUSE} is ${reuse} (${scope})${delay === undefined ? "" : `, ${REUSE}_delay ${formatDuration(delay)}`}`];
+}
+
+/** The planner has no tuple left of explicit ports. */
+function planUsedUp({ plan, evidence }: ConnectResult, failure: FailureReport): Finding {
+  return {
+    limit: "source-ports",
+    whose: "this side",
+    meaning: "every 4-tuple of the plan is used: the source addresses have no port left towards the destination",
+    fix: "add source addresses (--source-ip), source ports (--source-port 1024-65535), or a second destination port (host:7777-7778)",
+    evidence: [
+      seen(failure),
+      `${formatCount(plan.tuplesAvailable)} 4-tuples planned: ${plural(plan.sourceAddresses, "source address", "source addresses")}, ports ${plan.sourcePorts}`,
+      ...(plan.tuplesSkipped > 0 ? [`${formatCount(plan.tuplesSkipped)} of them taken by other sockets`] : []),
+      ...timeWaitFact(evidence.shortage),
+      ...closingFact(evidence.shortage),
+    ],
+  };
+}
+
+function rangeUsedUp({ asked, plan, evidence }: ConnectResult, failure: FailureReport): Finding {
+  const {
+    [`${RANGE}.first`]: first = 0,
+    [`${RANGE}.last`]: last = 0,
+    [`${RANGE}.reserved`]: reserved = 0,
+  } = evidence.settings;
+  const ports = last - first + 1;
+  const facts = [
+    seen(failure),
+    `${RANGE} is ${first}-${last}: ${formatCount(ports)} ports, ${formatCount(reserved)} of them reserved`,
+    ...timeWaitFact(evidence.shortage),
+    ...closingFact(evidence.shortage),
+  ];
+  // Without the reservation the range would have done.
+  const pairs = ports > reserved ? plan.tuplesAvailable / (ports - reserved) : 0;
+  if (reserved > 0 && pairs * ports >= asked) {
+    return {
+      limit: "ip-local-reserved-ports",
+      whose: "this side",
+      meaning: `net.ipv4.ip_local_reserved_ports keeps ${formatCount(reserved)} of the ${formatCount(ports)} ports that the kernel may choose from`,
+      fix: "leave out --source-port kernel, add source addresses (--source-ip), or reserve fewer ports",
+      evidence: facts,
+    };
+  }
+  return {
+    limit: "ip-local-port-range",
+    whose: "this side",
+    meaning: "the kernel found no free source port towards the destination: the ephemeral range is used up",
+    fix: `add source addresses (--source-ip), leave out --source-port kernel, or widen ${RANGE}`,
+    evidence: facts,
+  };
+}
+
+function timeWaitFact(shortage: PortShortage | undefined): string[] {
+  if (!shortage || shortage.timeWaits === 0) return [];
+  return [`${formatCount(shortage.timeWaits)} in TIME_WAIT, for up to ${formatDuration(shortage.timeWaitLastMs)} more`];
+}
+
+function closingFact(shortage: PortShortage | undefined): string[] {
+  if (!shortage || shortage.closing === 0) return [];
+  return [`${formatCount(shortage.closing)} closed at this end and not by the peer (FIN_WAIT)`];
+}

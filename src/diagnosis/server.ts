@@ -1,0 +1,74 @@
+// What stopped a server of ours from taking more, if anything did.
+
+import type { ServeResult } from "../server/result.js";
+import { formatCount, plural } from "../util/units.js";
+import type { Finding } from "./diagnosis.js";
+import { describeMemoryStop, explainFileStop } from "./rules/memory-stop.js";
+
+/** @returns undefined when nothing was refused, dropped or put off */
+export function explainServer(result: ServeResult): Finding | undefined {
+  const { evidence, failures, nofileLimit, hasPrivateTables, peakOpen, rejected, backlog } = result;
+  const { memoryStop } = evidence;
+  if (memoryStop) {
+    const { limit, left, fix } = describeMemoryStop(memoryStop);
+    return {
+      limit,
+      whose: "this side",
+      meaning: `accepting paused before memory ran out: ${left}`,
+      fix,
+      evidence: [`${formatCount(peakOpen)} open at the most`],
+    };
+  }
+  if (evidence.fileStop) return explainFileStop(evidence.fileStop, "accepting paused");
+  const accepting = failures.find(({ phase }) => phase === "accept");
+  if (accepting?.errno === "ENFILE") {
+    return {
+      limit: "file-max",
+      whose: "this side",
+      meaning: "the whole host is out of open files",
+      fix: "raise fs.file-max",
+      evidence: [`${formatCount(accepting.count)} × ENFILE (accept)`],
+    };
+  }
+  // Full tables are no fault while other threads have room in theirs.
+  if (accepting?.errno === "EMFILE" || (result.tableFull > 0 && !hasPrivateTables)) {
+    return {
+      limit: "nofile",
+      whose: "this side",
+      meaning: `the descriptor table is full: RLIMIT_NOFILE is ${formatCount(nofileLimit)}, and ${hasPrivateTables ? "every thread has reached it" : "private tables were refused"}`,
+      fix: "raise it (ulimit -n, LimitNOFILE=, --ulimit nofile=), or allow io_uring or unshare(CLONE_FILES)",
+      evidence: [`${formatCount(peakOpen)} open at the most`],
+    };
+  }
+  if (rejected > 0) {
+    return {
+      limit: "peer-maximum",
+      whose: "this side",
+      meaning: `${formatCount(rejected)} connections above --max-connections were closed at once`,
+      fix: "raise --max-connections",
+      evidence: [`${formatCount(peakOpen)} open at the most`],
+    };
+  }
+  const aborts = evidence.risen["TcpExt.TCPAbortOnMemory"] ?? 0;
+  if (aborts > 0) {
+    return {
+      limit: "tcp-mem",
+      whose: "this side",
+      meaning: `TCP's memory budget was used up by what is queued: the kernel aborted ${plural(aborts, "connection")}`,
+      fix: "raise net.ipv4.tcp_mem, or have fewer clients that do not read",
+      evidence: [`TCPAbortOnMemory rose by ${formatCount(aborts)} in this network namespace`],
+    };
+  }
+  if (backlog.drops) {
+    return {
+      limit: "accept-queue",
+      whose: "this side",
+      meaning: "connections came faster than they were accepted: the accept queue overflowed",
+      fix: `a longer --backlog (it is ${formatCount(backlog.length)}) and net.core.somaxconn`,
+      evidence: [
+        `the listening socket dropped ${formatCount(backlog.drops)} packets of handshakes; ListenOverflows rose by ${formatCount(backlog.listenOverflows)}`,
+      ],
+    };
+  }
+  return undefined;
+}

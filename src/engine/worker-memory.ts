@@ -1,0 +1,103 @@
+// What a shard and the main thread share: commands one way, counters the other. Every counter has one writer,
+// its shard, so plain writes to aligned numbers are enough; the main thread reads them while they run.
+import { ERRNO_LIMIT, errnoName } from "../linux/syscalls/errno.js";
+
+/** What the main thread tells a shard. */
+export const COMMAND = {
+  run: 0,
+  /** Close every connection, report, end. */
+  stop: 1,
+  /** End at once and leave the closing to the kernel. */
+  abort: 2,
+} as const;
+
+/** A client shard's target that leaves everything as it is: none is opened and none is closed. */
+export const TARGET_AS_IT_IS = -1;
+
+/** Words of the control block. */
+export const CONTROL = {
+  command: 0,
+  /** Roles' own: how many connections a client shard is to have; whether a server shard is to pause, a client's to send no more. */
+  target: 1,
+  paused: 2,
+  /** How many texts of a single connection the main thread has heard: a client shard does not run ahead of it. */
+  heard: 3,
+} as const;
+
+/** The step of a connection's life in which a system call failed. */
+export const PHASES = ["socket", "option", "bind", "connect", "register", "accept", "send", "receive", "hold"] as const;
+export type Phase = (typeof PHASES)[number];
+export const PHASE = Object.fromEntries(PHASES.map((phase, index) => [phase, index])) as Record<Phase, number>;
+
+const CONTROL_WORDS = 16;
+const COUNTERS = 64;
+const FAILURES = PHASES.length * ERRNO_LIMIT;
+
+/** One shard's shared memory; made by the main thread, wrapped again around the same buffer by the shard. */
+export class ShardMemory {
+  readonly buffer: SharedArrayBuffer;
+  readonly control: Int32Array;
+  readonly counters: Float64Array;
+  private readonly failureCounts: Float64Array;
+  private readonly atOnceCounts: Float64Array;
+
+  constructor(buffer = new SharedArrayBuffer(CONTROL_WORDS * 4 + (COUNTERS + FAILURES + ERRNO_LIMIT) * 8)) {
+    this.buffer = buffer;
+    this.control = new Int32Array(buffer, 0, CONTROL_WORDS);
+    this.counters = new Float64Array(buffer, CONTROL_WORDS * 4, COUNTERS);
+    this.failureCounts = new Float64Array(buffer, CONTROL_WORDS * 4 + COUNTERS * 8, FAILURES);
+    this.atOnceCounts = new Float64Array(buffer, CONTROL_WORDS * 4 + (COUNTERS + FAILURES) * 8, ERRNO_LIMIT);
+  }
+
+  /** Counts one failure. @param errno positive */
+  countFailure(phase: number, errno: number): void {
+    this.failureCounts[phase * ERRNO_LIMIT + (errno < ERRNO_LIMIT ? errno : 0)]! += 1;
+  }
+
+  /** Counts a failure that connect() itself returned: this host's own answer, where others come later. @param errno positive */
+  countAtOnce(errno: number): void {
+    this.atOnceCounts[errno < ERRNO_LIMIT ? errno : 0]! += 1;
+  }
+
+  failedAtOnce(errno: number): number {
+    return this.atOnceCounts[errno]!;
+  }
+
+  failures(phase: number, errno: number): number {
+    return this.failureCounts[phase * ERRNO_LIMIT + errno]!;
+  }
+}
+
+/** Failures of one kind: how often `errno` was met in `phase`. */
+export interface FailureCount {
+  readonly phase: Phase;
+  readonly errno: number;
+  readonly count: number;
+}
+
+/** All failures of all shards, the most frequent first. */
+export function collectFailures(memories: readonly ShardMemory[]): FailureCount[] {
+  const found: FailureCount[] = [];
+  PHASES.forEach((phase, index) => {
+    for (let errno = 0; errno < ERRNO_LIMIT; errno++) {
+      const count = memories.reduce((sum, memory) => sum + memory.failures(index, errno), 0);
+      if (count > 0) found.push({ phase, errno, count });
+    }
+  });
+  return found.sort((a, b) => b.count - a.count);
+}
+
+/** What connect() itself returned, by the errno's name. */
+export function collectAtOnce(memories: readonly ShardMemory[]): Record<string, number> {
+  const found: Record<string, number> = {};
+  for (let errno = 0; errno < ERRNO_LIMIT; errno++) {
+    const count = memories.reduce((sum, memory) => sum + memory.failedAtOnce(errno), 0);
+    if (count > 0) found[errnoName(errno)] = count;
+  }
+  return found;
+}
+
+/** The sum of counter number `index` over all shards. */
+export function sumCounter(memories: readonly ShardMemory[], index: number): number {
+  return memories.reduce((sum, memory) => sum + memory.counters[index]!, 0);
+}

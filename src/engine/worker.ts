@@ -1,0 +1,213 @@
+// The thread's side of a shard: its memory, its thread's descriptor table, its epoll set with the wake-up in it.
+// What it does with them is its role's business.
+import { parentPort, workerData } from "node:worker_threads";
+import { countOpenDescriptors, listDescriptors } from "../linux/proc/procfs.js";
+import { borrowDescriptor } from "../linux/syscalls/borrowed-descriptors.js";
+import { EPOLLIN } from "../linux/syscalls/constants.js";
+import { Epoll } from "../linux/syscalls/epoll.js";
+import { errnoName } from "../linux/syscalls/errno.js";
+import { silence } from "../linux/syscalls/eventfd.js";
+import { unshareDescriptors } from "../linux/syscalls/rlimit.js";
+import { closeFd } from "../linux/syscalls/socket.js";
+import { AppError } from "../util/errors.js";
+import { findLoopDescriptors } from "./loop-descriptors.js";
+import { GATE, THREAD, ThreadWords } from "./thread-words.js";
+import { COMMAND, CONTROL, ShardMemory } from "./worker-memory.js";
+
+/** What a new thread is given. */
+export interface ThreadStart {
+  readonly words: SharedArrayBuffer;
+  readonly wakeFd: number;
+  /** The main thread's descriptor table is this thread's, too. */
+  readonly sharesTable: boolean;
+  /** The threads that live already, whose descriptors are nothing to this one. */
+  readonly others: readonly { readonly words: SharedArrayBuffer; readonly wakeFd: number }[];
+}
+
+/** What the pool hands to a shard. */
+export interface ShardStart<Plan> {
+  readonly index: number;
+  readonly memory: SharedArrayBuffer;
+  readonly plan: Plan;
+  /** Sockets of the main thread that this shard uses. */
+  readonly kept: readonly number[];
+}
+
+/** What a thread says. */
+export type ThreadMessage =
+  /** It stands at the gate, where the main thread stands still for it. */
+  | { readonly type: "gate" }
+  | { readonly type: "shard"; readonly message: unknown }
+  /** The shard has ended in order. */
+  | { readonly type: "ended"; readonly isReusable: boolean };
+
+const EVENTS_AT_ONCE = 512;
+const GATE_WAIT_MS = 10_000;
+
+/** What comes back from epoll for descriptors that are no connection's; slots are 0 and above. */
+export const WAKE_UP = -1;
+export const LISTENER = -2;
+
+/** A running shard, seen from inside its thread. `Plan` comes in, `Message`s go out. */
+export class Shard<Plan, Message> {
+  readonly index: number;
+  readonly plan: Plan;
+  readonly memory: ShardMemory;
+  readonly epoll = new Epoll(EVENTS_AT_ONCE);
+  /** Whether this thread's descriptor table is the main thread's. */
+  readonly sharesTable: boolean;
+  private readonly thread: RunningThread;
+  private readonly borrowed: ReadonlyMap<number, number>;
+
+  constructor(start: ShardStart<Plan>, thread: RunningThread, borrowed: ReadonlyMap<number, number>) {
+    this.index = start.index;
+    this.plan = start.plan;
+    this.memory = new ShardMemory(start.memory);
+    this.thread = thread;
+    this.sharesTable = thread.sharesTable;
+    this.borrowed = borrowed;
+    const failed = this.epoll.fd < 0 ? this.epoll.fd : this.epoll.add(thread.wakeFd, EPOLLIN, WAKE_UP);
+    if (failed >= 0) return;
+    this.epoll.close();
+    throw cannotBegin(start.index, failed);
+  }
+
+  /** The command in force, one of COMMAND. */
+  get command(): number {
+    return Atomics.load(this.memory.control, CONTROL.command);
+  }
+
+  /** This thread's number for a socket of the main thread that it was given (`kept`). */
+  localDescriptor(fd: number): number {
+    return this.borrowed.get(fd) ?? fd;
+  }
+
+  /** Answers the wake-up, so that it does not come again. */
+  wokenUp(): void {
+    silence(this.thread.wakeFd);
+  }
+
+  tell(message: Message): void {
+    say({ type: "shard", message });
+  }
+}
+
+/** Runs shards of a role in this thread, one after the other: the last statement of a shard's module. */
+export async function runShards<Plan, Message>(role: (shard: Shard<Plan, Message>) => void): Promise<void> {
+  const thread = new RunningThread(workerData as ThreadStart);
+  await thread.begin();
+  parentPort!.on("message", (start: ShardStart<Plan> | undefined) => {
+    if (start === undefined) parentPort!.close();
+    else say({ type: "ended", isReusable: thread.run(start, role) });
+  });
+}
+
+/** What of a thread outlives its shards. */
+class RunningThread {
+  readonly wakeFd: number;
+  private readonly start: ThreadStart;
+  private readonly shared: ThreadWords;
+  private loop: readonly number[] = [];
+  private hasRun = false;
+
+  constructor(start: ThreadStart) {
+    this.start = start;
+    this.wakeFd = start.wakeFd;
+    this.shared = new ThreadWords(start.words);
+    if (start.sharesTable) this.shared.shareTable();
+  }
+
+  get sharesTable(): boolean {
+    return this.shared.isTableShared;
+  }
+
+  /** Tells the main thread which descriptors this thread's end will leave behind in the table shared until now. */
+  async begin(): Promise<void> {
+    this.loop = await findLoopDescriptors();
+    this.shared.loopDescriptors = this.loop;
+  }
+
+  /** @returns whether the thread is as good as new afterwards */
+  run<Plan, Message>(start: ShardStart<Plan>, role: (shard: Shard<Plan, Message>) => void): boolean {
+    const borrowed = this.hasRun && !this.sharesTable ? borrow(start) : new Map<number, number>();
+    if (!this.hasRun && !this.sharesTable) this.takeOwnTable(start.kept);
+    this.hasRun = true;
+    // What rang before, rang for an earlier shard.
+    silence(this.wakeFd);
+    const before = this.sharesTable ? undefined : countOpenDescriptors();
+    const shard = new Shard<Plan, Message>(start, this, borrowed);
+    try {
+      role(shard);
+    } finally {
+      shard.epoll.close();
+    }
+    // One that was to end at once has left its connections to the kernel, which closes them when the thread has ended.
+    if (shard.command === COMMAND.abort) return false;
+    const ownKept = this.sharesTable ? 0 : start.kept.length;
+    return before === undefined || countOpenDescriptors() === before - ownKept;
+  }
+
+  /**
+   * A table of its own has a limit of its own (RLIMIT_NOFILE is a table's), and is not locked by other threads. Containers
+   * may forbid it: then all shards share one table, and the main thread is told.
+   */
+  private takeOwnTable(kept: readonly number[]): void {
+    const { words } = this.shared;
+    // The main thread stands still for it. Were it just starting a program, a copy of the pipe by which it learns
+    // that the program has begun would keep it waiting for ever; and whatever it closed before the copies here are
+    // gone would stay open: a listening socket would go on listening.
+    Atomics.store(words, THREAD.gate, GATE.requested);
+    say({ type: "gate" });
+    Atomics.wait(words, THREAD.gate, GATE.requested, GATE_WAIT_MS);
+    // Where the main thread does not come, it is not to stop for nothing later on.
+    Atomics.compareExchange(words, THREAD.gate, GATE.requested, GATE.passed);
+    try {
+      if (unshareDescriptors() < 0) this.shared.shareTable();
+      else closeCopies(descriptorsOf(this.start.others), [...this.loop, this.wakeFd, ...kept]);
+    } finally {
+      Atomics.store(words, THREAD.gate, GATE.passed);
+      Atomics.notify(words, THREAD.gate);
+    }
+  }
+}
+
+function say(message: ThreadMessage): void {
+  parentPort?.postMessage(message);
+}
+
+function borrow({ kept, index }: ShardStart<unknown>): Map<number, number> {
+  return new Map(
+    kept.map((fd) => {
+      const own = borrowDescriptor(fd);
+      if (own < 0) throw cannotBegin(index, own);
+      return [fd, own];
+    }),
+  );
+}
+
+function cannotBegin(index: number, error: number): AppError {
+  return new AppError("E_SHARD", `thread ${index} could not begin: ${errnoName(-error)}`, {
+    fix: "raise the limit of open files (ulimit -n) or ask for fewer connections",
+  });
+}
+
+/**
+ * The event loops' descriptors of other threads: each would take room in the tables of all that start later. Read while the
+ * main thread stands still, so that none of these numbers has been closed and given to something else.
+ */
+function descriptorsOf(threads: ThreadStart["others"]): number[] {
+  return threads.flatMap(({ words, wakeFd }) => {
+    const { loopDescriptors } = new ThreadWords(words);
+    // The main thread has closed those of one that has ended.
+    return loopDescriptors.length > 0 ? [...loopDescriptors, wakeFd] : [];
+  });
+}
+
+/** Closes the copies of what is nothing to this thread: they take room, and would keep alive what others close. */
+function closeCopies(foreign: readonly number[], kept: readonly number[]): void {
+  for (const { fd, target } of listDescriptors()) {
+    const isOfOthers = target.startsWith("socket:") || (target.startsWith("/") && !target.startsWith("/dev/"));
+    // Other pipes stay: the main thread's loop is woken through one.
+    if (fd > 2 && (isOfOthers || foreign.includes(fd)) && !kept.includes(fd)) closeFd(fd);
+  }
+}

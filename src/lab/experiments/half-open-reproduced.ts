@@ -1,0 +1,55 @@
+// E7 by hand: the commands that leave the same sockets behind, and show them.
+import { commandOf, END_BY_HAND } from "../reproduce.js";
+import type { HostPair } from "../testbed/host.js";
+
+interface Ports {
+  readonly orderly: number;
+  readonly killed: number;
+  readonly vanished: number;
+  readonly asking: number;
+}
+
+/** What is typed into the two hosts; the wire can be cut only where there is one. */
+export function halfOpenByHand({ description, server, client }: HostPair, connections: number, ports: Ports): string[] {
+  const { serverIp, kind } = description;
+  const serve = (port: number, ...options: string[]) =>
+    commandOf(["serve", `${serverIp}:${port}`, ...options, "--log", "none"]);
+  const connect = (port: number, ...options: string[]) =>
+    commandOf(["connect", `${serverIp}:${port}`, "-c", `${connections}`, "--source-ip", client.ips[0]!, ...options]);
+  const look = (port: number) => [`$server fourtuple ports :${port}`, `$client fourtuple ports ${serverIp}:${port}`];
+  const timers = (host: string, port: number) => `${host} ss -tno "sport = :${port} or dport = :${port}" | head -3`;
+  const ending = (host: string, port: number) => `${host} ss -Htn state fin-wait-1 state fin-wait-2 "dport = :${port}"`;
+  const cut = [
+    serve(ports.vanished),
+    `${connect(ports.vanished, "-T", "5m")} & client_pid=$!`,
+    `${serve(ports.asking, "--mode", "echo")}; server_pid=$!`,
+    `${connect(ports.asking, "-m", "ping", "-r", "2", "-T", "5m")} &`,
+    `connected ${ports.vanished} ${connections}; connected ${ports.asking} ${connections}`,
+    `$server ip link set ${server.device} down; kill -KILL $client_pid $server_pid`,
+    timers("$server", ports.vanished),
+    // Once it has sent in vain, with the timer of its retransmissions.
+    `until ${timers("$client", ports.asking)} | grep "timer:(on"; do sleep 0.1; done`,
+    `$server ip link set ${server.device} up`,
+  ];
+  return [
+    // As the lab does: else a stray RST ends a TIME_WAIT early.
+    ...(kind === "namespaces" ? ["$client sysctl -w net.ipv4.tcp_rfc1337=1"] : []),
+    serve(ports.orderly),
+    connect(ports.orderly, "--close", "fin"),
+    // The last packets are the server's, which may hear of the end later.
+    `while ${ending("$client", ports.orderly)} | grep -q .; do sleep 0.1; done`,
+    ...look(ports.orderly),
+    timers("$client", ports.orderly),
+    `${serve(ports.killed)}; server_pid=$!`,
+    `${connect(ports.killed, "-T", "5m")} & client_pid=$!`,
+    `connected ${ports.killed} ${connections}`,
+    // A thread of the client may go on for a moment; and the server's sockets live as long as it does.
+    'kill -STOP $client_pid; until grep -q "^State:.T" /proc/$client_pid/status; do sleep 0.1; done',
+    "kill -KILL $server_pid; wait $server_pid",
+    ...look(ports.killed),
+    timers("$server", ports.killed),
+    "kill -CONT $client_pid",
+    ...(kind === "namespaces" ? cut : []),
+    END_BY_HAND,
+  ];
+}

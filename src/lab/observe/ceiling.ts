@@ -1,0 +1,83 @@
+// How many connections this host could hold by each of its limits, with what a connection and a message were measured to cost: every
+// limit, the one that ends first marked.
+import { availableParallelism } from "node:os";
+import { type LimitRow, predictCapacity } from "../../capacity/predict.js";
+import { readMemoryRoom, roomAboveFloor } from "../../engine/memory-floor.js";
+import { readDefaultDevice, readLinkSpeed } from "../../linux/proc/net-device.js";
+import type { CeilingEvidence, UnnumberedLimit } from "../result.js";
+
+/** A message and its answer over each connection so often. */
+export const HEARTBEAT_SECONDS = 30;
+/** Where no link tells its speed. */
+const ASSUMED_BITS_PER_SEC = 1e9;
+
+/** Told by what was measured: the host's memory or the cgroup's, whichever is tighter, CPU and link. */
+const MEASURED = ["memory", "cgroup-memory", "cgroup-memory-high", "cpu", "link-speed"];
+
+/** Measured, both ends together; undefined what could not be measured. */
+export interface Costs {
+  readonly bytesPerConnection: number | undefined;
+  readonly cpuSecondsPerMessage: number | undefined;
+  /** On the wire in the fuller direction, headers and acknowledgements included. */
+  readonly wireBytesPerMessage: number | undefined;
+}
+
+/** @returns the limits, and whether the first that ends is one of ports */
+export async function ceilingOf(
+  wanted: number,
+  costs: Costs,
+): Promise<{ readonly ceiling: CeilingEvidence; readonly isOfPorts: boolean }> {
+  const { limits: predicted } = await predictCapacity({
+    connections: wanted,
+    program: "fourtuple",
+    measure: false,
+    role: "both",
+  });
+  const others = predicted.filter(({ id }) => !MEASURED.includes(id));
+  const rows: (readonly [name: string, allows: number | undefined, row?: LimitRow])[] = [
+    ...measured(costs),
+    ...others.map((row) => [row.name, typeof row.allows === "number" ? row.allows : undefined, row] as const),
+  ];
+  const numbered = rows.flatMap(([name, allows, row]) => (allows === undefined ? [] : [{ name, allows, row }]));
+  const least = Math.min(...numbered.map(({ allows }) => allows));
+  const ceiling: CeilingEvidence = {
+    kind: "ceiling",
+    title: "What each limit of this machine allows, both ends here",
+    wanted,
+    limits: numbered.map(({ name, allows }) => ({ name, allows, binds: allows === least })),
+    unnumbered: rows.flatMap(([name, allows, row]) => (allows === undefined ? [describe(name, row)] : [])),
+  };
+  return { ceiling, isOfPorts: numbered.some(({ allows, row }) => allows === least && row?.caps === "source ports") };
+}
+
+function measured({ bytesPerConnection, cpuSecondsPerMessage, wireBytesPerMessage }: Costs) {
+  const room = readMemoryRoom();
+  const cores = availableParallelism();
+  const speed = linkSpeed();
+  const heartbeat = `a heartbeat each ${HEARTBEAT_SECONDS} s`;
+  const bits = wireBytesPerMessage && (wireBytesPerMessage * 8) / HEARTBEAT_SECONDS;
+  return [
+    [`memory of the ${room.bound}, by the fit`, share(roomAboveFloor(room), bytesPerConnection)],
+    [`CPU, ${cores} × 100 %: ${heartbeat}`, share(cores * HEARTBEAT_SECONDS, cpuSecondsPerMessage)],
+    [`bandwidth, ${speed.name}: ${heartbeat}`, share(speed.bitsPerSec, bits)],
+  ] as const;
+}
+
+/** How often `each` is in `room`; undefined where either is not known. */
+function share(room: number, each: number | undefined): number | undefined {
+  if (each === undefined || !(each > 0) || !Number.isFinite(room)) return undefined;
+  return Math.max(0, Math.floor(room / each));
+}
+
+function linkSpeed(): { readonly name: string; readonly bitsPerSec: number } {
+  const device = readDefaultDevice();
+  const bitsPerSec = device === undefined ? undefined : readLinkSpeed(device);
+  if (bitsPerSec === undefined) return { name: "1 Gbit/s assumed", bitsPerSec: ASSUMED_BITS_PER_SEC };
+  return { name: `${bitsPerSec / 1e9} Gbit/s of ${device}`, bitsPerSec };
+}
+
+function describe(name: string, row: LimitRow | undefined): UnnumberedLimit {
+  if (row === undefined) return { name, allows: "unknown", caps: "held" };
+  const allows = row.allows === "unbounded" ? "unlimited" : row.allows === "unknown" ? "unknown" : "something else";
+  return { name, allows, caps: row.caps };
+}

@@ -1,0 +1,123 @@
+// A crowd of connections in the lab: opened by `connect` in the client's host, looked at while it is held, ended with its result.
+import { setTimeout as delay } from "node:timers/promises";
+import type { ConnectResult, ConnectSnapshot } from "../../client/result.js";
+import type { Diagnosis } from "../../diagnosis/diagnosis.js";
+import { readProcessFacts } from "../../linux/proc/process-facts.js";
+import { AppError } from "../../util/errors.js";
+import { formatCount } from "../../util/units.js";
+import type { LabContext } from "../experiment.js";
+import { commandOf } from "../reproduce.js";
+import { codeOf, type HostProcess, type HostProcessOptions } from "../testbed/host-process.js";
+
+export type CrowdResult = ConnectResult & { readonly diagnosis: Diagnosis };
+
+/** A crowd is held until it is ended. */
+const HOLD = "forever";
+const FREEZE_POLL_MS = 5;
+/** Settings and resources of this host that may end a crowd before it comes to what an experiment is about. */
+export const HOST_LIMITS = [
+  "nofile",
+  "file-max",
+  "memory",
+  "cgroup-memory",
+  "cgroup-memory-high",
+  "epoll-watches",
+  "nf-conntrack-max",
+];
+
+export class Crowd {
+  /** The command line, as one types it by hand. */
+  readonly command: string;
+  readonly process: HostProcess;
+  #last: ConnectSnapshot | undefined;
+
+  constructor(process: HostProcess, command: string) {
+    this.process = process;
+    this.command = command;
+    process.on("told", (message) => {
+      this.#last = message as ConnectSnapshot;
+    });
+  }
+
+  get last(): ConnectSnapshot | undefined {
+    return this.#last;
+  }
+
+  /** Stops the program, and waits until it stands still: its sockets go on in the kernel. */
+  async freeze(): Promise<void> {
+    this.process.kill("SIGSTOP");
+    while (!this.process.hasEnded && readProcessFacts(this.process.pid!)?.isStopped === false)
+      await delay(FREEZE_POLL_MS);
+  }
+
+  /** Closes it, a frozen one too, and reads what it came to. @throws {AppError} E_SYSTEM when it has no result */
+  async end(): Promise<CrowdResult> {
+    if (!this.process.hasEnded) {
+      this.process.kill("SIGINT");
+      // Afterwards: awake, it might be at its end before, where a signal would take it away without its result.
+      this.process.kill("SIGCONT");
+    }
+    return jsonOf(this.process, this.command);
+  }
+}
+
+/** What a program has printed as JSON, once it has ended. @throws {AppError} E_SYSTEM or E_PERMISSION when it has not */
+export async function jsonOf<T>(process: HostProcess, command: string): Promise<T> {
+  const end = await process.result;
+  try {
+    return JSON.parse(end.stdout);
+  } catch (cause) {
+    throw new AppError(codeOf(end), `${command} has no result: ${end.stderr.trim() || "it said nothing"}`, { cause });
+  }
+}
+
+/**
+ * For an experiment that is about something else.
+ *
+ * @throws {AppError} E_PERMISSION when a limit of this host stopped the crowd
+ */
+export function expectRoom({ diagnosis: { finding } }: CrowdResult): void {
+  if (finding === undefined || !HOST_LIMITS.includes(finding.limit)) return;
+  throw new AppError("E_PERMISSION", finding.meaning, { fix: finding.fix });
+}
+
+/**
+ * Opens a crowd from the client's host and waits until all that can be opened is held.
+ *
+ * @param args of `connect`, the destinations first
+ */
+export async function gather(
+  { place, progress }: Pick<LabContext, "place" | "progress">,
+  args: readonly string[],
+  options: HostProcessOptions = {},
+): Promise<Crowd> {
+  // With RST: a TIME_WAIT that an experiment leaves would be in the way of the next one.
+  const close = args.includes("--close") ? [] : ["--close", "rst"];
+  const line = ["connect", ...args, ...close, "-T", HOLD, "--authorized", "--json"];
+  const crowd = new Crowd(place.client.run(line, options), commandOf(["connect", ...args]));
+  await new Promise<void>((resolve) => {
+    crowd.process.on("told", (message) => {
+      const { stage, open, asked } = message as ConnectSnapshot;
+      progress(`${formatCount(open)} of ${formatCount(asked)} connections`);
+      if (stage === "hold") resolve();
+    });
+    // One that fails at once never holds: its result says why.
+    crowd.process.result.then(
+      () => resolve(),
+      () => resolve(),
+    );
+  });
+  return crowd;
+}
+
+/** Starts `serve` in the server's host and waits until it listens. @param args after the address */
+export async function startServer(
+  { place }: Pick<LabContext, "place">,
+  at: string,
+  args: readonly string[] = ["--log", "none"],
+): Promise<{ readonly process: HostProcess; readonly command: string; end(): Promise<void> }> {
+  const line = ["serve", at, ...args];
+  const process = place.server.run(line);
+  await process.prints(/listening on/);
+  return { process, command: commandOf(line), end: () => process.end() };
+}

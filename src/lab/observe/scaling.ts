@@ -1,0 +1,81 @@
+// A crowd that grows step by step, and what it costs at each size: kernel memory, user memory, CPU time. And how far the kernel's
+// memory moves by itself, while nothing of the lab's is at work: so far a point may be off.
+import { setTimeout as delay } from "node:timers/promises";
+import type { ConnectSnapshot } from "../../client/result.js";
+import { readMemoryUse } from "../../engine/memory-use.js";
+import { readCpuSeconds } from "../../linux/proc/process-facts.js";
+import { readResidentBytes } from "../../linux/proc/procfs.js";
+import { formatCount } from "../../util/units.js";
+import type { LabContext } from "../experiment.js";
+import { commandOf, END_BY_HAND } from "../reproduce.js";
+import type { HostProcess } from "../testbed/host-process.js";
+import { type CrowdResult, jsonOf, startServer } from "./client-load.js";
+
+const STEP_MS = 800;
+/** A wait for slabs and counters to settle after a step. */
+const SETTLE_MS = 250;
+const REST = { looks: 10, everyMs: 50 } as const;
+
+export interface Sample {
+  readonly connections: number;
+  readonly kernelBytes: number;
+  readonly userBytes: number;
+  readonly cpuSeconds: number;
+}
+
+export interface Growth {
+  /** One for each size that was reached and held while it was looked at. */
+  readonly samples: readonly Sample[];
+  readonly commands: readonly string[];
+  readonly result: CrowdResult;
+}
+
+/** Between the least and the most of the kernel's memory over half a second in which nothing of the lab's runs. */
+export async function driftAtRest(): Promise<{ readonly bytes: number; readonly seconds: number }> {
+  const seen: number[] = [];
+  for (let look = 0; look <= REST.looks; look++) {
+    if (look > 0) await delay(REST.everyMs);
+    seen.push(readMemoryUse().kernelBytes);
+  }
+  return { bytes: Math.max(...seen) - Math.min(...seen), seconds: (REST.looks * REST.everyMs) / 1000 };
+}
+
+/** Grows a crowd through `sizes`, and measures at each. */
+export async function grow(context: LabContext, at: string, sizes: readonly number[]): Promise<Growth> {
+  const { place } = context;
+  const server = await startServer({ place }, at);
+  const stages = sizes.flatMap((size) => ["--stage", `${STEP_MS}ms:${size}`, "--stage", `${3 * SETTLE_MS}ms:${size}`]);
+  const args = [at, ...stages, "--source-ip", place.description.clientIps];
+  const command = commandOf(["connect", ...args]);
+  const client = place.client.run(["connect", ...args, "-T", "0.5s", "--close", "rst", "--authorized", "--json"]);
+  const samples: Sample[] = [];
+  const begun = new Set<number>();
+  const measuring: Promise<void>[] = [];
+  let openNow = 0;
+  const measure = async (size: number) => {
+    await delay(SETTLE_MS);
+    // One that has lost some meanwhile, or has gone on, is of another size.
+    if (openNow === size && !client.hasEnded) samples.push(sampleOf(size, [server.process, client]));
+  };
+  client.on("told", (message) => {
+    openNow = (message as ConnectSnapshot).open;
+    context.progress(`${formatCount(openNow)} connections`);
+    if (begun.has(openNow) || !sizes.includes(openNow)) return;
+    begun.add(openNow);
+    measuring.push(measure(openNow));
+  });
+  const result = await jsonOf<CrowdResult>(client, command);
+  await Promise.all(measuring);
+  await server.end();
+  return { samples, commands: [server.command, command, END_BY_HAND], result };
+}
+
+function sampleOf(connections: number, processes: readonly HostProcess[]): Sample {
+  const pids = processes.map(({ pid }) => pid!);
+  return {
+    connections,
+    kernelBytes: readMemoryUse().kernelBytes,
+    userBytes: pids.reduce((sum, pid) => sum + (readResidentBytes(pid) ?? 0), 0),
+    cpuSeconds: pids.reduce((sum, pid) => sum + (readCpuSeconds(pid) ?? 0), 0),
+  };
+}

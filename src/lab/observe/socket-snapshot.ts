@@ -1,0 +1,69 @@
+// What is seen of a port from inside a host: counts, some of the 4-tuples, the ports in use. Plain data: it comes out of a
+// process that runs there (look.ts).
+import { fileURLToPath } from "node:url";
+import type { TcpState } from "../../socket-table/view.js";
+import type { FourTuple } from "../../util/address.js";
+import type { Host } from "../testbed/host.js";
+
+export interface Look {
+  readonly host: Host["name"];
+  readonly port: number;
+  /** The host's own addresses. */
+  readonly ips: readonly string[];
+  /** The other host's: sockets towards others are none of the lab's. */
+  readonly peerIps: readonly string[];
+  /** 4-tuples to tell of at most. */
+  readonly tuples: number;
+}
+
+export interface SeenField {
+  readonly ip: string;
+  readonly sockets: number;
+  /** Runs of ports in use, both ends included. */
+  readonly used: readonly (readonly [first: number, last: number])[];
+}
+
+/** Sockets in one state, and the timer that will end it. */
+export interface SeenTimer {
+  readonly state: TcpState;
+  /** Sockets without any timer: nothing but a packet or their program moves them. */
+  readonly without: number;
+  /** Until it fires, over those with one; 0 when none has. */
+  readonly shortestMs: number;
+  readonly longestMs: number;
+}
+
+export interface Sight {
+  readonly source: string;
+  /** Between these two moments the table was read, in milliseconds since the epoch. */
+  readonly atMs: readonly [before: number, after: number];
+  /** Sockets by state, whichever end has the port. */
+  readonly states: Readonly<Partial<Record<TcpState, number>>>;
+  /** One for each state. */
+  readonly timers: readonly SeenTimer[];
+  /** ESTABLISHED sockets with the port as their own: accepted. */
+  readonly incoming: number;
+  /** ESTABLISHED sockets towards the port: opened from here. */
+  readonly outgoing: number;
+  /** Different local ports of the sockets towards it. */
+  readonly sourcePorts: number;
+  readonly tuples: readonly FourTuple[];
+  /** Local ports of all ESTABLISHED sockets between the hosts, whichever port is at their other end; of 64 addresses at most. */
+  readonly fields: readonly SeenField[];
+}
+
+/** How many different local ports its fields have together. */
+export function countLocalPorts({ fields }: Pick<Sight, "fields">): number {
+  const ports = new Set<number>();
+  for (const [first, last] of fields.flatMap(({ used }) => used)) {
+    for (let port = first; port <= last; port++) ports.add(port);
+  }
+  return ports.size;
+}
+
+/** Looks at a port from inside a host. */
+export async function look(host: Host, port: number, tuples = 0): Promise<Sight> {
+  const file = fileURLToPath(new URL("./snapshot-program.js", import.meta.url));
+  const asked: Look = { host: host.name, port, ips: host.ips, peerIps: host.peerIps, tuples };
+  return JSON.parse(await host.exec(process.execPath, [file, JSON.stringify(asked)]));
+}

@@ -1,0 +1,181 @@
+// How long sockets stay in a state, seen from outside: the timer that the kernel runs for them, read again and again, and the
+// moment at which they are gone.
+
+import type { TcpState } from "../../socket-table/view.js";
+import { formatCount, formatDuration } from "../../util/units.js";
+import { type LabContext, pause } from "../experiment.js";
+import type { Host } from "../testbed/host.js";
+import { look, type SeenTimer, type Sight } from "./socket-snapshot.js";
+
+/** Between two looks, each of which is a process: often near an end, else seldom. */
+const POLL_MS = { least: 250, most: 3000, share: 1 / 4 } as const;
+/** The kernel counts in ticks of up to 10 ms. */
+const TICK_MS = 10;
+/** A timer's place in the kernel's wheel is an eighth of its time at most (kernel/time/timer.c): so late may it fire. */
+export const LATEST = 1 + 1 / 8;
+
+export interface Lasting {
+  readonly host: Host;
+  readonly port: number;
+  readonly state: TcpState;
+  readonly sockets: number;
+  /** Between these two moments, in milliseconds since the epoch, it began. */
+  readonly beganMs: readonly [first: number, last: number];
+  /** How long it is to last by the host's settings; undefined for ever. */
+  readonly predictedMs: readonly [least: number, most: number] | undefined;
+  /** Whether its timer is set to the end from the beginning, and can be read; retransmissions are set anew each time. */
+  readonly countsDown: boolean;
+}
+
+export interface Seen {
+  readonly lasting: Lasting;
+  /** From the latest beginning to the last look that still found all of them. */
+  readonly stayedMs: number;
+  /** From the earliest beginning to the first look that missed one of them; undefined while all are left. */
+  readonly missedMs: number | undefined;
+  /** From the earliest beginning to the first look that found none; undefined while some are left. */
+  readonly goneMs: number | undefined;
+  /** What the timers say of how long it lasts, over all looks; undefined when none ran. */
+  readonly timerMs: readonly [least: number, most: number] | undefined;
+  /** At every look no socket had a timer. */
+  readonly hasNoTimer: boolean;
+}
+
+/** Looks at all of them until those that are to end within `patienceMs` have ended, and for `leastMs` at least. */
+export async function watch(
+  context: Pick<LabContext, "signal">,
+  all: readonly Lasting[],
+  leastMs: number,
+  patienceMs: number,
+): Promise<Seen[]> {
+  const startMs = Date.now();
+  const watchers = all.map((lasting) => new Watcher(lasting));
+  for (;;) {
+    await Promise.all(watchers.map((watcher) => watcher.look()));
+    const elapsedMs = Date.now() - startMs;
+    const isOver = watchers.every(({ seen, mayEndIn }) => seen.goneMs !== undefined || mayEndIn(patienceMs) === false);
+    if (elapsedMs >= leastMs && (isOver || elapsedMs > patienceMs)) return watchers.map(({ seen }) => seen);
+    const waits = watchers.filter(({ seen }) => seen.goneMs === undefined).map((watcher) => watcher.untilNextMs());
+    await pause(context, Math.min(...waits, POLL_MS.most, elapsedMs < leastMs ? leastMs - elapsedMs : POLL_MS.most));
+  }
+}
+
+/** Looks so far apart that they allow half or twice the time that was predicted show nothing of it. */
+const COARSE = 2;
+
+/**
+ * Judges what was seen by what was predicted: to the tick, where a timer counts down; else by when it was gone. Only an interval
+ * that excludes the prediction refutes it; one that is too wide to show it is inconclusive.
+ */
+export function judgeLasting(seen: Seen): "confirmed" | "refuted" | "inconclusive" {
+  const { lasting, stayedMs, missedMs, timerMs, hasNoTimer } = seen;
+  const { predictedMs, countsDown } = lasting;
+  if (predictedMs === undefined) {
+    if (missedMs !== undefined || timerMs !== undefined) return "refuted";
+    if (hasNoTimer) return "confirmed";
+    return stayedMs > 0 ? "refuted" : "inconclusive";
+  }
+  const [least, most] = predictedMs;
+  if (stayedMs > most || (missedMs !== undefined && missedMs < least)) return "refuted";
+  if (!countsDown) return isNarrow(seen, least, most) ? "confirmed" : "inconclusive";
+  // All looks found it, and none a timer that would end it.
+  if (hasNoTimer) return "refuted";
+  if (timerMs === undefined) return isNarrow(seen, least, most) ? "confirmed" : "inconclusive";
+  const [from, to] = timerMs;
+  // Where they cross, the timer was set anew.
+  const excludes = from > to + TICK_MS || from > least + TICK_MS || to < least - TICK_MS;
+  return excludes ? "refuted" : "confirmed";
+}
+
+function isNarrow({ stayedMs, goneMs }: Seen, least: number, most: number): boolean {
+  return goneMs !== undefined && stayedMs >= least / COARSE && goneMs <= most * COARSE;
+}
+
+/** `59.8 s to 60.1 s by the kernel's timer, gone after 61.2 s to 61.7 s` */
+export function sayHowLong({ stayedMs, missedMs, goneMs, timerMs, hasNoTimer, lasting }: Seen): string {
+  const timer =
+    lasting.countsDown && timerMs !== undefined
+      ? `${sayRange(timerMs)} by the kernel's timer, `
+      : hasNoTimer
+        ? "no timer runs, "
+        : "";
+  if (missedMs !== undefined && goneMs === undefined) {
+    return `${timer}some gone after ${sayRange([stayedMs, missedMs])}, the others still there`;
+  }
+  if (goneMs === undefined) return `${timer}all there after ${formatDuration(stayedMs)}`;
+  return `${timer}gone after ${sayRange([stayedMs, goneMs])}`;
+}
+
+function sayRange([least, most]: readonly [number, number]): string {
+  return `${(least / 1000).toFixed(1)} s to ${(most / 1000).toFixed(1)} s`;
+}
+
+class Watcher {
+  readonly #lasting: Lasting;
+  #stayedMs = 0;
+  #missedMs: number | undefined;
+  #goneMs: number | undefined;
+  #timerMs: [number, number] | undefined;
+  #hasNoTimer = true;
+
+  constructor(lasting: Lasting) {
+    this.#lasting = lasting;
+  }
+
+  get seen(): Seen {
+    return {
+      lasting: this.#lasting,
+      stayedMs: this.#stayedMs,
+      missedMs: this.#missedMs,
+      goneMs: this.#goneMs,
+      timerMs: this.#timerMs,
+      hasNoTimer: this.#stayedMs > 0 && this.#hasNoTimer,
+    };
+  }
+
+  readonly mayEndIn = (ms: number): boolean => {
+    const { predictedMs } = this.#lasting;
+    return predictedMs !== undefined && predictedMs[0] <= ms;
+  };
+
+  untilNextMs(): number {
+    const { predictedMs, beganMs } = this.#lasting;
+    const leftMs = predictedMs === undefined ? POLL_MS.most : beganMs[0] + predictedMs[0] - Date.now();
+    return Math.min(Math.max(leftMs * POLL_MS.share, POLL_MS.least), POLL_MS.most);
+  }
+
+  async look(): Promise<void> {
+    if (this.#goneMs !== undefined) return;
+    const { host, port, state, sockets, beganMs } = this.#lasting;
+    const { atMs, states, timers } = await look(host, port);
+    const [beforeMs, afterMs] = atMs;
+    const left = states[state] ?? 0;
+    if (left >= sockets) this.#stayedMs = Math.max(0, beforeMs - beganMs[1]);
+    else this.#missedMs ??= afterMs - beganMs[0];
+    if (left === 0) this.#goneMs = afterMs - beganMs[0];
+    const timer = timers.find((each) => each.state === state);
+    if (timer) this.#note(timer, left, atMs);
+  }
+
+  #note({ without, shortestMs, longestMs }: SeenTimer, sockets: number, [beforeMs, afterMs]: Sight["atMs"]): void {
+    if (without === sockets) return;
+    this.#hasNoTimer = false;
+    // Past its time it is 0 until the kernel comes to it: that says nothing of when it was due.
+    if (without > 0 || shortestMs === 0) return;
+    const [first, last] = this.#lasting.beganMs;
+    const least = beforeMs + shortestMs - last;
+    const most = afterMs + longestMs - first;
+    // Each look tells between which two: what all of them allow.
+    this.#timerMs = this.#timerMs
+      ? [Math.max(this.#timerMs[0], least), Math.min(this.#timerMs[1], most)]
+      : [least, most];
+  }
+}
+
+export const NOTHING = "nothing";
+
+/** `50 ESTABLISHED`, `nothing`. */
+export function describeStates(states: Partial<Record<TcpState, number>>): string {
+  const shown = Object.entries(states).filter(([state, count]) => state !== "LISTEN" && count > 0);
+  return shown.length === 0 ? NOTHING : shown.map(([state, count]) => `${formatCount(count)} ${state}`).join(", ");
+}

@@ -1,0 +1,65 @@
+// The lab by hand: what one types into bash, as root, to have the two hosts and to repeat an experiment in them. $server and
+// $client are the prefixes by which a program runs in a host: empty over loopback, so that all other lines are the same there.
+
+import type { LabByHand } from "./result.js";
+import type { HostPair } from "./testbed/host.js";
+import { PREFIX_BITS } from "./testbed/namespaces.js";
+
+const SERVER = "lab-server";
+const CLIENT = "lab-client";
+/** How long a crowd is held that need not be looked at. */
+const HOLD = "2s";
+/** `listening 7777` waits for a server, `connected 7777 4` until its table has so many connections, and prints that line. */
+const WAITS = [
+  'listening() { until $server fourtuple ports ":$1" --listening >/dev/null; do sleep 0.1; done; }',
+  'connected() { until $server fourtuple ports ":$1" | grep "^$2 ESTABLISHED"; do sleep 0.1; done; }',
+];
+
+/** Ends the programs that an experiment has in the background. */
+export const END_BY_HAND = "kill $(jobs -p); wait";
+
+/** What makes two hosts like these, and what removes them. */
+export function hostsByHand({ description, server, client }: HostPair): LabByHand {
+  if (description.kind === "loopback") return { make: ["server= client=", ...WAITS], remove: [] };
+  return {
+    make: [
+      `ip netns add ${SERVER}`,
+      `ip netns add ${CLIENT}`,
+      `ip link add ${server.device} netns ${SERVER} type veth peer name ${client.device} netns ${CLIENT}`,
+      `ip -n ${SERVER} address add ${server.ips[0]}/${PREFIX_BITS} dev ${server.device}`,
+      `for ip in ${braces(client.ips)}; do ip -n ${CLIENT} address add $ip/${PREFIX_BITS} dev ${client.device}; done`,
+      `ip -n ${SERVER} link set lo up; ip -n ${SERVER} link set ${server.device} up`,
+      `ip -n ${CLIENT} link set lo up; ip -n ${CLIENT} link set ${client.device} up`,
+      `server="ip netns exec ${SERVER}" client="ip netns exec ${CLIENT}"`,
+      ...WAITS,
+    ],
+    remove: [`ip netns delete ${CLIENT}; ip netns delete ${SERVER}`],
+  };
+}
+
+/**
+ * One of our commands as it is typed: in its host, and with what the lab adds to it.
+ *
+ * @param line `serve` or `connect` with its arguments, the first of them where it listens or goes to
+ */
+export function commandOf(line: readonly string[]): string {
+  const [command, at] = line;
+  const typed = `fourtuple ${line.join(" ")}`;
+  if (command === "serve") return `$server ${typed} & listening ${at!.split(":").at(-1)}`;
+  const isGiven = (option: string) => line.includes(option);
+  const close = isGiven("--close") ? "" : " --close rst";
+  const hold = isGiven("-T") ? "" : ` -T ${HOLD}`;
+  return `$client ${typed}${close}${hold} --authorized`;
+}
+
+/** `10.77.1.1` to `10.77.2.44` as the shell expands it: `10.77.1.{1..255} 10.77.2.{0..44}`. */
+function braces(ips: readonly string[]): string {
+  const netOf = (ip: string) => ip.slice(0, ip.lastIndexOf("."));
+  const nets = new Set(ips.map(netOf));
+  return [...nets]
+    .map((net) => {
+      const hosts = ips.filter((ip) => netOf(ip) === net).map((ip) => ip.slice(net.length + 1));
+      return `${net}.{${hosts[0]}..${hosts.at(-1)}}`;
+    })
+    .join(" ");
+}

@@ -1,0 +1,113 @@
+// One experiment from its run to its result: what it says of itself, or why it could say nothing.
+import { once } from "node:events";
+import { type HostLoad, loadBetween, readCpuTimes } from "../linux/proc/host-cpu.js";
+import { AppError } from "../util/errors.js";
+import { describeHostLoad, isBusy } from "../util/host-load.js";
+import { formatDuration } from "../util/units.js";
+import type { Experiment, LabContext, Outcome } from "./experiment.js";
+import type { ExperimentResult, Verdict } from "./result.js";
+
+/** Codes by which the host, not the lab, is the reason: it forbids something, or has no such thing. */
+const NOT_POSSIBLE = ["E_PERMISSION", "E_PLATFORM"];
+
+export interface MakeOptions {
+  /** Told of an error that is a mistake of ours, for whoever looks for it. */
+  readonly failed?: ((error: unknown) => void) | undefined;
+  /** It is broken off after that, and inconclusive; default never. */
+  readonly budgetMs?: number | undefined;
+}
+
+/**
+ * Makes an experiment. Nothing of it runs in the hosts afterwards.
+ *
+ * @returns undefined when the lab was stopped meanwhile
+ */
+export async function makeExperiment(
+  experiment: Experiment,
+  context: LabContext,
+  { failed, budgetMs }: MakeOptions = {},
+): Promise<ExperimentResult | undefined> {
+  const { signal, place } = context;
+  if (signal.aborted) return undefined;
+  const { id, title, claims, claim } = experiment;
+  const startMs = performance.now();
+  const before = readCpuTimes();
+  const made = new AbortController();
+  const over = AbortSignal.any([signal, made.signal]);
+  const own: LabContext = {
+    ...context,
+    place: { ...place, client: place.client.within(over), server: place.server.within(over) },
+    signal: over,
+  };
+  const stopped = once(signal, "abort", { signal: made.signal }).then(() => undefined);
+  stopped.catch(() => undefined);
+  let timer: NodeJS.Timeout | undefined;
+  const isLate = new Promise<Outcome>((resolve) => {
+    if (budgetMs !== undefined) timer = setTimeout(() => resolve(brokenOff(budgetMs)), budgetMs);
+  });
+  let outcome: Outcome | undefined;
+  const isBrokenOff = () => budgetMs !== undefined && performance.now() - startMs >= budgetMs;
+  try {
+    outcome = await Promise.race([judge(experiment, own, failed), isLate, stopped]);
+  } finally {
+    clearTimeout(timer);
+    made.abort();
+    // Out of time there is none to end in order.
+    if (isBrokenOff()) place.kill();
+    // One that was broken off has left something running, on the port that the next one wants.
+    await Promise.all([place.client.settle(), place.server.settle()]);
+  }
+  if (isBrokenOff() && !signal.aborted) await place.client.restoreSysctls().catch(() => undefined);
+  if (signal.aborted || outcome === undefined) return undefined;
+  const hostLoad = loadBetween(before, readCpuTimes());
+  const { isTimed, ...said } = outcome;
+  return {
+    ...{ id, title, claims, claim },
+    ...said,
+    ...weigh(outcome, hostLoad),
+    elapsedMs: performance.now() - startMs,
+    ...(hostLoad && { hostLoad }),
+  };
+}
+
+/** What a busy host may have done to it: then nothing is refuted that depends on how fast things go. */
+function weigh({ verdict, reason, isTimed }: Outcome, load: HostLoad | undefined): Pick<Outcome, "verdict" | "reason"> {
+  const isDoubtful = verdict === "refuted" && isTimed === true && isBusy(load);
+  if (verdict !== "inconclusive" && !isDoubtful) return { verdict, reason };
+  const busy = describeHostLoad(load);
+  const why = busy === undefined ? [] : [`meanwhile ${busy}`];
+  return { verdict: "inconclusive", reason: [reason ?? "the measurement does not decide", ...why].join("; ") };
+}
+
+async function judge(experiment: Experiment, context: LabContext, failed: MakeOptions["failed"]): Promise<Outcome> {
+  try {
+    return await experiment.run(context);
+  } catch (error) {
+    // What is still under way when it is over fails, which is no mistake.
+    if (!(error instanceof AppError) && !context.signal.aborted) failed?.(error);
+    return { ...NOTHING, ...whyNot(error) };
+  }
+}
+
+const NOTHING = { setup: "-", commands: [], prediction: "-", observed: "-", evidence: [] } as const;
+
+function brokenOff(budgetMs: number): Outcome {
+  const reason = `not done within the ${formatDuration(budgetMs)} that it has of a quick run`;
+  return { ...NOTHING, verdict: "inconclusive", reason };
+}
+
+function whyNot(error: unknown): { verdict: Verdict; reason: string } {
+  if (!(error instanceof AppError)) {
+    return { verdict: "failed", reason: inOneLine(`unexpected: ${error instanceof Error ? error.message : error}`) };
+  }
+  const { code, message, fix } = error;
+  return {
+    verdict: NOT_POSSIBLE.includes(code) ? "not possible here" : "failed",
+    reason: inOneLine(fix === undefined ? message : `${message}\nfix: ${fix}`),
+  };
+}
+
+/** What programs say on standard error has lines. */
+function inOneLine(text: string): string {
+  return text.trim().replace(/\s*\n\s*/g, "; ");
+}

@@ -1,0 +1,63 @@
+// Both hosts are this one: programs that meet over loopback, where no network namespace can be made. Their addresses are
+// the lab's own, and each lab's its own, so that neither another one nor what an earlier one left in TIME_WAIT is met.
+
+import { closeFd } from "../../linux/syscalls/socket.js";
+import { openListener } from "../../server/listener.js";
+import { AppError } from "../../util/errors.js";
+import { addressesFrom, describeAddresses, PORT, PORTS } from "./addresses.js";
+import { DIES_WITH_US, Host, type HostPair } from "./host.js";
+import { HostProcess } from "./host-process.js";
+
+/** 127.64.0.0 to 127.191.255.255: away from those that others use. */
+const FIRST_BLOCK = 64;
+const BLOCKS = 128;
+
+/**
+ * @param reason why there are no namespaces; undefined when loopback was asked for
+ * @throws {AppError} E_PORT_IN_USE when the lab's ports are taken on this host
+ */
+export async function openLoopback(clientAddresses: number, reason: string | undefined): Promise<HostPair> {
+  const block = `127.${FIRST_BLOCK + (process.pid % BLOCKS)}`;
+  const serverIp = `${block}.0.1`;
+  await expectFree(serverIp, reason);
+  const clientIps = addressesFrom(`${block}.1.1`, clientAddresses);
+  const common = { device: "lo", isNamespace: false, enter: (await canDieWithUs()) ? DIES_WITH_US : [] };
+  const server = new Host({ ...common, name: "server", ips: [serverIp], peerIps: clientIps });
+  const client = new Host({ ...common, name: "client", ips: clientIps, peerIps: [serverIp] });
+  const close = async () => {
+    // The client first: it is to close its connections, not to lose them.
+    await client.close();
+    await server.close();
+  };
+  return {
+    description: { kind: "loopback", reason, serverIp, clientIps: describeAddresses(clientIps) },
+    server,
+    client,
+    close,
+  };
+}
+
+/** Whoever listens at all addresses has the port at the lab's, too. */
+async function expectFree(serverIp: string, reason: string | undefined): Promise<void> {
+  for (let port = PORT; port < PORT + PORTS; port++) {
+    try {
+      closeFd((await openListener(`${serverIp}:${port}`, 1)).fd);
+    } catch (cause) {
+      if (!(cause instanceof AppError) || cause.code !== "E_PORT_IN_USE") throw cause;
+      const why = reason === undefined ? "" : ` (${reason})`;
+      throw new AppError("E_PORT_IN_USE", `the lab needs port ${port} over loopback, and it is in use${why}`, {
+        fix: `end what has it (ss -ltnp "sport = :${port}"), or let the lab make two hosts: as root, without --loopback`,
+        cause,
+      });
+    }
+  }
+}
+
+/** Without, `serve` and `connect` still hear over their channel that the lab is gone. */
+async function canDieWithUs(): Promise<boolean> {
+  const { result } = new HostProcess("setpriv", [...DIES_WITH_US, "true"], false);
+  return result.then(
+    ({ code }) => code === 0,
+    () => false,
+  );
+}

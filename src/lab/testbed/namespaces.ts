@@ -1,0 +1,112 @@
+// Two network namespaces joined by a veth pair: hosts that know nothing of each other but the wire. Without a privilege
+// they are made in a user namespace, in which this user is root.
+import { setTimeout as delay } from "node:timers/promises";
+import { AppError } from "../../util/errors.js";
+import { addressesFrom, describeAddresses } from "./addresses.js";
+import { DIES_WITH_US, Host, type HostPair } from "./host.js";
+import { type Holder, holdNamespaces } from "./namespace-holder.js";
+
+const SERVER_IP = "10.77.0.1";
+const FIRST_CLIENT_IP = "10.77.1.1";
+export const PREFIX_BITS = 16;
+/** Names that tell where the wire leads; /sys shows the whole machine's interfaces, which have others. */
+const SERVER_DEVICE = "to-client";
+const CLIENT_DEVICE = "to-server";
+const LINK_POLL_MS = 5;
+const LINK_PATIENCE_MS = 5000;
+
+/**
+ * Makes the two hosts.
+ *
+ * @throws {AppError} E_SYSTEM when this host does not allow it or lacks a program for it; nothing of it is left then
+ */
+export async function openNamespaces(clientAddresses: number): Promise<HostPair> {
+  try {
+    return await openIn([], clientAddresses);
+  } catch (first) {
+    if (!(first instanceof AppError)) throw first;
+    return await openIn(["--user", "--map-root-user"], clientAddresses).catch((second: unknown) => {
+      if (!(second instanceof AppError) || second.message === first.message) throw second;
+      // What a user namespace lacks does not say why it took one.
+      throw new AppError("E_SYSTEM", `${first.message}; in a user namespace: ${second.message}`, { cause: second });
+    });
+  }
+}
+
+async function openIn(user: readonly string[], clientAddresses: number): Promise<HostPair> {
+  const held: Holder[] = [];
+  const hosts: Host[] = [];
+  const close = async () => {
+    for (const host of hosts.toReversed()) await host.close();
+    await Promise.all(held.map((holder) => holder.end()));
+  };
+  try {
+    const first = await holdNamespaces([], [...user, "--net"]);
+    held.push(first);
+    // The second in the first one's user namespace: one root over both, so that one can give the other its end of the wire.
+    const asRoot = user.length > 0 ? ["--user", "--preserve-credentials"] : [];
+    const second = await holdNamespaces(enter(first, asRoot), ["--net"]);
+    held.push(second);
+    const inside = (holder: Holder) => ({
+      isNamespace: true,
+      enter: [...enter(holder, [...asRoot, "--net"]), ...DIES_WITH_US],
+    });
+    const clientIps = addressesFrom(FIRST_CLIENT_IP, clientAddresses);
+    const server = new Host({
+      ...inside(first),
+      name: "server",
+      ips: [SERVER_IP],
+      peerIps: clientIps,
+      device: SERVER_DEVICE,
+    });
+    const client = new Host({
+      ...inside(second),
+      name: "client",
+      ips: clientIps,
+      peerIps: [SERVER_IP],
+      device: CLIENT_DEVICE,
+    });
+    hosts.push(server, client);
+    const wire = ["type", "veth", "peer", "name", CLIENT_DEVICE, "netns", `${second.pid}`];
+    await server.exec("ip", ["link", "add", SERVER_DEVICE, ...wire]);
+    for (const host of hosts) await configure(host);
+    for (const host of hosts) await linkIsUp(host);
+    return {
+      description: {
+        kind: "namespaces",
+        reason: undefined,
+        serverIp: SERVER_IP,
+        clientIps: describeAddresses(clientIps),
+      },
+      server,
+      client,
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+function enter({ pid }: Holder, namespaces: readonly string[]): string[] {
+  return namespaces.length === 0 ? [] : ["nsenter", "--target", `${pid}`, ...namespaces, "--"];
+}
+
+/** Gives a host its addresses, and brings its interfaces up; all in one go, however many there are. */
+async function configure(host: Host): Promise<void> {
+  const batch = [
+    "link set lo up",
+    ...host.ips.map((ip) => `address add ${ip}/${PREFIX_BITS} dev ${host.device}`),
+    `link set ${host.device} up`,
+  ];
+  await host.exec("sh", ["-c", 'printf "%s\\n" "$@" | ip -batch -', "sh", ...batch]);
+}
+
+/** Waits until packets pass: an interface drops them until the kernel has seen that its other end is up, too. */
+async function linkIsUp(host: Host): Promise<void> {
+  const endMs = performance.now() + LINK_PATIENCE_MS;
+  while (!(await host.exec("ip", ["-oneline", "link", "show", host.device])).includes(" state UP ")) {
+    if (performance.now() > endMs) throw new AppError("E_SYSTEM", `the link ${host.device} does not come up`);
+    await delay(LINK_POLL_MS);
+  }
+}

@@ -1,0 +1,260 @@
+// struct inet_diag_msg and its attributes, read where they lie: one object that is moved from socket to socket. What a
+// number means is left to the readers.
+import { type Family, formatIp, type IpAddress, isLinkLocal } from "../../util/address.js";
+import { AF_INET6, TCP_STATES } from "../syscalls/constants.js";
+import { interfaceName } from "../syscalls/interface-names.js";
+import { decodeTcpInfo, type SocketInfo } from "./tcp-info.js";
+
+/** Bytes of struct inet_diag_msg, without attributes. */
+export const DIAG_MESSAGE_BYTES = 72;
+/** Where its parts are. */
+export const DIAG_FIELD = {
+  family: 0,
+  state: 1,
+  timer: 2,
+  localPort: 4,
+  remotePort: 6,
+  localIp: 8,
+  remoteIp: 24,
+  interface: 40,
+  cookie: 44,
+  expires: 52,
+  receiveQueue: 56,
+  sendQueue: 60,
+  uid: 64,
+  inode: 68,
+} as const;
+const ATTRIBUTE_INFO = 2;
+const ATTRIBUTE_SKMEMINFO = 7;
+const ATTRIBUTE_SKV6ONLY = 11;
+const MAPPED_WORD = 0xffff0000;
+const SYN_RECV = 3;
+const NEW_SYN_RECV = 12;
+
+/** State names without those that only the kernel's inside knows. */
+export type TcpState = Exclude<(typeof TCP_STATES)[number], "UNKNOWN" | "NEW_SYN_RECV">;
+
+/** Kernel memory of one socket in bytes (SK_MEMINFO_* of linux/sock_diag.h). */
+export interface SocketMemory {
+  readonly receiveAllocBytes: number;
+  readonly receiveBufferBytes: number;
+  readonly sendAllocBytes: number;
+  readonly sendBufferBytes: number;
+  readonly forwardAllocBytes: number;
+  readonly sendQueuedBytes: number;
+  readonly optionBytes: number;
+  readonly backlogBytes: number;
+  readonly drops: number;
+}
+
+/** A socket's message in `bytes`. All numbers are in the processor's order, which is little endian here. */
+export class DiagSocket {
+  private readonly bytes: Uint8Array;
+  private readonly words: Uint32Array;
+  private at = 0;
+  /** The interface named last: asking the kernel for each socket would be slow. */
+  private zoneIndex = 0;
+  private zone = "";
+  private end = 0;
+
+  /** @param bytes where messages lie, each at a multiple of four */
+  constructor(bytes: Uint8Array) {
+    this.bytes = bytes;
+    this.words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >>> 2);
+  }
+
+  /** Moves to the message at `offset`, whose attributes end at `end`. */
+  move(offset: number, end: number): this {
+    this.at = offset;
+    this.end = end;
+    return this;
+  }
+
+  get family(): Family {
+    return this.bytes[this.at] === AF_INET6 ? 6 : 4;
+  }
+
+  get state(): number {
+    const state = this.bytes[this.at + DIAG_FIELD.state]!;
+    return state === NEW_SYN_RECV ? SYN_RECV : state;
+  }
+
+  get stateName(): TcpState {
+    return (TCP_STATES[this.state] ?? "CLOSE") as TcpState;
+  }
+
+  get localPort(): number {
+    const at = this.at + DIAG_FIELD.localPort;
+    return (this.bytes[at]! << 8) | this.bytes[at + 1]!;
+  }
+
+  get remotePort(): number {
+    const at = this.at + DIAG_FIELD.remotePort;
+    return (this.bytes[at]! << 8) | this.bytes[at + 1]!;
+  }
+
+  get localIpv4(): number {
+    return this.ipv4(this.at + DIAG_FIELD.localIp);
+  }
+
+  get remoteIpv4(): number {
+    return this.ipv4(this.at + DIAG_FIELD.remoteIp);
+  }
+
+  get localIp(): string {
+    return this.text(this.at + DIAG_FIELD.localIp);
+  }
+
+  get remoteIp(): string {
+    return this.text(this.at + DIAG_FIELD.remoteIp);
+  }
+
+  get localAddress(): IpAddress {
+    return this.copy(this.at + DIAG_FIELD.localIp);
+  }
+
+  get remoteAddress(): IpAddress {
+    return this.copy(this.at + DIAG_FIELD.remoteIp);
+  }
+
+  /** 32 bits of an IPv6 address as they lie in memory: index 0 to 3. */
+  localWord(index: number): number {
+    return this.words[((this.at + DIAG_FIELD.localIp) >>> 2) + index]!;
+  }
+
+  remoteWord(index: number): number {
+    return this.words[((this.at + DIAG_FIELD.remoteIp) >>> 2) + index]!;
+  }
+
+  get interfaceIndex(): number {
+    return this.words[(this.at + DIAG_FIELD.interface) >>> 2]!;
+  }
+
+  get receiveQueue(): number {
+    return this.words[(this.at + DIAG_FIELD.receiveQueue) >>> 2]!;
+  }
+
+  get sendQueue(): number {
+    return this.words[(this.at + DIAG_FIELD.sendQueue) >>> 2]!;
+  }
+
+  get timer(): number {
+    return this.bytes[this.at + DIAG_FIELD.timer]!;
+  }
+
+  get timerMs(): number {
+    return this.words[(this.at + DIAG_FIELD.expires) >>> 2]!;
+  }
+
+  get uid(): number {
+    return this.words[(this.at + DIAG_FIELD.uid) >>> 2]!;
+  }
+
+  /** The kernel's own number of this socket, its lower 32 bits; 0 out of /proc, which does not tell. */
+  get cookie(): number {
+    return this.words[(this.at + DIAG_FIELD.cookie) >>> 2]!;
+  }
+
+  get inode(): number {
+    return this.words[(this.at + DIAG_FIELD.inode) >>> 2]!;
+  }
+
+  get isV6Only(): boolean {
+    const at = this.attribute(ATTRIBUTE_SKV6ONLY);
+    return at !== 0 && this.bytes[at] !== 0;
+  }
+
+  get memory(): SocketMemory | undefined {
+    const at = this.attribute(ATTRIBUTE_SKMEMINFO) >>> 2;
+    if (at === 0) return undefined;
+    const { words } = this;
+    return {
+      receiveAllocBytes: words[at]!,
+      receiveBufferBytes: words[at + 1]!,
+      sendAllocBytes: words[at + 2]!,
+      sendBufferBytes: words[at + 3]!,
+      forwardAllocBytes: words[at + 4]!,
+      sendQueuedBytes: words[at + 5]!,
+      optionBytes: words[at + 6]!,
+      backlogBytes: words[at + 7]!,
+      drops: words[at + 8]!,
+    };
+  }
+
+  get info(): SocketInfo | undefined {
+    const at = this.attribute(ATTRIBUTE_INFO);
+    if (at === 0) return undefined;
+    // An attribute's length counts its head of four bytes.
+    const length = (this.words[(at - 4) >>> 2]! & 0xffff) - 4;
+    return decodeTcpInfo(this.bytes, at, Math.min(length, this.end - at));
+  }
+
+  get chargedBytes(): number {
+    const at = this.attribute(ATTRIBUTE_SKMEMINFO) >>> 2;
+    if (at === 0) return 0;
+    const { words } = this;
+    // Buffer sizes are limits, and sent bytes are clones of queued ones.
+    return words[at]! + words[at + 4]! + words[at + 5]! + words[at + 6]! + words[at + 7]!;
+  }
+
+  /** One of the numbers of `memory` by its place (SK_MEMINFO_*), without an object; 0 where there are none. */
+  memoryValue(index: number): number {
+    const at = this.attribute(ATTRIBUTE_SKMEMINFO) >>> 2;
+    return at === 0 ? 0 : this.words[at + index]!;
+  }
+
+  /** Where the payload of an attribute (struct nlattr: length, type) begins; 0 when it is not there. */
+  private attribute(type: number): number {
+    const { bytes, end } = this;
+    for (let at = this.at + DIAG_MESSAGE_BYTES; at + 4 <= end; ) {
+      const length = bytes[at]! | (bytes[at + 1]! << 8);
+      if ((bytes[at + 2]! | (bytes[at + 3]! << 8)) === type) return at + 4;
+      if (length < 4) return 0;
+      at += (length + 3) & ~3;
+    }
+    return 0;
+  }
+
+  private isMapped(at: number): boolean {
+    const word = at >>> 2;
+    return this.words[word + 2] === MAPPED_WORD && this.words[word] === 0 && this.words[word + 1] === 0;
+  }
+
+  private ipv4(at: number): number {
+    const { bytes } = this;
+    let start = at;
+    if (bytes[this.at] === AF_INET6) {
+      if (!this.isMapped(at)) return -1;
+      start += 12;
+    }
+    return ((bytes[start]! << 24) | (bytes[start + 1]! << 16) | (bytes[start + 2]! << 8) | bytes[start + 3]!) >>> 0;
+  }
+
+  private text(at: number): string {
+    const ipv4 = this.ipv4(at);
+    return ipv4 < 0 ? formatIp(this.zoned({ family: 6, bytes: this.bytes.subarray(at, at + 16) })) : formatIpv4(ipv4);
+  }
+
+  private copy(at: number): IpAddress {
+    const isV4 = this.ipv4(at) >= 0;
+    const start = isV4 && this.family === 6 ? at + 12 : at;
+    const bytes = Uint8Array.from(this.bytes.subarray(start, start + (isV4 ? 4 : 16)));
+    return this.zoned({ family: isV4 ? 4 : 6, bytes });
+  }
+
+  /** A socket with a link-local address is bound to that address's interface. */
+  private zoned(ip: IpAddress): IpAddress {
+    const index = isLinkLocal(ip) ? this.interfaceIndex : 0;
+    if (index === 0) return ip;
+    if (index !== this.zoneIndex) {
+      this.zoneIndex = index;
+      this.zone = interfaceName(index) ?? `${index}`;
+    }
+    return { ...ip, zone: this.zone };
+  }
+}
+
+/** `127.0.0.1` for 2130706433. */
+export function formatIpv4(ipv4: number): string {
+  return `${ipv4 >>> 24}.${(ipv4 >>> 16) & 255}.${(ipv4 >>> 8) & 255}.${ipv4 & 255}`;
+}

@@ -1,0 +1,51 @@
+// IPv4 blocks that are this host's as a whole, such as 127.0.0.0/8 or a route of type local (AnyIP): a range of millions of
+// source addresses need not be tried one by one.
+import { readText } from "../proc/procfs.js";
+
+/** Addresses as unsigned numbers, both ends included. */
+export interface Block {
+  readonly first: number;
+  readonly last: number;
+}
+
+/**
+ * The blocks all of whose addresses are local, ascending and apart; none where the routing table may not be read. What a more
+ * specific route of another type has of a block is left out, whatever is inside of it: there may be more.
+ */
+export function readLocalBlocks(text = readText("/proc/net/fib_trie") ?? ""): Block[] {
+  const entries = parseTrie(text);
+  const locals = entries.filter(({ isLocal }) => isLocal).sort((a, b) => a.first - b.first || b.last - a.last);
+  const others = entries.filter(({ isLocal }) => !isLocal).sort((a, b) => a.first - b.first);
+  const blocks: Block[] = [];
+  let end = -1;
+  for (const block of locals) {
+    // Inside of the one before.
+    if (block.last <= end) continue;
+    end = block.last;
+    let first = block.first;
+    for (const hole of others) {
+      // The block's own route of another table, or a wider one.
+      if (hole.first < block.first || hole.last > block.last || hole.last - hole.first >= block.last - block.first)
+        continue;
+      if (hole.first > first) blocks.push({ first, last: hole.first - 1 });
+      first = Math.max(first, hole.last + 1);
+    }
+    if (first <= block.last) blocks.push({ first, last: block.last });
+  }
+  return blocks;
+}
+
+/** Leaves of the trie: an address, then its prefixes' lengths with scope and type. */
+function parseTrie(text: string): (Block & { readonly isLocal: boolean })[] {
+  const entries = [];
+  let address = 0;
+  for (const line of text.split("\n")) {
+    const leaf = /\|-- (\d+)\.(\d+)\.(\d+)\.(\d+)/.exec(line);
+    if (leaf) address = leaf.slice(1).reduce((sum, byte) => sum * 256 + Number(byte), 0);
+    const prefix = /^\s+\/(\d+) \S+ (\S+)/.exec(line);
+    if (!prefix) continue;
+    const last = address + 2 ** (32 - Number(prefix[1])) - 1;
+    entries.push({ first: address, last, isLocal: prefix[2] === "LOCAL" });
+  }
+  return entries;
+}

@@ -1,0 +1,106 @@
+// Dumps over netlink (man 7 netlink): a request, and replies received in place, so that millions of entries pass without
+// an object each. What a message holds is left to who asks.
+import { AF_NETLINK, SO_RCVBUF, SOCK_CLOEXEC, SOCK_RAW, SOL_SOCKET } from "../syscalls/constants.js";
+import { EINTR } from "../syscalls/errno.js";
+import { lastErrno, libc, NativeBuffer } from "../syscalls/libc.js";
+
+export const NLM_F_REQUEST = 0x1;
+export const NLM_F_DUMP = 0x300;
+const NLM_F_DUMP_INTR = 0x10;
+const NLMSG_ERROR = 2;
+const NLMSG_DONE = 3;
+const HEADER = 16;
+
+// The kernel makes datagrams of at most 32 KiB, however much is offered (netlink_recvmsg in net/netlink/af_netlink.c).
+export const DATAGRAM_BYTES = 32 * 1024;
+/** Bytes asked for in one turn of next(): some datagrams, so that little is spent between them. */
+const RECEIVE_QUEUE_BYTES = 1024 * 1024;
+
+/** Called with where a message's payload begins and where its attributes end; false ends the dump. */
+export type NetlinkVisit = (offset: number, end: number) => unknown;
+
+export interface NetlinkQuestion {
+  /** NETLINK_SOCK_DIAG, NETLINK_NETFILTER. */
+  readonly protocol: number;
+  /** struct nlmsghdr and what follows it. */
+  readonly request: Uint8Array;
+  /** Types of the messages that are visited. */
+  readonly types: readonly number[];
+}
+
+/** One dump: receive it by next(), and read each message in `bytes`. */
+export class NetlinkDump {
+  readonly bytes: Buffer;
+  /** The kernel's table changed under the dump (NLM_F_DUMP_INTR): repeat it for an exact picture. */
+  wasInterrupted = false;
+  /** A negative errno that ended the dump early, 0 for none. */
+  error = 0;
+  private readonly native: NativeBuffer;
+  private readonly words: Uint32Array;
+  private readonly firstType: number;
+  private readonly secondType: number;
+  private fd: number;
+
+  /** @param receiveBytes the datagrams' size: it decides at which entries they end */
+  constructor({ protocol, request, types }: NetlinkQuestion, receiveBytes = DATAGRAM_BYTES) {
+    this.native = new NativeBuffer(receiveBytes);
+    this.bytes = this.native.bytes;
+    this.words = new Uint32Array(this.bytes.buffer, this.bytes.byteOffset, receiveBytes >>> 2);
+    this.firstType = types[0]!;
+    this.secondType = types[1] ?? types[0]!;
+    this.fd = libc.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol);
+    if (this.fd < 0) {
+      this.error = -lastErrno();
+      return;
+    }
+    const size = NativeBuffer.from(new Uint8Array(new Int32Array([RECEIVE_QUEUE_BYTES]).buffer));
+    libc.setsockopt(this.fd, SOL_SOCKET, SO_RCVBUF, size.address, 4);
+    if (libc.send(this.fd, NativeBuffer.from(request).address, request.length, 0) < 0) this.error = -lastErrno();
+  }
+
+  /**
+   * Receives the next datagram and visits its messages.
+   *
+   * @returns false when the dump is complete, was ended or has failed (see `error`)
+   */
+  next(visit: NetlinkVisit): boolean {
+    if (this.error !== 0) return false;
+    const length = libc.recv(this.fd, this.native.address, this.bytes.length, 0);
+    if (length >= 0) return this.decode(length, visit);
+    const errno = lastErrno();
+    if (errno === EINTR) return true;
+    this.error = -errno;
+    return false;
+  }
+
+  close(): void {
+    if (this.fd >= 0) libc.close(this.fd);
+    this.fd = -1;
+  }
+
+  /**
+   * Visits the messages of the datagram of `length` bytes that lies in `bytes`.
+   *
+   * @returns whether more are to come
+   */
+  decode(length: number, visit: NetlinkVisit): boolean {
+    const { words } = this;
+    for (let at = 0; at + HEADER <= length; ) {
+      // struct nlmsghdr: length, type and flags (16 bits each), sequence, port; always at a multiple of 4.
+      const size = words[at >>> 2]!;
+      const typeAndFlags = words[(at >>> 2) + 1]!;
+      const type = typeAndFlags & 0xffff;
+      if (((typeAndFlags >>> 16) & NLM_F_DUMP_INTR) !== 0) this.wasInterrupted = true;
+      if (type === this.firstType || type === this.secondType) {
+        if (visit(at + HEADER, at + size) === false) return false;
+      } else if (type === NLMSG_DONE || type === NLMSG_ERROR) {
+        // A negative errno: of the whole request, or what ended the dump. An older kernel's DONE may come without.
+        if (size >= HEADER + 4) this.error = words[(at + HEADER) >>> 2]! | 0;
+        return false;
+      }
+      if (size < HEADER) break;
+      at += (size + 3) & ~3;
+    }
+    return true;
+  }
+}

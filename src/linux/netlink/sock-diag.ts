@@ -1,0 +1,91 @@
+// The kernel's socket table over netlink (man 7 sock_diag): dump requests, and replies received in place, so that
+// millions of sockets pass without an object each. Reading one socket is left to diag-socket.ts, filters to diag-filter.ts.
+import type { Family } from "../../util/address.js";
+import { AF_INET, AF_INET6, IPPROTO_TCP } from "../syscalls/constants.js";
+import { DATAGRAM_BYTES, NetlinkDump, type NetlinkVisit, NLM_F_DUMP, NLM_F_REQUEST } from "./netlink-dump.js";
+
+export { DATAGRAM_BYTES };
+
+const NETLINK_SOCK_DIAG = 4;
+const SOCK_DIAG_BY_FAMILY = 20;
+const TCPDIAG_GETSOCK = 18;
+const HEADER = 16;
+const REQUEST_V2 = HEADER + 56;
+const REQUEST_V1 = HEADER + 60;
+const INET_DIAG_REQ_BYTECODE = 1;
+
+/** Extensions to ask for (INET_DIAG_*): bits of DiagRequest.extensions. */
+export const DIAG_EXTENSION = { memInfo: 1 << 0, info: 1 << 1, skMemInfo: 1 << 6 } as const;
+
+export interface DiagRequest {
+  /** Both in one walk over the table when not given. */
+  readonly family?: Family | undefined;
+  /** Bits 1 << state, see TCP_STATES. */
+  readonly states: number;
+  /** The socket's own port; 0 or undefined for any. The kernel filters. */
+  readonly localPort?: number | undefined;
+  readonly remotePort?: number | undefined;
+  /** Bytecode of diag-filter.ts. The kernel filters. */
+  readonly filter?: Uint8Array | undefined;
+  /** DIAG_EXTENSION bits. */
+  readonly extensions?: number | undefined;
+}
+
+/** Called with where a socket's struct inet_diag_msg begins and where its attributes end; false ends the dump. */
+export type DiagVisit = NetlinkVisit;
+
+/** One dump: receive it by next(), and read each message in `bytes`. */
+export class DiagDump extends NetlinkDump {
+  /** @param receiveBytes the datagrams' size: it decides at which sockets they end */
+  constructor(request: DiagRequest, receiveBytes = DATAGRAM_BYTES) {
+    super(
+      {
+        protocol: NETLINK_SOCK_DIAG,
+        request: encodeDiagRequest(request),
+        types: [SOCK_DIAG_BY_FAMILY, TCPDIAG_GETSOCK],
+      },
+      receiveBytes,
+    );
+  }
+}
+
+/** struct nlmsghdr, a request and its bytecode. Without a family it is the older request, which takes both at once. */
+export function encodeDiagRequest(request: DiagRequest): Buffer {
+  const { family, states, filter } = request;
+  const isOld = family === undefined;
+  const fixed = isOld ? REQUEST_V1 : REQUEST_V2;
+  const attribute = filter && filter.length > 0 ? 4 + filter.length : 0;
+  const bytes = Buffer.alloc(fixed + attribute);
+  bytes.writeUInt32LE(bytes.length, 0);
+  bytes.writeUInt16LE(isOld ? TCPDIAG_GETSOCK : SOCK_DIAG_BY_FAMILY, 4);
+  bytes.writeUInt16LE(NLM_F_REQUEST | NLM_F_DUMP, 6);
+  if (isOld) {
+    // struct inet_diag_req: family, two unused lengths, extensions, id, states, tables.
+    bytes[HEADER + 3] = request.extensions ?? 0;
+    bytes.writeUInt32LE(states >>> 0, HEADER + 52);
+  } else {
+    // struct inet_diag_req_v2: family, protocol, extensions, padding, states, id.
+    bytes[HEADER] = family === 4 ? AF_INET : AF_INET6;
+    bytes[HEADER + 1] = IPPROTO_TCP;
+    bytes[HEADER + 2] = request.extensions ?? 0;
+    bytes.writeUInt32LE(states >>> 0, HEADER + 4);
+  }
+  const id = HEADER + (isOld ? 4 : 8);
+  bytes.writeUInt16BE(request.localPort ?? 0, id);
+  bytes.writeUInt16BE(request.remotePort ?? 0, id + 2);
+  if (filter && attribute > 0) {
+    bytes.writeUInt16LE(attribute, fixed);
+    bytes.writeUInt16LE(INET_DIAG_REQ_BYTECODE, fixed + 2);
+    bytes.set(filter, fixed + 4);
+  }
+  return bytes;
+}
+
+/** Accessors of struct inet_diag_msg at `offset`. */
+export function diagLocalPort(bytes: Buffer, offset: number): number {
+  return bytes.readUInt16BE(offset + 4);
+}
+
+export function diagRemotePort(bytes: Buffer, offset: number): number {
+  return bytes.readUInt16BE(offset + 6);
+}

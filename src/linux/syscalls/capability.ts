@@ -1,0 +1,12 @@
+// Capabilities of this process over the host, as man 7 capabilities numbers them.
+import { readText } from "../proc/procfs.js";
+
+export const CAP_SYS_ADMIN = 21;
+
+/** Whether the capability is in force, and over the host rather than over a user namespace only. */
+export function hasHostCapability(capability: number): boolean {
+  const mask = /^CapEff:\s+([0-9a-f]+)$/m.exec(readText("/proc/self/status") ?? "")?.[1];
+  // The first user namespace maps every user to itself.
+  const isFirst = /^\s*0\s+0\s+4294967295\s*$/.test(readText("/proc/self/uid_map") ?? "");
+  return isFirst && mask !== undefined && ((BigInt(`0x${mask}`) >> BigInt(capability)) & 1n) === 1n;
+}

@@ -1,0 +1,26 @@
+// An eventfd (man 2 eventfd): one thread rings it, another has it in its epoll set.
+import { AppError } from "../../util/errors.js";
+import { EFD_CLOEXEC, EFD_NONBLOCK } from "./constants.js";
+import { errnoName } from "./errno.js";
+import { lastErrno, libc, NativeBuffer } from "./libc.js";
+
+const one = NativeBuffer.from(new Uint8Array(new BigUint64Array([1n]).buffer));
+const counter = new NativeBuffer(8);
+
+/** @throws {AppError} E_SYSTEM when no descriptor is left */
+export function openEventfd(): number {
+  const fd = libc.eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  if (fd >= 0) return fd;
+  const name = errnoName(lastErrno());
+  throw new AppError("E_SYSTEM", `no descriptor for a wake-up: ${name}`, { fix: "raise the limit: ulimit -n 4096" });
+}
+
+/** Makes the eventfd readable. */
+export function ring(fd: number): void {
+  libc.write(fd, one.address, 8);
+}
+
+/** Takes back all rings so far. */
+export function silence(fd: number): void {
+  libc.read(fd, counter.address, 8);
+}

@@ -1,0 +1,43 @@
+// Zones of link-local IPv6 addresses (RFC 4007): the kernel has an interface's number (sin6_scope_id), people its name.
+import { formatIp, type IpAddress, isLinkLocal } from "../util/address.js";
+import { AppError } from "../util/errors.js";
+import { readInterfaces } from "./netlink/interfaces.js";
+import { interfaceIndex, interfaceName } from "./syscalls/interface-names.js";
+
+/**
+ * The address with its zone by the interface's name, so that one interface has one name.
+ *
+ * @throws {AppError} E_ADDRESS when no interface is of that name or number, the address is of no zone, or it lacks its own
+ */
+export function settleZone(ip: IpAddress): IpAddress {
+  if (ip.zone === undefined && isLinkLocal(ip)) {
+    const names = Object.keys(readInterfaces() ?? {}).filter((name) => name !== "lo");
+    const written = (names.length === 0 ? ["eth0"] : names).map((zone) => formatIp({ ...ip, zone }));
+    throw new AppError("E_ADDRESS", `${formatIp(ip)} is link-local: it needs a zone, the interface that it is on`, {
+      fix: `write it as ${written.join(" or ")}`,
+    });
+  }
+  return settleGivenZone(ip);
+}
+
+/**
+ * As settleZone(), for filters: a link-local address without a zone is that of every interface.
+ *
+ * @throws {AppError} E_ADDRESS
+ */
+export function settleGivenZone(ip: IpAddress): IpAddress {
+  const { zone, ...bare } = ip;
+  if (zone === undefined) return ip;
+  if (!isLinkLocal(ip)) {
+    throw new AppError("E_ADDRESS", `${formatIp(ip)} has a zone, and only link-local addresses (fe80::/10) have one`, {
+      fix: `write it as ${formatIp(bare)}`,
+    });
+  }
+  const name = interfaceName(interfaceIndex(zone));
+  if (name !== undefined) return { ...ip, zone: name };
+  const names = Object.keys(readInterfaces() ?? {});
+  throw new AppError("E_ADDRESS", `${formatIp(ip)}: no interface is called or numbered "${zone}"`, {
+    fix: `give one of this host's (ip -brief link)${names.length > 0 ? `: ${names.join(", ")}` : ""}`,
+    facts: { zone },
+  });
+}

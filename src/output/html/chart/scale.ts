@@ -1,0 +1,96 @@
+// Units and ticks of axes: bytes in MiB where they are many, a log axis by its powers of ten.
+import { formatBytes, formatDuration } from "../../../util/units.js";
+
+export interface Axis {
+  readonly name: string;
+  readonly unit: string;
+}
+
+export interface ScaledAxis {
+  /** Values are divided by it. */
+  readonly divisor: number;
+  readonly label: string;
+}
+
+/** Of any number of values: as arguments of Math.max they are limited by the stack. */
+export function greatestOf(values: readonly number[]): number {
+  return values.reduce((greatest, value) => Math.max(greatest, value), Number.NEGATIVE_INFINITY);
+}
+
+/** Beyond these an axis has no ticks: the figures beside a chart say what it cannot show. */
+const LARGEST = 1e15;
+const SMALLEST = 1e-9;
+
+/** A value as an axis can take it. */
+export function drawable(value: number): number {
+  if (Number.isNaN(value) || Math.abs(value) < SMALLEST) return 0;
+  return Math.max(-LARGEST, Math.min(value, LARGEST));
+}
+
+/** A point as two axes can take it. */
+export function drawablePoint([x, y]: readonly [number, number]): [number, number] {
+  return [drawable(x), drawable(y)];
+}
+
+type Step = readonly [from: number, unit: string];
+
+/** The largest whose size the greatest value reaches is taken. */
+const LARGER: Readonly<Record<string, readonly Step[]>> = {
+  bytes: [
+    [1024 ** 3, "GiB"],
+    [1024 ** 2, "MiB"],
+    [1024, "KiB"],
+  ],
+  KiB: [
+    [1024 ** 2, "GiB"],
+    [1024, "MiB"],
+  ],
+  ms: [[1000, "s"]],
+  µs: [
+    [1e6, "s"],
+    [1e3, "ms"],
+  ],
+};
+
+/** @param greatest the greatest value on the axis, in its own unit */
+export function scaleAxis({ name, unit }: Axis, greatest: number): ScaledAxis {
+  const steps = LARGER[unit === "B" ? "bytes" : unit] ?? [];
+  const [divisor, larger] = steps.find(([from]) => greatest >= from * 2) ?? [1, unit];
+  return { divisor, label: larger === "" || larger === name ? name : `${name} (${larger})` };
+}
+
+/** A value with its unit, three digits: `4.11 KiB`, `0.495 µs`. What is large or small is said in a unit that fits. */
+export function formatWithUnit(value: number, unit: string): string {
+  if (unit === "bytes" || unit === "B") return formatBytes(value);
+  if (unit === "KiB") return formatBytes(value * 1024);
+  if (unit === "ms" && Math.abs(value) < 1) return formatWithUnit(value * 1000, "µs");
+  if (unit === "ms" && value >= 1000) return formatDuration(value);
+  const figure = value.toLocaleString("en-US", { maximumSignificantDigits: 3 });
+  return unit === "" ? figure : `${figure} ${unit}`;
+}
+
+/** `connections` as `connection`; what is no plural stays. */
+export function singular(unit: string): string {
+  return unit.length > 3 && unit.endsWith("s") ? unit.slice(0, -1) : unit;
+}
+
+/** Whole powers of ten around the values; at least two of them. */
+export function logDomain(values: readonly number[]): [from: number, to: number] {
+  const above = values.map(drawable).filter((value) => value > 0);
+  const from = 10 ** Math.floor(Math.log10(Math.min(...above, Number.MAX_VALUE)));
+  const to = 10 ** Math.ceil(Math.log10(Math.max(...above, 1)));
+  return above.length === 0 ? [1, 10] : [from, Math.max(to, from * 10)];
+}
+
+/** @param domain whole powers of ten */
+export function powersOfTen([from, to]: readonly [number, number]): number[] {
+  const first = Math.round(Math.log10(from));
+  return Array.from({ length: Math.round(Math.log10(to)) - first + 1 }, (_, index) => 10 ** (first + index));
+}
+
+/** Powers of ten, with 2 and 5 between them where there are few. */
+export function logTicks(domain: readonly [number, number]): number[] {
+  const powers = powersOfTen(domain);
+  if (powers.length > 4) return powers;
+  return powers.flatMap((power) => [power, 2 * power, 5 * power]).filter((tick) => tick <= domain[1]);
+}

@@ -1,0 +1,170 @@
+// The report of a client's run: what came of it, why not more, its course over time, its latencies, the kernel's figures.
+
+import { messageLines, unansweredNote } from "../../client/messages/text.js";
+import { isMeasurable } from "../../client/ramp/memory-fit.js";
+import type { ConnectResult } from "../../client/result.js";
+import { missPhrases, outcomeOf } from "../../client/verdict/verdict.js";
+import { courseOf, momentsOf, rateOf } from "../../lab/observe/timeline.js";
+import type { LatencyEvidence } from "../../lab/result.js";
+import { printableData } from "../../util/printable.js";
+import { formatBytes, formatCount, formatDuration, plural } from "../../util/units.js";
+import { drawLatency } from "./chart/latency.js";
+import { drawSeries } from "./chart/series.js";
+import { figure } from "./evidence.js";
+import { html, type Markup } from "./markup.js";
+import { commandLines, facts, hostFacts, page, sayTime, tiles } from "./page.js";
+import { failureTable, kernelTable, why } from "./run-sections.js";
+
+/** Below this many connections, the threads' own memory is most of what is measured. */
+const WORTH_MEASURING = 10_000;
+/** Of a ramp with fewer samples than these the mean rate is all that can be said. */
+const WORTH_A_CURVE = 5;
+const MAX_DESTINATIONS = 3;
+
+export function connectPage(of: ConnectResult): string {
+  // A command that is pasted has one line.
+  const result = printableData(of);
+  const title = headline(result);
+  return page(
+    `${title} · fourtuple connect`,
+    html`<header>
+<p class="eyebrow">fourtuple connect · ${sayTime(result.startedAt)}</p>
+<h1>${title}</h1>
+<p class="lead">To ${destinations(result)}, from ${plural(result.plan.sourceAddresses, "source address", "source addresses")}. ${kernelCount(result)}</p>
+${keyFigures(result)}
+</header>
+${why(result)}
+${course(result)}
+${latency(result)}
+${failureTable([...result.failures, ...result.losses])}
+${figures(result)}
+${reproduce(result)}
+<footer>Drawn by fourtuple from the run's result, format version ${result.version}. Every figure is in that result.</footer>`,
+  );
+}
+
+function headline(result: ConnectResult): string {
+  const { asked, established, misses } = result;
+  const outcome = outcomeOf(result);
+  if (outcome === "met")
+    return `${plural(established, "connection")}, ${established === 1 ? "as" : "all that were"} asked for`;
+  const reached = [`${formatCount(established)} of ${plural(asked, "connection")}`, ...missPhrases(misses)].join(", ");
+  return outcome === "interrupted" ? `Interrupted: ${reached}` : reached;
+}
+
+function destinations({ destinations: all }: ConnectResult): string {
+  const named = all.slice(0, MAX_DESTINATIONS).join(", ");
+  return all.length > MAX_DESTINATIONS ? `${named} and ${formatCount(all.length - MAX_DESTINATIONS)} more` : named;
+}
+
+function kernelCount({ kernel }: ConnectResult): string {
+  if (!kernel) return "The kernel was not asked: the run was stopped before all were open.";
+  const { outgoing, incoming, source } = kernel;
+  if (outgoing === 0) return `The kernel's own table had none ESTABLISHED (${source}).`;
+  const there = incoming > 0 ? `, ${formatCount(incoming)} at the server's end` : "";
+  const seen = incoming === outgoing ? " at both ends" : there;
+  return `The kernel's own table had ${formatCount(outgoing)} ESTABLISHED${seen} (${source}).`;
+}
+
+function keyFigures({
+  established,
+  asked,
+  peakOpen,
+  ratePerSec,
+  rampMs,
+  holdMs,
+  memory,
+  latency: { connect },
+}: ConnectResult) {
+  const { kernelBytesPerConnection: bytes, kernelErrorPerConnection: error } = memory;
+  const ends = memory.kernelEnds === "both" ? "both ends" : "this end";
+  const off = error === undefined ? "" : `, ± ${formatBytes(error)}`;
+  const kernelMemory =
+    established < WORTH_MEASURING
+      ? ["–", "too few to measure"]
+      : isMeasurable(bytes, error)
+        ? [formatBytes(bytes), `per connection, ${ends}${off}`]
+        : ["–", "not measurable: other programs' memory moved meanwhile"];
+  return tiles([
+    ["ESTABLISHED", formatCount(established), `of ${formatCount(asked)} asked`],
+    ["Open at once", formatCount(peakOpen), `held ${formatDuration(holdMs)}`],
+    ["Rate", `${formatCount(ratePerSec)}/s`, `over ${formatDuration(rampMs)}`],
+    [
+      "Connect, median",
+      connect.count > 0 ? formatDuration(connect.p50Us / 1000) : "–",
+      connect.count > 0 ? `p99 ${formatDuration(connect.p99Us / 1000)}` : undefined,
+    ],
+    ["Kernel memory", kernelMemory[0]!, kernelMemory[1]],
+  ]);
+}
+
+function course(result: ConnectResult): Markup | undefined {
+  if (result.samples.length < 2) return undefined;
+  const moments = momentsOf(result);
+  const connections = courseOf(result);
+  const rate = rateOf(result);
+  const isLong = (rate.lines[0]?.points.length ?? 0) >= WORTH_A_CURVE;
+  return html`<section aria-labelledby="course"><h2 id="course">The run over time</h2>
+${figure(connections.title, drawSeries("connections", connections, { moments }))}
+${isLong ? figure(rate.title, drawSeries("rate", rate, { isStepped: true })) : undefined}</section>`;
+}
+
+function latency(result: ConnectResult): Markup | undefined {
+  const { connect, firstByte, roundTrip } = result.latency;
+  const rows: LatencyEvidence["rows"] = [
+    { name: "connect", summary: connect },
+    { name: "first byte", summary: firstByte },
+    { name: "round trip", summary: roundTrip },
+  ].filter(({ summary }) => summary.count > 0);
+  if (rows.length === 0) return undefined;
+  const title = "Distribution by percentiles";
+  const note = unansweredNote(result);
+  return html`<section aria-labelledby="latency"><h2 id="latency">Latency</h2>
+${figure(title, drawLatency("latency-chart", { kind: "latency", title, rows }))}
+${note === undefined ? undefined : html`<p class="muted">${note}</p>`}</section>`;
+}
+
+function figures(result: ConnectResult): Markup {
+  const { plan, traffic, threads, hasPrivateTables, nofileLimit, setupMs, rampMs, holdMs, closeMs, memory, evidence } =
+    result;
+  const ports = plan.sourcePorts === "kernel" ? "ports chosen by the kernel" : `ports ${plan.sourcePorts}`;
+  return html`<section aria-labelledby="figures"><h2 id="figures">The host and the run</h2>
+${facts([
+  ...(result.host === undefined ? [] : hostFacts(result.host)),
+  [
+    "4-tuples",
+    `${formatCount(plan.tuplesAvailable)}: ${plural(plan.sourceAddresses, "address", "addresses")} × ${ports} × ${plural(result.destinations.length, "destination")}`,
+  ],
+  ["Taken, passed over", plan.tuplesSkipped > 0 ? formatCount(plan.tuplesSkipped) : undefined],
+  [
+    "Threads",
+    `${formatCount(threads)}, ${!hasPrivateTables ? "sharing one" : threads === 1 ? "with its own" : "each with its own"} table of ${formatCount(nofileLimit)} descriptors`,
+  ],
+  [
+    "Time",
+    `set-up ${formatDuration(setupMs)}, opening ${formatDuration(rampMs)}, held ${formatDuration(holdMs)}, closing ${formatDuration(closeMs)}`,
+  ],
+  [
+    "User memory",
+    result.established < WORTH_MEASURING
+      ? undefined
+      : `${formatBytes(Math.max(0, memory.userBytesPerConnection))} per connection`,
+  ],
+  ["Traffic", `${formatBytes(traffic.sentBytes)} sent, ${formatBytes(traffic.receivedBytes)} received`],
+  ...messageLines(result).map(([label, text]) => [`${label[0]!.toUpperCase()}${label.slice(1)}`, text] as const),
+])}
+${kernelTable(evidence)}</section>`;
+}
+
+/** Results of older versions and of the library do not have the command line: then it is what can be told. */
+function reproduce(result: ConnectResult): Markup {
+  const { command } = result;
+  return html`<section aria-labelledby="reproduce"><h2 id="reproduce">Reproduce</h2>
+${command === undefined ? html`<p class="muted">As far as the result tells: rates, stages and messages are not in it.</p>` : undefined}
+${commandLines([`${command ?? guessCommand(result)} > run.json`, "fourtuple report run.json"])}</section>`;
+}
+
+function guessCommand({ destinations: all, asked, holdMs, plan }: ConnectResult): string {
+  const ports = plan.sourcePorts === "kernel" ? "kernel" : plan.sourcePorts.replaceAll(",", "");
+  return `fourtuple connect ${all.join(" ")} -c ${asked} -T ${Math.max(1, Math.round(holdMs / 1000))}s --source-port ${ports} --json`;
+}

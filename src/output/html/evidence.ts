@@ -1,0 +1,59 @@
+// Evidence of each kind as a figure: a title, a chart or a table, what it says.
+import type { Evidence, PortsEvidence, TableEvidence } from "../../lab/result.js";
+import { portMapOfEvidence } from "../port-map/evidence.js";
+import { portMapFigure } from "../port-map/svg.js";
+import { drawCeiling } from "./chart/ceiling.js";
+import { drawFit } from "./chart/fit.js";
+import { drawLatency } from "./chart/latency.js";
+import { drawSeries } from "./chart/series.js";
+import { html, Markup } from "./markup.js";
+
+/** @param id unique on the page */
+export function drawEvidence(evidence: Evidence, id: string): Markup {
+  switch (evidence.kind) {
+    case "table":
+      return drawTable(evidence);
+    case "series":
+      return figure(evidence.title, drawSeries(id, evidence));
+    case "fit":
+      return figure(evidence.title, drawFit(id, evidence));
+    case "latency":
+      return figure(evidence.title, drawLatency(id, evidence));
+    case "ceiling":
+      return figure(evidence.title, drawCeiling(id, evidence));
+    case "ports":
+      return drawPorts(evidence, id);
+  }
+}
+
+function drawPorts(evidence: PortsEvidence, id: string): Markup {
+  const map = portMapOfEvidence(evidence);
+  return html`<figure class="ports"><figcaption id="${id}-title">${map.title}</figcaption>
+<p class="figures" id="${id}-about">${map.caption}</p>
+${new Markup(portMapFigure(map, `${id}-title ${id}-about`))}</figure>`;
+}
+
+export function figure(title: string, body: Markup): Markup {
+  return html`<figure><figcaption>${title}</figcaption>
+${body}
+</figure>`;
+}
+
+export function drawTable({ title, columns, rows }: Omit<TableEvidence, "kind">): Markup {
+  const isNumber = columns.map((_, column) => rows.length > 0 && rows.every((row) => typeof row[column] === "number"));
+  const attribute = (column: number) => new Markup(isNumber[column] ? ' class="number"' : "");
+  return html`<figure class="table"><div class="scroll"><table><caption>${title}</caption>
+<thead><tr>${columns.map((name, column) => html`<th scope="col"${attribute(column)}>${name}</th>`)}</tr></thead>
+<tbody>${rows.map(
+    (
+      row,
+    ) => html`<tr>${row.map((cell, column) => html`<td data-label="${columns[column]}"${attribute(column)}>${formatCell(cell, columns[column] ?? "")}</td>`)}</tr>
+`,
+  )}</tbody></table></div></figure>`;
+}
+
+/** A port is a name, not an amount. */
+function formatCell(cell: string | number, column: string): string {
+  if (typeof cell === "string") return cell;
+  return /\b(port|pid)\b/i.test(column) ? String(cell) : cell.toLocaleString("en-US", { maximumFractionDigits: 3 });
+}

@@ -1,0 +1,13 @@
+// From a result to its report: one HTML file. Loaded when a report is asked for; charts bring a library with them.
+import type { ConnectResult } from "../../client/result.js";
+import type { LabResult } from "../../lab/result.js";
+import type { ServeResult } from "../../server/result.js";
+import { connectPage } from "./connect-page.js";
+import { labPage } from "./lab-page.js";
+import { servePage } from "./serve-page.js";
+
+/** @returns a page that opens without a network and without a script */
+export function render(result: ConnectResult | ServeResult | LabResult): string {
+  if (result.kind === "lab") return labPage(result);
+  return result.kind === "serve" ? servePage(result) : connectPage(result);
+}

@@ -1,0 +1,42 @@
+// Sections that the pages of both roles have: why it stopped, what failed, what the kernel said.
+import type { ConnectResult, FailureReport } from "../../client/result.js";
+import type { Finding } from "../../diagnosis/diagnosis.js";
+import { explainRun } from "../../diagnosis/explain.js";
+import type { RunEvidence } from "../../engine/run-evidence.js";
+import type { ServeResult } from "../../server/result.js";
+import { drawTable } from "./evidence.js";
+import { html, type Markup } from "./markup.js";
+
+/** What stopped a run, what may have, or what is worth knowing; nothing where there is nothing to say. */
+export function why(result: ConnectResult | ServeResult): Markup | undefined {
+  const { finding, suspects, notes } = explainRun(result);
+  if (!finding && suspects.length === 0 && notes.length === 0) return undefined;
+  const found = finding ? [finding] : suspects;
+  return html`<section aria-labelledby="why"><h2 id="why">${finding ? "What stopped it" : suspects.length > 0 ? "What may have stopped it" : "Worth knowing"}</h2>
+${found.map(describeFinding)}
+${notes.map((note) => html`<p>${note}</p>`)}</section>`;
+}
+
+function describeFinding({ limit, whose, meaning, fix, evidence }: Finding): Markup {
+  return html`<dl class="argument"><dt>Limit</dt><dd class="observed">${limit}, on ${whose === "the peer" ? "the peer's side" : whose}</dd>
+<dt>Meaning</dt><dd>${meaning}</dd>
+${evidence.length > 0 ? html`<dt>Evidence</dt>` : undefined}${evidence.map((fact) => html`<dd>${fact}</dd>`)}
+<dt>Fix</dt><dd>${fix}</dd></dl>`;
+}
+
+export function failureTable(all: readonly FailureReport[]): Markup | undefined {
+  if (all.length === 0) return undefined;
+  const rows = all.map(({ phase, errno, count }) => [phase, errno, count]);
+  return html`<section aria-labelledby="failures"><h2 id="failures">Failures</h2>
+${drawTable({ title: "By step and errno", columns: ["step", "errno", "connections"], rows })}</section>`;
+}
+
+export function kernelTable({ risen, settings, gauges }: RunEvidence): Markup | undefined {
+  const rows = [...named("rose by", risen), ...named("setting", settings), ...named("at the end", gauges)];
+  if (rows.length === 0) return undefined;
+  return drawTable({ title: "What the kernel said", columns: ["what", "name", "value"], rows });
+}
+
+function named(what: string, values: Readonly<Record<string, number>>): (readonly [string, string, number])[] {
+  return Object.entries(values).map(([name, value]) => [what, name, value] as const);
+}

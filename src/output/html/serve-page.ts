@@ -1,0 +1,72 @@
+// The report of a server's life: what came, what it held, what stopped it from taking more, the kernel's figures.
+
+import type { ServeResult } from "../../server/result.js";
+import { formatEndpoint } from "../../util/address.js";
+import { formatBytes, formatCount, formatDuration, plural } from "../../util/units.js";
+import { html, type Markup } from "./markup.js";
+import { commandLines, facts, page, sayTime, tiles } from "./page.js";
+import { failureTable, kernelTable, why } from "./run-sections.js";
+
+/** Below this many connections, the threads' own memory is most of what is measured. */
+const WORTH_MEASURING = 10_000;
+
+export function servePage(result: ServeResult): string {
+  const at = formatEndpoint(result.address.ip, result.address.port);
+  const title = `${plural(result.peakOpen, "connection")} at once on ${at}`;
+  return page(
+    `${title} · fourtuple serve`,
+    html`<header>
+<p class="eyebrow">fourtuple serve · ${sayTime(result.startedAt)}</p>
+<h1>${title}</h1>
+<p class="lead">It listened for ${formatDuration(result.elapsedMs)}. ${kernelCount(result)}</p>
+${keyFigures(result)}
+</header>
+${why(result)}
+${failureTable(result.failures)}
+${figures(result)}
+<section aria-labelledby="reproduce"><h2 id="reproduce">Reproduce</h2>
+<p class="muted">As far as the result tells: the mode and other options are not in it.</p>
+${commandLines([`fourtuple serve ${at} --backlog ${result.backlog.length} --json > serve.json`, "fourtuple report serve.json"])}</section>
+<footer>Drawn by fourtuple from the server's result, format version ${result.version}. Every figure is in that result.</footer>`,
+  );
+}
+
+function kernelCount({ kernel }: ServeResult): string {
+  if (!kernel) return "The kernel's table was not read when it stopped.";
+  return `The kernel's own table had ${formatCount(kernel.sockets)} ESTABLISHED on its port when it stopped (${kernel.source}).`;
+}
+
+function keyFigures({ accepted, peakOpen, openAtStop, rejected, elapsedMs, memory }: ServeResult): Markup {
+  const isMeasured = peakOpen >= WORTH_MEASURING;
+  return tiles([
+    ["Accepted", formatCount(accepted), `over ${formatDuration(elapsedMs)}`],
+    ["Open at once", formatCount(peakOpen), `${formatCount(openAtStop)} when it stopped`],
+    ["Rejected", formatCount(rejected), "above --max-connections"],
+    [
+      "User memory",
+      isMeasured ? formatBytes(Math.max(0, memory.userBytesPerConnection)) : "–",
+      isMeasured ? "per connection" : "too few to measure",
+    ],
+  ]);
+}
+
+function figures(result: ServeResult): Markup {
+  const { backlog, threads, hasPrivateTables, nofileLimit, tableFull, sentBytes, receivedBytes, memory } = result;
+  return html`<section aria-labelledby="figures"><h2 id="figures">The server</h2>
+${facts([
+  ["Backlog", formatCount(backlog.length)],
+  ["Dropped by its accept queue", backlog.drops === undefined ? undefined : formatCount(backlog.drops)],
+  [
+    "Accept queues of the host",
+    `${plural(backlog.listenOverflows, "overflow")}, ${plural(backlog.listenDrops, "drop")}`,
+  ],
+  [
+    "Threads",
+    `${formatCount(threads)}, ${!hasPrivateTables ? "sharing one" : threads === 1 ? "with its own" : "each with its own"} table of ${formatCount(nofileLimit)} descriptors`,
+  ],
+  ["Tables full", tableFull > 0 ? plural(tableFull, "time") : undefined],
+  ["Memory", `${formatBytes(memory.residentBytes)} (RSS)`],
+  ["Traffic", `${formatBytes(sentBytes)} sent, ${formatBytes(receivedBytes)} received`],
+])}
+${kernelTable(result.evidence)}</section>`;
+}

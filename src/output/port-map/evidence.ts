@@ -1,0 +1,41 @@
+// From the runs of ports in a lab's result to the picture of ports: servers first, the most sockets first.
+
+import type { PortsEvidence } from "../../lab/result.js";
+import { formatCount, plural } from "../../util/units.js";
+import { countPorts, type KnownPort, type MapField, PORTS, type PortMap } from "./cells.js";
+
+/** A server on more ports than these is drawn without their names. */
+const MAX_KNOWN = 8;
+
+type Field = PortsEvidence["fields"][number];
+
+export function portMapOfEvidence({ title, fields }: PortsEvidence): PortMap {
+  const all = fields.map(toField);
+  const servers = all.filter(({ role }) => role === "server").sort(bySockets);
+  const clients = all.filter(({ role }) => role === "client").sort(bySockets);
+  const sockets = servers.reduce((sum, field) => sum + field.sockets, 0);
+  const ports = servers.reduce((sum, field) => sum + countPorts(field.ports), 0);
+  const share =
+    sockets > 1 ? `${formatCount(sockets)} sockets on ${plural(ports, "port")} at the server; each` : "Each";
+  return { title, caption: `${share} lit pixel is a port in use.`, fields: [...servers, ...clients] };
+}
+
+function toField({ host, ip, sockets, used }: Field): MapField {
+  const ports = new Uint8Array(PORTS);
+  for (const [first, last] of used) ports.fill(1, first, last + 1);
+  if (!host.startsWith("server")) return { ip, role: "client", ports, sockets };
+  return { ip, role: "server", ports, sockets, known: knownPorts(used, sockets) };
+}
+
+function knownPorts(used: Field["used"], sockets: number): KnownPort[] {
+  const ports = used.flatMap(([first, last]) =>
+    Array.from({ length: Math.min(last - first, MAX_KNOWN) + 1 }, (_, index) => first + index),
+  );
+  if (ports.length > MAX_KNOWN) return [];
+  // How several ports share the sockets is not told.
+  return ports.map((port) => ({ port, name: "listening", sockets: ports.length === 1 ? sockets : 0 }));
+}
+
+function bySockets(a: MapField, b: MapField): number {
+  return b.sockets - a.sockets;
+}

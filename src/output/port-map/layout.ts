@@ -1,0 +1,70 @@
+// Where everything stands in the picture of ports: the most telling address large on the left, the others as small
+// multiples beside it. Numbers only; drawing is left to port-map-svg.ts.
+import type { MapField } from "./cells.js";
+
+export interface Panel {
+  readonly field: MapField;
+  readonly x: number;
+  readonly y: number;
+  /** Width and height of the 256 × 256 cells. */
+  readonly size: number;
+}
+
+export interface Layout {
+  readonly width: number;
+  readonly height: number;
+  readonly hero: Panel | undefined;
+  readonly others: readonly Panel[];
+  /** Fields for which there was no place, and where to say so. */
+  readonly more: { readonly count: number; readonly x: number; readonly y: number; readonly size: number } | undefined;
+  readonly legendY: number;
+  readonly footerY: number;
+}
+
+/** Small panels that are drawn at most; the rest is counted. */
+const MAX_SMALL = 24;
+/** Room at the left, where the port numbers of the large panel stand. */
+export const LEFT = 80;
+export const RIGHT = 64;
+/** Two pixels a port: the large panel. */
+export const HERO = 512;
+export const TOP = 196;
+const GUTTER = 76;
+const GAP = 12;
+/** Address and count below a small panel. */
+const LABEL = 36;
+const LEGEND = 118;
+/** Where the source stands, at the bottom. */
+export const FOOTER = 40;
+
+/** Those fields for which there is a place in the picture. */
+export function drawnFields(fields: readonly MapField[]): readonly MapField[] {
+  return fields.slice(0, 1 + MAX_SMALL);
+}
+
+export function layOut(fields: readonly MapField[], omitted = 0): Layout {
+  const [first, ...shown] = drawnFields(fields);
+  const hero = first && { field: first, x: LEFT, y: TOP, size: HERO };
+  const hidden = Math.max(0, fields.length - 1 - shown.length) + omitted;
+  const columns = Math.ceil(Math.sqrt(shown.length + (hidden > 0 ? 1 : 0)));
+  const size = columns === 0 ? 0 : Math.floor((HERO - GAP * (columns - 1)) / columns);
+  const left = LEFT + HERO + GUTTER;
+  const place = (index: number) => ({
+    x: left + (index % columns) * (size + GAP),
+    y: TOP + Math.floor(index / columns) * (size + LABEL + GAP),
+    size,
+  });
+  const others = shown.map((field, index) => ({ field, ...place(index) }));
+  const rows = columns === 0 ? 0 : Math.ceil((shown.length + (hidden > 0 ? 1 : 0)) / columns);
+  const legendY = TOP + HERO + 44;
+  const bottom = Math.max(legendY + LEGEND, TOP + rows * (size + LABEL + GAP));
+  return {
+    width: columns === 0 ? LEFT + HERO + GUTTER + RIGHT : left + HERO + RIGHT,
+    height: bottom + FOOTER,
+    hero,
+    others,
+    more: hidden > 0 ? { count: hidden, ...place(shown.length) } : undefined,
+    legendY,
+    footerY: bottom + FOOTER - 16,
+  };
+}

@@ -1,0 +1,198 @@
+// Port pressure and accept queues in OpenMetrics text, of bounded cardinality: the first rows, and one named "other" for
+// what is left. Names follow Prometheus' conventions.
+import type { EndpointQueue, ListenerQueues } from "../../socket-table/listeners/accept-queues.js";
+import type { Pressure } from "../../socket-table/ports/pressure.js";
+
+type Labels = Readonly<Record<string, string | number>>;
+type Sample = readonly [labels: Labels, value: number | undefined];
+
+const OTHER = "other";
+
+/**
+ * All families, with `# EOF`.
+ *
+ * @param pressure with one row more than `top`, where there are as many
+ * @param top rows of each family
+ */
+export function portsMetrics(pressure: Pressure, queues: ListenerQueues, top: number): string {
+  return [
+    ...destinations(pressure, top),
+    ...boundPools(pressure, top),
+    ...translated(pressure, top),
+    ...acceptQueues(queues, top),
+    ...host(pressure, queues),
+    "# EOF\n",
+  ].join("\n");
+}
+
+function destinations({ rows, distinct, marked, outgoing }: Pressure, top: number): string[] {
+  const shown = rows.slice(0, top);
+  const labels = shown.map(pairLabels);
+  const rest = outgoing - shown.reduce((sum, { taken }) => sum + taken, 0);
+  const others = distinct > shown.length ? [{ source: OTHER, destination: OTHER, destination_port: OTHER }] : [];
+  const values = (of: (row: (typeof shown)[number]) => number, other?: number): Sample[] => [
+    ...shown.map((row, i): Sample => [labels[i]!, of(row)]),
+    ...others.map((label): Sample => [label, other]),
+  ];
+  return [
+    ...family(
+      "source_ports_taken",
+      "gauge",
+      "Source ports taken towards a destination, TIME_WAIT included.",
+      values((row) => row.taken, rest),
+    ),
+    ...family(
+      "source_ports_time_wait",
+      "gauge",
+      "Of these, in TIME_WAIT.",
+      values((row) => row.timeWait),
+    ),
+    ...family(
+      "source_ports_capacity",
+      "gauge",
+      "Source ports that there are towards a destination.",
+      values((row) => row.capacity),
+    ),
+    ...family(
+      "source_ports_pressure_ratio",
+      "gauge",
+      "Taken by capacity; of the others the highest.",
+      values((row) => row.share, rows[top]?.share),
+    ),
+    ...family("source_ports_pairs", "gauge", "Pairs of source address and destination.", [[{}, distinct]]),
+    ...family("source_ports_pairs_marked", "gauge", "Pairs with 80 % of the source ports taken, or more.", [
+      [{}, marked],
+    ]),
+  ];
+}
+
+function boundPools({ bound = [] }: Pressure, top: number): string[] {
+  const shown = bound.slice(0, top);
+  const values = (of: (row: (typeof shown)[number]) => number) =>
+    shown.map((row): Sample => [{ source: row.sourceIp }, of(row)]);
+  return [
+    ...family(
+      "bound_ports_taken",
+      "gauge",
+      "Ports of the one pool that bind(address, 0) before connect() leaves.",
+      values((row) => row.taken),
+    ),
+    ...family(
+      "bound_ports_capacity",
+      "gauge",
+      "Ports that this pool has.",
+      values((row) => row.capacity),
+    ),
+  ];
+}
+
+function translated({ translated: nat }: Pressure, top: number): string[] {
+  const shown = nat?.rows.slice(0, top) ?? [];
+  const rest = (nat?.connections ?? 0) - shown.reduce((sum, { taken }) => sum + taken, 0);
+  const others = (nat?.distinct ?? 0) > shown.length;
+  const values = (of: (row: (typeof shown)[number]) => number) =>
+    shown.map((row): Sample => [pairLabels(row), of(row)]);
+  const other: Sample[] = others ? [[{ source: OTHER, destination: OTHER, destination_port: OTHER }, rest]] : [];
+  return [
+    ...family("nat_ports_taken", "gauge", "Source ports that NAT has given out towards a destination.", [
+      ...values((row) => row.taken),
+      ...other,
+    ]),
+    ...family(
+      "nat_ports_capacity",
+      "gauge",
+      "Source ports that NAT has towards a destination.",
+      values((row) => row.capacity),
+    ),
+    ...family(
+      "nat_ports_pressure_ratio",
+      "gauge",
+      "Taken by capacity.",
+      values((row) => row.share),
+    ),
+  ];
+}
+
+function acceptQueues({ endpoints }: ListenerQueues, top: number): string[] {
+  const shown = endpoints.slice(0, top);
+  const rest = endpoints.slice(top);
+  const values = (of: (row: EndpointQueue) => number | undefined): Sample[] => [
+    ...shown.map((row): Sample => [{ listener: row.ip, port: row.port }, of(row)]),
+    ...(rest.length > 0 ? [[{ listener: OTHER, port: OTHER }, sum(rest.map(of))] as const] : []),
+  ];
+  return [
+    ...family(
+      "accept_queue_length",
+      "gauge",
+      "Connections that wait for accept().",
+      values((row) => row.length),
+    ),
+    ...family(
+      "accept_queue_capacity",
+      "gauge",
+      "Connections that may wait for accept().",
+      values((row) => row.capacity),
+    ),
+    ...family(
+      "accept_queue_drops",
+      "counter",
+      "SYNs and ends of handshakes dropped, most often because the accept queue was full.",
+      values((row) => row.drops),
+    ),
+  ];
+}
+
+function host({ kernelCapacity, reservedPorts }: Pressure, queues: ListenerQueues): string[] {
+  const { byState, listenOverflows, listenDrops } = queues;
+  return [
+    ...family("ephemeral_ports", "gauge", "Ports that the kernel has to choose from for each pair.", [
+      [{}, kernelCapacity],
+    ]),
+    ...family("reserved_ports", "gauge", "Ports of the ephemeral range that are reserved.", [[{}, reservedPorts]]),
+    ...family(
+      "tcp_sockets",
+      "gauge",
+      "TCP sockets of the network namespace.",
+      [...byState].map(([state, n]): Sample => [{ state }, n]),
+    ),
+    ...family("listen_overflows", "counter", "Accept queues found full, of all listeners since boot.", [
+      [{}, listenOverflows],
+    ]),
+    ...family("listen_drops", "counter", "SYNs dropped by all listeners since boot.", [[{}, listenDrops]]),
+  ];
+}
+
+/** One metric family; nothing without samples. A counter's sample ends in _total. */
+function family(name: string, type: "gauge" | "counter", help: string, samples: readonly Sample[]): string[] {
+  const known = samples.filter((sample): sample is readonly [Labels, number] => sample[1] !== undefined);
+  if (known.length === 0) return [];
+  const full = `fourtuple_${name}`;
+  return [
+    `# TYPE ${full} ${type}`,
+    ...(name.endsWith("_ratio") ? [`# UNIT ${full} ratio`] : []),
+    `# HELP ${full} ${escapeText(help)}`,
+    ...known.map(([labels, value]) => `${full}${type === "counter" ? "_total" : ""}${labelText(labels)} ${value}`),
+  ];
+}
+
+function labelText(labels: Labels): string {
+  const pairs = Object.entries(labels).map(([name, value]) => `${name}="${escapeLabel(`${value}`)}"`);
+  return pairs.length === 0 ? "" : `{${pairs.join(",")}}`;
+}
+
+function pairLabels(row: { sourceIp: string; destinationIp: string; destinationPort: number }): Labels {
+  return { source: row.sourceIp, destination: row.destinationIp, destination_port: row.destinationPort };
+}
+
+/** Backslash, quote and line feed, as the OpenMetrics specification has it. */
+export function escapeLabel(text: string): string {
+  return escapeText(text).replaceAll('"', '\\"');
+}
+
+function escapeText(text: string): string {
+  return text.replaceAll("\\", "\\\\").replaceAll("\n", "\\n");
+}
+
+function sum(values: readonly (number | undefined)[]): number | undefined {
+  return values.includes(undefined) ? undefined : values.reduce<number>((total, value) => total + value!, 0);
+}

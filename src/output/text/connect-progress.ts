@@ -1,0 +1,68 @@
+// A client's progress as text: a panel for a terminal, a line for a file.
+
+import type { ConnectSnapshot } from "../../client/result.js";
+import { formatCount, formatDuration } from "../../util/units.js";
+import { type Paint, plain } from "../terminal/paint.js";
+
+const BAR = 30;
+
+/** Three lines: a bar, the figures of the moment, the time. `ratePerSec` is of connections established. */
+export function connectPanel(snapshot: ConnectSnapshot, ratePerSec: number, paint: Paint = plain): string {
+  const { open, asked, failed, lost } = snapshot;
+  const filled = Math.min(BAR, Math.floor((open / asked) * BAR));
+  const bar = paint("accent", "█".repeat(filled)) + paint("dim", "░".repeat(BAR - filled));
+  const figures = [
+    ...ramp(snapshot, ratePerSec),
+    failed > 0 ? paint("bad", `failed ${formatCount(failed)}`) : "failed 0",
+    lost > 0 ? paint("bad", `lost ${formatCount(lost)}`) : undefined,
+    messages(snapshot),
+  ];
+  return [
+    `${bar}  ${paint("bold", formatCount(open))} of ${formatCount(asked)} open`,
+    join(figures),
+    paint(
+      "dim",
+      join([describeStage(snapshot), `elapsed ${formatDuration(snapshot.elapsedMs)}`, left(snapshot, ratePerSec)]),
+    ),
+  ].join("\n");
+}
+
+/** The same in one line. */
+export function connectLine(snapshot: ConnectSnapshot, ratePerSec: number): string {
+  const { open, asked, failed, lost } = snapshot;
+  return join([
+    `${describeStage(snapshot)} ${Math.round(snapshot.elapsedMs / 1000)} s`,
+    `open ${formatCount(open)} of ${formatCount(asked)}`,
+    ...ramp(snapshot, ratePerSec),
+    `failed ${formatCount(failed)}`,
+    lost > 0 ? `lost ${formatCount(lost)}` : undefined,
+    messages(snapshot),
+    left(snapshot, ratePerSec),
+  ]);
+}
+
+/** What is worth knowing while connections are being opened. */
+function ramp({ stage, inFlight }: ConnectSnapshot, ratePerSec: number): string[] {
+  return stage === "ramp" ? [`rate ${formatCount(ratePerSec)}/s`, `in flight ${formatCount(inFlight)}`] : [];
+}
+
+function describeStage({ stage }: ConnectSnapshot): string {
+  return { ramp: "opening", hold: "holding", drain: "waiting for answers", close: "closing", closed: "closed" }[stage];
+}
+
+function messages({ sentMessages, answeredMessages }: ConnectSnapshot): string | undefined {
+  if (sentMessages === 0) return undefined;
+  return `messages ${formatCount(sentMessages)} sent, ${formatCount(answeredMessages)} answered`;
+}
+
+function left({ stage, asked, established, failed, leftMs }: ConnectSnapshot, ratePerSec: number): string | undefined {
+  if (stage === "drain") return "at most a second";
+  if (stage === "close" || stage === "closed") return undefined;
+  if (stage === "hold") return leftMs === undefined ? "until Ctrl-C" : `left ${formatDuration(leftMs)}`;
+  const missing = asked - established - failed;
+  return ratePerSec > 0 && missing > 0 ? `left about ${formatDuration((missing / ratePerSec) * 1000)}` : undefined;
+}
+
+function join(parts: readonly (string | undefined)[]): string {
+  return parts.filter((part) => part !== undefined).join("   ");
+}

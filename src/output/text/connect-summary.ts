@@ -1,0 +1,192 @@
+// A client's result as text: the summary, the note on a plan that is too small, the sentence for a single failure.
+
+import { isLowerBound, messageLines, unansweredNote } from "../../client/messages/text.js";
+import { isMeasurable } from "../../client/ramp/memory-fit.js";
+import type { ConnectResult, FailureReport } from "../../client/result.js";
+import { missPhrases, outcomeOf } from "../../client/verdict/verdict.js";
+import type { Diagnosis } from "../../diagnosis/diagnosis.js";
+import type { LatencySummary } from "../../engine/latency.js";
+import { printableData } from "../../util/printable.js";
+import { formatBytes, formatCount, formatDuration, plural } from "../../util/units.js";
+import { type Paint, plain } from "../terminal/paint.js";
+import { alignFigures, alignLabels } from "../terminal/table.js";
+import { failedAttempts, namesLine, outcomesLine } from "./destinations.js";
+import { diagnosisLines } from "./diagnosis.js";
+
+/** Below this many connections, the threads' own memory is most of what is measured. */
+const WORTH_MEASURING = 10_000;
+/** A ramp that is shorter is over before its rate means anything. */
+const WORTH_TELLING_MS = 500;
+const WORTH_TELLING = 0.2;
+
+/** What happened, in about 15 lines; when the target was missed, why, and what to change. */
+export function connectSummary(of: ConnectResult, diagnosis: Diagnosis, paint: Paint = plain): string {
+  const result = printableData(of);
+  const lines = [
+    headline(result, paint),
+    "",
+    ...alignLabels(
+      [
+        ["asked", formatCount(result.asked)],
+        ["resolved", namesLine(result.names)],
+        ["ESTABLISHED", formatCount(result.established)],
+        ["failed", describeFailures(result.failed, result.failures)],
+        ["by destination", outcomesLine(result.byDestination)],
+        ["lost while held", describeFailures(result.lost, result.losses)],
+        ["time", describeTimes(result)],
+        ["rate", `${formatCount(result.ratePerSec)} connections/s`],
+        ["held back", describeHeldBack(result)],
+        ["user memory", describeUserMemory(result)],
+        ["kernel memory", describeKernelMemory(result)],
+        ["kernel's count", describeKernel(result)],
+        ["4-tuples", describePlan(result)],
+        ["traffic", describeTraffic(result)],
+        ...messageLines(result),
+        ["threads", describeThreads(result)],
+      ],
+      "  ",
+    ),
+    ...latencyTable(result, paint),
+  ];
+  const why = diagnosisLines(diagnosis, paint);
+  if (why.length > 0) lines.push("", ...why);
+  return lines.join("\n");
+}
+
+/** What is to be said before a run whose plan is too small for it; undefined when it is not. */
+export function planNote(available: number, asked: number): string | undefined {
+  if (available >= asked) return undefined;
+  return [
+    `note: there are ${formatCount(available)} 4-tuples for ${formatCount(asked)} connections: at most that many can be open at once`,
+    "  fix: add source addresses (--source-ip), source ports (--source-port) or a destination port (host:7777-7778)",
+  ].join("\n");
+}
+
+/** What a single connection had come to when a signal ended it. */
+export function interruptedLine({ established, holdMs }: ConnectResult): string {
+  return established === 0 ? "interrupted: not connected yet" : `interrupted: held for ${formatDuration(holdMs)}`;
+}
+
+/** One sentence on why a single connection did not come about. */
+export function singleFailure(result: ConnectResult, diagnosis: Diagnosis): string {
+  const { failures, destinations, names, byDestination } = printableData(result);
+  const name = names?.find(({ used }) => used.length > 1)?.name;
+  // Of several addresses each has a failure of its own.
+  const to = name === undefined ? destinations.join(", ") : `${name} (${failedAttempts(byDestination)})`;
+  const meaning = diagnosis.finding?.meaning ?? diagnosis.suspects.map((suspect) => suspect.meaning).join("; or ");
+  const errno = failures[0] ? `${failures[0].errno}, ` : "";
+  return `no connection to ${to}${meaning === "" ? "" : `: ${errno}${meaning}`}`;
+}
+
+function headline(result: ConnectResult, paint: Paint): string {
+  const { asked, established, destinations, misses, holdMs, evidence } = result;
+  const outcome = outcomeOf(result);
+  const to =
+    destinations.length > 3 ? `${destinations[0]} and ${destinations.length - 1} more` : destinations.join(", ");
+  if (outcome === "met") return paint("good", `target met: ${plural(established, "connection")} to ${to}`);
+  const phrases = missPhrases(misses);
+  const rest = phrases.length > 0 ? ` opened, ${phrases.join(", ")}` : "";
+  const reached = `${formatCount(established)} of ${plural(asked, "connection")} to ${to}${rest}`;
+  if (outcome === "missed") return paint("bad", `target missed: ${reached}`);
+  const held = evidence.wasCutShort ? "" : `, held for ${formatDuration(holdMs)}`;
+  return paint("bad", `interrupted: ${reached}${held}`);
+}
+
+function describeFailures(total: number, kinds: readonly FailureReport[]): string {
+  if (total === 0) return "0";
+  return `${formatCount(total)}: ${kinds.map(({ phase, errno, count }) => `${formatCount(count)} ${errno} (${phase})`).join(", ")}`;
+}
+
+function describeTimes({ setupMs, rampMs, holdMs, closeMs }: ConnectResult): string {
+  const parts = [
+    ["set-up", setupMs],
+    ["opening", rampMs],
+    ["held", holdMs],
+    ["closing", closeMs],
+  ] as const;
+  return parts.map(([name, ms]) => `${name} ${Number.isFinite(ms) ? formatDuration(Math.max(0, ms)) : "-"}`).join(", ");
+}
+
+/** By what of ours the rate was bounded, where it was: it is not the peer's then. */
+function describeHeldBack({ rampShares, rampMs }: ConnectResult): string | undefined {
+  if (!rampShares || rampMs < WORTH_TELLING_MS) return undefined;
+  const causes = [
+    [rampShares.window, "a full window of handshakes (--concurrency)"],
+    [rampShares.greetings, "awaited greetings (--concurrency)"],
+    [rampShares.descriptors, "too few descriptors (ulimit -n)"],
+    [rampShares.cpu, "this host's CPU"],
+  ] as const;
+  const told = causes.filter(([share]) => share >= WORTH_TELLING).sort(([a], [b]) => b - a);
+  if (told.length === 0) return undefined;
+  return `of the opening, ${told.map(([share, cause]) => `${Math.round(share * 100)} % by ${cause}`).join(", ")}`;
+}
+
+function describeUserMemory({ memory, established }: ConnectResult): string | undefined {
+  if (established < WORTH_MEASURING) return undefined;
+  return `${formatBytes(Math.max(0, memory.userBytesPerConnection))} per connection (RSS)`;
+}
+
+function describeKernelMemory({ memory, established }: ConnectResult): string | undefined {
+  if (established < WORTH_MEASURING) return undefined;
+  const ends = memory.kernelEnds === "both" ? "both ends: the server is on this host too" : "this end";
+  const { kernelBytesPerConnection: bytes, kernelErrorPerConnection: error } = memory;
+  const off = error === undefined ? "" : ` ± ${formatBytes(error)}`;
+  if (!isMeasurable(bytes, error)) {
+    return `not measurable now: other programs' memory moved meanwhile (${bytes < 0 ? "-" : ""}${formatBytes(Math.abs(bytes))}${off} per connection)`;
+  }
+  return `${formatBytes(bytes)}${off} per connection (${ends})`;
+}
+
+function describeKernel({ kernel, destinations, evidence }: ConnectResult): string {
+  if (!kernel) return "not asked: the run was stopped before all were open";
+  const ports = destinations.length === 1 ? `port ${destinations[0]!.replace(/.*:/, "")}` : "the destination ports";
+  const other = kernel.incoming > 0 ? ` and ${formatCount(kernel.incoming)} from it` : "";
+  const waiting = evidence.accepting?.waiting ?? 0;
+  const unaccepted = waiting > 0 ? `, ${formatCount(waiting)} of them not accepted` : "";
+  return `${formatCount(kernel.outgoing)} ESTABLISHED to ${ports}${other}${unaccepted} (${kernel.source})`;
+}
+
+function describePlan({ plan, destinations }: ConnectResult): string {
+  const ports = plan.sourcePorts === "kernel" ? "ports chosen by the kernel" : `ports ${plan.sourcePorts}`;
+  const size = [
+    plural(plan.sourceAddresses, "address", "addresses"),
+    ports,
+    plural(destinations.length, "destination"),
+  ];
+  const skipped = plan.tuplesSkipped > 0 ? `; ${formatCount(plan.tuplesSkipped)} taken, skipped` : "";
+  return `${formatCount(plan.tuplesAvailable)} (${size.join(" × ")})${skipped}`;
+}
+
+function describeTraffic({ traffic }: ConnectResult): string {
+  return `${formatBytes(traffic.sentBytes)} sent, ${formatBytes(traffic.receivedBytes)} received`;
+}
+
+function describeThreads({ threads, hasPrivateTables, nofileLimit }: ConnectResult): string {
+  const table = `table of ${formatCount(nofileLimit)} descriptors`;
+  return `${formatCount(threads)}, ${!hasPrivateTables ? "sharing one" : threads === 1 ? "with its own" : "each with its own"} ${table}`;
+}
+
+function latencyTable(result: ConnectResult, paint: Paint): string[] {
+  const { latency } = result;
+  const rows = [
+    ["connect", latency.connect],
+    ["first byte", latency.firstByte],
+    ["round trip", latency.roundTrip],
+  ] as const;
+  const measured = rows.filter(([, { count }]) => count > 0);
+  if (measured.length === 0) return [];
+  const header = ["latency", "p50", "p90", "p99", "p99.9", "max"];
+  const cells = measured.map(([name, summary]) => [
+    name,
+    ...percentiles(summary, (us) => summary === latency.roundTrip && isLowerBound(result, us)),
+  ]);
+  const note = unansweredNote(result);
+  return ["", ...alignFigures([header, ...cells], "  ", paint.columns), ...(note === undefined ? [] : [`  ${note}`])];
+}
+
+function percentiles(
+  { p50Us, p90Us, p99Us, p999Us, maxUs }: LatencySummary,
+  isBound: (us: number) => boolean,
+): string[] {
+  return [p50Us, p90Us, p99Us, p999Us, maxUs].map((us) => `${isBound(us) ? "≥ " : ""}${formatDuration(us / 1000)}`);
+}

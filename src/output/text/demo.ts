@@ -1,0 +1,117 @@
+// The demo's words, for somebody who has read that a server has 65,535 connections at most.
+
+import { isMeasurable } from "../../client/ramp/memory-fit.js";
+import type { ConnectResult } from "../../client/result.js";
+import { explainRun } from "../../diagnosis/explain.js";
+import type { ServeResult } from "../../server/result.js";
+import { type FourTuple, formatEndpoint } from "../../util/address.js";
+import { printableData } from "../../util/printable.js";
+import { formatBytes, formatCount, formatDuration, plural } from "../../util/units.js";
+import { type Paint, plain } from "../terminal/paint.js";
+import { diagnosisLines } from "./diagnosis.js";
+
+/** What the demo saw. */
+export interface DemoEvidence {
+  readonly wanted: number;
+  readonly port: number;
+  /** ESTABLISHED sockets with that local port in the kernel's table, while all were held. */
+  readonly counted: number;
+  readonly countedBy: string;
+  /** Three of the connections, as the kernel names them. */
+  readonly examples: readonly FourTuple[];
+  readonly client: ConnectResult;
+  readonly server: ServeResult;
+}
+
+const PORTS = 65_535;
+
+export function demoTitle(wanted: number, paint: Paint = plain): string {
+  return `\n${paint("bold", `${formatCount(wanted)} TCP connections to one port`)}\n`;
+}
+
+/** What had been reached when a signal ended it. */
+export function demoInterrupted(wanted: number, open: number): string {
+  return `interrupted: ${formatCount(open)} of ${plural(wanted, "connection")} open`;
+}
+
+export function isDemoProven({ wanted, counted, client }: DemoEvidence): boolean {
+  return counted === wanted && client.isTargetMet;
+}
+
+export function demoVerdict(of: DemoEvidence, paint: Paint = plain): string {
+  const evidence = printableData(of);
+  return isDemoProven(evidence) ? success(evidence, paint) : failure(evidence, paint);
+}
+
+function success(evidence: DemoEvidence, paint: Paint): string {
+  const { wanted, port, counted, countedBy, client } = evidence;
+  const count = formatCount(counted);
+  const lines = [
+    paint("good", `✔ The kernel's own socket table has ${count} ESTABLISHED sockets`),
+    paint("good", `  with the same local port: ${port}.`) + paint("dim", ` (asked by ${countedBy})`),
+    "",
+    wanted > PORTS
+      ? `65,535 is the number of ports, not of connections: ${count} share this one.`
+      : `All of them share this one port. 65,535 is the number of ports, not of connections.`,
+    "A connection is named by four values together, its 4-tuple; no two are alike:",
+    "",
+    ...tupleTable(evidence.examples, paint),
+    "",
+    "Only the client spends a port of its own for each connection, and so it used",
+    `${sources(client)}.`,
+    "The server spent none: what bounds it is memory, descriptors and CPU.",
+    "",
+    paint("dim", figures(evidence)),
+  ];
+  return `${lines.join("\n")}\n`;
+}
+
+function failure({ wanted, port, counted, countedBy, client }: DemoEvidence, paint: Paint): string {
+  const lines = [
+    paint(
+      "bad",
+      `✘ The kernel's socket table (${countedBy}) has ${formatCount(counted)} of ${formatCount(wanted)} ESTABLISHED sockets`,
+    ),
+    paint("bad", `  with local port ${port}.`),
+  ];
+  const why = diagnosisLines(explainRun(client), paint);
+  if (why.length > 0) lines.push("", ...why);
+  return `${lines.join("\n")}\n`;
+}
+
+function tupleTable(examples: readonly FourTuple[], paint: Paint): string[] {
+  const source = (tuple: FourTuple) => formatEndpoint(tuple.sourceIp, tuple.sourcePort);
+  const width = Math.max(...examples.map((tuple) => source(tuple).length), "source IP:port".length);
+  const header = paint("dim", `    ${"source IP:port".padEnd(width)}    destination IP:port`);
+  const rows = examples.map(
+    (tuple) =>
+      `    ${source(tuple).padEnd(width)} ${paint("accent", "→")}  ${formatEndpoint(tuple.destinationIp, tuple.destinationPort)}`,
+  );
+  return [header, ...rows];
+}
+
+/** The source addresses that were needed: the plan holds one to spare. */
+function sources({ plan, established }: ConnectResult): string {
+  const [first, last] = plan.sourcePorts.split("-").map(Number);
+  const portsEach = last === undefined ? PORTS : last - first! + 1;
+  const used = Math.min(plan.sourceAddresses, Math.ceil((established + plan.tuplesSkipped) / portsEach));
+  const each = `up to ${formatCount(portsEach)} ports each`;
+  return used === 1 ? `one source address (${each})` : `${formatCount(used)} source addresses (${each})`;
+}
+
+function figures({ client, server }: DemoEvidence): string {
+  const {
+    userBytesPerConnection: user,
+    kernelBytesPerConnection: kernel,
+    kernelErrorPerConnection: error,
+  } = client.memory;
+  const [userBytes, serverBytes] = [user, server.memory.userBytesPerConnection].map((bytes) =>
+    formatBytes(Math.max(0, bytes)),
+  );
+  const off = error === undefined ? "" : ` ± ${formatBytes(error)}`;
+  const kernelBytes = isMeasurable(kernel, error) ? `${formatBytes(kernel)}${off}` : "not measurable now:";
+  return [
+    `opened in ${formatDuration(client.rampMs)} (${formatCount(client.ratePerSec)} per second), closed in ${formatDuration(client.closeMs)}`,
+    `memory per connection: ${kernelBytes} kernel (both ends), ${serverBytes} server, ${userBytes} client`,
+  ].join("\n");
+}

@@ -1,0 +1,147 @@
+// The lab as text: each experiment from its claim to its verdict, then a table of them all.
+
+import {
+  type Evidence,
+  type ExperimentResult,
+  type LabPlace,
+  type LabResult,
+  VERDICTS,
+  type Verdict,
+} from "../../lab/result.js";
+import { describeHostLoad } from "../../util/host-load.js";
+import { printable, printableData } from "../../util/printable.js";
+import { formatCount, formatDuration } from "../../util/units.js";
+import { type Paint, plain, type Tone } from "../terminal/paint.js";
+import { alignLabels } from "../terminal/table.js";
+
+const TONES: Record<Verdict, Tone> = {
+  confirmed: "good",
+  refuted: "bad",
+  inconclusive: "accent",
+  failed: "bad",
+  "not possible here": "accent",
+};
+/** Rows of a table that are printed; a report has them all. */
+const ROWS = 8;
+const WIDTH = 96;
+/** However narrow the terminal is. */
+const LEAST_WIDTH = 24;
+
+export function placeLine(place: LabPlace): string {
+  const { kind, reason, serverIp, clientIps } = printableData(place);
+  if (kind === "namespaces") {
+    return `two hosts in network namespaces, joined by a wire: server ${serverIp}, client ${clientIps}`;
+  }
+  return `over loopback, server ${serverIp}, client ${clientIps}${reason ? `: ${reason}` : ""}`;
+}
+
+export function experimentHeading({ id, title }: Pick<ExperimentResult, "id" | "title">, paint: Paint = plain): string {
+  return `\n${paint("bold", printable(`${id}  ${title}`))}`;
+}
+
+/**
+ * Claim, prediction, observation, verdict, and the tables that prove it.
+ *
+ * @param columns of the terminal; without one tables are as wide as they come
+ */
+export function experimentText(result: ExperimentResult, paint: Paint = plain, columns = Infinity): string {
+  const { claims, claim, prediction, observed, verdict, reason, elapsedMs, evidence, hostLoad } = printableData(result);
+  const busy = describeHostLoad(hostLoad);
+  const rows = [
+    ["claim", `${claim} (${claims.join(", ")})`],
+    ["predicted", prediction],
+    ["observed", observed],
+    ["verdict", `${paint(TONES[verdict], verdict)}${reason ? `: ${reason}` : ""} (${formatDuration(elapsedMs)})`],
+    // An inconclusive one has it in its reason.
+    ...(busy === undefined || verdict === "inconclusive" ? [] : [["host", `was busy: ${busy}`] as const]),
+  ] as const;
+  return [...labelled(rows, "  ", columns), ...evidence.flatMap((it) => evidenceLines(it, paint, columns))].join("\n");
+}
+
+/** All verdicts in a table. */
+export function labSummary(result: LabResult, paint: Paint = plain): string {
+  const { experiments, elapsedMs, place, stoppedIn, hostLoad } = printableData(result);
+  const busy = describeHostLoad(hostLoad);
+  const count = (verdict: Verdict) => experiments.filter((experiment) => experiment.verdict === verdict).length;
+  const counted = VERDICTS.filter((verdict) => count(verdict) > 0).map(
+    (verdict) => `${formatCount(count(verdict))} ${verdict}`,
+  );
+  const parts = [
+    ...(stoppedIn === undefined ? [] : [`stopped in ${stoppedIn}`]),
+    ...(counted.length === 0 ? ["no experiment was made"] : counted),
+  ];
+  const width = Math.max(...experiments.map(({ title }) => title.length));
+  return [
+    "",
+    paint("bold", `${parts.join(", ")}, in ${formatDuration(elapsedMs)} (${place.kind})`),
+    ...(busy === undefined ? [] : [`the host was busy: ${busy}`]),
+    "",
+    ...experiments.map(
+      ({ id, title, claims, verdict }) =>
+        `  ${id}  ${title.padEnd(width)}  ${claims.join(", ").padEnd(10)}  ${paint(TONES[verdict], verdict)}`,
+    ),
+  ].join("\n");
+}
+
+/** Tables only: the rest is for a page. */
+function evidenceLines(evidence: Evidence, paint: Paint, columns: number): string[] {
+  if (evidence.kind !== "table") return [];
+  const { title, columns: names, rows } = evidence;
+  const shown = rows.slice(0, ROWS).map((row) => row.map(cellText));
+  const hidden = rows.length - shown.length;
+  const [header, ...lines] = alignCells([names, ...shown], (column) => typeof rows.at(-1)?.[column] === "number");
+  const isTooWide = [header!, ...lines].some(({ length }) => length > columns);
+  return [
+    "",
+    `  ${title}`,
+    ...(isTooWide
+      ? shown.flatMap((row, i) => [
+          ...(i > 0 ? [""] : []),
+          ...labelled(
+            names.map((name, column) => [name, row[column]!] as const),
+            "    ",
+            columns,
+          ),
+        ])
+      : [paint("dim", header!), ...lines]),
+    ...(hidden > 0 ? [`    and ${formatCount(hidden)} more`] : []),
+  ];
+}
+
+/** Figures to the right, text to the left, the headings as what is below them. */
+function alignCells(texts: readonly (readonly string[])[], isFigure: (column: number) => boolean): string[] {
+  const widths = texts[0]!.map((_, column) => Math.max(...texts.map((row) => row[column]!.length)));
+  return texts.map((row) => {
+    const cells = row.map((text, i) => (isFigure(i) ? text.padStart(widths[i]!) : text.padEnd(widths[i]!)));
+    return `    ${cells.join("  ").trimEnd()}`;
+  });
+}
+
+function cellText(cell: string | number): string {
+  return typeof cell === "number" ? formatCount(cell) : cell;
+}
+
+/** Labels with their texts, which are broken where the line ends. */
+function labelled(
+  rows: readonly (readonly [label: string, text: string])[],
+  indent: string,
+  columns: number,
+): string[] {
+  const labels = Math.max(...rows.map(([label]) => label.length));
+  const width = Math.max(LEAST_WIDTH, Math.min(WIDTH, columns - indent.length - labels - 2));
+  return alignLabels(
+    rows.flatMap(([label, text]) => wrap(text, width).map((line, i) => [i === 0 ? label : "", line] as const)),
+    indent,
+  );
+}
+
+/** Breaks at words, so that lines stay readable; a word that is longer than a line stays whole. */
+function wrap(text: string, width: number): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(" ")) {
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + word.length < width) lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(word);
+  }
+  return lines;
+}

@@ -1,0 +1,146 @@
+// The first line of `fourtuple ports` for an address: the one sentence that the figures support, and no more.
+
+import type { SocketFilter, SocketTable } from "../../../socket-table/summary.js";
+import { printableData } from "../../../util/printable.js";
+import { formatCount, plural } from "../../../util/units.js";
+import { type Paint, plain } from "../../terminal/paint.js";
+
+/** What was asked about: a port, or a range, at one address of this host or at any. */
+export interface PortName {
+  readonly ip: string | undefined;
+  /** `7777`, `127.0.0.1:7777`. */
+  readonly name: string;
+  /** `7777`, `7777-7786`. */
+  readonly port: string;
+}
+
+/** Both sides of a port: sockets that have it, and sockets whose peer has it. */
+export interface PortSides {
+  readonly local: SocketTable;
+  readonly remote: SocketTable;
+}
+
+/** Which sockets alone were read: what is said is about these. */
+export type Conditions = Pick<SocketFilter, "states" | "family" | "remoteIp">;
+
+export function isFiltered({ states, family, remoteIp }: Conditions): boolean {
+  return states !== undefined || family !== undefined || remoteIp !== undefined;
+}
+
+/** `IPv6 TCP socket of this host in TIME_WAIT with the peer 10.0.0.1`. */
+export function kindOf(noun: string, { states, family, remoteIp }: Conditions): string {
+  const ofFamily = family === undefined ? "" : `IPv${family} `;
+  const inStates = states === undefined ? "" : ` in ${[...new Set(states)].join(" or ")}`;
+  return `${ofFamily}${noun}${inStates}${withPeer(remoteIp)}`;
+}
+
+/** `no TCP socket … has it`; names the conditions, for there may be others. */
+export function nothingText(of: string | undefined, filter: Conditions = {}): string {
+  const name = printableData(of);
+  const kind = kindOf("TCP socket of this host", printableData(filter));
+  return `${name === undefined ? `there is no ${kind}` : `no ${kind} has ${name} at either end`}${mappedNote(filter)}`;
+}
+
+/** An IPv4-mapped socket is IPv6's, as in `ss -4`: whoever looks for IPv4 alone misses it. */
+export function mappedNote({ family }: Conditions): string {
+  return family === 4 ? " (IPv4-mapped ones are IPv6's)" : "";
+}
+
+/** `port 7777`, `ports 7777-7786`. */
+export function portLabel({ port }: Pick<PortName, "port">): string {
+  return `${isRange(port) ? "ports" : "port"} ${port}`;
+}
+
+export function headline(target: PortName, sides: PortSides, filter: Conditions = {}, paint: Paint = plain): string {
+  const { local, remote } = sides;
+  if (establishedIn(local.accepted) > 0) return paint("good", proof(target, sides, filter));
+  return paint("bold", lesser(target, local, remote, filter));
+}
+
+/** Who shares the port, and what accept did not spend. */
+function proof(target: PortName, { local, remote }: PortSides, filter: Conditions): string {
+  const rows = local.accepted.top.filter((row) => row.established > 0);
+  const accepted = establishedIn(local.accepted);
+  const ports = new Set(rows.map(({ port }) => port));
+  const one = ports.size === 1 ? `${rows[0]!.port}` : undefined;
+  const from = local.outgoing === 0 ? local.byPeer.distinct : rows.reduce((sum, { peers }) => sum + peers, 0);
+  const [verb, they] = accepted === 1 ? ["has", "it comes"] : ["share", "they come"];
+  const shared = one ? localPort({ ...target, port: one }) : `${ports.size} of ${localPort(target)}`;
+  return [
+    `${established(accepted, filter)} ${verb} ${shared}`,
+    `${they} from ${plural(from, "address", "addresses")}`,
+    ...(one && hasNoOtherEnds({ local, remote }) ? ["no other port was opened by accept"] : []),
+  ].join("; ");
+}
+
+/**
+ * Whether every connection that this host sees from its client's end has its accepted socket at that same port: one that
+ * had not would have been given another port.
+ */
+function hasNoOtherEnds({ local, remote }: PortSides): boolean {
+  const key = ({ ip, port }: { ip: string; port: number }) => `${ip} ${port}`;
+  const accepted = new Map(local.accepted.top.map((row) => [key(row), row.established]));
+  return remote.byDestination.top.every((row) => row.established <= (accepted.get(key(row)) ?? row.established));
+}
+
+function lesser(target: PortName, local: SocketTable, remote: SocketTable, filter: Conditions): string {
+  const isListened = local.listeners.length > 0;
+  const opened = establishedIn(remote.byDestination);
+  if (opened > 0) return `${established(opened, filter, " of this host")} ${leadTo(opened, target, remote)}`;
+  const own = establishedIn(local.byDestination);
+  if (own > 0) {
+    const have = `${established(own, filter)} ${own === 1 ? "has" : "have"} ${localPort(target)}`;
+    if (isListened) return `${have} as ${own === 1 ? "its" : "their"} source port`;
+    // A listener of the other family is not looked for then.
+    return filter.family === undefined ? `${have}, and nothing listens on it` : have;
+  }
+  if (isFiltered(filter)) {
+    const count = local.sockets + remote.sockets;
+    const kind = kindOf(`TCP ${noun(count)} of this host`, filter);
+    return `${formatCount(count)} ${kind} ${count === 1 ? "has" : "have"} ${portLabel(target)} at one end`;
+  }
+  if (isListened) return listenedOn(target, local);
+  if (remote.outgoing > 0) return `${plural(remote.outgoing, "socket")} ${leadTo(remote.outgoing, target, remote)}`;
+  if (local.sockets > 0)
+    return `${plural(local.sockets, "socket")} with ${localPort(target)}, and nothing listens on it`;
+  return `${plural(remote.sockets, "socket")} accepted here, from ${portLabel(target)} of the peer`;
+}
+
+function leadTo(count: number, target: PortName, remote: SocketTable): string {
+  const to = target.ip === undefined ? portLabel(target) : target.name;
+  // Sockets accepted from that port as a source port have local addresses, too: then these are not counted apart.
+  const { distinct } = remote.byLocalAddress;
+  const from = remote.incoming > 0 ? "" : `, from ${plural(distinct, "local address", "local addresses")}`;
+  return `${count === 1 ? "leads" : "lead"} to ${to}${from}; each takes a local port`;
+}
+
+function listenedOn(target: PortName, { listeners }: SocketTable): string {
+  const open = new Set(listeners.map(({ port }) => port)).size;
+  if (!isRange(target.port)) return `${localPort(target)} is listened on; it has no ESTABLISHED connection`;
+  return `${open} of ${localPort(target)} ${open === 1 ? "is" : "are"} listened on, without an ESTABLISHED connection`;
+}
+
+function localPort({ ip, port }: Pick<PortName, "ip" | "port">): string {
+  return `local ${portLabel({ port })}${ip === undefined ? "" : ` of ${ip}`}`;
+}
+
+/** Their state is named already: of the conditions the others are added. */
+function established(count: number, { family, remoteIp }: Conditions, where = ""): string {
+  return `${formatCount(count)} ${kindOf(`ESTABLISHED ${noun(count)}${where}`, { family, remoteIp })}`;
+}
+
+function noun(count: number): string {
+  return count === 1 ? "socket" : "sockets";
+}
+
+function withPeer(peer: string | undefined): string {
+  return peer === undefined ? "" : ` with the peer ${peer}`;
+}
+
+function isRange(port: string): boolean {
+  return port.includes("-");
+}
+
+function establishedIn({ top }: { readonly top: readonly { readonly established: number }[] }): number {
+  return top.reduce((sum, row) => sum + row.established, 0);
+}

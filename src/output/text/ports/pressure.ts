@@ -1,0 +1,151 @@
+// `ports --pressure` in words: the verdict first, then destinations, pools of bound ports and the ports of NAT.
+
+import type {
+  BoundPoolRow,
+  Pressure,
+  PressureRow,
+  TranslatedPorts,
+  TranslatedRow,
+} from "../../../socket-table/ports/pressure.js";
+import { formatEndpoint } from "../../../util/address.js";
+import { printableData } from "../../../util/printable.js";
+import { formatCount, plural } from "../../../util/units.js";
+import type { Paint } from "../../terminal/paint.js";
+import { ownersNote, table } from "./tables.js";
+
+/** How near each destination is to "Cannot assign requested address". */
+export function pressureTable({ rows, distinct }: Pressure, top: number, paint: Paint): string[] {
+  const shown = rows.slice(0, top);
+  const hasOwners = shown.some(({ owners }) => owners !== undefined);
+  const cells = shown.map((row) => [...shareCells(row), ...(hasOwners ? [owners(row)] : [])]);
+  const header = ["source → destination", ...SHARE_HEADER, ...(hasOwners ? ["process"] : [])];
+  return marked(table(header, cells, distinct, paint), shown, paint);
+}
+
+/** The verdict, then the tables. */
+export function pressureText(of: Pressure, top: number, paint: Paint): string {
+  const pressure = printableData(of);
+  const { portRange, kernelCapacity, reservedPorts, listeningPorts, outgoing, distinct, bound, translated } = pressure;
+  const range = `${portRange.first}-${portRange.last}`;
+  const pairs = plural(distinct, "source and destination", "pairs of source and destination");
+  return [
+    `${verdict(pressure, paint)}: ${plural(outgoing, "socket")} opened from here, ${pairs}`,
+    paint(
+      "dim",
+      `ip_local_port_range ${range}: ${formatCount(kernelCapacity)} to choose from for each pair (${formatCount(reservedPorts)} reserved, ${formatCount(listeningPorts)} listened on)`,
+    ),
+    ...pressureTable(pressure, top, paint),
+    ...boundLines(bound ?? [], top, paint),
+    ...(translated ? translatedLines(translated, top, paint) : []),
+    ...ownerNotes(pressure, paint),
+  ].join("\n");
+}
+
+/** What could not be looked at; undefined when everything could. */
+export function pressureNote({ translated }: Pressure): string | undefined {
+  const errno = translated?.refusedErrno;
+  return errno === undefined
+    ? undefined
+    : `note: conntrack may not be read (${errno}): source ports that NAT gives out on this host are not seen; run as root`;
+}
+
+/** What is above `share`; undefined when nothing is. */
+export function aboveText({ rows, bound = [], translated }: Pressure, share: number): string | undefined {
+  const worst = [
+    ...rows.map((row) => ({ name: pairName(row), share: row.share })),
+    ...bound.map((row) => ({ name: `${row.sourceIp}, bound ports`, share: row.share })),
+    ...(translated?.rows ?? []).map((row) => ({ name: `${pairName(row)}, NAT`, share: row.share })),
+  ].sort((a, b) => b.share - a.share)[0];
+  if (worst === undefined || worst.share <= share) return undefined;
+  return `above ${percent({ share })}: ${worst.name} at ${percent(worst)}`;
+}
+
+function verdict({ marked: destinations, bound = [], translated }: Pressure, paint: Paint): string {
+  const pools = bound.filter(({ isMarked }) => isMarked).length;
+  const behindNat = translated?.marked ?? 0;
+  const full = [
+    destinations > 0 ? plural(destinations, "destination") : undefined,
+    pools > 0 ? `${plural(pools, "pool")} of bound ports` : undefined,
+    behindNat > 0 ? `${plural(behindNat, "destination")} of NAT` : undefined,
+  ].filter((part) => part !== undefined);
+  if (full.length === 0) return paint("good", "no destination is past 80 % of the source ports");
+  const be = destinations + pools + behindNat === 1 ? "is" : "are";
+  return paint("bad", `${full.join(" and ")} ${be} past 80 % of the source ports`);
+}
+
+const SHARE_HEADER = ["taken", "TIME_WAIT", "of", "left", "share"];
+
+function shareCells(row: PressureRow | TranslatedRow): string[] {
+  return [
+    pairName(row),
+    formatCount(row.taken),
+    formatCount(row.timeWait),
+    formatCount(row.capacity),
+    formatCount(row.left),
+    percent(row),
+  ];
+}
+
+function pairName({ sourceIp, destinationIp, destinationPort }: PressureRow | TranslatedRow): string {
+  return `${sourceIp} → ${formatEndpoint(destinationIp, destinationPort)}`;
+}
+
+function boundLines(rows: readonly BoundPoolRow[], top: number, paint: Paint): string[] {
+  if (rows.length === 0) return [];
+  const cells = rows
+    .slice(0, top)
+    .map((row) => [
+      row.sourceIp,
+      formatCount(row.bound),
+      formatCount(row.destinations),
+      formatCount(row.taken),
+      formatCount(row.capacity),
+      formatCount(row.left),
+      percent(row),
+    ]);
+  const header = ["bound before connect()", "bound", "destinations", "taken", "of", "left", "share"];
+  return [
+    ...marked(table(header, cells, rows.length, paint), rows, paint),
+    paint(
+      "dim",
+      "  bind(address, 0) takes a port for all destinations at once: with IP_BIND_ADDRESS_NO_PORT connect() chooses it, and each destination has the whole range",
+    ),
+  ];
+}
+
+function translatedLines({ rows, distinct }: TranslatedPorts, top: number, paint: Paint): string[] {
+  const shown = rows.slice(0, top);
+  const cells = shown.map((row) => shareCells(row));
+  const lines = marked(table(["NAT source → destination", ...SHARE_HEADER], cells, distinct, paint), shown, paint);
+  const ranges = new Set(
+    shown.map(({ ports, rule }) =>
+      rule === undefined
+        ? `ports ${ports.first}-${ports.last}: no rule that could be read limits them`
+        : `ports ${ports.first}-${ports.last}: ${rule}`,
+    ),
+  );
+  const notes = [...ranges].map((text) => paint("dim", `  ${text}`));
+  return lines.length === 0
+    ? []
+    : [...lines, ...notes, paint("dim", "  out of conntrack: no socket of this host has them")];
+}
+
+function owners({ owners: all = [] }: PressureRow): string {
+  const name = ({ pid, command }: (typeof all)[number]) => (pid === undefined ? "not visible" : `${command} (${pid})`);
+  // A sole owner has what the row says.
+  return all.map((owner) => (all.length === 1 ? name(owner) : `${name(owner)} ${formatCount(owner.taken)}`)).join(", ");
+}
+
+function ownerNotes({ unreadable, isHiding }: Pressure, paint: Paint): string[] {
+  const note = unreadable === undefined ? undefined : ownersNote({ unreadable, isHiding: isHiding ?? false });
+  return note === undefined ? [] : ["", paint("dim", `  ${note}`)];
+}
+
+/** Rows past the mark in red: `lines` begins with an empty line and the heading. */
+function marked(lines: readonly string[], rows: readonly { readonly isMarked: boolean }[], paint: Paint): string[] {
+  return lines.map((line, index) => (rows[index - 2]?.isMarked ? paint("bad", line) : line));
+}
+
+function percent({ share }: { readonly share: number }): string {
+  return `${(share * 100).toFixed(share < 0.1 ? 1 : 0)} %`;
+}

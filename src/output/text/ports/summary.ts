@@ -1,0 +1,189 @@
+// What the kernel's socket table says, in words and figures: of one port, and of the host. The most important first.
+
+import type { OwnerSummary } from "../../../socket-table/listeners/owners.js";
+import type { Pressure } from "../../../socket-table/ports/pressure.js";
+import type { ListenerRow, MemorySummary, SocketTable } from "../../../socket-table/summary.js";
+import { formatEndpoint } from "../../../util/address.js";
+import { printableData } from "../../../util/printable.js";
+import { formatBytes, formatCount, formatDuration, plural } from "../../../util/units.js";
+import { type Paint, plain } from "../../terminal/paint.js";
+import { alignLabels } from "../../terminal/table.js";
+import { type Conditions, headline, kindOf, mappedNote, type PortName, type PortSides, portLabel } from "./headline.js";
+import { pressureTable } from "./pressure.js";
+import { addressTable, destinationTable, listenerTable, localPortTable, ownerLines } from "./tables.js";
+
+export interface PortExtras {
+  readonly owners?: OwnerSummary | undefined;
+  readonly pressure?: Pressure | undefined;
+  /** Opened and closed per second, while it is watched. */
+  readonly rates?: { readonly openedPerSec: number; readonly closedPerSec: number } | undefined;
+  /** Rows of a table. */
+  readonly top: number;
+  /** What limits the reading, besides the address. */
+  readonly filter?: Conditions | undefined;
+}
+
+const MAX_LISTENERS = 5;
+
+/** Whether there is anything to say of the port. */
+export function hasSockets({ local, remote }: PortSides): boolean {
+  // Listeners that meet the conditions are among the sockets; others are shown beside them only.
+  return local.sockets + remote.sockets > 0;
+}
+
+/** The article's proof for one port: who shares it, and what accept() did not spend. */
+export function portText(of: PortName, both: PortSides, more: PortExtras, paint: Paint = plain): string {
+  const [target, sides, extras] = printableData([of, both, more] as const);
+  const { local, remote } = sides;
+  const { memory: asksForMemory } = local;
+  const lines = [
+    headline(target, sides, extras.filter, paint),
+    // Who holds the memory is what was asked about.
+    ...(asksForMemory ? owners(extras, paint) : []),
+    "",
+    ...alignLabels(facts(target, sides, extras), "  "),
+  ];
+  if (local.incoming > 0) lines.push(...addressTable("peers", local.byPeer, extras.top, paint));
+  else if (remote.outgoing > 0) lines.push(...addressTable("from", remote.byLocalAddress, extras.top, paint));
+  if (extras.pressure && extras.pressure.marked > 0) lines.push(...pressureTable(extras.pressure, extras.top, paint));
+  if (!asksForMemory) lines.push(...owners(extras, paint));
+  return lines.join("\n");
+}
+
+/** The host's table as a whole. */
+export function overviewText(of: SocketTable, more: PortExtras, paint: Paint = plain): string {
+  const [table, extras] = printableData([of, more] as const);
+  const { ipv4, ipv6, mapped } = table.byFamily;
+  const { pressure, filter = {} } = extras;
+  const kind = kindOf(table.sockets === 1 ? "TCP socket" : "TCP sockets", filter);
+  const families = `${formatCount(ipv4)} IPv4, ${formatCount(ipv6)} IPv6, ${formatCount(mapped)} IPv4-mapped`;
+  const { memory: asksForMemory } = table;
+  const lines = [
+    paint("bold", `${formatCount(table.sockets)} ${kind}: ${states(table)}`),
+    ...(asksForMemory ? owners(extras, paint) : []),
+    "",
+    ...alignLabels(
+      [
+        ["changes", rates(extras)],
+        ["families", filter.family === undefined ? families : undefined],
+        ["directions", `${formatCount(table.incoming)} accepted here, ${formatCount(table.outgoing)} opened from here`],
+        ["overflows", overflows(table)],
+        ["memory", memory(table)],
+        ["", memoryNote(table)],
+        ["source", source(table)],
+      ],
+      "  ",
+    ),
+  ];
+  if (pressure && pressure.marked > 0) lines.push(...pressureTable(pressure, extras.top, paint));
+  if (table.listeners.length > 0) lines.push(...listenerTable(table.listeners, extras.top, paint));
+  lines.push(
+    ...localPortTable(table.byLocalPort, extras.top, paint),
+    ...addressTable("peers", table.byPeer, extras.top, paint),
+    ...destinationTable(table.byDestination, extras.top, paint),
+  );
+  if (!asksForMemory) lines.push(...owners(extras, paint));
+  return lines.join("\n");
+}
+
+/** Why what was read may be less than it could be; undefined when it is not. */
+export function readNote({
+  fallbackErrno,
+  wasInterrupted,
+}: {
+  readonly fallbackErrno: string | undefined;
+  readonly wasInterrupted: boolean;
+}): string | undefined {
+  if (fallbackErrno !== undefined) {
+    return `note: netlink is not to be had here (${fallbackErrno}): read out of /proc/net/tcp, which is slower and does not tell the accept queues' limits or memory`;
+  }
+  return wasInterrupted
+    ? "note: the table changed while it was read (NLM_F_DUMP_INTR): the figures may be off by what came and went"
+    : undefined;
+}
+
+function facts(target: PortName, { local, remote }: PortSides, extras: PortExtras): [string, string | undefined][] {
+  const { filter = {} } = extras;
+  const { listeners } = local;
+  const shown = listeners.slice(0, MAX_LISTENERS).map((row): [string, string] => ["listener", listenerLine(row)]);
+  const more = listeners.length - shown.length;
+  const addresses = plural(remote.byLocalAddress.distinct, "address", "addresses");
+  const clients: [string, string] =
+    remote.outgoing > 0
+      ? [
+          "clients here",
+          `${aside(remote.incoming, "accepted from it as a source port")}; ${addresses}, a local port for each`,
+        ]
+      : ["accepted here", `, from it as a source port; ${addresses}`];
+  const opened =
+    listeners.length > 0
+      ? "opened from here, with it as their source port"
+      : "without a listener: opened from here, or left by one that is gone";
+  const own = `${states(local)}${local.outgoing < local.sockets ? aside(local.outgoing, opened) : ""}`;
+  const none = `no ${kindOf("socket of this host", filter)} has it${mappedNote(filter)}`;
+  return [
+    ["changes", rates(extras)],
+    [portLabel(target), local.sockets > 0 ? own : none],
+    ...shown,
+    ["listeners", more > 0 ? `and ${formatCount(more)} more` : undefined],
+    ["overflows", listeners.length > 0 ? overflows(local) : undefined],
+    [clients[0], remote.sockets > 0 ? `${states(remote)}${clients[1]}` : undefined],
+    ["memory", memory(local)],
+    [local.memory ? "clients' memory" : "memory", memory(remote)],
+    ["", memoryNote(local) ?? memoryNote(remote)],
+    ["source", source(local, local.elapsedMs + remote.elapsedMs)],
+  ];
+}
+
+function owners({ owners: summary, top }: PortExtras, paint: Paint): string[] {
+  return summary ? ownerLines(summary, top, paint) : [];
+}
+
+/** Sockets that are counted with the others and are of another kind. */
+function aside(count: number, what: string): string {
+  return count > 0 ? ` (of these ${formatCount(count)} ${what})` : "";
+}
+
+function listenerLine({ ip, port, acceptQueue, uid }: ListenerRow): string {
+  const { used, limit } = acceptQueue;
+  const queue = limit === undefined ? formatCount(used) : `${formatCount(used)} of ${formatCount(limit)}`;
+  return `${formatEndpoint(ip, port)}, accept queue ${queue}, uid ${uid}`;
+}
+
+/** `19,000 ESTABLISHED, 1 LISTEN`, most first. */
+function states({ byState }: SocketTable): string {
+  const counts = Object.entries(byState).filter(([, count]) => count > 0);
+  counts.sort(([, a], [, b]) => b - a);
+  return counts.map(([state, count]) => `${formatCount(count)} ${state}`).join(", ") || "none";
+}
+
+/** @returns undefined where the kernel's counters cannot be read */
+export function overflows({ counters }: Pick<SocketTable, "counters">): string | undefined {
+  const { listenOverflows, listenDrops } = counters;
+  if (listenOverflows === undefined || listenDrops === undefined) return undefined;
+  return `${formatCount(listenOverflows)} of accept queues, ${formatCount(listenDrops)} SYNs dropped (all listeners, since boot)`;
+}
+
+function rates({ rates: now }: PortExtras): string | undefined {
+  if (!now) return undefined;
+  return `sockets opened ${formatCount(now.openedPerSec)}/s, closed ${formatCount(now.closedPerSec)}/s`;
+}
+
+function memory({ memory: used }: SocketTable): string | undefined {
+  if (!hasMemory(used)) return undefined;
+  const mean = formatBytes(used.chargedBytes / used.sockets);
+  return `${mean} of buffers per socket, ${formatBytes(used.maxChargedBytes)} at most, ${formatBytes(used.chargedBytes)} in all`;
+}
+
+/** What the figure leaves out: with empty buffers it is all there is. */
+function memoryNote({ memory: used }: SocketTable): string | undefined {
+  return hasMemory(used) ? "besides, the socket itself with its inode and file: some 4 KB each" : undefined;
+}
+
+function hasMemory(used: MemorySummary | undefined): used is MemorySummary {
+  return used !== undefined && used.sockets > 0;
+}
+
+function source(table: SocketTable, elapsedMs = table.elapsedMs): string {
+  return `the kernel's socket table (${table.source}), read in ${formatDuration(elapsedMs)}`;
+}

@@ -1,0 +1,135 @@
+// The tables of `fourtuple ports`: rankings, listeners with their accept queues, destinations under pressure, owners.
+
+import type { Owner, OwnerMemory, OwnerSummary } from "../../../socket-table/listeners/owners.js";
+import type { AddressRow, DestinationRow, ListenerRow, PortRow, Ranking } from "../../../socket-table/summary.js";
+import { formatEndpoint } from "../../../util/address.js";
+import { printable } from "../../../util/printable.js";
+import { formatBytes, formatCount, plural } from "../../../util/units.js";
+import type { Paint } from "../../terminal/paint.js";
+import { alignFigures } from "../../terminal/table.js";
+
+/** Processes that a note names. */
+const NAMED = 3;
+
+export function localPortTable(ranking: Ranking<PortRow>, top: number, paint: Paint): string[] {
+  const rows = ranking.top
+    .slice(0, top)
+    .map(({ port, sockets, established, isListening }) => [
+      `${port}${isListening ? " (listening)" : ""}`,
+      formatCount(sockets),
+      formatCount(established),
+    ]);
+  return table(["local port", "sockets", "ESTABLISHED"], rows, ranking.distinct, paint);
+}
+
+/** @param what the column's heading: `peers` */
+export function addressTable(what: string, ranking: Ranking<AddressRow>, top: number, paint: Paint): string[] {
+  const rows = ranking.top.slice(0, top).map(({ ip, sockets }) => [ip, formatCount(sockets)]);
+  return table([what, "sockets"], rows, ranking.distinct, paint);
+}
+
+export function destinationTable(ranking: Ranking<DestinationRow>, top: number, paint: Paint): string[] {
+  const rows = ranking.top
+    .slice(0, top)
+    .map((row) => [
+      formatEndpoint(row.ip, row.port),
+      formatCount(row.sockets),
+      formatCount(row.established),
+      formatCount(row.timeWait),
+      formatCount(row.sources),
+    ]);
+  return table(["opened to", "sockets", "ESTABLISHED", "TIME_WAIT", "sources"], rows, ranking.distinct, paint);
+}
+
+/** Every LISTEN socket with what waits in its accept queue; the fullest first. */
+export function listenerTable(
+  listeners: readonly ListenerRow[],
+  top: number,
+  paint: Paint,
+  ownerOf?: (inode: number) => Owner | undefined,
+): string[] {
+  const ordered = [...listeners].sort(
+    (a, b) => b.acceptQueue.used - a.acceptQueue.used || b.established - a.established || a.port - b.port,
+  );
+  const named = new Set<string>();
+  const rows = ordered.slice(0, top).map((row) => {
+    const at = formatEndpoint(row.ip, row.port);
+    // Sockets of SO_REUSEPORT share what they accepted: the figure stands once.
+    const isRepeated = row.sharedBy > 1 && named.has(at);
+    named.add(at);
+    const cells = [
+      at,
+      formatCount(row.acceptQueue.used),
+      row.acceptQueue.limit === undefined ? "-" : formatCount(row.acceptQueue.limit),
+      isRepeated ? "shared" : formatCount(row.established),
+      `${row.uid}`,
+    ];
+    const owner = ownerOf?.(row.inode);
+    if (ownerOf) cells.push(owner ? printable(`${owner.command} ${owner.pid}`) : "not visible");
+    return cells;
+  });
+  const header = ["listener", "queue used", "limit", "ESTABLISHED", "uid", ...(ownerOf ? ["process"] : [])];
+  return table(header, rows, listeners.length, paint);
+}
+
+/** Which processes have the sockets, and what could not be seen; with memory, what waits in their queues. */
+export function ownerLines(summary: OwnerSummary, top: number, paint: Paint): string[] {
+  const shown = summary.owners.slice(0, top);
+  const hasMemory = shown.some(({ memory }) => memory !== undefined);
+  const rows = shown.map((owner) => [
+    ownerName(owner),
+    ...(owner.memory ? memoryCells(owner.memory) : []),
+    formatCount(owner.sockets),
+    formatCount(owner.listening),
+    formatCount(owner.established),
+  ]);
+  const memoryHeader = hasMemory ? ["to read", "to send", "buffers"] : [];
+  const header = ["process", ...memoryHeader, "sockets", "LISTEN", "ESTABLISHED"];
+  const lines = table(header, rows, summary.owners.length, paint);
+  const { unownedMemory: unowned } = summary;
+  const notes = [
+    summary.notVisible > 0 ? `${plural(summary.notVisible, "socket")} without a visible owner` : undefined,
+    summary.kernelOwned > 0
+      ? `${formatCount(summary.kernelOwned)} owned by the kernel (TIME_WAIT and the like)`
+      : undefined,
+    unowned && unowned.chargedBytes > 0 ? `${formatBytes(unowned.chargedBytes)} of buffers in these` : undefined,
+    // A ring that is not told matters where something is missing.
+    ownersNote(summary.notVisible > 0 ? summary : { ...summary, ringHolders: [] }),
+  ].filter((note) => note !== undefined);
+  if (notes.length === 0) return lines;
+  return [...lines, ...(lines.length === 0 ? [""] : []), paint("dim", `  ${notes.join("; ")}`)];
+}
+
+/** Why an owner may be missing; undefined when everything could be looked into. */
+export function ownersNote({
+  unreadable,
+  isHiding,
+  ringHolders = [],
+}: Pick<OwnerSummary, "unreadable" | "isHiding"> & Partial<Pick<OwnerSummary, "ringHolders">>): string | undefined {
+  const hidden = isHiding
+    ? "other users' processes are hidden (/proc is mounted with hidepid): run as root to see all"
+    : unreadable > 0
+      ? `${plural(unreadable, "process", "processes")} may not be looked into: run as root to see all`
+      : undefined;
+  const rings =
+    ringHolders.length > 0
+      ? `the kernel does not say which sockets are registered in the io_uring of ${ringHolders.slice(0, NAMED).map(ownerName).join(", ")}${ringHolders.length > NAMED ? " and others" : ""}`
+      : undefined;
+  return [hidden, rings].filter((note) => note !== undefined).join("; ") || undefined;
+}
+
+function ownerName({ command, pid }: Owner): string {
+  return printable(`${command} (${pid})`);
+}
+
+function memoryCells({ receiveAllocBytes, sendQueuedBytes, chargedBytes }: OwnerMemory): string[] {
+  return [receiveAllocBytes, sendQueuedBytes, chargedBytes].map(formatBytes);
+}
+
+/** An empty line, the heading, the rows, and how many more there are; nothing at all without rows. */
+export function table(header: string[], rows: string[][], distinct: number, paint: Paint): string[] {
+  if (rows.length === 0) return [];
+  const [heading, ...lines] = alignFigures([header, ...rows], "  ", paint.columns);
+  const more = distinct - rows.length;
+  return ["", paint("dim", heading!), ...lines, ...(more > 0 ? [paint("dim", `  and ${formatCount(more)} more`)] : [])];
+}

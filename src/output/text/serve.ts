@@ -1,0 +1,107 @@
+// A server's life as text: its first line, its progress, its summary.
+
+import { explainRun } from "../../diagnosis/explain.js";
+import type { ServeResult, ServeSnapshot } from "../../server/result.js";
+import { formatEndpoint } from "../../util/address.js";
+import { printable, printableData } from "../../util/printable.js";
+import { formatBytes, formatCount, formatDuration, plural } from "../../util/units.js";
+import { type Paint, plain } from "../terminal/paint.js";
+import { alignLabels } from "../terminal/table.js";
+import { diagnosisLines } from "./diagnosis.js";
+
+/** Below this many connections, the threads' own memory is most of what is measured. */
+const WORTH_MEASURING = 10_000;
+
+export function listeningLine({ ip, port }: { readonly ip: string; readonly port: number }): string {
+  return printable(`listening on ${formatEndpoint(ip, port)}`);
+}
+
+export function clientLine({ ip, port }: { readonly ip: string; readonly port: number }): string {
+  return printable(`client address ${formatEndpoint(ip, port)}`);
+}
+
+export const NOT_PRINTED = "further client addresses are not printed (--log all prints every one)";
+
+/** What is to be said when the kernel gives a shorter accept queue than asked for; undefined when it does not. */
+export function backlogNote(asked: number, inForce: number): string | undefined {
+  if (inForce >= asked) return undefined;
+  return [
+    `note: the backlog is ${formatCount(inForce)}, not ${formatCount(asked)}: net.core.somaxconn clamps it`,
+    `  fix: sysctl -w net.core.somaxconn=${asked}, or ask for --backlog ${inForce}`,
+  ].join("\n");
+}
+
+/** One line for the moment; the rate is of connections accepted. */
+export function serveProgress(snapshot: ServeSnapshot, ratePerSec: number, paint: Paint = plain): string {
+  const parts = [
+    `open ${paint("bold", formatCount(snapshot.open))}`,
+    `accepted ${formatCount(snapshot.accepted)} (${formatCount(ratePerSec)}/s)`,
+    `sent ${formatBytes(snapshot.sentBytes)}`,
+    `received ${formatBytes(snapshot.receivedBytes)}`,
+  ];
+  if (snapshot.rejected > 0) parts.push(`rejected ${formatCount(snapshot.rejected)}`);
+  if (snapshot.isPaused) parts.push(paint("bad", "paused: memory is at its floor"));
+  return parts.join("   ");
+}
+
+/** Whether two moments would read alike, the rate aside. */
+export function isSameMoment(a: ServeSnapshot, b: ServeSnapshot): boolean {
+  const keys = ["open", "accepted", "closed", "rejected", "sentBytes", "receivedBytes", "isPaused"] as const;
+  return keys.every((key) => a[key] === b[key]);
+}
+
+/** @param printed how many client addresses were printed; undefined when none was to be */
+export function serveSummary(of: ServeResult, printed: number | undefined, paint: Paint = plain): string {
+  const result = printableData(of);
+  const why = diagnosisLines(explainRun(result), paint);
+  const { failures, backlog, peakOpen } = result;
+  const unprinted = printed === undefined ? 0 : result.accepted - printed;
+  return [
+    paint("bold", `stopped after ${formatDuration(result.elapsedMs)}`),
+    "",
+    ...alignLabels(
+      [
+        ["accepted", formatCount(result.accepted)],
+        [
+          "not printed",
+          unprinted > 0 ? `${plural(unprinted, "more client address", "more client addresses")}` : undefined,
+        ],
+        ["peak open", formatCount(peakOpen)],
+        ["open at stop", `${formatCount(result.openAtStop)}${result.openAtStop > 0 ? ", all closed now" : ""}`],
+        ["kernel", describeKernel(result)],
+        ["rejected", result.rejected > 0 ? `${formatCount(result.rejected)} above --max-connections` : "0"],
+        ["bytes", `${formatBytes(result.sentBytes)} sent, ${formatBytes(result.receivedBytes)} received`],
+        ["failures", describeFailures(failures)],
+        ["backlog", describeBacklog(backlog)],
+        [
+          "memory",
+          peakOpen < WORTH_MEASURING
+            ? undefined
+            : `${formatBytes(result.memory.userBytesPerConnection)} of user memory (RSS) per connection`,
+        ],
+        ["table full", result.tableFull > 0 ? describeTableFull(result) : undefined],
+      ],
+      "  ",
+    ),
+    ...(why.length > 0 ? ["", ...why] : []),
+  ].join("\n");
+}
+
+function describeKernel({ kernel, openAtStop }: ServeResult): string | undefined {
+  if (!kernel || (kernel.sockets === 0 && openAtStop === 0)) return undefined;
+  return `${plural(kernel.sockets, "ESTABLISHED socket")} on this port at stop (${kernel.source})`;
+}
+
+function describeFailures(failures: ServeResult["failures"]): string {
+  if (failures.length === 0) return "0";
+  return failures.map(({ phase, errno, count }) => `${formatCount(count)} ${errno} (${phase})`).join(", ");
+}
+
+function describeBacklog({ length, listenOverflows, listenDrops }: ServeResult["backlog"]): string {
+  const counters = `${plural(listenOverflows, "overflow")}, ${plural(listenDrops, "drop")}`;
+  return `${formatCount(length)} long; ${counters} (of the whole host)`;
+}
+
+function describeTableFull({ tableFull, nofileLimit }: ServeResult): string {
+  return `${plural(tableFull, "time")}: the limit of ${formatCount(nofileLimit)} open files was reached (ulimit -n)`;
+}

@@ -1,0 +1,76 @@
+// From what a file holds to a result of a known kind, or to the sentence that says which field is wrong.
+import type { core } from "zod";
+import type { ConnectResult } from "../../client/result.js";
+import type { LabResult } from "../../lab/result.js";
+import type { ServeResult } from "../../server/result.js";
+import { AppError } from "../../util/errors.js";
+import { z } from "../../util/zod.js";
+import { connectSchema } from "./connect.js";
+import { labSchema } from "./lab.js";
+import { serveSchema } from "./serve.js";
+
+/** Results by their `kind`. */
+export interface Results {
+  connect: ConnectResult;
+  serve: ServeResult;
+  lab: LabResult;
+}
+
+export type ResultKind = keyof Results;
+
+export const SCHEMAS = { connect: connectSchema, serve: serveSchema, lab: labSchema } as const;
+
+const COMMANDS: Record<ResultKind, string> = {
+  connect: "`fourtuple connect --json`",
+  serve: "`fourtuple serve --json`",
+  lab: "`fourtuple lab --json`",
+};
+
+/**
+ * Takes a value for a result. Fields that the format does not know are dropped; a result without `samples` gets an empty list.
+ *
+ * @param kinds those that will do
+ * @param name what the value is called in the error: a file's name
+ * @throws {AppError} E_OPTION when it is none of them; the message names the first field that is wrong
+ */
+export function parseResult<K extends ResultKind>(value: unknown, kinds: readonly K[], name: string): Results[K] {
+  const kind = kinds.find((candidate) => candidate === (value as { kind?: unknown } | null)?.kind);
+  const wanted = `give what ${kinds.map((candidate) => COMMANDS[candidate]).join(" or ")} printed`;
+  if (kind === undefined) {
+    throw new AppError("E_OPTION", `${name} is no result of a run: ${describeKind(value)}`, { fix: wanted });
+  }
+  const parsed = SCHEMAS[kind].safeParse(value);
+  // The schemas are held to the types by a test: what is optional in JSON is undefined in a result.
+  if (parsed.success) return parsed.data as unknown as Results[K];
+  const issue = parsed.error.issues[0]!;
+  throw new AppError("E_OPTION", `${name} is no result of a run: ${describeIssue(issue, value)}`, { fix: wanted });
+}
+
+/**
+ * Takes what a caller of the library has for a result: that of a run, or the JSON of one.
+ *
+ * @throws {AppError} E_OPTION when it is none
+ */
+export function parseOwnResult(value: unknown): Results[ResultKind] {
+  let plain: unknown;
+  try {
+    // JSON has null for what the result left undefined, and for what is infinite.
+    plain = JSON.parse(JSON.stringify(value) ?? "null", (_, field) => field ?? undefined);
+  } catch {
+    // A circle is no result either.
+  }
+  return parseResult(plain, ["connect", "serve", "lab"], "this");
+}
+
+function describeKind(value: unknown): string {
+  if (typeof value !== "object" || value === null) return "it is no object";
+  const { kind } = value as { kind?: unknown };
+  return kind === undefined ? "kind is missing" : `kind is ${JSON.stringify(kind)}`;
+}
+
+function describeIssue({ path, message }: core.$ZodIssue, value: unknown): string {
+  const field = z.core.toDotPath(path);
+  const found = path.reduce<unknown>((at, key) => (at as Record<PropertyKey, unknown> | undefined)?.[key], value);
+  if (found === undefined) return `${field} is missing`;
+  return `${field} is not as it should be (${message.replace(/^Invalid \w+: /, "")})`;
+}

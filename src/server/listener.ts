@@ -1,0 +1,60 @@
+// The one listening socket: socket, options, bind, listen, with errors that say what to do.
+
+import { resolveHost } from "../linux/resolve.js";
+import { SocketAddress } from "../linux/syscalls/sockaddr.js";
+import {
+  allowAddressReuse,
+  backlogInForce,
+  bindTo,
+  closeFd,
+  listenOn,
+  localAddress,
+  openTcp,
+} from "../linux/syscalls/socket.js";
+import { parseHostPorts } from "../util/address.js";
+import { AppError } from "../util/errors.js";
+import { quoted } from "../util/printable.js";
+import { listenError } from "./listen-error.js";
+
+export interface Listener {
+  readonly fd: number;
+  readonly ip: string;
+  readonly port: number;
+  /** The accept queue's length in force: what was asked for, clamped by net.core.somaxconn. */
+  readonly backlog: number;
+}
+
+/**
+ * Binds and listens on one address.
+ *
+ * @throws {AppError} E_ADDRESS, E_RESOLVE, E_PORT_IN_USE, E_PERMISSION or E_LISTEN; nothing is left open
+ */
+export async function openListener(at: string, backlog: number): Promise<Listener> {
+  const { host, ports } = parseHostPorts(at, { anyPort: true });
+  if (ports.first !== ports.last) {
+    throw new AppError("E_ADDRESS", `${quoted(at)} names several ports, and a server has one`, {
+      fix: `listen on ${host}:${ports.first}`,
+    });
+  }
+  const ip = await resolveHost(host);
+  const fd = openTcp(ip.family);
+  if (fd < 0) throw await listenError(ip, ports.first, -fd);
+  for (const result of steps(fd, new SocketAddress(ip, ports.first), backlog)) {
+    if (result >= 0) continue;
+    closeFd(fd);
+    throw await listenError(ip, ports.first, -result);
+  }
+  const inForce = backlogInForce(fd);
+  try {
+    return { fd, ...localAddress(fd), backlog: inForce > 0 ? inForce : backlog };
+  } catch (error) {
+    closeFd(fd);
+    throw error;
+  }
+}
+
+function* steps(fd: number, address: SocketAddress, backlog: number): Generator<number> {
+  yield allowAddressReuse(fd);
+  yield bindTo(fd, address);
+  yield listenOn(fd, backlog);
+}

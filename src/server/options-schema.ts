@@ -1,0 +1,22 @@
+// The schema of serve()'s options, held to their type: an option that is missing here does not compile.
+import type { ZodType } from "zod";
+import { SERVER_MODES } from "../protocols/server-protocol.js";
+import { checkOptions, flag, number, oneOf, signal, text } from "../util/options.js";
+import { z } from "../util/zod.js";
+import type { ServeOptions } from "./options.js";
+
+const shape = {
+  at: text,
+  mode: oneOf(SERVER_MODES).optional(),
+  greeting: text.optional(),
+  closeAfterGreeting: flag.optional(),
+  backlog: number.optional(),
+  maxConnections: number.optional(),
+  log: oneOf(["first", "all", "none"]).optional(),
+  signal: signal.optional(),
+} satisfies Record<keyof ServeOptions, ZodType>;
+
+/** @throws {AppError} E_OPTION for an option that is unknown or of another type */
+export function checkServeOptions(options: ServeOptions): ServeOptions {
+  return checkOptions("serve", z.strictObject(shape), options);
+}

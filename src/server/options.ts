@@ -1,0 +1,78 @@
+// What a caller may ask of serve(), and what that means when something is not said.
+
+import { SERVER_MODES, type ServerMode } from "../protocols/server-protocol.js";
+import { AppError } from "../util/errors.js";
+import { quoted } from "../util/printable.js";
+
+export interface ServeOptions {
+  /** Where to listen: `host:port`, `[::1]:7777`, `:7777` for 127.0.0.1; port 0 lets the kernel choose. */
+  readonly at: string;
+  /** What to do with a connection; default `hello`: greet and hold. */
+  readonly mode?: ServerMode | undefined;
+  /** Sent to each connection; default `hello` in hello mode, nothing in echo and discard. */
+  readonly greeting?: string | undefined;
+  /** Close as soon as the greeting is sent, as the article's server does. */
+  readonly closeAfterGreeting?: boolean | undefined;
+  /** The accept queue's length; default 65,535, clamped by net.core.somaxconn. */
+  readonly backlog?: number | undefined;
+  /** Connections to hold at most; one more is accepted and closed at once. */
+  readonly maxConnections?: number | undefined;
+  /** Which connections to tell of by `connection` events; default the first 10. */
+  readonly log?: "first" | "all" | "none" | undefined;
+  /** Ends the server, as stop() does. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface ServeSettings {
+  readonly at: string;
+  readonly mode: ServerMode;
+  readonly greeting: string | undefined;
+  readonly closeAfterGreeting: boolean;
+  readonly backlog: number;
+  readonly maxConnections: number;
+  /** How many connections to tell of. */
+  readonly logged: number;
+}
+
+/** How many connections are told of unless asked otherwise. */
+export const FIRST_LOGGED = 10;
+/** The default length of the accept queue. */
+export const BACKLOG = 65_535;
+/** The longest that can be asked for: listen() takes an int. */
+export const LONGEST_BACKLOG = 2 ** 31 - 1;
+/** As good as no limit, and still a 32-bit integer. */
+const UNLIMITED = 2 ** 31 - 1;
+
+/** @throws {AppError} E_OPTION when an option makes no sense */
+export function settleOptions(options: ServeOptions): ServeSettings {
+  const mode = options.mode ?? "hello";
+  if (!SERVER_MODES.includes(mode)) {
+    throw new AppError("E_OPTION", `the mode ${quoted(`${mode}`)} is not known`, {
+      fix: `give one of ${SERVER_MODES.join(", ")}`,
+    });
+  }
+  assertCount("backlog", options.backlog, LONGEST_BACKLOG);
+  assertCount("connections at most", options.maxConnections, UNLIMITED);
+  if (options.closeAfterGreeting && options.greeting === "") {
+    throw new AppError("E_OPTION", "a server that closes after its greeting needs one", {
+      fix: "give --greeting some text",
+    });
+  }
+  return {
+    at: options.at,
+    mode,
+    // A server that is to close after its greeting has one, whatever its mode.
+    greeting: options.greeting ?? (options.closeAfterGreeting ? "hello" : undefined),
+    closeAfterGreeting: options.closeAfterGreeting ?? false,
+    backlog: options.backlog ?? BACKLOG,
+    maxConnections: options.maxConnections ?? UNLIMITED,
+    logged: { first: FIRST_LOGGED, all: UNLIMITED, none: 0 }[options.log ?? "first"],
+  };
+}
+
+function assertCount(name: string, value: number | undefined, max: number): void {
+  if (value === undefined || (Number.isInteger(value) && value >= 1 && value <= max)) return;
+  throw new AppError("E_OPTION", `${name} of ${value} is not possible`, {
+    fix: `give a whole number from 1 to ${max}`,
+  });
+}

@@ -1,0 +1,303 @@
+// A server's life from the main thread: one shard per core on one listening socket, more when descriptor tables fill,
+// a pause at the memory floor, a result at the end.
+import { EventEmitter } from "node:events";
+import { isBelowReserve, readFileRoom } from "../engine/file-reserve.js";
+import { isBelowFloor, readMemoryRoom } from "../engine/memory-floor.js";
+import { readMemoryUse } from "../engine/memory-use.js";
+import { CORES, ShardPool } from "../engine/pool.js";
+import { noteEvidence, type RunEvidence, readCounters } from "../engine/run-evidence.js";
+import { sample } from "../engine/sampling.js";
+import { CONTROL, collectFailures, sumCounter } from "../engine/worker-memory.js";
+import { errnoName } from "../linux/syscalls/errno.js";
+import { canOpenFileTable } from "../linux/syscalls/registered-files.js";
+import { raiseNofileLimit } from "../linux/syscalls/rlimit.js";
+import { closeFd } from "../linux/syscalls/socket.js";
+import { countSocketsWithin } from "../socket-table/count.js";
+import { endpointsQuery } from "../socket-table/endpoints.js";
+import { readListenQueues } from "../socket-table/listeners/peer.js";
+import { parseIp } from "../util/address.js";
+import type { AppError } from "../util/errors.js";
+import type { Listener } from "./listener.js";
+import type { ServeSettings } from "./options.js";
+import type { ServeResult, ServeSnapshot } from "./result.js";
+import { COUNTER, type ServeMessage, type ServePlan, SHARED } from "./worker-plan.js";
+
+const GUARD_MS = 250;
+/** Of so many looks in which nothing has come or gone, one reads the host's memory. */
+const QUIET_LOOKS = 4;
+/** How long the kernel's count may keep a stop waiting. */
+const COUNT_MS = 250;
+const COUNT_MS_PER_CONNECTION = 0.003;
+
+export interface ServeEvents {
+  /** A connection was accepted: its peer's address. Told for the first 10, all or none, as asked. */
+  connection: [peer: { readonly ip: string; readonly port: number }];
+}
+
+/** A server at work. */
+export class ServeRun extends EventEmitter<ServeEvents> {
+  /** Where it listens; the port is known even if 0 was asked for. */
+  readonly address: { readonly ip: string; readonly port: number };
+  /** The accept queue's length in force. */
+  readonly backlog: number;
+  /** Resolves when the server has stopped; rejects with an AppError when it could not go on. */
+  readonly done: Promise<ServeResult>;
+  /** Resolves when every thread accepts; rejects with an AppError when one could not begin: then the server stops. */
+  readonly ready: Promise<void>;
+  readonly #settings: ServeSettings;
+  readonly #listener: Listener;
+  readonly #pool: ShardPool<ServePlan, ServeMessage>;
+  readonly #shared = new SharedArrayBuffer(SHARED.words * 4);
+  readonly #startedAt = new Date();
+  readonly #startMs = performance.now();
+  readonly #before = readMemoryUse();
+  readonly #countersBefore = readCounters();
+  readonly #nofileLimit = raiseNofileLimit().soft;
+  readonly #guard: NodeJS.Timeout;
+  readonly #canPark = canOpenFileTable();
+  #openAtStop: number | undefined;
+  #kernel: ServeResult["kernel"];
+  #stopping: Promise<void> | undefined;
+  #residentAtPeak = 0;
+  #isPaused = false;
+  #memoryStop: RunEvidence["memoryStop"];
+  #fileStop: RunEvidence["fileStop"];
+  #evidence: Pick<RunEvidence, "risen" | "settings" | "gauges"> = { risen: {}, settings: {}, gauges: {} };
+  #drops: number | undefined;
+  #watchedActivity = -1;
+  #quietLooks = 0;
+  #fault: AppError | undefined;
+  #hasStopped = false;
+  /** Another thread could be started, as far as is known. */
+  #canGrow = true;
+  /** Threads that have begun to listen, by number. */
+  readonly #listening = new Set<number>();
+  /** Threads that are not listening yet, of those that ready waits for. */
+  #starting = CORES;
+  #isReady!: () => void;
+  #isNotReady!: (fault: AppError) => void;
+
+  constructor(settings: ServeSettings, listener: Listener) {
+    super();
+    this.#settings = settings;
+    this.#listener = listener;
+    this.address = { ip: listener.ip, port: listener.port };
+    this.backlog = listener.backlog;
+    this.ready = new Promise((resolve, reject) => {
+      this.#isReady = resolve;
+      this.#isNotReady = reject;
+    });
+    // Whoever does not wait for it learns of a fault from `done`.
+    this.ready.catch(() => undefined);
+    this.#pool = new ShardPool({
+      module: new URL("./worker.js", import.meta.url),
+      kept: [listener.fd],
+      onMessage: (message, shard) => this.#hear(message, shard),
+      onFault: (fault, shard) => this.#hearFault(fault, shard),
+    });
+    const fault = this.#startShards();
+    this.#guard = setInterval(() => this.#watchMemory(), GUARD_MS);
+    this.done = this.#life();
+    if (fault) this.#fail(fault);
+  }
+
+  /** Closes every connection and resolves with the result. Asked once or often, it is the same. */
+  stop(): Promise<ServeResult> {
+    this.#openAtStop ??= this.#sum(COUNTER.open);
+    if (!this.#fault) this.#isReady();
+    this.#stopping ??= this.#countAndStop();
+    return this.done;
+  }
+
+  /** Ends at once: the closing is left to the kernel, when the process ends. */
+  abort(): void {
+    this.#pool.abort();
+  }
+
+  snapshot(): ServeSnapshot {
+    return {
+      elapsedMs: performance.now() - this.#startMs,
+      accepted: this.#sum(COUNTER.accepted),
+      open: this.#hasStopped ? 0 : this.#sum(COUNTER.open),
+      peakOpen: this.#sharedWords[SHARED.peak]!,
+      closed: this.#sum(COUNTER.closed),
+      rejected: this.#sum(COUNTER.rejected),
+      sentBytes: this.#sum(COUNTER.sentBytes),
+      receivedBytes: this.#sum(COUNTER.receivedBytes),
+      threads: this.#pool.size,
+      isPaused: this.#isPaused,
+    };
+  }
+
+  /** Snapshots at even intervals until the server stops. */
+  snapshots(intervalMs = 1000): AsyncGenerator<ServeSnapshot> {
+    return sample(() => this.snapshot(), intervalMs, this.done);
+  }
+
+  [Symbol.asyncIterator](): AsyncGenerator<ServeSnapshot> {
+    return this.snapshots();
+  }
+
+  async #countAndStop(): Promise<void> {
+    // Counting costs the kernel some 1.5 µs a socket and closing it several times that, so this is a small part of it.
+    const timeoutMs = COUNT_MS + COUNT_MS_PER_CONNECTION * (this.#openAtStop ?? 0);
+    this.#evidence = noteEvidence(this.#countersBefore);
+    this.#drops = await countDrops(this.address);
+    if (!this.#fault) this.#kernel = await countAt(this.address, timeoutMs);
+    await this.#pool.stop().catch(() => undefined);
+  }
+
+  /** A further thread that could not begin has taken nothing with it; any other has lost its connections. */
+  #hearFault(fault: AppError, shard: number): void {
+    if (shard >= CORES && !this.#listening.has(shard)) this.#canGrow = false;
+    else this.#fail(fault);
+  }
+
+  /** Where no further thread is to be had, those that there are go on. */
+  #startAnother(): void {
+    try {
+      this.#startShard();
+    } catch {
+      this.#canGrow = false;
+    }
+  }
+
+  /** One for each core. @returns why not, if one could not be started */
+  #startShards(): AppError | undefined {
+    try {
+      for (let core = 0; core < CORES; core++) this.#startShard();
+      return undefined;
+    } catch (error) {
+      return error as AppError;
+    }
+  }
+
+  #fail(fault: AppError): void {
+    this.#fault ??= fault;
+    this.#isNotReady(fault);
+    this.stop().catch(() => undefined);
+  }
+
+  async #life(): Promise<ServeResult> {
+    await this.#pool.ended();
+    // Threads may have been started since, and the evidence is noted before they end.
+    await this.#stopping;
+    this.#hasStopped = true;
+    clearInterval(this.#guard);
+    closeFd(this.#listener.fd);
+    if (this.#fault) throw this.#fault;
+    return this.#result();
+  }
+
+  #hear(message: ServeMessage, shard: number): void {
+    if (message.type === "listening") {
+      this.#listening.add(shard);
+      this.#starting--;
+      if (this.#starting === 0) this.#isReady();
+    } else if (message.type === "accepted") {
+      for (const peer of message.peers) this.emit("connection", peer);
+      Atomics.add(this.#sharedWords, SHARED.told, message.peers.length);
+    } else {
+      // As many threads as cores are to have half a table free, so that the next is up before it is needed. Where
+      // connections can be parked no thread is ever full; where threads share one table, more do not help.
+      const isFuller = this.#canGrow && !this.#canPark && this.#pool.hasPrivateTables;
+      if (isFuller && this.#openAtStop === undefined) this.#startAnother();
+    }
+  }
+
+  #startShard(): void {
+    const { mode, greeting, closeAfterGreeting, maxConnections, logged } = this.#settings;
+    this.#pool.start({
+      listener: this.#listener.fd,
+      mode,
+      greeting,
+      closeAfterGreeting,
+      maxConnections,
+      backlog: this.#listener.backlog,
+      logged,
+      tableSize: this.#nofileLimit,
+      shared: this.#shared,
+    });
+  }
+
+  #watchMemory(): void {
+    // A server to which nobody comes uses no memory, and is to use no CPU. Peers that are there may fill the kernel's buffers
+    // unseen, so it looks from time to time.
+    const activity = this.#sum(COUNTER.accepted) + this.#sum(COUNTER.sentBytes) + this.#sum(COUNTER.receivedBytes);
+    const isQuiet = activity === this.#watchedActivity && !this.#isPaused;
+    this.#quietLooks = isQuiet ? this.#quietLooks + 1 : 0;
+    if (isQuiet && (this.#sum(COUNTER.open) === 0 || this.#quietLooks % QUIET_LOOKS !== 0)) return;
+    this.#watchedActivity = activity;
+    if (this.#sum(COUNTER.open) >= this.#sharedWords[SHARED.peak]!) {
+      this.#residentAtPeak = Math.max(this.#residentAtPeak, readMemoryUse().residentBytes);
+    }
+    const room = readMemoryRoom();
+    const files = readFileRoom();
+    const isShort = files !== undefined && isBelowReserve(files);
+    const isBelow = isBelowFloor(room) || isShort;
+    if (isBelow === this.#isPaused) return;
+    this.#isPaused = isBelow;
+    if (isShort) this.#fileStop = files;
+    else if (isBelow) this.#memoryStop = room;
+    this.#pool.setAll(CONTROL.paused, isBelow ? 1 : 0);
+  }
+
+  #result(): ServeResult {
+    const { risen } = this.#evidence;
+    const peakOpen = this.#sharedWords[SHARED.peak]!;
+    const grown = Math.max(0, this.#residentAtPeak - this.#before.residentBytes);
+    const { memories } = this.#pool;
+    return {
+      kind: "serve",
+      version: 1,
+      startedAt: this.#startedAt.toISOString(),
+      address: this.address,
+      elapsedMs: performance.now() - this.#startMs,
+      accepted: this.#sum(COUNTER.accepted),
+      peakOpen,
+      openAtStop: this.#openAtStop ?? 0,
+      kernel: this.#kernel,
+      rejected: this.#sum(COUNTER.rejected),
+      sentBytes: this.#sum(COUNTER.sentBytes),
+      receivedBytes: this.#sum(COUNTER.receivedBytes),
+      failures: collectFailures(memories).map(({ phase, errno, count }) => ({ phase, errno: errnoName(errno), count })),
+      tableFull: this.#sum(COUNTER.tableFull),
+      backlog: {
+        length: this.backlog,
+        drops: this.#drops,
+        listenOverflows: risen["TcpExt.ListenOverflows"] ?? 0,
+        listenDrops: risen["TcpExt.ListenDrops"] ?? 0,
+      },
+      memory: {
+        residentBytes: this.#residentAtPeak,
+        userBytesPerConnection: peakOpen === 0 ? 0 : Math.round(grown / peakOpen),
+      },
+      threads: this.#pool.size,
+      hasPrivateTables: this.#pool.hasPrivateTables,
+      nofileLimit: this.#nofileLimit,
+      evidence: { ...this.#evidence, memoryStop: this.#memoryStop, fileStop: this.#fileStop, wasCutShort: false },
+    };
+  }
+
+  get #sharedWords(): Int32Array {
+    return new Int32Array(this.#shared);
+  }
+
+  #sum(counter: number): number {
+    return sumCounter(this.#pool.memories, counter);
+  }
+}
+
+function countAt({ ip, port }: ServeRun["address"], timeoutMs: number): Promise<ServeResult["kernel"]> {
+  const address = parseIp(ip);
+  // 0.0.0.0 and :: are no address that a connection has.
+  const isWildcard = address.bytes.every((byte) => byte === 0);
+  const ports = { first: port, last: port };
+  return countSocketsWithin({ end: "local", ports, ...(isWildcard ? {} : { ips: [address] }) }, timeoutMs);
+}
+
+/** Other sockets of the same port may share it by SO_REUSEPORT: ours then cannot be told from them. */
+async function countDrops({ ip, port }: ServeRun["address"]): Promise<number | undefined> {
+  const queues = await readListenQueues(endpointsQuery([{ ip: parseIp(ip), port }])).catch(() => []);
+  return queues.length === 1 ? queues[0]!.drops : undefined;
+}

@@ -1,0 +1,34 @@
+// The server's door: checks what is asked, binds, and starts the run.
+import { stopOnAbort } from "../engine/stopping.js";
+import { closeFd } from "../linux/syscalls/socket.js";
+import { type Listener, openListener } from "./listener.js";
+import { type ServeOptions, type ServeSettings, settleOptions } from "./options.js";
+import { ServeRun } from "./run.js";
+
+/**
+ * Listens on one port and holds whatever connects.
+ *
+ * @returns a server that accepts: `server.address`, `server.stop()`, `for await (const snapshot of server)`
+ * @throws {AppError} E_OPTION, E_ADDRESS, E_RESOLVE, E_PORT_IN_USE, E_PERMISSION or E_LISTEN
+ */
+export async function serve(options: ServeOptions): Promise<ServeRun> {
+  const settings = settleOptions(options);
+  const run = startRun(settings, await openListener(settings.at, settings.backlog));
+  stopOnAbort(run, options.signal);
+  try {
+    await run.ready;
+  } catch (fault) {
+    await run.done.catch(() => undefined);
+    throw fault;
+  }
+  return run;
+}
+
+function startRun(settings: ServeSettings, listener: Listener): ServeRun {
+  try {
+    return new ServeRun(settings, listener);
+  } catch (error) {
+    closeFd(listener.fd);
+    throw error;
+  }
+}

@@ -1,0 +1,55 @@
+// What the main thread and the server's shards agree on: the plan, the counters' places, the messages.
+import type { ServerMode } from "../protocols/server-protocol.js";
+
+/** Everything a server shard needs to know; plain data. */
+export interface ServePlan {
+  /** The listening socket: made once, before the shards, and so known in every descriptor table. */
+  readonly listener: number;
+  readonly mode: ServerMode;
+  readonly greeting: string | undefined;
+  readonly closeAfterGreeting: boolean;
+  readonly maxConnections: number;
+  /** The accept queue's length. */
+  readonly backlog: number;
+  readonly logged: number;
+  /** Descriptors in one table. */
+  readonly tableSize: number;
+  /** Words shared by all shards, see SHARED. */
+  readonly shared: SharedArrayBuffer;
+}
+
+/** Words that all server shards share and change atomically. */
+export const SHARED = {
+  open: 0,
+  peak: 1,
+  /** Connections told of so far. */
+  logged: 2,
+  /** Connections accepted so far; goes round at 2^32. */
+  taken: 3,
+  /** Those of `logged` that the main thread has been told of by now: it must not be left behind. */
+  told: 4,
+  /** Chunks of memory that hold unsent answers, of all shards. */
+  unsentChunks: 5,
+  words: 8,
+} as const;
+
+/** Places in a server shard's counters. */
+export const COUNTER = {
+  accepted: 0,
+  open: 1,
+  closed: 2,
+  /** Accepted and closed at once: there were as many as --max-connections already. */
+  rejected: 3,
+  sentBytes: 4,
+  receivedBytes: 5,
+  /** Times a full descriptor table made this shard leave the listening socket to the others. */
+  tableFull: 6,
+  /** Ended by the peer with RST: how a client closes when there are many. */
+  resets: 7,
+} as const;
+
+export type ServeMessage =
+  | { readonly type: "listening" }
+  | { readonly type: "accepted"; readonly peers: readonly { readonly ip: string; readonly port: number }[] }
+  /** Half of this shard's descriptor table is used: another shard will be needed. */
+  | { readonly type: "filling" };

@@ -1,0 +1,193 @@
+// Groups sockets by integers as they pass: no object, string or boxed number per socket.
+import { TCP_ESTABLISHED, TCP_LISTEN, TCP_STATES, TCP_TIME_WAIT } from "../../linux/syscalls/constants.js";
+import type { AddressIndex } from "../addresses.js";
+import type { ListenerSet } from "../listeners/listeners.js";
+import type { AcceptedRow, DestinationRow, MemorySummary, PortRow, SocketTable } from "../result.js";
+import type { SocketView } from "../view.js";
+import { Counts, PairIndex, topIds } from "./dense-index.js";
+
+const PORTS = 65_536;
+/** Places of SK_MEMINFO_*. */
+const RECEIVE_ALLOC = 0;
+const SEND_QUEUED = 5;
+const FORWARD_ALLOC = 4;
+
+type Grouped = Pick<
+  SocketTable,
+  | "byFamily"
+  | "byState"
+  | "byLocalPort"
+  | "byLocalAddress"
+  | "byPeer"
+  | "accepted"
+  | "byDestination"
+  | "incoming"
+  | "outgoing"
+>;
+
+/** Endpoints (address, port) with what is counted of each, and the distinct addresses at their other ends. */
+class Endpoints {
+  readonly index = new PairIndex();
+  readonly sockets = new Counts();
+  readonly established = new Counts();
+  readonly timeWait = new Counts();
+  readonly others = new Counts();
+  private readonly pairs = new PairIndex();
+
+  add(addressId: number, port: number, otherId: number, state: number): void {
+    const id = this.index.idOf(addressId, port);
+    this.sockets.add(id);
+    if (state === TCP_ESTABLISHED) this.established.add(id);
+    else if (state === TCP_TIME_WAIT) this.timeWait.add(id);
+    const before = this.pairs.size;
+    if (this.pairs.idOf(id, otherId) === before) this.others.add(id);
+  }
+}
+
+/** Sums of all sockets added. */
+export class Tally {
+  private readonly addresses: AddressIndex;
+  private readonly listening: ListenerSet;
+  private readonly states = new Int32Array(TCP_STATES.length + 4);
+  private readonly localPorts = new Int32Array(PORTS);
+  private readonly establishedPorts = new Int32Array(PORTS);
+  private readonly locals = new Counts();
+  private readonly peers = new Counts();
+  private readonly accepted = new Endpoints();
+  private readonly destinations = new Endpoints();
+  private ipv4 = 0;
+  private mapped = 0;
+  private ipv6 = 0;
+  private incoming = 0;
+  private outgoing = 0;
+  private measured = { sockets: 0, charged: 0, receive: 0, send: 0, forward: 0, max: 0 };
+
+  /** @param addresses the index that `listening` was made with */
+  constructor(addresses: AddressIndex, listening: ListenerSet) {
+    this.addresses = addresses;
+    this.listening = listening;
+  }
+
+  add(socket: SocketView): void {
+    const { state, localPort } = socket;
+    this.states[state]!++;
+    this.localPorts[localPort]!++;
+    if (socket.family === 4) this.ipv4++;
+    else if (socket.remoteIpv4 >= 0) this.mapped++;
+    else this.ipv6++;
+    if (state === TCP_LISTEN) return;
+    if (state === TCP_ESTABLISHED) this.establishedPorts[localPort]!++;
+    const localId = this.addresses.local(socket);
+    const remoteId = this.addresses.remote(socket);
+    this.locals.add(localId);
+    this.peers.add(remoteId);
+    if (this.listening.hasAccepted(socket, localId)) {
+      this.incoming++;
+      this.accepted.add(localId, localPort, remoteId, state);
+    } else {
+      this.outgoing++;
+      this.destinations.add(remoteId, socket.remotePort, localId, state);
+    }
+  }
+
+  addWithMemory(socket: SocketView): void {
+    this.add(socket);
+    // TIME_WAIT and requests in the SYN queue are not whole sockets: the kernel says nothing of their memory. A listener
+    // has no buffers, and would only lower the mean.
+    if (socket.state === TCP_LISTEN || socket.memoryValue(1) === 0) return;
+    const charged = socket.chargedBytes;
+    const { measured } = this;
+    measured.sockets++;
+    measured.charged += charged;
+    measured.receive += socket.memoryValue(RECEIVE_ALLOC);
+    measured.send += socket.memoryValue(SEND_QUEUED);
+    measured.forward += socket.memoryValue(FORWARD_ALLOC);
+    if (charged > measured.max) measured.max = charged;
+  }
+
+  memory(): MemorySummary {
+    const { sockets, charged, receive, send, forward, max } = this.measured;
+    return {
+      sockets,
+      chargedBytes: charged,
+      receiveAllocBytes: receive,
+      sendQueuedBytes: send,
+      forwardAllocBytes: forward,
+      maxChargedBytes: max,
+    };
+  }
+
+  /** @param top rows of each ranking */
+  summary(top: number): Grouped {
+    const named = TCP_STATES.map((name, state) => [name, this.states[state]!] as const);
+    return {
+      byFamily: { ipv4: this.ipv4, ipv6: this.ipv6, mapped: this.mapped },
+      byState: Object.fromEntries(named.filter(([, count]) => count > 0)),
+      byLocalPort: {
+        distinct: this.localPorts.reduce((sum, count) => sum + (count > 0 ? 1 : 0), 0),
+        top: topIds(PORTS, top, (port) => this.localPorts[port]!).map((port) => this.portRow(port)),
+      },
+      byLocalAddress: this.addressRanking(this.locals, top),
+      byPeer: this.addressRanking(this.peers, top),
+      accepted: this.ranking(this.accepted, top, (id) => this.acceptedRow(id)),
+      byDestination: this.ranking(this.destinations, top, (id) => this.destinationRow(id)),
+      incoming: this.incoming,
+      outgoing: this.outgoing,
+    };
+  }
+
+  /** Every local endpoint at which connections were accepted. */
+  *acceptedRows(): Generator<AcceptedRow> {
+    for (let id = 0; id < this.accepted.index.size; id++) yield this.acceptedRow(id);
+  }
+
+  private portRow(port: number): PortRow {
+    return {
+      port,
+      sockets: this.localPorts[port]!,
+      established: this.establishedPorts[port]!,
+      isListening: this.listening.ports[port] !== 0,
+    };
+  }
+
+  private addressRanking(counts: Counts, top: number): SocketTable["byPeer"] {
+    let distinct = 0;
+    for (let id = 0; id < this.addresses.size; id++) if (counts.get(id) > 0) distinct++;
+    const best = topIds(
+      this.addresses.size,
+      top,
+      (id) => counts.get(id),
+      (a, b) => this.addresses.compare(a, b),
+    );
+    return { distinct, top: best.map((id) => ({ ip: this.addresses.text(id), sockets: counts.get(id) })) };
+  }
+
+  private acceptedRow(id: number): AcceptedRow {
+    const { index, sockets, established, others } = this.accepted;
+    return {
+      ip: this.addresses.text(index.first(id)),
+      port: index.second(id),
+      sockets: sockets.get(id),
+      established: established.get(id),
+      peers: others.get(id),
+    };
+  }
+
+  private destinationRow(id: number): DestinationRow {
+    const { index, sockets, established, timeWait, others } = this.destinations;
+    return {
+      ip: this.addresses.text(index.first(id)),
+      port: index.second(id),
+      sockets: sockets.get(id),
+      established: established.get(id),
+      timeWait: timeWait.get(id),
+      sources: others.get(id),
+    };
+  }
+
+  private ranking<Row>({ index, sockets }: Endpoints, top: number, row: (id: number) => Row) {
+    const order = (a: number, b: number) =>
+      this.addresses.compare(index.first(a), index.first(b)) || index.second(a) - index.second(b);
+    return { distinct: index.size, top: topIds(index.size, top, (id) => sockets.get(id), order).map(row) };
+  }
+}

@@ -1,0 +1,135 @@
+// Source ports taken, counted by (source address, destination): no two connections of such a triple share one.
+
+import { TCP_TIME_WAIT } from "../../linux/syscalls/constants.js";
+import type { PortRange } from "../../util/address.js";
+import type { AddressIndex } from "../addresses.js";
+import type { ListenerSet } from "../listeners/listeners.js";
+import type { ScannedOwners } from "../listeners/owners.js";
+import { EXPLICIT_PORTS, PRESSURE_MARK, type PressureOwner, type PressureRow } from "../ports/pressure-result.js";
+import type { SocketView } from "../view.js";
+import { Counts, PairIndex } from "./dense-index.js";
+
+/** Owners that are named of a row; there may be more. */
+const NAMED_OWNERS = 3;
+
+/** Counts the outgoing sockets of each triple: their source ports differ, or it would be the same 4-tuple twice. */
+export class Triples {
+  /** Pairs of (destination, source address), both by number. */
+  readonly index = new PairIndex();
+  readonly taken = new Counts();
+  outgoing = 0;
+  /** Triples that count. */
+  distinct = 0;
+  private readonly destinations = new PairIndex();
+  private readonly timeWait = new Counts();
+  private readonly outside = new Counts();
+  /** The local port of each triple's first socket. */
+  private readonly firstPort = new Counts();
+  private readonly addresses: AddressIndex;
+  private readonly listening: ListenerSet;
+  private readonly range: PortRange;
+  private readonly owners: ScannedOwners | undefined;
+  /** Pairs of (triple, process), and each's sockets. */
+  private readonly held = new PairIndex();
+  private readonly heldSockets = new Counts();
+  private readonly sources = new Counts();
+
+  /** @param owners without them no row says who has its sockets */
+  constructor(addresses: AddressIndex, listening: ListenerSet, range: PortRange, owners?: ScannedOwners) {
+    this.addresses = addresses;
+    this.listening = listening;
+    this.range = range;
+    this.owners = owners;
+  }
+
+  /** Whether connections were opened from this address. */
+  hasSource(sourceId: number): boolean {
+    return this.sources.get(sourceId) > 0;
+  }
+
+  add(socket: SocketView): void {
+    const sourceId = this.addresses.local(socket);
+    if (this.listening.hasAccepted(socket, sourceId)) return;
+    this.outgoing++;
+    this.sources.add(sourceId);
+    const destination = this.destinations.idOf(this.addresses.remote(socket), socket.remotePort);
+    const id = this.index.idOf(destination, sourceId);
+    const port = socket.localPort;
+    if (this.taken.get(id) === 0) this.firstPort.set(id, port);
+    this.taken.add(id);
+    if (socket.state === TCP_TIME_WAIT) this.timeWait.add(id);
+    if (port < this.range.first || port > this.range.last) this.outside.add(id);
+    if (this.owners) this.heldSockets.add(this.held.idOf(id, this.owners.processOf(socket.inode)));
+  }
+
+  /**
+   * Forgets the sockets of servers that do not listen any more: many peers, one local endpoint, the lower port. A client's
+   * port may serve several destinations, too, but theirs is the lower one.
+   */
+  leaveOutServers(): void {
+    const { size } = this.index;
+    const endpoints = new PairIndex();
+    const peers = new Counts();
+    const endpointOf = (id: number) => endpoints.idOf(this.index.second(id), this.firstPort.get(id));
+    const isLone = (id: number) =>
+      this.taken.get(id) === 1 && this.firstPort.get(id) < this.destinations.second(this.index.first(id));
+    for (let id = 0; id < size; id++) if (isLone(id)) peers.add(endpointOf(id));
+    this.distinct = size;
+    for (let id = 0; id < size; id++) {
+      if (!isLone(id) || peers.get(endpointOf(id)) === 1) continue;
+      this.taken.set(id, 0);
+      this.outgoing--;
+      this.distinct--;
+    }
+  }
+
+  /** Orders triples that are equals by destination, then source. */
+  compare(a: number, b: number): number {
+    const { destinations, index, addresses } = this;
+    const [toA, toB] = [index.first(a), index.first(b)];
+    return (
+      addresses.compare(destinations.first(toA), destinations.first(toB)) ||
+      destinations.second(toA) - destinations.second(toB) ||
+      addresses.compare(index.second(a), index.second(b))
+    );
+  }
+
+  capacity(id: number, kernelCapacity: number): number {
+    return this.isKernelChosen(id, kernelCapacity) ? kernelCapacity : EXPLICIT_PORTS;
+  }
+
+  row(id: number, kernelCapacity: number): PressureRow {
+    const destination = this.index.first(id);
+    const taken = this.taken.get(id);
+    const capacity = this.capacity(id, kernelCapacity);
+    return {
+      sourceIp: this.addresses.text(this.index.second(id)),
+      destinationIp: this.addresses.text(this.destinations.first(destination)),
+      destinationPort: this.destinations.second(destination),
+      taken,
+      timeWait: this.timeWait.get(id),
+      outsideRange: this.outside.get(id),
+      pool: this.isKernelChosen(id, kernelCapacity) ? "ip_local_port_range" : "1024-65535",
+      capacity,
+      left: Math.max(0, capacity - taken),
+      share: taken / capacity,
+      isMarked: taken / capacity >= PRESSURE_MARK,
+      ...(this.owners && { owners: this.ownersOf(id, this.owners) }),
+    };
+  }
+
+  private ownersOf(id: number, owners: ScannedOwners): PressureOwner[] {
+    const pairs: number[] = [];
+    for (let pair = 0; pair < this.held.size; pair++) if (this.held.first(pair) === id) pairs.push(pair);
+    pairs.sort((a, b) => this.heldSockets.get(b) - this.heldSockets.get(a));
+    return pairs.slice(0, NAMED_OWNERS).map((pair) => {
+      const pid = owners.processes[this.held.second(pair)];
+      return { pid, command: pid === undefined ? undefined : owners.command(pid), taken: this.heldSockets.get(pair) };
+    });
+  }
+
+  /** More than the kernel has to choose from were bound explicitly as well, wherever they lie. */
+  private isKernelChosen(id: number, kernelCapacity: number): boolean {
+    return this.outside.get(id) === 0 && this.taken.get(id) <= kernelCapacity;
+  }
+}

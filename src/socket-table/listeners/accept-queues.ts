@@ -1,0 +1,69 @@
+// Accept queues by endpoint with what they have dropped, and the sockets by state: figures for monitoring.
+
+import { readNetCounters } from "../../linux/proc/procfs.js";
+import { TCP_LISTEN, TCP_STATES } from "../../linux/syscalls/constants.js";
+import { formatEndpoint } from "../../util/address.js";
+import { type SocketFilter, toQuery } from "../filter.js";
+import { readTable } from "../table.js";
+import type { TcpState } from "../view.js";
+
+/** SK_MEMINFO_DROPS of linux/sock_diag.h. */
+const DROPS = 8;
+
+/** One address and port: LISTEN sockets of SO_REUSEPORT together. */
+export interface EndpointQueue {
+  readonly ip: string;
+  readonly port: number;
+  readonly length: number;
+  /** undefined out of /proc/net/tcp, which does not tell, nor drops. */
+  readonly capacity: number | undefined;
+  /** SYNs and ends of handshakes dropped since it began to listen, most often because its accept queue was full. */
+  readonly drops: number | undefined;
+}
+
+export interface ListenerQueues {
+  /** The fullest first. */
+  readonly endpoints: readonly EndpointQueue[];
+  readonly byState: ReadonlyMap<TcpState, number>;
+  /** The kernel's counters since boot, of all listening sockets of the namespace; undefined where /proc has none. */
+  readonly listenOverflows: number | undefined;
+  readonly listenDrops: number | undefined;
+}
+
+/** @throws {AppError} E_PERMISSION or E_SYSTEM when the socket table cannot be read */
+export async function listenerQueues(filter: SocketFilter): Promise<ListenerQueues> {
+  let endpoints = new Map<string, { ip: string; port: number; length: number; capacity: number; drops: number }>();
+  let states = new Int32Array(TCP_STATES.length);
+  const listening = { ...toQuery({ ...filter, memory: true }), remote: undefined, states: 1 << TCP_LISTEN };
+  const { source } = await readTable(listening, () => {
+    endpoints = new Map();
+    return (socket) => {
+      const { localIp: ip, localPort: port } = socket;
+      const key = formatEndpoint(ip, port);
+      const row = endpoints.get(key) ?? { ip, port, length: 0, capacity: 0, drops: 0 };
+      row.length += socket.receiveQueue;
+      row.capacity += socket.sendQueue;
+      row.drops += socket.memoryValue(DROPS);
+      endpoints.set(key, row);
+    };
+  });
+  await readTable(toQuery({ ...filter, memory: false }), () => {
+    states = new Int32Array(TCP_STATES.length);
+    return ({ state }) => {
+      states[state]!++;
+    };
+  });
+  const counters = readNetCounters();
+  const isTold = source === "sock_diag";
+  const named = TCP_STATES.flatMap((name, state) =>
+    name === "UNKNOWN" || name === "NEW_SYN_RECV" ? [] : [[name, states[state]!] as const],
+  );
+  return {
+    endpoints: [...endpoints.values()]
+      .sort((a, b) => b.length - a.length || a.port - b.port || (a.ip < b.ip ? -1 : 1))
+      .map((row) => (isTold ? row : { ...row, capacity: undefined, drops: undefined })),
+    byState: new Map(named),
+    listenOverflows: counters["TcpExt.ListenOverflows"],
+    listenDrops: counters["TcpExt.ListenDrops"],
+  };
+}

@@ -1,0 +1,154 @@
+// The LISTEN sockets of the namespace: their accept queues, and which connections they accepted.
+
+import { TCP_LISTEN } from "../../linux/syscalls/constants.js";
+import { formatEndpoint } from "../../util/address.js";
+import type { AddressIndex } from "../addresses.js";
+import { PairIndex } from "../aggregate/dense-index.js";
+import { isWildcard, type SocketQuery } from "../query.js";
+import { readTable, type SourceName } from "../table.js";
+import type { SocketView } from "../view.js";
+
+export interface ListenerRow {
+  readonly ip: string;
+  readonly port: number;
+  readonly family: 4 | 6;
+  readonly acceptQueue: {
+    readonly used: number;
+    /** undefined out of /proc/net/tcp, which does not tell. */
+    readonly limit: number | undefined;
+  };
+  readonly uid: number;
+  readonly inode: number;
+  /** On ::, and takes no IPv4; false out of /proc, which does not tell. */
+  readonly isV6Only: boolean;
+  /** ESTABLISHED connections accepted here that met the filter: a local address is that of its most specific listener. */
+  readonly established: number;
+  /** LISTEN sockets at this address and port. Those of SO_REUSEPORT share `established`: who accepted is not to be told. */
+  readonly sharedBy: number;
+}
+
+/** Connections accepted at a local address and port. */
+interface Accepted {
+  readonly ip: string;
+  readonly port: number;
+  readonly established: number;
+}
+
+const LISTEN_ONLY = 1 << TCP_LISTEN;
+/** Which sockets a listener on a port can have accepted, as bits. */
+const ON_ANY_IPV4 = 1;
+const ON_ANY_MAPPED = 2;
+const ON_ANY_IPV6 = 4;
+const ON_SOME = 8;
+
+/**
+ * Reads the LISTEN sockets that meet the query's conditions on the local end, its states aside; by port.
+ *
+ * @param accepted what all of them accepted; without, none is counted
+ */
+export async function readListeners(query: SocketQuery, accepted: Iterable<Accepted> = []): Promise<ListenerRow[]> {
+  let rows: ListenerRow[] = [];
+  let source: SourceName = "sock_diag";
+  // Its peer's end is empty: conditions on it are not for listeners.
+  const { remote: _, either, local, ...rest } = query;
+  const read = await readTable(
+    { ...rest, memory: false, states: LISTEN_ONLY, local: merge(local, either), wildcardListeners: true },
+    () => {
+      rows = [];
+      return (socket) => rows.push(toRow(socket));
+    },
+  );
+  source = read.source;
+  if (source !== "sock_diag") {
+    rows = rows.map((row) => ({ ...row, acceptQueue: { ...row.acceptQueue, limit: undefined } }));
+  }
+  rows.sort((a, b) => a.port - b.port || (a.ip < b.ip ? -1 : a.ip > b.ip ? 1 : 0));
+  return withAccepted(rows, accepted);
+}
+
+function withAccepted(rows: readonly ListenerRow[], accepted: Iterable<Accepted>): ListenerRow[] {
+  const listeners = new Map<string, { sharedBy: number; established: number; takesIpv4: boolean }>();
+  for (const { ip, port, isV6Only } of rows) {
+    const key = formatEndpoint(ip, port);
+    const before = listeners.get(key);
+    const takesIpv4 = !isV6Only || (before?.takesIpv4 ?? false);
+    listeners.set(key, { sharedBy: (before?.sharedBy ?? 0) + 1, established: 0, takesIpv4 });
+  }
+  for (const { ip, port, established } of accepted) {
+    const isIpv4 = !ip.includes(":");
+    const own = listeners.get(formatEndpoint(ip, port)) ?? (isIpv4 && listeners.get(formatEndpoint("0.0.0.0", port)));
+    const onAll = listeners.get(formatEndpoint("::", port));
+    const listener = own || (onAll && (onAll.takesIpv4 || !isIpv4) ? onAll : undefined);
+    if (listener) listener.established += established;
+  }
+  return rows.map((row) => {
+    const { sharedBy, established } = listeners.get(formatEndpoint(row.ip, row.port))!;
+    return { ...row, sharedBy, established };
+  });
+}
+
+/** Tells accepted connections from those opened from here: their local endpoint is one that a socket listens on. */
+export class ListenerSet {
+  /** Whether anything listens on a port, by port. */
+  readonly ports = new Uint8Array(65_536);
+  private readonly addresses: AddressIndex;
+  private readonly endpoints = new PairIndex();
+
+  /** Reads all LISTEN sockets of the namespace. */
+  static async read(addresses: AddressIndex, source: SourceName | undefined): Promise<ListenerSet> {
+    let set = new ListenerSet(addresses);
+    await readTable({ states: LISTEN_ONLY, source }, () => {
+      set = new ListenerSet(addresses);
+      return (socket) => set.add(socket);
+    });
+    return set;
+  }
+
+  private constructor(addresses: AddressIndex) {
+    this.addresses = addresses;
+  }
+
+  /** @param localId the socket's local address in the same AddressIndex */
+  hasAccepted(socket: SocketView, localId: number): boolean {
+    const port = socket.localPort;
+    const kind = this.ports[port]!;
+    if (kind === 0) return false;
+    // An accepted socket is of its listener's family: one on :: accepts IPv4 as IPv4-mapped.
+    const onAny = socket.family === 4 ? ON_ANY_IPV4 : socket.localIpv4 >= 0 ? ON_ANY_MAPPED : ON_ANY_IPV6;
+    return (kind & onAny) !== 0 || this.endpoints.find(localId, port) >= 0;
+  }
+
+  private add(socket: SocketView): void {
+    const port = socket.localPort;
+    if (isWildcard(socket)) {
+      this.ports[port]! |= socket.family === 4 ? ON_ANY_IPV4 : ON_ANY_IPV6;
+      if (socket.family === 6 && !socket.isV6Only) this.ports[port]! |= ON_ANY_MAPPED;
+    } else {
+      this.ports[port]! |= ON_SOME;
+      this.endpoints.idOf(this.addresses.local(socket), port);
+    }
+  }
+}
+
+function merge(local: SocketQuery["local"], either: SocketQuery["either"]): SocketQuery["local"] {
+  if (!local || !either) return local ?? either;
+  return {
+    ports: local.ports ?? either.ports,
+    addresses: local.addresses ?? either.addresses,
+    oneOf: local.oneOf ?? either.oneOf,
+  };
+}
+
+function toRow(socket: SocketView): ListenerRow {
+  return {
+    ip: socket.localIp,
+    port: socket.localPort,
+    family: socket.family,
+    acceptQueue: { used: socket.receiveQueue, limit: socket.sendQueue },
+    uid: socket.uid,
+    inode: socket.inode,
+    isV6Only: socket.isV6Only,
+    established: 0,
+    sharedBy: 1,
+  };
+}

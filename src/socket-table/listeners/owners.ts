@@ -1,0 +1,224 @@
+// Who owns a socket: inodes of the socket table against the descriptors of all processes and their threads in /proc, and
+// against the files registered in their io_urings.
+
+import { forEachSocketDescriptor, readCommand } from "../../linux/proc/descriptors.js";
+import { TCP_ESTABLISHED, TCP_LISTEN } from "../../linux/syscalls/constants.js";
+import { Counts, PairIndex } from "../aggregate/dense-index.js";
+import { readTable, type SocketQuery, type SourceName } from "../table.js";
+import type { SocketView } from "../view.js";
+
+/** The number of no process. */
+const NOBODY = -1;
+/** Places of SK_MEMINFO_*. */
+const RECEIVE_ALLOC = 0;
+const SEND_QUEUED = 5;
+
+export interface Owner {
+  readonly pid: number;
+  /** The process's name (/proc/PID/comm). */
+  readonly command: string;
+}
+
+/** What could be seen of all processes' descriptors at one moment. */
+export interface OwnerIndex {
+  /** The first process found with this socket; undefined when none is visible. */
+  ownerOf(inode: number): Owner | undefined;
+  /** Processes whose descriptors may not be read. */
+  readonly unreadable: number;
+  /** Other users' processes are not even listed (hidepid), and so not among the unreadable. */
+  readonly isHiding: boolean;
+  /** Sockets found behind descriptors and in io_urings, of any kind. */
+  readonly sockets: number;
+  /** Processes with an io_uring that does not tell its sockets: these have no visible owner. */
+  readonly ringHolders: readonly Owner[];
+}
+
+export interface OwnerRow extends Owner {
+  readonly sockets: number;
+  readonly listening: number;
+  readonly established: number;
+  /** When the query asks for memory and the source tells it. */
+  readonly memory?: OwnerMemory | undefined;
+}
+
+/** Kernel memory of a process's sockets in bytes. */
+export interface OwnerMemory {
+  /** Received and not read yet (rmem_alloc). */
+  readonly receiveAllocBytes: number;
+  /** Written and not acknowledged yet (wmem_queued). */
+  readonly sendQueuedBytes: number;
+  /** These, what is reserved ahead, options and backlog. */
+  readonly chargedBytes: number;
+}
+
+export interface OwnerSummary {
+  readonly source: SourceName;
+  /** Most sockets first; with memory, those with most in their queues. */
+  readonly owners: readonly OwnerRow[];
+  /** Sockets with an inode that no visible descriptor or io_uring leads to: in flight, or another user's. */
+  readonly notVisible: number;
+  /** Memory of the sockets without a visible owner and of those that belong to the kernel; as OwnerRow.memory. */
+  readonly unownedMemory?: OwnerMemory | undefined;
+  /** Processes with an io_uring that does not tell its sockets. */
+  readonly ringHolders: readonly Owner[];
+  /** Sockets without an inode: TIME_WAIT, orphans, requests in the SYN queue. They belong to the kernel. */
+  readonly kernelOwned: number;
+  /** Processes whose descriptors may not be read (run as root to see them). */
+  readonly unreadable: number;
+  /** Other users' processes are not even listed (hidepid), and so not among the unreadable. */
+  readonly isHiding: boolean;
+}
+
+/** Reads the descriptors of all processes, threads with a table of their own included. Never fails: see `unreadable`. */
+export async function readOwners(): Promise<OwnerIndex> {
+  return scanOwners();
+}
+
+/**
+ * Counts the sockets that meet the query by the process that owns them.
+ *
+ * @throws {AppError} E_PERMISSION or E_SYSTEM when the socket table cannot be read
+ */
+export async function countByOwner(query: SocketQuery = {}): Promise<OwnerSummary> {
+  const index = await scanOwners();
+  let tally = new OwnerTally();
+  const read = await readTable(query, () => {
+    tally = new OwnerTally();
+    return (socket) => {
+      const { inode } = socket;
+      const process = inode === 0 ? NOBODY : index.processOf(inode);
+      if (inode === 0) tally.kernelOwned++;
+      else tally.add(process, socket.state);
+      if (query.memory) tally.addMemory(process, socket);
+    };
+  });
+  const hasMemory = query.memory === true && read.source === "sock_diag";
+  const owners = index.processes
+    .map((pid, process) => ({ pid, process, sockets: tally.sockets.get(process), queued: tally.queued(process) }))
+    .filter(({ sockets }) => sockets > 0)
+    .sort((a, b) => b.queued - a.queued || b.sockets - a.sockets)
+    .map(({ pid, process, sockets }) => ({
+      pid,
+      command: index.command(pid),
+      sockets,
+      listening: tally.listening.get(process),
+      established: tally.established.get(process),
+      ...(hasMemory && { memory: tally.memoryOf(process) }),
+    }));
+  const { notVisible, kernelOwned } = tally;
+  const { unreadable, isHiding, ringHolders } = index;
+  const unowned = hasMemory ? tally.memoryOf(NOBODY) : undefined;
+  return {
+    source: read.source,
+    owners,
+    notVisible,
+    ...(unowned && { unownedMemory: unowned }),
+    ringHolders,
+    kernelOwned,
+    unreadable,
+    isHiding,
+  };
+}
+
+class OwnerTally {
+  readonly sockets = new Counts();
+  readonly listening = new Counts();
+  readonly established = new Counts();
+  notVisible = 0;
+  kernelOwned = 0;
+  /** By process, NOBODY's first: receive, send and charged bytes. */
+  private memory = new Float64Array(3 * 64);
+
+  /** @param process its place in ScannedOwners.processes, -1 for none */
+  add(process: number, state: number): void {
+    if (process < 0) {
+      this.notVisible++;
+      return;
+    }
+    this.sockets.add(process);
+    if (state === TCP_LISTEN) this.listening.add(process);
+    else if (state === TCP_ESTABLISHED) this.established.add(process);
+  }
+
+  addMemory(process: number, socket: SocketView): void {
+    const at = 3 * (process - NOBODY);
+    if (at >= this.memory.length) {
+      const longer = new Float64Array(2 * (at + 3));
+      longer.set(this.memory);
+      this.memory = longer;
+    }
+    this.memory[at]! += socket.memoryValue(RECEIVE_ALLOC);
+    this.memory[at + 1]! += socket.memoryValue(SEND_QUEUED);
+    this.memory[at + 2]! += socket.chargedBytes;
+  }
+
+  /** Bytes that wait in its queues. */
+  queued(process: number): number {
+    const { receiveAllocBytes, sendQueuedBytes } = this.memoryOf(process);
+    return receiveAllocBytes + sendQueuedBytes;
+  }
+
+  memoryOf(process: number): OwnerMemory {
+    const at = 3 * (process - NOBODY);
+    const [receiveAllocBytes = 0, sendQueuedBytes = 0, chargedBytes = 0] = this.memory.subarray(at, at + 3);
+    return { receiveAllocBytes, sendQueuedBytes, chargedBytes };
+  }
+}
+
+/** Inodes and processes as numbers: millions of sockets take 20 bytes each. */
+export class ScannedOwners implements OwnerIndex {
+  readonly processes: number[] = [];
+  unreadable = 0;
+  isHiding = false;
+  ringHolders: readonly Owner[] = [];
+  private readonly inodes = new PairIndex(1024);
+  private owner = new Int32Array(1024);
+  private readonly commands = new Map<number, string>();
+
+  get sockets(): number {
+    return this.inodes.size;
+  }
+
+  add(inode: number, pid: number): void {
+    if (this.processes.at(-1) !== pid) this.processes.push(pid);
+    const before = this.inodes.size;
+    const id = this.inodes.idOf(inode, 0);
+    // Further descriptors of the same socket, and processes that inherited it, change nothing.
+    if (id < before) return;
+    if (id >= this.owner.length) {
+      const longer = new Int32Array(2 * this.owner.length);
+      longer.set(this.owner);
+      this.owner = longer;
+    }
+    this.owner[id] = this.processes.length - 1;
+  }
+
+  processOf(inode: number): number {
+    const id = this.inodes.find(inode, 0);
+    return id < 0 ? -1 : this.owner[id]!;
+  }
+
+  command(pid: number): string {
+    let command = this.commands.get(pid);
+    if (command === undefined) {
+      command = readCommand(pid) ?? "?";
+      this.commands.set(pid, command);
+    }
+    return command;
+  }
+
+  ownerOf(inode: number): Owner | undefined {
+    const pid = this.processes[this.processOf(inode)];
+    return pid === undefined ? undefined : { pid, command: this.command(pid) };
+  }
+}
+
+/** As readOwners(), with numbers instead of names: for millions of sockets. */
+export async function scanOwners(): Promise<ScannedOwners> {
+  const index = new ScannedOwners();
+  const { unreadable, isHiding, ringHolders } = await forEachSocketDescriptor((inode, pid) => index.add(inode, pid));
+  index.unreadable = unreadable;
+  index.isHiding = isHiding;
+  index.ringHolders = ringHolders.map((pid) => ({ pid, command: index.command(pid) }));
+  return index;
+}

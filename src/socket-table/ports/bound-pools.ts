@@ -1,0 +1,146 @@
+// Ports that were bound before connect(): bind(address, 0) takes one for good, whatever the destination, so that all
+// destinations of the address share one pool. The kernel does not say of a connected socket how it came by its port; its
+// choice does. connect() takes ports of the range's first parity while there are any, and each for several destinations;
+// bind() begins with the other parity, and never takes a port that a socket of the address has.
+import { TCP_LISTEN } from "../../linux/syscalls/constants.js";
+import type { AddressIndex } from "../addresses.js";
+import { Counts, PairIndex } from "../aggregate/dense-index.js";
+import type { ListenerSet } from "../listeners/listeners.js";
+import { ALL_STATES, isWildcard, type SourceName } from "../query.js";
+import { readTable } from "../table.js";
+import type { SocketView } from "../view.js";
+import type { PortPoolSize } from "./port-pool.js";
+import { type BoundPoolRow, PRESSURE_MARK } from "./pressure-result.js";
+
+/** Bound, and neither listening nor connected: sock_diag lists these since Linux 6.8 when asked to, as in CLOSE. */
+const BOUND_INACTIVE = 13;
+const CLOSE = 7;
+const STATES = (ALL_STATES & ~(1 << TCP_LISTEN)) | (1 << BOUND_INACTIVE);
+/** Fewer may have come by their ports in any way. */
+const LEAST = 16;
+/** Bound ports are of one parity while less than this share of it is taken. */
+const NEARLY = 0.9;
+/** Ports bound by their numbers are of both parities alike. */
+const LOPSIDED = 2;
+
+interface Conditions {
+  /** Which source addresses matter. */
+  readonly isWanted: (sourceId: number) => boolean;
+  readonly source: SourceName | undefined;
+}
+
+/**
+ * The pools of bound ports, highest share first. Connections to one destination make none: there it makes no difference.
+ */
+export async function readBoundPools(
+  addresses: AddressIndex,
+  listening: ListenerSet,
+  pool: PortPoolSize,
+  { isWanted, source }: Conditions,
+): Promise<BoundPoolRow[]> {
+  let ports = new SourcePorts(addresses, listening, pool);
+  await readTable({ states: STATES, source }, () => {
+    ports = new SourcePorts(addresses, listening, pool);
+    return (socket) => ports.add(socket);
+  });
+  return ports.rows(isWanted).sort((a, b) => b.share - a.share || (a.sourceIp < b.sourceIp ? -1 : 1));
+}
+
+/** The ports of the range that each source address has. */
+class SourcePorts {
+  private readonly addresses: AddressIndex;
+  private readonly listening: ListenerSet;
+  private readonly pool: PortPoolSize;
+  /** Pairs of (source address, port) with their sockets, and the destination of the first. */
+  private readonly ports = new PairIndex();
+  private readonly users = new Counts();
+  private readonly firstTriple = new Counts();
+  /** 1 for a port that a socket without a connection holds. */
+  private readonly idle = new Counts();
+  private readonly endpoints = new PairIndex();
+  /** Pairs of (source address, destination). */
+  private readonly triples = new PairIndex();
+  private readonly connections = new Counts();
+  /** Ports bound for all addresses. */
+  private readonly onAll = new Set<number>();
+
+  constructor(addresses: AddressIndex, listening: ListenerSet, pool: PortPoolSize) {
+    this.addresses = addresses;
+    this.listening = listening;
+    this.pool = pool;
+  }
+
+  add(socket: SocketView): void {
+    const { localPort: port, state } = socket;
+    const { first, last } = this.pool.range;
+    if (port < first || port > last) return;
+    if (state === CLOSE || state === BOUND_INACTIVE) {
+      if (isWildcard(socket)) this.onAll.add(port);
+      else this.idle.set(this.ports.idOf(this.addresses.local(socket), port), 1);
+      return;
+    }
+    const source = this.addresses.local(socket);
+    if (this.listening.hasAccepted(socket, source)) return;
+    const destination = this.endpoints.idOf(this.addresses.remote(socket), socket.remotePort);
+    const triple = this.triples.idOf(source, destination);
+    this.connections.add(triple);
+    const id = this.ports.idOf(source, port);
+    if (this.users.get(id) === 0) this.firstTriple.set(id, triple);
+    this.users.add(id);
+  }
+
+  rows(isWanted: (sourceId: number) => boolean): BoundPoolRow[] {
+    const destinations = new Counts();
+    for (let triple = 0; triple < this.triples.size; triple++) destinations.add(this.triples.first(triple));
+    const taken = new Counts();
+    const idle = new Counts();
+    const sole = new Counts();
+    const odd = new Counts();
+    const even = new Counts();
+    for (let id = 0; id < this.ports.size; id++) {
+      const source = this.ports.first(id);
+      taken.add(source);
+      if (this.idle.get(id) > 0) idle.add(source);
+      if (this.users.get(id) !== 1) continue;
+      sole.add(source);
+      // Past half of the range connect() itself goes on with the other parity.
+      if (this.connections.get(this.firstTriple.get(id)) > this.pool.capacity / 2) continue;
+      (this.ports.second(id) - this.pool.range.first) % 2 === 1 ? odd.add(source) : even.add(source);
+    }
+    const rows: BoundPoolRow[] = [];
+    for (let source = 0; source < this.addresses.size; source++) {
+      if (!isWanted(source)) continue;
+      const told = this.boundOf(odd.get(source), even.get(source), sole.get(source));
+      const found = (destinations.get(source) < 2 ? 0 : told) + idle.get(source);
+      if (found < LEAST) continue;
+      rows.push(this.row(source, taken.get(source), found, destinations.get(source)));
+    }
+    return rows;
+  }
+
+  /** How many ports were bound before connect(), 0 where they may as well have been chosen by connect(). */
+  private boundOf(odd: number, even: number, sole: number): number {
+    if (odd < LEAST) return 0;
+    // All of the parity is taken: others had to be bound to ports of the other one, too.
+    if (odd > (this.pool.capacity / 2) * NEARLY) return sole;
+    return odd >= LOPSIDED * even ? odd : 0;
+  }
+
+  private row(source: number, own: number, bound: number, destinations: number): BoundPoolRow {
+    const { capacity } = this.pool;
+    let elsewhere = 0;
+    for (const port of this.onAll) if (this.ports.find(source, port) < 0) elsewhere++;
+    const taken = own + elsewhere;
+    const share = taken / capacity;
+    return {
+      sourceIp: this.addresses.text(source),
+      taken,
+      bound,
+      destinations,
+      capacity,
+      left: Math.max(0, capacity - taken),
+      share,
+      isMarked: share >= PRESSURE_MARK,
+    };
+  }
+}

@@ -1,0 +1,83 @@
+// Which source ports NAT may give out: the rules that say so, as nft or iptables-save lists them.
+import { spawnSync } from "node:child_process";
+import type { PortRange } from "../../util/address.js";
+
+/** A rule that translates sources into a range of ports. */
+export interface NatRule {
+  /** As it is written: `masquerade to :40000-40099`. */
+  readonly text: string;
+  /** The address it translates into; undefined for masquerade: the interface's own. */
+  readonly ip: string | undefined;
+  readonly ports: PortRange;
+}
+
+const TIMEOUT_MS = 5000;
+const MAX_OUTPUT = 64 * 1024 * 1024;
+
+/** The rules of this network namespace that limit the ports of SNAT or masquerade; none where they may not be read. */
+export function readNatRules(): NatRule[] {
+  const listed = run("nft", ["-j", "list", "ruleset"]);
+  const rules = listed === undefined ? [] : parseNft(listed);
+  // iptables keeps its own tables, or rules that nft does not know how to say.
+  const saved = [run("iptables-save", ["-t", "nat"]), run("ip6tables-save", ["-t", "nat"])];
+  return [...rules, ...saved.flatMap((text) => (text === undefined ? [] : parseIptables(text)))];
+}
+
+/** Rules out of `nft -j list ruleset`. */
+export function parseNft(json: string): NatRule[] {
+  let parsed: { nftables?: { rule?: { expr?: readonly Record<string, unknown>[] } }[] };
+  try {
+    parsed = JSON.parse(json);
+  } catch {
+    return [];
+  }
+  return (parsed.nftables ?? []).flatMap(({ rule }) =>
+    (rule?.expr ?? []).flatMap((expression) =>
+      (["masquerade", "snat"] as const).flatMap((kind) => {
+        const ports = portsOf((expression[kind] as { port?: unknown } | null | undefined)?.port);
+        if (!ports) return [];
+        const { addr } = expression[kind] as { addr?: unknown };
+        const ip = typeof addr === "string" ? addr : undefined;
+        const address = ip?.includes(":") ? `[${ip}]` : (ip ?? "");
+        return [{ text: `${kind} to ${address}:${ports.first}-${ports.last}`, ip, ports }];
+      }),
+    ),
+  );
+}
+
+/** Rules out of `iptables-save -t nat`. */
+export function parseIptables(text: string): NatRule[] {
+  return text.split("\n").flatMap((line): NatRule[] => {
+    const masquerade = /-j MASQUERADE .*--to-ports (\d+)(?:-(\d+))?/.exec(line);
+    if (masquerade) {
+      const [, first, last = first] = masquerade;
+      return [{ text: `MASQUERADE --to-ports ${first}-${last}`, ip: undefined, ports: range(first!, last!) }];
+    }
+    const snat = /-j SNAT --to-source \[?([\da-fA-F.:]*?)\]?(?:-\S+?)?:(\d+)(?:-(\d+))?(?:\s|$)/.exec(line);
+    if (!snat) return [];
+    const [, ip, first, last = first] = snat;
+    return [{ text: `SNAT --to-source ${ip}:${first}-${last}`, ip, ports: range(first!, last!) }];
+  });
+}
+
+/** A port, or `{ "range": [40000, 40099] }`. */
+function portsOf(port: unknown): PortRange | undefined {
+  if (typeof port === "number") return { first: port, last: port };
+  const ends = (port as { range?: unknown } | undefined)?.range;
+  if (!Array.isArray(ends) || ends.length !== 2 || !ends.every(Number.isInteger)) return undefined;
+  return { first: ends[0], last: ends[1] };
+}
+
+function range(first: string, last: string): PortRange {
+  return { first: Number(first), last: Number(last) };
+}
+
+function run(program: string, args: readonly string[]): string | undefined {
+  const { status, stdout } = spawnSync(program, args, {
+    encoding: "utf8",
+    timeout: TIMEOUT_MS,
+    maxBuffer: MAX_OUTPUT,
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  return status === 0 ? stdout : undefined;
+}

@@ -1,0 +1,153 @@
+// Source ports that NAT gives out on this host: no socket has them, conntrack alone does. Two connections to one destination
+// from one translated address cannot share a port, whichever hosts they come from.
+
+import { countTracked, forEachTracked, type TrackedConnection } from "../../linux/netlink/conntrack.js";
+import { type AddressRange, type IpAddress, type PortRange, parseIp } from "../../util/address.js";
+import type { AddressIndex } from "../addresses.js";
+import { Counts, PairIndex, topIds } from "../aggregate/dense-index.js";
+import type { EndQuery } from "../query.js";
+import { type NatRule, readNatRules } from "./nat-rules.js";
+import { PRESSURE_MARK, type TranslatedPorts, type TranslatedRow } from "./pressure-result.js";
+
+/** What NAT without a range has to choose from for a port from 1024 on. */
+const DEFAULT_PORTS: PortRange = { first: 1024, last: 65_535 };
+
+interface Conditions {
+  readonly family: 4 | 6 | undefined;
+  /** The destination's. */
+  readonly remote: EndQuery | undefined;
+  readonly either: EndQuery | undefined;
+  readonly top: number;
+}
+
+/** @returns undefined where conntrack follows nothing here */
+export async function readTranslatedPorts(
+  addresses: AddressIndex,
+  conditions: Conditions,
+): Promise<TranslatedPorts | undefined> {
+  if (!countTracked()) return undefined;
+  const pairs = new TranslatedPairs(addresses, conditions);
+  const refusedErrno = await forEachTracked((connection) => pairs.add(connection));
+  const ids = pairs.translated();
+  const rules = ids.length === 0 ? [] : readNatRules();
+  const rows = ids.map((id) => pairs.row(id, rules));
+  const best = topIds(
+    rows.length,
+    conditions.top,
+    (i) => rows[i]!.share,
+    (a, b) => pairs.compare(ids[a]!, ids[b]!),
+  );
+  return {
+    refusedErrno,
+    distinct: rows.length,
+    marked: rows.filter(({ isMarked }) => isMarked).length,
+    connections: rows.reduce((sum, { taken }) => sum + taken, 0),
+    rows: best.map((i) => rows[i]!),
+  };
+}
+
+/** Tracked connections by (source that the destination sees, destination). */
+class TranslatedPairs {
+  private readonly addresses: AddressIndex;
+  private readonly conditions: Conditions;
+  private readonly destinations = new PairIndex();
+  private readonly index = new PairIndex();
+  private readonly taken = new Counts();
+  private readonly timeWait = new Counts();
+  private readonly translatedCount = new Counts();
+  private readonly lowest = new Counts();
+  private readonly highest = new Counts();
+  private readonly wanted = new Map<number, boolean>();
+
+  constructor(addresses: AddressIndex, conditions: Conditions) {
+    this.addresses = addresses;
+    this.conditions = conditions;
+  }
+
+  add({ family, source, destination, isSourceTranslated, isTimeWait }: TrackedConnection): void {
+    const { addresses } = this;
+    if (this.conditions.family !== undefined && family !== this.conditions.family) return;
+    const idOf = (words: Int32Array) => (family === 4 ? addresses.ofIpv4(words[0]!) : addresses.ofIpv6(words));
+    const before = this.destinations.size;
+    const to = this.destinations.idOf(idOf(destination.words), destination.port);
+    if (to === before) this.wanted.set(to, this.isWanted(to));
+    if (!this.wanted.get(to)) return;
+    const id = this.index.idOf(to, idOf(source.words));
+    const isFirst = this.taken.get(id) === 0;
+    this.taken.add(id);
+    if (isTimeWait) this.timeWait.add(id);
+    // Its own connections take ports from NAT, too; but their port was not NAT's choice.
+    if (!isSourceTranslated) return;
+    const isFirstTranslated = isFirst || this.translatedCount.get(id) === 0;
+    this.translatedCount.add(id);
+    const { port } = source;
+    if (isFirstTranslated || port < this.lowest.get(id)) this.lowest.set(id, port);
+    if (isFirstTranslated || port > this.highest.get(id)) this.highest.set(id, port);
+  }
+
+  /** Pairs of which NAT chose a port. */
+  translated(): number[] {
+    const ids: number[] = [];
+    for (let id = 0; id < this.index.size; id++) if (this.translatedCount.get(id) > 0) ids.push(id);
+    return ids;
+  }
+
+  row(id: number, rules: readonly NatRule[]): TranslatedRow {
+    const to = this.index.first(id);
+    const sourceIp = this.addresses.text(this.index.second(id));
+    const taken = this.taken.get(id);
+    const rule = this.ruleFor(id, sourceIp, rules);
+    const ports = rule?.ports ?? DEFAULT_PORTS;
+    const capacity = ports.last - ports.first + 1;
+    const share = Math.min(1, taken / capacity);
+    return {
+      sourceIp,
+      destinationIp: this.addresses.text(this.destinations.first(to)),
+      destinationPort: this.destinations.second(to),
+      taken,
+      timeWait: this.timeWait.get(id),
+      ports,
+      rule: rule?.text,
+      capacity,
+      left: Math.max(0, capacity - taken),
+      share,
+      isMarked: share >= PRESSURE_MARK,
+    };
+  }
+
+  compare(a: number, b: number): number {
+    return (
+      this.index.first(a) - this.index.first(b) || this.addresses.compare(this.index.second(a), this.index.second(b))
+    );
+  }
+
+  /** Which rule gave a connection its port is not recorded: the narrowest that can have given all of these. */
+  private ruleFor(id: number, sourceIp: string, rules: readonly NatRule[]): NatRule | undefined {
+    const [lowest, highest] = [this.lowest.get(id), this.highest.get(id)];
+    const size = ({ ports }: NatRule) => ports.last - ports.first;
+    return rules
+      .filter(
+        ({ ip, ports }) => (ip === undefined || ip === sourceIp) && ports.first <= lowest && highest <= ports.last,
+      )
+      .sort((a, b) => size(a) - size(b))[0];
+  }
+
+  private isWanted(to: number): boolean {
+    const { remote, either } = this.conditions;
+    const port = this.destinations.second(to);
+    const isPort = ({ ports }: EndQuery) => !ports || ports.some(({ first, last }) => first <= port && port <= last);
+    const address = parseIp(this.addresses.text(this.destinations.first(to)));
+    const isAddress = ({ addresses }: EndQuery) => !addresses || addresses.some((range) => isWithin(address, range));
+    return [remote, either].every((end) => end === undefined || (isPort(end) && isAddress(end)));
+  }
+}
+
+function isWithin(address: IpAddress, { first, count }: AddressRange): boolean {
+  if (address.family !== first.family) return false;
+  const offset = toInteger(address) - toInteger(first);
+  return offset >= 0n && offset < BigInt(count);
+}
+
+function toInteger({ bytes }: IpAddress): bigint {
+  return BigInt(`0x${Buffer.from(bytes).toString("hex")}`);
+}

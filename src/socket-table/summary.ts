@@ -1,0 +1,65 @@
+// What the socket table says in sum, as one plain object: by state, by local port, by peer, by destination, listeners with
+// their accept queues. The grouping itself is tally.ts.
+import { readNetCounters } from "../linux/proc/procfs.js";
+import { AddressIndex } from "./addresses.js";
+import { Tally } from "./aggregate/aggregate.js";
+import { type SocketFilter, toQuery } from "./filter.js";
+import { ListenerSet, readListeners } from "./listeners/listeners.js";
+import type { SocketTable } from "./result.js";
+import { readTable } from "./table.js";
+
+export { parseEnd, type SocketFilter, toQuery } from "./filter.js";
+export type { ListenerRow } from "./listeners/listeners.js";
+export type {
+  AcceptedRow,
+  AddressRow,
+  DestinationRow,
+  MemorySummary,
+  PortRow,
+  Ranking,
+  SocketTable,
+} from "./result.js";
+
+const TOP = 10;
+
+export interface SummaryOptions extends SocketFilter {
+  /** Rows of each ranking; default 10. */
+  readonly top?: number | undefined;
+}
+
+/**
+ * Sums up the TCP sockets of this network namespace.
+ *
+ * @throws {AppError} E_ADDRESS for an address or a port that is none; E_PERMISSION or E_SYSTEM when the table cannot be read
+ */
+export async function socketTable(options: SummaryOptions = {}): Promise<SocketTable> {
+  const takenAt = new Date();
+  const startMs = performance.now();
+  const query = toQuery(options);
+  const addresses = new AddressIndex();
+  const listening = await ListenerSet.read(addresses, query.source);
+  let tally = new Tally(addresses, listening);
+  const read = await readTable(query, () => {
+    tally = new Tally(addresses, listening);
+    return query.memory ? (socket) => tally.addWithMemory(socket) : (socket) => tally.add(socket);
+  });
+  const listeners = await readListeners({ ...query, source: read.source }, tally.acceptedRows());
+  const counters = readNetCounters();
+  return {
+    kind: "sockets",
+    version: 1,
+    takenAt: takenAt.toISOString(),
+    elapsedMs: performance.now() - startMs,
+    source: read.source,
+    fallbackErrno: read.fallbackErrno,
+    wasInterrupted: read.wasInterrupted,
+    sockets: read.sockets,
+    ...tally.summary(options.top ?? TOP),
+    listeners,
+    counters: {
+      listenOverflows: counters["TcpExt.ListenOverflows"],
+      listenDrops: counters["TcpExt.ListenDrops"],
+    },
+    memory: query.memory && read.source === "sock_diag" ? tally.memory() : undefined,
+  };
+}

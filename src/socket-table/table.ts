@@ -1,0 +1,228 @@
+// The kernel's TCP socket table, one socket at a time in constant memory: over sock_diag with the kernel filtering, else
+// out of /proc/net/tcp and tcp6. Both give the same view. Counting and grouping are left to the other files here.
+import { setImmediate } from "node:timers/promises";
+import { compileDiagFilter } from "../linux/netlink/diag-filter.js";
+import { DiagSocket } from "../linux/netlink/diag-socket.js";
+import {
+  DATAGRAM_BYTES,
+  DIAG_EXTENSION,
+  DiagDump,
+  type DiagRequest,
+  type DiagVisit,
+} from "../linux/netlink/sock-diag.js";
+import { ProcTcpDump } from "../linux/proc/tcp.js";
+import { TCP_LISTEN } from "../linux/syscalls/constants.js";
+import { EACCES, EPERM, errnoName } from "../linux/syscalls/errno.js";
+import { interfaceIndex } from "../linux/syscalls/interface-names.js";
+import { AppError } from "../util/errors.js";
+import { readTurnover, TableSketch } from "./dump-fingerprint.js";
+import {
+  ALL_STATES,
+  needsListenerTest,
+  type SocketQuery,
+  type SourceName,
+  singlePort,
+  toDiagFilter,
+  toTest,
+} from "./query.js";
+import type { SocketView } from "./view.js";
+
+export { type SocketQuery, type SourceName, stateMask } from "./query.js";
+export type { SocketView } from "./view.js";
+
+/** How long sockets are visited before the event loop turns. */
+const TURN_MS = 10;
+/** A dump that the kernel calls inconsistent is read again so many times. */
+const ATTEMPTS = 4;
+/**
+ * Datagrams of another reading, but for the first, end elsewhere: the same end, beside the same sockets, would make the
+ * same mistake again.
+ */
+const SHORTER_BYTES = 4000;
+const FORBIDDEN = [EPERM, EACCES].map(errnoName);
+
+export interface TableRead {
+  readonly source: SourceName;
+  /** Why it was not sock_diag, as an errno's name; undefined when it was, or when /proc was asked for. */
+  readonly fallbackErrno: string | undefined;
+  /** Sockets visited. */
+  readonly sockets: number;
+  /** The table changed under the reading so that the kernel says it may be inconsistent (NLM_F_DUMP_INTR). */
+  readonly wasInterrupted: boolean;
+}
+
+/** Gets ONE view object, the same for every socket: keep numbers from it, not it. Returns false to end the reading. */
+export type SocketVisit = (socket: SocketView) => unknown;
+
+/**
+ * Visits every TCP socket, IPv4 and IPv6, of this network namespace that meets the query. LISTEN sockets of a family come first. The
+ * event loop turns now and then, so that others have their turn.
+ *
+ * @throws {AppError} E_PERMISSION or E_SYSTEM when neither netlink nor /proc/net/tcp can be read; E_SYSTEM when netlink
+ * fails half-way
+ */
+export async function forEachSocket(query: SocketQuery, visit: SocketVisit): Promise<TableRead> {
+  let visited = 0;
+  const counted: SocketVisit = (socket) => {
+    visited++;
+    return visit(socket);
+  };
+  return readTable(
+    query,
+    () => {
+      if (visited > 0) throw unreadable("sock_diag ended half-way", undefined);
+      return counted;
+    },
+    1,
+  );
+}
+
+/**
+ * As forEachSocket(), for readers that can begin again: `begin` gives the visitor of each attempt, and forgets the one
+ * before. A reading that was interrupted is repeated, and one that netlink fails is made again out of /proc. One beside which
+ * connections came or went is repeated until two agree, unless the sockets asked for are themselves what changes.
+ */
+export async function readTable(query: SocketQuery, begin: () => SocketVisit, attempts = ATTEMPTS): Promise<TableRead> {
+  let fallbackErrno: string | undefined;
+  if (query.source !== "/proc/net/tcp") {
+    let before: NetlinkRead | undefined;
+    for (let attempt = 1; ; attempt++) {
+      const turnover = attempts > 1 ? readTurnover() : "";
+      const read = await readNetlink(query, begin(), DATAGRAM_BYTES - (attempt - 1) * SHORTER_BYTES);
+      if (typeof read === "number") {
+        fallbackErrno = errnoName(-read);
+        break;
+      }
+      const isQuiet = attempts === 1 || readTurnover() === turnover;
+      if (attempt >= attempts || read.wasEnded || isSettled(read, before, isQuiet)) return read.table;
+      before = read;
+    }
+    if (query.source === "sock_diag") throw unreadable("sock_diag cannot be read", fallbackErrno);
+  }
+  const read = await readProc(query, begin());
+  if (typeof read === "string")
+    throw unreadable("neither sock_diag nor /proc/net/tcp can be read", fallbackErrno, read);
+  return { ...read, fallbackErrno };
+}
+
+interface NetlinkRead {
+  readonly table: TableRead;
+  readonly sketch: TableSketch;
+  readonly wasEnded: boolean;
+}
+
+function isSettled({ table, sketch }: NetlinkRead, before: NetlinkRead | undefined, isQuiet: boolean): boolean {
+  if (table.wasInterrupted) return false;
+  // Differences of a few sockets are the dump's doing; of many, the sockets': then no further reading agrees.
+  return isQuiet || (before !== undefined && sketch.compare(before.sketch) !== "few differ");
+}
+
+/** @returns a negative errno when it fails */
+async function readNetlink(
+  query: SocketQuery,
+  visit: SocketVisit,
+  datagramBytes: number,
+): Promise<NetlinkRead | number> {
+  const conditions = toDiagFilter(query);
+  const filter = conditions && compileDiagFilter(conditions);
+  // What is too long for the kernel's bytecode is tested here.
+  const test = conditions && (filter ? testOfListeners(query) : toTest(query, interfaceIndex));
+  const request: DiagRequest = {
+    family: query.family,
+    states: query.states ?? ALL_STATES,
+    localPort: singlePort(query.local),
+    remotePort: singlePort(query.remote),
+    filter,
+    extensions: (query.memory ? DIAG_EXTENSION.skMemInfo : 0) | (query.info ? DIAG_EXTENSION.info : 0),
+  };
+  const dump = new DiagDump(request, datagramBytes);
+  const pass = new Pass(new DiagSocket(dump.bytes), visit, test);
+  try {
+    await turns((each) => dump.next(each), pass);
+  } finally {
+    dump.close();
+  }
+  if (dump.error !== 0) return dump.error;
+  const { sockets, sketch, wasEnded } = pass;
+  const table: TableRead = {
+    source: "sock_diag",
+    fallbackErrno: undefined,
+    sockets,
+    wasInterrupted: dump.wasInterrupted,
+  };
+  return { table, sketch, wasEnded };
+}
+
+/** What the bytecode cannot tell of wildcard listeners; others have passed already. */
+function testOfListeners(query: SocketQuery): ((socket: SocketView) => boolean) | undefined {
+  if (!needsListenerTest(query)) return undefined;
+  const test = toTest(query, interfaceIndex);
+  return (socket) => socket.state !== TCP_LISTEN || test(socket);
+}
+
+/** @returns an errno's name when there is nothing to read */
+async function readProc(query: SocketQuery, visit: SocketVisit): Promise<TableRead | string> {
+  const test = toTest(query, interfaceIndex);
+  let sockets = 0;
+  let wasOpened = false;
+  let errno = "";
+  for (const [path, isV6] of [
+    ["/proc/net/tcp", false],
+    ["/proc/net/tcp6", true],
+  ] as const) {
+    const dump = new ProcTcpDump(path, isV6);
+    wasOpened ||= dump.openErrno === undefined;
+    errno ||= dump.openErrno ?? "";
+    const pass = new Pass(new DiagSocket(dump.bytes), visit, test);
+    try {
+      await turns((each) => dump.next(each), pass);
+    } finally {
+      dump.close();
+    }
+    sockets += pass.sockets;
+    if (pass.wasEnded) break;
+  }
+  if (!wasOpened) return errno;
+  return { source: "/proc/net/tcp", fallbackErrno: undefined, sockets, wasInterrupted: false };
+}
+
+/** One pass: moves the view, tests and visits. */
+class Pass {
+  sockets = 0;
+  wasEnded = false;
+  readonly sketch = new TableSketch();
+  readonly each: DiagVisit;
+
+  constructor(socket: DiagSocket, visit: SocketVisit, test: ((socket: SocketView) => boolean) | undefined) {
+    this.each = (offset, end) => {
+      socket.move(offset, end);
+      if (test && !test(socket)) return true;
+      this.sockets++;
+      this.sketch.add(socket.cookie);
+      if (visit(socket) !== false) return true;
+      this.wasEnded = true;
+      return false;
+    };
+  }
+}
+
+async function turns(next: (visit: DiagVisit) => boolean, { each }: Pass): Promise<void> {
+  for (let turnMs = performance.now(); next(each); ) {
+    if (performance.now() - turnMs < TURN_MS) continue;
+    await setImmediate();
+    turnMs = performance.now();
+  }
+}
+
+function unreadable(what: string, netlinkErrno: string | undefined, procErrno?: string): AppError {
+  const errno = netlinkErrno ?? procErrno;
+  const isForbidden = procErrno !== undefined && FORBIDDEN.some((name) => name === netlinkErrno || name === procErrno);
+  return new AppError(
+    isForbidden ? "E_PERMISSION" : "E_SYSTEM",
+    `the socket table: ${what}${errno ? ` (${errno})` : ""}`,
+    {
+      fix: "allow NETLINK_SOCK_DIAG sockets, or mount /proc",
+      ...(errno === undefined ? {} : { facts: { errno } }),
+    },
+  );
+}

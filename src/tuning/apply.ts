@@ -1,0 +1,130 @@
+// Makes the changes that this program may make, one by one: into the journal, onto the disk, then into the kernel; and reads
+// back what the kernel has made of it.
+
+import { probeSysctl, readSysctl, writeSysctl } from "../linux/proc/sysctl.js";
+import { EACCES, ENOENT, EROFS, errnoMeaning, errnoName, errnoOf } from "../linux/syscalls/errno.js";
+import { AppError } from "../util/errors.js";
+import type { Change, FixPlan, ReadSetting } from "./change.js";
+import { isRefusal, Journal, type JournalEntry } from "./journal.js";
+import { isSetting, isValueOf } from "./settings.js";
+import { isSameValue, normalise, parseNumbers } from "./value.js";
+
+/** The kernel's settings: calls return 0 or a negative errno. */
+export interface Settings {
+  readonly read: ReadSetting;
+  /** Whether it may be written. */
+  readonly probe: (name: string) => number;
+  readonly write: (name: string, value: string) => number;
+}
+
+export const KERNEL_SETTINGS: Settings = { read: readSysctl, probe: probeSysctl, write: writeSysctl };
+
+/**
+ * `done`: in force. `refused`: it takes a privilege. `failed`: for another reason, or the kernel made less of it than was
+ * asked for.
+ */
+export type ChangeStatus = "done" | "refused" | "failed";
+
+export interface ChangeOutcome {
+  readonly name: string;
+  readonly from: string;
+  readonly to: string;
+  readonly status: ChangeStatus;
+  /** What is in force now; undefined when it cannot be read. */
+  readonly value: string | undefined;
+  /** Why it was not made, or what is special about it. */
+  readonly note: string | undefined;
+}
+
+export interface ApplyReport {
+  readonly kind: "applied";
+  readonly version: 1;
+  readonly plan: FixPlan;
+  readonly journal: string;
+  readonly outcomes: readonly ChangeOutcome[];
+}
+
+/** Applies what is a sysctl in the plan; limits of processes and advice are left to people. */
+export function applyPlan(plan: FixPlan, journal: string, settings: Settings = KERNEL_SETTINGS): ApplyReport {
+  const outcomes: ChangeOutcome[] = [];
+  for (const change of plan.changes.filter(({ kind }) => kind === "sysctl")) {
+    outcomes.push(applyChange(change, outcomes, journal, settings));
+  }
+  return { kind: "applied", version: 1, plan, journal, outcomes };
+}
+
+function applyChange(
+  change: Change,
+  before: readonly ChangeOutcome[],
+  journalFile: string,
+  settings: Settings,
+): ChangeOutcome {
+  const { name, from = "", to = "", requires } = change;
+  const present = settings.read(name);
+  const end = (status: ChangeStatus, note?: string, value = present): ChangeOutcome => ({
+    name,
+    from,
+    to,
+    status,
+    value: value === undefined ? undefined : normalise(name, value),
+    note,
+  });
+  if (present === undefined) return end("failed", "it cannot be read, so nobody could undo it");
+  if (!isSameValue(name, present, from)) return end("failed", "somebody changed it just now: left alone, run it again");
+  if (before.some((outcome) => outcome.name === requires && outcome.status !== "done")) {
+    return end("failed", `not safe without ${requires}`);
+  }
+  if (!isSetting(name) || !isValueOf(name, to)) return end("failed", "--undo would not take it back: make it by hand");
+  const probed = settings.probe(name);
+  if (probed < 0) return end(...refusal(-probed, change));
+  try {
+    using journal = new Journal(journalFile);
+    return make(journal, journal.record(name, normalise(name, from), to), settings, end);
+  } catch (error) {
+    if (error instanceof AppError) return end("failed", error.message);
+    const errno = -errnoOf(error);
+    return end(isRefusal(errno) ? "refused" : "failed", `the journal ${journalFile} cannot be written: ${say(errno)}`);
+  }
+}
+
+function make(
+  journal: Journal,
+  entry: JournalEntry,
+  { read, write }: Settings,
+  end: (status: ChangeStatus, note?: string, value?: string) => ChangeOutcome,
+): ChangeOutcome {
+  const { name, to } = entry;
+  const errno = -write(name, to);
+  const value = read(name);
+  if (errno !== 0) {
+    // A long list is taken piece by piece: what was refused may be there in part, and then has to be undone.
+    journal.mark(entry, value !== undefined && isSameValue(name, value, entry.from) ? "failed" : "done", value);
+    return end(isRefusal(errno) ? "refused" : "failed", say(errno), value);
+  }
+  journal.mark(entry, "done", value);
+  if (value === undefined || isSameValue(name, value, to)) return end("done", undefined, value);
+  return isAtLeast(value, to)
+    ? end("done", "the kernel rounded it up", value)
+    : end("failed", "the kernel took less than that", value);
+}
+
+function isAtLeast(value: string, to: string): boolean {
+  const wanted = parseNumbers(to) ?? [];
+  const got = parseNumbers(value) ?? [];
+  return got.length === wanted.length && got.every((number, i) => number >= wanted[i]!);
+}
+
+function refusal(errno: number, { privilege, container }: Change): [ChangeStatus, string] {
+  if (errno === EROFS) {
+    const outside = container?.startsWith("--") ? `start the container with ${container}` : "set it on the host";
+    return ["refused", `/proc/sys is read-only here, as in a container: ${outside}`];
+  }
+  if (errno === EACCES) return ["refused", `needs ${privilege}; in a container or a namespace, set it on the host`];
+  if (errno === ENOENT)
+    return ["failed", "there is no such setting here: the host's own network namespace may have it"];
+  return [isRefusal(errno) ? "refused" : "failed", say(errno)];
+}
+
+function say(errno: number): string {
+  return `${errnoName(errno)}, ${errnoMeaning(errno)}`;
+}

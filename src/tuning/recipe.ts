@@ -1,0 +1,90 @@
+// What the recipes for changes are made of: a limit that is too low, and changes of the three kinds.
+
+import type { Limit } from "../capacity/limit.js";
+import { LIMITS } from "../capacity/limits/catalogue.js";
+import type { Examined, LimitRow } from "../capacity/predict.js";
+import { formatBytes, formatCount } from "../util/units.js";
+import type { Change, ReadSetting } from "./change.js";
+import { normalise, PORT_RANGE, RESERVED_PORTS } from "./value.js";
+
+/** The host, the load, one limit that is too low, and the settings as they are. */
+export interface Case extends Examined {
+  readonly limit: Limit;
+  readonly row: LimitRow;
+  readonly read: ReadSetting;
+  readonly udpPorts: readonly number[];
+  /** Says that a setting cannot be read. */
+  miss(name: string): void;
+}
+
+/** The changes that help with one limit, in order. */
+export type Recipe = (found: Case) => readonly Change[];
+
+/** Settings that a network namespace, and so a container, has for itself. */
+const OF_CONTAINERS = ["net.core.somaxconn", "net.ipv4.tcp_max_syn_backlog", PORT_RANGE, RESERVED_PORTS];
+
+export function limitOf(id: string): Limit {
+  return LIMITS.find((limit) => limit.id === id)!;
+}
+
+/** @param from, to values as the kernel takes them */
+export function sysctl({ limit }: Case, name: string, from: string, to: string, why: string): Change {
+  return {
+    limitId: limit.id,
+    kind: "sysctl",
+    name,
+    from: normalise(name, from),
+    to,
+    why,
+    how: `sysctl -w ${name}="${to}"`,
+    pitfall: limit.pitfall,
+    privilege: limit.privilege,
+    systemd: `${name} = ${to} in a file of /etc/sysctl.d`,
+    container: OF_CONTAINERS.includes(name) ? `--sysctl ${name}="${to}"` : "set on the host: containers share it",
+  };
+}
+
+/** @param from, to descriptors */
+export function rlimit(found: Case, name: string, from: number, to: number): Change {
+  const { limit } = found;
+  return {
+    limitId: limit.id,
+    kind: "rlimit",
+    name,
+    from: from === Number.POSITIVE_INFINITY ? "unlimited" : `${from}`,
+    to: `${to}`,
+    why: whyOf(found),
+    how: `ulimit -n ${to}`,
+    pitfall: limit.pitfall,
+    privilege: limit.privilege,
+    systemd: `LimitNOFILE=${to}`,
+    container: `--ulimit nofile=${to}:${to}`,
+  };
+}
+
+/** What no setting of a running host moves. @param more what is known better than the limit says by itself */
+export function advise(found: Case, more: Partial<Change> = {}): Change {
+  const { limit, row } = found;
+  return {
+    limitId: limit.id,
+    kind: "advice",
+    name: limit.name,
+    from: row.nowText,
+    to: row.needs === undefined ? undefined : sayNeeds(row),
+    why: whyOf(found),
+    how: limit.change,
+    pitfall: limit.pitfall,
+    privilege: limit.privilege,
+    ...more,
+  };
+}
+
+export function whyOf({ row, load }: Case): string {
+  const wanted = `${formatCount(load.connections)} connections`;
+  if (typeof row.allows === "number") return `it allows ${formatCount(row.allows)} of the ${wanted} wanted`;
+  return `${wanted} fare better with ${row.needs === undefined ? "more" : sayNeeds(row)}; it caps ${row.caps}, not their number`;
+}
+
+function sayNeeds({ needs, unit }: LimitRow): string {
+  return unit === "bytes" ? formatBytes(needs!) : formatCount(needs!);
+}

@@ -1,0 +1,284 @@
+// The rows of a prediction and their order, its notes, and both programs' costs: out of facts, and once out of this host.
+import { describe, expect, it } from "vitest";
+import { COMMITTED_COST } from "../../src/capacity/calibration.js";
+import { type HostFacts, readHostFacts } from "../../src/capacity/host-facts.js";
+import type { Load } from "../../src/capacity/load.js";
+import { examine, predict, predictCapacity } from "../../src/capacity/predict.js";
+import type { Server, Worker } from "../../src/capacity/server.js";
+
+/** More than enough of everything. */
+const facts: HostFacts = {
+  ...(await readHostFacts([])),
+  cores: 4,
+  cpus: 4,
+  nofile: { soft: 1_000_000, hard: 1_000_000 },
+  softAtStart: undefined,
+  openDescriptors: 20,
+  canPark: true,
+  canUnshare: true,
+  nrOpen: 1_048_576,
+  fileMax: 100_000_000,
+  filesOpen: 1000,
+  ignoresFileMax: false,
+  epollWatches: 50_000_000,
+  memory: { bound: "host", availableBytes: 2 ** 40, floorBytes: 2 ** 30 },
+  cgroupMemory: undefined,
+  cgroupHigh: undefined,
+  cgroupTcpMemory: undefined,
+  cgroupPids: undefined,
+  isTracked: false,
+  isTrackingOfPort: true,
+  translation: "none",
+  somaxconn: 4096,
+};
+const load: Load = {
+  program: "fourtuple",
+  connections: 1000,
+  role: "both",
+  plan: undefined,
+  hasAddressesAtWill: true,
+  portsTaken: 0,
+  portsDoubtful: 0,
+  timeWaits: { tuples: 0, lastMs: 0 },
+  connectRatePerSec: undefined,
+  badSources: { bad: [], badCount: 0 },
+  unreachable: [],
+  onLink: { 4: { sources: 0, destinations: 0 }, 6: { sources: 0, destinations: 0 } },
+  peer: undefined,
+  target: undefined,
+  messageRatePerSec: 0,
+  messageBytes: 64,
+  burst: 1024,
+  cost: COMMITTED_COST,
+};
+const ask = (changedFacts: Partial<HostFacts>, changedLoad: Partial<Load> = {}) =>
+  predict({ facts: { ...facts, ...changedFacts }, load: { ...load, ...changedLoad }, obstacle: undefined });
+const rowOf = (id: string, changedFacts: Partial<HostFacts>, changedLoad: Partial<Load> = {}) =>
+  ask(changedFacts, changedLoad).limits.find((row) => row.id === id)!;
+
+function server({
+  workers = [],
+  rooms = [],
+  listeners = 1,
+}: {
+  workers?: Partial<Worker>[];
+  rooms?: (number | undefined)[];
+  listeners?: number;
+}) {
+  const worker = { pid: 7, name: "nginx", args: [], isProxy: false, isStopped: false, isFrozen: false };
+  return {
+    process: undefined,
+    listeners: Array.from({ length: listeners }, () => ({ port: 80, acceptQueue: { used: 0, limit: 511 } })),
+    held: 0,
+    workers: workers.map((changed) => ({ ...worker, ...changed })),
+    queues: rooms.map((room) => ({ room, isStopped: false })),
+  } as unknown as Server;
+}
+
+describe("a row's verdict", () => {
+  it("on what is held is ok at exactly as many as are wanted, and too low at one less", () => {
+    const verdicts = [1999, 2000, 2001].map((epollWatches) => {
+      const { verdict, allows } = rowOf("epoll-watches", { epollWatches });
+      return [allows, verdict];
+    });
+    expect(verdicts).toEqual([
+      [999, "too low"],
+      [1000, "ok"],
+      [1000, "ok"],
+    ]);
+    expect(ask({ epollWatches: 2000 }).isTargetMet).toBe(true);
+    expect(ask({ epollWatches: 1999 }).isTargetMet).toBe(false);
+  });
+
+  it("on what is only felt is low below what is needed, unknown where it cannot be read, and never a ceiling", () => {
+    const rows = [1023, 1024, undefined, Number.POSITIVE_INFINITY].map((value) =>
+      rowOf("somaxconn", { somaxconn: value } as Partial<HostFacts>),
+    );
+    expect(rows.map(({ now, nowText, needs, verdict, allows }) => [now, nowText, needs, verdict, allows])).toEqual([
+      [1023, "1,023", 1024, "low", undefined],
+      [1024, "1,024", 1024, "ok", undefined],
+      [undefined, "unknown", 1024, "unknown", undefined],
+      ["unlimited", "unlimited", 1024, "ok", undefined],
+    ]);
+    // Nothing is needed of the SYN queue's length with SYN cookies on.
+    expect(rowOf("tcp-max-syn-backlog", { syncookies: 1, synBacklog: 1 })).toMatchObject({
+      needs: undefined,
+      verdict: "ok",
+    });
+  });
+
+  it("is none of this host's where the limit is the other end's", () => {
+    const somaxconn = { somaxconn: 1 };
+    expect(rowOf("somaxconn", somaxconn, { role: "client" })).toMatchObject({ needs: undefined, verdict: "ok" });
+    expect(rowOf("somaxconn", somaxconn, { role: "client", peer: server({}) })).toMatchObject({
+      needs: 1024,
+      verdict: "low",
+    });
+    expect(rowOf("somaxconn", somaxconn, { role: "server" })).toMatchObject({ needs: 1024, verdict: "low" });
+    const plan = {
+      groups: [{ sources: [], destinations: [] }],
+      ports: { chosenBy: "us", range: { first: 1, last: 1 }, startAt: 1 },
+    } as Load["plan"];
+    const ports = { plan, hasAddressesAtWill: false };
+    expect(rowOf("source-ports", {}, { ...ports, role: "client" }).allows).toBe(0);
+    expect(rowOf("source-ports", {}, { ...ports, role: "server" })).toMatchObject({
+      allows: "unbounded",
+      needs: undefined,
+    });
+    const full = server({ workers: [{ nofileLimit: 30, openDescriptors: 20 }] });
+    expect(rowOf("peer-nofile", {}, { role: "client", peer: full })).toMatchObject({ allows: 10, verdict: "too low" });
+  });
+});
+
+it("rows come by their verdict, the worst first, and within it the least room first", () => {
+  const { limits, binding, next, unknown } = ask({
+    epollWatches: 1000,
+    fileMax: 1500,
+    filesOpen: 1500,
+    nrOpen: undefined,
+    somaxconn: 1,
+    syncookies: 0,
+    synBacklog: undefined,
+  });
+  const verdicts = limits.map(({ verdict }) => verdict);
+  const order = ["too low", "unknown", "low", "ok"];
+  expect(verdicts).toEqual([...verdicts].sort((a, b) => order.indexOf(a) - order.indexOf(b)));
+  expect(new Set(verdicts)).toEqual(new Set(order));
+  for (const verdict of order) {
+    const room = limits
+      .filter((row) => row.verdict === verdict)
+      .map(({ allows }) => (typeof allows === "number" ? allows : Infinity));
+    expect(room).toEqual([...room].sort((a, b) => (a === b ? 0 : a - b)));
+  }
+  expect(limits.slice(0, 2).map(({ id }) => id)).toEqual(["file-max", "epoll-watches"]);
+  expect([binding!.id, next[0]!.id]).toEqual(["file-max", "epoll-watches"]);
+  expect(unknown).toEqual(limits.filter(({ verdict }) => verdict === "unknown").map(({ id }) => id));
+  expect(unknown).toContain("tcp-max-syn-backlog");
+});
+
+describe("a note", () => {
+  const notes = (changedFacts: Partial<HostFacts>, changedLoad: Partial<Load>) => ask(changedFacts, changedLoad).notes;
+
+  it("tells that who listens behind a rule is not seen, where addresses are translated and nobody listens", () => {
+    const nobody = { peer: server({ listeners: 0 }), target: "127.0.0.1:80", role: "both" } as const;
+    const present = notes({ translation: "present" }, nobody);
+    expect(present).toEqual([
+      expect.stringMatching(/^nobody listens on 127\.0\.0\.1:80, .* here \(nat\), and what answers/),
+    ]);
+    expect(notes({ translation: "unknown" as "present" }, nobody)).toEqual([expect.stringContaining("or may be, and")]);
+    expect(notes({ translation: "none" }, nobody)).toEqual([]);
+    expect(notes({ translation: "present" }, { ...nobody, peer: undefined })).toEqual([]);
+  });
+
+  it("tells of a soft limit that is below what is wanted and may be raised", () => {
+    const ordinary = { program: "ordinary", role: "both" } as const;
+    const soft = (softAtStart: number | undefined, hard: number) =>
+      notes({ softAtStart, nofile: { soft: hard, hard } }, ordinary);
+    expect(soft(999, 5000)).toEqual([expect.stringMatching(/stops at 999 \(ulimit -Sn\)$/)]);
+    expect(soft(1000, 5000)).toEqual([]);
+    // One that is the hard limit is not raised.
+    expect(soft(500, 500)).toEqual([]);
+    expect(soft(499, 500)).toHaveLength(1);
+    expect(soft(undefined, 500)).toEqual([]);
+  });
+
+  it("tells what a server holds if it is a proxy, where that decides", () => {
+    const proxy = (left: number) =>
+      notes({}, { role: "client", peer: server({ workers: [{ nofileLimit: left + 20, openDescriptors: 20 }] }) });
+    // 2 × 499 descriptors are too few for 1,000 either way; from 2,000 on even a proxy has enough.
+    expect(proxy(998)).toEqual([]);
+    expect(proxy(1000)).toEqual(["a proxy takes two descriptors a client: if the server is one, it holds 500"]);
+    expect(proxy(1999)).toEqual(["a proxy takes two descriptors a client: if the server is one, it holds 999"]);
+    expect(proxy(2000)).toEqual([]);
+  });
+
+  it("tells of fs.file-max only where it binds below what is wanted", () => {
+    const root = (fileMax: number) => notes({ fileMax, filesOpen: 0, ignoresFileMax: true }, {}).length;
+    const at = (fileMax: number) => rowOf("file-max", { fileMax, filesOpen: 0, ignoresFileMax: true }).allows;
+    let fileMax = 2000;
+    while (Number(at(fileMax)) < 1000) fileMax++;
+    expect([at(fileMax - 1), root(fileMax - 1)]).toEqual([999, 1]);
+    expect([at(fileMax), root(fileMax)]).toEqual([1000, 0]);
+    // It does not bind when something else is less.
+    expect(notes({ fileMax: 1500, filesOpen: 0, ignoresFileMax: true, epollWatches: 10 }, {})).toEqual([]);
+  });
+
+  it("tells how many ports cannot be told to be free", () => {
+    expect(notes({}, { portsDoubtful: 1 })).toEqual([expect.stringMatching(/^1 4-tuple more may be taken/)]);
+    expect(notes({}, { portsDoubtful: 0 })).toEqual([]);
+  });
+
+  it("tells what a server without descriptors leaves in its accept queues", () => {
+    const peer = (left: number, rooms: (number | undefined)[]) =>
+      ask(
+        {},
+        {
+          role: "client",
+          peer: server({ workers: [{ isProxy: true, nofileLimit: 20 + 2 * left, openDescriptors: 20 }], rooms }),
+        },
+      );
+    expect(peer(999, [100, undefined, 28]).notes).toEqual([
+      expect.stringMatching(/leaves up to 128 more in its accept queue/),
+    ]);
+    expect(peer(1000, [100]).notes).toEqual([]);
+    expect(peer(999, []).notes).toEqual([]);
+    expect(peer(999, [undefined]).notes).toEqual([]);
+    expect(ask({ epollWatches: 5 }, { role: "client", peer: server({ rooms: [100] }) }).notes).toEqual([]);
+  });
+});
+
+it("what others took of the CPU is told with measured costs only", () => {
+  const hostLoad = { othersShare: 0.43, stealShare: 0 };
+  const notes = (isMeasured: boolean) =>
+    predict({ facts, load: { ...load, cost: { ...COMMITTED_COST, isMeasured } }, obstacle: undefined, hostLoad }).notes;
+  expect([notes(true).length, notes(false).length]).toEqual([1, 0]);
+});
+
+it("times and messages are of all connections and of all cores", () => {
+  const cost = { ...COMMITTED_COST, cpuSecondsPerConnection: 50e-6, cpuSecondsPerMessage: 20e-6 };
+  const both = ask({}, { cost, connections: 8000, messageRatePerSec: 3 });
+  expect(both.rampSeconds).toBeCloseTo(0.1);
+  expect(both.messages).toEqual({ ratePerSec: 24_000, bytes: 64 });
+  expect([both.cpu.connectionsPerSec, both.cpu.messagesPerSec].map(Math.round)).toEqual([80_000, 200_000]);
+  expect([both.clients, both.isWhatIf]).toEqual([undefined, false]);
+  expect(predict({ facts, load, obstacle: "none" }, true)).toMatchObject({ isWhatIf: true, obstacle: "none" });
+});
+
+it("a server's clients are as many hosts as it takes, one at least", () => {
+  const clients = (epollWatches: number, connections: number) =>
+    ask({ epollWatches }, { role: "server", connections }).clients;
+  expect(clients(1000, 1000)!.hosts).toBe(1);
+  expect(clients(1000, 1001)!.hosts).toBe(2);
+  // Nothing fits: no host is still not infinitely many.
+  expect(clients(0, 50)!.hosts).toBe(50);
+});
+
+describe("this host, without measuring", () => {
+  it("is asked for both programs, of which the ordinary one takes the memory that is given", async () => {
+    const { load, beside, facts, obstacle, hostLoad } = await examine({
+      measure: false,
+      connections: 10,
+      role: "server",
+      cores: 3,
+      memoryPerConnectionBytes: 12_345,
+    });
+    expect([load.program, beside?.program, facts.cores]).toEqual(["ordinary", "fourtuple", 3]);
+    expect(load.cost).toEqual({ ...COMMITTED_COST, userBytesPerEnd: 12_345, isUserMemoryGiven: true });
+    expect(beside?.cost).toEqual(COMMITTED_COST);
+    expect([load.connections, load.role, load.messageRatePerSec]).toEqual([10, "server", 0]);
+    expect([obstacle, hostLoad]).toEqual([undefined, undefined]);
+  });
+
+  it("is a what-if where memory, cores or descriptors are asked about", async () => {
+    const isWhatIf = async (options: object) =>
+      (await predictCapacity({ measure: false, connections: 10, role: "server", ...options })).isWhatIf;
+    const asked = [{}, { memoryBytes: 2 ** 33 }, { cores: 2 }, { nofile: 5000 }];
+    expect(await Promise.all(asked.map(isWhatIf))).toEqual([false, true, true, true]);
+    const { program, cost } = await predictCapacity({
+      measure: false,
+      program: "fourtuple",
+      memoryPerConnectionBytes: 1,
+    });
+    expect([program, cost.userBytesPerEnd]).toEqual(["fourtuple", COMMITTED_COST.userBytesPerEnd]);
+  });
+});

@@ -1,0 +1,35 @@
+// Accept queues longer than 65,535, as far as net.core.somaxconn allows them; `ss` is the witness.
+import { spawnSync } from "node:child_process";
+import { expect, it } from "vitest";
+import { canMakeNamespaces, makeNamespace } from "../../support/namespace.js";
+import { CLI_FILE, start } from "../../support/process.js";
+import { setSysctlIn } from "../../support/sysctl.js";
+
+const skip = !canMakeNamespaces();
+
+/** Starts a server in a namespace whose somaxconn is 200,000. @returns what it said, and the queue that ss shows */
+async function serveWith(backlog: number) {
+  const namespace = makeNamespace();
+  setSysctlIn(namespace, "net.core.somaxconn", "200000");
+  const inNamespace = ["netns", "exec", namespace];
+  const serve = [process.execPath, CLI_FILE, "serve", "127.0.0.1:7777", "--log", "none", "--backlog", String(backlog)];
+  const server = start("ip", [...inNamespace, ...serve]);
+  await server.prints(/listening on/);
+  const ss = spawnSync("ip", [...inNamespace, "ss", "-Hltn", "sport = :7777"], { encoding: "utf8" });
+  // State, Recv-Q, Send-Q: the longest that the queue may be.
+  return { queue: Number(ss.stdout.trim().split(/\s+/)[2]), server };
+}
+
+it.skipIf(skip)("are as long as was asked for", async () => {
+  const { queue, server } = await serveWith(100_000);
+  expect(queue).toBe(100_000);
+  expect(server.stderr).not.toContain("note:");
+  server.child.kill("SIGINT");
+  expect((await server.exited()).stdout).toContain("100,000 long");
+});
+
+it.skipIf(skip)("are as long as the kernel lets them be, and a note says so", async () => {
+  const { queue, server } = await serveWith(300_000);
+  expect(queue).toBe(200_000);
+  expect(server.stderr).toContain("note: the backlog is 200,000, not 300,000: net.core.somaxconn clamps it");
+});

@@ -1,0 +1,57 @@
+// Many connections under a limit of open files; the demo; the examples.
+import { readdirSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { ownAddress } from "../../support/address.js";
+import { runCli, start, startCli } from "../../support/process.js";
+import { until } from "../../support/until.js";
+
+describe("the limit of open files", () => {
+  it.each([
+    ["does not bound a run", [], true],
+    ["bounds one that is to have a single table", ["--one-table"], false],
+  ])("%s", async (_, options, isMet) => {
+    const ip = ownAddress();
+    const server = startCli(["serve", `${ip}:0`, "--log", "none"]);
+    const [, at] = await server.prints(/^listening on (.*)$/m);
+    const args = ["connect", at!, "-c", "900", "-T", "0", "--json", ...options];
+    const { stdout } = await runCli(args, { nofile: 300 });
+    const { isTargetMet, kernel, diagnosis } = JSON.parse(stdout);
+    expect(isTargetMet).toBe(isMet);
+    if (isMet) return;
+    expect(kernel.outgoing).toBeGreaterThan(200);
+    expect(kernel.outgoing).toBeLessThan(300);
+    expect(diagnosis.finding).toMatchObject({ limit: "nofile", whose: "this side" });
+  });
+});
+
+describe("the demo", () => {
+  it("is proven by the kernel's count and leaves no process behind", { timeout: 60_000 }, async () => {
+    const { code, stdout, stderr } = await runCli(["demo", "--connections", "20k"], { deadlineMs: 50_000 });
+    expect(stderr).toBe("");
+    expect(stdout).toMatch(/20,000 ESTABLISHED sockets\s+with the same local port: \d+/);
+    expect(code).toBe(0);
+    const pid = /process (\d+)/.exec(stdout)![1]!;
+    expect(readdirSync("/proc")).not.toContain(pid);
+  });
+
+  it("ends its children when it is killed", { timeout: 60_000 }, async () => {
+    const demo = startCli(["demo", "--connections", "10k"]);
+    const [, pid] = await demo.prints(/process (\d+)/);
+    await demo.kill("SIGKILL");
+    await until(
+      "the server's end",
+      () => readdirSync("/proc"),
+      (entries) => !entries.includes(pid!),
+      20_000,
+    );
+  });
+});
+
+describe("the examples", () => {
+  it.each(readdirSync(new URL("../../../examples/", import.meta.url)))("%s runs", async (file) => {
+    const { code, stdout, stderr } = await start(process.execPath, [`examples/${file}`]).exited();
+    expect(stderr).toBe("");
+    expect(stdout).toMatch(/\d/);
+    expect(code).toBe(0);
+  });
+});

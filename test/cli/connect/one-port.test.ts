@@ -1,0 +1,37 @@
+// More connections on one port than there are ports, counted by the kernel. Their 140,000 sockets would make others wait that
+// read the whole table, and take every port that others count by its number.
+import { describe, expect, it } from "vitest";
+import { ownAddress } from "../../support/address.js";
+import { establishedInSs, socketsInSs, untilAtRest } from "../../support/kernel.js";
+import { startCli } from "../../support/process.js";
+import { until } from "../../support/until.js";
+
+const MANY = 70_000;
+
+describe("one port", () => {
+  it(`holds ${MANY} connections`, { timeout: 150_000 }, async () => {
+    const ip = ownAddress();
+    const server = startCli(["serve", `${ip}:0`, "--log", "none"]);
+    const port = Number((await server.prints(/listening on [\d.]+:(\d+)/))[1]);
+    const client = startCli(["connect", `${ip}:${port}`, "-c", String(MANY), "-T", "forever", "--json"]);
+    await until(
+      "all of them in ss",
+      () => establishedInSs(port, ip),
+      (count) => count === MANY,
+      60_000,
+    );
+    // ESTABLISHED in the kernel's table is before accept() at the server and before the client has heard of it.
+    for (const { pid } of [server, client]) await untilAtRest(pid);
+    client.child.kill("SIGINT");
+    const { stdout, code } = await client.exited(20_000);
+    const result = JSON.parse(stdout);
+    expect(result).toMatchObject({ isTargetMet: true, established: MANY, failed: 0, lost: 0 });
+    expect(result.kernel).toMatchObject({ outgoing: MANY, incoming: MANY });
+    expect(code).toBe(0);
+    // Closed with RST: neither side keeps a TIME_WAIT.
+    const left = () => socketsInSs(`sport = :${port} and src ${ip}`, "connected");
+    await until("nothing left", left, (rows) => rows.length === 0, 20_000);
+    server.child.kill("SIGTERM");
+    expect((await server.exited(20_000)).stdout).toMatch(/peak open +70,000/);
+  });
+});

@@ -1,0 +1,26 @@
+// What `fourtuple doctor` measures is the whole host's memory: no other test may open thousands of sockets meanwhile.
+import { expect, it } from "vitest";
+import type { Prediction } from "../../../src/index.js";
+import { runCli } from "../../support/process.js";
+
+it("measures what a connection costs", async () => {
+  const { stdout } = await runCli(["doctor", "-c", "1k", "--json"]);
+  const { cost, obstacle }: Prediction = JSON.parse(stdout);
+  expect(obstacle).toBeUndefined();
+  expect(cost.isMeasured).toBe(true);
+  // Two TCP sockets of 2.4 KB, inodes, files: between 2 and 8 KB for each end on any kernel.
+  expect(cost.kernelBytesPerEnd).toBeGreaterThan(2000);
+  expect(cost.kernelBytesPerEnd).toBeLessThan(8000);
+});
+
+it("measures what a connection and a message take of the CPU", async () => {
+  const { stdout } = await runCli(["doctor", "-c", "1k", "--message-rate", "1", "--json"]);
+  const { cost, cpu, cores }: Prediction = JSON.parse(stdout);
+  // Two system calls an end and the kernel's way in between: some microseconds at least, a millisecond at most.
+  for (const seconds of [cost.cpuSecondsPerConnection, cost.cpuSecondsPerMessage]) {
+    expect(seconds).toBeGreaterThan(3e-6);
+    expect(seconds).toBeLessThan(1e-3);
+  }
+  expect(cost.cpuSecondsPerMessage).not.toBe(35e-6);
+  expect(cpu.messagesPerSec).toBeLessThanOrEqual(cores / cost.cpuSecondsPerMessage);
+});

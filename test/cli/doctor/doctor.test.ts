@@ -1,0 +1,170 @@
+// `fourtuple doctor` as a user meets it: what it prints, its exit codes, a host that hides things, an old result.
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it, onTestFinished } from "vitest";
+import type { Diagnosis, Prediction } from "../../../src/index.js";
+import { ownAddress } from "../../support/address.js";
+import { canMakeNamespaces } from "../../support/namespace.js";
+import { startServer } from "../../support/peers.js";
+import { CLI_FILE, runCli, start } from "../../support/process.js";
+
+const doctor = (...args: string[]) => runCli(["doctor", ...args], { deadlineMs: 20_000 });
+
+describe("a prediction", () => {
+  it("says first whether the host holds them, then what binds, then the limits", async () => {
+    const { code, stdout } = await doctor("-c", "1k", "--no-measure");
+    expect(code).toBe(0);
+    const lines = stdout.split("\n");
+    expect(lines[0]).toMatch(
+      /^this host holds both ends of [\d,]+ connections with ordinary programs: the 1,000 wanted fit$/,
+    );
+    expect(lines[1]).toMatch(/^with fourtuple [\d,]+ \(.*\): the 1,000 wanted fit$/);
+    expect(stdout).toMatch(/^ {2}binding +\S/m);
+    expect(stdout).toMatch(/^ {2}limit +now +allows +needed +verdict$/m);
+    expect(stdout).toMatch(/^ {2}RLIMIT_NOFILE /m);
+  });
+
+  it("ends with 1 when the target is not met, and names the limit", async () => {
+    const args = ["-c", "5k", "--source-ip", "127.0.0.2", "--source-port", "20000-20999", "--no-measure", "--json"];
+    const { code, stdout } = await doctor(...args);
+    const prediction: Prediction = JSON.parse(stdout);
+    expect(code).toBe(1);
+    expect(prediction).toMatchObject({ isTargetMet: false, binding: { id: "source-ports", verdict: "too low" } });
+    expect(prediction.ceiling).toBeLessThanOrEqual(1000);
+    expect(prediction.limits[0]!.id).toBe("source-ports");
+  });
+
+  it("answers for other hardware", async () => {
+    const args = ["-c", "10m", "--role", "server", "--memory", "128GiB", "--cores", "32", "--nofile", "1048576"];
+    const { code, stdout } = await doctor(...args, "--no-measure", "--json");
+    const prediction: Prediction = JSON.parse(stdout);
+    expect(code).toBe(1);
+    expect(prediction).toMatchObject({ isWhatIf: true, cores: 32, binding: { id: "nofile" } });
+    expect(prediction.clients!.addresses).toBe(156);
+  });
+
+  it("is of an ordinary program unless fourtuple is asked for: the limit of open files is the server's", async () => {
+    const ask = async (args: string[], nofile?: number) => {
+      const line = ["doctor", "--role", "server", "-c", "5k", "--no-measure", "--json", ...args];
+      const { code, stdout } = await runCli(line, { ...(nofile !== undefined && { nofile }) });
+      const { ceiling, binding, answers }: Prediction = JSON.parse(stdout);
+      return { code, ceiling, id: binding?.id, fourtuple: answers.fourtuple.isTargetMet };
+    };
+    const limited = await ask([], 4000);
+    expect(limited).toMatchObject({ code: 1, id: "nofile", fourtuple: true });
+    expect(limited.ceiling).toBeGreaterThan(3900);
+    expect(limited.ceiling).toBeLessThan(4000);
+    // One value, one answer.
+    expect((await ask(["--nofile", "4000"])).ceiling).toBe(limited.ceiling);
+    expect(await ask(["--for", "fourtuple"], 4000)).toMatchObject({ code: 0 });
+  });
+
+  it("has the ports that the kernel chooses from one address, where none are named", async () => {
+    const ask = async (...args: string[]): Promise<Prediction> =>
+      JSON.parse(
+        (await doctor("-c", "70k", "--target", "127.0.0.1:7777", "--role", "client", "--no-measure", "--json", ...args))
+          .stdout,
+      );
+    const ports = (prediction: Prediction) => {
+      const row = prediction.limits.find(({ id }) => id === "ip-local-port-range")!;
+      return [row.now, row.allows];
+    };
+    const [range, allows] = ports(await ask());
+    expect(allows).toBeLessThanOrEqual(range as number);
+    expect(allows).toBeGreaterThan((range as number) - 1000);
+    expect(ports(await ask("--for", "fourtuple"))[1]).toBe("unbounded");
+    const own = await ask("--source-ip", "127.0.0.2-127.0.0.3");
+    expect(ports(own)[1]).toBeGreaterThan(allows as number);
+  });
+
+  it("takes what a program needs for a connection, and CPU for its messages", async () => {
+    const ask = async (...args: string[]): Promise<Prediction> =>
+      JSON.parse((await doctor("-c", "10k", "--no-measure", "--json", ...args)).stdout);
+    const [thin, fat] = [await ask(), await ask("--memory-per-connection", "1MiB")];
+    expect(fat.cost.bytesPerConnection - thin.cost.bytesPerConnection).toBeGreaterThan(2 * 2 ** 20 - 1000);
+    expect(fat.answers.fourtuple).toEqual({
+      ...thin.answers.fourtuple,
+      binding: expect.anything(),
+      ceiling: expect.any(Number),
+    });
+    const busy = await ask("--message-rate", "1000", "--cores", "2");
+    expect(busy).toMatchObject({ isTargetMet: false, binding: { id: "cpu" } });
+    const { stdout } = await doctor("-c", "10k", "--no-measure", "--message-rate", "1000");
+    expect(stdout).toMatch(/^ {2}messages +10,000,000 a second wanted; \d+ cores? can do [\d,]+ /m);
+  });
+
+  it("sees the server that is to be connected to", async () => {
+    const { stdout } = await doctor("-c", "10", "--target", `${ownAddress()}:1`, "--no-measure", "--json");
+    expect(JSON.parse(stdout)).toMatchObject({ ceiling: 0, binding: { id: "listener" } });
+  });
+});
+
+describe.skipIf(!canMakeNamespaces())("a host that hides its settings", () => {
+  it("has unknown limits, never guessed ones, and the verdict says which", async () => {
+    const hide = "mount -t tmpfs none /proc/sys/fs && mount -t tmpfs none /proc/sys/kernel";
+    const hidden = start("unshare", [
+      ...["-m", "sh", "-c", `${hide} && exec "$0" "$@"`],
+      ...[process.execPath, CLI_FILE, "doctor", "-c", "1k", "--no-measure"],
+    ]);
+    const { code, stdout } = await hidden.exited();
+    expect(stdout).toMatch(/^ {2}not seen +.*epoll-watches.*: the ceiling may lie lower$/m);
+    expect(stdout).toMatch(/^ {2}fs\.epoll\.max_user_watches +unknown +unknown .*unknown$/m);
+    expect(code).toBe(0);
+  });
+});
+
+describe("an old result", () => {
+  const file = () => {
+    const folder = mkdtempSync(join(tmpdir(), "fourtuple-"));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    return join(folder, "run.json");
+  };
+
+  it("is explained as its own run explained it", async () => {
+    const run = await runCli(["connect", `${ownAddress()}:1`, "-c", "20", "-T", "0", "--json"]);
+    const path = file();
+    writeFileSync(path, run.stdout);
+    const { code, stdout } = await doctor("--explain", path, "--json");
+    const diagnosis: Diagnosis = JSON.parse(stdout);
+    expect(code).toBe(1);
+    expect(diagnosis).toEqual(JSON.parse(run.stdout).diagnosis);
+    expect(diagnosis.finding).toMatchObject({ limit: "listener", whose: "the peer" });
+    const text = await runCli(["doctor", "--explain", "-"], { input: run.stdout });
+    expect(text.stdout).toMatch(/^stopped at 0 of 20 connections$/m);
+    expect(text.stdout).toMatch(/^ {2}limit +listener, on the peer's side$/m);
+    expect(text.stdout).toMatch(/^ {2}fix +start the server/m);
+  });
+
+  it("that met its target ends with 0", async () => {
+    const { address } = await startServer();
+    const run = await runCli(["connect", `${address.ip}:${address.port}`, "-c", "20", "-T", "0", "--json"]);
+    const { code, stdout } = await runCli(["doctor", "--explain", "-"], { input: run.stdout });
+    expect([code, stdout]).toEqual([0, "nothing stopped it: 20 connections, all that were wanted\n"]);
+  });
+});
+
+describe("what makes no sense ends with 2 and says what does", () => {
+  it.each([
+    ["a program", ["--for", "nginx"], /Allowed choices are ordinary, fourtuple/],
+    ["no memory for a connection", ["--memory-per-connection", "0"], /--memory-per-connection 0/],
+    ["a role", ["--role", "judge"], /Allowed choices are server, client, both/],
+    ["a count", ["-c", "0"], /--connections/],
+    ["a size", ["--memory", "much"], /--memory "much"/],
+    ["no memory", ["--memory", "0"], /--memory 0/],
+    ["a server's source addresses", ["--role", "server", "--source-ip", "127.0.0.2"], /--source-ip/],
+    ["a server's source ports", ["--role", "server", "--source-port", "kernel"], /--source-port/],
+    ["a size of no messages", ["--message-size", "100"], /--message-rate/],
+    ["a target without a port", ["--target", "127.0.0.1"], /127\.0\.0\.1/],
+    ["a file that is not there", ["--explain", "/nowhere/run.json"], /cannot be read/],
+    ["options that a result does not need", ["--explain", "run.json", "-c", "5"], /cannot be used with/],
+    ["a target beside a result", ["--explain", "run.json", "--target", ":1"], /cannot be used with/],
+    ["a file that is no JSON", ["--explain", "package-lock.json.no"], /cannot be read/],
+    ["a file that is no result", ["--explain", "package.json"], /no result of a run/],
+  ])("%s", async (_, args, said) => {
+    const { code, stderr } = await doctor(...args);
+    expect(stderr).toMatch(said);
+    expect(stderr).toMatch(/^Fatal error: /);
+    expect(code).toBe(2);
+  });
+});

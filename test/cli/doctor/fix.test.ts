@@ -1,0 +1,294 @@
+// Fix and undo for real, in a network namespace of the test's own. What is the whole host's (fs.*, kernel.*) is mounted
+// read-only there: no test can change it.
+import { spawnSync } from "node:child_process";
+import { appendFileSync, chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { ROOT } from "../../support/library.js";
+import { canMakeNamespaces, makeNamespace } from "../../support/namespace.js";
+import { CLI_FILE, type Exit, hasProgram, runCli, start } from "../../support/process.js";
+
+const RANGE = "net.ipv4.ip_local_port_range";
+const RESERVED = "net.ipv4.ip_local_reserved_ports";
+const SOMAXCONN = "net.core.somaxconn";
+const NARROW = { [RANGE]: "40000 40099", [RESERVED]: "8080,40500-40509", [SOMAXCONN]: "100" };
+
+/** 700 connections from one address to one port: 700 source ports, where there are 100. */
+const WANTED = ["-c", "700", "--target", "127.0.0.1:7777", "--source-ip", "127.0.0.5", "--source-port", "kernel"];
+const QUESTION = ["doctor", ...WANTED, "--no-measure"];
+
+const READ_ONLY = ["fs", "kernel", "vm"]
+  .map(
+    (folder) => `mount --bind /proc/sys/${folder} /proc/sys/${folder} && mount -o remount,ro,bind /proc/sys/${folder}`,
+  )
+  .join(" && ");
+
+class Place {
+  readonly name = makeNamespace();
+  readonly folder = mkdtempSync(join(tmpdir(), "fourtuple-fix-"));
+  readonly journal = join(this.folder, "journal.jsonl");
+
+  constructor(values: Record<string, string> = NARROW) {
+    onTestFinished(() => rmSync(this.folder, { recursive: true }));
+    for (const [name, value] of Object.entries(values)) this.set(name, value);
+  }
+
+  run(command: string, ...args: string[]): Promise<Exit> {
+    const inside = ["netns", "exec", this.name, "sh", "-c", `${READ_ONLY} && exec "$0" "$@"`, command, ...args];
+    return start("ip", inside, { env: { SYSCTL_D: this.folder } }).exited(20_000);
+  }
+
+  doctor(...args: string[]): Promise<Exit> {
+    return this.run(process.execPath, CLI_FILE, ...args);
+  }
+
+  apply(...args: string[]): Promise<Exit> {
+    return this.doctor(...QUESTION, "--apply", "--journal", this.journal, ...args);
+  }
+
+  undo(...args: string[]): Promise<Exit> {
+    return this.doctor("doctor", "--undo", "--journal", this.journal, ...args);
+  }
+
+  /** The kernel's value, asked from outside: numbers by one space. */
+  get(name: string): string {
+    return this.shell(`cat ${pathOf(name)}`).replaceAll("\t", " ");
+  }
+
+  set(name: string, value: string): void {
+    this.shell(`echo "${value}" >${pathOf(name)}`);
+  }
+
+  values(): Record<string, string> {
+    return Object.fromEntries([RANGE, RESERVED, SOMAXCONN].map((name) => [name, this.get(name)]));
+  }
+
+  async listen(port: number): Promise<void> {
+    const server = start("ip", ["netns", "exec", this.name, process.execPath, CLI_FILE, "serve", `127.0.0.1:${port}`]);
+    await server.prints(/listening on/);
+  }
+
+  private shell(command: string): string {
+    const { status, stdout, stderr } = spawnSync("ip", ["netns", "exec", this.name, "sh", "-c", command], {
+      encoding: "utf8",
+    });
+    if (status !== 0) throw new Error(`${command}: ${stderr}`);
+    return stdout.trim();
+  }
+}
+
+const pathOf = (name: string) => `/proc/sys/${name.replaceAll(".", "/")}`;
+const outcomesOf = ({ stdout }: Exit) =>
+  (JSON.parse(stdout).outcomes as { name: string; status: string }[]).map(({ name, status }) => [name, status]);
+
+describe.runIf(canMakeNamespaces())("in a network namespace", () => {
+  let hostBefore: string;
+  beforeAll(() => {
+    hostBefore = readFileSync(pathOf(RANGE), "utf8");
+  });
+
+  it("--fix shows the changes in order and makes none", async () => {
+    const place = new Place();
+    await place.listen(50_001);
+    const { code, stdout } = await place.doctor(...QUESTION, "--fix");
+    expect(stdout).toMatch(/net\.core\.somaxconn {2}100 → 768[\s\S]*ip_local_reserved_ports[\s\S]*ip_local_port_range/);
+    expect(stdout).toMatch(/8080,40500-40509 → 8080,40500-40509,50001\n/);
+    expect(stdout).toMatch(/40000 40099 → 40000 65535[\s\S]*by hand +sysctl -w[\s\S]*container +--sysctl/);
+    expect(code).toBe(0);
+    expect(place.values()).toEqual(NARROW);
+  });
+
+  it("--apply makes them, the load then fits, and --undo restores", async () => {
+    const place = new Place();
+    await place.listen(50_001);
+    await place.listen(7777);
+    expect((await place.doctor(...QUESTION)).code).toBe(1);
+    const applied = await place.apply();
+    expect(applied.stdout).toMatch(
+      /3 of 3 settings changed\n[\s\S]*recorded; taken back by: fourtuple doctor --undo --journal .*journal\.jsonl/,
+    );
+    expect(applied.code).toBe(0);
+    expect(place.values()).toEqual({
+      [RANGE]: "40000 65535",
+      [RESERVED]: "8080,40500-40509,50001",
+      [SOMAXCONN]: "768",
+    });
+    expect(statSync(place.journal).mode & 0o777).toBe(0o600);
+    expect((await place.doctor(...QUESTION)).code).toBe(0);
+    // There is nothing more to do.
+    expect(outcomesOf(await place.apply("--json"))).toEqual([]);
+
+    const undone = await place.undo();
+    expect(undone.stdout).toMatch(/3 of 3 changes taken back/);
+    expect(undone.code).toBe(0);
+    expect(place.values()).toEqual(NARROW);
+    expect(await place.undo()).toMatchObject({ code: 0, stdout: expect.stringMatching(/nothing to undo/) });
+  });
+
+  it("--undo leaves alone what somebody else has changed, says so, and restores the rest", async () => {
+    const place = new Place();
+    await place.listen(50_001);
+    await place.apply();
+    place.set(RANGE, "30000 65000");
+    const text = await place.undo();
+    expect(text.stdout).toMatch(
+      /left alone .*ip_local_port_range {2}is 30000 65000, was 40000 40099 \(changed by some/,
+    );
+    expect(text.code).toBe(1);
+    // The service's port stays out of the range, which is still wide.
+    const reserved = "8080,40500-40509,50001";
+    expect(place.values()).toEqual({ ...NARROW, [RANGE]: "30000 65000", [RESERVED]: reserved });
+    // Put back by hand, there is nothing to do.
+    place.set(RANGE, "40000 40099");
+    const again = await place.undo("--json");
+    expect(outcomesOf(again)).toEqual([
+      [RANGE, "nothing to do"],
+      [RESERVED, "restored"],
+    ]);
+    expect(place.values()).toEqual(NARROW);
+    expect(again.code).toBe(0);
+  });
+
+  it("--undo in another network namespace leaves it alone", async () => {
+    const place = new Place();
+    const other = new Place({ ...NARROW, [RANGE]: "40000 65535" });
+    await place.apply();
+    const { code, stdout } = await other.doctor("doctor", "--undo", "--journal", place.journal, "--json");
+    expect(JSON.parse(stdout).outcomes.map(({ status }: { status: string }) => status)).toEqual([
+      "left alone",
+      "left alone",
+    ]);
+    expect(code).toBe(1);
+    expect(other.get(RANGE)).toBe("40000 65535");
+    expect((await place.undo()).code).toBe(0);
+  });
+
+  it.each([
+    ["before", "40000 40099", "nothing to do"],
+    ["after", "40000 65535", "restored"],
+  ])("killed %s the change: the journal knows of it, and --undo copes", async (moment, value, status) => {
+    const place = new Place();
+    const change = { kind: "sysctl", name: RANGE, from: "40000 40099", to: "40000 65535", privilege: "CAP_NET_ADMIN" };
+    const program = `${ROOT}test/support/programs/killed-apply.mjs`;
+    const options = JSON.stringify({ change, journal: place.journal, moment });
+    expect((await place.run(process.execPath, program, options)).signal).toBe("SIGKILL");
+    expect(place.get(RANGE)).toBe(value);
+    const lines = readFileSync(place.journal, "utf8").trim().split("\n");
+    expect(lines.map((line) => JSON.parse(line))).toMatchObject([
+      { name: RANGE, from: "40000 40099", to: "40000 65535" },
+    ]);
+    // A crash in the next line, too.
+    appendFileSync(place.journal, lines[0]!.slice(0, 40));
+    const undone = await place.undo("--json");
+    expect(outcomesOf(undone)).toEqual([[RANGE, status]]);
+    expect(JSON.parse(undone.stdout).tornLines).toBe(1);
+    expect(JSON.parse((await place.undo("--json")).stdout).tornLines).toBe(0);
+    expect(undone.code).toBe(0);
+    expect(place.get(RANGE)).toBe("40000 40099");
+  });
+
+  it("--undo of another user says where root's journal is", async ({ skip }) => {
+    if (!hasProgram("setpriv")) skip("setpriv is needed to become nobody");
+    const hide = "mount -t tmpfs none /var/lib && mkdir -m 700 /var/lib/fourtuple";
+    const nobody = "setpriv --reuid=65534 --regid=65534 --clear-groups env HOME=/nonexistent";
+    const { stdout } = await start("unshare", [
+      ...["-m", "sh", "-c", `${hide} && exec ${nobody} "$0" "$@"`],
+      ...[process.execPath, CLI_FILE, "doctor", "--undo"],
+    ]).exited();
+    expect(stdout).toMatch(/^nothing to undo in \/nonexistent/);
+    expect(stdout).toMatch(/^what root changed is in \/var\/lib\/fourtuple\/journal\.jsonl: undo it as root$/m);
+  });
+
+  it("without the privilege --apply lists what was not done and ends with 3", async ({ skip }) => {
+    if (!hasProgram("setpriv")) skip("setpriv is needed to become nobody");
+    const place = new Place();
+    chmodSync(place.folder, 0o777);
+    const nobody = ["--reuid", "65534", "--regid", "65534", "--clear-groups", process.execPath, CLI_FILE];
+    const { code, stdout, stderr } = await place.run(
+      "setpriv",
+      ...nobody,
+      ...[...QUESTION, "--apply", "--journal", place.journal],
+    );
+    expect(stdout).toMatch(/0 of 2 settings changed/);
+    expect(stdout).toMatch(/refused {2}net\.core\.somaxconn {2}100 → 768 \(needs CAP_NET_ADMIN/);
+    expect(stdout).toMatch(/refused {2}net\.ipv4\.ip_local_port_range {2}40000 40099 → 40000 65535/);
+    expect([code, stderr]).toEqual([3, ""]);
+    expect(place.values()).toEqual(NARROW);
+    // Nothing was to be recorded.
+    expect(existsSync(place.journal)).toBe(false);
+    await place.apply();
+    chmodSync(place.journal, 0o644);
+    const undone = await place.run("setpriv", ...nobody, "doctor", "--undo", "--journal", place.journal);
+    expect(undone.stdout).toMatch(/refused +net\.ipv4\.ip_local_port_range/);
+    expect(undone.code).toBe(3);
+  });
+
+  it("what is the host's is refused where it is read-only, and the rest is made", async () => {
+    const place = new Place();
+    const { code, stdout } = await place.doctor(
+      ...["doctor", "-c", "2g", "--role", "client", "--target", "127.0.0.1:7777", "--source-ip", "127.0.0.5"],
+      ...["--source-port", "kernel", "--no-measure", "--apply", "--journal", place.journal, "--json"],
+    );
+    const status = Object.fromEntries(outcomesOf({ stdout } as Exit));
+    expect(status).toMatchObject({ "fs.epoll.max_user_watches": "refused", [RANGE]: "done" });
+    expect(stdout).toMatch(/read-only here, as in a container: set it on the host/);
+    expect(code).toBe(3);
+  });
+
+  it("--script gives the same values, merges what is reserved by then, and lowers nothing", async () => {
+    const place = new Place();
+    await place.listen(50_001);
+    const { stdout: script } = await place.doctor(...QUESTION, "--script");
+    place.set(RESERVED, "9999");
+    place.set(SOMAXCONN, "5000");
+    place.set(RANGE, "39000 40000");
+    const ran = await place.run("sh", "-c", script);
+    expect([ran.code, ran.stderr]).toEqual([0, ""]);
+    expect(place.values()).toEqual({
+      [RANGE]: "39000 65535",
+      [RESERVED]: "8080,9999,40500-40509,50001",
+      [SOMAXCONN]: "5000",
+    });
+    const file = readFileSync(join(place.folder, "90-fourtuple.conf"), "utf8");
+    expect(file).toMatch(
+      /^# .*\n\n# .*\n# before: 100\nnet\.core\.somaxconn = 768\n\n# 1 port of services .*50001\n# before: 8080,40500-40509\n.* = 8080,40500-40509,50001\n\n# .*\n# .*\nnet\.ipv4\.ip_local_port_range = 40000 65535\n$/,
+    );
+    expect(JSON.parse((await place.doctor(...QUESTION, "--script", "--json")).stdout)).toMatchObject({
+      kind: "script",
+    });
+  });
+
+  it("the sysctl.d file is one that sysctl takes", async ({ skip }) => {
+    if (!hasProgram("sysctl")) skip("sysctl is needed");
+    const place = new Place();
+    const { stdout } = await place.doctor(...QUESTION, "--script", "--json");
+    const file = `${JSON.parse(stdout).sysctlFile}`;
+    const ran = await place.run(
+      "sh",
+      "-c",
+      `cat >"$SYSCTL_D/try.conf" <<'END'\n${file}END\nsysctl -p "$SYSCTL_D/try.conf"`,
+    );
+    expect([ran.code, ran.stderr]).toEqual([0, ""]);
+    expect(place.get(RANGE)).toBe("40000 65535");
+  });
+
+  it("the host's own settings are as they were", () => {
+    expect(readFileSync(pathOf(RANGE), "utf8")).toBe(hostBefore);
+  });
+});
+
+describe("mistakes of usage end with 2", () => {
+  it.each<[string, string[], RegExp]>([
+    ["--undo with a load", ["--undo", "-c", "5"], /--undo.* cannot be used with .*-c/],
+    ["--undo with --apply", ["--undo", "--apply"], /cannot be used with/],
+    ["--script with --apply", ["--script", "--apply"], /cannot be used with/],
+    ["--fix of hardware that is not there", ["--fix", "--cores", "64"], /cannot be used with .*--cores/],
+    ["--fix of a run's result", ["--fix", "--explain", "-"], /cannot be used with .*--explain/],
+    ["--journal for nothing", ["--journal", "x"], /--journal without changes[\s\S]*fix: give --apply or --undo/],
+  ])("%s", async (_, args, pattern) => {
+    const { code, stderr, stdout } = await runCli(["doctor", ...args]);
+    expect(stderr).toMatch(pattern);
+    expect([code, stdout]).toEqual([2, ""]);
+  });
+});

@@ -1,0 +1,81 @@
+// `fourtuple ports` looks into another network namespace: by name, by path, by a process that is in it.
+import { spawnSync } from "node:child_process";
+import { describe, expect, it } from "vitest";
+import { canMakeNamespaces, makeNamespace } from "../../support/namespace.js";
+import { CLI_FILE, hasProgram, runCli, start } from "../../support/process.js";
+
+const LISTENER = `
+const net = require("node:net");
+const server = net.createServer().listen(7777, "127.0.0.1", () => {
+  for (let i = 0; i < 3; i++) net.connect(7777, "127.0.0.1");
+  let accepted = 0;
+  server.on("connection", () => ++accepted === 3 && console.log("ready"));
+});`;
+
+/** A namespace in which a process listens on port 7777 and has three connections to itself. */
+async function inhabited() {
+  const name = makeNamespace();
+  const process_ = start("ip", ["netns", "exec", name, process.execPath, "--eval", LISTENER]);
+  await process_.prints(/ready/);
+  return { name, pid: process_.pid };
+}
+
+describe.skipIf(!canMakeNamespaces())("the sockets of another network namespace", () => {
+  it("are found by its name, its path and a process in it, in every view", async () => {
+    const { name, pid } = await inhabited();
+    for (const where of [
+      ["--netns", name],
+      ["-N", `/run/netns/${name}`],
+      ["--pid", `${pid}`],
+    ]) {
+      const pressure = await runCli(["ports", "--pressure", ...where]);
+      expect(pressure).toMatchObject({ code: 0, stderr: "" });
+      expect(pressure.stdout).toMatch(/127\.0\.0\.1 → 127\.0\.0\.1:7777 +3 /);
+    }
+    const port = await runCli(["ports", ":7777", "--netns", name]);
+    expect(port.stdout).toContain("3 ESTABLISHED sockets share local port 7777");
+    const rows = await runCli(["ports", "--list", "--no-header", "--netns", name]);
+    expect(rows.stdout.trimEnd().split("\n")).toHaveLength(7);
+    const owners = await runCli(["ports", "-ltnp", "--pid", `${pid}`, "--json"]);
+    expect(JSON.parse(owners.stdout).listeners).toMatchObject([{ port: 7777, owner: { pid } }]);
+    expect((await runCli(["ports", "--map", "--netns", name])).stdout).toContain("127.0.0.1");
+  });
+
+  it("has the range of ports of that namespace, read out of /proc as well", async () => {
+    const { name } = await inhabited();
+    spawnSync("ip", ["netns", "exec", name, "sysctl", "-qw", "net.ipv4.ip_local_port_range=40000 40999"]);
+    for (const refused of [undefined, ["netlink"] as const]) {
+      const { stdout } = await runCli(["ports", "--pressure", "--json", "--netns", name], refused && { refused });
+      expect(JSON.parse(stdout)).toMatchObject({ portRange: { first: 40_000, last: 40_999 }, outgoing: 3 });
+    }
+  });
+
+  it("is refused with the names that there are, exit 2", async () => {
+    const name = makeNamespace();
+    const unknown = await runCli(["ports", "--netns", "no-such-namespace"]);
+    expect(unknown.stderr).toMatch(/--netns no-such-namespace: there is no \/run\/netns\/no-such-namespace/);
+    expect(unknown.stderr).toContain(name);
+    expect(unknown.code).toBe(2);
+    const file = await runCli(["ports", "--netns", CLI_FILE]);
+    expect(file).toMatchObject({ code: 2 });
+    expect(file.stderr).toMatch(/is no network namespace\n {2}fix: /);
+    // More than there are processes (PID_MAX_LIMIT).
+    const pid = await runCli(["ports", "--pid", "4194305"]);
+    expect(pid).toMatchObject({ code: 2 });
+    expect(pid.stderr).toMatch(/there is no such process\n {2}fix: /);
+    expect(await runCli(["ports", "--pid", "1", "--netns", name])).toMatchObject({ code: 2 });
+  });
+
+  it.skipIf(!hasProgram("setpriv"))("needs a privilege: exit 3, with the command that has it", async () => {
+    const { name, pid } = await inhabited();
+    const nobody = ["--reuid=65534", "--regid=65534", "--clear-groups", process.execPath, CLI_FILE, "ports"];
+    for (const where of [
+      ["--netns", name],
+      ["--pid", `${pid}`],
+    ]) {
+      const { code, stderr } = await start("setpriv", [...nobody, ...where]).exited();
+      expect(stderr).toMatch(/needs CAP_SYS_ADMIN\n {2}fix: run it as root, .*nsenter/);
+      expect(code).toBe(3);
+    }
+  });
+});

@@ -1,0 +1,95 @@
+// `fourtuple ports` where something is forbidden to it: netlink, a look into other users' processes, /proc itself.
+import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { ownAddress } from "../../support/address.js";
+import { connectForeign, startForeignServer } from "../../support/peers.js";
+import { CLI_FILE, type Exit, runCli, start, startCli } from "../../support/process.js";
+
+const WITHOUT_NETLINK = { refused: ["netlink"] } as const;
+const NOTE = /^note: netlink is not to be had here \(EPERM\)/gm;
+const NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
+
+describe("without netlink", () => {
+  it.each(["", "--list", "--map", "--json", "--listening", "--listening --json", "--pressure --json"])(
+    "says so once on standard error: ports %s",
+    async (more) => {
+      const server = await startForeignServer();
+      const { at, port } = server;
+      await connectForeign(server);
+      const args = more.split(" ").filter(Boolean);
+      const { code, stdout, stderr } = await runCli(["ports", at, ...args], WITHOUT_NETLINK);
+      expect(stderr.match(NOTE)).toHaveLength(1);
+      expect(stdout).toContain(`${port}`);
+      expect(code).toBe(0);
+    },
+  );
+
+  it("says so once while it is watched", async () => {
+    const { at } = await startForeignServer();
+    const watching = startCli(["ports", at, "--watch"], WITHOUT_NETLINK);
+    await watching.prints(/opened 0\/s[\s\S]*opened 0\/s/);
+    expect(watching.stderr.match(NOTE)).toHaveLength(1);
+  });
+
+  it("leaves open what /proc does not tell", async () => {
+    const { at } = await startForeignServer();
+    const { stdout } = await runCli(["ports", at, "--list", "--memory"], WITHOUT_NETLINK);
+    expect(stdout).toMatch(/^LISTEN +0 +- +\S+ +\S+ +- *$/m);
+    expect((await runCli(["ports", at, "--listening"], WITHOUT_NETLINK)).stdout).toMatch(/:\d+ +0 +- +0 /);
+  });
+
+  it.skipIf(!canBecomeNobody())("and without /proc ends with 3: a privilege is missing", async () => {
+    const shell = 'mount -t tmpfs none /proc && exec "$0" "$@"';
+    const command = ["--mount", "bash", "-c", shell, process.execPath, CLI_FILE, "ports"];
+    const { code, stderr } = await start("unshare", command, WITHOUT_NETLINK).exited();
+    expect(stderr).toMatch(/neither sock_diag nor \/proc\/net\/tcp can be read \(EPERM\)[\s\S]*fix: /);
+    expect(code).toBe(3);
+  });
+});
+
+describe.skipIf(!canBecomeNobody())("--process without a privilege", () => {
+  // A host whose /proc hides processes does not even tell how many there are.
+  const REASON = isProcHidden()
+    ? /other users' processes are hidden \(\/proc is mounted with hidepid\): run as root to see all/
+    : /\d+ process(es)? may not be looked into: run as root to see all/;
+  const asNobody = (...args: string[]): Promise<Exit> =>
+    start(NOBODY[0]!, [...NOBODY.slice(1), process.execPath, CLI_FILE, "ports", ...args]).exited();
+
+  it("says why owners are missing", async () => {
+    const { at } = await startForeignServer();
+    const list = await asNobody(at, "--list", "--process");
+    expect(list.stdout).toMatch(/LISTEN .* not visible\n/);
+    expect(list.stderr).toMatch(REASON);
+    const listeners = await asNobody(at, "--listening", "--process");
+    expect(listeners.stdout).toMatch(/not visible/);
+    expect(listeners.stdout).toMatch(REASON);
+    expect((await asNobody(at, "--process")).stdout).toMatch(REASON);
+  });
+
+  it("knows that /proc hides the processes of others", async () => {
+    const at = `${ownAddress()}:0`;
+    // Process 1 of a namespace of its own is root's; the one that looks is not.
+    const shell = `mount -t proc -o hidepid=2 proc /proc && ${NOBODY.join(" ")} "$0" "$@"; exit $?`;
+    const server = startCli(["serve", at]);
+    const [, host] = await server.prints(/listening on ([\d.]+:\d+)/);
+    const inside = ["bash", "-c", shell, process.execPath, CLI_FILE, "ports", host!, "--process"];
+    const { stdout } = await start("unshare", ["--mount", "--pid", "--fork", "--kill-child", ...inside]).exited();
+    expect(stdout).toMatch(/1 socket without a visible owner; other users' processes are hidden .*hidepid/);
+  });
+});
+
+function isProcHidden(): boolean {
+  // The last mount over /proc counts.
+  const mounts = readFileSync("/proc/mounts", "utf8").match(/^\S+ \/proc proc .*$/gm) ?? [];
+  return /hidepid=(1|2|4|noaccess|invisible|ptraceable)/.test(mounts.at(-1) ?? "");
+}
+
+/** Whether this process may become another user, who may read the program; says why not. */
+function canBecomeNobody(): boolean {
+  const { status, stderr, error } = spawnSync(NOBODY[0]!, [...NOBODY.slice(1), "test", "-r", CLI_FILE], {
+    encoding: "utf8",
+  });
+  if (status !== 0) console.warn(`skipped: user 65534 cannot run the program (be root): ${stderr || error?.message}`);
+  return status === 0;
+}

@@ -1,0 +1,278 @@
+// ESTABLISHED at the client is not accepted by the server: what its program has taken decides. Servers here stop accepting in ways
+// that look the same from the client's end.
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it, onTestFinished } from "vitest";
+import type { ConnectResult, Diagnosis } from "../../../src/index.js";
+import { endpoint, ownAddress, ownPort } from "../../support/address.js";
+import { canFreeze, freeze } from "../../support/freezer.js";
+import { establishedInSs, socketsInSs } from "../../support/kernel.js";
+import { explainRun } from "../../support/library.js";
+import { canMakeNamespaces, enterNamespace } from "../../support/namespace.js";
+import { startClient, startForeignServer, startServer, startServerProcess } from "../../support/peers.js";
+import { hasProgram, runCli, start } from "../../support/process.js";
+import { acceptAll, listenRaw } from "../../support/raw-sockets.js";
+import { until, within } from "../../support/until.js";
+
+const HOLD_MS = 1200;
+
+const unaccepted = (count: number, of: number) => [{ kind: "unaccepted", count, of }];
+
+/** Runs to the end of its hold; `during` is called once all are ESTABLISHED at the server's end. */
+async function hold(ip: string, port: number, connections: number, during: () => void = () => undefined) {
+  const run = await startClient({ to: endpoint({ ip, port }), connections, durationMs: HOLD_MS });
+  await until(
+    `${connections} at the server's end`,
+    () => establishedInSs(port, ip),
+    (sockets) => sockets === connections,
+  );
+  during();
+  const result = await within("the end", run.done);
+  return { result, diagnosis: explainRun(result) };
+}
+
+describe("a server that stops accepting", () => {
+  it("has met no target: what waits in its queue is counted", async () => {
+    const [ip, port] = [ownAddress(), ownPort()];
+    listenRaw(ip, port);
+    const { result, diagnosis } = await hold(ip, port, 30);
+    expect(result).toMatchObject({ outcome: "missed", established: 30, failed: 0, misses: unaccepted(30, 30) });
+    expect(diagnosis).toMatchObject({ reached: 0, finding: { limit: "accept-queue", whose: "the peer" } });
+    expect(diagnosis.finding!.meaning).toMatch(/accepts nothing: 30 connections wait unaccepted/);
+  });
+
+  it("has none, too, where the hold has no end and is stopped", async () => {
+    const [ip, port] = [ownAddress(), ownPort()];
+    listenRaw(ip, port);
+    const run = await startClient({
+      to: endpoint({ ip, port }),
+      connections: 30,
+      durationMs: Number.POSITIVE_INFINITY,
+    });
+    await until(
+      "30 at the server's end",
+      () => establishedInSs(port, ip),
+      (sockets) => sockets === 30,
+    );
+    await within("the hold", run.ready);
+    const result = await within("the end", run.stop());
+    expect(result).toMatchObject({ outcome: "missed", evidence: { accepting: { isMoving: false } } });
+  });
+
+  it.skipIf(!hasProgram("haproxy"))("as haproxy does at its maxconn holds what it holds", async () => {
+    const [ip, port] = [ownAddress(), ownPort()];
+    const folder = mkdtempSync(join(tmpdir(), "fourtuple-haproxy-"));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const file = join(folder, "haproxy.cfg");
+    writeFileSync(
+      file,
+      `global
+  maxconn 20
+defaults
+  mode http
+  timeout client 1h
+  timeout server 1h
+  timeout connect 5s
+  timeout http-request 1h
+frontend f
+  bind ${ip}:${port} backlog 1024
+  http-request return status 200
+`,
+    );
+    const haproxy = start("haproxy", ["-db", "-f", file]);
+    await until(
+      "haproxy listens",
+      () => socketsInSs(`sport = :${port} and src ${ip}`, "listening"),
+      (rows) => rows.length > 0,
+    );
+    const { result, diagnosis } = await hold(ip, port, 30);
+    expect(result).toMatchObject({ outcome: "missed", established: 30, misses: unaccepted(10, 30) });
+    expect(diagnosis).toMatchObject({ wanted: 30, reached: 20, finding: { limit: "peer-maximum", whose: "the peer" } });
+    expect(diagnosis.finding!.meaning).toMatch(
+      new RegExp(`haproxy \\(process ${haproxy.pid}\\) holds 20 connections and accepts no more.*10 connections wait`),
+    );
+  });
+
+  it("because it is stopped by a signal is told so", async () => {
+    const { ip, port, process } = await startServerProcess({});
+    process.child.kill("SIGSTOP");
+    const { result, diagnosis } = await hold(ip, port, 12);
+    process.child.kill("SIGCONT");
+    expect(result).toMatchObject({ outcome: "missed", misses: unaccepted(12, 12) });
+    expect(diagnosis.finding!.meaning).toMatch(/^the server is stopped: .*12 connections wait unaccepted/);
+    expect(diagnosis.finding!.fix).toContain(`kill -CONT ${process.pid}`);
+  });
+
+  it.skipIf(!canFreeze())("because its cgroup is frozen, as docker pause does, is told so", async () => {
+    const { ip, port, process } = await startServerProcess({});
+    freeze(process.pid);
+    const { result, diagnosis } = await hold(ip, port, 12);
+    expect(result).toMatchObject({ outcome: "missed", misses: unaccepted(12, 12) });
+    expect(diagnosis.finding!.meaning).toMatch(/^the server is frozen: .*12 connections wait unaccepted/);
+    expect(diagnosis.finding!.fix).toMatch(/thaw its cgroup/);
+  });
+
+  it("for want of descriptors is told so", async () => {
+    const [ip, port] = [ownAddress(), ownPort()];
+    start("python3", ["-c", SERVER_THAT_WAITS_FOR_DESCRIPTORS, ip, String(port)], { nofile: 24 });
+    await until(
+      "it listens",
+      () => socketsInSs(`sport = :${port} and src ${ip}`, "listening"),
+      (rows) => rows.length > 0,
+    );
+    const { result, diagnosis } = await hold(ip, port, 40);
+    expect(result.outcome).toBe("missed");
+    expect(result.misses[0]!.kind).toBe("unaccepted");
+    expect(diagnosis.finding).toMatchObject({ limit: "nofile", whose: "the peer" });
+    expect(diagnosis.finding!.meaning).toMatch(/no descriptor left, and \d+ connections wait unaccepted/);
+  });
+
+  it("in one of several workers that share the port by SO_REUSEPORT is counted over all of them", async () => {
+    const [ip, port] = [ownAddress(), ownPort()];
+    const [taking, stuck] = [0, 1].map(() => listenRaw(ip, port, { sharesPort: true })) as [number, number];
+    let taken = 0;
+    const { result } = await hold(ip, port, 200, () => {
+      taken = acceptAll(taking).length;
+    });
+    expect(taken).toBeGreaterThan(0);
+    expect(result).toMatchObject({ outcome: "missed", misses: unaccepted(200 - taken, 200) });
+    expect(acceptAll(stuck).length).toBeLessThanOrEqual(200 - taken);
+  });
+});
+
+describe("a server that accepts late", () => {
+  it("has accepted all the same, when nothing waits any more at the end of the hold", async () => {
+    const [ip, port] = [ownAddress(), ownPort()];
+    const listener = listenRaw(ip, port);
+    const { result } = await hold(ip, port, 30, () => void setTimeout(() => acceptAll(listener), HOLD_MS / 2));
+    expect(result).toMatchObject({ outcome: "met", misses: [] });
+  });
+
+  it("is slower than the ramp, and has no maximum, while it goes on accepting", async () => {
+    const [ip, port] = [ownAddress(), ownPort()];
+    start("python3", ["-c", SERVER_THAT_TAKES_ITS_TIME, ip, String(port)]);
+    await until(
+      "it listens",
+      () => socketsInSs(`sport = :${port} and src ${ip}`, "listening"),
+      (rows) => rows.length > 0,
+    );
+    const { result, diagnosis } = await hold(ip, port, 60);
+    expect(result.misses).toMatchObject([{ kind: "unaccepted", of: 60 }]);
+    expect(diagnosis.finding).toMatchObject({ limit: "accept-queue", whose: "the peer" });
+    expect(diagnosis.finding!.meaning).toMatch(/accepts more slowly than connections come/);
+  });
+});
+
+describe("a server whose end shows nothing that waits", () => {
+  it("because it listens with MPTCP is met", async () => {
+    const [ip, port] = [ownAddress(), ownPort()];
+    start("python3", ["-c", MPTCP_SERVER, ip, String(port)]);
+    const listening = await until(
+      "it listens, or cannot",
+      () => socketsInSs(`sport = :${port} and src ${ip}`, "listening"),
+      (rows) => rows.length > 0,
+    );
+    expect(listening).toHaveLength(1);
+    const { result } = await hold(ip, port, 30);
+    expect(result).toMatchObject({ outcome: "met", misses: [] });
+  });
+
+  it.skipIf(!canMakeNamespaces() || !hasProgram("nft"))("because its port is redirected is met", async () => {
+    enterNamespace();
+    listenRaw("127.0.0.1", 8001);
+    execFileSync("nft", [
+      "table ip n { chain out { type nat hook output priority -100; tcp dport 8000 redirect to :8001; }; }",
+    ]);
+    const { stdout } = await runCli(["connect", "127.0.0.1:8000", "-c", "20", "-T", "100ms", "--json"]);
+    const result: ConnectResult & { diagnosis: Diagnosis } = JSON.parse(stdout);
+    expect(result).toMatchObject({ outcome: "met", established: 20, misses: [] });
+  });
+});
+
+describe("greetings", () => {
+  it("that some get and others do not are a miss, once these have waited much longer than any that came", async () => {
+    let accepted = 0;
+    const server = await startForeignServer((socket) => {
+      if (++accepted <= 20) socket.write("hello");
+    });
+    const run = await startClient({ to: server.at, connections: 30, durationMs: 1500 });
+    const result = await within("the end", run.done);
+    expect(result).toMatchObject({
+      outcome: "missed",
+      greetings: { greeted: 20, ungreeted: 10, awaited: 0 },
+      misses: [{ kind: "ungreeted", count: 10, of: 30 }],
+    });
+    expect(explainRun(result).finding).toMatchObject({ limit: "peer-silent", whose: "the peer" });
+  });
+
+  it("that have not come yet, of a server that was not given the time, are a note", async () => {
+    let accepted = 0;
+    const server = await startForeignServer((socket) => {
+      if (++accepted <= 20) setTimeout(() => socket.write("hello"), 1500);
+    });
+    const run = await startClient({ to: server.at, connections: 30, durationMs: Number.POSITIVE_INFINITY });
+    await until(
+      "20 greeted",
+      () => run.histograms.firstByte.count,
+      (count) => count === 20,
+    );
+    // The others have waited no longer than those.
+    const result = await within("the end", run.stop());
+    expect(result).toMatchObject({ outcome: "met", greetings: { greeted: 20, ungreeted: 0, awaited: 10 } });
+    expect(explainRun(result).notes).toEqual([expect.stringMatching(/spoke first to 20 connections.*to 10$/)]);
+  });
+
+  it("are none where a server has news for some, now and then", async () => {
+    const server = await startForeignServer((socket) => {
+      if (server.sockets.size === 3) setTimeout(() => socket.write("news"), 1200);
+    });
+    const run = await startClient({ to: server.at, connections: 30, durationMs: 1500 });
+    expect(await within("the end", run.done)).toMatchObject({ outcome: "met", misses: [], greetings: { greeted: 1 } });
+  });
+
+  it("are not what answers a message: no first byte is timed where the peer does not speak first", async () => {
+    const server = await startServer({ mode: "echo" });
+    const run = await startClient({
+      to: endpoint(server.address),
+      connections: 10,
+      message: "ping",
+      messageRatePerSec: 20,
+      durationMs: 300,
+    });
+    const { latency, traffic, greetings } = await within("the end", run.done);
+    expect(traffic.answeredMessages).toBeGreaterThan(0);
+    expect(latency.firstByte.count).toBe(0);
+    expect(greetings).toBeUndefined();
+  });
+});
+
+const LISTEN = `
+import socket, sys, time
+s = socket.socket()
+s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+s.bind((sys.argv[1], int(sys.argv[2])))
+s.listen(1024)
+held = []
+`;
+/** As many servers: accept() says EMFILE, and is tried again a little later. */
+const SERVER_THAT_WAITS_FOR_DESCRIPTORS = `${LISTEN}
+while True:
+    try: held.append(s.accept())
+    except OSError: time.sleep(0.1)
+`;
+const SERVER_THAT_TAKES_ITS_TIME = `${LISTEN}
+while True:
+    time.sleep(0.1)
+    held.append(s.accept())
+`;
+const MPTCP_SERVER = `
+import socket, sys
+try: s = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262)
+except OSError: s = socket.socket()
+s.bind((sys.argv[1], int(sys.argv[2])))
+s.listen(1024)
+held = []
+while True: held.append(s.accept())
+`;

@@ -1,0 +1,67 @@
+// The ages of connections that are lost and kept, against plain lists of the same.
+import fc from "fast-check";
+import { expect, it, vi } from "vitest";
+import { LossAges } from "../../../src/client/evidence/loss-stats.js";
+import { COUNTER } from "../../../src/client/worker-plan.js";
+import type { ConnectionTable } from "../../../src/engine/connection-table.js";
+
+const NAMES = [
+  "shortestHeldMs",
+  "longestHeldMs",
+  "firstLostAt",
+  "lastLostAt",
+  "kept",
+  "keptOlder",
+  "keptYounger",
+  "oldestKeptMs",
+] as const;
+const NOW = 10_000;
+
+/** What the counters say of connections established at these times, some of them lost at these. */
+function measure(connections: readonly { readonly at: number; readonly lostAfter?: number | undefined }[]) {
+  const counters = new Float64Array(64);
+  const ages = new LossAges(counters, connections.length);
+  for (const [slot, { at }] of connections.entries()) ages.established(slot, at);
+  connections.forEach(({ at, lostAfter }, slot) => {
+    if (lostAfter !== undefined) ages.lost(slot, at + lostAfter);
+  });
+  const clock = vi.spyOn(performance, "now").mockReturnValue(NOW);
+  ages.countKept({ end: connections.length } as ConnectionTable, (slot) => connections[slot]!.lostAfter === undefined);
+  clock.mockRestore();
+  return Object.fromEntries(NAMES.map((name) => [name, counters[COUNTER[name]]]));
+}
+
+const connection = fc.record({
+  // Few moments: many are the same.
+  at: fc.integer({ min: 1, max: 12 }),
+  lostAfter: fc.option(fc.integer({ min: 0, max: 4000 }), { nil: undefined }),
+});
+
+it("are the extremes of the lost, and the kept counted by age beside them", () => {
+  fc.assert(
+    fc.property(fc.array(connection, { maxLength: 30 }), (connections) => {
+      const lost = connections.filter(({ lostAfter }) => lostAfter !== undefined);
+      const kept = lost.length > 0 ? connections.filter(({ lostAfter }) => lostAfter === undefined) : [];
+      const held = lost.map(({ lostAfter }) => lostAfter!);
+      const times = lost.map(({ at }) => at);
+      const [first, last] = [Math.min(...times), Math.max(...times)];
+      const none = lost.length === 0;
+      expect(measure(connections)).toEqual({
+        shortestHeldMs: none ? 0 : Math.min(...held),
+        longestHeldMs: none ? 0 : Math.max(...held),
+        firstLostAt: none ? 0 : first,
+        lastLostAt: none ? 0 : last,
+        kept: kept.length,
+        keptOlder: kept.filter(({ at }) => at <= first).length,
+        keptYounger: kept.filter(({ at }) => at >= last).length,
+        oldestKeptMs: Math.max(0, ...kept.map(({ at }) => NOW - at)),
+      });
+    }),
+  );
+});
+
+it("are never below zero, though a clock is read before the connection's", () => {
+  const ages = new LossAges(new Float64Array(64), 1);
+  ages.established(0, 100);
+  expect([ages.heldMs(0, 90), ages.heldMs(0, 100), ages.heldMs(0, 130)]).toEqual([0, 0, 30]);
+});

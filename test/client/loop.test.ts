@@ -1,0 +1,61 @@
+// What a run does not do: spin while it waits, or close gently what it should reset.
+import { readdirSync, readFileSync } from "node:fs";
+import { expect, it } from "vitest";
+import { Epoll } from "../../src/linux/syscalls/epoll.js";
+import { canOpenFileTable } from "../../src/linux/syscalls/registered-files.js";
+import { ownAddress } from "../support/address.js";
+import { cpuSeconds } from "../support/kernel.js";
+import { startForeignServer, startServer, stopwatch } from "../support/peers.js";
+import { startProgram } from "../support/process.js";
+import { until } from "../support/until.js";
+
+/** What a process has spent so far: CPU time, and how often one of its threads waited for something. */
+function spentBy(pid: number): { cpu: number; waits: number } {
+  const statuses = readdirSync(`/proc/${pid}/task`).map((thread) =>
+    readFileSync(`/proc/${pid}/task/${thread}/status`, "utf8"),
+  );
+  const waits = statuses.map((status) => Number(/^voluntary_ctxt_switches:\s+(\d+)/m.exec(status)![1]));
+  return { cpu: cpuSeconds(pid), waits: waits.reduce((sum, count) => sum + count, 0) };
+}
+
+it.each([30, 30.5, 0.75])("epoll waits for %d ms, and no less", (timeoutMs) => {
+  const epoll = new Epoll(1);
+  const elapsed = stopwatch();
+  let waits = 0;
+  for (; elapsed() < timeoutMs * 0.95; waits++) expect(epoll.wait(timeoutMs)).toBe(0);
+  // A signal may end one early.
+  expect(waits).toBeLessThan(5);
+  epoll.close();
+});
+
+it("waits for the next message at rest", async () => {
+  const server = await startServer({ mode: "echo" });
+  const to = `${server.address.ip}:${server.address.port}`;
+  const options = { to, connections: 2, message: "x", messageRatePerSec: 1, durationMs: 60_000 };
+  const client = startProgram("library-client", options);
+  await client.prints(/begun/);
+  await until("a message", () => server.snapshot().receivedBytes > 0);
+  const before = { ...spentBy(client.pid), bytes: server.snapshot().receivedBytes };
+  const elapsed = stopwatch();
+  await until("four more", () => server.snapshot().receivedBytes >= before.bytes + 4);
+  const { cpu, waits } = spentBy(client.pid);
+  const seconds = elapsed() / 1000;
+  // A loop that spins takes a core, or its part of a busy one; one that wakes too early waits thousands of times.
+  expect((cpu - before.cpu) / seconds).toBeLessThan(0.15);
+  expect((waits - before.waits) / seconds).toBeLessThan(1000);
+});
+
+it.skipIf(!canOpenFileTable())("resets connections that are parked in io_uring as it does the others", async () => {
+  const ends = { reset: 0, closed: 0 };
+  const server = await startForeignServer((socket) => {
+    socket.on("end", () => ends.closed++);
+    socket.on("error", (error: NodeJS.ErrnoException) => error.code === "ECONNRESET" && ends.reset++);
+  }, ownAddress());
+  const options = { to: server.at, connections: 300, close: "rst", durationMs: 60_000 };
+  const client = startProgram("library-client", options, { nofile: 80 });
+  await until("300 at the server", () => server.sockets.size === 300);
+  client.child.kill("SIGTERM");
+  await client.exited();
+  await until("300 ends", () => ends.reset + ends.closed === 300);
+  expect(ends).toEqual({ reset: 300, closed: 0 });
+});

@@ -1,0 +1,234 @@
+// The sender against a simple model: a peer that stalls, takes parts of messages and sends parts of answers.
+import type { RecordableHistogram } from "node:perf_hooks";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import fc from "fast-check";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { MessageSender } from "../../../src/client/messages/sender.js";
+import { COUNTER } from "../../../src/client/worker-plan.js";
+import type { ConnectionTable } from "../../../src/engine/connection-table.js";
+import { CONTROL, ShardMemory } from "../../../src/engine/worker-memory.js";
+import { EAGAIN } from "../../../src/linux/syscalls/errno.js";
+
+const INTERVAL_MS = 100;
+const CONNECTIONS = 3;
+const MESSAGE = "0123456789";
+
+const clock = { ms: 0 };
+beforeEach(() => {
+  vi.spyOn(performance, "now").mockImplementation(() => clock.ms);
+});
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+/** A sender with a clock and a kernel of the test's own: each connection's socket buffer takes so many bytes. */
+function setUp(slots = CONNECTIONS) {
+  clock.ms = 1000;
+  const room = new Array<number>(slots).fill(Number.POSITIVE_INFINITY);
+  const taken = new Array<number>(slots).fill(0);
+  const table = {
+    send(slot: number, _: unknown, offset: number, length: number): number {
+      if (room[slot] === 0) return -EAGAIN;
+      expect(offset).toBe(taken[slot]! % MESSAGE.length);
+      const count = Math.min(length, room[slot]!);
+      room[slot]! -= count;
+      taken[slot]! += count;
+      return count;
+    },
+  } as unknown as ConnectionTable;
+  const latenciesUs: number[] = [];
+  const roundTrip = {
+    record: (us: number) => latenciesUs.push(us),
+    add: () => undefined,
+  } as unknown as RecordableHistogram;
+  const memory = new ShardMemory();
+  const plan = { bytes: new TextEncoder().encode(MESSAGE), intervalMs: INTERVAL_MS, expected: "echo" } as const;
+  const sender = new MessageSender(table, plan, memory, roundTrip, slots, slots);
+  for (let slot = 0; slot < slots; slot++) sender.open(slot);
+  return { room, taken, sender, memory, latenciesUs, isOpen: () => true };
+}
+
+describe("the messages of connections whose peers stall", () => {
+  const step = fc.oneof(
+    { weight: 3, arbitrary: fc.record({ kind: fc.constant("wait" as const), ms: fc.integer({ min: 1, max: 200 }) }) },
+    fc.record({
+      kind: fc.constant("stall" as const),
+      slot: fc.nat(CONNECTIONS - 1),
+      bytes: fc.integer({ min: 0, max: 45 }),
+    }),
+    fc.record({ kind: fc.constant("read" as const), slot: fc.nat(CONNECTIONS - 1) }),
+    fc.record({
+      kind: fc.constant("answer" as const),
+      slot: fc.nat(CONNECTIONS - 1),
+      bytes: fc.integer({ min: 1, max: 60 }),
+    }),
+  );
+
+  it("are each sent once, in order, and each answer is timed from when its own message was due", () => {
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 120 }), (steps) => {
+        const { room, taken, sender, memory, latenciesUs, isOpen } = setUp();
+        const startMs = clock.ms;
+        const answered = new Array<number>(CONNECTIONS).fill(0);
+        const expected: number[] = [];
+        const dueMs = (slot: number, n: number) => startMs + (n + slot / CONNECTIONS) * INTERVAL_MS;
+        const dueBy = (slot: number) => Math.floor((clock.ms - dueMs(slot, 0)) / INTERVAL_MS + 1e-9) + 1;
+        const answer = (slot: number, bytes: number) => {
+          const text = MESSAGE.repeat(20).slice(answered[slot]! % 10, (answered[slot]! % 10) + bytes);
+          for (let n = Math.floor(answered[slot]! / 10); n < Math.floor((answered[slot]! + bytes) / 10); n++) {
+            expected.push((clock.ms - dueMs(slot, n)) * 1000);
+          }
+          answered[slot]! += bytes;
+          sender.receive(slot, new TextEncoder().encode(text), bytes);
+        };
+        sender.sendDue(clock.ms, CONNECTIONS, isOpen);
+        for (const each of steps) {
+          if (each.kind === "wait") {
+            clock.ms += each.ms;
+            sender.sendDue(clock.ms, CONNECTIONS, isOpen);
+          } else if (each.kind === "stall") {
+            room[each.slot] = each.bytes;
+          } else if (each.kind === "read") {
+            room[each.slot] = Number.POSITIVE_INFINITY;
+            sender.resume(each.slot);
+          } else {
+            // As much as the peer has read, at most.
+            answer(each.slot, Math.min(each.bytes, taken[each.slot]! - answered[each.slot]!));
+          }
+        }
+        expect(latenciesUs).toEqual(expected.map((us) => Math.max(1, Math.round(us))));
+        const { counters } = memory;
+        const due = [0, 1, 2].reduce((sum, slot) => sum + Math.max(0, dueBy(slot)), 0);
+        expect(counters[COUNTER.dueMessages]).toBe(due);
+        expect(counters[COUNTER.sentMessages]).toBe(taken.reduce((sum, bytes) => sum + Math.floor(bytes / 10), 0));
+
+        // The end: what is due and not sent is missed, what is sent and not answered is unanswered.
+        Atomics.store(memory.control, CONTROL.paused, 1);
+        sender.sendDue(clock.ms, CONNECTIONS, isOpen);
+        sender.finish(0);
+        expect(counters[COUNTER.missedMessages]).toBe(due - counters[COUNTER.sentMessages]!);
+        expect(counters[COUNTER.unansweredMessages]).toBe(
+          counters[COUNTER.sentMessages]! - counters[COUNTER.answeredMessages]!,
+        );
+        expect(counters[COUNTER.answeredMessages]).toBe(expected.length);
+        expect(latenciesUs).toHaveLength(due);
+        expect([counters[COUNTER.unaskedBytes], counters[COUNTER.wrongBytes]]).toEqual([0, 0]);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it("are not begun any more at the end, but the one that is begun is sent to its end", () => {
+    const { room, taken, sender, memory, isOpen } = setUp(1);
+    room[0] = 4;
+    sender.sendDue(clock.ms, 1, isOpen);
+    clock.ms += 2 * INTERVAL_MS;
+    sender.sendDue(clock.ms, 1, isOpen);
+    Atomics.store(memory.control, CONTROL.paused, 1);
+    sender.sendDue(clock.ms, 1, isOpen);
+    expect(memory.counters[COUNTER.isPaused]).toBe(1);
+    room[0] = 1000;
+    sender.resume(0);
+    expect(taken[0]).toBe(10);
+    sender.finish(0);
+    expect(memory.counters[COUNTER.missedMessages]).toBe(2);
+  });
+
+  it("that were due in the moment before the end are sent, not missed", () => {
+    const { sender, memory, isOpen } = setUp();
+    sender.sendDue(clock.ms, CONNECTIONS, isOpen);
+    // All three, and the end, while the thread had no CPU.
+    clock.ms += INTERVAL_MS;
+    Atomics.store(memory.control, CONTROL.paused, 1);
+    sender.sendDue(clock.ms, CONNECTIONS, isOpen);
+    sender.finish(0);
+    const { counters } = memory;
+    expect([counters[COUNTER.dueMessages], counters[COUNTER.sentMessages]]).toEqual([4, 4]);
+    expect([counters[COUNTER.missedMessages], counters[COUNTER.lateMessages]]).toEqual([0, 2]);
+  });
+
+  it("more than can be sent are counted as missed, though the cursor never came to them", () => {
+    const slots = 2000;
+    const { sender, memory, isOpen } = setUp(slots);
+    sender.sendDue(clock.ms, slots, isOpen);
+    for (let n = 0; n < 5; n++) {
+      clock.ms += 2 * INTERVAL_MS;
+      sender.sendDue(clock.ms, slots, isOpen);
+    }
+    Atomics.store(memory.control, CONTROL.paused, 1);
+    sender.sendDue(clock.ms, slots, isOpen);
+    // What is due is sent for a moment more.
+    clock.ms += INTERVAL_MS + 1;
+    sender.sendDue(clock.ms, slots, isOpen);
+    sender.finish(0);
+    const { counters } = memory;
+    expect(counters[COUNTER.isPaused]).toBe(1);
+    expect(counters[COUNTER.dueMessages]).toBe(10 * slots + 1);
+    expect(counters[COUNTER.sentMessages]).toBeLessThan(2 * slots + 1);
+    expect(counters[COUNTER.missedMessages]).toBe(counters[COUNTER.dueMessages]! - counters[COUNTER.sentMessages]!);
+  });
+
+  it("are each counted once in the steps that a busy thread takes", () => {
+    const { sender, memory, isOpen } = setUp();
+    for (let n = 0; n < 36; n++) {
+      clock.ms += 200;
+      sender.sendDue(clock.ms, CONNECTIONS, isOpen);
+    }
+    Atomics.store(memory.control, CONTROL.paused, 1);
+    sender.sendDue(clock.ms, CONNECTIONS, isOpen);
+    const { counters } = memory;
+    expect(counters[COUNTER.isPaused]).toBe(1);
+    expect(counters[COUNTER.dueMessages]).toBe(72 * 3 + 1);
+  });
+
+  it("younger than what all answers took are on their way, not unanswered", () => {
+    const { sender, memory, latenciesUs, isOpen } = setUp(1);
+    for (let n = 0; n < 5; n++) {
+      sender.sendDue(clock.ms, 1, isOpen);
+      clock.ms += INTERVAL_MS;
+    }
+    sender.finish(250);
+    const { counters } = memory;
+    expect([counters[COUNTER.unansweredMessages], counters[COUNTER.inFlightMessages]]).toEqual([3, 2]);
+    // Only those that are late count in the percentiles.
+    expect(latenciesUs).toHaveLength(3);
+    expect(counters[COUNTER.youngestUnansweredUs]).toBe(300_000);
+  });
+
+  it("of a connection that ends are unanswered if its peer ended it, and nobody's fault if we did", () => {
+    for (const isOurs of [false, true]) {
+      const { room, sender, memory, isOpen } = setUp(1);
+      sender.sendDue(clock.ms, 1, isOpen);
+      room[0] = 0;
+      clock.ms += INTERVAL_MS;
+      sender.sendDue(clock.ms, 1, isOpen);
+      sender.end(0, isOurs);
+      const { counters } = memory;
+      const { unansweredMessages, inFlightMessages, missedMessages, dueMessages } = COUNTER;
+      const counted = [unansweredMessages, inFlightMessages, missedMessages, dueMessages].map((at) => counters[at]);
+      expect(counted).toEqual(isOurs ? [0, 1, 0, 1] : [1, 0, 1, 2]);
+    }
+  });
+});
+
+describe("what the sender keeps of a connection", () => {
+  it("is in typed arrays: 26 bytes each", () => {
+    const slots = 5_000_000;
+    collectGarbage();
+    const before = process.memoryUsage();
+    const { sender } = setUp(1);
+    for (let slot = 0; slot < slots; slot++) sender.open(slot);
+    // What it outgrew is not its any more.
+    collectGarbage();
+    const after = process.memoryUsage();
+    // Doubled when it grows.
+    expect((after.arrayBuffers - before.arrayBuffers) / slots).toBeLessThan(2 * 27);
+    expect((after.heapUsed - before.heapUsed) / slots).toBeLessThan(4);
+  });
+});
+
+function collectGarbage(): void {
+  setFlagsFromString("--expose-gc");
+  (runInNewContext("gc") as () => void)();
+}

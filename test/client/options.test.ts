@@ -1,0 +1,147 @@
+// What connect() refuses, and that it refuses before anything is opened.
+import { describe, expect, it } from "vitest";
+import { settleOptions } from "../../src/client/options.js";
+import { findTargets } from "../../src/client/targets.js";
+import type { ConnectOptions } from "../../src/index.js";
+import { ownAddress } from "../support/address.js";
+import { countDescriptors } from "../support/kernel.js";
+import { connect, parseAddressRanges } from "../support/library.js";
+
+const at = `${ownAddress()}:7777`;
+const stage = { durationMs: 1000, target: 10 };
+
+const REFUSED: [string, ConnectOptions, string][] = [
+  ["no destination", { to: [] }, "E_OPTION"],
+  ["no connection", { to: at, connections: 0 }, "E_OPTION"],
+  ["fewer than none", { to: at, connections: -1 }, "E_OPTION"],
+  ["half a connection", { to: at, connections: 1.5 }, "E_OPTION"],
+  ["1e99 connections", { to: at, connections: 1e99 }, "E_OPTION"],
+  ["NaN connections", { to: at, connections: Number.NaN }, "E_OPTION"],
+  ["a rate of 0", { to: at, connectRatePerSec: 0 }, "E_OPTION"],
+  ["a rate below 0", { to: at, connectRatePerSec: -5 }, "E_OPTION"],
+  ["no concurrency", { to: at, concurrency: 0 }, "E_OPTION"],
+  ["a time-out of 0", { to: at, connectTimeoutMs: 0 }, "E_OPTION"],
+  ["a message rate of 0", { to: at, message: "x", messageRatePerSec: 0 }, "E_OPTION"],
+  ["a message rate without a message", { to: at, messageRatePerSec: 1 }, "E_OPTION"],
+  ["an empty message", { to: at, message: "" }, "E_OPTION"],
+  ["stages beside connections", { to: at, stages: [stage], connections: 5 }, "E_OPTION"],
+  ["messages of connections that end", { to: at, closeAfterGreeting: true, message: "x" }, "E_OPTION"],
+  ["stages of connections that end", { to: at, closeAfterGreeting: true, stages: [stage] }, "E_OPTION"],
+  ["stages beside a rate", { to: at, stages: [stage], connectRatePerSec: 5 }, "E_OPTION"],
+  ["a stage of no time", { to: at, stages: [{ durationMs: 0, target: 5 }] }, "E_OPTION"],
+  ["stages to nowhere", { to: at, stages: [{ durationMs: 10, target: 0 }] }, "E_OPTION"],
+  ["port 0", { to: "127.0.0.1:0" }, "E_ADDRESS"],
+  ["port 65536", { to: "127.0.0.1:65536" }, "E_ADDRESS"],
+  ["garbage", { to: "not an address" }, "E_ADDRESS"],
+  ["one good and one bad", { to: [at, "nonsense:"] }, "E_ADDRESS"],
+  ["a name that cannot exist", { to: "no.such.host.invalid:7777" }, "E_RESOLVE"],
+  ["a source of another host", { to: at, connections: 2, sources: parseAddressRanges("192.0.2.77") }, "E_SOURCE"],
+  [
+    "a source range that ends on another host",
+    { to: at, connections: 2, sources: parseAddressRanges("127.255.255.250-128.0.0.3") },
+    "E_SOURCE",
+  ],
+  ["a source of the other family", { to: at, connections: 2, sources: parseAddressRanges("::1") }, "E_NO_SOURCE"],
+];
+
+const WRONGLY_TAKEN: [string, ConnectOptions, string][] = [
+  [
+    "a stage with half a connection, which never settles",
+    { to: at, stages: [{ durationMs: 50, target: 2.5 }] },
+    "E_OPTION",
+  ],
+  [
+    "a stage with NaN connections, which never settles",
+    { to: at, stages: [{ durationMs: 50, target: Number.NaN }] },
+    "E_OPTION",
+  ],
+  ["a stage with fewer connections than none", { to: at, stages: [stage, { durationMs: 50, target: -3 }] }, "E_OPTION"],
+  [
+    "a stage that misspells its target",
+    { to: at, stages: [{ durationMs: 50, connections: 5 } as unknown as typeof stage] },
+    "E_OPTION",
+  ],
+  ["a stage with 1e99 connections", { to: at, stages: [{ durationMs: 50, target: 1e99 }] }, "E_OPTION"],
+  ["a hold of less than no time", { to: at, connections: 2, durationMs: -1 }, "E_OPTION"],
+  ["a hold of NaN", { to: at, connections: 2, durationMs: Number.NaN }, "E_OPTION"],
+  [
+    "source ports that do not exist",
+    { to: at, connections: 2, sourcePorts: { first: 65_000, last: 70_000 } },
+    "E_ADDRESS",
+  ],
+  [
+    "source ports that run backwards",
+    { to: at, connections: 2, sourcePorts: { first: 2000, last: 1000 } },
+    "E_ADDRESS",
+  ],
+  ["a way to close that is none", { to: at, connections: 2, close: "slam" as "rst" }, "E_OPTION"],
+];
+
+async function refusal(options: ConnectOptions): Promise<{ code: string; fix: string; message: string }> {
+  try {
+    // Up to here and no further: what passes both is opened next.
+    await findTargets(settleOptions(options));
+  } catch (error) {
+    return error as { code: string; fix: string; message: string };
+  }
+  throw new Error("it was taken");
+}
+
+describe("connect() refuses", () => {
+  it.each(REFUSED)("%s", async (_, options, code) => {
+    const before = countDescriptors();
+    const error = await connect(options).then(
+      (run) => run.stop().then(() => ({ code: "nothing" })),
+      (cause) => cause,
+    );
+    expect(error).toMatchObject({ code, name: "AppError", message: expect.any(String), fix: expect.any(String) });
+    expect(countDescriptors()).toBe(before);
+  });
+
+  it.each(WRONGLY_TAKEN)("%s", async (_, options, code) => {
+    expect(await refusal(options)).toMatchObject({ code });
+  });
+});
+
+describe("the polite default", () => {
+  // Only what decides is called here, never connect(): not one packet may leave for that network.
+  const foreign = "192.0.2.1:7777";
+
+  it("refuses more than 1,000 connections to a machine that is not this one, before anything is opened", async () => {
+    const before = countDescriptors();
+    expect(await refusal({ to: foreign, connections: 1001 })).toMatchObject({
+      code: "E_AUTHORIZED",
+      message: expect.stringContaining("192.0.2.1"),
+      fix: expect.stringContaining("--authorized"),
+    });
+    expect(await refusal({ to: [at, foreign], connections: 1_000_000 })).toMatchObject({ code: "E_AUTHORIZED" });
+    expect(await refusal({ to: foreign, stages: [{ durationMs: 1, target: 1001 }] })).toMatchObject({
+      code: "E_AUTHORIZED",
+    });
+    expect(await refusal({ to: "[2001:db8::1]:7777", connections: 1001 })).toMatchObject({ code: "E_AUTHORIZED" });
+    expect(countDescriptors()).toBe(before);
+  });
+
+  it("lets 1,000 through, and more when it was confirmed, and any number to this machine", async () => {
+    const plan = async (options: ConnectOptions) => (await findTargets(settleOptions(options))).isLocal;
+    expect(await plan({ to: foreign, connections: 1000 })).toBe(false);
+    expect(await plan({ to: foreign, connections: 1001, authorized: true })).toBe(false);
+    expect(await plan({ to: "127.200.3.4:7777", connections: 5_000_000 })).toBe(true);
+    expect(await plan({ to: "[::1]:7777", connections: 5000 })).toBe(true);
+  });
+});
+
+describe("the plan", () => {
+  it("takes as many loopback sources as the connections need", async () => {
+    const count = async (connections: number) =>
+      (await findTargets(settleOptions({ to: at, connections }))).plan.groups[0]!.sources[0]!.count;
+    // 1024 to 65,535 without the server's own port.
+    expect([await count(2), await count(64_511), await count(64_512), await count(1_000_000)]).toEqual([2, 2, 3, 17]);
+  });
+
+  it("has every port of a range as a destination", async () => {
+    const { plan, endpoints } = await findTargets(settleOptions({ to: "127.0.0.1:7777-7786", connections: 10 }));
+    expect(plan.groups[0]!.destinations.map(({ port }) => port)).toEqual([...Array(10).keys()].map((n) => 7777 + n));
+    expect(endpoints.ports).toEqual([{ first: 7777, last: 7786 }]);
+  });
+});

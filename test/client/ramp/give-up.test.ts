@@ -1,0 +1,83 @@
+// A ramp that leads nowhere ends: after some thousand failures, or a time-out without an answer.
+import { execFileSync } from "node:child_process";
+import { describe, expect, it } from "vitest";
+import { GiveUp, type RampCounts } from "../../../src/client/ramp/give-up.js";
+import type { ConnectResult, Diagnosis } from "../../../src/index.js";
+import { ownAddress } from "../../support/address.js";
+import { explainRun } from "../../support/library.js";
+import { canMakeNamespaces, enterNamespace } from "../../support/namespace.js";
+import { startClient } from "../../support/peers.js";
+import { hasProgram, runCli } from "../../support/process.js";
+import { within } from "../../support/until.js";
+
+const NOTHING: RampCounts = { established: 0, failed: 0, timedOut: 0 };
+const TIMED_OUT: RampCounts = { established: 0, failed: 100, timedOut: 100 };
+
+/** Looks each 50 ms from `fromMs` until `toMs`. @returns the first reason, with the moment */
+function lookFor(giveUp: GiveUp, counts: RampCounts, fromMs: number, toMs: number): [string, number] | undefined {
+  for (let ms = fromMs; ms <= toMs; ms += 50) {
+    const reason = giveUp.look(ms, counts);
+    if (reason) return [reason, ms];
+  }
+  return undefined;
+}
+
+describe("giving up a ramp", () => {
+  const settings = { connectTimeoutMs: 1000, concurrency: 1024 };
+
+  it("takes 2,000 failures without a success, and not one fewer", () => {
+    const giveUp = new GiveUp(settings);
+    expect(giveUp.look(0, { established: 0, failed: 1999, timedOut: 0 })).toBeUndefined();
+    expect(giveUp.look(0, { established: 0, failed: 2000, timedOut: 0 })).toBe("all-failed");
+    expect(giveUp.look(0, { established: 1, failed: 1e6, timedOut: 0 })).toBeUndefined();
+  });
+
+  it("takes a time-out in which nothing was answered, or two after an answer", () => {
+    const fresh = new GiveUp(settings);
+    expect(lookFor(fresh, NOTHING, 0, 950)).toBeUndefined();
+    expect(lookFor(fresh, TIMED_OUT, 1000, 3000)).toEqual(["unanswered", 1000]);
+    const later = new GiveUp(settings);
+    expect(lookFor(later, { ...TIMED_OUT, established: 5 }, 0, 900)).toBeUndefined();
+    expect(lookFor(later, { established: 6, failed: 200, timedOut: 200 }, 950, 2900)).toBeUndefined();
+    expect(lookFor(later, { established: 6, failed: 300, timedOut: 300 }, 2950, 4000)).toEqual(["unanswered", 2950]);
+  });
+
+  it("does not take a few lost packets, nor a refusal that answers, nor a time in which this process stood still", () => {
+    expect(lookFor(new GiveUp(settings), { ...TIMED_OUT, failed: 63, timedOut: 63 }, 0, 9000)).toBeUndefined();
+    const stopped = new GiveUp(settings);
+    stopped.look(0, TIMED_OUT);
+    expect(stopped.look(60_000, TIMED_OUT)).toBeUndefined();
+    const refused = new GiveUp(settings);
+    for (let ms = 0; ms < 9000; ms += 50) {
+      expect(refused.look(ms, { established: 0, failed: 100 + ms / 50, timedOut: 100 })).toBeUndefined();
+    }
+  });
+});
+
+describe("a ramp of a million", () => {
+  it("that everything refuses ends after some thousand attempts", async () => {
+    const run = await startClient({ to: `${ownAddress()}:9`, connections: 1_000_000, durationMs: 60_000 });
+    const result = await within("the end", run.done);
+    expect(result).toMatchObject({ outcome: "missed", established: 0, gaveUp: { reason: "all-failed" } });
+    expect(result.failed).toBeGreaterThanOrEqual(2000);
+    expect(result.failed).toBeLessThan(100_000);
+    expect(result.gaveUp!.untried).toBe(1_000_000 - result.failed);
+    const { finding, notes } = explainRun(result);
+    expect(finding).toMatchObject({ limit: "listener" });
+    expect(notes.join()).toMatch(/given up: all of the first [\d,]+ attempts failed; [\d,]+ were not tried to the end/);
+  });
+
+  it.skipIf(!canMakeNamespaces() || !hasProgram("nft"))("into a black hole ends after one time-out", async () => {
+    enterNamespace();
+    execFileSync("nft", ["table inet f { chain i { type filter hook input priority 0; tcp dport 8000 drop; }; }"]);
+    const { stdout } = await runCli([
+      ...["connect", "127.0.0.1:8000", "-c", "1m", "--connect-timeout", "1s", "-T", "1m", "--json"],
+    ]);
+    const { outcome, gaveUp, rampMs, diagnosis }: ConnectResult & { diagnosis: Diagnosis } = JSON.parse(stdout);
+    expect(outcome).toBe("missed");
+    expect(gaveUp!.reason).toBe("unanswered");
+    // A thousand time-outs one after the other before; the rest is a busy machine's.
+    expect(rampMs).toBeLessThan(10_000);
+    expect(diagnosis.notes.join()).toMatch(/nothing was answered for a whole connect time-out; [\d,]+ were not tried/);
+  });
+});

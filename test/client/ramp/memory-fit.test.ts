@@ -1,0 +1,42 @@
+// How sure the kernel memory of a connection is, out of readings of the whole host's memory.
+import { describe, expect, it } from "vitest";
+import { isMeasurable, MemoryFit } from "../../../src/client/ramp/memory-fit.js";
+
+const EACH = 8000;
+const GIB = 2 ** 30;
+
+/** A ramp to 100,000 in 2 s, then a hold of 2 s; `noise` is what others add at a moment, in bytes. */
+function run(noise: (ms: number) => number): number | undefined {
+  const fit = new MemoryFit();
+  for (let ms = 0; ms <= 2000; ms += 50) fit.grown(50 * ms, 4 * GIB + EACH * 50 * ms + noise(ms));
+  for (let ms = 2000; ms <= 4000; ms += 250) fit.held(ms, 4 * GIB + EACH * 100_000 + noise(ms));
+  return fit.errorPerConnection(100_000, 2000);
+}
+
+describe("the memory of a connection", () => {
+  it("is as good as exact where nobody else takes any, though the whole is gigabytes", () => {
+    expect(run(() => 0)).toBeLessThan(1);
+  });
+
+  it("is off by what others' memory jumps in the ramp", () => {
+    const error = run((ms) => (Math.floor(ms / 50) % 2) * 100 * 2 ** 20)!;
+    expect(error).toBeGreaterThan(100);
+    expect(isMeasurable(EACH, error)).toBe(true);
+  });
+
+  it("is off by what others take in the hold, in which nothing of the run's changes", () => {
+    // As much as 5,000 bytes for each connection, in a straight line with the ramp.
+    const error = run((ms) => ms * 250_000)!;
+    expect(error).toBeGreaterThan(4900);
+    expect(isMeasurable(EACH + 5000, error)).toBe(true);
+    expect(isMeasurable(EACH, error)).toBe(false);
+  });
+
+  it("is not told out of too few readings, and none when it is less than nothing", () => {
+    const fit = new MemoryFit();
+    for (const connections of [0, 10_000, 20_000]) fit.grown(connections, connections * EACH);
+    expect(fit.errorPerConnection(20_000, 100)).toBeUndefined();
+    expect(isMeasurable(EACH, undefined)).toBe(true);
+    expect(isMeasurable(-5, 1)).toBe(false);
+  });
+});

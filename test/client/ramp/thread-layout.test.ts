@@ -1,0 +1,148 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import {
+  mostConnections,
+  type RampShape,
+  shapeRamp,
+  shareOf,
+  targetOf,
+} from "../../../src/client/ramp/thread-layout.js";
+import { KEPT_DESCRIPTORS } from "../../../src/engine/descriptor-reserve.js";
+
+const anyShape = fc
+  .record({
+    connections: fc.integer({ min: 1, max: 400 }),
+    shards: fc.integer({ min: 1, max: 40 }),
+    active: fc.integer({ min: 1, max: 8 }),
+  })
+  .map(({ connections, shards, active }): RampShape => ({ connections, shards, active: Math.min(shards, active) }));
+
+const numbers = (count: number) => Array.from({ length: count }, (_, index) => index);
+const targets = (shape: RampShape, wanted: number) =>
+  numbers(shape.shards).map((index) => targetOf(shape, index, wanted));
+const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
+
+describe("targets", () => {
+  it("sum to what is wanted, for every number wanted from none to all", () => {
+    fc.assert(
+      fc.property(anyShape, (shape) => {
+        for (let wanted = 0; wanted <= shape.connections; wanted++) {
+          expect(sum(targets(shape, wanted)), `wanted ${wanted}`).toBe(wanted);
+        }
+      }),
+    );
+  });
+
+  it("stay within each shard's share, and reach it when all are wanted", () => {
+    fc.assert(
+      fc.property(anyShape, fc.integer({ min: 0, max: 800 }), (shape, wanted) => {
+        const shares = numbers(shape.shards).map((index) => shareOf(shape, index));
+        targets(shape, wanted).forEach((target, index) => {
+          expect(target >= 0 && target <= shares[index]!).toBe(true);
+        });
+        expect(targets(shape, shape.connections)).toEqual(shares);
+        expect(sum(shares)).toBe(shape.connections);
+      }),
+    );
+  });
+
+  it("never fall while more is wanted", () => {
+    fc.assert(
+      fc.property(anyShape, (shape) => {
+        let before = targets(shape, 0);
+        for (let wanted = 1; wanted <= shape.connections; wanted++) {
+          const now = targets(shape, wanted);
+          if (!now.every((target, index) => target >= before[index]!)) expect(now, `wanted ${wanted}`).toEqual(before);
+          before = now;
+        }
+      }),
+    );
+  });
+
+  it("fill wave by wave: a later wave begins when the earlier ones are full", () => {
+    const shape: RampShape = { connections: 100, shards: 4, active: 2 };
+    expect(targets(shape, 30)).toEqual([15, 15, 0, 0]);
+    expect(targets(shape, 50)).toEqual([25, 25, 0, 0]);
+    expect(targets(shape, 61)).toEqual([25, 25, 6, 5]);
+  });
+});
+
+describe("the shape", () => {
+  const tableSizes = fc.integer({ min: 1024, max: 1_048_576 });
+
+  it("gives each shard a share that its table can hold beside every thread's own descriptors", () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 5_000_000 }),
+        tableSizes,
+        fc.integer({ min: 3, max: 30 }),
+        fc.integer({ min: 1, max: 64 }),
+        (connections, size, used, cores) => {
+          const shape = shapeRamp(connections, size, used, cores);
+          expect(shape.shards).toBeGreaterThanOrEqual(1);
+          expect(shape.active).toBe(Math.min(cores, shape.shards));
+          // Few threads: with many, their own descriptors are more than is set aside for them, see below.
+          fc.pre(shape.shards <= 6);
+          expect(shareOf(shape, 0) + used + 4 * shape.shards).toBeLessThanOrEqual(size);
+        },
+      ),
+    );
+  });
+
+  it("counts the descriptors of the threads that it really asks for: 50,000 with tables of 1,024", () => {
+    const shape = shapeRamp(50_000, 1024, 25, 2);
+    expect(shareOf(shape, 0) + 25 + 4 * shape.shards).toBeLessThanOrEqual(1024);
+  });
+
+  it("has one thread for little, one per core for much, and no more than that without a bound on the table", () => {
+    expect(shapeRamp(1, 20_000, 30, 8)).toEqual({ connections: 1, shards: 1, active: 1 });
+    expect(shapeRamp(1000, 20_000, 30, 8).shards).toBe(1);
+    expect(shapeRamp(1001, 20_000, 30, 8).shards).toBe(2);
+    expect(shapeRamp(1_000_000, 1_048_576, 30, 8).shards).toBe(8);
+    expect(shapeRamp(5_000_000, Number.POSITIVE_INFINITY, 30, 2)).toEqual({
+      connections: 5_000_000,
+      shards: 2,
+      active: 2,
+    });
+  });
+
+  it("holds a million with tables of 20,000", () => {
+    const { shards } = shapeRamp(1_000_000, 20_000, 30, 2);
+    expect(shards).toBeGreaterThanOrEqual(50);
+    expect(shards).toBeLessThan(60);
+  });
+
+  it("begins with one thread where the table is too small for anything", () => {
+    expect(shapeRamp(10_000, 40, 30, 4)).toEqual({ connections: 10_000, shards: 1, active: 1 });
+  });
+});
+
+describe("a table that bounds a run", () => {
+  it("is met with the fewest threads that do, and no more than still add room", () => {
+    expect(shapeRamp(50_000, 1024, 25, 2)).toEqual({ connections: 50_000, shards: 74, active: 2 });
+    // 975 and 976 descriptors free: a thread more would leave each less than half.
+    expect(shapeRamp(1e9, 1024, 25, 2).shards).toBe(121);
+    expect(shapeRamp(1e9, 1024, 24, 2).shards).toBe(122);
+    // 1,000 over two threads: 500 beside the four descriptors of each.
+    expect(shapeRamp(1000, 24 + 508, 0, 2).shards).toBe(2);
+    expect(shapeRamp(1000, 24 + 507, 0, 2).shards).toBe(3);
+    expect(shapeRamp(2000, 24 + 1007, 0, 2).shards).toBe(3);
+    expect(shapeRamp(2000, 24 + 1008, 0, 2).shards).toBe(2);
+  });
+
+  it("has room for a second thread with eight descriptors free, and not with seven", () => {
+    expect(shapeRamp(10_000, 62, 30, 4).shards).toBe(4);
+    expect(shapeRamp(10_000, 61, 30, 4).shards).toBe(1);
+  });
+
+  it("holds as many connections as all threads' tables, or as one for all", () => {
+    expect(mostConnections(Number.POSITIVE_INFINITY, 20, true, 2)).toBe(Number.POSITIVE_INFINITY);
+    expect(mostConnections(1024, 24, true, 2)).toBe(122 * (1000 - 13));
+    expect(mostConnections(40, 30, true, 4)).toBe(0);
+    expect(mostConnections(20, 30, true, 4)).toBe(0);
+    expect(mostConnections(1024, 24, false, 2)).toBe(1000 - KEPT_DESCRIPTORS - 8);
+    expect(mostConnections(1024, 24, false, 4)).toBe(1000 - KEPT_DESCRIPTORS - 16);
+    expect(mostConnections(20, 30, false, 2)).toBe(0);
+    expect(mostConnections(34, 30, false, 2)).toBe(0);
+  });
+});

@@ -1,0 +1,58 @@
+// The verdict on a run's misses, and their words.
+import { describe, expect, it } from "vitest";
+import { judge, MISS_KINDS, type Miss, missPhrases, outcomeOf } from "../../../src/client/verdict/verdict.js";
+import { connectResult } from "../../support/results.js";
+
+const LOST: Miss = { kind: "lost", count: 3, of: 10 };
+
+describe("a verdict", () => {
+  it.each<[string, boolean, Miss[], object]>([
+    ["nothing is missing", false, [{ ...LOST, count: 0 }], { outcome: "met", isTargetMet: true, misses: [] }],
+    ["something is", false, [LOST], { outcome: "missed", isTargetMet: false, misses: [LOST] }],
+    ["one is", false, [{ ...LOST, count: 1 }], { outcome: "missed", misses: [{ ...LOST, count: 1 }] }],
+    ["it was stopped with nothing missing", true, [], { outcome: "interrupted", isTargetMet: false, misses: [] }],
+    ["it was stopped", true, [LOST], { outcome: "interrupted", isTargetMet: false, misses: [LOST] }],
+  ])("where %s", (_, wasInterrupted, found, verdict) => {
+    expect(judge(wasInterrupted, found)).toMatchObject(verdict);
+  });
+
+  it("tells what is missing in words, also of a kind that a newer version knows", () => {
+    const misses: Miss[] = [{ kind: "established", count: 400, of: 1000 }, LOST, { ...LOST, kind: "newer" as "lost" }];
+    expect(missPhrases(misses)).toEqual(["3 lost while held", "3 newer"]);
+    expect(missPhrases()).toEqual([]);
+  });
+
+  it("is read out of results of older versions", () => {
+    const { outcome: _, ...older } = connectResult({ isTargetMet: true });
+    expect(outcomeOf(older)).toBe("met");
+    expect(outcomeOf({ ...older, isTargetMet: false })).toBe("missed");
+    expect(outcomeOf({ outcome: "interrupted", isTargetMet: false })).toBe("interrupted");
+  });
+});
+
+it("each kind of miss has words of its own, with its numbers", () => {
+  expect(missPhrases(MISS_KINDS.map((kind) => ({ kind, count: 1200, of: 4000 })))).toEqual([
+    "1,200 lost while held",
+    "1,200 established at this end only",
+    "1,200 not accepted by the server's program",
+    "1,200 not greeted",
+    "1,200 of 4,000 messages due and never sent",
+    "1,200 of 4,000 messages unanswered (30 %)",
+    "1,200 failed or lost (at most 4,000 allowed)",
+    "1,200 connections/s (at least 4,000 asked)",
+    "p99 1.20 s (at most 4.00 s allowed)",
+  ]);
+});
+
+it.each([
+  [1, 1000, "under 1 %"],
+  [9, 1000, "under 1 %"],
+  [10, 1000, "1 %"],
+  [500, 1000, "50 %"],
+  [990, 1000, "99 %"],
+  [991, 1000, "over 99 %"],
+  [999, 1000, "over 99 %"],
+  [1000, 1000, "100 %"],
+])("%i of %i unanswered are %s", (count, of, share) => {
+  expect(missPhrases([{ kind: "unanswered", count, of }])[0]).toContain(`(${share})`);
+});

@@ -1,0 +1,95 @@
+// What --max-failed, --max-p99 and --min-rate make of a run: at the limit it is met, just past it missed.
+import { describe, expect, it } from "vitest";
+import {
+  allowedFailures,
+  thresholdMisses,
+  toleratesFailures,
+  withoutTolerated,
+} from "../../../src/client/verdict/thresholds.js";
+import type { Miss } from "../../../src/client/verdict/verdict.js";
+import { createLatencyHistogram, summarizeLatency } from "../../../src/engine/latency.js";
+
+describe("allowed failures", () => {
+  it.each<[number | string | undefined, number | undefined]>([
+    [undefined, undefined],
+    [0, 0],
+    [12, 12],
+    ["0", 0],
+    ["10", 10],
+    ["1k", 1000],
+    ["0%", 0],
+    ["1%", 20],
+    [" 2.5 % ", 50],
+    ["0.07%", 1],
+    ["12.25%", 245],
+    ["100%", 2000],
+  ])("%j of 2,000 are %j", (given, allowed) => {
+    expect(allowedFailures(given, 2000)).toBe(allowed);
+  });
+
+  it("lose none to binary fractions: 0.7 % of 1,000 are 7", () => {
+    expect(allowedFailures("0.7%", 1000)).toBe(7);
+  });
+
+  it.each(["100.1%", "101%", "-1%", "%", "1%%", "x1%", "1%x", "1.%", ".5%", -1, 1.5, Number.NaN, "many", "-1", "1.5"])(
+    "%j is refused",
+    (given) => {
+      expect(() => allowedFailures(given, 2000)).toThrow(expect.objectContaining({ code: "E_OPTION" }));
+    },
+  );
+});
+
+function measured(overrides: object = {}) {
+  const [connect, roundTrip] = [createLatencyHistogram(), createLatencyHistogram()];
+  const run = { ratePerSec: 100, asked: 50, established: 40, failed: 6, lost: 3, ...overrides };
+  return { ...run, latency: { connect: summarizeLatency(connect), roundTrip: summarizeLatency(roundTrip) } };
+}
+
+/** A run whose 99th percentiles are these. */
+function withP99(connectMs: number, roundTripMs?: number) {
+  const run = measured();
+  const { connect, roundTrip } = run.latency;
+  const latency = {
+    connect: { ...connect, count: 1, p99Us: connectMs * 1000 },
+    roundTrip: roundTripMs === undefined ? roundTrip : { ...roundTrip, count: 1, p99Us: roundTripMs * 1000 },
+  };
+  return { ...run, latency };
+}
+
+describe("a threshold", () => {
+  it("that nobody set is never passed", () => {
+    expect(thresholdMisses({}, withP99(1e6, 1e6))).toEqual([]);
+  });
+
+  it("of latency is about round trips where there are any, else about connecting", () => {
+    const miss = { kind: "latency", of: 5 };
+    expect(thresholdMisses({ maxP99Ms: 5 }, withP99(9, 5))).toEqual([]);
+    expect(thresholdMisses({ maxP99Ms: 5 }, withP99(1, 5.001))).toEqual([{ ...miss, count: 5.001 }]);
+    expect(thresholdMisses({ maxP99Ms: 5 }, withP99(5))).toEqual([]);
+    expect(thresholdMisses({ maxP99Ms: 5 }, withP99(5.001))).toEqual([{ ...miss, count: 5.001 }]);
+  });
+
+  it("of the rate is met by that rate", () => {
+    expect(thresholdMisses({ minRatePerSec: 100 }, measured())).toEqual([]);
+    expect(thresholdMisses({ minRatePerSec: 100.5 }, measured())).toEqual([{ kind: "rate", count: 100, of: 100.5 }]);
+  });
+
+  it("of failures is about failed and lost together", () => {
+    expect(thresholdMisses({ maxFailed: 9 }, measured())).toEqual([]);
+    expect(thresholdMisses({ maxFailed: 8 }, measured())).toEqual([{ kind: "failures", count: 9, of: 8 }]);
+    expect(toleratesFailures({ maxFailed: 9 }, measured())).toBe(true);
+    expect(toleratesFailures({ maxFailed: 8 }, measured())).toBe(false);
+    expect(toleratesFailures({}, measured())).toBe(false);
+  });
+});
+
+it("what was allowed to fail or to be lost is not missing; all else is", () => {
+  const misses: Miss[] = [
+    { kind: "established", count: 10, of: 50 },
+    { kind: "lost", count: 3, of: 50 },
+    { kind: "unanswered", count: 7, of: 9 },
+  ];
+  const [, , unanswered] = misses;
+  expect(withoutTolerated(misses, measured())).toEqual([{ kind: "established", count: 4, of: 50 }, unanswered]);
+  expect(withoutTolerated(misses, measured({ established: 45 }))[0]).toMatchObject({ count: 0 });
+});

@@ -1,0 +1,81 @@
+// Every errno of Linux, in every step of a connection's making, has a cause, a side and a fix.
+import { getSystemErrorMap } from "node:util";
+import { describe, expect, it } from "vitest";
+import { explainRun } from "../../src/diagnosis/explain.js";
+import type { ConnectResult } from "../../src/index.js";
+import { connectResult } from "../support/results.js";
+
+type Phase = ConnectResult["failures"][number]["phase"];
+type Timing = "at once" | "later" | "unknown";
+
+function explain(phase: Phase, errno: string, timing: Timing = "unknown") {
+  const localPath = { failedAtOnce: timing === "at once" ? { [errno]: 400 } : {}, routes: [], rules: [] };
+  return explainRun(
+    connectResult({
+      established: 0,
+      failures: [{ phase, errno, count: 400 }],
+      evidence: timing === "unknown" ? {} : { localPath },
+    }),
+  );
+}
+
+// Linux's own: some are of other systems, and libuv's begin far above.
+const ERRNOS = [...getSystemErrorMap()].filter(([number]) => number > -134).map(([, [name]]) => name);
+
+describe("an errno", () => {
+  it("is known in every step, whenever it came", () => {
+    expect(ERRNOS.length).toBeGreaterThan(50);
+    for (const errno of ERRNOS) {
+      for (const phase of ["socket", "option", "bind", "connect", "register"] as const) {
+        for (const timing of ["at once", "later", "unknown"] as const) {
+          const { finding, suspects } = explain(phase, errno, timing);
+          const found = finding ? [finding] : suspects;
+          expect(found.length, `${errno} ${phase} ${timing}`).toBeGreaterThan(0);
+          for (const { meaning, fix } of found) {
+            expect(meaning).not.toContain("no rule knows");
+            expect(fix.length).toBeGreaterThan(10);
+          }
+        }
+      }
+    }
+  });
+
+  it.each<[Phase, string, Timing, string, string, RegExp]>([
+    ["socket", "EAFNOSUPPORT", "unknown", "address-family", "this side", /address family/],
+    ["socket", "EPERM", "unknown", "policy", "this side", /seccomp/],
+    ["option", "ENOPROTOOPT", "unknown", "kernel", "this side", /socket option/],
+    ["bind", "EINVAL", "unknown", "source-address", "this side", /link-local/],
+    ["bind", "ENODEV", "unknown", "route", "this side", /interface/],
+    ["bind", "EPERM", "unknown", "policy", "this side", /forbids bind\(\)/],
+    ["bind", "EBADF", "unknown", "unexplained", "this side", /bug in fourtuple/],
+    ["connect", "EINVAL", "at once", "route", "this side", /blackhole/],
+    ["connect", "EACCES", "at once", "firewall", "this side", /security policy/],
+    ["connect", "EPERM", "at once", "firewall", "this side", /security policy/],
+    ["connect", "ENETUNREACH", "at once", "route", "this side", /no route/],
+    ["connect", "EHOSTUNREACH", "at once", "route", "this side", /unreachable/],
+    ["connect", "EAGAIN", "at once", "ipsec", "this side", /IPsec/],
+    ["connect", "EXDEV", "at once", "policy", "this side", /forbids connect\(\)/],
+    ["connect", "EADDRINUSE", "at once", "source-ports", "this side", /4-tuple/],
+    ["connect", "ENETUNREACH", "later", "path", "the path", /ICMP/],
+    ["connect", "EHOSTUNREACH", "later", "route", "the path", /answers for that address/],
+    ["connect", "EACCES", "later", "path", "the path", /administratively prohibited/],
+    ["connect", "ENOPROTOOPT", "later", "path", "the path", /protocol unreachable/],
+    ["connect", "EPROTO", "later", "path", "the path", /parameter problem/],
+    ["connect", "EHOSTDOWN", "later", "path", "the path", /host unknown/],
+    ["connect", "ECONNREFUSED", "later", "listener", "the peer", /nobody listens/],
+    ["connect", "ECONNABORTED", "later", "stop", "this side", /ss -K/],
+    ["connect", "ENETUNREACH", "unknown", "route", "this side", /no route/],
+    ["connect", "EACCES", "unknown", "path", "the path", /ICMP/],
+  ])("%s %s, %s: %s on %s", (phase, errno, timing, limit, whose, meaning) => {
+    const { finding } = explain(phase, errno, timing);
+    expect(finding).toMatchObject({ limit, whose, meaning: expect.stringMatching(meaning) });
+  });
+
+  it("of an open connection that another program ended is told as that", () => {
+    const losses = [{ phase: "hold" as const, errno: "ECONNABORTED", count: 400 }];
+    expect(explainRun(connectResult({ lost: 400, losses })).finding).toMatchObject({
+      limit: "stop",
+      whose: "this side",
+    });
+  });
+});

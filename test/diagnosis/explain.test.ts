@@ -1,0 +1,498 @@
+// What each pattern of evidence is taken for. That the patterns are what kernels and servers really show is the fault
+// matrix's to prove.
+import { describe, expect, it } from "vitest";
+import { explainRun } from "../../src/diagnosis/explain.js";
+import type { ConnectResult, LossPattern } from "../../src/index.js";
+import { diagnosisText } from "../../src/output/text/diagnosis.js";
+import { connectResult, serveResult } from "../support/results.js";
+
+const failure = (phase: ConnectResult["failures"][number]["phase"], errno: string, count = 400) => [
+  { phase, errno, count },
+];
+const process = {
+  pid: 7,
+  name: "gateway",
+  args: ["gateway"],
+  isStopped: false,
+  nofileLimit: 1024,
+  openDescriptors: 700,
+};
+const listener = (used: number, limit = 128, drops: number | undefined = 0) => ({
+  ip: "10.0.0.1",
+  port: 7777,
+  uid: 0,
+  acceptQueue: { used, limit },
+  drops,
+});
+/** Of 600 that stay and 400 that were lost. */
+const pattern = (different: Partial<LossPattern> = {}) => ({
+  shortestHeldMs: 0,
+  longestHeldMs: 20,
+  openedOverMs: 1000,
+  kept: 600,
+  keptOlder: 600,
+  keptYounger: 0,
+  oldestKeptMs: 1500,
+  ...different,
+});
+const lossy = { lost: 400, losses: failure("hold", "FIN"), peakOpen: 1000, established: 1000 };
+
+describe("a client's run", () => {
+  const cases: [string, Parameters<typeof connectResult>[0], string, string][] = [
+    ["EMFILE", { failures: failure("socket", "EMFILE") }, "nofile", "this side"],
+    ["ENFILE", { failures: failure("socket", "ENFILE") }, "file-max", "this side"],
+    ["ENOSPC from epoll", { failures: failure("register", "ENOSPC") }, "epoll-watches", "this side"],
+    ["a plan that is used up", { failures: failure("bind", "EADDRNOTAVAIL") }, "source-ports", "this side"],
+    ["the kernel out of ports", { failures: failure("connect", "EADDRNOTAVAIL") }, "ip-local-port-range", "this side"],
+    ["a privileged source port", { failures: failure("bind", "EACCES") }, "ip-unprivileged-port-start", "this side"],
+    ["no memory", { failures: failure("socket", "ENOBUFS") }, "memory", "this side"],
+    [
+      "no memory, and TCP under pressure",
+      { failures: failure("socket", "ENOMEM"), evidence: { risen: { "TcpExt.TCPMemoryPressures": 3 } } },
+      "tcp-mem",
+      "this side",
+    ],
+    ["no route", { failures: failure("connect", "ENETUNREACH") }, "route", "this side"],
+    ["nobody there", { failures: failure("connect", "EHOSTUNREACH") }, "route", "the path"],
+    ["a refusal", { failures: failure("connect", "ECONNREFUSED") }, "listener", "the peer"],
+    [
+      "resets by a full accept queue",
+      {
+        lost: 400,
+        losses: failure("hold", "ECONNRESET"),
+        evidence: {
+          settings: { "net.ipv4.tcp_abort_on_overflow": 1 },
+          peer: { listeners: [listener(0, 128, 400)], process },
+        },
+      },
+      "accept-queue",
+      "the peer",
+    ],
+    [
+      "a refusal while somebody else's accept queue overflows",
+      {
+        established: 0,
+        failures: failure("connect", "ECONNREFUSED"),
+        evidence: {
+          risen: { "TcpExt.ListenOverflows": 400 },
+          settings: { "net.ipv4.tcp_abort_on_overflow": 1 },
+          peer: { listeners: [], process: undefined },
+        },
+      },
+      "listener",
+      "the peer",
+    ],
+    [
+      "a refusal by ICMP although the server listens",
+      {
+        failures: failure("connect", "ECONNREFUSED"),
+        evidence: { risen: { "Icmp.InDestUnreachs": 400 }, peer: { listeners: [listener(0)], process } },
+      },
+      "path",
+      "the path",
+    ],
+    [
+      "silence while conntrack finds no entry",
+      { failures: failure("connect", "ETIMEDOUT"), evidence: { risen: { "conntrack.insert_failed": 900 } } },
+      "path",
+      "the path",
+    ],
+    [
+      "silence of a full SYN queue without cookies",
+      {
+        failures: failure("connect", "ETIMEDOUT"),
+        evidence: {
+          risen: { "TcpExt.TCPReqQFullDrop": 500 },
+          peer: { listeners: [listener(0, 128, 500)], process },
+        },
+      },
+      "tcp-max-syn-backlog",
+      "the peer",
+    ],
+    [
+      "silence while somebody else's accept queue overflows",
+      {
+        failures: failure("connect", "ETIMEDOUT"),
+        evidence: { risen: { "TcpExt.ListenOverflows": 9 }, peer: { listeners: [listener(0)], process } },
+      },
+      "path",
+      "the path",
+    ],
+    [
+      "silence while conntrack drops",
+      {
+        failures: failure("connect", "ETIMEDOUT"),
+        evidence: { risen: { "conntrack.drop": 900 }, gauges: { "conntrack.count": 600, "conntrack.max": 600 } },
+      },
+      "nf-conntrack-max",
+      "the path",
+    ],
+    [
+      "silence and a full accept queue",
+      {
+        failures: failure("connect", "ETIMEDOUT"),
+        evidence: { risen: { "TcpExt.ListenOverflows": 9 }, peer: { listeners: [listener(129)], process } },
+      },
+      "accept-queue",
+      "the peer",
+    ],
+    [
+      "silence of a server without descriptors",
+      {
+        failures: failure("connect", "ETIMEDOUT"),
+        evidence: { peer: { listeners: [listener(129)], process: { ...process, openDescriptors: 1024 } } },
+      },
+      "nofile",
+      "the peer",
+    ],
+    [
+      "silence while a core's backlog overflows",
+      { failures: failure("connect", "ETIMEDOUT"), evidence: { risen: { "softnet.dropped": 12 } } },
+      "netdev-max-backlog",
+      "this side",
+    ],
+    [
+      "silence of a server that listens and has room",
+      { failures: failure("connect", "ETIMEDOUT"), evidence: { peer: { listeners: [listener(0)], process } } },
+      "path",
+      "the path",
+    ],
+    [
+      "closing above a maximum",
+      { ...lossy, evidence: { lossPattern: pattern(), peer: { listeners: [listener(0)], process } } },
+      "peer-maximum",
+      "the peer",
+    ],
+    [
+      "closing of the oldest, and others become older than these ever were",
+      {
+        ...lossy,
+        evidence: {
+          lossPattern: pattern({ keptOlder: 0, keptYounger: 600 }),
+          peer: { listeners: [listener(0)], process },
+        },
+      },
+      "peer-maximum",
+      "the peer",
+    ],
+    [
+      "closing by a server without descriptors",
+      {
+        lost: 400,
+        losses: failure("hold", "ECONNRESET"),
+        evidence: { peer: { listeners: [listener(0)], process: { ...process, openDescriptors: 1023 } } },
+      },
+      "nofile",
+      "the peer",
+    ],
+    [
+      "the end of everything",
+      { established: 1000, lost: 1000, losses: failure("hold", "FIN", 1000) },
+      "peer-ended",
+      "the peer",
+    ],
+    [
+      "the end of the server",
+      {
+        established: 600,
+        lost: 600,
+        losses: failure("hold", "FIN", 600),
+        evidence: { peer: { listeners: [], process: undefined } },
+      },
+      "peer-ended",
+      "the peer",
+    ],
+    [
+      "the restart of a server whose connections had come over a while",
+      {
+        ...lossy,
+        evidence: {
+          lossPattern: pattern({ keptOlder: 0, keptYounger: 600, longestHeldMs: 800, oldestKeptMs: 3000 }),
+          peer: { listeners: [{ ...listener(0), since: "replaced" }], process },
+        },
+      },
+      "peer-ended",
+      "the peer",
+    ],
+    [
+      "the end of everything at one age",
+      {
+        established: 1000,
+        lost: 1000,
+        losses: failure("hold", "FIN", 1000),
+        evidence: { lossPattern: pattern({ kept: 0, keptOlder: 0, shortestHeldMs: 2000, longestHeldMs: 2050 }) },
+      },
+      "peer-timeout",
+      "the peer",
+    ],
+    [
+      "a server that closed its listening socket alone",
+      {
+        lost: 10,
+        losses: failure("hold", "ECONNRESET", 10),
+        kernel: { source: "sock_diag", outgoing: 590, incoming: 590 },
+        evidence: { peer: { listeners: [], process: undefined } },
+      },
+      "listener",
+      "the peer",
+    ],
+    [
+      "the most frequent of several failures",
+      { failures: [...failure("connect", "ECONNREFUSED", 1), ...failure("socket", "EMFILE", 399)] },
+      "nofile",
+      "this side",
+    ],
+    [
+      "a server that accepts no more",
+      { evidence: { accepting: { accepted: 600, waiting: 400, synReceived: 0, isMoving: false } } },
+      "peer-maximum",
+      "the peer",
+    ],
+    [
+      "a server that went on accepting",
+      { evidence: { accepting: { accepted: 600, waiting: 400, synReceived: 0, isMoving: true } } },
+      "accept-queue",
+      "the peer",
+    ],
+    ["an errno that Linux does not return there", { failures: failure("option", "EPROTO") }, "policy", "this side"],
+  ];
+
+  it.each(cases)("%s", (_, changed, limit, whose) => {
+    const diagnosis = explainRun(connectResult(changed));
+    expect(diagnosis.outcome).toBe("limited");
+    expect(diagnosis.finding).toMatchObject({ limit, whose });
+    expect(diagnosis.finding!.fix).toBeTruthy();
+    expect(diagnosis.finding!.evidence.length).toBeGreaterThan(0);
+  });
+
+  it("throttled by memory.high is said, whatever came of it", () => {
+    const evidence = { risen: { "cgroup.memory.high": 1200, "cgroup.memory.max": 3 } };
+    const { notes } = explainRun(connectResult({ evidence, isTargetMet: true }));
+    expect(notes).toEqual([
+      expect.stringMatching(/memory\.high was exceeded 1,200 times: the kernel throttled/),
+      expect.stringMatching(/memory\.max was reached 3 times/),
+    ]);
+  });
+
+  it("stopped by memory names the cgroup or the host", () => {
+    const memoryStop = { availableBytes: 1, floorBytes: 2, bound: "cgroup" } as const;
+    expect(explainRun(connectResult({ evidence: { memoryStop } })).finding!.limit).toBe("cgroup-memory");
+    const high = { ...memoryStop, limit: "memory.high" } as const;
+    expect(explainRun(connectResult({ evidence: { memoryStop: high } })).finding).toMatchObject({
+      limit: "cgroup-memory-high",
+      meaning: expect.stringMatching(/below memory\.high, over which the kernel throttles/),
+    });
+    const host = { ...memoryStop, bound: "host" } as const;
+    expect(explainRun(connectResult({ evidence: { memoryStop: host } })).finding!.limit).toBe("memory");
+  });
+
+  it("names the reserved ports only where the range would have done without them", () => {
+    const settings = {
+      "net.ipv4.ip_local_port_range.first": 40_000,
+      "net.ipv4.ip_local_port_range.last": 40_999,
+      "net.ipv4.ip_local_port_range.reserved": 600,
+    };
+    const plan = { tuplesAvailable: 400, tuplesSkipped: 0, sourceAddresses: 1, sourcePorts: "kernel" } as const;
+    const result = { plan, failures: failure("bind", "EADDRNOTAVAIL"), evidence: { settings } };
+    expect(explainRun(connectResult({ ...result, asked: 900 })).finding!.limit).toBe("ip-local-reserved-ports");
+    expect(explainRun(connectResult({ ...result, asked: 1100 })).finding!.limit).toBe("ip-local-port-range");
+  });
+
+  it("that met its target has no finding; one that was stopped says so", () => {
+    expect(explainRun(connectResult({ isTargetMet: true }))).toMatchObject({ outcome: "met", finding: undefined });
+    expect(explainRun(connectResult({ evidence: { wasCutShort: true } })).outcome).toBe("stopped");
+  });
+
+  it("notes connections that only this end takes for ESTABLISHED", () => {
+    const kernel = { source: "sock_diag", outgoing: 1000, incoming: 940 };
+    const { notes } = explainRun(connectResult({ isTargetMet: true, kernel }));
+    expect(notes).toEqual(["60 more sockets are ESTABLISHED at this end than at the server's"]);
+    const peer = { listeners: [listener(129, 128, 60)], process };
+    const overrun = explainRun(connectResult({ isTargetMet: true, peakOpen: 1000, kernel, evidence: { peer } }));
+    expect(overrun).toMatchObject({ outcome: "limited", reached: 940, finding: { limit: "accept-queue" }, notes: [] });
+    const even = { source: "sock_diag", outgoing: 1000, incoming: 1000 };
+    expect(explainRun(connectResult({ isTargetMet: true, kernel: even })).notes).toEqual([]);
+  });
+
+  it("counts what is still open, not what was open once", () => {
+    const kernel = { source: "sock_diag", outgoing: 0, incoming: 0 };
+    expect(explainRun(connectResult({ peakOpen: 600, lost: 100, kernel })).reached).toBe(500);
+  });
+});
+
+describe("where the evidence does not decide", () => {
+  const suspectsOf = (changed: Parameters<typeof connectResult>[0]) => {
+    const { outcome, finding, suspects } = explainRun(connectResult(changed));
+    expect([outcome, finding]).toEqual(["undecided", undefined]);
+    for (const { test, fix } of suspects) expect(test && fix).toBeTruthy();
+    return suspects.map(({ limit, whose }) => `${limit} of ${whose}`);
+  };
+
+  it("silence of another host after some came about: its accept queue, or the path", () => {
+    expect(suspectsOf({ failures: failure("connect", "ETIMEDOUT") })).toEqual([
+      "accept-queue of the peer",
+      "path of the path",
+    ]);
+  });
+
+  it("silence from the first on: a firewall, or nobody", () => {
+    expect(suspectsOf({ established: 0, failures: failure("connect", "ETIMEDOUT") })).toEqual([
+      "path of the path",
+      "route of the peer",
+    ]);
+  });
+
+  it("silence while overflows rise, and what this listener dropped is not to be seen", () => {
+    const peer = { listeners: [{ ...listener(0), drops: undefined }], process };
+    const evidence = { risen: { "TcpExt.ListenOverflows": 9 }, peer };
+    expect(suspectsOf({ failures: failure("connect", "ETIMEDOUT"), evidence })).toEqual([
+      "accept-queue of the peer",
+      "path of the path",
+    ]);
+  });
+
+  it.each([
+    [
+      "the oldest",
+      { keptOlder: 0, keptYounger: 600, shortestHeldMs: 1000, longestHeldMs: 1050, oldestKeptMs: 1000 },
+      "peer-timeout",
+    ],
+    ["some of all ages", { keptOlder: 9, keptYounger: 9 }, "peer-closing"],
+  ])("closing of %s is no sign of a maximum", (_, different, limit) => {
+    const evidence = { lossPattern: pattern(different), peer: { listeners: [listener(0)], process } };
+    expect(suspectsOf({ ...lossy, evidence })).toEqual([`${limit} of the peer`, "peer-maximum of the peer"]);
+  });
+
+  it("closing in a result of old, which does not tell the ages", () => {
+    const evidence = { peer: { listeners: [listener(0)], process } };
+    expect(suspectsOf({ ...lossy, evidence })).toEqual(["peer-maximum of the peer", "peer-timeout of the peer"]);
+  });
+
+  it("a single loss that may be the newest by chance", () => {
+    const evidence = { lossPattern: pattern({ keptOlder: 590 }), peer: { listeners: [listener(0)], process } };
+    const losses = failure("hold", "FIN", 1);
+    expect(suspectsOf({ lost: 1, losses, evidence })[0]).toBe("peer-closing of the peer");
+  });
+
+  it("a refusal of a server that listens, and no ICMP: a rule that rejects, or a late start", () => {
+    const evidence = { peer: { listeners: [listener(0)], process } };
+    expect(suspectsOf({ failures: failure("connect", "ECONNREFUSED"), evidence })).toEqual([
+      "path of the path",
+      "listener of the peer",
+    ]);
+  });
+
+  it("closing by another host: its maximum, or its descriptors; the plateau's height is told", () => {
+    const kernel = { source: "sock_diag", outgoing: 1015, incoming: 0 };
+    const evidence = { lossPattern: pattern() };
+    const changed = { ...lossy, kernel, peakOpen: 1415, evidence };
+    expect(suspectsOf(changed)).toEqual(["peer-maximum of the peer", "nofile of the peer"]);
+    const { suspects } = explainRun(connectResult(changed));
+    expect(suspects.flatMap(({ evidence }) => evidence).join()).toMatch(/1,024/);
+  });
+});
+
+describe("a server's life", () => {
+  it.each([
+    ["nothing", {}, undefined],
+    ["--max-connections", { rejected: 5 }, "peer-maximum"],
+    ["a full table that all share", { tableFull: 3, hasPrivateTables: false }, "nofile"],
+    ["full tables beside others with room", { tableFull: 3 }, undefined],
+    ["an overflow", { backlog: { length: 5, drops: 2, listenOverflows: 2, listenDrops: 2 } }, "accept-queue"],
+    ["somebody else's overflow", { backlog: { length: 5, drops: 0, listenOverflows: 2, listenDrops: 2 } }, undefined],
+    ["ENFILE", { failures: [{ phase: "accept", errno: "ENFILE", count: 1 } as const] }, "file-max"],
+  ])("%s", (_, changed, limit) => {
+    expect(explainRun(serveResult(changed)).finding?.limit).toBe(limit);
+  });
+});
+
+describe("a refusal by one of several destinations", () => {
+  const failures = failure("connect", "ECONNREFUSED");
+  const destinations = ["10.0.0.1:7777", "10.0.0.1:7778"];
+
+  it("names the one without a listener", () => {
+    const evidence = { peer: { listeners: [{ ...listener(0), ip: "0.0.0.0" }], process } };
+    const { finding } = explainRun(connectResult({ destinations, failures, evidence }));
+    expect(finding!.meaning).toMatch(/nobody listens on 10\.0\.0\.1:7778: 1 of the 2 destinations/);
+  });
+
+  it("says that one of them refuses where the other host's listeners are not to be seen", () => {
+    expect(explainRun(connectResult({ destinations, failures })).finding!.meaning).toMatch(/one of the 2 destinations/);
+  });
+
+  it("says nothing of an end while connections stay open", () => {
+    const kernel = { source: "sock_diag", outgoing: 600, incoming: 600 };
+    const evidence = { peer: { listeners: [], process: undefined } };
+    const { finding } = explainRun(connectResult({ failures, kernel, evidence }));
+    expect(finding!.meaning).toMatch(/closed its listening socket, and keeps/);
+    const redirected = explainRun(connectResult({ failures, kernel: { ...kernel, incoming: 0 }, evidence }));
+    expect(redirected.finding!.meaning).toMatch(/redirected/);
+  });
+});
+
+describe("what was held", () => {
+  it("is our own count where the kernel's has others' connections in it", () => {
+    const kernel = { source: "sock_diag", outgoing: 5000, incoming: 0 };
+    expect(explainRun(connectResult({ kernel, failures: failure("socket", "EMFILE") })).reached).toBe(600);
+  });
+
+  it("of a server: what came in all is no aim that was missed", () => {
+    const diagnosis = explainRun(serveResult({ accepted: 1150, rejected: 1050, peakOpen: 100 }));
+    expect(diagnosis).toMatchObject({ of: "serve", wanted: 1150, reached: 100 });
+    expect(diagnosisText(diagnosis)).toMatch(/^held 100 connections at the most; 1,150 came in all/);
+  });
+});
+
+it("a server whose connections the kernel aborted for want of TCP memory is told so", () => {
+  const risen = { "TcpExt.TCPAbortOnMemory": 1084, "TcpExt.TCPMemoryPressures": 3 };
+  const { finding, notes, outcome } = explainRun(serveResult({ evidence: { ...serveResult().evidence, risen } }));
+  expect(outcome).toBe("limited");
+  expect(finding).toMatchObject({ limit: "tcp-mem", whose: "this side" });
+  expect(finding!.meaning).toMatch(/aborted 1,084 connections/);
+  expect(notes.join()).toMatch(/memory pressure 3 times/);
+});
+
+describe("notes", () => {
+  it("tell of connections aborted for want of memory, and of pressure, though the target is met", () => {
+    const risen = { "TcpExt.TCPAbortOnMemory": 1084, "TcpExt.TCPMemoryPressures": 1 };
+    const { notes } = explainRun(connectResult({ isTargetMet: true, evidence: { risen } }));
+    expect(notes.join()).toMatch(/aborted 1,084 connections.*tcp_mem.*memory pressure 1 time /);
+  });
+
+  it("tell of a full SYN queue and of a full TIME_WAIT table", () => {
+    const risen = { "TcpExt.TCPReqQFullDoCookies": 7, "TcpExt.TCPTimeWaitOverflow": 8 };
+    const { notes } = explainRun(connectResult({ isTargetMet: true, evidence: { risen } }));
+    expect(notes.join()).toMatch(/7 SYNs.*8 connections/);
+  });
+});
+
+describe("somebody else's text", () => {
+  it("does not reach the terminal as it is", () => {
+    const odd = { ...process, name: "a\x1b[31mb\nc" };
+    const evidence = { lossPattern: pattern(), peer: { listeners: [listener(0)], process: odd } };
+    const diagnosis = explainRun(connectResult({ ...lossy, evidence }));
+    expect(diagnosisText(diagnosis)).toMatch(/a\?\[31mb\?c \(process 7\)/);
+    const errno = explainRun(connectResult({ failures: failure("option", "E\x1b[2J") }));
+    expect(diagnosisText(errno)).not.toContain("\x1b");
+  });
+});
+
+describe("what is no result", () => {
+  it.each([
+    ["nothing", undefined],
+    ["another program's", { kind: "pressure", version: 1 }],
+    ["a later version's", { ...connectResult(), version: 2 }],
+    ["one without its losses", { ...connectResult(), losses: undefined }],
+    ["one without evidence, as before there was any", { ...connectResult(), evidence: undefined }],
+    ["one with an empty peer", connectResult({ evidence: { peer: {} as never } })],
+    ["one with an empty failure", connectResult({ failures: [{}] as never })],
+    ["one with an empty memory stop", connectResult({ evidence: { memoryStop: {} as never } })],
+    ["one with an empty count of the kernel", connectResult({ kernel: {} as never })],
+    ["one with a negative number", connectResult({ asked: -5 })],
+    ["one with a counter that is no number", connectResult({ evidence: { risen: { "Tcp.x": "many" as never } } })],
+    ["a server's with an empty failure", serveResult({ failures: [{}] as never })],
+    ["a name that every object has", { kind: "toString", version: 1 }],
+  ])("%s is refused", (_, value) => {
+    expect(() => explainRun(value as never)).toThrow(expect.objectContaining({ code: "E_OPTION" }));
+  });
+});

@@ -1,0 +1,150 @@
+// The server on this host that a load goes to: what its processes have left, and whether its queues are served.
+import { describe, expect, it } from "vitest";
+import { predict } from "../../src/capacity/predict.js";
+import { inspectServer, type Server, type Worker } from "../../src/capacity/server.js";
+import type { Translation } from "../../src/linux/netlink/address-translation.js";
+import { endpointsQuery } from "../../src/socket-table/endpoints.js";
+import { parseIp } from "../../src/util/address.js";
+import { ownAddress } from "../support/address.js";
+import { clientLoad, hostFacts } from "../support/doctor.js";
+import { startClient, startForeignServerProcess } from "../support/peers.js";
+import { startCli } from "../support/process.js";
+import { until } from "../support/until.js";
+
+const worker = (pid: number, left: number, different: Partial<Worker> = {}): Worker => ({
+  pid,
+  name: "server",
+  args: ["server"],
+  isStopped: false,
+  nofileLimit: left + 6,
+  openDescriptors: 6,
+  isProxy: false,
+  ...different,
+});
+const server = (different: Partial<Server> = {}): Server => ({
+  listeners: [{ ip: "127.0.0.1", port: 7777, uid: 0, acceptQueue: { used: 0, limit: 500 } }],
+  process: undefined,
+  held: 0,
+  workers: [worker(1, 1_000_000)],
+  queues: [{ room: 501, isStopped: false }],
+  ...different,
+});
+const ask = (different: Partial<Server>, connections = 1000) => {
+  const load = clientLoad({ connections, peer: server(different) });
+  return predict({ facts: hostFacts({ canPark: true }), load, obstacle: undefined });
+};
+const OURS = { args: ["node", "dist/cli/main.js", "serve", "--max-connections", "100"] };
+
+describe("descriptors of the server", () => {
+  it("are the server's limit, not this process's; what waits in the queue of one that stops accepting is said", () => {
+    const { binding, next, notes, limits } = ask({ workers: [worker(7, 594)] });
+    expect(binding).toMatchObject({
+      id: "peer-nofile",
+      allows: 594,
+      now: 600,
+      nowText: "600 of server (process 7), 594 left",
+    });
+    expect(next.map(({ id }) => id)).not.toContain("nr-open");
+    expect(limits.find(({ id }) => id === "nofile")!.verdict).toBe("ok");
+    expect(notes).toEqual([expect.stringMatching(/up to 501 more in its accept queue/)]);
+  });
+
+  it("of workers that share a listener count together as long as all of them fill", () => {
+    const workers = [worker(1, 294), worker(2, 294)];
+    expect(ask({ workers }).binding).toMatchObject({ id: "peer-nofile", allows: 588 });
+    expect(ask({ workers }, 290).unknown).toEqual([]);
+    // Between one's and all's: the kernel need not share them out evenly.
+    expect(ask({ workers }, 400).unknown).toEqual(["peer-nofile"]);
+  });
+
+  it("are unknown where no process can be seen, or its limit not read", () => {
+    expect(ask({ workers: [] }).unknown).toEqual(["peer-nofile"]);
+    expect(ask({ workers: [worker(1, 5, { openDescriptors: undefined })] }).unknown).toEqual(["peer-nofile"]);
+  });
+});
+
+describe("a proxy", () => {
+  it("takes two descriptors a client, where it is seen to be one", () => {
+    const { binding } = ask({ workers: [worker(7, 594, { isProxy: true })] });
+    expect(binding).toMatchObject({ id: "peer-nofile", allows: 297, needs: 2006 });
+    expect(binding!.nowText).toMatch(/a proxy/);
+  });
+
+  it("may be what a server turns out to be: that is said where it matters", () => {
+    expect(ask({ workers: [worker(7, 1594)] }).notes.join()).toMatch(/two descriptors a client: .* holds 797/);
+    expect(ask({ workers: [worker(7, 2594)] }).notes).toEqual([]);
+    expect(ask({ workers: [worker(7, 1594, OURS)] }).notes).toEqual([]);
+  });
+});
+
+describe("nobody listens", () => {
+  const alone = { listeners: [], workers: [], queues: [] };
+  const askWith = (translation: Translation) =>
+    predict({
+      facts: hostFacts({ canPark: true, translation }),
+      load: clientLoad({ connections: 100, peer: server(alone) }),
+      obstacle: undefined,
+    });
+
+  it("is no connection where nothing translates addresses", () => {
+    expect(askWith("none")).toMatchObject({ ceiling: 0, isTargetMet: false, binding: { id: "listener" } });
+  });
+
+  it.each(["present", "unknown"] as const)("is unknown where rules may redirect the port: %s", (translation) => {
+    const { unknown, notes, ceiling } = askWith(translation);
+    expect(unknown).toContain("listener");
+    expect(ceiling).toBeGreaterThan(100);
+    expect(notes.join()).toMatch(/may be redirected/);
+  });
+});
+
+describe("what it does not take", () => {
+  it("its own maximum, less what it holds", () => {
+    const { binding } = ask({ workers: [worker(1, 1e6, OURS)], held: 60 });
+    expect(binding).toMatchObject({ id: "peer-maximum", allows: 40, needs: 1060 });
+  });
+
+  it("one of two listeners that is stopped: what comes to it is not to be told", () => {
+    const queues = [
+      { room: 101, isStopped: true },
+      { room: 101, isStopped: false },
+    ];
+    expect(ask({ queues }, 80).unknown).toEqual([]);
+    expect(ask({ queues }, 300).unknown).toEqual(["accept-queue"]);
+    expect(ask({ queues: queues.map(({ room }) => ({ room, isStopped: true })) }, 300).ceiling).toBe(202);
+  });
+
+  it("somaxconn is none of its limits where its queue is long enough", () => {
+    const row = ({ limits }: ReturnType<typeof ask>) => limits.find(({ id }) => id === "somaxconn")!;
+    const ofLoad = (limit: number) => {
+      const listeners = [{ ip: "127.0.0.1", port: 7777, uid: 0, acceptQueue: { used: 0, limit } }];
+      const load = clientLoad({ peer: server({ listeners }) });
+      return row(predict({ facts: hostFacts({ somaxconn: 100 }), load, obstacle: undefined })).verdict;
+    };
+    expect([ofLoad(2000), ofLoad(100)]).toEqual(["ok", "low"]);
+  });
+});
+
+describe("a real one", () => {
+  it("is seen with its process, what it holds and its queue", async () => {
+    const host = ownAddress();
+    const { port, pid } = await startForeignServerProcess({ host }, { nofile: 600 });
+    await startClient({ to: `${host}:${port}`, connections: 20 });
+    const look = () => inspectServer(endpointsQuery([{ ip: parseIp(host), port }]));
+    const found = await until("20 connections", look, ({ held }) => held === 20);
+    expect(found.workers).toMatchObject([{ pid, nofileLimit: 600 }]);
+    expect(found.queues).toMatchObject([{ isStopped: false }]);
+  });
+
+  it("is stopped when every process that accepts there is", async () => {
+    const host = ownAddress();
+    const cli = startCli(["serve", `${host}:0`, "--log", "none", "--backlog", "300"]);
+    const [, at] = await cli.prints(/^listening on (.*)$/m);
+    const port = Number(at!.replace(/.*:/, ""));
+    cli.child.kill("SIGSTOP");
+    const look = () => inspectServer(endpointsQuery([{ ip: parseIp(host), port }]));
+    const { queues } = await until("it is seen as stopped", look, (found) => found.queues[0]!.isStopped);
+    expect(queues).toEqual([{ room: 301, isStopped: true }]);
+    cli.child.kill("SIGCONT");
+  });
+});

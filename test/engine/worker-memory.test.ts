@@ -1,0 +1,74 @@
+import { Worker } from "node:worker_threads";
+import { describe, expect, it } from "vitest";
+import { CONTROL, collectFailures, PHASE, PHASES, ShardMemory, sumCounter } from "../../src/engine/worker-memory.js";
+import { ERRNO_LIMIT } from "../../src/linux/syscalls/errno.js";
+
+const EMFILE = 24;
+const ECONNREFUSED = 111;
+
+describe("shard memory", () => {
+  it("is seen alike through every wrapper of one buffer", () => {
+    const memory = new ShardMemory();
+    const same = new ShardMemory(memory.buffer);
+    same.counters[3] = 12.5;
+    same.control[CONTROL.target] = 70_000;
+    same.countFailure(PHASE.connect, ECONNREFUSED);
+    expect([memory.counters[3], memory.control[CONTROL.target]]).toEqual([12.5, 70_000]);
+    expect(memory.failures(PHASE.connect, ECONNREFUSED)).toBe(1);
+  });
+
+  it("is seen by another thread", async () => {
+    const memory = new ShardMemory();
+    memory.control[CONTROL.target] = 7;
+    const code = `const { workerData: b } = require("node:worker_threads"); Atomics.store(new Int32Array(b), ${CONTROL.target}, 8);`;
+    const worker = new Worker(code, { eval: true, workerData: memory.buffer });
+    await new Promise((resolve) => worker.once("exit", resolve));
+    expect(Atomics.load(memory.control, CONTROL.target)).toBe(8);
+  });
+
+  it("keeps control, counters and failures apart", () => {
+    const memory = new ShardMemory();
+    memory.control.fill(-1);
+    memory.counters.fill(3);
+    for (let phase = 0; phase < PHASES.length; phase++)
+      for (let e = 0; e < ERRNO_LIMIT; e++) memory.countFailure(phase, e);
+    expect([...new Set(memory.control)]).toEqual([-1]);
+    expect([...new Set(memory.counters)]).toEqual([3]);
+    expect(collectFailures([memory])).toHaveLength(PHASES.length * ERRNO_LIMIT);
+    expect(collectFailures([memory]).every(({ count }) => count === 1)).toBe(true);
+  });
+});
+
+describe("failures", () => {
+  it("are summed over shards, the most frequent first", () => {
+    const [one, two] = [new ShardMemory(), new ShardMemory()];
+    one.countFailure(PHASE.socket, EMFILE);
+    for (let n = 0; n < 3; n++) two.countFailure(PHASE.connect, ECONNREFUSED);
+    one.countFailure(PHASE.connect, ECONNREFUSED);
+    two.countFailure(PHASE.hold, 0);
+    two.countFailure(PHASE.hold, 0);
+    expect(collectFailures([one, two])).toEqual([
+      { phase: "connect", errno: ECONNREFUSED, count: 4 },
+      { phase: "hold", errno: 0, count: 2 },
+      { phase: "socket", errno: EMFILE, count: 1 },
+    ]);
+    expect(collectFailures([])).toEqual([]);
+  });
+
+  it("never write past their table, whatever the errno", () => {
+    const memory = new ShardMemory();
+    memory.countFailure(PHASES.length - 1, 512);
+    expect(collectFailures([memory])).toEqual([{ phase: PHASES.at(-1), errno: 0, count: 1 }]);
+  });
+});
+
+it("sums a counter over shards", () => {
+  const memories = [1, 2, 3.5].map((value) => {
+    const memory = new ShardMemory();
+    memory.counters[9] = value;
+    return memory;
+  });
+  expect(sumCounter(memories, 9)).toBe(6.5);
+  expect(sumCounter(memories, 8)).toBe(0);
+  expect(sumCounter([], 0)).toBe(0);
+});

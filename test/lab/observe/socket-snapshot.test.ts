@@ -1,0 +1,77 @@
+// What is seen of a port over loopback, where strangers have the same table, ports and addresses: the lab's own only.
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
+import { describe, expect, it, onTestFinished } from "vitest";
+import type * as Sights from "../../../src/lab/observe/socket-snapshot.js";
+import type * as Places from "../../../src/lab/testbed/testbed.js";
+import { startForeignServer } from "../../support/peers.js";
+import { until } from "../../support/until.js";
+
+// It starts a program that lies beside it.
+const { countLocalPorts, look } = (await import(
+  new URL("../../../dist/lab/observe/socket-snapshot.js", import.meta.url).href
+)) as typeof Sights;
+const { openPlace } = (await import(
+  new URL("../../../dist/lab/testbed/testbed.js", import.meta.url).href
+)) as typeof Places;
+
+const OURS = 10;
+const STRANGERS = 3;
+
+/** Opens a stranger's connections, which end with the test. */
+async function join(host: string, port: number, localAddress: string): Promise<void> {
+  const sockets: Socket[] = Array.from({ length: STRANGERS }, () => connect({ host, port, localAddress }));
+  onTestFinished(() => {
+    for (const socket of sockets) socket.destroy();
+  });
+  await Promise.all(sockets.map((socket) => once(socket, "connect")));
+}
+
+describe("a look at a port", () => {
+  it("counts the lab's sockets, not those of strangers on the same port and addresses", async () => {
+    await using place = await openPlace({ loopback: true });
+    const { serverIp, clientIps } = place.description;
+    // The stranger first, at a port below the ephemeral range: of those some are taken by clients, whose address that is, too.
+    const { port } = await startForeignServer(undefined, "127.0.0.1");
+    await place.server.run(["serve", `${serverIp}:${port}`, "--log", "none", "--json"]).prints(/"port"/);
+    const sources = ["--source-ip", clientIps, "--source-port", "2001-2009", "--close", "rst"];
+    const crowd = place.client.run([
+      ...["connect", `${serverIp}:${port}`, "-c", `${OURS}`, ...sources],
+      ...["-T", "10m", "--authorized", "--json"],
+    ]);
+    await new Promise<void>((resolve) => {
+      crowd.on("told", (message) => "stage" in message && message.stage === "hold" && resolve());
+    });
+    await join(serverIp, port, "127.0.0.1");
+    await join("127.0.0.1", port, place.client.ips[0]!);
+    // Both ends: the server's is there when the handshake's last packet has come.
+    const [onServer, onClient] = await until(
+      "the crowd",
+      async () => [await look(place.server, port, 100), await look(place.client, port, 100)] as const,
+      ([atServer, atClient]) => atServer.incoming >= OURS && atClient.outgoing >= OURS,
+    );
+    expect([onServer.incoming, onServer.outgoing, onServer.tuples.length]).toEqual([OURS, 0, OURS]);
+    expect([onClient.incoming, onClient.outgoing, onClient.tuples.length]).toEqual([0, OURS, OURS]);
+    expect([onServer.states, onClient.states]).toEqual([{ ESTABLISHED: OURS }, { ESTABLISHED: OURS }]);
+    expect(onClient.fields.flatMap(({ used }) => used).every(([, last]) => last <= 2009)).toBe(true);
+    expect(onServer.fields.map(({ used, sockets }) => [used, sockets])).toEqual([[[[port, port]], OURS]]);
+    expect([countLocalPorts(onServer), countLocalPorts(onClient)]).toEqual([
+      1,
+      new Set(onClient.tuples.map(({ sourcePort }) => sourcePort)).size,
+    ]);
+  });
+
+  it("sees what else the hosts have between them, for the ports in use", async () => {
+    await using place = await openPlace({ loopback: true });
+    const { serverIp } = place.description;
+    const ports: number[] = [];
+    for (let i = 0; i < 2; i++) {
+      const serving = place.server.run(["serve", `${serverIp}:0`, "--log", "none", "--json"]);
+      ports.push(Number((await serving.prints(/"port":(\d+)/))[1]));
+      const to = [`${serverIp}:${ports[i]}`, "--source-ip", place.client.ips[0]!];
+      await place.client.run(["connect", ...to, "--close", "rst"]).prints(/receive hello/);
+    }
+    const onServer = await look(place.server, ports[0]!);
+    expect([onServer.incoming, countLocalPorts(onServer)]).toEqual([1, 2]);
+  });
+});

@@ -1,0 +1,72 @@
+// How long sockets stay: judged by what the kernel's timers said and by when they were gone.
+import { describe, expect, it } from "vitest";
+import { judgeLasting, type Lasting, type Seen } from "../../../src/lab/observe/state-lifetime.js";
+import type { Host } from "../../../src/lab/testbed/host.js";
+
+const TIMED: Lasting = {
+  host: {} as Host,
+  port: 7777,
+  state: "TIME_WAIT",
+  sockets: 50,
+  beganMs: [0, 200],
+  predictedMs: [60_000, 67_500],
+  countsDown: true,
+};
+const seen = (changed: Partial<Seen>, lasting: Partial<Lasting> = {}): Seen => ({
+  lasting: { ...TIMED, ...lasting },
+  stayedMs: 3000,
+  missedMs: undefined,
+  goneMs: undefined,
+  timerMs: [59_900, 60_100],
+  hasNoTimer: false,
+  ...changed,
+});
+
+describe("a timed state is as predicted", () => {
+  it.each<[string, Partial<Seen>, ReturnType<typeof judgeLasting>]>([
+    ["while its timer says so", {}, "confirmed"],
+    ["when it is gone in time", { stayedMs: 60_500, missedMs: 61_500, goneMs: 61_500 }, "confirmed"],
+    ["not when some are gone early", { missedMs: 3300 }, "refuted"],
+    ["not when the timer says less", { timerMs: [29_900, 30_100] }, "refuted"],
+    ["not when the timer says more", { timerMs: [89_900, 90_100] }, "refuted"],
+    ["not when the timer was set anew", { timerMs: [60_100, 59_900] }, "refuted"],
+    ["not without a timer", { timerMs: undefined, hasNoTimer: true }, "refuted"],
+    ["not when it is gone early", { stayedMs: 20_000, missedMs: 21_000, goneMs: 21_000 }, "refuted"],
+    ["not when it stays", { stayedMs: 70_000 }, "refuted"],
+    [
+      "unless no look was in time",
+      { stayedMs: 0, timerMs: undefined, missedMs: 70_000, goneMs: 70_000 },
+      "inconclusive",
+    ],
+  ])("%s", (_, changed, expected) => {
+    expect(judgeLasting(seen(changed))).toBe(expected);
+  });
+});
+
+describe("a state that nothing ends", () => {
+  it.each<[string, Partial<Seen>, ReturnType<typeof judgeLasting>]>([
+    ["is as predicted while it is there without a timer", { timerMs: undefined, hasNoTimer: true }, "confirmed"],
+    ["is not when a timer runs", {}, "refuted"],
+    ["is not when it is gone", { timerMs: undefined, hasNoTimer: true, missedMs: 5000, goneMs: 5000 }, "refuted"],
+    ["is not told before the first look", { stayedMs: 0, timerMs: undefined }, "inconclusive"],
+    ["is not when some are gone", { timerMs: undefined, hasNoTimer: true, missedMs: 5000 }, "refuted"],
+  ])("%s", (_, changed, expected) => {
+    expect(judgeLasting(seen(changed, { predictedMs: undefined, countsDown: false }))).toBe(expected);
+  });
+});
+
+describe("one that retransmissions end", () => {
+  it.each<[string, Partial<Seen>, ReturnType<typeof judgeLasting>]>([
+    ["is as predicted when it is gone in time", { stayedMs: 1500, missedMs: 2000, goneMs: 2500 }, "confirmed"],
+    ["is not told while it stays", { stayedMs: 2000 }, "inconclusive"],
+    ["is not when it stays past that", { stayedMs: 4200 }, "refuted"],
+    ["is not when it is gone before", { stayedMs: 500, missedMs: 1000, goneMs: 1000 }, "refuted"],
+    ["is not when some are gone before", { stayedMs: 500, missedMs: 1000, goneMs: 2500 }, "refuted"],
+    ["is not told while some stay", { stayedMs: 1500, missedMs: 2000 }, "inconclusive"],
+    ["is not told by looks that are far apart", { stayedMs: 0, missedMs: 5100, goneMs: 5100 }, "inconclusive"],
+    ["is not told by an end that was seen late", { stayedMs: 1500, missedMs: 9000, goneMs: 9000 }, "inconclusive"],
+    ["is not when it is gone after", { stayedMs: 5000, missedMs: 5500, goneMs: 5500 }, "refuted"],
+  ])("%s", (_, changed, expected) => {
+    expect(judgeLasting(seen(changed, { predictedMs: [1400, 4100], countsDown: false }))).toBe(expected);
+  });
+});

@@ -1,0 +1,12 @@
+// The moments that are named above the charts over time.
+import { expect, it } from "vitest";
+import type { ConnectResult } from "../../../dist/client/result.js";
+import { momentsOf } from "../../../dist/lab/observe/timeline.js";
+
+it.each([
+  [{ setupMs: 100, rampMs: 200, holdMs: 10_000, closeMs: 50 }, ["all settled", "closing"]],
+  [{ setupMs: 284, rampMs: 37, holdMs: 18, closeMs: 230 }, ["all settled"]],
+  [{ setupMs: 284, rampMs: 37, holdMs: 45, closeMs: 230 }, ["all settled"]],
+])("names that would be drawn over each other are left out: %j", (times, names) => {
+  expect(momentsOf(times as ConnectResult).map(({ name }) => name)).toEqual(names);
+});

@@ -1,0 +1,150 @@
+// An experiment that does not come to its end: what is said of it, and that nothing of it stays.
+import { spawn } from "node:child_process";
+import { availableParallelism } from "node:os";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type Experiment, type LabContext, type Outcome, pause } from "../../src/lab/experiment.js";
+import { makeExperiment } from "../../src/lab/run-experiment.js";
+import type { HostProcess } from "../../src/lab/testbed/host-process.js";
+import { openPlace, type Place } from "../../src/lab/testbed/testbed.js";
+import { AppError } from "../../src/util/errors.js";
+import { within } from "../support/until.js";
+
+const HOUR_MS = 3_600_000;
+
+const experiment = (run: Experiment["run"]): Experiment => ({
+  ...{ id: "E0", title: "a try", claims: ["C0"], claim: "it can be made", quickMs: () => 1000 },
+  run,
+});
+const throwing = (error: unknown) =>
+  experiment(async () => {
+    throw error;
+  });
+
+describe("an experiment", () => {
+  let place: Place;
+  const context = (signal = new AbortController().signal): LabContext => ({
+    ...{ place, signal, isQuick: true, connections: 1, messageRatePerSec: 200 },
+    progress: () => undefined,
+  });
+  beforeAll(async () => {
+    place = await openPlace({ loopback: true });
+  });
+  afterAll(() => place.close());
+
+  it.each(["E_PERMISSION", "E_PLATFORM"] as const)(
+    "that the host does not allow (%s) is not possible",
+    async (code) => {
+      const result = await makeExperiment(throwing(new AppError(code, "no wires", { fix: "get some" })), context());
+      expect(result).toMatchObject({
+        ...{ id: "E0", verdict: "not possible here", reason: "no wires; fix: get some" },
+        ...{ observed: "-", evidence: [] },
+      });
+    },
+  );
+
+  it("that breaks off for another reason has failed, which is no verdict on its claim", async () => {
+    const said = "serve ended early: Fatal error: the port is in use\n  fix: choose another\n";
+    const result = await makeExperiment(throwing(new AppError("E_SYSTEM", said)), context());
+    expect(result).toMatchObject({
+      verdict: "failed",
+      reason: "serve ended early: Fatal error: the port is in use; fix: choose another",
+    });
+  });
+
+  it("that has a mistake of ours in it has failed, and who looks for mistakes is told", async () => {
+    const told: unknown[] = [];
+    const mistake = new TypeError("x is not a function");
+    const result = await makeExperiment(throwing(mistake), context(), {
+      failed: (error) => told.push(error),
+    });
+    expect(result).toMatchObject({ verdict: "failed", reason: "unexpected: x is not a function" });
+    expect(told).toEqual([mistake]);
+  });
+
+  const OUTCOME = { setup: "-", commands: [], prediction: "3.38 s", observed: "0.0 s to 5.1 s", evidence: [] } as const;
+  /** Keeps a CPU busy, which is not this process's own, while `during` runs. */
+  async function besideOthers<T>(during: () => Promise<T>): Promise<T> {
+    const others = Array.from({ length: availableParallelism() }, () =>
+      // As another program's: a child's time is its parent's only once that has waited for it.
+      spawn("sh", ["-c", "while :; do :; done"], { stdio: "ignore" }),
+    );
+    try {
+      return await during();
+    } finally {
+      for (const other of others) other.kill("SIGKILL");
+    }
+  }
+  const forSeconds = (seconds: number, outcome: Outcome) =>
+    experiment(async (own) => {
+      await pause(own, seconds * 1000);
+      return outcome;
+    });
+
+  it("that does not decide says why, and what others took of the CPU while it ran", async () => {
+    const undecided = forSeconds(0.7, { ...OUTCOME, verdict: "inconclusive", reason: "looked at too seldom" });
+    const result = await besideOthers(() => makeExperiment(undecided, context()));
+    expect(result!.verdict).toBe("inconclusive");
+    expect(result!.reason).toMatch(/^looked at too seldom; meanwhile other programs took \d+ % of the CPU/);
+    expect(result!.hostLoad!.othersShare).toBeGreaterThan(0.1);
+  });
+
+  it("that depends on how fast things go refutes nothing on a busy host", async () => {
+    const refuting = { ...OUTCOME, verdict: "refuted", reason: "3 messages stayed without an answer" } as const;
+    const made = (isTimed: boolean) =>
+      besideOthers(() => makeExperiment(forSeconds(0.7, { ...refuting, isTimed }), context()));
+    expect(await made(true)).toMatchObject({ verdict: "inconclusive" });
+    expect(await made(false)).toMatchObject({ verdict: "refuted", reason: refuting.reason });
+  });
+
+  it("that has no more time is broken off, and nothing of it stays or begins", async () => {
+    let own: LabContext | undefined;
+    let left: HostProcess | undefined;
+    const endless = experiment(async (given) => {
+      own = given;
+      left = given.place.server.run(["serve", `${place.description.serverIp}:0`]);
+      return await new Promise<never>(() => undefined);
+    });
+    const result = await within("its end", makeExperiment(endless, context(), { budgetMs: 300 }));
+    expect(result).toMatchObject({
+      verdict: "inconclusive",
+      reason: expect.stringMatching(/^not done within the 300 ms that it has of a quick run/),
+    });
+    expect(left!.hasEnded).toBe(true);
+    expect(() => own!.place.server.run(["serve", ":0"])).toThrow(/is closed/);
+    // The next one has the hosts to itself.
+    expect(await makeExperiment(throwing(new AppError("E_SYSTEM", "no")), context())).toMatchObject({ reason: "no" });
+  });
+
+  it("leaves no program running, however it ends", async () => {
+    let left: HostProcess | undefined;
+    const leaving = experiment(async () => {
+      left = place.server.run(["serve", `${place.description.serverIp}:0`]);
+      await left.prints(/listening/);
+      throw new AppError("E_SYSTEM", "broken off");
+    });
+    expect(await makeExperiment(leaving, context())).toMatchObject({ verdict: "failed" });
+    expect(left!.hasEnded).toBe(true);
+  });
+
+  it.each([
+    ["waits", (own: LabContext) => pause(own, HOUR_MS)],
+    ["does not listen", () => new Promise<never>(() => undefined)],
+  ])("that is stopped while it %s is over at once, without a result", async (_, wait) => {
+    const stopping = new AbortController();
+    const own = context(stopping.signal);
+    let begin!: () => void;
+    const begun = new Promise<void>((resolve) => {
+      begin = resolve;
+    });
+    const waiting = experiment(async () => {
+      begin();
+      await wait(own);
+      throw new Error("it waited to its end");
+    });
+    const made = makeExperiment(waiting, own);
+    await begun;
+    stopping.abort();
+    expect(await within("its end", made)).toBeUndefined();
+    expect(await makeExperiment(throwing(new Error("it was made")), own)).toBeUndefined();
+  });
+});

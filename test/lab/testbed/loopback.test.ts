@@ -1,0 +1,69 @@
+// Loopback in the place of two hosts: asked for, or chosen where namespaces cannot be made, and then it says why.
+
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { openPlace } from "../../../src/lab/testbed/testbed.js";
+import { AS_USER, canMakeUserNamespaces, openedBy, startLab } from "../../support/lab.js";
+
+/** A folder with these programs only, for PATH. */
+function makePath(...programs: readonly string[]): string {
+  const folder = mkdtempSync(join(tmpdir(), "fourtuple-lab-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  for (const program of programs) {
+    const { stdout } = spawnSync("sh", ["-c", `command -v ${program}`], { encoding: "utf8" });
+    if (stdout) symlinkSync(stdout.trim(), join(folder, program));
+  }
+  return folder;
+}
+
+describe("where it is chosen", { timeout: 60_000 }, () => {
+  it.each([
+    ["ip", ["sh", "cat", "unshare", "nsenter", "setpriv"]],
+    ["unshare", ["sh"]],
+    ["nsenter", ["sh", "unshare"]],
+    ["setpriv", ["sh", "unshare", "nsenter"]],
+  ])("says that %s is not installed", async (missing, programs) => {
+    const { description } = await openedBy(startLab({ env: { PATH: makePath(...programs) } }));
+    expect(description).toMatchObject({
+      kind: "loopback",
+      reason: `network namespaces cannot be made here: ${missing} is not installed`,
+    });
+  });
+
+  it.skipIf(!canMakeUserNamespaces())("says that the kernel allows no namespace", async () => {
+    // A user namespace around it has limits of its own.
+    const forbid = 'echo 0 >/proc/sys/user/max_net_namespaces && exec "$@"';
+    const prefix = [...AS_USER, "unshare", "--user", "--map-root-user", "sh", "-c", forbid, "sh"];
+    const { description } = await openedBy(startLab({ prefix }));
+    expect(description).toMatchObject({
+      kind: "loopback",
+      reason: "network namespaces cannot be made here: unshare: unshare failed: No space left on device",
+    });
+  });
+});
+
+describe("where it is asked for", () => {
+  it("has an address of its own for the server, and as many as wanted for the client", async () => {
+    await using place = await openPlace({ loopback: true, clientAddresses: 300 });
+    const { description, server, client } = place;
+    const block = /^127\.\d+/.exec(description.serverIp)![0];
+    expect(description).toEqual({
+      kind: "loopback",
+      reason: undefined,
+      serverIp: `${block}.0.1`,
+      clientIps: `${block}.1.1-${block}.2.44`,
+    });
+    expect([server.ips, client.ips.length]).toEqual([[description.serverIp], 300]);
+  });
+
+  it("leaves the host's settings alone", async () => {
+    await using place = await openPlace({ loopback: true });
+    const name = "net.ipv4.ip_local_port_range";
+    const range = await place.client.readSysctl(name);
+    expect(range).toMatch(/^\d+\s+\d+$/);
+    await expect(place.client.setSysctl(name, range!)).rejects.toMatchObject({ code: "E_PERMISSION" });
+  });
+});

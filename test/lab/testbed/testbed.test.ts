@@ -1,0 +1,120 @@
+// The lab's two hosts: what runs in them meets, and each has tables and settings of its own.
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { openPlace, type Place } from "../../../src/lab/testbed/testbed.js";
+import { readSysctl } from "../../../src/linux/proc/sysctl.js";
+import { AS_USER, canMakeUserNamespaces, openedBy, startLab } from "../../support/lab.js";
+import { canMakeNamespaces } from "../../support/namespace.js";
+import { hasProgram } from "../../support/process.js";
+import { until } from "../../support/until.js";
+
+const PORTS = "net.ipv4.ip_local_port_range";
+
+describe.skipIf(!canMakeNamespaces())("two namespaces", () => {
+  let place: Place;
+  beforeAll(async () => {
+    place = await openPlace({ clientAddresses: 300 });
+  });
+  afterAll(() => place.close());
+
+  it("are described as what they are", () => {
+    const { description, server, client } = place;
+    expect(description).toEqual({
+      kind: "namespaces",
+      reason: undefined,
+      serverIp: "10.77.0.1",
+      clientIps: "10.77.1.1-10.77.2.44",
+    });
+    expect(server.ips).toEqual(["10.77.0.1"]);
+    expect([client.ips.length, client.ips[0], client.ips[299]]).toEqual([300, "10.77.1.1", "10.77.2.44"]);
+  });
+
+  it.skipIf(!hasProgram("ss"))("hold a crowd, each side's sockets in its own table", async () => {
+    const serving = place.server.run(["serve", "10.77.0.1:0", "--log", "none", "--json"]);
+    const [, port] = await serving.prints(/"port":(\d+)/);
+    const to = `10.77.0.1:${port}`;
+    // Four ports of each of 250 addresses.
+    const sources = ["--source-ip", "10.77.1.51-10.77.2.44", "--source-port", "2001-2004"];
+    const connecting = place.client.run(["connect", to, ...sources, "-c", "1000", "-T", "10m", "--json"]);
+    await new Promise<void>((resolve) => {
+      connecting.on("told", (message) => {
+        if ("stage" in message && message.stage === "hold") resolve();
+      });
+    });
+    const rowsOf = async (host: "server" | "client") =>
+      (await place[host].exec("ss", ["-Htn", "state", "established"])).trim().split("\n");
+    const endpoints = (row: string) => row.trim().split(/\s+/).slice(2) as [string, string];
+    // The last packet of a handshake is the server's to hear, after the client has taken it for done.
+    const accepted = await until(
+      "the server's ends",
+      async () => (await rowsOf("server")).map(endpoints),
+      ({ length }) => length === 1000,
+    );
+    const opened = (await rowsOf("client")).map(endpoints);
+    expect(accepted.every(([local]) => local === to)).toBe(true);
+    expect(accepted.map(([local, peer]) => `${peer} ${local}`).sort()).toEqual(
+      opened.map((row) => row.join(" ")).sort(),
+    );
+    expect(new Set(opened.map(([local]) => local.split(":")[0])).size).toBe(250);
+    connecting.kill();
+    expect(JSON.parse((await connecting.result).stdout)).toMatchObject({ established: 1000, failed: 0, lost: 0 });
+    serving.kill("SIGINT");
+    expect((await serving.result).code).toBe(0);
+  });
+
+  it("have settings of their own", async () => {
+    const before = [await place.server.readSysctl(PORTS), readSysctl(PORTS)];
+    await place.client.setSysctl(PORTS, "40000 40999");
+    expect(await place.client.readSysctl(PORTS)).toBe("40000\t40999");
+    expect([await place.server.readSysctl(PORTS), readSysctl(PORTS)]).toEqual(before);
+    expect(await place.client.readSysctl("net.no.such")).toBeUndefined();
+    await expect(place.client.setSysctl(PORTS, "70000 1")).rejects.toMatchObject({ code: "E_SYSTEM" });
+  });
+
+  it("do not touch settings that are the whole machine's", async () => {
+    await expect(place.client.setSysctl("fs.nr_open", readSysctl("fs.nr_open")!)).rejects.toMatchObject({
+      code: "E_PERMISSION",
+      message: "fs.nr_open cannot be changed for the lab's client alone",
+    });
+  });
+
+  it("run programs under another limit of open files", async () => {
+    const { stdout } = await place.client.run(["doctor", "-c", "1k", "--json"], { nofileLimit: 1024 }).result;
+    expect(JSON.parse(stdout).limits).toContainEqual(expect.objectContaining({ id: "nofile", now: 1024 }));
+  });
+
+  it("say what is wrong with a program", async () => {
+    await expect(place.server.run(["serve", "10.77.1.1:0"]).prints(/listening/)).rejects.toMatchObject({
+      message: expect.stringMatching(/^fourtuple serve 10.77.1.1:0 ended early: Fatal error: /),
+    });
+    await expect(place.server.exec("no-such-program", [])).rejects.toThrow("no-such-program is not installed");
+    await expect(place.server.exec("sh", ["-c", "echo wrong >&2; false"])).rejects.toThrow("wrong");
+  });
+});
+
+describe("closing", () => {
+  it("ends what runs, and lets nothing be started after", async () => {
+    const place = await openPlace();
+    const serving = place.server.run(["serve", `${place.description.serverIp}:0`]);
+    await serving.prints(/listening/);
+    await Promise.all([place.close(), place.close()]);
+    expect(serving.hasEnded).toBe(true);
+    expect(() => place.server.run(["--version"])).toThrow(/closed/);
+    await expect(place.client.exec("true", [])).rejects.toThrow(/closed/);
+  });
+});
+
+describe.skipIf(!canMakeUserNamespaces())("an ordinary user", { timeout: 60_000 }, () => {
+  it("has the two hosts, too", async () => {
+    const lab = startLab({ prefix: AS_USER });
+    const { description } = await openedBy(lab);
+    expect(description).toMatchObject({ kind: "namespaces", serverIp: "10.77.0.1" });
+    lab.child.kill("SIGINT");
+    expect(await lab.exited()).toMatchObject({ code: 0, stdout: expect.stringMatching(/^closed$/m), stderr: "" });
+  });
+});
+
+describe("a number of addresses that cannot be", () => {
+  it.each([0, 501, 1.5, Number.NaN])("is refused: %d", async (clientAddresses) => {
+    await expect(openPlace({ clientAddresses })).rejects.toMatchObject({ code: "E_OPTION" });
+  });
+});

@@ -1,0 +1,41 @@
+// struct tcp_info: each field at its place in linux/tcp.h, as long as the kernel's struct is.
+import { describe, expect, it } from "vitest";
+import { decodeTcpInfo } from "../../src/linux/netlink/tcp-info.js";
+
+/** Every byte is its own offset, so that each field names the place that it was read from. */
+const BYTES = Uint8Array.from({ length: 256 }, (_, at) => at);
+const word = (at: number) => at + (at + 1) * 2 ** 8 + (at + 2) * 2 ** 16 + (at + 3) * 2 ** 24;
+const long = (at: number) => Number(BigInt(word(at)) + (BigInt(word(at + 4)) << 32n));
+
+const OF_2_6 = {
+  retransmits: 2,
+  unackedSegments: word(24),
+  rttMicros: word(68),
+  rttDeviationMicros: word(72),
+  congestionWindow: word(80),
+  totalRetransmits: word(100),
+};
+const LATER = { ackedBytes: 120, receivedBytes: 128, sentBytes: 200, retransmittedBytes: 208 };
+
+describe("a struct tcp_info", () => {
+  it.each([104, 119, 120, 127, 128, 135, 136, 207, 208, 215, 216, 240])(
+    "of %i bytes has the fields that fit",
+    (length) => {
+      const later = Object.entries(LATER).map(([name, at]) => [name, at + 8 <= length ? long(at) : undefined]);
+      expect(decodeTcpInfo(BYTES, 0, length)).toEqual({ ...OF_2_6, ...Object.fromEntries(later) });
+    },
+  );
+
+  it("shorter than Linux 2.6 has it is none", () => {
+    expect(decodeTcpInfo(BYTES, 0, 103)).toBeUndefined();
+  });
+
+  it("is read where it stands in a message, and not past its end", () => {
+    const message = BYTES.subarray(4, 4 + 40 + 104);
+    expect(decodeTcpInfo(message, 36, 104)).toMatchObject({
+      retransmits: 42,
+      rttMicros: word(108),
+      ackedBytes: undefined,
+    });
+  });
+});

@@ -1,0 +1,222 @@
+// The report's text without a browser: what it says, that nothing comes from elsewhere, that no text becomes markup.
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { rateOf } from "../../../src/lab/observe/timeline.js";
+import type { CeilingEvidence, LabResult } from "../../../src/lab/result.js";
+import { formatWithUnit, logDomain, logTicks, scaleAxis, singular } from "../../../src/output/html/chart/scale.js";
+import { render } from "../../../src/output/html/render.js";
+import { parseResult } from "../../../src/results/schema/parse.js";
+import { connectResult, serveResult } from "../../support/results.js";
+
+const FIXTURE = JSON.parse(readFileSync(new URL("../fixtures/lab.json", import.meta.url), "utf8"));
+const LAB: LabResult = parseResult(FIXTURE, ["lab"], "lab.json");
+const ids = (text: string) => [...text.matchAll(/ id="([^"]*)"/g)].map(([, id]) => id);
+
+describe("a report", () => {
+  it.each([
+    ["a lab's", LAB],
+    ["a run's", connectResult()],
+    ["a server's", serveResult({ failures: [{ phase: "accept", errno: "EMFILE", count: 3 }] })],
+  ])("%s loads nothing and needs no script", (_, result) => {
+    const text = render(result);
+    expect(text.replaceAll("http://www.w3.org/2000/svg", "")).not.toMatch(/https?:|<script|src=|@import|url\((?!#)/);
+    expect(ids(text)).toEqual([...new Set(ids(text))]);
+  });
+
+  it("lets no text become markup", () => {
+    const bad = `<img src=x onerror="alert('1')">&`;
+    const [first, ...rest] = LAB.experiments;
+    const experiment = { ...first!, title: bad, claim: bad, observed: bad, commands: [bad] };
+    const evidence = rest.flatMap((each) => each.evidence.map((one) => ({ ...one, title: bad })));
+    const text = render({ ...LAB, command: bad, experiments: [{ ...experiment, evidence }] });
+    expect(text).not.toContain("<img");
+    expect(text).toContain("&#60;img");
+  });
+
+  it("says how many were confirmed, refuted and not possible", () => {
+    expect(render(LAB)).toContain("<h1>5 of 7 experiments confirmed, 1 refuted, 1 not possible here</h1>");
+    const experiments = LAB.experiments.filter(({ verdict }) => verdict === "confirmed");
+    expect(render({ ...LAB, experiments })).toContain("<h1>5 experiments, all confirmed</h1>");
+  });
+
+  it("of a lab that was stopped, or in which something failed, does not say that all is confirmed", () => {
+    const [first] = LAB.experiments;
+    const headline = (some: Partial<LabResult>) => /<h1>(.*)<\/h1>/.exec(render({ ...LAB, ...some }))![1];
+    expect(headline({ experiments: [] })).toBe("No experiment was made");
+    expect(headline({ experiments: [], stoppedIn: "E1" })).toBe("No experiment was made, stopped in E1");
+    expect(headline({ experiments: [first!], stoppedIn: "E2" })).toBe("1 experiment, confirmed, stopped in E2");
+    const failed = { ...first!, verdict: "failed" as const, reason: "serve ended early" };
+    expect(headline({ experiments: [failed] })).toBe("0 of 1 experiment confirmed, 1 failed");
+    expect(render({ ...LAB, experiments: [failed] })).toContain("<dt>Why</dt><dd>serve ended early</dd>");
+  });
+
+  it("has the commands to run it again, and the host", () => {
+    const text = withoutSpans(render(LAB));
+    for (const { commands } of LAB.experiments) {
+      for (const command of commands) expect(text).toContain(command.replaceAll("'", "&#39;"));
+    }
+    expect(text).toContain("Linux 6.12.0, x64");
+    expect(text).toContain("24.0 GiB");
+  });
+
+  it("says how the two hosts are made by hand, and leads there from each experiment's commands", () => {
+    const byHand = { make: ["ip netns add <one>", "ip link add"], remove: ["ip netns delete one"] };
+    const text = withoutSpans(render({ ...LAB, byHand }));
+    expect(text).toContain("<pre>ip netns add &#60;one&#62;\nip link add\n</pre>");
+    expect(text).toContain("<pre>ip netns delete one\n</pre>");
+    expect(text.match(/<h3>Reproduce in <a href="#by-hand">/g)).toHaveLength(
+      LAB.experiments.filter(({ commands }) => commands.length > 0).length,
+    );
+    expect(ids(text)).toContain("by-hand");
+    expect(render({ ...LAB, byHand: undefined })).not.toContain("by-hand");
+  });
+
+  it("of a client's run has the command line, or what can be told of it", () => {
+    const command = "fourtuple connect 10.0.0.1:7777 -m 'a b' --json";
+    const text = withoutSpans(render(connectResult({ command })));
+    expect(text).toContain("<pre>fourtuple connect 10.0.0.1:7777 -m &#39;a b&#39; --json &#62; run.json\n");
+    expect(text).not.toContain("As far as the result tells");
+    expect(render(connectResult())).toContain("As far as the result tells");
+  });
+
+  it("of a missed target names the limit", () => {
+    const failures = [{ phase: "connect" as const, errno: "ECONNREFUSED", count: 400 }];
+    const evidence = { peer: { listeners: [], process: undefined } };
+    const text = render(connectResult({ failures, evidence }));
+    expect(text).toContain("<h1>600 of 1,000 connections</h1>");
+    expect(text).toMatch(/What (may have )?stopped it/);
+    expect(text).toContain("ECONNREFUSED");
+  });
+
+  it("of one connection, of none, and of a short ramp says what there is", () => {
+    const at = (elapsedMs: number, open: number) => ({ elapsedMs, open, established: open, failed: 0 });
+    const one = { asked: 1, established: 1, isTargetMet: true, samples: [at(0, 0), at(50, 1), at(900, 1)] };
+    const text = render(connectResult(one));
+    expect(text).toContain("<h1>1 connection, as asked for</h1>");
+    expect(text).toContain("Connections over time</figcaption>");
+    expect(text).not.toContain("Rate over time</figcaption>");
+    const none = {
+      established: 0,
+      kernel: { source: "sock_diag", outgoing: 0, incoming: 0 },
+      samples: [at(0, 0), at(50, 0)],
+    };
+    expect(render(connectResult(none))).toContain("none ESTABLISHED (sock_diag)");
+  });
+
+  it("of a run without samples leaves the course out", () => {
+    expect(render(connectResult())).not.toContain("over time</figcaption>");
+  });
+
+  it("has a row for every limit: those with a number, the one that binds, and those without", () => {
+    const limits = [
+      { name: "none", allows: 0, binds: true },
+      { name: "some", allows: 1000, binds: false },
+    ];
+    const unnumbered = [
+      { name: "endless", allows: "unlimited" as const, caps: "held" },
+      { name: "hidden", allows: "unknown" as const, caps: "held" },
+      { name: "backlog", allows: "something else" as const, caps: "rate" },
+    ];
+    const draw = (evidence: CeilingEvidence) =>
+      render({ ...LAB, experiments: [{ ...LAB.experiments[0]!, evidence: [evidence] }] });
+    const text = draw({ kind: "ceiling", title: "c", wanted: 10, limits, unnumbered });
+    expect(text).toContain("none — binds");
+    for (const shown of ["some", "endless", "unlimited", "hidden", "unknown"])
+      expect(text).toContain(`>${shown}</text>`);
+    expect(text).toContain("hidden: unknown; endless: unlimited.");
+    expect(text).toContain("Limits of something else than how many are held: backlog (rate).");
+    expect(text).not.toMatch(/NaN|Infinity/);
+    // What was wanted, 10, is not the edge of the axis, though one limit allows nothing.
+    expect(text).toMatch(/tick label[^>]*><text[^>]*>1</);
+    const tied = draw({
+      kind: "ceiling",
+      title: "c",
+      wanted: 0,
+      limits: [{ ...limits[1]!, allows: 0 }, limits[0]!],
+      unnumbered,
+    });
+    expect(tied).not.toMatch(/NaN|Infinity/);
+    const unbound = draw({ kind: "ceiling", title: "c", wanted: 10, limits: [], unnumbered });
+    expect(unbound).toContain("<li>endless: unlimited</li>");
+  });
+
+  it("draws more points than a call can have arguments", () => {
+    const samples = Array.from({ length: 200_000 }, (_, at) => ({
+      elapsedMs: at,
+      open: at,
+      established: at,
+      failed: 0,
+    }));
+    expect(render(connectResult({ samples }))).toContain("the greatest 199,999");
+  });
+
+  it("has no character that a document must not have, in text or in a chart", () => {
+    const names = { name: "a\u0000b\u0007c", unit: "" };
+    const lines = [{ name: "line", points: [[0, 1] as const, [1, 2] as const] }];
+    const evidence = [{ kind: "series" as const, title: "t\u0001", x: names, y: names, lines }];
+    const text = render({ ...LAB, experiments: [{ ...LAB.experiments[0]!, observed: "\u0000", evidence }] });
+    expect(text).toContain("a\ufffdb\ufffdc");
+    expect(text.replace(/[\t\n\r]/g, "")).not.toMatch(/\p{Cc}/u);
+  });
+
+  it("has a place for evidence with nothing in it", () => {
+    const axis = { name: "x", unit: "" };
+    const evidence = [
+      { kind: "series" as const, title: "s", x: axis, y: axis, lines: [] },
+      { kind: "latency" as const, title: "l", rows: [] },
+      { kind: "ceiling" as const, title: "c", wanted: 0, limits: [], unnumbered: [] },
+      { kind: "ports" as const, title: "p", fields: [] },
+      { kind: "table" as const, title: "t", columns: ["a"], rows: [] },
+      { kind: "fit" as const, title: "f", x: axis, y: axis, points: [], slope: 0, intercept: 0, slopeError: 0, r2: 0 },
+    ];
+    const text = render({ ...LAB, experiments: [{ ...LAB.experiments[0]!, evidence }] });
+    expect(text).not.toMatch(/NaN|Infinity|undefined/);
+  });
+});
+
+/** Command lines as they are copied. */
+function withoutSpans(text: string): string {
+  return text.replace(/<\/?span[^>]*>/g, "");
+}
+
+describe("the rate over time", () => {
+  it("is what came between two samples, from the first connection to the last", () => {
+    const at = (elapsedMs: number, established: number) => ({ elapsedMs, open: established, established, failed: 0 });
+    const samples = [at(0, 0), at(100, 0), at(200, 50), at(300, 150), at(400, 150), at(500, 150)];
+    expect(rateOf(connectResult({ samples })).lines[0]!.points).toEqual([
+      [100, 500],
+      [200, 1000],
+      [300, 1000],
+    ]);
+  });
+});
+
+describe("axes", () => {
+  it("count in larger units where values are large", () => {
+    expect(scaleAxis({ name: "memory", unit: "bytes" }, 5 * 1024 ** 2)).toEqual({
+      divisor: 1024 ** 2,
+      label: "memory (MiB)",
+    });
+    expect(scaleAxis({ name: "memory", unit: "KiB" }, 1_500_000)).toEqual({ divisor: 1024, label: "memory (MiB)" });
+    expect(scaleAxis({ name: "time", unit: "ms" }, 900)).toEqual({ divisor: 1, label: "time (ms)" });
+    expect(scaleAxis({ name: "time", unit: "ms" }, 9000)).toEqual({ divisor: 1000, label: "time (s)" });
+    expect(scaleAxis({ name: "connections", unit: "" }, 9e9)).toEqual({ divisor: 1, label: "connections" });
+  });
+
+  it("by powers of ten hold every value", () => {
+    expect(logDomain([21, 5320])).toEqual([10, 10_000]);
+    expect(logDomain([100, 100])).toEqual([100, 1000]);
+    expect(logDomain([0])).toEqual([1, 10]);
+    expect(logTicks([10, 100])).toEqual([10, 20, 50, 100]);
+    expect(logTicks([1, 100_000])).toEqual([1, 10, 100, 1000, 10_000, 100_000]);
+  });
+
+  it("have figures with units", () => {
+    expect(formatWithUnit(4213, "bytes")).toBe("4.11 KiB");
+    expect(formatWithUnit(474_000, "KiB")).toBe("463 MiB");
+    expect(formatWithUnit(0.031_234, "ms")).toBe("31.2 µs");
+    expect(formatWithUnit(0.000_495, "ms")).toBe("0.495 µs");
+    expect(formatWithUnit(1140, "ms")).toBe("1.14 s");
+    expect([singular("connections"), singular("ms"), singular("CPU")]).toEqual(["connection", "ms", "CPU"]);
+  });
+});

@@ -1,0 +1,8 @@
+// Metrics as text: label values are escaped, whatever they hold.
+import { expect, it } from "vitest";
+import { escapeLabel } from "../../../src/output/prometheus/ports.js";
+
+it("label values are escaped as OpenMetrics has it", () => {
+  expect(escapeLabel('a"b\\c\nd')).toBe('a\\"b\\\\c\\nd');
+  expect(escapeLabel("fe80::1%eth0")).toBe("fe80::1%eth0");
+});

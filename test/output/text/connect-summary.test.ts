@@ -1,0 +1,30 @@
+// What a run's summary says of memory: with how far it may be off, or that it cannot be told.
+import { expect, it } from "vitest";
+import { explainRun } from "../../../src/diagnosis/explain.js";
+import { connectSummary } from "../../../src/output/text/connect-summary.js";
+import { connectResult } from "../../support/results.js";
+
+const lineOf = (kernelBytesPerConnection: number, kernelErrorPerConnection?: number) => {
+  const memory = {
+    userBytesPerConnection: 90,
+    kernelBytesPerConnection,
+    kernelErrorPerConnection,
+    kernelEnds: "one",
+  } as const;
+  const result = connectResult({ asked: 20_000, established: 20_000, isTargetMet: true, memory });
+  const text = connectSummary(result, explainRun(result));
+  return /^ *kernel memory +(.*)$/m.exec(text)?.[1];
+};
+
+it("the kernel memory of a connection is said with how far it may be off", () => {
+  expect(lineOf(4096, 120)).toBe("4.00 KiB ± 120 B per connection (this end)");
+  // A result of an older version.
+  expect(lineOf(4096)).toBe("4.00 KiB per connection (this end)");
+});
+
+it.each([
+  ["more than it is", 4096, 3000],
+  ["less than nothing", -500, 100],
+])("one that others moved by %s is not measurable now", (_, bytes, error) => {
+  expect(lineOf(bytes, error)).toMatch(/^not measurable now: other programs' memory moved meanwhile \(-?[\d.]+ \w+ ± /);
+});

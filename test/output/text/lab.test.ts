@@ -1,0 +1,59 @@
+// The lab as text where things went wrong: nothing made, stopped half-way, failed.
+import { describe, expect, it } from "vitest";
+import type { ExperimentResult, LabResult, Verdict } from "../../../src/lab/result.js";
+import { experimentText, labSummary } from "../../../src/output/text/lab.js";
+
+const made = (id: string, verdict: Verdict): ExperimentResult => ({
+  ...{ id, title: `experiment ${id}`, claims: ["C1"], claim: "it is so", setup: "-", commands: [], prediction: "-" },
+  ...{ observed: "-", verdict, reason: undefined, elapsedMs: 1, evidence: [] },
+});
+
+const lab = (experiments: readonly ExperimentResult[], stoppedIn?: string): LabResult => ({
+  ...{ kind: "lab", version: 1, startedAt: "2026-01-01T00:00:00.000Z", elapsedMs: 1500, isQuick: true },
+  place: { kind: "loopback", reason: undefined, serverIp: "127.64.0.1", clientIps: "127.64.1.1" },
+  host: { kernel: "Linux", arch: "x64", node: "20", cpu: "-", cores: 1, memoryBytes: 1, nofileLimit: 1024 },
+  ...{ byHand: undefined, command: "fourtuple lab", stoppedIn, experiments },
+});
+
+describe("the lab's summary", () => {
+  it.each([
+    [lab([]), "no experiment was made, in 1.50 s (loopback)"],
+    [lab([], "E1"), "stopped in E1, no experiment was made, in 1.50 s (loopback)"],
+    [lab([made("E1", "confirmed")], "E2"), "stopped in E2, 1 confirmed, in 1.50 s (loopback)"],
+    [
+      lab([made("E1", "failed"), made("E2", "confirmed"), made("E3", "refuted"), made("E7", "not possible here")]),
+      "1 confirmed, 1 refuted, 1 failed, 1 not possible here, in 1.50 s (loopback)",
+    ],
+  ])("says what was made, and what came of it", (result, expected) => {
+    const [, headline, , ...rows] = labSummary(result).split("\n");
+    expect(headline).toBe(expected);
+    expect(rows).toHaveLength(result.experiments.length);
+  });
+});
+
+describe("an experiment in a terminal", () => {
+  const columns = ["what happened", "predicted", "observed"];
+  const rows = [
+    ["the wire is cut, and the client killed behind it", "for ever ".repeat(9).trim(), 50],
+    ["the client ends in order", "60 s", 1234],
+  ];
+  const result: ExperimentResult = {
+    ...made("E7", "confirmed"),
+    observed: "all there after 3.31 s; ".repeat(12).trim(),
+    evidence: [{ kind: "table", title: "How long it lasts", columns, rows }],
+  };
+
+  it.each([80, 120])("is no wider than its %d columns", (width) => {
+    const lines = experimentText(result, undefined, width).split("\n");
+    expect(lines.filter(({ length }) => length > width)).toEqual([]);
+    expect(lines).toContain("    what happened  the client ends in order");
+    expect(lines).toContain("    observed       1,234");
+  });
+
+  it("has its tables as tables where they fit", () => {
+    const text = experimentText(result, undefined, 200);
+    expect(text).toMatch(/^ {4}what happened +predicted +observed$/m);
+    expect(text).toMatch(/^ {4}the client ends in order +60 s +1,234$/m);
+    expect(experimentText(result)).toBe(text);
+  });
+});

@@ -1,0 +1,97 @@
+// A port that cannot be listened on: who has it, also where `ss -ltn` shows nothing.
+import { writeFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { SocketAddress } from "../../src/linux/syscalls/sockaddr.js";
+import { bindTo, closeFd, localAddress, openTcp } from "../../src/linux/syscalls/socket.js";
+import { parseIp } from "../../src/util/address.js";
+import { canMakeNamespaces, enterNamespace } from "../support/namespace.js";
+import { runCli, startCli } from "../support/process.js";
+import { acceptAll, close, connectRaw, listenRaw } from "../support/raw-sockets.js";
+import { until } from "../support/until.js";
+
+/** What `serve` says when it cannot. */
+async function serve(at: string): Promise<string> {
+  const { code, stderr, stdout } = await runCli(["serve", at]);
+  expect([code, stdout]).toEqual([1, ""]);
+  return stderr;
+}
+
+/** Bound, and no more. */
+function bound(ip: string, port: number, options: { close: (fd: number) => void }) {
+  const fd = openTcp(4);
+  expect(bindTo(fd, new SocketAddress(parseIp(ip), port))).toBe(0);
+  options.close(fd);
+  return fd;
+}
+
+const own = `\\(process ${process.pid}\\)`;
+
+describe.skipIf(!canMakeNamespaces())("a port in use", () => {
+  it("by a listener is its process's, at whatever address it listens", async () => {
+    enterNamespace();
+    const server = startCli(["serve", "0.0.0.0:7777", "--log", "none"]);
+    await server.prints(/listening/);
+    const pattern = new RegExp(
+      `cannot listen on 127.0.0.1:7777: the port is in use: \\S+ \\(process ${server.pid}\\) listens on 0.0.0.0:7777`,
+    );
+    expect(await serve("127.0.0.1:7777")).toMatch(pattern);
+    expect(await serve("[::]:7777")).toMatch(/listens on 0\.0\.0\.0:7777, and \[::\] takes IPv4, too/);
+  });
+
+  it("by a listener of IPv6 only is not in the way of IPv4", async () => {
+    enterNamespace();
+    listenRaw("::", 7777, { isV6Only: true });
+    await startCli(["serve", "127.0.0.1:7777", "--log", "none"]).prints(/listening on 127/);
+    listenRaw("::1", 7778);
+    expect(await serve("[::]:7778")).toMatch(new RegExp(`${own} listens on \\[::1\\]:7778`));
+  });
+
+  it("by a socket that is bound and does not listen is named, though ss shows nothing", async () => {
+    enterNamespace();
+    const fds: number[] = [];
+    bound("127.0.0.1", 7777, { close: (fd) => fds.push(fd) });
+    const said = await serve("0.0.0.0:7777");
+    for (const fd of fds) closeFd(fd);
+    expect(said).toMatch(new RegExp(`${own} has bound 127.0.0.1:7777 without listening`));
+    expect(said).toContain(`end process ${process.pid}`);
+  });
+
+  it("by an outgoing connection is that connection's, with both ends", async () => {
+    enterNamespace();
+    const listener = listenRaw("127.0.0.1", 7000);
+    const { port } = localAddress(connectRaw("127.0.0.1", 7000));
+    expect(await serve(`127.0.0.1:${port}`)).toMatch(
+      new RegExp(
+        `the local port of a connection of \\S+ ${own}: 127.0.0.1:${port} → 127.0.0.1:7000\n(.*\n)*.*ip_local_reserved_ports=${port}`,
+      ),
+    );
+    acceptAll(listener);
+  });
+
+  it("by a TIME_WAIT says for how long", async () => {
+    enterNamespace();
+    const listener = listenRaw("127.0.0.1", 7000);
+    const client = connectRaw("127.0.0.1", 7000);
+    const { port } = localAddress(client);
+    const accepted = await until(
+      "a connection",
+      () => acceptAll(listener),
+      ({ length }) => length === 1,
+    );
+    close(client);
+    close(accepted[0]!);
+    expect(await serve(`127.0.0.1:${port}`)).toMatch(
+      /1 connection in TIME_WAIT whose program .*, for 5\d(\.\d+)? s more/,
+    );
+  });
+
+  it("is any one where the ephemeral range is full", async () => {
+    enterNamespace();
+    writeFileSync("/proc/sys/net/ipv4/ip_local_port_range", "40000 40009");
+    for (let port = 40_000; port <= 40_009; port++) listenRaw("127.0.0.1", port);
+    const said = await serve("127.0.0.1:0");
+    expect(said).toContain("no free ephemeral port: all 10 of 40000-40009 are in use at 127.0.0.1");
+    expect(said).toContain("ip_local_port_range");
+    await startCli(["serve", "127.0.0.2:0", "--log", "none"]).prints(/listening on 127\.0\.0\.2:400/);
+  });
+});

@@ -1,0 +1,59 @@
+// Clients of an echo that never read: what is kept for them has a bound, and others are served all the same.
+import { randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { expect, it } from "vitest";
+import { NativeBuffer } from "../../src/linux/syscalls/libc.js";
+import { sendBytes } from "../../src/linux/syscalls/socket.js";
+import { canMakeNamespaces, enterNamespace } from "../support/namespace.js";
+import { connectForeign, startServerProcess } from "../support/peers.js";
+import { close, connectRaw } from "../support/raw-sockets.js";
+import { setSysctl } from "../support/sysctl.js";
+import { until } from "../support/until.js";
+
+const MIB = 1024 ** 2;
+const CLIENTS = 2500;
+
+function residentBytes(pid: number): number {
+  return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))![1]) * 1024;
+}
+
+it.skipIf(!canMakeNamespaces()).each([
+  ["", undefined],
+  [", parked in io_uring", 700],
+])(
+  "take a bounded amount of memory, which comes back when they leave; one that reads gets every byte meanwhile",
+  async (_, nofile) => {
+    enterNamespace();
+    // The kernel holds little for each: what the server keeps is what counts.
+    setSysctl("net.ipv4.tcp_wmem", "4096 8192 8192");
+    setSysctl("net.ipv4.tcp_rmem", "4096 65536 65536");
+    const { ip, port, process } = await startServerProcess({ mode: "echo" }, nofile === undefined ? {} : { nofile });
+    const before = residentBytes(process.pid);
+    const junk = NativeBuffer.from(randomBytes(64 * 1024));
+    const clients = Array.from({ length: CLIENTS }, () => connectRaw(ip, port));
+    let last = -1;
+    await until("the server to take no more", () => {
+      let taken = 0;
+      for (const fd of clients) taken += Math.max(0, sendBytes(fd, junk, 0, junk.bytes.length));
+      const isFull = taken === 0 && last === 0;
+      last = taken;
+      return isFull;
+    });
+    // 2,500 rests of some 25 KiB each would be 60 MiB; 1,024 may be kept.
+    expect(residentBytes(process.pid) - before).toBeLessThan(42 * MIB);
+
+    const client = await connectForeign({ ip, port });
+    const data = randomBytes(MIB);
+    client.socket.write(data);
+    expect((await client.receives(data.length)).equals(data)).toBe(true);
+    client.socket.end();
+    await until("the end", () => client.hasEnded());
+
+    for (const fd of clients) close(fd);
+    await until(
+      "memory given back",
+      () => (residentBytes(process.pid) - before) / MIB,
+      (growth) => growth < 20,
+    );
+  },
+);

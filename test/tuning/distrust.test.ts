@@ -1,0 +1,188 @@
+// A journal that somebody else could have written is not believed, and no line of one does what --apply would not.
+import { spawnSync } from "node:child_process";
+import {
+  chmodSync,
+  chownSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { readBootId, readNetNamespace } from "../../src/linux/proc/identity.js";
+import { undoText } from "../../src/output/text/fix.js";
+import { planChanges } from "../../src/tuning/changes.js";
+import { Journal, readLineByLine } from "../../src/tuning/journal.js";
+import { isSetting, isValueOf } from "../../src/tuning/settings.js";
+import { undoChanges } from "../../src/tuning/undo.js";
+import { clientLoad, hostFacts, readerOf, settingsOf } from "../support/doctor.js";
+import { runCli } from "../support/process.js";
+
+const isRoot = process.getuid?.() === 0;
+const NOBODY = 65_534;
+
+function folder(): string {
+  const path = mkdtempSync(join(tmpdir(), "fourtuple-distrust-"));
+  onTestFinished(() => rmSync(path, { recursive: true, force: true }));
+  return path;
+}
+
+const entry = (different: object = {}) => ({
+  id: "1",
+  time: "2031-01-01T00:00:00.000Z",
+  bootId: readBootId(),
+  netNamespace: readNetNamespace(),
+  name: "net.core.somaxconn",
+  from: "128",
+  to: "1024",
+  ...different,
+});
+
+function journal(...lines: readonly unknown[]): string {
+  const file = join(folder(), "journal.jsonl");
+  const text = lines.map((line) => (typeof line === "string" ? line : JSON.stringify(line)));
+  writeFileSync(file, `${text.join("\n")}\n`, { mode: 0o600 });
+  return file;
+}
+
+/** The file's name, once something was done to it. */
+const spoilt = (file: string, _done: unknown): string => file;
+
+/** A kernel that writes down what is asked of it. */
+function kernel(values: Record<string, string>) {
+  const writes: string[] = [];
+  const write = (name: string, value: string) => {
+    writes.push(`${name}=${value}`);
+    values[name] = value;
+    return 0;
+  };
+  return { writes, settings: { read: (name: string) => values[name], probe: () => 0, write } };
+}
+
+describe("a journal is not believed when", () => {
+  const CASES: readonly (readonly [string, (file: string) => string, RegExp])[] = [
+    ["others may write to it", (file) => spoilt(file, chmodSync(file, 0o602)), /others may write to it \(mode 0602\)/],
+    ["its group may", (file) => spoilt(file, chmodSync(file, 0o660)), /others may write to it \(mode 0660\)/],
+    [
+      "it is a second name, in a folder that others may write to",
+      (file) => spoilt(file, [linkSync(file, `${file}.second`), chmodSync(join(file, ".."), 0o777)]),
+      /it has a second name, and others may put names into/,
+    ],
+    ["it is a link", (file) => spoilt(`${file}.link`, symlinkSync(file, `${file}.link`)), /ELOOP|not to be trusted/],
+    [
+      "it is a FIFO",
+      (file) => spoilt(`${file}.fifo`, spawnSync("mkfifo", ["-m", "600", `${file}.fifo`])),
+      /no regular file/,
+    ],
+    ["it is a folder", (file) => spoilt(`${file}.d`, mkdirSync(`${file}.d`, 0o700)), /EISDIR|no regular file/],
+  ];
+  const OF_ROOT: typeof CASES = [
+    ["it is another user's", (file) => spoilt(file, chownSync(file, NOBODY, NOBODY)), /user's with uid 65534/],
+  ];
+  it.each([...CASES, ...(isRoot ? OF_ROOT : [])])("%s", async (_, spoil, why) => {
+    const file = spoil(journal(entry()));
+    const { writes, settings } = kernel({ "net.core.somaxconn": "1024" });
+    expect(() => undoChanges(file, settings)).toThrow(why);
+    expect(writes).toEqual([]);
+    const { code, stderr } = await runCli(["doctor", "--undo", "--journal", file]);
+    expect(stderr).toMatch(/^Fatal error: the journal /);
+    expect(code).toBe(1);
+  });
+
+  it.each(CASES.slice(0, 3))("--apply writes to none when %s", async (_, spoil) => {
+    const file = spoil(journal(entry()));
+    const before = statSync(file).size;
+    expect(() => new Journal(file)).toThrow(/not to be trusted/);
+    const { code, stderr, stdout } = await runCli(["doctor", "--apply", "--no-measure", "--journal", file]);
+    expect(stderr).toMatch(/^Fatal error: the journal .* is not to be trusted/);
+    expect([code, stdout, statSync(file).size]).toEqual([1, "", before]);
+  });
+
+  it("in a sticky folder it is believed, and under a second name", () => {
+    const file = journal(entry());
+    chmodSync(join(file, ".."), 0o1777);
+    linkSync(file, `${file}.second`);
+    expect(readLineByLine(file).entries).toHaveLength(1);
+  });
+});
+
+describe("a line that --apply cannot have written is passed over and told", () => {
+  const BAD: readonly (readonly [string, unknown, RegExp])[] = [
+    ["an array as the name", entry({ name: ["net.core.somaxconn"] }), /^name: /],
+    ["a setting that is never changed", entry({ name: "kernel.core_pattern", from: "|/tmp/x" }), /^name: no setting/],
+    ["a path as the name", entry({ name: "net.core/../../etc" }), /^name: /],
+    ["a prototype's name", entry({ name: "constructor" }), /^name: /],
+    ["a text as the value", entry({ from: "rm -rf" }), /no values of that setting/],
+    ["a number too many", entry({ from: "1 2" }), /no values of that setting/],
+    ["a line's end in the value", entry({ from: "128\n|x" }), /no values of that setting/],
+    ["no id", entry({ id: 7 }), /^id: /],
+    ["a text", `"text"`, /expected object/],
+    ["null", "null", /expected object/],
+    ["a mark that is none", { id: "1", mark: "owned" }, /^mark: /],
+    ["a mark with a list as its value", { id: "1", mark: "done", value: ["1"] }, /^value: /],
+  ];
+
+  it.each(BAD)("%s", (_, line, reason) => {
+    const file = journal(entry({ id: "0" }), line, entry({ id: "2", name: "fs.nr_open", from: "1024", to: "2048" }));
+    const { writes, settings } = kernel({
+      "net.core.somaxconn": "1024",
+      "fs.nr_open": "2048",
+      "kernel.core_pattern": "1024",
+    });
+    const report = undoChanges(file, settings);
+    expect(report.outcomes.map(({ status }) => status)).toEqual(["restored", "restored"]);
+    expect(report.badLines).toEqual([{ line: 2, reason: expect.stringMatching(reason) }]);
+    expect(writes).toEqual(["fs.nr_open=1024", "net.core.somaxconn=128"]);
+    expect(undoText(report)).toMatch(/2 of 2 changes taken back[\s\S]*1 line of .* is no change that --apply made/);
+    // Told once.
+    expect(undoChanges(file, settings)).toMatchObject({ outcomes: [], badLines: [] });
+  });
+
+  it("and every setting that a recipe can raise is one that undo takes back", () => {
+    const poor = hostFacts({
+      ...{ nofile: { soft: 64, hard: 1024 }, nrOpen: 1024, fileMax: 2000, filesOpen: 1000, epollWatches: 1000 },
+      ...{
+        threadsMax: 100,
+        somaxconn: 16,
+        synBacklog: 16,
+        tcpMem: [10, 20, 30],
+        portRange: { first: 40_000, last: 40_099 },
+      },
+      ...{ canUnshare: true, conntrack: { max: 1000, count: 0, buckets: 16 }, listeningPorts: [50_000] },
+    });
+    const load = clientLoad({ connections: 1_000_000 });
+    const settings = settingsOf(poor);
+    const { changes } = planChanges({ facts: poor, load, obstacle: undefined }, readerOf(settings));
+    const made = changes.filter(({ kind }) => kind === "sysctl");
+    expect(made.length).toBeGreaterThan(5);
+    for (const { name, from = "", to = "" } of made) {
+      expect([name, isSetting(name), isValueOf(name, from), isValueOf(name, to)]).toEqual([name, true, true, true]);
+    }
+    expect(isValueOf("net.ipv4.ip_local_reserved_ports", "")).toBe(true);
+    expect(isValueOf("net.ipv4.ip_local_reserved_ports", "8080,9000-9010")).toBe(true);
+    expect(isValueOf("net.ipv4.ip_local_reserved_ports", "80800")).toBe(false);
+    expect(isValueOf("net.ipv4.ip_local_port_range", "1024\t65535")).toBe(true);
+  });
+});
+
+describe("an undo with nothing to do", () => {
+  it("of a journal that was named and is not there is an error", async () => {
+    const { code, stderr } = await runCli(["doctor", "--undo", "--journal", join(folder(), "none.jsonl")]);
+    expect(stderr).toMatch(/^Fatal error: there is no journal .*none\.jsonl\n {2}fix: /);
+    expect(code).toBe(2);
+  });
+
+  it("says so in its headline", async () => {
+    const { settings } = kernel({ "net.core.somaxconn": "128" });
+    const report = undoChanges(journal(entry()), settings);
+    expect(report.outcomes).toMatchObject([{ status: "nothing to do" }]);
+    expect(undoText(report)).toMatch(/^nothing to undo in /);
+    const { code, stdout } = await runCli(["doctor", "--undo", "--journal", journal()]);
+    expect([code, stdout]).toEqual([0, expect.stringMatching(/^nothing to undo in /)]);
+  });
+});
