@@ -1,6 +1,7 @@
 // What a shard and the main thread share: commands one way, counters the other. Every counter has one writer,
 // its shard, so plain writes to aligned numbers are enough; the main thread reads them while they run.
 import { ERRNO_LIMIT, errnoName } from "../linux/syscalls/errno.js";
+import { STEP, STEPS, type Step } from "../util/steps.js";
 
 /** What the main thread tells a shard. */
 export const COMMAND = {
@@ -24,14 +25,11 @@ export const CONTROL = {
   heard: 3,
 } as const;
 
-/** The step of a connection's life in which a system call failed. */
-export const PHASES = ["socket", "option", "bind", "connect", "register", "accept", "send", "receive", "hold"] as const;
-export type Phase = (typeof PHASES)[number];
-export const PHASE = Object.fromEntries(PHASES.map((phase, index) => [phase, index])) as Record<Phase, number>;
+export { STEP as PHASE, STEPS as PHASES, type Step as Phase };
 
 const CONTROL_WORDS = 16;
 const COUNTERS = 64;
-const FAILURES = PHASES.length * ERRNO_LIMIT;
+const FAILURES = STEPS.length * ERRNO_LIMIT;
 
 /** One shard's shared memory; made by the main thread, wrapped again around the same buffer by the shard. */
 export class ShardMemory {
@@ -70,7 +68,7 @@ export class ShardMemory {
 
 /** Failures of one kind: how often `errno` was met in `phase`. */
 export interface FailureCount {
-  readonly phase: Phase;
+  readonly phase: Step;
   readonly errno: number;
   readonly count: number;
 }
@@ -78,7 +76,7 @@ export interface FailureCount {
 /** All failures of all shards, the most frequent first. */
 export function collectFailures(memories: readonly ShardMemory[]): FailureCount[] {
   const found: FailureCount[] = [];
-  PHASES.forEach((phase, index) => {
+  STEPS.forEach((phase, index) => {
     for (let errno = 0; errno < ERRNO_LIMIT; errno++) {
       const count = memories.reduce((sum, memory) => sum + memory.failures(index, errno), 0);
       if (count > 0) found.push({ phase, errno, count });
