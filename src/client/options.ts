@@ -2,7 +2,7 @@
 
 import { MANY } from "../engine/stopping.js";
 import { type Schedule, type Stage, stagedSchedule, steadySchedule } from "../planning/schedule.js";
-import { EXPECTATIONS, type Expectation } from "../protocols/message-probe.js";
+import { EXPECTATIONS, type Expectation } from "../protocols/modes.js";
 import { PROXY_VERSIONS, type ProxyVersion } from "../protocols/proxy-protocol.js";
 import { type AddressRange, type PortRange, parseAddressRanges, parsePorts, unmapIp } from "../util/address.js";
 import { AppError } from "../util/errors.js";

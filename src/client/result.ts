@@ -3,7 +3,7 @@ import type { LatencySummary } from "../engine/latency.js";
 import type { RunEvidence } from "../engine/run-evidence.js";
 import type { Phase } from "../engine/worker-memory.js";
 import type { HostDescription } from "../linux/proc/host.js";
-import type { Expectation } from "../protocols/message-probe.js";
+import type { Expectation } from "../protocols/modes.js";
 import type { LocalPeer } from "../socket-table/listeners/peer.js";
 import type { ResolvedName } from "./destinations.js";
 import type { Accepting } from "./evidence/accept-watch.js";

@@ -1,7 +1,7 @@
 // What the main thread and the client's shards agree on: the plan, the counters' places, the messages.
 import type { RecordableHistogram } from "node:perf_hooks";
 import type { TuplePlan } from "../planning/tuple-plan.js";
-import type { Expectation } from "../protocols/message-probe.js";
+import type { Expectation } from "../protocols/modes.js";
 import type { ProxyVersion } from "../protocols/proxy-protocol.js";
 
 /** What is sent over every connection, how often, and what answers it. */

@@ -2,9 +2,7 @@
 // it knows no descriptor and no clock. An echo is compared to its last byte at the offset where it has to be; what is no answer
 // is counted of its own.
 
-/** `echo`: the same bytes; `any`: whatever comes; `none`: no answer is waited for. */
-export const EXPECTATIONS = ["echo", "any", "none"] as const;
-export type Expectation = (typeof EXPECTATIONS)[number];
+import type { Expectation } from "./modes.js";
 
 /** A message has been begun: what came before was a greeting. */
 const BEGUN = 1;

@@ -1,8 +1,7 @@
 // What a server says: a greeting, then nothing, the same bytes back, or nothing while it reads. State machines over
 // bytes: they know no descriptor and no clock.
 
-export const SERVER_MODES = ["hello", "echo", "discard"] as const;
-export type ServerMode = (typeof SERVER_MODES)[number];
+import type { ServerMode } from "./modes.js";
 
 export interface ServerProtocol {
   /** Sent as soon as a connection is accepted; may be empty. */
@@ -13,7 +12,7 @@ export interface ServerProtocol {
   answerLength(received: number): number;
 }
 
-export interface ServerProtocolOptions {
+interface ServerProtocolOptions {
   readonly mode: ServerMode;
   /** Default: `hello` in hello mode, nothing in echo and discard, whose answers must be all a peer gets. */
   readonly greeting?: string | undefined;

@@ -1,6 +1,6 @@
 // The schema of serve()'s options, held to their type: an option that is missing here does not compile.
 import type { ZodType } from "zod";
-import { SERVER_MODES } from "../protocols/server-protocol.js";
+import { SERVER_MODES } from "../protocols/modes.js";
 import { checkOptions, flag, number, oneOf, signal, text } from "../util/options.js";
 import { z } from "../util/zod.js";
 import type { ServeOptions } from "./options.js";

@@ -1,6 +1,6 @@
 // What a caller may ask of serve(), and what that means when something is not said.
 
-import { SERVER_MODES, type ServerMode } from "../protocols/server-protocol.js";
+import { SERVER_MODES, type ServerMode } from "../protocols/modes.js";
 import { AppError } from "../util/errors.js";
 import { quoted } from "../util/printable.js";
 

@@ -1,5 +1,5 @@
 // What the main thread and the server's shards agree on: the plan, the counters' places, the messages.
-import type { ServerMode } from "../protocols/server-protocol.js";
+import type { ServerMode } from "../protocols/modes.js";
 
 /** Everything a server shard needs to know; plain data. */
 export interface ServePlan {

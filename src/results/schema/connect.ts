@@ -4,7 +4,7 @@ import { GIVE_UP_REASONS } from "../../client/ramp/give-up.js";
 import { MISS_KINDS } from "../../client/verdict/verdict.js";
 import { PHASES } from "../../engine/worker-memory.js";
 import { SOURCE_PROBLEMS } from "../../planning/source-problems.js";
-import { EXPECTATIONS } from "../../protocols/message-probe.js";
+import { EXPECTATIONS } from "../../protocols/modes.js";
 import { z } from "../../util/zod.js";
 import {
   count,

@@ -1,0 +1,55 @@
+// Banner: the server speaks first, as SMTP, SSH and the like do, and throws away what it receives; the client sends nothing.
+import type { ClientConnections, ClientProtocol, Connections, Replies } from "./contract.js";
+import { DiscardServer } from "./discard.js";
+
+export class BannerServer extends DiscardServer {
+  override readonly constants: readonly Uint8Array[];
+  private readonly hasBanner: boolean;
+  private readonly closes: boolean;
+
+  /**
+   * @param banner sent as soon as a connection is open; may be empty
+   * @param closes whether the server closes a connection once the banner is sent
+   */
+  constructor(connections: Connections, banner: Uint8Array, closes: boolean) {
+    super(connections);
+    this.constants = [banner];
+    this.hasBanner = banner.length > 0;
+    this.closes = closes;
+  }
+
+  override opened(slot: number): void {
+    this.connections.ready(slot);
+    if (!this.hasBanner) return;
+    this.connections.sendConstant(slot, 0);
+    if (this.closes) this.connections.close(slot);
+  }
+}
+
+export class BannerClient implements ClientProtocol {
+  readonly slotBytes = 0;
+  readonly constants: readonly Uint8Array[] = [];
+  readonly replies: Replies = "none";
+  readonly isAnswered = false;
+  private readonly connections: ClientConnections;
+  private readonly closes: boolean;
+
+  /** @param closes whether a connection is closed when its first bytes have come */
+  constructor(connections: ClientConnections, closes: boolean) {
+    this.connections = connections;
+    this.closes = closes;
+  }
+
+  /** Ready at once: whether a server will say anything is not known. */
+  opened(slot: number): void {
+    this.connections.ready(slot);
+  }
+
+  received(slot: number, _bytes: Uint8Array, _start: number, _end: number): void {
+    if (this.closes) this.connections.close(slot);
+  }
+
+  due(_slot: number): void {}
+  closing(_slot: number): void {}
+  closed(_slot: number): void {}
+}

@@ -1,0 +1,147 @@
+// Echo: every byte comes back (RFC 862). The client compares each echo of its message to the last byte, at the offset where it has to
+// be; what is no answer is counted apart.
+import { BannerServer } from "./banner.js";
+import { grown } from "./columns.js";
+import type { ClientConnections, Replies } from "./contract.js";
+import { TimedMessage } from "./timed-message.js";
+
+/** A whole echo came that no message was waiting for. */
+const SURPLUS = 2;
+/** More than one did: which message an echo answers cannot be told over this connection. */
+const DISTRUSTED = 4;
+
+/** From here on memcmp is faster than a loop. */
+const WORTH_A_CALL = 128;
+
+export class EchoServer extends BannerServer {
+  override readonly replies: Replies = "echo";
+
+  override received(slot: number, bytes: Uint8Array, start: number, end: number): void {
+    this.connections.send(slot, bytes, start, end);
+  }
+}
+
+export class EchoClient extends TimedMessage {
+  override readonly slotBytes = 9;
+  readonly isAnswered = true;
+  private readonly message: Buffer;
+  /** By number of bytes matched: how many of the last of them are again the message's first (Knuth, Morris, Pratt). */
+  private readonly borders: Int32Array;
+  /** Bytes of the next answer that have come. */
+  private matched: Uint32Array<ArrayBuffer>;
+  /** Bytes since the last answer that are part of none: unexpected if the answer comes after all, else in its place. */
+  private strays: Uint32Array<ArrayBuffer>;
+
+  constructor(connections: ClientConnections, message: Uint8Array, slots: number) {
+    super(connections, message, slots);
+    this.message = Buffer.from(message.buffer, message.byteOffset, message.length);
+    this.borders = findBorders(message);
+    this.matched = new Uint32Array(slots);
+    this.strays = new Uint32Array(slots);
+  }
+
+  override opened(slot: number): void {
+    if (slot >= this.matched.length) {
+      this.matched = grown(this.matched, slot);
+      this.strays = grown(this.strays, slot);
+    }
+    this.matched[slot] = 0;
+    this.strays[slot] = 0;
+    super.opened(slot);
+  }
+
+  override due(slot: number): void {
+    if (this.connections.unanswered(slot) === 0) {
+      // An answer begins at its first byte: what came before is none of it.
+      this.connections.unexpected(this.matched[slot]!);
+      this.matched[slot] = 0;
+    }
+    super.due(slot);
+  }
+
+  override received(slot: number, bytes: Uint8Array, start: number, end: number): void {
+    const answered = this.match(slot, bytes, start, end);
+    if (answered > 0) this.connections.answered(slot, answered);
+  }
+
+  /** What came in place of an answer stays so. */
+  override closed(slot: number): void {
+    const { connections } = this;
+    if (connections.unanswered(slot) > 0) connections.mismatched(this.strays[slot]!);
+    else connections.unexpected(this.strays[slot]! + this.matched[slot]!);
+    this.strays[slot] = this.matched[slot] = 0;
+  }
+
+  /** @returns how many messages, the oldest first, the bytes complete the answers of */
+  private match(slot: number, bytes: Uint8Array, start: number, end: number): number {
+    const { connections, message, borders } = this;
+    if (this.marks[slot]! & DISTRUSTED) {
+      connections.mismatched(end - start);
+      return 0;
+    }
+    const size = message.length;
+    const answerable = this.answerable(slot);
+    let matched = this.matched[slot]!;
+    let strays = this.strays[slot]!;
+    let answered = 0;
+    let isTried = false;
+    for (let at = start; at < end; ) {
+      const rest = Math.min(size - matched, end - at);
+      if (!isTried && rest >= WORTH_A_CALL) {
+        isTried = true;
+        if (message.compare(bytes, at, at + rest, matched, matched + rest) === 0) {
+          at += rest;
+          matched += rest;
+        }
+      } else {
+        const byte = bytes[at]!;
+        while (matched > 0 && byte !== message[matched]) {
+          strays += matched - borders[matched]!;
+          matched = borders[matched]!;
+        }
+        if (byte === message[matched]) matched++;
+        else strays++;
+        at++;
+      }
+      if (matched < size) continue;
+      matched = 0;
+      isTried = false;
+      if (strays > 0) connections.unexpected(strays);
+      strays = 0;
+      if (answered < answerable) answered++;
+      else if (this.surplus(slot)) {
+        // Of the answers that came with it nobody knows what they answer.
+        connections.mismatched(answered * size + end - at);
+        this.matched[slot] = this.strays[slot] = 0;
+        return 0;
+      }
+    }
+    if (strays > 0 && answered === connections.unanswered(slot)) {
+      connections.unexpected(strays);
+      strays = 0;
+    }
+    this.matched[slot] = matched;
+    this.strays[slot] = strays;
+    return answered;
+  }
+
+  /** One whole echo too many. @returns whether that makes the connection's echoes worthless */
+  private surplus(slot: number): boolean {
+    this.connections.unexpected(this.message.length);
+    // A greeting may look like the message.
+    if (!this.hasSent(slot)) return false;
+    const marks = this.marks[slot]!;
+    this.marks[slot] = marks | (marks & SURPLUS ? DISTRUSTED : SURPLUS);
+    return (marks & SURPLUS) !== 0;
+  }
+}
+
+function findBorders(message: Uint8Array): Int32Array {
+  const borders = new Int32Array(message.length + 1);
+  for (let length = 1, border = 0; length < message.length; length++) {
+    while (border > 0 && message[length] !== message[border]) border = borders[border]!;
+    if (message[length] === message[border]) border++;
+    borders[length + 1] = border;
+  }
+  return borders;
+}

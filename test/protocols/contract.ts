@@ -1,0 +1,195 @@
+// What every protocol keeps to, on either side: run by each protocol's test.
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import type { ClientConnections, ClientProtocol, Protocol } from "../../src/protocols/contract.js";
+import { ProtocolHost } from "../support/protocol-host.js";
+
+export interface ProtocolCase {
+  /** @param slots that will be in use at least */
+  readonly create: (connections: ClientConnections, slots: number) => Protocol | ClientProtocol;
+  /** What the other side sends in answer to one message; for a server, what a client sends. */
+  readonly stream: string;
+}
+
+const SLOT = 3;
+const MANY_SLOTS = 5_000_000;
+
+/** A host and a protocol with one connection open. */
+function open({ create }: ProtocolCase, slot = SLOT, slots = 1) {
+  const host = new ProtocolHost();
+  const protocol = create(host, slots);
+  host.constants = protocol.constants;
+  host.opened(slot);
+  protocol.opened(slot);
+  return { host, protocol };
+}
+
+type Opened = ReturnType<typeof open>;
+
+/** Tells the bytes of `stream` in pieces of the given sizes, over and over, out of a larger buffer. */
+function feed({ protocol }: Opened, slot: number, stream: Uint8Array, sizes: readonly number[]): void {
+  const buffer = Buffer.alloc(stream.length + 20, "?");
+  for (let at = 0, n = 0; at < stream.length; n++) {
+    const size = Math.min(sizes[n % sizes.length]!, stream.length - at);
+    const start = n % 7;
+    buffer.set(stream.subarray(at, at + size), start);
+    protocol.received(slot, buffer, start, start + size);
+    buffer.fill("?");
+    at += size;
+  }
+}
+
+function send({ host, protocol }: Opened, slot: number, messages: number): void {
+  if (!("due" in protocol)) return;
+  for (let n = 0; n < messages; n++) {
+    host.begin(protocol, slot);
+    host.finish(slot);
+  }
+}
+
+/** All that is known of one connection once it has ended. */
+function outcome({ host, protocol }: Opened, slot: number) {
+  protocol.closed(slot);
+  return [host.said[slot], host.unexpectedBytes, host.mismatchedBytes];
+}
+
+const bytes = fc.oneof(fc.uint8Array({ maxLength: 300 }), fc.string({ maxLength: 40 }).map(encode));
+const cuts = fc.array(fc.integer({ min: 1, max: 50 }), { minLength: 1, maxLength: 8 });
+
+export function describeProtocol(name: string, protocolCase: ProtocolCase): void {
+  const { stream } = protocolCase;
+
+  describe(`${name} as a protocol`, () => {
+    it("says the same however a stream is cut", () => {
+      fc.assert(
+        fc.property(fc.nat(5), bytes, cuts, (messages, noise, sizes) => {
+          const answers = Buffer.from(stream.repeat(Math.max(0, messages - 1)));
+          const all = Buffer.concat([answers, noise, Buffer.from(stream)]);
+          const [whole, byByte, cut] = [[all.length + 1], [1], sizes].map((each) => {
+            const opened = open(protocolCase);
+            send(opened, SLOT, messages);
+            feed(opened, SLOT, all, each);
+            return outcome(opened, SLOT);
+          });
+          expect(byByte).toEqual(whole);
+          expect(cut).toEqual(whole);
+        }),
+      );
+    });
+
+    it("answers no message that was not sent, and accounts for no byte twice, whatever comes", () => {
+      fc.assert(
+        fc.property(fc.nat(3), bytes, bytes, cuts, (messages, early, wrong, sizes) => {
+          const opened = open(protocolCase);
+          const { host } = opened;
+          feed(opened, SLOT, early, sizes);
+          expect(host.said[SLOT]!.answered).toBe(0);
+          send(opened, SLOT, messages);
+          feed(opened, SLOT, wrong, sizes);
+          expect(host.unanswered(SLOT)).toBeGreaterThanOrEqual(0);
+          outcome(opened, SLOT);
+          expect(host.unexpectedBytes + host.mismatchedBytes).toBeLessThanOrEqual(early.length + wrong.length);
+        }),
+      );
+    });
+
+    it("takes bytes that come before any message for unexpected ones, if it sends messages", () => {
+      const opened = open(protocolCase);
+      const early = encode(`${stream}early`);
+      feed(opened, SLOT, early, [4]);
+      const [said, unexpected, mismatched] = outcome(opened, SLOT);
+      expect(said).toMatchObject({ answered: 0 });
+      const sendsMessages = "due" in opened.protocol && opened.protocol.constants.length > 0;
+      expect([unexpected, mismatched]).toEqual([sendsMessages ? early.length : 0, 0]);
+    });
+
+    it("starts afresh in a slot that is used again", () => {
+      fc.assert(
+        fc.property(fc.nat(3), bytes, fc.nat(stream.length), cuts, (messages, noise, part, sizes) => {
+          const live = (opened: Opened) => {
+            send(opened, SLOT, 2);
+            feed(opened, SLOT, encode(stream + stream), sizes);
+            return outcome(opened, SLOT);
+          };
+          const fresh = live(open(protocolCase));
+          const opened = open(protocolCase);
+          const { host, protocol } = opened;
+          send(opened, SLOT, messages);
+          feed(opened, SLOT, Buffer.concat([noise, encode(stream.slice(0, part))]), sizes);
+          outcome(opened, SLOT);
+          host.unexpectedBytes = host.mismatchedBytes = 0;
+          host.opened(SLOT);
+          protocol.opened(SLOT);
+          expect(live(opened)).toEqual(fresh);
+        }),
+      );
+    });
+
+    it("does not mix up connections, in slots of any number and order", () => {
+      const opened = open(protocolCase, 70_000);
+      const { host, protocol } = opened;
+      for (const slot of [0, 1, 2, 65_537]) {
+        host.opened(slot);
+        protocol.opened(slot);
+      }
+      send(opened, 2, 1);
+      feed(opened, 2, encode(stream), [1]);
+      const alone = open(protocolCase);
+      send(alone, SLOT, 1);
+      feed(alone, SLOT, encode(stream), [1]);
+      expect(host.said[2]).toEqual(alone.host.said[SLOT]);
+      const untouched = open(protocolCase).host.said[SLOT];
+      for (const slot of [0, 1, 65_537, 70_000]) expect(host.said[slot]).toEqual(untouched);
+    });
+
+    it("allocates nothing for an event", () => {
+      const opened = open(protocolCase);
+      opened.host.keeps = false;
+      const chunk = encode(stream);
+      const live = (events: number) => {
+        for (let n = 0; n < events; n++) {
+          send(opened, SLOT, 1);
+          opened.protocol.received(SLOT, chunk, 0, chunk.length);
+        }
+      };
+      live(20_000);
+      collectGarbage();
+      const before = process.memoryUsage();
+      live(200_000);
+      collectGarbage();
+      const after = process.memoryUsage();
+      expect(after.arrayBuffers - before.arrayBuffers).toBeLessThan(100_000);
+      expect(after.heapUsed - before.heapUsed).toBeLessThan(1_000_000);
+    });
+
+    it("keeps five million connections in the bytes that it declares", () => {
+      const host = new ProtocolHost();
+      host.keeps = false;
+      const protocol = protocolCase.create(host, MANY_SLOTS);
+      host.constants = protocol.constants;
+      const columns = columnsOf(protocol);
+      for (let slot = 0; slot < MANY_SLOTS; slot++) protocol.opened(slot);
+      expect(columns.reduce((sum, { BYTES_PER_ELEMENT }) => sum + BYTES_PER_ELEMENT, 0)).toBe(protocol.slotBytes);
+      // Nothing had to grow.
+      expect(columnsOf(protocol).every((column, n) => column === columns[n])).toBe(true);
+    });
+  });
+}
+
+/** The typed arrays with an entry for each slot. */
+function columnsOf(protocol: Protocol) {
+  return Object.values(protocol).filter(
+    (value): value is Uint8Array => ArrayBuffer.isView(value) && (value as Uint8Array).length >= MANY_SLOTS,
+  );
+}
+
+export function encode(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}
+
+function collectGarbage(): void {
+  setFlagsFromString("--expose-gc");
+  (runInNewContext("gc") as () => void)();
+}

@@ -1,0 +1,85 @@
+// A host for protocols in tests: it keeps what they say, and sends nothing anywhere.
+import type { ClientConnections, ClientProtocol } from "../../src/protocols/contract.js";
+
+/** What a protocol has said of one connection. */
+export interface Said {
+  sent: string;
+  isReady: boolean;
+  isClosed: boolean;
+  refusedWith: number | undefined;
+  answered: number;
+}
+
+export class ProtocolHost implements ClientConnections {
+  unexpectedBytes = 0;
+  mismatchedBytes = 0;
+  /** By slot. */
+  readonly said: Said[] = [];
+  /** The constants of the protocol in question. */
+  constants: readonly Uint8Array[] = [];
+  /** What is told is kept; false for millions of connections. */
+  keeps = true;
+  private readonly waiting: number[] = [];
+  private readonly sending = new Set<number>();
+
+  opened(slot: number): void {
+    this.waiting[slot] = 0;
+    this.sending.delete(slot);
+    if (this.keeps) {
+      this.said[slot] = { sent: "", isReady: false, isClosed: false, refusedWith: undefined, answered: 0 };
+    }
+  }
+
+  /** A message is due: it is sent in part, or whole. */
+  begin(protocol: ClientProtocol, slot: number): void {
+    protocol.due(slot);
+    this.sending.add(slot);
+    if (protocol.isAnswered) this.waiting[slot] = this.unanswered(slot) + 1;
+  }
+
+  finish(slot: number): void {
+    this.sending.delete(slot);
+  }
+
+  sendConstant(slot: number, place: number): void {
+    const bytes = this.constants[place]!;
+    this.send(slot, bytes, 0, bytes.length);
+  }
+
+  send(slot: number, bytes: Uint8Array, start: number, end: number): void {
+    if (this.keeps) this.said[slot]!.sent += Buffer.from(bytes.subarray(start, end)).toString("latin1");
+  }
+
+  ready(slot: number): void {
+    if (this.keeps) this.said[slot]!.isReady = true;
+  }
+
+  refused(slot: number, code: number): void {
+    this.said[slot]!.refusedWith = code;
+  }
+
+  close(slot: number): void {
+    this.said[slot]!.isClosed = true;
+  }
+
+  answered(slot: number, count: number): void {
+    this.waiting[slot]! -= count;
+    if (this.keeps) this.said[slot]!.answered += count;
+  }
+
+  unanswered(slot: number): number {
+    return this.waiting[slot] ?? 0;
+  }
+
+  isSending(slot: number): boolean {
+    return this.sending.has(slot);
+  }
+
+  unexpected(bytes: number): void {
+    this.unexpectedBytes += bytes;
+  }
+
+  mismatched(bytes: number): void {
+    this.mismatchedBytes += bytes;
+  }
+}
