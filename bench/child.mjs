@@ -1,7 +1,15 @@
 // A program under measurement: a process of its own with a deadline, spoken to in lines.
-import { spawn } from "node:child_process";
+import { on } from "node:events";
+import { existsSync } from "node:fs";
 import { constants } from "node:os";
-import { createInterface } from "node:readline";
+
+const BUILT = new URL("../dist/util/subprocess.js", import.meta.url);
+if (!existsSync(BUILT)) {
+  console.error("dist/ is missing: run npm run build first");
+  process.exit(2);
+}
+/** @type {typeof import("../dist/util/subprocess.js")} */
+const { Subprocess } = await import(BUILT.href);
 
 const PARENT_LOOK_MS = 1000;
 
@@ -44,53 +52,50 @@ export function firstLines(said) {
 export class Child {
   /** Resolves with the exit code, or the signal's name. */
   exited;
-  #process;
+  #program;
   #lines;
-  #stderr = "";
   #isLate = false;
 
   /**
    * @param {string[]} command
    * @param {number} deadlineMs after which it is killed
    */
-  constructor([program, ...args], deadlineMs) {
-    this.#process = spawn(/** @type {string} */ (program), args, { stdio: ["pipe", "pipe", "pipe"] });
+  constructor(command, deadlineMs) {
+    this.#program = new Subprocess(command, { stdin: "pipe" });
     living.add(this);
     // A program that has gone already cannot be told anything: its exit code says more.
-    this.#process.stdin.on("error", () => undefined);
-    this.#process.stderr.on("data", (bytes) => {
-      this.#stderr += bytes;
-    });
-    this.#lines = createInterface(this.#process.stdout)[Symbol.asyncIterator]();
+    this.#program.child.stdin?.on("error", () => undefined);
+    this.#lines = on(this.#program, "line", { close: ["close"] });
     const timer = setTimeout(() => {
       this.#isLate = true;
       this.kill();
     }, deadlineMs);
-    this.exited = new Promise((resolve) => {
-      const end = (/** @type {number | string | Error | null} */ how) => {
-        clearTimeout(timer);
-        living.delete(this);
-        resolve(this.#isLate ? `killed after ${deadlineMs / 1000} s` : how instanceof Error ? how.message : how);
-      };
-      this.#process.once("error", end);
-      this.#process.once("close", (code, signal) => end(code ?? signal));
+    const ended = this.#program.result.then(
+      ({ code, signal }) => code ?? signal ?? null,
+      (/** @type {Error} */ error) => error.message,
+    );
+    /** @type {Promise<number | string | null>} */
+    this.exited = ended.then((how) => {
+      clearTimeout(timer);
+      living.delete(this);
+      return this.#isLate ? `killed after ${deadlineMs / 1000} s` : how;
     });
   }
 
   /** What it has said on standard error, its beginning. */
   get complaint() {
-    return firstLines(this.#stderr);
+    return firstLines(this.#program.stderr);
   }
 
   /** @returns {number} */
   get pid() {
-    return this.#process.pid ?? 0;
+    return this.#program.pid ?? 0;
   }
 
   /** @returns {Promise<string | undefined>} the next line of its output; undefined when there is none any more */
   async line() {
     const { value, done } = await this.#lines.next();
-    return done ? undefined : value;
+    return done ? undefined : value[0];
   }
 
   /**
@@ -106,15 +111,15 @@ export class Child {
 
   /** @param {string} text */
   write(text) {
-    this.#process.stdin.write(text);
+    this.#program.child.stdin?.write(text);
   }
 
   endInput() {
-    this.#process.stdin.end();
+    this.#program.child.stdin?.end();
   }
 
   /** @param {NodeJS.Signals} signal */
   kill(signal = "SIGKILL") {
-    this.#process.kill(signal);
+    this.#program.kill(signal);
   }
 }

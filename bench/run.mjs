@@ -1,8 +1,7 @@
 // Runs the benchmark: reads the arguments and plays each workload, in a network namespace of its own where it may make one.
 // Usage: npm run bench -- W1|...|W8|growth|all [--rounds N] [--peer NAME]... [--at-most N] [--into FOLDER]
 // The exit code is 0 when every round ended as it should, 1 when not, 2 for wrong usage, more than 128 when a signal ended it.
-import { accessSync, constants, existsSync, mkdirSync } from "node:fs";
-import { resolve } from "node:path";
+import { accessSync, constants, mkdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { endChildrenBySignal, endWithParent } from "./child.mjs";
@@ -12,7 +11,6 @@ import { preparePeers } from "./peers.mjs";
 import { playWorkload } from "./play.mjs";
 import { WORKLOADS } from "./workloads.mjs";
 
-const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const ALL = Object.keys(WORKLOADS);
 const KNOWN = { ...WORKLOADS, [GROWTH.name]: GROWTH };
 const USAGE = `usage: npm run bench -- ${Object.keys(KNOWN).join("|")}|all [--rounds N] [--peer NAME]... [--at-most N] [--into FOLDER]`;
@@ -23,10 +21,6 @@ async function main() {
   const options = readOptions();
   if (typeof options === "string") {
     console.error(`${options}\n${USAGE}`);
-    return 2;
-  }
-  if (!existsSync(resolve(ROOT, "dist/index.js"))) {
-    console.error("dist/ is missing: run npm run build first");
     return 2;
   }
   const { workloads, isInside, rest, atMost = Number.POSITIVE_INFINITY } = options;

@@ -4,9 +4,9 @@ import { availableParallelism } from "node:os";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Experiment, type LabContext, type Outcome, pause } from "../../src/lab/experiment.js";
 import { makeExperiment } from "../../src/lab/run-experiment.js";
-import type { HostProcess } from "../../src/lab/testbed/host-process.js";
 import { openPlace, type Place } from "../../src/lab/testbed/testbed.js";
 import { AppError } from "../../src/util/errors.js";
+import type { Subprocess } from "../../src/util/subprocess.js";
 import { within } from "../support/until.js";
 
 const HOUR_MS = 3_600_000;
@@ -98,7 +98,7 @@ describe("an experiment", () => {
 
   it("that has no more time is broken off, and nothing of it stays or begins", async () => {
     let own: LabContext | undefined;
-    let left: HostProcess | undefined;
+    let left: Subprocess | undefined;
     const endless = experiment(async (given) => {
       own = given;
       left = given.place.server.run(["serve", `${place.description.serverIp}:0`]);
@@ -116,7 +116,7 @@ describe("an experiment", () => {
   });
 
   it("leaves no program running, however it ends", async () => {
-    let left: HostProcess | undefined;
+    let left: Subprocess | undefined;
     const leaving = experiment(async () => {
       left = place.server.run(["serve", `${place.description.serverIp}:0`]);
       await left.prints(/listening/);

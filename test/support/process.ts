@@ -1,21 +1,14 @@
 // Child processes: our command line, helper programs and foreign ones. Each is ended with the test that started it.
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { type ChildProcess, spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { onTestFinished } from "vitest";
+import { type Exit, Subprocess } from "../../src/util/subprocess.js";
 import { ROOT } from "./library.js";
-import { DEADLINE_MS, until, within } from "./until.js";
+import { DEADLINE_MS, within } from "./until.js";
 
-const OUTPUT_GRACE_MS = 1000;
+export type { Exit } from "../../src/util/subprocess.js";
 
 export const CLI_FILE = `${ROOT}dist/cli/main.js`;
-
-export interface Exit {
-  /** undefined when a signal ended it. */
-  readonly code: number | undefined;
-  readonly signal: NodeJS.Signals | undefined;
-  readonly stdout: string;
-  readonly stderr: string;
-}
 
 export type RefusedCall = "unshare" | "io_uring_setup" | "epoll_pwait2" | "netlink";
 
@@ -29,41 +22,35 @@ export interface ProcessOptions {
   readonly input?: string;
 }
 
-/** A child process whose output is collected. */
+/** A program under test: every wait for it has a deadline that says what it has printed. */
 export class TestProcess {
-  stdout = "";
-  stderr = "";
   readonly child: ChildProcess;
-  readonly #exit: Promise<Exit>;
+  readonly #program: Subprocess;
 
   constructor(command: string, args: readonly string[], { env, nofile, refused, input }: ProcessOptions = {}) {
     let line = [command, ...args];
     if (refused) line = [process.execPath, programFile("refuse-calls"), JSON.stringify({ refused, command, args })];
     if (nofile !== undefined) line = ["bash", "-c", `ulimit -n ${nofile}; exec "$0" "$@"`, ...line];
-    this.child = spawn(line[0]!, line.slice(1), {
+    this.#program = new Subprocess(line, {
       cwd: ROOT,
-      env: { ...process.env, NO_COLOR: "1", ...env },
-      stdio: [input === undefined ? "ignore" : "pipe", "pipe", "pipe"],
+      env: { NO_COLOR: "1", ...env },
+      stdin: input === undefined ? "ignore" : "pipe",
     });
-    this.child.stdout!.setEncoding("utf8").on("data", (text: string) => {
-      this.stdout += text;
-    });
-    this.child.stderr!.setEncoding("utf8").on("data", (text: string) => {
-      this.stderr += text;
-    });
+    this.child = this.#program.child;
     if (input !== undefined) this.child.stdin!.end(input);
-    this.#exit = new Promise((resolve, reject) => {
-      this.child.once("error", reject);
-      const end = () => {
-        const { exitCode: code, signalCode: signal } = this.child;
-        resolve({ code: code ?? undefined, signal: signal ?? undefined, stdout: this.stdout, stderr: this.stderr });
-      };
-      this.child.once("close", end);
-      // Its output may never end, when a grandchild or a thread got a copy of the pipe: then its exit has to do.
-      // After one more look for output: this process may have stood still meanwhile.
-      this.child.once("exit", () => setTimeout(() => setImmediate(end), OUTPUT_GRACE_MS).unref());
-    });
-    this.#exit.catch(() => undefined);
+  }
+
+  get stdout(): string {
+    return this.#program.stdout;
+  }
+
+  /** Forgets what was printed, or some of it. */
+  set stdout(text: string) {
+    this.#program.stdout = text;
+  }
+
+  get stderr(): string {
+    return this.#program.stderr;
   }
 
   get pid(): number {
@@ -71,38 +58,24 @@ export class TestProcess {
   }
 
   get isRunning(): boolean {
-    return this.child.exitCode === null && this.child.signalCode === null;
+    return !this.#program.hasEnded;
   }
 
   /** How it ended. */
   exited(deadlineMs = DEADLINE_MS): Promise<Exit> {
     return within(
       () => `the end of process ${this.pid}, which said: ${this.stdout}${this.stderr}`,
-      this.#exit,
+      this.#program.result,
       deadlineMs,
     );
   }
 
   /** Waits until its standard output holds `pattern`. */
   async prints(pattern: RegExp, deadlineMs = DEADLINE_MS): Promise<RegExpExecArray> {
-    const read = () => ({
-      found: pattern.exec(this.stdout),
-      stdout: this.stdout,
-      stderr: this.stderr,
-      isRunning: this.isRunning,
+    const printed = this.#program.prints(pattern).catch((cause) => {
+      throw new Error(`it ended without printing ${pattern}: ${this.stdout}${this.stderr}`, { cause });
     });
-    const seen = await until(
-      `output with ${pattern}`,
-      read,
-      ({ found, isRunning }) => found !== null || !isRunning,
-      deadlineMs,
-    );
-    if (seen.found) return seen.found;
-    // Its last words may be read after its end.
-    const { stdout, stderr } = await this.exited();
-    const found = pattern.exec(stdout);
-    if (found) return found;
-    throw new Error(`it ended without printing ${pattern}: ${stdout}${stderr}`);
+    return within(() => `output with ${pattern}; it printed: ${this.stdout}${this.stderr}`, printed, deadlineMs);
   }
 
   async kill(signal: NodeJS.Signals = "SIGKILL"): Promise<void> {

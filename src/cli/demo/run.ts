@@ -12,10 +12,11 @@ import { countSockets } from "../../socket-table/count.js";
 import { sampleFourTuples } from "../../socket-table/sample.js";
 import { DEFAULT_HOST, parseIp } from "../../util/address.js";
 import { AppError } from "../../util/errors.js";
+import type { Subprocess } from "../../util/subprocess.js";
 import { formatCount } from "../../util/units.js";
-import { Child } from "../child.js";
 import { onStopSignals } from "../signals.js";
 import { Interrupted } from "../supervise.js";
+import { finishCommand, startCommand, stopCommand } from "./process.js";
 
 const EXAMPLES = 3;
 const LINE_MS = 1000;
@@ -29,7 +30,7 @@ let openAtLast = 0;
 
 /** @returns the exit code */
 export async function runDemo(wanted: number): Promise<number> {
-  const children: Child[] = [];
+  const children: Subprocess[] = [];
   const interruption = watchSignals(children);
   print(demoTitle(wanted, paintFor(process.stdout)));
   try {
@@ -41,26 +42,17 @@ export async function runDemo(wanted: number): Promise<number> {
     throw error;
   } finally {
     // The client first: it is to close its connections, not to lose them.
-    for (const child of children.reverse()) await child.stop();
+    for (const child of children.reverse()) await stopCommand(child);
     interruption.forget();
   }
 }
 
-async function gatherEvidence(wanted: number, children: Child[]): Promise<DemoEvidence> {
+async function gatherEvidence(wanted: number, children: Subprocess[]): Promise<DemoEvidence> {
   const port = await startServer(children);
   // The server's port is never a source port: each socket that has it is one end of another connection.
   const sourcePorts = port < 32768 ? `${port + 1}-65535` : `1024-${port - 1}`;
-  const client = new Child(
-    "connect",
-    `127.0.0.1:${port}`,
-    "-c",
-    `${wanted}`,
-    "--source-port",
-    sourcePorts,
-    "-T",
-    HOLD,
-    "--json",
-  );
+  const load = ["-c", `${wanted}`, "--source-port", sourcePorts, "-T", HOLD];
+  const client = startCommand("connect", `127.0.0.1:${port}`, ...load, "--json");
   children.push(client);
   await allOpen(client);
   const counted = await countSockets({
@@ -70,40 +62,41 @@ async function gatherEvidence(wanted: number, children: Child[]): Promise<DemoEv
   });
   const examples = sampleFourTuples(port, EXAMPLES);
   print("counted by the kernel; closing all\n");
-  const clientResult = await client.finish("client");
-  const serverResult = await children[0]!.finish("server");
+  const clientResult = await finishCommand<ConnectResult>(client, "client");
+  const serverResult = await finishCommand<ServeResult>(children[0]!, "server");
   return {
     wanted,
     port,
     counted: counted.sockets,
     countedBy: counted.source,
     examples,
-    client: clientResult as unknown as ConnectResult,
-    server: serverResult as unknown as ServeResult,
+    client: clientResult,
+    server: serverResult,
   };
 }
 
 /** Starts the server on the first port that is free. @returns the port */
-async function startServer(children: Child[], [wanted, ...others] = PORTS): Promise<number> {
-  const server = new Child("serve", `127.0.0.1:${wanted}`, "--log", "none", "--json");
+async function startServer(children: Subprocess[], [wanted, ...others] = PORTS): Promise<number> {
+  const server = startCommand("serve", `127.0.0.1:${wanted}`, "--log", "none", "--json");
   children[0] = server;
   try {
-    const [{ port, pid }] = (await firstOf(server, once(server, "line"))) as [{ port: number; pid: number }];
+    const [line] = (await firstOf(server, once(server, "line"))) as [string];
+    const { port, pid }: { port: number; pid: number } = JSON.parse(line);
     print(`server: process ${pid}, listening on 127.0.0.1:${port}`);
     return port;
   } catch (error) {
-    if (others.length === 0 || !server.errors.includes("in use")) throw error;
+    if (others.length === 0 || !server.stderr.includes("in use")) throw error;
     return startServer(children, others);
   }
 }
 
 /** Waits until the client holds what it could open, and shows how it gets there. */
-async function allOpen(client: Child): Promise<void> {
+async function allOpen(client: Subprocess): Promise<void> {
   const live = await openLive(process.stdout);
   const show = progressPrinter(live);
   const isHolding = new Promise<void>((resolve) => {
-    client.on("told", (message) => {
-      const snapshot = message as unknown as ConnectSnapshot;
+    client.on("message", (message) => {
+      const snapshot = message as ConnectSnapshot;
       show(snapshot);
       if (snapshot.stage !== "hold") return;
       live?.end();
@@ -112,7 +105,7 @@ async function allOpen(client: Child): Promise<void> {
     });
   });
   await firstOf(client, isHolding).finally(() => live?.end());
-  client.removeAllListeners("told");
+  client.removeAllListeners("message");
 }
 
 function progressPrinter(live: Live | undefined): (snapshot: ConnectSnapshot) => void {
@@ -131,15 +124,17 @@ function progressPrinter(live: Live | undefined): (snapshot: ConnectSnapshot) =>
 }
 
 /** @throws {AppError} when the child ends before `awaited` has come */
-function firstOf<T>(child: Child, awaited: Promise<T>): Promise<T> {
+function firstOf<T>(child: Subprocess, awaited: Promise<T>): Promise<T> {
   const ended = child.result.then((): never => {
-    throw new AppError("E_CONNECT", `a process of the demo ended early: ${child.reason}`, { fix: child.fix });
+    throw new AppError("E_CONNECT", `a process of the demo ended early: ${child.reason}`, {
+      fix: child.fix ?? "try fewer connections, such as --connections 10k",
+    });
   });
   return Promise.race([awaited, ended]);
 }
 
 /** The first signal ends the demo in order, a later one kills its processes. */
-function watchSignals(children: readonly Child[]): { readonly happened: Promise<never>; forget(): void } {
+function watchSignals(children: readonly Subprocess[]): { readonly happened: Promise<never>; forget(): void } {
   let interrupt!: (reason: Interrupted) => void;
   const happened = new Promise<never>((_, reject) => {
     interrupt = reject;
@@ -149,7 +144,7 @@ function watchSignals(children: readonly Child[]): { readonly happened: Promise<
   const forgetSignals = onStopSignals(
     (signal) => interrupt(new Interrupted(signal)),
     () => {
-      for (const child of children) child.kill();
+      for (const child of children) child.kill("SIGKILL");
     },
   );
   const onOutputError = () => interrupt(new Interrupted("SIGPIPE"));

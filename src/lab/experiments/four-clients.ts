@@ -28,7 +28,7 @@ export const fourClients: Experiment = {
     }
     const onServer = await look(place.server, PORT, 2 * CLIENTS);
     const onClient = await look(place.client, PORT, 2 * CLIENTS);
-    for (const client of clients) await client.end();
+    for (const client of clients) await client.stop();
     await server.end();
     const pairs = matchPairs(onClient, onServer);
     const ports = new Set(pairs.map(({ client }) => client.sourcePort));

@@ -2,6 +2,7 @@
 // and from them what ends first on this host.
 
 import { readCpuSeconds } from "../../linux/proc/process-facts.js";
+import type { Subprocess } from "../../util/subprocess.js";
 import { formatBytes, formatCount } from "../../util/units.js";
 import { type Experiment, type LabContext, PORT, pause } from "../experiment.js";
 import { ceilingOf, HEARTBEAT_SECONDS } from "../observe/ceiling.js";
@@ -11,7 +12,6 @@ import { driftAtRest, type Growth, grow, type Sample } from "../observe/scaling.
 import { END_BY_HAND } from "../reproduce.js";
 import type { Evidence } from "../result.js";
 import type { Host } from "../testbed/host.js";
-import type { HostProcess } from "../testbed/host-process.js";
 
 const STEPS = 6;
 /** Fewer tell no slope. */
@@ -171,7 +171,7 @@ async function exchange(context: LabContext, at: string, commands: string[]): Pr
   };
 }
 
-async function meter(host: Host, crowd: Crowd, server: HostProcess) {
+async function meter(host: Host, crowd: Crowd, server: Subprocess) {
   const devices = await host.exec("cat", ["/proc/net/dev"]);
   const cells = devices
     .split("\n")

@@ -4,10 +4,11 @@ import type { ConnectResult, ConnectSnapshot } from "../../client/result.js";
 import type { Diagnosis } from "../../diagnosis/diagnosis.js";
 import { readProcessFacts } from "../../linux/proc/process-facts.js";
 import { AppError } from "../../util/errors.js";
+import type { Subprocess } from "../../util/subprocess.js";
 import { formatCount } from "../../util/units.js";
 import type { LabContext } from "../experiment.js";
 import { commandOf } from "../reproduce.js";
-import { codeOf, type HostProcess, type HostProcessOptions } from "../testbed/host-process.js";
+import type { RunOptions } from "../testbed/host.js";
 
 export type CrowdResult = ConnectResult & { readonly diagnosis: Diagnosis };
 
@@ -28,13 +29,13 @@ export const HOST_LIMITS = [
 export class Crowd {
   /** The command line, as one types it by hand. */
   readonly command: string;
-  readonly process: HostProcess;
+  readonly process: Subprocess;
   #last: ConnectSnapshot | undefined;
 
-  constructor(process: HostProcess, command: string) {
+  constructor(process: Subprocess, command: string) {
     this.process = process;
     this.command = command;
-    process.on("told", (message) => {
+    process.on("message", (message) => {
       this.#last = message as ConnectSnapshot;
     });
   }
@@ -62,12 +63,12 @@ export class Crowd {
 }
 
 /** What a program has printed as JSON, once it has ended. @throws {AppError} E_SYSTEM or E_PERMISSION when it has not */
-export async function jsonOf<T>(process: HostProcess, command: string): Promise<T> {
+export async function jsonOf<T>(process: Subprocess, command: string): Promise<T> {
   const end = await process.result;
   try {
     return JSON.parse(end.stdout);
   } catch (cause) {
-    throw new AppError(codeOf(end), `${command} has no result: ${end.stderr.trim() || "it said nothing"}`, { cause });
+    throw process.failure(`${command} has no result`, cause);
   }
 }
 
@@ -89,14 +90,14 @@ export function expectRoom({ diagnosis: { finding } }: CrowdResult): void {
 export async function gather(
   { place, progress }: Pick<LabContext, "place" | "progress">,
   args: readonly string[],
-  options: HostProcessOptions = {},
+  options: RunOptions = {},
 ): Promise<Crowd> {
   // With RST: a TIME_WAIT that an experiment leaves would be in the way of the next one.
   const close = args.includes("--close") ? [] : ["--close", "rst"];
   const line = ["connect", ...args, ...close, "-T", HOLD, "--authorized", "--json"];
   const crowd = new Crowd(place.client.run(line, options), commandOf(["connect", ...args]));
   await new Promise<void>((resolve) => {
-    crowd.process.on("told", (message) => {
+    crowd.process.on("message", (message) => {
       const { stage, open, asked } = message as ConnectSnapshot;
       progress(`${formatCount(open)} of ${formatCount(asked)} connections`);
       if (stage === "hold") resolve();
@@ -115,9 +116,9 @@ export async function startServer(
   { place }: Pick<LabContext, "place">,
   at: string,
   args: readonly string[] = ["--log", "none"],
-): Promise<{ readonly process: HostProcess; readonly command: string; end(): Promise<void> }> {
+): Promise<{ readonly process: Subprocess; readonly command: string; end(): Promise<void> }> {
   const line = ["serve", at, ...args];
   const process = place.server.run(line);
   await process.prints(/listening on/);
-  return { process, command: commandOf(line), end: () => process.end() };
+  return { process, command: commandOf(line), end: () => process.stop() };
 }

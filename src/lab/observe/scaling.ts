@@ -5,10 +5,10 @@ import type { ConnectSnapshot } from "../../client/result.js";
 import { readMemoryUse } from "../../engine/memory-use.js";
 import { readCpuSeconds } from "../../linux/proc/process-facts.js";
 import { readResidentBytes } from "../../linux/proc/procfs.js";
+import type { Subprocess } from "../../util/subprocess.js";
 import { formatCount } from "../../util/units.js";
 import type { LabContext } from "../experiment.js";
 import { commandOf, END_BY_HAND } from "../reproduce.js";
-import type { HostProcess } from "../testbed/host-process.js";
 import { type CrowdResult, jsonOf, startServer } from "./client-load.js";
 
 const STEP_MS = 800;
@@ -57,7 +57,7 @@ export async function grow(context: LabContext, at: string, sizes: readonly numb
     // One that has lost some meanwhile, or has gone on, is of another size.
     if (openNow === size && !client.hasEnded) samples.push(sampleOf(size, [server.process, client]));
   };
-  client.on("told", (message) => {
+  client.on("message", (message) => {
     openNow = (message as ConnectSnapshot).open;
     context.progress(`${formatCount(openNow)} connections`);
     if (begun.has(openNow) || !sizes.includes(openNow)) return;
@@ -70,7 +70,7 @@ export async function grow(context: LabContext, at: string, sizes: readonly numb
   return { samples, commands: [server.command, command, END_BY_HAND], result };
 }
 
-function sampleOf(connections: number, processes: readonly HostProcess[]): Sample {
+function sampleOf(connections: number, processes: readonly Subprocess[]): Sample {
   const pids = processes.map(({ pid }) => pid!);
   return {
     connections,

@@ -9,6 +9,8 @@ import type { Look, SeenField, SeenTimer, Sight } from "./socket-snapshot.js";
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
+// JSON takes the space: it says that this program has started, which Node may not (NODE_START_MS).
+process.stdout.write("\n");
 const { host, port, ips, peerIps, tuples: most }: Look = JSON.parse(process.argv[2]!);
 const QUERY = {
   either: { ports: [{ first: port, last: port }] },

@@ -65,5 +65,5 @@ export function countLocalPorts({ fields }: Pick<Sight, "fields">): number {
 export async function look(host: Host, port: number, tuples = 0): Promise<Sight> {
   const file = fileURLToPath(new URL("./snapshot-program.js", import.meta.url));
   const asked: Look = { host: host.name, port, ips: host.ips, peerIps: host.peerIps, tuples };
-  return JSON.parse(await host.exec(process.execPath, [file, JSON.stringify(asked)]));
+  return JSON.parse(await host.execNode(file, [JSON.stringify(asked)]));
 }

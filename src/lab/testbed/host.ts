@@ -2,8 +2,8 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { AppError } from "../../util/errors.js";
+import { NODE_START_MS, Subprocess, type SubprocessOptions } from "../../util/subprocess.js";
 import type { LabPlace } from "../result.js";
-import { HostProcess, type HostProcessOptions } from "./host-process.js";
 
 /**
  * A command prefix: what follows gets SIGKILL when the thread that started it ends, however that ends (man 2
@@ -33,9 +33,14 @@ export interface HostSettings {
   readonly enter: readonly string[];
 }
 
+export interface RunOptions {
+  /** Soft and hard RLIMIT_NOFILE; as this process has them unless given. */
+  readonly nofileLimit?: number;
+}
+
 /** What a host shares with its parts. */
 interface Parent {
-  readonly running: Set<HostProcess>;
+  readonly running: Set<Subprocess>;
   readonly before: Map<string, string>;
   readonly isOver: () => boolean;
 }
@@ -49,7 +54,7 @@ export class Host {
   /** The network interface that leads to the other host. */
   readonly device: string;
   readonly #settings: HostSettings;
-  readonly #running: Set<HostProcess>;
+  readonly #running: Set<Subprocess>;
   readonly #isOver: () => boolean;
   /** Settings that were changed, as they were before. */
   readonly #before: Map<string, string>;
@@ -77,8 +82,13 @@ export class Host {
   }
 
   /** Starts this program in it: `run(["serve", "10.77.0.1:7777"])`. */
-  run(args: readonly string[], options: HostProcessOptions = {}): HostProcess {
-    return this.#start(`fourtuple ${args.join(" ")}`, [process.execPath, ownProgram(), ...args], true, options);
+  run(args: readonly string[], { nofileLimit }: RunOptions = {}): Subprocess {
+    const limit = nofileLimit === undefined ? [] : ["sh", "-c", `ulimit -n ${nofileLimit} && exec "$@"`, "sh"];
+    return this.#start([...limit, process.execPath, ownProgram(), ...args], {
+      name: `fourtuple ${args.join(" ")}`,
+      ipc: true,
+      startLimitMs: NODE_START_MS,
+    });
   }
 
   /**
@@ -89,19 +99,34 @@ export class Host {
    * another than 0
    */
   async exec(command: string, args: readonly string[]): Promise<string> {
-    const { code, stdout, stderr } = await this.#start(command, [command, ...args], false).result;
+    return this.#run(command, [command, ...args]);
+  }
+
+  /**
+   * The same of a file of Node's, which has to print something before its work: see NODE_START_MS.
+   *
+   * @throws {AppError} as exec()
+   */
+  async execNode(file: string, args: readonly string[]): Promise<string> {
+    return this.#run(file, [process.execPath, file, ...args], NODE_START_MS);
+  }
+
+  async #run(command: string, line: readonly string[], startLimitMs = 0): Promise<string> {
+    const started = this.#start(line, { name: command, startLimitMs });
+    const { code, stdout, stderr } = await started.result;
     if (code === 0) return stdout;
     // The shell says `not found`; the programs of the prefix say what it is that they cannot execute.
     const missing = /failed to execute (\S+):/.exec(stderr)?.[1] ?? command;
-    const facts = { command: [command, ...args].join(" ") };
+    const facts = { command: line.join(" ") };
     if (code === 127) throw new AppError("E_PLATFORM", `${missing} is not installed`, { facts });
+    if (started.fix !== undefined) throw started.failure(`${command} ended early`);
     const why = stderr.trim() || `${command} ended with ${code}`;
     throw new AppError(FORBIDDEN.test(stderr) ? "E_PERMISSION" : "E_SYSTEM", why, { facts });
   }
 
   /** A setting as this host has it, `net.ipv4.ip_local_port_range`; undefined where it does not exist. */
   async readSysctl(name: string): Promise<string | undefined> {
-    const { code, stdout } = await this.#start("cat", ["cat", pathOf(name)], false).result;
+    const { code, stdout } = await this.#start(["cat", pathOf(name)]).result;
     return code === 0 ? stdout.trim() : undefined;
   }
 
@@ -129,7 +154,7 @@ export class Host {
 
   /** Ends what runs in it. */
   async settle(): Promise<void> {
-    await Promise.all([...this.#running].map((running) => running.end()));
+    await Promise.all([...this.#running].map((running) => running.stop()));
   }
 
   /** Ends what runs in it at once. */
@@ -143,10 +168,12 @@ export class Host {
     await this.settle();
   }
 
-  #start(name: string, line: readonly string[], hasChannel: boolean, options: HostProcessOptions = {}): HostProcess {
+  #start(line: readonly string[], options: SubprocessOptions = {}): Subprocess {
+    const { name = line[0]! } = options;
     if (this.#isClosed || this.#isOver())
       throw new AppError("E_SYSTEM", `the lab's ${this.name} is closed: ${name} cannot be started`);
-    const started = new HostProcess(name, [...this.#settings.enter, ...guarded(line, options)], hasChannel);
+    const command = [...this.#settings.enter, ...guarded(line)];
+    const started = new Subprocess(command, { ...options, name, detached: true });
     this.#running.add(started);
     const forget = () => this.#running.delete(started);
     started.result.then(forget, forget);
@@ -155,9 +182,8 @@ export class Host {
 }
 
 /** Not run when this process has ended before the program was told to end with it. */
-function guarded(line: readonly string[], { nofileLimit }: HostProcessOptions): string[] {
-  const limit = nofileLimit === undefined ? "" : `ulimit -n ${nofileLimit} && `;
-  return ["sh", "-c", `test "$PPID" = "$0" && ${limit}exec "$@"`, `${process.pid}`, ...line];
+function guarded(line: readonly string[]): string[] {
+  return ["sh", "-c", 'test "$PPID" = "$0" && exec "$@"', `${process.pid}`, ...line];
 }
 
 /** The command line's file, as the package names it. */

@@ -4,9 +4,9 @@
 import { closeFd } from "../../linux/syscalls/socket.js";
 import { openListener } from "../../server/listener.js";
 import { AppError } from "../../util/errors.js";
+import { Subprocess } from "../../util/subprocess.js";
 import { addressesFrom, describeAddresses, PORT, PORTS } from "./addresses.js";
 import { DIES_WITH_US, Host, type HostPair } from "./host.js";
-import { HostProcess } from "./host-process.js";
 
 /** 127.64.0.0 to 127.191.255.255: away from those that others use. */
 const FIRST_BLOCK = 64;
@@ -55,7 +55,7 @@ async function expectFree(serverIp: string, reason: string | undefined): Promise
 
 /** Without, `serve` and `connect` still hear over their channel that the lab is gone. */
 async function canDieWithUs(): Promise<boolean> {
-  const { result } = new HostProcess("setpriv", [...DIES_WITH_US, "true"], false);
+  const { result } = new Subprocess([...DIES_WITH_US, "true"], { detached: true });
   return result.then(
     ({ code }) => code === 0,
     () => false,

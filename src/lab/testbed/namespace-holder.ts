@@ -1,9 +1,7 @@
 // A process that holds a network namespace: the kernel takes the namespace, and all that is in it, when it ends. It waits
 // at the end of a pipe from here, which the kernel closes when this process ends, even by SIGKILL: so nothing can stay.
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { text } from "node:stream/consumers";
 import { AppError } from "../../util/errors.js";
+import { Subprocess } from "../../util/subprocess.js";
 
 /**
  * Its last act is to end the connections: those whose program is gone, and that cannot tell their peer so any more, would
@@ -22,32 +20,29 @@ export interface Holder {
  *
  * @param enter the command prefix by which a program runs where they are to be made
  * @param namespaces options of `unshare`, such as `--net`
- * @throws {AppError} E_SYSTEM when there is no such program or the kernel refuses
+ * @throws {AppError} E_PLATFORM when there is no such program, E_SYSTEM when the kernel refuses
  */
 export async function holdNamespaces(enter: readonly string[], namespaces: readonly string[]): Promise<Holder> {
-  const line = [...enter, "unshare", ...namespaces, "--", "sh", "-c", HOLD];
-  const holder = spawn(line[0]!, line.slice(1), { detached: true, stdio: "pipe" });
-  const ended = once(holder, "close");
-  const failed = Promise.all([text(holder.stderr), ended]).then(
-    ([errors]) => {
-      throw new AppError("E_SYSTEM", errors.trim() || "the process that holds a network namespace ended");
-    },
-    (cause) => {
-      throw new AppError("E_SYSTEM", `${line[0]} is not installed`, { cause });
-    },
-  );
-  failed.catch(() => undefined);
-  // It speaks once the namespaces are made.
-  await Promise.race([once(holder.stdout, "data"), failed]);
+  const holder = new Subprocess([...enter, "unshare", ...namespaces, "--", "sh", "-c", HOLD], {
+    detached: true,
+    stdin: "pipe",
+  });
+  await holder.prints(/held/).catch((cause) => {
+    if (holder.pid === undefined) throw cause;
+    throw new AppError("E_SYSTEM", holder.stderr.trim() || "the process that holds a network namespace ended", {
+      cause,
+    });
+  });
   // Who forgets to close the place is not kept from ending by it.
-  const handles = [holder, holder.stdin, holder.stdout, holder.stderr] as { ref(): void; unref(): void }[];
+  const { child } = holder;
+  const handles = [child, child.stdin, child.stdout, child.stderr] as { ref(): void; unref(): void }[];
   for (const handle of handles) handle.unref();
   return {
     pid: holder.pid!,
     end: async () => {
       for (const handle of handles) handle.ref();
-      holder.stdin.end();
-      await ended;
+      child.stdin!.end();
+      await holder.result;
     },
   };
 }

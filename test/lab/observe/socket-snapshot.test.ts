@@ -40,7 +40,7 @@ describe("a look at a port", () => {
       ...["-T", "10m", "--authorized", "--json"],
     ]);
     await new Promise<void>((resolve) => {
-      crowd.on("told", (message) => "stage" in message && message.stage === "hold" && resolve());
+      crowd.on("message", (message) => "stage" in message && message.stage === "hold" && resolve());
     });
     await join(serverIp, port, "127.0.0.1");
     await join("127.0.0.1", port, place.client.ips[0]!);

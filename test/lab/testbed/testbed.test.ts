@@ -36,7 +36,7 @@ describe.skipIf(!canMakeNamespaces())("two namespaces", () => {
     const sources = ["--source-ip", "10.77.1.51-10.77.2.44", "--source-port", "2001-2004"];
     const connecting = place.client.run(["connect", to, ...sources, "-c", "1000", "-T", "10m", "--json"]);
     await new Promise<void>((resolve) => {
-      connecting.on("told", (message) => {
+      connecting.on("message", (message) => {
         if ("stage" in message && message.stage === "hold") resolve();
       });
     });

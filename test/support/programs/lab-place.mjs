@@ -12,7 +12,7 @@ const connecting = place.client.run([
   ...["-T", "10m", "--authorized", "--json"],
 ]);
 await new Promise((resolve, reject) => {
-  connecting.on("told", ({ stage, open }) => stage === "hold" && open === connections && resolve());
+  connecting.on("message", ({ stage, open }) => stage === "hold" && open === connections && resolve());
   connecting.result.then(({ stderr }) => reject(new Error(stderr)));
 });
 

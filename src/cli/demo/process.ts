@@ -1,0 +1,52 @@
+// The demo's server and client: commands of this program, each a process of its own, and the results that they print last.
+import { fileURLToPath } from "node:url";
+import { AppError } from "../../util/errors.js";
+import { NODE_START_MS, Subprocess } from "../../util/subprocess.js";
+
+/** From a request to end to the kill: a million connections take their time to close. */
+const GRACE_MS = 60_000;
+/** One that has said nothing yet has nothing to close. */
+const SILENT_GRACE_MS = 5000;
+
+/** Starts `fourtuple` with these arguments. */
+export function startCommand(...args: readonly string[]): Subprocess {
+  const main = fileURLToPath(new URL("../main.js", import.meta.url));
+  // A Ctrl-C of the terminal is for the demo to pass on. The channel ends the command if the demo ends badly.
+  return new Subprocess([process.execPath, main, ...args], {
+    detached: true,
+    ipc: true,
+    startLimitMs: NODE_START_MS,
+  });
+}
+
+/**
+ * Asks it to end in order.
+ *
+ * @param silentGraceMs until one that has neither printed nor sent anything is killed
+ */
+export async function stopCommand(command: Subprocess, silentGraceMs = SILENT_GRACE_MS): Promise<void> {
+  await command.stop(command.hasSpoken ? GRACE_MS : silentGraceMs);
+}
+
+/**
+ * Stops it for its result.
+ *
+ * @param role what it is to whoever reads the error
+ * @param silentGraceMs as for stopCommand()
+ * @throws {AppError} E_CONNECT when it was ended before it could print the result
+ */
+export async function finishCommand<Result>(
+  command: Subprocess,
+  role: string,
+  silentGraceMs?: number,
+): Promise<Result> {
+  await stopCommand(command, silentGraceMs);
+  const { code, signal, stdout, stderr } = await command.result;
+  const last = stdout.trim().split("\n").at(-1);
+  const result = last ? JSON.parse(last) : undefined;
+  if (result?.kind !== undefined) return result;
+  const end = [signal ?? `exit code ${code}`, stderr.trim()].filter((part) => part !== "").join(", ");
+  throw new AppError("E_CONNECT", `the ${role} ended without a result: ${end}`, {
+    fix: "run it again; where memory is short, with fewer connections, such as --connections 10k",
+  });
+}

@@ -1,0 +1,36 @@
+// The demo's processes, when one of them is ended by somebody else.
+import { once } from "node:events";
+import { describe, expect, it } from "vitest";
+import { finishCommand, startCommand } from "../../../dist/cli/demo/process.js";
+
+describe("a process of the demo", () => {
+  it("that is killed before its result is named with its end, not taken for one with a result", async () => {
+    const server = startCommand("serve", "127.0.0.1:0", "--log", "none", "--json");
+    await once(server, "line");
+    server.kill("SIGKILL");
+    await expect(finishCommand(server, "server")).rejects.toThrow("the server ended without a result: SIGKILL");
+  });
+
+  it("that takes its time to close what it told of is not killed meanwhile", async () => {
+    const server = startCommand("serve", "127.0.0.1:0", "--log", "none", "--json");
+    const [line] = (await once(server, "line")) as [string];
+    const { port } = JSON.parse(line);
+    // It prints nothing before its end; a silent one would be killed at once.
+    const client = startCommand("connect", `127.0.0.1:${port}`, "-c", "2000", "-T", "forever", "--json");
+    await new Promise<void>((resolve) => {
+      client.on("message", (told) => "stage" in told && told.stage === "hold" && resolve());
+    });
+    expect(await finishCommand(client, "client", 0)).toMatchObject({
+      kind: "connect",
+      established: 2000,
+      outcome: "met",
+    });
+    await finishCommand(server, "server");
+  });
+
+  it("gives the result that it printed last", async () => {
+    const server = startCommand("serve", "127.0.0.1:0", "--log", "none", "--json");
+    await once(server, "line");
+    expect(await finishCommand(server, "server")).toMatchObject({ kind: "serve", accepted: 0 });
+  });
+});
