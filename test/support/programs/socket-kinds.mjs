@@ -6,11 +6,11 @@ import { connect, createServer } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 
 const { dist } = JSON.parse(process.argv[2]);
-const { forEachSocket } = await import(`${dist}/ports/table.js`);
-const { libc } = await import(`${dist}/sys/libc.js`);
-const { connectTo, openTcp, sendBytes } = await import(`${dist}/sys/socket.js`);
-const { SocketAddress } = await import(`${dist}/sys/sockaddr.js`);
-const { NativeBuffer } = await import(`${dist}/sys/libc.js`);
+const { forEachSocket } = await import(`${dist}/socket-table/table.js`);
+const { libc } = await import(`${dist}/linux/syscalls/libc.js`);
+const { connectTo, openTcp, sendBytes } = await import(`${dist}/linux/syscalls/socket.js`);
+const { SocketAddress } = await import(`${dist}/linux/syscalls/sockaddr.js`);
+const { NativeBuffer } = await import(`${dist}/linux/syscalls/libc.js`);
 
 const IPPROTO_TCP = 6;
 const TCP_DEFER_ACCEPT = 9;
