@@ -12,9 +12,9 @@ export const SLOT_BYTES = {
   LossAges: { establishedMs: 4 },
   /** Clients only; `destinations` where there are several. */
   ConnectShard: { startedMs: 8, destinations: 2 },
-  /** Servers only: up to the highest slot whose greeting was blocked. */
-  Exchange: { greeted: 4 },
-  /** Echoing servers only: up to the highest slot whose answer was blocked. What they hold has one bound for all: see the class. */
+  /** Up to the highest slot that had to wait with a greeting or a message. */
+  Outgoing: { positions: 4 },
+  /** Up to the highest slot that had to wait with other bytes. What they hold has one bound for all: see the class. */
   Unsent: { chunks: 4 },
 } as const;
 

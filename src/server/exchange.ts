@@ -1,23 +1,25 @@
-// What goes over a server's connections: a greeting, echoes, or nothing. A connection has its share of a turn, and what a peer does
-// not take waits: in the kernel, or in a bounded place here.
+// What goes over a server's connections: the host of its protocol. A connection has its share of a turn, and what a peer does not take
+// waits: in the kernel, or in a bounded place here.
 import { type ConnectionTable, FREE } from "../engine/connection-table.js";
+import { Outgoing } from "../engine/sending/outgoing.js";
+import { Unsent } from "../engine/sending/unsent.js";
 import { SlotQueue } from "../engine/slot-queue.js";
 import type { Shard } from "../engine/worker.js";
 import { PHASE, type ShardMemory } from "../engine/worker-memory.js";
 import { EPOLLET, EPOLLIN, EPOLLOUT, EPOLLRDHUP } from "../linux/syscalls/constants.js";
-import { EAGAIN, ECONNRESET, EPIPE } from "../linux/syscalls/errno.js";
+import { EAGAIN, ECONNRESET, EPIPE, EPROTO } from "../linux/syscalls/errno.js";
 import { NativeBuffer } from "../linux/syscalls/libc.js";
-import { createServerProtocol, type ServerProtocol } from "../protocols/server-protocol.js";
-import { Unsent } from "./unsent.js";
-import { COUNTER, type ServeMessage, type ServePlan } from "./worker-plan.js";
+import type { Connections, Protocol } from "../protocols/contract.js";
+import { createServerProtocol } from "../protocols/plain-tcp.js";
+import { COUNTER, type ServeMessage, type ServePlan, SHARED } from "./worker-plan.js";
 
 // A connection's state. In all but OPEN nothing is read until the kernel takes what there is to send.
 export const OPEN = 1;
-/** The greeting is not yet sent whole. */
-const GREETING = 2;
-/** A part of an answer is kept in `unsent`. */
-const BLOCKED = 3;
-/** An answer waits unread in the kernel: there is no room for more of them here. */
+/** Bytes of the protocol's wait to be sent. */
+const SENDING = 2;
+/** Likewise, and then the connection is closed. */
+const ENDING = 3;
+/** An echo waits unread in the kernel: there is no room for more of them here. */
 const WAITING = 4;
 
 /** What is waited for on every connection, and on one that is blocked. */
@@ -26,43 +28,45 @@ export const BLOCKED_EVENTS = EVENTS | EPOLLOUT;
 const READ_BYTES = 64 * 1024;
 // A connection's share of a turn: one full buffer, or some that are not full.
 const READS_AT_ONCE = 4;
-const GREETING_BYTES_AT_ONCE = 256 * 1024;
+const CONSTANT_BYTES_AT_ONCE = 256 * 1024;
 
-export class Exchange {
+export class Exchange implements Connections {
   /** Connections that have had their share of a turn. */
   readonly leftovers = new SlotQueue();
+  /** Whether connections at rest may have something to send later on. */
+  readonly sendsAtRest: boolean;
   /** Memory is at its floor: nothing more is kept for peers that do not read. */
   isPaused = false;
   private readonly shard: Shard<ServePlan, ServeMessage>;
   private readonly table: ConnectionTable;
   private readonly memory: ShardMemory;
   private readonly counters: Float64Array;
-  private readonly protocol: ServerProtocol;
-  private readonly greeting: NativeBuffer;
-  private readonly buffer = new NativeBuffer(READ_BYTES);
-  private readonly unsent: Unsent;
-  /** How much of the greeting is sent on GREETING connections, by slot. */
-  private greeted = new Int32Array(0);
+  private readonly protocol: Protocol;
   private readonly echoes: boolean;
-  private readonly close: (slot: number) => void;
+  private readonly buffer = new NativeBuffer(READ_BYTES);
+  private readonly outgoing: Outgoing;
+  /** What is told was not taken out of the kernel: bytes that do not go back at once stay there. */
+  private isPeeking = false;
+  private echoedBytes = 0;
+  private readonly end: (slot: number) => void;
 
-  /** @param close closes a connection and counts that */
-  constructor(shard: Shard<ServePlan, ServeMessage>, table: ConnectionTable, close: (slot: number) => void) {
-    const { mode, greeting, closeAfterGreeting, shared } = shard.plan;
+  /** @param end closes a connection and counts that */
+  constructor(shard: Shard<ServePlan, ServeMessage>, table: ConnectionTable, end: (slot: number) => void) {
     this.shard = shard;
     this.table = table;
     this.memory = shard.memory;
     this.counters = shard.memory.counters;
-    this.close = close;
-    this.protocol = createServerProtocol({ mode, greeting, closesAfterGreeting: closeAfterGreeting });
-    this.greeting = NativeBuffer.from(this.protocol.greeting);
-    this.unsent = new Unsent(new Int32Array(shared));
-    this.echoes = mode === "echo";
+    this.end = end;
+    this.protocol = createServerProtocol(this, shard.plan);
+    this.echoes = this.protocol.replies === "echo";
+    this.sendsAtRest = this.protocol.replies !== "none";
+    const unsent = new Unsent(new Int32Array(shard.plan.shared), SHARED.unsentChunks);
+    this.outgoing = new Outgoing(table, this.protocol.constants, unsent, CONSTANT_BYTES_AT_ONCE);
   }
 
   /** A new connection in `slot`. */
   open(slot: number): void {
-    if (this.protocol.greeting.length > 0) this.greet(slot, 0);
+    this.protocol.opened(slot);
   }
 
   /** Goes on with connections that had more to do than their share, at most `count`. */
@@ -72,7 +76,17 @@ export class Exchange {
 
   /** The connection in `slot` has ended: nothing is kept for it any more. */
   forget(slot: number): void {
-    this.unsent.drop(slot);
+    this.outgoing.drop(slot);
+    this.protocol.closed(slot);
+  }
+
+  /** All connections are about to be closed. @param resets by RST */
+  finish(resets: boolean): void {
+    const { protocol, table } = this;
+    for (let slot = 0; slot < table.end; slot++) {
+      if (!resets && table.state(slot) === OPEN) protocol.closing(slot);
+      if (table.state(slot) !== FREE) protocol.closed(slot);
+    }
   }
 
   /** @param hasEnded the peer has sent all, perhaps: reads until the kernel says so */
@@ -80,16 +94,48 @@ export class Exchange {
     // An earlier event of this batch may have closed it.
     const state = this.table.state(slot);
     if (state === FREE) return;
-    if (state === GREETING) this.greet(slot, this.greeted[slot]!);
-    else if (state === BLOCKED) this.unblock(slot);
+    if (state === SENDING || state === ENDING) this.resume(slot, state);
     else if (state === WAITING) this.table.setState(slot, OPEN);
     if (this.table.state(slot) !== OPEN) return;
-    if (this.echoes && (this.isPaused || !this.unsent.hasRoom)) this.echoUnkept(slot, state === WAITING);
+    if (this.echoes && (this.isPaused || !this.outgoing.hasRoom)) this.echoUnkept(slot, state === WAITING);
     else this.read(slot, hasEnded);
     if (state === WAITING && this.table.state(slot) === OPEN) this.watch(slot, EVENTS);
   }
 
-  /** Reads and answers all there is, up to a connection's share of a turn: events are edge-triggered. */
+  sendConstant(slot: number, place: number): void {
+    if (this.table.state(slot) !== FREE) this.sent(slot, this.outgoing.sendConstant(slot, place));
+  }
+
+  send(slot: number, bytes: Uint8Array, start: number, end: number): void {
+    const { buffer, outgoing } = this;
+    if (this.isPeeking) this.echoedBytes = this.table.send(slot, buffer, start, end - start);
+    else if (this.table.state(slot) === FREE) return;
+    else if (bytes === buffer.bytes) this.sent(slot, outgoing.send(slot, buffer, start, end));
+    else this.sent(slot, outgoing.sendCopy(slot, bytes, start, end));
+  }
+
+  /** What is accepted is counted; how far it is in the protocol is not. */
+  ready(_slot: number): void {}
+
+  refused(slot: number, _code: number): void {
+    if (this.table.state(slot) === FREE) return;
+    this.memory.countFailure(PHASE.receive, EPROTO);
+    this.end(slot);
+  }
+
+  close(slot: number): void {
+    const state = this.table.state(slot);
+    if (state === SENDING) this.table.setState(slot, ENDING);
+    else if (state !== FREE) this.end(slot);
+  }
+
+  /** Changes what is waited for; a parked connection, which has no descriptor to do it by, waits for everything. */
+  watch(slot: number, events: number): void {
+    const fd = this.table.descriptor(slot);
+    if (fd >= 0) this.shard.epoll.modify(fd, events, slot);
+  }
+
+  /** Reads and tells all there is, up to a connection's share of a turn: events are edge-triggered. */
   private read(slot: number, hasEnded: boolean): void {
     for (let n = 0; n < READS_AT_ONCE; n++) {
       const received = this.table.receive(slot, this.buffer);
@@ -98,27 +144,12 @@ export class Exchange {
         return;
       }
       this.counters[COUNTER.receivedBytes]! += received;
-      const answer = this.protocol.answerLength(received);
-      if (answer > 0) this.answer(slot, answer);
+      this.protocol.received(slot, this.buffer.bytes, 0, received);
       if (this.table.state(slot) !== OPEN) return;
       if (received === READ_BYTES) break;
       if (!hasEnded) return;
     }
     this.leftovers.push(slot);
-  }
-
-  /** Sends the first bytes of the buffer back, and keeps what the kernel does not take. */
-  private answer(slot: number, length: number): void {
-    const sent = this.table.send(slot, this.buffer, 0, length);
-    if (sent < 0 && sent !== -EAGAIN) {
-      this.failToSend(slot, -sent);
-      return;
-    }
-    const taken = Math.max(0, sent);
-    this.counters[COUNTER.sentBytes]! += taken;
-    if (taken === length) return;
-    this.unsent.keep(slot, this.buffer, taken, length);
-    this.block(slot, BLOCKED);
   }
 
   /** Echoes what the kernel takes and leaves the rest where it is: unread, until the peer reads. */
@@ -128,7 +159,11 @@ export class Exchange {
       if (peeked !== -EAGAIN) this.ended(slot, -peeked);
       return;
     }
-    const sent = this.table.send(slot, this.buffer, 0, peeked);
+    this.echoedBytes = 0;
+    this.isPeeking = true;
+    this.protocol.received(slot, this.buffer.bytes, 0, peeked);
+    this.isPeeking = false;
+    const sent = this.echoedBytes;
     if (sent < 0 && sent !== -EAGAIN) {
       this.failToSend(slot, -sent);
       return;
@@ -144,76 +179,46 @@ export class Exchange {
     else this.block(slot, WAITING);
   }
 
-  /** Sends the rest of a blocked answer. */
-  private unblock(slot: number): void {
-    const sent = this.unsent.send(slot, this.table);
-    if (sent === -EAGAIN) return;
+  /** The kernel takes more of what waits to be sent, or it is the connection's turn again. */
+  private resume(slot: number, state: number): void {
+    this.sent(slot, this.outgoing.resume(slot));
+    if (this.table.state(slot) === FREE || this.outgoing.isSending(slot)) return;
+    if (state === ENDING) {
+      this.end(slot);
+      return;
+    }
+    this.table.setState(slot, OPEN);
+    this.watch(slot, EVENTS);
+  }
+
+  /** @param sent bytes that the kernel has taken, or a negative errno */
+  private sent(slot: number, sent: number): void {
+    const { table, outgoing } = this;
     if (sent < 0) {
       this.failToSend(slot, -sent);
       return;
     }
     this.counters[COUNTER.sentBytes]! += sent;
-    if (!this.unsent.isSent(slot)) return;
-    this.unsent.drop(slot);
-    this.reopen(slot);
-  }
-
-  /** Sends the greeting from byte `from` on, up to a connection's share of a turn. */
-  greet(slot: number, from: number): void {
-    const { greeting, closesAfterGreeting } = this.protocol;
-    const wanted = Math.min(greeting.length - from, GREETING_BYTES_AT_ONCE);
-    const sent = this.table.send(slot, this.greeting, from, wanted);
-    if (sent < 0 && sent !== -EAGAIN) {
-      this.failToSend(slot, -sent);
-      return;
-    }
-    const taken = Math.max(0, sent);
-    this.counters[COUNTER.sentBytes]! += taken;
-    if (from + taken === greeting.length) {
-      if (closesAfterGreeting) this.close(slot);
-      else if (this.table.state(slot) === GREETING) this.reopen(slot);
-      return;
-    }
-    if (slot >= this.greeted.length) this.greeted = grown(this.greeted, slot);
-    this.greeted[slot] = from + taken;
-    if (this.table.state(slot) !== GREETING) this.block(slot, GREETING);
-    if (taken === wanted) this.leftovers.push(slot);
+    if (outgoing.hasMore) this.leftovers.push(slot);
+    if (table.state(slot) === OPEN && outgoing.isSending(slot)) this.block(slot, SENDING);
   }
 
   /** Waits until the kernel takes more. */
   private block(slot: number, state: number): void {
     this.table.setState(slot, state);
-    this.watch(slot, EVENTS | EPOLLOUT);
-  }
-
-  private reopen(slot: number): void {
-    this.table.setState(slot, OPEN);
-    this.watch(slot, EVENTS);
+    this.watch(slot, BLOCKED_EVENTS);
   }
 
   /** The peer or the network ended a connection. @param errno 0 for the peer's FIN */
   private ended(slot: number, errno: number): void {
     if (errno === ECONNRESET) this.counters[COUNTER.resets]! += 1;
     else if (errno > 0) this.memory.countFailure(PHASE.receive, errno);
-    this.close(slot);
+    this.end(slot);
   }
 
   private failToSend(slot: number, errno: number): void {
     if (errno === ECONNRESET || errno === EPIPE) this.counters[COUNTER.resets]! += 1;
     else this.memory.countFailure(PHASE.send, errno);
-    this.close(slot);
+    this.end(slot);
   }
-
-  /** Changes what is waited for; a parked connection, which has no descriptor to do it by, waits for everything. */
-  watch(slot: number, events: number): void {
-    const fd = this.table.descriptor(slot);
-    if (fd >= 0) this.shard.epoll.modify(fd, events, slot);
-  }
-}
-
-/** A copy with room for `slot`. */
-function grown(array: Int32Array<ArrayBuffer>, slot: number): Int32Array<ArrayBuffer> {
-  const larger = new Int32Array(Math.max(slot + 1, array.length * 2));
-  larger.set(array);
-  return larger;
 }

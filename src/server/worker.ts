@@ -52,8 +52,9 @@ class ServeShard {
       tableSize,
       parks: true,
       resetsParked: false,
-      // Only an echo has something to send later on.
-      onParking: shard.plan.mode === "echo" ? (slot) => this.exchange.watch(slot, BLOCKED_EVENTS) : undefined,
+      onParking: (slot) => {
+        if (this.exchange.sendsAtRest) this.exchange.watch(slot, BLOCKED_EVENTS);
+      },
     });
     this.exchange = new Exchange(shard, this.table, (slot) => this.close(slot));
     this.lots = new Lots(this.shared, shard.plan.backlog);
@@ -195,6 +196,7 @@ class ServeShard {
 
   private closeAll(): void {
     const resets = this.shared[SHARED.open]! > MANY;
+    this.exchange.finish(resets);
     this.shard.epoll.close();
     this.table.closeAll(resets, () => this.shard.command === COMMAND.abort);
   }

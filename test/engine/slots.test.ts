@@ -4,10 +4,11 @@ import { describe, expect, it } from "vitest";
 import { LossAges } from "../../src/client/evidence/loss-stats.js";
 import { ConnectionTable } from "../../src/engine/connection-table.js";
 import { FreeSlots } from "../../src/engine/free-slots.js";
+import { Outgoing } from "../../src/engine/sending/outgoing.js";
+import { Unsent } from "../../src/engine/sending/unsent.js";
 import { SLOT_BYTES } from "../../src/engine/slot-bytes.js";
 import { SlotQueue } from "../../src/engine/slot-queue.js";
 import { NativeBuffer } from "../../src/linux/syscalls/libc.js";
-import { Unsent } from "../../src/server/unsent.js";
 import { startProgram } from "../support/process.js";
 
 it("gives every free slot out once, and none that was freed since the last recycle", () => {
@@ -88,11 +89,14 @@ describe("what each slot takes", () => {
     expect(bytesOf(queue)).toEqual(SLOT_BYTES.SlotQueue);
   });
 
-  it("is as listed: ages, and places of unsent answers", () => {
+  it("is as listed: ages, and places of what is not sent", () => {
     const ages = new LossAges(new Float64Array(64), SLOTS);
     expect(bytesOf(ages)).toEqual(SLOT_BYTES.LossAges);
-    const unsent = new Unsent(new Int32Array(8));
+    const unsent = new Unsent(new Int32Array(8), 0);
     unsent.keep(SLOTS - 1, NativeBuffer.from(Uint8Array.of(1)), 0, 1);
     expect(bytesOf(unsent)).toEqual(SLOT_BYTES.Unsent);
+    const outgoing = new Outgoing({ send: () => 0 }, [Uint8Array.of(1)], new Unsent(new Int32Array(8), 0));
+    outgoing.sendConstant(SLOTS - 1, 0);
+    expect(bytesOf(outgoing)).toEqual(SLOT_BYTES.Outgoing);
   });
 });

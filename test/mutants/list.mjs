@@ -255,10 +255,10 @@ const SERVING = [
   },
   {
     name: "what is kept for peers that do not read has no bound",
-    file: "src/server/unsent.ts",
-    find: "return this.freeCount > 0 && Atomics.load(this.shared, SHARED.unsentChunks) < CHUNKS;",
+    file: "src/engine/sending/unsent.ts",
+    find: "return this.freeCount > 0 && Atomics.load(this.shared, this.word) < CHUNKS;",
     replace: "return this.freeCount > 0;",
-    test: "test/server/unsent.test.ts",
+    test: "test/engine/sending/unsent.test.ts",
   },
   {
     name: "a failure of an errno beyond the table is written into the next step's",

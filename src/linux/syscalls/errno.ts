@@ -18,6 +18,7 @@ export const ENOSPC = 28;
 export const EROFS = 30;
 export const EPIPE = 32;
 export const ENOSYS = 38;
+export const EPROTO = 71;
 export const EAFNOSUPPORT = 97;
 export const EADDRINUSE = 98;
 export const EADDRNOTAVAIL = 99;

@@ -1,26 +1,24 @@
 // What is kept of answers that peers do not take, by itself.
 import { expect, it } from "vitest";
-import type { ConnectionTable } from "../../src/engine/connection-table.js";
-import { NativeBuffer } from "../../src/linux/syscalls/libc.js";
-import { Unsent } from "../../src/server/unsent.js";
-import { SHARED } from "../../src/server/worker-plan.js";
+import { Unsent } from "../../../src/engine/sending/unsent.js";
+import { NativeBuffer } from "../../../src/linux/syscalls/libc.js";
 
 const CHUNKS = 1024;
 
 /** Takes `most` bytes of each send, and keeps them. */
-function takingTable(most: number) {
+function takingSender(most: number) {
   const taken: number[] = [];
   const send = (_slot: number, { bytes }: NativeBuffer, offset: number, length: number) => {
     const count = Math.min(most, length);
     taken.push(...bytes.subarray(offset, offset + count));
     return count;
   };
-  return { taken, table: { send } as unknown as ConnectionTable };
+  return { taken, sender: { send } };
 }
 
 it("has one bound for the threads together, and room again when one is done", () => {
-  const shared = new Int32Array(SHARED.words);
-  const [one, other] = [new Unsent(shared), new Unsent(shared)];
+  const shared = new Int32Array(1);
+  const [one, other] = [new Unsent(shared, 0), new Unsent(shared, 0)];
   const bytes = NativeBuffer.from(Uint8Array.of(1, 2, 3));
   for (let slot = 0; slot < CHUNKS; slot++) {
     expect(one.hasRoom && other.hasRoom).toBe(true);
@@ -32,12 +30,12 @@ it("has one bound for the threads together, and room again when one is done", ()
   // Nothing is kept for these: nothing changes.
   one.drop(0);
   one.drop(CHUNKS * 5);
-  other.keep(1, bytes, 0, 3);
+  expect(other.keep(CHUNKS + 1, bytes, 0, 3)).toBe(true);
   expect(one.hasRoom).toBe(false);
 });
 
 it("sends what was kept, byte for byte and in its order, also after chunks were given back", () => {
-  const unsent = new Unsent(new Int32Array(SHARED.words));
+  const unsent = new Unsent(new Int32Array(1), 0);
   const bytes = NativeBuffer.from(Uint8Array.from({ length: 64 * 1024 }, (_, n) => n % 251));
   for (let round = 0; round < 3; round++) {
     for (let slot = 0; slot < 200; slot++) unsent.keep(slot, bytes, 0, bytes.bytes.length);
@@ -45,10 +43,32 @@ it("sends what was kept, byte for byte and in its order, also after chunks were 
   }
   unsent.keep(7, bytes, 1000, 1010);
   unsent.keep(9, bytes, 20, 25);
-  const { taken, table } = takingTable(4);
+  const { taken, sender } = takingSender(4);
   const sizes: number[] = [];
-  while (!unsent.isSent(7)) sizes.push(unsent.send(7, table));
+  while (!unsent.isSent(7)) sizes.push(unsent.send(7, sender));
   expect(sizes).toEqual([4, 4, 2]);
-  while (!unsent.isSent(9)) unsent.send(9, table);
+  while (!unsent.isSent(9)) unsent.send(9, sender);
   expect(taken).toEqual([...bytes.bytes.subarray(1000, 1010), ...bytes.bytes.subarray(20, 25)]);
+});
+
+it("keeps more behind what a slot has already, up to its chunk's end", () => {
+  const unsent = new Unsent(new Int32Array(1), 0);
+  const bytes = NativeBuffer.from(Uint8Array.from({ length: 64 * 1024 }, (_, n) => n % 251));
+  expect(unsent.has(3)).toBe(false);
+  expect(unsent.keep(3, bytes, 0, 60_000)).toBe(true);
+  expect(unsent.has(3)).toBe(true);
+  expect(unsent.keep(3, bytes, 0, 10_000)).toBe(false);
+  expect(unsent.keep(3, bytes, 60_000, 65_536)).toBe(true);
+  expect(unsent.keep(3, bytes, 0, 1)).toBe(false);
+  const { taken, sender } = takingSender(1000);
+  while (!unsent.isSent(3)) unsent.send(3, sender);
+  expect(Buffer.from(taken).equals(bytes.bytes)).toBe(true);
+});
+
+it("keeps nothing past the bound, however often it is asked", () => {
+  const unsent = new Unsent(new Int32Array(1), 0);
+  const bytes = NativeBuffer.from(Uint8Array.of(1));
+  let kept = 0;
+  for (let slot = 0; slot < 3 * CHUNKS; slot++) if (unsent.keep(slot, bytes, 0, 1)) kept++;
+  expect(kept).toBe(CHUNKS + 1);
 });

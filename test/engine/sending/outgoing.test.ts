@@ -1,0 +1,114 @@
+// What connections have to send, against a model: a peer that takes what it likes, when it likes.
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { Outgoing } from "../../../src/engine/sending/outgoing.js";
+import { Unsent } from "../../../src/engine/sending/unsent.js";
+import { EAGAIN, ECONNRESET, ENOBUFS } from "../../../src/linux/syscalls/errno.js";
+import { NativeBuffer } from "../../../src/linux/syscalls/libc.js";
+
+const CONSTANTS = ["hello", "", "a longer constant", "x"];
+const SLOTS = 3;
+
+/** Peers that each take so many bytes, and an Outgoing towards them. */
+function setUp(shareBytes?: number) {
+  const room = new Array<number>(SLOTS).fill(Number.POSITIVE_INFINITY);
+  const taken = new Array<string>(SLOTS).fill("");
+  const failure = { errno: 0 };
+  const sender = {
+    send(slot: number, { bytes }: NativeBuffer, offset: number, length: number): number {
+      if (failure.errno > 0) return -failure.errno;
+      const count = Math.min(length, room[slot]!);
+      if (count === 0 && length > 0) return -EAGAIN;
+      room[slot]! -= count;
+      taken[slot] += bytes.toString("latin1", offset, offset + count);
+      return count;
+    },
+  };
+  const constants = CONSTANTS.map((text) => Buffer.from(text));
+  const outgoing = new Outgoing(sender, constants, new Unsent(new Int32Array(1), 0), shareBytes);
+  return { room, taken, failure, outgoing };
+}
+
+describe("what is sent over connections whose peers stall", () => {
+  const slot = fc.nat(SLOTS - 1);
+  const step = fc.oneof(
+    fc.record({ kind: fc.constant("constant" as const), slot, place: fc.nat(CONSTANTS.length - 1) }),
+    fc.record({ kind: fc.constantFrom("own" as const, "copy" as const), slot, text: fc.string({ maxLength: 30 }) }),
+    fc.record({ kind: fc.constant("room" as const), slot, bytes: fc.nat(40) }),
+    fc.record({ kind: fc.constant("resume" as const), slot }),
+    fc.record({ kind: fc.constant("drop" as const), slot }),
+  );
+
+  it("arrives whole and in order, and is told as sent once", () => {
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60 }), fc.constantFrom(undefined, 4), (steps, shareBytes) => {
+        const { room, taken, outgoing } = setUp(shareBytes);
+        const given = new Array<string>(SLOTS).fill("");
+        const told = new Array<number>(SLOTS).fill(0);
+        const tell = (at: number, bytes: number) => {
+          expect(bytes).toBeGreaterThanOrEqual(0);
+          told[at]! += bytes;
+        };
+        for (const each of steps) {
+          const { slot: at } = each;
+          if (each.kind === "constant") {
+            given[at] += CONSTANTS[each.place];
+            tell(at, outgoing.sendConstant(at, each.place));
+          } else if (each.kind === "own" || each.kind === "copy") {
+            const bytes = Buffer.from(`..${each.text}..`, "latin1");
+            given[at] += bytes.toString("latin1", 2, bytes.length - 2);
+            const ends = [2, bytes.length - 2] as const;
+            if (each.kind === "copy") tell(at, outgoing.sendCopy(at, bytes, ...ends));
+            else tell(at, outgoing.send(at, NativeBuffer.from(bytes), ...ends));
+            bytes.fill(0);
+          } else if (each.kind === "room") room[at] = each.bytes;
+          else if (each.kind === "resume") tell(at, outgoing.resume(at));
+          else {
+            outgoing.drop(at);
+            given[at] = taken[at]!;
+          }
+          expect(taken.map((text, n) => given[n]!.startsWith(text))).toEqual([true, true, true]);
+          expect(taken.map((text, n) => outgoing.isSending(n) === text.length < given[n]!.length)).not.toContain(false);
+          expect(taken.map(({ length }) => length)).toEqual(told);
+        }
+        room.fill(Number.POSITIVE_INFINITY);
+        for (let n = 0; n < SLOTS; n++) while (outgoing.isSending(n)) tell(n, outgoing.resume(n));
+        expect(taken).toEqual(given);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it("goes on after a share of a constant, and says that there is more", () => {
+    const { taken, room, outgoing } = setUp(10);
+    expect([outgoing.sendConstant(0, 2), outgoing.hasMore]).toEqual([10, true]);
+    room[0] = 2;
+    expect([outgoing.resume(0), outgoing.hasMore]).toEqual([2, false]);
+    room[0] = 100;
+    expect([outgoing.resume(0), outgoing.hasMore, outgoing.isSending(0)]).toEqual([5, false, false]);
+    expect(taken[0]).toBe(CONSTANTS[2]);
+  });
+
+  it("waits no longer than there is room for it", () => {
+    const { room, outgoing } = setUp();
+    const bytes = new NativeBuffer(64 * 1024);
+    room[1] = 1000;
+    expect(outgoing.send(1, bytes, 0, 65_536)).toBe(1000);
+    expect(outgoing.send(1, bytes, 0, 1000)).toBe(0);
+    expect(outgoing.send(1, bytes, 0, 1)).toBe(-ENOBUFS);
+    expect(outgoing.sendCopy(2, bytes.bytes, 0, 65_536)).toBe(65_536);
+    room[2] = 0;
+    expect(outgoing.sendCopy(2, bytes.bytes, 0, 65_536)).toBe(0);
+    expect(outgoing.sendConstant(2, 0)).toBe(-ENOBUFS);
+  });
+
+  it("is told to have failed by its errno", () => {
+    const { failure, outgoing } = setUp();
+    failure.errno = ECONNRESET;
+    expect(outgoing.sendConstant(0, 0)).toBe(-ECONNRESET);
+    expect(outgoing.isSending(0)).toBe(true);
+    expect(outgoing.resume(0)).toBe(-ECONNRESET);
+    expect(outgoing.send(1, NativeBuffer.from(Buffer.from("x")), 0, 1)).toBe(-ECONNRESET);
+    expect(outgoing.isSending(1)).toBe(false);
+  });
+});
