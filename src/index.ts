@@ -3,10 +3,10 @@
 import type { InspectedLimit } from "./capacity/inspect.js";
 import type { CapacityOptions } from "./capacity/options.js";
 import type { Prediction } from "./capacity/predict.js";
-import type { ConnectOptions } from "./client/options.js";
 import type { ConnectResult } from "./client/result.js";
 import type { ConnectRun } from "./client/run.js";
 import type { LabResult } from "./lab/result.js";
+import type { ConnectOptions } from "./planning/connect-options.js";
 import type { ServeOptions } from "./server/options.js";
 import type { ServeResult } from "./server/result.js";
 import type { ServeRun } from "./server/run.js";
@@ -21,8 +21,6 @@ export type { Caps, Privilege, Scope, Side } from "./capacity/limit.js";
 export type { ConnectionCost, Role } from "./capacity/load.js";
 export type { CapacityOptions } from "./capacity/options.js";
 export type { LimitRow, Prediction, Verdict } from "./capacity/predict.js";
-export type { ResolvedName } from "./client/destinations.js";
-export type { ConnectOptions } from "./client/options.js";
 export type {
   ConnectResult,
   ConnectSnapshot,
@@ -33,7 +31,7 @@ export type {
   RunSample,
 } from "./client/result.js";
 export type { ConnectEvents, ConnectRun } from "./client/run.js";
-export type { Miss, MissKind, Outcome, Thresholds } from "./client/verdict/verdict.js";
+export type { Miss, MissKind, Outcome } from "./client/verdict/verdict.js";
 export type { Diagnosis, Finding, Suspect, Whose } from "./diagnosis/diagnosis.js";
 export { explainRun } from "./diagnosis/explain.js";
 export type { LatencySummary } from "./engine/latency.js";
@@ -51,6 +49,9 @@ export type {
   TableEvidence,
 } from "./lab/result.js";
 export type { HostDescription } from "./linux/proc/host.js";
+export type { ConnectOptions, SourceOption, SourcePortOption } from "./planning/connect-options.js";
+export type { ResolvedName } from "./planning/plan-tuples.js";
+export type { DestinationSpec, MessageSpec, RunSpec, SourceSpec, Thresholds } from "./planning/run-spec.js";
 export type { Stage } from "./planning/schedule.js";
 export type { ServeOptions } from "./server/options.js";
 export type { ServeResult, ServeSnapshot } from "./server/result.js";

@@ -1,10 +1,20 @@
 // What a caller may ask of predictCapacity(), and the load that it means on this host: 4-tuples, the server's side, what is
 // taken already.
-
-import { type ConnectSettings, type SourceOption, type SourcePortOption, settleOptions } from "../client/options.js";
-import { planPorts, type Survey, surveyTargets } from "../client/targets.js";
 import { readInterfaces } from "../linux/netlink/interfaces.js";
+import type { SourceOption, SourcePortOption } from "../planning/connect-options.js";
+import { readHost } from "../planning/host-readings.js";
+import {
+  CONCURRENCY,
+  checkPositive,
+  parseDestinations,
+  parseSourcePorts,
+  parseSources,
+} from "../planning/parse-run-spec.js";
+import { type PlannedTuples, planTuples } from "../planning/plan-tuples.js";
+import type { TupleSpec } from "../planning/run-spec.js";
+import { type PortReadings, planPorts, readPorts } from "../planning/source-ports.js";
 import type { BadSource } from "../planning/source-problems.js";
+import { NO_BAD_SOURCES } from "../planning/sources.js";
 import type { TuplePlan } from "../planning/tuple-plan.js";
 import { formatIp, type IpAddress, parseIp } from "../util/address.js";
 import { AppError } from "../util/errors.js";
@@ -57,12 +67,11 @@ const MESSAGE_BYTES = 64;
 const SOMEWHERE = { ip: parseIp("192.0.2.1"), port: 7777 };
 /** What the kernel takes towards any address of loopback. */
 const LOOPBACK = parseIp("127.0.0.1");
-const NO_BAD_SOURCES = { bad: [], badCount: 0 };
 const DEFAULT_TARGET = "127.0.0.1:7777";
 
-/** @throws {AppError} E_OPTION, E_ADDRESS, E_RESOLVE, E_SOURCE or E_NO_SOURCE when an option makes no sense */
+/** @throws {AppError} E_OPTION, E_ADDRESS, E_RESOLVE or E_NO_SOURCE when an option makes no sense */
 export async function settleQuestion(options: CapacityOptions): Promise<Question> {
-  const { target, messageRatePerSec = 0, messageBytes = MESSAGE_BYTES } = options;
+  const { target, connections = CONNECTIONS, messageRatePerSec = 0, messageBytes = MESSAGE_BYTES } = options;
   for (const [name, value] of [
     ["--memory", options.memoryBytes],
     ["--memory-per-connection", options.memoryPerConnectionBytes],
@@ -77,43 +86,43 @@ export async function settleQuestion(options: CapacityOptions): Promise<Question
     }
   }
   assertSense(options);
-  const settings = settleOptions({
-    to: target ?? DEFAULT_TARGET,
-    connections: options.connections ?? CONNECTIONS,
-    sources: options.sources,
-    sourcePorts: options.sourcePorts ?? portsOf(options),
-    authorized: true,
-  });
+  checkPositive("connections", options.connections, true);
+  const spec: TupleSpec = {
+    destinations: parseDestinations(target ?? DEFAULT_TARGET),
+    resolve: "all",
+    connections,
+    sources: parseSources(options.sources),
+    sourcePorts: parseSourcePorts(options.sourcePorts),
+    isSingle: false,
+  };
   const isAway = options.role === "client" && target === undefined;
-  const targets = isAway ? undefined : await surveyTargets(settings);
-  const role = options.role ?? (targets?.isLocal === false ? "client" : "both");
-  const plan = role === "server" ? undefined : targets ? reachableOf(targets) : planSomewhere(settings);
+  const host = isAway ? undefined : await readHost(spec);
+  const targets = host && planTuples(spec, host);
+  const role = options.role ?? (targets?.foreign ? "client" : "both");
+  const ports = host?.ports ?? readPorts();
+  const plan = role === "server" ? undefined : targets ? reachableOf(targets) : planSomewhere(spec, ports);
   const hasAddressesAtWill = plan !== undefined && options.sources === undefined && isAtWill(targets);
   const own = await tuplesOf(plan, hasAddressesAtWill);
-  const ordinary = plan && ordinaryPlan(plan, options, settings);
+  const ordinary = plan && ordinaryPlan(plan, options, ports);
   return {
-    connections: settings.connections,
+    connections,
     role,
     tuples: { fourtuple: own, ordinary: ordinary === plan ? own : await tuplesOf(ordinary, false) },
     connectRatePerSec: options.connectRatePerSec,
-    badSources: targets?.sources ?? NO_BAD_SOURCES,
+    badSources: host?.sources ?? NO_BAD_SOURCES,
     unreachable: role === "server" ? [] : (targets?.unreachable ?? []),
-    peer: targets?.isLocal && target !== undefined ? await inspectServer(targets.endpoints) : undefined,
+    peer: targets && !targets.foreign && target !== undefined ? await inspectServer(targets.endpoints) : undefined,
     target,
     messageRatePerSec,
     messageBytes,
-    burst: Math.min(settings.concurrency, settings.connections),
+    burst: Math.min(CONCURRENCY, connections),
     device: plan && deviceOf(plan),
     port: target === undefined ? undefined : targets?.plan.groups[0]?.destinations[0]?.port,
   };
 }
 
 /** What an ordinary program has of a plan: the address and the ports that the kernel chooses, unless they were named. */
-function ordinaryPlan(
-  plan: TuplePlan,
-  { sources, sourcePorts }: CapacityOptions,
-  settings: ConnectSettings,
-): TuplePlan {
+function ordinaryPlan(plan: TuplePlan, { sources, sourcePorts }: CapacityOptions, ports: PortReadings): TuplePlan {
   if (sources !== undefined && sourcePorts !== undefined) return plan;
   const oneSource = () =>
     plan.groups.map(({ sources: [first], destinations }) => ({
@@ -122,7 +131,7 @@ function ordinaryPlan(
     }));
   return {
     groups: sources === undefined ? oneSource() : plan.groups,
-    ports: sourcePorts === undefined ? planPorts({ ...settings, sourcePorts: "kernel" }) : plan.ports,
+    ports: sourcePorts === undefined ? planPorts({ sourcePorts: "kernel", isSingle: false }, ports) : plan.ports,
   };
 }
 
@@ -162,19 +171,14 @@ function assertSense(options: CapacityOptions): void {
   }
 }
 
-/** As connect() does: a single connection's port would be the kernel's choice, which is not what is asked here. */
-function portsOf({ connections }: CapacityOptions): CapacityOptions["sourcePorts"] {
-  return connections === 1 ? { first: 1024, last: 65_535 } : undefined;
-}
-
 /** Loopback has 16 million source addresses, and connect() takes as many as it needs. */
-function isAtWill(targets: Survey | undefined): boolean {
+function isAtWill(targets: PlannedTuples | undefined): boolean {
   const groups = targets?.plan.groups ?? [];
   return groups.length > 0 && groups.every(({ sources }) => isLoopbackV4(sources[0]!.first));
 }
 
 /** The plan without the destinations that no packet reaches. */
-function reachableOf({ plan, unreachable }: Survey): TuplePlan {
+function reachableOf({ plan, unreachable }: PlannedTuples): TuplePlan {
   const lost = new Set(unreachable.map(({ ip }: BadSource) => ip));
   const groups = plan.groups.map(({ sources, destinations }) => ({
     sources,
@@ -184,13 +188,13 @@ function reachableOf({ plan, unreachable }: Survey): TuplePlan {
 }
 
 /** A client of this host's own addresses towards one destination elsewhere. */
-function planSomewhere(settings: ConnectSettings): TuplePlan {
+function planSomewhere(spec: TupleSpec, ports: PortReadings): TuplePlan {
   const interfaces = readInterfaces();
   const own = Object.values(interfaces ?? {})
     .flatMap((list) => list ?? [])
     .filter(({ family, internal }) => family === "IPv4" && !internal)
     .map(({ address }) => ({ first: parseIp(address), count: 1 }));
-  const sources = settings.sources ?? own;
+  const sources = spec.sources?.map(({ first, count }) => ({ first: parseIp(first), count })) ?? own;
   if (sources.length === 0) {
     const what = interfaces
       ? "this host has no address but loopback's to connect from"
@@ -199,5 +203,5 @@ function planSomewhere(settings: ConnectSettings): TuplePlan {
       fix: "name the destination with --target, or the addresses with --source-ip",
     });
   }
-  return { groups: [{ sources, destinations: [SOMEWHERE] }], ports: planPorts(settings) };
+  return { groups: [{ sources, destinations: [SOMEWHERE] }], ports: planPorts(spec, ports) };
 }

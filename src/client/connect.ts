@@ -1,12 +1,14 @@
-// The client's door: checks what is asked, finds where it goes, and starts the run.
+// The client's door: finds the 4-tuples of what is asked, and starts the run.
 import { canUnshareTables } from "../engine/private-tables.js";
 import { stopOnAbort } from "../engine/stopping.js";
 import { countOpenDescriptors } from "../linux/proc/procfs.js";
 import { canOpenFileTable } from "../linux/syscalls/registered-files.js";
 import { raiseNofileLimit } from "../linux/syscalls/rlimit.js";
-import { type ConnectOptions, type ConnectSettings, settleOptions } from "./options.js";
+import type { ConnectOptions } from "../planning/connect-options.js";
+import { parseRunSpec } from "../planning/parse-run-spec.js";
+import type { RunSpec } from "../planning/run-spec.js";
+import { findTargets } from "../planning/targets.js";
 import { ConnectRun, type TablesAllowed } from "./run.js";
-import { findTargets } from "./targets.js";
 
 /**
  * Opens TCP connections, holds them, and says what happened.
@@ -14,14 +16,18 @@ import { findTargets } from "./targets.js";
  * @returns a run at work: `await run.done` for its result, `run.stop()` to end it, `for await (const snapshot of run)`
  * @throws {AppError} E_OPTION, E_ADDRESS, E_RESOLVE, E_SOURCE, E_NO_SOURCE or E_AUTHORIZED before anything is opened
  */
-export async function connect(options: ConnectOptions): Promise<ConnectRun> {
-  const settings = settleOptions(options);
-  const run = new ConnectRun(settings, await findTargets(settings), await findTables(settings));
-  stopOnAbort(run, options.signal);
+export function connect(options: ConnectOptions): Promise<ConnectRun> {
+  return startRun(parseRunSpec(options), options.signal);
+}
+
+/** As connect(), for a spec. @throws {AppError} as connect(), but E_OPTION */
+export async function startRun(spec: RunSpec, signal?: AbortSignal): Promise<ConnectRun> {
+  const run = new ConnectRun(spec, await findTargets(spec), await findTables(spec));
+  stopOnAbort(run, signal);
   return run;
 }
 
-async function findTables({ connections, oneTable }: ConnectSettings): Promise<TablesAllowed> {
+async function findTables({ connections, oneTable }: RunSpec): Promise<TablesAllowed> {
   if (oneTable) return "one";
   // With file tables to park connections in, no thread's descriptor table bounds what it can hold.
   if (canOpenFileTable()) return "unbounded";

@@ -10,6 +10,7 @@ import {
 } from "../engine/worker-memory.js";
 import { describeHost } from "../linux/proc/host.js";
 import { errnoName } from "../linux/syscalls/errno.js";
+import type { Targets } from "../planning/targets.js";
 import { TuplePlanner } from "../planning/tuple-plan.js";
 import { countSockets } from "../socket-table/count.js";
 import { inspectPeer, type ListenQueue, type LocalPeer, readListenQueues } from "../socket-table/listeners/peer.js";
@@ -20,7 +21,6 @@ import { countHalfMade } from "./evidence/unaccepted.js";
 import { messageMisses, reportMessages } from "./messages/report.js";
 import type { ConnectResult, FailureReport, LossPattern } from "./result.js";
 import type { RunFacts, RunRecord } from "./run-state.js";
-import type { Targets } from "./targets.js";
 import { thresholdMisses, toleratesFailures, withoutTolerated } from "./verdict/thresholds.js";
 import { judge, type Miss } from "./verdict/verdict.js";
 import { COUNTER } from "./worker-plan.js";

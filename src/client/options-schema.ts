@@ -1,10 +1,10 @@
 // The schema of connect()'s options, held to their type: an option that is missing here does not compile.
 import type { ZodType } from "zod";
+import type { ConnectOptions } from "../planning/connect-options.js";
 import { EXPECTATIONS } from "../protocols/modes.js";
 import { PROXY_VERSIONS } from "../protocols/proxy-protocol.js";
 import { checkOptions, flag, number, oneOf, option, signal, sourcePorts, sources } from "../util/options.js";
 import { z } from "../util/zod.js";
-import type { ConnectOptions } from "./options.js";
 
 const isTexts = (value: unknown) => Array.isArray(value) && value.every((it) => typeof it === "string");
 

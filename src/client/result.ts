@@ -3,15 +3,16 @@ import type { LatencySummary } from "../engine/latency.js";
 import type { RunEvidence } from "../engine/run-evidence.js";
 import type { Phase } from "../engine/worker-memory.js";
 import type { HostDescription } from "../linux/proc/host.js";
+import type { ResolvedName } from "../planning/plan-tuples.js";
+import type { Thresholds } from "../planning/run-spec.js";
 import type { Expectation } from "../protocols/modes.js";
 import type { LocalPeer } from "../socket-table/listeners/peer.js";
-import type { ResolvedName } from "./destinations.js";
 import type { Accepting } from "./evidence/accept-watch.js";
 import type { LocalPath } from "./evidence/local-path.js";
 import type { PortShortage } from "./evidence/shortage.js";
 import type { GiveUpReason } from "./ramp/give-up.js";
 import type { RampShares } from "./ramp/waits.js";
-import type { Miss, Outcome, Thresholds } from "./verdict/verdict.js";
+import type { Miss, Outcome } from "./verdict/verdict.js";
 
 /** Failures of one kind, in words. */
 export interface FailureReport {

@@ -4,17 +4,17 @@ import type { MemoryRoom } from "../engine/memory-floor.js";
 import { type MemoryUse, readMemoryUse } from "../engine/memory-use.js";
 import { type Counters, type RunEvidence, readCounters } from "../engine/run-evidence.js";
 import type { ShardMemory } from "../engine/worker-memory.js";
+import type { Targets } from "../planning/targets.js";
 import type { LocalPeer } from "../socket-table/listeners/peer.js";
 import type { Accepting } from "./evidence/accept-watch.js";
 import type { LocalPath } from "./evidence/local-path.js";
 import { Samples } from "./evidence/samples.js";
 import type { PortShortage } from "./evidence/shortage.js";
-import type { ConnectSettings } from "./options.js";
 import type { GiveUpReason } from "./ramp/give-up.js";
 import { MemoryFit } from "./ramp/memory-fit.js";
 import { type RampShares, readRampShares } from "./ramp/waits.js";
 import type { ConnectResult } from "./result.js";
-import type { Targets } from "./targets.js";
+import type { ConnectSettings } from "./settings.js";
 import { COUNTER, type ConnectHistograms } from "./worker-plan.js";
 
 export interface RunRecord {

@@ -14,6 +14,8 @@ import { CONTROL, PHASE, sumCounter, TARGET_AS_IT_IS } from "../engine/worker-me
 import { countOpenDescriptors } from "../linux/proc/procfs.js";
 import { ETIMEDOUT } from "../linux/syscalls/errno.js";
 import { raiseNofileLimit } from "../linux/syscalls/rlimit.js";
+import type { RunSpec } from "../planning/run-spec.js";
+import type { Targets } from "../planning/targets.js";
 import type { AppError } from "../util/errors.js";
 import { answerPatienceMs, drainMessages } from "./drain.js";
 import { AcceptWatch } from "./evidence/accept-watch.js";
@@ -21,13 +23,12 @@ import { allocateTally } from "./evidence/destination-counts.js";
 import { inspectLocalPath } from "./evidence/local-path.js";
 import { findShortage } from "./evidence/shortage.js";
 import { countInKernel, inspectServer, makeResult, readServerQueues } from "./make-result.js";
-import type { ConnectSettings } from "./options.js";
 import { GiveUp } from "./ramp/give-up.js";
 import { Pacer } from "./ramp/pacer.js";
 import { type RampShape, shapeRamp, shareOf } from "./ramp/thread-layout.js";
 import type { ConnectResult, ConnectSnapshot, RunSample } from "./result.js";
 import { measureRamp, newRecord, type RunRecord } from "./run-state.js";
-import type { Targets } from "./targets.js";
+import { type ConnectSettings, settingsOf } from "./settings.js";
 import {
   COUNTER,
   type ConnectHistograms,
@@ -60,6 +61,8 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
   readonly ready: Promise<void>;
   /** Resolves when everything is closed; rejects with an AppError when the run could not go on. */
   readonly done: Promise<ConnectResult>;
+  /** What it does: plain data, with every default filled in. */
+  readonly spec: RunSpec;
   readonly settings: ConnectSettings;
   readonly targets: Targets;
   readonly nofileLimit = raiseNofileLimit().soft;
@@ -89,8 +92,10 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
   #holdUntilMs: number | undefined;
   #heard = 0;
 
-  constructor(settings: ConnectSettings, targets: Targets, tables: TablesAllowed) {
+  constructor(spec: RunSpec, targets: Targets, tables: TablesAllowed) {
     super();
+    const settings = settingsOf(spec);
+    this.spec = spec;
     this.settings = settings;
     this.targets = targets;
     this.tally = allocateTally(targets.plan.groups.reduce((sum, { destinations }) => sum + destinations.length, 0));

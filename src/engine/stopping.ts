@@ -1,7 +1,4 @@
-// What both roles have in common when they end: how many connections are many, and an AbortSignal that ends a run.
-
-/** Above this many, connections are closed with RST unless asked otherwise, so that no TIME_WAIT stays. */
-export const MANY = 1000;
+// An AbortSignal that ends a run of either role.
 
 /** Stops `run` when `signal` is aborted, now or later; once the run has ended the signal knows nothing of it. */
 export function stopOnAbort(

@@ -17,12 +17,16 @@ export async function resolveHost(host: string): Promise<IpAddress> {
 /**
  * Resolves a host name to all of its addresses, each once, in the resolver's order (RFC 6724); an address is taken as it is.
  *
- * @param family only those of it
+ * @param options.family only those of it
+ * @param options.zone of an IPv6 address that is given without it
  * @throws {AppError} E_RESOLVE when nobody knows it; E_ADDRESS when it has none of the family, or for a zone that is missing
  *   or unknown
  */
-export async function resolveAll(host: string, family?: Family): Promise<IpAddress[]> {
-  const found = await lookupAll(host);
+export async function resolveAll(
+  host: string,
+  { family, zone }: { readonly family?: Family | undefined; readonly zone?: string | undefined } = {},
+): Promise<IpAddress[]> {
+  const found = (await lookupAll(host)).map((ip) => (zone === undefined ? ip : { ...ip, zone }));
   const ips = [...new Map(found.map((ip) => [formatIp(ip), ip])).values()];
   const wanted = ips.filter((ip) => family === undefined || ip.family === family);
   if (wanted.length === 0) {

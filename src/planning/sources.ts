@@ -41,6 +41,9 @@ export interface CheckedSources {
   readonly badCount: number;
 }
 
+/** Where no source addresses were given. */
+export const NO_BAD_SOURCES: CheckedSources = { good: [], bad: [], badCount: 0 };
+
 const NAMED = 8;
 /** From so many addresses on the routing table is read, which tells of whole blocks. */
 const WORTH_THE_TABLE = 1024;

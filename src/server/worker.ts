@@ -2,13 +2,13 @@
 // One loop; state in typed arrays by descriptor; nothing is thrown and no object made for an event.
 
 import { ConnectionTable } from "../engine/connection-table.js";
-import { MANY } from "../engine/stopping.js";
 import { LISTENER, runShards, type Shard, WAKE_UP } from "../engine/worker.js";
 import { COMMAND, CONTROL, PHASE } from "../engine/worker-memory.js";
 import { countOpenDescriptors } from "../linux/proc/procfs.js";
 import { EPOLLEXCLUSIVE, EPOLLIN, EPOLLRDHUP } from "../linux/syscalls/constants.js";
 import { EAGAIN, ECONNABORTED, EINTR, EMFILE, ENFILE, ENOBUFS, ENOMEM } from "../linux/syscalls/errno.js";
 import { acceptedPeer, acceptFrom, acceptWithPeer, closeFd } from "../linux/syscalls/socket.js";
+import { MANY } from "../planning/run-spec.js";
 import { AppError } from "../util/errors.js";
 import { Lots } from "./accept-batching.js";
 import { BLOCKED_EVENTS, EVENTS, Exchange, OPEN } from "./exchange.js";

@@ -112,7 +112,7 @@ export function parseIp(text: string): IpAddress {
 }
 
 /** The address behind `fe80::1%eth0` and its zone; an empty zone stays with the address, which is then none. */
-function splitZone(text: string): { readonly bare: string; readonly zone?: string } {
+export function splitZone(text: string): { readonly bare: string; readonly zone?: string } {
   const [, bare, zone] = /^([^%]*)%(.+)$/.exec(text) ?? [];
   return bare === undefined || zone === undefined ? { bare: text } : { bare, zone };
 }

@@ -1,12 +1,8 @@
 // The opener by itself: which 4-tuple comes next.
-import { describe, expect, it, onTestFinished } from "vitest";
+import { expect, it, onTestFinished } from "vitest";
 import { Opener } from "../../src/client/opener.js";
-import { settleOptions } from "../../src/client/options.js";
-import { planPorts } from "../../src/client/targets.js";
 import { type ConnectPlan, SHARED } from "../../src/client/worker-plan.js";
-import { readLocalPortRange } from "../../src/linux/proc/local-ports.js";
 import { closeFd, localAddress } from "../../src/linux/syscalls/socket.js";
-import { TuplePlanner } from "../../src/planning/tuple-plan.js";
 import { parseIp } from "../../src/util/address.js";
 import { ownAddress, ownPorts } from "../support/address.js";
 import { countDescriptors } from "../support/kernel.js";
@@ -86,38 +82,4 @@ it("goes on when connections were opened and closed until the count of tuples ta
     expect(ports[0]).toBe(range.first + (taken % 50));
     expect(ports[1]).toBe(range.first + (((taken + 1) % 2 ** 32) % 50));
   }
-});
-
-describe("a rerun", () => {
-  const portsOf = (sourcePorts?: { first: number; last: number }): number[] => {
-    const settings = settleOptions({ to: "127.0.0.1:7777", connections: 200, sourcePorts });
-    const planner = new TuplePlanner({
-      groups: [
-        {
-          sources: [{ first: parseIp("127.0.0.1"), count: 1 }],
-          destinations: [{ ip: parseIp("127.0.0.1"), port: 7777 }],
-        },
-      ],
-      ports: planPorts(settings),
-    });
-    return Array.from({ length: planner.count }, (_, index) => planner.at(index).sourcePort);
-  };
-
-  it("does not begin at the 4-tuples of the last run, yet with the ephemeral ports, each before any other", () => {
-    const starts = Array.from({ length: 8 }, () => portsOf()[0]!);
-    expect(new Set(starts).size).toBeGreaterThan(1);
-    const { first, last } = readLocalPortRange()!;
-    const ports = portsOf();
-    const ephemeral = ports.slice(0, last - first + 1).sort((a, b) => a - b);
-    expect([ephemeral[0], ephemeral.at(-1)]).toEqual([first, last]);
-    expect(new Set(ports).size).toBe(64_512);
-  });
-
-  it("has exactly the ports of a given range, wherever it begins", () => {
-    const orders = Array.from({ length: 8 }, () => portsOf({ first: 20_000, last: 20_299 }));
-    expect(new Set(orders.map(([port]) => port)).size).toBeGreaterThan(1);
-    for (const order of orders) {
-      expect([...order].sort((a, b) => a - b)).toEqual(Array.from({ length: 300 }, (_, index) => 20_000 + index));
-    }
-  });
 });

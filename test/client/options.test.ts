@@ -1,8 +1,8 @@
 // What connect() refuses, and that it refuses before anything is opened.
 import { describe, expect, it } from "vitest";
-import { settleOptions } from "../../src/client/options.js";
-import { findTargets } from "../../src/client/targets.js";
 import type { ConnectOptions } from "../../src/index.js";
+import { parseRunSpec } from "../../src/planning/parse-run-spec.js";
+import { findTargets } from "../../src/planning/targets.js";
 import { ownAddress } from "../support/address.js";
 import { countDescriptors } from "../support/kernel.js";
 import { connect, parseAddressRanges } from "../support/library.js";
@@ -80,7 +80,7 @@ const WRONGLY_TAKEN: [string, ConnectOptions, string][] = [
 async function refusal(options: ConnectOptions): Promise<{ code: string; fix: string; message: string }> {
   try {
     // Up to here and no further: what passes both is opened next.
-    await findTargets(settleOptions(options));
+    await findTargets(parseRunSpec(options));
   } catch (error) {
     return error as { code: string; fix: string; message: string };
   }
@@ -123,7 +123,7 @@ describe("the polite default", () => {
   });
 
   it("lets 1,000 through, and more when it was confirmed, and any number to this machine", async () => {
-    const plan = async (options: ConnectOptions) => (await findTargets(settleOptions(options))).isLocal;
+    const plan = async (options: ConnectOptions) => (await findTargets(parseRunSpec(options))).isLocal;
     expect(await plan({ to: foreign, connections: 1000 })).toBe(false);
     expect(await plan({ to: foreign, connections: 1001, authorized: true })).toBe(false);
     expect(await plan({ to: "127.200.3.4:7777", connections: 5_000_000 })).toBe(true);
@@ -134,13 +134,13 @@ describe("the polite default", () => {
 describe("the plan", () => {
   it("takes as many loopback sources as the connections need", async () => {
     const count = async (connections: number) =>
-      (await findTargets(settleOptions({ to: at, connections }))).plan.groups[0]!.sources[0]!.count;
+      (await findTargets(parseRunSpec({ to: at, connections }))).plan.groups[0]!.sources[0]!.count;
     // 1024 to 65,535 without the server's own port.
     expect([await count(2), await count(64_511), await count(64_512), await count(1_000_000)]).toEqual([2, 2, 3, 17]);
   });
 
   it("has every port of a range as a destination", async () => {
-    const { plan, endpoints } = await findTargets(settleOptions({ to: "127.0.0.1:7777-7786", connections: 10 }));
+    const { plan, endpoints } = await findTargets(parseRunSpec({ to: "127.0.0.1:7777-7786", connections: 10 }));
     expect(plan.groups[0]!.destinations.map(({ port }) => port)).toEqual([...Array(10).keys()].map((n) => 7777 + n));
     expect(endpoints.ports).toEqual([{ first: 7777, last: 7786 }]);
   });

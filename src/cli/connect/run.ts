@@ -1,8 +1,7 @@
 // What `fourtuple connect` does: a run with its progress, ended by signals, and its summary.
 
-import { connect } from "../../client/connect.js";
+import { startRun } from "../../client/connect.js";
 import { countDestinations } from "../../client/make-result.js";
-import type { ConnectOptions } from "../../client/options.js";
 import type { ConnectResult, ConnectSnapshot } from "../../client/result.js";
 import type { ConnectRun } from "../../client/run.js";
 import { missPhrases } from "../../client/verdict/verdict.js";
@@ -17,6 +16,9 @@ import { connectSummary, interruptedLine, planNote, singleFailure } from "../../
 import { triedLine } from "../../output/text/destinations.js";
 import { diagnosisLines } from "../../output/text/diagnosis.js";
 import { clientLine } from "../../output/text/serve.js";
+import type { ConnectOptions } from "../../planning/connect-options.js";
+import { parseRunSpec } from "../../planning/parse-run-spec.js";
+import type { RunSpec } from "../../planning/run-spec.js";
 import { TuplePlanner } from "../../planning/tuple-plan.js";
 import { AppError } from "../../util/errors.js";
 import { formatBytes } from "../../util/units.js";
@@ -61,7 +63,32 @@ const INTERRUPTED = EXIT_CODES.SIGINT;
 
 /** @returns the exit code */
 export async function runConnect(to: readonly string[], options: ConnectCommandOptions): Promise<number> {
-  const run = await connect({
+  const run = await startRun(specOf(to, options));
+  const { isSingle } = run.spec;
+  if (isSingle && !options.json) narrate(run);
+  let stoppedBy: StopSignal | undefined;
+  const stopped = (signal: StopSignal) => {
+    stoppedBy = signal;
+  };
+  const result = await (isSingle ? supervise(run, stopped) : superviseWithProgress(run, options, stopped));
+  const diagnosis = explainRun(result);
+  if (options.json) printResult({ ...result, command: commandLine(), diagnosis });
+  else if (!isSingle) printResult(connectSummary(result, diagnosis, paintFor(process.stdout)));
+  // A single connection is its server's to end, however long it was to be held.
+  if (isSingle && stoppedBy) {
+    if (!options.json) say(interruptedLine(result));
+    return EXIT_CODES[stoppedBy];
+  }
+  if (isSingle && result.established === 0) throw toError(result, diagnosis);
+  // A single connection has no summary.
+  const missed = isSingle && !options.json && result.outcome === "missed" ? missPhrases(result.misses) : [];
+  if (missed.length > 0) say([`target missed: ${missed.join(", ")}`, ...diagnosisLines(diagnosis)].join("\n"));
+  if (result.outcome === "interrupted") return stoppedBy ? EXIT_CODES[stoppedBy] : INTERRUPTED;
+  return result.isTargetMet ? 0 : 1;
+}
+
+function specOf(to: readonly string[], options: ConnectCommandOptions): RunSpec {
+  return parseRunSpec({
     to,
     resolve: options.resolve,
     family: options[4] === options[6] ? undefined : options[4] ? 4 : 6,
@@ -85,27 +112,6 @@ export async function runConnect(to: readonly string[], options: ConnectCommandO
     oneTable: options.oneTable,
     authorized: options.authorized,
   });
-  const { isSingle } = run.settings;
-  if (isSingle && !options.json) narrate(run);
-  let stoppedBy: StopSignal | undefined;
-  const stopped = (signal: StopSignal) => {
-    stoppedBy = signal;
-  };
-  const result = await (isSingle ? supervise(run, stopped) : superviseWithProgress(run, options, stopped));
-  const diagnosis = explainRun(result);
-  if (options.json) printResult({ ...result, command: commandLine(), diagnosis });
-  else if (!isSingle) printResult(connectSummary(result, diagnosis, paintFor(process.stdout)));
-  // A single connection is its server's to end, however long it was to be held.
-  if (isSingle && stoppedBy) {
-    if (!options.json) say(interruptedLine(result));
-    return EXIT_CODES[stoppedBy];
-  }
-  if (isSingle && result.established === 0) throw toError(result, diagnosis);
-  // A single connection has no summary.
-  const missed = isSingle && !options.json && result.outcome === "missed" ? missPhrases(result.misses) : [];
-  if (missed.length > 0) say([`target missed: ${missed.join(", ")}`, ...diagnosisLines(diagnosis)].join("\n"));
-  if (result.outcome === "interrupted") return stoppedBy ? EXIT_CODES[stoppedBy] : INTERRUPTED;
-  return result.isTargetMet ? 0 : 1;
 }
 
 /** The article's client: its own address, then each read. */
@@ -132,7 +138,7 @@ async function superviseWithProgress(
   options: ConnectCommandOptions,
   stopped: (signal: StopSignal) => void,
 ): Promise<ConnectResult> {
-  const note = planNote(new TuplePlanner(run.targets.plan).count, run.settings.connections);
+  const note = planNote(new TuplePlanner(run.targets.plan).count, run.spec.connections);
   if (note) say(note);
   const live = await openLive(process.stderr);
   const isSilent = live === undefined && options.json;

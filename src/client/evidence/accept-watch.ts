@@ -1,10 +1,10 @@
 // Watches whether the server's program takes what its kernel has ESTABLISHED for it, where the server is on this host. A queue that
 // it is still working off is no maximum: so there are two looks at least, some time apart.
 import { setTimeout as delay } from "node:timers/promises";
+import type { Targets } from "../../planning/targets.js";
 import { type AcceptCount, countAccepting } from "../../socket-table/listeners/accepting.js";
 import { readListeners } from "../../socket-table/listeners/listeners.js";
 import type { AddressRange } from "../../util/address.js";
-import type { Targets } from "../targets.js";
 
 /** A server that has accepted nothing for so long, while connections wait, accepts no more. */
 const STANDSTILL_MS = 500;

@@ -4,8 +4,8 @@ import type { Counters } from "../../engine/run-evidence.js";
 import { collectAtOnce, type ShardMemory } from "../../engine/worker-memory.js";
 import { type FilterRule, findFilterRules } from "../../linux/netlink/nftables.js";
 import { findRefusingRoutes, type RefusingRoute } from "../../linux/netlink/refusing-routes.js";
+import type { Targets } from "../../planning/targets.js";
 import { formatIp } from "../../util/address.js";
-import type { Targets } from "../targets.js";
 
 export interface LocalPath {
   /** Failures that connect() itself returned, by the errno's name: this host's own answers, where others came later. */

@@ -7,11 +7,11 @@ import { TCP_TIME_WAIT } from "../../linux/syscalls/constants.js";
 import { EADDRNOTAVAIL } from "../../linux/syscalls/errno.js";
 import type { BadSource } from "../../planning/source-problems.js";
 import { checkSources, isSource, routeSource, whyNoSource } from "../../planning/sources.js";
+import type { Targets } from "../../planning/targets.js";
 import { type TuplePlan, TuplePlanner } from "../../planning/tuple-plan.js";
 import { type SocketQuery, stateMask } from "../../socket-table/query.js";
 import { forEachSocket } from "../../socket-table/table.js";
 import { formatIp, type IpAddress, type PortRange } from "../../util/address.js";
-import type { Targets } from "../targets.js";
 import { COUNTER } from "../worker-plan.js";
 
 /** Plain data: see ConnectResult.evidence. */

@@ -3,7 +3,7 @@
 
 import type { ShardPool } from "../../engine/pool.js";
 import { CONTROL, sumCounter } from "../../engine/worker-memory.js";
-import type { ConnectSettings } from "../options.js";
+import type { ConnectSettings } from "../settings.js";
 import { COUNTER, type ConnectMessage, type ConnectPlan } from "../worker-plan.js";
 import { type RampShape, shareOf, targetOf } from "./thread-layout.js";
 

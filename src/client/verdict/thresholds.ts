@@ -1,22 +1,7 @@
 // Limits that a caller sets to a run, for CI: past one of them the target is missed, whatever else went well.
-
 import type { LatencySummary } from "../../engine/latency.js";
-import { AppError } from "../../util/errors.js";
-import { parseCount } from "../../util/units.js";
-import type { Miss, Thresholds } from "./verdict.js";
-
-/** A count such as 10 or 1k, or a share of all that are asked for such as 1%. @throws {AppError} E_OPTION */
-export function allowedFailures(given: number | string | undefined, asked: number): number | undefined {
-  if (given === undefined) return undefined;
-  const percent = Number(/^\s*(\d+(?:\.\d+)?)\s*%\s*$/.exec(String(given))?.[1] ?? Number.NaN);
-  if (percent <= 100) return Math.floor((asked * percent) / 100 + 1e-9);
-  if (typeof given === "number" ? Number.isInteger(given) && given >= 0 : !given.includes("%")) {
-    return typeof given === "number" ? given : parseCount(given, "--max-failed", 0);
-  }
-  throw new AppError("E_OPTION", `invalid count of failures: ${JSON.stringify(given)}`, {
-    fix: "give a whole number such as 10, or a share of the connections such as 1%",
-  });
-}
+import type { Thresholds } from "../../planning/run-spec.js";
+import type { Miss } from "./verdict.js";
 
 /** What of a result they are about. */
 interface Measured {

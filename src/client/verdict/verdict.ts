@@ -38,16 +38,6 @@ export interface Miss {
   readonly of: number;
 }
 
-/** Limits that a caller sets to a run. */
-export interface Thresholds {
-  /** Of the messages' round trips; of connecting, in a run without them. */
-  readonly maxP99Ms?: number | undefined;
-  /** Connections ESTABLISHED per second of the ramp. */
-  readonly minRatePerSec?: number | undefined;
-  /** Connections that may fail or be lost: so many do not count as missing. */
-  readonly maxFailed?: number | undefined;
-}
-
 /** @returns the outcome, and the misses that count anything */
 export function judge(
   wasInterrupted: boolean,

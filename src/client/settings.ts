@@ -1,0 +1,49 @@
+// What a spec means to a client: its schedule, and the message as bytes.
+import type { RunSpec, Thresholds } from "../planning/run-spec.js";
+import { type Schedule, stagedSchedule, steadySchedule } from "../planning/schedule.js";
+import type { ProxyVersion } from "../protocols/proxy-protocol.js";
+import type { MessagePlan } from "./worker-plan.js";
+
+export interface ConnectSettings {
+  readonly connections: number;
+  readonly schedule: Schedule;
+  readonly isPaced: boolean;
+  /** The schedule may go down, too: what is open at the end is not what was asked for. */
+  readonly isStaged: boolean;
+  readonly concurrency: number;
+  readonly connectTimeoutMs: number;
+  readonly durationMs: number;
+  readonly message: MessagePlan | undefined;
+  readonly proxyProtocol: ProxyVersion | undefined;
+  readonly thresholds: Thresholds;
+  readonly reset: boolean;
+  readonly closesGreeted: boolean;
+  readonly oneTable: boolean;
+  /** One connection: it tells what it reads, and its peer's end is its own. */
+  readonly isSingle: boolean;
+}
+
+export function settingsOf(spec: RunSpec): ConnectSettings {
+  const { connections, connectRatePerSec, stages, durationMs, message } = spec;
+  const schedule = stages ? stagedSchedule(stages) : steadySchedule(connections, connectRatePerSec);
+  return {
+    connections,
+    schedule,
+    isPaced: schedule.endMs > 0,
+    isStaged: stages !== undefined,
+    concurrency: spec.concurrency,
+    connectTimeoutMs: spec.connectTimeoutMs,
+    durationMs: durationMs === "forever" ? Number.POSITIVE_INFINITY : durationMs,
+    message: message && {
+      bytes: Uint8Array.from(Buffer.from(message.base64, "base64")),
+      intervalMs: 1000 / message.ratePerSec,
+      expected: message.expect,
+    },
+    proxyProtocol: spec.proxyProtocol,
+    thresholds: spec.thresholds,
+    reset: spec.close === "rst",
+    closesGreeted: spec.closeAfterGreeting,
+    oneTable: spec.oneTable,
+    isSingle: spec.isSingle,
+  };
+}

@@ -1,0 +1,112 @@
+// What planning has to know of this host: addresses of names, usable source addresses, routes, own addresses, source ports. Read
+// once; planTuples() makes a plan of it without looking again. Opens nothing towards a peer.
+
+import { addressOf, canBind, readInterfaces } from "../linux/netlink/interfaces.js";
+import { resolveAll } from "../linux/resolve.js";
+import { EADDRNOTAVAIL, EAFNOSUPPORT, ENETUNREACH } from "../linux/syscalls/errno.js";
+import { SocketAddress } from "../linux/syscalls/sockaddr.js";
+import { closeFd, connectTo, openUdp } from "../linux/syscalls/socket.js";
+import { settleZone } from "../linux/zone.js";
+import { type AddressRange, formatIp, type IpAddress, isLoopback, parseIp } from "../util/address.js";
+import type { TupleSpec } from "./run-spec.js";
+import { type PortReadings, readPorts } from "./source-ports.js";
+import type { BadSource } from "./source-problems.js";
+import { type CheckedSources, checkSources, routeSource } from "./sources.js";
+
+/** The addresses of one destination of a spec, of the family asked for, in the resolver's order. */
+export interface ResolvedDestination {
+  readonly ips: readonly IpAddress[];
+  /** Those that can be reached at all; all of them where none can, so that the kernel says why. */
+  readonly reachable: readonly IpAddress[];
+}
+
+export interface HostReadings {
+  /** In the order of the spec's destinations. */
+  readonly resolved: readonly ResolvedDestination[];
+  /** Of the source addresses that were given; undefined where none were. */
+  readonly sources: CheckedSources | undefined;
+  /** By destination address: the source address that the kernel would use, or why there is none. */
+  readonly routes: ReadonlyMap<string, IpAddress | BadSource>;
+  /** The destination addresses that are this machine's own. */
+  readonly own: ReadonlySet<string>;
+  /** This host's addresses, by interface. */
+  readonly interfaces: readonly (readonly IpAddress[])[];
+  readonly ports: PortReadings;
+}
+
+const LOOPBACK_V4: IpAddress = { family: 4, bytes: Uint8Array.of(127, 0, 0, 1) };
+const LOOPBACK_V6: IpAddress = { family: 6, bytes: Uint8Array.of(...new Uint8Array(15), 1) };
+const NO_ROUTE = [ENETUNREACH, EADDRNOTAVAIL, EAFNOSUPPORT];
+
+/** @throws {AppError} E_ADDRESS or E_RESOLVE when an address or a name is wrong */
+export async function readHost(spec: TupleSpec): Promise<HostReadings> {
+  const given = spec.sources?.map(({ first, count }) => ({ first: settleZone(parseIp(first)), count }));
+  const sources = given && checkSources(given);
+  const resolved = await resolveDestinations(spec, given);
+  const ips = new Map(resolved.flatMap((each) => each.ips.map((ip) => [formatIp(atLoopback(ip)), atLoopback(ip)])));
+  const sourceTo = ({ family }: IpAddress) => sources?.good.find(({ first }) => first.family === family)?.first;
+  const interfaces = readOwnAddresses();
+  return {
+    resolved,
+    sources,
+    routes: new Map([...ips].map(([text, ip]) => [text, routeSource(ip, sourceTo(ip))])),
+    own: findOwn(ips, interfaces),
+    interfaces: interfaces ?? [],
+    ports: readPorts(),
+  };
+}
+
+/** The kernel takes the unspecified address for loopback: so do we, and look for it there. */
+export function atLoopback(ip: IpAddress): IpAddress {
+  if (ip.bytes.some((byte) => byte !== 0)) return ip;
+  return ip.family === 4 ? LOOPBACK_V4 : LOOPBACK_V6;
+}
+
+/** undefined when they may not be read. */
+function readOwnAddresses(): IpAddress[][] | undefined {
+  const interfaces = readInterfaces();
+  return (
+    interfaces && Object.entries(interfaces).map(([name, list]) => (list ?? []).map((each) => addressOf(each, name)))
+  );
+}
+
+function findOwn(
+  ips: ReadonlyMap<string, IpAddress>,
+  interfaces: readonly (readonly IpAddress[])[] | undefined,
+): Set<string> {
+  const known = interfaces && new Set(interfaces.flat().map(formatIp));
+  const isOwn = (text: string, ip: IpAddress) => isLoopback(ip) || (known ? known.has(text) : canBind(ip));
+  return new Set([...ips].filter(([text, ip]) => isOwn(text, ip)).map(([text]) => text));
+}
+
+/**
+ * @param sources source addresses that were given, those that cannot be used included
+ * @returns in the order of the spec's destinations
+ * @throws {AppError} E_ADDRESS or E_RESOLVE
+ */
+function resolveDestinations(
+  { destinations, family }: TupleSpec,
+  sources: readonly AddressRange[] | undefined,
+): Promise<ResolvedDestination[]> {
+  return Promise.all(
+    destinations.map(async ({ host, zone }) => {
+      const ips = await resolveAll(host, { family, zone });
+      return { ips, reachable: findReachable(ips, sources) };
+    }),
+  );
+}
+
+function findReachable(ips: readonly IpAddress[], sources: readonly AddressRange[] | undefined): readonly IpAddress[] {
+  if (ips.length === 1) return ips;
+  const isOfSources = ({ family }: IpAddress) => !sources || sources.some(({ first }) => first.family === family);
+  const found = ips.filter((ip) => isOfSources(ip) && hasRoute(ip));
+  return found.length > 0 ? found : ips;
+}
+
+/** Connecting a UDP socket looks for a route, and sends nothing. */
+function hasRoute(ip: IpAddress): boolean {
+  const fd = openUdp(ip.family);
+  const result = fd < 0 ? fd : connectTo(fd, new SocketAddress(ip, 9));
+  if (fd >= 0) closeFd(fd);
+  return !NO_ROUTE.includes(-result);
+}

@@ -1,0 +1,170 @@
+// From the options of a call, or of a command line, to a RunSpec: every default filled in, everything checked that can be without
+// looking at the host.
+import { EXPECTATIONS } from "../protocols/modes.js";
+import { PROXY_VERSIONS } from "../protocols/proxy-protocol.js";
+import {
+  formatIp,
+  type PortRange,
+  parseAddressRanges,
+  parseHostPorts,
+  parsePorts,
+  splitZone,
+  unmapIp,
+} from "../util/address.js";
+import { AppError } from "../util/errors.js";
+import { quoted } from "../util/printable.js";
+import { formatCount, parseCount } from "../util/units.js";
+import type { ConnectOptions, SourceOption, SourcePortOption } from "./connect-options.js";
+import { type DestinationSpec, MANY, type MessageSpec, type RunSpec, type SourceSpec } from "./run-spec.js";
+
+/** Handshakes in flight at once, unless asked otherwise. */
+export const CONCURRENCY = 1024;
+const CONNECT_TIMEOUT_MS = 10_000;
+const HOLD_MS = 10_000;
+const FAMILIES: readonly unknown[] = [undefined, 4, 6];
+const RESOLVES: readonly unknown[] = [undefined, "all", "first"];
+const CLOSES: readonly unknown[] = [undefined, "rst", "fin"];
+
+/** @throws {AppError} E_OPTION when an option makes no sense, alone or beside another; E_ADDRESS when an address is none */
+export function parseRunSpec(options: ConnectOptions): RunSpec {
+  const stages = options.stages ?? [];
+  checkLoad(options);
+  checkChoices(options);
+  const connections = stages.length > 0 ? Math.max(...stages.map(({ target }) => target)) : (options.connections ?? 1);
+  if (connections < 1) throw invalid("the stages ask for no connection", "give one a target, such as --stage 30s:10k");
+  checkMessage(options);
+  const isSingle = stages.length === 0 && connections === 1;
+  const { durationMs = isSingle ? Number.POSITIVE_INFINITY : HOLD_MS } = options;
+  return {
+    destinations: parseDestinations(options.to),
+    resolve: options.resolve ?? "all",
+    family: options.family,
+    connections,
+    sources: parseSources(options.sources),
+    sourcePorts: parseSourcePorts(options.sourcePorts),
+    isSingle,
+    connectRatePerSec: options.connectRatePerSec,
+    stages: stages.length > 0 ? stages : undefined,
+    concurrency: options.concurrency ?? CONCURRENCY,
+    connectTimeoutMs: options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
+    durationMs: durationMs === Number.POSITIVE_INFINITY ? "forever" : durationMs,
+    message: messageOf(options),
+    proxyProtocol: options.proxyProtocol,
+    thresholds: {
+      maxP99Ms: options.maxP99Ms,
+      minRatePerSec: options.minRatePerSec,
+      maxFailed: allowedFailures(options.maxFailed, connections),
+    },
+    close: options.close ?? (connections > MANY ? "rst" : "fin"),
+    closeAfterGreeting: options.closeAfterGreeting ?? false,
+    oneTable: options.oneTable ?? false,
+    authorized: options.authorized ?? false,
+  };
+}
+
+/** `host:port`, `[::1]:7777`, `host:7777-7786`, `:7777`, or several. @throws {AppError} E_OPTION for none, E_ADDRESS */
+export function parseDestinations(to: string | readonly string[]): DestinationSpec[] {
+  const texts = typeof to === "string" ? [to] : to;
+  if (texts.length === 0) throw invalid("no destination is given", "name one, such as 127.0.0.1:7777");
+  return texts.map((text) => {
+    const { host, ports } = parseHostPorts(text);
+    const { bare, zone } = splitZone(host);
+    // Only IPv6 addresses have a zone.
+    return zone !== undefined && bare.includes(":") ? { host: bare, zone, ports } : { host, ports };
+  });
+}
+
+/** @throws {AppError} E_ADDRESS */
+export function parseSources(sources: SourceOption | undefined): readonly SourceSpec[] | undefined {
+  if (sources === undefined) return undefined;
+  const list = typeof sources === "string" ? [sources] : sources;
+  return list
+    .flatMap((each) => (typeof each === "string" ? parseAddressRanges(each) : [each]))
+    .map(({ first, count }) => ({ first: formatIp(unmapIp(first)), count }));
+}
+
+/** @throws {AppError} E_ADDRESS */
+export function parseSourcePorts(ports: SourcePortOption | undefined): PortRange | "kernel" | undefined {
+  if (ports === undefined || ports === "kernel") return ports;
+  return parsePorts(typeof ports === "string" ? ports : `${ports.first}-${ports.last}`);
+}
+
+/** A count such as 10 or 1k, or a share of all that are asked for such as 1%. @throws {AppError} E_OPTION */
+export function allowedFailures(given: number | string | undefined, asked: number): number | undefined {
+  if (given === undefined) return undefined;
+  const percent = Number(/^\s*(\d+(?:\.\d+)?)\s*%\s*$/.exec(String(given))?.[1] ?? Number.NaN);
+  if (percent <= 100) return Math.floor((asked * percent) / 100 + 1e-9);
+  if (typeof given === "number" ? Number.isInteger(given) && given >= 0 : !given.includes("%")) {
+    return typeof given === "number" ? given : parseCount(given, "--max-failed", 0);
+  }
+  throw invalid(
+    `invalid count of failures: ${JSON.stringify(given)}`,
+    "give a whole number such as 10, or a share of the connections such as 1%",
+  );
+}
+
+/** @throws {AppError} E_OPTION unless it is above 0 */
+export function checkPositive(name: string, value: number | undefined, isWhole = false): void {
+  if (value === undefined || (value > 0 && value < 2 ** 31 && (!isWhole || Number.isInteger(value)))) return;
+  throw invalid(
+    `${name} of ${value} is not possible`,
+    `give ${isWhole ? "a whole number" : "a number"} above 0 and below ${formatCount(2 ** 31)}`,
+  );
+}
+
+/** How many, how fast, for how long. */
+function checkLoad(options: ConnectOptions): void {
+  const { stages = [], durationMs = 0 } = options;
+  if (stages.length > 0 && (options.connections !== undefined || options.connectRatePerSec !== undefined)) {
+    throw invalid("stages go without connections and connect rate", "leave out -c and --connect-rate, or --stage");
+  }
+  checkPositive("connections", options.connections, true);
+  checkPositive("connect rate", options.connectRatePerSec);
+  checkPositive("concurrency", options.concurrency, true);
+  checkPositive("connect timeout", options.connectTimeoutMs);
+  checkPositive("message rate", options.messageRatePerSec);
+  checkPositive("a 99th percentile", options.maxP99Ms);
+  checkPositive("a rate", options.minRatePerSec);
+  for (const stage of stages) {
+    checkPositive("a stage's duration", stage.durationMs ?? Number.NaN);
+    // Going down to none is a stage, too.
+    if (stage.target !== 0) checkPositive("a stage's target", stage.target ?? Number.NaN, true);
+  }
+  if (!(durationMs >= 0)) throw invalid(`a duration of ${durationMs} ms is not possible`, "give 0 or more");
+}
+
+function checkChoices({ resolve, family, close }: ConnectOptions): void {
+  if (!RESOLVES.includes(resolve)) throw invalid(`unknown resolve: ${quoted(`${resolve}`)}`, "give first or all");
+  if (!FAMILIES.includes(family)) throw invalid(`unknown address family: ${family}`, "give 4 or 6");
+  if (!CLOSES.includes(close)) throw invalid(`unknown close mode: ${quoted(`${close}`)}`, "give rst or fin");
+}
+
+/** What is sent, and what comes back. */
+function checkMessage(options: ConnectOptions): void {
+  const { message, messageRatePerSec, expect, proxyProtocol, closeAfterGreeting, stages = [] } = options;
+  if (messageRatePerSec !== undefined && message === undefined) {
+    throw invalid("a message rate is given without a message", "add -m ping, or leave out -r");
+  }
+  if (expect !== undefined && message === undefined) {
+    throw invalid("answers are expected without a message", "add -m ping, or leave out --expect");
+  }
+  if (expect !== undefined && !EXPECTATIONS.includes(expect)) {
+    throw invalid(`unknown answer: ${JSON.stringify(expect)}`, `expect ${EXPECTATIONS.join(", ")}`);
+  }
+  if (proxyProtocol !== undefined && !PROXY_VERSIONS.includes(proxyProtocol)) {
+    throw invalid(`unknown version of the PROXY protocol: ${JSON.stringify(proxyProtocol)}`, "give v1 or v2");
+  }
+  if (closeAfterGreeting && (message !== undefined || stages.length > 0)) {
+    throw invalid("connections that close after their greeting are not held", "leave out the message and the stages");
+  }
+}
+
+function messageOf({ message, messageRatePerSec = 1, expect = "echo" }: ConnectOptions): MessageSpec | undefined {
+  if (message === undefined) return undefined;
+  if (message.length === 0) throw invalid("the message is empty", "give it at least one byte, such as -m ping");
+  return { base64: Buffer.from(message).toString("base64"), ratePerSec: messageRatePerSec, expect };
+}
+
+function invalid(message: string, fix: string): AppError {
+  return new AppError("E_OPTION", message, { fix });
+}

@@ -1,0 +1,173 @@
+// From a spec and what was read of the host to the 4-tuples of a run. Pure: it looks at nothing and opens nothing, so that a run and
+// a prediction have the same plan.
+import { endpointsQuery } from "../socket-table/endpoints.js";
+import type { EndQuery } from "../socket-table/query.js";
+import {
+  type AddressRange,
+  addToIp,
+  type Family,
+  formatEndpoint,
+  formatIp,
+  type IpAddress,
+  isLinkLocal,
+  isLoopback,
+  parseIp,
+} from "../util/address.js";
+import { AppError } from "../util/errors.js";
+import { atLoopback, type HostReadings } from "./host-readings.js";
+import { MANY, type TupleSpec } from "./run-spec.js";
+import { planPorts } from "./source-ports.js";
+import type { BadSource } from "./source-problems.js";
+import { isHopeless, isSource } from "./sources.js";
+import { type Destination, portCount, type SourcePorts, type TupleGroup, type TuplePlan } from "./tuple-plan.js";
+
+/** A host name among what was given, and what it stands for. */
+export interface ResolvedName {
+  readonly name: string;
+  /** All of its addresses of the family asked for, in the resolver's order. */
+  readonly addresses: readonly string[];
+  /** Those that the run goes to. */
+  readonly used: readonly string[];
+  /** Those that it leaves out because this host has no route to them, or no source address of their family was given. */
+  readonly unreachable: readonly string[];
+}
+
+export interface PlannedTuples {
+  readonly plan: TuplePlan;
+  /** The names among what was given; none for addresses. */
+  readonly names: readonly ResolvedName[];
+  /** How many destinations one attempt goes to, in their order, until one answers; 1 unless a single connection is asked for. */
+  readonly tries: number;
+  /** The first destination that is not this machine's own; undefined when both ends of each connection are here. */
+  readonly foreign: IpAddress | undefined;
+  /** The destinations, as a condition on one end of a socket. */
+  readonly endpoints: EndQuery;
+  /** Destinations that the kernel has no source address for, once for each address; to the hopeless ones the plan has no tuples. */
+  readonly unreachable: readonly BadSource[];
+}
+
+const LOOPBACK_FIRST: IpAddress = { family: 4, bytes: Uint8Array.of(127, 0, 0, 1) };
+const LOOPBACK_ADDRESSES = 2 ** 24 - 3;
+
+/**
+ * Plans without the source addresses and destinations that cannot be used: the readings say which those are.
+ *
+ * @throws {AppError} E_NO_SOURCE when no source address of a destination's family was given
+ */
+export function planTuples(spec: TupleSpec, host: HostReadings): PlannedTuples {
+  const used = spec.destinations.map((_, i) => {
+    const { reachable } = host.resolved[i]!;
+    return spec.resolve === "first" ? reachable.slice(0, 1) : reachable;
+  });
+  const destinations = withoutRepeats(
+    spec.destinations.flatMap(({ ports }, i) =>
+      Array.from({ length: ports.last - ports.first + 1 }, (_, n) => ports.first + n).flatMap((port) =>
+        used[i]!.map((ip) => ({ ip: atLoopback(ip), port })),
+      ),
+    ),
+  );
+  const foreign = destinations.find(({ ip }) => !host.own.has(formatIp(ip)))?.ip;
+  // A client on the server's port of this host would be counted as a connection of the server.
+  const ports = planPorts(spec, host.ports, foreign ? [] : destinations);
+  return {
+    plan: { groups: groupBySources(spec, host, destinations, ports), ports },
+    names: listNames(spec, host, used),
+    tries: spec.isSingle ? used[0]!.length : 1,
+    foreign,
+    endpoints: endpointsQuery(destinations),
+    unreachable: [...new Set(destinations.map(({ ip }) => host.routes.get(formatIp(ip))!))].filter(
+      (found): found is BadSource => !isSource(found),
+    ),
+  };
+}
+
+/** Destinations that the same sources reach, together. */
+function groupBySources(
+  spec: TupleSpec,
+  host: HostReadings,
+  destinations: readonly Destination[],
+  ports: SourcePorts,
+): TupleGroup[] {
+  const groups = new Map<string, { sources: readonly AddressRange[]; destinations: Destination[] }>();
+  for (const [number, destination] of destinations.entries()) {
+    const { ip } = destination;
+    assertFamily(ip, spec);
+    const route = host.routes.get(formatIp(ip))!;
+    if (!isSource(route) && isHopeless(route)) continue;
+    const sources = sourcesFor(ip, spec, host, ports, destinations.length);
+    // A single connection tries the destinations in their order.
+    const key = spec.isSingle ? `${number}` : sources.map(({ first, count }) => `${formatIp(first)}+${count}`).join();
+    const group = groups.get(key);
+    if (group) group.destinations.push(destination);
+    else groups.set(key, { sources, destinations: [destination] });
+  }
+  return [...groups.values()];
+}
+
+function listNames(
+  { destinations }: TupleSpec,
+  { resolved }: HostReadings,
+  used: readonly (readonly IpAddress[])[],
+): ResolvedName[] {
+  return destinations.flatMap(({ host }, i) => {
+    // An address is no name, however it is written.
+    if (/^[\d.]+$|:/.test(host)) return [];
+    const { ips, reachable } = resolved[i]!;
+    return [
+      {
+        name: host,
+        addresses: ips.map(formatIp),
+        used: used[i]!.map(formatIp),
+        unreachable: ips.filter((ip) => !reachable.includes(ip)).map(formatIp),
+      },
+    ];
+  });
+}
+
+/** A destination that is named twice has its 4-tuples once. */
+function withoutRepeats(destinations: readonly Destination[]): Destination[] {
+  return [...new Map(destinations.map((each) => [formatEndpoint(formatIp(each.ip), each.port), each])).values()];
+}
+
+function assertFamily(ip: IpAddress, { sources }: TupleSpec): void {
+  if (!sources || sources.some(({ first }) => parseIp(first).family === ip.family)) return;
+  throw new AppError("E_NO_SOURCE", `no source address of the family of ${formatIp(ip)} is given`, {
+    fix: `add a --source-ip that is an IPv${ip.family} address`,
+  });
+}
+
+/** The source addresses of a destination's 4-tuples. @param destinations how many there are in all */
+function sourcesFor(
+  ip: IpAddress,
+  { sourcePorts, isSingle, connections }: TupleSpec,
+  host: HostReadings,
+  ports: SourcePorts,
+  destinations: number,
+): readonly AddressRange[] {
+  if (host.sources) return host.sources.good.filter(({ first }) => first.family === ip.family);
+  if (isSingle && sourcePorts === undefined) return [{ first: anyAddress(ip.family), count: 1 }];
+  if (ip.family === 4 && isLoopback(ip)) {
+    // One more than the numbers ask for: some ports are taken by others.
+    const needed = Math.ceil(connections / (portCount(ports) * destinations)) + 1;
+    // A port that is bound by its number is nobody else's: a large run leaves 127.0.0.1, which all others use, alone.
+    const first = connections > MANY ? addToIp(LOOPBACK_FIRST, 1) : LOOPBACK_FIRST;
+    return [{ first, count: Math.min(needed, LOOPBACK_ADDRESSES) }];
+  }
+  const route = host.routes.get(formatIp(ip))!;
+  if (!isSource(route)) return [{ first: anyAddress(ip.family), count: 1 }];
+  return (isLoopback(ip) ? [route] : [route, ...neighboursOf(route, host)]).map((first) => ({ first, count: 1 }));
+}
+
+/** The other addresses of the family on the same interface. */
+function neighboursOf(source: IpAddress, { interfaces }: HostReadings): IpAddress[] {
+  const text = formatIp(source);
+  const holder = interfaces.find((list) => list.some((each) => formatIp(each) === text)) ?? [];
+  // Link-local addresses reach each other only.
+  return holder.filter(
+    (each) => each.family === source.family && formatIp(each) !== text && isLinkLocal(each) === isLinkLocal(source),
+  );
+}
+
+function anyAddress(family: Family): IpAddress {
+  return { family, bytes: new Uint8Array(family === 4 ? 4 : 16) };
+}

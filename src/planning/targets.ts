@@ -1,0 +1,39 @@
+// The 4-tuples of a run on this host, or the reason for which it cannot have them.
+import { formatIp, type IpAddress } from "../util/address.js";
+import { AppError } from "../util/errors.js";
+import { formatCount } from "../util/units.js";
+import { readHost } from "./host-readings.js";
+import { type PlannedTuples, planTuples } from "./plan-tuples.js";
+import { MANY, type RunSpec } from "./run-spec.js";
+import { describeBadSources, describeUnreachable, fixFor } from "./source-text.js";
+import { isHopeless, NO_BAD_SOURCES } from "./sources.js";
+
+export interface Targets extends Pick<PlannedTuples, "plan" | "names" | "tries" | "endpoints"> {
+  /** Every destination is one of this machine's own addresses: both ends of each connection are here. */
+  readonly isLocal: boolean;
+}
+
+/**
+ * Reads the host and plans; opens nothing towards a peer.
+ *
+ * @throws {AppError} E_ADDRESS, E_RESOLVE, E_SOURCE or E_NO_SOURCE when an address is wrong; E_AUTHORIZED when many connections
+ * would go to a machine that is not this one
+ */
+export async function findTargets(spec: RunSpec): Promise<Targets> {
+  const host = await readHost(spec);
+  const { plan, names, tries, foreign, endpoints, unreachable } = planTuples(spec, host);
+  if (foreign && spec.connections > MANY && !spec.authorized) throw notAuthorized(foreign, spec);
+  const { bad, badCount } = host.sources ?? NO_BAD_SOURCES;
+  if (bad[0]) throw new AppError("E_SOURCE", describeBadSources(bad, badCount), { fix: fixFor(bad[0]) });
+  const hopeless = unreachable.find(isHopeless);
+  if (hopeless) throw new AppError("E_NO_SOURCE", describeUnreachable(hopeless), { fix: fixFor(hopeless) });
+  return { plan, names, tries, endpoints, isLocal: foreign === undefined };
+}
+
+function notAuthorized(ip: IpAddress, { connections }: RunSpec): AppError {
+  return new AppError(
+    "E_AUTHORIZED",
+    `${formatIp(ip)} is not this machine, and ${formatCount(connections)} connections to it need your confirmation`,
+    { fix: "if you may load that machine, say so with --authorized", facts: { limit: MANY } },
+  );
+}

@@ -1,0 +1,63 @@
+// One object says what a run is to do: plain data, whoever asks for it, and it goes through JSON unchanged.
+import { describe, expect, it } from "vitest";
+import type { ConnectOptions } from "../../src/planning/connect-options.js";
+import { parseRunSpec } from "../../src/planning/parse-run-spec.js";
+import { parseAddressRanges } from "../../src/util/address.js";
+
+const OPTIONS: [string, ConnectOptions][] = [
+  ["one connection", { to: ":7777" }],
+  ["a load", { to: ["10.0.0.1:7777-7786", "[::1]:1"], connections: 5000, connectRatePerSec: 0.5, family: 4 }],
+  ["a link-local destination", { to: "[fe80::1%eth0]:7777", sources: "fe80::2%eth0" }],
+  ["sources as texts and as ranges", { to: "a.test:1", sources: ["10.0.0.0/24", ...parseAddressRanges("::1-::4")] }],
+  ["an endless hold", { to: ":1", connections: 2, durationMs: Number.POSITIVE_INFINITY }],
+  ["bytes", { to: ":1", connections: 2, message: new Uint8Array([0, 255, 10]), messageRatePerSec: 0.1, expect: "any" }],
+  ["stages", { to: ":1", stages: [{ durationMs: 10, target: 3 }], sourcePorts: "2000-3000", maxFailed: "50%" }],
+];
+
+describe("a spec", () => {
+  it.each(OPTIONS)("of %s goes through JSON unchanged", (_, options) => {
+    const spec = parseRunSpec(options);
+    expect(JSON.parse(JSON.stringify(spec))).toEqual(spec);
+  });
+
+  it("has its destinations as objects, with the zone of their own", () => {
+    const to = ["[fe80::1%eth0]:7777-7779", "example.test:80", ":7777", "a%b:1"];
+    expect(parseRunSpec({ to }).destinations).toEqual([
+      { host: "fe80::1", zone: "eth0", ports: { first: 7777, last: 7779 } },
+      { host: "example.test", ports: { first: 80, last: 80 } },
+      { host: "127.0.0.1", ports: { first: 7777, last: 7777 } },
+      // No name has a zone.
+      { host: "a%b", ports: { first: 1, last: 1 } },
+    ]);
+  });
+
+  it("has every default filled in", () => {
+    expect(parseRunSpec({ to: ":7777" })).toMatchObject({
+      connections: 1,
+      isSingle: true,
+      resolve: "all",
+      concurrency: 1024,
+      connectTimeoutMs: 10_000,
+      durationMs: "forever",
+      close: "fin",
+    });
+    expect(parseRunSpec({ to: ":7777", connections: 1001 })).toMatchObject({
+      isSingle: false,
+      durationMs: 10_000,
+      close: "rst",
+      authorized: false,
+    });
+    expect(parseRunSpec({ to: ":7777", message: "ping" }).message).toEqual({
+      base64: "cGluZw==",
+      ratePerSec: 1,
+      expect: "echo",
+    });
+  });
+
+  it("is the same for addresses given as text, as ranges and IPv4-mapped", () => {
+    const spec = (sources: ConnectOptions["sources"]) => parseRunSpec({ to: ":1", sources }).sources;
+    expect(spec("10.0.0.2-10.0.0.5")).toEqual([{ first: "10.0.0.2", count: 4 }]);
+    expect(spec(parseAddressRanges("10.0.0.2-10.0.0.5"))).toEqual(spec(["10.0.0.2-10.0.0.5"]));
+    expect(spec("::ffff:10.0.0.2")).toEqual([{ first: "10.0.0.2", count: 1 }]);
+  });
+});
