@@ -172,7 +172,7 @@ describe("what the caller changes after the call", () => {
     message.fill(9);
     Object.assign(options, { connections: 7, signal: 5, message: "" });
     const run = await starting;
-    expect(run.settings.message!.bytes).toEqual(new Uint8Array([1, 2, 3]));
+    expect(run.spec.message).toMatchObject({ base64: Buffer.from([1, 2, 3]).toString("base64") });
     const { asked, destinations, traffic } = await run.done;
     expect([asked, destinations]).toEqual([4, [`${server.address.ip}:${server.address.port}`]]);
     expect(traffic.answeredMessages).toBeGreaterThan(0);

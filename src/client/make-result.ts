@@ -23,7 +23,7 @@ import type { ConnectResult, FailureReport, LossPattern } from "./result.js";
 import type { RunFacts, RunRecord } from "./run-state.js";
 import { thresholdMisses, toleratesFailures, withoutTolerated } from "./verdict/thresholds.js";
 import { judge, type Miss } from "./verdict/verdict.js";
-import { COUNTER } from "./worker-plan.js";
+import { COUNTER, type ConnectHistograms } from "./worker-plan.js";
 
 /** A first byte within this time of connect() is a greeting. */
 const GREETING_US = 1e6;
@@ -50,6 +50,14 @@ export async function countInKernel(targets: Targets): Promise<ConnectResult["ke
   return { source: outgoing.source, outgoing: outgoing.sockets, incoming: incoming?.sockets ?? 0 };
 }
 
+export function summarizeLatencies(histograms: ConnectHistograms): ConnectResult["latency"] {
+  return {
+    connect: summarizeLatency(histograms.connect),
+    firstByte: summarizeLatency(histograms.firstByte),
+    roundTrip: summarizeLatency(histograms.roundTrip),
+  };
+}
+
 export function makeResult(run: RunFacts, record: RunRecord): ConnectResult {
   const { memories } = run.pool;
   const sum = (counter: number) => sumCounter(memories, counter);
@@ -68,11 +76,7 @@ export function makeResult(run: RunFacts, record: RunRecord): ConnectResult {
   const { ports } = targets.plan;
   const failed = sum(COUNTER.failed);
   const ratePerSec = record.rampMs === 0 ? 0 : established / (record.rampMs / 1000);
-  const latency = {
-    connect: summarizeLatency(histograms.connect),
-    firstByte: summarizeLatency(histograms.firstByte),
-    roundTrip: summarizeLatency(histograms.roundTrip),
-  };
+  const latency = summarizeLatencies(histograms);
   const measured = { latency, ratePerSec, failed, lost, established, asked };
   return {
     kind: "connect",

@@ -61,6 +61,8 @@ export interface ConnectSnapshot {
   readonly inFlight: number;
   readonly failed: number;
   readonly lost: number;
+  /** Connections whose first bytes have come. */
+  readonly greeted: number;
   readonly dueMessages: number;
   readonly sentMessages: number;
   readonly answeredMessages: number;

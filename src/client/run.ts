@@ -9,25 +9,35 @@ import { isBelowFloor, readMemoryRoom } from "../engine/memory-floor.js";
 import { readMemoryUse } from "../engine/memory-use.js";
 import { CORES, ShardPool } from "../engine/pool.js";
 import { noteEvidence } from "../engine/run-evidence.js";
+import type { RunHandle } from "../engine/run-handle.js";
 import { sample } from "../engine/sampling.js";
 import { CONTROL, PHASE, sumCounter, TARGET_AS_IT_IS } from "../engine/worker-memory.js";
 import { countOpenDescriptors } from "../linux/proc/procfs.js";
 import { ETIMEDOUT } from "../linux/syscalls/errno.js";
 import { raiseNofileLimit } from "../linux/syscalls/rlimit.js";
+import type { ResolvedName } from "../planning/plan-tuples.js";
 import type { RunSpec } from "../planning/run-spec.js";
 import type { Targets } from "../planning/targets.js";
+import { TuplePlanner } from "../planning/tuple-plan.js";
 import type { AppError } from "../util/errors.js";
 import { answerPatienceMs, drainMessages } from "./drain.js";
 import { AcceptWatch } from "./evidence/accept-watch.js";
 import { allocateTally } from "./evidence/destination-counts.js";
 import { inspectLocalPath } from "./evidence/local-path.js";
 import { findShortage } from "./evidence/shortage.js";
-import { countInKernel, inspectServer, makeResult, readServerQueues } from "./make-result.js";
+import {
+  countDestinations,
+  countInKernel,
+  inspectServer,
+  makeResult,
+  readServerQueues,
+  summarizeLatencies,
+} from "./make-result.js";
 import { GiveUp } from "./ramp/give-up.js";
 import { Pacer } from "./ramp/pacer.js";
 import { type RampShape, shapeRamp, shareOf } from "./ramp/thread-layout.js";
-import type { ConnectResult, ConnectSnapshot, RunSample } from "./result.js";
-import { measureRamp, newRecord, type RunRecord } from "./run-state.js";
+import type { ConnectResult, ConnectSnapshot, DestinationReport, RunSample } from "./result.js";
+import { measureRamp, newRecord, type RunFacts, type RunRecord } from "./run-state.js";
 import { type ConnectSettings, settingsOf } from "./settings.js";
 import {
   COUNTER,
@@ -56,24 +66,28 @@ export interface ConnectEvents {
 }
 
 /** A client at work. */
-export class ConnectRun extends EventEmitter<ConnectEvents> {
+export class ConnectRun extends EventEmitter<ConnectEvents> implements RunHandle<ConnectResult, ConnectSnapshot> {
   /** Resolves when the ramp is over, however it ended; rejects with an AppError when the run could not go on. */
   readonly ready: Promise<void>;
   /** Resolves when everything is closed; rejects with an AppError when the run could not go on. */
   readonly done: Promise<ConnectResult>;
   /** What it does: plain data, with every default filled in. */
   readonly spec: RunSpec;
-  readonly settings: ConnectSettings;
-  readonly targets: Targets;
-  readonly nofileLimit = raiseNofileLimit().soft;
-  readonly histograms: ConnectHistograms = {
+  /** The host names among the destinations. */
+  readonly names: readonly ResolvedName[];
+  /** 4-tuples that it has: connections that can be open at once. */
+  readonly tuplesAvailable: number;
+  readonly #settings: ConnectSettings;
+  readonly #targets: Targets;
+  readonly #nofileLimit = raiseNofileLimit().soft;
+  readonly #histograms: ConnectHistograms = {
     connect: createLatencyHistogram(),
     firstByte: createLatencyHistogram(),
     roundTrip: createLatencyHistogram(),
   };
   /** What came of each destination; undefined for a single one. */
-  readonly tally: SharedArrayBuffer | undefined;
-  readonly pool: ShardPool<ConnectPlan, ConnectMessage>;
+  readonly #tally: SharedArrayBuffer | undefined;
+  readonly #pool: ShardPool<ConnectPlan, ConnectMessage>;
   readonly #shape: RampShape;
   readonly #shared = new SharedArrayBuffer(SHARED.words * 4);
   readonly #startMs = performance.now();
@@ -96,9 +110,11 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
     super();
     const settings = settingsOf(spec);
     this.spec = spec;
-    this.settings = settings;
-    this.targets = targets;
-    this.tally = allocateTally(targets.plan.groups.reduce((sum, { destinations }) => sum + destinations.length, 0));
+    this.#settings = settings;
+    this.#targets = targets;
+    this.names = targets.names;
+    this.tuplesAvailable = new TuplePlanner(targets.plan).count;
+    this.#tally = allocateTally(targets.plan.groups.reduce((sum, { destinations }) => sum + destinations.length, 0));
     this.#accepts = new AcceptWatch(targets);
     this.#giveUp = new GiveUp(settings);
     this.#parks = tables === "unbounded";
@@ -106,15 +122,15 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
     if (settings.closesGreeted) new Int32Array(this.#shared)[SHARED.peerGreets] = 1;
     if (tables === "one") this.#reserve = new DescriptorReserve();
     // More threads are of use where each brings a table, and where its size is what bounds it.
-    const tableSize = tables === "private" ? this.nofileLimit : Number.POSITIVE_INFINITY;
+    const tableSize = tables === "private" ? this.#nofileLimit : Number.POSITIVE_INFINITY;
     this.#shape = shapeRamp(settings.connections, tableSize, countOpenDescriptors(), CORES);
-    this.pool = new ShardPool({
+    this.#pool = new ShardPool({
       module: new URL("./worker.js", import.meta.url),
       sharesTable: tables === "one",
       onMessage: (message, shard) => this.#hear(message, shard),
       onFault: (fault) => this.#fail(fault),
     });
-    this.#pacer = new Pacer(this.pool, settings, this.#shape, (shard, target) => this.#startShard(shard, target));
+    this.#pacer = new Pacer(this.#pool, settings, this.#shape, (shard, target) => this.#startShard(shard, target));
     let isReady!: () => void;
     const rampOver = new Promise<void>((resolve) => {
       isReady = resolve;
@@ -137,7 +153,7 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
 
   /** Ends at once: the closing is left to the kernel, when the process ends. */
   abort(): void {
-    this.pool.abort();
+    this.#pool.abort();
     this.#stopping.abort();
   }
 
@@ -146,7 +162,7 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
     return {
       elapsedMs: now - this.#startMs,
       stage: this.#stage,
-      asked: this.settings.connections,
+      asked: this.#settings.connections,
       wanted: this.#pacer.wantedAt(now),
       started: this.#sum(COUNTER.started),
       established: this.#sum(COUNTER.established),
@@ -154,11 +170,27 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
       inFlight: this.#sum(COUNTER.inFlight),
       failed: this.#sum(COUNTER.failed),
       lost: this.#sum(COUNTER.lost),
+      greeted: this.#sum(COUNTER.greeted),
       dueMessages: this.#sum(COUNTER.dueMessages),
       sentMessages: this.#sum(COUNTER.sentMessages),
       answeredMessages: this.#sum(COUNTER.answeredMessages),
       leftMs: this.#holdUntilMs === undefined ? undefined : Math.max(0, this.#holdUntilMs - now),
     };
+  }
+
+  /** What came of each destination so far; undefined where there is one, or very many. */
+  byDestination(): readonly DestinationReport[] | undefined {
+    return countDestinations(this.#facts);
+  }
+
+  /** Latencies so far. */
+  latency(): ConnectResult["latency"] {
+    return summarizeLatencies(this.#histograms);
+  }
+
+  /** Begins the latencies anew, as after a warm-up: the result has what is measured from now on. */
+  resetLatency(): void {
+    for (const histogram of Object.values(this.#histograms)) histogram.reset();
   }
 
   /** Snapshots at even intervals until the run ends. */
@@ -170,22 +202,33 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
     return this.snapshots();
   }
 
+  get #facts(): RunFacts {
+    return {
+      settings: this.#settings,
+      targets: this.#targets,
+      histograms: this.#histograms,
+      pool: this.#pool,
+      nofileLimit: this.#nofileLimit,
+      tally: this.#tally,
+    };
+  }
+
   #wouldGoOn(): boolean {
     if (this.#stage === "ramp" && !this.#areAllEstablished()) return true;
     if (this.#stage !== "ramp" && this.#stage !== "hold") return false;
     const isOver = this.#holdUntilMs !== undefined && performance.now() >= this.#holdUntilMs;
-    return !isOver && this.settings.durationMs !== Number.POSITIVE_INFINITY;
+    return !isOver && this.#settings.durationMs !== Number.POSITIVE_INFINITY;
   }
 
   /** Whoever sees it may stop a moment before the ramp has ended. */
   #areAllEstablished(): boolean {
-    const { isStaged, connections } = this.settings;
+    const { isStaged, connections } = this.#settings;
     return !isStaged && this.#sum(COUNTER.established) >= connections;
   }
 
   async #run(isReady: () => void): Promise<ConnectResult> {
     const timers = [setInterval(() => this.#guard(), GUARD_MS)];
-    if (this.settings.isPaced) timers.push(setInterval(() => this.#pace(), PACE_MS));
+    if (this.#settings.isPaced) timers.push(setInterval(() => this.#pace(), PACE_MS));
     try {
       await this.#ramp();
       isReady();
@@ -193,7 +236,7 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
       return await this.#close();
     } finally {
       for (const timer of timers) clearInterval(timer);
-      await this.pool.stop();
+      await this.#pool.stop();
       this.#reserve?.release();
     }
   }
@@ -206,27 +249,27 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
     const guard = setInterval(() => this.#guard(), RAMP_GUARD_MS);
     this.#record.samples.mark(this.#sample());
     // Threads take longer to start than this takes to read.
-    this.#queuesBefore = readServerQueues(this.targets);
+    this.#queuesBefore = readServerQueues(this.#targets);
     this.#pace();
     await ended;
     clearInterval(guard);
     this.#record.samples.mark(this.#sample());
     this.#record.scheduleMovedMs = this.#pacer.movedMs;
-    Object.assign(this.#record, measureRamp(this.pool.memories, this.#startMs, this.#stopping.signal.aborted));
+    Object.assign(this.#record, measureRamp(this.#pool.memories, this.#startMs, this.#stopping.signal.aborted));
     this.#record.wasCutShort = this.#stopping.signal.aborted && !this.#areAllEstablished();
     if (this.#fault) throw this.#fault;
   }
 
   async #hold(): Promise<void> {
-    const { settings } = this;
+    const settings = this.#settings;
     const startMs = performance.now();
     this.#stage = "hold";
     this.#reserve?.release();
     this.#guard();
     if (settings.durationMs !== Number.POSITIVE_INFINITY) this.#holdUntilMs = startMs + settings.durationMs;
     this.#record.held = readMemoryUse();
-    const counted = this.#record.wasCutShort ? undefined : countInKernel(this.targets);
-    const shortage = findShortage(this.targets, this.pool.memories);
+    const counted = this.#record.wasCutShort ? undefined : countInKernel(this.#targets);
+    const shortage = findShortage(this.#targets, this.#pool.memories);
     // setTimeout() takes 31 bits: a longer hold is as good as for ever.
     const endMs = startMs + Math.min(settings.durationMs, 2 ** 31 - 1);
     await this.#pass(endMs - LOOK_AHEAD_MS);
@@ -253,25 +296,25 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
   }
 
   async #inspectServer(): Promise<RunRecord["peer"]> {
-    return inspectServer(this.targets, await this.#queuesBefore).catch(() => undefined);
+    return inspectServer(this.#targets, await this.#queuesBefore).catch(() => undefined);
   }
 
   /** Before anything is closed: afterwards the queues are empty and the descriptors free. */
   async #noteEvidence(): Promise<void> {
     this.#record.evidence = noteEvidence(this.#record.countersBefore);
     // A single connection that its server has closed has done what was asked.
-    const missed = this.#sum(COUNTER.failed) + (this.settings.isSingle ? 0 : this.#sum(COUNTER.lost));
+    const missed = this.#sum(COUNTER.failed) + (this.#settings.isSingle ? 0 : this.#sum(COUNTER.lost));
     const lacksEnds = (this.#record.kernel?.incoming ?? 0) < (this.#record.kernel?.outgoing ?? 0);
     // Whoever interrupts a run does not wait for what the server may come to.
-    const isPatient = !this.settings.isSingle && !this.#record.wasInterrupted;
+    const isPatient = !this.#settings.isSingle && !this.#record.wasInterrupted;
     if (isPatient) this.#record.accepting = await this.#accepts.settle(lacksEnds);
     // What the peer has closed meanwhile is no longer there, and what waited for its accept queue may have come.
-    if (this.#record.kernel && (this.#sum(COUNTER.lost) > 0 || (this.targets.isLocal && lacksEnds))) {
-      this.#record.kernel = await countInKernel(this.targets);
+    if (this.#record.kernel && (this.#sum(COUNTER.lost) > 0 || (this.#targets.isLocal && lacksEnds))) {
+      this.#record.kernel = await countInKernel(this.#targets);
     }
-    if (this.#sum(COUNTER.failed) > 0) this.#record.localPath = inspectLocalPath(this.targets, this.pool.memories);
-    const { count: greeted } = this.histograms.firstByte;
-    const isGreeter = greeted > 0 || this.settings.closesGreeted;
+    if (this.#sum(COUNTER.failed) > 0) this.#record.localPath = inspectLocalPath(this.#targets, this.#pool.memories);
+    const { count: greeted } = this.#histograms.firstByte;
+    const isGreeter = greeted > 0 || this.#settings.closesGreeted;
     const hasUngreeted = isGreeter && greeted < this.#sum(COUNTER.established);
     if (missed > 0 || lacksEnds) this.#record.peer = await this.#inspectServer();
     else if (this.#record.accepting || (isPatient && hasUngreeted)) {
@@ -281,9 +324,9 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
 
   async #close(): Promise<ConnectResult> {
     const startMs = performance.now();
-    if (this.settings.message) await this.#drain(this.settings.message);
+    if (this.#settings.message) await this.#drain(this.#settings.message);
     this.#stage = "close";
-    await this.pool.stop();
+    await this.#pool.stop();
     this.#stage = "closed";
     this.#record.closeMs = performance.now() - startMs;
     this.#record.samples.mark(this.#sample());
@@ -291,13 +334,13 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
     if (this.#sum(COUNTER.unansweredMessages) > 0 && !this.#record.wasInterrupted) {
       this.#record.peer ??= await this.#inspectServer();
     }
-    return makeResult(this, this.#record);
+    return makeResult(this.#facts, this.#record);
   }
 
   async #drain(message: MessagePlan): Promise<void> {
     this.#stage = "drain";
-    await drainMessages(this.pool, message, this.#record.wasInterrupted);
-    Atomics.store(new Int32Array(this.#shared), SHARED.answerPatienceMs, answerPatienceMs(this.histograms.roundTrip));
+    await drainMessages(this.#pool, message, this.#record.wasInterrupted);
+    Atomics.store(new Int32Array(this.#shared), SHARED.answerPatienceMs, answerPatienceMs(this.#histograms.roundTrip));
   }
 
   #pace(): void {
@@ -315,25 +358,25 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
   }
 
   #start(shard: number, target: number): void {
-    const { settings } = this;
-    this.pool.start(
+    const settings = this.#settings;
+    this.#pool.start(
       {
-        tuples: this.targets.plan,
+        tuples: this.#targets.plan,
         share: shareOf(this.#shape, shard),
         reusesTuples: settings.isStaged || settings.closesGreeted,
         window: Math.max(1, Math.floor(settings.concurrency / this.#shape.active)),
         connectTimeoutMs: settings.connectTimeoutMs,
-        tableSize: this.nofileLimit,
+        tableSize: this.#nofileLimit,
         parks: this.#parks,
         reset: settings.reset,
         closesGreeted: settings.closesGreeted,
         narrates: settings.isSingle,
         proxyProtocol: settings.proxyProtocol,
-        tries: this.targets.tries,
-        tally: this.tally,
+        tries: this.#targets.tries,
+        tally: this.#tally,
         message: settings.message,
         shared: this.#shared,
-        histograms: this.histograms,
+        histograms: this.#histograms,
       },
       target,
     );
@@ -345,7 +388,7 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
       this.emit("received", message.text);
       this.#heard++;
       // The shard runs no further ahead than four times this.
-      if (this.#heard % 16 === 0) this.pool.set(shard, CONTROL.heard, this.#heard);
+      if (this.#heard % 16 === 0) this.#pool.set(shard, CONTROL.heard, this.#heard);
     } else {
       if (message.type === "ready") this.#pacer.ready();
       else this.#pacer.settled(shard);
@@ -381,12 +424,12 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
   /** No more are begun. */
   #endRamp(): void {
     // Not a number of connections: the threads would close what they open until they see it.
-    this.pool.setAll(CONTROL.target, TARGET_AS_IT_IS);
+    this.#pool.setAll(CONTROL.target, TARGET_AS_IT_IS);
     this.#rampEnded();
   }
 
   #timedOut(): number {
-    return this.pool.memories.reduce((sum, memory) => sum + memory.failures(PHASE.connect, ETIMEDOUT), 0);
+    return this.#pool.memories.reduce((sum, memory) => sum + memory.failures(PHASE.connect, ETIMEDOUT), 0);
   }
 
   #isAnythingOpen(): boolean {
@@ -400,6 +443,6 @@ export class ConnectRun extends EventEmitter<ConnectEvents> {
   }
 
   #sum(counter: number): number {
-    return sumCounter(this.pool.memories, counter);
+    return sumCounter(this.#pool.memories, counter);
   }
 }

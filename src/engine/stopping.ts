@@ -1,10 +1,8 @@
 // An AbortSignal that ends a run of either role.
+import type { RunHandle } from "./run-handle.js";
 
 /** Stops `run` when `signal` is aborted, now or later; once the run has ended the signal knows nothing of it. */
-export function stopOnAbort(
-  run: { readonly done: Promise<unknown>; stop(): Promise<unknown> },
-  signal?: AbortSignal,
-): void {
+export function stopOnAbort(run: Pick<RunHandle<unknown, unknown>, "done" | "stop">, signal?: AbortSignal): void {
   if (!signal) return;
   const stop = () => void run.stop().catch(() => undefined);
   if (signal.aborted) stop();

@@ -6,6 +6,7 @@ import { isBelowFloor, readMemoryRoom } from "../engine/memory-floor.js";
 import { readMemoryUse } from "../engine/memory-use.js";
 import { CORES, ShardPool } from "../engine/pool.js";
 import { noteEvidence, type RunEvidence, readCounters } from "../engine/run-evidence.js";
+import type { RunHandle } from "../engine/run-handle.js";
 import { sample } from "../engine/sampling.js";
 import { CONTROL, collectFailures, sumCounter } from "../engine/worker-memory.js";
 import { errnoName } from "../linux/syscalls/errno.js";
@@ -35,7 +36,7 @@ export interface ServeEvents {
 }
 
 /** A server at work. */
-export class ServeRun extends EventEmitter<ServeEvents> {
+export class ServeRun extends EventEmitter<ServeEvents> implements RunHandle<ServeResult, ServeSnapshot> {
   /** Where it listens; the port is known even if 0 was asked for. */
   readonly address: { readonly ip: string; readonly port: number };
   /** The accept queue's length in force. */

@@ -94,7 +94,7 @@ describe("many connections", () => {
     // The hold does not wait for the greetings of a server that is slow.
     await until(
       "2,000 greeted in the hold",
-      () => ({ stage: run.snapshot().stage, greeted: run.histograms.firstByte.count }),
+      () => run.snapshot(),
       ({ stage, greeted }) => stage === "hold" && greeted === 2000,
     );
     const result = await run.stop();
@@ -136,7 +136,7 @@ describe("many connections", () => {
     const run = await startClient({ to: `${host}:${server.port}`, connections: 300, ...HOLD });
     await until(
       "300 greeted",
-      () => run.histograms.firstByte.count,
+      () => run.snapshot().greeted,
       (count) => count === 300,
     );
     expect(await establishedInSs(server.port, host)).toBe(300);
@@ -690,7 +690,7 @@ describe("trouble", () => {
     // What the server has not accepted, it cannot close.
     await until(
       "150 greeted in the hold",
-      () => ({ ...run.snapshot(), greeted: run.histograms.firstByte.count }),
+      () => run.snapshot(),
       ({ stage, greeted }) => stage === "hold" && greeted === 150,
     );
     server.child.kill("SIGUSR2");

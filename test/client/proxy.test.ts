@@ -62,7 +62,7 @@ listen front
       );
       await until(
         "50 greeted through it",
-        () => run.histograms.firstByte.count,
+        () => run.snapshot().greeted,
         (count) => count === 50,
       );
       expect(await run.stop()).toMatchObject({ outcome: "met", lost: 0 });

@@ -40,21 +40,14 @@ async function play(ratePerSec, warmUpMs, measuredMs) {
   });
   for await (const { stage } of run.snapshots(LOOK_MS)) if (stage !== "ramp") break;
   await delay(warmUpMs);
-  await caughtUp(run.histograms.roundTrip, ratePerSec);
+  await caughtUp(run, ratePerSec);
   const fromMs = performance.now();
   console.log("measuring");
   await delay(measuredMs);
   const seconds = (performance.now() - fromMs) / 1000;
-  const { roundTrip } = run.histograms;
-  const at = (/** @type {number} */ percentile) => (roundTrip.count === 0 ? 0 : roundTrip.percentile(percentile));
-  const latencies = {
-    p50Us: at(50),
-    p99Us: at(99),
-    p999Us: at(99.9),
-    maxUs: roundTrip.count === 0 ? 0 : roundTrip.max,
-  };
+  const { count: answered, p50Us, p99Us, p999Us, maxUs } = run.latency().roundTrip;
   // Before the end of the run: what closing costs is not the messages' cost.
-  console.log(JSON.stringify({ answered: roundTrip.count, seconds, ...latencies }));
+  console.log(JSON.stringify({ answered, seconds, p50Us, p99Us, p999Us, maxUs }));
   const { established, failures, losses } = await run.stop();
   if (established < connections || losses.length > 0) {
     throw new Error(`${established} were established, ${JSON.stringify([...failures, ...losses])}`);
@@ -65,16 +58,17 @@ async function play(ratePerSec, warmUpMs, measuredMs) {
  * The library sends from the first connection on, by threads that are new: what their start and the opening have delayed is
  * caught up, if this rate leaves room for that, before anything counts.
  *
- * @param {import("node:perf_hooks").RecordableHistogram} roundTrip empty afterwards
+ * @param {import("fourtuple").ConnectRun} run its latencies begin anew afterwards
  * @param {number} ratePerSec
  */
-async function caughtUp(roundTrip, ratePerSec) {
+async function caughtUp(run, ratePerSec) {
   const enough = ((GAIN * ratePerSec) / 1000) * CATCH_UP_LOOK_MS;
   for (let looks = 0, idle = 0; looks < CATCH_UP_LOOKS && idle < LOOKS_WITHOUT_GAIN; looks++) {
-    roundTrip.reset();
+    run.resetLatency();
     await delay(CATCH_UP_LOOK_MS);
-    if (roundTrip.count > 0 && roundTrip.max < CAUGHT_UP_US) break;
-    if (roundTrip.count < enough) idle++;
+    const { count, maxUs } = run.latency().roundTrip;
+    if (count > 0 && maxUs < CAUGHT_UP_US) break;
+    if (count < enough) idle++;
   }
-  roundTrip.reset();
+  run.resetLatency();
 }

@@ -1,7 +1,6 @@
 // What `fourtuple connect` does: a run with its progress, ended by signals, and its summary.
 
 import { startRun } from "../../client/connect.js";
-import { countDestinations } from "../../client/make-result.js";
 import type { ConnectResult, ConnectSnapshot } from "../../client/result.js";
 import type { ConnectRun } from "../../client/run.js";
 import { missPhrases } from "../../client/verdict/verdict.js";
@@ -19,7 +18,6 @@ import { clientLine } from "../../output/text/serve.js";
 import type { ConnectOptions } from "../../planning/connect-options.js";
 import { parseRunSpec } from "../../planning/parse-run-spec.js";
 import type { RunSpec } from "../../planning/run-spec.js";
-import { TuplePlanner } from "../../planning/tuple-plan.js";
 import { AppError } from "../../util/errors.js";
 import { formatBytes } from "../../util/units.js";
 import { commandLine } from "../command-line.js";
@@ -117,7 +115,7 @@ function specOf(to: readonly string[], options: ConnectCommandOptions): RunSpec 
 /** The article's client: its own address, then each read. */
 function narrate(run: ConnectRun): void {
   run.on("opened", (local) => {
-    const tried = triedLine(run.targets.names, countDestinations(run));
+    const tried = triedLine(run.names, run.byDestination());
     if (tried) say(tried);
     print(clientLine(local));
   });
@@ -138,7 +136,7 @@ async function superviseWithProgress(
   options: ConnectCommandOptions,
   stopped: (signal: StopSignal) => void,
 ): Promise<ConnectResult> {
-  const note = planNote(new TuplePlanner(run.targets.plan).count, run.spec.connections);
+  const note = planNote(run.tuplesAvailable, run.spec.connections);
   if (note) say(note);
   const live = await openLive(process.stderr);
   const isSilent = live === undefined && options.json;

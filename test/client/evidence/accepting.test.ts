@@ -215,7 +215,7 @@ describe("greetings", () => {
     const run = await startClient({ to: server.at, connections: 30, durationMs: Number.POSITIVE_INFINITY });
     await until(
       "20 greeted",
-      () => run.histograms.firstByte.count,
+      () => run.snapshot().greeted,
       (count) => count === 20,
     );
     // The others have waited no longer than those.

@@ -265,7 +265,7 @@ describe("messages that are due", () => {
       () => run.snapshot(),
       ({ dueMessages, answeredMessages }) => answeredMessages >= dueMessages - 4,
     );
-    run.histograms.roundTrip.reset();
+    run.resetLatency();
     const { messages, latency, outcome } = await within("the end", run.done);
     expect(outcome).toBe("met");
     expect(messages).toMatchObject({ answered: messages!.due, missed: 0, wrongBytes: 0, unaskedBytes: 0 });

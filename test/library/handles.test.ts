@@ -1,0 +1,35 @@
+// The handles of both roles offer the same, and nothing of what they are made of.
+import { EventEmitter } from "node:events";
+import { expect, it } from "vitest";
+import { endpoint } from "../support/address.js";
+import { startClient, startServer } from "../support/peers.js";
+import { within } from "../support/until.js";
+
+/** What one can call or wait for on a handle, an emitter's own aside. */
+function surface(handle: EventEmitter): string[] {
+  const own = new Set(Object.keys(new EventEmitter()));
+  const names = [...Object.keys(handle), ...Object.getOwnPropertyNames(Object.getPrototypeOf(handle))];
+  return names.filter((name) => name !== "constructor" && !own.has(name)).sort();
+}
+
+const BOTH = ["abort", "done", "ready", "snapshot", "snapshots", "stop"];
+
+it("a server and a run have the same surface, and no pool or histogram in it", async () => {
+  const server = await startServer({ mode: "echo" });
+  const run = await startClient({ to: endpoint(server.address), connections: 5, durationMs: 60_000, message: "ping" });
+  expect(surface(server)).toEqual([...BOTH, "address", "backlog"].sort());
+  expect(surface(run)).toEqual(
+    [...BOTH, "spec", "names", "tuplesAvailable", "byDestination", "latency", "resetLatency"].sort(),
+  );
+  await within("the hold", run.ready);
+  for (const handle of [server, run]) {
+    for await (const { open } of handle.snapshots(5)) if (open === 5) break;
+    expect(typeof handle[Symbol.asyncIterator]().next).toBe("function");
+  }
+  expect(run.latency().connect.count).toBe(5);
+  run.resetLatency();
+  expect(run.latency().connect.count).toBe(0);
+  expect(JSON.parse(JSON.stringify(run.spec))).toEqual(run.spec);
+  expect(await run.stop()).toMatchObject({ kind: "connect", established: 5, latency: { connect: { count: 0 } } });
+  expect(await server.stop()).toMatchObject({ kind: "serve", accepted: 5 });
+});
