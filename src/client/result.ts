@@ -10,6 +10,7 @@ import type { LocalPeer } from "../socket-table/listeners/peer.js";
 import type { Accepting } from "./evidence/accept-watch.js";
 import type { LocalPath } from "./evidence/local-path.js";
 import type { PortShortage } from "./evidence/shortage.js";
+import type { ClientMetrics } from "./metrics.js";
 import type { GiveUpReason } from "./ramp/give-up.js";
 import type { RampShares } from "./ramp/waits.js";
 import type { Miss, Outcome } from "./verdict/verdict.js";
@@ -48,24 +49,13 @@ export interface LossPattern {
   readonly oldestKeptMs: number;
 }
 
-/** A moment of a run; the numbers are our own counters. */
-export interface ConnectSnapshot {
+/** A moment of a run: our own counters, and where it is. */
+export interface ConnectSnapshot extends ClientMetrics {
   readonly elapsedMs: number;
   /** `drain`: no more messages are sent, and the answers on their way are waited for. */
   readonly stage: "ramp" | "hold" | "drain" | "close" | "closed";
   readonly asked: number;
   readonly wanted: number;
-  readonly started: number;
-  readonly established: number;
-  readonly open: number;
-  readonly inFlight: number;
-  readonly failed: number;
-  readonly lost: number;
-  /** Connections whose first bytes have come. */
-  readonly greeted: number;
-  readonly dueMessages: number;
-  readonly sentMessages: number;
-  readonly answeredMessages: number;
   /** Until the end of the hold, when that is known. */
   readonly leftMs: number | undefined;
 }

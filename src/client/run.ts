@@ -7,6 +7,7 @@ import { isBelowReserve, readFileRoom } from "../engine/file-reserve.js";
 import { createLatencyHistogram } from "../engine/latency.js";
 import { isBelowFloor, readMemoryRoom } from "../engine/memory-floor.js";
 import { readMemoryUse } from "../engine/memory-use.js";
+import { readMetrics } from "../engine/metrics.js";
 import { CORES, ShardPool } from "../engine/pool.js";
 import { noteEvidence } from "../engine/run-evidence.js";
 import type { RunHandle } from "../engine/run-handle.js";
@@ -33,6 +34,7 @@ import {
   readServerQueues,
   summarizeLatencies,
 } from "./make-result.js";
+import { CLIENT_METRICS } from "./metrics.js";
 import { GiveUp } from "./ramp/give-up.js";
 import { Pacer } from "./ramp/pacer.js";
 import { type RampShape, shapeRamp, shareOf } from "./ramp/thread-layout.js";
@@ -126,6 +128,7 @@ export class ConnectRun extends EventEmitter<ConnectEvents> implements RunHandle
     this.#shape = shapeRamp(settings.connections, tableSize, countOpenDescriptors(), CORES);
     this.#pool = new ShardPool({
       module: new URL("./worker.js", import.meta.url),
+      metrics: CLIENT_METRICS,
       sharesTable: tables === "one",
       onMessage: (message, shard) => this.#hear(message, shard),
       onFault: (fault) => this.#fail(fault),
@@ -159,21 +162,14 @@ export class ConnectRun extends EventEmitter<ConnectEvents> implements RunHandle
 
   snapshot(): ConnectSnapshot {
     const now = performance.now();
+    const metrics = readMetrics(CLIENT_METRICS, this.#pool.memories);
     return {
+      ...metrics,
+      open: this.#stage === "closed" ? 0 : metrics.open,
       elapsedMs: now - this.#startMs,
       stage: this.#stage,
       asked: this.#settings.connections,
       wanted: this.#pacer.wantedAt(now),
-      started: this.#sum(COUNTER.started),
-      established: this.#sum(COUNTER.established),
-      open: this.#stage === "closed" ? 0 : this.#sum(COUNTER.open),
-      inFlight: this.#sum(COUNTER.inFlight),
-      failed: this.#sum(COUNTER.failed),
-      lost: this.#sum(COUNTER.lost),
-      greeted: this.#sum(COUNTER.greeted),
-      dueMessages: this.#sum(COUNTER.dueMessages),
-      sentMessages: this.#sum(COUNTER.sentMessages),
-      answeredMessages: this.#sum(COUNTER.answeredMessages),
       leftMs: this.#holdUntilMs === undefined ? undefined : Math.max(0, this.#holdUntilMs - now),
     };
   }

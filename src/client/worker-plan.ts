@@ -1,4 +1,4 @@
-// What the main thread and the client's shards agree on: the plan, the counters' places, the messages.
+// What the main thread and the client's shards agree on: the plan, the words that all share, the messages.
 import type { RecordableHistogram } from "node:perf_hooks";
 import type { TuplePlan } from "../planning/tuple-plan.js";
 import type { Expectation } from "../protocols/modes.js";
@@ -65,84 +65,7 @@ export const SHARED = {
   words: 8,
 } as const;
 
-/** Places in a client shard's counters. */
-export const COUNTER = {
-  /** Connections begun; those whose tuple was taken are not among them. */
-  started: 0,
-  established: 1,
-  failed: 2,
-  inFlight: 3,
-  open: 4,
-  /** Ended by the peer or the network while open. */
-  lost: 5,
-  /** Closed by us to follow a schedule downwards. */
-  retired: 6,
-  skippedTuples: 7,
-  sentBytes: 8,
-  receivedBytes: 9,
-  sentMessages: 10,
-  answeredMessages: 11,
-  /** Messages that were due while the kernel took no more bytes: they are sent when it does. */
-  blockedMessages: 12,
-  /** When the shard began its first connection, in milliseconds since the epoch; 0 before. */
-  firstBegunAt: 13,
-  /** When it last had nothing more to open and nothing in flight, likewise. */
-  lastSettledAt: 14,
-  /** The shortest and the longest time between ESTABLISHED and lost, in milliseconds; valid once one was lost. */
-  shortestHeldMs: 15,
-  longestHeldMs: 16,
-  /** When the first and the last of those lost were ESTABLISHED, by the shard's own clock; 0 while none was lost. */
-  firstLostAt: 17,
-  lastLostAt: 18,
-  /** Counted when the closing begins, in a shard that has lost some: open, and ESTABLISHED no later than the first of those lost… */
-  keptOlder: 19,
-  /** …and no earlier than the last of them. */
-  keptYounger: 20,
-  /** All that are open then. */
-  kept: 21,
-  /** How long the oldest of them has been ESTABLISHED. */
-  oldestKeptMs: 22,
-  /** Connections over which at least one message was answered. */
-  answeringConnections: 23,
-  /** Messages without an answer when their connection ended. */
-  abandonedMessages: 24,
-  /** 1 once the shard sends no more messages (CONTROL.paused). */
-  isPaused: 25,
-  /** Connections whose first byte has come. */
-  greeted: 40,
-  /** How long the ramp has lasted in this shard, and of that for what it waited, see RampTimes. */
-  rampedMs: 41,
-  windowMs: 42,
-  greetingMs: 43,
-  descriptorMs: 44,
-  busyMs: 45,
-  paceMs: 46,
-  /** Counted when the closing begins, where the peer speaks first: open without a byte, for longer than any greeting took… */
-  ungreeted: 47,
-  /** …and not for so long. */
-  awaitingGreeting: 48,
-  /** Messages whose moment came while their connection was open: due = sent + missed. */
-  dueMessages: 52,
-  /** Sent later than a millisecond after they were due, and the longest such delay. */
-  lateMessages: 53,
-  longestDelayMs: 54,
-  /** Due and never sent to their end. */
-  missedMessages: 55,
-  /** Sent and not answered (unansweredMessages), or not yet and no failure (inFlightMessages): counted when it is over. */
-  unansweredMessages: 56,
-  inFlightMessages: 57,
-  /** Of those unanswered, over connections that were lost. */
-  unansweredOfLost: 58,
-  /** How late the youngest of those without an answer is, in microseconds; 0 when there is none. */
-  youngestUnansweredUs: 59,
-  /** Bytes that no message asked for, and that came instead of an answer. */
-  unaskedBytes: 60,
-  wrongBytes: 61,
-  /** By how much standstills of this thread have moved the schedule of its messages. */
-  movedMs: 62,
-  /** The number of the last tuple whose source address could not be bound (EADDRNOTAVAIL), and one; 0 while there was none. */
-  unboundTuple: 38,
-} as const;
+export { COUNTER } from "./metrics.js";
 
 export type ConnectMessage =
   /** The thread is up: it opens what it is told to. */

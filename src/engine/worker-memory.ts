@@ -28,23 +28,26 @@ export const CONTROL = {
 export { STEP as PHASE, STEPS as PHASES, type Step as Phase };
 
 const CONTROL_WORDS = 16;
-const COUNTERS = 64;
 const FAILURES = STEPS.length * ERRNO_LIMIT;
+const FIXED_BYTES = CONTROL_WORDS * 4 + (FAILURES + ERRNO_LIMIT) * 8;
 
 /** One shard's shared memory; made by the main thread, wrapped again around the same buffer by the shard. */
 export class ShardMemory {
   readonly buffer: SharedArrayBuffer;
   readonly control: Int32Array;
+  /** By the places of the role's metrics (engine/metrics.ts), and no longer than these. */
   readonly counters: Float64Array;
   private readonly failureCounts: Float64Array;
   private readonly atOnceCounts: Float64Array;
 
-  constructor(buffer = new SharedArrayBuffer(CONTROL_WORDS * 4 + (COUNTERS + FAILURES + ERRNO_LIMIT) * 8)) {
+  /** @param of how many metrics the role has, or the memory of another wrapper */
+  constructor(of: number | SharedArrayBuffer) {
+    const buffer = typeof of === "number" ? new SharedArrayBuffer(FIXED_BYTES + of * 8) : of;
     this.buffer = buffer;
     this.control = new Int32Array(buffer, 0, CONTROL_WORDS);
-    this.counters = new Float64Array(buffer, CONTROL_WORDS * 4, COUNTERS);
-    this.failureCounts = new Float64Array(buffer, CONTROL_WORDS * 4 + COUNTERS * 8, FAILURES);
-    this.atOnceCounts = new Float64Array(buffer, CONTROL_WORDS * 4 + (COUNTERS + FAILURES) * 8, ERRNO_LIMIT);
+    this.failureCounts = new Float64Array(buffer, CONTROL_WORDS * 4, FAILURES);
+    this.atOnceCounts = new Float64Array(buffer, CONTROL_WORDS * 4 + FAILURES * 8, ERRNO_LIMIT);
+    this.counters = new Float64Array(buffer, FIXED_BYTES);
   }
 
   /** Counts one failure. @param errno positive */

@@ -2,6 +2,7 @@
 import type { RunEvidence } from "../engine/run-evidence.js";
 import type { Phase } from "../engine/worker-memory.js";
 import type { SourceName } from "../socket-table/query.js";
+import type { ServerMetrics } from "./metrics.js";
 
 export interface ServeFailure {
   readonly phase: Phase;
@@ -9,16 +10,10 @@ export interface ServeFailure {
   readonly count: number;
 }
 
-/** A moment of a server's life; the numbers are our own counters. */
-export interface ServeSnapshot {
+/** A moment of a server's life: our own counters, and its state. */
+export interface ServeSnapshot extends ServerMetrics {
   readonly elapsedMs: number;
-  readonly accepted: number;
-  readonly open: number;
   readonly peakOpen: number;
-  readonly closed: number;
-  readonly rejected: number;
-  readonly sentBytes: number;
-  readonly receivedBytes: number;
   readonly threads: number;
   /** Accepting is paused: memory is at its floor. */
   readonly isPaused: boolean;

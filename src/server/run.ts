@@ -4,6 +4,7 @@ import { EventEmitter } from "node:events";
 import { isBelowReserve, readFileRoom } from "../engine/file-reserve.js";
 import { isBelowFloor, readMemoryRoom } from "../engine/memory-floor.js";
 import { readMemoryUse } from "../engine/memory-use.js";
+import { readMetrics, sectionOf } from "../engine/metrics.js";
 import { CORES, ShardPool } from "../engine/pool.js";
 import { noteEvidence, type RunEvidence, readCounters } from "../engine/run-evidence.js";
 import type { RunHandle } from "../engine/run-handle.js";
@@ -19,6 +20,7 @@ import { readListenQueues } from "../socket-table/listeners/peer.js";
 import { parseIp } from "../util/address.js";
 import type { AppError } from "../util/errors.js";
 import type { Listener } from "./listener.js";
+import { SERVER_METRICS } from "./metrics.js";
 import type { ServeSettings } from "./options.js";
 import type { ServeResult, ServeSnapshot } from "./result.js";
 import { COUNTER, type ServeMessage, type ServePlan, SHARED } from "./worker-plan.js";
@@ -92,6 +94,7 @@ export class ServeRun extends EventEmitter<ServeEvents> implements RunHandle<Ser
     this.ready.catch(() => undefined);
     this.#pool = new ShardPool({
       module: new URL("./worker.js", import.meta.url),
+      metrics: SERVER_METRICS,
       kept: [listener.fd],
       onMessage: (message, shard) => this.#hear(message, shard),
       onFault: (fault, shard) => this.#hearFault(fault, shard),
@@ -116,15 +119,12 @@ export class ServeRun extends EventEmitter<ServeEvents> implements RunHandle<Ser
   }
 
   snapshot(): ServeSnapshot {
+    const metrics = readMetrics(SERVER_METRICS, this.#pool.memories);
     return {
+      ...metrics,
+      open: this.#hasStopped ? 0 : metrics.open,
       elapsedMs: performance.now() - this.#startMs,
-      accepted: this.#sum(COUNTER.accepted),
-      open: this.#hasStopped ? 0 : this.#sum(COUNTER.open),
       peakOpen: this.#sharedWords[SHARED.peak]!,
-      closed: this.#sum(COUNTER.closed),
-      rejected: this.#sum(COUNTER.rejected),
-      sentBytes: this.#sum(COUNTER.sentBytes),
-      receivedBytes: this.#sum(COUNTER.receivedBytes),
       threads: this.#pool.size,
       isPaused: this.#isPaused,
     };
@@ -254,15 +254,11 @@ export class ServeRun extends EventEmitter<ServeEvents> implements RunHandle<Ser
       startedAt: this.#startedAt.toISOString(),
       address: this.address,
       elapsedMs: performance.now() - this.#startMs,
-      accepted: this.#sum(COUNTER.accepted),
+      ...sectionOf(SERVER_METRICS, readMetrics(SERVER_METRICS, memories), ""),
       peakOpen,
       openAtStop: this.#openAtStop ?? 0,
       kernel: this.#kernel,
-      rejected: this.#sum(COUNTER.rejected),
-      sentBytes: this.#sum(COUNTER.sentBytes),
-      receivedBytes: this.#sum(COUNTER.receivedBytes),
       failures: collectFailures(memories).map(({ phase, errno, count }) => ({ phase, errno: errnoName(errno), count })),
-      tableFull: this.#sum(COUNTER.tableFull),
       backlog: {
         length: this.backlog,
         drops: this.#drops,

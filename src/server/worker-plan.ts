@@ -1,4 +1,4 @@
-// What the main thread and the server's shards agree on: the plan, the counters' places, the messages.
+// What the main thread and the server's shards agree on: the plan, the words that all share, the messages.
 import type { ServerMode } from "../protocols/modes.js";
 
 /** Everything a server shard needs to know; plain data. */
@@ -33,20 +33,7 @@ export const SHARED = {
   words: 8,
 } as const;
 
-/** Places in a server shard's counters. */
-export const COUNTER = {
-  accepted: 0,
-  open: 1,
-  closed: 2,
-  /** Accepted and closed at once: there were as many as --max-connections already. */
-  rejected: 3,
-  sentBytes: 4,
-  receivedBytes: 5,
-  /** Times a full descriptor table made this shard leave the listening socket to the others. */
-  tableFull: 6,
-  /** Ended by the peer with RST: how a client closes when there are many. */
-  resets: 7,
-} as const;
+export { COUNTER } from "./metrics.js";
 
 export type ServeMessage =
   | { readonly type: "listening" }

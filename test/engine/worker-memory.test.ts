@@ -8,7 +8,7 @@ const ECONNREFUSED = 111;
 
 describe("shard memory", () => {
   it("is seen alike through every wrapper of one buffer", () => {
-    const memory = new ShardMemory();
+    const memory = new ShardMemory(64);
     const same = new ShardMemory(memory.buffer);
     same.counters[3] = 12.5;
     same.control[CONTROL.target] = 70_000;
@@ -18,7 +18,7 @@ describe("shard memory", () => {
   });
 
   it("is seen by another thread", async () => {
-    const memory = new ShardMemory();
+    const memory = new ShardMemory(64);
     memory.control[CONTROL.target] = 7;
     const code = `const { workerData: b } = require("node:worker_threads"); Atomics.store(new Int32Array(b), ${CONTROL.target}, 8);`;
     const worker = new Worker(code, { eval: true, workerData: memory.buffer });
@@ -27,7 +27,7 @@ describe("shard memory", () => {
   });
 
   it("keeps control, counters and failures apart", () => {
-    const memory = new ShardMemory();
+    const memory = new ShardMemory(64);
     memory.control.fill(-1);
     memory.counters.fill(3);
     for (let phase = 0; phase < PHASES.length; phase++)
@@ -41,7 +41,7 @@ describe("shard memory", () => {
 
 describe("failures", () => {
   it("are summed over shards, the most frequent first", () => {
-    const [one, two] = [new ShardMemory(), new ShardMemory()];
+    const [one, two] = [new ShardMemory(64), new ShardMemory(64)];
     one.countFailure(PHASE.socket, EMFILE);
     for (let n = 0; n < 3; n++) two.countFailure(PHASE.connect, ECONNREFUSED);
     one.countFailure(PHASE.connect, ECONNREFUSED);
@@ -56,7 +56,7 @@ describe("failures", () => {
   });
 
   it("never write past their table, whatever the errno", () => {
-    const memory = new ShardMemory();
+    const memory = new ShardMemory(64);
     memory.countFailure(PHASES.length - 1, 512);
     expect(collectFailures([memory])).toEqual([{ phase: PHASES.at(-1), errno: 0, count: 1 }]);
   });
@@ -64,7 +64,7 @@ describe("failures", () => {
 
 it("sums a counter over shards", () => {
   const memories = [1, 2, 3.5].map((value) => {
-    const memory = new ShardMemory();
+    const memory = new ShardMemory(64);
     memory.counters[9] = value;
     return memory;
   });

@@ -5,6 +5,7 @@ import { runInNewContext } from "node:vm";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { MessageSender } from "../../../src/client/messages/sender.js";
+import { CLIENT_METRICS } from "../../../src/client/metrics.js";
 import { COUNTER } from "../../../src/client/worker-plan.js";
 import type { ConnectionTable } from "../../../src/engine/connection-table.js";
 import { CONTROL, ShardMemory } from "../../../src/engine/worker-memory.js";
@@ -42,7 +43,7 @@ function setUp(slots = CONNECTIONS) {
     record: (us: number) => latenciesUs.push(us),
     add: () => undefined,
   } as unknown as RecordableHistogram;
-  const memory = new ShardMemory();
+  const memory = new ShardMemory(CLIENT_METRICS.size);
   const plan = { bytes: new TextEncoder().encode(MESSAGE), intervalMs: INTERVAL_MS, expected: "echo" } as const;
   const sender = new MessageSender(table, plan, memory, roundTrip, slots, slots);
   for (let slot = 0; slot < slots; slot++) sender.open(slot);

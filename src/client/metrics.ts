@@ -1,0 +1,171 @@
+// What a client's workers count. Each worker writes its own; see engine/metrics.ts for what follows from a declaration.
+import { defineMetrics, type MetricValues } from "../engine/metrics.js";
+
+export const CLIENT_METRICS = defineMetrics("fourtuple_connect", {
+  started: {
+    type: "gauge",
+    help: "Connections begun; those whose tuple was taken are not among them.",
+    shown: "moment",
+  },
+  established: { type: "counter", help: "Connections ESTABLISHED.", shown: ["established"] },
+  failed: { type: "counter", help: "Connections that failed before they were ESTABLISHED.", shown: ["failed"] },
+  inFlight: { type: "gauge", help: "Connections begun and neither open nor failed.", shown: "moment" },
+  open: { type: "gauge", help: "Connections that are open.", shown: ["openAtStop"] },
+  lost: { type: "counter", help: "Connections ended by the peer or the network while open.", shown: ["lost"] },
+  retired: { type: "counter", help: "Connections closed to follow a schedule downwards.", shown: "moment" },
+  skippedTuples: { type: "counter", help: "4-tuples that were taken already.", shown: ["plan.tuplesSkipped"] },
+  greeted: { type: "counter", help: "Connections whose first bytes came.", shown: ["greeted"] },
+  ungreeted: {
+    type: "gauge",
+    help: "Connections without a byte for longer than any greeting took; counted when the closing begins.",
+    shown: ["greetings.ungreeted"],
+  },
+  awaitingGreeting: {
+    type: "gauge",
+    help: "Connections without a byte for not so long; counted when the closing begins.",
+    shown: ["greetings.awaited"],
+  },
+
+  sentBytes: { type: "counter", help: "Bytes that the kernel has taken.", shown: ["traffic.sentBytes"] },
+  receivedBytes: { type: "counter", help: "Bytes received.", shown: ["traffic.receivedBytes"] },
+  dueMessages: {
+    type: "gauge",
+    help: "Messages whose moment came while their connection was open: sent and missed.",
+    shown: ["messages.due"],
+  },
+  sentMessages: {
+    type: "counter",
+    help: "Messages sent to their end.",
+    shown: ["traffic.sentMessages", "messages.sent"],
+  },
+  answeredMessages: {
+    type: "counter",
+    help: "Messages answered.",
+    shown: ["traffic.answeredMessages", "messages.answered"],
+  },
+  blockedMessages: {
+    type: "counter",
+    help: "Messages that were due while the kernel took no more bytes of their connection.",
+    shown: ["traffic.blockedMessages", "messages.blocked"],
+  },
+  answeringConnections: {
+    type: "counter",
+    help: "Connections over which at least one message was answered.",
+    shown: ["traffic.answeringConnections"],
+  },
+  unansweredMessages: {
+    type: "counter",
+    help: "Messages sent and not answered; of open connections counted at the end.",
+    shown: ["messages.unanswered"],
+  },
+  inFlightMessages: {
+    type: "gauge",
+    help: "Messages whose answers were not waited for; of open connections counted at the end.",
+    shown: ["messages.inFlight"],
+  },
+  missedMessages: { type: "counter", help: "Messages due and never sent to their end.", shown: ["messages.missed"] },
+  lateMessages: {
+    type: "counter",
+    help: "Messages sent more than a millisecond after they were due.",
+    shown: ["messages.late"],
+  },
+  longestDelayMs: {
+    type: "gauge",
+    help: "The longest time between a message's moment and its sending.",
+    combined: "max",
+    shown: ["messages.longestDelayMs"],
+  },
+  movedMs: {
+    type: "gauge",
+    help: "How far standstills of the program have moved the schedule of messages.",
+    combined: "max",
+    shown: ["messages.movedMs"],
+  },
+  youngestUnansweredUs: {
+    type: "gauge",
+    help: "How late the youngest message without an answer was at the end; 0 when there is none.",
+    combined: "least",
+    shown: ["messages.youngestUnansweredUs"],
+  },
+  unaskedBytes: {
+    type: "counter",
+    help: "Bytes received that no message asked for.",
+    shown: ["messages.unaskedBytes"],
+  },
+  wrongBytes: { type: "counter", help: "Bytes received instead of an answer.", shown: ["messages.wrongBytes"] },
+
+  abandonedMessages: {
+    type: "counter",
+    help: "Messages without an answer when their connection ended.",
+    shown: "internal",
+  },
+  unansweredOfLost: {
+    type: "counter",
+    help: "Messages unanswered over connections that were lost.",
+    shown: "internal",
+  },
+  isPaused: { type: "gauge", help: "1 once the worker sends no more messages (CONTROL.paused).", shown: "internal" },
+
+  firstBegunAt: {
+    type: "gauge",
+    help: "When the worker began its first connection, in milliseconds since the epoch; 0 before.",
+    shown: "internal",
+  },
+  lastSettledAt: {
+    type: "gauge",
+    help: "When it last had nothing more to open and nothing in flight, likewise.",
+    shown: "internal",
+  },
+  rampedMs: { type: "counter", help: "How long the ramp has lasted in this worker.", shown: "internal" },
+  windowMs: { type: "counter", help: "Of the ramp: with as many handshakes in flight as may be.", shown: "internal" },
+  greetingMs: { type: "counter", help: "Of the ramp: with most of those waiting for a greeting.", shown: "internal" },
+  descriptorMs: { type: "counter", help: "Of the ramp: without descriptors for more handshakes.", shown: "internal" },
+  busyMs: { type: "counter", help: "Of the ramp: opening as fast as the CPU does it.", shown: "internal" },
+  paceMs: { type: "counter", help: "Of the ramp: with nothing more to open yet.", shown: "internal" },
+
+  shortestHeldMs: {
+    type: "gauge",
+    help: "The shortest time between ESTABLISHED and lost; valid once one was lost.",
+    combined: "least",
+    shown: "internal",
+  },
+  longestHeldMs: { type: "gauge", help: "The longest such time.", combined: "max", shown: "internal" },
+  firstLostAt: {
+    type: "gauge",
+    help: "When the first of those lost was ESTABLISHED, by the worker's own clock; 0 while none was lost.",
+    shown: "internal",
+  },
+  lastLostAt: { type: "gauge", help: "When the last of those lost was ESTABLISHED, likewise.", shown: "internal" },
+  kept: {
+    type: "gauge",
+    help: "Connections open when the closing begins, in a worker that has lost some.",
+    shown: "internal",
+  },
+  keptOlder: {
+    type: "gauge",
+    help: "Of these, ESTABLISHED no later than the first of those lost.",
+    shown: "internal",
+  },
+  keptYounger: {
+    type: "gauge",
+    help: "Of these, ESTABLISHED no earlier than the last of those lost.",
+    shown: "internal",
+  },
+  oldestKeptMs: {
+    type: "gauge",
+    help: "How long the oldest of these has been ESTABLISHED.",
+    combined: "max",
+    shown: "internal",
+  },
+  unboundTuple: {
+    type: "gauge",
+    help: "The number of the last tuple whose source could not be bound (EADDRNOTAVAIL), and one; 0 while there was none.",
+    shown: "internal",
+  },
+});
+
+/** Each metric's place in a worker's counters. */
+export const COUNTER = CLIENT_METRICS.index;
+
+/** What a snapshot has of them; the help of each is in CLIENT_METRICS. */
+export interface ClientMetrics extends MetricValues<typeof CLIENT_METRICS.definitions> {}

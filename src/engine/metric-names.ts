@@ -1,0 +1,40 @@
+// The metrics' names and units as Prometheus wants them: snake case, base units, `_total` for what only rises.
+import type { MetricDefinition, MetricDefinitions, Metrics } from "./metrics.js";
+
+/** What is exported of a metric besides its value. */
+export interface MetricFamily {
+  /** Such as `fourtuple_connect_sent_bytes_total`. */
+  readonly name: string;
+  readonly type: "counter" | "gauge";
+  readonly help: string;
+  /** Base unit; undefined for a plain count. */
+  readonly unit: "seconds" | "bytes" | undefined;
+  /** What a value is divided by to be in that unit. */
+  readonly divisor: number;
+}
+
+const UNITS = {
+  Ms: { unit: "seconds", divisor: 1e3 },
+  Us: { unit: "seconds", divisor: 1e6 },
+  Bytes: { unit: "bytes", divisor: 1 },
+} as const;
+
+const SUFFIX = /(Ms|Us|Bytes)$/;
+
+/** A metric as Prometheus names it. @param name as it was declared */
+export function familyOf(prefix: string, name: string, { type, help }: MetricDefinition): MetricFamily {
+  const suffix = SUFFIX.exec(name)?.[1] as keyof typeof UNITS | undefined;
+  const { unit, divisor } = suffix ? UNITS[suffix] : { unit: undefined, divisor: 1 };
+  const stem = name.replace(SUFFIX, "").replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+  const parts = [prefix, stem, unit, type === "counter" ? "total" : undefined];
+  return { name: parts.filter((part) => part !== undefined).join("_"), type, help, unit, divisor };
+}
+
+/** All metrics of a role that are shown, by the name under which a snapshot has them. */
+export function familiesOf<D extends MetricDefinitions>({
+  prefix,
+  definitions,
+}: Metrics<D>): Map<string, MetricFamily> {
+  const shown = Object.entries(definitions).filter(([, metric]) => metric.shown !== "internal");
+  return new Map(shown.map(([name, metric]) => [name, familyOf(prefix, name, metric)]));
+}

@@ -1,0 +1,27 @@
+// What a server's workers count. Each worker writes its own; see engine/metrics.ts for what follows from a declaration.
+import { defineMetrics, type MetricValues } from "../engine/metrics.js";
+
+export const SERVER_METRICS = defineMetrics("fourtuple_serve", {
+  accepted: { type: "counter", help: "Connections accepted.", shown: ["accepted"] },
+  open: { type: "gauge", help: "Connections that are open.", shown: ["openAtStop"] },
+  closed: { type: "counter", help: "Connections that have ended.", shown: "moment" },
+  rejected: {
+    type: "counter",
+    help: "Connections accepted and closed at once: there were as many as --max-connections.",
+    shown: ["rejected"],
+  },
+  resets: { type: "counter", help: "Connections ended by the peer with RST.", shown: "moment" },
+  sentBytes: { type: "counter", help: "Bytes that the kernel has taken.", shown: ["sentBytes"] },
+  receivedBytes: { type: "counter", help: "Bytes received.", shown: ["receivedBytes"] },
+  tableFull: {
+    type: "counter",
+    help: "Times that a full descriptor table made a worker leave the listening socket to the others.",
+    shown: ["tableFull"],
+  },
+});
+
+/** Each metric's place in a worker's counters. */
+export const COUNTER = SERVER_METRICS.index;
+
+/** What a snapshot has of them; the help of each is in SERVER_METRICS. */
+export interface ServerMetrics extends MetricValues<typeof SERVER_METRICS.definitions> {}

@@ -1,0 +1,63 @@
+// The client's metrics: each one that is not internal stands in the snapshot and, where it says so, in the result, with the same value.
+import { describe, expect, it } from "vitest";
+import { CLIENT_METRICS } from "../../src/client/metrics.js";
+import { familiesOf } from "../../src/engine/metric-names.js";
+import { pathsOf } from "../../src/engine/metrics.js";
+import type { ConnectOptions, ConnectResult, ConnectSnapshot, ServeOptions } from "../../src/index.js";
+import { testDeclarations, valueAt } from "../support/metrics.js";
+import { startClient, startServer } from "../support/peers.js";
+import { within } from "../support/until.js";
+
+testDeclarations(CLIENT_METRICS, "connect");
+
+const shown = [...familiesOf(CLIENT_METRICS).keys()] as (keyof typeof CLIENT_METRICS.definitions &
+  keyof ConnectSnapshot)[];
+
+async function runAgainst(server: Partial<ServeOptions>, client: Partial<ConnectOptions>) {
+  const { address } = await startServer(server);
+  const run = await startClient({ to: `${address.ip}:${address.port}`, connections: 20, ...client });
+  const result = await within("the end", run.done);
+  return { result, snapshot: run.snapshot() };
+}
+
+/** The fields of the result that have a metric, each with the metric's last value in the snapshot. */
+function pairs(
+  result: ConnectResult,
+  snapshot: ConnectSnapshot,
+): [path: string, inResult: unknown, inSnapshot: number][] {
+  return shown.flatMap((name) =>
+    pathsOf(CLIENT_METRICS.definitions[name])
+      .map((path) => [path, valueAt(result, path), snapshot[name]] as [string, unknown, number])
+      .filter(([, inResult]) => inResult !== undefined),
+  );
+}
+
+describe("a run", () => {
+  const message = { message: "0123456789", messageRatePerSec: 20, durationMs: 400 };
+  const cases: [string, Partial<ServeOptions>, Partial<ConnectOptions>][] = [
+    ["with messages that are echoed", { mode: "echo" }, message],
+    ["with messages that nobody answers", { mode: "discard" }, message],
+    ["to a server that greets", {}, { durationMs: 50 }],
+    ["that closes what was greeted", {}, { closeAfterGreeting: true }],
+  ];
+  const seen = new Set<string>();
+
+  it.each(cases)(
+    "%s shows its metrics in the snapshot, and with the same values in the result",
+    async (_, server, client) => {
+      const { result, snapshot } = await runAgainst(server, client);
+      for (const name of shown) expect(snapshot[name], name).toBeTypeOf("number");
+      for (const [path, inResult, inSnapshot] of pairs(result, snapshot)) {
+        seen.add(path);
+        // The snapshot of a closed run has none open.
+        if (path !== "openAtStop") expect(inResult, path).toBe(inSnapshot);
+      }
+      expect(snapshot.established).toBe(20);
+    },
+  );
+
+  it("of one kind or another has every metric that says it is in the result", () => {
+    const promised = shown.flatMap((name) => pathsOf(CLIENT_METRICS.definitions[name]));
+    expect(promised.filter((path) => !seen.has(path))).toEqual([]);
+  });
+});

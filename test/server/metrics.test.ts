@@ -1,0 +1,35 @@
+// The server's metrics: each one that is not internal stands in the snapshot and, where it says so, in the result, with the same value.
+import { expect, it } from "vitest";
+import { familiesOf } from "../../src/engine/metric-names.js";
+import { pathsOf } from "../../src/engine/metrics.js";
+import type { ServeSnapshot } from "../../src/index.js";
+import { SERVER_METRICS } from "../../src/server/metrics.js";
+import { testDeclarations, valueAt } from "../support/metrics.js";
+import { startClient, startServer } from "../support/peers.js";
+import { until, within } from "../support/until.js";
+
+testDeclarations(SERVER_METRICS, "serve");
+
+it("shows its metrics in the snapshot, and with the same values in the result", async () => {
+  const server = await startServer({ mode: "echo", maxConnections: 15 });
+  const to = `${server.address.ip}:${server.address.port}`;
+  const message = { message: "0123456789", messageRatePerSec: 20, durationMs: 200 };
+  const client = await startClient({ to, connections: 20, ...message });
+  await within("the client's end", client.done);
+  await until(
+    "all have been closed",
+    () => server.snapshot(),
+    ({ accepted, closed, rejected }) => accepted === 20 && closed + rejected === 20,
+  );
+  const before = server.snapshot();
+  const result = await within("the server's end", server.stop());
+  const shown = [...familiesOf(SERVER_METRICS).keys()] as (keyof typeof SERVER_METRICS.definitions &
+    keyof ServeSnapshot)[];
+  for (const name of shown) {
+    expect(before[name], name).toBeTypeOf("number");
+    for (const path of pathsOf(SERVER_METRICS.definitions[name]))
+      expect(valueAt(result, path), path).toBe(before[name]);
+  }
+  expect(before).toMatchObject({ accepted: 20, rejected: 5 });
+  expect(before.sentBytes).toBeGreaterThan(0);
+});
