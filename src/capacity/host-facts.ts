@@ -1,8 +1,8 @@
 // The host as it is: every reading that a limit is derived from, taken at one time. What cannot be read is undefined. What-if
 // questions change some of the facts, and nothing else.
 import { availableParallelism } from "node:os";
-import { floorOf, type MemoryRoom, readCgroupRoom, readHostRoom } from "../engine/memory-floor.js";
-import { canUnshareTables } from "../engine/private-tables.js";
+import { floorOf, type MemoryRoom, readCgroupRoom, readHostRoom } from "../engine/memory-stop.js";
+import { canUnshareTables } from "../engine/threads/private-tables.js";
 import { readTranslation, type Translation } from "../linux/netlink/address-translation.js";
 import { type NeighbourTable, readNeighbourTables } from "../linux/netlink/rtnetlink.js";
 import {

@@ -1,6 +1,6 @@
 // The client's door: finds the 4-tuples of what is asked, and starts the run.
-import { canUnshareTables } from "../engine/private-tables.js";
 import { stopOnAbort } from "../engine/stopping.js";
+import { canUnshareTables } from "../engine/threads/private-tables.js";
 import { countOpenDescriptors } from "../linux/proc/procfs.js";
 import { canOpenFileTable } from "../linux/syscalls/registered-files.js";
 import { raiseNofileLimit } from "../linux/syscalls/rlimit.js";

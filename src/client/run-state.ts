@@ -1,7 +1,8 @@
 // What a run notes down on its way, beside the shards' counters: times, memory, how it ended. The report is made of it.
-import type { FileRoom } from "../engine/file-reserve.js";
-import type { MemoryRoom } from "../engine/memory-floor.js";
+
+import type { MemoryRoom } from "../engine/memory-stop.js";
 import { type MemoryUse, readMemoryUse } from "../engine/memory-use.js";
+import type { FileRoom } from "../engine/open-files-stop.js";
 import { type Counters, type RunEvidence, readCounters } from "../engine/run-evidence.js";
 import type { ShardMemory } from "../engine/worker-memory.js";
 import type { Targets } from "../planning/targets.js";

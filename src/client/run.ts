@@ -2,16 +2,16 @@
 // ends with a result. The connections themselves are the shards' business.
 import { EventEmitter } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
-import { DescriptorReserve } from "../engine/descriptor-reserve.js";
-import { isBelowReserve, readFileRoom } from "../engine/file-reserve.js";
 import { createLatencyHistogram } from "../engine/latency.js";
-import { isBelowFloor, readMemoryRoom } from "../engine/memory-floor.js";
+import { isBelowFloor, readMemoryRoom } from "../engine/memory-stop.js";
 import { readMemoryUse } from "../engine/memory-use.js";
 import { readMetrics } from "../engine/metrics.js";
+import { isBelowReserve, readFileRoom } from "../engine/open-files-stop.js";
 import { CORES, ShardPool } from "../engine/pool.js";
 import { noteEvidence } from "../engine/run-evidence.js";
 import type { RunHandle } from "../engine/run-handle.js";
 import { sample } from "../engine/sampling.js";
+import { DescriptorReserve } from "../engine/threads/descriptor-reserve.js";
 import { CONTROL, PHASE, sumCounter, TARGET_AS_IT_IS } from "../engine/worker-memory.js";
 import { countOpenDescriptors } from "../linux/proc/procfs.js";
 import { ETIMEDOUT } from "../linux/syscalls/errno.js";

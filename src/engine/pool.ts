@@ -2,7 +2,7 @@
 import { availableParallelism } from "node:os";
 import { ring } from "../linux/syscalls/eventfd.js";
 import type { AppError } from "../util/errors.js";
-import { ShardThread, type ThreadKind } from "./thread.js";
+import { ShardThread, type ThreadKind } from "./threads/thread.js";
 import { COMMAND, CONTROL, ShardMemory } from "./worker-memory.js";
 
 export interface PoolOptions<Message> {

@@ -7,8 +7,8 @@ import { countPortsWithin, readLocalPortRange, readReservedPorts } from "../linu
 import { readConntrack, readConntrackStats, readSoftnetDrops } from "../linux/proc/net-stats.js";
 import { readNetCounters, readSockstat } from "../linux/proc/procfs.js";
 import { readSysctlNumbers } from "../linux/proc/sysctl.js";
-import type { FileRoom } from "./file-reserve.js";
-import type { MemoryRoom } from "./memory-floor.js";
+import type { MemoryRoom } from "./memory-stop.js";
+import type { FileRoom } from "./open-files-stop.js";
 
 /** Counters that tell of refused, dropped or repeated handshakes and of memory. */
 const COUNTERS = [

@@ -10,8 +10,8 @@ import { silence } from "../linux/syscalls/eventfd.js";
 import { unshareDescriptors } from "../linux/syscalls/rlimit.js";
 import { closeFd } from "../linux/syscalls/socket.js";
 import { AppError } from "../util/errors.js";
-import { findLoopDescriptors } from "./loop-descriptors.js";
-import { GATE, THREAD, ThreadWords } from "./thread-words.js";
+import { findLoopDescriptors } from "./threads/loop-descriptors.js";
+import { GATE, THREAD, ThreadWords } from "./threads/thread-words.js";
 import { COMMAND, CONTROL, ShardMemory } from "./worker-memory.js";
 
 /** What a new thread is given. */

@@ -1,10 +1,10 @@
 // A server's life from the main thread: one shard per core on one listening socket, more when descriptor tables fill,
 // a pause at the memory floor, a result at the end.
 import { EventEmitter } from "node:events";
-import { isBelowReserve, readFileRoom } from "../engine/file-reserve.js";
-import { isBelowFloor, readMemoryRoom } from "../engine/memory-floor.js";
+import { isBelowFloor, readMemoryRoom } from "../engine/memory-stop.js";
 import { readMemoryUse } from "../engine/memory-use.js";
 import { readMetrics, sectionOf } from "../engine/metrics.js";
+import { isBelowReserve, readFileRoom } from "../engine/open-files-stop.js";
 import { CORES, ShardPool } from "../engine/pool.js";
 import { noteEvidence, type RunEvidence, readCounters } from "../engine/run-evidence.js";
 import type { RunHandle } from "../engine/run-handle.js";

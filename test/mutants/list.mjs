@@ -125,10 +125,10 @@ const HOLDING = [
   },
   {
     name: "the memory floor is never reached",
-    file: "src/engine/memory-floor.ts",
+    file: "src/engine/memory-stop.ts",
     find: "return roomAboveFloor(room) < 0;",
     replace: "return roomAboveFloor(room) < Number.NEGATIVE_INFINITY;",
-    test: "test/client/memory-floor.test.ts",
+    test: "test/engine/memory-stop.test.ts",
     only: "is reached below it, and not on it",
   },
   {
@@ -136,7 +136,7 @@ const HOLDING = [
     file: "src/client/run.ts",
     find: "if (isBelowFloor(room)) this.#record.memoryStop = room;\n      else if",
     replace: "if (isBelowFloor(room)) this.#record.memoryStop = undefined;\n      else if",
-    test: "test/client/memory-floor.test.ts",
+    test: "test/engine/memory-stop.test.ts",
   },
   {
     name: "parked connections are not reset",

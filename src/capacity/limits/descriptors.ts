@@ -1,7 +1,7 @@
 // Limits on open files: one table's, the host's, a user's epoll watches; and on the threads that have more tables.
 
 import { mostConnections } from "../../client/ramp/thread-layout.js";
-import { fileMaxFor, fileReserve } from "../../engine/file-reserve.js";
+import { fileMaxFor, fileReserve } from "../../engine/open-files-stop.js";
 import { formatCount } from "../../util/units.js";
 import type { HostFacts } from "../host-facts.js";
 import type { Limit } from "../limit.js";

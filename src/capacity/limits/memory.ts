@@ -1,6 +1,6 @@
 // Limits of memory: the host's, a cgroup's, TCP's own budget for what is queued, the buffers of one socket.
 
-import { type MemoryRoom, roomAboveFloor } from "../../engine/memory-floor.js";
+import { type MemoryRoom, roomAboveFloor } from "../../engine/memory-stop.js";
 import { formatBytes } from "../../util/units.js";
 import type { HostFacts } from "../host-facts.js";
 import type { Limit } from "../limit.js";

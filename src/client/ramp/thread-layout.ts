@@ -1,7 +1,7 @@
 // How many connections each client shard is to have: exact shares, threads started as they are needed, and as many
 // threads opening at once as there are cores.
 
-import { KEPT_DESCRIPTORS } from "../../engine/descriptor-reserve.js";
+import { KEPT_DESCRIPTORS } from "../../engine/threads/descriptor-reserve.js";
 import { exactShare } from "../../util/share.js";
 
 export interface RampShape {

@@ -1,7 +1,7 @@
 // What stopped a run before memory or open files ran out, in words: the host's, or a limit of its cgroup.
 
-import type { FileRoom } from "../../engine/file-reserve.js";
-import type { MemoryRoom } from "../../engine/memory-floor.js";
+import type { MemoryRoom } from "../../engine/memory-stop.js";
+import type { FileRoom } from "../../engine/open-files-stop.js";
 import { formatBytes, formatCount } from "../../util/units.js";
 import type { Finding } from "../diagnosis.js";
 

@@ -2,7 +2,7 @@
 // limit, the one that ends first marked.
 import { availableParallelism } from "node:os";
 import { type LimitRow, predictCapacity } from "../../capacity/predict.js";
-import { readMemoryRoom, roomAboveFloor } from "../../engine/memory-floor.js";
+import { readMemoryRoom, roomAboveFloor } from "../../engine/memory-stop.js";
 import { readDefaultDevice, readLinkSpeed } from "../../linux/proc/net-device.js";
 import type { CeilingEvidence, UnnumberedLimit } from "../result.js";
 

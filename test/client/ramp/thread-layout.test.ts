@@ -7,7 +7,7 @@ import {
   shareOf,
   targetOf,
 } from "../../../src/client/ramp/thread-layout.js";
-import { KEPT_DESCRIPTORS } from "../../../src/engine/descriptor-reserve.js";
+import { KEPT_DESCRIPTORS } from "../../../src/engine/threads/descriptor-reserve.js";
 
 const anyShape = fc
   .record({

@@ -1,7 +1,7 @@
 // Descriptors kept back while threads fill a table that all share: the main thread wants some afterwards, to read the
 // kernel's tables.
-import { openEventfd } from "../linux/syscalls/eventfd.js";
-import { closeFd } from "../linux/syscalls/socket.js";
+import { openEventfd } from "../../linux/syscalls/eventfd.js";
+import { closeFd } from "../../linux/syscalls/socket.js";
 
 /** A netlink socket, a folder of /proc and a file in it, one for each reader that may be at work. */
 export const KEPT_DESCRIPTORS = 12;

@@ -1,8 +1,8 @@
 // Whether there is address space for one more thread: V8 ends the whole process when it cannot reserve it.
 
-import { readAddressSpace } from "../linux/proc/procfs.js";
-import { AppError } from "../util/errors.js";
-import { formatBytes } from "../util/units.js";
+import { readAddressSpace } from "../../linux/proc/procfs.js";
+import { AppError } from "../../util/errors.js";
+import { formatBytes } from "../../util/units.js";
 
 /** What V8 and the C library reserve for a thread, hardly any of it ever used: 440 MiB were measured. */
 const ADDRESS_SPACE_BYTES = 512 * 1024 ** 2;

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { fileMaxFor, fileReserve, isBelowReserve } from "../../src/engine/file-reserve.js";
+import { fileMaxFor, fileReserve, isBelowReserve } from "../../src/engine/open-files-stop.js";
 import type { ConnectResult, Diagnosis, ServeResult } from "../../src/index.js";
 import { endpointsQuery } from "../../src/socket-table/endpoints.js";
 import { readListeners } from "../../src/socket-table/listeners/listeners.js";

@@ -3,8 +3,8 @@
 // be closed there.
 import { createSocket } from "node:dgram";
 import { setImmediate } from "node:timers/promises";
-import { listDescriptors, readText } from "../linux/proc/procfs.js";
-import { openUdp } from "../linux/syscalls/socket.js";
+import { listDescriptors, readText } from "../../linux/proc/procfs.js";
+import { openUdp } from "../../linux/syscalls/socket.js";
 
 // The loop takes a new descriptor into its set when it next waits: one turn or two.
 const TURNS = 4;

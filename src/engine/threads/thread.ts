@@ -1,14 +1,14 @@
 // A thread that runs shards, one after the other, seen from the main thread. One that has ended its shard in order is kept
 // for the next run: koffi leaves address space and three mappings behind for every thread that ends.
 import { Worker } from "node:worker_threads";
-import { canBorrowDescriptors } from "../linux/syscalls/borrowed-descriptors.js";
-import { openEventfd } from "../linux/syscalls/eventfd.js";
-import { closeFd } from "../linux/syscalls/socket.js";
-import { AppError } from "../util/errors.js";
-import { hostFault } from "../util/host-fault.js";
+import { canBorrowDescriptors } from "../../linux/syscalls/borrowed-descriptors.js";
+import { openEventfd } from "../../linux/syscalls/eventfd.js";
+import { closeFd } from "../../linux/syscalls/socket.js";
+import { AppError } from "../../util/errors.js";
+import { hostFault } from "../../util/host-fault.js";
+import type { ShardStart, ThreadMessage, ThreadStart } from "../worker.js";
 import { assertAddressSpace } from "./address-space.js";
 import { GATE, THREAD, ThreadWords } from "./thread-words.js";
-import type { ShardStart, ThreadMessage, ThreadStart } from "./worker.js";
 
 // A shard's heap holds no connection: they live in typed arrays outside of it.
 const HEAP = { maxOldGenerationSizeMb: 24, maxYoungGenerationSizeMb: 1, stackSizeMb: 1 };
