@@ -78,7 +78,7 @@ function onOutputError(error: NodeJS.ErrnoException): void {
 async function rescueResult(errno: string | undefined): Promise<void> {
   const result = takeUnwritten();
   if (result === undefined) return;
-  const { rescue } = await import("./save.js");
+  const { rescue } = await import("./files/replace-file.js");
   // A terminal that has hung up shows nothing on standard error, either.
   const goesBeside = result.isJson || errno === "EIO";
   const file = goesBeside ? rescue("result", result.isJson ? ".json" : ".txt", result.text) : undefined;

@@ -7,8 +7,9 @@ import { paintFor } from "../../output/terminal/paint.js";
 import { printable, printableJson } from "../../util/printable.js";
 import type { AddCommand } from "../add-command.js";
 import { commandLine } from "../command-line.js";
+import { openOutput } from "../files/output.js";
+import { rescue } from "../files/replace-file.js";
 import { countFor, rateFor } from "../parse.js";
-import { openOutput, rescue } from "../save.js";
 import { Interrupted, type StopSignal, supervise } from "../supervise.js";
 
 interface Options {

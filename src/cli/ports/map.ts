@@ -7,7 +7,7 @@ import { paintFor } from "../../output/terminal/paint.js";
 import type { SocketQuery } from "../../socket-table/query.js";
 import { AppError } from "../../util/errors.js";
 import { printable, quoted, shortened } from "../../util/printable.js";
-import { type Output, openOutput } from "../save.js";
+import { type Output, openOutput } from "../files/output.js";
 import { sayReadNote } from "./notes.js";
 import type { PortTarget } from "./query.js";
 

@@ -4,7 +4,7 @@ import { print, printFile } from "../../output/terminal/output.js";
 import { printable } from "../../util/printable.js";
 import { formatBytes } from "../../util/units.js";
 import type { AddCommand } from "../add-command.js";
-import { openOutput } from "../save.js";
+import { openOutput } from "../files/output.js";
 
 interface Options {
   readonly output?: string;

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { parseResult, type ResultKind, type Results } from "../../results/schema/parse.js";
 import { AppError } from "../../util/errors.js";
 import { printable, shortened } from "../../util/printable.js";
-import { notReadable } from "../file-error.js";
+import { notReadable } from "../files/file-error.js";
 
 /**
  * @param file a path, or `-` for standard input

@@ -18,9 +18,9 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { ROOT } from "../support/library.js";
-import { canMakeNamespaces } from "../support/namespace.js";
-import { CLI_FILE, hasProgram, runCli, start } from "../support/process.js";
+import { ROOT } from "../../support/library.js";
+import { canMakeNamespaces } from "../../support/namespace.js";
+import { CLI_FILE, hasProgram, runCli, start } from "../../support/process.js";
 
 const LAB = `${ROOT}test/output/fixtures/lab.json`;
 const isRoot = process.getuid?.() === 0;

@@ -1,6 +1,6 @@
 // Why a file can be neither read nor written, in a sentence and with what helps: by errno, as the system says it.
-import { AppError } from "../util/errors.js";
-import { printable, shortened } from "../util/printable.js";
+import { AppError } from "../../util/errors.js";
+import { printable, shortened } from "../../util/printable.js";
 
 /** What helps against each errno of open(), write(), fsync() and rename(). */
 const FIXES: Readonly<Record<string, string>> = {
@@ -32,6 +32,20 @@ const FIXES: Readonly<Record<string, string>> = {
 /** The error for a file that takes no bytes. */
 export function notWritable(file: string, cause: unknown): AppError {
   return notUsable(file, cause, "written", "E_SYSTEM");
+}
+
+/** Writes to a file. @throws {AppError} E_SYSTEM as notWritable() when that fails */
+export function writing(file: string, write: () => void): void {
+  try {
+    write();
+  } catch (cause) {
+    throw notWritable(file, cause);
+  }
+}
+
+/** The errno's name of an error of Node's; empty for any other. */
+export function codeOf(error: unknown): string {
+  return (error as NodeJS.ErrnoException).code ?? "";
 }
 
 /** The error for a file that gives none. */
