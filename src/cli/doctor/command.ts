@@ -1,32 +1,9 @@
 // `fourtuple doctor`: the ceiling of connections on this host, which limit it is, how to move it; and what stopped a run.
 import { Option } from "commander";
 import { PROGRAMS } from "../../capacity/load.js";
-import type { CapacityOptions } from "../../capacity/options.js";
-import { printResult } from "../../output/terminal/output.js";
-import { paintFor } from "../../output/terminal/paint.js";
 import type { AddCommand } from "../add-command.js";
 import { addSources, countFor, parseSourcePort, rateFor, sizeFor } from "../parse.js";
-import { EXIT_CODES, onStopSignals } from "../signals.js";
-import { type FixOptions, isFixAsked, runFix } from "./fix.js";
-
-interface Options extends FixOptions {
-  readonly connections?: number;
-  readonly role?: CapacityOptions["role"];
-  readonly for?: CapacityOptions["program"];
-  readonly target?: string;
-  readonly sourceIp?: CapacityOptions["sources"];
-  readonly sourcePort?: CapacityOptions["sourcePorts"];
-  readonly connectRate?: number;
-  readonly messageRate?: number;
-  readonly messageSize?: number;
-  readonly memory?: number;
-  readonly cores?: number;
-  readonly nofile?: number;
-  readonly memoryPerConnection?: number;
-  readonly measure: boolean;
-  readonly all?: boolean;
-  readonly explain?: string;
-}
+import type { DoctorCommandOptions } from "./run.js";
 
 const EXAMPLES = `
 Examples:
@@ -116,67 +93,8 @@ export const addDoctor: AddCommand = (program, finish) => {
     .option("--journal <file>", "where changes are recorded (default: /var/lib/fourtuple/journal.jsonl as root)")
     .option("--json", "one JSON object")
     .addHelpText("after", EXAMPLES)
-    .action(async (options: Options) => {
-      if (options.explain !== undefined) return finish(await explain(options.explain, options));
-      finish(await untilStopped((signal) => act(options, { ...toCapacity(options), signal })));
+    .action(async (options: DoctorCommandOptions) => {
+      const { runDoctor } = await import("./run.js");
+      finish(await runDoctor(options));
     });
 };
-
-async function act(options: Options, capacity: CapacityOptions): Promise<number> {
-  return isFixAsked(options) ? runFix(options, capacity) : predict(options, capacity);
-}
-
-/** Ends the measuring by a signal: what is known without it is said, and the exit code is the signal's. */
-async function untilStopped(work: (signal: AbortSignal) => Promise<number>): Promise<number> {
-  const stopping = new AbortController();
-  let exitCode: number | undefined;
-  const forget = onStopSignals(
-    (signal) => {
-      exitCode = EXIT_CODES[signal];
-      stopping.abort();
-    },
-    (signal) => process.exit(EXIT_CODES[signal]),
-  );
-  try {
-    const done = await work(stopping.signal);
-    return exitCode ?? done;
-  } finally {
-    forget();
-  }
-}
-
-async function predict(options: Options, capacity: CapacityOptions): Promise<number> {
-  const { predictCapacity } = await import("../../capacity/predict.js");
-  const { predictionText } = await import("../../output/text/doctor.js");
-  const prediction = await predictCapacity(capacity);
-  printResult(options.json ? prediction : predictionText(prediction, options.all ?? false, paintFor(process.stdout)));
-  return prediction.isTargetMet ? 0 : 1;
-}
-
-async function explain(file: string, { json }: Options): Promise<number> {
-  const { readResult } = await import("../report/result-file.js");
-  const { explainRun } = await import("../../diagnosis/explain.js");
-  const { diagnosisText } = await import("../../output/text/diagnosis.js");
-  const diagnosis = explainRun(readResult(file, ["connect", "serve"]));
-  printResult(json ? diagnosis : diagnosisText(diagnosis, paintFor(process.stdout)));
-  return diagnosis.outcome === "met" ? 0 : 1;
-}
-
-function toCapacity(options: Options): CapacityOptions {
-  return {
-    connections: options.connections,
-    role: options.role,
-    target: options.target,
-    sources: options.sourceIp,
-    sourcePorts: options.sourcePort,
-    connectRatePerSec: options.connectRate,
-    messageRatePerSec: options.messageRate,
-    messageBytes: options.messageSize,
-    memoryBytes: options.memory,
-    cores: options.cores,
-    nofile: options.nofile,
-    program: options.for,
-    memoryPerConnectionBytes: options.memoryPerConnection,
-    measure: options.measure,
-  };
-}

@@ -1,0 +1,90 @@
+// What `fourtuple lab` does: the experiments with their progress, ended by signals, then the summary and the page.
+import { runLab, settleLab } from "../../lab/lab.js";
+import type { LabResult } from "../../lab/result.js";
+import { openLive } from "../../output/terminal/live.js";
+import { printJson, print as printLine, printResult, say } from "../../output/terminal/output.js";
+import { paintFor } from "../../output/terminal/paint.js";
+import { experimentHeading, experimentText, labSummary, placeLine } from "../../output/text/lab.js";
+import { printable, printableJson } from "../../util/printable.js";
+import { commandLine } from "../command-line.js";
+import { openOutput } from "../files/output.js";
+import { rescue } from "../files/replace-file.js";
+import { Interrupted, type StopSignal, supervise } from "../supervise.js";
+
+/** As the command line has them. */
+export interface LabCommandOptions {
+  readonly only?: string[];
+  readonly quick?: boolean;
+  readonly connections?: number;
+  readonly totalMessageRate?: number;
+  readonly loopback?: boolean;
+  readonly report?: string;
+  readonly json?: boolean;
+}
+
+/** @returns the exit code */
+export async function runLabCommand(command: LabCommandOptions): Promise<number> {
+  const { json, report, totalMessageRate, ...options } = command;
+  // What makes no sense is refused before a file is touched.
+  settleLab({ ...options, totalMessageRatePerSec: totalMessageRate });
+  // A page that cannot be written is better known before the minutes that it takes to fill it.
+  const page = report === undefined ? undefined : openOutput(report);
+  const paint = paintFor(process.stdout);
+  const live = json ? undefined : await openLive(process.stderr);
+  const stopping = new AbortController();
+  let stoppedBy: StopSignal | undefined;
+  const print = (text: string) => {
+    live?.clear();
+    if (!json) printLine(text);
+  };
+  try {
+    const done = runLab(
+      { ...options, totalMessageRatePerSec: totalMessageRate, signal: stopping.signal },
+      {
+        placed: ({ description }) => print(placeLine(description)),
+        begun: (experiment) => print(experimentHeading(experiment, paint)),
+        progress: (text) => live?.show(`  ${text}`),
+        ended: (ended) => print(experimentText(ended, paint, process.stdout.columns)),
+        failed: (error) => {
+          if (process.env.FOURTUPLE_DEBUG) say(`${error instanceof Error ? error.stack : error}`);
+        },
+      },
+      commandLine(),
+    );
+    const stop = (signal: StopSignal) => {
+      stoppedBy = signal;
+      stopping.abort();
+      return done;
+    };
+    const result = await supervise({ done, stop, abort: () => stopping.abort() });
+    live?.clear();
+    printResult(json ? result : labSummary(result, paint));
+    if (page) {
+      await orRescue(result, json, async () =>
+        page.write((await import("../../output/html/render.js")).render(result)),
+      );
+      if (!json && !page.isStandard) print(`\n${printable(report!)}: the whole of it as a page`);
+    }
+    if (stoppedBy && result.stoppedIn) throw new Interrupted(stoppedBy);
+    // Neither says anything against a claim.
+    return result.experiments.some(({ verdict }) => verdict === "refuted" || verdict === "failed") ? 1 : 0;
+  } finally {
+    live?.end();
+    page?.close();
+  }
+}
+
+/** Minutes of measuring are not lost with the page that was to show them. */
+async function orRescue(result: LabResult, isPrinted: boolean | undefined, write: () => Promise<void>): Promise<void> {
+  try {
+    await write();
+  } catch (error) {
+    if (isPrinted) say("note: the result is on standard output; `fourtuple report` makes a page of it");
+    else {
+      const file = rescue("lab", ".json", `${printableJson(result)}\n`);
+      if (file === undefined) printJson(result);
+      else say(`note: the result is in ${file}; \`fourtuple report ${file}\` makes a page of it`);
+    }
+    throw error;
+  }
+}

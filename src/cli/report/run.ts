@@ -1,0 +1,36 @@
+// What `fourtuple report` does: reads a result and writes its page.
+import { basename, dirname, extname, join } from "node:path";
+import { print, printFile } from "../../output/terminal/output.js";
+import { printable } from "../../util/printable.js";
+import { formatBytes } from "../../util/units.js";
+import { openOutput } from "../files/output.js";
+import { readResult } from "./result-file.js";
+
+/**
+ * @param output where to write; beside the result unless given
+ * @returns the exit code
+ */
+export async function runReport(file: string, output = pageBeside(file)): Promise<number> {
+  const result = readResult(file, ["connect", "serve", "lab"]);
+  // Loaded after the file has been read: what draws is much.
+  const { render } = await import("../../output/html/render.js");
+  if (output === "-") {
+    printFile(render(result));
+    return 0;
+  }
+  const page = openOutput(output, [file]);
+  try {
+    const text = render(result);
+    page.write(text);
+    if (!page.isStandard) print(`${printable(output)}: ${formatBytes(Buffer.byteLength(text))}`);
+  } finally {
+    page.close();
+  }
+  return 0;
+}
+
+/** `runs/a.json` as `runs/a.html`. */
+function pageBeside(file: string): string {
+  if (file === "-") return "report.html";
+  return join(dirname(file), `${basename(file, extname(file))}.html`);
+}
