@@ -2,8 +2,8 @@
 import { Option } from "commander";
 import type { AddCommand } from "../add-command.js";
 import { countFor, parsePercent } from "../parse.js";
+import type { PortsCommandOptions } from "./options.js";
 import { checkPeer } from "./query.js";
-import type { PortsCommandOptions } from "./run.js";
 import { addStates } from "./states.js";
 
 const EXAMPLES = `

@@ -9,7 +9,7 @@ import { AppError } from "../../util/errors.js";
 import { printable, quoted, shortened } from "../../util/printable.js";
 import { type Output, openOutput } from "../files/output.js";
 import { sayReadNote } from "./notes.js";
-import type { PortTarget } from "./query.js";
+import type { PortTarget } from "./target.js";
 
 /** Addresses that are read; the picture shows fewer and counts the rest. */
 const MAX_ADDRESSES = 64;

@@ -2,9 +2,9 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { openLive } from "../../output/terminal/live.js";
 import { print, printFile, shownOn } from "../../output/terminal/output.js";
+import { Churn, type Rates } from "../../socket-table/churn.js";
 import type { SocketQuery } from "../../socket-table/query.js";
 import { EXIT_CODES, onStopSignals } from "../signals.js";
-import { Churn, type Rates } from "./churn.js";
 
 const EVERY_MS = 1000;
 

@@ -1,8 +1,8 @@
 // How many sockets came and went between two readings of the table: each is known by its 4-tuple, eight bytes of hash.
 
-import { type SocketQuery, stateMask } from "../../socket-table/query.js";
-import { forEachSocket } from "../../socket-table/table.js";
-import type { SocketView } from "../../socket-table/view.js";
+import { type SocketQuery, stateMask } from "./query.js";
+import { forEachSocket } from "./table.js";
+import type { SocketView } from "./view.js";
 
 const START_SLOTS = 1 << 12;
 

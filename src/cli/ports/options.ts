@@ -1,0 +1,17 @@
+// The options of `fourtuple ports` as the command line has them.
+import type { NamespaceOptions } from "./netns.js";
+import type { FilterOptions } from "./query.js";
+
+export interface PortsCommandOptions extends FilterOptions, NamespaceOptions {
+  readonly listening?: boolean;
+  readonly pressure?: boolean;
+  readonly top: number;
+  readonly list?: boolean;
+  readonly header: boolean;
+  readonly watch?: boolean;
+  readonly process?: boolean;
+  readonly metrics?: boolean;
+  readonly failAbove?: number;
+  readonly json?: boolean;
+  readonly map?: string | true;
+}

@@ -1,0 +1,83 @@
+// One reading of `fourtuple ports` as text: pressure, listeners, JSON, a port's both sides or the host's sockets in sum.
+import { paintFor } from "../../output/terminal/paint.js";
+import type { PortExtras } from "../../output/text/ports/summary.js";
+import type { SocketFilter } from "../../socket-table/summary.js";
+import { printableJson } from "../../util/printable.js";
+import { readListeners } from "./listening.js";
+import { sayReadNote } from "./notes.js";
+import { conditions, exitCodeFor, nothingFor } from "./nothing.js";
+import type { PortsCommandOptions } from "./options.js";
+import { readPressure } from "./pressure.js";
+import { toFilter, toQuery } from "./query.js";
+import type { PortTarget } from "./target.js";
+
+/** Endpoints that accepted connections, to be summed up; more than a host has addresses. */
+const ALL = 100_000;
+
+/** What was read, and how many sockets it is about. */
+interface Reading {
+  readonly text: string;
+  readonly sockets: number;
+  /** Something is above --fail-above. */
+  readonly isAbove?: boolean;
+}
+
+/** @param rates what came and went since the reading before */
+export async function readAsText(
+  target: PortTarget | undefined,
+  options: PortsCommandOptions,
+  rates?: PortExtras["rates"],
+): Promise<Reading> {
+  const { top } = options;
+  const paint = paintFor(process.stdout);
+  const filter = { ...toFilter(target, options), top };
+  if (options.pressure || options.metrics) return readPressure(filter, options);
+  if (options.listening) return readListeners(target, options);
+  const { socketTable } = await import("../../socket-table/summary.js");
+  if (options.json) {
+    const table = await socketTable(filter);
+    await sayReadNote(table);
+    const owners = await ownersOf(target, options);
+    return {
+      text: printableJson({ ...table, ...(owners && { owners }), ...(rates && { rates }) }),
+      sockets: table.sockets,
+    };
+  }
+  const { hasSockets, overviewText, portText } = await import("../../output/text/ports/summary.js");
+  const extras = { top, rates, filter: conditions(options), owners: await ownersOf(target, options) };
+  if (target) {
+    const { port, ip, ...others } = filter;
+    const local = await socketTable({ ...others, localPort: port, localIp: ip, top: ALL });
+    const remote = await socketTable({ ...others, ...clientsOf(target, options), top: ALL });
+    await sayReadNote(local);
+    if (!hasSockets({ local, remote })) return { text: await nothingFor(target, options), sockets: 0 };
+    const pressure = remote.outgoing > 0 ? await pressureOf(target, options) : undefined;
+    return { text: portText(target, { local, remote }, { ...extras, pressure }, paint), sockets: 1 };
+  }
+  const table = await socketTable(filter);
+  await sayReadNote(table);
+  if (table.sockets === 0 && exitCodeFor(0, target, options) !== 0)
+    return { text: await nothingFor(target, options), sockets: 0 };
+  const pressure = await pressureOf(target, options);
+  return { text: overviewText(table, { ...extras, pressure }, paint), sockets: table.sockets };
+}
+
+/** Sockets whose peer is the endpoint: one of --peer's, where that is given. */
+function clientsOf({ ip, port }: PortTarget, { peer }: PortsCommandOptions): SocketFilter {
+  if (ip === undefined || peer === undefined) return { remotePort: port, remoteIp: ip ?? peer };
+  // Both must hold of one address: the endpoint is the remote end, for it lies among the peers.
+  return { ip, port, remotePort: port, remoteIp: peer };
+}
+
+async function ownersOf(target: PortTarget | undefined, options: PortsCommandOptions): Promise<PortExtras["owners"]> {
+  if (!options.process) return undefined;
+  return (await import("../../socket-table/listeners/owners.js")).countByOwner(toQuery(target, options));
+}
+
+async function pressureOf(
+  target: PortTarget | undefined,
+  options: PortsCommandOptions,
+): Promise<PortExtras["pressure"]> {
+  const { pressure } = await import("../../socket-table/ports/pressure.js");
+  return pressure({ ...toFilter(target, options), memory: false, top: options.top, connectionsOnly: true });
+}

@@ -1,0 +1,35 @@
+// The endpoint that `fourtuple ports` is asked about.
+import { DEFAULT_HOST, formatEndpoint, type PortRange, parseHostPorts } from "../../util/address.js";
+
+/** The endpoint that was asked about; `ip` is undefined where the port alone was given: any address. */
+export interface PortTarget {
+  readonly ip: string | undefined;
+  readonly ports: PortRange;
+  /** As text: `7777`, `127.0.0.1:7777`, `7777-7786`. */
+  readonly name: string;
+  /** The port or ports alone, as text. */
+  readonly port: string;
+}
+
+const ANY = ["", "*", "0.0.0.0", "::"];
+
+/**
+ * Parses `host:port`; `:7777`, `7777` and `0.0.0.0:7777` mean that port at any address of this host.
+ *
+ * @throws {AppError} E_ADDRESS, or E_RESOLVE for a name that nobody knows
+ */
+export async function parseTarget(text: string): Promise<PortTarget> {
+  const { host, ports } = parseHostPorts(text.replace(/^\*:/, ":"));
+  const isNamed = text.includes(host) && host !== "" ? !ANY.includes(host) : host !== DEFAULT_HOST;
+  const port = ports.first === ports.last ? `${ports.first}` : `${ports.first}-${ports.last}`;
+  if (!isNamed) return { ip: undefined, ports, name: port, port };
+  const { resolveHost } = await import("../../linux/resolve.js");
+  const { formatIp } = await import("../../util/address.js");
+  const ip = formatIp(await resolveHost(host));
+  return { ip, ports, name: formatEndpoint(ip, 0).replace(/0$/, port), port };
+}
+
+/** `port 7777`, `ports 7777-7786`, `127.0.0.1:7777`. */
+export function describeTarget({ ip, name, ports }: PortTarget): string {
+  return ip === undefined ? `${ports.first === ports.last ? "port" : "ports"} ${name}` : name;
+}
