@@ -2,10 +2,11 @@
 // back what the kernel has made of it.
 
 import { probeSysctl, readSysctl, writeSysctl } from "../linux/proc/sysctl.js";
-import { EACCES, ENOENT, EROFS, errnoMeaning, errnoName, errnoOf } from "../linux/syscalls/errno.js";
+import { EACCES, ENOENT, EROFS, errnoMeaning, errnoName, errnoOf, isForbidden } from "../linux/syscalls/errno.js";
 import { AppError } from "../util/errors.js";
 import type { Change, FixPlan, ReadSetting } from "./change.js";
-import { isRefusal, Journal, type JournalEntry } from "./journal.js";
+import type { JournalEntry } from "./journal/entries.js";
+import { Journal } from "./journal/writer.js";
 import { isSetting, isValueOf } from "./settings.js";
 import { isSameValue, normalise, parseNumbers } from "./value.js";
 
@@ -83,7 +84,10 @@ function applyChange(
   } catch (error) {
     if (error instanceof AppError) return end("failed", error.message);
     const errno = -errnoOf(error);
-    return end(isRefusal(errno) ? "refused" : "failed", `the journal ${journalFile} cannot be written: ${say(errno)}`);
+    return end(
+      isForbidden(errno) ? "refused" : "failed",
+      `the journal ${journalFile} cannot be written: ${say(errno)}`,
+    );
   }
 }
 
@@ -99,7 +103,7 @@ function make(
   if (errno !== 0) {
     // A long list is taken piece by piece: what was refused may be there in part, and then has to be undone.
     journal.mark(entry, value !== undefined && isSameValue(name, value, entry.from) ? "failed" : "done", value);
-    return end(isRefusal(errno) ? "refused" : "failed", say(errno), value);
+    return end(isForbidden(errno) ? "refused" : "failed", say(errno), value);
   }
   journal.mark(entry, "done", value);
   if (value === undefined || isSameValue(name, value, to)) return end("done", undefined, value);
@@ -122,7 +126,7 @@ function refusal(errno: number, { privilege, container }: Change): [ChangeStatus
   if (errno === EACCES) return ["refused", `needs ${privilege}; in a container or a namespace, set it on the host`];
   if (errno === ENOENT)
     return ["failed", "there is no such setting here: the host's own network namespace may have it"];
-  return [isRefusal(errno) ? "refused" : "failed", say(errno)];
+  return [isForbidden(errno) ? "refused" : "failed", say(errno)];
 }
 
 function say(errno: number): string {

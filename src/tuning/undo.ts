@@ -2,17 +2,12 @@
 // since is theirs.
 
 import { readBootId, readNetNamespace } from "../linux/proc/identity.js";
-import { errnoMeaning, errnoName } from "../linux/syscalls/errno.js";
+import { errnoMeaning, errnoName, isForbidden } from "../linux/syscalls/errno.js";
 import { KERNEL_SETTINGS, type Settings } from "./apply.js";
-import {
-  type BadLine,
-  findOthersJournal,
-  isRefusal,
-  Journal,
-  type KeptEntry,
-  type Mark,
-  readLineByLine,
-} from "./journal.js";
+import type { KeptEntry, Mark } from "./journal/entries.js";
+import { findOthersJournal } from "./journal/location.js";
+import { type BadLine, readLineByLine } from "./journal/reader.js";
+import { Journal } from "./journal/writer.js";
 import { isSameValue, normalise, PORT_RANGE, RESERVED_PORTS } from "./value.js";
 
 /**
@@ -105,7 +100,7 @@ function undoEntry(entry: KeptEntry, { read, write }: Settings, standing: Readon
     return end("left alone", `not safe while ${guarded} is not as it was: services' ports would be given away`);
   }
   const errno = -write(name, from);
-  if (errno !== 0) return end(isRefusal(errno) ? "refused" : "failed", `${errnoName(errno)}, ${errnoMeaning(errno)}`);
+  if (errno !== 0) return end(isForbidden(errno) ? "refused" : "failed", `${errnoName(errno)}, ${errnoMeaning(errno)}`);
   const value = read(name);
   return value !== undefined && isSameValue(name, value, from)
     ? end("restored", undefined, value)

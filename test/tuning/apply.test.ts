@@ -6,7 +6,7 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import { EACCES, EINVAL, EROFS } from "../../src/linux/syscalls/errno.js";
 import { applyPlan, type Settings } from "../../src/tuning/apply.js";
 import type { Change, FixPlan } from "../../src/tuning/change.js";
-import { readJournal } from "../../src/tuning/journal.js";
+import { readJournal } from "../../src/tuning/journal/reader.js";
 import { undoChanges } from "../../src/tuning/undo.js";
 
 const RANGE = "net.ipv4.ip_local_port_range";

@@ -54,7 +54,7 @@ async function apply(plan: FixPlan, options: FixOptions): Promise<number> {
   const { applyText } = await import("../../output/text/fix.js");
   const journal = await journalOf(options);
   // Before the first change, and in one sentence: what is wrong with the journal is wrong for all of them.
-  const { readJournal } = await import("../../tuning/journal.js");
+  const { readJournal } = await import("../../tuning/journal/reader.js");
   if (existsSync(journal)) readJournal(journal);
   const report = applyPlan(plan, journal);
   show(options, report, () => applyText(report, paintFor(process.stdout)));
@@ -91,7 +91,7 @@ function isMissing(file: string): boolean {
 }
 
 async function journalOf({ journal }: FixOptions): Promise<string> {
-  return journal ?? (await import("../../tuning/journal.js")).defaultJournalFile();
+  return journal ?? (await import("../../tuning/journal/location.js")).defaultJournalFile();
 }
 
 function exitCodeOf(statuses: readonly string[], good: readonly string[]): number {

@@ -49,3 +49,8 @@ export function errnoOf(error: unknown): number {
   const errno = error instanceof Error && "errno" in error ? error.errno : undefined;
   return typeof errno === "number" ? errno : -EIO;
 }
+
+/** Whether an errno means a missing privilege: EACCES, EPERM, EROFS. */
+export function isForbidden(errno: number): boolean {
+  return errno === EACCES || errno === EPERM || errno === EROFS;
+}

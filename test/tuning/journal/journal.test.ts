@@ -3,7 +3,9 @@ import { appendFileSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { defaultJournalFile, Journal, readJournal } from "../../src/tuning/journal.js";
+import { defaultJournalFile } from "../../../src/tuning/journal/location.js";
+import { readJournal } from "../../../src/tuning/journal/reader.js";
+import { Journal } from "../../../src/tuning/journal/writer.js";
 
 function journalFile(): string {
   const folder = mkdtempSync(join(tmpdir(), "fourtuple-journal-"));

@@ -14,14 +14,15 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { readBootId, readNetNamespace } from "../../src/linux/proc/identity.js";
-import { undoText } from "../../src/output/text/fix.js";
-import { planChanges } from "../../src/tuning/changes.js";
-import { Journal, readLineByLine } from "../../src/tuning/journal.js";
-import { isSetting, isValueOf } from "../../src/tuning/settings.js";
-import { undoChanges } from "../../src/tuning/undo.js";
-import { clientLoad, hostFacts, readerOf, settingsOf } from "../support/doctor.js";
-import { runCli } from "../support/process.js";
+import { readBootId, readNetNamespace } from "../../../src/linux/proc/identity.js";
+import { undoText } from "../../../src/output/text/fix.js";
+import { planChanges } from "../../../src/tuning/changes.js";
+import { readLineByLine } from "../../../src/tuning/journal/reader.js";
+import { Journal } from "../../../src/tuning/journal/writer.js";
+import { isSetting, isValueOf } from "../../../src/tuning/settings.js";
+import { undoChanges } from "../../../src/tuning/undo.js";
+import { clientLoad, hostFacts, readerOf, settingsOf } from "../../support/doctor.js";
+import { runCli } from "../../support/process.js";
 
 const isRoot = process.getuid?.() === 0;
 const NOBODY = 65_534;

@@ -2,8 +2,8 @@
 // descriptor, so that nobody can put another file in its place in between.
 import { constants, fstatSync, lstatSync, openSync, realpathSync, type Stats } from "node:fs";
 import { dirname, resolve } from "node:path";
-import { EISDIR } from "../linux/syscalls/errno.js";
-import { AppError } from "../util/errors.js";
+import { EISDIR } from "../../linux/syscalls/errno.js";
+import { AppError } from "../../util/errors.js";
 
 const GROUP_OR_OTHERS_WRITE = 0o022;
 const STICKY = 0o1000;
