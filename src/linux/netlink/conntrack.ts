@@ -6,14 +6,12 @@ import { parseIp } from "../../util/address.js";
 import { readSysctlNumbers } from "../proc/sysctl.js";
 import { IPPROTO_TCP } from "../syscalls/constants.js";
 import { errnoName, errnoOf } from "../syscalls/errno.js";
-import { DATAGRAM_BYTES, NetlinkDump, NLM_F_DUMP, NLM_F_REQUEST } from "./netlink-dump.js";
+import { DATAGRAM_BYTES, encodeRequest, NetlinkDump, NLM_F_DUMP, NLM_F_REQUEST } from "./netlink-dump.js";
 
 const NETLINK_NETFILTER = 12;
 /** NFNL_SUBSYS_CTNETLINK with IPCTNL_MSG_CT_GET, and IPCTNL_MSG_CT_NEW, which is what comes back. */
 const CT_GET = 0x101;
 const CT_NEW = 0x100;
-/** nlmsghdr and struct nfgenmsg. */
-const REQUEST_BYTES = 20;
 const NFGENMSG_BYTES = 4;
 /** Attributes of linux/netfilter/nfnetlink_conntrack.h. */
 const CTA = { tupleReply: 2, status: 3, protoinfo: 4 } as const;
@@ -56,10 +54,7 @@ export function countTracked(): number | undefined {
  * @returns undefined, or the errno's name where it may not be read
  */
 export async function forEachTracked(visit: (connection: TrackedConnection) => void): Promise<string | undefined> {
-  const request = Buffer.alloc(REQUEST_BYTES);
-  request.writeUInt32LE(REQUEST_BYTES, 0);
-  request.writeUInt16LE(CT_GET, 4);
-  request.writeUInt16LE(NLM_F_REQUEST | NLM_F_DUMP, 6);
+  const request = encodeRequest(CT_GET, NLM_F_REQUEST | NLM_F_DUMP, new Uint8Array(NFGENMSG_BYTES));
   const dump = new NetlinkDump({ protocol: NETLINK_NETFILTER, request, types: [CT_NEW] }, DATAGRAM_BYTES);
   const reader = new MessageReader(dump.bytes, visit);
   try {

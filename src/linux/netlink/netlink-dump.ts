@@ -1,5 +1,5 @@
-// Dumps over netlink (man 7 netlink): a request, and replies received in place, so that millions of entries pass without
-// an object each. What a message holds is left to who asks.
+// A question to the kernel over netlink (man 7 netlink), and its answers received in place, so that millions of entries pass
+// without an object each. Answers that are few are had as objects from netlink.ts. What a message holds is left to who asks.
 import { AF_NETLINK, SO_RCVBUF, SOCK_CLOEXEC, SOCK_RAW, SOL_SOCKET } from "../syscalls/constants.js";
 import { EINTR } from "../syscalls/errno.js";
 import { lastErrno, libc, NativeBuffer } from "../syscalls/libc.js";
@@ -10,6 +10,9 @@ const NLM_F_DUMP_INTR = 0x10;
 const NLMSG_ERROR = 2;
 const NLMSG_DONE = 3;
 const HEADER = 16;
+const SOL_NETLINK = 270;
+/** The kernel then filters by the fields of the request, rather than ignore them; since Linux 4.20. */
+const NETLINK_GET_STRICT_CHK = 12;
 
 // The kernel makes datagrams of at most 32 KiB, however much is offered (netlink_recvmsg in net/netlink/af_netlink.c).
 export const DATAGRAM_BYTES = 32 * 1024;
@@ -24,8 +27,20 @@ export interface NetlinkQuestion {
   readonly protocol: number;
   /** struct nlmsghdr and what follows it. */
   readonly request: Uint8Array;
-  /** Types of the messages that are visited. */
-  readonly types: readonly number[];
+  /** Types of the messages that are visited, two at most; all but the end and errors unless given. */
+  readonly types?: readonly number[];
+  /** The fields of the request filter. */
+  readonly isStrict?: boolean;
+}
+
+/** struct nlmsghdr and a struct of the protocol's. @param flags NLM_F_REQUEST, with NLM_F_DUMP for all entries of a kind */
+export function encodeRequest(type: number, flags: number, struct: Uint8Array): Buffer {
+  const request = Buffer.alloc(HEADER + struct.length);
+  request.writeUInt32LE(request.length, 0);
+  request.writeUInt16LE(type, 4);
+  request.writeUInt16LE(flags, 6);
+  request.set(struct, HEADER);
+  return request;
 }
 
 /** One dump: receive it by next(), and read each message in `bytes`. */
@@ -39,15 +54,17 @@ export class NetlinkDump {
   private readonly words: Uint32Array;
   private readonly firstType: number;
   private readonly secondType: number;
+  private readonly takesAll: boolean;
   private fd: number;
 
   /** @param receiveBytes the datagrams' size: it decides at which entries they end */
-  constructor({ protocol, request, types }: NetlinkQuestion, receiveBytes = DATAGRAM_BYTES) {
+  constructor({ protocol, request, types = [], isStrict = false }: NetlinkQuestion, receiveBytes = DATAGRAM_BYTES) {
     this.native = new NativeBuffer(receiveBytes);
     this.bytes = this.native.bytes;
     this.words = new Uint32Array(this.bytes.buffer, this.bytes.byteOffset, receiveBytes >>> 2);
-    this.firstType = types[0]!;
-    this.secondType = types[1] ?? types[0]!;
+    this.takesAll = types.length === 0;
+    this.firstType = types[0] ?? -1;
+    this.secondType = types[1] ?? this.firstType;
     this.fd = libc.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol);
     if (this.fd < 0) {
       this.error = -lastErrno();
@@ -55,6 +72,10 @@ export class NetlinkDump {
     }
     const size = NativeBuffer.from(new Uint8Array(new Int32Array([RECEIVE_QUEUE_BYTES]).buffer));
     libc.setsockopt(this.fd, SOL_SOCKET, SO_RCVBUF, size.address, 4);
+    if (isStrict) {
+      const on = NativeBuffer.from(Uint8Array.of(1, 0, 0, 0));
+      libc.setsockopt(this.fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, on.address, 4);
+    }
     if (libc.send(this.fd, NativeBuffer.from(request).address, request.length, 0) < 0) this.error = -lastErrno();
   }
 
@@ -97,7 +118,7 @@ export class NetlinkDump {
         // A negative errno: of the whole request, or what ended the dump. An older kernel's DONE may come without.
         if (size >= HEADER + 4) this.error = words[(at + HEADER) >>> 2]! | 0;
         return false;
-      }
+      } else if (this.takesAll && size >= HEADER && visit(at + HEADER, at + size) === false) return false;
       if (size < HEADER) break;
       at += (size + 3) & ~3;
     }

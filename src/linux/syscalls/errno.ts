@@ -19,6 +19,7 @@ export const EROFS = 30;
 export const EPIPE = 32;
 export const ENOSYS = 38;
 export const EPROTO = 71;
+export const EOPNOTSUPP = 95;
 export const EAFNOSUPPORT = 97;
 export const EADDRINUSE = 98;
 export const EADDRNOTAVAIL = 99;

@@ -1,6 +1,6 @@
 // Which source ports NAT may give out: the rules that say so, as nft or iptables-save lists them.
-import { spawnSync } from "node:child_process";
 import type { PortRange } from "../../util/address.js";
+import { Subprocess } from "../../util/subprocess.js";
 
 /** A rule that translates sources into a range of ports. */
 export interface NatRule {
@@ -12,15 +12,16 @@ export interface NatRule {
 }
 
 const TIMEOUT_MS = 5000;
-const MAX_OUTPUT = 64 * 1024 * 1024;
 
 /** The rules of this network namespace that limit the ports of SNAT or masquerade; none where they may not be read. */
-export function readNatRules(): NatRule[] {
-  const listed = run("nft", ["-j", "list", "ruleset"]);
-  const rules = listed === undefined ? [] : parseNft(listed);
+export async function readNatRules(): Promise<NatRule[]> {
   // iptables keeps its own tables, or rules that nft does not know how to say.
-  const saved = [run("iptables-save", ["-t", "nat"]), run("ip6tables-save", ["-t", "nat"])];
-  return [...rules, ...saved.flatMap((text) => (text === undefined ? [] : parseIptables(text)))];
+  const [nft, ipv4, ipv6] = await Promise.all([
+    list(["nft", "-j", "list", "ruleset"]),
+    list(["iptables-save", "-t", "nat"]),
+    list(["ip6tables-save", "-t", "nat"]),
+  ]);
+  return [...parseNft(nft), ...parseIptables(ipv4), ...parseIptables(ipv6)];
 }
 
 /** Rules out of `nft -j list ruleset`. */
@@ -72,12 +73,16 @@ function range(first: string, last: string): PortRange {
   return { first: Number(first), last: Number(last) };
 }
 
-function run(program: string, args: readonly string[]): string | undefined {
-  const { status, stdout } = spawnSync(program, args, {
-    encoding: "utf8",
-    timeout: TIMEOUT_MS,
-    maxBuffer: MAX_OUTPUT,
-    stdio: ["ignore", "pipe", "ignore"],
-  });
-  return status === 0 ? stdout : undefined;
+/** What a program prints; nothing where there is no such program, or it fails. */
+async function list(command: readonly string[]): Promise<string> {
+  const program = new Subprocess(command);
+  const timer = setTimeout(() => program.kill("SIGKILL"), TIMEOUT_MS);
+  try {
+    const { code, stdout } = await program.result;
+    return code === 0 ? stdout : "";
+  } catch {
+    return "";
+  } finally {
+    clearTimeout(timer);
+  }
 }

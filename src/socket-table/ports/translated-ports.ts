@@ -6,7 +6,7 @@ import { type AddressRange, type IpAddress, type PortRange, parseIp } from "../.
 import type { AddressIndex } from "../addresses.js";
 import { Counts, PairIndex, topIds } from "../aggregate/dense-index.js";
 import type { EndQuery } from "../query.js";
-import { type NatRule, readNatRules } from "./nat-rules.js";
+import type { NatRule } from "./nat-rules.js";
 import { PRESSURE_MARK, type TranslatedPorts, type TranslatedRow } from "./pressure-result.js";
 
 /** What NAT without a range has to choose from for a port from 1024 on. */
@@ -29,7 +29,8 @@ export async function readTranslatedPorts(
   const pairs = new TranslatedPairs(addresses, conditions);
   const refusedErrno = await forEachTracked((connection) => pairs.add(connection));
   const ids = pairs.translated();
-  const rules = ids.length === 0 ? [] : readNatRules();
+  // Seldom wanted: what it runs programs with is loaded only then.
+  const rules = ids.length === 0 ? [] : await (await import("./nat-rules.js")).readNatRules();
   const rows = ids.map((id) => pairs.row(id, rules));
   const best = topIds(
     rows.length,
