@@ -1,10 +1,10 @@
 // One socket of the kernel's table as a visitor sees it: an object that is moved from socket to socket.
 
-import type { SocketMemory, TcpState } from "../linux/netlink/diag-socket.js";
+import type { SocketMemory, TcpState } from "../linux/netlink/diag-message.js";
 import type { SocketInfo } from "../linux/netlink/tcp-info.js";
 import type { Family, IpAddress } from "../util/address.js";
 
-export type { SocketMemory, TcpState } from "../linux/netlink/diag-socket.js";
+export type { SocketMemory, TcpState } from "../linux/netlink/diag-message.js";
 export type { SocketInfo } from "../linux/netlink/tcp-info.js";
 
 /** Timers of a socket (inet_diag(7), idiag_timer). */

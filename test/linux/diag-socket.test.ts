@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { DIAG_FIELD, DiagSocket } from "../../src/linux/netlink/diag-socket.js";
+import { DIAG_FIELD } from "../../src/linux/netlink/diag-message.js";
+import { DiagSocket } from "../../src/linux/netlink/diag-socket.js";
 import { DiagDump } from "../../src/linux/netlink/sock-diag.js";
 import { formatIp, parseIp } from "../../src/util/address.js";
 

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { DIAG_FIELD, DiagSocket } from "../../src/linux/netlink/diag-socket.js";
+import { DIAG_FIELD } from "../../src/linux/netlink/diag-message.js";
+import { DiagSocket } from "../../src/linux/netlink/diag-socket.js";
 import { AddressIndex } from "../../src/socket-table/addresses.js";
 import { formatIp, type IpAddress, parseIp } from "../../src/util/address.js";
 

@@ -1,51 +1,14 @@
-// struct inet_diag_msg and its attributes, read where they lie: one object that is moved from socket to socket. What a
-// number means is left to the readers.
+// Reads a socket's struct inet_diag_msg where it lies (its layout: diag-message.ts): one object that is moved from socket to
+// socket. What a number means is left to the readers.
 import { type Family, formatIp, type IpAddress, isLinkLocal } from "../../util/address.js";
 import { AF_INET6, TCP_STATES } from "../syscalls/constants.js";
 import { interfaceName } from "../syscalls/interface-names.js";
+import { DIAG_ATTRIBUTE, DIAG_FIELD, DIAG_MESSAGE_BYTES, type SocketMemory, type TcpState } from "./diag-message.js";
 import { decodeTcpInfo, type SocketInfo } from "./tcp-info.js";
 
-/** Bytes of struct inet_diag_msg, without attributes. */
-export const DIAG_MESSAGE_BYTES = 72;
-/** Where its parts are. */
-export const DIAG_FIELD = {
-  family: 0,
-  state: 1,
-  timer: 2,
-  localPort: 4,
-  remotePort: 6,
-  localIp: 8,
-  remoteIp: 24,
-  interface: 40,
-  cookie: 44,
-  expires: 52,
-  receiveQueue: 56,
-  sendQueue: 60,
-  uid: 64,
-  inode: 68,
-} as const;
-const ATTRIBUTE_INFO = 2;
-const ATTRIBUTE_SKMEMINFO = 7;
-const ATTRIBUTE_SKV6ONLY = 11;
 const MAPPED_WORD = 0xffff0000;
 const SYN_RECV = 3;
 const NEW_SYN_RECV = 12;
-
-/** State names without those that only the kernel's inside knows. */
-export type TcpState = Exclude<(typeof TCP_STATES)[number], "UNKNOWN" | "NEW_SYN_RECV">;
-
-/** Kernel memory of one socket in bytes (SK_MEMINFO_* of linux/sock_diag.h). */
-export interface SocketMemory {
-  readonly receiveAllocBytes: number;
-  readonly receiveBufferBytes: number;
-  readonly sendAllocBytes: number;
-  readonly sendBufferBytes: number;
-  readonly forwardAllocBytes: number;
-  readonly sendQueuedBytes: number;
-  readonly optionBytes: number;
-  readonly backlogBytes: number;
-  readonly drops: number;
-}
 
 /** A socket's message in `bytes`. All numbers are in the processor's order, which is little endian here. */
 export class DiagSocket {
@@ -160,12 +123,12 @@ export class DiagSocket {
   }
 
   get isV6Only(): boolean {
-    const at = this.attribute(ATTRIBUTE_SKV6ONLY);
+    const at = this.attribute(DIAG_ATTRIBUTE.skV6Only);
     return at !== 0 && this.bytes[at] !== 0;
   }
 
   get memory(): SocketMemory | undefined {
-    const at = this.attribute(ATTRIBUTE_SKMEMINFO) >>> 2;
+    const at = this.attribute(DIAG_ATTRIBUTE.skMemInfo) >>> 2;
     if (at === 0) return undefined;
     const { words } = this;
     return {
@@ -182,7 +145,7 @@ export class DiagSocket {
   }
 
   get info(): SocketInfo | undefined {
-    const at = this.attribute(ATTRIBUTE_INFO);
+    const at = this.attribute(DIAG_ATTRIBUTE.info);
     if (at === 0) return undefined;
     // An attribute's length counts its head of four bytes.
     const length = (this.words[(at - 4) >>> 2]! & 0xffff) - 4;
@@ -190,7 +153,7 @@ export class DiagSocket {
   }
 
   get chargedBytes(): number {
-    const at = this.attribute(ATTRIBUTE_SKMEMINFO) >>> 2;
+    const at = this.attribute(DIAG_ATTRIBUTE.skMemInfo) >>> 2;
     if (at === 0) return 0;
     const { words } = this;
     // Buffer sizes are limits, and sent bytes are clones of queued ones.
@@ -199,7 +162,7 @@ export class DiagSocket {
 
   /** One of the numbers of `memory` by its place (SK_MEMINFO_*), without an object; 0 where there are none. */
   memoryValue(index: number): number {
-    const at = this.attribute(ATTRIBUTE_SKMEMINFO) >>> 2;
+    const at = this.attribute(DIAG_ATTRIBUTE.skMemInfo) >>> 2;
     return at === 0 ? 0 : this.words[at + index]!;
   }
 

@@ -1,7 +1,7 @@
 // The socket table out of /proc/net/tcp and tcp6, for where netlink is forbidden: read in pieces, and each row written
 // as the struct inet_diag_msg that sock_diag would have given, so that one reader serves both.
 import { closeSync, openSync, readSync } from "node:fs";
-import { DIAG_FIELD, DIAG_MESSAGE_BYTES } from "../netlink/diag-socket.js";
+import { DIAG_FIELD, DIAG_MESSAGE_BYTES } from "../netlink/diag-message.js";
 import type { DiagVisit } from "../netlink/sock-diag.js";
 import { AF_INET, AF_INET6 } from "../syscalls/constants.js";
 

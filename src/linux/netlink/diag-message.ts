@@ -1,0 +1,40 @@
+// The layout of struct inet_diag_msg and of the attributes behind it (linux/inet_diag.h, linux/sock_diag.h).
+import type { TCP_STATES } from "../syscalls/constants.js";
+
+/** Bytes of struct inet_diag_msg, without attributes. */
+export const DIAG_MESSAGE_BYTES = 72;
+/** Where its parts are. */
+export const DIAG_FIELD = {
+  family: 0,
+  state: 1,
+  timer: 2,
+  localPort: 4,
+  remotePort: 6,
+  localIp: 8,
+  remoteIp: 24,
+  interface: 40,
+  cookie: 44,
+  expires: 52,
+  receiveQueue: 56,
+  sendQueue: 60,
+  uid: 64,
+  inode: 68,
+} as const;
+/** Types of attributes (INET_DIAG_*). */
+export const DIAG_ATTRIBUTE = { info: 2, skMemInfo: 7, skV6Only: 11 } as const;
+
+/** State names without those that only the kernel's inside knows. */
+export type TcpState = Exclude<(typeof TCP_STATES)[number], "UNKNOWN" | "NEW_SYN_RECV">;
+
+/** Kernel memory of one socket in bytes (SK_MEMINFO_* of linux/sock_diag.h). */
+export interface SocketMemory {
+  readonly receiveAllocBytes: number;
+  readonly receiveBufferBytes: number;
+  readonly sendAllocBytes: number;
+  readonly sendBufferBytes: number;
+  readonly forwardAllocBytes: number;
+  readonly sendQueuedBytes: number;
+  readonly optionBytes: number;
+  readonly backlogBytes: number;
+  readonly drops: number;
+}
