@@ -16,15 +16,9 @@ import { EACCES, EPERM, errnoName } from "../linux/syscalls/errno.js";
 import { interfaceIndex } from "../linux/syscalls/interface-names.js";
 import { AppError } from "../util/errors.js";
 import { readTurnover, TableSketch } from "./dump-fingerprint.js";
-import {
-  ALL_STATES,
-  needsListenerTest,
-  type SocketQuery,
-  type SourceName,
-  singlePort,
-  toDiagFilter,
-  toTest,
-} from "./query.js";
+import { needsListenerTest, singlePort, toDiagFilter } from "./kernel-filter.js";
+import { ALL_STATES, type SocketQuery, type SourceName } from "./query.js";
+import { toTest } from "./socket-test.js";
 import type { SocketView } from "./view.js";
 
 export { type SocketQuery, type SourceName, stateMask } from "./query.js";

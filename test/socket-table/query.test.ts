@@ -2,7 +2,8 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { endpointsQuery } from "../../src/socket-table/endpoints.js";
 import { parseEnd, toQuery } from "../../src/socket-table/filter.js";
-import { stateMask, toPrefixes } from "../../src/socket-table/query.js";
+import { toPrefixes } from "../../src/socket-table/prefixes.js";
+import { stateMask } from "../../src/socket-table/query.js";
 import { parseAddressBlocks, parseAddressRanges, parseIp } from "../../src/util/address.js";
 
 it("covers a range of addresses by the fewest prefixes", () => {

@@ -4,8 +4,9 @@ import type { TcpState } from "../../socket-table/view.js";
 import { formatCount, formatDuration } from "../../util/units.js";
 import { type LabContext, PORT } from "../experiment.js";
 import { type Crowd, gather, startServer } from "../observe/client-load.js";
-import { look } from "../observe/socket-snapshot.js";
-import { describeStates, LATEST, type Lasting, NOTHING } from "../observe/state-lifetime.js";
+import { LATEST } from "../observe/lifetime-verdict.js";
+import { describeStates, look, NOTHING } from "../observe/socket-snapshot.js";
+import type { Lasting } from "../observe/state-lifetime.js";
 import type { Host } from "../testbed/host.js";
 
 export const CONNECTIONS = 50;

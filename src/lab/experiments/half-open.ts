@@ -1,7 +1,8 @@
 // E7: one side is gone. What the other side's table shows, and for how long: by the kernel's timers, and by watching.
 import { formatCount, formatDuration } from "../../util/units.js";
 import type { Experiment } from "../experiment.js";
-import { judgeLasting, type Lasting, type Seen, sayHowLong, watch } from "../observe/state-lifetime.js";
+import { judgeLasting, sayHowLong } from "../observe/lifetime-verdict.js";
+import { type Lasting, type Seen, watch } from "../observe/state-lifetime.js";
 import type { Verdict } from "../result.js";
 import { CONNECTIONS, cutWire, killedServer, orderlyEnd, PORTS, type Remains, statesOf } from "./half-open-cases.js";
 import { halfOpenByHand } from "./half-open-reproduced.js";

@@ -1,8 +1,9 @@
 // What is seen of a port from inside a host: counts, some of the 4-tuples, the ports in use. Plain data: it comes out of a
-// process that runs there (look.ts).
+// process that runs there (snapshot-program.ts).
 import { fileURLToPath } from "node:url";
 import type { TcpState } from "../../socket-table/view.js";
 import type { FourTuple } from "../../util/address.js";
+import { formatCount } from "../../util/units.js";
 import type { Host } from "../testbed/host.js";
 
 export interface Look {
@@ -66,4 +67,12 @@ export async function look(host: Host, port: number, tuples = 0): Promise<Sight>
   const file = fileURLToPath(new URL("./snapshot-program.js", import.meta.url));
   const asked: Look = { host: host.name, port, ips: host.ips, peerIps: host.peerIps, tuples };
   return JSON.parse(await host.execNode(file, [JSON.stringify(asked)]));
+}
+
+export const NOTHING = "nothing";
+
+/** `50 ESTABLISHED`, `nothing`. */
+export function describeStates(states: Partial<Record<TcpState, number>>): string {
+  const shown = Object.entries(states).filter(([state, count]) => state !== "LISTEN" && count > 0);
+  return shown.length === 0 ? NOTHING : shown.map(([state, count]) => `${formatCount(count)} ${state}`).join(", ");
 }

@@ -1,7 +1,6 @@
-// RLIMIT_NOFILE (man 2 getrlimit): it bounds the numbers in one descriptor table, and the private tables
-// that threads can have (man 2 unshare, CLONE_FILES).
-import { CLONE_FILES, RLIMIT_NOFILE } from "./constants.js";
-import { lastErrno, libc, NativeBuffer } from "./libc.js";
+// RLIMIT_NOFILE (man 2 getrlimit): it bounds the numbers in one descriptor table.
+import { RLIMIT_NOFILE } from "./constants.js";
+import { libc, NativeBuffer } from "./libc.js";
 
 export interface NofileLimit {
   /** What is in force, in descriptors; Infinity when unlimited. */
@@ -28,16 +27,6 @@ export function raiseNofileLimit(): NofileLimit {
     libc.setrlimit(RLIMIT_NOFILE, pair.address);
   }
   return readNofileLimit();
-}
-
-/**
- * Gives the calling thread a descriptor table of its own, a copy of the one it shared until now.
- * Afterwards Node's asynchronous file calls must not be used in this thread: their pool keeps the old table.
- *
- * @returns 0, or a negative errno (-EPERM where a container forbids the call)
- */
-export function unshareDescriptors(): number {
-  return libc.unshare(CLONE_FILES) < 0 ? -lastErrno() : 0;
 }
 
 function limitAt(offset: number): number {

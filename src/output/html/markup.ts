@@ -1,5 +1,5 @@
 // HTML as a tagged template: every value is escaped unless it is markup itself, so no text of a result becomes markup.
-import { escapeXml } from "../port-map/style.js";
+import { escapeXml } from "./escape.js";
 
 /** Text that is HTML already. */
 export class Markup {

@@ -1,7 +1,7 @@
 // The picture of ports as a page of its own: the SVG, and a script that says what is under the pointer. It loads nothing.
 import { createHash } from "node:crypto";
+import { escapeXml } from "../html/escape.js";
 import type { PortMap } from "./cells.js";
-import { escapeXml } from "./style.js";
 import { portMapSvg } from "./svg.js";
 
 const STYLE = `

@@ -1,10 +1,10 @@
 // One address in the picture of ports: its 256 × 256 cells, the port numbers at its edge, its name.
 import type { PortRange } from "../../util/address.js";
 import { plural } from "../../util/units.js";
+import { escapeXml } from "../html/escape.js";
 import { cellsOf, countPorts, type MapField, type PortMap, pathOfPorts, SIDE } from "./cells.js";
 import type { Panel } from "./layout.js";
 import { drawGlow, drawNames, drawRings } from "./marks.js";
-import { escapeXml } from "./style.js";
 
 /** Ports that are written along the edge, one each 64 rows. */
 const EDGE_PORTS = [0, 16_384, 32_768, 49_152, 65_535];

@@ -1,5 +1,4 @@
-// Colours and letters of the picture of ports, for light and dark; and the escaping of texts that go into it.
-import { printableExcept } from "../../util/printable.js";
+// Colours and letters of the picture of ports, for light and dark.
 
 /** Orange and blue: to be told apart by every eye. */
 export const PORT_MAP_STYLE = `
@@ -36,12 +35,3 @@ font-family:Inter,"Segoe UI",system-ui,-apple-system,"Helvetica Neue",Arial,sans
 .port-map .tiny{font-size:10.5px}
 .port-map .address{font-family:ui-monospace,"SF Mono",Menlo,Consolas,"DejaVu Sans Mono",monospace;letter-spacing:-.2px}
 `.trim();
-
-/** Without the characters that no document may have. */
-export function escapeXml(text: string): string {
-  return printableExcept(text, isSpace, "\ufffd").replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`);
-}
-
-function isSpace(character: string): boolean {
-  return character === "\n" || character === "\t" || character === "\r";
-}

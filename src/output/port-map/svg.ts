@@ -1,11 +1,12 @@
 // The picture of ports as SVG text: which of an address's 65,536 ports are in use, one pixel each. The sum of the
 // rectangles in the paths of class "lit" is the number of ports in use, so the picture is evidence that can be counted.
 import { formatCount, plural } from "../../util/units.js";
+import { escapeXml } from "../html/escape.js";
 import { countPorts, type MapField, type PortMap, SIDE } from "./cells.js";
 import { FOOTER, type Layout, LEFT, layOut, RIGHT, TOP } from "./layout.js";
 import { HALO } from "./marks.js";
 import { drawPanel } from "./panel.js";
-import { escapeXml, PORT_MAP_STYLE } from "./style.js";
+import { PORT_MAP_STYLE } from "./style.js";
 
 /** What the pictures' colours refer to. */
 const DEFINITIONS = `<defs><linearGradient id="field" gradientUnits="userSpaceOnUse" x1="0" y1="0" x2="0" y2="${SIDE}"><stop class="top"/><stop class="bottom" offset="1"/></linearGradient>${HALO}</defs>`;

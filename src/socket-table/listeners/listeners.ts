@@ -4,7 +4,8 @@ import { TCP_LISTEN } from "../../linux/syscalls/constants.js";
 import { formatEndpoint } from "../../util/address.js";
 import type { AddressIndex } from "../addresses.js";
 import { PairIndex } from "../aggregate/dense-index.js";
-import { isWildcard, type SocketQuery } from "../query.js";
+import type { SocketQuery } from "../query.js";
+import { isWildcard } from "../socket-test.js";
 import { readTable, type SourceName } from "../table.js";
 import type { SocketView } from "../view.js";
 

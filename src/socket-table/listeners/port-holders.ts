@@ -3,7 +3,8 @@
 
 import { TCP_LISTEN, TCP_TIME_WAIT } from "../../linux/syscalls/constants.js";
 import { formatIp, type IpAddress, type PortRange } from "../../util/address.js";
-import { ALL_STATES, isWildcard, type SocketQuery } from "../query.js";
+import { ALL_STATES, type SocketQuery } from "../query.js";
+import { isWildcard } from "../socket-test.js";
 import { readTable } from "../table.js";
 import type { SocketView } from "../view.js";
 import { type Owner, readOwners } from "./owners.js";

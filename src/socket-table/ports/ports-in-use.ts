@@ -6,7 +6,7 @@ import type { IpAddress } from "../../util/address.js";
 import { AddressIndex } from "../addresses.js";
 import { Counts, topIds } from "../aggregate/dense-index.js";
 import { ListenerSet } from "../listeners/listeners.js";
-import { isWildcard } from "../query.js";
+import { isWildcard } from "../socket-test.js";
 import { readTable, type SocketQuery, type SourceName } from "../table.js";
 import type { SocketView } from "../view.js";
 

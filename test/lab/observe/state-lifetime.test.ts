@@ -1,6 +1,7 @@
 // How long sockets stay: judged by what the kernel's timers said and by when they were gone.
 import { describe, expect, it } from "vitest";
-import { judgeLasting, type Lasting, type Seen } from "../../../src/lab/observe/state-lifetime.js";
+import { judgeLasting } from "../../../src/lab/observe/lifetime-verdict.js";
+import type { Lasting, Seen } from "../../../src/lab/observe/state-lifetime.js";
 import type { Host } from "../../../src/lab/testbed/host.js";
 
 const TIMED: Lasting = {

@@ -1,0 +1,58 @@
+// Judges how long sockets stayed in a state by how long they were to, and says it.
+import { formatDuration } from "../../util/units.js";
+import type { Seen } from "./state-lifetime.js";
+
+/** The kernel counts in ticks of up to 10 ms. */
+const TICK_MS = 10;
+/** A timer's place in the kernel's wheel is an eighth of its time at most (kernel/time/timer.c): so late may it fire. */
+export const LATEST = 1 + 1 / 8;
+
+/** Looks so far apart that they allow half or twice the time that was predicted show nothing of it. */
+const COARSE = 2;
+
+/**
+ * Judges what was seen by what was predicted: to the tick, where a timer counts down; else by when it was gone. Only an interval
+ * that excludes the prediction refutes it; one that is too wide to show it is inconclusive.
+ */
+export function judgeLasting(seen: Seen): "confirmed" | "refuted" | "inconclusive" {
+  const { lasting, stayedMs, missedMs, timerMs, hasNoTimer } = seen;
+  const { predictedMs, countsDown } = lasting;
+  if (predictedMs === undefined) {
+    if (missedMs !== undefined || timerMs !== undefined) return "refuted";
+    if (hasNoTimer) return "confirmed";
+    return stayedMs > 0 ? "refuted" : "inconclusive";
+  }
+  const [least, most] = predictedMs;
+  if (stayedMs > most || (missedMs !== undefined && missedMs < least)) return "refuted";
+  if (!countsDown) return isNarrow(seen, least, most) ? "confirmed" : "inconclusive";
+  // All looks found it, and none a timer that would end it.
+  if (hasNoTimer) return "refuted";
+  if (timerMs === undefined) return isNarrow(seen, least, most) ? "confirmed" : "inconclusive";
+  const [from, to] = timerMs;
+  // Where they cross, the timer was set anew.
+  const excludes = from > to + TICK_MS || from > least + TICK_MS || to < least - TICK_MS;
+  return excludes ? "refuted" : "confirmed";
+}
+
+function isNarrow({ stayedMs, goneMs }: Seen, least: number, most: number): boolean {
+  return goneMs !== undefined && stayedMs >= least / COARSE && goneMs <= most * COARSE;
+}
+
+/** `59.8 s to 60.1 s by the kernel's timer, gone after 61.2 s to 61.7 s` */
+export function sayHowLong({ stayedMs, missedMs, goneMs, timerMs, hasNoTimer, lasting }: Seen): string {
+  const timer =
+    lasting.countsDown && timerMs !== undefined
+      ? `${sayRange(timerMs)} by the kernel's timer, `
+      : hasNoTimer
+        ? "no timer runs, "
+        : "";
+  if (missedMs !== undefined && goneMs === undefined) {
+    return `${timer}some gone after ${sayRange([stayedMs, missedMs])}, the others still there`;
+  }
+  if (goneMs === undefined) return `${timer}all there after ${formatDuration(stayedMs)}`;
+  return `${timer}gone after ${sayRange([stayedMs, goneMs])}`;
+}
+
+function sayRange([least, most]: readonly [number, number]): string {
+  return `${(least / 1000).toFixed(1)} s to ${(most / 1000).toFixed(1)} s`;
+}

@@ -1,0 +1,11 @@
+// Escaping of texts for HTML and SVG.
+import { printableExcept } from "../../util/printable.js";
+
+/** Without the characters that no document may have. */
+export function escapeXml(text: string): string {
+  return printableExcept(text, isSpace, "\ufffd").replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`);
+}
+
+function isSpace(character: string): boolean {
+  return character === "\n" || character === "\t" || character === "\r";
+}

@@ -1,0 +1,121 @@
+// A query as a test of one socket, for a source that does not filter and for what bytecode cannot say.
+import type { End } from "../linux/netlink/diag-filter.js";
+import { TCP_LISTEN } from "../linux/syscalls/constants.js";
+import type { AddressRange } from "../util/address.js";
+import { hasIpv4, toZonedPrefixes } from "./prefixes.js";
+import { ALL_STATES, type EndQuery, type SocketQuery } from "./query.js";
+import type { SocketView } from "./view.js";
+
+/** The whole query as a test, for a source that does not filter. @param indexOf an interface's number by its name */
+export function toTest(query: SocketQuery, indexOf: (zone: string) => number): (socket: SocketView) => boolean {
+  const states = query.states ?? ALL_STATES;
+  const { family } = query;
+  const wildcards = query.wildcardListeners ?? false;
+  const local = query.local && endTest("local", query.local, wildcards, indexOf);
+  const remote = query.remote && endTest("remote", query.remote, false, indexOf);
+  const eitherLocal = query.either && endTest("local", query.either, wildcards, indexOf);
+  const eitherRemote = query.either && endTest("remote", query.either, false, indexOf);
+  return (socket) => {
+    if (((states >>> socket.state) & 1) === 0) return false;
+    if (family !== undefined && socket.family !== family) return false;
+    if (local && !local(socket)) return false;
+    if (remote && !remote(socket)) return false;
+    return !eitherLocal || !eitherRemote || eitherLocal(socket) || eitherRemote(socket);
+  };
+}
+
+function endTest(
+  end: End,
+  { oneOf, ...query }: EndQuery,
+  wildcards: boolean,
+  indexOf: (zone: string) => number,
+): (socket: SocketView) => boolean {
+  const meets = endpointTest(end, query, wildcards, indexOf);
+  if (!oneOf) return meets;
+  const tests = oneOf.map((each) => endTest(end, each, wildcards, indexOf));
+  return (socket) => meets(socket) && tests.some((test) => test(socket));
+}
+
+function endpointTest(
+  end: End,
+  { ports, addresses }: EndQuery,
+  wildcards: boolean,
+  indexOf: (zone: string) => number,
+): (socket: SocketView) => boolean {
+  const isLocal = end === "local";
+  const portIsWanted = ports && new Uint8Array(65_536);
+  for (const { first, last } of ports ?? []) portIsWanted!.fill(1, first, last + 1);
+  const v4 = addresses && new Ipv4Ranges(addresses.filter(({ first }) => first.family === 4));
+  const v6 = addresses
+    ?.filter(({ first }) => first.family === 6)
+    .flatMap(toZonedPrefixes)
+    .map(({ zone, ...prefix }) => ({ ...prefix, index: zone === undefined ? 0 : indexOf(zone) }));
+  const takesIpv4 = wildcards && hasIpv4(addresses ?? []);
+  const takesIpv6 = wildcards && (v6?.length ?? 0) > 0;
+  return (socket) => {
+    if (portIsWanted && portIsWanted[isLocal ? socket.localPort : socket.remotePort] === 0) return false;
+    if (!v4 || !v6) return true;
+    const ipv4 = isLocal ? socket.localIpv4 : socket.remoteIpv4;
+    if (ipv4 >= 0 && v4.has(ipv4)) return true;
+    // An IPv4-mapped range may be given as IPv6: the socket's address is one, too.
+    if (v6.length > 0 && socket.family === 6) {
+      const bytes = ipv6Bytes(socket, isLocal);
+      for (const { prefix, prefixBits, index } of v6) {
+        // Out of /proc, which does not tell, it is 0.
+        const mayBeThere = index === 0 || socket.interfaceIndex === 0 || socket.interfaceIndex === index;
+        if (mayBeThere && hasPrefix(bytes, prefix, prefixBits)) return true;
+      }
+    }
+    if (!isLocal || socket.state !== TCP_LISTEN || !isWildcard(socket)) return false;
+    return (takesIpv6 && socket.family === 6) || (takesIpv4 && !socket.isV6Only);
+  };
+}
+
+/** Whether the local address is 0.0.0.0 or ::. */
+export function isWildcard(socket: SocketView): boolean {
+  if (socket.family === 4) return socket.localIpv4 === 0;
+  return (socket.localWord(0) | socket.localWord(1) | socket.localWord(2) | socket.localWord(3)) === 0;
+}
+
+function hasPrefix(bytes: Uint8Array, prefix: Uint8Array, bits: number): boolean {
+  const whole = bits >>> 3;
+  for (let i = 0; i < whole; i++) if (bytes[i] !== prefix[i]) return false;
+  return (bits & 7) === 0 || (bytes[whole]! ^ prefix[whole]!) >>> (8 - (bits & 7)) === 0;
+}
+
+function ipv6Bytes(socket: SocketView, isLocal: boolean): Uint8Array {
+  const words = [0, 1, 2, 3].map((i) => (isLocal ? socket.localWord(i) : socket.remoteWord(i)));
+  return new Uint8Array(Uint32Array.from(words).buffer);
+}
+
+/** IPv4 addresses as sorted runs of numbers: looked up by halving, since a run may have thousands of sources. */
+class Ipv4Ranges {
+  private readonly firsts: number[] = [];
+  private readonly lasts: number[] = [];
+
+  constructor(ranges: readonly AddressRange[]) {
+    const runs = ranges
+      .map(({ first, count }) => ({ first: first.bytes.reduce((sum, byte) => sum * 256 + byte, 0), count }))
+      .sort((a, b) => a.first - b.first);
+    for (const { first, count } of runs) {
+      const end = this.lasts.length - 1;
+      const last = first + count - 1;
+      if (end >= 0 && first <= this.lasts[end]! + 1) this.lasts[end] = Math.max(this.lasts[end]!, last);
+      else {
+        this.firsts.push(first);
+        this.lasts.push(last);
+      }
+    }
+  }
+
+  has(ipv4: number): boolean {
+    let low = 0;
+    let high = this.firsts.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.firsts[middle]! <= ipv4) low = middle + 1;
+      else high = middle;
+    }
+    return low > 0 && ipv4 <= this.lasts[low - 1]!;
+  }
+}
