@@ -5,13 +5,16 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     include: [
-      "test/base/*.test.ts",
-      "test/connect/{judge,loss-ages,message-ages,message-schedule,ramp,thresholds}.test.ts",
-      "test/doctor/{predict,rows}.test.ts",
-      "test/engine/{latency,planner,schedule,free-slots}.test.ts",
+      "test/util/{address,printable,share,units}.test.ts",
+      "test/planning/{tuple-plan,schedule}.test.ts",
+      "test/engine/latency.test.ts",
+      "test/**/free-slots.test.ts",
+      "test/client/verdict/*.test.ts",
+      "test/client/{evidence/loss-stats,messages/ages,messages/schedule,ramp/thread-layout}.test.ts",
+      "test/capacity/{predict,rows}.test.ts",
+      "test/protocols/*.test.ts",
       "test/socket-table/addresses.test.ts",
-      "test/protocol/*.test.ts",
-      "test/sys/{diag-filter,diag-socket,proc-tcp,sockaddr,tcp-info}.test.ts",
+      "test/linux/{netlink/diag-filter,netlink/diag-socket,netlink/tcp-info,proc/tcp,syscalls/sockaddr}.test.ts",
       "test/output/text/foreign-text.test.ts",
     ],
     pool: "forks",

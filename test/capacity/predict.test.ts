@@ -2,14 +2,14 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { COMMITTED_COST } from "../../src/capacity/calibration.js";
-import { type HostFacts, imagine, readHostFacts } from "../../src/capacity/host-facts.js";
+import { type HostFacts, imagine } from "../../src/capacity/host-facts.js";
 import type { Load } from "../../src/capacity/load.js";
 import { predict } from "../../src/capacity/predict.js";
 import { parseIp } from "../../src/util/address.js";
+import { hostFacts, localLoad } from "../support/doctor.js";
 
 const GIB = 2 ** 30;
-const facts: HostFacts = {
-  ...(await readHostFacts([])),
+const facts = hostFacts({
   cores: 2,
   cpus: 2,
   nofile: { soft: 1024, hard: 20_000 },
@@ -36,27 +36,8 @@ const facts: HostFacts = {
   isTracked: false,
   isTrackingOfPort: true,
   translation: "none",
-};
-const load: Load = {
-  program: "fourtuple",
-  connections: 100_000,
-  role: "both",
-  plan: undefined,
-  hasAddressesAtWill: true,
-  portsTaken: 0,
-  portsDoubtful: 0,
-  timeWaits: { tuples: 0, lastMs: 0 },
-  connectRatePerSec: undefined,
-  badSources: { bad: [], badCount: 0 },
-  unreachable: [],
-  onLink: { 4: { sources: 0, destinations: 0 }, 6: { sources: 0, destinations: 0 } },
-  peer: undefined,
-  target: undefined,
-  messageRatePerSec: 0,
-  messageBytes: 64,
-  burst: 1024,
-  cost: COMMITTED_COST,
-};
+});
+const load = localLoad({ connections: 100_000 });
 const ask = (changedFacts: Partial<HostFacts>, changedLoad: Partial<Load> = {}) =>
   predict({ facts: { ...facts, ...changedFacts }, load: { ...load, ...changedLoad }, obstacle: undefined });
 const explicit = (first: number, last: number, addresses = 1): Load["plan"] => ({

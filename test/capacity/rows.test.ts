@@ -1,14 +1,14 @@
 // The rows of a prediction and their order, its notes, and both programs' costs: out of facts, and once out of this host.
 import { describe, expect, it } from "vitest";
 import { COMMITTED_COST } from "../../src/capacity/calibration.js";
-import { type HostFacts, readHostFacts } from "../../src/capacity/host-facts.js";
+import type { HostFacts } from "../../src/capacity/host-facts.js";
 import type { Load } from "../../src/capacity/load.js";
 import { examine, predict, predictCapacity } from "../../src/capacity/predict.js";
 import type { Server, Worker } from "../../src/capacity/server.js";
+import { hostFacts, localLoad } from "../support/doctor.js";
 
 /** More than enough of everything. */
-const facts: HostFacts = {
-  ...(await readHostFacts([])),
+const facts = hostFacts({
   cores: 4,
   cpus: 4,
   nofile: { soft: 1_000_000, hard: 1_000_000 },
@@ -30,27 +30,8 @@ const facts: HostFacts = {
   isTrackingOfPort: true,
   translation: "none",
   somaxconn: 4096,
-};
-const load: Load = {
-  program: "fourtuple",
-  connections: 1000,
-  role: "both",
-  plan: undefined,
-  hasAddressesAtWill: true,
-  portsTaken: 0,
-  portsDoubtful: 0,
-  timeWaits: { tuples: 0, lastMs: 0 },
-  connectRatePerSec: undefined,
-  badSources: { bad: [], badCount: 0 },
-  unreachable: [],
-  onLink: { 4: { sources: 0, destinations: 0 }, 6: { sources: 0, destinations: 0 } },
-  peer: undefined,
-  target: undefined,
-  messageRatePerSec: 0,
-  messageBytes: 64,
-  burst: 1024,
-  cost: COMMITTED_COST,
-};
+});
+const load = localLoad({ connections: 1000 });
 const ask = (changedFacts: Partial<HostFacts>, changedLoad: Partial<Load> = {}) =>
   predict({ facts: { ...facts, ...changedFacts }, load: { ...load, ...changedLoad }, obstacle: undefined });
 const rowOf = (id: string, changedFacts: Partial<HostFacts>, changedLoad: Partial<Load> = {}) =>

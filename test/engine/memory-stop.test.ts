@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { floorOf, isBelowFloor, type MemoryRoom } from "../../src/engine/memory-stop.js";
 import type { ConnectResult, Diagnosis } from "../../src/index.js";
 import { endpoint } from "../support/address.js";
-import { canMakeMemoryGroups, makeMemoryGroup } from "../support/memory-group.js";
+import { canMakeMemoryGroups, makeMemoryGroup } from "../support/cgroup.js";
 import { startServer } from "../support/peers.js";
 import { CLI_FILE, start } from "../support/process.js";
 

@@ -1,6 +1,6 @@
 // Limits on open files, on watches and on memory, made to bind on the client's or the server's side.
 import { ownAddress } from "../support/address.js";
-import { makeMemoryGroup } from "../support/memory-group.js";
+import { makeMemoryGroup } from "../support/cgroup.js";
 import { startForeignServerProcess, startServerProcess } from "../support/peers.js";
 import { setSysctl } from "../support/sysctl.js";
 import { type Scenario, startAt } from "./scenario.js";

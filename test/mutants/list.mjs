@@ -276,7 +276,7 @@ const PORTS = [
     file: "src/linux/syscalls/constants.ts",
     find: '  "LAST_ACK",\n  "LISTEN",\n  "CLOSING",',
     replace: '  "CLOSING",\n  "LISTEN",\n  "LAST_ACK",',
-    test: "test/linux/diag-socket.test.ts",
+    test: "test/linux/netlink/diag-socket.test.ts",
   },
   {
     name: "IPv4-mapped sockets are counted as IPv6",
@@ -309,7 +309,7 @@ const PORTS = [
   },
   {
     name: "the last address of a range does not match",
-    file: "src/socket-table/query.ts",
+    file: "src/socket-table/socket-test.ts",
     find: "return low > 0 && ipv4 <= this.lasts[low - 1]!;",
     replace: "return low > 0 && ipv4 < this.lasts[low - 1]!;",
     test: "test/socket-table/listeners.test.ts",
@@ -323,7 +323,7 @@ const REASONS = [
     file: "src/linux/syscalls/errno.ts",
     find: "export const EADDRNOTAVAIL = 99;",
     replace: "export const EADDRNOTAVAIL = 100;",
-    test: "test/linux/errno.test.ts",
+    test: "test/linux/syscalls/errno.test.ts",
   },
   {
     name: "the rarest failure decides the diagnosis",
@@ -368,7 +368,7 @@ const COMMANDS = [
   },
   {
     name: "a page that was private becomes readable",
-    file: "src/cli/files/output.ts",
+    file: "src/cli/files/replace-file.ts",
     find: "  fchmodSync(fd, Number(mode) & 0o7777);",
     replace: "  fchmodSync(fd, (Number(mode) & 0o7777) | 0o044);",
     test: "test/cli/files/output.test.ts",
@@ -376,7 +376,7 @@ const COMMANDS = [
   },
   {
     name: "a disk that is full leaves the half of a page behind",
-    file: "src/cli/files/output.ts",
+    file: "src/cli/files/replace-file.ts",
     find: "  } catch (error) {\n    unlinkSync(file);\n    throw error;",
     replace: '  } catch (error) {\n    if (file === "") unlinkSync(file);\n    throw error;',
     test: "test/cli/files/output.test.ts",

@@ -1,5 +1,6 @@
 // A host and a load that fit each other, for tests to change: facts as the doctor reads them, and the settings behind them.
 
+import { COMMITTED_COST } from "../../src/capacity/calibration.js";
 import type { HostFacts } from "../../src/capacity/host-facts.js";
 import type { Load } from "../../src/capacity/load.js";
 import type { ReadSetting } from "../../src/tuning/change.js";
@@ -107,6 +108,18 @@ export function clientLoad(different: Partial<Load> = {}): Load {
     },
     ...different,
   };
+}
+
+/** A load with both ends on this host, from as many addresses as it takes. */
+export function localLoad(different: Partial<Load> = {}): Load {
+  const own = {
+    role: "both",
+    plan: undefined,
+    hasAddressesAtWill: true,
+    target: undefined,
+    cost: COMMITTED_COST,
+  } as const;
+  return clientLoad({ ...own, ...different });
 }
 
 /** The settings as a kernel with these facts would show them, by tabs where there are several numbers. */

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import type { ConnectResult, Diagnosis } from "../../../src/index.js";
 import { endpoint, ownAddress, ownPort } from "../../support/address.js";
-import { canFreeze, freeze } from "../../support/freezer.js";
+import { canFreeze, freeze } from "../../support/cgroup.js";
 import { establishedInSs, socketsInSs } from "../../support/kernel.js";
 import { explainRun } from "../../support/library.js";
 import { canMakeNamespaces, enterNamespace } from "../../support/namespace.js";

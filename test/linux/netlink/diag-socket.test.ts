@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { DIAG_FIELD } from "../../src/linux/netlink/diag-message.js";
-import { DiagSocket } from "../../src/linux/netlink/diag-socket.js";
-import { DiagDump } from "../../src/linux/netlink/sock-diag.js";
-import { formatIp, parseIp } from "../../src/util/address.js";
+import { DIAG_FIELD } from "../../../src/linux/netlink/diag-message.js";
+import { DiagSocket } from "../../../src/linux/netlink/diag-socket.js";
+import { DiagDump } from "../../../src/linux/netlink/sock-diag.js";
+import { formatIp, parseIp } from "../../../src/util/address.js";
 
 // Linux 6.18: a server on [::]:7777 with a client from 127.0.0.9:40001, netlink headers included.
 const CLIENT =

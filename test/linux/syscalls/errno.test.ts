@@ -1,6 +1,6 @@
 import { constants } from "node:os";
 import { expect, it } from "vitest";
-import * as errno from "../../src/linux/syscalls/errno.js";
+import * as errno from "../../../src/linux/syscalls/errno.js";
 
 it("has the kernel's own numbers", () => {
   const numbers = Object.entries<unknown>(errno).filter(([name]) => /^E[A-Z0-9]+$/.test(name)) as [string, number][];

@@ -1,12 +1,12 @@
 import { describe, expect, it } from "vitest";
-import { countOpenDescriptors } from "../../src/linux/proc/procfs.js";
-import { EPOLLIN, EPOLLOUT } from "../../src/linux/syscalls/constants.js";
-import { Epoll } from "../../src/linux/syscalls/epoll.js";
-import { EADDRINUSE, EADDRNOTAVAIL, EAGAIN, ECONNREFUSED, EINPROGRESS } from "../../src/linux/syscalls/errno.js";
-import { openEventfd, ring, silence } from "../../src/linux/syscalls/eventfd.js";
-import { NativeBuffer } from "../../src/linux/syscalls/libc.js";
-import { raiseNofileLimit, readNofileLimit } from "../../src/linux/syscalls/rlimit.js";
-import { SocketAddress } from "../../src/linux/syscalls/sockaddr.js";
+import { countOpenDescriptors } from "../../../src/linux/proc/procfs.js";
+import { EPOLLIN, EPOLLOUT } from "../../../src/linux/syscalls/constants.js";
+import { Epoll } from "../../../src/linux/syscalls/epoll.js";
+import { EADDRINUSE, EADDRNOTAVAIL, EAGAIN, ECONNREFUSED, EINPROGRESS } from "../../../src/linux/syscalls/errno.js";
+import { openEventfd, ring, silence } from "../../../src/linux/syscalls/eventfd.js";
+import { NativeBuffer } from "../../../src/linux/syscalls/libc.js";
+import { raiseNofileLimit, readNofileLimit } from "../../../src/linux/syscalls/rlimit.js";
+import { SocketAddress } from "../../../src/linux/syscalls/sockaddr.js";
 import {
   acceptedPeer,
   acceptWithPeer,
@@ -21,9 +21,9 @@ import {
   resetFd,
   sendBytes,
   takeSocketError,
-} from "../../src/linux/syscalls/socket.js";
-import { parseIp } from "../../src/util/address.js";
-import { ownAddress } from "../support/address.js";
+} from "../../../src/linux/syscalls/socket.js";
+import { parseIp } from "../../../src/util/address.js";
+import { ownAddress } from "../../support/address.js";
 
 const EBADF = 9;
 const WAIT_MS = 10_000;

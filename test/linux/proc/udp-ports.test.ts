@@ -2,7 +2,7 @@
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { expect, it, onTestFinished } from "vitest";
-import { readUdpPorts } from "../../src/linux/proc/udp-ports.js";
+import { readUdpPorts } from "../../../src/linux/proc/udp-ports.js";
 
 it.each(["udp4", "udp6"] as const)("a bound %s socket is seen, a connected one is not", async (type) => {
   const socket = createSocket(type);

@@ -1,10 +1,10 @@
 // Settings of the kernel: what is there is read whole, what is not there or not allowed is an errno, never a guess.
 import { describe, expect, it } from "vitest";
-import { probeSysctl, readSysctl, readSysctlNumbers, writeSysctl } from "../../src/linux/proc/sysctl.js";
-import { EACCES, ENOENT } from "../../src/linux/syscalls/errno.js";
-import { ROOT } from "../support/library.js";
-import { canMakeNamespaces, makeNamespace } from "../support/namespace.js";
-import { start } from "../support/process.js";
+import { probeSysctl, readSysctl, readSysctlNumbers, writeSysctl } from "../../../src/linux/proc/sysctl.js";
+import { EACCES, ENOENT } from "../../../src/linux/syscalls/errno.js";
+import { ROOT } from "../../support/library.js";
+import { canMakeNamespaces, makeNamespace } from "../../support/namespace.js";
+import { start } from "../../support/process.js";
 
 describe("on this very system", () => {
   it("reads settings as text and as numbers", () => {

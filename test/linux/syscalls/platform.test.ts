@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
-import { assertSupported, bindingFailed } from "../../src/linux/syscalls/platform.js";
-import { AppError } from "../../src/util/errors.js";
+import { assertSupported, bindingFailed } from "../../../src/linux/syscalls/platform.js";
+import { AppError } from "../../../src/util/errors.js";
 
 it.each([
   ["darwin", "arm64"],

@@ -1,6 +1,6 @@
 // Whose CPU time it was, out of /proc/stat and this process's own.
 import { expect, it } from "vitest";
-import { loadBetween, readCpuTimes } from "../../src/linux/proc/host-cpu.js";
+import { loadBetween, readCpuTimes } from "../../../src/linux/proc/host-cpu.js";
 
 const STAT = (user: number, steal: number, idle: number) =>
   `cpu  ${user} 0 100 ${idle} 0 7 9 ${steal} 5 0\ncpu0 1 2 3\n`;

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { forEachRingSocket } from "../../src/linux/proc/ring-files.js";
+import { forEachRingSocket } from "../../../src/linux/proc/ring-files.js";
 
 function fdinfo(text: string): string {
   const folder = mkdtempSync(join(tmpdir(), "fourtuple-ring-"));

@@ -1,10 +1,10 @@
 // Options of the library: checked before anything is opened, refused with an AppError, and those of the moment of the call.
 import { describe, expect, it } from "vitest";
-import { checkConnectOptions } from "../src/client/options-schema.js";
-import type { ConnectOptions, ServeOptions } from "../src/index.js";
-import { checkServeOptions } from "../src/server/options-schema.js";
-import { ownAddress } from "./support/address.js";
-import { countDescriptors } from "./support/kernel.js";
+import { checkConnectOptions } from "../../src/client/options-schema.js";
+import type { ConnectOptions, ServeOptions } from "../../src/index.js";
+import { checkServeOptions } from "../../src/server/options-schema.js";
+import { ownAddress } from "../support/address.js";
+import { countDescriptors } from "../support/kernel.js";
 import {
   AppError,
   connect,
@@ -14,11 +14,13 @@ import {
   predictCapacity,
   renderReport,
   serve,
-} from "./support/library.js";
-import { startClient, startServer, startServerProcess } from "./support/peers.js";
-import { connectResult, serveResult } from "./support/results.js";
+} from "../support/library.js";
+import { startClient, startServer, startServerProcess } from "../support/peers.js";
+import { connectResult, serveResult } from "../support/results.js";
 
-const { pressure, socketTable } = (await import(/* @vite-ignore */ LIBRARY_FILE)) as typeof import("../src/index.js");
+const { pressure, socketTable } = (await import(
+  /* @vite-ignore */ LIBRARY_FILE
+)) as typeof import("../../src/index.js");
 
 const TO = "127.0.0.1:1";
 type Call = (options: never) => Promise<unknown>;

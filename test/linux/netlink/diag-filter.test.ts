@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { compileDiagFilter, type DiagFilter } from "../../src/linux/netlink/diag-filter.js";
-import { DiagDump } from "../../src/linux/netlink/sock-diag.js";
+import { compileDiagFilter, type DiagFilter } from "../../../src/linux/netlink/diag-filter.js";
+import { DiagDump } from "../../../src/linux/netlink/sock-diag.js";
 
 interface Subject {
   readonly local: { readonly port: number; readonly ip: number };

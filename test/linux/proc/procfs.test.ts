@@ -9,7 +9,7 @@ import {
   readResidentBytes,
   readSockstat,
   readText,
-} from "../../src/linux/proc/procfs.js";
+} from "../../../src/linux/proc/procfs.js";
 
 describe("on this very system", () => {
   it("has no value for what does not exist", () => {

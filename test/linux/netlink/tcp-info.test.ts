@@ -1,6 +1,6 @@
 // struct tcp_info: each field at its place in linux/tcp.h, as long as the kernel's struct is.
 import { describe, expect, it } from "vitest";
-import { decodeTcpInfo } from "../../src/linux/netlink/tcp-info.js";
+import { decodeTcpInfo } from "../../../src/linux/netlink/tcp-info.js";
 
 /** Every byte is its own offset, so that each field names the place that it was read from. */
 const BYTES = Uint8Array.from({ length: 256 }, (_, at) => at);

@@ -8,7 +8,7 @@ import {
   readCgroupMemory,
   readCgroupMemoryEvents,
   readCgroupPids,
-} from "../../src/linux/proc/cgroup.js";
+} from "../../../src/linux/proc/cgroup.js";
 
 const GIB = 2 ** 30;
 const base = mkdtempSync(join(tmpdir(), "cgroup-"));

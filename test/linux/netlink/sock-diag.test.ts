@@ -1,9 +1,9 @@
 import { once } from "node:events";
 import { createServer, type Server } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { DiagDump, diagLocalPort, diagRemotePort, encodeDiagRequest } from "../../src/linux/netlink/sock-diag.js";
-import { TCP_LISTEN } from "../../src/linux/syscalls/constants.js";
-import { ownAddress, ownPort } from "../support/address.js";
+import { DiagDump, diagLocalPort, diagRemotePort, encodeDiagRequest } from "../../../src/linux/netlink/sock-diag.js";
+import { TCP_LISTEN } from "../../../src/linux/syscalls/constants.js";
+import { ownAddress, ownPort } from "../../support/address.js";
 
 // What `ss -Htn state established` sends (iproute2 6.1, captured with strace), its sequence number aside.
 const SS_REQUEST = `48000000 14000103 00000000 00000000 02060000 02000000 ${"00".repeat(48)}`.replaceAll(" ", "");

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { libc, NativeBuffer } from "../../src/linux/syscalls/libc.js";
+import { libc, NativeBuffer } from "../../../src/linux/syscalls/libc.js";
 import {
   decodeSockaddr,
   describeSockaddr,
@@ -8,9 +8,9 @@ import {
   SOCKADDR_SIZE,
   SocketAddress,
   sockaddrLength,
-} from "../../src/linux/syscalls/sockaddr.js";
-import { bindTo, closeFd, localAddress, openTcp } from "../../src/linux/syscalls/socket.js";
-import { formatIp, type IpAddress, parseIp } from "../../src/util/address.js";
+} from "../../../src/linux/syscalls/sockaddr.js";
+import { bindTo, closeFd, localAddress, openTcp } from "../../../src/linux/syscalls/socket.js";
+import { formatIp, type IpAddress, parseIp } from "../../../src/util/address.js";
 
 // What getsockname() gave to a C library's caller (Linux 6.18, x64) for sockets bound there.
 const CAPTURED = [

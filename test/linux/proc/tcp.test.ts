@@ -2,8 +2,8 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, it } from "vitest";
-import { DiagSocket } from "../../src/linux/netlink/diag-socket.js";
-import { ProcTcpDump } from "../../src/linux/proc/tcp.js";
+import { DiagSocket } from "../../../src/linux/netlink/diag-socket.js";
+import { ProcTcpDump } from "../../../src/linux/proc/tcp.js";
 
 const folder = mkdtempSync(join(tmpdir(), "proc-tcp-"));
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -1,0 +1,80 @@
+// Cgroups of a test's own, of whichever version is mounted: one that is frozen, one with a limit of memory.
+import { existsSync, mkdirSync, rmdirSync, writeFileSync } from "node:fs";
+import { onTestFinished } from "vitest";
+import { until } from "./until.js";
+
+const V2 = "/sys/fs/cgroup";
+const FREEZER_V1 = "/sys/fs/cgroup/freezer";
+const MEMORY_V1 = "/sys/fs/cgroup/memory";
+
+/** Whether a cgroup can be frozen; says why not, so that the test's skip has a reason. */
+export function canFreeze(): boolean {
+  return canMake(freezerRoot(), "cgroup");
+}
+
+/** Freezes a process until the test ends. */
+export function freeze(pid: number): void {
+  const folder = make(freezerRoot(), () => {
+    writeFileSync(`${folder}/${file}`, thawed!);
+    process.kill(pid, "SIGKILL");
+  });
+  writeFileSync(`${folder}/cgroup.procs`, String(pid));
+  const isV1 = existsSync(FREEZER_V1);
+  const [file, frozen, thawed] = isV1 ? ["freezer.state", "FROZEN", "THAWED"] : ["cgroup.freeze", "1", "0"];
+  writeFileSync(`${folder}/${file}`, frozen!);
+}
+
+/** Whether memory can be limited; says why not. */
+export function canMakeMemoryGroups(): boolean {
+  return canMake(memoryRoot(), "memory cgroup");
+}
+
+/** A memory cgroup. @returns its folder */
+export function makeMemoryGroup(limitBytes: number): string {
+  const folder = make(memoryRoot());
+  writeFileSync(`${folder}/${isV2() ? "memory.max" : "memory.limit_in_bytes"}`, String(limitBytes));
+  return folder;
+}
+
+function canMake(root: string, what: string): boolean {
+  const folder = `${root}/fourtuple-try-${process.pid}`;
+  try {
+    mkdirSync(folder);
+    rmdirSync(folder);
+    return true;
+  } catch (error) {
+    console.warn(`skipped: no ${what} can be made: ${(error as Error).message}`);
+    return false;
+  }
+}
+
+/** A group until the test ends. @param release lets its processes go */
+function make(root: string, release: () => void = () => undefined): string {
+  const folder = `${root}/fourtuple-test-${process.pid}`;
+  mkdirSync(folder);
+  onTestFinished(async () => {
+    release();
+    // The group can go once its last process has been reaped.
+    await until("the end of the cgroup", () => {
+      try {
+        rmdirSync(folder);
+        return true;
+      } catch {
+        return false;
+      }
+    });
+  });
+  return folder;
+}
+
+function isV2(): boolean {
+  return existsSync(`${V2}/cgroup.controllers`);
+}
+
+function freezerRoot(): string {
+  return existsSync(FREEZER_V1) ? FREEZER_V1 : V2;
+}
+
+function memoryRoot(): string {
+  return isV2() ? V2 : MEMORY_V1;
+}
