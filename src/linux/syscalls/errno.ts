@@ -9,6 +9,7 @@ export const EBADF = 9;
 export const EAGAIN = 11;
 export const ENOMEM = 12;
 export const EACCES = 13;
+export const EBUSY = 16;
 export const EEXIST = 17;
 export const EISDIR = 21;
 export const EINVAL = 22;
@@ -18,6 +19,7 @@ export const ENOSPC = 28;
 export const EROFS = 30;
 export const EPIPE = 32;
 export const ENOSYS = 38;
+export const ETIME = 62;
 export const EPROTO = 71;
 export const EOPNOTSUPP = 95;
 export const EAFNOSUPPORT = 97;
@@ -31,6 +33,7 @@ export const ETIMEDOUT = 110;
 export const ECONNREFUSED = 111;
 export const EHOSTUNREACH = 113;
 export const EINPROGRESS = 115;
+export const ECANCELED = 125;
 
 /** One more than the largest errno on Linux: the length of a table indexed by errno. */
 export const ERRNO_LIMIT = 134;

@@ -1,0 +1,254 @@
+// One io_uring (man 7 io_uring): entries are written into one typed array, completions read out of another, and one call, enter(), hands
+// over the first and waits for the second. Nothing is thrown and no object made for an entry or a completion.
+
+import { EBADF, EINTR, ETIME } from "../syscalls/errno.js";
+import { lastErrno, libc } from "../syscalls/libc.js";
+import { CQE, ENTER, GETEVENTS_ARG, OFFSET_SQES, PARAMS, SETUP, SQ_CQ_OVERFLOW, SQE, SYS_IO_URING } from "./abi.js";
+import { type Mapping, NativeMemory, writeAddress } from "./native-memory.js";
+import { type NewRing, type RingOptions, setUpRing } from "./setup.js";
+
+/** A sockaddr an entry: bind and connect read it when the entry is submitted. */
+export const SOCKADDR_WORDS = 8;
+const TIMESPEC_WORD = GETEVENTS_ARG.bytes / 4;
+const WAIT_BYTES = 64;
+const NO_WORDS = new Int32Array(0);
+
+/**
+ * A ring of the thread that opens it: no other may use it.
+ *
+ * Completions are those that the last enter() found, by index: resultAt(0) to resultAt(ready - 1). Their user data is two words: the
+ * slot and a tag, as push() was told them.
+ */
+export class Ring {
+  readonly fd: number;
+  readonly entries: number;
+  /** Whether completions are made in enter() only: time passes for the ring while the thread is there. */
+  readonly defersWork: boolean;
+  /** The words of all entries: push() returns where the newest begins. Empty once the ring is closed. */
+  words: Int32Array = NO_WORDS;
+  /** A sockaddr for each entry: see sockaddrWord. Empty once the ring is closed. */
+  sockaddrs: Int32Array = NO_WORDS;
+  /** How many completions wait, as of the last enter(). */
+  ready = 0;
+  /** How often completions had to wait in the kernel for room in the queue. None is lost by it. */
+  overflows = 0;
+  private readonly memory = new NativeMemory();
+  private queue: Int32Array = NO_WORDS;
+  private wait: Int32Array = NO_WORDS;
+  private waitAddress = 0;
+  private sockaddrBase = 0;
+  private readonly sqMask: number;
+  private readonly cqMask: number;
+  private readonly sqHeadWord: number;
+  private readonly sqTailWord: number;
+  private readonly sqFlagsWord: number;
+  private readonly cqHeadWord: number;
+  private readonly cqTailWord: number;
+  private readonly cqesWord: number;
+  private readonly cqOverflowWord: number;
+  private sqTail = 0;
+  private cqHead = 0;
+  private isClosed = false;
+
+  /**
+   * @returns a negative errno: -EPERM where io_uring is forbidden, -ENOSYS where the kernel has none or too old a one, -ENOMEM when
+   *   RLIMIT_MEMLOCK or memory is used up, -EMFILE when no descriptor is left
+   */
+  static open(options: RingOptions): Ring | number {
+    const made = setUpRing(options);
+    if (typeof made === "number") return made;
+    const ring = new Ring(made);
+    const failed = ring.map(made.params);
+    if (failed === 0) return ring;
+    ring.close();
+    return failed;
+  }
+
+  private constructor({ fd, params }: NewRing) {
+    const word = (offset: number): number => params.readUInt32LE(offset) / 4;
+    this.fd = fd;
+    this.defersWork = (params.readUInt32LE(PARAMS.flags) & SETUP.deferTaskrun) !== 0;
+    this.entries = params.readUInt32LE(PARAMS.sqEntries);
+    this.sqMask = this.entries - 1;
+    this.cqMask = params.readUInt32LE(PARAMS.cqEntries) - 1;
+    this.sqHeadWord = word(PARAMS.sqHead);
+    this.sqTailWord = word(PARAMS.sqTail);
+    this.sqFlagsWord = word(PARAMS.sqFlags);
+    this.cqHeadWord = word(PARAMS.cqHead);
+    this.cqTailWord = word(PARAMS.cqTail);
+    this.cqesWord = word(PARAMS.cqes);
+    this.cqOverflowWord = word(PARAMS.cqOverflow);
+  }
+
+  private map(params: Buffer): number {
+    const sqArray = params.readUInt32LE(PARAMS.sqArray);
+    const cqesEnd = params.readUInt32LE(PARAMS.cqes) + (this.cqMask + 1) * CQE.words * 4;
+    const queue = this.memory.mapRing(this.fd, Math.max(sqArray + this.entries * 4, cqesEnd), 0);
+    if (typeof queue === "number") return queue;
+    const entries = this.memory.mapRing(this.fd, this.entries * SQE.words * 4, OFFSET_SQES);
+    if (typeof entries === "number") return entries;
+    const own = this.memory.allocate(WAIT_BYTES + this.entries * SOCKADDR_WORDS * 4);
+    if (typeof own === "number") return own;
+    this.queue = new Int32Array(queue.buffer);
+    this.words = new Int32Array(entries.buffer);
+    // Place i of the ring stands for entry i, for good.
+    for (let i = 0; i < this.entries; i++) this.queue[sqArray / 4 + i] = i;
+    this.sqTail = this.queue[this.sqTailWord]!;
+    this.cqHead = this.queue[this.cqHeadWord]!;
+    this.layOutOwn(own);
+    return 0;
+  }
+
+  /** Memory of ours: what enter() is told of its wait, then the sockaddrs. */
+  private layOutOwn({ address, buffer }: Mapping): void {
+    this.wait = new Int32Array(buffer, 0, WAIT_BYTES / 4);
+    this.waitAddress = address;
+    writeAddress(this.wait, GETEVENTS_ARG.timespec / 4, address + TIMESPEC_WORD * 4);
+    this.sockaddrs = new Int32Array(buffer, WAIT_BYTES);
+    this.sockaddrBase = address + WAIT_BYTES;
+  }
+
+  /** Entries that can be pushed before the next enter(). */
+  get room(): number {
+    return this.entries - this.pending;
+  }
+
+  /** Entries pushed that the kernel has not taken yet. */
+  get pending(): number {
+    return (this.sqTail - this.queue[this.sqHeadWord]!) | 0;
+  }
+
+  /**
+   * Writes one entry; there must be room. What is not named is zero.
+   *
+   * @param head opcode | IOSQE_… << 8 | ioprio << 16
+   * @param slot comes back with its completions, as does `tag`
+   * @returns the index in `words` of its first word
+   */
+  push(
+    head: number,
+    fd: number,
+    offset: number,
+    address: number,
+    length: number,
+    flags: number,
+    slot: number,
+    tag: number,
+  ): number {
+    const words = this.words;
+    const at = (this.sqTail & this.sqMask) * SQE.words;
+    this.sqTail = (this.sqTail + 1) | 0;
+    words[at] = head;
+    words[at + SQE.fd] = fd;
+    words[at + SQE.offset] = offset;
+    words[at + SQE.offset + 1] = 0;
+    words[at + SQE.address] = address | 0;
+    words[at + SQE.address + 1] = (address / 2 ** 32) | 0;
+    words[at + SQE.length] = length;
+    words[at + SQE.flags] = flags;
+    words[at + SQE.userData] = slot;
+    words[at + SQE.userData + 1] = tag;
+    words[at + SQE.bufferGroup] = 0;
+    words[at + SQE.fileIndex] = 0;
+    words[at + SQE.address3] = 0;
+    words[at + SQE.address3 + 1] = 0;
+    words[at + SQE.address3 + 2] = 0;
+    words[at + SQE.address3 + 3] = 0;
+    return at;
+  }
+
+  /** Where in `sockaddrs` the next entry may put an address; it stays until that entry is submitted. */
+  get sockaddrWord(): number {
+    return (this.sqTail & this.sqMask) * SOCKADDR_WORDS;
+  }
+
+  /** The address of word `word` of `sockaddrs`. */
+  sockaddrAddress(word: number): number {
+    return this.sockaddrBase + word * 4;
+  }
+
+  /**
+   * Hands over what was pushed, waits, and counts the completions that are there.
+   *
+   * @param least how many completions to wait for, those that are there already included
+   * @param timeoutMs -1 waits for ever; 0 does not wait, but lets the ring work
+   * @returns 0, also when time is up or a signal interrupted; or a negative errno: entries that the kernel did not take stay pending
+   */
+  enter(least: number, timeoutMs: number): number {
+    if (this.isClosed) return -EBADF;
+    const queue = this.queue;
+    Atomics.store(queue, this.sqTailWord, this.sqTail);
+    const pending = (this.sqTail - queue[this.sqHeadWord]!) | 0;
+    let result: number;
+    if (timeoutMs > 0) {
+      const seconds = Math.floor(timeoutMs / 1000);
+      this.wait[TIMESPEC_WORD] = seconds;
+      this.wait[TIMESPEC_WORD + 2] = (timeoutMs - seconds * 1000) * 1e6;
+      result = libc.syscall(
+        SYS_IO_URING.enter,
+        this.fd,
+        pending,
+        least,
+        ENTER.getEvents | ENTER.extArg,
+        this.waitAddress,
+        GETEVENTS_ARG.bytes,
+      );
+    } else {
+      result = libc.syscall(SYS_IO_URING.enter, this.fd, pending, timeoutMs < 0 ? least : 0, ENTER.getEvents, 0, 0);
+    }
+    this.ready = (Atomics.load(queue, this.cqTailWord) - this.cqHead) | 0;
+    if ((Atomics.load(queue, this.sqFlagsWord) & SQ_CQ_OVERFLOW) !== 0) this.overflows++;
+    return result < 0 ? endedEnter(lastErrno()) : 0;
+  }
+
+  /** The slot of completion `index`. */
+  slotAt(index: number): number {
+    return this.queue[this.cqesWord + ((this.cqHead + index) & this.cqMask) * CQE.words]!;
+  }
+
+  /** The tag of completion `index`. */
+  tagAt(index: number): number {
+    return this.queue[this.cqesWord + ((this.cqHead + index) & this.cqMask) * CQE.words + CQE.userData + 1]!;
+  }
+
+  /** What the system call would have returned, or a negative errno. */
+  resultAt(index: number): number {
+    return this.queue[this.cqesWord + ((this.cqHead + index) & this.cqMask) * CQE.words + CQE.result]!;
+  }
+
+  /** CQE_FLAG bits, and the provided buffer's number. */
+  flagsAt(index: number): number {
+    return this.queue[this.cqesWord + ((this.cqHead + index) & this.cqMask) * CQE.words + CQE.flags]!;
+  }
+
+  /** Gives the places of the first `count` completions back; the index of those that follow starts again at 0. */
+  advance(count: number): void {
+    if (this.isClosed) return;
+    this.cqHead = (this.cqHead + count) | 0;
+    this.ready -= count;
+    Atomics.store(this.queue, this.cqHeadWord, this.cqHead);
+  }
+
+  /** Completions that the kernel could not keep for want of memory: lost. */
+  get dropped(): number {
+    return this.queue[this.cqOverflowWord] ?? 0;
+  }
+
+  /** Ends the ring, and with it all that is under way in it and all files registered in it: the kernel does so a moment later. */
+  close(): void {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    this.ready = 0;
+    // Views of what is unmapped must not stay: writing there would end the process.
+    this.queue = NO_WORDS;
+    this.words = NO_WORDS;
+    this.sockaddrs = NO_WORDS;
+    this.wait = NO_WORDS;
+    this.memory.release();
+    libc.close(this.fd);
+  }
+}
+
+function endedEnter(errno: number): number {
+  return errno === EINTR || errno === ETIME ? 0 : -errno;
+}

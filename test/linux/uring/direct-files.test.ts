@@ -1,0 +1,59 @@
+// A ring's registered files: their room, their places, and their end.
+import { describe, expect, it } from "vitest";
+import { EMFILE, ENFILE } from "../../../src/linux/syscalls/errno.js";
+import { NativeBuffer } from "../../../src/linux/syscalls/libc.js";
+import { readNofileLimit } from "../../../src/linux/syscalls/rlimit.js";
+import { receive } from "../../../src/linux/syscalls/socket.js";
+import { CQE_FLAG } from "../../../src/linux/uring/abi.js";
+import { closeFiles, registerFiles, setAllocRange } from "../../../src/linux/uring/direct-files.js";
+import { pushAccept } from "../../../src/linux/uring/entries.js";
+import { ownAddress, ownPort } from "../../support/address.js";
+import { countDescriptors } from "../../support/kernel.js";
+import { connectRaw, listenRaw } from "../../support/raw-sockets.js";
+import { completionsOf, hasUring, openRing } from "../../support/ring.js";
+import { until } from "../../support/until.js";
+
+const ACCEPT = 1;
+
+describe.skipIf(!hasUring)("registered files", () => {
+  it("are as many as RLIMIT_NOFILE allows, for each ring", () => {
+    const { soft } = readNofileLimit();
+    expect(registerFiles(openRing(), soft + 1)).toBe(-EMFILE);
+    expect(registerFiles(openRing(), soft)).toBe(0);
+    expect(registerFiles(openRing(), soft)).toBe(0);
+  });
+
+  it("are filled by accepts in the places allowed, need no descriptor, and end some hundreds at a time", async () => {
+    const ring = openRing();
+    expect(registerFiles(ring, 1024)).toBe(0);
+    expect(setAllocRange(ring, 500, 3)).toBe(0);
+    const ip = ownAddress();
+    const port = ownPort();
+    const listener = listenRaw(ip, port);
+    const before = countDescriptors();
+    pushAccept(ring, listener, true, 0, ACCEPT);
+    const fars = [1, 2, 3].map(() => connectRaw(ip, port));
+    const accepted = await completionsOf(ring, 3);
+    expect(accepted.map(({ result }) => result).sort()).toEqual([500, 501, 502]);
+    expect(accepted.every(({ flags }) => (flags & CQE_FLAG.more) !== 0)).toBe(true);
+    expect(countDescriptors()).toBe(before + 3);
+    // A full table: the connection is taken and dropped, which is why room has to be kept.
+    fars.push(connectRaw(ip, port));
+    expect(await completionsOf(ring, 1)).toMatchObject([{ result: -ENFILE }]);
+
+    let next = 0;
+    let calls = 0;
+    for (; next < 1024; calls++) next = closeFiles(ring, next, 1024);
+    expect([next, calls]).toEqual([1024, 2]);
+    for (const far of fars) {
+      const buffer = new NativeBuffer(8);
+      expect(
+        await until(
+          "the end",
+          () => receive(far, buffer),
+          (received) => received <= 0 && received !== -11,
+        ),
+      ).toBe(0);
+    }
+  });
+});

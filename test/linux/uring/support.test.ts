@@ -1,0 +1,53 @@
+// Whether io_uring is to be had: refused as a whole, and without one operation.
+import { afterEach, describe, expect, it } from "vitest";
+import { EMFILE, ENOSYS, EPERM } from "../../../src/linux/syscalls/errno.js";
+import { lastErrno, libc, nativeView } from "../../../src/linux/syscalls/libc.js";
+import { OP, PROBE, REGISTER, SYS_IO_URING } from "../../../src/linux/uring/abi.js";
+import { uringObstacle } from "../../../src/linux/uring/support.js";
+import { listDescriptors } from "../../support/kernel.js";
+import { ROOT } from "../../support/library.js";
+import { start } from "../../support/process.js";
+import { hasUring } from "../../support/ring.js";
+
+const calls = libc as { syscall: (...args: number[]) => number };
+const real = calls.syscall;
+afterEach(() => {
+  calls.syscall = real;
+});
+
+const ringsOpen = () => listDescriptors().filter((target) => target === "anon_inode:[io_uring]").length;
+
+it("names the errno where a container's filter refuses it", async () => {
+  const module = JSON.stringify(`${ROOT}dist/linux/uring/support.js`);
+  const program = `import(${module}).then(({ uringObstacle }) => console.log(JSON.stringify(uringObstacle())))`;
+  const { stdout } = await start(process.execPath, ["-e", program], { refused: ["io_uring_setup"] }).exited();
+  expect(JSON.parse(stdout)).toEqual({ kind: "setup", errno: EPERM });
+});
+
+it.each([ENOSYS, EMFILE])("names errno %d of io_uring_setup", (errno) => {
+  calls.syscall = () => {
+    lastErrno(errno);
+    return -1;
+  };
+  expect(uringObstacle()).toEqual({ kind: "setup", errno });
+});
+
+describe.skipIf(!hasUring)("a kernel", () => {
+  it("without an operation is told by the operation's name", () => {
+    calls.syscall = (...args) => {
+      const result = real(...args);
+      if (args[0] === SYS_IO_URING.register && args[2] === REGISTER.probe) {
+        const [place, length] = [PROBE.bytes + OP.bind * PROBE.opBytes + PROBE.opFlags, 2];
+        new Uint16Array(nativeView(args[3]! + place, length))[0] = 0;
+      }
+      return result;
+    };
+    expect(uringObstacle()).toEqual({ kind: "operations", missing: ["bind"] });
+  });
+
+  it("that has all leaves no ring of the question", () => {
+    const before = ringsOpen();
+    expect(uringObstacle()).toBeUndefined();
+    expect(ringsOpen()).toBe(before);
+  });
+});
