@@ -1,20 +1,17 @@
-// The program that started this one over an IPC channel, as demo does: it hears of the progress, and its end is ours.
-
-/** Sends a message to it, if there is one. */
-export function tellParent(message: object): void {
-  // An answer that nobody waits for: the channel may close at any moment.
-  if (process.connected) process.send!(message, () => undefined);
-}
-
-export function hasParent(): boolean {
-  return process.connected === true;
-}
+// The program that started this one and ends it by its own end, as the demo and the lab do: our standard input is a pipe from it, which
+// the kernel closes whatever ended it.
+import { PARENT_PIPE } from "../util/subprocess.js";
 
 /** Calls `listener` once it is gone, even by SIGKILL. @returns a function that forgets the listener */
 export function onParentGone(listener: () => void): () => void {
-  if (!hasParent()) return () => undefined;
-  process.once("disconnect", listener);
-  // A listener alone would keep this process alive.
-  process.channel?.unref();
-  return () => process.off("disconnect", listener);
+  if (process.env[PARENT_PIPE] === undefined) return () => undefined;
+  const { stdin } = process;
+  stdin.once("end", listener);
+  stdin.once("error", listener);
+  // Nobody writes to it: it must not keep this process alive.
+  stdin.resume().unref();
+  return () => {
+    stdin.off("end", listener);
+    stdin.off("error", listener);
+  };
 }

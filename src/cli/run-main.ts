@@ -1,7 +1,7 @@
 // Runs a command, prints what went wrong, sets the exit code. --version is answered before anything else of weight is loaded.
 import "./signals.js";
 import { readFileSync } from "node:fs";
-import { print, say, sentence, takeUnwritten } from "../output/terminal/output.js";
+import { isOfEvent, print, say, sentence, takeUnwritten } from "../output/terminal/output.js";
 import { hostFault } from "../util/host-fault.js";
 import { outputFailed } from "./output-error.js";
 
@@ -65,7 +65,7 @@ function isAppError(error: unknown): error is Error & { code: string; fix: strin
 
 function onOutputError(error: NodeJS.ErrnoException): void {
   // A reader that has gone (`| head`) is no error; who writes hears of it, and ends.
-  if (error.code === "EPIPE") return;
+  if (error.code === "EPIPE" || isOfEvent(error)) return;
   const failed = outputFailed(error);
   // A run with threads waits for this event, to end them first (supervise.ts).
   if (process.listenerCount("uncaughtException") > 0) throw failed;

@@ -1,4 +1,5 @@
 // From signals to a run's end: the first Ctrl-C, SIGTERM or hang-up stops it in order, a later one ends it at once.
+import { isOfEvent } from "../output/terminal/output.js";
 import { onParentGone } from "./parent.js";
 import { EXIT_CODES, onStopSignals, type StopSignal } from "./signals.js";
 
@@ -45,7 +46,9 @@ export async function supervise<Result>(run: Run<Result>, stopped?: (signal: Sto
     stopped?.(signal);
     run.stop(signal).catch(() => undefined);
   };
-  const onOutputError = () => abort(new Interrupted("SIGPIPE"));
+  const onOutputError = (error: Error) => {
+    if (!isOfEvent(error)) abort(new Interrupted("SIGPIPE"));
+  };
   // Leaving it to Node would wait for threads that wait for the kernel.
   const onUncaught = (error: Error) => abort(error);
   const forgetStops = onStopSignals(stop, (signal) => abort(new Interrupted(signal)));

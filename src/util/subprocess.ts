@@ -12,6 +12,8 @@ import { hostFault, MORE_PROCESSES } from "./host-fault.js";
  * created (a limit of processes), before any line of its program runs.
  */
 export const NODE_START_MS = 20_000;
+/** The variable by which a command of ours is told that its standard input is a pipe from the process that it stops with. */
+export const PARENT_PIPE = "FOURTUPLE_PARENT_PIPE";
 /** From a request to end to the kill of who does not hear it. */
 const GRACE_MS = 5000;
 /** A program that has ended has printed all when nothing came for so long: another process may hold a copy of its pipe. */
@@ -29,9 +31,9 @@ export interface SubprocessOptions {
   readonly stdin?: "ignore" | "pipe";
   /** Gives it a session of its own: a Ctrl-C of the terminal reaches this process alone, which passes it on. */
   readonly detached?: boolean;
-  /** A program of Node's that sends messages to its parent over a channel. */
-  readonly ipc?: boolean;
-  /** It is killed when it has neither printed nor sent anything by then; never unless given. */
+  /** A command of fourtuple's that stops when this process ends, whatever ended it: its standard input is a pipe from here. */
+  readonly stopsWithUs?: boolean;
+  /** It is killed when it has printed nothing by then; never unless given. */
   readonly startLimitMs?: number;
 }
 
@@ -47,8 +49,6 @@ export interface Exit {
 interface SubprocessEvents {
   /** A line on its standard output. */
   line: [text: string];
-  /** What it sent over its channel. */
-  message: [message: object];
   /** It has ended, and its last line was told. */
   close: [];
 }
@@ -68,14 +68,15 @@ export class Subprocess extends EventEmitter<SubprocessEvents> {
   readonly #name: string;
   readonly #running: Result;
   readonly #startLimitMs: number;
-  #hasSent = false;
   #hasClosed = false;
   #neverStarted = false;
 
   /** Starts it. @param command the program and its arguments */
   constructor(command: readonly string[], options: SubprocessOptions = {}) {
     super();
-    const { name = command[0]!, cwd, env, stdin = "ignore", detached = false, ipc = false, startLimitMs = 0 } = options;
+    const { name = command[0]!, cwd, stopsWithUs = false, detached = false, startLimitMs = 0 } = options;
+    const env = stopsWithUs ? { ...options.env, [PARENT_PIPE]: "stdin" } : options.env;
+    const stdin = stopsWithUs ? "pipe" : (options.stdin ?? "ignore");
     this.#name = name;
     this.#startLimitMs = startLimitMs;
     this.#running = x(command[0]!, command.slice(1), {
@@ -83,7 +84,7 @@ export class Subprocess extends EventEmitter<SubprocessEvents> {
       // The programs are found as this process's user has them, not in packages beside the current directory.
       nodePath: false,
       nodeOptions: {
-        stdio: [stdin, "pipe", "pipe", ...(ipc ? (["ipc"] as const) : [])],
+        stdio: [stdin, "pipe", "pipe"],
         ...(cwd !== undefined && { cwd }),
         ...(env !== undefined && { env }),
       },
@@ -97,10 +98,6 @@ export class Subprocess extends EventEmitter<SubprocessEvents> {
       this.stderr += text;
     });
     if (this.child.stdout) createInterface({ input: this.child.stdout }).on("line", (text) => this.emit("line", text));
-    this.child.on("message", (message) => {
-      this.#hasSent = true;
-      this.emit("message", message as object);
-    });
     this.result = this.#end();
     // Who does not wait for its end need not hear of it.
     this.result.catch(() => undefined);
@@ -115,9 +112,9 @@ export class Subprocess extends EventEmitter<SubprocessEvents> {
     return this.#hasClosed || this.child.exitCode !== null || this.child.signalCode !== null;
   }
 
-  /** Whether it has printed a result or sent a message: then it has something to end in order. */
+  /** Whether it has printed anything: then it has something to end in order. */
   get hasSpoken(): boolean {
-    return this.#hasSent || this.stdout !== "";
+    return this.stdout !== "";
   }
 
   /** Why it ended without doing its work. */

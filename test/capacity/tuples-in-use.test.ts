@@ -4,7 +4,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import type { ConnectResult, Prediction } from "../../src/index.js";
 import { socketsInSs } from "../support/kernel.js";
 import { canMakeNamespaces, enterNamespace } from "../support/namespace.js";
-import { runCli, startCli } from "../support/process.js";
+import { resultOf, runCli, startCli } from "../support/process.js";
 import { acceptAll, close, connectRaw, listenRaw } from "../support/raw-sockets.js";
 import { until } from "../support/until.js";
 
@@ -36,7 +36,7 @@ async function predicted(at: string, ports: readonly string[]): Promise<Predicti
 
 async function reached(at: string, ports: readonly string[]): Promise<number> {
   const { stdout } = await runCli(["connect", at, "-c", "300", "-T", "0", "--json", "--source-ip", SOURCE, ...ports]);
-  return (JSON.parse(stdout) as ConnectResult).established;
+  return (resultOf(stdout) as ConnectResult).established;
 }
 
 describe.skipIf(!canMakeNamespaces())("ports that others have", () => {

@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { expect, it } from "vitest";
 import { commandLine } from "../../src/cli/command-line.js";
 import { startServer } from "../support/peers.js";
-import { runCli } from "../support/process.js";
+import { resultOf, runCli } from "../support/process.js";
 
 it("is read by a shell as the words that it was made of", () => {
   const words = ["connect", ":7777", "-m", 'it\'s $HOME; `a` "b"\n*', "", "--stage", "30s:100k"];
@@ -17,6 +17,6 @@ it("is in what connect --json prints", async () => {
   const server = await startServer();
   const to = `${server.address.ip}:${server.address.port}`;
   const { stdout } = await runCli(["connect", to, "-c", "3", "-T", "50ms", "--json"]);
-  expect(JSON.parse(stdout).command).toBe(`fourtuple connect ${to} -c 3 -T 50ms --json`);
+  expect(resultOf(stdout).command).toBe(`fourtuple connect ${to} -c 3 -T 50ms --json`);
   await server.stop();
 });

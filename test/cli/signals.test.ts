@@ -9,7 +9,7 @@ import { describe, expect, it } from "vitest";
 import { ownAddress } from "../support/address.js";
 import { establishedInSs } from "../support/kernel.js";
 import { canMakeNamespaces, enterNamespace } from "../support/namespace.js";
-import { CLI_FILE, start, startCli, type TestProcess } from "../support/process.js";
+import { CLI_FILE, resultOf, start, startCli, type TestProcess } from "../support/process.js";
 import { until } from "../support/until.js";
 
 const EXIT = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
@@ -85,7 +85,7 @@ describe.each(STOPS)("%s", (signal) => {
     );
     client.child.kill(signal);
     const { code, stdout } = await client.exited();
-    expect(JSON.parse(stdout)).toMatchObject({ kind: "connect", outcome: "interrupted", asked: 1000 });
+    expect(resultOf(stdout)).toMatchObject({ kind: "connect", outcome: "interrupted", asked: 1000 });
     expect(code).toBe(EXIT[signal]);
   });
 

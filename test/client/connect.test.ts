@@ -12,7 +12,7 @@ import {
   startServer,
   stopwatch,
 } from "../support/peers.js";
-import { runCli, start, startProgram } from "../support/process.js";
+import { resultOf, runCli, start, startProgram } from "../support/process.js";
 import { until, within } from "../support/until.js";
 
 /** Until it is stopped, which then is its natural end. */
@@ -445,7 +445,7 @@ describe("messages", () => {
     const args = [endpoint(server.address), "-c", "20", "-m", "ping", "-r", "100", "-T", "1500ms", "--json"];
     const { code, stdout, stderr } = await runCli(["connect", ...args], { refused: ["epoll_pwait2"] });
     expect({ code, stderr }).toMatchObject({ code: 0 });
-    const { traffic } = JSON.parse(stdout);
+    const { traffic } = resultOf(stdout);
     expect(traffic.answeredMessages).toBeGreaterThan(20 * 10);
     expect(traffic.answeredMessages).toBe(traffic.sentMessages);
   });

@@ -10,7 +10,7 @@ import { establishedInSs, socketsInSs } from "../support/kernel.js";
 import { connect } from "../support/library.js";
 import { canMakeNamespaces, enterNamespace } from "../support/namespace.js";
 import { startServer } from "../support/peers.js";
-import { runCli, startCli } from "../support/process.js";
+import { resultOf, runCli, startCli } from "../support/process.js";
 import { until } from "../support/until.js";
 
 /** Connections of another program to a server, until the test's end. */
@@ -105,7 +105,7 @@ it.skipIf(!canMakeNamespaces())("a client of this host takes none of the servers
   // From another address of loopback it would be a 4-tuple like any other.
   const options = ["--source-ip", "127.0.0.2", "--source-port", "7770-7789", "--json", "-T", "0"];
   const { stdout } = await runCli(["connect", ":7777", ":7779", "-c", "40", ...options]);
-  const { established, plan, kernel } = JSON.parse(stdout);
+  const { established, plan, kernel } = resultOf(stdout);
   expect([established, plan.tuplesAvailable, kernel.outgoing, kernel.incoming]).toEqual([36, 36, 36, 36]);
   const held = startCli(["connect", ":7777", ":7779", "-c", "36", ...options.slice(0, -1), "1h"]);
   const own = await until(
@@ -126,5 +126,5 @@ it.skipIf(!canMakeNamespaces())("a client of this host takes none of the servers
   expect(predicted.ceiling).toBe(19);
   // Where no other port is asked for, it is.
   const only = ["--source-ip", "127.0.0.2", "--source-port", "7777", "--json", "-T", "0"];
-  expect(JSON.parse((await runCli(["connect", ":7777", "-c", "1", ...only])).stdout).established).toBe(1);
+  expect(resultOf((await runCli(["connect", ":7777", "-c", "1", ...only])).stdout).established).toBe(1);
 });

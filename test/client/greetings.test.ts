@@ -6,7 +6,7 @@ import { SHARED } from "../../src/client/worker-plan.js";
 import { explainRun } from "../../src/diagnosis/explain.js";
 import type { ConnectOptions } from "../../src/index.js";
 import { startClient, startForeignServer } from "../support/peers.js";
-import { runCli } from "../support/process.js";
+import { resultOf, runCli } from "../support/process.js";
 import { within } from "../support/until.js";
 
 const WINDOW = { connections: 1000, concurrency: 50, durationMs: 200 };
@@ -76,7 +76,7 @@ describe("--close-after-greeting", () => {
       {},
     );
     expect(code).toBe(1);
-    expect(JSON.parse(stdout)).toMatchObject({
+    expect(resultOf(stdout)).toMatchObject({
       outcome: "missed",
       isTargetMet: false,
       established: 30,

@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { expect, it } from "vitest";
 import { canMakeNamespaces, enterNamespace } from "../support/namespace.js";
 import { startForeignServer } from "../support/peers.js";
-import { hasProgram, runCli } from "../support/process.js";
+import { hasProgram, resultOf, runCli } from "../support/process.js";
 
 it.skipIf(!canMakeNamespaces() || !hasProgram("nft"))(
   "a connection that is reset as soon as it is ESTABLISHED was established, and is lost",
@@ -14,7 +14,7 @@ it.skipIf(!canMakeNamespaces() || !hasProgram("nft"))(
     const rule = `tcp dport ${server.port} tcp flags & (syn | rst | ack) == ack reject with tcp reset`;
     execFileSync("nft", [`table inet t { chain c { type filter hook input priority 0; ${rule}; }; }`]);
     const { stdout } = await runCli(["connect", server.at, "-c", "20", "-T", "100ms", "--json"]);
-    expect(JSON.parse(stdout)).toMatchObject({
+    expect(resultOf(stdout)).toMatchObject({
       outcome: "missed",
       established: 20,
       failed: 0,

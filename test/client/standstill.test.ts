@@ -5,7 +5,7 @@ import type { ConnectResult, Diagnosis } from "../../src/index.js";
 import { endpoint } from "../support/address.js";
 import { establishedAt } from "../support/kernel.js";
 import { startServer } from "../support/peers.js";
-import { startCli } from "../support/process.js";
+import { resultOf, startCli } from "../support/process.js";
 import { until } from "../support/until.js";
 
 const RATE = 100;
@@ -29,7 +29,7 @@ it("a client that was stopped by a signal moves its schedule by that time, and s
   const before = establishedAt(server.address);
   client.child.kill("SIGCONT");
   const { stdout } = await client.exited();
-  const result: ConnectResult & { diagnosis: Diagnosis } = JSON.parse(stdout);
+  const result: ConnectResult & { diagnosis: Diagnosis } = resultOf(stdout);
   expect(result).toMatchObject({ outcome: "met", established: CONNECTIONS });
   expect(result.scheduleMovedMs).toBeGreaterThan(STOP_MS / 2);
   expect(result.diagnosis.notes.join()).toMatch(/the schedule moved by 1\.\d+ s: this process did not run/);

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import type { ConnectResult, Diagnosis } from "../../src/index.js";
 import { explainRun } from "../support/library.js";
 import { canMakeNamespaces, enterNamespace } from "../support/namespace.js";
-import { hasProgram, runCli, startCli } from "../support/process.js";
+import { hasProgram, resultOf, runCli, startCli } from "../support/process.js";
 import { connectResult } from "../support/results.js";
 
 const latency = (p90Us: number, maxUs: number): ConnectResult["latency"] => {
@@ -25,7 +25,7 @@ describe("a run that met its target with SYNs sent again", () => {
     const server = startCli(["serve", "127.0.0.1:8000", "--log", "none"]);
     await server.prints(/listening/);
     const { stdout } = await runCli(["connect", "127.0.0.1:8000", "-c", "40", "-T", "0s", "--json"]);
-    const { outcome, diagnosis }: ConnectResult & { diagnosis: Diagnosis } = JSON.parse(stdout);
+    const { outcome, diagnosis }: ConnectResult & { diagnosis: Diagnosis } = resultOf(stdout);
     expect(outcome).toBe("met");
     expect(diagnosis.notes.join()).toMatch(
       /^\d+ SYNs were sent again \(TCPSynRetrans\): the first ones were dropped: by a f/,

@@ -4,14 +4,14 @@ import { execFileSync } from "node:child_process";
 import { describe, expect, it } from "vitest";
 import type { ConnectResult, Diagnosis } from "../../src/index.js";
 import { canMakeNamespaces, enterNamespace, makeNamespace } from "../support/namespace.js";
-import { hasProgram, runCli } from "../support/process.js";
+import { hasProgram, resultOf, runCli } from "../support/process.js";
 import { listenRaw } from "../support/raw-sockets.js";
 
 type Run = ConnectResult & { readonly diagnosis: Diagnosis };
 
 async function connect(to: string, ...args: string[]): Promise<Run> {
   const { stdout } = await runCli(["connect", to, "-c", "20", "-T", "0s", ...args, "--json"]);
-  return JSON.parse(stdout);
+  return resultOf(stdout);
 }
 
 const run = (program: string, line: string) => execFileSync(program, line.split(" "), { encoding: "utf8" });

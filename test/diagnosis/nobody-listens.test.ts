@@ -7,14 +7,14 @@ import { SocketAddress } from "../../src/linux/syscalls/sockaddr.js";
 import { bindTo, closeFd, openTcp } from "../../src/linux/syscalls/socket.js";
 import { parseIp } from "../../src/util/address.js";
 import { canMakeNamespaces, enterNamespace } from "../support/namespace.js";
-import { runCli, startCli } from "../support/process.js";
+import { resultOf, runCli, startCli } from "../support/process.js";
 import { acceptAll, close, listenRaw } from "../support/raw-sockets.js";
 import { until } from "../support/until.js";
 
 type Run = ConnectResult & { readonly diagnosis: Diagnosis };
 
 async function connect(...args: string[]): Promise<Run> {
-  return JSON.parse((await runCli(["connect", ...args, "-T", "0s", "--json"])).stdout);
+  return resultOf((await runCli(["connect", ...args, "-T", "0s", "--json"])).stdout);
 }
 
 const me = `\\(process ${process.pid}\\)`;
@@ -118,7 +118,7 @@ describe.skipIf(!canMakeNamespaces())("a listening socket that is made in mid-ru
     const after = listenRaw("127.0.0.1", 7777);
     const accepting = setInterval(() => acceptAll(after), 20);
     const { stdout } = await client.exited().finally(() => clearInterval(accepting));
-    const { diagnosis, evidence }: Run = JSON.parse(stdout);
+    const { diagnosis, evidence }: Run = resultOf(stdout);
     expect(evidence.peer?.listeners).toMatchObject([{ port: 7777, since: "replaced" }]);
     expect(diagnosis.finding?.meaning, stdout).toContain("closed its listening socket of port 7777 and made a new one");
     expect(diagnosis.finding?.evidence.join()).toMatch(/inode \d+/);
@@ -138,7 +138,7 @@ describe.skipIf(!canMakeNamespaces())("a listening socket that is made in mid-ru
     const after = listenRaw("127.0.0.1", 7777);
     const accepting = setInterval(() => acceptAll(after), 20);
     const { stdout } = await client.exited().finally(() => clearInterval(accepting));
-    const { diagnosis, evidence }: Run = JSON.parse(stdout);
+    const { diagnosis, evidence }: Run = resultOf(stdout);
     expect(evidence.peer?.listeners).toMatchObject([{ port: 7777, since: "replaced" }]);
     expect(diagnosis.finding, stdout).toMatchObject({ limit: "peer-ended", whose: "the peer" });
     expect(diagnosis.finding?.meaning).toContain("started anew");
@@ -150,7 +150,7 @@ describe.skipIf(!canMakeNamespaces())("a listening socket that is made in mid-ru
     const client = startCli(["connect", ...args]);
     await until("refusals", attemptsFailed, (count) => count > 5);
     listenRaw("127.0.0.1", 7777);
-    const { diagnosis }: Run = JSON.parse((await client.exited()).stdout);
+    const { diagnosis }: Run = resultOf((await client.exited()).stdout);
     expect(diagnosis.finding?.meaning).toContain("the server began late");
   });
 });

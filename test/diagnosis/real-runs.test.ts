@@ -8,7 +8,7 @@ import { ownAddress, ownPort } from "../support/address.js";
 import { establishedInSs, socketsInSs } from "../support/kernel.js";
 import { canMakeNamespaces, enterNamespace } from "../support/namespace.js";
 import { startForeignServerProcess } from "../support/peers.js";
-import { hasProgram, runCli, startCli } from "../support/process.js";
+import { hasProgram, resultOf, runCli, startCli } from "../support/process.js";
 import { acceptAll, close, connectRaw, listenRaw, setOption } from "../support/raw-sockets.js";
 import { until } from "../support/until.js";
 
@@ -20,7 +20,7 @@ type Explained<R> = R & { readonly diagnosis: Diagnosis };
 
 async function connect(...args: string[]): Promise<Explained<ConnectResult> & { code: number | undefined }> {
   const { stdout, code } = await runCli(["connect", ...args, "--json"]);
-  return { ...JSON.parse(stdout), code };
+  return { ...resultOf(stdout), code };
 }
 
 const limitsOf = ({ finding, suspects }: Diagnosis) => (finding ? [finding.limit] : suspects.map(({ limit }) => limit));
@@ -93,7 +93,7 @@ it("a server that closes its listening socket has not ended while it keeps conne
   // Every SYN that is sent again is refused from now on.
   acceptAll(listener);
   close(listener);
-  const { diagnosis }: Explained<ConnectResult> = JSON.parse((await client.exited()).stdout);
+  const { diagnosis }: Explained<ConnectResult> = resultOf((await client.exited()).stdout);
   expect(limitsOf(diagnosis), JSON.stringify(diagnosis)).toEqual(["listener"]);
   expect(diagnosis.finding!.meaning).toMatch(/keeps what it had accepted/);
 });
@@ -121,7 +121,7 @@ describe.skipIf(!canMakeNamespaces())("beside another listener that overflows", 
       (sockets) => sockets.length > 0,
     );
     overflowAnother();
-    const { diagnosis, evidence }: Explained<ConnectResult> = JSON.parse((await client.exited()).stdout);
+    const { diagnosis, evidence }: Explained<ConnectResult> = resultOf((await client.exited()).stdout);
     expect(evidence.risen["TcpExt.ListenOverflows"]).toBeGreaterThan(0);
     expect(limitsOf(diagnosis), JSON.stringify(diagnosis)).toEqual(["path"]);
   });
@@ -142,7 +142,7 @@ describe.skipIf(!canMakeNamespaces())("beside another listener that overflows", 
     expect(await connect(`${HOST}:8000`, "-c", "10", "-T", "2s")).toMatchObject({ code: 0, isTargetMet: true });
     server.child.kill("SIGINT");
     const { stdout } = await server.exited();
-    const result: Explained<ServeResult> = JSON.parse(stdout.trim().split("\n").at(-1)!);
+    const result: Explained<ServeResult> = resultOf(stdout);
     expect(result.backlog.listenOverflows).toBeGreaterThan(0);
     expect(result.backlog.drops).toBe(0);
     expect(result.diagnosis).toMatchObject({ outcome: "met", wanted: 10, reached: 10 });
@@ -174,7 +174,7 @@ describe.skipIf(!canMakeNamespaces())("beside another listener that overflows", 
     );
     listenOn(listener, 10);
     const { stdout, code } = await client.exited();
-    const result: Explained<ConnectResult> = JSON.parse(stdout);
+    const result: Explained<ConnectResult> = resultOf(stdout);
     expect(result).toMatchObject({ established: 100, failed: 0, lost: 0, isTargetMet: false });
     expect(code).toBe(1);
     expect(limitsOf(result.diagnosis), JSON.stringify(result.diagnosis)).toEqual(["accept-queue"]);

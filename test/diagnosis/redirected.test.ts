@@ -12,12 +12,12 @@ import { parseIp } from "../../src/util/address.js";
 import { ownAddress, ownPort } from "../support/address.js";
 import { canMakeNamespaces, enterNamespace } from "../support/namespace.js";
 import { startClient, startForeignServerProcess } from "../support/peers.js";
-import { hasProgram, runCli, start } from "../support/process.js";
+import { hasProgram, resultOf, runCli, start } from "../support/process.js";
 import { until } from "../support/until.js";
 
 async function doctor(...args: string[]): Promise<Prediction & { code: number | undefined }> {
   const { stdout, code } = await runCli(["doctor", "-c", "5k", "--no-measure", "--json", ...args]);
-  return { ...JSON.parse(stdout), code };
+  return { ...resultOf(stdout), code };
 }
 
 describe.skipIf(!canMakeNamespaces())("a port on which nobody listens", () => {

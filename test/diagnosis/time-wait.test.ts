@@ -8,7 +8,7 @@ import { parseIp } from "../../src/util/address.js";
 import { clientLoad, hostFacts } from "../support/doctor.js";
 import { socketsInSs } from "../support/kernel.js";
 import { canMakeNamespaces, enterNamespace } from "../support/namespace.js";
-import { runCli, startCli } from "../support/process.js";
+import { resultOf, runCli, startCli } from "../support/process.js";
 import { until } from "../support/until.js";
 
 const set = (setting: string) => execFileSync("sysctl", ["-qw", setting]);
@@ -78,7 +78,7 @@ describe.skipIf(!canMakeNamespaces())("TIME_WAIT", () => {
     return length;
   };
   const run = async (...args: string[]): Promise<ConnectResult & { diagnosis: Diagnosis }> =>
-    JSON.parse((await runCli(["connect", ":7777", "--json", "-T", "0", "--source-ip", "127.0.0.2", ...args])).stdout);
+    resultOf((await runCli(["connect", ":7777", "--json", "-T", "0", "--source-ip", "127.0.0.2", ...args])).stdout);
   const doctor = async (...args: string[]): Promise<Prediction> => {
     const load = ["--target", ":7777", "--role", "client", "--no-measure", "--json", "--source-ip", "127.0.0.2"];
     return JSON.parse((await runCli(["doctor", ...load, ...args])).stdout);

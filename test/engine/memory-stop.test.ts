@@ -5,7 +5,7 @@ import type { ConnectResult, Diagnosis } from "../../src/index.js";
 import { endpoint } from "../support/address.js";
 import { canMakeMemoryGroups, makeMemoryGroup } from "../support/cgroup.js";
 import { startServer } from "../support/peers.js";
-import { CLI_FILE, start } from "../support/process.js";
+import { CLI_FILE, resultOf, start } from "../support/process.js";
 
 const MIB = 1024 ** 2;
 
@@ -45,7 +45,7 @@ describe.skipIf(!canMakeMemoryGroups())("a run in a memory cgroup of 400 MiB", (
       ...["--connect-rate", "10k", "-T", "0s", "--json"],
     );
     const { stdout, code } = await client.exited();
-    return { code, result: JSON.parse(stdout) as ConnectResult & { diagnosis: Diagnosis } };
+    return { code, result: resultOf(stdout) as ConnectResult & { diagnosis: Diagnosis } };
   }
 
   it("stops at the floor where others have most of it, and misses its target", async () => {

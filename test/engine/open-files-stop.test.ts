@@ -11,7 +11,7 @@ import { parseIp } from "../../src/util/address.js";
 import { endpoint, ownAddress } from "../support/address.js";
 import { canMakeNamespaces } from "../support/namespace.js";
 import { startClient, startServer } from "../support/peers.js";
-import { CLI_FILE, start } from "../support/process.js";
+import { CLI_FILE, resultOf, start } from "../support/process.js";
 import { connectRaw } from "../support/raw-sockets.js";
 import { until } from "../support/until.js";
 
@@ -51,7 +51,7 @@ describe.skipIf(!canMakeNamespaces())("on a host that is nearly out of open file
     const { address } = await startServer();
     const load = ["-c", "10k", "--connect-rate", "5k", "-T", "0s", "--json"];
     const { stdout, code } = await startWith(NEARLY_OUT, ["connect", endpoint(address), ...load]).exited();
-    const result: ConnectResult & { diagnosis: Diagnosis } = JSON.parse(stdout);
+    const result: ConnectResult & { diagnosis: Diagnosis } = resultOf(stdout);
     expect(code).toBe(1);
     expect(result).toMatchObject({ outcome: "missed", failed: 0, diagnosis: { finding: { limit: "file-max" } } });
     expect(result.evidence.fileStop).toEqual({ open: 19_500, max: 20_000, reserve: 1024 });
@@ -62,7 +62,7 @@ describe.skipIf(!canMakeNamespaces())("on a host that is nearly out of open file
     const { address } = await startServer();
     const load = ["-c", "500", "--connect-rate", "2k", "-T", "0s", "--json"];
     const { stdout, code } = await startWith("500\t0\t20000\n", ["connect", endpoint(address), ...load]).exited();
-    expect([code, JSON.parse(stdout).evidence.fileStop]).toEqual([0, undefined]);
+    expect([code, resultOf(stdout).evidence.fileStop]).toEqual([0, undefined]);
   });
 
   it("serve pauses, leaves what comes in the accept queue, and names it", async () => {
@@ -80,7 +80,7 @@ describe.skipIf(!canMakeNamespaces())("on a host that is nearly out of open file
     await until("connections wait unaccepted", waiting, (used) => used > 3);
     server.child.kill("SIGINT");
     const { stdout } = await server.exited();
-    const result: ServeResult & { diagnosis: Diagnosis } = JSON.parse(stdout.trim().split("\n").at(-1)!);
+    const result: ServeResult & { diagnosis: Diagnosis } = resultOf(stdout);
     expect(result.diagnosis.finding).toMatchObject({ limit: "file-max" });
   });
 });

@@ -2,7 +2,7 @@
 // the kernel's table says how far it came.
 import { execFileSync } from "node:child_process";
 import type { ConnectResult, Diagnosis, Prediction, Whose } from "../../src/index.js";
-import { CLI_FILE, type ProcessOptions, start, type TestProcess } from "../support/process.js";
+import { CLI_FILE, type ProcessOptions, resultOf, start, type TestProcess } from "../support/process.js";
 
 export interface Scenario {
   readonly name: string;
@@ -112,7 +112,7 @@ async function plateau(client: TestProcess, at: string, { namespace }: Place): P
 
 function parse<T>(ran: TestProcess, { stdout, stderr, code }: Awaited<ReturnType<TestProcess["exited"]>>): T {
   try {
-    return JSON.parse(stdout);
+    return resultOf(stdout);
   } catch {
     throw new Error(`process ${ran.pid} ended with ${code} and no JSON: ${stdout.slice(-500)}${stderr}`);
   }

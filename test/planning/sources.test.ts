@@ -9,7 +9,7 @@ import { checkSources, routeSource } from "../../src/planning/sources.js";
 import { parseAddressRanges, parseIp } from "../../src/util/address.js";
 import { socketsInSs } from "../support/kernel.js";
 import { canMakeNamespaces, enterNamespace, makeNamespace } from "../support/namespace.js";
-import { runCli, startCli } from "../support/process.js";
+import { resultOf, runCli, startCli } from "../support/process.js";
 import { until } from "../support/until.js";
 
 const ip = (...args: string[]) => execFileSync("ip", args);
@@ -25,7 +25,7 @@ async function predicted(...args: string[]): Promise<Prediction> {
 }
 
 async function run(...args: string[]): Promise<ConnectResult & { diagnosis: Diagnosis }> {
-  return JSON.parse((await runCli(["connect", "--json", "-T", "0", ...args])).stdout);
+  return resultOf((await runCli(["connect", "--json", "-T", "0", ...args])).stdout);
 }
 
 it("blocks of local addresses are read without what other routes have of them", () => {
@@ -135,9 +135,7 @@ describe.skipIf(!canMakeNamespaces())("source addresses", () => {
     const open = () => socketsInSs("dport = :7777");
     await until("some are open", open, ({ length }) => length >= 10);
     ip("address", "del", "10.77.1.3/32", "dev", "lo");
-    const { diagnosis, evidence }: ConnectResult & { diagnosis: Diagnosis } = JSON.parse(
-      (await client.exited()).stdout,
-    );
+    const { diagnosis, evidence }: ConnectResult & { diagnosis: Diagnosis } = resultOf((await client.exited()).stdout);
     expect(evidence.shortage).toMatchObject({
       badSources: [{ ip: "10.77.1.3", problem: "absent" }],
       badSourceCount: 1,
@@ -197,7 +195,7 @@ describe.skipIf(!canMakeNamespaces())("a destination", () => {
       ({ length }) => length >= 10,
     );
     set("net.ipv6.conf.lo.disable_ipv6=1");
-    const { diagnosis }: { diagnosis: Diagnosis } = JSON.parse((await client.exited()).stdout);
+    const { diagnosis }: { diagnosis: Diagnosis } = resultOf((await client.exited()).stdout);
     expect(diagnosis.finding?.limit).toBe("source-address");
     expect(diagnosis.finding?.meaning).toMatch(/^::1 /);
   });

@@ -101,6 +101,11 @@ export function runCli(args: readonly string[], options?: ProcessOptions & { dea
   return startCli(args, options).exited(options?.deadlineMs);
 }
 
+/** The result that a command has printed last as JSON, after its events. */
+export function resultOf(stdout: string) {
+  return JSON.parse(stdout.trim().split("\n").at(-1)!);
+}
+
 /** Starts one of test/support/programs/ with its options as JSON. */
 export function startProgram(name: string, options: object, processOptions?: ProcessOptions): TestProcess {
   return start(process.execPath, [programFile(name), JSON.stringify(options)], processOptions);

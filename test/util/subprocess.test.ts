@@ -1,5 +1,4 @@
 // A program beside this one: what it prints, how it ends, also when it is stopped, is missing, or hangs before it starts.
-import { once } from "node:events";
 import { describe, expect, it } from "vitest";
 import { readProcessFacts } from "../../src/linux/proc/process-facts.js";
 import { Subprocess, type SubprocessOptions } from "../../src/util/subprocess.js";
@@ -91,12 +90,17 @@ describe("a program", () => {
     expect(await program.result).toMatchObject({ signal: "SIGKILL" });
   });
 
-  it("sends messages over its channel", async () => {
-    const program = node("process.send({ stage: 'hold' }, () => process.disconnect())", { ipc: true });
-    const [message] = await once(program, "message");
-    expect(message).toEqual({ stage: "hold" });
-    expect(await program.result).toMatchObject({ code: 0, stdout: "" });
-    expect(program.hasSpoken).toBe(true);
+  it("sees by its standard input that this process has ended, where it stops with it", async () => {
+    const program = node(
+      "console.log(process.env.FOURTUPLE_PARENT_PIPE); process.stdin.resume().on('end', () => process.exit(3))",
+      {
+        stopsWithUs: true,
+      },
+    );
+    await program.prints(/stdin/);
+    // As the kernel does it when this process is gone.
+    program.child.stdin!.destroy();
+    expect(await program.result).toMatchObject({ code: 3 });
   });
 
   it("takes what is written to its standard input, where it has one", async () => {

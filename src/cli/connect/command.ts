@@ -57,7 +57,7 @@ export const addConnect: AddCommand = (program, finish) => {
     .option("--close-after-greeting", "close each as soon as it is greeted, instead of holding it")
     .option("--one-table", "one descriptor table, as ordinary programs have: ulimit -n bounds it")
     .option("--authorized", "you may open more than 1,000 to another host")
-    .option("--json", "print the result as one JSON object")
+    .option("--json", "one JSON event a line: started, snapshot, result")
     .addHelpText("after", EXAMPLES)
     .action(async (to: string[], options: ConnectCommandOptions) => {
       const { runConnect } = await import("./run.js");

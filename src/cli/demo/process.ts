@@ -1,5 +1,6 @@
 // The demo's server and client: commands of this program, each a process of its own, and the results that they print last.
 import { fileURLToPath } from "node:url";
+import { lastResult } from "../../client/event-stream.js";
 import { AppError } from "../../util/errors.js";
 import { NODE_START_MS, Subprocess } from "../../util/subprocess.js";
 
@@ -11,10 +12,10 @@ const SILENT_GRACE_MS = 5000;
 /** Starts `fourtuple` with these arguments. */
 export function startCommand(...args: readonly string[]): Subprocess {
   const main = fileURLToPath(new URL("../main.js", import.meta.url));
-  // A Ctrl-C of the terminal is for the demo to pass on. The channel ends the command if the demo ends badly.
+  // A Ctrl-C of the terminal is for the demo to pass on.
   return new Subprocess([process.execPath, main, ...args], {
     detached: true,
-    ipc: true,
+    stopsWithUs: true,
     startLimitMs: NODE_START_MS,
   });
 }
@@ -22,7 +23,7 @@ export function startCommand(...args: readonly string[]): Subprocess {
 /**
  * Asks it to end in order.
  *
- * @param silentGraceMs until one that has neither printed nor sent anything is killed
+ * @param silentGraceMs until one that has printed nothing is killed
  */
 export async function stopCommand(command: Subprocess, silentGraceMs = SILENT_GRACE_MS): Promise<void> {
   await command.stop(command.hasSpoken ? GRACE_MS : silentGraceMs);
@@ -42,9 +43,8 @@ export async function finishCommand<Result>(
 ): Promise<Result> {
   await stopCommand(command, silentGraceMs);
   const { code, signal, stdout, stderr } = await command.result;
-  const last = stdout.trim().split("\n").at(-1);
-  const result = last ? JSON.parse(last) : undefined;
-  if (result?.kind !== undefined) return result;
+  const result = lastResult(stdout);
+  if (result !== undefined) return result as Result;
   const end = [signal ?? `exit code ${code}`, stderr.trim()].filter((part) => part !== "").join(", ");
   throw new AppError("E_CONNECT", `the ${role} ended without a result: ${end}`, {
     fix: "run it again; where memory is short, with fewer connections, such as --connections 10k",

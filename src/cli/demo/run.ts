@@ -1,5 +1,6 @@
 // What `fourtuple demo` does: server and client in two processes, the kernel's own count, the verdict.
 import { once } from "node:events";
+import { onSnapshot } from "../../client/event-stream.js";
 import type { ConnectResult, ConnectSnapshot } from "../../client/result.js";
 import { type Live, openLive } from "../../output/terminal/live.js";
 import { print, printResult } from "../../output/terminal/output.js";
@@ -95,17 +96,18 @@ async function allOpen(client: Subprocess): Promise<void> {
   const live = await openLive(process.stdout);
   const show = progressPrinter(live);
   const isHolding = new Promise<void>((resolve) => {
-    client.on("message", (message) => {
-      const snapshot = message as ConnectSnapshot;
+    let isHeld = false;
+    onSnapshot(client, (snapshot) => {
+      if (isHeld) return;
       show(snapshot);
-      if (snapshot.stage !== "hold") return;
+      isHeld = snapshot.stage === "hold";
+      if (!isHeld) return;
       live?.end();
       print(`client: ${formatCount(snapshot.open)} connections open`);
       resolve();
     });
   });
   await firstOf(client, isHolding).finally(() => live?.end());
-  client.removeAllListeners("message");
 }
 
 function progressPrinter(live: Live | undefined): (snapshot: ConnectSnapshot) => void {

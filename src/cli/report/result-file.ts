@@ -1,4 +1,4 @@
-// A run's result as it was printed by --json: one object, or the last line of a server's events.
+// A run's result as it was printed by --json: one object, or the last of its events.
 import { readFileSync } from "node:fs";
 import { parseResult, type ResultKind, type Results } from "../../results/schema/parse.js";
 import { AppError } from "../../util/errors.js";
@@ -16,19 +16,27 @@ export function readResult<K extends ResultKind>(file: string, kinds: readonly K
 
 function readJson(file: string, kinds: readonly ResultKind[]): unknown {
   const text = readText(file);
-  // A server prints an event a line, and its result as the last.
+  const fix = `give what ${kinds.map((kind) => `\`fourtuple ${kind} --json\``).join(" or ")} printed`;
+  // `connect` and `serve` print an event a line, and their result as the last.
   const last = text.trim().split("\n").at(-1) ?? "";
   for (const candidate of [text, last]) {
-    try {
-      // JSON has null for what the result left undefined.
-      return JSON.parse(candidate, (_, value) => value ?? undefined);
-    } catch {
-      // The next one may be.
-    }
+    const parsed = parse(candidate);
+    if (!parsed) continue;
+    const event = (parsed.value as { event?: unknown } | undefined)?.event;
+    if (event === undefined || event === "result") return parsed.value;
+    throw new AppError("E_OPTION", `${name(file)} ends before the run's result`, { fix });
   }
-  throw new AppError("E_OPTION", `${name(file)} is not JSON`, {
-    fix: `give what ${kinds.map((kind) => `\`fourtuple ${kind} --json\``).join(" or ")} printed`,
-  });
+  throw new AppError("E_OPTION", `${name(file)} is not JSON`, { fix });
+}
+
+/** undefined when it is not JSON. */
+function parse(text: string): { readonly value: unknown } | undefined {
+  try {
+    // JSON has null for what the result left undefined.
+    return { value: JSON.parse(text, (_, value) => value ?? undefined) };
+  } catch {
+    return undefined;
+  }
 }
 
 function readText(file: string): string {

@@ -1,5 +1,6 @@
 // A crowd of connections in the lab: opened by `connect` in the client's host, looked at while it is held, ended with its result.
 import { setTimeout as delay } from "node:timers/promises";
+import { lastResult, onSnapshot } from "../../client/event-stream.js";
 import type { ConnectResult, ConnectSnapshot } from "../../client/result.js";
 import type { Diagnosis } from "../../diagnosis/diagnosis.js";
 import { readProcessFacts } from "../../linux/proc/process-facts.js";
@@ -35,8 +36,8 @@ export class Crowd {
   constructor(process: Subprocess, command: string) {
     this.process = process;
     this.command = command;
-    process.on("message", (message) => {
-      this.#last = message as ConnectSnapshot;
+    onSnapshot(process, (snapshot) => {
+      this.#last = snapshot;
     });
   }
 
@@ -62,14 +63,11 @@ export class Crowd {
   }
 }
 
-/** What a program has printed as JSON, once it has ended. @throws {AppError} E_SYSTEM or E_PERMISSION when it has not */
+/** The result that a program has printed as JSON, once it has ended. @throws {AppError} E_SYSTEM or E_PERMISSION when it has not */
 export async function jsonOf<T>(process: Subprocess, command: string): Promise<T> {
-  const end = await process.result;
-  try {
-    return JSON.parse(end.stdout);
-  } catch (cause) {
-    throw process.failure(`${command} has no result`, cause);
-  }
+  const result = lastResult((await process.result).stdout);
+  if (result === undefined) throw process.failure(`${command} has no result`);
+  return result as T;
 }
 
 /**
@@ -97,8 +95,7 @@ export async function gather(
   const line = ["connect", ...args, ...close, "-T", HOLD, "--authorized", "--json"];
   const crowd = new Crowd(place.client.run(line, options), commandOf(["connect", ...args]));
   await new Promise<void>((resolve) => {
-    crowd.process.on("message", (message) => {
-      const { stage, open, asked } = message as ConnectSnapshot;
+    onSnapshot(crowd.process, ({ stage, open, asked }) => {
       progress(`${formatCount(open)} of ${formatCount(asked)} connections`);
       if (stage === "hold") resolve();
     });

@@ -1,7 +1,7 @@
 // A crowd that grows step by step, and what it costs at each size: kernel memory, user memory, CPU time. And how far the kernel's
 // memory moves by itself, while nothing of the lab's is at work: so far a point may be off.
 import { setTimeout as delay } from "node:timers/promises";
-import type { ConnectSnapshot } from "../../client/result.js";
+import { onSnapshot } from "../../client/event-stream.js";
 import { readMemoryUse } from "../../engine/memory-use.js";
 import { readCpuSeconds } from "../../linux/proc/process-facts.js";
 import { readResidentBytes } from "../../linux/proc/procfs.js";
@@ -57,8 +57,8 @@ export async function grow(context: LabContext, at: string, sizes: readonly numb
     // One that has lost some meanwhile, or has gone on, is of another size.
     if (openNow === size && !client.hasEnded) samples.push(sampleOf(size, [server.process, client]));
   };
-  client.on("message", (message) => {
-    openNow = (message as ConnectSnapshot).open;
+  onSnapshot(client, ({ open }) => {
+    openNow = open;
     context.progress(`${formatCount(openNow)} connections`);
     if (begun.has(openNow) || !sizes.includes(openNow)) return;
     begun.add(openNow);

@@ -86,7 +86,7 @@ export class Host {
     const limit = nofileLimit === undefined ? [] : ["sh", "-c", `ulimit -n ${nofileLimit} && exec "$@"`, "sh"];
     return this.#start([...limit, process.execPath, ownProgram(), ...args], {
       name: `fourtuple ${args.join(" ")}`,
-      ipc: true,
+      stopsWithUs: true,
       startLimitMs: NODE_START_MS,
     });
   }

@@ -53,7 +53,7 @@ async function expectFree(serverIp: string, reason: string | undefined): Promise
   }
 }
 
-/** Without, `serve` and `connect` still hear over their channel that the lab is gone. */
+/** Without, `serve` and `connect` still see by their standard input that the lab is gone. */
 async function canDieWithUs(): Promise<boolean> {
   const { result } = new Subprocess([...DIES_WITH_US, "true"], { detached: true });
   return result.then(

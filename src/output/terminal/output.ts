@@ -17,6 +17,7 @@ export interface Result {
 }
 
 let unwritten: Result | undefined;
+const ofEvents = new WeakSet<Error>();
 
 /** A line, or several, on standard output. */
 export function print(text: string): void {
@@ -36,6 +37,21 @@ export function printFile(text: string): void {
 /** A value as one line of JSON on standard output. */
 export function printJson(value: unknown): void {
   process.stdout.write(`${printableJson(value)}\n`);
+}
+
+/**
+ * An event of a run as one line of JSON on standard output. One that cannot be written (isOfEvent() knows its error) does not end the
+ * run: what that comes to counts more. A reader that has gone does.
+ */
+export function printEvent(value: object): void {
+  process.stdout.write(`${printableJson(value)}\n`, (error) => {
+    if (error && (error as NodeJS.ErrnoException).code !== "EPIPE") ofEvents.add(error);
+  });
+}
+
+/** Whether it was an event that standard output did not take. */
+export function isOfEvent(error: Error): boolean {
+  return ofEvents.has(error);
 }
 
 /** A run's result on standard output, which is not lost when that takes no more: takeUnwritten() has it then. */

@@ -2,7 +2,7 @@
 import { readdirSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { ownAddress } from "../../support/address.js";
-import { runCli, start, startCli } from "../../support/process.js";
+import { resultOf, runCli, start, startCli } from "../../support/process.js";
 import { until } from "../../support/until.js";
 
 describe("the limit of open files", () => {
@@ -15,7 +15,7 @@ describe("the limit of open files", () => {
     const [, at] = await server.prints(/^listening on (.*)$/m);
     const args = ["connect", at!, "-c", "900", "-T", "0", "--json", ...options];
     const { stdout } = await runCli(args, { nofile: 300 });
-    const { isTargetMet, kernel, diagnosis } = JSON.parse(stdout);
+    const { isTargetMet, kernel, diagnosis } = resultOf(stdout);
     expect(isTargetMet).toBe(isMet);
     if (isMet) return;
     expect(kernel.outgoing).toBeGreaterThan(200);

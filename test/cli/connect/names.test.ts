@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import type { ConnectResult, Diagnosis } from "../../../src/index.js";
 import { canMakeNamespaces, enterNamespace } from "../../support/namespace.js";
-import { CLI_FILE, start, startCli } from "../../support/process.js";
+import { CLI_FILE, resultOf, start, startCli } from "../../support/process.js";
 
 /** Runs the command line with a name of its own in /etc/hosts, seen by that process alone. */
 function withName(addresses: readonly string[], args: readonly string[]) {
@@ -23,7 +23,7 @@ function withName(addresses: readonly string[], args: readonly string[]) {
 async function connect(addresses: readonly string[], ...args: string[]) {
   const { stdout, stderr, code } = await withName(addresses, ["connect", ...args, "--json"]).exited();
   if (stdout === "") throw new Error(stderr);
-  return { ...(JSON.parse(stdout) as ConnectResult & { diagnosis: Diagnosis }), code };
+  return { ...(resultOf(stdout) as ConnectResult & { diagnosis: Diagnosis }), code };
 }
 
 const listens = (at: string) => startCli(["serve", at, "--log", "none"]).prints(/^listening on/m);

@@ -3,7 +3,7 @@
 import { describe, expect, it } from "vitest";
 import { ownAddress } from "../../support/address.js";
 import { establishedInSs, socketsInSs, untilAtRest } from "../../support/kernel.js";
-import { startCli } from "../../support/process.js";
+import { resultOf, startCli } from "../../support/process.js";
 import { until } from "../../support/until.js";
 
 const MANY = 70_000;
@@ -24,7 +24,7 @@ describe("one port", () => {
     for (const { pid } of [server, client]) await untilAtRest(pid);
     client.child.kill("SIGINT");
     const { stdout, code } = await client.exited(20_000);
-    const result = JSON.parse(stdout);
+    const result = resultOf(stdout);
     expect(result).toMatchObject({ isTargetMet: true, established: MANY, failed: 0, lost: 0 });
     expect(result.kernel).toMatchObject({ outgoing: MANY, incoming: MANY });
     expect(code).toBe(0);

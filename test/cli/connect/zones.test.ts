@@ -3,7 +3,7 @@
 import { execFileSync } from "node:child_process";
 import { describe, expect, it } from "vitest";
 import { canMakeNamespaces, enterNamespace } from "../../support/namespace.js";
-import { runCli, startCli } from "../../support/process.js";
+import { resultOf, runCli, startCli } from "../../support/process.js";
 
 const ip = (...args: string[]) => execFileSync("ip", args, { encoding: "utf8" });
 
@@ -31,7 +31,7 @@ describe.skipIf(!canMakeNamespaces())("a zone", () => {
     for (const to of [at, `[fe80::7%${index}]:${port}`]) {
       const source = ["--source-ip", `fe80::7%br-two`, "-c", "30", "-T", "0s", "--json"];
       const { code, stdout } = await runCli(["connect", to, ...source]);
-      const result = JSON.parse(stdout);
+      const result = resultOf(stdout);
       expect(result).toMatchObject({ destinations: [at], established: 30, failed: 0 });
       expect(result.kernel).toMatchObject({ outgoing: 30, incoming: 30 });
       expect(code).toBe(0);

@@ -2,6 +2,7 @@
 import { once } from "node:events";
 import { describe, expect, it } from "vitest";
 import { finishCommand, startCommand } from "../../../dist/cli/demo/process.js";
+import { onSnapshot } from "../../../dist/client/event-stream.js";
 
 describe("a process of the demo", () => {
   it("that is killed before its result is named with its end, not taken for one with a result", async () => {
@@ -15,10 +16,10 @@ describe("a process of the demo", () => {
     const server = startCommand("serve", "127.0.0.1:0", "--log", "none", "--json");
     const [line] = (await once(server, "line")) as [string];
     const { port } = JSON.parse(line);
-    // It prints nothing before its end; a silent one would be killed at once.
+    // One that had printed nothing would be killed at once.
     const client = startCommand("connect", `127.0.0.1:${port}`, "-c", "2000", "-T", "forever", "--json");
     await new Promise<void>((resolve) => {
-      client.on("message", (told) => "stage" in told && told.stage === "hold" && resolve());
+      onSnapshot(client, ({ stage }) => stage === "hold" && resolve());
     });
     expect(await finishCommand(client, "client", 0)).toMatchObject({
       kind: "connect",

@@ -7,7 +7,7 @@ import type { Diagnosis, Prediction } from "../../../src/index.js";
 import { ownAddress } from "../../support/address.js";
 import { canMakeNamespaces } from "../../support/namespace.js";
 import { startServer } from "../../support/peers.js";
-import { CLI_FILE, runCli, start } from "../../support/process.js";
+import { CLI_FILE, resultOf, runCli, start } from "../../support/process.js";
 
 const doctor = (...args: string[]) => runCli(["doctor", ...args], { deadlineMs: 20_000 });
 
@@ -128,7 +128,7 @@ describe("an old result", () => {
     const { code, stdout } = await doctor("--explain", path, "--json");
     const diagnosis: Diagnosis = JSON.parse(stdout);
     expect(code).toBe(1);
-    expect(diagnosis).toEqual(JSON.parse(run.stdout).diagnosis);
+    expect(diagnosis).toEqual(resultOf(run.stdout).diagnosis);
     expect(diagnosis.finding).toMatchObject({ limit: "listener", whose: "the peer" });
     const text = await runCli(["doctor", "--explain", "-"], { input: run.stdout });
     expect(text.stdout).toMatch(/^stopped at 0 of 20 connections$/m);

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { Prediction } from "../../../src/index.js";
 import { canMakeNamespaces } from "../../support/namespace.js";
 import { startServer } from "../../support/peers.js";
-import { CLI_FILE, runCli, start } from "../../support/process.js";
+import { CLI_FILE, resultOf, runCli, start } from "../../support/process.js";
 
 async function doctorWithout(hide: string, ...args: string[]): Promise<Prediction> {
   const hidden = start("unshare", [
@@ -12,7 +12,7 @@ async function doctorWithout(hide: string, ...args: string[]): Promise<Predictio
   ]);
   const { stdout, stderr } = await hidden.exited(20_000);
   expect(stderr).toBe("");
-  return JSON.parse(stdout);
+  return resultOf(stdout);
 }
 
 describe.skipIf(!canMakeNamespaces())("files that cannot be read", () => {
@@ -56,7 +56,7 @@ describe("netlink refused", () => {
         refused,
       },
     );
-    expect([code, JSON.parse(stdout).established]).toEqual([0, 20]);
+    expect([code, resultOf(stdout).established]).toEqual([0, 20]);
   });
 
   it("leaves a client's addresses unknown, and says so", async () => {

@@ -12,7 +12,7 @@ import { establishedInSs, socketsInSs } from "../../support/kernel.js";
 import { explainRun } from "../../support/library.js";
 import { canMakeNamespaces, enterNamespace } from "../../support/namespace.js";
 import { startClient, startForeignServer, startServer, startServerProcess } from "../../support/peers.js";
-import { hasProgram, runCli, start } from "../../support/process.js";
+import { hasProgram, resultOf, runCli, start } from "../../support/process.js";
 import { acceptAll, listenRaw } from "../../support/raw-sockets.js";
 import { until, within } from "../../support/until.js";
 
@@ -186,7 +186,7 @@ describe("a server whose end shows nothing that waits", () => {
       "table ip n { chain out { type nat hook output priority -100; tcp dport 8000 redirect to :8001; }; }",
     ]);
     const { stdout } = await runCli(["connect", "127.0.0.1:8000", "-c", "20", "-T", "100ms", "--json"]);
-    const result: ConnectResult & { diagnosis: Diagnosis } = JSON.parse(stdout);
+    const result: ConnectResult & { diagnosis: Diagnosis } = resultOf(stdout);
     expect(result).toMatchObject({ outcome: "met", established: 20, misses: [] });
   });
 });

@@ -9,7 +9,7 @@ import { endpoint, ownAddress, ownPort } from "../../support/address.js";
 import { listeningAt } from "../../support/kernel.js";
 import { explainRun } from "../../support/library.js";
 import { startClient, startForeignServer, startForeignServerProcess, startServer } from "../../support/peers.js";
-import { hasProgram, runCli, start, startCli } from "../../support/process.js";
+import { hasProgram, resultOf, runCli, start, startCli } from "../../support/process.js";
 import { until, within } from "../../support/until.js";
 
 const MESSAGES = { connections: 5, message: "ping", messageRatePerSec: 20 };
@@ -230,7 +230,7 @@ describe("messages that are due", () => {
     const inMs = performance.now() - fromMs;
     expect(arrived - before).toBeLessThan(inMs / 2 + 250);
     const { code, stdout } = await client.exited();
-    const { messages, latency, outcome } = JSON.parse(stdout);
+    const { messages, latency, outcome } = resultOf(stdout);
     expect([code, outcome]).toEqual([0, "met"]);
     expect(messages.movedMs).toBeGreaterThan(1200);
     expect(messages).toMatchObject({ missed: 0, unanswered: 0, answered: messages.due });

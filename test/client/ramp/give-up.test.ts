@@ -7,7 +7,7 @@ import { ownAddress } from "../../support/address.js";
 import { explainRun } from "../../support/library.js";
 import { canMakeNamespaces, enterNamespace } from "../../support/namespace.js";
 import { startClient } from "../../support/peers.js";
-import { hasProgram, runCli } from "../../support/process.js";
+import { hasProgram, resultOf, runCli } from "../../support/process.js";
 import { within } from "../../support/until.js";
 
 const NOTHING: RampCounts = { established: 0, failed: 0, timedOut: 0 };
@@ -73,7 +73,7 @@ describe("a ramp of a million", () => {
     const { stdout } = await runCli([
       ...["connect", "127.0.0.1:8000", "-c", "1m", "--connect-timeout", "1s", "-T", "1m", "--json"],
     ]);
-    const { outcome, gaveUp, rampMs, diagnosis }: ConnectResult & { diagnosis: Diagnosis } = JSON.parse(stdout);
+    const { outcome, gaveUp, rampMs, diagnosis }: ConnectResult & { diagnosis: Diagnosis } = resultOf(stdout);
     expect(outcome).toBe("missed");
     expect(gaveUp!.reason).toBe("unanswered");
     // A thousand time-outs one after the other before; the rest is a busy machine's.

@@ -2,6 +2,7 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { onSnapshot } from "../../../src/client/event-stream.js";
 import type * as Sights from "../../../src/lab/observe/socket-snapshot.js";
 import type * as Places from "../../../src/lab/testbed/testbed.js";
 import { startForeignServer } from "../../support/peers.js";
@@ -40,7 +41,7 @@ describe("a look at a port", () => {
       ...["-T", "10m", "--authorized", "--json"],
     ]);
     await new Promise<void>((resolve) => {
-      crowd.on("message", (message) => "stage" in message && message.stage === "hold" && resolve());
+      onSnapshot(crowd, ({ stage }) => stage === "hold" && resolve());
     });
     await join(serverIp, port, "127.0.0.1");
     await join("127.0.0.1", port, place.client.ips[0]!);

@@ -1,10 +1,11 @@
 // The lab's two hosts: what runs in them meets, and each has tables and settings of its own.
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { onSnapshot } from "../../../src/client/event-stream.js";
 import { openPlace, type Place } from "../../../src/lab/testbed/testbed.js";
 import { readSysctl } from "../../../src/linux/proc/sysctl.js";
 import { AS_USER, canMakeUserNamespaces, openedBy, startLab } from "../../support/lab.js";
 import { canMakeNamespaces } from "../../support/namespace.js";
-import { hasProgram } from "../../support/process.js";
+import { hasProgram, resultOf } from "../../support/process.js";
 import { until } from "../../support/until.js";
 
 const PORTS = "net.ipv4.ip_local_port_range";
@@ -36,9 +37,7 @@ describe.skipIf(!canMakeNamespaces())("two namespaces", () => {
     const sources = ["--source-ip", "10.77.1.51-10.77.2.44", "--source-port", "2001-2004"];
     const connecting = place.client.run(["connect", to, ...sources, "-c", "1000", "-T", "10m", "--json"]);
     await new Promise<void>((resolve) => {
-      connecting.on("message", (message) => {
-        if ("stage" in message && message.stage === "hold") resolve();
-      });
+      onSnapshot(connecting, ({ stage }) => stage === "hold" && resolve());
     });
     const rowsOf = async (host: "server" | "client") =>
       (await place[host].exec("ss", ["-Htn", "state", "established"])).trim().split("\n");
@@ -56,7 +55,7 @@ describe.skipIf(!canMakeNamespaces())("two namespaces", () => {
     );
     expect(new Set(opened.map(([local]) => local.split(":")[0])).size).toBe(250);
     connecting.kill();
-    expect(JSON.parse((await connecting.result).stdout)).toMatchObject({ established: 1000, failed: 0, lost: 0 });
+    expect(resultOf((await connecting.result).stdout)).toMatchObject({ established: 1000, failed: 0, lost: 0 });
     serving.kill("SIGINT");
     expect((await serving.result).code).toBe(0);
   });

@@ -1,5 +1,6 @@
 // The lab's two hosts with connections between them, in a process of its own. Its options: { place, connections, cut }. Prints
 // `open <json>` with what there is; SIGTERM and SIGINT close the place in order and print `closed`, SIGUSR2 is a crash.
+import { onSnapshot } from "../../../dist/client/event-stream.js";
 import { openPlace } from "../../../dist/lab/testbed/testbed.js";
 
 const { place: options, connections, cut } = JSON.parse(process.argv[2]);
@@ -12,7 +13,7 @@ const connecting = place.client.run([
   ...["-T", "10m", "--authorized", "--json"],
 ]);
 await new Promise((resolve, reject) => {
-  connecting.on("message", ({ stage, open }) => stage === "hold" && open === connections && resolve());
+  onSnapshot(connecting, ({ stage, open }) => stage === "hold" && open === connections && resolve());
   connecting.result.then(({ stderr }) => reject(new Error(stderr)));
 });
 

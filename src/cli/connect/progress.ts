@@ -1,0 +1,54 @@
+// A load while it lasts, on standard error: a panel on a terminal, else a line now and then.
+
+import type { ConnectSnapshot } from "../../client/result.js";
+import type { ConnectRun } from "../../client/run.js";
+import { type Live, openLive } from "../../output/terminal/live.js";
+import { say } from "../../output/terminal/output.js";
+import { paintFor } from "../../output/terminal/paint.js";
+import { RateMeter } from "../../output/terminal/rate-meter.js";
+import { connectLine, connectPanel } from "../../output/text/connect-progress.js";
+import { planNote } from "../../output/text/connect-summary.js";
+
+const LIVE_MS = 200;
+const LINE_MS = 1000;
+/** A hold in which nothing happens is told of this often. */
+const QUIET_MS = 10_000;
+
+/**
+ * @param isSilent nothing but the panel, for programs that read standard output
+ * @returns a function that ends it
+ */
+export async function showProgress(run: ConnectRun, isSilent: boolean): Promise<() => void> {
+  const note = planNote(run.tuplesAvailable, run.spec.connections);
+  if (note) say(note);
+  const live = await openLive(process.stderr);
+  const timer = live || !isSilent ? startShowing(run, live) : undefined;
+  return () => {
+    clearInterval(timer);
+    live?.end();
+  };
+}
+
+function startShowing(run: ConnectRun, live: Live | undefined): NodeJS.Timeout {
+  const meter = new RateMeter();
+  const paint = paintFor(process.stderr);
+  let last = "";
+  let lastMs = 0;
+  return setInterval(
+    () => {
+      const snapshot = run.snapshot();
+      const ratePerSec = meter.take(snapshot.elapsedMs, snapshot.established);
+      if (live) return live.show(connectPanel(snapshot, ratePerSec, paint));
+      const state = whatChanges(snapshot);
+      if (state === last && snapshot.elapsedMs - lastMs < QUIET_MS) return;
+      last = state;
+      lastMs = snapshot.elapsedMs;
+      say(connectLine(snapshot, ratePerSec));
+    },
+    live ? LIVE_MS : LINE_MS,
+  );
+}
+
+function whatChanges({ stage, open, failed, lost, inFlight, sentMessages, answeredMessages }: ConnectSnapshot): string {
+  return [stage, open, failed, lost, inFlight, sentMessages, answeredMessages].join();
+}

@@ -1,0 +1,45 @@
+// One connection, as the article's client: its own address, then what it reads, until its server closes it or somebody ends it.
+
+import type { ConnectResult } from "../../client/result.js";
+import type { ConnectRun } from "../../client/run.js";
+import { missPhrases } from "../../client/verdict/verdict.js";
+import type { Diagnosis } from "../../diagnosis/diagnosis.js";
+import { isOutputBehind, print, printReceived, say } from "../../output/terminal/output.js";
+import { interruptedLine, singleFailure } from "../../output/text/connect-summary.js";
+import { triedLine } from "../../output/text/destinations.js";
+import { diagnosisLines } from "../../output/text/diagnosis.js";
+import { clientLine } from "../../output/text/serve.js";
+import { AppError } from "../../util/errors.js";
+import { formatBytes } from "../../util/units.js";
+
+/** Prints its own address, then each read. */
+export function printSingle(run: ConnectRun): void {
+  run.on("opened", (local) => {
+    const tried = triedLine(run.names, run.byDestination());
+    if (tried) say(tried);
+    print(clientLine(local));
+  });
+  let unprinted = 0;
+  run.on("received", (text) => {
+    if (isOutputBehind()) unprinted += Buffer.byteLength(text);
+    else printReceived("receive ", text, " from server");
+  });
+  const tell = () => {
+    if (unprinted > 0)
+      say(`note: ${formatBytes(unprinted)} of what was received is not printed: the output was not read`);
+  };
+  run.done.then(tell, tell);
+}
+
+/** Says what the reads have not: that it was stopped, or what it was short of. A single connection has no summary. */
+export function printSingleEnd(result: ConnectResult, diagnosis: Diagnosis, isStopped: boolean): void {
+  const missed = result.outcome === "missed" && result.established > 0 ? missPhrases(result.misses) : [];
+  if (isStopped) say(interruptedLine(result));
+  else if (missed.length > 0) say([`target missed: ${missed.join(", ")}`, ...diagnosisLines(diagnosis)].join("\n"));
+}
+
+/** The error of a single connection that was never established. */
+export function noConnection(result: ConnectResult, diagnosis: Diagnosis): AppError {
+  const fix = diagnosis.finding?.fix ?? diagnosis.suspects[0]?.fix;
+  return new AppError("E_CONNECT", singleFailure(result, diagnosis), fix === undefined ? {} : { fix });
+}
