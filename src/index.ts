@@ -35,7 +35,7 @@ export type { Miss, MissKind, Outcome } from "./client/verdict/verdict.js";
 export type { Diagnosis, Finding, Suspect, Whose } from "./diagnosis/diagnosis.js";
 export { explainRun } from "./diagnosis/explain.js";
 export type { LatencySummary } from "./engine/latency.js";
-export type { Counters, RunEvidence } from "./engine/run-evidence.js";
+export type { Counters, RunEvidence } from "./engine/run/evidence.js";
 export type {
   CeilingEvidence,
   Evidence,

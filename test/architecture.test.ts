@@ -1,12 +1,24 @@
-// The house stands: rooms on levels, imports only downwards, and what is the system's stays in one room.
-import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+// The layers stand: modules on levels, imports only downwards, what is the system's in one module, no folder too full, and
+// docs/architecture.md says so.
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { entriesOf, findViolations, type House, importsOf } from "./support/architecture.js";
+import {
+  entriesOf,
+  findFullFolders,
+  findViolations,
+  importsOf,
+  type Layers,
+  levelsIn,
+  pathsIn,
+} from "./support/architecture.js";
 
-const SOURCES = new URL("../src/", import.meta.url).pathname;
+const ROOT = new URL("../", import.meta.url).pathname;
+const SOURCES = `${ROOT}src/`;
+/** More are no topic any more. */
+const MOST_FILES = 16;
 
-const HOUSE: House = {
+const LAYERS: Layers = {
   levels: [
     ["util"],
     ["linux", "protocols"],
@@ -21,7 +33,14 @@ const HOUSE: House = {
     ["output"],
     ["cli", "index.ts"],
   ],
-  reserved: { koffi: ["linux"], "node:net": [], net: [], "node:tls": [], tls: [] },
+  reserved: {
+    koffi: ["linux"],
+    tinyexec: ["util"],
+    "node:net": [],
+    net: [],
+    "node:tls": [],
+    tls: [],
+  },
 };
 
 function readSources(): Record<string, string> {
@@ -42,17 +61,47 @@ describe("src/", () => {
   });
 
   it("imports only downwards, never sideways, never in a circle", () => {
-    expect(findViolations(sources, HOUSE)).toEqual([]);
+    expect(findViolations(sources, LAYERS)).toEqual([]);
+  });
+
+  it(`has no folder of more than ${MOST_FILES} files`, () => {
+    expect(findFullFolders(sources, MOST_FILES)).toEqual([]);
+  });
+});
+
+describe("docs/architecture.md", () => {
+  const page = readFileSync(join(ROOT, "docs/architecture.md"), "utf8");
+  const paths = pathsIn(page);
+
+  it("has the same levels", () => {
+    const sorted = (levels: readonly (readonly string[])[]) => levels.map((modules) => modules.toSorted());
+    expect(sorted(levelsIn(page))).toEqual(sorted(LAYERS.levels));
+  });
+
+  it("names every folder of src/", () => {
+    const folders = [...new Set(Object.keys(readSources()).map(dirname))].filter((folder) => folder !== ".");
+    expect(folders.filter((folder) => !paths.some((path) => [`${folder}/`, `src/${folder}/`].includes(path)))).toEqual(
+      [],
+    );
+  });
+
+  it("names nothing that is not there", () => {
+    const isThere = (path: string) =>
+      path.startsWith("*/")
+        ? Object.keys(readSources()).some((file) => file.endsWith(path.slice(1)))
+        : existsSync(join(SOURCES, path)) || existsSync(join(ROOT, path));
+    expect(paths.length).toBeGreaterThan(40);
+    expect(paths.filter((path) => !isThere(path))).toEqual([]);
   });
 });
 
 describe("the checker", () => {
-  const check = (sources: Record<string, string>) => findViolations(sources, HOUSE);
+  const check = (sources: Record<string, string>) => findViolations(sources, LAYERS);
 
   it.each([
     ["upwards", { "util/a.ts": 'import { b } from "../linux/b.js";', "linux/b.ts": "" }],
     ["sideways", { "server/a.ts": 'import { b } from "../client/b.js";', "client/b.ts": "" }],
-    ["sideways on the lowest floors", { "linux/a.ts": 'import { b } from "../protocols/b.js";', "protocols/b.ts": "" }],
+    ["sideways on a low level", { "linux/a.ts": 'import { b } from "../protocols/b.js";', "protocols/b.ts": "" }],
     ["a type upwards", { "engine/a.ts": 'import type { B } from "../server/b.js";', "server/b.ts": "" }],
     ["an inline type upwards", { "engine/a.ts": 'import { type B } from "../server/b.js";', "server/b.ts": "" }],
     ["over several lines", { "engine/a.ts": 'import {\n  b,\n  c,\n} from "../server/b.js";', "server/b.ts": "" }],
@@ -69,14 +118,14 @@ describe("the checker", () => {
     expect(check(sources)).toEqual([expect.stringMatching(/which is not lower$/)]);
   });
 
-  it("finds rooms that nobody planned", () => {
+  it("finds modules that nobody planned", () => {
     expect(check({ "helpers/a.ts": "", "helpers.ts": "" })).toEqual([
-      "helpers is no room of the house",
-      "helpers.ts is no room of the house",
+      "helpers is not a module",
+      "helpers.ts is not a module",
     ]);
   });
 
-  it("finds circles, in one room too", () => {
+  it("finds circles, within a module too", () => {
     const circle = check({
       "engine/a.ts": 'import { b } from "./b.js";',
       "engine/b.ts": 'import { c } from "./c.js";',
@@ -91,6 +140,19 @@ describe("the checker", () => {
     expect(check({ "engine/a.ts": 'createRequire(import.meta.url)("koffi")' })).toEqual(["engine/a.ts imports koffi"]);
     expect(check({ "linux/a.ts": 'import { connect } from "node:net";' })).toEqual(["linux/a.ts imports node:net"]);
     expect(check({ "linux/a.ts": 'import koffi from "koffi";' })).toEqual([]);
+  });
+
+  it("finds folders that hold too much, each by itself", () => {
+    const sources = { "linux/a.ts": "", "linux/b.ts": "", "linux/c/d.ts": "", "index.ts": "" };
+    expect(findFullFolders(sources, 1)).toEqual(["linux/ holds 2 files"]);
+    expect(findFullFolders(sources, 2)).toEqual([]);
+  });
+
+  it("reads levels and paths out of a page", () => {
+    const page =
+      "| 0     | `src/util/` | x |\n| 1  | `src/cli/`, `src/index.ts` | see `util/a.ts`, not `127.0.0.0/8` or `/proc/` |";
+    expect(levelsIn(page)).toEqual([["util"], ["cli", "index.ts"]]);
+    expect(pathsIn(page)).toEqual(["src/util/", "src/cli/", "src/index.ts", "util/a.ts"]);
   });
 
   it("finds imports of files that are not there", () => {

@@ -1,5 +1,5 @@
 // The client's door: finds the 4-tuples of what is asked, and starts the run.
-import { stopOnAbort } from "../engine/stopping.js";
+import { stopOnAbort } from "../engine/run/stop-on-abort.js";
 import { canUnshareTables } from "../engine/threads/private-tables.js";
 import { countOpenDescriptors } from "../linux/proc/procfs.js";
 import { canOpenFileTable } from "../linux/syscalls/registered-files.js";

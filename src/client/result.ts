@@ -1,6 +1,6 @@
 // What a client's run came to: one plain object, the same for the terminal, --json and the library's caller.
 import type { LatencySummary } from "../engine/latency.js";
-import type { RunEvidence } from "../engine/run-evidence.js";
+import type { RunEvidence } from "../engine/run/evidence.js";
 import type { Phase } from "../engine/worker-memory.js";
 import type { HostDescription } from "../linux/proc/host.js";
 import type { ResolvedName } from "../planning/plan-tuples.js";

@@ -3,7 +3,7 @@
 import type { MemoryRoom } from "../engine/memory-stop.js";
 import { type MemoryUse, readMemoryUse } from "../engine/memory-use.js";
 import type { FileRoom } from "../engine/open-files-stop.js";
-import { type Counters, type RunEvidence, readCounters } from "../engine/run-evidence.js";
+import { type Counters, type RunEvidence, readCounters } from "../engine/run/evidence.js";
 import type { ShardMemory } from "../engine/worker-memory.js";
 import type { Targets } from "../planning/targets.js";
 import type { LocalPeer } from "../socket-table/listeners/peer.js";

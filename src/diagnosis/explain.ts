@@ -3,7 +3,7 @@
 import { countHalfMade } from "../client/evidence/unaccepted.js";
 import type { ConnectResult } from "../client/result.js";
 import { outcomeOf } from "../client/verdict/verdict.js";
-import type { Counters } from "../engine/run-evidence.js";
+import type { Counters } from "../engine/run/evidence.js";
 import type { ServeResult } from "../server/result.js";
 import { AppError } from "../util/errors.js";
 import { printable } from "../util/printable.js";

@@ -1,5 +1,5 @@
 // What a server's life came to: one plain object, the same for the terminal, --json and the library's caller.
-import type { RunEvidence } from "../engine/run-evidence.js";
+import type { RunEvidence } from "../engine/run/evidence.js";
 import type { Phase } from "../engine/worker-memory.js";
 import type { SourceName } from "../socket-table/query.js";
 import type { ServerMetrics } from "./metrics.js";

@@ -1,5 +1,5 @@
 // The server's door: checks what is asked, binds, and starts the run.
-import { stopOnAbort } from "../engine/stopping.js";
+import { stopOnAbort } from "../engine/run/stop-on-abort.js";
 import { closeFd } from "../linux/syscalls/socket.js";
 import { type Listener, openListener } from "./listener.js";
 import { type ServeOptions, type ServeSettings, settleOptions } from "./options.js";

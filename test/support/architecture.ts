@@ -1,13 +1,14 @@
-// The checker behind test/architecture.test.ts: what a source file imports, and which imports the house forbids.
+// The checker behind test/architecture.test.ts: what a source file imports, which imports the layers forbid, which folders
+// hold too much.
 import { posix } from "node:path";
 
 /** Files by their path below src/, such as `server/run.ts`, with their text. */
 export type Sources = Readonly<Record<string, string>>;
 
-export interface House {
-  /** Rooms on their levels: an import goes only to a lower level, or stays in its room. */
+export interface Layers {
+  /** Modules (the folders of src/, and files beside them) by level: an import goes to a lower level or stays in its module. */
   readonly levels: readonly (readonly string[])[];
-  /** Packages and builtin modules that only some rooms may import; none at all where the list is empty. */
+  /** Packages and builtin modules that only some modules may import; none at all where the list is empty. */
   readonly reserved: Readonly<Record<string, readonly string[]>>;
 }
 
@@ -20,7 +21,7 @@ export function importsOf(text: string): string[] {
   return [...specifiers(text, STATIC), ...specifiers(text, DYNAMIC)];
 }
 
-/** Modules that a text names as the entry of a thread or a process: `new URL("./shard.js", import.meta.url)`. */
+/** Modules that a text names as the entry of a thread or a process: `new URL("./worker.js", import.meta.url)`. */
 export function entriesOf(text: string): string[] {
   return specifiers(text, ENTRY);
 }
@@ -31,27 +32,27 @@ function specifiers(text: string, pattern: RegExp): string[] {
 }
 
 /** Everything that is wrong with the imports of `sources`, one sentence each. */
-export function findViolations(sources: Sources, house: House): string[] {
+export function findViolations(sources: Sources, layers: Layers): string[] {
   const files = Object.entries(sources);
   const graph = new Map(files.map(([file, text]) => [file, inSource(file, importsOf(text))]));
   const entries = new Map(files.map(([file, text]) => [file, inSource(file, entriesOf(text))]));
   return [
-    ...unknownRooms(sources, house),
+    ...unknownModules(sources, layers),
     ...[...graph, ...entries].flatMap(([file, targets]) =>
-      targets.flatMap((to) => wrongImport(file, to, sources, house)),
+      targets.flatMap((to) => wrongImport(file, to, sources, layers)),
     ),
-    ...Object.entries(sources).flatMap(([file, text]) => reservedImports(file, text, house)),
+    ...Object.entries(sources).flatMap(([file, text]) => reservedImports(file, text, layers)),
     ...findCircles(graph),
   ];
 }
 
-/** The room of a file; a file outside of all folders is a room of its own. */
-function roomOf(file: string): string {
+/** The module of a file; a file outside of all folders is a module of its own. */
+function moduleOf(file: string): string {
   return file.includes("/") ? file.slice(0, file.indexOf("/")) : file;
 }
 
-function levelOf(room: string, { levels }: House): number {
-  return levels.findIndex((rooms) => rooms.includes(room));
+function levelOf(module: string, { levels }: Layers): number {
+  return levels.findIndex((modules) => modules.includes(module));
 }
 
 /** Those of the specifiers that lead to files of ours, as such. */
@@ -61,23 +62,23 @@ function inSource(file: string, all: readonly string[]): string[] {
     .map((specifier) => posix.join(posix.dirname(file), specifier).replace(/\.js$/, ".ts"));
 }
 
-function unknownRooms(sources: Sources, house: House): string[] {
-  const rooms = new Set(Object.keys(sources).map(roomOf));
-  return [...rooms].filter((room) => levelOf(room, house) < 0).map((room) => `${room} is no room of the house`);
+function unknownModules(sources: Sources, layers: Layers): string[] {
+  const modules = new Set(Object.keys(sources).map(moduleOf));
+  return [...modules].filter((module) => levelOf(module, layers) < 0).map((module) => `${module} is not a module`);
 }
 
-function wrongImport(file: string, target: string, sources: Sources, house: House): string[] {
+function wrongImport(file: string, target: string, sources: Sources, layers: Layers): string[] {
   if (!(target in sources)) return [`${file} imports ${target}, which does not exist`];
-  const [from, to] = [roomOf(file), roomOf(target)];
+  const [from, to] = [moduleOf(file), moduleOf(target)];
   if (from === to) return [];
-  const [level, targetLevel] = [levelOf(from, house), levelOf(to, house)];
+  const [level, targetLevel] = [levelOf(from, layers), levelOf(to, layers)];
   if (targetLevel < level) return [];
   return [`${file} (level ${level}) imports ${target} (level ${targetLevel}), which is not lower`];
 }
 
-function reservedImports(file: string, text: string, { reserved }: House): string[] {
+function reservedImports(file: string, text: string, { reserved }: Layers): string[] {
   return importsOf(text)
-    .filter((specifier) => specifier in reserved && !reserved[specifier]!.includes(roomOf(file)))
+    .filter((specifier) => specifier in reserved && !reserved[specifier]!.includes(moduleOf(file)))
     .map((specifier) => `${file} imports ${specifier}`);
 }
 
@@ -93,4 +94,28 @@ function findCircles(graph: ReadonlyMap<string, readonly string[]>): string[] {
   };
   for (const file of graph.keys()) visit(file, []);
   return circles;
+}
+
+/** Folders of `sources` that hold more than `most` files, one sentence each. */
+export function findFullFolders(sources: Sources, most: number): string[] {
+  const files = new Map<string, number>();
+  for (const file of Object.keys(sources)) files.set(posix.dirname(file), (files.get(posix.dirname(file)) ?? 0) + 1);
+  return [...files].filter(([, count]) => count > most).map(([folder, count]) => `${folder}/ holds ${count} files`);
+}
+
+/** The levels as the table of docs/architecture.md has them: the modules of each row that begins with its level. */
+export function levelsIn(markdown: string): string[][] {
+  const rows = [...markdown.matchAll(/^\| (\d+) +\| (`src\/[^|]*)\|/gm)];
+  const levels: string[][] = [];
+  for (const [, level, names] of rows) {
+    const modules = [...names!.matchAll(/`src\/([^`]+?)\/?`/g)].map(([, name]) => name!);
+    levels[Number(level)] = [...(levels[Number(level)] ?? []), ...modules];
+  }
+  return levels;
+}
+
+/** Paths of files and folders that a page has in code: `cli/main.ts`, `output/html/`, one with a `*` for a folder. */
+export function pathsIn(markdown: string): string[] {
+  const paths = [...markdown.matchAll(/`([a-z*][\w.*-]*\/(?:[\w.*-]+\/)*(?:[\w.*-]+\.(?:ts|mjs|md|json))?)`/g)];
+  return [...new Set(paths.map(([, path]) => path!))];
 }

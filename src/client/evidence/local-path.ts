@@ -1,6 +1,6 @@
 // What this host itself does with the packets of a run: routes and firewall rules that refuse them. Read when connections failed.
 
-import type { Counters } from "../../engine/run-evidence.js";
+import type { Counters } from "../../engine/run/evidence.js";
 import { collectAtOnce, type ShardMemory } from "../../engine/worker-memory.js";
 import { type FilterRule, findFilterRules } from "../../linux/netlink/nftables.js";
 import { findRefusingRoutes, type RefusingRoute } from "../../linux/netlink/refusing-routes.js";

@@ -1,5 +1,5 @@
 // Connections that only the client takes for ESTABLISHED: its kernel has the SYN-ACK, and the server's dropped what came after.
-import type { RunEvidence } from "../../engine/run-evidence.js";
+import type { RunEvidence } from "../../engine/run/evidence.js";
 import { isQueueFull } from "../../socket-table/listeners/queue-full.js";
 import type { ConnectResult } from "../result.js";
 

@@ -2,7 +2,7 @@
 import type { ConnectResult, FailureReport } from "../../client/result.js";
 import type { Finding } from "../../diagnosis/diagnosis.js";
 import { explainRun } from "../../diagnosis/explain.js";
-import type { RunEvidence } from "../../engine/run-evidence.js";
+import type { RunEvidence } from "../../engine/run/evidence.js";
 import type { ServeResult } from "../../server/result.js";
 import { drawTable } from "./evidence.js";
 import { html, type Markup } from "./markup.js";

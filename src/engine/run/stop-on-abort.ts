@@ -1,5 +1,5 @@
 // An AbortSignal that ends a run of either role.
-import type { RunHandle } from "./run-handle.js";
+import type { RunHandle } from "./handle.js";
 
 /** Stops `run` when `signal` is aborted, now or later; once the run has ended the signal knows nothing of it. */
 export function stopOnAbort(run: Pick<RunHandle<unknown, unknown>, "done" | "stop">, signal?: AbortSignal): void {

@@ -1,14 +1,14 @@
 // What the kernel says about a run, noted while it lasts so that it can be explained later: counters that rose, settings
 // and gauges at its end. Numbers only; what they mean is told elsewhere.
 
-import { readNeighbourTables } from "../linux/netlink/rtnetlink.js";
-import { readCgroupMemoryEvents } from "../linux/proc/cgroup.js";
-import { countPortsWithin, readLocalPortRange, readReservedPorts } from "../linux/proc/local-ports.js";
-import { readConntrack, readConntrackStats, readSoftnetDrops } from "../linux/proc/net-stats.js";
-import { readNetCounters, readSockstat } from "../linux/proc/procfs.js";
-import { readSysctlNumbers } from "../linux/proc/sysctl.js";
-import type { MemoryRoom } from "./memory-stop.js";
-import type { FileRoom } from "./open-files-stop.js";
+import { readNeighbourTables } from "../../linux/netlink/rtnetlink.js";
+import { readCgroupMemoryEvents } from "../../linux/proc/cgroup.js";
+import { countPortsWithin, readLocalPortRange, readReservedPorts } from "../../linux/proc/local-ports.js";
+import { readConntrack, readConntrackStats, readSoftnetDrops } from "../../linux/proc/net-stats.js";
+import { readNetCounters, readSockstat } from "../../linux/proc/procfs.js";
+import { readSysctlNumbers } from "../../linux/proc/sysctl.js";
+import type { MemoryRoom } from "../memory-stop.js";
+import type { FileRoom } from "../open-files-stop.js";
 
 /** Counters that tell of refused, dropped or repeated handshakes and of memory. */
 const COUNTERS = [
