@@ -1,9 +1,8 @@
 // Sends the PROXY protocol's header over each new connection, with the connection's own addresses.
-
 import { EAGAIN } from "../linux/syscalls/errno.js";
 import { NativeBuffer } from "../linux/syscalls/libc.js";
-import { endsOf, sendBytes } from "../linux/syscalls/socket.js";
 import { PROXY_HEADER_SIZE, type ProxyVersion, writeProxyHeader } from "../protocols/proxy-protocol.js";
+import type { Transport } from "../transport/contract.js";
 
 export class ProxySender {
   private readonly version: ProxyVersion;
@@ -14,11 +13,11 @@ export class ProxySender {
   }
 
   /** @returns how many bytes were sent, or a negative errno: -EAGAIN for a header that was taken in part, which is useless */
-  send(fd: number): number {
-    const ends = endsOf(fd);
+  send(slot: number, transport: Transport): number {
+    const ends = transport.addresses(slot);
     if (typeof ends === "number") return ends;
     const length = writeProxyHeader(this.header.bytes, this.version, ends.local, ends.remote);
-    const sent = sendBytes(fd, this.header, 0, length);
+    const sent = transport.send(slot, this.header, 0, length);
     return sent < 0 || sent === length ? sent : -EAGAIN;
   }
 }

@@ -49,9 +49,6 @@ export interface ConnectHistograms {
   readonly roundTrip: RecordableHistogram;
 }
 
-/** Counted in place of an errno for a connection that has met itself: no errno is 0. */
-export const SELF = 0;
-
 /** Words that all client shards share. */
 export const SHARED = {
   /** The next tuple of the plan that nobody has taken. */

@@ -10,8 +10,11 @@ export const SLOT_BYTES = {
   SlotQueue: { slots: 4, isQueued: 1 },
   /** Clients only. */
   LossAges: { establishedMs: 4 },
-  /** Clients only; `destinations` where there are several. */
-  ConnectShard: { startedMs: 8, destinations: 2 },
+  /** Clients only; `bySlot` where there are several destinations. */
+  ClientEvents: { startedMs: 8 },
+  PlannedTuples: { bySlot: 2 },
+  /** Servers only: up to the highest slot that was to be closed while it had something to send. */
+  Exchange: { ending: 1 },
   /** Up to the highest slot that had to wait with a greeting or a message. */
   Outgoing: { positions: 4 },
   /** Up to the highest slot that had to wait with other bytes. What they hold has one bound for all: see the class. */

@@ -1,10 +1,8 @@
-// The thread's side of a shard: its memory, its thread's descriptor table, its epoll set with the wake-up in it.
+// The thread's side of a shard: its memory, its thread's descriptor table, its wake-up.
 // What it does with them is its role's business.
 import { parentPort, workerData } from "node:worker_threads";
 import { countOpenDescriptors, listDescriptors } from "../linux/proc/procfs.js";
 import { borrowDescriptor } from "../linux/syscalls/borrowed-descriptors.js";
-import { EPOLLIN } from "../linux/syscalls/constants.js";
-import { Epoll } from "../linux/syscalls/epoll.js";
 import { errnoName } from "../linux/syscalls/errno.js";
 import { silence } from "../linux/syscalls/eventfd.js";
 import { closeFd } from "../linux/syscalls/socket.js";
@@ -41,35 +39,26 @@ export type ThreadMessage =
   /** The shard has ended in order. */
   | { readonly type: "ended"; readonly isReusable: boolean };
 
-const EVENTS_AT_ONCE = 512;
 const GATE_WAIT_MS = 10_000;
-
-/** What comes back from epoll for descriptors that are no connection's; slots are 0 and above. */
-export const WAKE_UP = -1;
-export const LISTENER = -2;
 
 /** A running shard, seen from inside its thread. `Plan` comes in, `Message`s go out. */
 export class Shard<Plan, Message> {
   readonly index: number;
   readonly plan: Plan;
   readonly memory: ShardMemory;
-  readonly epoll = new Epoll(EVENTS_AT_ONCE);
+  /** Becomes readable when the main thread has changed a word of the control block. */
+  readonly wakeFd: number;
   /** Whether this thread's descriptor table is the main thread's. */
   readonly sharesTable: boolean;
-  private readonly thread: RunningThread;
   private readonly borrowed: ReadonlyMap<number, number>;
 
   constructor(start: ShardStart<Plan>, thread: RunningThread, borrowed: ReadonlyMap<number, number>) {
     this.index = start.index;
     this.plan = start.plan;
     this.memory = new ShardMemory(start.memory);
-    this.thread = thread;
+    this.wakeFd = thread.wakeFd;
     this.sharesTable = thread.sharesTable;
     this.borrowed = borrowed;
-    const failed = this.epoll.fd < 0 ? this.epoll.fd : this.epoll.add(thread.wakeFd, EPOLLIN, WAKE_UP);
-    if (failed >= 0) return;
-    this.epoll.close();
-    throw cannotBegin(start.index, failed);
   }
 
   /** The command in force, one of COMMAND. */
@@ -82,9 +71,9 @@ export class Shard<Plan, Message> {
     return this.borrowed.get(fd) ?? fd;
   }
 
-  /** Answers the wake-up, so that it does not come again. */
-  wokenUp(): void {
-    silence(this.thread.wakeFd);
+  /** The fault to throw when the role gets nothing to carry its connections. @param error a negative errno */
+  cannotBegin(error: number): AppError {
+    return cannotBegin(this.index, error);
   }
 
   tell(message: Message): void {
@@ -136,11 +125,7 @@ class RunningThread {
     silence(this.wakeFd);
     const before = this.sharesTable ? undefined : countOpenDescriptors();
     const shard = new Shard<Plan, Message>(start, this, borrowed);
-    try {
-      role(shard);
-    } finally {
-      shard.epoll.close();
-    }
+    role(shard);
     // One that was to end at once has left its connections to the kernel, which closes them when the thread has ended.
     if (shard.command === COMMAND.abort) return false;
     const ownKept = this.sharesTable ? 0 : start.kept.length;

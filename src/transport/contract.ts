@@ -130,7 +130,7 @@ export interface TransportHandler {
    * FAILED: the connection has ended, or was not made. The slot is FREE when this returns.
    *
    * @param step one of STEP (util/steps.ts): `hold` for an ESTABLISHED connection that its peer or the network ended
-   * @param errno positive. 0 with `connect`: it met itself (simultaneous open), and no peer
+   * @param errno positive; MET_ITSELF (slot-state.ts) for a connection that met itself by simultaneous open, and no peer
    * @param isOwnAnswer this host's own answer to connect(), before anything was sent; false where a transport cannot tell
    */
   failed(slot: number, step: number, errno: number, isOwnAnswer: boolean): void;
@@ -167,12 +167,15 @@ export interface TupleSource {
   /** Neither address nor port is asked for: nothing is bound. */
   readonly isUnbound: boolean;
 
-  /** Takes the next tuple, for `slot`. @returns its number, or -1 when there is none left */
-  take(slot: number): number;
+  /**
+   * Takes the next tuple, for `slot`.
+   *
+   * @param passedOver how many tuples made way for this one because something else has them, since open() of this connection
+   * @returns its number, or -1 when there is none left: then the connection has failed with EADDRNOTAVAIL in `bind`
+   */
+  take(slot: number, passedOver: number): number;
   /** There was nothing to open this tuple with: it is the next one. */
   giveBack(tuple: number): void;
-  /** Something else has this tuple: it was passed over. */
-  passOver(): void;
   /** This tuple's source address is not this host's (EADDRNOTAVAIL of bind). */
   cannotBind(tuple: number): void;
 }

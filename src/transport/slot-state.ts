@@ -14,3 +14,6 @@ export const SLOT = {
 
 /** What open() returns instead of a slot. */
 export const NO_ROOM = -1;
+
+/** The errno of a connection that has met itself: no real one is 0. */
+export const MET_ITSELF = 0;

@@ -2,13 +2,15 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { LossAges } from "../../src/client/evidence/loss-stats.js";
-import { ConnectionTable } from "../../src/engine/connection-table.js";
-import { FreeSlots } from "../../src/engine/free-slots.js";
+
 import { Outgoing } from "../../src/engine/sending/outgoing.js";
 import { Unsent } from "../../src/engine/sending/unsent.js";
 import { SLOT_BYTES } from "../../src/engine/slot-bytes.js";
-import { SlotQueue } from "../../src/engine/slot-queue.js";
 import { NativeBuffer } from "../../src/linux/syscalls/libc.js";
+import { ConnectionTable } from "../../src/transport/kernel-epoll/connection-table.js";
+import { FreeSlots } from "../../src/transport/kernel-epoll/free-slots.js";
+import { SlotQueue } from "../../src/transport/kernel-epoll/slot-queue.js";
+
 import { startProgram } from "../support/process.js";
 
 it("gives every free slot out once, and none that was freed since the last recycle", () => {
@@ -63,7 +65,7 @@ it("holds five million in a worker's heap, opened and closed at once and in batc
 
 describe("what each slot takes", () => {
   const SLOTS = 2 ** 20;
-  const options = { slots: 1, parkable: 1, tableSize: 1024, parks: false, resetsParked: false };
+  const options = { slots: 1, parkable: 1, stateMask: 3, tableSize: 1024, parks: false, resetsParked: false };
 
   /** Bytes a slot of an object's typed arrays; those that do not grow with slots are small beside them. */
   const bytesOf = (holder: object) =>

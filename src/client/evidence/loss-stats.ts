@@ -1,6 +1,5 @@
 // Which connections of a shard are lost, the oldest or the newest: that tells a server's time-out from its maximum. Typed arrays
 // and counters only, by slot.
-import type { ConnectionTable } from "../../engine/connection-table.js";
 import { COUNTER } from "../worker-plan.js";
 
 export class LossAges {
@@ -34,14 +33,19 @@ export class LossAges {
     if (establishedMs > counters[COUNTER.lastLostAt]!) counters[COUNTER.lastLostAt] = establishedMs;
   }
 
-  /** Counts those that stay by age, beside those that were lost. @param isKept whether a slot's connection is ESTABLISHED */
-  countKept(table: ConnectionTable, isKept: (slot: number) => boolean): void {
+  /**
+   * Counts those that stay by age, beside those that were lost.
+   *
+   * @param end one more than the highest slot
+   * @param isKept whether a slot's connection is ESTABLISHED
+   */
+  countKept(end: number, isKept: (slot: number) => boolean): void {
     const counters = this.counters;
     const first = counters[COUNTER.firstLostAt]!;
     const last = counters[COUNTER.lastLostAt]!;
     if (first === 0) return;
     const nowMs = performance.now();
-    for (let slot = 0; slot < table.end; slot++) {
+    for (let slot = 0; slot < end; slot++) {
       if (!isKept(slot)) continue;
       const establishedMs = this.establishedMs[slot]!;
       counters[COUNTER.kept]! += 1;

@@ -2,12 +2,11 @@
 // is due at a moment computed beforehand and its latency counts from that moment, so a server that stalls cannot hide
 // its stall (no coordinated omission). What is due is sent, however late, or counted as missed.
 import type { RecordableHistogram } from "node:perf_hooks";
-import type { ConnectionTable } from "../../engine/connection-table.js";
 import { toMicros } from "../../engine/latency.js";
 import { CONTROL, PHASE, type ShardMemory } from "../../engine/worker-memory.js";
-import { EAGAIN } from "../../linux/syscalls/errno.js";
 import { NativeBuffer } from "../../linux/syscalls/libc.js";
 import { MessageProbe } from "../../protocols/message-probe.js";
+import type { Transport } from "../../transport/contract.js";
 import { COUNTER, type MessagePlan } from "../worker-plan.js";
 import { MessageAges } from "./ages.js";
 import { MessageSchedule } from "./schedule.js";
@@ -40,7 +39,7 @@ export class MessageSender {
   private readonly schedule: MessageSchedule;
   private readonly ages: MessageAges;
   private readonly turns: number;
-  private readonly table: ConnectionTable;
+  private readonly transport: Pick<Transport, "send">;
   /** The round whose message is begun next; those of earlier rounds were, from the connection's first one on. */
   private nextRound: Float64Array;
   /** How much of the message begun last the kernel has; 0 when it has all of it. */
@@ -55,7 +54,7 @@ export class MessageSender {
    * @param turns connections that this shard will hold
    */
   constructor(
-    table: ConnectionTable,
+    transport: Pick<Transport, "send">,
     message: MessagePlan,
     memory: ShardMemory,
     roundTrip: RecordableHistogram,
@@ -63,7 +62,7 @@ export class MessageSender {
     turns: number,
   ) {
     const startMs = performance.now();
-    this.table = table;
+    this.transport = transport;
     this.message = NativeBuffer.from(message.bytes);
     this.length = message.bytes.length;
     this.plan = message;
@@ -247,11 +246,11 @@ export class MessageSender {
       const isNew = offset === 0;
       if (isNew && (isOver || this.nextRound[slot]! > lastRound)) return;
       if (messages >= MESSAGES_AT_ONCE || bytes >= BYTES_AT_ONCE) return;
-      const sent = this.table.send(slot, this.message, offset, length - offset);
-      if (sent < 0) {
+      const sent = this.transport.send(slot, this.message, offset, length - offset);
+      if (sent <= 0) {
         this.isBlocked[slot] = 1;
-        // A reset that send() meets first is told by epoll too, and counted there.
-        if (sent === -EAGAIN) counters[COUNTER.blockedMessages]! += isNew ? 1 : 0;
+        // A reset that send() meets first is told of its own, and counted there.
+        if (sent === 0) counters[COUNTER.blockedMessages]! += isNew ? 1 : 0;
         else this.memory.countFailure(PHASE.send, -sent);
         return;
       }

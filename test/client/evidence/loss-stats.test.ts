@@ -3,7 +3,6 @@ import fc from "fast-check";
 import { expect, it, vi } from "vitest";
 import { LossAges } from "../../../src/client/evidence/loss-stats.js";
 import { COUNTER } from "../../../src/client/worker-plan.js";
-import type { ConnectionTable } from "../../../src/engine/connection-table.js";
 
 const NAMES = [
   "shortestHeldMs",
@@ -26,7 +25,7 @@ function measure(connections: readonly { readonly at: number; readonly lostAfter
     if (lostAfter !== undefined) ages.lost(slot, at + lostAfter);
   });
   const clock = vi.spyOn(performance, "now").mockReturnValue(NOW);
-  ages.countKept({ end: connections.length } as ConnectionTable, (slot) => connections[slot]!.lostAfter === undefined);
+  ages.countKept(connections.length, (slot) => connections[slot]!.lostAfter === undefined);
   clock.mockRestore();
   return Object.fromEntries(NAMES.map((name) => [name, counters[COUNTER[name]]]));
 }

@@ -7,9 +7,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { MessageSender } from "../../../src/client/messages/sender.js";
 import { CLIENT_METRICS } from "../../../src/client/metrics.js";
 import { COUNTER } from "../../../src/client/worker-plan.js";
-import type { ConnectionTable } from "../../../src/engine/connection-table.js";
 import { CONTROL, ShardMemory } from "../../../src/engine/worker-memory.js";
-import { EAGAIN } from "../../../src/linux/syscalls/errno.js";
 
 const INTERVAL_MS = 100;
 const CONNECTIONS = 3;
@@ -28,16 +26,16 @@ function setUp(slots = CONNECTIONS) {
   clock.ms = 1000;
   const room = new Array<number>(slots).fill(Number.POSITIVE_INFINITY);
   const taken = new Array<number>(slots).fill(0);
-  const table = {
+  const transport = {
     send(slot: number, _: unknown, offset: number, length: number): number {
-      if (room[slot] === 0) return -EAGAIN;
+      if (room[slot] === 0) return 0;
       expect(offset).toBe(taken[slot]! % MESSAGE.length);
       const count = Math.min(length, room[slot]!);
       room[slot]! -= count;
       taken[slot]! += count;
       return count;
     },
-  } as unknown as ConnectionTable;
+  };
   const latenciesUs: number[] = [];
   const roundTrip = {
     record: (us: number) => latenciesUs.push(us),
@@ -45,7 +43,7 @@ function setUp(slots = CONNECTIONS) {
   } as unknown as RecordableHistogram;
   const memory = new ShardMemory(CLIENT_METRICS.size);
   const plan = { bytes: new TextEncoder().encode(MESSAGE), intervalMs: INTERVAL_MS, expected: "echo" } as const;
-  const sender = new MessageSender(table, plan, memory, roundTrip, slots, slots);
+  const sender = new MessageSender(transport, plan, memory, roundTrip, slots, slots);
   for (let slot = 0; slot < slots; slot++) sender.open(slot);
   return { room, taken, sender, memory, latenciesUs, isOpen: () => true };
 }

@@ -1,7 +1,7 @@
 // A table of so many slots in a thread with a worker's heap: filled and emptied at once, then in batches. Prints `done`.
 import { isMainThread, Worker, workerData } from "node:worker_threads";
-import { ConnectionTable } from "../../../dist/engine/connection-table.js";
-import { SlotQueue } from "../../../dist/engine/slot-queue.js";
+import { ConnectionTable } from "../../../dist/transport/kernel-epoll/connection-table.js";
+import { SlotQueue } from "../../../dist/transport/kernel-epoll/slot-queue.js";
 
 // Descriptors that nobody has: closing them fails, and nothing else happens.
 const FIRST_FD = 2 ** 30;
@@ -17,7 +17,7 @@ if (isMainThread) {
   });
 } else {
   const count = workerData;
-  const options = { slots: 4096, parkable: 1, tableSize: 1024, parks: false, resetsParked: false };
+  const options = { slots: 4096, parkable: 1, stateMask: 3, tableSize: 1024, parks: false, resetsParked: false };
   const table = new ConnectionTable(options);
   const queue = new SlotQueue();
   const add = (slots) => {

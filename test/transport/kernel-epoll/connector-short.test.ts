@@ -1,24 +1,25 @@
-// The opener where the kernel gives no socket.
+// The connector where the kernel gives no socket.
 import { expect, it, onTestFinished, vi } from "vitest";
-import { Opener } from "../../src/client/opener.js";
-import { type ConnectPlan, SHARED } from "../../src/client/worker-plan.js";
-import { PHASE } from "../../src/engine/worker-memory.js";
-import { EADDRNOTAVAIL, EMFILE } from "../../src/linux/syscalls/errno.js";
-import { closeFd, localAddress } from "../../src/linux/syscalls/socket.js";
-import { parseIp } from "../../src/util/address.js";
-import { ownAddress, ownPorts } from "../support/address.js";
-import { startServer } from "../support/peers.js";
+import { PlannedTuples } from "../../../src/client/tuple-source.js";
+import { type ConnectPlan, SHARED } from "../../../src/client/worker-plan.js";
+import { EADDRNOTAVAIL, EMFILE } from "../../../src/linux/syscalls/errno.js";
+import { closeFd, localAddress } from "../../../src/linux/syscalls/socket.js";
+import { Connector } from "../../../src/transport/kernel-epoll/connector.js";
+import { parseIp } from "../../../src/util/address.js";
+import { STEP } from "../../../src/util/steps.js";
+import { ownAddress, ownPorts } from "../../support/address.js";
+import { startServer } from "../../support/peers.js";
 
 const sockets = vi.hoisted(() => ({ error: 0 }));
-vi.mock("../../src/linux/syscalls/socket.js", async (original) => {
-  const real = await original<typeof import("../../src/linux/syscalls/socket.js")>();
+vi.mock("../../../src/linux/syscalls/socket.js", async (original) => {
+  const real = await original<typeof import("../../../src/linux/syscalls/socket.js")>();
   return { ...real, openTcp: (family: 4 | 6) => (sockets.error === 0 ? real.openTcp(family) : sockets.error) };
 });
 
 it("loses no 4-tuple for which there was none: it is the next one's", async () => {
   const { address } = await startServer();
   const range = ownPorts(3);
-  const opener = new Opener({
+  const plan = {
     tuples: {
       groups: [
         {
@@ -30,13 +31,15 @@ it("loses no 4-tuple for which there was none: it is the next one's", async () =
     },
     reusesTuples: false,
     shared: new SharedArrayBuffer(SHARED.words * 4),
-  } as unknown as ConnectPlan);
+  } as unknown as ConnectPlan;
+  const connector = new Connector(new PlannedTuples(plan, 1));
+  const opener = { open: () => connector.open(0) };
   const ports: number[] = [];
   for (let n = 0; n < 3; n++) {
     // Twice, as when room is made in vain.
     for (let failure = 0; failure < 2; failure++) {
       sockets.error = -EMFILE;
-      expect([opener.open(), opener.failedPhase]).toEqual([-EMFILE, PHASE.socket]);
+      expect([opener.open(), connector.failedStep]).toEqual([-EMFILE, STEP.socket]);
     }
     sockets.error = 0;
     const fd = opener.open();
@@ -47,5 +50,5 @@ it("loses no 4-tuple for which there was none: it is the next one's", async () =
     ports.push(localAddress(fd).port);
   }
   expect(ports).toEqual([range.first, range.first + 1, range.first + 2]);
-  expect([opener.open(), opener.failedPhase]).toEqual([-EADDRNOTAVAIL, PHASE.bind]);
+  expect([opener.open(), connector.failedStep]).toEqual([-EADDRNOTAVAIL, STEP.bind]);
 });

@@ -1,6 +1,6 @@
 // Free slots: which are given out, and in what order.
 import { expect, it } from "vitest";
-import { FreeSlots } from "../../src/engine/free-slots.js";
+import { FreeSlots } from "../../../src/transport/kernel-epoll/free-slots.js";
 
 const takeAll = (slots: FreeSlots) => {
   const taken: number[] = [];

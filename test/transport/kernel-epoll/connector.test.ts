@@ -1,17 +1,25 @@
-// The opener by itself: which 4-tuple comes next.
+// The connector on a plan of tuples: which 4-tuple comes next, and what is left of those that were passed over.
 import { expect, it, onTestFinished } from "vitest";
-import { Opener } from "../../src/client/opener.js";
-import { type ConnectPlan, SHARED } from "../../src/client/worker-plan.js";
-import { closeFd, localAddress } from "../../src/linux/syscalls/socket.js";
-import { parseIp } from "../../src/util/address.js";
-import { ownAddress, ownPorts } from "../support/address.js";
-import { countDescriptors } from "../support/kernel.js";
-import { startServer } from "../support/peers.js";
-import { listenRaw } from "../support/raw-sockets.js";
+import { PlannedTuples } from "../../../src/client/tuple-source.js";
+import { type ConnectPlan, SHARED } from "../../../src/client/worker-plan.js";
+import { closeFd, localAddress } from "../../../src/linux/syscalls/socket.js";
+import { Connector } from "../../../src/transport/kernel-epoll/connector.js";
+import { parseIp } from "../../../src/util/address.js";
+import { ownAddress, ownPorts } from "../../support/address.js";
+import { countDescriptors } from "../../support/kernel.js";
+import { startServer } from "../../support/peers.js";
+import { listenRaw } from "../../support/raw-sockets.js";
+
+/** Opens sockets on the tuples of a plan, as slot 0. */
+function opening(plan: Partial<ConnectPlan>) {
+  const tuples = new PlannedTuples(plan as ConnectPlan, 1);
+  const connector = new Connector(tuples);
+  return { tuples, open: () => connector.open(0) };
+}
 
 function openerOver(to: { ip: string; port: number }, from: string, range: { first: number; last: number }) {
   const shared = new SharedArrayBuffer(SHARED.words * 4);
-  return new Opener({
+  return opening({
     tuples: {
       groups: [
         {
@@ -23,7 +31,7 @@ function openerOver(to: { ip: string; port: number }, from: string, range: { fir
     },
     reusesTuples: false,
     shared,
-  } as unknown as ConnectPlan);
+  });
 }
 
 it("keeps no descriptor of a port that it passes over", async () => {
@@ -37,7 +45,7 @@ it("keeps no descriptor of a port that it passes over", async () => {
     closeFd(fd);
   });
   expect(fd).toBeGreaterThan(0);
-  expect(opener.skipped).toBe(range.last - range.first);
+  expect(opener.tuples.skipped).toBe(range.last - range.first);
   expect(countDescriptors()).toBe(before + 1);
 });
 
@@ -51,7 +59,7 @@ it("keeps no descriptor of a 4-tuple that exists already", async () => {
   fds.push(opener.open());
   onTestFinished(() => fds.forEach(closeFd));
   expect(fds.every((fd) => fd > 0)).toBe(true);
-  expect([localAddress(fds.at(-1)!).port, opener.skipped]).toEqual([range.last, 10]);
+  expect([localAddress(fds.at(-1)!).port, opener.tuples.skipped]).toEqual([range.last, 10]);
   expect(countDescriptors()).toBe(before + 1);
 });
 
@@ -60,14 +68,14 @@ it("goes on when connections were opened and closed until the count of tuples ta
   const range = ownPorts(50);
   const source = { first: parseIp(ownAddress()), count: 1 };
   const shared = new SharedArrayBuffer(SHARED.words * 4);
-  const opener = new Opener({
+  const opener = opening({
     tuples: {
       groups: [{ sources: [source], destinations: [{ ip: parseIp(address.ip), port: address.port }] }],
       ports: { chosenBy: "us", range, startAt: range.first },
     },
     reusesTuples: true,
     shared,
-  } as unknown as ConnectPlan);
+  });
   const next = (): number => {
     const fd = opener.open();
     expect(fd).toBeGreaterThan(0);

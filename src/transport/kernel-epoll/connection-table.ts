@@ -1,21 +1,20 @@
-// A shard's connections by slot: a small number that stays the same while a connection lives. A slot's socket is a
-// descriptor of the thread's table, or, once that is full, an entry of a file table (see linux/syscalls/registered-files.ts), where
-// it needs none. Typed arrays throughout; what the states mean is for the role to say.
-import { MSG_PEEK, MSG_TRUNC } from "../linux/syscalls/constants.js";
-import { EMFILE, ENFILE } from "../linux/syscalls/errno.js";
-import { NativeBuffer } from "../linux/syscalls/libc.js";
-import { FileTable } from "../linux/syscalls/registered-files.js";
-import { closeFd, openUdp, receive, resetFd, resetOnClose, sendBytes } from "../linux/syscalls/socket.js";
+// A worker's connections by slot: a small number that stays the same while a connection lives. A slot's socket is a descriptor of the
+// thread's table, or, once that is full, parked where it needs none (parked-sockets.ts). Typed arrays throughout.
+import { MSG_PEEK, MSG_TRUNC } from "../../linux/syscalls/constants.js";
+import { NativeBuffer } from "../../linux/syscalls/libc.js";
+import { closeFd, receive, resetFd, resetOnClose, sendBytes } from "../../linux/syscalls/socket.js";
 import { FreeSlots } from "./free-slots.js";
+import { LARGEST_FILE_TABLE, ParkedSockets } from "./parked-sockets.js";
 
 /** The state of a slot that no connection has. */
-export const FREE = 0;
+const FREE = 0;
 
 export interface ConnectionTableOptions {
   /** Slots to begin with; the table grows. */
   readonly slots: number;
-  /** The role's state of connections that are in no hurry: these are parked when descriptors run out. */
+  /** Connections of this state, of the bits in `stateMask`, are in no hurry: these are parked when descriptors run out. */
   readonly parkable: number;
+  readonly stateMask: number;
   /** Descriptors in one table (RLIMIT_NOFILE), which bounds a file table too. */
   readonly tableSize: number;
   /** Connections may be parked; otherwise a full descriptor table is full. */
@@ -28,46 +27,52 @@ export interface ConnectionTableOptions {
 
 // One call takes them all: some milliseconds for which no other event is handled.
 const PARKED_AT_ONCE = 4096;
-const LARGEST_FILE_TABLE = 16384;
 // Closings between two looks at whether they are to go on: some milliseconds.
 const CLOSED_AT_ONCE = 256;
+/** The place of a slot that has no socket (yet). */
+const NOWHERE = -(2 ** 31);
 
 export class ConnectionTable {
   /** One more than the highest slot ever used. */
   end = 0;
   private states: Uint8Array;
-  /** A slot's descriptor; or, below zero, -1 - (its file table × LARGEST_FILE_TABLE + its entry). */
+  /** A slot's descriptor; or, below zero, its place among the parked; or NOWHERE. */
   private places: Int32Array;
   private readonly options: ConnectionTableOptions;
-  /** By number; a table whose last connection has ended is given back, and its number is used again. */
-  private readonly fileTables: (FileTable | undefined)[] = [];
-  private newest = -1;
-  /** Kept for the moment when the table is full and a file table, which needs a descriptor itself, is to be made. */
-  private reserve = -1;
+  private readonly parked: ParkedSockets;
   private readonly free = new FreeSlots();
   private readonly parking = new NativeBuffer(PARKED_AT_ONCE * 4);
   private readonly parkingFds: Int32Array;
   private parkCursor = 0;
-  private canPark: boolean;
 
   constructor(options: ConnectionTableOptions) {
     this.options = options;
-    this.canPark = options.parks;
     this.states = new Uint8Array(options.slots);
     this.places = new Int32Array(options.slots);
-    this.reserve = openUdp(4);
+    this.parked = new ParkedSockets(options.parks, options.tableSize);
     const { bytes } = this.parking;
     this.parkingFds = new Int32Array(bytes.buffer, bytes.byteOffset, PARKED_AT_ONCE);
   }
 
   /** Gives a new descriptor a slot. */
   add(fd: number, state: number): number {
+    const slot = this.take(state);
+    this.places[slot] = fd;
+    return slot;
+  }
+
+  /** A slot whose socket is still to come: see setDescriptor(). */
+  take(state: number): number {
     const freed = this.free.take();
     const slot = freed >= 0 ? freed : this.end++;
     if (slot >= this.states.length) this.grow(slot);
-    this.places[slot] = fd;
+    this.places[slot] = NOWHERE;
     this.states[slot] = state;
     return slot;
+  }
+
+  setDescriptor(slot: number, fd: number): void {
+    this.places[slot] = fd;
   }
 
   state(slot: number): number {
@@ -101,13 +106,15 @@ export class ConnectionTable {
   /** Bytes taken by the kernel, or a negative errno. */
   send(slot: number, buffer: NativeBuffer, offset: number, length: number): number {
     const place = this.places[slot]!;
-    if (place >= 0) return sendBytes(place, buffer, offset, length);
-    return this.fileTable(place).sendBytes(entryOf(place), buffer, offset, length);
+    return place >= 0 ? sendBytes(place, buffer, offset, length) : this.parked.send(place, buffer, offset, length);
   }
 
   /** Closes a connection, with RST if `resets`, and frees its slot for the next batch of events. */
   close(slot: number, resets = false): void {
-    this.closePlace(this.places[slot]!, resets);
+    const place = this.places[slot]!;
+    if (place < 0) this.closeParked(place, resets);
+    else if (resets) resetFd(place);
+    else closeFd(place);
     this.states[slot] = FREE;
     this.free.give(slot);
   }
@@ -123,11 +130,9 @@ export class ConnectionTable {
    * @returns how many descriptors that freed, 0 when none could be moved
    */
   park(): number {
-    const count = this.canPark ? this.collectParkable() : 0;
-    if (count === 0) return 0;
-    const table = this.tableFor(count);
-    if (table === undefined) return 0;
-    const fds = this.parkingFds;
+    const { parked, parkingFds: fds } = this;
+    const count = parked.isClosed ? 0 : this.collectParkable();
+    if (count === 0 || !parked.makeRoom(count)) return 0;
     const slots = fds.slice(0, count);
     for (let i = 0; i < count; i++) {
       const fd = this.places[slots[i]!]!;
@@ -135,14 +140,13 @@ export class ConnectionTable {
       this.options.onParking?.(slots[i]!);
       fds[i] = fd;
     }
-    const first = table.put(this.parking, count);
-    if (first < 0) return 0;
-    const base = this.newest * LARGEST_FILE_TABLE + first;
+    const first = parked.put(this.parking, count);
+    if (first === 0) return 0;
     for (let i = 0; i < count; i++) {
-      this.places[slots[i]!] = -1 - (base + i);
+      this.places[slots[i]!] = first - i;
       closeFd(fds[i]!);
     }
-    if (this.reserve < 0) this.reserve = openUdp(4);
+    parked.restoreReserve();
     return count;
   }
 
@@ -152,71 +156,36 @@ export class ConnectionTable {
       if (slot % CLOSED_AT_ONCE === 0 && isAborted()) return;
       if (this.states[slot] === FREE) continue;
       const place = this.places[slot]!;
-      if (place >= 0) this.closePlace(place, resets);
-      else if (resets && !this.options.resetsParked) this.fileTable(place).makeReset(entryOf(place));
+      if (place < 0) {
+        if (place !== NOWHERE && resets && !this.options.resetsParked) this.parked.makeReset(place);
+      } else if (resets) resetFd(place);
+      else closeFd(place);
     }
-    for (const table of this.fileTables) {
-      for (let next = 0; table && next < table.filled; ) {
-        next = table.removeSome(next);
-        if (isAborted()) return;
-      }
-      table?.close();
-    }
-    closeFd(this.reserve);
+    this.parked.closeAll(isAborted);
   }
 
   private receiveSome(slot: number, buffer: NativeBuffer, length: number, flags: number): number {
     const place = this.places[slot]!;
-    if (place >= 0) return receive(place, buffer, length, flags);
-    return this.fileTable(place).receive(entryOf(place), buffer, length, flags);
+    return place >= 0 ? receive(place, buffer, length, flags) : this.parked.receive(place, buffer, length, flags);
   }
 
-  private closePlace(place: number, resets: boolean): void {
-    if (place >= 0) {
-      resets ? resetFd(place) : closeFd(place);
-      return;
-    }
-    const table = this.fileTable(place);
-    if (resets && !this.options.resetsParked) table.makeReset(entryOf(place));
-    table.remove(entryOf(place));
-    if (table.inUse > 0) return;
-    const number = tableOf(place);
-    if (number === this.newest) this.newest = -1;
-    this.fileTables[number] = undefined;
-    table.close();
+  private closeParked(place: number, resets: boolean): void {
+    if (place === NOWHERE) return;
+    if (resets && !this.options.resetsParked) this.parked.makeReset(place);
+    this.parked.close(place);
   }
 
   /** Fills parkingFds with the slots, for now, of connections that can be parked. @returns how many */
   private collectParkable(): number {
-    const wanted = Math.min(PARKED_AT_ONCE, LARGEST_FILE_TABLE, this.options.tableSize);
+    const { parkable, stateMask, tableSize } = this.options;
+    const wanted = Math.min(PARKED_AT_ONCE, LARGEST_FILE_TABLE, tableSize);
     let count = 0;
     for (let walked = 0; walked < this.end && count < wanted; walked++) {
       const slot = this.parkCursor;
       this.parkCursor = slot + 1 < this.end ? slot + 1 : 0;
-      if (this.states[slot] === this.options.parkable && this.places[slot]! >= 0) this.parkingFds[count++] = slot;
+      if ((this.states[slot]! & stateMask) === parkable && this.places[slot]! >= 0) this.parkingFds[count++] = slot;
     }
     return count;
-  }
-
-  /** The newest file table if it has room for `count`, else a new one; undefined where io_uring is not to be had. */
-  private tableFor(count: number): FileTable | undefined {
-    const newest = this.fileTables[this.newest];
-    if (newest && newest.room >= count) return newest;
-    closeFd(this.reserve);
-    this.reserve = -1;
-    const table = FileTable.open(Math.min(LARGEST_FILE_TABLE, this.options.tableSize));
-    if (typeof table === "number") {
-      this.canPark = table === -EMFILE || table === -ENFILE;
-      return undefined;
-    }
-    const hole = this.fileTables.indexOf(undefined);
-    this.newest = hole >= 0 ? hole : this.fileTables.length;
-    this.fileTables[this.newest] = table;
-    return table;
-  }
-
-  private fileTable(place: number): FileTable {
-    return this.fileTables[tableOf(place)]!;
   }
 
   private grow(slot: number): void {
@@ -228,12 +197,4 @@ export class ConnectionTable {
     this.states = states;
     this.places = places;
   }
-}
-
-function tableOf(place: number): number {
-  return Math.floor((-1 - place) / LARGEST_FILE_TABLE);
-}
-
-function entryOf(place: number): number {
-  return (-1 - place) % LARGEST_FILE_TABLE;
 }

@@ -1,6 +1,5 @@
-// Connections that come fast are taken in lots. To wake a thread for each costs the kernel more than what the thread then does: so
+// Connections that come fast are accepted in batches. To wake a thread for each costs the kernel more than what the thread then does: so
 // one that has just accepted some stands still for a moment, in which others gather in the accept queue.
-import { SHARED } from "./worker-plan.js";
 
 /**
  * How long connections gather: no more than a greeting waits for anyway while the cores are busy. What comes meanwhile over
@@ -9,16 +8,16 @@ import { SHARED } from "./worker-plan.js";
 const GATHER_MS = 0.5;
 /** They come fast when the thread had to accept again so soon. */
 const FAST_MS = 1;
-/** So many in a lot, of all threads, make up for the wait. */
-const LEAST_LOT = 12;
-/** Where a lot was smaller, as with clients that open one after the other, each is taken when it comes for so long. */
+/** So many in a batch, of all threads, make up for the wait. */
+const LEAST_BATCH = 12;
+/** Where a batch was smaller, as with clients that open one after the other, each is taken when it comes for so long. */
 const SINGLY_MS = 20;
 /** A shorter accept queue is not to fill meanwhile. */
 const LEAST_BACKLOG = 1024;
 
-export class Lots {
+export class AcceptBatching {
   private readonly isOff: boolean;
-  private readonly shared: Int32Array;
+  private readonly accepted: Int32Array;
   private readonly never = new Int32Array(new SharedArrayBuffer(4));
   /** When this thread was last done with accepting and gathering. */
   private readyMs = 0;
@@ -26,9 +25,9 @@ export class Lots {
   /** What all threads had accepted when this one began to stand still; undefined when it did not. */
   private takenBefore: number | undefined;
 
-  /** @param shared words of all shards, see SHARED */
-  constructor(shared: Int32Array, backlog: number) {
-    this.shared = shared;
+  /** @param accepted how many all workers have accepted so far: one word, shared, round at 2^32 */
+  constructor(accepted: Int32Array, backlog: number) {
+    this.accepted = accepted;
     this.isOff = backlog < LEAST_BACKLOG;
   }
 
@@ -41,11 +40,11 @@ export class Lots {
    */
   gather(count: number, areMore: boolean): boolean {
     if (count === 0 || this.isOff) return false;
-    const taken = Atomics.add(this.shared, SHARED.taken, count) + count;
+    const taken = Atomics.add(this.accepted, 0, count) + count;
     const now = performance.now();
     // The words are of 32 bits, and go round.
-    const lot = this.takenBefore === undefined ? LEAST_LOT : (taken - this.takenBefore) | 0;
-    if (lot < LEAST_LOT) this.singlyUntilMs = now + SINGLY_MS;
+    const batch = this.takenBefore === undefined ? LEAST_BATCH : (taken - this.takenBefore) | 0;
+    if (batch < LEAST_BATCH) this.singlyUntilMs = now + SINGLY_MS;
     const isFast = now - this.readyMs < FAST_MS;
     const gathers = isFast && !areMore && now >= this.singlyUntilMs;
     this.takenBefore = gathers ? taken : undefined;

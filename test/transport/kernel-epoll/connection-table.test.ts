@@ -1,10 +1,9 @@
 import { afterEach, describe, expect, it } from "vitest";
-import { ConnectionTable, type ConnectionTableOptions, FREE } from "../../src/engine/connection-table.js";
-import { countOpenDescriptors } from "../../src/linux/proc/procfs.js";
-import { EAGAIN, ECONNRESET } from "../../src/linux/syscalls/errno.js";
-import { NativeBuffer } from "../../src/linux/syscalls/libc.js";
-import { canOpenFileTable } from "../../src/linux/syscalls/registered-files.js";
-import { SocketAddress } from "../../src/linux/syscalls/sockaddr.js";
+import { countOpenDescriptors } from "../../../src/linux/proc/procfs.js";
+import { EAGAIN, ECONNRESET } from "../../../src/linux/syscalls/errno.js";
+import { NativeBuffer } from "../../../src/linux/syscalls/libc.js";
+import { canOpenFileTable } from "../../../src/linux/syscalls/registered-files.js";
+import { SocketAddress } from "../../../src/linux/syscalls/sockaddr.js";
 import {
   acceptFrom,
   bindTo,
@@ -15,10 +14,12 @@ import {
   openTcp,
   receive,
   sendBytes,
-} from "../../src/linux/syscalls/socket.js";
-import { parseIp } from "../../src/util/address.js";
-import { ownAddress } from "../support/address.js";
-import { until } from "../support/until.js";
+} from "../../../src/linux/syscalls/socket.js";
+import { ConnectionTable, type ConnectionTableOptions } from "../../../src/transport/kernel-epoll/connection-table.js";
+import { SLOT } from "../../../src/transport/slot-state.js";
+import { parseIp } from "../../../src/util/address.js";
+import { ownAddress } from "../../support/address.js";
+import { until } from "../../support/until.js";
 
 const OPEN = 1;
 const BUSY = 2;
@@ -54,7 +55,15 @@ async function connectPairs(count: number): Promise<{ near: number; far: number 
 }
 
 const makeTable = (options: Partial<ConnectionTableOptions> = {}) =>
-  new ConnectionTable({ slots: 4, parks: true, parkable: OPEN, tableSize: 1024, resetsParked: false, ...options });
+  new ConnectionTable({
+    slots: 4,
+    parks: true,
+    parkable: OPEN,
+    stateMask: 3,
+    tableSize: 1024,
+    resetsParked: false,
+    ...options,
+  });
 const bytes = (text: string) => NativeBuffer.from(Buffer.from(text));
 const readable = (read: () => number) => until("bytes to read", read, (received) => received !== -EAGAIN);
 
@@ -73,7 +82,7 @@ describe("slots", () => {
     const [one, two, three] = await connectPairs(3);
     const slot = table.add(one!.near, OPEN);
     table.close(slot);
-    expect(table.state(slot)).toBe(FREE);
+    expect(table.state(slot)).toBe(SLOT.free);
     expect(table.add(two!.near, OPEN)).not.toBe(slot);
     table.recycle();
     expect(table.add(three!.near, OPEN)).toBe(slot);

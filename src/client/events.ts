@@ -1,0 +1,197 @@
+// What a client's worker does with what its transport tells: counts, times, and hands bytes to greetings and messages.
+// Nothing is thrown and no object made for an event.
+import { toMicros } from "../engine/latency.js";
+import type { Shard } from "../engine/worker.js";
+import { CONTROL, PHASE } from "../engine/worker-memory.js";
+import type { NativeBuffer } from "../linux/syscalls/libc.js";
+import type { ClientHandler, ClientTransport } from "../transport/contract.js";
+import { SLOT } from "../transport/slot-state.js";
+import { formatIp } from "../util/address.js";
+import { DestinationTally } from "./evidence/destination-counts.js";
+import { LossAges } from "./evidence/loss-stats.js";
+import { Greetings } from "./greetings.js";
+import { MessageSender } from "./messages/sender.js";
+import { ProxySender } from "./proxy-sender.js";
+import { RampTimes } from "./ramp/waits.js";
+import type { PlannedTuples } from "./tuple-source.js";
+import { COUNTER, type ConnectMessage, type ConnectPlan } from "./worker-plan.js";
+
+// Texts that the main thread has not heard yet, at most.
+const TOLD_AHEAD = 64;
+
+/** A connection is in flight until it is ESTABLISHED or, where the peer is known to greet, until its greeting: then it rests. */
+export class ClientEvents implements ClientHandler {
+  /** When the last wait ended: the time of all events that it brought. */
+  nowMs = 0;
+  /** Of the connections in flight, how many wait for a greeting. */
+  greeting = 0;
+  /** No slot above is at rest. */
+  highestOpen = -1;
+  /** What holds the ramp back now, as a place among the counters: see RampTimes. */
+  waitsFor = -1;
+  /** Fewer connections were begun than are wanted. */
+  isBehind = false;
+  sender: MessageSender | undefined;
+  /** When a connection was begun, in milliseconds; 0 once its first byte has come. By slot. */
+  readonly startedMs: Float64Array;
+  readonly ages: LossAges;
+  readonly greetings: Greetings;
+  readonly isOpen = (slot: number): boolean => this.transport.state(slot) === SLOT.resting;
+  private readonly shard: Shard<ConnectPlan, ConnectMessage>;
+  private readonly plan: ConnectPlan;
+  private readonly counters: Float64Array;
+  private readonly tuples: PlannedTuples;
+  private readonly times: RampTimes;
+  private readonly proxy: ProxySender | undefined;
+  /** What came of each destination, where there are several. */
+  private readonly tally: DestinationTally | undefined;
+  private transport!: ClientTransport;
+  /** Addresses of the name that an attempt may still go to. */
+  private triesLeft: number;
+  private told = 0;
+
+  /** @param slots that may ever be in use */
+  constructor(shard: Shard<ConnectPlan, ConnectMessage>, tuples: PlannedTuples, slots: number) {
+    const { plan, memory } = shard;
+    this.shard = shard;
+    this.plan = plan;
+    this.counters = memory.counters;
+    this.tuples = tuples;
+    this.startedMs = new Float64Array(slots);
+    this.ages = new LossAges(this.counters, slots);
+    this.greetings = new Greetings(new Int32Array(plan.shared), plan.closesGreeted);
+    this.times = new RampTimes(this.counters);
+    this.tally = plan.tally && new DestinationTally(plan.tally);
+    this.triesLeft = plan.tries - 1;
+    this.proxy = plan.proxyProtocol && new ProxySender(plan.proxyProtocol);
+  }
+
+  /** Tells which transport the events come from. */
+  begin(transport: ClientTransport): void {
+    const { message, histograms, share } = this.plan;
+    this.transport = transport;
+    if (!message) return;
+    const slots = this.startedMs.length;
+    this.sender = new MessageSender(transport, message, this.shard.memory, histograms.roundTrip, slots, share);
+  }
+
+  /** Whether the main thread has still to hear what a single connection has read. */
+  get isAhead(): boolean {
+    return this.plan.narrates && this.told - Atomics.load(this.shard.memory.control, CONTROL.heard) >= TOLD_AHEAD;
+  }
+
+  awake(nowMs: number): void {
+    this.nowMs = nowMs;
+    const passedMs = this.times.turn(nowMs, this.waitsFor);
+    if (this.waitsFor === COUNTER.greetingMs && this.isBehind) this.greetings.held(nowMs, passedMs);
+  }
+
+  opened(slot: number): void {
+    const { counters, nowMs } = this;
+    counters[COUNTER.established]! += 1;
+    counters[COUNTER.open]! += 1;
+    this.plan.histograms.connect.record(toMicros((nowMs - this.startedMs[slot]!) * 1000));
+    this.ages.established(slot, nowMs);
+    this.tally?.established(this.tuples.destinationOf(slot));
+    this.greeting++;
+    if (!this.greetings.areAwaited) this.settle(slot);
+    this.sender?.open(slot);
+    if (this.proxy) this.sendProxyHeader(slot, this.proxy);
+    if (this.plan.narrates) this.narrateOpening(slot);
+  }
+
+  received(slot: number, bytes: NativeBuffer, offset: number, length: number): number {
+    this.counters[COUNTER.receivedBytes]! += length;
+    if (this.startedMs[slot] !== 0) this.firstByte(slot);
+    const view = offset === 0 ? bytes.bytes : bytes.bytes.subarray(offset);
+    this.sender?.receive(slot, view, length);
+    if (this.plan.narrates) {
+      this.told++;
+      this.shard.tell({ type: "received", text: view.toString("utf8", 0, length) });
+      this.transport.isHeld = this.isAhead;
+    }
+    return length;
+  }
+
+  sent(slot: number): void {
+    if (this.isOpen(slot)) this.sender?.resume(slot);
+  }
+
+  closed(slot: number): void {
+    this.lose(slot, 0);
+  }
+
+  failed(slot: number, step: number, errno: number, isOwnAnswer: boolean): void {
+    if (this.transport.state(slot) !== SLOT.opening) {
+      this.lose(slot, errno);
+      return;
+    }
+    if (isOwnAnswer) this.shard.memory.countAtOnce(errno);
+    if (this.tuples.unbound >= 0) this.counters[COUNTER.unboundTuple] = this.tuples.unbound + 1;
+    this.countFailed(slot, step, errno);
+  }
+
+  /** No longer in flight: the connection is open. */
+  settle(slot: number): void {
+    this.transport.rest(slot);
+    this.greeting--;
+    if (slot > this.highestOpen) this.highestOpen = slot;
+    this.counters[COUNTER.inFlight]! -= 1;
+  }
+
+  /** An attempt in flight has failed: it is counted, or makes way for one to the name's next address. */
+  countFailed(slot: number, step: number, errno: number): void {
+    this.tally?.failed(this.tuples.destinationOf(slot), step, errno);
+    if (this.triesLeft > 0) {
+      this.triesLeft--;
+      // Before it leaves: the main thread takes "begun, and nothing in flight" for the end of a ramp.
+      this.counters[COUNTER.started]! -= 1;
+    } else {
+      this.counters[COUNTER.failed]! += 1;
+      this.shard.memory.countFailure(step, errno);
+    }
+    this.counters[COUNTER.inFlight]! -= 1;
+  }
+
+  private firstByte(slot: number): void {
+    const startedMs = this.startedMs[slot]!;
+    this.startedMs[slot] = 0;
+    // An answer is timed from its message, and does not say that the peer speaks first.
+    if (!this.sender?.awaitsAnswer(slot)) {
+      this.plan.histograms.firstByte.record(toMicros((this.nowMs - startedMs) * 1000));
+    }
+    this.counters[COUNTER.greeted]! += 1;
+    if (this.transport.state(slot) === SLOT.opened) {
+      this.greetings.came(this.nowMs);
+      this.settle(slot);
+    } else if (!this.sender) {
+      const waitedMs = this.ages.heldMs(slot, this.nowMs);
+      this.greetings.cameUnawaited(waitedMs, this.nowMs - startedMs - waitedMs);
+    }
+    // It has done what it was for, and ends: it counts as begun all the same.
+    if (this.plan.closesGreeted) this.counters[COUNTER.open]! -= 1;
+  }
+
+  /** The peer or the network ended an open connection. @param errno 0 for the peer's FIN */
+  private lose(slot: number, errno: number): void {
+    if (this.transport.state(slot) === SLOT.opened) this.settle(slot);
+    this.counters[COUNTER.open]! -= 1;
+    this.counters[COUNTER.lost]! += 1;
+    this.shard.memory.countFailure(PHASE.hold, errno);
+    this.ages.lost(slot, this.nowMs);
+    this.sender?.end(slot);
+  }
+
+  private sendProxyHeader(slot: number, proxy: ProxySender): void {
+    const sent = proxy.send(slot, this.transport);
+    if (sent > 0) this.counters[COUNTER.sentBytes]! += sent;
+    // What ended the connection is told of its own, and counted there.
+    else this.shard.memory.countFailure(PHASE.send, -sent);
+  }
+
+  private narrateOpening(slot: number): void {
+    const ends = this.transport.addresses(slot);
+    const { ip, port } = typeof ends === "number" ? { ip: undefined, port: 0 } : ends.local;
+    this.shard.tell({ type: "opened", ip: ip ? formatIp(ip) : "?", port });
+  }
+}

@@ -1,0 +1,140 @@
+// What a server's worker does with what its transport tells: counts, bounds how many it takes, and hands bytes to the exchange.
+// Nothing is thrown, and no object made but for a peer that is logged.
+import type { Shard } from "../engine/worker.js";
+import { PHASE } from "../engine/worker-memory.js";
+import { ECONNRESET } from "../linux/syscalls/errno.js";
+import type { NativeBuffer } from "../linux/syscalls/libc.js";
+import type { ServerHandler, ServerTransport } from "../transport/contract.js";
+import { STEP } from "../util/steps.js";
+import { Exchange } from "./exchange.js";
+import { COUNTER, type ServeMessage, type ServePlan, SHARED } from "./worker-plan.js";
+
+// Addresses on their way to the main thread: past them it is not told of more, since it does not keep up.
+const TOLD_AHEAD = 4096;
+
+export class ServerEvents implements ServerHandler {
+  private readonly shard: Shard<ServePlan, ServeMessage>;
+  private readonly plan: ServePlan;
+  private readonly counters: Float64Array;
+  private readonly shared: Int32Array;
+  private readonly exchange: Exchange;
+  private transport!: ServerTransport;
+  private peers: { ip: string; port: number }[] = [];
+  private isFilling = false;
+
+  constructor(shard: Shard<ServePlan, ServeMessage>) {
+    this.shard = shard;
+    this.plan = shard.plan;
+    this.counters = shard.memory.counters;
+    this.shared = new Int32Array(shard.plan.shared);
+    this.exchange = new Exchange(shard, (slot) => {
+      this.transport.close(slot);
+      this.forget(slot);
+    });
+  }
+
+  /** Tells which transport the events come from. */
+  begin(transport: ServerTransport): void {
+    this.transport = transport;
+    this.exchange.begin(transport);
+  }
+
+  /** Whether connections at rest may have something to send later on. */
+  get sendsAtRest(): boolean {
+    return this.exchange.sendsAtRest;
+  }
+
+  /** All connections are about to be closed. @param resets by RST */
+  finish(resets: boolean): void {
+    this.exchange.finish(resets);
+  }
+
+  /** A turn begins. @param isPaused memory is at its floor */
+  beginTurn(isPaused: boolean): void {
+    this.exchange.beginTurn(isPaused);
+    this.transport.namesPeers = this.shared[SHARED.logged]! < this.plan.logged;
+  }
+
+  /** A turn is over: the main thread is told of the peers that are logged. */
+  endTurn(): void {
+    if (this.peers.length === 0) return;
+    this.shard.tell({ type: "accepted", peers: this.peers });
+    this.peers = [];
+  }
+
+  awake(): void {
+    // No event here is timed.
+  }
+
+  accepted(slot: number): void {
+    const counters = this.counters;
+    if (this.transport.namesPeers) this.log();
+    counters[COUNTER.accepted]! += 1;
+    const open = Atomics.add(this.shared, SHARED.open, 1) + 1;
+    if (open > this.plan.maxConnections) {
+      counters[COUNTER.rejected]! += 1;
+      Atomics.sub(this.shared, SHARED.open, 1);
+      this.transport.close(slot);
+      return;
+    }
+    this.raisePeak(open);
+    counters[COUNTER.open]! += 1;
+    this.exchange.open(slot);
+    if (this.isFilling || !this.transport.isFilling) return;
+    this.isFilling = true;
+    this.shard.tell({ type: "filling" });
+  }
+
+  acceptFailed(errno: number, isFull: boolean): void {
+    this.shard.memory.countFailure(PHASE.accept, errno);
+    if (isFull) this.counters[COUNTER.tableFull]! += 1;
+  }
+
+  received(slot: number, bytes: NativeBuffer, offset: number, length: number): number {
+    return this.exchange.receive(slot, bytes, offset, length);
+  }
+
+  sent(slot: number): void {
+    this.exchange.resume(slot);
+  }
+
+  closed(slot: number): void {
+    this.forget(slot);
+  }
+
+  failed(slot: number, step: number, errno: number): void {
+    if (errno === ECONNRESET) this.counters[COUNTER.resets]! += 1;
+    else this.shard.memory.countFailure(step === STEP.hold ? PHASE.receive : step, errno);
+    this.forget(slot);
+  }
+
+  /** The connection in `slot` has ended. */
+  private forget(slot: number): void {
+    this.exchange.forget(slot);
+    this.counters[COUNTER.open]! -= 1;
+    this.counters[COUNTER.closed]! += 1;
+    Atomics.sub(this.shared, SHARED.open, 1);
+  }
+
+  private log(): void {
+    if (this.takeLogPlace()) this.peers.push(this.transport.acceptedPeer());
+    this.transport.namesPeers = this.shared[SHARED.logged]! < this.plan.logged;
+  }
+
+  private takeLogPlace(): boolean {
+    if (Atomics.load(this.shared, SHARED.logged) - Atomics.load(this.shared, SHARED.told) >= TOLD_AHEAD) return false;
+    if (Atomics.add(this.shared, SHARED.logged, 1) < this.plan.logged) return true;
+    Atomics.sub(this.shared, SHARED.logged, 1);
+    return false;
+  }
+
+  /** Several workers raise it: a lower value must not take the place of a higher one. */
+  private raisePeak(open: number): void {
+    let peak = this.shared[SHARED.peak]!;
+    while (open > peak) {
+      const found = Atomics.compareExchange(this.shared, SHARED.peak, peak, open);
+      if (found === peak) return;
+      peak = found;
+    }
+  }
+}

@@ -1,0 +1,73 @@
+// A server worker's loop: accepts, greets, answers and holds, until it is told to end. What comes of a connection is in events.ts.
+
+import type { Shard } from "../engine/worker.js";
+import { COMMAND, CONTROL } from "../engine/worker-memory.js";
+import { MANY } from "../planning/run-spec.js";
+import type { ServerTransport } from "../transport/contract.js";
+import { openServerTransport } from "../transport/open.js";
+import { ServerEvents } from "./events.js";
+import { type ServeMessage, type ServePlan, SHARED } from "./worker-plan.js";
+
+// Shares of a turn: the rest waits for later ones, so that no peer holds the thread. A connection's is one full buffer, or some that
+// are not full.
+const BUDGET = {
+  readBytes: 64 * 1024,
+  reads: 4,
+  connectionBytes: 64 * 1024,
+  sendBytes: 256 * 1024,
+  resumed: 16,
+  accepts: 64,
+};
+const SLOTS_AT_FIRST = 4096;
+
+export class ServerLoop {
+  private readonly shard: Shard<ServePlan, ServeMessage>;
+  private readonly events: ServerEvents;
+  private readonly transport: ServerTransport;
+
+  /** @throws {AppError} E_SHARD or E_SYSTEM when there is nothing to accept with */
+  constructor(shard: Shard<ServePlan, ServeMessage>) {
+    const { plan } = shard;
+    this.shard = shard;
+    this.events = new ServerEvents(shard);
+    const transport = openServerTransport({
+      handler: this.events,
+      budget: BUDGET,
+      wakeFd: shard.wakeFd,
+      slots: SLOTS_AT_FIRST,
+      tableSize: plan.tableSize,
+      listener: shard.localDescriptor(plan.listener),
+      // Where the table is shared, the listening socket is the main thread's to close.
+      ownsListener: !shard.sharesTable,
+      backlog: plan.backlog,
+      accepted: new Int32Array(plan.shared, SHARED.taken * 4, 1),
+      sendsAtRest: this.events.sendsAtRest,
+    });
+    if (typeof transport === "number") throw shard.cannotBegin(transport);
+    this.transport = transport;
+    this.events.begin(transport);
+  }
+
+  run(): void {
+    const { shard, events, transport } = this;
+    shard.tell({ type: "listening" });
+    try {
+      while (shard.command === COMMAND.run) {
+        const isPaused = Atomics.load(shard.memory.control, CONTROL.paused) !== 0;
+        events.beginTurn(isPaused);
+        transport.accepts = !isPaused;
+        transport.turn(Number.POSITIVE_INFINITY);
+        events.endTurn();
+      }
+      if (shard.command === COMMAND.stop) this.closeAll();
+    } finally {
+      transport.dispose();
+    }
+  }
+
+  private closeAll(): void {
+    const resets = Atomics.load(new Int32Array(this.shard.plan.shared), SHARED.open) > MANY;
+    this.events.finish(resets);
+    this.transport.closeAll(resets, () => this.shard.command === COMMAND.abort);
+  }
+}

@@ -1,0 +1,181 @@
+// The server's transport over epoll: accepts from the shared listening socket, in batches where connections come fast.
+
+import { countOpenDescriptors } from "../../linux/proc/procfs.js";
+import { EPOLLEXCLUSIVE, EPOLLIN, EPOLLRDHUP } from "../../linux/syscalls/constants.js";
+import { EAGAIN, ECONNABORTED, EINTR, EMFILE, ENFILE, ENOBUFS, ENOMEM } from "../../linux/syscalls/errno.js";
+import { acceptedPeer, acceptFrom, acceptWithPeer, closeFd } from "../../linux/syscalls/socket.js";
+import { AppError } from "../../util/errors.js";
+import { STEP } from "../../util/steps.js";
+import type { ServerHandler, ServerTransport, ServerTransportOptions } from "../contract.js";
+import { SLOT } from "../slot-state.js";
+import { AcceptBatching } from "./accept-batching.js";
+import { BLOCKED, CLAMPED, EpollTransport, EVENTS_IN, EVENTS_IN_OUT, LISTENER, WATCHED } from "./transport.js";
+
+// A full table is tried again this often: room may come from another thread of the same table, or the host's.
+const RETRY_MS = 100;
+const ALL_BITS = 0xff;
+const UNSENT = BLOCKED | CLAMPED;
+
+export class EpollServer extends EpollTransport implements ServerTransport {
+  accepts = true;
+  namesPeers = false;
+  private readonly server: ServerHandler;
+  private readonly batching: AcceptBatching;
+  private readonly listener: number;
+  private ownsListener: boolean;
+  private readonly acceptsAtOnce: number;
+  private readonly half: number;
+  private count = 0;
+  private acceptedInTurn = 0;
+  private isListening = false;
+  private retryAtMs = 0;
+
+  constructor(options: ServerTransportOptions) {
+    const { handler, budget, wakeFd, slots, tableSize, sendsAtRest } = options;
+    super({
+      handler,
+      budget,
+      wakeFd,
+      table: {
+        ...{ slots, tableSize, parks: true, parkable: SLOT.resting, stateMask: ALL_BITS },
+        // Parked connections end in order: a peer that has half-closed is to see the end, not a reset.
+        resetsParked: false,
+        onParking: sendsAtRest ? (slot) => this.watch(slot, EVENTS_IN_OUT) : undefined,
+      },
+      // Until a peer takes its answer, its next question waits.
+      readsUnsent: false,
+    });
+    this.server = handler;
+    this.listener = options.listener;
+    this.ownsListener = options.ownsListener;
+    this.acceptsAtOnce = budget.accepts;
+    this.batching = new AcceptBatching(options.accepted, options.backlog);
+    this.half = (tableSize - countOpenDescriptors()) / 2;
+  }
+
+  /** @throws {AppError} E_SYSTEM when the listening socket cannot be watched */
+  override begin(): number {
+    const failed = super.begin();
+    if (failed >= 0 && this.listen(true) < 0) {
+      this.dispose();
+      throw new AppError("E_SYSTEM", "the listening socket cannot be watched", {
+        fix: "raise fs.epoll.max_user_watches, or free memory",
+      });
+    }
+    return failed;
+  }
+
+  get isFilling(): boolean {
+    return this.count > this.half;
+  }
+
+  acceptedPeer(): { ip: string; port: number } {
+    return acceptedPeer();
+  }
+
+  override close(slot: number): void {
+    super.close(slot);
+    this.closedOne();
+  }
+
+  override reset(slot: number): void {
+    super.reset(slot);
+    this.closedOne();
+  }
+
+  override turn(waitMs: number): void {
+    if (!this.accepts) this.listen(false);
+    else if (!this.isListening && performance.now() >= this.retryAtMs) this.listen(true);
+    this.acceptedInTurn = 0;
+    super.turn(this.isListening || !this.accepts ? waitMs : Math.min(waitMs, RETRY_MS));
+    this.batching.gather(this.acceptedInTurn, this.acceptedInTurn === this.acceptsAtOnce);
+  }
+
+  override dispose(): void {
+    super.dispose();
+    if (this.ownsListener) closeFd(this.listener);
+    this.ownsListener = false;
+  }
+
+  protected override handle(slot: number, events: number): void {
+    // One that waits for a turn of its own reads until the end then, whatever was reported.
+    if (this.table.state(slot) === SLOT.free || this.leftovers.has(slot)) return;
+    this.exchange(slot, (events & EPOLLRDHUP) !== 0);
+  }
+
+  protected override goOnWith(slot: number): void {
+    this.exchange(slot, true);
+  }
+
+  protected override handleListener(): void {
+    for (let n = 0; n < this.acceptsAtOnce; n++) {
+      const fd = this.namesPeers ? acceptWithPeer(this.listener) : acceptFrom(this.listener);
+      if (fd >= 0) this.take(fd);
+      else if (this.endsAccepting(-fd)) return;
+    }
+  }
+
+  /** Sends what waits, then reads: nothing is read before the kernel has taken what there was to send. */
+  private exchange(slot: number, hasEnded: boolean): void {
+    const { table } = this;
+    if (table.state(slot) & UNSENT && !this.unblock(slot, UNSENT)) return;
+    this.read(slot, hasEnded);
+    const state = table.state(slot);
+    if ((state & WATCHED) === 0 || (state & UNSENT) !== 0) return;
+    table.setState(slot, state & ~WATCHED);
+    this.watch(slot, EVENTS_IN);
+  }
+
+  private take(fd: number): void {
+    const { table } = this;
+    this.acceptedInTurn++;
+    this.count++;
+    // Watched for the moment: a greeting that is taken in part needs no call of its own to wait for the rest.
+    const slot = table.add(fd, SLOT.opened | WATCHED);
+    this.server.accepted(slot);
+    const state = table.state(slot);
+    if (state === SLOT.free) return;
+    const waitsToSend = (state & BLOCKED) !== 0;
+    if (!waitsToSend) table.setState(slot, state & ~WATCHED);
+    const added = this.epoll.add(fd, waitsToSend ? EVENTS_IN_OUT : EVENTS_IN, slot);
+    if (added >= 0) return;
+    this.server.failed(slot, STEP.register, -added, false);
+    if (table.state(slot) !== SLOT.free) this.close(slot);
+  }
+
+  /** Whether a failed accept means that there is nothing to accept for now. */
+  private endsAccepting(errno: number): boolean {
+    if (errno === EAGAIN) return true;
+    // The peer gave up while it waited: the next in the queue is another.
+    if (errno === EINTR || errno === ECONNABORTED) return false;
+    // A full descriptor table makes room by parking connections that wait for their peers anyway.
+    if (errno === EMFILE && this.table.park() > 0) return false;
+    const isFull = errno === EMFILE || errno === ENFILE || errno === ENOBUFS || errno === ENOMEM;
+    this.server.acceptFailed(errno, isFull);
+    // Other errors are of the one connection that was taken off the queue (man 2 accept).
+    if (!isFull) return false;
+    // The connection stays in the queue: without leaving, epoll would report it again and again.
+    this.listen(false);
+    this.retryAtMs = performance.now() + RETRY_MS;
+    return true;
+  }
+
+  /** Joins or leaves the workers that wait for the listening socket. @returns 0 or a negative errno */
+  private listen(joins: boolean): number {
+    if (joins === this.isListening) return 0;
+    // EPOLLEXCLUSIVE: a new connection wakes one worker, not all.
+    const result = joins
+      ? this.epoll.add(this.listener, EPOLLIN | EPOLLEXCLUSIVE, LISTENER)
+      : this.epoll.remove(this.listener);
+    // No watch is to be had (epoll's limit, memory): it is tried again.
+    if (joins && result < 0) this.retryAtMs = performance.now() + RETRY_MS;
+    else this.isListening = joins;
+    return result;
+  }
+
+  private closedOne(): void {
+    this.count--;
+    // There is room again: no need to wait for the next try.
+    this.retryAtMs = 0;
+  }
+}

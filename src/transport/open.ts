@@ -1,0 +1,25 @@
+// Chooses what carries a worker's connections and opens it: the one place that knows which transports there are.
+import type { ClientTransport, ClientTransportOptions, ServerTransport, ServerTransportOptions } from "./contract.js";
+import { EpollClient } from "./kernel-epoll/client.js";
+import { EpollServer } from "./kernel-epoll/server.js";
+
+/** @returns a negative errno when there is nothing to wait for events with */
+export function openClientTransport(options: ClientTransportOptions): ClientTransport | number {
+  const transport = new EpollClient(options);
+  const failed = transport.begin();
+  if (failed >= 0) return transport;
+  transport.closeAll(false, () => false);
+  return failed;
+}
+
+/**
+ * @returns a negative errno when there is nothing to wait for events with
+ * @throws {AppError} E_SYSTEM when the listening socket cannot be watched
+ */
+export function openServerTransport(options: ServerTransportOptions): ServerTransport | number {
+  const transport = new EpollServer(options);
+  const failed = transport.begin();
+  if (failed >= 0) return transport;
+  transport.closeAll(false, () => false);
+  return failed;
+}

@@ -1,0 +1,39 @@
+import { describe, expect, it } from "vitest";
+import { AcceptBatching } from "../../../src/transport/kernel-epoll/accept-batching.js";
+import { until } from "../../support/until.js";
+
+const batchingOf = (backlog: number, taken = 0) => {
+  return new AcceptBatching(Int32Array.of(taken), backlog);
+};
+/** Accepts until the thread stands still: twice within a millisecond, which a busy machine does not do each time. */
+const untilItGathers = (batching: AcceptBatching, count: number) =>
+  until("it stands still", () => batching.gather(count, false) || batching.gather(count, false));
+
+describe("connections that come fast", () => {
+  it("gather: as soon as the next are accepted within a moment, and so on while batches are large", async () => {
+    const batching = batchingOf(4096);
+    expect(batching.gather(50, false)).toBe(false);
+    await untilItGathers(batching, 50);
+    await untilItGathers(batching, 50);
+  });
+
+  it("gather where the count of all that were ever taken goes round", async () => {
+    const batching = batchingOf(4096, 2 ** 31 - 60);
+    await untilItGathers(batching, 50);
+    await untilItGathers(batching, 50);
+  });
+
+  it("are taken one by one for a while when a batch was small", async () => {
+    const batching = batchingOf(4096);
+    await untilItGathers(batching, 1);
+    // The batch, of one; and the next, within the while or after a pause.
+    expect([batching.gather(1, false), batching.gather(50, false)]).toEqual([false, false]);
+  });
+
+  it("do not gather in a short accept queue, nor when none came or others wait already", () => {
+    const [short, long, behind] = [batchingOf(511), batchingOf(4096), batchingOf(4096)];
+    for (let n = 0; n < 100; n++) {
+      expect([short.gather(50, false), long.gather(0, false), behind.gather(64, true)]).toEqual([false, false, false]);
+    }
+  });
+});
