@@ -1,8 +1,8 @@
-// Writes docs/schema/*.json, the JSON Schemas of results, out of the schemas in src/results/schema/: npm run schemas
+// Writes docs/schema/*.json, the JSON Schemas of results, out of the schemas in src/results/: npm run schemas
 import { mkdirSync, writeFileSync } from "node:fs";
 import "./build-if-needed.mjs";
 
-const { jsonSchemaFiles } = await import("../dist/results/schema/json-schema.js");
+const { jsonSchemaFiles } = await import("../dist/results/json-schema.js");
 const directory = new URL("../docs/schema/", import.meta.url);
 
 mkdirSync(directory, { recursive: true });

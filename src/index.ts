@@ -1,72 +1,61 @@
 // The public API. The engine is loaded when it is first asked for, so that importing this is quick and possible anywhere.
 
-import type { InspectedLimit } from "./capacity/inspect.js";
-import type { CapacityOptions } from "./capacity/options.js";
-import type { Prediction } from "./capacity/predict.js";
-import type { ConnectResult } from "./client/result.js";
-import type { ConnectRun } from "./client/run.js";
-import type { LabResult } from "./lab/result.js";
-import type { ConnectOptions } from "./planning/connect-options.js";
-import type { ServeOptions } from "./server/options.js";
-import type { ServeResult } from "./server/result.js";
-import type { ServeRun } from "./server/run.js";
-import type { Pressure, PressureOptions } from "./socket-table/ports/pressure.js";
-import type { SocketTable, SummaryOptions } from "./socket-table/summary.js";
-import { copied } from "./util/copied.js";
-import { hostFault } from "./util/host-fault.js";
+import type { ConnectResult } from "./results/connect.js";
+import type { LabResult } from "./results/lab.js";
+import type { InspectedLimit } from "./results/limits.js";
+import type { Prediction } from "./results/prediction.js";
+import type { Pressure } from "./results/pressure.js";
+import type { ServeResult } from "./results/serve.js";
+import type { SocketTable } from "./results/socket-table.js";
 
-export type { HostFacts, WhatIf } from "./capacity/host-facts.js";
-export type { InspectedLimit } from "./capacity/inspect.js";
-export type { Caps, Privilege, Scope, Side } from "./capacity/limit.js";
-export type { ConnectionCost, Role } from "./capacity/load.js";
-export type { CapacityOptions } from "./capacity/options.js";
-export type { LimitRow, Prediction, Verdict } from "./capacity/predict.js";
+export type { ConnectSnapshot } from "./client/snapshot.js";
 export type {
   ConnectResult,
-  ConnectSnapshot,
   DestinationReport,
-  FailureReport,
-  LossPattern,
   MessageResult,
+  Miss,
+  MissKind,
+  Outcome,
+  ResolvedName,
   RunSample,
-} from "./client/result.js";
-export type { ConnectEvents, ConnectRun } from "./client/run.js";
-export type { Miss, MissKind, Outcome } from "./client/verdict/verdict.js";
-export type { Diagnosis, Finding, Suspect, Whose } from "./diagnosis/diagnosis.js";
-export { explainRun } from "./diagnosis/explain.js";
-export type { LatencySummary } from "./engine/latency.js";
-export type { Counters, RunEvidence } from "./engine/run/evidence.js";
+  Thresholds,
+} from "./results/connect.js";
+export type { Diagnosis, Finding, Suspect, Whose } from "./results/diagnosis.js";
+export type { RunEvidence } from "./results/evidence.js";
+export type { Counters, FailureReport, HostDescription } from "./results/fields.js";
+export type { ExperimentResult, LabPlace, LabResult } from "./results/lab.js";
 export type {
   CeilingEvidence,
   Evidence,
-  ExperimentResult,
   FitEvidence,
-  LabPlace,
-  LabResult,
   LatencyEvidence,
   PortsEvidence,
   SeriesEvidence,
   TableEvidence,
-} from "./lab/result.js";
-export type { HostDescription } from "./linux/proc/host.js";
-export type { ConnectOptions, SourceOption, SourcePortOption } from "./planning/connect-options.js";
-export type { ResolvedName } from "./planning/plan-tuples.js";
-export type { DestinationSpec, MessageSpec, RunSpec, SourceSpec, Thresholds } from "./planning/run-spec.js";
-export type { Stage } from "./planning/schedule.js";
-export type { ServeOptions } from "./server/options.js";
-export type { ServeResult, ServeSnapshot } from "./server/result.js";
-export type { ServeEvents, ServeRun } from "./server/run.js";
+} from "./results/lab-evidence.js";
+export type { LatencySummary } from "./results/latency.js";
+export type {
+  Caps,
+  InspectedLimit,
+  LimitRow,
+  LimitVerdict as Verdict,
+  Privilege,
+  Scope,
+  Side,
+} from "./results/limits.js";
+export type { SourceName } from "./results/owners.js";
+export type { LossPattern } from "./results/peer.js";
+export type { ConnectionCost, Prediction, Role } from "./results/prediction.js";
 export type {
   BoundPoolRow,
   PortPool,
   Pressure,
-  PressureOptions,
   PressureOwner,
   PressureRow,
   TranslatedPorts,
   TranslatedRow,
-} from "./socket-table/ports/pressure.js";
-export type { SourceName } from "./socket-table/query.js";
+} from "./results/pressure.js";
+export type { ServeResult } from "./results/serve.js";
 export type {
   AcceptedRow,
   AddressRow,
@@ -75,11 +64,32 @@ export type {
   MemorySummary,
   PortRow,
   Ranking,
-  SocketFilter,
   SocketTable,
-  SummaryOptions,
-} from "./socket-table/summary.js";
-export type { TcpState } from "./socket-table/view.js";
+  TcpState,
+} from "./results/socket-table.js";
+export type { ServeSnapshot } from "./server/snapshot.js";
+
+import type { CapacityOptions } from "./capacity/options.js";
+import type { ConnectRun } from "./client/run.js";
+import type { ConnectOptions } from "./planning/connect-options.js";
+import type { ServeOptions } from "./server/options.js";
+import type { ServeRun } from "./server/run.js";
+import type { PressureOptions } from "./socket-table/ports/pressure.js";
+import type { SummaryOptions } from "./socket-table/summary.js";
+import { copied } from "./util/copied.js";
+import { hostFault } from "./util/host-fault.js";
+
+export type { HostFacts, WhatIf } from "./capacity/host-facts.js";
+export type { CapacityOptions } from "./capacity/options.js";
+export type { ConnectEvents, ConnectRun } from "./client/run.js";
+export { explainRun } from "./diagnosis/explain.js";
+export type { ConnectOptions, SourceOption, SourcePortOption } from "./planning/connect-options.js";
+export type { DestinationSpec, MessageSpec, RunSpec, SourceSpec } from "./planning/run-spec.js";
+export type { Stage } from "./planning/schedule.js";
+export type { ServeOptions } from "./server/options.js";
+export type { ServeEvents, ServeRun } from "./server/run.js";
+export type { PressureOptions } from "./socket-table/ports/pressure.js";
+export type { SocketFilter, SummaryOptions } from "./socket-table/summary.js";
 export type { AddressRange, PortRange } from "./util/address.js";
 export { parseAddressRanges } from "./util/address.js";
 export { AppError, type ErrorCode } from "./util/errors.js";
@@ -157,8 +167,8 @@ export async function inspectLimits(): Promise<InspectedLimit[]> {
  */
 export async function renderReport(result: ConnectResult | ServeResult | LabResult): Promise<string> {
   const given = copied(result);
-  const { parseOwnResult } = await loaded(import("./results/schema/parse.js"));
-  const read = parseOwnResult(given);
+  const { parseOwnResult } = await loaded(import("./results/parse.js"));
+  const read = parseOwnResult(given, ["connect", "serve", "lab"]);
   return (await loaded(import("./output/html/render.js"))).render(read);
 }
 

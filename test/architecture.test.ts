@@ -21,6 +21,7 @@ const MOST_FILES = 16;
 const LAYERS: Layers = {
   levels: [
     ["util"],
+    ["results"],
     ["linux", "protocols"],
     ["socket-table"],
     ["planning", "transport"],
@@ -29,7 +30,6 @@ const LAYERS: Layers = {
     ["capacity"],
     ["diagnosis", "tuning"],
     ["lab"],
-    ["results"],
     ["output"],
     ["cli", "index.ts"],
   ],

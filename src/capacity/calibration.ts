@@ -1,5 +1,6 @@
 // What a connection costs on this host, measured with a few thousand real ones over loopback; where that is not possible, the
 // committed figures.
+
 import { setTimeout as delay } from "node:timers/promises";
 import { connect } from "../client/connect.js";
 import type { ConnectRun } from "../client/run.js";
@@ -9,8 +10,8 @@ import { readCgroupMemory } from "../linux/proc/cgroup.js";
 import { readConntrack } from "../linux/proc/net-stats.js";
 import { countOpenDescriptors, readMeminfo } from "../linux/proc/procfs.js";
 import { raiseNofileLimit } from "../linux/syscalls/rlimit.js";
+import type { ConnectionCost } from "../results/prediction.js";
 import { serve } from "../server/serve.js";
-import type { ConnectionCost } from "./load.js";
 
 export interface Calibration {
   readonly cost: ConnectionCost;

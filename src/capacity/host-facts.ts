@@ -1,13 +1,13 @@
 // The host as it is: every reading that a limit is derived from, taken at one time. What cannot be read is undefined. What-if
 // questions change some of the facts, and nothing else.
+
 import { availableParallelism } from "node:os";
-import { floorOf, type MemoryRoom, readCgroupRoom, readHostRoom } from "../engine/memory-stop.js";
+import { floorOf, readCgroupRoom, readHostRoom } from "../engine/memory-stop.js";
 import { canUnshareTables } from "../engine/threads/private-tables.js";
 import { readTranslation, type Translation } from "../linux/netlink/address-translation.js";
 import { type NeighbourTable, readNeighbourTables } from "../linux/netlink/rtnetlink.js";
 import {
   type CgroupMemory,
-  type CgroupMemoryFile,
   type CgroupPids,
   isGroupHidden,
   readCgroupCpus,
@@ -23,7 +23,9 @@ import { readSysctlNumbers } from "../linux/proc/sysctl.js";
 import { CAP_SYS_ADMIN, hasHostCapability } from "../linux/syscalls/capability.js";
 import { canOpenFileTable } from "../linux/syscalls/registered-files.js";
 import { type NofileLimit, readNofileLimit } from "../linux/syscalls/rlimit.js";
+import type { CgroupMemoryFile, MemoryRoom } from "../results/evidence.js";
 import type { Family, PortRange } from "../util/address.js";
+import { numberOf } from "../util/bound.js";
 import { findTracking } from "./tracking-probe.js";
 
 /** What is undefined when there is none, and so cannot say by itself that it is there and may not be read. */
@@ -138,6 +140,7 @@ export async function readHostFacts(
   const conntrack = readConntrack();
   const rules = readTranslation();
   const tracking = findTracking(rules === "present" ? undefined : port);
+  const softAtStart = readProcessFacts(process.ppid)?.nofileLimit;
   const buckets = number("net.ipv4.tcp_ehash_entries");
   return {
     hides: {
@@ -149,7 +152,7 @@ export async function readHostFacts(
     cores: availableParallelism(),
     cpus: Math.min(availableParallelism(), readCgroupCpus() ?? Number.POSITIVE_INFINITY),
     nofile: readNofileLimit(),
-    softAtStart: readProcessFacts(process.ppid)?.nofileLimit,
+    softAtStart: softAtStart && numberOf(softAtStart),
     openDescriptors: countOpenDescriptors(),
     canPark: canOpenFileTable(),
     canUnshare: await canUnshareTables(),

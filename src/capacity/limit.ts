@@ -1,19 +1,8 @@
 // What a limit is to the doctor: plain data about one setting or resource, with functions that read it out of the host's
 // facts and say how many connections it allows.
+import type { Caps, Privilege, Scope, Side } from "../results/limits.js";
 import type { HostFacts } from "./host-facts.js";
 import type { Load } from "./load.js";
-
-/** Whom a limit is shared by: one descriptor table, a process, a user, … */
-export type Scope = "table" | "process" | "user" | "namespace" | "cgroup" | "host" | "network";
-
-/** What a limit really caps. */
-export type Caps = "held" | "rate" | "source ports" | "memory" | "lookups" | "closing" | "messages";
-
-/** The end of a connection that a limit is about. */
-export type Side = "client" | "server" | "both";
-
-/** What changing a limit takes: nothing, root over this network namespace, root over the host, or another program. */
-export type Privilege = "none" | "CAP_NET_ADMIN" | "CAP_SYS_ADMIN" | "CAP_SYS_RESOURCE" | "administrator";
 
 export interface Limit {
   /** Stable, in kebab-case. */

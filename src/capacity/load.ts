@@ -1,20 +1,12 @@
 // What is asked of the host: how many connections, which of their ends are here, where they go and what they carry.
 
-import type { BadSource } from "../planning/source-problems.js";
 import type { CheckedSources } from "../planning/sources.js";
 import type { TuplePlan } from "../planning/tuple-plan.js";
+import type { BadSource } from "../results/peer.js";
+import type { ConnectionCost, Program, Role } from "../results/prediction.js";
 import type { Family } from "../util/address.js";
 import type { OnLink } from "./on-link.js";
 import type { Server } from "./server.js";
-
-export type Role = "server" | "client" | "both";
-
-/**
- * Who has the connections. `ordinary`: a program with one descriptor table whose source ports the kernel chooses, as most
- * are; `fourtuple`: ours, which parks sockets, has more tables and chooses the 4-tuples itself.
- */
-export const PROGRAMS = ["ordinary", "fourtuple"] as const;
-export type Program = (typeof PROGRAMS)[number];
 
 export interface Load {
   readonly program: Program;
@@ -47,23 +39,6 @@ export interface Load {
   /** Handshakes in flight at once. */
   readonly burst: number;
   readonly cost: ConnectionCost;
-}
-
-/** What one connection takes of this host. */
-export interface ConnectionCost {
-  /** Kernel memory of one end, in bytes. */
-  readonly kernelBytesPerEnd: number;
-  /** What of it a memory cgroup is charged with: less, as sockets that a server accepts are made outside of any. */
-  readonly chargedBytesPerEnd: number;
-  /** User memory of one end in our programs, in bytes. */
-  readonly userBytesPerEnd: number;
-  /** CPU seconds to open one connection, both ends. */
-  readonly cpuSecondsPerConnection: number;
-  /** CPU seconds of a message and its answer, both ends. */
-  readonly cpuSecondsPerMessage: number;
-  readonly isMeasured: boolean;
-  /** User memory was given, not taken from programs of ours. */
-  readonly isUserMemoryGiven?: boolean | undefined;
 }
 
 /** Ends of each connection that are on this host. */

@@ -1,8 +1,9 @@
 // The schema of predictCapacity()'s options, held to their type: an option that is missing here does not compile.
+
 import type { ZodType } from "zod";
+import { PROGRAMS } from "../results/identifiers.js";
 import { checkOptions, flag, number, oneOf, signal, sourcePorts, sources, text } from "../util/options.js";
 import { z } from "../util/zod.js";
-import { PROGRAMS } from "./load.js";
 import type { CapacityOptions } from "./options.js";
 
 const shape = {

@@ -1,5 +1,6 @@
 // What a caller may ask of predictCapacity(), and the load that it means on this host: 4-tuples, the server's side, what is
 // taken already.
+
 import { readInterfaces } from "../linux/netlink/interfaces.js";
 import type { SourceOption, SourcePortOption } from "../planning/connect-options.js";
 import { readHost } from "../planning/host-readings.js";
@@ -13,13 +14,14 @@ import {
 import { type PlannedTuples, planTuples } from "../planning/plan-tuples.js";
 import type { TupleSpec } from "../planning/run-spec.js";
 import { type PortReadings, planPorts, readPorts } from "../planning/source-ports.js";
-import type { BadSource } from "../planning/source-problems.js";
 import { NO_BAD_SOURCES } from "../planning/sources.js";
 import type { TuplePlan } from "../planning/tuple-plan.js";
+import type { BadSource } from "../results/peer.js";
+import type { Program, Role } from "../results/prediction.js";
 import { formatIp, type IpAddress, parseIp } from "../util/address.js";
 import { AppError } from "../util/errors.js";
 import type { WhatIf } from "./host-facts.js";
-import type { Load, Program, Role } from "./load.js";
+import type { Load } from "./load.js";
 import { countOnLink } from "./on-link.js";
 import { inspectServer } from "./server.js";
 import { countTaken, deviceOf, NONE_TAKEN } from "./tuples-in-use.js";

@@ -1,6 +1,7 @@
 // The server's process, where it is on this host: how it is named, whether it is one of ours, whether it is out of descriptors.
 
-import type { ProcessFacts } from "../linux/proc/process-facts.js";
+import type { ProcessFacts } from "../results/peer.js";
+import { numberOf } from "../util/bound.js";
 import { printable } from "../util/printable.js";
 
 /** Servers keep a few descriptors back, to be able to close what they cannot take. */
@@ -16,7 +17,8 @@ export function howToGoOn({ pid, isFrozen }: ProcessFacts): string {
 }
 
 export function isOutOfDescriptors({ nofileLimit, openDescriptors }: ProcessFacts): boolean {
-  return nofileLimit !== undefined && openDescriptors !== undefined && openDescriptors >= nofileLimit - KEPT_BACK;
+  if (nofileLimit === undefined || openDescriptors === undefined) return false;
+  return openDescriptors >= numberOf(nofileLimit) - KEPT_BACK;
 }
 
 /** A `fourtuple serve`: more than one descriptor table serves it. */

@@ -1,6 +1,9 @@
 // Prediction: the ceiling of connections on this host, which limit it is, and what stands behind it.
 
-import { type HostLoad, loadBetween, readCpuTimes } from "../linux/proc/host-cpu.js";
+import { loadBetween, readCpuTimes } from "../linux/proc/host-cpu.js";
+import type { HostLoad } from "../results/fields.js";
+import type { LimitRow, LimitVerdict } from "../results/limits.js";
+import type { Answer, ConnectionCost, Prediction, Program } from "../results/prediction.js";
 import { readListeners } from "../socket-table/listeners/listeners.js";
 import { describeHostLoad } from "../util/host-load.js";
 import { formatCount, plural } from "../util/units.js";
@@ -11,93 +14,9 @@ import { LIMITS } from "./limits/catalogue.js";
 import { neighbourNote } from "./limits/neighbours.js";
 import { isWithoutListener, roomAsProxy } from "./limits/peer.js";
 import { clientAddressesFor } from "./limits/ports.js";
-import { type ConnectRate, connectRateOf } from "./limits/time-wait.js";
-import {
-  bytesPerConnection,
-  type ConnectionCost,
-  cpuPerConnection,
-  cpuPerMessage,
-  type Load,
-  type Program,
-  type Role,
-} from "./load.js";
+import { connectRateOf } from "./limits/time-wait.js";
+import { bytesPerConnection, cpuPerConnection, cpuPerMessage, type Load } from "./load.js";
 import { type CapacityOptions, settleQuestion } from "./options.js";
-
-/** `low` is advice: the limit caps no number of connections, but this load will feel it. */
-export type Verdict = "ok" | "too low" | "low" | "unknown";
-
-export interface LimitRow extends Pick<Limit, "id" | "name" | "unit" | "scope" | "caps" | "side"> {
-  /** As it is now, in the limit's unit; undefined when it cannot be read. */
-  readonly now: number | "unlimited" | undefined;
-  readonly nowText: string;
-  /** Connections it allows; undefined for limits that cap something else. */
-  readonly allows: number | "unbounded" | "unknown" | undefined;
-  /** What the load needs, in the limit's unit; undefined when it needs nothing of it. */
-  readonly needs: number | undefined;
-  readonly verdict: Verdict;
-}
-
-/** What one program can do of what is wanted. */
-export interface Answer {
-  readonly ceiling: number;
-  readonly isTargetMet: boolean;
-  /** The limit that is the ceiling. */
-  readonly binding: LimitRow | undefined;
-}
-
-export interface Prediction {
-  readonly kind: "prediction";
-  readonly version: 1;
-  readonly takenAt: string;
-  /** Whose ceiling, limits and cost these are. */
-  readonly program: Program;
-  /** The ceilings of both programs. */
-  readonly answers: Readonly<Record<Program, Answer>>;
-  readonly role: Role;
-  readonly target: string | undefined;
-  readonly connections: number;
-  /**
-   * Connections that this host holds of this load, as far as its limits can be seen; Infinity (null in JSON) where none of
-   * those bounds it.
-   */
-  readonly ceiling: number;
-  readonly isTargetMet: boolean;
-  /** The limit that is the ceiling. */
-  readonly binding: LimitRow | undefined;
-  /** The three behind it. */
-  readonly next: readonly LimitRow[];
-  /** Every limit, the worst first. */
-  readonly limits: readonly LimitRow[];
-  /** Limits that could not be read: the ceiling may lie lower. */
-  readonly unknown: readonly string[];
-  readonly cost: ConnectionCost & { readonly bytesPerConnection: number };
-  /** What is not certain about these numbers, in sentences. */
-  readonly notes: readonly string[];
-  /** Why the cost was not measured; undefined when it was, or was not to be. */
-  readonly obstacle: string | undefined;
-  /** What others took of the CPU while the cost was measured; undefined when it was not, or cannot be read. */
-  readonly hostLoad: HostLoad | undefined;
-  readonly cores: number;
-  /** How long opening them all takes, as far as the CPU goes, in seconds. */
-  readonly rampSeconds: number;
-  /** What the CPU does at most, by what was measured: connections opened, and messages answered. */
-  readonly cpu: { readonly connectionsPerSec: number; readonly messagesPerSec: number };
-  /** Messages that are wanted, over all connections. */
-  readonly messages: { readonly ratePerSec: number; readonly bytes: number };
-  /** Connections that come and go; undefined for a server. */
-  readonly rate: ConnectRate | undefined;
-  /** What the other side must bring; undefined where it is this host. */
-  readonly clients:
-    | {
-        /** Source addresses with all of their ports. */
-        readonly addresses: number;
-        /** Hosts like this one, or like the one asked about. */
-        readonly hosts: number;
-      }
-    | undefined;
-  /** The facts are not this host's alone: other hardware was asked about. */
-  readonly isWhatIf: boolean;
-}
 
 export interface Examined {
   readonly facts: HostFacts;
@@ -296,18 +215,18 @@ function toRow(limit: Limit, facts: HostFacts, load: Load): LimitRow {
   };
 }
 
-function heldVerdict(allows: number | undefined, wanted: number): Verdict {
+function heldVerdict(allows: number | undefined, wanted: number): LimitVerdict {
   if (allows === undefined) return "unknown";
   return allows >= wanted ? "ok" : "too low";
 }
 
-function adviceVerdict(now: number | undefined, needs: number | undefined): Verdict {
+function adviceVerdict(now: number | undefined, needs: number | undefined): LimitVerdict {
   if (needs === undefined) return "ok";
   if (now === undefined) return "unknown";
   return now >= needs ? "ok" : "low";
 }
 
-const URGENCY: readonly Verdict[] = ["too low", "unknown", "low", "ok"];
+const URGENCY: readonly LimitVerdict[] = ["too low", "unknown", "low", "ok"];
 
 function byUrgency(a: LimitRow, b: LimitRow): number {
   const byVerdict = URGENCY.indexOf(a.verdict) - URGENCY.indexOf(b.verdict);

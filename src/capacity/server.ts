@@ -1,10 +1,11 @@
 // The server that a load goes to, where it is on this host: every process that accepts there, and what each has left.
 
 import { forEachSocketDescriptor } from "../linux/proc/descriptors.js";
-import { type ProcessFacts, readParent, readProcessFacts } from "../linux/proc/process-facts.js";
+import { readParent, readProcessFacts } from "../linux/proc/process-facts.js";
 import { TCP_ESTABLISHED } from "../linux/syscalls/constants.js";
+import type { LocalPeer, ProcessFacts } from "../results/peer.js";
 import { readListeners } from "../socket-table/listeners/listeners.js";
-import { inspectPeer, type LocalPeer } from "../socket-table/listeners/peer.js";
+import { inspectPeer } from "../socket-table/listeners/peer.js";
 import type { EndQuery } from "../socket-table/query.js";
 import { forEachSocket } from "../socket-table/table.js";
 import { findProxies, LEAST_ACCEPTED } from "./proxies.js";

@@ -1,8 +1,10 @@
 // What `connect --json` prints: an event a line while the run lasts, its result as the last. Whoever runs it as a program of its own, as the
 // demo and the lab do, reads them here.
+
 import type { RunSpec } from "../planning/run-spec.js";
+import type { ConnectResult } from "../results/connect.js";
 import type { Subprocess } from "../util/subprocess.js";
-import type { ConnectResult, ConnectSnapshot } from "./result.js";
+import type { ConnectSnapshot } from "./snapshot.js";
 
 export type ConnectEvent =
   | { readonly event: "started"; readonly pid: number; readonly spec: RunSpec }

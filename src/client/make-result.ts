@@ -1,28 +1,24 @@
 // Makes a client's result out of the counters, the histograms and the kernel's tables.
 
 import { summarizeLatency } from "../engine/latency.js";
-import {
-  collectFailures,
-  type FailureCount,
-  type Phase,
-  type ShardMemory,
-  sumCounter,
-} from "../engine/worker-memory.js";
+import { collectFailures, type FailureCount, type ShardMemory, sumCounter } from "../engine/worker-memory.js";
 import { describeHost } from "../linux/proc/host.js";
 import { errnoName } from "../linux/syscalls/errno.js";
 import type { Targets } from "../planning/targets.js";
 import { TuplePlanner } from "../planning/tuple-plan.js";
+import type { ConnectResult, Miss } from "../results/connect.js";
+import type { FailureReport, Phase } from "../results/fields.js";
+import type { LocalPeer, LossPattern } from "../results/peer.js";
 import { countSockets } from "../socket-table/count.js";
-import { inspectPeer, type ListenQueue, type LocalPeer, readListenQueues } from "../socket-table/listeners/peer.js";
+import { inspectPeer, type ListenQueue, readListenQueues } from "../socket-table/listeners/peer.js";
 import { formatEndpoint, formatIp, type PortRange } from "../util/address.js";
 import { formatCount } from "../util/units.js";
 import { DestinationTally } from "./evidence/destination-counts.js";
 import { countHalfMade } from "./evidence/unaccepted.js";
 import { messageMisses, reportMessages } from "./messages/report.js";
-import type { ConnectResult, FailureReport, LossPattern } from "./result.js";
 import type { RunFacts, RunRecord } from "./run-state.js";
 import { thresholdMisses, toleratesFailures, withoutTolerated } from "./verdict/thresholds.js";
-import { judge, type Miss } from "./verdict/verdict.js";
+import { judge } from "./verdict/verdict.js";
 import { COUNTER, type ConnectHistograms } from "./worker-plan.js";
 
 /** A first byte within this time of connect() is a greeting. */

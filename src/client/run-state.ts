@@ -1,20 +1,16 @@
 // What a run notes down on its way, beside the shards' counters: times, memory, how it ended. The report is made of it.
 
-import type { MemoryRoom } from "../engine/memory-stop.js";
 import { type MemoryUse, readMemoryUse } from "../engine/memory-use.js";
-import type { FileRoom } from "../engine/open-files-stop.js";
-import { type Counters, type RunEvidence, readCounters } from "../engine/run/evidence.js";
+import { readCounters } from "../engine/run/evidence.js";
 import type { ShardMemory } from "../engine/worker-memory.js";
 import type { Targets } from "../planning/targets.js";
-import type { LocalPeer } from "../socket-table/listeners/peer.js";
-import type { Accepting } from "./evidence/accept-watch.js";
-import type { LocalPath } from "./evidence/local-path.js";
+import type { ConnectResult, GiveUpReason, RampShares } from "../results/connect.js";
+import type { FileRoom, MemoryRoom, RunEvidence } from "../results/evidence.js";
+import type { Counters } from "../results/fields.js";
+import type { Accepting, LocalPath, LocalPeer, PortShortage } from "../results/peer.js";
 import { Samples } from "./evidence/samples.js";
-import type { PortShortage } from "./evidence/shortage.js";
-import type { GiveUpReason } from "./ramp/give-up.js";
 import { MemoryFit } from "./ramp/memory-fit.js";
-import { type RampShares, readRampShares } from "./ramp/waits.js";
-import type { ConnectResult } from "./result.js";
+import { readRampShares } from "./ramp/waits.js";
 import type { ConnectSettings } from "./settings.js";
 import { COUNTER, type ConnectHistograms } from "./worker-plan.js";
 

@@ -1,5 +1,6 @@
 // A client's run from the main thread: starts shards as they are needed, paces them, watches memory and losses, and
 // ends with a result. The connections themselves are the shards' business.
+
 import { EventEmitter } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
 import { createLatencyHistogram } from "../engine/latency.js";
@@ -16,10 +17,10 @@ import { CONTROL, PHASE, sumCounter, TARGET_AS_IT_IS } from "../engine/worker-me
 import { countOpenDescriptors } from "../linux/proc/procfs.js";
 import { ETIMEDOUT } from "../linux/syscalls/errno.js";
 import { raiseNofileLimit } from "../linux/syscalls/rlimit.js";
-import type { ResolvedName } from "../planning/plan-tuples.js";
 import type { RunSpec } from "../planning/run-spec.js";
 import type { Targets } from "../planning/targets.js";
 import { TuplePlanner } from "../planning/tuple-plan.js";
+import type { ConnectResult, DestinationReport, ResolvedName, RunSample } from "../results/connect.js";
 import type { AppError } from "../util/errors.js";
 import { answerPatienceMs, drainMessages } from "./drain.js";
 import { AcceptWatch } from "./evidence/accept-watch.js";
@@ -38,9 +39,9 @@ import { CLIENT_METRICS } from "./metrics.js";
 import { GiveUp } from "./ramp/give-up.js";
 import { Pacer } from "./ramp/pacer.js";
 import { type RampShape, shapeRamp, shareOf } from "./ramp/thread-layout.js";
-import type { ConnectResult, ConnectSnapshot, DestinationReport, RunSample } from "./result.js";
 import { measureRamp, newRecord, type RunFacts, type RunRecord } from "./run-state.js";
 import { type ConnectSettings, settingsOf } from "./settings.js";
+import type { ConnectSnapshot } from "./snapshot.js";
 import {
   COUNTER,
   type ConnectHistograms,

@@ -1,7 +1,9 @@
 // What a spec means to a client: its schedule, and the message as bytes.
-import type { RunSpec, Thresholds } from "../planning/run-spec.js";
+
+import type { RunSpec } from "../planning/run-spec.js";
 import { type Schedule, stagedSchedule, steadySchedule } from "../planning/schedule.js";
 import type { ProxyVersion } from "../protocols/proxy-protocol.js";
+import type { Thresholds } from "../results/connect.js";
 import type { MessagePlan } from "./worker-plan.js";
 
 export interface ConnectSettings {

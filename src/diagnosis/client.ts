@@ -1,10 +1,11 @@
 // Why a client's run missed its target: each rule knows one pattern of the evidence. The most frequent failure decides
 // which rules are asked; the first that knows the pattern speaks.
 
-import type { ConnectResult, FailureReport } from "../client/result.js";
 import { outcomeOf } from "../client/verdict/verdict.js";
+import type { ConnectResult } from "../results/connect.js";
+import type { Finding, Suspect } from "../results/diagnosis.js";
+import type { FailureReport } from "../results/fields.js";
 import { formatBytes, formatCount } from "../util/units.js";
-import type { Finding, Suspect } from "./diagnosis.js";
 import { explainHalfMade, explainUnaccepted } from "./rules/accept-queue.js";
 import { explainErrno } from "./rules/errnos.js";
 import { explainUngreeted } from "./rules/greeting.js";

@@ -1,15 +1,15 @@
 // From a finished run to its diagnosis: which limit stopped it, or which remain.
 
 import { countHalfMade } from "../client/evidence/unaccepted.js";
-import type { ConnectResult } from "../client/result.js";
 import { outcomeOf } from "../client/verdict/verdict.js";
-import type { Counters } from "../engine/run/evidence.js";
-import type { ServeResult } from "../server/result.js";
+import type { ConnectResult } from "../results/connect.js";
+import type { Diagnosis } from "../results/diagnosis.js";
+import type { Counters } from "../results/fields.js";
+import type { ServeResult } from "../results/serve.js";
 import { AppError } from "../util/errors.js";
 import { printable } from "../util/printable.js";
 import { formatCount, formatDuration, plural } from "../util/units.js";
 import { explainClient } from "./client.js";
-import type { Diagnosis } from "./diagnosis.js";
 import { greetingNotes } from "./rules/greeting.js";
 import { handshakeNotes } from "./rules/handshakes.js";
 import { reachedBy } from "./rules/plateaus.js";

@@ -1,8 +1,8 @@
 // What stopped a server of ours from taking more, if anything did.
 
-import type { ServeResult } from "../server/result.js";
+import type { Finding } from "../results/diagnosis.js";
+import type { ServeResult } from "../results/serve.js";
 import { formatCount, plural } from "../util/units.js";
-import type { Finding } from "./diagnosis.js";
 import { describeMemoryStop, explainFileStop } from "./rules/memory-stop.js";
 
 /** @returns undefined when nothing was refused, dropped or put off */

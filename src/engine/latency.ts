@@ -1,17 +1,7 @@
 // Latency histograms (HDR, node:perf_hooks): one a metric, recorded by all shards, read by the main thread.
-import { createHistogram, type RecordableHistogram } from "node:perf_hooks";
 
-/** Microseconds; `count` is 0 when nothing was recorded, and then the rest is 0 too. */
-export interface LatencySummary {
-  readonly count: number;
-  readonly minUs: number;
-  readonly meanUs: number;
-  readonly p50Us: number;
-  readonly p90Us: number;
-  readonly p99Us: number;
-  readonly p999Us: number;
-  readonly maxUs: number;
-}
+import { createHistogram, type RecordableHistogram } from "node:perf_hooks";
+import type { LatencySummary } from "../results/latency.js";
 
 const LONGEST_US = 3600e6;
 

@@ -1,6 +1,8 @@
 // The memory floor: a run stops adding connections while the host still has memory left.
-import { type CgroupMemoryFile, readCgroupMemory } from "../linux/proc/cgroup.js";
+
+import { readCgroupMemory } from "../linux/proc/cgroup.js";
 import { readMeminfo, readSockstat } from "../linux/proc/procfs.js";
+import type { CgroupMemoryFile, MemoryRoom } from "../results/evidence.js";
 
 const LEAST_BYTES = 256 * 1024 ** 2;
 const LEAST_SHARE = 0.05;
@@ -14,16 +16,6 @@ const PINNED_BYTES_PER_SOCKET = 1024;
 
 /** Memory that cannot be read stops no run. */
 const UNSEEN: MemoryRoom = { bound: "host", availableBytes: Number.POSITIVE_INFINITY, floorBytes: 0 };
-
-export interface MemoryRoom {
-  /** What could still be used, of the host or of the tightest cgroup. */
-  readonly availableBytes: number;
-  /** What has to stay free: the larger of 256 MiB and 5 %, yet never more than a quarter. */
-  readonly floorBytes: number;
-  readonly bound: "host" | "cgroup";
-  /** Which of a cgroup's limits it is; undefined for the host, and in results of older versions. */
-  readonly limit?: CgroupMemoryFile | undefined;
-}
 
 /** The memory room of the host or of the cgroup, whichever is nearer to its floor. */
 export function readMemoryRoom(): MemoryRoom {

@@ -1,17 +1,10 @@
 // The reserve of open files: a run stops adding connections while the host has some left. Who has CAP_SYS_ADMIN may go beyond
 // fs.file-max, and every other program of the host fails with ENFILE.
+
 import { readSysctlNumbers } from "../linux/proc/sysctl.js";
+import type { FileRoom } from "../results/evidence.js";
 
 const RESERVE = { share: 0.05, least: 1024, most: 0.25 } as const;
-
-/** Open files of the whole host. */
-export interface FileRoom {
-  readonly open: number;
-  /** fs.file-max. */
-  readonly max: number;
-  /** What stays free of it. */
-  readonly reserve: number;
-}
 
 /** @returns undefined where it may not be read, or nothing bounds them */
 export function readFileRoom(): FileRoom | undefined {

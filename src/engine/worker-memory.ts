@@ -1,5 +1,6 @@
 // What a shard and the main thread share: commands one way, counters the other. Every counter has one writer,
 // its shard, so plain writes to aligned numbers are enough; the main thread reads them while they run.
+
 import { ERRNO_LIMIT, errnoName } from "../linux/syscalls/errno.js";
 import { STEP, STEPS, type Step } from "../util/steps.js";
 
@@ -25,7 +26,7 @@ export const CONTROL = {
   heard: 3,
 } as const;
 
-export { STEP as PHASE, STEPS as PHASES, type Step as Phase };
+export { STEP as PHASE, STEPS as PHASES };
 
 const CONTROL_WORDS = 16;
 const FAILURES = STEPS.length * ERRNO_LIMIT;

@@ -1,6 +1,7 @@
 // What an experiment is to the lab: a claim, and a function that sets up, predicts, observes and judges.
+
 import { setTimeout as timeout } from "node:timers/promises";
-import type { ExperimentResult } from "./result.js";
+import type { ExperimentResult } from "../results/lab.js";
 import type { Place } from "./testbed/testbed.js";
 
 export interface LabContext {

@@ -3,6 +3,7 @@
 
 import { describeHost } from "../linux/proc/host.js";
 import { loadBetween, readCpuTimes } from "../linux/proc/host-cpu.js";
+import type { ExperimentResult, LabResult } from "../results/lab.js";
 import { AppError } from "../util/errors.js";
 import { quoted } from "../util/printable.js";
 import { formatCount } from "../util/units.js";
@@ -10,7 +11,6 @@ import { Budget } from "./budget.js";
 import { EXPERIMENTS } from "./catalogue.js";
 import type { Experiment, LabContext } from "./experiment.js";
 import { hostsByHand } from "./reproduce.js";
-import type { ExperimentResult, LabResult } from "./result.js";
 import { makeExperiment } from "./run-experiment.js";
 import { openPlace, type Place } from "./testbed/testbed.js";
 

@@ -1,7 +1,7 @@
 // The lab by hand: what one types into bash, as root, to have the two hosts and to repeat an experiment in them. $server and
 // $client are the prefixes by which a program runs in a host: empty over loopback, so that all other lines are the same there.
 
-import type { LabByHand } from "./result.js";
+import type { LabByHand } from "../results/lab.js";
 import type { HostPair } from "./testbed/host.js";
 import { PREFIX_BITS } from "./testbed/namespaces.js";
 

@@ -1,11 +1,13 @@
 // One experiment from its run to its result: what it says of itself, or why it could say nothing.
+
 import { once } from "node:events";
-import { type HostLoad, loadBetween, readCpuTimes } from "../linux/proc/host-cpu.js";
+import { loadBetween, readCpuTimes } from "../linux/proc/host-cpu.js";
+import type { HostLoad } from "../results/fields.js";
+import type { ExperimentResult, LabVerdict } from "../results/lab.js";
 import { AppError } from "../util/errors.js";
 import { describeHostLoad, isBusy } from "../util/host-load.js";
 import { formatDuration } from "../util/units.js";
 import type { Experiment, LabContext, Outcome } from "./experiment.js";
-import type { ExperimentResult, Verdict } from "./result.js";
 
 /** Codes by which the host, not the lab, is the reason: it forbids something, or has no such thing. */
 const NOT_POSSIBLE = ["E_PERMISSION", "E_PLATFORM"];
@@ -96,7 +98,7 @@ function brokenOff(budgetMs: number): Outcome {
   return { ...NOTHING, verdict: "inconclusive", reason };
 }
 
-function whyNot(error: unknown): { verdict: Verdict; reason: string } {
+function whyNot(error: unknown): { verdict: LabVerdict; reason: string } {
   if (!(error instanceof AppError)) {
     return { verdict: "failed", reason: inOneLine(`unexpected: ${error instanceof Error ? error.message : error}`) };
   }

@@ -7,10 +7,10 @@ import { EADDRNOTAVAIL, EAFNOSUPPORT, ENETUNREACH } from "../linux/syscalls/errn
 import { SocketAddress } from "../linux/syscalls/sockaddr.js";
 import { closeFd, connectTo, openUdp } from "../linux/syscalls/socket.js";
 import { settleZone } from "../linux/zone.js";
+import type { BadSource } from "../results/peer.js";
 import { type AddressRange, formatIp, type IpAddress, isLoopback, parseIp } from "../util/address.js";
 import type { TupleSpec } from "./run-spec.js";
 import { type PortReadings, readPorts } from "./source-ports.js";
-import type { BadSource } from "./source-problems.js";
 import { type CheckedSources, checkSources, routeSource } from "./sources.js";
 
 /** The addresses of one destination of a spec, of the family asked for, in the resolver's order. */

@@ -1,5 +1,7 @@
 // From a spec and what was read of the host to the 4-tuples of a run. Pure: it looks at nothing and opens nothing, so that a run and
 // a prediction have the same plan.
+import type { ResolvedName } from "../results/connect.js";
+import type { BadSource } from "../results/peer.js";
 import { endpointsQuery } from "../socket-table/endpoints.js";
 import type { EndQuery } from "../socket-table/query.js";
 import {
@@ -17,20 +19,8 @@ import { AppError } from "../util/errors.js";
 import { atLoopback, type HostReadings } from "./host-readings.js";
 import { MANY, type TupleSpec } from "./run-spec.js";
 import { planPorts } from "./source-ports.js";
-import type { BadSource } from "./source-problems.js";
 import { isHopeless, isSource } from "./sources.js";
 import { type Destination, portCount, type SourcePorts, type TupleGroup, type TuplePlan } from "./tuple-plan.js";
-
-/** A host name among what was given, and what it stands for. */
-export interface ResolvedName {
-  readonly name: string;
-  /** All of its addresses of the family asked for, in the resolver's order. */
-  readonly addresses: readonly string[];
-  /** Those that the run goes to. */
-  readonly used: readonly string[];
-  /** Those that it leaves out because this host has no route to them, or no source address of their family was given. */
-  readonly unreachable: readonly string[];
-}
 
 export interface PlannedTuples {
   readonly plan: TuplePlan;

@@ -1,7 +1,9 @@
 // What `connect` is to do, as one plain object that goes through JSON unchanged. The command line and the library make it with the
 // same parser (parse-run-spec.ts); whoever has one can hand it to another thread, process or machine.
+
 import type { Expectation } from "../protocols/modes.js";
 import type { ProxyVersion } from "../protocols/proxy-protocol.js";
+import type { Thresholds } from "../results/connect.js";
 import type { Family, PortRange } from "../util/address.js";
 import type { Stage } from "./schedule.js";
 
@@ -44,16 +46,6 @@ export interface MessageSpec {
   /** Per connection. */
   readonly ratePerSec: number;
   readonly expect: Expectation;
-}
-
-/** Limits that a caller sets to a run. */
-export interface Thresholds {
-  /** Of the messages' round trips; of connecting, in a run without them. */
-  readonly maxP99Ms?: number | undefined;
-  /** Connections ESTABLISHED per second of the ramp. */
-  readonly minRatePerSec?: number | undefined;
-  /** Connections that may fail or be lost: so many do not count as missing. */
-  readonly maxFailed?: number | undefined;
 }
 
 /** A run of `connect`, with every default filled in. */

@@ -1,6 +1,6 @@
 // What is wrong with source addresses, in words: for errors before a run and for explanations after one.
+import type { BadSource } from "../results/peer.js";
 import { formatCount } from "../util/units.js";
-import type { BadSource } from "./source-problems.js";
 
 const NAMED = 3;
 

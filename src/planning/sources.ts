@@ -21,6 +21,7 @@ import {
   openTcp,
   openUdp,
 } from "../linux/syscalls/socket.js";
+import type { BadSource } from "../results/peer.js";
 import {
   type AddressRange,
   addToIp,
@@ -31,7 +32,6 @@ import {
   isLoopback,
   parseIp,
 } from "../util/address.js";
-import type { BadSource } from "./source-problems.js";
 
 export interface CheckedSources {
   /** What can be used, in the order given. */

@@ -1,12 +1,13 @@
 // A server's life from the main thread: one shard per core on one listening socket, more when descriptor tables fill,
 // a pause at the memory floor, a result at the end.
+
 import { EventEmitter } from "node:events";
 import { isBelowFloor, readMemoryRoom } from "../engine/memory-stop.js";
 import { readMemoryUse } from "../engine/memory-use.js";
 import { readMetrics, sectionOf } from "../engine/metrics.js";
 import { isBelowReserve, readFileRoom } from "../engine/open-files-stop.js";
 import { CORES, ShardPool } from "../engine/pool.js";
-import { noteEvidence, type RunEvidence, readCounters } from "../engine/run/evidence.js";
+import { noteEvidence, readCounters } from "../engine/run/evidence.js";
 import type { RunHandle } from "../engine/run/handle.js";
 import { sample } from "../engine/run/sampling.js";
 import { CONTROL, collectFailures, sumCounter } from "../engine/worker-memory.js";
@@ -14,6 +15,8 @@ import { errnoName } from "../linux/syscalls/errno.js";
 import { canOpenFileTable } from "../linux/syscalls/registered-files.js";
 import { raiseNofileLimit } from "../linux/syscalls/rlimit.js";
 import { closeFd } from "../linux/syscalls/socket.js";
+import type { RunEvidence } from "../results/evidence.js";
+import type { ServeResult } from "../results/serve.js";
 import { countSocketsWithin } from "../socket-table/count.js";
 import { endpointsQuery } from "../socket-table/endpoints.js";
 import { readListenQueues } from "../socket-table/listeners/peer.js";
@@ -22,7 +25,7 @@ import type { AppError } from "../util/errors.js";
 import type { Listener } from "./listener.js";
 import { SERVER_METRICS } from "./metrics.js";
 import type { ServeSettings } from "./options.js";
-import type { ServeResult, ServeSnapshot } from "./result.js";
+import type { ServeSnapshot } from "./snapshot.js";
 import { COUNTER, type ServeMessage, type ServePlan, SHARED } from "./worker-plan.js";
 
 const GUARD_MS = 250;

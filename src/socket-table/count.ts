@@ -1,9 +1,10 @@
 // How many sockets the kernel's own table shows: the evidence beside every count of ours.
 
 import { TCP_ESTABLISHED } from "../linux/syscalls/constants.js";
+import type { SourceName } from "../results/owners.js";
 import type { IpAddress, PortRange } from "../util/address.js";
 import type { EndQuery } from "./query.js";
-import { readTable, type SocketQuery, type SourceName } from "./table.js";
+import { readTable, type SocketQuery } from "./table.js";
 
 /** Sockets between two looks at the clock. */
 const LOOK_EVERY = 1024;

@@ -1,9 +1,10 @@
 // Filters as a person or a library's caller writes them, made into queries.
 
 import { settleGivenZone } from "../linux/zone.js";
+import type { SourceName } from "../results/owners.js";
+import type { TcpState } from "../results/socket-table.js";
 import { type AddressRange, parseAddressBlocks, parsePorts } from "../util/address.js";
-import { type EndQuery, type SocketQuery, type SourceName, stateMask } from "./query.js";
-import type { TcpState } from "./view.js";
+import { type EndQuery, type SocketQuery, stateMask } from "./query.js";
 
 /** Which sockets to sum up, as a person writes them. All conditions must hold; none means all. */
 export interface SocketFilter {

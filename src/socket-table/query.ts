@@ -2,10 +2,9 @@
 // as a test of our own.
 
 import { TCP_STATES } from "../linux/syscalls/constants.js";
+import type { SourceName } from "../results/owners.js";
+import type { TcpState } from "../results/socket-table.js";
 import type { AddressRange, Family, PortRange } from "../util/address.js";
-import type { TcpState } from "./view.js";
-
-export type SourceName = "sock_diag" | "/proc/net/tcp";
 
 /** What one end of a socket must have. What is not given may be anything. */
 export interface EndQuery {

@@ -1,24 +1,26 @@
 // What the socket table says in sum, as one plain object: by state, by local port, by peer, by destination, listeners with
 // their accept queues. The grouping itself is tally.ts.
+import type { SocketTable } from "../results/socket-table.js";
+
+export type {
+  AcceptedRow,
+  AddressRow,
+  DestinationRow,
+  ListenerRow,
+  MemorySummary,
+  PortRow,
+  Ranking,
+  SocketTable,
+} from "../results/socket-table.js";
+
 import { readNetCounters } from "../linux/proc/procfs.js";
 import { AddressIndex } from "./addresses.js";
 import { Tally } from "./aggregate/aggregate.js";
 import { type SocketFilter, toQuery } from "./filter.js";
 import { ListenerSet, readListeners } from "./listeners/listeners.js";
-import type { SocketTable } from "./result.js";
 import { readTable } from "./table.js";
 
 export { parseEnd, type SocketFilter, toQuery } from "./filter.js";
-export type { ListenerRow } from "./listeners/listeners.js";
-export type {
-  AcceptedRow,
-  AddressRow,
-  DestinationRow,
-  MemorySummary,
-  PortRow,
-  Ranking,
-  SocketTable,
-} from "./result.js";
 
 const TOP = 10;
 

@@ -1,5 +1,9 @@
 // The kernel's TCP socket table, one socket at a time in constant memory: over sock_diag with the kernel filtering, else
 // out of /proc/net/tcp and tcp6. Both give the same view. Counting and grouping are left to the other files here.
+import type { SourceName } from "../results/owners.js";
+
+export type { SourceName } from "../results/owners.js";
+
 import { setImmediate } from "node:timers/promises";
 import { compileDiagFilter } from "../linux/netlink/diag-filter.js";
 import { DiagSocket } from "../linux/netlink/diag-socket.js";
@@ -17,11 +21,11 @@ import { interfaceIndex } from "../linux/syscalls/interface-names.js";
 import { AppError } from "../util/errors.js";
 import { readTurnover, TableSketch } from "./dump-fingerprint.js";
 import { needsListenerTest, singlePort, toDiagFilter } from "./kernel-filter.js";
-import { ALL_STATES, type SocketQuery, type SourceName } from "./query.js";
+import { ALL_STATES, type SocketQuery } from "./query.js";
 import { toTest } from "./socket-test.js";
 import type { SocketView } from "./view.js";
 
-export { type SocketQuery, type SourceName, stateMask } from "./query.js";
+export { type SocketQuery, stateMask } from "./query.js";
 export type { SocketView } from "./view.js";
 
 /** How long sockets are visited before the event loop turns. */

@@ -1,5 +1,5 @@
 // What a change is to the doctor: one setting, from what to what, why, and how people make it by other means.
-import type { Privilege } from "../capacity/limit.js";
+import type { Privilege } from "../results/limits.js";
 
 export interface Change {
   readonly limitId: string;

@@ -120,8 +120,8 @@ function raiseServerNofile(found: Case): readonly Change[] {
   const share = Math.ceil(found.load.connections / workers.length);
   const changes = workers.flatMap(({ name, pid, nofileLimit, openDescriptors, isProxy }) => {
     const wanted = isProxy ? 2 * share : share;
-    if (nofileLimit === undefined || openDescriptors === undefined || nofileLimit - openDescriptors >= wanted)
-      return [];
+    if (nofileLimit === undefined || nofileLimit === "unlimited" || openDescriptors === undefined) return [];
+    if (nofileLimit - openDescriptors >= wanted) return [];
     const to = roundUp(openDescriptors + wanted);
     return [rlimit(found, `RLIMIT_NOFILE of ${printable(name)} (${pid})`, nofileLimit, to)];
   });

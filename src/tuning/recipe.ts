@@ -2,7 +2,8 @@
 
 import type { Limit } from "../capacity/limit.js";
 import { LIMITS } from "../capacity/limits/catalogue.js";
-import type { Examined, LimitRow } from "../capacity/predict.js";
+import type { Examined } from "../capacity/predict.js";
+import type { LimitRow } from "../results/limits.js";
 import { formatBytes, formatCount } from "../util/units.js";
 import type { Change, ReadSetting } from "./change.js";
 import { normalise, PORT_RANGE, RESERVED_PORTS } from "./value.js";

@@ -1,15 +1,16 @@
 // Every command in terminals of 40 to 120 columns: no line is longer than the terminal. A pipe has whole lines.
+
 import { readFileSync } from "node:fs";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { explainRun } from "../../src/diagnosis/explain.js";
-import type { LabResult } from "../../src/lab/result.js";
 import { columnsOf, fitText, widthOf } from "../../src/output/terminal/columns.js";
 import type { Paint } from "../../src/output/terminal/paint.js";
 import { connectSummary } from "../../src/output/text/connect-summary.js";
 import { diagnosisText } from "../../src/output/text/diagnosis.js";
 import { experimentText, labSummary, placeLine } from "../../src/output/text/lab.js";
 import { pressureText } from "../../src/output/text/ports/pressure.js";
-import type { Pressure } from "../../src/socket-table/ports/pressure.js";
+import type { LabResult } from "../../src/results/lab.js";
+import type { Pressure } from "../../src/results/pressure.js";
 import { ownAddress } from "../support/address.js";
 import { startForeignServer } from "../support/peers.js";
 import { runCli, startCli } from "../support/process.js";

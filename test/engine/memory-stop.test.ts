@@ -1,7 +1,9 @@
 // A run in a container whose memory is nearly used up by others stops at the floor, and never meets the limit.
+
 import { describe, expect, it } from "vitest";
-import { floorOf, isBelowFloor, type MemoryRoom } from "../../src/engine/memory-stop.js";
+import { floorOf, isBelowFloor } from "../../src/engine/memory-stop.js";
 import type { ConnectResult, Diagnosis } from "../../src/index.js";
+import type { MemoryRoom } from "../../src/results/evidence.js";
 import { endpoint } from "../support/address.js";
 import { canMakeMemoryGroups, makeMemoryGroup } from "../support/cgroup.js";
 import { startServer } from "../support/peers.js";

@@ -1,8 +1,10 @@
 // The lab as a whole: every claim tried on two hosts, its verdicts and figures out of its JSON, nothing left behind.
+
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import type { CeilingEvidence, ExperimentResult, LabResult } from "../../src/lab/result.js";
+import type { ExperimentResult, LabResult } from "../../src/results/lab.js";
+import type { CeilingEvidence } from "../../src/results/lab-evidence.js";
 import { isBusy } from "../../src/util/host-load.js";
 import { runCli, startCli } from "../support/process.js";
 import { until } from "../support/until.js";

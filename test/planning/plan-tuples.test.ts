@@ -1,11 +1,12 @@
 // A plan is made of a spec and of what was read of the host, and of nothing else: so any host can be made up here.
+
 import { describe, expect, it } from "vitest";
 import type { ConnectOptions } from "../../src/planning/connect-options.js";
 import { type HostReadings, readHost } from "../../src/planning/host-readings.js";
 import { parseRunSpec } from "../../src/planning/parse-run-spec.js";
 import { planTuples } from "../../src/planning/plan-tuples.js";
-import type { BadSource } from "../../src/planning/source-problems.js";
 import { TuplePlanner } from "../../src/planning/tuple-plan.js";
+import type { BadSource } from "../../src/results/peer.js";
 import { formatIp, type IpAddress, parseAddressRanges, parseIp } from "../../src/util/address.js";
 
 const PORTS = { ephemeral: { first: 32_768, last: 60_999 }, reserved: [], offset: 0 };

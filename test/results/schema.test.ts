@@ -1,14 +1,17 @@
 // Results are what the schemas say, and the schemas are what is published.
+
 import { readdirSync, readFileSync } from "node:fs";
-import { describe, expect, expectTypeOf, it } from "vitest";
-import type { z } from "zod";
-import type { ConnectResult, ServeResult } from "../../src/index.js";
-import type { LabResult } from "../../src/lab/result.js";
-import type { connectSchema } from "../../src/results/schema/connect.js";
-import { jsonSchemaFiles } from "../../src/results/schema/json-schema.js";
-import type { labSchema } from "../../src/results/schema/lab.js";
-import { parseResult } from "../../src/results/schema/parse.js";
-import type { serveSchema } from "../../src/results/schema/serve.js";
+import { describe, expect, it } from "vitest";
+import type { ZodType } from "zod";
+import { explainRun } from "../../src/diagnosis/explain.js";
+import { diagnosisSchema } from "../../src/results/diagnosis.js";
+import { jsonSchemaFiles } from "../../src/results/json-schema.js";
+import { parseResult } from "../../src/results/parse.js";
+import { pressureSchema } from "../../src/results/pressure.js";
+import { listenersSchema, socketTableSchema } from "../../src/results/socket-table.js";
+import { countByOwner } from "../../src/socket-table/listeners/owners.js";
+import { pressure } from "../../src/socket-table/ports/pressure.js";
+import { socketTable } from "../../src/socket-table/summary.js";
 import { startClient, startServer } from "../support/peers.js";
 import { connectResult, serveResult } from "../support/results.js";
 import { within } from "../support/until.js";
@@ -18,27 +21,7 @@ const KINDS = ["connect", "serve", "lab"] as const;
 
 const asJson = (value: unknown) => JSON.parse(JSON.stringify(value));
 
-/** A type as its JSON would be read: nothing is readonly, and what may be undefined may be missing. */
-type Plain<T> = T extends readonly unknown[]
-  ? { -readonly [K in keyof T]: Plain<T[K]> }
-  : T extends object
-    ? { -readonly [K in keyof T as undefined extends T[K] ? never : K]: Plain<T[K]> } & {
-        -readonly [K in keyof T as undefined extends T[K] ? K : never]?: Plain<T[K]> | undefined;
-      }
-    : T;
-
 describe("a result", () => {
-  it("has the type that its schema has", () => {
-    expectTypeOf<Plain<ServeResult>>().toExtend<Plain<z.output<typeof serveSchema>>>();
-    expectTypeOf<Plain<z.output<typeof serveSchema>>>().toExtend<Plain<ServeResult>>();
-    expectTypeOf<Plain<LabResult>>().toExtend<Plain<z.output<typeof labSchema>>>();
-    expectTypeOf<Plain<z.output<typeof labSchema>>>().toExtend<Plain<LabResult>>();
-    expectTypeOf<Plain<ConnectResult>>().toExtend<Plain<z.output<typeof connectSchema>>>();
-    // JSON has null for a limit that is infinite; else they are the same.
-    type Read = Omit<z.output<typeof connectSchema>, "evidence">;
-    expectTypeOf<Plain<Read>>().toExtend<Plain<Omit<ConnectResult, "evidence">>>();
-  });
-
   it("of a real run is read as it was, from both ends", async () => {
     const server = await startServer();
     const run = await startClient({
@@ -64,7 +47,7 @@ describe("a result", () => {
           name: "nginx",
           args: ["nginx"],
           isStopped: false,
-          nofileLimit: Number.POSITIVE_INFINITY,
+          nofileLimit: "unlimited" as const,
           openDescriptors: undefined,
         },
       },
@@ -82,6 +65,38 @@ describe("a result", () => {
   it("may have more beside it, which is left out", () => {
     const result = asJson(connectResult());
     expect(parseResult({ ...result, diagnosis: { kind: "diagnosis" } }, KINDS, "run.json")).toEqual(result);
+  });
+});
+
+describe("what is printed beside runs is described to its last field:", () => {
+  const expectDescribed = (schema: ZodType, printed: unknown) => {
+    const json = asJson(printed);
+    // What the schema does not know is dropped.
+    expect(schema.parse(json)).toEqual(json);
+  };
+
+  it("a diagnosis", async () => {
+    const failures = [{ phase: "connect" as const, errno: "ETIMEDOUT", count: 400 }];
+    const undecided = explainRun(connectResult({ failures }));
+    expect(undecided.suspects.length).toBeGreaterThan(1);
+    expectDescribed(diagnosisSchema, undecided);
+    expectDescribed(diagnosisSchema, explainRun(serveResult({ rejected: 5 })));
+  });
+
+  it("the socket table, its listeners and the pressure on ports", async () => {
+    const server = await startServer();
+    await startClient({ to: `${server.address.ip}:${server.address.port}`, connections: 20, durationMs: 5000 });
+    const table = await socketTable({ memory: true, localPort: server.address.port });
+    expect(table.listeners).toHaveLength(1);
+    const owners = await countByOwner({ memory: true });
+    expectDescribed(socketTableSchema, { ...table, owners, rates: { openedPerSec: 1, closedPerSec: 0 } });
+    const { takenAt, elapsedMs, source, wasInterrupted, accepted, counters } = table;
+    const head = { kind: "listeners", version: 1, takenAt, elapsedMs, source, wasInterrupted };
+    const listeners = [...table.listeners.map((row) => ({ ...row, owner: null })), ...table.listeners];
+    expectDescribed(listenersSchema, { ...head, listeners, accepted, counters });
+    const pressed = await pressure({ process: true });
+    expect(pressed.rows.length).toBeGreaterThan(0);
+    expectDescribed(pressureSchema, pressed);
   });
 });
 

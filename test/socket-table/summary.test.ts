@@ -1,12 +1,13 @@
 import { isDeepStrictEqual } from "node:util";
 import { describe, expect, it } from "vitest";
 import { readSysctlNumbers } from "../../src/linux/proc/sysctl.js";
+import type { SocketTable } from "../../src/results/socket-table.js";
 import { countSockets, countSocketsWithin } from "../../src/socket-table/count.js";
 import { countByOwner, readOwners } from "../../src/socket-table/listeners/owners.js";
 import { PORT_ROLE, portFields } from "../../src/socket-table/ports/ports-in-use.js";
 import { pressure } from "../../src/socket-table/ports/pressure.js";
 import { sampleFourTuples } from "../../src/socket-table/sample.js";
-import { type SocketTable, socketTable } from "../../src/socket-table/summary.js";
+import { socketTable } from "../../src/socket-table/summary.js";
 import { parseIp } from "../../src/util/address.js";
 import { ownAddress, ownPort } from "../support/address.js";
 import { tcpDescriptors } from "../support/kernel.js";

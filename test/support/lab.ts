@@ -1,9 +1,10 @@
 // The lab's hosts, held by a process of their own, and what is to be seen of them from outside.
+
 import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
-import type { LabPlace } from "../../src/lab/result.js";
 import type { PlaceOptions } from "../../src/lab/testbed/testbed.js";
+import type { LabPlace } from "../../src/results/lab.js";
 import { type ProcessOptions, start, type TestProcess } from "./process.js";
 
 const PROGRAM = new URL("./programs/lab-place.mjs", import.meta.url).pathname;

@@ -1,6 +1,7 @@
 // Limits of memory: the host's, a cgroup's, TCP's own budget for what is queued, the buffers of one socket.
 
-import { type MemoryRoom, roomAboveFloor } from "../../engine/memory-stop.js";
+import { roomAboveFloor } from "../../engine/memory-stop.js";
+import type { MemoryRoom } from "../../results/evidence.js";
 import { formatBytes } from "../../util/units.js";
 import type { HostFacts } from "../host-facts.js";
 import type { Limit } from "../limit.js";

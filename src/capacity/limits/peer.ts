@@ -1,6 +1,7 @@
 // Limits that a server sets itself, as far as they can be seen from outside.
 
-import type { ProcessFacts } from "../../linux/proc/process-facts.js";
+import type { ProcessFacts } from "../../results/peer.js";
+import { formatBound, numberOf } from "../../util/bound.js";
 import { printable } from "../../util/printable.js";
 import { formatCount, parseCount } from "../../util/units.js";
 import type { HostFacts } from "../host-facts.js";
@@ -22,7 +23,8 @@ export const peerNofile: Limit = {
   privilege: "administrator",
   pitfall:
     "a proxy takes two descriptors a client, one in and one out; one server closes what it cannot take, another stops accepting: then as many more as its accept queue has room for look open to the client",
-  read: (_, { peer }) => (peer ? sumOf(peer.workers.map(({ nofileLimit }) => nofileLimit)) : undefined),
+  read: (_, { peer }) =>
+    peer ? sumOf(peer.workers.map(({ nofileLimit }) => nofileLimit && numberOf(nofileLimit))) : undefined,
   describe: (facts, { peer }) => {
     if (!peer) return "-";
     const [first, ...others] = peer.workers;
@@ -35,7 +37,7 @@ export const peerNofile: Limit = {
         ? "not bound by it"
         : `${left === undefined ? "unknown" : formatCount(left)} left`;
     const proxy = peer.workers.some(({ isProxy }) => isProxy) ? ", a proxy: 2 a client" : "";
-    return `${first.nofileLimit === undefined ? "unknown" : sayLimit(first.nofileLimit)} of ${who}, ${room}${proxy}`;
+    return `${first.nofileLimit === undefined ? "unknown" : formatBound(first.nofileLimit)} of ${who}, ${room}${proxy}`;
   },
   allows: (facts, { peer, connections }) => {
     if (!peer || peer.listeners.length === 0) return Number.POSITIVE_INFINITY;
@@ -119,15 +121,13 @@ function roomOf(worker: Worker, { canPark, canUnshare }: HostFacts): number | un
   if (isOurServer(worker) && (canPark || canUnshare)) return Number.POSITIVE_INFINITY;
   const { nofileLimit, openDescriptors } = worker;
   if (nofileLimit === undefined || openDescriptors === undefined) return undefined;
-  return Math.floor(Math.max(0, nofileLimit - openDescriptors) / (worker.isProxy ? 2 : 1));
+  return Math.floor(Math.max(0, numberOf(nofileLimit) - openDescriptors) / (worker.isProxy ? 2 : 1));
 }
 
 /** undefined when one of them is. */
 function sumOf(values: readonly (number | undefined)[]): number | undefined {
   return values.reduce((sum, value) => (sum === undefined || value === undefined ? undefined : sum + value), 0);
 }
-
-const sayLimit = (value: number) => (value === Number.POSITIVE_INFINITY ? "unlimited" : formatCount(value));
 
 /** The maxima that servers of ours were started with, out of their arguments; undefined where one has none. */
 function maximumOf({ workers }: Server): number | undefined {

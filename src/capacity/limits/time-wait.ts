@@ -2,6 +2,7 @@
 // connections a second that come and go.
 
 import { portCount, type TupleGroup } from "../../planning/tuple-plan.js";
+import type { ConnectRate } from "../../results/prediction.js";
 import { isLoopback, type PortRange } from "../../util/address.js";
 import { formatCount, formatRate } from "../../util/units.js";
 import type { HostFacts } from "../host-facts.js";
@@ -12,19 +13,6 @@ import type { Load } from "../load.js";
 export const TIME_WAIT_SECONDS = 60;
 /** Before tcp_tw_reuse_delay was a setting. */
 export const REUSE_DELAY_MS = 1000;
-
-/** How many connections a second this host can open and close, for ever and for a while. */
-export interface ConnectRate {
-  readonly askedPerSec: number | undefined;
-  /** Infinity (null in JSON) where TIME_WAITs are taken over at once. */
-  readonly sustainedPerSec: number;
-  /** 4-tuples towards the destination that no other connection holds; those in TIME_WAIT are among them. */
-  readonly tuples: number;
-  /** How long a closed connection keeps its 4-tuple, of those that are kept longest. */
-  readonly keptSeconds: number;
-  /** How long the rate asked about lasts; undefined for ever. */
-  readonly lastsSeconds: number | undefined;
-}
 
 export const timeWait: Limit = {
   id: "time-wait",

@@ -1,10 +1,10 @@
 // `connect --json`: prints the events of a run, see client/event-stream.ts.
 
 import type { ConnectEvent } from "../../client/event-stream.js";
-import type { ConnectResult } from "../../client/result.js";
 import type { ConnectRun } from "../../client/run.js";
-import type { Diagnosis } from "../../diagnosis/diagnosis.js";
 import { isOutputBehind, printEvent, printResult } from "../../output/terminal/output.js";
+import type { ConnectResult } from "../../results/connect.js";
+import type { Diagnosis } from "../../results/diagnosis.js";
 import { commandLine } from "../command-line.js";
 
 const LOOK_MS = 200;

@@ -1,7 +1,7 @@
 // A load while it lasts, on standard error: a panel on a terminal, else a line now and then.
 
-import type { ConnectSnapshot } from "../../client/result.js";
 import type { ConnectRun } from "../../client/run.js";
+import type { ConnectSnapshot } from "../../client/snapshot.js";
 import { type Live, openLive } from "../../output/terminal/live.js";
 import { say } from "../../output/terminal/output.js";
 import { paintFor } from "../../output/terminal/paint.js";

@@ -2,7 +2,6 @@
 // and summary, either as JSON events.
 
 import { startRun } from "../../client/connect.js";
-import type { ConnectResult } from "../../client/result.js";
 import { explainRun } from "../../diagnosis/explain.js";
 import { printResult } from "../../output/terminal/output.js";
 import { paintFor } from "../../output/terminal/paint.js";
@@ -10,6 +9,7 @@ import { connectSummary } from "../../output/text/connect-summary.js";
 import type { ConnectOptions } from "../../planning/connect-options.js";
 import { parseRunSpec } from "../../planning/parse-run-spec.js";
 import type { RunSpec } from "../../planning/run-spec.js";
+import type { ConnectResult } from "../../results/connect.js";
 import { EXIT_CODES } from "../signals.js";
 import { type StopSignal, supervise } from "../supervise.js";
 import { EventPrinter } from "./events.js";

@@ -1,14 +1,14 @@
 // One connection, as the article's client: its own address, then what it reads, until its server closes it or somebody ends it.
 
-import type { ConnectResult } from "../../client/result.js";
 import type { ConnectRun } from "../../client/run.js";
 import { missPhrases } from "../../client/verdict/verdict.js";
-import type { Diagnosis } from "../../diagnosis/diagnosis.js";
 import { isOutputBehind, print, printReceived, say } from "../../output/terminal/output.js";
 import { interruptedLine, singleFailure } from "../../output/text/connect-summary.js";
 import { triedLine } from "../../output/text/destinations.js";
 import { diagnosisLines } from "../../output/text/diagnosis.js";
 import { clientLine } from "../../output/text/serve.js";
+import type { ConnectResult } from "../../results/connect.js";
+import type { Diagnosis } from "../../results/diagnosis.js";
 import { AppError } from "../../util/errors.js";
 import { formatBytes } from "../../util/units.js";
 

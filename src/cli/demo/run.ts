@@ -1,14 +1,16 @@
 // What `fourtuple demo` does: server and client in two processes, the kernel's own count, the verdict.
+
 import { once } from "node:events";
 import { onSnapshot } from "../../client/event-stream.js";
-import type { ConnectResult, ConnectSnapshot } from "../../client/result.js";
+import type { ConnectSnapshot } from "../../client/snapshot.js";
 import { type Live, openLive } from "../../output/terminal/live.js";
 import { print, printResult } from "../../output/terminal/output.js";
 import { paintFor } from "../../output/terminal/paint.js";
 import { RateMeter } from "../../output/terminal/rate-meter.js";
 import { connectLine, connectPanel } from "../../output/text/connect-progress.js";
 import { type DemoEvidence, demoInterrupted, demoTitle, demoVerdict, isDemoProven } from "../../output/text/demo.js";
-import type { ServeResult } from "../../server/result.js";
+import type { ConnectResult } from "../../results/connect.js";
+import type { ServeResult } from "../../results/serve.js";
 import { countSockets } from "../../socket-table/count.js";
 import { sampleFourTuples } from "../../socket-table/sample.js";
 import { DEFAULT_HOST, parseIp } from "../../util/address.js";

@@ -1,6 +1,7 @@
 // `fourtuple doctor`: the ceiling of connections on this host, which limit it is, how to move it; and what stopped a run.
+
 import { Option } from "commander";
-import { PROGRAMS } from "../../capacity/load.js";
+import { PROGRAMS } from "../../results/identifiers.js";
 import type { AddCommand } from "../add-command.js";
 import { addSources, countFor, parseSourcePort, rateFor, sizeFor } from "../parse.js";
 import type { DoctorCommandOptions } from "./run.js";

@@ -1,11 +1,12 @@
 // What `fourtuple ports` says beside its figures, on standard error: why they are less than they could be.
 
 import { say } from "../../output/terminal/output.js";
+import type { SocketTable } from "../../results/socket-table.js";
 
 const said = new Set<string>();
 
 /** A reading that fell back to /proc, or that the kernel calls inconsistent. */
-export async function sayReadNote(read: { fallbackErrno: string | undefined; wasInterrupted: boolean }): Promise<void> {
+export async function sayReadNote(read: Pick<SocketTable, "fallbackErrno" | "wasInterrupted">): Promise<void> {
   const { readNote } = await import("../../output/text/ports/summary.js");
   sayOnce(readNote(read));
 }

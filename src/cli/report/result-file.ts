@@ -1,6 +1,7 @@
 // A run's result as it was printed by --json: one object, or the last of its events.
+
 import { readFileSync } from "node:fs";
-import { parseResult, type ResultKind, type Results } from "../../results/schema/parse.js";
+import { parseResult, type ResultKind, type Results } from "../../results/parse.js";
 import { AppError } from "../../util/errors.js";
 import { printable, shortened } from "../../util/printable.js";
 import { notReadable } from "../files/file-error.js";

@@ -1,4 +1,5 @@
 // What `fourtuple serve` does: a run until a signal ends it, told of line by line, and its summary.
+
 import { explainRun } from "../../diagnosis/explain.js";
 import { type Live, openLive } from "../../output/terminal/live.js";
 import { isOutputBehind, print, printJson, printResult, say } from "../../output/terminal/output.js";
@@ -14,9 +15,9 @@ import {
   serveSummary,
 } from "../../output/text/serve.js";
 import { BACKLOG, FIRST_LOGGED, type ServeOptions } from "../../server/options.js";
-import type { ServeSnapshot } from "../../server/result.js";
 import type { ServeRun } from "../../server/run.js";
 import { serve } from "../../server/serve.js";
+import type { ServeSnapshot } from "../../server/snapshot.js";
 import { supervise } from "../supervise.js";
 
 const PROGRESS_MS = 1000;

@@ -1,7 +1,9 @@
 // Watches whether the server's program takes what its kernel has ESTABLISHED for it, where the server is on this host. A queue that
 // it is still working off is no maximum: so there are two looks at least, some time apart.
+
 import { setTimeout as delay } from "node:timers/promises";
 import type { Targets } from "../../planning/targets.js";
+import type { Accepting } from "../../results/peer.js";
 import { type AcceptCount, countAccepting } from "../../socket-table/listeners/accepting.js";
 import { readListeners } from "../../socket-table/listeners/listeners.js";
 import type { AddressRange } from "../../util/address.js";
@@ -11,12 +13,6 @@ const STANDSTILL_MS = 500;
 /** One that goes on accepting is waited for a little longer. */
 const PATIENCE_MS = 800;
 const POLL_MS = 50;
-
-/** The server's end of a run at the end of its hold. */
-export interface Accepting extends AcceptCount {
-  /** Some were accepted shortly before. */
-  readonly isMoving: boolean;
-}
 
 interface Look extends AcceptCount {
   readonly atMs: number;

@@ -1,5 +1,7 @@
 // What came of each destination where there are several: counted by all shards in shared memory, by the destination's number.
-import { PHASES, type Phase } from "../../engine/worker-memory.js";
+
+import { PHASES } from "../../engine/worker-memory.js";
+import type { Phase } from "../../results/fields.js";
 
 /** More are not told one by one. */
 const MOST = 100;

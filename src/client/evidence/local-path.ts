@@ -1,20 +1,11 @@
 // What this host itself does with the packets of a run: routes and firewall rules that refuse them. Read when connections failed.
 
-import type { Counters } from "../../engine/run/evidence.js";
 import { collectAtOnce, type ShardMemory } from "../../engine/worker-memory.js";
-import { type FilterRule, findFilterRules } from "../../linux/netlink/nftables.js";
-import { findRefusingRoutes, type RefusingRoute } from "../../linux/netlink/refusing-routes.js";
+import { findFilterRules } from "../../linux/netlink/nftables.js";
+import { findRefusingRoutes } from "../../linux/netlink/refusing-routes.js";
 import type { Targets } from "../../planning/targets.js";
+import type { LocalPath } from "../../results/peer.js";
 import { formatIp } from "../../util/address.js";
-
-export interface LocalPath {
-  /** Failures that connect() itself returned, by the errno's name: this host's own answers, where others came later. */
-  readonly failedAtOnce: Counters;
-  /** Routes and rules that refuse a destination, those that count first; undefined where they may not be read. */
-  readonly routes: readonly RefusingRoute[] | undefined;
-  /** nftables rules that drop or reject packets to a destination's port, or to any; undefined where they may not be read. */
-  readonly rules: readonly FilterRule[] | undefined;
-}
 
 /** A run's destinations may be many: they share their routes. */
 const LOOKED_UP = 8;

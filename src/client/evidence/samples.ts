@@ -1,6 +1,6 @@
 // A run's course in a bounded number of points: when there is no room for more, every second one goes and the next are
 // taken half as often. So a run of a second and one of a day take the same room, and both show their shape.
-import type { RunSample } from "../result.js";
+import type { RunSample } from "../../results/connect.js";
 
 const CAPACITY = 600;
 /** Below the guard's own interval, so that at first each of its looks is kept. */

@@ -5,30 +5,14 @@ import { PHASE, type ShardMemory } from "../../engine/worker-memory.js";
 import { readLocalPortRange } from "../../linux/proc/local-ports.js";
 import { TCP_TIME_WAIT } from "../../linux/syscalls/constants.js";
 import { EADDRNOTAVAIL } from "../../linux/syscalls/errno.js";
-import type { BadSource } from "../../planning/source-problems.js";
 import { checkSources, isSource, routeSource, whyNoSource } from "../../planning/sources.js";
 import type { Targets } from "../../planning/targets.js";
 import { type TuplePlan, TuplePlanner } from "../../planning/tuple-plan.js";
+import type { BadSource, PortShortage } from "../../results/peer.js";
 import { type SocketQuery, stateMask } from "../../socket-table/query.js";
 import { forEachSocket } from "../../socket-table/table.js";
 import { formatIp, type IpAddress, type PortRange } from "../../util/address.js";
 import { COUNTER } from "../worker-plan.js";
-
-/** Plain data: see ConnectResult.evidence. */
-export interface PortShortage {
-  /** Source addresses of the plan that cannot be bound, the first few; `absent` where it was so during the run only. */
-  readonly badSources: readonly BadSource[];
-  readonly badSourceCount: number;
-  /** Destinations that nothing leaves this host to. */
-  readonly unreachable: readonly BadSource[];
-  /** 4-tuples of the plan in TIME_WAIT. */
-  readonly timeWaits: number;
-  /** Until the first and the last of them end. */
-  readonly timeWaitFirstMs: number;
-  readonly timeWaitLastMs: number;
-  /** 4-tuples of the plan that are closed at this end, and wait for the peer's FIN or acknowledgement. */
-  readonly closing: number;
-}
 
 const CLOSING = stateMask(["FIN_WAIT1", "FIN_WAIT2", "CLOSING", "LAST_ACK"]);
 /** Addresses that are tried again after a run: it ends as soon as it may. */

@@ -1,10 +1,11 @@
 // Connections that only the client takes for ESTABLISHED: its kernel has the SYN-ACK, and the server's dropped what came after.
-import type { RunEvidence } from "../../engine/run/evidence.js";
+
+import type { ConnectResult } from "../../results/connect.js";
+import type { RunEvidence } from "../../results/evidence.js";
 import { isQueueFull } from "../../socket-table/listeners/queue-full.js";
-import type { ConnectResult } from "../result.js";
 
 interface Ends {
-  readonly kernel: ConnectResult["kernel"];
+  readonly kernel?: ConnectResult["kernel"];
   readonly evidence: Pick<RunEvidence, "risen"> & Pick<ConnectResult["evidence"], "peer" | "accepting">;
 }
 

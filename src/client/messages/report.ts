@@ -1,8 +1,8 @@
 // What became of a run's messages, and in which respects they fell short.
+
 import { sumCounter } from "../../engine/worker-memory.js";
-import type { MessageResult } from "../result.js";
+import type { MessageResult, Miss } from "../../results/connect.js";
 import type { RunFacts } from "../run-state.js";
-import type { Miss } from "../verdict/verdict.js";
 import { COUNTER } from "../worker-plan.js";
 
 /** undefined for a run without messages. */

@@ -1,6 +1,6 @@
 // What became of a run's messages, as text: for the summary and for the page.
+import type { ConnectResult, MessageResult } from "../../results/connect.js";
 import { formatBytes, formatCount, formatDuration, plural } from "../../util/units.js";
-import type { ConnectResult, MessageResult } from "../result.js";
 
 const COMPARED = {
   echo: "the same bytes",

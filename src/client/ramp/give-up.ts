@@ -1,9 +1,6 @@
 // When a ramp is given up: everything fails from the start, or nobody has answered for a whole connect time-out. Trying the rest of a
 // million would take minutes, and say the same.
-
-/** As they stand in the result. */
-export const GIVE_UP_REASONS = ["all-failed", "unanswered"] as const;
-export type GiveUpReason = (typeof GIVE_UP_REASONS)[number];
+import type { GiveUpReason } from "../../results/connect.js";
 
 /** Failures without one success: it is no accident any more. */
 const FAILURES_ENOUGH = 2000;

@@ -1,5 +1,7 @@
 // What a shard's ramp waits for, turn by turn: the peer's rate and what we do not ask of it are not to be mixed up.
+
 import { type ShardMemory, sumCounter } from "../../engine/worker-memory.js";
+import type { RampShares } from "../../results/connect.js";
 import { COUNTER } from "../worker-plan.js";
 
 /** What of ours can hold a ramp back, and where each is counted. */
@@ -14,12 +16,7 @@ const WAITS = {
   cpu: COUNTER.busyMs,
   /** The schedule asks for no more yet. */
   pace: COUNTER.paceMs,
-} as const;
-
-export type RampWait = keyof typeof WAITS;
-
-/** By what of ours a ramp was held back: shares of its time, of all threads together. The rest is the peer's. */
-export type RampShares = Readonly<Record<RampWait, number>>;
+} as const satisfies Record<keyof RampShares, number>;
 
 /** To be read when the ramp has ended. */
 export function readRampShares(memories: readonly ShardMemory[]): RampShares {

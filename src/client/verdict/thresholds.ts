@@ -1,7 +1,7 @@
 // Limits that a caller sets to a run, for CI: past one of them the target is missed, whatever else went well.
-import type { LatencySummary } from "../../engine/latency.js";
-import type { Thresholds } from "../../planning/run-spec.js";
-import type { Miss } from "./verdict.js";
+
+import type { Miss, Thresholds } from "../../results/connect.js";
+import type { LatencySummary } from "../../results/latency.js";
 
 /** What of a result they are about. */
 interface Measured {

@@ -1,42 +1,6 @@
 // The verdict on a client's run: met, missed or interrupted, and by what it missed.
+import type { Miss, MissKind, Outcome } from "../../results/connect.js";
 import { formatCount, formatDuration } from "../../util/units.js";
-
-/** `interrupted`: stopped before its natural end. A hold without an end is met when it is stopped, if nothing is missing. */
-export type Outcome = "met" | "missed" | "interrupted";
-
-/** What can be missing, in the order in which it is told. */
-export const MISS_KINDS = [
-  "established",
-  "lost",
-  "half-open",
-  "unaccepted",
-  "ungreeted",
-  "unsent",
-  "unanswered",
-  "failures",
-  "rate",
-  "latency",
-] as const;
-export type MissKind = (typeof MISS_KINDS)[number];
-
-/** One respect in which a run fell short of its target. */
-export interface Miss {
-  /**
-   * - `established`: connections asked for that never were ESTABLISHED; with stages, those short of the peak
-   * - `lost`: ended by the peer or the network while open
-   * - `half-open`: ESTABLISHED at this end only, because the server's accept queue overflowed
-   * - `unaccepted`: in the server's accept queue, not taken by its program
-   * - `ungreeted`: not greeted by a server that greeted others, or although they were to close after their greeting
-   * - `unsent`: messages that were due and never sent
-   * - `unanswered`: messages that were sent and not answered
-   * - `failures`, `rate`, `latency`: a threshold was passed: connections failed or lost, connections per second, milliseconds
-   *   of the 99th percentile
-   */
-  readonly kind: MissKind;
-  readonly count: number;
-  /** Of how many; of a threshold, what is allowed. */
-  readonly of: number;
-}
 
 /** @returns the outcome, and the misses that count anything */
 export function judge(

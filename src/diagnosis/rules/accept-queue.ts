@@ -3,10 +3,11 @@
 
 import { describeProcess, howToGoOn, isOutOfDescriptors } from "../../capacity/peer-process.js";
 import { countHalfMade } from "../../client/evidence/unaccepted.js";
-import type { ConnectResult } from "../../client/result.js";
+import type { ConnectResult } from "../../results/connect.js";
+import type { Finding } from "../../results/diagnosis.js";
 import { isQueueFull } from "../../socket-table/listeners/queue-full.js";
+import { formatBound } from "../../util/bound.js";
 import { formatCount, plural } from "../../util/units.js";
-import type { Finding } from "../diagnosis.js";
 
 export const MAXIMA =
   "nginx: worker_connections; redis: maxclients; haproxy: maxconn; fourtuple serve: --max-connections";
@@ -66,7 +67,7 @@ export function queueFinding(result: ConnectResult, facts: readonly string[]): F
       fix: "raise the server's limit of open files (LimitNOFILE=, ulimit -n)",
       evidence: [
         ...seen,
-        `${formatCount(process.openDescriptors!)} of ${formatCount(process.nofileLimit!)} descriptors open`,
+        `${formatCount(process.openDescriptors!)} of ${formatBound(process.nofileLimit!)} descriptors open`,
       ],
     };
   }

@@ -1,8 +1,9 @@
 // Every errno that the calls of a connection's life can return on Linux and that no other rule explains: cause, side and fix. From the
 // kernel's inet_stream_connect() and inet_bind(), its conversion of ICMP messages (icmp_err_convert, tcp_v6_err) and man 2 connect,
 // bind, socket, 7 ip.
-import type { ConnectResult, FailureReport } from "../../client/result.js";
-import type { Finding } from "../diagnosis.js";
+import type { ConnectResult } from "../../results/connect.js";
+import type { Finding } from "../../results/diagnosis.js";
+import type { FailureReport } from "../../results/fields.js";
 import { seen } from "./local-errors.js";
 import { cameAtOnce } from "./local-refusals.js";
 

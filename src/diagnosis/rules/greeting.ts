@@ -1,10 +1,10 @@
 // Connections that a server has not greeted, where it greeted others or its greeting was asked for.
 
 import { describeProcess } from "../../capacity/peer-process.js";
-import type { ConnectResult } from "../../client/result.js";
 import { outcomeOf } from "../../client/verdict/verdict.js";
+import type { ConnectResult } from "../../results/connect.js";
+import type { Finding, Suspect } from "../../results/diagnosis.js";
 import { formatCount, formatDuration } from "../../util/units.js";
-import type { Finding, Suspect } from "../diagnosis.js";
 import { MAXIMA } from "./accept-queue.js";
 
 /** Nothing failed here, and the run missed greetings. */

@@ -1,6 +1,6 @@
 // Handshakes that succeeded at the second attempt: they cost time, and say something of the way or of the server.
 
-import type { ConnectResult } from "../../client/result.js";
+import type { ConnectResult } from "../../results/connect.js";
 import { formatCount, formatDuration } from "../../util/units.js";
 import { overflows } from "./accept-queue.js";
 

@@ -1,8 +1,9 @@
 // Failures that this side's own kernel reports: descriptors, ports, watches, memory, routes.
 
-import type { ConnectResult, FailureReport } from "../../client/result.js";
+import type { ConnectResult } from "../../results/connect.js";
+import type { Finding } from "../../results/diagnosis.js";
+import type { FailureReport } from "../../results/fields.js";
 import { formatCount } from "../../util/units.js";
-import type { Finding } from "../diagnosis.js";
 
 type Rule = (result: ConnectResult, failure: FailureReport) => Finding;
 

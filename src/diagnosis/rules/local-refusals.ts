@@ -1,10 +1,11 @@
 // What this host's own routes, rules and firewall refuse. connect() itself returns what a route or a policy refuses, before anything is
 // sent; a firewall's rejection comes later, like a peer's, and what an output rule drops is known by TCPRetransFail alone.
 
-import type { LocalPath } from "../../client/evidence/local-path.js";
-import type { ConnectResult, FailureReport } from "../../client/result.js";
+import type { ConnectResult } from "../../results/connect.js";
+import type { Finding } from "../../results/diagnosis.js";
+import type { FailureReport } from "../../results/fields.js";
+import type { LocalPath } from "../../results/peer.js";
 import { formatCount } from "../../util/units.js";
-import type { Finding } from "../diagnosis.js";
 import { seen } from "./local-errors.js";
 
 type Route = NonNullable<LocalPath["routes"]>[number];

@@ -1,9 +1,8 @@
 // What stopped a run before memory or open files ran out, in words: the host's, or a limit of its cgroup.
 
-import type { MemoryRoom } from "../../engine/memory-stop.js";
-import type { FileRoom } from "../../engine/open-files-stop.js";
+import type { Finding } from "../../results/diagnosis.js";
+import type { FileRoom, MemoryRoom } from "../../results/evidence.js";
 import { formatBytes, formatCount } from "../../util/units.js";
-import type { Finding } from "../diagnosis.js";
 
 interface MemoryStop {
   readonly limit: "memory" | "cgroup-memory" | "cgroup-memory-high";

@@ -1,10 +1,10 @@
 // Why messages stayed unanswered or unsent, and which threshold was passed, where the connections themselves went well.
 
 import { howToGoOn } from "../../capacity/peer-process.js";
-import type { ConnectResult, MessageResult } from "../../client/result.js";
-import { type MissKind, missPhrases } from "../../client/verdict/verdict.js";
+import { missPhrases } from "../../client/verdict/verdict.js";
+import type { ConnectResult, MessageResult, MissKind } from "../../results/connect.js";
+import type { Finding } from "../../results/diagnosis.js";
 import { formatBytes, formatCount } from "../../util/units.js";
-import type { Finding } from "../diagnosis.js";
 
 const THRESHOLDS: readonly MissKind[] = ["failures", "rate", "latency"];
 

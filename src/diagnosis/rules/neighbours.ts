@@ -1,9 +1,10 @@
 // A neighbour table that is full: no packet leaves to an address on the same link that has no entry. This kernel's counts for all of its
 // network namespaces, so a server in another one is seen; one on another host is not.
 
-import type { ConnectResult, FailureReport } from "../../client/result.js";
+import type { ConnectResult } from "../../results/connect.js";
+import type { Finding, Suspect } from "../../results/diagnosis.js";
+import type { FailureReport } from "../../results/fields.js";
 import { formatCount } from "../../util/units.js";
-import type { Finding, Suspect } from "../diagnosis.js";
 import { seen } from "./local-errors.js";
 
 /** What it is met by: no answer, no buffer for a packet, no way to the host. */

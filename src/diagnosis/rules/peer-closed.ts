@@ -2,9 +2,12 @@
 // them were closed, the oldest or the newest, says much of why.
 
 import { describeProcess, isOurServer, isOutOfDescriptors } from "../../capacity/peer-process.js";
-import type { ConnectResult, FailureReport, LossPattern } from "../../client/result.js";
+import type { ConnectResult } from "../../results/connect.js";
+import type { Finding, Suspect } from "../../results/diagnosis.js";
+import type { FailureReport } from "../../results/fields.js";
+import type { LossPattern } from "../../results/peer.js";
+import { formatBound } from "../../util/bound.js";
 import { formatCount, formatDuration } from "../../util/units.js";
-import type { Finding, Suspect } from "../diagnosis.js";
 import { MAXIMA, queueFacts } from "./accept-queue.js";
 import { seen } from "./local-errors.js";
 import { openAtStop, plateauAt, reachedBy } from "./plateaus.js";
@@ -96,7 +99,7 @@ function outOfDescriptors(result: ConnectResult, failure: FailureReport): Findin
   const { process } = result.evidence.peer ?? {};
   // Ours leaves in the queue what it cannot take.
   if (!process || isOurServer(process) || !isOutOfDescriptors(process)) return undefined;
-  const open = `${formatCount(process.openDescriptors!)} of its ${formatCount(process.nofileLimit!)} descriptors are open`;
+  const open = `${formatCount(process.openDescriptors!)} of its ${formatBound(process.nofileLimit!)} descriptors are open`;
   return { ...descriptors(result), evidence: [...closingFacts(result, failure), open] };
 }
 
@@ -124,7 +127,7 @@ function selected(result: ConnectResult, failure: FailureReport): Finding | Susp
   ];
   if (chosen === "newest") {
     if (!hasDescriptors) return maximumOrDescriptors;
-    const room = `${formatCount(open)} of its ${formatCount(process!.nofileLimit!)} descriptors are open`;
+    const room = `${formatCount(open)} of its ${formatBound(process!.nofileLimit!)} descriptors are open`;
     return { ...maximum, evidence: [...evidence, room] };
   }
   const evicting: Finding = {

@@ -1,6 +1,7 @@
 // How high a run came, and the heights at which runs get stuck so often that the number alone makes one suspect a limit.
+
 import { countHalfMade } from "../../client/evidence/unaccepted.js";
-import type { ConnectResult } from "../../client/result.js";
+import type { ConnectResult } from "../../results/connect.js";
 
 const PLATEAUS: readonly { from: number; to: number; suspect: string }[] = [
   { from: 1000, to: 1024, suspect: "the usual soft limit of open files is 1,024, at either end" },

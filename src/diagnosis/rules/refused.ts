@@ -1,11 +1,12 @@
 // Refused handshakes (ECONNREFUSED): nobody listens at a destination, or something on the way refuses in its name. An
 // overflowing accept queue never refuses: its reset (tcp_abort_on_overflow) comes to a socket that is ESTABLISHED by then.
 
-import type { ConnectResult, FailureReport } from "../../client/result.js";
+import type { ConnectResult } from "../../results/connect.js";
+import type { Finding, Suspect } from "../../results/diagnosis.js";
+import type { FailureReport } from "../../results/fields.js";
 import { formatEndpoint } from "../../util/address.js";
 import { printable } from "../../util/printable.js";
 import { formatCount, plural } from "../../util/units.js";
-import type { Finding, Suspect } from "../diagnosis.js";
 import { seen } from "./local-errors.js";
 import { openAtStop } from "./plateaus.js";
 

@@ -1,8 +1,9 @@
 // Handshakes that nobody answered (ETIMEDOUT): a full accept queue, conntrack, a core's backlog, or a loss on the way.
 
-import type { ConnectResult, FailureReport } from "../../client/result.js";
+import type { ConnectResult } from "../../results/connect.js";
+import type { Finding, Suspect } from "../../results/diagnosis.js";
+import type { FailureReport } from "../../results/fields.js";
 import { formatCount } from "../../util/units.js";
-import type { Finding, Suspect } from "../diagnosis.js";
 import { mayHaveOverflowed, overflows, queueFacts, queueFinding } from "./accept-queue.js";
 import { seen } from "./local-errors.js";
 import { droppedHere } from "./local-refusals.js";

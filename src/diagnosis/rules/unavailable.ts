@@ -2,11 +2,12 @@
 // are asked first, and TIME_WAIT before what the settings allow.
 
 import { REUSE_DELAY_MS, TIME_WAIT_SECONDS } from "../../capacity/limits/time-wait.js";
-import type { PortShortage } from "../../client/evidence/shortage.js";
-import type { ConnectResult, FailureReport } from "../../client/result.js";
 import { describeBadSources, describeUnreachable, fixFor } from "../../planning/source-text.js";
+import type { ConnectResult } from "../../results/connect.js";
+import type { Finding } from "../../results/diagnosis.js";
+import type { FailureReport } from "../../results/fields.js";
+import type { PortShortage } from "../../results/peer.js";
 import { formatCount, formatDuration, formatRate, plural } from "../../util/units.js";
-import type { Finding } from "../diagnosis.js";
 import { seen } from "./local-errors.js";
 import { openAtStop } from "./plateaus.js";
 

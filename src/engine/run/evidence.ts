@@ -7,8 +7,8 @@ import { countPortsWithin, readLocalPortRange, readReservedPorts } from "../../l
 import { readConntrack, readConntrackStats, readSoftnetDrops } from "../../linux/proc/net-stats.js";
 import { readNetCounters, readSockstat } from "../../linux/proc/procfs.js";
 import { readSysctlNumbers } from "../../linux/proc/sysctl.js";
-import type { MemoryRoom } from "../memory-stop.js";
-import type { FileRoom } from "../open-files-stop.js";
+import type { RunEvidence } from "../../results/evidence.js";
+import type { Counters } from "../../results/fields.js";
 
 /** Counters that tell of refused, dropped or repeated handshakes and of memory. */
 const COUNTERS = [
@@ -47,29 +47,6 @@ const SETTINGS = [
   "net.ipv4.tcp_tw_reuse",
   "net.ipv4.tcp_tw_reuse_delay",
 ] as const;
-
-export type Counters = Readonly<Record<string, number>>;
-
-/** Numbers about this network namespace and host; a name is missing where its file cannot be read. */
-export interface RunEvidence {
-  /** By how much counters rose between the run's start and the end of its hold; those that did not are left out. */
-  readonly risen: Counters;
-  /**
-   * Settings by their sysctl names; `net.ipv4.ip_local_port_range` as `.first`, `.last` and `.reserved`, the number of its
-   * ports that ip_local_reserved_ports keeps.
-   */
-  readonly settings: Counters;
-  /** At the end of the hold: `conntrack.count`, `conntrack.max`, `files.open`, `tcp.pages`, `tcp.orphans`, `tcp.timeWait`; of the
-   * neighbour tables (`arp_cache`, `ndisc_cache`) `.entries` and `.max`.
-   */
-  readonly gauges: Counters;
-  /** The memory room that stopped the run; undefined when memory did not. */
-  readonly memoryStop: MemoryRoom | undefined;
-  /** The host's open files that stopped the run; undefined when they did not, and in results of older versions. */
-  readonly fileStop?: FileRoom | undefined;
-  /** It was stopped from outside before it was complete. */
-  readonly wasCutShort: boolean;
-}
 
 /** The counters now, to be given to noteEvidence() later. */
 export function readCounters(): Counters {

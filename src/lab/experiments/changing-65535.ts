@@ -1,8 +1,8 @@
 // E4: what "changing 65535" does. The range that the kernel picks source ports from, and the limit of open files that is so
 // often set to 65535.
 
-import type { Prediction } from "../../capacity/predict.js";
 import { readNofileLimit } from "../../linux/syscalls/rlimit.js";
+import type { Prediction } from "../../results/prediction.js";
 import { AppError } from "../../util/errors.js";
 import { formatCount } from "../../util/units.js";
 import { type Experiment, type LabContext, PORT } from "../experiment.js";

@@ -1,6 +1,7 @@
 // The cases of E7: how each is brought about, what both tables show then, and how long it is to stay so.
+
 import { setTimeout as delay } from "node:timers/promises";
-import type { TcpState } from "../../socket-table/view.js";
+import type { TcpState } from "../../results/socket-table.js";
 import { formatCount, formatDuration } from "../../util/units.js";
 import { type LabContext, PORT } from "../experiment.js";
 import { type Crowd, gather, startServer } from "../observe/client-load.js";

@@ -1,9 +1,9 @@
 // E7: one side is gone. What the other side's table shows, and for how long: by the kernel's timers, and by watching.
+import type { LabVerdict } from "../../results/lab.js";
 import { formatCount, formatDuration } from "../../util/units.js";
 import type { Experiment } from "../experiment.js";
 import { judgeLasting, sayHowLong } from "../observe/lifetime-verdict.js";
 import { type Lasting, type Seen, watch } from "../observe/state-lifetime.js";
-import type { Verdict } from "../result.js";
 import { CONNECTIONS, cutWire, killedServer, orderlyEnd, PORTS, type Remains, statesOf } from "./half-open-cases.js";
 import { halfOpenByHand } from "./half-open-reproduced.js";
 
@@ -46,7 +46,7 @@ export const halfOpen: Experiment = {
     const afterwards = await statesOf(place.client, PORTS.killed);
     const closedIn = Date.now() - wokenMs;
     const isClosed = (afterwards.CLOSE_WAIT ?? 0) === 0;
-    const judged = (verdict: Verdict) => [
+    const judged = (verdict: LabVerdict) => [
       ...cases.filter((each) => each.verdict === verdict).map(({ what }) => what),
       ...seen
         .filter((each) => judgeLasting(each) === verdict)

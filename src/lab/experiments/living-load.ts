@@ -1,10 +1,10 @@
 // E6: a held crowd is alive. Messages over all connections, every one of them answered, and what happens to their latency as the
 // crowd grows.
+import type { Evidence } from "../../results/lab-evidence.js";
 import { formatCount, formatDuration } from "../../util/units.js";
 import { type Experiment, type LabContext, PORT } from "../experiment.js";
 import { type CrowdResult, jsonOf, startServer } from "../observe/client-load.js";
 import { commandOf, END_BY_HAND } from "../reproduce.js";
-import type { Evidence } from "../result.js";
 
 const SIZES = { quick: [500, 2000, 6000], full: [1000, 5000, 20_000, 50_000] } as const;
 const SECONDS = { quick: 3, full: 10 } as const;

@@ -2,6 +2,7 @@
 // and from them what ends first on this host.
 
 import { readCpuSeconds } from "../../linux/proc/process-facts.js";
+import type { Evidence } from "../../results/lab-evidence.js";
 import type { Subprocess } from "../../util/subprocess.js";
 import { formatBytes, formatCount } from "../../util/units.js";
 import { type Experiment, type LabContext, PORT, pause } from "../experiment.js";
@@ -10,7 +11,6 @@ import { type Crowd, gather, HOST_LIMITS, startServer } from "../observe/client-
 import { distanceFrom, fitLine, type Line } from "../observe/fit.js";
 import { driftAtRest, type Growth, grow, type Sample } from "../observe/scaling.js";
 import { END_BY_HAND } from "../reproduce.js";
-import type { Evidence } from "../result.js";
 import type { Host } from "../testbed/host.js";
 
 const STEPS = 6;

@@ -1,10 +1,12 @@
 // How many connections this host could hold by each of its limits, with what a connection and a message were measured to cost: every
 // limit, the one that ends first marked.
+
 import { availableParallelism } from "node:os";
-import { type LimitRow, predictCapacity } from "../../capacity/predict.js";
+import { predictCapacity } from "../../capacity/predict.js";
 import { readMemoryRoom, roomAboveFloor } from "../../engine/memory-stop.js";
 import { readDefaultDevice, readLinkSpeed } from "../../linux/proc/net-device.js";
-import type { CeilingEvidence, UnnumberedLimit } from "../result.js";
+import type { CeilingEvidence, UnnumberedLimit } from "../../results/lab-evidence.js";
+import type { LimitRow } from "../../results/limits.js";
 
 /** A message and its answer over each connection so often. */
 export const HEARTBEAT_SECONDS = 30;

@@ -1,9 +1,11 @@
 // A crowd of connections in the lab: opened by `connect` in the client's host, looked at while it is held, ended with its result.
+
 import { setTimeout as delay } from "node:timers/promises";
 import { lastResult, onSnapshot } from "../../client/event-stream.js";
-import type { ConnectResult, ConnectSnapshot } from "../../client/result.js";
-import type { Diagnosis } from "../../diagnosis/diagnosis.js";
+import type { ConnectSnapshot } from "../../client/snapshot.js";
 import { readProcessFacts } from "../../linux/proc/process-facts.js";
+import type { ConnectResult } from "../../results/connect.js";
+import type { Diagnosis } from "../../results/diagnosis.js";
 import { AppError } from "../../util/errors.js";
 import type { Subprocess } from "../../util/subprocess.js";
 import { formatCount } from "../../util/units.js";

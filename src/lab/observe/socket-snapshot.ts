@@ -1,7 +1,8 @@
 // What is seen of a port from inside a host: counts, some of the 4-tuples, the ports in use. Plain data: it comes out of a
 // process that runs there (snapshot-program.ts).
+
 import { fileURLToPath } from "node:url";
-import type { TcpState } from "../../socket-table/view.js";
+import type { TcpState } from "../../results/socket-table.js";
 import type { FourTuple } from "../../util/address.js";
 import { formatCount } from "../../util/units.js";
 import type { Host } from "../testbed/host.js";

@@ -1,7 +1,7 @@
 // How long sockets stay in a state, seen from outside: the timer that the kernel runs for them, read again and again, and the
 // moment at which they are gone.
 
-import type { TcpState } from "../../socket-table/view.js";
+import type { TcpState } from "../../results/socket-table.js";
 import { type LabContext, pause } from "../experiment.js";
 import type { Host } from "../testbed/host.js";
 import { look, type SeenTimer, type Sight } from "./socket-snapshot.js";

@@ -1,9 +1,10 @@
 // One of the lab's two hosts, whatever it is made of: programs run in it, its settings are read and written.
+
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import type { LabPlace } from "../../results/lab.js";
 import { AppError } from "../../util/errors.js";
 import { NODE_START_MS, Subprocess, type SubprocessOptions } from "../../util/subprocess.js";
-import type { LabPlace } from "../result.js";
 
 /**
  * A command prefix: what follows gets SIGKILL when the thread that started it ends, however that ends (man 2

@@ -1,5 +1,6 @@
 // Rules of this host's nftables that drop or reject TCP packets, read over netlink (nfnetlink; needs CAP_NET_ADMIN). What a rule's
 // other conditions are is told by `nft list`: here it is where such rules are, and to which port.
+import type { FilterRule } from "../../results/peer.js";
 import { attributesOf, dumpNetlink, listAttributes, textOf } from "./netlink.js";
 
 const NETLINK_NETFILTER = 12;
@@ -15,19 +16,6 @@ const EXPRESSION = { name: 1, data: 2 } as const;
 const HOOKS = ["prerouting", "input", "forward", "output", "postrouting"];
 const VERDICT = { drop: 0, accept: 1, jump: -3, goto: -4 } as const;
 const TRANSPORT_HEADER = 2;
-
-export interface FilterRule {
-  /** `input`, `output`, …: where the packet meets it. */
-  readonly hook: string;
-  /** With its family: `inet filter`. */
-  readonly table: string;
-  readonly chain: string;
-  /** As `nft -a` shows it; undefined for the chain's policy. */
-  readonly handle: number | undefined;
-  readonly verdict: "drop" | "reject" | "policy drop";
-  /** The destination port that it is about; undefined where it names none, or in a set. */
-  readonly port: number | undefined;
-}
 
 interface Rule extends Pick<FilterRule, "table" | "chain" | "handle" | "port"> {
   readonly verdict: "drop" | "reject" | undefined;

@@ -1,5 +1,6 @@
 // Routes and routing rules of this host that refuse (ip route add blackhole|prohibit|unreachable|throw …, ip rule add …), read over
 // rtnetlink (man 7 rtnetlink). The kernel does not say which one refused a packet: that is for its errno and the longest prefix.
+import type { RefusingRoute } from "../../results/peer.js";
 import { formatIp, type IpAddress } from "../../util/address.js";
 import { AF_INET, AF_INET6 } from "../syscalls/constants.js";
 import { attributesOf, dumpNetlink, textOf } from "./netlink.js";
@@ -24,18 +25,6 @@ const TYPES = [
 ] as const;
 const NAMED_TABLES: Readonly<Record<number, string>> = { 253: "default", 254: "main", 255: "local" };
 const MAIN = 254;
-
-export type RefusingType = (typeof TYPES)[number][1];
-
-/** A route or a rule that refuses what goes to `to`. */
-export interface RefusingRoute {
-  readonly kind: "route" | "rule";
-  readonly type: RefusingType;
-  /** The address that it was looked up for. */
-  readonly to: string;
-  /** As `ip route` or `ip rule` prints it: `blackhole 10.1.0.0/16`. */
-  readonly entry: string;
-}
 
 /**
  * The routes and rules of this network namespace that refuse an address, rules first, then the longest prefix.

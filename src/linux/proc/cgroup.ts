@@ -1,20 +1,12 @@
 // The limits that a container or a service gets on memory and threads: cgroup v2 and v1, this process's group and all above it.
+
 import { existsSync } from "node:fs";
+import type { CgroupMemoryFile } from "../../results/evidence.js";
 import { readText } from "./procfs.js";
 
 const ROOT = "/sys/fs/cgroup";
 /** Where systemd mounts version 2 beside version 1. */
 const HYBRID = "unified";
-
-/** The file that sets a limit: hard ones, at which allocations fail, and memory.high, over which the kernel throttles. */
-export const CGROUP_MEMORY_FILES = [
-  "memory.max",
-  "memory.high",
-  "memory.limit_in_bytes",
-  "memory.kmem.limit_in_bytes",
-  "memory.kmem.tcp.limit_in_bytes",
-] as const;
-export type CgroupMemoryFile = (typeof CGROUP_MEMORY_FILES)[number];
 
 export interface CgroupMemory {
   readonly file: CgroupMemoryFile;

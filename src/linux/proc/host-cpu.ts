@@ -1,4 +1,5 @@
 // Whose CPU time it was: this process's and its children's, other programs', or the hypervisor's.
+import type { HostLoad } from "../../results/fields.js";
 import { readText } from "./procfs.js";
 
 /** Clock ticks per second of /proc (man 5 proc, sysconf(_SC_CLK_TCK)): 100 on every architecture that we run on. */
@@ -14,13 +15,6 @@ export interface CpuTimes {
   readonly steal: number;
   /** Of this process and its children that have ended. */
   readonly own: number;
-}
-
-/** Shares of all CPUs, 0 to 1. */
-export interface HostLoad {
-  /** What other programs took. */
-  readonly othersShare: number;
-  readonly stealShare: number;
 }
 
 /** @returns undefined where /proc/stat may not be read */

@@ -1,23 +1,9 @@
 // What /proc tells of another process: its limit of open files, how many it has, whether it runs at all.
+
 import { readdirSync } from "node:fs";
+import type { ProcessFacts } from "../../results/peer.js";
 import { isGroupFrozen } from "./cgroup.js";
 import { readText } from "./procfs.js";
-
-export interface ProcessFacts {
-  readonly pid: number;
-  /** /proc/PID/comm. */
-  readonly name: string;
-  /** Arguments as it was started, or as it calls itself now; the first is the program. */
-  readonly args: readonly string[];
-  /** Stopped by a signal (SIGSTOP), by a debugger, or frozen. */
-  readonly isStopped: boolean;
-  /** Its cgroup is frozen, as `docker pause` does; undefined in results of older versions. */
-  readonly isFrozen?: boolean | undefined;
-  /** Soft RLIMIT_NOFILE, Infinity when unlimited; undefined when it may not be read. */
-  readonly nofileLimit: number | undefined;
-  /** Descriptors in its main thread's table; undefined when they may not be read. */
-  readonly openDescriptors: number | undefined;
-}
 
 /** @returns undefined when there is no such process */
 export function readProcessFacts(pid: number): ProcessFacts | undefined {
@@ -32,7 +18,7 @@ export function readProcessFacts(pid: number): ProcessFacts | undefined {
     args: (readText(`/proc/${pid}/cmdline`) ?? "").split("\0").filter((arg) => arg !== ""),
     isStopped: state === "T" || state === "t" || isFrozen,
     isFrozen,
-    nofileLimit: limit === undefined ? undefined : limit === "unlimited" ? Number.POSITIVE_INFINITY : Number(limit),
+    nofileLimit: limit === undefined ? undefined : limit === "unlimited" ? limit : Number(limit),
     openDescriptors: countDescriptors(pid),
   };
 }

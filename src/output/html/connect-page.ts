@@ -2,10 +2,10 @@
 
 import { messageLines, unansweredNote } from "../../client/messages/text.js";
 import { isMeasurable } from "../../client/ramp/memory-fit.js";
-import type { ConnectResult } from "../../client/result.js";
 import { missPhrases, outcomeOf } from "../../client/verdict/verdict.js";
 import { courseOf, momentsOf, rateOf } from "../../lab/observe/timeline.js";
-import type { LatencyEvidence } from "../../lab/result.js";
+import type { ConnectResult } from "../../results/connect.js";
+import type { LatencyEvidence } from "../../results/lab-evidence.js";
 import { printableData } from "../../util/printable.js";
 import { formatBytes, formatCount, formatDuration, plural } from "../../util/units.js";
 import { drawLatency } from "./chart/latency.js";

@@ -1,14 +1,15 @@
 // The lab's report: the verdicts at a glance, then each experiment as claim, prediction, observation and evidence.
 
-import { type ExperimentResult, type LabByHand, type LabResult, VERDICTS, type Verdict } from "../../lab/result.js";
-import type { HostLoad } from "../../linux/proc/host-cpu.js";
+import type { HostLoad } from "../../results/fields.js";
+import { LAB_VERDICTS } from "../../results/identifiers.js";
+import type { ExperimentResult, LabByHand, LabResult, LabVerdict } from "../../results/lab.js";
 import { describeHostLoad } from "../../util/host-load.js";
 import { formatCount, formatDuration, plural } from "../../util/units.js";
 import { drawEvidence } from "./evidence.js";
 import { html, Markup } from "./markup.js";
 import { commandLines, facts, hostFacts, page, sayTime } from "./page.js";
 
-const MARKS: Record<Verdict, readonly [sign: string, className: string]> = {
+const MARKS: Record<LabVerdict, readonly [sign: string, className: string]> = {
   confirmed: ["✓", "confirmed"],
   refuted: ["✗", "refuted"],
   inconclusive: ["?", "inconclusive"],
@@ -39,10 +40,10 @@ ${host(result)}
 function headline({ experiments, stoppedIn }: LabResult): string {
   const stop = stoppedIn === undefined ? "" : `, stopped in ${stoppedIn}`;
   if (experiments.length === 0) return `No experiment was made${stop}`;
-  const count = (verdict: Verdict) => experiments.filter((each) => each.verdict === verdict).length;
+  const count = (verdict: LabVerdict) => experiments.filter((each) => each.verdict === verdict).length;
   const confirmed = count("confirmed");
   const all = plural(experiments.length, "experiment");
-  const others = VERDICTS.filter((verdict) => verdict !== "confirmed" && count(verdict) > 0).map(
+  const others = LAB_VERDICTS.filter((verdict) => verdict !== "confirmed" && count(verdict) > 0).map(
     (verdict) => `${count(verdict)} ${verdict}`,
   );
   if (others.length === 0) return `${all}, ${experiments.length === 1 ? "" : "all "}confirmed${stop}`;
@@ -62,7 +63,7 @@ function sentence(text: string): string {
 function verdicts(experiments: readonly ExperimentResult[]): Markup {
   return html`<section aria-labelledby="verdicts"><h2 id="verdicts">Verdicts</h2>
 <div class="scroll"><table><caption class="hidden">Every experiment with its verdict</caption>
-<thead><tr><th scope="col">Experiment</th><th scope="col">Claim and observation</th><th scope="col">Claims</th><th scope="col">Verdict</th><th scope="col" class="number">Took</th></tr></thead>
+<thead><tr><th scope="col">Experiment</th><th scope="col">Claim and observation</th><th scope="col">Claims</th><th scope="col">LabVerdict</th><th scope="col" class="number">Took</th></tr></thead>
 <tbody>${experiments.map(
     ({
       id,
@@ -106,7 +107,7 @@ function byHandSection(byHand: LabByHand | undefined): Markup | undefined {
 ${remove.length > 0 ? html`<div class="commands"><h3>Remove them</h3>${commandLines(remove)}</div>` : undefined}</section>`;
 }
 
-function mark(verdict: Verdict): Markup {
+function mark(verdict: LabVerdict): Markup {
   const [sign, className] = MARKS[verdict];
   return html`<span class="verdict ${className}"><span aria-hidden="true">${sign}</span> ${verdict}</span>`;
 }

@@ -1,6 +1,6 @@
 // The page around a report: one file that opens without a network and without a script.
 
-import type { HostDescription } from "../../linux/proc/host.js";
+import type { HostDescription } from "../../results/fields.js";
 import { printableExcept } from "../../util/printable.js";
 import { formatBytes, formatCount, plural } from "../../util/units.js";
 import { PORT_MAP_STYLE } from "../port-map/style.js";

@@ -1,7 +1,7 @@
 // From a result to its report: one HTML file. Loaded when a report is asked for; charts bring a library with them.
-import type { ConnectResult } from "../../client/result.js";
-import type { LabResult } from "../../lab/result.js";
-import type { ServeResult } from "../../server/result.js";
+import type { ConnectResult } from "../../results/connect.js";
+import type { LabResult } from "../../results/lab.js";
+import type { ServeResult } from "../../results/serve.js";
 import { connectPage } from "./connect-page.js";
 import { labPage } from "./lab-page.js";
 import { servePage } from "./serve-page.js";

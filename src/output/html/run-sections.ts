@@ -1,9 +1,11 @@
 // Sections that the pages of both roles have: why it stopped, what failed, what the kernel said.
-import type { ConnectResult, FailureReport } from "../../client/result.js";
-import type { Finding } from "../../diagnosis/diagnosis.js";
+
 import { explainRun } from "../../diagnosis/explain.js";
-import type { RunEvidence } from "../../engine/run/evidence.js";
-import type { ServeResult } from "../../server/result.js";
+import type { ConnectResult } from "../../results/connect.js";
+import type { Finding } from "../../results/diagnosis.js";
+import type { RunEvidence } from "../../results/evidence.js";
+import type { FailureReport } from "../../results/fields.js";
+import type { ServeResult } from "../../results/serve.js";
 import { drawTable } from "./evidence.js";
 import { html, type Markup } from "./markup.js";
 

@@ -1,7 +1,7 @@
 // Port pressure and accept queues in OpenMetrics text, of bounded cardinality: the first rows, and one named "other" for
 // what is left. Names follow Prometheus' conventions.
+import type { Pressure } from "../../results/pressure.js";
 import type { EndpointQueue, ListenerQueues } from "../../socket-table/listeners/accept-queues.js";
-import type { Pressure } from "../../socket-table/ports/pressure.js";
 
 type Labels = Readonly<Record<string, string | number>>;
 type Sample = readonly [labels: Labels, value: number | undefined];

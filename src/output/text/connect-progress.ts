@@ -1,6 +1,6 @@
 // A client's progress as text: a panel for a terminal, a line for a file.
 
-import type { ConnectSnapshot } from "../../client/result.js";
+import type { ConnectSnapshot } from "../../client/snapshot.js";
 import { formatCount, formatDuration } from "../../util/units.js";
 import { type Paint, plain } from "../terminal/paint.js";
 

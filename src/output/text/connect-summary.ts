@@ -2,10 +2,11 @@
 
 import { isLowerBound, messageLines, unansweredNote } from "../../client/messages/text.js";
 import { isMeasurable } from "../../client/ramp/memory-fit.js";
-import type { ConnectResult, FailureReport } from "../../client/result.js";
 import { missPhrases, outcomeOf } from "../../client/verdict/verdict.js";
-import type { Diagnosis } from "../../diagnosis/diagnosis.js";
-import type { LatencySummary } from "../../engine/latency.js";
+import type { ConnectResult } from "../../results/connect.js";
+import type { Diagnosis } from "../../results/diagnosis.js";
+import type { FailureReport } from "../../results/fields.js";
+import type { LatencySummary } from "../../results/latency.js";
 import { printableData } from "../../util/printable.js";
 import { formatBytes, formatCount, formatDuration, plural } from "../../util/units.js";
 import { type Paint, plain } from "../terminal/paint.js";

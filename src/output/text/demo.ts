@@ -1,9 +1,9 @@
 // The demo's words, for somebody who has read that a server has 65,535 connections at most.
 
 import { isMeasurable } from "../../client/ramp/memory-fit.js";
-import type { ConnectResult } from "../../client/result.js";
 import { explainRun } from "../../diagnosis/explain.js";
-import type { ServeResult } from "../../server/result.js";
+import type { ConnectResult } from "../../results/connect.js";
+import type { ServeResult } from "../../results/serve.js";
 import { type FourTuple, formatEndpoint } from "../../util/address.js";
 import { printableData } from "../../util/printable.js";
 import { formatBytes, formatCount, formatDuration, plural } from "../../util/units.js";

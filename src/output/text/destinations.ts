@@ -1,6 +1,6 @@
 // A run's destinations as text: what names stand for, and what came of each of several.
 
-import type { ConnectResult } from "../../client/result.js";
+import type { ConnectResult } from "../../results/connect.js";
 import { formatCount, plural } from "../../util/units.js";
 
 type Names = NonNullable<ConnectResult["names"]>;

@@ -1,6 +1,6 @@
 // A diagnosis as text: the limit, whose it is, the evidence, the fix; or the suspects, and how to tell them apart.
 
-import type { Diagnosis, Finding, Suspect, Whose } from "../../diagnosis/diagnosis.js";
+import type { Diagnosis, Finding, Suspect, Whose } from "../../results/diagnosis.js";
 import { printableData } from "../../util/printable.js";
 import { formatCount } from "../../util/units.js";
 import { type Paint, plain } from "../terminal/paint.js";

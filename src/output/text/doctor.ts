@@ -1,15 +1,15 @@
 // A prediction as text: the ceiling and what it is made of first, then every limit, the worst first.
 
 import { TIME_WAIT_SECONDS } from "../../capacity/limits/time-wait.js";
-import type { Program } from "../../capacity/load.js";
-import type { LimitRow, Prediction, Verdict } from "../../capacity/predict.js";
+import type { LimitRow, LimitVerdict } from "../../results/limits.js";
+import type { Prediction, Program } from "../../results/prediction.js";
 import { printableData } from "../../util/printable.js";
 import { formatBytes, formatCount, formatDuration, formatRate, plural } from "../../util/units.js";
 import type { Paint, Tone } from "../terminal/paint.js";
 import { plain } from "../terminal/paint.js";
 import { alignLabels, stackRows } from "../terminal/table.js";
 
-const TONES: Record<Verdict, Tone> = { "too low": "bad", unknown: "accent", low: "accent", ok: "good" };
+const TONES: Record<LimitVerdict, Tone> = { "too low": "bad", unknown: "accent", low: "accent", ok: "good" };
 
 /** Everybody asks for these, even where they do not bind. */
 const WELL_KNOWN = ["nofile", "source-ports"];

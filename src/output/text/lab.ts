@@ -1,20 +1,15 @@
 // The lab as text: each experiment from its claim to its verdict, then a table of them all.
 
-import {
-  type Evidence,
-  type ExperimentResult,
-  type LabPlace,
-  type LabResult,
-  VERDICTS,
-  type Verdict,
-} from "../../lab/result.js";
+import { LAB_VERDICTS } from "../../results/identifiers.js";
+import type { ExperimentResult, LabPlace, LabResult, LabVerdict } from "../../results/lab.js";
+import type { Evidence } from "../../results/lab-evidence.js";
 import { describeHostLoad } from "../../util/host-load.js";
 import { printable, printableData } from "../../util/printable.js";
 import { formatCount, formatDuration } from "../../util/units.js";
 import { type Paint, plain, type Tone } from "../terminal/paint.js";
 import { alignLabels } from "../terminal/table.js";
 
-const TONES: Record<Verdict, Tone> = {
+const TONES: Record<LabVerdict, Tone> = {
   confirmed: "good",
   refuted: "bad",
   inconclusive: "accent",
@@ -62,8 +57,8 @@ export function experimentText(result: ExperimentResult, paint: Paint = plain, c
 export function labSummary(result: LabResult, paint: Paint = plain): string {
   const { experiments, elapsedMs, place, stoppedIn, hostLoad } = printableData(result);
   const busy = describeHostLoad(hostLoad);
-  const count = (verdict: Verdict) => experiments.filter((experiment) => experiment.verdict === verdict).length;
-  const counted = VERDICTS.filter((verdict) => count(verdict) > 0).map(
+  const count = (verdict: LabVerdict) => experiments.filter((experiment) => experiment.verdict === verdict).length;
+  const counted = LAB_VERDICTS.filter((verdict) => count(verdict) > 0).map(
     (verdict) => `${formatCount(count(verdict))} ${verdict}`,
   );
   const parts = [

@@ -1,7 +1,8 @@
 // A server's life as text: its first line, its progress, its summary.
 
 import { explainRun } from "../../diagnosis/explain.js";
-import type { ServeResult, ServeSnapshot } from "../../server/result.js";
+import type { ServeResult } from "../../results/serve.js";
+import type { ServeSnapshot } from "../../server/snapshot.js";
 import { formatEndpoint } from "../../util/address.js";
 import { printable, printableData } from "../../util/printable.js";
 import { formatBytes, formatCount, formatDuration, plural } from "../../util/units.js";

@@ -1,8 +1,9 @@
 // Groups sockets by integers as they pass: no object, string or boxed number per socket.
+
 import { TCP_ESTABLISHED, TCP_LISTEN, TCP_STATES, TCP_TIME_WAIT } from "../../linux/syscalls/constants.js";
+import type { AcceptedRow, DestinationRow, MemorySummary, PortRow, SocketTable } from "../../results/socket-table.js";
 import type { AddressIndex } from "../addresses.js";
 import type { ListenerSet } from "../listeners/listeners.js";
-import type { AcceptedRow, DestinationRow, MemorySummary, PortRow, SocketTable } from "../result.js";
 import type { SocketView } from "../view.js";
 import { Counts, PairIndex, topIds } from "./dense-index.js";
 

@@ -1,11 +1,12 @@
 // Source ports taken, counted by (source address, destination): no two connections of such a triple share one.
 
 import { TCP_TIME_WAIT } from "../../linux/syscalls/constants.js";
+import type { PressureOwner, PressureRow } from "../../results/pressure.js";
 import type { PortRange } from "../../util/address.js";
 import type { AddressIndex } from "../addresses.js";
 import type { ListenerSet } from "../listeners/listeners.js";
 import type { ScannedOwners } from "../listeners/owners.js";
-import { EXPLICIT_PORTS, PRESSURE_MARK, type PressureOwner, type PressureRow } from "../ports/pressure-result.js";
+import { EXPLICIT_PORTS, PRESSURE_MARK } from "../ports/marks.js";
 import type { SocketView } from "../view.js";
 import { Counts, PairIndex } from "./dense-index.js";
 

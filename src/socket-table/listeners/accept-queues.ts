@@ -2,10 +2,10 @@
 
 import { readNetCounters } from "../../linux/proc/procfs.js";
 import { TCP_LISTEN, TCP_STATES } from "../../linux/syscalls/constants.js";
+import type { TcpState } from "../../results/socket-table.js";
 import { formatEndpoint } from "../../util/address.js";
 import { type SocketFilter, toQuery } from "../filter.js";
 import { readTable } from "../table.js";
-import type { TcpState } from "../view.js";
 
 /** SK_MEMINFO_DROPS of linux/sock_diag.h. */
 const DROPS = 8;

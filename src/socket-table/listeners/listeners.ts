@@ -1,32 +1,15 @@
 // The LISTEN sockets of the namespace: their accept queues, and which connections they accepted.
 
 import { TCP_LISTEN } from "../../linux/syscalls/constants.js";
+import type { SourceName } from "../../results/owners.js";
+import type { ListenerRow } from "../../results/socket-table.js";
 import { formatEndpoint } from "../../util/address.js";
 import type { AddressIndex } from "../addresses.js";
 import { PairIndex } from "../aggregate/dense-index.js";
 import type { SocketQuery } from "../query.js";
 import { isWildcard } from "../socket-test.js";
-import { readTable, type SourceName } from "../table.js";
+import { readTable } from "../table.js";
 import type { SocketView } from "../view.js";
-
-export interface ListenerRow {
-  readonly ip: string;
-  readonly port: number;
-  readonly family: 4 | 6;
-  readonly acceptQueue: {
-    readonly used: number;
-    /** undefined out of /proc/net/tcp, which does not tell. */
-    readonly limit: number | undefined;
-  };
-  readonly uid: number;
-  readonly inode: number;
-  /** On ::, and takes no IPv4; false out of /proc, which does not tell. */
-  readonly isV6Only: boolean;
-  /** ESTABLISHED connections accepted here that met the filter: a local address is that of its most specific listener. */
-  readonly established: number;
-  /** LISTEN sockets at this address and port. Those of SO_REUSEPORT share `established`: who accepted is not to be told. */
-  readonly sharedBy: number;
-}
 
 /** Connections accepted at a local address and port. */
 interface Accepted {

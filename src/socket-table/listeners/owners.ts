@@ -3,8 +3,9 @@
 
 import { forEachSocketDescriptor, readCommand } from "../../linux/proc/descriptors.js";
 import { TCP_ESTABLISHED, TCP_LISTEN } from "../../linux/syscalls/constants.js";
+import type { Owner, OwnerMemory, OwnerSummary } from "../../results/owners.js";
 import { Counts, PairIndex } from "../aggregate/dense-index.js";
-import { readTable, type SocketQuery, type SourceName } from "../table.js";
+import { readTable, type SocketQuery } from "../table.js";
 import type { SocketView } from "../view.js";
 
 /** The number of no process. */
@@ -12,12 +13,6 @@ const NOBODY = -1;
 /** Places of SK_MEMINFO_*. */
 const RECEIVE_ALLOC = 0;
 const SEND_QUEUED = 5;
-
-export interface Owner {
-  readonly pid: number;
-  /** The process's name (/proc/PID/comm). */
-  readonly command: string;
-}
 
 /** What could be seen of all processes' descriptors at one moment. */
 export interface OwnerIndex {
@@ -31,42 +26,6 @@ export interface OwnerIndex {
   readonly sockets: number;
   /** Processes with an io_uring that does not tell its sockets: these have no visible owner. */
   readonly ringHolders: readonly Owner[];
-}
-
-export interface OwnerRow extends Owner {
-  readonly sockets: number;
-  readonly listening: number;
-  readonly established: number;
-  /** When the query asks for memory and the source tells it. */
-  readonly memory?: OwnerMemory | undefined;
-}
-
-/** Kernel memory of a process's sockets in bytes. */
-export interface OwnerMemory {
-  /** Received and not read yet (rmem_alloc). */
-  readonly receiveAllocBytes: number;
-  /** Written and not acknowledged yet (wmem_queued). */
-  readonly sendQueuedBytes: number;
-  /** These, what is reserved ahead, options and backlog. */
-  readonly chargedBytes: number;
-}
-
-export interface OwnerSummary {
-  readonly source: SourceName;
-  /** Most sockets first; with memory, those with most in their queues. */
-  readonly owners: readonly OwnerRow[];
-  /** Sockets with an inode that no visible descriptor or io_uring leads to: in flight, or another user's. */
-  readonly notVisible: number;
-  /** Memory of the sockets without a visible owner and of those that belong to the kernel; as OwnerRow.memory. */
-  readonly unownedMemory?: OwnerMemory | undefined;
-  /** Processes with an io_uring that does not tell its sockets. */
-  readonly ringHolders: readonly Owner[];
-  /** Sockets without an inode: TIME_WAIT, orphans, requests in the SYN queue. They belong to the kernel. */
-  readonly kernelOwned: number;
-  /** Processes whose descriptors may not be read (run as root to see them). */
-  readonly unreadable: number;
-  /** Other users' processes are not even listed (hidepid), and so not among the unreadable. */
-  readonly isHiding: boolean;
 }
 
 /** Reads the descriptors of all processes, threads with a table of their own included. Never fails: see `unreadable`. */

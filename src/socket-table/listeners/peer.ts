@@ -1,12 +1,15 @@
 // The other end of a run where it is on this host: who listens there, how full its accept queue is, how the process fares.
 
 import { hasSocket } from "../../linux/proc/descriptors.js";
-import { type ProcessFacts, readProcessFacts } from "../../linux/proc/process-facts.js";
+import { readProcessFacts } from "../../linux/proc/process-facts.js";
 import { TCP_LISTEN } from "../../linux/syscalls/constants.js";
+import type { OwnerRow } from "../../results/owners.js";
+import type { ElsewhereListener, LocalPeer, PeerListener, ProcessFacts } from "../../results/peer.js";
+import type { ListenerRow } from "../../results/socket-table.js";
 import type { EndQuery, SocketQuery } from "../query.js";
 import { readTable } from "../table.js";
-import { type ListenerRow, readListeners } from "./listeners.js";
-import { countByOwner, type Owner, type OwnerRow } from "./owners.js";
+import { readListeners } from "./listeners.js";
+import { countByOwner } from "./owners.js";
 import { findListening } from "./port-holders.js";
 
 /** A LISTEN socket's place in the kernel's table, and what it has dropped. */
@@ -17,45 +20,12 @@ export interface ListenQueue {
   readonly drops: number;
 }
 
-export interface PeerListener extends Pick<ListenerRow, "ip" | "port" | "acceptQueue" | "uid"> {
-  /** What it has dropped while the run lasted; undefined where the kernel was not asked before, or did not say. */
-  readonly drops?: number | undefined;
-  readonly inode?: number | undefined;
-  /**
-   * Whether it listened when the run began, was made in mid-run in place of another one of that port, or was not there at first;
-   * undefined where the kernel was not asked before.
-   */
-  readonly since?: "before" | "replaced" | "late" | undefined;
-}
-
-/** A socket on a destination's port, at an address that no destination has. */
-export interface ElsewhereListener {
-  readonly ip: string;
-  readonly port: number;
-  /** `bound`: it has the port, and has not called listen(). */
-  readonly kind: "listening" | "bound";
-  /** undefined when it is not visible. */
-  readonly process: Owner | undefined;
-}
-
 /** Of those elsewhere, so many are told. */
 const TOLD_ELSEWHERE = 8;
 /** A server with more workers is judged by these. */
 const MAX_CANDIDATES = 64;
 /** SK_MEMINFO_DROPS of linux/sock_diag.h. */
 const DROPS = 8;
-
-export interface LocalPeer {
-  /** LISTEN sockets on the destinations; none when nobody listens. */
-  readonly listeners: readonly PeerListener[];
-  /**
-   * The process that has most of the sockets there, or, where an accept queue is not empty, of those that can take from it;
-   * undefined when none is visible.
-   */
-  readonly process: ProcessFacts | undefined;
-  /** Who has the destinations' ports at other addresses; undefined where each destination has a listener, and in older results. */
-  readonly elsewhere?: readonly ElsewhereListener[] | undefined;
-}
 
 /**
  * Looks at the LISTEN sockets on the endpoints, in this network namespace.

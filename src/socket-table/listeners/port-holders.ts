@@ -2,12 +2,13 @@
 // TIME_WAIT. bind() refuses where addresses overlap (inet_csk_bind_conflict in net/ipv4/inet_connection_sock.c).
 
 import { TCP_LISTEN, TCP_TIME_WAIT } from "../../linux/syscalls/constants.js";
+import type { Owner } from "../../results/owners.js";
 import { formatIp, type IpAddress, type PortRange } from "../../util/address.js";
 import { ALL_STATES, type SocketQuery } from "../query.js";
 import { isWildcard } from "../socket-test.js";
 import { readTable } from "../table.js";
 import type { SocketView } from "../view.js";
-import { type Owner, readOwners } from "./owners.js";
+import { readOwners } from "./owners.js";
 
 /** Sockets that have bound a port and are neither connected nor listening; told since Linux 6.8, as CLOSE. */
 const BOUND_INACTIVE = 13;

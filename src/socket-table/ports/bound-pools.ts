@@ -2,16 +2,19 @@
 // destinations of the address share one pool. The kernel does not say of a connected socket how it came by its port; its
 // choice does. connect() takes ports of the range's first parity while there are any, and each for several destinations;
 // bind() begins with the other parity, and never takes a port that a socket of the address has.
+
 import { TCP_LISTEN } from "../../linux/syscalls/constants.js";
+import type { SourceName } from "../../results/owners.js";
+import type { BoundPoolRow } from "../../results/pressure.js";
 import type { AddressIndex } from "../addresses.js";
 import { Counts, PairIndex } from "../aggregate/dense-index.js";
 import type { ListenerSet } from "../listeners/listeners.js";
-import { ALL_STATES, type SourceName } from "../query.js";
+import { ALL_STATES } from "../query.js";
 import { isWildcard } from "../socket-test.js";
 import { readTable } from "../table.js";
 import type { SocketView } from "../view.js";
+import { PRESSURE_MARK } from "./marks.js";
 import type { PortPoolSize } from "./port-pool.js";
-import { type BoundPoolRow, PRESSURE_MARK } from "./pressure-result.js";
 
 /** Bound, and neither listening nor connected: sock_diag lists these since Linux 6.8 when asked to, as in CLOSE. */
 const BOUND_INACTIVE = 13;

@@ -2,12 +2,13 @@
 // the kernel's table says which addresses have the most sockets, a second one fills in their ports.
 
 import { TCP_LISTEN, TCP_TIME_WAIT } from "../../linux/syscalls/constants.js";
+import type { SourceName } from "../../results/owners.js";
 import type { IpAddress } from "../../util/address.js";
 import { AddressIndex } from "../addresses.js";
 import { Counts, topIds } from "../aggregate/dense-index.js";
 import { ListenerSet } from "../listeners/listeners.js";
 import { isWildcard } from "../socket-test.js";
-import { readTable, type SocketQuery, type SourceName } from "../table.js";
+import { readTable, type SocketQuery } from "../table.js";
 import type { SocketView } from "../view.js";
 
 /** Ports an address has. */

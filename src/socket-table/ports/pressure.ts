@@ -1,4 +1,18 @@
 // Ephemeral pressure: how many source ports are taken towards each destination, out of how many, and what is left.
+
+import type { Pressure } from "../../results/pressure.js";
+import { PRESSURE_MARK } from "./marks.js";
+
+export type {
+  BoundPoolRow,
+  PortPool,
+  Pressure,
+  PressureOwner,
+  PressureRow,
+  TranslatedPorts,
+  TranslatedRow,
+} from "../../results/pressure.js";
+
 import { TCP_LISTEN } from "../../linux/syscalls/constants.js";
 import { AddressIndex } from "../addresses.js";
 import { topIds } from "../aggregate/dense-index.js";
@@ -10,18 +24,7 @@ import { ALL_STATES } from "../query.js";
 import { readTable } from "../table.js";
 import { readBoundPools } from "./bound-pools.js";
 import { readPool } from "./port-pool.js";
-import { PRESSURE_MARK, type Pressure } from "./pressure-result.js";
 import { readTranslatedPorts } from "./translated-ports.js";
-
-export type {
-  BoundPoolRow,
-  PortPool,
-  Pressure,
-  PressureOwner,
-  PressureRow,
-  TranslatedPorts,
-  TranslatedRow,
-} from "./pressure-result.js";
 
 const TOP = 10;
 const CONNECTION_STATES = ALL_STATES & ~(1 << TCP_LISTEN);

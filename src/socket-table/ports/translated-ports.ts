@@ -2,12 +2,13 @@
 // from one translated address cannot share a port, whichever hosts they come from.
 
 import { countTracked, forEachTracked, type TrackedConnection } from "../../linux/netlink/conntrack.js";
+import type { TranslatedPorts, TranslatedRow } from "../../results/pressure.js";
 import { type AddressRange, type IpAddress, type PortRange, parseIp } from "../../util/address.js";
 import type { AddressIndex } from "../addresses.js";
 import { Counts, PairIndex, topIds } from "../aggregate/dense-index.js";
 import type { EndQuery } from "../query.js";
+import { PRESSURE_MARK } from "./marks.js";
 import type { NatRule } from "./nat-rules.js";
-import { PRESSURE_MARK, type TranslatedPorts, type TranslatedRow } from "./pressure-result.js";
 
 /** What NAT without a range has to choose from for a port from 1024 on. */
 const DEFAULT_PORTS: PortRange = { first: 1024, last: 65_535 };

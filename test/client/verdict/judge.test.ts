@@ -1,6 +1,9 @@
 // The verdict on a run's misses, and their words.
+
 import { describe, expect, it } from "vitest";
-import { judge, MISS_KINDS, type Miss, missPhrases, outcomeOf } from "../../../src/client/verdict/verdict.js";
+import { judge, missPhrases, outcomeOf } from "../../../src/client/verdict/verdict.js";
+import type { Miss } from "../../../src/results/connect.js";
+import { MISS_KINDS } from "../../../src/results/identifiers.js";
 import { connectResult } from "../../support/results.js";
 
 const LOST: Miss = { kind: "lost", count: 3, of: 10 };

@@ -1,9 +1,10 @@
 // What --max-failed, --max-p99 and --min-rate make of a run: at the limit it is met, just past it missed.
+
 import { describe, expect, it } from "vitest";
 import { thresholdMisses, toleratesFailures, withoutTolerated } from "../../../src/client/verdict/thresholds.js";
-import type { Miss } from "../../../src/client/verdict/verdict.js";
 import { createLatencyHistogram, summarizeLatency } from "../../../src/engine/latency.js";
 import { allowedFailures } from "../../../src/planning/parse-run-spec.js";
+import type { Miss } from "../../../src/results/connect.js";
 
 describe("allowed failures", () => {
   it.each<[number | string | undefined, number | undefined]>([

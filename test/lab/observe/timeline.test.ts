@@ -1,7 +1,7 @@
 // The moments that are named above the charts over time.
 import { expect, it } from "vitest";
-import type { ConnectResult } from "../../../dist/client/result.js";
 import { momentsOf } from "../../../dist/lab/observe/timeline.js";
+import type { ConnectResult } from "../../../dist/results/connect.js";
 
 it.each([
   [{ setupMs: 100, rampMs: 200, holdMs: 10_000, closeMs: 50 }, ["all settled", "closing"]],

@@ -1,4 +1,5 @@
 // Results whose numbers are as small and as large as numbers get: they are drawn and summed up, and nothing says NaN.
+
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { explainRun } from "../../../src/diagnosis/explain.js";
@@ -8,7 +9,7 @@ import { labPage } from "../../../src/output/html/lab-page.js";
 import { connectSummary } from "../../../src/output/text/connect-summary.js";
 import { experimentText, labSummary } from "../../../src/output/text/lab.js";
 import { serveSummary } from "../../../src/output/text/serve.js";
-import { parseResult, SCHEMAS } from "../../../src/results/schema/parse.js";
+import { parseResult, SCHEMAS } from "../../../src/results/parse.js";
 import { AppError } from "../../../src/util/errors.js";
 import { connectResult, serveResult } from "../../support/results.js";
 

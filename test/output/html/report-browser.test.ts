@@ -1,11 +1,12 @@
 // The report as a person sees it: opened in Chromium in both colour schemes, each chart with its marks; the screenshots stay in
 // artifacts/.
+
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { LabResult } from "../../../src/lab/result.js";
+import type { LabResult } from "../../../src/results/lab.js";
 import { CHROMIUM, launchChromium, luminance, openFile } from "../../support/chromium.js";
 import { ROOT, renderReport } from "../../support/library.js";
 import { startClient, startServer } from "../../support/peers.js";

@@ -1,11 +1,13 @@
 // The report's text without a browser: what it says, that nothing comes from elsewhere, that no text becomes markup.
+
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { rateOf } from "../../../src/lab/observe/timeline.js";
-import type { CeilingEvidence, LabResult } from "../../../src/lab/result.js";
 import { formatWithUnit, logDomain, logTicks, scaleAxis, singular } from "../../../src/output/html/chart/scale.js";
 import { render } from "../../../src/output/html/render.js";
-import { parseResult } from "../../../src/results/schema/parse.js";
+import type { LabResult } from "../../../src/results/lab.js";
+import type { CeilingEvidence } from "../../../src/results/lab-evidence.js";
+import { parseResult } from "../../../src/results/parse.js";
 import { connectResult, serveResult } from "../../support/results.js";
 
 const FIXTURE = JSON.parse(readFileSync(new URL("../fixtures/lab.json", import.meta.url), "utf8"));
@@ -113,9 +115,9 @@ describe("a report", () => {
       { name: "some", allows: 1000, binds: false },
     ];
     const unnumbered = [
-      { name: "endless", allows: "unlimited" as const, caps: "held" },
-      { name: "hidden", allows: "unknown" as const, caps: "held" },
-      { name: "backlog", allows: "something else" as const, caps: "rate" },
+      { name: "endless", allows: "unlimited" as const, caps: "held" as const },
+      { name: "hidden", allows: "unknown" as const, caps: "held" as const },
+      { name: "backlog", allows: "something else" as const, caps: "rate" as const },
     ];
     const draw = (evidence: CeilingEvidence) =>
       render({ ...LAB, experiments: [{ ...LAB.experiments[0]!, evidence: [evidence] }] });

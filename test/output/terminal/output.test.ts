@@ -1,4 +1,5 @@
 // What came from outside leaves this program without its escape codes: by one door, and in every text that is made of a result.
+
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -19,7 +20,7 @@ import { pressureText } from "../../../src/output/text/ports/pressure.js";
 import { overviewText, portText } from "../../../src/output/text/ports/summary.js";
 import { listenerTable, ownerLines } from "../../../src/output/text/ports/tables.js";
 import { serveSummary } from "../../../src/output/text/serve.js";
-import { parseResult } from "../../../src/results/schema/parse.js";
+import { parseResult } from "../../../src/results/parse.js";
 import { pressure } from "../../../src/socket-table/ports/pressure.js";
 import { socketTable } from "../../../src/socket-table/summary.js";
 import { printableJson, visible } from "../../../src/util/printable.js";

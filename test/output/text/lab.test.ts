@@ -1,9 +1,10 @@
 // The lab as text where things went wrong: nothing made, stopped half-way, failed.
-import { describe, expect, it } from "vitest";
-import type { ExperimentResult, LabResult, Verdict } from "../../../src/lab/result.js";
-import { experimentText, labSummary } from "../../../src/output/text/lab.js";
 
-const made = (id: string, verdict: Verdict): ExperimentResult => ({
+import { describe, expect, it } from "vitest";
+import { experimentText, labSummary } from "../../../src/output/text/lab.js";
+import type { ExperimentResult, LabResult, LabVerdict } from "../../../src/results/lab.js";
+
+const made = (id: string, verdict: LabVerdict): ExperimentResult => ({
   ...{ id, title: `experiment ${id}`, claims: ["C1"], claim: "it is so", setup: "-", commands: [], prediction: "-" },
   ...{ observed: "-", verdict, reason: undefined, elapsedMs: 1, evidence: [] },
 });

@@ -1,7 +1,9 @@
 // Source ports run out for real: in a namespace with a small range, until the kernel has none to give.
+
 import { writeFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { type Pressure, pressure } from "../../../src/socket-table/ports/pressure.js";
+import type { Pressure } from "../../../src/results/pressure.js";
+import { pressure } from "../../../src/socket-table/ports/pressure.js";
 import type { SocketFilter } from "../../../src/socket-table/summary.js";
 import { canMakeNamespaces, enterNamespace } from "../../support/namespace.js";
 import { acceptAll, close, connectRaw, listenRaw } from "../../support/raw-sockets.js";

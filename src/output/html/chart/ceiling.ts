@@ -1,7 +1,8 @@
 // What each limit allows, as bars on a log axis, the lowest first; the one that binds and what was wanted are marked. Limits without
 // a number have a line each that says so.
+
 import * as Plot from "@observablehq/plot";
-import type { CeilingEvidence, UnnumberedLimit } from "../../../lab/result.js";
+import type { CeilingEvidence, UnnumberedLimit } from "../../../results/lab-evidence.js";
 import { formatCount } from "../../../util/units.js";
 import { html, type Markup } from "../markup.js";
 import { drawChart } from "./draw.js";

@@ -1,6 +1,7 @@
 // The first line of `fourtuple ports` for an address: the one sentence that the figures support, and no more.
 
-import type { SocketFilter, SocketTable } from "../../../socket-table/summary.js";
+import type { SocketTable } from "../../../results/socket-table.js";
+import type { SocketFilter } from "../../../socket-table/summary.js";
 import { printableData } from "../../../util/printable.js";
 import { formatCount, plural } from "../../../util/units.js";
 import { type Paint, plain } from "../../terminal/paint.js";

@@ -1,8 +1,8 @@
 // What the kernel's socket table says, in words and figures: of one port, and of the host. The most important first.
 
-import type { OwnerSummary } from "../../../socket-table/listeners/owners.js";
-import type { Pressure } from "../../../socket-table/ports/pressure.js";
-import type { ListenerRow, MemorySummary, SocketTable } from "../../../socket-table/summary.js";
+import type { OwnerSummary } from "../../../results/owners.js";
+import type { Pressure } from "../../../results/pressure.js";
+import type { ListenerRow, MemorySummary, SocketTable } from "../../../results/socket-table.js";
 import { formatEndpoint } from "../../../util/address.js";
 import { printableData } from "../../../util/printable.js";
 import { formatBytes, formatCount, formatDuration, plural } from "../../../util/units.js";
@@ -91,7 +91,7 @@ export function readNote({
   fallbackErrno,
   wasInterrupted,
 }: {
-  readonly fallbackErrno: string | undefined;
+  readonly fallbackErrno?: string | undefined;
   readonly wasInterrupted: boolean;
 }): string | undefined {
   if (fallbackErrno !== undefined) {

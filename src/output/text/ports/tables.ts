@@ -1,7 +1,7 @@
 // The tables of `fourtuple ports`: rankings, listeners with their accept queues, destinations under pressure, owners.
 
-import type { Owner, OwnerMemory, OwnerSummary } from "../../../socket-table/listeners/owners.js";
-import type { AddressRow, DestinationRow, ListenerRow, PortRow, Ranking } from "../../../socket-table/summary.js";
+import type { Owner, OwnerMemory, OwnerSummary } from "../../../results/owners.js";
+import type { AddressRow, DestinationRow, ListenerRow, PortRow, Ranking } from "../../../results/socket-table.js";
 import { formatEndpoint } from "../../../util/address.js";
 import { printable } from "../../../util/printable.js";
 import { formatBytes, formatCount, plural } from "../../../util/units.js";

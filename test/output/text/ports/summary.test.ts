@@ -1,11 +1,12 @@
 // What `fourtuple ports` says, in words: the proof, the misses, and why a reading is less than it could be.
+
 import { describe, expect, it } from "vitest";
 import { nothingText } from "../../../../src/output/text/ports/headline.js";
 import { pressureText } from "../../../../src/output/text/ports/pressure.js";
 import { hasSockets, overflows, overviewText, portText, readNote } from "../../../../src/output/text/ports/summary.js";
 import { listenerTable, ownersNote } from "../../../../src/output/text/ports/tables.js";
-import type { Pressure } from "../../../../src/socket-table/ports/pressure.js";
-import type { SocketTable } from "../../../../src/socket-table/summary.js";
+import type { Pressure } from "../../../../src/results/pressure.js";
+import type { SocketTable } from "../../../../src/results/socket-table.js";
 
 const none = { distinct: 0, top: [] };
 const EMPTY: SocketTable = {

@@ -1,15 +1,12 @@
 // From what a file holds to a result of a known kind, or to the sentence that says which field is wrong.
 import type { core } from "zod";
-import type { ConnectResult } from "../../client/result.js";
-import type { LabResult } from "../../lab/result.js";
-import type { ServeResult } from "../../server/result.js";
-import { AppError } from "../../util/errors.js";
-import { z } from "../../util/zod.js";
-import { connectSchema } from "./connect.js";
-import { labSchema } from "./lab.js";
-import { serveSchema } from "./serve.js";
+import { AppError } from "../util/errors.js";
+import { z } from "../util/zod.js";
+import { type ConnectResult, connectSchema } from "./connect.js";
+import { type LabResult, labSchema } from "./lab.js";
+import { type ServeResult, serveSchema } from "./serve.js";
 
-/** Results by their `kind`. */
+/** Results that are saved and read again, by their `kind`. */
 export interface Results {
   connect: ConnectResult;
   serve: ServeResult;
@@ -40,8 +37,8 @@ export function parseResult<K extends ResultKind>(value: unknown, kinds: readonl
     throw new AppError("E_OPTION", `${name} is no result of a run: ${describeKind(value)}`, { fix: wanted });
   }
   const parsed = SCHEMAS[kind].safeParse(value);
-  // The schemas are held to the types by a test: what is optional in JSON is undefined in a result.
-  if (parsed.success) return parsed.data as unknown as Results[K];
+  // The schema of a kind has that kind's type: TypeScript does not follow it through the key.
+  if (parsed.success) return parsed.data as Results[ResultKind] as Results[K];
   const issue = parsed.error.issues[0]!;
   throw new AppError("E_OPTION", `${name} is no result of a run: ${describeIssue(issue, value)}`, { fix: wanted });
 }
@@ -51,15 +48,15 @@ export function parseResult<K extends ResultKind>(value: unknown, kinds: readonl
  *
  * @throws {AppError} E_OPTION when it is none
  */
-export function parseOwnResult(value: unknown): Results[ResultKind] {
+export function parseOwnResult<K extends ResultKind>(value: unknown, kinds: readonly K[]): Results[K] {
   let plain: unknown;
   try {
-    // JSON has null for what the result left undefined, and for what is infinite.
+    // JSON has null for what older results left undefined.
     plain = JSON.parse(JSON.stringify(value) ?? "null", (_, field) => field ?? undefined);
   } catch {
     // A circle is no result either.
   }
-  return parseResult(plain, ["connect", "serve", "lab"], "this");
+  return parseResult(plain, kinds, "this");
 }
 
 function describeKind(value: unknown): string {

@@ -1,0 +1,49 @@
+// What a server's life came to: the same object for the terminal, `serve --json`, the report and the library's caller.
+import { z } from "../util/zod.js";
+import { diagnosis } from "./diagnosis.js";
+import { evidence } from "./evidence.js";
+import { count, failures, milliseconds, port, startedAt, type TypeOf, version } from "./fields.js";
+import { source } from "./owners.js";
+
+export const serveSchema = z
+  .object({
+    kind: z.literal("serve"),
+    version,
+    startedAt,
+    address: z.object({ ip: z.string(), port }),
+    elapsedMs: milliseconds,
+    accepted: count,
+    peakOpen: count,
+    openAtStop: count.describe("open when it was told to stop"),
+    kernel: z
+      .object({ source, sockets: count })
+      .optional()
+      .describe(
+        "ESTABLISHED sockets on its address and port in the kernel's table at that moment, those that still waited in the accept queue included; missing where it could not be read, or not in time",
+      ),
+    rejected: count.describe("above --max-connections"),
+    sentBytes: count,
+    receivedBytes: count,
+    failures,
+    tableFull: count.describe("how often a full descriptor table made a thread leave the accepting to others"),
+    backlog: z.object({
+      length: count,
+      drops: count
+        .optional()
+        .describe(
+          "what this listening socket dropped, most often because its accept queue was full; missing where netlink is refused",
+        ),
+      listenOverflows: count.describe(
+        "the kernel's counter over the server's life, of all listening sockets of the host",
+      ),
+      listenDrops: count.describe("likewise"),
+    }),
+    memory: z.object({ residentBytes: z.number(), userBytesPerConnection: z.number() }),
+    threads: count,
+    hasPrivateTables: z.boolean(),
+    nofileLimit: count,
+    evidence,
+    diagnosis,
+  })
+  .meta({ title: "ServeResult", description: "The last line that `fourtuple serve --json` prints" });
+export interface ServeResult extends TypeOf<typeof serveSchema> {}

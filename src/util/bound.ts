@@ -1,0 +1,13 @@
+// Numbers that nothing may bound: Infinity to reckon with, a word in results, as JSON has no Infinity.
+import { formatCount } from "./units.js";
+
+export type Bound = number | "unlimited";
+
+/** The number to reckon with. */
+export function numberOf(bound: Bound): number {
+  return bound === "unlimited" ? Number.POSITIVE_INFINITY : bound;
+}
+
+export function formatBound(bound: Bound): string {
+  return bound === "unlimited" ? bound : formatCount(bound);
+}
