@@ -3,7 +3,7 @@
 import { fileURLToPath } from "node:url";
 import { rolldown } from "rolldown";
 
-for (const module of ["client/worker", "server/worker", "util/zod"]) {
+for (const module of ["client/worker", "client/single/worker", "server/worker", "util/zod"]) {
   const file = fileURLToPath(new URL(`../dist/${module}.js`, import.meta.url));
   const bundle = await rolldown({ input: file, platform: "node" });
   await bundle.write({ file, format: "esm" });

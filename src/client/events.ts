@@ -2,11 +2,10 @@
 // Nothing is thrown and no object made for an event.
 import { toMicros } from "../engine/latency.js";
 import type { Shard } from "../engine/worker.js";
-import { CONTROL, PHASE } from "../engine/worker-memory.js";
+import { PHASE } from "../engine/worker-memory.js";
 import type { NativeBuffer } from "../linux/syscalls/libc.js";
 import type { ClientHandler, ClientTransport } from "../transport/contract.js";
 import { SLOT } from "../transport/slot-state.js";
-import { formatIp } from "../util/address.js";
 import { DestinationTally } from "./evidence/destination-counts.js";
 import { LossAges } from "./evidence/loss-stats.js";
 import { Greetings } from "./greetings.js";
@@ -15,9 +14,6 @@ import { ProxySender } from "./proxy-sender.js";
 import { RampTimes } from "./ramp/waits.js";
 import type { PlannedTuples } from "./tuple-source.js";
 import { COUNTER, type ConnectMessage, type ConnectPlan } from "./worker-plan.js";
-
-// Texts that the main thread has not heard yet, at most.
-const TOLD_AHEAD = 64;
 
 /** A connection is in flight until it is ESTABLISHED or, where the peer is known to greet, until its greeting: then it rests. */
 export class ClientEvents implements ClientHandler {
@@ -37,18 +33,15 @@ export class ClientEvents implements ClientHandler {
   readonly ages: LossAges;
   readonly greetings: Greetings;
   readonly isOpen = (slot: number): boolean => this.transport.state(slot) === SLOT.resting;
-  private readonly shard: Shard<ConnectPlan, ConnectMessage>;
+  protected readonly shard: Shard<ConnectPlan, ConnectMessage>;
+  protected readonly counters: Float64Array;
+  protected readonly tuples: PlannedTuples;
+  /** What came of each destination, where there are several. */
+  protected readonly tally: DestinationTally | undefined;
+  protected transport!: ClientTransport;
   private readonly plan: ConnectPlan;
-  private readonly counters: Float64Array;
-  private readonly tuples: PlannedTuples;
   private readonly times: RampTimes;
   private readonly proxy: ProxySender | undefined;
-  /** What came of each destination, where there are several. */
-  private readonly tally: DestinationTally | undefined;
-  private transport!: ClientTransport;
-  /** Addresses of the name that an attempt may still go to. */
-  private triesLeft: number;
-  private told = 0;
 
   /** @param slots that may ever be in use */
   constructor(shard: Shard<ConnectPlan, ConnectMessage>, tuples: PlannedTuples, slots: number) {
@@ -62,7 +55,6 @@ export class ClientEvents implements ClientHandler {
     this.greetings = new Greetings(new Int32Array(plan.shared), plan.closesGreeted);
     this.times = new RampTimes(this.counters);
     this.tally = plan.tally && new DestinationTally(plan.tally);
-    this.triesLeft = plan.tries - 1;
     this.proxy = plan.proxyProtocol && new ProxySender(plan.proxyProtocol);
   }
 
@@ -73,11 +65,6 @@ export class ClientEvents implements ClientHandler {
     if (!message) return;
     const slots = this.startedMs.length;
     this.sender = new MessageSender(transport, message, this.shard.memory, histograms.roundTrip, slots, share);
-  }
-
-  /** Whether the main thread has still to hear what a single connection has read. */
-  get isAhead(): boolean {
-    return this.plan.narrates && this.told - Atomics.load(this.shard.memory.control, CONTROL.heard) >= TOLD_AHEAD;
   }
 
   awake(nowMs: number): void {
@@ -97,7 +84,6 @@ export class ClientEvents implements ClientHandler {
     if (!this.greetings.areAwaited) this.settle(slot);
     this.sender?.open(slot);
     if (this.proxy) this.sendProxyHeader(slot, this.proxy);
-    if (this.plan.narrates) this.narrateOpening(slot);
   }
 
   received(slot: number, bytes: NativeBuffer, offset: number, length: number): number {
@@ -105,11 +91,6 @@ export class ClientEvents implements ClientHandler {
     if (this.startedMs[slot] !== 0) this.firstByte(slot);
     const view = offset === 0 ? bytes.bytes : bytes.bytes.subarray(offset);
     this.sender?.receive(slot, view, length);
-    if (this.plan.narrates) {
-      this.told++;
-      this.shard.tell({ type: "received", text: view.toString("utf8", 0, length) });
-      this.transport.isHeld = this.isAhead;
-    }
     return length;
   }
 
@@ -139,17 +120,11 @@ export class ClientEvents implements ClientHandler {
     this.counters[COUNTER.inFlight]! -= 1;
   }
 
-  /** An attempt in flight has failed: it is counted, or makes way for one to the name's next address. */
+  /** An attempt in flight has failed. */
   countFailed(slot: number, step: number, errno: number): void {
     this.tally?.failed(this.tuples.destinationOf(slot), step, errno);
-    if (this.triesLeft > 0) {
-      this.triesLeft--;
-      // Before it leaves: the main thread takes "begun, and nothing in flight" for the end of a ramp.
-      this.counters[COUNTER.started]! -= 1;
-    } else {
-      this.counters[COUNTER.failed]! += 1;
-      this.shard.memory.countFailure(step, errno);
-    }
+    this.counters[COUNTER.failed]! += 1;
+    this.shard.memory.countFailure(step, errno);
     this.counters[COUNTER.inFlight]! -= 1;
   }
 
@@ -187,11 +162,5 @@ export class ClientEvents implements ClientHandler {
     if (sent > 0) this.counters[COUNTER.sentBytes]! += sent;
     // What ended the connection is told of its own, and counted there.
     else this.shard.memory.countFailure(PHASE.send, -sent);
-  }
-
-  private narrateOpening(slot: number): void {
-    const ends = this.transport.addresses(slot);
-    const { ip, port } = typeof ends === "number" ? { ip: undefined, port: 0 } : ends.local;
-    this.shard.tell({ type: "opened", ip: ip ? formatIp(ip) : "?", port });
   }
 }

@@ -3,7 +3,7 @@
 import type { Shard } from "../engine/worker.js";
 import { COMMAND, CONTROL, PHASE, TARGET_AS_IT_IS } from "../engine/worker-memory.js";
 import { ETIMEDOUT } from "../linux/syscalls/errno.js";
-import type { ClientTransport } from "../transport/contract.js";
+import type { ClientTransport, TurnBudget } from "../transport/contract.js";
 import { openClientTransport } from "../transport/open.js";
 import { NO_ROOM, SLOT } from "../transport/slot-state.js";
 import { ClientEvents } from "./events.js";
@@ -13,7 +13,7 @@ import { COUNTER, type ConnectMessage, type ConnectPlan, SHARED } from "./worker
 // Few enough that a handshake's end is seen soon, many enough that a turn costs little.
 const OPEN_AT_ONCE = 16;
 // Shares of a turn: the rest waits for later ones, so that no peer holds the thread, and a command is answered at once.
-const BUDGET = {
+export const BUDGET: TurnBudget = {
   readBytes: 16 * 1024,
   reads: 4,
   connectionBytes: 64 * 1024,
@@ -21,8 +21,6 @@ const BUDGET = {
   resumed: 64,
   accepts: 0,
 };
-// The article's client reads 512 bytes at a time, and says so for each time.
-const ARTICLE_READ_BYTES = 512;
 const RETIRED_AT_ONCE = 256;
 const CHECKED_AT_ONCE = 16_384;
 /** Nobody has to be greeted sooner. */
@@ -46,7 +44,8 @@ export class ClientLoop {
   private window: number;
   private settledAt = 0;
 
-  constructor(shard: Shard<ConnectPlan, ConnectMessage>) {
+  /** @param Events what is made of the transport's events */
+  constructor(shard: Shard<ConnectPlan, ConnectMessage>, Events = ClientEvents, budget = BUDGET) {
     const { plan, memory } = shard;
     // Freed slots are used again, so there are never more than connections at a time.
     const slots = plan.share + SLOTS_SPARE;
@@ -55,11 +54,11 @@ export class ClientLoop {
     this.window = plan.window;
     this.counters = memory.counters;
     this.tuples = new PlannedTuples(plan, slots);
-    this.events = new ClientEvents(shard, this.tuples, slots);
+    this.events = new Events(shard, this.tuples, slots);
     const transport = openClientTransport({
       tuples: this.tuples,
       handler: this.events,
-      budget: plan.narrates ? { ...BUDGET, readBytes: ARTICLE_READ_BYTES } : BUDGET,
+      budget,
       wakeFd: shard.wakeFd,
       slots,
       tableSize: plan.tableSize,
@@ -89,7 +88,6 @@ export class ClientLoop {
     this.tellWhenSettled(wanted);
     events.waitsFor = this.waitedFor(wanted);
     events.isBehind = this.begun < wanted;
-    if (this.plan.narrates) transport.isHeld = events.isAhead;
     transport.turn(mayOpenMore ? 0 : this.patienceMs());
     if (this.counters[COUNTER.inFlight]! > 0) this.expire();
     events.sender?.sendDue(performance.now(), transport.end, events.isOpen);

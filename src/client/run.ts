@@ -22,7 +22,6 @@ import type { Targets } from "../planning/targets.js";
 import { TuplePlanner } from "../planning/tuple-plan.js";
 import type { ConnectResult, DestinationReport, ResolvedName, RunSample } from "../results/connect.js";
 import type { AppError } from "../util/errors.js";
-import { answerPatienceMs, drainMessages } from "./drain.js";
 import { AcceptWatch } from "./evidence/accept-watch.js";
 import { allocateTally } from "./evidence/destination-counts.js";
 import { inspectLocalPath } from "./evidence/local-path.js";
@@ -35,12 +34,14 @@ import {
   readServerQueues,
   summarizeLatencies,
 } from "./make-result.js";
+import { answerPatienceMs, drainMessages } from "./messages/drain.js";
 import { CLIENT_METRICS } from "./metrics.js";
 import { GiveUp } from "./ramp/give-up.js";
 import { Pacer } from "./ramp/pacer.js";
 import { type RampShape, shapeRamp, shareOf } from "./ramp/thread-layout.js";
 import { measureRamp, newRecord, type RunFacts, type RunRecord } from "./run-state.js";
 import { type ConnectSettings, settingsOf } from "./settings.js";
+import { ACKNOWLEDGED_EVERY } from "./single/flow-control.js";
 import type { ConnectSnapshot } from "./snapshot.js";
 import {
   COUNTER,
@@ -51,6 +52,8 @@ import {
   SHARED,
 } from "./worker-plan.js";
 
+const WORKER = new URL("./worker.js", import.meta.url);
+const SINGLE_WORKER = new URL("./single/worker.js", import.meta.url);
 const PACE_MS = 5;
 /** A ramp adds a thousand connections in this time: so far it may go below the memory floor. */
 const RAMP_GUARD_MS = 50;
@@ -117,7 +120,7 @@ export class ConnectRun extends EventEmitter<ConnectEvents> implements RunHandle
     this.#targets = targets;
     this.names = targets.names;
     this.tuplesAvailable = new TuplePlanner(targets.plan).count;
-    this.#tally = allocateTally(targets.plan.groups.reduce((sum, { destinations }) => sum + destinations.length, 0));
+    this.#tally = allocateTally(targets.plan);
     this.#accepts = new AcceptWatch(targets);
     this.#giveUp = new GiveUp(settings);
     this.#parks = tables === "unbounded";
@@ -128,7 +131,7 @@ export class ConnectRun extends EventEmitter<ConnectEvents> implements RunHandle
     const tableSize = tables === "private" ? this.#nofileLimit : Number.POSITIVE_INFINITY;
     this.#shape = shapeRamp(settings.connections, tableSize, countOpenDescriptors(), CORES);
     this.#pool = new ShardPool({
-      module: new URL("./worker.js", import.meta.url),
+      module: settings.isSingle ? SINGLE_WORKER : WORKER,
       metrics: CLIENT_METRICS,
       sharesTable: tables === "one",
       onMessage: (message, shard) => this.#hear(message, shard),
@@ -367,7 +370,6 @@ export class ConnectRun extends EventEmitter<ConnectEvents> implements RunHandle
         parks: this.#parks,
         reset: settings.reset,
         closesGreeted: settings.closesGreeted,
-        narrates: settings.isSingle,
         proxyProtocol: settings.proxyProtocol,
         tries: this.#targets.tries,
         tally: this.#tally,
@@ -384,8 +386,7 @@ export class ConnectRun extends EventEmitter<ConnectEvents> implements RunHandle
     else if (message.type === "received") {
       this.emit("received", message.text);
       this.#heard++;
-      // The shard runs no further ahead than four times this.
-      if (this.#heard % 16 === 0) this.#pool.set(shard, CONTROL.heard, this.#heard);
+      if (this.#heard % ACKNOWLEDGED_EVERY === 0) this.#pool.set(shard, CONTROL.heard, this.#heard);
     } else {
       if (message.type === "ready") this.#pacer.ready();
       else this.#pacer.settled(shard);

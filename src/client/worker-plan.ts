@@ -29,9 +29,7 @@ export interface ConnectPlan {
   readonly reset: boolean;
   /** Close each connection when its first bytes have come. */
   readonly closesGreeted: boolean;
-  /** Tell of each opening and reading, as the article's client prints them. */
-  readonly narrates: boolean;
-  /** How many destinations are tried in their order, before an attempt counts as failed. */
+  /** How many destinations a single connection tries in their order, before the attempt counts as failed. */
   readonly tries: number;
   /** A DestinationTally; undefined for a single destination. */
   readonly tally: SharedArrayBuffer | undefined;
@@ -67,6 +65,7 @@ export { COUNTER } from "./metrics.js";
 export type ConnectMessage =
   /** The thread is up: it opens what it is told to. */
   | { readonly type: "ready" }
+  /** Of a single connection. */
   | { readonly type: "opened"; readonly ip: string; readonly port: number }
   | { readonly type: "received"; readonly text: string }
   /** Everything asked of this shard so far has been tried and has settled. */

@@ -211,7 +211,7 @@ const MESSAGES = [
   },
   {
     name: "answers that trickle in are waited for without end",
-    file: "src/client/drain.ts",
+    file: "src/client/messages/drain.ts",
     find: "if (waitedMs > patienceMs) return;",
     replace: "if (waitedMs > 60 * patienceMs) return;",
     test: "test/client/messages/messages.test.ts",

@@ -1,6 +1,7 @@
 // What came of each destination where there are several: counted by all shards in shared memory, by the destination's number.
 
 import { PHASES } from "../../engine/worker-memory.js";
+import type { TuplePlan } from "../../planning/tuple-plan.js";
 import type { Phase } from "../../results/fields.js";
 
 /** More are not told one by one. */
@@ -20,7 +21,8 @@ export interface DestinationCount {
 }
 
 /** @returns undefined for a single destination, which is the run, and for very many */
-export function allocateTally(destinations: number): SharedArrayBuffer | undefined {
+export function allocateTally({ groups }: TuplePlan): SharedArrayBuffer | undefined {
+  const destinations = groups.reduce((sum, group) => sum + group.destinations.length, 0);
   return destinations > 1 && destinations <= MOST ? new SharedArrayBuffer(destinations * WORDS * 4) : undefined;
 }
 

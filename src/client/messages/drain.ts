@@ -2,8 +2,8 @@
 // stays unanswered was lost, and not merely cut off.
 import type { RecordableHistogram } from "node:perf_hooks";
 import { setTimeout as delay } from "node:timers/promises";
-import { CONTROL, type ShardMemory, sumCounter } from "../engine/worker-memory.js";
-import { COUNTER, type MessagePlan } from "./worker-plan.js";
+import { CONTROL, type ShardMemory, sumCounter } from "../../engine/worker-memory.js";
+import { COUNTER, type MessagePlan } from "../worker-plan.js";
 
 const POLL_MS = 5;
 /** Counts as silence between two looks at most: where the whole machine stood still for longer, the peer did, too. */

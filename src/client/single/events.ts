@@ -1,0 +1,58 @@
+// What the worker of a single connection does besides: it tells the main thread of the connection and of each read, and an attempt that
+// fails makes way for one to the name's next address.
+import type { Shard } from "../../engine/worker.js";
+import { CONTROL } from "../../engine/worker-memory.js";
+import type { NativeBuffer } from "../../linux/syscalls/libc.js";
+import { formatIp } from "../../util/address.js";
+import { ClientEvents } from "../events.js";
+import type { PlannedTuples } from "../tuple-source.js";
+import { COUNTER, type ConnectMessage, type ConnectPlan } from "../worker-plan.js";
+import { TEXTS_AHEAD } from "./flow-control.js";
+
+export class SingleEvents extends ClientEvents {
+  /** Addresses of the name that are still to be tried. */
+  private triesLeft: number;
+  private toldTexts = 0;
+
+  constructor(shard: Shard<ConnectPlan, ConnectMessage>, tuples: PlannedTuples, slots: number) {
+    super(shard, tuples, slots);
+    this.triesLeft = shard.plan.tries - 1;
+  }
+
+  override awake(nowMs: number): void {
+    super.awake(nowMs);
+    this.transport.isHeld = this.isAhead;
+  }
+
+  override opened(slot: number): void {
+    super.opened(slot);
+    const ends = this.transport.addresses(slot);
+    const { ip, port } = typeof ends === "number" ? { ip: undefined, port: 0 } : ends.local;
+    this.shard.tell({ type: "opened", ip: ip ? formatIp(ip) : "?", port });
+  }
+
+  override received(slot: number, bytes: NativeBuffer, offset: number, length: number): number {
+    const used = super.received(slot, bytes, offset, length);
+    this.toldTexts++;
+    this.shard.tell({ type: "received", text: bytes.bytes.toString("utf8", offset, offset + length) });
+    this.transport.isHeld = this.isAhead;
+    return used;
+  }
+
+  override countFailed(slot: number, step: number, errno: number): void {
+    if (this.triesLeft === 0) {
+      super.countFailed(slot, step, errno);
+      return;
+    }
+    this.triesLeft--;
+    this.tally?.failed(this.tuples.destinationOf(slot), step, errno);
+    // Before it leaves: the main thread takes "begun, and nothing in flight" for the end of a ramp.
+    this.counters[COUNTER.started]! -= 1;
+    this.counters[COUNTER.inFlight]! -= 1;
+  }
+
+  /** Whether the main thread has still to take what was read. */
+  private get isAhead(): boolean {
+    return this.toldTexts - Atomics.load(this.shard.memory.control, CONTROL.heard) >= TEXTS_AHEAD;
+  }
+}
