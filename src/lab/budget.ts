@@ -1,4 +1,4 @@
-// The time that a quick run has: each experiment its part of what is left, so that a slow one takes none from those behind it.
+// The time budget of a quick run: each experiment gets its share of what is left, so that a slow one takes none from the next.
 import type { Experiment, LabContext } from "./experiment.js";
 
 /** All experiments with their usual crowds together. */

@@ -1,9 +1,9 @@
-// The experiments, in the order in which they are made.
+// All experiments, in the order in which they run.
 import type { Experiment } from "./experiment.js";
 import { changing65535 } from "./experiments/changing-65535.js";
 import { fourClients } from "./experiments/four-clients.js";
 import { halfOpen } from "./experiments/half-open.js";
-import { livingCrowd } from "./experiments/living-load.js";
+import { livingCrowd } from "./experiments/message-load.js";
 import { past65535 } from "./experiments/past-65535.js";
 import { realLimits } from "./experiments/real-limits.js";
 import { sourcePorts } from "./experiments/source-ports.js";

@@ -1,5 +1,4 @@
-// What an experiment is to the lab: a claim, and a function that sets up, predicts, observes and judges.
-
+// The interface of an experiment: a claim, and a function that sets up, predicts, observes and judges.
 import { setTimeout as timeout } from "node:timers/promises";
 import type { ExperimentResult } from "../results/lab.js";
 import type { Place } from "./testbed/testbed.js";

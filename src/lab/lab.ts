@@ -1,5 +1,5 @@
-// The lab: makes the place, makes the experiments one after the other, and says what came of each. What is made is gone at the
-// end, however it ends.
+// Runs the lab: makes the testbed, runs the experiments one after the other, collects their results. The testbed is removed at the
+// end, however the lab ends.
 
 import { describeHost } from "../linux/proc/host.js";
 import { loadBetween, readCpuTimes } from "../linux/proc/host-cpu.js";

@@ -1,5 +1,5 @@
-// The lab by hand: what one types into bash, as root, to have the two hosts and to repeat an experiment in them. $server and
-// $client are the prefixes by which a program runs in a host: empty over loopback, so that all other lines are the same there.
+// Shell commands that reproduce the lab by hand, as root: they make the two hosts and repeat an experiment in them. $server and
+// $client are the prefixes by which a program runs in a host; empty over loopback, so that all other lines are the same there.
 
 import type { LabByHand } from "../results/lab.js";
 import type { HostPair } from "./testbed/host.js";

@@ -1,5 +1,4 @@
-// One experiment from its run to its result: what it says of itself, or why it could say nothing.
-
+// Runs one experiment and turns its outcome, or its failure, into a result.
 import { once } from "node:events";
 import { loadBetween, readCpuTimes } from "../linux/proc/host-cpu.js";
 import type { HostLoad } from "../results/fields.js";

@@ -1,4 +1,4 @@
-// Why a server cannot listen, in words: who has the port, what is missing, what to do.
+// Explains why a server cannot listen: who has the port, what is missing, what to do.
 
 import { countPortsWithin, readLocalPortRange, readReservedPorts } from "../linux/proc/local-ports.js";
 import { readSysctlNumbers } from "../linux/proc/sysctl.js";

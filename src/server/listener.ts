@@ -1,4 +1,4 @@
-// The one listening socket: socket, options, bind, listen, with errors that say what to do.
+// Opens the one listening socket: socket, options, bind, listen; its errors say what to do.
 
 import { resolveHost } from "../linux/resolve.js";
 import { SocketAddress } from "../linux/syscalls/sockaddr.js";

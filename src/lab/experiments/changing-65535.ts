@@ -1,5 +1,4 @@
-// E4: what "changing 65535" does. The range that the kernel picks source ports from, and the limit of open files that is so
-// often set to 65535.
+// E4: what changing "65535" does: the ephemeral port range, and the limit of open files that is so often set to 65535.
 
 import { readNofileLimit } from "../../linux/syscalls/rlimit.js";
 import type { Prediction } from "../../results/prediction.js";

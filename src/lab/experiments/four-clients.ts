@@ -1,4 +1,4 @@
-// E1: the article's own experiment. Four clients, and the ports on both sides.
+// E1: the article's own experiment: four clients of one server, and the ports on both sides.
 import { type FourTuple, formatEndpoint } from "../../util/address.js";
 import { type Experiment, PORT } from "../experiment.js";
 import { startServer } from "../observe/client-load.js";

@@ -1,5 +1,4 @@
-// The cases of E7: how each is brought about, what both tables show then, and how long it is to stay so.
-
+// The cases of E7: how to bring each about, what both socket tables show then, and how long the state lasts.
 import { setTimeout as delay } from "node:timers/promises";
 import type { TcpState } from "../../results/socket-table.js";
 import { formatCount, formatDuration } from "../../util/units.js";

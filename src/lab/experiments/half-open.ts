@@ -1,11 +1,11 @@
-// E7: one side is gone. What the other side's table shows, and for how long: by the kernel's timers, and by watching.
+// E7: one side is gone: what the other side's socket table shows, and for how long, by the kernel's timers and by observation.
 import type { LabVerdict } from "../../results/lab.js";
 import { formatCount, formatDuration } from "../../util/units.js";
 import type { Experiment } from "../experiment.js";
 import { judgeLasting, sayHowLong } from "../observe/lifetime-verdict.js";
 import { type Lasting, type Seen, watch } from "../observe/state-lifetime.js";
 import { CONNECTIONS, cutWire, killedServer, orderlyEnd, PORTS, type Remains, statesOf } from "./half-open-cases.js";
-import { halfOpenByHand } from "./half-open-reproduced.js";
+import { halfOpenByHand } from "./half-open-commands.js";
 
 /** The quick run watches to the end what its hosts' settings make short; the whole of it also TIME_WAIT. */
 const WATCH_MS = { quick: { least: 3000, most: 8000 }, full: { least: 20_000, most: 75_000 } } as const;

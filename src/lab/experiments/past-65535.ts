@@ -1,4 +1,4 @@
-// E2: more connections on one server port than there are ports.
+// E2: more connections on one server port than there are port numbers.
 import { formatCount } from "../../util/units.js";
 import { type Experiment, PORT } from "../experiment.js";
 import { expectRoom, gather, startServer } from "../observe/client-load.js";

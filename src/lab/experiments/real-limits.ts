@@ -1,5 +1,5 @@
-// E5: what the real limits are. Memory and CPU per connection as the slope over growing crowds, CPU and bytes per message,
-// and from them what ends first on this host.
+// E5: the real limits: memory and CPU per connection as slopes over growing loads, CPU and bytes per message, and the limit of this
+// host that follows from them.
 
 import { readCpuSeconds } from "../../linux/proc/process-facts.js";
 import type { Evidence } from "../../results/lab-evidence.js";

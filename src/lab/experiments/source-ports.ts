@@ -1,4 +1,4 @@
-// E3: where ports are the limit. One source address towards one destination; then a second destination, a second source.
+// E3: source ports as the limit: one source address towards one destination, then a second destination, then a second source.
 import { formatCount } from "../../util/units.js";
 import { type Experiment, type LabContext, PORT } from "../experiment.js";
 import { type CrowdResult, expectRoom, gather, startServer } from "../observe/client-load.js";

@@ -1,6 +1,5 @@
-// How many connections this host could hold by each of its limits, with what a connection and a message were measured to cost: every
-// limit, the one that ends first marked.
-
+// How many connections each limit of this host allows, given the measured cost of a connection and of a message; the lowest is the
+// ceiling.
 import { availableParallelism } from "node:os";
 import { predictCapacity } from "../../capacity/predict.js";
 import { readMemoryRoom, roomAboveFloor } from "../../engine/memory-stop.js";

@@ -1,5 +1,4 @@
-// A crowd of connections in the lab: opened by `connect` in the client's host, looked at while it is held, ended with its result.
-
+// Connections opened by `connect` in the client's host: held while they are observed, then closed for their result.
 import { setTimeout as delay } from "node:timers/promises";
 import { lastResult, onSnapshot } from "../../client/event-stream.js";
 import type { ConnectSnapshot } from "../../client/snapshot.js";

@@ -1,4 +1,4 @@
-// Judges how long sockets stayed in a state by how long they were to, and says it.
+// Judges whether sockets stayed in a state for as long as predicted, and puts it into words.
 import { formatDuration } from "../../util/units.js";
 import type { Seen } from "./state-lifetime.js";
 

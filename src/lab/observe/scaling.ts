@@ -1,5 +1,5 @@
-// A crowd that grows step by step, and what it costs at each size: kernel memory, user memory, CPU time. And how far the kernel's
-// memory moves by itself, while nothing of the lab's is at work: so far a point may be off.
+// Memory and CPU of a load that grows step by step. Also how far the kernel's memory drifts while the lab is idle: the error of a
+// measured point.
 import { setTimeout as delay } from "node:timers/promises";
 import { onSnapshot } from "../../client/event-stream.js";
 import { readMemoryUse } from "../../engine/memory-use.js";

@@ -1,5 +1,5 @@
-// A program that runs inside one of the lab's hosts: reads the kernel's socket table there and prints what it sees of a port,
-// between the host's own addresses and its peer's. Over loopback both hosts, and strangers, are in the same table.
+// The program that takes a socket snapshot: runs inside one of the lab's hosts, reads the kernel's socket table there and prints what
+// concerns a port and the two hosts' addresses. Over loopback both hosts, and strangers, are in the same table.
 
 import { PORT_ROLE, portFields } from "../../socket-table/ports/ports-in-use.js";
 import { forEachSocket, type SocketView, stateMask } from "../../socket-table/table.js";

@@ -1,6 +1,4 @@
-// What is seen of a port from inside a host: counts, some of the 4-tuples, the ports in use. Plain data: it comes out of a
-// process that runs there (snapshot-program.ts).
-
+// A snapshot of the sockets of a port, taken inside a host by snapshot-program.ts: counts, some 4-tuples, ports in use.
 import { fileURLToPath } from "node:url";
 import type { TcpState } from "../../results/socket-table.js";
 import type { FourTuple } from "../../util/address.js";

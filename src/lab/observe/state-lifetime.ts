@@ -1,5 +1,4 @@
-// How long sockets stay in a state, seen from outside: the timer that the kernel runs for them, read again and again, and the
-// moment at which they are gone.
+// Observes how long sockets stay in a state: reads their kernel timer repeatedly, and notes when they are gone.
 
 import type { TcpState } from "../../results/socket-table.js";
 import { type LabContext, pause } from "../experiment.js";

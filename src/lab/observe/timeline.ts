@@ -1,4 +1,4 @@
-// A run's samples as lines over time: connections, and how fast they came.
+// A run's samples as lines over time: connections, and the rate at which they were opened.
 import type { ConnectResult, RunSample } from "../../results/connect.js";
 import type { SeriesEvidence } from "../../results/lab-evidence.js";
 

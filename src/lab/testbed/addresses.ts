@@ -1,4 +1,4 @@
-// The ports of the lab's server, and the addresses of its client: as many as asked for, one after the other.
+// The server's ports and the client's addresses, which are consecutive.
 import { addToIp, formatIp, parseIp } from "../../util/address.js";
 
 /** The port that everything in the lab is about, as in the article. */

@@ -1,5 +1,4 @@
-// One of the lab's two hosts, whatever it is made of: programs run in it, its settings are read and written.
-
+// One of the lab's two hosts, a network namespace or this host: runs programs in it, reads and writes its settings.
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { LabPlace } from "../../results/lab.js";

@@ -1,5 +1,5 @@
-// Both hosts are this one: programs that meet over loopback, where no network namespace can be made. Their addresses are
-// the lab's own, and each lab's its own, so that neither another one nor what an earlier one left in TIME_WAIT is met.
+// A testbed on this host alone, over loopback, for where no network namespace can be made. Each lab has addresses of its own, so
+// that it meets neither another lab nor what an earlier one left in TIME_WAIT.
 
 import { closeFd } from "../../linux/syscalls/socket.js";
 import { openListener } from "../../server/listener.js";

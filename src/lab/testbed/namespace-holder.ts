@@ -1,5 +1,5 @@
-// A process that holds a network namespace: the kernel takes the namespace, and all that is in it, when it ends. It waits
-// at the end of a pipe from here, which the kernel closes when this process ends, even by SIGKILL: so nothing can stay.
+// A process that keeps a network namespace alive: the kernel removes the namespace, and all that is in it, when the process ends. It
+// waits at the end of a pipe from here, which the kernel closes when this process ends, even by SIGKILL: so nothing can stay behind.
 import { AppError } from "../../util/errors.js";
 import { Subprocess } from "../../util/subprocess.js";
 

@@ -1,5 +1,5 @@
-// Two network namespaces joined by a veth pair: hosts that know nothing of each other but the wire. Without a privilege
-// they are made in a user namespace, in which this user is root.
+// A testbed of two network namespaces joined by a veth pair. Without root they are made in a user namespace, in which this user is
+// root.
 import { setTimeout as delay } from "node:timers/promises";
 import { AppError } from "../../util/errors.js";
 import { addressesFrom, describeAddresses } from "./addresses.js";

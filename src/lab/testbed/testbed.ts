@@ -1,6 +1,6 @@
-// Where the lab's experiments happen: a server and a client, in two network namespaces or, where those are not to be had,
-// both on this host over loopback. Nothing outside of them is changed, and nothing of them stays: namespaces have no
-// names and live only as long as processes that end with this one.
+// The testbed: a server host and a client host, as two network namespaces or, where those cannot be made, both on this host over
+// loopback. It changes nothing outside and leaves nothing behind: namespaces have no names, and live only as long as processes that
+// end with this one.
 import { AppError } from "../../util/errors.js";
 import type { HostPair } from "./host.js";
 import { openLoopback } from "./loopback.js";

@@ -1,5 +1,5 @@
-// E6: a held crowd is alive. Messages over all connections, every one of them answered, and what happens to their latency as the
-// crowd grows.
+// E6: held connections carry traffic: messages over all of them, each one answered, and their latency as the number of connections
+// grows.
 import type { Evidence } from "../../results/lab-evidence.js";
 import { formatCount, formatDuration } from "../../util/units.js";
 import { type Experiment, type LabContext, PORT } from "../experiment.js";

@@ -1,4 +1,4 @@
-// E7 by hand: the commands that leave the same sockets behind, and show them.
+// E7 by hand: shell commands that leave the same sockets behind, and show them.
 import { commandOf, END_BY_HAND } from "../reproduce.js";
 import type { HostPair } from "../testbed/host.js";
 
