@@ -8,7 +8,7 @@ import type { ClientHandler, ClientTransport } from "../transport/contract.js";
 import { SLOT } from "../transport/slot-state.js";
 import { DestinationTally } from "./evidence/destination-counts.js";
 import { LossAges } from "./evidence/loss-stats.js";
-import { Greetings } from "./greetings.js";
+import { Greetings } from "./ramp/greetings.js";
 import { MessageSender } from "./messages/sender.js";
 import { ProxySender } from "./proxy-sender.js";
 import { RampTimes } from "./ramp/waits.js";

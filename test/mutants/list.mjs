@@ -50,10 +50,10 @@ const OPENING = [
   },
   {
     name: "the patience for greetings never ends",
-    file: "src/client/greetings.ts",
+    file: "src/client/ramp/greetings.ts",
     find: "const PATIENCE_MS = 1000;",
     replace: "const PATIENCE_MS = Number.POSITIVE_INFINITY;",
-    test: "test/client/greetings.test.ts",
+    test: "test/client/ramp/greetings.test.ts",
     only: "that were asked for are awaited for each connection, a second at most",
   },
   {

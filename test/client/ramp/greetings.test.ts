@@ -1,13 +1,13 @@
 // Servers whose greeting comes late, seldom or never: they hold up neither the ramp nor the verdict.
 import type { Socket } from "node:net";
 import { describe, expect, it } from "vitest";
-import { Greetings } from "../../src/client/greetings.js";
-import { SHARED } from "../../src/client/worker-plan.js";
-import { explainRun } from "../../src/diagnosis/explain.js";
-import type { ConnectOptions } from "../../src/index.js";
-import { startClient, startForeignServer } from "../support/peers.js";
-import { resultOf, runCli } from "../support/process.js";
-import { within } from "../support/until.js";
+import { Greetings } from "../../../src/client/ramp/greetings.js";
+import { SHARED } from "../../../src/client/worker-plan.js";
+import { explainRun } from "../../../src/diagnosis/explain.js";
+import type { ConnectOptions } from "../../../src/index.js";
+import { startClient, startForeignServer } from "../../support/peers.js";
+import { resultOf, runCli } from "../../support/process.js";
+import { within } from "../../support/until.js";
 
 const WINDOW = { connections: 1000, concurrency: 50, durationMs: 200 };
 // With a window of 50, waiting for a second each time would take 20 s.

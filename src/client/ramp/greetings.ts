@@ -1,6 +1,6 @@
 // Whether connections stay in flight until the peer's greeting. Where a server greets as soon as it accepts, that keeps us from overrunning
 // its accept queue. A greeting that comes late, or news now and then, tells nothing of that queue, and must not hold up a ramp.
-import { SHARED } from "./worker-plan.js";
+import { SHARED } from "../worker-plan.js";
 
 /** A greeting this soon after the handshake, and two round trips, goes with accept(). */
 const PROMPT_MS = 50;
