@@ -23,6 +23,7 @@ export type {
 export type { Diagnosis, Finding, Suspect, Whose } from "./results/diagnosis.js";
 export type { RunEvidence } from "./results/evidence.js";
 export type { Counters, FailureReport, HostDescription } from "./results/fields.js";
+export type { LatencySummary } from "./results/histogram/latency-summary.js";
 export type { ExperimentResult, LabPlace, LabResult } from "./results/lab.js";
 export type {
   CeilingEvidence,
@@ -33,7 +34,6 @@ export type {
   SeriesEvidence,
   TableEvidence,
 } from "./results/lab-evidence.js";
-export type { LatencySummary } from "./results/latency.js";
 export type {
   Caps,
   InspectedLimit,

@@ -22,7 +22,6 @@ import type { Targets } from "../planning/targets.js";
 import { TuplePlanner } from "../planning/tuple-plan.js";
 import type { ConnectResult, DestinationReport, ResolvedName, RunSample } from "../results/connect.js";
 import type { AppError } from "../util/errors.js";
-import { answerPatienceMs, drainMessages } from "./messages/drain.js";
 import { AcceptWatch } from "./evidence/accept-watch.js";
 import { allocateTally } from "./evidence/destination-counts.js";
 import { inspectLocalPath } from "./evidence/local-path.js";

@@ -1,7 +1,7 @@
 // Latency histograms (HDR, node:perf_hooks): one a metric, recorded by all shards, read by the main thread.
 
 import { createHistogram, type RecordableHistogram } from "node:perf_hooks";
-import type { LatencySummary } from "../results/latency.js";
+import type { LatencySummary } from "../results/histogram/latency-summary.js";
 
 const LONGEST_US = 3600e6;
 

@@ -15,8 +15,8 @@ import {
   type TypeOf,
   version,
 } from "./fields.js";
+import { latency } from "./histogram/latency-summary.js";
 import { MISS_KINDS } from "./identifiers.js";
-import { latency } from "./latency.js";
 import { accepting, localPath, localPeer, lossPattern, portShortage } from "./peer.js";
 
 const sample = z.object({

@@ -1,7 +1,7 @@
 // The evidence of an experiment: tables, lines, fits, latencies, ports in use, ceilings; each as data that a chart is drawn from.
 import { z } from "../util/zod.js";
 import { count, port, type TypeOf } from "./fields.js";
-import { latency } from "./latency.js";
+import { latency } from "./histogram/latency-summary.js";
 import { limitCaps } from "./limits.js";
 
 const axis = z.object({ name: z.string(), unit: z.string() });

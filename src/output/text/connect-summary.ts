@@ -6,7 +6,7 @@ import { missPhrases, outcomeOf } from "../../client/verdict/verdict.js";
 import type { ConnectResult } from "../../results/connect.js";
 import type { Diagnosis } from "../../results/diagnosis.js";
 import type { FailureReport } from "../../results/fields.js";
-import type { LatencySummary } from "../../results/latency.js";
+import type { LatencySummary } from "../../results/histogram/latency-summary.js";
 import { printableData } from "../../util/printable.js";
 import { formatBytes, formatCount, formatDuration, plural } from "../../util/units.js";
 import { type Paint, plain } from "../terminal/paint.js";

@@ -1,8 +1,8 @@
 // Latencies on a log axis: a dot for the median, ever thinner lines to p90, p99, p99.9 and the longest; the figures below.
 
 import * as Plot from "@observablehq/plot";
+import type { LatencySummary } from "../../../results/histogram/latency-summary.js";
 import type { LatencyEvidence } from "../../../results/lab-evidence.js";
-import type { LatencySummary } from "../../../results/latency.js";
 import { formatCount, formatDuration } from "../../../util/units.js";
 import { html, type Markup } from "../markup.js";
 import { drawChart } from "./draw.js";

@@ -1,6 +1,6 @@
 // What a result says of one kind of latency.
-import { z } from "../util/zod.js";
-import { count, microseconds, type TypeOf } from "./fields.js";
+import { z } from "../../util/zod.js";
+import { count, microseconds, type TypeOf } from "../fields.js";
 
 export const latency = z.object({
   count: count.describe("0 when nothing was measured: then the rest is 0, too"),
