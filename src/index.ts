@@ -1,12 +1,12 @@
 // The public API. The engine is loaded when it is first asked for, so that importing this is quick and possible anywhere.
 
 import type { ConnectResult } from "./results/connect.js";
-import type { LabResult } from "./results/lab.js";
+import type { LabResult } from "./results/lab/lab.js";
 import type { InspectedLimit } from "./results/limits.js";
 import type { Prediction } from "./results/prediction.js";
-import type { Pressure } from "./results/pressure.js";
 import type { ServeResult } from "./results/serve.js";
-import type { SocketTable } from "./results/socket-table.js";
+import type { Pressure } from "./results/sockets/pressure.js";
+import type { SocketTable } from "./results/sockets/socket-table.js";
 
 export type { ConnectSnapshot } from "./client/snapshot.js";
 export type {
@@ -24,7 +24,6 @@ export type { Diagnosis, Finding, Suspect, Whose } from "./results/diagnosis.js"
 export type { RunEvidence } from "./results/evidence.js";
 export type { Counters, FailureReport, HostDescription } from "./results/fields.js";
 export type { LatencySummary } from "./results/histogram/latency-summary.js";
-export type { ExperimentResult, LabPlace, LabResult } from "./results/lab.js";
 export type {
   CeilingEvidence,
   Evidence,
@@ -33,7 +32,8 @@ export type {
   PortsEvidence,
   SeriesEvidence,
   TableEvidence,
-} from "./results/lab-evidence.js";
+} from "./results/lab/evidence.js";
+export type { ExperimentResult, LabPlace, LabResult } from "./results/lab/lab.js";
 export type {
   Caps,
   InspectedLimit,
@@ -43,9 +43,10 @@ export type {
   Scope,
   Side,
 } from "./results/limits.js";
-export type { SourceName } from "./results/owners.js";
 export type { LossPattern } from "./results/peer.js";
 export type { ConnectionCost, Prediction, Role } from "./results/prediction.js";
+export type { ServeResult } from "./results/serve.js";
+export type { SourceName } from "./results/sockets/owners.js";
 export type {
   BoundPoolRow,
   PortPool,
@@ -54,8 +55,7 @@ export type {
   PressureRow,
   TranslatedPorts,
   TranslatedRow,
-} from "./results/pressure.js";
-export type { ServeResult } from "./results/serve.js";
+} from "./results/sockets/pressure.js";
 export type {
   AcceptedRow,
   AddressRow,
@@ -66,7 +66,7 @@ export type {
   Ranking,
   SocketTable,
   TcpState,
-} from "./results/socket-table.js";
+} from "./results/sockets/socket-table.js";
 export type { ServeSnapshot } from "./server/snapshot.js";
 
 import type { CapacityOptions } from "./capacity/options.js";

@@ -1,5 +1,7 @@
 // Every limit of this host as it is now, for whoever wants to read them all.
+
 import type { InspectedLimit } from "../results/limits.js";
+import { toBound } from "../util/bound.js";
 import { LIMITS } from "./limits/catalogue.js";
 import { examine } from "./predict.js";
 
@@ -9,6 +11,19 @@ export async function inspectLimits(): Promise<InspectedLimit[]> {
   return LIMITS.map((limit) => {
     const { id, name, unit, scope, caps, side, source, change, privilege, pitfall, sysctl } = limit;
     const now = limit.read(facts, load);
-    return { id, name, unit, scope, caps, side, source, change, privilege, pitfall, ...(sysctl && { sysctl }), now };
+    return {
+      id,
+      name,
+      unit,
+      scope,
+      caps,
+      side,
+      source,
+      change,
+      privilege,
+      pitfall,
+      ...(sysctl && { sysctl }),
+      now: now === undefined ? now : toBound(now),
+    };
   });
 }

@@ -5,6 +5,7 @@ import type { HostLoad } from "../results/fields.js";
 import type { LimitRow, LimitVerdict } from "../results/limits.js";
 import type { Answer, ConnectionCost, Prediction, Program } from "../results/prediction.js";
 import { readListeners } from "../socket-table/listeners/listeners.js";
+import { toBound } from "../util/bound.js";
 import { describeHostLoad } from "../util/host-load.js";
 import { formatCount, plural } from "../util/units.js";
 import { type Calibration, calibrate, uncalibrated } from "./calibration.js";
@@ -84,8 +85,8 @@ export function predict({ facts, load, beside, obstacle, hostLoad }: Examined, w
   const program = otherThan(load.program);
   const other = answer(facts, { ...(beside ?? load), program });
   const answers = {
-    [load.program]: { ceiling, isTargetMet, binding },
-    [program]: { ceiling: other.ceiling, isTargetMet: other.isTargetMet, binding: other.binding },
+    [load.program]: { ceiling: toBound(ceiling), isTargetMet, binding },
+    [program]: { ceiling: toBound(other.ceiling), isTargetMet: other.isTargetMet, binding: other.binding },
   };
   return {
     kind: "prediction",
@@ -96,7 +97,7 @@ export function predict({ facts, load, beside, obstacle, hostLoad }: Examined, w
     role: load.role,
     target: load.target,
     connections: load.connections,
-    ceiling,
+    ceiling: toBound(ceiling),
     isTargetMet,
     binding,
     next: behind.slice(0, 3),
@@ -204,12 +205,11 @@ function toRow(limit: Limit, facts: HostFacts, load: Load): LimitRow {
     scope,
     caps,
     side,
-    now: now === Number.POSITIVE_INFINITY ? "unlimited" : now,
+    now: now === undefined ? undefined : toBound(now),
     nowText:
       limit.describe?.(facts, load) ??
       (now === undefined ? "unknown" : now === Number.POSITIVE_INFINITY ? "unlimited" : formatCount(now)),
-    allows:
-      limit.allows && (allows === undefined ? "unknown" : allows === Number.POSITIVE_INFINITY ? "unbounded" : allows),
+    allows: limit.allows && (allows === undefined ? "unknown" : toBound(allows)),
     needs: isElsewhere ? undefined : needs,
     verdict: limit.allows ? heldVerdict(allows, load.connections) : isElsewhere ? "ok" : adviceVerdict(now, needs),
   };
@@ -217,7 +217,7 @@ function toRow(limit: Limit, facts: HostFacts, load: Load): LimitRow {
 
 function heldVerdict(allows: number | undefined, wanted: number): LimitVerdict {
   if (allows === undefined) return "unknown";
-  return allows >= wanted ? "ok" : "too low";
+  return allows >= wanted ? "ok" : "insufficient";
 }
 
 function adviceVerdict(now: number | undefined, needs: number | undefined): LimitVerdict {
@@ -226,7 +226,7 @@ function adviceVerdict(now: number | undefined, needs: number | undefined): Limi
   return now >= needs ? "ok" : "low";
 }
 
-const URGENCY: readonly LimitVerdict[] = ["too low", "unknown", "low", "ok"];
+const URGENCY: readonly LimitVerdict[] = ["insufficient", "unknown", "low", "ok"];
 
 function byUrgency(a: LimitRow, b: LimitRow): number {
   const byVerdict = URGENCY.indexOf(a.verdict) - URGENCY.indexOf(b.verdict);

@@ -12,7 +12,7 @@ import type { LocalPeer, LossPattern } from "../results/peer.js";
 import { countSockets } from "../socket-table/count.js";
 import { inspectPeer, type ListenQueue, readListenQueues } from "../socket-table/listeners/peer.js";
 import { formatEndpoint, formatIp, type PortRange } from "../util/address.js";
-import { formatCount } from "../util/units.js";
+import { toBound } from "../util/bound.js";
 import { DestinationTally } from "./evidence/destination-counts.js";
 import { countHalfMade } from "./evidence/unaccepted.js";
 import { messageMisses, reportMessages } from "./messages/report.js";
@@ -131,7 +131,7 @@ export function makeResult(run: RunFacts, record: RunRecord): ConnectResult {
     },
     threads: run.pool.size,
     hasPrivateTables: run.pool.hasPrivateTables,
-    nofileLimit: run.nofileLimit,
+    nofileLimit: toBound(run.nofileLimit),
     evidence: {
       ...noted,
       memoryStop: record.memoryStop,
@@ -264,5 +264,5 @@ function listDestinations(targets: Targets): string[] {
 }
 
 function describePorts({ first, last }: PortRange): string {
-  return first === last ? formatCount(first) : `${first}-${last}`;
+  return first === last ? `${first}` : `${first}-${last}`;
 }

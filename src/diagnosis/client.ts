@@ -26,7 +26,7 @@ export function explainClient(result: ConnectResult): Finding | Suspect[] {
     const { limit, left, fix } = describeMemoryStop(memoryStop);
     return {
       limit,
-      whose: "this side",
+      whose: "local",
       meaning: `stopped before memory ran out: ${left}, and ${formatBytes(memoryStop.floorBytes)} stay free`,
       fix: limit === "memory" ? `${fix}, or ask for fewer connections` : fix,
       evidence: [
@@ -45,7 +45,7 @@ export function explainClient(result: ConnectResult): Finding | Suspect[] {
     if (aboutMessages) return aboutMessages;
     return {
       limit: isStopped ? "stop" : "unexplained",
-      whose: "this side",
+      whose: "local",
       meaning: isStopped
         ? `stopped on request before ${wasCutShort ? "all connections were open" : "the end of its hold"}`
         : "nothing failed, and not all are open",
@@ -75,7 +75,7 @@ function mainFailure({ failures, losses }: ConnectResult): FailureReport | undef
 function unexplained({ phase, errno, count }: FailureReport): Finding {
   return {
     limit: "unexplained",
-    whose: "this side",
+    whose: "local",
     meaning: `${errno} in ${phase}: no rule knows this one`,
     fix: `see errno ${errno} of ${phase === "hold" ? "recv" : phase}(2)`,
     evidence: [`${formatCount(count)} × ${errno} (${phase})`],

@@ -2,6 +2,7 @@
 
 import type { Finding } from "../results/diagnosis.js";
 import type { ServeResult } from "../results/serve.js";
+import { formatBound } from "../util/bound.js";
 import { formatCount, plural } from "../util/units.js";
 import { describeMemoryStop, explainFileStop } from "./rules/memory-stop.js";
 
@@ -13,7 +14,7 @@ export function explainServer(result: ServeResult): Finding | undefined {
     const { limit, left, fix } = describeMemoryStop(memoryStop);
     return {
       limit,
-      whose: "this side",
+      whose: "local",
       meaning: `accepting paused before memory ran out: ${left}`,
       fix,
       evidence: [`${formatCount(peakOpen)} open at the most`],
@@ -24,7 +25,7 @@ export function explainServer(result: ServeResult): Finding | undefined {
   if (accepting?.errno === "ENFILE") {
     return {
       limit: "file-max",
-      whose: "this side",
+      whose: "local",
       meaning: "the whole host is out of open files",
       fix: "raise fs.file-max",
       evidence: [`${formatCount(accepting.count)} × ENFILE (accept)`],
@@ -34,8 +35,8 @@ export function explainServer(result: ServeResult): Finding | undefined {
   if (accepting?.errno === "EMFILE" || (result.tableFull > 0 && !hasPrivateTables)) {
     return {
       limit: "nofile",
-      whose: "this side",
-      meaning: `the descriptor table is full: RLIMIT_NOFILE is ${formatCount(nofileLimit)}, and ${hasPrivateTables ? "every thread has reached it" : "private tables were refused"}`,
+      whose: "local",
+      meaning: `the descriptor table is full: RLIMIT_NOFILE is ${formatBound(nofileLimit)}, and ${hasPrivateTables ? "every thread has reached it" : "private tables were refused"}`,
       fix: "raise it (ulimit -n, LimitNOFILE=, --ulimit nofile=), or allow io_uring or unshare(CLONE_FILES)",
       evidence: [`${formatCount(peakOpen)} open at the most`],
     };
@@ -43,7 +44,7 @@ export function explainServer(result: ServeResult): Finding | undefined {
   if (rejected > 0) {
     return {
       limit: "peer-maximum",
-      whose: "this side",
+      whose: "local",
       meaning: `${formatCount(rejected)} connections above --max-connections were closed at once`,
       fix: "raise --max-connections",
       evidence: [`${formatCount(peakOpen)} open at the most`],
@@ -53,7 +54,7 @@ export function explainServer(result: ServeResult): Finding | undefined {
   if (aborts > 0) {
     return {
       limit: "tcp-mem",
-      whose: "this side",
+      whose: "local",
       meaning: `TCP's memory budget was used up by what is queued: the kernel aborted ${plural(aborts, "connection")}`,
       fix: "raise net.ipv4.tcp_mem, or have fewer clients that do not read",
       evidence: [`TCPAbortOnMemory rose by ${formatCount(aborts)} in this network namespace`],
@@ -62,7 +63,7 @@ export function explainServer(result: ServeResult): Finding | undefined {
   if (backlog.drops) {
     return {
       limit: "accept-queue",
-      whose: "this side",
+      whose: "local",
       meaning: "connections came faster than they were accepted: the accept queue overflowed",
       fix: `a longer --backlog (it is ${formatCount(backlog.length)}) and net.core.somaxconn`,
       evidence: [

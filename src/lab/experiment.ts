@@ -1,6 +1,6 @@
 // The interface of an experiment: a claim, and a function that sets up, predicts, observes and judges.
 import { setTimeout as timeout } from "node:timers/promises";
-import type { ExperimentResult } from "../results/lab.js";
+import type { ExperimentResult } from "../results/lab/lab.js";
 import type { Place } from "./testbed/testbed.js";
 
 export interface LabContext {

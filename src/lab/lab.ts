@@ -3,7 +3,7 @@
 
 import { describeHost } from "../linux/proc/host.js";
 import { loadBetween, readCpuTimes } from "../linux/proc/host-cpu.js";
-import type { ExperimentResult, LabResult } from "../results/lab.js";
+import type { ExperimentResult, LabResult } from "../results/lab/lab.js";
 import { AppError } from "../util/errors.js";
 import { quoted } from "../util/printable.js";
 import { formatCount } from "../util/units.js";

@@ -1,7 +1,7 @@
 // Shell commands that reproduce the lab by hand, as root: they make the two hosts and repeat an experiment in them. $server and
 // $client are the prefixes by which a program runs in a host; empty over loopback, so that all other lines are the same there.
 
-import type { LabByHand } from "../results/lab.js";
+import type { LabByHand } from "../results/lab/lab.js";
 import type { HostPair } from "./testbed/host.js";
 import { PREFIX_BITS } from "./testbed/namespaces.js";
 

@@ -2,7 +2,7 @@
 import { once } from "node:events";
 import { loadBetween, readCpuTimes } from "../linux/proc/host-cpu.js";
 import type { HostLoad } from "../results/fields.js";
-import type { ExperimentResult, LabVerdict } from "../results/lab.js";
+import type { ExperimentResult, LabVerdict } from "../results/lab/lab.js";
 import { AppError } from "../util/errors.js";
 import { describeHostLoad, isBusy } from "../util/host-load.js";
 import { formatDuration } from "../util/units.js";
@@ -103,7 +103,7 @@ function whyNot(error: unknown): { verdict: LabVerdict; reason: string } {
   }
   const { code, message, fix } = error;
   return {
-    verdict: NOT_POSSIBLE.includes(code) ? "not possible here" : "failed",
+    verdict: NOT_POSSIBLE.includes(code) ? "skipped" : "failed",
     reason: inOneLine(fix === undefined ? message : `${message}\nfix: ${fix}`),
   };
 }

@@ -3,6 +3,7 @@ import { z } from "../util/zod.js";
 import { diagnosis } from "./diagnosis.js";
 import { evidence } from "./evidence.js";
 import {
+  bound,
   count,
   failures,
   hostDescription,
@@ -225,7 +226,7 @@ export const connectSchema = z
     }),
     threads: count,
     hasPrivateTables: z.boolean(),
-    nofileLimit: count,
+    nofileLimit: bound,
     evidence: evidence.extend({
       peer: localPeer
         .optional()

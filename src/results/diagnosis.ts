@@ -1,7 +1,7 @@
 // What a diagnosis is: the limit that stopped a run, whose it is, the evidence, the fix; or what remains when the evidence
 // does not decide.
 import { z } from "../util/zod.js";
-import { count, type TypeOf, version } from "./fields.js";
+import { count, identifier, type TypeOf, version } from "./fields.js";
 
 const finding = z.object({
   limit: z
@@ -9,15 +9,17 @@ const finding = z.object({
     .describe(
       "a limit of the catalogue by its id, or path, route, source-address, firewall, policy, stop, peer-ended, peer-timeout, peer-closing, peer-silent, messages, threshold, unexplained",
     ),
-  whose: z
-    .enum(["this side", "the peer", "the path"])
-    .describe("the client's host, the server's, or something between them"),
+  whose: identifier(["local", "peer", "network"], {
+    "this side": "local",
+    "the peer": "peer",
+    "the path": "network",
+  }).describe("the client's host, the server's, or something between them; of a server's life, local is its host"),
   meaning: z.string().describe("what happened, and what it means, in a sentence"),
   fix: z.string(),
   evidence: z.array(z.string()).describe("the facts that say so, one each"),
 });
 export type Finding = TypeOf<typeof finding>;
-/** Whose the limit is: the client's host, the server's, or something between them. */
+/** Whose the limit is: this host's, the peer's, or the network's between them. */
 export type Whose = Finding["whose"];
 
 const suspect = finding.extend({ test: z.string().describe("how to tell it from the others") });

@@ -24,6 +24,21 @@ export const bound = z.union([count, z.literal("unlimited")]);
 export const byName = z.record(z.string(), count);
 export type Counters = TypeOf<typeof byName>;
 
+/**
+ * One of several identifiers.
+ *
+ * @param older what results of older versions have in place of some of them
+ */
+export function identifier<const Name extends string>(
+  names: readonly Name[],
+  older: Readonly<Record<string, NoInfer<Name>>>,
+) {
+  return z.preprocess(
+    (value) => (typeof value === "string" && Object.hasOwn(older, value) ? older[value] : value),
+    z.enum(names),
+  );
+}
+
 export const phase = z.enum(STEPS).describe("the step of a connection's life in which it was");
 export type Phase = TypeOf<typeof phase>;
 
@@ -46,7 +61,7 @@ export const hostDescription = z.object({
   cpu: z.string(),
   cores: count.describe("that this process may use"),
   memoryBytes: count,
-  nofileLimit: count.describe("the hard RLIMIT_NOFILE: descriptors in one table"),
+  nofileLimit: bound.describe("the hard RLIMIT_NOFILE: descriptors in one table"),
 });
 export type HostDescription = TypeOf<typeof hostDescription>;
 

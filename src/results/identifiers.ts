@@ -16,10 +16,10 @@ export const MISS_KINDS = [
 
 /**
  * How an experiment of the lab ended. `refuted`: what was observed excludes the prediction. `inconclusive`: it neither shows nor
- * excludes it, as on a host that is too busy. `failed`: it broke off, and says nothing of the claim. `not possible here`: this host lacks
+ * excludes it, as on a host that is too busy. `failed`: it broke off, and says nothing of the claim. `skipped`: this host lacks
  * or forbids what it takes.
  */
-export const LAB_VERDICTS = ["confirmed", "refuted", "inconclusive", "failed", "not possible here"] as const;
+export const LAB_VERDICTS = ["confirmed", "refuted", "inconclusive", "failed", "skipped"] as const;
 
 /**
  * Who has the connections. `ordinary`: a program with one descriptor table whose source ports the kernel chooses, as most

@@ -4,8 +4,8 @@ import { z } from "../util/zod.js";
 import { diagnosisSchema } from "./diagnosis.js";
 import { SCHEMAS } from "./parse.js";
 import { predictionSchema } from "./prediction.js";
-import { pressureSchema } from "./pressure.js";
-import { listenersSchema, socketTableSchema } from "./socket-table.js";
+import { pressureSchema } from "./sockets/pressure.js";
+import { listenersSchema, socketTableSchema } from "./sockets/socket-table.js";
 
 /** All that is printed as JSON, by its `kind`. */
 const PUBLISHED: Readonly<Record<string, ZodType>> = {

@@ -1,10 +1,10 @@
 // What results say of the host's limits: which one, what it caps, whose it is, what it allows a load.
 import { z } from "../util/zod.js";
-import { count, type TypeOf } from "./fields.js";
+import { bound, count, identifier, type TypeOf } from "./fields.js";
 
-export const limitCaps = z
-  .enum(["held", "rate", "source ports", "memory", "lookups", "closing", "messages"])
-  .describe("what it really caps: connections held, connections per second, …");
+export const limitCaps = identifier(["held", "rate", "source-ports", "memory", "lookups", "closing", "messages"], {
+  "source ports": "source-ports",
+}).describe("what it really caps: connections held, connections per second, …");
 /** What a limit really caps. */
 export type Caps = TypeOf<typeof limitCaps>;
 
@@ -34,20 +34,17 @@ const named = {
 
 export const limitRow = z.object({
   ...named,
-  now: z
-    .union([count, z.literal("unlimited")])
-    .optional()
-    .describe("as it is now, in the limit's unit; missing when it cannot be read"),
+  now: bound.optional().describe("as it is now, in the limit's unit; missing when it cannot be read"),
   nowText: z.string().describe("the same in words"),
   allows: z
-    .union([count, z.enum(["unbounded", "unknown"])])
+    .union([bound, z.literal("unknown")])
     .optional()
     .describe("connections of this load that it allows; missing for limits that cap something else"),
   needs: count.optional().describe("what the load needs, in the limit's unit; missing when it needs nothing of it"),
   verdict: z
-    .enum(["ok", "too low", "low", "unknown"])
+    .enum(["ok", "insufficient", "low", "unknown"])
     .describe(
-      "too low: fewer connections than wanted; low is advice: it caps no number of connections, but this load will feel it",
+      "insufficient: fewer connections than wanted; low is advice: it caps no number of connections, but this load will feel it",
     ),
 });
 export type LimitRow = TypeOf<typeof limitRow>;
@@ -62,7 +59,7 @@ const inspected = z.object({
     .describe("that changing it takes: none, root over this network namespace, root over the host, another program"),
   pitfall: z.string().describe("what people get wrong about it"),
   sysctl: z.string().optional().describe("the setting that the need is about, for those that a program can write"),
-  now: z.number().optional().describe("in its unit; missing when it cannot be read or there is none"),
+  now: bound.optional().describe("in its unit; missing when it cannot be read or there is none"),
 });
 export type InspectedLimit = TypeOf<typeof inspected>;
 /** Whom a limit is shared by. */

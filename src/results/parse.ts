@@ -3,7 +3,7 @@ import type { core } from "zod";
 import { AppError } from "../util/errors.js";
 import { z } from "../util/zod.js";
 import { type ConnectResult, connectSchema } from "./connect.js";
-import { type LabResult, labSchema } from "./lab.js";
+import { type LabResult, labSchema } from "./lab/lab.js";
 import { type ServeResult, serveSchema } from "./serve.js";
 
 /** Results that are saved and read again, by their `kind`. */

@@ -1,6 +1,6 @@
 // The ceiling of connections on a host, predicted: the same object for the terminal, `doctor --json` and the library's caller.
 import { z } from "../util/zod.js";
-import { count, hostLoad, perSecond, startedAt, type TypeOf, version } from "./fields.js";
+import { bound, count, hostLoad, perSecond, startedAt, type TypeOf, version } from "./fields.js";
 import { PROGRAMS } from "./identifiers.js";
 import { limitRow } from "./limits.js";
 
@@ -10,11 +10,9 @@ const role = z.enum(["server", "client", "both"]);
 export type Role = TypeOf<typeof role>;
 
 const ceiling = {
-  ceiling: z
-    .number()
-    .describe(
-      "connections that this host holds of this load, as far as its limits can be seen; Infinity (null in JSON) where none of those bounds it",
-    ),
+  ceiling: bound.describe(
+    "connections that this host holds of this load, as far as its limits can be seen; unlimited where none of those bounds it",
+  ),
   isTargetMet: z.boolean(),
   binding: limitRow.optional().describe("the limit that is the ceiling"),
 };
@@ -38,7 +36,7 @@ export type ConnectionCost = TypeOf<typeof connectionCost>;
 
 const connectRate = z.object({
   askedPerSec: perSecond.optional(),
-  sustainedPerSec: z.number().describe("Infinity (null in JSON) where TIME_WAITs are taken over at once"),
+  sustainedPerSec: bound.describe("unlimited where TIME_WAITs are taken over at once"),
   tuples: count.describe(
     "4-tuples towards the destination that no other connection holds; those in TIME_WAIT are among them",
   ),

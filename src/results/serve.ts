@@ -2,8 +2,8 @@
 import { z } from "../util/zod.js";
 import { diagnosis } from "./diagnosis.js";
 import { evidence } from "./evidence.js";
-import { count, failures, milliseconds, port, startedAt, type TypeOf, version } from "./fields.js";
-import { source } from "./owners.js";
+import { bound, count, failures, milliseconds, port, startedAt, type TypeOf, version } from "./fields.js";
+import { source } from "./sockets/owners.js";
 
 export const serveSchema = z
   .object({
@@ -41,7 +41,7 @@ export const serveSchema = z
     memory: z.object({ residentBytes: z.number(), userBytesPerConnection: z.number() }),
     threads: count,
     hasPrivateTables: z.boolean(),
-    nofileLimit: count,
+    nofileLimit: bound,
     evidence,
     diagnosis,
   })

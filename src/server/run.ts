@@ -21,6 +21,7 @@ import { countSocketsWithin } from "../socket-table/count.js";
 import { endpointsQuery } from "../socket-table/endpoints.js";
 import { readListenQueues } from "../socket-table/listeners/peer.js";
 import { parseIp } from "../util/address.js";
+import { toBound } from "../util/bound.js";
 import type { AppError } from "../util/errors.js";
 import type { Listener } from "./listener.js";
 import { SERVER_METRICS } from "./metrics.js";
@@ -274,7 +275,7 @@ export class ServeRun extends EventEmitter<ServeEvents> implements RunHandle<Ser
       },
       threads: this.#pool.size,
       hasPrivateTables: this.#pool.hasPrivateTables,
-      nofileLimit: this.#nofileLimit,
+      nofileLimit: toBound(this.#nofileLimit),
       evidence: { ...this.#evidence, memoryStop: this.#memoryStop, fileStop: this.#fileStop, wasCutShort: false },
     };
   }

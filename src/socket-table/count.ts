@@ -1,7 +1,7 @@
 // How many sockets the kernel's own table shows: the evidence beside every count of ours.
 
 import { TCP_ESTABLISHED } from "../linux/syscalls/constants.js";
-import type { SourceName } from "../results/owners.js";
+import type { SourceName } from "../results/sockets/owners.js";
 import type { IpAddress, PortRange } from "../util/address.js";
 import type { EndQuery } from "./query.js";
 import { readTable, type SocketQuery } from "./table.js";

@@ -1,8 +1,8 @@
 // Filters as a person or a library's caller writes them, made into queries.
 
 import { settleGivenZone } from "../linux/zone.js";
-import type { SourceName } from "../results/owners.js";
-import type { TcpState } from "../results/socket-table.js";
+import type { SourceName } from "../results/sockets/owners.js";
+import type { TcpState } from "../results/sockets/socket-table.js";
 import { type AddressRange, parseAddressBlocks, parsePorts } from "../util/address.js";
 import { type EndQuery, type SocketQuery, stateMask } from "./query.js";
 

@@ -2,8 +2,8 @@
 // as a test of our own.
 
 import { TCP_STATES } from "../linux/syscalls/constants.js";
-import type { SourceName } from "../results/owners.js";
-import type { TcpState } from "../results/socket-table.js";
+import type { SourceName } from "../results/sockets/owners.js";
+import type { TcpState } from "../results/sockets/socket-table.js";
 import type { AddressRange, Family, PortRange } from "../util/address.js";
 
 /** What one end of a socket must have. What is not given may be anything. */

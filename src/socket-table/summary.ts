@@ -1,6 +1,6 @@
 // What the socket table says in sum, as one plain object: by state, by local port, by peer, by destination, listeners with
 // their accept queues. The grouping itself is tally.ts.
-import type { SocketTable } from "../results/socket-table.js";
+import type { SocketTable } from "../results/sockets/socket-table.js";
 
 export type {
   AcceptedRow,
@@ -11,7 +11,7 @@ export type {
   PortRow,
   Ranking,
   SocketTable,
-} from "../results/socket-table.js";
+} from "../results/sockets/socket-table.js";
 
 import { readNetCounters } from "../linux/proc/procfs.js";
 import { AddressIndex } from "./addresses.js";

@@ -1,8 +1,8 @@
 // The kernel's TCP socket table, one socket at a time in constant memory: over sock_diag with the kernel filtering, else
 // out of /proc/net/tcp and tcp6. Both give the same view. Counting and grouping are left to the other files here.
-import type { SourceName } from "../results/owners.js";
+import type { SourceName } from "../results/sockets/owners.js";
 
-export type { SourceName } from "../results/owners.js";
+export type { SourceName } from "../results/sockets/owners.js";
 
 import { setImmediate } from "node:timers/promises";
 import { compileDiagFilter } from "../linux/netlink/diag-filter.js";

@@ -54,7 +54,7 @@ export function planChanges(examined: Examined, read: ReadSetting, udpPorts: rea
   const { connections, limits, isTargetMet, unknown } = predict(examined);
   const missed: string[] = [];
   const changes = limits
-    .filter(({ id, verdict }) => (verdict === "too low" || verdict === "low") && id !== COVERED)
+    .filter(({ id, verdict }) => (verdict === "insufficient" || verdict === "low") && id !== COVERED)
     .sort((a, b) => rankOf(a.id) - rankOf(b.id))
     .flatMap((row) => {
       const limit = limitOf(row.id);

@@ -3,6 +3,11 @@ import { formatCount } from "./units.js";
 
 export type Bound = number | "unlimited";
 
+/** Infinity as the word for it. */
+export function toBound(value: number): Bound {
+  return value === Number.POSITIVE_INFINITY ? "unlimited" : value;
+}
+
 /** The number to reckon with. */
 export function numberOf(bound: Bound): number {
   return bound === "unlimited" ? Number.POSITIVE_INFINITY : bound;

@@ -63,7 +63,7 @@ describe("a row's verdict", () => {
       return [allows, verdict];
     });
     expect(verdicts).toEqual([
-      [999, "too low"],
+      [999, "insufficient"],
       [1000, "ok"],
       [1000, "ok"],
     ]);
@@ -103,11 +103,14 @@ describe("a row's verdict", () => {
     const ports = { plan, hasAddressesAtWill: false };
     expect(rowOf("source-ports", {}, { ...ports, role: "client" }).allows).toBe(0);
     expect(rowOf("source-ports", {}, { ...ports, role: "server" })).toMatchObject({
-      allows: "unbounded",
+      allows: "unlimited",
       needs: undefined,
     });
     const full = server({ workers: [{ nofileLimit: 30, openDescriptors: 20 }] });
-    expect(rowOf("peer-nofile", {}, { role: "client", peer: full })).toMatchObject({ allows: 10, verdict: "too low" });
+    expect(rowOf("peer-nofile", {}, { role: "client", peer: full })).toMatchObject({
+      allows: 10,
+      verdict: "insufficient",
+    });
   });
 });
 
@@ -122,7 +125,7 @@ it("rows come by their verdict, the worst first, and within it the least room fi
     synBacklog: undefined,
   });
   const verdicts = limits.map(({ verdict }) => verdict);
-  const order = ["too low", "unknown", "low", "ok"];
+  const order = ["insufficient", "unknown", "low", "ok"];
   expect(verdicts).toEqual([...verdicts].sort((a, b) => order.indexOf(a) - order.indexOf(b)));
   expect(new Set(verdicts)).toEqual(new Set(order));
   for (const verdict of order) {

@@ -617,7 +617,7 @@ describe("sources", () => {
       failed: 6,
       failures: [{ phase: "bind", errno: "EADDRNOTAVAIL", count: 6 }],
     });
-    expect(explainRun(result).finding).toMatchObject({ limit: "source-ports", whose: "this side" });
+    expect(explainRun(result).finding).toMatchObject({ limit: "source-ports", whose: "local" });
   });
 
   it("can be the kernel's choice", async () => {
@@ -666,7 +666,7 @@ describe("trouble", () => {
     });
     const { outcome, finding } = explainRun(result);
     expect(outcome).toBe("limited");
-    expect(finding).toMatchObject({ limit: "listener", whose: "the peer" });
+    expect(finding).toMatchObject({ limit: "listener", whose: "peer" });
     expect(finding!.fix).toMatch(/start the server/);
   });
 
@@ -679,7 +679,7 @@ describe("trouble", () => {
     expect(result.failures).toEqual([{ phase: "connect", errno: "ETIMEDOUT", count: result.failed }]);
     // The time-out that was asked for, and not the default of 10 s.
     expect(result.rampMs).toBeLessThan(6000);
-    expect(explainRun(result).finding).toMatchObject({ limit: "accept-queue", whose: "the peer" });
+    expect(explainRun(result).finding).toMatchObject({ limit: "accept-queue", whose: "peer" });
     expect(server.isRunning).toBe(true);
   });
 

@@ -41,31 +41,31 @@ describe("an errno", () => {
   });
 
   it.each<[Phase, string, Timing, string, string, RegExp]>([
-    ["socket", "EAFNOSUPPORT", "unknown", "address-family", "this side", /address family/],
-    ["socket", "EPERM", "unknown", "policy", "this side", /seccomp/],
-    ["option", "ENOPROTOOPT", "unknown", "kernel", "this side", /socket option/],
-    ["bind", "EINVAL", "unknown", "source-address", "this side", /link-local/],
-    ["bind", "ENODEV", "unknown", "route", "this side", /interface/],
-    ["bind", "EPERM", "unknown", "policy", "this side", /forbids bind\(\)/],
-    ["bind", "EBADF", "unknown", "unexplained", "this side", /bug in fourtuple/],
-    ["connect", "EINVAL", "at once", "route", "this side", /blackhole/],
-    ["connect", "EACCES", "at once", "firewall", "this side", /security policy/],
-    ["connect", "EPERM", "at once", "firewall", "this side", /security policy/],
-    ["connect", "ENETUNREACH", "at once", "route", "this side", /no route/],
-    ["connect", "EHOSTUNREACH", "at once", "route", "this side", /unreachable/],
-    ["connect", "EAGAIN", "at once", "ipsec", "this side", /IPsec/],
-    ["connect", "EXDEV", "at once", "policy", "this side", /forbids connect\(\)/],
-    ["connect", "EADDRINUSE", "at once", "source-ports", "this side", /4-tuple/],
-    ["connect", "ENETUNREACH", "later", "path", "the path", /ICMP/],
-    ["connect", "EHOSTUNREACH", "later", "route", "the path", /answers for that address/],
-    ["connect", "EACCES", "later", "path", "the path", /administratively prohibited/],
-    ["connect", "ENOPROTOOPT", "later", "path", "the path", /protocol unreachable/],
-    ["connect", "EPROTO", "later", "path", "the path", /parameter problem/],
-    ["connect", "EHOSTDOWN", "later", "path", "the path", /host unknown/],
-    ["connect", "ECONNREFUSED", "later", "listener", "the peer", /nobody listens/],
-    ["connect", "ECONNABORTED", "later", "stop", "this side", /ss -K/],
-    ["connect", "ENETUNREACH", "unknown", "route", "this side", /no route/],
-    ["connect", "EACCES", "unknown", "path", "the path", /ICMP/],
+    ["socket", "EAFNOSUPPORT", "unknown", "address-family", "local", /address family/],
+    ["socket", "EPERM", "unknown", "policy", "local", /seccomp/],
+    ["option", "ENOPROTOOPT", "unknown", "kernel", "local", /socket option/],
+    ["bind", "EINVAL", "unknown", "source-address", "local", /link-local/],
+    ["bind", "ENODEV", "unknown", "route", "local", /interface/],
+    ["bind", "EPERM", "unknown", "policy", "local", /forbids bind\(\)/],
+    ["bind", "EBADF", "unknown", "unexplained", "local", /bug in fourtuple/],
+    ["connect", "EINVAL", "at once", "route", "local", /blackhole/],
+    ["connect", "EACCES", "at once", "firewall", "local", /security policy/],
+    ["connect", "EPERM", "at once", "firewall", "local", /security policy/],
+    ["connect", "ENETUNREACH", "at once", "route", "local", /no route/],
+    ["connect", "EHOSTUNREACH", "at once", "route", "local", /unreachable/],
+    ["connect", "EAGAIN", "at once", "ipsec", "local", /IPsec/],
+    ["connect", "EXDEV", "at once", "policy", "local", /forbids connect\(\)/],
+    ["connect", "EADDRINUSE", "at once", "source-ports", "local", /4-tuple/],
+    ["connect", "ENETUNREACH", "later", "path", "network", /ICMP/],
+    ["connect", "EHOSTUNREACH", "later", "route", "network", /answers for that address/],
+    ["connect", "EACCES", "later", "path", "network", /administratively prohibited/],
+    ["connect", "ENOPROTOOPT", "later", "path", "network", /protocol unreachable/],
+    ["connect", "EPROTO", "later", "path", "network", /parameter problem/],
+    ["connect", "EHOSTDOWN", "later", "path", "network", /host unknown/],
+    ["connect", "ECONNREFUSED", "later", "listener", "peer", /nobody listens/],
+    ["connect", "ECONNABORTED", "later", "stop", "local", /ss -K/],
+    ["connect", "ENETUNREACH", "unknown", "route", "local", /no route/],
+    ["connect", "EACCES", "unknown", "path", "network", /ICMP/],
   ])("%s %s, %s: %s on %s", (phase, errno, timing, limit, whose, meaning) => {
     const { finding } = explain(phase, errno, timing);
     expect(finding).toMatchObject({ limit, whose, meaning: expect.stringMatching(meaning) });
@@ -75,7 +75,7 @@ describe("an errno", () => {
     const losses = [{ phase: "hold" as const, errno: "ECONNABORTED", count: 400 }];
     expect(explainRun(connectResult({ lost: 400, losses })).finding).toMatchObject({
       limit: "stop",
-      whose: "this side",
+      whose: "local",
     });
   });
 });

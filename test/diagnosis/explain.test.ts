@@ -39,22 +39,22 @@ const lossy = { lost: 400, losses: failure("hold", "FIN"), peakOpen: 1000, estab
 
 describe("a client's run", () => {
   const cases: [string, Parameters<typeof connectResult>[0], string, string][] = [
-    ["EMFILE", { failures: failure("socket", "EMFILE") }, "nofile", "this side"],
-    ["ENFILE", { failures: failure("socket", "ENFILE") }, "file-max", "this side"],
-    ["ENOSPC from epoll", { failures: failure("register", "ENOSPC") }, "epoll-watches", "this side"],
-    ["a plan that is used up", { failures: failure("bind", "EADDRNOTAVAIL") }, "source-ports", "this side"],
-    ["the kernel out of ports", { failures: failure("connect", "EADDRNOTAVAIL") }, "ip-local-port-range", "this side"],
-    ["a privileged source port", { failures: failure("bind", "EACCES") }, "ip-unprivileged-port-start", "this side"],
-    ["no memory", { failures: failure("socket", "ENOBUFS") }, "memory", "this side"],
+    ["EMFILE", { failures: failure("socket", "EMFILE") }, "nofile", "local"],
+    ["ENFILE", { failures: failure("socket", "ENFILE") }, "file-max", "local"],
+    ["ENOSPC from epoll", { failures: failure("register", "ENOSPC") }, "epoll-watches", "local"],
+    ["a plan that is used up", { failures: failure("bind", "EADDRNOTAVAIL") }, "source-ports", "local"],
+    ["the kernel out of ports", { failures: failure("connect", "EADDRNOTAVAIL") }, "ip-local-port-range", "local"],
+    ["a privileged source port", { failures: failure("bind", "EACCES") }, "ip-unprivileged-port-start", "local"],
+    ["no memory", { failures: failure("socket", "ENOBUFS") }, "memory", "local"],
     [
       "no memory, and TCP under pressure",
       { failures: failure("socket", "ENOMEM"), evidence: { risen: { "TcpExt.TCPMemoryPressures": 3 } } },
       "tcp-mem",
-      "this side",
+      "local",
     ],
-    ["no route", { failures: failure("connect", "ENETUNREACH") }, "route", "this side"],
-    ["nobody there", { failures: failure("connect", "EHOSTUNREACH") }, "route", "the path"],
-    ["a refusal", { failures: failure("connect", "ECONNREFUSED") }, "listener", "the peer"],
+    ["no route", { failures: failure("connect", "ENETUNREACH") }, "route", "local"],
+    ["nobody there", { failures: failure("connect", "EHOSTUNREACH") }, "route", "network"],
+    ["a refusal", { failures: failure("connect", "ECONNREFUSED") }, "listener", "peer"],
     [
       "resets by a full accept queue",
       {
@@ -66,7 +66,7 @@ describe("a client's run", () => {
         },
       },
       "accept-queue",
-      "the peer",
+      "peer",
     ],
     [
       "a refusal while somebody else's accept queue overflows",
@@ -80,7 +80,7 @@ describe("a client's run", () => {
         },
       },
       "listener",
-      "the peer",
+      "peer",
     ],
     [
       "a refusal by ICMP although the server listens",
@@ -89,13 +89,13 @@ describe("a client's run", () => {
         evidence: { risen: { "Icmp.InDestUnreachs": 400 }, peer: { listeners: [listener(0)], process } },
       },
       "path",
-      "the path",
+      "network",
     ],
     [
       "silence while conntrack finds no entry",
       { failures: failure("connect", "ETIMEDOUT"), evidence: { risen: { "conntrack.insert_failed": 900 } } },
       "path",
-      "the path",
+      "network",
     ],
     [
       "silence of a full SYN queue without cookies",
@@ -107,7 +107,7 @@ describe("a client's run", () => {
         },
       },
       "tcp-max-syn-backlog",
-      "the peer",
+      "peer",
     ],
     [
       "silence while somebody else's accept queue overflows",
@@ -116,7 +116,7 @@ describe("a client's run", () => {
         evidence: { risen: { "TcpExt.ListenOverflows": 9 }, peer: { listeners: [listener(0)], process } },
       },
       "path",
-      "the path",
+      "network",
     ],
     [
       "silence while conntrack drops",
@@ -125,7 +125,7 @@ describe("a client's run", () => {
         evidence: { risen: { "conntrack.drop": 900 }, gauges: { "conntrack.count": 600, "conntrack.max": 600 } },
       },
       "nf-conntrack-max",
-      "the path",
+      "network",
     ],
     [
       "silence and a full accept queue",
@@ -134,7 +134,7 @@ describe("a client's run", () => {
         evidence: { risen: { "TcpExt.ListenOverflows": 9 }, peer: { listeners: [listener(129)], process } },
       },
       "accept-queue",
-      "the peer",
+      "peer",
     ],
     [
       "silence of a server without descriptors",
@@ -143,25 +143,25 @@ describe("a client's run", () => {
         evidence: { peer: { listeners: [listener(129)], process: { ...process, openDescriptors: 1024 } } },
       },
       "nofile",
-      "the peer",
+      "peer",
     ],
     [
       "silence while a core's backlog overflows",
       { failures: failure("connect", "ETIMEDOUT"), evidence: { risen: { "softnet.dropped": 12 } } },
       "netdev-max-backlog",
-      "this side",
+      "local",
     ],
     [
       "silence of a server that listens and has room",
       { failures: failure("connect", "ETIMEDOUT"), evidence: { peer: { listeners: [listener(0)], process } } },
       "path",
-      "the path",
+      "network",
     ],
     [
       "closing above a maximum",
       { ...lossy, evidence: { lossPattern: pattern(), peer: { listeners: [listener(0)], process } } },
       "peer-maximum",
-      "the peer",
+      "peer",
     ],
     [
       "closing of the oldest, and others become older than these ever were",
@@ -173,7 +173,7 @@ describe("a client's run", () => {
         },
       },
       "peer-maximum",
-      "the peer",
+      "peer",
     ],
     [
       "closing by a server without descriptors",
@@ -183,13 +183,13 @@ describe("a client's run", () => {
         evidence: { peer: { listeners: [listener(0)], process: { ...process, openDescriptors: 1023 } } },
       },
       "nofile",
-      "the peer",
+      "peer",
     ],
     [
       "the end of everything",
       { established: 1000, lost: 1000, losses: failure("hold", "FIN", 1000) },
       "peer-ended",
-      "the peer",
+      "peer",
     ],
     [
       "the end of the server",
@@ -200,7 +200,7 @@ describe("a client's run", () => {
         evidence: { peer: { listeners: [], process: undefined } },
       },
       "peer-ended",
-      "the peer",
+      "peer",
     ],
     [
       "the restart of a server whose connections had come over a while",
@@ -212,7 +212,7 @@ describe("a client's run", () => {
         },
       },
       "peer-ended",
-      "the peer",
+      "peer",
     ],
     [
       "the end of everything at one age",
@@ -223,7 +223,7 @@ describe("a client's run", () => {
         evidence: { lossPattern: pattern({ kept: 0, keptOlder: 0, shortestHeldMs: 2000, longestHeldMs: 2050 }) },
       },
       "peer-timeout",
-      "the peer",
+      "peer",
     ],
     [
       "a server that closed its listening socket alone",
@@ -234,27 +234,27 @@ describe("a client's run", () => {
         evidence: { peer: { listeners: [], process: undefined } },
       },
       "listener",
-      "the peer",
+      "peer",
     ],
     [
       "the most frequent of several failures",
       { failures: [...failure("connect", "ECONNREFUSED", 1), ...failure("socket", "EMFILE", 399)] },
       "nofile",
-      "this side",
+      "local",
     ],
     [
       "a server that accepts no more",
       { evidence: { accepting: { accepted: 600, waiting: 400, synReceived: 0, isMoving: false } } },
       "peer-maximum",
-      "the peer",
+      "peer",
     ],
     [
       "a server that went on accepting",
       { evidence: { accepting: { accepted: 600, waiting: 400, synReceived: 0, isMoving: true } } },
       "accept-queue",
-      "the peer",
+      "peer",
     ],
-    ["an errno that Linux does not return there", { failures: failure("option", "EPROTO") }, "policy", "this side"],
+    ["an errno that Linux does not return there", { failures: failure("option", "EPROTO") }, "policy", "local"],
   ];
 
   it.each(cases)("%s", (_, changed, limit, whose) => {
@@ -330,15 +330,15 @@ describe("where the evidence does not decide", () => {
 
   it("silence of another host after some came about: its accept queue, or the path", () => {
     expect(suspectsOf({ failures: failure("connect", "ETIMEDOUT") })).toEqual([
-      "accept-queue of the peer",
-      "path of the path",
+      "accept-queue of peer",
+      "path of network",
     ]);
   });
 
   it("silence from the first on: a firewall, or nobody", () => {
     expect(suspectsOf({ established: 0, failures: failure("connect", "ETIMEDOUT") })).toEqual([
-      "path of the path",
-      "route of the peer",
+      "path of network",
+      "route of peer",
     ]);
   });
 
@@ -346,8 +346,8 @@ describe("where the evidence does not decide", () => {
     const peer = { listeners: [{ ...listener(0), drops: undefined }], process };
     const evidence = { risen: { "TcpExt.ListenOverflows": 9 }, peer };
     expect(suspectsOf({ failures: failure("connect", "ETIMEDOUT"), evidence })).toEqual([
-      "accept-queue of the peer",
-      "path of the path",
+      "accept-queue of peer",
+      "path of network",
     ]);
   });
 
@@ -360,25 +360,25 @@ describe("where the evidence does not decide", () => {
     ["some of all ages", { keptOlder: 9, keptYounger: 9 }, "peer-closing"],
   ])("closing of %s is no sign of a maximum", (_, different, limit) => {
     const evidence = { lossPattern: pattern(different), peer: { listeners: [listener(0)], process } };
-    expect(suspectsOf({ ...lossy, evidence })).toEqual([`${limit} of the peer`, "peer-maximum of the peer"]);
+    expect(suspectsOf({ ...lossy, evidence })).toEqual([`${limit} of peer`, "peer-maximum of peer"]);
   });
 
   it("closing in a result of old, which does not tell the ages", () => {
     const evidence = { peer: { listeners: [listener(0)], process } };
-    expect(suspectsOf({ ...lossy, evidence })).toEqual(["peer-maximum of the peer", "peer-timeout of the peer"]);
+    expect(suspectsOf({ ...lossy, evidence })).toEqual(["peer-maximum of peer", "peer-timeout of peer"]);
   });
 
   it("a single loss that may be the newest by chance", () => {
     const evidence = { lossPattern: pattern({ keptOlder: 590 }), peer: { listeners: [listener(0)], process } };
     const losses = failure("hold", "FIN", 1);
-    expect(suspectsOf({ lost: 1, losses, evidence })[0]).toBe("peer-closing of the peer");
+    expect(suspectsOf({ lost: 1, losses, evidence })[0]).toBe("peer-closing of peer");
   });
 
   it("a refusal of a server that listens, and no ICMP: a rule that rejects, or a late start", () => {
     const evidence = { peer: { listeners: [listener(0)], process } };
     expect(suspectsOf({ failures: failure("connect", "ECONNREFUSED"), evidence })).toEqual([
-      "path of the path",
-      "listener of the peer",
+      "path of network",
+      "listener of peer",
     ]);
   });
 
@@ -386,7 +386,7 @@ describe("where the evidence does not decide", () => {
     const kernel = { source: "sock_diag", outgoing: 1015, incoming: 0 };
     const evidence = { lossPattern: pattern() };
     const changed = { ...lossy, kernel, peakOpen: 1415, evidence };
-    expect(suspectsOf(changed)).toEqual(["peer-maximum of the peer", "nofile of the peer"]);
+    expect(suspectsOf(changed)).toEqual(["peer-maximum of peer", "nofile of peer"]);
     const { suspects } = explainRun(connectResult(changed));
     expect(suspects.flatMap(({ evidence }) => evidence).join()).toMatch(/1,024/);
   });
@@ -447,7 +447,7 @@ it("a server whose connections the kernel aborted for want of TCP memory is told
   const risen = { "TcpExt.TCPAbortOnMemory": 1084, "TcpExt.TCPMemoryPressures": 3 };
   const { finding, notes, outcome } = explainRun(serveResult({ evidence: { ...serveResult().evidence, risen } }));
   expect(outcome).toBe("limited");
-  expect(finding).toMatchObject({ limit: "tcp-mem", whose: "this side" });
+  expect(finding).toMatchObject({ limit: "tcp-mem", whose: "local" });
   expect(finding!.meaning).toMatch(/aborted 1,084 connections/);
   expect(notes.join()).toMatch(/memory pressure 3 times/);
 });

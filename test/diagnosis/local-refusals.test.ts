@@ -48,7 +48,7 @@ describe.skipIf(!canMakeNamespaces())("a refusal of this host", () => {
         expect(failures, to).toEqual([{ phase: "connect", errno, count: 20 }]);
         expect(diagnosis.finding, to).toMatchObject({
           limit: "route",
-          whose: "this side",
+          whose: "local",
           meaning: expect.stringContaining(`${type} ${prefix}`),
           fix: expect.stringContaining(`route del ${type} ${prefix}`),
         });
@@ -73,7 +73,7 @@ describe.skipIf(!canMakeNamespaces())("a refusal of this host", () => {
       expect(failures[0]!.errno).toBe(errno);
       expect(diagnosis.finding).toMatchObject({
         limit: "route",
-        whose: "this side",
+        whose: "local",
         meaning: expect.stringContaining(`${100 + number}: from all to 10.77.${number}.0/24 ${type}`),
         fix: expect.stringContaining(`ip rule del pref ${100 + number}`),
       });
@@ -82,7 +82,7 @@ describe.skipIf(!canMakeNamespaces())("a refusal of this host", () => {
 
   it("for want of a route is no peer's and no path's", async () => {
     enterLink();
-    expect((await connect("192.0.2.1:7777")).diagnosis.finding).toMatchObject({ limit: "route", whose: "this side" });
+    expect((await connect("192.0.2.1:7777")).diagnosis.finding).toMatchObject({ limit: "route", whose: "local" });
   });
 });
 
@@ -105,7 +105,7 @@ describe.skipIf(!canMakeNamespaces() || !hasProgram("nft"))("a firewall rule of 
     const { diagnosis } = await connect("10.77.9.9:7777", "--connect-timeout", "1500ms");
     expect(diagnosis.finding, JSON.stringify(diagnosis)).toMatchObject({
       limit: "firewall",
-      whose: "this side",
+      whose: "local",
       meaning: expect.stringContaining("table inet guard, chain own (output): rule"),
       fix: expect.stringContaining("nft -a list chain inet guard own"),
     });
@@ -117,7 +117,7 @@ describe.skipIf(!canMakeNamespaces() || !hasProgram("nft"))("a firewall rule of 
     const { diagnosis, failures, evidence } = await connect("10.77.9.9:7777", "--connect-timeout", "1500ms");
     expect(failures).toEqual([{ phase: "connect", errno: "ETIMEDOUT", count: 20 }]);
     expect(evidence.risen["TcpExt.TCPRetransFail"]).toBeGreaterThanOrEqual(20);
-    expect(diagnosis.finding).toMatchObject({ limit: "firewall", whose: "this side" });
+    expect(diagnosis.finding).toMatchObject({ limit: "firewall", whose: "local" });
   });
 
   it("that drops on input, before a server of this host, is shown", async () => {
@@ -127,7 +127,7 @@ describe.skipIf(!canMakeNamespaces() || !hasProgram("nft"))("a firewall rule of 
     const { diagnosis } = await connect("127.0.0.1:7777", "--connect-timeout", "300ms");
     expect(diagnosis.finding).toMatchObject({
       limit: "path",
-      whose: "the path",
+      whose: "network",
       meaning: expect.stringContaining(
         "firewall rule of this host drops the SYNs: nftables table inet guard, chain own (input): rule 2",
       ),
@@ -137,7 +137,7 @@ describe.skipIf(!canMakeNamespaces() || !hasProgram("nft"))("a firewall rule of 
   it("of another port is not blamed for a server that is not there", async () => {
     enterLink();
     filter("output", "tcp dport 9999 reject");
-    expect((await connect("127.0.0.1:7777")).diagnosis.finding).toMatchObject({ limit: "listener", whose: "the peer" });
+    expect((await connect("127.0.0.1:7777")).diagnosis.finding).toMatchObject({ limit: "listener", whose: "peer" });
   });
 });
 
@@ -157,6 +157,6 @@ describe.skipIf(!canMakeNamespaces())("a refusal of a router's", () => {
     const { diagnosis, evidence, failures } = await connect("10.99.0.1:7777", "-c", "5", "--connect-timeout", "2500ms");
     expect(failures[0]!.errno).toBe("EHOSTUNREACH");
     expect(evidence.localPath?.failedAtOnce).toEqual({});
-    expect(diagnosis.finding).toMatchObject({ whose: "the path" });
+    expect(diagnosis.finding).toMatchObject({ whose: "network" });
   });
 });

@@ -74,7 +74,7 @@ describe("a run that meets a full table", () => {
 
   it("names it by the kernel's own count, and not the firewall", () => {
     const { finding } = explainRun(connectResult({ failures, evidence }));
-    expect(finding).toMatchObject({ limit: "gc-thresh3", whose: "this side" });
+    expect(finding).toMatchObject({ limit: "gc-thresh3", whose: "local" });
     expect(finding!.evidence.join("\n")).toMatch(/full 5,862 times[\s\S]*1,026 entries, .*gc_thresh3 is 1,024/);
     const v6 = { risen: { "ndisc_cache.table_fulls": 977 }, gauges: {} };
     expect(explainRun(connectResult({ failures, evidence: v6 })).finding).toMatchObject({ limit: "gc-thresh3-ipv6" });
@@ -85,7 +85,7 @@ describe("a run that meets a full table", () => {
   it("suspects the server's where there are sources enough to fill it", () => {
     const plan = { tuplesAvailable: 1e6, tuplesSkipped: 0, sourceAddresses: 2000, sourcePorts: "kernel" };
     const { suspects } = explainRun(connectResult({ failures, plan }));
-    expect(suspects[0]).toMatchObject({ limit: "gc-thresh3", whose: "the peer" });
+    expect(suspects[0]).toMatchObject({ limit: "gc-thresh3", whose: "peer" });
     expect(explainRun(connectResult({ failures })).suspects.map(({ limit }) => limit)).not.toContain("gc-thresh3");
   });
 });

@@ -33,7 +33,7 @@ describe.skipIf(!canMakeNamespaces())("nobody listens there", () => {
       const { diagnosis, evidence } = await connect(to, "-c", "20");
       expect(diagnosis.finding).toMatchObject({
         limit: "listener",
-        whose: "the peer",
+        whose: "peer",
         meaning: expect.stringMatching(
           new RegExp(`^nobody listens on that port at that address; \\S+ ${me} listens on ${at}$`),
         ),
@@ -82,7 +82,7 @@ describe.skipIf(!canMakeNamespaces())("nobody listens there", () => {
     expect(failures[0]).toMatchObject({ phase: "connect", errno: "SELF" });
     expect(diagnosis.finding).toMatchObject({
       limit: "self-connect",
-      whose: "this side",
+      whose: "local",
       meaning: expect.stringContaining("connections met themselves"),
       fix: expect.stringContaining("ip_local_reserved_ports=40005"),
     });
@@ -140,7 +140,7 @@ describe.skipIf(!canMakeNamespaces())("a listening socket that is made in mid-ru
     const { stdout } = await client.exited().finally(() => clearInterval(accepting));
     const { diagnosis, evidence }: Run = resultOf(stdout);
     expect(evidence.peer?.listeners).toMatchObject([{ port: 7777, since: "replaced" }]);
-    expect(diagnosis.finding, stdout).toMatchObject({ limit: "peer-ended", whose: "the peer" });
+    expect(diagnosis.finding, stdout).toMatchObject({ limit: "peer-ended", whose: "peer" });
     expect(diagnosis.finding?.meaning).toContain("started anew");
   });
 

@@ -65,7 +65,7 @@ it("one of two destinations that refuses is named", async () => {
   const { port } = await startForeignServerProcess({ host });
   const refused = ownPort();
   const { diagnosis } = await connect(`${host}:${port}`, `${host}:${refused}`, "-c", "40", "-T", "100ms");
-  expect(diagnosis.finding).toMatchObject({ limit: "listener", whose: "the peer" });
+  expect(diagnosis.finding).toMatchObject({ limit: "listener", whose: "peer" });
   expect(diagnosis.finding!.meaning).toContain(`nobody listens on ${host}:${refused}: 1 of the 2`);
 });
 

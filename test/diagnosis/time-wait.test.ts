@@ -94,7 +94,7 @@ describe.skipIf(!canMakeNamespaces())("TIME_WAIT", () => {
     expect(evidence.shortage!.timeWaits + evidence.shortage!.closing).toBe(50);
     expect(evidence.shortage!.timeWaitLastMs).toBeGreaterThan(50_000);
     const { limit, whose, meaning, fix, evidence: facts } = diagnosis.finding!;
-    expect([limit, whose]).toEqual(["time-wait", "this side"]);
+    expect([limit, whose]).toEqual(["time-wait", "local"]);
     expect(meaning).toMatch(/in TIME_WAIT/);
     expect(fix).toMatch(/keep-alive.*tcp_tw_reuse=1.*source addresses/);
     expect(facts.join("\n")).toMatch(/\d+ of 50 4-tuples in TIME_WAIT: the first ends in .+, the last in /);

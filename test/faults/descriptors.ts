@@ -9,7 +9,7 @@ export const DESCRIPTORS: readonly Scenario[] = [
   {
     name: "client's descriptors, a table for each thread",
     limit: "nofile",
-    whose: "this side",
+    whose: "local",
     isPredictable: true,
     async arrange() {
       const { ip, port } = await startServerProcess({});
@@ -23,7 +23,7 @@ export const DESCRIPTORS: readonly Scenario[] = [
   {
     name: "client's descriptors, no private tables",
     limit: "nofile",
-    whose: "this side",
+    whose: "local",
     isPredictable: true,
     async arrange() {
       const { ip, port } = await startServerProcess({});
@@ -38,7 +38,7 @@ export const DESCRIPTORS: readonly Scenario[] = [
     name: "server's descriptors (a Node server)",
     limit: "nofile",
     predicts: "peer-nofile",
-    whose: "the peer",
+    whose: "peer",
     isPredictable: true,
     async arrange() {
       const host = ownAddress();
@@ -49,7 +49,7 @@ export const DESCRIPTORS: readonly Scenario[] = [
   {
     name: "epoll watches of a user",
     limit: "epoll-watches",
-    whose: "this side",
+    whose: "local",
     isPredictable: true,
     async arrange() {
       // Users without any other process, so that nobody else's watches are counted; and far more of them than root's
@@ -65,7 +65,7 @@ export const DESCRIPTORS: readonly Scenario[] = [
   {
     name: "memory of a cgroup",
     limit: "cgroup-memory",
-    whose: "this side",
+    whose: "local",
     isPredictable: true,
     async arrange() {
       const group = makeMemoryGroup(1280 * 1024 ** 2);

@@ -12,7 +12,7 @@ export const PATH: readonly Scenario[] = [
     name: "neighbour table, many sources on the server's link",
     programs: ["ip"],
     limit: "gc-thresh3",
-    whose: "this side",
+    whose: "local",
     isPredictable: true,
     async arrange() {
       const [server, client] = [makeNamespace(), makeNamespace()];
@@ -36,7 +36,7 @@ export const PATH: readonly Scenario[] = [
     name: "packets dropped by a firewall",
     programs: ["ip", "nft"],
     limit: "path",
-    whose: "the path",
+    whose: "network",
     isPredictable: false,
     async arrange() {
       const namespace = makeNamespace();
@@ -49,7 +49,7 @@ export const PATH: readonly Scenario[] = [
     name: "conntrack's maximum",
     programs: ["ip", "nft"],
     limit: "nf-conntrack-max",
-    whose: "the path",
+    whose: "network",
     isPredictable: true,
     async arrange() {
       const namespace = makeNamespace();

@@ -9,7 +9,7 @@ export const PEERS: readonly Scenario[] = [
   {
     name: "--max-connections of our server",
     limit: "peer-maximum",
-    whose: "the peer",
+    whose: "peer",
     isPredictable: true,
     async arrange() {
       return { at: await serve("--max-connections", "700"), load: ["-c", "1500"] };
@@ -19,7 +19,7 @@ export const PEERS: readonly Scenario[] = [
     name: "maxclients of redis",
     programs: ["redis-server"],
     limit: "peer-maximum",
-    whose: "the peer",
+    whose: "peer",
     isPredictable: false,
     async arrange() {
       return { at: await startRedis(500), load: ["-c", "1200"] };
@@ -29,7 +29,7 @@ export const PEERS: readonly Scenario[] = [
     name: "worker_connections of nginx",
     programs: ["nginx"],
     limit: "peer-maximum",
-    whose: "the peer",
+    whose: "peer",
     isPredictable: false,
     async arrange() {
       return { at: await startNginx(512), load: ["-c", "1200"] };
@@ -38,7 +38,7 @@ export const PEERS: readonly Scenario[] = [
   {
     name: "a stopped server whose accept queue fills",
     limit: "accept-queue",
-    whose: "the peer",
+    whose: "peer",
     isPredictable: true,
     async arrange() {
       const server = startCli(["serve", `${ownAddress()}:0`, "--log", "none", "--mode", "discard", "--backlog", "300"]);
@@ -53,7 +53,7 @@ export const PEERS: readonly Scenario[] = [
   {
     name: "a refused port",
     limit: "listener",
-    whose: "the peer",
+    whose: "peer",
     isPredictable: true,
     async arrange() {
       return { at: `${ownAddress()}:${ownPort()}`, load: ["-c", "100"] };

@@ -10,7 +10,7 @@ export const PORTS: readonly Scenario[] = [
     name: "narrow ip_local_port_range, ports chosen by the kernel",
     programs: ["ip"],
     limit: "ip-local-port-range",
-    whose: "this side",
+    whose: "local",
     isPredictable: true,
     async arrange() {
       const namespace = makeNamespace();
@@ -23,7 +23,7 @@ export const PORTS: readonly Scenario[] = [
     name: "reserved ports, ports chosen by the kernel",
     programs: ["ip"],
     limit: "ip-local-reserved-ports",
-    whose: "this side",
+    whose: "local",
     isPredictable: true,
     async arrange() {
       const namespace = makeNamespace();
@@ -36,7 +36,7 @@ export const PORTS: readonly Scenario[] = [
   {
     name: "one source address, explicit ports",
     limit: "source-ports",
-    whose: "this side",
+    whose: "local",
     isPredictable: true,
     async arrange() {
       const { ip, port } = await startServerProcess({});

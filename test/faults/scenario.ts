@@ -1,7 +1,9 @@
 // One row of the fault matrix: a limit is made the binding one, the prediction is written down, a run is driven into it, and
 // the kernel's table says how far it came.
+
 import { execFileSync } from "node:child_process";
 import type { ConnectResult, Diagnosis, Prediction, Whose } from "../../src/index.js";
+import { numberOf } from "../../src/util/bound.js";
 import { CLI_FILE, type ProcessOptions, resultOf, start, type TestProcess } from "../support/process.js";
 
 export interface Scenario {
@@ -71,7 +73,7 @@ export async function play(scenario: Scenario): Promise<Row & { diagnosis: Diagn
   return {
     scenario: scenario.name,
     predictedLimit: prediction.binding?.id ?? "none",
-    predicted: scenario.isPredictable ? prediction.ceiling : undefined,
+    predicted: scenario.isPredictable ? numberOf(prediction.ceiling) : undefined,
     namedLimit: diagnosis.finding?.limit ?? diagnosis.suspects.map(({ limit }) => limit).join(" or "),
     whose: diagnosis.finding?.whose ?? "undecided",
     reached,

@@ -3,8 +3,8 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import type { ExperimentResult, LabResult } from "../../src/results/lab.js";
-import type { CeilingEvidence } from "../../src/results/lab-evidence.js";
+import type { CeilingEvidence } from "../../src/results/lab/evidence.js";
+import type { ExperimentResult, LabResult } from "../../src/results/lab/lab.js";
 import { isBusy } from "../../src/util/host-load.js";
 import { runCli, startCli } from "../support/process.js";
 import { until } from "../support/until.js";

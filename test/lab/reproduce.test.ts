@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
-import type { LabResult } from "../../src/results/lab.js";
+import type { LabResult } from "../../src/results/lab/lab.js";
 import { readPage } from "../support/markdown.js";
 import { canMakeNamespaces } from "../support/namespace.js";
 import { CLI_FILE, runCli, start } from "../support/process.js";

@@ -36,7 +36,7 @@ describe("an experiment", () => {
     async (code) => {
       const result = await makeExperiment(throwing(new AppError(code, "no wires", { fix: "get some" })), context());
       expect(result).toMatchObject({
-        ...{ id: "E0", verdict: "not possible here", reason: "no wires; fix: get some" },
+        ...{ id: "E0", verdict: "skipped", reason: "no wires; fix: get some" },
         ...{ observed: "-", evidence: [] },
       });
     },

@@ -3,7 +3,7 @@
 import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { describe, expect, it, onTestFinished } from "vitest";
-import type { LabResult } from "../../src/results/lab.js";
+import type { LabResult } from "../../src/results/lab/lab.js";
 import { isBusy } from "../../src/util/host-load.js";
 import { AS_USER, canMakeUserNamespaces, commandLine, listProcessesWith } from "../support/lab.js";
 import { canMakeNamespaces, enterNamespace } from "../support/namespace.js";

@@ -3,12 +3,14 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import type { ZodType } from "zod";
+import { predictCapacity } from "../../src/capacity/predict.js";
 import { explainRun } from "../../src/diagnosis/explain.js";
 import { diagnosisSchema } from "../../src/results/diagnosis.js";
 import { jsonSchemaFiles } from "../../src/results/json-schema.js";
 import { parseResult } from "../../src/results/parse.js";
-import { pressureSchema } from "../../src/results/pressure.js";
-import { listenersSchema, socketTableSchema } from "../../src/results/socket-table.js";
+import { predictionSchema } from "../../src/results/prediction.js";
+import { pressureSchema } from "../../src/results/sockets/pressure.js";
+import { listenersSchema, socketTableSchema } from "../../src/results/sockets/socket-table.js";
 import { countByOwner } from "../../src/socket-table/listeners/owners.js";
 import { pressure } from "../../src/socket-table/ports/pressure.js";
 import { socketTable } from "../../src/socket-table/summary.js";
@@ -62,6 +64,25 @@ describe("a result", () => {
     expect(parseResult(older, KINDS, "run.json")).toEqual({ ...older, samples: [] });
   });
 
+  it("of an older version has other words for some identifiers, which are read as those of today", () => {
+    const whose = (word: string) => ({ limit: "nofile", whose: word, meaning: "m", fix: "f", evidence: [] });
+    const old = { kind: "diagnosis", version: 1, outcome: "undecided", of: "connect", wanted: 2, reached: 1 };
+    const suspects = ["this side", "the peer", "the path", "network"].map((word) => ({ ...whose(word), test: "t" }));
+    const { suspects: read } = diagnosisSchema.parse({ ...old, suspects, notes: [] });
+    expect(read.map((suspect) => suspect.whose)).toEqual(["local", "peer", "network", "network"]);
+    const fixture = JSON.parse(readFileSync(new URL("../output/fixtures/lab.json", import.meta.url), "utf8"));
+    fixture.experiments[0].verdict = "not possible here";
+    const lab = parseResult(fixture, ["lab"], "lab.json");
+    expect(lab.experiments[0]!.verdict).toBe("skipped");
+    const unnumbered = lab.experiments
+      .flatMap(({ evidence }) => evidence)
+      .flatMap((each) => (each.kind === "ceiling" ? each.unnumbered : []));
+    expect(unnumbered.map(({ allows }) => allows)).toContain("other");
+    expect(() =>
+      parseResult({ ...fixture, experiments: [{ ...fixture.experiments[0], verdict: "toString" }] }, ["lab"], "x"),
+    ).toThrow(/verdict is not as it should be/);
+  });
+
   it("may have more beside it, which is left out", () => {
     const result = asJson(connectResult());
     expect(parseResult({ ...result, diagnosis: { kind: "diagnosis" } }, KINDS, "run.json")).toEqual(result);
@@ -81,6 +102,12 @@ describe("what is printed beside runs is described to its last field:", () => {
     expect(undecided.suspects.length).toBeGreaterThan(1);
     expectDescribed(diagnosisSchema, undecided);
     expectDescribed(diagnosisSchema, explainRun(serveResult({ rejected: 5 })));
+  });
+
+  it("a prediction, also one that nothing bounds", async () => {
+    expectDescribed(predictionSchema, await predictCapacity({ measure: false, connectRatePerSec: 10 }));
+    const endless = { ...(await predictCapacity({ measure: false, role: "server" })), ceiling: "unlimited" };
+    expectDescribed(predictionSchema, endless);
   });
 
   it("the socket table, its listeners and the pressure on ports", async () => {

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { describe, expect, it } from "vitest";
 import { readSysctlNumbers } from "../../src/linux/proc/sysctl.js";
-import type { SocketTable } from "../../src/results/socket-table.js";
+import type { SocketTable } from "../../src/results/sockets/socket-table.js";
 import { countSockets, countSocketsWithin } from "../../src/socket-table/count.js";
 import { countByOwner, readOwners } from "../../src/socket-table/listeners/owners.js";
 import { PORT_ROLE, portFields } from "../../src/socket-table/ports/ports-in-use.js";

@@ -4,7 +4,7 @@ import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import type { PlaceOptions } from "../../src/lab/testbed/testbed.js";
-import type { LabPlace } from "../../src/results/lab.js";
+import type { LabPlace } from "../../src/results/lab/lab.js";
 import { type ProcessOptions, start, type TestProcess } from "./process.js";
 
 const PROGRAM = new URL("./programs/lab-place.mjs", import.meta.url).pathname;

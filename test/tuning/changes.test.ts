@@ -317,7 +317,7 @@ describe("for any host and load", () => {
       expect(again.changes.filter(({ kind }) => kind !== "advice")).toEqual([]);
       // And what they were made for is met, but for what can only be advised.
       const low = predict({ facts: after, load: wanted, obstacle: undefined }).limits.filter(
-        ({ verdict }) => verdict === "too low",
+        ({ verdict }) => verdict === "insufficient",
       );
       const advised = again.changes.map(({ limitId }) => limitId);
       // What no range has is asked for as addresses.

@@ -4,6 +4,7 @@
 import { portCount, type TupleGroup } from "../../planning/tuple-plan.js";
 import type { ConnectRate } from "../../results/prediction.js";
 import { isLoopback, type PortRange } from "../../util/address.js";
+import { numberOf, toBound } from "../../util/bound.js";
 import { formatCount, formatRate } from "../../util/units.js";
 import type { HostFacts } from "../host-facts.js";
 import type { Limit } from "../limit.js";
@@ -27,11 +28,14 @@ export const timeWait: Limit = {
   privilege: "none",
   pitfall:
     "the side that closes first keeps the 4-tuple for 60 s, which no setting shortens: tcp_fin_timeout is about FIN_WAIT_2",
-  read: (facts, load) => connectRateOf(facts, load)?.sustainedPerSec,
+  read: (facts, load) => {
+    const rate = connectRateOf(facts, load);
+    return rate && numberOf(rate.sustainedPerSec);
+  },
   describe: (facts, load) => {
     const rate = connectRateOf(facts, load);
     if (!rate) return "-";
-    return rate.sustainedPerSec === Number.POSITIVE_INFINITY
+    return rate.sustainedPerSec === "unlimited"
       ? "taken over at once"
       : `${formatRate(rate.sustainedPerSec)}/s (${formatCount(rate.tuples)} 4-tuples ÷ ${formatRate(rate.keptSeconds)} s)`;
   },
@@ -63,7 +67,7 @@ export function connectRateOf(facts: HostFacts, load: Load): ConnectRate | undef
   const sustained = tuples === 0 ? 0 : sustainedPerSec * share;
   return {
     askedPerSec,
-    sustainedPerSec: share === 0 ? 0 : sustained,
+    sustainedPerSec: share === 0 ? 0 : toBound(sustained),
     tuples: Math.max(0, tuples - held),
     keptSeconds,
     lastsSeconds: askedPerSec === undefined || askedPerSec <= sustained ? undefined : free / askedPerSec,

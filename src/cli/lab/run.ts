@@ -5,7 +5,7 @@ import { openLive } from "../../output/terminal/live.js";
 import { printJson, print as printLine, printResult, say } from "../../output/terminal/output.js";
 import { paintFor } from "../../output/terminal/paint.js";
 import { experimentHeading, experimentText, labSummary, placeLine } from "../../output/text/lab.js";
-import type { LabResult } from "../../results/lab.js";
+import type { LabResult } from "../../results/lab/lab.js";
 import { printable, printableJson } from "../../util/printable.js";
 import { commandLine } from "../command-line.js";
 import { openOutput } from "../files/output.js";

@@ -1,7 +1,7 @@
 // What `fourtuple ports` says beside its figures, on standard error: why they are less than they could be.
 
 import { say } from "../../output/terminal/output.js";
-import type { SocketTable } from "../../results/socket-table.js";
+import type { SocketTable } from "../../results/sockets/socket-table.js";
 
 const said = new Set<string>();
 

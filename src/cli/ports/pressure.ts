@@ -1,7 +1,7 @@
 // `fourtuple ports --pressure`: as text, JSON or metrics, and whether it is more than the caller will bear.
 
 import { paintFor } from "../../output/terminal/paint.js";
-import type { Pressure } from "../../results/pressure.js";
+import type { Pressure } from "../../results/sockets/pressure.js";
 import type { SummaryOptions } from "../../socket-table/summary.js";
 import { AppError } from "../../util/errors.js";
 import { printableJson } from "../../util/printable.js";

@@ -1,6 +1,6 @@
 // Which sockets `fourtuple ports` reads: its options and its target as conditions, for the summaries and for the table's reader.
 
-import type { TcpState } from "../../results/socket-table.js";
+import type { TcpState } from "../../results/sockets/socket-table.js";
 import { type SocketQuery, stateMask } from "../../socket-table/query.js";
 import type { SocketFilter } from "../../socket-table/summary.js";
 import { parseAddressBlocks } from "../../util/address.js";

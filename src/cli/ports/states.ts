@@ -1,7 +1,7 @@
 // Names of TCP states as people write them: those of RFC 9293, of `ss` and netstat, and ss's groups of states.
 
 import { TCP_STATES } from "../../linux/syscalls/constants.js";
-import type { TcpState } from "../../results/socket-table.js";
+import type { TcpState } from "../../results/sockets/socket-table.js";
 import { editDistance } from "../../util/edit-distance.js";
 import { AppError } from "../../util/errors.js";
 import { quoted } from "../../util/printable.js";

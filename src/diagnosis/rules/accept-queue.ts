@@ -62,7 +62,7 @@ export function queueFinding(result: ConnectResult, facts: readonly string[]): F
   if (process && isOutOfDescriptors(process)) {
     return {
       limit: "nofile",
-      whose: "the peer",
+      whose: "peer",
       meaning: `the server cannot accept: ${describeProcess(process)} has no descriptor left, and ${queueState(result)}`,
       fix: "raise the server's limit of open files (LimitNOFILE=, ulimit -n)",
       evidence: [
@@ -75,7 +75,7 @@ export function queueFinding(result: ConnectResult, facts: readonly string[]): F
   if (isSynQueue) {
     return {
       limit: "tcp-max-syn-backlog",
-      whose: "the peer",
+      whose: "peer",
       meaning: "the server's SYN queue is full, and without syncookies further SYNs are dropped",
       fix: "net.ipv4.tcp_syncookies=1, or raise net.ipv4.tcp_max_syn_backlog and the backlog",
       evidence: [
@@ -87,7 +87,7 @@ export function queueFinding(result: ConnectResult, facts: readonly string[]): F
   if (process?.isStopped) {
     return {
       limit: "accept-queue",
-      whose: "the peer",
+      whose: "peer",
       meaning: `the server is ${process.isFrozen ? "frozen" : "stopped"}: ${describeProcess(process)} accepts nothing, and ${queueState(result)}`,
       fix: `let it go on: ${howToGoOn(process)}`,
       evidence: seen,
@@ -105,7 +105,7 @@ function standstill(result: ConnectResult, evidence: readonly string[]): Finding
   if (accepting.accepted === 0) {
     return {
       limit: "accept-queue",
-      whose: "the peer",
+      whose: "peer",
       meaning: `${server} listens and accepts nothing: ${waiting}`,
       fix: "see what the server does instead: its log, its stack (gdb, jstack, py-spy); it may hang, or be starting",
       evidence,
@@ -113,7 +113,7 @@ function standstill(result: ConnectResult, evidence: readonly string[]): Finding
   }
   return {
     limit: "peer-maximum",
-    whose: "the peer",
+    whose: "peer",
     meaning: `${server} holds ${plural(accepting.accepted, "connection")} and accepts no more, a maximum of its own: ${waiting}`,
     fix: `raise the server's maximum (${MAXIMA})`,
     evidence,
@@ -125,7 +125,7 @@ function tooSlow(result: ConnectResult, evidence: readonly string[]): Finding {
   const consequence = isFull ? "its accept queue is full, and what comes is dropped" : queueState(result);
   return {
     limit: "accept-queue",
-    whose: "the peer",
+    whose: "peer",
     meaning: `the server accepts more slowly than connections come: ${consequence}`,
     fix: "a longer backlog in listen() and net.core.somaxconn, a server that accepts faster, or a lower --connect-rate",
     evidence,

@@ -9,8 +9,8 @@ import { cameAtOnce } from "./local-refusals.js";
 
 type Cause = Pick<Finding, "limit" | "whose" | "meaning" | "fix">;
 
-const here = (limit: string, meaning: string, fix: string): Cause => ({ limit, whose: "this side", meaning, fix });
-const path = (meaning: string, fix: string): Cause => ({ limit: "path", whose: "the path", meaning, fix });
+const here = (limit: string, meaning: string, fix: string): Cause => ({ limit, whose: "local", meaning, fix });
+const path = (meaning: string, fix: string): Cause => ({ limit: "path", whose: "network", meaning, fix });
 
 const LOOK_AT_POLICIES =
   "look at seccomp (Seccomp in /proc/PID/status), SELinux or AppArmor (ausearch -m avc, dmesg), and BPF programs of the cgroup (bpftool cgroup tree; systemd's IPAddressDeny=, SocketBindDeny=)";
@@ -139,13 +139,13 @@ const AT_ONCE: Readonly<Record<string, Cause>> = {
 const LATER: Readonly<Record<string, Cause>> = {
   ECONNREFUSED: {
     limit: "listener",
-    whose: "the peer",
+    whose: "peer",
     meaning: "nobody listens on that port",
     fix: "start the server, or check the port: ss -ltn",
   },
   ECONNRESET: {
     limit: "peer-closing",
-    whose: "the peer",
+    whose: "peer",
     meaning: "the peer, or something in its name, reset the handshake",
     fix: "look at the server's log, and for a firewall or load balancer that resets (tcpdump 'tcp[tcpflags] & tcp-rst != 0')",
   },
@@ -169,7 +169,7 @@ const LATER: Readonly<Record<string, Cause>> = {
   ETIMEDOUT: path("nothing answered", "check the address, the firewalls on the way, and the server's accept queue"),
   EPIPE: {
     limit: "peer-closing",
-    whose: "the peer",
+    whose: "peer",
     meaning: "the peer closed while the connection was being made",
     fix: "look at the server's log",
   },

@@ -16,7 +16,7 @@ export function explainUngreeted(result: ConnectResult): Finding | Suspect[] | u
   const { process } = evidence.peer ?? {};
   const accepted: Finding = {
     limit: "peer-silent",
-    whose: "the peer",
+    whose: "peer",
     meaning: `${process ? describeProcess(process) : "the server"} accepted ${formatCount(miss.count)} connections and did not greet them: a limit of its own, or what it waits for itself`,
     fix:
       result.greeted === 0
@@ -29,7 +29,7 @@ export function explainUngreeted(result: ConnectResult): Finding | Suspect[] | u
   return [
     {
       limit: "peer-maximum",
-      whose: "the peer",
+      whose: "peer",
       meaning:
         "the server's program accepts no more, a maximum of its own: what it has not greeted waits in its accept queue",
       fix: `raise the server's maximum (${MAXIMA}), or let it go on if it is stopped or out of descriptors`,

@@ -3,6 +3,7 @@
 import type { ConnectResult } from "../../results/connect.js";
 import type { Finding } from "../../results/diagnosis.js";
 import type { FailureReport } from "../../results/fields.js";
+import { formatBound } from "../../util/bound.js";
 import { formatCount } from "../../util/units.js";
 
 type Rule = (result: ConnectResult, failure: FailureReport) => Finding;
@@ -10,8 +11,8 @@ type Rule = (result: ConnectResult, failure: FailureReport) => Finding;
 const RULES: Record<string, Rule> = {
   "socket EMFILE": ({ nofileLimit, hasPrivateTables, threads }, failure) => ({
     limit: "nofile",
-    whose: "this side",
-    meaning: `the descriptor ${hasPrivateTables ? "tables are" : "table is"} full: RLIMIT_NOFILE is ${formatCount(nofileLimit)}`,
+    whose: "local",
+    meaning: `the descriptor ${hasPrivateTables ? "tables are" : "table is"} full: RLIMIT_NOFILE is ${formatBound(nofileLimit)}`,
     fix: hasPrivateTables
       ? "raise it: ulimit -n, LimitNOFILE=, --ulimit nofile="
       : "raise it (ulimit -n, LimitNOFILE=, --ulimit nofile=), or allow io_uring or unshare(CLONE_FILES), with which more than one table can be had",
@@ -24,21 +25,21 @@ const RULES: Record<string, Rule> = {
   }),
   "socket ENFILE": ({ evidence }, failure) => ({
     limit: "file-max",
-    whose: "this side",
+    whose: "local",
     meaning: "the whole host is out of open files",
     fix: "raise fs.file-max",
     evidence: [seen(failure), ...known("fs.file-max", evidence.settings["fs.file-max"])],
   }),
   "register ENOSPC": ({ evidence }, failure) => ({
     limit: "epoll-watches",
-    whose: "this side",
+    whose: "local",
     meaning: "this user may not watch more descriptors, over all of its processes",
     fix: "raise fs.epoll.max_user_watches",
     evidence: [seen(failure), ...known("fs.epoll.max_user_watches", evidence.settings["fs.epoll.max_user_watches"])],
   }),
   "bind EACCES": ({ evidence }, failure) => ({
     limit: "ip-unprivileged-port-start",
-    whose: "this side",
+    whose: "local",
     meaning: "source ports below net.ipv4.ip_unprivileged_port_start need CAP_NET_BIND_SERVICE",
     fix: "use --source-port 1024-65535",
     evidence: [
@@ -48,14 +49,14 @@ const RULES: Record<string, Rule> = {
   }),
   "connect ENETUNREACH": (_, failure) => ({
     limit: "route",
-    whose: "this side",
+    whose: "local",
     meaning: "this host has no route to that network",
     fix: "check the address, and: ip route get ADDRESS",
     evidence: [seen(failure)],
   }),
   "connect EHOSTUNREACH": ({ evidence }, failure) => ({
     limit: "route",
-    whose: "the path",
+    whose: "network",
     meaning: "nobody on the network answers for that address, or a firewall says that nobody does",
     fix: "check the address, and that the host is up",
     evidence: [seen(failure), ...icmpFact(evidence.risen["Icmp.InDestUnreachs"])],
@@ -75,7 +76,7 @@ function explainNoMemory({ evidence }: ConnectResult, failure: FailureReport): F
     (evidence.risen["TcpExt.TCPMemoryPressures"] ?? 0) + (evidence.risen["TcpExt.TCPAbortOnMemory"] ?? 0);
   return {
     limit: pressures > 0 ? "tcp-mem" : "memory",
-    whose: "this side",
+    whose: "local",
     meaning:
       pressures > 0
         ? "TCP's memory budget (net.ipv4.tcp_mem) is used up by what is queued"

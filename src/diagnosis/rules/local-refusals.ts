@@ -16,7 +16,7 @@ const ERRNOS: Readonly<Record<Route["kind"], Readonly<Record<Route["type"], stri
   route: { blackhole: "EINVAL", prohibit: "EACCES", unreachable: "EHOSTUNREACH", throw: "ENETUNREACH" },
   rule: { blackhole: "EINVAL", prohibit: "EACCES", unreachable: "ENETUNREACH", throw: "ENETUNREACH" },
 };
-const LOOK = { drop: "drops", reject: "rejects", "policy drop": "drops by its policy" } as const;
+const LOOK = { drop: "drops", reject: "rejects", "policy-drop": "drops by its policy" } as const;
 /** What rules that reject make of a SYN. */
 const REJECTIONS = ["ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH", "EACCES", "ENOPROTOOPT"];
 
@@ -49,7 +49,7 @@ function ofRoute({ evidence }: ConnectResult, failure: FailureReport): Finding |
   const more = routes!.filter(({ to, type }) => to !== route.to && type === route.type).length;
   return {
     limit: "route",
-    whose: "this side",
+    whose: "local",
     meaning: `a ${isRule ? "routing rule" : "route"} of this host refuses ${route.to}: ${route.entry}`,
     fix: isRule
       ? `if it is not wanted: ip rule del pref ${route.entry.replace(/:.*/s, "")}`
@@ -68,7 +68,7 @@ function ofPolicy(failure: FailureReport): Finding | undefined {
   if (failure.errno !== "EPERM" && failure.errno !== "EACCES") return undefined;
   return {
     limit: "firewall",
-    whose: "this side",
+    whose: "local",
     meaning:
       "a security policy of this host forbids the connection: an output firewall, a cgroup's BPF program or a security module",
     fix: "nft list ruleset; bpftool cgroup tree (systemd's IPAddressDeny=); ausearch -m avc, dmesg; ip route show type prohibit; ip rule",
@@ -126,7 +126,7 @@ function firewall(rule: Rule | undefined, meaning: string, evidence: readonly st
   const isBeforeServer = rule !== undefined && !isOutgoing(rule);
   return {
     limit: isBeforeServer ? "path" : "firewall",
-    whose: isBeforeServer ? "the path" : "this side",
+    whose: isBeforeServer ? "network" : "local",
     meaning,
     fix: rule
       ? `see the rule: nft -a list chain ${rule.table} ${rule.chain}`

@@ -31,7 +31,7 @@ export function describeMemoryStop({ availableBytes, bound, limit }: MemoryRoom)
 export function explainFileStop({ open, max, reserve }: FileRoom, what: string): Finding {
   return {
     limit: "file-max",
-    whose: "this side",
+    whose: "local",
     meaning: `${what} before the host ran out of open files: ${formatCount(Math.max(0, max - open))} were left, and ${formatCount(reserve)} stay free`,
     fix: "raise fs.file-max",
     evidence: [

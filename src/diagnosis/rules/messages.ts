@@ -18,7 +18,7 @@ export function explainMessages(result: ConnectResult): Finding | undefined {
   if (passed.length === 0) return undefined;
   return {
     limit: "threshold",
-    whose: "this side",
+    whose: "local",
     meaning: `a threshold of this run was passed: ${missPhrases(passed).join("; ")}`,
     fix: "see the figures above, or change the threshold (--max-p99, --min-rate, --max-failed)",
     evidence: [],
@@ -76,7 +76,7 @@ function explainUnsent({ missed, due, blocked, late }: MessageResult): Finding {
   }
   return {
     limit: "messages",
-    whose: "this side",
+    whose: "local",
     meaning: "this host does not send as fast as was asked",
     fix: "ask for less (-r), or give it more CPU",
     evidence: [...facts, `${formatCount(late)} were sent more than a millisecond late`],
@@ -84,5 +84,5 @@ function explainUnsent({ missed, due, blocked, late }: MessageResult): Finding {
 }
 
 function peer(meaning: string, fix: string, evidence: readonly string[]): Finding {
-  return { limit: "messages", whose: "the peer", meaning, fix, evidence };
+  return { limit: "messages", whose: "peer", meaning, fix, evidence };
 }

@@ -28,7 +28,7 @@ export function explainNeighbours(result: ConnectResult, failure: FailureReport)
   const entries = gauges[`${table.cache}.entries`];
   return {
     limit: table.limit,
-    whose: "this side",
+    whose: "local",
     meaning: `the neighbour table of this kernel is full: ${setting} bounds the addresses on the same link, those of all network namespaces together`,
     fix: `raise ${setting} (with gc_thresh1 and gc_thresh2) on the host; or use fewer source addresses with more ports each, or fewer destinations on the link`,
     evidence: [
@@ -47,7 +47,7 @@ export function suspectNeighbours({ plan, established }: ConnectResult, facts: r
   if (plan.sourceAddresses < MANY_SOURCES || established === 0) return undefined;
   return {
     limit: "gc-thresh3",
-    whose: "the peer",
+    whose: "peer",
     meaning: `the server's neighbour table is full: it needs an entry for each source address on its link, ${formatCount(plan.sourceAddresses)} here`,
     fix: "raise net.ipv4.neigh.default.gc_thresh3 (net.ipv6 likewise) there, or use fewer source addresses with more ports each",
     evidence: facts,

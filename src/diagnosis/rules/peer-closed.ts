@@ -45,7 +45,7 @@ function overflowReset(result: ConnectResult, failure: FailureReport): Finding |
   if (failure.errno !== "ECONNRESET" || !aborts || facts.length === 0) return undefined;
   return {
     limit: "accept-queue",
-    whose: "the peer",
+    whose: "peer",
     meaning: "the server's accept queue was full, and tcp_abort_on_overflow answers with a reset",
     fix: "a longer backlog (and net.core.somaxconn), or tcp_abort_on_overflow=0 and a lower --connect-rate",
     evidence: [seen(failure), ...facts],
@@ -60,7 +60,7 @@ function restarted(result: ConnectResult, failure: FailureReport): Finding | und
   if (!anew || (!isOld && result.lost < result.established)) return undefined;
   return {
     limit: "peer-ended",
-    whose: "the peer",
+    whose: "peer",
     meaning: "the server ended while the run lasted, and its connections with it; it was started anew",
     fix: "see why it ended: its log, the journal, and the kernel's log for the OOM killer",
     evidence: [
@@ -79,7 +79,7 @@ function ended(result: ConnectResult, failure: FailureReport): Finding | undefin
   if (!isGone && isOfOneAge(evidence.lossPattern)) return timeout([...facts, heldFor(evidence.lossPattern!)]);
   return {
     limit: "peer-ended",
-    whose: "the peer",
+    whose: "peer",
     meaning: isGone
       ? "the server closed connections that were held: it has ended, and nobody listens there any more"
       : "the server closed connections that were held, all of them: it ended, or closes what is idle or finished",
@@ -145,7 +145,7 @@ function selected(result: ConnectResult, failure: FailureReport): Finding | Susp
   if (chosen === "oldest") return [idle, { ...evicting, test: "a run with half as many connections loses none" }];
   const picked: Suspect = {
     limit: "peer-closing",
-    whose: "the peer",
+    whose: "peer",
     meaning:
       "the server closes some connections and keeps later ones: a limit of the rate, an error, the end of one of its workers",
     fix: "look at the server's log, and at its limits per client and per second",
@@ -209,7 +209,7 @@ function ownMaximum(result: ConnectResult): Finding {
   const { process } = result.evidence.peer ?? {};
   return {
     limit: "peer-maximum",
-    whose: "the peer",
+    whose: "peer",
     meaning: `${process ? describeProcess(process) : "the server"} closed what is over ${formatCount(reachedBy(result))} connections: a maximum of its own`,
     fix: `raise the server's maximum (${MAXIMA})`,
     evidence: [],
@@ -220,7 +220,7 @@ function descriptors({ evidence }: ConnectResult): Finding {
   const { process } = evidence.peer ?? {};
   return {
     limit: "nofile",
-    whose: "the peer",
+    whose: "peer",
     meaning: `${process ? describeProcess(process) : "the server"} is out of descriptors, and closes what it cannot take`,
     fix: "raise the server's limit of open files (LimitNOFILE=, ulimit -n)",
     evidence: [],
@@ -230,7 +230,7 @@ function descriptors({ evidence }: ConnectResult): Finding {
 function timeout(evidence: readonly string[]): Finding {
   return {
     limit: "peer-timeout",
-    whose: "the peer",
+    whose: "peer",
     meaning: "the server closes connections of a certain age: it has a time-out for idle ones",
     fix: `raise the server's time-out (${TIMEOUTS}), or send something more often (--message, --message-rate)`,
     evidence,

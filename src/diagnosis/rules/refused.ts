@@ -88,7 +88,7 @@ export function explainSelfConnect(result: ConnectResult, failure: FailureReport
   const port = result.destinations[0]!.replace(/.*:/s, "");
   return {
     limit: "self-connect",
-    whose: "this side",
+    whose: "local",
     meaning: "connections met themselves: nobody listens on that port, and the kernel chose it as their source port",
     fix: `start the server; keep the kernel from choosing its port: net.ipv4.ip_local_reserved_ports=${port}, or a port outside of ip_local_port_range`,
     evidence: [
@@ -144,7 +144,7 @@ function rejected({ evidence }: ConnectResult, failure: FailureReport): Finding 
   const facts = [seen(failure), "a socket of this host listens at every destination"];
   const firewall: Finding = {
     limit: "path",
-    whose: "the path",
+    whose: "network",
     meaning: "the server listens, and something refuses in its name: a firewall's rule that rejects",
     fix: "look for rules that reject (nft list ruleset)",
     evidence: facts,
@@ -191,7 +191,7 @@ function nobody(
 ): Finding {
   return {
     limit: "listener",
-    whose: "the peer",
+    whose: "peer",
     meaning,
     fix,
     evidence,

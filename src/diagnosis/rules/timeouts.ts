@@ -28,7 +28,7 @@ function conntrackFull({ evidence }: ConnectResult, failure: FailureReport): Fin
   if (drops === 0 && count < max) return undefined;
   return {
     limit: "nf-conntrack-max",
-    whose: "the path",
+    whose: "network",
     meaning: "this host's connection tracking is full: further SYNs are dropped without an answer",
     fix: "raise net.netfilter.nf_conntrack_max (and nf_conntrack_buckets), or exempt this traffic with a notrack rule",
     evidence: [
@@ -52,7 +52,7 @@ function notTracked({ evidence }: ConnectResult, failure: FailureReport): Findin
   if (failed < failure.count) return undefined;
   return {
     limit: "path",
-    whose: "the path",
+    whose: "network",
     meaning:
       "this host's connection tracking dropped packets for which it could make no entry: source NAT has no free port left",
     fix: "more addresses for source NAT (masquerade, SNAT), or none for this traffic",
@@ -65,7 +65,7 @@ function backlogFull({ evidence }: ConnectResult, failure: FailureReport): Findi
   if (dropped === 0) return undefined;
   return {
     limit: "netdev-max-backlog",
-    whose: "this side",
+    whose: "local",
     meaning: "packets were dropped between two queues of this host: a core's backlog was full",
     fix: "raise net.core.netdev_max_backlog, or lower --connect-rate",
     evidence: [seen(failure), `softnet dropped ${formatCount(dropped)} packets`],
@@ -85,7 +85,7 @@ function lostOnTheWay(result: ConnectResult, failure: FailureReport): Finding | 
   if (peer && peer.listeners.length > 0 && !isUndecided) {
     return {
       limit: "path",
-      whose: "the path",
+      whose: "network",
       meaning: "packets are lost on the way: the server listens, its accept queue has room and has dropped nothing",
       fix: "look for a firewall rule that drops (nft list ruleset), on both hosts and between them",
       evidence: [...facts, "the listening socket dropped nothing, nor did conntrack"],
@@ -93,7 +93,7 @@ function lostOnTheWay(result: ConnectResult, failure: FailureReport): Finding | 
   }
   const firewall: Suspect = {
     limit: "path",
-    whose: "the path",
+    whose: "network",
     meaning: "packets are dropped on the way: a firewall, or conntrack of a router that is full",
     fix: "look for rules that drop, and for `nf_conntrack: table full` in the logs of routers and load balancers",
     evidence: facts,
@@ -102,7 +102,7 @@ function lostOnTheWay(result: ConnectResult, failure: FailureReport): Finding | 
   if (established === 0 && !isUndecided) {
     const silent: Suspect = {
       limit: "route",
-      whose: "the peer",
+      whose: "peer",
       meaning: "the host is down, or the address is nobody's",
       fix: "check the address, and that the host is up",
       evidence: facts,
@@ -112,7 +112,7 @@ function lostOnTheWay(result: ConnectResult, failure: FailureReport): Finding | 
   }
   const queue: Suspect = {
     limit: "accept-queue",
-    whose: "the peer",
+    whose: "peer",
     meaning: "the server accepts no more, or too slowly: its accept queue is full",
     fix: "a longer backlog and net.core.somaxconn; the server's limits of connections and of open files",
     evidence: isUndecided

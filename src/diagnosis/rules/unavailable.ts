@@ -24,7 +24,7 @@ export function explainUnavailable(result: ConnectResult, failure: FailureReport
   if (unreachable) {
     return {
       limit: "route",
-      whose: "this side",
+      whose: "local",
       meaning: describeUnreachable(unreachable),
       fix: fixFor(unreachable),
       evidence: [seen(failure), ...(shortage?.unreachable.slice(1).map(describeUnreachable) ?? [])],
@@ -46,7 +46,7 @@ function sourcesGone(
   const left = result.plan.sourceAddresses - badSourceCount;
   return {
     limit: "source-address",
-    whose: "this side",
+    whose: "local",
     meaning: what
       .replace(/\bis not an address\b/, "is no longer an address")
       .replace(/\bare not addresses\b/, "are no longer addresses"),
@@ -79,7 +79,7 @@ function inTimeWait(result: ConnectResult, failure: FailureReport, shortage: Por
   const wait = formatDuration(shortage.timeWaitLastMs);
   return {
     limit: "time-wait",
-    whose: "this side",
+    whose: "local",
     meaning: isChurn
       ? `every source port towards the destination is in TIME_WAIT: whoever closes first keeps the 4-tuple for ${TIME_WAIT_SECONDS} s`
       : `connections closed in the last ${TIME_WAIT_SECONDS} s still hold 4-tuples of the plan, in TIME_WAIT`,
@@ -143,7 +143,7 @@ function reuseFacts({ evidence }: ConnectResult): string[] {
 function planUsedUp({ plan, evidence }: ConnectResult, failure: FailureReport): Finding {
   return {
     limit: "source-ports",
-    whose: "this side",
+    whose: "local",
     meaning: "every 4-tuple of the plan is used: the source addresses have no port left towards the destination",
     fix: "add source addresses (--source-ip), source ports (--source-port 1024-65535), or a second destination port (host:7777-7778)",
     evidence: [
@@ -174,7 +174,7 @@ function rangeUsedUp({ asked, plan, evidence }: ConnectResult, failure: FailureR
   if (reserved > 0 && pairs * ports >= asked) {
     return {
       limit: "ip-local-reserved-ports",
-      whose: "this side",
+      whose: "local",
       meaning: `net.ipv4.ip_local_reserved_ports keeps ${formatCount(reserved)} of the ${formatCount(ports)} ports that the kernel may choose from`,
       fix: "leave out --source-port kernel, add source addresses (--source-ip), or reserve fewer ports",
       evidence: facts,
@@ -182,7 +182,7 @@ function rangeUsedUp({ asked, plan, evidence }: ConnectResult, failure: FailureR
   }
   return {
     limit: "ip-local-port-range",
-    whose: "this side",
+    whose: "local",
     meaning: "the kernel found no free source port towards the destination: the ephemeral range is used up",
     fix: `add source addresses (--source-ip), leave out --source-port kernel, or widen ${RANGE}`,
     evidence: facts,

@@ -1,6 +1,6 @@
 // The cases of E7: how to bring each about, what both socket tables show then, and how long the state lasts.
 import { setTimeout as delay } from "node:timers/promises";
-import type { TcpState } from "../../results/socket-table.js";
+import type { TcpState } from "../../results/sockets/socket-table.js";
 import { formatCount, formatDuration } from "../../util/units.js";
 import { type LabContext, PORT } from "../experiment.js";
 import { type Crowd, gather, startServer } from "../observe/client-load.js";

@@ -1,5 +1,5 @@
 // E7: one side is gone: what the other side's socket table shows, and for how long, by the kernel's timers and by observation.
-import type { LabVerdict } from "../../results/lab.js";
+import type { LabVerdict } from "../../results/lab/lab.js";
 import { formatCount, formatDuration } from "../../util/units.js";
 import type { Experiment } from "../experiment.js";
 import { judgeLasting, sayHowLong } from "../observe/lifetime-verdict.js";

@@ -1,6 +1,6 @@
 // E6: held connections carry traffic: messages over all of them, each one answered, and their latency as the number of connections
 // grows.
-import type { Evidence } from "../../results/lab-evidence.js";
+import type { Evidence } from "../../results/lab/evidence.js";
 import { formatCount, formatDuration } from "../../util/units.js";
 import { type Experiment, type LabContext, PORT } from "../experiment.js";
 import { type CrowdResult, jsonOf, startServer } from "../observe/client-load.js";

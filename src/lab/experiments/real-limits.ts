@@ -2,7 +2,7 @@
 // host that follows from them.
 
 import { readCpuSeconds } from "../../linux/proc/process-facts.js";
-import type { Evidence } from "../../results/lab-evidence.js";
+import type { Evidence } from "../../results/lab/evidence.js";
 import type { Subprocess } from "../../util/subprocess.js";
 import { formatBytes, formatCount } from "../../util/units.js";
 import { type Experiment, type LabContext, PORT, pause } from "../experiment.js";
@@ -108,7 +108,7 @@ const UNKNOWN = "not measured";
 const WORST_ERROR = 0.5;
 
 interface Obstacle {
-  readonly verdict: "inconclusive" | "not possible here";
+  readonly verdict: "inconclusive" | "skipped";
   readonly reason: string;
 }
 
@@ -127,7 +127,7 @@ function findObstacle(
     const { finding } = result.diagnosis;
     const why = finding?.meaning ?? `${formatCount(result.peakOpen)} connections were open at the most`;
     const reason = `only ${samples.length} of ${STEPS} sizes could be measured: ${why}`;
-    return HOST_LIMITS.includes(finding?.limit ?? "") ? { verdict: "not possible here", reason } : unclear(reason);
+    return HOST_LIMITS.includes(finding?.limit ?? "") ? { verdict: "skipped", reason } : unclear(reason);
   }
   // Slabs are the whole machine's: how far they move by themselves was seen before the first connection.
   const atRest = `at rest it moved by ${formatBytes(drift.bytes)} in ${drift.seconds} s`;

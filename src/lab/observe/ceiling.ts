@@ -4,7 +4,7 @@ import { availableParallelism } from "node:os";
 import { predictCapacity } from "../../capacity/predict.js";
 import { readMemoryRoom, roomAboveFloor } from "../../engine/memory-stop.js";
 import { readDefaultDevice, readLinkSpeed } from "../../linux/proc/net-device.js";
-import type { CeilingEvidence, UnnumberedLimit } from "../../results/lab-evidence.js";
+import type { CeilingEvidence, UnnumberedLimit } from "../../results/lab/evidence.js";
 import type { LimitRow } from "../../results/limits.js";
 
 /** A message and its answer over each connection so often. */
@@ -48,7 +48,7 @@ export async function ceilingOf(
     limits: numbered.map(({ name, allows }) => ({ name, allows, binds: allows === least })),
     unnumbered: rows.flatMap(([name, allows, row]) => (allows === undefined ? [describe(name, row)] : [])),
   };
-  return { ceiling, isOfPorts: numbered.some(({ allows, row }) => allows === least && row?.caps === "source ports") };
+  return { ceiling, isOfPorts: numbered.some(({ allows, row }) => allows === least && row?.caps === "source-ports") };
 }
 
 function measured({ bytesPerConnection, cpuSecondsPerMessage, wireBytesPerMessage }: Costs) {
@@ -79,6 +79,6 @@ function linkSpeed(): { readonly name: string; readonly bitsPerSec: number } {
 
 function describe(name: string, row: LimitRow | undefined): UnnumberedLimit {
   if (row === undefined) return { name, allows: "unknown", caps: "held" };
-  const allows = row.allows === "unbounded" ? "unlimited" : row.allows === "unknown" ? "unknown" : "something else";
+  const allows = row.allows === "unlimited" || row.allows === "unknown" ? row.allows : "other";
   return { name, allows, caps: row.caps };
 }

@@ -1,6 +1,6 @@
 // Observes how long sockets stay in a state: reads their kernel timer repeatedly, and notes when they are gone.
 
-import type { TcpState } from "../../results/socket-table.js";
+import type { TcpState } from "../../results/sockets/socket-table.js";
 import { type LabContext, pause } from "../experiment.js";
 import type { Host } from "../testbed/host.js";
 import { look, type SeenTimer, type Sight } from "./socket-snapshot.js";

@@ -1,6 +1,6 @@
 // A run's samples as lines over time: connections, and the rate at which they were opened.
 import type { ConnectResult, RunSample } from "../../results/connect.js";
-import type { SeriesEvidence } from "../../results/lab-evidence.js";
+import type { SeriesEvidence } from "../../results/lab/evidence.js";
 
 /** Steps of the rate at most: finer ones show the sampling, not the run. */
 const MAX_STEPS = 60;

@@ -1,7 +1,7 @@
 // One of the lab's two hosts, a network namespace or this host: runs programs in it, reads and writes its settings.
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import type { LabPlace } from "../../results/lab.js";
+import type { LabPlace } from "../../results/lab/lab.js";
 import { AppError } from "../../util/errors.js";
 import { NODE_START_MS, Subprocess, type SubprocessOptions } from "../../util/subprocess.js";
 

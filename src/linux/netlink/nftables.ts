@@ -39,7 +39,7 @@ export function findFilterRules(): FilterRule[] | undefined {
     return [
       ...refusalsIn(rules, table, chain).map(({ leadsTo: _, ...rule }) => ({ hook: at, ...rule })),
       ...(isDropping
-        ? [{ hook: at, table, chain, handle: undefined, verdict: "policy drop" as const, port: undefined }]
+        ? [{ hook: at, table, chain, handle: undefined, verdict: "policy-drop" as const, port: undefined }]
         : []),
     ];
   });

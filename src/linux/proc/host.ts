@@ -2,6 +2,7 @@
 
 import { arch, availableParallelism, cpus, release, totalmem } from "node:os";
 import type { HostDescription } from "../../results/fields.js";
+import { toBound } from "../../util/bound.js";
 import { readNofileLimit } from "../syscalls/rlimit.js";
 
 export function describeHost(): HostDescription {
@@ -12,6 +13,6 @@ export function describeHost(): HostDescription {
     cpu: cpus()[0]?.model ?? "unknown",
     cores: availableParallelism(),
     memoryBytes: totalmem(),
-    nofileLimit: readNofileLimit().hard,
+    nofileLimit: toBound(readNofileLimit().hard),
   };
 }

@@ -5,7 +5,8 @@ import { isMeasurable } from "../../client/ramp/memory-fit.js";
 import { missPhrases, outcomeOf } from "../../client/verdict/verdict.js";
 import { courseOf, momentsOf, rateOf } from "../../lab/observe/timeline.js";
 import type { ConnectResult } from "../../results/connect.js";
-import type { LatencyEvidence } from "../../results/lab-evidence.js";
+import type { LatencyEvidence } from "../../results/lab/evidence.js";
+import { formatBound } from "../../util/bound.js";
 import { printableData } from "../../util/printable.js";
 import { formatBytes, formatCount, formatDuration, plural } from "../../util/units.js";
 import { drawLatency } from "./chart/latency.js";
@@ -138,7 +139,7 @@ ${facts([
   ["Taken, passed over", plan.tuplesSkipped > 0 ? formatCount(plan.tuplesSkipped) : undefined],
   [
     "Threads",
-    `${formatCount(threads)}, ${!hasPrivateTables ? "sharing one" : threads === 1 ? "with its own" : "each with its own"} table of ${formatCount(nofileLimit)} descriptors`,
+    `${formatCount(threads)}, ${!hasPrivateTables ? "sharing one" : threads === 1 ? "with its own" : "each with its own"} table of ${formatBound(nofileLimit)} descriptors`,
   ],
   [
     "Time",

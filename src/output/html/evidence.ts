@@ -1,5 +1,5 @@
 // Evidence of each kind as a figure: a title, a chart or a table, what it says.
-import type { Evidence, PortsEvidence, TableEvidence } from "../../results/lab-evidence.js";
+import type { Evidence, PortsEvidence, TableEvidence } from "../../results/lab/evidence.js";
 import { portMapOfEvidence } from "../port-map/evidence.js";
 import { portMapFigure } from "../port-map/svg.js";
 import { drawCeiling } from "./chart/ceiling.js";

@@ -2,9 +2,10 @@
 
 import type { HostLoad } from "../../results/fields.js";
 import { LAB_VERDICTS } from "../../results/identifiers.js";
-import type { ExperimentResult, LabByHand, LabResult, LabVerdict } from "../../results/lab.js";
+import type { ExperimentResult, LabByHand, LabResult, LabVerdict } from "../../results/lab/lab.js";
 import { describeHostLoad } from "../../util/host-load.js";
 import { formatCount, formatDuration, plural } from "../../util/units.js";
+import { LAB_VERDICT_WORDS } from "../sentences/words.js";
 import { drawEvidence } from "./evidence.js";
 import { html, Markup } from "./markup.js";
 import { commandLines, facts, hostFacts, page, sayTime } from "./page.js";
@@ -14,7 +15,7 @@ const MARKS: Record<LabVerdict, readonly [sign: string, className: string]> = {
   refuted: ["✗", "refuted"],
   inconclusive: ["?", "inconclusive"],
   failed: ["!", "failed"],
-  "not possible here": ["–", "impossible"],
+  skipped: ["–", "impossible"],
 };
 
 const IN_HOSTS = new Markup(' in <a href="#by-hand">the two hosts</a>');
@@ -44,7 +45,7 @@ function headline({ experiments, stoppedIn }: LabResult): string {
   const confirmed = count("confirmed");
   const all = plural(experiments.length, "experiment");
   const others = LAB_VERDICTS.filter((verdict) => verdict !== "confirmed" && count(verdict) > 0).map(
-    (verdict) => `${count(verdict)} ${verdict}`,
+    (verdict) => `${count(verdict)} ${LAB_VERDICT_WORDS[verdict]}`,
   );
   if (others.length === 0) return `${all}, ${experiments.length === 1 ? "" : "all "}confirmed${stop}`;
   return `${formatCount(confirmed)} of ${all} confirmed, ${others.join(", ")}${stop}`;

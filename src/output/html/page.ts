@@ -1,8 +1,9 @@
 // The page around a report: one file that opens without a network and without a script.
 
 import type { HostDescription } from "../../results/fields.js";
+import { formatBound } from "../../util/bound.js";
 import { printableExcept } from "../../util/printable.js";
-import { formatBytes, formatCount, plural } from "../../util/units.js";
+import { formatBytes, plural } from "../../util/units.js";
 import { PORT_MAP_STYLE } from "../port-map/style.js";
 import { PORT_MAP_DEFINITIONS } from "../port-map/svg.js";
 import { html, Markup } from "./markup.js";
@@ -47,7 +48,7 @@ export function hostFacts({ kernel, arch, node, cpu, cores, memoryBytes, nofileL
     ["Kernel", `${kernel}, ${arch}`],
     ["Processor", `${cpu}, ${plural(cores, "core")}`],
     ["Memory", formatBytes(memoryBytes)],
-    ["Open files", `${formatCount(nofileLimit)} per descriptor table (RLIMIT_NOFILE)`],
+    ["Open files", `${formatBound(nofileLimit)} per descriptor table (RLIMIT_NOFILE)`],
     ["Node", node],
   ] as const;
 }

@@ -1,6 +1,6 @@
 // From a result to its report: one HTML file. Loaded when a report is asked for; charts bring a library with them.
 import type { ConnectResult } from "../../results/connect.js";
-import type { LabResult } from "../../results/lab.js";
+import type { LabResult } from "../../results/lab/lab.js";
 import type { ServeResult } from "../../results/serve.js";
 import { connectPage } from "./connect-page.js";
 import { labPage } from "./lab-page.js";

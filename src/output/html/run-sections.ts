@@ -6,6 +6,7 @@ import type { Finding } from "../../results/diagnosis.js";
 import type { RunEvidence } from "../../results/evidence.js";
 import type { FailureReport } from "../../results/fields.js";
 import type { ServeResult } from "../../results/serve.js";
+import { SIDES } from "../sentences/words.js";
 import { drawTable } from "./evidence.js";
 import { html, type Markup } from "./markup.js";
 
@@ -20,7 +21,7 @@ ${notes.map((note) => html`<p>${note}</p>`)}</section>`;
 }
 
 function describeFinding({ limit, whose, meaning, fix, evidence }: Finding): Markup {
-  return html`<dl class="argument"><dt>Limit</dt><dd class="observed">${limit}, on ${whose === "the peer" ? "the peer's side" : whose}</dd>
+  return html`<dl class="argument"><dt>Limit</dt><dd class="observed">${limit}, ${SIDES[whose]}</dd>
 <dt>Meaning</dt><dd>${meaning}</dd>
 ${evidence.length > 0 ? html`<dt>Evidence</dt>` : undefined}${evidence.map((fact) => html`<dd>${fact}</dd>`)}
 <dt>Fix</dt><dd>${fix}</dd></dl>`;

@@ -2,6 +2,7 @@
 
 import type { ServeResult } from "../../results/serve.js";
 import { formatEndpoint } from "../../util/address.js";
+import { formatBound } from "../../util/bound.js";
 import { formatBytes, formatCount, formatDuration, plural } from "../../util/units.js";
 import { html, type Markup } from "./markup.js";
 import { commandLines, facts, page, sayTime, tiles } from "./page.js";
@@ -62,7 +63,7 @@ ${facts([
   ],
   [
     "Threads",
-    `${formatCount(threads)}, ${!hasPrivateTables ? "sharing one" : threads === 1 ? "with its own" : "each with its own"} table of ${formatCount(nofileLimit)} descriptors`,
+    `${formatCount(threads)}, ${!hasPrivateTables ? "sharing one" : threads === 1 ? "with its own" : "each with its own"} table of ${formatBound(nofileLimit)} descriptors`,
   ],
   ["Tables full", tableFull > 0 ? plural(tableFull, "time") : undefined],
   ["Memory", `${formatBytes(memory.residentBytes)} (RSS)`],

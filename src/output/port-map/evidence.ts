@@ -1,6 +1,6 @@
 // From the runs of ports in a lab's result to the picture of ports: servers first, the most sockets first.
 
-import type { PortsEvidence } from "../../results/lab-evidence.js";
+import type { PortsEvidence } from "../../results/lab/evidence.js";
 import { formatCount, plural } from "../../util/units.js";
 import { countPorts, type KnownPort, type MapField, PORTS, type PortMap } from "./cells.js";
 

@@ -1,6 +1,6 @@
 // Port pressure and accept queues in OpenMetrics text, of bounded cardinality: the first rows, and one named "other" for
 // what is left. Names follow Prometheus' conventions.
-import type { Pressure } from "../../results/pressure.js";
+import type { Pressure } from "../../results/sockets/pressure.js";
 import type { EndpointQueue, ListenerQueues } from "../../socket-table/listeners/accept-queues.js";
 
 type Labels = Readonly<Record<string, string | number>>;

@@ -7,6 +7,7 @@ import type { ConnectResult } from "../../results/connect.js";
 import type { Diagnosis } from "../../results/diagnosis.js";
 import type { FailureReport } from "../../results/fields.js";
 import type { LatencySummary } from "../../results/histogram/latency-summary.js";
+import { formatBound } from "../../util/bound.js";
 import { printableData } from "../../util/printable.js";
 import { formatBytes, formatCount, formatDuration, plural } from "../../util/units.js";
 import { type Paint, plain } from "../terminal/paint.js";
@@ -163,7 +164,7 @@ function describeTraffic({ traffic }: ConnectResult): string {
 }
 
 function describeThreads({ threads, hasPrivateTables, nofileLimit }: ConnectResult): string {
-  const table = `table of ${formatCount(nofileLimit)} descriptors`;
+  const table = `table of ${formatBound(nofileLimit)} descriptors`;
   return `${formatCount(threads)}, ${!hasPrivateTables ? "sharing one" : threads === 1 ? "with its own" : "each with its own"} ${table}`;
 }
 

@@ -1,16 +1,11 @@
 // A diagnosis as text: the limit, whose it is, the evidence, the fix; or the suspects, and how to tell them apart.
 
-import type { Diagnosis, Finding, Suspect, Whose } from "../../results/diagnosis.js";
+import type { Diagnosis, Finding, Suspect } from "../../results/diagnosis.js";
 import { printableData } from "../../util/printable.js";
 import { formatCount } from "../../util/units.js";
+import { SIDES } from "../sentences/words.js";
 import { type Paint, plain } from "../terminal/paint.js";
 import { alignLabels } from "../terminal/table.js";
-
-const SIDES: Record<Whose, string> = {
-  "this side": "on this side",
-  "the peer": "on the peer's side",
-  "the path": "on the way",
-};
 
 /** No line when nothing stopped the run and nothing is to be noted. */
 export function diagnosisLines(diagnosis: Diagnosis, paint: Paint = plain): string[] {

@@ -3,13 +3,15 @@
 import { TIME_WAIT_SECONDS } from "../../capacity/limits/time-wait.js";
 import type { LimitRow, LimitVerdict } from "../../results/limits.js";
 import type { Prediction, Program } from "../../results/prediction.js";
+import type { Bound } from "../../util/bound.js";
 import { printableData } from "../../util/printable.js";
 import { formatBytes, formatCount, formatDuration, formatRate, plural } from "../../util/units.js";
+import { capsWord, LIMIT_VERDICT_WORDS } from "../sentences/words.js";
 import type { Paint, Tone } from "../terminal/paint.js";
 import { plain } from "../terminal/paint.js";
 import { alignLabels, stackRows } from "../terminal/table.js";
 
-const TONES: Record<LimitVerdict, Tone> = { "too low": "bad", unknown: "accent", low: "accent", ok: "good" };
+const TONES: Record<LimitVerdict, Tone> = { insufficient: "bad", unknown: "accent", low: "accent", ok: "good" };
 
 /** Everybody asks for these, even where they do not bind. */
 const WELL_KNOWN = ["nofile", "source-ports"];
@@ -80,8 +82,8 @@ function wantedText(isTargetMet: boolean, connections: number): string {
 }
 
 /** Endless only where every limit that bounds a load like this is hidden. */
-function countText(ceiling: number, endless: string): string {
-  return ceiling === Number.POSITIVE_INFINITY ? endless : formatCount(ceiling);
+function countText(ceiling: Bound, endless: string): string {
+  return ceiling === "unlimited" ? endless : formatCount(ceiling);
 }
 
 function describeBinding({ name, nowText }: LimitRow): string {
@@ -129,7 +131,7 @@ function endsText(role: Prediction["role"]): string {
 function describeRate({ rate }: Prediction): string | undefined {
   if (rate?.askedPerSec === undefined) return undefined;
   const { askedPerSec, sustainedPerSec, tuples, keptSeconds, lastsSeconds } = rate;
-  if (sustainedPerSec === Number.POSITIVE_INFINITY) {
+  if (sustainedPerSec === "unlimited") {
     return `${formatRate(askedPerSec)} connections/s can come and go for ever: a port bound by its number takes over a TIME_WAIT`;
   }
   const reckoned = `${formatCount(tuples)} 4-tuples ÷ ${formatRate(keptSeconds)} s in TIME_WAIT where this side closes first`;
@@ -151,7 +153,13 @@ function isWorthShowing({ id, verdict, allows, needs, side }: LimitRow, { role }
 }
 
 function limitTable(rows: readonly LimitRow[], paint: Paint): string[] {
-  const cells = rows.map((row) => [row.name, row.nowText, allowsText(row), needsText(row), row.verdict]);
+  const cells = rows.map((row) => [
+    row.name,
+    row.nowText,
+    allowsText(row),
+    needsText(row),
+    LIMIT_VERDICT_WORDS[row.verdict],
+  ]);
   const header = ["limit", "now", "allows", "needed", "verdict"];
   const widths = header.map((title, column) => Math.max(title.length, ...cells.map((row) => row[column]!.length)));
   const width = 2 + widths.reduce((sum, each) => sum + each, 0) + 2 * (widths.length - 1);
@@ -170,7 +178,7 @@ function limitTable(rows: readonly LimitRow[], paint: Paint): string[] {
 }
 
 function allowsText({ allows, caps }: LimitRow): string {
-  if (allows === undefined) return `(${caps})`;
+  if (allows === undefined) return `(${capsWord(caps)})`;
   return typeof allows === "number" ? formatCount(allows) : allows;
 }
 

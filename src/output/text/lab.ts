@@ -1,11 +1,12 @@
 // The lab as text: each experiment from its claim to its verdict, then a table of them all.
 
 import { LAB_VERDICTS } from "../../results/identifiers.js";
-import type { ExperimentResult, LabPlace, LabResult, LabVerdict } from "../../results/lab.js";
-import type { Evidence } from "../../results/lab-evidence.js";
+import type { Evidence } from "../../results/lab/evidence.js";
+import type { ExperimentResult, LabPlace, LabResult, LabVerdict } from "../../results/lab/lab.js";
 import { describeHostLoad } from "../../util/host-load.js";
 import { printable, printableData } from "../../util/printable.js";
 import { formatCount, formatDuration } from "../../util/units.js";
+import { LAB_VERDICT_WORDS } from "../sentences/words.js";
 import { type Paint, plain, type Tone } from "../terminal/paint.js";
 import { alignLabels } from "../terminal/table.js";
 
@@ -14,7 +15,7 @@ const TONES: Record<LabVerdict, Tone> = {
   refuted: "bad",
   inconclusive: "accent",
   failed: "bad",
-  "not possible here": "accent",
+  skipped: "accent",
 };
 /** Rows of a table that are printed; a report has them all. */
 const ROWS = 8;
@@ -46,7 +47,10 @@ export function experimentText(result: ExperimentResult, paint: Paint = plain, c
     ["claim", `${claim} (${claims.join(", ")})`],
     ["predicted", prediction],
     ["observed", observed],
-    ["verdict", `${paint(TONES[verdict], verdict)}${reason ? `: ${reason}` : ""} (${formatDuration(elapsedMs)})`],
+    [
+      "verdict",
+      `${paint(TONES[verdict], LAB_VERDICT_WORDS[verdict])}${reason ? `: ${reason}` : ""} (${formatDuration(elapsedMs)})`,
+    ],
     // An inconclusive one has it in its reason.
     ...(busy === undefined || verdict === "inconclusive" ? [] : [["host", `was busy: ${busy}`] as const]),
   ] as const;
@@ -59,7 +63,7 @@ export function labSummary(result: LabResult, paint: Paint = plain): string {
   const busy = describeHostLoad(hostLoad);
   const count = (verdict: LabVerdict) => experiments.filter((experiment) => experiment.verdict === verdict).length;
   const counted = LAB_VERDICTS.filter((verdict) => count(verdict) > 0).map(
-    (verdict) => `${formatCount(count(verdict))} ${verdict}`,
+    (verdict) => `${formatCount(count(verdict))} ${LAB_VERDICT_WORDS[verdict]}`,
   );
   const parts = [
     ...(stoppedIn === undefined ? [] : [`stopped in ${stoppedIn}`]),
@@ -73,7 +77,7 @@ export function labSummary(result: LabResult, paint: Paint = plain): string {
     "",
     ...experiments.map(
       ({ id, title, claims, verdict }) =>
-        `  ${id}  ${title.padEnd(width)}  ${claims.join(", ").padEnd(10)}  ${paint(TONES[verdict], verdict)}`,
+        `  ${id}  ${title.padEnd(width)}  ${claims.join(", ").padEnd(10)}  ${paint(TONES[verdict], LAB_VERDICT_WORDS[verdict])}`,
     ),
   ].join("\n");
 }

@@ -4,6 +4,7 @@ import { explainRun } from "../../diagnosis/explain.js";
 import type { ServeResult } from "../../results/serve.js";
 import type { ServeSnapshot } from "../../server/snapshot.js";
 import { formatEndpoint } from "../../util/address.js";
+import { formatBound } from "../../util/bound.js";
 import { printable, printableData } from "../../util/printable.js";
 import { formatBytes, formatCount, formatDuration, plural } from "../../util/units.js";
 import { type Paint, plain } from "../terminal/paint.js";
@@ -104,5 +105,5 @@ function describeBacklog({ length, listenOverflows, listenDrops }: ServeResult["
 }
 
 function describeTableFull({ tableFull, nofileLimit }: ServeResult): string {
-  return `${plural(tableFull, "time")}: the limit of ${formatCount(nofileLimit)} open files was reached (ulimit -n)`;
+  return `${plural(tableFull, "time")}: the limit of ${formatBound(nofileLimit)} open files was reached (ulimit -n)`;
 }

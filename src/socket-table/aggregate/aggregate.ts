@@ -1,7 +1,13 @@
 // Groups sockets by integers as they pass: no object, string or boxed number per socket.
 
 import { TCP_ESTABLISHED, TCP_LISTEN, TCP_STATES, TCP_TIME_WAIT } from "../../linux/syscalls/constants.js";
-import type { AcceptedRow, DestinationRow, MemorySummary, PortRow, SocketTable } from "../../results/socket-table.js";
+import type {
+  AcceptedRow,
+  DestinationRow,
+  MemorySummary,
+  PortRow,
+  SocketTable,
+} from "../../results/sockets/socket-table.js";
 import type { AddressIndex } from "../addresses.js";
 import type { ListenerSet } from "../listeners/listeners.js";
 import type { SocketView } from "../view.js";

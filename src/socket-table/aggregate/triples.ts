@@ -1,7 +1,7 @@
 // Source ports taken, counted by (source address, destination): no two connections of such a triple share one.
 
 import { TCP_TIME_WAIT } from "../../linux/syscalls/constants.js";
-import type { PressureOwner, PressureRow } from "../../results/pressure.js";
+import type { PressureOwner, PressureRow } from "../../results/sockets/pressure.js";
 import type { PortRange } from "../../util/address.js";
 import type { AddressIndex } from "../addresses.js";
 import type { ListenerSet } from "../listeners/listeners.js";

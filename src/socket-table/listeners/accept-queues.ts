@@ -2,7 +2,7 @@
 
 import { readNetCounters } from "../../linux/proc/procfs.js";
 import { TCP_LISTEN, TCP_STATES } from "../../linux/syscalls/constants.js";
-import type { TcpState } from "../../results/socket-table.js";
+import type { TcpState } from "../../results/sockets/socket-table.js";
 import { formatEndpoint } from "../../util/address.js";
 import { type SocketFilter, toQuery } from "../filter.js";
 import { readTable } from "../table.js";

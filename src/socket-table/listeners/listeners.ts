@@ -1,8 +1,8 @@
 // The LISTEN sockets of the namespace: their accept queues, and which connections they accepted.
 
 import { TCP_LISTEN } from "../../linux/syscalls/constants.js";
-import type { SourceName } from "../../results/owners.js";
-import type { ListenerRow } from "../../results/socket-table.js";
+import type { SourceName } from "../../results/sockets/owners.js";
+import type { ListenerRow } from "../../results/sockets/socket-table.js";
 import { formatEndpoint } from "../../util/address.js";
 import type { AddressIndex } from "../addresses.js";
 import { PairIndex } from "../aggregate/dense-index.js";

@@ -3,7 +3,7 @@
 
 import { forEachSocketDescriptor, readCommand } from "../../linux/proc/descriptors.js";
 import { TCP_ESTABLISHED, TCP_LISTEN } from "../../linux/syscalls/constants.js";
-import type { Owner, OwnerMemory, OwnerSummary } from "../../results/owners.js";
+import type { Owner, OwnerMemory, OwnerSummary } from "../../results/sockets/owners.js";
 import { Counts, PairIndex } from "../aggregate/dense-index.js";
 import { readTable, type SocketQuery } from "../table.js";
 import type { SocketView } from "../view.js";

@@ -3,9 +3,9 @@
 import { hasSocket } from "../../linux/proc/descriptors.js";
 import { readProcessFacts } from "../../linux/proc/process-facts.js";
 import { TCP_LISTEN } from "../../linux/syscalls/constants.js";
-import type { OwnerRow } from "../../results/owners.js";
 import type { ElsewhereListener, LocalPeer, PeerListener, ProcessFacts } from "../../results/peer.js";
-import type { ListenerRow } from "../../results/socket-table.js";
+import type { OwnerRow } from "../../results/sockets/owners.js";
+import type { ListenerRow } from "../../results/sockets/socket-table.js";
 import type { EndQuery, SocketQuery } from "../query.js";
 import { readTable } from "../table.js";
 import { readListeners } from "./listeners.js";

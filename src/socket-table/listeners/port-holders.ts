@@ -2,7 +2,7 @@
 // TIME_WAIT. bind() refuses where addresses overlap (inet_csk_bind_conflict in net/ipv4/inet_connection_sock.c).
 
 import { TCP_LISTEN, TCP_TIME_WAIT } from "../../linux/syscalls/constants.js";
-import type { Owner } from "../../results/owners.js";
+import type { Owner } from "../../results/sockets/owners.js";
 import { formatIp, type IpAddress, type PortRange } from "../../util/address.js";
 import { ALL_STATES, type SocketQuery } from "../query.js";
 import { isWildcard } from "../socket-test.js";

@@ -4,8 +4,8 @@
 // bind() begins with the other parity, and never takes a port that a socket of the address has.
 
 import { TCP_LISTEN } from "../../linux/syscalls/constants.js";
-import type { SourceName } from "../../results/owners.js";
-import type { BoundPoolRow } from "../../results/pressure.js";
+import type { SourceName } from "../../results/sockets/owners.js";
+import type { BoundPoolRow } from "../../results/sockets/pressure.js";
 import type { AddressIndex } from "../addresses.js";
 import { Counts, PairIndex } from "../aggregate/dense-index.js";
 import type { ListenerSet } from "../listeners/listeners.js";

@@ -2,7 +2,7 @@
 // the kernel's table says which addresses have the most sockets, a second one fills in their ports.
 
 import { TCP_LISTEN, TCP_TIME_WAIT } from "../../linux/syscalls/constants.js";
-import type { SourceName } from "../../results/owners.js";
+import type { SourceName } from "../../results/sockets/owners.js";
 import type { IpAddress } from "../../util/address.js";
 import { AddressIndex } from "../addresses.js";
 import { Counts, topIds } from "../aggregate/dense-index.js";

@@ -1,6 +1,6 @@
 // Ephemeral pressure: how many source ports are taken towards each destination, out of how many, and what is left.
 
-import type { Pressure } from "../../results/pressure.js";
+import type { Pressure } from "../../results/sockets/pressure.js";
 import { PRESSURE_MARK } from "./marks.js";
 
 export type {
@@ -11,7 +11,7 @@ export type {
   PressureRow,
   TranslatedPorts,
   TranslatedRow,
-} from "../../results/pressure.js";
+} from "../../results/sockets/pressure.js";
 
 import { TCP_LISTEN } from "../../linux/syscalls/constants.js";
 import { AddressIndex } from "../addresses.js";

@@ -2,7 +2,7 @@
 // from one translated address cannot share a port, whichever hosts they come from.
 
 import { countTracked, forEachTracked, type TrackedConnection } from "../../linux/netlink/conntrack.js";
-import type { TranslatedPorts, TranslatedRow } from "../../results/pressure.js";
+import type { TranslatedPorts, TranslatedRow } from "../../results/sockets/pressure.js";
 import { type AddressRange, type IpAddress, type PortRange, parseIp } from "../../util/address.js";
 import type { AddressIndex } from "../addresses.js";
 import { Counts, PairIndex, topIds } from "../aggregate/dense-index.js";

@@ -20,7 +20,7 @@ describe("the limit of open files", () => {
     if (isMet) return;
     expect(kernel.outgoing).toBeGreaterThan(200);
     expect(kernel.outgoing).toBeLessThan(300);
-    expect(diagnosis.finding).toMatchObject({ limit: "nofile", whose: "this side" });
+    expect(diagnosis.finding).toMatchObject({ limit: "nofile", whose: "local" });
   });
 });
 

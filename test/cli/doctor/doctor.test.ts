@@ -30,7 +30,7 @@ describe("a prediction", () => {
     const { code, stdout } = await doctor(...args);
     const prediction: Prediction = JSON.parse(stdout);
     expect(code).toBe(1);
-    expect(prediction).toMatchObject({ isTargetMet: false, binding: { id: "source-ports", verdict: "too low" } });
+    expect(prediction).toMatchObject({ isTargetMet: false, binding: { id: "source-ports", verdict: "insufficient" } });
     expect(prediction.ceiling).toBeLessThanOrEqual(1000);
     expect(prediction.limits[0]!.id).toBe("source-ports");
   });
@@ -73,7 +73,7 @@ describe("a prediction", () => {
     const [range, allows] = ports(await ask());
     expect(allows).toBeLessThanOrEqual(range as number);
     expect(allows).toBeGreaterThan((range as number) - 1000);
-    expect(ports(await ask("--for", "fourtuple"))[1]).toBe("unbounded");
+    expect(ports(await ask("--for", "fourtuple"))[1]).toBe("unlimited");
     const own = await ask("--source-ip", "127.0.0.2-127.0.0.3");
     expect(ports(own)[1]).toBeGreaterThan(allows as number);
   });
@@ -129,7 +129,7 @@ describe("an old result", () => {
     const diagnosis: Diagnosis = JSON.parse(stdout);
     expect(code).toBe(1);
     expect(diagnosis).toEqual(resultOf(run.stdout).diagnosis);
-    expect(diagnosis.finding).toMatchObject({ limit: "listener", whose: "the peer" });
+    expect(diagnosis.finding).toMatchObject({ limit: "listener", whose: "peer" });
     const text = await runCli(["doctor", "--explain", "-"], { input: run.stdout });
     expect(text.stdout).toMatch(/^stopped at 0 of 20 connections$/m);
     expect(text.stdout).toMatch(/^ {2}limit +listener, on the peer's side$/m);

@@ -39,7 +39,7 @@ describe("a server that stops accepting", () => {
     listenRaw(ip, port);
     const { result, diagnosis } = await hold(ip, port, 30);
     expect(result).toMatchObject({ outcome: "missed", established: 30, failed: 0, misses: unaccepted(30, 30) });
-    expect(diagnosis).toMatchObject({ reached: 0, finding: { limit: "accept-queue", whose: "the peer" } });
+    expect(diagnosis).toMatchObject({ reached: 0, finding: { limit: "accept-queue", whose: "peer" } });
     expect(diagnosis.finding!.meaning).toMatch(/accepts nothing: 30 connections wait unaccepted/);
   });
 
@@ -89,7 +89,7 @@ frontend f
     );
     const { result, diagnosis } = await hold(ip, port, 30);
     expect(result).toMatchObject({ outcome: "missed", established: 30, misses: unaccepted(10, 30) });
-    expect(diagnosis).toMatchObject({ wanted: 30, reached: 20, finding: { limit: "peer-maximum", whose: "the peer" } });
+    expect(diagnosis).toMatchObject({ wanted: 30, reached: 20, finding: { limit: "peer-maximum", whose: "peer" } });
     expect(diagnosis.finding!.meaning).toMatch(
       new RegExp(`haproxy \\(process ${haproxy.pid}\\) holds 20 connections and accepts no more.*10 connections wait`),
     );
@@ -125,7 +125,7 @@ frontend f
     const { result, diagnosis } = await hold(ip, port, 40);
     expect(result.outcome).toBe("missed");
     expect(result.misses[0]!.kind).toBe("unaccepted");
-    expect(diagnosis.finding).toMatchObject({ limit: "nofile", whose: "the peer" });
+    expect(diagnosis.finding).toMatchObject({ limit: "nofile", whose: "peer" });
     expect(diagnosis.finding!.meaning).toMatch(/no descriptor left, and \d+ connections wait unaccepted/);
   });
 
@@ -160,7 +160,7 @@ describe("a server that accepts late", () => {
     );
     const { result, diagnosis } = await hold(ip, port, 60);
     expect(result.misses).toMatchObject([{ kind: "unaccepted", of: 60 }]);
-    expect(diagnosis.finding).toMatchObject({ limit: "accept-queue", whose: "the peer" });
+    expect(diagnosis.finding).toMatchObject({ limit: "accept-queue", whose: "peer" });
     expect(diagnosis.finding!.meaning).toMatch(/accepts more slowly than connections come/);
   });
 });
@@ -204,7 +204,7 @@ describe("greetings", () => {
       greetings: { greeted: 20, ungreeted: 10, awaited: 0 },
       misses: [{ kind: "ungreeted", count: 10, of: 30 }],
     });
-    expect(explainRun(result).finding).toMatchObject({ limit: "peer-silent", whose: "the peer" });
+    expect(explainRun(result).finding).toMatchObject({ limit: "peer-silent", whose: "peer" });
   });
 
   it("that have not come yet, of a server that was not given the time, are a note", async () => {

@@ -49,7 +49,7 @@ describe("messages without answers", () => {
     expect(result.latency.roundTrip.p90Us).toBeGreaterThan(800_000);
     expect(youngestUnansweredUs).toBeGreaterThan(800_000);
     const { finding } = explainRun(result);
-    expect(finding).toMatchObject({ limit: "messages", whose: "the peer" });
+    expect(finding).toMatchObject({ limit: "messages", whose: "peer" });
     expect(finding!.meaning).toContain(`pid ${server.child.pid}) is stopped`);
   });
 

@@ -91,7 +91,7 @@ describe("--close-after-greeting", () => {
     const result = await within("the end", run.done);
     expect(explainRun(result)).toMatchObject({
       outcome: "limited",
-      finding: { limit: "peer-silent", whose: "the peer", fix: expect.stringContaining("--close-after-greeting") },
+      finding: { limit: "peer-silent", whose: "peer", fix: expect.stringContaining("--close-after-greeting") },
     });
     // A second of waiting for greetings, after some milliseconds of opening.
     const { greetings, cpu } = result.rampShares!;

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { LabResult } from "../../../src/results/lab.js";
+import type { LabResult } from "../../../src/results/lab/lab.js";
 import { CHROMIUM, launchChromium, luminance, openFile } from "../../support/chromium.js";
 import { ROOT, renderReport } from "../../support/library.js";
 import { startClient, startServer } from "../../support/peers.js";

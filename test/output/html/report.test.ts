@@ -5,8 +5,8 @@ import { describe, expect, it } from "vitest";
 import { rateOf } from "../../../src/lab/observe/timeline.js";
 import { formatWithUnit, logDomain, logTicks, scaleAxis, singular } from "../../../src/output/html/chart/scale.js";
 import { render } from "../../../src/output/html/render.js";
-import type { LabResult } from "../../../src/results/lab.js";
-import type { CeilingEvidence } from "../../../src/results/lab-evidence.js";
+import type { CeilingEvidence } from "../../../src/results/lab/evidence.js";
+import type { LabResult } from "../../../src/results/lab/lab.js";
 import { parseResult } from "../../../src/results/parse.js";
 import { connectResult, serveResult } from "../../support/results.js";
 
@@ -117,7 +117,7 @@ describe("a report", () => {
     const unnumbered = [
       { name: "endless", allows: "unlimited" as const, caps: "held" as const },
       { name: "hidden", allows: "unknown" as const, caps: "held" as const },
-      { name: "backlog", allows: "something else" as const, caps: "rate" as const },
+      { name: "backlog", allows: "other" as const, caps: "rate" as const },
     ];
     const draw = (evidence: CeilingEvidence) =>
       render({ ...LAB, experiments: [{ ...LAB.experiments[0]!, evidence: [evidence] }] });

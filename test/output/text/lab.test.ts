@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from "vitest";
 import { experimentText, labSummary } from "../../../src/output/text/lab.js";
-import type { ExperimentResult, LabResult, LabVerdict } from "../../../src/results/lab.js";
+import type { ExperimentResult, LabResult, LabVerdict } from "../../../src/results/lab/lab.js";
 
 const made = (id: string, verdict: LabVerdict): ExperimentResult => ({
   ...{ id, title: `experiment ${id}`, claims: ["C1"], claim: "it is so", setup: "-", commands: [], prediction: "-" },
@@ -22,7 +22,7 @@ describe("the lab's summary", () => {
     [lab([], "E1"), "stopped in E1, no experiment was made, in 1.50 s (loopback)"],
     [lab([made("E1", "confirmed")], "E2"), "stopped in E2, 1 confirmed, in 1.50 s (loopback)"],
     [
-      lab([made("E1", "failed"), made("E2", "confirmed"), made("E3", "refuted"), made("E7", "not possible here")]),
+      lab([made("E1", "failed"), made("E2", "confirmed"), made("E3", "refuted"), made("E7", "skipped")]),
       "1 confirmed, 1 refuted, 1 failed, 1 not possible here, in 1.50 s (loopback)",
     ],
   ])("says what was made, and what came of it", (result, expected) => {

@@ -2,7 +2,7 @@
 
 import { writeFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import type { Pressure } from "../../../src/results/pressure.js";
+import type { Pressure } from "../../../src/results/sockets/pressure.js";
 import { pressure } from "../../../src/socket-table/ports/pressure.js";
 import type { SocketFilter } from "../../../src/socket-table/summary.js";
 import { canMakeNamespaces, enterNamespace } from "../../support/namespace.js";

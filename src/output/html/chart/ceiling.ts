@@ -2,8 +2,9 @@
 // a number have a line each that says so.
 
 import * as Plot from "@observablehq/plot";
-import type { CeilingEvidence, UnnumberedLimit } from "../../../results/lab-evidence.js";
+import type { CeilingEvidence, UnnumberedLimit } from "../../../results/lab/evidence.js";
 import { formatCount } from "../../../util/units.js";
+import { capsWord } from "../../sentences/words.js";
 import { html, type Markup } from "../markup.js";
 import { drawChart } from "./draw.js";
 import { drawable, greatestOf, logDomain, powersOfTen } from "./scale.js";
@@ -115,9 +116,9 @@ ${listElse(unnumbered)}`;
 }
 
 function listElse(unnumbered: readonly UnnumberedLimit[]): Markup | undefined {
-  const others = unnumbered.filter(({ allows }) => allows === "something else");
+  const others = unnumbered.filter(({ allows }) => allows === "other");
   if (others.length === 0) return undefined;
-  const each = others.map(({ name, caps }) => `${name} (${caps})`);
+  const each = others.map(({ name, caps }) => `${name} (${capsWord(caps)})`);
   return html`<p class="figures">Limits of something else than how many are held: ${each.join(", ")}.</p>`;
 }
 

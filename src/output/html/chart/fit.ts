@@ -1,7 +1,7 @@
 // Measured points and the straight line through them, with what the line says: the slope, its error, how well it fits.
 
 import * as Plot from "@observablehq/plot";
-import type { FitEvidence } from "../../../results/lab-evidence.js";
+import type { FitEvidence } from "../../../results/lab/evidence.js";
 import { html, type Markup } from "../markup.js";
 import { drawChart } from "./draw.js";
 import { drawable, drawablePoint, formatWithUnit, greatestOf, scaleAxis, singular } from "./scale.js";

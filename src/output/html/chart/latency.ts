@@ -2,7 +2,7 @@
 
 import * as Plot from "@observablehq/plot";
 import type { LatencySummary } from "../../../results/histogram/latency-summary.js";
-import type { LatencyEvidence } from "../../../results/lab-evidence.js";
+import type { LatencyEvidence } from "../../../results/lab/evidence.js";
 import { formatCount, formatDuration } from "../../../util/units.js";
 import { html, type Markup } from "../markup.js";
 import { drawChart } from "./draw.js";

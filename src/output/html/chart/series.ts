@@ -1,7 +1,7 @@
 // Lines over a common axis, from zero upwards; a single line is filled. Few points are dots, too.
 
 import * as Plot from "@observablehq/plot";
-import type { SeriesEvidence } from "../../../results/lab-evidence.js";
+import type { SeriesEvidence } from "../../../results/lab/evidence.js";
 import { html, type Markup } from "../markup.js";
 import { drawChart } from "./draw.js";
 import { drawable, drawablePoint, greatestOf, scaleAxis } from "./scale.js";

@@ -1,6 +1,6 @@
 // The first line of `fourtuple ports` for an address: the one sentence that the figures support, and no more.
 
-import type { SocketTable } from "../../../results/socket-table.js";
+import type { SocketTable } from "../../../results/sockets/socket-table.js";
 import type { SocketFilter } from "../../../socket-table/summary.js";
 import { printableData } from "../../../util/printable.js";
 import { formatCount, plural } from "../../../util/units.js";

@@ -1,6 +1,12 @@
 // `ports --pressure` in words: the verdict first, then destinations, pools of bound ports and the ports of NAT.
 
-import type { BoundPoolRow, Pressure, PressureRow, TranslatedPorts, TranslatedRow } from "../../../results/pressure.js";
+import type {
+  BoundPoolRow,
+  Pressure,
+  PressureRow,
+  TranslatedPorts,
+  TranslatedRow,
+} from "../../../results/sockets/pressure.js";
 import { formatEndpoint } from "../../../util/address.js";
 import { printableData } from "../../../util/printable.js";
 import { formatCount, plural } from "../../../util/units.js";

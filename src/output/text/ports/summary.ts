@@ -1,8 +1,8 @@
 // What the kernel's socket table says, in words and figures: of one port, and of the host. The most important first.
 
-import type { OwnerSummary } from "../../../results/owners.js";
-import type { Pressure } from "../../../results/pressure.js";
-import type { ListenerRow, MemorySummary, SocketTable } from "../../../results/socket-table.js";
+import type { OwnerSummary } from "../../../results/sockets/owners.js";
+import type { Pressure } from "../../../results/sockets/pressure.js";
+import type { ListenerRow, MemorySummary, SocketTable } from "../../../results/sockets/socket-table.js";
 import { formatEndpoint } from "../../../util/address.js";
 import { printableData } from "../../../util/printable.js";
 import { formatBytes, formatCount, formatDuration, plural } from "../../../util/units.js";

@@ -1,7 +1,13 @@
 // The tables of `fourtuple ports`: rankings, listeners with their accept queues, destinations under pressure, owners.
 
-import type { Owner, OwnerMemory, OwnerSummary } from "../../../results/owners.js";
-import type { AddressRow, DestinationRow, ListenerRow, PortRow, Ranking } from "../../../results/socket-table.js";
+import type { Owner, OwnerMemory, OwnerSummary } from "../../../results/sockets/owners.js";
+import type {
+  AddressRow,
+  DestinationRow,
+  ListenerRow,
+  PortRow,
+  Ranking,
+} from "../../../results/sockets/socket-table.js";
 import { formatEndpoint } from "../../../util/address.js";
 import { printable } from "../../../util/printable.js";
 import { formatBytes, formatCount, plural } from "../../../util/units.js";

@@ -5,8 +5,8 @@ import { nothingText } from "../../../../src/output/text/ports/headline.js";
 import { pressureText } from "../../../../src/output/text/ports/pressure.js";
 import { hasSockets, overflows, overviewText, portText, readNote } from "../../../../src/output/text/ports/summary.js";
 import { listenerTable, ownersNote } from "../../../../src/output/text/ports/tables.js";
-import type { Pressure } from "../../../../src/results/pressure.js";
-import type { SocketTable } from "../../../../src/results/socket-table.js";
+import type { Pressure } from "../../../../src/results/sockets/pressure.js";
+import type { SocketTable } from "../../../../src/results/sockets/socket-table.js";
 
 const none = { distinct: 0, top: [] };
 const EMPTY: SocketTable = {

@@ -1,7 +1,7 @@
 // How near each destination is to running out of source ports: the same object for the terminal, `ports --pressure --json` and
 // the library's caller.
-import { z } from "../util/zod.js";
-import { count, port, share, type TypeOf, version } from "./fields.js";
+import { z } from "../../util/zod.js";
+import { count, port, share, type TypeOf, version } from "../fields.js";
 import { reading } from "./socket-table.js";
 
 const portRange = z.object({ first: port, last: port });

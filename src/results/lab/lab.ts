@@ -1,15 +1,13 @@
 // What the lab came to: experiments with claim, prediction, observation, evidence and verdict. The same object for the terminal,
 // `lab --json` and the report.
-import { z } from "../util/zod.js";
-import { hostDescription, hostLoad, milliseconds, startedAt, type TypeOf, version } from "./fields.js";
-import { LAB_VERDICTS } from "./identifiers.js";
-import { labEvidence } from "./lab-evidence.js";
+import { z } from "../../util/zod.js";
+import { hostDescription, hostLoad, identifier, milliseconds, startedAt, type TypeOf, version } from "../fields.js";
+import { LAB_VERDICTS } from "../identifiers.js";
+import { labEvidence } from "./evidence.js";
 
-const verdict = z
-  .enum(LAB_VERDICTS)
-  .describe(
-    "refuted: what was observed excludes the prediction; inconclusive: it neither shows nor excludes it, as on a host that is too busy; failed: it broke off for another reason, and says nothing of the claim; not possible here: this host lacks or forbids what it takes",
-  );
+const verdict = identifier(LAB_VERDICTS, { "not possible here": "skipped" }).describe(
+  "refuted: what was observed excludes the prediction; inconclusive: it neither shows nor excludes it, as on a host that is too busy; failed: it broke off for another reason, and says nothing of the claim; skipped: this host lacks or forbids what it takes",
+);
 export type LabVerdict = TypeOf<typeof verdict>;
 
 const experiment = z.object({
@@ -22,7 +20,7 @@ const experiment = z.object({
   prediction: z.string(),
   observed: z.string(),
   verdict,
-  reason: z.string().optional().describe("why it was refuted, inconclusive, failed or not possible, in one line"),
+  reason: z.string().optional().describe("why it was refuted, inconclusive, failed or skipped, in one line"),
   hostLoad: hostLoad.optional(),
   elapsedMs: milliseconds,
   evidence: z.array(labEvidence),

@@ -1,7 +1,7 @@
 // The socket table's sum: the same object for the terminal, `ports --json` and the library's caller.
 import type { ZodType } from "zod";
-import { z } from "../util/zod.js";
-import { count, milliseconds, port, startedAt, type TypeOf, version } from "./fields.js";
+import { z } from "../../util/zod.js";
+import { count, milliseconds, port, startedAt, type TypeOf, version } from "../fields.js";
 import { owner, ownerSummary, source } from "./owners.js";
 
 /** How a reading of the table went. */

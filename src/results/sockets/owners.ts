@@ -1,6 +1,6 @@
 // Where rows of the socket table come from, and the processes that have the sockets.
-import { z } from "../util/zod.js";
-import { count, type TypeOf } from "./fields.js";
+import { z } from "../../util/zod.js";
+import { count, type TypeOf } from "../fields.js";
 
 export const source = z.enum(["sock_diag", "/proc/net/tcp"]);
 /** Where rows of the socket table came from. */
