@@ -6,7 +6,7 @@ import { describeHost } from "../linux/proc/host.js";
 import { errnoName } from "../linux/syscalls/errno.js";
 import type { Targets } from "../planning/targets.js";
 import { TuplePlanner } from "../planning/tuple-plan.js";
-import type { ConnectResult, Miss } from "../results/connect.js";
+import type { ConnectResult, Endpoint, Miss } from "../results/connect.js";
 import type { FailureReport, Phase } from "../results/fields.js";
 import type { LocalPeer, LossPattern } from "../results/peer.js";
 import { countSockets } from "../socket-table/count.js";
@@ -64,6 +64,7 @@ export function makeResult(run: RunFacts, record: RunRecord): ConnectResult {
   const established = sum(COUNTER.established);
   const lost = sum(COUNTER.lost);
   const asked = settings.connections;
+  const endpoints = listEndpoints(targets);
   const { kernel, peer, evidence: noted } = record;
   const perConnection = (bytes: number) => (established === 0 ? 0 : Math.round(bytes / established));
   const sourceAddresses = targets.plan.groups
@@ -79,7 +80,8 @@ export function makeResult(run: RunFacts, record: RunRecord): ConnectResult {
     version: 1,
     startedAt: record.startedAt.toISOString(),
     host: describeHost(),
-    destinations: listDestinations(targets),
+    destinations: endpoints.map(({ ip, port }) => formatEndpoint(ip, port)),
+    endpoints,
     names: targets.names,
     byDestination: countDestinations(run),
     ...judge(record.wasInterrupted, allMisses(run, record, measured)),
@@ -251,15 +253,16 @@ export function countDestinations({
 }: Pick<RunFacts, "tally" | "targets">): ConnectResult["byDestination"] {
   if (!tally) return undefined;
   const counts = new DestinationTally(tally).list();
-  return listDestinations(targets).map((to, number) => {
+  return listEndpoints(targets).map(({ ip, port }, number) => {
+    const to = formatEndpoint(ip, port);
     const { established, failed, phase, errno } = counts[number]!;
     return { to, established, failed, ...(phase && { lastFailure: { phase, errno: nameOf(phase, errno) } }) };
   });
 }
 
-function listDestinations(targets: Targets): string[] {
+function listEndpoints(targets: Targets): Endpoint[] {
   return targets.plan.groups.flatMap(({ destinations }) =>
-    destinations.map(({ ip, port }) => formatEndpoint(formatIp(ip), port)),
+    destinations.map(({ ip, port }) => ({ ip: formatIp(ip), port })),
   );
 }
 

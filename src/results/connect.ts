@@ -29,6 +29,9 @@ const sample = z.object({
 /** A moment in a finished run; the numbers are our own counters. */
 export type RunSample = TypeOf<typeof sample>;
 
+const endpoint = z.object({ ip: z.string().describe("with its zone, where it has one"), port: z.number() });
+export type Endpoint = TypeOf<typeof endpoint>;
+
 const resolvedName = z.object({
   name: z.string(),
   addresses: z.array(z.string()).describe("all of the family asked for, in the resolver's order"),
@@ -137,7 +140,11 @@ export const connectSchema = z
     startedAt,
     command: z.string().optional().describe("the command line; results of the library have none"),
     host: hostDescription.optional().describe("where it ran; results of older versions have none"),
-    destinations: z.array(z.string()),
+    destinations: z.array(z.string()).describe("as they are printed"),
+    endpoints: z
+      .array(endpoint)
+      .optional()
+      .describe("the destinations as addresses and ports, in the same order; results of older versions have none"),
     names: z.array(resolvedName).optional().describe("host names that were given; results of older versions have none"),
     byDestination: z
       .array(destination)

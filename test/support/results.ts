@@ -23,6 +23,7 @@ export function connectResult({ evidence, ...changed }: Changed = {}): ConnectRe
     version: 1,
     startedAt: "2026-01-01T00:00:00.000Z",
     destinations: ["10.0.0.1:7777"],
+    endpoints: changed.destinations ? undefined : [{ ip: "10.0.0.1", port: 7777 }],
     outcome: changed.isTargetMet ? "met" : "missed",
     misses: changed.isTargetMet ? [] : [{ kind: "established", count: 400, of: 1000 }],
     isTargetMet: false,

@@ -1,12 +1,13 @@
 // Refused handshakes (ECONNREFUSED): nobody listens at a destination, or something on the way refuses in its name. An
 // overflowing accept queue never refuses: its reset (tcp_abort_on_overflow) comes to a socket that is ESTABLISHED by then.
 
-import type { ConnectResult } from "../../results/connect.js";
+import type { ConnectResult, Endpoint } from "../../results/connect.js";
 import type { Finding, Suspect } from "../../results/diagnosis.js";
 import type { FailureReport } from "../../results/fields.js";
 import { formatEndpoint } from "../../util/address.js";
 import { printable } from "../../util/printable.js";
 import { formatCount, plural } from "../../util/units.js";
+import { endpointsOf } from "../endpoints.js";
 import { seen } from "./local-errors.js";
 import { openAtStop } from "./plateaus.js";
 
@@ -23,8 +24,8 @@ export function explainRefusal(result: ConnectResult, failure: FailureReport): F
   const other = elsewhere(result, deserted);
   if (deserted.length < destinations.length) {
     return nobody(
-      `nobody listens on ${deserted.slice(0, NAMED).join(", ")}${deserted.length > NAMED ? " and others" : ""}: ${formatCount(deserted.length)} of the ${formatCount(destinations.length)} destinations${other ? `; ${other.who}` : ""}`,
-      [seen(failure), `no socket of this host listens on ${deserted.slice(0, NAMED).join(", ")}`],
+      `nobody listens on ${named(deserted)}${deserted.length > NAMED ? " and others" : ""}: ${formatCount(deserted.length)} of the ${formatCount(destinations.length)} destinations${other ? `; ${other.who}` : ""}`,
+      [seen(failure), `no socket of this host listens on ${named(deserted)}`],
       other?.fix,
     );
   }
@@ -46,29 +47,29 @@ export function explainRefusal(result: ConnectResult, failure: FailureReport): F
 /** Who has the ports of destinations without a listener at another address or family, and what to do then. */
 function elsewhere(
   { evidence }: ConnectResult,
-  deserted: readonly string[],
+  deserted: readonly Endpoint[],
 ): { readonly who: string; readonly fix: string } | undefined {
-  const ports = new Set(deserted.map((to) => Number(to.replace(/.*:/s, ""))));
+  const ports = new Set(deserted.map(({ port }) => port));
   const found = (evidence.peer?.elsewhere ?? []).filter(({ port }) => ports.has(port));
   const listening = found.filter(({ kind }) => kind === "listening");
   const first = listening[0] ?? found[0];
   if (!first) return undefined;
   const at = (each: typeof first) => formatEndpoint(each.ip, each.port);
-  const named = (listening.length > 0 ? listening : found)
+  const holders = (listening.length > 0 ? listening : found)
     .slice(0, NAMED)
     .map((each) => `${who(each)} ${each.kind === "listening" ? "listens on" : "has bound"} ${at(each)}`);
   if (listening.length === 0) {
     return {
-      who: `${named.join(", ")}, and has not called listen()`,
+      who: `${holders.join(", ")}, and has not called listen()`,
       fix: "let the server call listen(), or look why it has not",
     };
   }
   const isWildcard = WILDCARDS.includes(first.ip);
   return {
-    who: named.join(", "),
+    who: holders.join(", "),
     fix: isWildcard
       ? `connect to it by IPv${first.ip === "::" ? 6 : 4}, or let the server listen for both families ([::] without IPV6_V6ONLY)`
-      : `connect to ${at(first)}, or let the server listen on ${deserted.slice(0, NAMED).join(", ")} too (0.0.0.0 and [::] are all addresses)`,
+      : `connect to ${at(first)}, or let the server listen on ${named(deserted)} too (0.0.0.0 and [::] are all addresses)`,
   };
 }
 
@@ -85,7 +86,7 @@ function selfFacts({ failures }: ConnectResult): string[] {
 /** A client whose source port is the destination's, where nobody listens (simultaneous open, RFC 9293): it is both ends. */
 export function explainSelfConnect(result: ConnectResult, failure: FailureReport): Finding | undefined {
   if (failure.phase !== "connect" || failure.errno !== "SELF") return undefined;
-  const port = result.destinations[0]!.replace(/.*:/s, "");
+  const { port } = endpointsOf(result)[0]!;
   return {
     limit: "self-connect",
     whose: "local",
@@ -118,12 +119,21 @@ export function redirection({ kernel }: ConnectResult): string {
   return `${formatCount(kernel!.outgoing)} are ESTABLISHED, and no socket of this host has that port: it is redirected`;
 }
 
-function destinationsWithoutListener({ destinations, evidence }: ConnectResult): string[] {
-  const listeners = evidence.peer?.listeners ?? [];
+function destinationsWithoutListener(result: ConnectResult): Endpoint[] {
+  const listeners = result.evidence.peer?.listeners ?? [];
   const served = new Set(
     listeners.map(({ ip, port }) => (WILDCARDS.includes(ip) ? `*:${port}` : formatEndpoint(ip, port))),
   );
-  return destinations.filter((to) => !served.has(to) && !served.has(`*:${to.replace(/.*:/, "")}`));
+  return endpointsOf(result).filter(
+    ({ ip, port }) => !served.has(formatEndpoint(ip, port)) && !served.has(`*:${port}`),
+  );
+}
+
+function named(endpoints: readonly Endpoint[]): string {
+  return endpoints
+    .slice(0, NAMED)
+    .map(({ ip, port }) => formatEndpoint(ip, port))
+    .join(", ");
 }
 
 function ofAnotherHost({ established, destinations }: ConnectResult, failure: FailureReport): Finding {

@@ -139,9 +139,9 @@ function describeKernelMemory({ memory, established }: ConnectResult): string | 
   return `${formatBytes(bytes)}${off} per connection (${ends})`;
 }
 
-function describeKernel({ kernel, destinations, evidence }: ConnectResult): string {
+function describeKernel({ kernel, endpoints, evidence }: ConnectResult): string {
   if (!kernel) return "not asked: the run was stopped before all were open";
-  const ports = destinations.length === 1 ? `port ${destinations[0]!.replace(/.*:/, "")}` : "the destination ports";
+  const ports = endpoints?.length === 1 ? `port ${endpoints[0]!.port}` : "the destination ports";
   const other = kernel.incoming > 0 ? ` and ${formatCount(kernel.incoming)} from it` : "";
   const waiting = evidence.accepting?.waiting ?? 0;
   const unaccepted = waiting > 0 ? `, ${formatCount(waiting)} of them not accepted` : "";
