@@ -1,9 +1,9 @@
 // What a client's worker does with what its transport tells: counts, times, and hands bytes to greetings and messages.
 // Nothing is thrown and no object made for an event.
-import { toMicros } from "../engine/latency.js";
 import type { Shard } from "../engine/worker.js";
 import { PHASE } from "../engine/worker-memory.js";
 import type { NativeBuffer } from "../linux/syscalls/libc.js";
+import type { Histogram } from "../results/histogram/histogram.js";
 import type { ClientHandler, ClientTransport } from "../transport/contract.js";
 import { SLOT } from "../transport/slot-state.js";
 import { DestinationTally } from "./evidence/destination-counts.js";
@@ -13,7 +13,7 @@ import { ProxySender } from "./proxy-sender.js";
 import { Greetings } from "./ramp/greetings.js";
 import { RampTimes } from "./ramp/waits.js";
 import type { PlannedTuples } from "./tuple-source.js";
-import { COUNTER, type ConnectMessage, type ConnectPlan } from "./worker-plan.js";
+import { COUNTER, type ConnectMessage, type ConnectPlan, HISTOGRAM } from "./worker-plan.js";
 
 /** A connection is in flight until it is ESTABLISHED or, where the peer is known to greet, until its greeting: then it rests. */
 export class ClientEvents implements ClientHandler {
@@ -35,6 +35,8 @@ export class ClientEvents implements ClientHandler {
   readonly isOpen = (slot: number): boolean => this.transport.state(slot) === SLOT.resting;
   protected readonly shard: Shard<ConnectPlan, ConnectMessage>;
   protected readonly counters: Float64Array;
+  private readonly handshakes: Histogram;
+  private readonly firstBytes: Histogram;
   protected readonly tuples: PlannedTuples;
   /** What came of each destination, where there are several. */
   protected readonly tally: DestinationTally | undefined;
@@ -49,6 +51,8 @@ export class ClientEvents implements ClientHandler {
     this.shard = shard;
     this.plan = plan;
     this.counters = memory.counters;
+    this.handshakes = memory.histograms[HISTOGRAM.handshakeUs]!;
+    this.firstBytes = memory.histograms[HISTOGRAM.firstByteUs]!;
     this.tuples = tuples;
     this.startedMs = new Float64Array(slots);
     this.ages = new LossAges(this.counters, slots);
@@ -60,11 +64,13 @@ export class ClientEvents implements ClientHandler {
 
   /** Tells which transport the events come from. */
   begin(transport: ClientTransport): void {
-    const { message, histograms, share } = this.plan;
+    const { message, share } = this.plan;
+    const { memory } = this.shard;
     this.transport = transport;
     if (!message) return;
     const slots = this.startedMs.length;
-    this.sender = new MessageSender(transport, message, this.shard.memory, histograms.roundTrip, slots, share);
+    const roundTrips = memory.histograms[HISTOGRAM.roundTripUs]!;
+    this.sender = new MessageSender(transport, message, memory, roundTrips, slots, share);
   }
 
   awake(nowMs: number): void {
@@ -77,7 +83,7 @@ export class ClientEvents implements ClientHandler {
     const { counters, nowMs } = this;
     counters[COUNTER.established]! += 1;
     counters[COUNTER.open]! += 1;
-    this.plan.histograms.connect.record(toMicros((nowMs - this.startedMs[slot]!) * 1000));
+    this.handshakes.record((nowMs - this.startedMs[slot]!) * 1000);
     this.ages.established(slot, nowMs);
     this.tally?.established(this.tuples.destinationOf(slot));
     this.greeting++;
@@ -133,7 +139,7 @@ export class ClientEvents implements ClientHandler {
     this.startedMs[slot] = 0;
     // An answer is timed from its message, and does not say that the peer speaks first.
     if (!this.sender?.awaitsAnswer(slot)) {
-      this.plan.histograms.firstByte.record(toMicros((this.nowMs - startedMs) * 1000));
+      this.firstBytes.record((this.nowMs - startedMs) * 1000);
     }
     this.counters[COUNTER.greeted]! += 1;
     if (this.transport.state(slot) === SLOT.opened) {

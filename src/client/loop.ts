@@ -207,9 +207,9 @@ export class ClientLoop {
   /** Which of those that are open have not been greeted, where others were. Messages are no questions to ask a greeter. */
   private countUngreeted(): void {
     const { events, transport, counters } = this;
-    const { firstByte } = this.plan.histograms;
-    if (events.sender || this.plan.closesGreeted || firstByte.count === 0) return;
-    const graceMs = Math.max(GREETING_GRACE_MS, (GREETING_SLACK * firstByte.max) / 1000);
+    const longestMs = new Int32Array(this.plan.shared)[SHARED.longestFirstByteMs]!;
+    if (events.sender || this.plan.closesGreeted || longestMs === 0) return;
+    const graceMs = Math.max(GREETING_GRACE_MS, GREETING_SLACK * longestMs);
     const now = performance.now();
     for (let slot = 0; slot < transport.end; slot++) {
       if (transport.state(slot) < SLOT.opened || events.startedMs[slot] === 0) continue;

@@ -1,6 +1,5 @@
 // Makes a client's result out of the counters, the histograms and the kernel's tables.
 
-import { summarizeLatency } from "../engine/latency.js";
 import { collectFailures, type FailureCount, type ShardMemory, sumCounter } from "../engine/worker-memory.js";
 import { describeHost } from "../linux/proc/host.js";
 import { errnoName } from "../linux/syscalls/errno.js";
@@ -8,6 +7,7 @@ import type { Targets } from "../planning/targets.js";
 import { TuplePlanner } from "../planning/tuple-plan.js";
 import type { ConnectResult, Endpoint, Miss } from "../results/connect.js";
 import type { FailureReport, Phase } from "../results/fields.js";
+import { summarizeLatency } from "../results/histogram/summarize.js";
 import type { LocalPeer, LossPattern } from "../results/peer.js";
 import { countSockets } from "../socket-table/count.js";
 import { inspectPeer, type ListenQueue, readListenQueues } from "../socket-table/listeners/peer.js";
@@ -16,10 +16,10 @@ import { toBound } from "../util/bound.js";
 import { DestinationTally } from "./evidence/destination-counts.js";
 import { countHalfMade } from "./evidence/unaccepted.js";
 import { messageMisses, reportMessages } from "./messages/report.js";
-import type { RunFacts, RunRecord } from "./run-state.js";
+import type { ConnectHistograms, RunFacts, RunRecord } from "./run-state.js";
 import { thresholdMisses, toleratesFailures, withoutTolerated } from "./verdict/thresholds.js";
 import { judge } from "./verdict/verdict.js";
-import { COUNTER, type ConnectHistograms } from "./worker-plan.js";
+import { COUNTER } from "./worker-plan.js";
 
 /** A first byte within this time of connect() is a greeting. */
 const GREETING_US = 1e6;
@@ -212,7 +212,7 @@ function countGreetings({ pool, settings, histograms }: RunFacts): ConnectResult
  */
 function countUngreeted(run: RunFacts, { accepting }: RunRecord): number {
   const { greeted = 0, ungreeted = 0 } = countGreetings(run) ?? {};
-  const { p90Us } = summarizeLatency(run.histograms.firstByte);
+  const p90Us = run.histograms.firstByte.percentile(90);
   const isGreeter = greeted >= ungreeted || p90Us <= GREETING_US;
   // A server at its maximum may speak to those alone that it then closes: a refusal is no greeting.
   if (greeted <= sumCounter(run.pool.memories, COUNTER.lost)) return 0;

@@ -1,4 +1,4 @@
-// What a client's workers count. Each worker writes its own; see engine/metrics.ts for what follows from a declaration.
+// What a client's workers count and time. Each worker writes its own; see engine/metrics.ts for what follows from a declaration.
 import { defineMetrics, type MetricValues } from "../engine/metrics.js";
 
 export const CLIENT_METRICS = defineMetrics("fourtuple_connect", {
@@ -24,6 +24,18 @@ export const CLIENT_METRICS = defineMetrics("fourtuple_connect", {
     type: "gauge",
     help: "Connections without a byte for not so long; counted when the closing begins.",
     shown: ["greetings.awaited"],
+  },
+
+  handshakeUs: { type: "histogram", help: "From connect() to ESTABLISHED.", shown: ["latency.connect"] },
+  firstByteUs: {
+    type: "histogram",
+    help: "From connect() to the first byte that answers no message.",
+    shown: ["latency.firstByte"],
+  },
+  roundTripUs: {
+    type: "histogram",
+    help: "From a message's moment to its answer; at the end, of those without one, to the end.",
+    shown: ["latency.roundTrip"],
   },
 
   sentBytes: { type: "counter", help: "Bytes that the kernel has taken.", shown: ["traffic.sentBytes"] },
@@ -164,8 +176,11 @@ export const CLIENT_METRICS = defineMetrics("fourtuple_connect", {
   },
 });
 
-/** Each metric's place in a worker's counters. */
+/** Each counter's place in a worker's counters. */
 export const COUNTER = CLIENT_METRICS.index;
+
+/** Each histogram's place among a worker's histograms. */
+export const HISTOGRAM = CLIENT_METRICS.histograms;
 
 /** What a snapshot has of them; the help of each is in CLIENT_METRICS. */
 export interface ClientMetrics extends MetricValues<typeof CLIENT_METRICS.definitions> {}

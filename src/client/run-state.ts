@@ -1,18 +1,20 @@
 // What a run notes down on its way, beside the shards' counters: times, memory, how it ended. The report is made of it.
 
 import { type MemoryUse, readMemoryUse } from "../engine/memory-use.js";
+import { readHistogram } from "../engine/metrics.js";
 import { readCounters } from "../engine/run/evidence.js";
 import type { ShardMemory } from "../engine/worker-memory.js";
 import type { Targets } from "../planning/targets.js";
 import type { ConnectResult, GiveUpReason, RampShares } from "../results/connect.js";
 import type { FileRoom, MemoryRoom, RunEvidence } from "../results/evidence.js";
 import type { Counters } from "../results/fields.js";
+import type { Histogram } from "../results/histogram/histogram.js";
 import type { Accepting, LocalPath, LocalPeer, PortShortage } from "../results/peer.js";
 import { Samples } from "./evidence/samples.js";
 import { MemoryFit } from "./ramp/memory-fit.js";
 import { readRampShares } from "./ramp/waits.js";
 import type { ConnectSettings } from "./settings.js";
-import { COUNTER, type ConnectHistograms } from "./worker-plan.js";
+import { COUNTER, HISTOGRAM } from "./worker-plan.js";
 
 export interface RunRecord {
   readonly startedAt: Date;
@@ -47,6 +49,26 @@ export interface RunRecord {
   peer: LocalPeer | undefined;
   accepting: Accepting | undefined;
   shortage: PortShortage | undefined;
+}
+
+export interface ConnectHistograms {
+  readonly connect: Histogram;
+  readonly firstByte: Histogram;
+  readonly roundTrip: Histogram;
+}
+
+/** What all workers have timed. @param before what had been timed when the latencies began anew */
+export function readHistograms(memories: readonly ShardMemory[], before?: ConnectHistograms): ConnectHistograms {
+  const read = (place: number, earlier?: Histogram) => {
+    const histogram = readHistogram(memories, place);
+    if (earlier) histogram.subtract(earlier);
+    return histogram;
+  };
+  return {
+    connect: read(HISTOGRAM.handshakeUs, before?.connect),
+    firstByte: read(HISTOGRAM.firstByteUs, before?.firstByte),
+    roundTrip: read(HISTOGRAM.roundTripUs, before?.roundTrip),
+  };
 }
 
 /** What of a run the report reads. */

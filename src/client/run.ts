@@ -3,7 +3,6 @@
 
 import { EventEmitter } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
-import { createLatencyHistogram } from "../engine/latency.js";
 import { isBelowFloor, readMemoryRoom } from "../engine/memory-stop.js";
 import { readMemoryUse } from "../engine/memory-use.js";
 import { readMetrics } from "../engine/metrics.js";
@@ -39,18 +38,18 @@ import { CLIENT_METRICS } from "./metrics.js";
 import { GiveUp } from "./ramp/give-up.js";
 import { Pacer } from "./ramp/pacer.js";
 import { type RampShape, shapeRamp, shareOf } from "./ramp/thread-layout.js";
-import { measureRamp, newRecord, type RunFacts, type RunRecord } from "./run-state.js";
+import {
+  type ConnectHistograms,
+  measureRamp,
+  newRecord,
+  type RunFacts,
+  type RunRecord,
+  readHistograms,
+} from "./run-state.js";
 import { type ConnectSettings, settingsOf } from "./settings.js";
 import { ACKNOWLEDGED_EVERY } from "./single/flow-control.js";
 import type { ConnectSnapshot } from "./snapshot.js";
-import {
-  COUNTER,
-  type ConnectHistograms,
-  type ConnectMessage,
-  type ConnectPlan,
-  type MessagePlan,
-  SHARED,
-} from "./worker-plan.js";
+import { COUNTER, type ConnectMessage, type ConnectPlan, type MessagePlan, SHARED } from "./worker-plan.js";
 
 const WORKER = new URL("./worker.js", import.meta.url);
 const SINGLE_WORKER = new URL("./single/worker.js", import.meta.url);
@@ -86,11 +85,8 @@ export class ConnectRun extends EventEmitter<ConnectEvents> implements RunHandle
   readonly #settings: ConnectSettings;
   readonly #targets: Targets;
   readonly #nofileLimit = raiseNofileLimit().soft;
-  readonly #histograms: ConnectHistograms = {
-    connect: createLatencyHistogram(),
-    firstByte: createLatencyHistogram(),
-    roundTrip: createLatencyHistogram(),
-  };
+  /** What had been timed when the latencies began anew. */
+  #timedBefore: ConnectHistograms | undefined;
   /** What came of each destination; undefined for a single one. */
   readonly #tally: SharedArrayBuffer | undefined;
   readonly #pool: ShardPool<ConnectPlan, ConnectMessage>;
@@ -190,7 +186,7 @@ export class ConnectRun extends EventEmitter<ConnectEvents> implements RunHandle
 
   /** Begins the latencies anew, as after a warm-up: the result has what is measured from now on. */
   resetLatency(): void {
-    for (const histogram of Object.values(this.#histograms)) histogram.reset();
+    this.#timedBefore = readHistograms(this.#pool.memories);
   }
 
   /** Snapshots at even intervals until the run ends. */
@@ -200,6 +196,10 @@ export class ConnectRun extends EventEmitter<ConnectEvents> implements RunHandle
 
   [Symbol.asyncIterator](): AsyncGenerator<ConnectSnapshot> {
     return this.snapshots();
+  }
+
+  get #histograms(): ConnectHistograms {
+    return readHistograms(this.#pool.memories, this.#timedBefore);
   }
 
   get #facts(): RunFacts {
@@ -326,6 +326,8 @@ export class ConnectRun extends EventEmitter<ConnectEvents> implements RunHandle
     const startMs = performance.now();
     if (this.#settings.message) await this.#drain(this.#settings.message);
     this.#stage = "close";
+    const { firstByte } = this.#histograms;
+    Atomics.store(new Int32Array(this.#shared), SHARED.longestFirstByteMs, Math.ceil(firstByte.max / 1000));
     await this.#pool.stop();
     this.#stage = "closed";
     this.#record.closeMs = performance.now() - startMs;
@@ -375,7 +377,6 @@ export class ConnectRun extends EventEmitter<ConnectEvents> implements RunHandle
         tally: this.#tally,
         message: settings.message,
         shared: this.#shared,
-        histograms: this.#histograms,
       },
       target,
     );

@@ -1,5 +1,4 @@
 // What the main thread and the client's shards agree on: the plan, the words that all share, the messages.
-import type { RecordableHistogram } from "node:perf_hooks";
 import type { TuplePlan } from "../planning/tuple-plan.js";
 import type { Expectation } from "../protocols/modes.js";
 import type { ProxyVersion } from "../protocols/proxy-protocol.js";
@@ -38,13 +37,6 @@ export interface ConnectPlan {
   readonly proxyProtocol: ProxyVersion | undefined;
   /** Words shared by all shards, see SHARED. */
   readonly shared: SharedArrayBuffer;
-  readonly histograms: ConnectHistograms;
-}
-
-export interface ConnectHistograms {
-  readonly connect: RecordableHistogram;
-  readonly firstByte: RecordableHistogram;
-  readonly roundTrip: RecordableHistogram;
 }
 
 /** Words that all client shards share. */
@@ -55,12 +47,14 @@ export const SHARED = {
   peerGreets: 1,
   /** How often connections waited in vain for a greeting. */
   lateGreetings: 4,
+  /** At the end: the longest that a first byte has taken, in milliseconds, at least 1; 0 where none has come. */
+  longestFirstByteMs: 5,
   /** At the end: messages younger than so many milliseconds are not waited for, and no failure of the peer's. */
   answerPatienceMs: 7,
   words: 8,
 } as const;
 
-export { COUNTER } from "./metrics.js";
+export { COUNTER, HISTOGRAM } from "./metrics.js";
 
 export type ConnectMessage =
   /** The thread is up: it opens what it is told to. */

@@ -5,7 +5,7 @@ import type { MetricDefinition, MetricDefinitions, Metrics } from "./metrics.js"
 export interface MetricFamily {
   /** Such as `fourtuple_connect_sent_bytes_total`. */
   readonly name: string;
-  readonly type: "counter" | "gauge";
+  readonly type: MetricDefinition["type"];
   readonly help: string;
   /** Base unit; undefined for a plain count. */
   readonly unit: "seconds" | "bytes" | undefined;

@@ -1,16 +1,17 @@
-// What workers count: each metric is declared once, with its name, type and help, and everything else follows from that: its place
-// in shared memory, its field of a snapshot, its fields of the result, its name for Prometheus.
-import type { ShardMemory } from "./worker-memory.js";
+// What workers count and time: each metric is declared once, with its name, type and help, and everything else follows from that: its
+// place in shared memory, its field of a snapshot, its fields of the result, its name for Prometheus.
+import { Histogram } from "../results/histogram/histogram.js";
+import type { MemoryLayout, ShardMemory } from "./worker-memory.js";
 
 /** How the workers' values make the run's; `least` leaves out 0, which stands for none. */
 export type Combination = "sum" | "max" | "least";
 
 /**
  * A metric as a role declares it, under a name in camel case that ends with its unit: `Ms`, `Us` or `Bytes`, or nothing for a plain
- * count. A counter never decreases; a gauge may.
+ * count. A counter never decreases; a gauge may; a histogram is of latencies in microseconds.
  */
 export interface MetricDefinition {
-  readonly type: "counter" | "gauge";
+  readonly type: "counter" | "gauge" | "histogram";
   readonly help: string;
   /** `sum` when missing. */
   readonly combined?: Combination;
@@ -28,20 +29,22 @@ export interface Metrics<D extends MetricDefinitions> {
   /** What their names begin with for Prometheus: `fourtuple_connect`. */
   readonly prefix: string;
   readonly definitions: D;
-  /** Each metric's place in a worker's counters. */
-  readonly index: { readonly [Name in keyof D]: number };
-  /** Places in a worker's counters. */
-  readonly size: number;
+  /** Each counter's and gauge's place in a worker's counters. */
+  readonly index: { readonly [Name in keyof D as D[Name]["type"] extends "histogram" ? never : Name]: number };
+  /** Each histogram's place among a worker's histograms. */
+  readonly histograms: { readonly [Name in keyof D as D[Name]["type"] extends "histogram" ? Name : never]: number };
+  /** The room that they take in a worker's memory. */
+  readonly layout: MemoryLayout;
 }
 
-/** The metrics that are shown, by name. */
+/** The counters and gauges that are shown, by name. */
 export type MetricValues<D extends MetricDefinitions> = {
-  readonly [Name in keyof D as D[Name]["shown"] extends "internal" ? never : Name]: number;
+  readonly [Name in keyof D as D[Name] extends { shown: "internal" } | { type: "histogram" } ? never : Name]: number;
 };
 
 /** The metrics of one section of the result, such as `traffic`, by the section's own names; of "", those outside of any. */
 export type SectionValues<D extends MetricDefinitions, Section extends string> = {
-  readonly [Name in keyof D as FieldOf<D[Name]["shown"], Section>]: number;
+  readonly [Name in keyof MetricValues<D> as FieldOf<D[Name & keyof D]["shown"], Section>]: number;
 };
 
 type FieldOf<Shown, Section extends string> = Shown extends readonly (infer Path extends string)[]
@@ -57,25 +60,46 @@ type FieldAt<Path extends string, Section extends string> = Path extends `${infe
 
 export function defineMetrics<const D extends MetricDefinitions>(prefix: string, definitions: D): Metrics<D> {
   const names = Object.keys(definitions);
-  const index = Object.fromEntries(names.map((name, place) => [name, place])) as Metrics<D>["index"];
-  return { prefix, definitions, index, size: names.length };
+  const timed = names.filter((name) => definitions[name]!.type === "histogram");
+  const counted = names.filter((name) => definitions[name]!.type !== "histogram");
+  return {
+    prefix,
+    definitions,
+    index: placesOf(counted) as Metrics<D>["index"],
+    histograms: placesOf(timed) as Metrics<D>["histograms"],
+    layout: { counters: counted.length, histograms: timed.length },
+  };
 }
 
-/** What all workers have counted until now: every metric but the internal ones. */
+function placesOf(names: readonly string[]): Readonly<Record<string, number>> {
+  return Object.fromEntries(names.map((name, place) => [name, place]));
+}
+
+/** What all workers have counted until now: every counter and gauge but the internal ones. */
 export function readMetrics<D extends MetricDefinitions>(
   { definitions, index }: Metrics<D>,
   memories: readonly ShardMemory[],
 ): MetricValues<D> {
-  const shown = Object.entries<MetricDefinition>(definitions).filter(([, metric]) => metric.shown !== "internal");
+  const places: Readonly<Record<string, number>> = index;
+  const shown = Object.entries<MetricDefinition>(definitions).filter(
+    ([, { shown, type }]) => shown !== "internal" && type !== "histogram",
+  );
   return Object.fromEntries(
     shown.map(([name, { combined }]) => [
       name,
       combine(
-        memories.map(({ counters }) => counters[index[name]!]!),
+        memories.map(({ counters }) => counters[places[name]!]!),
         combined,
       ),
     ]),
   ) as MetricValues<D>;
+}
+
+/** What all workers have timed until now. @param place one of a role's histograms */
+export function readHistogram(memories: readonly ShardMemory[], place: number): Histogram {
+  const sum = new Histogram();
+  for (const { histograms } of memories) sum.add(histograms[place]!);
+  return sum;
 }
 
 /** What a result's section has of the metrics. @param section such as `traffic`, or "" for the result itself */

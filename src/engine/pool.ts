@@ -3,13 +3,13 @@ import { availableParallelism } from "node:os";
 import { ring } from "../linux/syscalls/eventfd.js";
 import type { AppError } from "../util/errors.js";
 import { ShardThread, type ThreadKind } from "./threads/thread.js";
-import { COMMAND, CONTROL, ShardMemory } from "./worker-memory.js";
+import { COMMAND, CONTROL, type MemoryLayout, ShardMemory } from "./worker-memory.js";
 
 export interface PoolOptions<Message> {
   /** The module that a thread runs: it ends with runShards(). */
   readonly module: URL;
   /** What the shards count. */
-  readonly metrics: { readonly size: number };
+  readonly metrics: { readonly layout: MemoryLayout };
   /** Sockets of the main thread that the shards use: all others are closed in their tables. */
   readonly kept?: readonly number[];
   /** All threads use the main thread's descriptor table; default: each has one of its own, where that is allowed. */
@@ -72,7 +72,7 @@ export class ShardPool<Plan, Message> {
    */
   start(plan: Plan, target = 0): number {
     const index = this.#shards.length;
-    const memory = new ShardMemory(this.#options.metrics.size);
+    const memory = new ShardMemory(this.#options.metrics.layout);
     memory.control[CONTROL.target] = target;
     const kept = this.#options.kept ?? [];
     const thread = ShardThread.take(this.#kind, kept.length > 0);

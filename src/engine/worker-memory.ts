@@ -1,7 +1,9 @@
-// What a shard and the main thread share: commands one way, counters the other. Every counter has one writer,
-// its shard, so plain writes to aligned numbers are enough; the main thread reads them while they run.
+// What a shard and the main thread share: commands one way, counters and latencies the other. Each of
+// them has one writer, its shard, so plain writes to aligned numbers are enough; the main thread reads them while they run.
 
 import { ERRNO_LIMIT, errnoName } from "../linux/syscalls/errno.js";
+import { BUCKETS } from "../results/histogram/buckets.js";
+import { Histogram } from "../results/histogram/histogram.js";
 import { STEP, STEPS, type Step } from "../util/steps.js";
 
 /** What the main thread tells a shard. */
@@ -30,7 +32,17 @@ export { STEP as PHASE, STEPS as PHASES };
 
 const CONTROL_WORDS = 16;
 const FAILURES = STEPS.length * ERRNO_LIMIT;
-const FIXED_BYTES = CONTROL_WORDS * 4 + (FAILURES + ERRNO_LIMIT) * 8;
+/** The layout's two words stand behind the control block, so that whoever wraps the buffer needs no more than it. */
+const LAYOUT_AT = CONTROL_WORDS * 4;
+const FAILURES_AT = LAYOUT_AT + 8;
+const AT_ONCE_AT = FAILURES_AT + FAILURES * 8;
+const COUNTERS_AT = AT_ONCE_AT + ERRNO_LIMIT * 8;
+
+/** How many a role's workers have of each (engine/metrics.ts). */
+export interface MemoryLayout {
+  readonly counters: number;
+  readonly histograms: number;
+}
 
 /** One shard's shared memory; made by the main thread, wrapped again around the same buffer by the shard. */
 export class ShardMemory {
@@ -38,17 +50,24 @@ export class ShardMemory {
   readonly control: Int32Array;
   /** By the places of the role's metrics (engine/metrics.ts), and no longer than these. */
   readonly counters: Float64Array;
+  /** By the places of the role's histograms. */
+  readonly histograms: readonly Histogram[];
   private readonly failureCounts: Float64Array;
   private readonly atOnceCounts: Float64Array;
 
-  /** @param of how many metrics the role has, or the memory of another wrapper */
-  constructor(of: number | SharedArrayBuffer) {
-    const buffer = typeof of === "number" ? new SharedArrayBuffer(FIXED_BYTES + of * 8) : of;
+  /** @param of what the role has, or the memory of another wrapper */
+  constructor(of: MemoryLayout | SharedArrayBuffer) {
+    const buffer = of instanceof SharedArrayBuffer ? of : allocate(of);
+    const [counters = 0, histograms = 0] = new Int32Array(buffer, LAYOUT_AT, 2);
     this.buffer = buffer;
     this.control = new Int32Array(buffer, 0, CONTROL_WORDS);
-    this.failureCounts = new Float64Array(buffer, CONTROL_WORDS * 4, FAILURES);
-    this.atOnceCounts = new Float64Array(buffer, CONTROL_WORDS * 4 + FAILURES * 8, ERRNO_LIMIT);
-    this.counters = new Float64Array(buffer, FIXED_BYTES);
+    this.failureCounts = new Float64Array(buffer, FAILURES_AT, FAILURES);
+    this.atOnceCounts = new Float64Array(buffer, AT_ONCE_AT, ERRNO_LIMIT);
+    this.counters = new Float64Array(buffer, COUNTERS_AT, counters);
+    this.histograms = Array.from(
+      { length: histograms },
+      (_, place) => new Histogram(new Float64Array(buffer, COUNTERS_AT + (counters + place * BUCKETS) * 8, BUCKETS)),
+    );
   }
 
   /** Counts one failure. @param errno positive */
@@ -68,6 +87,12 @@ export class ShardMemory {
   failures(phase: number, errno: number): number {
     return this.failureCounts[phase * ERRNO_LIMIT + errno]!;
   }
+}
+
+function allocate({ counters, histograms }: MemoryLayout): SharedArrayBuffer {
+  const buffer = new SharedArrayBuffer(COUNTERS_AT + (counters + histograms * BUCKETS) * 8);
+  new Int32Array(buffer, LAYOUT_AT, 2).set([counters, histograms]);
+  return buffer;
 }
 
 /** Failures of one kind: how often `errno` was met in `phase`. */

@@ -1,7 +1,7 @@
 // What follows from declaring a metric once: its place in shared memory, its value over all workers, its fields, its exported name.
 import { describe, expect, expectTypeOf, it } from "vitest";
 import { familiesOf } from "../../src/engine/metric-names.js";
-import { defineMetrics, readMetrics, sectionOf } from "../../src/engine/metrics.js";
+import { defineMetrics, readHistogram, readMetrics, sectionOf } from "../../src/engine/metrics.js";
 import { ShardMemory } from "../../src/engine/worker-memory.js";
 
 const METRICS = defineMetrics("fourtuple_test", {
@@ -9,13 +9,14 @@ const METRICS = defineMetrics("fourtuple_test", {
   sentBytes: { type: "counter", help: "Sent.", shown: ["traffic.sentBytes", "messages.bytes"] },
   longestDelayMs: { type: "gauge", help: "The longest.", combined: "max", shown: ["messages.longestDelayMs"] },
   youngestUs: { type: "gauge", help: "The youngest; 0 for none.", combined: "least", shown: ["messages.youngestUs"] },
+  answerUs: { type: "histogram", help: "The answers.", shown: ["latency.answer"] },
   inFlight: { type: "gauge", help: "In flight.", shown: "moment" },
   word: { type: "gauge", help: "Between the worker and the main thread.", shown: "internal" },
 });
 
 /** A worker's memory with these counts. */
 function worker(counts: Partial<Record<keyof typeof METRICS.index, number>>): ShardMemory {
-  const memory = new ShardMemory(METRICS.size);
+  const memory = new ShardMemory(METRICS.layout);
   for (const [name, count] of Object.entries(counts)) memory.counters[METRICS.index[name as "begun"]] = count;
   return memory;
 }
@@ -50,6 +51,16 @@ describe("a role's metrics", () => {
     expect(readMetrics(METRICS, [])).toEqual({ begun: 0, sentBytes: 0, longestDelayMs: 0, youngestUs: 0, inFlight: 0 });
   });
 
+  it("are histograms apart from the counters, added over the workers", () => {
+    const workers = [worker({ begun: 1 }), worker({ begun: 2 })];
+    for (const { histograms } of workers) histograms[METRICS.histograms.answerUs]!.record(250);
+    const answers = readHistogram(workers, METRICS.histograms.answerUs);
+    expect([answers.count, answers.max]).toEqual([2, 250]);
+    // @ts-expect-error it is no counter
+    expect(METRICS.index.answerUs).toBeUndefined();
+    expect(readMetrics(METRICS, workers)).toMatchObject({ begun: 3 });
+  });
+
   it("make the sections of a result", () => {
     const values = readMetrics(METRICS, [worker({ begun: 7, sentBytes: 10, longestDelayMs: 2, inFlight: 1 })]);
     const messages = sectionOf(METRICS, values, "messages");
@@ -72,6 +83,7 @@ it("are exported under Prometheus' names, in its units", () => {
     ["sentBytes", "fourtuple_test_sent_bytes_total", "bytes", 1],
     ["longestDelayMs", "fourtuple_test_longest_delay_seconds", "seconds", 1e3],
     ["youngestUs", "fourtuple_test_youngest_seconds", "seconds", 1e6],
+    ["answerUs", "fourtuple_test_answer_seconds", "seconds", 1e6],
     ["inFlight", "fourtuple_test_in_flight", undefined, 1],
   ]);
 });

@@ -3,12 +3,13 @@ import { describe, expect, it } from "vitest";
 import { CONTROL, collectFailures, PHASE, PHASES, ShardMemory, sumCounter } from "../../src/engine/worker-memory.js";
 import { ERRNO_LIMIT } from "../../src/linux/syscalls/errno.js";
 
+const LAYOUT = { counters: 64, histograms: 2 };
 const EMFILE = 24;
 const ECONNREFUSED = 111;
 
 describe("shard memory", () => {
   it("is seen alike through every wrapper of one buffer", () => {
-    const memory = new ShardMemory(64);
+    const memory = new ShardMemory(LAYOUT);
     const same = new ShardMemory(memory.buffer);
     same.counters[3] = 12.5;
     same.control[CONTROL.target] = 70_000;
@@ -18,7 +19,7 @@ describe("shard memory", () => {
   });
 
   it("is seen by another thread", async () => {
-    const memory = new ShardMemory(64);
+    const memory = new ShardMemory(LAYOUT);
     memory.control[CONTROL.target] = 7;
     const code = `const { workerData: b } = require("node:worker_threads"); Atomics.store(new Int32Array(b), ${CONTROL.target}, 8);`;
     const worker = new Worker(code, { eval: true, workerData: memory.buffer });
@@ -26,14 +27,18 @@ describe("shard memory", () => {
     expect(Atomics.load(memory.control, CONTROL.target)).toBe(8);
   });
 
-  it("keeps control, counters and failures apart", () => {
-    const memory = new ShardMemory(64);
+  it("keeps control, counters, histograms and failures apart", () => {
+    const memory = new ShardMemory(LAYOUT);
     memory.control.fill(-1);
     memory.counters.fill(3);
+    for (const histogram of memory.histograms) histogram.counts.fill(5);
     for (let phase = 0; phase < PHASES.length; phase++)
       for (let e = 0; e < ERRNO_LIMIT; e++) memory.countFailure(phase, e);
     expect([...new Set(memory.control)]).toEqual([-1]);
     expect([...new Set(memory.counters)]).toEqual([3]);
+    expect(memory.histograms.map(({ counts }) => [...new Set(counts)])).toEqual([[5], [5]]);
+    const { counters, histograms } = new ShardMemory(memory.buffer);
+    expect([counters.length, histograms.length]).toEqual([64, 2]);
     expect(collectFailures([memory])).toHaveLength(PHASES.length * ERRNO_LIMIT);
     expect(collectFailures([memory]).every(({ count }) => count === 1)).toBe(true);
   });
@@ -41,7 +46,7 @@ describe("shard memory", () => {
 
 describe("failures", () => {
   it("are summed over shards, the most frequent first", () => {
-    const [one, two] = [new ShardMemory(64), new ShardMemory(64)];
+    const [one, two] = [new ShardMemory(LAYOUT), new ShardMemory(LAYOUT)];
     one.countFailure(PHASE.socket, EMFILE);
     for (let n = 0; n < 3; n++) two.countFailure(PHASE.connect, ECONNREFUSED);
     one.countFailure(PHASE.connect, ECONNREFUSED);
@@ -56,7 +61,7 @@ describe("failures", () => {
   });
 
   it("never write past their table, whatever the errno", () => {
-    const memory = new ShardMemory(64);
+    const memory = new ShardMemory(LAYOUT);
     memory.countFailure(PHASES.length - 1, 512);
     expect(collectFailures([memory])).toEqual([{ phase: PHASES.at(-1), errno: 0, count: 1 }]);
   });
@@ -64,7 +69,7 @@ describe("failures", () => {
 
 it("sums a counter over shards", () => {
   const memories = [1, 2, 3.5].map((value) => {
-    const memory = new ShardMemory(64);
+    const memory = new ShardMemory(LAYOUT);
     memory.counters[9] = value;
     return memory;
   });

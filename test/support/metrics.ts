@@ -20,10 +20,11 @@ export function testDeclarations(metrics: Metrics<MetricDefinitions>, kind: "con
   const schema = JSON.parse(readFileSync(`docs/schema/${kind}-result.json`, "utf8")) as JsonSchema;
 
   it.each(definitions.flatMap(([name, metric]) => pathsOf(metric).map((path) => [path, name])))(
-    "result.%s is a number of the published schema (%s)",
-    (path) => {
-      const field = path!.split(".").reduce<JsonSchema | undefined>((at, name) => at?.properties?.[name], schema);
-      expect(field?.type).toBe("number");
+    "result.%s is of the published schema (%s)",
+    (path, name) => {
+      const field = path!.split(".").reduce<JsonSchema | undefined>((at, part) => at?.properties?.[part], schema);
+      const isHistogram = metrics.definitions[name!]!.type === "histogram";
+      expect(field?.type).toBe(isHistogram ? "object" : "number");
     },
   );
 

@@ -1,7 +1,6 @@
 // When messages were due that never got an answer, kept until the end of a run: only then is known how late they are at least.
 // A fixed number of spans of time, which get wider as a run gets longer.
-import type { RecordableHistogram } from "node:perf_hooks";
-import { recordCounts, toMicros } from "../../engine/latency.js";
+import { type Histogram, toMicros } from "../../results/histogram/histogram.js";
 
 const SPANS = 1024;
 const FIRST_SPAN_MS = 4;
@@ -37,16 +36,14 @@ export class MessageAges {
    *
    * @returns the age of the youngest, in microseconds; Infinity when there is none
    */
-  recordInto(histogram: RecordableHistogram, nowMs: number): number {
+  recordInto(histogram: Histogram, nowMs: number): number {
     if (this.lastDueMs === Number.NEGATIVE_INFINITY) return Number.POSITIVE_INFINITY;
     const youngestMs = nowMs - this.lastDueMs;
-    const used = Array.from({ length: SPANS }, (_, span) => span).filter((span) => this.counts[span]! > 0);
-    const ages = used.map((span) => {
+    this.counts.forEach((count, span) => {
+      if (count === 0) return;
       const ageMs = nowMs - (this.startMs + (span + 1) * this.spanMs);
-      return toMicros(Math.max(ageMs, youngestMs) * 1000);
+      histogram.record(Math.max(ageMs, youngestMs) * 1000, count);
     });
-    const counts = used.map((span) => this.counts[span]!);
-    recordCounts(histogram, ages, counts);
     return toMicros(youngestMs * 1000);
   }
 

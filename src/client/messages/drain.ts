@@ -1,8 +1,9 @@
 // The end of a run's messages: no more of them are sent, and the answers that are still on their way are waited for. So what
 // stays unanswered was lost, and not merely cut off.
-import type { RecordableHistogram } from "node:perf_hooks";
+
 import { setTimeout as delay } from "node:timers/promises";
 import { CONTROL, type ShardMemory, sumCounter } from "../../engine/worker-memory.js";
+import type { Histogram } from "../../results/histogram/histogram.js";
 import { COUNTER, type MessagePlan } from "../worker-plan.js";
 
 const POLL_MS = 5;
@@ -44,7 +45,8 @@ export async function drainMessages(shards: Shards, message: MessagePlan, wasInt
  * How late a message may be at the end without being the peer's failure: the longest that an answer took, where all take about the
  * same; 0 where they do not, as with a peer that falls behind.
  */
-export function answerPatienceMs(roundTrip: RecordableHistogram): number {
-  if (roundTrip.count === 0 || roundTrip.percentile(99) > EVEN * roundTrip.percentile(50)) return 0;
+export function answerPatienceMs(roundTrip: Histogram): number {
+  const [p50, p99] = roundTrip.percentiles([50, 99]) as [number, number];
+  if (p50 === 0 || p99 > EVEN * p50) return 0;
   return Math.ceil(roundTrip.max / 1000);
 }

@@ -1,11 +1,10 @@
 // Sends a message over every open connection at a fixed interval, and times the answers. The schedule is open-loop: a message
 // is due at a moment computed beforehand and its latency counts from that moment, so a server that stalls cannot hide
 // its stall (no coordinated omission). What is due is sent, however late, or counted as missed.
-import type { RecordableHistogram } from "node:perf_hooks";
-import { toMicros } from "../../engine/latency.js";
 import { CONTROL, PHASE, type ShardMemory } from "../../engine/worker-memory.js";
 import { NativeBuffer } from "../../linux/syscalls/libc.js";
 import { MessageProbe } from "../../protocols/message-probe.js";
+import type { Histogram } from "../../results/histogram/histogram.js";
 import type { Transport } from "../../transport/contract.js";
 import { COUNTER, type MessagePlan } from "../worker-plan.js";
 import { MessageAges } from "./ages.js";
@@ -34,7 +33,7 @@ export class MessageSender {
   private readonly plan: MessagePlan;
   private readonly memory: ShardMemory;
   private readonly counters: Float64Array;
-  private readonly roundTrip: RecordableHistogram;
+  private readonly roundTrip: Histogram;
   private readonly probe: MessageProbe;
   private readonly schedule: MessageSchedule;
   private readonly ages: MessageAges;
@@ -57,7 +56,7 @@ export class MessageSender {
     transport: Pick<Transport, "send">,
     message: MessagePlan,
     memory: ShardMemory,
-    roundTrip: RecordableHistogram,
+    roundTrip: Histogram,
     slots: number,
     turns: number,
   ) {
@@ -193,7 +192,7 @@ export class MessageSender {
     if (answered === 0) return;
     const nowMs = performance.now();
     for (let n = 0; n < answered; n++) {
-      this.roundTrip.record(toMicros((nowMs - schedule.dueMs(round++, slot)) * 1000));
+      this.roundTrip.record((nowMs - schedule.dueMs(round++, slot)) * 1000);
     }
     counters[COUNTER.answeredMessages]! += answered;
     if (probe.hasBegunToAnswer(slot)) counters[COUNTER.answeringConnections]! += 1;

@@ -29,6 +29,11 @@ export class Histogram {
     for (let bucket = 0; bucket < BUCKETS; bucket++) this.counts[bucket]! += other.counts[bucket]!;
   }
 
+  /** Takes away what it held earlier: what is left was recorded since. */
+  subtract(earlier: Histogram): void {
+    for (let bucket = 0; bucket < BUCKETS; bucket++) this.counts[bucket]! -= earlier.counts[bucket]!;
+  }
+
   /** How many values were recorded. */
   get count(): number {
     return this.counts.reduce((sum, count) => sum + count, 0);

@@ -11,6 +11,12 @@ export const latency = z.object({
   p99Us: microseconds,
   p999Us: microseconds,
   maxUs: microseconds,
+  histogram: z
+    .string()
+    .optional()
+    .describe(
+      "of microseconds, from 1 to an hour with three significant digits, in HdrHistogram's V2 encoding, compressed, as base64; missing when nothing was measured, and in results of older versions",
+    ),
 });
 /** Microseconds; `count` is 0 when nothing was recorded, and then the rest is 0 too. */
 export type LatencySummary = TypeOf<typeof latency>;

@@ -1,5 +1,4 @@
 // The sender against a simple model: a peer that stalls, takes parts of messages and sends parts of answers.
-import type { RecordableHistogram } from "node:perf_hooks";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import fc from "fast-check";
@@ -8,6 +7,7 @@ import { MessageSender } from "../../../src/client/messages/sender.js";
 import { CLIENT_METRICS } from "../../../src/client/metrics.js";
 import { COUNTER } from "../../../src/client/worker-plan.js";
 import { CONTROL, ShardMemory } from "../../../src/engine/worker-memory.js";
+import { type Histogram, toMicros } from "../../../src/results/histogram/histogram.js";
 
 const INTERVAL_MS = 100;
 const CONNECTIONS = 3;
@@ -38,10 +38,9 @@ function setUp(slots = CONNECTIONS) {
   };
   const latenciesUs: number[] = [];
   const roundTrip = {
-    record: (us: number) => latenciesUs.push(us),
-    add: () => undefined,
-  } as unknown as RecordableHistogram;
-  const memory = new ShardMemory(CLIENT_METRICS.size);
+    record: (us: number, times = 1) => latenciesUs.push(...Array<number>(times).fill(toMicros(us))),
+  } as unknown as Histogram;
+  const memory = new ShardMemory(CLIENT_METRICS.layout);
   const plan = { bytes: new TextEncoder().encode(MESSAGE), intervalMs: INTERVAL_MS, expected: "echo" } as const;
   const sender = new MessageSender(transport, plan, memory, roundTrip, slots, slots);
   for (let slot = 0; slot < slots; slot++) sender.open(slot);

@@ -2,9 +2,10 @@
 
 import { describe, expect, it } from "vitest";
 import { thresholdMisses, toleratesFailures, withoutTolerated } from "../../../src/client/verdict/thresholds.js";
-import { createLatencyHistogram, summarizeLatency } from "../../../src/engine/latency.js";
 import { allowedFailures } from "../../../src/planning/parse-run-spec.js";
 import type { Miss } from "../../../src/results/connect.js";
+import { Histogram } from "../../../src/results/histogram/histogram.js";
+import { summarizeLatency } from "../../../src/results/histogram/summarize.js";
 
 describe("allowed failures", () => {
   it.each<[number | string | undefined, number | undefined]>([
@@ -37,7 +38,7 @@ describe("allowed failures", () => {
 });
 
 function measured(overrides: object = {}) {
-  const [connect, roundTrip] = [createLatencyHistogram(), createLatencyHistogram()];
+  const [connect, roundTrip] = [new Histogram(), new Histogram()];
   const run = { ratePerSec: 100, asked: 50, established: 40, failed: 6, lost: 3, ...overrides };
   return { ...run, latency: { connect: summarizeLatency(connect), roundTrip: summarizeLatency(roundTrip) } };
 }
