@@ -1,4 +1,4 @@
-// What a client's worker does with what its transport tells: counts, times, and hands bytes to greetings and messages.
+// What a client's worker does with what its transport tells: counts, times, and hands bytes to the exchange.
 // Nothing is thrown and no object made for an event.
 import type { Shard } from "../engine/worker.js";
 import { PHASE } from "../engine/worker-memory.js";
@@ -8,15 +8,15 @@ import type { ClientHandler, ClientTransport } from "../transport/contract.js";
 import { SLOT } from "../transport/slot-state.js";
 import { DestinationTally } from "./evidence/destination-counts.js";
 import { LossAges } from "./evidence/loss-stats.js";
-import { MessageSender } from "./messages/sender.js";
-import { ProxySender } from "./proxy-sender.js";
+import { type ConnectionOwner, Exchange } from "./exchange/exchange.js";
+import { ProxySender } from "./exchange/proxy-sender.js";
 import { Greetings } from "./ramp/greetings.js";
 import { RampTimes } from "./ramp/waits.js";
 import type { PlannedTuples } from "./tuple-source.js";
 import { COUNTER, type ConnectMessage, type ConnectPlan, HISTOGRAM } from "./worker-plan.js";
 
 /** A connection is in flight until it is ESTABLISHED or, where the peer is known to greet, until its greeting: then it rests. */
-export class ClientEvents implements ClientHandler {
+export class ClientEvents implements ClientHandler, ConnectionOwner {
   /** When the last wait ended: the time of all events that it brought. */
   nowMs = 0;
   /** Of the connections in flight, how many wait for a greeting. */
@@ -27,12 +27,12 @@ export class ClientEvents implements ClientHandler {
   waitsFor = -1;
   /** Fewer connections were begun than are wanted. */
   isBehind = false;
-  sender: MessageSender | undefined;
   /** When a connection was begun, in milliseconds; 0 once its first byte has come. By slot. */
   readonly startedMs: Float64Array;
   readonly ages: LossAges;
   readonly greetings: Greetings;
   readonly isOpen = (slot: number): boolean => this.transport.state(slot) === SLOT.resting;
+  exchange!: Exchange;
   protected readonly shard: Shard<ConnectPlan, ConnectMessage>;
   protected readonly counters: Float64Array;
   private readonly handshakes: Histogram;
@@ -64,13 +64,8 @@ export class ClientEvents implements ClientHandler {
 
   /** Tells which transport the events come from. */
   begin(transport: ClientTransport): void {
-    const { message, share } = this.plan;
-    const { memory } = this.shard;
     this.transport = transport;
-    if (!message) return;
-    const slots = this.startedMs.length;
-    const roundTrips = memory.histograms[HISTOGRAM.roundTripUs]!;
-    this.sender = new MessageSender(transport, message, memory, roundTrips, slots, share);
+    this.exchange = new Exchange(transport, this.plan, this.shard.memory, this.startedMs.length, this);
   }
 
   awake(nowMs: number): void {
@@ -87,21 +82,22 @@ export class ClientEvents implements ClientHandler {
     this.ages.established(slot, nowMs);
     this.tally?.established(this.tuples.destinationOf(slot));
     this.greeting++;
-    if (!this.greetings.areAwaited) this.settle(slot);
-    this.sender?.open(slot);
     if (this.proxy) this.sendProxyHeader(slot, this.proxy);
+    this.exchange.opened(slot);
   }
 
   received(slot: number, bytes: NativeBuffer, offset: number, length: number): number {
     this.counters[COUNTER.receivedBytes]! += length;
-    if (this.startedMs[slot] !== 0) this.firstByte(slot);
-    const view = offset === 0 ? bytes.bytes : bytes.bytes.subarray(offset);
-    this.sender?.receive(slot, view, length);
+    const isFirst = this.startedMs[slot] !== 0;
+    if (isFirst) this.firstByte(slot);
+    this.exchange.received(slot, bytes.bytes, offset, offset + length);
+    // It has done what it was for, and the transport ends it: it counts as begun all the same.
+    if (isFirst && this.plan.closesGreeted) this.forget(slot);
     return length;
   }
 
   sent(slot: number): void {
-    if (this.isOpen(slot)) this.sender?.resume(slot);
+    this.exchange.sent(slot);
   }
 
   closed(slot: number): void {
@@ -116,6 +112,20 @@ export class ClientEvents implements ClientHandler {
     if (isOwnAnswer) this.shard.memory.countAtOnce(errno);
     if (this.tuples.unbound >= 0) this.counters[COUNTER.unboundTuple] = this.tuples.unbound + 1;
     this.countFailed(slot, step, errno);
+  }
+
+  /** Set up in the protocol: open, unless a greeting is waited for. */
+  ready(slot: number): void {
+    if (!this.greetings.areAwaited) this.settle(slot);
+  }
+
+  /** Closes an open connection from this side. */
+  close(slot: number): void {
+    const { plan, transport } = this;
+    if (transport.state(slot) === SLOT.opened) this.settle(slot);
+    this.forget(slot);
+    if (plan.reset) transport.reset(slot);
+    else transport.close(slot);
   }
 
   /** No longer in flight: the connection is open. */
@@ -138,19 +148,17 @@ export class ClientEvents implements ClientHandler {
     const startedMs = this.startedMs[slot]!;
     this.startedMs[slot] = 0;
     // An answer is timed from its message, and does not say that the peer speaks first.
-    if (!this.sender?.awaitsAnswer(slot)) {
+    if (this.exchange.unanswered(slot) === 0) {
       this.firstBytes.record((this.nowMs - startedMs) * 1000);
     }
     this.counters[COUNTER.greeted]! += 1;
     if (this.transport.state(slot) === SLOT.opened) {
       this.greetings.came(this.nowMs);
       this.settle(slot);
-    } else if (!this.sender) {
+    } else if (!this.exchange.messages) {
       const waitedMs = this.ages.heldMs(slot, this.nowMs);
       this.greetings.cameUnawaited(waitedMs, this.nowMs - startedMs - waitedMs);
     }
-    // It has done what it was for, and ends: it counts as begun all the same.
-    if (this.plan.closesGreeted) this.counters[COUNTER.open]! -= 1;
   }
 
   /** The peer or the network ended an open connection. @param errno 0 for the peer's FIN */
@@ -160,7 +168,13 @@ export class ClientEvents implements ClientHandler {
     this.counters[COUNTER.lost]! += 1;
     this.shard.memory.countFailure(PHASE.hold, errno);
     this.ages.lost(slot, this.nowMs);
-    this.sender?.end(slot);
+    this.exchange.ended(slot, false);
+  }
+
+  /** This side closes an open connection. */
+  private forget(slot: number): void {
+    this.exchange.ended(slot, true);
+    this.counters[COUNTER.open]! -= 1;
   }
 
   private sendProxyHeader(slot: number, proxy: ProxySender): void {

@@ -90,7 +90,7 @@ export class ClientLoop {
     events.isBehind = this.begun < wanted;
     transport.turn(mayOpenMore ? 0 : this.patienceMs());
     if (this.counters[COUNTER.inFlight]! > 0) this.expire();
-    events.sender?.sendDue(performance.now(), transport.end, events.isOpen);
+    events.exchange.messages?.sendDue(performance.now(), transport.end, events.isOpen);
   }
 
   /** Connections begun and not closed again to follow the schedule: what `wanted` is compared with. */
@@ -136,15 +136,13 @@ export class ClientLoop {
 
   /** Closes `count` open connections, the highest slots first, to follow a schedule downwards. */
   private retire(count: number): void {
-    const { events, transport, counters } = this;
+    const { events, counters } = this;
     let left = count;
     for (; events.highestOpen >= 0 && left > 0; events.highestOpen--) {
       const slot = events.highestOpen;
       if (!events.isOpen(slot)) continue;
-      events.sender?.end(slot, true);
-      if (this.plan.reset) transport.reset(slot);
-      else transport.close(slot);
-      counters[COUNTER.open]! -= 1;
+      events.exchange.closing(slot);
+      if (events.isOpen(slot)) events.close(slot);
       counters[COUNTER.retired]! += 1;
       left--;
     }
@@ -193,7 +191,7 @@ export class ClientLoop {
     if (this.checkCursor >= 0) return 0;
     const untilCheck =
       this.counters[COUNTER.inFlight]! > 0 ? this.nextCheckMs - performance.now() : Number.POSITIVE_INFINITY;
-    const untilMessage = this.events.sender?.nextDueInMs(this.events.isOpen) ?? Number.POSITIVE_INFINITY;
+    const untilMessage = this.events.exchange.messages?.nextDueInMs(this.events.isOpen) ?? Number.POSITIVE_INFINITY;
     return Math.max(0, Math.min(untilCheck, untilMessage));
   }
 
@@ -208,7 +206,7 @@ export class ClientLoop {
   private countUngreeted(): void {
     const { events, transport, counters } = this;
     const longestMs = new Int32Array(this.plan.shared)[SHARED.longestFirstByteMs]!;
-    if (events.sender || this.plan.closesGreeted || longestMs === 0) return;
+    if (events.exchange.messages || this.plan.closesGreeted || longestMs === 0) return;
     const graceMs = Math.max(GREETING_GRACE_MS, GREETING_SLACK * longestMs);
     const now = performance.now();
     for (let slot = 0; slot < transport.end; slot++) {
@@ -221,8 +219,9 @@ export class ClientLoop {
   private closeAll(): void {
     const { events, transport } = this;
     this.countUngreeted();
-    events.sender?.finish(new Int32Array(this.plan.shared)[SHARED.answerPatienceMs]!);
-    events.ages.countKept(transport.end, (slot) => transport.state(slot) >= SLOT.opened);
+    const isLive = (slot: number) => transport.state(slot) >= SLOT.opened;
+    events.exchange.finish(new Int32Array(this.plan.shared)[SHARED.answerPatienceMs]!, transport.end, isLive);
+    events.ages.countKept(transport.end, isLive);
     transport.closeAll(this.plan.reset, () => this.shard.command === COMMAND.abort);
   }
 }

@@ -49,6 +49,8 @@ export const SHARED = {
   lateGreetings: 4,
   /** At the end: the longest that a first byte has taken, in milliseconds, at least 1; 0 where none has come. */
   longestFirstByteMs: 5,
+  /** Chunks of memory that hold bytes which no peer has taken, of all workers. */
+  unsentChunks: 6,
   /** At the end: messages younger than so many milliseconds are not waited for, and no failure of the peer's. */
   answerPatienceMs: 7,
   words: 8,

@@ -32,12 +32,9 @@ export class BannerClient implements ClientProtocol {
   readonly replies: Replies = "none";
   readonly isAnswered = false;
   private readonly connections: ClientConnections;
-  private readonly closes: boolean;
 
-  /** @param closes whether a connection is closed when its first bytes have come */
-  constructor(connections: ClientConnections, closes: boolean) {
+  constructor(connections: ClientConnections) {
     this.connections = connections;
-    this.closes = closes;
   }
 
   /** Ready at once: whether a server will say anything is not known. */
@@ -45,10 +42,7 @@ export class BannerClient implements ClientProtocol {
     this.connections.ready(slot);
   }
 
-  received(slot: number, _bytes: Uint8Array, _start: number, _end: number): void {
-    if (this.closes) this.connections.close(slot);
-  }
-
+  received(_slot: number, _bytes: Uint8Array, _start: number, _end: number): void {}
   due(_slot: number): void {}
   closing(_slot: number): void {}
   closed(_slot: number): void {}

@@ -27,14 +27,12 @@ const MESSAGE_CLIENTS = { echo: EchoClient, any: AnyAnswerClient, none: DiscardC
 export interface ClientProtocolOptions {
   /** What is sent over every connection; undefined for nothing. */
   readonly message?: { readonly bytes: Uint8Array; readonly expected: Expectation } | undefined;
-  /** Whether a connection without messages is closed when its first bytes have come. */
-  readonly closesGreeted: boolean;
   /** Slots that will be in use at least. */
   readonly slots: number;
 }
 
 export function createClientProtocol(connections: ClientConnections, options: ClientProtocolOptions): ClientProtocol {
-  const { message, closesGreeted, slots } = options;
-  if (message === undefined) return new BannerClient(connections, closesGreeted);
+  const { message, slots } = options;
+  if (message === undefined) return new BannerClient(connections);
   return new MESSAGE_CLIENTS[message.expected](connections, message.bytes, slots);
 }

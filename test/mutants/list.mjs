@@ -183,23 +183,23 @@ const MESSAGES = [
   },
   {
     name: "answers that came together are all timed from the first one's message",
-    file: "src/client/messages/sender.ts",
+    file: "src/client/messages/answers.ts",
     find: "schedule.dueMs(round++, slot)",
     replace: "schedule.dueMs(round, slot)",
     test: "test/client/messages/sender.test.ts",
   },
   {
     name: "latency counts from the sending (coordinated omission)",
-    file: "src/client/messages/sender.ts",
+    file: "src/client/messages/answers.ts",
     find: "(nowMs - schedule.dueMs(round++, slot)) * 1000",
     replace: "(nowMs - Math.max(schedule.dueMs(round++, slot), nowMs - 1)) * 1000",
     test: "test/client/messages/sender.test.ts",
   },
   {
     name: "a message that the kernel took in part is begun anew",
-    file: "src/client/messages/sender.ts",
-    find: "this.begunBytes[slot] = offset < length ? offset : 0;",
-    replace: "this.begunBytes[slot] = 0;",
+    file: "src/engine/sending/outgoing.ts",
+    find: "this.positions[slot] = next + 1;",
+    replace: "this.positions[slot] = start + 1;",
     test: "test/client/messages/sender.test.ts",
   },
   {

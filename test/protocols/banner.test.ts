@@ -8,7 +8,7 @@ describeProtocol("a server with a banner", {
   stream: "GET / HTTP/1.1\r\n\r\n",
 });
 describeProtocol("a client that waits for a banner", {
-  create: (connections) => new BannerClient(connections, false),
+  create: (connections) => new BannerClient(connections),
   stream: "hello",
 });
 
@@ -36,13 +36,13 @@ describe("a banner", () => {
     expect(serve("", true).said).toMatchObject({ sent: "", isReady: true, isClosed: false });
   });
 
-  it.each([true, false])("ends the client's connection at its first byte: %s", (closes) => {
+  it("is neither waited for nor answered by the client", () => {
     const host = new ProtocolHost();
-    const client = new BannerClient(host, closes);
+    const client = new BannerClient(host);
     host.opened(0);
     client.opened(0);
     expect(host.said[0]).toMatchObject({ isReady: true, isClosed: false });
     client.received(0, encode("h"), 0, 1);
-    expect(host.said[0]).toMatchObject({ sent: "", isClosed: closes });
+    expect(host.said[0]).toMatchObject({ sent: "", isClosed: false });
   });
 });

@@ -49,7 +49,6 @@ describe("a client", () => {
     const host = new ProtocolHost();
     const client = createClientProtocol(host, {
       message: { bytes: message, expected },
-      closesGreeted: false,
       slots: 1,
     });
     host.constants = client.constants;
@@ -68,7 +67,7 @@ describe("a client", () => {
 
   it("sends nothing without a message", () => {
     const host = new ProtocolHost();
-    const client = createClientProtocol(host, { closesGreeted: false, slots: 1 });
+    const client = createClientProtocol(host, { slots: 1 });
     host.opened(0);
     client.opened(0);
     client.received(0, message, 0, 4);

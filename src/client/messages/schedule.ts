@@ -11,9 +11,10 @@ export class MessageSchedule {
   slot = 0;
   /** By how much standstills have moved it. */
   movedMs = 0;
-  private readonly startMs: number;
+  readonly startMs: number;
   private readonly intervalMs: number;
-  private readonly turns: number;
+  /** Slots that the interval is dealt to. */
+  readonly turns: number;
   /** When the thread looked last, and until when it may wait with good reason. */
   private seenMs: number;
   private promisedMs = Number.NEGATIVE_INFINITY;

@@ -1,19 +1,16 @@
 // What connections have to send, at once as far as their peers take it. The rest waits: as a place in the protocol's constants, which takes
 // no memory, or as a copy in bounded memory.
-import { EAGAIN, ENOBUFS } from "../../linux/syscalls/errno.js";
+import { ENOBUFS } from "../../linux/syscalls/errno.js";
 import { NativeBuffer } from "../../linux/syscalls/libc.js";
 import { grown } from "../../protocols/columns.js";
-import type { BytesSender, Unsent } from "./unsent.js";
+import type { Sender, Unsent } from "./unsent.js";
 
 /** What is not sent from where it is goes through a buffer of this size. */
 const COPIED_AT_ONCE = 16 * 1024;
 
 export class Outgoing {
-  /** Whether the last call has stopped at its share of a turn, and the peer may take more. */
-  hasMore = false;
-  private readonly sender: BytesSender;
+  private readonly sender: Sender;
   private readonly unsent: Unsent;
-  private readonly shareBytes: number;
   /** All constants, one behind the other, and where each ends. */
   private readonly constants: NativeBuffer;
   private readonly ends: readonly number[];
@@ -21,20 +18,11 @@ export class Outgoing {
   private positions = new Uint32Array(0);
   private copied: NativeBuffer | undefined;
 
-  /**
-   * @param constants see Protocol
-   * @param shareBytes of a constant, so many bytes are sent at once
-   */
-  constructor(
-    sender: BytesSender,
-    constants: readonly Uint8Array[],
-    unsent: Unsent,
-    shareBytes = Number.POSITIVE_INFINITY,
-  ) {
+  /** @param constants see Protocol */
+  constructor(sender: Sender, constants: readonly Uint8Array[], unsent: Unsent) {
     let end = 0;
     this.sender = sender;
     this.unsent = unsent;
-    this.shareBytes = shareBytes;
     this.constants = NativeBuffer.from(Buffer.concat(constants));
     this.ends = constants.map(({ length }) => {
       end += length;
@@ -56,7 +44,6 @@ export class Outgoing {
   sendConstant(slot: number, place: number): number {
     const start = place === 0 ? 0 : this.ends[place - 1]!;
     const end = this.ends[place]!;
-    this.hasMore = false;
     return this.isSending(slot) ? this.keep(slot, this.constants, start, end) : this.sendFrom(slot, start, end);
   }
 
@@ -66,14 +53,11 @@ export class Outgoing {
    * @returns bytes taken, or a negative errno: ENOBUFS when there is no room for the rest
    */
   send(slot: number, source: NativeBuffer, start: number, end: number): number {
-    this.hasMore = false;
     if (this.isSending(slot)) return this.keep(slot, source, start, end);
     const sent = this.sender.send(slot, source, start, end - start);
-    if (sent < 0 && sent !== -EAGAIN) return sent;
-    const taken = Math.max(0, sent);
-    if (taken === end - start) return taken;
-    const kept = this.keep(slot, source, start + taken, end);
-    return kept < 0 ? kept : taken;
+    if (sent < 0 || sent === end - start) return sent;
+    const kept = this.keep(slot, source, start + sent, end);
+    return kept < 0 ? kept : sent;
   }
 
   /** As send(), of bytes that are not the kernel's to read. */
@@ -93,7 +77,6 @@ export class Outgoing {
   /** Goes on with what waits for `slot`. @returns bytes taken, or a negative errno */
   resume(slot: number): number {
     let taken = 0;
-    this.hasMore = false;
     const position = slot < this.positions.length ? this.positions[slot]! - 1 : -1;
     if (position >= 0) {
       taken = this.sendFrom(slot, position, this.endOf(position));
@@ -101,7 +84,7 @@ export class Outgoing {
     }
     if (!this.unsent.has(slot)) return taken;
     const sent = this.unsent.send(slot, this.sender);
-    if (sent < 0) return sent === -EAGAIN ? taken : sent;
+    if (sent < 0) return sent;
     if (this.unsent.isSent(slot)) this.unsent.drop(slot);
     return taken + sent;
   }
@@ -112,17 +95,15 @@ export class Outgoing {
     this.unsent.drop(slot);
   }
 
-  /** Sends constant bytes, a connection's share of a turn at most. An error leaves them waiting, too. */
+  /** Sends constant bytes. An error leaves them waiting, too. */
   private sendFrom(slot: number, start: number, end: number): number {
-    const wanted = Math.min(end - start, this.shareBytes);
-    const sent = this.sender.send(slot, this.constants, start, wanted);
+    const sent = this.sender.send(slot, this.constants, start, end - start);
     const next = start + Math.max(0, sent);
-    this.hasMore = sent === wanted && next < end;
     if (next < end) {
       if (slot >= this.positions.length) this.positions = grown(this.positions, slot);
       this.positions[slot] = next + 1;
     } else if (slot < this.positions.length) this.positions[slot] = 0;
-    return sent === -EAGAIN ? 0 : sent;
+    return sent;
   }
 
   private keep(slot: number, source: NativeBuffer, start: number, end: number): number {

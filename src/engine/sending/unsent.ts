@@ -4,11 +4,10 @@
 import { NativeBuffer } from "../../linux/syscalls/libc.js";
 import { returnPages } from "../../linux/syscalls/pages.js";
 import { grown } from "../../protocols/columns.js";
+import type { Transport } from "../../transport/contract.js";
 
-/** Whatever takes bytes to send: how many, or a negative errno (-EAGAIN or 0 for none at the moment). */
-export interface BytesSender {
-  send(slot: number, bytes: NativeBuffer, offset: number, length: number): number;
-}
+/** What takes bytes to send. */
+export type Sender = Pick<Transport, "send">;
 
 /** Holds all of what one read brings, and is a whole number of pages on any machine. */
 const CHUNK_BYTES = 64 * 1024;
@@ -70,8 +69,8 @@ export class Unsent {
     return true;
   }
 
-  /** Sends what is kept for `slot`, as much as the kernel takes. @returns bytes taken, or a negative errno */
-  send(slot: number, sender: BytesSender): number {
+  /** Sends what is kept for `slot`, as much as is taken. @returns bytes taken, or a negative errno */
+  send(slot: number, sender: Sender): number {
     const chunk = this.chunks[slot]!;
     const start = this.starts[chunk]!;
     const sent = sender.send(slot, this.region!, start, this.ends[chunk]! - start);

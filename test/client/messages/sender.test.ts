@@ -3,9 +3,9 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { MessageSender } from "../../../src/client/messages/sender.js";
+import { Exchange } from "../../../src/client/exchange/exchange.js";
 import { CLIENT_METRICS } from "../../../src/client/metrics.js";
-import { COUNTER } from "../../../src/client/worker-plan.js";
+import { COUNTER, type ConnectPlan, HISTOGRAM, SHARED } from "../../../src/client/worker-plan.js";
 import { CONTROL, ShardMemory } from "../../../src/engine/worker-memory.js";
 import { type Histogram, toMicros } from "../../../src/results/histogram/histogram.js";
 
@@ -41,10 +41,25 @@ function setUp(slots = CONNECTIONS) {
     record: (us: number, times = 1) => latenciesUs.push(...Array<number>(times).fill(toMicros(us))),
   } as unknown as Histogram;
   const memory = new ShardMemory(CLIENT_METRICS.layout);
-  const plan = { bytes: new TextEncoder().encode(MESSAGE), intervalMs: INTERVAL_MS, expected: "echo" } as const;
-  const sender = new MessageSender(transport, plan, memory, roundTrip, slots, slots);
-  for (let slot = 0; slot < slots; slot++) sender.open(slot);
-  return { room, taken, sender, memory, latenciesUs, isOpen: () => true };
+  Object.assign(memory.histograms, { [HISTOGRAM.roundTripUs]: roundTrip });
+  const plan = {
+    message: { bytes: new TextEncoder().encode(MESSAGE), intervalMs: INTERVAL_MS, expected: "echo" },
+    share: slots,
+    reset: true,
+    shared: new SharedArrayBuffer(SHARED.words * 4),
+  } as unknown as ConnectPlan;
+  const owner = { ready: () => undefined, close: () => undefined };
+  const exchange = new Exchange(transport, plan, memory, slots, owner);
+  for (let slot = 0; slot < slots; slot++) exchange.opened(slot);
+  const isOpen = () => true;
+  const sender = {
+    sendDue: (nowMs: number, end: number) => exchange.messages!.sendDue(nowMs, end, isOpen),
+    resume: (slot: number) => exchange.sent(slot),
+    receive: (slot: number, bytes: Uint8Array, length: number) => exchange.received(slot, bytes, 0, length),
+    end: (slot: number, isOurs: boolean) => exchange.ended(slot, isOurs),
+    finish: (patienceMs: number) => exchange.finish(patienceMs, slots, isOpen),
+  };
+  return { room, taken, exchange, sender, memory, latenciesUs };
 }
 
 describe("the messages of connections whose peers stall", () => {
@@ -66,7 +81,7 @@ describe("the messages of connections whose peers stall", () => {
   it("are each sent once, in order, and each answer is timed from when its own message was due", () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 120 }), (steps) => {
-        const { room, taken, sender, memory, latenciesUs, isOpen } = setUp();
+        const { room, taken, sender, memory, latenciesUs } = setUp();
         const startMs = clock.ms;
         const answered = new Array<number>(CONNECTIONS).fill(0);
         const expected: number[] = [];
@@ -80,11 +95,11 @@ describe("the messages of connections whose peers stall", () => {
           answered[slot]! += bytes;
           sender.receive(slot, new TextEncoder().encode(text), bytes);
         };
-        sender.sendDue(clock.ms, CONNECTIONS, isOpen);
+        sender.sendDue(clock.ms, CONNECTIONS);
         for (const each of steps) {
           if (each.kind === "wait") {
             clock.ms += each.ms;
-            sender.sendDue(clock.ms, CONNECTIONS, isOpen);
+            sender.sendDue(clock.ms, CONNECTIONS);
           } else if (each.kind === "stall") {
             room[each.slot] = each.bytes;
           } else if (each.kind === "read") {
@@ -103,7 +118,7 @@ describe("the messages of connections whose peers stall", () => {
 
         // The end: what is due and not sent is missed, what is sent and not answered is unanswered.
         Atomics.store(memory.control, CONTROL.paused, 1);
-        sender.sendDue(clock.ms, CONNECTIONS, isOpen);
+        sender.sendDue(clock.ms, CONNECTIONS);
         sender.finish(0);
         expect(counters[COUNTER.missedMessages]).toBe(due - counters[COUNTER.sentMessages]!);
         expect(counters[COUNTER.unansweredMessages]).toBe(
@@ -118,13 +133,13 @@ describe("the messages of connections whose peers stall", () => {
   });
 
   it("are not begun any more at the end, but the one that is begun is sent to its end", () => {
-    const { room, taken, sender, memory, isOpen } = setUp(1);
+    const { room, taken, sender, memory } = setUp(1);
     room[0] = 4;
-    sender.sendDue(clock.ms, 1, isOpen);
+    sender.sendDue(clock.ms, 1);
     clock.ms += 2 * INTERVAL_MS;
-    sender.sendDue(clock.ms, 1, isOpen);
+    sender.sendDue(clock.ms, 1);
     Atomics.store(memory.control, CONTROL.paused, 1);
-    sender.sendDue(clock.ms, 1, isOpen);
+    sender.sendDue(clock.ms, 1);
     expect(memory.counters[COUNTER.isPaused]).toBe(1);
     room[0] = 1000;
     sender.resume(0);
@@ -134,12 +149,12 @@ describe("the messages of connections whose peers stall", () => {
   });
 
   it("that were due in the moment before the end are sent, not missed", () => {
-    const { sender, memory, isOpen } = setUp();
-    sender.sendDue(clock.ms, CONNECTIONS, isOpen);
+    const { sender, memory } = setUp();
+    sender.sendDue(clock.ms, CONNECTIONS);
     // All three, and the end, while the thread had no CPU.
     clock.ms += INTERVAL_MS;
     Atomics.store(memory.control, CONTROL.paused, 1);
-    sender.sendDue(clock.ms, CONNECTIONS, isOpen);
+    sender.sendDue(clock.ms, CONNECTIONS);
     sender.finish(0);
     const { counters } = memory;
     expect([counters[COUNTER.dueMessages], counters[COUNTER.sentMessages]]).toEqual([4, 4]);
@@ -148,17 +163,17 @@ describe("the messages of connections whose peers stall", () => {
 
   it("more than can be sent are counted as missed, though the cursor never came to them", () => {
     const slots = 2000;
-    const { sender, memory, isOpen } = setUp(slots);
-    sender.sendDue(clock.ms, slots, isOpen);
+    const { sender, memory } = setUp(slots);
+    sender.sendDue(clock.ms, slots);
     for (let n = 0; n < 5; n++) {
       clock.ms += 2 * INTERVAL_MS;
-      sender.sendDue(clock.ms, slots, isOpen);
+      sender.sendDue(clock.ms, slots);
     }
     Atomics.store(memory.control, CONTROL.paused, 1);
-    sender.sendDue(clock.ms, slots, isOpen);
+    sender.sendDue(clock.ms, slots);
     // What is due is sent for a moment more.
     clock.ms += INTERVAL_MS + 1;
-    sender.sendDue(clock.ms, slots, isOpen);
+    sender.sendDue(clock.ms, slots);
     sender.finish(0);
     const { counters } = memory;
     expect(counters[COUNTER.isPaused]).toBe(1);
@@ -168,22 +183,22 @@ describe("the messages of connections whose peers stall", () => {
   });
 
   it("are each counted once in the steps that a busy thread takes", () => {
-    const { sender, memory, isOpen } = setUp();
+    const { sender, memory } = setUp();
     for (let n = 0; n < 36; n++) {
       clock.ms += 200;
-      sender.sendDue(clock.ms, CONNECTIONS, isOpen);
+      sender.sendDue(clock.ms, CONNECTIONS);
     }
     Atomics.store(memory.control, CONTROL.paused, 1);
-    sender.sendDue(clock.ms, CONNECTIONS, isOpen);
+    sender.sendDue(clock.ms, CONNECTIONS);
     const { counters } = memory;
     expect(counters[COUNTER.isPaused]).toBe(1);
     expect(counters[COUNTER.dueMessages]).toBe(72 * 3 + 1);
   });
 
   it("younger than what all answers took are on their way, not unanswered", () => {
-    const { sender, memory, latenciesUs, isOpen } = setUp(1);
+    const { sender, memory, latenciesUs } = setUp(1);
     for (let n = 0; n < 5; n++) {
-      sender.sendDue(clock.ms, 1, isOpen);
+      sender.sendDue(clock.ms, 1);
       clock.ms += INTERVAL_MS;
     }
     sender.finish(250);
@@ -196,11 +211,11 @@ describe("the messages of connections whose peers stall", () => {
 
   it("of a connection that ends are unanswered if its peer ended it, and nobody's fault if we did", () => {
     for (const isOurs of [false, true]) {
-      const { room, sender, memory, isOpen } = setUp(1);
-      sender.sendDue(clock.ms, 1, isOpen);
+      const { room, sender, memory } = setUp(1);
+      sender.sendDue(clock.ms, 1);
       room[0] = 0;
       clock.ms += INTERVAL_MS;
-      sender.sendDue(clock.ms, 1, isOpen);
+      sender.sendDue(clock.ms, 1);
       sender.end(0, isOurs);
       const { counters } = memory;
       const { unansweredMessages, inFlightMessages, missedMessages, dueMessages } = COUNTER;
@@ -215,8 +230,8 @@ describe("what the sender keeps of a connection", () => {
     const slots = 5_000_000;
     collectGarbage();
     const before = process.memoryUsage();
-    const { sender } = setUp(1);
-    for (let slot = 0; slot < slots; slot++) sender.open(slot);
+    const { exchange } = setUp(1);
+    for (let slot = 0; slot < slots; slot++) exchange.opened(slot);
     // What it outgrew is not its any more.
     collectGarbage();
     const after = process.memoryUsage();

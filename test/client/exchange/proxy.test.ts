@@ -3,11 +3,11 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { endpoint, ownAddress, ownPort } from "../support/address.js";
-import { listeningAt } from "../support/kernel.js";
-import { startClient, startForeignServer, startServer } from "../support/peers.js";
-import { hasProgram, start } from "../support/process.js";
-import { until } from "../support/until.js";
+import { endpoint, ownAddress, ownPort } from "../../support/address.js";
+import { listeningAt } from "../../support/kernel.js";
+import { startClient, startForeignServer, startServer } from "../../support/peers.js";
+import { hasProgram, start } from "../../support/process.js";
+import { until } from "../../support/until.js";
 
 const HOLD = { durationMs: Number.POSITIVE_INFINITY };
 

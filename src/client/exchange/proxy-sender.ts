@@ -1,8 +1,8 @@
 // Sends the PROXY protocol's header over each new connection, with the connection's own addresses.
-import { EAGAIN } from "../linux/syscalls/errno.js";
-import { NativeBuffer } from "../linux/syscalls/libc.js";
-import { PROXY_HEADER_SIZE, type ProxyVersion, writeProxyHeader } from "../protocols/proxy-protocol.js";
-import type { Transport } from "../transport/contract.js";
+import { EAGAIN } from "../../linux/syscalls/errno.js";
+import { NativeBuffer } from "../../linux/syscalls/libc.js";
+import { PROXY_HEADER_SIZE, type ProxyVersion, writeProxyHeader } from "../../protocols/proxy-protocol.js";
+import type { Transport } from "../../transport/contract.js";
 
 export class ProxySender {
   private readonly version: ProxyVersion;

@@ -1,0 +1,176 @@
+// What goes over a client's connections: the host of its protocol. It sends what the protocol says, and hands answers to those who time
+// them.
+import { Outgoing } from "../../engine/sending/outgoing.js";
+import { type Sender, Unsent } from "../../engine/sending/unsent.js";
+import { PHASE, type ShardMemory } from "../../engine/worker-memory.js";
+import { EPROTO } from "../../linux/syscalls/errno.js";
+import { grown } from "../../protocols/columns.js";
+import type { ClientConnections, ClientProtocol } from "../../protocols/contract.js";
+import { createClientProtocol } from "../../protocols/plain-tcp.js";
+import { Answers } from "../messages/answers.js";
+import { Rounds } from "../messages/rounds.js";
+import { MessageSchedule } from "../messages/schedule.js";
+import { type MessageCarrier, MessageSender } from "../messages/sender.js";
+import { COUNTER, type ConnectPlan, SHARED } from "../worker-plan.js";
+
+/** Whose connections they are. */
+export interface ConnectionOwner {
+  /** The connection is set up in the protocol. */
+  ready(slot: number): void;
+  /** The protocol has done with the connection: closes it. */
+  close(slot: number): void;
+}
+
+export class Exchange implements ClientConnections, MessageCarrier {
+  /** What sends messages; undefined for a run without any. */
+  readonly messages: MessageSender | undefined;
+  private readonly owner: ConnectionOwner;
+  private readonly memory: ShardMemory;
+  private readonly counters: Float64Array;
+  private readonly resets: boolean;
+  private readonly protocol: ClientProtocol;
+  private readonly outgoing: Outgoing;
+  private readonly rounds: Rounds | undefined;
+  private readonly answers: Answers | undefined;
+  /** 1 for a connection that is closed once its bytes are sent. Up to the highest slot that had to wait with its end. */
+  private ending = new Uint8Array(0);
+  /** What the calls of the protocol have sent since it was told last: bytes, or a negative errno. */
+  private sentBytes = 0;
+
+  /** @param slots that may ever be in use */
+  constructor(sender: Sender, plan: ConnectPlan, memory: ShardMemory, slots: number, owner: ConnectionOwner) {
+    const { message } = plan;
+    this.owner = owner;
+    this.memory = memory;
+    this.counters = memory.counters;
+    this.resets = plan.reset;
+    this.protocol = createClientProtocol(this, { message, slots });
+    this.outgoing = new Outgoing(
+      sender,
+      this.protocol.constants,
+      new Unsent(new Int32Array(plan.shared), SHARED.unsentChunks),
+    );
+    if (!message) return;
+    const schedule = new MessageSchedule(performance.now(), message.intervalMs, plan.share);
+    this.rounds = new Rounds(slots, this.protocol.isAnswered);
+    this.answers = new Answers(this.rounds, schedule, message, memory);
+    this.messages = new MessageSender(this, this.rounds, schedule, memory);
+  }
+
+  /** A new connection in `slot`. */
+  opened(slot: number): void {
+    this.rounds?.open(slot);
+    this.protocol.opened(slot);
+  }
+
+  /** Bytes `start` to `end` of `bytes` have come. */
+  received(slot: number, bytes: Uint8Array, start: number, end: number): void {
+    this.protocol.received(slot, bytes, start, end);
+  }
+
+  /** The connection takes bytes again. */
+  sent(slot: number): void {
+    if (!this.messages?.resume(slot) && this.isBlocked(slot)) this.resume(slot);
+    if (slot < this.ending.length && this.ending[slot] === 1 && !this.isBlocked(slot)) this.owner.close(slot);
+  }
+
+  /** The connection in `slot` has ended. @param isOurs this side closed it: then nobody owes an answer */
+  ended(slot: number, isOurs: boolean): void {
+    this.protocol.closed(slot);
+    this.answers?.ended(slot, isOurs);
+    this.outgoing.drop(slot);
+    if (slot < this.ending.length) this.ending[slot] = 0;
+  }
+
+  /** This side is about to close the connection in `slot`: lets the protocol send its last bytes, where they can arrive. */
+  closing(slot: number): void {
+    if (!this.resets) this.protocol.closing(slot);
+  }
+
+  /**
+   * The run is over for all connections below `end`.
+   *
+   * @param patienceMs younger messages than this are still on their way, and no failure of the peer's
+   */
+  finish(patienceMs: number, end: number, isOpen: (slot: number) => boolean): void {
+    for (let slot = 0; slot < end; slot++) {
+      if (!isOpen(slot)) continue;
+      this.closing(slot);
+      this.protocol.closed(slot);
+    }
+    this.answers?.finish(patienceMs);
+  }
+
+  due(slot: number): number {
+    this.sentBytes = 0;
+    this.protocol.due(slot);
+    return this.sentBytes;
+  }
+
+  resume(slot: number): number {
+    this.sentBytes = 0;
+    this.count(this.outgoing.resume(slot));
+    return Math.max(0, this.sentBytes);
+  }
+
+  isBlocked(slot: number): boolean {
+    return this.outgoing.isSending(slot);
+  }
+
+  sendConstant(slot: number, place: number): void {
+    this.count(this.outgoing.sendConstant(slot, place));
+  }
+
+  send(slot: number, bytes: Uint8Array, start: number, end: number): void {
+    this.count(this.outgoing.sendCopy(slot, bytes, start, end));
+  }
+
+  ready(slot: number): void {
+    this.owner.ready(slot);
+  }
+
+  refused(slot: number, _code: number): void {
+    this.memory.countFailure(PHASE.receive, EPROTO);
+    this.owner.close(slot);
+  }
+
+  close(slot: number): void {
+    if (!this.isBlocked(slot)) {
+      this.owner.close(slot);
+      return;
+    }
+    if (slot >= this.ending.length) this.ending = grown(this.ending, slot);
+    this.ending[slot] = 1;
+  }
+
+  answered(slot: number, count: number): void {
+    this.answers?.answered(slot, count);
+  }
+
+  unanswered(slot: number): number {
+    return this.rounds?.unanswered(slot) ?? 0;
+  }
+
+  isSending(slot: number): boolean {
+    return this.rounds?.isPartial(slot) ?? false;
+  }
+
+  unexpected(bytes: number): void {
+    this.counters[COUNTER.unaskedBytes]! += bytes;
+  }
+
+  mismatched(bytes: number): void {
+    this.counters[COUNTER.wrongBytes]! += bytes;
+  }
+
+  /** @param sent bytes taken, or a negative errno: what has ended the connection is told of its own, too, and counted there */
+  private count(sent: number): void {
+    if (sent < 0) {
+      this.memory.countFailure(PHASE.send, -sent);
+      this.sentBytes = sent;
+      return;
+    }
+    this.sentBytes += sent;
+    this.counters[COUNTER.sentBytes]! += sent;
+  }
+}
