@@ -13,10 +13,10 @@ import {
   errnoMeaning,
   errnoName,
 } from "../linux/syscalls/errno.js";
+import { describeProcess } from "../socket-table/listeners/peer-process.js";
 import { findPortHolders, type PortHolder } from "../socket-table/listeners/port-holders.js";
 import { formatEndpoint, formatIp, type IpAddress } from "../util/address.js";
 import { AppError } from "../util/errors.js";
-import { printable } from "../util/printable.js";
 import { formatCount, formatDuration, plural } from "../util/units.js";
 
 /** Holders told by name. */
@@ -79,7 +79,7 @@ function isOtherFamily(holder: PortHolder, ip: IpAddress): boolean {
 }
 
 function nameOwner({ owner, uid }: PortHolder): string {
-  return owner ? `${printable(owner.command)} (process ${owner.pid})` : `a process that cannot be seen (user ${uid})`;
+  return owner ? describeProcess(owner) : `${describeProcess(undefined)} (user ${uid})`;
 }
 
 function advise({ kind, owner, leftMs }: PortHolder, port: number): string {

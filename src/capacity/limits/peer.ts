@@ -1,13 +1,12 @@
 // Limits that a server sets itself, as far as they can be seen from outside.
 
 import type { ProcessFacts } from "../../results/peer.js";
+import { describeProcess, isOurServer } from "../../socket-table/listeners/peer-process.js";
 import { formatBound, numberOf } from "../../util/bound.js";
-import { printable } from "../../util/printable.js";
 import { formatCount, parseCount } from "../../util/units.js";
 import type { HostFacts } from "../host-facts.js";
 import type { Limit } from "../limit.js";
 import type { Load } from "../load.js";
-import { isOurServer } from "../peer-process.js";
 import type { Server, Worker } from "../server.js";
 import { nofile } from "./descriptors.js";
 
@@ -30,8 +29,7 @@ export const peerNofile: Limit = {
     const [first, ...others] = peer.workers;
     if (!first) return peer.listeners.length === 0 ? "nobody listens" : undefined;
     const left = sumOf(peer.workers.map((worker) => roomOf(worker, facts)));
-    const who =
-      others.length === 0 ? `${printable(first.name)} (process ${first.pid})` : `${peer.workers.length} processes`;
+    const who = others.length === 0 ? describeProcess(first) : `${peer.workers.length} processes`;
     const room =
       left === Number.POSITIVE_INFINITY
         ? "not bound by it"

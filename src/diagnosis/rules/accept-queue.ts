@@ -1,10 +1,10 @@
 // A server's accept queue on this host: full now, or known to have dropped something. The kernel's counters alone do not say so:
 // they are of all listeners of the namespace.
 
-import { describeProcess, howToGoOn, isOutOfDescriptors } from "../../capacity/peer-process.js";
 import { countHalfMade } from "../../client/evidence/unaccepted.js";
 import type { ConnectResult } from "../../results/connect.js";
 import type { Finding } from "../../results/diagnosis.js";
+import { describeProcess, howToGoOn, isOutOfDescriptors } from "../../socket-table/listeners/peer-process.js";
 import { isQueueFull } from "../../socket-table/listeners/queue-full.js";
 import { formatBound } from "../../util/bound.js";
 import { formatCount, plural } from "../../util/units.js";

@@ -1,9 +1,9 @@
 // Connections that a server has not greeted, where it greeted others or its greeting was asked for.
 
-import { describeProcess } from "../../capacity/peer-process.js";
 import { outcomeOf } from "../../client/verdict/verdict.js";
 import type { ConnectResult } from "../../results/connect.js";
 import type { Finding, Suspect } from "../../results/diagnosis.js";
+import { describeProcess } from "../../socket-table/listeners/peer-process.js";
 import { formatCount, formatDuration } from "../../util/units.js";
 import { MAXIMA } from "./accept-queue.js";
 

@@ -1,9 +1,9 @@
 // Why messages stayed unanswered or unsent, and which threshold was passed, where the connections themselves went well.
 
-import { howToGoOn } from "../../capacity/peer-process.js";
 import { missPhrases } from "../../client/verdict/verdict.js";
 import type { ConnectResult, MessageResult, MissKind } from "../../results/connect.js";
 import type { Finding } from "../../results/diagnosis.js";
+import { describeProcess, howToGoOn } from "../../socket-table/listeners/peer-process.js";
 import { formatBytes, formatCount } from "../../util/units.js";
 
 const THRESHOLDS: readonly MissKind[] = ["failures", "rate", "latency"];
@@ -31,7 +31,7 @@ function explainUnanswered({ evidence, traffic }: ConnectResult, messages: Messa
   const server = evidence.peer?.process;
   if (server?.isStopped) {
     const state = server.isFrozen ? "frozen" : "stopped";
-    return peer(`the server's process ${server.name} (pid ${server.pid}) is ${state}`, howToGoOn(server), [
+    return peer(`the server is ${state}: ${describeProcess(server)} answers nothing`, howToGoOn(server), [
       ...facts,
       "its connections are held by the kernel, which goes on taking bytes for it",
     ]);

@@ -1,11 +1,11 @@
 // Connections that the peer ended: a full queue that resets, its end, a time-out, its own maximum, its descriptor limit. Which of
 // them were closed, the oldest or the newest, says much of why.
 
-import { describeProcess, isOurServer, isOutOfDescriptors } from "../../capacity/peer-process.js";
 import type { ConnectResult } from "../../results/connect.js";
 import type { Finding, Suspect } from "../../results/diagnosis.js";
 import type { FailureReport } from "../../results/fields.js";
 import type { LossPattern } from "../../results/peer.js";
+import { describeProcess, isOurServer, isOutOfDescriptors } from "../../socket-table/listeners/peer-process.js";
 import { formatBound } from "../../util/bound.js";
 import { formatCount, formatDuration } from "../../util/units.js";
 import { MAXIMA, queueFacts } from "./accept-queue.js";

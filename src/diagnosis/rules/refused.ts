@@ -4,8 +4,8 @@
 import type { ConnectResult, Endpoint } from "../../results/connect.js";
 import type { Finding, Suspect } from "../../results/diagnosis.js";
 import type { FailureReport } from "../../results/fields.js";
+import { describeProcess } from "../../socket-table/listeners/peer-process.js";
 import { formatEndpoint } from "../../util/address.js";
-import { printable } from "../../util/printable.js";
 import { formatCount, plural } from "../../util/units.js";
 import { endpointsOf } from "../endpoints.js";
 import { seen } from "./local-errors.js";
@@ -57,7 +57,10 @@ function elsewhere(
   const at = (each: typeof first) => formatEndpoint(each.ip, each.port);
   const holders = (listening.length > 0 ? listening : found)
     .slice(0, NAMED)
-    .map((each) => `${who(each)} ${each.kind === "listening" ? "listens on" : "has bound"} ${at(each)}`);
+    .map(
+      (each) =>
+        `${describeProcess(each.process)} ${each.kind === "listening" ? "listens on" : "has bound"} ${at(each)}`,
+    );
   if (listening.length === 0) {
     return {
       who: `${holders.join(", ")}, and has not called listen()`,
@@ -71,10 +74,6 @@ function elsewhere(
       ? `connect to it by IPv${first.ip === "::" ? 6 : 4}, or let the server listen for both families ([::] without IPV6_V6ONLY)`
       : `connect to ${at(first)}, or let the server listen on ${named(deserted)} too (0.0.0.0 and [::] are all addresses)`,
   };
-}
-
-function who({ process }: NonNullable<NonNullable<ConnectResult["evidence"]["peer"]>["elsewhere"]>[number]): string {
-  return process ? `${printable(process.command)} (process ${process.pid})` : "a process that cannot be seen";
 }
 
 /** Connections that met themselves, for want of a listener. */

@@ -50,7 +50,8 @@ describe("messages without answers", () => {
     expect(youngestUnansweredUs).toBeGreaterThan(800_000);
     const { finding } = explainRun(result);
     expect(finding).toMatchObject({ limit: "messages", whose: "peer" });
-    expect(finding!.meaning).toContain(`pid ${server.child.pid}) is stopped`);
+    expect(finding!.meaning).toContain(`the server is stopped: `);
+    expect(finding!.meaning).toContain(`(process ${server.child.pid}) answers nothing`);
   });
 
   it("are none where none are expected, and the run ends without waiting", async () => {
