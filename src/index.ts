@@ -90,8 +90,9 @@ export type { ServeOptions } from "./server/options.js";
 export type { ServeEvents, ServeRun } from "./server/run.js";
 export type { PressureOptions } from "./socket-table/ports/pressure.js";
 export type { SocketFilter, SummaryOptions } from "./socket-table/summary.js";
-export type { AddressRange, PortRange } from "./util/address.js";
-export { parseAddressRanges } from "./util/address.js";
+export type { AddressRange } from "./util/address-range.js";
+export { parseAddressRanges } from "./util/address-range.js";
+export type { PortRange } from "./util/endpoint.js";
 export { AppError, type ErrorCode } from "./util/errors.js";
 
 /**

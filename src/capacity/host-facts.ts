@@ -24,8 +24,9 @@ import { CAP_SYS_ADMIN, hasHostCapability } from "../linux/syscalls/capability.j
 import { canOpenFileTable } from "../linux/syscalls/registered-files.js";
 import { type NofileLimit, readNofileLimit } from "../linux/syscalls/rlimit.js";
 import type { CgroupMemoryFile, MemoryRoom } from "../results/evidence.js";
-import type { Family, PortRange } from "../util/address.js";
+import type { Family } from "../util/address.js";
 import { numberOf } from "../util/bound.js";
+import type { PortRange } from "../util/endpoint.js";
 import { findTracking } from "./tracking-probe.js";
 
 /** What is undefined when there is none, and so cannot say by itself that it is there and may not be read. */

@@ -2,7 +2,8 @@
 
 import { type HostAddress, readHostAddresses, readLinks, routeTo } from "../linux/netlink/rtnetlink.js";
 import type { TuplePlan } from "../planning/tuple-plan.js";
-import { type AddressRange, type Family, formatIp, type IpAddress } from "../util/address.js";
+import { type Family, formatIp, type IpAddress } from "../util/address.js";
+import type { AddressRange } from "../util/address-range.js";
 
 export interface OnLink {
   /** Source addresses in the network of a destination on the same link. */

@@ -9,7 +9,8 @@ import type { TupleGroup, TuplePlan } from "../planning/tuple-plan.js";
 import { ALL_STATES } from "../socket-table/query.js";
 import { forEachSocket } from "../socket-table/table.js";
 import type { SocketView } from "../socket-table/view.js";
-import { addToIp, formatIp, type IpAddress, type PortRange } from "../util/address.js";
+import { addToIp, formatIp, type IpAddress } from "../util/address.js";
+import type { PortRange } from "../util/endpoint.js";
 import { REUSE_DELAY_MS, TIME_WAIT_SECONDS } from "./limits/time-wait.js";
 import { PortTrial } from "./port-trial.js";
 

@@ -1,7 +1,8 @@
 // Option texts to values, for commander: each parser names its option when it refuses.
 
 import type { Stage } from "../planning/schedule.js";
-import { type AddressRange, type PortRange, parseAddressRanges, parsePorts } from "../util/address.js";
+import { type AddressRange, parseAddressRanges } from "../util/address-range.js";
+import { type PortRange, parsePorts } from "../util/endpoint.js";
 import { AppError } from "../util/errors.js";
 import { quoted } from "../util/printable.js";
 import { parseCount, parseDuration, parseRate, parseSize } from "../util/units.js";

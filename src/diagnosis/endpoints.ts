@@ -1,6 +1,6 @@
 // A run's destinations as addresses and ports.
 import type { ConnectResult, Endpoint } from "../results/connect.js";
-import { parseHostPorts } from "../util/address.js";
+import { parseHostPorts } from "../util/endpoint.js";
 
 /** In their order. Results of older versions have them as text alone, in which they were printed. */
 export function endpointsOf({ endpoints, destinations }: ConnectResult): readonly Endpoint[] {

@@ -1,7 +1,8 @@
 // What a caller may ask of connect(): the public options.
 import type { Expectation } from "../protocols/modes.js";
 import type { ProxyVersion } from "../protocols/proxy-protocol.js";
-import type { AddressRange, PortRange } from "../util/address.js";
+import type { AddressRange } from "../util/address-range.js";
+import type { PortRange } from "../util/endpoint.js";
 import type { Stage } from "./schedule.js";
 
 export interface ConnectOptions {

@@ -2,15 +2,9 @@
 // looking at the host.
 import { EXPECTATIONS } from "../protocols/modes.js";
 import { PROXY_VERSIONS } from "../protocols/proxy-protocol.js";
-import {
-  formatIp,
-  type PortRange,
-  parseAddressRanges,
-  parseHostPorts,
-  parsePorts,
-  splitZone,
-  unmapIp,
-} from "../util/address.js";
+import { formatIp, splitZone, unmapIp } from "../util/address.js";
+import { parseAddressRanges } from "../util/address-range.js";
+import { type PortRange, parseHostPorts, parsePorts } from "../util/endpoint.js";
 import { AppError } from "../util/errors.js";
 import { quoted } from "../util/printable.js";
 import { formatCount, parseCount } from "../util/units.js";

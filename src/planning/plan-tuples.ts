@@ -4,17 +4,9 @@ import type { ResolvedName } from "../results/connect.js";
 import type { BadSource } from "../results/peer.js";
 import { endpointsQuery } from "../socket-table/endpoints.js";
 import type { EndQuery } from "../socket-table/query.js";
-import {
-  type AddressRange,
-  addToIp,
-  type Family,
-  formatEndpoint,
-  formatIp,
-  type IpAddress,
-  isLinkLocal,
-  isLoopback,
-  parseIp,
-} from "../util/address.js";
+import { addToIp, type Family, formatIp, type IpAddress, isLinkLocal, isLoopback, parseIp } from "../util/address.js";
+import type { AddressRange } from "../util/address-range.js";
+import { formatEndpoint } from "../util/endpoint.js";
 import { AppError } from "../util/errors.js";
 import { atLoopback, type HostReadings } from "./host-readings.js";
 import { MANY, type TupleSpec } from "./run-spec.js";

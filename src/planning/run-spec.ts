@@ -4,7 +4,8 @@
 import type { Expectation } from "../protocols/modes.js";
 import type { ProxyVersion } from "../protocols/proxy-protocol.js";
 import type { Thresholds } from "../results/connect.js";
-import type { Family, PortRange } from "../util/address.js";
+import type { Family } from "../util/address.js";
+import type { PortRange } from "../util/endpoint.js";
 import type { Stage } from "./schedule.js";
 
 /** Above this many, connections are closed with RST unless asked otherwise, and another host has to be authorized. */

@@ -1,7 +1,7 @@
 // Which source ports a run has, and who chooses among them.
 import { randomInt } from "node:crypto";
 import { countPortsWithin, readLocalPortRange, readReservedPorts } from "../linux/proc/local-ports.js";
-import type { PortRange } from "../util/address.js";
+import type { PortRange } from "../util/endpoint.js";
 import type { TupleSpec } from "./run-spec.js";
 import type { Destination, SourcePorts } from "./tuple-plan.js";
 

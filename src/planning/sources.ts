@@ -22,16 +22,8 @@ import {
   openUdp,
 } from "../linux/syscalls/socket.js";
 import type { BadSource } from "../results/peer.js";
-import {
-  type AddressRange,
-  addToIp,
-  type Family,
-  formatIp,
-  type IpAddress,
-  isLinkLocal,
-  isLoopback,
-  parseIp,
-} from "../util/address.js";
+import { addToIp, type Family, formatIp, type IpAddress, isLinkLocal, isLoopback, parseIp } from "../util/address.js";
+import type { AddressRange } from "../util/address-range.js";
 
 export interface CheckedSources {
   /** What can be used, in the order given. */

@@ -1,14 +1,9 @@
 // The 4-tuple planner: turns (source addresses × source ports × destinations) into a numbered sequence of
 // 4-tuples. Tuple i is computed, never stored, so a plan of millions costs nothing. Which addresses reach
 // which destination is for the caller to say; whether a tuple is free is for bind() and connect() to say.
-import {
-  type AddressRange,
-  addToIp,
-  type FourTuple,
-  formatIp,
-  type IpAddress,
-  type PortRange,
-} from "../util/address.js";
+import { addToIp, formatIp, type IpAddress } from "../util/address.js";
+import type { AddressRange } from "../util/address-range.js";
+import type { FourTuple, PortRange } from "../util/endpoint.js";
 
 /** Source ports: a range that we walk ourselves, or the kernel's own choice out of a range of `available`. */
 export type SourcePorts =

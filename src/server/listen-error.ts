@@ -15,7 +15,8 @@ import {
 } from "../linux/syscalls/errno.js";
 import { describeProcess } from "../socket-table/listeners/peer-process.js";
 import { findPortHolders, type PortHolder } from "../socket-table/listeners/port-holders.js";
-import { formatEndpoint, formatIp, type IpAddress } from "../util/address.js";
+import { formatIp, type IpAddress } from "../util/address.js";
+import { formatEndpoint } from "../util/endpoint.js";
 import { AppError } from "../util/errors.js";
 import { formatCount, formatDuration, plural } from "../util/units.js";
 

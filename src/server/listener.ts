@@ -11,7 +11,7 @@ import {
   localAddress,
   openTcp,
 } from "../linux/syscalls/socket.js";
-import { parseHostPorts } from "../util/address.js";
+import { parseHostPorts } from "../util/endpoint.js";
 import { AppError } from "../util/errors.js";
 import { quoted } from "../util/printable.js";
 import { listenError } from "./listen-error.js";

@@ -2,7 +2,8 @@
 
 import { TCP_ESTABLISHED } from "../linux/syscalls/constants.js";
 import type { SourceName } from "../results/sockets/owners.js";
-import type { IpAddress, PortRange } from "../util/address.js";
+import type { IpAddress } from "../util/address.js";
+import type { PortRange } from "../util/endpoint.js";
 import type { EndQuery } from "./query.js";
 import { readTable, type SocketQuery } from "./table.js";
 

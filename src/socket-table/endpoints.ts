@@ -1,5 +1,6 @@
 // A set of endpoints as a condition on one end of a socket: these ports at these addresses, and none in between.
-import { formatIp, type IpAddress, type PortRange } from "../util/address.js";
+import { formatIp, type IpAddress } from "../util/address.js";
+import type { PortRange } from "../util/endpoint.js";
 import type { EndQuery } from "./query.js";
 
 export interface Endpoint {

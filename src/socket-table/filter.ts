@@ -3,7 +3,8 @@
 import { settleGivenZone } from "../linux/zone.js";
 import type { SourceName } from "../results/sockets/owners.js";
 import type { TcpState } from "../results/sockets/socket-table.js";
-import { type AddressRange, parseAddressBlocks, parsePorts } from "../util/address.js";
+import { type AddressRange, parseAddressBlocks } from "../util/address-range.js";
+import { parsePorts } from "../util/endpoint.js";
 import { type EndQuery, type SocketQuery, stateMask } from "./query.js";
 
 /** Which sockets to sum up, as a person writes them. All conditions must hold; none means all. */

@@ -1,5 +1,6 @@
 // Ranges of addresses as prefixes, which is how the kernel's bytecode compares them.
-import { type AddressRange, addToIp, type Family, type IpAddress } from "../util/address.js";
+import { addToIp, type Family, type IpAddress } from "../util/address.js";
+import type { AddressRange } from "../util/address-range.js";
 
 export interface Prefix {
   readonly family: Family;

@@ -4,7 +4,9 @@
 import { TCP_STATES } from "../linux/syscalls/constants.js";
 import type { SourceName } from "../results/sockets/owners.js";
 import type { TcpState } from "../results/sockets/socket-table.js";
-import type { AddressRange, Family, PortRange } from "../util/address.js";
+import type { Family } from "../util/address.js";
+import type { AddressRange } from "../util/address-range.js";
+import type { PortRange } from "../util/endpoint.js";
 
 /** What one end of a socket must have. What is not given may be anything. */
 export interface EndQuery {

@@ -3,7 +3,7 @@
 import { DiagSocket } from "../linux/netlink/diag-socket.js";
 import { ProcTcpDump } from "../linux/proc/tcp.js";
 import { TCP_ESTABLISHED } from "../linux/syscalls/constants.js";
-import type { FourTuple } from "../util/address.js";
+import type { FourTuple } from "../util/endpoint.js";
 
 // Enough for some hundred sockets. The table is in the order of the kernel's hash, so its beginning is a fair mix.
 const READ_ROWS = 900;

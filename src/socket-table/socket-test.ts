@@ -1,7 +1,7 @@
 // A query as a test of one socket, for a source that does not filter and for what bytecode cannot say.
 import type { End } from "../linux/netlink/diag-filter.js";
 import { TCP_LISTEN } from "../linux/syscalls/constants.js";
-import type { AddressRange } from "../util/address.js";
+import type { AddressRange } from "../util/address-range.js";
 import { hasIpv4, toZonedPrefixes } from "./prefixes.js";
 import { ALL_STATES, type EndQuery, type SocketQuery } from "./query.js";
 import type { SocketView } from "./view.js";

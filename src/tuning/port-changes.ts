@@ -3,7 +3,7 @@
 import type { HostFacts } from "../capacity/host-facts.js";
 import { portsFor } from "../capacity/limits/ports.js";
 import type { Load } from "../capacity/load.js";
-import type { PortRange } from "../util/address.js";
+import type { PortRange } from "../util/endpoint.js";
 import { formatCount, plural } from "../util/units.js";
 import { formatPortList, parsePortList } from "./value.js";
 

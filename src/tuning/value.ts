@@ -1,5 +1,5 @@
 // Values of settings as texts: when two mean the same, lists of ports, rounding.
-import { parsePorts } from "../util/address.js";
+import { parsePorts } from "../util/endpoint.js";
 
 export const RESERVED_PORTS = "net.ipv4.ip_local_reserved_ports";
 export const PORT_RANGE = "net.ipv4.ip_local_port_range";

@@ -2,7 +2,7 @@
 // command line's own parsers have checked theirs, and zod takes longer to load than a small run.
 
 import type { ZodObject } from "zod";
-import { isAddressRange } from "./address.js";
+import { isAddressRange } from "./address-range.js";
 import { editDistance } from "./edit-distance.js";
 import { AppError } from "./errors.js";
 import { quoted } from "./printable.js";

@@ -7,7 +7,8 @@ import { parseRunSpec } from "../../src/planning/parse-run-spec.js";
 import { planTuples } from "../../src/planning/plan-tuples.js";
 import { TuplePlanner } from "../../src/planning/tuple-plan.js";
 import type { BadSource } from "../../src/results/peer.js";
-import { formatIp, type IpAddress, parseAddressRanges, parseIp } from "../../src/util/address.js";
+import { formatIp, type IpAddress, parseIp } from "../../src/util/address.js";
+import { parseAddressRanges } from "../../src/util/address-range.js";
 
 const PORTS = { ephemeral: { first: 32_768, last: 60_999 }, reserved: [], offset: 0 };
 

@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import type { ConnectOptions } from "../../src/planning/connect-options.js";
 import { parseRunSpec } from "../../src/planning/parse-run-spec.js";
-import { parseAddressRanges } from "../../src/util/address.js";
+import { parseAddressRanges } from "../../src/util/address-range.js";
 
 const OPTIONS: [string, ConnectOptions][] = [
   ["one connection", { to: ":7777" }],

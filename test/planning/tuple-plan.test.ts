@@ -7,7 +7,9 @@ import {
   type TuplePlan,
   TuplePlanner,
 } from "../../src/planning/tuple-plan.js";
-import { type AddressRange, formatFourTuple, formatIp, parseIp } from "../../src/util/address.js";
+import { formatIp, parseIp } from "../../src/util/address.js";
+import type { AddressRange } from "../../src/util/address-range.js";
+import { formatFourTuple } from "../../src/util/endpoint.js";
 
 const range = (ip: string, count = 1): AddressRange => ({ first: parseIp(ip), count });
 const to = (ip: string, port: number) => ({ ip: parseIp(ip), port });

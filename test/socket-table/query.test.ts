@@ -4,7 +4,8 @@ import { endpointsQuery } from "../../src/socket-table/endpoints.js";
 import { parseEnd, toQuery } from "../../src/socket-table/filter.js";
 import { toPrefixes } from "../../src/socket-table/prefixes.js";
 import { stateMask } from "../../src/socket-table/query.js";
-import { parseAddressBlocks, parseAddressRanges, parseIp } from "../../src/util/address.js";
+import { parseIp } from "../../src/util/address.js";
+import { parseAddressBlocks, parseAddressRanges } from "../../src/util/address-range.js";
 
 it("covers a range of addresses by the fewest prefixes", () => {
   const text = (range: string) =>

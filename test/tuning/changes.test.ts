@@ -8,7 +8,7 @@ import type { Change, FixPlan } from "../../src/tuning/change.js";
 import { planChanges } from "../../src/tuning/changes.js";
 import { scriptFor } from "../../src/tuning/script.js";
 import { isSameValue, normalise, parsePortList } from "../../src/tuning/value.js";
-import type { PortRange } from "../../src/util/address.js";
+import type { PortRange } from "../../src/util/endpoint.js";
 import { clientLoad, hostFacts, readerOf, settingsOf } from "../support/doctor.js";
 
 const RANGE = "net.ipv4.ip_local_port_range";

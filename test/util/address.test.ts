@@ -1,20 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import {
-  addToIp,
-  formatEndpoint,
-  formatFourTuple,
-  formatIp,
-  type IpAddress,
-  isAddressRange,
-  isLinkLocal,
-  isLoopback,
-  parseAddressBlocks,
-  parseAddressRanges,
-  parseHostPorts,
-  parseIp,
-  parsePorts,
-} from "../../src/util/address.js";
+import { addToIp, formatIp, type IpAddress, isLinkLocal, isLoopback, parseIp } from "../../src/util/address.js";
+import { isAddressRange, parseAddressBlocks, parseAddressRanges } from "../../src/util/address-range.js";
+import { formatEndpoint, formatFourTuple, parseHostPorts, parsePorts } from "../../src/util/endpoint.js";
 import { AppError } from "../../src/util/errors.js";
 
 const anyV4 = fc.uint8Array({ minLength: 4, maxLength: 4 }).map((bytes): IpAddress => ({ family: 4, bytes }));

@@ -3,7 +3,7 @@
 import { countPortsWithin } from "../../linux/proc/local-ports.js";
 import { describeBadSources, describeUnreachable } from "../../planning/source-text.js";
 import { portCount, TuplePlanner } from "../../planning/tuple-plan.js";
-import type { PortRange } from "../../util/address.js";
+import type { PortRange } from "../../util/endpoint.js";
 import { formatCount, formatDuration } from "../../util/units.js";
 import type { HostFacts } from "../host-facts.js";
 import type { Limit } from "../limit.js";

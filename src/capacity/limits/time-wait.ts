@@ -3,8 +3,9 @@
 
 import { portCount, type TupleGroup } from "../../planning/tuple-plan.js";
 import type { ConnectRate } from "../../results/prediction.js";
-import { isLoopback, type PortRange } from "../../util/address.js";
+import { isLoopback } from "../../util/address.js";
 import { numberOf, toBound } from "../../util/bound.js";
+import type { PortRange } from "../../util/endpoint.js";
 import { formatCount, formatRate } from "../../util/units.js";
 import type { HostFacts } from "../host-facts.js";
 import type { Limit } from "../limit.js";

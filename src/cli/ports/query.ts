@@ -3,7 +3,7 @@
 import type { TcpState } from "../../results/sockets/socket-table.js";
 import { type SocketQuery, stateMask } from "../../socket-table/query.js";
 import type { SocketFilter } from "../../socket-table/summary.js";
-import { parseAddressBlocks } from "../../util/address.js";
+import { parseAddressBlocks } from "../../util/address-range.js";
 import type { PortTarget } from "./target.js";
 
 export interface FilterOptions {

@@ -1,5 +1,5 @@
 // The endpoint that `fourtuple ports` is asked about.
-import { DEFAULT_HOST, formatEndpoint, type PortRange, parseHostPorts } from "../../util/address.js";
+import { DEFAULT_HOST, formatEndpoint, type PortRange, parseHostPorts } from "../../util/endpoint.js";
 
 /** The endpoint that was asked about; `ip` is undefined where the port alone was given: any address. */
 export interface PortTarget {

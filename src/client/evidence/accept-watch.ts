@@ -6,7 +6,7 @@ import type { Targets } from "../../planning/targets.js";
 import type { Accepting } from "../../results/peer.js";
 import { type AcceptCount, countAccepting } from "../../socket-table/listeners/accepting.js";
 import { readListeners } from "../../socket-table/listeners/listeners.js";
-import type { AddressRange } from "../../util/address.js";
+import type { AddressRange } from "../../util/address-range.js";
 
 /** A server that has accepted nothing for so long, while connections wait, accepts no more. */
 const STANDSTILL_MS = 500;

@@ -11,7 +11,8 @@ import { type TuplePlan, TuplePlanner } from "../../planning/tuple-plan.js";
 import type { BadSource, PortShortage } from "../../results/peer.js";
 import { type SocketQuery, stateMask } from "../../socket-table/query.js";
 import { forEachSocket } from "../../socket-table/table.js";
-import { formatIp, type IpAddress, type PortRange } from "../../util/address.js";
+import { formatIp, type IpAddress } from "../../util/address.js";
+import type { PortRange } from "../../util/endpoint.js";
 import { COUNTER } from "../worker-plan.js";
 
 const CLOSING = stateMask(["FIN_WAIT1", "FIN_WAIT2", "CLOSING", "LAST_ACK"]);

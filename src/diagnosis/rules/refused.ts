@@ -5,7 +5,7 @@ import type { ConnectResult, Endpoint } from "../../results/connect.js";
 import type { Finding, Suspect } from "../../results/diagnosis.js";
 import type { FailureReport } from "../../results/fields.js";
 import { describeProcess } from "../../socket-table/listeners/peer-process.js";
-import { formatEndpoint } from "../../util/address.js";
+import { formatEndpoint } from "../../util/endpoint.js";
 import { formatCount, plural } from "../../util/units.js";
 import { endpointsOf } from "../endpoints.js";
 import { seen } from "./local-errors.js";

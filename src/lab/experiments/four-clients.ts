@@ -1,5 +1,5 @@
 // E1: the article's own experiment: four clients of one server, and the ports on both sides.
-import { type FourTuple, formatEndpoint } from "../../util/address.js";
+import { type FourTuple, formatEndpoint } from "../../util/endpoint.js";
 import { type Experiment, PORT } from "../experiment.js";
 import { startServer } from "../observe/client-load.js";
 import { countLocalPorts, look, type Sight } from "../observe/socket-snapshot.js";

@@ -4,7 +4,8 @@
 import { PORT_ROLE, portFields } from "../../socket-table/ports/ports-in-use.js";
 import { forEachSocket, type SocketView, stateMask } from "../../socket-table/table.js";
 import { TIMER } from "../../socket-table/view.js";
-import { type AddressRange, parseIp } from "../../util/address.js";
+import { parseIp } from "../../util/address.js";
+import type { AddressRange } from "../../util/address-range.js";
 import type { Look, SeenField, SeenTimer, Sight } from "./socket-snapshot.js";
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };

@@ -1,7 +1,7 @@
 // A snapshot of the sockets of a port, taken inside a host by snapshot-program.ts: counts, some 4-tuples, ports in use.
 import { fileURLToPath } from "node:url";
 import type { TcpState } from "../../results/sockets/socket-table.js";
-import type { FourTuple } from "../../util/address.js";
+import type { FourTuple } from "../../util/endpoint.js";
 import { formatCount } from "../../util/units.js";
 import type { Host } from "../testbed/host.js";
 

@@ -1,6 +1,6 @@
 // The ports that the kernel chooses source ports from: net.ipv4.ip_local_port_range less ip_local_reserved_ports. IPv6
 // uses the same settings.
-import { type PortRange, parsePorts } from "../../util/address.js";
+import { type PortRange, parsePorts } from "../../util/endpoint.js";
 import { readSysctl, readSysctlNumbers } from "./sysctl.js";
 
 /** The kernel's own default, for whoever has to take some range where the setting may not be read. */

@@ -1,8 +1,8 @@
 // The report of a server's life: what came, what it held, what stopped it from taking more, the kernel's figures.
 
 import type { ServeResult } from "../../results/serve.js";
-import { formatEndpoint } from "../../util/address.js";
 import { formatBound } from "../../util/bound.js";
+import { formatEndpoint } from "../../util/endpoint.js";
 import { formatBytes, formatCount, formatDuration, plural } from "../../util/units.js";
 import { html, type Markup } from "./markup.js";
 import { commandLines, facts, page, sayTime, tiles } from "./page.js";

@@ -1,6 +1,6 @@
 // The ports of one address as cells, their runs, and the path that draws them: 256 rows of 256 ports, port 0 at the
 // top left. What stands around the cells is left to the pictures.
-import type { PortRange } from "../../util/address.js";
+import type { PortRange } from "../../util/endpoint.js";
 
 export const PORTS = 65_536;
 /** Cells in a row, and rows: the picture is a square. */

@@ -2,7 +2,7 @@
 // side first.
 
 import { PORT_ROLE, type PortField, type PortFields } from "../../socket-table/ports/ports-in-use.js";
-import type { PortRange } from "../../util/address.js";
+import type { PortRange } from "../../util/endpoint.js";
 import { formatCount } from "../../util/units.js";
 import { type KnownPort, type MapField, PORTS, type PortMap } from "./cells.js";
 

@@ -1,5 +1,5 @@
 // One address in the picture of ports: its 256 × 256 cells, the port numbers at its edge, its name.
-import type { PortRange } from "../../util/address.js";
+import type { PortRange } from "../../util/endpoint.js";
 import { plural } from "../../util/units.js";
 import { escapeXml } from "../html/escape.js";
 import { cellsOf, countPorts, type MapField, type PortMap, pathOfPorts, SIDE } from "./cells.js";

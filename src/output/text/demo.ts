@@ -4,7 +4,7 @@ import { isMeasurable } from "../../client/ramp/memory-fit.js";
 import { explainRun } from "../../diagnosis/explain.js";
 import type { ConnectResult } from "../../results/connect.js";
 import type { ServeResult } from "../../results/serve.js";
-import { type FourTuple, formatEndpoint } from "../../util/address.js";
+import { type FourTuple, formatEndpoint } from "../../util/endpoint.js";
 import { printableData } from "../../util/printable.js";
 import { formatBytes, formatCount, formatDuration, plural } from "../../util/units.js";
 import { type Paint, plain } from "../terminal/paint.js";

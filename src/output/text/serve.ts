@@ -3,8 +3,8 @@
 import { explainRun } from "../../diagnosis/explain.js";
 import type { ServeResult } from "../../results/serve.js";
 import type { ServeSnapshot } from "../../server/snapshot.js";
-import { formatEndpoint } from "../../util/address.js";
 import { formatBound } from "../../util/bound.js";
+import { formatEndpoint } from "../../util/endpoint.js";
 import { printable, printableData } from "../../util/printable.js";
 import { formatBytes, formatCount, formatDuration, plural } from "../../util/units.js";
 import { type Paint, plain } from "../terminal/paint.js";

@@ -2,7 +2,7 @@
 
 import { TCP_TIME_WAIT } from "../../linux/syscalls/constants.js";
 import type { PressureOwner, PressureRow } from "../../results/sockets/pressure.js";
-import type { PortRange } from "../../util/address.js";
+import type { PortRange } from "../../util/endpoint.js";
 import type { AddressIndex } from "../addresses.js";
 import type { ListenerSet } from "../listeners/listeners.js";
 import type { ScannedOwners } from "../listeners/owners.js";

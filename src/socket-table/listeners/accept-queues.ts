@@ -3,7 +3,7 @@
 import { readNetCounters } from "../../linux/proc/procfs.js";
 import { TCP_LISTEN, TCP_STATES } from "../../linux/syscalls/constants.js";
 import type { TcpState } from "../../results/sockets/socket-table.js";
-import { formatEndpoint } from "../../util/address.js";
+import { formatEndpoint } from "../../util/endpoint.js";
 import { type SocketFilter, toQuery } from "../filter.js";
 import { readTable } from "../table.js";
 

@@ -2,7 +2,7 @@
 // in the handshake still.
 
 import { TCP_ESTABLISHED, TCP_SYN_RECV } from "../../linux/syscalls/constants.js";
-import type { AddressRange } from "../../util/address.js";
+import type { AddressRange } from "../../util/address-range.js";
 import type { EndQuery } from "../query.js";
 import { readTable } from "../table.js";
 

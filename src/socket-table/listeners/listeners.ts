@@ -3,7 +3,7 @@
 import { TCP_LISTEN } from "../../linux/syscalls/constants.js";
 import type { SourceName } from "../../results/sockets/owners.js";
 import type { ListenerRow } from "../../results/sockets/socket-table.js";
-import { formatEndpoint } from "../../util/address.js";
+import { formatEndpoint } from "../../util/endpoint.js";
 import type { AddressIndex } from "../addresses.js";
 import { PairIndex } from "../aggregate/dense-index.js";
 import type { SocketQuery } from "../query.js";

@@ -3,7 +3,8 @@
 
 import { TCP_LISTEN, TCP_TIME_WAIT } from "../../linux/syscalls/constants.js";
 import type { Owner } from "../../results/sockets/owners.js";
-import { formatIp, type IpAddress, type PortRange } from "../../util/address.js";
+import { formatIp, type IpAddress } from "../../util/address.js";
+import type { PortRange } from "../../util/endpoint.js";
 import { ALL_STATES, type SocketQuery } from "../query.js";
 import { isWildcard } from "../socket-test.js";
 import { readTable } from "../table.js";

@@ -1,5 +1,5 @@
 // Which source ports NAT may give out: the rules that say so, as nft or iptables-save lists them.
-import type { PortRange } from "../../util/address.js";
+import type { PortRange } from "../../util/endpoint.js";
 import { Subprocess } from "../../util/subprocess.js";
 
 /** A rule that translates sources into a range of ports. */

@@ -1,7 +1,7 @@
 // The ports that the kernel has to choose a source port from.
 
 import { DEFAULT_PORT_RANGE, readLocalPortRange, readReservedPorts } from "../../linux/proc/local-ports.js";
-import type { PortRange } from "../../util/address.js";
+import type { PortRange } from "../../util/endpoint.js";
 import type { ListenerSet } from "../listeners/listeners.js";
 
 export interface PortPoolSize {

@@ -3,7 +3,9 @@
 
 import { countTracked, forEachTracked, type TrackedConnection } from "../../linux/netlink/conntrack.js";
 import type { TranslatedPorts, TranslatedRow } from "../../results/sockets/pressure.js";
-import { type AddressRange, type IpAddress, type PortRange, parseIp } from "../../util/address.js";
+import { type IpAddress, parseIp } from "../../util/address.js";
+import type { AddressRange } from "../../util/address-range.js";
+import type { PortRange } from "../../util/endpoint.js";
 import type { AddressIndex } from "../addresses.js";
 import { Counts, PairIndex, topIds } from "../aggregate/dense-index.js";
 import type { EndQuery } from "../query.js";

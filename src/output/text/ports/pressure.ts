@@ -7,7 +7,7 @@ import type {
   TranslatedPorts,
   TranslatedRow,
 } from "../../../results/sockets/pressure.js";
-import { formatEndpoint } from "../../../util/address.js";
+import { formatEndpoint } from "../../../util/endpoint.js";
 import { printableData } from "../../../util/printable.js";
 import { formatCount, plural } from "../../../util/units.js";
 import type { Paint } from "../../terminal/paint.js";

@@ -3,7 +3,7 @@
 import type { OwnerSummary } from "../../../results/sockets/owners.js";
 import type { Pressure } from "../../../results/sockets/pressure.js";
 import type { ListenerRow, MemorySummary, SocketTable } from "../../../results/sockets/socket-table.js";
-import { formatEndpoint } from "../../../util/address.js";
+import { formatEndpoint } from "../../../util/endpoint.js";
 import { printableData } from "../../../util/printable.js";
 import { formatBytes, formatCount, formatDuration, plural } from "../../../util/units.js";
 import { type Paint, plain } from "../../terminal/paint.js";

@@ -8,7 +8,7 @@ import type {
   PortRow,
   Ranking,
 } from "../../../results/sockets/socket-table.js";
-import { formatEndpoint } from "../../../util/address.js";
+import { formatEndpoint } from "../../../util/endpoint.js";
 import { printable } from "../../../util/printable.js";
 import { formatBytes, formatCount, plural } from "../../../util/units.js";
 import type { Paint } from "../../terminal/paint.js";

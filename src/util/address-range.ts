@@ -1,0 +1,112 @@
+// Ranges of IP addresses as options and filters give them: lists, `a-b`, CIDR.
+import { addToIp, fromInteger, type IpAddress, parseIp, toInteger } from "./address.js";
+import { AppError } from "./errors.js";
+import { quoted } from "./printable.js";
+
+/** `count` addresses that follow each other, beginning with `first`; above 2^53 a power of two, and `first` a multiple of it. */
+export interface AddressRange {
+  readonly first: IpAddress;
+  readonly count: number;
+}
+
+const MAX_RANGE = 2 ** 24;
+
+/**
+ * Parses addresses as options give them: one (`10.0.0.1`), a list (`10.0.0.1,10.0.0.9`), a range
+ * (`10.0.0.1-10.0.0.20`) or CIDR (`10.0.0.0/24`: without the network and broadcast addresses of IPv4).
+ *
+ * @throws {AppError} E_ADDRESS when a part is none of these, or more than 16,777,216 addresses
+ */
+export function parseAddressRanges(text: string): AddressRange[] {
+  if (typeof text !== "string") {
+    throw new AppError("E_ADDRESS", "addresses are given as text", {
+      fix: "write them as 10.0.0.1-10.0.0.20 or 10.0.0.0/24",
+    });
+  }
+  return parseRanges(text, (piece) => {
+    const { network, bits } = parseCidr(piece);
+    const hasEdges = network.family === 4 && bits > 1;
+    return checkedRange(hasEdges ? addToIp(network, 1) : network, hasEdges ? 2 ** bits - 2 : 2 ** bits, piece);
+  });
+}
+
+/** Whether a value is a range as parseAddressRanges() makes them. */
+export function isAddressRange(value: unknown): value is AddressRange {
+  const { first, count } = (value ?? {}) as { first?: Partial<IpAddress>; count?: unknown };
+  const length = first?.family === 4 ? 4 : first?.family === 6 ? 16 : undefined;
+  return first?.bytes instanceof Uint8Array && first.bytes.length === length && Number(count) >= 1;
+}
+
+/**
+ * Parses addresses as filters give them: as parseAddressRanges(), but a CIDR block is the whole block, of any size.
+ *
+ * @throws {AppError} E_ADDRESS when a part is none of these, or a range that is no block has more than 16,777,216 addresses
+ */
+export function parseAddressBlocks(text: string): AddressRange[] {
+  return parseRanges(text, (piece) => {
+    const { network, bits } = parseCidr(piece);
+    return { first: network, count: 2 ** bits };
+  });
+}
+
+function parseRanges(text: string, parseBlock: (piece: string) => AddressRange): AddressRange[] {
+  return text.split(",").map((part) => {
+    const piece = part.trim();
+    if (piece.includes("/")) return parseBlock(piece);
+    const [from, to, ...more] = splitRange(piece);
+    if (more.length > 0) throw notOneRange(piece);
+    const start = parseIp(from);
+    if (to === undefined) return { first: start, count: 1 };
+    const last = parseIp(to);
+    // One zone is both's.
+    const zone = start.zone ?? last.zone;
+    if (last.zone !== undefined && last.zone !== zone) throw notOneRange(piece);
+    const first = zone === undefined ? start : { ...start, zone };
+    const count = Number(toInteger(last) - toInteger(first)) + 1;
+    if (first.family !== last.family || count < 1) {
+      throw new AppError("E_ADDRESS", `the address range ${quoted(piece)} runs backwards`, {
+        fix: "put the lower first",
+      });
+    }
+    return checkedRange(first, count, piece);
+  });
+}
+
+/** Both ends of a range. The hyphen of an interface's name (`fe80::1%br-lan`) is no range's: no address follows it. */
+function splitRange(piece: string): readonly [string, string?, ...string[]] {
+  if (!piece.includes("%")) return piece.split("-") as [string, string?];
+  const [, from, to] = /^(.+?)-([\da-f:.]*:[\da-f:.]*(?:%.+)?)$/i.exec(piece) ?? [];
+  return from === undefined ? [piece] : [from, to];
+}
+
+/** @returns the block's first address, and how many bits its addresses differ in */
+function parseCidr(text: string): { readonly network: IpAddress; readonly bits: number } {
+  const [ip, prefixText, ...more] = text.split("/") as [string, string];
+  if (more.length > 0) throw notOneRange(text);
+  const address = parseIp(ip);
+  const length = address.bytes.length * 8;
+  const prefix = /^\d+$/.test(prefixText) ? Number(prefixText) : -1;
+  if (prefix < 0 || prefix > length) {
+    throw new AppError("E_ADDRESS", `${quoted(text)} is not a CIDR block`, {
+      fix: `give a prefix from 0 to ${length}`,
+    });
+  }
+  const bits = length - prefix;
+  const network = fromInteger((toInteger(address) >> BigInt(bits)) << BigInt(bits), address.family);
+  return { network: { ...address, bytes: network.bytes }, bits };
+}
+
+function notOneRange(text: string): AppError {
+  return new AppError("E_ADDRESS", `${quoted(text)} is not one range of addresses`, {
+    fix: "write it as 10.0.0.1-10.0.0.20 or 10.0.0.0/24, and several with commas",
+  });
+}
+
+function checkedRange(first: IpAddress, count: number, text: string): AddressRange {
+  if (count > MAX_RANGE) {
+    throw new AppError("E_ADDRESS", `${quoted(text)} names more addresses than can be used`, {
+      fix: "give a smaller range",
+    });
+  }
+  return { first, count };
+}

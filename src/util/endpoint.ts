@@ -1,0 +1,91 @@
+// Endpoints and ports as text, and the 4-tuple that names a connection. Names of hosts are resolved elsewhere (linux/resolve.ts).
+import { isIpv6 } from "./address.js";
+import { AppError } from "./errors.js";
+import { quoted, shortened } from "./printable.js";
+
+/** A run of ports, both ends included. */
+export interface PortRange {
+  readonly first: number;
+  readonly last: number;
+}
+
+/** What a person wrote as `host:port` or `host:first-last`; the host is still a name or an address. */
+export interface HostPorts {
+  readonly host: string;
+  readonly ports: PortRange;
+}
+
+/** What names a TCP connection (RFC 9293): no two can be alike at the same time. */
+export interface FourTuple {
+  readonly sourceIp: string;
+  readonly sourcePort: number;
+  readonly destinationIp: string;
+  readonly destinationPort: number;
+}
+
+export const DEFAULT_HOST = "127.0.0.1";
+/**
+ * Parses `host:port`, `[::1]:7777`, `host:7777-7786`, and `:7777` or `7777`, which mean 127.0.0.1.
+ *
+ * @param options.anyPort allow port 0, with which a server lets the kernel choose
+ * @throws {AppError} E_ADDRESS when it is none of these
+ */
+export function parseHostPorts(text: string, options: { anyPort?: boolean } = {}): HostPorts {
+  const bracketed = /^\[([^\]]+)\]:([^:]+)$/.exec(text);
+  const plain = /^(?:([^:[\]]*):)?([^:]+)$/.exec(text);
+  const host = bracketed ? bracketed[1]! : plain?.[1] || DEFAULT_HOST;
+  const ports = bracketed?.[2] ?? plain?.[2];
+  if (/^[^:[\]\s]+:?$/.test(text) && !/^[\d-]+$/.test(text)) {
+    throw new AppError("E_ADDRESS", `${quoted(text)} has no port`, {
+      fix: `write it as ${shortened(text.replace(/:$/, ""))}:7777`,
+    });
+  }
+  if (ports === undefined || /\s/.test(host)) throw badEndpoint(text);
+  if (bracketed && !isIpv6(host)) throw badEndpoint(text);
+  return { host, ports: parsePorts(ports, text, options.anyPort ? 0 : 1) };
+}
+
+/**
+ * Parses a port or a range of ports: `7777`, `1024-65535`.
+ *
+ * @throws {AppError} E_ADDRESS when a port lies outside `min` to 65,535 or the range runs backwards
+ */
+export function parsePorts(text: string, whole = text, min = 1): PortRange {
+  const match = /^(\d+)(?:-(\d+))?$/.exec(text.trim());
+  if (!match) throw badEndpoint(whole);
+  const first = Number(match[1]);
+  const last = Number(match[2] ?? match[1]);
+  for (const digits of [match[1]!, match[2] ?? match[1]!]) {
+    const port = Number(digits);
+    if (port < min || port > 65535) {
+      // In its own digits: as a number it may be Infinity.
+      throw new AppError("E_ADDRESS", `port ${shortened(digits, 24)} in ${quoted(whole)} does not exist`, {
+        fix: `a TCP port is 16 bits: give one from ${min} to 65535`,
+        facts: { port: Math.min(port, Number.MAX_SAFE_INTEGER) },
+      });
+    }
+  }
+  if (last < first) {
+    throw new AppError("E_ADDRESS", `the port range ${quoted(text)} runs backwards`, {
+      fix: `write it as ${last}-${first}`,
+    });
+  }
+  return { first, last };
+}
+
+/** `127.0.0.1:7777`, `[::1]:7777`. */
+export function formatEndpoint(ip: string, port: number): string {
+  return ip.includes(":") ? `[${ip}]:${port}` : `${ip}:${port}`;
+}
+
+/** `127.0.0.2:40001 → 127.0.0.1:7777`. */
+export function formatFourTuple(tuple: FourTuple): string {
+  const source = formatEndpoint(tuple.sourceIp, tuple.sourcePort);
+  return `${source} → ${formatEndpoint(tuple.destinationIp, tuple.destinationPort)}`;
+}
+
+function badEndpoint(text: string): AppError {
+  return new AppError("E_ADDRESS", `${quoted(text)} is not an address of the form host:port`, {
+    fix: "write it as 127.0.0.1:7777, [::1]:7777, example.org:7777 or :7777",
+  });
+}
