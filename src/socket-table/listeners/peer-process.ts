@@ -1,8 +1,8 @@
 // A process at the other end, where that is on this host: how sentences name it, whether it is one of ours, whether it is stopped or out
 // of descriptors. Which process it is, peer.ts finds.
 
-import type { Owner } from "../../results/sockets/owners.js";
 import type { ProcessFacts } from "../../results/peer.js";
+import type { Owner } from "../../results/sockets/owners.js";
 import { numberOf } from "../../util/bound.js";
 import { printable } from "../../util/printable.js";
 
