@@ -1,0 +1,237 @@
+// Transports under test: a handler that writes down what it is told, tuples from a list, and raw sockets as peers.
+import { onTestFinished } from "vitest";
+import { EAGAIN } from "../../src/linux/syscalls/errno.js";
+import { openEventfd } from "../../src/linux/syscalls/eventfd.js";
+import { NativeBuffer } from "../../src/linux/syscalls/libc.js";
+import { SocketAddress } from "../../src/linux/syscalls/sockaddr.js";
+import { closeFd, localAddress, receive, sendBytes } from "../../src/linux/syscalls/socket.js";
+import type {
+  ClientHandler,
+  ClientTransport,
+  ClientTransportOptions,
+  ServerHandler,
+  ServerTransport,
+  ServerTransportOptions,
+  Transport,
+  TupleSource,
+  TurnBudget,
+} from "../../src/transport/contract.js";
+import { parseIp } from "../../src/util/address.js";
+import { STEPS } from "../../src/util/steps.js";
+import { ownAddress, ownPorts } from "./address.js";
+import { listenRaw } from "./raw-sockets.js";
+import { until } from "./until.js";
+
+/** What a transport has to say for itself to be tested. */
+export interface TransportCase {
+  readonly openClient: (options: ClientTransportOptions) => ClientTransport | number;
+  readonly openServer: (options: ServerTransportOptions) => ServerTransport | number;
+  /** Each connection takes a descriptor of this process. */
+  readonly needsDescriptors: boolean;
+}
+
+export const BUDGET: TurnBudget = {
+  ...{ readBytes: 4096, reads: 4, connectionBytes: 16_384 },
+  ...{ sendBytes: 65_536, resumed: 8, accepts: 8 },
+};
+
+export const bytesOf = (text: string) => NativeBuffer.from(Buffer.from(text));
+
+/** Writes down all events, each as a line such as `opened 0` or `failed 3 connect 111`; `on…` may be set to do more. */
+export class Recorder implements ClientHandler, ServerHandler {
+  readonly events: string[] = [];
+  turns = 0;
+  onOpened: (slot: number) => void = () => undefined;
+  /** Says how many bytes are used; by default all. */
+  onReceived: (slot: number, bytes: NativeBuffer, offset: number, length: number) => number = (_s, _b, _o, length) =>
+    length;
+  onSent: (slot: number) => void = () => undefined;
+  onAccepted: (slot: number) => void = () => undefined;
+  private readonly texts = new Map<number, string[]>();
+
+  /** All that was received in `slot`. */
+  text(slot: number): string {
+    return this.texts.get(slot)?.join("") ?? "";
+  }
+
+  count(event: string): number {
+    return this.events.filter((line) => line === event || line.startsWith(`${event} `)).length;
+  }
+
+  awake(): void {
+    this.turns++;
+  }
+
+  opened(slot: number): void {
+    this.events.push(`opened ${slot}`);
+    this.onOpened(slot);
+  }
+
+  accepted(slot: number): void {
+    this.events.push(`accepted ${slot}`);
+    this.onAccepted(slot);
+  }
+
+  acceptFailed(errno: number, isFull: boolean): void {
+    this.events.push(`acceptFailed ${errno} ${isFull ? "full" : "one"}`);
+  }
+
+  received(slot: number, bytes: NativeBuffer, offset: number, length: number): number {
+    this.events.push(`received ${slot} ${length}`);
+    const used = this.onReceived(slot, bytes, offset, length);
+    this.texts.set(slot, this.texts.get(slot) ?? []);
+    this.texts.get(slot)!.push(bytes.bytes.toString("latin1", offset, offset + used));
+    return used;
+  }
+
+  sent(slot: number): void {
+    this.events.push(`sent ${slot}`);
+    this.onSent(slot);
+  }
+
+  closed(slot: number): void {
+    this.events.push(`closed ${slot}`);
+  }
+
+  failed(slot: number, step: number, errno: number, isOwnAnswer: boolean): void {
+    this.events.push(`failed ${slot} ${STEPS[step]} ${errno}${isOwnAnswer ? " own" : ""}`);
+  }
+}
+
+export interface Tuple {
+  readonly from: string;
+  readonly port: number;
+  readonly to: { readonly ip: string; readonly port: number };
+}
+
+/** The tuples of a list, in their order, and what was said about them. */
+export class TupleList implements TupleSource {
+  readonly kernelPicksPort = false;
+  readonly isUnbound = false;
+  readonly mayMeetItself: boolean;
+  destination: SocketAddress;
+  source: SocketAddress;
+  sourcePort = 0;
+  readonly said: string[] = [];
+  private readonly tuples: readonly Tuple[];
+  private next = 0;
+  private unused = -1;
+
+  constructor(tuples: readonly Tuple[], mayMeetItself = false) {
+    this.tuples = tuples;
+    this.mayMeetItself = mayMeetItself;
+    this.destination = this.source = new SocketAddress(parseIp("127.0.0.1"), 0);
+  }
+
+  take(slot: number, passedOver: number): number {
+    const tuple = this.unused >= 0 ? this.unused : this.next++;
+    this.unused = -1;
+    const planned = this.tuples[tuple];
+    this.said.push(`take ${tuple} for ${slot} past ${passedOver}`);
+    if (!planned) return -1;
+    this.destination = new SocketAddress(parseIp(planned.to.ip), planned.to.port);
+    this.source = new SocketAddress(parseIp(planned.from), 0);
+    this.sourcePort = planned.port;
+    return tuple;
+  }
+
+  giveBack(tuple: number): void {
+    this.unused = tuple;
+  }
+
+  cannotBind(tuple: number): void {
+    this.said.push(`cannot bind ${tuple}`);
+  }
+}
+
+/** A transport with what it was made from; all of it ends with the test. */
+export interface UnderTest<T extends Transport> {
+  readonly transport: T;
+  readonly told: Recorder;
+  readonly wakeFd: number;
+  /** Turns that do not wait, until the condition holds. */
+  turnUntil(what: string, holds: () => boolean): Promise<void>;
+}
+
+export function clientUnderTest(
+  { openClient }: TransportCase,
+  tuples: TupleSource,
+  options: Partial<ClientTransportOptions> = {},
+): UnderTest<ClientTransport> {
+  const told = new Recorder();
+  const wakeFd = openEventfd();
+  const common = { tuples, handler: told, budget: BUDGET, wakeFd, slots: 4, tableSize: 1024 };
+  const made = openClient({ ...common, parks: false, resets: false, endsGreeted: undefined, ...options });
+  return underTest(made, told, wakeFd);
+}
+
+export function serverUnderTest(
+  { openServer }: TransportCase,
+  listener: number,
+  options: Partial<ServerTransportOptions> = {},
+): UnderTest<ServerTransport> {
+  const told = new Recorder();
+  const wakeFd = openEventfd();
+  const common = { handler: told, budget: BUDGET, wakeFd, slots: 4, tableSize: 1024, listener, ownsListener: false };
+  const made = openServer({ ...common, backlog: 64, accepted: Int32Array.of(0), sendsAtRest: true, ...options });
+  return underTest(made, told, wakeFd);
+}
+
+function underTest<T extends Transport>(made: T | number, told: Recorder, wakeFd: number): UnderTest<T> {
+  if (typeof made === "number") throw new Error(`no transport: errno ${-made}`);
+  onTestFinished(() => {
+    made.closeAll(true, () => false);
+    closeFd(wakeFd);
+  });
+  const turnUntil = async (what: string, holds: () => boolean) => {
+    await until(
+      what,
+      () => {
+        if (!holds()) made.turn(0);
+        return { holds: holds(), events: told.events.slice(-8) };
+      },
+      (seen) => seen.holds,
+    );
+  };
+  return { transport: made, told, wakeFd, turnUntil };
+}
+
+/** Whatever a raw socket has: the text, and how it ended: a negative errno, 0 for FIN, undefined while it is open. */
+export function drain(fd: number): { text: string; end: number | undefined } {
+  const buffer = new NativeBuffer(65_536);
+  let text = "";
+  for (;;) {
+    const received = receive(fd, buffer);
+    if (received === -EAGAIN) return { text, end: undefined };
+    if (received <= 0) return { text, end: received };
+    text += buffer.bytes.toString("latin1", 0, received);
+  }
+}
+
+/** How a raw socket ends, once it does; what came before is dropped. */
+export async function endOf(fd: number): Promise<number> {
+  const { end } = await until(
+    "the peer's end",
+    () => drain(fd),
+    (seen) => seen.end !== undefined,
+  );
+  return end!;
+}
+
+/** Sends as much of `text` as the kernel takes over a raw socket. @returns how much that was */
+export function sendRaw(fd: number, text: string): number {
+  const sent = sendBytes(fd, bytesOf(text), 0, text.length);
+  return Math.max(0, sent);
+}
+
+/** A listening raw socket, and tuples that go to it. */
+export function target(count: number, backlog?: number) {
+  const ip = ownAddress();
+  const listener = listenRaw(ip, 0, backlog === undefined ? {} : { backlog });
+  const { port } = localAddress(listener);
+  const { first } = ownPorts(count);
+  const to = { ip, port };
+  const from = ownAddress();
+  const tuples = Array.from({ length: count }, (_, n) => ({ from, port: first + n, to }));
+  return { listener, to, from, tuples, list: new TupleList(tuples) };
+}

@@ -1,0 +1,166 @@
+// What no peer can do to any transport: hold a turn. And what becomes of connections where descriptors run out.
+import { readdirSync } from "node:fs";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { RLIMIT_NOFILE } from "../../../src/linux/syscalls/constants.js";
+import { EMFILE } from "../../../src/linux/syscalls/errno.js";
+import { openEventfd } from "../../../src/linux/syscalls/eventfd.js";
+import { libc, NativeBuffer } from "../../../src/linux/syscalls/libc.js";
+import { readNofileLimit } from "../../../src/linux/syscalls/rlimit.js";
+import { closeFd, localAddress } from "../../../src/linux/syscalls/socket.js";
+import { NO_ROOM, SLOT } from "../../../src/transport/slot-state.js";
+import { ownAddress, ownPorts } from "../../support/address.js";
+import { acceptAll, connectRaw, listenRaw } from "../../support/raw-sockets.js";
+import {
+  BUDGET,
+  clientUnderTest,
+  sendRaw,
+  serverUnderTest,
+  type TransportCase,
+  TupleList,
+} from "../../support/transport.js";
+import { until } from "../../support/until.js";
+
+/** Leaves this process `count` descriptors, until the test ends. */
+function leaveDescriptors(count: number): void {
+  const { soft, hard } = readNofileLimit();
+  const highest = Math.max(...readdirSync("/proc/self/fd").map(Number));
+  // The limit bounds the number of a descriptor: those that are free below the highest are taken.
+  const holes: number[] = [];
+  for (let fd = openEventfd(); ; fd = openEventfd()) {
+    holes.push(fd);
+    if (fd >= highest) break;
+  }
+  const next = holes.pop()!;
+  closeFd(next);
+  setSoftLimit(next + count, hard);
+  onTestFinished(() => {
+    setSoftLimit(soft, hard);
+    holes.forEach(closeFd);
+  });
+}
+
+function setSoftLimit(soft: number, hard: number): void {
+  const words = new BigUint64Array(
+    [soft, hard].map((n) => (n === Number.POSITIVE_INFINITY ? 2n ** 64n - 1n : BigInt(n))),
+  );
+  const pair = NativeBuffer.from(new Uint8Array(words.buffer));
+  expect(libc.setrlimit(RLIMIT_NOFILE, pair.address)).toBe(0);
+}
+
+export function describeBudget(transportCase: TransportCase): void {
+  const clientWith = async (count: number) => {
+    const [ip, from] = [ownAddress(), ownAddress()];
+    const listener = listenRaw(ip, 0);
+    const { port } = localAddress(listener);
+    const { first } = ownPorts(count);
+    const tuples = Array.from({ length: count }, (_, n) => ({ from, port: first + n, to: { ip, port } }));
+    const client = clientUnderTest(transportCase, new TupleList(tuples));
+    const slots = tuples.map(() => client.transport.open());
+    await client.turnUntil("all are open", () => client.told.count("opened") === count);
+    const peers: number[] = [];
+    await until(
+      "all at the peer",
+      () => peers.push(...acceptAll(listener)) && peers.length,
+      (n) => n === count,
+    );
+    return { ...client, slots, peers };
+  };
+
+  describe("a peer that floods", () => {
+    it("has its share of a turn, the others theirs, and what is left comes without a wait", async () => {
+      const { transport, told, turnUntil, peers, slots } = await clientWith(3);
+      const flood = "x".repeat(200_000);
+      const sent = sendRaw(peers[0]!, flood);
+      expect(sent).toBeGreaterThan(BUDGET.connectionBytes);
+      for (const peer of peers.slice(1)) sendRaw(peer, "hello");
+      const received = () => slots.map((slot) => told.text(slot).length);
+      await turnUntil("the others' greetings", () => received().filter((length) => length === 5).length === 2);
+      // A turn never brings more than the share of one connection.
+      let before = Math.max(...received());
+      expect(before).toBeLessThanOrEqual(BUDGET.connectionBytes * told.turns);
+      let turns = 0;
+      for (; before < sent && turns < 1000; turns++) {
+        transport.turn(turns === 0 ? 5 : 1000);
+        const now = Math.max(...received());
+        expect(now - before).toBeLessThanOrEqual(BUDGET.connectionBytes);
+        before = now;
+      }
+      expect(before).toBe(sent);
+      expect(turns).toBeGreaterThanOrEqual(Math.floor(sent / BUDGET.connectionBytes) - told.turns);
+    });
+
+    it("is held back while the role does not want more", async () => {
+      const { transport, told, turnUntil, peers, slots } = await clientWith(1);
+      transport.isHeld = true;
+      sendRaw(peers[0]!, "hello");
+      for (let n = 0; n < 5; n++) transport.turn(2);
+      expect(told.count("received")).toBe(0);
+      transport.isHeld = false;
+      await turnUntil("it", () => told.text(slots[0]!) === "hello");
+    });
+
+    it("does not keep a server from accepting and from the others", async () => {
+      const ip = ownAddress();
+      const listener = listenRaw(ip, 0);
+      const { port } = localAddress(listener);
+      const { transport, told, turnUntil } = serverUnderTest(transportCase, listener);
+      const loud = connectRaw(ip, port);
+      await turnUntil("the loud one", () => told.count("accepted") === 1);
+      const flood = "x".repeat(500_000);
+      sendRaw(loud, flood);
+      const quiet = connectRaw(ip, port);
+      await turnUntil("the quiet one", () => {
+        sendRaw(loud, flood);
+        return told.count("accepted") === 2;
+      });
+      sendRaw(quiet, "hello");
+      const before = told.turns;
+      await turnUntil("its words", () => {
+        sendRaw(loud, flood);
+        return told.events.includes("received 1 5");
+      });
+      // Soon: the flood is no queue that has to be read first.
+      expect(told.turns - before).toBeLessThan(50);
+      expect(transport.state(0)).not.toBe(SLOT.free);
+    });
+  });
+
+  describe.skipIf(!transportCase.needsDescriptors)("where descriptors run out", () => {
+    it("a client has no room while others are being opened, and fails by EMFILE where none are", async () => {
+      const [ip, from, { first }] = [ownAddress(), ownAddress(), ownPorts(8)];
+      const { port } = localAddress(listenRaw(ip, 0));
+      const list = new TupleList(Array.from({ length: 8 }, (_, n) => ({ from, port: first + n, to: { ip, port } })));
+      const { transport, told, turnUntil } = clientUnderTest(transportCase, list);
+      leaveDescriptors(1);
+      const opening = transport.open();
+      expect([opening, transport.open()]).toEqual([expect.any(Number), NO_ROOM]);
+      await turnUntil("it is open", () => told.count("opened") === 1);
+      expect(transport.open()).toBe(NO_ROOM);
+      transport.rest(opening);
+      const failing = transport.open();
+      await turnUntil("one to fail", () => told.count("failed") === 1);
+      expect(told.events).toEqual([`opened ${opening}`, `failed ${failing} socket ${EMFILE}`]);
+      transport.close(opening);
+      transport.open();
+      await turnUntil("another to be open", () => told.count("opened") === 2);
+      // Whatever had no room was not taken from the plan.
+      expect(list.said.map((line) => line.split(" ")[1])).toEqual(["0", "1", "1", "1", "1"]);
+    });
+
+    it("a server leaves the rest in the accept queue, says so, and goes on when there is room", async () => {
+      const ip = ownAddress();
+      const listener = listenRaw(ip, 0);
+      const { port } = localAddress(listener);
+      const { transport, told, turnUntil } = serverUnderTest(transportCase, listener);
+      for (let n = 0; n < 4; n++) connectRaw(ip, port);
+      leaveDescriptors(2);
+      await turnUntil("it is full", () => told.count("acceptFailed") > 0);
+      const room = told.count("accepted");
+      expect([room, told.events.at(-1)]).toEqual([2, `acceptFailed ${EMFILE} full`]);
+      transport.close(0);
+      await turnUntil("the third", () => told.count("accepted") === 3);
+      transport.close(1);
+      await turnUntil("the fourth", () => told.count("accepted") === 4);
+    });
+  });
+}

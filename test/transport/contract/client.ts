@@ -1,0 +1,172 @@
+// What every client's transport keeps to: opening, failing, the ways in which connections end, slots.
+import { describe, expect, it } from "vitest";
+import { ECONNRESET } from "../../../src/linux/syscalls/errno.js";
+import { ring } from "../../../src/linux/syscalls/eventfd.js";
+import { resetFd } from "../../../src/linux/syscalls/socket.js";
+import { SLOT } from "../../../src/transport/slot-state.js";
+import { countDescriptors } from "../../support/kernel.js";
+import { acceptAll, close } from "../../support/raw-sockets.js";
+import {
+  bytesOf,
+  clientUnderTest,
+  drain,
+  endOf,
+  sendRaw,
+  type TransportCase,
+  TupleList,
+  target,
+} from "../../support/transport.js";
+import { until } from "../../support/until.js";
+
+/** One peer of `listener`. */
+const peerOf = async (listener: number) =>
+  (
+    await until(
+      "a peer",
+      () => acceptAll(listener),
+      (fds) => fds.length > 0,
+    )
+  )[0]!;
+
+export function describeClient(transportCase: TransportCase): void {
+  const connected = async (options = {}) => {
+    const { listener, list } = target(1);
+    const client = clientUnderTest(transportCase, list, options);
+    const slot = client.transport.open();
+    await client.turnUntil("it is open", () => client.told.count("opened") === 1);
+    return { ...client, slot, peer: await peerOf(listener) };
+  };
+
+  describe("a connection", () => {
+    it("is opened from and to its tuple, and tells so once, and its state", async () => {
+      const { listener, list, tuples, to } = target(1);
+      const { transport, told, turnUntil } = clientUnderTest(transportCase, list);
+      const slot = transport.open();
+      expect([transport.state(slot), told.events]).toEqual([SLOT.opening, []]);
+      await turnUntil("it is open", () => told.events.length > 0);
+      transport.turn(0);
+      expect(told.events).toEqual([`opened ${slot}`]);
+      expect(transport.state(slot)).toBe(SLOT.opened);
+      expect(transport.end).toBe(slot + 1);
+      await peerOf(listener);
+      expect(transport.addresses(slot)).toMatchObject({ local: { port: tuples[0]!.port }, remote: { port: to.port } });
+      transport.rest(slot);
+      expect(transport.state(slot)).toBe(SLOT.resting);
+    });
+
+    it("tells what comes, in its order, at rest too", async () => {
+      const { transport, told, turnUntil, slot, peer } = await connected();
+      sendRaw(peer, "hello");
+      await turnUntil("a greeting", () => told.text(slot) === "hello");
+      transport.rest(slot);
+      sendRaw(peer, ", world");
+      await turnUntil("more", () => told.text(slot) === "hello, world");
+    });
+
+    it("sends its bytes, also those that are being told", async () => {
+      const { transport, told, turnUntil, slot, peer } = await connected();
+      expect(transport.send(slot, bytesOf("..abc.."), 2, 3)).toBe(3);
+      told.onReceived = (at, bytes, offset, length) => {
+        expect(transport.send(at, bytes, offset, length)).toBe(length);
+        return length;
+      };
+      sendRaw(peer, "echo");
+      await turnUntil("the echo is sent", () => told.text(slot) === "echo");
+      let text = "";
+      await turnUntil("both to come", () => {
+        text += drain(peer).text;
+        return text.length >= 7;
+      });
+      expect(text).toBe("abcecho");
+    });
+
+    it("takes of a large message what there is room for, tells when there is more, and loses nothing", async () => {
+      const { transport, told, turnUntil, slot, peer } = await connected();
+      const message = bytesOf(Array.from({ length: 400_000 }, (_, n) => `${n};`).join(""));
+      const { length } = message.bytes;
+      let sent = 0;
+      const goOn = () => {
+        sent += transport.send(slot, message, sent, length - sent);
+      };
+      goOn();
+      expect(sent).toBeLessThan(length);
+      told.onSent = goOn;
+      let text = "";
+      await turnUntil("all of it", () => {
+        text += drain(peer).text;
+        return text.length === length;
+      });
+      expect(sent).toBe(length);
+      expect(text === message.bytes.toString("latin1")).toBe(true);
+    });
+
+    it.each(["close", "reset"] as const)(
+      "is over at once by %s(): the peer sees it, and no event tells",
+      async (how) => {
+        const { transport, told, slot, peer } = await connected();
+        transport[how](slot);
+        expect(transport.state(slot)).toBe(SLOT.free);
+        transport.turn(0);
+        expect(await endOf(peer)).toBe(how === "close" ? 0 : -ECONNRESET);
+        transport.turn(0);
+        expect(told.events).toEqual([`opened ${slot}`]);
+      },
+    );
+
+    it("tells its peer's FIN after all that came before it, and is free", async () => {
+      const { transport, told, turnUntil, slot, peer } = await connected();
+      sendRaw(peer, "x".repeat(10_000));
+      close(peer);
+      await turnUntil("the end", () => told.count("closed") > 0);
+      expect([told.text(slot).length, told.events.at(-1)]).toEqual([10_000, `closed ${slot}`]);
+      expect(transport.state(slot)).toBe(SLOT.free);
+    });
+
+    it("tells its peer's RST as a failure of holding", async () => {
+      const { transport, told, turnUntil, slot, peer } = await connected();
+      transport.rest(slot);
+      resetFd(peer);
+      await turnUntil("the end", () => told.count("failed") > 0);
+      expect(told.events).toEqual([`opened ${slot}`, `failed ${slot} hold ${ECONNRESET}`]);
+      expect(transport.state(slot)).toBe(SLOT.free);
+    });
+
+    it.each(["close", "reset"] as const)("may have said before that its greeting is followed by %s", async (how) => {
+      const { told, transport, turnUntil, slot, peer } = await connected({ endsGreeted: how, resets: how === "reset" });
+      sendRaw(peer, "hello");
+      await turnUntil("the greeting", () => told.text(slot) === "hello");
+      await turnUntil("it to be over", () => transport.state(slot) === SLOT.free);
+      expect(await endOf(peer)).toBe(how === "close" ? 0 : -ECONNRESET);
+      expect(told.events).toEqual([`opened ${slot}`, `received ${slot} 5`]);
+    });
+  });
+
+  it("is woken from a wait without end, and waits its time otherwise", () => {
+    const { transport, told, wakeFd } = clientUnderTest(transportCase, new TupleList([]));
+    ring(wakeFd);
+    transport.turn(Number.POSITIVE_INFINITY);
+    const startMs = performance.now();
+    while (performance.now() - startMs < 30) transport.turn(30 - (performance.now() - startMs));
+    // A signal, or a rounded clock, may end a wait early: once or twice.
+    expect(told.turns).toBeLessThan(6);
+  });
+
+  it("leaves nothing behind", async () => {
+    const { listener, list } = target(20);
+    const held = countDescriptors();
+    const { transport, told, turnUntil } = clientUnderTest(transportCase, list);
+    for (let n = 0; n < 20; n++) transport.open();
+    await turnUntil("all are open", () => told.count("opened") === 20);
+    const peers: number[] = [];
+    await until(
+      "all at the peer",
+      () => peers.push(...acceptAll(listener)) && peers.length,
+      (count) => count === 20,
+    );
+    transport.closeAll(true, () => false);
+    transport.dispose();
+    for (const peer of peers) expect(await endOf(peer)).toBe(-ECONNRESET);
+    // The wake-up and the peers are the test's.
+    expect(countDescriptors()).toBe(held + 1 + 20);
+  });
+}

@@ -1,0 +1,113 @@
+// What every client's transport keeps to while it opens connections: failures by step and errno, tuples in use, slots.
+import { describe, expect, it } from "vitest";
+import { EADDRNOTAVAIL, ECONNREFUSED, ENETUNREACH } from "../../../src/linux/syscalls/errno.js";
+import { NO_ROOM, SLOT } from "../../../src/transport/slot-state.js";
+import { ownAddress, ownPorts } from "../../support/address.js";
+import { countDescriptors } from "../../support/kernel.js";
+import { acceptAll, connectRaw, listenRaw } from "../../support/raw-sockets.js";
+import { clientUnderTest, type TransportCase, TupleList, target } from "../../support/transport.js";
+import { until } from "../../support/until.js";
+
+export function describeOpening(transportCase: TransportCase): void {
+  describe("what cannot be opened", () => {
+    const failing = async (list: TupleList) => {
+      const { transport, told, turnUntil } = clientUnderTest(transportCase, list);
+      const slot = transport.open();
+      expect(told.events).toEqual([]);
+      await turnUntil("it fails", () => told.events.length > 0);
+      expect(transport.state(slot)).toBe(SLOT.free);
+      return { slot, events: told.events };
+    };
+    const to = (ip: string, port: number) => ({ ip, port });
+
+    it("because nobody listens fails by its step and errno", async () => {
+      const { events, slot } = await failing(
+        new TupleList([{ from: ownAddress(), port: ownPorts(1).first, to: to(ownAddress(), 9) }]),
+      );
+      expect(events).toEqual([`failed ${slot} connect ${ECONNREFUSED}`]);
+    });
+
+    it("because the source address is not this host's names the tuple", async () => {
+      const list = new TupleList([{ from: "192.0.2.7", port: ownPorts(1).first, to: to(ownAddress(), 9) }]);
+      const { events, slot } = await failing(list);
+      expect(events).toEqual([`failed ${slot} bind ${EADDRNOTAVAIL}`]);
+      expect(list.said.at(-1)).toBe("cannot bind 0");
+    });
+
+    it("because no way leads there is this host's own answer", async () => {
+      // A broadcast address of the loopback: nothing is sent.
+      const list = new TupleList([{ from: ownAddress(), port: ownPorts(1).first, to: to("127.255.255.255", 9) }]);
+      const { events, slot } = await failing(list);
+      expect(events).toEqual([`failed ${slot} connect ${ENETUNREACH} own`]);
+    });
+
+    it("because it meets itself has no errno", async () => {
+      const [ip, { first }] = [ownAddress(), ownPorts(1)];
+      const { events, slot } = await failing(new TupleList([{ from: ip, port: first, to: to(ip, first) }], true));
+      expect(events).toEqual([`failed ${slot} connect 0`]);
+    });
+
+    it("because no tuple is left fails in bind", async () => {
+      const { events, slot } = await failing(new TupleList([]));
+      expect(events).toEqual([`failed ${slot} bind ${EADDRNOTAVAIL}`]);
+    });
+  });
+
+  it("passes over a port that somebody listens on, and a 4-tuple that exists", async () => {
+    const { listener, list, from, tuples, to } = target(3);
+    listenRaw(from, tuples[0]!.port);
+    const earlier = connectRaw(to.ip, to.port, { ip: from, port: tuples[1]!.port });
+    expect(earlier).toBeGreaterThan(0);
+    const before = countDescriptors();
+    const { transport, told, turnUntil } = clientUnderTest(transportCase, list);
+    const own = countDescriptors() - before;
+    const slot = transport.open();
+    await turnUntil("it is open", () => told.count("opened") === 1);
+    expect(list.said).toEqual([0, 1, 2].map((n) => `take ${n} for ${slot} past ${n}`));
+    expect(countDescriptors() - before - own).toBe(transportCase.needsDescriptors ? 1 : 0);
+    await until(
+      "both at the peer",
+      () => acceptAll(listener),
+      (fds) => fds.length > 0,
+    );
+  });
+
+  it("gives up on a handshake by close(): no event tells of it later", async () => {
+    const { listener, list, to } = target(1, 0);
+    // The accept queue of one place is full: the next SYNs are dropped.
+    for (let n = 0; n < 4; n++) connectRaw(to.ip, to.port);
+    const { transport, told } = clientUnderTest(transportCase, list);
+    const slot = transport.open();
+    transport.turn(20);
+    expect([transport.state(slot), told.events]).toEqual([SLOT.opening, []]);
+    transport.close(slot);
+    acceptAll(listener);
+    for (let n = 0; n < 3; n++) transport.turn(10);
+    expect([transport.state(slot), told.events]).toEqual([SLOT.free, []]);
+  });
+
+  describe("slots", () => {
+    it("are not dealt again within the turn that freed them, and then they are", async () => {
+      const { list } = target(3);
+      const { transport, told, turnUntil } = clientUnderTest(transportCase, list);
+      const first = transport.open();
+      await turnUntil("one is open", () => told.count("opened") === 1);
+      transport.close(first);
+      const second = transport.open();
+      expect(second).not.toBe(first);
+      const { end } = transport;
+      for (let n = 0; n < 3; n++) transport.turn(1);
+      expect([transport.open(), transport.end]).toEqual([first, end]);
+    });
+
+    it("grow past those that it began with", async () => {
+      const { list } = target(40);
+      const { transport, told, turnUntil } = clientUnderTest(transportCase, list, { slots: 2 });
+      const slots = Array.from({ length: 40 }, () => transport.open());
+      expect(new Set(slots).size).toBe(40);
+      expect(slots).not.toContain(NO_ROOM);
+      await turnUntil("all are open", () => told.count("opened") === 40);
+      expect([...new Set(told.events)].length).toBe(40);
+    });
+  });
+}

@@ -1,0 +1,219 @@
+// What every server's transport keeps to: accepting, answering, the ways in which connections end.
+import { describe, expect, it } from "vitest";
+import { ECONNRESET } from "../../../src/linux/syscalls/errno.js";
+import { localAddress, resetFd } from "../../../src/linux/syscalls/socket.js";
+import { SLOT } from "../../../src/transport/slot-state.js";
+import { ownAddress } from "../../support/address.js";
+import { countDescriptors } from "../../support/kernel.js";
+import { close, connectRaw, listenRaw, setOption } from "../../support/raw-sockets.js";
+import {
+  BUDGET,
+  bytesOf,
+  drain,
+  endOf,
+  sendRaw,
+  serverUnderTest,
+  type TransportCase,
+} from "../../support/transport.js";
+import { until } from "../../support/until.js";
+
+const SOL_SOCKET = 1;
+const SO_SNDBUF = 7;
+const SO_RCVBUF = 8;
+const LARGE = bytesOf(Array.from({ length: 400_000 }, (_, n) => `${n};`).join(""));
+
+export function describeServer(transportCase: TransportCase): void {
+  const listening = (options = {}) => {
+    const ip = ownAddress();
+    const listener = listenRaw(ip, 0);
+    const { port } = localAddress(listener);
+    // What a peer does not read fills these soon, at either end.
+    for (const name of [SO_SNDBUF, SO_RCVBUF]) setOption(listener, SOL_SOCKET, name, 65_536);
+    return { ...serverUnderTest(transportCase, listener, options), dial: () => connectRaw(ip, port) };
+  };
+
+  const accepted = async (options = {}) => {
+    const server = listening(options);
+    const peer = server.dial();
+    await server.turnUntil("a connection", () => server.told.count("accepted") === 1);
+    return { ...server, peer, slot: Number(server.told.events[0]!.split(" ")[1]) };
+  };
+
+  describe("a connection", () => {
+    it("is told as soon as it is there, and can be greeted at once", async () => {
+      const { transport, told, turnUntil, dial } = listening();
+      const hello = bytesOf("hello");
+      told.onAccepted = (slot) => {
+        expect(transport.state(slot)).toBe(SLOT.opened);
+        expect(transport.send(slot, hello, 0, 5)).toBe(5);
+        transport.rest(slot);
+      };
+      const peers = Array.from({ length: 30 }, dial);
+      await turnUntil("all of them", () => told.count("accepted") === 30);
+      for (const peer of peers) {
+        await until(
+          "a greeting",
+          () => drain(peer).text,
+          (text) => text === "hello",
+        );
+      }
+      expect(new Set(told.events).size).toBe(30);
+      for (let slot = 0; slot < transport.end; slot++) expect(transport.state(slot)).toBe(SLOT.resting);
+    });
+
+    it("can be turned away at once", async () => {
+      const { transport, told, turnUntil, dial } = listening();
+      told.onAccepted = (slot) => transport.close(slot);
+      const peer = dial();
+      await turnUntil("one", () => told.count("accepted") === 1);
+      transport.turn(0);
+      expect(await endOf(peer)).toBe(0);
+      transport.turn(0);
+      expect(told.events.length).toBe(1);
+    });
+
+    it("is answered with the bytes that came", async () => {
+      const { transport, told, turnUntil, peer, slot } = await accepted();
+      told.onReceived = (at, bytes, offset, length) => transport.send(at, bytes, offset, length);
+      sendRaw(peer, "ping");
+      let text = "";
+      await turnUntil("the answer", () => {
+        text += drain(peer).text;
+        return text === "ping";
+      });
+      expect(told.text(slot)).toBe("ping");
+    });
+
+    it("tells FIN and RST apart", async () => {
+      const { transport, told, turnUntil, dial } = listening();
+      const [one, other] = [dial(), dial()];
+      await turnUntil("both", () => told.count("accepted") === 2);
+      transport.rest(0);
+      close(one);
+      await turnUntil("the FIN", () => told.count("closed") === 1);
+      resetFd(other);
+      await turnUntil("the RST", () => told.count("failed") === 1);
+      const ends = told.events.slice(2).map((event) => event.replace(/ \d+/, ""));
+      expect(ends).toEqual(["closed", `failed hold ${ECONNRESET}`]);
+      expect([transport.state(0), transport.state(1)]).toEqual([SLOT.free, SLOT.free]);
+    });
+
+    it("has the address of its peer where that is wanted", async () => {
+      const { transport, told, turnUntil, dial } = listening();
+      const named: unknown[] = [];
+      told.onAccepted = () => {
+        if (transport.namesPeers) named.push(transport.acceptedPeer());
+      };
+      dial();
+      await turnUntil("one", () => told.count("accepted") === 1);
+      transport.namesPeers = true;
+      const second = dial();
+      await turnUntil("another", () => told.count("accepted") === 2);
+      expect(named).toEqual([localAddress(second)]);
+    });
+  });
+
+  describe("a peer that does not read", () => {
+    it("gets the rest of a large answer when it does, and every byte of it", async () => {
+      const { transport, told, turnUntil, peer, slot } = await accepted();
+      const { length } = LARGE.bytes;
+      let sent = transport.send(slot, LARGE, 0, length);
+      expect(sent).toBeLessThan(length);
+      told.onSent = () => {
+        sent += transport.send(slot, LARGE, sent, length - sent);
+      };
+      let text = "";
+      await turnUntil("all of it", () => {
+        text += drain(peer).text;
+        return text.length === length;
+      });
+      expect(text === LARGE.bytes.toString("latin1")).toBe(true);
+    });
+
+    it("is not read from meanwhile", async () => {
+      const { transport, told, turnUntil, peer, slot } = await accepted();
+      const { length } = LARGE.bytes;
+      let sent = transport.send(slot, LARGE, 0, length);
+      told.onSent = () => {
+        sent += transport.send(slot, LARGE, sent, length - sent);
+      };
+      sendRaw(peer, "a question");
+      for (let n = 0; n < 20; n++) transport.turn(1);
+      expect([told.count("received"), sent < length]).toEqual([0, true]);
+      await turnUntil("the question", () => {
+        drain(peer);
+        return told.text(slot) === "a question";
+      });
+      expect(sent).toBe(length);
+    });
+
+    it("keeps its bytes unread where they are only shown, and gets its answer all the same", async () => {
+      const { transport, told, turnUntil, peer, slot } = await accepted();
+      transport.peeks = true;
+      for (const name of [SO_SNDBUF, SO_RCVBUF]) setOption(peer, SOL_SOCKET, name, 65_536);
+      told.onReceived = (at, bytes, offset, length) => transport.send(at, bytes, offset, length);
+      transport.rest(slot);
+      const question = LARGE.bytes.toString("latin1");
+      let asked = 0;
+      const ask = () => {
+        asked += sendRaw(peer, question.slice(asked));
+      };
+      // Until nothing moves any more: what is not answered is with the peer and the kernel.
+      for (let still = 0; still < 20; ) {
+        const before = [asked, told.text(slot).length].join();
+        ask();
+        transport.turn(1);
+        still = [asked, told.text(slot).length].join() === before ? still + 1 : 0;
+      }
+      expect(told.text(slot).length).toBeLessThan(asked);
+      let text = "";
+      await turnUntil("all of it comes back", () => {
+        ask();
+        text += drain(peer).text;
+        return text.length === question.length;
+      });
+      expect(text === question).toBe(true);
+      expect(told.text(slot) === question).toBe(true);
+    });
+  });
+
+  it("accepts a share of a turn, and none while it is not to", async () => {
+    const { transport, told, turnUntil, dial } = listening();
+    transport.accepts = false;
+    transport.turn(0);
+    for (let n = 0; n < 20; n++) dial();
+    for (let n = 0; n < 5; n++) transport.turn(1);
+    expect(told.count("accepted")).toBe(0);
+    transport.accepts = true;
+    const most: number[] = [];
+    await turnUntil("all of them", () => {
+      const before = told.count("accepted");
+      transport.turn(0);
+      most.push(told.count("accepted") - before);
+      return told.count("accepted") === 20;
+    });
+    expect(Math.max(...most)).toBe(BUDGET.accepts);
+  });
+
+  it("says when more than half of its room is in use", async () => {
+    const { transport, told, turnUntil, dial } = listening({ tableSize: countDescriptors() + 40 });
+    for (let n = 0; n < 8; n++) dial();
+    await turnUntil("some", () => told.count("accepted") === 8);
+    expect(transport.isFilling).toBe(false);
+    for (let n = 0; n < 22; n++) dial();
+    await turnUntil("many", () => told.count("accepted") === 30);
+    expect(transport.isFilling).toBe(transportCase.needsDescriptors);
+  });
+
+  it.each([true, false])("ends all and leaves nothing behind, by RST: %s", async (resets) => {
+    const { transport, told, turnUntil, dial } = listening();
+    const before = countDescriptors();
+    const peers = Array.from({ length: 12 }, dial);
+    await turnUntil("all of them", () => told.count("accepted") === 12);
+    transport.closeAll(resets, () => false);
+    transport.dispose();
+    for (const peer of peers) expect(await endOf(peer)).toBe(resets ? -ECONNRESET : 0);
+    // The peers stay, and what the transport itself had is gone.
+    expect(countDescriptors()).toBeLessThan(before + 12);
+  });
+}

@@ -1,0 +1,8 @@
+// kernel-epoll keeps the contract.
+import { describe } from "vitest";
+import { openClientTransport, openServerTransport } from "../../../src/transport/open.js";
+import { describeTransport } from "../contract.js";
+
+describe("kernel-epoll", () => {
+  describeTransport({ openClient: openClientTransport, openServer: openServerTransport, needsDescriptors: true });
+});
