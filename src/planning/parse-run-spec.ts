@@ -8,8 +8,9 @@ import { type PortRange, parseHostPorts, parsePorts } from "../util/endpoint.js"
 import { AppError } from "../util/errors.js";
 import { quoted } from "../util/printable.js";
 import { formatCount, parseCount } from "../util/units.js";
+import { closeModeFor } from "./close-mode.js";
 import type { ConnectOptions, SourceOption, SourcePortOption } from "./connect-options.js";
-import { type DestinationSpec, MANY, type MessageSpec, type RunSpec, type SourceSpec } from "./run-spec.js";
+import type { DestinationSpec, MessageSpec, RunSpec, SourceSpec } from "./run-spec.js";
 
 /** Handshakes in flight at once, unless asked otherwise. */
 export const CONCURRENCY = 1024;
@@ -49,7 +50,7 @@ export function parseRunSpec(options: ConnectOptions): RunSpec {
       minRatePerSec: options.minRatePerSec,
       maxFailed: allowedFailures(options.maxFailed, connections),
     },
-    close: options.close ?? (connections > MANY ? "rst" : "fin"),
+    close: options.close ?? closeModeFor(connections),
     closeAfterGreeting: options.closeAfterGreeting ?? false,
     oneTable: options.oneTable ?? false,
     authorized: options.authorized ?? false,

@@ -9,7 +9,7 @@ import type { AddressRange } from "../util/address-range.js";
 import { formatEndpoint } from "../util/endpoint.js";
 import { AppError } from "../util/errors.js";
 import { atLoopback, type HostReadings } from "./host-readings.js";
-import { MANY, type TupleSpec } from "./run-spec.js";
+import type { TupleSpec } from "./run-spec.js";
 import { planPorts } from "./source-ports.js";
 import { isHopeless, isSource } from "./sources.js";
 import { type Destination, portCount, type SourcePorts, type TupleGroup, type TuplePlan } from "./tuple-plan.js";
@@ -28,6 +28,8 @@ export interface PlannedTuples {
   readonly unreachable: readonly BadSource[];
 }
 
+/** A run of more connections is large: others may want the ports that it takes. */
+const LARGE = 1000;
 const LOOPBACK_FIRST: IpAddress = { family: 4, bytes: Uint8Array.of(127, 0, 0, 1) };
 const LOOPBACK_ADDRESSES = 2 ** 24 - 3;
 
@@ -132,7 +134,7 @@ function sourcesFor(
     // One more than the numbers ask for: some ports are taken by others.
     const needed = Math.ceil(connections / (portCount(ports) * destinations)) + 1;
     // A port that is bound by its number is nobody else's: a large run leaves 127.0.0.1, which all others use, alone.
-    const first = connections > MANY ? addToIp(LOOPBACK_FIRST, 1) : LOOPBACK_FIRST;
+    const first = connections > LARGE ? addToIp(LOOPBACK_FIRST, 1) : LOOPBACK_FIRST;
     return [{ first, count: Math.min(needed, LOOPBACK_ADDRESSES) }];
   }
   const route = host.routes.get(formatIp(ip))!;

@@ -8,9 +8,6 @@ import type { Family } from "../util/address.js";
 import type { PortRange } from "../util/endpoint.js";
 import type { Stage } from "./schedule.js";
 
-/** Above this many, connections are closed with RST unless asked otherwise, and another host has to be authorized. */
-export const MANY = 1000;
-
 /** Where connections go: a name or an address, and each of these ports. */
 export interface DestinationSpec {
   readonly host: string;

@@ -1,10 +1,9 @@
 // The 4-tuples of a run on this host, or the reason for which it cannot have them.
-import { formatIp, type IpAddress } from "../util/address.js";
 import { AppError } from "../util/errors.js";
-import { formatCount } from "../util/units.js";
+import { assertAuthorized } from "./authorization.js";
 import { readHost } from "./host-readings.js";
 import { type PlannedTuples, planTuples } from "./plan-tuples.js";
-import { MANY, type RunSpec } from "./run-spec.js";
+import type { RunSpec } from "./run-spec.js";
 import { describeBadSources, describeUnreachable, fixFor } from "./source-text.js";
 import { isHopeless, NO_BAD_SOURCES } from "./sources.js";
 
@@ -22,18 +21,10 @@ export interface Targets extends Pick<PlannedTuples, "plan" | "names" | "tries" 
 export async function findTargets(spec: RunSpec): Promise<Targets> {
   const host = await readHost(spec);
   const { plan, names, tries, foreign, endpoints, unreachable } = planTuples(spec, host);
-  if (foreign && spec.connections > MANY && !spec.authorized) throw notAuthorized(foreign, spec);
+  assertAuthorized(foreign, spec);
   const { bad, badCount } = host.sources ?? NO_BAD_SOURCES;
   if (bad[0]) throw new AppError("E_SOURCE", describeBadSources(bad, badCount), { fix: fixFor(bad[0]) });
   const hopeless = unreachable.find(isHopeless);
   if (hopeless) throw new AppError("E_NO_SOURCE", describeUnreachable(hopeless), { fix: fixFor(hopeless) });
   return { plan, names, tries, endpoints, isLocal: foreign === undefined };
-}
-
-function notAuthorized(ip: IpAddress, { connections }: RunSpec): AppError {
-  return new AppError(
-    "E_AUTHORIZED",
-    `${formatIp(ip)} is not this machine, and ${formatCount(connections)} connections to it need your confirmation`,
-    { fix: "if you may load that machine, say so with --authorized", facts: { limit: MANY } },
-  );
 }

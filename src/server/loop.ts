@@ -2,7 +2,7 @@
 
 import type { Shard } from "../engine/worker.js";
 import { COMMAND, CONTROL } from "../engine/worker-memory.js";
-import { MANY } from "../planning/run-spec.js";
+import { RST_ABOVE } from "../planning/close-mode.js";
 import type { ServerTransport } from "../transport/contract.js";
 import { openServerTransport } from "../transport/open.js";
 import { ServerEvents } from "./events.js";
@@ -66,7 +66,7 @@ export class ServerLoop {
   }
 
   private closeAll(): void {
-    const resets = Atomics.load(new Int32Array(this.shard.plan.shared), SHARED.open) > MANY;
+    const resets = Atomics.load(new Int32Array(this.shard.plan.shared), SHARED.open) > RST_ABOVE;
     this.events.finish(resets);
     this.transport.closeAll(resets, () => this.shard.command === COMMAND.abort);
   }
