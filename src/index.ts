@@ -1,6 +1,7 @@
 // The public API. The engine is loaded when it is first asked for, so that importing this is quick and possible anywhere.
 
 import type { ConnectResult } from "./results/connect.js";
+import type { Diagnosis } from "./results/diagnosis.js";
 import type { LabResult } from "./results/lab/lab.js";
 import type { InspectedLimit } from "./results/limits.js";
 import type { Prediction } from "./results/prediction.js";
@@ -82,7 +83,6 @@ import { hostFault } from "./util/host-fault.js";
 export type { HostFacts, WhatIf } from "./capacity/host-facts.js";
 export type { CapacityOptions } from "./capacity/options.js";
 export type { ConnectEvents, ConnectRun } from "./client/run.js";
-export { explainRun } from "./diagnosis/explain.js";
 export type { ConnectOptions, SourceOption, SourcePortOption } from "./planning/connect-options.js";
 export type { DestinationSpec, MessageSpec, RunSpec, SourceSpec } from "./planning/run-spec.js";
 export type { Stage } from "./planning/schedule.js";
@@ -104,7 +104,8 @@ export { AppError, type ErrorCode } from "./util/errors.js";
 export async function connect(options: ConnectOptions): Promise<ConnectRun> {
   const given = copied(options);
   const { checkConnectOptions } = await loaded(import("./client/options-schema.js"));
-  return (await loaded(import("./client/connect.js"))).connect(checkConnectOptions(given));
+  const { explained } = await loaded(import("./diagnosis/explain.js"));
+  return (await loaded(import("./client/connect.js"))).connect(checkConnectOptions(given), explained);
 }
 
 /**
@@ -116,7 +117,8 @@ export async function connect(options: ConnectOptions): Promise<ConnectRun> {
 export async function serve(options: ServeOptions): Promise<ServeRun> {
   const given = copied(options);
   const { checkServeOptions } = await loaded(import("./server/options-schema.js"));
-  return (await loaded(import("./server/serve.js"))).serve(checkServeOptions(given));
+  const { explained } = await loaded(import("./diagnosis/explain.js"));
+  return (await loaded(import("./server/serve.js"))).serve(checkServeOptions(given), explained);
 }
 
 /**
@@ -160,6 +162,20 @@ export async function inspectLimits(): Promise<InspectedLimit[]> {
 }
 
 /**
+ * Names the limit that stopped a run, whose it is, the evidence and the fix. A result has its diagnosis already: this is for one that
+ * was saved by an older version.
+ *
+ * @param result of connect() or serve(), or the JSON of one
+ * @throws {AppError} E_OPTION when it is none; the message names the field that is wrong
+ */
+export async function explainRun(result: ConnectResult | ServeResult): Promise<Diagnosis> {
+  const given = copied(result);
+  const { parseOwnResult } = await loaded(import("./results/parse.js"));
+  const read = parseOwnResult(given, ["connect", "serve"]);
+  return (await loaded(import("./diagnosis/explain.js"))).explainRun(read);
+}
+
+/**
  * Draws a result as one HTML page: the run over time, its latencies, the lab's verdicts and evidence. It opens without a
  * network and without a script, in light and dark, and prints.
  *
@@ -170,7 +186,9 @@ export async function renderReport(result: ConnectResult | ServeResult | LabResu
   const given = copied(result);
   const { parseOwnResult } = await loaded(import("./results/parse.js"));
   const read = parseOwnResult(given, ["connect", "serve", "lab"]);
-  return (await loaded(import("./output/html/render.js"))).render(read);
+  const { render } = await loaded(import("./output/html/render.js"));
+  if (read.kind === "lab") return render(read);
+  return render((await loaded(import("./diagnosis/explain.js"))).explained(read));
 }
 
 /** What a host lacks for loading a module, such as descriptors, is an AppError as well. */

@@ -1,4 +1,5 @@
 // The client's door: finds the 4-tuples of what is asked, and starts the run.
+
 import { stopOnAbort } from "../engine/run/stop-on-abort.js";
 import { canUnshareTables } from "../engine/threads/private-tables.js";
 import { countOpenDescriptors } from "../linux/proc/procfs.js";
@@ -8,21 +9,25 @@ import type { ConnectOptions } from "../planning/connect-options.js";
 import { parseRunSpec } from "../planning/parse-run-spec.js";
 import type { RunSpec } from "../planning/run-spec.js";
 import { findTargets } from "../planning/targets.js";
+import type { ConnectResult } from "../results/connect.js";
 import { ConnectRun, type TablesAllowed } from "./run.js";
+
+type Complete = (result: ConnectResult) => ConnectResult;
 
 /**
  * Opens TCP connections, holds them, and says what happened.
  *
+ * @param complete adds to the result what is not known here: its diagnosis
  * @returns a run at work: `await run.done` for its result, `run.stop()` to end it, `for await (const snapshot of run)`
  * @throws {AppError} E_OPTION, E_ADDRESS, E_RESOLVE, E_SOURCE, E_NO_SOURCE or E_AUTHORIZED before anything is opened
  */
-export function connect(options: ConnectOptions): Promise<ConnectRun> {
-  return startRun(parseRunSpec(options), options.signal);
+export function connect(options: ConnectOptions, complete?: Complete): Promise<ConnectRun> {
+  return startRun(parseRunSpec(options), options.signal, complete);
 }
 
 /** As connect(), for a spec. @throws {AppError} as connect(), but E_OPTION */
-export async function startRun(spec: RunSpec, signal?: AbortSignal): Promise<ConnectRun> {
-  const run = new ConnectRun(spec, await findTargets(spec), await findTables(spec));
+export async function startRun(spec: RunSpec, signal?: AbortSignal, complete?: Complete): Promise<ConnectRun> {
+  const run = new ConnectRun(spec, await findTargets(spec), await findTables(spec), complete);
   stopOnAbort(run, signal);
   return run;
 }

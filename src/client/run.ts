@@ -108,7 +108,12 @@ export class ConnectRun extends EventEmitter<ConnectEvents> implements RunHandle
   #holdUntilMs: number | undefined;
   #heard = 0;
 
-  constructor(spec: RunSpec, targets: Targets, tables: TablesAllowed) {
+  constructor(
+    spec: RunSpec,
+    targets: Targets,
+    tables: TablesAllowed,
+    complete: (result: ConnectResult) => ConnectResult = (result) => result,
+  ) {
     super();
     const settings = settingsOf(spec);
     this.spec = spec;
@@ -138,7 +143,7 @@ export class ConnectRun extends EventEmitter<ConnectEvents> implements RunHandle
     const rampOver = new Promise<void>((resolve) => {
       isReady = resolve;
     });
-    this.done = this.#run(isReady);
+    this.done = this.#run(isReady).then(complete);
     this.ready = Promise.race([rampOver, this.done.then(() => undefined)]);
     // Who does not ask for it need not hear of it.
     this.ready.catch(() => undefined);

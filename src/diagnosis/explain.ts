@@ -3,28 +3,27 @@
 import { countHalfMade } from "../client/evidence/unaccepted.js";
 import { outcomeOf } from "../client/verdict/verdict.js";
 import type { ConnectResult } from "../results/connect.js";
-import type { Diagnosis } from "../results/diagnosis.js";
+import type { Diagnosis, Explained } from "../results/diagnosis.js";
 import type { Counters } from "../results/fields.js";
 import type { ServeResult } from "../results/serve.js";
-import { AppError } from "../util/errors.js";
-import { printable } from "../util/printable.js";
 import { formatCount, formatDuration, plural } from "../util/units.js";
 import { explainClient } from "./client.js";
 import { greetingNotes } from "./rules/greeting.js";
 import { handshakeNotes } from "./rules/handshakes.js";
 import { reachedBy } from "./rules/plateaus.js";
 import { explainServer } from "./server.js";
-import { findFlaw } from "./validate.js";
 
 /**
  * Names the limit that stopped a run, whose it is, the evidence and the fix. Reads the result alone: an old one is explained as
  * it was.
- *
- * @throws {AppError} E_OPTION when it is no result of connect() or serve()
  */
 export function explainRun(result: ConnectResult | ServeResult): Diagnosis {
-  assertResult(result);
   return result.kind === "connect" ? diagnoseClient(result) : diagnoseServer(result);
+}
+
+/** A result with its diagnosis: the one that it has, or one that is made now. */
+export function explained<Result extends ConnectResult | ServeResult>(result: Result): Explained<Result> {
+  return { ...result, diagnosis: result.diagnosis ?? explainRun(result) };
 }
 
 function diagnoseClient(result: ConnectResult): Diagnosis {
@@ -138,12 +137,4 @@ function stackNotes(risen: Counters): string[] {
       ? [`net.ipv4.tcp_max_tw_buckets is reached: ${formatCount(timeWaits)} connections ended without a TIME_WAIT`]
       : []),
   ];
-}
-
-function assertResult(value: unknown): asserts value is ConnectResult | ServeResult {
-  const flaw = findFlaw(value);
-  if (flaw === undefined) return;
-  throw new AppError("E_OPTION", `this is no result of a run: ${printable(flaw)} is missing or wrong`, {
-    fix: "give what `fourtuple connect --json` or `fourtuple serve --json` printed",
-  });
 }

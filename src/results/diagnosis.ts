@@ -45,5 +45,8 @@ export const diagnosisSchema = z
   .meta({ title: "Diagnosis", description: "What `fourtuple doctor --explain --json` prints, and a result has in it" });
 export interface Diagnosis extends TypeOf<typeof diagnosisSchema> {}
 
+/** A result with its diagnosis, as it is printed. */
+export type Explained<Result> = Result & { readonly diagnosis: Diagnosis };
+
 /** Of a result: one that cannot be read, as of an older version, is made again out of the evidence. */
 export const diagnosis = diagnosisSchema.optional().catch(undefined).describe("what stopped the run");

@@ -84,7 +84,11 @@ export class ServeRun extends EventEmitter<ServeEvents> implements RunHandle<Ser
   #isReady!: () => void;
   #isNotReady!: (fault: AppError) => void;
 
-  constructor(settings: ServeSettings, listener: Listener) {
+  constructor(
+    settings: ServeSettings,
+    listener: Listener,
+    complete: (result: ServeResult) => ServeResult = (result) => result,
+  ) {
     super();
     this.#settings = settings;
     this.#listener = listener;
@@ -105,7 +109,7 @@ export class ServeRun extends EventEmitter<ServeEvents> implements RunHandle<Ser
     });
     const fault = this.#startShards();
     this.#guard = setInterval(() => this.#watchMemory(), GUARD_MS);
-    this.done = this.#life();
+    this.done = this.#life().then(complete);
     if (fault) this.#fail(fault);
   }
 

@@ -1,19 +1,24 @@
 // The server's door: checks what is asked, binds, and starts the run.
+
 import { stopOnAbort } from "../engine/run/stop-on-abort.js";
 import { closeFd } from "../linux/syscalls/socket.js";
+import type { ServeResult } from "../results/serve.js";
 import { type Listener, openListener } from "./listener.js";
 import { type ServeOptions, type ServeSettings, settleOptions } from "./options.js";
 import { ServeRun } from "./run.js";
 
+type Complete = (result: ServeResult) => ServeResult;
+
 /**
  * Listens on one port and holds whatever connects.
  *
+ * @param complete adds to the result what is not known here: its diagnosis
  * @returns a server that accepts: `server.address`, `server.stop()`, `for await (const snapshot of server)`
  * @throws {AppError} E_OPTION, E_ADDRESS, E_RESOLVE, E_PORT_IN_USE, E_PERMISSION or E_LISTEN
  */
-export async function serve(options: ServeOptions): Promise<ServeRun> {
+export async function serve(options: ServeOptions, complete?: Complete): Promise<ServeRun> {
   const settings = settleOptions(options);
-  const run = startRun(settings, await openListener(settings.at, settings.backlog));
+  const run = startRun(settings, await openListener(settings.at, settings.backlog), complete);
   stopOnAbort(run, options.signal);
   try {
     await run.ready;
@@ -24,9 +29,9 @@ export async function serve(options: ServeOptions): Promise<ServeRun> {
   return run;
 }
 
-function startRun(settings: ServeSettings, listener: Listener): ServeRun {
+function startRun(settings: ServeSettings, listener: Listener, complete: Complete | undefined): ServeRun {
   try {
-    return new ServeRun(settings, listener);
+    return new ServeRun(settings, listener, complete);
   } catch (error) {
     closeFd(listener.fd);
     throw error;

@@ -2,7 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { explainRun } from "../../src/diagnosis/explain.js";
+import { explained } from "../../src/diagnosis/explain.js";
 import { columnsOf, fitText, widthOf } from "../../src/output/terminal/columns.js";
 import type { Paint } from "../../src/output/terminal/paint.js";
 import { connectSummary } from "../../src/output/text/connect-summary.js";
@@ -115,9 +115,9 @@ describe.each(WIDTHS)("at %i columns, large figures and long addresses", (column
         sourcePorts: "1024-65535",
       },
     });
-    const diagnosis = explainRun(result);
-    fitting(connectSummary(result, diagnosis, paint));
-    fitting(diagnosisText(diagnosis, paint));
+    const told = explained(result);
+    fitting(connectSummary(told, paint));
+    fitting(diagnosisText(told.diagnosis, paint));
   });
 
   it("of pressure fit", () => {

@@ -1,10 +1,11 @@
 // The client against real sockets; what it says of itself is checked against `ss` and against what the peer saw.
 import { closeSync, openSync } from "node:fs";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { explainRun } from "../../src/diagnosis/explain.js";
 import type { ConnectSnapshot } from "../../src/index.js";
 import { endpoint, ownAddress, ownPort, ownPorts } from "../support/address.js";
 import { establishedAt, establishedInSs, socketDescriptors, socketsInSs, untilAtRest } from "../support/kernel.js";
-import { explainRun, parseAddressRanges } from "../support/library.js";
+import { parseAddressRanges } from "../support/library.js";
 import {
   startClient,
   startForeignServer,

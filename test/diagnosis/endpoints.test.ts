@@ -1,7 +1,7 @@
 // Destinations are objects in a result; in results of older versions they are what was printed.
 import { expect, it } from "vitest";
 import { endpointsOf } from "../../src/diagnosis/endpoints.js";
-import { explainRun } from "../../src/index.js";
+import { explainRun } from "../../src/diagnosis/explain.js";
 import { endpoint } from "../support/address.js";
 import { connect } from "../support/library.js";
 import { startServer } from "../support/peers.js";

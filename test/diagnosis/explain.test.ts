@@ -1,9 +1,11 @@
 // What each pattern of evidence is taken for. That the patterns are what kernels and servers really show is the fault
 // matrix's to prove.
+
 import { describe, expect, it } from "vitest";
 import { explainRun } from "../../src/diagnosis/explain.js";
 import type { ConnectResult, LossPattern } from "../../src/index.js";
 import { diagnosisText } from "../../src/output/text/diagnosis.js";
+import { parseOwnResult } from "../../src/results/parse.js";
 import { connectResult, serveResult } from "../support/results.js";
 
 const failure = (phase: ConnectResult["failures"][number]["phase"], errno: string, count = 400) => [
@@ -493,6 +495,6 @@ describe("what is no result", () => {
     ["a server's with an empty failure", serveResult({ failures: [{}] as never })],
     ["a name that every object has", { kind: "toString", version: 1 }],
   ])("%s is refused", (_, value) => {
-    expect(() => explainRun(value as never)).toThrow(expect.objectContaining({ code: "E_OPTION" }));
+    expect(() => parseOwnResult(value, ["connect", "serve"])).toThrow(expect.objectContaining({ code: "E_OPTION" }));
   });
 });

@@ -1,6 +1,7 @@
 // Greetings that are missing, of a server that cannot be looked at.
 import { describe, expect, it } from "vitest";
-import { explainRun } from "../support/library.js";
+
+import { explainRun } from "../../src/diagnosis/explain.js";
 import { connectResult } from "../support/results.js";
 
 const greetings = { greeted: 200, ungreeted: 100, awaited: 0 };

@@ -1,8 +1,8 @@
 // SYNs that had to be sent again, in a run that met its target: a note with the cause.
 import { execFileSync } from "node:child_process";
 import { describe, expect, it } from "vitest";
+import { explainRun } from "../../src/diagnosis/explain.js";
 import type { ConnectResult, Diagnosis } from "../../src/index.js";
-import { explainRun } from "../support/library.js";
 import { canMakeNamespaces, enterNamespace } from "../support/namespace.js";
 import { hasProgram, resultOf, runCli, startCli } from "../support/process.js";
 import { connectResult } from "../support/results.js";

@@ -128,9 +128,9 @@ describe("a mistake is refused with an AppError before anything is opened", () =
     }
   });
 
-  it("so are those of what is no promise", () => {
+  it("so are those of explaining and of reading addresses", async () => {
     for (const value of [undefined, null, 5, {}, { kind: "connect" }]) {
-      expect(() => explainRun(value as never)).toThrow(AppError);
+      await expect(explainRun(value as never)).rejects.toThrow(AppError);
     }
     expect(() => parseAddressRanges(5 as never)).toThrow(AppError);
   });

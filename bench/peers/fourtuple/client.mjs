@@ -6,7 +6,7 @@
 // Usage: client.mjs [--kernel-ports] [--within N] <port> <connections> <ports per source address> <window>
 import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
-import { connect, explainRun } from "fourtuple";
+import { connect } from "fourtuple";
 
 const FIRST_PORT = 1024;
 const LOOK_MS = 20;
@@ -61,7 +61,7 @@ print({
   closeSeconds: closeMs / 1000,
   ownKernelCount: kernel,
   threads,
-  stoppedBy: explainRun(result).finding,
+  stoppedBy: result.diagnosis.finding,
 });
 lines.close();
 

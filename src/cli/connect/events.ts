@@ -4,7 +4,7 @@ import type { ConnectEvent } from "../../client/event-stream.js";
 import type { ConnectRun } from "../../client/run.js";
 import { isOutputBehind, printEvent, printResult } from "../../output/terminal/output.js";
 import type { ConnectResult } from "../../results/connect.js";
-import type { Diagnosis } from "../../results/diagnosis.js";
+import type { Explained } from "../../results/diagnosis.js";
 import { commandLine } from "../command-line.js";
 
 const LOOK_MS = 200;
@@ -31,8 +31,8 @@ export class EventPrinter {
     if (this.#unprintedBytes > 0) print({ event: "notPrinted", bytes: this.#unprintedBytes });
   }
 
-  result(result: ConnectResult, diagnosis: Diagnosis): void {
-    printResult({ event: "result", ...result, command: commandLine(), diagnosis });
+  result(result: Explained<ConnectResult>): void {
+    printResult({ event: "result", ...result, command: commandLine() });
   }
 
   #received(text: string): void {

@@ -2,7 +2,7 @@
 // and summary, either as JSON events.
 
 import { startRun } from "../../client/connect.js";
-import { explainRun } from "../../diagnosis/explain.js";
+import { explained } from "../../diagnosis/explain.js";
 import { printResult } from "../../output/terminal/output.js";
 import { paintFor } from "../../output/terminal/paint.js";
 import { connectSummary } from "../../output/text/connect-summary.js";
@@ -59,17 +59,17 @@ export async function runConnect(to: readonly string[], options: ConnectCommandO
   const events = options.json ? new EventPrinter(run) : undefined;
   if (isSingle && !events) printSingle(run);
   const endProgress = isSingle ? undefined : await showProgress(run, events !== undefined);
-  const result = await ended.finally(() => {
+  const ran = await ended.finally(() => {
     events?.stop();
     endProgress?.();
   });
-  const diagnosis = explainRun(result);
-  if (events) events.result(result, diagnosis);
-  else if (isSingle) printSingleEnd(result, diagnosis, stoppedBy !== undefined);
-  else printResult(connectSummary(result, diagnosis, paintFor(process.stdout)));
+  const result = explained(ran);
+  if (events) events.result(result);
+  else if (isSingle) printSingleEnd(result, stoppedBy !== undefined);
+  else printResult(connectSummary(result, paintFor(process.stdout)));
   // A single connection is its server's to end, however long it was to be held.
   if (isSingle && stoppedBy) return EXIT_CODES[stoppedBy];
-  if (isSingle && result.established === 0) throw noConnection(result, diagnosis);
+  if (isSingle && result.established === 0) throw noConnection(result);
   return exitCodeOf(result, stoppedBy);
 }
 

@@ -8,7 +8,7 @@ import { triedLine } from "../../output/text/destinations.js";
 import { diagnosisLines } from "../../output/text/diagnosis.js";
 import { clientLine } from "../../output/text/serve.js";
 import type { ConnectResult } from "../../results/connect.js";
-import type { Diagnosis } from "../../results/diagnosis.js";
+import type { Explained } from "../../results/diagnosis.js";
 import { AppError } from "../../util/errors.js";
 import { formatBytes } from "../../util/units.js";
 
@@ -32,14 +32,16 @@ export function printSingle(run: ConnectRun): void {
 }
 
 /** Says what the reads have not: that it was stopped, or what it was short of. A single connection has no summary. */
-export function printSingleEnd(result: ConnectResult, diagnosis: Diagnosis, isStopped: boolean): void {
+export function printSingleEnd(result: Explained<ConnectResult>, isStopped: boolean): void {
   const missed = result.outcome === "missed" && result.established > 0 ? missPhrases(result.misses) : [];
   if (isStopped) say(interruptedLine(result));
-  else if (missed.length > 0) say([`target missed: ${missed.join(", ")}`, ...diagnosisLines(diagnosis)].join("\n"));
+  else if (missed.length > 0)
+    say([`target missed: ${missed.join(", ")}`, ...diagnosisLines(result.diagnosis)].join("\n"));
 }
 
 /** The error of a single connection that was never established. */
-export function noConnection(result: ConnectResult, diagnosis: Diagnosis): AppError {
+export function noConnection(result: Explained<ConnectResult>): AppError {
+  const { diagnosis } = result;
   const fix = diagnosis.finding?.fix ?? diagnosis.suspects[0]?.fix;
-  return new AppError("E_CONNECT", singleFailure(result, diagnosis), fix === undefined ? {} : { fix });
+  return new AppError("E_CONNECT", singleFailure(result), fix === undefined ? {} : { fix });
 }

@@ -10,6 +10,7 @@ import { RateMeter } from "../../output/terminal/rate-meter.js";
 import { connectLine, connectPanel } from "../../output/text/connect-progress.js";
 import { type DemoEvidence, demoInterrupted, demoTitle, demoVerdict, isDemoProven } from "../../output/text/demo.js";
 import type { ConnectResult } from "../../results/connect.js";
+import type { Explained } from "../../results/diagnosis.js";
 import type { ServeResult } from "../../results/serve.js";
 import { countSockets } from "../../socket-table/count.js";
 import { sampleFourTuples } from "../../socket-table/sample.js";
@@ -66,7 +67,7 @@ async function gatherEvidence(wanted: number, children: Subprocess[]): Promise<D
   });
   const examples = sampleFourTuples(port, EXAMPLES);
   print("counted by the kernel; closing all\n");
-  const clientResult = await finishCommand<ConnectResult>(client, "client");
+  const clientResult = await finishCommand<Explained<ConnectResult>>(client, "client");
   const serverResult = await finishCommand<ServeResult>(children[0]!, "server");
   return {
     wanted,

@@ -1,5 +1,7 @@
 // What `fourtuple report` does: reads a result and writes its page.
+
 import { basename, dirname, extname, join } from "node:path";
+import { explained } from "../../diagnosis/explain.js";
 import { print, printFile } from "../../output/terminal/output.js";
 import { printable } from "../../util/printable.js";
 import { formatBytes } from "../../util/units.js";
@@ -11,7 +13,8 @@ import { readResult } from "./result-file.js";
  * @returns the exit code
  */
 export async function runReport(file: string, output = pageBeside(file)): Promise<number> {
-  const result = readResult(file, ["connect", "serve", "lab"]);
+  const read = readResult(file, ["connect", "serve", "lab"]);
+  const result = read.kind === "lab" ? read : explained(read);
   // Loaded after the file has been read: what draws is much.
   const { render } = await import("../../output/html/render.js");
   if (output === "-") {

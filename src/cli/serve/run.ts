@@ -1,6 +1,6 @@
 // What `fourtuple serve` does: a run until a signal ends it, told of line by line, and its summary.
 
-import { explainRun } from "../../diagnosis/explain.js";
+import { explained } from "../../diagnosis/explain.js";
 import { type Live, openLive } from "../../output/terminal/live.js";
 import { isOutputBehind, print, printJson, printResult, say } from "../../output/terminal/output.js";
 import { paintFor } from "../../output/terminal/paint.js";
@@ -14,6 +14,8 @@ import {
   serveProgress,
   serveSummary,
 } from "../../output/text/serve.js";
+import type { Explained } from "../../results/diagnosis.js";
+import type { ServeResult } from "../../results/serve.js";
 import { BACKLOG, FIRST_LOGGED, type ServeOptions } from "../../server/options.js";
 import type { ServeRun } from "../../server/run.js";
 import { serve } from "../../server/serve.js";
@@ -42,7 +44,7 @@ export async function runServe(at: string, options: ServeCommandOptions): Promis
     last = now;
   }, PROGRESS_MS).unref();
   try {
-    const result = await ended;
+    const result = explained(await ended);
     printer.end(result);
   } finally {
     clearInterval(timer);
@@ -51,7 +53,7 @@ export async function runServe(at: string, options: ServeCommandOptions): Promis
   return 0;
 }
 
-type Result = Awaited<ServeRun["done"]>;
+type Result = Explained<ServeResult>;
 type Peer = ServeRun["address"];
 
 class JsonPrinter {
@@ -76,7 +78,7 @@ class JsonPrinter {
   end(result: Result): void {
     const connections = result.accepted - this.#printed;
     if (this.#log === "all" && connections > 0) this.#print({ event: "notPrinted", connections });
-    printResult({ event: "result", ...result, diagnosis: explainRun(result) });
+    printResult({ event: "result", ...result });
   }
 
   leave(): void {}

@@ -4,7 +4,7 @@ import { lastResult, onSnapshot } from "../../client/event-stream.js";
 import type { ConnectSnapshot } from "../../client/snapshot.js";
 import { readProcessFacts } from "../../linux/proc/process-facts.js";
 import type { ConnectResult } from "../../results/connect.js";
-import type { Diagnosis } from "../../results/diagnosis.js";
+import type { Explained } from "../../results/diagnosis.js";
 import { AppError } from "../../util/errors.js";
 import type { Subprocess } from "../../util/subprocess.js";
 import { formatCount } from "../../util/units.js";
@@ -12,7 +12,7 @@ import type { LabContext } from "../experiment.js";
 import { commandOf } from "../reproduce.js";
 import type { RunOptions } from "../testbed/host.js";
 
-export type CrowdResult = ConnectResult & { readonly diagnosis: Diagnosis };
+export type CrowdResult = Explained<ConnectResult>;
 
 /** A crowd is held until it is ended. */
 const HOLD = "forever";

@@ -5,6 +5,7 @@ import { isMeasurable } from "../../client/ramp/memory-fit.js";
 import { missPhrases, outcomeOf } from "../../client/verdict/verdict.js";
 import { courseOf, momentsOf, rateOf } from "../../lab/observe/timeline.js";
 import type { ConnectResult } from "../../results/connect.js";
+import type { Explained } from "../../results/diagnosis.js";
 import type { LatencyEvidence } from "../../results/lab/evidence.js";
 import { formatBound } from "../../util/bound.js";
 import { printableData } from "../../util/printable.js";
@@ -22,7 +23,7 @@ const WORTH_MEASURING = 10_000;
 const WORTH_A_CURVE = 5;
 const MAX_DESTINATIONS = 3;
 
-export function connectPage(of: ConnectResult): string {
+export function connectPage(of: Explained<ConnectResult>): string {
   // A command that is pasted has one line.
   const result = printableData(of);
   const title = headline(result);
@@ -34,7 +35,7 @@ export function connectPage(of: ConnectResult): string {
 <p class="lead">To ${destinations(result)}, from ${plural(result.plan.sourceAddresses, "source address", "source addresses")}. ${kernelCount(result)}</p>
 ${keyFigures(result)}
 </header>
-${why(result)}
+${why(result.diagnosis)}
 ${course(result)}
 ${latency(result)}
 ${failureTable([...result.failures, ...result.losses])}

@@ -1,5 +1,7 @@
 // From a result to its report: one HTML file. Loaded when a report is asked for; charts bring a library with them.
+
 import type { ConnectResult } from "../../results/connect.js";
+import type { Explained } from "../../results/diagnosis.js";
 import type { LabResult } from "../../results/lab/lab.js";
 import type { ServeResult } from "../../results/serve.js";
 import { connectPage } from "./connect-page.js";
@@ -7,7 +9,7 @@ import { labPage } from "./lab-page.js";
 import { servePage } from "./serve-page.js";
 
 /** @returns a page that opens without a network and without a script */
-export function render(result: ConnectResult | ServeResult | LabResult): string {
+export function render(result: Explained<ConnectResult> | Explained<ServeResult> | LabResult): string {
   if (result.kind === "lab") return labPage(result);
   return result.kind === "serve" ? servePage(result) : connectPage(result);
 }

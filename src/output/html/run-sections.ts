@@ -1,18 +1,14 @@
 // Sections that the pages of both roles have: why it stopped, what failed, what the kernel said.
 
-import { explainRun } from "../../diagnosis/explain.js";
-import type { ConnectResult } from "../../results/connect.js";
-import type { Finding } from "../../results/diagnosis.js";
+import type { Diagnosis, Finding } from "../../results/diagnosis.js";
 import type { RunEvidence } from "../../results/evidence.js";
 import type { FailureReport } from "../../results/fields.js";
-import type { ServeResult } from "../../results/serve.js";
 import { SIDES } from "../sentences/words.js";
 import { drawTable } from "./evidence.js";
 import { html, type Markup } from "./markup.js";
 
 /** What stopped a run, what may have, or what is worth knowing; nothing where there is nothing to say. */
-export function why(result: ConnectResult | ServeResult): Markup | undefined {
-  const { finding, suspects, notes } = explainRun(result);
+export function why({ finding, suspects, notes }: Diagnosis): Markup | undefined {
   if (!finding && suspects.length === 0 && notes.length === 0) return undefined;
   const found = finding ? [finding] : suspects;
   return html`<section aria-labelledby="why"><h2 id="why">${finding ? "What stopped it" : suspects.length > 0 ? "What may have stopped it" : "Worth knowing"}</h2>

@@ -1,5 +1,6 @@
 // The report of a server's life: what came, what it held, what stopped it from taking more, the kernel's figures.
 
+import type { Explained } from "../../results/diagnosis.js";
 import type { ServeResult } from "../../results/serve.js";
 import { formatBound } from "../../util/bound.js";
 import { formatEndpoint } from "../../util/endpoint.js";
@@ -11,7 +12,7 @@ import { failureTable, kernelTable, why } from "./run-sections.js";
 /** Below this many connections, the threads' own memory is most of what is measured. */
 const WORTH_MEASURING = 10_000;
 
-export function servePage(result: ServeResult): string {
+export function servePage(result: Explained<ServeResult>): string {
   const at = formatEndpoint(result.address.ip, result.address.port);
   const title = `${plural(result.peakOpen, "connection")} at once on ${at}`;
   return page(
@@ -22,7 +23,7 @@ export function servePage(result: ServeResult): string {
 <p class="lead">It listened for ${formatDuration(result.elapsedMs)}. ${kernelCount(result)}</p>
 ${keyFigures(result)}
 </header>
-${why(result)}
+${why(result.diagnosis)}
 ${failureTable(result.failures)}
 ${figures(result)}
 <section aria-labelledby="reproduce"><h2 id="reproduce">Reproduce</h2>

@@ -4,7 +4,7 @@ import { isLowerBound, messageLines, unansweredNote } from "../../client/message
 import { isMeasurable } from "../../client/ramp/memory-fit.js";
 import { missPhrases, outcomeOf } from "../../client/verdict/verdict.js";
 import type { ConnectResult } from "../../results/connect.js";
-import type { Diagnosis } from "../../results/diagnosis.js";
+import type { Explained } from "../../results/diagnosis.js";
 import type { FailureReport } from "../../results/fields.js";
 import type { LatencySummary } from "../../results/histogram/latency-summary.js";
 import { formatBound } from "../../util/bound.js";
@@ -22,7 +22,7 @@ const WORTH_TELLING_MS = 500;
 const WORTH_TELLING = 0.2;
 
 /** What happened, in about 15 lines; when the target was missed, why, and what to change. */
-export function connectSummary(of: ConnectResult, diagnosis: Diagnosis, paint: Paint = plain): string {
+export function connectSummary(of: Explained<ConnectResult>, paint: Paint = plain): string {
   const result = printableData(of);
   const lines = [
     headline(result, paint),
@@ -50,7 +50,7 @@ export function connectSummary(of: ConnectResult, diagnosis: Diagnosis, paint: P
     ),
     ...latencyTable(result, paint),
   ];
-  const why = diagnosisLines(diagnosis, paint);
+  const why = diagnosisLines(result.diagnosis, paint);
   if (why.length > 0) lines.push("", ...why);
   return lines.join("\n");
 }
@@ -70,8 +70,8 @@ export function interruptedLine({ established, holdMs }: ConnectResult): string 
 }
 
 /** One sentence on why a single connection did not come about. */
-export function singleFailure(result: ConnectResult, diagnosis: Diagnosis): string {
-  const { failures, destinations, names, byDestination } = printableData(result);
+export function singleFailure(result: Explained<ConnectResult>): string {
+  const { failures, destinations, names, byDestination, diagnosis } = printableData(result);
   const name = names?.find(({ used }) => used.length > 1)?.name;
   // Of several addresses each has a failure of its own.
   const to = name === undefined ? destinations.join(", ") : `${name} (${failedAttempts(byDestination)})`;

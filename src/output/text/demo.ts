@@ -1,8 +1,8 @@
 // The demo's words, for somebody who has read that a server has 65,535 connections at most.
 
 import { isMeasurable } from "../../client/ramp/memory-fit.js";
-import { explainRun } from "../../diagnosis/explain.js";
 import type { ConnectResult } from "../../results/connect.js";
+import type { Explained } from "../../results/diagnosis.js";
 import type { ServeResult } from "../../results/serve.js";
 import { type FourTuple, formatEndpoint } from "../../util/endpoint.js";
 import { printableData } from "../../util/printable.js";
@@ -19,7 +19,7 @@ export interface DemoEvidence {
   readonly countedBy: string;
   /** Three of the connections, as the kernel names them. */
   readonly examples: readonly FourTuple[];
-  readonly client: ConnectResult;
+  readonly client: Explained<ConnectResult>;
   readonly server: ServeResult;
 }
 
@@ -74,7 +74,7 @@ function failure({ wanted, port, counted, countedBy, client }: DemoEvidence, pai
     ),
     paint("bad", `  with local port ${port}.`),
   ];
-  const why = diagnosisLines(explainRun(client), paint);
+  const why = diagnosisLines(client.diagnosis, paint);
   if (why.length > 0) lines.push("", ...why);
   return `${lines.join("\n")}\n`;
 }

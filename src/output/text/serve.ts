@@ -1,6 +1,6 @@
 // A server's life as text: its first line, its progress, its summary.
 
-import { explainRun } from "../../diagnosis/explain.js";
+import type { Explained } from "../../results/diagnosis.js";
 import type { ServeResult } from "../../results/serve.js";
 import type { ServeSnapshot } from "../../server/snapshot.js";
 import { formatBound } from "../../util/bound.js";
@@ -53,9 +53,9 @@ export function isSameMoment(a: ServeSnapshot, b: ServeSnapshot): boolean {
 }
 
 /** @param printed how many client addresses were printed; undefined when none was to be */
-export function serveSummary(of: ServeResult, printed: number | undefined, paint: Paint = plain): string {
+export function serveSummary(of: Explained<ServeResult>, printed: number | undefined, paint: Paint = plain): string {
   const result = printableData(of);
-  const why = diagnosisLines(explainRun(result), paint);
+  const why = diagnosisLines(result.diagnosis, paint);
   const { failures, backlog, peakOpen } = result;
   const unprinted = printed === undefined ? 0 : result.accepted - printed;
   return [

@@ -2,9 +2,9 @@
 import { execFileSync } from "node:child_process";
 import { describe, expect, it } from "vitest";
 import { GiveUp, type RampCounts } from "../../../src/client/ramp/give-up.js";
+import { explainRun } from "../../../src/diagnosis/explain.js";
 import type { ConnectResult, Diagnosis } from "../../../src/index.js";
 import { ownAddress } from "../../support/address.js";
-import { explainRun } from "../../support/library.js";
 import { canMakeNamespaces, enterNamespace } from "../../support/namespace.js";
 import { startClient } from "../../support/peers.js";
 import { hasProgram, resultOf, runCli } from "../../support/process.js";

@@ -2,16 +2,18 @@
 
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { explained } from "../../../src/diagnosis/explain.js";
 import { rateOf } from "../../../src/lab/observe/timeline.js";
 import { formatWithUnit, logDomain, logTicks, scaleAxis, singular } from "../../../src/output/html/chart/scale.js";
-import { render } from "../../../src/output/html/render.js";
+import { render as draw } from "../../../src/output/html/render.js";
 import type { CeilingEvidence } from "../../../src/results/lab/evidence.js";
 import type { LabResult } from "../../../src/results/lab/lab.js";
-import { parseResult } from "../../../src/results/parse.js";
+import { parseResult, type ResultKind, type Results } from "../../../src/results/parse.js";
 import { connectResult, serveResult } from "../../support/results.js";
 
 const FIXTURE = JSON.parse(readFileSync(new URL("../fixtures/lab.json", import.meta.url), "utf8"));
 const LAB: LabResult = parseResult(FIXTURE, ["lab"], "lab.json");
+const render = (result: Results[ResultKind]) => draw(result.kind === "lab" ? result : explained(result));
 const ids = (text: string) => [...text.matchAll(/ id="([^"]*)"/g)].map(([, id]) => id);
 
 describe("a report", () => {
@@ -119,9 +121,9 @@ describe("a report", () => {
       { name: "hidden", allows: "unknown" as const, caps: "held" as const },
       { name: "backlog", allows: "other" as const, caps: "rate" as const },
     ];
-    const draw = (evidence: CeilingEvidence) =>
+    const drawn = (evidence: CeilingEvidence) =>
       render({ ...LAB, experiments: [{ ...LAB.experiments[0]!, evidence: [evidence] }] });
-    const text = draw({ kind: "ceiling", title: "c", wanted: 10, limits, unnumbered });
+    const text = drawn({ kind: "ceiling", title: "c", wanted: 10, limits, unnumbered });
     expect(text).toContain("none — binds");
     for (const shown of ["some", "endless", "unlimited", "hidden", "unknown"])
       expect(text).toContain(`>${shown}</text>`);
@@ -130,7 +132,7 @@ describe("a report", () => {
     expect(text).not.toMatch(/NaN|Infinity/);
     // What was wanted, 10, is not the edge of the axis, though one limit allows nothing.
     expect(text).toMatch(/tick label[^>]*><text[^>]*>1</);
-    const tied = draw({
+    const tied = drawn({
       kind: "ceiling",
       title: "c",
       wanted: 0,
@@ -138,7 +140,7 @@ describe("a report", () => {
       unnumbered,
     });
     expect(tied).not.toMatch(/NaN|Infinity/);
-    const unbound = draw({ kind: "ceiling", title: "c", wanted: 10, limits: [], unnumbered });
+    const unbound = drawn({ kind: "ceiling", title: "c", wanted: 10, limits: [], unnumbered });
     expect(unbound).toContain("<li>endless: unlimited</li>");
   });
 

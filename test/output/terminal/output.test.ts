@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { examine, predict } from "../../../src/capacity/predict.js";
-import { explainRun } from "../../../src/diagnosis/explain.js";
+import { explained } from "../../../src/diagnosis/explain.js";
 import { connectPage } from "../../../src/output/html/connect-page.js";
 import { labPage } from "../../../src/output/html/lab-page.js";
 import { safeFor } from "../../../src/output/terminal/output.js";
@@ -101,7 +101,7 @@ function expectSafe<T>(value: T, show: (value: T) => string): void {
 }
 
 const failed = connectResult({ failures: [{ phase: "connect", errno: "ECONNREFUSED", count: 400 }] });
-const diagnosis = explainRun(failed);
+const told = explained(failed);
 const owner = { command: "nginx", pid: 1, sockets: 3, listening: 1, established: 2 };
 const change = {
   limitId: "somaxconn",
@@ -127,13 +127,13 @@ const plan = {
 const made = { name: "net.core.somaxconn", from: "128", to: "1024", value: "1024", note: "note", time: "now" };
 
 describe("a text of a hostile result has no escape code and no line of its own:", () => {
-  it("connect's summary", () => expectSafe(failed, (result) => connectSummary(result, diagnosis)));
-  it("connect's diagnosis", () => expectSafe(diagnosis, (it) => `${connectSummary(failed, it)}${diagnosisText(it)}`));
-  it("a single connection's failure", () => expectSafe(failed, (result) => singleFailure(result, diagnosis)));
+  it("connect's summary", () => expectSafe(told, (result) => connectSummary(result)));
+  it("connect's diagnosis", () => expectSafe(told.diagnosis, (it) => diagnosisText(it)));
+  it("a single connection's failure", () => expectSafe(told, (result) => singleFailure(result)));
   it("serve's summary", () => {
     const failures = [{ phase: "accept" as const, errno: "EMFILE", count: 4 }];
     const kernel = { source: "sock_diag", sockets: 3 } as const;
-    expectSafe(serveResult({ failures, kernel, openAtStop: 3 }), (result) => serveSummary(result, 0));
+    expectSafe(explained(serveResult({ failures, kernel, openAtStop: 3 })), (result) => serveSummary(result, 0));
   });
   it("the demo's verdict", () => {
     const tuple = { sourceIp: "127.0.0.2", sourcePort: 1, destinationIp: "127.0.0.1", destinationPort: 2 };
@@ -146,7 +146,7 @@ describe("a text of a hostile result has no escape code and no line of its own:"
       server: serveResult(),
     };
     for (const isTargetMet of [true, false]) {
-      expectSafe<DemoEvidence>({ ...base, client: { ...failed, isTargetMet } }, demoVerdict);
+      expectSafe<DemoEvidence>({ ...base, client: { ...told, isTargetMet } }, demoVerdict);
     }
   });
   it("the doctor's prediction", async () => {
@@ -203,7 +203,7 @@ describe("a page of a hostile result", () => {
     for (const path of textsOf(failed)
       .filter((at) => !CHOSEN.test(String(at.at(-1))))
       .slice(0, 12)) {
-      escaped(connectPage(withText(failed, path, `${HOSTILE}<script>alert(1)</script>`)));
+      escaped(connectPage(withText(told, path, `${HOSTILE}<script>alert(1)</script>`)));
     }
   });
   it("of the lab has none of it", () => {

@@ -1,6 +1,6 @@
 // What a run's summary says of memory: with how far it may be off, or that it cannot be told.
 import { expect, it } from "vitest";
-import { explainRun } from "../../../src/diagnosis/explain.js";
+import { explained } from "../../../src/diagnosis/explain.js";
 import { connectSummary } from "../../../src/output/text/connect-summary.js";
 import { connectResult } from "../../support/results.js";
 
@@ -12,7 +12,7 @@ const lineOf = (kernelBytesPerConnection: number, kernelErrorPerConnection?: num
     kernelEnds: "one",
   } as const;
   const result = connectResult({ asked: 20_000, established: 20_000, isTargetMet: true, memory });
-  const text = connectSummary(result, explainRun(result));
+  const text = connectSummary(explained(result));
   return /^ *kernel memory +(.*)$/m.exec(text)?.[1];
 };
 
