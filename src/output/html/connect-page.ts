@@ -1,15 +1,14 @@
 // The report of a client's run: what came of it, why not more, its course over time, its latencies, the kernel's figures.
 
-import { messageLines, unansweredNote } from "../../client/messages/text.js";
-import { isMeasurable } from "../../client/ramp/memory-fit.js";
 import { missPhrases, outcomeOf } from "../../client/verdict/verdict.js";
 import { courseOf, momentsOf, rateOf } from "../../lab/observe/timeline.js";
 import type { ConnectResult } from "../../results/connect.js";
 import type { Explained } from "../../results/diagnosis.js";
-import type { LatencyEvidence } from "../../results/lab/evidence.js";
-import { formatBound } from "../../util/bound.js";
 import { printableData } from "../../util/printable.js";
-import { formatBytes, formatCount, formatDuration, plural } from "../../util/units.js";
+import { formatCount, formatDuration, plural } from "../../util/units.js";
+import { describeFactors, describeTimes, kernelMemory, latencyRows, NOT_MEASURABLE } from "../sentences/connect.js";
+import { messageLines, unansweredNote } from "../sentences/messages.js";
+import { describeThreads, describeTraffic, userMemory } from "../sentences/run.js";
 import { drawLatency } from "./chart/latency.js";
 import { drawSeries } from "./chart/series.js";
 import { figure } from "./evidence.js";
@@ -17,8 +16,6 @@ import { html, type Markup } from "./markup.js";
 import { commandLines, facts, hostFacts, page, sayTime, tiles } from "./page.js";
 import { failureTable, kernelTable, why } from "./run-sections.js";
 
-/** Below this many connections, the threads' own memory is most of what is measured. */
-const WORTH_MEASURING = 10_000;
 /** Of a ramp with fewer samples than these the mean rate is all that can be said. */
 const WORTH_A_CURVE = 5;
 const MAX_DESTINATIONS = 3;
@@ -68,25 +65,9 @@ function kernelCount({ kernel }: ConnectResult): string {
   return `The kernel's own table had ${formatCount(outgoing)} ESTABLISHED${seen} (${source}).`;
 }
 
-function keyFigures({
-  established,
-  asked,
-  peakOpen,
-  ratePerSec,
-  rampMs,
-  holdMs,
-  memory,
-  latency: { connect },
-}: ConnectResult) {
-  const { kernelBytesPerConnection: bytes, kernelErrorPerConnection: error } = memory;
-  const ends = memory.kernelEnds === "both" ? "both ends" : "this end";
-  const off = error === undefined ? "" : `, ± ${formatBytes(error)}`;
-  const kernelMemory =
-    established < WORTH_MEASURING
-      ? ["–", "too few to measure"]
-      : isMeasurable(bytes, error)
-        ? [formatBytes(bytes), `per connection, ${ends}${off}`]
-        : ["–", "not measurable: other programs' memory moved meanwhile"];
+function keyFigures(result: ConnectResult) {
+  const { established, asked, peakOpen, ratePerSec, rampMs, holdMs } = result;
+  const { connect } = result.latency;
   return tiles([
     ["ESTABLISHED", formatCount(established), `of ${formatCount(asked)} asked`],
     ["Open at once", formatCount(peakOpen), `held ${formatDuration(holdMs)}`],
@@ -96,8 +77,16 @@ function keyFigures({
       connect.count > 0 ? formatDuration(connect.p50Us / 1000) : "–",
       connect.count > 0 ? `p99 ${formatDuration(connect.p99Us / 1000)}` : undefined,
     ],
-    ["Kernel memory", kernelMemory[0]!, kernelMemory[1]],
+    ["Kernel memory", ...kernelMemoryTile(result)],
   ]);
+}
+
+function kernelMemoryTile(result: ConnectResult): readonly [string, string] {
+  const memory = kernelMemory(result);
+  if (memory === "too few") return ["–", "too few to measure"];
+  if (memory === "not measurable") return ["–", `not measurable: ${NOT_MEASURABLE}`];
+  const error = memory.error === undefined ? "" : `, ${memory.error}`;
+  return [memory.bytes, `per connection, ${memory.ends}${error}`];
 }
 
 function course(result: ConnectResult): Markup | undefined {
@@ -112,12 +101,7 @@ ${isLong ? figure(rate.title, drawSeries("rate", rate, { isStepped: true })) : u
 }
 
 function latency(result: ConnectResult): Markup | undefined {
-  const { connect, firstByte, roundTrip } = result.latency;
-  const rows: LatencyEvidence["rows"] = [
-    { name: "connect", summary: connect },
-    { name: "first byte", summary: firstByte },
-    { name: "round trip", summary: roundTrip },
-  ].filter(({ summary }) => summary.count > 0);
+  const rows = latencyRows(result);
   if (rows.length === 0) return undefined;
   const title = "Distribution by percentiles";
   const note = unansweredNote(result);
@@ -127,32 +111,17 @@ ${note === undefined ? undefined : html`<p class="muted">${note}</p>`}</section>
 }
 
 function figures(result: ConnectResult): Markup {
-  const { plan, traffic, threads, hasPrivateTables, nofileLimit, setupMs, rampMs, holdMs, closeMs, memory, evidence } =
-    result;
-  const ports = plan.sourcePorts === "kernel" ? "ports chosen by the kernel" : `ports ${plan.sourcePorts}`;
+  const { plan, traffic, evidence, established } = result;
+  const userBytes = userMemory(result, established);
   return html`<section aria-labelledby="figures"><h2 id="figures">The host and the run</h2>
 ${facts([
   ...(result.host === undefined ? [] : hostFacts(result.host)),
-  [
-    "4-tuples",
-    `${formatCount(plan.tuplesAvailable)}: ${plural(plan.sourceAddresses, "address", "addresses")} × ${ports} × ${plural(result.destinations.length, "destination")}`,
-  ],
+  ["4-tuples", `${formatCount(plan.tuplesAvailable)}: ${describeFactors(result)}`],
   ["Taken, passed over", plan.tuplesSkipped > 0 ? formatCount(plan.tuplesSkipped) : undefined],
-  [
-    "Threads",
-    `${formatCount(threads)}, ${!hasPrivateTables ? "sharing one" : threads === 1 ? "with its own" : "each with its own"} table of ${formatBound(nofileLimit)} descriptors`,
-  ],
-  [
-    "Time",
-    `set-up ${formatDuration(setupMs)}, opening ${formatDuration(rampMs)}, held ${formatDuration(holdMs)}, closing ${formatDuration(closeMs)}`,
-  ],
-  [
-    "User memory",
-    result.established < WORTH_MEASURING
-      ? undefined
-      : `${formatBytes(Math.max(0, memory.userBytesPerConnection))} per connection`,
-  ],
-  ["Traffic", `${formatBytes(traffic.sentBytes)} sent, ${formatBytes(traffic.receivedBytes)} received`],
+  ["Threads", describeThreads(result)],
+  ["Time", describeTimes(result)],
+  ["User memory", userBytes && `${userBytes} per connection`],
+  ["Traffic", describeTraffic(traffic)],
   ...messageLines(result).map(([label, text]) => [`${label[0]!.toUpperCase()}${label.slice(1)}`, text] as const),
 ])}
 ${kernelTable(evidence)}</section>`;

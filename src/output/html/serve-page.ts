@@ -2,15 +2,12 @@
 
 import type { Explained } from "../../results/diagnosis.js";
 import type { ServeResult } from "../../results/serve.js";
-import { formatBound } from "../../util/bound.js";
 import { formatEndpoint } from "../../util/endpoint.js";
 import { formatBytes, formatCount, formatDuration, plural } from "../../util/units.js";
+import { describeOverflows, describeThreads, describeTraffic, userMemory } from "../sentences/run.js";
 import { html, type Markup } from "./markup.js";
 import { commandLines, facts, page, sayTime, tiles } from "./page.js";
 import { failureTable, kernelTable, why } from "./run-sections.js";
-
-/** Below this many connections, the threads' own memory is most of what is measured. */
-const WORTH_MEASURING = 10_000;
 
 export function servePage(result: Explained<ServeResult>): string {
   const at = formatEndpoint(result.address.ip, result.address.port);
@@ -38,37 +35,28 @@ function kernelCount({ kernel }: ServeResult): string {
   return `The kernel's own table had ${formatCount(kernel.sockets)} ESTABLISHED on its port when it stopped (${kernel.source}).`;
 }
 
-function keyFigures({ accepted, peakOpen, openAtStop, rejected, elapsedMs, memory }: ServeResult): Markup {
-  const isMeasured = peakOpen >= WORTH_MEASURING;
+function keyFigures(result: ServeResult): Markup {
+  const { accepted, peakOpen, openAtStop, rejected, elapsedMs } = result;
+  const userBytes = userMemory(result, peakOpen);
   return tiles([
     ["Accepted", formatCount(accepted), `over ${formatDuration(elapsedMs)}`],
     ["Open at once", formatCount(peakOpen), `${formatCount(openAtStop)} when it stopped`],
     ["Rejected", formatCount(rejected), "above --max-connections"],
-    [
-      "User memory",
-      isMeasured ? formatBytes(Math.max(0, memory.userBytesPerConnection)) : "–",
-      isMeasured ? "per connection" : "too few to measure",
-    ],
+    ["User memory", userBytes ?? "–", userBytes === undefined ? "too few to measure" : "per connection"],
   ]);
 }
 
 function figures(result: ServeResult): Markup {
-  const { backlog, threads, hasPrivateTables, nofileLimit, tableFull, sentBytes, receivedBytes, memory } = result;
+  const { backlog, tableFull, memory } = result;
   return html`<section aria-labelledby="figures"><h2 id="figures">The server</h2>
 ${facts([
   ["Backlog", formatCount(backlog.length)],
   ["Dropped by its accept queue", backlog.drops === undefined ? undefined : formatCount(backlog.drops)],
-  [
-    "Accept queues of the host",
-    `${plural(backlog.listenOverflows, "overflow")}, ${plural(backlog.listenDrops, "drop")}`,
-  ],
-  [
-    "Threads",
-    `${formatCount(threads)}, ${!hasPrivateTables ? "sharing one" : threads === 1 ? "with its own" : "each with its own"} table of ${formatBound(nofileLimit)} descriptors`,
-  ],
+  ["Accept queues of the host", describeOverflows(backlog)],
+  ["Threads", describeThreads(result)],
   ["Tables full", tableFull > 0 ? plural(tableFull, "time") : undefined],
   ["Memory", `${formatBytes(memory.residentBytes)} (RSS)`],
-  ["Traffic", `${formatBytes(sentBytes)} sent, ${formatBytes(receivedBytes)} received`],
+  ["Traffic", describeTraffic(result)],
 ])}
 ${kernelTable(result.evidence)}</section>`;
 }

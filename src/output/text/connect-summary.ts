@@ -1,22 +1,20 @@
 // A client's result as text: the summary, the note on a plan that is too small, the sentence for a single failure.
 
-import { isLowerBound, messageLines, unansweredNote } from "../../client/messages/text.js";
-import { isMeasurable } from "../../client/ramp/memory-fit.js";
 import { missPhrases, outcomeOf } from "../../client/verdict/verdict.js";
 import type { ConnectResult } from "../../results/connect.js";
 import type { Explained } from "../../results/diagnosis.js";
 import type { FailureReport } from "../../results/fields.js";
 import type { LatencySummary } from "../../results/histogram/latency-summary.js";
-import { formatBound } from "../../util/bound.js";
 import { printableData } from "../../util/printable.js";
 import { formatBytes, formatCount, formatDuration, plural } from "../../util/units.js";
+import { describeFactors, describeTimes, kernelMemory, latencyRows, NOT_MEASURABLE } from "../sentences/connect.js";
+import { isLowerBound, messageLines, unansweredNote } from "../sentences/messages.js";
+import { describeFailures, describeThreads, describeTraffic, userMemory } from "../sentences/run.js";
 import { type Paint, plain } from "../terminal/paint.js";
 import { alignFigures, alignLabels } from "../terminal/table.js";
 import { failedAttempts, namesLine, outcomesLine } from "./destinations.js";
 import { diagnosisLines } from "./diagnosis.js";
 
-/** Below this many connections, the threads' own memory is most of what is measured. */
-const WORTH_MEASURING = 10_000;
 /** A ramp that is shorter is over before its rate means anything. */
 const WORTH_TELLING_MS = 500;
 const WORTH_TELLING = 0.2;
@@ -32,9 +30,9 @@ export function connectSummary(of: Explained<ConnectResult>, paint: Paint = plai
         ["asked", formatCount(result.asked)],
         ["resolved", namesLine(result.names)],
         ["ESTABLISHED", formatCount(result.established)],
-        ["failed", describeFailures(result.failed, result.failures)],
+        ["failed", failuresText(result.failed, result.failures)],
         ["by destination", outcomesLine(result.byDestination)],
-        ["lost while held", describeFailures(result.lost, result.losses)],
+        ["lost while held", failuresText(result.lost, result.losses)],
         ["time", describeTimes(result)],
         ["rate", `${formatCount(result.ratePerSec)} connections/s`],
         ["held back", describeHeldBack(result)],
@@ -42,7 +40,7 @@ export function connectSummary(of: Explained<ConnectResult>, paint: Paint = plai
         ["kernel memory", describeKernelMemory(result)],
         ["kernel's count", describeKernel(result)],
         ["4-tuples", describePlan(result)],
-        ["traffic", describeTraffic(result)],
+        ["traffic", describeTraffic(result.traffic)],
         ...messageLines(result),
         ["threads", describeThreads(result)],
       ],
@@ -94,19 +92,8 @@ function headline(result: ConnectResult, paint: Paint): string {
   return paint("bad", `interrupted: ${reached}${held}`);
 }
 
-function describeFailures(total: number, kinds: readonly FailureReport[]): string {
-  if (total === 0) return "0";
-  return `${formatCount(total)}: ${kinds.map(({ phase, errno, count }) => `${formatCount(count)} ${errno} (${phase})`).join(", ")}`;
-}
-
-function describeTimes({ setupMs, rampMs, holdMs, closeMs }: ConnectResult): string {
-  const parts = [
-    ["set-up", setupMs],
-    ["opening", rampMs],
-    ["held", holdMs],
-    ["closing", closeMs],
-  ] as const;
-  return parts.map(([name, ms]) => `${name} ${Number.isFinite(ms) ? formatDuration(Math.max(0, ms)) : "-"}`).join(", ");
+function failuresText(total: number, kinds: readonly FailureReport[]): string {
+  return total === 0 ? "0" : `${formatCount(total)}: ${describeFailures(kinds)}`;
 }
 
 /** By what of ours the rate was bounded, where it was: it is not the peer's then. */
@@ -123,20 +110,27 @@ function describeHeldBack({ rampShares, rampMs }: ConnectResult): string | undef
   return `of the opening, ${told.map(([share, cause]) => `${Math.round(share * 100)} % by ${cause}`).join(", ")}`;
 }
 
-function describeUserMemory({ memory, established }: ConnectResult): string | undefined {
-  if (established < WORTH_MEASURING) return undefined;
-  return `${formatBytes(Math.max(0, memory.userBytesPerConnection))} per connection (RSS)`;
+function describeUserMemory(result: ConnectResult): string | undefined {
+  const each = userMemory(result, result.established);
+  return each && `${each} per connection (RSS)`;
 }
 
-function describeKernelMemory({ memory, established }: ConnectResult): string | undefined {
-  if (established < WORTH_MEASURING) return undefined;
-  const ends = memory.kernelEnds === "both" ? "both ends: the server is on this host too" : "this end";
-  const { kernelBytesPerConnection: bytes, kernelErrorPerConnection: error } = memory;
-  const off = error === undefined ? "" : ` ± ${formatBytes(error)}`;
-  if (!isMeasurable(bytes, error)) {
-    return `not measurable now: other programs' memory moved meanwhile (${bytes < 0 ? "-" : ""}${formatBytes(Math.abs(bytes))}${off} per connection)`;
+function describeKernelMemory(result: ConnectResult): string | undefined {
+  const memory = kernelMemory(result);
+  if (memory === "too few") return undefined;
+  const { kernelBytesPerConnection: bytes, kernelErrorPerConnection: error } = result.memory;
+  if (memory === "not measurable") {
+    const off = error === undefined ? "" : ` ± ${formatBytes(error)}`;
+    return `not measurable now: ${NOT_MEASURABLE} (${bytes < 0 ? "-" : ""}${formatBytes(Math.abs(bytes))}${off} per connection)`;
   }
-  return `${formatBytes(bytes)}${off} per connection (${ends})`;
+  const ends = memory.ends === "both ends" ? "both ends: the server is on this host too" : memory.ends;
+  return `${memory.bytes}${memory.error === undefined ? "" : ` ${memory.error}`} per connection (${ends})`;
+}
+
+function describePlan(result: ConnectResult): string {
+  const { tuplesAvailable, tuplesSkipped } = result.plan;
+  const skipped = tuplesSkipped > 0 ? `; ${formatCount(tuplesSkipped)} taken, skipped` : "";
+  return `${formatCount(tuplesAvailable)} (${describeFactors(result)})${skipped}`;
 }
 
 function describeKernel({ kernel, endpoints, evidence }: ConnectResult): string {
@@ -148,39 +142,13 @@ function describeKernel({ kernel, endpoints, evidence }: ConnectResult): string 
   return `${formatCount(kernel.outgoing)} ESTABLISHED to ${ports}${other}${unaccepted} (${kernel.source})`;
 }
 
-function describePlan({ plan, destinations }: ConnectResult): string {
-  const ports = plan.sourcePorts === "kernel" ? "ports chosen by the kernel" : `ports ${plan.sourcePorts}`;
-  const size = [
-    plural(plan.sourceAddresses, "address", "addresses"),
-    ports,
-    plural(destinations.length, "destination"),
-  ];
-  const skipped = plan.tuplesSkipped > 0 ? `; ${formatCount(plan.tuplesSkipped)} taken, skipped` : "";
-  return `${formatCount(plan.tuplesAvailable)} (${size.join(" × ")})${skipped}`;
-}
-
-function describeTraffic({ traffic }: ConnectResult): string {
-  return `${formatBytes(traffic.sentBytes)} sent, ${formatBytes(traffic.receivedBytes)} received`;
-}
-
-function describeThreads({ threads, hasPrivateTables, nofileLimit }: ConnectResult): string {
-  const table = `table of ${formatBound(nofileLimit)} descriptors`;
-  return `${formatCount(threads)}, ${!hasPrivateTables ? "sharing one" : threads === 1 ? "with its own" : "each with its own"} ${table}`;
-}
-
 function latencyTable(result: ConnectResult, paint: Paint): string[] {
-  const { latency } = result;
-  const rows = [
-    ["connect", latency.connect],
-    ["first byte", latency.firstByte],
-    ["round trip", latency.roundTrip],
-  ] as const;
-  const measured = rows.filter(([, { count }]) => count > 0);
+  const measured = latencyRows(result);
   if (measured.length === 0) return [];
   const header = ["latency", "p50", "p90", "p99", "p99.9", "max"];
-  const cells = measured.map(([name, summary]) => [
+  const cells = measured.map(({ name, summary }) => [
     name,
-    ...percentiles(summary, (us) => summary === latency.roundTrip && isLowerBound(result, us)),
+    ...percentiles(summary, (us) => summary === result.latency.roundTrip && isLowerBound(result, us)),
   ]);
   const note = unansweredNote(result);
   return ["", ...alignFigures([header, ...cells], "  ", paint.columns), ...(note === undefined ? [] : [`  ${note}`])];

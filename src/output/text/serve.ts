@@ -7,12 +7,10 @@ import { formatBound } from "../../util/bound.js";
 import { formatEndpoint } from "../../util/endpoint.js";
 import { printable, printableData } from "../../util/printable.js";
 import { formatBytes, formatCount, formatDuration, plural } from "../../util/units.js";
+import { describeFailures, describeOverflows, describeTraffic, userMemory } from "../sentences/run.js";
 import { type Paint, plain } from "../terminal/paint.js";
 import { alignLabels } from "../terminal/table.js";
 import { diagnosisLines } from "./diagnosis.js";
-
-/** Below this many connections, the threads' own memory is most of what is measured. */
-const WORTH_MEASURING = 10_000;
 
 export function listeningLine({ ip, port }: { readonly ip: string; readonly port: number }): string {
   return printable(`listening on ${formatEndpoint(ip, port)}`);
@@ -57,6 +55,7 @@ export function serveSummary(of: Explained<ServeResult>, printed: number | undef
   const result = printableData(of);
   const why = diagnosisLines(result.diagnosis, paint);
   const { failures, backlog, peakOpen } = result;
+  const userBytes = userMemory(result, peakOpen);
   const unprinted = printed === undefined ? 0 : result.accepted - printed;
   return [
     paint("bold", `stopped after ${formatDuration(result.elapsedMs)}`),
@@ -72,15 +71,10 @@ export function serveSummary(of: Explained<ServeResult>, printed: number | undef
         ["open at stop", `${formatCount(result.openAtStop)}${result.openAtStop > 0 ? ", all closed now" : ""}`],
         ["kernel", describeKernel(result)],
         ["rejected", result.rejected > 0 ? `${formatCount(result.rejected)} above --max-connections` : "0"],
-        ["bytes", `${formatBytes(result.sentBytes)} sent, ${formatBytes(result.receivedBytes)} received`],
-        ["failures", describeFailures(failures)],
+        ["bytes", describeTraffic(result)],
+        ["failures", failures.length === 0 ? "0" : describeFailures(failures)],
         ["backlog", describeBacklog(backlog)],
-        [
-          "memory",
-          peakOpen < WORTH_MEASURING
-            ? undefined
-            : `${formatBytes(result.memory.userBytesPerConnection)} of user memory (RSS) per connection`,
-        ],
+        ["memory", userBytes && `${userBytes} of user memory (RSS) per connection`],
         ["table full", result.tableFull > 0 ? describeTableFull(result) : undefined],
       ],
       "  ",
@@ -94,14 +88,8 @@ function describeKernel({ kernel, openAtStop }: ServeResult): string | undefined
   return `${plural(kernel.sockets, "ESTABLISHED socket")} on this port at stop (${kernel.source})`;
 }
 
-function describeFailures(failures: ServeResult["failures"]): string {
-  if (failures.length === 0) return "0";
-  return failures.map(({ phase, errno, count }) => `${formatCount(count)} ${errno} (${phase})`).join(", ");
-}
-
-function describeBacklog({ length, listenOverflows, listenDrops }: ServeResult["backlog"]): string {
-  const counters = `${plural(listenOverflows, "overflow")}, ${plural(listenDrops, "drop")}`;
-  return `${formatCount(length)} long; ${counters} (of the whole host)`;
+function describeBacklog(backlog: ServeResult["backlog"]): string {
+  return `${formatCount(backlog.length)} long; ${describeOverflows(backlog)} (of the whole host)`;
 }
 
 function describeTableFull({ tableFull, nofileLimit }: ServeResult): string {

@@ -1,0 +1,58 @@
+// Sentences about a client's run: the same on the terminal and on a page.
+import { isMeasurable } from "../../client/ramp/memory-fit.js";
+import type { ConnectResult } from "../../results/connect.js";
+import type { LatencySummary } from "../../results/histogram/latency-summary.js";
+import { formatBytes, formatCount, formatDuration, plural } from "../../util/units.js";
+import { WORTH_MEASURING } from "./run.js";
+
+/** `set-up 120 ms, opening 1.20 s, held 10.0 s, closing 80 ms`. */
+export function describeTimes({ setupMs, rampMs, holdMs, closeMs }: ConnectResult): string {
+  const parts = [
+    ["set-up", setupMs],
+    ["opening", rampMs],
+    ["held", holdMs],
+    ["closing", closeMs],
+  ] as const;
+  return parts.map(([name, ms]) => `${name} ${Number.isFinite(ms) ? formatDuration(Math.max(0, ms)) : "-"}`).join(", ");
+}
+
+/** The factors of the number of 4-tuples: `2 addresses × ports 1024-65535 × 1 destination`. */
+export function describeFactors({ plan, destinations }: ConnectResult): string {
+  const factors = [
+    plural(plan.sourceAddresses, "address", "addresses"),
+    plan.sourcePorts === "kernel" ? "ports chosen by the kernel" : `ports ${formatPorts(plan.sourcePorts)}`,
+    plural(destinations.length, "destination"),
+  ];
+  return factors.join(" × ");
+}
+
+/** Kernel memory of a connection; why it is not known, where it is not. */
+export type KernelMemory =
+  | { readonly bytes: string; readonly error: string | undefined; readonly ends: "both ends" | "this end" }
+  | "too few"
+  | "not measurable";
+
+export function kernelMemory({ memory, established }: ConnectResult): KernelMemory {
+  const { kernelBytesPerConnection: bytes, kernelErrorPerConnection: error, kernelEnds } = memory;
+  if (established < WORTH_MEASURING) return "too few";
+  if (!isMeasurable(bytes, error)) return "not measurable";
+  const ends = kernelEnds === "both" ? "both ends" : "this end";
+  return { bytes: formatBytes(bytes), error: error === undefined ? undefined : `± ${formatBytes(error)}`, ends };
+}
+
+export const NOT_MEASURABLE = "other programs' memory moved meanwhile";
+
+/** The latencies that were measured, by their names. */
+export function latencyRows({ latency }: ConnectResult): { readonly name: string; readonly summary: LatencySummary }[] {
+  const rows = [
+    { name: "connect", summary: latency.connect },
+    { name: "first byte", summary: latency.firstByte },
+    { name: "round trip", summary: latency.roundTrip },
+  ];
+  return rows.filter(({ summary }) => summary.count > 0);
+}
+
+/** A single port with its thousands apart, as counts are; a range as it is. */
+function formatPorts(ports: string): string {
+  return /^\d+$/.test(ports) ? formatCount(Number(ports)) : ports;
+}

@@ -1,0 +1,40 @@
+// Sentences about a run of either role: the same on the terminal and on a page.
+
+import type { ConnectResult } from "../../results/connect.js";
+import type { FailureReport } from "../../results/fields.js";
+import type { ServeResult } from "../../results/serve.js";
+import { formatBound } from "../../util/bound.js";
+import { formatBytes, formatCount, plural } from "../../util/units.js";
+
+/** Below this many connections, the threads' own memory is most of what is measured. */
+export const WORTH_MEASURING = 10_000;
+
+/** `2, each with its own table of 20,000 descriptors`. */
+export function describeThreads({ threads, hasPrivateTables, nofileLimit }: ConnectResult | ServeResult): string {
+  const whose = !hasPrivateTables ? "sharing one" : threads === 1 ? "with its own" : "each with its own";
+  return `${formatCount(threads)}, ${whose} table of ${formatBound(nofileLimit)} descriptors`;
+}
+
+/** `1.20 MiB sent, 4.00 MiB received`. */
+export function describeTraffic({
+  sentBytes,
+  receivedBytes,
+}: Pick<ServeResult, "sentBytes" | "receivedBytes">): string {
+  return `${formatBytes(sentBytes)} sent, ${formatBytes(receivedBytes)} received`;
+}
+
+/** `3 ECONNREFUSED (connect), 1 EMFILE (socket)`. */
+export function describeFailures(kinds: readonly FailureReport[]): string {
+  return kinds.map(({ phase, errno, count }) => `${formatCount(count)} ${errno} (${phase})`).join(", ");
+}
+
+/** What accept queues of the host have refused: `2 overflows, 2 drops`. */
+export function describeOverflows({ listenOverflows, listenDrops }: ServeResult["backlog"]): string {
+  return `${plural(listenOverflows, "overflow")}, ${plural(listenDrops, "drop")}`;
+}
+
+/** User memory of a connection; undefined where too few were open to measure it. */
+export function userMemory({ memory }: ConnectResult | ServeResult, connections: number): string | undefined {
+  if (connections < WORTH_MEASURING) return undefined;
+  return formatBytes(Math.max(0, memory.userBytesPerConnection));
+}
