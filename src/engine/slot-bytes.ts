@@ -13,7 +13,10 @@ export const SLOT_BYTES = {
   /** Clients only; `bySlot` where there are several destinations. */
   ClientEvents: { startedMs: 8 },
   PlannedTuples: { bySlot: 2 },
-  /** Servers only: up to the highest slot that was to be closed while it had something to send. */
+  /** Clients with messages only, and what their protocol keeps: `matched` and `strays` where an echo is expected. */
+  Rounds: { next: 8, waiting: 4, marks: 1 },
+  EchoClient: { marks: 1, matched: 4, strays: 4 },
+  /** Up to the highest slot that was to be closed while it had something to send. */
   Exchange: { ending: 1 },
   /** Up to the highest slot that had to wait with a greeting or a message. */
   Outgoing: { positions: 4 },

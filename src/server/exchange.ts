@@ -34,12 +34,16 @@ export class Exchange implements Connections {
   private isPeeking = false;
   private echoedBytes = 0;
 
-  /** @param end closes a connection and counts that */
-  constructor(shard: Shard<ServePlan, ServeMessage>, end: (slot: number) => void) {
+  /** @param end closes a connection and counts that @param create makes the protocol */
+  constructor(
+    shard: Pick<Shard<ServePlan, ServeMessage>, "plan" | "memory">,
+    end: (slot: number) => void,
+    create = createServerProtocol,
+  ) {
     this.memory = shard.memory;
     this.counters = shard.memory.counters;
     this.end = end;
-    this.protocol = createServerProtocol(this, shard.plan);
+    this.protocol = create(this, shard.plan);
     this.echoes = this.protocol.replies === "echo";
     this.sendsAtRest = this.protocol.replies !== "none";
     this.unsent = new Unsent(new Int32Array(shard.plan.shared), SHARED.unsentChunks);

@@ -3,15 +3,17 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { LossAges } from "../../src/client/evidence/loss-stats.js";
 
+import { Rounds } from "../../src/client/messages/rounds.js";
 import { Outgoing } from "../../src/engine/sending/outgoing.js";
 import { Unsent } from "../../src/engine/sending/unsent.js";
 import { SLOT_BYTES } from "../../src/engine/slot-bytes.js";
 import { NativeBuffer } from "../../src/linux/syscalls/libc.js";
+import { EchoClient } from "../../src/protocols/echo.js";
 import { ConnectionTable } from "../../src/transport/kernel-epoll/connection-table.js";
 import { FreeSlots } from "../../src/transport/kernel-epoll/free-slots.js";
 import { SlotQueue } from "../../src/transport/kernel-epoll/slot-queue.js";
-
 import { startProgram } from "../support/process.js";
+import { ProtocolHost } from "../support/protocol-host.js";
 
 it("gives every free slot out once, and none that was freed since the last recycle", () => {
   fc.assert(
@@ -100,5 +102,13 @@ describe("what each slot takes", () => {
     const outgoing = new Outgoing({ send: () => 0 }, [Uint8Array.of(1)], new Unsent(new Int32Array(8), 0));
     outgoing.sendConstant(SLOTS - 1, 0);
     expect(bytesOf(outgoing)).toEqual(SLOT_BYTES.Outgoing);
+  });
+
+  it("is as listed: messages", () => {
+    expect(bytesOf(new Rounds(SLOTS, true))).toEqual(SLOT_BYTES.Rounds);
+    const client = new EchoClient(new ProtocolHost(), Uint8Array.of(1), SLOTS);
+    expect(bytesOf(client)).toEqual(SLOT_BYTES.EchoClient);
+    const { marks, matched, strays } = SLOT_BYTES.EchoClient;
+    expect(marks + matched + strays).toBe(client.slotBytes);
   });
 });

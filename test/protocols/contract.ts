@@ -11,27 +11,36 @@ export interface ProtocolCase {
   readonly create: (connections: ClientConnections, slots: number) => Protocol | ClientProtocol;
   /** What the other side sends in answer to one message; for a server, what a client sends. */
   readonly stream: string;
+  /** What the other side sends until a connection is ready; nothing by default. */
+  readonly handshake?: string;
 }
 
 const SLOT = 3;
 const MANY_SLOTS = 5_000_000;
 
 /** A host and a protocol with one connection open. */
-function open({ create }: ProtocolCase, slot = SLOT, slots = 1) {
+function open({ create, handshake }: ProtocolCase, slot = SLOT, slots = 1) {
   const host = new ProtocolHost();
   const protocol = create(host, slots);
   host.constants = protocol.constants;
-  host.opened(slot);
-  protocol.opened(slot);
+  begin({ host, protocol }, slot, handshake);
   return { host, protocol };
 }
 
-type Opened = ReturnType<typeof open>;
+/** A new connection in `slot`, which is ready. */
+function begin(opened: { host: ProtocolHost; protocol: Protocol }, slot: number, handshake = ""): void {
+  opened.host.opened(slot);
+  opened.protocol.opened(slot);
+  feed(opened, slot, encode(handshake), [1]);
+  if (!opened.host.said[slot]!.isReady) throw new Error("it is not ready after its handshake");
+}
 
-/** Tells the bytes of `stream` in pieces of the given sizes, over and over, out of a larger buffer. */
-function feed({ protocol }: Opened, slot: number, stream: Uint8Array, sizes: readonly number[]): void {
+type Opened = { host: ProtocolHost; protocol: Protocol | ClientProtocol };
+
+/** Tells the bytes of `stream` in pieces of the given sizes, over and over, out of a larger buffer; until the protocol has ended it. */
+function feed({ host, protocol }: Opened, slot: number, stream: Uint8Array, sizes: readonly number[]): void {
   const buffer = Buffer.alloc(stream.length + 20, "?");
-  for (let at = 0, n = 0; at < stream.length; n++) {
+  for (let at = 0, n = 0; at < stream.length && !host.hasEnded(slot); n++) {
     const size = Math.min(sizes[n % sizes.length]!, stream.length - at);
     const start = n % 7;
     buffer.set(stream.subarray(at, at + size), start);
@@ -115,13 +124,12 @@ export function describeProtocol(name: string, protocolCase: ProtocolCase): void
           };
           const fresh = live(open(protocolCase));
           const opened = open(protocolCase);
-          const { host, protocol } = opened;
+          const { host } = opened;
           send(opened, SLOT, messages);
           feed(opened, SLOT, Buffer.concat([noise, encode(stream.slice(0, part))]), sizes);
           outcome(opened, SLOT);
           host.unexpectedBytes = host.mismatchedBytes = 0;
-          host.opened(SLOT);
-          protocol.opened(SLOT);
+          begin(opened, SLOT, protocolCase.handshake);
           expect(live(opened)).toEqual(fresh);
         }),
       );
@@ -129,11 +137,8 @@ export function describeProtocol(name: string, protocolCase: ProtocolCase): void
 
     it("does not mix up connections, in slots of any number and order", () => {
       const opened = open(protocolCase, 70_000);
-      const { host, protocol } = opened;
-      for (const slot of [0, 1, 2, 65_537]) {
-        host.opened(slot);
-        protocol.opened(slot);
-      }
+      const { host } = opened;
+      for (const slot of [0, 1, 2, 65_537]) begin(opened, slot, protocolCase.handshake);
       send(opened, 2, 1);
       feed(opened, 2, encode(stream), [1]);
       const alone = open(protocolCase);

@@ -37,6 +37,12 @@ export class ProtocolHost implements ClientConnections {
     if (protocol.isAnswered) this.waiting[slot] = this.unanswered(slot) + 1;
   }
 
+  /** Whether the protocol has refused or closed the connection: it is told of it no more. */
+  hasEnded(slot: number): boolean {
+    const said = this.said[slot];
+    return said !== undefined && (said.isClosed || said.refusedWith !== undefined);
+  }
+
   finish(slot: number): void {
     this.sending.delete(slot);
   }

@@ -37,14 +37,21 @@ export class Exchange implements ClientConnections, MessageCarrier {
   /** What the calls of the protocol have sent since it was told last: bytes, or a negative errno. */
   private sentBytes = 0;
 
-  /** @param slots that may ever be in use */
-  constructor(sender: Sender, plan: ConnectPlan, memory: ShardMemory, slots: number, owner: ConnectionOwner) {
+  /** @param slots that may ever be in use @param create makes the protocol */
+  constructor(
+    sender: Sender,
+    plan: ConnectPlan,
+    memory: ShardMemory,
+    slots: number,
+    owner: ConnectionOwner,
+    create = createClientProtocol,
+  ) {
     const { message } = plan;
     this.owner = owner;
     this.memory = memory;
     this.counters = memory.counters;
     this.resets = plan.reset;
-    this.protocol = createClientProtocol(this, { message, slots });
+    this.protocol = create(this, { message, slots });
     this.outgoing = new Outgoing(
       sender,
       this.protocol.constants,
