@@ -2,6 +2,7 @@
 // $client are the prefixes by which a program runs in a host; empty over loopback, so that all other lines are the same there.
 
 import type { LabByHand } from "../results/lab/lab.js";
+import { parseHostPorts } from "../util/endpoint.js";
 import type { HostPair } from "./testbed/host.js";
 import { PREFIX_BITS } from "./testbed/namespaces.js";
 
@@ -45,7 +46,7 @@ export function hostsByHand({ description, server, client }: HostPair): LabByHan
 export function commandOf(line: readonly string[]): string {
   const [command, at] = line;
   const typed = `fourtuple ${line.join(" ")}`;
-  if (command === "serve") return `$server ${typed} & listening ${at!.split(":").at(-1)}`;
+  if (command === "serve") return `$server ${typed} & listening ${parseHostPorts(at!).ports.first}`;
   const isGiven = (option: string) => line.includes(option);
   const close = isGiven("--close") ? "" : " --close rst";
   const hold = isGiven("-T") ? "" : ` -T ${HOLD}`;

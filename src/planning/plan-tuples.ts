@@ -6,7 +6,6 @@ import { endpointsQuery } from "../socket-table/endpoints.js";
 import type { EndQuery } from "../socket-table/query.js";
 import { addToIp, type Family, formatIp, type IpAddress, isLinkLocal, isLoopback, parseIp } from "../util/address.js";
 import type { AddressRange } from "../util/address-range.js";
-import { formatEndpoint } from "../util/endpoint.js";
 import { AppError } from "../util/errors.js";
 import { atLoopback, type HostReadings } from "./host-readings.js";
 import type { TupleSpec } from "./run-spec.js";
@@ -50,7 +49,9 @@ export function planTuples(spec: TupleSpec, host: HostReadings): PlannedTuples {
       ),
     ),
   );
-  const foreign = destinations.find(({ ip }) => !host.own.has(formatIp(ip)))?.ip;
+  // The ports of a range share their address: each is looked at once.
+  const ips = new Set(destinations.map(({ ip }) => ip));
+  const foreign = [...ips].find((ip) => !host.own.has(formatIp(ip)));
   // A client on the server's port of this host would be counted as a connection of the server.
   const ports = planPorts(spec, host.ports, foreign ? [] : destinations);
   return {
@@ -59,7 +60,7 @@ export function planTuples(spec: TupleSpec, host: HostReadings): PlannedTuples {
     tries: spec.isSingle ? used[0]!.length : 1,
     foreign,
     endpoints: endpointsQuery(destinations),
-    unreachable: [...new Set(destinations.map(({ ip }) => host.routes.get(formatIp(ip))!))].filter(
+    unreachable: [...new Set([...ips].map((ip) => host.routes.get(formatIp(ip))!))].filter(
       (found): found is BadSource => !isSource(found),
     ),
   };
@@ -73,19 +74,40 @@ function groupBySources(
   ports: SourcePorts,
 ): TupleGroup[] {
   const groups = new Map<string, { sources: readonly AddressRange[]; destinations: Destination[] }>();
+  const sourcesByIp = new Map<IpAddress, Sources | undefined>();
   for (const [number, destination] of destinations.entries()) {
     const { ip } = destination;
-    assertFamily(ip, spec);
-    const route = host.routes.get(formatIp(ip))!;
-    if (!isSource(route) && isHopeless(route)) continue;
-    const sources = sourcesFor(ip, spec, host, ports, destinations.length);
+    if (!sourcesByIp.has(ip)) sourcesByIp.set(ip, findSources(ip, spec, host, ports, destinations.length));
+    const found = sourcesByIp.get(ip);
+    if (!found) continue;
     // A single connection tries the destinations in their order.
-    const key = spec.isSingle ? `${number}` : sources.map(({ first, count }) => `${formatIp(first)}+${count}`).join();
+    const key = spec.isSingle ? `${number}` : found.key;
     const group = groups.get(key);
     if (group) group.destinations.push(destination);
-    else groups.set(key, { sources, destinations: [destination] });
+    else groups.set(key, { sources: found.list, destinations: [destination] });
   }
   return [...groups.values()];
+}
+
+interface Sources {
+  readonly list: readonly AddressRange[];
+  /** The same for the same addresses. */
+  readonly key: string;
+}
+
+/** @returns undefined when no packet can leave towards the address */
+function findSources(
+  ip: IpAddress,
+  spec: TupleSpec,
+  host: HostReadings,
+  ports: SourcePorts,
+  destinations: number,
+): Sources | undefined {
+  assertFamily(ip, spec);
+  const route = host.routes.get(formatIp(ip))!;
+  if (!isSource(route) && isHopeless(route)) return undefined;
+  const list = sourcesFor(ip, spec, host, ports, destinations);
+  return { list, key: list.map(({ first, count }) => `${formatIp(first)}+${count}`).join() };
 }
 
 function listNames(
@@ -110,7 +132,13 @@ function listNames(
 
 /** A destination that is named twice has its 4-tuples once. */
 function withoutRepeats(destinations: readonly Destination[]): Destination[] {
-  return [...new Map(destinations.map((each) => [formatEndpoint(formatIp(each.ip), each.port), each])).values()];
+  const texts = new Map<IpAddress, string>();
+  const textOf = (ip: IpAddress) => {
+    const text = texts.get(ip) ?? formatIp(ip);
+    texts.set(ip, text);
+    return text;
+  };
+  return [...new Map(destinations.map((each) => [`${textOf(each.ip)} ${each.port}`, each])).values()];
 }
 
 function assertFamily(ip: IpAddress, { sources }: TupleSpec): void {

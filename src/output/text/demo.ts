@@ -92,8 +92,8 @@ function tupleTable(examples: readonly FourTuple[], paint: Paint): string[] {
 
 /** The source addresses that were needed: the plan holds one to spare. */
 function sources({ plan, established }: ConnectResult): string {
-  const [first, last] = plan.sourcePorts.split("-").map(Number);
-  const portsEach = last === undefined ? PORTS : last - first! + 1;
+  // One destination: each 4-tuple has a port of its own on its source address.
+  const portsEach = Math.floor(plan.tuplesAvailable / plan.sourceAddresses);
   const used = Math.min(plan.sourceAddresses, Math.ceil((established + plan.tuplesSkipped) / portsEach));
   const each = `up to ${formatCount(portsEach)} ports each`;
   return used === 1 ? `one source address (${each})` : `${formatCount(used)} source addresses (${each})`;
