@@ -89,6 +89,7 @@ export class ClientLoop {
     events.waitsFor = this.waitedFor(wanted);
     events.isBehind = this.begun < wanted;
     transport.turn(mayOpenMore ? 0 : this.patienceMs());
+    this.counters[COUNTER.skippedTuples] = this.tuples.skipped;
     if (this.counters[COUNTER.inFlight]! > 0) this.expire();
     events.exchange.messages?.sendDue(performance.now(), transport.end, events.isOpen);
   }
@@ -123,7 +124,6 @@ export class ClientLoop {
     const startedMs = performance.now();
     if (counters[COUNTER.firstBegunAt] === 0) counters[COUNTER.firstBegunAt] = performance.timeOrigin + startedMs;
     const slot = this.transport.open();
-    counters[COUNTER.skippedTuples] = this.tuples.skipped;
     if (slot !== NO_ROOM) {
       this.events.startedMs[slot] = startedMs;
       return;

@@ -28,6 +28,8 @@ export interface TransportCase {
   readonly openServer: (options: ServerTransportOptions) => ServerTransport | number;
   /** Each connection takes a descriptor of this process. */
   readonly needsDescriptors: boolean;
+  /** It can tell what connect() itself answered from what came later. */
+  readonly tellsOwnAnswers: boolean;
 }
 
 export const BUDGET: TurnBudget = {

@@ -56,10 +56,11 @@ export class NativeBuffer {
   readonly bytes: Buffer;
   readonly address: number;
 
-  constructor(size: number) {
+  /** @param mapped the address of memory that is there already: whoever gives it back must drop this first */
+  constructor(size: number, mapped?: number) {
     // Not from Node's pool, which would share the pages with strangers.
-    this.bytes = Buffer.alloc(size);
-    this.address = Number(koffi.address(this.bytes));
+    this.bytes = mapped === undefined ? Buffer.alloc(size) : Buffer.from(nativeView(mapped, size));
+    this.address = mapped ?? Number(koffi.address(this.bytes));
   }
 
   static from(bytes: Uint8Array): NativeBuffer {

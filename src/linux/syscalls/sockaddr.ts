@@ -25,6 +25,8 @@ export class SocketAddress {
   readonly family: Family;
   readonly length: number;
   readonly address: number;
+  /** The sockaddr in words, for copying. */
+  readonly words: Int32Array;
   private readonly bytes: Buffer;
 
   constructor(ip: IpAddress, port: number) {
@@ -33,6 +35,7 @@ export class SocketAddress {
     this.length = sockaddrLength(ip.family);
     this.address = native.address;
     this.bytes = native.bytes;
+    this.words = new Int32Array(native.bytes.buffer, native.bytes.byteOffset, SOCKADDR_SIZE / 4);
     encodeSockaddr(native.bytes, ip, port);
   }
 

@@ -17,6 +17,7 @@ export const OP = {
   shutdown: 34, // 5.11
   socket: 45, // 5.19
   uringCmd: 46, // 5.19; setsockopt 6.7
+  fixedFdInstall: 54, // 6.8: a descriptor for a registered file
   bind: 56, // 6.11
 } as const;
 
@@ -84,7 +85,11 @@ export const CQE_FLAG = {
   buffer: 1, // the number of the provided buffer is in the upper 16 bits
   more: 2, // a multishot goes on
 } as const;
-export const CQE_BUFFER_SHIFT = 16;
+
+/** The number of the provided buffer that a completion names. @param flags of the completion */
+export function bufferOf(flags: number): number {
+  return flags >>> 16;
+}
 
 /** Words of struct io_uring_sqe. Words 1 to 15 are unions: a name each for the use that is made of them. */
 export const SQE = {

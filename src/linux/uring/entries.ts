@@ -36,6 +36,12 @@ export function pushAccept(ring: Ring, listener: number, isMultishot: boolean, s
   ring.words[at + SQE.fileIndex] = FILE_INDEX_ALLOC;
 }
 
+/** Copies a sockaddr to where pushBind() and pushConnect() take it from. */
+export function writeSockaddr(ring: Ring, words: Int32Array): void {
+  const at = ring.sockaddrWord;
+  for (let i = 0; i < words.length; i++) ring.sockaddrs[at + i] = words[i]!;
+}
+
 /** recv() into one of the ring's provided buffers. @param priority RECV bits */
 export function pushReceive(
   ring: Ring,
@@ -95,6 +101,11 @@ export function pushSetOption(
 ): void {
   const at = ring.push(OP.uringCmd | IN_FILES | (how << FLAGS_SHIFT), file, CMD_SETSOCKOPT, 0, 0, 0, slot, tag);
   writeOption(ring, at, level, name, address, bytes);
+}
+
+/** Makes a descriptor of the thread for `file`, which is the result. */
+export function pushInstall(ring: Ring, file: number, slot: number, tag: number): void {
+  ring.push(OP.fixedFdInstall | IN_FILES, file, 0, 0, 0, 0, slot, tag);
 }
 
 /** Closes `file`. A request that is under way on it keeps the connection: cancel it first. */

@@ -1,7 +1,7 @@
 // Buffers that a ring's receives take when there are bytes for them (IORING_REGISTER_PBUF_RING, Linux 5.19): connections at rest need
 // none. A completion names the buffer that it filled; it belongs to the reader until it is given back.
 import { lastErrno, libc, NativeBuffer } from "../syscalls/libc.js";
-import { BUF, BUF_REG, CQE_BUFFER_SHIFT, REGISTER, SYS_IO_URING } from "./abi.js";
+import { BUF, BUF_REG, REGISTER, SYS_IO_URING } from "./abi.js";
 import { NativeMemory } from "./native-memory.js";
 import type { Ring } from "./ring.js";
 
@@ -10,6 +10,7 @@ const BUF_WORDS = BUF.bytes / 4;
 const BUF_HALVES = BUF.bytes / 2;
 const TAIL_HALF = BUF.reserved / 2;
 const NOTHING = new ArrayBuffer(0);
+const EMPTY = new NativeBuffer(0);
 
 const registration = new NativeBuffer(BUF_REG.bytes);
 
@@ -17,26 +18,31 @@ const registration = new NativeBuffer(BUF_REG.bytes);
 export class ProvidedBuffers {
   readonly group: number;
   readonly size: number;
-  /** All buffers, one after the other: buffer i begins at i * size. Empty once released. */
-  bytes: Buffer = Buffer.from(NOTHING);
+  /** All buffers, one after the other: see offsetOf(). Empty once released. */
+  memory: NativeBuffer = EMPTY;
   private readonly ring: Ring;
   private readonly mask: number;
-  private readonly memory = new NativeMemory();
-  private base = 0;
+  private readonly mappings = new NativeMemory();
+  private readonly firstId: number;
   private words = new Int32Array(NOTHING);
   private halves = new Uint16Array(NOTHING);
   private tail = 0;
 
-  /** @param group the number by which receives name them @returns a negative errno when memory is short or the kernel too old */
-  static register(ring: Ring, count: number, size: number, group: number): ProvidedBuffers | number {
-    const buffers = new ProvidedBuffers(ring, count, size, group);
+  /**
+   * @param group the number by which receives name them
+   * @param firstId the number of the first buffer, by which completions name them
+   * @returns a negative errno when memory is short or the kernel too old
+   */
+  static register(ring: Ring, count: number, size: number, group: number, firstId = 0): ProvidedBuffers | number {
+    const buffers = new ProvidedBuffers(ring, count, size, group, firstId);
     const failed = buffers.map(count);
     if (failed === 0) return buffers;
     buffers.release();
     return failed;
   }
 
-  private constructor(ring: Ring, count: number, size: number, group: number) {
+  private constructor(ring: Ring, count: number, size: number, group: number, firstId: number) {
+    this.firstId = firstId;
     this.ring = ring;
     this.mask = count - 1;
     this.size = size;
@@ -46,7 +52,7 @@ export class ProvidedBuffers {
   private map(count: number): number {
     const listBytes = Math.ceil((count * BUF.bytes) / PAGE_BYTES) * PAGE_BYTES;
     // The list has to begin with a page.
-    const mapping = this.memory.allocate(listBytes + count * this.size);
+    const mapping = this.mappings.allocate(listBytes + count * this.size);
     if (typeof mapping === "number") return mapping;
     const { bytes } = registration;
     bytes.fill(0);
@@ -55,29 +61,23 @@ export class ProvidedBuffers {
     bytes.writeUInt16LE(this.group, BUF_REG.group);
     const { register } = SYS_IO_URING;
     if (libc.syscall(register, this.ring.fd, REGISTER.pbufRing, registration.address, 1, 0, 0) < 0) return -lastErrno();
-    this.base = mapping.address + listBytes;
     this.words = new Int32Array(mapping.buffer, 0, listBytes / 4);
     this.halves = new Uint16Array(mapping.buffer, 0, listBytes / 2);
-    this.bytes = Buffer.from(mapping.buffer, listBytes, count * this.size);
-    for (let id = 0; id < count; id++) this.giveBack(id);
+    this.memory = new NativeBuffer(count * this.size, mapping.address + listBytes);
+    for (let n = 0; n < count; n++) this.giveBack(this.firstId + n);
     this.publish();
     return 0;
   }
 
-  /** Where the buffer of a completion begins in `bytes`. @param flags of the completion */
-  offsetOf(flags: number): number {
-    return (flags >>> CQE_BUFFER_SHIFT) * this.size;
-  }
-
-  /** Where buffer `id` lies in memory. */
-  addressOf(id: number): number {
-    return this.base + id * this.size;
+  /** Where buffer `id` begins in `memory`. */
+  offsetOf(id: number): number {
+    return (id - this.firstId) * this.size;
   }
 
   /** Makes buffer `id` the kernel's again, from the next publish() on. */
   giveBack(id: number): void {
     const place = this.tail & this.mask;
-    const address = this.base + id * this.size;
+    const address = this.memory.address + this.offsetOf(id);
     const at = place * BUF_WORDS;
     this.words[at] = address | 0;
     this.words[at + 1] = (address / 2 ** 32) | 0;
@@ -96,7 +96,7 @@ export class ProvidedBuffers {
   release(): void {
     this.words = new Int32Array(NOTHING);
     this.halves = new Uint16Array(NOTHING);
-    this.bytes = Buffer.from(NOTHING);
-    this.memory.release();
+    this.memory = EMPTY;
+    this.mappings.release();
   }
 }

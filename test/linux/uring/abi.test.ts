@@ -62,6 +62,7 @@ it("has the numbers of operations and flags", () => {
     shutdown: 34,
     socket: 45,
     uringCmd: 46,
+    fixedFdInstall: 54,
     bind: 56,
   });
   expect(abi.SQE_FLAG).toEqual({ fixedFile: 1, link: 4, hardlink: 8, bufferSelect: 32, skipSuccess: 64 });

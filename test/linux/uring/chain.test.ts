@@ -15,7 +15,7 @@ import { ring as notify, openEventfd } from "../../../src/linux/syscalls/eventfd
 import { NativeBuffer } from "../../../src/linux/syscalls/libc.js";
 import { encodeSockaddr, sockaddrLength } from "../../../src/linux/syscalls/sockaddr.js";
 import { closeFd, localAddress, receive, sendBytes } from "../../../src/linux/syscalls/socket.js";
-import { CQE_FLAG, RECV, SQE_FLAG } from "../../../src/linux/uring/abi.js";
+import { bufferOf, CQE_FLAG, RECV, SQE_FLAG } from "../../../src/linux/uring/abi.js";
 import { registerFiles } from "../../../src/linux/uring/direct-files.js";
 import * as entries from "../../../src/linux/uring/entries.js";
 import { ProvidedBuffers } from "../../../src/linux/uring/provided-buffers.js";
@@ -100,8 +100,8 @@ describe.skipIf(!hasUring)("a chain", () => {
     const [greeted] = await completionsOf(ring, 1);
     expect(greeted).toMatchObject({ slot: 9, tag: TAG.receive, result: 5 });
     expect(greeted!.flags & CQE_FLAG.buffer).toBe(CQE_FLAG.buffer);
-    const start = buffers.offsetOf(greeted!.flags);
-    expect(buffers.bytes.toString("utf8", start, start + 5)).toBe("hello");
+    const start = buffers.offsetOf(bufferOf(greeted!.flags));
+    expect(buffers.memory.bytes.toString("utf8", start, start + 5)).toBe("hello");
   });
 
   it("that cannot bind says so by its tag, once", async () => {

@@ -47,7 +47,8 @@ function setSoftLimit(soft: number, hard: number): void {
   expect(libc.setrlimit(RLIMIT_NOFILE, pair.address)).toBe(0);
 }
 
-export function describeBudget(transportCase: TransportCase): void {
+/** A client's part of it. */
+export function describeClientBudget(transportCase: TransportCase): void {
   const clientWith = async (count: number) => {
     const [ip, from] = [ownAddress(), ownAddress()];
     const listener = listenRaw(ip, 0);
@@ -98,7 +99,13 @@ export function describeBudget(transportCase: TransportCase): void {
       transport.isHeld = false;
       await turnUntil("it", () => told.text(slots[0]!) === "hello");
     });
+  });
+}
 
+export function describeBudget(transportCase: TransportCase): void {
+  describeClientBudget(transportCase);
+
+  describe("a peer that floods a server", () => {
     it("does not keep a server from accepting and from the others", async () => {
       const ip = ownAddress();
       const listener = listenRaw(ip, 0);

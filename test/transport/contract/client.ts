@@ -136,6 +136,7 @@ export function describeClient(transportCase: TransportCase): void {
       sendRaw(peer, "hello");
       await turnUntil("the greeting", () => told.text(slot) === "hello");
       await turnUntil("it to be over", () => transport.state(slot) === SLOT.free);
+      transport.turn(0);
       expect(await endOf(peer)).toBe(how === "close" ? 0 : -ECONNRESET);
       expect(told.events).toEqual([`opened ${slot}`, `received ${slot} 5`]);
     });

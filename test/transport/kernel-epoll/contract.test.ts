@@ -4,5 +4,10 @@ import { openClientTransport, openServerTransport } from "../../../src/transport
 import { describeTransport } from "../contract.js";
 
 describe("kernel-epoll", () => {
-  describeTransport({ openClient: openClientTransport, openServer: openServerTransport, needsDescriptors: true });
+  describeTransport({
+    openClient: openClientTransport,
+    openServer: openServerTransport,
+    needsDescriptors: true,
+    tellsOwnAnswers: true,
+  });
 });
