@@ -191,6 +191,34 @@ export async function renderReport(result: ConnectResult | ServeResult | LabResu
   return render((await loaded(import("./diagnosis/explain.js"))).explained(read));
 }
 
+/**
+ * Makes one result of two parts of a client's run, such as one load done by two machines at the same time. The order and the grouping
+ * of parts make no difference.
+ *
+ * Exact: all that was counted (connections, failures by step and errno, destinations, messages, bytes), latencies with all of their
+ * percentiles, the sums of the samples at each moment, the first start and the last ends by the parts' own clocks, the verdict on the
+ * sum of the thresholds. Not exact:
+ * - `peakOpen` is the largest sum of the samples, which are thinned above 600
+ * - `rampShares` are weighted by threads, memory per connection by connections
+ * - of messages of several sizes or rates the largest is told
+ * - the kernel's counters, its sockets and the 4-tuples are added: parts on one host, or with the same sources, count them twice;
+ *   settings are those that both have alike, gauges the higher ones
+ * - `command` and `host` are left out where they differ
+ * - a destination's last failure, why a ramp was given up and what was seen of the server's process (`evidence.peer`) are one part's
+ * - failures and losses that a part's own threshold tolerated stay tolerated
+ *
+ * The diagnosis is made anew.
+ *
+ * @throws {AppError} E_OPTION when one of them is no result of connect(), or has no histograms, as of an older version
+ */
+export async function mergeResults(a: ConnectResult, b: ConnectResult): Promise<ConnectResult> {
+  const given = [copied(a), copied(b)];
+  const { parseOwnResult } = await loaded(import("./results/parse.js"));
+  const [one, other] = given.map((result) => parseOwnResult(result, ["connect"])) as [ConnectResult, ConnectResult];
+  const merged = (await loaded(import("./results/merge/connect.js"))).mergeConnect(one, other);
+  return { ...merged, diagnosis: (await loaded(import("./diagnosis/explain.js"))).explainRun(merged) };
+}
+
 /** What a host lacks for loading a module, such as descriptors, is an AppError as well. */
 async function loaded<T>(module: Promise<T>): Promise<T> {
   try {

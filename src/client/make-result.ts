@@ -9,6 +9,7 @@ import type { ConnectResult, Endpoint, Miss } from "../results/connect.js";
 import type { FailureReport, Phase } from "../results/fields.js";
 import { summarizeLatency } from "../results/histogram/summarize.js";
 import type { LocalPeer, LossPattern } from "../results/peer.js";
+import { thresholdMisses, toleratesFailures, withoutTolerated } from "../results/thresholds.js";
 import { countSockets } from "../socket-table/count.js";
 import { inspectPeer, type ListenQueue, readListenQueues } from "../socket-table/listeners/peer.js";
 import { formatIp } from "../util/address.js";
@@ -18,7 +19,6 @@ import { DestinationTally } from "./evidence/destination-counts.js";
 import { countHalfMade } from "./evidence/unaccepted.js";
 import { messageMisses, reportMessages } from "./messages/report.js";
 import type { ConnectHistograms, RunFacts, RunRecord } from "./run-state.js";
-import { thresholdMisses, toleratesFailures, withoutTolerated } from "./verdict/thresholds.js";
 import { judge } from "./verdict/verdict.js";
 import { COUNTER } from "./worker-plan.js";
 

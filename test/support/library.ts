@@ -14,6 +14,7 @@ export const {
   explainRun,
   inspectLimits,
   predictCapacity,
+  mergeResults,
   renderReport,
   AppError,
   parseAddressRanges,

@@ -1,11 +1,11 @@
 // What --max-failed, --max-p99 and --min-rate make of a run: at the limit it is met, just past it missed.
 
 import { describe, expect, it } from "vitest";
-import { thresholdMisses, toleratesFailures, withoutTolerated } from "../../../src/client/verdict/thresholds.js";
 import { allowedFailures } from "../../../src/planning/parse-run-spec.js";
 import type { Miss } from "../../../src/results/connect.js";
 import { Histogram } from "../../../src/results/histogram/histogram.js";
 import { summarizeLatency } from "../../../src/results/histogram/summarize.js";
+import { thresholdMisses, toleratesFailures, withoutTolerated } from "../../../src/results/thresholds.js";
 
 describe("allowed failures", () => {
   it.each<[number | string | undefined, number | undefined]>([

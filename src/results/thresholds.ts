@@ -1,7 +1,7 @@
 // Limits that a caller sets to a run, for CI: past one of them the target is missed, whatever else went well.
 
-import type { Miss, Thresholds } from "../../results/connect.js";
-import type { LatencySummary } from "../../results/histogram/latency-summary.js";
+import type { Miss, Thresholds } from "./connect.js";
+import type { LatencySummary } from "./histogram/latency-summary.js";
 
 /** What of a result they are about. */
 interface Measured {

@@ -1,0 +1,213 @@
+// Two parts of a client's run, made one result. What cannot be exact is named at mergeResults() (index.ts).
+import { AppError } from "../../util/errors.js";
+import { STEPS } from "../../util/steps.js";
+import type { ConnectResult, DestinationReport, MessageResult, ResolvedName } from "../connect.js";
+import type { FailureReport } from "../fields.js";
+import type { LatencySummary } from "../histogram/latency-summary.js";
+import { histogramOf, summarizeLatency } from "../histogram/summarize.js";
+import { mergeAccepting, mergeEvidence, mergeLocalPath, mergeLossPattern, mergeShortage } from "./evidence.js";
+import { mergeThresholds, mergeVerdicts } from "./misses.js";
+import { mergeSamples, mergeTimes } from "./timeline.js";
+import { add, agreed, both, either, joined, merged, oneOf, union, weighted } from "./values.js";
+
+/** As many destinations are told one by one. */
+const MOST_DESTINATIONS = 100;
+
+export function mergeConnect(a: ConnectResult, b: ConnectResult): ConnectResult {
+  const times = mergeTimes(a, b);
+  const samples = mergeSamples(a, b);
+  const sum = (field: "asked" | "established" | "openAtStop" | "failed" | "lost" | "threads") => a[field] + b[field];
+  const established = sum("established");
+  const whole = {
+    asked: sum("asked"),
+    established,
+    failed: sum("failed"),
+    lost: sum("lost"),
+    ratePerSec: times.rampMs === 0 ? 0 : established / (times.rampMs / 1000),
+    latency: {
+      connect: mergeLatency(a.latency.connect, b.latency.connect),
+      firstByte: mergeLatency(a.latency.firstByte, b.latency.firstByte),
+      roundTrip: mergeLatency(a.latency.roundTrip, b.latency.roundTrip),
+    },
+    kernel: both(a.kernel, b.kernel, (x, y) => ({
+      source: joined(x.source, y.source),
+      outgoing: x.outgoing + y.outgoing,
+      incoming: x.incoming + y.incoming,
+    })),
+    messages: either(a.messages, b.messages, mergeMessages),
+  };
+  const thresholds = mergeThresholds(a.thresholds, b.thresholds);
+  return {
+    kind: "connect",
+    version: 1,
+    ...times,
+    command: agreed(a.command, b.command),
+    host: agreed(a.host, b.host),
+    ...mergeDestinations(a, b),
+    names: both(a.names, b.names, mergeNames),
+    ...mergeVerdicts(a, b, thresholds, whole),
+    thresholds,
+    ...whole,
+    greeted: either(a.greeted, b.greeted, add),
+    peakOpen: Math.max(a.peakOpen, b.peakOpen, ...samples.map(({ open }) => open)),
+    openAtStop: sum("openAtStop"),
+    failures: mergeFailures(a.failures, b.failures),
+    losses: mergeFailures(a.losses, b.losses),
+    rampShares: both(a.rampShares, b.rampShares, (x, y) => {
+      const share = (name: keyof typeof x) => weighted(x[name], a.threads, y[name], b.threads);
+      return {
+        window: share("window"),
+        greetings: share("greetings"),
+        descriptors: share("descriptors"),
+        cpu: share("cpu"),
+        pace: share("pace"),
+      };
+    }),
+    scheduleMovedMs: both(a.scheduleMovedMs, b.scheduleMovedMs, Math.max),
+    gaveUp: either(a.gaveUp, b.gaveUp, (x, y) => ({
+      reason: oneOf(x.reason, y.reason),
+      untried: x.untried + y.untried,
+    })),
+    samples,
+    greetings: either(a.greetings, b.greetings, (x, y) => ({
+      greeted: x.greeted + y.greeted,
+      ungreeted: x.ungreeted + y.ungreeted,
+      awaited: x.awaited + y.awaited,
+    })),
+    traffic: {
+      sentBytes: a.traffic.sentBytes + b.traffic.sentBytes,
+      receivedBytes: a.traffic.receivedBytes + b.traffic.receivedBytes,
+      sentMessages: a.traffic.sentMessages + b.traffic.sentMessages,
+      answeredMessages: a.traffic.answeredMessages + b.traffic.answeredMessages,
+      blockedMessages: a.traffic.blockedMessages + b.traffic.blockedMessages,
+      answeringConnections: both(a.traffic.answeringConnections, b.traffic.answeringConnections, add),
+    },
+    memory: mergeMemory(a, b),
+    plan: {
+      tuplesAvailable: a.plan.tuplesAvailable + b.plan.tuplesAvailable,
+      tuplesSkipped: a.plan.tuplesSkipped + b.plan.tuplesSkipped,
+      sourceAddresses: a.plan.sourceAddresses + b.plan.sourceAddresses,
+      sourcePorts: joined(a.plan.sourcePorts, b.plan.sourcePorts),
+    },
+    threads: sum("threads"),
+    hasPrivateTables: a.hasPrivateTables && b.hasPrivateTables,
+    nofileLimit: lowest(a.nofileLimit, b.nofileLimit),
+    evidence: {
+      ...mergeEvidence(a.evidence, b.evidence),
+      peer: either(a.evidence.peer, b.evidence.peer, oneOf),
+      accepting: either(a.evidence.accepting, b.evidence.accepting, mergeAccepting),
+      localPath: either(a.evidence.localPath, b.evidence.localPath, mergeLocalPath),
+      shortage: either(a.evidence.shortage, b.evidence.shortage, mergeShortage),
+      lossPattern: either(a.evidence.lossPattern, b.evidence.lossPattern, mergeLossPattern),
+    },
+    diagnosis: undefined,
+  };
+}
+
+function mergeLatency(a: LatencySummary, b: LatencySummary): LatencySummary {
+  const [x, y] = [histogramOf(a), histogramOf(b)];
+  if (x === undefined || y === undefined) {
+    throw new AppError("E_OPTION", "a result without histograms cannot be merged: it is of an older version", {
+      fix: "run it again",
+    });
+  }
+  x.add(y);
+  return summarizeLatency(x);
+}
+
+/** Of each kind, the most frequent first; those that are as frequent by step and errno. */
+export function mergeFailures(a: readonly FailureReport[], b: readonly FailureReport[]): FailureReport[] {
+  const keyOf = ({ phase, errno }: FailureReport) => `${STEPS.indexOf(phase)} ${errno}`;
+  const sums = merged([...a, ...b], keyOf, (x, y) => ({ ...x, count: x.count + y.count }));
+  return sums.sort((x, y) => y.count - x.count);
+}
+
+function mergeDestinations(
+  a: ConnectResult,
+  b: ConnectResult,
+): Pick<ConnectResult, "destinations" | "endpoints" | "byDestination"> {
+  const destinations = union(a.destinations, b.destinations);
+  const endpoints = both(a.endpoints, b.endpoints, (x, y) => {
+    const all = [...x, ...y];
+    const texts = [...a.destinations, ...b.destinations];
+    return destinations.map((to) => all[texts.indexOf(to)]!);
+  });
+  const counts = both(countsOf(a), countsOf(b), (x, y) => merged([...x, ...y], ({ to }) => to, mergeDestination));
+  const isTold = destinations.length > 1 && destinations.length <= MOST_DESTINATIONS;
+  return {
+    destinations,
+    endpoints,
+    byDestination: isTold ? counts && destinations.map((to) => counts.find((count) => count.to === to)!) : undefined,
+  };
+}
+
+/** A run with one destination has counted nothing but that. */
+function countsOf({ byDestination, destinations, established, failed }: ConnectResult) {
+  if (byDestination || destinations.length !== 1) return byDestination;
+  return [{ to: destinations[0]!, established, failed }];
+}
+
+function mergeDestination(a: DestinationReport, b: DestinationReport): DestinationReport {
+  const lastFailure = either(a.lastFailure, b.lastFailure, oneOf);
+  return {
+    to: a.to,
+    established: a.established + b.established,
+    failed: a.failed + b.failed,
+    ...(lastFailure && { lastFailure }),
+  };
+}
+
+function mergeNames(a: readonly ResolvedName[], b: readonly ResolvedName[]): ResolvedName[] {
+  return merged(
+    [...a, ...b],
+    ({ name }) => name,
+    (x, y) => ({
+      name: x.name,
+      addresses: [...union(x.addresses, y.addresses)],
+      used: [...union(x.used, y.used)],
+      unreachable: [...union(x.unreachable, y.unreachable)],
+    }),
+  );
+}
+
+/** What was asked for is that of the part that asked for more; what was compared, that of the one that compared less. */
+function mergeMessages(a: MessageResult, b: MessageResult): MessageResult {
+  const strictness = ["none", "any", "echo"] as const;
+  const sum = (
+    field: "due" | "sent" | "answered" | "unanswered" | "inFlight" | "late" | "missed" | "blocked" | "unaskedBytes",
+  ) => a[field] + b[field];
+  return {
+    expected: strictness[Math.min(strictness.indexOf(a.expected), strictness.indexOf(b.expected))]!,
+    bytes: Math.max(a.bytes, b.bytes),
+    ratePerSec: Math.max(a.ratePerSec, b.ratePerSec),
+    due: sum("due"),
+    sent: sum("sent"),
+    answered: sum("answered"),
+    unanswered: sum("unanswered"),
+    inFlight: sum("inFlight"),
+    late: sum("late"),
+    longestDelayMs: Math.max(a.longestDelayMs, b.longestDelayMs),
+    missed: sum("missed"),
+    blocked: sum("blocked"),
+    movedMs: Math.max(a.movedMs, b.movedMs),
+    youngestUnansweredUs: either(a.youngestUnansweredUs, b.youngestUnansweredUs, Math.min),
+    unaskedBytes: sum("unaskedBytes"),
+    wrongBytes: a.wrongBytes + b.wrongBytes,
+  };
+}
+
+function mergeMemory(a: ConnectResult, b: ConnectResult): ConnectResult["memory"] {
+  const mean = (field: "userBytesPerConnection" | "kernelBytesPerConnection") =>
+    weighted(a.memory[field], a.established, b.memory[field], b.established);
+  return {
+    userBytesPerConnection: mean("userBytesPerConnection"),
+    kernelBytesPerConnection: mean("kernelBytesPerConnection"),
+    kernelErrorPerConnection: both(a.memory.kernelErrorPerConnection, b.memory.kernelErrorPerConnection, Math.max),
+    kernelEnds: a.memory.kernelEnds === "both" || b.memory.kernelEnds === "both" ? "both" : "one",
+  };
+}
+
+export function lowest(a: number | "unlimited", b: number | "unlimited"): number | "unlimited" {
+  if (a === "unlimited" || b === "unlimited") return a === "unlimited" ? b : a;
+  return Math.min(a, b);
+}

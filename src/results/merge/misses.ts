@@ -1,0 +1,51 @@
+// What two parts of a run missed, together.
+import type { ConnectResult, Miss, MissKind, Outcome, Thresholds } from "../connect.js";
+import { MISS_KINDS } from "../identifiers.js";
+import { thresholdMisses } from "../thresholds.js";
+import { add, either } from "./values.js";
+
+/** What the judgement needs of the whole run. */
+type Whole = Pick<
+  ConnectResult,
+  "asked" | "established" | "failed" | "lost" | "ratePerSec" | "latency" | "kernel" | "messages"
+>;
+type Judged = Pick<ConnectResult, "misses" | "outcome" | "isTargetMet">;
+
+/** Parts of a run share what may fail and how many are opened per second; each message is in a part's hands alone. */
+export function mergeThresholds(a: Thresholds = {}, b: Thresholds = {}): Thresholds {
+  return {
+    maxP99Ms: either(a.maxP99Ms, b.maxP99Ms, Math.min),
+    minRatePerSec: either(a.minRatePerSec, b.minRatePerSec, add),
+    maxFailed: either(a.maxFailed, b.maxFailed, add),
+  };
+}
+
+/** Counts are added and thresholds judged anew; interrupted is what was interrupted in a part. */
+export function mergeVerdicts(a: Judged, b: Judged, thresholds: Thresholds, whole: Whole): Judged {
+  const counted = MISS_KINDS.map((kind) => ({ kind, count: countOf(kind, a) + countOf(kind, b) }))
+    .filter(({ kind, count }) => !isThreshold(kind) && count > 0)
+    .map(({ kind, count }): Miss => ({ kind, count, of: allOf(kind, count, whole) }));
+  const misses = [...counted, ...thresholdMisses(thresholds, whole)].sort(
+    (x, y) => MISS_KINDS.indexOf(x.kind) - MISS_KINDS.indexOf(y.kind),
+  );
+  const outcomes = [a, b].map(({ outcome }) => outcome);
+  const outcome: Outcome = outcomes.includes("interrupted") ? "interrupted" : misses.length > 0 ? "missed" : "met";
+  return { outcome, isTargetMet: outcome === "met", misses };
+}
+
+function countOf(kind: MissKind, { misses }: Judged): number {
+  return misses.find((miss) => miss.kind === kind)?.count ?? 0;
+}
+
+function isThreshold(kind: MissKind): boolean {
+  return kind === "failures" || kind === "rate" || kind === "latency";
+}
+
+/** Of how many they are, in the whole run: a part that missed none has not said it. */
+function allOf(kind: MissKind, count: number, { asked, established, kernel, messages }: Whole): number {
+  if (kind === "established") return Math.max(asked, count);
+  if (kind === "half-open") return kernel?.outgoing ?? count;
+  if (kind === "unsent") return messages?.due ?? count;
+  if (kind === "unanswered") return messages?.sent ?? count;
+  return established;
+}

@@ -1,0 +1,32 @@
+// mergeResults() of the public API, with results of real runs.
+import { expect, it } from "vitest";
+import { endpoint } from "../support/address.js";
+import { mergeResults } from "../support/library.js";
+import { startClient, startServer } from "../support/peers.js";
+import { within } from "../support/until.js";
+
+it("makes one result of two runs, and of what JSON has made of them", async () => {
+  const server = await startServer({ mode: "echo" });
+  const options = { to: endpoint(server.address), message: "ping", messageRatePerSec: 50, durationMs: 300 };
+  const runs = [await startClient({ ...options, connections: 5 }), await startClient({ ...options, connections: 7 })];
+  const [a, b] = [await within("one end", runs[0]!.done), await within("the other end", runs[1]!.done)];
+  const whole = await mergeResults(a, JSON.parse(JSON.stringify(b)));
+  expect(whole).toMatchObject({
+    kind: "connect",
+    outcome: "met",
+    asked: 12,
+    established: 12,
+    threads: a.threads + b.threads,
+  });
+  expect(whole.latency.connect.count).toBe(12);
+  expect(whole.latency.roundTrip.count).toBe(a.latency.roundTrip.count + b.latency.roundTrip.count);
+  expect(whole.latency.roundTrip.maxUs).toBe(Math.max(a.latency.roundTrip.maxUs, b.latency.roundTrip.maxUs));
+  expect(whole.diagnosis).toMatchObject({ kind: "diagnosis", wanted: 12 });
+  expect(await mergeResults(b, a)).toEqual(await mergeResults(a, b));
+});
+
+it("refuses what is no result of a client", async () => {
+  const server = await startServer({});
+  const served = await server.stop();
+  await expect(mergeResults(served as never, served as never)).rejects.toMatchObject({ code: "E_OPTION" });
+});

@@ -1,0 +1,268 @@
+// Parts of a run made one are the run: whatever the parts, their order and their grouping.
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import type { ConnectResult, Miss } from "../../../src/results/connect.js";
+import type { FailureReport } from "../../../src/results/fields.js";
+import { Histogram } from "../../../src/results/histogram/histogram.js";
+import { summarizeLatency } from "../../../src/results/histogram/summarize.js";
+import { mergeConnect } from "../../../src/results/merge/connect.js";
+import { STEPS } from "../../../src/util/steps.js";
+
+const DAY_MS = Date.UTC(2026, 0, 1);
+const HELD_MS = 20_000;
+const CLOSED_MS = 20_500;
+const DESTINATIONS = ["127.0.0.1:1001", "127.0.0.1:1002", "127.0.0.1:1003"];
+const FAILURES = [
+  { phase: "bind", errno: "EADDRINUSE" },
+  { phase: "connect", errno: "ECONNREFUSED" },
+  { phase: "connect", errno: "ETIMEDOUT" },
+] as const;
+
+/** One connection of a run, in a whole number of milliseconds, so that sums of times are exact. */
+const attempt = fc.record({
+  to: fc.nat(DESTINATIONS.length - 1),
+  failure: fc.option(fc.nat(FAILURES.length - 1), { nil: undefined }),
+  isLost: fc.boolean(),
+  atMs: fc.integer({ min: 100, max: 9000 }),
+  handshakeUs: fc.integer({ min: 1, max: 20_000 }),
+  answersUs: fc.array(fc.integer({ min: 1, max: 3_600_000_000 }), { maxLength: 4 }),
+  unanswered: fc.nat(3),
+  delayMs: fc.nat(500),
+});
+type Attempt = typeof attempt extends fc.Arbitrary<infer T> ? T : never;
+const part = fc.record({ startMs: fc.nat(90), attempts: fc.array(attempt, { minLength: 1, maxLength: 12 }) });
+type Part = typeof part extends fc.Arbitrary<infer T> ? T : never;
+
+function resultOf(parts: readonly Part[]): ConnectResult {
+  const attempts = parts.flatMap((one) => one.attempts);
+  const startMs = Math.min(...parts.map((one) => one.startMs));
+  const made = attempts.filter(({ failure }) => failure === undefined);
+  const lost = made.filter(({ isLost }) => isLost).length;
+  const begunMs = Math.min(...attempts.map(({ atMs }) => atMs));
+  const rampedMs = Math.max(...attempts.map(({ atMs }) => atMs));
+  const answers = made.flatMap(({ answersUs }) => answersUs);
+  const unanswered = made.reduce((sum, one) => sum + one.unanswered, 0);
+  const latency = {
+    connect: latencyOf(made.map(({ handshakeUs }) => handshakeUs)),
+    firstByte: latencyOf([]),
+    roundTrip: latencyOf(answers),
+  };
+  const samples = samplesOf(attempts, startMs);
+  const ratePerSec = rampedMs === begunMs ? 0 : made.length / ((rampedMs - begunMs) / 1000);
+  const thresholds = { maxP99Ms: 5, minRatePerSec: parts.length };
+  const p99Ms = (answers.length > 0 ? latency.roundTrip : latency.connect).p99Us / 1000;
+  const misses: Miss[] = [
+    { kind: "established" as const, count: attempts.length - made.length, of: attempts.length },
+    { kind: "lost" as const, count: lost, of: made.length },
+    { kind: "unanswered" as const, count: unanswered, of: answers.length + unanswered },
+    { kind: "rate" as const, count: ratePerSec < parts.length ? ratePerSec : -1, of: parts.length },
+    { kind: "latency" as const, count: p99Ms > 5 ? p99Ms : -1, of: 5 },
+  ].filter(({ kind, count }) => (kind === "rate" ? count >= 0 : count > 0));
+  return {
+    kind: "connect",
+    version: 1,
+    startedAt: new Date(DAY_MS + startMs).toISOString(),
+    command: "fourtuple connect",
+    host: undefined,
+    destinations: DESTINATIONS,
+    endpoints: DESTINATIONS.map((_, n) => ({ ip: "127.0.0.1", port: 1001 + n })),
+    names: [],
+    byDestination: DESTINATIONS.map((to, n) =>
+      destinationOf(
+        to,
+        attempts.filter((one) => one.to === n),
+      ),
+    ),
+    outcome: misses.length > 0 ? "missed" : "met",
+    isTargetMet: misses.length === 0,
+    misses,
+    thresholds,
+    asked: attempts.length,
+    established: made.length,
+    peakOpen: Math.max(...samples.map(({ open }) => open)),
+    openAtStop: made.length - lost,
+    failed: attempts.length - made.length,
+    failures: failuresOf(attempts),
+    lost,
+    losses: lost > 0 ? [{ phase: "hold", errno: "ECONNRESET", count: lost }] : [],
+    setupMs: begunMs - startMs,
+    rampMs: rampedMs - begunMs,
+    rampShares: { window: 0.5, greetings: 0, descriptors: 0, cpu: 0.25, pace: 0 },
+    scheduleMovedMs: Math.max(...attempts.map(({ delayMs }) => delayMs)),
+    holdMs: HELD_MS - rampedMs,
+    closeMs: CLOSED_MS - HELD_MS,
+    samples,
+    ratePerSec,
+    latency,
+    traffic: {
+      sentBytes: 10 * (answers.length + unanswered),
+      receivedBytes: 10 * answers.length,
+      sentMessages: answers.length + unanswered,
+      answeredMessages: answers.length,
+      blockedMessages: 0,
+      answeringConnections: made.filter(({ answersUs }) => answersUs.length > 0).length,
+    },
+    messages: {
+      expected: "echo",
+      bytes: 10,
+      ratePerSec: 1,
+      due: answers.length + unanswered,
+      sent: answers.length + unanswered,
+      answered: answers.length,
+      unanswered,
+      inFlight: 0,
+      late: 0,
+      longestDelayMs: Math.max(...attempts.map(({ delayMs }) => delayMs)),
+      missed: 0,
+      blocked: 0,
+      movedMs: 0,
+      youngestUnansweredUs: undefined,
+      unaskedBytes: 0,
+      wrongBytes: 0,
+    },
+    memory: {
+      userBytesPerConnection: made.length === 0 ? 0 : 100,
+      kernelBytesPerConnection: made.length === 0 ? 0 : 2000,
+      kernelErrorPerConnection: 30,
+      kernelEnds: "one",
+    },
+    kernel: { source: "sock_diag", outgoing: made.length - lost, incoming: 0 },
+    plan: {
+      tuplesAvailable: 1000 * parts.length,
+      tuplesSkipped: 0,
+      sourceAddresses: parts.length,
+      sourcePorts: "kernel",
+    },
+    threads: 2 * parts.length,
+    hasPrivateTables: true,
+    nofileLimit: 1024,
+    evidence: {
+      risen: { "TcpExt.ListenDrops": attempts.length },
+      settings: { "net.core.somaxconn": 4096 },
+      gauges: { "files.open": rampedMs },
+      wasCutShort: false,
+    },
+  };
+}
+
+function latencyOf(values: readonly number[]) {
+  const histogram = new Histogram();
+  for (const value of values) histogram.record(value);
+  return summarizeLatency(histogram);
+}
+
+function failuresOf(attempts: readonly Attempt[]): FailureReport[] {
+  const counted = FAILURES.map((kind, n) => ({
+    ...kind,
+    count: attempts.filter(({ failure }) => failure === n).length,
+  }));
+  const place = ({ phase, errno }: FailureReport) => `${STEPS.indexOf(phase)} ${errno}`;
+  return counted.filter(({ count }) => count > 0).sort((a, b) => b.count - a.count || (place(a) < place(b) ? -1 : 1));
+}
+
+function destinationOf(to: string, attempts: readonly Attempt[]) {
+  const failed = attempts.flatMap(({ failure }) => (failure === undefined ? [] : [FAILURES[failure]!]));
+  // Of several failures that were each a part's last one, any is told: here as there the same one.
+  const [lastFailure] = failed.sort((a, b) => (a.errno < b.errno ? -1 : 1));
+  return {
+    to,
+    established: attempts.length - failed.length,
+    failed: failed.length,
+    ...(lastFailure && { lastFailure }),
+  };
+}
+
+function samplesOf(attempts: readonly Attempt[], startMs: number) {
+  const moments = [...new Set(attempts.map(({ atMs }) => atMs))].sort((a, b) => a - b);
+  return moments.map((moment) => {
+    const until = attempts.filter(({ atMs }) => atMs <= moment);
+    const established = until.filter(({ failure }) => failure === undefined);
+    return {
+      elapsedMs: moment - startMs,
+      open: established.filter(({ isLost }) => !isLost).length,
+      established: established.length,
+      failed: until.length - established.length,
+    };
+  });
+}
+
+describe("results of parts of a run", () => {
+  it("are the run's when they are merged, in any order and grouping", () => {
+    fc.assert(
+      fc.property(fc.array(part, { minLength: 2, maxLength: 5 }), fc.infiniteStream(fc.nat()), (parts, choices) => {
+        const whole = resultOf(parts);
+        const left = parts.map((one) => resultOf([one]));
+        // Any two of those that are left, until there is one.
+        while (left.length > 1) {
+          const [one] = left.splice(choices.next().value! % left.length, 1);
+          const [other] = left.splice(choices.next().value! % left.length, 1);
+          left.push(mergeConnect(one!, other!));
+        }
+        expect(left[0]).toEqual(whole);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it("keep what only one of them has, and leave out what is unknown of one", () => {
+    const one = resultOf([{ startMs: 0, attempts: [sampleAttempt()] }]);
+    const { messages: _, kernel: __, ...other } = { ...one, host: undefined, command: "another" };
+    for (const both of [mergeConnect(one, other), mergeConnect(other, one)]) {
+      expect(both).toMatchObject({ messages: one.messages, kernel: undefined, command: undefined });
+    }
+  });
+
+  it("of different destinations tell what came of each", () => {
+    const to = (destination: string): ConnectResult => ({
+      ...resultOf([{ startMs: 0, attempts: [sampleAttempt()] }]),
+      destinations: [destination],
+      endpoints: undefined,
+      byDestination: undefined,
+    });
+    const [one, other] = [to(DESTINATIONS[0]!), to(DESTINATIONS[1]!)];
+    expect(mergeConnect(mergeConnect(one, other), one).byDestination).toEqual([
+      { to: DESTINATIONS[0], established: 2, failed: 0 },
+      { to: DESTINATIONS[1], established: 1, failed: 0 },
+    ]);
+    expect(mergeConnect(one, one).byDestination).toBeUndefined();
+  });
+
+  it("are interrupted when one of them was", () => {
+    const one = resultOf([{ startMs: 0, attempts: [sampleAttempt()] }]);
+    const stopped = { ...one, outcome: "interrupted", isTargetMet: false } as const;
+    expect(mergeConnect(one, stopped)).toMatchObject({ outcome: "interrupted", isTargetMet: false });
+    expect(mergeConnect(stopped, one)).toMatchObject({ outcome: "interrupted", isTargetMet: false });
+  });
+
+  it("that are sampled for long are thinned to their shape", () => {
+    const samples = Array.from({ length: 600 }, (_, n) => ({ elapsedMs: 10 * n, open: n, established: n, failed: 0 }));
+    const one = { ...resultOf([{ startMs: 0, attempts: [sampleAttempt()] }]), samples };
+    const later = { ...one, samples: samples.map((sample) => ({ ...sample, elapsedMs: sample.elapsedMs + 5 })) };
+    const both = mergeConnect(one, later);
+    expect(both.samples.length).toBeLessThanOrEqual(601);
+    expect(both.samples.length).toBeGreaterThan(400);
+    expect(both.samples.at(-1)).toEqual({ elapsedMs: 5995, open: 1198, established: 1198, failed: 0 });
+    expect(both.samples[0]!.elapsedMs).toBe(0);
+    expect(both.peakOpen).toBe(1198);
+  });
+
+  it("of an older version, without histograms, are refused", () => {
+    const one = resultOf([{ startMs: 0, attempts: [sampleAttempt()] }]);
+    const { histogram: _, ...connect } = one.latency.connect;
+    const older = { ...one, latency: { ...one.latency, connect } };
+    expect(() => mergeConnect(one, older)).toThrow(expect.objectContaining({ code: "E_OPTION" }));
+  });
+});
+
+function sampleAttempt(): Attempt {
+  return {
+    to: 0,
+    failure: undefined,
+    isLost: false,
+    atMs: 100,
+    handshakeUs: 70,
+    answersUs: [100],
+    unanswered: 0,
+    delayMs: 1,
+  };
+}
