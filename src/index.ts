@@ -80,8 +80,9 @@ import type { SummaryOptions } from "./socket-table/summary.js";
 import { copied } from "./util/copied.js";
 import { hostFault } from "./util/host-fault.js";
 
-export type { HostFacts, WhatIf } from "./capacity/host-facts.js";
+export type { HostFacts } from "./capacity/host-facts.js";
 export type { CapacityOptions } from "./capacity/options.js";
+export type { WhatIf } from "./capacity/what-if.js";
 export type { ConnectEvents, ConnectRun } from "./client/run.js";
 export type { ConnectOptions, SourceOption, SourcePortOption } from "./planning/connect-options.js";
 export type { DestinationSpec, MessageSpec, RunSpec, SourceSpec } from "./planning/run-spec.js";

@@ -2,7 +2,7 @@
 // questions change some of the facts, and nothing else.
 
 import { availableParallelism } from "node:os";
-import { floorOf, readCgroupRoom, readHostRoom } from "../engine/memory-stop.js";
+import { readCgroupRoom, readHostRoom } from "../engine/memory-stop.js";
 import { canUnshareTables } from "../engine/threads/private-tables.js";
 import { readTranslation, type Translation } from "../linux/netlink/address-translation.js";
 import { type NeighbourTable, readNeighbourTables } from "../linux/netlink/rtnetlink.js";
@@ -118,14 +118,6 @@ export interface HostFacts {
 /** At these allocations fail. */
 const HARD_LIMITS: readonly CgroupMemoryFile[] = ["memory.max", "memory.limit_in_bytes", "memory.kmem.limit_in_bytes"];
 
-/** Other hardware than this: what is given replaces what is here. */
-export interface WhatIf {
-  readonly memoryBytes?: number | undefined;
-  readonly cores?: number | undefined;
-  /** Soft and hard RLIMIT_NOFILE of a process. */
-  readonly nofile?: number | undefined;
-}
-
 /**
  * @param listeningPorts ports that are listened on, out of the socket table
  * @param device the interface to the destination
@@ -207,45 +199,7 @@ export async function readHostFacts(
   };
 }
 
-/**
- * The same host with other hardware. Settings that the kernel derives from memory when it starts grow with it; all others are
- * taken to be the same there.
- */
-export function imagine(facts: HostFacts, { memoryBytes, cores, nofile }: WhatIf): HostFacts {
-  // Nobody knows what grows how far where this host's own memory cannot be read.
-  const growth = memoryBytes === undefined ? 1 : facts.memoryBytes && memoryBytes / facts.memoryBytes;
-  const scale = (value: number | undefined) =>
-    value === undefined || growth === undefined ? undefined : Math.floor(value * growth);
-  const tcpMem = facts.tcpMem?.map(scale).filter((pages) => pages !== undefined);
-  return {
-    ...facts,
-    fileMax: scale(facts.fileMax),
-    epollWatches: scale(facts.epollWatches),
-    tcpMem: tcpMem?.length === facts.tcpMem?.length ? tcpMem : undefined,
-    threadsMax: scale(facts.threadsMax),
-    ...(cores !== undefined && { cores, cpus: cores }),
-    ...(nofile !== undefined && {
-      nofile: { soft: nofile, hard: nofile },
-      softAtStart: undefined,
-      nrOpen: Math.max(nofile, facts.nrOpen ?? 0),
-    }),
-    // A machine of that size with nothing on it: another one's cgroup says nothing about it.
-    ...(memoryBytes !== undefined && {
-      memoryBytes,
-      memory: roomOf(memoryBytes),
-      cgroupMemory: undefined,
-      cgroupHigh: undefined,
-      cgroupTcpMemory: undefined,
-      hides: { ...facts.hides, cgroupMemory: false },
-    }),
-  };
-}
-
 /** systemd writes the largest number that there is. */
 function unlessEndless(value: number | undefined): number | undefined {
   return value !== undefined && value >= Number.MAX_SAFE_INTEGER ? Number.POSITIVE_INFINITY : value;
-}
-
-function roomOf(totalBytes: number): MemoryRoom {
-  return { bound: "host", availableBytes: totalBytes, floorBytes: floorOf(totalBytes) };
 }

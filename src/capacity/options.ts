@@ -20,11 +20,11 @@ import type { BadSource } from "../results/peer.js";
 import type { Program, Role } from "../results/prediction.js";
 import { formatIp, type IpAddress, parseIp } from "../util/address.js";
 import { AppError } from "../util/errors.js";
-import type { WhatIf } from "./host-facts.js";
 import type { Load } from "./load.js";
 import { countOnLink } from "./on-link.js";
 import { inspectServer } from "./server.js";
 import { countTaken, deviceOf, NONE_TAKEN } from "./tuples-in-use.js";
+import type { WhatIf } from "./what-if.js";
 
 export interface CapacityOptions extends WhatIf {
   /** How many connections are wanted; default 1,000,000. */

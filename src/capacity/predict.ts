@@ -9,7 +9,7 @@ import { toBound } from "../util/bound.js";
 import { describeHostLoad } from "../util/host-load.js";
 import { formatCount, plural } from "../util/units.js";
 import { type Calibration, calibrate, uncalibrated } from "./calibration.js";
-import { type HostFacts, imagine, readHostFacts } from "./host-facts.js";
+import { type HostFacts, readHostFacts } from "./host-facts.js";
 import type { Limit } from "./limit.js";
 import { LIMITS } from "./limits/catalogue.js";
 import { neighbourNote } from "./limits/neighbours.js";
@@ -18,6 +18,7 @@ import { clientAddressesFor } from "./limits/ports.js";
 import { connectRateOf } from "./limits/time-wait.js";
 import { bytesPerConnection, cpuPerConnection, cpuPerMessage, type Load } from "./load.js";
 import { type CapacityOptions, settleQuestion } from "./options.js";
+import { imagine, isWhatIf } from "./what-if.js";
 
 export interface Examined {
   readonly facts: HostFacts;
@@ -184,10 +185,6 @@ function clientsFor(facts: HostFacts, load: Load): Prediction["clients"] {
     addresses: clientAddressesFor(load.connections),
     hosts: Math.ceil(load.connections / Math.max(1, Math.min(...held))),
   };
-}
-
-function isWhatIf({ memoryBytes, cores, nofile }: CapacityOptions): boolean {
-  return memoryBytes !== undefined || cores !== undefined || nofile !== undefined;
 }
 
 function toRow(limit: Limit, facts: HostFacts, load: Load): LimitRow {

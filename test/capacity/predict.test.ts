@@ -3,9 +3,10 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { COMMITTED_COST } from "../../src/capacity/calibration.js";
-import { type HostFacts, imagine } from "../../src/capacity/host-facts.js";
+import type { HostFacts } from "../../src/capacity/host-facts.js";
 import type { Load } from "../../src/capacity/load.js";
 import { predict } from "../../src/capacity/predict.js";
+import { imagine } from "../../src/capacity/what-if.js";
 import { parseIp } from "../../src/util/address.js";
 import { numberOf } from "../../src/util/bound.js";
 import { hostFacts, localLoad } from "../support/doctor.js";
