@@ -2,36 +2,28 @@
 // a pause at the memory floor, a result at the end.
 
 import { EventEmitter } from "node:events";
-import { isBelowFloor, readMemoryRoom } from "../engine/memory-stop.js";
 import { readMemoryUse } from "../engine/memory-use.js";
-import { readMetrics, sectionOf } from "../engine/metrics.js";
-import { isBelowReserve, readFileRoom } from "../engine/open-files-stop.js";
+import { readMetrics } from "../engine/metrics.js";
 import { CORES, ShardPool } from "../engine/pool.js";
 import { noteEvidence, readCounters } from "../engine/run/evidence.js";
 import type { RunHandle } from "../engine/run/handle.js";
 import { sample } from "../engine/run/sampling.js";
-import { CONTROL, collectFailures, sumCounter } from "../engine/worker-memory.js";
-import { errnoName } from "../linux/syscalls/errno.js";
+import { CONTROL, sumCounter } from "../engine/worker-memory.js";
 import { canOpenFileTable } from "../linux/syscalls/registered-files.js";
 import { raiseNofileLimit } from "../linux/syscalls/rlimit.js";
 import { closeFd } from "../linux/syscalls/socket.js";
 import type { RunEvidence } from "../results/evidence.js";
 import type { ServeResult } from "../results/serve.js";
-import { countSocketsWithin } from "../socket-table/count.js";
-import { endpointsQuery } from "../socket-table/endpoints.js";
-import { readListenQueues } from "../socket-table/listeners/peer.js";
-import { parseIp } from "../util/address.js";
-import { toBound } from "../util/bound.js";
 import type { AppError } from "../util/errors.js";
+import { countConnections, countDrops } from "./kernel-counts.js";
 import type { Listener } from "./listener.js";
+import { makeResult } from "./make-result.js";
+import { type Activity, MemoryGuard } from "./memory-guard.js";
 import { SERVER_METRICS } from "./metrics.js";
 import type { ServeSettings } from "./options.js";
 import type { ServeSnapshot } from "./snapshot.js";
 import { COUNTER, type ServeMessage, type ServePlan, SHARED } from "./worker-plan.js";
 
-const GUARD_MS = 250;
-/** Of so many looks in which nothing has come or gone, one reads the host's memory. */
-const QUIET_LOOKS = 4;
 /** How long the kernel's count may keep a stop waiting. */
 const COUNT_MS = 250;
 const COUNT_MS_PER_CONNECTION = 0.003;
@@ -60,19 +52,13 @@ export class ServeRun extends EventEmitter<ServeEvents> implements RunHandle<Ser
   readonly #before = readMemoryUse();
   readonly #countersBefore = readCounters();
   readonly #nofileLimit = raiseNofileLimit().soft;
-  readonly #guard: NodeJS.Timeout;
+  readonly #guard: MemoryGuard;
   readonly #canPark = canOpenFileTable();
   #openAtStop: number | undefined;
   #kernel: ServeResult["kernel"];
   #stopping: Promise<void> | undefined;
-  #residentAtPeak = 0;
-  #isPaused = false;
-  #memoryStop: RunEvidence["memoryStop"];
-  #fileStop: RunEvidence["fileStop"];
   #evidence: Pick<RunEvidence, "risen" | "settings" | "gauges"> = { risen: {}, settings: {}, gauges: {} };
   #drops: number | undefined;
-  #watchedActivity = -1;
-  #quietLooks = 0;
   #fault: AppError | undefined;
   #hasStopped = false;
   /** Another thread could be started, as far as is known. */
@@ -108,7 +94,10 @@ export class ServeRun extends EventEmitter<ServeEvents> implements RunHandle<Ser
       onFault: (fault, shard) => this.#hearFault(fault, shard),
     });
     const fault = this.#startShards();
-    this.#guard = setInterval(() => this.#watchMemory(), GUARD_MS);
+    this.#guard = new MemoryGuard(
+      () => this.#activity(),
+      (isPaused) => this.#pool.setAll(CONTROL.paused, isPaused ? 1 : 0),
+    );
     this.done = this.#life().then(complete);
     if (fault) this.#fail(fault);
   }
@@ -134,7 +123,7 @@ export class ServeRun extends EventEmitter<ServeEvents> implements RunHandle<Ser
       elapsedMs: performance.now() - this.#startMs,
       peakOpen: this.#sharedWords[SHARED.peak]!,
       threads: this.#pool.size,
-      isPaused: this.#isPaused,
+      isPaused: this.#guard.isPaused,
     };
   }
 
@@ -152,7 +141,7 @@ export class ServeRun extends EventEmitter<ServeEvents> implements RunHandle<Ser
     const timeoutMs = COUNT_MS + COUNT_MS_PER_CONNECTION * (this.#openAtStop ?? 0);
     this.#evidence = noteEvidence(this.#countersBefore);
     this.#drops = await countDrops(this.address);
-    if (!this.#fault) this.#kernel = await countAt(this.address, timeoutMs);
+    if (!this.#fault) this.#kernel = await countConnections(this.address, timeoutMs);
     await this.#pool.stop().catch(() => undefined);
   }
 
@@ -192,10 +181,22 @@ export class ServeRun extends EventEmitter<ServeEvents> implements RunHandle<Ser
     // Threads may have been started since, and the evidence is noted before they end.
     await this.#stopping;
     this.#hasStopped = true;
-    clearInterval(this.#guard);
+    this.#guard.close();
     closeFd(this.#listener.fd);
     if (this.#fault) throw this.#fault;
-    return this.#result();
+    return makeResult(this.#pool, this.#guard, {
+      startedAt: this.#startedAt.toISOString(),
+      address: this.address,
+      elapsedMs: performance.now() - this.#startMs,
+      peakOpen: this.#sharedWords[SHARED.peak]!,
+      openAtStop: this.#openAtStop ?? 0,
+      kernel: this.#kernel,
+      backlogLength: this.backlog,
+      drops: this.#drops,
+      residentBefore: this.#before.residentBytes,
+      nofileLimit: this.#nofileLimit,
+      evidence: this.#evidence,
+    });
   }
 
   #hear(message: ServeMessage, shard: number): void {
@@ -229,58 +230,11 @@ export class ServeRun extends EventEmitter<ServeEvents> implements RunHandle<Ser
     });
   }
 
-  #watchMemory(): void {
-    // A server to which nobody comes uses no memory, and is to use no CPU. Peers that are there may fill the kernel's buffers
-    // unseen, so it looks from time to time.
-    const activity = this.#sum(COUNTER.accepted) + this.#sum(COUNTER.sentBytes) + this.#sum(COUNTER.receivedBytes);
-    const isQuiet = activity === this.#watchedActivity && !this.#isPaused;
-    this.#quietLooks = isQuiet ? this.#quietLooks + 1 : 0;
-    if (isQuiet && (this.#sum(COUNTER.open) === 0 || this.#quietLooks % QUIET_LOOKS !== 0)) return;
-    this.#watchedActivity = activity;
-    if (this.#sum(COUNTER.open) >= this.#sharedWords[SHARED.peak]!) {
-      this.#residentAtPeak = Math.max(this.#residentAtPeak, readMemoryUse().residentBytes);
-    }
-    const room = readMemoryRoom();
-    const files = readFileRoom();
-    const isShort = files !== undefined && isBelowReserve(files);
-    const isBelow = isBelowFloor(room) || isShort;
-    if (isBelow === this.#isPaused) return;
-    this.#isPaused = isBelow;
-    if (isShort) this.#fileStop = files;
-    else if (isBelow) this.#memoryStop = room;
-    this.#pool.setAll(CONTROL.paused, isBelow ? 1 : 0);
-  }
-
-  #result(): ServeResult {
-    const { risen } = this.#evidence;
-    const peakOpen = this.#sharedWords[SHARED.peak]!;
-    const grown = Math.max(0, this.#residentAtPeak - this.#before.residentBytes);
-    const { memories } = this.#pool;
+  #activity(): Activity {
     return {
-      kind: "serve",
-      version: 1,
-      startedAt: this.#startedAt.toISOString(),
-      address: this.address,
-      elapsedMs: performance.now() - this.#startMs,
-      ...sectionOf(SERVER_METRICS, readMetrics(SERVER_METRICS, memories), ""),
-      peakOpen,
-      openAtStop: this.#openAtStop ?? 0,
-      kernel: this.#kernel,
-      failures: collectFailures(memories).map(({ phase, errno, count }) => ({ phase, errno: errnoName(errno), count })),
-      backlog: {
-        length: this.backlog,
-        drops: this.#drops,
-        listenOverflows: risen["TcpExt.ListenOverflows"] ?? 0,
-        listenDrops: risen["TcpExt.ListenDrops"] ?? 0,
-      },
-      memory: {
-        residentBytes: this.#residentAtPeak,
-        userBytesPerConnection: peakOpen === 0 ? 0 : Math.round(grown / peakOpen),
-      },
-      threads: this.#pool.size,
-      hasPrivateTables: this.#pool.hasPrivateTables,
-      nofileLimit: toBound(this.#nofileLimit),
-      evidence: { ...this.#evidence, memoryStop: this.#memoryStop, fileStop: this.#fileStop, wasCutShort: false },
+      sum: this.#sum(COUNTER.accepted) + this.#sum(COUNTER.sentBytes) + this.#sum(COUNTER.receivedBytes),
+      open: this.#sum(COUNTER.open),
+      peak: this.#sharedWords[SHARED.peak]!,
     };
   }
 
@@ -291,18 +245,4 @@ export class ServeRun extends EventEmitter<ServeEvents> implements RunHandle<Ser
   #sum(counter: number): number {
     return sumCounter(this.#pool.memories, counter);
   }
-}
-
-function countAt({ ip, port }: ServeRun["address"], timeoutMs: number): Promise<ServeResult["kernel"]> {
-  const address = parseIp(ip);
-  // 0.0.0.0 and :: are no address that a connection has.
-  const isWildcard = address.bytes.every((byte) => byte === 0);
-  const ports = { first: port, last: port };
-  return countSocketsWithin({ end: "local", ports, ...(isWildcard ? {} : { ips: [address] }) }, timeoutMs);
-}
-
-/** Other sockets of the same port may share it by SO_REUSEPORT: ours then cannot be told from them. */
-async function countDrops({ ip, port }: ServeRun["address"]): Promise<number | undefined> {
-  const queues = await readListenQueues(endpointsQuery([{ ip: parseIp(ip), port }])).catch(() => []);
-  return queues.length === 1 ? queues[0]!.drops : undefined;
 }

@@ -1,0 +1,61 @@
+// The result of a server: what its workers counted, what was noted on the way, what the kernel said.
+import { readMetrics, sectionOf } from "../engine/metrics.js";
+import { collectFailures, type ShardMemory } from "../engine/worker-memory.js";
+import { errnoName } from "../linux/syscalls/errno.js";
+import type { RunEvidence } from "../results/evidence.js";
+import type { ServeResult } from "../results/serve.js";
+import { toBound } from "../util/bound.js";
+import type { MemoryGuard } from "./memory-guard.js";
+import { SERVER_METRICS } from "./metrics.js";
+
+interface Threads {
+  readonly memories: readonly ShardMemory[];
+  readonly size: number;
+  readonly hasPrivateTables: boolean;
+}
+
+/** What a server has noted by its end. */
+interface Notes
+  extends Pick<ServeResult, "startedAt" | "address" | "elapsedMs" | "peakOpen" | "openAtStop" | "kernel"> {
+  /** The accept queue's length in force. */
+  readonly backlogLength: number;
+  /** What the listening socket has dropped; undefined where the kernel does not tell. */
+  readonly drops: number | undefined;
+  /** Bytes of this process before the first connection. */
+  readonly residentBefore: number;
+  readonly nofileLimit: number;
+  readonly evidence: Pick<RunEvidence, "risen" | "settings" | "gauges">;
+}
+
+export function makeResult(
+  { memories, size, hasPrivateTables }: Threads,
+  { residentAtPeak, memoryStop, fileStop }: MemoryGuard,
+  { backlogLength, drops, residentBefore, nofileLimit, evidence, ...notes }: Notes,
+): ServeResult {
+  const { startedAt, address, elapsedMs, ...held } = notes;
+  const grown = Math.max(0, residentAtPeak - residentBefore);
+  return {
+    kind: "serve",
+    version: 1,
+    startedAt,
+    address,
+    elapsedMs,
+    ...sectionOf(SERVER_METRICS, readMetrics(SERVER_METRICS, memories), ""),
+    ...held,
+    failures: collectFailures(memories).map(({ phase, errno, count }) => ({ phase, errno: errnoName(errno), count })),
+    backlog: {
+      length: backlogLength,
+      drops,
+      listenOverflows: evidence.risen["TcpExt.ListenOverflows"] ?? 0,
+      listenDrops: evidence.risen["TcpExt.ListenDrops"] ?? 0,
+    },
+    memory: {
+      residentBytes: residentAtPeak,
+      userBytesPerConnection: held.peakOpen === 0 ? 0 : Math.round(grown / held.peakOpen),
+    },
+    threads: size,
+    hasPrivateTables,
+    nofileLimit: toBound(nofileLimit),
+    evidence: { ...evidence, memoryStop, fileStop, wasCutShort: false },
+  };
+}
