@@ -1,5 +1,6 @@
 // Makes a client's result out of the counters, the histograms and the kernel's tables.
 
+import { readMetrics, sectionOf } from "../engine/metrics.js";
 import { collectFailures, type FailureCount, type ShardMemory, sumCounter } from "../engine/worker-memory.js";
 import { describeHost } from "../linux/proc/host.js";
 import { errnoName } from "../linux/syscalls/errno.js";
@@ -18,6 +19,7 @@ import { formatEndpoint, type PortRange } from "../util/endpoint.js";
 import { DestinationTally } from "./evidence/destination-counts.js";
 import { countHalfMade } from "./evidence/unaccepted.js";
 import { messageMisses, reportMessages } from "./messages/report.js";
+import { CLIENT_METRICS } from "./metrics.js";
 import type { ConnectHistograms, RunFacts, RunRecord } from "./run-state.js";
 import { judge } from "./verdict/verdict.js";
 import { COUNTER } from "./worker-plan.js";
@@ -57,13 +59,12 @@ export function summarizeLatencies(histograms: ConnectHistograms): ConnectResult
 
 export function makeResult(run: RunFacts, record: RunRecord): ConnectResult {
   const { memories } = run.pool;
-  const sum = (counter: number) => sumCounter(memories, counter);
+  const metrics = readMetrics(CLIENT_METRICS, memories);
   const { settings, targets, histograms } = run;
   const all = collectFailures(memories);
   const failures = all.filter(({ phase }) => phase !== "hold" && phase !== "send");
   const losses = all.filter(({ phase }) => phase === "hold");
-  const established = sum(COUNTER.established);
-  const lost = sum(COUNTER.lost);
+  const { established, failed, lost } = metrics;
   const asked = settings.connections;
   const endpoints = listEndpoints(targets);
   const { kernel, peer, evidence: noted } = record;
@@ -72,7 +73,6 @@ export function makeResult(run: RunFacts, record: RunRecord): ConnectResult {
     .flatMap(({ sources }) => sources)
     .reduce((total, { count }) => total + count, 0);
   const { ports } = targets.plan;
-  const failed = sum(COUNTER.failed);
   const ratePerSec = record.rampMs === 0 ? 0 : established / (record.rampMs / 1000);
   const latency = summarizeLatencies(histograms);
   const measured = { latency, ratePerSec, failed, lost, established, asked };
@@ -88,13 +88,10 @@ export function makeResult(run: RunFacts, record: RunRecord): ConnectResult {
     ...judge(record.wasInterrupted, allMisses(run, record, measured)),
     thresholds: settings.thresholds,
     asked,
-    established,
-    greeted: settings.closesGreeted ? sum(COUNTER.greeted) : undefined,
+    ...sectionOf(CLIENT_METRICS, metrics, ""),
+    greeted: settings.closesGreeted ? metrics.greeted : undefined,
     peakOpen: peakOf(run, record),
-    openAtStop: sum(COUNTER.open),
-    failed,
     failures: failures.map(toReport),
-    lost,
     losses: losses.map(toReport),
     setupMs: record.setupMs,
     rampMs: record.rampMs,
@@ -102,7 +99,7 @@ export function makeResult(run: RunFacts, record: RunRecord): ConnectResult {
     scheduleMovedMs: record.scheduleMovedMs,
     gaveUp: record.gaveUp && {
       reason: record.gaveUp,
-      untried: Math.max(0, asked - established - sum(COUNTER.failed)),
+      untried: Math.max(0, asked - established - failed),
     },
     holdMs: record.holdMs,
     closeMs: record.closeMs,
@@ -111,14 +108,7 @@ export function makeResult(run: RunFacts, record: RunRecord): ConnectResult {
     latency,
     messages: reportMessages(run),
     greetings: countGreetings(run),
-    traffic: {
-      sentBytes: sum(COUNTER.sentBytes),
-      receivedBytes: sum(COUNTER.receivedBytes),
-      sentMessages: sum(COUNTER.sentMessages),
-      answeredMessages: sum(COUNTER.answeredMessages),
-      blockedMessages: sum(COUNTER.blockedMessages),
-      answeringConnections: sum(COUNTER.answeringConnections),
-    },
+    traffic: sectionOf(CLIENT_METRICS, metrics, "traffic"),
     memory: {
       userBytesPerConnection: perConnection(record.held.residentBytes - record.before.residentBytes),
       kernelBytesPerConnection: perConnection(record.held.kernelBytes - record.before.kernelBytes),
@@ -128,7 +118,7 @@ export function makeResult(run: RunFacts, record: RunRecord): ConnectResult {
     kernel,
     plan: {
       tuplesAvailable: new TuplePlanner(targets.plan).count,
-      tuplesSkipped: sum(COUNTER.skippedTuples),
+      ...sectionOf(CLIENT_METRICS, metrics, "plan"),
       sourceAddresses,
       sourcePorts: ports.chosenBy === "kernel" ? "kernel" : describePorts(ports.range),
     },
@@ -200,11 +190,7 @@ function findMisses(run: RunFacts, record: RunRecord): Miss[] {
 function countGreetings({ pool, settings, histograms }: RunFacts): ConnectResult["greetings"] {
   const greeted = histograms.firstByte.count;
   if (greeted === 0 || settings.message || settings.closesGreeted || settings.isSingle) return undefined;
-  return {
-    greeted,
-    ungreeted: sumCounter(pool.memories, COUNTER.ungreeted),
-    awaited: sumCounter(pool.memories, COUNTER.awaitingGreeting),
-  };
+  return { greeted, ...sectionOf(CLIENT_METRICS, readMetrics(CLIENT_METRICS, pool.memories), "greetings") };
 }
 
 /**
