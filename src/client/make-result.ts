@@ -1,7 +1,8 @@
 // Makes a client's result out of the counters, the histograms and the kernel's tables.
 
+import { collectFailures, type FailureCount } from "../engine/failures.js";
 import { readMetrics, sectionOf } from "../engine/metrics.js";
-import { collectFailures, type FailureCount, type ShardMemory, sumCounter } from "../engine/worker-memory.js";
+import { type ShardMemory, sumCounter } from "../engine/worker-memory.js";
 import { describeHost } from "../linux/proc/host.js";
 import { errnoName } from "../linux/syscalls/errno.js";
 import type { Targets } from "../planning/targets.js";

@@ -1,10 +1,10 @@
 // What a shard and the main thread share: commands one way, counters and latencies the other. Each of
 // them has one writer, its shard, so plain writes to aligned numbers are enough; the main thread reads them while they run.
 
-import { ERRNO_LIMIT, errnoName } from "../linux/syscalls/errno.js";
+import { ERRNO_LIMIT } from "../linux/syscalls/errno.js";
 import { BUCKETS } from "../results/histogram/buckets.js";
 import { Histogram } from "../results/histogram/histogram.js";
-import { STEP, STEPS, type Step } from "../util/steps.js";
+import { STEP, STEPS } from "../util/steps.js";
 
 /** What the main thread tells a shard. */
 export const COMMAND = {
@@ -93,35 +93,6 @@ function allocate({ counters, histograms }: MemoryLayout): SharedArrayBuffer {
   const buffer = new SharedArrayBuffer(COUNTERS_AT + (counters + histograms * BUCKETS) * 8);
   new Int32Array(buffer, LAYOUT_AT, 2).set([counters, histograms]);
   return buffer;
-}
-
-/** Failures of one kind: how often `errno` was met in `phase`. */
-export interface FailureCount {
-  readonly phase: Step;
-  readonly errno: number;
-  readonly count: number;
-}
-
-/** All failures of all shards, the most frequent first. */
-export function collectFailures(memories: readonly ShardMemory[]): FailureCount[] {
-  const found: FailureCount[] = [];
-  STEPS.forEach((phase, index) => {
-    for (let errno = 0; errno < ERRNO_LIMIT; errno++) {
-      const count = memories.reduce((sum, memory) => sum + memory.failures(index, errno), 0);
-      if (count > 0) found.push({ phase, errno, count });
-    }
-  });
-  return found.sort((a, b) => b.count - a.count);
-}
-
-/** What connect() itself returned, by the errno's name. */
-export function collectAtOnce(memories: readonly ShardMemory[]): Record<string, number> {
-  const found: Record<string, number> = {};
-  for (let errno = 0; errno < ERRNO_LIMIT; errno++) {
-    const count = memories.reduce((sum, memory) => sum + memory.failedAtOnce(errno), 0);
-    if (count > 0) found[errnoName(errno)] = count;
-  }
-  return found;
 }
 
 /** The sum of counter number `index` over all shards. */

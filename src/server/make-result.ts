@@ -1,6 +1,8 @@
 // The result of a server: what its workers counted, what was noted on the way, what the kernel said.
+
+import { collectFailures } from "../engine/failures.js";
 import { readMetrics, sectionOf } from "../engine/metrics.js";
-import { collectFailures, type ShardMemory } from "../engine/worker-memory.js";
+import type { ShardMemory } from "../engine/worker-memory.js";
 import { errnoName } from "../linux/syscalls/errno.js";
 import type { RunEvidence } from "../results/evidence.js";
 import type { ServeResult } from "../results/serve.js";

@@ -1,6 +1,7 @@
 import { Worker } from "node:worker_threads";
 import { describe, expect, it } from "vitest";
-import { CONTROL, collectFailures, PHASE, PHASES, ShardMemory, sumCounter } from "../../src/engine/worker-memory.js";
+import { collectFailures } from "../../src/engine/failures.js";
+import { CONTROL, PHASE, PHASES, ShardMemory, sumCounter } from "../../src/engine/worker-memory.js";
 import { ERRNO_LIMIT } from "../../src/linux/syscalls/errno.js";
 
 const LAYOUT = { counters: 64, histograms: 2 };

@@ -1,6 +1,7 @@
 // What this host itself does with the packets of a run: routes and firewall rules that refuse them. Read when connections failed.
 
-import { collectAtOnce, type ShardMemory } from "../../engine/worker-memory.js";
+import { collectAtOnce } from "../../engine/failures.js";
+import type { ShardMemory } from "../../engine/worker-memory.js";
 import { findFilterRules } from "../../linux/netlink/nftables.js";
 import { findRefusingRoutes } from "../../linux/netlink/refusing-routes.js";
 import type { Targets } from "../../planning/targets.js";
