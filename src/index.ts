@@ -193,13 +193,13 @@ export async function renderReport(result: ConnectResult | ServeResult | LabResu
 }
 
 /**
- * Makes one result of two parts of a client's run, such as one load done by two machines at the same time. The order and the grouping
- * of parts make no difference.
+ * Makes one result of two parts of a run, such as one load done by two machines at the same time, or of two servers that took it. The
+ * order and the grouping of parts make no difference.
  *
  * Exact: all that was counted (connections, failures by step and errno, destinations, messages, bytes), latencies with all of their
  * percentiles, the sums of the samples at each moment, the first start and the last ends by the parts' own clocks, the verdict on the
  * sum of the thresholds. Not exact:
- * - `peakOpen` is the largest sum of the samples, which are thinned above 600
+ * - `peakOpen` is the largest sum of the samples, which are thinned above 600; of servers the sum, and `address` is one of theirs
  * - `rampShares` are weighted by threads, memory per connection by connections
  * - of messages of several sizes or rates the largest is told
  * - the kernel's counters, its sockets and the 4-tuples are added: parts on one host, or with the same sources, count them twice;
@@ -210,14 +210,16 @@ export async function renderReport(result: ConnectResult | ServeResult | LabResu
  *
  * The diagnosis is made anew.
  *
- * @throws {AppError} E_OPTION when one of them is no result of connect(), or has no histograms, as of an older version
+ * @throws {AppError} E_OPTION when they are no results of the same role, or have no histograms, as of an older version
  */
-export async function mergeResults(a: ConnectResult, b: ConnectResult): Promise<ConnectResult> {
-  const given = [copied(a), copied(b)];
+export async function mergeResults<R extends ConnectResult | ServeResult>(a: R, b: R): Promise<R> {
+  const given = [copied(a), copied(b)] as const;
   const { parseOwnResult } = await loaded(import("./results/parse.js"));
-  const [one, other] = given.map((result) => parseOwnResult(result, ["connect"])) as [ConnectResult, ConnectResult];
-  const merged = (await loaded(import("./results/merge/connect.js"))).mergeConnect(one, other);
-  return { ...merged, diagnosis: (await loaded(import("./diagnosis/explain.js"))).explainRun(merged) };
+  const one = parseOwnResult(given[0], ["connect", "serve"]);
+  const other = parseOwnResult(given[1], [one.kind]);
+  const { merge } = await loaded(import("./results/merge/merge.js"));
+  const merged = merge(one, other);
+  return { ...merged, diagnosis: (await loaded(import("./diagnosis/explain.js"))).explainRun(merged) } as R;
 }
 
 /** What a host lacks for loading a module, such as descriptors, is an AppError as well. */

@@ -1,8 +1,10 @@
 // mergeResults() of the public API, with results of real runs.
 import { expect, it } from "vitest";
+import type { ConnectResult, ServeResult } from "../../src/index.js";
 import { endpoint } from "../support/address.js";
 import { mergeResults } from "../support/library.js";
 import { startClient, startServer } from "../support/peers.js";
+import { connectResult, serveResult } from "../support/results.js";
 import { within } from "../support/until.js";
 
 it("makes one result of two runs, and of what JSON has made of them", async () => {
@@ -25,8 +27,23 @@ it("makes one result of two runs, and of what JSON has made of them", async () =
   expect(await mergeResults(b, a)).toEqual(await mergeResults(a, b));
 });
 
-it("refuses what is no result of a client", async () => {
-  const server = await startServer({});
-  const served = await server.stop();
-  await expect(mergeResults(served as never, served as never)).rejects.toMatchObject({ code: "E_OPTION" });
+it("makes one result of two servers", async () => {
+  const servers = [await startServer({ mode: "echo" }), await startServer({ mode: "echo" })];
+  for (const server of servers) {
+    const client = await startClient({ to: endpoint(server.address), connections: 3, durationMs: 50 });
+    await within("the client's end", client.done);
+  }
+  const [a, b] = [await servers[0]!.stop(), await servers[1]!.stop()];
+  const whole = await mergeResults(a, b);
+  expect(whole).toMatchObject({ kind: "serve", accepted: 6, threads: a.threads + b.threads });
+  expect(whole.startedAt).toBe([a.startedAt, b.startedAt].sort()[0]);
+  expect(whole.elapsedMs).toBeGreaterThanOrEqual(Math.max(a.elapsedMs, b.elapsedMs) - 1);
+  expect(whole.diagnosis).toMatchObject({ kind: "diagnosis", of: "serve" });
+  expect(await mergeResults(b, a)).toEqual(whole);
+});
+
+it("refuses results of two kinds", async () => {
+  const [client, server] = [connectResult(), serveResult()];
+  await expect(mergeResults<ConnectResult | ServeResult>(client, server)).rejects.toMatchObject({ code: "E_OPTION" });
+  await expect(mergeResults({} as ConnectResult, client)).rejects.toMatchObject({ code: "E_OPTION" });
 });

@@ -6,7 +6,10 @@ import type { FailureReport } from "../../../src/results/fields.js";
 import { Histogram } from "../../../src/results/histogram/histogram.js";
 import { summarizeLatency } from "../../../src/results/histogram/summarize.js";
 import { mergeConnect } from "../../../src/results/merge/connect.js";
+import { mergeServe } from "../../../src/results/merge/serve.js";
+import type { ServeResult } from "../../../src/results/serve.js";
 import { STEPS } from "../../../src/util/steps.js";
+import { serveResult } from "../../support/results.js";
 
 const DAY_MS = Date.UTC(2026, 0, 1);
 const HELD_MS = 20_000;
@@ -251,6 +254,43 @@ describe("results of parts of a run", () => {
     const { histogram: _, ...connect } = one.latency.connect;
     const older = { ...one, latency: { ...one.latency, connect } };
     expect(() => mergeConnect(one, older)).toThrow(expect.objectContaining({ code: "E_OPTION" }));
+  });
+});
+
+describe("results of servers", () => {
+  const server = fc.record({
+    atMs: fc.nat(1000),
+    elapsedMs: fc.nat(5000),
+    counted: fc.nat(100),
+    port: fc.integer({ min: 1, max: 9 }),
+    drops: fc.option(fc.nat(9), { nil: undefined }),
+  });
+  const served = ({ atMs, elapsedMs, counted, port, drops }: typeof server extends fc.Arbitrary<infer T> ? T : never) =>
+    serveResult({
+      startedAt: new Date(DAY_MS + atMs).toISOString(),
+      address: { ip: "10.0.0.1", port },
+      elapsedMs,
+      accepted: counted,
+      peakOpen: counted,
+      failures: counted > 50 ? [{ phase: "accept", errno: "EMFILE", count: counted }] : [],
+      backlog: { length: 100 + counted, drops, listenOverflows: counted, listenDrops: counted },
+    });
+
+  it("are the same in any order and grouping, and their counts add", () => {
+    fc.assert(
+      fc.property(server, server, server, (...parts) => {
+        const [a, b, c] = parts.map(served) as [ServeResult, ServeResult, ServeResult];
+        const whole = mergeServe(mergeServe(a, b), c);
+        expect(mergeServe(a, mergeServe(b, c))).toEqual(whole);
+        expect(mergeServe(c, mergeServe(b, a))).toEqual(whole);
+        expect(whole.accepted).toBe(parts.reduce((sum, { counted }) => sum + counted, 0));
+        expect(whole.startedAt).toBe([a, b, c].map(({ startedAt }) => startedAt).sort()[0]);
+        expect(whole.elapsedMs).toBe(
+          Math.max(...parts.map(({ atMs, elapsedMs }) => atMs + elapsedMs)) -
+            Math.min(...parts.map(({ atMs }) => atMs)),
+        );
+      }),
+    );
   });
 });
 

@@ -1,0 +1,49 @@
+// Two servers that held parts of one load, made one result. What cannot be exact is named at mergeResults() (index.ts).
+import type { ServeResult } from "../serve.js";
+import { lowest, mergeFailures } from "./connect.js";
+import { mergeEvidence } from "./evidence.js";
+import { add, both, oneOf, weighted } from "./values.js";
+
+export function mergeServe(a: ServeResult, b: ServeResult): ServeResult {
+  const startMs = Math.min(Date.parse(a.startedAt), Date.parse(b.startedAt));
+  const endMs = Math.max(...[a, b].map(({ startedAt, elapsedMs }) => Date.parse(startedAt) + elapsedMs));
+  return {
+    kind: "serve",
+    version: 1,
+    startedAt: new Date(startMs).toISOString(),
+    address: oneOf(a.address, b.address),
+    elapsedMs: endMs - startMs,
+    accepted: a.accepted + b.accepted,
+    peakOpen: a.peakOpen + b.peakOpen,
+    openAtStop: a.openAtStop + b.openAtStop,
+    kernel: both(a.kernel, b.kernel, (x, y) => ({
+      source: oneOf(x.source, y.source),
+      sockets: x.sockets + y.sockets,
+    })),
+    rejected: a.rejected + b.rejected,
+    sentBytes: a.sentBytes + b.sentBytes,
+    receivedBytes: a.receivedBytes + b.receivedBytes,
+    failures: mergeFailures(a.failures, b.failures),
+    tableFull: a.tableFull + b.tableFull,
+    backlog: {
+      length: Math.min(a.backlog.length, b.backlog.length),
+      drops: both(a.backlog.drops, b.backlog.drops, add),
+      listenOverflows: a.backlog.listenOverflows + b.backlog.listenOverflows,
+      listenDrops: a.backlog.listenDrops + b.backlog.listenDrops,
+    },
+    memory: {
+      residentBytes: a.memory.residentBytes + b.memory.residentBytes,
+      userBytesPerConnection: weighted(
+        a.memory.userBytesPerConnection,
+        a.peakOpen,
+        b.memory.userBytesPerConnection,
+        b.peakOpen,
+      ),
+    },
+    threads: a.threads + b.threads,
+    hasPrivateTables: a.hasPrivateTables && b.hasPrivateTables,
+    nofileLimit: lowest(a.nofileLimit, b.nofileLimit),
+    evidence: mergeEvidence(a.evidence, b.evidence),
+    diagnosis: undefined,
+  };
+}
