@@ -35,6 +35,7 @@ export const SETUP = {
   cqSize: 1 << 3, // 5.5
   submitAll: 1 << 7, // 5.18: an entry that fails does not end the submission
   coopTaskrun: 1 << 8, // 5.19
+  taskrunFlag: 1 << 9, // 5.19: SQ_TASKRUN is told
   singleIssuer: 1 << 12, // 6.0
   deferTaskrun: 1 << 13, // 6.1: completions are made in the thread's own enter() only
 } as const;
@@ -70,6 +71,8 @@ export const FILE_INDEX_ALLOC = -1;
 export const OFFSET_SQES = 0x10000000;
 /** IORING_SQ_CQ_OVERFLOW: completions wait in the kernel for room in the queue. */
 export const SQ_CQ_OVERFLOW = 2;
+/** IORING_SQ_TASKRUN: enter() has left work for another one. */
+export const SQ_TASKRUN = 4;
 /** SOCKET_URING_OP_SETSOCKOPT, a command of OP.uringCmd; since Linux 6.7. */
 export const CMD_SETSOCKOPT = 3;
 

@@ -3,7 +3,18 @@
 
 import { EBADF, EINTR, ETIME } from "../syscalls/errno.js";
 import { lastErrno, libc } from "../syscalls/libc.js";
-import { CQE, ENTER, GETEVENTS_ARG, OFFSET_SQES, PARAMS, SETUP, SQ_CQ_OVERFLOW, SQE, SYS_IO_URING } from "./abi.js";
+import {
+  CQE,
+  ENTER,
+  GETEVENTS_ARG,
+  OFFSET_SQES,
+  PARAMS,
+  SETUP,
+  SQ_CQ_OVERFLOW,
+  SQ_TASKRUN,
+  SQE,
+  SYS_IO_URING,
+} from "./abi.js";
 import { type Mapping, NativeMemory, writeAddress } from "./native-memory.js";
 import { type NewRing, type RingOptions, setUpRing } from "./setup.js";
 
@@ -11,6 +22,8 @@ import { type NewRing, type RingOptions, setUpRing } from "./setup.js";
 export const SOCKADDR_WORDS = 8;
 const TIMESPEC_WORD = GETEVENTS_ARG.bytes / 4;
 const WAIT_BYTES = 64;
+/** As many as the longest chain has steps. At most: a peer that keeps a ring at work is no reason to stay. */
+const MORE_ENTERS = 16;
 const NO_WORDS = new Int32Array(0);
 
 /**
@@ -196,9 +209,18 @@ export class Ring {
     } else {
       result = libc.syscall(SYS_IO_URING.enter, this.fd, pending, timeoutMs < 0 ? least : 0, ENTER.getEvents, 0, 0);
     }
+    const failed = result < 0 ? endedEnter(lastErrno()) : 0;
+    this.finishWork();
     this.ready = (Atomics.load(queue, this.cqTailWord) - this.cqHead) | 0;
     if ((Atomics.load(queue, this.sqFlagsWord) & SQ_CQ_OVERFLOW) !== 0) this.overflows++;
-    return result < 0 ? endedEnter(lastErrno()) : 0;
+    return failed;
+  }
+
+  /** The kernel leaves off after a step of each chain: it goes on at once, which costs less than another turn of our caller. */
+  private finishWork(): void {
+    for (let n = 0; n < MORE_ENTERS && (Atomics.load(this.queue, this.sqFlagsWord) & SQ_TASKRUN) !== 0; n++) {
+      libc.syscall(SYS_IO_URING.enter, this.fd, 0, 0, ENTER.getEvents, 0, 0);
+    }
   }
 
   /** The slot of completion `index`. */

@@ -7,7 +7,7 @@ import { FEATURE, PARAMS, SETUP, SYS_IO_URING } from "./abi.js";
 const REQUIRED = FEATURE.singleMmap | FEATURE.noDrop | FEATURE.extArg | FEATURE.cqeSkip;
 /** The best first: a kernel that does not know a flag says EINVAL. */
 const FLAGS = [
-  SETUP.submitAll | SETUP.singleIssuer | SETUP.deferTaskrun,
+  SETUP.submitAll | SETUP.singleIssuer | SETUP.deferTaskrun | SETUP.taskrunFlag,
   SETUP.submitAll | SETUP.coopTaskrun,
   SETUP.submitAll,
 ];
