@@ -13,7 +13,6 @@ export type { ConnectSnapshot } from "./client/snapshot.js";
 export type {
   ConnectResult,
   DestinationReport,
-  MessageResult,
   Miss,
   MissKind,
   Outcome,
@@ -44,6 +43,7 @@ export type {
   Scope,
   Side,
 } from "./results/limits.js";
+export type { MessageResult } from "./results/messages.js";
 export type { LossPattern } from "./results/peer.js";
 export type { ConnectionCost, Prediction, Role } from "./results/prediction.js";
 export type { ServeResult } from "./results/serve.js";

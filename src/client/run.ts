@@ -22,17 +22,12 @@ import { TuplePlanner } from "../planning/tuple-plan.js";
 import type { ConnectResult, DestinationReport, ResolvedName, RunSample } from "../results/connect.js";
 import type { AppError } from "../util/errors.js";
 import { AcceptWatch } from "./evidence/accept-watch.js";
+import { countDestinations } from "./evidence/by-destination.js";
 import { allocateTally } from "./evidence/destination-counts.js";
 import { inspectLocalPath } from "./evidence/local-path.js";
+import { countInKernel, inspectServer, readServerQueues } from "./evidence/server-end.js";
 import { findShortage } from "./evidence/shortage.js";
-import {
-  countDestinations,
-  countInKernel,
-  inspectServer,
-  makeResult,
-  readServerQueues,
-  summarizeLatencies,
-} from "./make-result.js";
+import { makeResult, summarizeLatencies } from "./make-result.js";
 import { answerPatienceMs, drainMessages } from "./messages/drain.js";
 import { CLIENT_METRICS } from "./metrics.js";
 import { GiveUp } from "./ramp/give-up.js";

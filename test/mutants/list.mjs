@@ -117,7 +117,7 @@ const HOLDING = [
   },
   {
     name: "all that were asked for are not enough",
-    file: "src/client/make-result.ts",
+    file: "src/client/verdict/misses.ts",
     find: ": Math.max(asked - established, 0);",
     replace: ": Math.max(asked - established + 1, 0);",
     test: "test/client/verdict/verdict.test.ts",

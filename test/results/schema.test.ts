@@ -32,7 +32,9 @@ describe("a result", () => {
       durationMs: 50,
       message: "ping",
     });
-    const client = asJson(await within("the client's end", run.done));
+    const ran = await within("the client's end", run.done);
+    expect(ran.diagnosis).toEqual(explainRun(ran));
+    const client = asJson(ran);
     const served = asJson(await server.stop());
     expect(client.samples.length).toBeGreaterThan(1);
     expect(parseResult(client, KINDS, "run.json")).toEqual(client);
@@ -83,9 +85,16 @@ describe("a result", () => {
     ).toThrow(/verdict is not as it should be/);
   });
 
+  it("with a diagnosis that cannot be read is read without it", () => {
+    const result = asJson(connectResult());
+    for (const diagnosis of [{ kind: "diagnosis", version: 2 }, 5, { ...explainRun(connectResult()), wanted: -1 }]) {
+      expect(parseResult({ ...result, diagnosis }, ["connect"], "run.json").diagnosis).toBeUndefined();
+    }
+  });
+
   it("may have more beside it, which is left out", () => {
     const result = asJson(connectResult());
-    expect(parseResult({ ...result, diagnosis: { kind: "diagnosis" } }, KINDS, "run.json")).toEqual(result);
+    expect(parseResult({ ...result, further: { kind: "further" } }, KINDS, "run.json")).toEqual(result);
   });
 });
 

@@ -2,7 +2,8 @@
 
 import { readMetrics, sectionOf } from "../../engine/metrics.js";
 import { sumCounter } from "../../engine/worker-memory.js";
-import type { MessageResult, Miss } from "../../results/connect.js";
+import type { Miss } from "../../results/connect.js";
+import type { MessageResult } from "../../results/messages.js";
 import { CLIENT_METRICS } from "../metrics.js";
 import type { RunFacts } from "../run-state.js";
 import { COUNTER } from "../worker-plan.js";

@@ -1,8 +1,9 @@
 // Why messages stayed unanswered or unsent, and which threshold was passed, where the connections themselves went well.
 
 import { missPhrases } from "../../client/verdict/verdict.js";
-import type { ConnectResult, MessageResult, MissKind } from "../../results/connect.js";
+import type { ConnectResult, MissKind } from "../../results/connect.js";
 import type { Finding } from "../../results/diagnosis.js";
+import type { MessageResult } from "../../results/messages.js";
 import { describeProcess, howToGoOn } from "../../socket-table/listeners/peer-process.js";
 import { formatBytes, formatCount } from "../../util/units.js";
 

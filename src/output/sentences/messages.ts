@@ -1,5 +1,6 @@
 // What became of a run's messages, as text: for the summary and for the page.
-import type { ConnectResult, MessageResult } from "../../results/connect.js";
+import type { ConnectResult } from "../../results/connect.js";
+import type { MessageResult } from "../../results/messages.js";
 import { formatBytes, formatCount, formatDuration, plural } from "../../util/units.js";
 
 const COMPARED = {

@@ -1,10 +1,11 @@
 // Two parts of a client's run, made one result. What cannot be exact is named at mergeResults() (index.ts).
 import { AppError } from "../../util/errors.js";
 import { STEPS } from "../../util/steps.js";
-import type { ConnectResult, DestinationReport, MessageResult, ResolvedName } from "../connect.js";
+import type { ConnectResult, DestinationReport, ResolvedName } from "../connect.js";
 import type { FailureReport } from "../fields.js";
 import type { LatencySummary } from "../histogram/latency-summary.js";
 import { histogramOf, summarizeLatency } from "../histogram/summarize.js";
+import type { MessageResult } from "../messages.js";
 import { mergeAccepting, mergeEvidence, mergeLocalPath, mergeLossPattern, mergeShortage } from "./evidence.js";
 import { mergeThresholds, mergeVerdicts } from "./misses.js";
 import { mergeSamples, mergeTimes } from "./timeline.js";

@@ -1,0 +1,28 @@
+// A run's destinations, and what came of each.
+import type { Targets } from "../../planning/targets.js";
+import type { ConnectResult, Endpoint } from "../../results/connect.js";
+import { formatIp } from "../../util/address.js";
+import { formatEndpoint } from "../../util/endpoint.js";
+import type { RunFacts } from "../run-state.js";
+import { DestinationTally } from "./destination-counts.js";
+import { nameFailure } from "./failures.js";
+
+/** What came of each destination so far; undefined where there is one, or very many. */
+export function countDestinations({
+  tally,
+  targets,
+}: Pick<RunFacts, "tally" | "targets">): ConnectResult["byDestination"] {
+  if (!tally) return undefined;
+  const counts = new DestinationTally(tally).list();
+  return listEndpoints(targets).map(({ ip, port }, number) => {
+    const to = formatEndpoint(ip, port);
+    const { established, failed, phase, errno } = counts[number]!;
+    return { to, established, failed, ...(phase && { lastFailure: { phase, errno: nameFailure(phase, errno) } }) };
+  });
+}
+
+export function listEndpoints(targets: Targets): Endpoint[] {
+  return targets.plan.groups.flatMap(({ destinations }) =>
+    destinations.map(({ ip, port }) => ({ ip: formatIp(ip), port })),
+  );
+}

@@ -1,0 +1,22 @@
+// Which connections a run has lost, of all threads together: see loss-stats.ts.
+import { type ShardMemory, sumCounter } from "../../engine/worker-memory.js";
+import type { LossPattern } from "../../results/peer.js";
+import { COUNTER } from "../worker-plan.js";
+
+/** @returns undefined when none was lost */
+export function findLossPattern(memories: readonly ShardMemory[]): LossPattern | undefined {
+  const losing = memories.filter(({ counters }) => counters[COUNTER.firstLostAt]! > 0);
+  if (losing.length === 0) return undefined;
+  const values = (counter: number) => losing.map(({ counters }) => counters[counter]!);
+  // Each thread has a clock of its own: only differences are compared.
+  const spans = losing.map(({ counters }) => counters[COUNTER.lastLostAt]! - counters[COUNTER.firstLostAt]!);
+  return {
+    shortestHeldMs: Math.round(Math.min(...values(COUNTER.shortestHeldMs))),
+    longestHeldMs: Math.round(Math.max(...values(COUNTER.longestHeldMs))),
+    openedOverMs: Math.round(Math.max(...spans)),
+    kept: sumCounter(losing, COUNTER.kept),
+    keptOlder: sumCounter(losing, COUNTER.keptOlder),
+    keptYounger: sumCounter(losing, COUNTER.keptYounger),
+    oldestKeptMs: Math.round(Math.max(...values(COUNTER.oldestKeptMs))),
+  };
+}

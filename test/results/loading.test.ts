@@ -1,0 +1,40 @@
+// Schemas bring a library with them: what starts a run, or a worker of one, loads none.
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+import { ROOT } from "../support/library.js";
+
+const STATIC = /^(?:import|export)[^;]*?from\s*"(\.[^"]+)"|^import\s*"(\.[^"]+)"/gm;
+
+/** The modules that are loaded with one, itself included; not those of import(). */
+function loadedWith(file: string, loaded = new Set<string>()): Set<string> {
+  if (loaded.has(file)) return loaded;
+  loaded.add(file);
+  for (const [, named, bare] of readFileSync(file, "utf8").matchAll(STATIC)) {
+    loadedWith(fileURLToPath(new URL(named ?? bare!, `file://${file}`)), loaded);
+  }
+  return loaded;
+}
+
+const schemasOf = (module: string) =>
+  [...loadedWith(`${ROOT}dist/${module}.js`)].filter((file) =>
+    /util\/zod\.js$|results\/(connect|fields|parse)\.js$/.test(file),
+  );
+
+describe("no schema is loaded", () => {
+  it.each([
+    "index",
+    "cli/program",
+    "cli/connect/run",
+    "cli/serve/run",
+    "cli/ports/run",
+    "client/worker",
+    "server/worker",
+  ])("by %s", (module) => {
+    expect(schemasOf(module)).toEqual([]);
+  });
+});
+
+it("but by what reads a result", () => {
+  expect(schemasOf("cli/report/run").length).toBeGreaterThan(2);
+});
