@@ -14,7 +14,7 @@ import { isSameValue, normalise, PORT_RANGE, RESERVED_PORTS } from "./value.js";
  * `restored`: as it was before. `nothing to do`: it was so already. `left alone`: somebody else changed it, or it is not
  * of here. `refused`: it takes a privilege.
  */
-export type UndoStatus = "restored" | "nothing to do" | "left alone" | "refused" | "failed";
+export type UndoStatus = "restored" | "nothing-to-do" | "left-alone" | "refused" | "failed";
 
 export interface UndoOutcome {
   readonly name: string;
@@ -53,7 +53,7 @@ export function undoChanges(journalFile: string, settings: Settings = KERNEL_SET
   const standing = new Set<string>();
   for (const entry of open) {
     const outcome = undoEntry(entry, settings, standing);
-    if (outcome.status !== "restored" && outcome.status !== "nothing to do") standing.add(placeOf(entry));
+    if (outcome.status !== "restored" && outcome.status !== "nothing-to-do") standing.add(placeOf(entry));
     const mark = markOf(outcome, entry);
     if (mark) note(journalFile, entry, mark);
     outcomes.push(outcome);
@@ -79,25 +79,25 @@ function undoEntry(entry: KeptEntry, { read, write }: Settings, standing: Readon
     value: value === undefined ? undefined : normalise(name, value),
     note: reason,
   });
-  if (isExpired(entry)) return end("nothing to do", "made before the host's last start, which has undone it");
+  if (isExpired(entry)) return end("nothing-to-do", "made before the host's last start, which has undone it");
   if (entry.bootId === undefined || readBootId() === undefined)
-    return end("left alone", "of an unknown start of the host");
+    return end("left-alone", "of an unknown start of the host");
   if (name.startsWith("net.") && entry.netNamespace !== readNetNamespace()) {
-    return end("left alone", `of another network namespace, ${entry.netNamespace ?? "unknown"}`);
+    return end("left-alone", `of another network namespace, ${entry.netNamespace ?? "unknown"}`);
   }
-  if (present === undefined) return end("left alone", "it cannot be read");
+  if (present === undefined) return end("left-alone", "it cannot be read");
   const isOurs = isSameValue(name, present, to) || isSameValue(name, present, entry.value ?? to);
   if (!isOurs) {
     return isSameValue(name, present, from)
-      ? end("nothing to do")
+      ? end("nothing-to-do")
       : end(
-          "left alone",
+          "left-alone",
           `changed by somebody else: it is neither what was set, ${to || "empty"}, nor what was before`,
         );
   }
   const guarded = SAFEGUARDS[name];
   if (guarded !== undefined && standing.has(placeOf({ ...entry, name: guarded }))) {
-    return end("left alone", `not safe while ${guarded} is not as it was: services' ports would be given away`);
+    return end("left-alone", `not safe while ${guarded} is not as it was: services' ports would be given away`);
   }
   const errno = -write(name, from);
   if (errno !== 0) return end(isForbidden(errno) ? "refused" : "failed", `${errnoName(errno)}, ${errnoMeaning(errno)}`);
@@ -119,7 +119,7 @@ function isExpired({ bootId }: KeptEntry): boolean {
 
 function markOf({ status }: UndoOutcome, entry: KeptEntry): Mark | undefined {
   if (isExpired(entry)) return "expired";
-  return status === "restored" || status === "nothing to do" ? "undone" : undefined;
+  return status === "restored" || status === "nothing-to-do" ? "undone" : undefined;
 }
 
 /** A journal that may be read but not written is no obstacle: undoing again finds nothing to do. */

@@ -192,7 +192,7 @@ describe("undoing", () => {
     kernel.values.set(name, "4096");
     for (let i = 0; i < 2; i++) {
       expect(undoChanges(file, kernel).outcomes).toMatchObject([
-        { status: "left alone", value: "4096", from: "128", note: expect.stringMatching(/changed by somebody else/) },
+        { status: "left-alone", value: "4096", from: "128", note: expect.stringMatching(/changed by somebody else/) },
       ]);
     }
     expect(kernel.values.get(name)).toBe("4096");
@@ -205,13 +205,13 @@ describe("undoing", () => {
     kernel.values.set(RANGE, "30000 65535");
     for (let time = 0; time < 2; time++) {
       expect(undoChanges(file, kernel).outcomes).toMatchObject([
-        { name: RANGE, status: "left alone" },
-        { name: RESERVED, status: "left alone", value: "8080,9000", note: expect.stringMatching(/not safe while/) },
+        { name: RANGE, status: "left-alone" },
+        { name: RESERVED, status: "left-alone", value: "8080,9000", note: expect.stringMatching(/not safe while/) },
       ]);
     }
     kernel.values.set(RANGE, "40000 40499");
     expect(undoChanges(file, kernel).outcomes).toMatchObject([
-      { name: RANGE, status: "nothing to do" },
+      { name: RANGE, status: "nothing-to-do" },
       { name: RESERVED, status: "restored", value: "8080" },
     ]);
   });
@@ -219,7 +219,7 @@ describe("undoing", () => {
   it("has nothing to do where somebody has put it back", () => {
     const { kernel, file } = applied();
     kernel.values.set(name, "128");
-    expect(brief(undoChanges(file, kernel).outcomes)).toEqual([[name, "nothing to do", undefined]]);
+    expect(brief(undoChanges(file, kernel).outcomes)).toEqual([[name, "nothing-to-do", undefined]]);
     expect(kernel.writes).toHaveLength(1);
   });
 
@@ -236,7 +236,7 @@ describe("undoing", () => {
     const { kernel, file } = applied();
     alter(file, { netNamespace: "net:[1]" });
     expect(brief(undoChanges(file, kernel).outcomes)).toEqual([
-      [name, "left alone", "of another network namespace, net:[1]"],
+      [name, "left-alone", "of another network namespace, net:[1]"],
     ]);
     expect(kernel.values.get(name)).toBe("1024");
   });
@@ -245,7 +245,7 @@ describe("undoing", () => {
     const { kernel, file } = applied();
     alter(file, { bootId: "00000000-0000-0000-0000-000000000000" });
     expect(brief(undoChanges(file, kernel).outcomes)).toEqual([
-      [name, "nothing to do", expect.stringMatching(/last start/)],
+      [name, "nothing-to-do", expect.stringMatching(/last start/)],
     ]);
     expect(kernel.values.get(name)).toBe("1024");
     expect(undoChanges(file, kernel).outcomes).toEqual([]);
@@ -254,10 +254,10 @@ describe("undoing", () => {
   it("leaves alone what is of an unknown start, or cannot be read", () => {
     const { kernel, file } = applied();
     kernel.values.clear();
-    expect(brief(undoChanges(file, kernel).outcomes)).toEqual([[name, "left alone", "it cannot be read"]]);
+    expect(brief(undoChanges(file, kernel).outcomes)).toEqual([[name, "left-alone", "it cannot be read"]]);
     alter(file, { bootId: undefined });
     expect(brief(undoChanges(file, kernel).outcomes)).toEqual([
-      [name, "left alone", expect.stringMatching(/unknown start/)],
+      [name, "left-alone", expect.stringMatching(/unknown start/)],
     ]);
   });
 

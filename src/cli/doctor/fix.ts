@@ -77,7 +77,7 @@ async function undo(options: FixOptions): Promise<number> {
   show(options, report, () => undoText(report, paintFor(process.stdout)));
   return exitCodeOf(
     report.outcomes.map(({ status }) => status),
-    ["restored", "nothing to do"],
+    ["restored", "nothing-to-do"],
   );
 }
 

@@ -11,8 +11,8 @@ import { alignLabels } from "../terminal/table.js";
 const CHANGE_TONES: Record<ChangeStatus, Tone> = { done: "good", refused: "bad", failed: "bad" };
 const UNDO_TONES: Record<UndoStatus, Tone> = {
   restored: "good",
-  "nothing to do": "good",
-  "left alone": "accent",
+  "nothing-to-do": "good",
+  "left-alone": "accent",
   refused: "bad",
   failed: "bad",
 };
@@ -64,8 +64,8 @@ export function applyText(report: ApplyReport, paint: Paint = plain): string {
 export function undoText(report: UndoReport, paint: Paint = plain): string {
   const { outcomes, journal, tornLines, badLines = [], othersJournal } = printableData(report);
   const count = (status: UndoStatus) => outcomes.filter((outcome) => outcome.status === status).length;
-  const due = outcomes.length - count("nothing to do");
-  const undone = count("nothing to do") === 0 ? "" : `; ${formatCount(count("nothing to do"))} had nothing to undo`;
+  const due = outcomes.length - count("nothing-to-do");
+  const undone = count("nothing-to-do") === 0 ? "" : `; ${formatCount(count("nothing-to-do"))} had nothing to undo`;
   const headline =
     due === 0
       ? `nothing to undo in ${journal}`
@@ -135,7 +135,7 @@ function statusLines<S extends string, T extends Outcome<S>>(
 ): string[] {
   const width = Math.max(0, ...outcomes.map(({ status }) => status.length));
   return outcomes.map((outcome) => {
-    const status = paint(tones[outcome.status], outcome.status.padEnd(width));
+    const status = paint(tones[outcome.status], outcome.status.replaceAll("-", " ").padEnd(width));
     return `  ${status}  ${outcome.name}  ${describe(outcome)}${outcome.note ? ` (${outcome.note})` : ""}`;
   });
 }

@@ -143,7 +143,7 @@ describe.runIf(canMakeNamespaces())("in a network namespace", () => {
     place.set(RANGE, "40000 40099");
     const again = await place.undo("--json");
     expect(outcomesOf(again)).toEqual([
-      [RANGE, "nothing to do"],
+      [RANGE, "nothing-to-do"],
       [RESERVED, "restored"],
     ]);
     expect(place.values()).toEqual(NARROW);
@@ -156,8 +156,8 @@ describe.runIf(canMakeNamespaces())("in a network namespace", () => {
     await place.apply();
     const { code, stdout } = await other.doctor("doctor", "--undo", "--journal", place.journal, "--json");
     expect(JSON.parse(stdout).outcomes.map(({ status }: { status: string }) => status)).toEqual([
-      "left alone",
-      "left alone",
+      "left-alone",
+      "left-alone",
     ]);
     expect(code).toBe(1);
     expect(other.get(RANGE)).toBe("40000 65535");
@@ -165,7 +165,7 @@ describe.runIf(canMakeNamespaces())("in a network namespace", () => {
   });
 
   it.each([
-    ["before", "40000 40099", "nothing to do"],
+    ["before", "40000 40099", "nothing-to-do"],
     ["after", "40000 65535", "restored"],
   ])("killed %s the change: the journal knows of it, and --undo copes", async (moment, value, status) => {
     const place = new Place();

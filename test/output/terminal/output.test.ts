@@ -159,7 +159,7 @@ describe("a text of a hostile result has no escape code and no line of its own:"
     const applied = { kind: "applied" as const, version: 1 as const, plan, journal: "/j" };
     expectSafe({ ...applied, outcomes: [{ ...made, status: "done" as const }] }, (it) => applyText(it));
     const undone = { kind: "undone" as const, version: 1 as const, journal: "/j", tornLines: 1, othersJournal: "/o" };
-    for (const status of ["restored", "left alone"] as const) {
+    for (const status of ["restored", "left-alone"] as const) {
       expectSafe({ ...undone, outcomes: [{ ...made, status }] }, (it) => undoText(it as never));
     }
   });

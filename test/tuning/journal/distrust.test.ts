@@ -181,7 +181,7 @@ describe("an undo with nothing to do", () => {
   it("says so in its headline", async () => {
     const { settings } = kernel({ "net.core.somaxconn": "128" });
     const report = undoChanges(journal(entry()), settings);
-    expect(report.outcomes).toMatchObject([{ status: "nothing to do" }]);
+    expect(report.outcomes).toMatchObject([{ status: "nothing-to-do" }]);
     expect(undoText(report)).toMatch(/^nothing to undo in /);
     const { code, stdout } = await runCli(["doctor", "--undo", "--journal", journal()]);
     expect([code, stdout]).toEqual([0, expect.stringMatching(/^nothing to undo in /)]);
