@@ -110,7 +110,7 @@ ${remove.length > 0 ? html`<div class="commands"><h3>Remove them</h3>${commandLi
 
 function mark(verdict: LabVerdict): Markup {
   const [sign, className] = MARKS[verdict];
-  return html`<span class="verdict ${className}"><span aria-hidden="true">${sign}</span> ${verdict}</span>`;
+  return html`<span class="verdict ${className}"><span aria-hidden="true">${sign}</span> ${LAB_VERDICT_WORDS[verdict]}</span>`;
 }
 
 function busyText(load: HostLoad | undefined): string | undefined {
