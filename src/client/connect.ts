@@ -10,7 +10,8 @@ import { parseRunSpec } from "../planning/parse-run-spec.js";
 import type { RunSpec } from "../planning/run-spec.js";
 import { findTargets } from "../planning/targets.js";
 import type { ConnectResult } from "../results/connect.js";
-import { ConnectRun, type TablesAllowed } from "./run.js";
+import { ConnectRun } from "./run.js";
+import type { TablesAllowed } from "./workers.js";
 
 type Complete = (result: ConnectResult) => ConnectResult;
 

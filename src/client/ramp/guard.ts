@@ -1,0 +1,24 @@
+// Whether a ramp goes on: it stops before memory or open files run out, and where it leads nowhere.
+
+import { isBelowFloor, readMemoryRoom } from "../../engine/memory-stop.js";
+import { isBelowReserve, readFileRoom } from "../../engine/open-files-stop.js";
+import type { RunRecord } from "../run-state.js";
+import { GiveUp, type RampCounts } from "./give-up.js";
+
+export class RampGuard {
+  readonly #giveUp: GiveUp;
+
+  constructor(settings: ConstructorParameters<typeof GiveUp>[0]) {
+    this.#giveUp = new GiveUp(settings);
+  }
+
+  /** Called now and then during the ramp; notes in `record` why it should end. @returns whether it should */
+  look(record: RunRecord, counts: RampCounts): boolean {
+    const room = readMemoryRoom();
+    const files = readFileRoom();
+    if (isBelowFloor(room)) record.memoryStop = room;
+    else if (files && isBelowReserve(files)) record.fileStop = files;
+    else record.gaveUp = this.#giveUp.look(performance.now(), counts);
+    return (record.memoryStop ?? record.fileStop ?? record.gaveUp) !== undefined;
+  }
+}
