@@ -1,8 +1,9 @@
 // W6, churn: connections are opened, greeted and closed by the client as fast as the pair can, so many there at once. They are
 // closed with RST, or each would leave a TIME_WAIT for a minute: at 30,000 a second nearly two millions of them.
+
+import { BASELINE, candidates } from "./contenders.mjs";
 import { RAMP_METRICS } from "./metrics.mjs";
-import { playPair } from "./pair.mjs";
-import { candidates, FLOOR } from "./peers.mjs";
+import { runPair } from "./pair.mjs";
 import { readCpuSeconds, readOthersCpuSeconds } from "./proc.mjs";
 import { SCALES } from "./scales.mjs";
 import { untilQuiet } from "./waits.mjs";
@@ -24,8 +25,8 @@ export const CHURN = {
   title: `churn: ${CONNECTIONS.toLocaleString("en")} connections opened, greeted and reset, ${AT_ONCE} at once`,
   rounds: 5,
   scale: { ...SCALES["19k"], name: "churn", connections: CONNECTIONS },
-  floor: FLOOR,
-  peers: candidates({ server: "server", client: "churn-client" }, SETTINGS, { holdsAll: false }),
+  baseline: BASELINE,
+  contenders: candidates({ server: "server", client: "churn-client" }, SETTINGS, { holdsAll: false }),
   metrics: {
     ratePerSec: {
       label: "connections/s",
@@ -38,17 +39,17 @@ export const CHURN = {
     timeWaitLeft: RAMP_METRICS.timeWaitLeft,
     foreignCpuShare: { ...RAMP_METRICS.foreignCpuShare, label: "noise: CPU of others" },
   },
-  play: playChurn,
+  run: runChurn,
   measures: [{ title: "TIME_WAIT left", wanted: { atMost: 0 }, of: { metric: "timeWaitLeft" } }],
 };
 
 /**
- * @param {import("./peers.mjs").Peer} peer
+ * @param {import("./contenders.mjs").Contender} contender
  * @param {number} round
  */
-function playChurn(peer, round) {
-  const { connections } = /** @type {import("./scales.mjs").Scale} */ (peer.scale);
-  return playPair(peer, round, [connections, AT_ONCE], async ({ server, startClient, end }) => {
+function runChurn(contender, round) {
+  const { connections } = /** @type {import("./scales.mjs").Scale} */ (contender.scale);
+  return runPair(contender, round, [connections, AT_ONCE], async ({ server, startClient, end }) => {
     const client = await startClient();
     const pids = [server.pid, client.pid];
     const before = { server: readCpuSeconds(server.pid), client: readCpuSeconds(client.pid) };

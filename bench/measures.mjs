@@ -1,14 +1,15 @@
 // The verdict on the figures that are wanted of fourtuple. A missed one is printed, and no failure: the machine may be
 // another, or busy.
+
+import { OURS } from "./contenders.mjs";
 import { formatFigure, formatRatio } from "./format.mjs";
-import { OURS } from "./peers.mjs";
 
 /**
  * @typedef {object} Measure
  * @property {string} title
  * @property {{ atLeast: number } | { atMost: number } | { under: number }} wanted
- * @property {{ metric: string, against?: string, peer?: string }} of a metric's median, or its ratio to another peer's;
- * of fourtuple where no peer is named
+ * @property {{ metric: string, against?: string, contender?: string }} of a metric's median, or its ratio to another contender's;
+ * of fourtuple where no contender is named
  * @property {(machine: { nofileHard: number }) => string | undefined} [obstacle] why it is not asked on this machine
  */
 
@@ -18,19 +19,19 @@ const WORDS = { atLeast: "at least", atMost: "at most", under: "under" };
  * @param {import("./workloads.mjs").Workload} workload
  * @param {import("./summary.mjs").Summary} summary
  * @param {{ machine: { nofileHard: number }, isSmaller: boolean, unfinished: Set<string>, failed: string[] }} conditions smaller than
- * what the measures are meant for; peers that were left unfinished, whose rate so far is more than that of the whole; the peer of
+ * what the measures are meant for; contenders that were left unfinished, whose rate so far is more than that of the whole; the contender of
  * each round that failed
  */
 export function judge(workload, summary, { machine, isSmaller, unfinished, failed }) {
-  return (workload.measures ?? []).map(({ title, wanted, of: { metric, against, peer = OURS }, obstacle }) => {
-    const ours = summary[peer];
+  return (workload.measures ?? []).map(({ title, wanted, of: { metric, against, contender = OURS }, obstacle }) => {
+    const ours = summary[contender];
     const value = (against === undefined ? ours?.metrics[metric] : ours?.ratios[metric]?.[against])?.median;
     const [bound, limit] = /** @type {[keyof typeof WORDS, number]} */ (Object.entries(wanted)[0]);
     const format = against === undefined ? (workload.metrics[metric]?.format ?? formatFigure) : formatRatio;
     const reason = obstacle?.(machine) ?? (value === undefined ? "not measured" : undefined);
     const isLowerBound = against !== undefined && unfinished.has(against);
     const missed = isLowerBound ? `not decided: ${against} was left unfinished` : "missed";
-    const lost = failed.filter((name) => name === peer || name === against).length;
+    const lost = failed.filter((name) => name === contender || name === against).length;
     // Those that ended well may be the lucky ones.
     const met = lost === 0 ? "met" : `not decided: ${lost} ${lost === 1 ? "round" : "rounds"} failed`;
     const verdict = reason ?? (isSmaller ? "not judged: fewer connections" : isMet(value, bound, limit) ? met : missed);

@@ -1,9 +1,10 @@
 // W5, messages: over 10,000 held connections, echoes at a fixed total rate and their latency, then the highest rate that a pair
 // sustains. Each pair measures with its own client, as its own idiom has it; what a latency is, is the same for all:
 // it counts from the moment at which the schedule wanted the message sent, and warm-up is left out.
+
+import { BASELINE, candidates, NODE } from "./contenders.mjs";
 import { RAMP_METRICS } from "./metrics.mjs";
-import { playPair } from "./pair.mjs";
-import { candidates, FLOOR, NODE } from "./peers.mjs";
+import { runPair } from "./pair.mjs";
 import { readCpuSeconds, readOthersCpuSeconds, readPeakResident, readTcpSockets } from "./proc.mjs";
 import { SCALES } from "./scales.mjs";
 
@@ -12,7 +13,7 @@ const MESSAGE_BYTES = 64;
 // Some 15 s; a pair that is slow to recover from a rate that was too high takes longer.
 const DEADLINE_MS = 120_000;
 
-// A rate that every peer serves with room to spare: what differs is the latency.
+// A rate that every contender serves with room to spare: what differs is the latency.
 const FIXED = { ratePerSec: 20_000, warmUpMs: 1000, measuredMs: 3000 };
 
 // A rate is sustained when so much of it is answered, and so soon.
@@ -53,8 +54,8 @@ export const MESSAGES = {
   title: `messages of ${MESSAGE_BYTES} bytes over ${CONNECTIONS.toLocaleString("en")} connections, echoed`,
   rounds: 3,
   scale: { ...SCALES["10k"], deadlineMs: DEADLINE_MS },
-  floor: FLOOR,
-  peers: candidates({ server: "echo-server", client: "echo-client" }, SETTINGS, { holdsAll: true }),
+  baseline: BASELINE,
+  contenders: candidates({ server: "echo-server", client: "echo-client" }, SETTINGS, { holdsAll: true }),
   metrics: {
     p50Us: { label: `p50 at ${FIXED.ratePerSec / 1000}k/s (µs)`, of: (/** @type {any} */ { fixed }) => fixed.p50Us },
     p99Us: {
@@ -79,34 +80,34 @@ export const MESSAGES = {
     serverPeakBytes: RAMP_METRICS.serverPeakBytes,
     foreignCpuShare: { ...RAMP_METRICS.foreignCpuShare, label: "noise: CPU of others" },
   },
-  play: playMessages,
+  run: runMessages,
   measures: [
     {
-      title: `p99 at ${FIXED.ratePerSec / 1000}k/s ÷ the C floor's`,
+      title: `p99 at ${FIXED.ratePerSec / 1000}k/s ÷ the C baseline's`,
       wanted: { atMost: 1.3 },
-      of: { metric: "p99Us", against: FLOOR },
+      of: { metric: "p99Us", against: BASELINE },
     },
     {
-      title: "highest rate ÷ the C floor's",
+      title: "highest rate ÷ the C baseline's",
       wanted: { atLeast: 0.9 },
-      of: { metric: "highestPerSec", against: FLOOR },
+      of: { metric: "highestPerSec", against: BASELINE },
     },
     { title: "highest rate ÷ Node net's", wanted: { atLeast: 2 }, of: { metric: "highestPerSec", against: NODE } },
   ],
 };
 
 /**
- * @param {import("./peers.mjs").Peer} peer
+ * @param {import("./contenders.mjs").Contender} contender
  * @param {number} round
  */
-function playMessages(peer, round) {
-  const { connections } = /** @type {import("./scales.mjs").Scale} */ (peer.scale);
+function runMessages(contender, round) {
+  const { connections } = /** @type {import("./scales.mjs").Scale} */ (contender.scale);
   // Fewer than the workload's are for a trial: its figures are not judged, and need not take their time.
   const isHasty = connections < CONNECTIONS;
-  return playPair(peer, round, [connections, MESSAGE_BYTES], async ({ server, startClient, end }) => {
+  return runPair(contender, round, [connections, MESSAGE_BYTES], async ({ server, startClient, end }) => {
     let client = await startClient();
-    const play = async (/** @type {Run} */ run) => {
-      const figures = await playRun({ server, client }, isHasty ? shorter(run) : run);
+    const run = async (/** @type {Run} */ run) => {
+      const figures = await runTrial({ server, client }, isHasty ? shorter(run) : run);
       const { socketsInUse, unanswered = 0 } = figures;
       if (socketsInUse < 2 * connections)
         throw new Error(`${socketsInUse} sockets were in use, though ${connections} connections have two each`);
@@ -117,8 +118,8 @@ function playMessages(peer, round) {
       }
       return figures;
     };
-    const fixed = await play(FIXED);
-    const search = (/** @type {number} */ ratePerSec) => play(trialAt(ratePerSec, connections));
+    const fixed = await run(FIXED);
+    const search = (/** @type {number} */ ratePerSec) => run(trialAt(ratePerSec, connections));
     const highest = await findHighest(search, isHasty ? HASTY_TRIALS : TRIALS);
     const peakResidentBytes = { server: readPeakResident(server.pid), client: readPeakResident(client.pid) };
     await end(client);
@@ -152,7 +153,7 @@ function shorter({ ratePerSec, warmUpMs, measuredMs }) {
  * @returns {Promise<Figures & { cpuSeconds: { server: number, client: number }, socketsInUse: number, outsideSeconds: number,
  *   foreignCpuSeconds: number }>}
  */
-async function playRun({ server, client }, { ratePerSec, warmUpMs, measuredMs }) {
+async function runTrial({ server, client }, { ratePerSec, warmUpMs, measuredMs }) {
   client.write(`${ratePerSec} ${warmUpMs} ${measuredMs}\n`);
   await client.expectLine("the end of the warm-up");
   const startMs = performance.now();
@@ -179,16 +180,16 @@ async function playRun({ server, client }, { ratePerSec, warmUpMs, measuredMs })
  * The highest rate sustained: doubled (or halved) until one is and another is not, then the geometric middle of the two again and
  * again. A pair that fails is given no second chance: the rounds' median evens that out.
  *
- * @param {(ratePerSec: number) => Promise<Figures>} play
+ * @param {(ratePerSec: number) => Promise<Figures>} run
  * @param {number} most trials
  */
-export async function findHighest(play, most = TRIALS) {
+export async function findHighest(run, most = TRIALS) {
   const trials = [];
   let highestPerSec = 0;
   let lowestNotPerSec = Number.POSITIVE_INFINITY;
   let ratePerSec = FIRST_TRIAL_PER_SEC;
   while (trials.length < most && lowestNotPerSec / highestPerSec > RESOLUTION) {
-    const figures = await play(ratePerSec);
+    const figures = await run(ratePerSec);
     const sustained = isSustained(figures, ratePerSec);
     trials.push({ ratePerSec, sustained, ...figures });
     if (sustained) highestPerSec = ratePerSec;

@@ -147,7 +147,7 @@ export const RAMP_METRICS = {
   failed: {
     label: "failed or lost",
     format: formatNumber,
-    of: ({ asked, established, isUnfinished, lost = 0 }) => (isUnfinished ? 0 : asked - established) + lost,
+    of: ({ requested, established, isUnfinished, lost = 0 }) => (isUnfinished ? 0 : requested - established) + lost,
   },
   foreignCpuShare: {
     label: "noise: CPU of others while opening",

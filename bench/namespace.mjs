@@ -1,5 +1,5 @@
 // A network namespace of the run's own, which lasts as long as the run: nobody else's sockets, and an ephemeral range
-// that is wide enough for peers that leave the choice of ports to the kernel.
+// that is wide enough for contenders that leave the choice of ports to the kernel.
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { exitCodeOf, STOP_SIGNALS } from "./child.mjs";

@@ -13,17 +13,17 @@ import { freePort, untilGone, untilNoTimeWait } from "./waits.mjs";
  */
 
 /**
- * Plays a round with a pair.
+ * Runs a round with a pair.
  *
- * @param {import("./peers.mjs").Peer} peer
+ * @param {import("./contenders.mjs").Contender} contender
  * @param {number} round
  * @param {number[]} clientArgs behind the port
- * @param {(pair: Pair) => Promise<object>} play what is seen; throws with what went wrong
+ * @param {(pair: Pair) => Promise<object>} run what is seen; throws with what went wrong
  */
-export async function playPair(peer, round, clientArgs, play) {
-  const { connections, deadlineMs } = /** @type {import("./scales.mjs").Scale} */ (peer.scale);
+export async function runPair(contender, round, clientArgs, run) {
+  const { connections, deadlineMs } = /** @type {import("./scales.mjs").Scale} */ (contender.scale);
   const port = await freePort();
-  const about = { peer: peer.name, round, port, asked: connections };
+  const about = { contender: contender.name, round, port, requested: connections };
   const hostBefore = lookAtHost();
   /** @type {Child[]} */
   const children = [];
@@ -35,9 +35,9 @@ export async function playPair(peer, round, clientArgs, play) {
     return child;
   };
   try {
-    const server = await start(peer.server, [port], "listening");
-    const startClient = () => start(peer.client, [port, ...clientArgs], "ready");
-    const seen = await play({ server, startClient, end });
+    const server = await start(contender.server, [port], "listening");
+    const startClient = () => start(contender.client, [port, ...clientArgs], "ready");
+    const seen = await run({ server, startClient, end });
     server.kill("SIGTERM");
     const serverExit = await server.exited;
     // A program without a handler for SIGTERM ends by it.

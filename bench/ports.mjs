@@ -2,8 +2,8 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { Child } from "./child.mjs";
+import { OURS } from "./contenders.mjs";
 import { formatNumber } from "./format.mjs";
-import { OURS } from "./peers.mjs";
 import { readCpuSeconds, readTcpSockets } from "./proc.mjs";
 import { runWhole, WHOLE_PROCESS_METRICS } from "./whole-process.mjs";
 
@@ -47,11 +47,11 @@ export const SOCKET_TABLE = {
   title: `the socket table of ${formatNumber(SOCKETS)} connections, both ends here`,
   rounds: 5,
   connections: SOCKETS,
-  floor: SS,
-  peers: [
+  baseline: SS,
+  contenders: [
     reader(
       OURS,
-      "socketTable(), grouped by state, port and peer",
+      "socketTable(), grouped by state, port and contender",
       [process.execPath, "--input-type=module", "-e", GROUP],
       1,
     ),
@@ -65,22 +65,22 @@ export const SOCKET_TABLE = {
     {
       title: "time to list rows ÷ ss's",
       wanted: { atMost: 1 },
-      of: { metric: "seconds", against: SS_ROWS, peer: OUR_ROWS },
+      of: { metric: "seconds", against: SS_ROWS, contender: OUR_ROWS },
     },
     { title: "peak RSS (MB)", wanted: { atMost: 100 }, of: { metric: "peakMegabytes" } },
-    { title: "peak RSS, listing (MB)", wanted: { atMost: 100 }, of: { metric: "peakMegabytes", peer: OUR_ROWS } },
+    { title: "peak RSS, listing (MB)", wanted: { atMost: 100 }, of: { metric: "peakMegabytes", contender: OUR_ROWS } },
   ],
   prepare: hold,
-  play,
+  run,
 };
 
 /**
- * @param {import("./peers.mjs").Peer} peer
+ * @param {import("./contenders.mjs").Contender} contender
  * @param {number} round
  * @param {{ held: number }} prepared
  */
-async function play({ name, command, ends }, round, { held }) {
-  const about = { peer: name, round };
+async function run({ name, command, ends }, round, { held }) {
+  const about = { contender: name, round };
   try {
     const { output, ...cost } = await runWhole(command, DEADLINE_MS);
     const counted = Number(output.trim().split(" ")[0]);

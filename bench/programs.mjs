@@ -1,4 +1,4 @@
-// The programs of the peers by role, such as "echo-server": built, or their runtime found, when first asked for.
+// The programs of the contenders by role, such as "echo-server": built, or their runtime found, when first asked for.
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, statSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -9,15 +9,15 @@ const BUN = `build/node_modules/@oven/bun-linux-${process.arch === "x64" ? "x64"
 /** @type {Record<string, (role: string) => string[]>} */
 const COMMANDS = {
   "c-epoll": (role) => [
-    build(`peers/c-epoll/${role}.c`, `c-${role}`, (source, target) => ["cc", ["-O2", "-o", target, source]]),
+    build(`contenders/c-epoll/${role}.c`, `c-${role}`, (source, target) => ["cc", ["-O2", "-o", target, source]]),
   ],
   go: (role) => [
-    build(`peers/go/${role}.go`, `go-${role}`, (source, target) => ["go", ["build", "-o", target, source]]),
+    build(`contenders/go/${role}.go`, `go-${role}`, (source, target) => ["go", ["build", "-o", target, source]]),
   ],
-  node: (role) => [process.execPath, pathOf(`peers/node/${role}.mjs`)],
-  bun: (role) => [findBun(), pathOf(`peers/bun/${role}.mjs`)],
-  noop: (role) => ["sh", pathOf(`peers/noop/${role}.sh`)],
-  fourtuple: (role) => [process.execPath, pathOf(`peers/fourtuple/${role}.mjs`)],
+  node: (role) => [process.execPath, pathOf(`contenders/node/${role}.mjs`)],
+  bun: (role) => [findBun(), pathOf(`contenders/bun/${role}.mjs`)],
+  noop: (role) => ["sh", pathOf(`contenders/noop/${role}.sh`)],
+  fourtuple: (role) => [process.execPath, pathOf(`contenders/fourtuple/${role}.mjs`)],
 };
 
 /** @type {Record<string, () => string>} */
@@ -31,29 +31,29 @@ const VERSIONS = {
 };
 
 /**
- * A pair of a peer's programs.
+ * A pair of a contender's programs.
  *
- * @param {string} peer
+ * @param {string} contender
  * @param {{ server: string, client: string }} roles
  * @param {string[]} clientOptions
  * @throws as commandOf()
  */
-export function pairOf(peer, { server, client }, ...clientOptions) {
+export function pairOf(contender, { server, client }, ...clientOptions) {
   return {
-    version: /** @type {() => string} */ (VERSIONS[peer])(),
-    server: commandOf(peer, server),
-    client: [...commandOf(peer, client), ...clientOptions],
+    version: /** @type {() => string} */ (VERSIONS[contender])(),
+    server: commandOf(contender, server),
+    client: [...commandOf(contender, client), ...clientOptions],
   };
 }
 
 /**
- * @param {string} peer
- * @param {string} role the file's name under bench/peers/<peer>/, without its ending
+ * @param {string} contender
+ * @param {string} role the file's name under bench/contenders/<contender>/, without its ending
  * @returns {string[]} the command that runs it
  * @throws what its compiler or package manager says, when it is missing or fails
  */
-export function commandOf(peer, role) {
-  return /** @type {(role: string) => string[]} */ (COMMANDS[peer])(role);
+export function commandOf(contender, role) {
+  return /** @type {(role: string) => string[]} */ (COMMANDS[contender])(role);
 }
 
 /** Bun's platform package holds its binary: no install script is needed, and nothing of it belongs to this package. */

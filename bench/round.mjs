@@ -1,4 +1,4 @@
-// One round of one peer, measured from outside: fresh processes, a fresh port, ramp, hold, teardown. What is seen is
+// One round of one contender, measured from outside: fresh processes, a fresh port, ramp, hold, teardown. What is seen is
 // kept as it is; medians and verdicts are made of it elsewhere.
 import { setTimeout as delay } from "node:timers/promises";
 import { Child } from "./child.mjs";
@@ -18,24 +18,24 @@ import { freePort, untilGone, untilNoTimeWait, untilQuiet } from "./waits.mjs";
 const FOREIGN_LOOK_MS = 5;
 
 /**
- * @param {import("./peers.mjs").Peer} peer
+ * @param {import("./contenders.mjs").Contender} contender
  * @param {number} round
  */
-export async function playRamp(peer, round) {
-  const scale = /** @type {import("./scales.mjs").Scale} */ (peer.scale);
+export async function runRamp(contender, round) {
+  const scale = /** @type {import("./scales.mjs").Scale} */ (contender.scale);
   const { connections, portsPerSource } = scale;
   const port = await freePort();
-  const about = { peer: peer.name, round, port, asked: connections };
+  const about = { contender: contender.name, round, port, requested: connections };
   /** @type {Child[]} */
   const children = [];
   let isClean = false;
   try {
     const socketsBefore = readTcpSockets();
-    const server = new Child([...peer.server, `${port}`], scale.deadlineMs);
+    const server = new Child([...contender.server, `${port}`], scale.deadlineMs);
     children.push(server);
     await server.expectLine("listening");
     const client = new Child(
-      [...peer.client, ...[port, connections, portsPerSource, peer.window ?? 0].map(String)],
+      [...contender.client, ...[port, connections, portsPerSource, contender.window ?? 0].map(String)],
       scale.deadlineMs,
     );
     children.push(client);
@@ -45,7 +45,9 @@ export async function playRamp(peer, round) {
     const before = lookAt(pids);
     const goMs = performance.now();
     client.write("go\n");
-    const said = peer.isForeign ? await heldInKernel(client, connections) : await client.expectLine("the ramp's end");
+    const said = contender.isForeign
+      ? await heldInKernel(client, connections)
+      : await client.expectLine("the ramp's end");
     const heldMs = performance.now();
     /** From the word to begin until the client said that it holds, by this process' clock. */
     const outsideSeconds = (heldMs - goMs) / 1000;
@@ -65,8 +67,8 @@ export async function playRamp(peer, round) {
 
     const closeMs = performance.now();
     client.endInput();
-    if (peer.isForeign) client.kill("SIGTERM");
-    const clientExit = await endOf(client, peer.isForeign === true);
+    if (contender.isForeign) client.kill("SIGTERM");
+    const clientExit = await endOf(client, contender.isForeign === true);
     const clientGoneMs = performance.now();
     server.kill("SIGTERM");
     const serverExit = await server.exited;
@@ -100,7 +102,7 @@ export async function playRamp(peer, round) {
       socketsAtHold,
       socketsAfter: readTcpSockets(),
     };
-    const error = failureOf(peer, outcome);
+    const error = failureOf(contender, outcome);
     isClean = error === undefined && timeWaitLeft === 0;
     return { ...outcome, ...(error !== undefined && { error }) };
   } catch (error) {
@@ -114,21 +116,21 @@ export async function playRamp(peer, round) {
 }
 
 /**
- * @param {import("./peers.mjs").Peer} peer
+ * @param {import("./contenders.mjs").Contender} contender
  * @param {any} outcome of a round
  * @returns {string | undefined} what went wrong, if anything did
  */
-function failureOf(peer, outcome) {
-  const { asked, established, failed, lost = 0, clientExit, serverExit, kernelEstablished, socketsLeft } = outcome;
+function failureOf(contender, outcome) {
+  const { requested, established, failed, lost = 0, clientExit, serverExit, kernelEstablished, socketsLeft } = outcome;
   const { isUnfinished } = outcome;
-  if (failed > 0 || (established !== asked && !isUnfinished))
-    return `${established} of ${asked} were established, ${failed} failed ${JSON.stringify(outcome.failures ?? [])}`;
+  if (failed > 0 || (established !== requested && !isUnfinished))
+    return `${established} of ${requested} were established, ${failed} failed ${JSON.stringify(outcome.failures ?? [])}`;
   if (lost > 0) return `${lost} were lost while held ${JSON.stringify(outcome.losses ?? [])}`;
-  const inKernel = peer.opensNothing ? 0 : asked;
+  const inKernel = contender.opensNothing ? 0 : requested;
   if (kernelEstablished.sockets !== inKernel && !isUnfinished)
     return `the kernel shows ${kernelEstablished.sockets} of ${inKernel} ESTABLISHED on the server's port`;
   if (socketsLeft > 0) return `${socketsLeft} sockets were left on the port`;
-  if (clientExit !== 0 && !peer.isForeign && !isUnfinished) return `the client ended with ${clientExit}`;
+  if (clientExit !== 0 && !contender.isForeign && !isUnfinished) return `the client ended with ${clientExit}`;
   // A program without a handler for SIGTERM ends by it.
   if (serverExit !== 0 && serverExit !== "SIGTERM") return `the server ended with ${serverExit}`;
   return undefined;

@@ -1,19 +1,19 @@
-// Runs the benchmark: reads the arguments and plays each workload, in a network namespace of its own where it may make one.
-// Usage: npm run bench -- W1|...|W8|growth|all [--rounds N] [--peer NAME]... [--at-most N] [--into FOLDER]
+// Runs the benchmark: reads the arguments and runs each workload, in a network namespace of its own where it may make one.
+// Usage: npm run bench -- W1|...|W8|scaling|all [--rounds N] [--contender NAME]... [--at-most N] [--into FOLDER]
 // The exit code is 0 when every round ended as it should, 1 when not, 2 for wrong usage, more than 128 when a signal ended it.
 import { accessSync, constants, mkdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { endChildrenBySignal, endWithParent } from "./child.mjs";
-import { GROWTH } from "./growth.mjs";
+import { prepareContenders } from "./contenders.mjs";
 import { canMakeNamespace, runInNamespace } from "./namespace.mjs";
-import { preparePeers } from "./peers.mjs";
-import { playWorkload } from "./play.mjs";
+import { runWorkload } from "./run-workload.mjs";
+import { SCALING } from "./scaling.mjs";
 import { WORKLOADS } from "./workloads.mjs";
 
 const ALL = Object.keys(WORKLOADS);
-const KNOWN = { ...WORKLOADS, [GROWTH.name]: GROWTH };
-const USAGE = `usage: npm run bench -- ${Object.keys(KNOWN).join("|")}|all [--rounds N] [--peer NAME]... [--at-most N] [--into FOLDER]`;
+const KNOWN = { ...WORKLOADS, [SCALING.name]: SCALING };
+const USAGE = `usage: npm run bench -- ${Object.keys(KNOWN).join("|")}|all [--rounds N] [--contender NAME]... [--at-most N] [--into FOLDER]`;
 
 process.exitCode = await main();
 
@@ -40,15 +40,15 @@ async function main() {
   const codes = [];
   for (const name of workloads) {
     // What has to be fetched is fetched here: a namespace of its own has no network.
-    if (separates) preparePeers(KNOWN[name], { nofileHard: Number.POSITIVE_INFINITY, only: options.only, atMost });
+    if (separates) prepareContenders(KNOWN[name], { nofileHard: Number.POSITIVE_INFINITY, only: options.only, atMost });
     const code = separates
       ? await runInNamespace([process.execPath, fileURLToPath(import.meta.url), name, "--inside", ...rest])
-      : await playWorkload(KNOWN[name], options);
+      : await runWorkload(KNOWN[name], options);
     // A signal is for the whole run.
     if (code > 128) return code;
     codes.push(code);
   }
-  // A workload that nobody could play says nothing of the others.
+  // A workload that nobody could run says nothing of the others.
   return Math.max(...(codes.some((code) => code !== 2) ? codes.filter((code) => code !== 2) : codes));
 }
 
@@ -60,7 +60,7 @@ function readOptions() {
       tokens: true,
       options: {
         rounds: { type: "string" },
-        peer: { type: "string", multiple: true },
+        contender: { type: "string", multiple: true },
         "at-most": { type: "string" },
         into: { type: "string", default: "artifacts" },
         inside: { type: "boolean", default: false },
@@ -75,7 +75,7 @@ function readOptions() {
       return "--rounds and --at-most take a number from 1 on";
     const [rounds, atMost] = counts;
     const rest = tokens.flatMap((token) => (token.kind === "option" ? [`--${token.name}=${token.value}`] : []));
-    return { workloads, rounds, atMost, only: values.peer, into: values.into, isInside: values.inside, rest };
+    return { workloads, rounds, atMost, only: values.contender, into: values.into, isInside: values.inside, rest };
   } catch (error) {
     return /** @type {Error} */ (error).message;
   }

@@ -2,7 +2,7 @@
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { fileURLToPath } from "node:url";
-import { NOOP, OURS } from "./peers.mjs";
+import { NOOP, OURS } from "./contenders.mjs";
 import { runWhole, WHOLE_PROCESS_METRICS } from "./whole-process.mjs";
 
 const CLI = [process.execPath, fileURLToPath(new URL("../dist/cli/main.js", import.meta.url))];
@@ -30,8 +30,8 @@ export const START_UP = {
   name: "W8",
   title: "start-up, whole processes; each connection is greeted and closed by a server outside",
   rounds: 30,
-  floor: NODE_NOTHING,
-  peers: [
+  baseline: NODE_NOTHING,
+  contenders: [
     starter(NODE_NOTHING, "node -e 0", () => [process.execPath, "-e", "0"]),
     starter(OURS, "fourtuple --version", () => [...CLI, "--version"]),
     starter(CONNECT, "fourtuple connect :port", (port) => [...CLI, "connect", `127.0.0.1:${port}`]),
@@ -56,8 +56,8 @@ export const START_UP = {
     const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
     return { port, close: async () => void server.close() };
   },
-  async play({ name, commandFor }, round, { port }) {
-    const about = { peer: name, round };
+  async run({ name, commandFor }, round, { port }) {
+    const about = { contender: name, round };
     try {
       const { output, ...cost } = await runWhole(commandFor(port), DEADLINE_MS);
       return { ...about, ...cost };

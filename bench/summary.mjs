@@ -3,23 +3,23 @@
 
 /** @typedef {{ median: number, min: number, max: number, rounds: number }} Spread */
 /**
- * By peer: each metric, and its ratio to the same of every other peer that had a round with it.
+ * By contender: each metric, and its ratio to the same of every other contender that had a round with it.
  *
  * @typedef {Record<string, { metrics: Record<string, Spread>, ratios: Record<string, Record<string, Spread>> }>} Summary
  */
 
 /**
  * @param {import("./workloads.mjs").Workload} workload
- * @param {import("./peers.mjs").Peer[]} peers
+ * @param {import("./contenders.mjs").Contender[]} contenders
  * @param {any[]} rounds
  * @returns {Summary}
  */
-export function summarize({ metrics }, peers, rounds) {
+export function summarize({ metrics }, contenders, rounds) {
   const good = rounds.filter(({ error }) => error === undefined);
-  const of = (/** @type {string} */ name) => good.filter(({ peer }) => peer === name);
-  const names = peers.map(({ name }) => name).filter((name) => of(name).length > 0);
+  const of = (/** @type {string} */ name) => good.filter(({ contender }) => contender === name);
+  const names = contenders.map(({ name }) => name).filter((name) => of(name).length > 0);
   // The harness itself is nobody's rival.
-  const rivals = peers.filter(({ opensNothing }) => !opensNothing).map(({ name }) => name);
+  const rivals = contenders.filter(({ opensNothing }) => !opensNothing).map(({ name }) => name);
   return Object.fromEntries(
     names.map((name) => {
       const others = rivals.filter((other) => other !== name && names.includes(other) && rivals.includes(name));

@@ -1,6 +1,7 @@
-// The benchmark on a terminal: a line a round, the table of peers, the list of measures. Pure functions of the figures.
+// The benchmark on a terminal: a line a round, the table of contenders, the list of measures. Pure functions of the figures.
+
+import { OURS } from "./contenders.mjs";
 import { formatFigure, formatPercent, formatRatio } from "./format.mjs";
-import { OURS } from "./peers.mjs";
 
 /** @typedef {import("./workloads.mjs").Workload} Workload */
 /** @typedef {import("./summary.mjs").Summary} Summary */
@@ -13,42 +14,44 @@ const NOISE_WORTH_TELLING = 0.1;
  * @param {any} outcome
  */
 export function formatRound(workload, outcome) {
-  const head = `  round ${outcome.round}  ${outcome.peer.padEnd(16)}`;
+  const head = `  round ${outcome.round}  ${outcome.contender.padEnd(16)}`;
   if (outcome.error !== undefined) return `${head} FAILED: ${outcome.error}`;
   const headlines = comparedOf(workload).map(
     ([, metric]) => `${metric.label.trim()} ${write(metric, metric.of(outcome))}`,
   );
   const noise = outcome.foreignCpuSeconds / outcome.outsideSeconds;
   const notes = [
-    ...(outcome.isUnfinished ? [`LEFT UNFINISHED with ${outcome.established} of ${outcome.asked}`] : []),
+    ...(outcome.isUnfinished ? [`LEFT UNFINISHED with ${outcome.established} of ${outcome.requested}`] : []),
     ...(noise > NOISE_WORTH_TELLING ? [`NOISE: others used ${formatPercent(noise)} of a core`] : []),
   ];
   return `${head} ${[...headlines, ...notes].join(", ")}`;
 }
 
 /**
- * Peers side by side, then the ratios to the floor, then how ours stands to each of the others.
+ * Contenders side by side, then the ratios to the baseline, then how ours stands to each of the others.
  *
  * @param {Workload} workload
- * @param {import("./peers.mjs").Peer[]} peers
+ * @param {import("./contenders.mjs").Contender[]} contenders
  * @param {Summary} summary
  */
-export function formatTable(workload, peers, summary) {
-  const { name, title, metrics, floor } = workload;
-  const shown = peers.map((peer) => peer.name).filter((peer) => summary[peer]);
+export function formatTable(workload, contenders, summary) {
+  const { name, title, metrics, baseline } = workload;
+  const shown = contenders.map((contender) => contender.name).filter((contender) => summary[contender]);
   const rows = [["median (min–max)", ...shown]];
   for (const [key, metric] of Object.entries(metrics)) {
-    const cells = shown.map((peer) => formatSpread(summary[peer].metrics[key], (value) => write(metric, value)));
+    const cells = shown.map((contender) =>
+      formatSpread(summary[contender].metrics[key], (value) => write(metric, value)),
+    );
     if (cells.some((cell) => cell !== "")) rows.push([metric.label, ...cells]);
   }
   const compared = comparedOf(workload);
-  const ratio = (/** @type {string} */ key, /** @type {string} */ peer, /** @type {string} */ other) =>
-    formatSpread(summary[peer]?.ratios[key]?.[other], formatRatio);
+  const ratio = (/** @type {string} */ key, /** @type {string} */ contender, /** @type {string} */ other) =>
+    formatSpread(summary[contender]?.ratios[key]?.[other], formatRatio);
   for (const [key, { label }] of compared) {
-    const cells = floor === undefined ? [] : shown.map((peer) => ratio(key, peer, floor));
-    if (cells.some((cell) => cell !== "")) rows.push([`${label.trim()} ÷ ${floor}'s`, ...cells]);
+    const cells = baseline === undefined ? [] : shown.map((contender) => ratio(key, contender, baseline));
+    if (cells.some((cell) => cell !== "")) rows.push([`${label.trim()} ÷ ${baseline}'s`, ...cells]);
   }
-  const others = shown.filter((peer) => summary[OURS]?.ratios[compared[0]?.[0] ?? ""]?.[peer]);
+  const others = shown.filter((contender) => summary[OURS]?.ratios[compared[0]?.[0] ?? ""]?.[contender]);
   const against = [
     [`${OURS} ÷`, ...others],
     ...compared.map(([key, { label }]) => [label.trim(), ...others.map((other) => ratio(key, OURS, other))]),

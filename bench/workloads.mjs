@@ -1,10 +1,10 @@
-// The workloads W1 to W8 as data: who plays, what is computed, what is wanted of fourtuple.
+// The workloads W1 to W8 as data: who runs, what is computed, what is wanted of fourtuple.
 import { CHURN } from "./churn.mjs";
+import { BASELINE, BUN, GO, NODE, NODE_ONE_SOURCE, NOOP, OURS, OURS_KERNEL_PORTS } from "./contenders.mjs";
 import { MESSAGES } from "./messages.mjs";
 import { RAMP_METRICS } from "./metrics.mjs";
-import { BUN, FLOOR, GO, NODE, NODE_ONE_SOURCE, NOOP, OURS, OURS_KERNEL_PORTS } from "./peers.mjs";
 import { SOCKET_TABLE } from "./ports.mjs";
-import { playRamp } from "./round.mjs";
+import { runRamp } from "./round.mjs";
 import { DENSE, SCALES } from "./scales.mjs";
 import { START_UP } from "./startup.mjs";
 
@@ -21,20 +21,20 @@ import { START_UP } from "./startup.mjs";
  * @property {string} name
  * @property {string} title
  * @property {number} rounds unless asked otherwise
- * @property {(string | import("./peers.mjs").Candidate)[]} peers names, or candidates that play only here; "name@size" plays at a size of its own
- * @property {import("./scales.mjs").Scale} [scale] of peers without a size
- * @property {number} [atMost] peers of a larger size are left out, unless asked otherwise
+ * @property {(string | import("./contenders.mjs").Candidate)[]} contenders names, or candidates that run only here; "name@size" runs at a size of its own
+ * @property {import("./scales.mjs").Scale} [scale] of contenders without a size
+ * @property {number} [atMost] contenders of a larger size are left out, unless asked otherwise
  * @property {number} [idleMs] how long to watch, instead of the scale's
  * @property {number} [connections] of each round, where there is no scale
- * @property {string} [floor] the peer that all are compared with; the C floor where it plays
+ * @property {string} [baseline] the contender that all are compared with; the C baseline where it runs
  * @property {Record<string, Metric>} metrics
  * @property {import("./measures.mjs").Measure[]} [measures]
  * @property {(conditions: { atMost: number }) => Promise<any>} [prepare] before the first round; close() undoes it
- * @property {(peer: import("./peers.mjs").Peer, round: number, prepared: any) => Promise<any>} play a round: plain data, with `error` when it failed
+ * @property {(contender: import("./contenders.mjs").Contender, round: number, prepared: any) => Promise<any>} run a round: plain data, with `error` when it failed
  * @property {(report: any, folder: string) => Promise<string>} [draw] makes a picture of the report, and says where
  */
 
-const ramp = { metrics: RAMP_METRICS, play: playRamp };
+const ramp = { metrics: RAMP_METRICS, run: runRamp };
 const fewDescriptors = (/** @type {{ nofileHard: number }} */ { nofileHard }) => nofileHard < SCALES["1m"].connections;
 const MANY_ONLY = (/** @type {any} */ machine) =>
   fewDescriptors(machine) ? "not asked: this limit of descriptors is lower" : undefined;
@@ -50,11 +50,11 @@ const LIST = [
     title: "19,000 connections on one port, greeted",
     rounds: 5,
     scale: SCALES["19k"],
-    floor: FLOOR,
-    peers: [FLOOR, GO, NODE, NODE_ONE_SOURCE, BUN, "tcpkali", "wrk", NOOP, OURS],
+    baseline: BASELINE,
+    contenders: [BASELINE, GO, NODE, NODE_ONE_SOURCE, BUN, "tcpkali", "wrk", NOOP, OURS],
     measures: [
       ...[
-        { atLeast: 1, against: FLOOR, whose: "the C floor's" },
+        { atLeast: 1, against: BASELINE, whose: "the C baseline's" },
         { atLeast: 1.5, against: GO, whose: "Go's" },
         { atLeast: 1.2, against: BUN, whose: "Bun's" },
       ].flatMap(({ atLeast, against, whose }) => [
@@ -71,7 +71,11 @@ const LIST = [
         wanted: { atLeast: 25 },
         of: { metric: "ratePerSec", against: NODE_ONE_SOURCE },
       },
-      { title: "CPU per connection ÷ the C floor's", wanted: { atMost: 1.1 }, of: { metric: "cpuUs", against: FLOOR } },
+      {
+        title: "CPU per connection ÷ the C baseline's",
+        wanted: { atMost: 1.1 },
+        of: { metric: "cpuUs", against: BASELINE },
+      },
     ],
   },
   {
@@ -80,8 +84,8 @@ const LIST = [
     title: "190,000 connections on one port, 50,000 per source address",
     rounds: 1,
     scale: DENSE,
-    floor: OURS_KERNEL_PORTS,
-    peers: [OURS_KERNEL_PORTS, FLOOR, GO, NODE, OURS],
+    baseline: OURS_KERNEL_PORTS,
+    contenders: [OURS_KERNEL_PORTS, BASELINE, GO, NODE, OURS],
     measures: [
       {
         title: "rate ÷ the same with the kernel's choice of ports (left after 90 s: at least this)",
@@ -95,19 +99,19 @@ const LIST = [
     name: "W3",
     title: "1,000,000 and 2,000,000 connections on one port, beside 19,000",
     rounds: 1,
-    floor: `${OURS}@19k`,
-    peers: [`${OURS}@19k`, MILLION, `${OURS}@2m`],
+    baseline: `${OURS}@19k`,
+    contenders: [`${OURS}@19k`, MILLION, `${OURS}@2m`],
     measures: [
       {
         // As W1 has it: of the ramp, without the start of threads. A ratio of rates upside down is one of times.
         title: "1m: time per connection ÷ that of 19k",
         wanted: { atMost: 1.15 },
-        of: { metric: "ratePerSec", peer: `${OURS}@19k`, against: MILLION },
+        of: { metric: "ratePerSec", contender: `${OURS}@19k`, against: MILLION },
       },
       {
         title: "1m: whole system per connection (MemAvailable)",
         wanted: { atMost: 7000 },
-        of: { metric: "systemBytes", peer: MILLION },
+        of: { metric: "systemBytes", contender: MILLION },
       },
       ...[
         { atMost: 300, where: "under a limit of 20,000", obstacle: FEW_ONLY },
@@ -116,7 +120,7 @@ const LIST = [
         ["client", "server"].map((side) => ({
           title: `1m: user memory per connection, ${side}, ${where}`,
           wanted: { atMost },
-          of: { metric: `${side}RssBytes`, peer: MILLION },
+          of: { metric: `${side}RssBytes`, contender: MILLION },
           obstacle,
         })),
       ),
@@ -128,13 +132,13 @@ const LIST = [
     title: "holding: memory per connection, CPU while idle",
     rounds: 1,
     idleMs: 20_000,
-    floor: `${FLOOR}@19k`,
-    peers: [...[FLOOR, GO, NODE, BUN, NOOP, OURS].map((name) => `${name}@19k`), MILLION],
+    baseline: `${BASELINE}@19k`,
+    contenders: [...[BASELINE, GO, NODE, BUN, NOOP, OURS].map((name) => `${name}@19k`), MILLION],
     measures: [
       {
         title: "1m: CPU while idle, both sides together",
         wanted: { under: 0.005 },
-        of: { metric: "idleShare", peer: MILLION },
+        of: { metric: "idleShare", contender: MILLION },
       },
     ],
   },

@@ -33,7 +33,7 @@ export type {
   SeriesEvidence,
   TableEvidence,
 } from "./results/lab/evidence.js";
-export type { ExperimentResult, LabPlace, LabResult } from "./results/lab/lab.js";
+export type { ExperimentResult, LabResult, LabTestbed } from "./results/lab/lab.js";
 export type {
   Caps,
   InspectedLimit,

@@ -21,7 +21,7 @@ import { readProcessFacts } from "../linux/proc/process-facts.js";
 import { countOpenDescriptors, readMeminfo, readResidentBytes, readSockstat } from "../linux/proc/procfs.js";
 import { readSysctlNumbers } from "../linux/proc/sysctl.js";
 import { CAP_SYS_ADMIN, hasHostCapability } from "../linux/syscalls/capability.js";
-import { canOpenFileTable } from "../linux/syscalls/registered-files.js";
+import { canRegisterFiles } from "../linux/syscalls/registered-files.js";
 import { type NofileLimit, readNofileLimit } from "../linux/syscalls/rlimit.js";
 import type { CgroupMemoryFile, MemoryRoom } from "../results/evidence.js";
 import type { Family } from "../util/address.js";
@@ -147,7 +147,7 @@ export async function readHostFacts(
     nofile: readNofileLimit(),
     softAtStart: softAtStart && numberOf(softAtStart),
     openDescriptors: countOpenDescriptors(),
-    canPark: canOpenFileTable(),
+    canPark: canRegisterFiles(),
     canUnshare: await canUnshareTables(),
     nrOpen: number("fs.nr_open"),
     fileMax: unlessEndless(number("fs.file-max")),

@@ -72,7 +72,7 @@ const LOOPBACK = parseIp("127.0.0.1");
 const DEFAULT_TARGET = "127.0.0.1:7777";
 
 /** @throws {AppError} E_OPTION, E_ADDRESS, E_RESOLVE or E_NO_SOURCE when an option makes no sense */
-export async function settleQuestion(options: CapacityOptions): Promise<Question> {
+export async function resolveQuestion(options: CapacityOptions): Promise<Question> {
   const { target, connections = CONNECTIONS, messageRatePerSec = 0, messageBytes = MESSAGE_BYTES } = options;
   for (const [name, value] of [
     ["--memory", options.memoryBytes],

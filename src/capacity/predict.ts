@@ -17,7 +17,7 @@ import { isWithoutListener, roomAsProxy } from "./limits/peer.js";
 import { clientAddressesFor } from "./limits/ports.js";
 import { connectRateOf } from "./limits/time-wait.js";
 import { bytesPerConnection, cpuPerConnection, cpuPerMessage, type Load } from "./load.js";
-import { type CapacityOptions, settleQuestion } from "./options.js";
+import { type CapacityOptions, resolveQuestion } from "./options.js";
 import { imagine, isWhatIf } from "./what-if.js";
 
 export interface Examined {
@@ -41,7 +41,7 @@ export async function predictCapacity(options: CapacityOptions = {}): Promise<Pr
 
 /** Reads the host and measures what a connection costs. */
 export async function examine(options: CapacityOptions): Promise<Examined> {
-  const { tuples, ...question } = await settleQuestion(options);
+  const { tuples, ...question } = await resolveQuestion(options);
   const before = readCpuTimes();
   const calibration: Calibration =
     options.measure === false

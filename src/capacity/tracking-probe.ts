@@ -50,7 +50,7 @@ function raisesCount(address: SocketAddress): boolean {
   const clients = Array.from({ length: PROBES }, () => openTcp(4));
   // Not ready at once, but their first packets have been sent.
   for (const client of clients) connectTo(client, address);
-  const risen = (readConntrack()?.count ?? 0) - before;
+  const deltas = (readConntrack()?.count ?? 0) - before;
   for (const client of clients) if (client >= 0) closeFd(client);
-  return risen >= PROBES;
+  return deltas >= PROBES;
 }

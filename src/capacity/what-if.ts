@@ -16,9 +16,9 @@ export interface WhatIf {
  */
 export function imagine(facts: HostFacts, { memoryBytes, cores, nofile }: WhatIf): HostFacts {
   // Nobody knows what grows how far where this host's own memory cannot be read.
-  const growth = memoryBytes === undefined ? 1 : facts.memoryBytes && memoryBytes / facts.memoryBytes;
+  const scaling = memoryBytes === undefined ? 1 : facts.memoryBytes && memoryBytes / facts.memoryBytes;
   const scale = (value: number | undefined) =>
-    value === undefined || growth === undefined ? undefined : Math.floor(value * growth);
+    value === undefined || scaling === undefined ? undefined : Math.floor(value * scaling);
   const tcpMem = facts.tcpMem?.map(scale).filter((pages) => pages !== undefined);
   return {
     ...facts,

@@ -6,7 +6,7 @@ import { hostFault } from "../util/host-fault.js";
 import { outputFailed } from "./output-error.js";
 
 const PLATFORM_CODES = ["E_PLATFORM", "E_PERMISSION"];
-const USAGE_CODES = ["E_OPTION", "E_ADDRESS", "E_AUTHORIZED"];
+const USAGE_CODES = ["E_OPTION", "E_ADDRESS", "E_NOT_AUTHORIZED"];
 const EXIT = { done: 0, failed: 1, usage: 2, privilege: 3 } as const;
 
 const args = process.argv.slice(2);

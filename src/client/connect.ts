@@ -3,7 +3,7 @@
 import { stopOnAbort } from "../engine/run/stop-on-abort.js";
 import { canUnshareTables } from "../engine/threads/private-tables.js";
 import { countOpenDescriptors } from "../linux/proc/procfs.js";
-import { canOpenFileTable } from "../linux/syscalls/registered-files.js";
+import { canRegisterFiles } from "../linux/syscalls/registered-files.js";
 import { raiseNofileLimit } from "../linux/syscalls/rlimit.js";
 import type { ConnectOptions } from "../planning/connect-options.js";
 import { parseRunSpec } from "../planning/parse-run-spec.js";
@@ -20,7 +20,7 @@ type Complete = (result: ConnectResult) => ConnectResult;
  *
  * @param complete adds to the result what is not known here: its diagnosis
  * @returns a run at work: `await run.done` for its result, `run.stop()` to end it, `for await (const snapshot of run)`
- * @throws {AppError} E_OPTION, E_ADDRESS, E_RESOLVE, E_SOURCE, E_NO_SOURCE or E_AUTHORIZED before anything is opened
+ * @throws {AppError} E_OPTION, E_ADDRESS, E_RESOLVE, E_SOURCE, E_NO_SOURCE or E_NOT_AUTHORIZED before anything is opened
  */
 export function connect(options: ConnectOptions, complete?: Complete): Promise<ConnectRun> {
   return startRun(parseRunSpec(options), options.signal, complete);
@@ -36,7 +36,7 @@ export async function startRun(spec: RunSpec, signal?: AbortSignal, complete?: C
 async function findTables({ connections, oneTable }: RunSpec): Promise<TablesAllowed> {
   if (oneTable) return "one";
   // With file tables to park connections in, no thread's descriptor table bounds what it can hold.
-  if (canOpenFileTable()) return "unbounded";
+  if (canRegisterFiles()) return "unbounded";
   // A run that one table is enough for need not ask, which takes a thread.
   const isSmall = connections * 2 < raiseNofileLimit().soft - countOpenDescriptors();
   return isSmall || (await canUnshareTables()) ? "private" : "one";

@@ -1,13 +1,13 @@
 // What a client's worker does with what its transport tells: counts, times, and hands bytes to the exchange.
 // Nothing is thrown and no object made for an event.
-import type { Shard } from "../engine/worker.js";
+import type { RoleWorker } from "../engine/worker.js";
 import { PHASE } from "../engine/worker-memory.js";
 import type { NativeBuffer } from "../linux/syscalls/libc.js";
 import type { Histogram } from "../results/histogram/histogram.js";
 import type { ClientHandler, ClientTransport } from "../transport/contract.js";
 import { SLOT } from "../transport/slot-state.js";
-import { DestinationTally } from "./evidence/destination-counts.js";
-import { LossAges } from "./evidence/loss-stats.js";
+import { DestinationCounts } from "./evidence/destination-counts.js";
+import { LossStats } from "./evidence/loss-stats.js";
 import { type ConnectionOwner, Exchange } from "./exchange/exchange.js";
 import { ProxySender } from "./exchange/proxy-sender.js";
 import { Greetings } from "./ramp/greetings.js";
@@ -29,43 +29,43 @@ export class ClientEvents implements ClientHandler, ConnectionOwner {
   isBehind = false;
   /** When a connection was begun, in milliseconds; 0 once its first byte has come. By slot. */
   readonly startedMs: Float64Array;
-  readonly ages: LossAges;
+  readonly ages: LossStats;
   readonly greetings: Greetings;
   readonly isOpen = (slot: number): boolean => this.transport.state(slot) === SLOT.resting;
   exchange!: Exchange;
-  protected readonly shard: Shard<ConnectPlan, ConnectMessage>;
+  protected readonly worker: RoleWorker<ConnectPlan, ConnectMessage>;
   protected readonly counters: Float64Array;
   private readonly handshakes: Histogram;
   private readonly firstBytes: Histogram;
   protected readonly tuples: PlannedTuples;
   /** What came of each destination, where there are several. */
-  protected readonly tally: DestinationTally | undefined;
+  protected readonly destinationCounts: DestinationCounts | undefined;
   protected transport!: ClientTransport;
   private readonly plan: ConnectPlan;
   private readonly times: RampTimes;
   private readonly proxy: ProxySender | undefined;
 
   /** @param slots that may ever be in use */
-  constructor(shard: Shard<ConnectPlan, ConnectMessage>, tuples: PlannedTuples, slots: number) {
-    const { plan, memory } = shard;
-    this.shard = shard;
+  constructor(worker: RoleWorker<ConnectPlan, ConnectMessage>, tuples: PlannedTuples, slots: number) {
+    const { plan, memory } = worker;
+    this.worker = worker;
     this.plan = plan;
     this.counters = memory.counters;
     this.handshakes = memory.histograms[HISTOGRAM.handshakeUs]!;
     this.firstBytes = memory.histograms[HISTOGRAM.firstByteUs]!;
     this.tuples = tuples;
     this.startedMs = new Float64Array(slots);
-    this.ages = new LossAges(this.counters, slots);
+    this.ages = new LossStats(this.counters, slots);
     this.greetings = new Greetings(new Int32Array(plan.shared), plan.closesGreeted);
     this.times = new RampTimes(this.counters);
-    this.tally = plan.tally && new DestinationTally(plan.tally);
+    this.destinationCounts = plan.destinationCounts && new DestinationCounts(plan.destinationCounts);
     this.proxy = plan.proxyProtocol && new ProxySender(plan.proxyProtocol);
   }
 
   /** Tells which transport the events come from. */
   begin(transport: ClientTransport): void {
     this.transport = transport;
-    this.exchange = new Exchange(transport, this.plan, this.shard.memory, this.startedMs.length, this);
+    this.exchange = new Exchange(transport, this.plan, this.worker.memory, this.startedMs.length, this);
   }
 
   awake(nowMs: number): void {
@@ -80,7 +80,7 @@ export class ClientEvents implements ClientHandler, ConnectionOwner {
     counters[COUNTER.open]! += 1;
     this.handshakes.record((nowMs - this.startedMs[slot]!) * 1000);
     this.ages.established(slot, nowMs);
-    this.tally?.established(this.tuples.destinationOf(slot));
+    this.destinationCounts?.established(this.tuples.destinationOf(slot));
     this.greeting++;
     if (this.proxy) this.sendProxyHeader(slot, this.proxy);
     this.exchange.opened(slot);
@@ -109,27 +109,27 @@ export class ClientEvents implements ClientHandler, ConnectionOwner {
       this.lose(slot, errno);
       return;
     }
-    if (isOwnAnswer) this.shard.memory.countAtOnce(errno);
+    if (isOwnAnswer) this.worker.memory.countAtOnce(errno);
     if (this.tuples.unbound >= 0) this.counters[COUNTER.unboundTuple] = this.tuples.unbound + 1;
     this.countFailed(slot, step, errno);
   }
 
   /** Set up in the protocol: open, unless a greeting is waited for. */
   ready(slot: number): void {
-    if (!this.greetings.areAwaited) this.settle(slot);
+    if (!this.greetings.areAwaited) this.resolve(slot);
   }
 
   /** Closes an open connection from this side. */
   close(slot: number): void {
     const { plan, transport } = this;
-    if (transport.state(slot) === SLOT.opened) this.settle(slot);
+    if (transport.state(slot) === SLOT.opened) this.resolve(slot);
     this.forget(slot);
     if (plan.reset) transport.reset(slot);
     else transport.close(slot);
   }
 
   /** No longer in flight: the connection is open. */
-  settle(slot: number): void {
+  resolve(slot: number): void {
     this.transport.rest(slot);
     this.greeting--;
     if (slot > this.highestOpen) this.highestOpen = slot;
@@ -138,9 +138,9 @@ export class ClientEvents implements ClientHandler, ConnectionOwner {
 
   /** An attempt in flight has failed. */
   countFailed(slot: number, step: number, errno: number): void {
-    this.tally?.failed(this.tuples.destinationOf(slot), step, errno);
+    this.destinationCounts?.failed(this.tuples.destinationOf(slot), step, errno);
     this.counters[COUNTER.failed]! += 1;
-    this.shard.memory.countFailure(step, errno);
+    this.worker.memory.countFailure(step, errno);
     this.counters[COUNTER.inFlight]! -= 1;
   }
 
@@ -154,7 +154,7 @@ export class ClientEvents implements ClientHandler, ConnectionOwner {
     this.counters[COUNTER.greeted]! += 1;
     if (this.transport.state(slot) === SLOT.opened) {
       this.greetings.came(this.nowMs);
-      this.settle(slot);
+      this.resolve(slot);
     } else if (!this.exchange.messages) {
       const waitedMs = this.ages.heldMs(slot, this.nowMs);
       this.greetings.cameUnawaited(waitedMs, this.nowMs - startedMs - waitedMs);
@@ -163,10 +163,10 @@ export class ClientEvents implements ClientHandler, ConnectionOwner {
 
   /** The peer or the network ended an open connection. @param errno 0 for the peer's FIN */
   private lose(slot: number, errno: number): void {
-    if (this.transport.state(slot) === SLOT.opened) this.settle(slot);
+    if (this.transport.state(slot) === SLOT.opened) this.resolve(slot);
     this.counters[COUNTER.open]! -= 1;
     this.counters[COUNTER.lost]! += 1;
-    this.shard.memory.countFailure(PHASE.hold, errno);
+    this.worker.memory.countFailure(PHASE.hold, errno);
     this.ages.lost(slot, this.nowMs);
     this.exchange.ended(slot, false);
   }
@@ -181,6 +181,6 @@ export class ClientEvents implements ClientHandler, ConnectionOwner {
     const sent = proxy.send(slot, this.transport);
     if (sent > 0) this.counters[COUNTER.sentBytes]! += sent;
     // What ended the connection is told of its own, and counted there.
-    else this.shard.memory.countFailure(PHASE.send, -sent);
+    else this.worker.memory.countFailure(PHASE.send, -sent);
   }
 }

@@ -1,6 +1,6 @@
 // A client worker's loop: opens its share of the plan's connections towards what is wanted by now, holds them, closes them.
 // State in typed arrays by slot; what comes of a connection is in events.ts.
-import type { Shard } from "../engine/worker.js";
+import type { RoleWorker } from "../engine/worker.js";
 import { COMMAND, CONTROL, PHASE, TARGET_AS_IT_IS } from "../engine/worker-memory.js";
 import { ETIMEDOUT } from "../linux/syscalls/errno.js";
 import type { ClientTransport, TurnBudget } from "../transport/contract.js";
@@ -31,7 +31,7 @@ const CHECK_EVERY_MS = 100;
 const SLOTS_SPARE = 1024;
 
 export class ClientLoop {
-  private readonly shard: Shard<ConnectPlan, ConnectMessage>;
+  private readonly worker: RoleWorker<ConnectPlan, ConnectMessage>;
   private readonly plan: ConnectPlan;
   private readonly counters: Float64Array;
   private readonly tuples: PlannedTuples;
@@ -45,37 +45,37 @@ export class ClientLoop {
   private settledAt = 0;
 
   /** @param Events what is made of the transport's events */
-  constructor(shard: Shard<ConnectPlan, ConnectMessage>, Events = ClientEvents, budget = BUDGET) {
-    const { plan, memory } = shard;
+  constructor(worker: RoleWorker<ConnectPlan, ConnectMessage>, Events = ClientEvents, budget = BUDGET) {
+    const { plan, memory } = worker;
     // Freed slots are used again, so there are never more than connections at a time.
     const slots = plan.share + SLOTS_SPARE;
-    this.shard = shard;
+    this.worker = worker;
     this.plan = plan;
     this.window = plan.window;
     this.counters = memory.counters;
     this.tuples = new PlannedTuples(plan, slots);
-    this.events = new Events(shard, this.tuples, slots);
+    this.events = new Events(worker, this.tuples, slots);
     const transport = openClientTransport({
       tuples: this.tuples,
       handler: this.events,
       budget,
-      wakeFd: shard.wakeFd,
+      wakeFd: worker.wakeFd,
       slots,
       tableSize: plan.tableSize,
       parks: plan.parks,
       resets: plan.reset,
       endsGreeted: !plan.closesGreeted ? undefined : plan.reset ? "reset" : "close",
     });
-    if (typeof transport === "number") throw shard.cannotBegin(transport);
+    if (typeof transport === "number") throw worker.cannotBegin(transport);
     this.transport = transport;
     this.events.begin(transport);
   }
 
   run(): void {
-    this.shard.tell({ type: "ready" });
+    this.worker.send({ type: "ready" });
     try {
-      while (this.shard.command === COMMAND.run) this.turn();
-      if (this.shard.command === COMMAND.stop) this.closeAll();
+      while (this.worker.command === COMMAND.run) this.turn();
+      if (this.worker.command === COMMAND.stop) this.closeAll();
     } finally {
       this.transport.dispose();
     }
@@ -83,12 +83,12 @@ export class ClientLoop {
 
   private turn(): void {
     const { events, transport } = this;
-    const wanted = Atomics.load(this.shard.memory.control, CONTROL.target);
+    const wanted = Atomics.load(this.worker.memory.control, CONTROL.target);
     const mayOpenMore = this.follow(wanted);
     this.tellWhenSettled(wanted);
     events.waitsFor = this.waitedFor(wanted);
     events.isBehind = this.begun < wanted;
-    transport.turn(mayOpenMore ? 0 : this.patienceMs());
+    transport.turn(mayOpenMore ? 0 : this.graceMs());
     this.counters[COUNTER.skippedTuples] = this.tuples.skipped;
     if (this.counters[COUNTER.inFlight]! > 0) this.expire();
     events.exchange.messages?.sendDue(performance.now(), transport.end, events.isOpen);
@@ -164,7 +164,7 @@ export class ClientLoop {
       if (state === SLOT.opening && now - events.startedMs[slot]! >= plan.connectTimeoutMs) {
         events.countFailed(slot, PHASE.connect, ETIMEDOUT);
         transport.close(slot);
-      } else if (state === SLOT.opened && events.greetings.gaveUp(events.ages.heldMs(slot, now))) events.settle(slot);
+      } else if (state === SLOT.opened && events.greetings.gaveUp(events.ages.heldMs(slot, now))) events.resolve(slot);
     }
     this.checkCursor = end < transport.end ? end : -1;
   }
@@ -187,7 +187,7 @@ export class ClientLoop {
   }
 
   /** How long the loop may sleep: until the next time-out check or the next message, or for ever. */
-  private patienceMs(): number {
+  private graceMs(): number {
     if (this.checkCursor >= 0) return 0;
     const untilCheck =
       this.counters[COUNTER.inFlight]! > 0 ? this.nextCheckMs - performance.now() : Number.POSITIVE_INFINITY;
@@ -199,7 +199,7 @@ export class ClientLoop {
     if (this.begun < wanted || this.counters[COUNTER.inFlight]! > 0 || this.settledAt === wanted) return;
     this.settledAt = wanted;
     this.counters[COUNTER.lastSettledAt] = performance.timeOrigin + performance.now();
-    this.shard.tell({ type: "settled" });
+    this.worker.send({ type: "settled" });
   }
 
   /** Which of those that are open have not been greeted, where others were. Messages are no questions to ask a greeter. */
@@ -220,8 +220,8 @@ export class ClientLoop {
     const { events, transport } = this;
     this.countUngreeted();
     const isLive = (slot: number) => transport.state(slot) >= SLOT.opened;
-    events.exchange.finish(new Int32Array(this.plan.shared)[SHARED.answerPatienceMs]!, transport.end, isLive);
+    events.exchange.finish(new Int32Array(this.plan.shared)[SHARED.answerGraceMs]!, transport.end, isLive);
     events.ages.countKept(transport.end, isLive);
-    transport.closeAll(this.plan.reset, () => this.shard.command === COMMAND.abort);
+    transport.closeAll(this.plan.reset, () => this.worker.command === COMMAND.abort);
   }
 }

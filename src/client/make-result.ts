@@ -12,7 +12,7 @@ import { reportFailures } from "./evidence/failures.js";
 import { findLossPattern } from "./evidence/loss-pattern.js";
 import { reportMessages } from "./messages/report.js";
 import { CLIENT_METRICS } from "./metrics.js";
-import type { ConnectHistograms, RunFacts, RunRecord } from "./run-state.js";
+import type { ConnectHistograms, RunFacts, RunState } from "./run-state.js";
 import { allMisses, countGreetings, peakOf } from "./verdict/misses.js";
 import { judge } from "./verdict/verdict.js";
 
@@ -24,13 +24,13 @@ export function summarizeLatencies(histograms: ConnectHistograms): ConnectResult
   };
 }
 
-export function makeResult(run: RunFacts, record: RunRecord): ConnectResult {
+export function makeResult(run: RunFacts, record: RunState): ConnectResult {
   const { memories } = run.pool;
   const metrics = readMetrics(CLIENT_METRICS, memories);
   const { settings, targets, histograms } = run;
   const { failures, losses } = reportFailures(memories);
   const { established, failed, lost } = metrics;
-  const asked = settings.connections;
+  const requested = settings.connections;
   const endpoints = listEndpoints(targets);
   const { kernel, peer, evidence: noted } = record;
   const perConnection = (bytes: number) => (established === 0 ? 0 : Math.round(bytes / established));
@@ -40,7 +40,7 @@ export function makeResult(run: RunFacts, record: RunRecord): ConnectResult {
   const { ports } = targets.plan;
   const ratePerSec = record.rampMs === 0 ? 0 : established / (record.rampMs / 1000);
   const latency = summarizeLatencies(histograms);
-  const measured = { latency, ratePerSec, failed, lost, established, asked };
+  const measured = { latency, ratePerSec, failed, lost, established, requested };
   return {
     kind: "connect",
     version: 1,
@@ -52,7 +52,7 @@ export function makeResult(run: RunFacts, record: RunRecord): ConnectResult {
     byDestination: countDestinations(run),
     ...judge(record.wasInterrupted, allMisses(run, record, measured)),
     thresholds: settings.thresholds,
-    asked,
+    requested,
     ...sectionOf(CLIENT_METRICS, metrics, ""),
     greeted: settings.closesGreeted ? metrics.greeted : undefined,
     peakOpen: peakOf(run, record),
@@ -64,7 +64,7 @@ export function makeResult(run: RunFacts, record: RunRecord): ConnectResult {
     scheduleMovedMs: record.scheduleMovedMs,
     gaveUp: record.gaveUp && {
       reason: record.gaveUp,
-      untried: Math.max(0, asked - established - failed),
+      untried: Math.max(0, requested - established - failed),
     },
     holdMs: record.holdMs,
     closeMs: record.closeMs,
@@ -94,7 +94,7 @@ export function makeResult(run: RunFacts, record: RunRecord): ConnectResult {
       ...noted,
       memoryStop: record.memoryStop,
       fileStop: record.fileStop,
-      wasCutShort: record.wasCutShort,
+      interrupted: record.interrupted,
       peer,
       accepting: record.accepting,
       localPath: record.localPath,

@@ -1,9 +1,9 @@
-// What a run notes down on its way, beside the shards' counters: times, memory, how it ended. The report is made of it.
+// What a run notes down on its way, beside the workers' counters: times, memory, how it ended. The report is made of it.
 
 import { type MemoryUse, readMemoryUse } from "../engine/memory-use.js";
 import { readHistogram } from "../engine/metrics.js";
 import { readCounters } from "../engine/run/evidence.js";
-import type { ShardMemory } from "../engine/worker-memory.js";
+import type { WorkerMemory } from "../engine/worker-memory.js";
 import type { Targets } from "../planning/targets.js";
 import type { ConnectResult, GiveUpReason, RampShares } from "../results/connect.js";
 import type { FileRoom, MemoryRoom, RunEvidence } from "../results/evidence.js";
@@ -16,7 +16,7 @@ import { readRampShares } from "./ramp/waits.js";
 import type { ConnectSettings } from "./settings.js";
 import { COUNTER, HISTOGRAM } from "./worker-plan.js";
 
-export interface RunRecord {
+export interface RunState {
   readonly startedAt: Date;
   readonly before: MemoryUse;
   held: MemoryUse;
@@ -37,7 +37,7 @@ export interface RunRecord {
   /** By how much the schedule moved because this process did not run. */
   scheduleMovedMs: number;
   /** stop() was called before the ramp's end. */
-  wasCutShort: boolean;
+  interrupted: boolean;
   /** stop() was called before the run's natural end. */
   wasInterrupted: boolean;
   kernel: ConnectResult["kernel"];
@@ -45,7 +45,7 @@ export interface RunRecord {
   localPath: LocalPath | undefined;
   /** The kernel's counters when the run began. */
   readonly countersBefore: Counters;
-  evidence: Pick<RunEvidence, "risen" | "settings" | "gauges">;
+  evidence: Pick<RunEvidence, "deltas" | "settings" | "gauges">;
   peer: LocalPeer | undefined;
   accepting: Accepting | undefined;
   shortage: PortShortage | undefined;
@@ -58,7 +58,7 @@ export interface ConnectHistograms {
 }
 
 /** What all workers have timed. @param before what had been timed when the latencies began anew */
-export function readHistograms(memories: readonly ShardMemory[], before?: ConnectHistograms): ConnectHistograms {
+export function readHistograms(memories: readonly WorkerMemory[], before?: ConnectHistograms): ConnectHistograms {
   const read = (place: number, earlier?: Histogram) => {
     const histogram = readHistogram(memories, place);
     if (earlier) histogram.subtract(earlier);
@@ -76,13 +76,13 @@ export interface RunFacts {
   readonly settings: ConnectSettings;
   readonly targets: Targets;
   readonly histograms: ConnectHistograms;
-  readonly pool: { readonly memories: ShardMemory[]; readonly size: number; readonly hasPrivateTables: boolean };
+  readonly pool: { readonly memories: WorkerMemory[]; readonly size: number; readonly hasPrivateTables: boolean };
   readonly nofileLimit: number;
   /** A DestinationTally; undefined for a single destination. */
-  readonly tally: SharedArrayBuffer | undefined;
+  readonly destinationCounts: SharedArrayBuffer | undefined;
 }
 
-export function newRecord(): RunRecord {
+export function newRecord(): RunState {
   const before = readMemoryUse();
   return {
     startedAt: new Date(),
@@ -100,12 +100,12 @@ export function newRecord(): RunRecord {
     fileStop: undefined,
     gaveUp: undefined,
     scheduleMovedMs: 0,
-    wasCutShort: false,
+    interrupted: false,
     wasInterrupted: false,
     kernel: undefined,
     localPath: undefined,
     countersBefore: readCounters(),
-    evidence: { risen: {}, settings: {}, gauges: {} },
+    evidence: { deltas: {}, settings: {}, gauges: {} },
     peer: undefined,
     accepting: undefined,
     shortage: undefined,
@@ -116,19 +116,19 @@ export function newRecord(): RunRecord {
  * How long the threads took to start, how long the ramp was by their own clocks, and what it waited for.
  *
  * @param startMs when the run began, by performance.now()
- * @param wasCutShort the ramp ends now, not when the shards had settled
+ * @param interrupted the ramp ends now, not when the workers had settled
  */
 export function measureRamp(
-  memories: readonly ShardMemory[],
+  memories: readonly WorkerMemory[],
   startMs: number,
-  wasCutShort: boolean,
-): Pick<RunRecord, "setupMs" | "rampMs" | "rampShares"> {
+  interrupted: boolean,
+): Pick<RunState, "setupMs" | "rampMs" | "rampShares"> {
   const now = performance.timeOrigin + performance.now();
   const begun = memories.map(({ counters }) => counters[COUNTER.firstBegunAt]!).filter((time) => time > 0);
   // A run that was stopped before its first connect() has set up, and no more.
   const firstBegun = begun.length > 0 ? Math.min(...begun) : now;
   const lastSettled = Math.max(...memories.map(({ counters }) => counters[COUNTER.lastSettledAt]!));
-  const endedAt = lastSettled > firstBegun && !wasCutShort ? lastSettled : now;
+  const endedAt = lastSettled > firstBegun && !interrupted ? lastSettled : now;
   return {
     setupMs: Math.max(0, firstBegun - performance.timeOrigin - startMs),
     rampMs: Math.max(0, endedAt - firstBegun),

@@ -1,5 +1,5 @@
-// A client's run from the main thread: starts shards as they are needed, paces them, watches memory and losses, and
-// ends with a result. The connections themselves are the shards' business.
+// A client's run from the main thread: starts workers as they are needed, paces them, watches memory and losses, and
+// ends with a result. The connections themselves are the workers' business.
 
 import { EventEmitter } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
@@ -17,7 +17,7 @@ import { collectEvidence, countInKernel } from "./evidence/collect.js";
 import { ServerSide } from "./evidence/server-side.js";
 import { findShortage } from "./evidence/shortage.js";
 import { makeResult, summarizeLatencies } from "./make-result.js";
-import { answerPatienceMs, drainMessages } from "./messages/drain.js";
+import { answerGraceMs, drainMessages } from "./messages/drain.js";
 import { CLIENT_METRICS } from "./metrics.js";
 import { RampGuard } from "./ramp/guard.js";
 import { type ConnectHistograms, measureRamp, newRecord, type RunFacts, readHistograms } from "./run-state.js";
@@ -122,7 +122,7 @@ export class ConnectRun extends EventEmitter<ConnectEvents> implements RunHandle
       open: this.#stage === "closed" ? 0 : metrics.open,
       elapsedMs: now - this.#startMs,
       stage: this.#stage,
-      asked: this.#settings.connections,
+      requested: this.#settings.connections,
       wanted: this.#workers.pacer.wantedAt(now),
       leftMs: this.#holdUntilMs === undefined ? undefined : Math.max(0, this.#holdUntilMs - now),
     };
@@ -163,7 +163,7 @@ export class ConnectRun extends EventEmitter<ConnectEvents> implements RunHandle
       histograms: this.#histograms,
       pool: this.#workers.pool,
       nofileLimit: this.#workers.nofileLimit,
-      tally: this.#workers.tally,
+      destinationCounts: this.#workers.destinationCounts,
     };
   }
 
@@ -210,7 +210,7 @@ export class ConnectRun extends EventEmitter<ConnectEvents> implements RunHandle
     this.#record.samples.mark(this.#sample());
     this.#record.scheduleMovedMs = this.#workers.pacer.movedMs;
     Object.assign(this.#record, measureRamp(this.#workers.memories, this.#startMs, this.#stopping.signal.aborted));
-    this.#record.wasCutShort = this.#stopping.signal.aborted && !this.#areAllEstablished();
+    this.#record.interrupted = this.#stopping.signal.aborted && !this.#areAllEstablished();
     if (this.#fault) throw this.#fault;
   }
 
@@ -222,7 +222,7 @@ export class ConnectRun extends EventEmitter<ConnectEvents> implements RunHandle
     this.#guard();
     if (settings.durationMs !== Number.POSITIVE_INFINITY) this.#holdUntilMs = startMs + settings.durationMs;
     this.#record.held = readMemoryUse();
-    const counted = this.#record.wasCutShort ? undefined : countInKernel(this.#targets);
+    const counted = this.#record.interrupted ? undefined : countInKernel(this.#targets);
     const shortage = findShortage(this.#targets, this.#workers.memories);
     // setTimeout() takes 31 bits: a longer hold is as good as for ever.
     const endMs = startMs + Math.min(settings.durationMs, 2 ** 31 - 1);
@@ -264,7 +264,7 @@ export class ConnectRun extends EventEmitter<ConnectEvents> implements RunHandle
   async #drain(message: MessagePlan): Promise<void> {
     this.#stage = "drain";
     await drainMessages(this.#workers.pool, message, this.#record.wasInterrupted);
-    this.#workers.share(SHARED.answerPatienceMs, answerPatienceMs(this.#histograms.roundTrip));
+    this.#workers.share(SHARED.answerGraceMs, answerGraceMs(this.#histograms.roundTrip));
   }
 
   #pace(): void {

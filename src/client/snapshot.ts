@@ -6,7 +6,7 @@ export interface ConnectSnapshot extends ClientMetrics {
   readonly elapsedMs: number;
   /** `drain`: no more messages are sent, and the answers on their way are waited for. */
   readonly stage: "ramp" | "hold" | "drain" | "close" | "closed";
-  readonly asked: number;
+  readonly requested: number;
   readonly wanted: number;
   /** Until the end of the hold, when that is known. */
   readonly leftMs: number | undefined;

@@ -34,7 +34,7 @@ export class PlannedTuples implements TupleSource {
   private readonly bySlot: Uint16Array;
 
   /** @param slots that may ever be in use */
-  constructor(plan: Pick<ConnectPlan, "tuples" | "shared" | "reusesTuples" | "tally">, slots: number) {
+  constructor(plan: Pick<ConnectPlan, "tuples" | "shared" | "reusesTuples" | "destinationCounts">, slots: number) {
     this.planner = new TuplePlanner(plan.tuples);
     this.cursor = new Int32Array(plan.shared);
     this.reusesTuples = plan.reusesTuples;
@@ -54,7 +54,7 @@ export class PlannedTuples implements TupleSource {
     });
     this.destination = this.destinations[0]![0]!;
     this.source = this.sources[0]!.address;
-    this.bySlot = new Uint16Array(plan.tally ? slots : 0);
+    this.bySlot = new Uint16Array(plan.destinationCounts ? slots : 0);
   }
 
   take(slot: number, passedOver: number): number {

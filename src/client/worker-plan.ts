@@ -1,4 +1,4 @@
-// What the main thread and the client's shards agree on: the plan, the words that all share, the messages.
+// What the main thread and the client's workers agree on: the plan, the words that all share, the messages.
 import type { TuplePlan } from "../planning/tuple-plan.js";
 import type { Expectation } from "../protocols/modes.js";
 import type { ProxyVersion } from "../protocols/proxy-protocol.js";
@@ -10,14 +10,14 @@ export interface MessagePlan {
   readonly expected: Expectation;
 }
 
-/** Everything a client shard needs to know; plain data. */
+/** Everything a client worker needs to know; plain data. */
 export interface ConnectPlan {
   readonly tuples: TuplePlan;
-  /** How many connections this shard is to open at most. */
+  /** How many connections this worker is to open at most. */
   readonly share: number;
   /** Tuples may be used a second time: the schedule closes connections and opens others. */
   readonly reusesTuples: boolean;
-  /** Connections that may be in flight in this shard. */
+  /** Connections that may be in flight in this worker. */
   readonly window: number;
   readonly connectTimeoutMs: number;
   /** Descriptors in one table. */
@@ -31,15 +31,15 @@ export interface ConnectPlan {
   /** How many destinations a single connection tries in their order, before the attempt counts as failed. */
   readonly tries: number;
   /** A DestinationTally; undefined for a single destination. */
-  readonly tally: SharedArrayBuffer | undefined;
+  readonly destinationCounts: SharedArrayBuffer | undefined;
   readonly message: MessagePlan | undefined;
   /** Each connection begins with this version of the PROXY protocol's header. */
   readonly proxyProtocol: ProxyVersion | undefined;
-  /** Words shared by all shards, see SHARED. */
+  /** Words shared by all workers, see SHARED. */
   readonly shared: SharedArrayBuffer;
 }
 
-/** Words that all client shards share. */
+/** Words that all client workers share. */
 export const SHARED = {
   /** The next tuple of the plan that nobody has taken. */
   cursor: 0,
@@ -52,7 +52,7 @@ export const SHARED = {
   /** Chunks of memory that hold bytes which no peer has taken, of all workers. */
   unsentChunks: 6,
   /** At the end: messages younger than so many milliseconds are not waited for, and no failure of the peer's. */
-  answerPatienceMs: 7,
+  answerGraceMs: 7,
   words: 8,
 } as const;
 
@@ -64,5 +64,5 @@ export type ConnectMessage =
   /** Of a single connection. */
   | { readonly type: "opened"; readonly ip: string; readonly port: number }
   | { readonly type: "received"; readonly text: string }
-  /** Everything asked of this shard so far has been tried and has settled. */
+  /** Everything asked of this worker so far has been tried and has settled. */
   | { readonly type: "settled" };

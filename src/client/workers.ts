@@ -1,14 +1,14 @@
 // A run's workers as one: started as the ramp needs them, paced, counted, stopped. What bounds their connections is decided here.
 
-import { CORES, ShardPool } from "../engine/pool.js";
+import { CORES, WorkerPool } from "../engine/pool.js";
 import { DescriptorReserve } from "../engine/threads/descriptor-reserve.js";
-import { CONTROL, PHASE, type ShardMemory, sumCounter, TARGET_AS_IT_IS } from "../engine/worker-memory.js";
+import { CONTROL, PHASE, sumCounter, TARGET_AS_IT_IS, type WorkerMemory } from "../engine/worker-memory.js";
 import { countOpenDescriptors } from "../linux/proc/procfs.js";
 import { ETIMEDOUT } from "../linux/syscalls/errno.js";
 import { raiseNofileLimit } from "../linux/syscalls/rlimit.js";
 import type { Targets } from "../planning/targets.js";
 import type { AppError } from "../util/errors.js";
-import { allocateTally } from "./evidence/destination-counts.js";
+import { allocateCounts } from "./evidence/destination-counts.js";
 import { CLIENT_METRICS } from "./metrics.js";
 import { Pacer } from "./ramp/pacer.js";
 import { type RampShape, shapeRamp, shareOf } from "./ramp/thread-layout.js";
@@ -36,8 +36,8 @@ export interface WorkersEvents {
 export class ClientWorkers {
   readonly nofileLimit = raiseNofileLimit().soft;
   /** A DestinationTally; undefined for a single destination. */
-  readonly tally: SharedArrayBuffer | undefined;
-  readonly pool: ShardPool<ConnectPlan, ConnectMessage>;
+  readonly destinationCounts: SharedArrayBuffer | undefined;
+  readonly pool: WorkerPool<ConnectPlan, ConnectMessage>;
   readonly pacer: Pacer;
   readonly #settings: ConnectSettings;
   readonly #targets: Targets;
@@ -53,7 +53,7 @@ export class ClientWorkers {
     this.#settings = settings;
     this.#targets = targets;
     this.#events = events;
-    this.tally = allocateTally(targets.plan);
+    this.destinationCounts = allocateCounts(targets.plan);
     this.#parks = tables === "unbounded";
     // Whoever waits for greetings knows that they come: a connection is in flight until its own.
     if (settings.closesGreeted) this.share(SHARED.peerGreets, 1);
@@ -61,17 +61,17 @@ export class ClientWorkers {
     // More threads are of use where each brings a table, and where its size is what bounds it.
     const tableSize = tables === "private" ? this.nofileLimit : Number.POSITIVE_INFINITY;
     this.#shape = shapeRamp(settings.connections, tableSize, countOpenDescriptors(), CORES);
-    this.pool = new ShardPool({
+    this.pool = new WorkerPool({
       module: settings.isSingle ? SINGLE_WORKER : WORKER,
       metrics: CLIENT_METRICS,
       sharesTable: tables === "one",
-      onMessage: (message, shard) => this.#onMessage(message, shard),
+      onMessage: (message, worker) => this.#onMessage(message, worker),
       onFault: (fault) => this.#fail(fault),
     });
-    this.pacer = new Pacer(this.pool, settings, this.#shape, (shard, target) => this.#start(shard, target));
+    this.pacer = new Pacer(this.pool, settings, this.#shape, (worker, target) => this.#start(worker, target));
   }
 
-  get memories(): ShardMemory[] {
+  get memories(): WorkerMemory[] {
     return this.pool.memories;
   }
 
@@ -100,13 +100,13 @@ export class ClientWorkers {
     this.#reserve?.release();
   }
 
-  #start(shard: number, target: number): void {
+  #start(worker: number, target: number): void {
     // The pacer may want others before it hears of a fault.
     if (this.#hasFailed) return;
     const settings = this.#settings;
     const plan: ConnectPlan = {
       tuples: this.#targets.plan,
-      share: shareOf(this.#shape, shard),
+      share: shareOf(this.#shape, worker),
       reusesTuples: settings.isStaged || settings.closesGreeted,
       window: Math.max(1, Math.floor(settings.concurrency / this.#shape.active)),
       connectTimeoutMs: settings.connectTimeoutMs,
@@ -116,7 +116,7 @@ export class ClientWorkers {
       closesGreeted: settings.closesGreeted,
       proxyProtocol: settings.proxyProtocol,
       tries: this.#targets.tries,
-      tally: this.tally,
+      destinationCounts: this.destinationCounts,
       message: settings.message,
       shared: this.#shared,
     };
@@ -127,15 +127,15 @@ export class ClientWorkers {
     }
   }
 
-  #onMessage(message: ConnectMessage, shard: number): void {
+  #onMessage(message: ConnectMessage, worker: number): void {
     if (message.type === "opened") this.#events.opened({ ip: message.ip, port: message.port });
     else if (message.type === "received") {
       this.#events.received(message.text);
       this.#heard++;
-      if (this.#heard % ACKNOWLEDGED_EVERY === 0) this.pool.set(shard, CONTROL.heard, this.#heard);
+      if (this.#heard % ACKNOWLEDGED_EVERY === 0) this.pool.set(worker, CONTROL.heard, this.#heard);
     } else {
       if (message.type === "ready") this.pacer.ready();
-      else this.pacer.settled(shard);
+      else this.pacer.resolved(worker);
       this.#events.moved();
     }
   }

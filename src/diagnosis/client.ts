@@ -6,7 +6,7 @@ import type { ConnectResult } from "../results/connect.js";
 import type { Finding, Suspect } from "../results/diagnosis.js";
 import type { FailureReport } from "../results/fields.js";
 import { formatBytes, formatCount } from "../util/units.js";
-import { explainHalfMade, explainUnaccepted } from "./rules/accept-queue.js";
+import { explainClientOnly, explainUnaccepted } from "./rules/accept-queue.js";
 import { explainErrno } from "./rules/errnos.js";
 import { explainUngreeted } from "./rules/greeting.js";
 import { fromSystem } from "./rules/local-errors.js";
@@ -21,7 +21,7 @@ import { explainUnavailable } from "./rules/unavailable.js";
 
 /** @returns the limit that it was, or those that remain */
 export function explainClient(result: ConnectResult): Finding | Suspect[] {
-  const { memoryStop, wasCutShort } = result.evidence;
+  const { memoryStop, interrupted } = result.evidence;
   if (memoryStop) {
     const { limit, left, fix } = describeMemoryStop(memoryStop);
     return {
@@ -37,8 +37,8 @@ export function explainClient(result: ConnectResult): Finding | Suspect[] {
   if (result.evidence.fileStop) return explainFileStop(result.evidence.fileStop, "stopped");
   const main = mainFailure(result);
   if (!main) {
-    const isStopped = wasCutShort || outcomeOf(result) === "interrupted";
-    const atServersEnd = explainHalfMade(result) ?? explainUnaccepted(result) ?? explainUngreeted(result);
+    const isStopped = interrupted || outcomeOf(result) === "interrupted";
+    const atServersEnd = explainClientOnly(result) ?? explainUnaccepted(result) ?? explainUngreeted(result);
     // A queue that was being worked off when the run was stopped is nothing to look for.
     if (atServersEnd && !(isStopped && result.evidence.accepting?.isMoving)) return atServersEnd;
     const aboutMessages = isStopped ? undefined : explainMessages(result);
@@ -47,7 +47,7 @@ export function explainClient(result: ConnectResult): Finding | Suspect[] {
       limit: isStopped ? "stop" : "unexplained",
       whose: "local",
       meaning: isStopped
-        ? `stopped on request before ${wasCutShort ? "all connections were open" : "the end of its hold"}`
+        ? `stopped on request before ${interrupted ? "all connections were open" : "the end of its hold"}`
         : "nothing failed, and not all are open",
       fix: "let it run to the end",
       evidence: [],

@@ -1,6 +1,6 @@
 // From a finished run to its diagnosis: which limit stopped it, or which remain.
 
-import { countHalfMade } from "../client/evidence/unaccepted.js";
+import { countUnaccepted } from "../client/evidence/unaccepted.js";
 import { outcomeOf } from "../client/verdict/verdict.js";
 import type { ConnectResult } from "../results/connect.js";
 import type { Diagnosis, Explained } from "../results/diagnosis.js";
@@ -28,16 +28,16 @@ export function explained<Result extends ConnectResult | ServeResult>(result: Re
 
 function diagnoseClient(result: ConnectResult): Diagnosis {
   // A single connection has no accept queue to overrun: others' would be counted.
-  const halfMade = result.asked > 1 ? countHalfMade(result) : 0;
+  const unaccepted = result.requested > 1 ? countUnaccepted(result) : 0;
   const base = {
     kind: "diagnosis",
     version: 1,
     of: "connect",
-    wanted: result.asked,
+    wanted: result.requested,
     reached: reachedBy(result),
-    notes: notesOn(result, halfMade),
+    notes: notesOn(result, unaccepted),
   } as const;
-  if (outcomeOf(result) === "met" && halfMade === 0)
+  if (outcomeOf(result) === "met" && unaccepted === 0)
     return { ...base, outcome: "met", finding: undefined, suspects: [] };
   const found = explainClient(result);
   if (!Array.isArray(found)) {
@@ -61,23 +61,23 @@ function diagnoseServer(result: ServeResult): Diagnosis {
   };
 }
 
-function notesOn(result: ConnectResult, halfMade: number): string[] {
+function notesOn(result: ConnectResult, unaccepted: number): string[] {
   const { kernel, evidence, lost } = result;
   const notes = [
-    ...courseNotes(result),
+    ...timelineNotes(result),
     ...handshakeNotes(result),
     ...greetingNotes(result),
-    ...stackNotes(evidence.risen),
+    ...stackNotes(evidence.deltas),
   ];
   if (!kernel || kernel.incoming === 0 || kernel.incoming >= kernel.outgoing) return notes;
   // One end is counted after the other: while connections are being closed, the two differ.
-  if (halfMade > 0 || lost > 0) return notes;
+  if (unaccepted > 0 || lost > 0) return notes;
   const missing = formatCount(kernel.outgoing - kernel.incoming);
   return [`${missing} more sockets are ESTABLISHED at this end than at the server's`, ...notes];
 }
 
 /** What this run did otherwise than it was asked to. */
-function courseNotes({ scheduleMovedMs = 0, gaveUp, established, failed }: ConnectResult): string[] {
+function timelineNotes({ scheduleMovedMs = 0, gaveUp, established, failed }: ConnectResult): string[] {
   const untried = gaveUp && `${formatCount(gaveUp.untried)} were not tried to the end`;
   return [
     ...(scheduleMovedMs > 0
@@ -96,7 +96,7 @@ function courseNotes({ scheduleMovedMs = 0, gaveUp, established, failed }: Conne
 
 /** Of all listeners of the namespace: no finding about this one where its own count is not to be had. */
 function serverNotes({ backlog, evidence }: ServeResult): string[] {
-  const notes = stackNotes(evidence.risen);
+  const notes = stackNotes(evidence.deltas);
   if (backlog.drops !== undefined || backlog.listenOverflows === 0) return notes;
   return [
     `ListenOverflows rose by ${formatCount(backlog.listenOverflows)}: an accept queue of this host overflowed, this one or another`,
@@ -105,10 +105,10 @@ function serverNotes({ backlog, evidence }: ServeResult): string[] {
 }
 
 /** What everybody's packets in this network namespace met with: it may concern the run. */
-function stackNotes(risen: Counters): string[] {
-  const { "TcpExt.TCPReqQFullDoCookies": cookies = 0, "TcpExt.TCPTimeWaitOverflow": timeWaits = 0 } = risen;
-  const { "cgroup.memory.high": throttles = 0, "cgroup.memory.max": refusals = 0 } = risen;
-  const { "TcpExt.TCPAbortOnMemory": aborts = 0, "TcpExt.TCPMemoryPressures": pressures = 0 } = risen;
+function stackNotes(deltas: Counters): string[] {
+  const { "TcpExt.TCPReqQFullDoCookies": cookies = 0, "TcpExt.TCPTimeWaitOverflow": timeWaits = 0 } = deltas;
+  const { "cgroup.memory.high": throttles = 0, "cgroup.memory.max": refusals = 0 } = deltas;
+  const { "TcpExt.TCPAbortOnMemory": aborts = 0, "TcpExt.TCPMemoryPressures": pressures = 0 } = deltas;
   return [
     ...(aborts > 0
       ? [

@@ -50,7 +50,7 @@ export function explainServer(result: ServeResult): Finding | undefined {
       evidence: [`${formatCount(peakOpen)} open at the most`],
     };
   }
-  const aborts = evidence.risen["TcpExt.TCPAbortOnMemory"] ?? 0;
+  const aborts = evidence.deltas["TcpExt.TCPAbortOnMemory"] ?? 0;
   if (aborts > 0) {
     return {
       limit: "tcp-mem",

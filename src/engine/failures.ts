@@ -1,7 +1,7 @@
 // The failures that workers have counted, by the step of a connection's life and the errno.
 import { ERRNO_LIMIT, errnoName } from "../linux/syscalls/errno.js";
 import { STEPS, type Step } from "../util/steps.js";
-import type { ShardMemory } from "./worker-memory.js";
+import type { WorkerMemory } from "./worker-memory.js";
 
 /** Failures of one kind: how often `errno` was met in `phase`. */
 export interface FailureCount {
@@ -10,8 +10,8 @@ export interface FailureCount {
   readonly count: number;
 }
 
-/** All failures of all shards, the most frequent first. */
-export function collectFailures(memories: readonly ShardMemory[]): FailureCount[] {
+/** All failures of all workers, the most frequent first. */
+export function collectFailures(memories: readonly WorkerMemory[]): FailureCount[] {
   const found: FailureCount[] = [];
   STEPS.forEach((phase, index) => {
     for (let errno = 0; errno < ERRNO_LIMIT; errno++) {
@@ -23,7 +23,7 @@ export function collectFailures(memories: readonly ShardMemory[]): FailureCount[
 }
 
 /** What connect() itself returned, by the errno's name. */
-export function collectAtOnce(memories: readonly ShardMemory[]): Record<string, number> {
+export function collectAtOnce(memories: readonly WorkerMemory[]): Record<string, number> {
   const found: Record<string, number> = {};
   for (let errno = 0; errno < ERRNO_LIMIT; errno++) {
     const count = memories.reduce((sum, memory) => sum + memory.failedAtOnce(errno), 0);

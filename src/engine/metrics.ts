@@ -1,7 +1,7 @@
 // What workers count and time: each metric is declared once, with its name, type and help, and everything else follows from that: its
 // place in shared memory, its field of a snapshot, its fields of the result, its name for Prometheus.
 import { Histogram } from "../results/histogram/histogram.js";
-import type { MemoryLayout, ShardMemory } from "./worker-memory.js";
+import type { MemoryLayout, WorkerMemory } from "./worker-memory.js";
 
 /** How the workers' values make the run's; `least` leaves out 0, which stands for none. */
 export type Combination = "sum" | "max" | "least";
@@ -78,7 +78,7 @@ function placesOf(names: readonly string[]): Readonly<Record<string, number>> {
 /** What all workers have counted until now: every counter and gauge but the internal ones. */
 export function readMetrics<D extends MetricDefinitions>(
   { definitions, index }: Metrics<D>,
-  memories: readonly ShardMemory[],
+  memories: readonly WorkerMemory[],
 ): MetricValues<D> {
   const places: Readonly<Record<string, number>> = index;
   const shown = Object.entries<MetricDefinition>(definitions).filter(
@@ -96,7 +96,7 @@ export function readMetrics<D extends MetricDefinitions>(
 }
 
 /** What all workers have timed until now. @param place one of a role's histograms */
-export function readHistogram(memories: readonly ShardMemory[], place: number): Histogram {
+export function readHistogram(memories: readonly WorkerMemory[], place: number): Histogram {
   const sum = new Histogram();
   for (const { histograms } of memories) sum.add(histograms[place]!);
   return sum;

@@ -1,35 +1,35 @@
-// The main thread's side of the shards: takes threads, hands them plans, wakes them, waits for their end.
+// The main thread's side of the workers: takes threads, hands them plans, wakes them, waits for their end.
 import { availableParallelism } from "node:os";
-import { ring } from "../linux/syscalls/eventfd.js";
+import { notify } from "../linux/syscalls/eventfd.js";
 import type { AppError } from "../util/errors.js";
-import { ShardThread, type ThreadKind } from "./threads/thread.js";
-import { COMMAND, CONTROL, type MemoryLayout, ShardMemory } from "./worker-memory.js";
+import { type ThreadKind, WorkerThread } from "./threads/thread.js";
+import { COMMAND, CONTROL, type MemoryLayout, WorkerMemory } from "./worker-memory.js";
 
 export interface PoolOptions<Message> {
   /** The module that a thread runs: it ends with runShards(). */
   readonly module: URL;
-  /** What the shards count. */
+  /** What the workers count. */
   readonly metrics: { readonly layout: MemoryLayout };
-  /** Sockets of the main thread that the shards use: all others are closed in their tables. */
+  /** Sockets of the main thread that the workers use: all others are closed in their tables. */
   readonly kept?: readonly number[];
   /** All threads use the main thread's descriptor table; default: each has one of its own, where that is allowed. */
   readonly sharesTable?: boolean;
-  readonly onMessage: (message: Message, shard: number) => void;
+  readonly onMessage: (message: Message, worker: number) => void;
   /** A thread died of an error; its connections are gone. */
-  readonly onFault: (error: AppError, shard: number) => void;
+  readonly onFault: (error: AppError, worker: number) => void;
 }
 
 /** One per core: how many threads open or accept at the same time. */
 export const CORES = availableParallelism();
 
 interface Running {
-  readonly memory: ShardMemory;
-  readonly thread: ShardThread;
+  readonly memory: WorkerMemory;
+  readonly thread: WorkerThread;
   readonly ended: Promise<void>;
   alive: boolean;
 }
 
-/** Pools with a living shard. */
+/** Pools with a living worker. */
 const living = new Set<{ abort(): void }>();
 
 // process.exit() waits for threads, and a thread in epoll_wait() would wait for ever.
@@ -37,45 +37,45 @@ function abortAll(): void {
   for (const pool of living) pool.abort();
 }
 
-export class ShardPool<Plan, Message> {
+export class WorkerPool<Plan, Message> {
   readonly #options: PoolOptions<Message>;
   readonly #kind: ThreadKind;
-  readonly #shards: Running[] = [];
+  readonly #workers: Running[] = [];
 
   constructor(options: PoolOptions<Message>) {
     this.#options = options;
     this.#kind = { module: options.module, sharesTable: options.sharesTable ?? false };
   }
 
-  /** The memory of every shard ever started: what an ended one counted stays. */
-  get memories(): ShardMemory[] {
-    return this.#shards.map((shard) => shard.memory);
+  /** The memory of every worker ever started: what an ended one counted stays. */
+  get memories(): WorkerMemory[] {
+    return this.#workers.map((worker) => worker.memory);
   }
 
   get size(): number {
-    return this.#shards.length;
+    return this.#workers.length;
   }
 
   get living(): number {
-    return this.#shards.filter((shard) => shard.alive).length;
+    return this.#workers.filter((worker) => worker.alive).length;
   }
 
-  /** Whether every shard so far has a descriptor table, and so a limit of open files, of its own. */
+  /** Whether every worker so far has a descriptor table, and so a limit of open files, of its own. */
   get hasPrivateTables(): boolean {
-    return this.#shards.every(({ thread }) => thread.hasPrivateTable);
+    return this.#workers.every(({ thread }) => thread.hasPrivateTable);
   }
 
   /**
-   * Starts a shard and returns its number.
+   * Starts a worker and returns its number.
    *
-   * @throws {AppError} E_SHARD or E_SYSTEM when there is no thread for it
+   * @throws {AppError} E_WORKER or E_SYSTEM when there is no thread for it
    */
   start(plan: Plan, target = 0): number {
-    const index = this.#shards.length;
-    const memory = new ShardMemory(this.#options.metrics.layout);
+    const index = this.#workers.length;
+    const memory = new WorkerMemory(this.#options.metrics.layout);
     memory.control[CONTROL.target] = target;
     const kept = this.#options.kept ?? [];
-    const thread = ShardThread.take(this.#kind, kept.length > 0);
+    const thread = WorkerThread.take(this.#kind, kept.length > 0);
     const ended = thread.run<Plan>(
       { index, memory: memory.buffer, plan, kept },
       {
@@ -83,12 +83,12 @@ export class ShardPool<Plan, Message> {
         onFault: (error) => this.#options.onFault(error, index),
       },
     );
-    const shard: Running = { memory, thread, ended, alive: true };
-    this.#shards.push(shard);
+    const worker: Running = { memory, thread, ended, alive: true };
+    this.#workers.push(worker);
     if (living.size === 0) process.on("exit", abortAll);
     living.add(this);
     ended.then(() => {
-      shard.alive = false;
+      worker.alive = false;
       if (this.living > 0) return;
       living.delete(this);
       if (living.size === 0) process.off("exit", abortAll);
@@ -96,32 +96,32 @@ export class ShardPool<Plan, Message> {
     return index;
   }
 
-  /** Writes a word of a shard's control block and wakes the shard if that changed it. */
+  /** Writes a word of a worker's control block and wakes the worker if that changed it. */
   set(index: number, word: number, value: number): void {
-    const shard = this.#shards[index]!;
-    if (shard.alive && Atomics.exchange(shard.memory.control, word, value) !== value) ring(shard.thread.wakeFd);
+    const worker = this.#workers[index]!;
+    if (worker.alive && Atomics.exchange(worker.memory.control, word, value) !== value) notify(worker.thread.wakeFd);
   }
 
   setAll(word: number, value: number): void {
-    for (let index = 0; index < this.#shards.length; index++) this.set(index, word, value);
+    for (let index = 0; index < this.#workers.length; index++) this.set(index, word, value);
   }
 
-  /** Tells every shard to close its connections and waits until all have ended. */
+  /** Tells every worker to close its connections and waits until all have ended. */
   async stop(): Promise<void> {
-    for (const { alive, memory, thread } of this.#shards) {
+    for (const { alive, memory, thread } of this.#workers) {
       // One that is to end at once is not to begin closing after all.
       const before = Atomics.compareExchange(memory.control, CONTROL.command, COMMAND.run, COMMAND.stop);
-      if (alive && before === COMMAND.run) ring(thread.wakeFd);
+      if (alive && before === COMMAND.run) notify(thread.wakeFd);
     }
     await this.ended();
   }
 
-  /** Tells every shard to end at once; the kernel closes what they held when the process ends. */
+  /** Tells every worker to end at once; the kernel closes what they held when the process ends. */
   abort(): void {
     this.setAll(CONTROL.command, COMMAND.abort);
   }
 
   async ended(): Promise<void> {
-    await Promise.all(this.#shards.map((shard) => shard.ended));
+    await Promise.all(this.#workers.map((worker) => worker.ended));
   }
 }

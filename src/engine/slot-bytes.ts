@@ -9,7 +9,7 @@ export const SLOT_BYTES = {
   /** Up to the highest slot that ever had more to do than its share of a turn. */
   SlotQueue: { slots: 4, isQueued: 1 },
   /** Clients only. */
-  LossAges: { establishedMs: 4 },
+  LossStats: { establishedMs: 4 },
   /** Clients only; `bySlot` where there are several destinations. */
   ClientEvents: { startedMs: 8 },
   PlannedTuples: { bySlot: 2 },

@@ -1,12 +1,12 @@
-// What a shard and the main thread share: commands one way, counters and latencies the other. Each of
-// them has one writer, its shard, so plain writes to aligned numbers are enough; the main thread reads them while they run.
+// What a worker and the main thread share: commands one way, counters and latencies the other. Each of
+// them has one writer, its worker, so plain writes to aligned numbers are enough; the main thread reads them while they run.
 
 import { ERRNO_LIMIT } from "../linux/syscalls/errno.js";
 import { BUCKETS } from "../results/histogram/buckets.js";
 import { Histogram } from "../results/histogram/histogram.js";
 import { STEP, STEPS } from "../util/steps.js";
 
-/** What the main thread tells a shard. */
+/** What the main thread tells a worker. */
 export const COMMAND = {
   run: 0,
   /** Close every connection, report, end. */
@@ -15,16 +15,16 @@ export const COMMAND = {
   abort: 2,
 } as const;
 
-/** A client shard's target that leaves everything as it is: none is opened and none is closed. */
+/** A client worker's target that leaves everything as it is: none is opened and none is closed. */
 export const TARGET_AS_IT_IS = -1;
 
 /** Words of the control block. */
 export const CONTROL = {
   command: 0,
-  /** Roles' own: how many connections a client shard is to have; whether a server shard is to pause, a client's to send no more. */
+  /** Roles' own: how many connections a client worker is to have; whether a server worker is to pause, a client's to send no more. */
   target: 1,
   paused: 2,
-  /** How many texts of a single connection the main thread has heard: a client shard does not run ahead of it. */
+  /** How many texts of a single connection the main thread has heard: a client worker does not run ahead of it. */
   heard: 3,
 } as const;
 
@@ -44,8 +44,8 @@ export interface MemoryLayout {
   readonly histograms: number;
 }
 
-/** One shard's shared memory; made by the main thread, wrapped again around the same buffer by the shard. */
-export class ShardMemory {
+/** One worker's shared memory; made by the main thread, wrapped again around the same buffer by the worker. */
+export class WorkerMemory {
   readonly buffer: SharedArrayBuffer;
   readonly control: Int32Array;
   /** By the places of the role's metrics (engine/metrics.ts), and no longer than these. */
@@ -95,7 +95,7 @@ function allocate({ counters, histograms }: MemoryLayout): SharedArrayBuffer {
   return buffer;
 }
 
-/** The sum of counter number `index` over all shards. */
-export function sumCounter(memories: readonly ShardMemory[], index: number): number {
+/** The sum of counter number `index` over all workers. */
+export function sumCounter(memories: readonly WorkerMemory[], index: number): number {
   return memories.reduce((sum, memory) => sum + memory.counters[index]!, 0);
 }

@@ -1,16 +1,16 @@
-// The thread's side of a shard: its memory, its thread's descriptor table, its wake-up.
+// The thread's side of a worker: its memory, its thread's descriptor table, its wake-up.
 // What it does with them is its role's business.
 import { parentPort, workerData } from "node:worker_threads";
 import { countOpenDescriptors, listDescriptors } from "../linux/proc/procfs.js";
 import { borrowDescriptor } from "../linux/syscalls/borrowed-descriptors.js";
 import { errnoName } from "../linux/syscalls/errno.js";
-import { silence } from "../linux/syscalls/eventfd.js";
+import { drain } from "../linux/syscalls/eventfd.js";
 import { closeFd } from "../linux/syscalls/socket.js";
 import { unshareDescriptors } from "../linux/syscalls/unshare.js";
 import { AppError } from "../util/errors.js";
 import { findLoopDescriptors } from "./threads/loop-descriptors.js";
-import { GATE, THREAD, ThreadWords } from "./threads/thread-words.js";
-import { COMMAND, CONTROL, ShardMemory } from "./worker-memory.js";
+import { BARRIER, THREAD, ThreadWords } from "./threads/thread-words.js";
+import { COMMAND, CONTROL, WorkerMemory } from "./worker-memory.js";
 
 /** What a new thread is given. */
 export interface ThreadStart {
@@ -22,12 +22,12 @@ export interface ThreadStart {
   readonly others: readonly { readonly words: SharedArrayBuffer; readonly wakeFd: number }[];
 }
 
-/** What the pool hands to a shard. */
-export interface ShardStart<Plan> {
+/** What the pool hands to a worker. */
+export interface WorkerStart<Plan> {
   readonly index: number;
   readonly memory: SharedArrayBuffer;
   readonly plan: Plan;
-  /** Sockets of the main thread that this shard uses. */
+  /** Sockets of the main thread that this worker uses. */
   readonly kept: readonly number[];
 }
 
@@ -35,27 +35,27 @@ export interface ShardStart<Plan> {
 export type ThreadMessage =
   /** It stands at the gate, where the main thread stands still for it. */
   | { readonly type: "gate" }
-  | { readonly type: "shard"; readonly message: unknown }
-  /** The shard has ended in order. */
+  | { readonly type: "role"; readonly message: unknown }
+  /** The worker has ended in order. */
   | { readonly type: "ended"; readonly isReusable: boolean };
 
 const GATE_WAIT_MS = 10_000;
 
-/** A running shard, seen from inside its thread. `Plan` comes in, `Message`s go out. */
-export class Shard<Plan, Message> {
+/** A running worker, seen from inside its thread. `Plan` comes in, `Message`s go out. */
+export class RoleWorker<Plan, Message> {
   readonly index: number;
   readonly plan: Plan;
-  readonly memory: ShardMemory;
+  readonly memory: WorkerMemory;
   /** Becomes readable when the main thread has changed a word of the control block. */
   readonly wakeFd: number;
   /** Whether this thread's descriptor table is the main thread's. */
   readonly sharesTable: boolean;
   private readonly borrowed: ReadonlyMap<number, number>;
 
-  constructor(start: ShardStart<Plan>, thread: RunningThread, borrowed: ReadonlyMap<number, number>) {
+  constructor(start: WorkerStart<Plan>, thread: RunningThread, borrowed: ReadonlyMap<number, number>) {
     this.index = start.index;
     this.plan = start.plan;
-    this.memory = new ShardMemory(start.memory);
+    this.memory = new WorkerMemory(start.memory);
     this.wakeFd = thread.wakeFd;
     this.sharesTable = thread.sharesTable;
     this.borrowed = borrowed;
@@ -76,22 +76,22 @@ export class Shard<Plan, Message> {
     return cannotBegin(this.index, error);
   }
 
-  tell(message: Message): void {
-    say({ type: "shard", message });
+  send(message: Message): void {
+    say({ type: "role", message });
   }
 }
 
-/** Runs shards of a role in this thread, one after the other: the last statement of a shard's module. */
-export async function runShards<Plan, Message>(role: (shard: Shard<Plan, Message>) => void): Promise<void> {
+/** Runs workers of a role in this thread, one after the other: the last statement of a worker's module. */
+export async function runWorkers<Plan, Message>(role: (worker: RoleWorker<Plan, Message>) => void): Promise<void> {
   const thread = new RunningThread(workerData as ThreadStart);
   await thread.begin();
-  parentPort!.on("message", (start: ShardStart<Plan> | undefined) => {
+  parentPort!.on("message", (start: WorkerStart<Plan> | undefined) => {
     if (start === undefined) parentPort!.close();
     else say({ type: "ended", isReusable: thread.run(start, role) });
   });
 }
 
-/** What of a thread outlives its shards. */
+/** What of a thread outlives its workers. */
 class RunningThread {
   readonly wakeFd: number;
   private readonly start: ThreadStart;
@@ -117,41 +117,41 @@ class RunningThread {
   }
 
   /** @returns whether the thread is as good as new afterwards */
-  run<Plan, Message>(start: ShardStart<Plan>, role: (shard: Shard<Plan, Message>) => void): boolean {
+  run<Plan, Message>(start: WorkerStart<Plan>, role: (worker: RoleWorker<Plan, Message>) => void): boolean {
     const borrowed = this.hasRun && !this.sharesTable ? borrow(start) : new Map<number, number>();
     if (!this.hasRun && !this.sharesTable) this.takeOwnTable(start.kept);
     this.hasRun = true;
-    // What rang before, rang for an earlier shard.
-    silence(this.wakeFd);
+    // What rang before, rang for an earlier worker.
+    drain(this.wakeFd);
     const before = this.sharesTable ? undefined : countOpenDescriptors();
-    const shard = new Shard<Plan, Message>(start, this, borrowed);
-    role(shard);
+    const worker = new RoleWorker<Plan, Message>(start, this, borrowed);
+    role(worker);
     // One that was to end at once has left its connections to the kernel, which closes them when the thread has ended.
-    if (shard.command === COMMAND.abort) return false;
+    if (worker.command === COMMAND.abort) return false;
     const ownKept = this.sharesTable ? 0 : start.kept.length;
     return before === undefined || countOpenDescriptors() === before - ownKept;
   }
 
   /**
    * A table of its own has a limit of its own (RLIMIT_NOFILE is a table's), and is not locked by other threads. Containers
-   * may forbid it: then all shards share one table, and the main thread is told.
+   * may forbid it: then all workers share one table, and the main thread is told.
    */
   private takeOwnTable(kept: readonly number[]): void {
     const { words } = this.shared;
     // The main thread stands still for it. Were it just starting a program, a copy of the pipe by which it learns
     // that the program has begun would keep it waiting for ever; and whatever it closed before the copies here are
     // gone would stay open: a listening socket would go on listening.
-    Atomics.store(words, THREAD.gate, GATE.requested);
+    Atomics.store(words, THREAD.barrier, BARRIER.requested);
     say({ type: "gate" });
-    Atomics.wait(words, THREAD.gate, GATE.requested, GATE_WAIT_MS);
+    Atomics.wait(words, THREAD.barrier, BARRIER.requested, GATE_WAIT_MS);
     // Where the main thread does not come, it is not to stop for nothing later on.
-    Atomics.compareExchange(words, THREAD.gate, GATE.requested, GATE.passed);
+    Atomics.compareExchange(words, THREAD.barrier, BARRIER.requested, BARRIER.passed);
     try {
       if (unshareDescriptors() < 0) this.shared.shareTable();
       else closeCopies(descriptorsOf(this.start.others), [...this.loop, this.wakeFd, ...kept]);
     } finally {
-      Atomics.store(words, THREAD.gate, GATE.passed);
-      Atomics.notify(words, THREAD.gate);
+      Atomics.store(words, THREAD.barrier, BARRIER.passed);
+      Atomics.notify(words, THREAD.barrier);
     }
   }
 }
@@ -160,7 +160,7 @@ function say(message: ThreadMessage): void {
   parentPort?.postMessage(message);
 }
 
-function borrow({ kept, index }: ShardStart<unknown>): Map<number, number> {
+function borrow({ kept, index }: WorkerStart<unknown>): Map<number, number> {
   return new Map(
     kept.map((fd) => {
       const own = borrowDescriptor(fd);
@@ -171,7 +171,7 @@ function borrow({ kept, index }: ShardStart<unknown>): Map<number, number> {
 }
 
 function cannotBegin(index: number, error: number): AppError {
-  return new AppError("E_SHARD", `thread ${index} could not begin: ${errnoName(-error)}`, {
+  return new AppError("E_WORKER", `thread ${index} could not begin: ${errnoName(-error)}`, {
     fix: "raise the limit of open files (ulimit -n) or ask for fewer connections",
   });
 }

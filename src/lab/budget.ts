@@ -1,7 +1,7 @@
 // The time budget of a quick run: each experiment gets its share of what is left, so that a slow one takes none from the next.
 import type { Experiment, LabContext } from "./experiment.js";
 
-/** All experiments with their usual crowds together. */
+/** All experiments with their usual client loads together. */
 const ALL_MS = 90_000;
 const FEW = 2;
 

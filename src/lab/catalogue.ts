@@ -3,7 +3,7 @@ import type { Experiment } from "./experiment.js";
 import { changing65535 } from "./experiments/changing-65535.js";
 import { fourClients } from "./experiments/four-clients.js";
 import { halfOpen } from "./experiments/half-open.js";
-import { livingCrowd } from "./experiments/message-load.js";
+import { livingLoad } from "./experiments/message-load.js";
 import { past65535 } from "./experiments/past-65535.js";
 import { realLimits } from "./experiments/real-limits.js";
 import { sourcePorts } from "./experiments/source-ports.js";
@@ -14,6 +14,6 @@ export const EXPERIMENTS: readonly Experiment[] = [
   sourcePorts,
   changing65535,
   realLimits,
-  livingCrowd,
+  livingLoad,
   halfOpen,
 ];

@@ -1,13 +1,13 @@
 // The interface of an experiment: a claim, and a function that sets up, predicts, observes and judges.
 import { setTimeout as timeout } from "node:timers/promises";
 import type { ExperimentResult } from "../results/lab/lab.js";
-import type { Place } from "./testbed/testbed.js";
+import type { Testbed } from "./testbed/testbed.js";
 
 export interface LabContext {
-  readonly place: Place;
-  /** All of it in a minute: smaller crowds, the same claims. */
+  readonly testbed: Testbed;
+  /** All of it in a minute: smaller client loads, the same claims. */
   readonly isQuick: boolean;
-  /** Connections of the experiments with a crowd. */
+  /** Connections of the experiments with a client load. */
   readonly connections: number;
   /** Messages per second over all connections together. */
   readonly messageRatePerSec: number;

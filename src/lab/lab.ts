@@ -10,18 +10,18 @@ import { formatCount } from "../util/units.js";
 import { Budget } from "./budget.js";
 import { EXPERIMENTS } from "./catalogue.js";
 import type { Experiment, LabContext } from "./experiment.js";
-import { hostsByHand } from "./reproduce.js";
-import { makeExperiment } from "./run-experiment.js";
-import { openPlace, type Place } from "./testbed/testbed.js";
+import { reproduceHosts } from "./reproduce.js";
+import { runExperiment } from "./run-experiment.js";
+import { openTestbed, type Testbed } from "./testbed/testbed.js";
 
 export interface LabOptions {
   /** Experiments to make, by id; default all. */
   readonly only?: readonly string[] | undefined;
   /** About a minute on two cores, a minute and a half at most; default the whole of it, some minutes. */
   readonly quick?: boolean | undefined;
-  /** Connections of the experiments with a crowd, more than 65,535; default 100,000, quick 70,000. */
+  /** Connections of the experiments with a client load, more than 65,535; default 100,000, quick 70,000. */
   readonly connections?: number | undefined;
-  /** Messages per second over all connections of a crowd together, 200 to 1,000,000; default 4,000. */
+  /** Messages per second over all connections of a client load together, 200 to 1,000,000; default 4,000. */
   readonly totalMessageRatePerSec?: number | undefined;
   /** Over loopback even where network namespaces could be made. */
   readonly loopback?: boolean | undefined;
@@ -31,7 +31,7 @@ export interface LabOptions {
 
 /** Told while the lab is at work. */
 export interface LabEvents {
-  placed?(place: Place): void;
+  testbedOpened?(testbed: Testbed): void;
   begun?(experiment: Experiment): void;
   progress?(text: string): void;
   ended?(result: ExperimentResult): void;
@@ -40,53 +40,53 @@ export interface LabEvents {
 }
 
 const CONNECTIONS = { quick: 70_000, full: 100_000 } as const;
-/** A crowd is to be larger. */
+/** A client load is to be larger. */
 const PORTS = 65_535;
 /** Explicit source ports of one address, some of them taken. */
 const PORTS_PER_ADDRESS = 64_000;
 const LEAST_ADDRESSES = 4;
 const MOST_CONNECTIONS = 500 * PORTS_PER_ADDRESS;
 /** Until all has ended in order after a stop; then it is ended at once. */
-const STOP_PATIENCE_MS = 1000;
-/** Every connection sends: at the lowest rate the largest crowd takes eight minutes for it. */
+const STOP_GRACE_MS = 1000;
+/** Every connection sends: at the lowest rate the largest client load takes eight minutes for it. */
 const MESSAGE_RATE = { least: 200, most: 1_000_000, default: 4000 } as const;
 
 /**
  * Makes the experiments.
  *
  * @param command the command line that asked for it, to be kept in the result
- * @throws {AppError} E_OPTION for an experiment that there is not, or a crowd of a size that cannot be; E_PORT_IN_USE over loopback
+ * @throws {AppError} E_OPTION for an experiment that there is not, or a client load of a size that cannot be; E_PORT_IN_USE over loopback
  */
 export async function runLab(
   options: LabOptions,
   events: LabEvents = {},
   command = "fourtuple lab",
 ): Promise<LabResult> {
-  const { experiments, isQuick, connections, messageRatePerSec } = settleLab(options);
+  const { experiments, isQuick, connections, messageRatePerSec } = resolveLab(options);
   const startedAt = new Date();
   const startMs = performance.now();
-  const place = await openPlace({
+  const testbed = await openTestbed({
     ...(options.loopback !== undefined && { loopback: options.loopback }),
     clientAddresses: Math.max(LEAST_ADDRESSES, Math.ceil(connections / PORTS_PER_ADDRESS)),
   });
   const { signal = new AbortController().signal } = options;
   let killTimer: NodeJS.Timeout | undefined;
   const stop = () => {
-    void place.close();
-    killTimer = setTimeout(() => place.kill(), STOP_PATIENCE_MS);
+    void testbed.close();
+    killTimer = setTimeout(() => testbed.kill(), STOP_GRACE_MS);
   };
   signal.addEventListener("abort", stop, { once: true });
   try {
-    events.placed?.(place);
+    events.testbedOpened?.(testbed);
     const progress = (text: string) => events.progress?.(text);
-    const context: LabContext = { place, isQuick, connections, messageRatePerSec, progress, signal };
+    const context: LabContext = { testbed, isQuick, connections, messageRatePerSec, progress, signal };
     const results: ExperimentResult[] = [];
     let stoppedIn: string | undefined;
     const before = readCpuTimes();
     const budget = new Budget(experiments, context);
     for (const experiment of experiments) {
       events.begun?.(experiment);
-      const result = await makeExperiment(experiment, context, {
+      const result = await runExperiment(experiment, context, {
         failed: (error) => events.failed?.(error),
         budgetMs: isQuick ? budget.next(experiment) : undefined,
       });
@@ -104,8 +104,8 @@ export async function runLab(
       startedAt: startedAt.toISOString(),
       elapsedMs: performance.now() - startMs,
       isQuick,
-      place: place.description,
-      byHand: hostsByHand(place),
+      testbed: testbed.description,
+      reproduce: reproduceHosts(testbed),
       host: describeHost(),
       command,
       stoppedIn,
@@ -114,7 +114,7 @@ export async function runLab(
     };
   } finally {
     signal.removeEventListener("abort", stop);
-    await place.close();
+    await testbed.close();
     clearTimeout(killTimer);
   }
 }
@@ -127,8 +127,8 @@ export interface LabSettings {
   readonly messageRatePerSec: number;
 }
 
-/** @throws {AppError} E_OPTION for an experiment that there is not, or a crowd of a size that cannot be */
-export function settleLab(options: LabOptions): LabSettings {
+/** @throws {AppError} E_OPTION for an experiment that there is not, or a client load of a size that cannot be */
+export function resolveLab(options: LabOptions): LabSettings {
   const experiments = choose(options.only);
   const isQuick = options.quick ?? false;
   const connections = options.connections ?? (isQuick ? CONNECTIONS.quick : CONNECTIONS.full);

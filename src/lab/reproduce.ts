@@ -1,14 +1,14 @@
 // Shell commands that reproduce the lab by hand, as root: they make the two hosts and repeat an experiment in them. $server and
 // $client are the prefixes by which a program runs in a host; empty over loopback, so that all other lines are the same there.
 
-import type { LabByHand } from "../results/lab/lab.js";
+import type { LabReproduction } from "../results/lab/lab.js";
 import { parseHostPorts } from "../util/endpoint.js";
 import type { HostPair } from "./testbed/host.js";
 import { PREFIX_BITS } from "./testbed/namespaces.js";
 
 const SERVER = "lab-server";
 const CLIENT = "lab-client";
-/** How long a crowd is held that need not be looked at. */
+/** How long a client load is held that need not be looked at. */
 const HOLD = "2s";
 /** `listening 7777` waits for a server, `connected 7777 4` until its table has so many connections, and prints that line. */
 const WAITS = [
@@ -20,7 +20,7 @@ const WAITS = [
 export const END_BY_HAND = "kill $(jobs -p); wait";
 
 /** What makes two hosts like these, and what removes them. */
-export function hostsByHand({ description, server, client }: HostPair): LabByHand {
+export function reproduceHosts({ description, server, client }: HostPair): LabReproduction {
   if (description.kind === "loopback") return { make: ["server= client=", ...WAITS], remove: [] };
   return {
     make: [

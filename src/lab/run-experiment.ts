@@ -11,7 +11,7 @@ import type { Experiment, LabContext, Outcome } from "./experiment.js";
 /** Codes by which the host, not the lab, is the reason: it forbids something, or has no such thing. */
 const NOT_POSSIBLE = ["E_PERMISSION", "E_PLATFORM"];
 
-export interface MakeOptions {
+export interface RunExperimentOptions {
   /** Told of an error that is a mistake of ours, for whoever looks for it. */
   readonly failed?: ((error: unknown) => void) | undefined;
   /** It is broken off after that, and inconclusive; default never. */
@@ -23,12 +23,12 @@ export interface MakeOptions {
  *
  * @returns undefined when the lab was stopped meanwhile
  */
-export async function makeExperiment(
+export async function runExperiment(
   experiment: Experiment,
   context: LabContext,
-  { failed, budgetMs }: MakeOptions = {},
+  { failed, budgetMs }: RunExperimentOptions = {},
 ): Promise<ExperimentResult | undefined> {
-  const { signal, place } = context;
+  const { signal, testbed } = context;
   if (signal.aborted) return undefined;
   const { id, title, claims, claim } = experiment;
   const startMs = performance.now();
@@ -37,7 +37,7 @@ export async function makeExperiment(
   const over = AbortSignal.any([signal, made.signal]);
   const own: LabContext = {
     ...context,
-    place: { ...place, client: place.client.within(over), server: place.server.within(over) },
+    testbed: { ...testbed, client: testbed.client.within(over), server: testbed.server.within(over) },
     signal: over,
   };
   const stopped = once(signal, "abort", { signal: made.signal }).then(() => undefined);
@@ -54,11 +54,11 @@ export async function makeExperiment(
     clearTimeout(timer);
     made.abort();
     // Out of time there is none to end in order.
-    if (isBrokenOff()) place.kill();
+    if (isBrokenOff()) testbed.kill();
     // One that was broken off has left something running, on the port that the next one wants.
-    await Promise.all([place.client.settle(), place.server.settle()]);
+    await Promise.all([testbed.client.settle(), testbed.server.settle()]);
   }
-  if (isBrokenOff() && !signal.aborted) await place.client.restoreSysctls().catch(() => undefined);
+  if (isBrokenOff() && !signal.aborted) await testbed.client.restoreSysctls().catch(() => undefined);
   if (signal.aborted || outcome === undefined) return undefined;
   const hostLoad = loadBetween(before, readCpuTimes());
   const { isTimed, ...said } = outcome;
@@ -80,7 +80,11 @@ function weigh({ verdict, reason, isTimed }: Outcome, load: HostLoad | undefined
   return { verdict: "inconclusive", reason: [reason ?? "the measurement does not decide", ...why].join("; ") };
 }
 
-async function judge(experiment: Experiment, context: LabContext, failed: MakeOptions["failed"]): Promise<Outcome> {
+async function judge(
+  experiment: Experiment,
+  context: LabContext,
+  failed: RunExperimentOptions["failed"],
+): Promise<Outcome> {
   try {
     return await experiment.run(context);
   } catch (error) {

@@ -3,7 +3,7 @@ import { lookup } from "node:dns/promises";
 import { type Family, formatIp, type IpAddress, parseIp, unmapIp } from "../util/address.js";
 import { AppError } from "../util/errors.js";
 import { quoted } from "../util/printable.js";
-import { settleZone } from "./zone.js";
+import { resolveZone } from "./zone.js";
 
 /**
  * Resolves a host name to the resolver's first address; an address is taken as it is.
@@ -38,7 +38,7 @@ export async function resolveAll(
       },
     );
   }
-  return wanted.map(settleZone);
+  return wanted.map(resolveZone);
 }
 
 async function lookupAll(host: string): Promise<IpAddress[]> {

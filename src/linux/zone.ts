@@ -9,7 +9,7 @@ import { interfaceIndex, interfaceName } from "./syscalls/interface-names.js";
  *
  * @throws {AppError} E_ADDRESS when no interface is of that name or number, the address is of no zone, or it lacks its own
  */
-export function settleZone(ip: IpAddress): IpAddress {
+export function resolveZone(ip: IpAddress): IpAddress {
   if (ip.zone === undefined && isLinkLocal(ip)) {
     const names = Object.keys(readInterfaces() ?? {}).filter((name) => name !== "lo");
     const written = (names.length === 0 ? ["eth0"] : names).map((zone) => formatIp({ ...ip, zone }));
@@ -17,7 +17,7 @@ export function settleZone(ip: IpAddress): IpAddress {
       fix: `write it as ${written.join(" or ")}`,
     });
   }
-  return settleGivenZone(ip);
+  return resolveGivenZone(ip);
 }
 
 /**
@@ -25,7 +25,7 @@ export function settleZone(ip: IpAddress): IpAddress {
  *
  * @throws {AppError} E_ADDRESS
  */
-export function settleGivenZone(ip: IpAddress): IpAddress {
+export function resolveGivenZone(ip: IpAddress): IpAddress {
   const { zone, ...bare } = ip;
   if (zone === undefined) return ip;
   if (!isLinkLocal(ip)) {

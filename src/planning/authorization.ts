@@ -9,12 +9,12 @@ const UNCONFIRMED = 1000;
 
 /**
  * @param foreign a destination that is no address of this machine's own; undefined where there is none
- * @throws {AppError} E_AUTHORIZED when there are too many connections to go there unconfirmed
+ * @throws {AppError} E_NOT_AUTHORIZED when there are too many connections to go there unconfirmed
  */
 export function assertAuthorized(foreign: IpAddress | undefined, { connections, authorized }: RunSpec): void {
   if (foreign === undefined || connections <= UNCONFIRMED || authorized) return;
   throw new AppError(
-    "E_AUTHORIZED",
+    "E_NOT_AUTHORIZED",
     `${formatIp(foreign)} is not this machine, and ${formatCount(connections)} connections to it need your confirmation`,
     { fix: "if you may load that machine, say so with --authorized", facts: { limit: UNCONFIRMED } },
   );

@@ -6,7 +6,7 @@ import { resolveAll } from "../linux/resolve.js";
 import { EADDRNOTAVAIL, EAFNOSUPPORT, ENETUNREACH } from "../linux/syscalls/errno.js";
 import { SocketAddress } from "../linux/syscalls/sockaddr.js";
 import { closeFd, connectTo, openUdp } from "../linux/syscalls/socket.js";
-import { settleZone } from "../linux/zone.js";
+import { resolveZone } from "../linux/zone.js";
 import type { BadSource } from "../results/peer.js";
 import { formatIp, type IpAddress, isLoopback, parseIp } from "../util/address.js";
 import type { AddressRange } from "../util/address-range.js";
@@ -41,7 +41,7 @@ const NO_ROUTE = [ENETUNREACH, EADDRNOTAVAIL, EAFNOSUPPORT];
 
 /** @throws {AppError} E_ADDRESS or E_RESOLVE when an address or a name is wrong */
 export async function readHost(spec: TupleSpec): Promise<HostReadings> {
-  const given = spec.sources?.map(({ first, count }) => ({ first: settleZone(parseIp(first)), count }));
+  const given = spec.sources?.map(({ first, count }) => ({ first: resolveZone(parseIp(first)), count }));
   const sources = given && checkSources(given);
   const resolved = await resolveDestinations(spec, given);
   const ips = new Map(resolved.flatMap((each) => each.ips.map((ip) => [formatIp(atLoopback(ip)), atLoopback(ip)])));

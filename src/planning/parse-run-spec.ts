@@ -85,10 +85,10 @@ export function parseSourcePorts(ports: SourcePortOption | undefined): PortRange
 }
 
 /** A count such as 10 or 1k, or a share of all that are asked for such as 1%. @throws {AppError} E_OPTION */
-export function allowedFailures(given: number | string | undefined, asked: number): number | undefined {
+export function allowedFailures(given: number | string | undefined, requested: number): number | undefined {
   if (given === undefined) return undefined;
   const percent = Number(/^\s*(\d+(?:\.\d+)?)\s*%\s*$/.exec(String(given))?.[1] ?? Number.NaN);
-  if (percent <= 100) return Math.floor((asked * percent) / 100 + 1e-9);
+  if (percent <= 100) return Math.floor((requested * percent) / 100 + 1e-9);
   if (typeof given === "number" ? Number.isInteger(given) && given >= 0 : !given.includes("%")) {
     return typeof given === "number" ? given : parseCount(given, "--max-failed", 0);
   }

@@ -15,7 +15,7 @@ export interface Targets extends Pick<PlannedTuples, "plan" | "names" | "tries" 
 /**
  * Reads the host and plans; opens nothing towards a peer.
  *
- * @throws {AppError} E_ADDRESS, E_RESOLVE, E_SOURCE or E_NO_SOURCE when an address is wrong; E_AUTHORIZED when many connections
+ * @throws {AppError} E_ADDRESS, E_RESOLVE, E_SOURCE or E_NO_SOURCE when an address is wrong; E_NOT_AUTHORIZED when many connections
  * would go to a machine that is not this one
  */
 export async function findTargets(spec: RunSpec): Promise<Targets> {

@@ -128,7 +128,7 @@ export const connectSchema = z
         "the outcome is met: every connection asked for was ESTABLISHED and held, at both ends where both can be seen",
       ),
     thresholds: thresholds.optional().describe("what the caller allowed"),
-    asked: count,
+    requested: count,
     established: count,
     greeted: count.optional().describe("whose first bytes came; with --close-after-greeting only"),
     peakOpen: count,

@@ -31,7 +31,7 @@ export type FileRoom = TypeOf<typeof fileRoom>;
 
 export const evidence = z
   .object({
-    risen: byName.describe(
+    deltas: byName.describe(
       "by how much counters of the kernel rose between the start and the end of the hold; those that did not are left out",
     ),
     settings: byName.describe(
@@ -42,7 +42,7 @@ export const evidence = z
     ),
     memoryStop: memoryRoom.optional().describe("the memory that was left when memory stopped the run"),
     fileStop: fileRoom.optional().describe("the host's open files when they stopped the run"),
-    wasCutShort: z.boolean().describe("stopped from outside before it was complete"),
+    interrupted: z.boolean().describe("stopped from outside before it was complete"),
   })
   .describe("a name is missing where its file cannot be read");
 /** Numbers about this network namespace and host; a name is missing where its file cannot be read. */

@@ -35,7 +35,7 @@ const connectionCost = z.object({
 export type ConnectionCost = TypeOf<typeof connectionCost>;
 
 const connectRate = z.object({
-  askedPerSec: perSecond.optional(),
+  requestedPerSec: perSecond.optional(),
   sustainedPerSec: bound.describe("unlimited where TIME_WAITs are taken over at once"),
   tuples: count.describe(
     "4-tuples towards the destination that no other connection holds; those in TIME_WAIT are among them",

@@ -7,7 +7,7 @@ import type { LatencySummary } from "./histogram/latency-summary.js";
 interface Measured {
   readonly latency: { readonly connect: LatencySummary; readonly roundTrip: LatencySummary };
   readonly ratePerSec: number;
-  readonly asked: number;
+  readonly requested: number;
   readonly established: number;
   readonly failed: number;
   readonly lost: number;
@@ -35,10 +35,10 @@ export function toleratesFailures(
 }
 
 /** What is missing without the connections that were allowed to fail or to be lost. */
-export function withoutTolerated(misses: readonly Miss[], { asked, established, failed }: Measured): Miss[] {
+export function withoutTolerated(misses: readonly Miss[], { requested, established, failed }: Measured): Miss[] {
   return misses
     .filter(({ kind }) => kind !== "lost")
     .map((miss) =>
-      miss.kind === "established" ? { ...miss, count: Math.max(0, asked - established - failed) } : miss,
+      miss.kind === "established" ? { ...miss, count: Math.max(0, requested - established - failed) } : miss,
     );
 }

@@ -1,6 +1,6 @@
 // What a server's worker does with what its transport tells: counts, bounds how many it takes, and hands bytes to the exchange.
 // Nothing is thrown, and no object made but for a peer that is logged.
-import type { Shard } from "../engine/worker.js";
+import type { RoleWorker } from "../engine/worker.js";
 import { PHASE } from "../engine/worker-memory.js";
 import { ECONNRESET } from "../linux/syscalls/errno.js";
 import type { NativeBuffer } from "../linux/syscalls/libc.js";
@@ -13,7 +13,7 @@ import { COUNTER, type ServeMessage, type ServePlan, SHARED } from "./worker-pla
 const TOLD_AHEAD = 4096;
 
 export class ServerEvents implements ServerHandler {
-  private readonly shard: Shard<ServePlan, ServeMessage>;
+  private readonly worker: RoleWorker<ServePlan, ServeMessage>;
   private readonly plan: ServePlan;
   private readonly counters: Float64Array;
   private readonly shared: Int32Array;
@@ -22,12 +22,12 @@ export class ServerEvents implements ServerHandler {
   private peers: { ip: string; port: number }[] = [];
   private isFilling = false;
 
-  constructor(shard: Shard<ServePlan, ServeMessage>) {
-    this.shard = shard;
-    this.plan = shard.plan;
-    this.counters = shard.memory.counters;
-    this.shared = new Int32Array(shard.plan.shared);
-    this.exchange = new Exchange(shard, (slot) => {
+  constructor(worker: RoleWorker<ServePlan, ServeMessage>) {
+    this.worker = worker;
+    this.plan = worker.plan;
+    this.counters = worker.memory.counters;
+    this.shared = new Int32Array(worker.plan.shared);
+    this.exchange = new Exchange(worker, (slot) => {
       this.transport.close(slot);
       this.forget(slot);
     });
@@ -58,7 +58,7 @@ export class ServerEvents implements ServerHandler {
   /** A turn is over: the main thread is told of the peers that are logged. */
   endTurn(): void {
     if (this.peers.length === 0) return;
-    this.shard.tell({ type: "accepted", peers: this.peers });
+    this.worker.send({ type: "accepted", peers: this.peers });
     this.peers = [];
   }
 
@@ -82,11 +82,11 @@ export class ServerEvents implements ServerHandler {
     this.exchange.open(slot);
     if (this.isFilling || !this.transport.isFilling) return;
     this.isFilling = true;
-    this.shard.tell({ type: "filling" });
+    this.worker.send({ type: "filling" });
   }
 
   acceptFailed(errno: number, isFull: boolean): void {
-    this.shard.memory.countFailure(PHASE.accept, errno);
+    this.worker.memory.countFailure(PHASE.accept, errno);
     if (isFull) this.counters[COUNTER.tableFull]! += 1;
   }
 
@@ -104,7 +104,7 @@ export class ServerEvents implements ServerHandler {
 
   failed(slot: number, step: number, errno: number): void {
     if (errno === ECONNRESET) this.counters[COUNTER.resets]! += 1;
-    else this.shard.memory.countFailure(step === STEP.hold ? PHASE.receive : step, errno);
+    else this.worker.memory.countFailure(step === STEP.hold ? PHASE.receive : step, errno);
     this.forget(slot);
   }
 

@@ -2,8 +2,8 @@
 // here.
 import { Outgoing } from "../engine/sending/outgoing.js";
 import { Unsent } from "../engine/sending/unsent.js";
-import type { Shard } from "../engine/worker.js";
-import { PHASE, type ShardMemory } from "../engine/worker-memory.js";
+import type { RoleWorker } from "../engine/worker.js";
+import { PHASE, type WorkerMemory } from "../engine/worker-memory.js";
 import { ECONNRESET, EPIPE, EPROTO } from "../linux/syscalls/errno.js";
 import type { NativeBuffer } from "../linux/syscalls/libc.js";
 import { grown } from "../protocols/columns.js";
@@ -16,7 +16,7 @@ import { COUNTER, type ServeMessage, type ServePlan, SHARED } from "./worker-pla
 export class Exchange implements Connections {
   /** Whether connections at rest may have something to send later on. */
   readonly sendsAtRest: boolean;
-  private readonly memory: ShardMemory;
+  private readonly memory: WorkerMemory;
   private readonly counters: Float64Array;
   private readonly protocol: Protocol;
   private readonly echoes: boolean;
@@ -36,17 +36,17 @@ export class Exchange implements Connections {
 
   /** @param end closes a connection and counts that @param create makes the protocol */
   constructor(
-    shard: Pick<Shard<ServePlan, ServeMessage>, "plan" | "memory">,
+    worker: Pick<RoleWorker<ServePlan, ServeMessage>, "plan" | "memory">,
     end: (slot: number) => void,
     create = createServerProtocol,
   ) {
-    this.memory = shard.memory;
-    this.counters = shard.memory.counters;
+    this.memory = worker.memory;
+    this.counters = worker.memory.counters;
     this.end = end;
-    this.protocol = create(this, shard.plan);
+    this.protocol = create(this, worker.plan);
     this.echoes = this.protocol.replies === "echo";
     this.sendsAtRest = this.protocol.replies !== "none";
-    this.unsent = new Unsent(new Int32Array(shard.plan.shared), SHARED.unsentChunks);
+    this.unsent = new Unsent(new Int32Array(worker.plan.shared), SHARED.unsentChunks);
   }
 
   /** Tells what carries the connections. */

@@ -1,6 +1,6 @@
 // A server worker's loop: accepts, greets, answers and holds, until it is told to end. What comes of a connection is in events.ts.
 
-import type { Shard } from "../engine/worker.js";
+import type { RoleWorker } from "../engine/worker.js";
 import { COMMAND, CONTROL } from "../engine/worker-memory.js";
 import { RST_ABOVE } from "../planning/close-mode.js";
 import type { ServerTransport } from "../transport/contract.js";
@@ -21,53 +21,53 @@ const BUDGET = {
 const SLOTS_AT_FIRST = 4096;
 
 export class ServerLoop {
-  private readonly shard: Shard<ServePlan, ServeMessage>;
+  private readonly worker: RoleWorker<ServePlan, ServeMessage>;
   private readonly events: ServerEvents;
   private readonly transport: ServerTransport;
 
-  /** @throws {AppError} E_SHARD or E_SYSTEM when there is nothing to accept with */
-  constructor(shard: Shard<ServePlan, ServeMessage>) {
-    const { plan } = shard;
-    this.shard = shard;
-    this.events = new ServerEvents(shard);
+  /** @throws {AppError} E_WORKER or E_SYSTEM when there is nothing to accept with */
+  constructor(worker: RoleWorker<ServePlan, ServeMessage>) {
+    const { plan } = worker;
+    this.worker = worker;
+    this.events = new ServerEvents(worker);
     const transport = openServerTransport({
       handler: this.events,
       budget: BUDGET,
-      wakeFd: shard.wakeFd,
+      wakeFd: worker.wakeFd,
       slots: SLOTS_AT_FIRST,
       tableSize: plan.tableSize,
-      listener: shard.localDescriptor(plan.listener),
+      listener: worker.localDescriptor(plan.listener),
       // Where the table is shared, the listening socket is the main thread's to close.
-      ownsListener: !shard.sharesTable,
+      ownsListener: !worker.sharesTable,
       backlog: plan.backlog,
       accepted: new Int32Array(plan.shared, SHARED.taken * 4, 1),
       sendsAtRest: this.events.sendsAtRest,
     });
-    if (typeof transport === "number") throw shard.cannotBegin(transport);
+    if (typeof transport === "number") throw worker.cannotBegin(transport);
     this.transport = transport;
     this.events.begin(transport);
   }
 
   run(): void {
-    const { shard, events, transport } = this;
-    shard.tell({ type: "listening" });
+    const { worker, events, transport } = this;
+    worker.send({ type: "listening" });
     try {
-      while (shard.command === COMMAND.run) {
-        const isPaused = Atomics.load(shard.memory.control, CONTROL.paused) !== 0;
+      while (worker.command === COMMAND.run) {
+        const isPaused = Atomics.load(worker.memory.control, CONTROL.paused) !== 0;
         events.beginTurn(isPaused);
         transport.accepts = !isPaused;
         transport.turn(Number.POSITIVE_INFINITY);
         events.endTurn();
       }
-      if (shard.command === COMMAND.stop) this.closeAll();
+      if (worker.command === COMMAND.stop) this.closeAll();
     } finally {
       transport.dispose();
     }
   }
 
   private closeAll(): void {
-    const resets = Atomics.load(new Int32Array(this.shard.plan.shared), SHARED.open) > RST_ABOVE;
+    const resets = Atomics.load(new Int32Array(this.worker.plan.shared), SHARED.open) > RST_ABOVE;
     this.events.finish(resets);
-    this.transport.closeAll(resets, () => this.shard.command === COMMAND.abort);
+    this.transport.closeAll(resets, () => this.worker.command === COMMAND.abort);
   }
 }

@@ -2,7 +2,7 @@
 
 import { collectFailures } from "../engine/failures.js";
 import { readMetrics, sectionOf } from "../engine/metrics.js";
-import type { ShardMemory } from "../engine/worker-memory.js";
+import type { WorkerMemory } from "../engine/worker-memory.js";
 import { errnoName } from "../linux/syscalls/errno.js";
 import type { RunEvidence } from "../results/evidence.js";
 import type { ServeResult } from "../results/serve.js";
@@ -11,7 +11,7 @@ import type { MemoryGuard } from "./memory-guard.js";
 import { SERVER_METRICS } from "./metrics.js";
 
 interface Threads {
-  readonly memories: readonly ShardMemory[];
+  readonly memories: readonly WorkerMemory[];
   readonly size: number;
   readonly hasPrivateTables: boolean;
 }
@@ -26,7 +26,7 @@ interface Notes
   /** Bytes of this process before the first connection. */
   readonly residentBefore: number;
   readonly nofileLimit: number;
-  readonly evidence: Pick<RunEvidence, "risen" | "settings" | "gauges">;
+  readonly evidence: Pick<RunEvidence, "deltas" | "settings" | "gauges">;
 }
 
 export function makeResult(
@@ -48,8 +48,8 @@ export function makeResult(
     backlog: {
       length: backlogLength,
       drops,
-      listenOverflows: evidence.risen["TcpExt.ListenOverflows"] ?? 0,
-      listenDrops: evidence.risen["TcpExt.ListenDrops"] ?? 0,
+      listenOverflows: evidence.deltas["TcpExt.ListenOverflows"] ?? 0,
+      listenDrops: evidence.deltas["TcpExt.ListenDrops"] ?? 0,
     },
     memory: {
       residentBytes: residentAtPeak,
@@ -58,6 +58,6 @@ export function makeResult(
     threads: size,
     hasPrivateTables,
     nofileLimit: toBound(nofileLimit),
-    evidence: { ...evidence, memoryStop, fileStop, wasCutShort: false },
+    evidence: { ...evidence, memoryStop, fileStop, interrupted: false },
   };
 }

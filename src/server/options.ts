@@ -44,7 +44,7 @@ export const LONGEST_BACKLOG = 2 ** 31 - 1;
 const UNLIMITED = 2 ** 31 - 1;
 
 /** @throws {AppError} E_OPTION when an option makes no sense */
-export function settleOptions(options: ServeOptions): ServeSettings {
+export function resolveOptions(options: ServeOptions): ServeSettings {
   const mode = options.mode ?? "hello";
   if (!SERVER_MODES.includes(mode)) {
     throw new AppError("E_OPTION", `the mode ${quoted(`${mode}`)} is not known`, {

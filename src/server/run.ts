@@ -1,15 +1,15 @@
-// A server's life from the main thread: one shard per core on one listening socket, more when descriptor tables fill,
+// A server's life from the main thread: one worker per core on one listening socket, more when descriptor tables fill,
 // a pause at the memory floor, a result at the end.
 
 import { EventEmitter } from "node:events";
 import { readMemoryUse } from "../engine/memory-use.js";
 import { readMetrics } from "../engine/metrics.js";
-import { CORES, ShardPool } from "../engine/pool.js";
+import { CORES, WorkerPool } from "../engine/pool.js";
 import { noteEvidence, readCounters } from "../engine/run/evidence.js";
 import type { RunHandle } from "../engine/run/handle.js";
 import { sample } from "../engine/run/sampling.js";
 import { CONTROL, sumCounter } from "../engine/worker-memory.js";
-import { canOpenFileTable } from "../linux/syscalls/registered-files.js";
+import { canRegisterFiles } from "../linux/syscalls/registered-files.js";
 import { raiseNofileLimit } from "../linux/syscalls/rlimit.js";
 import { closeFd } from "../linux/syscalls/socket.js";
 import type { RunEvidence } from "../results/evidence.js";
@@ -45,7 +45,7 @@ export class ServeRun extends EventEmitter<ServeEvents> implements RunHandle<Ser
   readonly ready: Promise<void>;
   readonly #settings: ServeSettings;
   readonly #listener: Listener;
-  readonly #pool: ShardPool<ServePlan, ServeMessage>;
+  readonly #pool: WorkerPool<ServePlan, ServeMessage>;
   readonly #shared = new SharedArrayBuffer(SHARED.words * 4);
   readonly #startedAt = new Date();
   readonly #startMs = performance.now();
@@ -53,11 +53,11 @@ export class ServeRun extends EventEmitter<ServeEvents> implements RunHandle<Ser
   readonly #countersBefore = readCounters();
   readonly #nofileLimit = raiseNofileLimit().soft;
   readonly #guard: MemoryGuard;
-  readonly #canPark = canOpenFileTable();
+  readonly #canPark = canRegisterFiles();
   #openAtStop: number | undefined;
   #kernel: ServeResult["kernel"];
   #stopping: Promise<void> | undefined;
-  #evidence: Pick<RunEvidence, "risen" | "settings" | "gauges"> = { risen: {}, settings: {}, gauges: {} };
+  #evidence: Pick<RunEvidence, "deltas" | "settings" | "gauges"> = { deltas: {}, settings: {}, gauges: {} };
   #drops: number | undefined;
   #fault: AppError | undefined;
   #hasStopped = false;
@@ -86,14 +86,14 @@ export class ServeRun extends EventEmitter<ServeEvents> implements RunHandle<Ser
     });
     // Whoever does not wait for it learns of a fault from `done`.
     this.ready.catch(() => undefined);
-    this.#pool = new ShardPool({
+    this.#pool = new WorkerPool({
       module: new URL("./worker.js", import.meta.url),
       metrics: SERVER_METRICS,
       kept: [listener.fd],
-      onMessage: (message, shard) => this.#hear(message, shard),
-      onFault: (fault, shard) => this.#hearFault(fault, shard),
+      onMessage: (message, worker) => this.#onMessage(message, worker),
+      onFault: (fault, worker) => this.#hearFault(fault, worker),
     });
-    const fault = this.#startShards();
+    const fault = this.#startWorkers();
     this.#guard = new MemoryGuard(
       () => this.#activity(),
       (isPaused) => this.#pool.setAll(CONTROL.paused, isPaused ? 1 : 0),
@@ -146,24 +146,24 @@ export class ServeRun extends EventEmitter<ServeEvents> implements RunHandle<Ser
   }
 
   /** A further thread that could not begin has taken nothing with it; any other has lost its connections. */
-  #hearFault(fault: AppError, shard: number): void {
-    if (shard >= CORES && !this.#listening.has(shard)) this.#canGrow = false;
+  #hearFault(fault: AppError, worker: number): void {
+    if (worker >= CORES && !this.#listening.has(worker)) this.#canGrow = false;
     else this.#fail(fault);
   }
 
   /** Where no further thread is to be had, those that there are go on. */
   #startAnother(): void {
     try {
-      this.#startShard();
+      this.#startWorker();
     } catch {
       this.#canGrow = false;
     }
   }
 
   /** One for each core. @returns why not, if one could not be started */
-  #startShards(): AppError | undefined {
+  #startWorkers(): AppError | undefined {
     try {
-      for (let core = 0; core < CORES; core++) this.#startShard();
+      for (let core = 0; core < CORES; core++) this.#startWorker();
       return undefined;
     } catch (error) {
       return error as AppError;
@@ -199,9 +199,9 @@ export class ServeRun extends EventEmitter<ServeEvents> implements RunHandle<Ser
     });
   }
 
-  #hear(message: ServeMessage, shard: number): void {
+  #onMessage(message: ServeMessage, worker: number): void {
     if (message.type === "listening") {
-      this.#listening.add(shard);
+      this.#listening.add(worker);
       this.#starting--;
       if (this.#starting === 0) this.#isReady();
     } else if (message.type === "accepted") {
@@ -215,7 +215,7 @@ export class ServeRun extends EventEmitter<ServeEvents> implements RunHandle<Ser
     }
   }
 
-  #startShard(): void {
+  #startWorker(): void {
     const { mode, greeting, closeAfterGreeting, maxConnections, logged } = this.#settings;
     this.#pool.start({
       listener: this.#listener.fd,

@@ -4,7 +4,7 @@ import { stopOnAbort } from "../engine/run/stop-on-abort.js";
 import { closeFd } from "../linux/syscalls/socket.js";
 import type { ServeResult } from "../results/serve.js";
 import { type Listener, openListener } from "./listener.js";
-import { type ServeOptions, type ServeSettings, settleOptions } from "./options.js";
+import { resolveOptions, type ServeOptions, type ServeSettings } from "./options.js";
 import { ServeRun } from "./run.js";
 
 type Complete = (result: ServeResult) => ServeResult;
@@ -17,7 +17,7 @@ type Complete = (result: ServeResult) => ServeResult;
  * @throws {AppError} E_OPTION, E_ADDRESS, E_RESOLVE, E_PORT_IN_USE, E_PERMISSION or E_LISTEN
  */
 export async function serve(options: ServeOptions, complete?: Complete): Promise<ServeRun> {
-  const settings = settleOptions(options);
+  const settings = resolveOptions(options);
   const run = startRun(settings, await openListener(settings.at, settings.backlog), complete);
   stopOnAbort(run, options.signal);
   try {

@@ -1,9 +1,9 @@
-// What the main thread and the server's shards agree on: the plan, the words that all share, the messages.
+// What the main thread and the server's workers agree on: the plan, the words that all share, the messages.
 import type { ServerMode } from "../protocols/modes.js";
 
-/** Everything a server shard needs to know; plain data. */
+/** Everything a server worker needs to know; plain data. */
 export interface ServePlan {
-  /** The listening socket: made once, before the shards, and so known in every descriptor table. */
+  /** The listening socket: made once, before the workers, and so known in every descriptor table. */
   readonly listener: number;
   readonly mode: ServerMode;
   readonly greeting: string | undefined;
@@ -14,11 +14,11 @@ export interface ServePlan {
   readonly logged: number;
   /** Descriptors in one table. */
   readonly tableSize: number;
-  /** Words shared by all shards, see SHARED. */
+  /** Words shared by all workers, see SHARED. */
   readonly shared: SharedArrayBuffer;
 }
 
-/** Words that all server shards share and change atomically. */
+/** Words that all server workers share and change atomically. */
 export const SHARED = {
   open: 0,
   peak: 1,
@@ -28,7 +28,7 @@ export const SHARED = {
   taken: 3,
   /** Those of `logged` that the main thread has been told of by now: it must not be left behind. */
   told: 4,
-  /** Chunks of memory that hold unsent answers, of all shards. */
+  /** Chunks of memory that hold unsent answers, of all workers. */
   unsentChunks: 5,
   words: 8,
 } as const;
@@ -38,5 +38,5 @@ export { COUNTER } from "./metrics.js";
 export type ServeMessage =
   | { readonly type: "listening" }
   | { readonly type: "accepted"; readonly peers: readonly { readonly ip: string; readonly port: number }[] }
-  /** Half of this shard's descriptor table is used: another shard will be needed. */
+  /** Half of this worker's descriptor table is used: another worker will be needed. */
   | { readonly type: "filling" };

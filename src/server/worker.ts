@@ -1,6 +1,6 @@
 // The entry of a server's thread.
-import { runShards } from "../engine/worker.js";
+import { runWorkers } from "../engine/worker.js";
 import { ServerLoop } from "./loop.js";
 import type { ServeMessage, ServePlan } from "./worker-plan.js";
 
-await runShards<ServePlan, ServeMessage>((shard) => new ServerLoop(shard).run());
+await runWorkers<ServePlan, ServeMessage>((worker) => new ServerLoop(worker).run());

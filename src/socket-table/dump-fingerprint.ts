@@ -7,7 +7,7 @@ const CELLS = 64;
 /** What a bucket's boundary does to a reading: one or two sockets. More means that the sockets themselves change. */
 const FEW = 4;
 
-export class TableSketch {
+export class DumpFingerprint {
   private readonly cells = new Uint32Array(CELLS);
 
   /** @param cookie the kernel's number of the socket, its lower word */
@@ -16,7 +16,7 @@ export class TableSketch {
   }
 
   /** How another reading of the same query compares with this one. */
-  compare(other: TableSketch): "same" | "few differ" | "many differ" {
+  compare(other: DumpFingerprint): "same" | "few differ" | "many differ" {
     const differing = this.cells.reduce((sum, cell, i) => (cell === other.cells[i] ? sum : sum + 1), 0);
     return differing === 0 ? "same" : differing <= FEW ? "few differ" : "many differ";
   }

@@ -1,6 +1,6 @@
 // Filters as a person or a library's caller writes them, made into queries.
 
-import { settleGivenZone } from "../linux/zone.js";
+import { resolveGivenZone } from "../linux/zone.js";
 import type { SourceName } from "../results/sockets/owners.js";
 import type { TcpState } from "../results/sockets/socket-table.js";
 import { type AddressRange, parseAddressBlocks } from "../util/address-range.js";
@@ -54,5 +54,5 @@ export function parseEnd(ip: string | undefined, port: number | string | undefin
 
 /** As parseAddressBlocks(), zones by the names of this host's interfaces. */
 function parseAddresses(text: string): AddressRange[] {
-  return parseAddressBlocks(text).map(({ first, count }) => ({ first: settleGivenZone(first), count }));
+  return parseAddressBlocks(text).map(({ first, count }) => ({ first: resolveGivenZone(first), count }));
 }

@@ -15,7 +15,7 @@ export type {
 
 import { readNetCounters } from "../linux/proc/procfs.js";
 import { AddressIndex } from "./addresses.js";
-import { Tally } from "./aggregate/aggregate.js";
+import { Aggregate } from "./aggregate/aggregate.js";
 import { type SocketFilter, toQuery } from "./filter.js";
 import { ListenerSet, readListeners } from "./listeners/listeners.js";
 import { readTable } from "./table.js";
@@ -40,12 +40,12 @@ export async function socketTable(options: SummaryOptions = {}): Promise<SocketT
   const query = toQuery(options);
   const addresses = new AddressIndex();
   const listening = await ListenerSet.read(addresses, query.source);
-  let tally = new Tally(addresses, listening);
+  let aggregate = new Aggregate(addresses, listening);
   const read = await readTable(query, () => {
-    tally = new Tally(addresses, listening);
-    return query.memory ? (socket) => tally.addWithMemory(socket) : (socket) => tally.add(socket);
+    aggregate = new Aggregate(addresses, listening);
+    return query.memory ? (socket) => aggregate.addWithMemory(socket) : (socket) => aggregate.add(socket);
   });
-  const listeners = await readListeners({ ...query, source: read.source }, tally.acceptedRows());
+  const listeners = await readListeners({ ...query, source: read.source }, aggregate.acceptedRows());
   const counters = readNetCounters();
   return {
     kind: "sockets",
@@ -56,12 +56,12 @@ export async function socketTable(options: SummaryOptions = {}): Promise<SocketT
     fallbackErrno: read.fallbackErrno,
     wasInterrupted: read.wasInterrupted,
     sockets: read.sockets,
-    ...tally.summary(options.top ?? TOP),
+    ...aggregate.summary(options.top ?? TOP),
     listeners,
     counters: {
       listenOverflows: counters["TcpExt.ListenOverflows"],
       listenDrops: counters["TcpExt.ListenDrops"],
     },
-    memory: query.memory && read.source === "sock_diag" ? tally.memory() : undefined,
+    memory: query.memory && read.source === "sock_diag" ? aggregate.memory() : undefined,
   };
 }

@@ -19,7 +19,7 @@ import { TCP_LISTEN } from "../linux/syscalls/constants.js";
 import { EACCES, EPERM, errnoName } from "../linux/syscalls/errno.js";
 import { interfaceIndex } from "../linux/syscalls/interface-names.js";
 import { AppError } from "../util/errors.js";
-import { readTurnover, TableSketch } from "./dump-fingerprint.js";
+import { DumpFingerprint, readTurnover } from "./dump-fingerprint.js";
 import { needsListenerTest, singlePort, toDiagFilter } from "./kernel-filter.js";
 import { ALL_STATES, type SocketQuery } from "./query.js";
 import { toTest } from "./socket-test.js";
@@ -105,14 +105,14 @@ export async function readTable(query: SocketQuery, begin: () => SocketVisit, at
 
 interface NetlinkRead {
   readonly table: TableRead;
-  readonly sketch: TableSketch;
+  readonly fingerprint: DumpFingerprint;
   readonly wasEnded: boolean;
 }
 
-function isSettled({ table, sketch }: NetlinkRead, before: NetlinkRead | undefined, isQuiet: boolean): boolean {
+function isSettled({ table, fingerprint }: NetlinkRead, before: NetlinkRead | undefined, isQuiet: boolean): boolean {
   if (table.wasInterrupted) return false;
   // Differences of a few sockets are the dump's doing; of many, the sockets': then no further reading agrees.
-  return isQuiet || (before !== undefined && sketch.compare(before.sketch) !== "few differ");
+  return isQuiet || (before !== undefined && fingerprint.compare(before.fingerprint) !== "few differ");
 }
 
 /** @returns a negative errno when it fails */
@@ -141,14 +141,14 @@ async function readNetlink(
     dump.close();
   }
   if (dump.error !== 0) return dump.error;
-  const { sockets, sketch, wasEnded } = pass;
+  const { sockets, fingerprint, wasEnded } = pass;
   const table: TableRead = {
     source: "sock_diag",
     fallbackErrno: undefined,
     sockets,
     wasInterrupted: dump.wasInterrupted,
   };
-  return { table, sketch, wasEnded };
+  return { table, fingerprint, wasEnded };
 }
 
 /** What the bytecode cannot tell of wildcard listeners; others have passed already. */
@@ -188,7 +188,7 @@ async function readProc(query: SocketQuery, visit: SocketVisit): Promise<TableRe
 class Pass {
   sockets = 0;
   wasEnded = false;
-  readonly sketch = new TableSketch();
+  readonly fingerprint = new DumpFingerprint();
   readonly each: DiagVisit;
 
   constructor(socket: DiagSocket, visit: SocketVisit, test: ((socket: SocketView) => boolean) | undefined) {
@@ -196,7 +196,7 @@ class Pass {
       socket.move(offset, end);
       if (test && !test(socket)) return true;
       this.sockets++;
-      this.sketch.add(socket.cookie);
+      this.fingerprint.add(socket.cookie);
       if (visit(socket) !== false) return true;
       this.wasEnded = true;
       return false;

@@ -71,7 +71,7 @@ export function advise(found: Case, more: Partial<Change> = {}): Change {
     kind: "advice",
     name: limit.name,
     from: row.nowText,
-    to: row.needs === undefined ? undefined : sayNeeds(row),
+    to: row.needs === undefined ? undefined : formatNeeds(row),
     why: whyOf(found),
     how: limit.change,
     pitfall: limit.pitfall,
@@ -83,9 +83,9 @@ export function advise(found: Case, more: Partial<Change> = {}): Change {
 export function whyOf({ row, load }: Case): string {
   const wanted = `${formatCount(load.connections)} connections`;
   if (typeof row.allows === "number") return `it allows ${formatCount(row.allows)} of the ${wanted} wanted`;
-  return `${wanted} fare better with ${row.needs === undefined ? "more" : sayNeeds(row)}; it caps ${row.caps}, not their number`;
+  return `${wanted} fare better with ${row.needs === undefined ? "more" : formatNeeds(row)}; it caps ${row.caps}, not their number`;
 }
 
-function sayNeeds({ needs, unit }: LimitRow): string {
+function formatNeeds({ needs, unit }: LimitRow): string {
   return unit === "bytes" ? formatBytes(needs!) : formatCount(needs!);
 }

@@ -5,7 +5,7 @@ import { printable, shortened } from "./printable.js";
 /** What went wrong, as a stable code. Add a code here before throwing it. */
 export type ErrorCode =
   | "E_ADDRESS"
-  | "E_AUTHORIZED"
+  | "E_NOT_AUTHORIZED"
   | "E_CONNECT"
   | "E_LISTEN"
   | "E_NO_SOURCE"
@@ -14,7 +14,7 @@ export type ErrorCode =
   | "E_PLATFORM"
   | "E_PORT_IN_USE"
   | "E_RESOLVE"
-  | "E_SHARD"
+  | "E_WORKER"
   | "E_SOURCE"
   | "E_SYSTEM";
 

@@ -1,4 +1,4 @@
-// The benchmark's runner at sizes at which its figures mean nothing: what it plays, what it writes, how it ends.
+// The benchmark's runner at sizes at which its figures mean nothing: what it runs, what it writes, how it ends.
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -42,12 +42,23 @@ async function untilNoneIsLeft(mark: string): Promise<void> {
 }
 
 describe("npm run bench", () => {
-  it("plays peers in turn, counts in the kernel, and writes all it saw", async () => {
-    const peers = ["--peer", "noop", "--peer", "fourtuple", "--peer", "tcpkali", "--peer", "nobody"];
-    const { code, stdout } = await bench(["W1", ...peers, "--at-most", `${FEW}`, "--rounds", "2"], { TCPKALI: "" });
+  it("runs contenders in turn, counts in the kernel, and writes all it saw", async () => {
+    const contenders = [
+      "--contender",
+      "noop",
+      "--contender",
+      "fourtuple",
+      "--contender",
+      "tcpkali",
+      "--contender",
+      "nobody",
+    ];
+    const { code, stdout } = await bench(["W1", ...contenders, "--at-most", `${FEW}`, "--rounds", "2"], {
+      TCPKALI: "",
+    });
     expect({ code, stdout }).toMatchObject({ code: 0 });
     expect(stdout).toContain("without tcpkali: TCPKALI does not name it");
-    expect(stdout).toContain("without nobody: W1 has no such peer");
+    expect(stdout).toContain("without nobody: W1 has no such contender");
 
     const report = reportOf("W1");
     expect(report).toMatchObject({ kind: "bench", version: 2, workload: "W1", atMost: FEW });
@@ -57,14 +68,23 @@ describe("npm run bench", () => {
       node: process.version,
     });
     expect(report.absent.map(({ name }: { name: string }) => name)).toEqual(["nobody", "tcpkali"]);
-    expect(report.rounds.map(({ peer, round }: { peer: string; round: number }) => [peer, round])).toEqual([
+    expect(
+      report.rounds.map(({ contender, round }: { contender: string; round: number }) => [contender, round]),
+    ).toEqual([
       ["noop", 1],
       ["fourtuple", 1],
       ["noop", 2],
       ["fourtuple", 2],
     ]);
     const [harness, ours] = report.rounds;
-    expect(ours).toMatchObject({ asked: FEW, established: FEW, failed: 0, lost: 0, socketsLeft: 0, timeWaitLeft: 0 });
+    expect(ours).toMatchObject({
+      requested: FEW,
+      established: FEW,
+      failed: 0,
+      lost: 0,
+      socketsLeft: 0,
+      timeWaitLeft: 0,
+    });
     expect(ours.kernelEstablished.sockets).toBe(FEW);
     expect(harness.kernelEstablished.sockets).toBe(0);
     for (const side of ["client", "server"]) {
@@ -75,7 +95,7 @@ describe("npm run bench", () => {
     if (!stdout.includes("no network namespace may be made here"))
       expect(ours.socketsAtHold.inuse - ours.socketsBefore.inuse).toBeGreaterThanOrEqual(2 * FEW);
     expect(report.summary.fourtuple.metrics.ratePerSec).toMatchObject({ rounds: 2, median: expect.any(Number) });
-    // What the harness costs is no peer's rate.
+    // What the harness costs is no contender's rate.
     expect(report.summary.fourtuple.ratios.ratePerSec).toEqual({});
     expect(new Set(report.measures.map(({ verdict }: { verdict: string }) => verdict))).toEqual(
       new Set(["not measured"]),
@@ -85,9 +105,9 @@ describe("npm run bench", () => {
   it("compares our choice of ports with the kernel's", async () => {
     const { code, stdout } = await bench([
       "W2",
-      "--peer",
+      "--contender",
       "fourtuple",
-      "--peer",
+      "--contender",
       "fourtuple-kernel-ports",
       "--at-most",
       `${FEW}`,
@@ -97,7 +117,7 @@ describe("npm run bench", () => {
     expect(measures).toMatchObject([{ value: expect.any(Number), verdict: "not judged: fewer connections" }]);
   });
 
-  it.skipIf(!hasCompiler)("plays another's tool, which only the kernel tells of", async () => {
+  it.skipIf(!hasCompiler)("runs another's tool, which only the kernel tells of", async () => {
     const TCPKALI = tool(
       "opens",
       `const { connect } = require("node:net");
@@ -107,16 +127,16 @@ describe("npm run bench", () => {
        const sockets = Array.from({ length: args[args.indexOf("-c") + 1] }, open);
        process.once("SIGTERM", () => sockets.forEach((socket) => socket.resetAndDestroy()));`,
     );
-    const { code, stdout } = await bench(["W1", "--peer", "tcpkali", "--at-most", `${FEW}`, "--rounds", "1"], {
+    const { code, stdout } = await bench(["W1", "--contender", "tcpkali", "--at-most", `${FEW}`, "--rounds", "1"], {
       TCPKALI,
     });
     expect({ code, stdout }).toMatchObject({ code: 0 });
     expect(reportOf("W1").rounds[0]).toMatchObject({ established: FEW, kernelEstablished: { sockets: FEW } });
   });
 
-  it.skipIf(!hasCompiler)("ends with 1 when a peer fails, and says how", async () => {
+  it.skipIf(!hasCompiler)("ends with 1 when a contender fails, and says how", async () => {
     const TCPKALI = tool("fails", "process.exit(3)");
-    const { code, stdout } = await bench(["W1", "--peer", "tcpkali", "--at-most", `${FEW}`, "--rounds", "1"], {
+    const { code, stdout } = await bench(["W1", "--contender", "tcpkali", "--at-most", `${FEW}`, "--rounds", "1"], {
       TCPKALI,
     });
     expect(code).toBe(1);
@@ -136,15 +156,15 @@ describe("npm run bench", () => {
     expect(started.fourtuple.ratios.seconds["node -e 0"].median).toBeGreaterThan(0);
   });
 
-  it("plays messages and churn with as many connections as it may", async () => {
-    const peers = ["--peer", "node", "--peer", "fourtuple"];
-    const { code, stdout } = await bench(["W5", "W6", ...peers, "--at-most", `${FEW}`, "--rounds", "1"]);
+  it("runs messages and churn with as many connections as it may", async () => {
+    const contenders = ["--contender", "node", "--contender", "fourtuple"];
+    const { code, stdout } = await bench(["W5", "W6", ...contenders, "--at-most", `${FEW}`, "--rounds", "1"]);
     expect({ code, stdout }).toMatchObject({ code: 0 });
     for (const name of ["W5", "W6"]) {
       const { rounds, measures } = reportOf(name);
-      expect(rounds.map(({ peer }: { peer: string }) => peer)).toEqual(["node", "fourtuple"]);
+      expect(rounds.map(({ contender }: { contender: string }) => contender)).toEqual(["node", "fourtuple"]);
       for (const round of rounds) {
-        expect(round).toMatchObject({ asked: FEW, timeWaitLeft: 0 });
+        expect(round).toMatchObject({ requested: FEW, timeWaitLeft: 0 });
         expect(round.foreignCpuSeconds / round.outsideSeconds).toBeGreaterThanOrEqual(0);
       }
       expect(measures[0].verdict).toMatch(/^not (judged|measured)/);
@@ -158,10 +178,21 @@ describe("npm run bench", () => {
   });
 
   it.each(["SIGINT", "SIGTERM"] as const)(
-    "ends by %s with all that it has started, and plays no more",
+    "ends by %s with all that it has started, and runs no more",
     async (signal) => {
       const mark = `${signal}-${process.pid}`;
-      const args = ["W6", "W1", "--peer", "fourtuple", "--at-most", `${FEW}`, "--rounds", "1000", "--into", folder];
+      const args = [
+        "W6",
+        "W1",
+        "--contender",
+        "fourtuple",
+        "--at-most",
+        `${FEW}`,
+        "--rounds",
+        "1000",
+        "--into",
+        folder,
+      ];
       const run = start(process.execPath, ["bench/run.mjs", ...args], { env: { BENCH_TEST: mark } });
       await run.prints(/ round 1 /);
       run.child.kill(signal);
@@ -174,7 +205,7 @@ describe("npm run bench", () => {
 
   it("leaves nothing behind when it is killed", async () => {
     const mark = `SIGKILL-${process.pid}`;
-    const args = ["W1", "--peer", "fourtuple", "--at-most", `${FEW}`, "--rounds", "1000", "--into", folder];
+    const args = ["W1", "--contender", "fourtuple", "--at-most", `${FEW}`, "--rounds", "1000", "--into", folder];
     const run = start(process.execPath, ["bench/run.mjs", ...args], { env: { BENCH_TEST: mark } });
     await run.prints(/ round 1 /);
     await run.kill("SIGKILL");
@@ -182,12 +213,12 @@ describe("npm run bench", () => {
   });
 
   it("ends with 2 when nobody played any workload, not when nobody played one", async () => {
-    const peer = ["--peer", "node", "--at-most", `${FEW}`, "--rounds", "1"];
-    expect((await bench(["W3", "W8", ...peer])).code).toBe(2);
-    expect((await bench(["W3", "W6", ...peer])).code).toBe(0);
+    const contender = ["--contender", "node", "--at-most", `${FEW}`, "--rounds", "1"];
+    expect((await bench(["W3", "W8", ...contender])).code).toBe(2);
+    expect((await bench(["W3", "W6", ...contender])).code).toBe(0);
   });
 
-  it("ends with 2 before it plays where it cannot write", async () => {
+  it("ends with 2 before it runs where it cannot write", async () => {
     const into = `${ROOT}package.json/below`;
     const run = start(process.execPath, ["bench/run.mjs", "W1", "--into", into]);
     const { code, stdout, stderr } = await run.exited();
@@ -196,10 +227,10 @@ describe("npm run bench", () => {
   });
 
   it("draws how cost grows, light and dark", async () => {
-    const { code, stdout } = await bench(["growth", "--peer", "fourtuple", "--at-most", "1000", "--rounds", "1"]);
+    const { code, stdout } = await bench(["scaling", "--contender", "fourtuple", "--at-most", "1000", "--rounds", "1"]);
     expect({ code, stdout }).toMatchObject({ code: 0 });
     expect(stdout).toContain("fourtuple@2m: --at-most leaves it out");
-    const svg = readFileSync(join(folder, "bench-growth.svg"), "utf8");
+    const svg = readFileSync(join(folder, "bench-scaling.svg"), "utf8");
     expect(svg).toContain("prefers-color-scheme:dark");
     for (const text of ["Time per connection", "CPU per connection", "memory per connection", "µs", "bytes", "1k"])
       expect(svg).toContain(text);
@@ -232,9 +263,14 @@ describe("the figures of rounds", async () => {
       { title: "elsewhere", wanted: { under: 30 }, of: { metric: "rate" }, obstacle: () => "not here" },
     ],
   };
-  const peers = [{ name: "c-epoll" }, { name: "fourtuple" }];
-  const round = (peer: string, number: number, rate: number, error?: string) => ({ peer, round: number, rate, error });
-  const summary = summarize(workload, peers, [
+  const contenders = [{ name: "c-epoll" }, { name: "fourtuple" }];
+  const round = (contender: string, number: number, rate: number, error?: string) => ({
+    contender,
+    round: number,
+    rate,
+    error,
+  });
+  const summary = summarize(workload, contenders, [
     round("c-epoll", 1, 10),
     round("fourtuple", 1, 20),
     round("c-epoll", 2, 30),

@@ -37,11 +37,11 @@ async function startEcho(): Promise<{ port: number; stall: () => Promise<void> }
 
 describe("a server's stall shows in the latencies of", () => {
   // Bun's client counts as Node's does, by echo-schedule.mjs.
-  const peers = { "c-epoll": "cc", go: "go", node: "node", fourtuple: "node" };
-  for (const [peer, program] of Object.entries(peers)) {
-    it.skipIf(!hasProgram(program))(peer, async () => {
+  const contenders = { "c-epoll": "cc", go: "go", node: "node", fourtuple: "node" };
+  for (const [contender, program] of Object.entries(contenders)) {
+    it.skipIf(!hasProgram(program))(contender, async () => {
       const { port, stall } = await startEcho();
-      const { client } = pairOf(peer, { server: "echo-server", client: "echo-client" });
+      const { client } = pairOf(contender, { server: "echo-server", client: "echo-client" });
       const [command, ...args] = [...client, port, CONNECTIONS, BYTES].map(String);
       const input = `${RATE_PER_SEC} ${WARM_UP_MS} ${MEASURED_MS}\n`;
       const run = start(command!, args, { input });

@@ -194,8 +194,8 @@ describe("ordinary programs and fourtuple", () => {
   it("take a limit of open files for the same, set or asked about", () => {
     const ofLimit = (hard: number) => ({ ...facts, nofile: { soft: hard, hard } });
     for (const program of ["ordinary", "fourtuple"] as const) {
-      const asked = { ...load, role: "server", program } as const;
-      const answer = (host: HostFacts) => predict({ facts: host, load: asked, obstacle: undefined }).answers;
+      const requested = { ...load, role: "server", program } as const;
+      const answer = (host: HostFacts) => predict({ facts: host, load: requested, obstacle: undefined }).answers;
       expect(answer(imagine(ofLimit(1_000_000), { nofile: 20_000 }))).toEqual(answer(ofLimit(20_000)));
     }
   });

@@ -256,8 +256,8 @@ describe("this host, without measuring", () => {
   it("is a what-if where memory, cores or descriptors are asked about", async () => {
     const isWhatIf = async (options: object) =>
       (await predictCapacity({ measure: false, connections: 10, role: "server", ...options })).isWhatIf;
-    const asked = [{}, { memoryBytes: 2 ** 33 }, { cores: 2 }, { nofile: 5000 }];
-    expect(await Promise.all(asked.map(isWhatIf))).toEqual([false, true, true, true]);
+    const requested = [{}, { memoryBytes: 2 ** 33 }, { cores: 2 }, { nofile: 5000 }];
+    expect(await Promise.all(requested.map(isWhatIf))).toEqual([false, true, true, true]);
     const { program, cost } = await predictCapacity({
       measure: false,
       program: "fourtuple",

@@ -85,7 +85,7 @@ describe.each(STOPS)("%s", (signal) => {
     );
     client.child.kill(signal);
     const { code, stdout } = await client.exited();
-    expect(resultOf(stdout)).toMatchObject({ kind: "connect", outcome: "interrupted", asked: 1000 });
+    expect(resultOf(stdout)).toMatchObject({ kind: "connect", outcome: "interrupted", requested: 1000 });
     expect(code).toBe(EXIT[signal]);
   });
 

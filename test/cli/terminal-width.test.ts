@@ -104,7 +104,7 @@ describe.each(WIDTHS)("at %i columns, large figures and long addresses", (column
         "[2001:db8:85a3:1111:2222:8a2e:3370:7334]:65535",
         "[2001:db8:85a3:1111:2222:8a2e:3370:7335]:65535",
       ],
-      asked: 12_345_678,
+      requested: 12_345_678,
       established: 12_345_000,
       failed: 678,
       failures: [{ phase: "connect", errno: "EADDRNOTAVAIL", count: 678 }],
@@ -169,7 +169,7 @@ describe.each(WIDTHS)("at %i columns, large figures and long addresses", (column
   it("of the lab fit", () => {
     const file = new URL("../output/fixtures/lab.json", import.meta.url);
     const lab: LabResult = JSON.parse(readFileSync(file, "utf8"));
-    fitting(placeLine(lab.place));
+    fitting(placeLine(lab.testbed));
     fitting(labSummary(lab, paint));
     for (const experiment of lab.experiments) fitting(experimentText(experiment, paint, columns));
   });

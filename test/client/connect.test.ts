@@ -33,7 +33,7 @@ describe("one connection", () => {
     const result = await within("the end", run.done);
     expect(told).toEqual([peers[0], "hello"]);
     expect(peers).toHaveLength(1);
-    expect(result).toMatchObject({ isTargetMet: true, asked: 1, established: 1, failed: 0 });
+    expect(result).toMatchObject({ isTargetMet: true, requested: 1, established: 1, failed: 0 });
     expect(result.traffic.receivedBytes).toBe(5);
   });
 
@@ -101,7 +101,7 @@ describe("many connections", () => {
     const result = await run.stop();
     expect(result).toMatchObject({
       isTargetMet: true,
-      asked: 2000,
+      requested: 2000,
       established: 2000,
       peakOpen: 2000,
       failed: 0,
@@ -305,7 +305,7 @@ describe("pace", () => {
     );
     await until("the end in the kernel's table", seen, ({ count }) => count === 30);
     expect(run.snapshot()).toMatchObject({ open: 30, wanted: 30, lost: 0, failed: 0 });
-    expect(await run.stop()).toMatchObject({ asked: 120, established: 120, failed: 0, lost: 0 });
+    expect(await run.stop()).toMatchObject({ requested: 120, established: 120, failed: 0, lost: 0 });
   });
 
   it("has a peak, which what is open later does not change, at both ends", async () => {
@@ -792,7 +792,7 @@ describe("the end", () => {
     });
     expect(await within("the end", run.done)).toMatchObject({
       isTargetMet: false,
-      evidence: { wasCutShort: true },
+      evidence: { interrupted: true },
     });
   });
 
@@ -907,7 +907,7 @@ describe("snapshots", () => {
       expect(seen[n]!.established).toBeGreaterThanOrEqual(seen[n - 1]!.established);
       expect(seen[n]!.elapsedMs).toBeGreaterThanOrEqual(seen[n - 1]!.elapsedMs);
     }
-    expect(seen.at(-1)).toMatchObject({ asked: 50, established: 50, failed: 0 });
+    expect(seen.at(-1)).toMatchObject({ requested: 50, established: 50, failed: 0 });
     expect(seen.some(({ stage, leftMs }) => stage === "hold" && leftMs !== undefined && leftMs > 0)).toBe(true);
     expect(await run.done).toMatchObject({ isTargetMet: true });
   });

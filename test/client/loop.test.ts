@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { expect, it } from "vitest";
 import { Epoll } from "../../src/linux/syscalls/epoll.js";
-import { canOpenFileTable } from "../../src/linux/syscalls/registered-files.js";
+import { canRegisterFiles } from "../../src/linux/syscalls/registered-files.js";
 import { ownAddress } from "../support/address.js";
 import { cpuSeconds } from "../support/kernel.js";
 import { startForeignServer, startServer, stopwatch } from "../support/peers.js";
@@ -45,7 +45,7 @@ it("waits for the next message at rest", async () => {
   expect((waits - before.waits) / seconds).toBeLessThan(1000);
 });
 
-it.skipIf(!canOpenFileTable())("resets connections that are parked in io_uring as it does the others", async () => {
+it.skipIf(!canRegisterFiles())("resets connections that are parked in io_uring as it does the others", async () => {
   const ends = { reset: 0, closed: 0 };
   const server = await startForeignServer((socket) => {
     socket.on("end", () => ends.closed++);

@@ -110,15 +110,15 @@ describe("the polite default", () => {
   it("refuses more than 1,000 connections to a machine that is not this one, before anything is opened", async () => {
     const before = countDescriptors();
     expect(await refusal({ to: foreign, connections: 1001 })).toMatchObject({
-      code: "E_AUTHORIZED",
+      code: "E_NOT_AUTHORIZED",
       message: expect.stringContaining("192.0.2.1"),
       fix: expect.stringContaining("--authorized"),
     });
-    expect(await refusal({ to: [at, foreign], connections: 1_000_000 })).toMatchObject({ code: "E_AUTHORIZED" });
+    expect(await refusal({ to: [at, foreign], connections: 1_000_000 })).toMatchObject({ code: "E_NOT_AUTHORIZED" });
     expect(await refusal({ to: foreign, stages: [{ durationMs: 1, target: 1001 }] })).toMatchObject({
-      code: "E_AUTHORIZED",
+      code: "E_NOT_AUTHORIZED",
     });
-    expect(await refusal({ to: "[2001:db8::1]:7777", connections: 1001 })).toMatchObject({ code: "E_AUTHORIZED" });
+    expect(await refusal({ to: "[2001:db8::1]:7777", connections: 1001 })).toMatchObject({ code: "E_NOT_AUTHORIZED" });
     expect(countDescriptors()).toBe(before);
   });
 

@@ -50,7 +50,7 @@ describe("a client's run", () => {
     ["no memory", { failures: failure("socket", "ENOBUFS") }, "memory", "local"],
     [
       "no memory, and TCP under pressure",
-      { failures: failure("socket", "ENOMEM"), evidence: { risen: { "TcpExt.TCPMemoryPressures": 3 } } },
+      { failures: failure("socket", "ENOMEM"), evidence: { deltas: { "TcpExt.TCPMemoryPressures": 3 } } },
       "tcp-mem",
       "local",
     ],
@@ -76,7 +76,7 @@ describe("a client's run", () => {
         established: 0,
         failures: failure("connect", "ECONNREFUSED"),
         evidence: {
-          risen: { "TcpExt.ListenOverflows": 400 },
+          deltas: { "TcpExt.ListenOverflows": 400 },
           settings: { "net.ipv4.tcp_abort_on_overflow": 1 },
           peer: { listeners: [], process: undefined },
         },
@@ -88,14 +88,14 @@ describe("a client's run", () => {
       "a refusal by ICMP although the server listens",
       {
         failures: failure("connect", "ECONNREFUSED"),
-        evidence: { risen: { "Icmp.InDestUnreachs": 400 }, peer: { listeners: [listener(0)], process } },
+        evidence: { deltas: { "Icmp.InDestUnreachs": 400 }, peer: { listeners: [listener(0)], process } },
       },
       "path",
       "network",
     ],
     [
       "silence while conntrack finds no entry",
-      { failures: failure("connect", "ETIMEDOUT"), evidence: { risen: { "conntrack.insert_failed": 900 } } },
+      { failures: failure("connect", "ETIMEDOUT"), evidence: { deltas: { "conntrack.insert_failed": 900 } } },
       "path",
       "network",
     ],
@@ -104,7 +104,7 @@ describe("a client's run", () => {
       {
         failures: failure("connect", "ETIMEDOUT"),
         evidence: {
-          risen: { "TcpExt.TCPReqQFullDrop": 500 },
+          deltas: { "TcpExt.TCPReqQFullDrop": 500 },
           peer: { listeners: [listener(0, 128, 500)], process },
         },
       },
@@ -115,7 +115,7 @@ describe("a client's run", () => {
       "silence while somebody else's accept queue overflows",
       {
         failures: failure("connect", "ETIMEDOUT"),
-        evidence: { risen: { "TcpExt.ListenOverflows": 9 }, peer: { listeners: [listener(0)], process } },
+        evidence: { deltas: { "TcpExt.ListenOverflows": 9 }, peer: { listeners: [listener(0)], process } },
       },
       "path",
       "network",
@@ -124,7 +124,7 @@ describe("a client's run", () => {
       "silence while conntrack drops",
       {
         failures: failure("connect", "ETIMEDOUT"),
-        evidence: { risen: { "conntrack.drop": 900 }, gauges: { "conntrack.count": 600, "conntrack.max": 600 } },
+        evidence: { deltas: { "conntrack.drop": 900 }, gauges: { "conntrack.count": 600, "conntrack.max": 600 } },
       },
       "nf-conntrack-max",
       "network",
@@ -133,7 +133,7 @@ describe("a client's run", () => {
       "silence and a full accept queue",
       {
         failures: failure("connect", "ETIMEDOUT"),
-        evidence: { risen: { "TcpExt.ListenOverflows": 9 }, peer: { listeners: [listener(129)], process } },
+        evidence: { deltas: { "TcpExt.ListenOverflows": 9 }, peer: { listeners: [listener(129)], process } },
       },
       "accept-queue",
       "peer",
@@ -149,7 +149,7 @@ describe("a client's run", () => {
     ],
     [
       "silence while a core's backlog overflows",
-      { failures: failure("connect", "ETIMEDOUT"), evidence: { risen: { "softnet.dropped": 12 } } },
+      { failures: failure("connect", "ETIMEDOUT"), evidence: { deltas: { "softnet.dropped": 12 } } },
       "netdev-max-backlog",
       "local",
     ],
@@ -268,7 +268,7 @@ describe("a client's run", () => {
   });
 
   it("throttled by memory.high is said, whatever came of it", () => {
-    const evidence = { risen: { "cgroup.memory.high": 1200, "cgroup.memory.max": 3 } };
+    const evidence = { deltas: { "cgroup.memory.high": 1200, "cgroup.memory.max": 3 } };
     const { notes } = explainRun(connectResult({ evidence, isTargetMet: true }));
     expect(notes).toEqual([
       expect.stringMatching(/memory\.high was exceeded 1,200 times: the kernel throttled/),
@@ -296,13 +296,13 @@ describe("a client's run", () => {
     };
     const plan = { tuplesAvailable: 400, tuplesSkipped: 0, sourceAddresses: 1, sourcePorts: "kernel" } as const;
     const result = { plan, failures: failure("bind", "EADDRNOTAVAIL"), evidence: { settings } };
-    expect(explainRun(connectResult({ ...result, asked: 900 })).finding!.limit).toBe("ip-local-reserved-ports");
-    expect(explainRun(connectResult({ ...result, asked: 1100 })).finding!.limit).toBe("ip-local-port-range");
+    expect(explainRun(connectResult({ ...result, requested: 900 })).finding!.limit).toBe("ip-local-reserved-ports");
+    expect(explainRun(connectResult({ ...result, requested: 1100 })).finding!.limit).toBe("ip-local-port-range");
   });
 
   it("that met its target has no finding; one that was stopped says so", () => {
     expect(explainRun(connectResult({ isTargetMet: true }))).toMatchObject({ outcome: "met", finding: undefined });
-    expect(explainRun(connectResult({ evidence: { wasCutShort: true } })).outcome).toBe("stopped");
+    expect(explainRun(connectResult({ evidence: { interrupted: true } })).outcome).toBe("stopped");
   });
 
   it("notes connections that only this end takes for ESTABLISHED", () => {
@@ -346,7 +346,7 @@ describe("where the evidence does not decide", () => {
 
   it("silence while overflows rise, and what this listener dropped is not to be seen", () => {
     const peer = { listeners: [{ ...listener(0), drops: undefined }], process };
-    const evidence = { risen: { "TcpExt.ListenOverflows": 9 }, peer };
+    const evidence = { deltas: { "TcpExt.ListenOverflows": 9 }, peer };
     expect(suspectsOf({ failures: failure("connect", "ETIMEDOUT"), evidence })).toEqual([
       "accept-queue of peer",
       "path of network",
@@ -446,8 +446,8 @@ describe("what was held", () => {
 });
 
 it("a server whose connections the kernel aborted for want of TCP memory is told so", () => {
-  const risen = { "TcpExt.TCPAbortOnMemory": 1084, "TcpExt.TCPMemoryPressures": 3 };
-  const { finding, notes, outcome } = explainRun(serveResult({ evidence: { ...serveResult().evidence, risen } }));
+  const deltas = { "TcpExt.TCPAbortOnMemory": 1084, "TcpExt.TCPMemoryPressures": 3 };
+  const { finding, notes, outcome } = explainRun(serveResult({ evidence: { ...serveResult().evidence, deltas } }));
   expect(outcome).toBe("limited");
   expect(finding).toMatchObject({ limit: "tcp-mem", whose: "local" });
   expect(finding!.meaning).toMatch(/aborted 1,084 connections/);
@@ -456,14 +456,14 @@ it("a server whose connections the kernel aborted for want of TCP memory is told
 
 describe("notes", () => {
   it("tell of connections aborted for want of memory, and of pressure, though the target is met", () => {
-    const risen = { "TcpExt.TCPAbortOnMemory": 1084, "TcpExt.TCPMemoryPressures": 1 };
-    const { notes } = explainRun(connectResult({ isTargetMet: true, evidence: { risen } }));
+    const deltas = { "TcpExt.TCPAbortOnMemory": 1084, "TcpExt.TCPMemoryPressures": 1 };
+    const { notes } = explainRun(connectResult({ isTargetMet: true, evidence: { deltas } }));
     expect(notes.join()).toMatch(/aborted 1,084 connections.*tcp_mem.*memory pressure 1 time /);
   });
 
   it("tell of a full SYN queue and of a full TIME_WAIT table", () => {
-    const risen = { "TcpExt.TCPReqQFullDoCookies": 7, "TcpExt.TCPTimeWaitOverflow": 8 };
-    const { notes } = explainRun(connectResult({ isTargetMet: true, evidence: { risen } }));
+    const deltas = { "TcpExt.TCPReqQFullDoCookies": 7, "TcpExt.TCPTimeWaitOverflow": 8 };
+    const { notes } = explainRun(connectResult({ isTargetMet: true, evidence: { deltas } }));
     expect(notes.join()).toMatch(/7 SYNs.*8 connections/);
   });
 });
@@ -490,8 +490,8 @@ describe("what is no result", () => {
     ["one with an empty failure", connectResult({ failures: [{}] as never })],
     ["one with an empty memory stop", connectResult({ evidence: { memoryStop: {} as never } })],
     ["one with an empty count of the kernel", connectResult({ kernel: {} as never })],
-    ["one with a negative number", connectResult({ asked: -5 })],
-    ["one with a counter that is no number", connectResult({ evidence: { risen: { "Tcp.x": "many" as never } } })],
+    ["one with a negative number", connectResult({ requested: -5 })],
+    ["one with a counter that is no number", connectResult({ evidence: { deltas: { "Tcp.x": "many" as never } } })],
     ["a server's with an empty failure", serveResult({ failures: [{}] as never })],
     ["a name that every object has", { kind: "toString", version: 1 }],
   ])("%s is refused", (_, value) => {

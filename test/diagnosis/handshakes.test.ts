@@ -11,9 +11,9 @@ const latency = (p90Us: number, maxUs: number): ConnectResult["latency"] => {
   const { latency } = connectResult();
   return { ...latency, connect: { ...latency.connect, count: 300, p90Us, maxUs } };
 };
-const notesOn = (risen: Record<string, number>, p90Us = 100, maxUs = 200) =>
+const notesOn = (deltas: Record<string, number>, p90Us = 100, maxUs = 200) =>
   explainRun(
-    connectResult({ isTargetMet: true, established: 300, latency: latency(p90Us, maxUs), evidence: { risen } }),
+    connectResult({ isTargetMet: true, established: 300, latency: latency(p90Us, maxUs), evidence: { deltas } }),
   ).notes;
 
 describe("a run that met its target with SYNs sent again", () => {

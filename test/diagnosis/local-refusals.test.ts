@@ -116,7 +116,7 @@ describe.skipIf(!canMakeNamespaces() || !hasProgram("nft"))("a firewall rule of 
     filter("output", "ip daddr 10.77.9.9 drop");
     const { diagnosis, failures, evidence } = await connect("10.77.9.9:7777", "--connect-timeout", "1500ms");
     expect(failures).toEqual([{ phase: "connect", errno: "ETIMEDOUT", count: 20 }]);
-    expect(evidence.risen["TcpExt.TCPRetransFail"]).toBeGreaterThanOrEqual(20);
+    expect(evidence.deltas["TcpExt.TCPRetransFail"]).toBeGreaterThanOrEqual(20);
     expect(diagnosis.finding).toMatchObject({ limit: "firewall", whose: "local" });
   });
 

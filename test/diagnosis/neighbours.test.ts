@@ -69,7 +69,7 @@ describe("the neighbour table", () => {
 describe("a run that meets a full table", () => {
   const failures = [{ phase: "connect", errno: "ETIMEDOUT", count: 977 }] as const;
   const evidence = {
-    risen: { "arp_cache.table_fulls": 5862, "TcpExt.TCPSynRetrans": 5862, "TcpExt.TCPRetransFail": 5000 },
+    deltas: { "arp_cache.table_fulls": 5862, "TcpExt.TCPSynRetrans": 5862, "TcpExt.TCPRetransFail": 5000 },
     gauges: { "arp_cache.entries": 1026, "arp_cache.max": 1024 },
   };
 
@@ -77,9 +77,9 @@ describe("a run that meets a full table", () => {
     const { finding } = explainRun(connectResult({ failures, evidence }));
     expect(finding).toMatchObject({ limit: "gc-thresh3", whose: "local" });
     expect(finding!.evidence.join("\n")).toMatch(/full 5,862 times[\s\S]*1,026 entries, .*gc_thresh3 is 1,024/);
-    const v6 = { risen: { "ndisc_cache.table_fulls": 977 }, gauges: {} };
+    const v6 = { deltas: { "ndisc_cache.table_fulls": 977 }, gauges: {} };
     expect(explainRun(connectResult({ failures, evidence: v6 })).finding).toMatchObject({ limit: "gc-thresh3-ipv6" });
-    const fewer = { ...evidence, risen: { ...evidence.risen, "arp_cache.table_fulls": 3 } };
+    const fewer = { ...evidence, deltas: { ...evidence.deltas, "arp_cache.table_fulls": 3 } };
     expect(explainRun(connectResult({ failures, evidence: fewer })).finding?.limit).not.toBe("gc-thresh3");
   });
 

@@ -122,7 +122,7 @@ describe.skipIf(!canMakeNamespaces())("beside another listener that overflows", 
     );
     overflowAnother();
     const { diagnosis, evidence }: Explained<ConnectResult> = resultOf((await client.exited()).stdout);
-    expect(evidence.risen["TcpExt.ListenOverflows"]).toBeGreaterThan(0);
+    expect(evidence.deltas["TcpExt.ListenOverflows"]).toBeGreaterThan(0);
     expect(limitsOf(diagnosis), JSON.stringify(diagnosis)).toEqual(["path"]);
   });
 

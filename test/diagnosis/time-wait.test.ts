@@ -148,7 +148,7 @@ describe.skipIf(!canMakeNamespaces())("TIME_WAIT", () => {
     await serve();
     const args = ["--source-port", "kernel", "-c", "10"];
     const { rate, limits } = await doctor(...args, "--connect-rate", "10");
-    expect(rate).toMatchObject({ askedPerSec: 10, tuples: 50, keptSeconds: 60, lastsSeconds: 5 });
+    expect(rate).toMatchObject({ requestedPerSec: 10, tuples: 50, keptSeconds: 60, lastsSeconds: 5 });
     expect(rate!.sustainedPerSec).toBeCloseTo(50 / 60, 5);
     expect(limits.find(({ id }) => id === "time-wait")).toMatchObject({ verdict: "low", needs: 10 });
     const text = await runCli([

@@ -2,7 +2,7 @@
 import { describe, expect, expectTypeOf, it } from "vitest";
 import { familiesOf } from "../../src/engine/metric-names.js";
 import { defineMetrics, readHistogram, readMetrics, sectionOf } from "../../src/engine/metrics.js";
-import { ShardMemory } from "../../src/engine/worker-memory.js";
+import { WorkerMemory } from "../../src/engine/worker-memory.js";
 
 const METRICS = defineMetrics("fourtuple_test", {
   begun: { type: "counter", help: "Begun.", shown: ["begun"] },
@@ -15,8 +15,8 @@ const METRICS = defineMetrics("fourtuple_test", {
 });
 
 /** A worker's memory with these counts. */
-function worker(counts: Partial<Record<keyof typeof METRICS.index, number>>): ShardMemory {
-  const memory = new ShardMemory(METRICS.layout);
+function worker(counts: Partial<Record<keyof typeof METRICS.index, number>>): WorkerMemory {
+  const memory = new WorkerMemory(METRICS.layout);
   for (const [name, count] of Object.entries(counts)) memory.counters[METRICS.index[name as "begun"]] = count;
   return memory;
 }

@@ -1,7 +1,7 @@
 // Free slots and slots that wait, each against a plain array that does the same.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { LossAges } from "../../src/client/evidence/loss-stats.js";
+import { LossStats } from "../../src/client/evidence/loss-stats.js";
 
 import { Rounds } from "../../src/client/messages/rounds.js";
 import { Outgoing } from "../../src/engine/sending/outgoing.js";
@@ -94,8 +94,8 @@ describe("what each slot takes", () => {
   });
 
   it("is as listed: ages, and places of what is not sent", () => {
-    const ages = new LossAges(new Float64Array(64), SLOTS);
-    expect(bytesOf(ages)).toEqual(SLOT_BYTES.LossAges);
+    const ages = new LossStats(new Float64Array(64), SLOTS);
+    expect(bytesOf(ages)).toEqual(SLOT_BYTES.LossStats);
     const unsent = new Unsent(new Int32Array(8), 0);
     unsent.keep(SLOTS - 1, NativeBuffer.from(Uint8Array.of(1)), 0, 1);
     expect(bytesOf(unsent)).toEqual(SLOT_BYTES.Unsent);

@@ -1,17 +1,17 @@
 import { Worker } from "node:worker_threads";
 import { describe, expect, it } from "vitest";
 import { collectFailures } from "../../src/engine/failures.js";
-import { CONTROL, PHASE, PHASES, ShardMemory, sumCounter } from "../../src/engine/worker-memory.js";
+import { CONTROL, PHASE, PHASES, sumCounter, WorkerMemory } from "../../src/engine/worker-memory.js";
 import { ERRNO_LIMIT } from "../../src/linux/syscalls/errno.js";
 
 const LAYOUT = { counters: 64, histograms: 2 };
 const EMFILE = 24;
 const ECONNREFUSED = 111;
 
-describe("shard memory", () => {
+describe("worker memory", () => {
   it("is seen alike through every wrapper of one buffer", () => {
-    const memory = new ShardMemory(LAYOUT);
-    const same = new ShardMemory(memory.buffer);
+    const memory = new WorkerMemory(LAYOUT);
+    const same = new WorkerMemory(memory.buffer);
     same.counters[3] = 12.5;
     same.control[CONTROL.target] = 70_000;
     same.countFailure(PHASE.connect, ECONNREFUSED);
@@ -20,7 +20,7 @@ describe("shard memory", () => {
   });
 
   it("is seen by another thread", async () => {
-    const memory = new ShardMemory(LAYOUT);
+    const memory = new WorkerMemory(LAYOUT);
     memory.control[CONTROL.target] = 7;
     const code = `const { workerData: b } = require("node:worker_threads"); Atomics.store(new Int32Array(b), ${CONTROL.target}, 8);`;
     const worker = new Worker(code, { eval: true, workerData: memory.buffer });
@@ -29,7 +29,7 @@ describe("shard memory", () => {
   });
 
   it("keeps control, counters, histograms and failures apart", () => {
-    const memory = new ShardMemory(LAYOUT);
+    const memory = new WorkerMemory(LAYOUT);
     memory.control.fill(-1);
     memory.counters.fill(3);
     for (const histogram of memory.histograms) histogram.counts.fill(5);
@@ -38,7 +38,7 @@ describe("shard memory", () => {
     expect([...new Set(memory.control)]).toEqual([-1]);
     expect([...new Set(memory.counters)]).toEqual([3]);
     expect(memory.histograms.map(({ counts }) => [...new Set(counts)])).toEqual([[5], [5]]);
-    const { counters, histograms } = new ShardMemory(memory.buffer);
+    const { counters, histograms } = new WorkerMemory(memory.buffer);
     expect([counters.length, histograms.length]).toEqual([64, 2]);
     expect(collectFailures([memory])).toHaveLength(PHASES.length * ERRNO_LIMIT);
     expect(collectFailures([memory]).every(({ count }) => count === 1)).toBe(true);
@@ -46,8 +46,8 @@ describe("shard memory", () => {
 });
 
 describe("failures", () => {
-  it("are summed over shards, the most frequent first", () => {
-    const [one, two] = [new ShardMemory(LAYOUT), new ShardMemory(LAYOUT)];
+  it("are summed over workers, the most frequent first", () => {
+    const [one, two] = [new WorkerMemory(LAYOUT), new WorkerMemory(LAYOUT)];
     one.countFailure(PHASE.socket, EMFILE);
     for (let n = 0; n < 3; n++) two.countFailure(PHASE.connect, ECONNREFUSED);
     one.countFailure(PHASE.connect, ECONNREFUSED);
@@ -62,15 +62,15 @@ describe("failures", () => {
   });
 
   it("never write past their table, whatever the errno", () => {
-    const memory = new ShardMemory(LAYOUT);
+    const memory = new WorkerMemory(LAYOUT);
     memory.countFailure(PHASES.length - 1, 512);
     expect(collectFailures([memory])).toEqual([{ phase: PHASES.at(-1), errno: 0, count: 1 }]);
   });
 });
 
-it("sums a counter over shards", () => {
+it("sums a counter over workers", () => {
   const memories = [1, 2, 3.5].map((value) => {
-    const memory = new ShardMemory(LAYOUT);
+    const memory = new WorkerMemory(LAYOUT);
     memory.counters[9] = value;
     return memory;
   });

@@ -16,7 +16,7 @@ export const DESCRIPTORS: readonly Scenario[] = [
       return {
         at: `${ip}:${port}`,
         load: ["-c", "20k"],
-        place: { options: { nofile: 400, refused: ["io_uring_setup"] } },
+        testbed: { options: { nofile: 400, refused: ["io_uring_setup"] } },
       };
     },
   },
@@ -30,7 +30,7 @@ export const DESCRIPTORS: readonly Scenario[] = [
       return {
         at: `${ip}:${port}`,
         load: ["-c", "5k"],
-        place: { options: { nofile: 1024, refused: ["io_uring_setup", "unshare"] } },
+        testbed: { options: { nofile: 1024, refused: ["io_uring_setup", "unshare"] } },
       };
     },
   },
@@ -59,7 +59,7 @@ export const DESCRIPTORS: readonly Scenario[] = [
       const server = startAt({ prefix: asUser(61_235) }, ["serve", `${ip}:0`, "--log", "none"]);
       const [, at] = await server.prints(/^listening on (.*)$/m);
       setSysctl("fs.epoll.max_user_watches", "40000");
-      return { at: at!, load: ["-c", "50k"], place: { prefix: asUser(61_234) } };
+      return { at: at!, load: ["-c", "50k"], testbed: { prefix: asUser(61_234) } };
     },
   },
   {
@@ -79,7 +79,7 @@ export const DESCRIPTORS: readonly Scenario[] = [
         // Slow, as a ramp goes on until memory is looked at again; and held while `ss` counts so many at least twice.
         run: ["--connect-rate", "10k", "-T", "6s"],
         measures: true,
-        place: { prefix: inGroup },
+        testbed: { prefix: inGroup },
       };
     },
   },

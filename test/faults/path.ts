@@ -28,7 +28,7 @@ export const PATH: readonly Scenario[] = [
         at,
         load: ["-c", `${SOURCES}`, "--source-ip", sources.join(), "--source-port", "kernel"],
         run: ["--connect-timeout", "1500ms", "--authorized"],
-        place: { prefix: ["ip", "netns", "exec", client], namespace: client },
+        testbed: { prefix: ["ip", "netns", "exec", client], namespace: client },
       };
     },
   },
@@ -41,8 +41,8 @@ export const PATH: readonly Scenario[] = [
     async arrange() {
       const namespace = makeNamespace();
       addRules(namespace, "tcp dport 7777 drop");
-      const { at, place } = await serveIn(namespace);
-      return { at, load: ["-c", "100"], run: ["--connect-timeout", "1500ms"], place };
+      const { at, testbed } = await serveIn(namespace);
+      return { at, load: ["-c", "100"], run: ["--connect-timeout", "1500ms"], testbed };
     },
   },
   {
@@ -54,10 +54,10 @@ export const PATH: readonly Scenario[] = [
     async arrange() {
       const namespace = makeNamespace();
       addRules(namespace, "ct state new accept");
-      const { at, place } = await serveIn(namespace);
+      const { at, testbed } = await serveIn(namespace);
       // It is the host's, and holds in every namespace; nothing else is tracked here.
       setSysctl("net.netfilter.nf_conntrack_max", "1000");
-      return { at, load: ["-c", "1500"], run: ["--connect-timeout", "1500ms"], place };
+      return { at, load: ["-c", "1500"], run: ["--connect-timeout", "1500ms"], testbed };
     },
   },
 ];

@@ -15,8 +15,8 @@ export const PORTS: readonly Scenario[] = [
     async arrange() {
       const namespace = makeNamespace();
       setSysctlIn(namespace, "net.ipv4.ip_local_port_range", "40000 40499");
-      const { at, place } = await serveIn(namespace);
-      return { at, load: ["-c", "1200", "--source-port", "kernel", "--source-ip", "127.0.0.2"], place };
+      const { at, testbed } = await serveIn(namespace);
+      return { at, load: ["-c", "1200", "--source-port", "kernel", "--source-ip", "127.0.0.2"], testbed };
     },
   },
   {
@@ -29,8 +29,8 @@ export const PORTS: readonly Scenario[] = [
       const namespace = makeNamespace();
       setSysctlIn(namespace, "net.ipv4.ip_local_port_range", "40000 41999");
       setSysctlIn(namespace, "net.ipv4.ip_local_reserved_ports", "40000-41399");
-      const { at, place } = await serveIn(namespace);
-      return { at, load: ["-c", "1500", "--source-port", "kernel", "--source-ip", "127.0.0.2"], place };
+      const { at, testbed } = await serveIn(namespace);
+      return { at, load: ["-c", "1500", "--source-port", "kernel", "--source-ip", "127.0.0.2"], testbed };
     },
   },
   {

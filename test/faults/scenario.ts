@@ -29,11 +29,11 @@ export interface Arranged {
   readonly run?: readonly string[];
   /** What a connection costs is measured: the prediction needs it. */
   readonly measures?: boolean;
-  readonly place?: Place;
+  readonly testbed?: Testbed;
 }
 
 /** Where both are run. */
-export interface Place {
+export interface Testbed {
   /** A command line that runs another one there. */
   readonly prefix?: readonly string[];
   readonly options?: ProcessOptions;
@@ -55,8 +55,8 @@ const RUN_MS = 60_000;
 
 /** Predicts, runs, and counts from outside. */
 export async function play(scenario: Scenario): Promise<Row & { diagnosis: Diagnosis; prediction: Prediction }> {
-  const { at, load, run = [], measures, place = {} } = await scenario.arrange();
-  const doctor = startAt(place, [
+  const { at, load, run = [], measures, testbed = {} } = await scenario.arrange();
+  const doctor = startAt(testbed, [
     "doctor",
     "--json",
     "--for",
@@ -67,8 +67,8 @@ export async function play(scenario: Scenario): Promise<Row & { diagnosis: Diagn
     ...(measures ? [] : ["--no-measure"]),
   ]);
   const prediction = parse<Prediction>(doctor, await doctor.exited(PREDICTION_MS));
-  const client = startAt(place, ["connect", at, "--json", "-T", "1500ms", ...load, ...run]);
-  const reached = await plateau(client, at, place);
+  const client = startAt(testbed, ["connect", at, "--json", "-T", "1500ms", ...load, ...run]);
+  const reached = await plateau(client, at, testbed);
   const { diagnosis } = parse<ConnectResult & { diagnosis: Diagnosis }>(client, await client.exited(RUN_MS));
   return {
     scenario: scenario.name,
@@ -83,13 +83,13 @@ export async function play(scenario: Scenario): Promise<Row & { diagnosis: Diagn
 }
 
 /** The command line, in a place. */
-export function startAt({ prefix = [], options }: Place, args: readonly string[]): TestProcess {
+export function startAt({ prefix = [], options }: Testbed, args: readonly string[]): TestProcess {
   const [command, ...rest] = [...prefix, process.execPath, CLI_FILE, ...args];
   return start(command!, rest, options);
 }
 
 /** ESTABLISHED sockets towards the server as `ss` counts them: the last number that stood still while the client ran. */
-async function plateau(client: TestProcess, at: string, { namespace }: Place): Promise<number> {
+async function plateau(client: TestProcess, at: string, { namespace }: Testbed): Promise<number> {
   const [ip, port] = at.split(":");
   const inNamespace = namespace === undefined ? [] : ["ip", "netns", "exec", namespace];
   const [command, ...args] = [

@@ -7,14 +7,14 @@ import { ownAddress, ownPort } from "../support/address.js";
 import { listeningAt } from "../support/kernel.js";
 import { start } from "../support/process.js";
 import { until } from "../support/until.js";
-import { type Place, startAt } from "./scenario.js";
+import { startAt, type Testbed } from "./scenario.js";
 
 /** `fourtuple serve` in a namespace. */
-export async function serveIn(namespace: string, ...options: string[]): Promise<{ at: string; place: Place }> {
-  const place: Place = { prefix: ["ip", "netns", "exec", namespace], namespace };
-  const server = startAt(place, ["serve", "127.0.0.1:7777", "--log", "none", ...options]);
+export async function serveIn(namespace: string, ...options: string[]): Promise<{ at: string; testbed: Testbed }> {
+  const testbed: Testbed = { prefix: ["ip", "netns", "exec", namespace], namespace };
+  const server = startAt(testbed, ["serve", "127.0.0.1:7777", "--log", "none", ...options]);
   await server.prints(/listening on/);
-  return { at: "127.0.0.1:7777", place };
+  return { at: "127.0.0.1:7777", testbed };
 }
 
 export async function startRedis(maxClients: number): Promise<string> {

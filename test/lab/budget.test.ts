@@ -1,4 +1,4 @@
-// The time of a quick run: shared out, and never more than a minute and a half for the usual crowds.
+// The time of a quick run: shared out, and never more than a minute and a half for the usual client loads.
 import { describe, expect, it, vi } from "vitest";
 import { Budget } from "../../src/lab/budget.js";
 import { EXPERIMENTS } from "../../src/lab/catalogue.js";

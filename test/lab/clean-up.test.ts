@@ -89,7 +89,7 @@ describe.skipIf(!canMakeNamespaces())("namespaces", { timeout: TIMEOUT_MS }, () 
 describe("loopback", { timeout: TIMEOUT_MS }, () => {
   it.each(ENDINGS)("has no process of it left after %s", async (signal) => {
     const mark = makeMark();
-    const lab = startLab({ place: { loopback: true }, env: { [MARK]: mark } });
+    const lab = startLab({ testbed: { loopback: true }, env: { [MARK]: mark } });
     await openedBy(lab);
     await until(
       "all processes",

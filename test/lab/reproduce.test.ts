@@ -29,11 +29,12 @@ async function type(lines: readonly string[]): Promise<string> {
 describe.skipIf(!canMakeNamespaces())("a lab in namespaces, repeated by hand", { timeout: 300_000 }, () => {
   it("prints what the lab has observed, and removes its hosts", async () => {
     const lab = await runCli(["lab", "--quick", "--only", "E1,E3,E7", "--json"], { deadlineMs: 120_000 });
-    const { byHand, experiments }: LabResult = JSON.parse(lab.stdout);
+    const { reproduce, experiments }: LabResult = JSON.parse(lab.stdout);
     const page = readPage("docs/lab.md");
-    for (const line of [...byHand!.make, ...experiments[0]!.commands, ...byHand!.remove]) expect(page).toContain(line);
+    for (const line of [...reproduce!.make, ...experiments[0]!.commands, ...reproduce!.remove])
+      expect(page).toContain(line);
     const typed = experiments.map(({ id, commands }) => [`echo "== ${id}"`, ...commands]);
-    const printed = await type([...byHand!.make, ...typed.flat(), ...byHand!.remove]);
+    const printed = await type([...reproduce!.make, ...typed.flat(), ...reproduce!.remove]);
     const [, fourClients, sourcePorts, halfOpen] = printed.split(/^== E\d$/m) as [string, string, string, string];
 
     expect(fourClients.match(/^receive hello from server$/gm)).toHaveLength(4);

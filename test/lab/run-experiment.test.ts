@@ -3,8 +3,8 @@ import { spawn } from "node:child_process";
 import { availableParallelism } from "node:os";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Experiment, type LabContext, type Outcome, pause } from "../../src/lab/experiment.js";
-import { makeExperiment } from "../../src/lab/run-experiment.js";
-import { openPlace, type Place } from "../../src/lab/testbed/testbed.js";
+import { runExperiment } from "../../src/lab/run-experiment.js";
+import { openTestbed, type Testbed } from "../../src/lab/testbed/testbed.js";
 import { AppError } from "../../src/util/errors.js";
 import type { Subprocess } from "../../src/util/subprocess.js";
 import { within } from "../support/until.js";
@@ -21,20 +21,20 @@ const throwing = (error: unknown) =>
   });
 
 describe("an experiment", () => {
-  let place: Place;
+  let testbed: Testbed;
   const context = (signal = new AbortController().signal): LabContext => ({
-    ...{ place, signal, isQuick: true, connections: 1, messageRatePerSec: 200 },
+    ...{ testbed, signal, isQuick: true, connections: 1, messageRatePerSec: 200 },
     progress: () => undefined,
   });
   beforeAll(async () => {
-    place = await openPlace({ loopback: true });
+    testbed = await openTestbed({ loopback: true });
   });
-  afterAll(() => place.close());
+  afterAll(() => testbed.close());
 
   it.each(["E_PERMISSION", "E_PLATFORM"] as const)(
     "that the host does not allow (%s) is not possible",
     async (code) => {
-      const result = await makeExperiment(throwing(new AppError(code, "no wires", { fix: "get some" })), context());
+      const result = await runExperiment(throwing(new AppError(code, "no wires", { fix: "get some" })), context());
       expect(result).toMatchObject({
         ...{ id: "E0", verdict: "skipped", reason: "no wires; fix: get some" },
         ...{ observed: "-", evidence: [] },
@@ -44,7 +44,7 @@ describe("an experiment", () => {
 
   it("that breaks off for another reason has failed, which is no verdict on its claim", async () => {
     const said = "serve ended early: Fatal error: the port is in use\n  fix: choose another\n";
-    const result = await makeExperiment(throwing(new AppError("E_SYSTEM", said)), context());
+    const result = await runExperiment(throwing(new AppError("E_SYSTEM", said)), context());
     expect(result).toMatchObject({
       verdict: "failed",
       reason: "serve ended early: Fatal error: the port is in use; fix: choose another",
@@ -54,7 +54,7 @@ describe("an experiment", () => {
   it("that has a mistake of ours in it has failed, and who looks for mistakes is told", async () => {
     const told: unknown[] = [];
     const mistake = new TypeError("x is not a function");
-    const result = await makeExperiment(throwing(mistake), context(), {
+    const result = await runExperiment(throwing(mistake), context(), {
       failed: (error) => told.push(error),
     });
     expect(result).toMatchObject({ verdict: "failed", reason: "unexpected: x is not a function" });
@@ -82,7 +82,7 @@ describe("an experiment", () => {
 
   it("that does not decide says why, and what others took of the CPU while it ran", async () => {
     const undecided = forSeconds(0.7, { ...OUTCOME, verdict: "inconclusive", reason: "looked at too seldom" });
-    const result = await besideOthers(() => makeExperiment(undecided, context()));
+    const result = await besideOthers(() => runExperiment(undecided, context()));
     expect(result!.verdict).toBe("inconclusive");
     expect(result!.reason).toMatch(/^looked at too seldom; meanwhile other programs took \d+ % of the CPU/);
     expect(result!.hostLoad!.othersShare).toBeGreaterThan(0.1);
@@ -91,7 +91,7 @@ describe("an experiment", () => {
   it("that depends on how fast things go refutes nothing on a busy host", async () => {
     const refuting = { ...OUTCOME, verdict: "refuted", reason: "3 messages stayed without an answer" } as const;
     const made = (isTimed: boolean) =>
-      besideOthers(() => makeExperiment(forSeconds(0.7, { ...refuting, isTimed }), context()));
+      besideOthers(() => runExperiment(forSeconds(0.7, { ...refuting, isTimed }), context()));
     expect(await made(true)).toMatchObject({ verdict: "inconclusive" });
     expect(await made(false)).toMatchObject({ verdict: "refuted", reason: refuting.reason });
   });
@@ -101,28 +101,28 @@ describe("an experiment", () => {
     let left: Subprocess | undefined;
     const endless = experiment(async (given) => {
       own = given;
-      left = given.place.server.run(["serve", `${place.description.serverIp}:0`]);
+      left = given.testbed.server.run(["serve", `${testbed.description.serverIp}:0`]);
       return await new Promise<never>(() => undefined);
     });
-    const result = await within("its end", makeExperiment(endless, context(), { budgetMs: 300 }));
+    const result = await within("its end", runExperiment(endless, context(), { budgetMs: 300 }));
     expect(result).toMatchObject({
       verdict: "inconclusive",
       reason: expect.stringMatching(/^not done within the 300 ms that it has of a quick run/),
     });
     expect(left!.hasEnded).toBe(true);
-    expect(() => own!.place.server.run(["serve", ":0"])).toThrow(/is closed/);
+    expect(() => own!.testbed.server.run(["serve", ":0"])).toThrow(/is closed/);
     // The next one has the hosts to itself.
-    expect(await makeExperiment(throwing(new AppError("E_SYSTEM", "no")), context())).toMatchObject({ reason: "no" });
+    expect(await runExperiment(throwing(new AppError("E_SYSTEM", "no")), context())).toMatchObject({ reason: "no" });
   });
 
   it("leaves no program running, however it ends", async () => {
     let left: Subprocess | undefined;
     const leaving = experiment(async () => {
-      left = place.server.run(["serve", `${place.description.serverIp}:0`]);
+      left = testbed.server.run(["serve", `${testbed.description.serverIp}:0`]);
       await left.prints(/listening/);
       throw new AppError("E_SYSTEM", "broken off");
     });
-    expect(await makeExperiment(leaving, context())).toMatchObject({ verdict: "failed" });
+    expect(await runExperiment(leaving, context())).toMatchObject({ verdict: "failed" });
     expect(left!.hasEnded).toBe(true);
   });
 
@@ -141,10 +141,10 @@ describe("an experiment", () => {
       await wait(own);
       throw new Error("it waited to its end");
     });
-    const made = makeExperiment(waiting, own);
+    const made = runExperiment(waiting, own);
     await begun;
     stopping.abort();
     expect(await within("its end", made)).toBeUndefined();
-    expect(await makeExperiment(throwing(new Error("it was made")), own)).toBeUndefined();
+    expect(await runExperiment(throwing(new Error("it was made")), own)).toBeUndefined();
   });
 });

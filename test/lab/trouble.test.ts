@@ -105,7 +105,7 @@ describe.skipIf(!canMakeNamespaces())("the lab over loopback", () => {
     const { code, stdout, stderr } = await lab.exited(DEADLINE_MS);
     const result: LabResult = JSON.parse(stdout);
     const noRoom = expect.stringMatching(/^skipped: the descriptor table is full: RLIMIT_NOFILE is 1,024; fix: /);
-    expect(result.place).toMatchObject({
+    expect(result.testbed).toMatchObject({
       kind: "loopback",
       reason: expect.stringMatching(/^network namespaces cannot be made here: .*Operation not permitted/),
     });
@@ -125,7 +125,7 @@ describe.skipIf(!canMakeUserNamespaces())("the lab of an ordinary user", () => {
     const line = [...AS_USER, process.execPath, CLI_FILE, "lab", "--quick", "--only", "E1,E7", "--json"];
     const { code, stdout, stderr } = await start(line[0]!, line.slice(1)).exited(DEADLINE_MS);
     const result: LabResult = JSON.parse(stdout);
-    expect(result.place.kind).toBe("namespaces");
+    expect(result.testbed.kind).toBe("namespaces");
     expectVerdicts(result, { E1: "confirmed", E7: "confirmed" });
     expect([code, stderr]).toEqual([0, ""]);
   });

@@ -16,7 +16,7 @@ it("makes one result of two runs, and of what JSON has made of them", async () =
   expect(whole).toMatchObject({
     kind: "connect",
     outcome: "met",
-    asked: 12,
+    requested: 12,
     established: 12,
     threads: a.threads + b.threads,
   });

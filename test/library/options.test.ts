@@ -175,8 +175,8 @@ describe("what the caller changes after the call", () => {
     Object.assign(options, { connections: 7, signal: 5, message: "" });
     const run = await starting;
     expect(run.spec.message).toMatchObject({ base64: Buffer.from([1, 2, 3]).toString("base64") });
-    const { asked, destinations, traffic } = await run.done;
-    expect([asked, destinations]).toEqual([4, [`${server.address.ip}:${server.address.port}`]]);
+    const { requested, destinations, traffic } = await run.done;
+    expect([requested, destinations]).toEqual([4, [`${server.address.ip}:${server.address.port}`]]);
     expect(traffic.answeredMessages).toBeGreaterThan(0);
   });
 

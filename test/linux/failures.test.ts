@@ -5,7 +5,7 @@ import { Epoll } from "../../src/linux/syscalls/epoll.js";
 import { EMFILE } from "../../src/linux/syscalls/errno.js";
 import { openEventfd } from "../../src/linux/syscalls/eventfd.js";
 import { lastErrno, libc, NativeBuffer } from "../../src/linux/syscalls/libc.js";
-import { canOpenFileTable, FileTable } from "../../src/linux/syscalls/registered-files.js";
+import { canRegisterFiles, RegisteredFiles } from "../../src/linux/syscalls/registered-files.js";
 import { raiseNofileLimit, readNofileLimit } from "../../src/linux/syscalls/rlimit.js";
 import { SocketAddress } from "../../src/linux/syscalls/sockaddr.js";
 import * as socket from "../../src/linux/syscalls/socket.js";
@@ -52,7 +52,7 @@ describe("a call that fails", () => {
     ["epoll_create1", "Epoll", () => new Epoll(1).fd],
     ["unshare", "unshareDescriptors", () => unshareDescriptors()],
     ["syscall", "borrowDescriptor", () => borrowDescriptor(0)],
-    ["syscall", "FileTable.open", () => FileTable.open(4)],
+    ["syscall", "FileTable.open", () => RegisteredFiles.open(4)],
   ];
 
   it.each(NEGATIVE)("%s: %s returns the negative errno", (name, _, run) => {
@@ -101,7 +101,7 @@ describe("a call that fails", () => {
   });
 });
 
-describe.skipIf(!canOpenFileTable())("a ring of which only a part can be made", () => {
+describe.skipIf(!canRegisterFiles())("a ring of which only a part can be made", () => {
   it.each([
     ["mmap", 1],
     ["mmap", 2],
@@ -110,7 +110,7 @@ describe.skipIf(!canOpenFileTable())("a ring of which only a part can be made", 
     const before = socket.openUdp(4);
     socket.closeFd(before);
     fail(name, nth);
-    expect(FileTable.open(4)).toBe(-EMFILE);
+    expect(RegisteredFiles.open(4)).toBe(-EMFILE);
     Object.assign(calls, real);
     const after = socket.openUdp(4);
     socket.closeFd(after);

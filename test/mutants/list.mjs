@@ -11,7 +11,7 @@
 const OPENING = [
   {
     name: "connectTimeoutMs is ignored",
-    file: "src/client/run.ts",
+    file: "src/client/workers.ts",
     find: "connectTimeoutMs: settings.connectTimeoutMs,",
     replace: "connectTimeoutMs: 10_000,",
     test: "test/client/connect.test.ts",
@@ -51,8 +51,8 @@ const OPENING = [
   {
     name: "the patience for greetings never ends",
     file: "src/client/ramp/greetings.ts",
-    find: "const PATIENCE_MS = 1000;",
-    replace: "const PATIENCE_MS = Number.POSITIVE_INFINITY;",
+    find: "const GRACE_MS = 1000;",
+    replace: "const GRACE_MS = Number.POSITIVE_INFINITY;",
     test: "test/client/ramp/greetings.test.ts",
     only: "that were asked for are awaited for each connection, a second at most",
   },
@@ -86,8 +86,8 @@ const HOLDING = [
   {
     name: "losses have errno 0",
     file: "src/client/events.ts",
-    find: "this.shard.memory.countFailure(PHASE.hold, errno);",
-    replace: "this.shard.memory.countFailure(PHASE.hold, errno * 0);",
+    find: "this.worker.memory.countFailure(PHASE.hold, errno);",
+    replace: "this.worker.memory.countFailure(PHASE.hold, errno * 0);",
     test: "test/client/connect.test.ts",
     only: "of a server that resets them is counted by its errno",
   },
@@ -118,8 +118,8 @@ const HOLDING = [
   {
     name: "all that were asked for are not enough",
     file: "src/client/verdict/misses.ts",
-    find: ": Math.max(asked - established, 0);",
-    replace: ": Math.max(asked - established + 1, 0);",
+    find: ": Math.max(requested - established, 0);",
+    replace: ": Math.max(requested - established + 1, 0);",
     test: "test/client/verdict/verdict.test.ts",
     only: "is met by exactly as many as were asked for",
   },
@@ -133,9 +133,9 @@ const HOLDING = [
   },
   {
     name: "a ramp does not stop at the memory floor",
-    file: "src/client/run.ts",
-    find: "if (isBelowFloor(room)) this.#record.memoryStop = room;\n      else if",
-    replace: "if (isBelowFloor(room)) this.#record.memoryStop = undefined;\n      else if",
+    file: "src/client/ramp/guard.ts",
+    find: "if (isBelowFloor(room)) record.memoryStop = room;\n    else if",
+    replace: "if (isBelowFloor(room)) record.memoryStop = undefined;\n    else if",
     test: "test/engine/memory-stop.test.ts",
   },
   {
@@ -212,7 +212,7 @@ const MESSAGES = [
   {
     name: "answers that trickle in are waited for without end",
     file: "src/client/messages/drain.ts",
-    find: "if (waitedMs > patienceMs) return;",
+    find: "if (waitedMs > graceMs) return;",
     replace: "if (waitedMs > 60 * patienceMs) return;",
     test: "test/client/messages/messages.test.ts",
     only: "are waited for a second and no longer",
@@ -335,8 +335,8 @@ const REASONS = [
   {
     name: "a full accept queue is told as a full SYN queue",
     file: "src/diagnosis/rules/accept-queue.ts",
-    find: "> 0 && overflows(evidence.risen) === 0;",
-    replace: "> 0 || overflows(evidence.risen) > 0;",
+    find: "> 0 && overflows(evidence.deltas) === 0;",
+    replace: "> 0 || overflows(evidence.deltas) > 0;",
     test: "test/diagnosis/explain.test.ts",
   },
   {

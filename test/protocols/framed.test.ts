@@ -5,7 +5,7 @@ import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { Exchange as ClientExchange } from "../../src/client/exchange/exchange.js";
 import { CLIENT_METRICS } from "../../src/client/metrics.js";
 import { COUNTER, type ConnectPlan, SHARED } from "../../src/client/worker-plan.js";
-import { PHASE, ShardMemory } from "../../src/engine/worker-memory.js";
+import { PHASE, WorkerMemory } from "../../src/engine/worker-memory.js";
 import { EPROTO } from "../../src/linux/syscalls/errno.js";
 import { NativeBuffer } from "../../src/linux/syscalls/libc.js";
 import { Exchange as ServerExchange } from "../../src/server/exchange.js";
@@ -62,7 +62,7 @@ function setUp(takes: () => number) {
     queues[slot] += buffer.bytes.toString("latin1", offset, offset + count);
     return count;
   };
-  const memory = new ShardMemory(CLIENT_METRICS.layout);
+  const memory = new WorkerMemory(CLIENT_METRICS.layout);
   const message = { bytes: encode("unused"), intervalMs: INTERVAL_MS, expected: "any" };
   const shared = new SharedArrayBuffer(SHARED.words * 4);
   const plan = { message, share: SLOTS, reset: false, shared } as unknown as ConnectPlan;
@@ -81,9 +81,9 @@ function setUp(takes: () => number) {
   );
   const serverPlan = { shared: new SharedArrayBuffer(SERVER_SHARED.words * 4) } as unknown as ServePlan;
   const ended = new Set<number>();
-  const shard = { plan: serverPlan, memory: new ShardMemory(SERVER_METRICS.layout) };
+  const worker = { plan: serverPlan, memory: new WorkerMemory(SERVER_METRICS.layout) };
   const server = new ServerExchange(
-    shard,
+    worker,
     (slot) => {
       ended.add(slot);
       server.forget(slot);
@@ -116,7 +116,7 @@ function setUp(takes: () => number) {
       }
     }
   };
-  return { client, server, memory, shard, ready, ended, isOpen, toServer, pump };
+  return { client, server, memory, worker, ready, ended, isOpen, toServer, pump };
 }
 
 it("goes through both hosts, whole and once, however the way between them is cut and held up", () => {
@@ -157,12 +157,12 @@ it("goes through both hosts, whole and once, however the way between them is cut
 });
 
 it("a refusal ends the connection as a failure of the protocol, at either side", () => {
-  const { client, server, memory, shard, ended, isOpen } = setUp(() => 100);
+  const { client, server, memory, worker, ended, isOpen } = setUp(() => 100);
   client.opened(0);
   server.open(0);
   const refusal = encode(FRAMES.refusal);
   client.received(0, refusal, 0, refusal.length);
   expect([isOpen[0], memory.failures(PHASE.receive, EPROTO)]).toEqual([false, 1]);
   server.receive(0, NativeBuffer.from(encode(FRAMES.message)), 0, FRAMES.message.length);
-  expect([ended.has(0), shard.memory.failures(PHASE.receive, EPROTO)]).toEqual([true, 1]);
+  expect([ended.has(0), worker.memory.failures(PHASE.receive, EPROTO)]).toEqual([true, 1]);
 });

@@ -2,7 +2,7 @@
 import { once } from "node:events";
 import { connect as connectNet } from "node:net";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { canOpenFileTable } from "../../src/linux/syscalls/registered-files.js";
+import { canRegisterFiles } from "../../src/linux/syscalls/registered-files.js";
 import type { ServerMode } from "../../src/protocols/modes.js";
 import { connectForeign, type ForeignClient, startServer, startServerProcess, stopwatch } from "../support/peers.js";
 import { startProgram } from "../support/process.js";
@@ -74,7 +74,7 @@ describe.each<ServerMode>(["hello", "echo"])("a server (%s) beside four clients 
   });
 });
 
-it.skipIf(!canOpenFileTable())(
+it.skipIf(!canRegisterFiles())(
   "a flood over connections that are parked in io_uring holds up nobody either",
   async () => {
     const { ip, port, process: server } = await startServerProcess({}, { nofile: 80 });

@@ -53,7 +53,7 @@ it.skipIf(!canMakeNamespaces()).each([
     await until(
       "memory given back",
       () => (residentBytes(process.pid) - before) / MIB,
-      (growth) => growth < 20,
+      (scaling) => scaling < 20,
     );
   },
 );

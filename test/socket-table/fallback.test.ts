@@ -1,6 +1,6 @@
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { countSockets } from "../../src/socket-table/count.js";
-import { TableSketch } from "../../src/socket-table/dump-fingerprint.js";
+import { DumpFingerprint } from "../../src/socket-table/dump-fingerprint.js";
 import { forEachSocket, readTable, stateMask } from "../../src/socket-table/table.js";
 import { parseIp } from "../../src/util/address.js";
 import { connectForeign, startForeignServer } from "../support/peers.js";
@@ -155,14 +155,14 @@ describe("a dump beside which connections come and go", () => {
 });
 
 it("tells a few sockets that differ from many, in whatever order they come", () => {
-  const sketch = (cookies: number[]) => {
-    const made = new TableSketch();
+  const fingerprint = (cookies: number[]) => {
+    const made = new DumpFingerprint();
     for (const cookie of cookies) made.add(cookie);
     return made;
   };
   const all = Array.from({ length: 1000 }, (_, i) => i * 7919);
-  expect(sketch(all).compare(sketch([...all].reverse()))).toBe("same");
-  expect(sketch(all).compare(sketch(all.slice(1)))).toBe("few differ");
-  expect(sketch(all).compare(sketch([...all, all[5]!]))).toBe("few differ");
-  expect(sketch(all).compare(sketch(all.slice(40)))).toBe("many differ");
+  expect(fingerprint(all).compare(fingerprint([...all].reverse()))).toBe("same");
+  expect(fingerprint(all).compare(fingerprint(all.slice(1)))).toBe("few differ");
+  expect(fingerprint(all).compare(fingerprint([...all, all[5]!]))).toBe("few differ");
+  expect(fingerprint(all).compare(fingerprint(all.slice(40)))).toBe("many differ");
 });

@@ -4,7 +4,7 @@ import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import type { PlaceOptions } from "../../src/lab/testbed/testbed.js";
-import type { LabPlace } from "../../src/results/lab/lab.js";
+import type { LabTestbed } from "../../src/results/lab/lab.js";
 import { type ProcessOptions, start, type TestProcess } from "./process.js";
 
 const PROGRAM = new URL("./programs/lab-place.mjs", import.meta.url).pathname;
@@ -15,14 +15,14 @@ export const AS_USER =
 
 /** What `programs/lab-place.mjs` says once it holds connections. */
 export interface OpenLab {
-  readonly description: LabPlace;
+  readonly description: LabTestbed;
   readonly port: number;
   /** Of the server and the client. */
   readonly pids: readonly [number, number];
 }
 
 interface LabOptions extends ProcessOptions {
-  readonly place?: PlaceOptions;
+  readonly testbed?: PlaceOptions;
   /** Whether the link between the hosts is cut once the connections are there. */
   readonly cut?: boolean;
   /** The command prefix that it is run by. */
@@ -30,8 +30,8 @@ interface LabOptions extends ProcessOptions {
 }
 
 /** Starts the lab's place, with 1,000 connections held in it. */
-export function startLab({ place = {}, cut = false, prefix = [], ...options }: LabOptions = {}): TestProcess {
-  const line = [...prefix, process.execPath, PROGRAM, JSON.stringify({ place, connections: 1000, cut })];
+export function startLab({ testbed = {}, cut = false, prefix = [], ...options }: LabOptions = {}): TestProcess {
+  const line = [...prefix, process.execPath, PROGRAM, JSON.stringify({ testbed, connections: 1000, cut })];
   return start(line[0]!, line.slice(1), options);
 }
 

@@ -3,7 +3,7 @@ import type { ConnectResult, RunEvidence, ServeResult } from "../../src/index.js
 
 const LATENCY = { count: 0, minUs: 0, meanUs: 0, p50Us: 0, p90Us: 0, p99Us: 0, p999Us: 0, maxUs: 0 };
 const EVIDENCE: RunEvidence = {
-  risen: {},
+  deltas: {},
   settings: {
     "net.ipv4.ip_local_port_range.first": 32_768,
     "net.ipv4.ip_local_port_range.last": 60_999,
@@ -11,7 +11,7 @@ const EVIDENCE: RunEvidence = {
   },
   gauges: {},
   memoryStop: undefined,
-  wasCutShort: false,
+  interrupted: false,
 };
 
 type Changed = Partial<Omit<ConnectResult, "evidence">> & { evidence?: Partial<ConnectResult["evidence"]> };
@@ -27,7 +27,7 @@ export function connectResult({ evidence, ...changed }: Changed = {}): ConnectRe
     outcome: changed.isTargetMet ? "met" : "missed",
     misses: changed.isTargetMet ? [] : [{ kind: "established", count: 400, of: 1000 }],
     isTargetMet: false,
-    asked: 1000,
+    requested: 1000,
     established: 600,
     peakOpen: 600,
     openAtStop: Math.max(0, (changed.peakOpen ?? 600) - (changed.lost ?? 0)),

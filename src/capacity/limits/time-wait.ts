@@ -45,7 +45,7 @@ export const timeWait: Limit = {
 
 /** @returns undefined for a server, which has no source ports */
 export function connectRateOf(facts: HostFacts, load: Load): ConnectRate | undefined {
-  const { plan, connectRatePerSec: askedPerSec, portsTaken, timeWaits } = load;
+  const { plan, connectRatePerSec: requestedPerSec, portsTaken, timeWaits } = load;
   if (!plan) return undefined;
   const [chosen, bound] = splitPorts(facts, plan.ports);
   let [sustainedPerSec, tuples, keptSeconds] = [0, 0, 0];
@@ -67,11 +67,11 @@ export function connectRateOf(facts: HostFacts, load: Load): ConnectRate | undef
   const free = Math.max(0, tuples - portsTaken);
   const sustained = tuples === 0 ? 0 : sustainedPerSec * share;
   return {
-    askedPerSec,
+    requestedPerSec,
     sustainedPerSec: share === 0 ? 0 : toBound(sustained),
     tuples: Math.max(0, tuples - held),
     keptSeconds,
-    lastsSeconds: askedPerSec === undefined || askedPerSec <= sustained ? undefined : free / askedPerSec,
+    lastsSeconds: requestedPerSec === undefined || requestedPerSec <= sustained ? undefined : free / requestedPerSec,
   };
 }
 

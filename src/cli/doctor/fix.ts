@@ -17,7 +17,7 @@ export interface FixOptions {
 
 const EXIT = { done: 0, failed: 1, privilege: 3 } as const;
 
-export function isFixAsked({ fix, apply, undo, script, journal }: FixOptions): boolean {
+export function isFixRequested({ fix, apply, undo, script, journal }: FixOptions): boolean {
   if (journal !== undefined && !apply && !undo) {
     throw new AppError("E_OPTION", "--journal without changes to record", { fix: "give --apply or --undo with it" });
   }

@@ -3,7 +3,7 @@ import type { CapacityOptions } from "../../capacity/options.js";
 import { printResult } from "../../output/terminal/output.js";
 import { paintFor } from "../../output/terminal/paint.js";
 import { EXIT_CODES, onStopSignals } from "../signals.js";
-import { type FixOptions, isFixAsked, runFix } from "./fix.js";
+import { type FixOptions, isFixRequested, runFix } from "./fix.js";
 
 /** As the command line has them. */
 export interface DoctorCommandOptions extends FixOptions {
@@ -32,7 +32,7 @@ export async function runDoctor(options: DoctorCommandOptions): Promise<number> 
 }
 
 async function act(options: DoctorCommandOptions, capacity: CapacityOptions): Promise<number> {
-  return isFixAsked(options) ? runFix(options, capacity) : predict(options, capacity);
+  return isFixRequested(options) ? runFix(options, capacity) : predict(options, capacity);
 }
 
 /** Ends the measuring by a signal: what is known without it is said, and the exit code is the signal's. */

@@ -1,6 +1,6 @@
 // What `fourtuple lab` does: the experiments with their progress, ended by signals, then the summary and the page.
 
-import { runLab, settleLab } from "../../lab/lab.js";
+import { resolveLab, runLab } from "../../lab/lab.js";
 import { openLive } from "../../output/terminal/live.js";
 import { printJson, print as printLine, printResult, say } from "../../output/terminal/output.js";
 import { paintFor } from "../../output/terminal/paint.js";
@@ -27,7 +27,7 @@ export interface LabCommandOptions {
 export async function runLabCommand(command: LabCommandOptions): Promise<number> {
   const { json, report, totalMessageRate, ...options } = command;
   // What makes no sense is refused before a file is touched.
-  settleLab({ ...options, totalMessageRatePerSec: totalMessageRate });
+  resolveLab({ ...options, totalMessageRatePerSec: totalMessageRate });
   // A page that cannot be written is better known before the minutes that it takes to fill it.
   const page = report === undefined ? undefined : openOutput(report);
   const paint = paintFor(process.stdout);
@@ -42,7 +42,7 @@ export async function runLabCommand(command: LabCommandOptions): Promise<number>
     const done = runLab(
       { ...options, totalMessageRatePerSec: totalMessageRate, signal: stopping.signal },
       {
-        placed: ({ description }) => print(placeLine(description)),
+        testbedOpened: ({ description }) => print(placeLine(description)),
         begun: (experiment) => print(experimentHeading(experiment, paint)),
         progress: (text) => live?.show(`  ${text}`),
         ended: (ended) => print(experimentText(ended, paint, process.stdout.columns)),

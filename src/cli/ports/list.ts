@@ -4,7 +4,7 @@ import { columnsOf, fitText } from "../../output/terminal/columns.js";
 import { type RowColumns, SocketRows } from "../../output/text/ports/socket-rows.js";
 import type { SocketQuery } from "../../socket-table/query.js";
 import { outputFailed } from "../output-error.js";
-import { sayOwnersNote, sayReadNote } from "./notes.js";
+import { formatOwnersNote, formatReadNote } from "./notes.js";
 
 const STDOUT = 1;
 /** How long a full pipe that does not block is left alone. */
@@ -29,16 +29,16 @@ export async function listSockets(
     return !output.isClosed;
   });
   rows.flush();
-  await sayReadNote(read);
-  await owners?.sayWhatIsMissing();
+  await formatReadNote(read);
+  await owners?.formatMissing();
   return read.sockets;
 }
 
 /** Asked beforehand, by a reading of no state at all: a row is printed before its reading has said where it comes from. */
 async function hasNetlink(): Promise<boolean> {
   const { forEachSocket } = await import("../../socket-table/table.js");
-  const asked = forEachSocket({ states: 0, source: "sock_diag" }, () => false);
-  return asked.then(
+  const requested = forEachSocket({ states: 0, source: "sock_diag" }, () => false);
+  return requested.then(
     () => true,
     () => false,
   );
@@ -58,7 +58,7 @@ async function ownerTexts() {
   return {
     textOf,
     /** A ring that is not told matters where an owner is missing. */
-    sayWhatIsMissing: () => sayOwnersNote({ unreadable, isHiding, ringHolders: isMissing ? ringHolders : [] }),
+    formatMissing: () => formatOwnersNote({ unreadable, isHiding, ringHolders: isMissing ? ringHolders : [] }),
   };
 }
 

@@ -1,7 +1,7 @@
 // `fourtuple ports --listening`: the listeners with their accept queues, and who owns them.
 import { paintFor } from "../../output/terminal/paint.js";
 import { printableJson } from "../../util/printable.js";
-import { sayReadNote } from "./notes.js";
+import { formatReadNote } from "./notes.js";
 import type { PortsCommandOptions } from "./options.js";
 import { toFilter } from "./query.js";
 import { describeTarget, type PortTarget } from "./target.js";
@@ -19,7 +19,7 @@ export async function readListeners(
   const { overflows } = await import("../../output/text/ports/summary.js");
   // What a listener has accepted does not hang on --state.
   const table = await socketTable({ ...toFilter(target, options), states: undefined, top: ALL });
-  await sayReadNote(table);
+  await formatReadNote(table);
   const { listeners } = table;
   const owners = options.process
     ? await (await import("../../socket-table/listeners/owners.js")).readOwners()

@@ -8,7 +8,7 @@ import type { SocketQuery } from "../../socket-table/query.js";
 import { AppError } from "../../util/errors.js";
 import { printable, quoted, shortened } from "../../util/printable.js";
 import { type Output, openOutput } from "../files/output.js";
-import { sayReadNote } from "./notes.js";
+import { formatReadNote } from "./notes.js";
 import type { PortTarget } from "./target.js";
 
 /** Addresses that are read; the picture shows fewer and counts the rest. */
@@ -54,7 +54,7 @@ async function draw(
   const listening = await socketTable({ port: target?.port, ip: target?.ip, family, states: ["LISTEN"], top: 1 });
   const { listeners, fallbackErrno } = listening;
   const read = await portFields({ ...query, limit: MAX_ADDRESSES });
-  await sayReadNote({ fallbackErrno, wasInterrupted: read.wasInterrupted });
+  await formatReadNote({ fallbackErrno, wasInterrupted: read.wasInterrupted });
   const isOnePort = target !== undefined && target.ports.first === target.ports.last;
   const map = portMapOf(read, {
     port: isOnePort ? target.ports.first : undefined,

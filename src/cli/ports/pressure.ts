@@ -5,7 +5,7 @@ import type { Pressure } from "../../results/sockets/pressure.js";
 import type { SummaryOptions } from "../../socket-table/summary.js";
 import { AppError } from "../../util/errors.js";
 import { printableJson } from "../../util/printable.js";
-import { sayOnce, sayReadNote } from "./notes.js";
+import { formatReadNote, printOnce } from "./notes.js";
 
 interface Options {
   readonly top: number;
@@ -38,9 +38,9 @@ export async function readPressure(filter: SummaryOptions, options: Options): Pr
   // One row more than is shown: the highest of those that metrics sum up.
   const rows = options.metrics ? top + 1 : top;
   const result = await pressure({ ...filter, top: rows, process: options.process });
-  await sayReadNote(result);
+  await formatReadNote(result);
   const { pressureNote } = await import("../../output/text/ports/pressure.js");
-  sayOnce(pressureNote(result));
+  printOnce(pressureNote(result));
   const sockets = result.outgoing + (result.translated?.connections ?? 0);
   return { text: await textOf(result, filter, options), sockets, isAbove: await isAbove(result, options.failAbove) };
 }
@@ -60,6 +60,6 @@ async function isAbove(result: Pressure, share: number | undefined): Promise<boo
   if (share === undefined) return false;
   const { aboveText } = await import("../../output/text/ports/pressure.js");
   const text = aboveText(result, share);
-  sayOnce(text);
+  printOnce(text);
   return text !== undefined;
 }

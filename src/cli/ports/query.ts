@@ -23,8 +23,8 @@ export function checkPeer(text: string): string {
 /** @throws {AppError} E_ADDRESS when an address is of a zone that is no interface of this host */
 export async function checkZones(text: string): Promise<void> {
   if (!text.includes("%")) return;
-  const { settleGivenZone } = await import("../../linux/zone.js");
-  for (const { first } of parseAddressBlocks(text)) settleGivenZone(first);
+  const { resolveGivenZone } = await import("../../linux/zone.js");
+  for (const { first } of parseAddressBlocks(text)) resolveGivenZone(first);
 }
 
 /** Conditions as the summaries take them. */

@@ -4,7 +4,7 @@ import type { PortExtras } from "../../output/text/ports/summary.js";
 import type { SocketFilter } from "../../socket-table/summary.js";
 import { printableJson } from "../../util/printable.js";
 import { readListeners } from "./listening.js";
-import { sayReadNote } from "./notes.js";
+import { formatReadNote } from "./notes.js";
 import { conditions, exitCodeFor, nothingFor } from "./nothing.js";
 import type { PortsCommandOptions } from "./options.js";
 import { readPressure } from "./pressure.js";
@@ -36,7 +36,7 @@ export async function readAsText(
   const { socketTable } = await import("../../socket-table/summary.js");
   if (options.json) {
     const table = await socketTable(filter);
-    await sayReadNote(table);
+    await formatReadNote(table);
     const owners = await ownersOf(target, options);
     return {
       text: printableJson({ ...table, ...(owners && { owners }), ...(rates && { rates }) }),
@@ -49,13 +49,13 @@ export async function readAsText(
     const { port, ip, ...others } = filter;
     const local = await socketTable({ ...others, localPort: port, localIp: ip, top: ALL });
     const remote = await socketTable({ ...others, ...clientsOf(target, options), top: ALL });
-    await sayReadNote(local);
+    await formatReadNote(local);
     if (!hasSockets({ local, remote })) return { text: await nothingFor(target, options), sockets: 0 };
     const pressure = remote.outgoing > 0 ? await pressureOf(target, options) : undefined;
     return { text: portText(target, { local, remote }, { ...extras, pressure }, paint), sockets: 1 };
   }
   const table = await socketTable(filter);
-  await sayReadNote(table);
+  await formatReadNote(table);
   if (table.sockets === 0 && exitCodeFor(0, target, options) !== 0)
     return { text: await nothingFor(target, options), sockets: 0 };
   const pressure = await pressureOf(target, options);

@@ -11,7 +11,7 @@ import type { AddressRange } from "../../util/address-range.js";
 /** A server that has accepted nothing for so long, while connections wait, accepts no more. */
 const STANDSTILL_MS = 500;
 /** One that goes on accepting is waited for a little longer. */
-const PATIENCE_MS = 800;
+const GRACE_MS = 800;
 const POLL_MS = 50;
 
 interface Look extends AcceptCount {
@@ -38,14 +38,14 @@ export class AcceptWatch {
    * @param lacksEnds the server's end is known to have fewer sockets: some may be in the SYN queue
    * @returns undefined when nothing waits, or the server's end cannot be seen
    */
-  async settle(lacksEnds: boolean): Promise<Accepting | undefined> {
+  async resolve(lacksEnds: boolean): Promise<Accepting | undefined> {
     const startMs = performance.now();
     let now = await this.#read(lacksEnds);
     if (!now) return undefined;
     let movedMs = this.#last?.atMs ?? now.atMs;
     if (this.#last && hasMoved(this.#last, now)) movedMs = now.atMs;
     const isStill = () => now!.atMs - movedMs >= STANDSTILL_MS;
-    while (isWaiting(now) && !isStill() && now.atMs - startMs < PATIENCE_MS) {
+    while (isWaiting(now) && !isStill() && now.atMs - startMs < GRACE_MS) {
       await delay(POLL_MS);
       const next = await this.#read(true);
       if (!next) return undefined;

@@ -4,16 +4,16 @@ import type { ConnectResult, Endpoint } from "../../results/connect.js";
 import { formatIp } from "../../util/address.js";
 import { formatEndpoint } from "../../util/endpoint.js";
 import type { RunFacts } from "../run-state.js";
-import { DestinationTally } from "./destination-counts.js";
+import { DestinationCounts } from "./destination-counts.js";
 import { nameFailure } from "./failures.js";
 
 /** What came of each destination so far; undefined where there is one, or very many. */
 export function countDestinations({
-  tally,
+  destinationCounts,
   targets,
-}: Pick<RunFacts, "tally" | "targets">): ConnectResult["byDestination"] {
-  if (!tally) return undefined;
-  const counts = new DestinationTally(tally).list();
+}: Pick<RunFacts, "destinationCounts" | "targets">): ConnectResult["byDestination"] {
+  if (!destinationCounts) return undefined;
+  const counts = new DestinationCounts(destinationCounts).list();
   return listEndpoints(targets).map(({ ip, port }, number) => {
     const to = formatEndpoint(ip, port);
     const { established, failed, phase, errno } = counts[number]!;

@@ -5,7 +5,7 @@ import { sumCounter } from "../../engine/worker-memory.js";
 import type { Targets } from "../../planning/targets.js";
 import type { ConnectResult } from "../../results/connect.js";
 import { countSockets } from "../../socket-table/count.js";
-import type { RunFacts, RunRecord } from "../run-state.js";
+import type { RunFacts, RunState } from "../run-state.js";
 import { COUNTER } from "../worker-plan.js";
 import { inspectLocalPath } from "./local-path.js";
 import type { ServerSide } from "./server-side.js";
@@ -19,7 +19,7 @@ export async function countInKernel(targets: Targets): Promise<ConnectResult["ke
 }
 
 /** Notes in `record` what the kernel's counters say, and what the server's end has come to where something is missing. */
-export async function collectEvidence(run: RunFacts, record: RunRecord, server: ServerSide): Promise<void> {
+export async function collectEvidence(run: RunFacts, record: RunState, server: ServerSide): Promise<void> {
   const { settings, targets, pool } = run;
   const sum = (counter: number) => sumCounter(pool.memories, counter);
   record.evidence = noteEvidence(record.countersBefore);

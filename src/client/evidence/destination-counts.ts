@@ -1,4 +1,4 @@
-// What came of each destination where there are several: counted by all shards in shared memory, by the destination's number.
+// What came of each destination where there are several: counted by all workers in shared memory, by the destination's number.
 
 import { PHASES } from "../../engine/worker-memory.js";
 import type { TuplePlan } from "../../planning/tuple-plan.js";
@@ -21,12 +21,12 @@ export interface DestinationCount {
 }
 
 /** @returns undefined for a single destination, which is the run, and for very many */
-export function allocateTally({ groups }: TuplePlan): SharedArrayBuffer | undefined {
+export function allocateCounts({ groups }: TuplePlan): SharedArrayBuffer | undefined {
   const destinations = groups.reduce((sum, group) => sum + group.destinations.length, 0);
   return destinations > 1 && destinations <= MOST ? new SharedArrayBuffer(destinations * WORDS * 4) : undefined;
 }
 
-export class DestinationTally {
+export class DestinationCounts {
   private readonly words: Int32Array;
 
   constructor(memory: SharedArrayBuffer) {

@@ -1,11 +1,11 @@
 // Failures as a result has them: by step and by the errno's name.
 import { collectFailures } from "../../engine/failures.js";
-import type { ShardMemory } from "../../engine/worker-memory.js";
+import type { WorkerMemory } from "../../engine/worker-memory.js";
 import { errnoName } from "../../linux/syscalls/errno.js";
 import type { FailureReport, Phase } from "../../results/fields.js";
 
 /** Of connections that never were ESTABLISHED, and of those that were. */
-export function reportFailures(memories: readonly ShardMemory[]): {
+export function reportFailures(memories: readonly WorkerMemory[]): {
   readonly failures: FailureReport[];
   readonly losses: FailureReport[];
 } {

@@ -1,7 +1,7 @@
 // What this host itself does with the packets of a run: routes and firewall rules that refuse them. Read when connections failed.
 
 import { collectAtOnce } from "../../engine/failures.js";
-import type { ShardMemory } from "../../engine/worker-memory.js";
+import type { WorkerMemory } from "../../engine/worker-memory.js";
 import { findFilterRules } from "../../linux/netlink/nftables.js";
 import { findRefusingRoutes } from "../../linux/netlink/refusing-routes.js";
 import type { Targets } from "../../planning/targets.js";
@@ -12,7 +12,7 @@ import { formatIp } from "../../util/address.js";
 const LOOKED_UP = 8;
 const LISTED = 8;
 
-export function inspectLocalPath({ plan, isLocal }: Targets, memories: readonly ShardMemory[]): LocalPath {
+export function inspectLocalPath({ plan, isLocal }: Targets, memories: readonly WorkerMemory[]): LocalPath {
   const destinations = plan.groups.flatMap((group) => group.destinations);
   const ips = [...new Map(destinations.map(({ ip }) => [formatIp(ip), ip])).values()].slice(0, LOOKED_UP);
   const routes = ips.map(findRefusingRoutes);

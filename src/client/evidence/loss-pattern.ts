@@ -1,10 +1,10 @@
 // Which connections a run has lost, of all threads together: see loss-stats.ts.
-import { type ShardMemory, sumCounter } from "../../engine/worker-memory.js";
+import { sumCounter, type WorkerMemory } from "../../engine/worker-memory.js";
 import type { LossPattern } from "../../results/peer.js";
 import { COUNTER } from "../worker-plan.js";
 
 /** @returns undefined when none was lost */
-export function findLossPattern(memories: readonly ShardMemory[]): LossPattern | undefined {
+export function findLossPattern(memories: readonly WorkerMemory[]): LossPattern | undefined {
   const losing = memories.filter(({ counters }) => counters[COUNTER.firstLostAt]! > 0);
   if (losing.length === 0) return undefined;
   const values = (counter: number) => losing.map(({ counters }) => counters[counter]!);

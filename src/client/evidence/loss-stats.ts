@@ -1,13 +1,13 @@
-// Which connections of a shard are lost, the oldest or the newest: that tells a server's time-out from its maximum. Typed arrays
+// Which connections of a worker are lost, the oldest or the newest: that tells a server's time-out from its maximum. Typed arrays
 // and counters only, by slot.
 import { COUNTER } from "../worker-plan.js";
 
-export class LossAges {
+export class LossStats {
   private readonly counters: Float64Array;
   /** When a slot's connection was ESTABLISHED, in milliseconds: exact to one for hours, which is enough to tell old from new. */
   private readonly establishedMs: Float32Array;
 
-  /** @param slots as many as the shard can ever have */
+  /** @param slots as many as the worker can ever have */
   constructor(counters: Float64Array, slots: number) {
     this.counters = counters;
     this.establishedMs = new Float32Array(slots);

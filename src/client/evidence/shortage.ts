@@ -1,7 +1,7 @@
 // What stands behind EADDRNOTAVAIL: source addresses that are gone, destinations that no packet leaves to, and 4-tuples that
 // connections of the past still hold.
 
-import { PHASE, type ShardMemory } from "../../engine/worker-memory.js";
+import { PHASE, type WorkerMemory } from "../../engine/worker-memory.js";
 import { readLocalPortRange } from "../../linux/proc/local-ports.js";
 import { TCP_TIME_WAIT } from "../../linux/syscalls/constants.js";
 import { EADDRNOTAVAIL } from "../../linux/syscalls/errno.js";
@@ -26,7 +26,7 @@ const MOST_CHECKED = 100_000;
  */
 export async function findShortage(
   targets: Targets,
-  memories: readonly ShardMemory[],
+  memories: readonly WorkerMemory[],
 ): Promise<PortShortage | undefined> {
   const phases = [PHASE.bind, PHASE.connect];
   const count = (phase: number) => memories.reduce((sum, memory) => sum + memory.failures(phase, EADDRNOTAVAIL), 0);

@@ -2,7 +2,7 @@
 // them.
 import { Outgoing } from "../../engine/sending/outgoing.js";
 import { type Sender, Unsent } from "../../engine/sending/unsent.js";
-import { PHASE, type ShardMemory } from "../../engine/worker-memory.js";
+import { PHASE, type WorkerMemory } from "../../engine/worker-memory.js";
 import { EPROTO } from "../../linux/syscalls/errno.js";
 import { grown } from "../../protocols/columns.js";
 import type { ClientConnections, ClientProtocol } from "../../protocols/contract.js";
@@ -25,7 +25,7 @@ export class Exchange implements ClientConnections, MessageCarrier {
   /** What sends messages; undefined for a run without any. */
   readonly messages: MessageSender | undefined;
   private readonly owner: ConnectionOwner;
-  private readonly memory: ShardMemory;
+  private readonly memory: WorkerMemory;
   private readonly counters: Float64Array;
   private readonly resets: boolean;
   private readonly protocol: ClientProtocol;
@@ -41,7 +41,7 @@ export class Exchange implements ClientConnections, MessageCarrier {
   constructor(
     sender: Sender,
     plan: ConnectPlan,
-    memory: ShardMemory,
+    memory: WorkerMemory,
     slots: number,
     owner: ConnectionOwner,
     create = createClientProtocol,
@@ -99,13 +99,13 @@ export class Exchange implements ClientConnections, MessageCarrier {
    *
    * @param patienceMs younger messages than this are still on their way, and no failure of the peer's
    */
-  finish(patienceMs: number, end: number, isOpen: (slot: number) => boolean): void {
+  finish(graceMs: number, end: number, isOpen: (slot: number) => boolean): void {
     for (let slot = 0; slot < end; slot++) {
       if (!isOpen(slot)) continue;
       this.closing(slot);
       this.protocol.closed(slot);
     }
-    this.answers?.finish(patienceMs);
+    this.answers?.finish(graceMs);
   }
 
   due(slot: number): number {

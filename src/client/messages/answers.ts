@@ -1,6 +1,6 @@
 // Matches answers with the messages that they answer: the latency of each counts from the moment when its message was due, and what is not
 // answered in the end is accounted for by who is to blame.
-import type { ShardMemory } from "../../engine/worker-memory.js";
+import type { WorkerMemory } from "../../engine/worker-memory.js";
 import type { Histogram } from "../../results/histogram/histogram.js";
 import { COUNTER, HISTOGRAM, type MessagePlan } from "../worker-plan.js";
 import { MessageAges } from "./ages.js";
@@ -15,7 +15,7 @@ export class Answers {
   private readonly roundTrip: Histogram;
   private readonly ages: MessageAges;
 
-  constructor(rounds: Rounds, schedule: MessageSchedule, plan: MessagePlan, memory: ShardMemory) {
+  constructor(rounds: Rounds, schedule: MessageSchedule, plan: MessagePlan, memory: WorkerMemory) {
     this.rounds = rounds;
     this.schedule = schedule;
     this.plan = plan;
@@ -65,7 +65,7 @@ export class Answers {
    *
    * @param patienceMs younger messages than this are still on their way, and no failure of the peer's
    */
-  finish(patienceMs: number): void {
+  finish(graceMs: number): void {
     const { counters, rounds, schedule } = this;
     const nowMs = performance.now();
     for (let slot = 0; slot < rounds.next.length; slot++) {
@@ -74,7 +74,7 @@ export class Answers {
       const unsent = this.owed(slot);
       const oldest = rounds.oldest(slot);
       let young = 0;
-      while (young < sent && nowMs - schedule.dueMs(oldest + sent - 1 - young, slot) < patienceMs) young++;
+      while (young < sent && nowMs - schedule.dueMs(oldest + sent - 1 - young, slot) < graceMs) young++;
       counters[COUNTER.missedMessages]! += unsent;
       counters[COUNTER.unansweredMessages]! += sent - young;
       counters[COUNTER.inFlightMessages]! += young;

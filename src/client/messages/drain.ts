@@ -2,7 +2,7 @@
 // stays unanswered was lost, and not merely cut off.
 
 import { setTimeout as delay } from "node:timers/promises";
-import { CONTROL, type ShardMemory, sumCounter } from "../../engine/worker-memory.js";
+import { CONTROL, sumCounter, type WorkerMemory } from "../../engine/worker-memory.js";
 import type { Histogram } from "../../results/histogram/histogram.js";
 import { COUNTER, type MessagePlan } from "../worker-plan.js";
 
@@ -10,22 +10,22 @@ const POLL_MS = 5;
 /** Counts as silence between two looks at most: where the whole machine stood still for longer, the peer did, too. */
 const LOOK_MS = 10 * POLL_MS;
 /** Answers are waited for so long: a run ends within a second, also where they trickle in… */
-const PATIENCE_MS = 900;
+const GRACE_MS = 900;
 /** …and sooner when it is interrupted. */
 const INTERRUPTED_MS = 400;
 /** Where the slowest answers take at most so much longer than the median, those that are younger are on their way. */
 const EVEN = 1.5;
 
-interface Shards {
-  readonly memories: readonly ShardMemory[];
+interface Workers {
+  readonly memories: readonly WorkerMemory[];
   setAll(word: number, value: number): void;
 }
 
 /** Returns when every message over a connection that is still open has its answer, a second later at the latest. */
-export async function drainMessages(shards: Shards, message: MessagePlan, wasInterrupted: boolean): Promise<void> {
-  const patienceMs = wasInterrupted ? INTERRUPTED_MS : PATIENCE_MS;
-  shards.setAll(CONTROL.paused, 1);
-  const { memories } = shards;
+export async function drainMessages(workers: Workers, message: MessagePlan, wasInterrupted: boolean): Promise<void> {
+  const graceMs = wasInterrupted ? INTERRUPTED_MS : GRACE_MS;
+  workers.setAll(CONTROL.paused, 1);
+  const { memories } = workers;
   const sum = (counter: number) => sumCounter(memories, counter);
   let [lookedMs, waitedMs] = [performance.now(), 0];
   for (;;) {
@@ -36,7 +36,7 @@ export async function drainMessages(shards: Shards, message: MessagePlan, wasInt
     const nowMs = performance.now();
     waitedMs += Math.min(nowMs - lookedMs, LOOK_MS);
     lookedMs = nowMs;
-    if (waitedMs > patienceMs) return;
+    if (waitedMs > graceMs) return;
     await delay(POLL_MS);
   }
 }
@@ -45,7 +45,7 @@ export async function drainMessages(shards: Shards, message: MessagePlan, wasInt
  * How late a message may be at the end without being the peer's failure: the longest that an answer took, where all take about the
  * same; 0 where they do not, as with a peer that falls behind.
  */
-export function answerPatienceMs(roundTrip: Histogram): number {
+export function answerGraceMs(roundTrip: Histogram): number {
   const [p50, p99] = roundTrip.percentiles([50, 99]) as [number, number];
   if (p50 === 0 || p99 > EVEN * p50) return 0;
   return Math.ceil(roundTrip.max / 1000);

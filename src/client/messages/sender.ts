@@ -1,7 +1,7 @@
 // Sends a message over every open connection at a fixed interval. The schedule is open-loop: a message is due at a moment computed
 // beforehand and its latency counts from that moment, so a server that stalls cannot hide its stall (no coordinated omission).
 // What is due is sent, however late, or counted as missed.
-import { CONTROL, type ShardMemory } from "../../engine/worker-memory.js";
+import { CONTROL, type WorkerMemory } from "../../engine/worker-memory.js";
 import { COUNTER } from "../worker-plan.js";
 import { NONE, type Rounds } from "./rounds.js";
 import type { MessageSchedule } from "./schedule.js";
@@ -39,7 +39,7 @@ export class MessageSender {
   /** When it was told to send no more; 0 before. */
   private pausedMs = 0;
 
-  constructor(carrier: MessageCarrier, rounds: Rounds, schedule: MessageSchedule, memory: ShardMemory) {
+  constructor(carrier: MessageCarrier, rounds: Rounds, schedule: MessageSchedule, memory: WorkerMemory) {
     this.carrier = carrier;
     this.rounds = rounds;
     this.schedule = schedule;

@@ -41,8 +41,8 @@ export class GiveUp {
       this.#timedOutBefore = timedOut;
     }
     // What was begun before the last answer times out within one time-out of it; what was begun after, within two.
-    const patienceMs = answered === 0 ? this.#connectTimeoutMs : 2 * this.#connectTimeoutMs;
-    const isSilent = timedOut - this.#timedOutBefore >= this.#timeoutsEnough && this.#silentMs >= patienceMs;
+    const graceMs = answered === 0 ? this.#connectTimeoutMs : 2 * this.#connectTimeoutMs;
+    const isSilent = timedOut - this.#timedOutBefore >= this.#timeoutsEnough && this.#silentMs >= graceMs;
     if (isSilent) return "unanswered";
     return established === 0 && failed >= FAILURES_ENOUGH ? "all-failed" : undefined;
   }

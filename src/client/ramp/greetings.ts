@@ -5,30 +5,30 @@ import { SHARED } from "../worker-plan.js";
 /** A greeting this soon after the handshake, and two round trips, goes with accept(). */
 const PROMPT_MS = 50;
 /** How long a connection is waited for at most: others must not pay for one that a server lets wait. */
-const PATIENCE_MS = 1000;
+const GRACE_MS = 1000;
 /** A server that kept us waiting so many times is not waited for again. A host that stood still once is no such server. */
-const PATIENCE_LOST = 2;
+const GRACE_LOST = 2;
 /** Greetings that go with accept() come one after the other. Without one for so long, the peer is silent. */
 const SILENT_AFTER_MS = 50;
 /** Silence for so long, and for half of the time that we waited, is the peer's way: it has news now and then, or greets late. */
 const SILENCE_MS = 400;
-/** More than two checks of the shard are apart: what passed beyond that, the whole thread stood still. */
+/** More than two checks of the worker are apart: what passed beyond that, the whole thread stood still. */
 const LOOK_MS = 150;
 
 export class Greetings {
   private readonly shared: Int32Array;
-  private readonly areAsked: boolean;
+  private readonly areRequested: boolean;
   private lastMs = 0;
   private waitedMs = 0;
   private silentMs = 0;
 
   /**
-   * @param shared words of all shards, see SHARED
+   * @param shared words of all workers, see SHARED
    * @param areAsked the caller waits for greetings, however late: the window is the caller's
    */
-  constructor(shared: Int32Array, areAsked: boolean) {
+  constructor(shared: Int32Array, areRequested: boolean) {
     this.shared = shared;
-    this.areAsked = areAsked;
+    this.areRequested = areRequested;
   }
 
   /** Whether a new connection is in flight until its greeting. */
@@ -44,7 +44,7 @@ export class Greetings {
   /** A first byte on a connection that was not waited for. @param waitedMs since ESTABLISHED */
   cameUnawaited(waitedMs: number, handshakeMs: number): void {
     if (waitedMs > PROMPT_MS + 2 * handshakeMs) return;
-    if (Atomics.load(this.shared, SHARED.lateGreetings) < PATIENCE_LOST) this.shared[SHARED.peerGreets] = 1;
+    if (Atomics.load(this.shared, SHARED.lateGreetings) < GRACE_LOST) this.shared[SHARED.peerGreets] = 1;
   }
 
   /** The ramp has waited for nothing but greetings for so long. */
@@ -52,17 +52,17 @@ export class Greetings {
     const counted = Math.min(passedMs, LOOK_MS);
     this.waitedMs += counted;
     if (nowMs - this.lastMs > SILENT_AFTER_MS) this.silentMs += counted;
-    if (this.areAsked || this.silentMs < SILENCE_MS || this.silentMs * 2 < this.waitedMs) return;
-    Atomics.store(this.shared, SHARED.lateGreetings, PATIENCE_LOST);
+    if (this.areRequested || this.silentMs < SILENCE_MS || this.silentMs * 2 < this.waitedMs) return;
+    Atomics.store(this.shared, SHARED.lateGreetings, GRACE_LOST);
     this.shared[SHARED.peerGreets] = 0;
   }
 
   /** Whether one that has waited so long since ESTABLISHED is in flight no longer. */
   gaveUp(waitedMs: number): boolean {
-    if (!this.areAsked && !this.areAwaited) return true;
-    if (waitedMs < PATIENCE_MS) return false;
-    if (this.areAsked) return true;
-    // Several connections, and several shards, notice at once: that is one time.
+    if (!this.areRequested && !this.areAwaited) return true;
+    if (waitedMs < GRACE_MS) return false;
+    if (this.areRequested) return true;
+    // Several connections, and several workers, notice at once: that is one time.
     if (Atomics.compareExchange(this.shared, SHARED.peerGreets, 1, 0) === 1) {
       Atomics.add(this.shared, SHARED.lateGreetings, 1);
     }

@@ -2,7 +2,7 @@
 
 import { isBelowFloor, readMemoryRoom } from "../../engine/memory-stop.js";
 import { isBelowReserve, readFileRoom } from "../../engine/open-files-stop.js";
-import type { RunRecord } from "../run-state.js";
+import type { RunState } from "../run-state.js";
 import { GiveUp, type RampCounts } from "./give-up.js";
 
 export class RampGuard {
@@ -13,7 +13,7 @@ export class RampGuard {
   }
 
   /** Called now and then during the ramp; notes in `record` why it should end. @returns whether it should */
-  look(record: RunRecord, counts: RampCounts): boolean {
+  look(record: RunState, counts: RampCounts): boolean {
     const room = readMemoryRoom();
     const files = readFileRoom();
     if (isBelowFloor(room)) record.memoryStop = room;

@@ -1,7 +1,7 @@
-// Drives a ramp: tells the shards how many connections they are to have by now, starts those whose turn comes, and says when
+// Drives a ramp: tells the workers how many connections they are to have by now, starts those whose turn comes, and says when
 // everything that was asked for has settled.
 
-import type { ShardPool } from "../../engine/pool.js";
+import type { WorkerPool } from "../../engine/pool.js";
 import { CONTROL, sumCounter } from "../../engine/worker-memory.js";
 import type { ConnectSettings } from "../settings.js";
 import { COUNTER, type ConnectMessage, type ConnectPlan } from "../worker-plan.js";
@@ -13,23 +13,23 @@ const STANDSTILL_MS = 500;
 export class Pacer {
   /** By how much the schedule has moved because this process did not run. */
   movedMs = 0;
-  readonly #pool: ShardPool<ConnectPlan, ConnectMessage>;
+  readonly #pool: WorkerPool<ConnectPlan, ConnectMessage>;
   readonly #settings: ConnectSettings;
   readonly #shape: RampShape;
-  readonly #start: (shard: number, target: number) => void;
-  readonly #settled = new Set<number>();
+  readonly #start: (worker: number, target: number) => void;
+  readonly #resolved = new Set<number>();
   #pacedMs = 0;
   #calledMs: number | undefined;
-  #readyShards = 0;
+  #readyWorkers = 0;
   /** When as many threads were up as open at the same time. */
   #readyMs: number | undefined;
 
-  /** @param start starts shard number `shard`, which is to have `target` connections at first */
+  /** @param start starts worker number `worker`, which is to have `target` connections at first */
   constructor(
-    pool: ShardPool<ConnectPlan, ConnectMessage>,
+    pool: WorkerPool<ConnectPlan, ConnectMessage>,
     settings: ConnectSettings,
     shape: RampShape,
-    start: (shard: number, target: number) => void,
+    start: (worker: number, target: number) => void,
   ) {
     this.#pool = pool;
     this.#settings = settings;
@@ -37,16 +37,16 @@ export class Pacer {
     this.#start = start;
   }
 
-  /** One more shard is up. */
+  /** One more worker is up. */
   ready(): void {
-    this.#readyShards++;
-    if (this.#readyShards === this.#shape.active) this.#readyMs = performance.now();
+    this.#readyWorkers++;
+    if (this.#readyWorkers === this.#shape.active) this.#readyMs = performance.now();
   }
 
-  /** A shard has tried everything asked of it so far. */
-  settled(shard: number): void {
-    const { counters } = this.#pool.memories[shard]!;
-    if (counters[COUNTER.started]! >= shareOf(this.#shape, shard)) this.#settled.add(shard);
+  /** A worker has tried everything asked of it so far. */
+  resolved(worker: number): void {
+    const { counters } = this.#pool.memories[worker]!;
+    if (counters[COUNTER.started]! >= shareOf(this.#shape, worker)) this.#resolved.add(worker);
   }
 
   /** Connections wanted at a moment, by performance.now(). */
@@ -64,13 +64,13 @@ export class Pacer {
     const elapsedMs = schedule.turnsMs.find((turnMs) => turnMs > this.#pacedMs && turnMs < nowMs) ?? nowMs;
     this.#pacedMs = elapsedMs;
     const wanted = this.#readyMs === undefined ? 0 : schedule.wantedAt(elapsedMs);
-    for (let shard = 0; shard < this.#shape.shards; shard++) {
-      // Without a pace the shards take turns: one begins when an earlier one has settled.
-      const hasTurn = isPaced || shard < this.#settled.size + this.#shape.active;
-      const target = hasTurn ? targetOf(this.#shape, shard, wanted) : 0;
-      if (shard < this.#pool.size) this.#pool.set(shard, CONTROL.target, target);
+    for (let worker = 0; worker < this.#shape.workers; worker++) {
+      // Without a pace the workers take turns: one begins when an earlier one has settled.
+      const hasTurn = isPaced || worker < this.#resolved.size + this.#shape.active;
+      const target = hasTurn ? targetOf(this.#shape, worker, wanted) : 0;
+      if (worker < this.#pool.size) this.#pool.set(worker, CONTROL.target, target);
       // The next thread is started ahead of its turn: that takes it some tens of milliseconds.
-      else if (target > 0 || shard < this.#settled.size + this.#shape.active + 1) this.#start(shard, target);
+      else if (target > 0 || worker < this.#resolved.size + this.#shape.active + 1) this.#start(worker, target);
     }
     return this.#readyMs !== undefined && elapsedMs >= schedule.endMs && this.#hasSettled(wanted);
   }

@@ -1,4 +1,4 @@
-// How many connections each client shard is to have: exact shares, threads started as they are needed, and as many
+// How many connections each client worker is to have: exact shares, threads started as they are needed, and as many
 // threads opening at once as there are cores.
 
 import { KEPT_DESCRIPTORS } from "../../engine/threads/descriptor-reserve.js";
@@ -6,8 +6,8 @@ import { exactShare } from "../../util/share.js";
 
 export interface RampShape {
   readonly connections: number;
-  readonly shards: number;
-  /** Shards that open at the same time. */
+  readonly workers: number;
+  /** Workers that open at the same time. */
   readonly active: number;
 }
 
@@ -23,23 +23,23 @@ const SHARED_PER_THREAD = 4;
 
 /**
  * @param tableSize descriptors in one table (RLIMIT_NOFILE)
- * @param tableUsed descriptors in use before the first shard starts
+ * @param tableUsed descriptors in use before the first worker starts
  */
 export function shapeRamp(connections: number, tableSize: number, tableUsed: number, cores: number): RampShape {
   const free = tableSize - tableUsed - DESCRIPTORS_SPARE;
-  if (free < DESCRIPTORS_PER_THREAD * 2) return { connections, shards: 1, active: 1 };
-  let shards = Math.min(cores, Math.ceil(connections / CONNECTIONS_WORTH_A_THREAD));
+  if (free < DESCRIPTORS_PER_THREAD * 2) return { connections, workers: 1, active: 1 };
+  let workers = Math.min(cores, Math.ceil(connections / CONNECTIONS_WORTH_A_THREAD));
   // Each thread's own descriptors are in every later thread's table: more threads leave less room in each. Where no
   // number is enough the run begins all the same, with as many as still add room, and EMFILE tells.
-  while (Math.ceil(connections / shards) > free - DESCRIPTORS_PER_THREAD * shards) {
-    if (DESCRIPTORS_PER_THREAD * (shards + 1) * 2 > free) break;
-    shards++;
+  while (Math.ceil(connections / workers) > free - DESCRIPTORS_PER_THREAD * workers) {
+    if (DESCRIPTORS_PER_THREAD * (workers + 1) * 2 > free) break;
+    workers++;
   }
-  return { connections, shards, active: Math.min(cores, shards) };
+  return { connections, workers, active: Math.min(cores, workers) };
 }
 
 /**
- * The most connections that any number of shards can hold in their descriptor tables.
+ * The most connections that any number of workers can hold in their descriptor tables.
  *
  * @param hasPrivateTables each thread has a table of its own; else all share one
  */
@@ -52,23 +52,23 @@ export function mostConnections(
   if (tableSize === Number.POSITIVE_INFINITY) return tableSize;
   const free = Math.max(0, tableSize - tableUsed);
   if (!hasPrivateTables) return Math.max(0, free - KEPT_DESCRIPTORS - SHARED_PER_THREAD * cores);
-  const { shards } = shapeRamp(Number.MAX_SAFE_INTEGER, tableSize, tableUsed, cores);
-  return shards * Math.max(0, free - PRIVATE_OVERHEAD);
+  const { workers } = shapeRamp(Number.MAX_SAFE_INTEGER, tableSize, tableUsed, cores);
+  return workers * Math.max(0, free - PRIVATE_OVERHEAD);
 }
 
-/** The most connections shard `index` will ever have. */
+/** The most connections worker `index` will ever have. */
 export function shareOf(shape: RampShape, index: number): number {
-  return exactShare(shape.connections, shape.shards, index);
+  return exactShare(shape.connections, shape.workers, index);
 }
 
 /**
- * How many connections shard `index` is to have when the run wants `wanted` in all. Shards fill wave by wave, the
+ * How many connections worker `index` is to have when the run wants `wanted` in all. Workers fill wave by wave, the
  * members of a wave evenly; those with an earlier number get the odd one.
  */
 export function targetOf(shape: RampShape, index: number, wanted: number): number {
   const wave = Math.floor(index / shape.active);
   const first = wave * shape.active;
-  const members = Math.min(shape.active, shape.shards - first);
+  const members = Math.min(shape.active, shape.workers - first);
   let before = 0;
   for (let i = 0; i < first; i++) before += shareOf(shape, i);
   const inWave = Math.max(0, wanted - before);

@@ -1,6 +1,6 @@
-// What a shard's ramp waits for, turn by turn: the peer's rate and what we do not ask of it are not to be mixed up.
+// What a worker's ramp waits for, turn by turn: the peer's rate and what we do not ask of it are not to be mixed up.
 
-import { type ShardMemory, sumCounter } from "../../engine/worker-memory.js";
+import { sumCounter, type WorkerMemory } from "../../engine/worker-memory.js";
 import type { RampShares } from "../../results/connect.js";
 import { COUNTER } from "../worker-plan.js";
 
@@ -19,7 +19,7 @@ const WAITS = {
 } as const satisfies Record<keyof RampShares, number>;
 
 /** To be read when the ramp has ended. */
-export function readRampShares(memories: readonly ShardMemory[]): RampShares {
+export function readRampShares(memories: readonly WorkerMemory[]): RampShares {
   const totalMs = sumCounter(memories, COUNTER.rampedMs);
   const shares = Object.entries(WAITS).map(([wait, counter]) => {
     const share = totalMs === 0 ? 0 : sumCounter(memories, counter) / totalMs;

@@ -1,6 +1,6 @@
 // What the worker of a single connection does besides: it tells the main thread of the connection and of each read, and an attempt that
 // fails makes way for one to the name's next address.
-import type { Shard } from "../../engine/worker.js";
+import type { RoleWorker } from "../../engine/worker.js";
 import { CONTROL } from "../../engine/worker-memory.js";
 import type { NativeBuffer } from "../../linux/syscalls/libc.js";
 import { formatIp } from "../../util/address.js";
@@ -14,9 +14,9 @@ export class SingleEvents extends ClientEvents {
   private triesLeft: number;
   private toldTexts = 0;
 
-  constructor(shard: Shard<ConnectPlan, ConnectMessage>, tuples: PlannedTuples, slots: number) {
-    super(shard, tuples, slots);
-    this.triesLeft = shard.plan.tries - 1;
+  constructor(worker: RoleWorker<ConnectPlan, ConnectMessage>, tuples: PlannedTuples, slots: number) {
+    super(worker, tuples, slots);
+    this.triesLeft = worker.plan.tries - 1;
   }
 
   override awake(nowMs: number): void {
@@ -28,13 +28,13 @@ export class SingleEvents extends ClientEvents {
     super.opened(slot);
     const ends = this.transport.addresses(slot);
     const { ip, port } = typeof ends === "number" ? { ip: undefined, port: 0 } : ends.local;
-    this.shard.tell({ type: "opened", ip: ip ? formatIp(ip) : "?", port });
+    this.worker.send({ type: "opened", ip: ip ? formatIp(ip) : "?", port });
   }
 
   override received(slot: number, bytes: NativeBuffer, offset: number, length: number): number {
     const used = super.received(slot, bytes, offset, length);
     this.toldTexts++;
-    this.shard.tell({ type: "received", text: bytes.bytes.toString("utf8", offset, offset + length) });
+    this.worker.send({ type: "received", text: bytes.bytes.toString("utf8", offset, offset + length) });
     this.transport.isHeld = this.isAhead;
     return used;
   }
@@ -45,7 +45,7 @@ export class SingleEvents extends ClientEvents {
       return;
     }
     this.triesLeft--;
-    this.tally?.failed(this.tuples.destinationOf(slot), step, errno);
+    this.destinationCounts?.failed(this.tuples.destinationOf(slot), step, errno);
     // Before it leaves: the main thread takes "begun, and nothing in flight" for the end of a ramp.
     this.counters[COUNTER.started]! -= 1;
     this.counters[COUNTER.inFlight]! -= 1;
@@ -53,6 +53,6 @@ export class SingleEvents extends ClientEvents {
 
   /** Whether the main thread has still to take what was read. */
   private get isAhead(): boolean {
-    return this.toldTexts - Atomics.load(this.shard.memory.control, CONTROL.heard) >= TEXTS_AHEAD;
+    return this.toldTexts - Atomics.load(this.worker.memory.control, CONTROL.heard) >= TEXTS_AHEAD;
   }
 }

@@ -1,5 +1,5 @@
 // The entry of a single connection's thread.
-import { runShards } from "../../engine/worker.js";
+import { runWorkers } from "../../engine/worker.js";
 import { BUDGET, ClientLoop } from "../loop.js";
 import type { ConnectMessage, ConnectPlan } from "../worker-plan.js";
 import { SingleEvents } from "./events.js";
@@ -7,4 +7,4 @@ import { SingleEvents } from "./events.js";
 // The article's client reads 512 bytes at a time, and says so for each time.
 const ARTICLE_BUDGET = { ...BUDGET, readBytes: 512 };
 
-await runShards<ConnectPlan, ConnectMessage>((shard) => new ClientLoop(shard, SingleEvents, ARTICLE_BUDGET).run());
+await runWorkers<ConnectPlan, ConnectMessage>((worker) => new ClientLoop(worker, SingleEvents, ARTICLE_BUDGET).run());

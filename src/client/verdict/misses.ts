@@ -3,17 +3,17 @@ import { readMetrics, sectionOf } from "../../engine/metrics.js";
 import { sumCounter } from "../../engine/worker-memory.js";
 import type { ConnectResult, Miss } from "../../results/connect.js";
 import { thresholdMisses, toleratesFailures, withoutTolerated } from "../../results/thresholds.js";
-import { countHalfMade } from "../evidence/unaccepted.js";
+import { countUnaccepted } from "../evidence/unaccepted.js";
 import { messageMisses } from "../messages/report.js";
 import { CLIENT_METRICS } from "../metrics.js";
-import type { RunFacts, RunRecord } from "../run-state.js";
+import type { RunFacts, RunState } from "../run-state.js";
 import { COUNTER } from "../worker-plan.js";
 
 /** A first byte within this time of connect() is a greeting. */
 const GREETING_US = 1e6;
 
 /** What is missing of the connections, of the messages, and to what a caller allows. */
-export function allMisses(run: RunFacts, record: RunRecord, measured: Parameters<typeof thresholdMisses>[1]): Miss[] {
+export function allMisses(run: RunFacts, record: RunState, measured: Parameters<typeof thresholdMisses>[1]): Miss[] {
   const { thresholds } = run.settings;
   const isTolerant = toleratesFailures(thresholds, measured);
   const found = findMisses(run, record);
@@ -25,16 +25,18 @@ export function allMisses(run: RunFacts, record: RunRecord, measured: Parameters
 }
 
 /** Everything that a run may be short of; a count of 0 is no miss. */
-function findMisses(run: RunFacts, record: RunRecord): Miss[] {
-  const { connections: asked, isStaged, isSingle, closesGreeted } = run.settings;
+function findMisses(run: RunFacts, record: RunState): Miss[] {
+  const { connections: requested, isStaged, isSingle, closesGreeted } = run.settings;
   const sum = (counter: number) => sumCounter(run.pool.memories, counter);
   const { kernel, peer, evidence } = record;
   const established = sum(COUNTER.established);
   // Stages close and open: what they come to is whether each attempt succeeded, and the peak when memory ended them.
   const unmade = isStaged
-    ? Math.max(sum(COUNTER.failed), record.memoryStop || record.fileStop ? asked - peakOf(run, record) : 0)
-    : Math.max(asked - established, 0);
-  const misses: Miss[] = [{ kind: "established", count: unmade, of: isStaged ? Math.max(asked, unmade) : asked }];
+    ? Math.max(sum(COUNTER.failed), record.memoryStop || record.fileStop ? requested - peakOf(run, record) : 0)
+    : Math.max(requested - established, 0);
+  const misses: Miss[] = [
+    { kind: "established", count: unmade, of: isStaged ? Math.max(requested, unmade) : requested },
+  ];
   // Whoever asked for connections that close after their greeting asked for the greetings.
   if (closesGreeted) {
     misses.push({ kind: "ungreeted", count: Math.max(0, established - sum(COUNTER.greeted)), of: established });
@@ -47,7 +49,7 @@ function findMisses(run: RunFacts, record: RunRecord): Miss[] {
     { kind: "lost", count: sum(COUNTER.lost), of: established },
     {
       kind: "half-open",
-      count: countHalfMade({ kernel, evidence: { ...evidence, peer, accepting } }),
+      count: countUnaccepted({ kernel, evidence: { ...evidence, peer, accepting } }),
       of: kernel?.outgoing ?? 0,
     },
     // Others' connections from the same addresses may be among those that wait.
@@ -57,7 +59,7 @@ function findMisses(run: RunFacts, record: RunRecord): Miss[] {
 }
 
 /** The most connections that were open at once. */
-export function peakOf({ pool }: RunFacts, { peakOpen }: RunRecord): number {
+export function peakOf({ pool }: RunFacts, { peakOpen }: RunState): number {
   return Math.max(peakOpen, sumCounter(pool.memories, COUNTER.open));
 }
 
@@ -72,7 +74,7 @@ export function countGreetings({ pool, settings, histograms }: RunFacts): Connec
  * Connections that a server which greets has not greeted. One that greets most of them does; of one that spoke to fewer it is known
  * only where they heard of it soon: what comes later may be no greeting, such as news for some of them.
  */
-function countUngreeted(run: RunFacts, { accepting }: RunRecord): number {
+function countUngreeted(run: RunFacts, { accepting }: RunState): number {
   const { greeted = 0, ungreeted = 0 } = countGreetings(run) ?? {};
   const p90Us = run.histograms.firstByte.percentile(90);
   const isGreeter = greeted >= ungreeted || p90Us <= GREETING_US;

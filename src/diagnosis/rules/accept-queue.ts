@@ -1,7 +1,7 @@
 // A server's accept queue on this host: full now, or known to have dropped something. The kernel's counters alone do not say so:
 // they are of all listeners of the namespace.
 
-import { countHalfMade } from "../../client/evidence/unaccepted.js";
+import { countUnaccepted } from "../../client/evidence/unaccepted.js";
 import type { ConnectResult } from "../../results/connect.js";
 import type { Finding } from "../../results/diagnosis.js";
 import { describeProcess, howToGoOn, isOutOfDescriptors } from "../../socket-table/listeners/peer-process.js";
@@ -30,11 +30,11 @@ export function queueFacts({ evidence }: ConnectResult): string[] {
 /** An overflow was counted, and whether it was this server's is not to be seen. */
 export function mayHaveOverflowed({ evidence }: ConnectResult): boolean {
   const isUnknown = evidence.peer?.listeners.some(({ drops }) => drops === undefined) ?? false;
-  return isUnknown && overflows(evidence.risen) > 0;
+  return isUnknown && overflows(evidence.deltas) > 0;
 }
 
-export function overflows(risen: ConnectResult["evidence"]["risen"]): number {
-  return risen["TcpExt.ListenOverflows"] ?? 0;
+export function overflows(deltas: ConnectResult["evidence"]["deltas"]): number {
+  return deltas["TcpExt.ListenOverflows"] ?? 0;
 }
 
 /** Nothing failed here, and connections wait in the server's accept queue. */
@@ -44,9 +44,9 @@ export function explainUnaccepted(result: ConnectResult): Finding | undefined {
 }
 
 /** Nothing failed here, and the server has fewer connections than this end takes for ESTABLISHED. */
-export function explainHalfMade(result: ConnectResult): Finding | undefined {
-  const halfMade = countHalfMade(result);
-  if (halfMade === 0) return undefined;
+export function explainClientOnly(result: ConnectResult): Finding | undefined {
+  const unaccepted = countUnaccepted(result);
+  if (unaccepted === 0) return undefined;
   const { outgoing, incoming } = result.kernel!;
   return queueFinding(result, [
     `ESTABLISHED at this end: ${formatCount(outgoing)}, at the server's: ${formatCount(incoming)}`,
@@ -71,7 +71,7 @@ export function queueFinding(result: ConnectResult, facts: readonly string[]): F
       ],
     };
   }
-  const isSynQueue = (evidence.risen["TcpExt.TCPReqQFullDrop"] ?? 0) > 0 && overflows(evidence.risen) === 0;
+  const isSynQueue = (evidence.deltas["TcpExt.TCPReqQFullDrop"] ?? 0) > 0 && overflows(evidence.deltas) === 0;
   if (isSynQueue) {
     return {
       limit: "tcp-max-syn-backlog",
@@ -80,7 +80,7 @@ export function queueFinding(result: ConnectResult, facts: readonly string[]): F
       fix: "net.ipv4.tcp_syncookies=1, or raise net.ipv4.tcp_max_syn_backlog and the backlog",
       evidence: [
         ...seen,
-        `TCPReqQFullDrop rose by ${formatCount(evidence.risen["TcpExt.TCPReqQFullDrop"]!)}, ListenOverflows did not`,
+        `TCPReqQFullDrop rose by ${formatCount(evidence.deltas["TcpExt.TCPReqQFullDrop"]!)}, ListenOverflows did not`,
       ],
     };
   }

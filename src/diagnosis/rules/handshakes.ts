@@ -11,7 +11,7 @@ const WORTH_A_NOTE = 0.01;
 
 /** What SYNs that were sent again say, as far as they are this run's. */
 export function handshakeNotes({ evidence, established, latency }: ConnectResult): string[] {
-  const { "TcpExt.TCPSynRetrans": resent = 0, "Tcp.OutRsts": resets = 0 } = evidence.risen;
+  const { "TcpExt.TCPSynRetrans": resent = 0, "Tcp.OutRsts": resets = 0 } = evidence.deltas;
   if (established === 0 || resent === 0) return [];
   const { maxUs = 0, p90Us = 0 } = latency?.connect ?? {};
   const isMuch = resent >= Math.max(2, established * WORTH_A_NOTE);
@@ -25,7 +25,7 @@ export function handshakeNotes({ evidence, established, latency }: ConnectResult
         ]
       : [];
   }
-  const overflowed = overflows(evidence.risen);
+  const overflowed = overflows(evidence.deltas);
   const cause =
     overflowed > 0
       ? `an accept queue of this host overflowed ${formatCount(overflowed)} times`

@@ -59,7 +59,7 @@ const RULES: Record<string, Rule> = {
     whose: "network",
     meaning: "nobody on the network answers for that address, or a firewall says that nobody does",
     fix: "check the address, and that the host is up",
-    evidence: [seen(failure), ...icmpFact(evidence.risen["Icmp.InDestUnreachs"])],
+    evidence: [seen(failure), ...icmpFact(evidence.deltas["Icmp.InDestUnreachs"])],
   }),
 };
 
@@ -73,7 +73,7 @@ export function fromSystem(result: ConnectResult, failure: FailureReport): Findi
 
 function explainNoMemory({ evidence }: ConnectResult, failure: FailureReport): Finding {
   const pressures =
-    (evidence.risen["TcpExt.TCPMemoryPressures"] ?? 0) + (evidence.risen["TcpExt.TCPAbortOnMemory"] ?? 0);
+    (evidence.deltas["TcpExt.TCPMemoryPressures"] ?? 0) + (evidence.deltas["TcpExt.TCPAbortOnMemory"] ?? 0);
   return {
     limit: pressures > 0 ? "tcp-mem" : "memory",
     whose: "local",

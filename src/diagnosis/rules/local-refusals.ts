@@ -77,11 +77,11 @@ function ofPolicy(failure: FailureReport): Finding | undefined {
 }
 
 function rejectedHere({ evidence }: ConnectResult, failure: FailureReport): Finding | undefined {
-  const { risen, localPath, peer } = evidence;
+  const { deltas, localPath, peer } = evidence;
   // Where the server is here and nobody listens, its kernel refuses.
   if (failure.errno === "ECONNREFUSED" && peer?.listeners.length === 0) return undefined;
   const rule = localPath!.rules?.find(({ verdict }) => verdict === "reject");
-  const own = (risen["Icmp.OutDestUnreachs"] ?? 0) + (risen["Icmp6.OutDestUnreachs"] ?? 0);
+  const own = (deltas["Icmp.OutDestUnreachs"] ?? 0) + (deltas["Icmp6.OutDestUnreachs"] ?? 0);
   const isOwnMessage = own >= failure.count;
   // Without a neighbour the kernel tells itself "host unreachable", too; a rule for all ports need not be the one.
   const isSure = rule ? rule.port !== undefined || isOwnMessage : isOwnMessage && failure.errno !== "EHOSTUNREACH";
@@ -95,9 +95,9 @@ function rejectedHere({ evidence }: ConnectResult, failure: FailureReport): Find
 
 /** SYNs that this host did not send, or did not let in to its own server. */
 export function droppedHere({ evidence }: ConnectResult, failure: FailureReport): Finding | undefined {
-  const { risen, localPath, peer } = evidence;
+  const { deltas, localPath, peer } = evidence;
   if (failure.phase !== "connect") return undefined;
-  const unsent = risen["TcpExt.TCPRetransFail"] ?? 0;
+  const unsent = deltas["TcpExt.TCPRetransFail"] ?? 0;
   const rules = (localPath?.rules ?? []).filter(({ verdict }) => verdict !== "reject");
   // A rejection may be dropped on its own way back.
   const outgoing = rules.find(isOutgoing) ?? localPath?.rules?.find(isOutgoing);

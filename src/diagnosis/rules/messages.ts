@@ -78,7 +78,7 @@ function explainUnsent({ missed, due, blocked, late }: MessageResult): Finding {
   return {
     limit: "messages",
     whose: "local",
-    meaning: "this host does not send as fast as was asked",
+    meaning: "this host does not send as fast as requested",
     fix: "ask for less (-r), or give it more CPU",
     evidence: [...facts, `${formatCount(late)} were sent more than a millisecond late`],
   };

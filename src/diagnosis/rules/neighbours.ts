@@ -19,9 +19,9 @@ const MANY_SOURCES = 900;
 /** @returns undefined when no table of this kernel was full, or not often enough */
 export function explainNeighbours(result: ConnectResult, failure: FailureReport): Finding | undefined {
   if (!ERRNOS.includes(failure.errno)) return undefined;
-  const { risen, gauges } = result.evidence;
+  const { deltas, gauges } = result.evidence;
   // Each attempt that failed so found it full, once at the least; it is everybody's.
-  const table = TABLES.find(({ cache }) => (risen[`${cache}.table_fulls`] ?? 0) >= failure.count);
+  const table = TABLES.find(({ cache }) => (deltas[`${cache}.table_fulls`] ?? 0) >= failure.count);
   if (!table) return undefined;
   const setting = `net.ipv${table.family}.neigh.default.gc_thresh3`;
   const max = gauges[`${table.cache}.max`];
@@ -33,7 +33,7 @@ export function explainNeighbours(result: ConnectResult, failure: FailureReport)
     fix: `raise ${setting} (with gc_thresh1 and gc_thresh2) on the host; or use fewer source addresses with more ports each, or fewer destinations on the link`,
     evidence: [
       seen(failure),
-      `${table.cache} was full ${formatCount(risen[`${table.cache}.table_fulls`]!)} times (table_fulls)`,
+      `${table.cache} was full ${formatCount(deltas[`${table.cache}.table_fulls`]!)} times (table_fulls)`,
       ...(max === undefined || entries === undefined
         ? []
         : [`${formatCount(entries)} entries, ${setting} is ${formatCount(max)}`]),

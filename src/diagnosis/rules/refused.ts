@@ -149,7 +149,7 @@ function ofAnotherHost({ established, destinations }: ConnectResult, failure: Fa
 
 /** A server listens at every destination. */
 function rejected({ evidence }: ConnectResult, failure: FailureReport): Finding | Suspect[] {
-  const unreachable = evidence.risen["Icmp.InDestUnreachs"] ?? 0;
+  const unreachable = evidence.deltas["Icmp.InDestUnreachs"] ?? 0;
   const facts = [seen(failure), "a socket of this host listens at every destination"];
   const firewall: Finding = {
     limit: "path",

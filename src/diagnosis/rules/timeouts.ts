@@ -24,7 +24,7 @@ export function explainSilence(result: ConnectResult, failure: FailureReport): F
 
 function conntrackFull({ evidence }: ConnectResult, failure: FailureReport): Finding | undefined {
   const { "conntrack.count": count = 0, "conntrack.max": max = Number.POSITIVE_INFINITY } = evidence.gauges;
-  const drops = (evidence.risen["conntrack.drop"] ?? 0) + (evidence.risen["conntrack.early_drop"] ?? 0);
+  const drops = (evidence.deltas["conntrack.drop"] ?? 0) + (evidence.deltas["conntrack.early_drop"] ?? 0);
   if (drops === 0 && count < max) return undefined;
   return {
     limit: "nf-conntrack-max",
@@ -47,7 +47,7 @@ function queueFull(result: ConnectResult, failure: FailureReport): Finding | und
 
 /** Source NAT without a free port, or two connections that would have become one. */
 function notTracked({ evidence }: ConnectResult, failure: FailureReport): Finding | undefined {
-  const failed = evidence.risen["conntrack.insert_failed"] ?? 0;
+  const failed = evidence.deltas["conntrack.insert_failed"] ?? 0;
   // The counter is of everybody's packets: of ours each attempt would be one at the least.
   if (failed < failure.count) return undefined;
   return {
@@ -61,7 +61,7 @@ function notTracked({ evidence }: ConnectResult, failure: FailureReport): Findin
 }
 
 function backlogFull({ evidence }: ConnectResult, failure: FailureReport): Finding | undefined {
-  const dropped = evidence.risen["softnet.dropped"] ?? 0;
+  const dropped = evidence.deltas["softnet.dropped"] ?? 0;
   if (dropped === 0) return undefined;
   return {
     limit: "netdev-max-backlog",
@@ -74,7 +74,7 @@ function backlogFull({ evidence }: ConnectResult, failure: FailureReport): Findi
 
 function lostOnTheWay(result: ConnectResult, failure: FailureReport): Finding | Suspect[] {
   const { evidence, established } = result;
-  const synRetransmits = evidence.risen["TcpExt.TCPSynRetrans"] ?? 0;
+  const synRetransmits = evidence.deltas["TcpExt.TCPSynRetrans"] ?? 0;
   const facts = [
     seen(failure),
     ...(synRetransmits > 0 ? [`${formatCount(synRetransmits)} SYNs were sent again`] : []),
@@ -116,7 +116,7 @@ function lostOnTheWay(result: ConnectResult, failure: FailureReport): Finding | 
     meaning: "the server accepts no more, or too slowly: its accept queue is full",
     fix: "a longer backlog and net.core.somaxconn; the server's limits of connections and of open files",
     evidence: isUndecided
-      ? [...facts, `ListenOverflows rose by ${formatCount(overflows(evidence.risen))}, of all listeners together`]
+      ? [...facts, `ListenOverflows rose by ${formatCount(overflows(evidence.deltas))}, of all listeners together`]
       : facts,
     test: "on the server: ss -ltnm shows Recv-Q at Send-Q, and after a d in skmem what this socket dropped",
   };

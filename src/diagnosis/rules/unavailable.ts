@@ -64,7 +64,7 @@ function isTimeWait(result: ConnectResult, { timeWaits, closing }: PortShortage)
   if (timeWaits === 0 || timeWaits < closing) return false;
   return comesAndGoes(result)
     ? timeWaits + closing >= result.plan.tuplesAvailable / 2
-    : timeWaits >= result.asked - result.established;
+    : timeWaits >= result.requested - result.established;
 }
 
 /** Connections were closed from this side while others were opened. */
@@ -157,7 +157,7 @@ function planUsedUp({ plan, evidence }: ConnectResult, failure: FailureReport): 
   };
 }
 
-function rangeUsedUp({ asked, plan, evidence }: ConnectResult, failure: FailureReport): Finding {
+function rangeUsedUp({ requested, plan, evidence }: ConnectResult, failure: FailureReport): Finding {
   const {
     [`${RANGE}.first`]: first = 0,
     [`${RANGE}.last`]: last = 0,
@@ -172,7 +172,7 @@ function rangeUsedUp({ asked, plan, evidence }: ConnectResult, failure: FailureR
   ];
   // Without the reservation the range would have done.
   const pairs = ports > reserved ? plan.tuplesAvailable / (ports - reserved) : 0;
-  if (reserved > 0 && pairs * ports >= asked) {
+  if (reserved > 0 && pairs * ports >= requested) {
     return {
       limit: "ip-local-reserved-ports",
       whose: "local",

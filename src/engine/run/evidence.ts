@@ -70,13 +70,13 @@ export function readCounters(): Counters {
 }
 
 /** @param before the counters when the run began */
-export function noteEvidence(before: Counters): Pick<RunEvidence, "risen" | "settings" | "gauges"> {
-  const risen: Record<string, number> = {};
+export function noteEvidence(before: Counters): Pick<RunEvidence, "deltas" | "settings" | "gauges"> {
+  const deltas: Record<string, number> = {};
   for (const [name, value] of Object.entries(readCounters())) {
     const rise = value - (before[name] ?? value);
-    if (rise > 0) risen[name] = rise;
+    if (rise > 0) deltas[name] = rise;
   }
-  return { risen, settings: readSettings(), gauges: readGauges() };
+  return { deltas, settings: readSettings(), gauges: readGauges() };
 }
 
 function readSettings(): Counters {

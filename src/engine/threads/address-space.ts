@@ -7,12 +7,12 @@ import { formatBytes } from "../../util/units.js";
 /** What V8 and the C library reserve for a thread, hardly any of it ever used: 440 MiB were measured. */
 const ADDRESS_SPACE_BYTES = 512 * 1024 ** 2;
 
-/** @throws {AppError} E_SHARD when there is too little left under RLIMIT_AS */
+/** @throws {AppError} E_WORKER when there is too little left under RLIMIT_AS */
 export function assertAddressSpace(): void {
   const { usedBytes, limitBytes } = readAddressSpace();
   if (limitBytes - usedBytes >= ADDRESS_SPACE_BYTES) return;
   throw new AppError(
-    "E_SHARD",
+    "E_WORKER",
     `a thread reserves ${formatBytes(ADDRESS_SPACE_BYTES)} of address space, and less is left`,
     {
       fix: "raise the limit of the address space: ulimit -v unlimited",

@@ -1,16 +1,16 @@
-// What a thread and the main thread share for as long as the thread lives, whatever shards it runs: where it stands with
+// What a thread and the main thread share for as long as the thread lives, whatever workers it runs: where it stands with
 // its descriptor table, and the descriptors of its event loop.
 
 export const THREAD = {
   /** A word by which both agree on the moment in which the thread copies the descriptor table: one of GATE. */
-  gate: 0,
+  barrier: 0,
   /** 1 when the thread has no descriptor table of its own. */
   tableShared: 1,
   /** The descriptors of its event loop, which it leaves behind in the main thread's table; 0 for unknown. */
   loopDescriptors: 2,
 } as const;
 
-export const GATE = { requested: 1, open: 2, passed: 3 } as const;
+export const BARRIER = { requested: 1, open: 2, passed: 3 } as const;
 const LOOP_DESCRIPTORS = 7;
 
 export class ThreadWords {

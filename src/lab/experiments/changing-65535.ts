@@ -25,13 +25,13 @@ interface Case {
   /** net.ipv4.ip_local_port_range of the client's host. */
   readonly range?: string;
   readonly nofileLimit?: number;
-  readonly asked: number;
+  readonly requested: number;
 }
 
 interface Row {
   readonly what: string;
   readonly setting: string;
-  readonly asked: number;
+  readonly requested: number;
   readonly predicted: number;
   readonly reached: number;
   readonly limit: string;
@@ -45,28 +45,28 @@ export const changing65535: Experiment = {
     "A port is 16 bits and stays so. What can be changed is the range that the kernel picks from, and the limit of open files of a process; each stops a run where it is set, less what the process has open itself.",
   quickMs: () => 14_000,
   async run(context) {
-    const { place } = context;
+    const { testbed } = context;
     const cases = casesFor(context);
-    const at = `${place.description.serverIp}:${PORT}`;
-    const server = await startServer({ place }, at);
+    const at = `${testbed.description.serverIp}:${PORT}`;
+    const server = await startServer({ testbed }, at);
     const rows: Row[] = [];
     const commands = [server.command];
-    const before = await place.client.readSysctl(RANGE);
+    const before = await testbed.client.readSysctl(RANGE);
     try {
       for (const it of cases) rows.push(await drive(context, at, it, commands));
     } finally {
-      if (place.description.kind === "namespaces" && before) await place.client.setSysctl(RANGE, before);
+      if (testbed.description.kind === "namespaces" && before) await testbed.client.setSysctl(RANGE, before);
       await server.end();
     }
-    const limitOf = ({ what, asked, predicted }: Row) =>
-      predicted === asked ? "none" : what === RANGE ? "ip-local-port-range" : "nofile";
+    const limitOf = ({ what, requested, predicted }: Row) =>
+      predicted === requested ? "none" : what === RANGE ? "ip-local-port-range" : "nofile";
     const isExact = (row: Row) =>
       Math.abs(row.predicted - row.reached) <= row.predicted * TOLERANCE && row.limit === limitOf(row);
     const isConfirmed = rows.every(isExact);
     // Fewer than predicted, and of another limit than the one that was set: that says nothing of it.
-    const isCutShort = (row: Row) => row.reached < row.predicted && row.limit !== limitOf(row) && !isExact(row);
-    const isRefuted = rows.some((row) => !isExact(row) && !isCutShort(row));
-    const isPartly = place.description.kind === "loopback";
+    const isInterrupted = (row: Row) => row.reached < row.predicted && row.limit !== limitOf(row) && !isExact(row);
+    const isRefuted = rows.some((row) => !isExact(row) && !isInterrupted(row));
+    const isPartly = testbed.description.kind === "loopback";
     const hasFiles = cases.some(({ nofileLimit }) => nofileLimit !== undefined);
     return {
       setup: `${isPartly ? "the range is the whole machine's here, and stays as it is; " : "the range is set in the client's host alone; "}descriptors: one table for all connections (--one-table), as ordinary programs have it`,
@@ -75,8 +75,8 @@ export const changing65535: Experiment = {
         "each run stops where `fourtuple doctor` says, within 2 %, and names that limit; what fits a widened range comes about",
       observed: rows
         .map(
-          ({ setting, asked, predicted, reached }) =>
-            `${setting}: ${formatCount(reached)} of ${formatCount(asked)} (predicted ${formatCount(predicted)})`,
+          ({ setting, requested, predicted, reached }) =>
+            `${setting}: ${formatCount(reached)} of ${formatCount(requested)} (predicted ${formatCount(predicted)})`,
         )
         .join("; "),
       verdict: isConfirmed ? "confirmed" : isRefuted ? "refuted" : "inconclusive",
@@ -88,14 +88,14 @@ export const changing65535: Experiment = {
             : `the range only: the limit of open files is ${formatCount(readNofileLimit().hard)}`
         : isRefuted
           ? "a run stopped elsewhere than predicted"
-          : `a run was stopped by another limit before: ${rows.find(isCutShort)!.limit}`,
+          : `a run was stopped by another limit before: ${rows.find(isInterrupted)!.limit}`,
       evidence: [
         {
           kind: "table",
           title: "Predicted and reached",
-          columns: ["what is changed", "set to", "asked", "predicted", "reached", "limit named"],
-          rows: rows.map(({ what, setting, asked, predicted, reached, limit }) => [
-            ...[what, setting, asked, predicted, reached],
+          columns: ["what is changed", "set to", "requested", "predicted", "reached", "limit named"],
+          rows: rows.map(({ what, setting, requested, predicted, reached, limit }) => [
+            ...[what, setting, requested, predicted, reached],
             limit,
           ]),
         },
@@ -105,18 +105,18 @@ export const changing65535: Experiment = {
 };
 
 /** @throws {AppError} E_PERMISSION when there is none that can be tried here */
-function casesFor({ place, isQuick }: LabContext): Case[] {
-  const range = (from: number, to: number, asked = to - from + 1 + BEYOND): Case => ({
+function casesFor({ testbed, isQuick }: LabContext): Case[] {
+  const range = (from: number, to: number, requested = to - from + 1 + BEYOND): Case => ({
     what: RANGE,
     setting: `${from} ${to}`,
     range: `${from} ${to}`,
-    asked,
+    requested,
   });
   const files = (limit: number): Case => ({
     what: "limit of open files",
     setting: `ulimit -n ${limit}`,
     nofileLimit: limit,
-    asked: Math.ceil(limit * 1.1),
+    requested: Math.ceil(limit * 1.1),
   });
   // Narrowed, as installed, widened.
   const ranges = [
@@ -126,7 +126,7 @@ function casesFor({ place, isQuick }: LabContext): Case[] {
   ];
   const { hard } = readNofileLimit();
   const cases = [
-    ...(place.description.kind === "namespaces" ? ranges : []),
+    ...(testbed.description.kind === "namespaces" ? ranges : []),
     // A hard limit below that cannot be raised for it.
     ...[1024, 4096, ...(isQuick ? [] : [16_384])].filter((limit) => limit <= hard).map(files),
   ];
@@ -137,27 +137,31 @@ function casesFor({ place, isQuick }: LabContext): Case[] {
 }
 
 async function drive(context: LabContext, at: string, it: Case, commands: string[]): Promise<Row> {
-  const { client } = context.place;
+  const { client } = context.testbed;
   if (it.range) await client.setSysctl(RANGE, it.range);
   const options = it.nofileLimit === undefined ? {} : { nofileLimit: it.nofileLimit };
   const own = it.nofileLimit === undefined ? ["--source-port", "kernel"] : [];
-  const load = ["-c", String(it.asked), "--source-ip", client.ips[0]!, ...own];
+  const load = ["-c", String(it.requested), "--source-ip", client.ips[0]!, ...own];
   const whatIf = it.nofileLimit === undefined ? [] : ["--nofile", String(it.nofileLimit)];
   const role = ["--role", "client", "--no-measure", "--json"];
   const doctor = client.run(["doctor", "--target", at, ...load, ...whatIf, ...role], options);
   const prediction = await jsonOf<Prediction>(doctor, "fourtuple doctor");
   const id = it.nofileLimit === undefined ? "ip-local-port-range" : "nofile";
   const allows = prediction.limits.find((limit) => limit.id === id)!.allows;
-  const crowd = await gather(context, [at, ...load, ...(it.nofileLimit === undefined ? [] : ["--one-table"])], options);
+  const clientLoad = await gather(
+    context,
+    [at, ...load, ...(it.nofileLimit === undefined ? [] : ["--one-table"])],
+    options,
+  );
   const { outgoing } = await look(client, PORT);
-  const result = await crowd.end();
-  if (it.range) commands.push(`$client sysctl -w ${RANGE}="${it.range}"`, crowd.command);
-  else commands.push(`(${it.setting}; ${crowd.command})`);
+  const result = await clientLoad.end();
+  if (it.range) commands.push(`$client sysctl -w ${RANGE}="${it.range}"`, clientLoad.command);
+  else commands.push(`(${it.setting}; ${clientLoad.command})`);
   return {
     what: it.what,
     setting: it.setting,
-    asked: it.asked,
-    predicted: Math.min(it.asked, typeof allows === "number" ? allows : it.asked),
+    requested: it.requested,
+    predicted: Math.min(it.requested, typeof allows === "number" ? allows : it.requested),
     reached: outgoing,
     limit: result.diagnosis.finding?.limit ?? "none",
   };

@@ -2,7 +2,7 @@
 import { type FourTuple, formatEndpoint } from "../../util/endpoint.js";
 import { type Experiment, PORT } from "../experiment.js";
 import { startServer } from "../observe/client-load.js";
-import { countLocalPorts, look, type Sight } from "../observe/socket-snapshot.js";
+import { countLocalPorts, look, type SocketSnapshot } from "../observe/socket-snapshot.js";
 import { END_BY_HAND } from "../reproduce.js";
 
 /** No TIME_WAIT, which would keep a 4-tuple from the experiments that follow. */
@@ -16,18 +16,18 @@ export const fourClients: Experiment = {
   claim:
     "Each client has a port of its own, which its own kernel picks; port 7777 is bound on the server only, and accept() binds no further port there.",
   quickMs: () => 10_000,
-  async run({ place, progress }) {
-    const at = `${place.description.serverIp}:${PORT}`;
-    const server = await startServer({ place }, at, ["--log", "all"]);
+  async run({ testbed, progress }) {
+    const at = `${testbed.description.serverIp}:${PORT}`;
+    const server = await startServer({ testbed }, at, ["--log", "all"]);
     const clients = [];
     for (let i = 0; i < CLIENTS; i++) {
       progress(`client ${i + 1} of ${CLIENTS}`);
-      const client = place.client.run(["connect", at, "--source-ip", place.client.ips[0]!, ...CLOSE]);
+      const client = testbed.client.run(["connect", at, "--source-ip", testbed.client.ips[0]!, ...CLOSE]);
       await client.prints(/receive hello from server/);
       clients.push(client);
     }
-    const onServer = await look(place.server, PORT, 2 * CLIENTS);
-    const onClient = await look(place.client, PORT, 2 * CLIENTS);
+    const onServer = await look(testbed.server, PORT, 2 * CLIENTS);
+    const onClient = await look(testbed.client, PORT, 2 * CLIENTS);
     for (const client of clients) await client.stop();
     await server.end();
     const pairs = matchPairs(onClient, onServer);
@@ -44,7 +44,7 @@ export const fourClients: Experiment = {
       commands: [
         server.command,
         // Until they are ended, as the article's.
-        `for i in {1..${CLIENTS}}; do $client fourtuple connect ${at} --source-ip ${place.client.ips[0]} ${CLOSE.join(" ")} & done`,
+        `for i in {1..${CLIENTS}}; do $client fourtuple connect ${at} --source-ip ${testbed.client.ips[0]} ${CLOSE.join(" ")} & done`,
         `connected ${PORT} ${CLIENTS}`,
         `$server fourtuple ports :${PORT} --list`,
         `$client fourtuple ports ${at} --list`,
@@ -80,7 +80,7 @@ interface Pair {
 }
 
 /** The client's sockets towards the port, each with the server's that has the ends the other way round. */
-function matchPairs(onClient: Sight, onServer: Sight): Pair[] {
+function matchPairs(onClient: SocketSnapshot, onServer: SocketSnapshot): Pair[] {
   const opened = onClient.tuples.filter(({ destinationPort }) => destinationPort === PORT);
   const accepted = onServer.tuples.filter(({ sourcePort }) => sourcePort === PORT);
   return opened.flatMap((client) => {
@@ -94,7 +94,7 @@ function matchPairs(onClient: Sight, onServer: Sight): Pair[] {
 }
 
 /** The ports in use of both hosts' addresses, for a picture. */
-export function portsEvidence(title: string, onServer: Sight, onClient: Sight) {
+export function portsEvidence(title: string, onServer: SocketSnapshot, onClient: SocketSnapshot) {
   const fields = [
     ...onServer.fields
       .filter(({ used }) => used.some(([first, last]) => first <= PORT && PORT <= last))

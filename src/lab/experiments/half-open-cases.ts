@@ -3,10 +3,10 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { TcpState } from "../../results/sockets/socket-table.js";
 import { formatCount, formatDuration } from "../../util/units.js";
 import { type LabContext, PORT } from "../experiment.js";
-import { type Crowd, gather, startServer } from "../observe/client-load.js";
+import { type ClientLoad, gather, startServer } from "../observe/client-load.js";
 import { LATEST } from "../observe/lifetime-verdict.js";
 import { describeStates, look, NOTHING } from "../observe/socket-snapshot.js";
-import type { Lasting } from "../observe/state-lifetime.js";
+import type { StateLifetime } from "../observe/state-lifetime.js";
 import type { Host } from "../testbed/host.js";
 
 export const CONNECTIONS = 50;
@@ -31,17 +31,17 @@ export interface Remains {
   readonly server: string;
   readonly client: string;
   readonly verdict: "confirmed" | "refuted" | "inconclusive";
-  readonly lasting: readonly { readonly lasting: Lasting; readonly why: string }[];
+  readonly lifetime: readonly { readonly lifetime: StateLifetime; readonly why: string }[];
 }
 
 /** The client closes first, with FIN: it has the TIME_WAITs. */
 export async function orderlyEnd(context: LabContext): Promise<Remains> {
-  const { client: host, server: serverHost, description } = context.place;
+  const { client: host, server: serverHost, description } = context.testbed;
   // Without it a stray RST, the answer to a late acknowledgement, ends a TIME_WAIT early (RFC 1337).
   if (description.kind === "namespaces") await host.setSysctl("net.ipv4.tcp_rfc1337", "1");
-  const { server, crowd } = await meet(context, PORTS.orderly, ["--close", "fin"]);
+  const { server, clientLoad } = await meet(context, PORTS.orderly, ["--close", "fin"]);
   const first = Date.now();
-  await crowd.end();
+  await clientLoad.end();
   const client = await reaches(host, PORTS.orderly, "TIME_WAIT");
   const beganMs = [first, Date.now()] as const;
   const onServer = await statesOf(serverHost, PORTS.orderly);
@@ -57,9 +57,9 @@ export async function orderlyEnd(context: LabContext): Promise<Remains> {
     verdict: isOpen
       ? "inconclusive"
       : judge(kept === CONNECTIONS && describeStates(onServer) === NOTHING, first, TIME_WAIT_MS),
-    lasting: [
+    lifetime: [
       {
-        lasting: {
+        lifetime: {
           ...{ host, port: PORTS.orderly, state: "TIME_WAIT", sockets: Math.max(1, kept), beganMs, countsDown: true },
           predictedMs: [TIME_WAIT_MS, TIME_WAIT_MS * LATEST],
         },
@@ -70,14 +70,14 @@ export async function orderlyEnd(context: LabContext): Promise<Remains> {
 }
 
 /** The server is killed while the client is stopped: its sockets hear of it, the program does not. */
-export async function killedServer(context: LabContext): Promise<{ remains: Remains; crowd: Crowd }> {
-  const { client: clientHost, server: serverHost, description } = context.place;
+export async function killedServer(context: LabContext): Promise<{ remains: Remains; clientLoad: ClientLoad }> {
+  const { client: clientHost, server: serverHost, description } = context.testbed;
   if (context.isQuick && description.kind === "namespaces") {
     await serverHost.setSysctl("net.ipv4.tcp_fin_timeout", `${QUICK_FIN_TIMEOUT}`);
   }
   const timeoutMs = 1000 * (await readNumber(serverHost, "net.ipv4.tcp_fin_timeout"));
-  const { server, crowd } = await meet(context, PORTS.killed, []);
-  await crowd.freeze();
+  const { server, clientLoad } = await meet(context, PORTS.killed, []);
+  await clientLoad.freeze();
   const first = Date.now();
   server.process.kill("SIGKILL");
   // Both at the same time: on a busy machine a look takes long, and FIN_WAIT2 does not last.
@@ -93,9 +93,9 @@ export async function killedServer(context: LabContext): Promise<{ remains: Rema
     server: describeStates(onServer),
     client: describeStates({ CLOSE_WAIT: client.CLOSE_WAIT ?? 0 }),
     verdict: judge(client.CLOSE_WAIT === CONNECTIONS && onServer.FIN_WAIT2 === CONNECTIONS, first, timeoutMs),
-    lasting: [
+    lifetime: [
       {
-        lasting: {
+        lifetime: {
           ...common,
           host: serverHost,
           state: "FIN_WAIT2",
@@ -104,22 +104,22 @@ export async function killedServer(context: LabContext): Promise<{ remains: Rema
         why: `net.ipv4.tcp_fin_timeout = ${timeoutMs / 1000}`,
       },
       {
-        lasting: { ...common, host: clientHost, state: "CLOSE_WAIT", predictedMs: undefined },
+        lifetime: { ...common, host: clientHost, state: "CLOSE_WAIT", predictedMs: undefined },
         why: "its program closes it, no timer",
       },
     ],
   };
-  return { remains, crowd };
+  return { remains, clientLoad };
 }
 
-/** The wire is cut with one crowd at rest and one that sends, and the far ends are killed behind it: nothing is heard of that. */
+/** The wire is cut with one client load at rest and one that sends, and the far ends are killed behind it: nothing is heard of that. */
 export async function cutWire(context: LabContext): Promise<Remains[]> {
-  const { place, isQuick } = context;
-  const usualRetries = await readNumber(place.client, "net.ipv4.tcp_retries2");
+  const { testbed, isQuick } = context;
+  const usualRetries = await readNumber(testbed.client, "net.ipv4.tcp_retries2");
   const retries = isQuick ? RETRIES.quick : RETRIES.full;
-  await place.client.setSysctl("net.ipv4.tcp_retries2", `${retries}`);
+  await testbed.client.setSysctl("net.ipv4.tcp_retries2", `${retries}`);
   const keepalive = await Promise.all(
-    ["time", "probes", "intvl"].map((name) => readNumber(place.server, `net.ipv4.tcp_keepalive_${name}`)),
+    ["time", "probes", "intvl"].map((name) => readNumber(testbed.server, `net.ipv4.tcp_keepalive_${name}`)),
   );
   const keepaliveMs = 1000 * (keepalive[0]! + keepalive[1]! * keepalive[2]!);
   const [vanished, asking] = await Promise.all([
@@ -127,14 +127,14 @@ export async function cutWire(context: LabContext): Promise<Remains[]> {
     meet(context, PORTS.asking, ["-m", "ping", "-r", `${MESSAGES_PER_SEC}`], ["--mode", "echo", "--log", "none"]),
   ]);
   const first = Date.now();
-  await place.server.exec("ip", ["link", "set", place.server.device, "down"]);
+  await testbed.server.exec("ip", ["link", "set", testbed.server.device, "down"]);
   const beganMs = [first, Date.now()] as const;
-  vanished.crowd.process.kill("SIGKILL");
+  vanished.clientLoad.process.kill("SIGKILL");
   asking.server.process.kill("SIGKILL");
-  await Promise.all([vanished.crowd.process.result, asking.server.process.result]);
+  await Promise.all([vanished.clientLoad.process.result, asking.server.process.result]);
   const [onServer, onClient] = await Promise.all([
-    statesOf(place.server, PORTS.vanished),
-    statesOf(place.client, PORTS.asking),
+    statesOf(testbed.server, PORTS.vanished),
+    statesOf(testbed.client, PORTS.asking),
   ]);
   const leastMs = timeOutMs(retries);
   const common = { state: "ESTABLISHED", sockets: CONNECTIONS, beganMs, countsDown: false } as const;
@@ -145,9 +145,9 @@ export async function cutWire(context: LabContext): Promise<Remains[]> {
       server: describeStates(onServer),
       client: "gone",
       verdict: judge(onServer.ESTABLISHED === CONNECTIONS, first, Number.POSITIVE_INFINITY),
-      lasting: [
+      lifetime: [
         {
-          lasting: { ...common, host: place.server, port: PORTS.vanished, predictedMs: undefined },
+          lifetime: { ...common, host: testbed.server, port: PORTS.vanished, predictedMs: undefined },
           why: "nothing is sent, no timer",
         },
       ],
@@ -158,10 +158,10 @@ export async function cutWire(context: LabContext): Promise<Remains[]> {
       server: "gone",
       client: describeStates(onClient),
       verdict: judge(onClient.ESTABLISHED === CONNECTIONS, first, leastMs),
-      lasting: [
+      lifetime: [
         {
-          lasting: {
-            ...{ ...common, host: place.client, port: PORTS.asking },
+          lifetime: {
+            ...{ ...common, host: testbed.client, port: PORTS.asking },
             // It ends with the first retransmission after that time, and they come at twice the distance each time.
             predictedMs: [leastMs, 1000 / MESSAGES_PER_SEC + 2 * (leastMs + RTO_MS.least) * LATEST],
           },
@@ -195,14 +195,14 @@ async function readNumber(host: Host, sysctl: string): Promise<number> {
 }
 
 async function meet(context: LabContext, port: number, options: readonly string[], serve?: readonly string[]) {
-  const { place } = context;
-  const at = `${place.description.serverIp}:${port}`;
-  const server = await startServer({ place }, at, serve);
-  const crowd = await gather(context, [
-    ...[at, "-c", String(CONNECTIONS), "--source-ip", place.client.ips[0]!],
+  const { testbed } = context;
+  const at = `${testbed.description.serverIp}:${port}`;
+  const server = await startServer({ testbed }, at, serve);
+  const clientLoad = await gather(context, [
+    ...[at, "-c", String(CONNECTIONS), "--source-ip", testbed.client.ips[0]!],
     ...options,
   ]);
-  return { server, crowd };
+  return { server, clientLoad };
 }
 
 export async function statesOf(host: Host, port: number): Promise<Partial<Record<TcpState, number>>> {

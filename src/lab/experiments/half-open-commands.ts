@@ -10,7 +10,11 @@ interface Ports {
 }
 
 /** What is typed into the two hosts; the wire can be cut only where there is one. */
-export function halfOpenByHand({ description, server, client }: HostPair, connections: number, ports: Ports): string[] {
+export function reproduceHalfOpen(
+  { description, server, client }: HostPair,
+  connections: number,
+  ports: Ports,
+): string[] {
   const { serverIp, kind } = description;
   const serve = (port: number, ...options: string[]) =>
     commandOf(["serve", `${serverIp}:${port}`, ...options, "--log", "none"]);

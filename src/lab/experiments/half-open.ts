@@ -2,10 +2,10 @@
 import type { LabVerdict } from "../../results/lab/lab.js";
 import { formatCount, formatDuration } from "../../util/units.js";
 import type { Experiment } from "../experiment.js";
-import { judgeLasting, sayHowLong } from "../observe/lifetime-verdict.js";
-import { type Lasting, type Seen, watch } from "../observe/state-lifetime.js";
+import { formatLifetime, judgeLifetime } from "../observe/lifetime-verdict.js";
+import { type Seen, type StateLifetime, watch } from "../observe/state-lifetime.js";
 import { CONNECTIONS, cutWire, killedServer, orderlyEnd, PORTS, type Remains, statesOf } from "./half-open-cases.js";
-import { halfOpenByHand } from "./half-open-commands.js";
+import { reproduceHalfOpen } from "./half-open-commands.js";
 
 /** The quick run watches to the end what its hosts' settings make short; the whole of it also TIME_WAIT. */
 const WATCH_MS = { quick: { least: 3000, most: 8000 }, full: { least: 20_000, most: 75_000 } } as const;
@@ -18,14 +18,14 @@ export const halfOpen: Experiment = {
     "A peer that vanishes without a word stays ESTABLISHED on the other side and keeps its memory, until that side sends and gives up; an orderly end leaves TIME_WAIT with whoever closes first, a server that dies leaves CLOSE_WAIT with a client that does not notice.",
   quickMs: () => 11_000,
   async run(context) {
-    const { place, isQuick, progress } = context;
-    const isCut = place.description.kind === "namespaces";
+    const { testbed, isQuick, progress } = context;
+    const isCut = testbed.description.kind === "namespaces";
     const watching = new Map<Remains, Promise<Seen[]>>();
     // Each from the moment that it is left: the shortest is over before the next case is set up.
     const leave = (remains: Remains): Remains => {
       const { least, most } = isQuick ? WATCH_MS.quick : WATCH_MS.full;
-      const lasting = remains.lasting.map((each) => each.lasting);
-      const seen = watch(context, lasting, least, most);
+      const lifetime = remains.lifetime.map((each) => each.lifetime);
+      const seen = watch(context, lifetime, least, most);
       // Told below, unless the lab ends before.
       seen.catch(() => undefined);
       watching.set(remains, seen);
@@ -33,36 +33,36 @@ export const halfOpen: Experiment = {
     };
     const [orderly, killed] = await Promise.all([
       orderlyEnd(context).then(leave),
-      killedServer(context).then(({ remains, crowd }) => ({ remains: leave(remains), crowd })),
+      killedServer(context).then(({ remains, clientLoad }) => ({ remains: leave(remains), clientLoad })),
     ]);
     const cases = [orderly, killed.remains, ...(isCut ? (await cutWire(context)).map(leave) : [])];
-    const all = cases.flatMap(({ lasting }) => lasting);
+    const all = cases.flatMap(({ lifetime }) => lifetime);
     progress(`what is left of ${formatCount(cases.length * CONNECTIONS)} connections is watched`);
     const seen = (await Promise.all(cases.map((each) => watching.get(each)!))).flat();
-    if (isCut) await place.server.exec("ip", ["link", "set", place.server.device, "up"]);
+    if (isCut) await testbed.server.exec("ip", ["link", "set", testbed.server.device, "up"]);
     // Awake, the client reads the end, closes, and CLOSE_WAIT is over.
     const wokenMs = Date.now();
-    await killed.crowd.end();
-    const afterwards = await statesOf(place.client, PORTS.killed);
+    await killed.clientLoad.end();
+    const afterwards = await statesOf(testbed.client, PORTS.killed);
     const closedIn = Date.now() - wokenMs;
     const isClosed = (afterwards.CLOSE_WAIT ?? 0) === 0;
     const judged = (verdict: LabVerdict) => [
       ...cases.filter((each) => each.verdict === verdict).map(({ what }) => what),
       ...seen
-        .filter((each) => judgeLasting(each) === verdict)
-        .map(({ lasting: { state, host } }) => `${state} of the ${host.name}`),
+        .filter((each) => judgeLifetime(each) === verdict)
+        .map(({ lifetime: { state, host } }) => `${state} of the ${host.name}`),
     ];
     const wrong = [...judged("refuted"), ...(isClosed ? [] : ["CLOSE_WAIT, which stayed"])];
     const unclear = judged("inconclusive");
     const lasted = seen.map((each) => {
-      const { state, host } = each.lasting;
+      const { state, host } = each.lifetime;
       const end = state === "CLOSE_WAIT" && isClosed ? `, gone ${formatDuration(closedIn)} after its program woke` : "";
-      return `${state} (${host.name}) ${sayHowLong(each)}${end}`;
+      return `${state} (${host.name}) ${formatLifetime(each)}${end}`;
     });
     const missing = isCut ? undefined : "without the vanished peers: over loopback there is no wire to cut";
     return {
       setup: `${CONNECTIONS} connections each time; both socket tables, with the kernel's timers, are read after one side is gone, and until what is left is gone`,
-      commands: halfOpenByHand(place, CONNECTIONS, PORTS),
+      commands: reproduceHalfOpen(testbed, CONNECTIONS, PORTS),
       prediction: cases.map(({ what, predicted }) => `${what}: ${predicted}`).join("; "),
       observed: [
         ...cases.map(({ what, server, client }) => `${what}: server ${server}, client ${client}`),
@@ -86,12 +86,12 @@ export const halfOpen: Experiment = {
           kind: "table",
           title: "How long it lasts",
           columns: ["state", "host", "predicted", "by", "observed"],
-          rows: all.map(({ lasting, why }, index) => [
-            lasting.state,
-            lasting.host.name,
-            sayPrediction(lasting),
+          rows: all.map(({ lifetime, why }, index) => [
+            lifetime.state,
+            lifetime.host.name,
+            formatPrediction(lifetime),
             why,
-            sayHowLong(seen[index]!),
+            formatLifetime(seen[index]!),
           ]),
         },
       ],
@@ -99,7 +99,7 @@ export const halfOpen: Experiment = {
   },
 };
 
-function sayPrediction({ predictedMs, countsDown }: Lasting): string {
+function formatPrediction({ predictedMs, countsDown }: StateLifetime): string {
   if (predictedMs === undefined) return "for ever";
   const [least, most] = predictedMs.map((ms) => formatDuration(ms)) as [string, string];
   return countsDown ? `${least}; gone by ${most}` : `${least} to ${most}`;

@@ -3,7 +3,7 @@
 import type { Evidence } from "../../results/lab/evidence.js";
 import { formatCount, formatDuration } from "../../util/units.js";
 import { type Experiment, type LabContext, PORT } from "../experiment.js";
-import { type CrowdResult, jsonOf, startServer } from "../observe/client-load.js";
+import { type ClientLoadResult, jsonOf, startServer } from "../observe/client-load.js";
 import { commandOf, END_BY_HAND } from "../reproduce.js";
 
 const SIZES = { quick: [500, 2000, 6000], full: [1000, 5000, 20_000, 50_000] } as const;
@@ -11,72 +11,72 @@ const SECONDS = { quick: 3, full: 10 } as const;
 /** A connection's first message is due after one interval, and before two are over. */
 const INTERVALS = 2;
 
-export const livingCrowd: Experiment = {
+export const livingLoad: Experiment = {
   id: "E6",
   title: "A held crowd is alive",
   claims: ["C4"],
   claim: "Connections that share a port are each alive: messages go and come over all of them, and none is lost.",
-  // The largest crowd's at the least, whatever the rate that was asked for.
+  // The largest client load's at the least, whatever the rate that was asked for.
   quickMs: ({ messageRatePerSec }) => 8000 + (1000 * INTERVALS * SIZES.quick.at(-1)!) / messageRatePerSec,
   async run(context) {
-    const { place, isQuick, messageRatePerSec } = context;
-    const at = `${place.description.serverIp}:${PORT}`;
-    const server = await startServer({ place }, at, ["--mode", "echo", "--log", "none"]);
+    const { testbed, isQuick, messageRatePerSec } = context;
+    const at = `${testbed.description.serverIp}:${PORT}`;
+    const server = await startServer({ testbed }, at, ["--mode", "echo", "--log", "none"]);
     const commands = [server.command];
-    const results: CrowdResult[] = [];
+    const results: ClientLoadResult[] = [];
     for (const size of isQuick ? SIZES.quick : SIZES.full) results.push(await exchange(context, at, size, commands));
     await server.end();
-    const total = (of: (result: CrowdResult) => number) => results.reduce((sum, result) => sum + of(result), 0);
+    const total = (of: (result: ClientLoadResult) => number) => results.reduce((sum, result) => sum + of(result), 0);
     const lost = total((result) => result.lost + result.failed);
     const gone = total((result) => result.lost);
     const sent = total(({ traffic }) => traffic.sentMessages);
     const answered = total(({ traffic }) => traffic.answeredMessages);
-    const asked = total((result) => result.asked);
+    const requested = total((result) => result.requested);
     const heard = total(({ traffic }) => traffic.answeringConnections ?? 0);
-    const isConfirmed = lost === 0 && answered === sent && heard === asked;
+    const isConfirmed = lost === 0 && answered === sent && heard === requested;
     const p50 = results.map(({ latency }) => formatDuration(latency.roundTrip.p50Us / 1000));
     const p99 = results.map(({ latency }) => formatDuration(latency.roundTrip.p99Us / 1000));
     return {
-      setup: `an echo server; crowds of ${results.map((result) => formatCount(result.asked)).join(", ")} send up to ${formatCount(messageRatePerSec)} messages a second in all; then no more are sent, and what is on its way comes back`,
+      setup: `an echo server; crowds of ${results.map((result) => formatCount(result.requested)).join(", ")} send up to ${formatCount(messageRatePerSec)} messages a second in all; then no more are sent, and what is on its way comes back`,
       commands: [...commands, END_BY_HAND],
       prediction:
         "every connection is heard, none is lost, and every message is answered, whatever the size of the crowd",
-      observed: `${formatCount(heard)} of ${formatCount(asked)} connections answered, ${formatCount(lost)} lost; ${formatCount(answered)} of ${formatCount(sent)} messages answered; round trip p50 ${p50.join(" → ")}, p99 ${p99.join(" → ")} as the crowd grows`,
+      observed: `${formatCount(heard)} of ${formatCount(requested)} connections answered, ${formatCount(lost)} lost; ${formatCount(answered)} of ${formatCount(sent)} messages answered; round trip p50 ${p50.join(" → ")}, p99 ${p99.join(" → ")} as the crowd grows`,
       verdict: isConfirmed ? "confirmed" : gone > 0 || answered < sent ? "refuted" : "inconclusive",
       // What was not answered in time may have been on its way; a connection that was lost is lost.
       isTimed: gone === 0,
       reason: isConfirmed
         ? undefined
-        : `${formatCount(lost)} connections were lost, ${formatCount(asked - heard)} answered nothing, ${formatCount(sent - answered)} messages stayed without an answer`,
+        : `${formatCount(lost)} connections were lost, ${formatCount(requested - heard)} answered nothing, ${formatCount(sent - answered)} messages stayed without an answer`,
       evidence: evidenceOf(results),
     };
   },
 };
 
-/** Opens a crowd that sends, and waits for its end: `connect` stops sending first, and waits for answers on their way. */
+/** Opens a client load that sends, and waits for its end: `connect` stops sending first, and waits for answers on their way. */
 async function exchange(
-  { place, isQuick, messageRatePerSec, progress }: LabContext,
+  { testbed, isQuick, messageRatePerSec, progress }: LabContext,
   at: string,
   size: number,
   commands: string[],
-): Promise<CrowdResult> {
+): Promise<ClientLoadResult> {
   progress(`${formatCount(size)} connections exchange messages`);
   const rate = messageRatePerSec / size;
   const seconds = Math.ceil(Math.max(isQuick ? SECONDS.quick : SECONDS.full, INTERVALS / rate));
-  const crowd = [at, "-c", `${size}`, "--source-ip", place.description.clientIps];
-  const line = ["connect", ...crowd, "-m", "ping", "-r", `${Number(rate.toPrecision(6))}`, "-T", `${seconds}s`];
+  const clientLoad = [at, "-c", `${size}`, "--source-ip", testbed.description.clientIps];
+  const line = ["connect", ...clientLoad, "-m", "ping", "-r", `${Number(rate.toPrecision(6))}`, "-T", `${seconds}s`];
   const command = commandOf(line);
   commands.push(command);
-  return jsonOf<CrowdResult>(place.client.run([...line, "--close", "rst", "--authorized", "--json"]), command);
+  return jsonOf<ClientLoadResult>(testbed.client.run([...line, "--close", "rst", "--authorized", "--json"]), command);
 }
 
-function evidenceOf(results: readonly CrowdResult[]): Evidence[] {
+function evidenceOf(results: readonly ClientLoadResult[]): Evidence[] {
   return [
     {
       kind: "latency",
       title: "Round trip by the size of the crowd",
-      rows: results.map(({ asked, latency }) => ({
-        name: `${formatCount(asked)} connections`,
+      rows: results.map(({ requested, latency }) => ({
+        name: `${formatCount(requested)} connections`,
         summary: latency.roundTrip,
       })),
     },
@@ -87,15 +87,15 @@ function evidenceOf(results: readonly CrowdResult[]): Evidence[] {
       y: { name: "round trip", unit: "ms" },
       lines: (["p50Us", "p99Us"] as const).map((percentile) => ({
         name: percentile === "p50Us" ? "p50" : "p99",
-        points: results.map(({ asked, latency }) => [asked, latency.roundTrip[percentile] / 1000] as const),
+        points: results.map(({ requested, latency }) => [requested, latency.roundTrip[percentile] / 1000] as const),
       })),
     },
     {
       kind: "table",
       title: "Connections and messages",
       columns: ["connections", "of them answered", "lost", "messages sent", "answered"],
-      rows: results.map(({ asked, lost, failed, traffic }) => [
-        asked,
+      rows: results.map(({ requested, lost, failed, traffic }) => [
+        requested,
         traffic.answeringConnections ?? 0,
         lost + failed,
         traffic.sentMessages,

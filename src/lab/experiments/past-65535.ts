@@ -3,7 +3,7 @@ import { formatCount } from "../../util/units.js";
 import { type Experiment, PORT } from "../experiment.js";
 import { expectRoom, gather, startServer } from "../observe/client-load.js";
 import { countLocalPorts, look } from "../observe/socket-snapshot.js";
-import { courseOf, rateOf } from "../observe/timeline.js";
+import { rateOf, timelineOf } from "../observe/timeline.js";
 import { commandOf, END_BY_HAND } from "../reproduce.js";
 import { portsEvidence } from "./four-clients.js";
 
@@ -15,17 +15,17 @@ export const past65535: Experiment = {
   title: "Past 65,535 on one port",
   claims: ["C4"],
   claim: "Ports do not limit a server: a connection is named by four values, and all of them can share one local port.",
-  // So long for the crowd of a quick run; a larger one was asked for.
+  // So long for the client load of a quick run; a larger one was asked for.
   quickMs: ({ connections }) => 18_000 * Math.max(1, connections / 70_000),
-  async run({ place, connections, progress }) {
-    const at = `${place.description.serverIp}:${PORT}`;
-    const server = await startServer({ place }, at);
-    const asked = [at, "-c", String(connections), "--source-ip", place.description.clientIps];
-    const crowd = await gather({ place, progress }, asked);
+  async run({ testbed, connections, progress }) {
+    const at = `${testbed.description.serverIp}:${PORT}`;
+    const server = await startServer({ testbed }, at);
+    const requested = [at, "-c", String(connections), "--source-ip", testbed.description.clientIps];
+    const clientLoad = await gather({ testbed, progress }, requested);
     progress("both hosts' socket tables");
-    const onServer = await look(place.server, PORT);
-    const onClient = await look(place.client, PORT);
-    const result = await crowd.end();
+    const onServer = await look(testbed.server, PORT);
+    const onClient = await look(testbed.client, PORT);
+    const result = await clientLoad.end();
     await server.end();
     expectRoom(result);
     const serverPorts = countLocalPorts(onServer);
@@ -34,10 +34,10 @@ export const past65535: Experiment = {
     const limit = result.diagnosis.finding;
     const isOfPorts = serverPorts > 1 || PORT_LIMITS.includes(limit?.limit ?? "");
     return {
-      setup: `one server on ${at}; one client process with the addresses ${place.description.clientIps}`,
+      setup: `one server on ${at}; one client process with the addresses ${testbed.description.clientIps}`,
       commands: [
         server.command,
-        `${commandOf(["connect", ...asked, "-T", "1m"])} &`,
+        `${commandOf(["connect", ...requested, "-T", "1m"])} &`,
         `connected ${PORT} ${formatCount(connections)}`,
         `$server fourtuple ports :${PORT}`,
         END_BY_HAND,
@@ -59,7 +59,7 @@ export const past65535: Experiment = {
             ["client", onClient.outgoing, onClient.sourcePorts],
           ],
         },
-        courseOf(result),
+        timelineOf(result),
         rateOf(result),
         portsEvidence("One lit port on the server, full fields on the client", onServer, onClient),
         {

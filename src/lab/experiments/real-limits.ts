@@ -7,9 +7,9 @@ import type { Subprocess } from "../../util/subprocess.js";
 import { formatBytes, formatCount } from "../../util/units.js";
 import { type Experiment, type LabContext, PORT, pause } from "../experiment.js";
 import { ceilingOf, HEARTBEAT_SECONDS } from "../observe/ceiling.js";
-import { type Crowd, gather, HOST_LIMITS, startServer } from "../observe/client-load.js";
+import { type ClientLoad, gather, HOST_LIMITS, startServer } from "../observe/client-load.js";
 import { distanceFrom, fitLine, type Line } from "../observe/fit.js";
-import { driftAtRest, type Growth, grow, type Sample } from "../observe/scaling.js";
+import { driftAtRest, grow, type Sample, type Scaling } from "../observe/scaling.js";
 import { END_BY_HAND } from "../reproduce.js";
 import type { Host } from "../testbed/host.js";
 
@@ -17,7 +17,7 @@ const STEPS = 6;
 /** Fewer tell no slope. */
 const LEAST_STEPS = 5;
 const STEP_CONNECTIONS = { quick: 5000, full: 20_000 } as const;
-/** Enough to keep both ends busy: the price of one that wakes a sleeping program says little of a crowd. */
+/** Enough to keep both ends busy: the price of one that wakes a sleeping program says little of a client load. */
 const MESSAGES = { connections: 2000, ratePerSec: 20, seconds: { quick: 3, full: 10 } } as const;
 /** The fit is good when a straight line explains nearly all of it. */
 const GOOD_FIT = 0.98;
@@ -40,16 +40,16 @@ export const realLimits: Experiment = {
   claim: "Memory, CPU and bandwidth limit a server, each by a fixed price per connection or message.",
   quickMs: () => 14_000,
   async run(context) {
-    const at = `${context.place.description.serverIp}:${PORT}`;
+    const at = `${context.testbed.description.serverIp}:${PORT}`;
     const step = context.isQuick ? STEP_CONNECTIONS.quick : STEP_CONNECTIONS.full;
     const drift = await driftAtRest();
-    const growth = await grow(
+    const scaling = await grow(
       context,
       at,
       Array.from({ length: STEPS }, (_, i) => (i + 1) * step),
     );
-    const { samples } = growth;
-    const commands = [...growth.commands];
+    const { samples } = scaling;
+    const commands = [...scaling.commands];
     const messages = await exchange(context, at, commands);
     const kernel = fitLine(kernelPoints(samples));
     const user = fitLine(samples.map(({ connections, userBytes }) => [connections, userBytes]));
@@ -60,7 +60,7 @@ export const realLimits: Experiment = {
       wireBytesPerMessage: messages?.fullerBytes,
     });
     const binding = ceiling.limits.find(({ binds }) => binds);
-    const obstacle = findObstacle(growth, kernel, drift, messages);
+    const obstacle = findObstacle(scaling, kernel, drift, messages);
     const cpuText = cpu && cpu.slope > 0 ? `${(cpu.slope * 1e6).toFixed(0)} µs` : UNKNOWN;
     const heartbeat = messages && (messages.wireBytes / HEARTBEAT_SECONDS).toFixed(1);
     return {
@@ -118,7 +118,7 @@ function unclear(reason: string): Obstacle {
 
 /** What keeps the points from telling a price; undefined when nothing does. */
 function findObstacle(
-  { samples, result }: Growth,
+  { samples, result }: Scaling,
   kernel: Line | undefined,
   drift: Drift,
   messages: Exchange | undefined,
@@ -144,26 +144,26 @@ function findObstacle(
 
 /** What a message and its answer cost; undefined when none was answered. */
 async function exchange(context: LabContext, at: string, commands: string[]): Promise<Exchange | undefined> {
-  const { place, isQuick } = context;
-  const server = await startServer({ place }, at, ["--mode", "echo", "--log", "none"]);
+  const { testbed, isQuick } = context;
+  const server = await startServer({ testbed }, at, ["--mode", "echo", "--log", "none"]);
   const { connections, ratePerSec } = MESSAGES;
   const seconds = isQuick ? MESSAGES.seconds.quick : MESSAGES.seconds.full;
-  const crowd = await gather(context, [
-    ...[at, "-c", String(connections), "--source-ip", place.description.clientIps],
+  const clientLoad = await gather(context, [
+    ...[at, "-c", String(connections), "--source-ip", testbed.description.clientIps],
     ...["-m", "ping", "-r", String(ratePerSec)],
   ]);
-  const before = await meter(place.client, crowd, server.process);
+  const before = await meter(testbed.client, clientLoad, server.process);
   await pause(context, seconds * 1000);
-  const after = await meter(place.client, crowd, server.process);
-  await crowd.end();
+  const after = await meter(testbed.client, clientLoad, server.process);
+  await clientLoad.end();
   await server.end();
-  commands.push(server.command, crowd.command, END_BY_HAND);
+  commands.push(server.command, clientLoad.command, END_BY_HAND);
   const messages = after.messages - before.messages;
   if (messages <= 0) return undefined;
   const received = (after.received - before.received) / messages;
   const sent = (after.sent - before.sent) / messages;
   // What is sent over loopback is received there as well: one number counts both directions.
-  const isLoopback = place.client.device === "lo";
+  const isLoopback = testbed.client.device === "lo";
   return {
     cpuSeconds: (after.cpuSeconds - before.cpuSeconds) / messages,
     wireBytes: isLoopback ? received : received + sent,
@@ -171,7 +171,7 @@ async function exchange(context: LabContext, at: string, commands: string[]): Pr
   };
 }
 
-async function meter(host: Host, crowd: Crowd, server: Subprocess) {
+async function meter(host: Host, clientLoad: ClientLoad, server: Subprocess) {
   const devices = await host.exec("cat", ["/proc/net/dev"]);
   const cells = devices
     .split("\n")
@@ -180,9 +180,9 @@ async function meter(host: Host, crowd: Crowd, server: Subprocess) {
     ?.trim()
     .split(/\s+/)
     .map(Number);
-  const pids = [crowd.process.pid!, server.pid!];
+  const pids = [clientLoad.process.pid!, server.pid!];
   return {
-    messages: crowd.last?.answeredMessages ?? 0,
+    messages: clientLoad.last?.answeredMessages ?? 0,
     cpuSeconds: pids.reduce((sum, pid) => sum + (readCpuSeconds(pid) ?? 0), 0),
     // The first and the ninth column.
     received: cells?.[0] ?? 0,

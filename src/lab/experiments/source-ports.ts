@@ -1,7 +1,7 @@
 // E3: source ports as the limit: one source address towards one destination, then a second destination, then a second source.
 import { formatCount } from "../../util/units.js";
 import { type Experiment, type LabContext, PORT } from "../experiment.js";
-import { type CrowdResult, expectRoom, gather, startServer } from "../observe/client-load.js";
+import { type ClientLoadResult, expectRoom, gather, startServer } from "../observe/client-load.js";
 import { countLocalPorts, look } from "../observe/socket-snapshot.js";
 import { END_BY_HAND } from "../reproduce.js";
 
@@ -16,14 +16,14 @@ export const sourcePorts: Experiment = {
     "One source address has each port once towards one destination. Another destination port, or another source address, opens the same ports again.",
   quickMs: () => 13_000,
   async run(context) {
-    const { place, isQuick } = context;
+    const { testbed, isQuick } = context;
     const range = isQuick ? RANGES.quick : RANGES.full;
     const [first, last] = range.split("-").map(Number) as [number, number];
-    const { serverIp } = place.description;
-    const [one, two] = place.client.ips as [string, string];
+    const { serverIp } = testbed.description;
+    const [one, two] = testbed.client.ips as [string, string];
     const servers = [
-      await startServer({ place }, `${serverIp}:${PORT}`),
-      await startServer({ place }, `${serverIp}:${PORT + 1}`),
+      await startServer({ testbed }, `${serverIp}:${PORT}`),
+      await startServer({ testbed }, `${serverIp}:${PORT + 1}`),
     ];
     const ports = last - first + 1;
     const cases = [
@@ -34,22 +34,22 @@ export const sourcePorts: Experiment = {
     const rows: Row[] = [];
     const commands = servers.map(({ command }) => command);
     for (const { name, to, from, predicted } of cases) {
-      const asked = predicted + Math.ceil(ports / 10);
-      const args = [...to, "-c", String(asked), "--source-ip", from, "--source-port", range];
+      const requested = predicted + Math.ceil(ports / 10);
+      const args = [...to, "-c", String(requested), "--source-ip", from, "--source-port", range];
       const { reached, distinct, result, command } = await drive(context, args);
       commands.push(command);
-      rows.push({ name, asked, predicted, reached, distinct, limit: result.diagnosis.finding?.limit ?? "none" });
+      rows.push({ name, requested, predicted, reached, distinct, limit: result.diagnosis.finding?.limit ?? "none" });
     }
     for (const server of servers) await server.end();
     commands.push(END_BY_HAND);
     // Ports that something else on this host holds are not to be had: over loopback that may be some.
     const isClose = ({ predicted, reached }: { predicted: number; reached: number }) =>
-      reached <= predicted && reached >= predicted * (place.description.kind === "namespaces" ? 1 : 0.99);
+      reached <= predicted && reached >= predicted * (testbed.description.kind === "namespaces" ? 1 : 0.99);
     const isConfirmed = rows.every((row) => isClose(row) && row.distinct <= ports && row.limit === "source-ports");
     // Fewer than predicted, and not for want of ports: another limit was in the way, which says nothing of them.
-    const isCutShort = ({ predicted, reached, distinct, limit }: Row) =>
+    const isInterrupted = ({ predicted, reached, distinct, limit }: Row) =>
       reached < predicted && distinct <= ports && limit !== "source-ports";
-    const isRefuted = rows.some((row) => !isCutShort(row) && !(isClose(row) && row.limit === "source-ports"));
+    const isRefuted = rows.some((row) => !isInterrupted(row) && !(isClose(row) && row.limit === "source-ports"));
     return {
       setup: `source ports ${range} (${formatCount(ports)}), more connections asked for than there are 4-tuples`,
       commands,
@@ -62,15 +62,15 @@ export const sourcePorts: Experiment = {
         ? undefined
         : isRefuted
           ? "a run stopped elsewhere than its 4-tuples say"
-          : `a run was stopped by another limit before its 4-tuples ended: ${rows.find(isCutShort)!.limit}`,
+          : `a run was stopped by another limit before its 4-tuples ended: ${rows.find(isInterrupted)!.limit}`,
       evidence: [
         {
           kind: "table",
           title: "Predicted and reached",
-          columns: ["4-tuples", "asked", "predicted", "reached", "different source ports", "limit named"],
-          rows: rows.map(({ name, asked, predicted, reached, distinct, limit }) => [
+          columns: ["4-tuples", "requested", "predicted", "reached", "different source ports", "limit named"],
+          rows: rows.map(({ name, requested, predicted, reached, distinct, limit }) => [
             name,
-            asked,
+            requested,
             predicted,
             reached,
             distinct,
@@ -84,7 +84,7 @@ export const sourcePorts: Experiment = {
 
 interface Row {
   readonly name: string;
-  readonly asked: number;
+  readonly requested: number;
   readonly predicted: number;
   readonly reached: number;
   /** Different source ports. */
@@ -95,16 +95,16 @@ interface Row {
 async function drive(
   context: LabContext,
   args: readonly string[],
-): Promise<{ reached: number; distinct: number; result: CrowdResult; command: string }> {
-  const crowd = await gather(context, args);
-  const sights = [await look(context.place.client, PORT), await look(context.place.client, PORT + 1)];
-  const result = await crowd.end();
+): Promise<{ reached: number; distinct: number; result: ClientLoadResult; command: string }> {
+  const clientLoad = await gather(context, args);
+  const snapshots = [await look(context.testbed.client, PORT), await look(context.testbed.client, PORT + 1)];
+  const result = await clientLoad.end();
   expectRoom(result);
   return {
-    reached: sights.reduce((sum, { outgoing }) => sum + outgoing, 0),
+    reached: snapshots.reduce((sum, { outgoing }) => sum + outgoing, 0),
     // Of all addresses and towards both destinations together: the same ones again are the point.
-    distinct: countLocalPorts(sights[0]!),
+    distinct: countLocalPorts(snapshots[0]!),
     result,
-    command: crowd.command,
+    command: clientLoad.command,
   };
 }

@@ -12,12 +12,12 @@ import type { LabContext } from "../experiment.js";
 import { commandOf } from "../reproduce.js";
 import type { RunOptions } from "../testbed/host.js";
 
-export type CrowdResult = Explained<ConnectResult>;
+export type ClientLoadResult = Explained<ConnectResult>;
 
-/** A crowd is held until it is ended. */
+/** A client load is held until it is ended. */
 const HOLD = "forever";
 const FREEZE_POLL_MS = 5;
-/** Settings and resources of this host that may end a crowd before it comes to what an experiment is about. */
+/** Settings and resources of this host that may end a client load before it comes to what an experiment is about. */
 export const HOST_LIMITS = [
   "nofile",
   "file-max",
@@ -28,7 +28,7 @@ export const HOST_LIMITS = [
   "nf-conntrack-max",
 ];
 
-export class Crowd {
+export class ClientLoad {
   /** The command line, as one types it by hand. */
   readonly command: string;
   readonly process: Subprocess;
@@ -54,7 +54,7 @@ export class Crowd {
   }
 
   /** Closes it, a frozen one too, and reads what it came to. @throws {AppError} E_SYSTEM when it has no result */
-  async end(): Promise<CrowdResult> {
+  async end(): Promise<ClientLoadResult> {
     if (!this.process.hasEnded) {
       this.process.kill("SIGINT");
       // Afterwards: awake, it might be at its end before, where a signal would take it away without its result.
@@ -74,49 +74,49 @@ export async function jsonOf<T>(process: Subprocess, command: string): Promise<T
 /**
  * For an experiment that is about something else.
  *
- * @throws {AppError} E_PERMISSION when a limit of this host stopped the crowd
+ * @throws {AppError} E_PERMISSION when a limit of this host stopped the client load
  */
-export function expectRoom({ diagnosis: { finding } }: CrowdResult): void {
+export function expectRoom({ diagnosis: { finding } }: ClientLoadResult): void {
   if (finding === undefined || !HOST_LIMITS.includes(finding.limit)) return;
   throw new AppError("E_PERMISSION", finding.meaning, { fix: finding.fix });
 }
 
 /**
- * Opens a crowd from the client's host and waits until all that can be opened is held.
+ * Opens a client load from the client's host and waits until all that can be opened is held.
  *
  * @param args of `connect`, the destinations first
  */
 export async function gather(
-  { place, progress }: Pick<LabContext, "place" | "progress">,
+  { testbed, progress }: Pick<LabContext, "testbed" | "progress">,
   args: readonly string[],
   options: RunOptions = {},
-): Promise<Crowd> {
+): Promise<ClientLoad> {
   // With RST: a TIME_WAIT that an experiment leaves would be in the way of the next one.
   const close = args.includes("--close") ? [] : ["--close", "rst"];
   const line = ["connect", ...args, ...close, "-T", HOLD, "--authorized", "--json"];
-  const crowd = new Crowd(place.client.run(line, options), commandOf(["connect", ...args]));
+  const clientLoad = new ClientLoad(testbed.client.run(line, options), commandOf(["connect", ...args]));
   await new Promise<void>((resolve) => {
-    onSnapshot(crowd.process, ({ stage, open, asked }) => {
-      progress(`${formatCount(open)} of ${formatCount(asked)} connections`);
+    onSnapshot(clientLoad.process, ({ stage, open, requested }) => {
+      progress(`${formatCount(open)} of ${formatCount(requested)} connections`);
       if (stage === "hold") resolve();
     });
     // One that fails at once never holds: its result says why.
-    crowd.process.result.then(
+    clientLoad.process.result.then(
       () => resolve(),
       () => resolve(),
     );
   });
-  return crowd;
+  return clientLoad;
 }
 
 /** Starts `serve` in the server's host and waits until it listens. @param args after the address */
 export async function startServer(
-  { place }: Pick<LabContext, "place">,
+  { testbed }: Pick<LabContext, "testbed">,
   at: string,
   args: readonly string[] = ["--log", "none"],
 ): Promise<{ readonly process: Subprocess; readonly command: string; end(): Promise<void> }> {
   const line = ["serve", at, ...args];
-  const process = place.server.run(line);
+  const process = testbed.server.run(line);
   await process.prints(/listening on/);
   return { process, command: commandOf(line), end: () => process.stop() };
 }

@@ -14,9 +14,9 @@ const COARSE = 2;
  * Judges what was seen by what was predicted: to the tick, where a timer counts down; else by when it was gone. Only an interval
  * that excludes the prediction refutes it; one that is too wide to show it is inconclusive.
  */
-export function judgeLasting(seen: Seen): "confirmed" | "refuted" | "inconclusive" {
-  const { lasting, stayedMs, missedMs, timerMs, hasNoTimer } = seen;
-  const { predictedMs, countsDown } = lasting;
+export function judgeLifetime(seen: Seen): "confirmed" | "refuted" | "inconclusive" {
+  const { lifetime, stayedMs, missedMs, timerMs, hasNoTimer } = seen;
+  const { predictedMs, countsDown } = lifetime;
   if (predictedMs === undefined) {
     if (missedMs !== undefined || timerMs !== undefined) return "refuted";
     if (hasNoTimer) return "confirmed";
@@ -39,20 +39,20 @@ function isNarrow({ stayedMs, goneMs }: Seen, least: number, most: number): bool
 }
 
 /** `59.8 s to 60.1 s by the kernel's timer, gone after 61.2 s to 61.7 s` */
-export function sayHowLong({ stayedMs, missedMs, goneMs, timerMs, hasNoTimer, lasting }: Seen): string {
+export function formatLifetime({ stayedMs, missedMs, goneMs, timerMs, hasNoTimer, lifetime }: Seen): string {
   const timer =
-    lasting.countsDown && timerMs !== undefined
-      ? `${sayRange(timerMs)} by the kernel's timer, `
+    lifetime.countsDown && timerMs !== undefined
+      ? `${formatRange(timerMs)} by the kernel's timer, `
       : hasNoTimer
         ? "no timer runs, "
         : "";
   if (missedMs !== undefined && goneMs === undefined) {
-    return `${timer}some gone after ${sayRange([stayedMs, missedMs])}, the others still there`;
+    return `${timer}some gone after ${formatRange([stayedMs, missedMs])}, the others still there`;
   }
   if (goneMs === undefined) return `${timer}all there after ${formatDuration(stayedMs)}`;
-  return `${timer}gone after ${sayRange([stayedMs, goneMs])}`;
+  return `${timer}gone after ${formatRange([stayedMs, goneMs])}`;
 }
 
-function sayRange([least, most]: readonly [number, number]): string {
+function formatRange([least, most]: readonly [number, number]): string {
   return `${(least / 1000).toFixed(1)} s to ${(most / 1000).toFixed(1)} s`;
 }

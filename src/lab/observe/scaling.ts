@@ -9,7 +9,7 @@ import type { Subprocess } from "../../util/subprocess.js";
 import { formatCount } from "../../util/units.js";
 import type { LabContext } from "../experiment.js";
 import { commandOf, END_BY_HAND } from "../reproduce.js";
-import { type CrowdResult, jsonOf, startServer } from "./client-load.js";
+import { type ClientLoadResult, jsonOf, startServer } from "./client-load.js";
 
 const STEP_MS = 800;
 /** A wait for slabs and counters to settle after a step. */
@@ -23,11 +23,11 @@ export interface Sample {
   readonly cpuSeconds: number;
 }
 
-export interface Growth {
+export interface Scaling {
   /** One for each size that was reached and held while it was looked at. */
   readonly samples: readonly Sample[];
   readonly commands: readonly string[];
-  readonly result: CrowdResult;
+  readonly result: ClientLoadResult;
 }
 
 /** Between the least and the most of the kernel's memory over half a second in which nothing of the lab's runs. */
@@ -40,14 +40,14 @@ export async function driftAtRest(): Promise<{ readonly bytes: number; readonly 
   return { bytes: Math.max(...seen) - Math.min(...seen), seconds: (REST.looks * REST.everyMs) / 1000 };
 }
 
-/** Grows a crowd through `sizes`, and measures at each. */
-export async function grow(context: LabContext, at: string, sizes: readonly number[]): Promise<Growth> {
-  const { place } = context;
-  const server = await startServer({ place }, at);
+/** Grows a client load through `sizes`, and measures at each. */
+export async function grow(context: LabContext, at: string, sizes: readonly number[]): Promise<Scaling> {
+  const { testbed } = context;
+  const server = await startServer({ testbed }, at);
   const stages = sizes.flatMap((size) => ["--stage", `${STEP_MS}ms:${size}`, "--stage", `${3 * SETTLE_MS}ms:${size}`]);
-  const args = [at, ...stages, "--source-ip", place.description.clientIps];
+  const args = [at, ...stages, "--source-ip", testbed.description.clientIps];
   const command = commandOf(["connect", ...args]);
-  const client = place.client.run(["connect", ...args, "-T", "0.5s", "--close", "rst", "--authorized", "--json"]);
+  const client = testbed.client.run(["connect", ...args, "-T", "0.5s", "--close", "rst", "--authorized", "--json"]);
   const samples: Sample[] = [];
   const begun = new Set<number>();
   const measuring: Promise<void>[] = [];
@@ -64,7 +64,7 @@ export async function grow(context: LabContext, at: string, sizes: readonly numb
     begun.add(openNow);
     measuring.push(measure(openNow));
   });
-  const result = await jsonOf<CrowdResult>(client, command);
+  const result = await jsonOf<ClientLoadResult>(client, command);
   await Promise.all(measuring);
   await server.end();
   return { samples, commands: [server.command, command, END_BY_HAND], result };

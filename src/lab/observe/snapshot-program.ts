@@ -6,7 +6,7 @@ import { forEachSocket, type SocketView, stateMask } from "../../socket-table/ta
 import { TIMER } from "../../socket-table/view.js";
 import { parseIp } from "../../util/address.js";
 import type { AddressRange } from "../../util/address-range.js";
-import type { Look, SeenField, SeenTimer, Sight } from "./socket-snapshot.js";
+import type { Look, SeenField, SeenTimer, SocketSnapshot } from "./socket-snapshot.js";
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -21,7 +21,7 @@ const QUERY = {
 
 const CONNECTION = PORT_ROLE.accepted | PORT_ROLE.connected;
 
-const tuples: Sight["tuples"][number][] = [];
+const tuples: SocketSnapshot["tuples"][number][] = [];
 const states: Record<string, number> = {};
 const timers = new Map<string, Writable<SeenTimer>>();
 const sourcePorts = new Uint8Array(65_536);
@@ -50,7 +50,7 @@ const afterMs = Date.now();
 // Without the port: what else the host took for them is to be seen, too.
 const { local, remote } = QUERY;
 const { fields } = await portFields({ local, remote, states: stateMask(["ESTABLISHED"]) });
-const sight: Sight = {
+const socketSnapshot: SocketSnapshot = {
   source,
   atMs: [beforeMs, afterMs],
   states,
@@ -64,7 +64,7 @@ const sight: Sight = {
     .filter(({ ip }) => ips.includes(ip))
     .map(({ ip, roles, socketCount }): SeenField => ({ ip, sockets: socketCount, used: runsOf(roles) })),
 };
-process.stdout.write(JSON.stringify(sight));
+process.stdout.write(JSON.stringify(socketSnapshot));
 
 /** A host's addresses follow each other. */
 function rangeOf(addresses: readonly string[]): AddressRange {

@@ -33,7 +33,7 @@ export interface SeenTimer {
   readonly longestMs: number;
 }
 
-export interface Sight {
+export interface SocketSnapshot {
   readonly source: string;
   /** Between these two moments the table was read, in milliseconds since the epoch. */
   readonly atMs: readonly [before: number, after: number];
@@ -53,7 +53,7 @@ export interface Sight {
 }
 
 /** How many different local ports its fields have together. */
-export function countLocalPorts({ fields }: Pick<Sight, "fields">): number {
+export function countLocalPorts({ fields }: Pick<SocketSnapshot, "fields">): number {
   const ports = new Set<number>();
   for (const [first, last] of fields.flatMap(({ used }) => used)) {
     for (let port = first; port <= last; port++) ports.add(port);
@@ -62,10 +62,10 @@ export function countLocalPorts({ fields }: Pick<Sight, "fields">): number {
 }
 
 /** Looks at a port from inside a host. */
-export async function look(host: Host, port: number, tuples = 0): Promise<Sight> {
+export async function look(host: Host, port: number, tuples = 0): Promise<SocketSnapshot> {
   const file = fileURLToPath(new URL("./snapshot-program.js", import.meta.url));
-  const asked: Look = { host: host.name, port, ips: host.ips, peerIps: host.peerIps, tuples };
-  return JSON.parse(await host.execNode(file, [JSON.stringify(asked)]));
+  const requested: Look = { host: host.name, port, ips: host.ips, peerIps: host.peerIps, tuples };
+  return JSON.parse(await host.execNode(file, [JSON.stringify(requested)]));
 }
 
 export const NOTHING = "nothing";

@@ -3,11 +3,11 @@
 import type { TcpState } from "../../results/sockets/socket-table.js";
 import { type LabContext, pause } from "../experiment.js";
 import type { Host } from "../testbed/host.js";
-import { look, type SeenTimer, type Sight } from "./socket-snapshot.js";
+import { look, type SeenTimer, type SocketSnapshot } from "./socket-snapshot.js";
 
 /** Between two looks, each of which is a process: often near an end, else seldom. */
 const POLL_MS = { least: 250, most: 3000, share: 1 / 4 } as const;
-export interface Lasting {
+export interface StateLifetime {
   readonly host: Host;
   readonly port: number;
   readonly state: TcpState;
@@ -21,7 +21,7 @@ export interface Lasting {
 }
 
 export interface Seen {
-  readonly lasting: Lasting;
+  readonly lifetime: StateLifetime;
   /** From the latest beginning to the last look that still found all of them. */
   readonly stayedMs: number;
   /** From the earliest beginning to the first look that missed one of them; undefined while all are left. */
@@ -37,37 +37,37 @@ export interface Seen {
 /** Looks at all of them until those that are to end within `patienceMs` have ended, and for `leastMs` at least. */
 export async function watch(
   context: Pick<LabContext, "signal">,
-  all: readonly Lasting[],
+  all: readonly StateLifetime[],
   leastMs: number,
-  patienceMs: number,
+  graceMs: number,
 ): Promise<Seen[]> {
   const startMs = Date.now();
-  const watchers = all.map((lasting) => new Watcher(lasting));
+  const watchers = all.map((lifetime) => new Watcher(lifetime));
   for (;;) {
     await Promise.all(watchers.map((watcher) => watcher.look()));
     const elapsedMs = Date.now() - startMs;
-    const isOver = watchers.every(({ seen, mayEndIn }) => seen.goneMs !== undefined || mayEndIn(patienceMs) === false);
-    if (elapsedMs >= leastMs && (isOver || elapsedMs > patienceMs)) return watchers.map(({ seen }) => seen);
+    const isOver = watchers.every(({ seen, mayEndIn }) => seen.goneMs !== undefined || mayEndIn(graceMs) === false);
+    if (elapsedMs >= leastMs && (isOver || elapsedMs > graceMs)) return watchers.map(({ seen }) => seen);
     const waits = watchers.filter(({ seen }) => seen.goneMs === undefined).map((watcher) => watcher.untilNextMs());
     await pause(context, Math.min(...waits, POLL_MS.most, elapsedMs < leastMs ? leastMs - elapsedMs : POLL_MS.most));
   }
 }
 
 class Watcher {
-  readonly #lasting: Lasting;
+  readonly #lifetime: StateLifetime;
   #stayedMs = 0;
   #missedMs: number | undefined;
   #goneMs: number | undefined;
   #timerMs: [number, number] | undefined;
   #hasNoTimer = true;
 
-  constructor(lasting: Lasting) {
-    this.#lasting = lasting;
+  constructor(lifetime: StateLifetime) {
+    this.#lifetime = lifetime;
   }
 
   get seen(): Seen {
     return {
-      lasting: this.#lasting,
+      lifetime: this.#lifetime,
       stayedMs: this.#stayedMs,
       missedMs: this.#missedMs,
       goneMs: this.#goneMs,
@@ -77,19 +77,19 @@ class Watcher {
   }
 
   readonly mayEndIn = (ms: number): boolean => {
-    const { predictedMs } = this.#lasting;
+    const { predictedMs } = this.#lifetime;
     return predictedMs !== undefined && predictedMs[0] <= ms;
   };
 
   untilNextMs(): number {
-    const { predictedMs, beganMs } = this.#lasting;
+    const { predictedMs, beganMs } = this.#lifetime;
     const leftMs = predictedMs === undefined ? POLL_MS.most : beganMs[0] + predictedMs[0] - Date.now();
     return Math.min(Math.max(leftMs * POLL_MS.share, POLL_MS.least), POLL_MS.most);
   }
 
   async look(): Promise<void> {
     if (this.#goneMs !== undefined) return;
-    const { host, port, state, sockets, beganMs } = this.#lasting;
+    const { host, port, state, sockets, beganMs } = this.#lifetime;
     const { atMs, states, timers } = await look(host, port);
     const [beforeMs, afterMs] = atMs;
     const left = states[state] ?? 0;
@@ -100,12 +100,16 @@ class Watcher {
     if (timer) this.#note(timer, left, atMs);
   }
 
-  #note({ without, shortestMs, longestMs }: SeenTimer, sockets: number, [beforeMs, afterMs]: Sight["atMs"]): void {
+  #note(
+    { without, shortestMs, longestMs }: SeenTimer,
+    sockets: number,
+    [beforeMs, afterMs]: SocketSnapshot["atMs"],
+  ): void {
     if (without === sockets) return;
     this.#hasNoTimer = false;
     // Past its time it is 0 until the kernel comes to it: that says nothing of when it was due.
     if (without > 0 || shortestMs === 0) return;
-    const [first, last] = this.#lasting.beganMs;
+    const [first, last] = this.#lifetime.beganMs;
     const least = beforeMs + shortestMs - last;
     const most = afterMs + longestMs - first;
     // Each look tells between which two: what all of them allow.

@@ -7,7 +7,7 @@ const MAX_STEPS = 60;
 const TIME = { name: "time since the start", unit: "ms" } as const;
 
 /** Open connections; what was ESTABLISHED in all where some had closed again, and what failed where something did. */
-export function courseOf({ samples }: ConnectResult): SeriesEvidence {
+export function timelineOf({ samples }: ConnectResult): SeriesEvidence {
   const line = (name: string, of: (sample: RunSample) => number) => ({
     name,
     points: samples.map((sample) => [sample.elapsedMs, of(sample)] as const),

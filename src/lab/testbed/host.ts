@@ -1,7 +1,7 @@
 // One of the lab's two hosts, a network namespace or this host: runs programs in it, reads and writes its settings.
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import type { LabPlace } from "../../results/lab/lab.js";
+import type { LabTestbed } from "../../results/lab/lab.js";
 import { AppError } from "../../util/errors.js";
 import { NODE_START_MS, Subprocess, type SubprocessOptions } from "../../util/subprocess.js";
 
@@ -16,7 +16,7 @@ const FORBIDDEN = /Operation not permitted|Permission denied|Read-only file syst
 
 /** A server and a client that can reach each other. */
 export interface HostPair {
-  readonly description: LabPlace;
+  readonly description: LabTestbed;
   readonly server: Host;
   readonly client: Host;
   /** Ends what was started in the hosts, and the hosts. */

@@ -13,7 +13,7 @@ export const PREFIX_BITS = 16;
 const SERVER_DEVICE = "to-client";
 const CLIENT_DEVICE = "to-server";
 const LINK_POLL_MS = 5;
-const LINK_PATIENCE_MS = 5000;
+const LINK_GRACE_MS = 5000;
 
 /**
  * Makes the two hosts.
@@ -104,7 +104,7 @@ async function configure(host: Host): Promise<void> {
 
 /** Waits until packets pass: an interface drops them until the kernel has seen that its other end is up, too. */
 async function linkIsUp(host: Host): Promise<void> {
-  const endMs = performance.now() + LINK_PATIENCE_MS;
+  const endMs = performance.now() + LINK_GRACE_MS;
   while (!(await host.exec("ip", ["-oneline", "link", "show", host.device])).includes(" state UP ")) {
     if (performance.now() > endMs) throw new AppError("E_SYSTEM", `the link ${host.device} does not come up`);
     await delay(LINK_POLL_MS);

@@ -7,7 +7,7 @@ import { openLoopback } from "./loopback.js";
 import { openNamespaces } from "./namespaces.js";
 
 /** Its close() may be called more than once. */
-export interface Place extends HostPair, AsyncDisposable {
+export interface Testbed extends HostPair, AsyncDisposable {
   /** Ends at once what runs in the hosts, as for a close() that takes too long. */
   kill(): void;
 }
@@ -28,7 +28,7 @@ const MAX_CLIENT_ADDRESSES = 500;
  * @throws {AppError} E_OPTION for a number of addresses that cannot be; E_PORT_IN_USE when the lab's ports are taken on this
  * host, over loopback
  */
-export async function openPlace({ loopback = false, clientAddresses = 4 }: PlaceOptions = {}): Promise<Place> {
+export async function openTestbed({ loopback = false, clientAddresses = 4 }: PlaceOptions = {}): Promise<Testbed> {
   if (!Number.isInteger(clientAddresses) || clientAddresses < 1 || clientAddresses > MAX_CLIENT_ADDRESSES) {
     throw new AppError("E_OPTION", `the lab's client cannot have ${clientAddresses} addresses`, {
       fix: `give it 1 to ${MAX_CLIENT_ADDRESSES}`,

@@ -1,4 +1,4 @@
-// An eventfd (man 2 eventfd): one thread rings it, another has it in its epoll set.
+// An eventfd (man 2 eventfd): one thread notifies, another has it in its epoll set.
 import { AppError } from "../../util/errors.js";
 import { EFD_CLOEXEC, EFD_NONBLOCK } from "./constants.js";
 import { errnoName } from "./errno.js";
@@ -16,11 +16,11 @@ export function openEventfd(): number {
 }
 
 /** Makes the eventfd readable. */
-export function ring(fd: number): void {
+export function notify(fd: number): void {
   libc.write(fd, one.address, 8);
 }
 
-/** Takes back all rings so far. */
-export function silence(fd: number): void {
+/** Makes it unreadable again. */
+export function drain(fd: number): void {
   libc.read(fd, counter.address, 8);
 }

@@ -20,7 +20,7 @@ const REMOVED_AT_ONCE = 512;
 const noFiles = NativeBuffer.from(new Uint8Array(new Int32Array(REMOVED_AT_ONCE).fill(-1).buffer));
 
 /** Up to `capacity` sockets without descriptors. Calls return what the system call would, or a negative errno. */
-export class FileTable {
+export class RegisteredFiles {
   readonly capacity: number;
   /** How many entries were filled, from the first on; closed ones among them are not filled again. */
   filled = 0;
@@ -34,11 +34,11 @@ export class FileTable {
   private words = { sqTail: 0, cqHead: 0, cqes: 0, cqMask: 0 };
 
   /** @returns a negative errno where io_uring is forbidden, missing or too old, or memory is short */
-  static open(capacity: number): FileTable | number {
+  static open(capacity: number): RegisteredFiles | number {
     const params = new NativeBuffer(PARAMS_BYTES);
     const ring = libc.syscall(IORING.setup, RING_ENTRIES, params.address, 0, 0, 0, 0);
     if (ring < 0) return -lastErrno();
-    const table = new FileTable(ring, capacity);
+    const table = new RegisteredFiles(ring, capacity);
     const failed = table.register() || table.mapQueues(params.bytes);
     if (failed === 0) return table;
     table.close();
@@ -202,8 +202,8 @@ export class FileTable {
 }
 
 /** Whether registered files are to be had here: containers often forbid io_uring. */
-export function canOpenFileTable(): boolean {
-  const table = FileTable.open(1);
+export function canRegisterFiles(): boolean {
+  const table = RegisteredFiles.open(1);
   if (typeof table === "number") return false;
   table.close();
   return true;

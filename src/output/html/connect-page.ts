@@ -1,7 +1,7 @@
 // The report of a client's run: what came of it, why not more, its course over time, its latencies, the kernel's figures.
 
 import { missPhrases, outcomeOf } from "../../client/verdict/verdict.js";
-import { courseOf, momentsOf, rateOf } from "../../lab/observe/timeline.js";
+import { momentsOf, rateOf, timelineOf } from "../../lab/observe/timeline.js";
 import type { ConnectResult } from "../../results/connect.js";
 import type { Explained } from "../../results/diagnosis.js";
 import { printableData } from "../../util/printable.js";
@@ -13,7 +13,7 @@ import { drawLatency } from "./chart/latency.js";
 import { drawSeries } from "./chart/series.js";
 import { figure } from "./evidence.js";
 import { html, type Markup } from "./markup.js";
-import { commandLines, facts, hostFacts, page, sayTime, tiles } from "./page.js";
+import { commandLines, facts, formatTime, hostFacts, page, tiles } from "./page.js";
 import { failureTable, kernelTable, why } from "./run-sections.js";
 
 /** Of a ramp with fewer samples than these the mean rate is all that can be said. */
@@ -27,13 +27,13 @@ export function connectPage(of: Explained<ConnectResult>): string {
   return page(
     `${title} · fourtuple connect`,
     html`<header>
-<p class="eyebrow">fourtuple connect · ${sayTime(result.startedAt)}</p>
+<p class="eyebrow">fourtuple connect · ${formatTime(result.startedAt)}</p>
 <h1>${title}</h1>
 <p class="lead">To ${destinations(result)}, from ${plural(result.plan.sourceAddresses, "source address", "source addresses")}. ${kernelCount(result)}</p>
 ${keyFigures(result)}
 </header>
 ${why(result.diagnosis)}
-${course(result)}
+${timeline(result)}
 ${latency(result)}
 ${failureTable([...result.failures, ...result.losses])}
 ${figures(result)}
@@ -43,11 +43,13 @@ ${reproduce(result)}
 }
 
 function headline(result: ConnectResult): string {
-  const { asked, established, misses } = result;
+  const { requested, established, misses } = result;
   const outcome = outcomeOf(result);
   if (outcome === "met")
     return `${plural(established, "connection")}, ${established === 1 ? "as" : "all that were"} asked for`;
-  const reached = [`${formatCount(established)} of ${plural(asked, "connection")}`, ...missPhrases(misses)].join(", ");
+  const reached = [`${formatCount(established)} of ${plural(requested, "connection")}`, ...missPhrases(misses)].join(
+    ", ",
+  );
   return outcome === "interrupted" ? `Interrupted: ${reached}` : reached;
 }
 
@@ -66,10 +68,10 @@ function kernelCount({ kernel }: ConnectResult): string {
 }
 
 function keyFigures(result: ConnectResult) {
-  const { established, asked, peakOpen, ratePerSec, rampMs, holdMs } = result;
+  const { established, requested, peakOpen, ratePerSec, rampMs, holdMs } = result;
   const { connect } = result.latency;
   return tiles([
-    ["ESTABLISHED", formatCount(established), `of ${formatCount(asked)} asked`],
+    ["ESTABLISHED", formatCount(established), `of ${formatCount(requested)} asked`],
     ["Open at once", formatCount(peakOpen), `held ${formatDuration(holdMs)}`],
     ["Rate", `${formatCount(ratePerSec)}/s`, `over ${formatDuration(rampMs)}`],
     [
@@ -89,10 +91,10 @@ function kernelMemoryTile(result: ConnectResult): readonly [string, string] {
   return [memory.bytes, `per connection, ${memory.ends}${error}`];
 }
 
-function course(result: ConnectResult): Markup | undefined {
+function timeline(result: ConnectResult): Markup | undefined {
   if (result.samples.length < 2) return undefined;
   const moments = momentsOf(result);
-  const connections = courseOf(result);
+  const connections = timelineOf(result);
   const rate = rateOf(result);
   const isLong = (rate.lines[0]?.points.length ?? 0) >= WORTH_A_CURVE;
   return html`<section aria-labelledby="course"><h2 id="course">The run over time</h2>
@@ -135,7 +137,7 @@ ${command === undefined ? html`<p class="muted">As far as the result tells: rate
 ${commandLines([`${command ?? guessCommand(result)} > run.json`, "fourtuple report run.json"])}</section>`;
 }
 
-function guessCommand({ destinations: all, asked, holdMs, plan }: ConnectResult): string {
+function guessCommand({ destinations: all, requested, holdMs, plan }: ConnectResult): string {
   const ports = plan.sourcePorts === "kernel" ? "kernel" : plan.sourcePorts.replaceAll(",", "");
-  return `fourtuple connect ${all.join(" ")} -c ${asked} -T ${Math.max(1, Math.round(holdMs / 1000))}s --source-port ${ports} --json`;
+  return `fourtuple connect ${all.join(" ")} -c ${requested} -T ${Math.max(1, Math.round(holdMs / 1000))}s --source-port ${ports} --json`;
 }

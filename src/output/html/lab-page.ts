@@ -2,13 +2,13 @@
 
 import type { HostLoad } from "../../results/fields.js";
 import { LAB_VERDICTS } from "../../results/identifiers.js";
-import type { ExperimentResult, LabByHand, LabResult, LabVerdict } from "../../results/lab/lab.js";
+import type { ExperimentResult, LabReproduction, LabResult, LabVerdict } from "../../results/lab/lab.js";
 import { describeHostLoad } from "../../util/host-load.js";
 import { formatCount, formatDuration, plural } from "../../util/units.js";
 import { LAB_VERDICT_WORDS } from "../sentences/words.js";
 import { drawEvidence } from "./evidence.js";
 import { html, Markup } from "./markup.js";
-import { commandLines, facts, hostFacts, page, sayTime } from "./page.js";
+import { commandLines, facts, formatTime, hostFacts, page } from "./page.js";
 
 const MARKS: Record<LabVerdict, readonly [sign: string, className: string]> = {
   confirmed: ["✓", "confirmed"],
@@ -26,13 +26,13 @@ export function labPage(result: LabResult): string {
   return page(
     `${title} · fourtuple lab`,
     html`<header>
-<p class="eyebrow">fourtuple lab · ${sayTime(result.startedAt)}${result.isQuick ? " · quick" : ""}</p>
+<p class="eyebrow">fourtuple lab · ${formatTime(result.startedAt)}${result.isQuick ? " · quick" : ""}</p>
 <h1>${title}</h1>
 <p class="lead">${lead(result)}</p>
 </header>
 ${verdicts(result.experiments)}
-${result.experiments.map((each) => experiment(each, result.byHand))}
-${byHandSection(result.byHand)}
+${result.experiments.map((each) => experiment(each, result.reproduce))}
+${reproduceSection(result.reproduce)}
 ${host(result)}
 <footer>Drawn by fourtuple from the lab's result, format version ${result.version}. Every figure is in that result.</footer>`,
   );
@@ -51,9 +51,9 @@ function headline({ experiments, stoppedIn }: LabResult): string {
   return `${formatCount(confirmed)} of ${all} confirmed, ${others.join(", ")}${stop}`;
 }
 
-function lead({ place, elapsedMs, experiments }: LabResult): string {
+function lead({ testbed, elapsedMs, experiments }: LabResult): string {
   const proof = experiments.find(({ id, verdict }) => id === "E2" && verdict === "confirmed");
-  const where = place.kind === "namespaces" ? "Two hosts in network namespaces" : "Both ends on loopback";
+  const where = testbed.kind === "namespaces" ? "Two hosts in network namespaces" : "Both ends on loopback";
   return `${proof ? `${proof.title}: ${sentence(proof.observed)} ` : ""}${where}, ${formatDuration(elapsedMs)} in all.`;
 }
 
@@ -81,7 +81,7 @@ function verdicts(experiments: readonly ExperimentResult[]): Markup {
 <p class="figures">C1 to C7 are claims about 65,535, as docs/why-not-65535.md of fourtuple numbers them.</p></section>`;
 }
 
-function experiment(result: ExperimentResult, byHand: LabByHand | undefined): Markup {
+function experiment(result: ExperimentResult, reproduce: LabReproduction | undefined): Markup {
   const { id, title, claims, claim, setup, prediction, observed, verdict, reason, commands, evidence } = result;
   const rows = [
     ["Claim", claims.length > 0 ? `${claim} (${claims.join(", ")})` : claim],
@@ -95,13 +95,13 @@ function experiment(result: ExperimentResult, byHand: LabByHand | undefined): Ma
 <div class="heading"><h2 id="${id}-heading"><span class="id">${id}</span> ${title}</h2>${mark(verdict)}</div>
 <dl class="argument">${rows.map(([name, text]) => html`<dt>${name}</dt><dd${name === "Observed" ? OBSERVED : undefined}>${text}</dd>\n`)}</dl>
 ${evidence.map((each, index) => drawEvidence(each, `${id}-${index + 1}`))}
-${commands.length > 0 ? html`<div class="commands"><h3>Reproduce${byHand && IN_HOSTS}</h3>${commandLines(commands)}</div>` : undefined}
+${commands.length > 0 ? html`<div class="commands"><h3>Reproduce${reproduce && IN_HOSTS}</h3>${commandLines(commands)}</div>` : undefined}
 </section>`;
 }
 
-function byHandSection(byHand: LabByHand | undefined): Markup | undefined {
-  if (byHand === undefined) return undefined;
-  const { make, remove } = byHand;
+function reproduceSection(reproduce: LabReproduction | undefined): Markup | undefined {
+  if (reproduce === undefined) return undefined;
+  const { make, remove } = reproduce;
   return html`<section aria-labelledby="by-hand"><h2 id="by-hand">The two hosts by hand</h2>
 <p class="muted">In bash, as root, with fourtuple on the PATH. Each experiment's commands can be pasted into the same shell then.</p>
 <div class="commands"><h3>Make them</h3>${commandLines(make)}</div>
@@ -123,15 +123,15 @@ function loadText(load: HostLoad | undefined): string | undefined {
   return `${Math.round(load.othersShare * 100)} % of the CPU meanwhile, ${Math.round(load.stealShare * 100)} % taken by the hypervisor (steal)`;
 }
 
-function host({ host, place, command, startedAt, elapsedMs, hostLoad }: LabResult): Markup {
+function host({ host, testbed, command, startedAt, elapsedMs, hostLoad }: LabResult): Markup {
   return html`<section aria-labelledby="host"><h2 id="host">The host</h2>
 ${facts([
   ...hostFacts(host),
-  ["Two ends", place.kind === "namespaces" ? "network namespaces joined by a veth pair" : "loopback"],
-  ["Why loopback", place.reason],
-  ["Server", place.serverIp],
-  ["Clients", place.clientIps],
-  ["Run", `${sayTime(startedAt)}, ${formatDuration(elapsedMs)}`],
+  ["Two ends", testbed.kind === "namespaces" ? "network namespaces joined by a veth pair" : "loopback"],
+  ["Why loopback", testbed.reason],
+  ["Server", testbed.serverIp],
+  ["Clients", testbed.clientIps],
+  ["Run", `${formatTime(startedAt)}, ${formatDuration(elapsedMs)}`],
   ["Others", loadText(hostLoad)],
 ])}
 <div class="commands"><h3>Reproduce all of it</h3>${commandLines([command])}</div></section>`;

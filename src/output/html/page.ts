@@ -73,6 +73,6 @@ function wholeOption(text: string): Markup {
 }
 
 /** `2031-02-03 04:05 UTC` */
-export function sayTime(iso: string): string {
+export function formatTime(iso: string): string {
   return `${iso.slice(0, 16).replace("T", " ")} UTC`;
 }

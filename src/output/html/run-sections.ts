@@ -30,8 +30,8 @@ export function failureTable(all: readonly FailureReport[]): Markup | undefined 
 ${drawTable({ title: "By step and errno", columns: ["step", "errno", "connections"], rows })}</section>`;
 }
 
-export function kernelTable({ risen, settings, gauges }: RunEvidence): Markup | undefined {
-  const rows = [...named("rose by", risen), ...named("setting", settings), ...named("at the end", gauges)];
+export function kernelTable({ deltas, settings, gauges }: RunEvidence): Markup | undefined {
+  const rows = [...named("rose by", deltas), ...named("setting", settings), ...named("at the end", gauges)];
   if (rows.length === 0) return undefined;
   return drawTable({ title: "What the kernel said", columns: ["what", "name", "value"], rows });
 }

@@ -6,7 +6,7 @@ import { formatEndpoint } from "../../util/endpoint.js";
 import { formatBytes, formatCount, formatDuration, plural } from "../../util/units.js";
 import { describeOverflows, describeThreads, describeTraffic, userMemory } from "../sentences/run.js";
 import { html, type Markup } from "./markup.js";
-import { commandLines, facts, page, sayTime, tiles } from "./page.js";
+import { commandLines, facts, formatTime, page, tiles } from "./page.js";
 import { failureTable, kernelTable, why } from "./run-sections.js";
 
 export function servePage(result: Explained<ServeResult>): string {
@@ -15,7 +15,7 @@ export function servePage(result: Explained<ServeResult>): string {
   return page(
     `${title} · fourtuple serve`,
     html`<header>
-<p class="eyebrow">fourtuple serve · ${sayTime(result.startedAt)}</p>
+<p class="eyebrow">fourtuple serve · ${formatTime(result.startedAt)}</p>
 <h1>${title}</h1>
 <p class="lead">It listened for ${formatDuration(result.elapsedMs)}. ${kernelCount(result)}</p>
 ${keyFigures(result)}

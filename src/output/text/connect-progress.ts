@@ -8,8 +8,8 @@ const BAR = 30;
 
 /** Three lines: a bar, the figures of the moment, the time. `ratePerSec` is of connections established. */
 export function connectPanel(snapshot: ConnectSnapshot, ratePerSec: number, paint: Paint = plain): string {
-  const { open, asked, failed, lost } = snapshot;
-  const filled = Math.min(BAR, Math.floor((open / asked) * BAR));
+  const { open, requested, failed, lost } = snapshot;
+  const filled = Math.min(BAR, Math.floor((open / requested) * BAR));
   const bar = paint("accent", "█".repeat(filled)) + paint("dim", "░".repeat(BAR - filled));
   const figures = [
     ...ramp(snapshot, ratePerSec),
@@ -18,7 +18,7 @@ export function connectPanel(snapshot: ConnectSnapshot, ratePerSec: number, pain
     messages(snapshot),
   ];
   return [
-    `${bar}  ${paint("bold", formatCount(open))} of ${formatCount(asked)} open`,
+    `${bar}  ${paint("bold", formatCount(open))} of ${formatCount(requested)} open`,
     join(figures),
     paint(
       "dim",
@@ -29,10 +29,10 @@ export function connectPanel(snapshot: ConnectSnapshot, ratePerSec: number, pain
 
 /** The same in one line. */
 export function connectLine(snapshot: ConnectSnapshot, ratePerSec: number): string {
-  const { open, asked, failed, lost } = snapshot;
+  const { open, requested, failed, lost } = snapshot;
   return join([
     `${describeStage(snapshot)} ${Math.round(snapshot.elapsedMs / 1000)} s`,
-    `open ${formatCount(open)} of ${formatCount(asked)}`,
+    `open ${formatCount(open)} of ${formatCount(requested)}`,
     ...ramp(snapshot, ratePerSec),
     `failed ${formatCount(failed)}`,
     lost > 0 ? `lost ${formatCount(lost)}` : undefined,
@@ -55,11 +55,14 @@ function messages({ sentMessages, answeredMessages }: ConnectSnapshot): string |
   return `messages ${formatCount(sentMessages)} sent, ${formatCount(answeredMessages)} answered`;
 }
 
-function left({ stage, asked, established, failed, leftMs }: ConnectSnapshot, ratePerSec: number): string | undefined {
+function left(
+  { stage, requested, established, failed, leftMs }: ConnectSnapshot,
+  ratePerSec: number,
+): string | undefined {
   if (stage === "drain") return "at most a second";
   if (stage === "close" || stage === "closed") return undefined;
   if (stage === "hold") return leftMs === undefined ? "until Ctrl-C" : `left ${formatDuration(leftMs)}`;
-  const missing = asked - established - failed;
+  const missing = requested - established - failed;
   return ratePerSec > 0 && missing > 0 ? `left about ${formatDuration((missing / ratePerSec) * 1000)}` : undefined;
 }
 

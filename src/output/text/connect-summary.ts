@@ -27,7 +27,7 @@ export function connectSummary(of: Explained<ConnectResult>, paint: Paint = plai
     "",
     ...alignLabels(
       [
-        ["asked", formatCount(result.asked)],
+        ["requested", formatCount(result.requested)],
         ["resolved", namesLine(result.names)],
         ["ESTABLISHED", formatCount(result.established)],
         ["failed", failuresText(result.failed, result.failures)],
@@ -54,10 +54,10 @@ export function connectSummary(of: Explained<ConnectResult>, paint: Paint = plai
 }
 
 /** What is to be said before a run whose plan is too small for it; undefined when it is not. */
-export function planNote(available: number, asked: number): string | undefined {
-  if (available >= asked) return undefined;
+export function planNote(available: number, requested: number): string | undefined {
+  if (available >= requested) return undefined;
   return [
-    `note: there are ${formatCount(available)} 4-tuples for ${formatCount(asked)} connections: at most that many can be open at once`,
+    `note: there are ${formatCount(available)} 4-tuples for ${formatCount(requested)} connections: at most that many can be open at once`,
     "  fix: add source addresses (--source-ip), source ports (--source-port) or a destination port (host:7777-7778)",
   ].join("\n");
 }
@@ -79,16 +79,16 @@ export function singleFailure(result: Explained<ConnectResult>): string {
 }
 
 function headline(result: ConnectResult, paint: Paint): string {
-  const { asked, established, destinations, misses, holdMs, evidence } = result;
+  const { requested, established, destinations, misses, holdMs, evidence } = result;
   const outcome = outcomeOf(result);
   const to =
     destinations.length > 3 ? `${destinations[0]} and ${destinations.length - 1} more` : destinations.join(", ");
   if (outcome === "met") return paint("good", `target met: ${plural(established, "connection")} to ${to}`);
   const phrases = missPhrases(misses);
   const rest = phrases.length > 0 ? ` opened, ${phrases.join(", ")}` : "";
-  const reached = `${formatCount(established)} of ${plural(asked, "connection")} to ${to}${rest}`;
+  const reached = `${formatCount(established)} of ${plural(requested, "connection")} to ${to}${rest}`;
   if (outcome === "missed") return paint("bad", `target missed: ${reached}`);
-  const held = evidence.wasCutShort ? "" : `, held for ${formatDuration(holdMs)}`;
+  const held = evidence.interrupted ? "" : `, held for ${formatDuration(holdMs)}`;
   return paint("bad", `interrupted: ${reached}${held}`);
 }
 

@@ -129,15 +129,15 @@ function endsText(role: Prediction["role"]): string {
 
 /** How long a rate of connections that come and go lasts, where it was asked. */
 function describeRate({ rate }: Prediction): string | undefined {
-  if (rate?.askedPerSec === undefined) return undefined;
-  const { askedPerSec, sustainedPerSec, tuples, keptSeconds, lastsSeconds } = rate;
+  if (rate?.requestedPerSec === undefined) return undefined;
+  const { requestedPerSec, sustainedPerSec, tuples, keptSeconds, lastsSeconds } = rate;
   if (sustainedPerSec === "unlimited") {
-    return `${formatRate(askedPerSec)} connections/s can come and go for ever: a port bound by its number takes over a TIME_WAIT`;
+    return `${formatRate(requestedPerSec)} connections/s can come and go for ever: a port bound by its number takes over a TIME_WAIT`;
   }
   const reckoned = `${formatCount(tuples)} 4-tuples ÷ ${formatRate(keptSeconds)} s in TIME_WAIT where this side closes first`;
   const forEver = `${formatRate(sustainedPerSec)} connections/s for ever (${reckoned})`;
   if (lastsSeconds === undefined) return forEver;
-  const lasts = `${formatRate(askedPerSec)}/s last for ${formatDuration(lastsSeconds * 1000)}`;
+  const lasts = `${formatRate(requestedPerSec)}/s last for ${formatDuration(lastsSeconds * 1000)}`;
   return `${forEver}; ${lasts}. More with keep-alive or pooling, ${keptSeconds < TIME_WAIT_SECONDS ? "" : "net.ipv4.tcp_tw_reuse=1, "}more source addresses`;
 }
 

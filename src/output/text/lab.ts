@@ -2,7 +2,7 @@
 
 import { LAB_VERDICTS } from "../../results/identifiers.js";
 import type { Evidence } from "../../results/lab/evidence.js";
-import type { ExperimentResult, LabPlace, LabResult, LabVerdict } from "../../results/lab/lab.js";
+import type { ExperimentResult, LabResult, LabTestbed, LabVerdict } from "../../results/lab/lab.js";
 import { describeHostLoad } from "../../util/host-load.js";
 import { printable, printableData } from "../../util/printable.js";
 import { formatCount, formatDuration } from "../../util/units.js";
@@ -23,8 +23,8 @@ const WIDTH = 96;
 /** However narrow the terminal is. */
 const LEAST_WIDTH = 24;
 
-export function placeLine(place: LabPlace): string {
-  const { kind, reason, serverIp, clientIps } = printableData(place);
+export function placeLine(testbed: LabTestbed): string {
+  const { kind, reason, serverIp, clientIps } = printableData(testbed);
   if (kind === "namespaces") {
     return `two hosts in network namespaces, joined by a wire: server ${serverIp}, client ${clientIps}`;
   }
@@ -59,7 +59,7 @@ export function experimentText(result: ExperimentResult, paint: Paint = plain, c
 
 /** All verdicts in a table. */
 export function labSummary(result: LabResult, paint: Paint = plain): string {
-  const { experiments, elapsedMs, place, stoppedIn, hostLoad } = printableData(result);
+  const { experiments, elapsedMs, testbed, stoppedIn, hostLoad } = printableData(result);
   const busy = describeHostLoad(hostLoad);
   const count = (verdict: LabVerdict) => experiments.filter((experiment) => experiment.verdict === verdict).length;
   const counted = LAB_VERDICTS.filter((verdict) => count(verdict) > 0).map(
@@ -72,7 +72,7 @@ export function labSummary(result: LabResult, paint: Paint = plain): string {
   const width = Math.max(...experiments.map(({ title }) => title.length));
   return [
     "",
-    paint("bold", `${parts.join(", ")}, in ${formatDuration(elapsedMs)} (${place.kind})`),
+    paint("bold", `${parts.join(", ")}, in ${formatDuration(elapsedMs)} (${testbed.kind})`),
     ...(busy === undefined ? [] : [`the host was busy: ${busy}`]),
     "",
     ...experiments.map(

@@ -23,11 +23,11 @@ export function clientLine({ ip, port }: { readonly ip: string; readonly port: n
 export const NOT_PRINTED = "further client addresses are not printed (--log all prints every one)";
 
 /** What is to be said when the kernel gives a shorter accept queue than asked for; undefined when it does not. */
-export function backlogNote(asked: number, inForce: number): string | undefined {
-  if (inForce >= asked) return undefined;
+export function backlogNote(requested: number, inForce: number): string | undefined {
+  if (inForce >= requested) return undefined;
   return [
-    `note: the backlog is ${formatCount(inForce)}, not ${formatCount(asked)}: net.core.somaxconn clamps it`,
-    `  fix: sysctl -w net.core.somaxconn=${asked}, or ask for --backlog ${inForce}`,
+    `note: the backlog is ${formatCount(inForce)}, not ${formatCount(requested)}: net.core.somaxconn clamps it`,
+    `  fix: sysctl -w net.core.somaxconn=${requested}, or ask for --backlog ${inForce}`,
   ].join("\n");
 }
 

@@ -27,22 +27,22 @@ const experiment = z.object({
 });
 export type ExperimentResult = TypeOf<typeof experiment>;
 
-const place = z.object({
+const testbed = z.object({
   kind: z.enum(["namespaces", "loopback"]),
   reason: z.string().optional().describe("why it is loopback, when namespaces were not to be had"),
   serverIp: z.string(),
   clientIps: z.string().describe("the client's source addresses, as the command line takes them"),
 });
 /** The two ends of every connection: network namespaces joined by a veth pair, or loopback. */
-export type LabPlace = TypeOf<typeof place>;
+export type LabTestbed = TypeOf<typeof testbed>;
 
-const byHand = z
+const reproduce = z
   .object({ make: z.array(z.string()), remove: z.array(z.string()) })
   .describe(
     "commands for bash, as root, that make the two hosts and remove them; those of the experiments run in them",
   );
 /** What one types into bash, as root, to have the two hosts: then each experiment's commands can be repeated in them. */
-export type LabByHand = TypeOf<typeof byHand>;
+export type LabReproduction = TypeOf<typeof reproduce>;
 
 export const labSchema = z
   .object({
@@ -51,8 +51,8 @@ export const labSchema = z
     startedAt,
     elapsedMs: milliseconds,
     isQuick: z.boolean(),
-    place,
-    byHand: byHand.optional(),
+    testbed,
+    reproduce: reproduce.optional(),
     host: hostDescription,
     command: z.string().describe("the command line that was run"),
     stoppedIn: z

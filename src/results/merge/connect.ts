@@ -17,10 +17,11 @@ const MOST_DESTINATIONS = 100;
 export function mergeConnect(a: ConnectResult, b: ConnectResult): ConnectResult {
   const times = mergeTimes(a, b);
   const samples = mergeSamples(a, b);
-  const sum = (field: "asked" | "established" | "openAtStop" | "failed" | "lost" | "threads") => a[field] + b[field];
+  const sum = (field: "requested" | "established" | "openAtStop" | "failed" | "lost" | "threads") =>
+    a[field] + b[field];
   const established = sum("established");
   const whole = {
-    asked: sum("asked"),
+    requested: sum("requested"),
     established,
     failed: sum("failed"),
     lost: sum("lost"),

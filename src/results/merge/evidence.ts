@@ -6,14 +6,14 @@ import { add, agreed, byName, either, oneOf, union } from "./values.js";
 export function mergeEvidence(a: RunEvidence, b: RunEvidence): RunEvidence {
   const settings = Object.keys(a.settings).filter((name) => agreed(a.settings[name], b.settings[name]) !== undefined);
   return {
-    risen: byName(a.risen, b.risen, add),
+    deltas: byName(a.deltas, b.deltas, add),
     settings: Object.fromEntries(settings.map((name) => [name, a.settings[name]!])),
     gauges: byName(a.gauges, b.gauges, Math.max),
     memoryStop: either(a.memoryStop, b.memoryStop, (x, y) =>
       least(x, y, (room) => room.availableBytes - room.floorBytes),
     ),
     fileStop: either(a.fileStop, b.fileStop, (x, y) => least(x, y, (room) => room.max - room.open)),
-    wasCutShort: a.wasCutShort || b.wasCutShort,
+    interrupted: a.interrupted || b.interrupted,
   };
 }
 

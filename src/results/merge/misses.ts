@@ -7,7 +7,7 @@ import { add, either } from "./values.js";
 /** What the judgement needs of the whole run. */
 type Whole = Pick<
   ConnectResult,
-  "asked" | "established" | "failed" | "lost" | "ratePerSec" | "latency" | "kernel" | "messages"
+  "requested" | "established" | "failed" | "lost" | "ratePerSec" | "latency" | "kernel" | "messages"
 >;
 type Judged = Pick<ConnectResult, "misses" | "outcome" | "isTargetMet">;
 
@@ -42,8 +42,8 @@ function isThreshold(kind: MissKind): boolean {
 }
 
 /** Of how many they are, in the whole run: a part that missed none has not said it. */
-function allOf(kind: MissKind, count: number, { asked, established, kernel, messages }: Whole): number {
-  if (kind === "established") return Math.max(asked, count);
+function allOf(kind: MissKind, count: number, { requested, established, kernel, messages }: Whole): number {
+  if (kind === "established") return Math.max(requested, count);
   if (kind === "half-open") return kernel?.outgoing ?? count;
   if (kind === "unsent") return messages?.due ?? count;
   if (kind === "unanswered") return messages?.sent ?? count;

@@ -52,7 +52,7 @@ class Endpoints {
 }
 
 /** Sums of all sockets added. */
-export class Tally {
+export class Aggregate {
   private readonly addresses: AddressIndex;
   private readonly listening: ListenerSet;
   private readonly states = new Int32Array(TCP_STATES.length + 4);

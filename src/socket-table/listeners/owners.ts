@@ -40,33 +40,38 @@ export async function readOwners(): Promise<OwnerIndex> {
  */
 export async function countByOwner(query: SocketQuery = {}): Promise<OwnerSummary> {
   const index = await scanOwners();
-  let tally = new OwnerTally();
+  let aggregate = new OwnerCounts();
   const read = await readTable(query, () => {
-    tally = new OwnerTally();
+    aggregate = new OwnerCounts();
     return (socket) => {
       const { inode } = socket;
       const process = inode === 0 ? NOBODY : index.processOf(inode);
-      if (inode === 0) tally.kernelOwned++;
-      else tally.add(process, socket.state);
-      if (query.memory) tally.addMemory(process, socket);
+      if (inode === 0) aggregate.kernelOwned++;
+      else aggregate.add(process, socket.state);
+      if (query.memory) aggregate.addMemory(process, socket);
     };
   });
   const hasMemory = query.memory === true && read.source === "sock_diag";
   const owners = index.processes
-    .map((pid, process) => ({ pid, process, sockets: tally.sockets.get(process), queued: tally.queued(process) }))
+    .map((pid, process) => ({
+      pid,
+      process,
+      sockets: aggregate.sockets.get(process),
+      queued: aggregate.queued(process),
+    }))
     .filter(({ sockets }) => sockets > 0)
     .sort((a, b) => b.queued - a.queued || b.sockets - a.sockets)
     .map(({ pid, process, sockets }) => ({
       pid,
       command: index.command(pid),
       sockets,
-      listening: tally.listening.get(process),
-      established: tally.established.get(process),
-      ...(hasMemory && { memory: tally.memoryOf(process) }),
+      listening: aggregate.listening.get(process),
+      established: aggregate.established.get(process),
+      ...(hasMemory && { memory: aggregate.memoryOf(process) }),
     }));
-  const { notVisible, kernelOwned } = tally;
+  const { notVisible, kernelOwned } = aggregate;
   const { unreadable, isHiding, ringHolders } = index;
-  const unowned = hasMemory ? tally.memoryOf(NOBODY) : undefined;
+  const unowned = hasMemory ? aggregate.memoryOf(NOBODY) : undefined;
   return {
     source: read.source,
     owners,
@@ -79,7 +84,7 @@ export async function countByOwner(query: SocketQuery = {}): Promise<OwnerSummar
   };
 }
 
-class OwnerTally {
+class OwnerCounts {
   readonly sockets = new Counts();
   readonly listening = new Counts();
   readonly established = new Counts();

@@ -2,7 +2,7 @@
 // none (see linux/syscalls/registered-files.ts). A PLACE, below zero, says where: -1 - (file table × LARGEST + entry).
 import { EMFILE, ENFILE } from "../../linux/syscalls/errno.js";
 import type { NativeBuffer } from "../../linux/syscalls/libc.js";
-import { FileTable } from "../../linux/syscalls/registered-files.js";
+import { RegisteredFiles } from "../../linux/syscalls/registered-files.js";
 import { closeFd, openUdp } from "../../linux/syscalls/socket.js";
 
 /** Entries of one file table, at most. */
@@ -13,7 +13,7 @@ export class ParkedSockets {
   isClosed: boolean;
   private readonly capacity: number;
   /** By number; a table whose last connection has ended is given back, and its number is used again. */
-  private readonly fileTables: (FileTable | undefined)[] = [];
+  private readonly registeredFiles: (RegisteredFiles | undefined)[] = [];
   private newest = -1;
   /** Kept for the moment when the table is full and a file table, which needs a descriptor itself, is to be made. */
   private reserve = openUdp(4);
@@ -29,24 +29,24 @@ export class ParkedSockets {
 
   /** Whether the newest file table, or one made now, has room for `count`. put() is then what comes next. */
   makeRoom(count: number): boolean {
-    const newest = this.fileTables[this.newest];
+    const newest = this.registeredFiles[this.newest];
     if (newest && newest.room >= count) return true;
     closeFd(this.reserve);
     this.reserve = -1;
-    const table = FileTable.open(this.capacity);
+    const table = RegisteredFiles.open(this.capacity);
     if (typeof table === "number") {
       this.isClosed = table !== -EMFILE && table !== -ENFILE;
       return false;
     }
-    const hole = this.fileTables.indexOf(undefined);
-    this.newest = hole >= 0 ? hole : this.fileTables.length;
-    this.fileTables[this.newest] = table;
+    const hole = this.registeredFiles.indexOf(undefined);
+    this.newest = hole >= 0 ? hole : this.registeredFiles.length;
+    this.registeredFiles[this.newest] = table;
     return true;
   }
 
   /** Takes `count` descriptors in, which the caller then closes. @returns the first one's place, the others follow downwards; 0 for none */
   put(fds: NativeBuffer, count: number): number {
-    const first = this.fileTables[this.newest]!.put(fds, count);
+    const first = this.registeredFiles[this.newest]!.put(fds, count);
     return first < 0 ? 0 : -1 - (this.newest * LARGEST_FILE_TABLE + first);
   }
 
@@ -69,17 +69,17 @@ export class ParkedSockets {
 
   close(place: number): void {
     const number = numberOf(place);
-    const table = this.fileTables[number]!;
+    const table = this.registeredFiles[number]!;
     table.remove(entryOf(place));
     if (table.inUse > 0) return;
     if (number === this.newest) this.newest = -1;
-    this.fileTables[number] = undefined;
+    this.registeredFiles[number] = undefined;
     table.close();
   }
 
   /** Closes all, asking now and then whether to leave the rest to the kernel. */
   closeAll(isAborted: () => boolean): void {
-    for (const table of this.fileTables) {
+    for (const table of this.registeredFiles) {
       for (let next = 0; table && next < table.filled; ) {
         next = table.removeSome(next);
         if (isAborted()) return;
@@ -89,8 +89,8 @@ export class ParkedSockets {
     closeFd(this.reserve);
   }
 
-  private tableOf(place: number): FileTable {
-    return this.fileTables[numberOf(place)]!;
+  private tableOf(place: number): RegisteredFiles {
+    return this.registeredFiles[numberOf(place)]!;
   }
 }
 

@@ -3,7 +3,7 @@
 import { EPOLLET, EPOLLIN, EPOLLOUT, EPOLLRDHUP } from "../../linux/syscalls/constants.js";
 import { Epoll } from "../../linux/syscalls/epoll.js";
 import { EAGAIN } from "../../linux/syscalls/errno.js";
-import { silence } from "../../linux/syscalls/eventfd.js";
+import { drain } from "../../linux/syscalls/eventfd.js";
 import { NativeBuffer } from "../../linux/syscalls/libc.js";
 import { endsOf } from "../../linux/syscalls/socket.js";
 import { STEP } from "../../util/steps.js";
@@ -105,7 +105,7 @@ export abstract class EpollTransport implements Transport {
     for (let i = 0; i < ready; i++) {
       const slot = epoll.readyData(i);
       if (slot >= 0) this.handle(slot, epoll.readyEvents(i));
-      else if (slot === WAKE_UP) silence(this.wakeFd);
+      else if (slot === WAKE_UP) drain(this.wakeFd);
       else this.handleListener();
     }
     if (this.hasLeftovers) this.goOn();

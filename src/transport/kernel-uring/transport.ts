@@ -2,7 +2,7 @@
 // Whatever a connection needs is written as entries; one call a turn hands them over and brings what has come of those before.
 import { EPOLLIN, EPOLLRDHUP } from "../../linux/syscalls/constants.js";
 import { ECANCELED, ECONNRESET, ENOBUFS } from "../../linux/syscalls/errno.js";
-import { silence } from "../../linux/syscalls/eventfd.js";
+import { drain } from "../../linux/syscalls/eventfd.js";
 import type { NativeBuffer } from "../../linux/syscalls/libc.js";
 import { closeFd, endsOf } from "../../linux/syscalls/socket.js";
 import { bufferOf, CQE_FLAG, RECV, SQE_FLAG } from "../../linux/uring/abi.js";
@@ -228,7 +228,7 @@ export abstract class UringTransport implements Transport {
           this.slots.remove(slot, CLOSING);
           break;
         case TAG.wakeUp:
-          if (result > 0) silence(this.wakeFd);
+          if (result > 0) drain(this.wakeFd);
           if (result > 0 && unit === this.rings.main) this.rings.watchWakeUp();
           break;
         case TAG.ring:

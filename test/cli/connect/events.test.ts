@@ -39,7 +39,7 @@ describe("connect --json", () => {
     expect(events.at(-1)).toMatchObject({ event: "result", kind: "connect", established: 300, outcome: "met" });
     const snapshots = events.filter((each) => each.event === "snapshot");
     expect(events.length).toBe(snapshots.length + 2);
-    expect(snapshots).toContainEqual(expect.objectContaining({ stage: "hold", open: 300, asked: 300 }));
+    expect(snapshots).toContainEqual(expect.objectContaining({ stage: "hold", open: 300, requested: 300 }));
     const times = snapshots.map(({ elapsedMs }) => elapsedMs);
     expect(times).toEqual([...times].sort((a, b) => a - b));
   });

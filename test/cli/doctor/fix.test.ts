@@ -24,7 +24,7 @@ const READ_ONLY = ["fs", "kernel", "vm"]
   )
   .join(" && ");
 
-class Place {
+class Testbed {
   readonly name = makeNamespace();
   readonly folder = mkdtempSync(join(tmpdir(), "fourtuple-fix-"));
   readonly journal = join(this.folder, "journal.jsonl");
@@ -89,103 +89,103 @@ describe.runIf(canMakeNamespaces())("in a network namespace", () => {
   });
 
   it("--fix shows the changes in order and makes none", async () => {
-    const place = new Place();
-    await place.listen(50_001);
-    const { code, stdout } = await place.doctor(...QUESTION, "--fix");
+    const testbed = new Testbed();
+    await testbed.listen(50_001);
+    const { code, stdout } = await testbed.doctor(...QUESTION, "--fix");
     expect(stdout).toMatch(/net\.core\.somaxconn {2}100 → 768[\s\S]*ip_local_reserved_ports[\s\S]*ip_local_port_range/);
     expect(stdout).toMatch(/8080,40500-40509 → 8080,40500-40509,50001\n/);
     expect(stdout).toMatch(/40000 40099 → 40000 65535[\s\S]*by hand +sysctl -w[\s\S]*container +--sysctl/);
     expect(code).toBe(0);
-    expect(place.values()).toEqual(NARROW);
+    expect(testbed.values()).toEqual(NARROW);
   });
 
   it("--apply makes them, the load then fits, and --undo restores", async () => {
-    const place = new Place();
-    await place.listen(50_001);
-    await place.listen(7777);
-    expect((await place.doctor(...QUESTION)).code).toBe(1);
-    const applied = await place.apply();
+    const testbed = new Testbed();
+    await testbed.listen(50_001);
+    await testbed.listen(7777);
+    expect((await testbed.doctor(...QUESTION)).code).toBe(1);
+    const applied = await testbed.apply();
     expect(applied.stdout).toMatch(
       /3 of 3 settings changed\n[\s\S]*recorded; taken back by: fourtuple doctor --undo --journal .*journal\.jsonl/,
     );
     expect(applied.code).toBe(0);
-    expect(place.values()).toEqual({
+    expect(testbed.values()).toEqual({
       [RANGE]: "40000 65535",
       [RESERVED]: "8080,40500-40509,50001",
       [SOMAXCONN]: "768",
     });
-    expect(statSync(place.journal).mode & 0o777).toBe(0o600);
-    expect((await place.doctor(...QUESTION)).code).toBe(0);
+    expect(statSync(testbed.journal).mode & 0o777).toBe(0o600);
+    expect((await testbed.doctor(...QUESTION)).code).toBe(0);
     // There is nothing more to do.
-    expect(outcomesOf(await place.apply("--json"))).toEqual([]);
+    expect(outcomesOf(await testbed.apply("--json"))).toEqual([]);
 
-    const undone = await place.undo();
+    const undone = await testbed.undo();
     expect(undone.stdout).toMatch(/3 of 3 changes taken back/);
     expect(undone.code).toBe(0);
-    expect(place.values()).toEqual(NARROW);
-    expect(await place.undo()).toMatchObject({ code: 0, stdout: expect.stringMatching(/nothing to undo/) });
+    expect(testbed.values()).toEqual(NARROW);
+    expect(await testbed.undo()).toMatchObject({ code: 0, stdout: expect.stringMatching(/nothing to undo/) });
   });
 
   it("--undo leaves alone what somebody else has changed, says so, and restores the rest", async () => {
-    const place = new Place();
-    await place.listen(50_001);
-    await place.apply();
-    place.set(RANGE, "30000 65000");
-    const text = await place.undo();
+    const testbed = new Testbed();
+    await testbed.listen(50_001);
+    await testbed.apply();
+    testbed.set(RANGE, "30000 65000");
+    const text = await testbed.undo();
     expect(text.stdout).toMatch(
       /left alone .*ip_local_port_range {2}is 30000 65000, was 40000 40099 \(changed by some/,
     );
     expect(text.code).toBe(1);
     // The service's port stays out of the range, which is still wide.
     const reserved = "8080,40500-40509,50001";
-    expect(place.values()).toEqual({ ...NARROW, [RANGE]: "30000 65000", [RESERVED]: reserved });
+    expect(testbed.values()).toEqual({ ...NARROW, [RANGE]: "30000 65000", [RESERVED]: reserved });
     // Put back by hand, there is nothing to do.
-    place.set(RANGE, "40000 40099");
-    const again = await place.undo("--json");
+    testbed.set(RANGE, "40000 40099");
+    const again = await testbed.undo("--json");
     expect(outcomesOf(again)).toEqual([
       [RANGE, "nothing-to-do"],
       [RESERVED, "restored"],
     ]);
-    expect(place.values()).toEqual(NARROW);
+    expect(testbed.values()).toEqual(NARROW);
     expect(again.code).toBe(0);
   });
 
   it("--undo in another network namespace leaves it alone", async () => {
-    const place = new Place();
-    const other = new Place({ ...NARROW, [RANGE]: "40000 65535" });
-    await place.apply();
-    const { code, stdout } = await other.doctor("doctor", "--undo", "--journal", place.journal, "--json");
+    const testbed = new Testbed();
+    const other = new Testbed({ ...NARROW, [RANGE]: "40000 65535" });
+    await testbed.apply();
+    const { code, stdout } = await other.doctor("doctor", "--undo", "--journal", testbed.journal, "--json");
     expect(JSON.parse(stdout).outcomes.map(({ status }: { status: string }) => status)).toEqual([
       "left-alone",
       "left-alone",
     ]);
     expect(code).toBe(1);
     expect(other.get(RANGE)).toBe("40000 65535");
-    expect((await place.undo()).code).toBe(0);
+    expect((await testbed.undo()).code).toBe(0);
   });
 
   it.each([
     ["before", "40000 40099", "nothing-to-do"],
     ["after", "40000 65535", "restored"],
   ])("killed %s the change: the journal knows of it, and --undo copes", async (moment, value, status) => {
-    const place = new Place();
+    const testbed = new Testbed();
     const change = { kind: "sysctl", name: RANGE, from: "40000 40099", to: "40000 65535", privilege: "CAP_NET_ADMIN" };
     const program = `${ROOT}test/support/programs/killed-apply.mjs`;
-    const options = JSON.stringify({ change, journal: place.journal, moment });
-    expect((await place.run(process.execPath, program, options)).signal).toBe("SIGKILL");
-    expect(place.get(RANGE)).toBe(value);
-    const lines = readFileSync(place.journal, "utf8").trim().split("\n");
+    const options = JSON.stringify({ change, journal: testbed.journal, moment });
+    expect((await testbed.run(process.execPath, program, options)).signal).toBe("SIGKILL");
+    expect(testbed.get(RANGE)).toBe(value);
+    const lines = readFileSync(testbed.journal, "utf8").trim().split("\n");
     expect(lines.map((line) => JSON.parse(line))).toMatchObject([
       { name: RANGE, from: "40000 40099", to: "40000 65535" },
     ]);
     // A crash in the next line, too.
-    appendFileSync(place.journal, lines[0]!.slice(0, 40));
-    const undone = await place.undo("--json");
+    appendFileSync(testbed.journal, lines[0]!.slice(0, 40));
+    const undone = await testbed.undo("--json");
     expect(outcomesOf(undone)).toEqual([[RANGE, status]]);
     expect(JSON.parse(undone.stdout).tornLines).toBe(1);
-    expect(JSON.parse((await place.undo("--json")).stdout).tornLines).toBe(0);
+    expect(JSON.parse((await testbed.undo("--json")).stdout).tornLines).toBe(0);
     expect(undone.code).toBe(0);
-    expect(place.get(RANGE)).toBe("40000 40099");
+    expect(testbed.get(RANGE)).toBe("40000 40099");
   });
 
   it("--undo of another user says where root's journal is", async ({ skip }) => {
@@ -202,33 +202,33 @@ describe.runIf(canMakeNamespaces())("in a network namespace", () => {
 
   it("without the privilege --apply lists what was not done and ends with 3", async ({ skip }) => {
     if (!hasProgram("setpriv")) skip("setpriv is needed to become nobody");
-    const place = new Place();
-    chmodSync(place.folder, 0o777);
+    const testbed = new Testbed();
+    chmodSync(testbed.folder, 0o777);
     const nobody = ["--reuid", "65534", "--regid", "65534", "--clear-groups", process.execPath, CLI_FILE];
-    const { code, stdout, stderr } = await place.run(
+    const { code, stdout, stderr } = await testbed.run(
       "setpriv",
       ...nobody,
-      ...[...QUESTION, "--apply", "--journal", place.journal],
+      ...[...QUESTION, "--apply", "--journal", testbed.journal],
     );
     expect(stdout).toMatch(/0 of 2 settings changed/);
     expect(stdout).toMatch(/refused {2}net\.core\.somaxconn {2}100 → 768 \(needs CAP_NET_ADMIN/);
     expect(stdout).toMatch(/refused {2}net\.ipv4\.ip_local_port_range {2}40000 40099 → 40000 65535/);
     expect([code, stderr]).toEqual([3, ""]);
-    expect(place.values()).toEqual(NARROW);
+    expect(testbed.values()).toEqual(NARROW);
     // Nothing was to be recorded.
-    expect(existsSync(place.journal)).toBe(false);
-    await place.apply();
-    chmodSync(place.journal, 0o644);
-    const undone = await place.run("setpriv", ...nobody, "doctor", "--undo", "--journal", place.journal);
+    expect(existsSync(testbed.journal)).toBe(false);
+    await testbed.apply();
+    chmodSync(testbed.journal, 0o644);
+    const undone = await testbed.run("setpriv", ...nobody, "doctor", "--undo", "--journal", testbed.journal);
     expect(undone.stdout).toMatch(/refused +net\.ipv4\.ip_local_port_range/);
     expect(undone.code).toBe(3);
   });
 
   it("what is the host's is refused where it is read-only, and the rest is made", async () => {
-    const place = new Place();
-    const { code, stdout } = await place.doctor(
+    const testbed = new Testbed();
+    const { code, stdout } = await testbed.doctor(
       ...["doctor", "-c", "2g", "--role", "client", "--target", "127.0.0.1:7777", "--source-ip", "127.0.0.5"],
-      ...["--source-port", "kernel", "--no-measure", "--apply", "--journal", place.journal, "--json"],
+      ...["--source-port", "kernel", "--no-measure", "--apply", "--journal", testbed.journal, "--json"],
     );
     const status = Object.fromEntries(outcomesOf({ stdout } as Exit));
     expect(status).toMatchObject({ "fs.epoll.max_user_watches": "refused", [RANGE]: "done" });
@@ -237,40 +237,40 @@ describe.runIf(canMakeNamespaces())("in a network namespace", () => {
   });
 
   it("--script gives the same values, merges what is reserved by then, and lowers nothing", async () => {
-    const place = new Place();
-    await place.listen(50_001);
-    const { stdout: script } = await place.doctor(...QUESTION, "--script");
-    place.set(RESERVED, "9999");
-    place.set(SOMAXCONN, "5000");
-    place.set(RANGE, "39000 40000");
-    const ran = await place.run("sh", "-c", script);
+    const testbed = new Testbed();
+    await testbed.listen(50_001);
+    const { stdout: script } = await testbed.doctor(...QUESTION, "--script");
+    testbed.set(RESERVED, "9999");
+    testbed.set(SOMAXCONN, "5000");
+    testbed.set(RANGE, "39000 40000");
+    const ran = await testbed.run("sh", "-c", script);
     expect([ran.code, ran.stderr]).toEqual([0, ""]);
-    expect(place.values()).toEqual({
+    expect(testbed.values()).toEqual({
       [RANGE]: "39000 65535",
       [RESERVED]: "8080,9999,40500-40509,50001",
       [SOMAXCONN]: "5000",
     });
-    const file = readFileSync(join(place.folder, "90-fourtuple.conf"), "utf8");
+    const file = readFileSync(join(testbed.folder, "90-fourtuple.conf"), "utf8");
     expect(file).toMatch(
       /^# .*\n\n# .*\n# before: 100\nnet\.core\.somaxconn = 768\n\n# 1 port of services .*50001\n# before: 8080,40500-40509\n.* = 8080,40500-40509,50001\n\n# .*\n# .*\nnet\.ipv4\.ip_local_port_range = 40000 65535\n$/,
     );
-    expect(JSON.parse((await place.doctor(...QUESTION, "--script", "--json")).stdout)).toMatchObject({
+    expect(JSON.parse((await testbed.doctor(...QUESTION, "--script", "--json")).stdout)).toMatchObject({
       kind: "script",
     });
   });
 
   it("the sysctl.d file is one that sysctl takes", async ({ skip }) => {
     if (!hasProgram("sysctl")) skip("sysctl is needed");
-    const place = new Place();
-    const { stdout } = await place.doctor(...QUESTION, "--script", "--json");
+    const testbed = new Testbed();
+    const { stdout } = await testbed.doctor(...QUESTION, "--script", "--json");
     const file = `${JSON.parse(stdout).sysctlFile}`;
-    const ran = await place.run(
+    const ran = await testbed.run(
       "sh",
       "-c",
       `cat >"$SYSCTL_D/try.conf" <<'END'\n${file}END\nsysctl -p "$SYSCTL_D/try.conf"`,
     );
     expect([ran.code, ran.stderr]).toEqual([0, ""]);
-    expect(place.get(RANGE)).toBe("40000 65535");
+    expect(testbed.get(RANGE)).toBe("40000 65535");
   });
 
   it("the host's own settings are as they were", () => {

@@ -16,7 +16,7 @@ import { until } from "../../support/until.js";
 const hasSs = hasProgram("ss");
 
 /** A server that holds `count` connections of ours, from one source address. */
-async function crowd(count: number) {
+async function clientLoad(count: number) {
   const server = await startForeignServer();
   const client = await startClient({ to: server.at, connections: count, connectRatePerSec: 3000 });
   await until(
@@ -35,7 +35,7 @@ function directory(): string {
 
 describe("fourtuple ports host:port", () => {
   it("proves that all share one port", async () => {
-    const { at, port, ip } = await crowd(300);
+    const { at, port, ip } = await clientLoad(300);
     const { code, stdout, stderr } = await runCli(["ports", at]);
     expect(stderr).toBe("");
     expect(stdout.split("\n")[0]).toBe(
@@ -94,7 +94,7 @@ describe("fourtuple ports host:port", () => {
 
 describe("its options", () => {
   it("--json is one object that parses", async () => {
-    const { at } = await crowd(20);
+    const { at } = await clientLoad(20);
     const { code, stdout } = await runCli(["ports", at, "--json", "--process"]);
     const table = JSON.parse(stdout);
     expect(table).toMatchObject({
@@ -108,7 +108,7 @@ describe("its options", () => {
   });
 
   it("--state and --peer filter, under the names of ss too", async () => {
-    const { at, ip } = await crowd(20);
+    const { at, ip } = await clientLoad(20);
     const count = async (...args: string[]) =>
       JSON.parse((await runCli(["ports", at, "--json", ...args])).stdout).sockets;
     expect(await count("--state", "estab")).toBe(40);
@@ -118,7 +118,7 @@ describe("its options", () => {
   });
 
   it("--pressure tells how many source ports are taken", async () => {
-    const { at } = await crowd(50);
+    const { at } = await clientLoad(50);
     const { rows } = JSON.parse((await runCli(["ports", at, "--pressure", "--json"])).stdout);
     expect(rows[0]).toMatchObject({ taken: 50, timeWait: 0 });
     expect((await runCli(["ports", at, "--pressure"])).stdout).toMatch(new RegExp(`→ ${at} +50 +0 `));
@@ -160,7 +160,7 @@ describe("its options", () => {
 
 describe("ports --list", () => {
   it.skipIf(!hasSs)("has the rows that ss has", async () => {
-    const server = await crowd(200);
+    const server = await clientLoad(200);
     // One end closed by its peer, and connections in TIME_WAIT.
     const half = await connectForeign(server);
     half.socket.end();
@@ -193,7 +193,7 @@ describe("ports --list", () => {
   });
 
   it("ends quietly and at once when nobody reads any more", async () => {
-    await crowd(3000);
+    await clientLoad(3000);
     const shell = `"${process.execPath}" "${CLI_FILE}" ports --list | head -1; echo "\${PIPESTATUS[0]}"`;
     const child = spawn("bash", ["-c", shell], { stdio: ["ignore", "pipe", "pipe"] });
     let [stdout, stderr] = ["", ""];
@@ -207,7 +207,7 @@ describe("ports --list", () => {
 
 describe("ports --map", () => {
   it("lights one pixel for each port that the kernel has in use", async () => {
-    const { at, ip, client } = await crowd(2000);
+    const { at, ip, client } = await clientLoad(2000);
     const folder = directory();
     for (const file of ["map.svg", "map.html"]) {
       const { code, stdout } = await runCli(["ports", at, "--map", join(folder, file)]);
@@ -222,7 +222,7 @@ describe("ports --map", () => {
   });
 
   it("draws in the terminal without a file, in 80 columns", async () => {
-    const { at, port } = await crowd(100);
+    const { at, port } = await clientLoad(100);
     const { stdout } = await runCli(["ports", at, "--map"]);
     expect(stdout).toMatch(new RegExp(`◉.*${port}: 100 connections`));
     expect(Math.max(...stdout.split("\n").map((line) => line.length))).toBeLessThanOrEqual(80);

@@ -1,7 +1,7 @@
 // The ages of connections that are lost and kept, against plain lists of the same.
 import fc from "fast-check";
 import { expect, it, vi } from "vitest";
-import { LossAges } from "../../../src/client/evidence/loss-stats.js";
+import { LossStats } from "../../../src/client/evidence/loss-stats.js";
 import { COUNTER } from "../../../src/client/worker-plan.js";
 
 const NAMES = [
@@ -19,7 +19,7 @@ const NOW = 10_000;
 /** What the counters say of connections established at these times, some of them lost at these. */
 function measure(connections: readonly { readonly at: number; readonly lostAfter?: number | undefined }[]) {
   const counters = new Float64Array(64);
-  const ages = new LossAges(counters, connections.length);
+  const ages = new LossStats(counters, connections.length);
   for (const [slot, { at }] of connections.entries()) ages.established(slot, at);
   connections.forEach(({ at, lostAfter }, slot) => {
     if (lostAfter !== undefined) ages.lost(slot, at + lostAfter);
@@ -60,7 +60,7 @@ it("are the extremes of the lost, and the kept counted by age beside them", () =
 });
 
 it("are never below zero, though a clock is read before the connection's", () => {
-  const ages = new LossAges(new Float64Array(64), 1);
+  const ages = new LossStats(new Float64Array(64), 1);
   ages.established(0, 100);
   expect([ages.heldMs(0, 90), ages.heldMs(0, 100), ages.heldMs(0, 130)]).toEqual([0, 0, 30]);
 });

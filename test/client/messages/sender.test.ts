@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Exchange } from "../../../src/client/exchange/exchange.js";
 import { CLIENT_METRICS } from "../../../src/client/metrics.js";
 import { COUNTER, type ConnectPlan, HISTOGRAM, SHARED } from "../../../src/client/worker-plan.js";
-import { CONTROL, ShardMemory } from "../../../src/engine/worker-memory.js";
+import { CONTROL, WorkerMemory } from "../../../src/engine/worker-memory.js";
 import { type Histogram, toMicros } from "../../../src/results/histogram/histogram.js";
 
 const INTERVAL_MS = 100;
@@ -40,7 +40,7 @@ function setUp(slots = CONNECTIONS) {
   const roundTrip = {
     record: (us: number, times = 1) => latenciesUs.push(...Array<number>(times).fill(toMicros(us))),
   } as unknown as Histogram;
-  const memory = new ShardMemory(CLIENT_METRICS.layout);
+  const memory = new WorkerMemory(CLIENT_METRICS.layout);
   Object.assign(memory.histograms, { [HISTOGRAM.roundTripUs]: roundTrip });
   const plan = {
     message: { bytes: new TextEncoder().encode(MESSAGE), intervalMs: INTERVAL_MS, expected: "echo" },
@@ -57,7 +57,7 @@ function setUp(slots = CONNECTIONS) {
     resume: (slot: number) => exchange.sent(slot),
     receive: (slot: number, bytes: Uint8Array, length: number) => exchange.received(slot, bytes, 0, length),
     end: (slot: number, isOurs: boolean) => exchange.ended(slot, isOurs),
-    finish: (patienceMs: number) => exchange.finish(patienceMs, slots, isOpen),
+    finish: (graceMs: number) => exchange.finish(graceMs, slots, isOpen),
   };
   return { room, taken, exchange, sender, memory, latenciesUs };
 }

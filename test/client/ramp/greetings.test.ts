@@ -132,10 +132,10 @@ describe("a server at its maximum that says so before it closes", () => {
 });
 
 describe("greetings", () => {
-  const make = (areAsked = false) => {
+  const make = (areRequested = false) => {
     const shared = new Int32Array(SHARED.words);
-    if (areAsked) shared[SHARED.peerGreets] = 1;
-    return new Greetings(shared, areAsked);
+    if (areRequested) shared[SHARED.peerGreets] = 1;
+    return new Greetings(shared, areRequested);
   };
 
   it("are awaited once one has come promptly, by the measure of the handshake", () => {

@@ -12,14 +12,14 @@ import { KEPT_DESCRIPTORS } from "../../../src/engine/threads/descriptor-reserve
 const anyShape = fc
   .record({
     connections: fc.integer({ min: 1, max: 400 }),
-    shards: fc.integer({ min: 1, max: 40 }),
+    workers: fc.integer({ min: 1, max: 40 }),
     active: fc.integer({ min: 1, max: 8 }),
   })
-  .map(({ connections, shards, active }): RampShape => ({ connections, shards, active: Math.min(shards, active) }));
+  .map(({ connections, workers, active }): RampShape => ({ connections, workers, active: Math.min(workers, active) }));
 
 const numbers = (count: number) => Array.from({ length: count }, (_, index) => index);
 const targets = (shape: RampShape, wanted: number) =>
-  numbers(shape.shards).map((index) => targetOf(shape, index, wanted));
+  numbers(shape.workers).map((index) => targetOf(shape, index, wanted));
 const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
 
 describe("targets", () => {
@@ -33,10 +33,10 @@ describe("targets", () => {
     );
   });
 
-  it("stay within each shard's share, and reach it when all are wanted", () => {
+  it("stay within each worker's share, and reach it when all are wanted", () => {
     fc.assert(
       fc.property(anyShape, fc.integer({ min: 0, max: 800 }), (shape, wanted) => {
-        const shares = numbers(shape.shards).map((index) => shareOf(shape, index));
+        const shares = numbers(shape.workers).map((index) => shareOf(shape, index));
         targets(shape, wanted).forEach((target, index) => {
           expect(target >= 0 && target <= shares[index]!).toBe(true);
         });
@@ -60,7 +60,7 @@ describe("targets", () => {
   });
 
   it("fill wave by wave: a later wave begins when the earlier ones are full", () => {
-    const shape: RampShape = { connections: 100, shards: 4, active: 2 };
+    const shape: RampShape = { connections: 100, workers: 4, active: 2 };
     expect(targets(shape, 30)).toEqual([15, 15, 0, 0]);
     expect(targets(shape, 50)).toEqual([25, 25, 0, 0]);
     expect(targets(shape, 61)).toEqual([25, 25, 6, 5]);
@@ -70,7 +70,7 @@ describe("targets", () => {
 describe("the shape", () => {
   const tableSizes = fc.integer({ min: 1024, max: 1_048_576 });
 
-  it("gives each shard a share that its table can hold beside every thread's own descriptors", () => {
+  it("gives each worker a share that its table can hold beside every thread's own descriptors", () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 5_000_000 }),
@@ -79,11 +79,11 @@ describe("the shape", () => {
         fc.integer({ min: 1, max: 64 }),
         (connections, size, used, cores) => {
           const shape = shapeRamp(connections, size, used, cores);
-          expect(shape.shards).toBeGreaterThanOrEqual(1);
-          expect(shape.active).toBe(Math.min(cores, shape.shards));
+          expect(shape.workers).toBeGreaterThanOrEqual(1);
+          expect(shape.active).toBe(Math.min(cores, shape.workers));
           // Few threads: with many, their own descriptors are more than is set aside for them, see below.
-          fc.pre(shape.shards <= 6);
-          expect(shareOf(shape, 0) + used + 4 * shape.shards).toBeLessThanOrEqual(size);
+          fc.pre(shape.workers <= 6);
+          expect(shareOf(shape, 0) + used + 4 * shape.workers).toBeLessThanOrEqual(size);
         },
       ),
     );
@@ -91,48 +91,48 @@ describe("the shape", () => {
 
   it("counts the descriptors of the threads that it really asks for: 50,000 with tables of 1,024", () => {
     const shape = shapeRamp(50_000, 1024, 25, 2);
-    expect(shareOf(shape, 0) + 25 + 4 * shape.shards).toBeLessThanOrEqual(1024);
+    expect(shareOf(shape, 0) + 25 + 4 * shape.workers).toBeLessThanOrEqual(1024);
   });
 
   it("has one thread for little, one per core for much, and no more than that without a bound on the table", () => {
-    expect(shapeRamp(1, 20_000, 30, 8)).toEqual({ connections: 1, shards: 1, active: 1 });
-    expect(shapeRamp(1000, 20_000, 30, 8).shards).toBe(1);
-    expect(shapeRamp(1001, 20_000, 30, 8).shards).toBe(2);
-    expect(shapeRamp(1_000_000, 1_048_576, 30, 8).shards).toBe(8);
+    expect(shapeRamp(1, 20_000, 30, 8)).toEqual({ connections: 1, workers: 1, active: 1 });
+    expect(shapeRamp(1000, 20_000, 30, 8).workers).toBe(1);
+    expect(shapeRamp(1001, 20_000, 30, 8).workers).toBe(2);
+    expect(shapeRamp(1_000_000, 1_048_576, 30, 8).workers).toBe(8);
     expect(shapeRamp(5_000_000, Number.POSITIVE_INFINITY, 30, 2)).toEqual({
       connections: 5_000_000,
-      shards: 2,
+      workers: 2,
       active: 2,
     });
   });
 
   it("holds a million with tables of 20,000", () => {
-    const { shards } = shapeRamp(1_000_000, 20_000, 30, 2);
-    expect(shards).toBeGreaterThanOrEqual(50);
-    expect(shards).toBeLessThan(60);
+    const { workers } = shapeRamp(1_000_000, 20_000, 30, 2);
+    expect(workers).toBeGreaterThanOrEqual(50);
+    expect(workers).toBeLessThan(60);
   });
 
   it("begins with one thread where the table is too small for anything", () => {
-    expect(shapeRamp(10_000, 40, 30, 4)).toEqual({ connections: 10_000, shards: 1, active: 1 });
+    expect(shapeRamp(10_000, 40, 30, 4)).toEqual({ connections: 10_000, workers: 1, active: 1 });
   });
 });
 
 describe("a table that bounds a run", () => {
   it("is met with the fewest threads that do, and no more than still add room", () => {
-    expect(shapeRamp(50_000, 1024, 25, 2)).toEqual({ connections: 50_000, shards: 74, active: 2 });
+    expect(shapeRamp(50_000, 1024, 25, 2)).toEqual({ connections: 50_000, workers: 74, active: 2 });
     // 975 and 976 descriptors free: a thread more would leave each less than half.
-    expect(shapeRamp(1e9, 1024, 25, 2).shards).toBe(121);
-    expect(shapeRamp(1e9, 1024, 24, 2).shards).toBe(122);
+    expect(shapeRamp(1e9, 1024, 25, 2).workers).toBe(121);
+    expect(shapeRamp(1e9, 1024, 24, 2).workers).toBe(122);
     // 1,000 over two threads: 500 beside the four descriptors of each.
-    expect(shapeRamp(1000, 24 + 508, 0, 2).shards).toBe(2);
-    expect(shapeRamp(1000, 24 + 507, 0, 2).shards).toBe(3);
-    expect(shapeRamp(2000, 24 + 1007, 0, 2).shards).toBe(3);
-    expect(shapeRamp(2000, 24 + 1008, 0, 2).shards).toBe(2);
+    expect(shapeRamp(1000, 24 + 508, 0, 2).workers).toBe(2);
+    expect(shapeRamp(1000, 24 + 507, 0, 2).workers).toBe(3);
+    expect(shapeRamp(2000, 24 + 1007, 0, 2).workers).toBe(3);
+    expect(shapeRamp(2000, 24 + 1008, 0, 2).workers).toBe(2);
   });
 
   it("has room for a second thread with eight descriptors free, and not with seven", () => {
-    expect(shapeRamp(10_000, 62, 30, 4).shards).toBe(4);
-    expect(shapeRamp(10_000, 61, 30, 4).shards).toBe(1);
+    expect(shapeRamp(10_000, 62, 30, 4).workers).toBe(4);
+    expect(shapeRamp(10_000, 61, 30, 4).workers).toBe(1);
   });
 
   it("holds as many connections as all threads' tables, or as one for all", () => {

@@ -39,7 +39,7 @@ describe("allowed failures", () => {
 
 function measured(overrides: object = {}) {
   const [connect, roundTrip] = [new Histogram(), new Histogram()];
-  const run = { ratePerSec: 100, asked: 50, established: 40, failed: 6, lost: 3, ...overrides };
+  const run = { ratePerSec: 100, requested: 50, established: 40, failed: 6, lost: 3, ...overrides };
   return { ...run, latency: { connect: summarizeLatency(connect), roundTrip: summarizeLatency(roundTrip) } };
 }
 

@@ -22,7 +22,7 @@ describe("a run that is stopped", () => {
       isTargetMet: false,
       misses: [],
       openAtStop: 20,
-      evidence: { wasCutShort: false },
+      evidence: { interrupted: false },
     });
   });
 

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { onSnapshot } from "../../../src/client/event-stream.js";
-import type * as Sights from "../../../src/lab/observe/socket-snapshot.js";
+import type * as SocketSnapshot from "../../../src/lab/observe/socket-snapshot.js";
 import type * as Places from "../../../src/lab/testbed/testbed.js";
 import { startForeignServer } from "../../support/peers.js";
 import { until } from "../../support/until.js";
@@ -11,8 +11,8 @@ import { until } from "../../support/until.js";
 // It starts a program that lies beside it.
 const { countLocalPorts, look } = (await import(
   new URL("../../../dist/lab/observe/socket-snapshot.js", import.meta.url).href
-)) as typeof Sights;
-const { openPlace } = (await import(
+)) as typeof SocketSnapshot;
+const { openTestbed } = (await import(
   new URL("../../../dist/lab/testbed/testbed.js", import.meta.url).href
 )) as typeof Places;
 
@@ -30,25 +30,25 @@ async function join(host: string, port: number, localAddress: string): Promise<v
 
 describe("a look at a port", () => {
   it("counts the lab's sockets, not those of strangers on the same port and addresses", async () => {
-    await using place = await openPlace({ loopback: true });
-    const { serverIp, clientIps } = place.description;
+    await using testbed = await openTestbed({ loopback: true });
+    const { serverIp, clientIps } = testbed.description;
     // The stranger first, at a port below the ephemeral range: of those some are taken by clients, whose address that is, too.
     const { port } = await startForeignServer(undefined, "127.0.0.1");
-    await place.server.run(["serve", `${serverIp}:${port}`, "--log", "none", "--json"]).prints(/"port"/);
+    await testbed.server.run(["serve", `${serverIp}:${port}`, "--log", "none", "--json"]).prints(/"port"/);
     const sources = ["--source-ip", clientIps, "--source-port", "2001-2009", "--close", "rst"];
-    const crowd = place.client.run([
+    const clientLoad = testbed.client.run([
       ...["connect", `${serverIp}:${port}`, "-c", `${OURS}`, ...sources],
       ...["-T", "10m", "--authorized", "--json"],
     ]);
     await new Promise<void>((resolve) => {
-      onSnapshot(crowd, ({ stage }) => stage === "hold" && resolve());
+      onSnapshot(clientLoad, ({ stage }) => stage === "hold" && resolve());
     });
     await join(serverIp, port, "127.0.0.1");
-    await join("127.0.0.1", port, place.client.ips[0]!);
+    await join("127.0.0.1", port, testbed.client.ips[0]!);
     // Both ends: the server's is there when the handshake's last packet has come.
     const [onServer, onClient] = await until(
       "the crowd",
-      async () => [await look(place.server, port, 100), await look(place.client, port, 100)] as const,
+      async () => [await look(testbed.server, port, 100), await look(testbed.client, port, 100)] as const,
       ([atServer, atClient]) => atServer.incoming >= OURS && atClient.outgoing >= OURS,
     );
     expect([onServer.incoming, onServer.outgoing, onServer.tuples.length]).toEqual([OURS, 0, OURS]);
@@ -63,16 +63,16 @@ describe("a look at a port", () => {
   });
 
   it("sees what else the hosts have between them, for the ports in use", async () => {
-    await using place = await openPlace({ loopback: true });
-    const { serverIp } = place.description;
+    await using testbed = await openTestbed({ loopback: true });
+    const { serverIp } = testbed.description;
     const ports: number[] = [];
     for (let i = 0; i < 2; i++) {
-      const serving = place.server.run(["serve", `${serverIp}:0`, "--log", "none", "--json"]);
+      const serving = testbed.server.run(["serve", `${serverIp}:0`, "--log", "none", "--json"]);
       ports.push(Number((await serving.prints(/"port":(\d+)/))[1]));
-      const to = [`${serverIp}:${ports[i]}`, "--source-ip", place.client.ips[0]!];
-      await place.client.run(["connect", ...to, "--close", "rst"]).prints(/receive hello/);
+      const to = [`${serverIp}:${ports[i]}`, "--source-ip", testbed.client.ips[0]!];
+      await testbed.client.run(["connect", ...to, "--close", "rst"]).prints(/receive hello/);
     }
-    const onServer = await look(place.server, ports[0]!);
+    const onServer = await look(testbed.server, ports[0]!);
     expect([onServer.incoming, countLocalPorts(onServer)]).toEqual([1, 2]);
   });
 });

@@ -1,10 +1,10 @@
 // How long sockets stay: judged by what the kernel's timers said and by when they were gone.
 import { describe, expect, it } from "vitest";
-import { judgeLasting } from "../../../src/lab/observe/lifetime-verdict.js";
-import type { Lasting, Seen } from "../../../src/lab/observe/state-lifetime.js";
+import { judgeLifetime } from "../../../src/lab/observe/lifetime-verdict.js";
+import type { Seen, StateLifetime } from "../../../src/lab/observe/state-lifetime.js";
 import type { Host } from "../../../src/lab/testbed/host.js";
 
-const TIMED: Lasting = {
+const TIMED: StateLifetime = {
   host: {} as Host,
   port: 7777,
   state: "TIME_WAIT",
@@ -13,8 +13,8 @@ const TIMED: Lasting = {
   predictedMs: [60_000, 67_500],
   countsDown: true,
 };
-const seen = (changed: Partial<Seen>, lasting: Partial<Lasting> = {}): Seen => ({
-  lasting: { ...TIMED, ...lasting },
+const seen = (changed: Partial<Seen>, lifetime: Partial<StateLifetime> = {}): Seen => ({
+  lifetime: { ...TIMED, ...lifetime },
   stayedMs: 3000,
   missedMs: undefined,
   goneMs: undefined,
@@ -24,7 +24,7 @@ const seen = (changed: Partial<Seen>, lasting: Partial<Lasting> = {}): Seen => (
 });
 
 describe("a timed state is as predicted", () => {
-  it.each<[string, Partial<Seen>, ReturnType<typeof judgeLasting>]>([
+  it.each<[string, Partial<Seen>, ReturnType<typeof judgeLifetime>]>([
     ["while its timer says so", {}, "confirmed"],
     ["when it is gone in time", { stayedMs: 60_500, missedMs: 61_500, goneMs: 61_500 }, "confirmed"],
     ["not when some are gone early", { missedMs: 3300 }, "refuted"],
@@ -40,24 +40,24 @@ describe("a timed state is as predicted", () => {
       "inconclusive",
     ],
   ])("%s", (_, changed, expected) => {
-    expect(judgeLasting(seen(changed))).toBe(expected);
+    expect(judgeLifetime(seen(changed))).toBe(expected);
   });
 });
 
 describe("a state that nothing ends", () => {
-  it.each<[string, Partial<Seen>, ReturnType<typeof judgeLasting>]>([
+  it.each<[string, Partial<Seen>, ReturnType<typeof judgeLifetime>]>([
     ["is as predicted while it is there without a timer", { timerMs: undefined, hasNoTimer: true }, "confirmed"],
     ["is not when a timer runs", {}, "refuted"],
     ["is not when it is gone", { timerMs: undefined, hasNoTimer: true, missedMs: 5000, goneMs: 5000 }, "refuted"],
     ["is not told before the first look", { stayedMs: 0, timerMs: undefined }, "inconclusive"],
     ["is not when some are gone", { timerMs: undefined, hasNoTimer: true, missedMs: 5000 }, "refuted"],
   ])("%s", (_, changed, expected) => {
-    expect(judgeLasting(seen(changed, { predictedMs: undefined, countsDown: false }))).toBe(expected);
+    expect(judgeLifetime(seen(changed, { predictedMs: undefined, countsDown: false }))).toBe(expected);
   });
 });
 
 describe("one that retransmissions end", () => {
-  it.each<[string, Partial<Seen>, ReturnType<typeof judgeLasting>]>([
+  it.each<[string, Partial<Seen>, ReturnType<typeof judgeLifetime>]>([
     ["is as predicted when it is gone in time", { stayedMs: 1500, missedMs: 2000, goneMs: 2500 }, "confirmed"],
     ["is not told while it stays", { stayedMs: 2000 }, "inconclusive"],
     ["is not when it stays past that", { stayedMs: 4200 }, "refuted"],
@@ -68,6 +68,6 @@ describe("one that retransmissions end", () => {
     ["is not told by an end that was seen late", { stayedMs: 1500, missedMs: 9000, goneMs: 9000 }, "inconclusive"],
     ["is not when it is gone after", { stayedMs: 5000, missedMs: 5500, goneMs: 5500 }, "refuted"],
   ])("%s", (_, changed, expected) => {
-    expect(judgeLasting(seen(changed, { predictedMs: [1400, 4100], countsDown: false }))).toBe(expected);
+    expect(judgeLifetime(seen(changed, { predictedMs: [1400, 4100], countsDown: false }))).toBe(expected);
   });
 });

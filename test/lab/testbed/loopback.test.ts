@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { openPlace } from "../../../src/lab/testbed/testbed.js";
+import { openTestbed } from "../../../src/lab/testbed/testbed.js";
 import { AS_USER, canMakeUserNamespaces, openedBy, startLab } from "../../support/lab.js";
 
 /** A folder with these programs only, for PATH. */
@@ -47,8 +47,8 @@ describe("where it is chosen", { timeout: 60_000 }, () => {
 
 describe("where it is asked for", () => {
   it("has an address of its own for the server, and as many as wanted for the client", async () => {
-    await using place = await openPlace({ loopback: true, clientAddresses: 300 });
-    const { description, server, client } = place;
+    await using testbed = await openTestbed({ loopback: true, clientAddresses: 300 });
+    const { description, server, client } = testbed;
     const block = /^127\.\d+/.exec(description.serverIp)![0];
     expect(description).toEqual({
       kind: "loopback",
@@ -60,10 +60,10 @@ describe("where it is asked for", () => {
   });
 
   it("leaves the host's settings alone", async () => {
-    await using place = await openPlace({ loopback: true });
+    await using testbed = await openTestbed({ loopback: true });
     const name = "net.ipv4.ip_local_port_range";
-    const range = await place.client.readSysctl(name);
+    const range = await testbed.client.readSysctl(name);
     expect(range).toMatch(/^\d+\s+\d+$/);
-    await expect(place.client.setSysctl(name, range!)).rejects.toMatchObject({ code: "E_PERMISSION" });
+    await expect(testbed.client.setSysctl(name, range!)).rejects.toMatchObject({ code: "E_PERMISSION" });
   });
 });

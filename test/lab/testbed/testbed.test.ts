@@ -1,7 +1,7 @@
 // The lab's two hosts: what runs in them meets, and each has tables and settings of its own.
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { onSnapshot } from "../../../src/client/event-stream.js";
-import { openPlace, type Place } from "../../../src/lab/testbed/testbed.js";
+import { openTestbed, type Testbed } from "../../../src/lab/testbed/testbed.js";
 import { readSysctl } from "../../../src/linux/proc/sysctl.js";
 import { AS_USER, canMakeUserNamespaces, openedBy, startLab } from "../../support/lab.js";
 import { canMakeNamespaces } from "../../support/namespace.js";
@@ -11,14 +11,14 @@ import { until } from "../../support/until.js";
 const PORTS = "net.ipv4.ip_local_port_range";
 
 describe.skipIf(!canMakeNamespaces())("two namespaces", () => {
-  let place: Place;
+  let testbed: Testbed;
   beforeAll(async () => {
-    place = await openPlace({ clientAddresses: 300 });
+    testbed = await openTestbed({ clientAddresses: 300 });
   });
-  afterAll(() => place.close());
+  afterAll(() => testbed.close());
 
   it("are described as what they are", () => {
-    const { description, server, client } = place;
+    const { description, server, client } = testbed;
     expect(description).toEqual({
       kind: "namespaces",
       reason: undefined,
@@ -30,17 +30,17 @@ describe.skipIf(!canMakeNamespaces())("two namespaces", () => {
   });
 
   it.skipIf(!hasProgram("ss"))("hold a crowd, each side's sockets in its own table", async () => {
-    const serving = place.server.run(["serve", "10.77.0.1:0", "--log", "none", "--json"]);
+    const serving = testbed.server.run(["serve", "10.77.0.1:0", "--log", "none", "--json"]);
     const [, port] = await serving.prints(/"port":(\d+)/);
     const to = `10.77.0.1:${port}`;
     // Four ports of each of 250 addresses.
     const sources = ["--source-ip", "10.77.1.51-10.77.2.44", "--source-port", "2001-2004"];
-    const connecting = place.client.run(["connect", to, ...sources, "-c", "1000", "-T", "10m", "--json"]);
+    const connecting = testbed.client.run(["connect", to, ...sources, "-c", "1000", "-T", "10m", "--json"]);
     await new Promise<void>((resolve) => {
       onSnapshot(connecting, ({ stage }) => stage === "hold" && resolve());
     });
     const rowsOf = async (host: "server" | "client") =>
-      (await place[host].exec("ss", ["-Htn", "state", "established"])).trim().split("\n");
+      (await testbed[host].exec("ss", ["-Htn", "state", "established"])).trim().split("\n");
     const endpoints = (row: string) => row.trim().split(/\s+/).slice(2) as [string, string];
     // The last packet of a handshake is the server's to hear, after the client has taken it for done.
     const accepted = await until(
@@ -61,44 +61,44 @@ describe.skipIf(!canMakeNamespaces())("two namespaces", () => {
   });
 
   it("have settings of their own", async () => {
-    const before = [await place.server.readSysctl(PORTS), readSysctl(PORTS)];
-    await place.client.setSysctl(PORTS, "40000 40999");
-    expect(await place.client.readSysctl(PORTS)).toBe("40000\t40999");
-    expect([await place.server.readSysctl(PORTS), readSysctl(PORTS)]).toEqual(before);
-    expect(await place.client.readSysctl("net.no.such")).toBeUndefined();
-    await expect(place.client.setSysctl(PORTS, "70000 1")).rejects.toMatchObject({ code: "E_SYSTEM" });
+    const before = [await testbed.server.readSysctl(PORTS), readSysctl(PORTS)];
+    await testbed.client.setSysctl(PORTS, "40000 40999");
+    expect(await testbed.client.readSysctl(PORTS)).toBe("40000\t40999");
+    expect([await testbed.server.readSysctl(PORTS), readSysctl(PORTS)]).toEqual(before);
+    expect(await testbed.client.readSysctl("net.no.such")).toBeUndefined();
+    await expect(testbed.client.setSysctl(PORTS, "70000 1")).rejects.toMatchObject({ code: "E_SYSTEM" });
   });
 
   it("do not touch settings that are the whole machine's", async () => {
-    await expect(place.client.setSysctl("fs.nr_open", readSysctl("fs.nr_open")!)).rejects.toMatchObject({
+    await expect(testbed.client.setSysctl("fs.nr_open", readSysctl("fs.nr_open")!)).rejects.toMatchObject({
       code: "E_PERMISSION",
       message: "fs.nr_open cannot be changed for the lab's client alone",
     });
   });
 
   it("run programs under another limit of open files", async () => {
-    const { stdout } = await place.client.run(["doctor", "-c", "1k", "--json"], { nofileLimit: 1024 }).result;
+    const { stdout } = await testbed.client.run(["doctor", "-c", "1k", "--json"], { nofileLimit: 1024 }).result;
     expect(JSON.parse(stdout).limits).toContainEqual(expect.objectContaining({ id: "nofile", now: 1024 }));
   });
 
   it("say what is wrong with a program", async () => {
-    await expect(place.server.run(["serve", "10.77.1.1:0"]).prints(/listening/)).rejects.toMatchObject({
+    await expect(testbed.server.run(["serve", "10.77.1.1:0"]).prints(/listening/)).rejects.toMatchObject({
       message: expect.stringMatching(/^fourtuple serve 10.77.1.1:0 ended early: Fatal error: /),
     });
-    await expect(place.server.exec("no-such-program", [])).rejects.toThrow("no-such-program is not installed");
-    await expect(place.server.exec("sh", ["-c", "echo wrong >&2; false"])).rejects.toThrow("wrong");
+    await expect(testbed.server.exec("no-such-program", [])).rejects.toThrow("no-such-program is not installed");
+    await expect(testbed.server.exec("sh", ["-c", "echo wrong >&2; false"])).rejects.toThrow("wrong");
   });
 });
 
 describe("closing", () => {
   it("ends what runs, and lets nothing be started after", async () => {
-    const place = await openPlace();
-    const serving = place.server.run(["serve", `${place.description.serverIp}:0`]);
+    const testbed = await openTestbed();
+    const serving = testbed.server.run(["serve", `${testbed.description.serverIp}:0`]);
     await serving.prints(/listening/);
-    await Promise.all([place.close(), place.close()]);
+    await Promise.all([testbed.close(), testbed.close()]);
     expect(serving.hasEnded).toBe(true);
-    expect(() => place.server.run(["--version"])).toThrow(/closed/);
-    await expect(place.client.exec("true", [])).rejects.toThrow(/closed/);
+    expect(() => testbed.server.run(["--version"])).toThrow(/closed/);
+    await expect(testbed.client.exec("true", [])).rejects.toThrow(/closed/);
   });
 });
 
@@ -114,6 +114,6 @@ describe.skipIf(!canMakeUserNamespaces())("an ordinary user", { timeout: 60_000 
 
 describe("a number of addresses that cannot be", () => {
   it.each([0, 501, 1.5, Number.NaN])("is refused: %d", async (clientAddresses) => {
-    await expect(openPlace({ clientAddresses })).rejects.toMatchObject({ code: "E_OPTION" });
+    await expect(openTestbed({ clientAddresses })).rejects.toMatchObject({ code: "E_OPTION" });
   });
 });

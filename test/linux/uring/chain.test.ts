@@ -11,7 +11,7 @@ import {
   IPPROTO_IP,
 } from "../../../src/linux/syscalls/constants.js";
 import { EADDRINUSE, EAGAIN, ECANCELED, ECONNREFUSED, ECONNRESET, ENOENT } from "../../../src/linux/syscalls/errno.js";
-import { ring as notify, openEventfd } from "../../../src/linux/syscalls/eventfd.js";
+import { notify, openEventfd } from "../../../src/linux/syscalls/eventfd.js";
 import { NativeBuffer } from "../../../src/linux/syscalls/libc.js";
 import { encodeSockaddr, sockaddrLength } from "../../../src/linux/syscalls/sockaddr.js";
 import { closeFd, localAddress, receive, sendBytes } from "../../../src/linux/syscalls/socket.js";

@@ -71,7 +71,7 @@ const client = connectResult({
   latency: { connect: latency, firstByte: latency, roundTrip: latency },
   samples: [1, 2, 3, 4, 5, 6, 7].map((at) => sample(at * 100)),
   evidence: {
-    risen: { "TcpExt.ListenOverflows": 4 },
+    deltas: { "TcpExt.ListenOverflows": 4 },
     memoryStop: { availableBytes: 1, floorBytes: 2, bound: "host" },
     lossPattern: {
       shortestHeldMs: 1,

@@ -64,15 +64,15 @@ describe("a report", () => {
   });
 
   it("says how the two hosts are made by hand, and leads there from each experiment's commands", () => {
-    const byHand = { make: ["ip netns add <one>", "ip link add"], remove: ["ip netns delete one"] };
-    const text = withoutSpans(render({ ...LAB, byHand }));
+    const reproduce = { make: ["ip netns add <one>", "ip link add"], remove: ["ip netns delete one"] };
+    const text = withoutSpans(render({ ...LAB, reproduce }));
     expect(text).toContain("<pre>ip netns add &#60;one&#62;\nip link add\n</pre>");
     expect(text).toContain("<pre>ip netns delete one\n</pre>");
     expect(text.match(/<h3>Reproduce in <a href="#by-hand">/g)).toHaveLength(
       LAB.experiments.filter(({ commands }) => commands.length > 0).length,
     );
     expect(ids(text)).toContain("by-hand");
-    expect(render({ ...LAB, byHand: undefined })).not.toContain("by-hand");
+    expect(render({ ...LAB, reproduce: undefined })).not.toContain("by-hand");
   });
 
   it("of a client's run has the command line, or what can be told of it", () => {
@@ -94,7 +94,7 @@ describe("a report", () => {
 
   it("of one connection, of none, and of a short ramp says what there is", () => {
     const at = (elapsedMs: number, open: number) => ({ elapsedMs, open, established: open, failed: 0 });
-    const one = { asked: 1, established: 1, isTargetMet: true, samples: [at(0, 0), at(50, 1), at(900, 1)] };
+    const one = { requested: 1, established: 1, isTargetMet: true, samples: [at(0, 0), at(50, 1), at(900, 1)] };
     const text = render(connectResult(one));
     expect(text).toContain("<h1>1 connection, as asked for</h1>");
     expect(text).toContain("Connections over time</figcaption>");

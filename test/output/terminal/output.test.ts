@@ -166,7 +166,7 @@ describe("a text of a hostile result has no escape code and no line of its own:"
   it("the lab's", () => {
     const lab = parseResult(LAB, ["lab"], "lab.json");
     expectSafe(lab, labSummary);
-    expectSafe(lab.place, placeLine);
+    expectSafe(lab.testbed, placeLine);
     for (const columns of [40, 200]) {
       const [experiment] = lab.experiments.filter(({ evidence }) => evidence.some(({ kind }) => kind === "table"));
       const short = {

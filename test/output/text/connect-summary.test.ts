@@ -11,7 +11,7 @@ const lineOf = (kernelBytesPerConnection: number, kernelErrorPerConnection?: num
     kernelErrorPerConnection,
     kernelEnds: "one",
   } as const;
-  const result = connectResult({ asked: 20_000, established: 20_000, isTargetMet: true, memory });
+  const result = connectResult({ requested: 20_000, established: 20_000, isTargetMet: true, memory });
   const text = connectSummary(explained(result));
   return /^ *kernel memory +(.*)$/m.exec(text)?.[1];
 };

@@ -11,9 +11,9 @@ const made = (id: string, verdict: LabVerdict): ExperimentResult => ({
 
 const lab = (experiments: readonly ExperimentResult[], stoppedIn?: string): LabResult => ({
   ...{ kind: "lab", version: 1, startedAt: "2026-01-01T00:00:00.000Z", elapsedMs: 1500, isQuick: true },
-  place: { kind: "loopback", reason: undefined, serverIp: "127.64.0.1", clientIps: "127.64.1.1" },
+  testbed: { kind: "loopback", reason: undefined, serverIp: "127.64.0.1", clientIps: "127.64.1.1" },
   host: { kernel: "Linux", arch: "x64", node: "20", cpu: "-", cores: 1, memoryBytes: 1, nofileLimit: 1024 },
-  ...{ byHand: undefined, command: "fourtuple lab", stoppedIn, experiments },
+  ...{ reproduce: undefined, command: "fourtuple lab", stoppedIn, experiments },
 });
 
 describe("the lab's summary", () => {

@@ -80,7 +80,7 @@ function resultOf(parts: readonly Part[]): ConnectResult {
     isTargetMet: misses.length === 0,
     misses,
     thresholds,
-    asked: attempts.length,
+    requested: attempts.length,
     established: made.length,
     peakOpen: Math.max(...samples.map(({ open }) => open)),
     openAtStop: made.length - lost,
@@ -140,10 +140,10 @@ function resultOf(parts: readonly Part[]): ConnectResult {
     hasPrivateTables: true,
     nofileLimit: 1024,
     evidence: {
-      risen: { "TcpExt.ListenDrops": attempts.length },
+      deltas: { "TcpExt.ListenDrops": attempts.length },
       settings: { "net.core.somaxconn": 4096 },
       gauges: { "files.open": rampedMs },
-      wasCutShort: false,
+      interrupted: false,
     },
   };
 }

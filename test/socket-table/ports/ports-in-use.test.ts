@@ -24,13 +24,13 @@ describe.skipIf(!canMakeNamespaces())("the fields of a namespace", () => {
     }
     const { fields, omittedAddresses } = await portFields({ limit: 400 });
     expect([fields.length, omittedAddresses]).toEqual([302, 0]);
-    const asked = await portFields({ addresses: ["127.1.1.43", "10.0.0.1", "127.9.9.9"].map(parseIp) });
-    expect(asked.fields.map(({ ip, socketCount }) => [ip, socketCount])).toEqual([
+    const requested = await portFields({ addresses: ["127.1.1.43", "10.0.0.1", "127.9.9.9"].map(parseIp) });
+    expect(requested.fields.map(({ ip, socketCount }) => [ip, socketCount])).toEqual([
       ["127.1.1.43", 1],
       ["10.0.0.1", 0],
       ["127.9.9.9", 40],
     ]);
-    expect(asked.omittedAddresses).toBe(300);
+    expect(requested.omittedAddresses).toBe(300);
   });
 
   it("show listeners of all addresses at each, or alone where there is none", async () => {

@@ -1,14 +1,14 @@
 // The lab's two hosts with connections between them, in a process of its own. Its options: { place, connections, cut }. Prints
 // `open <json>` with what there is; SIGTERM and SIGINT close the place in order and print `closed`, SIGUSR2 is a crash.
 import { onSnapshot } from "../../../dist/client/event-stream.js";
-import { openPlace } from "../../../dist/lab/testbed/testbed.js";
+import { openTestbed } from "../../../dist/lab/testbed/testbed.js";
 
-const { place: options, connections, cut } = JSON.parse(process.argv[2]);
-const place = await openPlace(options);
-const { serverIp, clientIps } = place.description;
-const serving = place.server.run(["serve", `${serverIp}:0`, "--log", "none", "--json"]);
+const { testbed: options, connections, cut } = JSON.parse(process.argv[2]);
+const testbed = await openTestbed(options);
+const { serverIp, clientIps } = testbed.description;
+const serving = testbed.server.run(["serve", `${serverIp}:0`, "--log", "none", "--json"]);
 const port = Number((await serving.prints(/"port":(\d+)/))[1]);
-const connecting = place.client.run([
+const connecting = testbed.client.run([
   ...["connect", `${serverIp}:${port}`, "--source-ip", clientIps, "-c", `${connections}`],
   ...["-T", "10m", "--authorized", "--json"],
 ]);
@@ -18,12 +18,12 @@ await new Promise((resolve, reject) => {
 });
 
 // A program that hears of nobody's end.
-place.client.exec("tail", ["-f", "/dev/null"]).catch(() => {});
-if (cut) await place.client.exec("ip", ["link", "set", place.client.device, "down"]);
+testbed.client.exec("tail", ["-f", "/dev/null"]).catch(() => {});
+if (cut) await testbed.client.exec("ip", ["link", "set", testbed.client.device, "down"]);
 
 for (const signal of ["SIGTERM", "SIGINT"])
   process.once(signal, async () => {
-    await place.close();
+    await testbed.close();
     console.log("closed");
     process.exit();
   });
@@ -31,4 +31,4 @@ process.once("SIGUSR2", () => {
   throw new Error("a crash");
 });
 const pids = [serving.pid, connecting.pid];
-console.log(`open ${JSON.stringify({ description: place.description, port, pids })}`);
+console.log(`open ${JSON.stringify({ description: testbed.description, port, pids })}`);

@@ -1,7 +1,7 @@
 // What every client's transport keeps to: opening, failing, the ways in which connections end, slots.
 import { describe, expect, it } from "vitest";
 import { ECONNRESET } from "../../../src/linux/syscalls/errno.js";
-import { ring } from "../../../src/linux/syscalls/eventfd.js";
+import { notify } from "../../../src/linux/syscalls/eventfd.js";
 import { resetFd } from "../../../src/linux/syscalls/socket.js";
 import { SLOT } from "../../../src/transport/slot-state.js";
 import { countDescriptors } from "../../support/kernel.js";
@@ -144,7 +144,7 @@ export function describeClient(transportCase: TransportCase): void {
 
   it("is woken from a wait without end, and waits its time otherwise", () => {
     const { transport, told, wakeFd } = clientUnderTest(transportCase, new TupleList([]));
-    ring(wakeFd);
+    notify(wakeFd);
     transport.turn(Number.POSITIVE_INFINITY);
     const startMs = performance.now();
     while (performance.now() - startMs < 30) transport.turn(30 - (performance.now() - startMs));

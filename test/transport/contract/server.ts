@@ -154,18 +154,18 @@ export function describeServer(transportCase: TransportCase): void {
       told.onReceived = (at, bytes, offset, length) => transport.send(at, bytes, offset, length);
       transport.rest(slot);
       const question = LARGE.bytes.toString("latin1");
-      let asked = 0;
+      let requested = 0;
       const ask = () => {
-        asked += sendRaw(peer, question.slice(asked));
+        requested += sendRaw(peer, question.slice(requested));
       };
       // Until nothing moves any more: what is not answered is with the peer and the kernel.
       for (let still = 0; still < 20; ) {
-        const before = [asked, told.text(slot).length].join();
+        const before = [requested, told.text(slot).length].join();
         ask();
         transport.turn(1);
-        still = [asked, told.text(slot).length].join() === before ? still + 1 : 0;
+        still = [requested, told.text(slot).length].join() === before ? still + 1 : 0;
       }
-      expect(told.text(slot).length).toBeLessThan(asked);
+      expect(told.text(slot).length).toBeLessThan(requested);
       let text = "";
       await turnUntil("all of it comes back", () => {
         ask();

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { countOpenDescriptors } from "../../../src/linux/proc/procfs.js";
 import { EAGAIN, ECONNRESET } from "../../../src/linux/syscalls/errno.js";
 import { NativeBuffer } from "../../../src/linux/syscalls/libc.js";
-import { canOpenFileTable } from "../../../src/linux/syscalls/registered-files.js";
+import { canRegisterFiles } from "../../../src/linux/syscalls/registered-files.js";
 import { SocketAddress } from "../../../src/linux/syscalls/sockaddr.js";
 import {
   acceptFrom,
@@ -23,7 +23,7 @@ import { until } from "../../support/until.js";
 
 const OPEN = 1;
 const BUSY = 2;
-const canPark = canOpenFileTable();
+const canPark = canRegisterFiles();
 if (!canPark) console.warn("skipped: io_uring is not to be had here, so nothing can be parked");
 
 const opened: number[] = [];

@@ -16,7 +16,7 @@ export function drawFit(id: string, fit: FitEvidence): Markup {
   const y = scaleAxis(fit.y, greatestOf(points.map(([, value]) => value)));
   const scale = ([a, b]: readonly [number, number]) => [a / x.divisor, b / y.divisor] as [number, number];
   const line = [0, end].map((at) => scale([at, drawable(intercept + slope * at)]));
-  const words = sayFit(fit);
+  const words = formatFit(fit);
   const chart = drawChart({ id, title: fit.title, description: `${points.length} points. ${words}` }, (isNarrow) => ({
     height: 340,
     marginTop: 34,
@@ -43,7 +43,7 @@ ${chart}
 <p class="figures">${words}</p>`;
 }
 
-function sayFit({ x, y, slope, slopeError, intercept, r2 }: FitEvidence): string {
+function formatFit({ x, y, slope, slopeError, intercept, r2 }: FitEvidence): string {
   const per = singular(x.unit === "" ? x.name : x.unit);
   const figures = [slope, slopeError, intercept].map((value) => formatWithUnit(value, y.unit));
   return `Slope ${figures[0]} per ${per}, standard error ${figures[1]}; intercept ${figures[2]}; R² ${r2 > 0.9999 && r2 < 1 ? "above 0.9999" : r2.toFixed(4)}.`;

@@ -22,10 +22,10 @@ import { SCALES } from "./scales.mjs";
  * @property {() => Programs & Record<string, any>} make builds what it needs; throws with the reason when it cannot
  */
 
-/** @typedef {Omit<Candidate, "make"> & Programs & { scale?: import("./scales.mjs").Scale } & Record<string, any>} Peer */
+/** @typedef {Omit<Candidate, "make"> & Programs & { scale?: import("./scales.mjs").Scale } & Record<string, any>} Contender */
 
 /** The one that everything is compared with. */
-export const FLOOR = "c-epoll";
+export const BASELINE = "c-epoll";
 export const GO = "go";
 export const NODE = "node";
 export const NODE_ONE_SOURCE = "node-one-source";
@@ -45,11 +45,11 @@ const HTTP_GREETING = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
 /** @type {Candidate[]} */
 const CANDIDATES = [
   {
-    name: FLOOR,
+    name: BASELINE,
     settings: "C, one thread, epoll, source ports of its own choice",
     window: 1024,
     isBounded: true,
-    make: () => pairOf(FLOOR, HOLDING),
+    make: () => pairOf(BASELINE, HOLDING),
   },
   {
     name: GO,
@@ -88,7 +88,7 @@ const CANDIDATES = [
     make() {
       if (!process.env.TCPKALI) throw new Error("TCPKALI does not name it");
       const command = 'exec "$TCPKALI" --workers 2 -c "$2" --connect-rate 1000000 --duration 1h "127.0.0.1:$1"';
-      return { version: process.env.TCPKALI, server: commandOf(FLOOR, "server"), client: started(command) };
+      return { version: process.env.TCPKALI, server: commandOf(BASELINE, "server"), client: started(command) };
     },
   },
   {
@@ -99,7 +99,7 @@ const CANDIDATES = [
     isForeign: true,
     make() {
       const version = firstLine("sh", "-c", "command -v wrk || { echo it is not in PATH >&2; exit 1; }");
-      const server = ["env", `GREETING=${HTTP_GREETING}`, ...commandOf(FLOOR, "server")];
+      const server = ["env", `GREETING=${HTTP_GREETING}`, ...commandOf(BASELINE, "server")];
       return { version, server, client: started('exec wrk -t 2 -c "$2" -d 1h "http://127.0.0.1:$1/"') };
     },
   },
@@ -125,10 +125,10 @@ const CANDIDATES = [
 ];
 
 /**
- * The peers of a workload that has programs of its own.
+ * The contenders of a workload that has programs of its own.
  *
  * @param {{ server: string, client: string }} roles of these programs
- * @param {Record<string, string>} settings in words, by peer
+ * @param {Record<string, string>} settings in words, by contender
  * @param {{ holdsAll: boolean }} load whether all connections are there at once: then descriptors bound those that have one table
  * @returns {Candidate[]}
  */
@@ -142,41 +142,41 @@ export function candidates(roles, settings, { holdsAll }) {
 }
 
 /**
- * Builds the peers of a workload that can take part.
+ * Builds the contenders of a workload that can take part.
  *
  * @param {import("./workloads.mjs").Workload} workload
  * @param {{ nofileHard: number, only?: string[] | undefined, atMost: number }} conditions
- * @returns {{ peers: Peer[], absent: { name: string, reason: string }[] }}
+ * @returns {{ contenders: Contender[], absent: { name: string, reason: string }[] }}
  */
-export function preparePeers(workload, { nofileHard, only, atMost }) {
-  /** @type {Peer[]} */
-  const peers = [];
+export function prepareContenders(workload, { nofileHard, only, atMost }) {
+  /** @type {Contender[]} */
+  const contenders = [];
   const absent = [];
-  const entries = workload.peers.map((entry) => (typeof entry === "string" ? { name: entry } : entry));
+  const entries = workload.contenders.map((entry) => (typeof entry === "string" ? { name: entry } : entry));
   const isWanted = (/** @type {string} */ name) => !only || only.some((word) => word === name || word === bare(name));
   for (const word of only ?? []) {
     if (entries.every(({ name }) => name !== word && bare(name) !== word))
-      absent.push({ name: word, reason: `${workload.name} has no such peer` });
+      absent.push({ name: word, reason: `${workload.name} has no such contender` });
   }
   for (const entry of entries.filter(({ name }) => isWanted(name))) {
     const { name } = entry;
     const size = name.split("@")[1];
-    const asked = size === undefined ? workload.scale : SCALES[size];
-    const scale = asked && scaleDown({ ...asked, idleMs: workload.idleMs ?? asked.idleMs }, atMost);
+    const requested = size === undefined ? workload.scale : SCALES[size];
+    const scale = requested && scaleDown({ ...requested, idleMs: workload.idleMs ?? requested.idleMs }, atMost);
     const candidate = "make" in entry ? entry : CANDIDATES.find((one) => one.name === bare(name));
     try {
-      if (!candidate) throw new Error("there is no such peer");
+      if (!candidate) throw new Error("there is no such contender");
       const most = candidate.isBounded ? nofileHard - DESCRIPTORS_SPARE : Number.POSITIVE_INFINITY;
-      if (size !== undefined && asked.connections > atMost) throw new Error("--at-most leaves it out");
+      if (size !== undefined && requested.connections > atMost) throw new Error("--at-most leaves it out");
       if (scale && scale.connections > most)
         throw new Error(`it holds ${most.toLocaleString("en")} connections at most under this limit of descriptors`);
       const { make, ...rest } = candidate;
-      peers.push({ ...rest, ...make(), name, ...(scale && { scale }) });
+      contenders.push({ ...rest, ...make(), name, ...(scale && { scale }) });
     } catch (error) {
       absent.push({ name, reason: explainAbsence(error) });
     }
   }
-  return { peers, absent };
+  return { contenders, absent };
 }
 
 /**
@@ -201,7 +201,7 @@ function started(command) {
 }
 
 /**
- * @param {any} error of making a peer
+ * @param {any} error of making a contender
  * @returns {string} why it is left out
  */
 function explainAbsence(error) {

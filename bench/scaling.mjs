@@ -1,11 +1,11 @@
-// How cost grows with the number of connections, ours and the floor's as far as descriptors let it: one run over all sizes,
+// How cost grows with the number of connections, ours and the baseline's as far as descriptors let it: one run over all sizes,
 // and a chart of it in the report's manner, as a picture that follows the viewer's light or dark.
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import * as Plot from "@observablehq/plot";
+import { BASELINE, OURS } from "./contenders.mjs";
 import { RAMP_METRICS } from "./metrics.mjs";
-import { FLOOR, OURS } from "./peers.mjs";
-import { playRamp } from "./round.mjs";
+import { runRamp } from "./round.mjs";
 
 /** @typedef {{ connections: number, median: number, min: number, max: number }} Point */
 
@@ -19,8 +19,8 @@ const PANELS = [
   { metric: "userBytes", title: "User memory per connection, both processes (RSS growth)", unit: "bytes", isLog: true },
 ];
 const LINES = [
-  { peer: OURS, colour: "var(--c1)" },
-  { peer: FLOOR, colour: "var(--c2)" },
+  { contender: OURS, colour: "var(--c1)" },
+  { contender: BASELINE, colour: "var(--c2)" },
 ];
 const PANEL_HEIGHT = 270;
 const HEAD_HEIGHT = 96;
@@ -29,17 +29,17 @@ const FOOT_HEIGHT = 36;
 const MARGIN = 24;
 
 /** @type {import("./workloads.mjs").Workload} */
-export const GROWTH = {
-  name: "growth",
+export const SCALING = {
+  name: "scaling",
   title: "cost per connection as the number grows",
   rounds: 3,
   atMost: 1_000_000,
-  peers: SIZES.flatMap((size) => [`${FLOOR}@${size}`, `${OURS}@${size}`]),
+  contenders: SIZES.flatMap((size) => [`${BASELINE}@${size}`, `${OURS}@${size}`]),
   metrics: RAMP_METRICS,
-  play: playRamp,
+  run: runRamp,
   async draw(report, folder) {
-    const file = join(folder, "bench-growth.svg");
-    writeFileSync(file, await drawGrowth(report));
+    const file = join(folder, "bench-scaling.svg");
+    writeFileSync(file, await drawScaling(report));
     return file;
   },
 };
@@ -48,29 +48,32 @@ export const GROWTH = {
  * @param {any} report of a run of the workload
  * @returns {Promise<string>} an SVG document
  */
-export async function drawGrowth({ peers, summary, machine }) {
+export async function drawScaling({ contenders, summary, machine }) {
   const { CHART_WIDTH } = await import("../dist/output/html/chart/draw.js");
   const { CHART_STYLE, COLOURS } = await import("../dist/output/html/page-style.js");
   const panels = [];
   for (const [index, panel] of PANELS.entries()) {
-    const lines = LINES.map((line) => ({ ...line, points: pointsOf(panel.metric, line.peer, peers, summary) }));
+    const lines = LINES.map((line) => ({
+      ...line,
+      points: pointsOf(panel.metric, line.contender, contenders, summary),
+    }));
     const top = HEAD_HEIGHT + index * (TITLE_HEIGHT + PANEL_HEIGHT) + 16;
-    const chart = await drawPanel(`growth-${panel.metric}`, panel, lines);
+    const chart = await drawPanel(`scaling-${panel.metric}`, panel, lines);
     panels.push(
       `<text class="panel" y="${top}">${panel.title}</text>${chart.replace("<svg ", `<svg x="0" y="${top + TITLE_HEIGHT - 26}" `)}`,
     );
   }
   const height = HEAD_HEIGHT + PANELS.length * (TITLE_HEIGHT + PANEL_HEIGHT) + FOOT_HEIGHT;
-  const drawn = LINES.filter(({ peer }) =>
-    PANELS.some(({ metric }) => pointsOf(metric, peer, peers, summary).length > 0),
+  const drawn = LINES.filter(({ contender }) =>
+    PANELS.some(({ metric }) => pointsOf(metric, contender, contenders, summary).length > 0),
   );
   const legend = drawn.map(
-    ({ peer, colour }, index) =>
-      `<g transform="translate(${index * 130},62)"><line x2="22" stroke="${colour}" stroke-width="3"/><text class="muted" x="30" y="4.5">${peer}</text></g>`,
+    ({ contender, colour }, index) =>
+      `<g transform="translate(${index * 130},62)"><line x2="22" stroke="${colour}" stroke-width="3"/><text class="muted" x="30" y="4.5">${contender}</text></g>`,
   );
   const about = `${machine.cores} cores, kernel ${machine.kernel}, Node ${machine.node}; medians, bars from the least to the most; both ends on one host`;
-  return `<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" viewBox="${-MARGIN} ${-MARGIN} ${CHART_WIDTH + 2 * MARGIN} ${height + MARGIN}" role="img" aria-labelledby="growth-title">
-<title id="growth-title">Cost per connection as the number grows</title>
+  return `<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" viewBox="${-MARGIN} ${-MARGIN} ${CHART_WIDTH + 2 * MARGIN} ${height + MARGIN}" role="img" aria-labelledby="scaling-title">
+<title id="scaling-title">Cost per connection as the number grows</title>
 <style>${COLOURS}
 ${CHART_STYLE}
 text{font-family:Inter,"Segoe UI",system-ui,sans-serif}.chart{color:var(--ink);overflow:visible}.head,.panel{fill:var(--ink)}
@@ -87,7 +90,7 @@ ${panels.join("\n")}
 /**
  * @param {string} id
  * @param {typeof PANELS[number]} panel
- * @param {{ peer: string, colour: string, points: Point[] }[]} lines
+ * @param {{ contender: string, colour: string, points: Point[] }[]} lines
  * @returns {Promise<string>} an `<svg>`
  */
 async function drawPanel(id, { title, unit, isLog }, lines) {
@@ -108,8 +111,8 @@ async function drawPanel(id, { title, unit, isLog }, lines) {
   const each = lines
     .filter(({ points }) => points.length > 0)
     .map(
-      ({ peer, points }) =>
-        `${peer}: ${points.map(({ connections, median }) => `${median.toFixed(1)} at ${connections}`).join(", ")}`,
+      ({ contender, points }) =>
+        `${contender}: ${points.map(({ connections, median }) => `${median.toFixed(1)} at ${connections}`).join(", ")}`,
     );
   return drawWide(
     { id, title, description: `${title} in ${unit}. ${each.join("; ")}.` },
@@ -123,7 +126,7 @@ async function drawPanel(id, { title, unit, isLog }, lines) {
         type: "log",
         domain: [sizes[0] ?? 1, sizes.at(-1) ?? 1],
         ticks: sizes,
-        tickFormat: sayCount,
+        tickFormat: formatCountOf,
         label: "connections (log axis)",
         labelArrow: "none",
       },
@@ -140,19 +143,19 @@ async function drawPanel(id, { title, unit, isLog }, lines) {
 }
 
 /** @param {number} count */
-function sayCount(count) {
+function formatCountOf(count) {
   return count < 1e6 ? `${count / 1e3}k` : `${count / 1e6}m`;
 }
 
 /**
  * @param {string} metric
- * @param {string} line the peer's name without the size
- * @param {any[]} peers
+ * @param {string} line the contender's name without the size
+ * @param {any[]} contenders
  * @param {import("./summary.mjs").Summary} summary
  * @returns {Point[]}
  */
-function pointsOf(metric, line, peers, summary) {
-  return peers
+function pointsOf(metric, line, contenders, summary) {
+  return contenders
     .filter(({ name }) => name.startsWith(`${line}@`) && (summary[name]?.metrics[metric]?.min ?? 0) > 0)
     .map(({ name, scale }) => ({ connections: scale.connections, ...summary[name].metrics[metric] }));
 }

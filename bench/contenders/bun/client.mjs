@@ -15,17 +15,17 @@ const handlers = {
   data(socket) {
     if (greeted.has(socket)) return;
     greeted.add(socket);
-    settle();
+    resolve();
   },
   close(socket) {
     if (greeted.delete(socket)) return;
     failed++;
-    settle();
+    resolve();
   },
   error() {},
   connectError() {
     failed++;
-    settle();
+    resolve();
   },
 };
 
@@ -46,7 +46,7 @@ function dial() {
   Bun.connect({ hostname: "127.0.0.1", port, socket: handlers }).catch(() => {});
 }
 
-function settle() {
+function resolve() {
   if (begun < connections) dial();
   else if (greeted.size + failed === connections)
     console.log(JSON.stringify({ established: greeted.size, failed, seconds: (performance.now() - startMs) / 1000 }));

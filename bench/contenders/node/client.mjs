@@ -39,16 +39,16 @@ function dial() {
   socket.once("data", () => {
     sockets.add(socket);
     established++;
-    settle();
+    resolve();
   });
   socket.once("error", () => {
     if (sockets.delete(socket)) return;
     failed++;
-    settle();
+    resolve();
   });
 }
 
-function settle() {
+function resolve() {
   if (begun < connections && !hasTold) dial();
   else if (established + failed === connections) tell();
 }

@@ -1,4 +1,4 @@
-// Our client as a peer of the benchmark, through the public API. It prints "ready", waits for a line, opens the
+// Our client as a contender of the benchmark, through the public API. It prints "ready", waits for a line, opens the
 // connections, prints a line when they are held, holds them until its standard input ends, resets them, and prints
 // what only the result knows: the times of its own clock.
 // With --kernel-ports the kernel chooses the source ports, and so many are wanted of each source address. What is not

@@ -1,11 +1,11 @@
-// Plays one workload: its peers in turn, round after round; prints the table and writes the JSON.
+// Runs one workload: its contenders in turn, round after round; prints the table and writes the JSON.
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { prepareContenders } from "./contenders.mjs";
 import { readMachine } from "./machine.mjs";
 import { judge } from "./measures.mjs";
-import { preparePeers } from "./peers.mjs";
 import { readTcpSockets } from "./proc.mjs";
 import { summarize } from "./summary.mjs";
 import { formatMeasures, formatRound, formatTable } from "./table.mjs";
@@ -21,40 +21,45 @@ const FOREIGN_SOCKETS = 1000;
  * @param {{ rounds?: number | undefined, atMost?: number | undefined, only?: string[] | undefined, into: string, isInside: boolean }} options
  * @returns {Promise<number>} the exit code
  */
-export async function playWorkload(workload, options) {
+export async function runWorkload(workload, options) {
   const { only, into, isInside } = options;
   const atMost = options.atMost ?? workload.atMost ?? Number.POSITIVE_INFINITY;
   const machine = readMachine(ROOT);
-  const { peers, absent } = preparePeers(workload, { nofileHard: machine.nofileHard, only, atMost });
-  console.log(`${workload.name}: ${workload.title}\npeers in turn: ${peers.map(({ name }) => name).join(", ")}`);
+  const { contenders, absent } = prepareContenders(workload, { nofileHard: machine.nofileHard, only, atMost });
+  console.log(`${workload.name}: ${workload.title}\npeers in turn: ${contenders.map(({ name }) => name).join(", ")}`);
   for (const reason of new Set(absent.map((one) => one.reason))) {
     const names = absent.filter((one) => one.reason === reason).map(({ name }) => name);
     console.log(`without ${names.join(", ")}: ${reason}`);
   }
-  if (peers.length === 0) return 2;
+  if (contenders.length === 0) return 2;
   warnOfOthers();
 
   /** @type {any[]} */
-  let played;
+  let done;
   try {
-    played = await playRounds(workload, peers, { rounds: options.rounds, atMost });
+    done = await runRounds(workload, contenders, { rounds: options.rounds, atMost });
   } catch (error) {
-    console.error(`${workload.name} cannot be played: ${/** @type {Error} */ (error).message}`);
+    console.error(`${workload.name} cannot be done: ${/** @type {Error} */ (error).message}`);
     return 1;
   }
-  const summary = summarize(workload, peers, played);
+  const summary = summarize(workload, contenders, done);
   const isSmaller = atMost < (workload.scale?.connections ?? workload.connections ?? 0);
-  const unfinished = new Set(played.filter(({ isUnfinished }) => isUnfinished).map(({ peer }) => peer));
-  const failed = played.filter(({ error }) => error !== undefined);
-  const measures = judge(workload, summary, { machine, isSmaller, unfinished, failed: failed.map(({ peer }) => peer) });
-  if (Object.keys(summary).length > 0) console.log(`\n${formatTable(workload, peers, summary)}\n`);
-  for (const { name, settings, window } of peers)
+  const unfinished = new Set(done.filter(({ isUnfinished }) => isUnfinished).map(({ contender }) => contender));
+  const failed = done.filter(({ error }) => error !== undefined);
+  const measures = judge(workload, summary, {
+    machine,
+    isSmaller,
+    unfinished,
+    failed: failed.map(({ contender }) => contender),
+  });
+  if (Object.keys(summary).length > 0) console.log(`\n${formatTable(workload, contenders, summary)}\n`);
+  for (const { name, settings, window } of contenders)
     console.log(
       `${name}: ${settings}${window === undefined ? "" : `; ${window.toLocaleString("en")} opening at once`}`,
     );
   if (measures.length > 0) console.log(`\n${formatMeasures(measures)}`);
 
-  for (const { peer, round, error } of failed) console.log(`FAILED ${peer}, round ${round}: ${error}`);
+  for (const { contender, round, error } of failed) console.log(`FAILED ${contender}, round ${round}: ${error}`);
   const report = {
     kind: "bench",
     version: 2,
@@ -62,11 +67,17 @@ export async function playWorkload(workload, options) {
     title: workload.title,
     ...(Number.isFinite(atMost) && { atMost }),
     machine: { ...machine, ownNamespace: isInside },
-    peers: peers.map(({ name, settings, version, window, scale }) => ({ name, settings, version, window, scale })),
+    contenders: contenders.map(({ name, settings, version, window, scale }) => ({
+      name,
+      settings,
+      version,
+      window,
+      scale,
+    })),
     absent,
     measures,
     summary,
-    rounds: played,
+    rounds: done,
   };
   const file = join(into, `bench-${workload.name}.json`);
   writeFileSync(file, `${JSON.stringify(report, undefined, 2)}\n`);
@@ -78,19 +89,19 @@ export async function playWorkload(workload, options) {
 
 /**
  * @param {import("./workloads.mjs").Workload} workload
- * @param {import("./peers.mjs").Peer[]} peers
+ * @param {import("./contenders.mjs").Contender[]} contenders
  * @param {{ rounds: number | undefined, atMost: number }} conditions
  */
-async function playRounds(workload, peers, { rounds: asked, atMost }) {
-  const roundsOf = (/** @type {import("./peers.mjs").Peer} */ { scale }) =>
-    asked ?? Math.min(workload.rounds, scale?.rounds ?? Number.POSITIVE_INFINITY);
-  const played = [];
+async function runRounds(workload, contenders, { rounds: requested, atMost }) {
+  const roundsOf = (/** @type {import("./contenders.mjs").Contender} */ { scale }) =>
+    requested ?? Math.min(workload.rounds, scale?.rounds ?? Number.POSITIVE_INFINITY);
+  const done = [];
   const prepared = await workload.prepare?.({ atMost });
   try {
-    for (let round = 1; round <= Math.max(...peers.map(roundsOf)); round++) {
-      for (const peer of peers.filter((one) => round <= roundsOf(one))) {
-        const outcome = await workload.play(peer, round, prepared);
-        played.push(outcome);
+    for (let round = 1; round <= Math.max(...contenders.map(roundsOf)); round++) {
+      for (const contender of contenders.filter((one) => round <= roundsOf(one))) {
+        const outcome = await workload.run(contender, round, prepared);
+        done.push(outcome);
         console.log(formatRound(workload, outcome));
         await delay(PAUSE_MS);
       }
@@ -98,7 +109,7 @@ async function playRounds(workload, peers, { rounds: asked, atMost }) {
   } finally {
     await prepared?.close();
   }
-  return played;
+  return done;
 }
 
 function warnOfOthers() {
