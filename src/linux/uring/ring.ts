@@ -126,6 +126,11 @@ export class Ring {
     return this.entries - this.pending;
   }
 
+  /** Whether there is work for another enter(). */
+  get hasWork(): boolean {
+    return (this.queue[this.sqFlagsWord]! & SQ_TASKRUN) !== 0;
+  }
+
   /** Entries pushed that the kernel has not taken yet. */
   get pending(): number {
     return (this.sqTail - this.queue[this.sqHeadWord]!) | 0;

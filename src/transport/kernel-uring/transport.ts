@@ -106,8 +106,9 @@ export abstract class UringTransport implements Transport {
     let isIdle = !this.hasMore && main.ring.ready === 0 && (this.isHeld || this.heldData.length === 0);
     for (let n = 0; n < units.length - 1; n++) {
       const { ring } = units[n]!;
-      if (ring.pending > 0) this.enter(units[n]!, 0, 0);
-      if (ring.ready > 0) isIdle = false;
+      // Work that an enter has left over does not wake the ring that polls this one.
+      if (ring.pending > 0 || ring.hasWork) this.enter(units[n]!, 0, 0);
+      if (ring.ready > 0 || ring.hasWork) isIdle = false;
     }
     if (!isIdle || waitMs === 0) this.enter(main, 0, 0);
     else this.enter(main, 1, waitMs === Number.POSITIVE_INFINITY ? -1 : waitMs);

@@ -1,0 +1,32 @@
+// Many connections on their way in several rings at once: what one ring has left to do is done while the worker waits in another.
+import { describe, expect, it } from "vitest";
+import { UringClient } from "../../../src/transport/kernel-uring/client.js";
+import { acceptAll } from "../../support/raw-sockets.js";
+import { hasUring } from "../../support/ring.js";
+import { clientUnderTest, sendRaw, type TransportCase, TupleList, target } from "../../support/transport.js";
+
+const COUNT = 900;
+const CASE: TransportCase = {
+  openClient: (options) => {
+    const transport = new UringClient(options);
+    return transport.begin() || transport;
+  },
+  openServer: () => -1,
+  needsDescriptors: false,
+  tellsOwnAnswers: false,
+};
+
+describe.skipIf(!hasUring)("several rings", () => {
+  it("bring every connection and every greeting, although the worker waits in one", () => {
+    const { listener, to, from } = target(1);
+    const list = new TupleList(Array.from({ length: COUNT }, (_, n) => ({ from, port: 2000 + n, to })));
+    const { transport, told } = clientUnderTest(CASE, list, { tableSize: 400 });
+    for (let n = 0; n < COUNT; n++) transport.open();
+    // Turns that wait: one that overlooks something waits for its whole time, again and again.
+    for (let turns = 0; told.count("received") < COUNT && turns < 2000; turns++) {
+      transport.turn(20);
+      for (const peer of acceptAll(listener)) sendRaw(peer, "hello");
+    }
+    expect([told.count("opened"), told.count("received"), told.count("failed")]).toEqual([COUNT, COUNT, 0]);
+  });
+});
