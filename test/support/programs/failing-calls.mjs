@@ -2,7 +2,7 @@
 // until one start-up needs no more calls. Prints a line of JSON for each.
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
-import { connect, serve } from "../../../dist/index.js";
+import { connect, serve } from "../../../dist/index-unbundled.js";
 import { lastErrno, libc } from "../../../dist/linux/syscalls/libc.js";
 
 const { host, role } = JSON.parse(process.argv[2]);

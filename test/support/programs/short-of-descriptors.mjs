@@ -1,7 +1,7 @@
 // Starts a server when only a few descriptors are free. Prints `serves <address>` or `refused <code>`, and stays until it is ended.
 import { closeSync, openSync } from "node:fs";
 import "../../../dist/server/serve.js";
-import { serve } from "../../../dist/index.js";
+import { serve } from "../../../dist/index-unbundled.js";
 
 const { host, free } = JSON.parse(process.argv[2]);
 const stays = setInterval(() => undefined, 60_000);

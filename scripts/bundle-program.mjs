@@ -1,0 +1,43 @@
+// Bundles the program and the library into dist/bundle/: a run's main thread would otherwise find, read and link more than a hundred
+// modules before its first connection. dist/index.js and dist/cli/run-main.js lead there; what the bundle leaves alone (the workers' own
+// bundles, programs started by their file) stays where the compiler wrote it.
+import { copyFileSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { relative } from "node:path";
+import { fileURLToPath } from "node:url";
+import { rolldown } from "rolldown";
+
+const DIST = fileURLToPath(new URL("../dist/", import.meta.url));
+const BUNDLE = `${DIST}bundle/`;
+const ENTRIES = { index: `${DIST}index.js`, "run-main": `${DIST}cli/run-main.js` };
+
+/** A module finds its files by its own place, not by the bundle's. */
+const ownPlace = {
+  name: "own-place",
+  /** @param {string} code @param {string} id */
+  transform(code, id) {
+    if (!id.startsWith(DIST) || !code.includes("import.meta.url")) return null;
+    const own = `new URL(${JSON.stringify(relative(BUNDLE, id))}, import.meta.url).href`;
+    return { code: code.replaceAll("import.meta.url", own), map: null };
+  },
+};
+
+/** Of zod the schemas take a quarter; the other packages stay packages. */
+const external = (/** @type {string} */ id) => /^[^./]/.test(id) && !/^zod(\/|$)/.test(id);
+
+// The names of its files change with what is in them.
+rmSync(BUNDLE, { recursive: true, force: true });
+// The library module by module: where tests let single calls fail.
+copyFileSync(ENTRIES.index, `${DIST}index-unbundled.js`);
+const bundle = await rolldown({ input: ENTRIES, platform: "node", external, plugins: [ownPlace] });
+const { output } = await bundle.write({ dir: BUNDLE, format: "esm", chunkFileNames: "[name]-[hash].js" });
+await bundle.close();
+
+for (const [name, file] of Object.entries(ENTRIES)) {
+  const entry = output.find((chunk) => chunk.type === "chunk" && chunk.isEntry && chunk.name === name);
+  if (entry?.type !== "chunk") throw new Error(`no bundle for ${name}`);
+  const head = readFileSync(file, "utf8").match(/^#!.*\n/)?.[0] ?? "";
+  writeFileSync(
+    file,
+    `${head}export * from "./${relative(fileURLToPath(new URL(".", `file://${file}`)), BUNDLE + entry.fileName)}";\n`,
+  );
+}
