@@ -143,7 +143,7 @@ describe.skipIf(!canMakeNamespaces())("source addresses", () => {
     });
     expect(diagnosis.finding).toMatchObject({
       limit: "source-address",
-      whose: "this side",
+      whose: "local",
       meaning: "10.77.1.3 is no longer an address of this host",
     });
   });
