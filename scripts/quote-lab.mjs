@@ -8,13 +8,13 @@ const ROOT = fileURLToPath(new URL("../", import.meta.url));
 const PAGE = `${ROOT}docs/why-not-65535.md`;
 const QUOTE = /^<!-- lab (E\d) -->\n+```console\n[\s\S]*?^```$/gm;
 
-const { place, isQuick, experiments } = JSON.parse(readFileSync(`${ROOT}docs/runs/lab.json`, "utf8"));
+const { testbed, isQuick, experiments } = JSON.parse(readFileSync(`${ROOT}docs/runs/lab.json`, "utf8"));
 const before = readFileSync(PAGE, "utf8");
 let isFirst = true;
 const after = before.replace(QUOTE, (_, id) => {
   const experiment = experiments.find((each) => each.id === id);
   if (!experiment) throw new Error(`docs/runs/lab.json has no ${id}`);
-  const begin = isFirst ? [`$ fourtuple lab${isQuick ? " --quick" : ""}`, placeLine(place), ""] : [];
+  const begin = isFirst ? [`$ fourtuple lab${isQuick ? " --quick" : ""}`, placeLine(testbed), ""] : [];
   isFirst = false;
   const text = [...begin, experimentHeading(experiment).trim(), experimentText(experiment)].join("\n");
   return `<!-- lab ${id} -->\n\n\`\`\`console\n${text}\n\`\`\``;
