@@ -4,7 +4,7 @@ import { readdirSync, statSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 const root = new URL("..", import.meta.url);
-const SOURCES = ["src/", "package.json", "tsconfig.json", "tsconfig.build.json"];
+const SOURCES = ["src/", "scripts/", "package.json", "tsconfig.json", "tsconfig.build.json"];
 
 if (newest(SOURCES) > oldestOutput()) {
   console.log("building dist/ …");

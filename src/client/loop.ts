@@ -88,7 +88,7 @@ export class ClientLoop {
     this.tellWhenSettled(wanted);
     events.waitsFor = this.waitedFor(wanted);
     events.isBehind = this.begun < wanted;
-    transport.turn(mayOpenMore ? 0 : this.graceMs());
+    transport.turn(mayOpenMore ? 0 : this.waitMs());
     this.counters[COUNTER.skippedTuples] = this.tuples.skipped;
     if (this.counters[COUNTER.inFlight]! > 0) this.expire();
     events.exchange.messages?.sendDue(performance.now(), transport.end, events.isOpen);
@@ -187,7 +187,7 @@ export class ClientLoop {
   }
 
   /** How long the loop may sleep: until the next time-out check or the next message, or for ever. */
-  private graceMs(): number {
+  private waitMs(): number {
     if (this.checkCursor >= 0) return 0;
     const untilCheck =
       this.counters[COUNTER.inFlight]! > 0 ? this.nextCheckMs - performance.now() : Number.POSITIVE_INFINITY;

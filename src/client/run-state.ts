@@ -78,7 +78,7 @@ export interface RunFacts {
   readonly histograms: ConnectHistograms;
   readonly pool: { readonly memories: WorkerMemory[]; readonly size: number; readonly hasPrivateTables: boolean };
   readonly nofileLimit: number;
-  /** A DestinationTally; undefined for a single destination. */
+  /** DestinationCounts; undefined for a single destination. */
   readonly destinationCounts: SharedArrayBuffer | undefined;
 }
 

@@ -30,7 +30,7 @@ export interface ConnectPlan {
   readonly closesGreeted: boolean;
   /** How many destinations a single connection tries in their order, before the attempt counts as failed. */
   readonly tries: number;
-  /** A DestinationTally; undefined for a single destination. */
+  /** DestinationCounts; undefined for a single destination. */
   readonly destinationCounts: SharedArrayBuffer | undefined;
   readonly message: MessagePlan | undefined;
   /** Each connection begins with this version of the PROXY protocol's header. */

@@ -35,7 +35,7 @@ export interface WorkersEvents {
 
 export class ClientWorkers {
   readonly nofileLimit = raiseNofileLimit().soft;
-  /** A DestinationTally; undefined for a single destination. */
+  /** DestinationCounts; undefined for a single destination. */
   readonly destinationCounts: SharedArrayBuffer | undefined;
   readonly pool: WorkerPool<ConnectPlan, ConnectMessage>;
   readonly pacer: Pacer;

@@ -1,6 +1,6 @@
 // From a finished run to its diagnosis: which limit stopped it, or which remain.
 
-import { countUnaccepted } from "../client/evidence/unaccepted.js";
+import { countHalfOpen } from "../client/evidence/half-open.js";
 import { outcomeOf } from "../client/verdict/verdict.js";
 import type { ConnectResult } from "../results/connect.js";
 import type { Diagnosis, Explained } from "../results/diagnosis.js";
@@ -28,7 +28,7 @@ export function explained<Result extends ConnectResult | ServeResult>(result: Re
 
 function diagnoseClient(result: ConnectResult): Diagnosis {
   // A single connection has no accept queue to overrun: others' would be counted.
-  const unaccepted = result.requested > 1 ? countUnaccepted(result) : 0;
+  const unaccepted = result.requested > 1 ? countHalfOpen(result) : 0;
   const base = {
     kind: "diagnosis",
     version: 1,

@@ -6,7 +6,7 @@ import { type ThreadKind, WorkerThread } from "./threads/thread.js";
 import { COMMAND, CONTROL, type MemoryLayout, WorkerMemory } from "./worker-memory.js";
 
 export interface PoolOptions<Message> {
-  /** The module that a thread runs: it ends with runShards(). */
+  /** The module that a thread runs: it ends with runWorkers(). */
   readonly module: URL;
   /** What the workers count. */
   readonly metrics: { readonly layout: MemoryLayout };

@@ -105,7 +105,8 @@ export interface Transport {
 
 export interface ConnectionAddresses {
   readonly local: { readonly ip: IpAddress; readonly port: number };
-  readonly remote: { readonly ip: IpAddress; readonly port: number };
+  /** undefined when the peer has reset the connection already. */
+  readonly remote: { readonly ip: IpAddress; readonly port: number } | undefined;
 }
 
 /** What a transport tells its role. Every call comes from inside turn(), and any of them may call the transport. */

@@ -144,7 +144,11 @@ describe("what is no result is refused, and the field named", () => {
     ["another program's", { name: "x" }, /kind is missing$/],
     ["another kind's", { kind: "diagnosis", version: 1 }, /kind is "diagnosis"$/],
     ["a later version's", { ...connect, version: 2 }, /version is not as it should be \(expected 1\)$/],
-    ["one with a text for a number", { ...connect, requested: "10" }, /requested is not as it should be \(expected number/],
+    [
+      "one with a text for a number",
+      { ...connect, requested: "10" },
+      /requested is not as it should be \(expected number/,
+    ],
     [
       "one without a field",
       { ...connect, plan: { ...connect.plan, tuplesAvailable: undefined } },

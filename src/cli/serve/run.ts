@@ -114,13 +114,13 @@ class TextPrinter {
 
   moment(snapshot: ServeSnapshot, isSame: boolean): void {
     const ratePerSec = this.#meter.take(snapshot.elapsedMs, snapshot.accepted);
-    this.#formatNotPrinted(snapshot.accepted);
+    this.#noteNotPrinted(snapshot.accepted);
     if (this.#live) this.#live.show(serveProgress(snapshot, ratePerSec, this.#paint));
     else if (!isSame) say(serveProgress(snapshot, ratePerSec));
   }
 
   end(result: Result): void {
-    this.#formatNotPrinted(result.accepted);
+    this.#noteNotPrinted(result.accepted);
     const printed = this.#log === "none" ? undefined : this.#printed;
     this.#live?.clear();
     printResult(`\n${serveSummary(result, printed, paintFor(process.stdout))}`);
@@ -130,7 +130,7 @@ class TextPrinter {
     this.#live?.end();
   }
 
-  #formatNotPrinted(accepted: number): void {
+  #noteNotPrinted(accepted: number): void {
     if (this.#hasSaidNotPrinted || this.#log !== "first" || accepted <= this.#printed) return;
     // The tenth may still be on its way from its thread.
     if (this.#printed < FIRST_LOGGED) return;

@@ -38,7 +38,7 @@ export class AcceptWatch {
    * @param lacksEnds the server's end is known to have fewer sockets: some may be in the SYN queue
    * @returns undefined when nothing waits, or the server's end cannot be seen
    */
-  async resolve(lacksEnds: boolean): Promise<Accepting | undefined> {
+  async settle(lacksEnds: boolean): Promise<Accepting | undefined> {
     const startMs = performance.now();
     let now = await this.#read(lacksEnds);
     if (!now) return undefined;

@@ -29,7 +29,7 @@ export class ServerSide {
 
   /** @see AcceptWatch.settle */
   accepting(lacksEnds: boolean): Promise<Accepting | undefined> {
-    return this.#accepts.resolve(lacksEnds);
+    return this.#accepts.settle(lacksEnds);
   }
 
   /** Its process and its listening sockets as they are now; undefined where it is not on this host or cannot be seen. */

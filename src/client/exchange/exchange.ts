@@ -97,7 +97,7 @@ export class Exchange implements ClientConnections, MessageCarrier {
   /**
    * The run is over for all connections below `end`.
    *
-   * @param patienceMs younger messages than this are still on their way, and no failure of the peer's
+   * @param graceMs younger messages than this are still on their way, and no failure of the peer's
    */
   finish(graceMs: number, end: number, isOpen: (slot: number) => boolean): void {
     for (let slot = 0; slot < end; slot++) {

@@ -1,5 +1,5 @@
 // Sends the PROXY protocol's header over each new connection, with the connection's own addresses.
-import { EAGAIN } from "../../linux/syscalls/errno.js";
+import { EAGAIN, ENOTCONN } from "../../linux/syscalls/errno.js";
 import { NativeBuffer } from "../../linux/syscalls/libc.js";
 import { PROXY_HEADER_SIZE, type ProxyVersion, writeProxyHeader } from "../../protocols/proxy-protocol.js";
 import type { Transport } from "../../transport/contract.js";
@@ -16,6 +16,7 @@ export class ProxySender {
   send(slot: number, transport: Transport): number {
     const ends = transport.addresses(slot);
     if (typeof ends === "number") return ends;
+    if (!ends.remote) return -ENOTCONN;
     const length = writeProxyHeader(this.header.bytes, this.version, ends.local, ends.remote);
     const sent = transport.send(slot, this.header, 0, length);
     return sent < 0 || sent === length ? sent : -EAGAIN;

@@ -63,7 +63,7 @@ export class Answers {
   /**
    * The run is over.
    *
-   * @param patienceMs younger messages than this are still on their way, and no failure of the peer's
+   * @param graceMs younger messages than this are still on their way, and no failure of the peer's
    */
   finish(graceMs: number): void {
     const { counters, rounds, schedule } = this;

@@ -3,7 +3,7 @@ import { readMetrics, sectionOf } from "../../engine/metrics.js";
 import { sumCounter } from "../../engine/worker-memory.js";
 import type { ConnectResult, Miss } from "../../results/connect.js";
 import { thresholdMisses, toleratesFailures, withoutTolerated } from "../../results/thresholds.js";
-import { countUnaccepted } from "../evidence/unaccepted.js";
+import { countHalfOpen } from "../evidence/half-open.js";
 import { messageMisses } from "../messages/report.js";
 import { CLIENT_METRICS } from "../metrics.js";
 import type { RunFacts, RunState } from "../run-state.js";
@@ -49,7 +49,7 @@ function findMisses(run: RunFacts, record: RunState): Miss[] {
     { kind: "lost", count: sum(COUNTER.lost), of: established },
     {
       kind: "half-open",
-      count: countUnaccepted({ kernel, evidence: { ...evidence, peer, accepting } }),
+      count: countHalfOpen({ kernel, evidence: { ...evidence, peer, accepting } }),
       of: kernel?.outgoing ?? 0,
     },
     // Others' connections from the same addresses may be among those that wait.

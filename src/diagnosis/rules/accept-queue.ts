@@ -1,7 +1,7 @@
 // A server's accept queue on this host: full now, or known to have dropped something. The kernel's counters alone do not say so:
 // they are of all listeners of the namespace.
 
-import { countUnaccepted } from "../../client/evidence/unaccepted.js";
+import { countHalfOpen } from "../../client/evidence/half-open.js";
 import type { ConnectResult } from "../../results/connect.js";
 import type { Finding } from "../../results/diagnosis.js";
 import { describeProcess, howToGoOn, isOutOfDescriptors } from "../../socket-table/listeners/peer-process.js";
@@ -45,7 +45,7 @@ export function explainUnaccepted(result: ConnectResult): Finding | undefined {
 
 /** Nothing failed here, and the server has fewer connections than this end takes for ESTABLISHED. */
 export function explainClientOnly(result: ConnectResult): Finding | undefined {
-  const unaccepted = countUnaccepted(result);
+  const unaccepted = countHalfOpen(result);
   if (unaccepted === 0) return undefined;
   const { outgoing, incoming } = result.kernel!;
   return queueFinding(result, [

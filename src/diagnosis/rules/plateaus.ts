@@ -1,6 +1,6 @@
 // How high a run came, and the heights at which runs get stuck so often that the number alone makes one suspect a limit.
 
-import { countUnaccepted } from "../../client/evidence/unaccepted.js";
+import { countHalfOpen } from "../../client/evidence/half-open.js";
 import type { ConnectResult } from "../../results/connect.js";
 
 const PLATEAUS: readonly { from: number; to: number; suspect: string }[] = [
@@ -39,5 +39,5 @@ export function reachedBy(result: ConnectResult): number {
   // Where all were lost in the end, the peak is what there was at once.
   if (own <= 0) return evidence.accepting ? 0 : peakOpen;
   if (!kernel || kernel.outgoing === 0) return own;
-  return Math.min(own, kernel.outgoing - countUnaccepted(result) - (evidence.accepting?.waiting ?? 0));
+  return Math.min(own, kernel.outgoing - countHalfOpen(result) - (evidence.accepting?.waiting ?? 0));
 }

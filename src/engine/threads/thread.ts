@@ -19,7 +19,7 @@ const MAX_IDLE = 48;
 
 /** Threads of one kind can run each other's workers. */
 export interface ThreadKind {
-  /** The module that the thread runs: it ends with runShards(). */
+  /** The module that the thread runs: it ends with runWorkers(). */
   readonly module: URL;
   /** The thread uses the main thread's descriptor table. */
   readonly sharesTable: boolean;

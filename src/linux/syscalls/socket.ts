@@ -155,16 +155,16 @@ export function isItsOwnPeer(fd: number): boolean {
   return own.bytes.compare(peer.bytes, 2, 4, 2, 4) === 0 && own.bytes.compare(peer.bytes, from, to, from, to) === 0;
 }
 
-/** Both addresses of a connection, or a negative errno. */
-export function endsOf(fd: number): { readonly local: SocketEnd; readonly remote: SocketEnd } | number {
+/** Both addresses of a connection, or a negative errno; no remote one when the peer has reset it already. */
+export function endsOf(fd: number): { readonly local: SocketEnd; readonly remote: SocketEnd | undefined } | number {
   peerLength.bytes.writeInt32LE(SOCKADDR_SIZE);
   const named = check(libc.getsockname(fd, peer.address, peerLength.address));
   const local = decodeSockaddr(peer.bytes);
   peerLength.bytes.writeInt32LE(SOCKADDR_SIZE);
-  const met = named < 0 ? named : check(libc.getpeername(fd, peer.address, peerLength.address));
-  const remote = decodeSockaddr(peer.bytes);
-  if (met < 0) return met;
-  return local && remote ? { local, remote } : -EINVAL;
+  if (named < 0) return named;
+  if (!local) return -EINVAL;
+  const met = check(libc.getpeername(fd, peer.address, peerLength.address));
+  return { local, remote: met < 0 ? undefined : decodeSockaddr(peer.bytes) };
 }
 
 /**

@@ -71,7 +71,7 @@ function keyFigures(result: ConnectResult) {
   const { established, requested, peakOpen, ratePerSec, rampMs, holdMs } = result;
   const { connect } = result.latency;
   return tiles([
-    ["ESTABLISHED", formatCount(established), `of ${formatCount(requested)} asked`],
+    ["ESTABLISHED", formatCount(established), `of ${formatCount(requested)} requested`],
     ["Open at once", formatCount(peakOpen), `held ${formatDuration(holdMs)}`],
     ["Rate", `${formatCount(ratePerSec)}/s`, `over ${formatDuration(rampMs)}`],
     [

@@ -64,7 +64,7 @@ function sentence(text: string): string {
 function verdicts(experiments: readonly ExperimentResult[]): Markup {
   return html`<section aria-labelledby="verdicts"><h2 id="verdicts">Verdicts</h2>
 <div class="scroll"><table><caption class="hidden">Every experiment with its verdict</caption>
-<thead><tr><th scope="col">Experiment</th><th scope="col">Claim and observation</th><th scope="col">Claims</th><th scope="col">LabVerdict</th><th scope="col" class="number">Took</th></tr></thead>
+<thead><tr><th scope="col">Experiment</th><th scope="col">Claim and observation</th><th scope="col">Claims</th><th scope="col">Verdict</th><th scope="col" class="number">Took</th></tr></thead>
 <tbody>${experiments.map(
     ({
       id,

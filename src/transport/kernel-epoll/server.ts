@@ -57,7 +57,7 @@ export class EpollServer extends EpollTransport implements ServerTransport {
   override begin(): number {
     const failed = super.begin();
     if (failed >= 0 && this.listen(true) < 0) {
-      this.dispose();
+      this.closeAll(false, () => false);
       throw new AppError("E_SYSTEM", "the listening socket cannot be watched", {
         fix: "raise fs.epoll.max_user_watches, or free memory",
       });

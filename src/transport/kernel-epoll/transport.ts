@@ -144,7 +144,7 @@ export abstract class EpollTransport implements Transport {
     const { table, buffer, budget } = this;
     const size = budget.readBytes;
     let bytes = 0;
-    for (let n = 0; n < budget.reads && !this.isHeld; n++) {
+    for (let n = 0; n < budget.reads && !this.isHeld && !this.peeks; n++) {
       const received = table.receive(slot, buffer);
       if (received <= 0) {
         if (received !== -EAGAIN) this.ended(slot, received === 0 ? endedBy : -received);

@@ -13,7 +13,7 @@ interface Ends {
  * @returns how many sockets the server's end lacks while an accept queue overflows, or while they are seen in its SYN queue; 0 where
  *   that end is not to be seen: on another host, or on another port by a redirection
  */
-export function countUnaccepted({ kernel, evidence }: Ends): number {
+export function countHalfOpen({ kernel, evidence }: Ends): number {
   if (!kernel || kernel.incoming >= kernel.outgoing) return 0;
   const lacking = kernel.outgoing - kernel.incoming;
   const inSynQueue = Math.min(lacking, evidence.accepting?.synReceived ?? 0);
