@@ -3,8 +3,8 @@
 import { stopOnAbort } from "../engine/run/stop-on-abort.js";
 import { canUnshareTables } from "../engine/threads/private-tables.js";
 import { countOpenDescriptors } from "../linux/proc/procfs.js";
-import { canRegisterFiles } from "../linux/syscalls/registered-files.js";
 import { raiseNofileLimit } from "../linux/syscalls/rlimit.js";
+import { canRegisterFiles } from "../linux/uring/registered-files.js";
 import type { ConnectOptions } from "../planning/connect-options.js";
 import { parseRunSpec } from "../planning/parse-run-spec.js";
 import type { RunSpec } from "../planning/run-spec.js";

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { expect, it } from "vitest";
 import { Epoll } from "../../src/linux/syscalls/epoll.js";
-import { canRegisterFiles } from "../../src/linux/syscalls/registered-files.js";
+import { canRegisterFiles } from "../../src/linux/uring/registered-files.js";
 import { ownAddress } from "../support/address.js";
 import { cpuSeconds } from "../support/kernel.js";
 import { startForeignServer, startServer, stopwatch } from "../support/peers.js";

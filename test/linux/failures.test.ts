@@ -5,11 +5,11 @@ import { Epoll } from "../../src/linux/syscalls/epoll.js";
 import { EMFILE } from "../../src/linux/syscalls/errno.js";
 import { openEventfd } from "../../src/linux/syscalls/eventfd.js";
 import { lastErrno, libc, NativeBuffer } from "../../src/linux/syscalls/libc.js";
-import { canRegisterFiles, RegisteredFiles } from "../../src/linux/syscalls/registered-files.js";
 import { raiseNofileLimit, readNofileLimit } from "../../src/linux/syscalls/rlimit.js";
 import { SocketAddress } from "../../src/linux/syscalls/sockaddr.js";
 import * as socket from "../../src/linux/syscalls/socket.js";
 import { unshareDescriptors } from "../../src/linux/syscalls/unshare.js";
+import { canRegisterFiles, RegisteredFiles } from "../../src/linux/uring/registered-files.js";
 import { parseIp } from "../../src/util/address.js";
 import { AppError } from "../../src/util/errors.js";
 

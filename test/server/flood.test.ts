@@ -2,7 +2,7 @@
 import { once } from "node:events";
 import { connect as connectNet } from "node:net";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { canRegisterFiles } from "../../src/linux/syscalls/registered-files.js";
+import { canRegisterFiles } from "../../src/linux/uring/registered-files.js";
 import type { ServerMode } from "../../src/protocols/modes.js";
 import { connectForeign, type ForeignClient, startServer, startServerProcess, stopwatch } from "../support/peers.js";
 import { startProgram } from "../support/process.js";

@@ -72,18 +72,3 @@ export const TCP_ESTABLISHED = 1;
 export const TCP_SYN_RECV = 3;
 export const TCP_TIME_WAIT = 6;
 export const TCP_LISTEN = 10;
-
-/** io_uring: system call numbers, operations and flags (include/uapi/linux/io_uring.h), alike on x64 and arm64. */
-export const IORING = {
-  setup: 425,
-  enter: 426,
-  register: 427,
-  registerFiles: 2,
-  registerFilesUpdate: 6,
-  enterGetEvents: 1,
-  offsetSqes: 0x10000000,
-  send: 26,
-  recv: 27,
-  uringCmd: 46,
-  cmdSetsockopt: 3,
-} as const;

@@ -1,9 +1,9 @@
 // Sockets at rest that a full descriptor table has no room for: they are put into the registered files of io_urings, where they need
-// none (see linux/syscalls/registered-files.ts). A PLACE, below zero, says where: -1 - (file table × LARGEST + entry).
+// none (see linux/uring/registered-files.ts). A PLACE, below zero, says where: -1 - (file table × LARGEST + entry).
 import { EMFILE, ENFILE } from "../../linux/syscalls/errno.js";
 import type { NativeBuffer } from "../../linux/syscalls/libc.js";
-import { RegisteredFiles } from "../../linux/syscalls/registered-files.js";
 import { closeFd, openUdp } from "../../linux/syscalls/socket.js";
+import { RegisteredFiles } from "../../linux/uring/registered-files.js";
 
 /** Entries of one file table, at most. */
 export const LARGEST_FILE_TABLE = 16384;

@@ -2,7 +2,6 @@ import { afterEach, describe, expect, it } from "vitest";
 import { countOpenDescriptors } from "../../../src/linux/proc/procfs.js";
 import { EAGAIN, ECONNRESET } from "../../../src/linux/syscalls/errno.js";
 import { NativeBuffer } from "../../../src/linux/syscalls/libc.js";
-import { canRegisterFiles } from "../../../src/linux/syscalls/registered-files.js";
 import { SocketAddress } from "../../../src/linux/syscalls/sockaddr.js";
 import {
   acceptFrom,
@@ -15,6 +14,7 @@ import {
   receive,
   sendBytes,
 } from "../../../src/linux/syscalls/socket.js";
+import { canRegisterFiles } from "../../../src/linux/uring/registered-files.js";
 import { ConnectionTable, type ConnectionTableOptions } from "../../../src/transport/kernel-epoll/connection-table.js";
 import { SLOT } from "../../../src/transport/slot-state.js";
 import { parseIp } from "../../../src/util/address.js";

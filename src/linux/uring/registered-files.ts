@@ -1,18 +1,27 @@
 // A second kind of descriptor table: the registered files of an io_uring (man 2 io_uring_register). A socket that is
 // put there stays open, and in its epoll set, after its descriptor is closed, and so no longer counts against
 // RLIMIT_NOFILE of the thread. Calls on it go through the ring, one at a time and at once; epoll goes on saying when.
-import { IORING, MSG_NOSIGNAL, SO_LINGER, SOL_SOCKET } from "./constants.js";
-import { EIO } from "./errno.js";
-import { isMapFailed, lastErrno, libc, NativeBuffer, nativeView } from "./libc.js";
-import { lingerZero } from "./socket.js";
+
+import { MSG_NOSIGNAL, SO_LINGER, SOL_SOCKET } from "../syscalls/constants.js";
+import { EIO } from "../syscalls/errno.js";
+import { lastErrno, libc, NativeBuffer } from "../syscalls/libc.js";
+import { lingerZero } from "../syscalls/socket.js";
+import {
+  CMD_SETSOCKOPT,
+  CQE,
+  ENTER,
+  FILES_UPDATE,
+  OFFSET_SQES,
+  OP,
+  PARAMS,
+  REGISTER,
+  SQE,
+  SQE_FLAG,
+  SYS_IO_URING,
+} from "./abi.js";
+import { NativeMemory, writeAddress } from "./native-memory.js";
 
 const RING_ENTRIES = 4;
-const PARAMS_BYTES = 120;
-const SQE_WORDS = 16;
-const SQE_BYTES = SQE_WORDS * 4;
-const PROT_READ_WRITE = 3;
-const MAP_SHARED_POPULATE = 0x8001;
-const IN_TABLE = 1;
 const MSG_DONTWAIT = 0x40;
 /** Entries removed by one call: more would keep a thread that is to stop waiting too long. */
 const REMOVED_AT_ONCE = 512;
@@ -27,16 +36,16 @@ export class RegisteredFiles {
   /** How many of them are still in use. */
   inUse = 0;
   private readonly ring: number;
-  private readonly update = new NativeBuffer(16);
-  private readonly mappings: { address: number; length: number }[] = [];
+  private readonly update = new NativeBuffer(FILES_UPDATE.bytes);
+  private readonly memory = new NativeMemory();
   private entry: Int32Array = new Int32Array(0);
   private queue: Int32Array = new Int32Array(0);
   private words = { sqTail: 0, cqHead: 0, cqes: 0, cqMask: 0 };
 
   /** @returns a negative errno where io_uring is forbidden, missing or too old, or memory is short */
   static open(capacity: number): RegisteredFiles | number {
-    const params = new NativeBuffer(PARAMS_BYTES);
-    const ring = libc.syscall(IORING.setup, RING_ENTRIES, params.address, 0, 0, 0, 0);
+    const params = new NativeBuffer(PARAMS.bytes);
+    const ring = libc.syscall(SYS_IO_URING.setup, RING_ENTRIES, params.address, 0, 0, 0, 0);
     if (ring < 0) return -lastErrno();
     const table = new RegisteredFiles(ring, capacity);
     const failed = table.register() || table.mapQueues(params.bytes);
@@ -53,27 +62,26 @@ export class RegisteredFiles {
   /** Makes room for the files. @returns 0 or a negative errno */
   private register(): number {
     const empty = NativeBuffer.from(new Uint8Array(new Int32Array(this.capacity).fill(-1).buffer));
-    const { register, registerFiles } = IORING;
-    return libc.syscall(register, this.ring, registerFiles, empty.address, this.capacity, 0, 0) < 0 ? -lastErrno() : 0;
+    const { register } = SYS_IO_URING;
+    return libc.syscall(register, this.ring, REGISTER.files, empty.address, this.capacity, 0, 0) < 0 ? -lastErrno() : 0;
   }
 
   /** Maps the ring's queues. @returns 0 or a negative errno */
   private mapQueues(params: Buffer): number {
-    // struct io_uring_params: sq_entries, cq_entries, …, sq_off at 40, cq_off at 80.
-    const sqEntries = params.readUInt32LE(0);
-    const cqEntries = params.readUInt32LE(4);
-    const sqArray = params.readUInt32LE(40 + 24);
-    const cqes = params.readUInt32LE(80 + 20);
-    const queueBytes = Math.max(sqArray + sqEntries * 4, cqes + cqEntries * 16);
-    const queue = this.map(queueBytes, 0);
+    const sqEntries = params.readUInt32LE(PARAMS.sqEntries);
+    const cqEntries = params.readUInt32LE(PARAMS.cqEntries);
+    const sqArray = params.readUInt32LE(PARAMS.sqArray);
+    const cqes = params.readUInt32LE(PARAMS.cqes);
+    const queueBytes = Math.max(sqArray + sqEntries * 4, cqes + cqEntries * CQE.words * 4);
+    const queue = this.memory.mapRing(this.ring, queueBytes, 0);
     if (typeof queue === "number") return queue;
-    const entry = this.map(sqEntries * SQE_BYTES, IORING.offsetSqes);
+    const entry = this.memory.mapRing(this.ring, sqEntries * SQE.words * 4, OFFSET_SQES);
     if (typeof entry === "number") return entry;
-    this.queue = queue;
-    this.entry = entry;
+    this.queue = new Int32Array(queue.buffer);
+    this.entry = new Int32Array(entry.buffer);
     this.words = {
-      sqTail: params.readUInt32LE(40 + 4) / 4,
-      cqHead: params.readUInt32LE(80) / 4,
+      sqTail: params.readUInt32LE(PARAMS.sqTail) / 4,
+      cqHead: params.readUInt32LE(PARAMS.cqHead) / 4,
       cqes: cqes / 4,
       cqMask: cqEntries - 1,
     };
@@ -105,22 +113,22 @@ export class RegisteredFiles {
   }
 
   receive(index: number, buffer: NativeBuffer, length: number, flags: number): number {
-    return this.submit(IORING.recv, index, buffer.address, length, MSG_DONTWAIT | flags);
+    return this.submit(OP.recv, index, buffer.address, length, MSG_DONTWAIT | flags);
   }
 
   sendBytes(index: number, buffer: NativeBuffer, offset: number, length: number): number {
-    return this.submit(IORING.send, index, buffer.address + offset, length, MSG_DONTWAIT | MSG_NOSIGNAL);
+    return this.submit(OP.send, index, buffer.address + offset, length, MSG_DONTWAIT | MSG_NOSIGNAL);
   }
 
   /** Makes the closing of an entry send RST; kernels before 6.7 cannot (-EINVAL, -EOPNOTSUPP). */
   makeReset(index: number): number {
     const entry = this.entry;
-    this.prepare(IORING.uringCmd, index);
-    entry[2] = IORING.cmdSetsockopt;
-    entry[4] = SOL_SOCKET;
-    entry[5] = SO_LINGER;
-    entry[11] = 8;
-    writeAddress(entry, 12, lingerZero.address);
+    this.prepare(OP.uringCmd, index);
+    entry[SQE.offset] = CMD_SETSOCKOPT;
+    entry[SQE.address] = SOL_SOCKET;
+    entry[SQE.address + 1] = SO_LINGER;
+    entry[SQE.fileIndex] = 8;
+    writeAddress(entry, SQE.address3, lingerZero.address);
     return this.enter();
   }
 
@@ -139,19 +147,18 @@ export class RegisteredFiles {
 
   /** Gives the ring back, and with it every socket still in it. */
   close(): void {
-    for (const { address, length } of this.mappings) libc.munmap(address, length);
+    this.memory.release();
     libc.close(this.ring);
   }
 
-  /** struct io_uring_files_update: offset, reserved, address of descriptors. */
   private updateFiles(offset: number, address: number, count: number): number {
     const { bytes } = this.update;
-    bytes.writeUInt32LE(offset, 0);
-    bytes.writeBigUInt64LE(BigInt(address), 8);
+    bytes.writeUInt32LE(offset, FILES_UPDATE.offset);
+    bytes.writeBigUInt64LE(BigInt(address), FILES_UPDATE.descriptors);
     const result = libc.syscall(
-      IORING.register,
+      SYS_IO_URING.register,
       this.ring,
-      IORING.registerFilesUpdate,
+      REGISTER.filesUpdate,
       this.update.address,
       count,
       0,
@@ -163,16 +170,16 @@ export class RegisteredFiles {
   private submit(opcode: number, index: number, address: number, length: number, flags: number): number {
     const entry = this.entry;
     this.prepare(opcode, index);
-    writeAddress(entry, 4, address);
-    entry[6] = length;
-    entry[7] = flags;
+    writeAddress(entry, SQE.address, address);
+    entry[SQE.length] = length;
+    entry[SQE.flags] = flags;
     return this.enter();
   }
 
   private prepare(opcode: number, index: number): void {
-    this.entry.fill(0, 0, SQE_WORDS);
-    this.entry[0] = opcode | (IN_TABLE << 8);
-    this.entry[1] = index;
+    this.entry.fill(0, 0, SQE.words);
+    this.entry[SQE.head] = opcode | (SQE_FLAG.fixedFile << 8);
+    this.entry[SQE.fd] = index;
   }
 
   /** Submits entry 0, which completes at once because nothing here may wait, and takes its result. */
@@ -180,24 +187,16 @@ export class RegisteredFiles {
     const { sqTail, cqHead, cqes, cqMask } = this.words;
     const queue = this.queue;
     queue[sqTail]! += 1;
-    if (libc.syscall(IORING.enter, this.ring, 1, 1, IORING.enterGetEvents, 0, 0) < 0) {
+    if (libc.syscall(SYS_IO_URING.enter, this.ring, 1, 1, ENTER.getEvents, 0, 0) < 0) {
       const errno = lastErrno();
       // Not taken by the kernel: take it back.
       queue[sqTail]! -= 1;
       return -errno;
     }
     const head = queue[cqHead]!;
-    const result = queue[cqes + (head & cqMask) * 4 + 2]!;
+    const result = queue[cqes + (head & cqMask) * CQE.words + CQE.result]!;
     queue[cqHead] = head + 1;
     return result;
-  }
-
-  /** @returns the words, or a negative errno */
-  private map(length: number, offset: number): Int32Array | number {
-    const address = libc.mmap(0, length, PROT_READ_WRITE, MAP_SHARED_POPULATE, this.ring, offset);
-    if (isMapFailed(address)) return -lastErrno();
-    this.mappings.push({ address, length });
-    return new Int32Array(nativeView(address, length));
   }
 }
 
@@ -207,9 +206,4 @@ export function canRegisterFiles(): boolean {
   if (typeof table === "number") return false;
   table.close();
   return true;
-}
-
-function writeAddress(entry: Int32Array, word: number, address: number): void {
-  entry[word] = address | 0;
-  entry[word + 1] = Math.floor(address / 2 ** 32);
 }
