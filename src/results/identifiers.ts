@@ -14,6 +14,21 @@ export const MISS_KINDS = [
   "latency",
 ] as const;
 
+/** TCP states by name, as in RFC 9293, in the order of the kernel's numbers from 1 on (include/net/tcp_states.h). */
+export const TCP_STATE_NAMES = [
+  "ESTABLISHED",
+  "SYN_SENT",
+  "SYN_RECV",
+  "FIN_WAIT1",
+  "FIN_WAIT2",
+  "TIME_WAIT",
+  "CLOSE",
+  "CLOSE_WAIT",
+  "LAST_ACK",
+  "LISTEN",
+  "CLOSING",
+] as const;
+
 /**
  * How an experiment of the lab ended. `refuted`: what was observed excludes the prediction. `inconclusive`: it neither shows nor
  * excludes it, as on a host that is too busy. `failed`: it broke off, and says nothing of the claim. `skipped`: this host lacks

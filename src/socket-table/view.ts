@@ -1,11 +1,13 @@
 // One socket of the kernel's table as a visitor sees it: an object that is moved from socket to socket.
 
-import type { SocketMemory, TcpState } from "../linux/netlink/diag-message.js";
+import type { SocketMemory } from "../linux/netlink/diag-message.js";
 import type { SocketInfo } from "../linux/netlink/tcp-info.js";
+import type { TcpState } from "../results/sockets/socket-table.js";
 import type { Family, IpAddress } from "../util/address.js";
 
-export type { SocketMemory, TcpState } from "../linux/netlink/diag-message.js";
+export type { SocketMemory } from "../linux/netlink/diag-message.js";
 export type { SocketInfo } from "../linux/netlink/tcp-info.js";
+export type { TcpState } from "../results/sockets/socket-table.js";
 
 /** Timers of a socket (inet_diag(7), idiag_timer). */
 export const TIMER = { none: 0, retransmission: 1, keepalive: 2, timeWait: 3, windowProbe: 4 } as const;

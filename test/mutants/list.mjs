@@ -273,7 +273,7 @@ const SERVING = [
 const PORTS = [
   {
     name: "LAST_ACK and CLOSING are swapped",
-    file: "src/linux/syscalls/constants.ts",
+    file: "src/results/identifiers.ts",
     find: '  "LAST_ACK",\n  "LISTEN",\n  "CLOSING",',
     replace: '  "CLOSING",\n  "LISTEN",\n  "LAST_ACK",',
     test: "test/linux/netlink/diag-socket.test.ts",

@@ -1,13 +1,11 @@
 // Names of TCP states as people write them: those of RFC 9293, of `ss` and netstat, and ss's groups of states.
 
-import { TCP_STATES } from "../../linux/syscalls/constants.js";
+import { TCP_STATE_NAMES } from "../../results/identifiers.js";
 import type { TcpState } from "../../results/sockets/socket-table.js";
 import { editDistance } from "../../util/edit-distance.js";
 import { AppError } from "../../util/errors.js";
 import { quoted } from "../../util/printable.js";
 
-/** Those a person knows of: the kernel's own for no state and for a request socket are not among them. */
-const STATES = TCP_STATES.filter((state) => state !== "UNKNOWN" && state !== "NEW_SYN_RECV");
 /** What `ss` and netstat call them. */
 const ALIASES: Readonly<Record<string, TcpState>> = {
   ESTAB: "ESTABLISHED",
@@ -23,13 +21,13 @@ const ALIASES: Readonly<Record<string, TcpState>> = {
 };
 /** Groups of `ss` (man 8 ss, STATE-FILTER). */
 const GROUPS: Readonly<Record<string, readonly TcpState[]>> = {
-  ALL: STATES,
+  ALL: TCP_STATE_NAMES,
   CONNECTED: without("LISTEN", "CLOSE"),
   SYNCHRONIZED: without("LISTEN", "CLOSE", "SYN_SENT"),
   BUCKET: ["SYN_RECV", "TIME_WAIT"],
   BIG: without("SYN_RECV", "TIME_WAIT"),
 };
-const EVERY_NAME = [...STATES, ...Object.keys(ALIASES), ...Object.keys(GROUPS)];
+const EVERY_NAME = [...TCP_STATE_NAMES, ...Object.keys(ALIASES), ...Object.keys(GROUPS)];
 
 /** `established,time-wait`, `connected`; the option is repeatable. */
 export function addStates(text: string, before: readonly TcpState[] = []): TcpState[] {
@@ -38,12 +36,12 @@ export function addStates(text: string, before: readonly TcpState[] = []): TcpSt
 
 function parseState(text: string): readonly TcpState[] {
   const name = text.trim().toUpperCase().replaceAll("-", "_");
-  const found = STATES.find((state) => state === name) ?? ALIASES[name];
+  const found = TCP_STATE_NAMES.find((state) => state === name) ?? ALIASES[name];
   const states = found ? [found] : GROUPS[name];
   if (states) return states;
   const nearest = nearestName(name);
   const groups = Object.keys(GROUPS).map((group) => group.toLowerCase());
-  const lists = `the states are ${STATES.join(", ")}; groups of them ${groups.join(", ")}`;
+  const lists = `the states are ${TCP_STATE_NAMES.join(", ")}; groups of them ${groups.join(", ")}`;
   throw new AppError("E_OPTION", `--state ${quoted(text.trim())} is no TCP state`, {
     fix: nearest ? `did you mean ${nearest}? ${capitalized(lists)}` : lists,
   });
@@ -61,7 +59,7 @@ function nearestName(name: string): string | undefined {
 }
 
 function without(...names: readonly TcpState[]): readonly TcpState[] {
-  return STATES.filter((state) => !names.includes(state as TcpState)) as TcpState[];
+  return TCP_STATE_NAMES.filter((state) => !names.includes(state));
 }
 
 /** The state of an alias; groups as `ss` writes them. */

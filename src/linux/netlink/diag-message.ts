@@ -1,5 +1,4 @@
 // The layout of struct inet_diag_msg and of the attributes behind it (linux/inet_diag.h, linux/sock_diag.h).
-import type { TCP_STATES } from "../syscalls/constants.js";
 
 /** Bytes of struct inet_diag_msg, without attributes. */
 export const DIAG_MESSAGE_BYTES = 72;
@@ -22,9 +21,6 @@ export const DIAG_FIELD = {
 } as const;
 /** Types of attributes (INET_DIAG_*). */
 export const DIAG_ATTRIBUTE = { info: 2, skMemInfo: 7, skV6Only: 11 } as const;
-
-/** State names without those that only the kernel's inside knows. */
-export type TcpState = Exclude<(typeof TCP_STATES)[number], "UNKNOWN" | "NEW_SYN_RECV">;
 
 /** Kernel memory of one socket in bytes (SK_MEMINFO_* of linux/sock_diag.h). */
 export interface SocketMemory {

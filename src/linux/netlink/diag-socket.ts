@@ -1,9 +1,10 @@
 // Reads a socket's struct inet_diag_msg where it lies (its layout: diag-message.ts): one object that is moved from socket to
 // socket. What a number means is left to the readers.
+import type { TcpState } from "../../results/sockets/socket-table.js";
 import { type Family, formatIp, type IpAddress, isLinkLocal } from "../../util/address.js";
 import { AF_INET6, TCP_STATES } from "../syscalls/constants.js";
 import { interfaceName } from "../syscalls/interface-names.js";
-import { DIAG_ATTRIBUTE, DIAG_FIELD, DIAG_MESSAGE_BYTES, type SocketMemory, type TcpState } from "./diag-message.js";
+import { DIAG_ATTRIBUTE, DIAG_FIELD, DIAG_MESSAGE_BYTES, type SocketMemory } from "./diag-message.js";
 import { decodeTcpInfo, type SocketInfo } from "./tcp-info.js";
 
 const MAPPED_WORD = 0xffff0000;

@@ -1,5 +1,7 @@
 // Kernel constants and struct layouts, alike on Linux x64 and arm64 except where said (asm-generic).
 
+import { TCP_STATE_NAMES } from "../../results/identifiers.js";
+
 export const AF_INET = 2;
 export const AF_INET6 = 10;
 export const AF_NETLINK = 16;
@@ -52,22 +54,8 @@ export const EFD_CLOEXEC = 0x80000;
 export const CLONE_FILES = 0x400;
 export const RLIMIT_NOFILE = 7;
 
-/** TCP states by the kernel's number (include/net/tcp_states.h), named as in RFC 9293. */
-export const TCP_STATES = [
-  "UNKNOWN",
-  "ESTABLISHED",
-  "SYN_SENT",
-  "SYN_RECV",
-  "FIN_WAIT1",
-  "FIN_WAIT2",
-  "TIME_WAIT",
-  "CLOSE",
-  "CLOSE_WAIT",
-  "LAST_ACK",
-  "LISTEN",
-  "CLOSING",
-  "NEW_SYN_RECV",
-] as const;
+/** TCP states by the kernel's number; the first and the last are the kernel's own. */
+export const TCP_STATES = ["UNKNOWN", ...TCP_STATE_NAMES, "NEW_SYN_RECV"] as const;
 export const TCP_ESTABLISHED = 1;
 export const TCP_SYN_RECV = 3;
 export const TCP_TIME_WAIT = 6;

@@ -2,6 +2,7 @@
 import type { ZodType } from "zod";
 import { z } from "../../util/zod.js";
 import { count, milliseconds, port, startedAt, type TypeOf, version } from "../fields.js";
+import { TCP_STATE_NAMES } from "../identifiers.js";
 import { owner, ownerSummary, source } from "./owners.js";
 
 /** How a reading of the table went. */
@@ -13,19 +14,7 @@ export const reading = {
   wasInterrupted: z.boolean(),
 };
 
-const states = z.enum([
-  "ESTABLISHED",
-  "SYN_SENT",
-  "SYN_RECV",
-  "FIN_WAIT1",
-  "FIN_WAIT2",
-  "TIME_WAIT",
-  "CLOSE",
-  "CLOSE_WAIT",
-  "LAST_ACK",
-  "LISTEN",
-  "CLOSING",
-]);
+const states = z.enum(TCP_STATE_NAMES);
 /** A TCP state, as in RFC 9293. */
 export type TcpState = TypeOf<typeof states>;
 
