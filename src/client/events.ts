@@ -1,11 +1,12 @@
 // What a client's worker does with what its transport tells: counts, times, and hands bytes to the exchange.
 // Nothing is thrown and no object made for an event.
+
 import type { RoleWorker } from "../engine/worker.js";
-import { PHASE } from "../engine/worker-memory.js";
 import type { NativeBuffer } from "../linux/syscalls/libc.js";
 import type { Histogram } from "../results/histogram/histogram.js";
 import type { ClientHandler, ClientTransport } from "../transport/contract.js";
 import { SLOT } from "../transport/slot-state.js";
+import { STEP } from "../util/steps.js";
 import { DestinationCounts } from "./evidence/destination-counts.js";
 import { LossStats } from "./evidence/loss-stats.js";
 import { type ConnectionOwner, Exchange } from "./exchange/exchange.js";
@@ -166,7 +167,7 @@ export class ClientEvents implements ClientHandler, ConnectionOwner {
     if (this.transport.state(slot) === SLOT.opened) this.resolve(slot);
     this.counters[COUNTER.open]! -= 1;
     this.counters[COUNTER.lost]! += 1;
-    this.worker.memory.countFailure(PHASE.hold, errno);
+    this.worker.memory.countFailure(STEP.hold, errno);
     this.ages.lost(slot, this.nowMs);
     this.exchange.ended(slot, false);
   }
@@ -181,6 +182,6 @@ export class ClientEvents implements ClientHandler, ConnectionOwner {
     const sent = proxy.send(slot, this.transport);
     if (sent > 0) this.counters[COUNTER.sentBytes]! += sent;
     // What ended the connection is told of its own, and counted there.
-    else this.worker.memory.countFailure(PHASE.send, -sent);
+    else this.worker.memory.countFailure(STEP.send, -sent);
   }
 }

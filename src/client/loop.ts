@@ -1,11 +1,13 @@
 // A client worker's loop: opens its share of the plan's connections towards what is wanted by now, holds them, closes them.
 // State in typed arrays by slot; what comes of a connection is in events.ts.
+
 import type { RoleWorker } from "../engine/worker.js";
-import { COMMAND, CONTROL, PHASE, TARGET_AS_IT_IS } from "../engine/worker-memory.js";
+import { COMMAND, CONTROL, TARGET_AS_IT_IS } from "../engine/worker-memory.js";
 import { ETIMEDOUT } from "../linux/syscalls/errno.js";
 import type { ClientTransport, TurnBudget } from "../transport/contract.js";
 import { openClientTransport } from "../transport/open.js";
 import { NO_ROOM, SLOT } from "../transport/slot-state.js";
+import { STEP } from "../util/steps.js";
 import { ClientEvents } from "./events.js";
 import { PlannedTuples } from "./tuple-source.js";
 import { COUNTER, type ConnectMessage, type ConnectPlan, SHARED } from "./worker-plan.js";
@@ -162,7 +164,7 @@ export class ClientLoop {
     for (let slot = first; slot < end; slot++) {
       const state = transport.state(slot);
       if (state === SLOT.opening && now - events.startedMs[slot]! >= plan.connectTimeoutMs) {
-        events.countFailed(slot, PHASE.connect, ETIMEDOUT);
+        events.countFailed(slot, STEP.connect, ETIMEDOUT);
         transport.close(slot);
       } else if (state === SLOT.opened && events.greetings.gaveUp(events.ages.heldMs(slot, now))) events.resolve(slot);
     }

@@ -2,12 +2,13 @@
 
 import { CORES, WorkerPool } from "../engine/pool.js";
 import { DescriptorReserve } from "../engine/threads/descriptor-reserve.js";
-import { CONTROL, PHASE, sumCounter, TARGET_AS_IT_IS, type WorkerMemory } from "../engine/worker-memory.js";
+import { CONTROL, sumCounter, TARGET_AS_IT_IS, type WorkerMemory } from "../engine/worker-memory.js";
 import { countOpenDescriptors } from "../linux/proc/procfs.js";
 import { ETIMEDOUT } from "../linux/syscalls/errno.js";
 import { raiseNofileLimit } from "../linux/syscalls/rlimit.js";
 import type { Targets } from "../planning/targets.js";
 import type { AppError } from "../util/errors.js";
+import { STEP } from "../util/steps.js";
 import { allocateCounts } from "./evidence/destination-counts.js";
 import { CLIENT_METRICS } from "./metrics.js";
 import { Pacer } from "./ramp/pacer.js";
@@ -81,7 +82,7 @@ export class ClientWorkers {
 
   /** Handshakes that nobody answered in time. */
   timedOut(): number {
-    return this.memories.reduce((sum, memory) => sum + memory.failures(PHASE.connect, ETIMEDOUT), 0);
+    return this.memories.reduce((sum, memory) => sum + memory.failures(STEP.connect, ETIMEDOUT), 0);
   }
 
   /** Tells all workers something by a word of the memory that they share. */

@@ -4,7 +4,7 @@
 import { ERRNO_LIMIT } from "../linux/syscalls/errno.js";
 import { BUCKETS } from "../results/histogram/buckets.js";
 import { Histogram } from "../results/histogram/histogram.js";
-import { STEP, STEPS } from "../util/steps.js";
+import { STEPS } from "../util/steps.js";
 
 /** What the main thread tells a worker. */
 export const COMMAND = {
@@ -27,8 +27,6 @@ export const CONTROL = {
   /** How many texts of a single connection the main thread has heard: a client worker does not run ahead of it. */
   heard: 3,
 } as const;
-
-export { STEP as PHASE, STEPS as PHASES };
 
 const CONTROL_WORDS = 16;
 const FAILURES = STEPS.length * ERRNO_LIMIT;

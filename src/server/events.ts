@@ -1,7 +1,6 @@
 // What a server's worker does with what its transport tells: counts, bounds how many it takes, and hands bytes to the exchange.
 // Nothing is thrown, and no object made but for a peer that is logged.
 import type { RoleWorker } from "../engine/worker.js";
-import { PHASE } from "../engine/worker-memory.js";
 import { ECONNRESET } from "../linux/syscalls/errno.js";
 import type { NativeBuffer } from "../linux/syscalls/libc.js";
 import type { ServerHandler, ServerTransport } from "../transport/contract.js";
@@ -86,7 +85,7 @@ export class ServerEvents implements ServerHandler {
   }
 
   acceptFailed(errno: number, isFull: boolean): void {
-    this.worker.memory.countFailure(PHASE.accept, errno);
+    this.worker.memory.countFailure(STEP.accept, errno);
     if (isFull) this.counters[COUNTER.tableFull]! += 1;
   }
 
@@ -104,7 +103,7 @@ export class ServerEvents implements ServerHandler {
 
   failed(slot: number, step: number, errno: number): void {
     if (errno === ECONNRESET) this.counters[COUNTER.resets]! += 1;
-    else this.worker.memory.countFailure(step === STEP.hold ? PHASE.receive : step, errno);
+    else this.worker.memory.countFailure(step === STEP.hold ? STEP.receive : step, errno);
     this.forget(slot);
   }
 

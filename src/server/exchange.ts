@@ -1,9 +1,10 @@
 // What goes over a server's connections: the host of its protocol. What a peer does not take waits: in the kernel, or in a bounded place
 // here.
+
 import { Outgoing } from "../engine/sending/outgoing.js";
 import { Unsent } from "../engine/sending/unsent.js";
 import type { RoleWorker } from "../engine/worker.js";
-import { PHASE, type WorkerMemory } from "../engine/worker-memory.js";
+import type { WorkerMemory } from "../engine/worker-memory.js";
 import { ECONNRESET, EPIPE, EPROTO } from "../linux/syscalls/errno.js";
 import type { NativeBuffer } from "../linux/syscalls/libc.js";
 import { grown } from "../protocols/columns.js";
@@ -11,6 +12,7 @@ import type { Connections, Protocol } from "../protocols/contract.js";
 import { createServerProtocol } from "../protocols/plain-tcp.js";
 import type { ServerTransport } from "../transport/contract.js";
 import { SLOT } from "../transport/slot-state.js";
+import { STEP } from "../util/steps.js";
 import { COUNTER, type ServeMessage, type ServePlan, SHARED } from "./worker-plan.js";
 
 export class Exchange implements Connections {
@@ -121,7 +123,7 @@ export class Exchange implements Connections {
 
   refused(slot: number, _code: number): void {
     if (!this.isOpen(slot)) return;
-    this.memory.countFailure(PHASE.receive, EPROTO);
+    this.memory.countFailure(STEP.receive, EPROTO);
     this.end(slot);
   }
 
@@ -169,7 +171,7 @@ export class Exchange implements Connections {
 
   private failToSend(slot: number, errno: number): void {
     if (errno === ECONNRESET || errno === EPIPE) this.counters[COUNTER.resets]! += 1;
-    else this.memory.countFailure(PHASE.send, errno);
+    else this.memory.countFailure(STEP.send, errno);
     this.end(slot);
   }
 

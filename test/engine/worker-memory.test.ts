@@ -1,8 +1,9 @@
 import { Worker } from "node:worker_threads";
 import { describe, expect, it } from "vitest";
 import { collectFailures } from "../../src/engine/failures.js";
-import { CONTROL, PHASE, PHASES, sumCounter, WorkerMemory } from "../../src/engine/worker-memory.js";
+import { CONTROL, sumCounter, WorkerMemory } from "../../src/engine/worker-memory.js";
 import { ERRNO_LIMIT } from "../../src/linux/syscalls/errno.js";
+import { STEP, STEPS } from "../../src/util/steps.js";
 
 const LAYOUT = { counters: 64, histograms: 2 };
 const EMFILE = 24;
@@ -14,9 +15,9 @@ describe("worker memory", () => {
     const same = new WorkerMemory(memory.buffer);
     same.counters[3] = 12.5;
     same.control[CONTROL.target] = 70_000;
-    same.countFailure(PHASE.connect, ECONNREFUSED);
+    same.countFailure(STEP.connect, ECONNREFUSED);
     expect([memory.counters[3], memory.control[CONTROL.target]]).toEqual([12.5, 70_000]);
-    expect(memory.failures(PHASE.connect, ECONNREFUSED)).toBe(1);
+    expect(memory.failures(STEP.connect, ECONNREFUSED)).toBe(1);
   });
 
   it("is seen by another thread", async () => {
@@ -33,14 +34,14 @@ describe("worker memory", () => {
     memory.control.fill(-1);
     memory.counters.fill(3);
     for (const histogram of memory.histograms) histogram.counts.fill(5);
-    for (let phase = 0; phase < PHASES.length; phase++)
+    for (let phase = 0; phase < STEPS.length; phase++)
       for (let e = 0; e < ERRNO_LIMIT; e++) memory.countFailure(phase, e);
     expect([...new Set(memory.control)]).toEqual([-1]);
     expect([...new Set(memory.counters)]).toEqual([3]);
     expect(memory.histograms.map(({ counts }) => [...new Set(counts)])).toEqual([[5], [5]]);
     const { counters, histograms } = new WorkerMemory(memory.buffer);
     expect([counters.length, histograms.length]).toEqual([64, 2]);
-    expect(collectFailures([memory])).toHaveLength(PHASES.length * ERRNO_LIMIT);
+    expect(collectFailures([memory])).toHaveLength(STEPS.length * ERRNO_LIMIT);
     expect(collectFailures([memory]).every(({ count }) => count === 1)).toBe(true);
   });
 });
@@ -48,11 +49,11 @@ describe("worker memory", () => {
 describe("failures", () => {
   it("are summed over workers, the most frequent first", () => {
     const [one, two] = [new WorkerMemory(LAYOUT), new WorkerMemory(LAYOUT)];
-    one.countFailure(PHASE.socket, EMFILE);
-    for (let n = 0; n < 3; n++) two.countFailure(PHASE.connect, ECONNREFUSED);
-    one.countFailure(PHASE.connect, ECONNREFUSED);
-    two.countFailure(PHASE.hold, 0);
-    two.countFailure(PHASE.hold, 0);
+    one.countFailure(STEP.socket, EMFILE);
+    for (let n = 0; n < 3; n++) two.countFailure(STEP.connect, ECONNREFUSED);
+    one.countFailure(STEP.connect, ECONNREFUSED);
+    two.countFailure(STEP.hold, 0);
+    two.countFailure(STEP.hold, 0);
     expect(collectFailures([one, two])).toEqual([
       { phase: "connect", errno: ECONNREFUSED, count: 4 },
       { phase: "hold", errno: 0, count: 2 },
@@ -63,8 +64,8 @@ describe("failures", () => {
 
   it("never write past their table, whatever the errno", () => {
     const memory = new WorkerMemory(LAYOUT);
-    memory.countFailure(PHASES.length - 1, 512);
-    expect(collectFailures([memory])).toEqual([{ phase: PHASES.at(-1), errno: 0, count: 1 }]);
+    memory.countFailure(STEPS.length - 1, 512);
+    expect(collectFailures([memory])).toEqual([{ phase: STEPS.at(-1), errno: 0, count: 1 }]);
   });
 });
 

@@ -86,8 +86,8 @@ const HOLDING = [
   {
     name: "losses have errno 0",
     file: "src/client/events.ts",
-    find: "this.worker.memory.countFailure(PHASE.hold, errno);",
-    replace: "this.worker.memory.countFailure(PHASE.hold, errno * 0);",
+    find: "this.worker.memory.countFailure(STEP.hold, errno);",
+    replace: "this.worker.memory.countFailure(STEP.hold, errno * 0);",
     test: "test/client/connect.test.ts",
     only: "of a server that resets them is counted by its errno",
   },

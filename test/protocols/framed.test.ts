@@ -1,11 +1,12 @@
 // A protocol with a handshake, frames, refusals and a goodbye: on the contract, and on both roles' hosts with all that is between them cut
 // into pieces and held up.
+
 import fc from "fast-check";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { Exchange as ClientExchange } from "../../src/client/exchange/exchange.js";
 import { CLIENT_METRICS } from "../../src/client/metrics.js";
 import { COUNTER, type ConnectPlan, SHARED } from "../../src/client/worker-plan.js";
-import { PHASE, WorkerMemory } from "../../src/engine/worker-memory.js";
+import { WorkerMemory } from "../../src/engine/worker-memory.js";
 import { EPROTO } from "../../src/linux/syscalls/errno.js";
 import { NativeBuffer } from "../../src/linux/syscalls/libc.js";
 import { Exchange as ServerExchange } from "../../src/server/exchange.js";
@@ -13,6 +14,7 @@ import { SERVER_METRICS } from "../../src/server/metrics.js";
 import { SHARED as SERVER_SHARED, type ServePlan } from "../../src/server/worker-plan.js";
 import type { ServerTransport } from "../../src/transport/contract.js";
 import { SLOT } from "../../src/transport/slot-state.js";
+import { STEP } from "../../src/util/steps.js";
 import { FRAMES, FramedClient, FramedServer, REFUSAL_CODE } from "../support/framed-protocol.js";
 import { ProtocolHost } from "../support/protocol-host.js";
 import { describeProtocol, encode } from "./contract.js";
@@ -162,7 +164,7 @@ it("a refusal ends the connection as a failure of the protocol, at either side",
   server.open(0);
   const refusal = encode(FRAMES.refusal);
   client.received(0, refusal, 0, refusal.length);
-  expect([isOpen[0], memory.failures(PHASE.receive, EPROTO)]).toEqual([false, 1]);
+  expect([isOpen[0], memory.failures(STEP.receive, EPROTO)]).toEqual([false, 1]);
   server.receive(0, NativeBuffer.from(encode(FRAMES.message)), 0, FRAMES.message.length);
-  expect([ended.has(0), worker.memory.failures(PHASE.receive, EPROTO)]).toEqual([true, 1]);
+  expect([ended.has(0), worker.memory.failures(STEP.receive, EPROTO)]).toEqual([true, 1]);
 });

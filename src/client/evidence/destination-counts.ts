@@ -1,8 +1,8 @@
 // What came of each destination where there are several: counted by all workers in shared memory, by the destination's number.
 
-import { PHASES } from "../../engine/worker-memory.js";
 import type { TuplePlan } from "../../planning/tuple-plan.js";
 import type { Phase } from "../../results/fields.js";
+import { STEPS } from "../../util/steps.js";
 
 /** More are not told one by one. */
 const MOST = 100;
@@ -50,7 +50,7 @@ export class DestinationCounts {
     return Array.from({ length: this.words.length / WORDS }, (_, destination) => {
       const word = (place: number) => this.words[destination * WORDS + place]!;
       const failed = word(FAILED);
-      const phase = failed > 0 ? PHASES[word(LAST_PHASE)] : undefined;
+      const phase = failed > 0 ? STEPS[word(LAST_PHASE)] : undefined;
       return { established: word(ESTABLISHED), failed, phase, errno: word(LAST_ERRNO) };
     });
   }

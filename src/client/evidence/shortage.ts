@@ -1,7 +1,7 @@
 // What stands behind EADDRNOTAVAIL: source addresses that are gone, destinations that no packet leaves to, and 4-tuples that
 // connections of the past still hold.
 
-import { PHASE, type WorkerMemory } from "../../engine/worker-memory.js";
+import type { WorkerMemory } from "../../engine/worker-memory.js";
 import { readLocalPortRange } from "../../linux/proc/local-ports.js";
 import { TCP_TIME_WAIT } from "../../linux/syscalls/constants.js";
 import { EADDRNOTAVAIL } from "../../linux/syscalls/errno.js";
@@ -13,6 +13,7 @@ import { type SocketQuery, stateMask } from "../../socket-table/query.js";
 import { forEachSocket } from "../../socket-table/table.js";
 import { formatIp, type IpAddress } from "../../util/address.js";
 import type { PortRange } from "../../util/endpoint.js";
+import { STEP } from "../../util/steps.js";
 import { COUNTER } from "../worker-plan.js";
 
 const CLOSING = stateMask(["FIN_WAIT1", "FIN_WAIT2", "CLOSING", "LAST_ACK"]);
@@ -28,7 +29,7 @@ export async function findShortage(
   targets: Targets,
   memories: readonly WorkerMemory[],
 ): Promise<PortShortage | undefined> {
-  const phases = [PHASE.bind, PHASE.connect];
+  const phases = [STEP.bind, STEP.connect];
   const count = (phase: number) => memories.reduce((sum, memory) => sum + memory.failures(phase, EADDRNOTAVAIL), 0);
   if (phases.every((phase) => count(phase) === 0)) return undefined;
   const planner = new TuplePlanner(targets.plan);

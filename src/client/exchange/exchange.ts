@@ -1,12 +1,14 @@
 // What goes over a client's connections: the host of its protocol. It sends what the protocol says, and hands answers to those who time
 // them.
+
 import { Outgoing } from "../../engine/sending/outgoing.js";
 import { type Sender, Unsent } from "../../engine/sending/unsent.js";
-import { PHASE, type WorkerMemory } from "../../engine/worker-memory.js";
+import type { WorkerMemory } from "../../engine/worker-memory.js";
 import { EPROTO } from "../../linux/syscalls/errno.js";
 import { grown } from "../../protocols/columns.js";
 import type { ClientConnections, ClientProtocol } from "../../protocols/contract.js";
 import { createClientProtocol } from "../../protocols/plain-tcp.js";
+import { STEP } from "../../util/steps.js";
 import { Answers } from "../messages/answers.js";
 import { Rounds } from "../messages/rounds.js";
 import { MessageSchedule } from "../messages/schedule.js";
@@ -137,7 +139,7 @@ export class Exchange implements ClientConnections, MessageCarrier {
   }
 
   refused(slot: number, _code: number): void {
-    this.memory.countFailure(PHASE.receive, EPROTO);
+    this.memory.countFailure(STEP.receive, EPROTO);
     this.owner.close(slot);
   }
 
@@ -173,7 +175,7 @@ export class Exchange implements ClientConnections, MessageCarrier {
   /** @param sent bytes taken, or a negative errno: what has ended the connection is told of its own, too, and counted there */
   private count(sent: number): void {
     if (sent < 0) {
-      this.memory.countFailure(PHASE.send, -sent);
+      this.memory.countFailure(STEP.send, -sent);
       this.sentBytes = sent;
       return;
     }
