@@ -130,7 +130,7 @@ export class ConnectRun extends EventEmitter<ConnectEvents> implements RunHandle
 
   /** What came of each destination so far; undefined where there is one, or very many. */
   byDestination(): readonly DestinationReport[] | undefined {
-    return countDestinations(this.#facts);
+    return countDestinations({ destinationCounts: this.#workers.destinationCounts, targets: this.#targets });
   }
 
   /** Latencies so far. */

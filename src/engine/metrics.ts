@@ -35,6 +35,8 @@ export interface Metrics<D extends MetricDefinitions> {
   readonly histograms: { readonly [Name in keyof D as D[Name]["type"] extends "histogram" ? Name : never]: number };
   /** The room that they take in a worker's memory. */
   readonly layout: MemoryLayout;
+  /** Names of the counters and gauges that are shown. */
+  readonly shown: readonly string[];
 }
 
 /** The counters and gauges that are shown, by name. */
@@ -68,6 +70,7 @@ export function defineMetrics<const D extends MetricDefinitions>(prefix: string,
     index: placesOf(counted) as Metrics<D>["index"],
     histograms: placesOf(timed) as Metrics<D>["histograms"],
     layout: { counters: counted.length, histograms: timed.length },
+    shown: counted.filter((name) => definitions[name]!.shown !== "internal"),
   };
 }
 
@@ -77,21 +80,15 @@ function placesOf(names: readonly string[]): Readonly<Record<string, number>> {
 
 /** What all workers have counted until now: every counter and gauge but the internal ones. */
 export function readMetrics<D extends MetricDefinitions>(
-  { definitions, index }: Metrics<D>,
+  { definitions, index, shown }: Metrics<D>,
   memories: readonly WorkerMemory[],
 ): MetricValues<D> {
   const places: Readonly<Record<string, number>> = index;
-  const shown = Object.entries<MetricDefinition>(definitions).filter(
-    ([, { shown, type }]) => shown !== "internal" && type !== "histogram",
-  );
   return Object.fromEntries(
-    shown.map(([name, { combined }]) => [
-      name,
-      combine(
-        memories.map(({ counters }) => counters[places[name]!]!),
-        combined,
-      ),
-    ]),
+    shown.map((name) => {
+      const values = memories.map(({ counters }) => counters[places[name]!]!);
+      return [name, combine(values, definitions[name]!.combined)];
+    }),
   ) as MetricValues<D>;
 }
 
