@@ -6,11 +6,7 @@ import { EpollServer } from "./kernel-epoll/server.js";
 
 /** @returns a negative errno when there is nothing to wait for events with */
 export function openClientTransport(options: ClientTransportOptions): ClientTransport | number {
-  const transport = new EpollClient(options);
-  const failed = transport.begin();
-  if (failed >= 0) return transport;
-  transport.closeAll(false, () => false);
-  return failed;
+  return begun(new EpollClient(options));
 }
 
 /**
@@ -18,7 +14,10 @@ export function openClientTransport(options: ClientTransportOptions): ClientTran
  * @throws {AppError} E_SYSTEM when the listening socket cannot be watched
  */
 export function openServerTransport(options: ServerTransportOptions): ServerTransport | number {
-  const transport = new EpollServer(options);
+  return begun(new EpollServer(options));
+}
+
+function begun<T extends EpollClient | EpollServer>(transport: T): T | number {
   const failed = transport.begin();
   if (failed >= 0) return transport;
   transport.closeAll(false, () => false);
