@@ -1,8 +1,8 @@
 // Bundles the program and the library into dist/bundle/: a run's main thread would otherwise find, read and link more than a hundred
 // modules before its first connection. dist/index.js and dist/cli/run-main.js lead there; what the bundle leaves alone (the workers' own
 // bundles, programs started by their file) stays where the compiler wrote it.
-import { copyFileSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { relative } from "node:path";
+import { copyFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { rolldown } from "rolldown";
 
@@ -29,15 +29,9 @@ rmSync(BUNDLE, { recursive: true, force: true });
 // The library module by module: where tests let single calls fail.
 copyFileSync(ENTRIES.index, `${DIST}index-unbundled.js`);
 const bundle = await rolldown({ input: ENTRIES, platform: "node", external, plugins: [ownPlace] });
-const { output } = await bundle.write({ dir: BUNDLE, format: "esm", chunkFileNames: "[name]-[hash].js" });
+await bundle.write({ dir: BUNDLE, format: "esm", entryFileNames: "[name].js", chunkFileNames: "[name]-[hash].js" });
 await bundle.close();
 
 for (const [name, file] of Object.entries(ENTRIES)) {
-  const entry = output.find((chunk) => chunk.type === "chunk" && chunk.isEntry && chunk.name === name);
-  if (entry?.type !== "chunk") throw new Error(`no bundle for ${name}`);
-  const head = readFileSync(file, "utf8").match(/^#!.*\n/)?.[0] ?? "";
-  writeFileSync(
-    file,
-    `${head}export * from "./${relative(fileURLToPath(new URL(".", `file://${file}`)), BUNDLE + entry.fileName)}";\n`,
-  );
+  writeFileSync(file, `export * from "./${relative(dirname(file), `${BUNDLE}${name}.js`)}";\n`);
 }
