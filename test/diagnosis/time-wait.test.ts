@@ -117,10 +117,10 @@ describe.skipIf(!canMakeNamespaces())("TIME_WAIT", () => {
     await serve("--mode", "discard");
     const ports = ["--source-port", "40000-40049"];
     expect((await run(...ports, "-c", "20", "--close", "fin")).established).toBe(20);
-    await timeWaits(20);
+    const left = await timeWaits(20);
     const { established, diagnosis } = await run(...ports, "-c", "100");
-    expect([established, diagnosis.finding!.limit]).toEqual([30, "source-ports"]);
-    expect(diagnosis.finding!.evidence.join("\n")).toMatch(/20 in TIME_WAIT, for up to/);
+    expect([established, diagnosis.finding!.limit]).toEqual([50 - left, "source-ports"]);
+    expect(diagnosis.finding!.evidence.join("\n")).toContain(`${left} in TIME_WAIT, for up to`);
   });
 
   it("holds its port as long as tcp_tw_reuse_delay says", async (context) => {
