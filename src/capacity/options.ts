@@ -4,6 +4,7 @@
 import { readInterfaces } from "../linux/netlink/interfaces.js";
 import type { SourceOption, SourcePortOption } from "../planning/connect-options.js";
 import { readHost } from "../planning/host-readings.js";
+import { type PlannedTuples, planTuples } from "../planning/make-plan.js";
 import {
   CONCURRENCY,
   checkPositive,
@@ -11,7 +12,6 @@ import {
   parseSourcePorts,
   parseSources,
 } from "../planning/parse-run-spec.js";
-import { type PlannedTuples, planTuples } from "../planning/plan-tuples.js";
 import type { TupleSpec } from "../planning/run-spec.js";
 import { type PortReadings, planPorts, readPorts } from "../planning/source-ports.js";
 import { NO_BAD_SOURCES } from "../planning/sources.js";

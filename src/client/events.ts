@@ -11,10 +11,11 @@ import { DestinationCounts } from "./evidence/destination-counts.js";
 import { LossStats } from "./evidence/loss-stats.js";
 import { type ConnectionOwner, Exchange } from "./exchange/exchange.js";
 import { ProxySender } from "./exchange/proxy-sender.js";
+import { COUNTER, HISTOGRAM } from "./metrics.js";
 import { Greetings } from "./ramp/greetings.js";
 import { RampTimes } from "./ramp/waits.js";
 import type { PlannedTuples } from "./tuple-source.js";
-import { COUNTER, type ConnectMessage, type ConnectPlan, HISTOGRAM } from "./worker-plan.js";
+import type { ConnectMessage, ConnectPlan } from "./worker-plan.js";
 
 /** A connection is in flight until it is ESTABLISHED or, where the peer is known to greet, until its greeting: then it rests. */
 export class ClientEvents implements ClientHandler, ConnectionOwner {

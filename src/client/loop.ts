@@ -9,8 +9,9 @@ import { openClientTransport } from "../transport/open.js";
 import { NO_ROOM, SLOT } from "../transport/slot-state.js";
 import { STEP } from "../util/steps.js";
 import { ClientEvents } from "./events.js";
+import { COUNTER } from "./metrics.js";
 import { PlannedTuples } from "./tuple-source.js";
-import { COUNTER, type ConnectMessage, type ConnectPlan, SHARED } from "./worker-plan.js";
+import { type ConnectMessage, type ConnectPlan, SHARED } from "./worker-plan.js";
 
 // Few enough that a handshake's end is seen soon, many enough that a turn costs little.
 const OPEN_AT_ONCE = 16;

@@ -2,7 +2,7 @@
 
 import { readMetrics, sectionOf } from "../engine/metrics.js";
 import { describeHost } from "../linux/proc/host.js";
-import { TuplePlanner } from "../planning/tuple-plan.js";
+import { TupleSequence } from "../planning/tuple-plan.js";
 import type { ConnectResult } from "../results/connect.js";
 import { summarizeLatency } from "../results/histogram/summarize.js";
 import { toBound } from "../util/bound.js";
@@ -24,7 +24,7 @@ export function summarizeLatencies(histograms: ConnectHistograms): ConnectResult
   };
 }
 
-export function makeResult(run: RunFacts, record: RunState): ConnectResult {
+export function makeResult(run: RunFacts, state: RunState): ConnectResult {
   const { memories } = run.pool;
   const metrics = readMetrics(CLIENT_METRICS, memories);
   const { settings, targets, histograms } = run;
@@ -32,57 +32,57 @@ export function makeResult(run: RunFacts, record: RunState): ConnectResult {
   const { established, failed, lost } = metrics;
   const requested = settings.connections;
   const endpoints = listEndpoints(targets);
-  const { kernel, peer, evidence: noted } = record;
+  const { kernel, peer, evidence: noted } = state;
   const perConnection = (bytes: number) => (established === 0 ? 0 : Math.round(bytes / established));
   const sourceAddresses = targets.plan.groups
     .flatMap(({ sources }) => sources)
     .reduce((total, { count }) => total + count, 0);
   const { ports } = targets.plan;
-  const ratePerSec = record.rampMs === 0 ? 0 : established / (record.rampMs / 1000);
+  const ratePerSec = state.rampMs === 0 ? 0 : established / (state.rampMs / 1000);
   const latency = summarizeLatencies(histograms);
   const measured = { latency, ratePerSec, failed, lost, established, requested };
   return {
     kind: "connect",
     version: 1,
-    startedAt: record.startedAt.toISOString(),
+    startedAt: state.startedAt.toISOString(),
     host: describeHost(),
     destinations: endpoints.map(({ ip, port }) => formatEndpoint(ip, port)),
     endpoints,
     names: targets.names,
     byDestination: countDestinations(run),
-    ...judge(record.wasInterrupted, allMisses(run, record, measured)),
+    ...judge(state.wasInterrupted, allMisses(run, state, measured)),
     thresholds: settings.thresholds,
     requested,
     ...sectionOf(CLIENT_METRICS, metrics, ""),
     greeted: settings.closesGreeted ? metrics.greeted : undefined,
-    peakOpen: peakOf(run, record),
+    peakOpen: peakOf(run, state),
     failures,
     losses,
-    setupMs: record.setupMs,
-    rampMs: record.rampMs,
-    rampShares: record.rampShares,
-    scheduleMovedMs: record.scheduleMovedMs,
-    gaveUp: record.gaveUp && {
-      reason: record.gaveUp,
+    setupMs: state.setupMs,
+    rampMs: state.rampMs,
+    rampShares: state.rampShares,
+    scheduleMovedMs: state.scheduleMovedMs,
+    gaveUp: state.gaveUp && {
+      reason: state.gaveUp,
       untried: Math.max(0, requested - established - failed),
     },
-    holdMs: record.holdMs,
-    closeMs: record.closeMs,
-    samples: record.samples.list(),
+    holdMs: state.holdMs,
+    closeMs: state.closeMs,
+    samples: state.samples.list(),
     ratePerSec,
     latency,
     messages: reportMessages(run),
     greetings: countGreetings(run),
     traffic: sectionOf(CLIENT_METRICS, metrics, "traffic"),
     memory: {
-      userBytesPerConnection: perConnection(record.held.residentBytes - record.before.residentBytes),
-      kernelBytesPerConnection: perConnection(record.held.kernelBytes - record.before.kernelBytes),
-      kernelErrorPerConnection: record.memoryFit.errorPerConnection(established, record.rampMs),
+      userBytesPerConnection: perConnection(state.held.residentBytes - state.before.residentBytes),
+      kernelBytesPerConnection: perConnection(state.held.kernelBytes - state.before.kernelBytes),
+      kernelErrorPerConnection: state.memoryFit.errorPerConnection(established, state.rampMs),
       kernelEnds: targets.isLocal ? "both" : "one",
     },
     kernel,
     plan: {
-      tuplesAvailable: new TuplePlanner(targets.plan).count,
+      tuplesAvailable: new TupleSequence(targets.plan).count,
       ...sectionOf(CLIENT_METRICS, metrics, "plan"),
       sourceAddresses,
       sourcePorts: ports.chosenBy === "kernel" ? "kernel" : describePorts(ports.range),
@@ -92,13 +92,13 @@ export function makeResult(run: RunFacts, record: RunState): ConnectResult {
     nofileLimit: toBound(run.nofileLimit),
     evidence: {
       ...noted,
-      memoryStop: record.memoryStop,
-      fileStop: record.fileStop,
-      interrupted: record.interrupted,
+      memoryStop: state.memoryStop,
+      fileStop: state.fileStop,
+      interrupted: state.wasRampInterrupted,
       peer,
-      accepting: record.accepting,
-      localPath: record.localPath,
-      shortage: record.shortage,
+      accepting: state.accepting,
+      localPath: state.localPath,
+      shortage: state.shortage,
       lossPattern: findLossPattern(memories),
     },
   };

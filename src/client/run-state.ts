@@ -11,10 +11,10 @@ import type { Counters } from "../results/fields.js";
 import type { Histogram } from "../results/histogram/histogram.js";
 import type { Accepting, LocalPath, LocalPeer, PortShortage } from "../results/peer.js";
 import { Samples } from "./evidence/samples.js";
+import { COUNTER, HISTOGRAM } from "./metrics.js";
 import { MemoryFit } from "./ramp/memory-fit.js";
 import { readRampShares } from "./ramp/waits.js";
 import type { ConnectSettings } from "./settings.js";
-import { COUNTER, HISTOGRAM } from "./worker-plan.js";
 
 export interface RunState {
   readonly startedAt: Date;
@@ -37,7 +37,7 @@ export interface RunState {
   /** By how much the schedule moved because this process did not run. */
   scheduleMovedMs: number;
   /** stop() was called before the ramp's end. */
-  interrupted: boolean;
+  wasRampInterrupted: boolean;
   /** stop() was called before the run's natural end. */
   wasInterrupted: boolean;
   kernel: ConnectResult["kernel"];
@@ -82,7 +82,7 @@ export interface RunFacts {
   readonly destinationCounts: SharedArrayBuffer | undefined;
 }
 
-export function newRecord(): RunState {
+export function newRunState(): RunState {
   const before = readMemoryUse();
   return {
     startedAt: new Date(),
@@ -100,7 +100,7 @@ export function newRecord(): RunState {
     fileStop: undefined,
     gaveUp: undefined,
     scheduleMovedMs: 0,
-    interrupted: false,
+    wasRampInterrupted: false,
     wasInterrupted: false,
     kernel: undefined,
     localPath: undefined,
@@ -116,19 +116,19 @@ export function newRecord(): RunState {
  * How long the threads took to start, how long the ramp was by their own clocks, and what it waited for.
  *
  * @param startMs when the run began, by performance.now()
- * @param interrupted the ramp ends now, not when the workers had settled
+ * @param wasInterrupted the ramp ends now, not when the workers had settled
  */
 export function measureRamp(
   memories: readonly WorkerMemory[],
   startMs: number,
-  interrupted: boolean,
+  wasInterrupted: boolean,
 ): Pick<RunState, "setupMs" | "rampMs" | "rampShares"> {
   const now = performance.timeOrigin + performance.now();
   const begun = memories.map(({ counters }) => counters[COUNTER.firstBegunAt]!).filter((time) => time > 0);
   // A run that was stopped before its first connect() has set up, and no more.
   const firstBegun = begun.length > 0 ? Math.min(...begun) : now;
   const lastSettled = Math.max(...memories.map(({ counters }) => counters[COUNTER.lastSettledAt]!));
-  const endedAt = lastSettled > firstBegun && !interrupted ? lastSettled : now;
+  const endedAt = lastSettled > firstBegun && !wasInterrupted ? lastSettled : now;
   return {
     setupMs: Math.max(0, firstBegun - performance.timeOrigin - startMs),
     rampMs: Math.max(0, endedAt - firstBegun),

@@ -9,7 +9,7 @@ import type { RunHandle } from "../engine/run/handle.js";
 import { sample } from "../engine/run/sampling.js";
 import type { RunSpec } from "../planning/run-spec.js";
 import type { Targets } from "../planning/targets.js";
-import { TuplePlanner } from "../planning/tuple-plan.js";
+import { TupleSequence } from "../planning/tuple-plan.js";
 import type { ConnectResult, DestinationReport, ResolvedName, RunSample } from "../results/connect.js";
 import type { AppError } from "../util/errors.js";
 import { countDestinations } from "./evidence/by-destination.js";
@@ -18,12 +18,12 @@ import { ServerSide } from "./evidence/server-side.js";
 import { findShortage } from "./evidence/shortage.js";
 import { makeResult, summarizeLatencies } from "./make-result.js";
 import { answerGraceMs, drainMessages } from "./messages/drain.js";
-import { CLIENT_METRICS } from "./metrics.js";
+import { CLIENT_METRICS, COUNTER } from "./metrics.js";
 import { RampGuard } from "./ramp/guard.js";
-import { type ConnectHistograms, measureRamp, newRecord, type RunFacts, readHistograms } from "./run-state.js";
+import { type ConnectHistograms, measureRamp, newRunState, type RunFacts, readHistograms } from "./run-state.js";
 import { type ConnectSettings, settingsOf } from "./settings.js";
 import type { ConnectSnapshot } from "./snapshot.js";
-import { COUNTER, type MessagePlan, SHARED } from "./worker-plan.js";
+import { type MessagePlan, SHARED } from "./worker-plan.js";
 import { ClientWorkers, type TablesAllowed } from "./workers.js";
 
 const PACE_MS = 5;
@@ -58,7 +58,7 @@ export class ConnectRun extends EventEmitter<ConnectEvents> implements RunHandle
   #timedBefore: ConnectHistograms | undefined;
   readonly #workers: ClientWorkers;
   readonly #startMs = performance.now();
-  readonly #record = newRecord();
+  readonly #state = newRunState();
   readonly #stopping = new AbortController();
   readonly #server: ServerSide;
   readonly #rampGuard: RampGuard;
@@ -79,7 +79,7 @@ export class ConnectRun extends EventEmitter<ConnectEvents> implements RunHandle
     this.#settings = settings;
     this.#targets = targets;
     this.names = targets.names;
-    this.tuplesAvailable = new TuplePlanner(targets.plan).count;
+    this.tuplesAvailable = new TupleSequence(targets.plan).count;
     this.#server = new ServerSide(targets);
     this.#rampGuard = new RampGuard(settings);
     this.#workers = new ClientWorkers(settings, targets, tables, {
@@ -103,7 +103,7 @@ export class ConnectRun extends EventEmitter<ConnectEvents> implements RunHandle
    * has an end, it interrupts the run; a hold without an end is over.
    */
   stop(): Promise<ConnectResult> {
-    if (this.#wouldGoOn() && !this.#stopping.signal.aborted) this.#record.wasInterrupted = true;
+    if (this.#wouldGoOn() && !this.#stopping.signal.aborted) this.#state.wasInterrupted = true;
     this.#stopping.abort();
     return this.done;
   }
@@ -201,16 +201,16 @@ export class ConnectRun extends EventEmitter<ConnectEvents> implements RunHandle
     });
     this.#stopping.signal.addEventListener("abort", () => this.#endRamp(), { once: true });
     const guard = setInterval(() => this.#guard(), RAMP_GUARD_MS);
-    this.#record.samples.mark(this.#sample());
+    this.#state.samples.mark(this.#sample());
     // Threads take longer to start than this takes to read.
     this.#server.begin();
     this.#pace();
     await ended;
     clearInterval(guard);
-    this.#record.samples.mark(this.#sample());
-    this.#record.scheduleMovedMs = this.#workers.pacer.movedMs;
-    Object.assign(this.#record, measureRamp(this.#workers.memories, this.#startMs, this.#stopping.signal.aborted));
-    this.#record.interrupted = this.#stopping.signal.aborted && !this.#areAllEstablished();
+    this.#state.samples.mark(this.#sample());
+    this.#state.scheduleMovedMs = this.#workers.pacer.movedMs;
+    Object.assign(this.#state, measureRamp(this.#workers.memories, this.#startMs, this.#stopping.signal.aborted));
+    this.#state.wasRampInterrupted = this.#stopping.signal.aborted && !this.#areAllEstablished();
     if (this.#fault) throw this.#fault;
   }
 
@@ -221,19 +221,19 @@ export class ConnectRun extends EventEmitter<ConnectEvents> implements RunHandle
     this.#workers.releaseReserve();
     this.#guard();
     if (settings.durationMs !== Number.POSITIVE_INFINITY) this.#holdUntilMs = startMs + settings.durationMs;
-    this.#record.held = readMemoryUse();
-    const counted = this.#record.interrupted ? undefined : countInKernel(this.#targets);
+    this.#state.held = readMemoryUse();
+    const counted = this.#state.wasRampInterrupted ? undefined : countInKernel(this.#targets);
     const shortage = findShortage(this.#targets, this.#workers.memories);
     // setTimeout() takes 31 bits: a longer hold is as good as for ever.
     const endMs = startMs + Math.min(settings.durationMs, 2 ** 31 - 1);
     await this.#pass(endMs - LOOK_AHEAD_MS);
     if (!settings.isSingle && !this.#stopping.signal.aborted) await this.#server.lookAhead();
     await this.#pass(endMs);
-    this.#record.holdMs = performance.now() - startMs;
-    this.#record.samples.mark(this.#sample());
-    this.#record.kernel = await counted;
-    this.#record.shortage = await shortage;
-    await collectEvidence(this.#facts, this.#record, this.#server);
+    this.#state.holdMs = performance.now() - startMs;
+    this.#state.samples.mark(this.#sample());
+    this.#state.kernel = await counted;
+    this.#state.shortage = await shortage;
+    await collectEvidence(this.#facts, this.#state, this.#server);
     if (this.#fault) throw this.#fault;
   }
 
@@ -252,18 +252,18 @@ export class ConnectRun extends EventEmitter<ConnectEvents> implements RunHandle
     this.#workers.share(SHARED.longestFirstByteMs, Math.ceil(firstByte.max / 1000));
     await this.#workers.pool.stop();
     this.#stage = "closed";
-    this.#record.closeMs = performance.now() - startMs;
-    this.#record.samples.mark(this.#sample());
+    this.#state.closeMs = performance.now() - startMs;
+    this.#state.samples.mark(this.#sample());
     // The answers were waited for until now: a server that owes some may be stopped.
-    if (this.#workers.sum(COUNTER.unansweredMessages) > 0 && !this.#record.wasInterrupted) {
-      this.#record.peer ??= await this.#server.inspect();
+    if (this.#workers.sum(COUNTER.unansweredMessages) > 0 && !this.#state.wasInterrupted) {
+      this.#state.peer ??= await this.#server.inspect();
     }
-    return makeResult(this.#facts, this.#record);
+    return makeResult(this.#facts, this.#state);
   }
 
   async #drain(message: MessagePlan): Promise<void> {
     this.#stage = "drain";
-    await drainMessages(this.#workers.pool, message, this.#record.wasInterrupted);
+    await drainMessages(this.#workers.pool, message, this.#state.wasInterrupted);
     this.#workers.share(SHARED.answerGraceMs, answerGraceMs(this.#histograms.roundTrip));
   }
 
@@ -279,13 +279,13 @@ export class ConnectRun extends EventEmitter<ConnectEvents> implements RunHandle
   /** Notes the run's course, stops a ramp at the memory floor or that leads nowhere, ends a run that has lost everything. */
   #guard(): void {
     const sample = this.#sample();
-    this.#record.peakOpen = Math.max(this.#record.peakOpen, sample.open);
-    this.#record.samples.add(sample);
+    this.#state.peakOpen = Math.max(this.#state.peakOpen, sample.open);
+    this.#state.samples.add(sample);
     const { kernelBytes } = readMemoryUse();
-    if (this.#stage === "ramp") this.#record.memoryFit.grown(sample.open, kernelBytes);
-    else if (this.#stage === "hold") this.#record.memoryFit.held(performance.now(), kernelBytes);
+    if (this.#stage === "ramp") this.#state.memoryFit.grown(sample.open, kernelBytes);
+    else if (this.#stage === "hold") this.#state.memoryFit.held(performance.now(), kernelBytes);
     if (this.#stage === "ramp") {
-      if (this.#rampGuard.look(this.#record, { ...sample, timedOut: this.#workers.timedOut() })) this.#endRamp();
+      if (this.#rampGuard.look(this.#state, { ...sample, timedOut: this.#workers.timedOut() })) this.#endRamp();
     } else if (this.#stage === "hold" && !this.#isAnythingOpen()) {
       this.#stopping.abort();
     }

@@ -2,7 +2,7 @@
 // which is next.
 import { readLocalPortRange } from "../linux/proc/local-ports.js";
 import { SocketAddress } from "../linux/syscalls/sockaddr.js";
-import { type PlannedTuple, TuplePlanner } from "../planning/tuple-plan.js";
+import { type PlannedTuple, TupleSequence } from "../planning/tuple-plan.js";
 import type { TupleSource } from "../transport/contract.js";
 import { formatIp } from "../util/address.js";
 import { type ConnectPlan, SHARED } from "./worker-plan.js";
@@ -23,7 +23,7 @@ export class PlannedTuples implements TupleSource {
   unbound = -1;
   /** A tuple for which there was no socket: it is the next one's. */
   private unused = -1;
-  private readonly planner: TuplePlanner;
+  private readonly sequence: TupleSequence;
   private readonly cursor: Int32Array;
   private readonly reusesTuples: boolean;
   private readonly destinations: SocketAddress[][];
@@ -35,7 +35,7 @@ export class PlannedTuples implements TupleSource {
 
   /** @param slots that may ever be in use */
   constructor(plan: Pick<ConnectPlan, "tuples" | "shared" | "reusesTuples" | "destinationCounts">, slots: number) {
-    this.planner = new TuplePlanner(plan.tuples);
+    this.sequence = new TupleSequence(plan.tuples);
     this.cursor = new Int32Array(plan.shared);
     this.reusesTuples = plan.reusesTuples;
     this.kernelPicksPort = plan.tuples.ports.chosenBy === "kernel";
@@ -49,7 +49,7 @@ export class PlannedTuples implements TupleSource {
       groups.slice(0, group).reduce((sum, { destinations }) => sum + destinations.length, 0),
     );
     this.sources = groups.map((_, group) => {
-      const ip = this.planner.sourceIp(group, 0);
+      const ip = this.sequence.sourceIp(group, 0);
       return { address: new SocketAddress(ip, 0), current: 0, isAny: ip.bytes.every((byte) => byte === 0) };
     });
     this.destination = this.destinations[0]![0]!;
@@ -61,14 +61,14 @@ export class PlannedTuples implements TupleSource {
     if (passedOver > 0) this.skipped++;
     for (let tried = passedOver; ; tried++) {
       const next = this.nextIndex();
-      if (this.reusesTuples ? tried >= this.planner.count : next >= this.planner.count) {
+      if (this.reusesTuples ? tried >= this.sequence.count : next >= this.sequence.count) {
         // Given back, so that the cursor does not run on until it wraps.
         Atomics.sub(this.cursor, SHARED.cursor, 1);
         this.note(slot, NOWHERE);
         return -1;
       }
-      const index = next % this.planner.count;
-      const tuple = this.planner.at(index);
+      const index = next % this.sequence.count;
+      const tuple = this.sequence.at(index);
       if (this.isSelf(tuple)) {
         this.skipped++;
         continue;
@@ -108,7 +108,7 @@ export class PlannedTuples implements TupleSource {
     this.note(slot, this.firstDestinations[group]! + destination);
     this.isUnbound = from.isAny && sourcePort === 0;
     if (this.isUnbound || from.current === source) return;
-    from.address.setIp(this.planner.sourceIp(group, source));
+    from.address.setIp(this.sequence.sourceIp(group, source));
     from.current = source;
   }
 
@@ -118,7 +118,7 @@ export class PlannedTuples implements TupleSource {
 
   /** A socket bound to the very address it connects to would connect to itself (RFC 9293, simultaneous open). */
   private isSelf({ group, source, sourcePort, destination }: PlannedTuple): boolean {
-    const to = this.planner.destination(group, destination);
-    return sourcePort === to.port && formatIp(this.planner.sourceIp(group, source)) === formatIp(to.ip);
+    const to = this.sequence.destination(group, destination);
+    return sourcePort === to.port && formatIp(this.sequence.sourceIp(group, source)) === formatIp(to.ip);
   }
 }

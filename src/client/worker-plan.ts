@@ -56,8 +56,6 @@ export const SHARED = {
   words: 8,
 } as const;
 
-export { COUNTER, HISTOGRAM } from "./metrics.js";
-
 export type ConnectMessage =
   /** The thread is up: it opens what it is told to. */
   | { readonly type: "ready" }

@@ -136,7 +136,7 @@ export class ClientWorkers {
       if (this.#heard % ACKNOWLEDGED_EVERY === 0) this.pool.set(worker, CONTROL.heard, this.#heard);
     } else {
       if (message.type === "ready") this.pacer.ready();
-      else this.pacer.resolved(worker);
+      else this.pacer.settled(worker);
       this.#events.moved();
     }
   }

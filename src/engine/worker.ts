@@ -33,13 +33,13 @@ export interface WorkerStart<Plan> {
 
 /** What a thread says. */
 export type ThreadMessage =
-  /** It stands at the gate, where the main thread stands still for it. */
-  | { readonly type: "gate" }
+  /** It waits at the barrier, where the main thread stands still for it. */
+  | { readonly type: "barrier" }
   | { readonly type: "role"; readonly message: unknown }
   /** The worker has ended in order. */
   | { readonly type: "ended"; readonly isReusable: boolean };
 
-const GATE_WAIT_MS = 10_000;
+const BARRIER_WAIT_MS = 10_000;
 
 /** A running worker, seen from inside its thread. `Plan` comes in, `Message`s go out. */
 export class RoleWorker<Plan, Message> {
@@ -142,8 +142,8 @@ class RunningThread {
     // that the program has begun would keep it waiting for ever; and whatever it closed before the copies here are
     // gone would stay open: a listening socket would go on listening.
     Atomics.store(words, THREAD.barrier, BARRIER.requested);
-    say({ type: "gate" });
-    Atomics.wait(words, THREAD.barrier, BARRIER.requested, GATE_WAIT_MS);
+    say({ type: "barrier" });
+    Atomics.wait(words, THREAD.barrier, BARRIER.requested, BARRIER_WAIT_MS);
     // Where the main thread does not come, it is not to stop for nothing later on.
     Atomics.compareExchange(words, THREAD.barrier, BARRIER.requested, BARRIER.passed);
     try {

@@ -2,7 +2,7 @@
 import { AppError } from "../util/errors.js";
 import { assertAuthorized } from "./authorization.js";
 import { readHost } from "./host-readings.js";
-import { type PlannedTuples, planTuples } from "./plan-tuples.js";
+import { type PlannedTuples, planTuples } from "./make-plan.js";
 import type { RunSpec } from "./run-spec.js";
 import { describeBadSources, describeUnreachable, fixFor } from "./source-text.js";
 import { isHopeless, NO_BAD_SOURCES } from "./sources.js";

@@ -1,5 +1,4 @@
-// The 4-tuple planner: turns (source addresses × source ports × destinations) into a numbered sequence of
-// 4-tuples. Tuple i is computed, never stored, so a plan of millions costs nothing. Which addresses reach
+// A plan of 4-tuples: (source addresses × source ports × destinations) as a numbered sequence. Tuple i is computed, never stored, so a plan of millions costs nothing. Which addresses reach
 // which destination is for the caller to say; whether a tuple is free is for bind() and connect() to say.
 import { addToIp, formatIp, type IpAddress } from "../util/address.js";
 import type { AddressRange } from "../util/address-range.js";
@@ -54,8 +53,8 @@ interface Rounds {
   readonly width: number;
 }
 
-/** Walks a plan by index. The object returned by at() is reused: read it before the next call. */
-export class TuplePlanner {
+/** The tuples of a plan by index. The object returned by at() is reused: read it before the next call. */
+export class TupleSequence {
   /** 4-tuples in the plan: connections that can be ESTABLISHED at once. */
   readonly count: number;
   private readonly plan: TuplePlan;

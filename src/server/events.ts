@@ -6,7 +6,8 @@ import type { NativeBuffer } from "../linux/syscalls/libc.js";
 import type { ServerHandler, ServerTransport } from "../transport/contract.js";
 import { STEP } from "../util/steps.js";
 import { Exchange } from "./exchange.js";
-import { COUNTER, type ServeMessage, type ServePlan, SHARED } from "./worker-plan.js";
+import { COUNTER } from "./metrics.js";
+import { type ServeMessage, type ServePlan, SHARED } from "./worker-plan.js";
 
 // Addresses on their way to the main thread: past them it is not told of more, since it does not keep up.
 const TOLD_AHEAD = 4096;

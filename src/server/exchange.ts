@@ -13,7 +13,8 @@ import { createServerProtocol } from "../protocols/plain-tcp.js";
 import type { ServerTransport } from "../transport/contract.js";
 import { SLOT } from "../transport/slot-state.js";
 import { STEP } from "../util/steps.js";
-import { COUNTER, type ServeMessage, type ServePlan, SHARED } from "./worker-plan.js";
+import { COUNTER } from "./metrics.js";
+import { type ServeMessage, type ServePlan, SHARED } from "./worker-plan.js";
 
 export class Exchange implements Connections {
   /** Whether connections at rest may have something to send later on. */

@@ -19,10 +19,10 @@ import { countConnections, countDrops } from "./kernel-counts.js";
 import type { Listener } from "./listener.js";
 import { makeResult } from "./make-result.js";
 import { type Activity, MemoryGuard } from "./memory-guard.js";
-import { SERVER_METRICS } from "./metrics.js";
+import { COUNTER, SERVER_METRICS } from "./metrics.js";
 import type { ServeSettings } from "./options.js";
 import type { ServeSnapshot } from "./snapshot.js";
-import { COUNTER, type ServeMessage, type ServePlan, SHARED } from "./worker-plan.js";
+import { type ServeMessage, type ServePlan, SHARED } from "./worker-plan.js";
 
 /** How long the kernel's count may keep a stop waiting. */
 const COUNT_MS = 250;

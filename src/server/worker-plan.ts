@@ -33,8 +33,6 @@ export const SHARED = {
   words: 8,
 } as const;
 
-export { COUNTER } from "./metrics.js";
-
 export type ServeMessage =
   | { readonly type: "listening" }
   | { readonly type: "accepted"; readonly peers: readonly { readonly ip: string; readonly port: number }[] }

@@ -102,7 +102,7 @@ const HOLDING = [
   {
     name: "peakOpen is overwritten by a lower value",
     file: "src/client/run.ts",
-    find: "Math.max(this.#record.peakOpen, sample.open)",
+    find: "Math.max(this.#state.peakOpen, sample.open)",
     replace: "sample.open",
     test: "test/client/connect.test.ts",
     only: "has a peak, which what is open later does not change",
@@ -134,8 +134,8 @@ const HOLDING = [
   {
     name: "a ramp does not stop at the memory floor",
     file: "src/client/ramp/guard.ts",
-    find: "if (isBelowFloor(room)) record.memoryStop = room;\n    else if",
-    replace: "if (isBelowFloor(room)) record.memoryStop = undefined;\n    else if",
+    find: "if (isBelowFloor(room)) state.memoryStop = room;\n    else if",
+    replace: "if (isBelowFloor(room)) state.memoryStop = undefined;\n    else if",
     test: "test/engine/memory-stop.test.ts",
   },
   {

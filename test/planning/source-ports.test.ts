@@ -2,12 +2,12 @@
 import { describe, expect, it } from "vitest";
 import { readLocalPortRange } from "../../src/linux/proc/local-ports.js";
 import { planPorts, readPorts } from "../../src/planning/source-ports.js";
-import { TuplePlanner } from "../../src/planning/tuple-plan.js";
+import { TupleSequence } from "../../src/planning/tuple-plan.js";
 import { parseIp } from "../../src/util/address.js";
 
 describe("a rerun", () => {
   const portsOf = (sourcePorts?: { first: number; last: number }): number[] => {
-    const planner = new TuplePlanner({
+    const sequence = new TupleSequence({
       groups: [
         {
           sources: [{ first: parseIp("127.0.0.1"), count: 1 }],
@@ -16,7 +16,7 @@ describe("a rerun", () => {
       ],
       ports: planPorts({ sourcePorts, isSingle: false }, readPorts()),
     });
-    return Array.from({ length: planner.count }, (_, index) => planner.at(index).sourcePort);
+    return Array.from({ length: sequence.count }, (_, index) => sequence.at(index).sourcePort);
   };
 
   it("does not begin at the 4-tuples of the last run, yet with the ephemeral ports, each before any other", () => {

@@ -5,7 +5,7 @@ import {
   type SourcePorts,
   type TupleGroup,
   type TuplePlan,
-  TuplePlanner,
+  TupleSequence,
 } from "../../src/planning/tuple-plan.js";
 import { formatIp, parseIp } from "../../src/util/address.js";
 import type { AddressRange } from "../../src/util/address-range.js";
@@ -48,13 +48,13 @@ describe("a plan with ports of our own choice", () => {
   it("has each tuple once, and as many as sources × ports × destinations", () => {
     fc.assert(
       fc.property(anyPlan, (plan) => {
-        const planner = new TuplePlanner(plan);
+        const sequence = new TupleSequence(plan);
         const expected = plan.groups.reduce(
           (sum, group) => sum + sourcesOf(group) * portCount(plan.ports) * group.destinations.length,
           0,
         );
-        const all = Array.from({ length: planner.count }, (_, index) => formatFourTuple(planner.describe(index)));
-        expect(planner.count).toBe(expected);
+        const all = Array.from({ length: sequence.count }, (_, index) => formatFourTuple(sequence.describe(index)));
+        expect(sequence.count).toBe(expected);
         expect(new Set(all).size).toBe(expected);
       }),
       { numRuns: 60 },
@@ -64,10 +64,10 @@ describe("a plan with ports of our own choice", () => {
   it("uses every source, port and destination of every group", () => {
     fc.assert(
       fc.property(anyPlan, (plan) => {
-        const planner = new TuplePlanner(plan);
+        const sequence = new TupleSequence(plan);
         const used = { sources: new Set<string>(), ports: new Set<number>(), destinations: new Set<string>() };
-        for (let index = 0; index < planner.count; index++) {
-          const tuple = planner.describe(index);
+        for (let index = 0; index < sequence.count; index++) {
+          const tuple = sequence.describe(index);
           used.sources.add(tuple.sourceIp);
           used.ports.add(tuple.sourcePort);
           used.destinations.add(`${tuple.destinationIp}:${tuple.destinationPort}`);
@@ -85,12 +85,12 @@ describe("a plan with ports of our own choice", () => {
   });
 
   it("lets destinations take turns, then ports, then sources", () => {
-    const planner = new TuplePlanner({
+    const sequence = new TupleSequence({
       groups: [{ sources: [range("10.0.0.1", 2)], destinations: [to("10.0.1.1", 80), to("10.0.1.1", 81)] }],
       ports: ours(1000, 1001),
     });
-    const order = Array.from({ length: planner.count }, (_, i) => {
-      const { sourceIp, sourcePort, destinationPort } = planner.describe(i);
+    const order = Array.from({ length: sequence.count }, (_, i) => {
+      const { sourceIp, sourcePort, destinationPort } = sequence.describe(i);
       return `${sourceIp.at(-1)} ${sourcePort} ${destinationPort}`;
     });
     expect(order).toEqual([
@@ -106,22 +106,22 @@ describe("a plan with ports of our own choice", () => {
   });
 
   it("begins each source at startAt and goes round", () => {
-    const planner = new TuplePlanner({
+    const sequence = new TupleSequence({
       groups: [{ sources: [range("10.0.0.1", 2)], destinations: [to("10.0.1.1", 80)] }],
       ports: ours(1024, 1028, 1027),
     });
-    const ports = Array.from({ length: planner.count }, (_, index) => planner.at(index).sourcePort);
+    const ports = Array.from({ length: sequence.count }, (_, index) => sequence.at(index).sourcePort);
     expect(ports).toEqual([1027, 1028, 1024, 1025, 1026, 1027, 1028, 1024, 1025, 1026]);
   });
 
   it("uses up the ports that come first before the others, wherever it begins among them", () => {
     const first = { first: 1026, last: 1028 };
     const orderFrom = (startAt: number, except: number[] = []) => {
-      const planner = new TuplePlanner({
+      const sequence = new TupleSequence({
         groups: [{ sources: [range("10.0.0.1")], destinations: [to("10.0.1.1", 80)] }],
         ports: { chosenBy: "us", range: { first: 1024, last: 1030 }, startAt, first, except },
       });
-      return Array.from({ length: planner.count }, (_, index) => planner.at(index).sourcePort);
+      return Array.from({ length: sequence.count }, (_, index) => sequence.at(index).sourcePort);
     };
     expect(orderFrom(1026)).toEqual([1026, 1027, 1028, 1029, 1030, 1024, 1025]);
     expect(orderFrom(1028)).toEqual([1028, 1026, 1027, 1029, 1030, 1024, 1025]);
@@ -129,23 +129,23 @@ describe("a plan with ports of our own choice", () => {
   });
 
   it("passes over ports, also where the first is one", () => {
-    const planner = new TuplePlanner({
+    const sequence = new TupleSequence({
       groups: [{ sources: [range("10.0.0.1", 2)], destinations: [to("10.0.1.1", 80)] }],
       ports: { chosenBy: "us", range: { first: 1024, last: 1029 }, startAt: 1027, except: [1025, 1027] },
     });
-    const ports = Array.from({ length: planner.count }, (_, index) => planner.at(index).sourcePort);
+    const ports = Array.from({ length: sequence.count }, (_, index) => sequence.at(index).sourcePort);
     expect(ports).toEqual([1028, 1029, 1024, 1026, 1028, 1029, 1024, 1026]);
   });
 
   it("lets groups take turns as long as they have tuples, so that both families of a name fill evenly", () => {
-    const planner = new TuplePlanner({
+    const sequence = new TupleSequence({
       groups: [
         { sources: [range("10.0.0.1")], destinations: [to("10.0.0.9", 80)] },
         { sources: [range("fd00::1", 2)], destinations: [to("fd00::9", 81)] },
       ],
       ports: ours(5, 6),
     });
-    expect(Array.from({ length: 6 }, (_, index) => formatFourTuple(planner.describe(index)))).toEqual([
+    expect(Array.from({ length: 6 }, (_, index) => formatFourTuple(sequence.describe(index)))).toEqual([
       "10.0.0.1:5 → 10.0.0.9:80",
       "[fd00::1]:5 → [fd00::9]:81",
       "10.0.0.1:6 → 10.0.0.9:80",
@@ -156,24 +156,24 @@ describe("a plan with ports of our own choice", () => {
   });
 
   it("counts a million and more without storing them", () => {
-    const planner = new TuplePlanner({
+    const sequence = new TupleSequence({
       groups: [{ sources: [range("127.0.0.1", 2 ** 24 - 2)], destinations: [to("127.0.0.1", 7777)] }],
       ports: ours(1024, 65535, 32768),
     });
-    expect(planner.count).toBe((2 ** 24 - 2) * 64512);
-    expect(formatFourTuple(planner.describe(64512))).toBe("127.0.0.2:32768 → 127.0.0.1:7777");
-    expect(formatFourTuple(planner.describe(planner.count - 1))).toBe("127.255.255.254:32767 → 127.0.0.1:7777");
+    expect(sequence.count).toBe((2 ** 24 - 2) * 64512);
+    expect(formatFourTuple(sequence.describe(64512))).toBe("127.0.0.2:32768 → 127.0.0.1:7777");
+    expect(formatFourTuple(sequence.describe(sequence.count - 1))).toBe("127.255.255.254:32767 → 127.0.0.1:7777");
   });
 });
 
 describe("a plan with the kernel's ports", () => {
   it("has port 0 everywhere, and sources take turns", () => {
-    const planner = new TuplePlanner({
+    const sequence = new TupleSequence({
       groups: [{ sources: [range("10.0.0.1", 3)], destinations: [to("10.0.1.1", 80), to("10.0.1.1", 81)] }],
       ports: { chosenBy: "kernel", available: 4 },
     });
-    expect(planner.count).toBe(3 * 4 * 2);
-    const all = Array.from({ length: planner.count }, (_, index) => ({ ...planner.at(index) }));
+    expect(sequence.count).toBe(3 * 4 * 2);
+    const all = Array.from({ length: sequence.count }, (_, index) => ({ ...sequence.at(index) }));
     expect(all.every(({ sourcePort }) => sourcePort === 0)).toBe(true);
     expect(all.slice(0, 6).map(({ source, destination }) => [source, destination])).toEqual([
       [0, 0],
@@ -188,7 +188,7 @@ describe("a plan with the kernel's ports", () => {
 });
 
 describe("sourceIp", () => {
-  const planner = new TuplePlanner({
+  const sequence = new TupleSequence({
     groups: [
       {
         sources: [range("10.0.0.254", 4), range("10.9.0.1"), range("10.8.0.1", 2)],
@@ -199,7 +199,7 @@ describe("sourceIp", () => {
   });
 
   it("numbers the addresses of all ranges through", () => {
-    expect([0, 1, 2, 3, 4, 5, 6].map((source) => formatIp(planner.sourceIp(0, source)))).toEqual([
+    expect([0, 1, 2, 3, 4, 5, 6].map((source) => formatIp(sequence.sourceIp(0, source)))).toEqual([
       "10.0.0.254",
       "10.0.0.255",
       "10.0.1.0",
@@ -211,6 +211,6 @@ describe("sourceIp", () => {
   });
 
   it("has none past the last", () => {
-    expect(() => planner.sourceIp(0, 7)).toThrow(RangeError);
+    expect(() => sequence.sourceIp(0, 7)).toThrow(RangeError);
   });
 });

@@ -4,8 +4,8 @@
 import fc from "fast-check";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { Exchange as ClientExchange } from "../../src/client/exchange/exchange.js";
-import { CLIENT_METRICS } from "../../src/client/metrics.js";
-import { COUNTER, type ConnectPlan, SHARED } from "../../src/client/worker-plan.js";
+import { CLIENT_METRICS, COUNTER } from "../../src/client/metrics.js";
+import { type ConnectPlan, SHARED } from "../../src/client/worker-plan.js";
 import { WorkerMemory } from "../../src/engine/worker-memory.js";
 import { EPROTO } from "../../src/linux/syscalls/errno.js";
 import { NativeBuffer } from "../../src/linux/syscalls/libc.js";

@@ -2,7 +2,7 @@
 
 import { countPortsWithin } from "../../linux/proc/local-ports.js";
 import { describeBadSources, describeUnreachable } from "../../planning/source-text.js";
-import { portCount, TuplePlanner } from "../../planning/tuple-plan.js";
+import { portCount, TupleSequence } from "../../planning/tuple-plan.js";
 import type { PortRange } from "../../util/endpoint.js";
 import { formatCount, formatDuration } from "../../util/units.js";
 import type { HostFacts } from "../host-facts.js";
@@ -170,7 +170,7 @@ function isExplicit({ plan }: Load): boolean {
 }
 
 function tuplesOf({ plan }: Load): number {
-  return plan ? new TuplePlanner(plan).count : 0;
+  return plan ? new TupleSequence(plan).count : 0;
 }
 
 /** (source, destination) pairs of the plan: each has the kernel's ports once. */

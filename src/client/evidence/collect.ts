@@ -5,8 +5,8 @@ import { sumCounter } from "../../engine/worker-memory.js";
 import type { Targets } from "../../planning/targets.js";
 import type { ConnectResult } from "../../results/connect.js";
 import { countSockets } from "../../socket-table/count.js";
+import { COUNTER } from "../metrics.js";
 import type { RunFacts, RunState } from "../run-state.js";
-import { COUNTER } from "../worker-plan.js";
 import { inspectLocalPath } from "./local-path.js";
 import type { ServerSide } from "./server-side.js";
 
@@ -18,25 +18,25 @@ export async function countInKernel(targets: Targets): Promise<ConnectResult["ke
   return { source: outgoing.source, outgoing: outgoing.sockets, incoming: incoming?.sockets ?? 0 };
 }
 
-/** Notes in `record` what the kernel's counters say, and what the server's end has come to where something is missing. */
-export async function collectEvidence(run: RunFacts, record: RunState, server: ServerSide): Promise<void> {
+/** Notes in `state` what the kernel's counters say, and what the server's end has come to where something is missing. */
+export async function collectEvidence(run: RunFacts, state: RunState, server: ServerSide): Promise<void> {
   const { settings, targets, pool } = run;
   const sum = (counter: number) => sumCounter(pool.memories, counter);
-  record.evidence = noteEvidence(record.countersBefore);
+  state.evidence = noteEvidence(state.countersBefore);
   // A single connection that its server has closed has done what was requested.
   const missed = sum(COUNTER.failed) + (settings.isSingle ? 0 : sum(COUNTER.lost));
-  const lacksEnds = (record.kernel?.incoming ?? 0) < (record.kernel?.outgoing ?? 0);
+  const lacksEnds = (state.kernel?.incoming ?? 0) < (state.kernel?.outgoing ?? 0);
   // Whoever interrupts a run does not wait for what the server may come to.
-  const isPatient = !settings.isSingle && !record.wasInterrupted;
-  if (isPatient) record.accepting = await server.accepting(lacksEnds);
+  const isPatient = !settings.isSingle && !state.wasInterrupted;
+  if (isPatient) state.accepting = await server.accepting(lacksEnds);
   // What the peer has closed meanwhile is no longer there, and what waited for its accept queue may have come.
-  if (record.kernel && (sum(COUNTER.lost) > 0 || (targets.isLocal && lacksEnds))) {
-    record.kernel = await countInKernel(targets);
+  if (state.kernel && (sum(COUNTER.lost) > 0 || (targets.isLocal && lacksEnds))) {
+    state.kernel = await countInKernel(targets);
   }
-  if (sum(COUNTER.failed) > 0) record.localPath = inspectLocalPath(targets, pool.memories);
+  if (sum(COUNTER.failed) > 0) state.localPath = inspectLocalPath(targets, pool.memories);
   const greeted = run.histograms.firstByte.count;
   const isGreeter = greeted > 0 || settings.closesGreeted;
   const hasUngreeted = isGreeter && greeted < sum(COUNTER.established);
-  if (missed > 0 || lacksEnds) record.peer = await server.inspect();
-  else if (record.accepting || (isPatient && hasUngreeted)) record.peer = await server.inspected();
+  if (missed > 0 || lacksEnds) state.peer = await server.inspect();
+  else if (state.accepting || (isPatient && hasUngreeted)) state.peer = await server.inspected();
 }

@@ -1,7 +1,7 @@
 // Which connections a run has lost, of all threads together: see loss-stats.ts.
 import { sumCounter, type WorkerMemory } from "../../engine/worker-memory.js";
 import type { LossPattern } from "../../results/peer.js";
-import { COUNTER } from "../worker-plan.js";
+import { COUNTER } from "../metrics.js";
 
 /** @returns undefined when none was lost */
 export function findLossPattern(memories: readonly WorkerMemory[]): LossPattern | undefined {

@@ -1,6 +1,6 @@
 // Which connections of a worker are lost, the oldest or the newest: that tells a server's time-out from its maximum. Typed arrays
 // and counters only, by slot.
-import { COUNTER } from "../worker-plan.js";
+import { COUNTER } from "../metrics.js";
 
 export class LossStats {
   private readonly counters: Float64Array;

@@ -7,14 +7,14 @@ import { TCP_TIME_WAIT } from "../../linux/syscalls/constants.js";
 import { EADDRNOTAVAIL } from "../../linux/syscalls/errno.js";
 import { checkSources, isSource, routeSource, whyNoSource } from "../../planning/sources.js";
 import type { Targets } from "../../planning/targets.js";
-import { type TuplePlan, TuplePlanner } from "../../planning/tuple-plan.js";
+import { type TuplePlan, TupleSequence } from "../../planning/tuple-plan.js";
 import type { BadSource, PortShortage } from "../../results/peer.js";
 import { type SocketQuery, stateMask } from "../../socket-table/query.js";
 import { forEachSocket } from "../../socket-table/table.js";
 import { formatIp, type IpAddress } from "../../util/address.js";
 import type { PortRange } from "../../util/endpoint.js";
 import { STEP } from "../../util/steps.js";
-import { COUNTER } from "../worker-plan.js";
+import { COUNTER } from "../metrics.js";
 
 const CLOSING = stateMask(["FIN_WAIT1", "FIN_WAIT2", "CLOSING", "LAST_ACK"]);
 /** Addresses that are tried again after a run: it ends as soon as it may. */
@@ -32,11 +32,11 @@ export async function findShortage(
   const phases = [STEP.bind, STEP.connect];
   const count = (phase: number) => memories.reduce((sum, memory) => sum + memory.failures(phase, EADDRNOTAVAIL), 0);
   if (phases.every((phase) => count(phase) === 0)) return undefined;
-  const planner = new TuplePlanner(targets.plan);
+  const sequence = new TupleSequence(targets.plan);
   const tuples = memories.map(({ counters }) => counters[COUNTER.unboundTuple]! - 1).filter((tuple) => tuple >= 0);
   const unbound = tuples.map((tuple) => {
-    const { group, source } = planner.at(tuple);
-    return planner.sourceIp(group, source);
+    const { group, source } = sequence.at(tuple);
+    return sequence.sourceIp(group, source);
   });
   return inspectShortage(targets, unbound);
 }

@@ -13,7 +13,8 @@ import { Answers } from "../messages/answers.js";
 import { Rounds } from "../messages/rounds.js";
 import { MessageSchedule } from "../messages/schedule.js";
 import { type MessageCarrier, MessageSender } from "../messages/sender.js";
-import { COUNTER, type ConnectPlan, SHARED } from "../worker-plan.js";
+import { COUNTER } from "../metrics.js";
+import { type ConnectPlan, SHARED } from "../worker-plan.js";
 
 /** Whose connections they are. */
 export interface ConnectionOwner {

@@ -2,7 +2,8 @@
 // answered in the end is accounted for by who is to blame.
 import type { WorkerMemory } from "../../engine/worker-memory.js";
 import type { Histogram } from "../../results/histogram/histogram.js";
-import { COUNTER, HISTOGRAM, type MessagePlan } from "../worker-plan.js";
+import { COUNTER, HISTOGRAM } from "../metrics.js";
+import type { MessagePlan } from "../worker-plan.js";
 import { MessageAges } from "./ages.js";
 import { NONE, type Rounds } from "./rounds.js";
 import type { MessageSchedule } from "./schedule.js";

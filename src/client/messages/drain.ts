@@ -4,7 +4,8 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { CONTROL, sumCounter, type WorkerMemory } from "../../engine/worker-memory.js";
 import type { Histogram } from "../../results/histogram/histogram.js";
-import { COUNTER, type MessagePlan } from "../worker-plan.js";
+import { COUNTER } from "../metrics.js";
+import type { MessagePlan } from "../worker-plan.js";
 
 const POLL_MS = 5;
 /** Counts as silence between two looks at most: where the whole machine stood still for longer, the peer did, too. */

@@ -4,9 +4,8 @@ import { readMetrics, sectionOf } from "../../engine/metrics.js";
 import { sumCounter } from "../../engine/worker-memory.js";
 import type { Miss } from "../../results/connect.js";
 import type { MessageResult } from "../../results/messages.js";
-import { CLIENT_METRICS } from "../metrics.js";
+import { CLIENT_METRICS, COUNTER } from "../metrics.js";
 import type { RunFacts } from "../run-state.js";
-import { COUNTER } from "../worker-plan.js";
 
 /** undefined for a run without messages. */
 export function reportMessages({ settings: { message }, pool: { memories } }: RunFacts): MessageResult | undefined {

@@ -2,7 +2,7 @@
 // beforehand and its latency counts from that moment, so a server that stalls cannot hide its stall (no coordinated omission).
 // What is due is sent, however late, or counted as missed.
 import { CONTROL, type WorkerMemory } from "../../engine/worker-memory.js";
-import { COUNTER } from "../worker-plan.js";
+import { COUNTER } from "../metrics.js";
 import { NONE, type Rounds } from "./rounds.js";
 import type { MessageSchedule } from "./schedule.js";
 

@@ -12,13 +12,13 @@ export class RampGuard {
     this.#giveUp = new GiveUp(settings);
   }
 
-  /** Called now and then during the ramp; notes in `record` why it should end. @returns whether it should */
-  look(record: RunState, counts: RampCounts): boolean {
+  /** Called now and then during the ramp; notes in `state` why it should end. @returns whether it should */
+  look(state: RunState, counts: RampCounts): boolean {
     const room = readMemoryRoom();
     const files = readFileRoom();
-    if (isBelowFloor(room)) record.memoryStop = room;
-    else if (files && isBelowReserve(files)) record.fileStop = files;
-    else record.gaveUp = this.#giveUp.look(performance.now(), counts);
-    return (record.memoryStop ?? record.fileStop ?? record.gaveUp) !== undefined;
+    if (isBelowFloor(room)) state.memoryStop = room;
+    else if (files && isBelowReserve(files)) state.fileStop = files;
+    else state.gaveUp = this.#giveUp.look(performance.now(), counts);
+    return (state.memoryStop ?? state.fileStop ?? state.gaveUp) !== undefined;
   }
 }

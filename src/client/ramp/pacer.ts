@@ -3,8 +3,9 @@
 
 import type { WorkerPool } from "../../engine/pool.js";
 import { CONTROL, sumCounter } from "../../engine/worker-memory.js";
+import { COUNTER } from "../metrics.js";
 import type { ConnectSettings } from "../settings.js";
-import { COUNTER, type ConnectMessage, type ConnectPlan } from "../worker-plan.js";
+import type { ConnectMessage, ConnectPlan } from "../worker-plan.js";
 import { type RampShape, shareOf, targetOf } from "./thread-layout.js";
 
 /** A pause of this process that is made up for: longer ones move the schedule, instead of a burst. */
@@ -17,7 +18,7 @@ export class Pacer {
   readonly #settings: ConnectSettings;
   readonly #shape: RampShape;
   readonly #start: (worker: number, target: number) => void;
-  readonly #resolved = new Set<number>();
+  readonly #settledWorkers = new Set<number>();
   #pacedMs = 0;
   #calledMs: number | undefined;
   #readyWorkers = 0;
@@ -44,9 +45,9 @@ export class Pacer {
   }
 
   /** A worker has tried everything asked of it so far. */
-  resolved(worker: number): void {
+  settled(worker: number): void {
     const { counters } = this.#pool.memories[worker]!;
-    if (counters[COUNTER.started]! >= shareOf(this.#shape, worker)) this.#resolved.add(worker);
+    if (counters[COUNTER.started]! >= shareOf(this.#shape, worker)) this.#settledWorkers.add(worker);
   }
 
   /** Connections wanted at a moment, by performance.now(). */
@@ -66,11 +67,11 @@ export class Pacer {
     const wanted = this.#readyMs === undefined ? 0 : schedule.wantedAt(elapsedMs);
     for (let worker = 0; worker < this.#shape.workers; worker++) {
       // Without a pace the workers take turns: one begins when an earlier one has settled.
-      const hasTurn = isPaced || worker < this.#resolved.size + this.#shape.active;
+      const hasTurn = isPaced || worker < this.#settledWorkers.size + this.#shape.active;
       const target = hasTurn ? targetOf(this.#shape, worker, wanted) : 0;
       if (worker < this.#pool.size) this.#pool.set(worker, CONTROL.target, target);
       // The next thread is started ahead of its turn: that takes it some tens of milliseconds.
-      else if (target > 0 || worker < this.#resolved.size + this.#shape.active + 1) this.#start(worker, target);
+      else if (target > 0 || worker < this.#settledWorkers.size + this.#shape.active + 1) this.#start(worker, target);
     }
     return this.#readyMs !== undefined && elapsedMs >= schedule.endMs && this.#hasSettled(wanted);
   }

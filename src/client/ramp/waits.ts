@@ -2,7 +2,7 @@
 
 import { sumCounter, type WorkerMemory } from "../../engine/worker-memory.js";
 import type { RampShares } from "../../results/connect.js";
-import { COUNTER } from "../worker-plan.js";
+import { COUNTER } from "../metrics.js";
 
 /** What of ours can hold a ramp back, and where each is counted. */
 const WAITS = {

@@ -5,8 +5,9 @@ import { CONTROL } from "../../engine/worker-memory.js";
 import type { NativeBuffer } from "../../linux/syscalls/libc.js";
 import { formatIp } from "../../util/address.js";
 import { ClientEvents } from "../events.js";
+import { COUNTER } from "../metrics.js";
 import type { PlannedTuples } from "../tuple-source.js";
-import { COUNTER, type ConnectMessage, type ConnectPlan } from "../worker-plan.js";
+import type { ConnectMessage, ConnectPlan } from "../worker-plan.js";
 import { TEXTS_AHEAD } from "./flow-control.js";
 
 export class SingleEvents extends ClientEvents {

@@ -5,18 +5,17 @@ import type { ConnectResult, Miss } from "../../results/connect.js";
 import { thresholdMisses, toleratesFailures, withoutTolerated } from "../../results/thresholds.js";
 import { countHalfOpen } from "../evidence/half-open.js";
 import { messageMisses } from "../messages/report.js";
-import { CLIENT_METRICS } from "../metrics.js";
+import { CLIENT_METRICS, COUNTER } from "../metrics.js";
 import type { RunFacts, RunState } from "../run-state.js";
-import { COUNTER } from "../worker-plan.js";
 
 /** A first byte within this time of connect() is a greeting. */
 const GREETING_US = 1e6;
 
 /** What is missing of the connections, of the messages, and to what a caller allows. */
-export function allMisses(run: RunFacts, record: RunState, measured: Parameters<typeof thresholdMisses>[1]): Miss[] {
+export function allMisses(run: RunFacts, state: RunState, measured: Parameters<typeof thresholdMisses>[1]): Miss[] {
   const { thresholds } = run.settings;
   const isTolerant = toleratesFailures(thresholds, measured);
-  const found = findMisses(run, record);
+  const found = findMisses(run, state);
   return [
     ...(isTolerant ? withoutTolerated(found, measured) : found),
     ...messageMisses(run, isTolerant),
@@ -25,14 +24,14 @@ export function allMisses(run: RunFacts, record: RunState, measured: Parameters<
 }
 
 /** Everything that a run may be short of; a count of 0 is no miss. */
-function findMisses(run: RunFacts, record: RunState): Miss[] {
+function findMisses(run: RunFacts, state: RunState): Miss[] {
   const { connections: requested, isStaged, isSingle, closesGreeted } = run.settings;
   const sum = (counter: number) => sumCounter(run.pool.memories, counter);
-  const { kernel, peer, evidence } = record;
+  const { kernel, peer, evidence } = state;
   const established = sum(COUNTER.established);
   // Stages close and open: what they come to is whether each attempt succeeded, and the peak when memory ended them.
   const unmade = isStaged
-    ? Math.max(sum(COUNTER.failed), record.memoryStop || record.fileStop ? requested - peakOf(run, record) : 0)
+    ? Math.max(sum(COUNTER.failed), state.memoryStop || state.fileStop ? requested - peakOf(run, state) : 0)
     : Math.max(requested - established, 0);
   const misses: Miss[] = [
     { kind: "established", count: unmade, of: isStaged ? Math.max(requested, unmade) : requested },
@@ -43,7 +42,7 @@ function findMisses(run: RunFacts, record: RunState): Miss[] {
   }
   // A single connection stays until its server closes it: that is its end, and no loss.
   if (isSingle) return misses;
-  const { accepting } = record;
+  const { accepting } = state;
   return [
     ...misses,
     { kind: "lost", count: sum(COUNTER.lost), of: established },
@@ -54,7 +53,7 @@ function findMisses(run: RunFacts, record: RunState): Miss[] {
     },
     // Others' connections from the same addresses may be among those that wait.
     { kind: "unaccepted", count: Math.min(accepting?.waiting ?? 0, established), of: established },
-    { kind: "ungreeted", count: countUngreeted(run, record), of: established },
+    { kind: "ungreeted", count: countUngreeted(run, state), of: established },
   ];
 }
 

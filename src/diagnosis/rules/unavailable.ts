@@ -140,7 +140,7 @@ function reuseFacts({ evidence }: ConnectResult): string[] {
   return [`${REUSE} is ${reuse} (${scope})${delay === undefined ? "" : `, ${REUSE}_delay ${formatDuration(delay)}`}`];
 }
 
-/** The planner has no tuple left of explicit ports. */
+/** The plan has no tuple left of explicit ports. */
 function planUsedUp({ plan, evidence }: ConnectResult, failure: FailureReport): Finding {
   return {
     limit: "source-ports",

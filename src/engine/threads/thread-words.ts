@@ -2,7 +2,7 @@
 // its descriptor table, and the descriptors of its event loop.
 
 export const THREAD = {
-  /** A word by which both agree on the moment in which the thread copies the descriptor table: one of GATE. */
+  /** A word by which both agree on the moment in which the thread copies the descriptor table: one of BARRIER. */
   barrier: 0,
   /** 1 when the thread has no descriptor table of its own. */
   tableShared: 1,

@@ -13,7 +13,7 @@ import { BARRIER, THREAD, ThreadWords } from "./thread-words.js";
 // A worker's heap holds no connection: they live in typed arrays outside of it.
 const HEAP = { maxOldGenerationSizeMb: 24, maxYoungGenerationSizeMb: 1, stackSizeMb: 1 };
 // The thread passes within a millisecond, and some 10 µs more for each descriptor of this process, unless it is not scheduled.
-const GATE_WAIT_MS = 1000;
+const BARRIER_WAIT_MS = 1000;
 /** An idle thread costs some 5 MB: enough of them for a dozen runs at once, each with a server and a client. */
 const MAX_IDLE = 48;
 
@@ -100,7 +100,7 @@ export class WorkerThread {
   }
 
   private onMessage(message: ThreadMessage): void {
-    if (message.type === "gate") this.letPass();
+    if (message.type === "barrier") this.letPass();
     else if (message.type === "role") this.events?.onMessage(message.message);
     else if (message.isReusable && idle.length < MAX_IDLE) {
       // An idle thread keeps no process alive.
@@ -116,7 +116,7 @@ export class WorkerThread {
     // One that has waited too long has gone on without us.
     if (Atomics.compareExchange(words, THREAD.barrier, BARRIER.requested, BARRIER.open) !== BARRIER.requested) return;
     Atomics.notify(words, THREAD.barrier);
-    Atomics.wait(words, THREAD.barrier, BARRIER.open, GATE_WAIT_MS);
+    Atomics.wait(words, THREAD.barrier, BARRIER.open, BARRIER_WAIT_MS);
   }
 
   private end(): void {

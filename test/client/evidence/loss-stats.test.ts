@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { expect, it, vi } from "vitest";
 import { LossStats } from "../../../src/client/evidence/loss-stats.js";
-import { COUNTER } from "../../../src/client/worker-plan.js";
+import { COUNTER } from "../../../src/client/metrics.js";
 
 const NAMES = [
   "shortestHeldMs",

@@ -4,8 +4,8 @@ import { runInNewContext } from "node:vm";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Exchange } from "../../../src/client/exchange/exchange.js";
-import { CLIENT_METRICS } from "../../../src/client/metrics.js";
-import { COUNTER, type ConnectPlan, HISTOGRAM, SHARED } from "../../../src/client/worker-plan.js";
+import { CLIENT_METRICS, COUNTER, HISTOGRAM } from "../../../src/client/metrics.js";
+import { type ConnectPlan, SHARED } from "../../../src/client/worker-plan.js";
 import { CONTROL, WorkerMemory } from "../../../src/engine/worker-memory.js";
 import { type Histogram, toMicros } from "../../../src/results/histogram/histogram.js";
 

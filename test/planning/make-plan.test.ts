@@ -3,9 +3,9 @@
 import { describe, expect, it } from "vitest";
 import type { ConnectOptions } from "../../src/planning/connect-options.js";
 import { type HostReadings, readHost } from "../../src/planning/host-readings.js";
+import { planTuples } from "../../src/planning/make-plan.js";
 import { parseRunSpec } from "../../src/planning/parse-run-spec.js";
-import { planTuples } from "../../src/planning/plan-tuples.js";
-import { TuplePlanner } from "../../src/planning/tuple-plan.js";
+import { TupleSequence } from "../../src/planning/tuple-plan.js";
 import type { BadSource } from "../../src/results/peer.js";
 import { formatIp, type IpAddress, parseIp } from "../../src/util/address.js";
 import { parseAddressRanges } from "../../src/util/address-range.js";
@@ -61,7 +61,7 @@ describe("a plan", () => {
     const { groups, plan } = planOf({ to: ":7777", connections: 200_000 }, host([["127.0.0.1"]]));
     expect(groups[0]!.sources).toEqual(["127.0.0.2+5"]);
     expect(plan.ports).toMatchObject({ chosenBy: "us", except: [7777], startAt: 32_768 });
-    expect(new TuplePlanner(plan).count).toBe(5 * 64_511);
+    expect(new TupleSequence(plan).count).toBe(5 * 64_511);
   });
 
   it("has what is left of the sources that were given, by the destination's family", () => {
