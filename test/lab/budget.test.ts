@@ -31,7 +31,7 @@ describe("the budget of a quick run", () => {
     expect(both.next(second)).toBeGreaterThan(both.next(first) + second.quickMs(USUAL));
   });
 
-  it("grows with a crowd that is larger than usual, and a rate that is lower", () => {
+  it("grows with more connections than usual, and a rate that is lower", () => {
     const of = (context: typeof USUAL) => EXPERIMENTS.reduce((sum, { quickMs }) => sum + quickMs(context), 0);
     expect(of({ ...USUAL, connections: 700_000 })).toBeGreaterThan(of(USUAL) + 100 * SECOND);
     expect(of({ ...USUAL, messageRatePerSec: 200 })).toBeGreaterThan(of(USUAL) + 40 * SECOND);

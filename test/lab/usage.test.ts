@@ -6,7 +6,7 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import { canMakeNamespaces, enterNamespace } from "../support/namespace.js";
 import { runCli } from "../support/process.js";
 
-describe("a crowd that would show nothing", () => {
+describe("a number of connections that would show nothing", () => {
   it.each(["1", "65535"])("is refused: -c %s", async (count) => {
     const { code, stdout, stderr } = await runCli(["lab", "--only", "E2", "-c", count]);
     expect([code, stdout]).toEqual([2, ""]);

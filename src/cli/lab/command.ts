@@ -19,8 +19,8 @@ export const addLab: AddCommand = (program, finish) => {
       "Makes two hosts (network namespaces joined by a wire), a server in one and clients in the other,\nand goes through the claims about ports and connections one by one. All of it is gone at the end.",
     )
     .option("--only <ids>", "these experiments, such as E3 or E1,E2 (repeatable)", addIds)
-    .option("--quick", "smaller crowds: about a minute, a minute and a half at most")
-    .option("-c, --connections <count>", "of the large crowd (default: 100k, quick 70k)", countFor("--connections"))
+    .option("--quick", "fewer connections: about a minute, a minute and a half at most")
+    .option("-c, --connections <count>", "in E2 (default: 100k, quick 70k)", countFor("--connections"))
     .option(
       "--total-message-rate <rate>",
       "messages per second over all connections in E6 (default: 4k)",

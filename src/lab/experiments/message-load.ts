@@ -13,7 +13,7 @@ const INTERVALS = 2;
 
 export const livingLoad: Experiment = {
   id: "E6",
-  title: "A held crowd is alive",
+  title: "Held connections are alive",
   claims: ["C4"],
   claim: "Connections that share a port are each alive: messages go and come over all of them, and none is lost.",
   // The largest client load's at the least, whatever the rate that was asked for.
@@ -37,11 +37,11 @@ export const livingLoad: Experiment = {
     const p50 = results.map(({ latency }) => formatDuration(latency.roundTrip.p50Us / 1000));
     const p99 = results.map(({ latency }) => formatDuration(latency.roundTrip.p99Us / 1000));
     return {
-      setup: `an echo server; crowds of ${results.map((result) => formatCount(result.requested)).join(", ")} send up to ${formatCount(messageRatePerSec)} messages a second in all; then no more are sent, and what is on its way comes back`,
+      setup: `an echo server; ${results.map((result) => formatCount(result.requested)).join(", ")} connections send up to ${formatCount(messageRatePerSec)} messages a second in all; then no more are sent, and what is on its way comes back`,
       commands: [...commands, END_BY_HAND],
       prediction:
-        "every connection is heard, none is lost, and every message is answered, whatever the size of the crowd",
-      observed: `${formatCount(heard)} of ${formatCount(requested)} connections answered, ${formatCount(lost)} lost; ${formatCount(answered)} of ${formatCount(sent)} messages answered; round trip p50 ${p50.join(" → ")}, p99 ${p99.join(" → ")} as the crowd grows`,
+        "every connection answers, none is lost, and every message is answered, however many connections there are",
+      observed: `${formatCount(heard)} of ${formatCount(requested)} connections answered, ${formatCount(lost)} lost; ${formatCount(answered)} of ${formatCount(sent)} messages answered; round trip p50 ${p50.join(" → ")}, p99 ${p99.join(" → ")} as the number of connections grows`,
       verdict: isConfirmed ? "confirmed" : gone > 0 || answered < sent ? "refuted" : "inconclusive",
       // What was not answered in time may have been on its way; a connection that was lost is lost.
       isTimed: gone === 0,
@@ -63,8 +63,8 @@ async function exchange(
   progress(`${formatCount(size)} connections exchange messages`);
   const rate = messageRatePerSec / size;
   const seconds = Math.ceil(Math.max(isQuick ? SECONDS.quick : SECONDS.full, INTERVALS / rate));
-  const clientLoad = [at, "-c", `${size}`, "--source-ip", testbed.description.clientIps];
-  const line = ["connect", ...clientLoad, "-m", "ping", "-r", `${Number(rate.toPrecision(6))}`, "-T", `${seconds}s`];
+  const args = [at, "-c", `${size}`, "--source-ip", testbed.description.clientIps];
+  const line = ["connect", ...args, "-m", "ping", "-r", `${Number(rate.toPrecision(6))}`, "-T", `${seconds}s`];
   const command = commandOf(line);
   commands.push(command);
   return jsonOf<ClientLoadResult>(testbed.client.run([...line, "--close", "rst", "--authorized", "--json"]), command);
@@ -74,7 +74,7 @@ function evidenceOf(results: readonly ClientLoadResult[]): Evidence[] {
   return [
     {
       kind: "latency",
-      title: "Round trip by the size of the crowd",
+      title: "Round trip by number of connections",
       rows: results.map(({ requested, latency }) => ({
         name: `${formatCount(requested)} connections`,
         summary: latency.roundTrip,
@@ -82,7 +82,7 @@ function evidenceOf(results: readonly ClientLoadResult[]): Evidence[] {
     },
     {
       kind: "series",
-      title: "Round trip as the crowd grows",
+      title: "Round trip as the number of connections grows",
       x: { name: "connections", unit: "" },
       y: { name: "round trip", unit: "ms" },
       lines: (["p50Us", "p99Us"] as const).map((percentile) => ({

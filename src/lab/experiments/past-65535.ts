@@ -20,8 +20,8 @@ export const past65535: Experiment = {
   async run({ testbed, connections, progress }) {
     const at = `${testbed.description.serverIp}:${PORT}`;
     const server = await startServer({ testbed }, at);
-    const requested = [at, "-c", String(connections), "--source-ip", testbed.description.clientIps];
-    const clientLoad = await gather({ testbed, progress }, requested);
+    const args = [at, "-c", String(connections), "--source-ip", testbed.description.clientIps];
+    const clientLoad = await gather({ testbed, progress }, args);
     progress("both hosts' socket tables");
     const onServer = await look(testbed.server, PORT);
     const onClient = await look(testbed.client, PORT);
@@ -37,7 +37,7 @@ export const past65535: Experiment = {
       setup: `one server on ${at}; one client process with the addresses ${testbed.description.clientIps}`,
       commands: [
         server.command,
-        `${commandOf(["connect", ...requested, "-T", "1m"])} &`,
+        `${commandOf(["connect", ...args, "-T", "1m"])} &`,
         `connected ${PORT} ${formatCount(connections)}`,
         `$server fourtuple ports :${PORT}`,
         END_BY_HAND,

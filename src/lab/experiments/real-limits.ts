@@ -64,9 +64,10 @@ export const realLimits: Experiment = {
     const cpuText = cpu && cpu.slope > 0 ? `${(cpu.slope * 1e6).toFixed(0)} µs` : UNKNOWN;
     const heartbeat = messages && (messages.wireBytes / HEARTBEAT_SECONDS).toFixed(1);
     return {
-      setup: `a crowd that grows in ${STEPS} steps of ${formatCount(step)}; then ${formatCount(MESSAGES.connections)} connections that exchange ${formatCount(MESSAGES.connections * MESSAGES.ratePerSec)} messages a second`,
+      setup: `connections added in ${STEPS} steps of ${formatCount(step)}; then ${formatCount(MESSAGES.connections)} connections that exchange ${formatCount(MESSAGES.connections * MESSAGES.ratePerSec)} messages a second`,
       commands,
-      prediction: "memory grows in a straight line with the crowd, and a resource or a setting ends first, not ports",
+      prediction:
+        "memory grows in a straight line with the number of connections, and a resource or a setting ends first, not ports",
       observed: [
         `${kernelText(kernel)} of kernel memory and ${userText(user)} of user memory per connection, both ends; ${cpuText} of CPU to open one`,
         messages
@@ -131,7 +132,7 @@ function findObstacle(
   }
   // Slabs are the whole machine's: how far they move by themselves was seen before the first connection.
   const atRest = `at rest it moved by ${formatBytes(drift.bytes)} in ${drift.seconds} s`;
-  if (kernel.slope <= 0) return unclear(`the kernel's memory did not grow with the crowd; ${atRest}`);
+  if (kernel.slope <= 0) return unclear(`the kernel's memory did not grow with the connections; ${atRest}`);
   if (kernel.r2 < GOOD_FIT) {
     const distance = distanceFrom(kernel, kernelPoints(samples));
     const judged = drift.bytes >= distance ? "so others' memory is in it" : "which does not explain it";

@@ -47,7 +47,7 @@ describe("a look at a port", () => {
     await join("127.0.0.1", port, testbed.client.ips[0]!);
     // Both ends: the server's is there when the handshake's last packet has come.
     const [onServer, onClient] = await until(
-      "the crowd",
+      "the held connections",
       async () => [await look(testbed.server, port, 100), await look(testbed.client, port, 100)] as const,
       ([atServer, atClient]) => atServer.incoming >= OURS && atClient.outgoing >= OURS,
     );

@@ -29,7 +29,7 @@ describe.skipIf(!canMakeNamespaces())("two namespaces", () => {
     expect([client.ips.length, client.ips[0], client.ips[299]]).toEqual([300, "10.77.1.1", "10.77.2.44"]);
   });
 
-  it.skipIf(!hasProgram("ss"))("hold a crowd, each side's sockets in its own table", async () => {
+  it.skipIf(!hasProgram("ss"))("hold connections, each side's sockets in its own table", async () => {
     const serving = testbed.server.run(["serve", "10.77.0.1:0", "--log", "none", "--json"]);
     const [, port] = await serving.prints(/"port":(\d+)/);
     const to = `10.77.0.1:${port}`;

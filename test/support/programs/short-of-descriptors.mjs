@@ -9,9 +9,10 @@ const held = [];
 
 // What is loaded once is loaded by now; both are part of the start-up, which has failed in good order or is complete.
 const outcome = await start();
-console.log(outcome.text);
 for (const fd of held.splice(0)) closeSync(fd);
+// Before it prints: whoever reads that may end it at once.
 process.once("SIGTERM", () => Promise.resolve(outcome.server?.stop()).finally(() => clearInterval(stays)));
+console.log(outcome.text);
 
 async function start() {
   // Loads what checks the options.
