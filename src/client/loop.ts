@@ -88,7 +88,7 @@ export class ClientLoop {
     const { events, transport } = this;
     const wanted = Atomics.load(this.worker.memory.control, CONTROL.target);
     const mayOpenMore = this.follow(wanted);
-    this.tellWhenSettled(wanted);
+    this.reportSettled(wanted);
     events.waitsFor = this.waitedFor(wanted);
     events.isBehind = this.begun < wanted;
     transport.turn(mayOpenMore ? 0 : this.waitMs());
@@ -198,7 +198,7 @@ export class ClientLoop {
     return Math.max(0, Math.min(untilCheck, untilMessage));
   }
 
-  private tellWhenSettled(wanted: number): void {
+  private reportSettled(wanted: number): void {
     if (this.begun < wanted || this.counters[COUNTER.inFlight]! > 0 || this.settledAt === wanted) return;
     this.settledAt = wanted;
     this.counters[COUNTER.lastSettledAt] = performance.timeOrigin + performance.now();

@@ -31,7 +31,7 @@ const PACE_MS = 5;
 const RAMP_GUARD_MS = 50;
 const GUARD_MS = 250;
 /** Before the end of a hold: what waits in the server's accept queue then, and at the end, will not be accepted. */
-const LOOK_AHEAD_MS = 1000;
+const EARLY_SAMPLE_MS = 1000;
 
 export interface ConnectEvents {
   /** A connection is ESTABLISHED (told for a single connection only). */
@@ -226,8 +226,8 @@ export class ConnectRun extends EventEmitter<ConnectEvents> implements RunHandle
     const shortage = findShortage(this.#targets, this.#workers.memories);
     // setTimeout() takes 31 bits: a longer hold is as good as for ever.
     const endMs = startMs + Math.min(settings.durationMs, 2 ** 31 - 1);
-    await this.#pass(endMs - LOOK_AHEAD_MS);
-    if (!settings.isSingle && !this.#stopping.signal.aborted) await this.#server.lookAhead();
+    await this.#pass(endMs - EARLY_SAMPLE_MS);
+    if (!settings.isSingle && !this.#stopping.signal.aborted) await this.#server.sampleEarly();
     await this.#pass(endMs);
     this.#state.holdMs = performance.now() - startMs;
     this.#state.samples.mark(this.#sample());
@@ -285,7 +285,7 @@ export class ConnectRun extends EventEmitter<ConnectEvents> implements RunHandle
     if (this.#stage === "ramp") this.#state.memoryFit.grown(sample.open, kernelBytes);
     else if (this.#stage === "hold") this.#state.memoryFit.held(performance.now(), kernelBytes);
     if (this.#stage === "ramp") {
-      if (this.#rampGuard.look(this.#state, { ...sample, timedOut: this.#workers.timedOut() })) this.#endRamp();
+      if (this.#rampGuard.check(this.#state, { ...sample, timedOut: this.#workers.timedOut() })) this.#endRamp();
     } else if (this.#stage === "hold" && !this.#isAnythingOpen()) {
       this.#stopping.abort();
     }

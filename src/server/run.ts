@@ -206,7 +206,7 @@ export class ServeRun extends EventEmitter<ServeEvents> implements RunHandle<Ser
       if (this.#starting === 0) this.#isReady();
     } else if (message.type === "accepted") {
       for (const peer of message.peers) this.emit("connection", peer);
-      Atomics.add(this.#sharedWords, SHARED.told, message.peers.length);
+      Atomics.add(this.#sharedWords, SHARED.reported, message.peers.length);
     } else {
       // As many threads as cores are to have half a table free, so that the next is up before it is needed. Where
       // connections can be parked no thread is ever full; where threads share one table, more do not help.

@@ -36,7 +36,8 @@ export function drawLatency(id: string, { title, rows: all }: LatencyEvidence): 
   const domain = logDomain(drawn.flatMap(({ minUs, maxUs }) => [minUs, maxUs]));
   const ticks = logTicks(domain);
   const description = rows.map(
-    ({ name, p50Us, p99Us, maxUs }) => `${name}: median ${say(p50Us)}, p99 ${say(p99Us)}, longest ${say(maxUs)}`,
+    ({ name, p50Us, p99Us, maxUs }) =>
+      `${name}: median ${formatUs(p50Us)}, p99 ${formatUs(p99Us)}, longest ${formatUs(maxUs)}`,
   );
   const chart = drawChart({ id, title, description: `${description.join("; ")}.` }, (isNarrow) => ({
     height: 60 + rows.length * ROW_HEIGHT,
@@ -87,7 +88,7 @@ export function drawLatency(id: string, { title, rows: all }: LatencyEvidence): 
 ${chart}
 <div class="scroll"><table><caption class="hidden">${title}: figures</caption>
 <thead><tr><th scope="col">latency of</th><th scope="col" class="number">count</th>${FIGURES.map(([name]) => html`<th scope="col" class="number">${name}</th>`)}</tr></thead>
-<tbody>${rows.map((row) => html`<tr><th scope="row">${row.name}</th><td data-label="count" class="number">${formatCount(row.count)}</td>${FIGURES.map(([name, key]) => html`<td data-label="${name}" class="number">${say(row[key])}</td>`)}</tr>`)}</tbody></table></div>`;
+<tbody>${rows.map((row) => html`<tr><th scope="row">${row.name}</th><td data-label="count" class="number">${formatCount(row.count)}</td>${FIGURES.map(([name, key]) => html`<td data-label="${name}" class="number">${formatUs(row[key])}</td>`)}</tr>`)}</tbody></table></div>`;
 }
 
 /** A log axis has no 0: what is shorter than a microsecond is drawn as one. */
@@ -112,7 +113,7 @@ function fewOf(ticks: readonly number[]): number[] {
   return ticks.filter((_, index) => index % step === 0);
 }
 
-function say(us: number): string {
+function formatUs(us: number): string {
   return formatDuration(us / 1000);
 }
 
