@@ -6,7 +6,7 @@ import type { NativeBuffer } from "../../linux/syscalls/libc.js";
 import { formatIp } from "../../util/address.js";
 import { ClientEvents } from "../events.js";
 import { COUNTER } from "../metrics.js";
-import type { PlannedTuples } from "../tuple-source.js";
+import type { TupleCursor } from "../tuple-cursor.js";
 import type { ConnectMessage, ConnectPlan } from "../worker-plan.js";
 import { TEXTS_AHEAD } from "./flow-control.js";
 
@@ -15,7 +15,7 @@ export class SingleEvents extends ClientEvents {
   private triesLeft: number;
   private sentTexts = 0;
 
-  constructor(worker: RoleWorker<ConnectPlan, ConnectMessage>, tuples: PlannedTuples, slots: number) {
+  constructor(worker: RoleWorker<ConnectPlan, ConnectMessage>, tuples: TupleCursor, slots: number) {
     super(worker, tuples, slots);
     this.triesLeft = worker.plan.tries - 1;
   }
