@@ -58,7 +58,7 @@ export class ClientLoop {
     this.counters = memory.counters;
     this.tuples = new TupleCursor(plan, slots);
     this.events = new Events(worker, this.tuples, slots);
-    const transport = openClientTransport({
+    const transport = openClientTransport(plan.engine, {
       tuples: this.tuples,
       handler: this.events,
       budget,

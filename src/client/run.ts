@@ -11,6 +11,7 @@ import type { RunSpec } from "../planning/run-spec.js";
 import type { Targets } from "../planning/targets.js";
 import { TupleSequence } from "../planning/tuple-plan.js";
 import type { ConnectResult, DestinationReport, ResolvedName, RunSample } from "../results/connect.js";
+import type { EngineReport } from "../results/engine.js";
 import type { AppError } from "../util/errors.js";
 import { countDestinations } from "./evidence/by-destination.js";
 import { collectEvidence, countInKernel } from "./evidence/collect.js";
@@ -24,7 +25,7 @@ import { type ConnectHistograms, measureRamp, newRunState, type RunFacts, readHi
 import { type ConnectSettings, settingsOf } from "./settings.js";
 import type { ConnectSnapshot } from "./snapshot.js";
 import { type MessagePlan, SHARED } from "./worker-plan.js";
-import { ClientWorkers, type TablesAllowed } from "./workers.js";
+import { type Carriers, ClientWorkers } from "./workers.js";
 
 const PACE_MS = 5;
 /** A ramp adds a thousand connections in this time: so far it may go below the memory floor. */
@@ -54,6 +55,7 @@ export class ConnectRun extends EventEmitter<ConnectEvents> implements RunHandle
   readonly tuplesAvailable: number;
   readonly #settings: ConnectSettings;
   readonly #targets: Targets;
+  readonly #engine: EngineReport;
   /** What had been timed when the latencies began anew. */
   #timedBefore: ConnectHistograms | undefined;
   readonly #workers: ClientWorkers;
@@ -70,7 +72,7 @@ export class ConnectRun extends EventEmitter<ConnectEvents> implements RunHandle
   constructor(
     spec: RunSpec,
     targets: Targets,
-    tables: TablesAllowed,
+    carriers: Carriers,
     complete: (result: ConnectResult) => ConnectResult = (result) => result,
   ) {
     super();
@@ -78,11 +80,12 @@ export class ConnectRun extends EventEmitter<ConnectEvents> implements RunHandle
     this.spec = spec;
     this.#settings = settings;
     this.#targets = targets;
+    this.#engine = carriers.engine;
     this.names = targets.names;
     this.tuplesAvailable = new TupleSequence(targets.plan).count;
     this.#server = new ServerSide(targets);
     this.#rampGuard = new RampGuard(settings);
-    this.#workers = new ClientWorkers(settings, targets, tables, {
+    this.#workers = new ClientWorkers(settings, targets, carriers, {
       opened: (local) => this.emit("opened", local),
       received: (text) => this.emit("received", text),
       moved: () => this.#pace(),
@@ -160,6 +163,7 @@ export class ConnectRun extends EventEmitter<ConnectEvents> implements RunHandle
     return {
       settings: this.#settings,
       targets: this.#targets,
+      engine: this.#engine,
       histograms: this.#histograms,
       pool: this.#workers.pool,
       nofileLimit: this.#workers.nofileLimit,

@@ -7,6 +7,7 @@ import { countOpenDescriptors } from "../linux/proc/procfs.js";
 import { ETIMEDOUT } from "../linux/syscalls/errno.js";
 import { raiseNofileLimit } from "../linux/syscalls/rlimit.js";
 import type { Targets } from "../planning/targets.js";
+import type { EngineName, EngineReport } from "../results/engine.js";
 import type { AppError } from "../util/errors.js";
 import { STEP } from "../util/steps.js";
 import { allocateCounts } from "./evidence/destination-counts.js";
@@ -22,6 +23,12 @@ const SINGLE_WORKER = new URL("./single/worker.js", import.meta.url);
 
 /** What bounds a worker's connections: nothing, since they can be parked; a table of its own; one table for all. */
 export type TablesAllowed = "unbounded" | "private" | "one";
+
+/** What carries a run's connections. */
+export interface Carriers {
+  readonly engine: EngineReport;
+  readonly tables: TablesAllowed;
+}
 
 export interface WorkersEvents {
   /** A connection is ESTABLISHED (told for a single connection only). */
@@ -42,6 +49,7 @@ export class ClientWorkers {
   readonly pacer: Pacer;
   readonly #settings: ConnectSettings;
   readonly #targets: Targets;
+  readonly #engine: EngineName;
   readonly #events: WorkersEvents;
   readonly #layout: ThreadLayout;
   readonly #parks: boolean;
@@ -50,9 +58,10 @@ export class ClientWorkers {
   #hasFailed = false;
   #receivedTexts = 0;
 
-  constructor(settings: ConnectSettings, targets: Targets, tables: TablesAllowed, events: WorkersEvents) {
+  constructor(settings: ConnectSettings, targets: Targets, { engine, tables }: Carriers, events: WorkersEvents) {
     this.#settings = settings;
     this.#targets = targets;
+    this.#engine = engine.name;
     this.#events = events;
     this.destinationCounts = allocateCounts(targets.plan);
     this.#parks = tables === "unbounded";
@@ -107,6 +116,7 @@ export class ClientWorkers {
     const settings = this.#settings;
     const plan: ConnectPlan = {
       tuples: this.#targets.plan,
+      engine: this.#engine,
       share: shareOf(this.#layout, worker),
       reusesTuples: settings.isStaged || settings.closesGreeted,
       window: Math.max(1, Math.floor(settings.concurrency / this.#layout.active)),

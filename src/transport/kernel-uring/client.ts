@@ -21,6 +21,7 @@ import type { ClientHandler, ClientTransport, ClientTransportOptions } from "../
 import { NO_ROOM, SLOT } from "../slot-state.js";
 import type { TupleSource } from "../tuple-source.js";
 import type { RingUnit } from "./ring-set.js";
+import { MOST_FILES } from "./ring-size.js";
 import { CONNECTING, STATE_MASK, WAS_RESET } from "./slots.js";
 import { TAG } from "./tags.js";
 import { UringTransport } from "./transport.js";
@@ -29,8 +30,6 @@ import { UringTransport } from "./transport.js";
 const OPEN_ENTRIES = 6;
 const THEN = SQE_FLAG.link | SQE_FLAG.skipSuccess;
 const OPTION_BYTES = 4;
-/** More would need one mapping larger than what a descriptor limit of millions is worth. */
-const LARGEST_RING = 65_536;
 
 const one = NativeBuffer.from(new Uint8Array(Int32Array.of(1).buffer));
 
@@ -45,7 +44,7 @@ export class UringClient extends UringTransport implements ClientTransport {
   private failures: { slot: number; step: number; errno: number }[] = [];
 
   constructor({ handler, budget, wakeFd, slots, tableSize, tuples, endsGreeted }: ClientTransportOptions) {
-    super({ handler, budget, wakeFd, slots, filesEach: Math.min(tableSize, LARGEST_RING) });
+    super({ handler, budget, wakeFd, slots, filesEach: Math.min(tableSize, MOST_FILES) });
     this.client = handler;
     this.tuples = tuples;
     this.endsGreeted = endsGreeted;

@@ -8,12 +8,9 @@ import { pushCancel, pushPollDescriptor } from "../../linux/uring/entries.js";
 import { ProvidedBuffers } from "../../linux/uring/provided-buffers.js";
 import { Ring } from "../../linux/uring/ring.js";
 import { AppError } from "../../util/errors.js";
+import { BUFFERS, COMPLETIONS, ENTRIES } from "./ring-size.js";
 import { TAG } from "./tags.js";
 
-// Small, because RLIMIT_MEMLOCK (8 MiB a user by default) has to do for all rings: 150 KB each.
-const ENTRIES = 1024;
-const COMPLETIONS = 4096;
-const BUFFERS = 1024;
 const BUFFER_BYTES = 256;
 /** Buffers of the kind that floods are read into. */
 const LARGE_BUFFERS = 32;
