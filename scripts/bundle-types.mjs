@@ -11,7 +11,8 @@ const bundle = await rolldown({
   input: { index: `${DIST}index.d.ts` },
   // Nothing refers to zod's messages in other languages, and they are CommonJS.
   external: [/^node:/, /\/locales\//],
-  plugins: [dts({ dtsOnly: true, generator: "oxc" })],
+  plugins: [dts({ dtsInput: true, oxc: true })],
 });
-await bundle.write({ dir: DIST, format: "esm" });
+// zod's casts of variance are errors without the comments that excuse them, which bundling leaves out.
+await bundle.write({ dir: DIST, format: "esm", banner: "// @ts-nocheck" });
 await bundle.close();
