@@ -90,7 +90,6 @@ export function makeResult(run: RunFacts, state: RunState): ConnectResult {
     threads: run.pool.size,
     hasPrivateTables: run.pool.hasPrivateTables,
     nofileLimit: toBound(run.nofileLimit),
-    engine: run.engine,
     evidence: {
       ...noted,
       memoryStop: state.memoryStop,

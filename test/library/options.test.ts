@@ -222,7 +222,6 @@ describe("every option that makes sense goes on as it is", () => {
     close: "fin",
     closeAfterGreeting: true,
     oneTable: false,
-    engine: "uring",
     authorized: true,
     signal,
   };
@@ -241,7 +240,6 @@ describe("every option that makes sense goes on as it is", () => {
       backlog: 5,
       maxConnections: 6,
       log: "none",
-      engine: "epoll",
       signal,
     };
     expect(checkServeOptions(options)).toEqual(options);

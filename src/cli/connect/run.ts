@@ -39,7 +39,6 @@ export interface ConnectCommandOptions {
   readonly close?: "rst" | "fin";
   readonly closeAfterGreeting?: boolean;
   readonly oneTable?: boolean;
-  readonly engine?: ConnectOptions["engine"];
   readonly authorized?: boolean;
   readonly json?: boolean;
 }
@@ -97,7 +96,6 @@ function specOf(to: readonly string[], options: ConnectCommandOptions): RunSpec 
     close: options.close,
     closeAfterGreeting: options.closeAfterGreeting,
     oneTable: options.oneTable,
-    engine: options.engine,
     authorized: options.authorized,
   });
 }

@@ -22,6 +22,10 @@ export const TCP_INFO = 11;
 export const IP_BIND_ADDRESS_NO_PORT = 24;
 /** Since Linux 6.3. */
 export const IP_LOCAL_PORT_RANGE = 51;
+/** Answers EAGAIN instead of waiting. */
+export const MSG_DONTWAIT = 0x40;
+/** In a ring: goes on until all is sent. */
+export const MSG_WAITALL = 0x100;
 export const MSG_NOSIGNAL = 0x4000;
 /** Leaves what was read in the receive queue. */
 export const MSG_PEEK = 0x2;
@@ -53,7 +57,6 @@ export const EFD_NONBLOCK = 0x800;
 export const EFD_CLOEXEC = 0x80000;
 export const CLONE_FILES = 0x400;
 export const RLIMIT_NOFILE = 7;
-export const RLIMIT_MEMLOCK = 8;
 
 /** TCP states by the kernel's number; the first and the last are the kernel's own. */
 export const TCP_STATES = ["UNKNOWN", ...TCP_STATE_NAMES, "NEW_SYN_RECV"] as const;

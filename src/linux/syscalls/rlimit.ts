@@ -1,10 +1,9 @@
-// Limits of a process (man 2 getrlimit): RLIMIT_NOFILE bounds the numbers in one descriptor table, RLIMIT_MEMLOCK what the io_urings of a
-// user lock, over all of its processes.
-import { RLIMIT_MEMLOCK, RLIMIT_NOFILE } from "./constants.js";
+// RLIMIT_NOFILE (man 2 getrlimit): it bounds the numbers in one descriptor table.
+import { RLIMIT_NOFILE } from "./constants.js";
 import { libc, NativeBuffer } from "./libc.js";
 
-export interface ProcessLimit {
-  /** What is in force, in descriptors or bytes; Infinity when unlimited. */
+export interface NofileLimit {
+  /** What is in force, in descriptors; Infinity when unlimited. */
   readonly soft: number;
   /** Up to which an unprivileged process may raise it. */
   readonly hard: number;
@@ -13,34 +12,21 @@ export interface ProcessLimit {
 const pair = new NativeBuffer(16);
 
 /** RLIMIT_NOFILE as it is now; Infinity where it cannot be read. */
-export function readNofileLimit(): ProcessLimit {
-  return readLimit(RLIMIT_NOFILE);
-}
-
-/** Raises the soft limit to the hard one, which needs no privilege, and returns what is then in force. */
-export function raiseNofileLimit(): ProcessLimit {
-  return raiseLimit(RLIMIT_NOFILE);
-}
-
-/** As raiseNofileLimit(), of RLIMIT_MEMLOCK. */
-export function raiseMemlockLimit(): ProcessLimit {
-  return raiseLimit(RLIMIT_MEMLOCK);
-}
-
-function readLimit(resource: number): ProcessLimit {
-  if (libc.getrlimit(resource, pair.address) < 0) {
+export function readNofileLimit(): NofileLimit {
+  if (libc.getrlimit(RLIMIT_NOFILE, pair.address) < 0) {
     return { soft: Number.POSITIVE_INFINITY, hard: Number.POSITIVE_INFINITY };
   }
   return { soft: limitAt(0), hard: limitAt(8) };
 }
 
-function raiseLimit(resource: number): ProcessLimit {
-  if (libc.getrlimit(resource, pair.address) >= 0) {
+/** Raises the soft limit to the hard one, which needs no privilege, and returns what is then in force. */
+export function raiseNofileLimit(): NofileLimit {
+  if (libc.getrlimit(RLIMIT_NOFILE, pair.address) >= 0) {
     pair.bytes.copy(pair.bytes, 0, 8, 16);
     // Where it is refused, the limit stays as it was.
-    libc.setrlimit(resource, pair.address);
+    libc.setrlimit(RLIMIT_NOFILE, pair.address);
   }
-  return readLimit(resource);
+  return readNofileLimit();
 }
 
 function limitAt(offset: number): number {

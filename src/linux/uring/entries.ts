@@ -1,6 +1,6 @@
 // Entries by what they ask for, as liburing's io_uring_prep_…: each pushes one entry, for which there must be room, and leaves the
 // linking to its caller by `how`: SQE_FLAG bits. Sockets are registered files, named by their index.
-import { MSG_NOSIGNAL, SO_LINGER, SOCK_STREAM, SOL_SOCKET } from "../syscalls/constants.js";
+import { MSG_DONTWAIT, MSG_NOSIGNAL, MSG_TRUNC, SO_LINGER, SOCK_STREAM, SOL_SOCKET } from "../syscalls/constants.js";
 import { lingerZero } from "../syscalls/socket.js";
 import { ACCEPT_MULTISHOT, CANCEL, CMD_SETSOCKOPT, FILE_INDEX_ALLOC, OP, SQE, SQE_FLAG } from "./abi.js";
 import { writeAddress } from "./native-memory.js";
@@ -36,24 +36,56 @@ export function pushAccept(ring: Ring, listener: number, isMultishot: boolean, s
   ring.words[at + SQE.fileIndex] = FILE_INDEX_ALLOC;
 }
 
+/**
+ * As pushAccept(), once, with the peer's address.
+ *
+ * @param address where it goes
+ * @param lengthAddress where the kernel reads how much room there is, and writes how much it has used
+ */
+export function pushAcceptWithPeer(
+  ring: Ring,
+  listener: number,
+  address: number,
+  lengthAddress: number,
+  slot: number,
+  tag: number,
+): void {
+  const at = ring.push(OP.accept, listener, 0, address, 0, 0, slot, tag);
+  writeAddress(ring.words, at + SQE.offset, lengthAddress);
+  ring.words[at + SQE.fileIndex] = FILE_INDEX_ALLOC;
+}
+
+/** Takes `length` bytes out of what has come, without a copy; `address` is not written to. Answers at once. */
+export function pushDiscard(
+  ring: Ring,
+  file: number,
+  address: number,
+  length: number,
+  slot: number,
+  tag: number,
+): void {
+  const how = (SQE_FLAG.fixedFile | SQE_FLAG.skipSuccess) << FLAGS_SHIFT;
+  ring.push(OP.recv | how, file, 0, address, length, MSG_TRUNC | MSG_DONTWAIT, slot, tag);
+}
+
 /** Copies a sockaddr to where pushBind() and pushConnect() take it from. */
 export function writeSockaddr(ring: Ring, words: Int32Array): void {
   const at = ring.sockaddrWord;
   for (let i = 0; i < words.length; i++) ring.sockaddrs[at + i] = words[i]!;
 }
 
-/** recv() into one of the ring's provided buffers. @param priority RECV bits */
+/** recv() into one of the ring's provided buffers. @param priority RECV bits @param flags MSG_… */
 export function pushReceive(
   ring: Ring,
   file: number,
   priority: number,
   group: number,
-  how: number,
+  flags: number,
   slot: number,
   tag: number,
 ): void {
-  const flags = SQE_FLAG.fixedFile | SQE_FLAG.bufferSelect | how;
-  const at = ring.push(OP.recv | (flags << FLAGS_SHIFT) | (priority << PRIORITY_SHIFT), file, 0, 0, 0, 0, slot, tag);
+  const how = (SQE_FLAG.fixedFile | SQE_FLAG.bufferSelect) << FLAGS_SHIFT;
+  const at = ring.push(OP.recv | how | (priority << PRIORITY_SHIFT), file, 0, 0, 0, flags, slot, tag);
   ring.words[at + SQE.bufferGroup] = group;
 }
 

@@ -2,7 +2,7 @@
 // put there stays open, and in its epoll set, after its descriptor is closed, and so no longer counts against
 // RLIMIT_NOFILE of the thread. Calls on it go through the ring, one at a time and at once; epoll goes on saying when.
 
-import { MSG_NOSIGNAL, SO_LINGER, SOL_SOCKET } from "../syscalls/constants.js";
+import { MSG_DONTWAIT, MSG_NOSIGNAL, SO_LINGER, SOL_SOCKET } from "../syscalls/constants.js";
 import { EIO } from "../syscalls/errno.js";
 import { lastErrno, libc, NativeBuffer } from "../syscalls/libc.js";
 import { lingerZero } from "../syscalls/socket.js";
@@ -22,7 +22,6 @@ import {
 import { NativeMemory, writeAddress } from "./native-memory.js";
 
 const RING_ENTRIES = 4;
-const MSG_DONTWAIT = 0x40;
 /** Entries removed by one call: more would keep a thread that is to stop waiting too long. */
 const REMOVED_AT_ONCE = 512;
 

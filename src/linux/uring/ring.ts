@@ -3,25 +3,11 @@
 
 import { EBADF, EINTR, ETIME } from "../syscalls/errno.js";
 import { lastErrno, libc } from "../syscalls/libc.js";
-import {
-  CQE,
-  ENTER,
-  GETEVENTS_ARG,
-  OFFSET_SQES,
-  PARAMS,
-  SETUP,
-  SQ_CQ_OVERFLOW,
-  SQ_TASKRUN,
-  SQE,
-  SYS_IO_URING,
-} from "./abi.js";
-import { type Mapping, NativeMemory, writeAddress } from "./native-memory.js";
+import { CQE, ENTER, GETEVENTS_ARG, PARAMS, SETUP, SQ_CQ_OVERFLOW, SQ_TASKRUN, SQE, SYS_IO_URING } from "./abi.js";
+import { NativeMemory } from "./native-memory.js";
+import { mapRing, type RingMemory, SOCKADDR_WORDS, TIMESPEC_WORD } from "./ring-memory.js";
 import { type NewRing, type RingOptions, setUpRing } from "./setup.js";
 
-/** A sockaddr an entry: bind and connect read it when the entry is submitted. */
-export const SOCKADDR_WORDS = 8;
-const TIMESPEC_WORD = GETEVENTS_ARG.bytes / 4;
-const WAIT_BYTES = 64;
 /** As many as the longest chain has steps. At most: a peer that keeps a ring at work is no reason to stay. */
 const MORE_ENTERS = 16;
 const NO_WORDS = new Int32Array(0);
@@ -43,6 +29,8 @@ export class Ring {
   sockaddrs: Int32Array = NO_WORDS;
   /** How many completions wait, as of the last enter(). */
   ready = 0;
+  /** Completions wait in the kernel for room in the queue, as of the last enter(). */
+  hasOverflow = false;
   /** How often completions had to wait in the kernel for room in the queue. None is lost by it. */
   overflows = 0;
   private readonly memory = new NativeMemory();
@@ -71,10 +59,13 @@ export class Ring {
     const made = setUpRing(options);
     if (typeof made === "number") return made;
     const ring = new Ring(made);
-    const failed = ring.map(made.params);
-    if (failed === 0) return ring;
+    const memory = mapRing(made, ring.memory);
+    if (typeof memory !== "number") {
+      ring.take(memory);
+      return ring;
+    }
     ring.close();
-    return failed;
+    return memory;
   }
 
   private constructor({ fd, params }: NewRing) {
@@ -93,32 +84,15 @@ export class Ring {
     this.cqOverflowWord = word(PARAMS.cqOverflow);
   }
 
-  private map(params: Buffer): number {
-    const sqArray = params.readUInt32LE(PARAMS.sqArray);
-    const cqesEnd = params.readUInt32LE(PARAMS.cqes) + (this.cqMask + 1) * CQE.words * 4;
-    const queue = this.memory.mapRing(this.fd, Math.max(sqArray + this.entries * 4, cqesEnd), 0);
-    if (typeof queue === "number") return queue;
-    const entries = this.memory.mapRing(this.fd, this.entries * SQE.words * 4, OFFSET_SQES);
-    if (typeof entries === "number") return entries;
-    const own = this.memory.allocate(WAIT_BYTES + this.entries * SOCKADDR_WORDS * 4);
-    if (typeof own === "number") return own;
-    this.queue = new Int32Array(queue.buffer);
-    this.words = new Int32Array(entries.buffer);
-    // Place i of the ring stands for entry i, for good.
-    for (let i = 0; i < this.entries; i++) this.queue[sqArray / 4 + i] = i;
-    this.sqTail = this.queue[this.sqTailWord]!;
-    this.cqHead = this.queue[this.cqHeadWord]!;
-    this.layOutOwn(own);
-    return 0;
-  }
-
-  /** Memory of ours: what enter() is told of its wait, then the sockaddrs. */
-  private layOutOwn({ address, buffer }: Mapping): void {
-    this.wait = new Int32Array(buffer, 0, WAIT_BYTES / 4);
-    this.waitAddress = address;
-    writeAddress(this.wait, GETEVENTS_ARG.timespec / 4, address + TIMESPEC_WORD * 4);
-    this.sockaddrs = new Int32Array(buffer, WAIT_BYTES);
-    this.sockaddrBase = address + WAIT_BYTES;
+  private take({ queue, entries, wait, waitAddress, sockaddrs, sockaddrBase }: RingMemory): void {
+    this.queue = queue;
+    this.words = entries;
+    this.wait = wait;
+    this.waitAddress = waitAddress;
+    this.sockaddrs = sockaddrs;
+    this.sockaddrBase = sockaddrBase;
+    this.sqTail = queue[this.sqTailWord]!;
+    this.cqHead = queue[this.cqHeadWord]!;
   }
 
   /** Entries that can be pushed before the next enter(). */
@@ -216,9 +190,31 @@ export class Ring {
     }
     const failed = result < 0 ? endedEnter(lastErrno()) : 0;
     this.finishWork();
-    this.ready = (Atomics.load(queue, this.cqTailWord) - this.cqHead) | 0;
-    if ((Atomics.load(queue, this.sqFlagsWord) & SQ_CQ_OVERFLOW) !== 0) this.overflows++;
+    this.look();
     return failed;
+  }
+
+  /**
+   * Hands over what was pushed, and no more: what the kernel can do at once is done, and completed where there is room.
+   *
+   * @returns 0 or a negative errno: entries that the kernel did not take stay pending
+   */
+  submit(): number {
+    if (this.isClosed) return -EBADF;
+    const { queue } = this;
+    Atomics.store(queue, this.sqTailWord, this.sqTail);
+    const result = libc.syscall(SYS_IO_URING.enter, this.fd, this.pending, 0, 0, 0, 0);
+    const failed = result < 0 ? endedEnter(lastErrno()) : 0;
+    this.look();
+    return failed;
+  }
+
+  /** Sees what has completed. */
+  private look(): void {
+    const { queue } = this;
+    this.ready = (Atomics.load(queue, this.cqTailWord) - this.cqHead) | 0;
+    this.hasOverflow = (Atomics.load(queue, this.sqFlagsWord) & SQ_CQ_OVERFLOW) !== 0;
+    if (this.hasOverflow) this.overflows++;
   }
 
   /** The kernel leaves off after a step of each chain: it goes on at once, which costs less than another turn of our caller. */
@@ -246,6 +242,16 @@ export class Ring {
   /** CQE_FLAG bits, and the provided buffer's number. */
   flagsAt(index: number): number {
     return this.queue[this.cqesWord + ((this.cqHead + index) & this.cqMask) * CQE.words + CQE.flags]!;
+  }
+
+  /** Completions that there is room for before others have to wait in the kernel. */
+  get completionRoom(): number {
+    return this.cqMask + 1 - this.ready;
+  }
+
+  /** Gives completion `index` another tag: it was seen ahead of its turn. */
+  retag(index: number, tag: number): void {
+    this.queue[this.cqesWord + ((this.cqHead + index) & this.cqMask) * CQE.words + CQE.userData + 1] = tag;
   }
 
   /** Gives the places of the first `count` completions back; the index of those that follow starts again at 0. */

@@ -17,11 +17,9 @@ import { SQE_FLAG } from "../../linux/uring/abi.js";
 import { pushBind, pushConnect, pushSetOption, pushSocket, writeSockaddr } from "../../linux/uring/entries.js";
 import type { Ring } from "../../linux/uring/ring.js";
 import { STEP } from "../../util/steps.js";
-import type { ClientHandler, ClientTransport, ClientTransportOptions } from "../contract.js";
+import type { ClientHandler, ClientTransport, ClientTransportOptions, TupleSource } from "../contract.js";
 import { NO_ROOM, SLOT } from "../slot-state.js";
-import type { TupleSource } from "../tuple-source.js";
-import type { RingUnit } from "./ring-set.js";
-import { MOST_FILES } from "./ring-size.js";
+import { LARGEST_RING, type RingUnit } from "./ring-set.js";
 import { CONNECTING, STATE_MASK, WAS_RESET } from "./slots.js";
 import { TAG } from "./tags.js";
 import { UringTransport } from "./transport.js";
@@ -44,7 +42,7 @@ export class UringClient extends UringTransport implements ClientTransport {
   private failures: { slot: number; step: number; errno: number }[] = [];
 
   constructor({ handler, budget, wakeFd, slots, tableSize, tuples, endsGreeted }: ClientTransportOptions) {
-    super({ handler, budget, wakeFd, slots, filesEach: Math.min(tableSize, MOST_FILES) });
+    super({ handler, budget, wakeFd, slots, filesEach: Math.min(tableSize, LARGEST_RING), readsUnsent: true });
     this.client = handler;
     this.tuples = tuples;
     this.endsGreeted = endsGreeted;

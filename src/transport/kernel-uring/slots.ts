@@ -18,6 +18,9 @@ export const WAS_RESET = 1 << 8;
 /** It is closed as soon as what it was given has been sent. */
 export const CLOSES_SENT = 1 << 9;
 
+/** What is being received is only looked at: it is taken when its role has used it. */
+export const PEEKING = 1 << 10;
+
 const FIRST = 1024;
 
 export class Slots {

@@ -18,6 +18,8 @@ export const TAG = {
   /** Another ring has something to do; its number is in the place of the slot. */
   ring: 10,
   install: 11,
+  /** The number says where the peer's address is. */
+  accept: 12,
 } as const;
 
 const NUMBER_SHIFT = 8;

@@ -1,12 +1,12 @@
 // What both roles' transports over io_uring have in common: the connections of one worker, their turn, what comes in, what goes out.
 // Whatever a connection needs is written as entries; one call a turn hands them over and brings what has come of those before.
-import { EPOLLIN, EPOLLRDHUP } from "../../linux/syscalls/constants.js";
+import { EPOLLIN, EPOLLRDHUP, MSG_PEEK } from "../../linux/syscalls/constants.js";
 import { ECANCELED, ECONNRESET, ENOBUFS } from "../../linux/syscalls/errno.js";
 import { drain } from "../../linux/syscalls/eventfd.js";
 import type { NativeBuffer } from "../../linux/syscalls/libc.js";
 import { closeFd, endsOf } from "../../linux/syscalls/socket.js";
 import { bufferOf, CQE_FLAG, RECV, SQE_FLAG } from "../../linux/uring/abi.js";
-import { pushCancel, pushInstall, pushPoll, pushReceive } from "../../linux/uring/entries.js";
+import { pushCancel, pushDiscard, pushInstall, pushPoll, pushReceive } from "../../linux/uring/entries.js";
 import type { ProvidedBuffers } from "../../linux/uring/provided-buffers.js";
 import { STEP } from "../../util/steps.js";
 import type { ConnectionAddresses, Transport, TransportHandler, TurnBudget } from "../contract.js";
@@ -17,6 +17,7 @@ import { Sends } from "./sends.js";
 import {
   CLOSES_SENT,
   CLOSING,
+  PEEKING,
   POLLING,
   RECEIVING,
   SENDING,
@@ -37,6 +38,8 @@ export interface UringTransportOptions {
   readonly slots: number;
   /** Files of each ring. */
   readonly filesEach: number;
+  /** What comes in is told while a part of what was sent is still on its way. */
+  readonly readsUnsent: boolean;
 }
 
 export abstract class UringTransport implements Transport {
@@ -47,17 +50,21 @@ export abstract class UringTransport implements Transport {
   private readonly handler: TransportHandler;
   private readonly sendBytes: number;
   private readonly wakeFd: number;
+  private readonly readsUnsent: boolean;
   private readonly sends: Sends;
   /** Connections whose next receive waits until DATA is wanted again. */
   private held: number[] = [];
   /** What had come already when DATA was no more wanted. */
   private heldData: { readonly slot: number; readonly id: number; readonly length: number }[] = [];
+  /** What had come when a connection began to send: told when that is done. By slot. */
+  private readonly unread = new Map<number, { readonly id: number; readonly length: number }>();
   private isClosed = false;
 
-  constructor({ handler, budget, wakeFd, slots, filesEach }: UringTransportOptions) {
+  constructor({ handler, budget, wakeFd, slots, filesEach, readsUnsent }: UringTransportOptions) {
     this.handler = handler;
     this.sendBytes = budget.sendBytes;
     this.wakeFd = wakeFd;
+    this.readsUnsent = readsUnsent;
     this.slots = new Slots(slots);
     this.rings = new RingSet(filesEach, wakeFd, budget.readBytes);
     this.sends = new Sends(this.slots, this.rings, handler);
@@ -155,7 +162,7 @@ export abstract class UringTransport implements Transport {
   /** Waits for what comes over an ESTABLISHED connection, unless something does already. @param isThere there may be more to read */
   protected arm(slot: number, isThere: boolean, group = SMALL_GROUP): void {
     const bits = this.slots.get(slot);
-    if ((bits & (RECEIVING | POLLING)) !== 0) return;
+    if ((bits & (RECEIVING | POLLING)) !== 0 || ((bits & SENDING) !== 0 && !this.readsUnsent)) return;
     if (this.isHeld) {
       this.held.push(slot);
       return;
@@ -167,8 +174,9 @@ export abstract class UringTransport implements Transport {
       this.slots.add(slot, POLLING);
       pushPoll(unit.ring, file, AT_REST, 0, slot, TAG.poll);
     } else {
-      this.slots.add(slot, RECEIVING);
-      pushReceive(unit.ring, file, isThere ? 0 : RECV.pollFirst, group, 0, slot, TAG.receive);
+      this.slots.add(slot, this.peeks ? RECEIVING | PEEKING : RECEIVING);
+      const flags = this.peeks ? MSG_PEEK : 0;
+      pushReceive(unit.ring, file, isThere ? 0 : RECV.pollFirst, group, flags, slot, TAG.receive);
     }
   }
 
@@ -252,7 +260,9 @@ export abstract class UringTransport implements Transport {
     const isLive = (bits & STATE_MASK) !== SLOT.free;
     if ((flags & CQE_FLAG.buffer) !== 0) {
       const id = bufferOf(flags);
-      if (isLive && result > 0 && this.isHeld) this.heldData.push({ slot, id, length: result });
+      const isUnsent = (bits & SENDING) !== 0 && !this.readsUnsent;
+      if (isLive && result > 0 && isUnsent) this.unread.set(slot, { id, length: result });
+      else if (isLive && result > 0 && this.isHeld) this.heldData.push({ slot, id, length: result });
       else if (isLive && result > 0) this.deliver(unit, slot, id, result);
       else buffersOf(unit, id).giveBack(id);
       if (result > 0) return;
@@ -266,13 +276,23 @@ export abstract class UringTransport implements Transport {
   private deliver(unit: RingUnit, slot: number, id: number, length: number): void {
     const { slots } = this;
     const buffers = buffersOf(unit, id);
-    this.handler.received(slot, buffers.memory, buffers.offsetOf(id), length);
+    const used = this.handler.received(slot, buffers.memory, buffers.offsetOf(id), length);
     buffers.giveBack(id);
+    if ((slots.get(slot) & PEEKING) !== 0) this.takeUsed(unit, slot, buffers.memory.address, used);
     if (slots.state(slot) !== SLOT.free) this.delivered(slot);
     if (slots.state(slot) === SLOT.free) return;
     const isFull = length === buffers.size;
     const isFlood = isFull && this.rings.largeBuffers(unit) !== undefined;
     this.arm(slot, isFull || (slots.get(slot) & WAS_RESET) !== 0, isFlood ? LARGE_GROUP : SMALL_GROUP);
+  }
+
+  /** Takes out what was looked at and used: the rest stays with the peer. */
+  private takeUsed(unit: RingUnit, slot: number, address: number, used: number): void {
+    const bits = this.slots.get(slot);
+    this.slots.set(slot, bits & ~PEEKING);
+    if (used === 0 || (bits & STATE_MASK) === SLOT.free) return;
+    this.rings.reserve(unit, 1);
+    pushDiscard(unit.ring, slot - unit.firstSlot, address, used, slot, TAG.ignored);
   }
 
   private sendEnded(slot: number, number: number, result: number): void {
@@ -285,8 +305,22 @@ export abstract class UringTransport implements Transport {
       } else slots.remove(slot, SENDING);
       // What has ended the connection is told by what waits for bytes: there may be some to read before.
       if (result > 0 && (bits & STATE_MASK) !== SLOT.free) this.handler.sent(slot);
+      if (!this.readsUnsent) this.readOn(slot);
     }
     sends.tellWaiting();
+  }
+
+  /** What a connection had to send is gone: it reads again. */
+  private readOn(slot: number): void {
+    const bits = this.slots.get(slot);
+    if ((bits & STATE_MASK) < SLOT.opened || (bits & SENDING) !== 0) return;
+    const data = this.unread.get(slot);
+    if (!data) {
+      this.arm(slot, false);
+      return;
+    }
+    this.unread.delete(slot);
+    this.deliver(this.rings.unitOf(slot), slot, data.id, data.length);
   }
 
   private armHeld(): void {
@@ -317,6 +351,9 @@ export abstract class UringTransport implements Transport {
       return;
     }
     const bits = this.slots.get(slot);
+    const data = this.unread.size > 0 ? this.unread.get(slot) : undefined;
+    if (data) buffersOf(this.rings.unitOf(slot), data.id).giveBack(data.id);
+    if (data) this.unread.delete(slot);
     this.slots.set(slot, (bits & UNDER_WAY) | SLOT.free);
     // What was given to send() is on its way, and goes before the end.
     if (!resets && (bits & SENDING) !== 0) this.slots.add(slot, CLOSES_SENT);

@@ -5,7 +5,7 @@ import { describeTransport } from "../contract.js";
 
 describe("kernel-epoll", () => {
   describeTransport({
-    openClient: (options) => openClientTransport("epoll", options),
+    openClient: openClientTransport,
     openServer: openServerTransport,
     needsDescriptors: true,
     tellsOwnAnswers: true,
