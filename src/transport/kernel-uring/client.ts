@@ -1,51 +1,32 @@
-// The client's transport over io_uring: opening a connection is one chain of entries, of which only the last completes, or the one that
-// fails.
-import { readLocalPortRange } from "../../linux/proc/local-ports.js";
-import {
-  AF_INET,
-  AF_INET6,
-  IP_BIND_ADDRESS_NO_PORT,
-  IP_LOCAL_PORT_RANGE,
-  IPPROTO_IP,
-  SO_REUSEADDR,
-  SOL_SOCKET,
-} from "../../linux/syscalls/constants.js";
+// The client's transport over io_uring: opens connections from its own 4-tuples, and tells what comes of them.
 import { EADDRINUSE, EADDRNOTAVAIL, ECONNRESET, EPIPE } from "../../linux/syscalls/errno.js";
-import { NativeBuffer } from "../../linux/syscalls/libc.js";
 import { closeFd, isItsOwnPeer } from "../../linux/syscalls/socket.js";
-import { SQE_FLAG } from "../../linux/uring/abi.js";
-import { pushBind, pushConnect, pushSetOption, pushSocket, writeSockaddr } from "../../linux/uring/entries.js";
-import type { Ring } from "../../linux/uring/ring.js";
 import { STEP } from "../../util/steps.js";
 import type { ClientHandler, ClientTransport, ClientTransportOptions, TupleSource } from "../contract.js";
-import { NO_ROOM, SLOT } from "../slot-state.js";
+import { MET_ITSELF, NO_ROOM, SLOT } from "../slot-state.js";
+import { Openings } from "./openings.js";
 import { LARGEST_RING, type RingUnit } from "./ring-set.js";
-import { CONNECTING, STATE_MASK, WAS_RESET } from "./slots.js";
-import { TAG } from "./tags.js";
+import { CONNECTING, WAS_RESET } from "./slots.js";
+import { kindOf, TAG } from "./tags.js";
 import { UringTransport } from "./transport.js";
-
-/** socket, three options, bind, connect. */
-const OPEN_ENTRIES = 6;
-const THEN = SQE_FLAG.link | SQE_FLAG.skipSuccess;
-const OPTION_BYTES = 4;
-
-const one = NativeBuffer.from(new Uint8Array(Int32Array.of(1).buffer));
 
 export class UringClient extends UringTransport implements ClientTransport {
   private readonly client: ClientHandler;
   private readonly tuples: TupleSource;
-  private readonly ephemeral = readLocalPortRange();
+  private readonly openings: Openings;
   private readonly endsGreeted: "close" | "reset" | undefined;
   /** Connections that are neither at rest nor free. */
   private busy = 0;
   /** Slots of attempts that had no tuple or no ring, and how they failed: told at the end of a turn. */
-  private failures: { slot: number; step: number; errno: number }[] = [];
+  private failures: { readonly slot: number; readonly step: number; readonly errno: number }[] = [];
 
   constructor({ handler, budget, wakeFd, slots, tableSize, tuples, endsGreeted }: ClientTransportOptions) {
-    super({ handler, budget, wakeFd, slots, filesEach: Math.min(tableSize, LARGEST_RING), readsUnsent: true });
+    const filesEach = Math.min(tableSize, LARGEST_RING);
+    super({ handler, budget, wakeFd, slots, filesEach, dealsSlots: true, readsUnsent: true });
     this.client = handler;
     this.tuples = tuples;
     this.endsGreeted = endsGreeted;
+    this.openings = new Openings(tuples, this.slots, this.rings, slots);
   }
 
   open(): number {
@@ -60,8 +41,7 @@ export class UringClient extends UringTransport implements ClientTransport {
     }
     this.busy++;
     slots.set(slot, SLOT.opening);
-    slots.setPassedOver(slot, 0);
-    if (slot < rings.capacity) this.pushOpening(slot);
+    if (slot < rings.capacity && !this.openings.open(slot)) this.failLater(slot, STEP.bind, EADDRNOTAVAIL);
     return slot;
   }
 
@@ -80,6 +60,11 @@ export class UringClient extends UringTransport implements ClientTransport {
     super.reset(slot);
   }
 
+  delivered(slot: number): void {
+    if (this.endsGreeted === "reset") this.reset(slot);
+    else if (this.endsGreeted === "close") this.close(slot);
+  }
+
   protected override get hasMore(): boolean {
     return this.failures.length > 0;
   }
@@ -93,36 +78,32 @@ export class UringClient extends UringTransport implements ClientTransport {
     }
   }
 
-  protected override delivered(slot: number): void {
-    if (this.endsGreeted === "reset") this.reset(slot);
-    else if (this.endsGreeted === "close") this.close(slot);
+  protected override vacated(): void {
+    // Slots are dealt here: a file that is free is known by its slot.
   }
 
   protected override complete(_unit: RingUnit, slot: number, tag: number, result: number): void {
-    const bits = this.slots.remove(slot, CONNECTING);
-    if ((bits & STATE_MASK) === SLOT.free) return;
-    switch (tag) {
-      case TAG.connect:
-        this.connected(slot, result);
-        break;
-      case TAG.bind:
-        if (result === -EADDRINUSE) this.passOver(slot);
-        else {
-          if (result === -EADDRNOTAVAIL) this.tuples.cannotBind(this.slots.tuple(slot));
-          this.fail(slot, STEP.bind, -result);
-        }
-        break;
-      case TAG.socket:
-        this.tuples.giveBack(this.slots.tuple(slot));
-        this.fail(slot, STEP.socket, -result);
-        break;
-      default:
-        this.fail(slot, STEP.option, -result);
+    const kind = kindOf(tag);
+    if (kind === TAG.connect) this.connected(slot, result);
+    else if (kind === TAG.bind) this.bindFailed(slot, -result);
+    else if (kind === TAG.socket) {
+      this.tuples.giveBack(this.openings.tuple(slot));
+      this.fail(slot, STEP.socket, -result);
+    } else this.fail(slot, STEP.option, -result);
+  }
+
+  private bindFailed(slot: number, errno: number): void {
+    this.slots.remove(slot, CONNECTING);
+    if (errno === EADDRINUSE) this.passOver(slot);
+    else {
+      if (errno === EADDRNOTAVAIL) this.tuples.cannotBind(this.openings.tuple(slot));
+      this.fail(slot, STEP.bind, errno);
     }
   }
 
   private connected(slot: number, result: number): void {
     const { slots, tuples } = this;
+    slots.remove(slot, CONNECTING);
     // A SYN is refused with ECONNREFUSED: one that was reset had been ESTABLISHED, and its peer may have spoken.
     const wasReset = result === -ECONNRESET || result === -EPIPE;
     if (result < 0 && !wasReset) {
@@ -132,14 +113,14 @@ export class UringClient extends UringTransport implements ClientTransport {
       return;
     }
     if (tuples.mayMeetItself && this.hasMetItself(slot)) {
-      this.client.failed(slot, STEP.connect, 0, false);
+      this.client.failed(slot, STEP.connect, MET_ITSELF, false);
       // By RST: a TIME_WAIT of both ends would keep the port from the server.
       if (slots.state(slot) !== SLOT.free) this.reset(slot);
       return;
     }
     slots.set(slot, wasReset ? SLOT.opened | WAS_RESET : SLOT.opened);
     this.client.opened(slot);
-    if (slots.state(slot) !== SLOT.free) this.arm(slot, wasReset);
+    if (slots.state(slot) !== SLOT.free) this.receives.arm(slot, wasReset);
   }
 
   private hasMetItself(slot: number): boolean {
@@ -150,58 +131,8 @@ export class UringClient extends UringTransport implements ClientTransport {
     return isSelf;
   }
 
-  /** Something else has this connection's tuple: it tries the next. */
   private passOver(slot: number): void {
-    this.slots.setPassedOver(slot, this.slots.passedOver(slot) + 1);
-    this.pushOpening(slot);
-  }
-
-  private pushOpening(slot: number): void {
-    const { tuples, slots } = this;
-    const tuple = tuples.take(slot, slots.passedOver(slot));
-    if (tuple < 0) {
-      this.failLater(slot, STEP.bind, EADDRNOTAVAIL);
-      return;
-    }
-    const unit = this.rings.unitOf(slot);
-    this.rings.reserve(unit, OPEN_ENTRIES);
-    const { ring } = unit;
-    slots.setTuple(slot, tuple);
-    slots.add(slot, CONNECTING);
-    const file = slot - unit.firstSlot;
-    const { destination } = tuples;
-    // In the place of an earlier attempt's socket, which is closed by it.
-    pushSocket(ring, file, destination.family === 4 ? AF_INET : AF_INET6, THEN, slot, TAG.socket);
-    if (!tuples.isUnbound) this.pushBinding(ring, file, slot);
-    writeSockaddr(ring, destination.words);
-    pushConnect(ring, file, destination.length, 0, slot, TAG.connect);
-  }
-
-  private pushBinding(ring: Ring, file: number, slot: number): void {
-    const { kernelPicksPort, source, sourcePort } = this.tuples;
-    let leavesPort = kernelPicksPort;
-    if (!kernelPicksPort) {
-      // Services that start later may bind the port all the same.
-      pushSetOption(ring, file, SOL_SOCKET, SO_REUSEADDR, one.address, OPTION_BYTES, THEN, slot, TAG.option);
-      const { ephemeral } = this;
-      leavesPort = ephemeral !== undefined && sourcePort >= ephemeral.first && sourcePort <= ephemeral.last;
-      // A port that is bound by its number is given to no other connect() of the network namespace, whatever the address.
-      if (leavesPort) this.pushPortRange(ring, file, sourcePort, slot);
-    }
-    if (leavesPort) {
-      const option = IP_BIND_ADDRESS_NO_PORT;
-      pushSetOption(ring, file, IPPROTO_IP, option, one.address, OPTION_BYTES, THEN, slot, TAG.option);
-    }
-    source.setPort(leavesPort ? 0 : sourcePort);
-    writeSockaddr(ring, source.words);
-    pushBind(ring, file, source.length, THEN, slot, TAG.bind);
-  }
-
-  private pushPortRange(ring: Ring, file: number, port: number, slot: number): void {
-    const at = ring.sockaddrWord;
-    ring.sockaddrs[at] = port | (port << 16);
-    const address = ring.sockaddrAddress(at);
-    pushSetOption(ring, file, IPPROTO_IP, IP_LOCAL_PORT_RANGE, address, OPTION_BYTES, THEN, slot, TAG.option);
+    if (!this.openings.passOver(slot)) this.failLater(slot, STEP.bind, EADDRNOTAVAIL);
   }
 
   private failLater(slot: number, step: number, errno: number): void {

@@ -1,68 +1,61 @@
-// How connections in rings end: one by one as a chain, or all of a ring in batches.
+// How connections in rings end: one by one, or all of a ring in batches.
 import { SQE_FLAG } from "../../linux/uring/abi.js";
-import { pushCancel, pushCancelFile, pushClose, pushResetOnClose } from "../../linux/uring/entries.js";
+import { pushCancel, pushClose, pushResetOnClose } from "../../linux/uring/entries.js";
 import { SLOT } from "../slot-state.js";
 import type { RingSet, RingUnit } from "./ring-set.js";
-import { CLOSING, CONNECTING, POLLING, RECEIVING, SENDING, type Slots } from "./slots.js";
-import { TAG } from "./tags.js";
+import { CONNECTING, POLLING, RECEIVING, type Slots, WAITING } from "./slots.js";
+import { TAG, tagOf } from "./tags.js";
 
-/** The next entry follows, whatever comes of this one. */
-const THEN = SQE_FLAG.hardlink | SQE_FLAG.skipSuccess;
+const QUIETLY = SQE_FLAG.skipSuccess;
 /** Entries that ending one connection takes at most. */
-const ENTRIES = 5;
+const ENTRIES = 6;
 const ENDED_AT_ONCE = 256;
-/** The kernel ends what has not ended after so many waits, when the ring is closed. */
-const PATIENCE = 50;
-const WAIT_MS = 20;
 
-/** Ends the connection in `slot`. Requests that are under way would keep it: they end first. */
-export function endConnection(rings: RingSet, slots: Slots, slot: number, resets: boolean): void {
+/** Gives up on what is under way for the connection in `slot`: requests would keep it. */
+export function cancelWaits(rings: RingSet, slots: Slots, slot: number): void {
+  const bits = slots.get(slot);
+  if ((bits & (CONNECTING | RECEIVING | POLLING | WAITING)) === 0) return;
   const unit = rings.unitOf(slot);
   const { ring } = unit;
-  const file = slot - unit.firstSlot;
-  const bits = slots.get(slot);
+  const life = slots.life(slot);
   rings.reserve(unit, ENTRIES);
-  slots.add(slot, CLOSING);
-  // A send's tag is not known here. Looking for all requests of a file takes the kernel longer, and is seldom needed.
-  if ((bits & SENDING) !== 0) pushCancelFile(ring, file, THEN, slot, TAG.ignored);
-  else {
-    if ((bits & CONNECTING) !== 0) pushCancel(ring, slot, TAG.connect, THEN, slot, TAG.ignored);
-    if ((bits & RECEIVING) !== 0) pushCancel(ring, slot, TAG.receive, THEN, slot, TAG.ignored);
-    if ((bits & POLLING) !== 0) pushCancel(ring, slot, TAG.poll, THEN, slot, TAG.ignored);
-  }
-  if (resets) pushResetOnClose(ring, file, THEN, slot, TAG.ignored);
-  pushClose(ring, file, 0, slot, TAG.close);
+  if ((bits & CONNECTING) !== 0) pushCancel(ring, slot, tagOf(TAG.connect, life), QUIETLY, slot, TAG.ignored);
+  if ((bits & RECEIVING) !== 0) pushCancel(ring, slot, tagOf(TAG.receive, life), QUIETLY, slot, TAG.ignored);
+  if ((bits & POLLING) !== 0) pushCancel(ring, slot, tagOf(TAG.poll, life), QUIETLY, slot, TAG.ignored);
+  if ((bits & WAITING) !== 0) pushCancel(ring, slot, tagOf(TAG.writable, life), QUIETLY, slot, TAG.ignored);
+}
+
+/** Closes the connection in `slot`; the kernel takes entries in their order, so what was cancelled has ended by then. */
+export function closeFile(rings: RingSet, slot: number, resets: boolean): void {
+  const unit = rings.unitOf(slot);
+  const file = slot - unit.firstSlot;
+  rings.reserve(unit, ENTRIES);
+  if (resets) pushResetOnClose(unit.ring, file, QUIETLY, slot, TAG.ignored);
+  pushClose(unit.ring, file, QUIETLY, slot, TAG.ignored);
 }
 
 /** Ends all connections of a ring, some hundreds at a time, asking between them whether to leave the rest to the kernel. */
 export function endRing(rings: RingSet, slots: Slots, unit: RingUnit, resets: boolean, isAborted: () => boolean): void {
-  const { firstSlot } = unit;
+  const { firstSlot, ring } = unit;
   const end = Math.min(slots.end, firstSlot + rings.filesEach);
   let begun = 0;
-  let ended = 0;
   for (let slot = firstSlot; slot < end; slot++) {
     if (slots.state(slot) === SLOT.free) continue;
     // One by one: to cancel all requests of a ring at once takes the kernel a time that grows with their square.
-    endConnection(rings, slots, slot, resets);
+    cancelWaits(rings, slots, slot);
+    closeFile(rings, slot, resets);
     if (++begun % ENDED_AT_ONCE !== 0) continue;
-    ended += countEnded(unit, 0);
+    finish(unit);
     if (isAborted()) return;
   }
-  for (let idle = 0; ended < begun && idle < PATIENCE; ) {
-    const count = countEnded(unit, WAIT_MS);
-    ended += count;
-    idle = count > 0 ? 0 : idle + 1;
-    if (isAborted()) return;
-  }
+  finish(unit);
+  ring.advance(ring.ready);
 }
 
-/** Hands over what was written, and takes what has come of it. @returns how many connections have ended */
-function countEnded({ ring }: RingUnit, waitMs: number): number {
-  let count = 0;
-  if (ring.enter(1, waitMs) < 0) return count;
-  for (let i = 0; i < ring.ready; i++) {
-    if (ring.tagAt(i) === TAG.close) count++;
-  }
-  ring.advance(ring.ready);
-  return count;
+/** Hands over what was written, and lets what was cancelled end. */
+function finish({ ring }: RingUnit): void {
+  do {
+    if (ring.enter(0, 0) < 0) return;
+    ring.advance(ring.ready);
+  } while (ring.hasWork || ring.hasOverflow);
 }

@@ -1,19 +1,19 @@
 // The rings of one worker. RLIMIT_NOFILE bounds the files of one ring, so there are as many rings as the connections need. The worker
-// waits in the newest, which polls the others: their completions are made when it enters them.
+// waits in one of them, the newest, which polls the others: their completions are made when it enters them.
 import { EPOLLIN } from "../../linux/syscalls/constants.js";
-import { errnoName } from "../../linux/syscalls/errno.js";
+import { ECANCELED, errnoName } from "../../linux/syscalls/errno.js";
 import { SQE_FLAG } from "../../linux/uring/abi.js";
 import { registerFiles } from "../../linux/uring/direct-files.js";
 import { pushCancel, pushPollDescriptor } from "../../linux/uring/entries.js";
 import { ProvidedBuffers } from "../../linux/uring/provided-buffers.js";
 import { Ring } from "../../linux/uring/ring.js";
 import { AppError } from "../../util/errors.js";
-import { TAG } from "./tags.js";
+import { kindOf, TAG } from "./tags.js";
 
-// Small, because RLIMIT_MEMLOCK (8 MiB a user by default) has to do for all rings: 150 KB each.
-const ENTRIES = 1024;
-const COMPLETIONS = 4096;
-const BUFFERS = 1024;
+// Small, because RLIMIT_MEMLOCK (8 MiB a user by default) has to do for all rings of both ends: 70 KB each.
+const ENTRIES = 512;
+export const COMPLETIONS = 1024;
+const BUFFERS = 512;
 const BUFFER_BYTES = 256;
 /** Buffers of the kind that floods are read into. */
 const LARGE_BUFFERS = 32;
@@ -36,6 +36,8 @@ export interface RingUnit {
   readonly firstSlot: number;
   readonly small: ProvidedBuffers;
   large: ProvidedBuffers | undefined;
+  /** Files in use, where the kernel chooses their places. */
+  used: number;
   /** The newest ring has seen that this one has something to do. */
   isSignalled: boolean;
 }
@@ -46,6 +48,7 @@ export class RingSet {
   capacity = 0;
   /** Files of each ring. */
   readonly filesEach: number;
+  private waiting: RingUnit | undefined;
   private readonly wakeFd: number;
   private readonly readBytes: number;
 
@@ -55,9 +58,9 @@ export class RingSet {
     this.readBytes = readBytes;
   }
 
-  /** The ring that the worker waits in: the last one. */
+  /** The ring that the worker waits in. */
   get main(): RingUnit {
-    return this.units[this.units.length - 1]!;
+    return this.waiting!;
   }
 
   unitOf(slot: number): RingUnit {
@@ -74,14 +77,20 @@ export class RingSet {
       ring.close();
       return small;
     }
-    const before = this.units.at(-1);
     const number = this.units.length;
-    const unit = { number, ring, firstSlot: this.capacity, small, large: undefined, isSignalled: false };
+    const unit = { number, ring, firstSlot: this.capacity, small, large: undefined, used: 0, isSignalled: false };
     this.units.push(unit);
     this.capacity += this.filesEach;
+    this.waitIn(unit);
+    return 0;
+  }
+
+  /** From now on the worker waits in this one. */
+  waitIn(unit: RingUnit): void {
+    const before = this.waiting;
+    this.waiting = unit;
     this.watchWakeUp();
     if (before) this.moveWatches(before);
-    return 0;
   }
 
   /** Polls the wake-up; to be called again each time it has come. */
@@ -91,7 +100,7 @@ export class RingSet {
     pushPollDescriptor(main.ring, this.wakeFd, EPOLLIN, NO_SLOT, TAG.wakeUp);
   }
 
-  /** Polls a ring that is not the newest; to be called again each time it has had something to do. */
+  /** Polls a ring that the worker does not wait in; to be called again each time it has had something to do. */
   watch({ number, ring }: RingUnit): void {
     const { main } = this;
     this.reserve(main, 1);
@@ -103,9 +112,29 @@ export class RingSet {
     const { ring } = unit;
     if (ring.room >= count) return;
     let failed = 0;
-    for (let n = 0; n < ATTEMPTS && ring.room < count; n++) failed = ring.enter(0, 0);
+    for (let n = 0; n < ATTEMPTS && ring.room < count; n++) failed = n === 0 ? ring.submit() : ring.enter(0, 0);
     if (ring.room >= count) return;
     throw enterFailed(failed);
+  }
+
+  /** Hands over what is pending, the last of it a request that the kernel answers at once. @returns its result, -ECANCELED if there is none */
+  answerOf({ ring }: RingUnit, slot: number, kind: number): number {
+    const before = ring.ready;
+    const failed = ring.submit();
+    for (let i = before; i < ring.ready; i++) {
+      if (ring.slotAt(i) !== slot || kindOf(ring.tagAt(i)) !== kind) continue;
+      ring.retag(i, TAG.ignored);
+      return ring.resultAt(i);
+    }
+    return failed || -ECANCELED;
+  }
+
+  /** Completions of some ring wait in the kernel for room. */
+  get hasOverflow(): boolean {
+    for (const { ring } of this.units) {
+      if (ring.hasOverflow) return true;
+    }
+    return false;
   }
 
   /** The buffers for connections that flood: made for the first one. @returns undefined when memory is short */
@@ -126,11 +155,11 @@ export class RingSet {
     }
   }
 
-  /** What `before` waited for is waited for by the newest ring. */
+  /** What `before` waited for is waited for by another ring. */
   private moveWatches(before: RingUnit): void {
     this.cancel(before, NO_SLOT, TAG.wakeUp);
     for (const unit of this.units) {
-      if (unit.number < before.number) this.cancel(before, unit.number, TAG.ring);
+      if (unit !== before) this.cancel(before, unit.number, TAG.ring);
       if (unit !== this.main) this.watch(unit);
     }
   }

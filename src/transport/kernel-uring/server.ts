@@ -1,50 +1,44 @@
-// The server's transport over io_uring. Each accept has its place in a ring beforehand, so a full table takes no connection off the
-// accept queue: a multishot accept would, and drop it.
-import { EAGAIN, ECANCELED, ECONNABORTED, EINTR, EMFILE, ENFILE, ENOBUFS, ENOMEM } from "../../linux/syscalls/errno.js";
-import { NativeBuffer } from "../../linux/syscalls/libc.js";
-import { describeSockaddr, SOCKADDR_SIZE } from "../../linux/syscalls/sockaddr.js";
+// The server's transport over io_uring: connections arrive in the places that the kernel chooses of a ring's files, and those are their
+// slots.
 import { closeFd } from "../../linux/syscalls/socket.js";
-import { SQE_FLAG } from "../../linux/uring/abi.js";
-import { pushAcceptInto, pushCancel } from "../../linux/uring/entries.js";
+import { formatIp } from "../../util/address.js";
 import type { ServerHandler, ServerTransport, ServerTransportOptions } from "../contract.js";
 import { SLOT } from "../slot-state.js";
+import { type AcceptEvents, Accepting } from "./accepting.js";
 import { LARGEST_RING, type RingUnit } from "./ring-set.js";
-import { CONNECTING, STATE_MASK } from "./slots.js";
-import { numberOf, TAG, tagWith } from "./tags.js";
 import { UringTransport } from "./transport.js";
 
 // A full table is tried again this often: room may come from elsewhere.
 const RETRY_MS = 100;
-/** A sockaddr, and its length behind it. */
-const PEER_BYTES = SOCKADDR_SIZE + 4;
-const NO_SLOT = -1;
+const NO_PLACE = -1;
+const UNKNOWN = { ip: "?", port: 0 };
 
-export class UringServer extends UringTransport implements ServerTransport {
+export class UringServer extends UringTransport implements ServerTransport, AcceptEvents {
   accepts = true;
   namesPeers = false;
   private readonly server: ServerHandler;
+  private readonly accepting: Accepting;
+  private readonly acceptsAtOnce: number;
   private readonly listener: number;
   private ownsListener: boolean;
-  /** The slots of accepts that are under way, by number; -1 for a number that is free. */
-  private readonly waiting: Int32Array;
-  private readonly peers: NativeBuffer;
-  private peer = 0;
-  private highest = -1;
-  private fullErrno = 0;
+  /** Slots that have arrived and are to be told of, each with the place of its peer's address. */
+  private arrivals: number[] = [];
+  private nextArrival = 0;
+  private acceptedInTurn = 0;
+  /** The one that is being told of. */
+  private slot = 0;
+  private place = NO_PLACE;
   private retryAtMs = 0;
 
   constructor({ handler, budget, wakeFd, slots, tableSize, listener, ownsListener }: ServerTransportOptions) {
-    super({ handler, budget, wakeFd, slots, filesEach: Math.min(tableSize, LARGEST_RING), readsUnsent: false });
+    const filesEach = Math.min(tableSize, LARGEST_RING);
+    // Until a peer takes its answer, its next question waits.
+    super({ handler, budget, wakeFd, slots, dealsSlots: false, filesEach, readsUnsent: false });
     this.server = handler;
     this.listener = listener;
     this.ownsListener = ownsListener;
-    this.waiting = new Int32Array(budget.accepts).fill(NO_SLOT);
-    this.peers = new NativeBuffer(budget.accepts * PEER_BYTES);
-  }
-
-  /** Without the places of accepts that wait. */
-  override get end(): number {
-    return this.highest + 1;
+    this.acceptsAtOnce = budget.accepts;
+    this.accepting = new Accepting(this.rings, listener, budget.accepts, this);
   }
 
   /** Rings have room for as many as memory allows. */
@@ -52,27 +46,19 @@ export class UringServer extends UringTransport implements ServerTransport {
     return false;
   }
 
-  acceptedPeer(): { ip: string; port: number } {
-    return describeSockaddr(this.peers.bytes.subarray(this.peer * PEER_BYTES));
+  acceptedPeer(): { readonly ip: string; readonly port: number } {
+    if (this.place !== NO_PLACE) return this.accepting.peerAt(this.place);
+    const ends = this.addresses(this.slot);
+    if (typeof ends === "number" || !ends.remote) return UNKNOWN;
+    return { ip: formatIp(ends.remote.ip), port: ends.remote.port };
   }
 
   override turn(waitMs: number): void {
-    const isFull = performance.now() < this.retryAtMs;
-    for (let number = 0; number < this.waiting.length; number++) {
-      if (!this.accepts) this.giveUp(number);
-      else if (!isFull && this.fullErrno === 0 && this.waiting[number] === NO_SLOT) this.accept(number);
-    }
-    super.turn(isFull ? Math.min(waitMs, RETRY_MS) : waitMs);
-  }
-
-  override close(slot: number): void {
-    super.close(slot);
-    this.retryAtMs = 0;
-  }
-
-  override reset(slot: number): void {
-    super.reset(slot);
-    this.retryAtMs = 0;
+    const isFull = this.retryAtMs > 0 && performance.now() < this.retryAtMs;
+    if (!this.accepts) this.accepting.end();
+    else if (!isFull) this.accepting.begin(this.namesPeers);
+    this.acceptedInTurn = 0;
+    super.turn(isFull && this.accepts ? Math.min(waitMs, RETRY_MS) : waitMs);
   }
 
   override dispose(): void {
@@ -81,70 +67,61 @@ export class UringServer extends UringTransport implements ServerTransport {
     this.ownsListener = false;
   }
 
-  protected override get hasMore(): boolean {
-    return this.fullErrno !== 0;
+  arrived(slot: number, place: number): void {
+    this.slots.occupy(slot, SLOT.free);
+    if (this.acceptedInTurn < this.acceptsAtOnce && this.nextArrival === this.arrivals.length) this.tell(slot, place);
+    else this.arrivals.push(slot, place);
   }
 
-  protected override finishTurn(): void {
-    if (this.fullErrno === 0) return;
-    const errno = this.fullErrno;
-    this.fullErrno = 0;
-    this.retryAtMs = performance.now() + RETRY_MS;
-    this.server.acceptFailed(errno, true);
+  acceptFailed(errno: number, isFull: boolean): void {
+    this.server.acceptFailed(errno, isFull);
   }
 
-  protected override delivered(): void {
+  delivered(): void {
     // Servers hold what they have accepted.
   }
 
-  protected override complete(_unit: RingUnit, slot: number, tag: number, result: number): void {
-    const number = numberOf(tag);
-    this.waiting[number] = NO_SLOT;
-    if (result < 0) {
-      this.slots.remove(slot, CONNECTING);
-      this.failed(-result);
-      return;
+  protected override get hasMore(): boolean {
+    return this.arrivals.length > 0 || this.accepting.fullErrno !== 0;
+  }
+
+  protected override finishTurn(): void {
+    if (this.arrivals.length > 0) this.tellArrivals();
+    const { fullErrno } = this.accepting;
+    if (fullErrno === 0) return;
+    this.accepting.fullErrno = 0;
+    this.retryAtMs = performance.now() + RETRY_MS;
+    this.server.acceptFailed(fullErrno, true);
+  }
+
+  protected override vacated(slot: number): void {
+    this.rings.unitOf(slot).used--;
+    // There is room again: no need to wait for the next try.
+    this.retryAtMs = 0;
+  }
+
+  protected override complete(unit: RingUnit, slot: number, tag: number, result: number, flags: number): void {
+    this.accepting.completed(unit, slot, tag, result, flags);
+  }
+
+  private tellArrivals(): void {
+    const { arrivals } = this;
+    while (this.nextArrival < arrivals.length && this.acceptedInTurn < this.acceptsAtOnce) {
+      this.nextArrival += 2;
+      this.tell(arrivals[this.nextArrival - 2]!, arrivals[this.nextArrival - 1]!);
     }
+    if (this.nextArrival < arrivals.length) return;
+    this.arrivals = [];
+    this.nextArrival = 0;
+  }
+
+  private tell(slot: number, place: number): void {
+    this.acceptedInTurn++;
     this.slots.set(slot, SLOT.opened);
-    if (slot > this.highest) this.highest = slot;
-    this.peer = number;
+    this.slot = slot;
+    this.place = place;
     this.server.accepted(slot);
-    if ((this.slots.get(slot) & STATE_MASK) !== SLOT.free) this.arm(slot, false);
-  }
-
-  private failed(errno: number): void {
-    // The peer gave up while it waited, or this accept was given up.
-    if (errno === EAGAIN || errno === EINTR || errno === ECONNABORTED || errno === ECANCELED) return;
-    if (errno === EMFILE || errno === ENFILE || errno === ENOBUFS || errno === ENOMEM) this.fullErrno = errno;
-    else this.server.acceptFailed(errno, false);
-  }
-
-  private accept(number: number): void {
-    const { slots, rings } = this;
-    let slot = slots.take(rings.capacity);
-    if (slot < 0) {
-      const failed = rings.add();
-      if (failed < 0) {
-        this.fullErrno = -failed;
-        return;
-      }
-      slot = slots.take(rings.capacity);
-    }
-    const unit = rings.unitOf(slot);
-    rings.reserve(unit, 1);
-    slots.set(slot, CONNECTING);
-    this.waiting[number] = slot;
-    const address = this.peers.address + number * PEER_BYTES;
-    this.peers.bytes.writeUInt32LE(SOCKADDR_SIZE, number * PEER_BYTES + SOCKADDR_SIZE);
-    const file = slot - unit.firstSlot;
-    pushAcceptInto(unit.ring, this.listener, file, address, address + SOCKADDR_SIZE, slot, tagWith(TAG.accept, number));
-  }
-
-  private giveUp(number: number): void {
-    const slot = this.waiting[number]!;
-    if (slot === NO_SLOT) return;
-    const unit = this.rings.unitOf(slot);
-    this.rings.reserve(unit, 1);
-    pushCancel(unit.ring, slot, tagWith(TAG.accept, number), SQE_FLAG.skipSuccess, slot, TAG.ignored);
+    this.accepting.giveBack(place);
+    if (this.slots.state(slot) !== SLOT.free) this.receives.arm(slot, false);
   }
 }

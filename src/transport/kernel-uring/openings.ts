@@ -1,0 +1,125 @@
+// Opening connections: socket, options, bind and connect as entries that leave together. Only connect waits for the entry before it:
+// the kernel takes the others in their order anyway, and a link costs it a detour.
+import { readLocalPortRange } from "../../linux/proc/local-ports.js";
+import {
+  AF_INET,
+  AF_INET6,
+  IP_BIND_ADDRESS_NO_PORT,
+  IP_LOCAL_PORT_RANGE,
+  IPPROTO_IP,
+  SO_REUSEADDR,
+  SOL_SOCKET,
+} from "../../linux/syscalls/constants.js";
+import { NativeBuffer } from "../../linux/syscalls/libc.js";
+import { SQE_FLAG } from "../../linux/uring/abi.js";
+import { pushBind, pushConnect, pushSetOption, pushSocket, writeSockaddr } from "../../linux/uring/entries.js";
+import type { Ring } from "../../linux/uring/ring.js";
+import type { TupleSource } from "../contract.js";
+import type { RingSet } from "./ring-set.js";
+import { CONNECTING, type Slots } from "./slots.js";
+import { TAG, tagOf } from "./tags.js";
+
+/** socket, three options, bind, connect. */
+const ENTRIES = 6;
+const QUIETLY = SQE_FLAG.skipSuccess;
+const OPTION_BYTES = 4;
+
+const one = NativeBuffer.from(new Uint8Array(Int32Array.of(1).buffer));
+
+export class Openings {
+  private readonly tuples: TupleSource;
+  private readonly slots: Slots;
+  private readonly rings: RingSet;
+  private readonly ephemeral = readLocalPortRange();
+  /** The number of the 4-tuple, while it is being opened. By slot. */
+  private numbers: Uint32Array;
+  /** How many tuples have made way for it. Empty until the first tuple is in use already. */
+  private passed = new Uint32Array(0);
+
+  constructor(tuples: TupleSource, slots: Slots, rings: RingSet, count: number) {
+    this.tuples = tuples;
+    this.slots = slots;
+    this.rings = rings;
+    this.numbers = new Uint32Array(count);
+  }
+
+  /** The number of the tuple that `slot` is opened with. */
+  tuple(slot: number): number {
+    return this.numbers[slot]!;
+  }
+
+  /** Opens a connection with the next tuple. @returns whether there is one */
+  open(slot: number): boolean {
+    if (slot < this.passed.length) this.passed[slot] = 0;
+    return this.push(slot, 0);
+  }
+
+  /** Something else has this connection's tuple: it tries the next. @returns whether there is one */
+  passOver(slot: number): boolean {
+    if (slot >= this.passed.length) {
+      const passed = new Uint32Array(Math.max(slot + 1, this.numbers.length));
+      passed.set(this.passed);
+      this.passed = passed;
+    }
+    this.passed[slot]! += 1;
+    this.slots.beginLife(slot);
+    return this.push(slot, this.passed[slot]!);
+  }
+
+  private push(slot: number, passedOver: number): boolean {
+    const { tuples, slots, rings } = this;
+    const tuple = tuples.take(slot, passedOver);
+    if (tuple < 0) return false;
+    if (slot >= this.numbers.length) this.grow(slot);
+    this.numbers[slot] = tuple;
+    const unit = rings.unitOf(slot);
+    rings.reserve(unit, ENTRIES);
+    const { ring } = unit;
+    slots.add(slot, CONNECTING);
+    const life = slots.life(slot);
+    const file = slot - unit.firstSlot;
+    const { destination } = tuples;
+    // In the place of an earlier attempt's socket, which is closed by it.
+    const family = destination.family === 4 ? AF_INET : AF_INET6;
+    pushSocket(ring, file, family, QUIETLY, slot, tagOf(TAG.socket, life));
+    if (!tuples.isUnbound) this.pushBinding(ring, file, slot, life);
+    writeSockaddr(ring, destination.words);
+    pushConnect(ring, file, destination.length, 0, slot, tagOf(TAG.connect, life));
+    return true;
+  }
+
+  private pushBinding(ring: Ring, file: number, slot: number, life: number): void {
+    const { kernelPicksPort, source, sourcePort } = this.tuples;
+    const tag = tagOf(TAG.option, life);
+    let leavesPort = kernelPicksPort;
+    if (!kernelPicksPort) {
+      // Services that start later may bind the port all the same.
+      pushSetOption(ring, file, SOL_SOCKET, SO_REUSEADDR, one.address, OPTION_BYTES, QUIETLY, slot, tag);
+      const { ephemeral } = this;
+      leavesPort = ephemeral !== undefined && sourcePort >= ephemeral.first && sourcePort <= ephemeral.last;
+      // A port that is bound by its number is given to no other connect() of the network namespace, whatever the address.
+      if (leavesPort) pushPortRange(ring, file, sourcePort, slot, tag);
+    }
+    if (leavesPort) {
+      const option = IP_BIND_ADDRESS_NO_PORT;
+      pushSetOption(ring, file, IPPROTO_IP, option, one.address, OPTION_BYTES, QUIETLY, slot, tag);
+    }
+    source.setPort(leavesPort ? 0 : sourcePort);
+    writeSockaddr(ring, source.words);
+    // Linked: no connection is to come from elsewhere.
+    pushBind(ring, file, source.length, SQE_FLAG.link | QUIETLY, slot, tagOf(TAG.bind, life));
+  }
+
+  private grow(slot: number): void {
+    const numbers = new Uint32Array(Math.max(slot + 1, this.numbers.length * 2));
+    numbers.set(this.numbers);
+    this.numbers = numbers;
+  }
+}
+
+function pushPortRange(ring: Ring, file: number, port: number, slot: number, tag: number): void {
+  const at = ring.sockaddrWord;
+  ring.sockaddrs[at] = port | (port << 16);
+  const address = ring.sockaddrAddress(at);
+  pushSetOption(ring, file, IPPROTO_IP, IP_LOCAL_PORT_RANGE, address, OPTION_BYTES, QUIETLY, slot, tag);
+}
