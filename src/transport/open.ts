@@ -1,20 +1,56 @@
 // Chooses what carries a worker's connections and opens it: the one place that knows which transports there are. kernel-uring/ is
 // not among them yet: it has a client only, and no run has been measured to gain by it.
-import type { ClientTransport, ClientTransportOptions, ServerTransport, ServerTransportOptions } from "./contract.js";
+import type {
+  ClientTransport,
+  ClientTransportOptions,
+  ServerTransport,
+  ServerTransportOptions,
+  Transport,
+} from "./contract.js";
 import { EpollClient } from "./kernel-epoll/client.js";
 import { EpollServer } from "./kernel-epoll/server.js";
+import { TlsClient } from "./tls/client.js";
+import type { ClientTls, ServerTls } from "./tls/options.js";
+import { TlsServer } from "./tls/server.js";
+import type { TlsTransport } from "./tls/transport.js";
 
-/** @returns a negative errno when there is nothing to wait for events with */
-export function openClientTransport(options: ClientTransportOptions): ClientTransport | number {
-  return begun(new EpollClient(options));
+/**
+ * @param tls wraps the connections in TLS
+ * @returns a negative errno when there is nothing to wait for events with
+ */
+export function openClientTransport(options: ClientTransportOptions, tls?: ClientTls): ClientTransport | number {
+  if (!tls) return openKernelClient(options);
+  const client = new TlsClient(options, tls);
+  // What ends a connection is decrypted first.
+  return wrapped(client, openKernelClient({ ...options, handler: client, endsGreeted: undefined }));
 }
 
 /**
+ * @param tls wraps the connections in TLS
  * @returns a negative errno when there is nothing to wait for events with
  * @throws {AppError} E_SYSTEM when the listening socket cannot be watched
  */
-export function openServerTransport(options: ServerTransportOptions): ServerTransport | number {
+export function openServerTransport(options: ServerTransportOptions, tls?: ServerTls): ServerTransport | number {
+  if (!tls) return openKernelServer(options);
+  const server = new TlsServer(options, tls);
+  return wrapped(server, openKernelServer({ ...options, handler: server, sendsAtRest: true }));
+}
+
+function openKernelClient(options: ClientTransportOptions): ClientTransport | number {
+  return begun(new EpollClient(options));
+}
+
+function openKernelServer(options: ServerTransportOptions): ServerTransport | number {
   return begun(new EpollServer(options));
+}
+
+function wrapped<Below extends Transport, T extends TlsTransport<Below>>(
+  transport: T,
+  below: Below | number,
+): T | number {
+  if (typeof below === "number") transport.dispose();
+  else transport.begin(below);
+  return typeof below === "number" ? below : transport;
 }
 
 function begun<T extends EpollClient | EpollServer>(transport: T): T | number {

@@ -11,7 +11,7 @@ import { NativeBuffer } from "../../src/linux/syscalls/libc.js";
 import { EchoClient } from "../../src/protocols/echo.js";
 import { ConnectionTable } from "../../src/transport/kernel-epoll/connection-table.js";
 import { FreeSlots } from "../../src/transport/kernel-epoll/free-slots.js";
-import { SlotQueue } from "../../src/transport/kernel-epoll/slot-queue.js";
+import { SlotQueue } from "../../src/transport/slot-queue.js";
 import { startProgram } from "../support/process.js";
 import { ProtocolHost } from "../support/protocol-host.js";
 

@@ -19,7 +19,7 @@ import type {
 import { parseIp } from "../../src/util/address.js";
 import { STEPS } from "../../src/util/steps.js";
 import { ownAddress, ownPorts } from "./address.js";
-import { listenRaw } from "./raw-sockets.js";
+import { acceptAll, connectRaw, listenRaw } from "./raw-sockets.js";
 import { until } from "./until.js";
 
 /** What a transport has to say for itself to be tested. */
@@ -30,7 +30,41 @@ export interface TransportCase {
   readonly needsDescriptors: boolean;
   /** It can tell what connect() itself answered from what came later. */
   readonly tellsOwnAnswers: boolean;
+  /** What its peers speak; by default plain TCP. */
+  readonly peers?: Peers;
 }
+
+/** The other ends of the connections, by descriptor. */
+export interface Peers {
+  /** They speak what plain sockets do not. */
+  readonly isPlain: boolean;
+  /** How much more than its share a connection may bring in a turn: what was half there before. */
+  readonly slack: number;
+  accept(listener: number): number[];
+  dial(to: string, port: number): number;
+  /** Sends as much of `text` as is taken. @returns how much that was */
+  send(fd: number, text: string): number;
+  /** Whatever it has: the text, and how it ended: a negative errno, 0 for FIN, undefined while it is open. */
+  drain(fd: number): { text: string; end: number | undefined };
+  /** Does what is theirs to do without being asked, such as their part of a handshake. @param listeners where they may be awaited */
+  pump(listeners: readonly number[]): void;
+  /** Whether all are set up. */
+  areReady(): boolean;
+}
+
+export const plainPeers: Peers = {
+  isPlain: true,
+  slack: 0,
+  accept: acceptAll,
+  dial: connectRaw,
+  send: sendRaw,
+  drain,
+  pump: () => undefined,
+  areReady: () => true,
+};
+
+/** Listening sockets of the running test. */
+const listeners = new Set<number>();
 
 export const BUDGET: TurnBudget = {
   ...{ readBytes: 4096, reads: 4, connectionBytes: 16_384 },
@@ -158,7 +192,7 @@ export interface UnderTest<T extends Transport> {
 }
 
 export function clientUnderTest(
-  { openClient }: TransportCase,
+  { openClient, peers }: TransportCase,
   tuples: TupleSource,
   options: Partial<ClientTransportOptions> = {},
 ): UnderTest<ClientTransport> {
@@ -166,11 +200,11 @@ export function clientUnderTest(
   const wakeFd = openEventfd();
   const common = { tuples, handler: told, budget: BUDGET, wakeFd, slots: 4, tableSize: 1024 };
   const made = openClient({ ...common, parks: false, resets: false, endsGreeted: undefined, ...options });
-  return underTest(made, told, wakeFd);
+  return underTest(made, told, wakeFd, peers);
 }
 
 export function serverUnderTest(
-  { openServer }: TransportCase,
+  { openServer, peers }: TransportCase,
   listener: number,
   options: Partial<ServerTransportOptions> = {},
 ): UnderTest<ServerTransport> {
@@ -178,10 +212,15 @@ export function serverUnderTest(
   const wakeFd = openEventfd();
   const common = { handler: told, budget: BUDGET, wakeFd, slots: 4, tableSize: 1024, listener, ownsListener: false };
   const made = openServer({ ...common, backlog: 64, accepted: Int32Array.of(0), sendsAtRest: true, ...options });
-  return underTest(made, told, wakeFd);
+  return underTest(made, told, wakeFd, peers);
 }
 
-function underTest<T extends Transport>(made: T | number, told: Recorder, wakeFd: number): UnderTest<T> {
+function underTest<T extends Transport>(
+  made: T | number,
+  told: Recorder,
+  wakeFd: number,
+  peers = plainPeers,
+): UnderTest<T> {
   if (typeof made === "number") throw new Error(`no transport: errno ${-made}`);
   onTestFinished(() => {
     made.closeAll(true, () => false);
@@ -191,7 +230,10 @@ function underTest<T extends Transport>(made: T | number, told: Recorder, wakeFd
     await until(
       what,
       () => {
-        for (let n = 0; n < TURNS_AT_ONCE && !holds(); n++) made.turn(0);
+        for (let n = 0; n < TURNS_AT_ONCE && !holds(); n++) {
+          made.turn(0);
+          peers.pump([...listeners]);
+        }
         return { holds: holds(), events: told.events.slice(-8) };
       },
       (seen) => seen.holds,
@@ -212,11 +254,11 @@ export function drain(fd: number): { text: string; end: number | undefined } {
   }
 }
 
-/** How a raw socket ends, once it does; what came before is dropped. */
-export async function endOf(fd: number): Promise<number> {
+/** How a peer ends, once it does; what came before is dropped. */
+export async function endOf(fd: number, peers = plainPeers): Promise<number> {
   const { end } = await until(
     "the peer's end",
-    () => drain(fd),
+    () => peers.drain(fd),
     (seen) => seen.end !== undefined,
   );
   return end!;
@@ -232,6 +274,10 @@ export function sendRaw(fd: number, text: string): number {
 export function target(count: number, backlog?: number) {
   const ip = ownAddress();
   const listener = listenRaw(ip, 0, backlog === undefined ? {} : { backlog });
+  listeners.add(listener);
+  onTestFinished(() => {
+    listeners.delete(listener);
+  });
   const { port } = localAddress(listener);
   const { first } = ownPorts(count);
   const to = { ip, port };

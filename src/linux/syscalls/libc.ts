@@ -1,4 +1,4 @@
-// The C library's system calls, typed. The only file that speaks to koffi; buffers are passed as addresses,
+// The C library's system calls, typed. The only file that speaks to koffi, for other libraries too; buffers are passed as addresses,
 // which costs less than a pointer conversion a call. Callers in sys/ turn -1 into a negative errno.
 import { createRequire } from "node:module";
 import { assertSupported, bindingFailed } from "./platform.js";
@@ -9,7 +9,7 @@ const koffi = loadKoffi();
 // The program itself exports its C library, whichever that is: glibc's and musl's file names differ.
 const program = koffi.load(null);
 
-type Call = (...args: number[]) => number;
+export type Call = (...args: number[]) => number;
 
 const call = (prototype: string): Call => program.func(prototype) as Call;
 
@@ -42,6 +42,21 @@ export const libc = {
   unshare: call("int unshare(int flags)"),
   write: call("long write(int fd, uintptr_t buffer, size_t length)"),
 };
+
+/** Functions of a library by their prototypes. @param library its file's name; null for what this program itself exports @throws where it cannot be loaded */
+export function loadLibrary(library: string | null): (prototype: string) => Call {
+  const loaded = library === null ? program : koffi.load(library);
+  return (prototype) => loaded.func(prototype) as Call;
+}
+
+/**
+ * A function pointer by which C calls `handler`, on this thread only and for as long as the thread lives.
+ *
+ * @param prototype with uintptr_t for pointers
+ */
+export function callbackOf(prototype: string, handler: Call): number {
+  return Number(koffi.address(koffi.register(handler, koffi.pointer(koffi.proto(prototype)))));
+}
 
 /** The errno of this thread's last failed call; a number sets it. */
 export const lastErrno = koffi.errno as (errno?: number) => number;

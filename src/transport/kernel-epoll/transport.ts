@@ -8,9 +8,9 @@ import { NativeBuffer } from "../../linux/syscalls/libc.js";
 import { endsOf } from "../../linux/syscalls/socket.js";
 import { STEP } from "../../util/steps.js";
 import type { ConnectionAddresses, Transport, TransportHandler, TurnBudget } from "../contract.js";
+import { SlotQueue } from "../slot-queue.js";
 import { SLOT } from "../slot-state.js";
 import { ConnectionTable, type ConnectionTableOptions } from "./connection-table.js";
-import { SlotQueue } from "./slot-queue.js";
 
 /** What comes back from epoll for descriptors that are no connection's; slots are 0 and above. */
 const WAKE_UP = -1;

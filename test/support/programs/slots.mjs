@@ -1,7 +1,7 @@
 // A table of so many slots in a thread with a worker's heap: filled and emptied at once, then in batches. Prints `done`.
 import { isMainThread, Worker, workerData } from "node:worker_threads";
 import { ConnectionTable } from "../../../dist/transport/kernel-epoll/connection-table.js";
-import { SlotQueue } from "../../../dist/transport/kernel-epoll/slot-queue.js";
+import { SlotQueue } from "../../../dist/transport/slot-queue.js";
 
 // Descriptors that nobody has: closing them fails, and nothing else happens.
 const FIRST_FD = 2 ** 30;

@@ -5,30 +5,31 @@ import { notify } from "../../../src/linux/syscalls/eventfd.js";
 import { resetFd } from "../../../src/linux/syscalls/socket.js";
 import { SLOT } from "../../../src/transport/slot-state.js";
 import { countDescriptors } from "../../support/kernel.js";
-import { acceptAll, close } from "../../support/raw-sockets.js";
+import { close } from "../../support/raw-sockets.js";
 import {
   bytesOf,
   clientUnderTest,
-  drain,
   endOf,
-  sendRaw,
+  plainPeers,
   type TransportCase,
   TupleList,
   target,
 } from "../../support/transport.js";
 import { until } from "../../support/until.js";
 
-/** One peer of `listener`. */
-const peerOf = async (listener: number) =>
-  (
-    await until(
-      "a peer",
-      () => acceptAll(listener),
-      (fds) => fds.length > 0,
-    )
-  )[0]!;
-
 export function describeClient(transportCase: TransportCase): void {
+  const { peers = plainPeers } = transportCase;
+
+  /** One peer of `listener`. */
+  const peerOf = async (listener: number) =>
+    (
+      await until(
+        "a peer",
+        () => peers.accept(listener),
+        (fds) => fds.length > 0,
+      )
+    )[0]!;
+
   const connected = async (options = {}) => {
     const { listener, list } = target(1);
     const client = clientUnderTest(transportCase, list, options);
@@ -56,10 +57,10 @@ export function describeClient(transportCase: TransportCase): void {
 
     it("tells what comes, in its order, at rest too", async () => {
       const { transport, told, turnUntil, slot, peer } = await connected();
-      sendRaw(peer, "hello");
+      peers.send(peer, "hello");
       await turnUntil("a greeting", () => told.text(slot) === "hello");
       transport.rest(slot);
-      sendRaw(peer, ", world");
+      peers.send(peer, ", world");
       await turnUntil("more", () => told.text(slot) === "hello, world");
     });
 
@@ -70,11 +71,11 @@ export function describeClient(transportCase: TransportCase): void {
         expect(transport.send(at, bytes, offset, length)).toBe(length);
         return length;
       };
-      sendRaw(peer, "echo");
+      peers.send(peer, "echo");
       await turnUntil("the echo is sent", () => told.text(slot) === "echo");
       let text = "";
       await turnUntil("both to come", () => {
-        text += drain(peer).text;
+        text += peers.drain(peer).text;
         return text.length >= 7;
       });
       expect(text).toBe("abcecho");
@@ -93,7 +94,7 @@ export function describeClient(transportCase: TransportCase): void {
       told.onSent = goOn;
       let text = "";
       await turnUntil("all of it", () => {
-        text += drain(peer).text;
+        text += peers.drain(peer).text;
         return text.length === length;
       });
       expect(sent).toBe(length);
@@ -107,7 +108,7 @@ export function describeClient(transportCase: TransportCase): void {
         transport[how](slot);
         expect(transport.state(slot)).toBe(SLOT.free);
         transport.turn(0);
-        expect(await endOf(peer)).toBe(how === "close" ? 0 : -ECONNRESET);
+        expect(await endOf(peer, peers)).toBe(how === "close" ? 0 : -ECONNRESET);
         transport.turn(0);
         expect(told.events).toEqual([`opened ${slot}`]);
       },
@@ -115,7 +116,7 @@ export function describeClient(transportCase: TransportCase): void {
 
     it("tells its peer's FIN after all that came before it, and is free", async () => {
       const { transport, told, turnUntil, slot, peer } = await connected();
-      sendRaw(peer, "x".repeat(10_000));
+      peers.send(peer, "x".repeat(10_000));
       close(peer);
       await turnUntil("the end", () => told.count("closed") > 0);
       expect([told.text(slot).length, told.events.at(-1)]).toEqual([10_000, `closed ${slot}`]);
@@ -133,11 +134,11 @@ export function describeClient(transportCase: TransportCase): void {
 
     it.each(["close", "reset"] as const)("may have said before that its greeting is followed by %s", async (how) => {
       const { told, transport, turnUntil, slot, peer } = await connected({ endsGreeted: how, resets: how === "reset" });
-      sendRaw(peer, "hello");
+      peers.send(peer, "hello");
       await turnUntil("the greeting", () => told.text(slot) === "hello");
       await turnUntil("it to be over", () => transport.state(slot) === SLOT.free);
       transport.turn(0);
-      expect(await endOf(peer)).toBe(how === "close" ? 0 : -ECONNRESET);
+      expect(await endOf(peer, peers)).toBe(how === "close" ? 0 : -ECONNRESET);
       expect(told.events).toEqual([`opened ${slot}`, `received ${slot} 5`]);
     });
   });
@@ -158,15 +159,15 @@ export function describeClient(transportCase: TransportCase): void {
     const { transport, told, turnUntil } = clientUnderTest(transportCase, list);
     for (let n = 0; n < 20; n++) transport.open();
     await turnUntil("all are open", () => told.count("opened") === 20);
-    const peers: number[] = [];
+    const fds: number[] = [];
     await until(
       "all at the peer",
-      () => peers.push(...acceptAll(listener)) && peers.length,
+      () => fds.push(...peers.accept(listener)) && fds.length,
       (count) => count === 20,
     );
     transport.closeAll(true, () => false);
     transport.dispose();
-    for (const peer of peers) expect(await endOf(peer)).toBe(-ECONNRESET);
+    for (const peer of fds) expect(await endOf(peer, peers)).toBe(-ECONNRESET);
     // The wake-up and the peers are the test's.
     expect(countDescriptors()).toBe(held + 1 + 20);
   });

@@ -28,6 +28,11 @@ export class SlotQueue {
     this.length++;
   }
 
+  /** The first slot; the queue must not be empty. */
+  get first(): number {
+    return this.slots[this.head]!;
+  }
+
   /** Takes the first slot out; the queue must not be empty. The slot may have been closed, or be another connection's, since. */
   shift(): number {
     const slot = this.slots[this.head]!;

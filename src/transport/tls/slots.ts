@@ -1,0 +1,116 @@
+// What a TLS transport knows of its connections, by slot: nine bytes each, and more only for those that wait for something.
+
+import { NativeBuffer } from "../../linux/syscalls/libc.js";
+
+// Bits of `flags`.
+/** The handshake is not done. */
+export const HANDSHAKING = 1;
+/** The role has more to send than was taken: it is told when there is room. */
+export const WANTS_SENT = 2;
+/** Ciphertext waits for the transport below. */
+export const UNSENT = 4;
+/** Decrypted bytes wait for the role, with OpenSSL. */
+export const HELD = 8;
+/** Ciphertext waits to be decrypted. */
+export const KEPT = 16;
+/** A client's: the session is wanted as soon as it can be used again. */
+export const WANTS_SESSION = 32;
+/** A client's: an earlier session was offered. */
+export const OFFERED = 64;
+/** The slot is in use. */
+export const LIVE = 128;
+
+/** Bytes that wait for one connection. */
+interface Waiting {
+  readonly buffer: NativeBuffer;
+  start: number;
+}
+
+export class TlsSlots {
+  /** Addresses of SSL objects; 0 for none (yet). */
+  connections = new Float64Array(0);
+  flags = new Uint8Array(0);
+  /** By slot, of those with KEPT or UNSENT. A peer's unfinished handshake bounds the one, a record the other. */
+  private readonly kept = new Map<number, NativeBuffer>();
+  private readonly unsent = new Map<number, Waiting>();
+
+  /** Makes room for `slot`, which is new. */
+  begin(slot: number, flags: number): void {
+    if (slot >= this.flags.length) this.grow(slot);
+    this.connections[slot] = 0;
+    this.flags[slot] = flags | LIVE;
+  }
+
+  /** Whether any of `bits` is set, for any slot. */
+  has(slot: number, bits: number): boolean {
+    return slot < this.flags.length && (this.flags[slot]! & bits) !== 0;
+  }
+
+  set(slot: number, bits: number): void {
+    this.flags[slot]! |= bits;
+  }
+
+  clear(slot: number, bits: number): void {
+    this.flags[slot]! &= ~bits;
+  }
+
+  /** Nothing is known of `slot` any more. */
+  end(slot: number): void {
+    const flags = this.flags[slot]!;
+    if (flags & KEPT) this.kept.delete(slot);
+    if (flags & UNSENT) this.unsent.delete(slot);
+    this.flags[slot] = 0;
+    this.connections[slot] = 0;
+  }
+
+  /** Keeps a copy of ciphertext, behind what is kept already. @returns bytes that are kept now */
+  keep(slot: number, bytes: NativeBuffer, offset: number, length: number): number {
+    const before = this.kept.get(slot);
+    this.kept.set(slot, joined(before?.bytes, bytes.bytes.subarray(offset, offset + length)));
+    this.set(slot, KEPT);
+    return (before?.bytes.length ?? 0) + length;
+  }
+
+  takeKept(slot: number): NativeBuffer | undefined {
+    if (!this.has(slot, KEPT)) return undefined;
+    const kept = this.kept.get(slot);
+    this.kept.delete(slot);
+    this.clear(slot, KEPT);
+    return kept;
+  }
+
+  /** Keeps a copy of what the transport below has not taken. @returns bytes that wait now */
+  keepUnsent(slot: number, bytes: NativeBuffer, offset: number, length: number): number {
+    const before = this.unsent.get(slot);
+    const buffer = joined(before?.buffer.bytes.subarray(before.start), bytes.bytes.subarray(offset, offset + length));
+    this.unsent.set(slot, { buffer, start: 0 });
+    this.set(slot, UNSENT);
+    return buffer.bytes.length;
+  }
+
+  unsentOf(slot: number): Waiting {
+    return this.unsent.get(slot)!;
+  }
+
+  sentAll(slot: number): void {
+    this.unsent.delete(slot);
+    this.clear(slot, UNSENT);
+  }
+
+  private grow(slot: number): void {
+    const length = Math.max(slot + 1, this.flags.length * 2, 1024);
+    const [connections, flags] = [new Float64Array(length), new Uint8Array(length)];
+    connections.set(this.connections);
+    flags.set(this.flags);
+    this.connections = connections;
+    this.flags = flags;
+  }
+}
+
+function joined(first: Uint8Array | undefined, second: Uint8Array): NativeBuffer {
+  const firstLength = first?.length ?? 0;
+  const buffer = new NativeBuffer(firstLength + second.length);
+  if (first) buffer.bytes.set(first);
+  buffer.bytes.set(second, firstLength);
+  return buffer;
+}

@@ -1,0 +1,102 @@
+// Codes of a TLS handshake that fails, in one space with the errnos below and the codes of protocols beside them: an alert of the peer's,
+// what is wrong with its certificate, or what the own end says. Each has a name.
+
+const STEP = 2 ** 16;
+
+/** An alert that the peer has sent; its number is added (RFC 8446, 6). */
+export const TLS_ALERT = 4 * STEP;
+/** The peer's certificate is not accepted; OpenSSL's X509_V_ERR_… is added. */
+export const TLS_CERTIFICATE = 5 * STEP;
+/** What came is not accepted for another reason; OpenSSL's SSL_R_… is added, 0 where it is another library's. */
+export const TLS_REASON = 6 * STEP;
+const TLS_END = 7 * STEP;
+
+/** By their numbers, as RFC 8446 and 5246 call them. */
+const ALERTS: Record<number, string> = {
+  10: "UNEXPECTED_MESSAGE",
+  20: "BAD_RECORD_MAC",
+  22: "RECORD_OVERFLOW",
+  40: "HANDSHAKE_FAILURE",
+  42: "BAD_CERTIFICATE",
+  43: "UNSUPPORTED_CERTIFICATE",
+  44: "CERTIFICATE_REVOKED",
+  45: "CERTIFICATE_EXPIRED",
+  46: "CERTIFICATE_UNKNOWN",
+  47: "ILLEGAL_PARAMETER",
+  48: "UNKNOWN_CA",
+  49: "ACCESS_DENIED",
+  50: "DECODE_ERROR",
+  51: "DECRYPT_ERROR",
+  70: "PROTOCOL_VERSION",
+  71: "INSUFFICIENT_SECURITY",
+  80: "INTERNAL_ERROR",
+  86: "INAPPROPRIATE_FALLBACK",
+  90: "USER_CANCELED",
+  100: "NO_RENEGOTIATION",
+  109: "MISSING_EXTENSION",
+  110: "UNSUPPORTED_EXTENSION",
+  112: "UNRECOGNIZED_NAME",
+  115: "UNKNOWN_PSK_IDENTITY",
+  116: "CERTIFICATE_REQUIRED",
+  120: "NO_APPLICATION_PROTOCOL",
+};
+
+/** As OpenSSL, and Node, call them. @see x509_vfy.h */
+const CERTIFICATE_ERRORS: Record<number, string> = {
+  2: "UNABLE_TO_GET_ISSUER_CERT",
+  7: "CERT_SIGNATURE_FAILURE",
+  9: "CERT_NOT_YET_VALID",
+  10: "CERT_HAS_EXPIRED",
+  18: "DEPTH_ZERO_SELF_SIGNED_CERT",
+  19: "SELF_SIGNED_CERT_IN_CHAIN",
+  20: "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
+  21: "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+  22: "CERT_CHAIN_TOO_LONG",
+  23: "CERT_REVOKED",
+  26: "INVALID_PURPOSE",
+  27: "CERT_UNTRUSTED",
+  28: "CERT_REJECTED",
+  62: "HOSTNAME_MISMATCH",
+  64: "IP_ADDRESS_MISMATCH",
+  66: "EE_KEY_TOO_SMALL",
+  68: "CA_MD_TOO_WEAK",
+  79: "INVALID_CA",
+};
+
+/** As OpenSSL calls them. @see sslerr.h */
+const REASONS: Record<number, string> = {
+  101: "NO_SUITABLE_KEY_SHARE",
+  118: "NO_SUITABLE_SIGNATURE_ALGORITHM",
+  122: "BAD_KEY_UPDATE",
+  132: "TOO_MANY_KEY_UPDATES",
+  146: "DATA_LENGTH_TOO_LONG",
+  150: "ENCRYPTED_LENGTH_TOO_LONG",
+  152: "EXCESSIVE_MESSAGE_SIZE",
+  155: "HTTPS_PROXY_REQUEST",
+  156: "HTTP_REQUEST",
+  191: "NO_PROTOCOLS_AVAILABLE",
+  193: "NO_SHARED_CIPHER",
+  198: "PACKET_LENGTH_TOO_LONG",
+  199: "PEER_DID_NOT_RETURN_A_CERTIFICATE",
+  235: "NO_APPLICATION_PROTOCOL",
+  244: "UNEXPECTED_MESSAGE",
+  245: "UNEXPECTED_RECORD",
+  258: "UNSUPPORTED_PROTOCOL",
+  266: "WRONG_SSL_VERSION",
+  267: "WRONG_VERSION_NUMBER",
+  281: "DECRYPTION_FAILED_OR_BAD_RECORD_MAC",
+  339: "NO_RENEGOTIATION",
+};
+
+/** Whether a code is one of these. */
+export function isTlsCode(code: number): boolean {
+  return code >= TLS_ALERT && code < TLS_END;
+}
+
+/** `ALERT_HANDSHAKE_FAILURE`, `CERT_HAS_EXPIRED`, `WRONG_VERSION_NUMBER`. */
+export function tlsCodeName(code: number): string {
+  const number = code % STEP;
+  if (code >= TLS_REASON) return REASONS[number] ?? `TLS ${number}`;
+  if (code >= TLS_CERTIFICATE) return CERTIFICATE_ERRORS[number] ?? `X509 ${number}`;
+  return `ALERT_${ALERTS[number] ?? number}`;
+}

@@ -1,0 +1,35 @@
+// TLS around kernel sockets keeps the contract of transports, with peers that speak TLS too.
+import { describe } from "vitest";
+import { selfSignedIdentity } from "../../../src/linux/openssl/certificate.js";
+import { clientContext, freeContext, serverContext } from "../../../src/linux/openssl/context.js";
+import type { TlsSettings } from "../../../src/linux/openssl/settings.js";
+import { openClientTransport, openServerTransport } from "../../../src/transport/open.js";
+import { tlsPeers } from "../../support/tls-peers.js";
+import { describeTransport } from "../contract.js";
+
+const identity = selfSignedIdentity(["DNS:localhost"]);
+const COMMON = { freeContext, events: { established: () => undefined, secured: () => undefined } };
+
+describe.each(["1.2", "1.3"] as const)("TLS %s", (version) => {
+  const settings: TlsSettings = {
+    ...{ ca: undefined, cert: undefined, key: undefined, ciphers: undefined, alpn: [], ticketKeys: undefined },
+    ...{ identity: undefined, insecure: true, version },
+  };
+  const makeServer = () => serverContext({ ...settings, identity });
+
+  describeTransport({
+    openClient: (options) =>
+      openClientTransport(options, {
+        ...COMMON,
+        context: clientContext(settings),
+        peers: [{ host: "localhost", isIp: false }],
+        peerOf: () => 0,
+        resumes: false,
+      }),
+    openServer: (options) =>
+      openServerTransport(options, { ...COMMON, context: makeServer(), handshakeTimeoutMs: 60_000 }),
+    needsDescriptors: true,
+    tellsOwnAnswers: true,
+    peers: tlsPeers(clientContext(settings), makeServer()),
+  });
+});
