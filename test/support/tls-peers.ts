@@ -1,10 +1,10 @@
 // The other ends of TLS connections, on raw sockets: what a test sends and drains is encrypted on the way, by the same OpenSSL.
 import { onTestFinished } from "vitest";
+import { tlsCodeName } from "../../src/linux/openssl/codes.js";
 import { TLS_AGAIN, TLS_END, TlsSessions } from "../../src/linux/openssl/session.js";
 import { EAGAIN } from "../../src/linux/syscalls/errno.js";
 import { NativeBuffer } from "../../src/linux/syscalls/libc.js";
 import { receive, sendBytes } from "../../src/linux/syscalls/socket.js";
-import { tlsCodeName } from "../../src/util/tls-codes.js";
 import { acceptAll, connectRaw } from "./raw-sockets.js";
 import type { Peers } from "./transport.js";
 

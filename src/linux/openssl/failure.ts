@@ -1,7 +1,7 @@
 // Why OpenSSL has failed, from its queue of errors, as one number: an alert that the peer has sent, what is wrong with a certificate, or
-// OpenSSL's own reason. util/tls-codes.ts has the names.
+// OpenSSL's own reason. codes.ts has the names.
 
-import { TLS_ALERT, TLS_CERTIFICATE, TLS_REASON } from "../../util/tls-codes.js";
+import { TLS_ALERT, TLS_CERTIFICATE, TLS_REASON } from "./codes.js";
 import { ERR_LIB_SSL, SSL_AD_REASON_OFFSET, SSL_R_CERTIFICATE_VERIFY_FAILED, X509_V_OK } from "./constants.js";
 import { openssl } from "./library.js";
 

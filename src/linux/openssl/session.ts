@@ -28,7 +28,7 @@ export interface TlsPeer {
 }
 
 export class TlsSessions {
-  /** The code of the last call that came to TLS_FAILED (util/tls-codes.ts). */
+  /** The code of the last call that came to TLS_FAILED (codes.ts). */
   failure = 0;
   private readonly ssl: OpenSsl = openssl();
   private readonly context: number;

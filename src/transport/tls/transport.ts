@@ -217,7 +217,7 @@ export abstract class TlsTransport<Below extends Transport> implements Transport
     else this.handshakes.push(slot);
   }
 
-  /** Ends a connection that TLS cannot go on with. @param code errno, or one of util/tls-codes.ts */
+  /** Ends a connection that TLS cannot go on with. @param code errno, or one of linux/openssl/codes.ts */
   protected fail(slot: number, code: number): void {
     this.handler.failed(slot, this.slots.has(slot, HANDSHAKING) ? STEP.tls : STEP.hold, code, false);
     if (!this.slots.has(slot, LIVE)) return;
