@@ -96,7 +96,7 @@ export function isTlsCode(code: number): boolean {
 /** `ALERT_HANDSHAKE_FAILURE`, `CERT_HAS_EXPIRED`, `WRONG_VERSION_NUMBER`. */
 export function tlsCodeName(code: number): string {
   const number = code % STEP;
-  if (code >= TLS_REASON) return REASONS[number] ?? `TLS ${number}`;
-  if (code >= TLS_CERTIFICATE) return CERTIFICATE_ERRORS[number] ?? `X509 ${number}`;
+  if (code >= TLS_REASON) return REASONS[number] ?? `TLS_${number}`;
+  if (code >= TLS_CERTIFICATE) return CERTIFICATE_ERRORS[number] ?? `X509_${number}`;
   return `ALERT_${ALERTS[number] ?? number}`;
 }
