@@ -17,7 +17,8 @@ it("does not keep a run from ending when its time is over", async () => {
   // Two, of which it floods one: a single connection tells what it reads.
   const run = await startClient({ to, connections: 2, durationMs: 1000 });
   const result = await within("the end", run.done);
-  expect(elapsed()).toBeLessThan(1000 + 3000 + result.setupMs);
+  // Its threads and the server's share the host with other tests.
+  expect(elapsed()).toBeLessThan(1000 + 8000 + result.setupMs);
   expect(result.traffic.receivedBytes).toBeGreaterThan(100e6);
 });
 

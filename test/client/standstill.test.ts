@@ -8,8 +8,9 @@ import { startServer } from "../support/peers.js";
 import { resultOf, startCli } from "../support/process.js";
 import { until } from "../support/until.js";
 
-const RATE = 100;
-const CONNECTIONS = 150;
+/** Slow enough for a stop in the middle of the ramp, on a busy host too. */
+const RATE = 20;
+const CONNECTIONS = 80;
 const STOP_MS = 1500;
 
 it("a client that was stopped by a signal moves its schedule by that time, and says so", async () => {
@@ -21,7 +22,7 @@ it("a client that was stopped by a signal moves its schedule by that time, and s
   await until(
     "the first connections",
     () => establishedAt(server.address),
-    (sockets) => sockets >= 20,
+    (sockets) => sockets >= 5,
   );
   client.child.kill("SIGSTOP");
   // The length of the stop, not a wait for something.

@@ -54,6 +54,6 @@ describe("a start-up with few descriptors left", () => {
       expect(await socketsInSs(`src ${host}`, "listening")).toEqual([]);
     }
     program.child.kill("SIGTERM");
-    expect(await program.exited()).toMatchObject({ code: 0, stderr: "" });
+    expect(await program.exited()).toMatchObject({ code: 0, signal: undefined, stderr: "" });
   });
 });
