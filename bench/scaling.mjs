@@ -2,7 +2,6 @@
 // and a chart of it in the report's manner, as a picture that follows the viewer's light or dark.
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import * as Plot from "@observablehq/plot";
 import { BASELINE, OURS } from "./contenders.mjs";
 import { RAMP_METRICS } from "./metrics.mjs";
 import { runRamp } from "./round.mjs";
@@ -72,7 +71,7 @@ export async function drawScaling({ contenders, summary, machine }) {
       `<g transform="translate(${index * 130},62)"><line x2="22" stroke="${colour}" stroke-width="3"/><text class="muted" x="30" y="4.5">${contender}</text></g>`,
   );
   const about = `${machine.cores} cores, kernel ${machine.kernel}, Node ${machine.node}; medians, bars from the least to the most; both ends on one host`;
-  return `<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" viewBox="${-MARGIN} ${-MARGIN} ${CHART_WIDTH + 2 * MARGIN} ${height + MARGIN}" role="img" aria-labelledby="scaling-title">
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="${-MARGIN} ${-MARGIN} ${CHART_WIDTH + 2 * MARGIN} ${height + MARGIN}" role="img" aria-labelledby="scaling-title">
 <title id="scaling-title">Cost per connection as the number grows</title>
 <style>${COLOURS}
 ${CHART_STYLE}
@@ -94,20 +93,21 @@ ${panels.join("\n")}
  * @returns {Promise<string>} an `<svg>`
  */
 async function drawPanel(id, { title, unit, isLog }, lines) {
-  const { drawWide } = await import("../dist/output/html/chart/draw.js");
+  const { areaOf, xAxis, yAxis, yGrid } = await import("../dist/output/html/chart/axes.js");
+  const { CHART_WIDTH, drawWide } = await import("../dist/output/html/chart/draw.js");
+  const { baseline, dots, line, rules } = await import("../dist/output/html/chart/marks.js");
+  const { linear, logarithmic } = await import("../dist/output/html/chart/projection.js");
   const { logDomain, powersOfTen } = await import("../dist/output/html/chart/scale.js");
   const all = lines.flatMap(({ points }) => points);
   const sizes = [...new Set(all.map(({ connections }) => connections))].sort((a, b) => a - b);
   const yDomain = logDomain(all.flatMap(({ min, max }) => [min, max]));
-  const y = isLog
-    ? {
-        type: /** @type {const} */ ("log"),
-        domain: yDomain,
-        ticks: powersOfTen(yDomain),
-        tickFormat: ",",
-        label: `${unit} (log axis)`,
-      }
-    : { zero: true, nice: true, ticks: 5, label: unit };
+  const area = areaOf(CHART_WIDTH, PANEL_HEIGHT, { top: 30, right: 20, bottom: 44, left: 64 });
+  const upwards = /** @type {const} */ ([area.bottom, area.top]);
+  const greatest = Math.max(1, ...all.map(({ max }) => max));
+  const up = isLog
+    ? logarithmic(yDomain, upwards, powersOfTen(yDomain), (value) => value.toLocaleString("en-US"))
+    : linear([0, greatest], upwards, { steps: 5, isNice: true });
+  const across = logarithmic([sizes[0] ?? 1, sizes.at(-1) ?? 1], [area.left, area.right], sizes, formatCountOf);
   const each = lines
     .filter(({ points }) => points.length > 0)
     .map(
@@ -118,26 +118,26 @@ async function drawPanel(id, { title, unit, isLog }, lines) {
     { id, title, description: `${title} in ${unit}. ${each.join("; ")}.` },
     {
       height: PANEL_HEIGHT,
-      marginTop: 30,
-      marginLeft: 64,
-      marginBottom: 44,
-      marginRight: 20,
-      x: {
-        type: "log",
-        domain: [sizes[0] ?? 1, sizes.at(-1) ?? 1],
-        ticks: sizes,
-        tickFormat: formatCountOf,
-        label: "connections (log axis)",
-        labelArrow: "none",
-      },
-      y: { ...y, grid: true, labelArrow: "none" },
-      marks: lines.flatMap(({ colour, points }) => [
+      marks: [
+        yGrid(area, up),
+        yAxis(area, up, isLog ? `${unit} (log axis)` : unit),
+        xAxis(area, across, "connections (log axis)", CHART_WIDTH),
         // A log axis has no place for what is not above 0.
-        ...(isLog ? [] : [Plot.ruleY([0], { stroke: "var(--edge)" })]),
-        Plot.ruleX(points, { x: "connections", y1: "min", y2: "max", stroke: colour, strokeWidth: 1.25 }),
-        Plot.lineY(points, { x: "connections", y: "median", stroke: colour, strokeWidth: 2.25 }),
-        Plot.dot(points, { x: "connections", y: "median", fill: colour, r: 3.5 }),
-      ]),
+        isLog ? "" : baseline(area, up.at(0)),
+        ...lines.flatMap(({ colour, points }) => {
+          /** @param {Point} point @param {number} value @returns {readonly [number, number]} */
+          const place = ({ connections }, value) => [across.at(connections), up.at(value)];
+          const medians = points.map((point) => place(point, point.median));
+          return [
+            rules(
+              points.map((point) => [place(point, point.min), place(point, point.max)]),
+              { stroke: colour, "stroke-width": 1.25 },
+            ),
+            line(medians, colour, 2.25),
+            dots(medians, 3.5, { fill: colour }),
+          ];
+        }),
+      ],
     },
   );
 }

@@ -21,14 +21,11 @@ const ownPlace = {
   },
 };
 
-/** Of zod the schemas take a quarter; the other packages stay packages. */
-const external = (/** @type {string} */ id) => /^[^./]/.test(id) && !/^zod(\/|$)/.test(id);
-
 // The names of its files change with what is in them.
 rmSync(BUNDLE, { recursive: true, force: true });
 // The library module by module: where tests let single calls fail.
 copyFileSync(ENTRIES.index, `${DIST}index-unbundled.js`);
-const bundle = await rolldown({ input: ENTRIES, platform: "node", external, plugins: [ownPlace] });
+const bundle = await rolldown({ input: ENTRIES, platform: "node", plugins: [ownPlace] });
 await bundle.write({ dir: BUNDLE, format: "esm", entryFileNames: "[name].js", chunkFileNames: "[name]-[hash].js" });
 await bundle.close();
 

@@ -21,7 +21,7 @@ import { readProcessFacts } from "../linux/proc/process-facts.js";
 import { countOpenDescriptors, readMeminfo, readResidentBytes, readSockstat } from "../linux/proc/procfs.js";
 import { readSysctlNumbers } from "../linux/proc/sysctl.js";
 import { CAP_SYS_ADMIN, hasHostCapability } from "../linux/syscalls/capability.js";
-import { type NofileLimit, readNofileLimit } from "../linux/syscalls/rlimit.js";
+import { type ProcessLimit, readNofileLimit } from "../linux/syscalls/rlimit.js";
 import { canRegisterFiles } from "../linux/uring/registered-files.js";
 import type { CgroupMemoryFile, MemoryRoom } from "../results/evidence.js";
 import type { Family } from "../util/address.js";
@@ -42,7 +42,7 @@ export interface HostFacts {
   readonly cores: number;
   /** CPUs that this process's group may use: as many as cores, or its quota. */
   readonly cpus: number;
-  readonly nofile: NofileLimit;
+  readonly nofile: ProcessLimit;
   /** The soft limit of whoever started this process, whose runtime raises it to the hard one; undefined when not to be read. */
   readonly softAtStart: number | undefined;
   /** Descriptors that a process of ours has before its first connection. */

@@ -17,7 +17,7 @@ export interface Load {
   /** Source addresses of the plan were not given: on loopback there are always more. */
   readonly hasAddressesAtWill: boolean;
   /** 4-tuples of the plan that no new connection gets: sockets hold them, or have bound or listen on the port. */
-  readonly portsTaken: number;
+  readonly portsInUse: number;
   /** Those of them in TIME_WAIT, and until the last of these ends. */
   readonly timeWaits: { readonly tuples: number; readonly lastMs: number };
   /** Those of ports that other sockets have, where it cannot be told whether they are in the way. */

@@ -23,7 +23,7 @@ import { AppError } from "../util/errors.js";
 import type { Load } from "./load.js";
 import { countOnLink } from "./on-link.js";
 import { inspectServer } from "./server.js";
-import { countTaken, deviceOf, NONE_TAKEN } from "./tuples-in-use.js";
+import { countTuplesInUse, deviceOf, NONE_IN_USE } from "./tuples-in-use.js";
 import type { WhatIf } from "./what-if.js";
 
 export interface CapacityOptions extends WhatIf {
@@ -61,7 +61,7 @@ export interface Question extends Omit<Load, "cost" | "program" | keyof Tuples> 
 }
 
 /** The 4-tuples that a program has: fewer, where it leaves the choice to the kernel. */
-type Tuples = Pick<Load, "plan" | "hasAddressesAtWill" | "portsTaken" | "portsDoubtful" | "timeWaits" | "onLink">;
+type Tuples = Pick<Load, "plan" | "hasAddressesAtWill" | "portsInUse" | "portsDoubtful" | "timeWaits" | "onLink">;
 
 const CONNECTIONS = 1_000_000;
 const MESSAGE_BYTES = 64;
@@ -139,12 +139,12 @@ function ordinaryPlan(plan: TuplePlan, { sources, sourcePorts }: CapacityOptions
 
 async function tuplesOf(plan: TuplePlan | undefined, hasAddressesAtWill: boolean): Promise<Tuples> {
   // Where there are always more addresses, it is of no account.
-  const taken = plan && !hasAddressesAtWill ? await countTaken(plan) : NONE_TAKEN;
-  const { tuples, doubtful, timeWaits } = taken;
+  const inUse = plan && !hasAddressesAtWill ? await countTuplesInUse(plan) : NONE_IN_USE;
+  const { tuples, doubtful, timeWaits } = inUse;
   return {
     plan,
     hasAddressesAtWill,
-    portsTaken: tuples,
+    portsInUse: tuples,
     portsDoubtful: doubtful,
     timeWaits,
     onLink: countOnLink(plan),

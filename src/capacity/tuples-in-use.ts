@@ -14,7 +14,7 @@ import type { PortRange } from "../util/endpoint.js";
 import { REUSE_DELAY_MS, TIME_WAIT_SECONDS } from "./limits/time-wait.js";
 import { PortTrial } from "./port-trial.js";
 
-export interface Taken {
+export interface TuplesInUse {
   /** 4-tuples of the plan that no new connection gets. */
   readonly tuples: number;
   /** Those of ports that other sockets have, where it cannot be told whether they are in the way. */
@@ -23,7 +23,7 @@ export interface Taken {
   readonly timeWaits: { readonly tuples: number; readonly lastMs: number };
 }
 
-export const NONE_TAKEN: Taken = { tuples: 0, doubtful: 0, timeWaits: { tuples: 0, lastMs: 0 } };
+export const NONE_IN_USE: TuplesInUse = { tuples: 0, doubtful: 0, timeWaits: { tuples: 0, lastMs: 0 } };
 
 const PORTS = 65_536;
 const START_MS = 1000;
@@ -31,10 +31,10 @@ const START_MS = 1000;
 const MOST_TRIALS = 200_000;
 
 /** @returns none taken where the kernel chooses out of a range that cannot be read */
-export async function countTaken(plan: TuplePlan): Promise<Taken> {
+export async function countTuplesInUse(plan: TuplePlan): Promise<TuplesInUse> {
   const ephemeral = readLocalPortRange();
   const range = plan.ports.chosenBy === "us" ? plan.ports.range : ephemeral;
-  if (!range) return NONE_TAKEN;
+  if (!range) return NONE_IN_USE;
   const seen = await readSeen(range, plan.ports.chosenBy === "us");
   const passedOver = new Set(plan.ports.chosenBy === "us" ? plan.ports.except : []);
   using trial = new PortTrial();

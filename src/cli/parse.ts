@@ -1,6 +1,8 @@
 // Option texts to values, for commander: each parser names its option when it refuses.
 
+import { Option } from "commander";
 import type { Stage } from "../planning/schedule.js";
+import { ENGINE_CHOICES } from "../results/identifiers.js";
 import { type AddressRange, parseAddressRanges } from "../util/address-range.js";
 import { type PortRange, parsePorts } from "../util/endpoint.js";
 import { AppError } from "../util/errors.js";
@@ -72,4 +74,11 @@ export function parseSourcePort(text: string): PortRange | "kernel" {
     });
   }
   return parsePorts(text);
+}
+
+/** `--engine`, of every command that opens or holds connections. */
+export function engineOption(): Option {
+  return new Option("--engine <which>", "auto, epoll or uring: what carries connections (default: auto)").choices(
+    ENGINE_CHOICES,
+  );
 }

@@ -1,7 +1,7 @@
 // Runs a command, prints what went wrong, sets the exit code. --version is answered before anything else of weight is loaded.
 import "./signals.js";
 import { readFileSync } from "node:fs";
-import { isOfEvent, print, say, sentence, takeUnwritten } from "../output/terminal/output.js";
+import { isOfEvent, print, printNote, sentence, takeUnwritten } from "../output/terminal/output.js";
 import { hostFault } from "../util/host-fault.js";
 import { outputFailed } from "./output-error.js";
 
@@ -39,18 +39,18 @@ async function report(thrown: unknown): Promise<void> {
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? EXIT.done : EXIT.usage;
   else if (error instanceof Interrupted) process.exit(error.exitCode);
   else {
-    say(`Fatal error: unexpected: ${sentence(error)}`);
-    if (process.env.FOURTUPLE_DEBUG) say(error instanceof Error ? `${error.stack}` : "");
-    else say("  fix: this is a bug in fourtuple; please report it, with what FOURTUPLE_DEBUG=1 adds");
+    printNote(`Fatal error: unexpected: ${sentence(error)}`);
+    if (process.env.FOURTUPLE_DEBUG) printNote(error instanceof Error ? `${error.stack}` : "");
+    else printNote("  fix: this is a bug in fourtuple; please report it, with what FOURTUPLE_DEBUG=1 adds");
     process.exitCode = EXIT.failed;
   }
 }
 
 function reportAppError(error: Error & { code: string; fix: string | undefined }): void {
-  say(`Fatal error: ${sentence(error)}`);
-  if (error.fix) say(`  fix: ${sentence(error.fix)}`);
+  printNote(`Fatal error: ${sentence(error)}`);
+  if (error.fix) printNote(`  fix: ${sentence(error.fix)}`);
   process.exitCode = exitCodeOf(error.code);
-  if (process.env.FOURTUPLE_DEBUG) say(`${error.stack}`);
+  if (process.env.FOURTUPLE_DEBUG) printNote(`${error.stack}`);
 }
 
 function exitCodeOf(code: string): number {
@@ -82,7 +82,7 @@ async function rescueResult(errno: string | undefined): Promise<void> {
   // A terminal that has hung up shows nothing on standard error, either.
   const goesBeside = result.isJson || errno === "EIO";
   const file = goesBeside ? rescue("result", result.isJson ? ".json" : ".txt", result.text) : undefined;
-  say(file === undefined ? `the result:\n${result.text}` : `the result is in ${file}`);
+  printNote(file === undefined ? `the result:\n${result.text}` : `the result is in ${file}`);
 }
 
 function readVersion(): string {

@@ -1,5 +1,6 @@
 // The client's door: finds the 4-tuples of what is asked, and starts the run.
 
+import { CORES } from "../engine/pool.js";
 import { stopOnAbort } from "../engine/run/stop-on-abort.js";
 import { canUnshareTables } from "../engine/threads/private-tables.js";
 import { countOpenDescriptors } from "../linux/proc/procfs.js";
@@ -10,6 +11,8 @@ import { parseRunSpec } from "../planning/parse-run-spec.js";
 import type { RunSpec } from "../planning/run-spec.js";
 import { findTargets } from "../planning/targets.js";
 import type { ConnectResult } from "../results/connect.js";
+import type { EngineReport } from "../results/engine.js";
+import { chooseEngine } from "../transport/choose-engine.js";
 import { ConnectRun } from "./run.js";
 import type { TablesAllowed } from "./workers.js";
 
@@ -20,7 +23,7 @@ type Complete = (result: ConnectResult) => ConnectResult;
  *
  * @param complete adds to the result what is not known here: its diagnosis
  * @returns a run at work: `await run.done` for its result, `run.stop()` to end it, `for await (const snapshot of run)`
- * @throws {AppError} E_OPTION, E_ADDRESS, E_RESOLVE, E_SOURCE, E_NO_SOURCE or E_NOT_AUTHORIZED before anything is opened
+ * @throws {AppError} E_OPTION, E_ADDRESS, E_RESOLVE, E_SOURCE, E_NO_SOURCE, E_NOT_AUTHORIZED, E_PERMISSION or E_PLATFORM before anything is opened
  */
 export function connect(options: ConnectOptions, complete?: Complete): Promise<ConnectRun> {
   return startRun(parseRunSpec(options), options.signal, complete);
@@ -28,13 +31,24 @@ export function connect(options: ConnectOptions, complete?: Complete): Promise<C
 
 /** As connect(), for a spec. @throws {AppError} as connect(), but E_OPTION */
 export async function startRun(spec: RunSpec, signal?: AbortSignal, complete?: Complete): Promise<ConnectRun> {
-  const run = new ConnectRun(spec, await findTargets(spec), await findTables(spec), complete);
+  const engine = engineFor(spec);
+  const tables = await findTables(spec, engine);
+  const run = new ConnectRun(spec, await findTargets(spec), { engine, tables }, complete);
   stopOnAbort(run, signal);
   return run;
 }
 
-async function findTables({ connections, oneTable }: RunSpec): Promise<TablesAllowed> {
+function engineFor({ engine: requested, connections, oneTable }: RunSpec): EngineReport {
+  // One descriptor table is what bounds such a run.
+  if (oneTable) return { name: "epoll", requested };
+  const tableSize = raiseNofileLimit().soft;
+  return chooseEngine({ role: "client", requested, connections, threads: CORES, tableSize });
+}
+
+async function findTables({ connections, oneTable }: RunSpec, engine: EngineReport): Promise<TablesAllowed> {
   if (oneTable) return "one";
+  // In rings connections take no descriptors.
+  if (engine.name === "uring") return "unbounded";
   // With file tables to park connections in, no thread's descriptor table bounds what it can hold.
   if (canRegisterFiles()) return "unbounded";
   // A run that one table is enough for need not ask, which takes a thread.

@@ -14,7 +14,7 @@ import { ProxySender } from "./exchange/proxy-sender.js";
 import { COUNTER, HISTOGRAM } from "./metrics.js";
 import { Greetings } from "./ramp/greetings.js";
 import { RampTimes } from "./ramp/waits.js";
-import type { PlannedTuples } from "./tuple-source.js";
+import type { TupleCursor } from "./tuple-cursor.js";
 import type { ConnectMessage, ConnectPlan } from "./worker-plan.js";
 
 /** A connection is in flight until it is ESTABLISHED or, where the peer is known to greet, until its greeting: then it rests. */
@@ -39,7 +39,7 @@ export class ClientEvents implements ClientHandler, ConnectionOwner {
   protected readonly counters: Float64Array;
   private readonly handshakes: Histogram;
   private readonly firstBytes: Histogram;
-  protected readonly tuples: PlannedTuples;
+  protected readonly tuples: TupleCursor;
   /** What came of each destination, where there are several. */
   protected readonly destinationCounts: DestinationCounts | undefined;
   protected transport!: ClientTransport;
@@ -48,7 +48,7 @@ export class ClientEvents implements ClientHandler, ConnectionOwner {
   private readonly proxy: ProxySender | undefined;
 
   /** @param slots that may ever be in use */
-  constructor(worker: RoleWorker<ConnectPlan, ConnectMessage>, tuples: PlannedTuples, slots: number) {
+  constructor(worker: RoleWorker<ConnectPlan, ConnectMessage>, tuples: TupleCursor, slots: number) {
     const { plan, memory } = worker;
     this.worker = worker;
     this.plan = plan;

@@ -10,7 +10,7 @@ import { NO_ROOM, SLOT } from "../transport/slot-state.js";
 import { STEP } from "../util/steps.js";
 import { ClientEvents } from "./events.js";
 import { COUNTER } from "./metrics.js";
-import { PlannedTuples } from "./tuple-source.js";
+import { TupleCursor } from "./tuple-cursor.js";
 import { type ConnectMessage, type ConnectPlan, SHARED } from "./worker-plan.js";
 
 // Few enough that a handshake's end is seen soon, many enough that a turn costs little.
@@ -37,7 +37,7 @@ export class ClientLoop {
   private readonly worker: RoleWorker<ConnectPlan, ConnectMessage>;
   private readonly plan: ConnectPlan;
   private readonly counters: Float64Array;
-  private readonly tuples: PlannedTuples;
+  private readonly tuples: TupleCursor;
   private readonly events: ClientEvents;
   private readonly transport: ClientTransport;
   private nextCheckMs = 0;
@@ -56,9 +56,9 @@ export class ClientLoop {
     this.plan = plan;
     this.window = plan.window;
     this.counters = memory.counters;
-    this.tuples = new PlannedTuples(plan, slots);
+    this.tuples = new TupleCursor(plan, slots);
     this.events = new Events(worker, this.tuples, slots);
-    const transport = openClientTransport({
+    const transport = openClientTransport(plan.engine, {
       tuples: this.tuples,
       handler: this.events,
       budget,
@@ -88,7 +88,7 @@ export class ClientLoop {
     const { events, transport } = this;
     const wanted = Atomics.load(this.worker.memory.control, CONTROL.target);
     const mayOpenMore = this.follow(wanted);
-    this.tellWhenSettled(wanted);
+    this.reportSettled(wanted);
     events.waitsFor = this.waitedFor(wanted);
     events.isBehind = this.begun < wanted;
     transport.turn(mayOpenMore ? 0 : this.waitMs());
@@ -198,7 +198,7 @@ export class ClientLoop {
     return Math.max(0, Math.min(untilCheck, untilMessage));
   }
 
-  private tellWhenSettled(wanted: number): void {
+  private reportSettled(wanted: number): void {
     if (this.begun < wanted || this.counters[COUNTER.inFlight]! > 0 || this.settledAt === wanted) return;
     this.settledAt = wanted;
     this.counters[COUNTER.lastSettledAt] = performance.timeOrigin + performance.now();

@@ -3,6 +3,7 @@ import type { ZodType } from "zod";
 import type { ConnectOptions } from "../planning/connect-options.js";
 import { EXPECTATIONS } from "../protocols/modes.js";
 import { PROXY_VERSIONS } from "../protocols/proxy-protocol.js";
+import { ENGINE_CHOICES } from "../results/identifiers.js";
 import { checkOptions, flag, number, oneOf, option, signal, sourcePorts, sources } from "../util/options.js";
 import { z } from "../util/zod.js";
 
@@ -38,6 +39,7 @@ const shape = {
   close: oneOf(["rst", "fin"]).optional(),
   closeAfterGreeting: flag.optional(),
   oneTable: flag.optional(),
+  engine: oneOf(ENGINE_CHOICES).optional(),
   authorized: flag.optional(),
   signal: signal.optional(),
 } satisfies Record<keyof ConnectOptions, ZodType>;

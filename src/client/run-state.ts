@@ -6,6 +6,7 @@ import { readCounters } from "../engine/run/evidence.js";
 import type { WorkerMemory } from "../engine/worker-memory.js";
 import type { Targets } from "../planning/targets.js";
 import type { ConnectResult, GiveUpReason, RampShares } from "../results/connect.js";
+import type { EngineReport } from "../results/engine.js";
 import type { FileRoom, MemoryRoom, RunEvidence } from "../results/evidence.js";
 import type { Counters } from "../results/fields.js";
 import type { Histogram } from "../results/histogram/histogram.js";
@@ -75,6 +76,7 @@ export function readHistograms(memories: readonly WorkerMemory[], before?: Conne
 export interface RunFacts {
   readonly settings: ConnectSettings;
   readonly targets: Targets;
+  readonly engine: EngineReport;
   readonly histograms: ConnectHistograms;
   readonly pool: { readonly memories: WorkerMemory[]; readonly size: number; readonly hasPrivateTables: boolean };
   readonly nofileLimit: number;

@@ -11,6 +11,7 @@ import type { RunSpec } from "../planning/run-spec.js";
 import type { Targets } from "../planning/targets.js";
 import { TupleSequence } from "../planning/tuple-plan.js";
 import type { ConnectResult, DestinationReport, ResolvedName, RunSample } from "../results/connect.js";
+import type { EngineReport } from "../results/engine.js";
 import type { AppError } from "../util/errors.js";
 import { countDestinations } from "./evidence/by-destination.js";
 import { collectEvidence, countInKernel } from "./evidence/collect.js";
@@ -24,14 +25,14 @@ import { type ConnectHistograms, measureRamp, newRunState, type RunFacts, readHi
 import { type ConnectSettings, settingsOf } from "./settings.js";
 import type { ConnectSnapshot } from "./snapshot.js";
 import { type MessagePlan, SHARED } from "./worker-plan.js";
-import { ClientWorkers, type TablesAllowed } from "./workers.js";
+import { type Carriers, ClientWorkers } from "./workers.js";
 
 const PACE_MS = 5;
 /** A ramp adds a thousand connections in this time: so far it may go below the memory floor. */
 const RAMP_GUARD_MS = 50;
 const GUARD_MS = 250;
 /** Before the end of a hold: what waits in the server's accept queue then, and at the end, will not be accepted. */
-const LOOK_AHEAD_MS = 1000;
+const EARLY_SAMPLE_MS = 1000;
 
 export interface ConnectEvents {
   /** A connection is ESTABLISHED (told for a single connection only). */
@@ -54,6 +55,7 @@ export class ConnectRun extends EventEmitter<ConnectEvents> implements RunHandle
   readonly tuplesAvailable: number;
   readonly #settings: ConnectSettings;
   readonly #targets: Targets;
+  readonly #engine: EngineReport;
   /** What had been timed when the latencies began anew. */
   #timedBefore: ConnectHistograms | undefined;
   readonly #workers: ClientWorkers;
@@ -70,7 +72,7 @@ export class ConnectRun extends EventEmitter<ConnectEvents> implements RunHandle
   constructor(
     spec: RunSpec,
     targets: Targets,
-    tables: TablesAllowed,
+    carriers: Carriers,
     complete: (result: ConnectResult) => ConnectResult = (result) => result,
   ) {
     super();
@@ -78,11 +80,12 @@ export class ConnectRun extends EventEmitter<ConnectEvents> implements RunHandle
     this.spec = spec;
     this.#settings = settings;
     this.#targets = targets;
+    this.#engine = carriers.engine;
     this.names = targets.names;
     this.tuplesAvailable = new TupleSequence(targets.plan).count;
     this.#server = new ServerSide(targets);
     this.#rampGuard = new RampGuard(settings);
-    this.#workers = new ClientWorkers(settings, targets, tables, {
+    this.#workers = new ClientWorkers(settings, targets, carriers, {
       opened: (local) => this.emit("opened", local),
       received: (text) => this.emit("received", text),
       moved: () => this.#pace(),
@@ -160,6 +163,7 @@ export class ConnectRun extends EventEmitter<ConnectEvents> implements RunHandle
     return {
       settings: this.#settings,
       targets: this.#targets,
+      engine: this.#engine,
       histograms: this.#histograms,
       pool: this.#workers.pool,
       nofileLimit: this.#workers.nofileLimit,
@@ -226,8 +230,8 @@ export class ConnectRun extends EventEmitter<ConnectEvents> implements RunHandle
     const shortage = findShortage(this.#targets, this.#workers.memories);
     // setTimeout() takes 31 bits: a longer hold is as good as for ever.
     const endMs = startMs + Math.min(settings.durationMs, 2 ** 31 - 1);
-    await this.#pass(endMs - LOOK_AHEAD_MS);
-    if (!settings.isSingle && !this.#stopping.signal.aborted) await this.#server.lookAhead();
+    await this.#pass(endMs - EARLY_SAMPLE_MS);
+    if (!settings.isSingle && !this.#stopping.signal.aborted) await this.#server.sampleEarly();
     await this.#pass(endMs);
     this.#state.holdMs = performance.now() - startMs;
     this.#state.samples.mark(this.#sample());
@@ -285,7 +289,7 @@ export class ConnectRun extends EventEmitter<ConnectEvents> implements RunHandle
     if (this.#stage === "ramp") this.#state.memoryFit.grown(sample.open, kernelBytes);
     else if (this.#stage === "hold") this.#state.memoryFit.held(performance.now(), kernelBytes);
     if (this.#stage === "ramp") {
-      if (this.#rampGuard.look(this.#state, { ...sample, timedOut: this.#workers.timedOut() })) this.#endRamp();
+      if (this.#rampGuard.check(this.#state, { ...sample, timedOut: this.#workers.timedOut() })) this.#endRamp();
     } else if (this.#stage === "hold" && !this.#isAnythingOpen()) {
       this.#stopping.abort();
     }

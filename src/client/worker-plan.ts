@@ -2,6 +2,7 @@
 import type { TuplePlan } from "../planning/tuple-plan.js";
 import type { Expectation } from "../protocols/modes.js";
 import type { ProxyVersion } from "../protocols/proxy-protocol.js";
+import type { EngineName } from "../results/engine.js";
 
 /** What is sent over every connection, how often, and what answers it. */
 export interface MessagePlan {
@@ -13,6 +14,7 @@ export interface MessagePlan {
 /** Everything a client worker needs to know; plain data. */
 export interface ConnectPlan {
   readonly tuples: TuplePlan;
+  readonly engine: EngineName;
   /** How many connections this worker is to open at most. */
   readonly share: number;
   /** Tuples may be used a second time: the schedule closes connections and opens others. */

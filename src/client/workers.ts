@@ -7,12 +7,13 @@ import { countOpenDescriptors } from "../linux/proc/procfs.js";
 import { ETIMEDOUT } from "../linux/syscalls/errno.js";
 import { raiseNofileLimit } from "../linux/syscalls/rlimit.js";
 import type { Targets } from "../planning/targets.js";
+import type { EngineName, EngineReport } from "../results/engine.js";
 import type { AppError } from "../util/errors.js";
 import { STEP } from "../util/steps.js";
 import { allocateCounts } from "./evidence/destination-counts.js";
 import { CLIENT_METRICS } from "./metrics.js";
 import { Pacer } from "./ramp/pacer.js";
-import { type RampShape, shapeRamp, shareOf } from "./ramp/thread-layout.js";
+import { layOutThreads, shareOf, type ThreadLayout } from "./ramp/thread-layout.js";
 import type { ConnectSettings } from "./settings.js";
 import { ACKNOWLEDGED_EVERY } from "./single/flow-control.js";
 import { type ConnectMessage, type ConnectPlan, SHARED } from "./worker-plan.js";
@@ -22,6 +23,12 @@ const SINGLE_WORKER = new URL("./single/worker.js", import.meta.url);
 
 /** What bounds a worker's connections: nothing, since they can be parked; a table of its own; one table for all. */
 export type TablesAllowed = "unbounded" | "private" | "one";
+
+/** What carries a run's connections. */
+export interface Carriers {
+  readonly engine: EngineReport;
+  readonly tables: TablesAllowed;
+}
 
 export interface WorkersEvents {
   /** A connection is ESTABLISHED (told for a single connection only). */
@@ -42,17 +49,19 @@ export class ClientWorkers {
   readonly pacer: Pacer;
   readonly #settings: ConnectSettings;
   readonly #targets: Targets;
+  readonly #engine: EngineName;
   readonly #events: WorkersEvents;
-  readonly #shape: RampShape;
+  readonly #layout: ThreadLayout;
   readonly #parks: boolean;
   readonly #shared = new SharedArrayBuffer(SHARED.words * 4);
   #reserve: DescriptorReserve | undefined;
   #hasFailed = false;
-  #heard = 0;
+  #receivedTexts = 0;
 
-  constructor(settings: ConnectSettings, targets: Targets, tables: TablesAllowed, events: WorkersEvents) {
+  constructor(settings: ConnectSettings, targets: Targets, { engine, tables }: Carriers, events: WorkersEvents) {
     this.#settings = settings;
     this.#targets = targets;
+    this.#engine = engine.name;
     this.#events = events;
     this.destinationCounts = allocateCounts(targets.plan);
     this.#parks = tables === "unbounded";
@@ -61,7 +70,7 @@ export class ClientWorkers {
     if (tables === "one") this.#reserve = new DescriptorReserve();
     // More threads are of use where each brings a table, and where its size is what bounds it.
     const tableSize = tables === "private" ? this.nofileLimit : Number.POSITIVE_INFINITY;
-    this.#shape = shapeRamp(settings.connections, tableSize, countOpenDescriptors(), CORES);
+    this.#layout = layOutThreads(settings.connections, tableSize, countOpenDescriptors(), CORES);
     this.pool = new WorkerPool({
       module: settings.isSingle ? SINGLE_WORKER : WORKER,
       metrics: CLIENT_METRICS,
@@ -69,7 +78,7 @@ export class ClientWorkers {
       onMessage: (message, worker) => this.#onMessage(message, worker),
       onFault: (fault) => this.#fail(fault),
     });
-    this.pacer = new Pacer(this.pool, settings, this.#shape, (worker, target) => this.#start(worker, target));
+    this.pacer = new Pacer(this.pool, settings, this.#layout, (worker, target) => this.#start(worker, target));
   }
 
   get memories(): WorkerMemory[] {
@@ -107,9 +116,10 @@ export class ClientWorkers {
     const settings = this.#settings;
     const plan: ConnectPlan = {
       tuples: this.#targets.plan,
-      share: shareOf(this.#shape, worker),
+      engine: this.#engine,
+      share: shareOf(this.#layout, worker),
       reusesTuples: settings.isStaged || settings.closesGreeted,
-      window: Math.max(1, Math.floor(settings.concurrency / this.#shape.active)),
+      window: Math.max(1, Math.floor(settings.concurrency / this.#layout.active)),
       connectTimeoutMs: settings.connectTimeoutMs,
       tableSize: this.nofileLimit,
       parks: this.#parks,
@@ -132,8 +142,9 @@ export class ClientWorkers {
     if (message.type === "opened") this.#events.opened({ ip: message.ip, port: message.port });
     else if (message.type === "received") {
       this.#events.received(message.text);
-      this.#heard++;
-      if (this.#heard % ACKNOWLEDGED_EVERY === 0) this.pool.set(worker, CONTROL.heard, this.#heard);
+      this.#receivedTexts++;
+      if (this.#receivedTexts % ACKNOWLEDGED_EVERY === 0)
+        this.pool.set(worker, CONTROL.receivedTexts, this.#receivedTexts);
     } else {
       if (message.type === "ready") this.pacer.ready();
       else this.pacer.settled(worker);

@@ -12,7 +12,7 @@ export const SLOT_BYTES = {
   LossStats: { establishedMs: 4 },
   /** Clients only; `bySlot` where there are several destinations. */
   ClientEvents: { startedMs: 8 },
-  PlannedTuples: { bySlot: 2 },
+  TupleCursor: { bySlot: 2 },
   /** Clients with messages only, and what their protocol keeps: `matched` and `strays` where an echo is expected. */
   Rounds: { next: 8, waiting: 4, marks: 1 },
   EchoClient: { marks: 1, matched: 4, strays: 4 },

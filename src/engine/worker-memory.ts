@@ -24,8 +24,8 @@ export const CONTROL = {
   /** Roles' own: how many connections a client worker is to have; whether a server worker is to pause, a client's to send no more. */
   target: 1,
   paused: 2,
-  /** How many texts of a single connection the main thread has heard: a client worker does not run ahead of it. */
-  heard: 3,
+  /** How many texts of a single connection the main thread has received: a client worker does not run ahead of it. */
+  receivedTexts: 3,
 } as const;
 
 const CONTROL_WORDS = 16;

@@ -77,7 +77,7 @@ export class RoleWorker<Plan, Message> {
   }
 
   send(message: Message): void {
-    say({ type: "role", message });
+    post({ type: "role", message });
   }
 }
 
@@ -87,7 +87,7 @@ export async function runWorkers<Plan, Message>(role: (worker: RoleWorker<Plan, 
   await thread.begin();
   parentPort!.on("message", (start: WorkerStart<Plan> | undefined) => {
     if (start === undefined) parentPort!.close();
-    else say({ type: "ended", isReusable: thread.run(start, role) });
+    else post({ type: "ended", isReusable: thread.run(start, role) });
   });
 }
 
@@ -142,7 +142,7 @@ class RunningThread {
     // that the program has begun would keep it waiting for ever; and whatever it closed before the copies here are
     // gone would stay open: a listening socket would go on listening.
     Atomics.store(words, THREAD.barrier, BARRIER.requested);
-    say({ type: "barrier" });
+    post({ type: "barrier" });
     Atomics.wait(words, THREAD.barrier, BARRIER.requested, BARRIER_WAIT_MS);
     // Where the main thread does not come, it is not to stop for nothing later on.
     Atomics.compareExchange(words, THREAD.barrier, BARRIER.requested, BARRIER.passed);
@@ -156,7 +156,7 @@ class RunningThread {
   }
 }
 
-function say(message: ThreadMessage): void {
+function post(message: ThreadMessage): void {
   parentPort?.postMessage(message);
 }
 

@@ -1,6 +1,7 @@
 // What a caller may ask of connect(): the public options.
 import type { Expectation } from "../protocols/modes.js";
 import type { ProxyVersion } from "../protocols/proxy-protocol.js";
+import type { EngineChoice } from "../results/engine.js";
 import type { AddressRange } from "../util/address-range.js";
 import type { PortRange } from "../util/endpoint.js";
 import type { Stage } from "./schedule.js";
@@ -57,6 +58,8 @@ export interface ConnectOptions {
    * as many tables as it takes.
    */
   readonly oneTable?: boolean | undefined;
+  /** What carries the connections: `epoll`, `uring` (io_uring), or what suits the run and the host best; default `auto`. */
+  readonly engine?: EngineChoice | undefined;
   /** Confirms the right to open more than 1,000 connections to an address that is not this machine's. */
   readonly authorized?: boolean | undefined;
   /** Ends the run, as stop() does. */

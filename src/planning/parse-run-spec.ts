@@ -2,6 +2,7 @@
 // looking at the host.
 import { EXPECTATIONS } from "../protocols/modes.js";
 import { PROXY_VERSIONS } from "../protocols/proxy-protocol.js";
+import { ENGINE_CHOICES } from "../results/identifiers.js";
 import { formatIp, splitZone, unmapIp } from "../util/address.js";
 import { parseAddressRanges } from "../util/address-range.js";
 import { type PortRange, parseHostPorts, parsePorts } from "../util/endpoint.js";
@@ -53,6 +54,7 @@ export function parseRunSpec(options: ConnectOptions): RunSpec {
     close: options.close ?? closeModeFor(connections),
     closeAfterGreeting: options.closeAfterGreeting ?? false,
     oneTable: options.oneTable ?? false,
+    engine: options.engine ?? "auto",
     authorized: options.authorized ?? false,
   };
 }
@@ -128,10 +130,16 @@ function checkLoad(options: ConnectOptions): void {
   if (!(durationMs >= 0)) throw invalid(`a duration of ${durationMs} ms is not possible`, "give 0 or more");
 }
 
-function checkChoices({ resolve, family, close }: ConnectOptions): void {
+function checkChoices({ resolve, family, close, engine, oneTable }: ConnectOptions): void {
   if (!RESOLVES.includes(resolve)) throw invalid(`unknown resolve: ${quoted(`${resolve}`)}`, "give first or all");
   if (!FAMILIES.includes(family)) throw invalid(`unknown address family: ${family}`, "give 4 or 6");
   if (!CLOSES.includes(close)) throw invalid(`unknown close mode: ${quoted(`${close}`)}`, "give rst or fin");
+  if (engine !== undefined && !ENGINE_CHOICES.includes(engine)) {
+    throw invalid(`unknown engine: ${quoted(`${engine}`)}`, `give ${ENGINE_CHOICES.join(", ")}`);
+  }
+  if (engine === "uring" && oneTable) {
+    throw invalid("the uring engine uses no descriptor table", "leave out --one-table, or --engine");
+  }
 }
 
 /** What is sent, and what comes back. */

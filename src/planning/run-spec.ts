@@ -4,6 +4,7 @@
 import type { Expectation } from "../protocols/modes.js";
 import type { ProxyVersion } from "../protocols/proxy-protocol.js";
 import type { Thresholds } from "../results/connect.js";
+import type { EngineChoice } from "../results/engine.js";
 import type { Family } from "../util/address.js";
 import type { PortRange } from "../util/endpoint.js";
 import type { Stage } from "./schedule.js";
@@ -64,6 +65,8 @@ export interface RunSpec extends TupleSpec {
   readonly closeAfterGreeting: boolean;
   /** One descriptor table for all connections. */
   readonly oneTable: boolean;
+  /** What carries the connections. */
+  readonly engine: EngineChoice;
   /** More than 1,000 connections to another host are allowed. */
   readonly authorized: boolean;
 }

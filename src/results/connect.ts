@@ -1,6 +1,7 @@
 // What a client's run came to: the same object for the terminal, `connect --json`, the report and the library's caller.
 import { z } from "../util/zod.js";
 import { diagnosis } from "./diagnosis.js";
+import { engine } from "./engine.js";
 import { evidence } from "./evidence.js";
 import {
   bound,
@@ -199,6 +200,7 @@ export const connectSchema = z
     threads: count,
     hasPrivateTables: z.boolean(),
     nofileLimit: bound,
+    engine: engine.optional().describe("missing in results of older versions, and of parts that differ in it"),
     evidence: evidence.extend({
       peer: localPeer
         .optional()

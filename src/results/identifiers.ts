@@ -41,3 +41,14 @@ export const LAB_VERDICTS = ["confirmed", "refuted", "inconclusive", "failed", "
  * are; `fourtuple`: ours, which parks sockets, has more tables and chooses the 4-tuples itself.
  */
 export const PROGRAMS = ["ordinary", "fourtuple"] as const;
+
+/** What carries connections: the kernel's sockets behind epoll, or in io_uring. */
+export const ENGINES = ["epoll", "uring"] as const;
+/** What can be asked for. */
+export const ENGINE_CHOICES = ["auto", ...ENGINES] as const;
+
+/**
+ * What keeps io_uring from a run. `filter`: seccomp or a security module refuses it; `disabled`: kernel.io_uring_disabled; `kernel`: it has no
+ * io_uring, or a sandbox hides it; `operations`: it lacks some; `memlock`: RLIMIT_MEMLOCK is too small; `other`: the errno says.
+ */
+export const URING_OBSTACLES = ["filter", "disabled", "kernel", "operations", "memlock", "other"] as const;

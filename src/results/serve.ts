@@ -1,6 +1,7 @@
 // What a server's life came to: the same object for the terminal, `serve --json`, the report and the library's caller.
 import { z } from "../util/zod.js";
 import { diagnosis } from "./diagnosis.js";
+import { engine } from "./engine.js";
 import { evidence } from "./evidence.js";
 import { bound, count, failures, milliseconds, port, startedAt, type TypeOf, version } from "./fields.js";
 import { source } from "./sockets/owners.js";
@@ -42,6 +43,7 @@ export const serveSchema = z
     threads: count,
     hasPrivateTables: z.boolean(),
     nofileLimit: bound,
+    engine: engine.optional().describe("missing in results of older versions, and of parts that differ in it"),
     evidence,
     diagnosis,
   })

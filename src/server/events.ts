@@ -10,7 +10,7 @@ import { COUNTER } from "./metrics.js";
 import { type ServeMessage, type ServePlan, SHARED } from "./worker-plan.js";
 
 // Addresses on their way to the main thread: past them it is not told of more, since it does not keep up.
-const TOLD_AHEAD = 4096;
+const REPORTED_AHEAD = 4096;
 
 export class ServerEvents implements ServerHandler {
   private readonly worker: RoleWorker<ServePlan, ServeMessage>;
@@ -122,7 +122,8 @@ export class ServerEvents implements ServerHandler {
   }
 
   private takeLogPlace(): boolean {
-    if (Atomics.load(this.shared, SHARED.logged) - Atomics.load(this.shared, SHARED.told) >= TOLD_AHEAD) return false;
+    if (Atomics.load(this.shared, SHARED.logged) - Atomics.load(this.shared, SHARED.reported) >= REPORTED_AHEAD)
+      return false;
     if (Atomics.add(this.shared, SHARED.logged, 1) < this.plan.logged) return true;
     Atomics.sub(this.shared, SHARED.logged, 1);
     return false;

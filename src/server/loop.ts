@@ -40,7 +40,7 @@ export class ServerLoop {
       // Where the table is shared, the listening socket is the main thread's to close.
       ownsListener: !worker.sharesTable,
       backlog: plan.backlog,
-      accepted: new Int32Array(plan.shared, SHARED.taken * 4, 1),
+      accepted: new Int32Array(plan.shared, SHARED.accepted * 4, 1),
       sendsAtRest: this.events.sendsAtRest,
     });
     if (typeof transport === "number") throw worker.cannotBegin(transport);

@@ -18,7 +18,7 @@ interface Threads {
 
 /** What a server has noted by its end. */
 interface Notes
-  extends Pick<ServeResult, "startedAt" | "address" | "elapsedMs" | "peakOpen" | "openAtStop" | "kernel"> {
+  extends Pick<ServeResult, "startedAt" | "address" | "elapsedMs" | "peakOpen" | "openAtStop" | "kernel" | "engine"> {
   /** The accept queue's length in force. */
   readonly backlogLength: number;
   /** What the listening socket has dropped; undefined where the kernel does not tell. */

@@ -4,9 +4,9 @@ import { readMemoryUse } from "../engine/memory-use.js";
 import { isBelowReserve, readFileRoom } from "../engine/open-files-stop.js";
 import type { RunEvidence } from "../results/evidence.js";
 
-const LOOK_MS = 250;
-/** Of so many looks in which nothing has come or gone, one reads the host's memory. */
-const QUIET_LOOKS = 4;
+const CHECK_MS = 250;
+/** Of so many checks in which nothing has come or gone, one reads the host's memory. */
+const QUIET_CHECKS = 4;
 
 /** What a server has done so far. */
 export interface Activity {
@@ -33,20 +33,20 @@ export class MemoryGuard {
   constructor(read: () => Activity, pause: (isPaused: boolean) => void) {
     this.#read = read;
     this.#pause = pause;
-    this.#timer = setInterval(() => this.#look(), LOOK_MS);
+    this.#timer = setInterval(() => this.#check(), CHECK_MS);
   }
 
   close(): void {
     clearInterval(this.#timer);
   }
 
-  #look(): void {
+  #check(): void {
     const { sum, open, peak } = this.#read();
     // A server to which nobody comes uses no memory, and is to use no CPU. Peers that are there may fill the kernel's buffers
-    // unseen, so it looks from time to time.
+    // unseen, so it checks from time to time.
     const isQuiet = sum === this.#watchedSum && !this.isPaused;
     this.#quietLooks = isQuiet ? this.#quietLooks + 1 : 0;
-    if (isQuiet && (open === 0 || this.#quietLooks % QUIET_LOOKS !== 0)) return;
+    if (isQuiet && (open === 0 || this.#quietLooks % QUIET_CHECKS !== 0)) return;
     this.#watchedSum = sum;
     if (open >= peak) this.residentAtPeak = Math.max(this.residentAtPeak, readMemoryUse().residentBytes);
     const room = readMemoryRoom();

@@ -1,6 +1,7 @@
 // The schema of serve()'s options, held to their type: an option that is missing here does not compile.
 import type { ZodType } from "zod";
 import { SERVER_MODES } from "../protocols/modes.js";
+import { ENGINE_CHOICES } from "../results/identifiers.js";
 import { checkOptions, flag, number, oneOf, signal, text } from "../util/options.js";
 import { z } from "../util/zod.js";
 import type { ServeOptions } from "./options.js";
@@ -13,6 +14,7 @@ const shape = {
   backlog: number.optional(),
   maxConnections: number.optional(),
   log: oneOf(["first", "all", "none"]).optional(),
+  engine: oneOf(ENGINE_CHOICES).optional(),
   signal: signal.optional(),
 } satisfies Record<keyof ServeOptions, ZodType>;
 

@@ -1,6 +1,8 @@
 // What a caller may ask of serve(), and what that means when something is not said.
 
 import { SERVER_MODES, type ServerMode } from "../protocols/modes.js";
+import type { EngineChoice } from "../results/engine.js";
+import { ENGINE_CHOICES } from "../results/identifiers.js";
 import { AppError } from "../util/errors.js";
 import { quoted } from "../util/printable.js";
 
@@ -19,6 +21,8 @@ export interface ServeOptions {
   readonly maxConnections?: number | undefined;
   /** Which connections to tell of by `connection` events; default the first 10. */
   readonly log?: "first" | "all" | "none" | undefined;
+  /** What carries the connections: `epoll`, `uring` (io_uring), or what suits the host best; default `auto`. */
+  readonly engine?: EngineChoice | undefined;
   /** Ends the server, as stop() does. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -32,6 +36,7 @@ export interface ServeSettings {
   readonly maxConnections: number;
   /** How many connections to tell of. */
   readonly logged: number;
+  readonly engine: EngineChoice;
 }
 
 /** How many connections are told of unless asked otherwise. */
@@ -41,7 +46,7 @@ export const BACKLOG = 65_535;
 /** The longest that can be asked for: listen() takes an int. */
 export const LONGEST_BACKLOG = 2 ** 31 - 1;
 /** As good as no limit, and still a 32-bit integer. */
-const UNLIMITED = 2 ** 31 - 1;
+export const UNLIMITED = 2 ** 31 - 1;
 
 /** @throws {AppError} E_OPTION when an option makes no sense */
 export function resolveOptions(options: ServeOptions): ServeSettings {
@@ -53,6 +58,12 @@ export function resolveOptions(options: ServeOptions): ServeSettings {
   }
   assertCount("backlog", options.backlog, LONGEST_BACKLOG);
   assertCount("connections at most", options.maxConnections, UNLIMITED);
+  const engine = options.engine ?? "auto";
+  if (!ENGINE_CHOICES.includes(engine)) {
+    throw new AppError("E_OPTION", `unknown engine: ${quoted(`${engine}`)}`, {
+      fix: `give ${ENGINE_CHOICES.join(", ")}`,
+    });
+  }
   if (options.closeAfterGreeting && options.greeting === "") {
     throw new AppError("E_OPTION", "a server that closes after its greeting needs one", {
       fix: "give --greeting some text",
@@ -67,6 +78,7 @@ export function resolveOptions(options: ServeOptions): ServeSettings {
     backlog: options.backlog ?? BACKLOG,
     maxConnections: options.maxConnections ?? UNLIMITED,
     logged: { first: FIRST_LOGGED, all: UNLIMITED, none: 0 }[options.log ?? "first"],
+    engine,
   };
 }
 

@@ -12,6 +12,7 @@ import { CONTROL, sumCounter } from "../engine/worker-memory.js";
 import { raiseNofileLimit } from "../linux/syscalls/rlimit.js";
 import { closeFd } from "../linux/syscalls/socket.js";
 import { canRegisterFiles } from "../linux/uring/registered-files.js";
+import type { EngineReport } from "../results/engine.js";
 import type { RunEvidence } from "../results/evidence.js";
 import type { ServeResult } from "../results/serve.js";
 import type { AppError } from "../util/errors.js";
@@ -45,6 +46,7 @@ export class ServeRun extends EventEmitter<ServeEvents> implements RunHandle<Ser
   readonly ready: Promise<void>;
   readonly #settings: ServeSettings;
   readonly #listener: Listener;
+  readonly #engine: EngineReport;
   readonly #pool: WorkerPool<ServePlan, ServeMessage>;
   readonly #shared = new SharedArrayBuffer(SHARED.words * 4);
   readonly #startedAt = new Date();
@@ -73,11 +75,13 @@ export class ServeRun extends EventEmitter<ServeEvents> implements RunHandle<Ser
   constructor(
     settings: ServeSettings,
     listener: Listener,
+    engine: EngineReport,
     complete: (result: ServeResult) => ServeResult = (result) => result,
   ) {
     super();
     this.#settings = settings;
     this.#listener = listener;
+    this.#engine = engine;
     this.address = { ip: listener.ip, port: listener.port };
     this.backlog = listener.backlog;
     this.ready = new Promise((resolve, reject) => {
@@ -195,6 +199,7 @@ export class ServeRun extends EventEmitter<ServeEvents> implements RunHandle<Ser
       drops: this.#drops,
       residentBefore: this.#before.residentBytes,
       nofileLimit: this.#nofileLimit,
+      engine: this.#engine,
       evidence: this.#evidence,
     });
   }
@@ -206,7 +211,7 @@ export class ServeRun extends EventEmitter<ServeEvents> implements RunHandle<Ser
       if (this.#starting === 0) this.#isReady();
     } else if (message.type === "accepted") {
       for (const peer of message.peers) this.emit("connection", peer);
-      Atomics.add(this.#sharedWords, SHARED.told, message.peers.length);
+      Atomics.add(this.#sharedWords, SHARED.reported, message.peers.length);
     } else {
       // As many threads as cores are to have half a table free, so that the next is up before it is needed. Where
       // connections can be parked no thread is ever full; where threads share one table, more do not help.

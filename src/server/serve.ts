@@ -1,10 +1,14 @@
 // The server's door: checks what is asked, binds, and starts the run.
 
+import { CORES } from "../engine/pool.js";
 import { stopOnAbort } from "../engine/run/stop-on-abort.js";
+import { raiseNofileLimit } from "../linux/syscalls/rlimit.js";
 import { closeFd } from "../linux/syscalls/socket.js";
+import type { EngineReport } from "../results/engine.js";
 import type { ServeResult } from "../results/serve.js";
+import { chooseEngine } from "../transport/choose-engine.js";
 import { type Listener, openListener } from "./listener.js";
-import { resolveOptions, type ServeOptions, type ServeSettings } from "./options.js";
+import { resolveOptions, type ServeOptions, type ServeSettings, UNLIMITED } from "./options.js";
 import { ServeRun } from "./run.js";
 
 type Complete = (result: ServeResult) => ServeResult;
@@ -14,11 +18,12 @@ type Complete = (result: ServeResult) => ServeResult;
  *
  * @param complete adds to the result what is not known here: its diagnosis
  * @returns a server that accepts: `server.address`, `server.stop()`, `for await (const snapshot of server)`
- * @throws {AppError} E_OPTION, E_ADDRESS, E_RESOLVE, E_PORT_IN_USE, E_PERMISSION or E_LISTEN
+ * @throws {AppError} E_OPTION, E_ADDRESS, E_RESOLVE, E_PORT_IN_USE, E_PERMISSION, E_PLATFORM or E_LISTEN
  */
 export async function serve(options: ServeOptions, complete?: Complete): Promise<ServeRun> {
   const settings = resolveOptions(options);
-  const run = startRun(settings, await openListener(settings.at, settings.backlog), complete);
+  const engine = engineFor(settings);
+  const run = startRun(settings, await openListener(settings.at, settings.backlog), engine, complete);
   stopOnAbort(run, options.signal);
   try {
     await run.ready;
@@ -29,9 +34,20 @@ export async function serve(options: ServeOptions, complete?: Complete): Promise
   return run;
 }
 
-function startRun(settings: ServeSettings, listener: Listener, complete: Complete | undefined): ServeRun {
+function engineFor({ engine: requested, maxConnections }: ServeSettings): EngineReport {
+  const connections = maxConnections === UNLIMITED ? Number.POSITIVE_INFINITY : maxConnections;
+  const tableSize = raiseNofileLimit().soft;
+  return chooseEngine({ role: "server", requested, connections, threads: CORES, tableSize });
+}
+
+function startRun(
+  settings: ServeSettings,
+  listener: Listener,
+  engine: EngineReport,
+  complete: Complete | undefined,
+): ServeRun {
   try {
-    return new ServeRun(settings, listener, complete);
+    return new ServeRun(settings, listener, engine, complete);
   } catch (error) {
     closeFd(listener.fd);
     throw error;

@@ -25,9 +25,9 @@ export const SHARED = {
   /** Connections told of so far. */
   logged: 2,
   /** Connections accepted so far; goes round at 2^32. */
-  taken: 3,
-  /** Those of `logged` that the main thread has been told of by now: it must not be left behind. */
-  told: 4,
+  accepted: 3,
+  /** Those of `logged` that the main thread knows by now: it must not be left behind. */
+  reported: 4,
   /** Chunks of memory that hold unsent answers, of all workers. */
   unsentChunks: 5,
   words: 8,

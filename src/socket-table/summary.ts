@@ -1,5 +1,5 @@
 // What the socket table says in sum, as one plain object: by state, by local port, by peer, by destination, listeners with
-// their accept queues. The grouping itself is tally.ts.
+// their accept queues. The grouping itself is aggregate/aggregate.ts.
 import type { SocketTable } from "../results/sockets/socket-table.js";
 
 export type {

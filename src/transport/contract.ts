@@ -13,8 +13,8 @@
 // A turn has a budget (TurnBudget). A connection that has had its share goes on in the next turn, which then does not wait; no
 // peer holds the thread, and the role sees its clock, its command word and its signals between turns.
 import type { NativeBuffer } from "../linux/syscalls/libc.js";
-import type { SocketAddress } from "../linux/syscalls/sockaddr.js";
 import type { IpAddress } from "../util/address.js";
+import type { TupleSource } from "./tuple-source.js";
 
 /** Shares of one turn. */
 export interface TurnBudget {
@@ -152,33 +152,6 @@ export interface ClientTransport extends Transport {
    * them is at rest or has ended. Where there is none of them, it is a failure like any other
    */
   open(): number;
-}
-
-/** Where a client's connections come from and go to. One object a worker; read right after take(). */
-export interface TupleSource {
-  /** The kernel chooses source ports, and sourcePort is 0. */
-  readonly kernelPicksPort: boolean;
-  /** A port that the kernel chooses may be the destination's own: where nobody listens there, a connection can meet itself. */
-  readonly mayMeetItself: boolean;
-  /** Of the tuple taken last: its destination. */
-  readonly destination: SocketAddress;
-  /** Its source address: the port in it is the transport's to write. */
-  readonly source: SocketAddress;
-  readonly sourcePort: number;
-  /** Neither address nor port is asked for: nothing is bound. */
-  readonly isUnbound: boolean;
-
-  /**
-   * Takes the next tuple, for `slot`.
-   *
-   * @param passedOver how many tuples made way for this one because something else has them, since open() of this connection
-   * @returns its number, or -1 when there is none left: then the connection has failed with EADDRNOTAVAIL in `bind`
-   */
-  take(slot: number, passedOver: number): number;
-  /** There was nothing to open this tuple with: it is the next one. */
-  giveBack(tuple: number): void;
-  /** This tuple's source address is not this host's (EADDRNOTAVAIL of bind). */
-  cannotBind(tuple: number): void;
 }
 
 /** What a client's transport is made from. */

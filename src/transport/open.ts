@@ -1,5 +1,6 @@
-// Chooses what carries a worker's connections and opens it: the one place that knows which transports there are. kernel-uring/ is
-// not among them yet: it has a client only, and no run has been measured to gain by it.
+// Opens what carries a worker's connections, by the engine that was chosen for its run (choose-engine.ts). With that file, the one place
+// that knows which transports there are.
+import type { EngineName } from "../results/engine.js";
 import type {
   ClientTransport,
   ClientTransportOptions,
@@ -9,6 +10,7 @@ import type {
 } from "./contract.js";
 import { EpollClient } from "./kernel-epoll/client.js";
 import { EpollServer } from "./kernel-epoll/server.js";
+import { UringClient } from "./kernel-uring/client.js";
 import { TlsClient } from "./tls/client.js";
 import type { ClientTls, ServerTls } from "./tls/options.js";
 import { TlsServer } from "./tls/server.js";
@@ -18,11 +20,15 @@ import type { TlsTransport } from "./tls/transport.js";
  * @param tls wraps the connections in TLS
  * @returns a negative errno when there is nothing to wait for events with
  */
-export function openClientTransport(options: ClientTransportOptions, tls?: ClientTls): ClientTransport | number {
-  if (!tls) return openKernelClient(options);
+export function openClientTransport(
+  engine: EngineName,
+  options: ClientTransportOptions,
+  tls?: ClientTls,
+): ClientTransport | number {
+  if (!tls) return openKernelClient(engine, options);
   const client = new TlsClient(options, tls);
   // What ends a connection is decrypted first.
-  return wrapped(client, openKernelClient({ ...options, handler: client, endsGreeted: undefined }));
+  return wrapped(client, openKernelClient(engine, { ...options, handler: client, endsGreeted: undefined }));
 }
 
 /**
@@ -36,8 +42,8 @@ export function openServerTransport(options: ServerTransportOptions, tls?: Serve
   return wrapped(server, openKernelServer({ ...options, handler: server, sendsAtRest: true }));
 }
 
-function openKernelClient(options: ClientTransportOptions): ClientTransport | number {
-  return begun(new EpollClient(options));
+function openKernelClient(engine: EngineName, options: ClientTransportOptions): ClientTransport | number {
+  return begun(engine === "uring" ? new UringClient(options) : new EpollClient(options));
 }
 
 function openKernelServer(options: ServerTransportOptions): ServerTransport | number {
@@ -53,7 +59,7 @@ function wrapped<Below extends Transport, T extends TlsTransport<Below>>(
   return typeof below === "number" ? below : transport;
 }
 
-function begun<T extends EpollClient | EpollServer>(transport: T): T | number {
+function begun<T extends EpollClient | EpollServer | UringClient>(transport: T): T | number {
   const failed = transport.begin();
   if (failed >= 0) return transport;
   transport.closeAll(false, () => false);

@@ -1,11 +1,7 @@
 // IP addresses as text and as bytes.
-import { createRequire } from "node:module";
+import ipaddr from "ipaddr.js";
 import { AppError } from "./errors.js";
 import { quoted } from "./printable.js";
-
-// Required, not imported: Node reads a CommonJS module's source for its exports' names before it imports it, which
-// would cost every thread more than the module itself.
-const ipaddr: typeof import("ipaddr.js") = createRequire(import.meta.url)("ipaddr.js");
 
 export type Family = 4 | 6;
 

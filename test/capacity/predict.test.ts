@@ -92,7 +92,7 @@ describe("the limit that binds", () => {
     [
       "explicit ports, some of them taken",
       {},
-      { plan: explicit(2000, 2999, 3), hasAddressesAtWill: false, portsTaken: 7 },
+      { plan: explicit(2000, 2999, 3), hasAddressesAtWill: false, portsInUse: 7 },
       "source-ports",
       2993,
     ],

@@ -39,10 +39,10 @@ describe("the rate that lasts", () => {
   });
 
   it("is less by what others hold, not by what is in TIME_WAIT now; that is what a burst lacks", () => {
-    const load = (connectRatePerSec: number, portsTaken: number, tuples: number) =>
+    const load = (connectRatePerSec: number, portsInUse: number, tuples: number) =>
       connectRateOf(
         hostFacts(),
-        clientLoad({ plan: away, connectRatePerSec, portsTaken, timeWaits: { tuples, lastMs: 1 } }),
+        clientLoad({ plan: away, connectRatePerSec, portsInUse, timeWaits: { tuples, lastMs: 1 } }),
       );
     expect(load(100, 0, 0)).toMatchObject({ sustainedPerSec: 20, lastsSeconds: 12 });
     expect(load(100, 600, 600)).toMatchObject({ sustainedPerSec: 20, lastsSeconds: 6 });

@@ -101,7 +101,7 @@ describe.skipIf(!canMakeNamespaces())("the lab", () => {
     const { lab, pids } = startLab(["--only", "E1,E7"]);
     await lab.prints(/E1 {2}Four/);
     lab.child.stdout!.destroy();
-    // Alone the last look of E7 takes longer.
+    // Alone the last snapshot of E7 takes longer.
     expect(await lab.exited(18_000)).toMatchObject({ code: 0, stderr: "" });
     await until("the end of its programs", pids, isEmpty);
   });

@@ -19,7 +19,7 @@ const blockOf = (pid: number) => `127.${64 + (pid % 128)}`;
 function expectVerdicts({ experiments }: LabResult, expected: Record<string, unknown>): void {
   expect(experiments.map(({ id }) => id)).toEqual(Object.keys(expected));
   for (const { id, verdict, reason, hostLoad } of experiments) {
-    if (/^(not done within|looked at too late)/.test(reason ?? "") && isBusy(hostLoad)) continue;
+    if (/^(not done within|observed too late)/.test(reason ?? "") && isBusy(hostLoad)) continue;
     expect(reason ? `${verdict}: ${reason}` : verdict, id).toEqual(expected[id]);
   }
 }

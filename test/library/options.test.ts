@@ -222,6 +222,7 @@ describe("every option that makes sense goes on as it is", () => {
     close: "fin",
     closeAfterGreeting: true,
     oneTable: false,
+    engine: "uring",
     authorized: true,
     signal,
   };
@@ -240,6 +241,7 @@ describe("every option that makes sense goes on as it is", () => {
       backlog: 5,
       maxConnections: 6,
       log: "none",
+      engine: "epoll",
       signal,
     };
     expect(checkServeOptions(options)).toEqual(options);

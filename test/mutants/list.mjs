@@ -35,14 +35,14 @@ const OPENING = [
   },
   {
     name: "a 4-tuple for which there was no socket is lost",
-    file: "src/client/tuple-source.ts",
+    file: "src/client/tuple-cursor.ts",
     find: "this.unused = tuple;",
     replace: "this.unused = -1;",
     test: "test/transport/kernel-epoll/connector-short.test.ts",
   },
   {
     name: "a socket connects to itself",
-    file: "src/client/tuple-source.ts",
+    file: "src/client/tuple-cursor.ts",
     find: "return sourcePort === to.port &&",
     replace: "return sourcePort === -1 &&",
     test: "test/client/connect.test.ts",

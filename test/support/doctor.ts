@@ -86,7 +86,7 @@ export function clientLoad(different: Partial<Load> = {}): Load {
     role: "client",
     plan: { groups, ports: { chosenBy: "kernel", available: 28_232 } },
     hasAddressesAtWill: false,
-    portsTaken: 0,
+    portsInUse: 0,
     portsDoubtful: 0,
     timeWaits: { tuples: 0, lastMs: 0 },
     connectRatePerSec: undefined,

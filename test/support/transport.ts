@@ -13,9 +13,9 @@ import type {
   ServerTransport,
   ServerTransportOptions,
   Transport,
-  TupleSource,
   TurnBudget,
 } from "../../src/transport/contract.js";
+import type { TupleSource } from "../../src/transport/tuple-source.js";
 import { parseIp } from "../../src/util/address.js";
 import { STEPS } from "../../src/util/steps.js";
 import { ownAddress, ownPorts } from "./address.js";

@@ -26,7 +26,7 @@ export const nofile: Limit = {
   describe: (facts, load) => {
     const { soft, hard } = facts.nofile;
     const { canPark, canUnshare } = tablesFor(facts, load);
-    return `${soft === hard ? say(hard) : `${say(soft)} soft, ${say(hard)} hard`}${
+    return `${soft === hard ? formatLimit(hard) : `${formatLimit(soft)} soft, ${formatLimit(hard)} hard`}${
       canPark ? ", sockets can be parked" : canUnshare ? ", private tables allowed" : ", one table"
     }`;
   },
@@ -73,7 +73,7 @@ export const fileMax: Limit = {
   describe: ({ fileMax: max, ignoresFileMax }) =>
     max === undefined || max === Number.POSITIVE_INFINITY
       ? undefined
-      : `${say(max)}, ${formatCount(fileReserve(max))} stay free${ignoresFileMax ? "; not for CAP_SYS_ADMIN" : ""}`,
+      : `${formatLimit(max)}, ${formatCount(fileReserve(max))} stay free${ignoresFileMax ? "; not for CAP_SYS_ADMIN" : ""}`,
   // Who has CAP_SYS_ADMIN goes beyond it, and every other program of the host fails: it counts all the same.
   allows: ({ fileMax: max, filesOpen }, load) =>
     max === undefined || filesOpen === undefined
@@ -182,4 +182,4 @@ function endsOfUser(uid: number, load: Load): number {
   return serverUid !== undefined && serverUid !== uid ? 1 : endsHere(load);
 }
 
-const say = (value: number) => (value === Number.POSITIVE_INFINITY ? "unlimited" : formatCount(value));
+const formatLimit = (value: number) => (value === Number.POSITIVE_INFINITY ? "unlimited" : formatCount(value));

@@ -53,9 +53,9 @@ export const sourcePorts: Limit = {
   },
   allows: (_, load) => {
     if (!isExplicit(load) || load.hasAddressesAtWill) return Number.POSITIVE_INFINITY;
-    return Math.max(0, tuplesOf(load) - load.portsTaken);
+    return Math.max(0, tuplesOf(load) - load.portsInUse);
   },
-  needs: (_, load) => (isExplicit(load) && !load.hasAddressesAtWill ? load.connections + load.portsTaken : undefined),
+  needs: (_, load) => (isExplicit(load) && !load.hasAddressesAtWill ? load.connections + load.portsInUse : undefined),
 };
 
 export const localPortRange: Limit = {
@@ -182,12 +182,12 @@ function pairsOf({ plan }: Load): number {
 }
 
 function connectionsWith(ports: number, load: Load): number {
-  return Math.max(0, ports * pairsOf(load) - load.portsTaken);
+  return Math.max(0, ports * pairsOf(load) - load.portsInUse);
 }
 
 /** Source ports that each source needs towards each destination. */
 export function portsFor(load: Load): number {
-  return Math.ceil((load.connections + load.portsTaken) / Math.max(1, pairsOf(load)));
+  return Math.ceil((load.connections + load.portsInUse) / Math.max(1, pairsOf(load)));
 }
 
 function reservedIn({ reservedPorts: reserved, portRange }: HostFacts): number | undefined {

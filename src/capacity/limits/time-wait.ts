@@ -45,7 +45,7 @@ export const timeWait: Limit = {
 
 /** @returns undefined for a server, which has no source ports */
 export function connectRateOf(facts: HostFacts, load: Load): ConnectRate | undefined {
-  const { plan, connectRatePerSec: requestedPerSec, portsTaken, timeWaits } = load;
+  const { plan, connectRatePerSec: requestedPerSec, portsInUse, timeWaits } = load;
   if (!plan) return undefined;
   const [chosen, bound] = splitPorts(facts, plan.ports);
   let [sustainedPerSec, tuples, keptSeconds] = [0, 0, 0];
@@ -62,9 +62,9 @@ export function connectRateOf(facts: HostFacts, load: Load): ConnectRate | undef
     }
   }
   // What others hold for good carries nothing; TIME_WAITs end.
-  const held = Math.max(0, portsTaken - timeWaits.tuples);
+  const held = Math.max(0, portsInUse - timeWaits.tuples);
   const share = tuples === 0 ? 0 : Math.max(0, tuples - held) / tuples;
-  const free = Math.max(0, tuples - portsTaken);
+  const free = Math.max(0, tuples - portsInUse);
   const sustained = tuples === 0 ? 0 : sustainedPerSec * share;
   return {
     requestedPerSec,

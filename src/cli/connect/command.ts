@@ -1,7 +1,16 @@
 // `fourtuple connect`: one connection as the article's client, or as many as asked for, with a summary.
 import { Option } from "commander";
 import type { AddCommand } from "../add-command.js";
-import { addSources, addStage, countFor, durationFor, holdFor, parseSourcePort, rateFor } from "../parse.js";
+import {
+  addSources,
+  addStage,
+  countFor,
+  durationFor,
+  engineOption,
+  holdFor,
+  parseSourcePort,
+  rateFor,
+} from "../parse.js";
 import type { ConnectCommandOptions } from "./run.js";
 
 const EXAMPLES = `
@@ -56,6 +65,7 @@ export const addConnect: AddCommand = (program, finish) => {
     .addOption(new Option("--close <how>", "how to close (default: rst above 1,000, else fin)").choices(["rst", "fin"]))
     .option("--close-after-greeting", "close each as soon as it is greeted, instead of holding it")
     .option("--one-table", "one descriptor table, as ordinary programs have: ulimit -n bounds it")
+    .addOption(engineOption())
     .option("--authorized", "you may open more than 1,000 to another host")
     .option("--json", "one JSON event a line: started, snapshot, result")
     .addHelpText("after", EXAMPLES)

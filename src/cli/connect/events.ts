@@ -7,7 +7,7 @@ import type { ConnectResult } from "../../results/connect.js";
 import type { Explained } from "../../results/diagnosis.js";
 import { commandLine } from "../command-line.js";
 
-const LOOK_MS = 200;
+const POLL_MS = 200;
 
 export class EventPrinter {
   readonly #run: ConnectRun;
@@ -22,7 +22,7 @@ export class EventPrinter {
     run.on("opened", (local) => print({ event: "opened", ...local }));
     run.on("received", (text) => this.#received(text));
     // Unreferenced: the run keeps the process alive, not what is told of it.
-    this.#timer = setInterval(() => this.#look(), LOOK_MS).unref();
+    this.#timer = setInterval(() => this.#poll(), POLL_MS).unref();
   }
 
   /** Nothing more but the result. */
@@ -41,7 +41,7 @@ export class EventPrinter {
   }
 
   /** Prints a snapshot in which something is new, unless nobody reads. */
-  #look(): void {
+  #poll(): void {
     const snapshot = this.#run.snapshot();
     const { elapsedMs: _, leftMs: __, wanted: ___, ...counts } = snapshot;
     const state = Object.values(counts).join();

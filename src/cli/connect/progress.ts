@@ -3,7 +3,7 @@
 import type { ConnectRun } from "../../client/run.js";
 import type { ConnectSnapshot } from "../../client/snapshot.js";
 import { type Live, openLive } from "../../output/terminal/live.js";
-import { say } from "../../output/terminal/output.js";
+import { printNote } from "../../output/terminal/output.js";
 import { paintFor } from "../../output/terminal/paint.js";
 import { RateMeter } from "../../output/terminal/rate-meter.js";
 import { connectLine, connectPanel } from "../../output/text/connect-progress.js";
@@ -20,7 +20,7 @@ const QUIET_MS = 10_000;
  */
 export async function showProgress(run: ConnectRun, isSilent: boolean): Promise<() => void> {
   const note = planNote(run.tuplesAvailable, run.spec.connections);
-  if (note) say(note);
+  if (note) printNote(note);
   const live = await openLive(process.stderr);
   const timer = live || !isSilent ? startShowing(run, live) : undefined;
   return () => {
@@ -43,7 +43,7 @@ function startShowing(run: ConnectRun, live: Live | undefined): NodeJS.Timeout {
       if (state === last && snapshot.elapsedMs - lastMs < QUIET_MS) return;
       last = state;
       lastMs = snapshot.elapsedMs;
-      say(connectLine(snapshot, ratePerSec));
+      printNote(connectLine(snapshot, ratePerSec));
     },
     live ? LIVE_MS : LINE_MS,
   );

@@ -39,6 +39,7 @@ export interface ConnectCommandOptions {
   readonly close?: "rst" | "fin";
   readonly closeAfterGreeting?: boolean;
   readonly oneTable?: boolean;
+  readonly engine?: ConnectOptions["engine"];
   readonly authorized?: boolean;
   readonly json?: boolean;
 }
@@ -96,6 +97,7 @@ function specOf(to: readonly string[], options: ConnectCommandOptions): RunSpec 
     close: options.close,
     closeAfterGreeting: options.closeAfterGreeting,
     oneTable: options.oneTable,
+    engine: options.engine,
     authorized: options.authorized,
   });
 }

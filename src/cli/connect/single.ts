@@ -2,7 +2,7 @@
 
 import type { ConnectRun } from "../../client/run.js";
 import { missPhrases } from "../../client/verdict/verdict.js";
-import { isOutputBehind, print, printReceived, say } from "../../output/terminal/output.js";
+import { isOutputBehind, print, printNote, printReceived } from "../../output/terminal/output.js";
 import { interruptedLine, singleFailure } from "../../output/text/connect-summary.js";
 import { triedLine } from "../../output/text/destinations.js";
 import { diagnosisLines } from "../../output/text/diagnosis.js";
@@ -16,7 +16,7 @@ import { formatBytes } from "../../util/units.js";
 export function printSingle(run: ConnectRun): void {
   run.on("opened", (local) => {
     const tried = triedLine(run.names, run.byDestination());
-    if (tried) say(tried);
+    if (tried) printNote(tried);
     print(clientLine(local));
   });
   let unprinted = 0;
@@ -24,19 +24,19 @@ export function printSingle(run: ConnectRun): void {
     if (isOutputBehind()) unprinted += Buffer.byteLength(text);
     else printReceived("receive ", text, " from server");
   });
-  const tell = () => {
+  const noteUnprinted = () => {
     if (unprinted > 0)
-      say(`note: ${formatBytes(unprinted)} of what was received is not printed: the output was not read`);
+      printNote(`note: ${formatBytes(unprinted)} of what was received is not printed: the output was not read`);
   };
-  run.done.then(tell, tell);
+  run.done.then(noteUnprinted, noteUnprinted);
 }
 
 /** Says what the reads have not: that it was stopped, or what it was short of. A single connection has no summary. */
 export function printSingleEnd(result: Explained<ConnectResult>, isStopped: boolean): void {
   const missed = result.outcome === "missed" && result.established > 0 ? missPhrases(result.misses) : [];
-  if (isStopped) say(interruptedLine(result));
+  if (isStopped) printNote(interruptedLine(result));
   else if (missed.length > 0)
-    say([`target missed: ${missed.join(", ")}`, ...diagnosisLines(result.diagnosis)].join("\n"));
+    printNote([`target missed: ${missed.join(", ")}`, ...diagnosisLines(result.diagnosis)].join("\n"));
 }
 
 /** The error of a single connection that was never established. */

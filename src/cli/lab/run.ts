@@ -2,7 +2,7 @@
 
 import { resolveLab, runLab } from "../../lab/lab.js";
 import { openLive } from "../../output/terminal/live.js";
-import { printJson, print as printLine, printResult, say } from "../../output/terminal/output.js";
+import { printJson, print as printLine, printNote, printResult } from "../../output/terminal/output.js";
 import { paintFor } from "../../output/terminal/paint.js";
 import { experimentHeading, experimentText, labSummary, placeLine } from "../../output/text/lab.js";
 import type { LabResult } from "../../results/lab/lab.js";
@@ -47,7 +47,7 @@ export async function runLabCommand(command: LabCommandOptions): Promise<number>
         progress: (text) => live?.show(`  ${text}`),
         ended: (ended) => print(experimentText(ended, paint, process.stdout.columns)),
         failed: (error) => {
-          if (process.env.FOURTUPLE_DEBUG) say(`${error instanceof Error ? error.stack : error}`);
+          if (process.env.FOURTUPLE_DEBUG) printNote(`${error instanceof Error ? error.stack : error}`);
         },
       },
       commandLine(),
@@ -80,11 +80,11 @@ async function orRescue(result: LabResult, isPrinted: boolean | undefined, write
   try {
     await write();
   } catch (error) {
-    if (isPrinted) say("note: the result is on standard output; `fourtuple report` makes a page of it");
+    if (isPrinted) printNote("note: the result is on standard output; `fourtuple report` makes a page of it");
     else {
       const file = rescue("lab", ".json", `${printableJson(result)}\n`);
       if (file === undefined) printJson(result);
-      else say(`note: the result is in ${file}; \`fourtuple report ${file}\` makes a page of it`);
+      else printNote(`note: the result is in ${file}; \`fourtuple report ${file}\` makes a page of it`);
     }
     throw error;
   }

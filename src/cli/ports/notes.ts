@@ -1,6 +1,6 @@
 // What `fourtuple ports` says beside its figures, on standard error: why they are less than they could be.
 
-import { say } from "../../output/terminal/output.js";
+import { printNote } from "../../output/terminal/output.js";
 import type { SocketTable } from "../../results/sockets/socket-table.js";
 
 const said = new Set<string>();
@@ -26,5 +26,5 @@ export async function formatOwnersNote(owners: {
 export function printOnce(note: string | undefined): void {
   if (note === undefined || said.has(note)) return;
   said.add(note);
-  say(note);
+  printNote(note);
 }

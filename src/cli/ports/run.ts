@@ -1,6 +1,6 @@
 // `fourtuple ports` when it runs: chooses what is read and how it is shown.
 
-import { print, printFile, say } from "../../output/terminal/output.js";
+import { print, printFile, printNote } from "../../output/terminal/output.js";
 import type { PortExtras } from "../../output/text/ports/summary.js";
 import { AppError } from "../../util/errors.js";
 import { enterNamespace } from "./netns.js";
@@ -33,7 +33,7 @@ export async function runPorts(at: string | undefined, options: PortsCommandOpti
     });
     const code = exitCodeFor(listed, target, options);
     // Rows may be read by a program: what is said of none goes beside them.
-    if (code !== 0) say(await nothingFor(target, options));
+    if (code !== 0) printNote(await nothingFor(target, options));
     return code;
   }
   if (options.map !== undefined) {

@@ -2,7 +2,7 @@
 import { Option } from "commander";
 import { LONGEST_BACKLOG } from "../../server/options.js";
 import type { AddCommand } from "../add-command.js";
-import { countFor } from "../parse.js";
+import { countFor, engineOption } from "../parse.js";
 import type { ServeCommandOptions } from "./run.js";
 
 const EXAMPLES = `
@@ -39,6 +39,7 @@ export const addServe: AddCommand = (program, finish) => {
         .choices(["first", "all", "none"])
         .default("first"),
     )
+    .addOption(engineOption())
     .option("--json", "one JSON event a line: listening, connection, snapshot, result")
     .addHelpText("after", EXAMPLES)
     .action(async (at: string, options: ServeCommandOptions) => {

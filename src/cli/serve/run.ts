@@ -2,7 +2,7 @@
 
 import { explained } from "../../diagnosis/explain.js";
 import { type Live, openLive } from "../../output/terminal/live.js";
-import { isOutputBehind, print, printJson, printResult, say } from "../../output/terminal/output.js";
+import { isOutputBehind, print, printJson, printNote, printResult } from "../../output/terminal/output.js";
 import { paintFor } from "../../output/terminal/paint.js";
 import { RateMeter } from "../../output/terminal/rate-meter.js";
 import {
@@ -100,7 +100,7 @@ class TextPrinter {
     this.#log = log;
     this.#live = live;
     const note = backlogNote(backlog, run.backlog);
-    if (note) say(note);
+    if (note) printNote(note);
     this.#print(listeningLine(run.address));
     this.moment(run.snapshot(), live === undefined);
   }
@@ -116,7 +116,7 @@ class TextPrinter {
     const ratePerSec = this.#meter.take(snapshot.elapsedMs, snapshot.accepted);
     this.#noteNotPrinted(snapshot.accepted);
     if (this.#live) this.#live.show(serveProgress(snapshot, ratePerSec, this.#paint));
-    else if (!isSame) say(serveProgress(snapshot, ratePerSec));
+    else if (!isSame) printNote(serveProgress(snapshot, ratePerSec));
   }
 
   end(result: Result): void {

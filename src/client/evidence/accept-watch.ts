@@ -1,5 +1,5 @@
 // Watches whether the server's program takes what its kernel has ESTABLISHED for it, where the server is on this host. A queue that
-// it is still working off is no maximum: so there are two looks at least, some time apart.
+// it is still working off is no maximum: so there are two samples at least, some time apart.
 
 import { setTimeout as delay } from "node:timers/promises";
 import type { Targets } from "../../planning/targets.js";
@@ -14,31 +14,31 @@ const STANDSTILL_MS = 500;
 const GRACE_MS = 800;
 const POLL_MS = 50;
 
-interface Look extends AcceptCount {
+interface AcceptSample extends AcceptCount {
   readonly atMs: number;
 }
 
 export class AcceptWatch {
   readonly #targets: Targets;
-  #last: Look | undefined;
+  #last: AcceptSample | undefined;
 
   constructor(targets: Targets) {
     this.#targets = targets;
   }
 
-  /** A look at a moment of the hold, to be compared with the last. @returns whether something waits */
-  async look(): Promise<boolean> {
+  /** A sample during the hold, to be compared with the last one. @returns whether something waits */
+  async sample(): Promise<boolean> {
     this.#last = await this.#read(false);
     return this.#last !== undefined && isWaiting(this.#last);
   }
 
   /**
-   * The last look, or several: until nothing waits, or it is plain that what waits will not be accepted soon.
+   * The last sample, or several: until nothing waits, or it is plain that what waits will not be accepted soon.
    *
    * @param lacksEnds the server's end is known to have fewer sockets: some may be in the SYN queue
    * @returns undefined when nothing waits, or the server's end cannot be seen
    */
-  async settle(lacksEnds: boolean): Promise<Accepting | undefined> {
+  async conclude(lacksEnds: boolean): Promise<Accepting | undefined> {
     const startMs = performance.now();
     let now = await this.#read(lacksEnds);
     if (!now) return undefined;
@@ -57,7 +57,7 @@ export class AcceptWatch {
   }
 
   /** @returns undefined when nothing waits in an accept queue, and nobody says that something is missing */
-  async #read(lacksEnds: boolean): Promise<Look | undefined> {
+  async #read(lacksEnds: boolean): Promise<AcceptSample | undefined> {
     const { isLocal, endpoints } = this.#targets;
     if (!isLocal) return undefined;
     try {

@@ -3,7 +3,7 @@
 import type { RunSample } from "../../results/connect.js";
 
 const CAPACITY = 600;
-/** Below the guard's own interval, so that at first each of its looks is kept. */
+/** Below the guard's own interval, so that at first each of its samples is kept. */
 const FIRST_INTERVAL_MS = 25;
 /** Timers are late and early: a sample this near to its time is taken. */
 const EARLY_MS = 10;

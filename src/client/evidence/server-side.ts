@@ -22,14 +22,14 @@ export class ServerSide {
     if (this.#targets.isLocal) this.#queuesBefore = readListenQueues(this.#targets.endpoints).catch(() => undefined);
   }
 
-  /** A look some time before the end of the hold: finding the process takes a while on a host that has many. */
-  async lookAhead(): Promise<void> {
-    if (await this.#accepts.look()) this.#inspected = this.inspect();
+  /** A sample some time before the end of the hold: finding the process takes a while on a host that has many. */
+  async sampleEarly(): Promise<void> {
+    if (await this.#accepts.sample()) this.#inspected = this.inspect();
   }
 
-  /** @see AcceptWatch.settle */
+  /** @see AcceptWatch.conclude */
   accepting(lacksEnds: boolean): Promise<Accepting | undefined> {
-    return this.#accepts.settle(lacksEnds);
+    return this.#accepts.conclude(lacksEnds);
   }
 
   /** Its process and its listening sockets as they are now; undefined where it is not on this host or cannot be seen. */
@@ -38,7 +38,7 @@ export class ServerSide {
     return inspectPeer(this.#targets.endpoints, await this.#queuesBefore).catch(() => undefined);
   }
 
-  /** As it was at lookAhead(), where something waited then; else as it is now. */
+  /** As it was at sampleEarly(), where something waited then; else as it is now. */
   inspected(): Promise<LocalPeer | undefined> {
     return this.#inspected ?? this.inspect();
   }

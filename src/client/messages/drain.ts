@@ -8,8 +8,8 @@ import { COUNTER } from "../metrics.js";
 import type { MessagePlan } from "../worker-plan.js";
 
 const POLL_MS = 5;
-/** Counts as silence between two looks at most: where the whole machine stood still for longer, the peer did, too. */
-const LOOK_MS = 10 * POLL_MS;
+/** Counts as silence between two polls at most: where the whole machine stood still for longer, the peer did, too. */
+const MAX_STEP_MS = 10 * POLL_MS;
 /** Answers are waited for so long: a run ends within a second, also where they trickle in… */
 const GRACE_MS = 900;
 /** …and sooner when it is interrupted. */
@@ -28,15 +28,15 @@ export async function drainMessages(workers: Workers, message: MessagePlan, wasI
   workers.setAll(CONTROL.paused, 1);
   const { memories } = workers;
   const sum = (counter: number) => sumCounter(memories, counter);
-  let [lookedMs, waitedMs] = [performance.now(), 0];
+  let [polledMs, waitedMs] = [performance.now(), 0];
   for (;;) {
     // One that has not seen the word yet may still send.
     const isQuiet = memories.every(({ counters }) => counters[COUNTER.isPaused] === 1);
     const answered = message.expected === "none" ? sum(COUNTER.sentMessages) : sum(COUNTER.answeredMessages);
     if (isQuiet && sum(COUNTER.sentMessages) <= answered + sum(COUNTER.abandonedMessages)) return;
     const nowMs = performance.now();
-    waitedMs += Math.min(nowMs - lookedMs, LOOK_MS);
-    lookedMs = nowMs;
+    waitedMs += Math.min(nowMs - polledMs, MAX_STEP_MS);
+    polledMs = nowMs;
     if (waitedMs > graceMs) return;
     await delay(POLL_MS);
   }

@@ -9,7 +9,7 @@ import type { MessageSchedule } from "./schedule.js";
 // Whoever asks for more than can be sent still gets answers read, and an end when it is told to end.
 const SLOTS_AT_ONCE = 512;
 /** The clock is read again after this many slots. */
-const SLOTS_A_LOOK = 32;
+const SLOTS_PER_CLOCK_READING = 32;
 // What a connection owes after its peer has stalled is sent in portions: the others have their turns.
 const MESSAGES_AT_ONCE = 256;
 const BYTES_AT_ONCE = 4 * 1024 * 1024;
@@ -67,13 +67,13 @@ export class MessageSender {
     schedule.wake(nowMs);
     this.counters[COUNTER.movedMs] = schedule.movedMs;
     let untilMs = pausedMs > 0 ? pausedMs : nowMs;
-    let lookedMs = nowMs;
+    let readMs = nowMs;
     for (let n = 1; n <= SLOTS_AT_ONCE && schedule.nextMs <= untilMs; n++) {
-      if (isOpen(schedule.slot)) this.turn(schedule.slot, lookedMs);
+      if (isOpen(schedule.slot)) this.turn(schedule.slot, readMs);
       schedule.advance(end);
-      if (n % SLOTS_A_LOOK !== 0) continue;
-      lookedMs = performance.now();
-      if (pausedMs === 0) untilMs = lookedMs;
+      if (n % SLOTS_PER_CLOCK_READING !== 0) continue;
+      readMs = performance.now();
+      if (pausedMs === 0) untilMs = readMs;
     }
     if (pausedMs > 0 && (schedule.nextMs > pausedMs || nowMs - pausedMs > GRACE_MS)) this.pause(end, isOpen);
   }

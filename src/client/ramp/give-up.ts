@@ -6,8 +6,8 @@ import type { GiveUpReason } from "../../results/connect.js";
 const FAILURES_ENOUGH = 2000;
 /** Time-outs in a row that are enough beside the time: a few lost packets end no ramp, nor one of several destinations. */
 const TIMEOUTS_ENOUGH = { least: 8, most: 64 };
-/** Counts as silence between two looks at most: where this process stood still for longer, it could not hear an answer. */
-const LOOK_MS = 500;
+/** Counts as silence between two checks at most: where this process stood still for longer, it could not hear an answer. */
+const MAX_STEP_MS = 500;
 
 /** What a ramp has come to, so far. */
 export interface RampCounts {
@@ -20,7 +20,7 @@ export interface RampCounts {
 export class GiveUp {
   readonly #connectTimeoutMs: number;
   readonly #timeoutsEnough: number;
-  #lookedMs: number | undefined;
+  #checkedMs: number | undefined;
   #silentMs = 0;
   #answered = 0;
   #timedOutBefore = 0;
@@ -31,10 +31,10 @@ export class GiveUp {
   }
 
   /** Called now and then during the ramp. @returns why it should end; undefined while it should go on */
-  look(nowMs: number, { established, failed, timedOut }: RampCounts): GiveUpReason | undefined {
+  check(nowMs: number, { established, failed, timedOut }: RampCounts): GiveUpReason | undefined {
     const answered = established + failed - timedOut;
-    this.#silentMs += Math.min(nowMs - (this.#lookedMs ?? nowMs), LOOK_MS);
-    this.#lookedMs = nowMs;
+    this.#silentMs += Math.min(nowMs - (this.#checkedMs ?? nowMs), MAX_STEP_MS);
+    this.#checkedMs = nowMs;
     if (answered > this.#answered) {
       this.#answered = answered;
       this.#silentMs = 0;

@@ -13,7 +13,7 @@ const SILENT_AFTER_MS = 50;
 /** Silence for so long, and for half of the time that we waited, is the peer's way: it has news now and then, or greets late. */
 const SILENCE_MS = 400;
 /** More than two checks of the worker are apart: what passed beyond that, the whole thread stood still. */
-const LOOK_MS = 150;
+const MAX_STEP_MS = 150;
 
 export class Greetings {
   private readonly shared: Int32Array;
@@ -24,7 +24,7 @@ export class Greetings {
 
   /**
    * @param shared words of all workers, see SHARED
-   * @param areAsked the caller waits for greetings, however late: the window is the caller's
+   * @param areRequested the caller waits for greetings, however late: the window is the caller's
    */
   constructor(shared: Int32Array, areRequested: boolean) {
     this.shared = shared;
@@ -49,7 +49,7 @@ export class Greetings {
 
   /** The ramp has waited for nothing but greetings for so long. */
   held(nowMs: number, passedMs: number): void {
-    const counted = Math.min(passedMs, LOOK_MS);
+    const counted = Math.min(passedMs, MAX_STEP_MS);
     this.waitedMs += counted;
     if (nowMs - this.lastMs > SILENT_AFTER_MS) this.silentMs += counted;
     if (this.areRequested || this.silentMs < SILENCE_MS || this.silentMs * 2 < this.waitedMs) return;

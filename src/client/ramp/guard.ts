@@ -13,12 +13,12 @@ export class RampGuard {
   }
 
   /** Called now and then during the ramp; notes in `state` why it should end. @returns whether it should */
-  look(state: RunState, counts: RampCounts): boolean {
+  check(state: RunState, counts: RampCounts): boolean {
     const room = readMemoryRoom();
     const files = readFileRoom();
     if (isBelowFloor(room)) state.memoryStop = room;
     else if (files && isBelowReserve(files)) state.fileStop = files;
-    else state.gaveUp = this.#giveUp.look(performance.now(), counts);
+    else state.gaveUp = this.#giveUp.check(performance.now(), counts);
     return (state.memoryStop ?? state.fileStop ?? state.gaveUp) !== undefined;
   }
 }

@@ -6,7 +6,7 @@ import { CONTROL, sumCounter } from "../../engine/worker-memory.js";
 import { COUNTER } from "../metrics.js";
 import type { ConnectSettings } from "../settings.js";
 import type { ConnectMessage, ConnectPlan } from "../worker-plan.js";
-import { type RampShape, shareOf, targetOf } from "./thread-layout.js";
+import { shareOf, type ThreadLayout, targetOf } from "./thread-layout.js";
 
 /** A pause of this process that is made up for: longer ones move the schedule, instead of a burst. */
 const STANDSTILL_MS = 500;
@@ -16,7 +16,7 @@ export class Pacer {
   movedMs = 0;
   readonly #pool: WorkerPool<ConnectPlan, ConnectMessage>;
   readonly #settings: ConnectSettings;
-  readonly #shape: RampShape;
+  readonly #layout: ThreadLayout;
   readonly #start: (worker: number, target: number) => void;
   readonly #settledWorkers = new Set<number>();
   #pacedMs = 0;
@@ -29,25 +29,25 @@ export class Pacer {
   constructor(
     pool: WorkerPool<ConnectPlan, ConnectMessage>,
     settings: ConnectSettings,
-    shape: RampShape,
+    layout: ThreadLayout,
     start: (worker: number, target: number) => void,
   ) {
     this.#pool = pool;
     this.#settings = settings;
-    this.#shape = shape;
+    this.#layout = layout;
     this.#start = start;
   }
 
   /** One more worker is up. */
   ready(): void {
     this.#readyWorkers++;
-    if (this.#readyWorkers === this.#shape.active) this.#readyMs = performance.now();
+    if (this.#readyWorkers === this.#layout.active) this.#readyMs = performance.now();
   }
 
   /** A worker has tried everything asked of it so far. */
   settled(worker: number): void {
     const { counters } = this.#pool.memories[worker]!;
-    if (counters[COUNTER.started]! >= shareOf(this.#shape, worker)) this.#settledWorkers.add(worker);
+    if (counters[COUNTER.started]! >= shareOf(this.#layout, worker)) this.#settledWorkers.add(worker);
   }
 
   /** Connections wanted at a moment, by performance.now(). */
@@ -65,13 +65,13 @@ export class Pacer {
     const elapsedMs = schedule.turnsMs.find((turnMs) => turnMs > this.#pacedMs && turnMs < nowMs) ?? nowMs;
     this.#pacedMs = elapsedMs;
     const wanted = this.#readyMs === undefined ? 0 : schedule.wantedAt(elapsedMs);
-    for (let worker = 0; worker < this.#shape.workers; worker++) {
+    for (let worker = 0; worker < this.#layout.workers; worker++) {
       // Without a pace the workers take turns: one begins when an earlier one has settled.
-      const hasTurn = isPaced || worker < this.#settledWorkers.size + this.#shape.active;
-      const target = hasTurn ? targetOf(this.#shape, worker, wanted) : 0;
+      const hasTurn = isPaced || worker < this.#settledWorkers.size + this.#layout.active;
+      const target = hasTurn ? targetOf(this.#layout, worker, wanted) : 0;
       if (worker < this.#pool.size) this.#pool.set(worker, CONTROL.target, target);
       // The next thread is started ahead of its turn: that takes it some tens of milliseconds.
-      else if (target > 0 || worker < this.#settledWorkers.size + this.#shape.active + 1) this.#start(worker, target);
+      else if (target > 0 || worker < this.#settledWorkers.size + this.#layout.active + 1) this.#start(worker, target);
     }
     return this.#readyMs !== undefined && elapsedMs >= schedule.endMs && this.#hasSettled(wanted);
   }

@@ -4,7 +4,7 @@
 import { KEPT_DESCRIPTORS } from "../../engine/threads/descriptor-reserve.js";
 import { exactShare } from "../../util/share.js";
 
-export interface RampShape {
+export interface ThreadLayout {
   readonly connections: number;
   readonly workers: number;
   /** Workers that open at the same time. */
@@ -25,7 +25,7 @@ const SHARED_PER_THREAD = 4;
  * @param tableSize descriptors in one table (RLIMIT_NOFILE)
  * @param tableUsed descriptors in use before the first worker starts
  */
-export function shapeRamp(connections: number, tableSize: number, tableUsed: number, cores: number): RampShape {
+export function layOutThreads(connections: number, tableSize: number, tableUsed: number, cores: number): ThreadLayout {
   const free = tableSize - tableUsed - DESCRIPTORS_SPARE;
   if (free < DESCRIPTORS_PER_THREAD * 2) return { connections, workers: 1, active: 1 };
   let workers = Math.min(cores, Math.ceil(connections / CONNECTIONS_WORTH_A_THREAD));
@@ -52,25 +52,25 @@ export function mostConnections(
   if (tableSize === Number.POSITIVE_INFINITY) return tableSize;
   const free = Math.max(0, tableSize - tableUsed);
   if (!hasPrivateTables) return Math.max(0, free - KEPT_DESCRIPTORS - SHARED_PER_THREAD * cores);
-  const { workers } = shapeRamp(Number.MAX_SAFE_INTEGER, tableSize, tableUsed, cores);
+  const { workers } = layOutThreads(Number.MAX_SAFE_INTEGER, tableSize, tableUsed, cores);
   return workers * Math.max(0, free - PRIVATE_OVERHEAD);
 }
 
 /** The most connections worker `index` will ever have. */
-export function shareOf(shape: RampShape, index: number): number {
-  return exactShare(shape.connections, shape.workers, index);
+export function shareOf(layout: ThreadLayout, index: number): number {
+  return exactShare(layout.connections, layout.workers, index);
 }
 
 /**
  * How many connections worker `index` is to have when the run wants `wanted` in all. Workers fill wave by wave, the
  * members of a wave evenly; those with an earlier number get the odd one.
  */
-export function targetOf(shape: RampShape, index: number, wanted: number): number {
-  const wave = Math.floor(index / shape.active);
-  const first = wave * shape.active;
-  const members = Math.min(shape.active, shape.workers - first);
+export function targetOf(layout: ThreadLayout, index: number, wanted: number): number {
+  const wave = Math.floor(index / layout.active);
+  const first = wave * layout.active;
+  const members = Math.min(layout.active, layout.workers - first);
   let before = 0;
-  for (let i = 0; i < first; i++) before += shareOf(shape, i);
+  for (let i = 0; i < first; i++) before += shareOf(layout, i);
   const inWave = Math.max(0, wanted - before);
-  return Math.min(shareOf(shape, index), exactShare(inWave, members, index - first));
+  return Math.min(shareOf(layout, index), exactShare(inWave, members, index - first));
 }

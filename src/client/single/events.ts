@@ -6,16 +6,16 @@ import type { NativeBuffer } from "../../linux/syscalls/libc.js";
 import { formatIp } from "../../util/address.js";
 import { ClientEvents } from "../events.js";
 import { COUNTER } from "../metrics.js";
-import type { PlannedTuples } from "../tuple-source.js";
+import type { TupleCursor } from "../tuple-cursor.js";
 import type { ConnectMessage, ConnectPlan } from "../worker-plan.js";
 import { TEXTS_AHEAD } from "./flow-control.js";
 
 export class SingleEvents extends ClientEvents {
   /** Addresses of the name that are still to be tried. */
   private triesLeft: number;
-  private toldTexts = 0;
+  private sentTexts = 0;
 
-  constructor(worker: RoleWorker<ConnectPlan, ConnectMessage>, tuples: PlannedTuples, slots: number) {
+  constructor(worker: RoleWorker<ConnectPlan, ConnectMessage>, tuples: TupleCursor, slots: number) {
     super(worker, tuples, slots);
     this.triesLeft = worker.plan.tries - 1;
   }
@@ -34,7 +34,7 @@ export class SingleEvents extends ClientEvents {
 
   override received(slot: number, bytes: NativeBuffer, offset: number, length: number): number {
     const used = super.received(slot, bytes, offset, length);
-    this.toldTexts++;
+    this.sentTexts++;
     this.worker.send({ type: "received", text: bytes.bytes.toString("utf8", offset, offset + length) });
     this.transport.isHeld = this.isAhead;
     return used;
@@ -54,6 +54,6 @@ export class SingleEvents extends ClientEvents {
 
   /** Whether the main thread has still to take what was read. */
   private get isAhead(): boolean {
-    return this.toldTexts - Atomics.load(this.worker.memory.control, CONTROL.heard) >= TEXTS_AHEAD;
+    return this.sentTexts - Atomics.load(this.worker.memory.control, CONTROL.receivedTexts) >= TEXTS_AHEAD;
   }
 }

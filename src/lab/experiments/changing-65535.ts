@@ -6,7 +6,7 @@ import { AppError } from "../../util/errors.js";
 import { formatCount } from "../../util/units.js";
 import { type Experiment, type LabContext, PORT } from "../experiment.js";
 import { gather, jsonOf, startServer } from "../observe/client-load.js";
-import { look } from "../observe/socket-snapshot.js";
+import { takeSnapshot } from "../observe/socket-snapshot.js";
 import { END_BY_HAND } from "../reproduce.js";
 
 const RANGE = "net.ipv4.ip_local_port_range";
@@ -153,7 +153,7 @@ async function drive(context: LabContext, at: string, it: Case, commands: string
     [at, ...load, ...(it.nofileLimit === undefined ? [] : ["--one-table"])],
     options,
   );
-  const { outgoing } = await look(client, PORT);
+  const { outgoing } = await takeSnapshot(client, PORT);
   const result = await clientLoad.end();
   if (it.range) commands.push(`$client sysctl -w ${RANGE}="${it.range}"`, clientLoad.command);
   else commands.push(`(${it.setting}; ${clientLoad.command})`);

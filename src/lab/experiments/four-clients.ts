@@ -2,7 +2,7 @@
 import { type FourTuple, formatEndpoint } from "../../util/endpoint.js";
 import { type Experiment, PORT } from "../experiment.js";
 import { startServer } from "../observe/client-load.js";
-import { countLocalPorts, look, type SocketSnapshot } from "../observe/socket-snapshot.js";
+import { countLocalPorts, type SocketSnapshot, takeSnapshot } from "../observe/socket-snapshot.js";
 import { END_BY_HAND } from "../reproduce.js";
 
 /** No TIME_WAIT, which would keep a 4-tuple from the experiments that follow. */
@@ -26,8 +26,8 @@ export const fourClients: Experiment = {
       await client.prints(/receive hello from server/);
       clients.push(client);
     }
-    const onServer = await look(testbed.server, PORT, 2 * CLIENTS);
-    const onClient = await look(testbed.client, PORT, 2 * CLIENTS);
+    const onServer = await takeSnapshot(testbed.server, PORT, 2 * CLIENTS);
+    const onClient = await takeSnapshot(testbed.client, PORT, 2 * CLIENTS);
     for (const client of clients) await client.stop();
     await server.end();
     const pairs = matchPairs(onClient, onServer);

@@ -5,7 +5,7 @@ import { formatCount, formatDuration } from "../../util/units.js";
 import { type LabContext, PORT } from "../experiment.js";
 import { type ClientLoad, gather, startServer } from "../observe/client-load.js";
 import { LATEST } from "../observe/lifetime-verdict.js";
-import { describeStates, look, NOTHING } from "../observe/socket-snapshot.js";
+import { describeStates, NOTHING, takeSnapshot } from "../observe/socket-snapshot.js";
 import type { StateLifetime } from "../observe/state-lifetime.js";
 import type { Host } from "../testbed/host.js";
 
@@ -80,7 +80,7 @@ export async function killedServer(context: LabContext): Promise<{ remains: Rema
   await clientLoad.freeze();
   const first = Date.now();
   server.process.kill("SIGKILL");
-  // Both at the same time: on a busy machine a look takes long, and FIN_WAIT2 does not last.
+  // Both at the same time: on a busy machine a snapshot takes long, and FIN_WAIT2 does not last.
   const [client, onServer] = await Promise.all([
     reaches(clientHost, PORTS.killed, "CLOSE_WAIT"),
     reaches(serverHost, PORTS.killed, "FIN_WAIT2"),
@@ -172,7 +172,7 @@ export async function cutWire(context: LabContext): Promise<Remains[]> {
   ];
 }
 
-/** Judges what was seen until now of states that may be over `lastsMs` after they began: a look that late shows nothing. */
+/** Judges what was seen until now of states that may be over `lastsMs` after they began: a snapshot that late shows nothing. */
 function judge(isAsPredicted: boolean, beganMs: number, lastsMs: number): Remains["verdict"] {
   if (isAsPredicted) return "confirmed";
   return Date.now() - beganMs >= lastsMs ? "inconclusive" : "refuted";
@@ -206,7 +206,7 @@ async function meet(context: LabContext, port: number, options: readonly string[
 }
 
 export async function statesOf(host: Host, port: number): Promise<Partial<Record<TcpState, number>>> {
-  return (await look(host, port)).states;
+  return (await takeSnapshot(host, port)).states;
 }
 
 /** Waits until all of them are in a state, or the deadline has passed: then what there is. */

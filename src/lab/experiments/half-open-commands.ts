@@ -20,7 +20,7 @@ export function reproduceHalfOpen(
     commandOf(["serve", `${serverIp}:${port}`, ...options, "--log", "none"]);
   const connect = (port: number, ...options: string[]) =>
     commandOf(["connect", `${serverIp}:${port}`, "-c", `${connections}`, "--source-ip", client.ips[0]!, ...options]);
-  const look = (port: number) => [`$server fourtuple ports :${port}`, `$client fourtuple ports ${serverIp}:${port}`];
+  const inspect = (port: number) => [`$server fourtuple ports :${port}`, `$client fourtuple ports ${serverIp}:${port}`];
   const timers = (host: string, port: number) => `${host} ss -tno "sport = :${port} or dport = :${port}" | head -3`;
   const ending = (host: string, port: number) => `${host} ss -Htn state fin-wait-1 state fin-wait-2 "dport = :${port}"`;
   const cut = [
@@ -42,7 +42,7 @@ export function reproduceHalfOpen(
     connect(ports.orderly, "--close", "fin"),
     // The last packets are the server's, which may hear of the end later.
     `while ${ending("$client", ports.orderly)} | grep -q .; do sleep 0.1; done`,
-    ...look(ports.orderly),
+    ...inspect(ports.orderly),
     timers("$client", ports.orderly),
     `${serve(ports.killed)}; server_pid=$!`,
     `${connect(ports.killed, "-T", "5m")} & client_pid=$!`,
@@ -50,7 +50,7 @@ export function reproduceHalfOpen(
     // A thread of the client may go on for a moment; and the server's sockets live as long as it does.
     'kill -STOP $client_pid; until grep -q "^State:.T" /proc/$client_pid/status; do sleep 0.1; done',
     "kill -KILL $server_pid; wait $server_pid",
-    ...look(ports.killed),
+    ...inspect(ports.killed),
     timers("$server", ports.killed),
     "kill -CONT $client_pid",
     ...(kind === "namespaces" ? cut : []),

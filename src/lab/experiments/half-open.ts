@@ -73,7 +73,7 @@ export const halfOpen: Experiment = {
         wrong.length > 0
           ? `other states than predicted, or for another time: ${wrong.join("; ")}`
           : unclear.length > 0
-            ? `looked at too late, or too seldom, to tell: ${unclear.join("; ")}`
+            ? `observed too late, or too seldom, to tell: ${unclear.join("; ")}`
             : missing,
       evidence: [
         {

@@ -2,7 +2,7 @@
 import { formatCount } from "../../util/units.js";
 import { type Experiment, PORT } from "../experiment.js";
 import { expectRoom, gather, startServer } from "../observe/client-load.js";
-import { countLocalPorts, look } from "../observe/socket-snapshot.js";
+import { countLocalPorts, takeSnapshot } from "../observe/socket-snapshot.js";
 import { rateOf, timelineOf } from "../observe/timeline.js";
 import { commandOf, END_BY_HAND } from "../reproduce.js";
 import { portsEvidence } from "./four-clients.js";
@@ -23,8 +23,8 @@ export const past65535: Experiment = {
     const args = [at, "-c", String(connections), "--source-ip", testbed.description.clientIps];
     const clientLoad = await gather({ testbed, progress }, args);
     progress("both hosts' socket tables");
-    const onServer = await look(testbed.server, PORT);
-    const onClient = await look(testbed.client, PORT);
+    const onServer = await takeSnapshot(testbed.server, PORT);
+    const onClient = await takeSnapshot(testbed.client, PORT);
     const result = await clientLoad.end();
     await server.end();
     expectRoom(result);

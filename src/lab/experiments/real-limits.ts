@@ -212,8 +212,8 @@ function userText(user: Line | undefined): string {
 
 function perMessage(cost: number | undefined, factor: number, unit: string): [string, string] {
   if (cost === undefined) return [UNKNOWN, UNKNOWN];
-  const say = (value: number) => `${(value * factor).toFixed(1)}${unit}`;
-  return [say(cost), say(cost / HEARTBEAT_SECONDS)];
+  const format = (value: number) => `${(value * factor).toFixed(1)}${unit}`;
+  return [format(cost), format(cost / HEARTBEAT_SECONDS)];
 }
 
 /** None where there is no line. */

@@ -2,7 +2,7 @@
 import { formatCount } from "../../util/units.js";
 import { type Experiment, type LabContext, PORT } from "../experiment.js";
 import { type ClientLoadResult, expectRoom, gather, startServer } from "../observe/client-load.js";
-import { countLocalPorts, look } from "../observe/socket-snapshot.js";
+import { countLocalPorts, takeSnapshot } from "../observe/socket-snapshot.js";
 import { END_BY_HAND } from "../reproduce.js";
 
 /** Quick: 2,000 ports instead of all that need no privilege. Below the ephemeral range, so that nobody else has one. */
@@ -97,7 +97,10 @@ async function drive(
   args: readonly string[],
 ): Promise<{ reached: number; distinct: number; result: ClientLoadResult; command: string }> {
   const clientLoad = await gather(context, args);
-  const snapshots = [await look(context.testbed.client, PORT), await look(context.testbed.client, PORT + 1)];
+  const snapshots = [
+    await takeSnapshot(context.testbed.client, PORT),
+    await takeSnapshot(context.testbed.client, PORT + 1),
+  ];
   const result = await clientLoad.end();
   expectRoom(result);
   return {

@@ -25,7 +25,7 @@ export function judgeLifetime(seen: Seen): "confirmed" | "refuted" | "inconclusi
   const [least, most] = predictedMs;
   if (stayedMs > most || (missedMs !== undefined && missedMs < least)) return "refuted";
   if (!countsDown) return isNarrow(seen, least, most) ? "confirmed" : "inconclusive";
-  // All looks found it, and none a timer that would end it.
+  // All snapshots found it, and none a timer that would end it.
   if (hasNoTimer) return "refuted";
   if (timerMs === undefined) return isNarrow(seen, least, most) ? "confirmed" : "inconclusive";
   const [from, to] = timerMs;

@@ -14,7 +14,7 @@ import { type ClientLoadResult, jsonOf, startServer } from "./client-load.js";
 const STEP_MS = 800;
 /** A wait for slabs and counters to settle after a step. */
 const SETTLE_MS = 250;
-const REST = { looks: 10, everyMs: 50 } as const;
+const REST = { readings: 10, everyMs: 50 } as const;
 
 export interface Sample {
   readonly connections: number;
@@ -33,11 +33,11 @@ export interface Scaling {
 /** Between the least and the most of the kernel's memory over half a second in which nothing of the lab's runs. */
 export async function driftAtRest(): Promise<{ readonly bytes: number; readonly seconds: number }> {
   const seen: number[] = [];
-  for (let look = 0; look <= REST.looks; look++) {
-    if (look > 0) await delay(REST.everyMs);
+  for (let reading = 0; reading <= REST.readings; reading++) {
+    if (reading > 0) await delay(REST.everyMs);
     seen.push(readMemoryUse().kernelBytes);
   }
-  return { bytes: Math.max(...seen) - Math.min(...seen), seconds: (REST.looks * REST.everyMs) / 1000 };
+  return { bytes: Math.max(...seen) - Math.min(...seen), seconds: (REST.readings * REST.everyMs) / 1000 };
 }
 
 /** Grows a client load through `sizes`, and measures at each. */

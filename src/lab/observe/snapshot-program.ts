@@ -6,13 +6,13 @@ import { forEachSocket, type SocketView, stateMask } from "../../socket-table/ta
 import { TIMER } from "../../socket-table/view.js";
 import { parseIp } from "../../util/address.js";
 import type { AddressRange } from "../../util/address-range.js";
-import type { Look, SeenField, SeenTimer, SocketSnapshot } from "./socket-snapshot.js";
+import type { SeenField, SeenTimer, SnapshotRequest, SocketSnapshot } from "./socket-snapshot.js";
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
 // JSON takes the space: it says that this program has started, which Node may not (NODE_START_MS).
 process.stdout.write("\n");
-const { host, port, ips, peerIps, tuples: most }: Look = JSON.parse(process.argv[2]!);
+const { host, port, ips, peerIps, tuples: most }: SnapshotRequest = JSON.parse(process.argv[2]!);
 const QUERY = {
   either: { ports: [{ first: port, last: port }] },
   local: { addresses: [rangeOf(ips)] },

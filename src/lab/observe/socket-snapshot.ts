@@ -5,7 +5,7 @@ import type { FourTuple } from "../../util/endpoint.js";
 import { formatCount } from "../../util/units.js";
 import type { Host } from "../testbed/host.js";
 
-export interface Look {
+export interface SnapshotRequest {
   readonly host: Host["name"];
   readonly port: number;
   /** The host's own addresses. */
@@ -61,11 +61,11 @@ export function countLocalPorts({ fields }: Pick<SocketSnapshot, "fields">): num
   return ports.size;
 }
 
-/** Looks at a port from inside a host. */
-export async function look(host: Host, port: number, tuples = 0): Promise<SocketSnapshot> {
+/** Takes a snapshot of a port, from inside a host. */
+export async function takeSnapshot(host: Host, port: number, tuples = 0): Promise<SocketSnapshot> {
   const file = fileURLToPath(new URL("./snapshot-program.js", import.meta.url));
-  const requested: Look = { host: host.name, port, ips: host.ips, peerIps: host.peerIps, tuples };
-  return JSON.parse(await host.execNode(file, [JSON.stringify(requested)]));
+  const request: SnapshotRequest = { host: host.name, port, ips: host.ips, peerIps: host.peerIps, tuples };
+  return JSON.parse(await host.execNode(file, [JSON.stringify(request)]));
 }
 
 export const NOTHING = "nothing";

@@ -3,9 +3,9 @@
 import type { TcpState } from "../../results/sockets/socket-table.js";
 import { type LabContext, pause } from "../experiment.js";
 import type { Host } from "../testbed/host.js";
-import { look, type SeenTimer, type SocketSnapshot } from "./socket-snapshot.js";
+import { type SeenTimer, type SocketSnapshot, takeSnapshot } from "./socket-snapshot.js";
 
-/** Between two looks, each of which is a process: often near an end, else seldom. */
+/** Between two snapshots, each of which is a process: often near an end, else seldom. */
 const POLL_MS = { least: 250, most: 3000, share: 1 / 4 } as const;
 export interface StateLifetime {
   readonly host: Host;
@@ -22,19 +22,19 @@ export interface StateLifetime {
 
 export interface Seen {
   readonly lifetime: StateLifetime;
-  /** From the latest beginning to the last look that still found all of them. */
+  /** From the latest beginning to the last snapshot that still had all of them. */
   readonly stayedMs: number;
-  /** From the earliest beginning to the first look that missed one of them; undefined while all are left. */
+  /** From the earliest beginning to the first snapshot that missed one of them; undefined while all are left. */
   readonly missedMs: number | undefined;
-  /** From the earliest beginning to the first look that found none; undefined while some are left. */
+  /** From the earliest beginning to the first snapshot without any; undefined while some are left. */
   readonly goneMs: number | undefined;
-  /** What the timers say of how long it lasts, over all looks; undefined when none ran. */
+  /** What the timers say of how long it lasts, over all snapshots; undefined when none ran. */
   readonly timerMs: readonly [least: number, most: number] | undefined;
-  /** At every look no socket had a timer. */
+  /** In no snapshot did a socket have a timer. */
   readonly hasNoTimer: boolean;
 }
 
-/** Looks at all of them until those that are to end within `patienceMs` have ended, and for `leastMs` at least. */
+/** Observes all of them until those that are to end within `graceMs` have ended, and for `leastMs` at least. */
 export async function watch(
   context: Pick<LabContext, "signal">,
   all: readonly StateLifetime[],
@@ -44,7 +44,7 @@ export async function watch(
   const startMs = Date.now();
   const watchers = all.map((lifetime) => new Watcher(lifetime));
   for (;;) {
-    await Promise.all(watchers.map((watcher) => watcher.look()));
+    await Promise.all(watchers.map((watcher) => watcher.takeSnapshot()));
     const elapsedMs = Date.now() - startMs;
     const isOver = watchers.every(({ seen, mayEndIn }) => seen.goneMs !== undefined || mayEndIn(graceMs) === false);
     if (elapsedMs >= leastMs && (isOver || elapsedMs > graceMs)) return watchers.map(({ seen }) => seen);
@@ -87,10 +87,10 @@ class Watcher {
     return Math.min(Math.max(leftMs * POLL_MS.share, POLL_MS.least), POLL_MS.most);
   }
 
-  async look(): Promise<void> {
+  async takeSnapshot(): Promise<void> {
     if (this.#goneMs !== undefined) return;
     const { host, port, state, sockets, beganMs } = this.#lifetime;
-    const { atMs, states, timers } = await look(host, port);
+    const { atMs, states, timers } = await takeSnapshot(host, port);
     const [beforeMs, afterMs] = atMs;
     const left = states[state] ?? 0;
     if (left >= sockets) this.#stayedMs = Math.max(0, beforeMs - beganMs[1]);
@@ -112,7 +112,7 @@ class Watcher {
     const [first, last] = this.#lifetime.beganMs;
     const least = beforeMs + shortestMs - last;
     const most = afterMs + longestMs - first;
-    // Each look tells between which two: what all of them allow.
+    // Each snapshot gives two bounds; what all of them allow is kept.
     this.#timerMs = this.#timerMs
       ? [Math.max(this.#timerMs[0], least), Math.min(this.#timerMs[1], most)]
       : [least, most];

@@ -1,6 +1,7 @@
 // Capabilities of this process over the host, as man 7 capabilities numbers them.
 import { readText } from "../proc/procfs.js";
 
+export const CAP_IPC_LOCK = 14;
 export const CAP_SYS_ADMIN = 21;
 
 /** Whether the capability is in force, and over the host rather than over a user namespace only. */

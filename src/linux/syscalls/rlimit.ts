@@ -1,9 +1,10 @@
-// RLIMIT_NOFILE (man 2 getrlimit): it bounds the numbers in one descriptor table.
-import { RLIMIT_NOFILE } from "./constants.js";
+// Limits of a process (man 2 getrlimit): RLIMIT_NOFILE bounds the numbers in one descriptor table, RLIMIT_MEMLOCK what the io_urings of a
+// user lock, over all of its processes.
+import { RLIMIT_MEMLOCK, RLIMIT_NOFILE } from "./constants.js";
 import { libc, NativeBuffer } from "./libc.js";
 
-export interface NofileLimit {
-  /** What is in force, in descriptors; Infinity when unlimited. */
+export interface ProcessLimit {
+  /** What is in force, in descriptors or bytes; Infinity when unlimited. */
   readonly soft: number;
   /** Up to which an unprivileged process may raise it. */
   readonly hard: number;
@@ -12,21 +13,34 @@ export interface NofileLimit {
 const pair = new NativeBuffer(16);
 
 /** RLIMIT_NOFILE as it is now; Infinity where it cannot be read. */
-export function readNofileLimit(): NofileLimit {
-  if (libc.getrlimit(RLIMIT_NOFILE, pair.address) < 0) {
+export function readNofileLimit(): ProcessLimit {
+  return readLimit(RLIMIT_NOFILE);
+}
+
+/** Raises the soft limit to the hard one, which needs no privilege, and returns what is then in force. */
+export function raiseNofileLimit(): ProcessLimit {
+  return raiseLimit(RLIMIT_NOFILE);
+}
+
+/** As raiseNofileLimit(), of RLIMIT_MEMLOCK. */
+export function raiseMemlockLimit(): ProcessLimit {
+  return raiseLimit(RLIMIT_MEMLOCK);
+}
+
+function readLimit(resource: number): ProcessLimit {
+  if (libc.getrlimit(resource, pair.address) < 0) {
     return { soft: Number.POSITIVE_INFINITY, hard: Number.POSITIVE_INFINITY };
   }
   return { soft: limitAt(0), hard: limitAt(8) };
 }
 
-/** Raises the soft limit to the hard one, which needs no privilege, and returns what is then in force. */
-export function raiseNofileLimit(): NofileLimit {
-  if (libc.getrlimit(RLIMIT_NOFILE, pair.address) >= 0) {
+function raiseLimit(resource: number): ProcessLimit {
+  if (libc.getrlimit(resource, pair.address) >= 0) {
     pair.bytes.copy(pair.bytes, 0, 8, 16);
     // Where it is refused, the limit stays as it was.
-    libc.setrlimit(RLIMIT_NOFILE, pair.address);
+    libc.setrlimit(resource, pair.address);
   }
-  return readNofileLimit();
+  return readLimit(resource);
 }
 
 function limitAt(offset: number): number {

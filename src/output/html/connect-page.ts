@@ -8,7 +8,7 @@ import { printableData } from "../../util/printable.js";
 import { formatCount, formatDuration, plural } from "../../util/units.js";
 import { describeFactors, describeTimes, kernelMemory, latencyRows, NOT_MEASURABLE } from "../sentences/connect.js";
 import { messageLines, unansweredNote } from "../sentences/messages.js";
-import { describeThreads, describeTraffic, userMemory } from "../sentences/run.js";
+import { describeEngine, describeThreads, describeTraffic, userMemory } from "../sentences/run.js";
 import { drawLatency } from "./chart/latency.js";
 import { drawSeries } from "./chart/series.js";
 import { figure } from "./evidence.js";
@@ -120,6 +120,7 @@ ${facts([
   ...(result.host === undefined ? [] : hostFacts(result.host)),
   ["4-tuples", `${formatCount(plan.tuplesAvailable)}: ${describeFactors(result)}`],
   ["Taken, passed over", plan.tuplesSkipped > 0 ? formatCount(plan.tuplesSkipped) : undefined],
+  ["Engine", describeEngine(result)],
   ["Threads", describeThreads(result)],
   ["Time", describeTimes(result)],
   ["User memory", userBytes && `${userBytes} per connection`],

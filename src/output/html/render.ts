@@ -1,4 +1,4 @@
-// From a result to its report: one HTML file. Loaded when a report is asked for; charts bring a library with them.
+// From a result to its report: one HTML file. Loaded when a report is asked for.
 
 import type { ConnectResult } from "../../results/connect.js";
 import type { Explained } from "../../results/diagnosis.js";

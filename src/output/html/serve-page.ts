@@ -4,7 +4,7 @@ import type { Explained } from "../../results/diagnosis.js";
 import type { ServeResult } from "../../results/serve.js";
 import { formatEndpoint } from "../../util/endpoint.js";
 import { formatBytes, formatCount, formatDuration, plural } from "../../util/units.js";
-import { describeOverflows, describeThreads, describeTraffic, userMemory } from "../sentences/run.js";
+import { describeEngine, describeOverflows, describeThreads, describeTraffic, userMemory } from "../sentences/run.js";
 import { html, type Markup } from "./markup.js";
 import { commandLines, facts, formatTime, page, tiles } from "./page.js";
 import { failureTable, kernelTable, why } from "./run-sections.js";
@@ -53,6 +53,7 @@ ${facts([
   ["Backlog", formatCount(backlog.length)],
   ["Dropped by its accept queue", backlog.drops === undefined ? undefined : formatCount(backlog.drops)],
   ["Accept queues of the host", describeOverflows(backlog)],
+  ["Engine", describeEngine(result)],
   ["Threads", describeThreads(result)],
   ["Tables full", tableFull > 0 ? plural(tableFull, "time") : undefined],
   ["Memory", `${formatBytes(memory.residentBytes)} (RSS)`],

@@ -3,6 +3,7 @@
 import type { ConnectResult } from "../../results/connect.js";
 import type { FailureReport } from "../../results/fields.js";
 import type { ServeResult } from "../../results/serve.js";
+import { obstacleWords } from "../../transport/obstacle-words.js";
 import { formatBound } from "../../util/bound.js";
 import { formatBytes, formatCount, plural } from "../../util/units.js";
 
@@ -10,9 +11,19 @@ import { formatBytes, formatCount, plural } from "../../util/units.js";
 export const WORTH_MEASURING = 10_000;
 
 /** `2, each with its own table of 20,000 descriptors`. */
-export function describeThreads({ threads, hasPrivateTables, nofileLimit }: ConnectResult | ServeResult): string {
+export function describeThreads(result: ConnectResult | ServeResult): string {
+  const { threads, hasPrivateTables, nofileLimit, engine } = result;
+  // Sockets in rings have no descriptors.
+  if (engine?.name === "uring") return formatCount(threads);
   const whose = !hasPrivateTables ? "sharing one" : threads === 1 ? "with its own" : "each with its own";
   return `${formatCount(threads)}, ${whose} table of ${formatBound(nofileLimit)} descriptors`;
+}
+
+/** `io_uring`, or `epoll: io_uring is disabled`; undefined for a result of an older version. */
+export function describeEngine({ engine }: ConnectResult | ServeResult): string | undefined {
+  if (engine === undefined) return undefined;
+  if (engine.name === "uring") return "io_uring";
+  return engine.obstacle ? `epoll: ${obstacleWords(engine.obstacle).reason}` : "epoll";
 }
 
 /** `1.20 MiB sent, 4.00 MiB received`. */

@@ -78,7 +78,7 @@ export function printReceived(before: string, received: string, after: string): 
 }
 
 /** A line, or several, on standard error: notes, progress. */
-export function say(text: string): void {
+export function printNote(text: string): void {
   write(process.stderr, `${text}\n`);
 }
 

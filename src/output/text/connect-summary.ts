@@ -9,7 +9,7 @@ import { printableData } from "../../util/printable.js";
 import { formatBytes, formatCount, formatDuration, plural } from "../../util/units.js";
 import { describeFactors, describeTimes, kernelMemory, latencyRows, NOT_MEASURABLE } from "../sentences/connect.js";
 import { isLowerBound, messageLines, unansweredNote } from "../sentences/messages.js";
-import { describeFailures, describeThreads, describeTraffic, userMemory } from "../sentences/run.js";
+import { describeEngine, describeFailures, describeThreads, describeTraffic, userMemory } from "../sentences/run.js";
 import { type Paint, plain } from "../terminal/paint.js";
 import { alignFigures, alignLabels } from "../terminal/table.js";
 import { failedAttempts, namesLine, outcomesLine } from "./destinations.js";
@@ -42,6 +42,7 @@ export function connectSummary(of: Explained<ConnectResult>, paint: Paint = plai
         ["4-tuples", describePlan(result)],
         ["traffic", describeTraffic(result.traffic)],
         ...messageLines(result),
+        ["engine", describeEngine(result)],
         ["threads", describeThreads(result)],
       ],
       "  ",

@@ -7,7 +7,7 @@ import { formatBound } from "../../util/bound.js";
 import { formatEndpoint } from "../../util/endpoint.js";
 import { printable, printableData } from "../../util/printable.js";
 import { formatBytes, formatCount, formatDuration, plural } from "../../util/units.js";
-import { describeFailures, describeOverflows, describeTraffic, userMemory } from "../sentences/run.js";
+import { describeEngine, describeFailures, describeOverflows, describeTraffic, userMemory } from "../sentences/run.js";
 import { type Paint, plain } from "../terminal/paint.js";
 import { alignLabels } from "../terminal/table.js";
 import { diagnosisLines } from "./diagnosis.js";
@@ -75,6 +75,7 @@ export function serveSummary(of: Explained<ServeResult>, printed: number | undef
         ["failures", failures.length === 0 ? "0" : describeFailures(failures)],
         ["backlog", describeBacklog(backlog)],
         ["memory", userBytes && `${userBytes} of user memory (RSS) per connection`],
+        ["engine", describeEngine(result)],
         ["table full", result.tableFull > 0 ? describeTableFull(result) : undefined],
       ],
       "  ",

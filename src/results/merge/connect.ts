@@ -94,6 +94,7 @@ export function mergeConnect(a: ConnectResult, b: ConnectResult): ConnectResult 
     threads: sum("threads"),
     hasPrivateTables: a.hasPrivateTables && b.hasPrivateTables,
     nofileLimit: lowest(a.nofileLimit, b.nofileLimit),
+    engine: agreed(a.engine, b.engine),
     evidence: {
       ...mergeEvidence(a.evidence, b.evidence),
       peer: either(a.evidence.peer, b.evidence.peer, oneOf),

@@ -2,7 +2,7 @@
 import type { ServeResult } from "../serve.js";
 import { lowest, mergeFailures } from "./connect.js";
 import { mergeEvidence } from "./evidence.js";
-import { add, both, oneOf, weighted } from "./values.js";
+import { add, agreed, both, oneOf, weighted } from "./values.js";
 
 export function mergeServe(a: ServeResult, b: ServeResult): ServeResult {
   const startMs = Math.min(Date.parse(a.startedAt), Date.parse(b.startedAt));
@@ -43,6 +43,7 @@ export function mergeServe(a: ServeResult, b: ServeResult): ServeResult {
     threads: a.threads + b.threads,
     hasPrivateTables: a.hasPrivateTables && b.hasPrivateTables,
     nofileLimit: lowest(a.nofileLimit, b.nofileLimit),
+    engine: agreed(a.engine, b.engine),
     evidence: mergeEvidence(a.evidence, b.evidence),
     diagnosis: undefined,
   };

@@ -11,7 +11,7 @@ import {
   openTcp,
 } from "../../linux/syscalls/socket.js";
 import { STEP } from "../../util/steps.js";
-import type { TupleSource } from "../contract.js";
+import type { TupleSource } from "../tuple-source.js";
 
 export class Connector {
   /** The STEP in which the last open() failed. */

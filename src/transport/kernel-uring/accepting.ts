@@ -6,7 +6,8 @@ import { NativeBuffer } from "../../linux/syscalls/libc.js";
 import { describeSockaddr, SOCKADDR_SIZE } from "../../linux/syscalls/sockaddr.js";
 import { CQE_FLAG, SQE_FLAG } from "../../linux/uring/abi.js";
 import { pushAccept, pushAcceptWithPeer, pushCancel } from "../../linux/uring/entries.js";
-import { COMPLETIONS, type RingSet, type RingUnit } from "./ring-set.js";
+import type { RingSet, RingUnit } from "./ring-set.js";
+import { COMPLETIONS } from "./ring-size.js";
 import { TAG } from "./tags.js";
 
 /** A sockaddr, and its length behind it. */

@@ -2,10 +2,12 @@
 import { EADDRINUSE, EADDRNOTAVAIL, ECONNRESET, EPIPE } from "../../linux/syscalls/errno.js";
 import { closeFd, isItsOwnPeer } from "../../linux/syscalls/socket.js";
 import { STEP } from "../../util/steps.js";
-import type { ClientHandler, ClientTransport, ClientTransportOptions, TupleSource } from "../contract.js";
+import type { ClientHandler, ClientTransport, ClientTransportOptions } from "../contract.js";
 import { MET_ITSELF, NO_ROOM, SLOT } from "../slot-state.js";
+import type { TupleSource } from "../tuple-source.js";
 import { Openings } from "./openings.js";
-import { LARGEST_RING, type RingUnit } from "./ring-set.js";
+import type { RingUnit } from "./ring-set.js";
+import { LARGEST_RING } from "./ring-size.js";
 import { CONNECTING, WAS_RESET } from "./slots.js";
 import { kindOf, TAG } from "./tags.js";
 import { UringTransport } from "./transport.js";

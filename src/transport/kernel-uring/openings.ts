@@ -14,7 +14,7 @@ import { NativeBuffer } from "../../linux/syscalls/libc.js";
 import { SQE_FLAG } from "../../linux/uring/abi.js";
 import { pushBind, pushConnect, pushSetOption, pushSocket, writeSockaddr } from "../../linux/uring/entries.js";
 import type { Ring } from "../../linux/uring/ring.js";
-import type { TupleSource } from "../contract.js";
+import type { TupleSource } from "../tuple-source.js";
 import type { RingSet } from "./ring-set.js";
 import { CONNECTING, type Slots } from "./slots.js";
 import { TAG, tagOf } from "./tags.js";

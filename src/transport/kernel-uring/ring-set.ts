@@ -8,20 +8,15 @@ import { pushCancel, pushPollDescriptor } from "../../linux/uring/entries.js";
 import { ProvidedBuffers } from "../../linux/uring/provided-buffers.js";
 import { Ring } from "../../linux/uring/ring.js";
 import { AppError } from "../../util/errors.js";
+import { BUFFERS, COMPLETIONS, ENTRIES } from "./ring-size.js";
 import { kindOf, TAG } from "./tags.js";
 
-// Small, because RLIMIT_MEMLOCK (8 MiB a user by default) has to do for all rings of both ends: 70 KB each.
-const ENTRIES = 512;
-export const COMPLETIONS = 1024;
-const BUFFERS = 512;
 const BUFFER_BYTES = 256;
 /** Buffers of the kind that floods are read into. */
 const LARGE_BUFFERS = 32;
 /** Room is made by handing entries over: the kernel takes all of them unless memory is short. */
 const ATTEMPTS = 8;
 const NO_SLOT = -1;
-/** Files of one ring, at most. */
-export const LARGEST_RING = 65_536;
 
 export const SMALL_GROUP = 0;
 export const LARGE_GROUP = 1;

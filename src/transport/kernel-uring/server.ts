@@ -5,7 +5,8 @@ import { formatIp } from "../../util/address.js";
 import type { ServerHandler, ServerTransport, ServerTransportOptions } from "../contract.js";
 import { SLOT } from "../slot-state.js";
 import { type AcceptEvents, Accepting } from "./accepting.js";
-import { LARGEST_RING, type RingUnit } from "./ring-set.js";
+import type { RingUnit } from "./ring-set.js";
+import { LARGEST_RING } from "./ring-size.js";
 import { UringTransport } from "./transport.js";
 
 // A full table is tried again this often: room may come from elsewhere.

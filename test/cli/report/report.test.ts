@@ -101,8 +101,8 @@ describe("fourtuple report", () => {
     expect(code).toBe(2);
   });
 
-  it("alone loads the chart library: other commands do not pay for it", async () => {
-    const heavy = /\/node_modules\/(@observablehq|linkedom|d3|zod)/;
+  it("alone loads pages and schemas: other commands do not pay for them", async () => {
+    const heavy = /\/dist\/bundle\/(render|schemas)-/;
     expect(await modulesOf("ports", "--help")).not.toMatch(heavy);
     expect(await modulesOf("connect", "--help")).not.toMatch(heavy);
     expect(await modulesOf("report", LAB, "-o", "-")).toMatch(heavy);

@@ -16,7 +16,7 @@ const TIMED_OUT: RampCounts = { established: 0, failed: 100, timedOut: 100 };
 /** Looks each 50 ms from `fromMs` until `toMs`. @returns the first reason, with the moment */
 function lookFor(giveUp: GiveUp, counts: RampCounts, fromMs: number, toMs: number): [string, number] | undefined {
   for (let ms = fromMs; ms <= toMs; ms += 50) {
-    const reason = giveUp.look(ms, counts);
+    const reason = giveUp.check(ms, counts);
     if (reason) return [reason, ms];
   }
   return undefined;
@@ -27,9 +27,9 @@ describe("giving up a ramp", () => {
 
   it("takes 2,000 failures without a success, and not one fewer", () => {
     const giveUp = new GiveUp(settings);
-    expect(giveUp.look(0, { established: 0, failed: 1999, timedOut: 0 })).toBeUndefined();
-    expect(giveUp.look(0, { established: 0, failed: 2000, timedOut: 0 })).toBe("all-failed");
-    expect(giveUp.look(0, { established: 1, failed: 1e6, timedOut: 0 })).toBeUndefined();
+    expect(giveUp.check(0, { established: 0, failed: 1999, timedOut: 0 })).toBeUndefined();
+    expect(giveUp.check(0, { established: 0, failed: 2000, timedOut: 0 })).toBe("all-failed");
+    expect(giveUp.check(0, { established: 1, failed: 1e6, timedOut: 0 })).toBeUndefined();
   });
 
   it("takes a time-out in which nothing was answered, or two after an answer", () => {
@@ -45,11 +45,11 @@ describe("giving up a ramp", () => {
   it("does not take a few lost packets, nor a refusal that answers, nor a time in which this process stood still", () => {
     expect(lookFor(new GiveUp(settings), { ...TIMED_OUT, failed: 63, timedOut: 63 }, 0, 9000)).toBeUndefined();
     const stopped = new GiveUp(settings);
-    stopped.look(0, TIMED_OUT);
-    expect(stopped.look(60_000, TIMED_OUT)).toBeUndefined();
+    stopped.check(0, TIMED_OUT);
+    expect(stopped.check(60_000, TIMED_OUT)).toBeUndefined();
     const refused = new GiveUp(settings);
     for (let ms = 0; ms < 9000; ms += 50) {
-      expect(refused.look(ms, { established: 0, failed: 100 + ms / 50, timedOut: 100 })).toBeUndefined();
+      expect(refused.check(ms, { established: 0, failed: 100 + ms / 50, timedOut: 100 })).toBeUndefined();
     }
   });
 });

@@ -1,33 +1,35 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
+  layOutThreads,
   mostConnections,
-  type RampShape,
-  shapeRamp,
   shareOf,
+  type ThreadLayout,
   targetOf,
 } from "../../../src/client/ramp/thread-layout.js";
 import { KEPT_DESCRIPTORS } from "../../../src/engine/threads/descriptor-reserve.js";
 
-const anyShape = fc
+const anyLayout = fc
   .record({
     connections: fc.integer({ min: 1, max: 400 }),
     workers: fc.integer({ min: 1, max: 40 }),
     active: fc.integer({ min: 1, max: 8 }),
   })
-  .map(({ connections, workers, active }): RampShape => ({ connections, workers, active: Math.min(workers, active) }));
+  .map(
+    ({ connections, workers, active }): ThreadLayout => ({ connections, workers, active: Math.min(workers, active) }),
+  );
 
 const numbers = (count: number) => Array.from({ length: count }, (_, index) => index);
-const targets = (shape: RampShape, wanted: number) =>
-  numbers(shape.workers).map((index) => targetOf(shape, index, wanted));
+const targets = (layout: ThreadLayout, wanted: number) =>
+  numbers(layout.workers).map((index) => targetOf(layout, index, wanted));
 const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
 
 describe("targets", () => {
   it("sum to what is wanted, for every number wanted from none to all", () => {
     fc.assert(
-      fc.property(anyShape, (shape) => {
-        for (let wanted = 0; wanted <= shape.connections; wanted++) {
-          expect(sum(targets(shape, wanted)), `wanted ${wanted}`).toBe(wanted);
+      fc.property(anyLayout, (layout) => {
+        for (let wanted = 0; wanted <= layout.connections; wanted++) {
+          expect(sum(targets(layout, wanted)), `wanted ${wanted}`).toBe(wanted);
         }
       }),
     );
@@ -35,23 +37,23 @@ describe("targets", () => {
 
   it("stay within each worker's share, and reach it when all are wanted", () => {
     fc.assert(
-      fc.property(anyShape, fc.integer({ min: 0, max: 800 }), (shape, wanted) => {
-        const shares = numbers(shape.workers).map((index) => shareOf(shape, index));
-        targets(shape, wanted).forEach((target, index) => {
+      fc.property(anyLayout, fc.integer({ min: 0, max: 800 }), (layout, wanted) => {
+        const shares = numbers(layout.workers).map((index) => shareOf(layout, index));
+        targets(layout, wanted).forEach((target, index) => {
           expect(target >= 0 && target <= shares[index]!).toBe(true);
         });
-        expect(targets(shape, shape.connections)).toEqual(shares);
-        expect(sum(shares)).toBe(shape.connections);
+        expect(targets(layout, layout.connections)).toEqual(shares);
+        expect(sum(shares)).toBe(layout.connections);
       }),
     );
   });
 
   it("never fall while more is wanted", () => {
     fc.assert(
-      fc.property(anyShape, (shape) => {
-        let before = targets(shape, 0);
-        for (let wanted = 1; wanted <= shape.connections; wanted++) {
-          const now = targets(shape, wanted);
+      fc.property(anyLayout, (layout) => {
+        let before = targets(layout, 0);
+        for (let wanted = 1; wanted <= layout.connections; wanted++) {
+          const now = targets(layout, wanted);
           if (!now.every((target, index) => target >= before[index]!)) expect(now, `wanted ${wanted}`).toEqual(before);
           before = now;
         }
@@ -60,14 +62,14 @@ describe("targets", () => {
   });
 
   it("fill wave by wave: a later wave begins when the earlier ones are full", () => {
-    const shape: RampShape = { connections: 100, workers: 4, active: 2 };
-    expect(targets(shape, 30)).toEqual([15, 15, 0, 0]);
-    expect(targets(shape, 50)).toEqual([25, 25, 0, 0]);
-    expect(targets(shape, 61)).toEqual([25, 25, 6, 5]);
+    const layout: ThreadLayout = { connections: 100, workers: 4, active: 2 };
+    expect(targets(layout, 30)).toEqual([15, 15, 0, 0]);
+    expect(targets(layout, 50)).toEqual([25, 25, 0, 0]);
+    expect(targets(layout, 61)).toEqual([25, 25, 6, 5]);
   });
 });
 
-describe("the shape", () => {
+describe("the layout", () => {
   const tableSizes = fc.integer({ min: 1024, max: 1_048_576 });
 
   it("gives each worker a share that its table can hold beside every thread's own descriptors", () => {
@@ -78,28 +80,28 @@ describe("the shape", () => {
         fc.integer({ min: 3, max: 30 }),
         fc.integer({ min: 1, max: 64 }),
         (connections, size, used, cores) => {
-          const shape = shapeRamp(connections, size, used, cores);
-          expect(shape.workers).toBeGreaterThanOrEqual(1);
-          expect(shape.active).toBe(Math.min(cores, shape.workers));
+          const layout = layOutThreads(connections, size, used, cores);
+          expect(layout.workers).toBeGreaterThanOrEqual(1);
+          expect(layout.active).toBe(Math.min(cores, layout.workers));
           // Few threads: with many, their own descriptors are more than is set aside for them, see below.
-          fc.pre(shape.workers <= 6);
-          expect(shareOf(shape, 0) + used + 4 * shape.workers).toBeLessThanOrEqual(size);
+          fc.pre(layout.workers <= 6);
+          expect(shareOf(layout, 0) + used + 4 * layout.workers).toBeLessThanOrEqual(size);
         },
       ),
     );
   });
 
   it("counts the descriptors of the threads that it really asks for: 50,000 with tables of 1,024", () => {
-    const shape = shapeRamp(50_000, 1024, 25, 2);
-    expect(shareOf(shape, 0) + 25 + 4 * shape.workers).toBeLessThanOrEqual(1024);
+    const layout = layOutThreads(50_000, 1024, 25, 2);
+    expect(shareOf(layout, 0) + 25 + 4 * layout.workers).toBeLessThanOrEqual(1024);
   });
 
   it("has one thread for little, one per core for much, and no more than that without a bound on the table", () => {
-    expect(shapeRamp(1, 20_000, 30, 8)).toEqual({ connections: 1, workers: 1, active: 1 });
-    expect(shapeRamp(1000, 20_000, 30, 8).workers).toBe(1);
-    expect(shapeRamp(1001, 20_000, 30, 8).workers).toBe(2);
-    expect(shapeRamp(1_000_000, 1_048_576, 30, 8).workers).toBe(8);
-    expect(shapeRamp(5_000_000, Number.POSITIVE_INFINITY, 30, 2)).toEqual({
+    expect(layOutThreads(1, 20_000, 30, 8)).toEqual({ connections: 1, workers: 1, active: 1 });
+    expect(layOutThreads(1000, 20_000, 30, 8).workers).toBe(1);
+    expect(layOutThreads(1001, 20_000, 30, 8).workers).toBe(2);
+    expect(layOutThreads(1_000_000, 1_048_576, 30, 8).workers).toBe(8);
+    expect(layOutThreads(5_000_000, Number.POSITIVE_INFINITY, 30, 2)).toEqual({
       connections: 5_000_000,
       workers: 2,
       active: 2,
@@ -107,32 +109,32 @@ describe("the shape", () => {
   });
 
   it("holds a million with tables of 20,000", () => {
-    const { workers } = shapeRamp(1_000_000, 20_000, 30, 2);
+    const { workers } = layOutThreads(1_000_000, 20_000, 30, 2);
     expect(workers).toBeGreaterThanOrEqual(50);
     expect(workers).toBeLessThan(60);
   });
 
   it("begins with one thread where the table is too small for anything", () => {
-    expect(shapeRamp(10_000, 40, 30, 4)).toEqual({ connections: 10_000, workers: 1, active: 1 });
+    expect(layOutThreads(10_000, 40, 30, 4)).toEqual({ connections: 10_000, workers: 1, active: 1 });
   });
 });
 
 describe("a table that bounds a run", () => {
   it("is met with the fewest threads that do, and no more than still add room", () => {
-    expect(shapeRamp(50_000, 1024, 25, 2)).toEqual({ connections: 50_000, workers: 74, active: 2 });
+    expect(layOutThreads(50_000, 1024, 25, 2)).toEqual({ connections: 50_000, workers: 74, active: 2 });
     // 975 and 976 descriptors free: a thread more would leave each less than half.
-    expect(shapeRamp(1e9, 1024, 25, 2).workers).toBe(121);
-    expect(shapeRamp(1e9, 1024, 24, 2).workers).toBe(122);
+    expect(layOutThreads(1e9, 1024, 25, 2).workers).toBe(121);
+    expect(layOutThreads(1e9, 1024, 24, 2).workers).toBe(122);
     // 1,000 over two threads: 500 beside the four descriptors of each.
-    expect(shapeRamp(1000, 24 + 508, 0, 2).workers).toBe(2);
-    expect(shapeRamp(1000, 24 + 507, 0, 2).workers).toBe(3);
-    expect(shapeRamp(2000, 24 + 1007, 0, 2).workers).toBe(3);
-    expect(shapeRamp(2000, 24 + 1008, 0, 2).workers).toBe(2);
+    expect(layOutThreads(1000, 24 + 508, 0, 2).workers).toBe(2);
+    expect(layOutThreads(1000, 24 + 507, 0, 2).workers).toBe(3);
+    expect(layOutThreads(2000, 24 + 1007, 0, 2).workers).toBe(3);
+    expect(layOutThreads(2000, 24 + 1008, 0, 2).workers).toBe(2);
   });
 
   it("has room for a second thread with eight descriptors free, and not with seven", () => {
-    expect(shapeRamp(10_000, 62, 30, 4).workers).toBe(4);
-    expect(shapeRamp(10_000, 61, 30, 4).workers).toBe(1);
+    expect(layOutThreads(10_000, 62, 30, 4).workers).toBe(4);
+    expect(layOutThreads(10_000, 61, 30, 4).workers).toBe(1);
   });
 
   it("holds as many connections as all threads' tables, or as one for all", () => {

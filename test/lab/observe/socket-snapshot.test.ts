@@ -9,7 +9,7 @@ import { startForeignServer } from "../../support/peers.js";
 import { until } from "../../support/until.js";
 
 // It starts a program that lies beside it.
-const { countLocalPorts, look } = (await import(
+const { countLocalPorts, takeSnapshot } = (await import(
   new URL("../../../dist/lab/observe/socket-snapshot.js", import.meta.url).href
 )) as typeof SocketSnapshot;
 const { openTestbed } = (await import(
@@ -28,7 +28,7 @@ async function join(host: string, port: number, localAddress: string): Promise<v
   await Promise.all(sockets.map((socket) => once(socket, "connect")));
 }
 
-describe("a look at a port", () => {
+describe("a snapshot of a port", () => {
   it("counts the lab's sockets, not those of strangers on the same port and addresses", async () => {
     await using testbed = await openTestbed({ loopback: true });
     const { serverIp, clientIps } = testbed.description;
@@ -48,7 +48,8 @@ describe("a look at a port", () => {
     // Both ends: the server's is there when the handshake's last packet has come.
     const [onServer, onClient] = await until(
       "the held connections",
-      async () => [await look(testbed.server, port, 100), await look(testbed.client, port, 100)] as const,
+      async () =>
+        [await takeSnapshot(testbed.server, port, 100), await takeSnapshot(testbed.client, port, 100)] as const,
       ([atServer, atClient]) => atServer.incoming >= OURS && atClient.outgoing >= OURS,
     );
     expect([onServer.incoming, onServer.outgoing, onServer.tuples.length]).toEqual([OURS, 0, OURS]);
@@ -72,7 +73,7 @@ describe("a look at a port", () => {
       const to = [`${serverIp}:${ports[i]}`, "--source-ip", testbed.client.ips[0]!];
       await testbed.client.run(["connect", ...to, "--close", "rst"]).prints(/receive hello/);
     }
-    const onServer = await look(testbed.server, ports[0]!);
+    const onServer = await takeSnapshot(testbed.server, ports[0]!);
     expect([onServer.incoming, countLocalPorts(onServer)]).toEqual([1, 2]);
   });
 });

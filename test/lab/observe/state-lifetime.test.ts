@@ -35,7 +35,7 @@ describe("a timed state is as predicted", () => {
     ["not when it is gone early", { stayedMs: 20_000, missedMs: 21_000, goneMs: 21_000 }, "refuted"],
     ["not when it stays", { stayedMs: 70_000 }, "refuted"],
     [
-      "unless no look was in time",
+      "unless no snapshot was in time",
       { stayedMs: 0, timerMs: undefined, missedMs: 70_000, goneMs: 70_000 },
       "inconclusive",
     ],
@@ -49,7 +49,7 @@ describe("a state that nothing ends", () => {
     ["is as predicted while it is there without a timer", { timerMs: undefined, hasNoTimer: true }, "confirmed"],
     ["is not when a timer runs", {}, "refuted"],
     ["is not when it is gone", { timerMs: undefined, hasNoTimer: true, missedMs: 5000, goneMs: 5000 }, "refuted"],
-    ["is not told before the first look", { stayedMs: 0, timerMs: undefined }, "inconclusive"],
+    ["is not told before the first snapshot", { stayedMs: 0, timerMs: undefined }, "inconclusive"],
     ["is not when some are gone", { timerMs: undefined, hasNoTimer: true, missedMs: 5000 }, "refuted"],
   ])("%s", (_, changed, expected) => {
     expect(judgeLifetime(seen(changed, { predictedMs: undefined, countsDown: false }))).toBe(expected);

@@ -1,6 +1,6 @@
 // The connector where the kernel gives no socket.
 import { expect, it, onTestFinished, vi } from "vitest";
-import { PlannedTuples } from "../../../src/client/tuple-source.js";
+import { TupleCursor } from "../../../src/client/tuple-cursor.js";
 import { type ConnectPlan, SHARED } from "../../../src/client/worker-plan.js";
 import { EADDRNOTAVAIL, EMFILE } from "../../../src/linux/syscalls/errno.js";
 import { closeFd, localAddress } from "../../../src/linux/syscalls/socket.js";
@@ -32,7 +32,7 @@ it("loses no 4-tuple for which there was none: it is the next one's", async () =
     reusesTuples: false,
     shared: new SharedArrayBuffer(SHARED.words * 4),
   } as unknown as ConnectPlan;
-  const connector = new Connector(new PlannedTuples(plan, 1));
+  const connector = new Connector(new TupleCursor(plan, 1));
   const opener = { open: () => connector.open(0) };
   const ports: number[] = [];
   for (let n = 0; n < 3; n++) {

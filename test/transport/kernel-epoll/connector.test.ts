@@ -1,6 +1,6 @@
 // The connector on a plan of tuples: which 4-tuple comes next, and what is left of those that were passed over.
 import { expect, it, onTestFinished } from "vitest";
-import { PlannedTuples } from "../../../src/client/tuple-source.js";
+import { TupleCursor } from "../../../src/client/tuple-cursor.js";
 import { type ConnectPlan, SHARED } from "../../../src/client/worker-plan.js";
 import { closeFd, localAddress } from "../../../src/linux/syscalls/socket.js";
 import { Connector } from "../../../src/transport/kernel-epoll/connector.js";
@@ -12,7 +12,7 @@ import { listenRaw } from "../../support/raw-sockets.js";
 
 /** Opens sockets on the tuples of a plan, as slot 0. */
 function opening(plan: Partial<ConnectPlan>) {
-  const tuples = new PlannedTuples(plan as ConnectPlan, 1);
+  const tuples = new TupleCursor(plan as ConnectPlan, 1);
   const connector = new Connector(tuples);
   return { tuples, open: () => connector.open(0) };
 }

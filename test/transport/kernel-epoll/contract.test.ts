@@ -5,7 +5,7 @@ import { describeTransport } from "../contract.js";
 
 describe("kernel-epoll", () => {
   describeTransport({
-    openClient: openClientTransport,
+    openClient: (options) => openClientTransport("epoll", options),
     openServer: openServerTransport,
     needsDescriptors: true,
     tellsOwnAnswers: true,

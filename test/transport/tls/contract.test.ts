@@ -19,7 +19,7 @@ describe.each(["1.2", "1.3"] as const)("TLS %s", (version) => {
 
   describeTransport({
     openClient: (options) =>
-      openClientTransport(options, {
+      openClientTransport("epoll", options, {
         ...COMMON,
         context: clientContext(settings),
         peers: [{ host: "localhost", isIp: false }],

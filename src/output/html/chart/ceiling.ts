@@ -1,106 +1,140 @@
 // What each limit allows, as bars on a log axis, the lowest first; the one that binds and what was wanted are marked. Limits without
 // a number have a line each that says so.
 
-import * as Plot from "@observablehq/plot";
 import type { CeilingEvidence, UnnumberedLimit } from "../../../results/lab/evidence.js";
 import { formatCount } from "../../../util/units.js";
 import { capsWord } from "../../sentences/words.js";
 import { html, type Markup } from "../markup.js";
+import { areaOf, xAxis, xGrid } from "./axes.js";
 import { drawChart } from "./draw.js";
-import { drawable, greatestOf, logDomain, powersOfTen } from "./scale.js";
+import { bars, HALO, rules, texts } from "./marks.js";
+import { logarithmic } from "./projection.js";
+import { drawable, formatPowerOfTen, greatestOf, logDomain, powersOfTen } from "./scale.js";
 
 /** A bar takes two rows, its name's and its own; a limit without a number takes one. */
 const ROW_HEIGHT = 22;
+/** From a row's top to the middle of a name, to a bar, and to the middle of the bar's figure. */
+const NAME_DOWN = 13;
+const BAR_DOWN = 3;
+const FIGURE_DOWN = 7.5;
+const BAR_HEIGHT = 9;
 const LETTER = 7.4;
-/** In ems. */
-const NARROW_LETTERS = 20;
+/** Names end within a narrow chart. */
+const NARROW_LETTERS = 42;
+const BINDS = " — binds";
 
 /** @returns legend, chart, and what limits something else than connections held */
 export function drawCeiling(id: string, { title, wanted, limits, unnumbered }: CeilingEvidence): Markup {
   if (limits.length === 0 && unnumbered.length === 0) return html`<p class="muted">No limit was found.</p>`;
   if (limits.length === 0) return listUnnumbered(unnumbered);
-  const open = ofConnections(unnumbered).map(({ name, allows }, index) => ({
-    name,
-    says: allows,
-    row: `open ${index}`,
-  }));
+  const open = ofConnections(unnumbered);
   const rows = [...limits]
     .sort((a, b) => a.allows - b.allows || Number(b.binds) - Number(a.binds))
-    .map((limit, index) => ({ ...limit, at: drawable(limit.allows), nameRow: `name ${index}`, row: `bar ${index}` }));
-  const values = [...rows.map(({ at }) => at), drawable(wanted)].filter((value) => value > 0);
+    .map((limit) => ({ ...limit, value: drawable(limit.allows), figure: formatCount(limit.allows) }));
+  const values = [...rows.map(({ value }) => value), drawable(wanted)].filter((value) => value > 0);
   // A decade below the lowest, so that its bar has a length and what was wanted is not the edge.
   const domain = logDomain([...values, ...values.map((value) => value / 10)]);
-  const from = domain[0];
-  const bars = rows.map((row) => ({ ...row, end: Math.max(row.at, from), figure: formatCount(row.allows) }));
-  const binding = bars.filter(({ binds }) => binds);
-  const others = bars.filter(({ binds }) => !binds);
-  const bar = { y: "row", x1: from, x2: "end", insetTop: 2, insetBottom: 9, rx: 2 };
-  const name = { y: "nameRow", frameAnchor: "left", text: "name", dx: 2, dy: 2 } as const;
-  const figure = { y: "row", x: "end", text: "figure", textAnchor: "start", dx: 8, dy: -3 } as const;
-  const halo = { stroke: "var(--paper)", strokeWidth: 5 };
-  const column = greatestOf(open.map((row) => row.name.length)) * LETTER + 24;
-  const middle = Math.sqrt(from * domain[1]);
-  const anchor = wanted > middle ? "end" : "start";
-  const target = wanted > 0 ? [{ at: drawable(wanted), name: `wanted: ${formatCount(wanted)}` }] : [];
-  const chart = drawChart({ id, title, description: describe(wanted, limits, unnumbered) }, (isNarrow) => ({
-    height: 84 + (2 * rows.length + open.length) * ROW_HEIGHT,
-    marginTop: 30,
-    marginLeft: 12,
-    marginRight: Math.max(...bars.map((row) => row.figure.length)) * LETTER + 22,
-    marginBottom: 46,
-    x: {
-      type: "log",
-      domain,
-      ticks: powersOfTen(domain).filter((_, index) => !isNarrow || index % 2 === 0),
-      tickFormat: "~s",
-      grid: true,
-      label: isNarrow ? "allowed connections (log axis)" : "connections that each limit allows (log axis)",
-      labelArrow: "none",
-    },
-    y: {
-      type: "band",
-      domain: [...rows.flatMap(({ nameRow, row }) => [nameRow, row]), ...open.map(({ row }) => row)],
-      axis: null,
-    },
-    marks: [
-      Plot.barX(others, { ...bar, fill: "var(--bar)" }),
-      Plot.barX(binding, { ...bar, fill: "var(--server)" }),
-      Plot.ruleX(target, { x: "at", stroke: "var(--ink)", strokeDasharray: "3 4" }),
-      Plot.text(target, { x: "at", text: "name", frameAnchor: "top", dy: -18, fontWeight: 600, textAnchor: anchor }),
-      Plot.text(others, { ...name, ...halo, ...cut(isNarrow), fill: "var(--ink)" }),
-      Plot.text(open, {
-        ...name,
-        ...halo,
-        ...cut(isNarrow),
-        y: "row",
-        fill: "var(--ink)",
-        ...(isNarrow && { text: withSays }),
-      }),
-      isNarrow ? null : Plot.text(open, { ...name, ...halo, y: "row", text: "says", dx: column, fill: "var(--muted)" }),
-      Plot.text(binding, {
-        ...name,
-        ...halo,
-        ...cut(isNarrow),
-        text: ({ name: text }) => `${text} — binds`,
-        fill: "var(--server-text)",
-        fontWeight: 640,
-      }),
-      Plot.text(others, { ...figure, ...halo, fill: "var(--muted)" }),
-      Plot.text(binding, { ...figure, ...halo, fill: "var(--server-text)", fontWeight: 640 }),
-    ],
-  }));
+  const powers = powersOfTen(domain);
+  const chart = drawChart({ id, title, description: describe(wanted, limits, unnumbered) }, (width, isNarrow) => {
+    const height = 84 + (2 * rows.length + open.length) * ROW_HEIGHT;
+    const right = greatestOf(rows.map((row) => row.figure.length)) * LETTER + 22;
+    const area = areaOf(width, height, { top: 30, right, bottom: 46, left: 12 });
+    const ticks = powers.filter((_, index) => !isNarrow || index % 2 === 0);
+    const across = logarithmic(domain, [area.left, area.right], ticks, formatPowerOfTen);
+    const rowTop = (row: number) => area.top + 4 + row * ROW_HEIGHT;
+    const placed = rows.map((row, index) => ({
+      ...row,
+      end: across.at(Math.max(row.value, domain[0])),
+      nameTop: rowTop(2 * index),
+      barTop: rowTop(2 * index + 1),
+    }));
+    const binding = placed.filter(({ binds }) => binds);
+    const others = placed.filter(({ binds }) => !binds);
+    const length = isNarrow ? NARROW_LETTERS : Number.POSITIVE_INFINITY;
+    const bar = ({ end, barTop }: (typeof placed)[number]) => ({
+      x: area.left,
+      y: barTop + BAR_DOWN,
+      width: end - area.left,
+      height: BAR_HEIGHT,
+    });
+    const name = (x: number, top: number, text: string) => ({ x, y: top + NAME_DOWN, text });
+    const figure = ({ end, barTop, figure: text }: (typeof placed)[number]) => ({
+      x: end + 8,
+      y: barTop + FIGURE_DOWN,
+      text,
+    });
+    const left = area.left + 2;
+    const column = left + greatestOf(open.map((limit) => limit.name.length)) * LETTER + 22;
+    const openRows = open.map((limit, index) => ({ ...limit, top: rowTop(2 * rows.length + index) }));
+    const hasTarget = drawable(wanted) > 0;
+    const target = across.at(drawable(wanted));
+    const isRightHalf = target > (area.left + area.right) / 2;
+    const strong = { ...HALO, fill: "var(--server-text)", "font-weight": 640 };
+    return {
+      height,
+      marks: [
+        xGrid(area, across),
+        xAxis(
+          area,
+          across,
+          isNarrow ? "allowed connections (log axis)" : "connections that each limit allows (log axis)",
+          width,
+        ),
+        bars(others.map(bar), "var(--bar)"),
+        bars(binding.map(bar), "var(--server)"),
+        ...(hasTarget
+          ? [
+              rules(
+                [
+                  [
+                    [target, area.top],
+                    [target, area.bottom],
+                  ],
+                ],
+                { stroke: "var(--ink)", "stroke-dasharray": "3 4" },
+              ),
+              texts([{ x: target, y: area.top - 13, text: `wanted: ${formatCount(wanted)}` }], {
+                "font-weight": 600,
+                "text-anchor": isRightHalf ? "end" : "start",
+              }),
+            ]
+          : []),
+        texts(
+          others.map((row) => name(left, row.nameTop, cut(row.name, length))),
+          { ...HALO, fill: "var(--ink)" },
+        ),
+        texts(
+          openRows.map((row) =>
+            name(
+              left,
+              row.top,
+              isNarrow ? `${cut(row.name, length - row.allows.length - 2)}: ${row.allows}` : row.name,
+            ),
+          ),
+          { ...HALO, fill: "var(--ink)" },
+        ),
+        isNarrow
+          ? ""
+          : texts(
+              openRows.map((row) => name(column, row.top, row.allows)),
+              { ...HALO, fill: "var(--muted)" },
+            ),
+        texts(
+          binding.map((row) => name(left, row.nameTop, `${cut(row.name, length - BINDS.length)}${BINDS}`)),
+          strong,
+        ),
+        texts(others.map(figure), { ...HALO, fill: "var(--muted)" }),
+        texts(binding.map(figure), strong),
+      ],
+    };
+  });
   return html`<ul class="legend"><li><i class="key box binding"></i>the limit that binds</li><li><i class="key box other"></i>limits behind it</li></ul>
 ${chart}
 ${listElse(unnumbered)}`;
 }
 
-/** Names end within a narrow chart: in letters of half the font's size. */
-function cut(isNarrow: boolean) {
-  return isNarrow ? ({ lineWidth: NARROW_LETTERS, textOverflow: "ellipsis" } as const) : {};
-}
-
-function withSays({ name, says }: { readonly name: string; readonly says: string }): string {
-  return `${name}: ${says}`;
+function cut(text: string, length: number): string {
+  return text.length <= length ? text : `${text.slice(0, length - 1).trimEnd()}…`;
 }
 
 /** Those of connections held; first those that are unknown, as they may be the lowest. */

@@ -1,8 +1,6 @@
-// Charts by Observable Plot, drawn when the page is made: static SVG that needs no script, follows the page's colours, and
-// prints. Plot wants a document to make its elements in; linkedom's will do.
-import * as Plot from "@observablehq/plot";
-import { parseHTML } from "linkedom";
+// A chart of a page: static SVG that needs no script, follows the page's colours, and prints.
 import { Markup } from "../markup.js";
+import { element, textElement } from "./svg.js";
 
 /** Width of a chart, in its own units; the page scales it. */
 export const CHART_WIDTH = 1000;
@@ -17,40 +15,52 @@ export interface ChartNames {
   readonly description: string;
 }
 
-const { document } = parseHTML("<!doctype html><html><body></body></html>");
+/** Axes and marks, as SVG, in units of which the chart is `width` wide. */
+export interface Drawing {
+  readonly height: number;
+  readonly marks: readonly string[];
+}
 
 /**
  * Draws a chart twice, of which a page shows the one that there is room for.
  *
- * @param optionsFor what is drawn; a narrow one has room for fewer ticks
+ * @param draw what is drawn at a width; a narrow one has room for fewer ticks
  * @returns two `<svg>` with an accessible name and description
  */
-export function drawChart(names: ChartNames, optionsFor: (isNarrow: boolean) => Plot.PlotOptions): Markup {
-  const wide = drawWide(names, optionsFor(false));
+export function drawChart(names: ChartNames, draw: (width: number, isNarrow: boolean) => Drawing): Markup {
   const narrowNames = { ...names, id: `${names.id}-narrow` };
   return new Markup(
-    wide + drawOne(narrowNames, { className: "narrow-chart", width: NARROW_WIDTH, ...optionsFor(true) }),
+    drawWide(names, draw(CHART_WIDTH, false)) +
+      drawOne(narrowNames, "narrow-chart", NARROW_WIDTH, draw(NARROW_WIDTH, true)),
   );
 }
 
 /** The chart for a wide page alone: an `<svg>`. */
-export function drawWide(names: ChartNames, options: Plot.PlotOptions): string {
-  return drawOne(names, { className: "chart", width: CHART_WIDTH, ...options });
+export function drawWide(names: ChartNames, drawing: Drawing): string {
+  return drawOne(names, "chart", CHART_WIDTH, drawing);
 }
 
-function drawOne({ id, title, description }: ChartNames, options: Plot.PlotOptions): string {
-  const svg = Plot.plot({ document, style: { fontSize: "13px" }, ...options });
-  // The page has styles of its own.
-  svg.querySelector("style")?.remove();
-  svg.setAttribute("role", "img");
-  svg.setAttribute("aria-labelledby", `${id}-title ${id}-about`);
-  svg.prepend(named("title", `${id}-title`, title), named("desc", `${id}-about`, description));
-  return svg.outerHTML;
-}
-
-function named(tag: "title" | "desc", id: string, text: string) {
-  const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
-  element.setAttribute("id", id);
-  element.textContent = text;
-  return element;
+function drawOne(
+  { id, title, description }: ChartNames,
+  className: string,
+  width: number,
+  { height, marks }: Drawing,
+): string {
+  return element(
+    "svg",
+    {
+      class: className,
+      viewBox: `0 0 ${width} ${height}`,
+      width,
+      height,
+      fill: "currentColor",
+      "font-size": 13,
+      "text-anchor": "middle",
+      role: "img",
+      "aria-labelledby": `${id}-title ${id}-about`,
+    },
+    textElement("title", { id: `${id}-title` }, title),
+    textElement("desc", { id: `${id}-about` }, description),
+    ...marks,
+  );
 }

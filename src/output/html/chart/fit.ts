@@ -1,10 +1,16 @@
 // Measured points and the straight line through them, with what the line says: the slope, its error, how well it fits.
 
-import * as Plot from "@observablehq/plot";
 import type { FitEvidence } from "../../../results/lab/evidence.js";
 import { html, type Markup } from "../markup.js";
+import { areaOf, xAxis, yAxis, yGrid } from "./axes.js";
 import { drawChart } from "./draw.js";
-import { drawable, drawablePoint, formatWithUnit, greatestOf, scaleAxis, singular } from "./scale.js";
+import { baseline, dots, line } from "./marks.js";
+import { linear } from "./projection.js";
+import { drawable, drawablePoint, formatWithUnit, greatestOf, leastOf, scaleAxis, singular } from "./scale.js";
+import type { Point } from "./svg.js";
+
+const HEIGHT = 340;
+const MARGINS = { top: 34, right: 28, bottom: 46, left: 78 };
 
 /** @returns legend, chart, and the fit in words */
 export function drawFit(id: string, fit: FitEvidence): Markup {
@@ -14,30 +20,34 @@ export function drawFit(id: string, fit: FitEvidence): Markup {
   const end = greatestOf(points.map(([x]) => x));
   const x = scaleAxis(fit.x, end);
   const y = scaleAxis(fit.y, greatestOf(points.map(([, value]) => value)));
-  const scale = ([a, b]: readonly [number, number]) => [a / x.divisor, b / y.divisor] as [number, number];
-  const line = [0, end].map((at) => scale([at, drawable(intercept + slope * at)]));
+  const scale = ([a, b]: Point): Point => [a / x.divisor, b / y.divisor];
+  const measured = points.map(scale);
+  const fitted = [0, end].map((at) => scale([at, drawable(intercept + slope * at)]));
   const words = formatFit(fit);
-  const chart = drawChart({ id, title: fit.title, description: `${points.length} points. ${words}` }, (isNarrow) => ({
-    height: 340,
-    marginTop: 34,
-    marginLeft: 78,
-    marginBottom: 46,
-    marginRight: 28,
-    x: { label: x.label, labelArrow: "none", zero: true, nice: true, ticks: isNarrow ? 4 : 8 },
-    y: { label: y.label, labelArrow: "none", grid: true, zero: true, nice: true, ticks: 5 },
-    marks: [
-      Plot.ruleY([0], { stroke: "var(--edge)" }),
-      Plot.lineY(line, { x: "0", y: "1", stroke: "var(--c2)", strokeWidth: 2 }),
-      Plot.dot(points.map(scale), {
-        x: "0",
-        y: "1",
-        fill: "var(--paper)",
-        stroke: "var(--c1)",
-        strokeWidth: 2.25,
-        r: 5.5,
-      }),
-    ],
-  }));
+  const chart = drawChart(
+    { id, title: fit.title, description: `${points.length} points. ${words}` },
+    (width, isNarrow) => {
+      const area = areaOf(width, HEIGHT, MARGINS);
+      const all = [...measured, ...fitted, [0, 0] as const];
+      const span = (axis: 0 | 1) =>
+        [leastOf(all.map((point) => point[axis])), greatestOf(all.map((point) => point[axis]))] as const;
+      const across = linear(span(0), [area.left, area.right], { steps: isNarrow ? 4 : 8, isNice: true });
+      const up = linear(span(1), [area.bottom, area.top], { steps: 5, isNice: true });
+      const placed = (each: readonly Point[]) => each.map(([a, b]): Point => [across.at(a), up.at(b)]);
+      const ring = { fill: "var(--paper)", stroke: "var(--c1)", "stroke-width": 2.25 };
+      return {
+        height: HEIGHT,
+        marks: [
+          yGrid(area, up),
+          yAxis(area, up, y.label),
+          xAxis(area, across, x.label, width),
+          baseline(area, up.at(0)),
+          line(placed(fitted), "var(--c2)", 2),
+          dots(placed(measured), 5.5, ring),
+        ],
+      };
+    },
+  );
   return html`<ul class="legend"><li><i class="key dot c1"></i>measured</li><li><i class="key line c2"></i>least squares</li></ul>
 ${chart}
 <p class="figures">${words}</p>`;

@@ -1,14 +1,20 @@
 // Latencies on a log axis: a dot for the median, ever thinner lines to p90, p99, p99.9 and the longest; the figures below.
 
-import * as Plot from "@observablehq/plot";
 import type { LatencySummary } from "../../../results/histogram/latency-summary.js";
 import type { LatencyEvidence } from "../../../results/lab/evidence.js";
 import { formatCount, formatDuration } from "../../../util/units.js";
 import { html, type Markup } from "../markup.js";
+import { areaOf, xAxis, xGrid } from "./axes.js";
 import { drawChart } from "./draw.js";
+import { dots, HALO, rules, texts } from "./marks.js";
+import { logarithmic } from "./projection.js";
 import { drawable, logDomain, logTicks } from "./scale.js";
 
 const ROW_HEIGHT = 54;
+/** From a row's top to the middle of its name and of its lines. */
+const NAME_DOWN = 16;
+const LINE_DOWN = 38;
+const MARGINS = { top: 8, right: 30, bottom: 46, left: 14 };
 const NARROW_TICKS = 5;
 /** From one percentile to the next, by the width of the line. */
 const SPANS = [
@@ -26,6 +32,8 @@ const FIGURES = [
   ["max", "maxUs"],
 ] as const;
 
+type LatencyKey = (typeof FIGURES)[number][1];
+
 /** @returns legend, chart and table; a sentence when nothing was measured */
 export function drawLatency(id: string, { title, rows: all }: LatencyEvidence): Markup {
   const rows = all
@@ -36,58 +44,55 @@ export function drawLatency(id: string, { title, rows: all }: LatencyEvidence): 
   const domain = logDomain(drawn.flatMap(({ minUs, maxUs }) => [minUs, maxUs]));
   const ticks = logTicks(domain);
   const description = rows.map(
-    ({ name, p50Us, p99Us, maxUs }) => `${name}: median ${say(p50Us)}, p99 ${say(p99Us)}, longest ${say(maxUs)}`,
+    ({ name, p50Us, p99Us, maxUs }) =>
+      `${name}: median ${formatUs(p50Us)}, p99 ${formatUs(p99Us)}, longest ${formatUs(maxUs)}`,
   );
-  const chart = drawChart({ id, title, description: `${description.join("; ")}.` }, (isNarrow) => ({
-    height: 60 + rows.length * ROW_HEIGHT,
-    marginTop: 8,
-    marginLeft: 14,
-    marginRight: 30,
-    marginBottom: 46,
-    x: { type: "log", domain, axis: null },
-    y: { type: "band", domain: rows.map(({ name }) => name), axis: null },
-    marks: [
-      Plot.gridX(ticks),
-      // Its own tickFormat would leave out every 5 of a log axis.
-      Plot.axisX(isNarrow ? fewOf(ticks) : ticks, { text: tick, label: "latency (log axis)", labelArrow: "none" }),
-      Plot.ruleY(drawn, { y: "name", x1: "minUs", x2: "maxUs", stroke: "var(--c1)", strokeWidth: 1.25, dy: 8 }),
-      ...SPANS.map(({ from, to, width }) =>
-        Plot.ruleY(drawn, { y: "name", x1: from, x2: to, stroke: "var(--c1)", strokeWidth: width, dy: 8 }),
-      ),
-      Plot.tickX(drawn, {
-        y: "name",
-        x: "maxUs",
-        stroke: "var(--c1)",
-        strokeWidth: 1.5,
-        insetTop: 27,
-        insetBottom: 11,
-      }),
-      Plot.dot(drawn, {
-        y: "name",
-        x: "p50Us",
-        r: 7,
-        fill: "var(--paper)",
-        stroke: "var(--c2)",
-        strokeWidth: 3,
-        dy: 8,
-      }),
-      Plot.text(drawn, {
-        y: "name",
-        frameAnchor: "left",
-        text: "name",
-        dy: -14,
-        fontWeight: 600,
-        fill: "var(--ink)",
-        stroke: "var(--paper)",
-        strokeWidth: 5,
-      }),
-    ],
-  }));
+  const chart = drawChart({ id, title, description: `${description.join("; ")}.` }, (width, isNarrow) => {
+    const height = 60 + rows.length * ROW_HEIGHT;
+    const area = areaOf(width, height, MARGINS);
+    const range = [area.left, area.right] as const;
+    const labelled = logarithmic(domain, range, isNarrow ? fewOf(ticks) : ticks, tick);
+    const placed = drawn.map((row, index) => ({ ...row, top: area.top + index * ROW_HEIGHT }));
+    const { at } = labelled;
+    const span = (from: LatencyKey, to: LatencyKey, strokeWidth: number) =>
+      rules(
+        placed.map((row) => [
+          [at(row[from]), row.top + LINE_DOWN],
+          [at(row[to]), row.top + LINE_DOWN],
+        ]),
+        { stroke: "var(--c1)", "stroke-width": strokeWidth },
+      );
+    return {
+      height,
+      marks: [
+        xGrid(area, logarithmic(domain, range, ticks, tick)),
+        xAxis(area, labelled, "latency (log axis)", width),
+        span("minUs", "maxUs", 1.25),
+        ...SPANS.map(({ from, to, width: strokeWidth }) => span(from, to, strokeWidth)),
+        rules(
+          placed.map((row) => [
+            [at(row.maxUs), row.top + LINE_DOWN - 5.5],
+            [at(row.maxUs), row.top + LINE_DOWN + 5.5],
+          ]),
+          { stroke: "var(--c1)", "stroke-width": 1.5 },
+        ),
+        dots(
+          placed.map((row) => [at(row.p50Us), row.top + LINE_DOWN]),
+          7,
+          { fill: "var(--paper)", stroke: "var(--c2)", "stroke-width": 3 },
+        ),
+        texts(
+          placed.map((row) => ({ x: area.left, y: row.top + NAME_DOWN, text: row.name })),
+          { ...HALO, "font-weight": 600, fill: "var(--ink)" },
+        ),
+      ],
+    };
+  });
   return html`<ul class="legend"><li><i class="key dot c2"></i>median</li><li><i class="key span w12"></i>to p90</li><li><i class="key span w7"></i>to p99</li><li><i class="key span w3"></i>to p99.9</li><li><i class="key span w1"></i>shortest to longest</li></ul>
 ${chart}
 <div class="scroll"><table><caption class="hidden">${title}: figures</caption>
 <thead><tr><th scope="col">latency of</th><th scope="col" class="number">count</th>${FIGURES.map(([name]) => html`<th scope="col" class="number">${name}</th>`)}</tr></thead>
-<tbody>${rows.map((row) => html`<tr><th scope="row">${row.name}</th><td data-label="count" class="number">${formatCount(row.count)}</td>${FIGURES.map(([name, key]) => html`<td data-label="${name}" class="number">${say(row[key])}</td>`)}</tr>`)}</tbody></table></div>`;
+<tbody>${rows.map((row) => html`<tr><th scope="row">${row.name}</th><td data-label="count" class="number">${formatCount(row.count)}</td>${FIGURES.map(([name, key]) => html`<td data-label="${name}" class="number">${formatUs(row[key])}</td>`)}</tr>`)}</tbody></table></div>`;
 }
 
 /** A log axis has no 0: what is shorter than a microsecond is drawn as one. */
@@ -112,7 +117,7 @@ function fewOf(ticks: readonly number[]): number[] {
   return ticks.filter((_, index) => index % step === 0);
 }
 
-function say(us: number): string {
+function formatUs(us: number): string {
   return formatDuration(us / 1000);
 }
 

@@ -17,6 +17,10 @@ export function greatestOf(values: readonly number[]): number {
   return values.reduce((greatest, value) => Math.max(greatest, value), Number.NEGATIVE_INFINITY);
 }
 
+export function leastOf(values: readonly number[]): number {
+  return values.reduce((least, value) => Math.min(least, value), Number.POSITIVE_INFINITY);
+}
+
 /** Beyond these an axis has no ticks: the figures beside a chart say what it cannot show. */
 const LARGEST = 1e15;
 const SMALLEST = 1e-9;
@@ -93,4 +97,11 @@ export function logTicks(domain: readonly [number, number]): number[] {
   const powers = powersOfTen(domain);
   if (powers.length > 4) return powers;
   return powers.flatMap((power) => [power, 2 * power, 5 * power]).filter((tick) => tick <= domain[1]);
+}
+
+/** `1k`, `10M`: a power of ten by the SI's prefixes. */
+export function formatPowerOfTen(value: number): string {
+  const thousands = Math.floor(Math.round(Math.log10(value)) / 3);
+  const prefix = ["", "k", "M", "G", "T", "P"][thousands];
+  return prefix === undefined ? String(value) : `${Math.round(value / 1000 ** thousands)}${prefix}`;
 }

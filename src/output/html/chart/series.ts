@@ -1,10 +1,16 @@
 // Lines over a common axis, from zero upwards; a single line is filled. Few points are dots, too.
 
-import * as Plot from "@observablehq/plot";
 import type { SeriesEvidence } from "../../../results/lab/evidence.js";
 import { html, type Markup } from "../markup.js";
+import { areaOf, xAxis, yAxis, yGrid } from "./axes.js";
 import { drawChart } from "./draw.js";
-import { drawable, drawablePoint, greatestOf, scaleAxis } from "./scale.js";
+import { baseline, dots, filled, line, rules, texts } from "./marks.js";
+import { linear, type Projection, type Range } from "./projection.js";
+import { drawable, drawablePoint, greatestOf, leastOf, scaleAxis } from "./scale.js";
+import type { Point } from "./svg.js";
+
+const HEIGHT = 320;
+const MARGINS = { top: 34, right: 28, bottom: 46, left: 78 };
 
 /** Colours that the page names: --c1, --c2, … */
 const COLOURS = 6;
@@ -23,36 +29,46 @@ export function drawSeries(id: string, of: SeriesEvidence, options: SeriesOption
   const all = series.lines.flatMap(({ points }) => points);
   if (all.length === 0) return html`<p class="muted">No values.</p>`;
   const x = scaleAxis(series.x, greatestOf(all.map(([value]) => value)));
-  const greatest = greatestOf(all.map(([, value]) => value));
-  const y = scaleAxis(series.y, greatest);
-  const top = greatest / y.divisor;
-  const scale = ([a, b]: readonly [number, number]) => [a / x.divisor, b / y.divisor] as [number, number];
+  const y = scaleAxis(series.y, greatestOf(all.map(([, value]) => value)));
+  const scale = ([a, b]: Point): Point => [a / x.divisor, b / y.divisor];
   const lines = series.lines.map(({ points }, index) => ({ points: points.map(scale), colour: colourOf(index) }));
-  const curve = options.isStepped ? "step-after" : "linear";
   const moments = (options.moments ?? []).map(({ x: at, name }) => ({ at: drawable(at) / x.divisor, name }));
-  const chart = drawChart({ id, title: series.title, description: describe(series) }, (isNarrow) => ({
-    height: 320,
-    marginTop: 34,
-    marginLeft: 78,
-    marginBottom: 46,
-    marginRight: 28,
-    x: { label: x.label, labelArrow: "none", ticks: isNarrow ? 4 : 8, nice: true },
-    y: { label: y.label, labelArrow: "none", grid: true, nice: true, ...verticalScale(top, series.y.unit) },
-    marks: [
-      Plot.ruleY([0], { stroke: "var(--edge)" }),
-      lines.length === 1
-        ? Plot.areaY(lines[0]!.points, { x: "0", y: "1", curve, fill: "var(--c1)", fillOpacity: 0.13 })
-        : null,
-      Plot.ruleX(moments, { x: "at", stroke: "var(--muted)", strokeDasharray: "2 4" }),
-      Plot.text(moments, { x: "at", text: "name", frameAnchor: "top", dy: -14, fill: "var(--muted)" }),
-      ...lines.map(({ points, colour }) =>
-        Plot.lineY(points, { x: "0", y: "1", curve, stroke: colour, strokeWidth: 2.25 }),
-      ),
-      ...lines
-        .filter(({ points }) => points.length <= FEW && !options.isStepped)
-        .map(({ points, colour }) => Plot.dot(points, { x: "0", y: "1", fill: colour, r: 3.5 })),
-    ],
-  }));
+  const chart = drawChart({ id, title: series.title, description: describe(series) }, (width, isNarrow) => {
+    const area = areaOf(width, HEIGHT, MARGINS);
+    const xs = [...all.map(([value]) => value / x.divisor), ...moments.map(({ at }) => at)];
+    const span = [leastOf(xs), greatestOf(xs)] as const;
+    const across = linear(span, [area.left, area.right], { steps: isNarrow ? 4 : 8, isNice: true });
+    const ys = all.map(([, value]) => value / y.divisor);
+    const up = upright(ys, series.y.unit, [area.bottom, area.top]);
+    const foot = up.at(0);
+    const placed = lines.map(({ points, colour }) => ({
+      points: points.map(([a, b]): Point => [across.at(a), up.at(b)]),
+      colour,
+    }));
+    const placedMoments = moments.map(({ at, name }) => ({ x: across.at(at), y: area.top - 8, text: name }));
+    return {
+      height: HEIGHT,
+      marks: [
+        yGrid(area, up),
+        yAxis(area, up, y.label),
+        xAxis(area, across, x.label, width),
+        baseline(area, foot),
+        placed.length === 1 ? filled(placed[0]!.points, foot, "var(--c1)", options.isStepped) : "",
+        rules(
+          placedMoments.map((moment) => [
+            [moment.x, area.top],
+            [moment.x, area.bottom],
+          ]),
+          { stroke: "var(--muted)", "stroke-dasharray": "2 4" },
+        ),
+        texts(placedMoments, { fill: "var(--muted)", "text-anchor": "middle" }),
+        ...placed.map(({ points, colour }) => line(points, colour, 2.25, options.isStepped)),
+        ...placed
+          .filter(({ points }) => points.length <= FEW && !options.isStepped)
+          .map(({ points, colour }) => dots(points, 3.5, { fill: colour })),
+      ],
+    };
+  });
   return html`${series.lines.length > 1 ? legend(series.lines.map(({ name }) => name)) : undefined}${chart}`;
 }
 
@@ -61,9 +77,10 @@ function legend(names: readonly string[]): Markup {
 }
 
 /** From zero on; amounts without a unit, such as connections, are whole. */
-function verticalScale(top: number, unit: string) {
-  const ticks = unit === "" ? Math.min(5, Math.max(1, top)) : 5;
-  return top > 0 ? { zero: true, ticks } : { domain: [0, 1], ticks };
+function upright(values: readonly number[], unit: string, range: Range): Projection {
+  const [least, greatest] = [Math.min(0, leastOf(values)), Math.max(0, greatestOf(values))];
+  const steps = unit === "" ? Math.min(5, Math.max(1, greatest)) : 5;
+  return linear(least === greatest ? [0, 1] : [least, greatest], range, { steps, isNice: true });
 }
 
 function colourOf(index: number): string {

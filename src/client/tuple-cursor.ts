@@ -3,14 +3,14 @@
 import { readLocalPortRange } from "../linux/proc/local-ports.js";
 import { SocketAddress } from "../linux/syscalls/sockaddr.js";
 import { type PlannedTuple, TupleSequence } from "../planning/tuple-plan.js";
-import type { TupleSource } from "../transport/contract.js";
+import type { TupleSource } from "../transport/tuple-source.js";
 import { formatIp } from "../util/address.js";
 import { type ConnectPlan, SHARED } from "./worker-plan.js";
 
 /** The destination of a slot whose tuple is none. */
 const NOWHERE = 0xffff;
 
-export class PlannedTuples implements TupleSource {
+export class TupleCursor implements TupleSource {
   readonly kernelPicksPort: boolean;
   readonly mayMeetItself: boolean;
   destination: SocketAddress;

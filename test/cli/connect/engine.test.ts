@@ -1,0 +1,50 @@
+// --engine: what carries a run's connections is what was asked for, and is named; where it is not to be had, the cause is.
+import { describe, expect, it } from "vitest";
+import { ownAddress } from "../../support/address.js";
+import { startForeignServer } from "../../support/peers.js";
+import { resultOf, runCli } from "../../support/process.js";
+import { hasUring } from "../../support/ring.js";
+
+describe.skipIf(!hasUring)("--engine uring", () => {
+  it("opens, holds and closes in rings, and says so", async () => {
+    const { at } = await startForeignServer((socket) => socket.write("hi"));
+    const args = ["connect", at, "-c", "500", "-T", "0", "--engine", "uring"];
+    const { code, stdout } = await runCli(args);
+    expect(stdout).toMatch(/^ +engine +io_uring\n +threads +\d+$/m);
+    expect(code, stdout).toBe(0);
+    const result = resultOf((await runCli([...args, "--json"])).stdout);
+    expect(result).toMatchObject({ established: 500, engine: { name: "uring", requested: "uring" } });
+    expect(result.kernel).toMatchObject({ outgoing: 500 });
+    expect(result.traffic.receivedBytes).toBe(1000);
+  });
+
+  it("holds a single connection", async () => {
+    const { at } = await startForeignServer((socket) => socket.end("hi"));
+    const { code, stdout } = await runCli(["connect", at, "--engine", "uring"]);
+    expect(stdout).toMatch(/client address .+\nreceive hi from server\n/);
+    expect(code).toBe(0);
+  });
+});
+
+it("--engine epoll is named, too", async () => {
+  const { at } = await startForeignServer();
+  const { stdout } = await runCli(["connect", at, "-c", "2", "-T", "0", "--engine", "epoll"]);
+  expect(stdout).toMatch(/^ +engine +epoll$/m);
+});
+
+it("a container that blocks io_uring is named before anything is opened, with exit code 3", async () => {
+  const args = ["connect", `${ownAddress()}:9`, "-c", "2", "--engine", "uring"];
+  const { code, stdout, stderr } = await runCli(args, { refused: ["io_uring_setup"] });
+  expect([code, stdout]).toEqual([3, ""]);
+  expect(stderr).toMatch(/Fatal error: the uring engine is unavailable: seccomp .+ blocks io_uring/);
+  expect(stderr).toMatch(/fix: allow io_uring_setup.+; or use --engine epoll/);
+});
+
+it.each([
+  [["--engine", "kqueue"], /Allowed choices are auto, epoll, uring/],
+  [["--engine", "uring", "--one-table"], /the uring engine uses no descriptor table/],
+])("connect %s makes no sense", async (options, said) => {
+  const { code, stderr } = await runCli(["connect", `${ownAddress()}:9`, ...options]);
+  expect(code).toBe(2);
+  expect(stderr).toMatch(said);
+});

@@ -1,0 +1,89 @@
+// What a user installs: few packages, few megabytes, and every file that the program looks for.
+import { execFileSync } from "node:child_process";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { builtinModules } from "node:module";
+import { dirname, join, relative } from "node:path";
+import { describe, expect, it } from "vitest";
+import { ROOT } from "../support/library.js";
+
+const MOST_PACKAGES = 25;
+const MOST_BYTES = 18e6;
+
+interface LockedPackage {
+  readonly dev?: boolean;
+  readonly devOptional?: boolean;
+  readonly peer?: boolean;
+}
+
+const lock: { packages: Record<string, LockedPackage> } = JSON.parse(readFileSync(`${ROOT}package-lock.json`, "utf8"));
+/** What `npm ci --omit=dev` installs here: of a package for several platforms one. */
+const installed = Object.entries(lock.packages)
+  .filter(([path, { dev, devOptional, peer }]) => path !== "" && !dev && !devOptional && !peer)
+  .map(([path]) => join(ROOT, path))
+  .filter(existsSync);
+
+const packed: string[] = JSON.parse(
+  execFileSync("npm", ["pack", "--dry-run", "--json", "--ignore-scripts"], { cwd: ROOT, encoding: "utf8" }),
+)[0].files.map(({ path }: { path: string }) => path);
+const programs = packed.filter((path) => path.endsWith(".js"));
+
+function sizeOf(folder: string): number {
+  const files = readdirSync(folder, { recursive: true, encoding: "utf8" }).map((path) => statSync(join(folder, path)));
+  return files.reduce((sum, stat) => sum + (stat.isFile() ? stat.size : 0), 0);
+}
+
+describe("the package", () => {
+  it(`needs at most ${MOST_PACKAGES} others, of at most ${MOST_BYTES / 1e6} MB`, () => {
+    expect(installed.some((path) => path.endsWith("/koffi"))).toBe(true);
+    expect(installed.length).toBeLessThanOrEqual(MOST_PACKAGES);
+    const bytes = installed.reduce((sum, path) => sum + sizeOf(path), 0);
+    expect(bytes).toBeGreaterThan(1e6);
+    expect(bytes).toBeLessThanOrEqual(MOST_BYTES);
+  });
+
+  it("imports nothing but Node's modules and its own files, which are all in it", () => {
+    expect(programs).toContain("dist/cli/main.js");
+    const missing = programs.flatMap((path) =>
+      importsOf(readFileSync(join(ROOT, path), "utf8"))
+        .map((name) => (name.startsWith(".") ? relative(ROOT, join(ROOT, dirname(path), name)) : name))
+        .filter((name) => !isBuiltin(name) && !packed.includes(name))
+        .map((name) => `${path} imports ${name}`),
+    );
+    expect(missing).toEqual([]);
+  });
+
+  it("has every program that it starts by its file", () => {
+    // The bundle names such a file by the place of the module that starts it.
+    const named = /new URL\("([^"]+\.js)", new URL\("([^"]+)", import\.meta\.url\)\.href\)/g;
+    const started = programs.flatMap((path) =>
+      [...readFileSync(join(ROOT, path), "utf8").matchAll(named)]
+        .map(([, file, module]) => new URL(file!, new URL(module!, `file://${ROOT}${path}`)).pathname)
+        .map((file) => relative(ROOT, file)),
+    );
+    expect(new Set(started)).toEqual(
+      new Set([
+        "dist/cli/main.js",
+        "dist/client/worker.js",
+        "dist/client/single/worker.js",
+        "dist/server/worker.js",
+        "dist/engine/threads/unshare-probe.js",
+        "dist/lab/observe/snapshot-program.js",
+      ]),
+    );
+    expect(started.filter((path) => !packed.includes(path))).toEqual([]);
+  });
+});
+
+function isBuiltin(name: string): boolean {
+  return builtinModules.includes(name.replace(/^node:/, ""));
+}
+
+/** Static and dynamic ones. Words in texts and comments are none: a static import stands at the beginning of a line. */
+function importsOf(text: string): string[] {
+  const code = text.replace(/^\s*\/\*\*[\s\S]*?\*\//gm, "");
+  const all = [
+    ...code.matchAll(/^(?:import|export)\b[^"'\n]*?["']([^"']+)["'];?$/gm),
+    ...code.matchAll(/\bimport\(\s*"([^"]+)"\s*\)/g),
+  ];
+  return all.map(([, name]) => name!);
+}

@@ -1,0 +1,88 @@
+// Which engine carries a run: as asked for, as the host allows, and with which words where it does not.
+import { describe, expect, it } from "vitest";
+import { EACCES, ENOMEM, ENOSYS } from "../../src/linux/syscalls/errno.js";
+import type { UringObstacle } from "../../src/linux/uring/support.js";
+import type { EngineObstacle } from "../../src/results/engine.js";
+import { chooseEngine, type EngineNeeds, lockedBytes, type UringFacts } from "../../src/transport/choose-engine.js";
+import { RING_LOCKED_BYTES } from "../../src/transport/kernel-uring/ring-size.js";
+import { obstacleWords } from "../../src/transport/obstacle-words.js";
+import { AppError } from "../../src/util/errors.js";
+
+const UNLIMITED = Number.POSITIVE_INFINITY;
+
+const needs = (more: Partial<EngineNeeds> = {}): EngineNeeds => ({
+  ...{ role: "client", requested: "uring", connections: 100, threads: 2, tableSize: 1000, ...more },
+});
+const host = (missing?: UringObstacle, memlock = UNLIMITED): UringFacts => ({
+  findMissing: () => missing,
+  memlockBytes: () => memlock,
+});
+
+function refusalOf(facts: UringFacts, more: Partial<EngineNeeds> = {}): AppError {
+  try {
+    chooseEngine(needs(more), facts);
+  } catch (error) {
+    expect(error).toBeInstanceOf(AppError);
+    return error as AppError;
+  }
+  throw new Error("it was not refused");
+}
+
+it("is the one that is asked for, where the host has it", () => {
+  expect(chooseEngine(needs(), host())).toEqual({ name: "uring", requested: "uring" });
+  expect(chooseEngine(needs({ requested: "epoll" }), host())).toEqual({ name: "epoll", requested: "epoll" });
+});
+
+it("does not ask the kernel for what is not wanted", () => {
+  const facts = {
+    findMissing: () => expect.unreachable("a ring was opened"),
+    memlockBytes: () => expect.unreachable("the limit was raised"),
+  };
+  expect(chooseEngine(needs({ requested: "epoll" }), facts).name).toBe("epoll");
+});
+
+describe("where io_uring is asked for and not to be had, the error names the cause", () => {
+  it.each([
+    ["an old kernel", { kind: "setup", errno: ENOSYS }, "E_PLATFORM", /the kernel has no io_uring/, /Linux 6\.11/],
+    ["an operation", { kind: "operations", missing: ["bind"] }, "E_PLATFORM", /io_uring lacks bind/, /Linux 6\.11/],
+    ["locked memory", { kind: "setup", errno: ENOMEM }, "E_PERMISSION", /RLIMIT_MEMLOCK/, /ulimit -l/],
+    ["anything else", { kind: "setup", errno: EACCES }, "E_PERMISSION", /failed with EACCES/, /--engine epoll/],
+  ] as const)("%s", (_, missing, code, reason, fix) => {
+    const error = refusalOf(host(missing, 8192));
+    expect(error).toMatchObject({ code, message: expect.stringMatching(reason), fix: expect.stringMatching(fix) });
+    expect(error.fix).toContain("--engine epoll");
+  });
+});
+
+describe("RLIMIT_MEMLOCK", () => {
+  const rings = (count: number) => count * RING_LOCKED_BYTES;
+
+  it("has to do for a ring a thread, and for as many more as the connections need", () => {
+    const load = { threads: 2, tableSize: 1000 };
+    expect(lockedBytes({ ...load, connections: 1 })).toBe(rings(2));
+    expect(lockedBytes({ ...load, connections: 2000 })).toBe(rings(2));
+    expect(lockedBytes({ ...load, connections: 2001 })).toBe(rings(4));
+    expect(lockedBytes({ ...load, connections: UNLIMITED })).toBe(rings(2));
+  });
+
+  it("is too small by a byte", () => {
+    expect(chooseEngine(needs({ connections: 5000 }), host(undefined, rings(6))).name).toBe("uring");
+    const { message } = refusalOf(host(undefined, rings(6) - 1), { connections: 5000 });
+    expect(message).toMatch(/RLIMIT_MEMLOCK \(.+\) leaves too little for the rings: .+ are needed/);
+  });
+});
+
+it("has words for every obstacle", () => {
+  const all: readonly EngineObstacle[] = [
+    { kind: "filter", errno: "EPERM" },
+    { kind: "disabled", errno: "EPERM" },
+    { kind: "kernel", errno: "ENOSYS" },
+    { kind: "operations", operations: ["bind", "uringCmd"] },
+    { kind: "memlock", memlockBytes: "unlimited", errno: "ENOMEM" },
+    { kind: "memlock", memlockBytes: 8192, neededBytes: 1e6 },
+    { kind: "other" },
+  ];
+  const words = all.map(obstacleWords);
+  expect(new Set(words.map(({ reason }) => reason)).size).toBe(all.length);
+  for (const { reason, fix } of words) expect(`${reason} ${fix}`).not.toMatch(/undefined|\[object/);
+});
