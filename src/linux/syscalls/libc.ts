@@ -1,7 +1,11 @@
 // The C library's system calls, typed. The only file that speaks to koffi, for other libraries too; buffers are passed as addresses,
 // which costs less than a pointer conversion a call. Callers in sys/ turn -1 into a negative errno.
 import { createRequire } from "node:module";
+import { getEnvironmentData, setEnvironmentData } from "node:worker_threads";
 import { assertSupported, bindingFailed } from "./platform.js";
+
+/** By this name a process's threads are told where koffi's native module is. */
+const BINDING = "fourtuple.koffi";
 
 assertSupported();
 // koffi is CommonJS inside: requiring it saves a worker the asynchronous module graph.
@@ -91,8 +95,17 @@ export function nativeView(address: number, length: number): ArrayBuffer {
 }
 
 function loadKoffi(): typeof import("koffi") {
+  const require = createRequire(import.meta.url);
+  // A thread takes the file that the main thread has found: to look for it again costs more than all else of it.
+  const known = getEnvironmentData(BINDING);
   try {
-    return createRequire(import.meta.url)("koffi");
+    if (typeof known === "string") return require(known);
+    const koffi = require("koffi");
+    setEnvironmentData(
+      BINDING,
+      Object.keys(require.cache).find((file) => file.endsWith("/koffi.node")),
+    );
+    return koffi;
   } catch (cause) {
     throw bindingFailed(cause);
   }
