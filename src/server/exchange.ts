@@ -83,6 +83,7 @@ export class Exchange implements Connections {
   resume(slot: number): void {
     const { transport, outgoing } = this;
     this.count(slot, outgoing.resume(slot));
+    this.lookForRoom();
     if (transport.state(slot) === SLOT.free || outgoing.isSending(slot)) return;
     if (this.ending[slot] === 1) this.end(slot);
     else this.rest(slot);
@@ -167,7 +168,8 @@ export class Exchange implements Connections {
   private count(slot: number, sent: number): void {
     if (sent < 0) this.failToSend(slot, -sent);
     else this.counters[COUNTER.sentBytes]! += sent;
-    this.lookForRoom();
+    // Only what was kept has taken room.
+    if (this.outgoing.isSending(slot)) this.lookForRoom();
   }
 
   private failToSend(slot: number, errno: number): void {
