@@ -3,10 +3,11 @@
 
 import { EventEmitter } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
-import { readMemoryUse } from "../engine/memory-use.js";
+import { kernelBytesOf, readMemoryUse } from "../engine/memory-use.js";
 import { readMetrics } from "../engine/metrics.js";
 import type { RunHandle } from "../engine/run/handle.js";
 import { sample } from "../engine/run/sampling.js";
+import { readMeminfo } from "../linux/proc/procfs.js";
 import type { RunSpec } from "../planning/run-spec.js";
 import type { Targets } from "../planning/targets.js";
 import { TupleSequence } from "../planning/tuple-plan.js";
@@ -285,11 +286,14 @@ export class ConnectRun extends EventEmitter<ConnectEvents> implements RunHandle
     const sample = this.#sample();
     this.#state.peakOpen = Math.max(this.#state.peakOpen, sample.open);
     this.#state.samples.add(sample);
-    const { kernelBytes } = readMemoryUse();
+    const meminfo = readMeminfo();
+    const kernelBytes = kernelBytesOf(meminfo);
     if (this.#stage === "ramp") this.#state.memoryFit.grown(sample.open, kernelBytes);
     else if (this.#stage === "hold") this.#state.memoryFit.held(performance.now(), kernelBytes);
     if (this.#stage === "ramp") {
-      if (this.#rampGuard.check(this.#state, { ...sample, timedOut: this.#workers.timedOut() })) this.#endRamp();
+      if (this.#rampGuard.check(this.#state, { ...sample, timedOut: this.#workers.timedOut() }, meminfo)) {
+        this.#endRamp();
+      }
     } else if (this.#stage === "hold" && !this.#isAnythingOpen()) {
       this.#stopping.abort();
     }

@@ -18,15 +18,14 @@ const PINNED_BYTES_PER_SOCKET = 1024;
 const UNSEEN: MemoryRoom = { bound: "host", availableBytes: Number.POSITIVE_INFINITY, floorBytes: 0 };
 
 /** The memory room of the host or of the cgroup, whichever is nearer to its floor. */
-export function readMemoryRoom(): MemoryRoom {
-  const host = readHostRoom() ?? UNSEEN;
+export function readMemoryRoom(meminfo = readMeminfo()): MemoryRoom {
+  const host = readHostRoom(meminfo) ?? UNSEEN;
   const group = readCgroupRoom();
   return group && roomAboveFloor(group) < roomAboveFloor(host) ? group : host;
 }
 
 /** The memory room of the whole host; undefined when it may not be read. */
-export function readHostRoom(): MemoryRoom | undefined {
-  const { MemTotal, MemAvailable } = readMeminfo();
+export function readHostRoom({ MemTotal, MemAvailable } = readMeminfo()): MemoryRoom | undefined {
   if (MemTotal === undefined || MemAvailable === undefined) return undefined;
   const pinned = (readSockstat()["sockets.used"] ?? 0) * PINNED_BYTES_PER_SOCKET;
   return { bound: "host", availableBytes: MemAvailable - pinned, floorBytes: floorOf(MemTotal) };

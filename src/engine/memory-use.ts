@@ -9,6 +9,10 @@ export interface MemoryUse {
 }
 
 export function readMemoryUse(): MemoryUse {
-  const { Slab = 0, PageTables = 0, KernelStack = 0 } = readMeminfo();
-  return { residentBytes: readResidentBytes() ?? 0, kernelBytes: Slab + PageTables + KernelStack };
+  return { residentBytes: readResidentBytes() ?? 0, kernelBytes: kernelBytesOf(readMeminfo()) };
+}
+
+/** MemoryUse.kernelBytes by what readMeminfo() returns. */
+export function kernelBytesOf({ Slab = 0, PageTables = 0, KernelStack = 0 }: Record<string, number>): number {
+  return Slab + PageTables + KernelStack;
 }

@@ -1,5 +1,4 @@
 // Which source ports a run has, and who chooses among them.
-import { randomInt } from "node:crypto";
 import { countPortsWithin, readLocalPortRange, readReservedPorts } from "../linux/proc/local-ports.js";
 import type { PortRange } from "../util/endpoint.js";
 import type { TupleSpec } from "./run-spec.js";
@@ -19,7 +18,11 @@ export interface PortReadings {
 export const UNPRIVILEGED_PORTS: PortRange = { first: 1024, last: 65_535 };
 
 export function readPorts(): PortReadings {
-  return { ephemeral: readLocalPortRange(), reserved: readReservedPorts() ?? [], offset: randomInt(65_536) };
+  return {
+    ephemeral: readLocalPortRange(),
+    reserved: readReservedPorts() ?? [],
+    offset: Math.floor(Math.random() * 65_536),
+  };
 }
 
 /**

@@ -12,9 +12,14 @@ export class RampGuard {
     this.#giveUp = new GiveUp(settings);
   }
 
-  /** Called now and then during the ramp; notes in `state` why it should end. @returns whether it should */
-  check(state: RunState, counts: RampCounts): boolean {
-    const room = readMemoryRoom();
+  /**
+   * Called now and then during the ramp; notes in `state` why it should end.
+   *
+   * @param meminfo what readMeminfo() has just returned
+   * @returns whether it should
+   */
+  check(state: RunState, counts: RampCounts, meminfo: Record<string, number>): boolean {
+    const room = readMemoryRoom(meminfo);
     const files = readFileRoom();
     if (isBelowFloor(room)) state.memoryStop = room;
     else if (files && isBelowReserve(files)) state.fileStop = files;

@@ -16,6 +16,13 @@ export interface CgroupMemory {
   readonly kernelBytes: number;
 }
 
+const V1_LIMITS: readonly CgroupMemoryFile[] = [
+  "memory.limit_in_bytes",
+  "memory.kmem.limit_in_bytes",
+  "memory.kmem.tcp.limit_in_bytes",
+];
+const V2_LIMITS: readonly CgroupMemoryFile[] = ["memory.max", "memory.high"];
+
 /** What bounds everything that the group has; version 1's limit on TCP's buffers is for what is queued only. */
 const OF_ALL: readonly CgroupMemoryFile[] = [
   "memory.max",
@@ -59,31 +66,44 @@ function tightest<Group>(groups: (Group | undefined)[], room: (group: Group) => 
 
 function readMemory(folder: string, isV2: boolean): CgroupMemory[] {
   const number = (name: string) => Number(readText(`${folder}/${name}`) ?? Number.NaN);
-  const current = number(isV2 ? "memory.current" : "memory.usage_in_bytes");
-  const stat = readText(`${folder}/memory.stat`) ?? "";
-  const field = (name: string) => Number(new RegExp(`^${name} (\\d+)`, "m").exec(stat)?.[1] ?? 0);
-  // Cached files that were not used lately make way before anything fails: they are room.
-  const usedBytes = Math.max(0, current - field(isV2 ? "inactive_file" : "total_inactive_file"));
-  // Version 2 sums it up since Linux 5.18.
-  const kernelBytes = isV2
-    ? field("kernel") || field("slab") + field("kernel_stack") + field("pagetables") + field("sock")
-    : number("memory.kmem.usage_in_bytes") || 0;
-  const limits: readonly (readonly [file: CgroupMemoryFile, usedBytes: number])[] = isV2
-    ? [
-        ["memory.max", usedBytes],
-        ["memory.high", usedBytes],
-      ]
-    : [
-        ["memory.limit_in_bytes", usedBytes],
-        ["memory.kmem.limit_in_bytes", kernelBytes],
-        ["memory.kmem.tcp.limit_in_bytes", number("memory.kmem.tcp.usage_in_bytes")],
-      ];
-  return limits.flatMap(([file, used]) => {
+  const limits = (isV2 ? V2_LIMITS : V1_LIMITS).flatMap((file) => {
     const limitBytes = number(file);
     // "max" is no number; version 1 says "no limit" with a number near 2^63. A memory.high of 0 throttles from the first byte.
     const isLimit = limitBytes >= (file === "memory.high" ? 0 : 1) && limitBytes < 2 ** 62;
-    return isLimit && !Number.isNaN(used) ? [{ file, limitBytes, usedBytes: used, kernelBytes }] : [];
+    return isLimit ? [{ file, limitBytes }] : [];
   });
+  // memory.stat costs the kernel a sum over all of the group's processors.
+  if (limits.length === 0) return [];
+  const current = number(isV2 ? "memory.current" : "memory.usage_in_bytes");
+  const stat = readFields(`${folder}/memory.stat`);
+  // Cached files that were not used lately make way before anything fails: they are room.
+  const usedBytes = Math.max(0, current - (stat.get(isV2 ? "inactive_file" : "total_inactive_file") ?? 0));
+  // Version 2 sums it up since Linux 5.18.
+  const kernelBytes = isV2
+    ? stat.get("kernel") || sum(["slab", "kernel_stack", "pagetables", "sock"].map((name) => stat.get(name) ?? 0))
+    : number("memory.kmem.usage_in_bytes") || 0;
+  const usedOf = (file: CgroupMemoryFile) => {
+    if (file === "memory.kmem.limit_in_bytes") return kernelBytes;
+    return file === "memory.kmem.tcp.limit_in_bytes" ? number("memory.kmem.tcp.usage_in_bytes") : usedBytes;
+  };
+  return limits
+    .map(({ file, limitBytes }) => ({ file, limitBytes, usedBytes: usedOf(file), kernelBytes }))
+    .filter((limit) => !Number.isNaN(limit.usedBytes));
+}
+
+/** A file of lines such as `inactive_file 4096`. */
+function readFields(path: string): Map<string, number> {
+  const lines = (readText(path) ?? "").split("\n");
+  return new Map(
+    lines.map((line) => {
+      const blank = line.indexOf(" ");
+      return [line.slice(0, blank), Number(line.slice(blank + 1))];
+    }),
+  );
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
 }
 
 /**

@@ -2,6 +2,8 @@
 import { closeSync, openSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 
 const OWN_DESCRIPTORS = "/proc/thread-self/fd";
+/** linux/auxvec.h */
+const AT_PAGESZ = 6n;
 
 /** Reads a whole file, or undefined where it does not exist or may not be read. */
 export function readText(path: string): string | undefined {
@@ -15,8 +17,9 @@ export function readText(path: string): string | undefined {
 /** /proc/meminfo in bytes by its own names: `MemAvailable`, `Slab`. */
 export function readMeminfo(): Record<string, number> {
   const fields: Record<string, number> = {};
-  for (const [, name, kib] of (readText("/proc/meminfo") ?? "").matchAll(/^(\w+):\s+(\d+) kB$/gm)) {
-    fields[name!] = Number(kib) * 1024;
+  for (const line of (readText("/proc/meminfo") ?? "").split("\n")) {
+    const colon = line.indexOf(":");
+    if (line.endsWith(" kB")) fields[line.slice(0, colon)] = Number(line.slice(colon + 1, -3)) * 1024;
   }
   return fields;
 }
@@ -27,7 +30,8 @@ export function readSockstat(): Record<string, number> {
   const text = (readText("/proc/net/sockstat") ?? "") + (readText("/proc/net/sockstat6") ?? "");
   for (const line of text.split("\n")) {
     const [protocol, pairs] = line.split(": ", 2);
-    for (const [, name, value] of (pairs ?? "").matchAll(/(\w+) (\d+)/g)) fields[`${protocol}.${name}`] = Number(value);
+    const words = (pairs ?? "").split(" ");
+    for (let i = 0; i + 1 < words.length; i += 2) fields[`${protocol}.${words[i]}`] = Number(words[i + 1]);
   }
   return fields;
 }
@@ -55,14 +59,14 @@ export function readNetCounters(): Record<string, number> {
 /** Resident memory of a process in bytes, undefined when it is gone. */
 export function readResidentBytes(pid: number | "self" = "self"): number | undefined {
   const pages = readText(`/proc/${pid}/statm`)?.split(" ")[1];
-  return pages === undefined ? undefined : Number(pages) * PAGE_BYTES;
+  return pages === undefined ? undefined : Number(pages) * pageBytes();
 }
 
 /** This process's address space and its limit (RLIMIT_AS) in bytes; no limit is Infinity, and so is one that cannot be read. */
 export function readAddressSpace(): { readonly usedBytes: number; readonly limitBytes: number } {
   const pages = Number(readText("/proc/self/statm")?.split(" ")[0] ?? 0);
   const limit = /^Max address space\s+(\d+)/m.exec(readText("/proc/self/limits") ?? "")?.[1];
-  return { usedBytes: pages * PAGE_BYTES, limitBytes: limit === undefined ? Number.POSITIVE_INFINITY : Number(limit) };
+  return { usedBytes: pages * pageBytes(), limitBytes: limit === undefined ? Number.POSITIVE_INFINITY : Number(limit) };
 }
 
 /** Descriptors in this thread's table; where /proc is not to be had, the lowest free number, which is at most as many. */
@@ -107,5 +111,22 @@ export function listDescriptors(): { fd: number; target: string }[] {
   });
 }
 
-// arm64 kernels may use 16 or 64 KiB pages; the kernel says so in smaps, in KiB.
-const PAGE_BYTES = Number(/KernelPageSize:\s+(\d+) kB/.exec(readText("/proc/self/smaps") ?? "")?.[1] ?? 4) * 1024;
+let knownPageBytes: number | undefined;
+
+/** arm64 kernels may use 16 or 64 KiB pages; the kernel says so in the process's auxiliary vector (man 3 getauxval). */
+function pageBytes(): number {
+  knownPageBytes ??= readAuxiliary(AT_PAGESZ) ?? 4096;
+  return knownPageBytes;
+}
+
+/** A value of the auxiliary vector: pairs of words of 64 bits. */
+function readAuxiliary(type: bigint): number | undefined {
+  try {
+    const { buffer, byteOffset, length } = readFileSync("/proc/self/auxv");
+    const words = new BigUint64Array(buffer.slice(byteOffset, byteOffset + length));
+    const index = words.findIndex((word, at) => at % 2 === 0 && word === type);
+    return index < 0 ? undefined : Number(words[index + 1]);
+  } catch {
+    return undefined;
+  }
+}

@@ -2,6 +2,8 @@
 import { closeSync, constants, openSync, readSync, writeFileSync } from "node:fs";
 import { errnoOf } from "../syscalls/errno.js";
 
+/** Enough for any but lists of ports. The kernel zeroes as much memory as a read asks for. */
+const USUAL_VALUE = 4096;
 /**
  * The longest value there is: 32,768 reserved ports, each with its comma. The kernel answers a list's first read only, so
  * that one has to take it whole: Node's own reader would end after 8 KiB.
@@ -11,13 +13,8 @@ const LONGEST_VALUE = 256 * 1024;
 /** A sysctl as text, without the line's end; undefined where it does not exist or may not be read. */
 export function readSysctl(name: string): string | undefined {
   try {
-    const fd = openSync(pathOf(name), constants.O_RDONLY);
-    try {
-      const buffer = Buffer.allocUnsafe(LONGEST_VALUE);
-      return buffer.toString("utf8", 0, readSync(fd, buffer)).trim();
-    } finally {
-      closeSync(fd);
-    }
+    const bytes = readAtOnce(name, USUAL_VALUE);
+    return (bytes.length < USUAL_VALUE ? bytes : readAtOnce(name, LONGEST_VALUE)).toString().trim();
   } catch {
     return undefined;
   }
@@ -44,6 +41,17 @@ export function probeSysctl(name: string): number {
  */
 export function writeSysctl(name: string, value: string): number {
   return withSysctl(name, (fd) => writeFileSync(fd, `${value}\n`));
+}
+
+/** What one read from the start brings, `most` bytes of it. */
+function readAtOnce(name: string, most: number): Buffer {
+  const fd = openSync(pathOf(name), constants.O_RDONLY);
+  try {
+    const buffer = Buffer.allocUnsafe(most);
+    return buffer.subarray(0, readSync(fd, buffer));
+  } finally {
+    closeSync(fd);
+  }
 }
 
 function withSysctl(name: string, use: (fd: number) => void): number {
