@@ -163,8 +163,8 @@ export async function inspectLimits(): Promise<InspectedLimit[]> {
 }
 
 /**
- * Names the limit that stopped a run, whose it is, the evidence and the fix. A result has its diagnosis already: this is for one that
- * was saved by an older version.
+ * Names the limit that stopped a run, whose it is, the evidence and the fix. Makes anew what a result has as its
+ * `diagnosis`: for a result that was changed, or whose diagnosis cannot be read.
  *
  * @param result of connect() or serve(), or the JSON of one
  * @throws {AppError} E_OPTION when it is none; the message names the field that is wrong

@@ -107,10 +107,7 @@ export const connectSchema = z
     command: z.string().optional().describe("the command line; results of the library have none"),
     host: hostDescription.optional().describe("where it ran; results of older versions have none"),
     destinations: z.array(z.string()).describe("as they are printed"),
-    endpoints: z
-      .array(endpoint)
-      .optional()
-      .describe("the destinations as addresses and ports, in the same order; results of older versions have none"),
+    endpoints: z.array(endpoint).describe("the destinations as addresses and ports, in the same order"),
     names: z.array(resolvedName).optional().describe("host names that were given; results of older versions have none"),
     byDestination: z
       .array(destination)

@@ -1,7 +1,7 @@
 // What a diagnosis is: the limit that stopped a run, whose it is, the evidence, the fix; or what remains when the evidence
 // does not decide.
 import { z } from "../util/zod.js";
-import { count, identifier, type TypeOf, version } from "./fields.js";
+import { count, type TypeOf, version } from "./fields.js";
 
 const finding = z.object({
   limit: z
@@ -9,11 +9,9 @@ const finding = z.object({
     .describe(
       "a limit of the catalogue by its id, or path, route, source-address, firewall, policy, stop, peer-ended, peer-timeout, peer-closing, peer-silent, messages, threshold, unexplained",
     ),
-  whose: identifier(["local", "peer", "network"], {
-    "this side": "local",
-    "the peer": "peer",
-    "the path": "network",
-  }).describe("the client's host, the server's, or something between them; of a server's life, local is its host"),
+  whose: z
+    .enum(["local", "peer", "network"])
+    .describe("the client's host, the server's, or something between them; of a server's life, local is its host"),
   meaning: z.string().describe("what happened, and what it means, in a sentence"),
   fix: z.string(),
   evidence: z.array(z.string()).describe("the facts that say so, one each"),
@@ -48,5 +46,5 @@ export interface Diagnosis extends TypeOf<typeof diagnosisSchema> {}
 /** A result with its diagnosis, as it is printed. */
 export type Explained<Result> = Result & { readonly diagnosis: Diagnosis };
 
-/** Of a result: one that cannot be read, as of an older version, is made again out of the evidence. */
+/** Of a result: one that cannot be read is made again out of the evidence. */
 export const diagnosis = diagnosisSchema.optional().catch(undefined).describe("what stopped the run");

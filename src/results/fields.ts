@@ -15,7 +15,9 @@ export const perSecond = z.number().min(0);
 export const share = z.number().min(0).max(1);
 export const port = z.number().min(0).max(65_535);
 export const startedAt = z.iso.datetime().describe("UTC");
-export const version = z.literal(1).describe("of this format");
+/** Of the format of all results. */
+export const VERSION = 1;
+export const version = z.literal(VERSION).describe("of this format");
 
 /** A bound: JSON has no Infinity, so what nothing bounds is said by a word. */
 export const bound = z.union([count, z.literal("unlimited")]);
@@ -23,21 +25,6 @@ export const bound = z.union([count, z.literal("unlimited")]);
 /** Numbers by the kernel's names for them. */
 export const byName = z.record(z.string(), count);
 export type Counters = TypeOf<typeof byName>;
-
-/**
- * One of several identifiers.
- *
- * @param older what results of older versions have in place of some of them
- */
-export function identifier<const Name extends string>(
-  names: readonly Name[],
-  older: Readonly<Record<string, NoInfer<Name>>>,
-) {
-  return z.preprocess(
-    (value) => (typeof value === "string" && Object.hasOwn(older, value) ? older[value] : value),
-    z.enum(names),
-  );
-}
 
 export const phase = z.enum(STEPS).describe("the step of a connection's life in which it was");
 export type Phase = TypeOf<typeof phase>;

@@ -1,10 +1,10 @@
 // What results say of the host's limits: which one, what it caps, whose it is, what it allows a load.
 import { z } from "../util/zod.js";
-import { bound, count, identifier, type TypeOf } from "./fields.js";
+import { bound, count, type TypeOf } from "./fields.js";
 
-export const limitCaps = identifier(["held", "rate", "source-ports", "memory", "lookups", "closing", "messages"], {
-  "source ports": "source-ports",
-}).describe("what it really caps: connections held, connections per second, …");
+export const limitCaps = z
+  .enum(["held", "rate", "source-ports", "memory", "lookups", "closing", "messages"])
+  .describe("what it really caps: connections held, connections per second, …");
 /** What a limit really caps. */
 export type Caps = TypeOf<typeof limitCaps>;
 

@@ -3,6 +3,7 @@ import type { core } from "zod";
 import { AppError } from "../util/errors.js";
 import { z } from "../util/zod.js";
 import { type ConnectResult, connectSchema } from "./connect.js";
+import { VERSION } from "./fields.js";
 import { type LabResult, labSchema } from "./lab/lab.js";
 import { type ServeResult, serveSchema } from "./serve.js";
 
@@ -36,6 +37,17 @@ export function parseResult<K extends ResultKind>(value: unknown, kinds: readonl
   if (kind === undefined) {
     throw new AppError("E_OPTION", `${name} is no result of a run: ${describeKind(value)}`, { fix: wanted });
   }
+  const { version } = value as { version?: unknown };
+  if (typeof version === "number" && version !== VERSION) {
+    const fix = version > VERSION ? "read it with the version of fourtuple that wrote it" : wanted;
+    throw new AppError(
+      "E_OPTION",
+      `${name} has format ${version}, and this version of fourtuple reads format ${VERSION}`,
+      {
+        fix,
+      },
+    );
+  }
   const parsed = SCHEMAS[kind].safeParse(value);
   // The schema of a kind has that kind's type: TypeScript does not follow it through the key.
   if (parsed.success) return parsed.data as Results[ResultKind] as Results[K];
@@ -51,7 +63,7 @@ export function parseResult<K extends ResultKind>(value: unknown, kinds: readonl
 export function parseOwnResult<K extends ResultKind>(value: unknown, kinds: readonly K[]): Results[K] {
   let plain: unknown;
   try {
-    // JSON has null for what older results left undefined.
+    // JSON has null for what a list left undefined.
     plain = JSON.parse(JSON.stringify(value) ?? "null", (_, field) => field ?? undefined);
   } catch {
     // A circle is no result either.

@@ -1,7 +1,7 @@
 // The evidence that a client's run has beside its own counters: the server's end where that is this host, the way to it, and which
 // connections were lost.
 import { z } from "../util/zod.js";
-import { bound, byName, count, identifier, milliseconds, port, type TypeOf } from "./fields.js";
+import { bound, byName, count, milliseconds, port, type TypeOf } from "./fields.js";
 
 const listener = z.object({
   ip: z.string(),
@@ -80,7 +80,7 @@ const filterRule = z.object({
   table: z.string().describe("with its family: inet filter"),
   chain: z.string(),
   handle: count.optional().describe("as nft -a shows it; missing for the chain's policy"),
-  verdict: identifier(["drop", "reject", "policy-drop"], { "policy drop": "policy-drop" }),
+  verdict: z.enum(["drop", "reject", "policy-drop"]),
   port: port.optional().describe("the destination port that it is about; missing where it names none, or in a set"),
 });
 /** A rule of nftables that drops or rejects. */

@@ -66,23 +66,26 @@ describe("a result", () => {
     expect(parseResult(older, KINDS, "run.json")).toEqual({ ...older, samples: [] });
   });
 
-  it("of an older version has other words for some identifiers, which are read as those of today", () => {
-    const whose = (word: string) => ({ limit: "nofile", whose: word, meaning: "m", fix: "f", evidence: [] });
-    const old = { kind: "diagnosis", version: 1, outcome: "undecided", of: "connect", wanted: 2, reached: 1 };
-    const suspects = ["this side", "the peer", "the path", "network"].map((word) => ({ ...whose(word), test: "t" }));
-    const { suspects: read } = diagnosisSchema.parse({ ...old, suspects, notes: [] });
-    expect(read.map((suspect) => suspect.whose)).toEqual(["local", "peer", "network", "network"]);
+  it("of another format is refused, and says which it has", () => {
+    for (const version of [0, 2]) {
+      const other = { ...asJson(connectResult()), version };
+      expect(() => parseResult(other, KINDS, "run.json")).toThrow(
+        `run.json has format ${version}, and this version of fourtuple reads format 1`,
+      );
+    }
+    expect(() => parseResult({ ...asJson(connectResult()), version: "1" }, KINDS, "run.json")).toThrow(
+      /version is not as it should be/,
+    );
+  });
+
+  it("with a word that is no identifier is refused, and says where it stands", () => {
     const fixture = JSON.parse(readFileSync(new URL("../output/fixtures/lab.json", import.meta.url), "utf8"));
-    fixture.experiments[0].verdict = "not possible here";
-    const lab = parseResult(fixture, ["lab"], "lab.json");
-    expect(lab.experiments[0]!.verdict).toBe("skipped");
-    const unnumbered = lab.experiments
-      .flatMap(({ evidence }) => evidence)
-      .flatMap((each) => (each.kind === "ceiling" ? each.unnumbered : []));
-    expect(unnumbered.map(({ allows }) => allows)).toContain("other");
-    expect(() =>
-      parseResult({ ...fixture, experiments: [{ ...fixture.experiments[0], verdict: "toString" }] }, ["lab"], "x"),
-    ).toThrow(/verdict is not as it should be/);
+    for (const verdict of ["not possible here", "toString"]) {
+      const other = { ...fixture, experiments: [{ ...fixture.experiments[0], verdict }] };
+      expect(() => parseResult(other, ["lab"], "lab.json")).toThrow(
+        /experiments\[0\]\.verdict is not as it should be \(expected one of "confirmed"\|/,
+      );
+    }
   });
 
   it("with a diagnosis that cannot be read is read without it", () => {
@@ -143,7 +146,11 @@ describe("what is no result is refused, and the field named", () => {
     ["null", null, /it is no object$/],
     ["another program's", { name: "x" }, /kind is missing$/],
     ["another kind's", { kind: "diagnosis", version: 1 }, /kind is "diagnosis"$/],
-    ["a later version's", { ...connect, version: 2 }, /version is not as it should be \(expected 1\)$/],
+    [
+      "a later version's",
+      { ...connect, version: 2 },
+      /^run\.json has format 2, and this version of fourtuple reads format 1$/,
+    ],
     [
       "one with a text for a number",
       { ...connect, requested: "10" },

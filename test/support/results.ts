@@ -1,5 +1,6 @@
 // Results of runs as they are when nothing went wrong, to be changed by tests.
 import type { ConnectResult, RunEvidence, ServeResult } from "../../src/index.js";
+import { parseHostPorts } from "../../src/util/endpoint.js";
 
 const LATENCY = { count: 0, minUs: 0, meanUs: 0, p50Us: 0, p90Us: 0, p99Us: 0, p999Us: 0, maxUs: 0 };
 const EVIDENCE: RunEvidence = {
@@ -14,6 +15,12 @@ const EVIDENCE: RunEvidence = {
   interrupted: false,
 };
 
+/** `10.0.0.1:7777`, `[::1]:80` */
+function endpointIn(destination: string): ConnectResult["endpoints"][number] {
+  const { host, ports } = parseHostPorts(destination);
+  return { ip: host, port: ports.first };
+}
+
 type Changed = Partial<Omit<ConnectResult, "evidence">> & { evidence?: Partial<ConnectResult["evidence"]> };
 
 /** A client's run of 1,000 that missed its target, changed as given. */
@@ -23,7 +30,7 @@ export function connectResult({ evidence, ...changed }: Changed = {}): ConnectRe
     version: 1,
     startedAt: "2026-01-01T00:00:00.000Z",
     destinations: ["10.0.0.1:7777"],
-    endpoints: changed.destinations ? undefined : [{ ip: "10.0.0.1", port: 7777 }],
+    endpoints: changed.destinations?.map(endpointIn) ?? [{ ip: "10.0.0.1", port: 7777 }],
     outcome: changed.isTargetMet ? "met" : "missed",
     misses: changed.isTargetMet ? [] : [{ kind: "established", count: 400, of: 1000 }],
     isTargetMet: false,

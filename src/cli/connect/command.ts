@@ -67,7 +67,7 @@ export const addConnect: AddCommand = (program, finish) => {
     .option("--one-table", "one descriptor table, as ordinary programs have: ulimit -n bounds it")
     .addOption(engineOption())
     .option("--authorized", "you may open more than 1,000 to another host")
-    .option("--json", "one JSON event a line: started, snapshot, result")
+    .option("--json", "one JSON event a line; the last is the result")
     .addHelpText("after", EXAMPLES)
     .action(async (to: string[], options: ConnectCommandOptions) => {
       const { runConnect } = await import("./run.js");

@@ -64,9 +64,9 @@ async function predict(options: DoctorCommandOptions, capacity: CapacityOptions)
 
 async function explain(file: string, { json }: DoctorCommandOptions): Promise<number> {
   const { readResult } = await import("../report/result-file.js");
-  const { explainRun } = await import("../../diagnosis/explain.js");
+  const { explained } = await import("../../diagnosis/explain.js");
   const { diagnosisText } = await import("../../output/text/diagnosis.js");
-  const diagnosis = explainRun(readResult(file, ["connect", "serve"]));
+  const { diagnosis } = explained(readResult(file, ["connect", "serve"]));
   printResult(json ? diagnosis : diagnosisText(diagnosis, paintFor(process.stdout)));
   return diagnosis.outcome === "met" ? 0 : 1;
 }

@@ -40,7 +40,7 @@ export const addServe: AddCommand = (program, finish) => {
         .default("first"),
     )
     .addOption(engineOption())
-    .option("--json", "one JSON event a line: listening, connection, snapshot, result")
+    .option("--json", "one JSON event a line; the last is the result")
     .addHelpText("after", EXAMPLES)
     .action(async (at: string, options: ServeCommandOptions) => {
       const { runServe } = await import("./run.js");

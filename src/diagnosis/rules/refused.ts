@@ -7,7 +7,6 @@ import type { FailureReport } from "../../results/fields.js";
 import { describeProcess } from "../../socket-table/listeners/peer-process.js";
 import { formatEndpoint } from "../../util/endpoint.js";
 import { formatCount, plural } from "../../util/units.js";
-import { endpointsOf } from "../endpoints.js";
 import { seen } from "./local-errors.js";
 import { openAtStop } from "./plateaus.js";
 
@@ -85,7 +84,7 @@ function selfFacts({ failures }: ConnectResult): string[] {
 /** A client whose source port is the destination's, where nobody listens (simultaneous open, RFC 9293): it is both ends. */
 export function explainSelfConnect(result: ConnectResult, failure: FailureReport): Finding | undefined {
   if (failure.phase !== "connect" || failure.errno !== "SELF") return undefined;
-  const { port } = endpointsOf(result)[0]!;
+  const { port } = result.endpoints[0]!;
   return {
     limit: "self-connect",
     whose: "local",
@@ -123,9 +122,7 @@ function destinationsWithoutListener(result: ConnectResult): Endpoint[] {
   const served = new Set(
     listeners.map(({ ip, port }) => (WILDCARDS.includes(ip) ? `*:${port}` : formatEndpoint(ip, port))),
   );
-  return endpointsOf(result).filter(
-    ({ ip, port }) => !served.has(formatEndpoint(ip, port)) && !served.has(`*:${port}`),
-  );
+  return result.endpoints.filter(({ ip, port }) => !served.has(formatEndpoint(ip, port)) && !served.has(`*:${port}`));
 }
 
 function named(endpoints: readonly Endpoint[]): string {

@@ -8,7 +8,6 @@ import type { Finding } from "../../results/diagnosis.js";
 import type { FailureReport } from "../../results/fields.js";
 import type { PortShortage } from "../../results/peer.js";
 import { formatCount, formatDuration, formatRate, plural } from "../../util/units.js";
-import { endpointsOf } from "../endpoints.js";
 import { seen } from "./local-errors.js";
 import { openAtStop } from "./plateaus.js";
 
@@ -108,7 +107,7 @@ function inTimeWait(result: ConnectResult, failure: FailureReport, shortage: Por
 /** Whether connect() takes over a TIME_WAIT towards these destinations, once it is old enough. */
 function isReused(result: ConnectResult): boolean {
   const { [REUSE]: reuse, "net.ipv4.tcp_timestamps": timestamps } = result.evidence.settings;
-  const isOverLoopback = () => endpointsOf(result).every(({ ip }) => ip.startsWith("127.") || ip === "::1");
+  const isOverLoopback = () => result.endpoints.every(({ ip }) => ip.startsWith("127.") || ip === "::1");
   return timestamps !== 0 && (reuse === 1 || (reuse === 2 && isOverLoopback()));
 }
 

@@ -136,7 +136,7 @@ function describePlan(result: ConnectResult): string {
 
 function describeKernel({ kernel, endpoints, evidence }: ConnectResult): string {
   if (!kernel) return "not asked: the run was stopped before all were open";
-  const ports = endpoints?.length === 1 ? `port ${endpoints[0]!.port}` : "the destination ports";
+  const ports = endpoints.length === 1 ? `port ${endpoints[0]!.port}` : "the destination ports";
   const other = kernel.incoming > 0 ? ` and ${formatCount(kernel.incoming)} from it` : "";
   const waiting = evidence.accepting?.waiting ?? 0;
   const unaccepted = waiting > 0 ? `, ${formatCount(waiting)} of them not accepted` : "";

@@ -1,6 +1,6 @@
 // The evidence of an experiment: tables, lines, fits, latencies, ports in use, ceilings; each as data that a chart is drawn from.
 import { z } from "../../util/zod.js";
-import { count, identifier, port, type TypeOf } from "../fields.js";
+import { count, port, type TypeOf } from "../fields.js";
 import { latency } from "../histogram/latency-summary.js";
 import { limitCaps } from "../limits.js";
 
@@ -71,9 +71,9 @@ export type PortsEvidence = TypeOf<typeof ports>;
 
 const unnumbered = z.object({
   name: z.string(),
-  allows: identifier(["unlimited", "unknown", "other"], { "something else": "other" }).describe(
-    "any number, one that cannot be read, or it limits something else than connections held: see caps",
-  ),
+  allows: z
+    .enum(["unlimited", "unknown", "other"])
+    .describe("any number, one that cannot be read, or it limits something else than connections held: see caps"),
   caps: limitCaps,
 });
 /** A limit without a number of connections. */

@@ -1,13 +1,15 @@
 // What the lab came to: experiments with claim, prediction, observation, evidence and verdict. The same object for the terminal,
 // `lab --json` and the report.
 import { z } from "../../util/zod.js";
-import { hostDescription, hostLoad, identifier, milliseconds, startedAt, type TypeOf, version } from "../fields.js";
+import { hostDescription, hostLoad, milliseconds, startedAt, type TypeOf, version } from "../fields.js";
 import { LAB_VERDICTS } from "../identifiers.js";
 import { labEvidence } from "./evidence.js";
 
-const verdict = identifier(LAB_VERDICTS, { "not possible here": "skipped" }).describe(
-  "refuted: what was observed excludes the prediction; inconclusive: it neither shows nor excludes it, as on a host that is too busy; failed: it broke off for another reason, and says nothing of the claim; skipped: this host lacks or forbids what it takes",
-);
+const verdict = z
+  .enum(LAB_VERDICTS)
+  .describe(
+    "refuted: what was observed excludes the prediction; inconclusive: it neither shows nor excludes it, as on a host that is too busy; failed: it broke off for another reason, and says nothing of the claim; skipped: this host lacks or forbids what it takes",
+  );
 export type LabVerdict = TypeOf<typeof verdict>;
 
 const experiment = z.object({

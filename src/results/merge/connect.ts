@@ -130,16 +130,13 @@ function mergeDestinations(
   b: ConnectResult,
 ): Pick<ConnectResult, "destinations" | "endpoints" | "byDestination"> {
   const destinations = union(a.destinations, b.destinations);
-  const endpoints = both(a.endpoints, b.endpoints, (x, y) => {
-    const all = [...x, ...y];
-    const texts = [...a.destinations, ...b.destinations];
-    return destinations.map((to) => all[texts.indexOf(to)]!);
-  });
+  const texts = [...a.destinations, ...b.destinations];
+  const endpoints = [...a.endpoints, ...b.endpoints];
   const counts = both(countsOf(a), countsOf(b), (x, y) => merged([...x, ...y], ({ to }) => to, mergeDestination));
   const isTold = destinations.length > 1 && destinations.length <= MOST_DESTINATIONS;
   return {
     destinations,
-    endpoints,
+    endpoints: destinations.map((to) => endpoints[texts.indexOf(to)]!),
     byDestination: isTold ? counts && destinations.map((to) => counts.find((count) => count.to === to)!) : undefined,
   };
 }

@@ -114,7 +114,7 @@ describe.skipIf(!canMakeNamespaces())("a host that hides its settings", () => {
   });
 });
 
-describe("an old result", () => {
+describe("a result that was kept", () => {
   const file = () => {
     const folder = mkdtempSync(join(tmpdir(), "fourtuple-"));
     onTestFinished(() => rmSync(folder, { recursive: true }));
@@ -130,6 +130,10 @@ describe("an old result", () => {
     expect(code).toBe(1);
     expect(diagnosis).toEqual(resultOf(run.stdout).diagnosis);
     expect(diagnosis.finding).toMatchObject({ limit: "listener", whose: "peer" });
+    // The result's own diagnosis, not one that is made anew.
+    const foreign = { ...resultOf(run.stdout), diagnosis: { ...diagnosis, notes: ["kept"] } };
+    const kept = await runCli(["doctor", "--explain", "-", "--json"], { input: JSON.stringify(foreign) });
+    expect(JSON.parse(kept.stdout)).toEqual({ ...diagnosis, notes: ["kept"] });
     const text = await runCli(["doctor", "--explain", "-"], { input: run.stdout });
     expect(text.stdout).toMatch(/^stopped at 0 of 20 connections$/m);
     expect(text.stdout).toMatch(/^ {2}limit +listener, on the peer's side$/m);

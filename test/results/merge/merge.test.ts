@@ -15,6 +15,7 @@ const DAY_MS = Date.UTC(2026, 0, 1);
 const HELD_MS = 20_000;
 const CLOSED_MS = 20_500;
 const DESTINATIONS = ["127.0.0.1:1001", "127.0.0.1:1002", "127.0.0.1:1003"];
+const ENDPOINTS = DESTINATIONS.map((_, n) => ({ ip: "127.0.0.1", port: 1001 + n }));
 const FAILURES = [
   { phase: "bind", errno: "EADDRINUSE" },
   { phase: "connect", errno: "ECONNREFUSED" },
@@ -68,7 +69,7 @@ function resultOf(parts: readonly Part[]): ConnectResult {
     command: "fourtuple connect",
     host: undefined,
     destinations: DESTINATIONS,
-    endpoints: DESTINATIONS.map((_, n) => ({ ip: "127.0.0.1", port: 1001 + n })),
+    endpoints: ENDPOINTS,
     names: [],
     byDestination: DESTINATIONS.map((to, n) =>
       destinationOf(
@@ -219,10 +220,11 @@ describe("results of parts of a run", () => {
     const to = (destination: string): ConnectResult => ({
       ...resultOf([{ startMs: 0, attempts: [sampleAttempt()] }]),
       destinations: [destination],
-      endpoints: undefined,
+      endpoints: [ENDPOINTS[DESTINATIONS.indexOf(destination)]!],
       byDestination: undefined,
     });
     const [one, other] = [to(DESTINATIONS[0]!), to(DESTINATIONS[1]!)];
+    expect(mergeConnect(other, one).endpoints).toEqual(ENDPOINTS.slice(0, 2));
     expect(mergeConnect(mergeConnect(one, other), one).byDestination).toEqual([
       { to: DESTINATIONS[0], established: 2, failed: 0 },
       { to: DESTINATIONS[1], established: 1, failed: 0 },

@@ -1,0 +1,21 @@
+// The events of `connect --json` are listed in one place, which has all of them.
+import { readFileSync } from "node:fs";
+import { expect, it } from "vitest";
+import type { ConnectEvent } from "../../src/client/event-stream.js";
+
+// One that is added to the type and not here does not compile.
+const EVENTS: Readonly<Record<ConnectEvent["event"], true>> = {
+  started: true,
+  snapshot: true,
+  opened: true,
+  received: true,
+  notPrinted: true,
+  result: true,
+};
+
+it("docs/connect.md lists every event of connect --json", () => {
+  const page = readFileSync(new URL("../../docs/connect.md", import.meta.url), "utf8");
+  const table = page.split("**Events.**")[1]!.split("\n\n")[1]!;
+  const listed = [...table.matchAll(/^\| `(\w+)`/gm)].map(([, name]) => name);
+  expect(listed).toEqual(Object.keys(EVENTS));
+});
