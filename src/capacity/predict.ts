@@ -141,7 +141,7 @@ function notesOn(facts: HostFacts, load: Load, binding: LimitRow | undefined): s
   const notes: string[] = [];
   if (isWithoutListener(load) && facts.translation !== "none") {
     notes.push(
-      `nobody listens on ${target}, which may be redirected: addresses are translated here (nat), ${facts.translation === "present" ? "" : "or may be, "}and what answers behind a rule is not seen`,
+      `nothing listens on ${target}, but it may be redirected: addresses are translated here (nat)${facts.translation === "present" ? "" : ", or may be"}, and what answers behind a rule cannot be seen`,
     );
   }
   const { softAtStart } = facts;

@@ -1,4 +1,4 @@
-// The command line as a whole: which commands there are, how help and mistakes look. What a command does is its own file's.
+// The command line as a whole: its commands, and how help and usage errors look. Each command lives in a folder of its own.
 import { Command } from "commander";
 import { columnsOf } from "../output/terminal/columns.js";
 import { write } from "../output/terminal/output.js";
@@ -14,32 +14,32 @@ import { addServe } from "./serve/command.js";
 
 const EXAMPLES = `
 Examples:
-  fourtuple serve :7777                  hold whatever connects to 127.0.0.1:7777
+  fourtuple serve :7777                  accept and hold connections on 127.0.0.1:7777
   fourtuple connect :7777                open one connection, print what it reads
-  fourtuple connect :7777 -c 100k        open 100,000, hold them, say what happened
-  fourtuple ports :7777                  who shares that port, in the kernel's own figures
-  fourtuple doctor -c 1m                 whether this host can, and what stops it
-  fourtuple lab --quick                  the claims about 65,535, tried on two hosts in a minute
-  fourtuple report run.json              a run's --json as a page to show
-  fourtuple demo                         both at once, with the kernel's own count`;
+  fourtuple connect :7777 -c 100k        open 100,000, hold them, print a summary
+  fourtuple ports :7777                  who shares that port, from the kernel's own table
+  fourtuple doctor -c 1m                 can this host hold a million, and what stops it
+  fourtuple lab --quick                  test the claims about 65,535 in a minute
+  fourtuple report run.json              turn a run's --json output into a page
+  fourtuple demo                         server and client at once, counted by the kernel`;
 
-/** Wider lines are hard to read. */
+/** Longer lines are hard to read. */
 const HELP_WIDTH = 100;
-/** More than any list of choices takes. */
+/** Longer than the longest list of choices, in characters. */
 const LONGEST_MISTAKE = 400;
 
 /**
  * @returns the exit code
- * @throws {CommanderError} when the arguments make no sense, or help was asked for: it is printed by then
+ * @throws {CommanderError} for invalid arguments, or when help was requested; the text has been printed by then
  */
 export async function runProgram(args: readonly string[], version: string): Promise<number> {
   let exitCode = 0;
   const program = new Command("fourtuple")
-    .description("Opens and holds millions of TCP connections, and shows what stops more of them.")
+    .description("Opens and holds millions of TCP connections, and shows what limits them.")
     .usage("<command> [options]")
     .version(version)
     .exitOverride()
-    // The descriptions say choices and defaults themselves, in fewer words.
+    // The descriptions already name choices and defaults, in fewer words.
     .configureHelp({
       helpWidth: Math.min(HELP_WIDTH, columnsOf(process.stdout) ?? HELP_WIDTH),
       optionDescription: ({ description }) => description,
@@ -63,7 +63,7 @@ export async function runProgram(args: readonly string[], version: string): Prom
   return exitCode;
 }
 
-/** Commander's sentence, which quotes what was typed, in one line; what it suggests stays on the next. */
+/** Commander's message on one line, made safe to print; its suggestion stays on the next line. */
 function mistake(text: string): string {
   const [, said = "", hint = ""] = /^(?:error: )?([\s\S]*?)(\n\(Did you mean [^\n]*\))?$/.exec(text.trimEnd()) ?? [];
   return `Fatal error: ${shortened(printable(said), LONGEST_MISTAKE)}${hint}\n`;

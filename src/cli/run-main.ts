@@ -1,4 +1,4 @@
-// Runs a command, prints what went wrong, sets the exit code. --version is answered before anything else of weight is loaded.
+// Runs a command, prints its error and sets the exit code. --version is answered before anything heavy is loaded.
 import "./signals.js";
 import { readFileSync } from "node:fs";
 import { isOfEvent, print, printNote, sentence, takeUnwritten } from "../output/terminal/output.js";
@@ -11,10 +11,10 @@ const EXIT = { done: 0, failed: 1, usage: 2, privilege: 3 } as const;
 
 const args = process.argv.slice(2);
 
-/** The whole program: everything that goes wrong is printed by its end, and the exit code is set. */
+/** Runs the whole program. By the time it returns, any error has been printed and the exit code is set. */
 export async function runMain(): Promise<void> {
   process.stdout.on("error", onOutputError);
-  // There is nowhere left to say it.
+  // There is nowhere left to report it.
   process.stderr.on("error", () => undefined);
   if (args.length === 1 && (args[0] === "--version" || args[0] === "-V")) print(readVersion());
   else await run();
@@ -30,7 +30,7 @@ async function run(): Promise<void> {
 }
 
 async function report(thrown: unknown): Promise<void> {
-  // Before anything else is loaded, for which there may be no descriptor.
+  // First, before loading anything else: there may be no descriptor left to load it with.
   const error = hostFault(thrown) ?? thrown;
   if (isAppError(error)) return reportAppError(error);
   const { CommanderError } = await import("commander");
@@ -41,7 +41,7 @@ async function report(thrown: unknown): Promise<void> {
   else {
     printNote(`Fatal error: unexpected: ${sentence(error)}`);
     if (process.env.FOURTUPLE_DEBUG) printNote(error instanceof Error ? `${error.stack}` : "");
-    else printNote("  fix: this is a bug in fourtuple; please report it, with what FOURTUPLE_DEBUG=1 adds");
+    else printNote("  fix: this is a bug in fourtuple; please report it with the output of FOURTUPLE_DEBUG=1");
     process.exitCode = EXIT.failed;
   }
 }
@@ -58,28 +58,28 @@ function exitCodeOf(code: string): number {
   return PLATFORM_CODES.includes(code) ? EXIT.privilege : EXIT.failed;
 }
 
-// By its marks, not by its class: an error that comes from a thread is a copy.
+// By shape, not by class: an error that comes from a thread is a structured clone.
 function isAppError(error: unknown): error is Error & { code: string; fix: string | undefined } {
   return error instanceof Error && "code" in error && "fix" in error;
 }
 
 function onOutputError(error: NodeJS.ErrnoException): void {
-  // A reader that has gone (`| head`) is no error; who writes hears of it, and ends.
+  // A reader that has gone away (`| head`) is not an error; the writer notices and stops.
   if (error.code === "EPIPE" || isOfEvent(error)) return;
   const failed = outputFailed(error);
-  // A run with threads waits for this event, to end them first (supervise.ts).
+  // A run with threads handles this event itself, to end them first (supervise.ts).
   if (process.listenerCount("uncaughtException") > 0) throw failed;
   void report(failed)
     .then(() => rescueResult(error.code))
     .finally(() => process.exit());
 }
 
-/** What a run came to took its time: where standard output takes it no more, it goes beside. */
+/** A run's result took time to produce: if standard output no longer accepts it, save it elsewhere. */
 async function rescueResult(errno: string | undefined): Promise<void> {
   const result = takeUnwritten();
   if (result === undefined) return;
   const { rescue } = await import("./files/replace-file.js");
-  // A terminal that has hung up shows nothing on standard error, either.
+  // A terminal that has hung up does not show standard error either.
   const goesBeside = result.isJson || errno === "EIO";
   const file = goesBeside ? rescue("result", result.isJson ? ".json" : ".txt", result.text) : undefined;
   printNote(file === undefined ? `the result:\n${result.text}` : `the result is in ${file}`);

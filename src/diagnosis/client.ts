@@ -1,5 +1,5 @@
-// Why a client's run missed its target: each rule knows one pattern of the evidence. The most frequent failure decides
-// which rules are asked; the first that knows the pattern speaks.
+// Why a client's run missed its target: each rule recognises one pattern in the evidence. The most frequent failure decides
+// which rules apply; the first one to match wins.
 
 import { outcomeOf } from "../client/verdict/verdict.js";
 import type { ConnectResult } from "../results/connect.js";
@@ -19,7 +19,7 @@ import { explainRefusal, explainSelfConnect } from "./rules/refused.js";
 import { explainSilence } from "./rules/timeouts.js";
 import { explainUnavailable } from "./rules/unavailable.js";
 
-/** @returns the limit that it was, or those that remain */
+/** @returns the limit that stopped the run, or the suspects that remain */
 export function explainClient(result: ConnectResult): Finding | Suspect[] {
   const { memoryStop, interrupted } = result.evidence;
   if (memoryStop) {
@@ -27,7 +27,7 @@ export function explainClient(result: ConnectResult): Finding | Suspect[] {
     return {
       limit,
       whose: "local",
-      meaning: `stopped before memory ran out: ${left}, and ${formatBytes(memoryStop.floorBytes)} stay free`,
+      meaning: `stopped before memory ran out: ${left}; ${formatBytes(memoryStop.floorBytes)} is kept free`,
       fix: limit === "memory" ? `${fix}, or ask for fewer connections` : fix,
       evidence: [
         `${formatBytes(result.memory.kernelBytesPerConnection)} of kernel memory per connection (${result.memory.kernelEnds === "both" ? "both ends" : "one end"})`,
@@ -39,7 +39,7 @@ export function explainClient(result: ConnectResult): Finding | Suspect[] {
   if (!main) {
     const isStopped = interrupted || outcomeOf(result) === "interrupted";
     const atServersEnd = explainClientOnly(result) ?? explainUnaccepted(result) ?? explainUngreeted(result);
-    // A queue that was being worked off when the run was stopped is nothing to look for.
+    // A queue that was draining when the run was stopped is no finding.
     if (atServersEnd && !(isStopped && result.evidence.accepting?.isMoving)) return atServersEnd;
     const aboutMessages = isStopped ? undefined : explainMessages(result);
     if (aboutMessages) return aboutMessages;
@@ -47,9 +47,9 @@ export function explainClient(result: ConnectResult): Finding | Suspect[] {
       limit: isStopped ? "stop" : "unexplained",
       whose: "local",
       meaning: isStopped
-        ? `stopped on request before ${interrupted ? "all connections were open" : "the end of its hold"}`
-        : "nothing failed, and not all are open",
-      fix: "let it run to the end",
+        ? `stopped on request before ${interrupted ? "all connections were open" : "the hold time was up"}`
+        : "nothing failed, but not all connections are open",
+      fix: "let the run finish",
       evidence: [],
     };
   }
@@ -67,7 +67,7 @@ export function explainClient(result: ConnectResult): Finding | Suspect[] {
   );
 }
 
-/** What went wrong most often, opening and holding together. */
+/** The most frequent failure while opening and holding. */
 function mainFailure({ failures, losses }: ConnectResult): FailureReport | undefined {
   return [...failures, ...losses].sort((a, b) => b.count - a.count)[0];
 }
@@ -76,7 +76,7 @@ function unexplained({ phase, errno, count }: FailureReport): Finding {
   return {
     limit: "unexplained",
     whose: "local",
-    meaning: `${errno} in ${phase}: no rule knows this one`,
+    meaning: `${errno} in ${phase}: not covered by any rule`,
     fix: `see errno ${errno} of ${phase === "hold" ? "recv" : phase}(2)`,
     evidence: [`${formatCount(count)} × ${errno} (${phase})`],
   };

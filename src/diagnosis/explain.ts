@@ -1,4 +1,4 @@
-// From a finished run to its diagnosis: which limit stopped it, or which remain.
+// From a finished run to its diagnosis: the limit that stopped it, or the remaining suspects.
 
 import { countHalfOpen } from "../client/evidence/half-open.js";
 import { outcomeOf } from "../client/verdict/verdict.js";
@@ -14,20 +14,20 @@ import { reachedBy } from "./rules/plateaus.js";
 import { explainServer } from "./server.js";
 
 /**
- * Names the limit that stopped a run, whose it is, the evidence and the fix. Reads the result alone: an old one is explained as
- * it was.
+ * Names the limit that stopped a run, the side it is on, the evidence and the fix. Reads only the result, so an old result is
+ * explained as the host was then.
  */
 export function explainRun(result: ConnectResult | ServeResult): Diagnosis {
   return result.kind === "connect" ? diagnoseClient(result) : diagnoseServer(result);
 }
 
-/** A result with its diagnosis: the one that it has, or one that is made now. */
+/** A result with its diagnosis: its own, or a new one if it has none. */
 export function explained<Result extends ConnectResult | ServeResult>(result: Result): Explained<Result> {
   return { ...result, diagnosis: result.diagnosis ?? explainRun(result) };
 }
 
 function diagnoseClient(result: ConnectResult): Diagnosis {
-  // A single connection has no accept queue to overrun: others' would be counted.
+  // A single connection cannot overrun an accept queue: the count would be other connections'.
   const unaccepted = result.requested > 1 ? countHalfOpen(result) : 0;
   const base = {
     kind: "diagnosis",
@@ -70,41 +70,41 @@ function notesOn(result: ConnectResult, unaccepted: number): string[] {
     ...stackNotes(evidence.deltas),
   ];
   if (!kernel || kernel.incoming === 0 || kernel.incoming >= kernel.outgoing) return notes;
-  // One end is counted after the other: while connections are being closed, the two differ.
+  // The two ends are counted one after the other, so they differ while connections are closing.
   if (unaccepted > 0 || lost > 0) return notes;
   const missing = formatCount(kernel.outgoing - kernel.incoming);
   return [`${missing} more sockets are ESTABLISHED at this end than at the server's`, ...notes];
 }
 
-/** What this run did otherwise than it was asked to. */
+/** Where this run deviated from what was requested. */
 function timelineNotes({ scheduleMovedMs = 0, gaveUp, established, failed }: ConnectResult): string[] {
-  const untried = gaveUp && `${formatCount(gaveUp.untried)} were not tried to the end`;
+  const untried = gaveUp && `${formatCount(gaveUp.untried)} were not attempted`;
   return [
     ...(scheduleMovedMs > 0
-      ? [`the schedule moved by ${formatDuration(scheduleMovedMs)}: this process did not run for so long`]
+      ? [`the schedule shifted by ${formatDuration(scheduleMovedMs)}, during which this process was not running`]
       : []),
     ...(gaveUp?.reason === "all-failed"
-      ? [`the ramp was given up: all of the first ${formatCount(failed)} attempts failed; ${untried}`]
+      ? [`the ramp was abandoned: the first ${formatCount(failed)} attempts all failed; ${untried}`]
       : []),
     ...(gaveUp?.reason === "unanswered"
       ? [
-          `the ramp was given up: nothing was answered for a whole connect time-out${established > 0 ? ` after ${formatCount(established)} connections` : ""}; ${untried}`,
+          `the ramp was abandoned: no handshake was answered for a full connect timeout${established > 0 ? ` after ${formatCount(established)} connections` : ""}; ${untried}`,
         ]
       : []),
   ];
 }
 
-/** Of all listeners of the namespace: no finding about this one where its own count is not to be had. */
+/** The counters cover all listeners of the namespace, so they are no finding about this one unless its own count is known. */
 function serverNotes({ backlog, evidence }: ServeResult): string[] {
   const notes = stackNotes(evidence.deltas);
   if (backlog.drops !== undefined || backlog.listenOverflows === 0) return notes;
   return [
-    `ListenOverflows rose by ${formatCount(backlog.listenOverflows)}: an accept queue of this host overflowed, this one or another`,
+    `ListenOverflows rose by ${formatCount(backlog.listenOverflows)}: an accept queue on this host overflowed, this one or another`,
     ...notes,
   ];
 }
 
-/** What everybody's packets in this network namespace met with: it may concern the run. */
+/** Events that the kernel counts for the whole network namespace, and that may concern the run. */
 function stackNotes(deltas: Counters): string[] {
   const { "TcpExt.TCPReqQFullDoCookies": cookies = 0, "TcpExt.TCPTimeWaitOverflow": timeWaits = 0 } = deltas;
   const { "cgroup.memory.high": throttles = 0, "cgroup.memory.max": refusals = 0 } = deltas;
@@ -112,29 +112,25 @@ function stackNotes(deltas: Counters): string[] {
   return [
     ...(aborts > 0
       ? [
-          `the kernel aborted ${plural(aborts, "connection")} of this network namespace for want of memory: what is queued uses up net.ipv4.tcp_mem, or too many are orphans`,
+          `the kernel aborted ${plural(aborts, "connection")} in this network namespace for lack of memory: queued data exceeds net.ipv4.tcp_mem, or there are too many orphans`,
         ]
       : []),
     ...(pressures > 0
       ? [
-          `TCP came under memory pressure ${plural(pressures, "time")} (net.ipv4.tcp_mem): buffers are cut, and what they do not hold is dropped`,
+          `TCP came under memory pressure ${plural(pressures, "time")} (net.ipv4.tcp_mem): buffers are shrunk, and data that does not fit is dropped`,
         ]
       : []),
     ...(throttles > 0
-      ? [
-          `memory.high was exceeded ${formatCount(throttles)} times: the kernel throttled the programs of this cgroup or of one above it`,
-        ]
+      ? [`memory.high was exceeded ${formatCount(throttles)} times: the kernel throttled this cgroup or a parent`]
       : []),
-    ...(refusals > 0
-      ? [`memory.max was reached ${formatCount(refusals)} times in this cgroup or in one above it`]
-      : []),
+    ...(refusals > 0 ? [`memory.max was reached ${formatCount(refusals)} times in this cgroup or a parent`] : []),
     ...(cookies > 0
       ? [
-          `a SYN queue of this host was full: ${formatCount(cookies)} SYNs were answered with cookies, which costs TCP options`,
+          `a SYN queue on this host was full: ${formatCount(cookies)} SYNs were answered with cookies, which lose TCP options`,
         ]
       : []),
     ...(timeWaits > 0
-      ? [`net.ipv4.tcp_max_tw_buckets is reached: ${formatCount(timeWaits)} connections ended without a TIME_WAIT`]
+      ? [`net.ipv4.tcp_max_tw_buckets was reached: ${formatCount(timeWaits)} connections ended without TIME_WAIT`]
       : []),
   ];
 }

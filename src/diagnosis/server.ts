@@ -1,4 +1,4 @@
-// What stopped a server of ours from taking more, if anything did.
+// What kept our server from accepting more connections, if anything did.
 
 import type { Finding } from "../results/diagnosis.js";
 import type { ServeResult } from "../results/serve.js";
@@ -6,7 +6,7 @@ import { formatBound } from "../util/bound.js";
 import { formatCount, plural } from "../util/units.js";
 import { describeMemoryStop, explainFileStop } from "./rules/memory-stop.js";
 
-/** @returns undefined when nothing was refused, dropped or put off */
+/** @returns undefined if nothing was refused, dropped or delayed */
 export function explainServer(result: ServeResult): Finding | undefined {
   const { evidence, failures, nofileLimit, hasPrivateTables, peakOpen, rejected, backlog } = result;
   const { memoryStop } = evidence;
@@ -17,7 +17,7 @@ export function explainServer(result: ServeResult): Finding | undefined {
       whose: "local",
       meaning: `accepting paused before memory ran out: ${left}`,
       fix,
-      evidence: [`${formatCount(peakOpen)} open at the most`],
+      evidence: [`${formatCount(peakOpen)} open at peak`],
     };
   }
   if (evidence.fileStop) return explainFileStop(evidence.fileStop, "accepting paused");
@@ -26,19 +26,19 @@ export function explainServer(result: ServeResult): Finding | undefined {
     return {
       limit: "file-max",
       whose: "local",
-      meaning: "the whole host is out of open files",
+      meaning: "the host is out of open files",
       fix: "raise fs.file-max",
       evidence: [`${formatCount(accepting.count)} × ENFILE (accept)`],
     };
   }
-  // Full tables are no fault while other threads have room in theirs.
+  // A full table is no problem while other threads have room in theirs.
   if (accepting?.errno === "EMFILE" || (result.tableFull > 0 && !hasPrivateTables)) {
     return {
       limit: "nofile",
       whose: "local",
       meaning: `the descriptor table is full: RLIMIT_NOFILE is ${formatBound(nofileLimit)}, and ${hasPrivateTables ? "every thread has reached it" : "private tables were refused"}`,
       fix: "raise it (ulimit -n, LimitNOFILE=, --ulimit nofile=), or allow io_uring or unshare(CLONE_FILES)",
-      evidence: [`${formatCount(peakOpen)} open at the most`],
+      evidence: [`${formatCount(peakOpen)} open at peak`],
     };
   }
   if (rejected > 0) {
@@ -47,7 +47,7 @@ export function explainServer(result: ServeResult): Finding | undefined {
       whose: "local",
       meaning: `${formatCount(rejected)} connections above --max-connections were closed at once`,
       fix: "raise --max-connections",
-      evidence: [`${formatCount(peakOpen)} open at the most`],
+      evidence: [`${formatCount(peakOpen)} open at peak`],
     };
   }
   const aborts = evidence.deltas["TcpExt.TCPAbortOnMemory"] ?? 0;
@@ -55,7 +55,7 @@ export function explainServer(result: ServeResult): Finding | undefined {
     return {
       limit: "tcp-mem",
       whose: "local",
-      meaning: `TCP's memory budget was used up by what is queued: the kernel aborted ${plural(aborts, "connection")}`,
+      meaning: `queued data used up TCP's memory budget: the kernel aborted ${plural(aborts, "connection")}`,
       fix: "raise net.ipv4.tcp_mem, or have fewer clients that do not read",
       evidence: [`TCPAbortOnMemory rose by ${formatCount(aborts)} in this network namespace`],
     };
@@ -64,10 +64,10 @@ export function explainServer(result: ServeResult): Finding | undefined {
     return {
       limit: "accept-queue",
       whose: "local",
-      meaning: "connections came faster than they were accepted: the accept queue overflowed",
-      fix: `a longer --backlog (it is ${formatCount(backlog.length)}) and net.core.somaxconn`,
+      meaning: "connections arrived faster than they were accepted: the accept queue overflowed",
+      fix: `raise --backlog (now ${formatCount(backlog.length)}) and net.core.somaxconn`,
       evidence: [
-        `the listening socket dropped ${formatCount(backlog.drops)} packets of handshakes; ListenOverflows rose by ${formatCount(backlog.listenOverflows)}`,
+        `the listening socket dropped ${formatCount(backlog.drops)} handshake packets; ListenOverflows rose by ${formatCount(backlog.listenOverflows)}`,
       ],
     };
   }

@@ -59,7 +59,7 @@ export const predictionSchema = z
     ...ceiling,
     next: z.array(limitRow).describe("the three behind it"),
     limits: z.array(limitRow).describe("every limit, the worst first"),
-    unknown: z.array(z.string()).describe("limits that could not be read: the ceiling may lie lower"),
+    unknown: z.array(z.string()).describe("limits that could not be read: the ceiling may be lower"),
     cost: connectionCost.extend({ bytesPerConnection: count }),
     notes: z.array(z.string()).describe("what is not certain about these numbers, in sentences"),
     obstacle: z.string().optional().describe("why the cost was not measured; missing when it was, or was not to be"),

@@ -148,6 +148,6 @@ function reason(ip: IpAddress, errno: number): [why: string, fix: string] {
     return [`this kernel has no IPv${ip.family}`, `listen on an IPv${ip.family === 6 ? 4 : 6} address`];
   }
   if (errno === EMFILE) return ["the descriptor table is full", "raise the limit of open files: ulimit -n"];
-  if (errno === ENFILE) return ["the whole host is out of open files", "raise fs.file-max"];
+  if (errno === ENFILE) return ["the host is out of open files", "raise fs.file-max"];
   return [errnoMeaning(errno), `see errno ${errnoName(errno)} of bind(2) and listen(2)`];
 }

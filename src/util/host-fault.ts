@@ -21,7 +21,7 @@ export const MORE_PROCESSES =
 
 const FAULTS: Readonly<Record<string, Fault>> = {
   EMFILE: DESCRIPTORS,
-  ENFILE: { message: "the whole host is out of open files", fix: "raise it: sysctl -w fs.file-max=1048576" },
+  ENFILE: { message: "the host is out of open files", fix: "raise it: sysctl -w fs.file-max=1048576" },
   ENOMEM: MEMORY,
   ERR_WORKER_OUT_OF_MEMORY: MEMORY,
   ERR_MEMORY_ALLOCATION_FAILED: MEMORY,

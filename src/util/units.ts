@@ -101,17 +101,28 @@ export function formatBytes(bytes: number): string {
   return `${unit === 0 ? Math.round(value) : threeDigits(value)} ${units[unit]}`;
 }
 
-/** Milliseconds as a person says them: `850 µs`, `12.3 ms`, `7.10 s`, `2m 05s`. */
+/**
+ * Milliseconds in a readable unit, with three digits: `850 µs`, `12.3 ms`, `7.10 s`, `2m 05s`. A whole number of seconds or
+ * milliseconds, such as an option's value, has no decimals: `30 s`.
+ */
 export function formatDuration(ms: number): string {
-  // What would be rounded to a whole next unit is one.
+  // A value that would round up to the next unit is shown in that unit.
   if (ms < 0.9995) return `${Math.round(ms * 1000)} µs`;
-  if (ms < 999.5) return `${threeDigits(ms)} ms`;
-  if (ms < 59.95e3) return `${threeDigits(ms / 1000)} s`;
+  if (ms < 999.5) return `${Number.isInteger(ms) ? ms : threeDigits(ms)} ms`;
+  if (ms < 59.95e3) return `${Number.isInteger(ms / 1000) ? ms / 1000 : threeDigits(ms / 1000)} s`;
   const seconds = Math.round(ms / 1000);
   const hours = Math.floor(seconds / 3600);
   const minutes = Math.floor((seconds % 3600) / 60);
   const rest = String(seconds % 60).padStart(2, "0");
   return hours > 0 ? `${hours}h ${String(minutes).padStart(2, "0")}m ${rest}s` : `${minutes}m ${rest}s`;
+}
+
+/** An estimate in milliseconds, with two digits below a minute: `1.7 s`, `28 s`, `2m 05s`. */
+export function formatEstimate(ms: number): string {
+  if (ms < 1) return formatDuration(ms);
+  if (ms >= 59.5e3) return formatDuration(Math.round(ms / 1000) * 1000);
+  const isMs = ms < 995;
+  return `${Number((isMs ? ms : ms / 1000).toPrecision(2))} ${isMs ? "ms" : "s"}`;
 }
 
 /** `singular` or `plural` after its count: `1 connection`, `2 connections`. */

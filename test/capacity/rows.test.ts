@@ -147,9 +147,11 @@ describe("a note", () => {
     const nobody = { peer: server({ listeners: 0 }), target: "127.0.0.1:80", role: "both" } as const;
     const present = notes({ translation: "present" }, nobody);
     expect(present).toEqual([
-      expect.stringMatching(/^nobody listens on 127\.0\.0\.1:80, .* here \(nat\), and what answers/),
+      expect.stringMatching(/^nothing listens on 127\.0\.0\.1:80, .* here \(nat\), and what answers/),
     ]);
-    expect(notes({ translation: "unknown" as "present" }, nobody)).toEqual([expect.stringContaining("or may be, and")]);
+    expect(notes({ translation: "unknown" as "present" }, nobody)).toEqual([
+      expect.stringContaining(", or may be, and"),
+    ]);
     expect(notes({ translation: "none" }, nobody)).toEqual([]);
     expect(notes({ translation: "present" }, { ...nobody, peer: undefined })).toEqual([]);
   });

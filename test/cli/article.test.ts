@@ -102,7 +102,7 @@ describe("serve", () => {
     // The server died in mid-hold: the client counts the losses, says so and ends by itself.
     const lost = await client.exited();
     expect(lost.code).toBe(1);
-    expect(lost.stdout).toMatch(/25 lost while held/);
+    expect(lost.stdout).toMatch(/25 lost during hold/);
   });
 
   it.each([

@@ -69,7 +69,7 @@ describe("trouble ends with 1 and says what to do", () => {
   it("a refused connection, alone and among many", async () => {
     const at = `${ownAddress()}:1`;
     const single = await runCli(["connect", at]);
-    expect(single.stderr).toMatch(/ECONNREFUSED, nobody listens[\s\S]*fix: /);
+    expect(single.stderr).toMatch(/ECONNREFUSED, nothing listens[\s\S]*fix: /);
     expect(single.code).toBe(1);
     const many = await runCli(["connect", at, "-c", "50", "-T", "0"]);
     expect(many.stdout).toMatch(

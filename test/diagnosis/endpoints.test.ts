@@ -23,5 +23,5 @@ it("a destination without a listener is named", () => {
   const evidence = { peer: { listeners: [listener], elsewhere: [], process: undefined } };
   const failures = [{ phase: "connect", errno: "ECONNREFUSED", count: 400 }] as const;
   const { finding } = explainRun(connectResult({ destinations, endpoints, failures, evidence }));
-  expect(finding?.meaning).toBe("nobody listens on [::1]:7778: 1 of the 2 destinations");
+  expect(finding?.meaning).toBe("nothing listens on [::1]:7778: 1 of the 2 destinations");
 });

@@ -282,7 +282,7 @@ describe("a client's run", () => {
     const high = { ...memoryStop, limit: "memory.high" } as const;
     expect(explainRun(connectResult({ evidence: { memoryStop: high } })).finding).toMatchObject({
       limit: "cgroup-memory-high",
-      meaning: expect.stringMatching(/below memory\.high, over which the kernel throttles/),
+      meaning: expect.stringMatching(/below memory\.high, above which the kernel throttles/),
     });
     const host = { ...memoryStop, bound: "host" } as const;
     expect(explainRun(connectResult({ evidence: { memoryStop: host } })).finding!.limit).toBe("memory");
@@ -415,7 +415,7 @@ describe("a refusal by one of several destinations", () => {
   it("names the one without a listener", () => {
     const evidence = { peer: { listeners: [{ ...listener(0), ip: "0.0.0.0" }], process } };
     const { finding } = explainRun(connectResult({ destinations, failures, evidence }));
-    expect(finding!.meaning).toMatch(/nobody listens on 10\.0\.0\.1:7778: 1 of the 2 destinations/);
+    expect(finding!.meaning).toMatch(/nothing listens on 10\.0\.0\.1:7778: 1 of the 2 destinations/);
   });
 
   it("says that one of them refuses where the other host's listeners are not to be seen", () => {
@@ -426,7 +426,7 @@ describe("a refusal by one of several destinations", () => {
     const kernel = { source: "sock_diag", outgoing: 600, incoming: 600 };
     const evidence = { peer: { listeners: [], process: undefined } };
     const { finding } = explainRun(connectResult({ failures, kernel, evidence }));
-    expect(finding!.meaning).toMatch(/closed its listening socket, and keeps/);
+    expect(finding!.meaning).toMatch(/closed its listening socket and keeps/);
     const redirected = explainRun(connectResult({ failures, kernel: { ...kernel, incoming: 0 }, evidence }));
     expect(redirected.finding!.meaning).toMatch(/redirected/);
   });
@@ -441,7 +441,7 @@ describe("what was held", () => {
   it("of a server: what came in all is no aim that was missed", () => {
     const diagnosis = explainRun(serveResult({ accepted: 1150, rejected: 1050, peakOpen: 100 }));
     expect(diagnosis).toMatchObject({ of: "serve", wanted: 1150, reached: 100 });
-    expect(diagnosisText(diagnosis)).toMatch(/^held 100 connections at the most; 1,150 came in all/);
+    expect(diagnosisText(diagnosis)).toMatch(/^held at most 100 connections at once; 1,150 accepted in total/);
   });
 });
 

@@ -14,7 +14,7 @@ describe("a server on another host that greets some and not others", () => {
     expect(finding).toBeUndefined();
     expect(suspects.map(({ limit }) => limit)).toEqual(["peer-maximum", "peer-silent"]);
     expect(suspects[0]!.test).toMatch(/Recv-Q of about 100/);
-    expect(suspects[0]!.evidence[0]).toMatch(/^200 were greeted, 100 were not/);
+    expect(suspects[0]!.evidence[0]).toMatch(/^200 were greeted; 100 were not/);
     expect(notes).toEqual([]);
   });
 
@@ -23,6 +23,6 @@ describe("a server on another host that greets some and not others", () => {
       connectResult({ ...run, outcome: "met", isTargetMet: true, misses: [], greetings }),
     );
     expect(outcome).toBe("met");
-    expect(notes).toEqual(["the server spoke first to 200 connections, and not (yet) to 100"]);
+    expect(notes).toEqual(["the server spoke first on 200 connections, and not (yet) on 100"]);
   });
 });

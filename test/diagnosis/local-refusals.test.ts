@@ -57,7 +57,7 @@ describe.skipIf(!canMakeNamespaces())("a refusal of this host", () => {
     // A longer prefix counts, and one connection alone is told the same.
     ip("route add blackhole 10.78.0.0/16");
     const { code, stderr } = await runCli(["connect", "10.78.1.1:7777"]);
-    expect(stderr).toContain("EACCES, a route of this host refuses 10.78.1.1: prohibit 10.78.1.0/24");
+    expect(stderr).toContain("EACCES, a route on this host refuses 10.78.1.1: prohibit 10.78.1.0/24");
     expect(code).toBe(1);
   });
 
@@ -86,7 +86,7 @@ describe.skipIf(!canMakeNamespaces())("a refusal of this host", () => {
   });
 });
 
-describe.skipIf(!canMakeNamespaces() || !hasProgram("nft"))("a firewall rule of this host", () => {
+describe.skipIf(!canMakeNamespaces() || !hasProgram("nft"))("a firewall rule on this host", () => {
   const filter = (hook: string, rule: string) => {
     run("nft", "add table inet guard");
     execFileSync("nft", [`add chain inet guard own { type filter hook ${hook} priority 0; }`]);
@@ -129,7 +129,7 @@ describe.skipIf(!canMakeNamespaces() || !hasProgram("nft"))("a firewall rule of 
       limit: "path",
       whose: "network",
       meaning: expect.stringContaining(
-        "firewall rule of this host drops the SYNs: nftables table inet guard, chain own (input): rule 2",
+        "firewall rule on this host drops the SYNs: nftables table inet guard, chain own (input): rule 2",
       ),
     });
   });

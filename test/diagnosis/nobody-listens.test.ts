@@ -35,18 +35,20 @@ describe.skipIf(!canMakeNamespaces())("nobody listens there", () => {
         limit: "listener",
         whose: "peer",
         meaning: expect.stringMatching(
-          new RegExp(`^nobody listens on that port at that address; \\S+ ${me} listens on ${at}$`),
+          new RegExp(`^nothing listens on that port at that address; \\S+ ${me} listens on ${at}$`),
         ),
         fix: expect.stringMatching(fix),
       });
       expect(evidence.peer?.elsewhere).toMatchObject([{ kind: "listening", process: { pid: process.pid } }]);
       const { stderr } = await runCli(["connect", to]);
       expect(stderr).toMatch(
-        new RegExp(`ECONNREFUSED, nobody listens on that port at that address; \\S+ ${me} listens on ${at}`),
+        new RegExp(`ECONNREFUSED, nothing listens on that port at that address; \\S+ ${me} listens on ${at}`),
       );
     }
     // Nobody at all.
-    expect((await connect("127.0.0.1:7004", "-c", "5")).diagnosis.finding?.meaning).toBe("nobody listens on that port");
+    expect((await connect("127.0.0.1:7004", "-c", "5")).diagnosis.finding?.meaning).toBe(
+      "nothing listens on that port",
+    );
   });
 
   it("but a socket has bound the port, and has not called listen()", async () => {
@@ -56,7 +58,7 @@ describe.skipIf(!canMakeNamespaces())("nobody listens there", () => {
     const { diagnosis } = await connect("127.0.0.1:7777", "-c", "5");
     closeFd(fd);
     expect(diagnosis.finding?.meaning).toMatch(
-      new RegExp(`${me} has bound 127.0.0.1:7777, and has not called listen\\(\\)`),
+      new RegExp(`${me} has bound 127.0.0.1:7777, but has not called listen\\(\\)`),
     );
   });
 
@@ -64,7 +66,7 @@ describe.skipIf(!canMakeNamespaces())("nobody listens there", () => {
     enterNamespace();
     listenRaw("127.0.0.1", 7777);
     const { diagnosis } = await connect("127.0.0.1:7777", "127.0.0.2:7777", "-c", "20");
-    expect(diagnosis.finding?.meaning).toMatch(/nobody listens on 127.0.0.2:7777: 1 of the 2 destinations$/);
+    expect(diagnosis.finding?.meaning).toMatch(/nothing listens on 127.0.0.2:7777: 1 of the 2 destinations$/);
     listenRaw("::1", 7778);
     listenRaw("127.0.0.1", 7778);
     const other = await connect("127.0.0.1:7778", "127.0.0.2:7778", "-c", "20");
@@ -83,12 +85,12 @@ describe.skipIf(!canMakeNamespaces())("nobody listens there", () => {
     expect(diagnosis.finding).toMatchObject({
       limit: "self-connect",
       whose: "local",
-      meaning: expect.stringContaining("connections met themselves"),
+      meaning: expect.stringContaining("the client connected to itself"),
       fix: expect.stringContaining("ip_local_reserved_ports=40005"),
     });
     const { code, stdout, stderr } = await runCli(["connect", to]);
     expect([code, stdout]).toEqual([1, ""]);
-    expect(stderr).toContain("SELF, connections met themselves");
+    expect(stderr).toContain("SELF, the client connected to itself");
     // Neither holds the port, nor leaves a TIME_WAIT on it.
     await startCli(["serve", to, "--log", "none"]).prints(/listening on/);
   });
@@ -120,7 +122,9 @@ describe.skipIf(!canMakeNamespaces())("a listening socket that is made in mid-ru
     const { stdout } = await client.exited().finally(() => clearInterval(accepting));
     const { diagnosis, evidence }: Run = resultOf(stdout);
     expect(evidence.peer?.listeners).toMatchObject([{ port: 7777, since: "replaced" }]);
-    expect(diagnosis.finding?.meaning, stdout).toContain("closed its listening socket of port 7777 and made a new one");
+    expect(diagnosis.finding?.meaning, stdout).toContain(
+      "closed its listening socket on port 7777 and opened a new one",
+    );
     expect(diagnosis.finding?.evidence.join()).toMatch(/inode \d+/);
   });
 
@@ -141,7 +145,7 @@ describe.skipIf(!canMakeNamespaces())("a listening socket that is made in mid-ru
     const { diagnosis, evidence }: Run = resultOf(stdout);
     expect(evidence.peer?.listeners).toMatchObject([{ port: 7777, since: "replaced" }]);
     expect(diagnosis.finding, stdout).toMatchObject({ limit: "peer-ended", whose: "peer" });
-    expect(diagnosis.finding?.meaning).toContain("started anew");
+    expect(diagnosis.finding?.meaning).toContain("restarted during the run");
   });
 
   it("where none was is a server that began late", async () => {
@@ -151,6 +155,6 @@ describe.skipIf(!canMakeNamespaces())("a listening socket that is made in mid-ru
     await until("refusals", attemptsFailed, (count) => count > 5);
     listenRaw("127.0.0.1", 7777);
     const { diagnosis }: Run = resultOf((await client.exited()).stdout);
-    expect(diagnosis.finding?.meaning).toContain("the server began late");
+    expect(diagnosis.finding?.meaning).toContain("the server started late");
   });
 });

@@ -66,7 +66,7 @@ it("one of two destinations that refuses is named", async () => {
   const refused = ownPort();
   const { diagnosis } = await connect(`${host}:${port}`, `${host}:${refused}`, "-c", "40", "-T", "100ms");
   expect(diagnosis.finding).toMatchObject({ limit: "listener", whose: "peer" });
-  expect(diagnosis.finding!.meaning).toContain(`nobody listens on ${host}:${refused}: 1 of the 2`);
+  expect(diagnosis.finding!.meaning).toContain(`nothing listens on ${host}:${refused}: 1 of the 2`);
 });
 
 it("a server that closes its listening socket has not ended while it keeps connections", async () => {
@@ -95,7 +95,7 @@ it("a server that closes its listening socket has not ended while it keeps conne
   close(listener);
   const { diagnosis }: Explained<ConnectResult> = resultOf((await client.exited()).stdout);
   expect(limitsOf(diagnosis), JSON.stringify(diagnosis)).toEqual(["listener"]);
-  expect(diagnosis.finding!.meaning).toMatch(/keeps what it had accepted/);
+  expect(diagnosis.finding!.meaning).toMatch(/keeps its accepted connections/);
 });
 
 describe.skipIf(!canMakeNamespaces())("beside another listener that overflows", () => {

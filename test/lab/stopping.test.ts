@@ -54,7 +54,7 @@ describe.skipIf(!canMakeNamespaces())("the lab", () => {
       lab.child.kill("SIGINT");
       const { code, stdout, stderr } = await lab.exited(SOON_MS);
       expect([code, stderr]).toEqual([130, ""]);
-      expect(stdout).toMatch(new RegExp(`^stopped in ${id}, no experiment was made, in .* \\(namespaces\\)$`, "m"));
+      expect(stdout).toMatch(new RegExp(`^stopped in ${id}, no experiment ran, in .* \\(namespaces\\)$`, "m"));
       await until("the end of its programs", pids, isEmpty);
     },
   );

@@ -5,6 +5,7 @@ import {
   formatBytes,
   formatCount,
   formatDuration,
+  formatEstimate,
   formatRate,
   parseCount,
   parseDuration,
@@ -210,12 +211,16 @@ describe("formatters", () => {
   });
 
   it("writes durations as people say them", () => {
-    expect([0, 0.85, 12.34, 999, 7100, 59_900, 60_000, 125_000, 3_600_000, 3_725_000].map(formatDuration)).toEqual([
+    expect(
+      [0, 0.85, 12.34, 999, 7100, 30_000, 30_000.4, 59_900, 60_000, 125_000, 3_600_000, 3_725_000].map(formatDuration),
+    ).toEqual([
       "0 µs",
       "850 µs",
       "12.3 ms",
       "999 ms",
       "7.10 s",
+      "30 s",
+      "30.0 s",
       "59.9 s",
       "1m 00s",
       "2m 05s",
@@ -237,6 +242,19 @@ describe("formatters", () => {
     expect(formatDuration(999.9)).toBe("1.00 s");
     expect(formatDuration(59_999)).toBe("1m 00s");
     expect(formatBytes(1024 * 1023.9)).toBe("1.00 MiB");
+  });
+
+  it("writes estimates with two digits", () => {
+    expect([0.5, 12.34, 996, 1651, 28_412, 59_499, 59_500, 125_000].map(formatEstimate)).toEqual([
+      "500 µs",
+      "12 ms",
+      "1 s",
+      "1.7 s",
+      "28 s",
+      "59 s",
+      "1m 00s",
+      "2m 05s",
+    ]);
   });
 
   it("counts in words", () => {
@@ -273,7 +291,8 @@ describe("at the turn from one unit to the next", () => {
   it.each([
     [0.99949, "999 µs"],
     [0.9995, "1.00 ms"],
-    [10, "10.0 ms"],
+    [10, "10 ms"],
+    [10.01, "10.0 ms"],
     [100, "100 ms"],
     [999.4, "999 ms"],
     [999.5, "1.00 s"],

@@ -1,5 +1,5 @@
-// `fourtuple demo`: server and client in two processes, more connections to one port than there are ports, and the
-// kernel's own count of them.
+// `fourtuple demo`: a server and a client in two processes open more connections to one port than there are ports, and the
+// kernel's own table confirms the count.
 import type { AddCommand } from "../add-command.js";
 import { countFor } from "../parse.js";
 
@@ -9,13 +9,13 @@ export const addDemo: AddCommand = (program, finish) => {
   program
     .command("demo")
     .usage("[options]")
-    .summary("see 100,000 connections to one port of this machine")
+    .summary("see 100,000 connections to one port on this machine")
     .description(
-      "Starts a server and a client on loopback, opens connections to ONE port, lets the kernel count them,\nand closes them all. More than 65,535 are possible: see for yourself.",
+      "Starts a server and a client on loopback, opens connections to ONE port, counts them in the kernel's\nsocket table and closes them all. More than 65,535 are possible: see for yourself.",
     )
     .option(
       "-c, --connections <count>",
-      "how many, such as 100k or 1m (default: 100k)",
+      "how many to open, such as 100k or 1m (default: 100k)",
       countFor("--connections"),
       CONNECTIONS,
     )

@@ -1,4 +1,4 @@
-// `fourtuple report`: a run's result as one HTML page.
+// `fourtuple report`: turns a run's result into one HTML page.
 import type { AddCommand } from "../add-command.js";
 
 const EXAMPLES = `
@@ -11,12 +11,12 @@ export const addReport: AddCommand = (program, finish) => {
   program
     .command("report")
     .usage("[options] <run.json>")
-    .summary("a run's --json as one HTML page")
+    .summary("turn a run's --json output into an HTML page")
     .description(
-      "Draws the result of `connect --json`, `serve --json` or `lab --json` as a page that opens offline and prints.",
+      "Turns the output of `connect --json`, `serve --json` or `lab --json` into a self-contained page\nthat opens offline and prints well.",
     )
-    .argument("<run.json>", "the result (- for standard input)")
-    .option("-o, --output <file>", "where to write (default: beside the result, as .html; - for standard output)")
+    .argument("<run.json>", "the run's --json output (- for standard input)")
+    .option("-o, --output <file>", "file to write (default: next to the input, as .html; - for standard output)")
     .addHelpText("after", EXAMPLES)
     .action(async (file: string, { output }: { readonly output?: string }) => {
       const { runReport } = await import("./run.js");

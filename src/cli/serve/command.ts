@@ -1,4 +1,4 @@
-// `fourtuple serve`: holds whatever connects to one port, and says what happened.
+// `fourtuple serve`: accepts and holds connections on one port, then prints a summary.
 import { Option } from "commander";
 import { LONGEST_BACKLOG } from "../../server/options.js";
 import type { AddCommand } from "../add-command.js";
@@ -7,18 +7,18 @@ import type { ServeCommandOptions } from "./run.js";
 
 const EXAMPLES = `
 Examples:
-  fourtuple serve :7777                        greet with hello and hold, on 127.0.0.1
-  fourtuple serve 0.0.0.0:7777 --mode echo     for other hosts too; send back what comes
-  fourtuple serve :7777 --close-after-greeting greet and close, one connection after the other
-  fourtuple serve [::1]:0 --json               a free port, told by the first event`;
+  fourtuple serve :7777                        send hello and hold, on 127.0.0.1
+  fourtuple serve 0.0.0.0:7777 --mode echo     accept from other hosts too; echo what arrives
+  fourtuple serve :7777 --close-after-greeting send hello, then close
+  fourtuple serve [::1]:0 --json               listen on a free port; the first event names it`;
 
 export const addServe: AddCommand = (program, finish) => {
   program
     .command("serve")
     .usage("[options] <host:port>")
-    .summary("hold connections on one port; greet, echo or discard")
+    .summary("accept and hold connections; greet, echo or discard")
     .description(
-      "Listens on one port and holds whatever connects. host:port, [::1]:7777, or :7777 for 127.0.0.1;\nport 0 lets the kernel choose. Ctrl-C ends it with a summary, a second one at once.",
+      "Listens on one port, accepts connections and holds them. The address is host:port, [::1]:7777,\nor :7777 for 127.0.0.1; port 0 picks a free port. Ctrl-C stops and prints a summary;\npress it twice to quit at once.",
     )
     .argument("<host:port>")
     .addOption(
@@ -26,21 +26,17 @@ export const addServe: AddCommand = (program, finish) => {
         .choices(["hello", "echo", "discard"])
         .default("hello"),
     )
-    .option("--greeting <text>", "sent to each connection (default: hello in mode hello)")
-    .option("--close-after-greeting", "greet, then close")
+    .option("--greeting <text>", "text sent to each connection (default: hello in mode hello)")
+    .option("--close-after-greeting", "send the greeting, then close")
     .option("--backlog <n>", "length of the accept queue (default: 65,535)", countFor("--backlog", LONGEST_BACKLOG))
-    .option(
-      "--max-connections <n>",
-      "hold at most this many; close further ones at once",
-      countFor("--max-connections"),
-    )
+    .option("--max-connections <n>", "hold at most this many; close any more at once", countFor("--max-connections"))
     .addOption(
-      new Option("--log <which>", "clients' addresses to print: first, all or none (default: the first 10)")
+      new Option("--log <which>", "client addresses to print: first (10), all or none (default: first)")
         .choices(["first", "all", "none"])
         .default("first"),
     )
     .addOption(engineOption())
-    .option("--json", "one JSON event a line; the last is the result")
+    .option("--json", "print one JSON event per line; the last is the result")
     .addHelpText("after", EXAMPLES)
     .action(async (at: string, options: ServeCommandOptions) => {
       const { runServe } = await import("./run.js");

@@ -19,18 +19,18 @@ export function outcomeOf(result: { readonly outcome?: Outcome | undefined; read
 
 const PHRASES: Readonly<Record<MissKind, (count: number, of: number) => string>> = {
   established: (count) => `${formatCount(count)} not established`,
-  lost: (count) => `${formatCount(count)} lost while held`,
+  lost: (count) => `${formatCount(count)} lost during hold`,
   "half-open": (count) => `${formatCount(count)} established at this end only`,
-  unaccepted: (count) => `${formatCount(count)} not accepted by the server's program`,
+  unaccepted: (count) => `${formatCount(count)} not accepted by the server`,
   ungreeted: (count) => `${formatCount(count)} not greeted`,
-  unsent: (count, of) => `${formatCount(count)} of ${formatCount(of)} messages due and never sent`,
+  unsent: (count, of) => `${formatCount(count)} of ${formatCount(of)} messages due but never sent`,
   unanswered: (count, of) => `${formatCount(count)} of ${formatCount(of)} messages unanswered (${percent(count, of)})`,
   failures: (count, of) => `${formatCount(count)} failed or lost (at most ${formatCount(of)} allowed)`,
-  rate: (count, of) => `${formatCount(count)} connections/s (at least ${formatCount(of)} asked)`,
+  rate: (count, of) => `${formatCount(count)} connections/s (at least ${formatCount(of)} required)`,
   latency: (count, of) => `p99 ${formatDuration(count)} (at most ${formatDuration(of)} allowed)`,
 };
 
-/** Each miss in words, such as `10 lost while held`; those of `established` are told as "600 of 1,000 connections". */
+/** Each miss in words, such as `10 lost during hold`; those of `established` are told as "600 of 1,000 connections". */
 export function missPhrases(misses: readonly Miss[] = []): string[] {
   return (
     misses

@@ -1,5 +1,5 @@
-// A server's accept queue on this host: full now, or known to have dropped something. The kernel's counters alone do not say so:
-// they are of all listeners of the namespace.
+// A local server's accept queue that is full or known to have dropped something. The kernel's counters are not enough: they
+// cover all listeners of the namespace.
 
 import { countHalfOpen } from "../../client/evidence/half-open.js";
 import type { ConnectResult } from "../../results/connect.js";
@@ -12,7 +12,7 @@ import { formatCount, plural } from "../../util/units.js";
 export const MAXIMA =
   "nginx: worker_connections; redis: maxclients; haproxy: maxconn; fourtuple serve: --max-connections";
 
-/** What says that the queue of one of the destinations overflowed; empty when nothing does. */
+/** Evidence that a destination's accept queue overflowed; empty if there is none. */
 export function queueFacts({ evidence }: ConnectResult): string[] {
   return (evidence.peer?.listeners ?? []).flatMap((listener) => {
     const { port, acceptQueue, drops = 0 } = listener;
@@ -20,14 +20,12 @@ export function queueFacts({ evidence }: ConnectResult): string[] {
       ...(isQueueFull(listener)
         ? [`accept queue of port ${port}: ${formatCount(acceptQueue.used)} of ${formatCount(acceptQueue.limit!)}`]
         : []),
-      ...(drops > 0
-        ? [`the listening socket of port ${port} dropped ${formatCount(drops)} packets of handshakes`]
-        : []),
+      ...(drops > 0 ? [`the listening socket of port ${port} dropped ${formatCount(drops)} handshake packets`] : []),
     ];
   });
 }
 
-/** An overflow was counted, and whether it was this server's is not to be seen. */
+/** Whether an overflow was counted that may or may not be this server's. */
 export function mayHaveOverflowed({ evidence }: ConnectResult): boolean {
   const isUnknown = evidence.peer?.listeners.some(({ drops }) => drops === undefined) ?? false;
   return isUnknown && overflows(evidence.deltas) > 0;
@@ -37,13 +35,13 @@ export function overflows(deltas: ConnectResult["evidence"]["deltas"]): number {
   return deltas["TcpExt.ListenOverflows"] ?? 0;
 }
 
-/** Nothing failed here, and connections wait in the server's accept queue. */
+/** Nothing failed at this end, but connections wait in the server's accept queue. */
 export function explainUnaccepted(result: ConnectResult): Finding | undefined {
   const { accepting } = result.evidence;
   return accepting && accepting.waiting > 0 ? queueFinding(result, queueFacts(result)) : undefined;
 }
 
-/** Nothing failed here, and the server has fewer connections than this end takes for ESTABLISHED. */
+/** Nothing failed at this end, but the server has fewer connections than are ESTABLISHED here. */
 export function explainClientOnly(result: ConnectResult): Finding | undefined {
   const unaccepted = countHalfOpen(result);
   if (unaccepted === 0) return undefined;
@@ -54,7 +52,7 @@ export function explainClientOnly(result: ConnectResult): Finding | undefined {
   ]);
 }
 
-/** @param facts what says that it is full */
+/** @param facts evidence that the queue is full */
 export function queueFinding(result: ConnectResult, facts: readonly string[]): Finding {
   const { evidence } = result;
   const { process } = evidence.peer ?? {};
@@ -63,8 +61,8 @@ export function queueFinding(result: ConnectResult, facts: readonly string[]): F
     return {
       limit: "nofile",
       whose: "peer",
-      meaning: `the server cannot accept: ${describeProcess(process)} has no descriptor left, and ${queueState(result)}`,
-      fix: "raise the server's limit of open files (LimitNOFILE=, ulimit -n)",
+      meaning: `the server cannot accept: ${describeProcess(process)} has no descriptors left, and ${queueState(result)}`,
+      fix: "raise the server's open-file limit (LimitNOFILE=, ulimit -n)",
       evidence: [
         ...seen,
         `${formatCount(process.openDescriptors!)} of ${formatBound(process.nofileLimit!)} descriptors open`,
@@ -89,32 +87,32 @@ export function queueFinding(result: ConnectResult, facts: readonly string[]): F
       limit: "accept-queue",
       whose: "peer",
       meaning: `the server is ${process.isFrozen ? "frozen" : "stopped"}: ${describeProcess(process)} accepts nothing, and ${queueState(result)}`,
-      fix: `let it go on: ${howToGoOn(process)}`,
+      fix: `resume it: ${howToGoOn(process)}`,
       evidence: seen,
     };
   }
   return standstill(result, seen) ?? tooSlow(result, seen);
 }
 
-/** The server's program runs, has descriptors, and has stopped accepting. */
+/** The server runs and has descriptors, but has stopped accepting. */
 function standstill(result: ConnectResult, evidence: readonly string[]): Finding | undefined {
   const { accepting, peer } = result.evidence;
   if (!accepting || accepting.waiting === 0 || accepting.isMoving) return undefined;
   const server = peer?.process ? describeProcess(peer.process) : "the server";
-  const waiting = `${plural(accepting.waiting, "connection")} ${accepting.waiting === 1 ? "waits" : "wait"} unaccepted in its accept queue`;
+  const waiting = `${plural(accepting.waiting, "connection")} ${accepting.waiting === 1 ? "waits" : "wait"} in its accept queue`;
   if (accepting.accepted === 0) {
     return {
       limit: "accept-queue",
       whose: "peer",
-      meaning: `${server} listens and accepts nothing: ${waiting}`,
-      fix: "see what the server does instead: its log, its stack (gdb, jstack, py-spy); it may hang, or be starting",
+      meaning: `${server} listens but accepts nothing: ${waiting}`,
+      fix: "check what the server is doing: its log, its stack (gdb, jstack, py-spy); it may be hung or still starting",
       evidence,
     };
   }
   return {
     limit: "peer-maximum",
     whose: "peer",
-    meaning: `${server} holds ${plural(accepting.accepted, "connection")} and accepts no more, a maximum of its own: ${waiting}`,
+    meaning: `${server} holds ${plural(accepting.accepted, "connection")} and accepts no more, so it has a maximum of its own: ${waiting}`,
     fix: `raise the server's maximum (${MAXIMA})`,
     evidence,
   };
@@ -122,12 +120,12 @@ function standstill(result: ConnectResult, evidence: readonly string[]): Finding
 
 function tooSlow(result: ConnectResult, evidence: readonly string[]): Finding {
   const isFull = result.evidence.peer?.listeners.some(isQueueFull) ?? true;
-  const consequence = isFull ? "its accept queue is full, and what comes is dropped" : queueState(result);
+  const consequence = isFull ? "its accept queue is full, and new connections are dropped" : queueState(result);
   return {
     limit: "accept-queue",
     whose: "peer",
-    meaning: `the server accepts more slowly than connections come: ${consequence}`,
-    fix: "a longer backlog in listen() and net.core.somaxconn, a server that accepts faster, or a lower --connect-rate",
+    meaning: `the server accepts connections more slowly than they arrive: ${consequence}`,
+    fix: "raise the backlog of listen() and net.core.somaxconn, make the server accept faster, or lower --connect-rate",
     evidence,
   };
 }
@@ -135,18 +133,18 @@ function tooSlow(result: ConnectResult, evidence: readonly string[]): Finding {
 function queueState({ evidence: { accepting, peer } }: ConnectResult): string {
   const waiting = accepting?.waiting ?? 0;
   if (waiting === 0 || peer?.listeners.some(isQueueFull)) return "its accept queue is full";
-  return `${plural(waiting, "connection")} ${waiting === 1 ? "waits" : "wait"} unaccepted in its accept queue`;
+  return `${plural(waiting, "connection")} ${waiting === 1 ? "waits" : "wait"} in its accept queue`;
 }
 
 function acceptFacts({ evidence: { accepting } }: ConnectResult): string[] {
   if (!accepting) return [];
   const { accepted, waiting, synReceived, isMoving } = accepting;
   const stages = [
-    `${formatCount(accepted)} accepted by the server's program`,
+    `${formatCount(accepted)} accepted by the server`,
     `${formatCount(waiting)} waiting in its accept queue`,
     ...(synReceived > 0 ? [`${formatCount(synReceived)} in its SYN queue`] : []),
   ];
   return [
-    `at the end of the hold: ${stages.join(", ")}; ${isMoving ? "it went on accepting" : "none was accepted any more"}`,
+    `at the end of the hold: ${stages.join(", ")}; ${isMoving ? "it was still accepting" : "it had stopped accepting"}`,
   ];
 }

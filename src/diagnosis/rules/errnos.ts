@@ -1,6 +1,6 @@
-// Every errno that the calls of a connection's life can return on Linux and that no other rule explains: cause, side and fix. From the
-// kernel's inet_stream_connect() and inet_bind(), its conversion of ICMP messages (icmp_err_convert, tcp_v6_err) and man 2 connect,
-// bind, socket, 7 ip.
+// Cause, side and fix of every errno that a connection's system calls can return on Linux and that no other rule explains. Sources:
+// the kernel's inet_stream_connect() and inet_bind(), its conversion of ICMP messages (icmp_err_convert, tcp_v6_err), and the man
+// pages connect(2), bind(2), socket(2) and ip(7).
 import type { ConnectResult } from "../../results/connect.js";
 import type { Finding } from "../../results/diagnosis.js";
 import type { FailureReport } from "../../results/fields.js";
@@ -13,44 +13,44 @@ const here = (limit: string, meaning: string, fix: string): Cause => ({ limit, w
 const path = (meaning: string, fix: string): Cause => ({ limit: "path", whose: "network", meaning, fix });
 
 const LOOK_AT_POLICIES =
-  "look at seccomp (Seccomp in /proc/PID/status), SELinux or AppArmor (ausearch -m avc, dmesg), and BPF programs of the cgroup (bpftool cgroup tree; systemd's IPAddressDeny=, SocketBindDeny=)";
+  "check seccomp (Seccomp in /proc/PID/status), SELinux or AppArmor (ausearch -m avc, dmesg), and the cgroup's BPF programs (bpftool cgroup tree; systemd's IPAddressDeny=, SocketBindDeny=)";
 const policy = (call: string): Cause =>
   here(
     "policy",
-    `a security policy of this host forbids ${call}: seccomp, a security module, or a cgroup's BPF program`,
+    `a security policy on this host forbids ${call}: seccomp, a security module, or a cgroup's BPF program`,
     LOOK_AT_POLICIES,
   );
 const bug = (call: string): Cause =>
   here(
     "unexplained",
-    `${call} was called wrongly: this is a bug in fourtuple`,
+    `${call} was called incorrectly: this is a bug in fourtuple`,
     "please report it, with the command line and the output of --json",
   );
 const icmp = (message: string): Cause =>
   path(
     `the network refused: an ICMP message said "${message}"`,
-    "on this host: tcpdump -n icmp or icmp6 shows which router or host sends it; look at its routes and firewall",
+    "run tcpdump -n icmp or icmp6 on this host to see which router or host sends it, then check its routes and firewall",
   );
 const noFamily = here(
   "address-family",
-  "this kernel has no such address family, or it is turned off (ipv6.disable=1)",
-  "use the other family (-4, -6), or turn it on",
+  "this kernel lacks the address family, or it is disabled (ipv6.disable=1)",
+  "use the other family (-4, -6), or enable this one",
 );
-const noMemory = here("memory", "the kernel has no memory for it", "add memory, or raise the container's limit");
+const noMemory = here("memory", "the kernel is out of memory", "add memory, or raise the container's limit");
 const noInterface = here(
   "route",
-  "the interface of the address, or of its route, is gone or down",
-  "ip -brief link, and ip route get ADDRESS",
+  "the interface of the address or route is gone or down",
+  "check ip -brief link and ip route get ADDRESS",
 );
 const noOption = here(
   "kernel",
-  "this kernel does not know a socket option that the run needs",
-  "use a newer kernel; a sandbox (gVisor) may lack it, too",
+  "this kernel lacks a socket option that the run needs",
+  "use a newer kernel; sandboxes such as gVisor may lack it too",
 );
 
 const MISUSE = ["EBADF", "EFAULT", "ENOTSOCK", "EISCONN", "EALREADY", "EDESTADDRREQ", "ENOTCONN", "EEXIST", "ELOOP"];
 
-/** Of any phase in which a connection is made. */
+/** In any phase of opening a connection. */
 const ANY: Readonly<Record<string, Cause>> = {
   EAFNOSUPPORT: noFamily,
   EPROTONOSUPPORT: noFamily,
@@ -65,94 +65,94 @@ const ANY: Readonly<Record<string, Cause>> = {
   ENOPROTOOPT: noOption,
   EOPNOTSUPP: noOption,
   EMFILE: here("nofile", "the descriptor table is full", "raise RLIMIT_NOFILE (ulimit -n, LimitNOFILE=)"),
-  ENFILE: here("file-max", "the whole host is out of open files", "raise fs.file-max"),
+  ENFILE: here("file-max", "the host is out of open files", "raise fs.file-max"),
 };
 
 const BY_PHASE: Readonly<Record<string, Readonly<Record<string, Cause>>>> = {
   bind: {
     EINVAL: here(
       "source-address",
-      "the kernel takes no such source address: a link-local one without its interface, or one of another family",
-      "give addresses of this host (ip -brief address), link-local ones with their zone: fe80::1%eth0",
+      "the kernel rejects this source address: it is link-local without an interface, or of another family",
+      "use addresses of this host (ip -brief address), link-local ones with their zone: fe80::1%eth0",
     ),
     EADDRINUSE: here(
       "source-ports",
-      "the source port belongs to another socket",
+      "the source port is in use by another socket",
       "choose other source ports (--source-port), or let the kernel choose: --source-port kernel",
     ),
   },
   register: {
     EPERM: here(
       "kernel",
-      "the kernel does not let this descriptor be watched",
-      "check that the kernel has epoll for sockets",
+      "the kernel does not allow this descriptor to be watched",
+      "check that the kernel supports epoll on sockets",
     ),
   },
 };
 
-/** What connect() itself returns. */
+/** Errors that connect() itself returns. */
 const AT_ONCE: Readonly<Record<string, Cause>> = {
   EINVAL: here(
     "route",
-    "this host does not send to that address: a blackhole route, or an address that no connection can have",
-    "ip route get ADDRESS, and: ip route show type blackhole; ip rule",
+    "this host does not send to that address: a blackhole route, or an address that TCP cannot connect to",
+    "check ip route get ADDRESS, ip route show type blackhole and ip rule",
   ),
-  ENETUNREACH: here("route", "this host has no route to that network", "check the address, and: ip route get ADDRESS"),
+  ENETUNREACH: here("route", "this host has no route to that network", "check the address, and ip route get ADDRESS"),
   EHOSTUNREACH: here(
     "route",
-    "a route of this host says that the address is unreachable",
-    "ip route get ADDRESS, and: ip route show type unreachable; ip rule",
+    "a route on this host marks the address unreachable",
+    "check ip route get ADDRESS, ip route show type unreachable and ip rule",
   ),
   EHOSTDOWN: here(
     "route",
-    "this host's link layer says that the address is down",
-    "ip neigh, and: ip route get ADDRESS",
+    "this host's link layer reports that the address is down",
+    "check ip neigh and ip route get ADDRESS",
   ),
   EAGAIN: here(
     "ipsec",
-    "an IPsec policy of this host waits for keys (net.core.xfrm_larval_drop is 0)",
-    "ip xfrm policy, ip xfrm state, and the log of the IKE daemon",
+    "an IPsec policy on this host is waiting for keys (net.core.xfrm_larval_drop is 0)",
+    "check ip xfrm policy, ip xfrm state, and the IKE daemon's log",
   ),
   EADDRINUSE: here(
     "source-ports",
-    "another connection has this 4-tuple already",
+    "another connection already has this 4-tuple",
     "choose other source ports (--source-port) or addresses (--source-ip)",
   ),
   EADDRNOTAVAIL: here(
     "source-ports",
-    "no source port or no source address is left towards the destination",
+    "no source port or source address is left for the destination",
     "add source addresses (--source-ip) or source ports (--source-port 1024-65535)",
   ),
   ECONNREFUSED: here(
     "firewall",
-    "this host refused the packet that it was to send: a rule that rejects",
-    "nft list ruleset, iptables -S OUTPUT",
+    "this host refused to send the packet: a firewall rule rejects it",
+    "check nft list ruleset and iptables -S OUTPUT",
   ),
   EMSGSIZE: here(
     "route",
     "the interface's MTU is too small for a SYN",
-    "ip -brief link; ip route get ADDRESS shows an mtu of the route",
+    "check ip -brief link; ip route get ADDRESS shows a route's mtu",
   ),
 };
 
-/** What comes later: an answer of the network's or the peer's. */
+/** Errors that come later, as an answer from the network or the peer. */
 const LATER: Readonly<Record<string, Cause>> = {
   ECONNREFUSED: {
     limit: "listener",
     whose: "peer",
-    meaning: "nobody listens on that port",
+    meaning: "nothing listens on that port",
     fix: "start the server, or check the port: ss -ltn",
   },
   ECONNRESET: {
     limit: "peer-closing",
     whose: "peer",
-    meaning: "the peer, or something in its name, reset the handshake",
-    fix: "look at the server's log, and for a firewall or load balancer that resets (tcpdump 'tcp[tcpflags] & tcp-rst != 0')",
+    meaning: "the peer, or something on its behalf, reset the handshake",
+    fix: "check the server's log, and look for a firewall or load balancer that sends resets (tcpdump 'tcp[tcpflags] & tcp-rst != 0')",
   },
   ECONNABORTED: here(
     "stop",
-    "a program of this host ended the connections while they were being made (ss -K, or the network's change)",
-    "find out who calls ss -K or SOCK_DESTROY",
+    "a program on this host aborted the connections during the handshake (ss -K, or a network change)",
+    "find out what calls ss -K or SOCK_DESTROY",
   ),
   ENETUNREACH: icmp("network unreachable"),
   EHOSTUNREACH: icmp("host unreachable"),
@@ -163,36 +163,36 @@ const LATER: Readonly<Record<string, Cause>> = {
   EOPNOTSUPP: icmp("source route failed"),
   EPROTO: icmp("parameter problem"),
   EMSGSIZE: path(
-    'the path takes no packet of that size: an ICMP message said "fragmentation needed"',
+    'the path cannot carry packets of that size: an ICMP message said "fragmentation needed"',
     "check the MTU along the path: tracepath ADDRESS",
   ),
-  ETIMEDOUT: path("nothing answered", "check the address, the firewalls on the way, and the server's accept queue"),
+  ETIMEDOUT: path("nothing answered", "check the address, the firewalls on the path, and the server's accept queue"),
   EPIPE: {
     limit: "peer-closing",
     whose: "peer",
-    meaning: "the peer closed while the connection was being made",
-    fix: "look at the server's log",
+    meaning: "the peer closed during the handshake",
+    fix: "check the server's log",
   },
 };
 
-/** What ends connections that are open. */
+/** Errors that end open connections. */
 const HELD: Readonly<Record<string, Cause>> = {
   ECONNABORTED: here(
     "stop",
-    "a program of this host ended the connections (ss -K)",
-    "find out who calls ss -K or SOCK_DESTROY",
+    "a program on this host aborted the connections (ss -K)",
+    "find out what calls ss -K or SOCK_DESTROY",
   ),
   ENETUNREACH: path(
-    "the path broke while the connections were held: no route to the network any more",
-    "ip route get ADDRESS, here and on the routers",
+    "the path broke during the hold: there is no longer a route to the network",
+    "check ip route get ADDRESS, here and on the routers",
   ),
   EHOSTUNREACH: path(
-    "the path broke while the connections were held: nobody answers for the address any more",
-    "ip neigh, and: ip route get ADDRESS",
+    "the path broke during the hold: the address no longer answers",
+    "check ip neigh and ip route get ADDRESS",
   ),
   EACCES: path(
-    "a firewall began to refuse the connections while they were held",
-    "nft list ruleset, here and on the way",
+    "a firewall began to refuse the connections during the hold",
+    "check nft list ruleset, here and on the path",
   ),
   ENETDOWN: noInterface,
   EPROTO: icmp("parameter problem"),
@@ -200,7 +200,7 @@ const HELD: Readonly<Record<string, Cause>> = {
   ENOBUFS: noMemory,
 };
 
-/** @returns undefined for a step of which nothing general can be said */
+/** @returns undefined for a step without a general explanation */
 export function explainErrno(result: ConnectResult, failure: FailureReport): Finding | undefined {
   const cause = causeOf(result, failure);
   return cause && { ...cause, evidence: [seen(failure), ...timing(result, failure)] };
@@ -219,8 +219,8 @@ function causeOf(result: ConnectResult, failure: FailureReport): Cause | undefin
     LATER[errno] ??
     ANY[errno] ??
     path(
-      `the network answered in a way that the kernel calls ${errno}`,
-      "tcpdump -n 'icmp or icmp6 or tcp' shows what comes back",
+      `the network answered with an error that the kernel reports as ${errno}`,
+      "run tcpdump -n 'icmp or icmp6 or tcp' to see what comes back",
     )
   );
 }
@@ -228,7 +228,5 @@ function causeOf(result: ConnectResult, failure: FailureReport): Cause | undefin
 function timing(result: ConnectResult, failure: FailureReport): string[] {
   const isAtOnce = failure.phase === "connect" ? cameAtOnce(result, failure) : undefined;
   if (isAtOnce === undefined) return [];
-  return [
-    isAtOnce ? "connect() itself returned it: this host's kernel sent nothing" : "it came after the SYN was sent",
-  ];
+  return [isAtOnce ? "connect() itself returned it: the kernel sent nothing" : "it came after the SYN was sent"];
 }

@@ -1,4 +1,4 @@
-// Failures that this side's own kernel reports: descriptors, ports, watches, memory, routes.
+// Failures that the local kernel reports: descriptors, ports, epoll watches, memory, routes.
 
 import type { ConnectResult } from "../../results/connect.js";
 import type { Finding } from "../../results/diagnosis.js";
@@ -15,25 +15,25 @@ const RULES: Record<string, Rule> = {
     meaning: `the descriptor ${hasPrivateTables ? "tables are" : "table is"} full: RLIMIT_NOFILE is ${formatBound(nofileLimit)}`,
     fix: hasPrivateTables
       ? "raise it: ulimit -n, LimitNOFILE=, --ulimit nofile="
-      : "raise it (ulimit -n, LimitNOFILE=, --ulimit nofile=), or allow io_uring or unshare(CLONE_FILES), with which more than one table can be had",
+      : "raise it (ulimit -n, LimitNOFILE=, --ulimit nofile=), or allow io_uring or unshare(CLONE_FILES) for more than one table",
     evidence: [
       seen(failure),
       hasPrivateTables
-        ? `${formatCount(threads)} threads with a table each`
+        ? `${formatCount(threads)} threads with one table each`
         : "private tables were refused: all threads share one",
     ],
   }),
   "socket ENFILE": ({ evidence }, failure) => ({
     limit: "file-max",
     whose: "local",
-    meaning: "the whole host is out of open files",
+    meaning: "the host is out of open files",
     fix: "raise fs.file-max",
     evidence: [seen(failure), ...known("fs.file-max", evidence.settings["fs.file-max"])],
   }),
   "register ENOSPC": ({ evidence }, failure) => ({
     limit: "epoll-watches",
     whose: "local",
-    meaning: "this user may not watch more descriptors, over all of its processes",
+    meaning: "this user's processes together may not watch any more descriptors",
     fix: "raise fs.epoll.max_user_watches",
     evidence: [seen(failure), ...known("fs.epoll.max_user_watches", evidence.settings["fs.epoll.max_user_watches"])],
   }),
@@ -51,19 +51,19 @@ const RULES: Record<string, Rule> = {
     limit: "route",
     whose: "local",
     meaning: "this host has no route to that network",
-    fix: "check the address, and: ip route get ADDRESS",
+    fix: "check the address, and ip route get ADDRESS",
     evidence: [seen(failure)],
   }),
   "connect EHOSTUNREACH": ({ evidence }, failure) => ({
     limit: "route",
     whose: "network",
-    meaning: "nobody on the network answers for that address, or a firewall says that nobody does",
-    fix: "check the address, and that the host is up",
+    meaning: "no host answers for that address, or a firewall reports it as unreachable",
+    fix: "check the address and that the host is up",
     evidence: [seen(failure), ...icmpFact(evidence.deltas["Icmp.InDestUnreachs"])],
   }),
 };
 
-/** @returns undefined when it is not one that this side's kernel explains */
+/** @returns undefined if the local kernel's errors do not explain the failure */
 export function fromSystem(result: ConnectResult, failure: FailureReport): Finding | undefined {
   const rule = RULES[`${failure.phase} ${failure.errno}`];
   if (rule) return rule(result, failure);
@@ -79,10 +79,12 @@ function explainNoMemory({ evidence }: ConnectResult, failure: FailureReport): F
     whose: "local",
     meaning:
       pressures > 0
-        ? "TCP's memory budget (net.ipv4.tcp_mem) is used up by what is queued"
+        ? "queued data has used up TCP's memory budget (net.ipv4.tcp_mem)"
         : "the kernel has no memory for more sockets",
     fix:
-      pressures > 0 ? "raise net.ipv4.tcp_mem, or make the readers read" : "add memory, or raise the container's limit",
+      pressures > 0
+        ? "raise net.ipv4.tcp_mem, or make slow readers read faster"
+        : "add memory, or raise the container's limit",
     evidence: [
       seen(failure),
       ...(pressures > 0 ? [`TCP came under memory pressure ${formatCount(pressures)} times`] : []),
@@ -90,12 +92,12 @@ function explainNoMemory({ evidence }: ConnectResult, failure: FailureReport): F
   };
 }
 
-/** A failure with its count, as evidence. */
+/** A failure and its count, as evidence. */
 export function seen({ phase, errno, count }: FailureReport): string {
   return `${formatCount(count)} × ${errno} (${phase})`;
 }
 
-/** Without one it is the neighbour table of this side that has no answer. */
+/** Whether ICMP said so. If not, this host's own neighbour table has no answer. */
 function icmpFact(unreachable = 0): string[] {
   return [unreachable > 0 ? `${formatCount(unreachable)} ICMP messages said "unreachable"` : "no ICMP message said so"];
 }

@@ -1,4 +1,4 @@
-// What stopped a run before memory or open files ran out, in words: the host's, or a limit of its cgroup.
+// Explains why a run stopped before memory or open files ran out: the host's, or a limit of its cgroup.
 
 import type { Finding } from "../../results/diagnosis.js";
 import type { FileRoom, MemoryRoom } from "../../results/evidence.js";
@@ -6,18 +6,18 @@ import { formatBytes, formatCount } from "../../util/units.js";
 
 interface MemoryStop {
   readonly limit: "memory" | "cgroup-memory" | "cgroup-memory-high";
-  /** `1.2 GiB were left in the cgroup` */
+  /** `1.2 GiB was left in the cgroup` */
   readonly left: string;
   readonly fix: string;
 }
 
 export function describeMemoryStop({ availableBytes, bound, limit }: MemoryRoom): MemoryStop {
-  const left = `${formatBytes(Math.max(0, availableBytes))} were left`;
-  if (bound === "host") return { limit: "memory", left: `${left} in the host`, fix: "add memory" };
+  const left = `${formatBytes(Math.max(0, availableBytes))} was left`;
+  if (bound === "host") return { limit: "memory", left: `${left} on the host`, fix: "add memory" };
   if (limit === "memory.high") {
     return {
       limit: "cgroup-memory-high",
-      left: `${left} in the cgroup below memory.high, over which the kernel throttles its programs`,
+      left: `${left} in the cgroup below memory.high, above which the kernel throttles it`,
       fix: "raise memory.high of the service or container (MemoryHigh=)",
     };
   }
@@ -32,10 +32,10 @@ export function explainFileStop({ open, max, reserve }: FileRoom, what: string):
   return {
     limit: "file-max",
     whose: "local",
-    meaning: `${what} before the host ran out of open files: ${formatCount(Math.max(0, max - open))} were left, and ${formatCount(reserve)} stay free`,
+    meaning: `${what} before the host ran out of open files: ${formatCount(Math.max(0, max - open))} were left; ${formatCount(reserve)} are kept free`,
     fix: "raise fs.file-max",
     evidence: [
-      `${formatCount(open)} of ${formatCount(max)} files are open on this host; beyond that other programs fail with ENFILE`,
+      `${formatCount(open)} of ${formatCount(max)} files are open on this host; at the limit, other programs fail with ENFILE`,
     ],
   };
 }

@@ -1,4 +1,4 @@
-// Why messages stayed unanswered or unsent, and which threshold was passed, where the connections themselves went well.
+// Why messages went unanswered or unsent, or which threshold was exceeded, when the connections themselves were fine.
 
 import { missPhrases } from "../../client/verdict/verdict.js";
 import type { ConnectResult, MissKind } from "../../results/connect.js";
@@ -9,7 +9,7 @@ import { formatBytes, formatCount } from "../../util/units.js";
 
 const THRESHOLDS: readonly MissKind[] = ["failures", "rate", "latency"];
 
-/** @returns undefined where neither is what was missed */
+/** @returns undefined if the run missed neither messages nor a threshold */
 export function explainMessages(result: ConnectResult): Finding | undefined {
   const { messages, misses = [] } = result;
   const of = (kind: MissKind) => misses.find((miss) => miss.kind === kind);
@@ -20,7 +20,7 @@ export function explainMessages(result: ConnectResult): Finding | undefined {
   return {
     limit: "threshold",
     whose: "local",
-    meaning: `a threshold of this run was passed: ${missPhrases(passed).join("; ")}`,
+    meaning: `a threshold of this run was not met: ${missPhrases(passed).join("; ")}`,
     fix: "see the figures above, or change the threshold (--max-p99, --min-rate, --max-failed)",
     evidence: [],
   };
@@ -34,52 +34,52 @@ function explainUnanswered({ evidence, traffic }: ConnectResult, messages: Messa
     const state = server.isFrozen ? "frozen" : "stopped";
     return peer(`the server is ${state}: ${describeProcess(server)} answers nothing`, howToGoOn(server), [
       ...facts,
-      "its connections are held by the kernel, which goes on taking bytes for it",
+      "the kernel holds its connections and keeps accepting bytes for it",
     ]);
   }
   if (expected === "echo" && wrongBytes > 0) {
     return peer(
-      "the server answers with other bytes than it was sent: only an exact echo counts",
-      "give --expect any if any answer will do",
-      [...facts, `${formatBytes(wrongBytes)} came instead of an answer`],
+      "the server's answers differ from what it was sent: only an exact echo counts",
+      "use --expect any if any answer will do",
+      [...facts, `${formatBytes(wrongBytes)} received instead of the expected answer`],
     );
   }
   const begunBytes = traffic.receivedBytes - unaskedBytes - wrongBytes;
   if (answered === 0 && expected === "echo" && begunBytes > 0) {
     return peer(
-      "the server has begun to answer, and come to the end of no answer",
-      "send less (-r, or a shorter message), or see what slows the server down",
-      [...facts, `${formatBytes(begunBytes)} of answers came, ${formatBytes(sent * bytes)} were due`],
+      "the server began answering but completed no answer",
+      "send less (-r, or a shorter message), or find out what slows the server down",
+      [...facts, `${formatBytes(begunBytes)} of answers arrived, ${formatBytes(sent * bytes)} were due`],
     );
   }
   if (answered === 0) {
     return peer(
-      "the server answers nothing",
-      "give --expect none if it has nothing to answer; otherwise see why it does not read or answer",
-      [...facts, unaskedBytes > 0 ? `${formatBytes(unaskedBytes)} came unasked` : "no byte came"],
+      "the server sends no answers",
+      "use --expect none if it is not meant to answer; otherwise check why it does not read or answer",
+      [...facts, unaskedBytes > 0 ? `${formatBytes(unaskedBytes)} received unsolicited` : "no bytes arrived"],
     );
   }
   return peer(
-    "the server has stopped answering, or falls behind",
-    "see what it waits for; or send less (--message-rate)",
-    [...facts, "answers were waited for a second after the last message"],
+    "the server has stopped answering, or cannot keep up",
+    "check what it is waiting for, or send less (--message-rate)",
+    [...facts, "the run waited one second for answers after the last message"],
   );
 }
 
 function explainUnsent({ missed, due, blocked, late }: MessageResult): Finding {
-  const facts = [`${formatCount(missed)} of ${formatCount(due)} messages were due and never sent`];
+  const facts = [`${formatCount(missed)} of ${formatCount(due)} messages were due but never sent`];
   if (blocked > 0) {
     return peer(
-      "the server does not read as fast as it is sent to: its window is full",
-      "send less (-r), or see why it does not read",
-      [...facts, `${formatCount(blocked)} were due while the kernel took no more bytes of their connection`],
+      "the server reads more slowly than the run sends: its window is full",
+      "send less (-r), or check why it does not read",
+      [...facts, `${formatCount(blocked)} were due while their connection's send buffer was full`],
     );
   }
   return {
     limit: "messages",
     whose: "local",
     meaning: "this host does not send as fast as requested",
-    fix: "ask for less (-r), or give it more CPU",
+    fix: "lower the rate (-r), or give this host more CPU",
     evidence: [...facts, `${formatCount(late)} were sent more than a millisecond late`],
   };
 }

@@ -1,5 +1,5 @@
-// A neighbour table that is full: no packet leaves to an address on the same link that has no entry. This kernel's counts for all of its
-// network namespaces, so a server in another one is seen; one on another host is not.
+// A full neighbour table: no packet can be sent to an address on the same link that has no entry. The kernel counts all of its network
+// namespaces together, so a server's table in another namespace is visible; one on another host is not.
 
 import type { ConnectResult } from "../../results/connect.js";
 import type { Finding, Suspect } from "../../results/diagnosis.js";
@@ -7,20 +7,20 @@ import type { FailureReport } from "../../results/fields.js";
 import { formatCount } from "../../util/units.js";
 import { seen } from "./local-errors.js";
 
-/** What it is met by: no answer, no buffer for a packet, no way to the host. */
+/** Errnos of a full table: no answer, no buffer for a packet, no route to the host. */
 const ERRNOS = ["ETIMEDOUT", "ENOBUFS", "EHOSTUNREACH"];
 const TABLES = [
   { cache: "arp_cache", family: 4, limit: "gc-thresh3" },
   { cache: "ndisc_cache", family: 6, limit: "gc-thresh3-ipv6" },
 ] as const;
-/** From so many on a table of the usual 1,024 entries may be full. */
+/** From this many addresses on, a table of the usual 1,024 entries may be full. */
 const MANY_SOURCES = 900;
 
-/** @returns undefined when no table of this kernel was full, or not often enough */
+/** @returns undefined if no table of this kernel was full often enough */
 export function explainNeighbours(result: ConnectResult, failure: FailureReport): Finding | undefined {
   if (!ERRNOS.includes(failure.errno)) return undefined;
   const { deltas, gauges } = result.evidence;
-  // Each attempt that failed so found it full, once at the least; it is everybody's.
+  // Each failed attempt found the table full at least once; the counter includes other programs' packets.
   const table = TABLES.find(({ cache }) => (deltas[`${cache}.table_fulls`] ?? 0) >= failure.count);
   if (!table) return undefined;
   const setting = `net.ipv${table.family}.neigh.default.gc_thresh3`;
@@ -29,7 +29,7 @@ export function explainNeighbours(result: ConnectResult, failure: FailureReport)
   return {
     limit: table.limit,
     whose: "local",
-    meaning: `the neighbour table of this kernel is full: ${setting} bounds the addresses on the same link, those of all network namespaces together`,
+    meaning: `this kernel's neighbour table is full: ${setting} limits the addresses on the same link, counted over all network namespaces`,
     fix: `raise ${setting} (with gc_thresh1 and gc_thresh2) on the host; or use fewer source addresses with more ports each, or fewer destinations on the link`,
     evidence: [
       seen(failure),
@@ -42,7 +42,7 @@ export function explainNeighbours(result: ConnectResult, failure: FailureReport)
   };
 }
 
-/** The server's table, or a router's, on another host; undefined where too few addresses are used to fill one. */
+/** The table of a server or router on another host; undefined if too few addresses are used to fill one. */
 export function suspectNeighbours({ plan, established }: ConnectResult, facts: readonly string[]): Suspect | undefined {
   if (plan.sourceAddresses < MANY_SOURCES || established === 0) return undefined;
   return {

@@ -1,5 +1,5 @@
-// Connections that the peer ended: a full queue that resets, its end, a time-out, its own maximum, its descriptor limit. Which of
-// them were closed, the oldest or the newest, says much of why.
+// Connections that the peer ended: by resets from a full queue, by exiting, by a timeout, at its own maximum or at its descriptor
+// limit. Whether the oldest or the newest were closed tells much about why.
 
 import type { ConnectResult } from "../../results/connect.js";
 import type { Finding, Suspect } from "../../results/diagnosis.js";
@@ -13,18 +13,18 @@ import { seen } from "./local-errors.js";
 import { openAtStop, plateauAt, reachedBy } from "./plateaus.js";
 import { isRedirected, listenerGone, redirection } from "./refused.js";
 
-/** Some change places on the way: so many of those that stay may be out of order. */
+/** Connections may be accepted out of order: this share of those that stay may be. */
 const DISORDER = 0.1;
-/** A time-out is not kept to the millisecond. */
+/** Timeouts are not precise to the millisecond. */
 const OUTLIVED = 1.5;
-/** A pattern of so few could be chance: then none may be out of order. */
+/** With fewer, a pattern may be chance: then none may be out of order. */
 const FEW = 3;
-/** A server that closes sooner has nothing more to say, rather than a time-out. */
+/** A server that closes sooner is done talking rather than timing out. */
 const TIMEOUT_MS = 100;
 const TIMEOUTS =
   "nginx: keepalive_timeout, client_header_timeout; redis: timeout; haproxy: timeout client; load balancers have one too";
 
-/** @returns undefined when the failure is another one */
+/** @returns undefined if the failure is of another kind */
 export function explainClosing(result: ConnectResult, failure: FailureReport): Finding | Suspect[] | undefined {
   const isClosing = failure.errno === "FIN" || failure.errno === "ECONNRESET" || failure.errno === "EPIPE";
   if (!isClosing) return undefined;
@@ -47,12 +47,12 @@ function overflowReset(result: ConnectResult, failure: FailureReport): Finding |
     limit: "accept-queue",
     whose: "peer",
     meaning: "the server's accept queue was full, and tcp_abort_on_overflow answers with a reset",
-    fix: "a longer backlog (and net.core.somaxconn), or tcp_abort_on_overflow=0 and a lower --connect-rate",
+    fix: "raise the backlog (and net.core.somaxconn), or set tcp_abort_on_overflow=0 and lower --connect-rate",
     evidence: [seen(failure), ...facts],
   };
 }
 
-/** Another socket listens than at the run's start, and what the old one's program held is gone: the oldest, or all. */
+/** A different socket listens than at the start, and the connections of the old one's process are gone: the oldest, or all. */
 function restarted(result: ConnectResult, failure: FailureReport): Finding | undefined {
   const { peer, lossPattern } = result.evidence;
   const anew = peer?.listeners.find(({ since }) => since === "replaced");
@@ -61,16 +61,16 @@ function restarted(result: ConnectResult, failure: FailureReport): Finding | und
   return {
     limit: "peer-ended",
     whose: "peer",
-    meaning: "the server ended while the run lasted, and its connections with it; it was started anew",
-    fix: "see why it ended: its log, the journal, and the kernel's log for the OOM killer",
+    meaning: "the server was restarted during the run, which ended its connections",
+    fix: "find out why it ended: its log, the journal, and the kernel log for the OOM killer",
     evidence: [
       ...closingFacts(result, failure),
-      `the listening socket of port ${anew.port} is another one than at the run's start`,
+      `the listening socket of port ${anew.port} is not the one that was there at the start`,
     ],
   };
 }
 
-/** Everything was lost: no maximum does that. */
+/** Everything was lost: that is not a maximum. */
 function ended(result: ConnectResult, failure: FailureReport): Finding | undefined {
   const { established, lost, evidence } = result;
   if (established === 0 || lost < established) return undefined;
@@ -81,29 +81,29 @@ function ended(result: ConnectResult, failure: FailureReport): Finding | undefin
     limit: "peer-ended",
     whose: "peer",
     meaning: isGone
-      ? "the server closed connections that were held: it has ended, and nobody listens there any more"
-      : "the server closed connections that were held, all of them: it ended, or closes what is idle or finished",
-    fix: "look at the server's log, and at its idle time-outs",
+      ? "the server ended during the hold: its connections are closed, and nothing listens there any more"
+      : "the server closed all connections during the hold: it ended, or it closes idle or finished connections",
+    fix: "check the server's log and its idle timeouts",
     evidence: facts,
   };
 }
 
-/** With the listening socket go those that waited in its queue. */
+/** Closing the listening socket also ends the connections in its queue. */
 function closedListener(result: ConnectResult, failure: FailureReport): Finding | undefined {
   const { peer } = result.evidence;
   if (peer?.listeners.length !== 0 || isRedirected(result)) return undefined;
-  return listenerGone(result, [seen(failure), "no socket of this host listens there"]);
+  return listenerGone(result, [seen(failure), "no socket on this host listens there"]);
 }
 
 function outOfDescriptors(result: ConnectResult, failure: FailureReport): Finding | undefined {
   const { process } = result.evidence.peer ?? {};
-  // Ours leaves in the queue what it cannot take.
+  // Our own server leaves connections that it cannot take in the queue.
   if (!process || isOurServer(process) || !isOutOfDescriptors(process)) return undefined;
   const open = `${formatCount(process.openDescriptors!)} of its ${formatBound(process.nofileLimit!)} descriptors are open`;
   return { ...descriptors(result), evidence: [...closingFacts(result, failure), open] };
 }
 
-/** Some were closed and others stay: which? */
+/** Some connections were closed and others stay open: which ones? */
 function selected(result: ConnectResult, failure: FailureReport): Finding | Suspect[] {
   const { lossPattern } = result.evidence;
   const { process } = result.evidence.peer ?? {};
@@ -117,7 +117,7 @@ function selected(result: ConnectResult, failure: FailureReport): Finding | Susp
   const maximumOrDescriptors: Suspect[] = [
     {
       ...maximum,
-      test: "the server's log and configuration name it; its descriptors (ls /proc/PID/fd | wc -l) stay below its limit",
+      test: "the server's log or configuration names the maximum, and its descriptors (ls /proc/PID/fd | wc -l) stay below its limit",
     },
     {
       ...descriptors(result),
@@ -132,11 +132,14 @@ function selected(result: ConnectResult, failure: FailureReport): Finding | Susp
   }
   const evicting: Finding = {
     ...maximum,
-    meaning: `${process ? describeProcess(process) : "the server"} closed the oldest for each new one above ${formatCount(reachedBy(result))} connections: a maximum of its own`,
+    meaning: `${process ? describeProcess(process) : "the server"} closed its oldest connection for each new one above ${formatCount(reachedBy(result))}: it has a maximum of its own`,
   };
   if (chosen === "oldest" && outlived(lossPattern!)) {
     const { oldestKeptMs } = lossPattern!;
-    return { ...evicting, evidence: [...facts, `no time-out: others stay open for ${formatDuration(oldestKeptMs)}`] };
+    return {
+      ...evicting,
+      evidence: [...facts, `not a timeout: others have stayed open for ${formatDuration(oldestKeptMs)}`],
+    };
   }
   const idle: Suspect = {
     ...timeout(facts),
@@ -147,10 +150,10 @@ function selected(result: ConnectResult, failure: FailureReport): Finding | Susp
     limit: "peer-closing",
     whose: "peer",
     meaning:
-      "the server closes some connections and keeps later ones: a limit of the rate, an error, the end of one of its workers",
-    fix: "look at the server's log, and at its limits per client and per second",
+      "the server closes some connections and keeps later ones: a rate limit, an error, or the end of one of its workers",
+    fix: "check the server's log and its limits per client and per second",
     evidence: facts,
-    test: "a run with half as many connections loses some as well, at a lower --connect-rate perhaps none",
+    test: "a run with half as many connections also loses some, but perhaps none at a lower --connect-rate",
   };
   if (chosen === "some")
     return [
@@ -164,7 +167,7 @@ function selected(result: ConnectResult, failure: FailureReport): Finding | Susp
   return [...(hasDescriptors ? maximumOrDescriptors.slice(0, 1) : maximumOrDescriptors), idle];
 }
 
-/** @returns undefined when they were too few, or opened too fast, to tell */
+/** @returns undefined if there were too few, or they opened too fast, to tell */
 function chosenBy(
   { kept, keptOlder, keptYounger }: LossPattern,
   lost: number,
@@ -176,12 +179,12 @@ function chosenBy(
   return isNewest ? "newest" : isOldest ? "oldest" : "some";
 }
 
-/** Those that stay are older by now than any became that was closed: no time-out closed these. */
+/** Whether the survivors are older than any closed connection became, which rules out a timeout. */
 function outlived({ oldestKeptMs, longestHeldMs }: LossPattern): boolean {
   return oldestKeptMs > OUTLIVED * longestHeldMs + TIMEOUT_MS;
 }
 
-/** Opened over a while and closed at the same age, not at the same moment. */
+/** Whether connections opened over some time and closed at the same age rather than at the same moment. */
 function isOfOneAge(pattern: LossPattern | undefined): boolean {
   if (!pattern || pattern.shortestHeldMs < TIMEOUT_MS) return false;
   return pattern.longestHeldMs - pattern.shortestHeldMs < pattern.openedOverMs / 2;
@@ -198,11 +201,11 @@ function closingFacts(result: ConnectResult, failure: FailureReport): string[] {
 }
 
 function heldFor({ shortestHeldMs, longestHeldMs }: LossPattern): string {
-  return `closed ${formatDuration(shortestHeldMs)} to ${formatDuration(longestHeldMs)} after they were ESTABLISHED`;
+  return `closed ${formatDuration(shortestHeldMs)} to ${formatDuration(longestHeldMs)} after they became ESTABLISHED`;
 }
 
 function ordering({ kept, keptOlder, keptYounger }: LossPattern): string {
-  return `of ${formatCount(kept)} that stay, ${formatCount(keptOlder)} came before the first that was closed and ${formatCount(keptYounger)} after the last`;
+  return `of ${formatCount(kept)} still open, ${formatCount(keptOlder)} were opened before the first closed one and ${formatCount(keptYounger)} after the last`;
 }
 
 function ownMaximum(result: ConnectResult): Finding {
@@ -210,7 +213,7 @@ function ownMaximum(result: ConnectResult): Finding {
   return {
     limit: "peer-maximum",
     whose: "peer",
-    meaning: `${process ? describeProcess(process) : "the server"} closed what is over ${formatCount(reachedBy(result))} connections: a maximum of its own`,
+    meaning: `${process ? describeProcess(process) : "the server"} closed connections above ${formatCount(reachedBy(result))}: it has a maximum of its own`,
     fix: `raise the server's maximum (${MAXIMA})`,
     evidence: [],
   };
@@ -221,8 +224,8 @@ function descriptors({ evidence }: ConnectResult): Finding {
   return {
     limit: "nofile",
     whose: "peer",
-    meaning: `${process ? describeProcess(process) : "the server"} is out of descriptors, and closes what it cannot take`,
-    fix: "raise the server's limit of open files (LimitNOFILE=, ulimit -n)",
+    meaning: `${process ? describeProcess(process) : "the server"} is out of descriptors and closes connections that it cannot take`,
+    fix: "raise the server's open-file limit (LimitNOFILE=, ulimit -n)",
     evidence: [],
   };
 }
@@ -231,8 +234,8 @@ function timeout(evidence: readonly string[]): Finding {
   return {
     limit: "peer-timeout",
     whose: "peer",
-    meaning: "the server closes connections of a certain age: it has a time-out for idle ones",
-    fix: `raise the server's time-out (${TIMEOUTS}), or send something more often (--message, --message-rate)`,
+    meaning: "the server closes connections at a certain age: it has an idle timeout",
+    fix: `raise the server's timeout (${TIMEOUTS}), or send something more often (--message, --message-rate)`,
     evidence,
   };
 }

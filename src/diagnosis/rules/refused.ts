@@ -1,5 +1,5 @@
-// Refused handshakes (ECONNREFUSED): nobody listens at a destination, or something on the way refuses in its name. An
-// overflowing accept queue never refuses: its reset (tcp_abort_on_overflow) comes to a socket that is ESTABLISHED by then.
+// Refused handshakes (ECONNREFUSED): nothing listens at a destination, or something on the path refuses on its behalf. An
+// overflowing accept queue never refuses: its reset (tcp_abort_on_overflow) reaches a socket that is already ESTABLISHED.
 
 import type { ConnectResult, Endpoint } from "../../results/connect.js";
 import type { Finding, Suspect } from "../../results/diagnosis.js";
@@ -13,7 +13,7 @@ import { openAtStop } from "./plateaus.js";
 const NAMED = 3;
 const WILDCARDS = ["0.0.0.0", "::"];
 
-/** @returns undefined when the failure is another one */
+/** @returns undefined if the failure is of another kind */
 export function explainRefusal(result: ConnectResult, failure: FailureReport): Finding | Suspect[] | undefined {
   if (failure.phase !== "connect" || failure.errno !== "ECONNREFUSED") return undefined;
   const { evidence, destinations, established } = result;
@@ -23,27 +23,30 @@ export function explainRefusal(result: ConnectResult, failure: FailureReport): F
   const other = elsewhere(result, deserted);
   if (deserted.length < destinations.length) {
     return nobody(
-      `nobody listens on ${named(deserted)}${deserted.length > NAMED ? " and others" : ""}: ${formatCount(deserted.length)} of the ${formatCount(destinations.length)} destinations${other ? `; ${other.who}` : ""}`,
-      [seen(failure), `no socket of this host listens on ${named(deserted)}`],
+      `nothing listens on ${named(deserted)}${deserted.length > NAMED ? " and others" : ""}: ${formatCount(deserted.length)} of the ${formatCount(destinations.length)} destinations${other ? `; ${other.who}` : ""}`,
+      [seen(failure), `no socket on this host listens on ${named(deserted)}`],
       other?.fix,
     );
   }
-  const facts = [seen(failure), "no socket of this host listens there", ...selfFacts(result)];
+  const facts = [seen(failure), "no socket on this host listens there", ...selfFacts(result)];
   if (established === 0 || other) {
     return other
       ? nobody(
-          `nobody listens on that port at ${deserted.length > 1 ? "these addresses" : "that address"}; ${other.who}`,
+          `nothing listens on that port at ${deserted.length > 1 ? "these addresses" : "that address"}; ${other.who}`,
           facts,
           other.fix,
         )
-      : nobody("nobody listens on that port", facts);
+      : nobody("nothing listens on that port", facts);
   }
   return isRedirected(result)
-    ? nobody("the port is redirected, and where it leads to nobody listens any more", [...facts, redirection(result)])
+    ? nobody("the port is redirected, and nothing listens at the redirection's target any more", [
+        ...facts,
+        redirection(result),
+      ])
     : listenerGone(result, facts);
 }
 
-/** Who has the ports of destinations without a listener at another address or family, and what to do then. */
+/** Who has those destinations' ports at another address or family, and what to do about it. */
 function elsewhere(
   { evidence }: ConnectResult,
   deserted: readonly Endpoint[],
@@ -62,59 +65,63 @@ function elsewhere(
     );
   if (listening.length === 0) {
     return {
-      who: `${holders.join(", ")}, and has not called listen()`,
-      fix: "let the server call listen(), or look why it has not",
+      who: `${holders.join(", ")}, but has not called listen()`,
+      fix: "let the server call listen(), or find out why it has not",
     };
   }
   const isWildcard = WILDCARDS.includes(first.ip);
   return {
     who: holders.join(", "),
     fix: isWildcard
-      ? `connect to it by IPv${first.ip === "::" ? 6 : 4}, or let the server listen for both families ([::] without IPV6_V6ONLY)`
-      : `connect to ${at(first)}, or let the server listen on ${named(deserted)} too (0.0.0.0 and [::] are all addresses)`,
+      ? `connect over IPv${first.ip === "::" ? 6 : 4}, or let the server listen on both families ([::] without IPV6_V6ONLY)`
+      : `connect to ${at(first)}, or let the server listen on ${named(deserted)} too (0.0.0.0 and [::] mean all addresses)`,
   };
 }
 
-/** Connections that met themselves, for want of a listener. */
+/** Connections that met themselves for lack of a listener. */
 function selfFacts({ failures }: ConnectResult): string[] {
   const met = failures.find(({ errno }) => errno === "SELF");
-  return met ? [`${formatCount(met.count)} more met themselves: the kernel chose the destination's port for them`] : [];
+  return met
+    ? [
+        `${formatCount(met.count)} more connected to themselves: the kernel chose the destination's port as their source port`,
+      ]
+    : [];
 }
 
-/** A client whose source port is the destination's, where nobody listens (simultaneous open, RFC 9293): it is both ends. */
+/** A client whose source port is the destination's, where nothing listens (simultaneous open, RFC 9293): it is both ends. */
 export function explainSelfConnect(result: ConnectResult, failure: FailureReport): Finding | undefined {
   if (failure.phase !== "connect" || failure.errno !== "SELF") return undefined;
   const { port } = result.endpoints[0]!;
   return {
     limit: "self-connect",
     whose: "local",
-    meaning: "connections met themselves: nobody listens on that port, and the kernel chose it as their source port",
-    fix: `start the server; keep the kernel from choosing its port: net.ipv4.ip_local_reserved_ports=${port}, or a port outside of ip_local_port_range`,
+    meaning: "the client connected to itself: nothing listens on that port, and the kernel chose it as the source port",
+    fix: `start the server; keep the kernel from choosing its port: net.ipv4.ip_local_reserved_ports=${port}, or use a port outside ip_local_port_range`,
     evidence: [
-      `${plural(failure.count, "connection")} with the same address and port at both ends: closed, and not counted as connections`,
-      ...(result.evidence.peer?.listeners.length === 0 ? ["no socket of this host listens there"] : []),
+      `${plural(failure.count, "connection")} with the same address and port at both ends: closed and not counted`,
+      ...(result.evidence.peer?.listeners.length === 0 ? ["no socket on this host listens there"] : []),
     ],
   };
 }
 
-/** The server has no listening socket any more: it ended, or it closed that one only. */
+/** The server no longer has a listening socket: it ended, or closed only that one. */
 export function listenerGone(result: ConnectResult, facts: readonly string[]): Finding {
   const open = openAtStop(result);
   return nobody(
     open > 0
-      ? "nobody listens on that port any more: the server has closed its listening socket, and keeps what it had accepted"
-      : "nobody listens on that port any more: the server ended during the run",
+      ? "nothing listens on that port any more: the server closed its listening socket and keeps its accepted connections"
+      : "nothing listens on that port any more: the server ended during the run",
     open > 0 ? [...facts, `${formatCount(open)} connections stay open`] : facts,
   );
 }
 
-/** Connections are open to a port of this host that no socket of it has: another one answers (DNAT, redirect, a container's). */
+/** Connections are open to a local port that no local socket has: something else answers (DNAT, redirect, a container). */
 export function isRedirected({ kernel, evidence }: ConnectResult): boolean {
   return evidence.peer?.listeners.length === 0 && (kernel?.outgoing ?? 0) > 0 && kernel?.incoming === 0;
 }
 
 export function redirection({ kernel }: ConnectResult): string {
-  return `${formatCount(kernel!.outgoing)} are ESTABLISHED, and no socket of this host has that port: it is redirected`;
+  return `${formatCount(kernel!.outgoing)} are ESTABLISHED, but no socket on this host has that port: it is redirected`;
 }
 
 function destinationsWithoutListener(result: ConnectResult): Endpoint[] {
@@ -133,13 +140,13 @@ function named(endpoints: readonly Endpoint[]): string {
 }
 
 function ofAnotherHost({ established, destinations }: ConnectResult, failure: FailureReport): Finding {
-  if (established === 0) return nobody("nobody listens on that port", [seen(failure)]);
+  if (established === 0) return nobody("nothing listens on that port", [seen(failure)]);
   return destinations.length > 1
     ? nobody(
-        `one of the ${plural(destinations.length, "destination")} or more refuse: nobody listens there, or a server ended during the run`,
+        `at least one of the ${plural(destinations.length, "destination")} refuses: nothing listens there, or a server ended during the run`,
         [seen(failure)],
       )
-    : nobody("nobody listens on that port any more: the server ended during the run, or closed its listening socket", [
+    : nobody("nothing listens on that port any more: the server ended during the run, or closed its listening socket", [
         seen(failure),
       ]);
 }
@@ -147,28 +154,28 @@ function ofAnotherHost({ established, destinations }: ConnectResult, failure: Fa
 /** A server listens at every destination. */
 function rejected({ evidence }: ConnectResult, failure: FailureReport): Finding | Suspect[] {
   const unreachable = evidence.deltas["Icmp.InDestUnreachs"] ?? 0;
-  const facts = [seen(failure), "a socket of this host listens at every destination"];
+  const facts = [seen(failure), "a socket on this host listens at every destination"];
   const firewall: Finding = {
     limit: "path",
     whose: "network",
-    meaning: "the server listens, and something refuses in its name: a firewall's rule that rejects",
-    fix: "look for rules that reject (nft list ruleset)",
+    meaning: "the server listens, but something refuses on its behalf: a firewall rule that rejects",
+    fix: "look for rejecting rules (nft list ruleset)",
     evidence: facts,
   };
   const anew = evidence.peer!.listeners.find(({ since }) => since === "replaced" || since === "late");
   if (anew) return madeAnew(anew, failure);
-  // One for each at the least: a kernel without a listener answers with a reset, and sends no ICMP.
+  // At least one per failure: a kernel without a listener answers with a reset and sends no ICMP.
   if (unreachable >= failure.count) {
     return { ...firewall, evidence: [...facts, `${formatCount(unreachable)} ICMP messages said "unreachable"`] };
   }
-  const late = nobody("nobody listened for a part of the run: the server began late, or began anew", facts);
+  const late = nobody("nothing listened for part of the run: the server started late, or restarted", facts);
   return [
-    { ...firewall, test: "the same run once more is refused again; nft list ruleset shows a rule that rejects" },
-    { ...late, test: "the same run once more is not refused; the server's log tells of a start" },
+    { ...firewall, test: "repeating the run is refused again; nft list ruleset shows a rejecting rule" },
+    { ...late, test: "repeating the run is not refused; the server's log shows a start" },
   ];
 }
 
-/** The listening socket is another one than when the run began, or was not there then. */
+/** The listening socket is not the one that was there when the run began, or there was none. */
 function madeAnew(
   { port, since, inode }: NonNullable<ConnectResult["evidence"]["peer"]>["listeners"][number],
   failure: FailureReport,
@@ -176,16 +183,16 @@ function madeAnew(
   const isReplaced = since === "replaced";
   return nobody(
     isReplaced
-      ? `nobody listened for a part of the run: the server closed its listening socket of port ${port} and made a new one (a reload or a restart)`
-      : `nobody listened on port ${port} for a part of the run: the server began late`,
+      ? `nothing listened for part of the run: the server closed its listening socket on port ${port} and opened a new one (a reload or restart)`
+      : `nothing listened on port ${port} for part of the run: the server started late`,
     [
       seen(failure),
       isReplaced
-        ? `the listening socket is another one than at the run's start${inode === undefined ? "" : ` (inode ${inode})`}`
+        ? `the listening socket is not the one that was there at the start${inode === undefined ? "" : ` (inode ${inode})`}`
         : "no socket listened there when the run began",
     ],
     isReplaced
-      ? "reload without closing the socket: hand it on (SO_REUSEPORT, systemd's sockets, haproxy's expose-fd listeners), or retry"
+      ? "reload without closing the socket (SO_REUSEPORT, systemd socket units, haproxy's expose-fd listeners), or retry"
       : "start the server first",
   );
 }

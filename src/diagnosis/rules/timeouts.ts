@@ -1,4 +1,4 @@
-// Handshakes that nobody answered (ETIMEDOUT): a full accept queue, conntrack, a core's backlog, or a loss on the way.
+// Unanswered handshakes (ETIMEDOUT): a full accept queue, conntrack, a per-core backlog, or loss on the path.
 
 import type { ConnectResult } from "../../results/connect.js";
 import type { Finding, Suspect } from "../../results/diagnosis.js";
@@ -9,7 +9,7 @@ import { seen } from "./local-errors.js";
 import { droppedHere } from "./local-refusals.js";
 import { suspectNeighbours } from "./neighbours.js";
 
-/** @returns undefined when the failure is another one */
+/** @returns undefined if the failure is of another kind */
 export function explainSilence(result: ConnectResult, failure: FailureReport): Finding | Suspect[] | undefined {
   if (failure.errno !== "ETIMEDOUT") return undefined;
   return (
@@ -29,17 +29,17 @@ function conntrackFull({ evidence }: ConnectResult, failure: FailureReport): Fin
   return {
     limit: "nf-conntrack-max",
     whose: "network",
-    meaning: "this host's connection tracking is full: further SYNs are dropped without an answer",
+    meaning: "this host's connection tracking table is full: further SYNs are silently dropped",
     fix: "raise net.netfilter.nf_conntrack_max (and nf_conntrack_buckets), or exempt this traffic with a notrack rule",
     evidence: [
       seen(failure),
-      `${formatCount(count)} of ${formatCount(max)} entries of conntrack in use`,
+      `${formatCount(count)} of ${formatCount(max)} conntrack entries in use`,
       ...(drops > 0 ? [`conntrack dropped ${formatCount(drops)} packets`] : []),
     ],
   };
 }
 
-/** Only where the server is on this host can its queue be seen. */
+/** The server's queue is visible only if it runs on this host. */
 function queueFull(result: ConnectResult, failure: FailureReport): Finding | undefined {
   const facts = queueFacts(result);
   return facts.length === 0 ? undefined : queueFinding(result, [seen(failure), ...facts]);
@@ -48,14 +48,14 @@ function queueFull(result: ConnectResult, failure: FailureReport): Finding | und
 /** Source NAT without a free port, or two connections that would have become one. */
 function notTracked({ evidence }: ConnectResult, failure: FailureReport): Finding | undefined {
   const failed = evidence.deltas["conntrack.insert_failed"] ?? 0;
-  // The counter is of everybody's packets: of ours each attempt would be one at the least.
+  // The counter covers all packets; each of our attempts would add at least one.
   if (failed < failure.count) return undefined;
   return {
     limit: "path",
     whose: "network",
     meaning:
-      "this host's connection tracking dropped packets for which it could make no entry: source NAT has no free port left",
-    fix: "more addresses for source NAT (masquerade, SNAT), or none for this traffic",
+      "this host's connection tracking dropped packets because it could not add an entry: source NAT has no free ports left",
+    fix: "add addresses for source NAT (masquerade, SNAT), or exempt this traffic from it",
     evidence: [seen(failure), `conntrack's insert_failed rose by ${formatCount(failed)}`],
   };
 }
@@ -66,7 +66,7 @@ function backlogFull({ evidence }: ConnectResult, failure: FailureReport): Findi
   return {
     limit: "netdev-max-backlog",
     whose: "local",
-    meaning: "packets were dropped between two queues of this host: a core's backlog was full",
+    meaning: "this host dropped packets because a core's backlog was full",
     fix: "raise net.core.netdev_max_backlog, or lower --connect-rate",
     evidence: [seen(failure), `softnet dropped ${formatCount(dropped)} packets`],
   };
@@ -77,8 +77,8 @@ function lostOnTheWay(result: ConnectResult, failure: FailureReport): Finding | 
   const synRetransmits = evidence.deltas["TcpExt.TCPSynRetrans"] ?? 0;
   const facts = [
     seen(failure),
-    ...(synRetransmits > 0 ? [`${formatCount(synRetransmits)} SYNs were sent again`] : []),
-    established === 0 ? "not one connection came about" : `${formatCount(established)} came about before`,
+    ...(synRetransmits > 0 ? [`${formatCount(synRetransmits)} SYNs were retransmitted`] : []),
+    established === 0 ? "no connection was established" : `${formatCount(established)} were established before`,
   ];
   const { peer } = evidence;
   const isUndecided = mayHaveOverflowed(result);
@@ -86,16 +86,17 @@ function lostOnTheWay(result: ConnectResult, failure: FailureReport): Finding | 
     return {
       limit: "path",
       whose: "network",
-      meaning: "packets are lost on the way: the server listens, its accept queue has room and has dropped nothing",
-      fix: "look for a firewall rule that drops (nft list ruleset), on both hosts and between them",
-      evidence: [...facts, "the listening socket dropped nothing, nor did conntrack"],
+      meaning:
+        "packets are lost on the path: the server listens, and its accept queue has room and has dropped nothing",
+      fix: "look for a firewall rule that drops packets (nft list ruleset), on both hosts and between them",
+      evidence: [...facts, "neither the listening socket nor conntrack dropped anything"],
     };
   }
   const firewall: Suspect = {
     limit: "path",
     whose: "network",
-    meaning: "packets are dropped on the way: a firewall, or conntrack of a router that is full",
-    fix: "look for rules that drop, and for `nf_conntrack: table full` in the logs of routers and load balancers",
+    meaning: "packets are dropped on the path: by a firewall, or by a router whose conntrack table is full",
+    fix: "look for dropping rules, and for `nf_conntrack: table full` in the logs of routers and load balancers",
     evidence: facts,
     test: "on the server: tcpdump 'tcp[tcpflags] & tcp-syn != 0' shows no SYN",
   };
@@ -103,22 +104,22 @@ function lostOnTheWay(result: ConnectResult, failure: FailureReport): Finding | 
     const silent: Suspect = {
       limit: "route",
       whose: "peer",
-      meaning: "the host is down, or the address is nobody's",
-      fix: "check the address, and that the host is up",
+      meaning: "the host is down, or no host has the address",
+      fix: "check the address and that the host is up",
       evidence: facts,
-      test: "ping ADDRESS, or a connection to another port of it: silence too means that the host is not there",
+      test: "ping ADDRESS or connect to another of its ports: if that is unanswered too, the host is not there",
     };
     return [firewall, silent];
   }
   const queue: Suspect = {
     limit: "accept-queue",
     whose: "peer",
-    meaning: "the server accepts no more, or too slowly: its accept queue is full",
-    fix: "a longer backlog and net.core.somaxconn; the server's limits of connections and of open files",
+    meaning: "the server's accept queue is full: it accepts too slowly or not at all",
+    fix: "raise the backlog and net.core.somaxconn; check the server's limits on connections and open files",
     evidence: isUndecided
-      ? [...facts, `ListenOverflows rose by ${formatCount(overflows(evidence.deltas))}, of all listeners together`]
+      ? [...facts, `ListenOverflows rose by ${formatCount(overflows(evidence.deltas))}, for all listeners together`]
       : facts,
-    test: "on the server: ss -ltnm shows Recv-Q at Send-Q, and after a d in skmem what this socket dropped",
+    test: "on the server: ss -ltnm shows Recv-Q equal to Send-Q, and the socket's drops after the d in skmem",
   };
   const neighbours = suspectNeighbours(result, facts);
   return neighbours ? [neighbours, queue, firewall] : [queue, firewall];

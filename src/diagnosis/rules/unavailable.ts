@@ -1,5 +1,5 @@
-// EADDRNOTAVAIL: the source address is not this host's, nothing leaves to the destination, or no 4-tuple is left. The first two
-// are asked first, and TIME_WAIT before what the settings allow.
+// EADDRNOTAVAIL: the source address is not this host's, there is no route to the destination, or no 4-tuple is left. The first two
+// are checked first, and TIME_WAIT before the settings.
 
 import { REUSE_DELAY_MS, TIME_WAIT_SECONDS } from "../../capacity/limits/time-wait.js";
 import { describeBadSources, describeUnreachable, fixFor } from "../../planning/source-text.js";
@@ -14,7 +14,7 @@ import { openAtStop } from "./plateaus.js";
 const RANGE = "net.ipv4.ip_local_port_range";
 const REUSE = "net.ipv4.tcp_tw_reuse";
 
-/** @returns undefined when the failure is another one */
+/** @returns undefined if the failure is of another kind */
 export function explainUnavailable(result: ConnectResult, failure: FailureReport): Finding | undefined {
   if (failure.errno !== "EADDRNOTAVAIL") return undefined;
   const { shortage } = result.evidence;
@@ -36,7 +36,7 @@ export function explainUnavailable(result: ConnectResult, failure: FailureReport
     : planUsedUp(result, failure);
 }
 
-/** Each source was this host's when the run began. */
+/** Every source address belonged to this host when the run began. */
 function sourcesGone(
   result: ConnectResult,
   failure: FailureReport,
@@ -58,7 +58,7 @@ function sourcesGone(
   };
 }
 
-/** Without those in TIME_WAIT the run would have gone on. */
+/** Whether the run would have continued but for the 4-tuples in TIME_WAIT. */
 function isTimeWait(result: ConnectResult, { timeWaits, closing }: PortShortage): boolean {
   if (timeWaits === 0 || timeWaits < closing) return false;
   return comesAndGoes(result)
@@ -66,7 +66,7 @@ function isTimeWait(result: ConnectResult, { timeWaits, closing }: PortShortage)
     : timeWaits >= result.requested - result.established;
 }
 
-/** Connections were closed from this side while others were opened. */
+/** Whether connections were closed from this side while others were being opened. */
 function comesAndGoes(result: ConnectResult): boolean {
   return result.established - result.lost > openAtStop(result);
 }
@@ -81,7 +81,7 @@ function inTimeWait(result: ConnectResult, failure: FailureReport, shortage: Por
     limit: "time-wait",
     whose: "local",
     meaning: isChurn
-      ? `every source port towards the destination is in TIME_WAIT: whoever closes first keeps the 4-tuple for ${TIME_WAIT_SECONDS} s`
+      ? `every source port for the destination is in TIME_WAIT: the side that closes first keeps the 4-tuple for ${TIME_WAIT_SECONDS} s`
       : `connections closed in the last ${TIME_WAIT_SECONDS} s still hold 4-tuples of the plan, in TIME_WAIT`,
     fix: [
       isChurn ? "keep connections open or pool them (HTTP keep-alive)" : `wait ${wait}, or close with --close rst`,
@@ -96,7 +96,7 @@ function inTimeWait(result: ConnectResult, failure: FailureReport, shortage: Por
       ...closingFact(shortage),
       ...(isChurn
         ? [
-            `${formatCount(tuples)} ÷ ${formatRate(seconds)} s = ${formatRate(tuples / seconds)} connections/s for ever; this run opened ${formatRate(result.ratePerSec)}/s`,
+            `${formatCount(tuples)} ÷ ${formatRate(seconds)} s = ${formatRate(tuples / seconds)} connections/s forever; this run opened ${formatRate(result.ratePerSec)}/s`,
           ]
         : []),
       ...reuseFacts(result),
@@ -104,14 +104,14 @@ function inTimeWait(result: ConnectResult, failure: FailureReport, shortage: Por
   };
 }
 
-/** Whether connect() takes over a TIME_WAIT towards these destinations, once it is old enough. */
+/** Whether connect() reuses a TIME_WAIT to these destinations once it is old enough. */
 function isReused(result: ConnectResult): boolean {
   const { [REUSE]: reuse, "net.ipv4.tcp_timestamps": timestamps } = result.evidence.settings;
   const isOverLoopback = () => result.endpoints.every(({ ip }) => ip.startsWith("127.") || ip === "::1");
   return timestamps !== 0 && (reuse === 1 || (reuse === 2 && isOverLoopback()));
 }
 
-/** How long a closed connection keeps its 4-tuple from connect(). */
+/** How long a closed connection's 4-tuple is unavailable to connect(), in ms. */
 function keptMs(result: ConnectResult): number {
   return isReused(result) ? reuseDelayMs(result) : TIME_WAIT_SECONDS * 1000;
 }
@@ -120,15 +120,13 @@ function reuseDelayMs({ evidence }: ConnectResult): number {
   return evidence.settings[`${REUSE}_delay`] ?? REUSE_DELAY_MS;
 }
 
-/** undefined where it would not help. */
+/** Advice on tcp_tw_reuse; undefined if it would not help. */
 function reuseAdvice(result: ConnectResult): string | undefined {
   const delay = reuseDelayMs(result);
   const shorter = delay > REUSE_DELAY_MS ? `a shorter ${REUSE}_delay` : undefined;
   if (isReused(result)) return shorter;
   const on = result.evidence.settings["net.ipv4.tcp_timestamps"] === 0 ? "net.ipv4.tcp_timestamps=1 and " : "";
-  const after = shorter
-    ? `, and ${shorter}`
-    : `, with which connect() takes over a TIME_WAIT after ${formatDuration(delay)}`;
+  const after = shorter ? `, and ${shorter}` : `, so that connect() reuses a TIME_WAIT after ${formatDuration(delay)}`;
   return `${on}${REUSE}=1${after}`;
 }
 
@@ -139,17 +137,17 @@ function reuseFacts({ evidence }: ConnectResult): string[] {
   return [`${REUSE} is ${reuse} (${scope})${delay === undefined ? "" : `, ${REUSE}_delay ${formatDuration(delay)}`}`];
 }
 
-/** The plan has no tuple left of explicit ports. */
+/** The plan of explicit ports has no tuple left. */
 function planUsedUp({ plan, evidence }: ConnectResult, failure: FailureReport): Finding {
   return {
     limit: "source-ports",
     whose: "local",
-    meaning: "every 4-tuple of the plan is used: the source addresses have no port left towards the destination",
+    meaning: "every 4-tuple of the plan is in use: the source addresses have no ports left for the destination",
     fix: "add source addresses (--source-ip), source ports (--source-port 1024-65535), or a second destination port (host:7777-7778)",
     evidence: [
       seen(failure),
       `${formatCount(plan.tuplesAvailable)} 4-tuples planned: ${plural(plan.sourceAddresses, "source address", "source addresses")}, ports ${plan.sourcePorts}`,
-      ...(plan.tuplesSkipped > 0 ? [`${formatCount(plan.tuplesSkipped)} of them taken by other sockets`] : []),
+      ...(plan.tuplesSkipped > 0 ? [`${formatCount(plan.tuplesSkipped)} of them in use by other sockets`] : []),
       ...timeWaitFact(evidence.shortage),
       ...closingFact(evidence.shortage),
     ],
@@ -169,13 +167,13 @@ function rangeUsedUp({ requested, plan, evidence }: ConnectResult, failure: Fail
     ...timeWaitFact(evidence.shortage),
     ...closingFact(evidence.shortage),
   ];
-  // Without the reservation the range would have done.
+  // Without the reservation, the range would have been large enough.
   const pairs = ports > reserved ? plan.tuplesAvailable / (ports - reserved) : 0;
   if (reserved > 0 && pairs * ports >= requested) {
     return {
       limit: "ip-local-reserved-ports",
       whose: "local",
-      meaning: `net.ipv4.ip_local_reserved_ports keeps ${formatCount(reserved)} of the ${formatCount(ports)} ports that the kernel may choose from`,
+      meaning: `net.ipv4.ip_local_reserved_ports reserves ${formatCount(reserved)} of the ${formatCount(ports)} ports that the kernel may choose from`,
       fix: "leave out --source-port kernel, add source addresses (--source-ip), or reserve fewer ports",
       evidence: facts,
     };
@@ -183,7 +181,7 @@ function rangeUsedUp({ requested, plan, evidence }: ConnectResult, failure: Fail
   return {
     limit: "ip-local-port-range",
     whose: "local",
-    meaning: "the kernel found no free source port towards the destination: the ephemeral range is used up",
+    meaning: "the kernel found no free source port for the destination: the ephemeral range is used up",
     fix: `add source addresses (--source-ip), leave out --source-port kernel, or widen ${RANGE}`,
     evidence: facts,
   };
@@ -196,5 +194,5 @@ function timeWaitFact(shortage: PortShortage | undefined): string[] {
 
 function closingFact(shortage: PortShortage | undefined): string[] {
   if (!shortage || shortage.closing === 0) return [];
-  return [`${formatCount(shortage.closing)} closed at this end and not by the peer (FIN_WAIT)`];
+  return [`${formatCount(shortage.closing)} closed at this end but not by the peer (FIN_WAIT)`];
 }

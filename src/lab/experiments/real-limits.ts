@@ -126,7 +126,7 @@ function findObstacle(
 ): Obstacle | undefined {
   if (samples.length < LEAST_STEPS || kernel === undefined) {
     const { finding } = result.diagnosis;
-    const why = finding?.meaning ?? `${formatCount(result.peakOpen)} connections were open at the most`;
+    const why = finding?.meaning ?? `${formatCount(result.peakOpen)} connections were open at peak`;
     const reason = `only ${samples.length} of ${STEPS} sizes could be measured: ${why}`;
     return HOST_LIMITS.includes(finding?.limit ?? "") ? { verdict: "skipped", reason } : unclear(reason);
   }

@@ -59,7 +59,7 @@ function destinations({ destinations: all }: ConnectResult): string {
 }
 
 function kernelCount({ kernel }: ConnectResult): string {
-  if (!kernel) return "The kernel was not asked: the run was stopped before all were open.";
+  if (!kernel) return "The kernel's table was not read: the run was stopped before all connections were open.";
   const { outgoing, incoming, source } = kernel;
   if (outgoing === 0) return `The kernel's own table had none ESTABLISHED (${source}).`;
   const there = incoming > 0 ? `, ${formatCount(incoming)} at the server's end` : "";

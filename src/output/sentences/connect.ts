@@ -5,10 +5,10 @@ import type { LatencySummary } from "../../results/histogram/latency-summary.js"
 import { formatBytes, formatCount, formatDuration, plural } from "../../util/units.js";
 import { WORTH_MEASURING } from "./run.js";
 
-/** `set-up 120 ms, opening 1.20 s, held 10.0 s, closing 80 ms`. */
+/** `setup 120 ms, opening 1.20 s, held 10.0 s, closing 80 ms`. */
 export function describeTimes({ setupMs, rampMs, holdMs, closeMs }: ConnectResult): string {
   const parts = [
-    ["set-up", setupMs],
+    ["setup", setupMs],
     ["opening", rampMs],
     ["held", holdMs],
     ["closing", closeMs],
@@ -26,7 +26,7 @@ export function describeFactors({ plan, destinations }: ConnectResult): string {
   return factors.join(" × ");
 }
 
-/** Kernel memory of a connection; why it is not known, where it is not. */
+/** Kernel memory per connection, or why it is unknown. */
 export type KernelMemory =
   | { readonly bytes: string; readonly error: string | undefined; readonly ends: "both ends" | "this end" }
   | "too few"
@@ -40,7 +40,7 @@ export function kernelMemory({ memory, established }: ConnectResult): KernelMemo
   return { bytes: formatBytes(bytes), error: error === undefined ? undefined : `± ${formatBytes(error)}`, ends };
 }
 
-export const NOT_MEASURABLE = "other programs' memory moved meanwhile";
+export const NOT_MEASURABLE = "other programs' memory use changed meanwhile";
 
 /** The latencies that were measured, by their names. */
 export function latencyRows({ latency }: ConnectResult): { readonly name: string; readonly summary: LatencySummary }[] {

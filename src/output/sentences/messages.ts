@@ -1,4 +1,4 @@
-// What became of a run's messages, as text: for the summary and for the page.
+// The fate of a run's messages as text, for the summary and the page.
 import type { ConnectResult } from "../../results/connect.js";
 import type { MessageResult } from "../../results/messages.js";
 import { formatBytes, formatCount, formatDuration, plural } from "../../util/units.js";
@@ -21,20 +21,22 @@ export function messageLines({ messages, traffic }: ConnectResult): [string, str
     [
       "schedule",
       movedMs > 0
-        ? `moved by ${formatDuration(movedMs)}: this program stood still; what was due then is late`
+        ? `shifted by ${formatDuration(movedMs)}: this process was not running; messages due then are late`
         : undefined,
     ],
   ];
 }
 
-/** What the round trip's percentiles are worth; undefined when every message was answered. */
+/** A caveat on the round-trip percentiles; undefined if every message was answered. */
 export function unansweredNote({ messages }: ConnectResult): string | undefined {
   if (messages === undefined || messages.expected === "none") return undefined;
   const count = messages.unanswered + messages.missed;
-  return count > 0 ? `round trip: ${plural(count, "message")} without an answer as late as at the end (≥)` : undefined;
+  return count > 0
+    ? `round trip: ${plural(count, "unanswered message")} counted with the time waited until the end (≥)`
+    : undefined;
 }
 
-/** Whether a round trip of so many microseconds is a lower bound. */
+/** Whether a round trip of `us` microseconds is a lower bound. */
 export function isLowerBound({ messages }: ConnectResult, us: number): boolean {
   return messages?.youngestUnansweredUs !== undefined && us >= messages.youngestUnansweredUs;
 }
@@ -44,22 +46,22 @@ function answers({ expected, answered, unanswered, inFlight }: MessageResult): s
   return [
     `${formatCount(answered)} answered`,
     ...(unanswered > 0 ? [`${formatCount(unanswered)} unanswered`] : []),
-    ...(inFlight > 0 ? [`${formatCount(inFlight)} still on their way`] : []),
+    ...(inFlight > 0 ? [`${formatCount(inFlight)} still in flight`] : []),
   ];
 }
 
 function describeAnswers({ expected, wrongBytes, unaskedBytes, blocked }: MessageResult): string {
   return [
     COMPARED[expected],
-    wrongBytes > 0 ? `${formatBytes(wrongBytes)} came instead of an answer` : undefined,
-    unaskedBytes > 0 ? `${formatBytes(unaskedBytes)} came unasked` : undefined,
-    blocked > 0 ? `${formatCount(blocked)} messages had to wait until the peer read` : undefined,
+    wrongBytes > 0 ? `${formatBytes(wrongBytes)} received instead of the expected answer` : undefined,
+    unaskedBytes > 0 ? `${formatBytes(unaskedBytes)} received unsolicited` : undefined,
+    blocked > 0 ? `${formatCount(blocked)} messages waited for the peer to read` : undefined,
   ]
     .filter((part) => part !== undefined)
     .join("; ");
 }
 
-/** Results of older versions have the counts only. */
+/** Results of older versions have only the counts. */
 function olderLines({ sentMessages, answeredMessages, blockedMessages }: ConnectResult["traffic"]): [string, string][] {
   if (sentMessages === 0) return [];
   const blocked = blockedMessages > 0 ? `, ${formatCount(blockedMessages)} blocked` : "";

@@ -7,7 +7,7 @@ import { obstacleWords } from "../../transport/obstacle-words.js";
 import { formatBound } from "../../util/bound.js";
 import { formatBytes, formatCount, plural } from "../../util/units.js";
 
-/** Below this many connections, the threads' own memory is most of what is measured. */
+/** With fewer connections, most of the measured memory is the threads' own. */
 export const WORTH_MEASURING = 10_000;
 
 /** `2, each with its own table of 20,000 descriptors`. */
@@ -39,12 +39,12 @@ export function describeFailures(kinds: readonly FailureReport[]): string {
   return kinds.map(({ phase, errno, count }) => `${formatCount(count)} ${errno} (${phase})`).join(", ");
 }
 
-/** What accept queues of the host have refused: `2 overflows, 2 drops`. */
+/** Overflows and drops of the host's accept queues: `2 overflows, 2 drops`. */
 export function describeOverflows({ listenOverflows, listenDrops }: ServeResult["backlog"]): string {
   return `${plural(listenOverflows, "overflow")}, ${plural(listenDrops, "drop")}`;
 }
 
-/** User memory of a connection; undefined where too few were open to measure it. */
+/** User memory per connection; undefined if too few were open to measure it. */
 export function userMemory({ memory }: ConnectResult | ServeResult, connections: number): string | undefined {
   if (connections < WORTH_MEASURING) return undefined;
   return formatBytes(Math.max(0, memory.userBytesPerConnection));

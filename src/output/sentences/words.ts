@@ -6,7 +6,7 @@ import type { Caps, LimitVerdict } from "../../results/limits.js";
 export const SIDES: Readonly<Record<Whose, string>> = {
   local: "on this side",
   peer: "on the peer's side",
-  network: "on the way",
+  network: "on the network path",
 };
 
 export const LAB_VERDICT_WORDS: Readonly<Record<LabVerdict, string>> = {
@@ -14,7 +14,7 @@ export const LAB_VERDICT_WORDS: Readonly<Record<LabVerdict, string>> = {
   refuted: "refuted",
   inconclusive: "inconclusive",
   failed: "failed",
-  skipped: "not possible here",
+  skipped: "skipped",
 };
 
 export const LIMIT_VERDICT_WORDS: Readonly<Record<LimitVerdict, string>> = {

@@ -1,12 +1,12 @@
-// A client's progress as text: a panel for a terminal, a line for a file.
+// A client's progress as text: a panel on a terminal, a line elsewhere.
 
 import type { ConnectSnapshot } from "../../client/snapshot.js";
-import { formatCount, formatDuration } from "../../util/units.js";
+import { formatCount, formatDuration, formatEstimate } from "../../util/units.js";
 import { type Paint, plain } from "../terminal/paint.js";
 
 const BAR = 30;
 
-/** Three lines: a bar, the figures of the moment, the time. `ratePerSec` is of connections established. */
+/** Three lines: a bar, current figures, times. `ratePerSec` counts established connections. */
 export function connectPanel(snapshot: ConnectSnapshot, ratePerSec: number, paint: Paint = plain): string {
   const { open, requested, failed, lost } = snapshot;
   const filled = Math.min(BAR, Math.floor((open / requested) * BAR));
@@ -27,7 +27,7 @@ export function connectPanel(snapshot: ConnectSnapshot, ratePerSec: number, pain
   ].join("\n");
 }
 
-/** The same in one line. */
+/** The same on one line. */
 export function connectLine(snapshot: ConnectSnapshot, ratePerSec: number): string {
   const { open, requested, failed, lost } = snapshot;
   return join([
@@ -41,7 +41,7 @@ export function connectLine(snapshot: ConnectSnapshot, ratePerSec: number): stri
   ]);
 }
 
-/** What is worth knowing while connections are being opened. */
+/** Figures that matter only while connections are being opened. */
 function ramp({ stage, inFlight }: ConnectSnapshot, ratePerSec: number): string[] {
   return stage === "ramp" ? [`rate ${formatCount(ratePerSec)}/s`, `in flight ${formatCount(inFlight)}`] : [];
 }
@@ -59,11 +59,11 @@ function left(
   { stage, requested, established, failed, leftMs }: ConnectSnapshot,
   ratePerSec: number,
 ): string | undefined {
-  if (stage === "drain") return "at most a second";
+  if (stage === "drain") return "up to 1 s";
   if (stage === "close" || stage === "closed") return undefined;
-  if (stage === "hold") return leftMs === undefined ? "until Ctrl-C" : `left ${formatDuration(leftMs)}`;
+  if (stage === "hold") return leftMs === undefined ? "until Ctrl-C" : `${formatDuration(leftMs)} left`;
   const missing = requested - established - failed;
-  return ratePerSec > 0 && missing > 0 ? `left about ${formatDuration((missing / ratePerSec) * 1000)}` : undefined;
+  return ratePerSec > 0 && missing > 0 ? `ETA ${formatEstimate((missing / ratePerSec) * 1000)}` : undefined;
 }
 
 function join(parts: readonly (string | undefined)[]): string {

@@ -1,4 +1,4 @@
-// A client's result as text: the summary, the note on a plan that is too small, the sentence for a single failure.
+// A client's result as text: the summary, the warning about too few 4-tuples, the sentence for a single failure.
 
 import { missPhrases, outcomeOf } from "../../client/verdict/verdict.js";
 import type { ConnectResult } from "../../results/connect.js";
@@ -15,11 +15,11 @@ import { alignFigures, alignLabels } from "../terminal/table.js";
 import { failedAttempts, namesLine, outcomesLine } from "./destinations.js";
 import { diagnosisLines } from "./diagnosis.js";
 
-/** A ramp that is shorter is over before its rate means anything. */
+/** A shorter ramp ends before its rate means anything. */
 const WORTH_TELLING_MS = 500;
 const WORTH_TELLING = 0.2;
 
-/** What happened, in about 15 lines; when the target was missed, why, and what to change. */
+/** What happened, in about 15 lines; if the target was missed, why, and what to change. */
 export function connectSummary(of: Explained<ConnectResult>, paint: Paint = plain): string {
   const result = printableData(of);
   const lines = [
@@ -32,10 +32,10 @@ export function connectSummary(of: Explained<ConnectResult>, paint: Paint = plai
         ["ESTABLISHED", formatCount(result.established)],
         ["failed", failuresText(result.failed, result.failures)],
         ["by destination", outcomesLine(result.byDestination)],
-        ["lost while held", failuresText(result.lost, result.losses)],
+        ["lost during hold", failuresText(result.lost, result.losses)],
         ["time", describeTimes(result)],
         ["rate", `${formatCount(result.ratePerSec)} connections/s`],
-        ["held back", describeHeldBack(result)],
+        ["held back by", describeHeldBack(result)],
         ["user memory", describeUserMemory(result)],
         ["kernel memory", describeKernelMemory(result)],
         ["kernel's count", describeKernel(result)],
@@ -54,25 +54,25 @@ export function connectSummary(of: Explained<ConnectResult>, paint: Paint = plai
   return lines.join("\n");
 }
 
-/** What is to be said before a run whose plan is too small for it; undefined when it is not. */
+/** The warning before a run that has too few 4-tuples; undefined if it has enough. */
 export function planNote(available: number, requested: number): string | undefined {
   if (available >= requested) return undefined;
   return [
-    `note: there are ${formatCount(available)} 4-tuples for ${formatCount(requested)} connections: at most that many can be open at once`,
+    `note: only ${formatCount(available)} 4-tuples are available for ${formatCount(requested)} connections; no more can be open at once`,
     "  fix: add source addresses (--source-ip), source ports (--source-port) or a destination port (host:7777-7778)",
   ].join("\n");
 }
 
-/** What a single connection had come to when a signal ended it. */
+/** How far a single connection got before a signal ended it. */
 export function interruptedLine({ established, holdMs }: ConnectResult): string {
   return established === 0 ? "interrupted: not connected yet" : `interrupted: held for ${formatDuration(holdMs)}`;
 }
 
-/** One sentence on why a single connection did not come about. */
+/** One sentence on why a single connection failed. */
 export function singleFailure(result: Explained<ConnectResult>): string {
   const { failures, destinations, names, byDestination, diagnosis } = printableData(result);
   const name = names?.find(({ used }) => used.length > 1)?.name;
-  // Of several addresses each has a failure of its own.
+  // Each of several addresses has its own failure.
   const to = name === undefined ? destinations.join(", ") : `${name} (${failedAttempts(byDestination)})`;
   const meaning = diagnosis.finding?.meaning ?? diagnosis.suspects.map((suspect) => suspect.meaning).join("; or ");
   const errno = failures[0] ? `${failures[0].errno}, ` : "";
@@ -97,18 +97,18 @@ function failuresText(total: number, kinds: readonly FailureReport[]): string {
   return total === 0 ? "0" : `${formatCount(total)}: ${describeFailures(kinds)}`;
 }
 
-/** By what of ours the rate was bounded, where it was: it is not the peer's then. */
+/** What on this side bounded the rate, if anything did: then the rate says nothing about the peer. */
 function describeHeldBack({ rampShares, rampMs }: ConnectResult): string | undefined {
   if (!rampShares || rampMs < WORTH_TELLING_MS) return undefined;
   const causes = [
-    [rampShares.window, "a full window of handshakes (--concurrency)"],
-    [rampShares.greetings, "awaited greetings (--concurrency)"],
+    [rampShares.window, "handshakes in flight (--concurrency)"],
+    [rampShares.greetings, "waiting for greetings (--concurrency)"],
     [rampShares.descriptors, "too few descriptors (ulimit -n)"],
     [rampShares.cpu, "this host's CPU"],
   ] as const;
   const told = causes.filter(([share]) => share >= WORTH_TELLING).sort(([a], [b]) => b - a);
   if (told.length === 0) return undefined;
-  return `of the opening, ${told.map(([share, cause]) => `${Math.round(share * 100)} % by ${cause}`).join(", ")}`;
+  return told.map(([share, cause]) => `${cause} for ${Math.round(share * 100)} % of the ramp`).join(", ");
 }
 
 function describeUserMemory(result: ConnectResult): string | undefined {
@@ -122,20 +122,20 @@ function describeKernelMemory(result: ConnectResult): string | undefined {
   const { kernelBytesPerConnection: bytes, kernelErrorPerConnection: error } = result.memory;
   if (memory === "not measurable") {
     const off = error === undefined ? "" : ` ± ${formatBytes(error)}`;
-    return `not measurable now: ${NOT_MEASURABLE} (${bytes < 0 ? "-" : ""}${formatBytes(Math.abs(bytes))}${off} per connection)`;
+    return `not measurable: ${NOT_MEASURABLE} (${bytes < 0 ? "-" : ""}${formatBytes(Math.abs(bytes))}${off} per connection)`;
   }
-  const ends = memory.ends === "both ends" ? "both ends: the server is on this host too" : memory.ends;
+  const ends = memory.ends === "both ends" ? "both ends: the server runs on this host too" : memory.ends;
   return `${memory.bytes}${memory.error === undefined ? "" : ` ${memory.error}`} per connection (${ends})`;
 }
 
 function describePlan(result: ConnectResult): string {
   const { tuplesAvailable, tuplesSkipped } = result.plan;
-  const skipped = tuplesSkipped > 0 ? `; ${formatCount(tuplesSkipped)} taken, skipped` : "";
+  const skipped = tuplesSkipped > 0 ? `; ${formatCount(tuplesSkipped)} in use, skipped` : "";
   return `${formatCount(tuplesAvailable)} (${describeFactors(result)})${skipped}`;
 }
 
 function describeKernel({ kernel, endpoints, evidence }: ConnectResult): string {
-  if (!kernel) return "not asked: the run was stopped before all were open";
+  if (!kernel) return "not read: the run was stopped before all connections were open";
   const ports = endpoints.length === 1 ? `port ${endpoints[0]!.port}` : "the destination ports";
   const other = kernel.incoming > 0 ? ` and ${formatCount(kernel.incoming)} from it` : "";
   const waiting = evidence.accepting?.waiting ?? 0;

@@ -1,4 +1,4 @@
-// The demo's words, for somebody who has read that a server has 65,535 connections at most.
+// The demo's words, for someone who has read that a server can hold at most 65,535 connections.
 
 import { isMeasurable } from "../../client/ramp/memory-fit.js";
 import type { ConnectResult } from "../../results/connect.js";
@@ -29,7 +29,7 @@ export function demoTitle(wanted: number, paint: Paint = plain): string {
   return `\n${paint("bold", `${formatCount(wanted)} TCP connections to one port`)}\n`;
 }
 
-/** What had been reached when a signal ended it. */
+/** How far the demo got before a signal ended it. */
 export function demoInterrupted(wanted: number, open: number): string {
   return `interrupted: ${formatCount(open)} of ${plural(wanted, "connection")} open`;
 }
@@ -48,18 +48,18 @@ function success(evidence: DemoEvidence, paint: Paint): string {
   const count = formatCount(counted);
   const lines = [
     paint("good", `✔ The kernel's own socket table has ${count} ESTABLISHED sockets`),
-    paint("good", `  with the same local port: ${port}.`) + paint("dim", ` (asked by ${countedBy})`),
+    paint("good", `  with the same local port: ${port}.`) + paint("dim", ` (read via ${countedBy})`),
     "",
     wanted > PORTS
       ? `65,535 is the number of ports, not of connections: ${count} share this one.`
       : `All of them share this one port. 65,535 is the number of ports, not of connections.`,
-    "A connection is named by four values together, its 4-tuple; no two are alike:",
+    "A connection is identified by four values, its 4-tuple. No two are the same:",
     "",
     ...tupleTable(evidence.examples, paint),
     "",
-    "Only the client spends a port of its own for each connection, and so it used",
+    "Only the client uses up a port per connection, so it needed",
     `${sources(client)}.`,
-    "The server spent none: what bounds it is memory, descriptors and CPU.",
+    "The server used none: its limits are memory, descriptors and CPU.",
     "",
     paint("dim", figures(evidence)),
   ];
@@ -90,7 +90,7 @@ function tupleTable(examples: readonly FourTuple[], paint: Paint): string[] {
   return [header, ...rows];
 }
 
-/** The source addresses that were needed: the plan holds one to spare. */
+/** The source addresses that were needed: the plan has one to spare. */
 function sources({ plan, established }: ConnectResult): string {
   // One destination: each 4-tuple has a port of its own on its source address.
   const portsEach = Math.floor(plan.tuplesAvailable / plan.sourceAddresses);
@@ -109,7 +109,7 @@ function figures({ client, server }: DemoEvidence): string {
     formatBytes(Math.max(0, bytes)),
   );
   const off = error === undefined ? "" : ` ± ${formatBytes(error)}`;
-  const kernelBytes = isMeasurable(kernel, error) ? `${formatBytes(kernel)}${off}` : "not measurable now:";
+  const kernelBytes = isMeasurable(kernel, error) ? `${formatBytes(kernel)}${off}` : "not measurable:";
   return [
     `opened in ${formatDuration(client.rampMs)} (${formatCount(client.ratePerSec)} per second), closed in ${formatDuration(client.closeMs)}`,
     `memory per connection: ${kernelBytes} kernel (both ends), ${serverBytes} server, ${userBytes} client`,

@@ -1,4 +1,4 @@
-// A run's destinations as text: what names stand for, and what came of each of several.
+// A run's destinations as text: what names resolved to, and the outcome for each destination.
 
 import type { ConnectResult } from "../../results/connect.js";
 import { formatCount, plural } from "../../util/units.js";
@@ -6,7 +6,7 @@ import { formatCount, plural } from "../../util/units.js";
 type Names = NonNullable<ConnectResult["names"]>;
 type Counts = NonNullable<ConnectResult["byDestination"]>;
 
-/** More names or destinations are told by their number. */
+/** Beyond this many, names and destinations are only counted. */
 const TOLD = 4;
 
 /** `many.test: 10.0.0.1, 10.0.0.2`; undefined where no name was given. */
@@ -21,10 +21,10 @@ function describeName({ name, addresses, used, unreachable }: Names[number]): st
   return `${name}: ${several(used, "address", "addresses")}${isFirst ? `, the first of ${formatCount(addresses.length)} addresses` : ""}${without}`;
 }
 
-/** What came of each destination, where there are several and one of them failed. */
+/** The outcome for each destination, if there are several and any of them failed. */
 export function outcomesLine(counts: Counts = []): string | undefined {
   if (counts.every(({ failed }) => failed === 0)) return undefined;
-  // The failed ones are what it is about.
+  // The failed ones first: they are the news.
   const ordered = [...counts].sort((a, b) => Number(b.failed > 0) - Number(a.failed > 0));
   return several(
     ordered.map(({ to, established, failed, lastFailure }) =>
@@ -38,7 +38,7 @@ export function outcomesLine(counts: Counts = []): string | undefined {
   );
 }
 
-/** What a single connection met with on its way to the address that answered; undefined when the first did. */
+/** The addresses that a single connection tried before one answered; undefined if the first did. */
 export function triedLine(names: Names, counts: Counts = []): string | undefined {
   const tried = failedAttempts(counts);
   if (tried === "") return undefined;

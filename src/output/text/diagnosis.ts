@@ -1,4 +1,4 @@
-// A diagnosis as text: the limit, whose it is, the evidence, the fix; or the suspects, and how to tell them apart.
+// A diagnosis as text: the limit, which side it is on, the evidence and the fix; or the suspects, and how to tell them apart.
 
 import type { Diagnosis, Finding, Suspect } from "../../results/diagnosis.js";
 import { printableData } from "../../util/printable.js";
@@ -7,14 +7,14 @@ import { SIDES } from "../sentences/words.js";
 import { type Paint, plain } from "../terminal/paint.js";
 import { alignLabels } from "../terminal/table.js";
 
-/** No line when nothing stopped the run and nothing is to be noted. */
+/** No lines if nothing stopped the run and there is nothing to note. */
 export function diagnosisLines(diagnosis: Diagnosis, paint: Paint = plain): string[] {
   const { finding, suspects, notes } = printableData(diagnosis);
   const lines = finding ? findingLines(finding, paint) : suspectLines(suspects, paint);
   return [...lines, ...notes.map((note) => `note: ${note}`)];
 }
 
-/** The whole answer of `doctor --explain`. */
+/** The full output of `doctor --explain`. */
 export function diagnosisText(diagnosis: Diagnosis, paint: Paint = plain): string {
   const { outcome } = diagnosis;
   const headline = paint(outcome === "met" ? "good" : "bad", headlineOf(diagnosis));
@@ -24,13 +24,13 @@ export function diagnosisText(diagnosis: Diagnosis, paint: Paint = plain): strin
 
 function headlineOf({ of, outcome, reached, wanted }: Diagnosis): string {
   const [held, all] = [formatCount(reached), formatCount(wanted)];
-  // What came to a server in all its life was not there at once.
+  // Connections that a server accepted over its lifetime were not all open at once.
   if (of === "serve") {
-    const life = `held ${held} connections at the most; ${all} came in all`;
+    const life = `held at most ${held} connections at once; ${all} accepted in total`;
     return outcome === "met" ? `nothing stopped it: ${life}` : life;
   }
   return outcome === "met"
-    ? `nothing stopped it: ${held} connections, all that were wanted`
+    ? `nothing stopped it: all ${held} connections opened`
     : `stopped at ${held} of ${all} connections`;
 }
 
@@ -50,7 +50,7 @@ function suspectLines(suspects: readonly Suspect[], paint: Paint): string[] {
   if (suspects.length === 0) return [];
   const evidence = suspects[0]!.evidence;
   return [
-    `  the evidence does not decide between ${formatCount(suspects.length)} limits:`,
+    `  the evidence fits ${formatCount(suspects.length)} limits:`,
     ...alignLabels(
       evidence.map((fact, i) => [i === 0 ? "evidence" : "", fact] as const),
       "  ",

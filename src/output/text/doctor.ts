@@ -1,11 +1,11 @@
-// A prediction as text: the ceiling and what it is made of first, then every limit, the worst first.
+// A prediction as text: first the ceiling and what it rests on, then every limit, worst first.
 
 import { TIME_WAIT_SECONDS } from "../../capacity/limits/time-wait.js";
 import type { LimitRow, LimitVerdict } from "../../results/limits.js";
 import type { Prediction, Program } from "../../results/prediction.js";
 import type { Bound } from "../../util/bound.js";
 import { printableData } from "../../util/printable.js";
-import { formatBytes, formatCount, formatDuration, formatRate, plural } from "../../util/units.js";
+import { formatBytes, formatCount, formatDuration, formatEstimate, formatRate, plural } from "../../util/units.js";
 import { capsWord, LIMIT_VERDICT_WORDS } from "../sentences/words.js";
 import type { Paint, Tone } from "../terminal/paint.js";
 import { plain } from "../terminal/paint.js";
@@ -13,10 +13,10 @@ import { alignLabels, stackRows } from "../terminal/table.js";
 
 const TONES: Record<LimitVerdict, Tone> = { insufficient: "bad", unknown: "accent", low: "accent", ok: "good" };
 
-/** Everybody asks for these, even where they do not bind. */
+/** Everyone asks about these, even where they do not bind. */
 const WELL_KNOWN = ["nofile", "source-ports"];
 
-/** @param isWhole every limit is shown, also those that neither bind nor matter for this load */
+/** @param isWhole whether to include limits that neither bind nor matter for this load */
 export function predictionText(of: Prediction, isWhole: boolean, paint: Paint = plain): string {
   const prediction = printableData(of);
   const shown = isWhole ? prediction.limits : prediction.limits.filter((row) => isWorthShowing(row, prediction));
@@ -28,16 +28,16 @@ export function predictionText(of: Prediction, isWhole: boolean, paint: Paint = 
     ...alignLabels(
       [
         ["binding", prediction.binding && describeBinding(prediction.binding)],
-        ["behind it", describeNext(prediction)],
-        ["not seen", prediction.unknown.length === 0 ? undefined : describeUnknown(prediction)],
-        ["not sure", prediction.notes.length === 0 ? undefined : prediction.notes.join("; ")],
+        ["next limit", describeNext(prediction)],
+        ["unreadable", prediction.unknown.length === 0 ? undefined : describeUnknown(prediction)],
+        ["caveats", prediction.notes.length === 0 ? undefined : prediction.notes.join("; ")],
         ["memory", describeCost(prediction)],
         ["opening", describeRamp(prediction)],
         ["messages", describeMessages(prediction)],
         ["rate", describeRate(prediction)],
         [
           "settings",
-          prediction.isWhatIf ? "this host's; those that the kernel derives from memory grow with it" : undefined,
+          prediction.isWhatIf ? "as on this host; those that the kernel derives from memory are scaled" : undefined,
         ],
         ["clients", describeClients(prediction)],
       ],
@@ -68,7 +68,7 @@ function headline(prediction: Prediction, paint: Paint): string {
   );
 }
 
-/** What the other program can do. */
+/** The ceiling for the other kind of program. */
 function secondLine({ program, answers, connections }: Prediction, paint: Paint): string {
   const other = program === "ordinary" ? "fourtuple" : "ordinary";
   const { ceiling, isTargetMet, binding } = answers[other];
@@ -81,7 +81,7 @@ function wantedText(isTargetMet: boolean, connections: number): string {
   return isTargetMet ? `: the ${formatCount(connections)} wanted fit` : `, not the ${formatCount(connections)} wanted`;
 }
 
-/** Endless only where every limit that bounds a load like this is hidden. */
+/** Unlimited only if every limit that bounds such a load is unreadable. */
 function countText(ceiling: Bound, endless: string): string {
   return ceiling === "unlimited" ? endless : formatCount(ceiling);
 }
@@ -92,27 +92,25 @@ function describeBinding({ name, nowText }: LimitRow): string {
 
 function describeNext({ next }: Prediction): string | undefined {
   if (next.length === 0) return undefined;
-  return next.map(({ name, allows }) => `${name} at ${formatCount(allows as number)}`).join(", ");
+  return next.map(({ name, allows }) => `${name} (${formatCount(allows as number)})`).join(", ");
 }
 
 function describeUnknown({ unknown }: Prediction): string {
-  return `${unknown.join(", ")}: the ceiling may lie lower`;
+  return `${unknown.join(", ")}: the ceiling may be lower`;
 }
 
 function describeCost({ cost, obstacle, role, program }: Prediction): string {
-  // As little as ours takes, where nobody has said what the program does.
+  // Without --memory-per-connection, user memory is assumed to be as small as fourtuple's own.
   const ownMemory =
-    program === "ordinary" && !cost.isUserMemoryGiven
-      ? "; your program's own comes on top: --memory-per-connection"
-      : "";
-  const figures = `${formatBytes(cost.bytesPerConnection)} per connection (${endsText(role)}; ${formatBytes(cost.kernelBytesPerEnd)} of kernel and ${formatBytes(cost.userBytesPerEnd)} of user memory an end)${ownMemory}`;
+    program === "ordinary" && !cost.isUserMemoryGiven ? "; add your program's own with --memory-per-connection" : "";
+  const figures = `${formatBytes(cost.bytesPerConnection)} per connection (${endsText(role)}; per end: kernel ${formatBytes(cost.kernelBytesPerEnd)}, user ${formatBytes(cost.userBytesPerEnd)})${ownMemory}`;
   if (cost.isMeasured) return `${figures}, measured just now`;
-  return `${figures}, the committed figures${obstacle ? `: ${obstacle}` : ""}`;
+  return `${figures}, built-in figures${obstacle ? `: ${obstacle}` : ""}`;
 }
 
 function describeRamp({ connections, rampSeconds, cores, cpu, role }: Prediction): string {
   const rate = formatCount(Math.floor(cpu.connectionsPerSec));
-  return `${formatCount(connections)} take some ${formatDuration(rampSeconds * 1000)} of ${plural(cores, "core")} (${endsText(role)}), ${rate} a second at most`;
+  return `about ${formatEstimate(rampSeconds * 1000)} for ${formatCount(connections)} on ${plural(cores, "core")} (${endsText(role)}), at most ${rate}/s`;
 }
 
 function describeMessages({ cpu, messages, cores, cost, role }: Prediction): string | undefined {
@@ -120,31 +118,31 @@ function describeMessages({ cpu, messages, cores, cost, role }: Prediction): str
   const wanted = formatCount(Math.round(messages.ratePerSec));
   const most = formatCount(Math.floor(cpu.messagesPerSec));
   const each = formatDuration(cost.cpuSecondsPerMessage * 1000);
-  return `${wanted} a second wanted; ${plural(cores, "core")} can do ${most} (${endsText(role)}), at ${each} of CPU for a message and its answer at both ends`;
+  return `${wanted}/s wanted; ${plural(cores, "core")} can do ${most}/s (${endsText(role)}), at ${each} of CPU per message and answer (both ends)`;
 }
 
 function endsText(role: Prediction["role"]): string {
   return role === "both" ? "both ends" : "this end";
 }
 
-/** How long a rate of connections that come and go lasts, where it was asked. */
+/** How long a rate of short-lived connections can last, if one was given. */
 function describeRate({ rate }: Prediction): string | undefined {
   if (rate?.requestedPerSec === undefined) return undefined;
   const { requestedPerSec, sustainedPerSec, tuples, keptSeconds, lastsSeconds } = rate;
   if (sustainedPerSec === "unlimited") {
-    return `${formatRate(requestedPerSec)} connections/s can come and go for ever: a port bound by its number takes over a TIME_WAIT`;
+    return `${formatRate(requestedPerSec)} connections/s can be sustained forever: an explicitly bound port reuses a TIME_WAIT`;
   }
-  const reckoned = `${formatCount(tuples)} 4-tuples ÷ ${formatRate(keptSeconds)} s in TIME_WAIT where this side closes first`;
-  const forEver = `${formatRate(sustainedPerSec)} connections/s for ever (${reckoned})`;
-  if (lastsSeconds === undefined) return forEver;
-  const lasts = `${formatRate(requestedPerSec)}/s last for ${formatDuration(lastsSeconds * 1000)}`;
-  return `${forEver}; ${lasts}. More with keep-alive or pooling, ${keptSeconds < TIME_WAIT_SECONDS ? "" : "net.ipv4.tcp_tw_reuse=1, "}more source addresses`;
+  const reckoned = `${formatCount(tuples)} 4-tuples ÷ ${formatRate(keptSeconds)} s in TIME_WAIT if this side closes first`;
+  const forever = `${formatRate(sustainedPerSec)} connections/s forever (${reckoned})`;
+  if (lastsSeconds === undefined) return forever;
+  const lasts = `${formatRate(requestedPerSec)}/s lasts ${formatEstimate(lastsSeconds * 1000)}`;
+  return `${forever}; ${lasts}. To go higher: keep-alive or pooling, ${keptSeconds < TIME_WAIT_SECONDS ? "" : "net.ipv4.tcp_tw_reuse=1, "}more source addresses`;
 }
 
 function describeClients({ clients, connections }: Prediction): string | undefined {
   if (clients === undefined) return undefined;
   const addresses = plural(clients.addresses, "source address", "source addresses");
-  return `${addresses} with 64,512 ports each, on ${plural(clients.hosts, "host")} like it, for ${formatCount(connections)} to one port`;
+  return `${formatCount(connections)} to one port take ${addresses} with 64,512 ports each, on ${plural(clients.hosts, "host")} like this one`;
 }
 
 function isWorthShowing({ id, verdict, allows, needs, side }: LimitRow, { role }: Prediction): boolean {

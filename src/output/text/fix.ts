@@ -1,4 +1,4 @@
-// Changes as text: what is to be changed and how, what was changed, what was put back.
+// Changes as text: what to change and how, what was changed, what was reverted.
 
 import type { ApplyReport, ChangeStatus } from "../../tuning/apply.js";
 import type { Change, FixPlan } from "../../tuning/change.js";
@@ -24,14 +24,17 @@ export function fixText(of: FixPlan, paint: Paint = plain): string {
   const headline =
     plan.changes.length === 0
       ? paint("good", `nothing to change for ${wanted}`)
-      : paint("bold", `${plural(plan.changes.length, "change")} for ${wanted}, in this order; nothing is changed yet`);
+      : paint(
+          "bold",
+          `${plural(plan.changes.length, "change")} for ${wanted}, in this order; nothing has been changed yet`,
+        );
   return [
     headline,
     ...plan.changes.flatMap((change, i) => ["", ...changeLines(change, `${i + 1}`, paint)]),
     ...unknownLines(plan),
     ...(settings.length === 0
       ? []
-      : ["", `--apply makes ${settings.length} of them (as root), --undo takes them back, --script prints a script`]),
+      : ["", `--apply makes ${settings.length} of them (as root), --undo reverts them, --script prints a script`]),
   ].join("\n");
 }
 
@@ -41,7 +44,7 @@ export function applyText(report: ApplyReport, paint: Paint = plain): string {
   const done = outcomes.filter(({ status }) => status === "done").length;
   const headline =
     outcomes.length === 0
-      ? "no setting to change"
+      ? "no settings to change"
       : paint(
           done === outcomes.length ? "good" : "bad",
           `${done} of ${plural(outcomes.length, "setting")} changed${done === outcomes.length ? "" : `, ${outcomes.length - done} not`}`,
@@ -54,10 +57,10 @@ export function applyText(report: ApplyReport, paint: Paint = plain): string {
       CHANGE_TONES,
       paint,
     ),
-    ...(left.length === 0 ? [] : ["", "left to you:"]),
+    ...(left.length === 0 ? [] : ["", "to change yourself:"]),
     ...left.flatMap((change) => ["", ...changeLines(change, "-", paint)]),
     ...unknownLines(plan),
-    ...(done === 0 ? [] : ["", `recorded; taken back by: fourtuple doctor --undo --journal ${journal}`]),
+    ...(done === 0 ? [] : ["", `recorded; to revert: fourtuple doctor --undo --journal ${journal}`]),
   ].join("\n");
 }
 
@@ -71,7 +74,7 @@ export function undoText(report: UndoReport, paint: Paint = plain): string {
       ? `nothing to undo in ${journal}`
       : paint(
           count("restored") === due ? "good" : "bad",
-          `${formatCount(count("restored"))} of ${plural(due, "change")} taken back${undone}`,
+          `${formatCount(count("restored"))} of ${plural(due, "change")} reverted${undone}`,
         );
   return [
     headline,
@@ -86,19 +89,19 @@ export function undoText(report: UndoReport, paint: Paint = plain): string {
       ? []
       : [
           "",
-          `${plural(tornLines, "line")} of ${journal} cannot be read: cut short by a crash. A change whose own line was cut short was not made; all others are above, or undone`,
+          `${plural(tornLines, "line")} of ${journal} cannot be read: cut short by a crash. A change whose own line was cut short was never made; all others are listed above or already undone`,
         ]),
     ...(badLines.length === 0 ? [] : ["", ...badLineTexts(badLines, journal)]),
-    ...(othersJournal === undefined ? [] : ["", `what root changed is in ${othersJournal}: undo it as root`]),
+    ...(othersJournal === undefined ? [] : ["", `changes made by root are in ${othersJournal}: undo them as root`]),
   ].join("\n");
 }
 
-/** As many as are read. */
+/** How many bad lines are listed. */
 const BAD_LINES = 5;
 
 function badLineTexts(lines: UndoReport["badLines"], journal: string): string[] {
   return [
-    `${plural(lines.length, "line")} of ${journal} ${lines.length === 1 ? "is" : "are"} no change that --apply made, and passed over:`,
+    `${plural(lines.length, "line")} of ${journal} ${lines.length === 1 ? "was" : "were"} not written by --apply and ${lines.length === 1 ? "was" : "were"} skipped:`,
     ...lines.slice(0, BAD_LINES).map(({ line, reason }) => `  line ${line}: ${reason}`),
     ...(lines.length > BAD_LINES ? [`  and ${formatCount(lines.length - BAD_LINES)} more`] : []),
   ];
@@ -141,7 +144,7 @@ function statusLines<S extends string, T extends Outcome<S>>(
 }
 
 function unknownLines({ unknown }: FixPlan): string[] {
-  return unknown.length === 0 ? [] : ["", `  cannot be read, so nothing is proposed: ${unknown.join(", ")}`];
+  return unknown.length === 0 ? [] : ["", `  unreadable, so no change is proposed: ${unknown.join(", ")}`];
 }
 
 function say(value: string | undefined): string {

@@ -1,4 +1,4 @@
-// The lab as text: each experiment from its claim to its verdict, then a table of them all.
+// The lab as text: each experiment from claim to verdict, then a table of all verdicts.
 
 import { LAB_VERDICTS } from "../../results/identifiers.js";
 import type { Evidence } from "../../results/lab/evidence.js";
@@ -17,16 +17,16 @@ const TONES: Record<LabVerdict, Tone> = {
   failed: "bad",
   skipped: "accent",
 };
-/** Rows of a table that are printed; a report has them all. */
+/** Table rows that are printed; a report has all of them. */
 const ROWS = 8;
 const WIDTH = 96;
-/** However narrow the terminal is. */
+/** The minimum, however narrow the terminal is. */
 const LEAST_WIDTH = 24;
 
 export function placeLine(testbed: LabTestbed): string {
   const { kind, reason, serverIp, clientIps } = printableData(testbed);
   if (kind === "namespaces") {
-    return `two hosts in network namespaces, joined by a wire: server ${serverIp}, client ${clientIps}`;
+    return `two hosts in network namespaces, joined by a veth pair: server ${serverIp}, client ${clientIps}`;
   }
   return `over loopback, server ${serverIp}, client ${clientIps}${reason ? `: ${reason}` : ""}`;
 }
@@ -36,9 +36,9 @@ export function experimentHeading({ id, title }: Pick<ExperimentResult, "id" | "
 }
 
 /**
- * Claim, prediction, observation, verdict, and the tables that prove it.
+ * Claim, prediction, observation and verdict, with the tables that back it.
  *
- * @param columns of the terminal; without one tables are as wide as they come
+ * @param columns width of the terminal; without one, tables are as wide as they need to be
  */
 export function experimentText(result: ExperimentResult, paint: Paint = plain, columns = Infinity): string {
   const { claims, claim, prediction, observed, verdict, reason, elapsedMs, evidence, hostLoad } = printableData(result);
@@ -51,7 +51,7 @@ export function experimentText(result: ExperimentResult, paint: Paint = plain, c
       "verdict",
       `${paint(TONES[verdict], LAB_VERDICT_WORDS[verdict])}${reason ? `: ${reason}` : ""} (${formatDuration(elapsedMs)})`,
     ],
-    // An inconclusive one has it in its reason.
+    // An inconclusive verdict already names it as the reason.
     ...(busy === undefined || verdict === "inconclusive" ? [] : [["host", `was busy: ${busy}`] as const]),
   ] as const;
   return [...labelled(rows, "  ", columns), ...evidence.flatMap((it) => evidenceLines(it, paint, columns))].join("\n");
@@ -67,7 +67,7 @@ export function labSummary(result: LabResult, paint: Paint = plain): string {
   );
   const parts = [
     ...(stoppedIn === undefined ? [] : [`stopped in ${stoppedIn}`]),
-    ...(counted.length === 0 ? ["no experiment was made"] : counted),
+    ...(counted.length === 0 ? ["no experiment ran"] : counted),
   ];
   const width = Math.max(...experiments.map(({ title }) => title.length));
   return [
@@ -82,7 +82,7 @@ export function labSummary(result: LabResult, paint: Paint = plain): string {
   ].join("\n");
 }
 
-/** Tables only: the rest is for a page. */
+/** Only tables: other evidence is for the report page. */
 function evidenceLines(evidence: Evidence, paint: Paint, columns: number): string[] {
   if (evidence.kind !== "table") return [];
   const { title, columns: names, rows } = evidence;
@@ -107,7 +107,7 @@ function evidenceLines(evidence: Evidence, paint: Paint, columns: number): strin
   ];
 }
 
-/** Figures to the right, text to the left, the headings as what is below them. */
+/** Aligns figures right and text left; headings like the column below them. */
 function alignCells(texts: readonly (readonly string[])[], isFigure: (column: number) => boolean): string[] {
   const widths = texts[0]!.map((_, column) => Math.max(...texts.map((row) => row[column]!.length)));
   return texts.map((row) => {
@@ -120,7 +120,7 @@ function cellText(cell: string | number): string {
   return typeof cell === "number" ? formatCount(cell) : cell;
 }
 
-/** Labels with their texts, which are broken where the line ends. */
+/** Labels with their texts, wrapped to the line width. */
 function labelled(
   rows: readonly (readonly [label: string, text: string])[],
   indent: string,
@@ -134,7 +134,7 @@ function labelled(
   );
 }
 
-/** Breaks at words, so that lines stay readable; a word that is longer than a line stays whole. */
+/** Wraps at word boundaries; a word longer than a line stays whole. */
 function wrap(text: string, width: number): string[] {
   const lines: string[] = [];
   for (const word of text.split(" ")) {

@@ -1,4 +1,4 @@
-// A server's life as text: its first line, its progress, its summary.
+// A server's run as text: its first line, its progress, its summary.
 
 import type { Explained } from "../../results/diagnosis.js";
 import type { ServeResult } from "../../results/serve.js";
@@ -20,18 +20,18 @@ export function clientLine({ ip, port }: { readonly ip: string; readonly port: n
   return printable(`client address ${formatEndpoint(ip, port)}`);
 }
 
-export const NOT_PRINTED = "further client addresses are not printed (--log all prints every one)";
+export const NOT_PRINTED = "further client addresses are not printed (use --log all)";
 
-/** What is to be said when the kernel gives a shorter accept queue than asked for; undefined when it does not. */
+/** The note for an accept queue shorter than requested; undefined if it is as long as requested. */
 export function backlogNote(requested: number, inForce: number): string | undefined {
   if (inForce >= requested) return undefined;
   return [
-    `note: the backlog is ${formatCount(inForce)}, not ${formatCount(requested)}: net.core.somaxconn clamps it`,
-    `  fix: sysctl -w net.core.somaxconn=${requested}, or ask for --backlog ${inForce}`,
+    `note: the backlog is ${formatCount(inForce)}, not ${formatCount(requested)}: capped by net.core.somaxconn`,
+    `  fix: sysctl -w net.core.somaxconn=${requested}, or use --backlog ${inForce}`,
   ].join("\n");
 }
 
-/** One line for the moment; the rate is of connections accepted. */
+/** One line of current figures; the rate counts accepted connections. */
 export function serveProgress(snapshot: ServeSnapshot, ratePerSec: number, paint: Paint = plain): string {
   const parts = [
     `open ${paint("bold", formatCount(snapshot.open))}`,
@@ -40,17 +40,17 @@ export function serveProgress(snapshot: ServeSnapshot, ratePerSec: number, paint
     `received ${formatBytes(snapshot.receivedBytes)}`,
   ];
   if (snapshot.rejected > 0) parts.push(`rejected ${formatCount(snapshot.rejected)}`);
-  if (snapshot.isPaused) parts.push(paint("bad", "paused: memory is at its floor"));
+  if (snapshot.isPaused) parts.push(paint("bad", "paused: memory is low"));
   return parts.join("   ");
 }
 
-/** Whether two moments would read alike, the rate aside. */
+/** Whether two snapshots would print the same, apart from the rate. */
 export function isSameMoment(a: ServeSnapshot, b: ServeSnapshot): boolean {
   const keys = ["open", "accepted", "closed", "rejected", "sentBytes", "receivedBytes", "isPaused"] as const;
   return keys.every((key) => a[key] === b[key]);
 }
 
-/** @param printed how many client addresses were printed; undefined when none was to be */
+/** @param printed how many client addresses were printed; undefined if none were wanted */
 export function serveSummary(of: Explained<ServeResult>, printed: number | undefined, paint: Paint = plain): string {
   const result = printableData(of);
   const why = diagnosisLines(result.diagnosis, paint);
@@ -68,7 +68,7 @@ export function serveSummary(of: Explained<ServeResult>, printed: number | undef
           unprinted > 0 ? `${plural(unprinted, "more client address", "more client addresses")}` : undefined,
         ],
         ["peak open", formatCount(peakOpen)],
-        ["open at stop", `${formatCount(result.openAtStop)}${result.openAtStop > 0 ? ", all closed now" : ""}`],
+        ["open at stop", `${formatCount(result.openAtStop)}${result.openAtStop > 0 ? ", now closed" : ""}`],
         ["kernel", describeKernel(result)],
         ["rejected", result.rejected > 0 ? `${formatCount(result.rejected)} above --max-connections` : "0"],
         ["bytes", describeTraffic(result)],
@@ -86,13 +86,13 @@ export function serveSummary(of: Explained<ServeResult>, printed: number | undef
 
 function describeKernel({ kernel, openAtStop }: ServeResult): string | undefined {
   if (!kernel || (kernel.sockets === 0 && openAtStop === 0)) return undefined;
-  return `${plural(kernel.sockets, "ESTABLISHED socket")} on this port at stop (${kernel.source})`;
+  return `${plural(kernel.sockets, "ESTABLISHED socket")} on this port when it stopped (${kernel.source})`;
 }
 
 function describeBacklog(backlog: ServeResult["backlog"]): string {
-  return `${formatCount(backlog.length)} long; ${describeOverflows(backlog)} (of the whole host)`;
+  return `length ${formatCount(backlog.length)}; ${describeOverflows(backlog)} (whole host)`;
 }
 
 function describeTableFull({ tableFull, nofileLimit }: ServeResult): string {
-  return `${plural(tableFull, "time")}: the limit of ${formatBound(nofileLimit)} open files was reached (ulimit -n)`;
+  return `${plural(tableFull, "time")}: reached the limit of ${formatBound(nofileLimit)} open files (ulimit -n)`;
 }

@@ -106,7 +106,7 @@ describe.runIf(canMakeNamespaces())("in a network namespace", () => {
     expect((await testbed.doctor(...QUESTION)).code).toBe(1);
     const applied = await testbed.apply();
     expect(applied.stdout).toMatch(
-      /3 of 3 settings changed\n[\s\S]*recorded; taken back by: fourtuple doctor --undo --journal .*journal\.jsonl/,
+      /3 of 3 settings changed\n[\s\S]*recorded; to revert: fourtuple doctor --undo --journal .*journal\.jsonl/,
     );
     expect(applied.code).toBe(0);
     expect(testbed.values()).toEqual({
@@ -120,7 +120,7 @@ describe.runIf(canMakeNamespaces())("in a network namespace", () => {
     expect(outcomesOf(await testbed.apply("--json"))).toEqual([]);
 
     const undone = await testbed.undo();
-    expect(undone.stdout).toMatch(/3 of 3 changes taken back/);
+    expect(undone.stdout).toMatch(/3 of 3 changes reverted/);
     expect(undone.code).toBe(0);
     expect(testbed.values()).toEqual(NARROW);
     expect(await testbed.undo()).toMatchObject({ code: 0, stdout: expect.stringMatching(/nothing to undo/) });
@@ -197,7 +197,7 @@ describe.runIf(canMakeNamespaces())("in a network namespace", () => {
       ...[process.execPath, CLI_FILE, "doctor", "--undo"],
     ]).exited();
     expect(stdout).toMatch(/^nothing to undo in \/nonexistent/);
-    expect(stdout).toMatch(/^what root changed is in \/var\/lib\/fourtuple\/journal\.jsonl: undo it as root$/m);
+    expect(stdout).toMatch(/^changes made by root are in \/var\/lib\/fourtuple\/journal\.jsonl: undo them as root$/m);
   });
 
   it("without the privilege --apply lists what was not done and ends with 3", async ({ skip }) => {

@@ -57,7 +57,7 @@ describe("a filter that nothing passes", () => {
     const server = await startForeignServer(() => undefined, "::");
     await connectForeign({ ip: "127.0.0.1", port: server.port });
     const { stdout, code } = await lines("-4", `:${server.port}`);
-    expect(stdout).toContain("no IPv4 socket of this host has it (IPv4-mapped ones are IPv6's)");
+    expect(stdout).toContain("no IPv4 socket of this host has it (IPv4-mapped sockets count as IPv6)");
     expect(code).toBe(0);
   });
 
@@ -85,7 +85,7 @@ it("a client's port is no server's", async () => {
   const { localAddress, localPort } = clients[0]!;
   const { stdout, first } = await lines(`${localAddress}:${localPort}`);
   expect(first).toBe(`1 ESTABLISHED socket has local port ${localPort} of ${localAddress}, and nothing listens on it`);
-  expect(stdout).toMatch(/accepted here +1 ESTABLISHED, from it as a source port/);
+  expect(stdout).toMatch(/accepted here +1 ESTABLISHED, with it as the peer's source port/);
 });
 
 it("--memory tells both sides, and leaves the listener out of the mean", async () => {

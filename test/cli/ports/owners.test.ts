@@ -69,7 +69,7 @@ describe("--memory --process", () => {
   it("without netlink has no memory to tell, and says why", async () => {
     const { at } = await startForeignServer();
     const { stdout, stderr } = await runCli(["ports", at, "-m", "-p"], { refused: ["netlink"] });
-    expect(stderr).toMatch(/netlink is not to be had/);
+    expect(stderr).toMatch(/netlink is unavailable/);
     expect(stdout).toContain(`(${process.pid})`);
     expect(stdout).not.toContain("to read");
   });

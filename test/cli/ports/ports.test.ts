@@ -39,7 +39,7 @@ describe("fourtuple ports host:port", () => {
     const { code, stdout, stderr } = await runCli(["ports", at]);
     expect(stderr).toBe("");
     expect(stdout.split("\n")[0]).toBe(
-      `300 ESTABLISHED sockets share local port ${port} of ${ip}; they come from 1 address; no other port was opened by accept`,
+      `300 ESTABLISHED sockets share local port ${port} of ${ip}; they come from 1 address; accept() used no other port`,
     );
     expect(stdout).toContain("300 ESTABLISHED, 1 LISTEN");
     expect(stdout).toMatch(/listener +127\..*, accept queue 0 of \d/);

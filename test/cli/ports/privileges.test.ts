@@ -7,7 +7,7 @@ import { connectForeign, startForeignServer } from "../../support/peers.js";
 import { CLI_FILE, type Exit, runCli, start, startCli } from "../../support/process.js";
 
 const WITHOUT_NETLINK = { refused: ["netlink"] } as const;
-const NOTE = /^note: netlink is not to be had here \(EPERM\)/gm;
+const NOTE = /^note: netlink is unavailable \(EPERM\)/gm;
 const NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
 
 describe("without netlink", () => {
@@ -52,7 +52,7 @@ describe.skipIf(!canBecomeNobody())("--process without a privilege", () => {
   // A host whose /proc hides processes does not even tell how many there are.
   const REASON = isProcHidden()
     ? /other users' processes are hidden \(\/proc is mounted with hidepid\): run as root to see all/
-    : /\d+ process(es)? may not be looked into: run as root to see all/;
+    : /\d+ process(es)? cannot be inspected: run as root to see all/;
   const asNobody = (...args: string[]): Promise<Exit> =>
     start(NOBODY[0]!, [...NOBODY.slice(1), process.execPath, CLI_FILE, "ports", ...args]).exited();
 

@@ -144,7 +144,7 @@ http { access_log off; server { listen ${ip}:${port}; return 200 "yes"; } }`,
     expect(result).toMatchObject({ outcome: "missed", messages: { answered: 0, wrongBytes: 0 } });
     const { meaning, evidence } = explainRun(result).finding!;
     expect(meaning).toContain("has begun to answer");
-    expect(evidence.join()).not.toContain("no byte came");
+    expect(evidence.join()).not.toContain("no bytes arrived");
   });
 
   it("is not what a peer pushes: answers after 400 ms take 400 ms though 5 bytes come every 20", async () => {

@@ -64,7 +64,7 @@ describe("a ramp of a million", () => {
     expect(result.gaveUp!.untried).toBe(1_000_000 - result.failed);
     const { finding, notes } = explainRun(result);
     expect(finding).toMatchObject({ limit: "listener" });
-    expect(notes.join()).toMatch(/given up: all of the first [\d,]+ attempts failed; [\d,]+ were not tried to the end/);
+    expect(notes.join()).toMatch(/abandoned: the first [\d,]+ attempts all failed; [\d,]+ were not attempted/);
   });
 
   it.skipIf(!canMakeNamespaces() || !hasProgram("nft"))("into a black hole ends after one time-out", async () => {
@@ -78,6 +78,8 @@ describe("a ramp of a million", () => {
     expect(gaveUp!.reason).toBe("unanswered");
     // A thousand time-outs one after the other before; the rest is a busy machine's.
     expect(rampMs).toBeLessThan(10_000);
-    expect(diagnosis.notes.join()).toMatch(/nothing was answered for a whole connect time-out; [\d,]+ were not tried/);
+    expect(diagnosis.notes.join()).toMatch(
+      /no handshake was answered for a full connect timeout; [\d,]+ were not attempted/,
+    );
   });
 });

@@ -21,7 +21,7 @@ describe("a verdict", () => {
 
   it("tells what is missing in words, also of a kind that a newer version knows", () => {
     const misses: Miss[] = [{ kind: "established", count: 400, of: 1000 }, LOST, { ...LOST, kind: "newer" as "lost" }];
-    expect(missPhrases(misses)).toEqual(["3 lost while held", "3 newer"]);
+    expect(missPhrases(misses)).toEqual(["3 lost during hold", "3 newer"]);
     expect(missPhrases()).toEqual([]);
   });
 
@@ -35,15 +35,15 @@ describe("a verdict", () => {
 
 it("each kind of miss has words of its own, with its numbers", () => {
   expect(missPhrases(MISS_KINDS.map((kind) => ({ kind, count: 1200, of: 4000 })))).toEqual([
-    "1,200 lost while held",
+    "1,200 lost during hold",
     "1,200 established at this end only",
-    "1,200 not accepted by the server's program",
+    "1,200 not accepted by the server",
     "1,200 not greeted",
-    "1,200 of 4,000 messages due and never sent",
+    "1,200 of 4,000 messages due but never sent",
     "1,200 of 4,000 messages unanswered (30 %)",
     "1,200 failed or lost (at most 4,000 allowed)",
-    "1,200 connections/s (at least 4,000 asked)",
-    "p99 1.20 s (at most 4.00 s allowed)",
+    "1,200 connections/s (at least 4,000 required)",
+    "p99 1.20 s (at most 4 s allowed)",
   ]);
 });
 

@@ -38,7 +38,7 @@ describe("a report", () => {
   });
 
   it("says how many were confirmed, refuted and not possible", () => {
-    expect(render(LAB)).toContain("<h1>5 of 7 experiments confirmed, 1 refuted, 1 not possible here</h1>");
+    expect(render(LAB)).toContain("<h1>5 of 7 experiments confirmed, 1 refuted, 1 skipped</h1>");
     const experiments = LAB.experiments.filter(({ verdict }) => verdict === "confirmed");
     expect(render({ ...LAB, experiments })).toContain("<h1>5 experiments, all confirmed</h1>");
   });

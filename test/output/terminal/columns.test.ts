@@ -35,8 +35,8 @@ describe("fitText()", () => {
   });
 
   it("keeps a note's lines together", () => {
-    expect(fitText("note: the backlog is 128, not 4,096: net.core.somaxconn clamps it", 40)).toBe(
-      ["note: the backlog is 128, not 4,096:", "  net.core.somaxconn clamps it"].join("\n"),
+    expect(fitText("note: the backlog is 128, not 4,096: capped by net.core.somaxconn", 40)).toBe(
+      ["note: the backlog is 128, not 4,096:", "  capped by net.core.somaxconn"].join("\n"),
     );
   });
 

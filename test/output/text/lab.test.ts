@@ -18,12 +18,12 @@ const lab = (experiments: readonly ExperimentResult[], stoppedIn?: string): LabR
 
 describe("the lab's summary", () => {
   it.each([
-    [lab([]), "no experiment was made, in 1.50 s (loopback)"],
-    [lab([], "E1"), "stopped in E1, no experiment was made, in 1.50 s (loopback)"],
+    [lab([]), "no experiment ran, in 1.50 s (loopback)"],
+    [lab([], "E1"), "stopped in E1, no experiment ran, in 1.50 s (loopback)"],
     [lab([made("E1", "confirmed")], "E2"), "stopped in E2, 1 confirmed, in 1.50 s (loopback)"],
     [
       lab([made("E1", "failed"), made("E2", "confirmed"), made("E3", "refuted"), made("E7", "skipped")]),
-      "1 confirmed, 1 refuted, 1 failed, 1 not possible here, in 1.50 s (loopback)",
+      "1 confirmed, 1 refuted, 1 failed, 1 skipped, in 1.50 s (loopback)",
     ],
   ])("says what was made, and what came of it", (result, expected) => {
     const [, headline, , ...rows] = labSummary(result).split("\n");

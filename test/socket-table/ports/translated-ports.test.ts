@@ -66,7 +66,7 @@ describe.skipIf(!canTranslate)("NAT's source ports", () => {
     const net = network('oifname "out0" meta l4proto tcp masquerade to :40000-40039');
     await hold(net, 60, "10.77.0.1", 40);
     const { code, stdout } = await ports(net.router, "--pressure");
-    expect(stdout).toMatch(/^1 destination of NAT is past 80 % of the source ports/);
+    expect(stdout).toMatch(/^1 NAT destination uses more than 80 % of the source ports/);
     expect(stdout).toMatch(/10\.77\.0\.254 → 10\.77\.0\.1:7777 +40 +0 +40 +0 +100 %/);
     expect(stdout).toContain("ports 40000-40039: masquerade to :40000-40039");
     expect(code).toBe(0);
@@ -112,7 +112,7 @@ describe.skipIf(!canTranslate)("NAT's source ports", () => {
     const { stderr, code } = await start("ip", [
       ...["netns", "exec", net.router, ...nobody, process.execPath, CLI_FILE, "ports", "--pressure"],
     ]).exited();
-    expect(stderr).toMatch(/^note: conntrack may not be read \(EPERM\): .*not seen; run as root\n$/);
+    expect(stderr).toMatch(/^note: conntrack cannot be read \(EPERM\), .*not shown; run as root\n$/);
     expect(code).toBe(0);
   });
 });

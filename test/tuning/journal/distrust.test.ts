@@ -139,7 +139,7 @@ describe("a line that --apply cannot have written is passed over and told", () =
     expect(report.outcomes.map(({ status }) => status)).toEqual(["restored", "restored"]);
     expect(report.badLines).toEqual([{ line: 2, reason: expect.stringMatching(reason) }]);
     expect(writes).toEqual(["fs.nr_open=1024", "net.core.somaxconn=128"]);
-    expect(undoText(report)).toMatch(/2 of 2 changes taken back[\s\S]*1 line of .* is no change that --apply made/);
+    expect(undoText(report)).toMatch(/2 of 2 changes reverted[\s\S]*1 line of .* was not written by --apply/);
     // Told once.
     expect(undoChanges(file, settings)).toMatchObject({ outcomes: [], badLines: [] });
   });

@@ -1,4 +1,4 @@
-// The first line of `fourtuple ports` for an address: the one sentence that the figures support, and no more.
+// The first line of `fourtuple ports` for an address: one sentence that says exactly what the figures support.
 
 import type { SocketTable } from "../../../results/sockets/socket-table.js";
 import type { SocketFilter } from "../../../socket-table/summary.js";
@@ -6,7 +6,7 @@ import { printableData } from "../../../util/printable.js";
 import { formatCount, plural } from "../../../util/units.js";
 import { type Paint, plain } from "../../terminal/paint.js";
 
-/** What was asked about: a port, or a range, at one address of this host or at any. */
+/** The target: a port or a range, at one address of this host or at any. */
 export interface PortName {
   readonly ip: string | undefined;
   /** `7777`, `127.0.0.1:7777`. */
@@ -15,13 +15,13 @@ export interface PortName {
   readonly port: string;
 }
 
-/** Both sides of a port: sockets that have it, and sockets whose peer has it. */
+/** Both sides of a port: sockets with this local port, and sockets whose peer has it. */
 export interface PortSides {
   readonly local: SocketTable;
   readonly remote: SocketTable;
 }
 
-/** Which sockets alone were read: what is said is about these. */
+/** The filter on the sockets that were read; statements are about these only. */
 export type Conditions = Pick<SocketFilter, "states" | "family" | "remoteIp">;
 
 export function isFiltered({ states, family, remoteIp }: Conditions): boolean {
@@ -35,19 +35,19 @@ export function kindOf(noun: string, { states, family, remoteIp }: Conditions): 
   return `${ofFamily}${noun}${inStates}${withPeer(remoteIp)}`;
 }
 
-/** `no TCP socket … has it`; names the conditions, for there may be others. */
+/** `no TCP socket … has it`; names the filter, since sockets outside of it may exist. */
 export function nothingText(of: string | undefined, filter: Conditions = {}): string {
   const name = printableData(of);
   const kind = kindOf("TCP socket of this host", printableData(filter));
   return `${name === undefined ? `there is no ${kind}` : `no ${kind} has ${name} at either end`}${mappedNote(filter)}`;
 }
 
-/** An IPv4-mapped socket is IPv6's, as in `ss -4`: whoever looks for IPv4 alone misses it. */
+/** An IPv4-mapped socket counts as IPv6, as in `ss -4`, so a search for IPv4 alone misses it. */
 export function mappedNote({ family }: Conditions): string {
-  return family === 4 ? " (IPv4-mapped ones are IPv6's)" : "";
+  return family === 4 ? " (IPv4-mapped sockets count as IPv6)" : "";
 }
 
-/** `port 7777`, `ports 7777-7786`. */
+/** `port 7777` or `ports 7777-7786`. */
 export function portLabel({ port }: Pick<PortName, "port">): string {
   return `${isRange(port) ? "ports" : "port"} ${port}`;
 }
@@ -58,7 +58,7 @@ export function headline(target: PortName, sides: PortSides, filter: Conditions 
   return paint("bold", lesser(target, local, remote, filter));
 }
 
-/** Who shares the port, and what accept did not spend. */
+/** Who shares the port, and that accept() used no other. */
 function proof(target: PortName, { local, remote }: PortSides, filter: Conditions): string {
   const rows = local.accepted.top.filter((row) => row.established > 0);
   const accepted = establishedIn(local.accepted);
@@ -70,13 +70,13 @@ function proof(target: PortName, { local, remote }: PortSides, filter: Condition
   return [
     `${established(accepted, filter)} ${verb} ${shared}`,
     `${they} from ${plural(from, "address", "addresses")}`,
-    ...(one && hasNoOtherEnds({ local, remote }) ? ["no other port was opened by accept"] : []),
+    ...(one && hasNoOtherEnds({ local, remote }) ? ["accept() used no other port"] : []),
   ].join("; ");
 }
 
 /**
- * Whether every connection that this host sees from its client's end has its accepted socket at that same port: one that
- * had not would have been given another port.
+ * Whether, of every connection whose client end is on this host, the accepted socket has that same port. If accept() had used
+ * another port, one would differ.
  */
 function hasNoOtherEnds({ local, remote }: PortSides): boolean {
   const key = ({ ip, port }: { ip: string; port: number }) => `${ip} ${port}`;
@@ -92,7 +92,7 @@ function lesser(target: PortName, local: SocketTable, remote: SocketTable, filte
   if (own > 0) {
     const have = `${established(own, filter)} ${own === 1 ? "has" : "have"} ${localPort(target)}`;
     if (isListened) return `${have} as ${own === 1 ? "its" : "their"} source port`;
-    // A listener of the other family is not looked for then.
+    // With a family filter, listeners of the other family were not read.
     return filter.family === undefined ? `${have}, and nothing listens on it` : have;
   }
   if (isFiltered(filter)) {
@@ -104,15 +104,15 @@ function lesser(target: PortName, local: SocketTable, remote: SocketTable, filte
   if (remote.outgoing > 0) return `${plural(remote.outgoing, "socket")} ${leadTo(remote.outgoing, target, remote)}`;
   if (local.sockets > 0)
     return `${plural(local.sockets, "socket")} with ${localPort(target)}, and nothing listens on it`;
-  return `${plural(remote.sockets, "socket")} accepted here, from ${portLabel(target)} of the peer`;
+  return `${plural(remote.sockets, "socket")} accepted here, with the peer's ${portLabel(target)}`;
 }
 
 function leadTo(count: number, target: PortName, remote: SocketTable): string {
   const to = target.ip === undefined ? portLabel(target) : target.name;
-  // Sockets accepted from that port as a source port have local addresses, too: then these are not counted apart.
+  // Accepted sockets whose peer has that port also count towards the local addresses, so these are left out.
   const { distinct } = remote.byLocalAddress;
   const from = remote.incoming > 0 ? "" : `, from ${plural(distinct, "local address", "local addresses")}`;
-  return `${count === 1 ? "leads" : "lead"} to ${to}${from}; each takes a local port`;
+  return `${count === 1 ? "leads" : "lead"} to ${to}${from}; each uses a local port`;
 }
 
 function listenedOn(target: PortName, { listeners }: SocketTable): string {
@@ -125,7 +125,7 @@ function localPort({ ip, port }: Pick<PortName, "ip" | "port">): string {
   return `local ${portLabel({ port })}${ip === undefined ? "" : ` of ${ip}`}`;
 }
 
-/** Their state is named already: of the conditions the others are added. */
+/** The state is already named, so only the rest of the filter is added. */
 function established(count: number, { family, remoteIp }: Conditions, where = ""): string {
   return `${formatCount(count)} ${kindOf(`ESTABLISHED ${noun(count)}${where}`, { family, remoteIp })}`;
 }

@@ -1,4 +1,4 @@
-// `ports --pressure` in words: the verdict first, then destinations, pools of bound ports and the ports of NAT.
+// `ports --pressure` as text: first the verdict, then destinations, pools of bound ports and NAT ports.
 
 import type {
   BoundPoolRow,
@@ -13,7 +13,7 @@ import { formatCount, plural } from "../../../util/units.js";
 import type { Paint } from "../../terminal/paint.js";
 import { ownersNote, table } from "./tables.js";
 
-/** How near each destination is to "Cannot assign requested address". */
+/** How close each destination is to "Cannot assign requested address". */
 export function pressureTable({ rows, distinct }: Pressure, top: number, paint: Paint): string[] {
   const shown = rows.slice(0, top);
   const hasOwners = shown.some(({ owners }) => owners !== undefined);
@@ -29,10 +29,10 @@ export function pressureText(of: Pressure, top: number, paint: Paint): string {
   const range = `${portRange.first}-${portRange.last}`;
   const pairs = plural(distinct, "source and destination", "pairs of source and destination");
   return [
-    `${verdict(pressure, paint)}: ${plural(outgoing, "socket")} opened from here, ${pairs}`,
+    `${verdict(pressure, paint)}: ${plural(outgoing, "socket")} opened from here to ${pairs}`,
     paint(
       "dim",
-      `ip_local_port_range ${range}: ${formatCount(kernelCapacity)} to choose from for each pair (${formatCount(reservedPorts)} reserved, ${formatCount(listeningPorts)} listened on)`,
+      `ip_local_port_range ${range}: ${formatCount(kernelCapacity)} available per pair (${formatCount(reservedPorts)} reserved, ${formatCount(listeningPorts)} listened on)`,
     ),
     ...pressureTable(pressure, top, paint),
     ...boundLines(bound ?? [], top, paint),
@@ -41,15 +41,15 @@ export function pressureText(of: Pressure, top: number, paint: Paint): string {
   ].join("\n");
 }
 
-/** What could not be looked at; undefined when everything could. */
+/** What could not be inspected; undefined if everything could. */
 export function pressureNote({ translated }: Pressure): string | undefined {
   const errno = translated?.refusedErrno;
   return errno === undefined
     ? undefined
-    : `note: conntrack may not be read (${errno}): source ports that NAT gives out on this host are not seen; run as root`;
+    : `note: conntrack cannot be read (${errno}), so source ports used by NAT on this host are not shown; run as root`;
 }
 
-/** What is above `share`; undefined when nothing is. */
+/** What exceeds `share`; undefined if nothing does. */
 export function aboveText({ rows, bound = [], translated }: Pressure, share: number): string | undefined {
   const worst = [
     ...rows.map((row) => ({ name: pairName(row), share: row.share })),
@@ -66,14 +66,14 @@ function verdict({ marked: destinations, bound = [], translated }: Pressure, pai
   const full = [
     destinations > 0 ? plural(destinations, "destination") : undefined,
     pools > 0 ? `${plural(pools, "pool")} of bound ports` : undefined,
-    behindNat > 0 ? `${plural(behindNat, "destination")} of NAT` : undefined,
+    behindNat > 0 ? `${plural(behindNat, "NAT destination")}` : undefined,
   ].filter((part) => part !== undefined);
-  if (full.length === 0) return paint("good", "no destination is past 80 % of the source ports");
-  const be = destinations + pools + behindNat === 1 ? "is" : "are";
-  return paint("bad", `${full.join(" and ")} ${be} past 80 % of the source ports`);
+  if (full.length === 0) return paint("good", "no destination uses more than 80 % of its source ports");
+  const uses = destinations + pools + behindNat === 1 ? "uses" : "use";
+  return paint("bad", `${full.join(" and ")} ${uses} more than 80 % of the source ports`);
 }
 
-const SHARE_HEADER = ["taken", "TIME_WAIT", "of", "left", "share"];
+const SHARE_HEADER = ["in use", "TIME_WAIT", "of", "free", "share"];
 
 function shareCells(row: PressureRow | TranslatedRow): string[] {
   return [
@@ -103,12 +103,12 @@ function boundLines(rows: readonly BoundPoolRow[], top: number, paint: Paint): s
       formatCount(row.left),
       percent(row),
     ]);
-  const header = ["bound before connect()", "bound", "destinations", "taken", "of", "left", "share"];
+  const header = ["bound before connect()", "bound", "destinations", "in use", "of", "free", "share"];
   return [
     ...marked(table(header, cells, rows.length, paint), rows, paint),
     paint(
       "dim",
-      "  bind(address, 0) takes a port for all destinations at once: with IP_BIND_ADDRESS_NO_PORT connect() chooses it, and each destination has the whole range",
+      "  bind(address, 0) takes a port for all destinations at once; with IP_BIND_ADDRESS_NO_PORT connect() chooses it, and each destination has the whole range",
     ),
   ];
 }
@@ -120,19 +120,19 @@ function translatedLines({ rows, distinct }: TranslatedPorts, top: number, paint
   const ranges = new Set(
     shown.map(({ ports, rule }) =>
       rule === undefined
-        ? `ports ${ports.first}-${ports.last}: no rule that could be read limits them`
+        ? `ports ${ports.first}-${ports.last}: not limited by any readable rule`
         : `ports ${ports.first}-${ports.last}: ${rule}`,
     ),
   );
   const notes = [...ranges].map((text) => paint("dim", `  ${text}`));
   return lines.length === 0
     ? []
-    : [...lines, ...notes, paint("dim", "  out of conntrack: no socket of this host has them")];
+    : [...lines, ...notes, paint("dim", "  from conntrack; no socket on this host holds these ports")];
 }
 
 function owners({ owners: all = [] }: PressureRow): string {
   const name = ({ pid, command }: (typeof all)[number]) => (pid === undefined ? "not visible" : `${command} (${pid})`);
-  // A sole owner has what the row says.
+  // A sole owner needs no count of its own.
   return all.map((owner) => (all.length === 1 ? name(owner) : `${name(owner)} ${formatCount(owner.taken)}`)).join(", ");
 }
 
@@ -141,7 +141,7 @@ function ownerNotes({ unreadable, isHiding }: Pressure, paint: Paint): string[] 
   return note === undefined ? [] : ["", paint("dim", `  ${note}`)];
 }
 
-/** Rows past the mark in red: `lines` begins with an empty line and the heading. */
+/** Paints rows above the mark red; `lines` begins with an empty line and the heading. */
 function marked(lines: readonly string[], rows: readonly { readonly isMarked: boolean }[], paint: Paint): string[] {
   return lines.map((line, index) => (rows[index - 2]?.isMarked ? paint("bad", line) : line));
 }

@@ -1,8 +1,8 @@
-// Sockets as rows of text in the columns of `ss`, made in one buffer without an object or a string a row: millions pass.
+// Sockets as rows of text in the columns of `ss`, built in one buffer without allocating per row, since there may be millions.
 import type { SocketView } from "../../../socket-table/view.js";
 
 const BUFFER_BYTES = 256 * 1024;
-/** More than any row needs. */
+/** More than the longest row needs, in bytes. */
 const ROW_BYTES = 512;
 const COLUMNS = { state: 12, queue: 8, endpoint: 24 } as const;
 const SPACE = 32;
@@ -13,20 +13,20 @@ const LISTEN = 10;
 export interface RowColumns {
   /** Adds the kernel memory charged to each socket, in bytes. */
   readonly memory?: boolean;
-  /** Rows come from /proc, which tells neither memory nor the accept queues' limits. */
+  /** Whether rows come from /proc, which has neither memory nor the accept queues' limits. */
   readonly isFromProc?: boolean;
-  /** Adds the owner's text. */
+  /** Adds a column that names the owner. */
   readonly ownerOf?: ((inode: number) => string) | undefined;
 }
 
-/** Collects rows and hands them on in large pieces. */
+/** Collects rows and passes them on in large chunks. */
 export class SocketRows {
   readonly #bytes = Buffer.allocUnsafe(BUFFER_BYTES);
   readonly #write: (piece: Buffer) => void;
   readonly #columns: RowColumns;
   #length = 0;
 
-  /** @param write is given a piece that is valid during the call only */
+  /** @param write receives a chunk that is valid only during the call */
   constructor(write: (piece: Buffer) => void, columns: RowColumns = {}) {
     this.#write = write;
     this.#columns = columns;
@@ -101,7 +101,7 @@ export class SocketRows {
   }
 
   #text(text: string, start: number, width: number): void {
-    // A process's name may hold any letter: it is the only text here that is not plain.
+    // A process name may contain any character: it is the only text here that is not ASCII.
     for (let i = 0; i < text.length && i < ROW_BYTES / 4; i++) {
       const code = text.charCodeAt(i);
       this.#bytes[this.#length++] = code > 31 && code < 127 ? code : 63;
@@ -109,7 +109,7 @@ export class SocketRows {
     if (width > 0) this.#pad(start, width);
   }
 
-  /** At least one space, so that the columns stay apart. */
+  /** At least one space, so that columns stay apart. */
   #pad(start: number, width: number): void {
     do this.#bytes[this.#length++] = SPACE;
     while (this.#length < start + width);

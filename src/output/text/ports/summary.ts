@@ -1,4 +1,4 @@
-// What the kernel's socket table says, in words and figures: of one port, and of the host. The most important first.
+// The kernel's socket table as text, for one port or for the whole host, most important first.
 
 import type { OwnerSummary } from "../../../results/sockets/owners.js";
 import type { Pressure } from "../../../results/sockets/pressure.js";
@@ -19,26 +19,26 @@ export interface PortExtras {
   readonly rates?: { readonly openedPerSec: number; readonly closedPerSec: number } | undefined;
   /** Rows of a table. */
   readonly top: number;
-  /** What limits the reading, besides the address. */
+  /** Filters on the reading, besides the address. */
   readonly filter?: Conditions | undefined;
 }
 
 const MAX_LISTENERS = 5;
 
-/** Whether there is anything to say of the port. */
+/** Whether there is anything to say about the port. */
 export function hasSockets({ local, remote }: PortSides): boolean {
-  // Listeners that meet the conditions are among the sockets; others are shown beside them only.
+  // Listeners that match the filter are counted among the sockets; others are only listed.
   return local.sockets + remote.sockets > 0;
 }
 
-/** The article's proof for one port: who shares it, and what accept() did not spend. */
+/** Both sides of a port: who shares it, which shows that accept() used no further port. */
 export function portText(of: PortName, both: PortSides, more: PortExtras, paint: Paint = plain): string {
   const [target, sides, extras] = printableData([of, both, more] as const);
   const { local, remote } = sides;
   const { memory: asksForMemory } = local;
   const lines = [
     headline(target, sides, extras.filter, paint),
-    // Who holds the memory is what was asked about.
+    // With --memory, the question is who holds it.
     ...(asksForMemory ? owners(extras, paint) : []),
     "",
     ...alignLabels(facts(target, sides, extras), "  "),
@@ -50,7 +50,7 @@ export function portText(of: PortName, both: PortSides, more: PortExtras, paint:
   return lines.join("\n");
 }
 
-/** The host's table as a whole. */
+/** The host's whole socket table. */
 export function overviewText(of: SocketTable, more: PortExtras, paint: Paint = plain): string {
   const [table, extras] = printableData([of, more] as const);
   const { ipv4, ipv6, mapped } = table.byFamily;
@@ -86,7 +86,7 @@ export function overviewText(of: SocketTable, more: PortExtras, paint: Paint = p
   return lines.join("\n");
 }
 
-/** Why what was read may be less than it could be; undefined when it is not. */
+/** Why a reading may be incomplete; undefined if it is not. */
 export function readNote({
   fallbackErrno,
   wasInterrupted,
@@ -95,10 +95,10 @@ export function readNote({
   readonly wasInterrupted: boolean;
 }): string | undefined {
   if (fallbackErrno !== undefined) {
-    return `note: netlink is not to be had here (${fallbackErrno}): read out of /proc/net/tcp, which is slower and does not tell the accept queues' limits or memory`;
+    return `note: netlink is unavailable (${fallbackErrno}); reading /proc/net/tcp instead, which is slower and has no accept queue limits or memory figures`;
   }
   return wasInterrupted
-    ? "note: the table changed while it was read (NLM_F_DUMP_INTR): the figures may be off by what came and went"
+    ? "note: the table changed while it was being read (NLM_F_DUMP_INTR); figures may be slightly off"
     : undefined;
 }
 
@@ -112,13 +112,13 @@ function facts(target: PortName, { local, remote }: PortSides, extras: PortExtra
     remote.outgoing > 0
       ? [
           "clients here",
-          `${aside(remote.incoming, "accepted from it as a source port")}; ${addresses}, a local port for each`,
+          `${aside(remote.incoming, "accepted here, with it as the peer's source port")}; ${addresses}, one local port each`,
         ]
-      : ["accepted here", `, from it as a source port; ${addresses}`];
+      : ["accepted here", `, with it as the peer's source port; ${addresses}`];
   const opened =
     listeners.length > 0
-      ? "opened from here, with it as their source port"
-      : "without a listener: opened from here, or left by one that is gone";
+      ? "opened from here, using it as their source port"
+      : "without a listener: opened from here, or left over from a listener that is gone";
   const own = `${states(local)}${local.outgoing < local.sockets ? aside(local.outgoing, opened) : ""}`;
   const none = `no ${kindOf("socket of this host", filter)} has it${mappedNote(filter)}`;
   return [
@@ -139,9 +139,9 @@ function owners({ owners: summary, top }: PortExtras, paint: Paint): string[] {
   return summary ? ownerLines(summary, top, paint) : [];
 }
 
-/** Sockets that are counted with the others and are of another kind. */
+/** A remark on sockets of another kind that are included in a count. */
 function aside(count: number, what: string): string {
-  return count > 0 ? ` (of these ${formatCount(count)} ${what})` : "";
+  return count > 0 ? ` (including ${formatCount(count)} ${what})` : "";
 }
 
 function listenerLine({ ip, port, acceptQueue, uid }: ListenerRow): string {
@@ -161,7 +161,7 @@ function states({ byState }: SocketTable): string {
 export function overflows({ counters }: Pick<SocketTable, "counters">): string | undefined {
   const { listenOverflows, listenDrops } = counters;
   if (listenOverflows === undefined || listenDrops === undefined) return undefined;
-  return `${formatCount(listenOverflows)} of accept queues, ${formatCount(listenDrops)} SYNs dropped (all listeners, since boot)`;
+  return `${formatCount(listenOverflows)} accept queue overflows, ${formatCount(listenDrops)} SYNs dropped (all listeners, since boot)`;
 }
 
 function rates({ rates: now }: PortExtras): string | undefined {
@@ -172,12 +172,12 @@ function rates({ rates: now }: PortExtras): string | undefined {
 function memory({ memory: used }: SocketTable): string | undefined {
   if (!hasMemory(used)) return undefined;
   const mean = formatBytes(used.chargedBytes / used.sockets);
-  return `${mean} of buffers per socket, ${formatBytes(used.maxChargedBytes)} at most, ${formatBytes(used.chargedBytes)} in all`;
+  return `${mean} of buffers per socket, ${formatBytes(used.maxChargedBytes)} at most, ${formatBytes(used.chargedBytes)} total`;
 }
 
-/** What the figure leaves out: with empty buffers it is all there is. */
+/** What the figure leaves out, which is all there is while buffers are empty. */
 function memoryNote({ memory: used }: SocketTable): string | undefined {
-  return hasMemory(used) ? "besides, the socket itself with its inode and file: some 4 KB each" : undefined;
+  return hasMemory(used) ? "plus about 4 KB each for the socket, its inode and its file" : undefined;
 }
 
 function hasMemory(used: MemorySummary | undefined): used is MemorySummary {

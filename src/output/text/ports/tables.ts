@@ -14,7 +14,7 @@ import { formatBytes, formatCount, plural } from "../../../util/units.js";
 import type { Paint } from "../../terminal/paint.js";
 import { alignFigures } from "../../terminal/table.js";
 
-/** Processes that a note names. */
+/** How many processes a note names. */
 const NAMED = 3;
 
 export function localPortTable(ranking: Ranking<PortRow>, top: number, paint: Paint): string[] {
@@ -47,7 +47,7 @@ export function destinationTable(ranking: Ranking<DestinationRow>, top: number, 
   return table(["opened to", "sockets", "ESTABLISHED", "TIME_WAIT", "sources"], rows, ranking.distinct, paint);
 }
 
-/** Every LISTEN socket with what waits in its accept queue; the fullest first. */
+/** Every LISTEN socket with its accept queue, fullest first. */
 export function listenerTable(
   listeners: readonly ListenerRow[],
   top: number,
@@ -60,7 +60,7 @@ export function listenerTable(
   const named = new Set<string>();
   const rows = ordered.slice(0, top).map((row) => {
     const at = formatEndpoint(row.ip, row.port);
-    // Sockets of SO_REUSEPORT share what they accepted: the figure stands once.
+    // SO_REUSEPORT listeners share their accepted connections, so the figure appears once.
     const isRepeated = row.sharedBy > 1 && named.has(at);
     named.add(at);
     const cells = [
@@ -78,7 +78,7 @@ export function listenerTable(
   return table(header, rows, listeners.length, paint);
 }
 
-/** Which processes have the sockets, and what could not be seen; with memory, what waits in their queues. */
+/** Which processes own the sockets, and what could not be seen; with memory, the bytes in their queues. */
 export function ownerLines(summary: OwnerSummary, top: number, paint: Paint): string[] {
   const shown = summary.owners.slice(0, top);
   const hasMemory = shown.some(({ memory }) => memory !== undefined);
@@ -95,18 +95,16 @@ export function ownerLines(summary: OwnerSummary, top: number, paint: Paint): st
   const { unownedMemory: unowned } = summary;
   const notes = [
     summary.notVisible > 0 ? `${plural(summary.notVisible, "socket")} without a visible owner` : undefined,
-    summary.kernelOwned > 0
-      ? `${formatCount(summary.kernelOwned)} owned by the kernel (TIME_WAIT and the like)`
-      : undefined,
+    summary.kernelOwned > 0 ? `${formatCount(summary.kernelOwned)} owned by the kernel (such as TIME_WAIT)` : undefined,
     unowned && unowned.chargedBytes > 0 ? `${formatBytes(unowned.chargedBytes)} of buffers in these` : undefined,
-    // A ring that is not told matters where something is missing.
+    // Invisible io_uring registrations matter only if some owner is missing.
     ownersNote(summary.notVisible > 0 ? summary : { ...summary, ringHolders: [] }),
   ].filter((note) => note !== undefined);
   if (notes.length === 0) return lines;
   return [...lines, ...(lines.length === 0 ? [""] : []), paint("dim", `  ${notes.join("; ")}`)];
 }
 
-/** Why an owner may be missing; undefined when everything could be looked into. */
+/** Why an owner may be missing; undefined if every process could be inspected. */
 export function ownersNote({
   unreadable,
   isHiding,
@@ -115,11 +113,11 @@ export function ownersNote({
   const hidden = isHiding
     ? "other users' processes are hidden (/proc is mounted with hidepid): run as root to see all"
     : unreadable > 0
-      ? `${plural(unreadable, "process", "processes")} may not be looked into: run as root to see all`
+      ? `${plural(unreadable, "process", "processes")} cannot be inspected: run as root to see all`
       : undefined;
   const rings =
     ringHolders.length > 0
-      ? `the kernel does not say which sockets are registered in the io_uring of ${ringHolders.slice(0, NAMED).map(ownerName).join(", ")}${ringHolders.length > NAMED ? " and others" : ""}`
+      ? `the kernel does not reveal which sockets are registered with io_uring in ${ringHolders.slice(0, NAMED).map(ownerName).join(", ")}${ringHolders.length > NAMED ? " and others" : ""}`
       : undefined;
   return [hidden, rings].filter((note) => note !== undefined).join("; ") || undefined;
 }
@@ -132,7 +130,7 @@ function memoryCells({ receiveAllocBytes, sendQueuedBytes, chargedBytes }: Owner
   return [receiveAllocBytes, sendQueuedBytes, chargedBytes].map(formatBytes);
 }
 
-/** An empty line, the heading, the rows, and how many more there are; nothing at all without rows. */
+/** An empty line, the heading, the rows, and how many more there are. Empty if there are no rows. */
 export function table(header: string[], rows: string[][], distinct: number, paint: Paint): string[] {
   if (rows.length === 0) return [];
   const [heading, ...lines] = alignFigures([header, ...rows], "  ", paint.columns);

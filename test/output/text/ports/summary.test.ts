@@ -74,7 +74,7 @@ describe("portText()", () => {
   it("is the article's proof, in figures", () => {
     const text = portText(PORT, { local: SERVER, remote: EMPTY }, TOP);
     expect(firstLine(text)).toBe(
-      "1,000,000 ESTABLISHED sockets share local port 7777; they come from 20 addresses; no other port was opened by accept",
+      "1,000,000 ESTABLISHED sockets share local port 7777; they come from 20 addresses; accept() used no other port",
     );
     expect(text).toContain("0.0.0.0:7777, accept queue 3 of 4,096, uid 0");
     expect(text).toContain("and 19 more");
@@ -87,7 +87,7 @@ describe("portText()", () => {
       accepted: { distinct: 1, top: [{ ip: "10.0.0.1", port: 7777, sockets: 1, established: 1, peers: 1 }] },
     };
     expect(firstLine(portText({ ...PORT, ip: "10.0.0.1" }, { local: one, remote: EMPTY }, TOP))).toBe(
-      "1 ESTABLISHED socket has local port 7777 of 10.0.0.1; it comes from 1 address; no other port was opened by accept",
+      "1 ESTABLISHED socket has local port 7777 of 10.0.0.1; it comes from 1 address; accept() used no other port",
     );
   });
 
@@ -102,7 +102,7 @@ describe("portText()", () => {
     };
     const name = { ip: "10.0.0.9", name: "10.0.0.9:5432", port: "5432" };
     expect(firstLine(portText(name, { local: EMPTY, remote }, TOP))).toBe(
-      "5 ESTABLISHED sockets of this host lead to 10.0.0.9:5432, from 2 local addresses; each takes a local port",
+      "5 ESTABLISHED sockets of this host lead to 10.0.0.9:5432, from 2 local addresses; each uses a local port",
     );
   });
 
@@ -122,11 +122,11 @@ describe("portText()", () => {
     const local = { ...SERVER, outgoing: 2, byState: { ESTABLISHED: 1_000_002 } };
     const text = portText(PORT, { local, remote: EMPTY }, TOP);
     expect(firstLine(text)).toMatch(/^1,000,000 ESTABLISHED/);
-    expect(text).toContain("1,000,002 ESTABLISHED (of these 2 opened from here, with it as their source port)");
+    expect(text).toContain("1,000,002 ESTABLISHED (including 2 opened from here, using it as their source port)");
   });
 
   it("says that accept opened no other port only where the reading supports it", () => {
-    const clause = "; no other port was opened by accept";
+    const clause = "; accept() used no other port";
     const headlineOf = (local: SocketTable, remote: SocketTable = EMPTY, port = PORT) =>
       firstLine(portText(port, { local, remote }, TOP));
     const seen = (established: number) => ({
@@ -159,7 +159,7 @@ describe("portText()", () => {
     const port = { ip: undefined, name: "32917", port: "32917" };
     const text = portText(port, { local: client, remote }, TOP);
     expect(firstLine(text)).toBe("1 ESTABLISHED socket has local port 32917, and nothing listens on it");
-    expect(text).toMatch(/accepted here +1 ESTABLISHED, from it as a source port/);
+    expect(text).toMatch(/accepted here +1 ESTABLISHED, with it as the peer's source port/);
     expect(text).not.toContain("a local port for each");
     // Another address of the port is listened on: this socket is none of that listener's.
     const besides = { ...client, sockets: 2, listeners: [LISTENER] };
@@ -167,7 +167,7 @@ describe("portText()", () => {
       "1 ESTABLISHED socket has local port 32917 as its source port",
     );
     expect(firstLine(portText(port, { local: EMPTY, remote }, TOP))).toBe(
-      "1 socket accepted here, from port 32917 of the peer",
+      "1 socket accepted here, with the peer's port 32917",
     );
   });
 
@@ -197,7 +197,7 @@ describe("portText()", () => {
     const text = portText(PORT, { local, remote: { ...EMPTY, sockets: 2, memory: memory(4096, 2) } }, TOP);
     expect(text).toMatch(/ {2}memory +0 B of buffers per socket/);
     expect(text).toMatch(/clients' memory +2.00 KiB of buffers per socket, 4.00 KiB at most/);
-    expect(text).toContain("besides, the socket itself with its inode and file: some 4 KB each");
+    expect(text).toContain("plus about 4 KB each for the socket, its inode and its file");
   });
 
   it("owns up to what it may not see", () => {
@@ -212,7 +212,7 @@ describe("portText()", () => {
     } as const;
     const text = portText(PORT, { local: SERVER, remote: EMPTY }, { ...TOP, owners });
     expect(text).toContain("12 sockets without a visible owner; 3 owned by the kernel");
-    expect(text).toContain("40 processes may not be looked into: run as root to see all");
+    expect(text).toContain("40 processes cannot be inspected: run as root to see all");
   });
 });
 
@@ -262,7 +262,7 @@ describe("pressureText()", () => {
       ],
     };
     const text = pressureText(pressure, 10, (tone, words) => (tone === "bad" ? `!${words}` : words));
-    expect(text).toMatch(/^!1 destination is past 80 % of the source ports: /);
+    expect(text).toMatch(/^!1 destination uses more than 80 % of the source ports: /);
     expect(text).toMatch(/^! +10\.0\.0\.8 → 10\.0\.0\.9:443 +28,000 +9,000 +28,231 +231 +99 %$/m);
   });
 });
@@ -274,7 +274,7 @@ describe("what is not there", () => {
       "no TCP socket of this host in TIME_WAIT or CLOSE_WAIT with the peer 10.0.0.1 has port 9 at either end",
     );
     expect(nothingText("port 9", { family: 4 })).toBe(
-      "no IPv4 TCP socket of this host has port 9 at either end (IPv4-mapped ones are IPv6's)",
+      "no IPv4 TCP socket of this host has port 9 at either end (IPv4-mapped sockets count as IPv6)",
     );
     expect(nothingText(undefined, { states: ["SYN_SENT"] })).toBe("there is no TCP socket of this host in SYN_SENT");
   });
@@ -291,7 +291,7 @@ describe("ownersNote()", () => {
   it("gives the reason why an owner may be missing", () => {
     expect(ownersNote({ unreadable: 0, isHiding: false })).toBeUndefined();
     expect(ownersNote({ unreadable: 1, isHiding: false })).toBe(
-      "1 process may not be looked into: run as root to see all",
+      "1 process cannot be inspected: run as root to see all",
     );
     expect(ownersNote({ unreadable: 0, isHiding: true })).toMatch(/hidepid.*run as root/);
   });
@@ -299,9 +299,7 @@ describe("ownersNote()", () => {
 
 describe("readNote()", () => {
   it("says why it was not netlink, and when the table moved", () => {
-    expect(readNote({ fallbackErrno: "EPERM", wasInterrupted: false })).toMatch(
-      /netlink is not to be had here \(EPERM\)/,
-    );
+    expect(readNote({ fallbackErrno: "EPERM", wasInterrupted: false })).toMatch(/netlink is unavailable \(EPERM\)/);
     expect(readNote({ fallbackErrno: undefined, wasInterrupted: true })).toMatch(/NLM_F_DUMP_INTR/);
     expect(readNote({ fallbackErrno: undefined, wasInterrupted: false })).toBeUndefined();
   });
