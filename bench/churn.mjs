@@ -14,10 +14,13 @@ const AT_ONCE = 256;
 
 const SETTINGS = {
   "c-epoll": "C, one thread a side, epoll, source ports of its own choice",
+  "c-uring": "C, one thread a side, io_uring: each connection's whole life one chain, source ports of its own choice",
   go: `${AT_ONCE} goroutines that dial, read and reset, source ports of its own choice`,
   node: "Node's net, resetAndDestroy(), source ports of its own choice",
   bun: "Bun.connect, terminate(); it cannot name a source port, the kernel chooses",
   fourtuple: "the library: connect({ closeAfterGreeting: true, close: 'rst' }), source ports of its own choice",
+  "fourtuple-epoll": "the same with engine: 'epoll'",
+  "fourtuple-uring": "the same with engine: 'uring'",
 };
 
 export const CHURN = {

@@ -26,13 +26,20 @@ import { SCALES } from "./scales.mjs";
 
 /** The one that everything is compared with. */
 export const BASELINE = "c-epoll";
+/** What the kernel gives to whoever enters it for hundreds of operations at once. */
+export const FLOOR = "c-uring";
 export const GO = "go";
 export const NODE = "node";
 export const NODE_ONE_SOURCE = "node-one-source";
 export const BUN = "bun";
 export const OURS = "fourtuple";
 export const OURS_KERNEL_PORTS = "fourtuple-kernel-ports";
+export const OURS_EPOLL = "fourtuple-epoll";
+export const OURS_URING = "fourtuple-uring";
 export const NOOP = "noop";
+
+/** Those of this repository, by whatever engine. */
+const ALL_OURS = [OURS, OURS_EPOLL, OURS_URING];
 
 // What a process has open beside its connections.
 const DESCRIPTORS_SPARE = 64;
@@ -50,6 +57,12 @@ const CANDIDATES = [
     window: 1024,
     isBounded: true,
     make: () => pairOf(BASELINE, HOLDING),
+  },
+  {
+    name: FLOOR,
+    settings: "C, one thread, io_uring: a connection's life as a chain of entries, source ports of its own choice",
+    window: 1024,
+    make: () => pairOf(FLOOR, HOLDING),
   },
   {
     name: GO,
@@ -115,6 +128,12 @@ const CANDIDATES = [
     window: 1024,
     make: () => pairOf(OURS, HOLDING),
   },
+  ...[OURS_EPOLL, OURS_URING].map((name) => ({
+    name,
+    settings: `the same with engine: "${name.split("-")[1]}"`,
+    window: 1024,
+    make: () => pairOf(name, HOLDING),
+  })),
   {
     name: OURS_KERNEL_PORTS,
     settings:
@@ -136,7 +155,7 @@ export function candidates(roles, settings, { holdsAll }) {
   return Object.entries(settings).map(([name, words]) => ({
     name,
     settings: words,
-    isBounded: holdsAll && name !== OURS,
+    isBounded: holdsAll && name !== FLOOR && !ALL_OURS.includes(name),
     make: () => pairOf(name, roles),
   }));
 }

@@ -42,11 +42,15 @@ const RESOLUTION = 1.05;
 
 const SETTINGS = {
   "c-epoll": "C, one thread a side, epoll_pwait2() until the next message is due, timer slack 1 ns, TCP_NODELAY",
+  "c-uring":
+    "C, one thread a side, io_uring: multishot receives, the sends of a turn together, timer slack 1 ns, TCP_NODELAY",
   go: "a goroutine per connection sleeps until its message is due, writes it and reads the answer",
   node: "Node's net, noDelay; a timer of 1 ms sends what is due, setImmediate when it is behind",
   bun: "Bun.listen and Bun.connect; a timer of 1 ms sends what is due, setImmediate when it is behind",
   fourtuple:
     "the library: serve({ mode: 'echo' }), connect({ message }), opened anew for each rate; two threads a side",
+  "fourtuple-epoll": "the same with engine: 'epoll'",
+  "fourtuple-uring": "the same with engine: 'uring'",
 };
 
 export const MESSAGES = {

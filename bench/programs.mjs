@@ -11,6 +11,9 @@ const COMMANDS = {
   "c-epoll": (role) => [
     build(`contenders/c-epoll/${role}.c`, `c-${role}`, (source, target) => ["cc", ["-O2", "-o", target, source]]),
   ],
+  "c-uring": (role) => [
+    build(`contenders/c-uring/${role}.c`, `uring-${role}`, (source, target) => ["cc", ["-O2", "-o", target, source]]),
+  ],
   go: (role) => [
     build(`contenders/go/${role}.go`, `go-${role}`, (source, target) => ["go", ["build", "-o", target, source]]),
   ],
@@ -18,16 +21,27 @@ const COMMANDS = {
   bun: (role) => [findBun(), pathOf(`contenders/bun/${role}.mjs`)],
   noop: (role) => ["sh", pathOf(`contenders/noop/${role}.sh`)],
   fourtuple: (role) => [process.execPath, pathOf(`contenders/fourtuple/${role}.mjs`)],
+  "fourtuple-epoll": (role) => ["env", "ENGINE=epoll", ...commandOf("fourtuple", role)],
+  "fourtuple-uring": (role) => ["env", "ENGINE=uring", ...commandOf("fourtuple", role)],
 };
 
 /** @type {Record<string, () => string>} */
 const VERSIONS = {
   "c-epoll": () => firstLine("cc", "--version"),
+  "c-uring": () => {
+    needUring();
+    return firstLine("cc", "--version");
+  },
   go: () => firstLine("go", "version"),
   node: () => `node ${process.version}`,
   bun: () => `bun ${firstLine(findBun(), "--version")}`,
   noop: () => "sh",
   fourtuple: () => `node ${process.version}`,
+  "fourtuple-epoll": () => `node ${process.version}`,
+  "fourtuple-uring": () => {
+    needUring();
+    return `node ${process.version}`;
+  },
 };
 
 /**
@@ -89,6 +103,14 @@ function build(source, target, commandFor) {
   };
   execFileSync(program, args, { timeout: BUILD_MS, stdio: "pipe", env: { ...process.env, ...go } });
   return to;
+}
+
+/** @throws with the reason, where this host has no io_uring to hold connections in */
+function needUring() {
+  const script = `import { uringObstacle } from ${JSON.stringify(pathOf("../dist/linux/uring/support.js"))};
+    console.log(JSON.stringify(uringObstacle() ?? null))`;
+  const obstacle = firstLine(process.execPath, "--input-type=module", "-e", script);
+  if (obstacle !== "null") throw new Error(`io_uring is not to be had here: ${obstacle}`);
 }
 
 /** @param {string} path */

@@ -1,6 +1,18 @@
 // The workloads W1 to W8 as data: who runs, what is computed, what is wanted of fourtuple.
 import { CHURN } from "./churn.mjs";
-import { BASELINE, BUN, GO, NODE, NODE_ONE_SOURCE, NOOP, OURS, OURS_KERNEL_PORTS } from "./contenders.mjs";
+import {
+  BASELINE,
+  BUN,
+  FLOOR,
+  GO,
+  NODE,
+  NODE_ONE_SOURCE,
+  NOOP,
+  OURS,
+  OURS_EPOLL,
+  OURS_KERNEL_PORTS,
+  OURS_URING,
+} from "./contenders.mjs";
 import { MESSAGES } from "./messages.mjs";
 import { RAMP_METRICS } from "./metrics.mjs";
 import { SOCKET_TABLE } from "./ports.mjs";
@@ -51,7 +63,7 @@ const LIST = [
     rounds: 5,
     scale: SCALES["19k"],
     baseline: BASELINE,
-    contenders: [BASELINE, GO, NODE, NODE_ONE_SOURCE, BUN, "tcpkali", "wrk", NOOP, OURS],
+    contenders: [BASELINE, FLOOR, GO, NODE, NODE_ONE_SOURCE, BUN, "tcpkali", "wrk", NOOP, OURS, OURS_EPOLL, OURS_URING],
     measures: [
       ...[
         { atLeast: 1, against: BASELINE, whose: "the C baseline's" },
@@ -100,7 +112,7 @@ const LIST = [
     title: "1,000,000 and 2,000,000 connections on one port, beside 19,000",
     rounds: 1,
     baseline: `${OURS}@19k`,
-    contenders: [`${OURS}@19k`, MILLION, `${OURS}@2m`],
+    contenders: [`${OURS}@19k`, `${FLOOR}@1m`, MILLION, `${OURS_EPOLL}@1m`, `${OURS_URING}@1m`, `${OURS}@2m`],
     measures: [
       {
         // As W1 has it: of the ramp, without the start of threads. A ratio of rates upside down is one of times.

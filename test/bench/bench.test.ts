@@ -6,6 +6,7 @@ import { afterAll, describe, expect, it } from "vitest";
 import { listProcessesWith } from "../support/lab.js";
 import { ROOT } from "../support/library.js";
 import { type Exit, hasProgram, start } from "../support/process.js";
+import { hasUring } from "../support/ring.js";
 import { until } from "../support/until.js";
 
 const FEW = 200;
@@ -175,6 +176,17 @@ describe("npm run bench", () => {
       expect(trials).toHaveLength(2);
     }
     for (const { greeted } of reportOf("W6").rounds) expect(greeted).toBe(FEW);
+  });
+
+  it.skipIf(!hasCompiler || !hasUring)("has a floor over io_uring, whose connections the kernel counts", async () => {
+    const args = ["W1", "W5", "W6", "--contender", "c-uring", "--at-most", `${FEW}`, "--rounds", "1"];
+    const { code, stdout } = await bench(args);
+    expect({ code, stdout }).toMatchObject({ code: 0 });
+    expect(reportOf("W1").rounds[0]).toMatchObject({ established: FEW, socketsLeft: 0, timeWaitLeft: 0 });
+    expect(reportOf("W1").rounds[0].kernelEstablished.sockets).toBe(FEW);
+    expect(reportOf("W5").rounds[0]).toMatchObject({ fixed: { unanswered: 0, lost: 0 }, timeWaitLeft: 0 });
+    expect(reportOf("W5").rounds[0].fixed.answered).toBeGreaterThan(0);
+    expect(reportOf("W6").rounds[0]).toMatchObject({ greeted: FEW, failed: 0, timeWaitLeft: 0 });
   });
 
   it.each(["SIGINT", "SIGTERM"] as const)(

@@ -3,6 +3,7 @@
 // Usage: churn-client.mjs <port> <connections> <at once>
 import { once } from "node:events";
 import { connect } from "fourtuple";
+import { engine } from "./engine.mjs";
 
 // Nobody else's: all their ports are free.
 const SOURCES = { first: { family: /** @type {4} */ (4), bytes: Uint8Array.of(127, 6, 0, 1) }, count: 16 };
@@ -18,6 +19,7 @@ const run = await connect({
   closeAfterGreeting: true,
   durationMs: 0,
   close: "rst",
+  engine,
 });
 const { established, openAtStop, failed, failures, lost, setupMs, rampMs } = await run.done;
 const greeted = established - openAtStop - lost;

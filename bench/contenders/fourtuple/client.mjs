@@ -7,6 +7,7 @@
 import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
 import { connect } from "fourtuple";
+import { engine } from "./engine.mjs";
 
 const FIRST_PORT = 1024;
 const LOOK_MS = 20;
@@ -38,6 +39,7 @@ const run = await connect({
   concurrency: window,
   durationMs: Number.POSITIVE_INFINITY,
   close: "rst",
+  engine,
 });
 for await (const { stage, established, failed } of run.snapshots(LOOK_MS)) {
   const seconds = (performance.now() - startMs) / 1000;

@@ -6,6 +6,7 @@
 import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
 import { connect } from "fourtuple";
+import { engine } from "./engine.mjs";
 
 // Nobody else's: all its ports are free.
 const SOURCE = { first: { family: /** @type {4} */ (4), bytes: Uint8Array.of(127, 5, 0, 1) }, count: 1 };
@@ -37,6 +38,7 @@ async function play(ratePerSec, warmUpMs, measuredMs) {
     messageRatePerSec: ratePerSec / connections,
     durationMs: Number.POSITIVE_INFINITY,
     close: "rst",
+    engine,
   });
   for await (const { stage } of run.snapshots(LOOK_MS)) if (stage !== "ramp") break;
   await delay(warmUpMs);

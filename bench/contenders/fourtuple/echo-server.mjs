@@ -1,8 +1,9 @@
 // Our server of the message workload, through the public API: it sends back what comes.
 // Usage: echo-server.mjs <port>. Prints "listening", and stops on SIGTERM.
 import { serve } from "fourtuple";
+import { engine } from "./engine.mjs";
 
-const server = await serve({ at: `127.0.0.1:${process.argv[2]}`, mode: "echo", log: "none" });
+const server = await serve({ at: `127.0.0.1:${process.argv[2]}`, mode: "echo", log: "none", engine });
 process.once("SIGTERM", () => server.stop());
 await server.ready;
 console.log("listening");

@@ -1,8 +1,9 @@
 // Our server as a contender of the benchmark, through the public API: it greets with "hello" and holds.
 // Usage: server.mjs <port>. Prints "listening", and stops on SIGTERM.
 import { serve } from "fourtuple";
+import { engine } from "./engine.mjs";
 
-const server = await serve({ at: `127.0.0.1:${process.argv[2]}`, log: "none" });
+const server = await serve({ at: `127.0.0.1:${process.argv[2]}`, log: "none", engine });
 process.once("SIGTERM", () => server.stop());
 await server.ready;
 console.log("listening");

@@ -2,36 +2,41 @@
 import { once } from "node:events";
 import { connect } from "node:net";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { ENGINES } from "../../../src/results/identifiers.js";
 import { ownAddress } from "../../support/address.js";
 import { startForeignServer } from "../../support/peers.js";
 import { runCli, startCli } from "../../support/process.js";
+import { hasUring } from "../../support/ring.js";
 import { until } from "../../support/until.js";
 
-describe("sockets parked in an io_uring", () => {
-  it("have an owner: the client keeps 1,500 under a limit of 300 descriptors", async ({ skip }) => {
-    const server = startCli(["serve", `${ownAddress()}:0`, "--log", "none"]);
-    const [, at] = await server.prints(/listening on (\S+)/);
-    const count = 1500;
-    const client = startCli(["connect", at!, "-c", `${count}`, "-T", "60s"], { nofile: 300 });
-    const owners = await until(
-      "all are open",
-      async () => JSON.parse((await runCli(["ports", at!, "--process", "--json"])).stdout),
-      ({ byState }) => byState.ESTABLISHED === 2 * count,
-    );
-    if (owners.owners.ringHolders.length > 0) skip("this kernel does not name files of an io_uring");
-    expect(owners.owners).toMatchObject({ notVisible: 0 });
-    expect(owners.owners.owners).toEqual(
-      expect.arrayContaining([
-        expect.objectContaining({ pid: server.pid, listening: 1, established: count }),
-        expect.objectContaining({ established: count, listening: 0 }),
-      ]),
-    );
-    const rows = await runCli(["ports", at!, "--list", "-H", "-p"]);
-    expect(rows.stdout).not.toContain("not visible");
-    const { stdout } = await runCli(["ports", at!, "--pressure", "-p"]);
-    expect(stdout).not.toContain("not visible");
-    await client.kill();
-  });
+describe.each(ENGINES)("sockets in an io_uring, by the %s engine", (engine) => {
+  it.skipIf(engine === "uring" && !hasUring)(
+    "have an owner: 1,500 under a limit of 300 descriptors",
+    async ({ skip }) => {
+      const server = startCli(["serve", `${ownAddress()}:0`, "--log", "none"]);
+      const [, at] = await server.prints(/listening on (\S+)/);
+      const count = 1500;
+      const client = startCli(["connect", at!, "-c", `${count}`, "-T", "60s", "--engine", engine], { nofile: 300 });
+      const owners = await until(
+        "all are open",
+        async () => JSON.parse((await runCli(["ports", at!, "--process", "--json"])).stdout),
+        ({ byState }) => byState.ESTABLISHED === 2 * count,
+      );
+      if (owners.owners.ringHolders.length > 0) skip("this kernel does not name files of an io_uring");
+      expect(owners.owners).toMatchObject({ notVisible: 0 });
+      expect(owners.owners.owners).toEqual(
+        expect.arrayContaining([
+          expect.objectContaining({ pid: server.pid, listening: 1, established: count }),
+          expect.objectContaining({ established: count, listening: 0 }),
+        ]),
+      );
+      const rows = await runCli(["ports", at!, "--list", "-H", "-p"]);
+      expect(rows.stdout).not.toContain("not visible");
+      const { stdout } = await runCli(["ports", at!, "--pressure", "-p"]);
+      expect(stdout).not.toContain("not visible");
+      await client.kill();
+    },
+  );
 });
 
 describe("--memory --process", () => {
