@@ -30,7 +30,7 @@ export class ServerLoop {
     const { plan } = worker;
     this.worker = worker;
     this.events = new ServerEvents(worker);
-    const transport = openServerTransport({
+    const transport = openServerTransport(plan.engine, {
       handler: this.events,
       budget: BUDGET,
       wakeFd: worker.wakeFd,

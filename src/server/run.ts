@@ -224,6 +224,7 @@ export class ServeRun extends EventEmitter<ServeEvents> implements RunHandle<Ser
     const { mode, greeting, closeAfterGreeting, maxConnections, logged } = this.#settings;
     this.#pool.start({
       listener: this.#listener.fd,
+      engine: this.#engine.name,
       mode,
       greeting,
       closeAfterGreeting,

@@ -1,8 +1,10 @@
 // What the main thread and the server's workers agree on: the plan, the words that all share, the messages.
 import type { ServerMode } from "../protocols/modes.js";
+import type { EngineName } from "../results/engine.js";
 
 /** Everything a server worker needs to know; plain data. */
 export interface ServePlan {
+  readonly engine: EngineName;
   /** The listening socket: made once, before the workers, and so known in every descriptor table. */
   readonly listener: number;
   readonly mode: ServerMode;

@@ -39,8 +39,6 @@ const KERNEL: UringFacts = { findMissing: uringObstacle, memlockBytes: readMemlo
 export function chooseEngine(needs: EngineNeeds, facts = KERNEL): EngineReport {
   const { requested } = needs;
   if (requested === "epoll" || (requested === "auto" && !prefersUring(needs))) return { name: "epoll", requested };
-  if (needs.role === "server")
-    throw new AppError("E_OPTION", "serve has no uring engine yet", { fix: "leave out --engine" });
   const obstacle = findObstacle(needs, facts);
   if (!obstacle) return { name: "uring", requested };
   if (requested === "auto") return { name: "epoll", requested, obstacle };

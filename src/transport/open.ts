@@ -11,6 +11,7 @@ import type {
 import { EpollClient } from "./kernel-epoll/client.js";
 import { EpollServer } from "./kernel-epoll/server.js";
 import { UringClient } from "./kernel-uring/client.js";
+import { UringServer } from "./kernel-uring/server.js";
 import { TlsClient } from "./tls/client.js";
 import type { ClientTls, ServerTls } from "./tls/options.js";
 import { TlsServer } from "./tls/server.js";
@@ -36,18 +37,22 @@ export function openClientTransport(
  * @returns a negative errno when there is nothing to wait for events with
  * @throws {AppError} E_SYSTEM when the listening socket cannot be watched
  */
-export function openServerTransport(options: ServerTransportOptions, tls?: ServerTls): ServerTransport | number {
-  if (!tls) return openKernelServer(options);
+export function openServerTransport(
+  engine: EngineName,
+  options: ServerTransportOptions,
+  tls?: ServerTls,
+): ServerTransport | number {
+  if (!tls) return openKernelServer(engine, options);
   const server = new TlsServer(options, tls);
-  return wrapped(server, openKernelServer({ ...options, handler: server, sendsAtRest: true }));
+  return wrapped(server, openKernelServer(engine, { ...options, handler: server, sendsAtRest: true }));
 }
 
 function openKernelClient(engine: EngineName, options: ClientTransportOptions): ClientTransport | number {
   return begun(engine === "uring" ? new UringClient(options) : new EpollClient(options));
 }
 
-function openKernelServer(options: ServerTransportOptions): ServerTransport | number {
-  return begun(new EpollServer(options));
+function openKernelServer(engine: EngineName, options: ServerTransportOptions): ServerTransport | number {
+  return begun(engine === "uring" ? new UringServer(options) : new EpollServer(options));
 }
 
 function wrapped<Below extends Transport, T extends TlsTransport<Below>>(
@@ -59,7 +64,7 @@ function wrapped<Below extends Transport, T extends TlsTransport<Below>>(
   return typeof below === "number" ? below : transport;
 }
 
-function begun<T extends EpollClient | EpollServer | UringClient>(transport: T): T | number {
+function begun<T extends EpollClient | EpollServer | UringClient | UringServer>(transport: T): T | number {
   const failed = transport.begin();
   if (failed >= 0) return transport;
   transport.closeAll(false, () => false);

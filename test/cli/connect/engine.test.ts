@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { ownAddress } from "../../support/address.js";
 import { startForeignServer } from "../../support/peers.js";
-import { resultOf, runCli } from "../../support/process.js";
+import { resultOf, runCli, startCli } from "../../support/process.js";
 import { hasUring } from "../../support/ring.js";
 
 describe.skipIf(!hasUring)("--engine uring", () => {
@@ -23,6 +23,30 @@ describe.skipIf(!hasUring)("--engine uring", () => {
     const { code, stdout } = await runCli(["connect", at, "--engine", "uring"]);
     expect(stdout).toMatch(/client address .+\nreceive hi from server\n/);
     expect(code).toBe(0);
+  });
+});
+
+describe.skipIf(!hasUring)("serve --engine uring", () => {
+  it("accepts, greets and holds in rings, and says so", async () => {
+    const server = startCli(["serve", `${ownAddress()}:0`, "--engine", "uring", "--json", "--log", "none"]);
+    const { ip, port } = JSON.parse((await server.prints(/.+\n/))[0]);
+    const args = ["connect", `${ip}:${port}`, "-c", "500", "-T", "0", "--json"];
+    const client = resultOf((await runCli(args)).stdout);
+    expect(client).toMatchObject({ outcome: "met", established: 500, traffic: { receivedBytes: 2500 } });
+    server.child.kill("SIGTERM");
+    const { code, stdout } = await server.exited();
+    expect(code).toBe(0);
+    expect(resultOf(stdout)).toMatchObject({
+      ...{ accepted: 500, peakOpen: 500, sentBytes: 2500, failures: [] },
+      engine: { name: "uring", requested: "uring" },
+    });
+  });
+
+  it("is refused with its cause before it listens", async () => {
+    const args = ["serve", `${ownAddress()}:0`, "--engine", "uring"];
+    const { code, stdout, stderr } = await runCli(args, { refused: ["io_uring_setup"] });
+    expect([code, stdout]).toEqual([3, ""]);
+    expect(stderr).toMatch(/the uring engine is unavailable: seccomp/);
   });
 });
 

@@ -6,7 +6,7 @@ import { describeTransport } from "../contract.js";
 describe("kernel-epoll", () => {
   describeTransport({
     openClient: (options) => openClientTransport("epoll", options),
-    openServer: openServerTransport,
+    openServer: (options) => openServerTransport("epoll", options),
     needsDescriptors: true,
     tellsOwnAnswers: true,
   });

@@ -27,7 +27,7 @@ describe.each(["1.2", "1.3"] as const)("TLS %s", (version) => {
         resumes: false,
       }),
     openServer: (options) =>
-      openServerTransport(options, { ...COMMON, context: makeServer(), handshakeTimeoutMs: 60_000 }),
+      openServerTransport("epoll", options, { ...COMMON, context: makeServer(), handshakeTimeoutMs: 60_000 }),
     needsDescriptors: true,
     tellsOwnAnswers: true,
     peers: tlsPeers(clientContext(settings), makeServer()),
