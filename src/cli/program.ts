@@ -4,6 +4,7 @@ import { columnsOf } from "../output/terminal/columns.js";
 import { write } from "../output/terminal/output.js";
 import { printable, shortened } from "../util/printable.js";
 import type { AddCommand } from "./add-command.js";
+import { addCompletion } from "./completion/command.js";
 import { addConnect } from "./connect/command.js";
 import { addDemo } from "./demo/command.js";
 import { addDoctor } from "./doctor/command.js";
@@ -22,6 +23,17 @@ Examples:
   fourtuple lab --quick                  test the claims about 65,535 in a minute
   fourtuple report run.json              turn a run's --json output into a page
   fourtuple demo                         server and client at once, counted by the kernel`;
+
+const COMMANDS: readonly AddCommand[] = [
+  addServe,
+  addConnect,
+  addPorts,
+  addDoctor,
+  addLab,
+  addReport,
+  addDemo,
+  addCompletion,
+];
 
 /** Longer lines are hard to read. */
 const HELP_WIDTH = 100;
@@ -50,14 +62,16 @@ export async function runProgram(args: readonly string[], version: string): Prom
       writeErr: (text) => write(process.stderr, text),
     })
     .addHelpText("after", EXAMPLES);
-  for (const add of [addServe, addConnect, addPorts, addDoctor, addLab, addReport, addDemo] satisfies AddCommand[]) {
+  for (const add of COMMANDS) {
     add(program, (code) => {
       exitCode = code;
     });
   }
   for (const command of program.commands)
     command.showHelpAfterError(`usage: fourtuple ${command.name()} ${command.usage()}`);
-  program.showHelpAfterError("usage: fourtuple <serve|connect|ports|doctor|lab|report|demo> [options]");
+  program.showHelpAfterError(
+    `usage: fourtuple <${program.commands.map((command) => command.name()).join("|")}> [options]`,
+  );
   if (args.length === 0) program.outputHelp();
   else await program.parseAsync(args, { from: "user" });
   return exitCode;

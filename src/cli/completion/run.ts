@@ -1,0 +1,16 @@
+// Prints a shell's completion script, made from the commands as they are declared.
+import type { Command } from "commander";
+import { printFile } from "../../output/terminal/output.js";
+import { bashScript } from "./bash.js";
+import type { Shell } from "./command.js";
+import { describeCommands } from "./describe.js";
+import { fishScript } from "./fish.js";
+import { zshScript } from "./zsh.js";
+
+const SCRIPTS = { bash: bashScript, zsh: zshScript, fish: fishScript } as const;
+
+/** @returns the exit code */
+export function runCompletion(program: Command, shell: Shell): number {
+  printFile(SCRIPTS[shell](program.name(), describeCommands(program)));
+  return 0;
+}
