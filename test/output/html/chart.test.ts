@@ -33,6 +33,11 @@ describe("a linear axis", () => {
     expect(linear([7, 7], RANGE, { steps: 5, isNice: true }).at(7)).toBe(50);
   });
 
+  it("of large values that hardly differ has few ticks", () => {
+    const axis = linear([2e14, 2e14 + 0.25], RANGE, { steps: 7, isNice: true });
+    expect(axis.ticks.length).toBeLessThan(10);
+  });
+
   it("has ticks in their order, not many, and every value within its ends", () => {
     const values = fc.tuple(
       fc.double({ min: -1e15, max: 1e15, noNaN: true }),

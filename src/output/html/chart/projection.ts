@@ -28,7 +28,9 @@ export interface LinearOptions {
  * @param domain the least and the greatest value; where they are one, it stands in the middle
  */
 export function linear(domain: readonly [number, number], range: Range, options: LinearOptions): Projection {
-  const step = stepOf(domain[1] - domain[0], options.steps);
+  const largest = Math.max(Math.abs(domain[0]), Math.abs(domain[1]));
+  // Ticks that differ in their tenth digit could be told apart neither by a reader nor, later, by a double.
+  const step = stepOf(Math.max(domain[1] - domain[0], largest * 1e-9), options.steps);
   const first = options.isNice ? Math.floor(domain[0] / step.size + HAIR) : Math.ceil(domain[0] / step.size - HAIR);
   const last = options.isNice ? Math.ceil(domain[1] / step.size - HAIR) : Math.floor(domain[1] / step.size + HAIR);
   const [from, to] = options.isNice ? [step.times(first), step.times(last)] : domain;

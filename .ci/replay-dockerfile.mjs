@@ -1,0 +1,91 @@
+// Replays docker/Dockerfile without a container builder: each stage in an empty folder that holds only what the stage copies. What a
+// stage lacks is missing here, too. At the end the program that the image starts has to say its version.
+import { execFileSync } from "node:child_process";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join, posix } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+const FILE = join(ROOT, "docker/Dockerfile");
+/** What the builder is given of this repository: all else is ignored. */
+const GIVEN = readFileSync(`${FILE}.dockerignore`, "utf8")
+  .split("\n")
+  .filter((line) => line.startsWith("!"))
+  .map((line) => line.slice(1));
+/** What says nothing about files. */
+const SKIPPED = ["USER", "CMD", "ENV", "LABEL"];
+
+const scratch = mkdtempSync(join(tmpdir(), "fourtuple-docker-"));
+try {
+  replay(instructionsOf(readFileSync(FILE, "utf8")));
+} finally {
+  rmSync(scratch, { recursive: true });
+}
+
+/** @param {{ name: string, rest: string }[]} instructions */
+function replay(instructions) {
+  const stages = new Map();
+  let root = "";
+  let workdir = "/";
+  for (const { name, rest } of instructions) {
+    if (name === "FROM") {
+      root = join(scratch, `stage-${stages.size}`);
+      stages.set(/ AS (\S+)/i.exec(rest)?.[1] ?? "", root);
+      workdir = "/";
+      mkdirSync(join(root, "usr/local/bin"), { recursive: true });
+    } else if (name === "WORKDIR") {
+      workdir = posix.resolve(workdir, rest);
+      mkdirSync(join(root, workdir), { recursive: true });
+    } else if (name === "COPY") copy(rest, stages, root, workdir);
+    else if (name === "RUN") run(rest, root, workdir);
+    else if (name === "ENTRYPOINT") {
+      const [program] = JSON.parse(rest);
+      const file = execFileSync("readlink", [join(root, "usr/local/bin", program)], { encoding: "utf8" }).trim();
+      const version = execFileSync(process.execPath, [join(root, inside(root, file)), "--version"], {
+        encoding: "utf8",
+      });
+      console.log(`docker/Dockerfile replayed: ${program} ${version.trim()}`);
+    } else if (!SKIPPED.includes(name)) throw new Error(`docker/Dockerfile: ${name} is not replayed yet`);
+  }
+}
+
+/** @param {string} rest @param {Map<string, string>} stages @param {string} root @param {string} workdir */
+function copy(rest, stages, root, workdir) {
+  const words = rest.split(/\s+/);
+  const from = words[0]?.startsWith("--from=") ? words.shift()?.slice(7) : undefined;
+  const source = from === undefined ? ROOT : stages.get(from);
+  if (source === undefined) throw new Error(`docker/Dockerfile: no stage ${from}`);
+  const to = words.pop() ?? "";
+  for (const word of words) {
+    if (from === undefined && !GIVEN.includes(word))
+      throw new Error(`docker/Dockerfile.dockerignore leaves out ${word}`);
+    const target = join(root, posix.resolve(workdir, to), to.endsWith("/") ? posix.basename(word) : "");
+    mkdirSync(dirname(target), { recursive: true });
+    cpSync(join(source, word), target, { recursive: true, verbatimSymlinks: true });
+  }
+}
+
+/** Absolute paths in a command are those of the stage. @param {string} command @param {string} root @param {string} workdir */
+function run(command, root, workdir) {
+  const here = command.replaceAll(/(?<=\s)\/(?=(?:opt|usr)\/)/g, `${root}/`);
+  execFileSync("sh", ["-ec", here], { cwd: join(root, workdir), stdio: ["ignore", "inherit", "inherit"] });
+}
+
+/** @param {string} root @param {string} path */
+function inside(root, path) {
+  return path.startsWith(root) ? path.slice(root.length) : path;
+}
+
+/** @param {string} text @returns {{ name: string, rest: string }[]} */
+function instructionsOf(text) {
+  return text
+    .replaceAll(/^\s*#.*\n/gm, "")
+    .replaceAll("\\\n", " ")
+    .split("\n")
+    .filter((line) => line.trim() !== "")
+    .map((line) => {
+      const [, name = "", rest = ""] = /^\s*(\w+)\s+(.*)$/.exec(line) ?? [];
+      return { name: name.toUpperCase(), rest: rest.trim() };
+    });
+}

@@ -1,0 +1,57 @@
+// Tries the installed package with the Node that runs this: the library, and each command once over loopback.
+// Usage: node smoke.mjs <folder with node_modules/fourtuple>
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+
+const folder = resolve(process.argv[2] ?? ".", "node_modules/fourtuple");
+const { connect, serve } = await import(pathToFileURL(join(folder, "dist/index.js")).href);
+const scratch = mkdtempSync(join(tmpdir(), "fourtuple-smoke-"));
+
+try {
+  const server = await serve({ at: "127.0.0.1:0", mode: "echo" });
+  const at = `127.0.0.1:${server.address.port}`;
+  const run = await connect({ to: at, connections: 500, durationMs: 200, message: "ping" });
+  const { established, isTargetMet, kernel } = await run.done;
+  expect(established === 500 && isTargetMet, `the library opened ${established} of 500`);
+  expect(kernel?.outgoing === 500, `the kernel counted ${kernel?.outgoing}`);
+
+  expect(/^\d+\.\d+\.\d+/.test(await cli("--version")), "no version");
+  const result = (await cli("connect", at, "-c", "200", "-T", "200ms", "-m", "ping", "--json"))
+    .trim()
+    .split("\n")
+    .at(-1);
+  expect(JSON.parse(result ?? "{}").established === 200, `connect said ${result}`);
+  expect(JSON.parse(await cli("ports", at, "--json")).kind === "sockets", "ports said something else");
+  await cli("doctor", "-c", "1000", "--no-measure");
+  writeFileSync(join(scratch, "run.json"), `${result}\n`);
+  await cli("report", join(scratch, "run.json"));
+  expect(statSync(join(scratch, "run.html")).size > 10_000, "the page is short");
+  await server.stop();
+  console.log(`smoke: all well with Node ${process.version}`);
+} finally {
+  rmSync(scratch, { recursive: true });
+}
+
+/** @param {string[]} args @returns {Promise<string>} what the command prints */
+async function cli(...args) {
+  const child = spawn(process.execPath, [join(folder, "dist/cli/main.js"), ...args], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  let printed = "";
+  child.stdout.setEncoding("utf8").on("data", (text) => {
+    printed += text;
+  });
+  const [code] = await once(child, "close");
+  // Exit code 1 is an answer: this host does not hold so many.
+  expect(code === 0 || (code === 1 && args[0] === "doctor"), `fourtuple ${args.join(" ")}: exit code ${code}`);
+  return printed;
+}
+
+/** @param {boolean} isSo @param {string} otherwise */
+function expect(isSo, otherwise) {
+  if (!isSo) throw new Error(otherwise);
+}

@@ -1,0 +1,33 @@
+// The fast tests: those that import src/ alone, so that they need no build, no root and no other program. `npm run test:unit`.
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { defineConfig } from "vitest/config";
+
+/** What a test that needs more than src/ imports, itself or by a helper. */
+const NEEDS_MORE = /["'](?:[./]*\/dist\/|node:child_process|node:worker_threads|node:net|node:dgram|playwright-core)/;
+/** Draw thousands of pages. */
+const SLOW = ["test/output/html/extremes.test.ts"];
+
+export default defineConfig({
+  test: {
+    include: testFiles().filter((file) => !SLOW.includes(file) && !needsMore(file)),
+    pool: "threads",
+    // They are pure: modules are loaded once for all of them.
+    isolate: false,
+    testTimeout: 60_000,
+  },
+});
+
+function testFiles(): string[] {
+  const files = readdirSync("test", { recursive: true, encoding: "utf8" });
+  return files.filter((file) => file.endsWith(".test.ts")).map((file) => join("test", file));
+}
+
+function needsMore(file: string, seen = new Set<string>()): boolean {
+  if (seen.has(file)) return false;
+  seen.add(file);
+  const text = readFileSync(file, "utf8");
+  if (NEEDS_MORE.test(text)) return true;
+  const helpers = [...text.matchAll(/from "(\.[^"]+)\.js"/g)].map(([, path]) => join(dirname(file), `${path}.ts`));
+  return helpers.filter((helper) => helper.startsWith("test/")).some((helper) => needsMore(helper, seen));
+}
