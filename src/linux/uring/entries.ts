@@ -1,12 +1,16 @@
 // Entries by what they ask for, as liburing's io_uring_prep_…: each pushes one entry, for which there must be room, and leaves the
 // linking to its caller by `how`: SQE_FLAG bits. Sockets are registered files, named by their index.
 import { MSG_DONTWAIT, MSG_NOSIGNAL, MSG_TRUNC, SO_LINGER, SOCK_STREAM, SOL_SOCKET } from "../syscalls/constants.js";
+import { NativeBuffer } from "../syscalls/libc.js";
+import { SOCKADDR_SIZE } from "../syscalls/sockaddr.js";
 import { lingerZero } from "../syscalls/socket.js";
 import { ACCEPT_MULTISHOT, CANCEL, CMD_SETSOCKOPT, FILE_INDEX_ALLOC, OP, SQE, SQE_FLAG } from "./abi.js";
 import { writeAddress } from "./native-memory.js";
 import type { Ring } from "./ring.js";
 
 const LINGER_BYTES = 8;
+/** A sockaddr of AF_UNSPEC: connect() to it ends a connection (man 2 connect). */
+const unspecified = new NativeBuffer(SOCKADDR_SIZE);
 const FLAGS_SHIFT = 8;
 const PRIORITY_SHIFT = 16;
 const IN_FILES = SQE_FLAG.fixedFile << FLAGS_SHIFT;
@@ -117,6 +121,14 @@ export function pushPollDescriptor(ring: Ring, fd: number, events: number, slot:
 export function pushResetOnClose(ring: Ring, file: number, how: number, slot: number, tag: number): void {
   const at = ring.push(OP.uringCmd | IN_FILES | (how << FLAGS_SHIFT), file, CMD_SETSOCKOPT, 0, 0, 0, slot, tag);
   writeOption(ring, at, SOL_SOCKET, SO_LINGER, lingerZero.address, LINGER_BYTES);
+}
+
+/**
+ * Ends the connection of `file` by RST, and with it whatever waits there. Costs less than to cancel that: a ring with many requests takes
+ * long to find one.
+ */
+export function pushDisconnect(ring: Ring, file: number, how: number, slot: number, tag: number): void {
+  ring.push(OP.connect | IN_FILES | (how << FLAGS_SHIFT), file, SOCKADDR_SIZE, unspecified.address, 0, 0, slot, tag);
 }
 
 /** setsockopt() of `file`, with the `bytes` at `address`; kernels before 6.7 cannot (-EOPNOTSUPP). */

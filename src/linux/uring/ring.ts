@@ -3,22 +3,19 @@
 
 import { EBADF, EINTR, ETIME } from "../syscalls/errno.js";
 import { lastErrno, libc } from "../syscalls/libc.js";
-import { CQE, ENTER, GETEVENTS_ARG, PARAMS, SETUP, SQ_CQ_OVERFLOW, SQ_TASKRUN, SQE, SYS_IO_URING } from "./abi.js";
+import { ENTER, GETEVENTS_ARG, PARAMS, SETUP, SQ_TASKRUN, SQE, SYS_IO_URING } from "./abi.js";
+import { Completions, NO_WORDS } from "./completions.js";
 import { NativeMemory } from "./native-memory.js";
 import { mapRing, type RingMemory, SOCKADDR_WORDS, TIMESPEC_WORD } from "./ring-memory.js";
 import { type NewRing, type RingOptions, setUpRing } from "./setup.js";
 
 /** As many as the longest chain has steps. At most: a peer that keeps a ring at work is no reason to stay. */
 const MORE_ENTERS = 16;
-const NO_WORDS = new Int32Array(0);
 
 /**
  * A ring of the thread that opens it: no other may use it.
- *
- * Completions are those that the last enter() found, by index: resultAt(0) to resultAt(ready - 1). Their user data is two words: the
- * slot and a tag, as push() was told them.
  */
-export class Ring {
+export class Ring extends Completions {
   readonly fd: number;
   readonly entries: number;
   /** Whether completions are made in enter() only: time passes for the ring while the thread is there. */
@@ -27,28 +24,14 @@ export class Ring {
   words: Int32Array = NO_WORDS;
   /** A sockaddr for each entry: see sockaddrWord. Empty once the ring is closed. */
   sockaddrs: Int32Array = NO_WORDS;
-  /** How many completions wait, as of the last enter(). */
-  ready = 0;
-  /** Completions wait in the kernel for room in the queue, as of the last enter(). */
-  hasOverflow = false;
-  /** How often completions had to wait in the kernel for room in the queue. None is lost by it. */
-  overflows = 0;
   private readonly memory = new NativeMemory();
-  private queue: Int32Array = NO_WORDS;
   private wait: Int32Array = NO_WORDS;
   private waitAddress = 0;
   private sockaddrBase = 0;
   private readonly sqMask: number;
-  private readonly cqMask: number;
   private readonly sqHeadWord: number;
   private readonly sqTailWord: number;
-  private readonly sqFlagsWord: number;
-  private readonly cqHeadWord: number;
-  private readonly cqTailWord: number;
-  private readonly cqesWord: number;
-  private readonly cqOverflowWord: number;
   private sqTail = 0;
-  private cqHead = 0;
   private isClosed = false;
 
   /**
@@ -69,30 +52,24 @@ export class Ring {
   }
 
   private constructor({ fd, params }: NewRing) {
+    super(params);
     const word = (offset: number): number => params.readUInt32LE(offset) / 4;
     this.fd = fd;
     this.defersWork = (params.readUInt32LE(PARAMS.flags) & SETUP.deferTaskrun) !== 0;
     this.entries = params.readUInt32LE(PARAMS.sqEntries);
     this.sqMask = this.entries - 1;
-    this.cqMask = params.readUInt32LE(PARAMS.cqEntries) - 1;
     this.sqHeadWord = word(PARAMS.sqHead);
     this.sqTailWord = word(PARAMS.sqTail);
-    this.sqFlagsWord = word(PARAMS.sqFlags);
-    this.cqHeadWord = word(PARAMS.cqHead);
-    this.cqTailWord = word(PARAMS.cqTail);
-    this.cqesWord = word(PARAMS.cqes);
-    this.cqOverflowWord = word(PARAMS.cqOverflow);
   }
 
   private take({ queue, entries, wait, waitAddress, sockaddrs, sockaddrBase }: RingMemory): void {
-    this.queue = queue;
+    this.begin(queue);
     this.words = entries;
     this.wait = wait;
     this.waitAddress = waitAddress;
     this.sockaddrs = sockaddrs;
     this.sockaddrBase = sockaddrBase;
     this.sqTail = queue[this.sqTailWord]!;
-    this.cqHead = queue[this.cqHeadWord]!;
   }
 
   /** Entries that can be pushed before the next enter(). */
@@ -209,14 +186,6 @@ export class Ring {
     return failed;
   }
 
-  /** Sees what has completed. */
-  private look(): void {
-    const { queue } = this;
-    this.ready = (Atomics.load(queue, this.cqTailWord) - this.cqHead) | 0;
-    this.hasOverflow = (Atomics.load(queue, this.sqFlagsWord) & SQ_CQ_OVERFLOW) !== 0;
-    if (this.hasOverflow) this.overflows++;
-  }
-
   /** The kernel leaves off after a step of each chain: it goes on at once, which costs less than another turn of our caller. */
   private finishWork(): void {
     for (let n = 0; n < MORE_ENTERS && (Atomics.load(this.queue, this.sqFlagsWord) & SQ_TASKRUN) !== 0; n++) {
@@ -224,56 +193,11 @@ export class Ring {
     }
   }
 
-  /** The slot of completion `index`. */
-  slotAt(index: number): number {
-    return this.queue[this.cqesWord + ((this.cqHead + index) & this.cqMask) * CQE.words]!;
-  }
-
-  /** The tag of completion `index`. */
-  tagAt(index: number): number {
-    return this.queue[this.cqesWord + ((this.cqHead + index) & this.cqMask) * CQE.words + CQE.userData + 1]!;
-  }
-
-  /** What the system call would have returned, or a negative errno. */
-  resultAt(index: number): number {
-    return this.queue[this.cqesWord + ((this.cqHead + index) & this.cqMask) * CQE.words + CQE.result]!;
-  }
-
-  /** CQE_FLAG bits, and the provided buffer's number. */
-  flagsAt(index: number): number {
-    return this.queue[this.cqesWord + ((this.cqHead + index) & this.cqMask) * CQE.words + CQE.flags]!;
-  }
-
-  /** Completions that there is room for before others have to wait in the kernel. */
-  get completionRoom(): number {
-    return this.cqMask + 1 - this.ready;
-  }
-
-  /** Gives completion `index` another tag: it was seen ahead of its turn. */
-  retag(index: number, tag: number): void {
-    this.queue[this.cqesWord + ((this.cqHead + index) & this.cqMask) * CQE.words + CQE.userData + 1] = tag;
-  }
-
-  /** Gives the places of the first `count` completions back; the index of those that follow starts again at 0. */
-  advance(count: number): void {
-    if (this.isClosed) return;
-    this.cqHead = (this.cqHead + count) | 0;
-    this.ready -= count;
-    Atomics.store(this.queue, this.cqHeadWord, this.cqHead);
-  }
-
-  /** Completions that the kernel could not keep for want of memory: lost. */
-  get dropped(): number {
-    return this.queue[this.cqOverflowWord] ?? 0;
-  }
-
   /** Ends the ring, and with it all that is under way in it and all files registered in it: the kernel does so a moment later. */
   close(): void {
     if (this.isClosed) return;
     this.isClosed = true;
-    this.ready = 0;
-    // Views of what is unmapped must not stay: writing there would end the process.
-    this.queue = NO_WORDS;
+    this.end();
     this.words = NO_WORDS;
     this.sockaddrs = NO_WORDS;
     this.wait = NO_WORDS;

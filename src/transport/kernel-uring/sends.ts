@@ -4,8 +4,9 @@ import { EPOLLOUT, MSG_DONTWAIT, MSG_WAITALL } from "../../linux/syscalls/consta
 import { EAGAIN, ECANCELED, ECONNRESET, EPIPE } from "../../linux/syscalls/errno.js";
 import type { NativeBuffer } from "../../linux/syscalls/libc.js";
 import { SQE_FLAG } from "../../linux/uring/abi.js";
-import { pushCancel, pushClose, pushPoll, pushSend } from "../../linux/uring/entries.js";
+import { pushPoll, pushSend } from "../../linux/uring/entries.js";
 import { SLOT } from "../slot-state.js";
+import { endConnection } from "./endings.js";
 import type { RingSet, RingUnit } from "./ring-set.js";
 import { SEND_BYTES, SendBuffers } from "./send-buffers.js";
 import { CLAMPED, CLOSES_SENT, QUEUED, RETAINED, type Slots, SPEAKING, UNSENT, WAITING } from "./slots.js";
@@ -128,14 +129,9 @@ export class Sends {
     else if (result !== -ECANCELED) this.fail(slot, -result);
   }
 
-  /** Gives up on what a connection has left to send. */
+  /** Forgets what a connection has left to send: it is reset. */
   drop(slot: number): void {
-    const number = this.retained.get(slot);
-    if (number === undefined) return;
     this.retained.delete(slot);
-    const unit = this.rings.unitOf(slot);
-    this.rings.reserve(unit, 1);
-    pushCancel(unit.ring, slot, tagWith(TAG.rest, number), SQE_FLAG.skipSuccess, slot, TAG.ignored);
   }
 
   release(): void {
@@ -246,10 +242,10 @@ export class Sends {
   }
 
   private close(slot: number): void {
-    const unit = this.rings.unitOf(slot);
-    this.rings.reserve(unit, 1);
-    this.slots.remove(slot, CLOSES_SENT);
-    pushClose(unit.ring, slot - unit.firstSlot, SQE_FLAG.skipSuccess, slot, TAG.ignored);
+    const { slots } = this;
+    endConnection(this.rings, slots, slot, false);
+    slots.beginLife(slot);
+    slots.set(slot, slots.get(slot) & (QUEUED | RETAINED));
     this.events.closedSent(slot);
   }
 }

@@ -8,11 +8,11 @@ import { pushInstall } from "../../linux/uring/entries.js";
 import { STEP } from "../../util/steps.js";
 import type { ConnectionAddresses, Transport, TransportHandler, TurnBudget } from "../contract.js";
 import { SLOT } from "../slot-state.js";
-import { cancelWaits, closeFile, endRing } from "./endings.js";
+import { endConnection, endRing } from "./endings.js";
 import { buffersOf, Receives } from "./receives.js";
 import { enterFailed, RingSet, type RingUnit } from "./ring-set.js";
 import { Sends } from "./sends.js";
-import { CLOSES_SENT, CONNECTING, QUEUED, RETAINED, Slots } from "./slots.js";
+import { CLOSES_SENT, CONNECTING, QUEUED, RETAINED, Slots, STATE_MASK } from "./slots.js";
 import { kindOf, lifeOf, numberOf, TAG } from "./tags.js";
 
 export interface UringTransportOptions {
@@ -226,7 +226,7 @@ export abstract class UringTransport implements Transport {
       const result = ring.resultAt(i);
       if (kind <= TAG.writable) {
         if (kind === TAG.ignored) continue;
-        const isOld = slots.life(slot) !== lifeOf(tag);
+        const isOld = slots.life(slot) !== lifeOf(tag) || slots.state(slot) === SLOT.free;
         if (isOld) this.dropLate(unit, slot, kind, ring.flagsAt(i));
         else if (kind === TAG.receive) receives.receiveEnded(unit, slot, result, ring.flagsAt(i));
         else if (kind === TAG.poll) receives.pollEnded(slot, result);
@@ -270,16 +270,15 @@ export abstract class UringTransport implements Transport {
       return;
     }
     const bits = slots.get(slot);
-    cancelWaits(rings, slots, slot);
     this.receives.drop(slot);
-    slots.beginLife(slot);
     if (!resets && (bits & (QUEUED | RETAINED)) !== 0) {
       // What was given to send() is on its way, and goes before the end.
-      slots.set(slot, (bits & (CONNECTING | QUEUED | RETAINED)) | CLOSES_SENT);
+      slots.set(slot, (bits & ~STATE_MASK) | CLOSES_SENT);
       return;
     }
     if ((bits & RETAINED) !== 0) sends.drop(slot);
-    closeFile(rings, slot, resets);
+    endConnection(rings, slots, slot, resets);
+    slots.beginLife(slot);
     this.vacated(slot);
     slots.free(slot, bits & (CONNECTING | QUEUED));
   }
