@@ -27,17 +27,29 @@ if (ignoresHangUp) process.on("SIGHUP", () => undefined);
  * @returns a function that forgets both
  */
 export function onStopSignals(stop: (signal: StopSignal) => void, again: (signal: StopSignal) => void): () => void {
-  let firstMs: number | undefined;
+  let request: "none" | "under way" | "over" = "none";
+  let isForgotten = false;
+  const forget = (): void => {
+    for (const signal of signals) process.off(signal, listen);
+  };
+  const end = (): void => {
+    request = "over";
+    if (isForgotten) forget();
+  };
   const listen = (signal: StopSignal): void => {
-    if (firstMs === undefined) {
-      firstMs = performance.now();
+    if (request === "none") {
+      request = "under way";
+      // After the signals that came while this process stood still: they were sent in time.
+      setTimeout(() => setImmediate(end), ONE_REQUEST_MS).unref();
       stop(signal);
-    } else if (performance.now() - firstMs >= ONE_REQUEST_MS) again(signal);
+    } else if (request === "over") again(signal);
   };
   const signals = STOP_SIGNALS.filter((signal) => signal !== "SIGHUP" || !ignoresHangUp);
   for (const signal of signals) process.on(signal, listen);
   return () => {
-    for (const signal of signals) process.off(signal, listen);
+    isForgotten = true;
+    // The rest of a request may still come: a program that ends in order is not ended by it.
+    if (request !== "under way") forget();
   };
 }
 

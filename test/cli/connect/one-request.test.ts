@@ -2,8 +2,14 @@
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { onStopSignals } from "../../../src/cli/signals.js";
 
+/** The half second is over, and what had come by then is told. */
+function pass(): void {
+  vi.advanceTimersByTime(500);
+  vi.advanceTimersToNextTimer();
+}
+
 function listening() {
-  vi.useFakeTimers({ toFake: ["performance"] });
+  vi.useFakeTimers({ toFake: ["setTimeout", "setImmediate"] });
   const told: string[] = [];
   const forget = onStopSignals(
     (signal) => told.push(`stop ${signal}`),
@@ -11,6 +17,7 @@ function listening() {
   );
   onTestFinished(() => {
     forget();
+    vi.runAllTimers();
     vi.useRealTimers();
   });
   return { told, forget };
@@ -29,10 +36,31 @@ describe("signals that ask for an end", () => {
   it("are a second one from half a second on, each time", () => {
     const { told } = listening();
     process.emit("SIGTERM", "SIGTERM");
-    vi.advanceTimersByTime(500);
+    pass();
     process.emit("SIGINT", "SIGINT");
     process.emit("SIGHUP", "SIGHUP");
     expect(told).toEqual(["stop SIGTERM", "again SIGINT", "again SIGHUP"]);
+  });
+
+  it("are part of the first one while this process stood still, however long that was", () => {
+    const { told } = listening();
+    process.emit("SIGINT", "SIGINT");
+    // The timer, which is late, comes before the signals that waited; what is due by setImmediate() comes after them.
+    vi.advanceTimersByTime(500);
+    process.emit("SIGINT", "SIGINT");
+    vi.advanceTimersToNextTimer();
+    process.emit("SIGTERM", "SIGTERM");
+    expect(told).toEqual(["stop SIGINT", "again SIGTERM"]);
+  });
+
+  it("do not end a program that is at its end already, when they are part of the first one", () => {
+    const { told, forget } = listening();
+    process.emit("SIGINT", "SIGINT");
+    forget();
+    process.emit("SIGINT", "SIGINT");
+    expect(process.listenerCount("SIGINT")).toBeGreaterThan(0);
+    pass();
+    expect([told, process.listenerCount("SIGINT")]).toEqual([["stop SIGINT"], 0]);
   });
 
   it("are not heard once they are forgotten", () => {
