@@ -58,19 +58,18 @@ describe.skipIf(!canMakeNamespaces())("TIME_WAIT", () => {
     enterNamespace();
     set("net.ipv4.ip_local_port_range=40000 40049");
     set("net.ipv4.tcp_tw_reuse=0");
+    // On a busy host the server's ACK of a FIN may be sent after its own FIN: TIME_WAIT answers it, nobody is there any more to
+    // take that, and the RST that comes back ends the TIME_WAIT (RFC 1337), unless the kernel is told to ignore it.
+    set("net.ipv4.tcp_rfc1337=1");
   });
   const serve = (...options: string[]) =>
     startCli(["serve", "127.0.0.1:7777", "--log", "none", ...options]).prints(/listening on/);
-  /** How many there are: on a busy host a few of them may end in another way. */
-  const timeWaits = async (count: number): Promise<number> => {
-    const startMs = performance.now();
-    const { length } = await until(
+  const timeWaits = (count: number): Promise<unknown> =>
+    until(
       `${count} in TIME_WAIT`,
       () => socketsInSs("dport = :7777", "time-wait"),
-      ({ length }) => length === count || (length > 0.8 * count && performance.now() - startMs > 5000),
+      ({ length }) => length === count,
     );
-    return length;
-  };
   const run = async (...args: string[]): Promise<ConnectResult & { diagnosis: Diagnosis }> =>
     resultOf((await runCli(["connect", ":7777", "--json", "-T", "0", "--source-ip", "127.0.0.2", ...args])).stdout);
   const doctor = async (...args: string[]): Promise<Prediction> => {
@@ -99,13 +98,12 @@ describe.skipIf(!canMakeNamespaces())("TIME_WAIT", () => {
     await serve("--mode", "discard");
     const ports = ["--source-port", "40000-40049", "-c", "50"];
     expect((await run(...ports, "--close", "fin")).established).toBe(50);
-    const left = await timeWaits(50);
+    await timeWaits(50);
     const { ceiling, binding } = await doctor(...ports);
-    expect([ceiling, binding?.id]).toEqual([50 - left, "source-ports"]);
-    expect(binding?.nowText).toMatch(/^1 × 50; \d+ in TIME_WAIT, the last for ([45]\d\.\d s|1m 00s)$/);
-    expect(binding?.nowText).toContain(`${left} in TIME_WAIT`);
+    expect([ceiling, binding?.id]).toEqual([0, "source-ports"]);
+    expect(binding?.nowText).toMatch(/^1 × 50; 50 in TIME_WAIT, the last for ([45]\d\.\d s|1m 00s)$/);
     const { established, plan, diagnosis } = await run(...ports);
-    expect([established, plan.tuplesSkipped]).toEqual([50 - left, left]);
+    expect([established, plan.tuplesSkipped]).toEqual([0, 50]);
     expect(diagnosis.finding).toMatchObject({
       limit: "time-wait",
       fix: expect.stringMatching(/^wait ([45]\d\.\d s|1m 00s), or/),
@@ -117,10 +115,10 @@ describe.skipIf(!canMakeNamespaces())("TIME_WAIT", () => {
     await serve("--mode", "discard");
     const ports = ["--source-port", "40000-40049"];
     expect((await run(...ports, "-c", "20", "--close", "fin")).established).toBe(20);
-    const left = await timeWaits(20);
+    await timeWaits(20);
     const { established, diagnosis } = await run(...ports, "-c", "100");
-    expect([established, diagnosis.finding!.limit]).toEqual([50 - left, "source-ports"]);
-    expect(diagnosis.finding!.evidence.join("\n")).toContain(`${left} in TIME_WAIT, for up to`);
+    expect([established, diagnosis.finding!.limit]).toEqual([30, "source-ports"]);
+    expect(diagnosis.finding!.evidence.join("\n")).toContain("20 in TIME_WAIT, for up to");
   });
 
   it("holds its port as long as tcp_tw_reuse_delay says", async (context) => {
