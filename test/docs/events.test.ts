@@ -15,7 +15,7 @@ const EVENTS: Readonly<Record<ConnectEvent["event"], true>> = {
 
 it("docs/connect.md lists every event of connect --json", () => {
   const page = readFileSync(new URL("../../docs/connect.md", import.meta.url), "utf8");
-  const table = page.split("**Events.**")[1]!.split("\n\n")[1]!;
+  const table = page.split("## Events\n")[1]!.split("\n\n")[1]!;
   const listed = [...table.matchAll(/^\| `(\w+)`/gm)].map(([, name]) => name);
   expect(listed).toEqual(Object.keys(EVENTS));
 });
