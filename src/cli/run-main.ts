@@ -2,6 +2,7 @@
 import "./signals.js";
 import { readFileSync } from "node:fs";
 import { isOfEvent, print, printNote, sentence, takeUnwritten } from "../output/terminal/output.js";
+import { DEBUG, startTrace } from "../util/debug/trace.js";
 import { hostFault } from "../util/host-fault.js";
 import { outputFailed } from "./output-error.js";
 
@@ -16,6 +17,7 @@ export async function runMain(): Promise<void> {
   process.stdout.on("error", onOutputError);
   // There is nowhere left to report it.
   process.stderr.on("error", () => undefined);
+  startTrace(printNote);
   if (args.length === 1 && (args[0] === "--version" || args[0] === "-V")) print(readVersion());
   else await run();
 }
@@ -40,7 +42,7 @@ async function report(thrown: unknown): Promise<void> {
   else if (error instanceof Interrupted) process.exit(error.exitCode);
   else {
     printNote(`Fatal error: unexpected: ${sentence(error)}`);
-    if (process.env.FOURTUPLE_DEBUG) printNote(error instanceof Error ? `${error.stack}` : "");
+    if (process.env[DEBUG]) printNote(error instanceof Error ? `${error.stack}` : "");
     else printNote("  fix: this is a bug in fourtuple; please report it with the output of FOURTUPLE_DEBUG=1");
     process.exitCode = EXIT.failed;
   }
@@ -50,7 +52,7 @@ function reportAppError(error: Error & { code: string; fix: string | undefined }
   printNote(`Fatal error: ${sentence(error)}`);
   if (error.fix) printNote(`  fix: ${sentence(error.fix)}`);
   process.exitCode = exitCodeOf(error.code);
-  if (process.env.FOURTUPLE_DEBUG) printNote(`${error.stack}`);
+  if (process.env[DEBUG]) printNote(`${error.stack}`);
 }
 
 function exitCodeOf(code: string): number {

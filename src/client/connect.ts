@@ -12,7 +12,8 @@ import type { RunSpec } from "../planning/run-spec.js";
 import { findTargets } from "../planning/targets.js";
 import type { ConnectResult } from "../results/connect.js";
 import type { EngineReport } from "../results/engine.js";
-import { chooseEngine } from "../transport/choose-engine.js";
+import { chooseEngine, engineWords } from "../transport/choose-engine.js";
+import { trace } from "../util/debug/trace.js";
 import { ConnectRun } from "./run.js";
 import type { TablesAllowed } from "./workers.js";
 
@@ -33,7 +34,9 @@ export function connect(options: ConnectOptions, complete?: Complete): Promise<C
 export async function startRun(spec: RunSpec, signal?: AbortSignal, complete?: Complete): Promise<ConnectRun> {
   const engine = engineFor(spec);
   const tables = await findTables(spec, engine);
+  trace("transport", () => `${engineWords(engine)}; descriptor tables: ${tables}`);
   const run = new ConnectRun(spec, await findTargets(spec), { engine, tables }, complete);
+  trace("plan", () => `${run.tuplesAvailable} 4-tuples for ${spec.connections} connections`);
   stopOnAbort(run, signal);
   return run;
 }

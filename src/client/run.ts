@@ -13,6 +13,7 @@ import type { Targets } from "../planning/targets.js";
 import { TupleSequence } from "../planning/tuple-plan.js";
 import type { ConnectResult, DestinationReport, ResolvedName, RunSample } from "../results/connect.js";
 import type { EngineReport } from "../results/engine.js";
+import { trace } from "../util/debug/trace.js";
 import type { AppError } from "../util/errors.js";
 import { countDestinations } from "./evidence/by-destination.js";
 import { collectEvidence, countInKernel } from "./evidence/collect.js";
@@ -222,7 +223,7 @@ export class ConnectRun extends EventEmitter<ConnectEvents> implements RunHandle
   async #hold(): Promise<void> {
     const settings = this.#settings;
     const startMs = performance.now();
-    this.#stage = "hold";
+    this.#enter("hold");
     this.#workers.releaseReserve();
     this.#guard();
     if (settings.durationMs !== Number.POSITIVE_INFINITY) this.#holdUntilMs = startMs + settings.durationMs;
@@ -252,11 +253,11 @@ export class ConnectRun extends EventEmitter<ConnectEvents> implements RunHandle
   async #close(): Promise<ConnectResult> {
     const startMs = performance.now();
     if (this.#settings.message) await this.#drain(this.#settings.message);
-    this.#stage = "close";
+    this.#enter("close");
     const { firstByte } = this.#histograms;
     this.#workers.share(SHARED.longestFirstByteMs, Math.ceil(firstByte.max / 1000));
     await this.#workers.pool.stop();
-    this.#stage = "closed";
+    this.#enter("closed");
     this.#state.closeMs = performance.now() - startMs;
     this.#state.samples.mark(this.#sample());
     // The answers were waited for until now: a server that owes some may be stopped.
@@ -267,9 +268,17 @@ export class ConnectRun extends EventEmitter<ConnectEvents> implements RunHandle
   }
 
   async #drain(message: MessagePlan): Promise<void> {
-    this.#stage = "drain";
+    this.#enter("drain");
     await drainMessages(this.#workers.pool, message, this.#state.wasInterrupted);
     this.#workers.share(SHARED.answerGraceMs, answerGraceMs(this.#histograms.roundTrip));
+  }
+
+  #enter(stage: ConnectSnapshot["stage"]): void {
+    this.#stage = stage;
+    trace("run", () => {
+      const { established, failed, open } = this.snapshot();
+      return `${stage}: ${established} established, ${failed} failed, ${open} open`;
+    });
   }
 
   #pace(): void {

@@ -6,6 +6,7 @@ import type { ConnectResult } from "../results/connect.js";
 import type { Diagnosis, Explained } from "../results/diagnosis.js";
 import type { Counters } from "../results/fields.js";
 import type { ServeResult } from "../results/serve.js";
+import { trace } from "../util/debug/trace.js";
 import { formatCount, formatDuration, plural } from "../util/units.js";
 import { explainClient } from "./client.js";
 import { greetingNotes } from "./rules/greeting.js";
@@ -23,7 +24,13 @@ export function explainRun(result: ConnectResult | ServeResult): Diagnosis {
 
 /** A result with its diagnosis: its own, or a new one if it has none. */
 export function explained<Result extends ConnectResult | ServeResult>(result: Result): Explained<Result> {
-  return { ...result, diagnosis: result.diagnosis ?? explainRun(result) };
+  const diagnosis = result.diagnosis ?? explainRun(result);
+  trace("diagnosis", () => {
+    const { outcome, finding, suspects } = diagnosis;
+    const limits = finding ? [finding.limit] : suspects.map(({ limit }) => limit);
+    return `${outcome}: ${limits.join(", ") || "no limit"}`;
+  });
+  return { ...result, diagnosis };
 }
 
 function diagnoseClient(result: ConnectResult): Diagnosis {

@@ -6,7 +6,8 @@ import { raiseNofileLimit } from "../linux/syscalls/rlimit.js";
 import { closeFd } from "../linux/syscalls/socket.js";
 import type { EngineReport } from "../results/engine.js";
 import type { ServeResult } from "../results/serve.js";
-import { chooseEngine } from "../transport/choose-engine.js";
+import { chooseEngine, engineWords } from "../transport/choose-engine.js";
+import { trace } from "../util/debug/trace.js";
 import { type Listener, openListener } from "./listener.js";
 import { resolveOptions, type ServeOptions, type ServeSettings, UNLIMITED } from "./options.js";
 import { ServeRun } from "./run.js";
@@ -23,6 +24,7 @@ type Complete = (result: ServeResult) => ServeResult;
 export async function serve(options: ServeOptions, complete?: Complete): Promise<ServeRun> {
   const settings = resolveOptions(options);
   const engine = engineFor(settings);
+  trace("transport", () => engineWords(engine));
   const run = startRun(settings, await openListener(settings.at, settings.backlog), engine, complete);
   stopOnAbort(run, options.signal);
   try {
@@ -31,6 +33,7 @@ export async function serve(options: ServeOptions, complete?: Complete): Promise
     await run.done.catch(() => undefined);
     throw fault;
   }
+  trace("run", () => `listening on ${run.address.ip} port ${run.address.port}, backlog ${settings.backlog}`);
   return run;
 }
 

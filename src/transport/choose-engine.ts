@@ -50,6 +50,12 @@ export function chooseEngine(needs: EngineNeeds, facts = KERNEL): EngineReport {
   });
 }
 
+/** For the trace: `engine epoll (auto was requested)`, and why not the other. */
+export function engineWords({ name, requested, obstacle }: EngineReport): string {
+  const why = obstacle === undefined ? "" : `; io_uring is unavailable: ${obstacleWords(obstacle).reason}`;
+  return `engine ${name} (${requested} was requested)${why}`;
+}
+
 /** Where io_uring has been measured to be at least as fast, for no more CPU and memory. */
 function prefersUring(_: EngineNeeds): boolean {
   return false;

@@ -4,6 +4,7 @@ import { EventEmitter, once } from "node:events";
 import { createInterface } from "node:readline";
 import { setTimeout as delay, setImmediate } from "node:timers/promises";
 import { type Result, x } from "tinyexec";
+import { DEBUG, trace } from "./debug/trace.js";
 import { AppError, type ErrorCode } from "./errors.js";
 import { hostFault, MORE_PROCESSES } from "./host-fault.js";
 
@@ -75,7 +76,8 @@ export class Subprocess extends EventEmitter<SubprocessEvents> {
   constructor(command: readonly string[], options: SubprocessOptions = {}) {
     super();
     const { name = command[0]!, cwd, stopsWithUs = false, detached = false, startLimitMs = 0 } = options;
-    const env = stopsWithUs ? { ...options.env, [PARENT_PIPE]: "stdin" } : options.env;
+    // Its trace would be taken for its errors.
+    const env = stopsWithUs ? { ...options.env, [PARENT_PIPE]: "stdin", [DEBUG]: "" } : options.env;
     const stdin = stopsWithUs ? "pipe" : (options.stdin ?? "ignore");
     this.#name = name;
     this.#startLimitMs = startLimitMs;
@@ -90,6 +92,7 @@ export class Subprocess extends EventEmitter<SubprocessEvents> {
       },
     });
     this.child = this.#running.process!;
+    trace("programs", () => `started ${command.join(" ")} as process ${this.pid}`);
     // One that could not be started for lack of descriptors has no pipes.
     this.child.stdout?.setEncoding("utf8").on("data", (text: string) => {
       this.stdout += text;
@@ -100,7 +103,10 @@ export class Subprocess extends EventEmitter<SubprocessEvents> {
     if (this.child.stdout) createInterface({ input: this.child.stdout }).on("line", (text) => this.emit("line", text));
     this.result = this.#end();
     // Who does not wait for its end need not hear of it.
-    this.result.catch(() => undefined);
+    this.result.then(
+      ({ code, signal }) => trace("programs", () => `process ${this.pid} ended: ${signal ?? `exit code ${code}`}`),
+      () => undefined,
+    );
   }
 
   /** Its process id as this process sees it; undefined when it could not be started. */

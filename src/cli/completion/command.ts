@@ -1,10 +1,7 @@
 // `fourtuple completion`: a script by which a shell completes commands, options and their values.
 import { Argument } from "commander";
 import type { AddCommand } from "../add-command.js";
-
-export const SHELLS = ["bash", "zsh", "fish"] as const;
-
-export type Shell = (typeof SHELLS)[number];
+import { SHELLS, type Shell } from "./shells.js";
 
 const EXAMPLES = `
 Examples:

@@ -2,9 +2,9 @@
 import type { Command } from "commander";
 import { printFile } from "../../output/terminal/output.js";
 import { bashScript } from "./bash.js";
-import type { Shell } from "./command.js";
 import { describeCommands } from "./describe.js";
 import { fishScript } from "./fish.js";
+import type { Shell } from "./shells.js";
 import { zshScript } from "./zsh.js";
 
 const SCRIPTS = { bash: bashScript, zsh: zshScript, fish: fishScript } as const;

@@ -6,6 +6,7 @@ import { printJson, print as printLine, printNote, printResult } from "../../out
 import { paintFor } from "../../output/terminal/paint.js";
 import { experimentHeading, experimentText, labSummary, placeLine } from "../../output/text/lab.js";
 import type { LabResult } from "../../results/lab/lab.js";
+import { DEBUG } from "../../util/debug/trace.js";
 import { printable, printableJson } from "../../util/printable.js";
 import { commandLine } from "../command-line.js";
 import { openOutput } from "../files/output.js";
@@ -47,7 +48,7 @@ export async function runLabCommand(command: LabCommandOptions): Promise<number>
         progress: (text) => live?.show(`  ${text}`),
         ended: (ended) => print(experimentText(ended, paint, process.stdout.columns)),
         failed: (error) => {
-          if (process.env.FOURTUPLE_DEBUG) printNote(`${error instanceof Error ? error.stack : error}`);
+          if (process.env[DEBUG]) printNote(`${error instanceof Error ? error.stack : error}`);
         },
       },
       commandLine(),
