@@ -1,7 +1,7 @@
 // The public API. The engine is loaded when it is first asked for, so that importing this is quick and possible anywhere.
 
 import type { ConnectResult } from "./results/connect.js";
-import type { Diagnosis } from "./results/diagnosis.js";
+import type { Diagnosis, Explained } from "./results/diagnosis.js";
 import type { LabResult } from "./results/lab/lab.js";
 import type { InspectedLimit } from "./results/limits.js";
 import type { Prediction } from "./results/prediction.js";
@@ -20,7 +20,7 @@ export type {
   RunSample,
   Thresholds,
 } from "./results/connect.js";
-export type { Diagnosis, Finding, Suspect, Whose } from "./results/diagnosis.js";
+export type { Diagnosis, Explained, Finding, Suspect, Whose } from "./results/diagnosis.js";
 export type { RunEvidence } from "./results/evidence.js";
 export type { Counters, FailureReport, HostDescription } from "./results/fields.js";
 export type { LatencySummary } from "./results/histogram/latency-summary.js";
@@ -71,10 +71,10 @@ export type {
 export type { ServeSnapshot } from "./server/snapshot.js";
 
 import type { CapacityOptions } from "./capacity/options.js";
-import type { ConnectRun } from "./client/run.js";
+import type { ConnectRun as ClientRun } from "./client/run.js";
 import type { ConnectOptions } from "./planning/connect-options.js";
 import type { ServeOptions } from "./server/options.js";
-import type { ServeRun } from "./server/run.js";
+import type { ServeRun as ServerRun } from "./server/run.js";
 import type { PressureOptions } from "./socket-table/ports/pressure.js";
 import type { SummaryOptions } from "./socket-table/summary.js";
 import { copied } from "./util/copied.js";
@@ -83,18 +83,31 @@ import { hostFault } from "./util/host-fault.js";
 export type { HostFacts } from "./capacity/host-facts.js";
 export type { CapacityOptions } from "./capacity/options.js";
 export type { WhatIf } from "./capacity/what-if.js";
-export type { ConnectEvents, ConnectRun } from "./client/run.js";
+export type { ConnectEvents } from "./client/run.js";
 export type { ConnectOptions, SourceOption, SourcePortOption } from "./planning/connect-options.js";
 export type { DestinationSpec, MessageSpec, RunSpec, SourceSpec } from "./planning/run-spec.js";
 export type { Stage } from "./planning/schedule.js";
 export type { ServeOptions } from "./server/options.js";
-export type { ServeEvents, ServeRun } from "./server/run.js";
+export type { ServeEvents } from "./server/run.js";
 export type { PressureOptions } from "./socket-table/ports/pressure.js";
 export type { SocketFilter, SummaryOptions } from "./socket-table/summary.js";
 export type { AddressRange } from "./util/address-range.js";
 export { parseAddressRanges } from "./util/address-range.js";
 export type { PortRange } from "./util/endpoint.js";
 export { AppError, type ErrorCode } from "./util/errors.js";
+
+/** A run whose result has its diagnosis. */
+type Diagnosed<Run, Result> = Omit<Run, "done" | "stop"> & {
+  /** Resolves when everything is closed; rejects with an AppError when it could not go on. */
+  readonly done: Promise<Explained<Result>>;
+  /** Closes every connection and resolves with the result. Asked once or often, it is the same. */
+  stop(): Promise<Explained<Result>>;
+};
+
+/** A client at work. */
+export type ConnectRun = Diagnosed<ClientRun, ConnectResult>;
+/** A server at work. */
+export type ServeRun = Diagnosed<ServerRun, ServeResult>;
 
 /**
  * Opens TCP connections, holds them, and says what happened.
@@ -106,7 +119,9 @@ export async function connect(options: ConnectOptions): Promise<ConnectRun> {
   const given = copied(options);
   const { checkConnectOptions } = await loaded(import("./client/options-schema.js"));
   const { explained } = await loaded(import("./diagnosis/explain.js"));
-  return (await loaded(import("./client/connect.js"))).connect(checkConnectOptions(given), explained);
+  const { connect } = await loaded(import("./client/connect.js"));
+  // `explained` completes the result that the run itself knows.
+  return (await connect(checkConnectOptions(given), explained)) as ConnectRun;
 }
 
 /**
@@ -119,7 +134,8 @@ export async function serve(options: ServeOptions): Promise<ServeRun> {
   const given = copied(options);
   const { checkServeOptions } = await loaded(import("./server/options-schema.js"));
   const { explained } = await loaded(import("./diagnosis/explain.js"));
-  return (await loaded(import("./server/serve.js"))).serve(checkServeOptions(given), explained);
+  const { serve } = await loaded(import("./server/serve.js"));
+  return (await serve(checkServeOptions(given), explained)) as ServeRun;
 }
 
 /**
@@ -212,14 +228,14 @@ export async function renderReport(result: ConnectResult | ServeResult | LabResu
  *
  * @throws {AppError} E_OPTION when they are no results of the same role, or have no histograms, as of an older version
  */
-export async function mergeResults<R extends ConnectResult | ServeResult>(a: R, b: R): Promise<R> {
+export async function mergeResults<R extends ConnectResult | ServeResult>(a: R, b: R): Promise<Explained<R>> {
   const given = [copied(a), copied(b)] as const;
   const { parseOwnResult } = await loaded(import("./results/parse.js"));
   const one = parseOwnResult(given[0], ["connect", "serve"]);
   const other = parseOwnResult(given[1], [one.kind]);
   const { merge } = await loaded(import("./results/merge/merge.js"));
   const merged = merge(one, other);
-  return { ...merged, diagnosis: (await loaded(import("./diagnosis/explain.js"))).explainRun(merged) } as R;
+  return { ...merged, diagnosis: (await loaded(import("./diagnosis/explain.js"))).explainRun(merged) } as Explained<R>;
 }
 
 /** What a host lacks for loading a module, such as descriptors, is an AppError as well. */

@@ -1,6 +1,7 @@
 // The handles of both roles offer the same, and nothing of what they are made of.
 import { EventEmitter } from "node:events";
 import { expect, it } from "vitest";
+import type { Diagnosis } from "../../src/index.js";
 import { endpoint } from "../support/address.js";
 import { startClient, startServer } from "../support/peers.js";
 import { within } from "../support/until.js";
@@ -32,4 +33,14 @@ it("a server and a run have the same surface, and no pool or histogram in it", a
   expect(JSON.parse(JSON.stringify(run.spec))).toEqual(run.spec);
   expect(await run.stop()).toMatchObject({ kind: "connect", established: 5, latency: { connect: { count: 0 } } });
   expect(await server.stop()).toMatchObject({ kind: "serve", accepted: 5 });
+});
+
+it("a result has its diagnosis, by its type as well", async () => {
+  const server = await startServer();
+  const run = await startClient({ to: endpoint(server.address), durationMs: 0 });
+  const diagnoses: Diagnosis[] = [(await within("the end", run.done)).diagnosis, (await server.stop()).diagnosis];
+  expect(diagnoses).toMatchObject([
+    { of: "connect", outcome: "met" },
+    { of: "serve", outcome: "met" },
+  ]);
 });
