@@ -6,8 +6,9 @@ export default defineConfig({
   test: {
     include: [
       "test/util/{address,printable,share,units}.test.ts",
-      "test/planning/{tuple-plan,schedule}.test.ts",
-      "test/engine/latency.test.ts",
+      "test/planning/{make-plan,run-spec,schedule,source-ports,tuple-plan}.test.ts",
+      "test/results/schema.test.ts",
+      "test/results/{histogram,merge}/*.test.ts",
       "test/**/free-slots.test.ts",
       "test/client/verdict/*.test.ts",
       "test/client/{evidence/loss-stats,messages/ages,messages/schedule,ramp/thread-layout}.test.ts",
