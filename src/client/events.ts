@@ -58,7 +58,11 @@ export class ClientEvents implements ClientHandler, ConnectionOwner {
     this.tuples = tuples;
     this.startedMs = new Float64Array(slots);
     this.ages = new LossStats(this.counters, slots);
-    this.greetings = new Greetings(new Int32Array(plan.shared), plan.closesGreeted);
+    this.greetings = new Greetings(
+      new Int32Array(plan.shared),
+      plan.closesGreeted,
+      plan.destinationCounts === undefined,
+    );
     this.times = new RampTimes(this.counters);
     this.destinationCounts = plan.destinationCounts && new DestinationCounts(plan.destinationCounts);
     this.proxy = plan.proxyProtocol && new ProxySender(plan.proxyProtocol);
@@ -80,7 +84,9 @@ export class ClientEvents implements ClientHandler, ConnectionOwner {
     const { counters, nowMs } = this;
     counters[COUNTER.established]! += 1;
     counters[COUNTER.open]! += 1;
-    this.handshakes.record((nowMs - this.startedMs[slot]!) * 1000);
+    const handshakeMs = nowMs - this.startedMs[slot]!;
+    this.handshakes.record(handshakeMs * 1000);
+    this.greetings.opened(handshakeMs);
     this.ages.established(slot, nowMs);
     this.destinationCounts?.established(this.tuples.destinationOf(slot));
     this.greeting++;

@@ -18,6 +18,9 @@ const MAX_STEP_MS = 150;
 export class Greetings {
   private readonly shared: Int32Array;
   private readonly areRequested: boolean;
+  private readonly isOnePeer: boolean;
+  /** The fastest handshake with the one peer: others took longer because a thread did not run. */
+  private fastestMs = Number.POSITIVE_INFINITY;
   private lastMs = 0;
   private waitedMs = 0;
   private silentMs = 0;
@@ -25,15 +28,22 @@ export class Greetings {
   /**
    * @param shared words of all workers, see SHARED
    * @param areRequested the caller waits for greetings, however late: the window is the caller's
+   * @param isOnePeer all connections go to one destination
    */
-  constructor(shared: Int32Array, areRequested: boolean) {
+  constructor(shared: Int32Array, areRequested: boolean, isOnePeer: boolean) {
     this.shared = shared;
     this.areRequested = areRequested;
+    this.isOnePeer = isOnePeer;
   }
 
   /** Whether a new connection is in flight until its greeting. */
   get areAwaited(): boolean {
     return this.shared[SHARED.peerGreets] === 1;
+  }
+
+  /** A connection is ESTABLISHED. */
+  opened(handshakeMs: number): void {
+    if (handshakeMs < this.fastestMs) this.fastestMs = handshakeMs;
   }
 
   /** A first byte on a connection that was waited for. */
@@ -43,7 +53,8 @@ export class Greetings {
 
   /** A first byte on a connection that was not waited for. @param waitedMs since ESTABLISHED */
   cameUnawaited(waitedMs: number, handshakeMs: number): void {
-    if (waitedMs > PROMPT_MS + 2 * handshakeMs) return;
+    const roundTripMs = this.isOnePeer ? Math.min(this.fastestMs, handshakeMs) : handshakeMs;
+    if (waitedMs > PROMPT_MS + 2 * roundTripMs) return;
     if (Atomics.load(this.shared, SHARED.lateGreetings) < GRACE_LOST) this.shared[SHARED.peerGreets] = 1;
   }
 
