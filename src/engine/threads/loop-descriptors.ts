@@ -8,6 +8,8 @@ import { openUdp } from "../../linux/syscalls/socket.js";
 
 // The loop takes a new descriptor into its set when it next waits: one turn or two.
 const TURNS = 4;
+/** What the link in /proc/PID/fd of an epoll set leads to. */
+const EPOLL_SET = "anon_inode:[eventpoll]";
 
 /**
  * Lets this thread's event loop watch a socket that nobody else knows: the epoll set that has it is the loop's. The
@@ -34,14 +36,16 @@ export async function findLoopDescriptors(): Promise<number[]> {
 async function findWatcher(marker: number): Promise<{ epoll: number; watched: number[] } | undefined> {
   for (let turn = 0; turn < TURNS; turn++) {
     await setImmediate();
-    const sets = listDescriptors().map(({ fd }) => ({ epoll: fd, watched: watchedBy(fd) }));
+    const sets = listDescriptors()
+      .filter(({ target }) => target === EPOLL_SET)
+      .map(({ fd }) => ({ epoll: fd, watched: watchedBy(fd) }));
     const found = sets.filter(({ watched }) => watched.includes(marker));
     if (found.length === 1) return found[0];
   }
   return undefined;
 }
 
-/** What an epoll set watches, nothing for any other descriptor. */
+/** What an epoll set watches. */
 function watchedBy(fd: number): number[] {
   const info = readText(`/proc/thread-self/fdinfo/${fd}`) ?? "";
   return [...info.matchAll(/^tfd:\s+(\d+) /gm)].map(([, watched]) => Number(watched));
