@@ -65,7 +65,8 @@ export function checkOptions<T>(call: string, schema: ZodObject, value: T): T {
       fix: `call ${call}({ … }) with some of ${Object.keys(schema.shape).join(", ")}`,
     });
   }
-  const parsed = schema.safeParse(value);
+  // To compile a schema takes longer than to go through it once.
+  const parsed = schema.safeParse(value, { jitless: true });
   if (parsed.success) return parsed.data as T;
   const issue = parsed.error.issues[0]!;
   if (issue.code === "unrecognized_keys") throw unknownOption(call, issue.keys[0]!, Object.keys(schema.shape));
