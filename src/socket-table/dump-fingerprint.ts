@@ -1,7 +1,7 @@
 // A fingerprint of the sockets that a reading has visited, by which two readings are compared. A dump is no snapshot: the
 // kernel goes on where it stopped by counting sockets in a bucket, so one that comes or goes there meanwhile makes it miss
 // or repeat another.
-import { readNetCounters, readSockstat } from "../linux/proc/procfs.js";
+import { readSnmp, readSockstat } from "../linux/proc/procfs.js";
 
 const CELLS = 64;
 /** What a bucket's boundary does to a reading: one or two sockets. More means that the sockets themselves change. */
@@ -24,7 +24,7 @@ export class DumpFingerprint {
 
 /** Changes whenever a connection of this network namespace comes, goes or is refused. */
 export function readTurnover(): string {
-  const net = readNetCounters();
+  const net = readSnmp();
   const { "TCP.tw": timeWait, "TCP.alloc": sockets } = readSockstat();
   const names = ["ActiveOpens", "PassiveOpens", "AttemptFails", "EstabResets", "CurrEstab"];
   return [...names.map((name) => net[`Tcp.${name}`]), timeWait, sockets].join();

@@ -38,20 +38,28 @@ export function readSockstat(): Record<string, number> {
 
 /** The counters of /proc/net/netstat, snmp and snmp6 as `TcpExt.ListenOverflows`, `Tcp.RetransSegs`, `Icmp6.InDestUnreachs`. */
 export function readNetCounters(): Record<string, number> {
-  const fields: Record<string, number> = {};
-  for (const file of ["/proc/net/netstat", "/proc/net/snmp"]) {
-    const lines = (readText(file) ?? "").trim().split("\n");
-    // A line of names, then a line of values, both led by the group's name.
-    for (let i = 0; i + 1 < lines.length; i += 2) {
-      const names = lines[i]!.split(/\s+/);
-      const values = lines[i + 1]!.split(/\s+/);
-      for (let k = 1; k < names.length; k++) fields[`${names[0]!.slice(0, -1)}.${names[k]}`] = Number(values[k]);
-    }
-  }
+  const fields = { ...readPairedLines("/proc/net/netstat"), ...readSnmp() };
   for (const [, group, name, value] of (readText("/proc/net/snmp6") ?? "").matchAll(
     /^([A-Z][a-z]+6)(\w+)\s+(\d+)$/gm,
   )) {
     fields[`${group}.${name}`] = Number(value);
+  }
+  return fields;
+}
+
+/** The counters of /proc/net/snmp alone: `Tcp.CurrEstab`, `Ip.InDelivers`. */
+export function readSnmp(): Record<string, number> {
+  return readPairedLines("/proc/net/snmp");
+}
+
+/** A line of names, then a line of values, both led by the group's name. */
+function readPairedLines(path: string): Record<string, number> {
+  const fields: Record<string, number> = {};
+  const lines = (readText(path) ?? "").trim().split("\n");
+  for (let i = 0; i + 1 < lines.length; i += 2) {
+    const names = lines[i]!.split(" ");
+    const values = lines[i + 1]!.split(" ");
+    for (let k = 1; k < names.length; k++) fields[`${names[0]!.slice(0, -1)}.${names[k]}`] = Number(values[k]);
   }
   return fields;
 }
