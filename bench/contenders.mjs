@@ -186,7 +186,7 @@ export function prepareContenders(workload, { nofileHard, only, atMost }) {
     try {
       if (!candidate) throw new Error("there is no such contender");
       const most = candidate.isBounded ? nofileHard - DESCRIPTORS_SPARE : Number.POSITIVE_INFINITY;
-      if (size !== undefined && requested.connections > atMost) throw new Error("--at-most leaves it out");
+      if (size !== undefined && requested && requested.connections > atMost) throw new Error("--at-most leaves it out");
       if (scale && scale.connections > most)
         throw new Error(`it holds ${most.toLocaleString("en")} connections at most under this limit of descriptors`);
       const { make, ...rest } = candidate;

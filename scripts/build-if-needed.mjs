@@ -12,6 +12,7 @@ if (newest(SOURCES) > oldestOutput()) {
   process.exitCode = built.status ?? 1;
 }
 
+/** @param {readonly string[]} paths @returns {number} when the newest of their files was written, in ms */
 function newest(paths) {
   return Math.max(...paths.flatMap(modified));
 }
@@ -25,6 +26,7 @@ function oldestOutput() {
   }
 }
 
+/** @param {string} path @returns {number[]} when it was written, or every file below it, in ms */
 function modified(path) {
   const url = new URL(path, root);
   const stat = statSync(url);

@@ -12,7 +12,7 @@ const { testbed, isQuick, experiments } = JSON.parse(readFileSync(`${ROOT}docs/r
 const before = readFileSync(PAGE, "utf8");
 let isFirst = true;
 const after = before.replace(QUOTE, (_, id) => {
-  const experiment = experiments.find((each) => each.id === id);
+  const experiment = experiments.find((/** @type {{ id: string }} */ each) => each.id === id);
   if (!experiment) throw new Error(`docs/runs/lab.json has no ${id}`);
   const begin = isFirst ? [`$ fourtuple lab${isQuick ? " --quick" : ""}`, placeLine(testbed), ""] : [];
   isFirst = false;

@@ -5,6 +5,10 @@
 import { createInterface } from "node:readline";
 
 const [port, connections, , window] = process.argv.slice(2).map(Number);
+/** @typedef {{ terminate(): void }} Socket */
+/** @type {{ connect(options: object): Promise<unknown> }} */
+const bun = /** @type {any} */ (globalThis).Bun;
+/** @type {Set<Socket>} */
 const greeted = new Set();
 let begun = 0;
 let failed = 0;
@@ -12,11 +16,13 @@ let startMs = 0;
 
 // One set of handlers for all, as Bun's manual asks for.
 const handlers = {
+  /** @param {Socket} socket */
   data(socket) {
     if (greeted.has(socket)) return;
     greeted.add(socket);
     resolve();
   },
+  /** @param {Socket} socket */
   close(socket) {
     if (greeted.delete(socket)) return;
     failed++;
@@ -43,7 +49,7 @@ lines.once("close", () => {
 function dial() {
   begun++;
   // What went wrong has been told to connectError.
-  Bun.connect({ hostname: "127.0.0.1", port, socket: handlers }).catch(() => {});
+  bun.connect({ hostname: "127.0.0.1", port, socket: handlers }).catch(() => {});
 }
 
 function resolve() {

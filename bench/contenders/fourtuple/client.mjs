@@ -63,7 +63,7 @@ print({
   closeSeconds: closeMs / 1000,
   ownKernelCount: kernel,
   threads,
-  stoppedBy: result.diagnosis.finding,
+  stoppedBy: result.diagnosis?.finding,
 });
 lines.close();
 
