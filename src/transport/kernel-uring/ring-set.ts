@@ -2,6 +2,7 @@
 // waits in one of them, the newest, which polls the others: their completions are made when it enters them.
 import { EPOLLIN } from "../../linux/syscalls/constants.js";
 import { ECANCELED, errnoName } from "../../linux/syscalls/errno.js";
+import { drain } from "../../linux/syscalls/eventfd.js";
 import { SQE_FLAG } from "../../linux/uring/abi.js";
 import { registerFiles } from "../../linux/uring/direct-files.js";
 import { pushCancel, pushPollDescriptor } from "../../linux/uring/entries.js";
@@ -89,7 +90,7 @@ export class RingSet {
   }
 
   /** Polls the wake-up; to be called again each time it has come. */
-  watchWakeUp(): void {
+  private watchWakeUp(): void {
     const { main } = this;
     this.reserve(main, 1);
     pushPollDescriptor(main.ring, this.wakeFd, EPOLLIN, NO_SLOT, TAG.wakeUp);
@@ -100,6 +101,42 @@ export class RingSet {
     const { main } = this;
     this.reserve(main, 1);
     pushPollDescriptor(main.ring, ring.fd, EPOLLIN, number, TAG.ring);
+  }
+
+  /** Hands over what is pending in all rings, and waits in one of them, unless something has come already. */
+  enter(waitMs: number): void {
+    const { units, main } = this;
+    let isIdle = main.ring.ready === 0;
+    if (units.length > 1) {
+      for (const unit of units) {
+        if (unit === main) continue;
+        const { ring } = unit;
+        // Work that an enter has left over does not wake the ring that polls this one.
+        if (ring.pending > 0 || ring.hasWork) this.enterOne(unit, 0, 0);
+        if (ring.ready > 0 || ring.hasWork) isIdle = false;
+      }
+    }
+    if (!isIdle || waitMs === 0) this.enterOne(main, 0, 0);
+    else this.enterOne(main, 1, waitMs === Number.POSITIVE_INFINITY ? -1 : waitMs);
+  }
+
+  /** @param least completions to wait for @throws {AppError} E_SYSTEM when the kernel takes nothing any more */
+  enterOne({ ring }: RingUnit, least: number, waitMs: number): void {
+    const failed = ring.enter(least, waitMs);
+    // Entries that were not taken stay: short memory passes, and a ring that takes nothing is noticed when it is full.
+    if (failed < 0 && ring.room === 0) throw enterFailed(failed);
+  }
+
+  /** The poll of the wake-up has completed. */
+  wokenUp(unit: RingUnit, result: number): void {
+    if (result <= 0) return;
+    drain(this.wakeFd);
+    if (unit === this.main) this.watchWakeUp();
+  }
+
+  /** The poll of ring `number` has completed. */
+  signalled(unit: RingUnit, number: number, result: number): void {
+    if (result > 0 && unit === this.main) this.units[number]!.isSignalled = true;
   }
 
   /** Makes room for `count` entries, which are then pushed as one chain. @throws {AppError} E_SYSTEM when the kernel takes none */
@@ -165,7 +202,7 @@ export class RingSet {
   }
 }
 
-export function enterFailed(result: number): AppError {
+function enterFailed(result: number): AppError {
   const errno = errnoName(-result);
   return new AppError("E_SYSTEM", `io_uring_enter failed: ${errno}`, {
     fix: "free memory; if there is enough, this is a bug in fourtuple: please report it",

@@ -9,7 +9,7 @@ import { SLOT } from "../slot-state.js";
 import { endConnection } from "./endings.js";
 import type { RingSet, RingUnit } from "./ring-set.js";
 import { SEND_BYTES, SendBuffers } from "./send-buffers.js";
-import { CLAMPED, CLOSES_SENT, QUEUED, RETAINED, type Slots, SPEAKING, UNSENT, WAITING } from "./slots.js";
+import { CLAMPED, CLOSES_SENT, QUEUED, RETAINED, type Slots, SPEAKING, STATE_MASK, UNSENT, WAITING } from "./slots.js";
 import { kindOf, numberOf, TAG, tagOf, tagWith } from "./tags.js";
 
 /** All of it or an answer: see io_uring's send with IOSQE_CQE_SKIP_SUCCESS. */
@@ -61,7 +61,7 @@ export class Sends {
     const { slots } = this;
     const bits = slots.get(slot);
     if ((bits & UNSENT) !== 0) return 0;
-    if ((bits & 3) === SLOT.resting) slots.add(slot, SPEAKING);
+    if ((bits & STATE_MASK) === SLOT.resting) slots.add(slot, SPEAKING);
     if (length <= SEND_BYTES && (bits & QUEUED) === 0) {
       const number = this.buffers.fill(slot, bytes.bytes, offset, length);
       if (number >= 0) {
@@ -98,7 +98,7 @@ export class Sends {
       const bits = slots.get(slot);
       if ((bits & CLAMPED) === 0) continue;
       slots.remove(slot, CLAMPED);
-      if ((bits & 3) >= SLOT.opened) this.events.sent(slot);
+      if ((bits & STATE_MASK) >= SLOT.opened) this.events.sent(slot);
     }
   }
 
@@ -142,10 +142,8 @@ export class Sends {
     const unit = this.rings.unitOf(slot);
     this.rings.reserve(unit, 1);
     const { buffers } = this;
-    const how = SQE_FLAG.skipSuccess;
-    const tag = tagWith(TAG.send, number);
-    const file = slot - unit.firstSlot;
-    pushSend(unit.ring, file, buffers.addressOf(number), buffers.left[number]!, AT_ONCE, how, slot, tag);
+    const [address, length, tag] = [buffers.addressOf(number), buffers.left[number]!, tagWith(TAG.send, number)];
+    pushSend(unit.ring, slot - unit.firstSlot, address, length, AT_ONCE, SQE_FLAG.skipSuccess, slot, tag);
     this.slots.add(slot, QUEUED);
     this.batch.push(number);
   }
@@ -192,7 +190,7 @@ export class Sends {
     const { slots, buffers } = this;
     const bits = slots.get(slot);
     // Reset meanwhile, perhaps.
-    if ((bits & QUEUED) === 0 || ((bits & 3) === SLOT.free && (bits & CLOSES_SENT) === 0)) return;
+    if ((bits & QUEUED) === 0 || ((bits & STATE_MASK) === SLOT.free && (bits & CLOSES_SENT) === 0)) return;
     if (result < 0 && result !== -EAGAIN) {
       this.fail(slot, -result);
       return;
@@ -201,7 +199,7 @@ export class Sends {
     slots.add(slot, RETAINED);
     this.retained.set(slot, number);
     this.pushRest(slot, number);
-    if ((bits & 3) !== SLOT.free) this.events.blocked(slot);
+    if ((bits & STATE_MASK) !== SLOT.free) this.events.blocked(slot);
   }
 
   /** The kernel goes on by itself until all of it is sent. */

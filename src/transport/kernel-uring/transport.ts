@@ -1,6 +1,5 @@
 // What both roles' transports over io_uring have in common: the connections of one worker, and their turn. Whatever a connection needs
 // is written as entries; one call a turn hands them over and brings what has come of those before.
-import { drain } from "../../linux/syscalls/eventfd.js";
 import type { NativeBuffer } from "../../linux/syscalls/libc.js";
 import { closeFd, endsOf } from "../../linux/syscalls/socket.js";
 import { bufferOf, CQE_FLAG } from "../../linux/uring/abi.js";
@@ -10,7 +9,7 @@ import type { ConnectionAddresses, Transport, TransportHandler, TurnBudget } fro
 import { SLOT } from "../slot-state.js";
 import { endConnection, endRing } from "./endings.js";
 import { buffersOf, Receives } from "./receives.js";
-import { enterFailed, RingSet, type RingUnit } from "./ring-set.js";
+import { RingSet, type RingUnit } from "./ring-set.js";
 import { Sends } from "./sends.js";
 import { CLOSES_SENT, CONNECTING, QUEUED, RETAINED, Slots, STATE_MASK } from "./slots.js";
 import { kindOf, lifeOf, numberOf, TAG } from "./tags.js";
@@ -35,13 +34,11 @@ export abstract class UringTransport implements Transport {
   private readonly sends: Sends;
   private readonly handler: TransportHandler;
   private readonly sendBytes: number;
-  private readonly wakeFd: number;
   private isClosed = false;
 
   constructor({ handler, budget, wakeFd, slots, dealsSlots, filesEach, readsUnsent }: UringTransportOptions) {
     this.handler = handler;
     this.sendBytes = budget.sendBytes;
-    this.wakeFd = wakeFd;
     this.slots = new Slots(slots, dealsSlots);
     this.rings = new RingSet(filesEach, wakeFd, budget.readBytes);
     this.receives = new Receives(this.slots, this.rings, this, readsUnsent);
@@ -96,7 +93,7 @@ export abstract class UringTransport implements Transport {
 
   turn(waitMs: number): void {
     const { rings, slots, sends, receives } = this;
-    this.enterAll(waitMs);
+    rings.enter(this.hasMore || sends.hasMore || receives.hasMore ? 0 : waitMs);
     sends.settle();
     this.handler.awake(performance.now());
     const { main, units } = rings;
@@ -179,34 +176,10 @@ export abstract class UringTransport implements Transport {
     return this.rings.answerOf(unit, slot, TAG.install);
   }
 
-  /** Hands over what is pending in all rings, and waits in one of them. */
-  private enterAll(waitMs: number): void {
-    const { rings } = this;
-    const { units, main } = rings;
-    let isIdle = main.ring.ready === 0 && !this.hasMore && !this.sends.hasMore && !this.receives.hasMore;
-    if (units.length > 1) {
-      for (const unit of units) {
-        if (unit === main) continue;
-        const { ring } = unit;
-        // Work that an enter has left over does not wake the ring that polls this one.
-        if (ring.pending > 0 || ring.hasWork) this.enter(unit, 0, 0);
-        if (ring.ready > 0 || ring.hasWork) isIdle = false;
-      }
-    }
-    if (!isIdle || waitMs === 0) this.enter(main, 0, 0);
-    else this.enter(main, 1, waitMs === Number.POSITIVE_INFINITY ? -1 : waitMs);
-  }
-
-  private enter(unit: RingUnit, least: number, waitMs: number): void {
-    const failed = unit.ring.enter(least, waitMs);
-    // Entries that were not taken stay: short memory passes, and a ring that takes nothing is noticed when it is full.
-    if (failed < 0 && unit.ring.room === 0) throw enterFailed(failed);
-  }
-
   private drainOthers(main: RingUnit): void {
     for (const unit of this.rings.units) {
       if (unit === main) continue;
-      if (unit.isSignalled) this.enter(unit, 0, 0);
+      if (unit.isSignalled) this.rings.enterOne(unit, 0, 0);
       if (unit.ring.ready > 0) this.drain(unit);
       if (!unit.isSignalled) continue;
       unit.isSignalled = false;
@@ -216,7 +189,7 @@ export abstract class UringTransport implements Transport {
 
   private drain(unit: RingUnit): void {
     const { ring } = unit;
-    const { slots, receives, sends } = this;
+    const { slots, rings, receives, sends } = this;
     // Calls of the handler may enter the ring, which brings more: that waits for the next turn.
     const count = ring.ready;
     for (let i = 0; i < count; i++) {
@@ -233,8 +206,8 @@ export abstract class UringTransport implements Transport {
         else if (kind === TAG.writable) sends.writable(slot);
         else this.complete(unit, slot, tag, result, 0);
       } else if (kind === TAG.rest) sends.restEnded(slot, numberOf(tag), result);
-      else if (kind === TAG.wakeUp) this.wokenUp(unit, result);
-      else if (kind === TAG.ring) this.signalled(unit, slot, result);
+      else if (kind === TAG.wakeUp) rings.wokenUp(unit, result);
+      else if (kind === TAG.ring) rings.signalled(unit, slot, result);
       else if (kind === TAG.install) closeFd(result);
       else if (kind !== TAG.send && kind !== TAG.sendNow) this.complete(unit, slot, tag, result, ring.flagsAt(i));
     }
@@ -251,16 +224,6 @@ export abstract class UringTransport implements Transport {
     }
     // One of these two is what an attempt ends with.
     if (kind === TAG.bind || kind === TAG.connect) this.slots.remove(slot, CONNECTING);
-  }
-
-  private wokenUp(unit: RingUnit, result: number): void {
-    if (result <= 0) return;
-    drain(this.wakeFd);
-    if (unit === this.rings.main) this.rings.watchWakeUp();
-  }
-
-  private signalled(unit: RingUnit, number: number, result: number): void {
-    if (result > 0 && unit === this.rings.main) this.rings.units[number]!.isSignalled = true;
   }
 
   private finish(slot: number, resets: boolean): void {

@@ -1,0 +1,100 @@
+// Accepting to the last place of a ring's table, under a burst that is longer than the ring's queue of completions: whatever the kernel
+// took off the accept queue is told of, and the rest stays there.
+import { afterEach, describe, expect, it } from "vitest";
+import { ENOMEM } from "../../../src/linux/syscalls/errno.js";
+import { lastErrno, libc } from "../../../src/linux/syscalls/libc.js";
+import { localAddress } from "../../../src/linux/syscalls/socket.js";
+import { SYS_IO_URING } from "../../../src/linux/uring/abi.js";
+import { COMPLETIONS } from "../../../src/transport/kernel-uring/ring-size.js";
+import { UringServer } from "../../../src/transport/kernel-uring/server.js";
+import { SLOT } from "../../../src/transport/slot-state.js";
+import { ownAddress } from "../../support/address.js";
+import { connectRaw, listenRaw } from "../../support/raw-sockets.js";
+import { hasUring } from "../../support/ring.js";
+import { BUDGET, bytesOf, drain, serverUnderTest, type TransportCase } from "../../support/transport.js";
+
+const calls = libc as { syscall: (...args: number[]) => number };
+const real = calls.syscall;
+afterEach(() => {
+  calls.syscall = real;
+});
+
+const CASE: TransportCase = {
+  openClient: () => -ENOMEM,
+  openServer: (options) => {
+    const transport = new UringServer(options);
+    return transport.begin() || transport;
+  },
+  needsDescriptors: false,
+  tellsOwnAnswers: false,
+};
+/** More than two turns of a multishot accept can bring: so it is used, and given up for single ones near the end. */
+const PLACES = 2 * COMPLETIONS + 200;
+const WAITING = 50;
+const BACKLOG = 4096;
+
+/** No further ring is to be had. */
+function refuseRings(): void {
+  calls.syscall = (...args) => {
+    if (args[0] !== SYS_IO_URING.setup) return real(...args);
+    lastErrno(ENOMEM);
+    return -1;
+  };
+}
+
+function listening(tableSize: number) {
+  const ip = ownAddress();
+  const listener = listenRaw(ip, 0, { backlog: BACKLOG });
+  const { port } = localAddress(listener);
+  const server = serverUnderTest(CASE, listener, { tableSize, budget: { ...BUDGET, accepts: 64 } });
+  return { ...server, dial: () => connectRaw(ip, port) };
+}
+
+describe.skipIf(!hasUring)("a burst of connections", () => {
+  it("fills a table to its last place and loses none, and goes on when there is room", async () => {
+    const { transport, told, turnUntil, dial } = listening(PLACES);
+    refuseRings();
+    const hello = bytesOf("hello");
+    told.onAccepted = (slot) => {
+      expect(transport.send(slot, hello, 0, 5)).toBe(5);
+      transport.rest(slot);
+    };
+    transport.turn(0);
+    // All of them wait in the accept queue before the first is taken.
+    const peers = Array.from({ length: PLACES + WAITING }, dial);
+    await turnUntil("the table to be full", () => told.count("acceptFailed") > 0);
+    expect(told.count("accepted")).toBe(PLACES);
+    expect(new Set(told.events.filter((event) => event.startsWith("accepted"))).size).toBe(PLACES);
+    expect(told.events.find((event) => event.startsWith("acceptFailed"))).toBe(`acceptFailed ${ENOMEM} full`);
+    // What the kernel knows: those that were accepted are greeted, the others are neither greeted nor ended.
+    const texts = peers.map(() => "");
+    const greeted = () => {
+      peers.forEach((peer, n) => {
+        if (texts[n] !== "") return;
+        const { text, end } = drain(peer);
+        texts[n] += text;
+        expect(end).toBe(undefined);
+      });
+      return texts.filter((text) => text === "hello").length;
+    };
+    await turnUntil("their greetings", () => greeted() === PLACES);
+    expect(texts.filter((text) => text === "").length).toBe(WAITING);
+    for (let slot = 100; slot < 110; slot++) transport.close(slot);
+    await turnUntil("ten more", () => told.count("accepted") === PLACES + 10);
+    for (let n = 0; n < 5; n++) transport.turn(1);
+    expect(told.count("accepted")).toBe(PLACES + 10);
+    let held = 0;
+    for (let slot = 0; slot < transport.end; slot++) if (transport.state(slot) !== SLOT.free) held++;
+    expect(held).toBe(PLACES);
+  });
+
+  it("goes into further rings when the first is full", async () => {
+    const { told, transport, turnUntil, dial } = listening(100);
+    const peers = Array.from({ length: 350 }, dial);
+    await turnUntil("all of them", () => told.count("accepted") === peers.length);
+    expect(told.count("acceptFailed")).toBe(0);
+    const slots = told.events.filter((event) => event.startsWith("accepted"));
+    expect(new Set(slots).size).toBe(peers.length);
+    expect(transport.end).toBeGreaterThan(300);
+  });
+});

@@ -1,0 +1,129 @@
+// Messages over io_uring where something runs out: the ring's buffers, its queue of completions, the peer's patience to read.
+import { describe, expect, it } from "vitest";
+import { localAddress } from "../../../src/linux/syscalls/socket.js";
+import { BUFFERS, COMPLETIONS } from "../../../src/transport/kernel-uring/ring-size.js";
+import { UringServer } from "../../../src/transport/kernel-uring/server.js";
+import { SLOT } from "../../../src/transport/slot-state.js";
+import { ownAddress } from "../../support/address.js";
+import { connectRaw, listenRaw, setOption } from "../../support/raw-sockets.js";
+import { hasUring } from "../../support/ring.js";
+import { bytesOf, drain, sendRaw, serverUnderTest, type TransportCase } from "../../support/transport.js";
+
+const CASE: TransportCase = {
+  openClient: () => -1,
+  openServer: (options) => {
+    const transport = new UringServer(options);
+    return transport.begin() || transport;
+  },
+  needsDescriptors: false,
+  tellsOwnAnswers: false,
+};
+const SOL_SOCKET = 1;
+const SO_SNDBUF = 7;
+const SO_RCVBUF = 8;
+
+async function serving(count: number) {
+  const ip = ownAddress();
+  const listener = listenRaw(ip, 0, { backlog: 4096 });
+  for (const name of [SO_SNDBUF, SO_RCVBUF]) setOption(listener, SOL_SOCKET, name, 4096);
+  const { port } = localAddress(listener);
+  const server = serverUnderTest(CASE, listener, { tableSize: 4096 });
+  server.told.onAccepted = (slot) => server.transport.rest(slot);
+  const peers = Array.from({ length: count }, () => connectRaw(ip, port));
+  await server.turnUntil("all of them", () => server.told.count("accepted") === count);
+  return { ...server, peers };
+}
+
+/** What a peer has read so far. */
+class Reader {
+  text = "";
+  end: number | undefined;
+  private readonly fd: number;
+
+  constructor(fd: number) {
+    this.fd = fd;
+  }
+
+  read(): void {
+    const { text, end } = drain(this.fd);
+    this.text += text;
+    this.end ??= end;
+  }
+}
+
+describe.skipIf(!hasUring)("messages", () => {
+  it("all come when more come at once than there are buffers and completions", async () => {
+    const count = COMPLETIONS + BUFFERS;
+    const { transport, told, turnUntil, peers } = await serving(count);
+    told.onReceived = (slot, bytes, offset, length) => transport.send(slot, bytes, offset, length);
+    const readers = peers.map((peer) => new Reader(peer));
+    for (const round of ["first", "second", "third"]) {
+      for (const peer of peers) expect(sendRaw(peer, round)).toBe(round.length);
+      await turnUntil(`the ${round} echoes`, () => {
+        const waiting = readers.filter(({ text }) => !text.endsWith(round));
+        for (const reader of waiting) reader.read();
+        return waiting.length === 0;
+      });
+    }
+    expect(new Set(readers.map(({ text }) => text))).toEqual(new Set(["firstsecondthird"]));
+    expect(told.count("failed")).toBe(0);
+  });
+
+  it("of which the kernel takes a part go on when their peer reads, in their order", async () => {
+    const { transport, told, turnUntil, peers } = await serving(1);
+    const reader = new Reader(peers[0]!);
+    let sent = "";
+    for (let n = 0; n < 100_000; n++) {
+      const line = `${n} ${"x".repeat(n % 400)}\n`;
+      const taken = transport.send(0, bytesOf(line), 0, line.length);
+      sent += line.slice(0, taken);
+      if (taken < line.length) break;
+      transport.turn(0);
+    }
+    const before = told.count("sent");
+    await turnUntil("room", () => {
+      reader.read();
+      return told.count("sent") > before && reader.text.length === sent.length;
+    });
+    expect(reader.text === sent).toBe(true);
+    expect(transport.send(0, bytesOf("more"), 0, 4)).toBe(4);
+    await turnUntil("more", () => {
+      reader.read();
+      return reader.text === `${sent}more`;
+    });
+  });
+
+  it.each([false, true])("that have not left yet go before the end, unless that is by RST: %s", async (resets) => {
+    const { transport, turnUntil, peers } = await serving(1);
+    const reader = new Reader(peers[0]!);
+    const line = "x".repeat(500);
+    let sent = 0;
+    let taken = line.length;
+    while (taken === line.length) {
+      taken = transport.send(0, bytesOf(line), 0, line.length);
+      sent += taken;
+      transport.turn(0);
+    }
+    if (resets) transport.reset(0);
+    else transport.close(0);
+    expect(transport.state(0)).toBe(SLOT.free);
+    await turnUntil("the end", () => {
+      reader.read();
+      return reader.end !== undefined;
+    });
+    if (resets) expect(reader.end).toBeLessThan(0);
+    else expect([reader.end, reader.text.length]).toEqual([0, sent]);
+  });
+
+  it("that leave with the end of their connection arrive before it", async () => {
+    const { transport, turnUntil, peers } = await serving(1);
+    const reader = new Reader(peers[0]!);
+    expect(transport.send(0, bytesOf("bye"), 0, 3)).toBe(3);
+    transport.close(0);
+    await turnUntil("the end", () => {
+      reader.read();
+      return reader.end !== undefined;
+    });
+    expect([reader.end, reader.text]).toEqual([0, "bye"]);
+  });
+});
