@@ -2,7 +2,9 @@
 // Nothing is thrown and no object made for an event.
 
 import type { RoleWorker } from "../engine/worker.js";
+import { ETIMEDOUT } from "../linux/syscalls/errno.js";
 import type { NativeBuffer } from "../linux/syscalls/libc.js";
+import type { Handshake } from "../protocols/contract.js";
 import type { Histogram } from "../results/histogram/histogram.js";
 import type { ClientHandler, ClientTransport } from "../transport/contract.js";
 import { SLOT } from "../transport/slot-state.js";
@@ -35,8 +37,12 @@ export class ClientEvents implements ClientHandler, ConnectionOwner {
   readonly greetings: Greetings;
   readonly isOpen = (slot: number): boolean => this.transport.state(slot) === SLOT.resting;
   exchange!: Exchange;
+  /** The protocol has a handshake: a connection is in flight until it is ready. */
+  shakesHands = false;
   protected readonly worker: RoleWorker<ConnectPlan, ConnectMessage>;
   protected readonly counters: Float64Array;
+  private readonly connects: Histogram;
+  /** From ESTABLISHED to ready. */
   private readonly handshakes: Histogram;
   private readonly firstBytes: Histogram;
   protected readonly tuples: TupleCursor;
@@ -53,6 +59,7 @@ export class ClientEvents implements ClientHandler, ConnectionOwner {
     this.worker = worker;
     this.plan = plan;
     this.counters = memory.counters;
+    this.connects = memory.histograms[HISTOGRAM.connectUs]!;
     this.handshakes = memory.histograms[HISTOGRAM.handshakeUs]!;
     this.firstBytes = memory.histograms[HISTOGRAM.firstByteUs]!;
     this.tuples = tuples;
@@ -72,6 +79,7 @@ export class ClientEvents implements ClientHandler, ConnectionOwner {
   begin(transport: ClientTransport): void {
     this.transport = transport;
     this.exchange = new Exchange(transport, this.plan, this.worker.memory, this.startedMs.length, this);
+    this.shakesHands = this.exchange.protocol.handshake !== "none";
   }
 
   awake(nowMs: number): void {
@@ -85,8 +93,9 @@ export class ClientEvents implements ClientHandler, ConnectionOwner {
     counters[COUNTER.established]! += 1;
     counters[COUNTER.open]! += 1;
     const handshakeMs = nowMs - this.startedMs[slot]!;
-    this.handshakes.record(handshakeMs * 1000);
+    this.connects.record(handshakeMs * 1000);
     this.greetings.opened(handshakeMs);
+    if (this.shakesHands) this.startedMs[slot] = nowMs;
     this.ages.established(slot, nowMs);
     this.destinationCounts?.established(this.tuples.destinationOf(slot));
     this.greeting++;
@@ -96,7 +105,7 @@ export class ClientEvents implements ClientHandler, ConnectionOwner {
 
   received(slot: number, bytes: NativeBuffer, offset: number, length: number): number {
     this.counters[COUNTER.receivedBytes]! += length;
-    const isFirst = this.startedMs[slot] !== 0;
+    const isFirst = this.startedMs[slot] !== 0 && !this.shakesHands;
     if (isFirst) this.firstByte(slot);
     this.exchange.received(slot, bytes.bytes, offset, offset + length);
     // It has done what it was for, and the transport ends it: it counts as begun all the same.
@@ -124,16 +133,35 @@ export class ClientEvents implements ClientHandler, ConnectionOwner {
 
   /** Set up in the protocol: open, unless a greeting is waited for. */
   ready(slot: number): void {
-    if (!this.greetings.areAwaited) this.resolve(slot);
+    this.counters[COUNTER.ready]! += 1;
+    if (this.shakesHands) {
+      this.handshakes.record((this.nowMs - this.startedMs[slot]!) * 1000);
+      this.startedMs[slot] = 0;
+      this.resolve(slot);
+    } else if (!this.greetings.areAwaited) this.resolve(slot);
+  }
+
+  /** The peer has refused, or is refused for what it sent. */
+  refused(slot: number, code: number): void {
+    this.lose(slot, code);
+    this.drop(slot);
+  }
+
+  /** The handshake of the protocol takes too long. */
+  timeOut(slot: number): void {
+    this.failHandshake(slot, ETIMEDOUT);
+    this.drop(slot);
+  }
+
+  shown(_slot: number, _bytes: Uint8Array, _start: number, _end: number): void {
+    // Of many connections nobody looks at what they say.
   }
 
   /** Closes an open connection from this side. */
   close(slot: number): void {
-    const { plan, transport } = this;
-    if (transport.state(slot) === SLOT.opened) this.resolve(slot);
+    if (this.transport.state(slot) === SLOT.opened) this.resolve(slot);
     this.forget(slot);
-    if (plan.reset) transport.reset(slot);
-    else transport.close(slot);
+    this.drop(slot);
   }
 
   /** No longer in flight: the connection is open. */
@@ -169,14 +197,36 @@ export class ClientEvents implements ClientHandler, ConnectionOwner {
     }
   }
 
-  /** The peer or the network ended an open connection. @param errno 0 for the peer's FIN */
+  /** The peer or the network ended an open connection. @param errno 0 for the peer's FIN, or a code by which the protocol ended it */
   private lose(slot: number, errno: number): void {
+    if (this.shakesHands && this.transport.state(slot) === SLOT.opened) {
+      this.failHandshake(slot, errno);
+      return;
+    }
     if (this.transport.state(slot) === SLOT.opened) this.resolve(slot);
     this.counters[COUNTER.open]! -= 1;
     this.counters[COUNTER.lost]! += 1;
     this.worker.memory.countFailure(STEP.hold, errno);
     this.ages.lost(slot, this.nowMs);
     this.exchange.ended(slot, false);
+  }
+
+  /** A connection that is ESTABLISHED does not become ready. @param errno as for lose() */
+  private failHandshake(slot: number, errno: number): void {
+    const { counters } = this;
+    const step = STEP[this.exchange.protocol.handshake as Exclude<Handshake, "none">];
+    this.destinationCounts?.failed(this.tuples.destinationOf(slot), step, errno);
+    this.greeting--;
+    counters[COUNTER.inFlight]! -= 1;
+    counters[COUNTER.open]! -= 1;
+    counters[COUNTER.failed]! += 1;
+    this.worker.memory.countFailure(step, errno);
+    this.exchange.ended(slot, true);
+  }
+
+  private drop(slot: number): void {
+    if (this.plan.reset) this.transport.reset(slot);
+    else this.transport.close(slot);
   }
 
   /** This side closes an open connection. */

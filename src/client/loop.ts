@@ -94,7 +94,9 @@ export class ClientLoop {
     transport.turn(mayOpenMore ? 0 : this.waitMs());
     this.counters[COUNTER.skippedTuples] = this.tuples.skipped;
     if (this.counters[COUNTER.inFlight]! > 0) this.expire();
-    events.exchange.messages?.sendDue(performance.now(), transport.end, events.isOpen);
+    const { messages, heartbeats } = events.exchange;
+    messages?.sendDue(performance.now(), transport.end, events.isOpen);
+    heartbeats?.sendDue(performance.now(), transport.end);
   }
 
   /** Connections begun and not closed again to follow the schedule: what `wanted` is compared with. */
@@ -157,7 +159,7 @@ export class ClientLoop {
     const now = events.nowMs;
     if (this.checkCursor < 0) {
       if (now < this.nextCheckMs) return;
-      this.nextCheckMs = now + Math.min(CHECK_EVERY_MS, plan.connectTimeoutMs / 4);
+      this.nextCheckMs = now + Math.min(CHECK_EVERY_MS, plan.connectTimeoutMs / 4, plan.handshakeTimeoutMs / 4);
       this.checkCursor = 0;
     }
     const first = this.checkCursor;
@@ -167,6 +169,8 @@ export class ClientLoop {
       if (state === SLOT.opening && now - events.startedMs[slot]! >= plan.connectTimeoutMs) {
         events.countFailed(slot, STEP.connect, ETIMEDOUT);
         transport.close(slot);
+      } else if (state === SLOT.opened && events.shakesHands) {
+        if (events.ages.heldMs(slot, now) >= plan.handshakeTimeoutMs) events.timeOut(slot);
       } else if (state === SLOT.opened && events.greetings.gaveUp(events.ages.heldMs(slot, now))) events.resolve(slot);
     }
     this.checkCursor = end < transport.end ? end : -1;
@@ -194,8 +198,10 @@ export class ClientLoop {
     if (this.checkCursor >= 0) return 0;
     const untilCheck =
       this.counters[COUNTER.inFlight]! > 0 ? this.nextCheckMs - performance.now() : Number.POSITIVE_INFINITY;
-    const untilMessage = this.events.exchange.messages?.nextDueInMs(this.events.isOpen) ?? Number.POSITIVE_INFINITY;
-    return Math.max(0, Math.min(untilCheck, untilMessage));
+    const { messages, heartbeats } = this.events.exchange;
+    const untilMessage = messages?.nextDueInMs(this.events.isOpen) ?? Number.POSITIVE_INFINITY;
+    const untilBeat = heartbeats?.nextInMs(performance.now(), this.transport.end) ?? Number.POSITIVE_INFINITY;
+    return Math.max(0, Math.min(untilCheck, untilMessage, untilBeat));
   }
 
   private reportSettled(wanted: number): void {

@@ -19,6 +19,7 @@ import { judge } from "./verdict/verdict.js";
 export function summarizeLatencies(histograms: ConnectHistograms): ConnectResult["latency"] {
   return {
     connect: summarizeLatency(histograms.connect),
+    handshake: histograms.handshake.count > 0 ? summarizeLatency(histograms.handshake) : undefined,
     firstByte: summarizeLatency(histograms.firstByte),
     roundTrip: summarizeLatency(histograms.roundTrip),
   };
@@ -29,7 +30,7 @@ export function makeResult(run: RunFacts, state: RunState): ConnectResult {
   const metrics = readMetrics(CLIENT_METRICS, memories);
   const { settings, targets, histograms } = run;
   const { failures, losses } = reportFailures(memories);
-  const { established, failed, lost } = metrics;
+  const { established, ready, failed, lost } = metrics;
   const requested = settings.connections;
   const endpoints = listEndpoints(targets);
   const { kernel, peer, evidence: noted } = state;
@@ -38,7 +39,7 @@ export function makeResult(run: RunFacts, state: RunState): ConnectResult {
     .flatMap(({ sources }) => sources)
     .reduce((total, { count }) => total + count, 0);
   const { ports } = targets.plan;
-  const ratePerSec = state.rampMs === 0 ? 0 : established / (state.rampMs / 1000);
+  const ratePerSec = state.rampMs === 0 ? 0 : ready / (state.rampMs / 1000);
   const latency = summarizeLatencies(histograms);
   const measured = { latency, ratePerSec, failed, lost, established, requested };
   return {
@@ -53,6 +54,7 @@ export function makeResult(run: RunFacts, state: RunState): ConnectResult {
     ...judge(state.wasInterrupted, allMisses(run, state, measured)),
     thresholds: settings.thresholds,
     requested,
+    protocol: settings.protocol?.name ?? "tcp",
     ...sectionOf(CLIENT_METRICS, metrics, ""),
     greeted: settings.closesGreeted ? metrics.greeted : undefined,
     peakOpen: peakOf(run, state),
@@ -64,7 +66,7 @@ export function makeResult(run: RunFacts, state: RunState): ConnectResult {
     scheduleMovedMs: state.scheduleMovedMs,
     gaveUp: state.gaveUp && {
       reason: state.gaveUp,
-      untried: Math.max(0, requested - established - failed),
+      untried: Math.max(0, requested - ready - failed),
     },
     holdMs: state.holdMs,
     closeMs: state.closeMs,
@@ -73,6 +75,7 @@ export function makeResult(run: RunFacts, state: RunState): ConnectResult {
     latency,
     messages: reportMessages(run),
     greetings: countGreetings(run),
+    heartbeats: sectionOf(CLIENT_METRICS, metrics, "heartbeats"),
     traffic: sectionOf(CLIENT_METRICS, metrics, "traffic"),
     memory: {
       userBytesPerConnection: perConnection(state.held.residentBytes - state.before.residentBytes),

@@ -8,7 +8,16 @@ export const CLIENT_METRICS = defineMetrics("fourtuple_connect", {
     shown: "moment",
   },
   established: { type: "counter", help: "Connections ESTABLISHED.", shown: ["established"] },
-  failed: { type: "counter", help: "Connections that failed before they were ESTABLISHED.", shown: ["failed"] },
+  ready: {
+    type: "counter",
+    help: "Connections set up in the protocol; in plain TCP those that are ESTABLISHED.",
+    shown: ["ready"],
+  },
+  failed: {
+    type: "counter",
+    help: "Connections that failed before they were ESTABLISHED, or ready in the protocol.",
+    shown: ["failed"],
+  },
   inFlight: { type: "gauge", help: "Connections begun and neither open nor failed.", shown: "moment" },
   open: { type: "gauge", help: "Connections that are open.", shown: ["openAtStop"] },
   lost: { type: "counter", help: "Connections ended by the peer or the network while open.", shown: ["lost"] },
@@ -26,7 +35,12 @@ export const CLIENT_METRICS = defineMetrics("fourtuple_connect", {
     shown: ["greetings.awaited"],
   },
 
-  handshakeUs: { type: "histogram", help: "From connect() to ESTABLISHED.", shown: ["latency.connect"] },
+  connectUs: { type: "histogram", help: "From connect() to ESTABLISHED.", shown: ["latency.connect"] },
+  handshakeUs: {
+    type: "histogram",
+    help: "From ESTABLISHED to ready, where the protocol has a handshake.",
+    shown: ["latency.handshake"],
+  },
   firstByteUs: {
     type: "histogram",
     help: "From connect() to the first byte that answers no message.",
@@ -40,6 +54,8 @@ export const CLIENT_METRICS = defineMetrics("fourtuple_connect", {
 
   sentBytes: { type: "counter", help: "Bytes that the kernel has taken.", shown: ["traffic.sentBytes"] },
   receivedBytes: { type: "counter", help: "Bytes received.", shown: ["traffic.receivedBytes"] },
+  sentHeartbeats: { type: "counter", help: "Heartbeats sent, such as pings.", shown: ["heartbeats.sent"] },
+  answeredHeartbeats: { type: "counter", help: "Heartbeats answered by the peer.", shown: ["heartbeats.answered"] },
   dueMessages: {
     type: "gauge",
     help: "Messages whose moment came while their connection was open: sent and missed.",

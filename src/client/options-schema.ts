@@ -3,6 +3,7 @@ import type { ZodType } from "zod";
 import type { ConnectOptions } from "../planning/connect-options.js";
 import { EXPECTATIONS } from "../protocols/modes.js";
 import { PROXY_VERSIONS } from "../protocols/proxy-protocol.js";
+import { protocolShape } from "../protocols/spec/options-schema.js";
 import { ENGINE_CHOICES } from "../results/identifiers.js";
 import { checkOptions, flag, number, oneOf, option, signal, sourcePorts, sources } from "../util/options.js";
 import { z } from "../util/zod.js";
@@ -29,6 +30,7 @@ const shape = {
   message: option("a text or bytes", (value) => typeof value === "string" || value instanceof Uint8Array).optional(),
   messageRatePerSec: number.optional(),
   expect: oneOf(EXPECTATIONS).optional(),
+  ...protocolShape,
   proxyProtocol: oneOf(PROXY_VERSIONS).optional(),
   maxP99Ms: number.optional(),
   minRatePerSec: number.optional(),

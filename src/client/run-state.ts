@@ -54,6 +54,7 @@ export interface RunState {
 
 export interface ConnectHistograms {
   readonly connect: Histogram;
+  readonly handshake: Histogram;
   readonly firstByte: Histogram;
   readonly roundTrip: Histogram;
 }
@@ -66,7 +67,8 @@ export function readHistograms(memories: readonly WorkerMemory[], before?: Conne
     return histogram;
   };
   return {
-    connect: read(HISTOGRAM.handshakeUs, before?.connect),
+    connect: read(HISTOGRAM.connectUs, before?.connect),
+    handshake: read(HISTOGRAM.handshakeUs, before?.handshake),
     firstByte: read(HISTOGRAM.firstByteUs, before?.firstByte),
     roundTrip: read(HISTOGRAM.roundTripUs, before?.roundTrip),
   };

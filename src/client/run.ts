@@ -22,6 +22,7 @@ import { findShortage } from "./evidence/shortage.js";
 import { makeResult, summarizeLatencies } from "./make-result.js";
 import { answerGraceMs, drainMessages } from "./messages/drain.js";
 import { CLIENT_METRICS, COUNTER } from "./metrics.js";
+import type { RampCounts } from "./ramp/give-up.js";
 import { RampGuard } from "./ramp/guard.js";
 import { type ConnectHistograms, measureRamp, newRunState, type RunFacts, readHistograms } from "./run-state.js";
 import { type ConnectSettings, settingsOf } from "./settings.js";
@@ -174,16 +175,16 @@ export class ConnectRun extends EventEmitter<ConnectEvents> implements RunHandle
   }
 
   #wouldGoOn(): boolean {
-    if (this.#stage === "ramp" && !this.#areAllEstablished()) return true;
+    if (this.#stage === "ramp" && !this.#areAllReady()) return true;
     if (this.#stage !== "ramp" && this.#stage !== "hold") return false;
     const isOver = this.#holdUntilMs !== undefined && performance.now() >= this.#holdUntilMs;
     return !isOver && this.#settings.durationMs !== Number.POSITIVE_INFINITY;
   }
 
   /** Whoever sees it may stop a moment before the ramp has ended. */
-  #areAllEstablished(): boolean {
+  #areAllReady(): boolean {
     const { isStaged, connections } = this.#settings;
-    return !isStaged && this.#workers.sum(COUNTER.established) >= connections;
+    return !isStaged && this.#workers.sum(COUNTER.ready) >= connections;
   }
 
   async #run(isReady: () => void): Promise<ConnectResult> {
@@ -216,7 +217,7 @@ export class ConnectRun extends EventEmitter<ConnectEvents> implements RunHandle
     this.#state.samples.mark(this.#sample());
     this.#state.scheduleMovedMs = this.#workers.pacer.movedMs;
     Object.assign(this.#state, measureRamp(this.#workers.memories, this.#startMs, this.#stopping.signal.aborted));
-    this.#state.wasRampInterrupted = this.#stopping.signal.aborted && !this.#areAllEstablished();
+    this.#state.wasRampInterrupted = this.#stopping.signal.aborted && !this.#areAllReady();
     if (this.#fault) throw this.#fault;
   }
 
@@ -300,12 +301,19 @@ export class ConnectRun extends EventEmitter<ConnectEvents> implements RunHandle
     if (this.#stage === "ramp") this.#state.memoryFit.grown(sample.open, kernelBytes);
     else if (this.#stage === "hold") this.#state.memoryFit.held(performance.now(), kernelBytes);
     if (this.#stage === "ramp") {
-      if (this.#rampGuard.check(this.#state, { ...sample, timedOut: this.#workers.timedOut() }, meminfo)) {
-        this.#endRamp();
-      }
+      if (this.#rampGuard.check(this.#state, this.#rampCounts(), meminfo)) this.#endRamp();
     } else if (this.#stage === "hold" && !this.#isAnythingOpen()) {
       this.#stopping.abort();
     }
+  }
+
+  #rampCounts(): RampCounts {
+    const workers = this.#workers;
+    return {
+      ready: workers.sum(COUNTER.ready),
+      failed: workers.sum(COUNTER.failed),
+      timedOut: workers.timedOut(),
+    };
   }
 
   #endRamp(): void {

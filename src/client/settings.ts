@@ -3,6 +3,7 @@
 import type { RunSpec } from "../planning/run-spec.js";
 import { type Schedule, stagedSchedule, steadySchedule } from "../planning/schedule.js";
 import type { ProxyVersion } from "../protocols/proxy-protocol.js";
+import type { ProtocolSpec } from "../protocols/spec/spec.js";
 import type { Thresholds } from "../results/connect.js";
 import type { MessagePlan } from "./worker-plan.js";
 
@@ -14,8 +15,10 @@ export interface ConnectSettings {
   readonly isStaged: boolean;
   readonly concurrency: number;
   readonly connectTimeoutMs: number;
+  readonly handshakeTimeoutMs: number;
   readonly durationMs: number;
   readonly message: MessagePlan | undefined;
+  readonly protocol: ProtocolSpec | undefined;
   readonly proxyProtocol: ProxyVersion | undefined;
   readonly thresholds: Thresholds;
   readonly reset: boolean;
@@ -35,12 +38,14 @@ export function settingsOf(spec: RunSpec): ConnectSettings {
     isStaged: stages !== undefined,
     concurrency: spec.concurrency,
     connectTimeoutMs: spec.connectTimeoutMs,
+    handshakeTimeoutMs: spec.handshakeTimeoutMs,
     durationMs: durationMs === "forever" ? Number.POSITIVE_INFINITY : durationMs,
     message: message && {
       bytes: Uint8Array.from(Buffer.from(message.base64, "base64")),
       intervalMs: 1000 / message.ratePerSec,
       expected: message.expect,
     },
+    protocol: spec.protocol,
     proxyProtocol: spec.proxyProtocol,
     thresholds: spec.thresholds,
     reset: spec.close === "rst",

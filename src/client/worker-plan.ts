@@ -2,6 +2,7 @@
 import type { TuplePlan } from "../planning/tuple-plan.js";
 import type { Expectation } from "../protocols/modes.js";
 import type { ProxyVersion } from "../protocols/proxy-protocol.js";
+import type { ProtocolSpec } from "../protocols/spec/spec.js";
 import type { EngineName } from "../results/engine.js";
 
 /** What is sent over every connection, how often, and what answers it. */
@@ -22,6 +23,8 @@ export interface ConnectPlan {
   /** Connections that may be in flight in this worker. */
   readonly window: number;
   readonly connectTimeoutMs: number;
+  /** From ESTABLISHED to ready in the protocol, where that has a handshake. */
+  readonly handshakeTimeoutMs: number;
   /** Descriptors in one table. */
   readonly tableSize: number;
   /** Connections may be parked when the descriptor table is full. */
@@ -35,6 +38,8 @@ export interface ConnectPlan {
   /** DestinationCounts; undefined for a single destination. */
   readonly destinationCounts: SharedArrayBuffer | undefined;
   readonly message: MessagePlan | undefined;
+  /** What is spoken over the connections; undefined for plain TCP. */
+  readonly protocol: ProtocolSpec | undefined;
   /** Each connection begins with this version of the PROXY protocol's header. */
   readonly proxyProtocol: ProxyVersion | undefined;
   /** Words shared by all workers, see SHARED. */

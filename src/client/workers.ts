@@ -19,6 +19,7 @@ import { ACKNOWLEDGED_EVERY } from "./single/flow-control.js";
 import { type ConnectMessage, type ConnectPlan, SHARED } from "./worker-plan.js";
 
 const WORKER = new URL("./worker.js", import.meta.url);
+const HANDSHAKES = [STEP.connect, STEP.tls, STEP.upgrade];
 const SINGLE_WORKER = new URL("./single/worker.js", import.meta.url);
 
 /** What bounds a worker's connections: nothing, since they can be parked; a table of its own; one table for all. */
@@ -89,9 +90,9 @@ export class ClientWorkers {
     return sumCounter(this.memories, counter);
   }
 
-  /** Handshakes that nobody answered in time. */
+  /** Handshakes, of TCP or of the protocol, that nobody answered in time. */
   timedOut(): number {
-    return this.memories.reduce((sum, memory) => sum + memory.failures(STEP.connect, ETIMEDOUT), 0);
+    return HANDSHAKES.reduce((sum, step) => sum + this.#failures(step, ETIMEDOUT), 0);
   }
 
   /** Tells all workers something by a word of the memory that they share. */
@@ -110,6 +111,10 @@ export class ClientWorkers {
     this.#reserve?.release();
   }
 
+  #failures(step: number, errno: number): number {
+    return this.memories.reduce((sum, memory) => sum + memory.failures(step, errno), 0);
+  }
+
   #start(worker: number, target: number): void {
     // The pacer may want others before it hears of a fault.
     if (this.#hasFailed) return;
@@ -121,6 +126,7 @@ export class ClientWorkers {
       reusesTuples: settings.isStaged || settings.closesGreeted,
       window: Math.max(1, Math.floor(settings.concurrency / this.#layout.active)),
       connectTimeoutMs: settings.connectTimeoutMs,
+      handshakeTimeoutMs: settings.handshakeTimeoutMs,
       tableSize: this.nofileLimit,
       parks: this.#parks,
       reset: settings.reset,
@@ -129,6 +135,7 @@ export class ClientWorkers {
       tries: this.#targets.tries,
       destinationCounts: this.destinationCounts,
       message: settings.message,
+      protocol: settings.protocol,
       shared: this.#shared,
     };
     try {

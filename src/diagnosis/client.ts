@@ -15,6 +15,7 @@ import { describeMemoryStop, explainFileStop } from "./rules/memory-stop.js";
 import { explainMessages } from "./rules/messages.js";
 import { explainNeighbours } from "./rules/neighbours.js";
 import { explainClosing } from "./rules/peer-closed.js";
+import { explainRefusedProtocol } from "./rules/refusals.js";
 import { explainRefusal, explainSelfConnect } from "./rules/refused.js";
 import { explainSilence } from "./rules/timeouts.js";
 import { explainUnavailable } from "./rules/unavailable.js";
@@ -54,6 +55,7 @@ export function explainClient(result: ConnectResult): Finding | Suspect[] {
     };
   }
   return (
+    explainRefusedProtocol(result, main) ??
     explainUnavailable(result, main) ??
     explainNeighbours(result, main) ??
     explainLocal(result, main) ??

@@ -1,9 +1,10 @@
 // The failures that workers have counted, by the step of a connection's life and the errno.
 import { ERRNO_LIMIT, errnoName } from "../linux/syscalls/errno.js";
+import { codeName, FIRST_CODE } from "../protocols/codes.js";
 import { STEPS, type Step } from "../util/steps.js";
 import type { WorkerMemory } from "./worker-memory.js";
 
-/** Failures of one kind: how often `errno` was met in `phase`. */
+/** Failures of one kind: how often `errno`, or the code of a refusal, was met in `phase`. */
 export interface FailureCount {
   readonly phase: Step;
   readonly errno: number;
@@ -19,7 +20,22 @@ export function collectFailures(memories: readonly WorkerMemory[]): FailureCount
       if (count > 0) found.push({ phase, errno, count });
     }
   });
-  return found.sort((a, b) => b.count - a.count);
+  const refusals = new Map<number, { phase: Step; errno: number; count: number }>();
+  for (const { phase, code, count } of memories.flatMap((memory) => memory.refusals())) {
+    const key = phase * 2 ** 20 + code;
+    refusals.set(key, { phase: STEPS[phase]!, errno: code, count: count + (refusals.get(key)?.count ?? 0) });
+  }
+  return [...found, ...refusals.values()].sort((a, b) => b.count - a.count);
+}
+
+/**
+ * The name of a failure: the errno's, or that of the code by which a protocol refused; `FIN` where the peer closed in order, `SELF` where a
+ * connection was its own peer.
+ */
+export function failureName(phase: Step, errno: number): string {
+  if (errno >= FIRST_CODE) return codeName(errno);
+  if (errno !== 0) return errnoName(errno);
+  return phase === "connect" ? "SELF" : "FIN";
 }
 
 /** What connect() itself returned, by the errno's name. */

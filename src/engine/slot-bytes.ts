@@ -16,6 +16,10 @@ export const SLOT_BYTES = {
   /** Clients with messages only, and what their protocol keeps: `matched` and `strays` where an echo is expected. */
   Rounds: { next: 8, waiting: 4, marks: 1 },
   EchoClient: { marks: 1, matched: 4, strays: 4 },
+  WebSocketClient: { flags: 1, left: 4, sizes: 4, utf8: 1, missed: 1 },
+  WebSocketServer: { flags: 1, left: 4, sizes: 4, utf8: 1, missed: 1, keys: 4 },
+  /** Servers of a protocol with a handshake. */
+  PendingHandshakes: { beganMs: 4 },
   /** Up to the highest slot that was to be closed while it had something to send. */
   Exchange: { ending: 1 },
   /** Up to the highest slot that had to wait with a greeting or a message. */

@@ -1,13 +1,17 @@
 // What a caller may ask of connect(): the public options.
 import type { Expectation } from "../protocols/modes.js";
 import type { ProxyVersion } from "../protocols/proxy-protocol.js";
+import type { ProtocolOptions } from "../protocols/spec/options.js";
 import type { EngineChoice } from "../results/engine.js";
 import type { AddressRange } from "../util/address-range.js";
 import type { PortRange } from "../util/endpoint.js";
 import type { Stage } from "./schedule.js";
 
-export interface ConnectOptions {
-  /** Where to: `host:port`, `[::1]:7777`, `host:7777-7786`, `:7777` for 127.0.0.1. */
+export interface ConnectOptions extends ProtocolOptions {
+  /**
+   * Where to: `host:port`, `[::1]:7777`, `host:7777-7786`, `:7777` for 127.0.0.1; `ws://host:port/path` for WebSocket. Several
+   * destinations speak the same protocol.
+   */
   readonly to: string | readonly string[];
   /** Of a host name's addresses all, which take turns, or the resolver's first; default `all`. A single connection tries them in order. */
   readonly resolve?: "first" | "all" | undefined;

@@ -1,11 +1,15 @@
 // From the options of a call, or of a command line, to a RunSpec: every default filled in, everything checked that can be without
 // looking at the host.
+import { isUtf8 } from "node:buffer";
 import { EXPECTATIONS } from "../protocols/modes.js";
 import { PROXY_VERSIONS } from "../protocols/proxy-protocol.js";
+import { parseAddress } from "../protocols/spec/address.js";
+import { HANDSHAKE_TIMEOUT_MS, protocolSpec } from "../protocols/spec/options.js";
+import type { ProtocolSpec } from "../protocols/spec/spec.js";
 import { ENGINE_CHOICES } from "../results/identifiers.js";
 import { formatIp, splitZone, unmapIp } from "../util/address.js";
 import { parseAddressRanges } from "../util/address-range.js";
-import { type PortRange, parseHostPorts, parsePorts } from "../util/endpoint.js";
+import { type PortRange, parsePorts } from "../util/endpoint.js";
 import { AppError } from "../util/errors.js";
 import { quoted } from "../util/printable.js";
 import { formatCount, parseCount } from "../util/units.js";
@@ -33,6 +37,7 @@ export function parseRunSpec(options: ConnectOptions): RunSpec {
   const { durationMs = isSingle ? Number.POSITIVE_INFINITY : HOLD_MS } = options;
   return {
     destinations: parseDestinations(options.to),
+    protocol: parseProtocol(options),
     resolve: options.resolve ?? "all",
     family: options.family,
     connections,
@@ -43,6 +48,7 @@ export function parseRunSpec(options: ConnectOptions): RunSpec {
     stages: stages.length > 0 ? stages : undefined,
     concurrency: options.concurrency ?? CONCURRENCY,
     connectTimeoutMs: options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
+    handshakeTimeoutMs: options.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS,
     durationMs: durationMs === Number.POSITIVE_INFINITY ? "forever" : durationMs,
     message: messageOf(options),
     proxyProtocol: options.proxyProtocol,
@@ -59,16 +65,35 @@ export function parseRunSpec(options: ConnectOptions): RunSpec {
   };
 }
 
-/** `host:port`, `[::1]:7777`, `host:7777-7786`, `:7777`, or several. @throws {AppError} E_OPTION for none, E_ADDRESS */
+/** `host:port`, `[::1]:7777`, `host:7777-7786`, `:7777`, each with a scheme or without, or several. @throws {AppError} E_OPTION for none, E_ADDRESS */
 export function parseDestinations(to: string | readonly string[]): DestinationSpec[] {
   const texts = typeof to === "string" ? [to] : to;
   if (texts.length === 0) throw invalid("no destination is given", "name one, such as 127.0.0.1:7777");
   return texts.map((text) => {
-    const { host, ports } = parseHostPorts(text);
+    const { host, ports } = parseAddress(text);
     const { bare, zone } = splitZone(host);
     // Only IPv6 addresses have a zone.
     return zone !== undefined && bare.includes(":") ? { host: bare, zone, ports } : { host, ports };
   });
+}
+
+/** What is spoken over the connections. @throws {AppError} E_ADDRESS, E_OPTION */
+function parseProtocol(options: ConnectOptions): ProtocolSpec | undefined {
+  const [first, ...others] = (typeof options.to === "string" ? [options.to] : options.to).map((text) =>
+    parseAddress(text),
+  );
+  if (others.some(({ scheme, path }) => scheme !== first!.scheme || path !== first!.path)) {
+    throw invalid("the destinations differ in scheme or path", "give a run for each, or the same scheme and path");
+  }
+  const spec = protocolSpec(first!, options);
+  if (spec && options.closeAfterGreeting) {
+    throw invalid("connections that close after their greeting are plain TCP", "leave out the scheme");
+  }
+  const { message } = options;
+  if (spec && !spec.isBinary && message !== undefined && !isUtf8(Buffer.from(message))) {
+    throw invalid("the message is no UTF-8, which a text message has to be", "send it as a binary one: --binary");
+  }
+  return spec;
 }
 
 /** @throws {AppError} E_ADDRESS */

@@ -3,6 +3,7 @@
 
 import type { Expectation } from "../protocols/modes.js";
 import type { ProxyVersion } from "../protocols/proxy-protocol.js";
+import type { ProtocolSpec } from "../protocols/spec/spec.js";
 import type { Thresholds } from "../results/connect.js";
 import type { EngineChoice } from "../results/engine.js";
 import type { Family } from "../util/address.js";
@@ -56,9 +57,13 @@ export interface RunSpec extends TupleSpec {
   /** Handshakes in flight at once, over all threads. */
   readonly concurrency: number;
   readonly connectTimeoutMs: number;
+  /** From ESTABLISHED to ready in the protocol, where that has a handshake. */
+  readonly handshakeTimeoutMs: number;
   /** How long to hold the connections after the ramp. */
   readonly durationMs: number | "forever";
   readonly message?: MessageSpec | undefined;
+  /** What is spoken over the connections; plain TCP unless given. */
+  readonly protocol?: ProtocolSpec | undefined;
   readonly proxyProtocol?: ProxyVersion | undefined;
   readonly thresholds: Thresholds;
   readonly close: "rst" | "fin";

@@ -30,6 +30,8 @@ export class BannerClient implements ClientProtocol {
   readonly slotBytes = 0;
   readonly constants: readonly Uint8Array[] = [];
   readonly replies: Replies = "none";
+  readonly handshake = "none";
+  readonly heartbeatMs = 0;
   readonly isAnswered = false;
   private readonly connections: ClientConnections;
 
@@ -44,6 +46,7 @@ export class BannerClient implements ClientProtocol {
 
   received(_slot: number, _bytes: Uint8Array, _start: number, _end: number): void {}
   due(_slot: number): void {}
+  beat(_slot: number): void {}
   closing(_slot: number): void {}
   closed(_slot: number): void {}
 }

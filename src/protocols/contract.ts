@@ -8,6 +8,12 @@
  */
 export type Replies = "none" | "echo" | "any";
 
+/**
+ * What has to be agreed on between ESTABLISHED and ready, as the step in which that fails: `none` where a connection is ready at once. The host
+ * waits for it, for a time of its own.
+ */
+export type Handshake = "none" | "upgrade";
+
 /** One side of a protocol, for all connections of a worker. Slots are small numbers that are used again. */
 export interface Protocol {
   /** Bytes of state for each slot, in typed arrays that grow with the highest slot; 0 for a protocol that keeps none. */
@@ -16,10 +22,15 @@ export interface Protocol {
   readonly constants: readonly Uint8Array[];
   /** `echo` only where every received byte goes back unchanged and nothing is kept of it: some may then be told of again. */
   readonly replies: Replies;
+  readonly handshake: Handshake;
+  /** How often a ready connection has a heartbeat; 0 for none. The host spreads them evenly over the connections. */
+  readonly heartbeatMs: number;
   /** A connection is ESTABLISHED in `slot`; nothing of an earlier one in this slot may show. Says `ready` now or later. */
   opened(slot: number): void;
   /** Bytes `start` to `end` (exclusive) of `bytes` have come, cut anywhere. They are valid until this returns. */
   received(slot: number, bytes: Uint8Array, start: number, end: number): void;
+  /** The heartbeat of a ready connection is due. Not told while earlier bytes wait to be sent. */
+  beat(slot: number): void;
   /** This side is about to close the connection: the last bytes to send. Not told before a reset. */
   closing(slot: number): void;
   /** The connection has ended, whoever ended it: told once for each that was opened. */
@@ -42,10 +53,17 @@ export interface Connections {
   send(slot: number, bytes: Uint8Array, start: number, end: number): void;
   /** The connection is set up in the protocol: messages may be due. Once a connection. */
   ready(slot: number): void;
-  /** The peer refuses, with the protocol's own code. The connection is closed; nothing more is told of it but `closed`. */
+  /**
+   * The peer refuses, or is refused for what it sends: one of the codes of codes.ts. The connection is closed; nothing more is told of it
+   * but `closed`.
+   */
   refused(slot: number, code: number): void;
   /** Closes the connection in order once all its bytes are sent; nothing more is told of it but `closed`. */
   close(slot: number): void;
+  /** A heartbeat was sent. */
+  beaten(slot: number): void;
+  /** The peer has answered one. */
+  alive(slot: number): void;
 }
 
 /** What a client's side can do and ask besides. */
@@ -56,6 +74,8 @@ export interface ClientConnections extends Connections {
   unanswered(slot: number): number;
   /** Whether bytes of the last message still wait to be sent: it cannot have been answered. */
   isSending(slot: number): boolean;
+  /** Bytes `start` to `end` of `bytes` are content: shown where there is a single connection. Plain TCP, where all is content, need not say so. */
+  shown(slot: number, bytes: Uint8Array, start: number, end: number): void;
   /** So many received bytes were asked for by nobody, such as a greeting or a push. */
   unexpected(bytes: number): void;
   /** So many received bytes came in place of an answer. */

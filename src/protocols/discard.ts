@@ -6,6 +6,8 @@ export class DiscardServer implements Protocol {
   readonly slotBytes: number = 0;
   readonly constants: readonly Uint8Array[] = [];
   readonly replies: Replies = "none";
+  readonly handshake = "none";
+  readonly heartbeatMs = 0;
   protected readonly connections: Connections;
 
   constructor(connections: Connections) {
@@ -17,6 +19,7 @@ export class DiscardServer implements Protocol {
   }
 
   received(_slot: number, _bytes: Uint8Array, _start: number, _end: number): void {}
+  beat(_slot: number): void {}
   closing(_slot: number): void {}
   closed(_slot: number): void {}
 }

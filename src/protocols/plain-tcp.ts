@@ -15,11 +15,16 @@ export interface ServerProtocolOptions {
 }
 
 export function createServerProtocol(connections: Connections, options: ServerProtocolOptions): Protocol {
-  const { mode, greeting = mode === "hello" ? "hello" : "", closeAfterGreeting = false } = options;
+  const { mode, greeting = defaultGreeting(mode), closeAfterGreeting = false } = options;
   const banner = new TextEncoder().encode(greeting);
   if (mode === "echo") return new EchoServer(connections, banner, closeAfterGreeting);
   if (banner.length > 0) return new BannerServer(connections, banner, closeAfterGreeting);
   return new DiscardServer(connections);
+}
+
+/** What a server says that was not told what to say. */
+export function defaultGreeting(mode: ServerMode): string {
+  return mode === "hello" ? "hello" : "";
 }
 
 const MESSAGE_CLIENTS = { echo: EchoClient, any: AnyAnswerClient, none: DiscardClient };

@@ -10,6 +10,8 @@ export abstract class TimedMessage implements ClientProtocol {
   readonly slotBytes: number = 1;
   readonly constants: readonly Uint8Array[];
   readonly replies: Replies = "none";
+  readonly handshake = "none";
+  readonly heartbeatMs = 0;
   abstract readonly isAnswered: boolean;
   protected readonly connections: ClientConnections;
   protected marks: Uint8Array<ArrayBuffer>;
@@ -33,6 +35,7 @@ export abstract class TimedMessage implements ClientProtocol {
   }
 
   abstract received(slot: number, bytes: Uint8Array, start: number, end: number): void;
+  beat(_slot: number): void {}
   closing(_slot: number): void {}
   closed(_slot: number): void {}
 

@@ -17,7 +17,7 @@ import {
   version,
 } from "./fields.js";
 import { latency } from "./histogram/latency-summary.js";
-import { MISS_KINDS } from "./identifiers.js";
+import { MISS_KINDS, PROTOCOLS } from "./identifiers.js";
 import { messages } from "./messages.js";
 import { accepting, localPath, localPeer, lossPattern, portShortage } from "./peer.js";
 
@@ -55,7 +55,7 @@ const miss = z.object({
   kind: z
     .enum(MISS_KINDS)
     .describe(
-      "established: connections asked for that never were ESTABLISHED, with stages those short of the peak; lost: ended by the peer or the network while open; half-open: ESTABLISHED at this end only, because the server's accept queue overflowed; unaccepted: in the server's accept queue, not taken by its program; ungreeted: not greeted by a server that greeted others, or although they were to close after their greeting; unsent: messages that were due and never sent; unanswered: messages that were sent and not answered; failures, rate, latency: a threshold was passed, by connections failed or lost, connections per second, milliseconds of the 99th percentile",
+      "established: connections asked for that never were ESTABLISHED, with stages those short of the peak; unready: ESTABLISHED and never ready in the protocol; lost: ended by the peer or the network while open; half-open: ESTABLISHED at this end only, because the server's accept queue overflowed; unaccepted: in the server's accept queue, not taken by its program; ungreeted: not greeted by a server that greeted others, or although they were to close after their greeting; unsent: messages that were due and never sent; unanswered: messages that were sent and not answered; failures, rate, latency: a threshold was passed, by connections failed or lost, connections per second, milliseconds of the 99th percentile",
     ),
   count,
   of: count.describe("of how many; of a threshold, what is allowed"),
@@ -127,11 +127,20 @@ export const connectSchema = z
       ),
     thresholds: thresholds.optional().describe("what the caller allowed"),
     requested: count,
+    protocol: z
+      .enum(PROTOCOLS)
+      .optional()
+      .describe("what was spoken over the connections; results of older versions have none, and are of tcp"),
     established: count,
+    ready: count
+      .optional()
+      .describe(
+        "set up in the protocol: an upgrade accepted; in plain TCP as established; results of older versions have none",
+      ),
     greeted: count.optional().describe("whose first bytes came; with --close-after-greeting only"),
     peakOpen: count,
     openAtStop: count.describe("open when the closing began"),
-    failed: count,
+    failed: count.describe("before they were ESTABLISHED, or ready in the protocol"),
     failures,
     lost: count.describe("ended by the peer or the network while open"),
     losses: failures,
@@ -148,9 +157,12 @@ export const connectSchema = z
       .array(sample)
       .default([])
       .describe("the run over time, at most some 600 points; results of older versions have none"),
-    ratePerSec: perSecond.describe("ESTABLISHED per second of the ramp"),
+    ratePerSec: perSecond.describe("ready in the protocol per second of the ramp; in plain TCP ESTABLISHED"),
     latency: z.object({
-      connect: latency,
+      connect: latency.describe("from connect() to ESTABLISHED"),
+      handshake: latency
+        .optional()
+        .describe("from ESTABLISHED to ready in the protocol; missing where it has no handshake"),
       firstByte: latency,
       roundTrip: latency.describe(
         "of every message that was due, when an answer was expected: those without one count as late as they were at the end",
@@ -169,6 +181,10 @@ export const connectSchema = z
       blockedMessages: count,
       answeringConnections: count.optional().describe("over which at least one message was answered"),
     }),
+    heartbeats: z
+      .object({ sent: count, answered: count })
+      .optional()
+      .describe("such as pings: sent by this side, and answered by the peer"),
     messages: messages.optional().describe("none without messages, and in results of older versions"),
     memory: z.object({
       userBytesPerConnection: z.number(),

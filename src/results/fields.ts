@@ -33,7 +33,9 @@ export const failure = z.object({
   phase,
   errno: z
     .string()
-    .describe("the errno's name; FIN where the peer closed in order, SELF where a connection was its own peer"),
+    .describe(
+      "the errno's name; FIN where the peer closed in order, SELF where a connection was its own peer; the protocol's word where it refused, such as HTTP 503 or CLOSE 1008",
+    ),
   count,
 });
 /** Failures of one kind. */

@@ -3,6 +3,7 @@
 /** What can be missing of a run, in the order in which it is told. */
 export const MISS_KINDS = [
   "established",
+  "unready",
   "lost",
   "half-open",
   "unaccepted",
@@ -13,6 +14,9 @@ export const MISS_KINDS = [
   "rate",
   "latency",
 ] as const;
+
+/** What is spoken over connections. `tcp`: bytes as they are. */
+export const PROTOCOLS = ["tcp", "ws"] as const;
 
 /** TCP states by name, as in RFC 9293, in the order of the kernel's numbers from 1 on (include/net/tcp_states.h). */
 export const TCP_STATE_NAMES = [

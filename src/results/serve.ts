@@ -4,6 +4,7 @@ import { diagnosis } from "./diagnosis.js";
 import { engine } from "./engine.js";
 import { evidence } from "./evidence.js";
 import { bound, count, failures, milliseconds, port, startedAt, type TypeOf, version } from "./fields.js";
+import { PROTOCOLS } from "./identifiers.js";
 import { source } from "./sockets/owners.js";
 
 export const serveSchema = z
@@ -13,7 +14,14 @@ export const serveSchema = z
     startedAt,
     address: z.object({ ip: z.string(), port }),
     elapsedMs: milliseconds,
+    protocol: z
+      .enum(PROTOCOLS)
+      .optional()
+      .describe("what was spoken over the connections; results of older versions have none, and are of tcp"),
     accepted: count,
+    ready: count
+      .optional()
+      .describe("set up in the protocol: upgraded; in plain TCP as accepted; results of older versions have none"),
     peakOpen: count,
     openAtStop: count.describe("open when it was told to stop"),
     kernel: z
@@ -26,6 +34,10 @@ export const serveSchema = z
     sentBytes: count,
     receivedBytes: count,
     failures,
+    heartbeats: z
+      .object({ sent: count, answered: count })
+      .optional()
+      .describe("such as pings: sent by this side, and answered by the peer"),
     tableFull: count.describe("how often a full descriptor table made a thread leave the accepting to others"),
     backlog: z.object({
       length: count,

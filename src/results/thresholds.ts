@@ -37,7 +37,7 @@ export function toleratesFailures(
 /** What is missing without the connections that were allowed to fail or to be lost. */
 export function withoutTolerated(misses: readonly Miss[], { requested, established, failed }: Measured): Miss[] {
   return misses
-    .filter(({ kind }) => kind !== "lost")
+    .filter(({ kind }) => kind !== "lost" && kind !== "unready")
     .map((miss) =>
       miss.kind === "established" ? { ...miss, count: Math.max(0, requested - established - failed) } : miss,
     );

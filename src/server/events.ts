@@ -33,6 +33,11 @@ export class ServerEvents implements ServerHandler {
     });
   }
 
+  /** How long the loop may sleep. */
+  waitMs(): number {
+    return this.exchange.waitMs();
+  }
+
   /** Tells which transport the events come from. */
   begin(transport: ServerTransport): void {
     this.transport = transport;
@@ -55,8 +60,9 @@ export class ServerEvents implements ServerHandler {
     this.transport.namesPeers = this.shared[SHARED.logged]! < this.plan.logged;
   }
 
-  /** A turn is over: the main thread is told of the peers that are logged. */
+  /** A turn is over: what is due is sent, and the main thread told of the peers that are logged. */
   endTurn(): void {
+    this.exchange.keepTime();
     if (this.peers.length === 0) return;
     this.worker.send({ type: "accepted", peers: this.peers });
     this.peers = [];
@@ -99,10 +105,16 @@ export class ServerEvents implements ServerHandler {
   }
 
   closed(slot: number): void {
+    this.exchange.lost(slot, 0);
     this.forget(slot);
   }
 
   failed(slot: number, step: number, errno: number): void {
+    if (this.exchange.lost(slot, errno)) this.forget(slot);
+    else this.endedBy(slot, step, errno);
+  }
+
+  private endedBy(slot: number, step: number, errno: number): void {
     if (errno === ECONNRESET) this.counters[COUNTER.resets]! += 1;
     else this.worker.memory.countFailure(step === STEP.hold ? STEP.receive : step, errno);
     this.forget(slot);

@@ -1,22 +1,24 @@
 // What goes over a server's connections: the host of its protocol. What a peer does not take waits: in the kernel, or in a bounded place
 // here.
 
+import { type HeartbeatCarrier, Heartbeats } from "../engine/heartbeats.js";
+import { PendingHandshakes } from "../engine/pending-handshakes.js";
 import { Outgoing } from "../engine/sending/outgoing.js";
 import { Unsent } from "../engine/sending/unsent.js";
 import type { RoleWorker } from "../engine/worker.js";
 import type { WorkerMemory } from "../engine/worker-memory.js";
-import { ECONNRESET, EPIPE, EPROTO } from "../linux/syscalls/errno.js";
+import { ECONNRESET, EPIPE, ETIMEDOUT } from "../linux/syscalls/errno.js";
 import type { NativeBuffer } from "../linux/syscalls/libc.js";
 import { grown } from "../protocols/columns.js";
 import type { Connections, Protocol } from "../protocols/contract.js";
-import { createServerProtocol } from "../protocols/plain-tcp.js";
+import { createServerProtocol } from "../protocols/create.js";
 import type { ServerTransport } from "../transport/contract.js";
 import { SLOT } from "../transport/slot-state.js";
 import { STEP } from "../util/steps.js";
 import { COUNTER } from "./metrics.js";
 import { type ServeMessage, type ServePlan, SHARED } from "./worker-plan.js";
 
-export class Exchange implements Connections {
+export class Exchange implements Connections, HeartbeatCarrier {
   /** Whether connections at rest may have something to send later on. */
   readonly sendsAtRest: boolean;
   private readonly memory: WorkerMemory;
@@ -25,6 +27,9 @@ export class Exchange implements Connections {
   private readonly echoes: boolean;
   private readonly unsent: Unsent;
   private readonly end: (slot: number) => void;
+  /** Connections that are not ready yet; undefined where they are so at once. */
+  private readonly pending: PendingHandshakes | undefined;
+  private readonly heartbeats: Heartbeats | undefined;
   private transport!: ServerTransport;
   private outgoing!: Outgoing;
   /** Memory is at its floor: nothing more is kept for peers that do not read. */
@@ -48,7 +53,10 @@ export class Exchange implements Connections {
     this.end = end;
     this.protocol = create(this, worker.plan);
     this.echoes = this.protocol.replies === "echo";
-    this.sendsAtRest = this.protocol.replies !== "none";
+    this.sendsAtRest = this.protocol.replies !== "none" || this.protocol.heartbeatMs > 0;
+    const { handshake, heartbeatMs } = this.protocol;
+    if (handshake !== "none") this.pending = new PendingHandshakes(STEP[handshake], worker.plan.handshakeTimeoutMs);
+    if (heartbeatMs > 0) this.heartbeats = new Heartbeats(this, heartbeatMs, performance.now());
     this.unsent = new Unsent(new Int32Array(worker.plan.shared), SHARED.unsentChunks);
   }
 
@@ -64,8 +72,30 @@ export class Exchange implements Connections {
     this.lookForRoom();
   }
 
+  /** How long the loop may sleep: until a heartbeat or the end of a handshake's time; Infinity without either. */
+  waitMs(): number {
+    const { pending, heartbeats, transport } = this;
+    if (!pending && !heartbeats) return Number.POSITIVE_INFINITY;
+    const nowMs = performance.now();
+    const untilBeat = heartbeats?.nextInMs(nowMs, transport.end) ?? Number.POSITIVE_INFINITY;
+    return Math.min(untilBeat, pending?.waitMs(nowMs) ?? Number.POSITIVE_INFINITY);
+  }
+
+  /** Sends the heartbeats that are due, and gives up on handshakes that take too long. */
+  keepTime(): void {
+    const { pending, heartbeats, transport } = this;
+    if (!pending && !heartbeats) return;
+    const nowMs = performance.now();
+    heartbeats?.sendDue(nowMs, transport.end);
+    if (!pending?.mustLook(nowMs)) return;
+    for (let slot = 0; slot < transport.end; slot++) {
+      if (pending.isLate(slot, nowMs)) this.refused(slot, ETIMEDOUT);
+    }
+  }
+
   /** A new connection in `slot`. */
   open(slot: number): void {
+    this.pending?.begin(slot, performance.now());
     this.protocol.opened(slot);
     this.rest(slot);
   }
@@ -91,6 +121,7 @@ export class Exchange implements Connections {
 
   /** The connection in `slot` has ended: nothing is kept for it any more. */
   forget(slot: number): void {
+    this.pending?.end(slot);
     if (slot < this.ending.length) this.ending[slot] = 0;
     this.outgoing.drop(slot);
     this.protocol.closed(slot);
@@ -120,13 +151,35 @@ export class Exchange implements Connections {
     else this.count(slot, outgoing.sendCopy(slot, bytes, start, end));
   }
 
-  /** What is accepted is counted; how far it is in the protocol is not. */
-  ready(_slot: number): void {}
+  ready(slot: number): void {
+    this.counters[COUNTER.ready]! += 1;
+    this.pending?.end(slot);
+  }
 
-  refused(slot: number, _code: number): void {
+  refused(slot: number, code: number): void {
     if (!this.isOpen(slot)) return;
-    this.memory.countFailure(STEP.receive, EPROTO);
+    this.memory.countFailure(this.step(slot), code);
     this.end(slot);
+  }
+
+  /** The peer has ended the connection in `slot`: in the midst of a handshake that is a failure. @param errno 0 for its FIN */
+  lost(slot: number, errno: number): boolean {
+    if (!this.pending?.has(slot)) return false;
+    this.memory.countFailure(this.pending.step, errno);
+    return true;
+  }
+
+  beat(slot: number): void {
+    if (!this.isOpen(slot) || this.outgoing.isSending(slot) || this.pending?.has(slot)) return;
+    this.protocol.beat(slot);
+  }
+
+  beaten(_slot: number): void {
+    this.counters[COUNTER.sentHeartbeats]! += 1;
+  }
+
+  alive(_slot: number): void {
+    this.counters[COUNTER.answeredHeartbeats]! += 1;
   }
 
   close(slot: number): void {
@@ -137,6 +190,11 @@ export class Exchange implements Connections {
     }
     if (slot >= this.ending.length) this.ending = grown(this.ending, slot);
     this.ending[slot] = 1;
+  }
+
+  /** What a connection is in the midst of. */
+  private step(slot: number): number {
+    return this.pending?.has(slot) ? this.pending.step : STEP.receive;
   }
 
   private isOpen(slot: number): boolean {

@@ -11,7 +11,7 @@ import {
   localAddress,
   openTcp,
 } from "../linux/syscalls/socket.js";
-import { parseHostPorts } from "../util/endpoint.js";
+import type { HostPorts } from "../util/endpoint.js";
 import { AppError } from "../util/errors.js";
 import { quoted } from "../util/printable.js";
 import { listenError } from "./listen-error.js";
@@ -29,12 +29,15 @@ export interface Listener {
  *
  * @throws {AppError} E_ADDRESS, E_RESOLVE, E_PORT_IN_USE, E_PERMISSION or E_LISTEN; nothing is left open
  */
-export async function openListener(at: string, backlog: number): Promise<Listener> {
-  const { host, ports } = parseHostPorts(at, { anyPort: true });
+export async function openListener({ host, ports }: HostPorts, backlog: number): Promise<Listener> {
   if (ports.first !== ports.last) {
-    throw new AppError("E_ADDRESS", `${quoted(at)} names several ports, and a server has one`, {
-      fix: `listen on ${host}:${ports.first}`,
-    });
+    throw new AppError(
+      "E_ADDRESS",
+      `${quoted(`${host}:${ports.first}-${ports.last}`)} names several ports, and a server has one`,
+      {
+        fix: `listen on ${host}:${ports.first}`,
+      },
+    );
   }
   const ip = await resolveHost(host);
   const fd = openTcp(ip.family);

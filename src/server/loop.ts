@@ -56,7 +56,7 @@ export class ServerLoop {
         const isPaused = Atomics.load(worker.memory.control, CONTROL.paused) !== 0;
         events.beginTurn(isPaused);
         transport.accepts = !isPaused;
-        transport.turn(Number.POSITIVE_INFINITY);
+        transport.turn(events.waitMs());
         events.endTurn();
       }
       if (worker.command === COMMAND.stop) this.closeAll();

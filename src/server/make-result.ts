@@ -1,9 +1,8 @@
 // The result of a server: what its workers counted, what was noted on the way, what the kernel said.
 
-import { collectFailures } from "../engine/failures.js";
+import { collectFailures, failureName } from "../engine/failures.js";
 import { readMetrics, sectionOf } from "../engine/metrics.js";
 import type { WorkerMemory } from "../engine/worker-memory.js";
-import { errnoName } from "../linux/syscalls/errno.js";
 import type { RunEvidence } from "../results/evidence.js";
 import type { ServeResult } from "../results/serve.js";
 import { toBound } from "../util/bound.js";
@@ -18,7 +17,10 @@ interface Threads {
 
 /** What a server has noted by its end. */
 interface Notes
-  extends Pick<ServeResult, "startedAt" | "address" | "elapsedMs" | "peakOpen" | "openAtStop" | "kernel" | "engine"> {
+  extends Pick<
+    ServeResult,
+    "startedAt" | "address" | "protocol" | "elapsedMs" | "peakOpen" | "openAtStop" | "kernel" | "engine"
+  > {
   /** The accept queue's length in force. */
   readonly backlogLength: number;
   /** What the listening socket has dropped; undefined where the kernel does not tell. */
@@ -34,7 +36,8 @@ export function makeResult(
   { residentAtPeak, memoryStop, fileStop }: MemoryGuard,
   { backlogLength, drops, residentBefore, nofileLimit, evidence, ...notes }: Notes,
 ): ServeResult {
-  const { startedAt, address, elapsedMs, ...held } = notes;
+  const { startedAt, address, protocol, elapsedMs, ...held } = notes;
+  const metrics = readMetrics(SERVER_METRICS, memories);
   const grown = Math.max(0, residentAtPeak - residentBefore);
   return {
     kind: "serve",
@@ -42,9 +45,15 @@ export function makeResult(
     startedAt,
     address,
     elapsedMs,
-    ...sectionOf(SERVER_METRICS, readMetrics(SERVER_METRICS, memories), ""),
+    protocol,
+    ...sectionOf(SERVER_METRICS, metrics, ""),
+    heartbeats: sectionOf(SERVER_METRICS, metrics, "heartbeats"),
     ...held,
-    failures: collectFailures(memories).map(({ phase, errno, count }) => ({ phase, errno: errnoName(errno), count })),
+    failures: collectFailures(memories).map(({ phase, errno, count }) => ({
+      phase,
+      errno: failureName(phase, errno),
+      count,
+    })),
     backlog: {
       length: backlogLength,
       drops,

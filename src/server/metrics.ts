@@ -3,6 +3,11 @@ import { defineMetrics, type MetricValues } from "../engine/metrics.js";
 
 export const SERVER_METRICS = defineMetrics("fourtuple_serve", {
   accepted: { type: "counter", help: "Connections accepted.", shown: ["accepted"] },
+  ready: {
+    type: "counter",
+    help: "Connections set up in the protocol; in plain TCP those accepted.",
+    shown: ["ready"],
+  },
   open: { type: "gauge", help: "Connections that are open.", shown: ["openAtStop"] },
   closed: { type: "counter", help: "Connections that have ended.", shown: "moment" },
   rejected: {
@@ -13,6 +18,8 @@ export const SERVER_METRICS = defineMetrics("fourtuple_serve", {
   resets: { type: "counter", help: "Connections ended by the peer with RST.", shown: "moment" },
   sentBytes: { type: "counter", help: "Bytes that the kernel has taken.", shown: ["sentBytes"] },
   receivedBytes: { type: "counter", help: "Bytes received.", shown: ["receivedBytes"] },
+  sentHeartbeats: { type: "counter", help: "Heartbeats sent, such as pings.", shown: ["heartbeats.sent"] },
+  answeredHeartbeats: { type: "counter", help: "Heartbeats answered by the peer.", shown: ["heartbeats.answered"] },
   tableFull: {
     type: "counter",
     help: "Times that a full descriptor table made a worker leave the listening socket to the others.",

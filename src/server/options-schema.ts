@@ -1,16 +1,20 @@
 // The schema of serve()'s options, held to their type: an option that is missing here does not compile.
 import type { ZodType } from "zod";
 import { SERVER_MODES } from "../protocols/modes.js";
+import { protocolShape } from "../protocols/spec/options-schema.js";
 import { ENGINE_CHOICES } from "../results/identifiers.js";
 import { checkOptions, flag, number, oneOf, signal, text } from "../util/options.js";
 import { z } from "../util/zod.js";
 import type { ServeOptions } from "./options.js";
+
+const { headers: _ofClients, ...protocolOptions } = protocolShape;
 
 const shape = {
   at: text,
   mode: oneOf(SERVER_MODES).optional(),
   greeting: text.optional(),
   closeAfterGreeting: flag.optional(),
+  ...protocolOptions,
   backlog: number.optional(),
   maxConnections: number.optional(),
   log: oneOf(["first", "all", "none"]).optional(),

@@ -1,13 +1,19 @@
 // What a caller may ask of serve(), and what that means when something is not said.
 
 import { SERVER_MODES, type ServerMode } from "../protocols/modes.js";
+import { type Address, parseAddress } from "../protocols/spec/address.js";
+import { HANDSHAKE_TIMEOUT_MS, type ProtocolOptions, protocolSpec } from "../protocols/spec/options.js";
+import type { ProtocolSpec } from "../protocols/spec/spec.js";
 import type { EngineChoice } from "../results/engine.js";
 import { ENGINE_CHOICES } from "../results/identifiers.js";
 import { AppError } from "../util/errors.js";
 import { quoted } from "../util/printable.js";
 
-export interface ServeOptions {
-  /** Where to listen: `host:port`, `[::1]:7777`, `:7777` for 127.0.0.1; port 0 lets the kernel choose. */
+export interface ServeOptions extends Omit<ProtocolOptions, "headers"> {
+  /**
+   * Where to listen: `host:port`, `[::1]:7777`, `:7777` for 127.0.0.1; port 0 lets the kernel choose. `ws://host:port/path` for WebSocket: with
+   * a path, upgrades of that one only.
+   */
   readonly at: string;
   /** What to do with a connection; default `hello`: greet and hold. */
   readonly mode?: ServerMode | undefined;
@@ -28,10 +34,13 @@ export interface ServeOptions {
 }
 
 export interface ServeSettings {
-  readonly at: string;
+  readonly at: Address;
   readonly mode: ServerMode;
   readonly greeting: string | undefined;
   readonly closeAfterGreeting: boolean;
+  /** What is spoken over the connections; undefined for plain TCP. */
+  readonly protocol: ProtocolSpec | undefined;
+  readonly handshakeTimeoutMs: number;
   readonly backlog: number;
   readonly maxConnections: number;
   /** How many connections to tell of. */
@@ -48,7 +57,7 @@ export const LONGEST_BACKLOG = 2 ** 31 - 1;
 /** As good as no limit, and still a 32-bit integer. */
 export const UNLIMITED = 2 ** 31 - 1;
 
-/** @throws {AppError} E_OPTION when an option makes no sense */
+/** @throws {AppError} E_ADDRESS, or E_OPTION when an option makes no sense */
 export function resolveOptions(options: ServeOptions): ServeSettings {
   const mode = options.mode ?? "hello";
   if (!SERVER_MODES.includes(mode)) {
@@ -69,12 +78,15 @@ export function resolveOptions(options: ServeOptions): ServeSettings {
       fix: "give --greeting some text",
     });
   }
+  const at = parseAddress(options.at, { anyPort: true });
   return {
-    at: options.at,
+    at,
     mode,
     // A server that is to close after its greeting has one, whatever its mode.
     greeting: options.greeting ?? (options.closeAfterGreeting ? "hello" : undefined),
     closeAfterGreeting: options.closeAfterGreeting ?? false,
+    protocol: protocolSpec(at, options),
+    handshakeTimeoutMs: options.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS,
     backlog: options.backlog ?? BACKLOG,
     maxConnections: options.maxConnections ?? UNLIMITED,
     logged: { first: FIRST_LOGGED, all: UNLIMITED, none: 0 }[options.log ?? "first"],

@@ -191,6 +191,7 @@ export class ServeRun extends EventEmitter<ServeEvents> implements RunHandle<Ser
     return makeResult(this.#pool, this.#guard, {
       startedAt: this.#startedAt.toISOString(),
       address: this.address,
+      protocol: this.#settings.protocol?.name ?? "tcp",
       elapsedMs: performance.now() - this.#startMs,
       peakOpen: this.#sharedWords[SHARED.peak]!,
       openAtStop: this.#openAtStop ?? 0,
@@ -221,13 +222,15 @@ export class ServeRun extends EventEmitter<ServeEvents> implements RunHandle<Ser
   }
 
   #startWorker(): void {
-    const { mode, greeting, closeAfterGreeting, maxConnections, logged } = this.#settings;
+    const { mode, greeting, closeAfterGreeting, protocol, handshakeTimeoutMs, maxConnections, logged } = this.#settings;
     this.#pool.start({
       listener: this.#listener.fd,
       engine: this.#engine.name,
       mode,
       greeting,
       closeAfterGreeting,
+      protocol,
+      handshakeTimeoutMs,
       maxConnections,
       backlog: this.#listener.backlog,
       logged,

@@ -1,5 +1,6 @@
 // What the main thread and the server's workers agree on: the plan, the words that all share, the messages.
 import type { ServerMode } from "../protocols/modes.js";
+import type { ProtocolSpec } from "../protocols/spec/spec.js";
 import type { EngineName } from "../results/engine.js";
 
 /** Everything a server worker needs to know; plain data. */
@@ -10,6 +11,10 @@ export interface ServePlan {
   readonly mode: ServerMode;
   readonly greeting: string | undefined;
   readonly closeAfterGreeting: boolean;
+  /** What is spoken over the connections; undefined for plain TCP. */
+  readonly protocol: ProtocolSpec | undefined;
+  /** From ESTABLISHED to ready in the protocol, where that has a handshake. */
+  readonly handshakeTimeoutMs: number;
   readonly maxConnections: number;
   /** The accept queue's length. */
   readonly backlog: number;

@@ -1,4 +1,5 @@
-// The steps of a connection's life in which a call can fail, by name and by number: failures are counted by (step, errno).
+// The steps of a connection's life in which it can fail, by name and by number: failures are counted by (step, errno), or by the code by
+// which a protocol refuses (protocols/codes.ts).
 
 export const STEPS = [
   "socket",
@@ -9,6 +10,8 @@ export const STEPS = [
   "accept",
   /** The handshake of TLS. */
   "tls",
+  /** From HTTP to WebSocket. */
+  "upgrade",
   "send",
   "receive",
   "hold",

@@ -4,16 +4,20 @@ import { describe, expect, it } from "vitest";
 import { LossStats } from "../../src/client/evidence/loss-stats.js";
 
 import { Rounds } from "../../src/client/messages/rounds.js";
+import { PendingHandshakes } from "../../src/engine/pending-handshakes.js";
 import { Outgoing } from "../../src/engine/sending/outgoing.js";
 import { Unsent } from "../../src/engine/sending/unsent.js";
 import { SLOT_BYTES } from "../../src/engine/slot-bytes.js";
 import { NativeBuffer } from "../../src/linux/syscalls/libc.js";
 import { EchoClient } from "../../src/protocols/echo.js";
+import { WebSocketClient } from "../../src/protocols/websocket/client.js";
+import { WebSocketServer } from "../../src/protocols/websocket/server.js";
 import { ConnectionTable } from "../../src/transport/kernel-epoll/connection-table.js";
 import { FreeSlots } from "../../src/transport/kernel-epoll/free-slots.js";
 import { SlotQueue } from "../../src/transport/slot-queue.js";
 import { startProgram } from "../support/process.js";
 import { ProtocolHost } from "../support/protocol-host.js";
+import { SPEC } from "../support/websocket.js";
 
 it("gives every free slot out once, and none that was freed since the last recycle", () => {
   fc.assert(
@@ -110,5 +114,15 @@ describe("what each slot takes", () => {
     expect(bytesOf(client)).toEqual(SLOT_BYTES.EchoClient);
     const { marks, matched, strays } = SLOT_BYTES.EchoClient;
     expect(marks + matched + strays).toBe(client.slotBytes);
+  });
+
+  it("is as listed: WebSockets, and handshakes under way", () => {
+    const client = new WebSocketClient(new ProtocolHost(), { spec: SPEC, slots: SLOTS });
+    expect(bytesOf(client)).toEqual(SLOT_BYTES.WebSocketClient);
+    const options = { spec: SPEC, mode: "echo", greeting: "", closeAfterGreeting: false, slots: SLOTS } as const;
+    expect(bytesOf(new WebSocketServer(new ProtocolHost(), options))).toEqual(SLOT_BYTES.WebSocketServer);
+    const pending = new PendingHandshakes(0, 1000);
+    pending.begin(SLOTS - 1, 0);
+    expect(bytesOf(pending)).toEqual(SLOT_BYTES.PendingHandshakes);
   });
 });

@@ -7,7 +7,6 @@ import { Exchange as ClientExchange } from "../../src/client/exchange/exchange.j
 import { CLIENT_METRICS, COUNTER } from "../../src/client/metrics.js";
 import { type ConnectPlan, SHARED } from "../../src/client/worker-plan.js";
 import { WorkerMemory } from "../../src/engine/worker-memory.js";
-import { EPROTO } from "../../src/linux/syscalls/errno.js";
 import { NativeBuffer } from "../../src/linux/syscalls/libc.js";
 import { Exchange as ServerExchange } from "../../src/server/exchange.js";
 import { SERVER_METRICS } from "../../src/server/metrics.js";
@@ -15,7 +14,7 @@ import { SHARED as SERVER_SHARED, type ServePlan } from "../../src/server/worker
 import type { ServerTransport } from "../../src/transport/contract.js";
 import { SLOT } from "../../src/transport/slot-state.js";
 import { STEP } from "../../src/util/steps.js";
-import { FRAMES, FramedClient, FramedServer, REFUSAL_CODE } from "../support/framed-protocol.js";
+import { FRAMES, FramedClient, FramedServer, REFUSAL_CODE, TOO_EARLY } from "../support/framed-protocol.js";
 import { ProtocolHost } from "../support/protocol-host.js";
 import { describeProtocol, encode } from "./contract.js";
 
@@ -72,7 +71,17 @@ function setUp(takes: () => number) {
     isOpen[slot] = false;
     client.ended(slot, true);
   };
-  const owner = { ready: (slot: number) => void ready.add(slot), close };
+  const refusals: number[] = [];
+  const owner = {
+    ready: (slot: number) => void ready.add(slot),
+    close,
+    refused: (slot: number, code: number) => {
+      refusals.push(code);
+      close(slot);
+    },
+    shown: () => undefined,
+    isOpen: (slot: number) => isOpen[slot]!,
+  };
   const client = new ClientExchange(
     { send: send(toServer) },
     plan,
@@ -81,7 +90,10 @@ function setUp(takes: () => number) {
     owner,
     (connections, { slots }) => new FramedClient(connections, slots),
   );
-  const serverPlan = { shared: new SharedArrayBuffer(SERVER_SHARED.words * 4) } as unknown as ServePlan;
+  const serverPlan = {
+    handshakeTimeoutMs: 10_000,
+    shared: new SharedArrayBuffer(SERVER_SHARED.words * 4),
+  } as unknown as ServePlan;
   const ended = new Set<number>();
   const worker = { plan: serverPlan, memory: new WorkerMemory(SERVER_METRICS.layout) };
   const server = new ServerExchange(
@@ -118,7 +130,7 @@ function setUp(takes: () => number) {
       }
     }
   };
-  return { client, server, memory, worker, ready, ended, isOpen, toServer, pump };
+  return { client, server, memory, worker, ready, refusals, ended, isOpen, toServer, pump };
 }
 
 it("goes through both hosts, whole and once, however the way between them is cut and held up", () => {
@@ -159,12 +171,15 @@ it("goes through both hosts, whole and once, however the way between them is cut
 });
 
 it("a refusal ends the connection as a failure of the protocol, at either side", () => {
-  const { client, server, memory, worker, ended, isOpen } = setUp(() => 100);
+  const { client, server, refusals, worker, ended, isOpen } = setUp(() => 100);
   client.opened(0);
   server.open(0);
   const refusal = encode(FRAMES.refusal);
   client.received(0, refusal, 0, refusal.length);
-  expect([isOpen[0], memory.failures(STEP.receive, EPROTO)]).toEqual([false, 1]);
+  expect([isOpen[0], refusals]).toEqual([false, [REFUSAL_CODE]]);
   server.receive(0, NativeBuffer.from(encode(FRAMES.message)), 0, FRAMES.message.length);
-  expect([ended.has(0), worker.memory.failures(STEP.receive, EPROTO)]).toEqual([true, 1]);
+  expect([ended.has(0), worker.memory.refusals()]).toEqual([
+    true,
+    [{ phase: STEP.upgrade, code: TOO_EARLY, count: 1 }],
+  ]);
 });

@@ -1,12 +1,15 @@
 // A protocol of the tests' own, with what plain TCP's do not have: a handshake before a connection is ready, frames with a length,
 // refusals by a code, and a goodbye. A frame is a byte of length and so many bytes; the first of these says what it is.
+import { CODES, FAULT } from "../../src/protocols/codes.js";
 import { grown } from "../../src/protocols/columns.js";
 import type { ClientConnections, ClientProtocol, Connections, Protocol } from "../../src/protocols/contract.js";
 
 const [HELLO, MESSAGE, REFUSAL, GOODBYE] = ["h", "m", "r", "g"].map((letter) => letter.charCodeAt(0));
-export const REFUSAL_CODE = 77;
+export const REFUSAL_CODE = CODES.http + 77;
+/** A message came before hello. */
+export const TOO_EARLY = FAULT.BAD_FRAME;
 /** As bytes on their way. */
-export const FRAMES = { hello: "\x01h", message: "\x02mx", refusal: `\x02r${String.fromCharCode(REFUSAL_CODE)}` };
+export const FRAMES = { hello: "\x01h", message: "\x02mx", refusal: `\x02r${String.fromCharCode(77)}` };
 
 const encode = (text: string) => new TextEncoder().encode(text);
 
@@ -14,6 +17,8 @@ abstract class Framed implements Protocol {
   readonly slotBytes = 4;
   readonly constants = [FRAMES.hello, "\x01g"].map(encode);
   readonly replies = "any";
+  readonly handshake = "upgrade";
+  readonly heartbeatMs = 0;
   protected readonly connections: Connections;
   /** Of the frame that has begun: its length, how much of it has come, and its first byte; and whether hello was said. */
   private lengths: Uint8Array<ArrayBuffer>;
@@ -47,7 +52,7 @@ abstract class Framed implements Protocol {
         this.come[slot] = 0;
         if (byte > 0) continue;
         // No frame is empty.
-        this.connections.refused(slot, 0);
+        this.connections.refused(slot, FAULT.BAD_FRAME);
         return;
       }
       this.come[slot]! += 1;
@@ -58,6 +63,8 @@ abstract class Framed implements Protocol {
       if (!this.frame(slot, this.kinds[slot]!, byte, length)) return;
     }
   }
+
+  beat(_slot: number): void {}
 
   closing(slot: number): void {
     this.connections.sendConstant(slot, 1);
@@ -78,9 +85,9 @@ abstract class Framed implements Protocol {
       this.connections.ready(slot);
       return true;
     }
-    if (kind === REFUSAL) this.connections.refused(slot, last);
+    if (kind === REFUSAL) this.connections.refused(slot, CODES.http + last);
     else if (kind === GOODBYE) this.connections.close(slot);
-    else if (this.isReady[slot] === 0) this.connections.refused(slot, REFUSAL_CODE);
+    else if (this.isReady[slot] === 0) this.connections.refused(slot, TOO_EARLY);
     else {
       this.message(slot, kind === MESSAGE, last, length);
       return true;

@@ -8,6 +8,9 @@ export interface Said {
   isClosed: boolean;
   refusedWith: number | undefined;
   answered: number;
+  /** Heartbeats sent, and answered by the peer. */
+  beats: number;
+  livesigns: number;
 }
 
 export class ProtocolHost implements ClientConnections {
@@ -15,6 +18,8 @@ export class ProtocolHost implements ClientConnections {
   mismatchedBytes = 0;
   /** By slot. */
   readonly said: Said[] = [];
+  /** Content, as far as the protocol has told of it, by slot. */
+  readonly content: string[] = [];
   /** The constants of the protocol in question. */
   constants: readonly Uint8Array[] = [];
   /** What is told is kept; false for millions of connections. */
@@ -26,7 +31,16 @@ export class ProtocolHost implements ClientConnections {
     this.waiting[slot] = 0;
     this.sending.delete(slot);
     if (this.keeps) {
-      this.said[slot] = { sent: "", isReady: false, isClosed: false, refusedWith: undefined, answered: 0 };
+      this.said[slot] = {
+        sent: "",
+        isReady: false,
+        isClosed: false,
+        refusedWith: undefined,
+        answered: 0,
+        beats: 0,
+        livesigns: 0,
+      };
+      this.content[slot] = "";
     }
   }
 
@@ -79,6 +93,18 @@ export class ProtocolHost implements ClientConnections {
 
   isSending(slot: number): boolean {
     return this.sending.has(slot);
+  }
+
+  beaten(slot: number): void {
+    if (this.keeps) this.said[slot]!.beats += 1;
+  }
+
+  alive(slot: number): void {
+    if (this.keeps) this.said[slot]!.livesigns += 1;
+  }
+
+  shown(slot: number, bytes: Uint8Array, start: number, end: number): void {
+    if (this.keeps) this.content[slot] += Buffer.from(bytes.subarray(start, end)).toString("latin1");
   }
 
   unexpected(bytes: number): void {

@@ -11,6 +11,7 @@ import {
   parseSourcePort,
   rateFor,
 } from "../parse.js";
+import { addProtocolOptions } from "../protocol-options.js";
 import type { ConnectCommandOptions } from "./run.js";
 
 const EXAMPLES = `
@@ -21,7 +22,7 @@ Examples:
   fourtuple connect host:7777 -c 1k --source-ip 10.0.0.2-10.0.0.9 --connect-rate 500`;
 
 export const addConnect: AddCommand = (program, finish) => {
-  program
+  const command = program
     .command("connect")
     .usage("[options] <host:port...>")
     .summary("open and hold one connection, or millions")
@@ -88,4 +89,5 @@ export const addConnect: AddCommand = (program, finish) => {
       const { runConnect } = await import("./run.js");
       finish(await runConnect(to, options));
     });
+  addProtocolOptions(command, "connect");
 };

@@ -10,6 +10,7 @@ import type { ConnectOptions } from "../../planning/connect-options.js";
 import { parseRunSpec } from "../../planning/parse-run-spec.js";
 import type { RunSpec } from "../../planning/run-spec.js";
 import type { ConnectResult } from "../../results/connect.js";
+import { type ProtocolCommandOptions, protocolOptionsOf } from "../protocol-options.js";
 import { EXIT_CODES } from "../signals.js";
 import { type StopSignal, supervise } from "../supervise.js";
 import { EventPrinter } from "./events.js";
@@ -17,7 +18,7 @@ import { showProgress } from "./progress.js";
 import { noConnection, printSingle, printSingleEnd } from "./single.js";
 
 /** As the command line has them. */
-export interface ConnectCommandOptions {
+export interface ConnectCommandOptions extends ProtocolCommandOptions {
   readonly connections?: number;
   readonly resolve?: "first" | "all";
   readonly 4?: boolean;
@@ -70,7 +71,7 @@ export async function runConnect(to: readonly string[], options: ConnectCommandO
   else printResult(connectSummary(result, paintFor(process.stdout)));
   // A single connection is its server's to end, however long it was to be held.
   if (isSingle && stoppedBy) return EXIT_CODES[stoppedBy];
-  if (isSingle && result.established === 0) throw noConnection(result);
+  if (isSingle && (result.ready ?? result.established) === 0) throw noConnection(result);
   return exitCodeOf(result, stoppedBy);
 }
 
@@ -90,6 +91,7 @@ function specOf(to: readonly string[], options: ConnectCommandOptions): RunSpec 
     message: options.message,
     messageRatePerSec: options.messageRate,
     expect: options.expect,
+    ...protocolOptionsOf(options),
     proxyProtocol: options.proxyProtocol,
     maxP99Ms: options.maxP99,
     minRatePerSec: options.minRate,

@@ -33,7 +33,8 @@ export function printSingle(run: ConnectRun): void {
 
 /** Says what the reads have not: that it was stopped, or what it was short of. A single connection has no summary. */
 export function printSingleEnd(result: Explained<ConnectResult>, isStopped: boolean): void {
-  const missed = result.outcome === "missed" && result.established > 0 ? missPhrases(result.misses) : [];
+  const missed =
+    result.outcome === "missed" && (result.ready ?? result.established) > 0 ? missPhrases(result.misses) : [];
   if (isStopped) printNote(interruptedLine(result));
   else if (missed.length > 0)
     printNote([`target missed: ${missed.join(", ")}`, ...diagnosisLines(result.diagnosis)].join("\n"));

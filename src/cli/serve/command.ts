@@ -3,6 +3,7 @@ import { Option } from "commander";
 import { LONGEST_BACKLOG } from "../../server/options.js";
 import type { AddCommand } from "../add-command.js";
 import { countFor, engineOption } from "../parse.js";
+import { addProtocolOptions } from "../protocol-options.js";
 import type { ServeCommandOptions } from "./run.js";
 
 const EXAMPLES = `
@@ -13,7 +14,7 @@ Examples:
   fourtuple serve [::1]:0 --json               listen on a free port; the first event names it`;
 
 export const addServe: AddCommand = (program, finish) => {
-  program
+  const command = program
     .command("serve")
     .usage("[options] <host:port>")
     .summary("accept and hold connections; greet, echo or discard")
@@ -42,4 +43,5 @@ export const addServe: AddCommand = (program, finish) => {
       const { runServe } = await import("./run.js");
       finish(await runServe(at, options));
     });
+  addProtocolOptions(command, "serve");
 };

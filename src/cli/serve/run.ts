@@ -14,22 +14,27 @@ import {
   serveProgress,
   serveSummary,
 } from "../../output/text/serve.js";
+import type { ProtocolOptions } from "../../protocols/spec/options.js";
 import type { Explained } from "../../results/diagnosis.js";
 import type { ServeResult } from "../../results/serve.js";
 import { BACKLOG, FIRST_LOGGED, type ServeOptions } from "../../server/options.js";
 import type { ServeRun } from "../../server/run.js";
 import { serve } from "../../server/serve.js";
 import type { ServeSnapshot } from "../../server/snapshot.js";
+import { type ProtocolCommandOptions, protocolOptionsOf } from "../protocol-options.js";
 import { supervise } from "../supervise.js";
 
 const PROGRESS_MS = 1000;
 
 /** As the command line has them. */
-export type ServeCommandOptions = Omit<ServeOptions, "at"> & { readonly json?: boolean };
+export type ServeCommandOptions = Omit<ServeOptions, "at" | keyof ProtocolOptions> &
+  ProtocolCommandOptions & { readonly json?: boolean };
 
 /** @returns the exit code */
 export async function runServe(at: string, options: ServeCommandOptions): Promise<number> {
-  const run = await serve({ ...options, at });
+  const { mode, greeting, closeAfterGreeting, backlog, maxConnections, log } = options;
+  const { headers: _ofClients, ...protocol } = protocolOptionsOf(options);
+  const run = await serve({ at, mode, greeting, closeAfterGreeting, backlog, maxConnections, log, ...protocol });
   const live = options.json ? undefined : await openLive(process.stderr);
   // Before a word is printed: who reads that it listens may send a signal.
   const ended = supervise(run);

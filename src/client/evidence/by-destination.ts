@@ -1,11 +1,11 @@
 // A run's destinations, and what came of each.
+import { failureName } from "../../engine/failures.js";
 import type { Targets } from "../../planning/targets.js";
 import type { ConnectResult, Endpoint } from "../../results/connect.js";
 import { formatIp } from "../../util/address.js";
 import { formatEndpoint } from "../../util/endpoint.js";
 import type { RunFacts } from "../run-state.js";
 import { DestinationCounts } from "./destination-counts.js";
-import { nameFailure } from "./failures.js";
 
 /** What came of each destination so far; undefined where there is one, or very many. */
 export function countDestinations({
@@ -17,7 +17,7 @@ export function countDestinations({
   return listEndpoints(targets).map(({ ip, port }, number) => {
     const to = formatEndpoint(ip, port);
     const { established, failed, phase, errno } = counts[number]!;
-    return { to, established, failed, ...(phase && { lastFailure: { phase, errno: nameFailure(phase, errno) } }) };
+    return { to, established, failed, ...(phase && { lastFailure: { phase, errno: failureName(phase, errno) } }) };
   });
 }
 

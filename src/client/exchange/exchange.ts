@@ -1,13 +1,13 @@
 // What goes over a client's connections: the host of its protocol. It sends what the protocol says, and hands answers to those who time
 // them.
 
+import { type HeartbeatCarrier, Heartbeats } from "../../engine/heartbeats.js";
 import { Outgoing } from "../../engine/sending/outgoing.js";
 import { type Sender, Unsent } from "../../engine/sending/unsent.js";
 import type { WorkerMemory } from "../../engine/worker-memory.js";
-import { EPROTO } from "../../linux/syscalls/errno.js";
 import { grown } from "../../protocols/columns.js";
 import type { ClientConnections, ClientProtocol } from "../../protocols/contract.js";
-import { createClientProtocol } from "../../protocols/plain-tcp.js";
+import { createClientProtocol } from "../../protocols/create.js";
 import { STEP } from "../../util/steps.js";
 import { Answers } from "../messages/answers.js";
 import { Rounds } from "../messages/rounds.js";
@@ -22,16 +22,24 @@ export interface ConnectionOwner {
   ready(slot: number): void;
   /** The protocol has done with the connection: closes it. */
   close(slot: number): void;
+  /** The peer refuses, or is refused: closes the connection and counts the code (protocols/codes.ts). */
+  refused(slot: number, code: number): void;
+  /** Bytes `start` to `end` of `bytes` are content. */
+  shown(slot: number, bytes: Uint8Array, start: number, end: number): void;
+  /** Whether the connection in `slot` is ready. */
+  readonly isOpen: (slot: number) => boolean;
 }
 
-export class Exchange implements ClientConnections, MessageCarrier {
+export class Exchange implements ClientConnections, MessageCarrier, HeartbeatCarrier {
   /** What sends messages; undefined for a run without any. */
   readonly messages: MessageSender | undefined;
+  /** When heartbeats are due; undefined for a protocol without any. */
+  readonly heartbeats: Heartbeats | undefined;
   private readonly owner: ConnectionOwner;
   private readonly memory: WorkerMemory;
   private readonly counters: Float64Array;
   private readonly resets: boolean;
-  private readonly protocol: ClientProtocol;
+  readonly protocol: ClientProtocol;
   private readonly outgoing: Outgoing;
   private readonly rounds: Rounds | undefined;
   private readonly answers: Answers | undefined;
@@ -49,17 +57,19 @@ export class Exchange implements ClientConnections, MessageCarrier {
     owner: ConnectionOwner,
     create = createClientProtocol,
   ) {
-    const { message } = plan;
+    const { message, protocol } = plan;
     this.owner = owner;
     this.memory = memory;
     this.counters = memory.counters;
     this.resets = plan.reset;
-    this.protocol = create(this, { message, slots });
+    this.protocol = create(this, { message, slots, protocol });
     this.outgoing = new Outgoing(
       sender,
       this.protocol.constants,
       new Unsent(new Int32Array(plan.shared), SHARED.unsentChunks),
     );
+    const { heartbeatMs } = this.protocol;
+    if (heartbeatMs > 0) this.heartbeats = new Heartbeats(this, heartbeatMs, performance.now());
     if (!message) return;
     const schedule = new MessageSchedule(performance.now(), message.intervalMs, plan.share);
     this.rounds = new Rounds(slots, this.protocol.isAnswered);
@@ -117,6 +127,10 @@ export class Exchange implements ClientConnections, MessageCarrier {
     return this.sentBytes;
   }
 
+  beat(slot: number): void {
+    if (this.owner.isOpen(slot) && !this.isBlocked(slot)) this.protocol.beat(slot);
+  }
+
   resume(slot: number): number {
     this.sentBytes = 0;
     this.count(this.outgoing.resume(slot));
@@ -139,9 +153,8 @@ export class Exchange implements ClientConnections, MessageCarrier {
     this.owner.ready(slot);
   }
 
-  refused(slot: number, _code: number): void {
-    this.memory.countFailure(STEP.receive, EPROTO);
-    this.owner.close(slot);
+  refused(slot: number, code: number): void {
+    this.owner.refused(slot, code);
   }
 
   close(slot: number): void {
@@ -151,6 +164,18 @@ export class Exchange implements ClientConnections, MessageCarrier {
     }
     if (slot >= this.ending.length) this.ending = grown(this.ending, slot);
     this.ending[slot] = 1;
+  }
+
+  beaten(_slot: number): void {
+    this.counters[COUNTER.sentHeartbeats]! += 1;
+  }
+
+  alive(_slot: number): void {
+    this.counters[COUNTER.answeredHeartbeats]! += 1;
+  }
+
+  shown(slot: number, bytes: Uint8Array, start: number, end: number): void {
+    this.owner.shown(slot, bytes, start, end);
   }
 
   answered(slot: number, count: number): void {

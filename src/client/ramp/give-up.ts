@@ -11,9 +11,10 @@ const MAX_STEP_MS = 500;
 
 /** What a ramp has come to, so far. */
 export interface RampCounts {
-  readonly established: number;
+  /** Connections set up in the protocol; in plain TCP those ESTABLISHED. */
+  readonly ready: number;
   readonly failed: number;
-  /** Of these, in connect() by ETIMEDOUT. */
+  /** Of these, by a handshake that nobody answered. */
   readonly timedOut: number;
 }
 
@@ -31,8 +32,8 @@ export class GiveUp {
   }
 
   /** Called now and then during the ramp. @returns why it should end; undefined while it should go on */
-  check(nowMs: number, { established, failed, timedOut }: RampCounts): GiveUpReason | undefined {
-    const answered = established + failed - timedOut;
+  check(nowMs: number, { ready, failed, timedOut }: RampCounts): GiveUpReason | undefined {
+    const answered = ready + failed - timedOut;
     this.#silentMs += Math.min(nowMs - (this.#checkedMs ?? nowMs), MAX_STEP_MS);
     this.#checkedMs = nowMs;
     if (answered > this.#answered) {
@@ -44,6 +45,6 @@ export class GiveUp {
     const graceMs = answered === 0 ? this.#connectTimeoutMs : 2 * this.#connectTimeoutMs;
     const isSilent = timedOut - this.#timedOutBefore >= this.#timeoutsEnough && this.#silentMs >= graceMs;
     if (isSilent) return "unanswered";
-    return established === 0 && failed >= FAILURES_ENOUGH ? "all-failed" : undefined;
+    return ready === 0 && failed >= FAILURES_ENOUGH ? "all-failed" : undefined;
   }
 }

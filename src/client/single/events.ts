@@ -34,10 +34,14 @@ export class SingleEvents extends ClientEvents {
 
   override received(slot: number, bytes: NativeBuffer, offset: number, length: number): number {
     const used = super.received(slot, bytes, offset, length);
-    this.sentTexts++;
-    this.worker.send({ type: "received", text: bytes.bytes.toString("utf8", offset, offset + length) });
-    this.transport.isHeld = this.isAhead;
+    if (!this.shakesHands) this.shown(slot, bytes.bytes, offset, offset + length);
     return used;
+  }
+
+  override shown(_slot: number, bytes: Uint8Array, start: number, end: number): void {
+    this.sentTexts++;
+    this.worker.send({ type: "received", text: Buffer.from(bytes.subarray(start, end)).toString("utf8") });
+    this.transport.isHeld = this.isAhead;
   }
 
   override countFailed(slot: number, step: number, errno: number): void {

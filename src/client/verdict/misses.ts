@@ -28,7 +28,7 @@ function findMisses(run: RunFacts, state: RunState): Miss[] {
   const { connections: requested, isStaged, isSingle, closesGreeted } = run.settings;
   const sum = (counter: number) => sumCounter(run.pool.memories, counter);
   const { kernel, peer, evidence } = state;
-  const established = sum(COUNTER.established);
+  const [established, ready] = [sum(COUNTER.established), sum(COUNTER.ready)];
   // Stages close and open: what they come to is whether each attempt succeeded, and the peak when memory ended them.
   const unmade = isStaged
     ? Math.max(sum(COUNTER.failed), state.memoryStop || state.fileStop ? requested - peakOf(run, state) : 0)
@@ -36,6 +36,8 @@ function findMisses(run: RunFacts, state: RunState): Miss[] {
   const misses: Miss[] = [
     { kind: "established", count: unmade, of: isStaged ? Math.max(requested, unmade) : requested },
   ];
+  // Of stages they are among those that failed.
+  if (!isStaged) misses.push({ kind: "unready", count: established - ready, of: established });
   // Whoever asked for connections that close after their greeting asked for the greetings.
   if (closesGreeted) {
     misses.push({ kind: "ungreeted", count: Math.max(0, established - sum(COUNTER.greeted)), of: established });

@@ -19,6 +19,7 @@ export function outcomeOf(result: { readonly outcome?: Outcome | undefined; read
 
 const PHRASES: Readonly<Record<MissKind, (count: number, of: number) => string>> = {
   established: (count) => `${formatCount(count)} not established`,
+  unready: (count) => `${formatCount(count)} established but not ready`,
   lost: (count) => `${formatCount(count)} lost during hold`,
   "half-open": (count) => `${formatCount(count)} established at this end only`,
   unaccepted: (count) => `${formatCount(count)} not accepted by the server`,

@@ -41,7 +41,7 @@ export async function openLoopback(clientAddresses: number, reason: string | und
 async function expectFree(serverIp: string, reason: string | undefined): Promise<void> {
   for (let port = PORT; port < PORT + PORTS; port++) {
     try {
-      closeFd((await openListener(`${serverIp}:${port}`, 1)).fd);
+      closeFd((await openListener({ host: serverIp, ports: { first: port, last: port } }, 1)).fd);
     } catch (cause) {
       if (!(cause instanceof AppError) || cause.code !== "E_PORT_IN_USE") throw cause;
       const why = reason === undefined ? "" : ` (${reason})`;

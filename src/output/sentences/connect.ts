@@ -3,6 +3,7 @@ import { isMeasurable } from "../../client/ramp/memory-fit.js";
 import type { ConnectResult } from "../../results/connect.js";
 import type { LatencySummary } from "../../results/histogram/latency-summary.js";
 import { formatBytes, formatCount, formatDuration, plural } from "../../util/units.js";
+import { HANDSHAKE_WORDS } from "./protocols.js";
 import { WORTH_MEASURING } from "./run.js";
 
 /** `setup 120 ms, opening 1.20 s, held 10.0 s, closing 80 ms`. */
@@ -43,9 +44,13 @@ export function kernelMemory({ memory, established }: ConnectResult): KernelMemo
 export const NOT_MEASURABLE = "other programs' memory use changed meanwhile";
 
 /** The latencies that were measured, by their names. */
-export function latencyRows({ latency }: ConnectResult): { readonly name: string; readonly summary: LatencySummary }[] {
+export function latencyRows({
+  latency,
+  protocol = "tcp",
+}: ConnectResult): { readonly name: string; readonly summary: LatencySummary }[] {
   const rows = [
     { name: "connect", summary: latency.connect },
+    ...(latency.handshake ? [{ name: HANDSHAKE_WORDS[protocol], summary: latency.handshake }] : []),
     { name: "first byte", summary: latency.firstByte },
     { name: "round trip", summary: latency.roundTrip },
   ];

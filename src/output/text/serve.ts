@@ -7,6 +7,7 @@ import { formatBound } from "../../util/bound.js";
 import { formatEndpoint } from "../../util/endpoint.js";
 import { printable, printableData } from "../../util/printable.js";
 import { formatBytes, formatCount, formatDuration, plural } from "../../util/units.js";
+import { heartbeatLine, readyText } from "../sentences/protocols.js";
 import { describeEngine, describeFailures, describeOverflows, describeTraffic, userMemory } from "../sentences/run.js";
 import { type Paint, plain } from "../terminal/paint.js";
 import { alignLabels } from "../terminal/table.js";
@@ -63,6 +64,7 @@ export function serveSummary(of: Explained<ServeResult>, printed: number | undef
     ...alignLabels(
       [
         ["accepted", formatCount(result.accepted)],
+        ["ready", readyText(result)],
         [
           "not printed",
           unprinted > 0 ? `${plural(unprinted, "more client address", "more client addresses")}` : undefined,
@@ -72,6 +74,7 @@ export function serveSummary(of: Explained<ServeResult>, printed: number | undef
         ["kernel", describeKernel(result)],
         ["rejected", result.rejected > 0 ? `${formatCount(result.rejected)} above --max-connections` : "0"],
         ["bytes", describeTraffic(result)],
+        ["heartbeats", heartbeatLine(result)],
         ["failures", failures.length === 0 ? "0" : describeFailures(failures)],
         ["backlog", describeBacklog(backlog)],
         ["memory", userBytes && `${userBytes} of user memory (RSS) per connection`],

@@ -23,11 +23,13 @@ export function mergeConnect(a: ConnectResult, b: ConnectResult): ConnectResult 
   const whole = {
     requested: sum("requested"),
     established,
+    ready: both(a.ready, b.ready, add),
     failed: sum("failed"),
     lost: sum("lost"),
-    ratePerSec: times.rampMs === 0 ? 0 : established / (times.rampMs / 1000),
+    ratePerSec: times.rampMs === 0 ? 0 : readyOf(a, b) / (times.rampMs / 1000),
     latency: {
       connect: mergeLatency(a.latency.connect, b.latency.connect),
+      handshake: either(a.latency.handshake, b.latency.handshake, mergeLatency),
       firstByte: mergeLatency(a.latency.firstByte, b.latency.firstByte),
       roundTrip: mergeLatency(a.latency.roundTrip, b.latency.roundTrip),
     },
@@ -50,6 +52,7 @@ export function mergeConnect(a: ConnectResult, b: ConnectResult): ConnectResult 
     ...mergeVerdicts(a, b, thresholds, whole),
     thresholds,
     ...whole,
+    protocol: agreed(a.protocol, b.protocol),
     greeted: either(a.greeted, b.greeted, add),
     peakOpen: Math.max(a.peakOpen, b.peakOpen, ...samples.map(({ open }) => open)),
     openAtStop: sum("openAtStop"),
@@ -75,6 +78,10 @@ export function mergeConnect(a: ConnectResult, b: ConnectResult): ConnectResult 
       greeted: x.greeted + y.greeted,
       ungreeted: x.ungreeted + y.ungreeted,
       awaited: x.awaited + y.awaited,
+    })),
+    heartbeats: either(a.heartbeats, b.heartbeats, (x, y) => ({
+      sent: x.sent + y.sent,
+      answered: x.answered + y.answered,
     })),
     traffic: {
       sentBytes: a.traffic.sentBytes + b.traffic.sentBytes,
@@ -105,6 +112,11 @@ export function mergeConnect(a: ConnectResult, b: ConnectResult): ConnectResult 
     },
     diagnosis: undefined,
   };
+}
+
+/** Connections that were ready; results of older versions have those ESTABLISHED only. */
+function readyOf(...parts: readonly ConnectResult[]): number {
+  return parts.reduce((total, { ready, established }) => total + (ready ?? established), 0);
 }
 
 function mergeLatency(a: LatencySummary, b: LatencySummary): LatencySummary {

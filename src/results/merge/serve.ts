@@ -2,7 +2,7 @@
 import type { ServeResult } from "../serve.js";
 import { lowest, mergeFailures } from "./connect.js";
 import { mergeEvidence } from "./evidence.js";
-import { add, agreed, both, oneOf, weighted } from "./values.js";
+import { add, agreed, both, either, oneOf, weighted } from "./values.js";
 
 export function mergeServe(a: ServeResult, b: ServeResult): ServeResult {
   const startMs = Math.min(Date.parse(a.startedAt), Date.parse(b.startedAt));
@@ -13,7 +13,9 @@ export function mergeServe(a: ServeResult, b: ServeResult): ServeResult {
     startedAt: new Date(startMs).toISOString(),
     address: oneOf(a.address, b.address),
     elapsedMs: endMs - startMs,
+    protocol: agreed(a.protocol, b.protocol),
     accepted: a.accepted + b.accepted,
+    ready: both(a.ready, b.ready, add),
     peakOpen: a.peakOpen + b.peakOpen,
     openAtStop: a.openAtStop + b.openAtStop,
     kernel: both(a.kernel, b.kernel, (x, y) => ({
@@ -24,6 +26,10 @@ export function mergeServe(a: ServeResult, b: ServeResult): ServeResult {
     sentBytes: a.sentBytes + b.sentBytes,
     receivedBytes: a.receivedBytes + b.receivedBytes,
     failures: mergeFailures(a.failures, b.failures),
+    heartbeats: either(a.heartbeats, b.heartbeats, (x, y) => ({
+      sent: x.sent + y.sent,
+      answered: x.answered + y.answered,
+    })),
     tableFull: a.tableFull + b.tableFull,
     backlog: {
       length: Math.min(a.backlog.length, b.backlog.length),

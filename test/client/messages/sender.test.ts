@@ -48,7 +48,8 @@ function setUp(slots = CONNECTIONS) {
     reset: true,
     shared: new SharedArrayBuffer(SHARED.words * 4),
   } as unknown as ConnectPlan;
-  const owner = { ready: () => undefined, close: () => undefined };
+  const nothing = () => undefined;
+  const owner = { ready: nothing, close: nothing, refused: nothing, shown: nothing, isOpen: () => true };
   const exchange = new Exchange(transport, plan, memory, slots, owner);
   for (let slot = 0; slot < slots; slot++) exchange.opened(slot);
   const isOpen = () => true;

@@ -10,8 +10,8 @@ import { startClient } from "../../support/peers.js";
 import { hasProgram, resultOf, runCli } from "../../support/process.js";
 import { within } from "../../support/until.js";
 
-const NOTHING: RampCounts = { established: 0, failed: 0, timedOut: 0 };
-const TIMED_OUT: RampCounts = { established: 0, failed: 100, timedOut: 100 };
+const NOTHING: RampCounts = { ready: 0, failed: 0, timedOut: 0 };
+const TIMED_OUT: RampCounts = { ready: 0, failed: 100, timedOut: 100 };
 
 /** Looks each 50 ms from `fromMs` until `toMs`. @returns the first reason, with the moment */
 function lookFor(giveUp: GiveUp, counts: RampCounts, fromMs: number, toMs: number): [string, number] | undefined {
@@ -27,9 +27,9 @@ describe("giving up a ramp", () => {
 
   it("takes 2,000 failures without a success, and not one fewer", () => {
     const giveUp = new GiveUp(settings);
-    expect(giveUp.check(0, { established: 0, failed: 1999, timedOut: 0 })).toBeUndefined();
-    expect(giveUp.check(0, { established: 0, failed: 2000, timedOut: 0 })).toBe("all-failed");
-    expect(giveUp.check(0, { established: 1, failed: 1e6, timedOut: 0 })).toBeUndefined();
+    expect(giveUp.check(0, { ready: 0, failed: 1999, timedOut: 0 })).toBeUndefined();
+    expect(giveUp.check(0, { ready: 0, failed: 2000, timedOut: 0 })).toBe("all-failed");
+    expect(giveUp.check(0, { ready: 1, failed: 1e6, timedOut: 0 })).toBeUndefined();
   });
 
   it("takes a time-out in which nothing was answered, or two after an answer", () => {
@@ -37,9 +37,9 @@ describe("giving up a ramp", () => {
     expect(lookFor(fresh, NOTHING, 0, 950)).toBeUndefined();
     expect(lookFor(fresh, TIMED_OUT, 1000, 3000)).toEqual(["unanswered", 1000]);
     const later = new GiveUp(settings);
-    expect(lookFor(later, { ...TIMED_OUT, established: 5 }, 0, 900)).toBeUndefined();
-    expect(lookFor(later, { established: 6, failed: 200, timedOut: 200 }, 950, 2900)).toBeUndefined();
-    expect(lookFor(later, { established: 6, failed: 300, timedOut: 300 }, 2950, 4000)).toEqual(["unanswered", 2950]);
+    expect(lookFor(later, { ...TIMED_OUT, ready: 5 }, 0, 900)).toBeUndefined();
+    expect(lookFor(later, { ready: 6, failed: 200, timedOut: 200 }, 950, 2900)).toBeUndefined();
+    expect(lookFor(later, { ready: 6, failed: 300, timedOut: 300 }, 2950, 4000)).toEqual(["unanswered", 2950]);
   });
 
   it("does not take a few lost packets, nor a refusal that answers, nor a time in which this process stood still", () => {
@@ -49,7 +49,7 @@ describe("giving up a ramp", () => {
     expect(stopped.check(60_000, TIMED_OUT)).toBeUndefined();
     const refused = new GiveUp(settings);
     for (let ms = 0; ms < 9000; ms += 50) {
-      expect(refused.check(ms, { established: 0, failed: 100 + ms / 50, timedOut: 100 })).toBeUndefined();
+      expect(refused.check(ms, { ready: 0, failed: 100 + ms / 50, timedOut: 100 })).toBeUndefined();
     }
   });
 });

@@ -35,6 +35,7 @@ describe("a verdict", () => {
 
 it("each kind of miss has words of its own, with its numbers", () => {
   expect(missPhrases(MISS_KINDS.map((kind) => ({ kind, count: 1200, of: 4000 })))).toEqual([
+    "1,200 established but not ready",
     "1,200 lost during hold",
     "1,200 established at this end only",
     "1,200 not accepted by the server",

@@ -1,0 +1,93 @@
+// Options that only some protocols have, for `connect` and `serve`. A command's own help leaves them out, so that it stays on one screen:
+// `fourtuple connect --help ws` shows those of WebSocket.
+import { type Command, Help, Option } from "commander";
+import type { ProtocolOptions } from "../protocols/spec/options.js";
+import { durationFor, sizeFor } from "./parse.js";
+
+type Role = "connect" | "serve";
+
+/** As the command line has them. */
+export interface ProtocolCommandOptions {
+  readonly header?: string[];
+  readonly subprotocol?: string;
+  readonly binary?: boolean;
+  readonly pingInterval?: number;
+  readonly maxMessageSize?: number;
+  readonly handshakeTimeout?: number;
+}
+
+interface Topic {
+  readonly options: (role: Role) => Option[];
+  readonly examples: Readonly<Record<Role, string>>;
+}
+
+const TOPICS: Readonly<Record<string, Topic>> = {
+  ws: {
+    options: (role) => [
+      ...(role === "connect"
+        ? [new Option("-H, --header <field>", "add a header to the upgrade request; repeatable").argParser(addHeader)]
+        : []),
+      new Option("--subprotocol <name>", role === "connect" ? "subprotocol to ask for" : "subprotocol to agree on"),
+      new Option("--binary", "send binary messages (default: text)"),
+      new Option("--ping-interval <duration>", "ping each connection this often (default: never)").argParser(
+        durationFor("--ping-interval"),
+      ),
+      new Option("--max-message-size <size>", "longest message to accept (default: 1 MiB)").argParser(
+        sizeFor("--max-message-size"),
+      ),
+      new Option("--handshake-timeout <duration>", "give up on an upgrade after this long (default: 10s)").argParser(
+        durationFor("--handshake-timeout"),
+      ),
+    ],
+    examples: {
+      connect: `
+Examples:
+  fourtuple connect ws://:7777/chat -c 10k -m ping -r 0.1     send ping every 10 s, expect it back
+  fourtuple connect ws://host/chat -H 'Authorization: Bearer x' --ping-interval 30s`,
+      serve: `
+Examples:
+  fourtuple serve ws://:7777 --mode echo            accept upgrades of any path; send messages back
+  fourtuple serve ws://0.0.0.0:7777/chat --ping-interval 30s`,
+    },
+  },
+};
+
+/** Adds the options of all protocols to a command, and the topics to its help. */
+export function addProtocolOptions(command: Command, role: Role): void {
+  const topic = requestedTopic();
+  const config = command.configureHelp();
+  const ofProtocols = Object.values(TOPICS).flatMap(({ options }) => options(role));
+  for (const option of ofProtocols) command.addOption(option);
+  command.configureHelp({
+    ...config,
+    visibleOptions(shown) {
+      if (topic) return topic.options(role);
+      return Help.prototype.visibleOptions.call(this, shown).filter((option) => !ofProtocols.includes(option));
+    },
+  });
+  const hint = `\nAddresses may have a scheme: ws://host:port/path for WebSocket; fourtuple ${role} --help ws`;
+  command.addHelpText("after", topic ? topic.examples[role] : hint);
+}
+
+/** As the library has them. */
+export function protocolOptionsOf(options: ProtocolCommandOptions): ProtocolOptions {
+  return {
+    headers: options.header,
+    subprotocol: options.subprotocol,
+    binary: options.binary,
+    pingIntervalMs: options.pingInterval,
+    maxMessageBytes: options.maxMessageSize,
+    handshakeTimeoutMs: options.handshakeTimeout,
+  };
+}
+
+function addHeader(text: string, before: readonly string[] = []): string[] {
+  return [...before, text];
+}
+
+/** The word after --help on this process's command line. */
+function requestedTopic(): Topic | undefined {
+  const at = process.argv.findIndex((word) => word === "--help" || word === "-h");
+  const word = at < 0 ? undefined : process.argv[at + 1];
+  return word !== undefined && Object.hasOwn(TOPICS, word) ? TOPICS[word] : undefined;
+}

@@ -1,0 +1,155 @@
+// Refusals in a protocol, by a peer that accepts TCP connections: what the code means, whose limit it is, and what to do.
+import type { ConnectResult } from "../../results/connect.js";
+import type { Finding } from "../../results/diagnosis.js";
+import type { FailureReport } from "../../results/fields.js";
+import { formatCount } from "../../util/units.js";
+
+type Known = Pick<Finding, "limit" | "whose" | "meaning" | "fix">;
+
+const peer = (limit: string, meaning: string, fix: string): Known => ({ limit, whose: "peer", meaning, fix });
+const local = (limit: string, meaning: string, fix: string): Known => ({ limit, whose: "local", meaning, fix });
+
+/** By the failure's name. */
+const KNOWN: Readonly<Record<string, Known>> = {
+  "HTTP 400": peer(
+    "refused",
+    "the server rejects the upgrade request as malformed",
+    "check the server's log; a proxy that drops the Upgrade and Connection headers causes this",
+  ),
+  "HTTP 401": local("credentials", "the server requires credentials", "add them: -H 'Authorization: Bearer …'"),
+  "HTTP 403": peer(
+    "credentials",
+    "the server denies access: because of the credentials, the Origin or the client's address",
+    "send what it expects: -H 'Authorization: …', -H 'Origin: https://…'; or allow this host's addresses on the server",
+  ),
+  "HTTP 404": local("address", "the server has no WebSocket endpoint at this path", "check the path in the address"),
+  "HTTP 426": local(
+    "address",
+    "the server requires a different protocol",
+    "check the address, and the Upgrade header of the response",
+  ),
+  "HTTP 429": peer(
+    "peer-rate",
+    "the server limits the request rate, and this run exceeded it",
+    "connect more slowly (--connect-rate) or from more addresses (--source-ip), or raise the limit on the server (nginx: limit_req)",
+  ),
+  "HTTP 502": peer(
+    "backend",
+    "a proxy answered, but could not reach the server behind it",
+    "check that the server is running, and the proxy's log; the proxy itself may be out of source ports: run fourtuple ports on it",
+  ),
+  "HTTP 503": peer(
+    "peer-maximum",
+    "the server accepts no more for now: it is at its maximum, or a proxy has no backend left",
+    "raise the limit on the server (nginx: limit_conn, worker_connections; haproxy: maxconn), or add servers",
+  ),
+  "HTTP 504": peer(
+    "backend",
+    "a proxy answered, but the server behind it did not respond in time",
+    "find out what that server is waiting for, or connect more slowly (--connect-rate)",
+  ),
+  NOT_HTTP: local(
+    "address",
+    "the peer's answer is not HTTP",
+    "check the port and the scheme: the peer may speak plain TCP or TLS",
+  ),
+  BAD_UPGRADE: peer(
+    "refused",
+    "the server agreed to the upgrade, but its response is invalid",
+    "check whether a proxy answers in the server's place",
+  ),
+  BAD_SUBPROTOCOL: local(
+    "address",
+    "the server did not agree to the subprotocol",
+    "ask for one that it supports: --subprotocol",
+  ),
+  HEAD_TOO_LONG: peer(
+    "refused",
+    "the server's response header is too long",
+    "check the port and the path in the address",
+  ),
+  BAD_FRAME: peer(
+    "refused",
+    "the peer sent an invalid frame (RFC 6455)",
+    "check whether a device in between modifies the traffic",
+  ),
+  BAD_UTF8: peer("refused", "the peer sent text that is not UTF-8", "have it send binary messages"),
+  MESSAGE_TOO_BIG: local("message-size", "the peer's message exceeds the maximum size", "raise --max-message-size"),
+  NO_PONG: peer(
+    "peer-silent",
+    "the server did not answer a ping",
+    "check whether it is overloaded, or use a longer --ping-interval",
+  ),
+  "CLOSE 1000": peer(
+    "peer-closing",
+    "the server closed the connection normally",
+    "check its idle timeout, or keep connections busy: --ping-interval",
+  ),
+  "CLOSE 1001": peer(
+    "peer-closing",
+    "the server is going away: it shut down, or closed idle connections",
+    "check its log and its idle timeout, or keep connections busy: --ping-interval",
+  ),
+  "CLOSE 1005": peer(
+    "peer-closing",
+    "the server closed the connection without giving a reason",
+    "check its log and its idle timeout",
+  ),
+  "CLOSE 1008": peer("policy", "the server's policy forbids it: credentials, rate or quota", "check its log"),
+  "CLOSE 1009": peer(
+    "message-size",
+    "a message is longer than the server accepts",
+    "send shorter messages, or raise the server's limit",
+  ),
+  "CLOSE 1011": peer("peer-fault", "the server had an internal error", "check its log"),
+  "CLOSE 1012": peer("peer-closing", "the server is restarting", "try again once it is up"),
+  "CLOSE 1013": peer(
+    "peer-maximum",
+    "the server accepts no more for now",
+    "connect more slowly (--connect-rate), or add servers",
+  ),
+};
+
+/** A server whose accept queue is full may answer with resets: that is another limit. */
+const ABORTS = "net.ipv4.tcp_abort_on_overflow";
+
+/** @returns undefined for a failure that is not a protocol's refusal */
+export function explainRefusedProtocol(
+  { evidence }: ConnectResult,
+  { phase, errno, count }: FailureReport,
+): Finding | undefined {
+  if (errno === "ECONNRESET" && evidence.settings[ABORTS] === 1) return undefined;
+  const known = Object.hasOwn(KNOWN, errno) ? KNOWN[errno] : (silence(phase, errno) ?? other(errno));
+  return known && { ...known, evidence: [`${formatCount(count)} × ${errno} (${phase})`] };
+}
+
+/** The server accepts TCP connections but does not complete the upgrade. */
+function silence(phase: string, errno: string): Known | undefined {
+  if (phase !== "upgrade") return undefined;
+  if (errno === "ETIMEDOUT") {
+    return peer(
+      "peer-silent",
+      "the server accepts connections but does not answer the upgrade request in time",
+      "check the port and the scheme; check whether it is overloaded, or wait longer (--handshake-timeout)",
+    );
+  }
+  if (errno === "FIN" || errno === "ECONNRESET") {
+    return peer(
+      "refused",
+      "the server accepts connections and closes them during the upgrade",
+      "check the port and the scheme: it may speak TLS or another protocol; otherwise it is at its maximum",
+    );
+  }
+  return undefined;
+}
+
+function other(errno: string): Known | undefined {
+  const [, kind, code] = /^(HTTP|CLOSE) (\d+)$/.exec(errno) ?? [];
+  if (kind === undefined) return undefined;
+  const isOurs = kind === "HTTP" && code!.startsWith("4");
+  const meaning =
+    kind === "HTTP"
+      ? `the server refused the upgrade with status ${code}`
+      : `the server closed the connection with code ${code}`;
+  return { limit: "refused", whose: isOurs ? "local" : "peer", meaning, fix: "check the server's log" };
+}

@@ -1,0 +1,23 @@
+// Words for what a protocol adds to a run: the same on the terminal and on a page.
+import type { ConnectResult } from "../../results/connect.js";
+import { formatCount } from "../../util/units.js";
+
+type Protocol = NonNullable<ConnectResult["protocol"]>;
+
+/** What has happened to a connection that is ready. */
+const READY_WORDS: Readonly<Record<Exclude<Protocol, "tcp">, string>> = { ws: "upgraded to WebSocket" };
+
+/** What comes between ESTABLISHED and ready. */
+export const HANDSHAKE_WORDS: Readonly<Record<Protocol, string>> = { tcp: "handshake", ws: "upgrade" };
+
+/** Of connections, those that are ready; undefined in plain TCP, where all are. */
+export function readyText({ protocol, ready }: Pick<ConnectResult, "protocol" | "ready">): string | undefined {
+  if (protocol === undefined || protocol === "tcp" || ready === undefined) return undefined;
+  return `${formatCount(ready)} (${READY_WORDS[protocol]})`;
+}
+
+/** undefined for a run without heartbeats. */
+export function heartbeatLine({ heartbeats }: Pick<ConnectResult, "heartbeats">): string | undefined {
+  if (heartbeats === undefined || heartbeats.sent === 0) return undefined;
+  return `${formatCount(heartbeats.sent)} pings sent, ${formatCount(heartbeats.answered)} answered`;
+}

@@ -1,0 +1,78 @@
+// Addresses with a scheme, such as wss://example.org/chat?room=1: what is spoken, and where. No scheme is plain TCP.
+import { type HostPorts, parseHostPorts } from "../../util/endpoint.js";
+import { AppError } from "../../util/errors.js";
+import { quoted } from "../../util/printable.js";
+
+/** What each scheme means: the protocol, whether over TLS, and the port when none is given. */
+export const SCHEMES = {
+  tcp: { protocol: "tcp", isSecure: false, port: undefined },
+  tls: { protocol: "tcp", isSecure: true, port: undefined },
+  ws: { protocol: "ws", isSecure: false, port: 80 },
+  wss: { protocol: "ws", isSecure: true, port: 443 },
+  http: { protocol: "http", isSecure: false, port: 80 },
+  https: { protocol: "http", isSecure: true, port: 443 },
+  mqtt: { protocol: "mqtt", isSecure: false, port: 1883 },
+  mqtts: { protocol: "mqtt", isSecure: true, port: 8883 },
+} as const;
+
+export type Scheme = keyof typeof SCHEMES;
+
+/** Those that this version speaks. */
+const SPOKEN: readonly Scheme[] = ["tcp", "ws"];
+
+export interface Address extends HostPorts {
+  readonly scheme: Scheme;
+  /** Path and query, which begin with a slash; undefined where none is given. */
+  readonly path: string | undefined;
+}
+
+/**
+ * Parses what parseHostPorts() parses, after a scheme or without one, and before a path where the scheme's protocol has paths.
+ *
+ * @param options.anyPort allow port 0, with which a server lets the kernel choose
+ * @throws {AppError} E_ADDRESS when it is none of these, or its scheme is not spoken
+ */
+export function parseAddress(text: string, options: { anyPort?: boolean } = {}): Address {
+  const [, name, rest = text] = /^([a-z][a-z0-9+.-]*):\/\/(.*)$/is.exec(text) ?? [];
+  const scheme = name === undefined ? "tcp" : findScheme(name, text);
+  const { port, protocol } = SCHEMES[scheme];
+  const [, authority = "", path] = name === undefined ? ["", text] : (/^([^/?#]*)(.*)$/s.exec(rest) ?? []);
+  if (path && protocol !== "ws" && protocol !== "http") {
+    throw new AppError("E_ADDRESS", `${quoted(text)} has a path, and ${scheme}:// has none`, {
+      fix: `write it as ${scheme}://${authority}`,
+    });
+  }
+  if (path !== undefined && /[#\s]|[^!-~]/.test(path)) {
+    throw new AppError("E_ADDRESS", `the path in ${quoted(text)} has characters that a request cannot have`, {
+      fix: "leave out the fragment (#…), and write others in percent-encoding, such as %20",
+    });
+  }
+  if (authority.includes("@")) {
+    throw new AppError("E_ADDRESS", `${quoted(text)} has a user in it`, {
+      fix: "give credentials by a header, such as -H 'Authorization: Basic …'",
+    });
+  }
+  const whole = port !== undefined && isWithoutPort(authority) ? `${authority.replace(/:$/, "")}:${port}` : authority;
+  const parsed = parseHostPorts(whole, options);
+  const target = path === undefined || path === "" ? undefined : path.startsWith("/") ? path : `/${path}`;
+  return { ...parsed, scheme, path: target };
+}
+
+function isWithoutPort(authority: string): boolean {
+  return authority !== "" && !/^\d+(-\d+)?$/.test(authority) && !/(^|[^:]|\]):\d+(-\d+)?$/.test(authority);
+}
+
+function findScheme(name: string, text: string): Scheme {
+  const scheme = name.toLowerCase();
+  if (!Object.hasOwn(SCHEMES, scheme)) {
+    throw new AppError("E_ADDRESS", `unknown scheme in ${quoted(text)}`, {
+      fix: `give one of ${SPOKEN.map((each) => `${each}://`).join(", ")}, or none for plain TCP`,
+    });
+  }
+  if (!SPOKEN.includes(scheme as Scheme)) {
+    throw new AppError("E_ADDRESS", `${quoted(text)}: this version does not speak ${scheme}://`, {
+      fix: `give one of ${SPOKEN.map((each) => `${each}://`).join(", ")}, or none for plain TCP`,
+    });
+  }
+  return scheme as Scheme;
+}

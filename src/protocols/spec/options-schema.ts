@@ -1,0 +1,15 @@
+// The schema of the protocols' options, held to their type.
+import type { ZodType } from "zod";
+import { flag, number, option, text } from "../../util/options.js";
+import type { ProtocolOptions } from "./options.js";
+
+const isTexts = (value: unknown) => Array.isArray(value) && value.every((it) => typeof it === "string");
+
+export const protocolShape = {
+  headers: option('a list of fields, such as ["Name: value"]', isTexts).optional(),
+  subprotocol: text.optional(),
+  binary: flag.optional(),
+  pingIntervalMs: number.optional(),
+  maxMessageBytes: number.optional(),
+  handshakeTimeoutMs: number.optional(),
+} satisfies Record<keyof ProtocolOptions, ZodType>;

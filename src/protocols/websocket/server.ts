@@ -1,0 +1,182 @@
+// A WebSocket's server: answers the upgrade, greets, and sends messages back or throws them away.
+//
+// What it sends back is written over what it has read: a frame of the server's has no mask and is shorter. So an echo of many frames is one
+// send of one buffer, and a message of any length is sent back as it comes.
+import { CODES } from "../codes.js";
+import { grown } from "../columns.js";
+import type { Connections } from "../contract.js";
+import type { ServerMode } from "../modes.js";
+import type { WebSocketSpec } from "../spec/spec.js";
+import { CLOSE, closeContent, FIN, makeFrame, OPCODE, writeHeader } from "./frame.js";
+import { TEXT, WebSocketSide } from "./side.js";
+import { answerTo } from "./upgrade.js";
+import { checkUtf8, UTF8_ACCEPT, UTF8_REJECT } from "./utf8.js";
+
+/** Places among the constants. */
+const [PING, GREETING] = [0, 1] as const;
+/** Bytes of the header of a client's ping: two, and the mask. */
+const PING_HEADER = 6;
+/** Nothing is being gathered. */
+const NONE = new Uint8Array(0);
+
+export interface WebSocketServerOptions {
+  readonly spec: WebSocketSpec;
+  readonly mode: ServerMode;
+  /** Sent to each connection as a message; "" for none. */
+  readonly greeting: string;
+  readonly closeAfterGreeting: boolean;
+  readonly slots?: number;
+}
+
+export class WebSocketServer extends WebSocketSide {
+  readonly slotBytes = 15;
+  readonly constants: readonly Uint8Array[];
+  private readonly spec: WebSocketSpec;
+  private readonly isEcho: boolean;
+  private readonly greets: boolean;
+  private readonly closes: boolean;
+  /** The mask of the current frame, turned so that its first byte is the next one's. */
+  private keys: Uint32Array<ArrayBuffer>;
+  /** What is to be sent of the buffer that is being read. */
+  private gathered: Uint8Array = NONE;
+  private gatheredFrom = 0;
+  private gatheredTo = 0;
+  /** Where the current frame begins there; before that it is sound. */
+  private soundTo = 0;
+  /** The request that was upgraded last, and its answer: those of a load test are often the same. */
+  private request = Buffer.alloc(0);
+  private answer = Buffer.alloc(0);
+
+  constructor(connections: Connections, options: WebSocketServerOptions) {
+    const { spec, mode, greeting, closeAfterGreeting, slots = 1024 } = options;
+    super(connections, slots, { ...spec, isServer: true, ping: PING });
+    this.spec = spec;
+    this.isEcho = mode === "echo";
+    this.greets = greeting !== "";
+    this.closes = closeAfterGreeting;
+    this.keys = new Uint32Array(slots);
+    this.constants = [
+      makeFrame(OPCODE.ping, new Uint8Array(0)),
+      makeFrame(spec.isBinary ? OPCODE.binary : OPCODE.text, Buffer.from(greeting)),
+    ];
+  }
+
+  override received(slot: number, bytes: Uint8Array, start: number, end: number): void {
+    this.gathered = NONE;
+    super.received(slot, bytes, start, end);
+  }
+
+  protected override grow(slot: number): void {
+    super.grow(slot);
+    this.keys = grown(this.keys, slot);
+  }
+
+  protected upgrade(slot: number, bytes: Uint8Array, start: number, end: number): boolean {
+    const { connections } = this;
+    if (this.request.length !== end - start || this.request.compare(bytes, start, end) !== 0) {
+      const request = Buffer.from(bytes.subarray(start, end));
+      const { text, refusal } = answerTo(request.toString("latin1"), this.spec);
+      const answer = Buffer.from(text);
+      if (refusal !== undefined) {
+        connections.send(slot, answer, 0, answer.length);
+        connections.refused(slot, CODES.http + refusal);
+        return false;
+      }
+      this.request = request;
+      this.answer = answer;
+    }
+    connections.send(slot, this.answer, 0, this.answer.length);
+    return true;
+  }
+
+  protected begin(slot: number): void {
+    if (!this.greets) return;
+    this.connections.sendConstant(slot, GREETING);
+    if (!this.closes) return;
+    this.sayClose(slot, CLOSE.normal);
+    this.connections.close(slot);
+  }
+
+  protected frame(slot: number, bytes: Uint8Array, at: number, first: number, length: number, key: number): void {
+    this.keys[slot] = key;
+    if (!this.isEcho) return;
+    this.gather(bytes, at);
+    this.soundTo = this.gatheredTo;
+    this.gatheredTo = writeHeader(bytes, this.gatheredTo, first, length);
+  }
+
+  protected content(slot: number, bytes: Uint8Array, start: number, end: number): boolean {
+    if (this.isEcho) this.gather(bytes, start);
+    // Where there is nothing to send back the content stays where it is.
+    const to = this.isEcho ? this.gatheredTo : start;
+    this.keys[slot] = unmask(bytes, start, end, to, this.keys[slot]!);
+    const length = end - start;
+    if (this.isEcho) this.gatheredTo += length;
+    if ((this.flags[slot]! & TEXT) === 0) return true;
+    this.utf8[slot] = checkUtf8(this.utf8[slot]!, bytes, to, to + length);
+    return this.utf8[slot] !== UTF8_REJECT || this.takeBack();
+  }
+
+  protected message(slot: number): boolean {
+    return (this.flags[slot]! & TEXT) === 0 || this.utf8[slot] === UTF8_ACCEPT || this.takeBack();
+  }
+
+  protected pong(_slot: number, bytes: Uint8Array, start: number, end: number, key: number): void {
+    // Its header is read, too.
+    this.gather(bytes, start - PING_HEADER);
+    const at = writeHeader(bytes, this.gatheredTo, FIN | OPCODE.pong, end - start);
+    unmask(bytes, start, end, at, key);
+    this.gatheredTo = at + end - start;
+  }
+
+  protected sendClose(slot: number, code: number): void {
+    const frame = makeFrame(OPCODE.close, closeContent(code));
+    this.connections.send(slot, frame, 0, frame.length);
+  }
+
+  /** A client goes when it likes; one that blames us has refused. */
+  protected closedBy(slot: number, code: number): void {
+    if (code <= CLOSE.goingAway || code === CLOSE.none || code >= 3000) this.connections.close(slot);
+    else this.connections.refused(slot, CODES.webSocket + code);
+  }
+
+  protected isInFrame(slot: number): boolean {
+    return this.isEcho && this.left[slot]! > 0;
+  }
+
+  protected flush(slot: number): void {
+    const { gathered, gatheredFrom, gatheredTo } = this;
+    this.gathered = NONE;
+    if (gathered !== NONE && gatheredTo > gatheredFrom) this.connections.send(slot, gathered, gatheredFrom, gatheredTo);
+  }
+
+  /** From `at` on bytes may be written over: everything before has been read. */
+  private gather(bytes: Uint8Array, at: number): void {
+    if (this.gathered !== NONE) return;
+    this.gathered = bytes;
+    this.gatheredFrom = this.gatheredTo = this.soundTo = at;
+  }
+
+  /** What of the current frame has not been sent is not sent: it is no UTF-8. */
+  private takeBack(): false {
+    if (this.isEcho) this.gatheredTo = this.soundTo;
+    return false;
+  }
+}
+
+/** Writes bytes `start` to `end` without their mask to `to`, which is no later. @returns the mask for the bytes after them */
+function unmask(bytes: Uint8Array, start: number, end: number, to: number, key: number): number {
+  const [a, b, c, d] = [key >>> 24, (key >>> 16) & 255, (key >>> 8) & 255, key & 255];
+  let [from, at] = [start, to];
+  for (; from + 4 <= end; from += 4, at += 4) {
+    bytes[at] = bytes[from]! ^ a;
+    bytes[at + 1] = bytes[from + 1]! ^ b;
+    bytes[at + 2] = bytes[from + 2]! ^ c;
+    bytes[at + 3] = bytes[from + 3]! ^ d;
+  }
+  const rest = end - from;
+  if (rest > 0) bytes[at] = bytes[from]! ^ a;
+  if (rest > 1) bytes[at + 1] = bytes[from + 1]! ^ b;
+  if (rest > 2) bytes[at + 2] = bytes[from + 2]! ^ c;
+  return rest === 0 ? key : ((key << (8 * rest)) | (key >>> (32 - 8 * rest))) >>> 0;
+}

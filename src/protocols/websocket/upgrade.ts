@@ -1,0 +1,80 @@
+// The upgrade from HTTP/1.1 to WebSocket: the request, what a server answers it by, and whether a client takes the answer.
+// @see RFC 6455, 4
+import { createHash } from "node:crypto";
+import { CODES, FAULT } from "../codes.js";
+import { fieldOf, hasToken } from "../http-head.js";
+import type { WebSocketSpec } from "../spec/spec.js";
+
+const GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+/** What `key` has to be: 16 bytes in base64. */
+const KEY = /^[A-Za-z0-9+/]{22}==$/;
+
+/** @param key 16 bytes in base64 */
+export function makeRequest({ host, path, headers, subprotocol }: WebSocketSpec, key: string): string {
+  const own = new Set(headers.map((header) => header.split(":")[0]!.trim().toLowerCase()));
+  const fields = [
+    ["Host", host],
+    ["Upgrade", "websocket"],
+    ["Connection", "Upgrade"],
+    ["Sec-WebSocket-Key", key],
+    ["Sec-WebSocket-Version", "13"],
+    ["Sec-WebSocket-Protocol", subprotocol],
+  ].filter(([name, value]) => value !== undefined && !own.has(name!.toLowerCase()));
+  const lines = [`GET ${path ?? "/"} HTTP/1.1`, ...fields.map(([name, value]) => `${name}: ${value}`), ...headers];
+  return `${lines.join("\r\n")}\r\n\r\n`;
+}
+
+/** What Sec-WebSocket-Accept has to be. */
+export function acceptOf(key: string): string {
+  return createHash("sha1")
+    .update(key + GUID)
+    .digest("base64");
+}
+
+/** @returns the code by which the response is a refusal, or undefined for one that agrees */
+export function findRefusal(head: string, { subprotocol }: WebSocketSpec, key: string): number | undefined {
+  const status = /^HTTP\/1\.1 (\d{3})[ \r]/.exec(head)?.[1];
+  if (status === undefined) return FAULT.NOT_HTTP;
+  if (status !== "101") return CODES.http + Number(status);
+  const isUpgrade = hasToken(fieldOf(head, "Upgrade"), "websocket") && hasToken(fieldOf(head, "Connection"), "upgrade");
+  if (!isUpgrade || fieldOf(head, "Sec-WebSocket-Accept") !== acceptOf(key)) return FAULT.BAD_UPGRADE;
+  // Extensions were not offered, and no other subprotocol than ours.
+  if (fieldOf(head, "Sec-WebSocket-Extensions")) return FAULT.BAD_UPGRADE;
+  return fieldOf(head, "Sec-WebSocket-Protocol") === subprotocol ? undefined : FAULT.BAD_SUBPROTOCOL;
+}
+
+/** What a server says to a request. */
+export interface Answer {
+  readonly text: string;
+  /** The status by which it is refused; undefined for an upgrade. */
+  readonly refusal: number | undefined;
+}
+
+export function answerTo(head: string, { path, subprotocol }: WebSocketSpec): Answer {
+  const [, method, target] = /^([!-~]+) ([!-~]+) HTTP\/1\.[1-9]\r/.exec(head) ?? [];
+  if (target === undefined || fieldOf(head, "Host") === undefined) return refusal(400, "Bad Request");
+  if (path !== undefined && target !== path) return refusal(404, "Not Found");
+  if (method !== "GET") return refusal(405, "Method Not Allowed", "Allow: GET");
+  if (!hasToken(fieldOf(head, "Upgrade"), "websocket") || !hasToken(fieldOf(head, "Connection"), "upgrade")) {
+    return refusal(426, "Upgrade Required", "Upgrade: websocket");
+  }
+  if (fieldOf(head, "Sec-WebSocket-Version") !== "13")
+    return refusal(426, "Upgrade Required", "Sec-WebSocket-Version: 13");
+  const key = fieldOf(head, "Sec-WebSocket-Key");
+  if (key === undefined || !KEY.test(key)) return refusal(400, "Bad Request");
+  const agreed =
+    subprotocol !== undefined && hasToken(fieldOf(head, "Sec-WebSocket-Protocol"), subprotocol.toLowerCase());
+  const lines = [
+    "HTTP/1.1 101 Switching Protocols",
+    "Upgrade: websocket",
+    "Connection: Upgrade",
+    `Sec-WebSocket-Accept: ${acceptOf(key)}`,
+    ...(agreed ? [`Sec-WebSocket-Protocol: ${subprotocol}`] : []),
+  ];
+  return { text: `${lines.join("\r\n")}\r\n\r\n`, refusal: undefined };
+}
+
+function refusal(status: number, reason: string, ...fields: string[]): Answer {
+  const lines = [`HTTP/1.1 ${status} ${reason}`, ...fields, "Connection: close", "Content-Length: 0"];
+  return { text: `${lines.join("\r\n")}\r\n\r\n`, refusal: status };
+}

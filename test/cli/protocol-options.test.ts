@@ -1,0 +1,38 @@
+// Addresses with a scheme on the command line, and the options that come with it.
+import { describe, expect, it } from "vitest";
+import { runCli } from "../support/process.js";
+
+describe.each(["connect", "serve"])("%s --help", (command) => {
+  it("leaves out what only some protocols have, and says where it is", async () => {
+    const { code, stdout } = await runCli([command, "--help"]);
+    expect(code).toBe(0);
+    expect(stdout).toContain(`fourtuple ${command} --help ws`);
+    expect(stdout).not.toContain("--ping-interval <");
+    expect(stdout.split("\n").length).toBeLessThan(60);
+  });
+
+  it("shows the options of WebSocket when asked for them", async () => {
+    const { code, stdout } = await runCli([command, "--help", "ws"]);
+    expect(code).toBe(0);
+    expect(stdout).toContain("--ping-interval <");
+    expect(stdout).not.toContain("--json ");
+  });
+});
+
+describe("connect", () => {
+  const mistakes: [string, string[], RegExp][] = [
+    ["an unknown scheme", ["gopher://host:1"], /unknown scheme in "gopher:\/\/host:1"[\s\S]*ws:\/\//],
+    ["one that is not spoken", ["mqtt://host"], /does not speak mqtt:\/\/[\s\S]*none for plain TCP/],
+    ["a path of plain TCP", ["tcp://host:1/path"], /has a path/],
+    ["a fragment", ["ws://host/a#b"], /leave out the fragment/],
+    ["credentials in the address", ["ws://user:secret@host/"], /has a user in it[\s\S]*-H/],
+    ["an option of another protocol", [":1", "--ping-interval", "1s"], /--ping-interval is an option of WebSocket/],
+    ["a header that is none", ["ws://host", "-H", "nonsense"], /invalid header: "nonsense"/],
+    ["two paths", ["ws://host/a", "ws://host/b"], /differ in scheme or path/],
+  ];
+  it.each(mistakes)("says what is wrong with %s", async (_, args, message) => {
+    const { code, stderr } = await runCli(["connect", ...args]);
+    expect(stderr).toMatch(message);
+    expect(code).toBe(2);
+  });
+});

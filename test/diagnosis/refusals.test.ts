@@ -1,0 +1,40 @@
+// What a refusal in a protocol means: each fault and the usual codes have words of their own, and any other has some.
+import { expect, it } from "vitest";
+import { explainRefusedProtocol } from "../../src/diagnosis/rules/refusals.js";
+import type { ConnectResult } from "../../src/index.js";
+import { FAULTS } from "../../src/protocols/codes.js";
+import type { FailureReport } from "../../src/results/fields.js";
+
+const explain = (errno: string, phase: FailureReport["phase"] = "upgrade", aborts = 0) =>
+  explainRefusedProtocol(
+    { evidence: { settings: { "net.ipv4.tcp_abort_on_overflow": aborts } } } as unknown as ConnectResult,
+    { phase, errno, count: 3 },
+  );
+
+it.each([...FAULTS])("knows %s", (fault) => {
+  expect(explain(fault)).toMatchObject({ evidence: [`3 × ${fault} (upgrade)`] });
+  expect(explain(fault)!.meaning.length).toBeGreaterThan(20);
+});
+
+it.each([
+  ["HTTP 401", "credentials", "local"],
+  ["HTTP 404", "address", "local"],
+  ["HTTP 429", "peer-rate", "peer"],
+  ["HTTP 502", "backend", "peer"],
+  ["HTTP 503", "peer-maximum", "peer"],
+  ["HTTP 418", "refused", "local"],
+  ["HTTP 599", "refused", "peer"],
+  ["CLOSE 1013", "peer-maximum", "peer"],
+  ["CLOSE 4001", "refused", "peer"],
+  ["ETIMEDOUT", "peer-silent", "peer"],
+  ["FIN", "refused", "peer"],
+])("takes %s for %s, of the %s side", (errno, limit, whose) => {
+  expect(explain(errno)).toMatchObject({ limit, whose });
+});
+
+it("leaves other failures to other rules", () => {
+  expect(explain("ETIMEDOUT", "connect")).toBeUndefined();
+  expect(explain("FIN", "hold")).toBeUndefined();
+  expect(explain("ECONNRESET", "upgrade", 1)).toBeUndefined();
+  expect(explain("ECONNRESET")).toBeDefined();
+});

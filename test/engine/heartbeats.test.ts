@@ -1,0 +1,77 @@
+// Heartbeats against a clock of the test's own: each slot once an interval, evenly, and never all at once.
+import fc from "fast-check";
+import { expect, it } from "vitest";
+import { Heartbeats } from "../../src/engine/heartbeats.js";
+
+/** Slots that were due, with the moments at which they were. */
+function run(intervalMs: number, end: number, untilMs: number, stepMs: number) {
+  const beats: { slot: number; ms: number }[] = [];
+  let nowMs = 0;
+  const heartbeats = new Heartbeats({ beat: (slot) => beats.push({ slot, ms: nowMs }) }, intervalMs, 0);
+  for (; nowMs <= untilMs; nowMs += stepMs) heartbeats.sendDue(nowMs, end);
+  return beats;
+}
+
+it("come to every slot once an interval, spread over it", () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 5000 }), fc.integer({ min: 100, max: 5000 }), (end, intervalMs) => {
+      const beats = run(intervalMs, end, 3 * intervalMs, 5);
+      for (const slot of [0, Math.floor(end / 2), end - 1]) {
+        const own = beats.filter((beat) => beat.slot === slot).map(({ ms }) => ms);
+        expect(own.length).toBeGreaterThanOrEqual(3);
+        for (let n = 1; n < own.length; n++)
+          expect(Math.abs(own[n]! - own[n - 1]! - intervalMs)).toBeLessThanOrEqual(10);
+      }
+    }),
+    { numRuns: 30 },
+  );
+});
+
+it("are even from one part of the interval to the next", () => {
+  const beats = run(1000, 1024, 999, 1);
+  const tenths = Array.from(
+    { length: 10 },
+    (_, tenth) => beats.filter(({ ms }) => Math.floor(ms / 100) === tenth).length,
+  );
+  expect(Math.min(...tenths)).toBeGreaterThanOrEqual(100);
+  expect(Math.max(...tenths)).toBeLessThanOrEqual(105);
+});
+
+it("are waited for until the next of them, some together", () => {
+  const heartbeats = new Heartbeats({ beat: () => undefined }, 1000, 0);
+  heartbeats.sendDue(0, 10);
+  // Of 1,024 places ten are in use: their heartbeats are due within the first 10 ms.
+  expect(heartbeats.nextInMs(0, 10)).toBe(10);
+  heartbeats.sendDue(10, 10);
+  expect(heartbeats.nextInMs(10, 10)).toBe(990);
+});
+
+it("are not caught up after a standstill", () => {
+  let beats = 0;
+  const heartbeats = new Heartbeats({ beat: () => beats++ }, 100, 0);
+  heartbeats.sendDue(60_000, 100);
+  heartbeats.sendDue(60_000, 100);
+  expect(beats).toBeGreaterThanOrEqual(100);
+  expect(beats).toBeLessThanOrEqual(101);
+});
+
+it("go on when slots are added, at most an interval late", () => {
+  const last = new Map<number, number>();
+  let [nowMs, end, longestMs] = [0, 500, 0];
+  const heartbeats = new Heartbeats(
+    {
+      beat: (slot) => {
+        longestMs = Math.max(longestMs, nowMs - (last.get(slot) ?? nowMs));
+        last.set(slot, nowMs);
+      },
+    },
+    1000,
+    0,
+  );
+  for (; nowMs < 8000; nowMs += 5) {
+    if (nowMs % 500 === 0) end += 700;
+    heartbeats.sendDue(nowMs, end);
+  }
+  expect(last.size).toBe(end);
+  expect(longestMs).toBeLessThanOrEqual(2010);
+});

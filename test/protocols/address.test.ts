@@ -1,0 +1,34 @@
+// Addresses with a scheme and without one, and the spec that becomes of them.
+import { expect, it } from "vitest";
+import { parseAddress } from "../../src/protocols/spec/address.js";
+import { protocolSpec } from "../../src/protocols/spec/options.js";
+
+it.each([
+  [":7777", "tcp", "127.0.0.1", 7777, undefined],
+  ["7777", "tcp", "127.0.0.1", 7777, undefined],
+  ["tcp://[::1]:7777", "tcp", "::1", 7777, undefined],
+  ["ws://example.org", "ws", "example.org", 80, undefined],
+  ["WS://example.org/", "ws", "example.org", 80, "/"],
+  ["ws://example.org:8080/chat?a=b", "ws", "example.org", 8080, "/chat?a=b"],
+  ["ws://example.org?a=b", "ws", "example.org", 80, "/?a=b"],
+  ["ws://:7777/chat", "ws", "127.0.0.1", 7777, "/chat"],
+  ["ws://7777", "ws", "127.0.0.1", 7777, undefined],
+  ["ws://[::1]/x", "ws", "::1", 80, "/x"],
+  ["ws://[fe80::1%eth0]:81", "ws", "fe80::1%eth0", 81, undefined],
+])("%s", (text, scheme, host, port, path) => {
+  expect(parseAddress(text)).toMatchObject({ scheme, host, ports: { first: port, last: port }, path });
+});
+
+it.each([
+  ["ws://example.org/", "example.org"],
+  ["ws://example.org:8080", "example.org:8080"],
+  ["ws://:7777-7786", "127.0.0.1:7777"],
+  ["ws://[::1]", "[::1]"],
+  ["ws://[fe80::1%eth0]:81", "[fe80::1]:81"],
+])("%s has the Host field %s", (text, host) => {
+  expect(protocolSpec(parseAddress(text), {})).toMatchObject({ name: "ws", host });
+});
+
+it("plain TCP has no spec", () => {
+  expect(protocolSpec(parseAddress(":7777"), {})).toBeUndefined();
+});
