@@ -1,6 +1,8 @@
 // Options that only some protocols have, for `connect` and `serve`. A command's own help leaves them out, so that it stays on one screen:
 // `fourtuple connect --help ws` shows those of WebSocket.
 import { type Command, Help, Option } from "commander";
+import { TLS_VERSIONS, type TlsVersion } from "../linux/openssl/settings.js";
+import type { ClientTlsOptions, TlsOptions } from "../planning/tls.js";
 import type { ProtocolOptions } from "../protocols/spec/options.js";
 import { durationFor, sizeFor } from "./parse.js";
 
@@ -14,6 +16,15 @@ export interface ProtocolCommandOptions {
   readonly pingInterval?: number;
   readonly maxMessageSize?: number;
   readonly handshakeTimeout?: number;
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
+  readonly insecure?: boolean;
+  readonly tlsVersion?: TlsVersion;
+  readonly ciphers?: string;
+  readonly tlsResume?: boolean;
+  readonly alpn?: string[];
+  readonly servername?: string;
 }
 
 interface Topic {
@@ -22,6 +33,40 @@ interface Topic {
 }
 
 const TOPICS: Readonly<Record<string, Topic>> = {
+  tls: {
+    options: (role) => [
+      ...(role === "connect"
+        ? [
+            new Option("--ca <file>", "authorities to verify the server by, in PEM (default: the system's)"),
+            new Option("-k, --insecure", "do not verify the server's certificate"),
+            new Option("--servername <name>", "name to ask for and to verify (default: the destination's host)"),
+            new Option("--cert <file>", "client certificate and its chain, in PEM"),
+          ]
+        : [
+            new Option("--cert <file>", "certificate and its chain, in PEM (default: a self-signed one)"),
+            new Option("--ca <file>", "require client certificates of these authorities, in PEM"),
+          ]),
+      new Option("--key <file>", "private key, in PEM (default: in the file of --cert)"),
+      new Option(
+        "--tls-resume",
+        role === "connect" ? "resume a session wherever the server allows it" : "issue session tickets",
+      ),
+      new Option("--tls-version <version>", "only this version (default: 1.2 and 1.3)").choices(TLS_VERSIONS),
+      new Option("--ciphers <list>", "OpenSSL cipher list, or TLS 1.3 suites, separated by colons"),
+      new Option("--alpn <names>", "protocols to negotiate, separated by commas").argParser(parseNames),
+    ],
+    examples: {
+      connect: `
+Examples:
+  fourtuple connect tls://example.org:443 -c 1k              verified by the system's authorities
+  fourtuple connect wss://:7777 -c 10k --insecure            WebSocket over TLS
+  fourtuple connect tls://:7777 -c 10k --ca ca.pem --tls-resume`,
+      serve: `
+Examples:
+  fourtuple serve tls://:7777                                self-signed; prints the fingerprint
+  fourtuple serve wss://0.0.0.0:7777 --cert server.pem --key server.key`,
+    },
+  },
   ws: {
     options: (role) => [
       ...(role === "connect"
@@ -65,7 +110,7 @@ export function addProtocolOptions(command: Command, role: Role): void {
       return Help.prototype.visibleOptions.call(this, shown).filter((option) => !ofProtocols.includes(option));
     },
   });
-  const hint = `\nAddresses may have a scheme: ws://host:port/path for WebSocket; fourtuple ${role} --help ws`;
+  const hint = `\nAddresses may have a scheme: tls://host:port, ws://host:port/path, wss://; fourtuple ${role} --help tls, --help ws`;
   command.addHelpText("after", topic ? topic.examples[role] : hint);
 }
 
@@ -79,6 +124,22 @@ export function protocolOptionsOf(options: ProtocolCommandOptions): ProtocolOpti
     maxMessageBytes: options.maxMessageSize,
     handshakeTimeoutMs: options.handshakeTimeout,
   };
+}
+
+/** As the library has them, for a server. */
+export function tlsOptionsOf(options: ProtocolCommandOptions): TlsOptions {
+  const { ca, cert, key, tlsVersion, ciphers, tlsResume, alpn } = options;
+  return { ca, cert, key, tlsVersion, ciphers, tlsResume, alpn };
+}
+
+/** And for a client. */
+export function clientTlsOptionsOf(options: ProtocolCommandOptions): ClientTlsOptions {
+  const { insecure, servername } = options;
+  return { ...tlsOptionsOf(options), insecure, serverName: servername };
+}
+
+function parseNames(text: string): string[] {
+  return text.split(",");
 }
 
 function addHeader(text: string, before: readonly string[] = []): string[] {

@@ -6,7 +6,7 @@ import { ETIMEDOUT } from "../linux/syscalls/errno.js";
 import type { NativeBuffer } from "../linux/syscalls/libc.js";
 import type { Handshake } from "../protocols/contract.js";
 import type { Histogram } from "../results/histogram/histogram.js";
-import type { ClientHandler, ClientTransport } from "../transport/contract.js";
+import type { ClientHandler, ClientTransport, Transport } from "../transport/contract.js";
 import { SLOT } from "../transport/slot-state.js";
 import { STEP } from "../util/steps.js";
 import { DestinationCounts } from "./evidence/destination-counts.js";
@@ -16,6 +16,7 @@ import { ProxySender } from "./exchange/proxy-sender.js";
 import { COUNTER, HISTOGRAM } from "./metrics.js";
 import { Greetings } from "./ramp/greetings.js";
 import { RampTimes } from "./ramp/waits.js";
+import { Securing } from "./securing.js";
 import type { TupleCursor } from "./tuple-cursor.js";
 import type { ConnectMessage, ConnectPlan } from "./worker-plan.js";
 
@@ -37,6 +38,8 @@ export class ClientEvents implements ClientHandler, ConnectionOwner {
   readonly greetings: Greetings;
   readonly isOpen = (slot: number): boolean => this.transport.state(slot) === SLOT.resting;
   exchange!: Exchange;
+  /** Undefined for connections in the clear. */
+  readonly securing: Securing | undefined;
   /** The protocol has a handshake: a connection is in flight until it is ready. */
   shakesHands = false;
   protected readonly worker: RoleWorker<ConnectPlan, ConnectMessage>;
@@ -72,6 +75,8 @@ export class ClientEvents implements ClientHandler, ConnectionOwner {
     );
     this.times = new RampTimes(this.counters);
     this.destinationCounts = plan.destinationCounts && new DestinationCounts(plan.destinationCounts);
+    const tlsTimes = memory.histograms[HISTOGRAM.tlsUs]!;
+    this.securing = plan.tls && new Securing(this, this.counters, tlsTimes, slots);
     this.proxy = plan.proxyProtocol && new ProxySender(plan.proxyProtocol);
   }
 
@@ -88,18 +93,24 @@ export class ClientEvents implements ClientHandler, ConnectionOwner {
     if (this.waitsFor === COUNTER.greetingMs && this.isBehind) this.greetings.held(nowMs, passedMs);
   }
 
-  opened(slot: number): void {
-    const { counters, nowMs } = this;
-    counters[COUNTER.established]! += 1;
-    counters[COUNTER.open]! += 1;
-    const handshakeMs = nowMs - this.startedMs[slot]!;
+  /** ESTABLISHED in TCP. @param below sends in the clear */
+  established(slot: number, below: Transport): void {
+    const handshakeMs = this.nowMs - this.startedMs[slot]!;
+    this.counters[COUNTER.established]! += 1;
     this.connects.record(handshakeMs * 1000);
     this.greetings.opened(handshakeMs);
+    this.destinationCounts?.established(this.tuples.destinationOf(slot));
+    if (this.proxy) this.sendProxyHeader(slot, this.proxy, below);
+  }
+
+  opened(slot: number): void {
+    const { counters, nowMs } = this;
+    // In TLS it was told before.
+    if (!this.securing) this.established(slot, this.transport);
+    counters[COUNTER.open]! += 1;
     if (this.shakesHands) this.startedMs[slot] = nowMs;
     this.ages.established(slot, nowMs);
-    this.destinationCounts?.established(this.tuples.destinationOf(slot));
     this.greeting++;
-    if (this.proxy) this.sendProxyHeader(slot, this.proxy);
     this.exchange.opened(slot);
   }
 
@@ -172,8 +183,18 @@ export class ClientEvents implements ClientHandler, ConnectionOwner {
     this.counters[COUNTER.inFlight]! -= 1;
   }
 
+  /** An attempt in flight takes too long. */
+  expire(slot: number, nowMs: number): void {
+    const isSecuring = this.securing !== undefined && this.securing.sinceMs[slot]! > 0;
+    const sinceMs = isSecuring ? this.securing!.sinceMs[slot]! : this.startedMs[slot]!;
+    if (nowMs - sinceMs < (isSecuring ? this.plan.handshakeTimeoutMs : this.plan.connectTimeoutMs)) return;
+    this.countFailed(slot, isSecuring ? STEP.tls : STEP.connect, ETIMEDOUT);
+    this.transport.close(slot);
+  }
+
   /** An attempt in flight has failed. */
   countFailed(slot: number, step: number, errno: number): void {
+    if (this.securing) this.securing.sinceMs[slot] = 0;
     this.destinationCounts?.failed(this.tuples.destinationOf(slot), step, errno);
     this.counters[COUNTER.failed]! += 1;
     this.worker.memory.countFailure(step, errno);
@@ -235,8 +256,8 @@ export class ClientEvents implements ClientHandler, ConnectionOwner {
     this.counters[COUNTER.open]! -= 1;
   }
 
-  private sendProxyHeader(slot: number, proxy: ProxySender): void {
-    const sent = proxy.send(slot, this.transport);
+  private sendProxyHeader(slot: number, proxy: ProxySender, below: Transport): void {
+    const sent = proxy.send(slot, below);
     if (sent > 0) this.counters[COUNTER.sentBytes]! += sent;
     // What ended the connection is told of its own, and counted there.
     else this.worker.memory.countFailure(STEP.send, -sent);

@@ -3,11 +3,9 @@
 
 import type { RoleWorker } from "../engine/worker.js";
 import { COMMAND, CONTROL, TARGET_AS_IT_IS } from "../engine/worker-memory.js";
-import { ETIMEDOUT } from "../linux/syscalls/errno.js";
 import type { ClientTransport, TurnBudget } from "../transport/contract.js";
 import { openClientTransport } from "../transport/open.js";
 import { NO_ROOM, SLOT } from "../transport/slot-state.js";
-import { STEP } from "../util/steps.js";
 import { ClientEvents } from "./events.js";
 import { COUNTER } from "./metrics.js";
 import { TupleCursor } from "./tuple-cursor.js";
@@ -58,17 +56,21 @@ export class ClientLoop {
     this.counters = memory.counters;
     this.tuples = new TupleCursor(plan, slots);
     this.events = new Events(worker, this.tuples, slots);
-    const transport = openClientTransport(plan.engine, {
-      tuples: this.tuples,
-      handler: this.events,
-      budget,
-      wakeFd: worker.wakeFd,
-      slots,
-      tableSize: plan.tableSize,
-      parks: plan.parks,
-      resets: plan.reset,
-      endsGreeted: !plan.closesGreeted ? undefined : plan.reset ? "reset" : "close",
-    });
+    const transport = openClientTransport(
+      plan.engine,
+      {
+        tuples: this.tuples,
+        handler: this.events,
+        budget,
+        wakeFd: worker.wakeFd,
+        slots,
+        tableSize: plan.tableSize,
+        parks: plan.parks,
+        resets: plan.reset,
+        endsGreeted: !plan.closesGreeted ? undefined : plan.reset ? "reset" : "close",
+      },
+      plan.tls && this.events.securing?.open(plan.tls, (slot) => this.tuples.destinationOf(slot)),
+    );
     if (typeof transport === "number") throw worker.cannotBegin(transport);
     this.transport = transport;
     this.events.begin(transport);
@@ -166,10 +168,8 @@ export class ClientLoop {
     const end = Math.min(first + CHECKED_AT_ONCE, transport.end);
     for (let slot = first; slot < end; slot++) {
       const state = transport.state(slot);
-      if (state === SLOT.opening && now - events.startedMs[slot]! >= plan.connectTimeoutMs) {
-        events.countFailed(slot, STEP.connect, ETIMEDOUT);
-        transport.close(slot);
-      } else if (state === SLOT.opened && events.shakesHands) {
+      if (state === SLOT.opening) events.expire(slot, now);
+      else if (state === SLOT.opened && events.shakesHands) {
         if (events.ages.heldMs(slot, now) >= plan.handshakeTimeoutMs) events.timeOut(slot);
       } else if (state === SLOT.opened && events.greetings.gaveUp(events.ages.heldMs(slot, now))) events.resolve(slot);
     }

@@ -19,6 +19,7 @@ import { judge } from "./verdict/verdict.js";
 export function summarizeLatencies(histograms: ConnectHistograms): ConnectResult["latency"] {
   return {
     connect: summarizeLatency(histograms.connect),
+    tls: histograms.tls.count > 0 ? summarizeLatency(histograms.tls) : undefined,
     handshake: histograms.handshake.count > 0 ? summarizeLatency(histograms.handshake) : undefined,
     firstByte: summarizeLatency(histograms.firstByte),
     roundTrip: summarizeLatency(histograms.roundTrip),
@@ -76,6 +77,7 @@ export function makeResult(run: RunFacts, state: RunState): ConnectResult {
     messages: reportMessages(run),
     greetings: countGreetings(run),
     heartbeats: sectionOf(CLIENT_METRICS, metrics, "heartbeats"),
+    tls: settings.tls && sectionOf(CLIENT_METRICS, metrics, "tls"),
     traffic: sectionOf(CLIENT_METRICS, metrics, "traffic"),
     memory: {
       userBytesPerConnection: perConnection(state.held.residentBytes - state.before.residentBytes),

@@ -8,6 +8,8 @@ export const CLIENT_METRICS = defineMetrics("fourtuple_connect", {
     shown: "moment",
   },
   established: { type: "counter", help: "Connections ESTABLISHED.", shown: ["established"] },
+  secured: { type: "counter", help: "TLS handshakes done.", shown: ["tls.secured"] },
+  resumed: { type: "counter", help: "TLS handshakes that used an earlier session again.", shown: ["tls.resumed"] },
   ready: {
     type: "counter",
     help: "Connections set up in the protocol; in plain TCP those that are ESTABLISHED.",
@@ -36,9 +38,10 @@ export const CLIENT_METRICS = defineMetrics("fourtuple_connect", {
   },
 
   connectUs: { type: "histogram", help: "From connect() to ESTABLISHED.", shown: ["latency.connect"] },
+  tlsUs: { type: "histogram", help: "From ESTABLISHED to the end of the TLS handshake.", shown: ["latency.tls"] },
   handshakeUs: {
     type: "histogram",
-    help: "From ESTABLISHED to ready, where the protocol has a handshake.",
+    help: "From ESTABLISHED, or the end of TLS's handshake, to ready, where the protocol has a handshake.",
     shown: ["latency.handshake"],
   },
   firstByteUs: {

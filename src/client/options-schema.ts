@@ -1,6 +1,7 @@
 // The schema of connect()'s options, held to their type: an option that is missing here does not compile.
 import type { ZodType } from "zod";
 import type { ConnectOptions } from "../planning/connect-options.js";
+import { clientTlsShape } from "../planning/tls-schema.js";
 import { EXPECTATIONS } from "../protocols/modes.js";
 import { PROXY_VERSIONS } from "../protocols/proxy-protocol.js";
 import { protocolShape } from "../protocols/spec/options-schema.js";
@@ -31,6 +32,7 @@ const shape = {
   messageRatePerSec: number.optional(),
   expect: oneOf(EXPECTATIONS).optional(),
   ...protocolShape,
+  ...clientTlsShape,
   proxyProtocol: oneOf(PROXY_VERSIONS).optional(),
   maxP99Ms: number.optional(),
   minRatePerSec: number.optional(),

@@ -54,6 +54,7 @@ export interface RunState {
 
 export interface ConnectHistograms {
   readonly connect: Histogram;
+  readonly tls: Histogram;
   readonly handshake: Histogram;
   readonly firstByte: Histogram;
   readonly roundTrip: Histogram;
@@ -68,6 +69,7 @@ export function readHistograms(memories: readonly WorkerMemory[], before?: Conne
   };
   return {
     connect: read(HISTOGRAM.connectUs, before?.connect),
+    tls: read(HISTOGRAM.tlsUs, before?.tls),
     handshake: read(HISTOGRAM.handshakeUs, before?.handshake),
     firstByte: read(HISTOGRAM.firstByteUs, before?.firstByte),
     roundTrip: read(HISTOGRAM.roundTripUs, before?.roundTrip),

@@ -2,6 +2,7 @@
 
 import type { RunSpec } from "../planning/run-spec.js";
 import { type Schedule, stagedSchedule, steadySchedule } from "../planning/schedule.js";
+import type { TlsSpec } from "../planning/tls.js";
 import type { ProxyVersion } from "../protocols/proxy-protocol.js";
 import type { ProtocolSpec } from "../protocols/spec/spec.js";
 import type { Thresholds } from "../results/connect.js";
@@ -19,6 +20,7 @@ export interface ConnectSettings {
   readonly durationMs: number;
   readonly message: MessagePlan | undefined;
   readonly protocol: ProtocolSpec | undefined;
+  readonly tls: TlsSpec | undefined;
   readonly proxyProtocol: ProxyVersion | undefined;
   readonly thresholds: Thresholds;
   readonly reset: boolean;
@@ -46,6 +48,7 @@ export function settingsOf(spec: RunSpec): ConnectSettings {
       expected: message.expect,
     },
     protocol: spec.protocol,
+    tls: spec.tls,
     proxyProtocol: spec.proxyProtocol,
     thresholds: spec.thresholds,
     reset: spec.close === "rst",

@@ -34,7 +34,10 @@ export class TupleCursor implements TupleSource {
   private readonly bySlot: Uint16Array;
 
   /** @param slots that may ever be in use */
-  constructor(plan: Pick<ConnectPlan, "tuples" | "shared" | "reusesTuples" | "destinationCounts">, slots: number) {
+  constructor(
+    plan: Pick<ConnectPlan, "tuples" | "shared" | "reusesTuples" | "destinationCounts" | "tls">,
+    slots: number,
+  ) {
     this.sequence = new TupleSequence(plan.tuples);
     this.cursor = new Int32Array(plan.shared);
     this.reusesTuples = plan.reusesTuples;
@@ -54,7 +57,7 @@ export class TupleCursor implements TupleSource {
     });
     this.destination = this.destinations[0]![0]!;
     this.source = this.sources[0]!.address;
-    this.bySlot = new Uint16Array(plan.destinationCounts ? slots : 0);
+    this.bySlot = new Uint16Array(plan.destinationCounts || (plan.tls && plan.tls.peers.length > 1) ? slots : 0);
   }
 
   take(slot: number, passedOver: number): number {

@@ -4,6 +4,7 @@ import type { Expectation } from "../protocols/modes.js";
 import type { ProxyVersion } from "../protocols/proxy-protocol.js";
 import type { ProtocolSpec } from "../protocols/spec/spec.js";
 import type { EngineName } from "../results/engine.js";
+import type { TlsPlan } from "./securing.js";
 
 /** What is sent over every connection, how often, and what answers it. */
 export interface MessagePlan {
@@ -23,7 +24,7 @@ export interface ConnectPlan {
   /** Connections that may be in flight in this worker. */
   readonly window: number;
   readonly connectTimeoutMs: number;
-  /** From ESTABLISHED to ready in the protocol, where that has a handshake. */
+  /** From ESTABLISHED to ready in the protocol, where that has a handshake, and for that of TLS. */
   readonly handshakeTimeoutMs: number;
   /** Descriptors in one table. */
   readonly tableSize: number;
@@ -40,6 +41,8 @@ export interface ConnectPlan {
   readonly message: MessagePlan | undefined;
   /** What is spoken over the connections; undefined for plain TCP. */
   readonly protocol: ProtocolSpec | undefined;
+  /** undefined for connections in the clear. */
+  readonly tls: TlsPlan | undefined;
   /** Each connection begins with this version of the PROXY protocol's header. */
   readonly proxyProtocol: ProxyVersion | undefined;
   /** Words shared by all workers, see SHARED. */

@@ -14,6 +14,7 @@ import { allocateCounts } from "./evidence/destination-counts.js";
 import { CLIENT_METRICS } from "./metrics.js";
 import { Pacer } from "./ramp/pacer.js";
 import { layOutThreads, shareOf, type ThreadLayout } from "./ramp/thread-layout.js";
+import { planTls, type TlsPlan } from "./securing.js";
 import type { ConnectSettings } from "./settings.js";
 import { ACKNOWLEDGED_EVERY } from "./single/flow-control.js";
 import { type ConnectMessage, type ConnectPlan, SHARED } from "./worker-plan.js";
@@ -56,6 +57,7 @@ export class ClientWorkers {
   readonly #parks: boolean;
   readonly #shared = new SharedArrayBuffer(SHARED.words * 4);
   #reserve: DescriptorReserve | undefined;
+  readonly #tls: TlsPlan | undefined;
   #hasFailed = false;
   #receivedTexts = 0;
 
@@ -65,6 +67,7 @@ export class ClientWorkers {
     this.#engine = engine.name;
     this.#events = events;
     this.destinationCounts = allocateCounts(targets.plan);
+    this.#tls = settings.tls && planTls(settings.tls, targets);
     this.#parks = tables === "unbounded";
     // Whoever waits for greetings knows that they come: a connection is in flight until its own.
     if (settings.closesGreeted) this.share(SHARED.peerGreets, 1);
@@ -136,6 +139,7 @@ export class ClientWorkers {
       destinationCounts: this.destinationCounts,
       message: settings.message,
       protocol: settings.protocol,
+      tls: this.#tls,
       shared: this.#shared,
     };
     try {

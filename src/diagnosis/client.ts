@@ -18,6 +18,7 @@ import { explainClosing } from "./rules/peer-closed.js";
 import { explainRefusedProtocol } from "./rules/refusals.js";
 import { explainRefusal, explainSelfConnect } from "./rules/refused.js";
 import { explainSilence } from "./rules/timeouts.js";
+import { explainTls } from "./rules/tls.js";
 import { explainUnavailable } from "./rules/unavailable.js";
 
 /** @returns the limit that stopped the run, or the suspects that remain */
@@ -55,6 +56,7 @@ export function explainClient(result: ConnectResult): Finding | Suspect[] {
     };
   }
   return (
+    explainTls(main) ??
     explainRefusedProtocol(result, main) ??
     explainUnavailable(result, main) ??
     explainNeighbours(result, main) ??

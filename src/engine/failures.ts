@@ -1,4 +1,5 @@
 // The failures that workers have counted, by the step of a connection's life and the errno.
+import { isTlsCode, tlsCodeName } from "../linux/openssl/codes.js";
 import { ERRNO_LIMIT, errnoName } from "../linux/syscalls/errno.js";
 import { codeName, FIRST_CODE } from "../protocols/codes.js";
 import { STEPS, type Step } from "../util/steps.js";
@@ -33,6 +34,7 @@ export function collectFailures(memories: readonly WorkerMemory[]): FailureCount
  * connection was its own peer.
  */
 export function failureName(phase: Step, errno: number): string {
+  if (isTlsCode(errno)) return tlsCodeName(errno);
   if (errno >= FIRST_CODE) return codeName(errno);
   if (errno !== 0) return errnoName(errno);
   return phase === "connect" ? "SELF" : "FIN";

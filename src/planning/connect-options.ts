@@ -6,10 +6,11 @@ import type { EngineChoice } from "../results/engine.js";
 import type { AddressRange } from "../util/address-range.js";
 import type { PortRange } from "../util/endpoint.js";
 import type { Stage } from "./schedule.js";
+import type { ClientTlsOptions } from "./tls.js";
 
-export interface ConnectOptions extends ProtocolOptions {
+export interface ConnectOptions extends ProtocolOptions, ClientTlsOptions {
   /**
-   * Where to: `host:port`, `[::1]:7777`, `host:7777-7786`, `:7777` for 127.0.0.1; `ws://host:port/path` for WebSocket. Several
+   * Where to: `host:port`, `[::1]:7777`, `host:7777-7786`, `:7777` for 127.0.0.1; `tls://host:port`, `ws://host:port/path` for WebSocket, `wss://` for both. Several
    * destinations speak the same protocol.
    */
   readonly to: string | readonly string[];

@@ -5,7 +5,6 @@ import { EXPECTATIONS } from "../protocols/modes.js";
 import { PROXY_VERSIONS } from "../protocols/proxy-protocol.js";
 import { parseAddress } from "../protocols/spec/address.js";
 import { HANDSHAKE_TIMEOUT_MS, protocolSpec } from "../protocols/spec/options.js";
-import type { ProtocolSpec } from "../protocols/spec/spec.js";
 import { ENGINE_CHOICES } from "../results/identifiers.js";
 import { formatIp, splitZone, unmapIp } from "../util/address.js";
 import { parseAddressRanges } from "../util/address-range.js";
@@ -16,6 +15,7 @@ import { formatCount, parseCount } from "../util/units.js";
 import { closeModeFor } from "./close-mode.js";
 import type { ConnectOptions, SourceOption, SourcePortOption } from "./connect-options.js";
 import type { DestinationSpec, MessageSpec, RunSpec, SourceSpec } from "./run-spec.js";
+import { clientTls } from "./tls.js";
 
 /** Handshakes in flight at once, unless asked otherwise. */
 export const CONCURRENCY = 1024;
@@ -37,7 +37,7 @@ export function parseRunSpec(options: ConnectOptions): RunSpec {
   const { durationMs = isSingle ? Number.POSITIVE_INFINITY : HOLD_MS } = options;
   return {
     destinations: parseDestinations(options.to),
-    protocol: parseProtocol(options),
+    ...parseProtocol(options),
     resolve: options.resolve ?? "all",
     family: options.family,
     connections,
@@ -78,7 +78,7 @@ export function parseDestinations(to: string | readonly string[]): DestinationSp
 }
 
 /** What is spoken over the connections. @throws {AppError} E_ADDRESS, E_OPTION */
-function parseProtocol(options: ConnectOptions): ProtocolSpec | undefined {
+function parseProtocol(options: ConnectOptions): Pick<RunSpec, "protocol" | "tls"> {
   const [first, ...others] = (typeof options.to === "string" ? [options.to] : options.to).map((text) =>
     parseAddress(text),
   );
@@ -93,7 +93,7 @@ function parseProtocol(options: ConnectOptions): ProtocolSpec | undefined {
   if (spec && !spec.isBinary && message !== undefined && !isUtf8(Buffer.from(message))) {
     throw invalid("the message is no UTF-8, which a text message has to be", "send it as a binary one: --binary");
   }
-  return spec;
+  return { protocol: spec, tls: clientTls(first!, options) };
 }
 
 /** @throws {AppError} E_ADDRESS */

@@ -9,6 +9,7 @@ import type { EngineChoice } from "../results/engine.js";
 import type { Family } from "../util/address.js";
 import type { PortRange } from "../util/endpoint.js";
 import type { Stage } from "./schedule.js";
+import type { TlsSpec } from "./tls.js";
 
 /** Where connections go: a name or an address, and each of these ports. */
 export interface DestinationSpec {
@@ -57,13 +58,15 @@ export interface RunSpec extends TupleSpec {
   /** Handshakes in flight at once, over all threads. */
   readonly concurrency: number;
   readonly connectTimeoutMs: number;
-  /** From ESTABLISHED to ready in the protocol, where that has a handshake. */
+  /** From ESTABLISHED to ready in the protocol, where that has a handshake, and for that of TLS. */
   readonly handshakeTimeoutMs: number;
   /** How long to hold the connections after the ramp. */
   readonly durationMs: number | "forever";
   readonly message?: MessageSpec | undefined;
   /** What is spoken over the connections; plain TCP unless given. */
   readonly protocol?: ProtocolSpec | undefined;
+  /** Connections are over TLS; else in the clear. */
+  readonly tls?: TlsSpec | undefined;
   readonly proxyProtocol?: ProxyVersion | undefined;
   readonly thresholds: Thresholds;
   readonly close: "rst" | "fin";

@@ -14,6 +14,7 @@ import {
   share,
   startedAt,
   type TypeOf,
+  tls,
   version,
 } from "./fields.js";
 import { latency } from "./histogram/latency-summary.js";
@@ -160,9 +161,12 @@ export const connectSchema = z
     ratePerSec: perSecond.describe("ready in the protocol per second of the ramp; in plain TCP ESTABLISHED"),
     latency: z.object({
       connect: latency.describe("from connect() to ESTABLISHED"),
+      tls: latency.optional().describe("from ESTABLISHED to the end of TLS's handshake; missing in the clear"),
       handshake: latency
         .optional()
-        .describe("from ESTABLISHED to ready in the protocol; missing where it has no handshake"),
+        .describe(
+          "from ESTABLISHED, or the end of TLS's handshake, to ready in the protocol; missing where it has no handshake",
+        ),
       firstByte: latency,
       roundTrip: latency.describe(
         "of every message that was due, when an answer was expected: those without one count as late as they were at the end",
@@ -181,6 +185,7 @@ export const connectSchema = z
       blockedMessages: count,
       answeringConnections: count.optional().describe("over which at least one message was answered"),
     }),
+    tls: tls.optional(),
     heartbeats: z
       .object({ sent: count, answered: count })
       .optional()

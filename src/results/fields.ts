@@ -61,3 +61,11 @@ export const hostLoad = z
   })
   .describe("shares of all CPUs that others took meanwhile; missing where that cannot be read");
 export type HostLoad = TypeOf<typeof hostLoad>;
+
+/** TLS of either side. */
+export const tls = z
+  .object({
+    secured: count.describe("handshakes done"),
+    resumed: count.describe("of them, by an earlier session"),
+  })
+  .describe("missing in the clear");

@@ -3,7 +3,7 @@ import { z } from "../util/zod.js";
 import { diagnosis } from "./diagnosis.js";
 import { engine } from "./engine.js";
 import { evidence } from "./evidence.js";
-import { bound, count, failures, milliseconds, port, startedAt, type TypeOf, version } from "./fields.js";
+import { bound, count, failures, milliseconds, port, startedAt, type TypeOf, tls, version } from "./fields.js";
 import { PROTOCOLS } from "./identifiers.js";
 import { source } from "./sockets/owners.js";
 
@@ -18,6 +18,7 @@ export const serveSchema = z
       .enum(PROTOCOLS)
       .optional()
       .describe("what was spoken over the connections; results of older versions have none, and are of tcp"),
+    tls: tls.optional(),
     accepted: count,
     ready: count
       .optional()

@@ -4,6 +4,7 @@ import type { RoleWorker } from "../engine/worker.js";
 import { ECONNRESET } from "../linux/syscalls/errno.js";
 import type { NativeBuffer } from "../linux/syscalls/libc.js";
 import type { ServerHandler, ServerTransport } from "../transport/contract.js";
+import type { TlsEvents } from "../transport/tls/options.js";
 import { STEP } from "../util/steps.js";
 import { Exchange } from "./exchange.js";
 import { COUNTER } from "./metrics.js";
@@ -12,7 +13,7 @@ import { type ServeMessage, type ServePlan, SHARED } from "./worker-plan.js";
 // Addresses on their way to the main thread: past them it is not told of more, since it does not keep up.
 const REPORTED_AHEAD = 4096;
 
-export class ServerEvents implements ServerHandler {
+export class ServerEvents implements ServerHandler, TlsEvents {
   private readonly worker: RoleWorker<ServePlan, ServeMessage>;
   private readonly plan: ServePlan;
   private readonly counters: Float64Array;
@@ -91,6 +92,11 @@ export class ServerEvents implements ServerHandler {
     this.worker.send({ type: "filling" });
   }
 
+  secured(_slot: number, isResumed: boolean): void {
+    this.counters[COUNTER.secured]! += 1;
+    if (isResumed) this.counters[COUNTER.resumed]! += 1;
+  }
+
   acceptFailed(errno: number, isFull: boolean): void {
     this.worker.memory.countFailure(STEP.accept, errno);
     if (isFull) this.counters[COUNTER.tableFull]! += 1;
@@ -110,7 +116,8 @@ export class ServerEvents implements ServerHandler {
   }
 
   failed(slot: number, step: number, errno: number): void {
-    if (this.exchange.lost(slot, errno)) this.forget(slot);
+    // A handshake of TLS fails before that of the protocol begins.
+    if (step !== STEP.tls && this.exchange.lost(slot, errno)) this.forget(slot);
     else this.endedBy(slot, step, errno);
   }
 

@@ -2,9 +2,12 @@
 
 import type { RoleWorker } from "../engine/worker.js";
 import { COMMAND, CONTROL } from "../engine/worker-memory.js";
+import { freeContext, serverContext } from "../linux/openssl/context.js";
+import type { TlsSettings } from "../linux/openssl/settings.js";
 import { RST_ABOVE } from "../planning/close-mode.js";
 import type { ServerTransport } from "../transport/contract.js";
 import { openServerTransport } from "../transport/open.js";
+import type { ServerTls } from "../transport/tls/options.js";
 import { ServerEvents } from "./events.js";
 import { type ServeMessage, type ServePlan, SHARED } from "./worker-plan.js";
 
@@ -30,19 +33,23 @@ export class ServerLoop {
     const { plan } = worker;
     this.worker = worker;
     this.events = new ServerEvents(worker);
-    const transport = openServerTransport(plan.engine, {
-      handler: this.events,
-      budget: BUDGET,
-      wakeFd: worker.wakeFd,
-      slots: SLOTS_AT_FIRST,
-      tableSize: plan.tableSize,
-      listener: worker.localDescriptor(plan.listener),
-      // Where the table is shared, the listening socket is the main thread's to close.
-      ownsListener: !worker.sharesTable,
-      backlog: plan.backlog,
-      accepted: new Int32Array(plan.shared, SHARED.accepted * 4, 1),
-      sendsAtRest: this.events.sendsAtRest,
-    });
+    const transport = openServerTransport(
+      plan.engine,
+      {
+        handler: this.events,
+        budget: BUDGET,
+        wakeFd: worker.wakeFd,
+        slots: SLOTS_AT_FIRST,
+        tableSize: plan.tableSize,
+        listener: worker.localDescriptor(plan.listener),
+        // Where the table is shared, the listening socket is the main thread's to close.
+        ownsListener: !worker.sharesTable,
+        backlog: plan.backlog,
+        accepted: new Int32Array(plan.shared, SHARED.accepted * 4, 1),
+        sendsAtRest: this.events.sendsAtRest,
+      },
+      plan.tls && this.tls(plan.tls),
+    );
     if (typeof transport === "number") throw worker.cannotBegin(transport);
     this.transport = transport;
     this.events.begin(transport);
@@ -63,6 +70,11 @@ export class ServerLoop {
     } finally {
       transport.dispose();
     }
+  }
+
+  private tls(settings: TlsSettings): ServerTls {
+    const { handshakeTimeoutMs } = this.worker.plan;
+    return { context: serverContext(settings), freeContext, events: this.events, handshakeTimeoutMs };
   }
 
   private closeAll(): void {

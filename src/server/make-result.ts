@@ -27,6 +27,8 @@ interface Notes
   readonly drops: number | undefined;
   /** Bytes of this process before the first connection. */
   readonly residentBefore: number;
+  /** The connections are over TLS. */
+  readonly isSecure: boolean;
   readonly nofileLimit: number;
   readonly evidence: Pick<RunEvidence, "deltas" | "settings" | "gauges">;
 }
@@ -34,7 +36,7 @@ interface Notes
 export function makeResult(
   { memories, size, hasPrivateTables }: Threads,
   { residentAtPeak, memoryStop, fileStop }: MemoryGuard,
-  { backlogLength, drops, residentBefore, nofileLimit, evidence, ...notes }: Notes,
+  { backlogLength, drops, residentBefore, isSecure, nofileLimit, evidence, ...notes }: Notes,
 ): ServeResult {
   const { startedAt, address, protocol, elapsedMs, ...held } = notes;
   const metrics = readMetrics(SERVER_METRICS, memories);
@@ -47,6 +49,7 @@ export function makeResult(
     elapsedMs,
     protocol,
     ...sectionOf(SERVER_METRICS, metrics, ""),
+    tls: isSecure ? sectionOf(SERVER_METRICS, metrics, "tls") : undefined,
     heartbeats: sectionOf(SERVER_METRICS, metrics, "heartbeats"),
     ...held,
     failures: collectFailures(memories).map(({ phase, errno, count }) => ({

@@ -3,6 +3,8 @@ import { defineMetrics, type MetricValues } from "../engine/metrics.js";
 
 export const SERVER_METRICS = defineMetrics("fourtuple_serve", {
   accepted: { type: "counter", help: "Connections accepted.", shown: ["accepted"] },
+  secured: { type: "counter", help: "TLS handshakes done.", shown: ["tls.secured"] },
+  resumed: { type: "counter", help: "TLS handshakes that used an earlier session again.", shown: ["tls.resumed"] },
   ready: {
     type: "counter",
     help: "Connections set up in the protocol; in plain TCP those accepted.",

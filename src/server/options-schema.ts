@@ -1,5 +1,6 @@
 // The schema of serve()'s options, held to their type: an option that is missing here does not compile.
 import type { ZodType } from "zod";
+import { tlsShape } from "../planning/tls-schema.js";
 import { SERVER_MODES } from "../protocols/modes.js";
 import { protocolShape } from "../protocols/spec/options-schema.js";
 import { ENGINE_CHOICES } from "../results/identifiers.js";
@@ -15,6 +16,7 @@ const shape = {
   greeting: text.optional(),
   closeAfterGreeting: flag.optional(),
   ...protocolOptions,
+  ...tlsShape,
   backlog: number.optional(),
   maxConnections: number.optional(),
   log: oneOf(["first", "all", "none"]).optional(),

@@ -1,5 +1,7 @@
 // What a caller may ask of serve(), and what that means when something is not said.
 
+import type { TlsSettings } from "../linux/openssl/settings.js";
+import { type TlsOptions, tlsSettings } from "../planning/tls.js";
 import { SERVER_MODES, type ServerMode } from "../protocols/modes.js";
 import { type Address, parseAddress } from "../protocols/spec/address.js";
 import { HANDSHAKE_TIMEOUT_MS, type ProtocolOptions, protocolSpec } from "../protocols/spec/options.js";
@@ -9,9 +11,9 @@ import { ENGINE_CHOICES } from "../results/identifiers.js";
 import { AppError } from "../util/errors.js";
 import { quoted } from "../util/printable.js";
 
-export interface ServeOptions extends Omit<ProtocolOptions, "headers"> {
+export interface ServeOptions extends Omit<ProtocolOptions, "headers">, TlsOptions {
   /**
-   * Where to listen: `host:port`, `[::1]:7777`, `:7777` for 127.0.0.1; port 0 lets the kernel choose. `ws://host:port/path` for WebSocket: with
+   * Where to listen: `host:port`, `[::1]:7777`, `:7777` for 127.0.0.1; port 0 lets the kernel choose. `tls://host:port` for TLS, `ws://host:port/path` for WebSocket: with
    * a path, upgrades of that one only.
    */
   readonly at: string;
@@ -40,6 +42,10 @@ export interface ServeSettings {
   readonly closeAfterGreeting: boolean;
   /** What is spoken over the connections; undefined for plain TCP. */
   readonly protocol: ProtocolSpec | undefined;
+  /** undefined in the clear; its identity is not made yet. */
+  readonly tls: TlsSettings | undefined;
+  /** TLS sessions can be used again. */
+  readonly resumes: boolean;
   readonly handshakeTimeoutMs: number;
   readonly backlog: number;
   readonly maxConnections: number;
@@ -86,6 +92,8 @@ export function resolveOptions(options: ServeOptions): ServeSettings {
     greeting: options.greeting ?? (options.closeAfterGreeting ? "hello" : undefined),
     closeAfterGreeting: options.closeAfterGreeting ?? false,
     protocol: protocolSpec(at, options),
+    tls: tlsSettings(at, options),
+    resumes: options.tlsResume ?? false,
     handshakeTimeoutMs: options.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS,
     backlog: options.backlog ?? BACKLOG,
     maxConnections: options.maxConnections ?? UNLIMITED,

@@ -15,6 +15,7 @@ import { canRegisterFiles } from "../linux/uring/registered-files.js";
 import type { EngineReport } from "../results/engine.js";
 import type { RunEvidence } from "../results/evidence.js";
 import type { ServeResult } from "../results/serve.js";
+import type { ServerIdentity } from "../transport/tls/identity.js";
 import type { AppError } from "../util/errors.js";
 import { countConnections, countDrops } from "./kernel-counts.js";
 import type { Listener } from "./listener.js";
@@ -38,6 +39,8 @@ export interface ServeEvents {
 export class ServeRun extends EventEmitter<ServeEvents> implements RunHandle<ServeResult, ServeSnapshot> {
   /** Where it listens; the port is known even if 0 was asked for. */
   readonly address: { readonly ip: string; readonly port: number };
+  /** Its certificate; undefined in the clear. */
+  readonly identity: ServerIdentity | undefined;
   /** The accept queue's length in force. */
   readonly backlog: number;
   /** Resolves when the server has stopped; rejects with an AppError when it could not go on. */
@@ -76,12 +79,14 @@ export class ServeRun extends EventEmitter<ServeEvents> implements RunHandle<Ser
     settings: ServeSettings,
     listener: Listener,
     engine: EngineReport,
+    identity: ServerIdentity | undefined,
     complete: (result: ServeResult) => ServeResult = (result) => result,
   ) {
     super();
     this.#settings = settings;
     this.#listener = listener;
     this.#engine = engine;
+    this.identity = identity;
     this.address = { ip: listener.ip, port: listener.port };
     this.backlog = listener.backlog;
     this.ready = new Promise((resolve, reject) => {
@@ -199,6 +204,7 @@ export class ServeRun extends EventEmitter<ServeEvents> implements RunHandle<Ser
       backlogLength: this.backlog,
       drops: this.#drops,
       residentBefore: this.#before.residentBytes,
+      isSecure: this.identity !== undefined,
       nofileLimit: this.#nofileLimit,
       engine: this.#engine,
       evidence: this.#evidence,
@@ -231,6 +237,7 @@ export class ServeRun extends EventEmitter<ServeEvents> implements RunHandle<Ser
       closeAfterGreeting,
       protocol,
       handshakeTimeoutMs,
+      tls: this.identity?.settings,
       maxConnections,
       backlog: this.#listener.backlog,
       logged,

@@ -7,6 +7,7 @@ import { closeFd } from "../linux/syscalls/socket.js";
 import type { EngineReport } from "../results/engine.js";
 import type { ServeResult } from "../results/serve.js";
 import { chooseEngine, engineWords } from "../transport/choose-engine.js";
+import { prepareIdentity, type ServerIdentity } from "../transport/tls/identity.js";
 import { trace } from "../util/debug/trace.js";
 import { type Listener, openListener } from "./listener.js";
 import { resolveOptions, type ServeOptions, type ServeSettings, UNLIMITED } from "./options.js";
@@ -23,9 +24,11 @@ type Complete = (result: ServeResult) => ServeResult;
  */
 export async function serve(options: ServeOptions, complete?: Complete): Promise<ServeRun> {
   const settings = resolveOptions(options);
+  const identity = settings.tls && prepareIdentity(settings.tls, settings.resumes, settings.at.host);
   const engine = engineFor(settings);
   trace("transport", () => engineWords(engine));
-  const run = startRun(settings, await openListener(settings.at, settings.backlog), engine, complete);
+  const listener = await openListener(settings.at, settings.backlog);
+  const run = startRun(settings, listener, engine, identity, complete);
   stopOnAbort(run, options.signal);
   try {
     await run.ready;
@@ -47,10 +50,11 @@ function startRun(
   settings: ServeSettings,
   listener: Listener,
   engine: EngineReport,
+  identity: ServerIdentity | undefined,
   complete: Complete | undefined,
 ): ServeRun {
   try {
-    return new ServeRun(settings, listener, engine, complete);
+    return new ServeRun(settings, listener, engine, identity, complete);
   } catch (error) {
     closeFd(listener.fd);
     throw error;

@@ -1,4 +1,5 @@
 // What the main thread and the server's workers agree on: the plan, the words that all share, the messages.
+import type { TlsSettings } from "../linux/openssl/settings.js";
 import type { ServerMode } from "../protocols/modes.js";
 import type { ProtocolSpec } from "../protocols/spec/spec.js";
 import type { EngineName } from "../results/engine.js";
@@ -15,6 +16,8 @@ export interface ServePlan {
   readonly protocol: ProtocolSpec | undefined;
   /** From ESTABLISHED to ready in the protocol, where that has a handshake. */
   readonly handshakeTimeoutMs: number;
+  /** undefined in the clear. */
+  readonly tls: TlsSettings | undefined;
   readonly maxConnections: number;
   /** The accept queue's length. */
   readonly backlog: number;

@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { checkConnectOptions } from "../../src/client/options-schema.js";
 import type { ConnectOptions, ServeOptions } from "../../src/index.js";
+import type { TlsOptions } from "../../src/planning/tls.js";
 import { checkServeOptions } from "../../src/server/options-schema.js";
 import { ownAddress } from "../support/address.js";
 import { countDescriptors } from "../support/kernel.js";
@@ -200,6 +201,10 @@ it("checking them takes no descriptors of a process that has few", async () => {
 describe("every option that makes sense goes on as it is", () => {
   const { signal } = new AbortController();
   const sources = parseAddressRanges("127.0.0.2");
+  const TLS: Required<TlsOptions> = {
+    ...{ ca: "ca.pem", cert: "cert.pem", key: "key.pem" },
+    ...{ tlsVersion: "1.3", ciphers: "TLS_AES_128_GCM_SHA256", alpn: ["h2"], tlsResume: true },
+  };
   const given: Required<ConnectOptions> = {
     to: [TO],
     resolve: "first",
@@ -221,6 +226,9 @@ describe("every option that makes sense goes on as it is", () => {
     pingIntervalMs: 10,
     maxMessageBytes: 11,
     handshakeTimeoutMs: 12,
+    ...TLS,
+    insecure: true,
+    serverName: "example.org",
     proxyProtocol: "v2",
     maxP99Ms: 8,
     minRatePerSec: 9,
@@ -251,6 +259,7 @@ describe("every option that makes sense goes on as it is", () => {
       pingIntervalMs: 10,
       maxMessageBytes: 11,
       handshakeTimeoutMs: 12,
+      ...TLS,
       log: "none",
       engine: "epoll",
       signal,

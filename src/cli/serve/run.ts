@@ -7,6 +7,7 @@ import { paintFor } from "../../output/terminal/paint.js";
 import { RateMeter } from "../../output/terminal/rate-meter.js";
 import {
   backlogNote,
+  certificateLine,
   clientLine,
   isSameMoment,
   listeningLine,
@@ -14,6 +15,7 @@ import {
   serveProgress,
   serveSummary,
 } from "../../output/text/serve.js";
+import type { TlsOptions } from "../../planning/tls.js";
 import type { ProtocolOptions } from "../../protocols/spec/options.js";
 import type { Explained } from "../../results/diagnosis.js";
 import type { ServeResult } from "../../results/serve.js";
@@ -21,20 +23,31 @@ import { BACKLOG, FIRST_LOGGED, type ServeOptions } from "../../server/options.j
 import type { ServeRun } from "../../server/run.js";
 import { serve } from "../../server/serve.js";
 import type { ServeSnapshot } from "../../server/snapshot.js";
-import { type ProtocolCommandOptions, protocolOptionsOf } from "../protocol-options.js";
+import { type ProtocolCommandOptions, protocolOptionsOf, tlsOptionsOf } from "../protocol-options.js";
 import { supervise } from "../supervise.js";
 
 const PROGRESS_MS = 1000;
 
 /** As the command line has them. */
-export type ServeCommandOptions = Omit<ServeOptions, "at" | keyof ProtocolOptions> &
+export type ServeCommandOptions = Omit<ServeOptions, "at" | keyof ProtocolOptions | keyof TlsOptions> &
   ProtocolCommandOptions & { readonly json?: boolean };
 
 /** @returns the exit code */
 export async function runServe(at: string, options: ServeCommandOptions): Promise<number> {
   const { mode, greeting, closeAfterGreeting, backlog, maxConnections, log } = options;
   const { headers: _ofClients, ...protocol } = protocolOptionsOf(options);
-  const run = await serve({ at, mode, greeting, closeAfterGreeting, backlog, maxConnections, log, ...protocol });
+  const tls = tlsOptionsOf(options);
+  const run = await serve({
+    at,
+    mode,
+    greeting,
+    closeAfterGreeting,
+    backlog,
+    maxConnections,
+    log,
+    ...protocol,
+    ...tls,
+  });
   const live = options.json ? undefined : await openLive(process.stderr);
   // Before a word is printed: who reads that it listens may send a signal.
   const ended = supervise(run);
@@ -67,7 +80,9 @@ class JsonPrinter {
 
   constructor(run: ServeRun, { log }: ServeCommandOptions) {
     this.#log = log;
-    this.#print({ event: "listening", ...run.address, backlog: run.backlog, pid: process.pid });
+    const { address, backlog, identity } = run;
+    const certificate = identity && { fingerprint: identity.fingerprint, selfSigned: identity.isSelfSigned };
+    this.#print({ event: "listening", ...address, backlog, pid: process.pid, certificate });
   }
 
   connection(peer: Peer): void {
@@ -107,6 +122,7 @@ class TextPrinter {
     const note = backlogNote(backlog, run.backlog);
     if (note) printNote(note);
     this.#print(listeningLine(run.address));
+    if (run.identity) this.#print(certificateLine(run.identity));
     this.moment(run.snapshot(), live === undefined);
   }
 

@@ -5,6 +5,7 @@ export const SSL_FILETYPE_PEM = 1;
 export const SSL_ERROR_WANT_READ = 2;
 export const SSL_ERROR_ZERO_RETURN = 6;
 
+export const SSL_OP_NO_TICKET = 2 ** 14;
 export const SSL_OP_CIPHER_SERVER_PREFERENCE = 2 ** 22;
 export const SSL_OP_NO_RENEGOTIATION = 2 ** 30;
 

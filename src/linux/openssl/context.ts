@@ -18,6 +18,7 @@ import {
   SSL_MODE_RELEASE_BUFFERS,
   SSL_OP_CIPHER_SERVER_PREFERENCE,
   SSL_OP_NO_RENEGOTIATION,
+  SSL_OP_NO_TICKET,
   SSL_SESS_CACHE_OFF,
   SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
   SSL_VERIFY_NONE,
@@ -36,8 +37,8 @@ const SYSTEM_CAS = [
   "/etc/ssl/cert.pem",
 ];
 const CONNECTION_MODE = SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS;
-/** One ticket a connection: a peer that wants several sessions opens several connections. */
-const TICKETS = 1;
+/** What chooses among protocols, by server's context. */
+const selectors = new Map<number, ReturnType<typeof callbackOf>>();
 const SESSION_ID_CONTEXT = Buffer.from("fourtuple");
 
 /**
@@ -75,18 +76,23 @@ export function serverContext(settings: TlsSettings): number {
     }
     const id = NativeBuffer.from(SESSION_ID_CONTEXT);
     ssl.SSL_CTX_set_session_id_context(context, id.address, SESSION_ID_CONTEXT.length);
-    ssl.SSL_CTX_set_num_tickets(context, TICKETS);
+    ssl.SSL_CTX_set_num_tickets(context, ticketKeys ? 1 : 0);
     if (ticketKeys) {
       const keys = NativeBuffer.from(ticketKeys);
       ssl.SSL_CTX_ctrl(context, SSL_CTRL_SET_TLSEXT_TICKET_KEYS, ticketKeys.length, keys.address);
-    }
-    if (alpn.length > 0) ssl.SSL_CTX_set_alpn_select_cb(context, callbackOf(...alpnSelector(alpn)), 0);
+    } else ssl.SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
+    if (alpn.length === 0) return;
+    const selector = callbackOf(...alpnSelector(alpn));
+    selectors.set(context, selector);
+    ssl.SSL_CTX_set_alpn_select_cb(context, selector.address, 0);
   });
 }
 
 /** Gives a context back; connections that still have it keep it alive. */
 export function freeContext(context: number): void {
   openssl().SSL_CTX_free(context);
+  selectors.get(context)?.release();
+  selectors.delete(context);
 }
 
 function configured(context: number, configure: () => void): number {

@@ -27,6 +27,9 @@ export interface TlsSettings {
   readonly alpn: readonly string[];
   /** A client's: the server's certificate is not checked. */
   readonly insecure: boolean;
-  /** A server's: 80 random bytes that seal its session tickets, the same in all workers. */
+  /**
+   * A server's: 80 random bytes that seal its session tickets, the same in all workers; it gives none without. A client of OpenSSL 3.0 keeps
+   * 16 KiB for as long as it lives once it has got one.
+   */
   readonly ticketKeys: Uint8Array | undefined;
 }

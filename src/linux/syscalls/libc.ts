@@ -53,13 +53,19 @@ export function loadLibrary(library: string | null): (prototype: string) => Call
   return (prototype) => loaded.func(prototype) as Call;
 }
 
+const prototypes = new Map<string, import("koffi").TypeObject>();
+
 /**
- * A function pointer by which C calls `handler`, on this thread only and for as long as the thread lives.
+ * A function pointer by which C calls `handler`, on this thread only.
  *
  * @param prototype with uintptr_t for pointers
  */
-export function callbackOf(prototype: string, handler: Call): number {
-  return Number(koffi.address(koffi.register(handler, koffi.pointer(koffi.proto(prototype)))));
+export function callbackOf(prototype: string, handler: Call): { readonly address: number; release(): void } {
+  // A name is declared once.
+  const declared = prototypes.get(prototype) ?? koffi.pointer(koffi.proto(prototype));
+  prototypes.set(prototype, declared);
+  const registered = koffi.register(handler, declared);
+  return { address: Number(registered), release: () => koffi.unregister(registered) };
 }
 
 /** The errno of this thread's last failed call; a number sets it. */

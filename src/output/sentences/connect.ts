@@ -50,6 +50,7 @@ export function latencyRows({
 }: ConnectResult): { readonly name: string; readonly summary: LatencySummary }[] {
   const rows = [
     { name: "connect", summary: latency.connect },
+    ...(latency.tls ? [{ name: "TLS handshake", summary: latency.tls }] : []),
     ...(latency.handshake ? [{ name: HANDSHAKE_WORDS[protocol], summary: latency.handshake }] : []),
     { name: "first byte", summary: latency.firstByte },
     { name: "round trip", summary: latency.roundTrip },

@@ -1,6 +1,6 @@
 // Words for what a protocol adds to a run: the same on the terminal and on a page.
 import type { ConnectResult } from "../../results/connect.js";
-import { formatCount } from "../../util/units.js";
+import { formatCount, plural } from "../../util/units.js";
 
 type Protocol = NonNullable<ConnectResult["protocol"]>;
 
@@ -20,4 +20,12 @@ export function readyText({ protocol, ready }: Pick<ConnectResult, "protocol" | 
 export function heartbeatLine({ heartbeats }: Pick<ConnectResult, "heartbeats">): string | undefined {
   if (heartbeats === undefined || heartbeats.sent === 0) return undefined;
   return `${formatCount(heartbeats.sent)} pings sent, ${formatCount(heartbeats.answered)} answered`;
+}
+
+/** undefined in the clear. */
+export function tlsLine({ tls }: Pick<ConnectResult, "tls">): string | undefined {
+  if (!tls) return undefined;
+  const share = tls.secured > 0 ? Math.round((tls.resumed / tls.secured) * 100) : 0;
+  const resumed = tls.resumed > 0 ? `, ${formatCount(tls.resumed)} of them resumed (${share} %)` : "";
+  return `${plural(tls.secured, "handshake")}${resumed}`;
 }

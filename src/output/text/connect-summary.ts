@@ -9,7 +9,7 @@ import { printableData } from "../../util/printable.js";
 import { formatBytes, formatCount, formatDuration, plural } from "../../util/units.js";
 import { describeFactors, describeTimes, kernelMemory, latencyRows, NOT_MEASURABLE } from "../sentences/connect.js";
 import { isLowerBound, messageLines, unansweredNote } from "../sentences/messages.js";
-import { heartbeatLine, readyText } from "../sentences/protocols.js";
+import { heartbeatLine, readyText, tlsLine } from "../sentences/protocols.js";
 import { describeEngine, describeFailures, describeThreads, describeTraffic, userMemory } from "../sentences/run.js";
 import { type Paint, plain } from "../terminal/paint.js";
 import { alignFigures, alignLabels } from "../terminal/table.js";
@@ -31,6 +31,7 @@ export function connectSummary(of: Explained<ConnectResult>, paint: Paint = plai
         ["requested", formatCount(result.requested)],
         ["resolved", namesLine(result.names)],
         ["ESTABLISHED", formatCount(result.established)],
+        ["TLS", tlsLine(result)],
         ["ready", readyText(result)],
         ["failed", failuresText(result.failed, result.failures)],
         ["by destination", outcomesLine(result.byDestination)],

@@ -3,11 +3,12 @@
 import type { Explained } from "../../results/diagnosis.js";
 import type { ServeResult } from "../../results/serve.js";
 import type { ServeSnapshot } from "../../server/snapshot.js";
+import type { ServerIdentity } from "../../transport/tls/identity.js";
 import { formatBound } from "../../util/bound.js";
 import { formatEndpoint } from "../../util/endpoint.js";
 import { printable, printableData } from "../../util/printable.js";
 import { formatBytes, formatCount, formatDuration, plural } from "../../util/units.js";
-import { heartbeatLine, readyText } from "../sentences/protocols.js";
+import { heartbeatLine, readyText, tlsLine } from "../sentences/protocols.js";
 import { describeEngine, describeFailures, describeOverflows, describeTraffic, userMemory } from "../sentences/run.js";
 import { type Paint, plain } from "../terminal/paint.js";
 import { alignLabels } from "../terminal/table.js";
@@ -15,6 +16,14 @@ import { diagnosisLines } from "./diagnosis.js";
 
 export function listeningLine({ ip, port }: { readonly ip: string; readonly port: number }): string {
   return printable(`listening on ${formatEndpoint(ip, port)}`);
+}
+
+/** How the server's certificate can be known again. */
+export function certificateLine({
+  fingerprint,
+  isSelfSigned,
+}: Pick<ServerIdentity, "fingerprint" | "isSelfSigned">): string {
+  return `${isSelfSigned ? "self-signed certificate" : "certificate"}, SHA-256 ${fingerprint}`;
 }
 
 export function clientLine({ ip, port }: { readonly ip: string; readonly port: number }): string {
@@ -69,6 +78,7 @@ export function serveSummary(of: Explained<ServeResult>, printed: number | undef
           "not printed",
           unprinted > 0 ? `${plural(unprinted, "more client address", "more client addresses")}` : undefined,
         ],
+        ["TLS", tlsLine(result)],
         ["peak open", formatCount(peakOpen)],
         ["open at stop", `${formatCount(result.openAtStop)}${result.openAtStop > 0 ? ", now closed" : ""}`],
         ["kernel", describeKernel(result)],

@@ -18,7 +18,7 @@ export const SCHEMES = {
 export type Scheme = keyof typeof SCHEMES;
 
 /** Those that this version speaks. */
-const SPOKEN: readonly Scheme[] = ["tcp", "ws"];
+const SPOKEN: readonly Scheme[] = ["tcp", "tls", "ws", "wss"];
 
 export interface Address extends HostPorts {
   readonly scheme: Scheme;

@@ -9,7 +9,7 @@ import type { MessageResult } from "../messages.js";
 import { mergeAccepting, mergeEvidence, mergeLocalPath, mergeLossPattern, mergeShortage } from "./evidence.js";
 import { mergeThresholds, mergeVerdicts } from "./misses.js";
 import { mergeSamples, mergeTimes } from "./timeline.js";
-import { add, agreed, both, either, joined, merged, oneOf, union, weighted } from "./values.js";
+import { add, addTls, agreed, both, either, joined, merged, oneOf, union, weighted } from "./values.js";
 
 /** As many destinations are told one by one. */
 const MOST_DESTINATIONS = 100;
@@ -29,6 +29,7 @@ export function mergeConnect(a: ConnectResult, b: ConnectResult): ConnectResult 
     ratePerSec: times.rampMs === 0 ? 0 : readyOf(a, b) / (times.rampMs / 1000),
     latency: {
       connect: mergeLatency(a.latency.connect, b.latency.connect),
+      tls: either(a.latency.tls, b.latency.tls, mergeLatency),
       handshake: either(a.latency.handshake, b.latency.handshake, mergeLatency),
       firstByte: mergeLatency(a.latency.firstByte, b.latency.firstByte),
       roundTrip: mergeLatency(a.latency.roundTrip, b.latency.roundTrip),
@@ -38,6 +39,7 @@ export function mergeConnect(a: ConnectResult, b: ConnectResult): ConnectResult 
       outgoing: x.outgoing + y.outgoing,
       incoming: x.incoming + y.incoming,
     })),
+    tls: either(a.tls, b.tls, addTls),
     messages: either(a.messages, b.messages, mergeMessages),
   };
   const thresholds = mergeThresholds(a.thresholds, b.thresholds);

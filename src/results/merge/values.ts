@@ -71,3 +71,9 @@ export function weighted(a: number, aWeight: number, b: number, bWeight: number)
   const weight = aWeight + bWeight;
   return weight === 0 ? 0 : (a * aWeight + b * bWeight) / weight;
 }
+
+type Tls = { readonly secured: number; readonly resumed: number };
+
+export function addTls(a: Tls, b: Tls): Tls {
+  return { secured: a.secured + b.secured, resumed: a.resumed + b.resumed };
+}

@@ -32,7 +32,7 @@ export class TlsClient extends TlsTransport<ClientTransport> implements ClientTr
 
   opened(slot: number): void {
     this.slots.begin(slot, HANDSHAKING);
-    this.tls.events.established(slot);
+    this.tls.events.established(slot, this.below);
     this.beginHandshake(slot);
   }
 

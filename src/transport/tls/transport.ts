@@ -129,8 +129,8 @@ export abstract class TlsTransport<Below extends Transport> implements Transport
       if (!resets) this.sayGoodbye(slot);
       this.free(slot);
     }
-    this.dispose();
     this.below.closeAll(resets, isAborted);
+    this.dispose();
   }
 
   dispose(): void {

@@ -56,7 +56,7 @@ export function describeClientBudget(transportCase: TransportCase): void {
     const { listener, list, tuples } = target(count);
     const client = clientUnderTest(transportCase, list);
     const slots = tuples.map(() => client.transport.open());
-    await client.turnUntil("all are open", () => client.told.count("opened") === count);
+    await client.turnUntil("all are open", () => client.told.count("opened") === count && peers.areReady());
     const fds: number[] = [];
     await until(
       "all at the peer",
@@ -143,7 +143,7 @@ export function describeBudget(transportCase: TransportCase): void {
       leaveDescriptors(1);
       const opening = transport.open();
       expect([opening, transport.open()]).toEqual([expect.any(Number), NO_ROOM]);
-      await turnUntil("it is open", () => told.count("opened") === 1);
+      await turnUntil("it is open", () => told.count("opened") === 1 && peers.areReady());
       expect(transport.open()).toBe(NO_ROOM);
       transport.rest(opening);
       const failing = transport.open();

@@ -34,7 +34,7 @@ export function describeClient(transportCase: TransportCase): void {
     const { listener, list } = target(1);
     const client = clientUnderTest(transportCase, list, options);
     const slot = client.transport.open();
-    await client.turnUntil("it is open", () => client.told.count("opened") === 1);
+    await client.turnUntil("it is open", () => client.told.count("opened") === 1 && peers.areReady());
     return { ...client, slot, peer: await peerOf(listener) };
   };
 
@@ -158,7 +158,7 @@ export function describeClient(transportCase: TransportCase): void {
     const held = countDescriptors();
     const { transport, told, turnUntil } = clientUnderTest(transportCase, list);
     for (let n = 0; n < 20; n++) transport.open();
-    await turnUntil("all are open", () => told.count("opened") === 20);
+    await turnUntil("all are open", () => told.count("opened") === 20 && peers.areReady());
     const fds: number[] = [];
     await until(
       "all at the peer",

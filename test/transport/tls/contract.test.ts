@@ -4,13 +4,19 @@ import { selfSignedIdentity } from "../../../src/linux/openssl/certificate.js";
 import { clientContext, freeContext, serverContext } from "../../../src/linux/openssl/context.js";
 import type { TlsSettings } from "../../../src/linux/openssl/settings.js";
 import { openClientTransport, openServerTransport } from "../../../src/transport/open.js";
+import { hasUring } from "../../support/ring.js";
 import { tlsPeers } from "../../support/tls-peers.js";
 import { describeTransport } from "../contract.js";
 
 const identity = selfSignedIdentity(["DNS:localhost"]);
 const COMMON = { freeContext, events: { established: () => undefined, secured: () => undefined } };
 
-describe.each(["1.2", "1.3"] as const)("TLS %s", (version) => {
+describe.each([
+  ["1.2", "epoll"],
+  ["1.3", "epoll"],
+  ["1.3", "uring"],
+] as const)("TLS %s over kernel-%s", (version, engine) => {
+  if (engine === "uring" && !hasUring) return;
   const settings: TlsSettings = {
     ...{ ca: undefined, cert: undefined, key: undefined, ciphers: undefined, alpn: [], ticketKeys: undefined },
     ...{ identity: undefined, insecure: true, version },
@@ -19,7 +25,7 @@ describe.each(["1.2", "1.3"] as const)("TLS %s", (version) => {
 
   describeTransport({
     openClient: (options) =>
-      openClientTransport("epoll", options, {
+      openClientTransport(engine, options, {
         ...COMMON,
         context: clientContext(settings),
         peers: [{ host: "localhost", isIp: false }],
@@ -27,9 +33,9 @@ describe.each(["1.2", "1.3"] as const)("TLS %s", (version) => {
         resumes: false,
       }),
     openServer: (options) =>
-      openServerTransport("epoll", options, { ...COMMON, context: makeServer(), handshakeTimeoutMs: 60_000 }),
-    needsDescriptors: true,
-    tellsOwnAnswers: true,
+      openServerTransport(engine, options, { ...COMMON, context: makeServer(), handshakeTimeoutMs: 60_000 }),
+    needsDescriptors: engine === "epoll",
+    tellsOwnAnswers: engine === "epoll",
     peers: tlsPeers(clientContext(settings), makeServer()),
   });
 });

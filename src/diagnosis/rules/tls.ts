@@ -1,0 +1,127 @@
+// TCP is up, and TLS is not: what an alert, a certificate or what came instead of a handshake says, whose limit that is, and what to do.
+import type { Finding } from "../../results/diagnosis.js";
+import type { FailureReport } from "../../results/fields.js";
+import { formatCount } from "../../util/units.js";
+
+type Known = Pick<Finding, "limit" | "whose" | "meaning" | "fix">;
+
+const peer = (limit: string, meaning: string, fix: string): Known => ({ limit, whose: "peer", meaning, fix });
+const local = (limit: string, meaning: string, fix: string): Known => ({ limit, whose: "local", meaning, fix });
+
+const UNKNOWN_CA = local(
+  "certificate",
+  "the server's certificate is signed by an authority that is not trusted here",
+  "give the authority's certificate with --ca; or go without verification: --insecure",
+);
+const WRONG_NAME = peer(
+  "certificate",
+  "the server's certificate is for another name than the one that was asked for",
+  "connect by a name that it has (openssl x509 -noout -ext subjectAltName), or say which one with --servername; or --insecure",
+);
+const NO_COMMON = local(
+  "tls-version",
+  "the two sides have no version or cipher of TLS in common",
+  "see --tls-version and --ciphers, and what the server allows (nginx: ssl_protocols, ssl_ciphers)",
+);
+const NOT_TLS = local(
+  "address",
+  "what answers does not speak TLS: the port is a plain-text one",
+  "check port and scheme: leave out tls://, or take ws:// for wss://",
+);
+const CLIENT_CERTIFICATE = local(
+  "credentials",
+  "the server wants a client certificate, or does not accept this one",
+  "give one that its authority has signed: --cert client.pem --key client.key",
+);
+
+/** By the failure's name. */
+const KNOWN: Readonly<Record<string, Known>> = {
+  CERT_HAS_EXPIRED: peer(
+    "certificate",
+    "the server's certificate has expired",
+    "renew it there; see this host's clock (date); or go without verification: --insecure",
+  ),
+  CERT_NOT_YET_VALID: peer(
+    "certificate",
+    "the server's certificate is not valid yet",
+    "compare the clocks of both hosts (date)",
+  ),
+  CERT_REVOKED: peer("certificate", "the server's certificate is revoked", "renew it there"),
+  HOSTNAME_MISMATCH: WRONG_NAME,
+  IP_ADDRESS_MISMATCH: WRONG_NAME,
+  DEPTH_ZERO_SELF_SIGNED_CERT: local(
+    "certificate",
+    "the server's certificate is self-signed, and not trusted here",
+    "give it as the authority with --ca; or go without verification: --insecure",
+  ),
+  SELF_SIGNED_CERT_IN_CHAIN: UNKNOWN_CA,
+  UNABLE_TO_GET_ISSUER_CERT: UNKNOWN_CA,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: UNKNOWN_CA,
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: peer(
+    "certificate",
+    "the server sends its certificate without those that lead to its authority, or the authority is not trusted here",
+    "let it send the whole chain (nginx: ssl_certificate with the intermediates behind it), or give them with --ca",
+  ),
+  WRONG_VERSION_NUMBER: NOT_TLS,
+  HTTP_REQUEST: NOT_TLS,
+  UNEXPECTED_MESSAGE: NOT_TLS,
+  UNSUPPORTED_PROTOCOL: NO_COMMON,
+  NO_SHARED_CIPHER: NO_COMMON,
+  ALERT_PROTOCOL_VERSION: NO_COMMON,
+  ALERT_INSUFFICIENT_SECURITY: NO_COMMON,
+  ALERT_HANDSHAKE_FAILURE: local(
+    "tls-version",
+    "the server refuses the handshake: no cipher or curve in common, or it wants a client certificate",
+    "see --ciphers and --tls-version; give a client certificate with --cert; the server's log says which",
+  ),
+  ALERT_NO_APPLICATION_PROTOCOL: local(
+    "alpn",
+    "the server speaks none of the protocols that were offered by ALPN",
+    "offer one that it has: --alpn http/1.1",
+  ),
+  ALERT_UNRECOGNIZED_NAME: local(
+    "address",
+    "the server does not know the name that was asked for (SNI)",
+    "give one that it serves: --servername",
+  ),
+  ALERT_CERTIFICATE_REQUIRED: CLIENT_CERTIFICATE,
+  ALERT_BAD_CERTIFICATE: CLIENT_CERTIFICATE,
+  ALERT_UNKNOWN_CA: CLIENT_CERTIFICATE,
+  ALERT_CERTIFICATE_EXPIRED: CLIENT_CERTIFICATE,
+  ALERT_CERTIFICATE_UNKNOWN: CLIENT_CERTIFICATE,
+  ALERT_ACCESS_DENIED: CLIENT_CERTIFICATE,
+  ALERT_INTERNAL_ERROR: peer("peer-fault", "the server met with an error of its own", "see its log"),
+};
+
+/** What ends a handshake without a word of TLS. */
+const SILENT: Readonly<Record<string, Known>> = {
+  ETIMEDOUT: peer(
+    "peer-silent",
+    "the server accepts connections and does not answer the handshake of TLS in time",
+    "check port and scheme: a server that waits for plain text is silent, too; else it is overloaded: open more slowly (--connect-rate), or wait longer (--handshake-timeout)",
+  ),
+  FIN: peer(
+    "refused",
+    "the server accepts connections and ends them during the handshake of TLS",
+    "check port and scheme: it may speak plain text; else it is at its maximum, or a proxy has no server behind it",
+  ),
+};
+
+/** @returns undefined for a failure that is none of TLS */
+export function explainTls({ phase, errno, count }: FailureReport): Finding | undefined {
+  const known = Object.hasOwn(KNOWN, errno) && phase !== "upgrade" ? KNOWN[errno] : ofHandshake(phase, errno);
+  return known && { ...known, evidence: [`${formatCount(count)} × ${errno} (${phase})`] };
+}
+
+function ofHandshake(phase: string, errno: string): Known | undefined {
+  if (phase !== "tls") return undefined;
+  if (errno === "ECONNRESET" || errno === "EPIPE") return SILENT.FIN;
+  if (Object.hasOwn(SILENT, errno)) return SILENT[errno];
+  if (errno === "ENOMEM")
+    return local("memory", "there was no memory for TLS", "ask for fewer connections, or add memory");
+  return peer(
+    "refused",
+    `the handshake of TLS failed: ${errno}`,
+    "see the server's log; compare with openssl s_client -connect",
+  );
+}
