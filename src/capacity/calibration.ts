@@ -10,6 +10,7 @@ import { readCgroupMemory } from "../linux/proc/cgroup.js";
 import { readConntrack } from "../linux/proc/net-stats.js";
 import { countOpenDescriptors, readMeminfo } from "../linux/proc/procfs.js";
 import { raiseNofileLimit } from "../linux/syscalls/rlimit.js";
+import type { EngineName } from "../results/engine.js";
 import type { ConnectionCost } from "../results/prediction.js";
 import { serve } from "../server/serve.js";
 
@@ -46,22 +47,23 @@ const MESSAGES = { connections: 500, ratePerSec: 20, forMs: 400, least: 500 } as
 /**
  * Opens some thousand connections over loopback and closes them again; never throws.
  *
+ * @param engine what carries them
  * @param messageBytes messages of that size are exchanged, too; undefined for none
  * @param signal ends it at once
  */
-export async function calibrate(messageBytes?: number, signal?: AbortSignal): Promise<Calibration> {
+export async function calibrate(engine: EngineName, messageBytes?: number, signal?: AbortSignal): Promise<Calibration> {
   const obstacle = findObstacle();
   if (obstacle !== undefined) return uncalibrated(obstacle);
-  const { cost, obstacle: found } = await measureConnections(signal);
+  const { cost, obstacle: found } = await measureConnections(engine, signal);
   if (signal?.aborted) return uncalibrated(STOPPED);
   if (messageBytes === undefined || found !== undefined) return { cost, obstacle: found };
-  const cpuSecondsPerMessage = await measureMessages(messageBytes, signal).catch(() => undefined);
+  const cpuSecondsPerMessage = await measureMessages(engine, messageBytes, signal).catch(() => undefined);
   if (signal?.aborted) return uncalibrated(STOPPED);
   return { cost: { ...cost, ...(cpuSecondsPerMessage !== undefined && { cpuSecondsPerMessage }) }, obstacle: found };
 }
 
-async function measureConnections(signal: AbortSignal | undefined): Promise<Calibration> {
-  const server = await serve({ at: "127.0.0.1:0" }).catch(sentence);
+async function measureConnections(engine: EngineName, signal: AbortSignal | undefined): Promise<Calibration> {
+  const server = await serve({ at: "127.0.0.1:0", engine }).catch(sentence);
   if (typeof server === "string") return uncalibrated(server);
   try {
     const run = await connect({
@@ -73,6 +75,7 @@ async function measureConnections(signal: AbortSignal | undefined): Promise<Cali
       ],
       durationMs: DEADLINE_MS,
       close: "rst",
+      engine,
       signal,
     });
     try {
@@ -120,8 +123,12 @@ async function measure(run: ConnectRun, signal: AbortSignal | undefined): Promis
 }
 
 /** CPU seconds of a message and its answer, both ends; undefined where too few were answered to tell. */
-async function measureMessages(bytes: number, signal: AbortSignal | undefined): Promise<number | undefined> {
-  const server = await serve({ at: "127.0.0.1:0", mode: "echo" });
+async function measureMessages(
+  engine: EngineName,
+  bytes: number,
+  signal: AbortSignal | undefined,
+): Promise<number | undefined> {
+  const server = await serve({ at: "127.0.0.1:0", mode: "echo", engine });
   try {
     const run = await connect({
       to: `127.0.0.1:${server.address.port}`,
@@ -130,6 +137,7 @@ async function measureMessages(bytes: number, signal: AbortSignal | undefined): 
       messageRatePerSec: MESSAGES.ratePerSec,
       durationMs: DEADLINE_MS,
       close: "rst",
+      engine,
       signal,
     });
     try {

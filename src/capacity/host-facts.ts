@@ -24,6 +24,7 @@ import { CAP_SYS_ADMIN, hasHostCapability } from "../linux/syscalls/capability.j
 import { type ProcessLimit, readNofileLimit } from "../linux/syscalls/rlimit.js";
 import { canRegisterFiles } from "../linux/uring/registered-files.js";
 import type { CgroupMemoryFile, MemoryRoom } from "../results/evidence.js";
+import { readMemlock } from "../transport/choose-engine.js";
 import type { Family } from "../util/address.js";
 import { numberOf } from "../util/bound.js";
 import type { PortRange } from "../util/endpoint.js";
@@ -51,6 +52,8 @@ export interface HostFacts {
   readonly canPark: boolean;
   /** Threads can have descriptor tables of their own: unshare(CLONE_FILES). */
   readonly canUnshare: boolean;
+  /** RLIMIT_MEMLOCK in bytes; Infinity where it does not bind. */
+  readonly memlockBytes: number | undefined;
   readonly nrOpen: number | undefined;
   readonly fileMax: number | undefined;
   readonly filesOpen: number | undefined;
@@ -149,6 +152,7 @@ export async function readHostFacts(
     openDescriptors: countOpenDescriptors(),
     canPark: canRegisterFiles(),
     canUnshare: await canUnshareTables(),
+    memlockBytes: readMemlock(),
     nrOpen: number("fs.nr_open"),
     fileMax: unlessEndless(number("fs.file-max")),
     filesOpen: number("fs.file-nr"),

@@ -2,6 +2,7 @@
 
 import type { CheckedSources } from "../planning/sources.js";
 import type { TuplePlan } from "../planning/tuple-plan.js";
+import type { EngineName } from "../results/engine.js";
 import type { BadSource } from "../results/peer.js";
 import type { ConnectionCost, Program, Role } from "../results/prediction.js";
 import type { Family } from "../util/address.js";
@@ -10,6 +11,8 @@ import type { Server } from "./server.js";
 
 export interface Load {
   readonly program: Program;
+  /** What carries the connections of a program of ours. */
+  readonly engine: EngineName;
   readonly connections: number;
   readonly role: Role;
   /** The 4-tuples that a client has; undefined for a server. */

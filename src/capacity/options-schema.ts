@@ -1,7 +1,7 @@
 // The schema of predictCapacity()'s options, held to their type: an option that is missing here does not compile.
 
 import type { ZodType } from "zod";
-import { PROGRAMS } from "../results/identifiers.js";
+import { ENGINE_CHOICES, PROGRAMS } from "../results/identifiers.js";
 import { checkOptions, flag, number, oneOf, signal, sourcePorts, sources, text } from "../util/options.js";
 import { z } from "../util/zod.js";
 import type { CapacityOptions } from "./options.js";
@@ -16,6 +16,7 @@ const shape = {
   messageRatePerSec: number.optional(),
   messageBytes: number.optional(),
   program: oneOf(PROGRAMS).optional(),
+  engine: oneOf(ENGINE_CHOICES).optional(),
   memoryPerConnectionBytes: number.optional(),
   measure: flag.optional(),
   signal: signal.optional(),

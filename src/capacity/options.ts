@@ -16,6 +16,7 @@ import type { TupleSpec } from "../planning/run-spec.js";
 import { type PortReadings, planPorts, readPorts } from "../planning/source-ports.js";
 import { NO_BAD_SOURCES } from "../planning/sources.js";
 import type { TuplePlan } from "../planning/tuple-plan.js";
+import type { EngineChoice } from "../results/engine.js";
 import type { BadSource } from "../results/peer.js";
 import type { Program, Role } from "../results/prediction.js";
 import { formatIp, type IpAddress, parseIp } from "../util/address.js";
@@ -43,6 +44,8 @@ export interface CapacityOptions extends WhatIf {
   readonly messageBytes?: number | undefined;
   /** Whose answer counts: an ordinary program's, which is the default, or fourtuple's own. */
   readonly program?: Program | undefined;
+  /** What carries connections of fourtuple's; default `auto`. */
+  readonly engine?: EngineChoice | undefined;
   /** Memory that an ordinary program takes for each connection, beside the kernel's; default next to none. */
   readonly memoryPerConnectionBytes?: number | undefined;
   /** Measure what a connection costs by a few thousand on loopback; default true. Else the committed figures are used. */
@@ -52,7 +55,7 @@ export interface CapacityOptions extends WhatIf {
 }
 
 /** What is wanted, before its cost is known; of each program. */
-export interface Question extends Omit<Load, "cost" | "program" | keyof Tuples> {
+export interface Question extends Omit<Load, "cost" | "program" | "engine" | keyof Tuples> {
   readonly tuples: Readonly<Record<Program, Tuples>>;
   /** The interface that leads to the destination; undefined for loopback. */
   readonly device: string | undefined;

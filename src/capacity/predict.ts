@@ -1,10 +1,14 @@
 // Prediction: the ceiling of connections on this host, which limit it is, and what stands behind it.
 
+import { CORES } from "../engine/pool.js";
 import { loadBetween, readCpuTimes } from "../linux/proc/host-cpu.js";
+import { raiseNofileLimit } from "../linux/syscalls/rlimit.js";
+import type { EngineName } from "../results/engine.js";
 import type { HostLoad } from "../results/fields.js";
 import type { LimitRow, LimitVerdict } from "../results/limits.js";
 import type { Answer, ConnectionCost, Prediction, Program } from "../results/prediction.js";
 import { readListeners } from "../socket-table/listeners/listeners.js";
+import { chooseEngine } from "../transport/choose-engine.js";
 import { toBound } from "../util/bound.js";
 import { describeHostLoad } from "../util/host-load.js";
 import { formatCount, plural } from "../util/units.js";
@@ -42,16 +46,18 @@ export async function predictCapacity(options: CapacityOptions = {}): Promise<Pr
 /** Reads the host and measures what a connection costs. */
 export async function examine(options: CapacityOptions): Promise<Examined> {
   const { tuples, ...question } = await resolveQuestion(options);
+  const engine = engineFor(options);
   const before = readCpuTimes();
   const calibration: Calibration =
     options.measure === false
       ? uncalibrated(undefined)
-      : await calibrate(question.messageRatePerSec > 0 ? question.messageBytes : undefined, options.signal);
+      : await calibrate(engine, question.messageRatePerSec > 0 ? question.messageBytes : undefined, options.signal);
   const hostLoad = options.measure === false ? undefined : loadBetween(before, readCpuTimes());
   const loadOf = (program: Program): Load => ({
     ...question,
     ...tuples[program],
     program,
+    engine,
     cost: costOf(program, calibration, options),
   });
   const { program = "ordinary" } = options;
@@ -65,6 +71,13 @@ export async function examine(options: CapacityOptions): Promise<Examined> {
     obstacle: calibration.obstacle,
     hostLoad,
   };
+}
+
+/** @throws {AppError} E_PERMISSION or E_PLATFORM when io_uring is asked for and not to be had at all */
+function engineFor({ engine: requested = "auto", connections = 1 }: CapacityOptions): EngineName {
+  const shape = { role: "client", threads: CORES, tableSize: raiseNofileLimit().soft } as const;
+  // Asked for by name, what bounds its rings is a limit like others.
+  return chooseEngine({ ...shape, requested, connections: requested === "uring" ? 1 : connections }).name;
 }
 
 function otherThan(program: Program): Program {

@@ -4,6 +4,7 @@ import type { Finding } from "../results/diagnosis.js";
 import type { ServeResult } from "../results/serve.js";
 import { formatBound } from "../util/bound.js";
 import { formatCount, plural } from "../util/units.js";
+import { explainNoRing } from "./rules/local-errors.js";
 import { describeMemoryStop, explainFileStop } from "./rules/memory-stop.js";
 
 /** @returns undefined if nothing was refused, dropped or delayed */
@@ -31,6 +32,7 @@ export function explainServer(result: ServeResult): Finding | undefined {
       evidence: [`${formatCount(accepting.count)} × ENFILE (accept)`],
     };
   }
+  if (accepting?.errno === "ENOMEM" && result.engine?.name === "uring") return explainNoRing(accepting);
   // A full table is no problem while other threads have room in theirs.
   if (accepting?.errno === "EMFILE" || (result.tableFull > 0 && !hasPrivateTables)) {
     return {

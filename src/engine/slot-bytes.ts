@@ -6,6 +6,10 @@ export const SLOT_BYTES = {
   ConnectionTable: { states: 1, places: 4 },
   /** Once connections were closed. */
   FreeSlots: { slots: 4 },
+  /** In rings, in place of these two; `stack` once connections were closed. */
+  Slots: { bits: 2, lives: 1, stack: 4 },
+  /** Clients in rings; `passed` once a 4-tuple was in use already. */
+  Openings: { numbers: 4, passed: 4 },
   /** Up to the highest slot that ever had more to do than its share of a turn. */
   SlotQueue: { slots: 4, isQueued: 1 },
   /** Clients only. */

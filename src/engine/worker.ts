@@ -3,7 +3,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { countOpenDescriptors, listDescriptors } from "../linux/proc/procfs.js";
 import { borrowDescriptor } from "../linux/syscalls/borrowed-descriptors.js";
-import { errnoName } from "../linux/syscalls/errno.js";
+import { ENOMEM, errnoName } from "../linux/syscalls/errno.js";
 import { drain } from "../linux/syscalls/eventfd.js";
 import { closeFd } from "../linux/syscalls/socket.js";
 import { unshareDescriptors } from "../linux/syscalls/unshare.js";
@@ -172,7 +172,10 @@ function borrow({ kept, index }: WorkerStart<unknown>): Map<number, number> {
 
 function cannotBegin(index: number, error: number): AppError {
   return new AppError("E_WORKER", `thread ${index} could not begin: ${errnoName(-error)}`, {
-    fix: "raise the limit of open files (ulimit -n) or ask for fewer connections",
+    fix:
+      error === -ENOMEM
+        ? "free memory; with --engine uring, raise the limit of locked memory (ulimit -l)"
+        : "raise the limit of open files (ulimit -n) or ask for fewer connections",
   });
 }
 

@@ -87,7 +87,7 @@ export function lockedBytes({ connections, threads, tableSize }: Omit<EngineNeed
   return threads * Math.max(1, rings) * RING_LOCKED_BYTES;
 }
 
-/** The kernel counts what the rings of a user lock over all of its processes, unless it has CAP_IPC_LOCK. */
-function readMemlock(): number {
+/** RLIMIT_MEMLOCK in bytes. The kernel counts what the rings of a user lock over all of its processes, unless it has CAP_IPC_LOCK. */
+export function readMemlock(): number {
   return hasHostCapability(CAP_IPC_LOCK) ? Number.POSITIVE_INFINITY : raiseMemlockLimit().soft;
 }

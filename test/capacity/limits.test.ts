@@ -24,6 +24,7 @@ describe("the catalogue", () => {
       "fs.nr_open",
       "fs.file-max",
       "fs.epoll.max_user_watches",
+      "RLIMIT_MEMLOCK",
       "net.ipv4.ip_local_port_range",
       "net.ipv4.ip_local_reserved_ports",
       "net.core.somaxconn",

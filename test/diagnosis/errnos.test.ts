@@ -40,6 +40,18 @@ describe("an errno", () => {
     }
   });
 
+  it("of a socket in a ring is about locked memory, and of any other about the kernel's", () => {
+    const failures = [{ phase: "socket" as const, errno: "ENOMEM", count: 400 }];
+    const limitOf = (name: "epoll" | "uring") =>
+      explainRun(connectResult({ established: 0, failures, engine: { name, requested: "auto" } })).finding;
+    expect(limitOf("uring")).toMatchObject({
+      limit: "memlock",
+      whose: "local",
+      meaning: expect.stringMatching(/RLIMIT_MEMLOCK/),
+    });
+    expect(limitOf("epoll")).toMatchObject({ limit: "memory" });
+  });
+
   it.each<[Phase, string, Timing, string, string, RegExp]>([
     ["socket", "EAFNOSUPPORT", "unknown", "address-family", "local", /address family/],
     ["socket", "EPERM", "unknown", "policy", "local", /seccomp/],

@@ -14,6 +14,8 @@ import { WebSocketClient } from "../../src/protocols/websocket/client.js";
 import { WebSocketServer } from "../../src/protocols/websocket/server.js";
 import { ConnectionTable } from "../../src/transport/kernel-epoll/connection-table.js";
 import { FreeSlots } from "../../src/transport/kernel-epoll/free-slots.js";
+import { Openings } from "../../src/transport/kernel-uring/openings.js";
+import { Slots } from "../../src/transport/kernel-uring/slots.js";
 import { SlotQueue } from "../../src/transport/slot-queue.js";
 import { startProgram } from "../support/process.js";
 import { ProtocolHost } from "../support/protocol-host.js";
@@ -95,6 +97,17 @@ describe("what each slot takes", () => {
     }
     expect(bytesOf(free)).toEqual(SLOT_BYTES.FreeSlots);
     expect(bytesOf(queue)).toEqual(SLOT_BYTES.SlotQueue);
+  });
+
+  it("is as listed: slots in rings", () => {
+    const slots = new Slots(1, true);
+    for (let slot = 0; slot < SLOTS; slot++) slots.take(SLOTS);
+    for (let slot = 0; slot < SLOTS; slot++) slots.free(slot, 0);
+    expect(bytesOf(slots)).toEqual(SLOT_BYTES.Slots);
+    const tuples = { kernelPicksPort: true, mayMeetItself: false, isUnbound: true, take: () => -1 } as never;
+    const openings = new Openings(tuples, slots, undefined as never, SLOTS);
+    openings.passOver(SLOTS - 1);
+    expect(bytesOf(openings)).toEqual(SLOT_BYTES.Openings);
   });
 
   it("is as listed: ages, and places of what is not sent", () => {

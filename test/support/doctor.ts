@@ -20,6 +20,7 @@ export function hostFacts(different: Partial<HostFacts> = {}): HostFacts {
     openDescriptors: 20,
     canPark: false,
     canUnshare: false,
+    memlockBytes: 8 * 1024 ** 2,
     nrOpen: 1_048_576,
     fileMax: 4_000_000,
     filesOpen: 1000,
@@ -82,6 +83,7 @@ export function clientLoad(different: Partial<Load> = {}): Load {
   ];
   return {
     program: "fourtuple",
+    engine: "epoll",
     connections: 10_000,
     role: "client",
     plan: { groups, ports: { chosenBy: "kernel", available: 28_232 } },

@@ -2,6 +2,7 @@
 import type { Limit } from "../limit.js";
 import { cpu } from "./cpu.js";
 import { cgroupPids, epollWatches, fileMax, nofile, nrOpen, threadsMax } from "./descriptors.js";
+import { memlock } from "./memlock.js";
 import {
   cgroupHigh,
   cgroupMemory,
@@ -33,6 +34,7 @@ export const LIMITS: readonly Limit[] = [
   nrOpen,
   fileMax,
   epollWatches,
+  memlock,
   threadsMax,
   cgroupPids,
   route,

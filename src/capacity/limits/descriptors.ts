@@ -6,6 +6,7 @@ import { formatCount } from "../../util/units.js";
 import type { HostFacts } from "../host-facts.js";
 import type { Limit } from "../limit.js";
 import { endsHere, type Load } from "../load.js";
+import { isInRings } from "./memlock.js";
 
 /** A process of ours wants a little more than its connections: event loops, wake-ups, the listener. */
 const SPARE = 64;
@@ -27,7 +28,13 @@ export const nofile: Limit = {
     const { soft, hard } = facts.nofile;
     const { canPark, canUnshare } = tablesFor(facts, load);
     return `${soft === hard ? formatLimit(hard) : `${formatLimit(soft)} soft, ${formatLimit(hard)} hard`}${
-      canPark ? ", sockets can be parked" : canUnshare ? ", private tables allowed" : ", one table"
+      isInRings(load)
+        ? ", sockets in rings take none"
+        : canPark
+          ? ", sockets can be parked"
+          : canUnshare
+            ? ", private tables allowed"
+            : ", one table"
     }`;
   },
   allows: (facts, load) => ownTables(facts, load),
@@ -98,9 +105,11 @@ export const epollWatches: Limit = {
     "counted for each user over all its processes: client and server of one user share it; ENOSPC when it is used up",
   sysctl: "fs.epoll.max_user_watches",
   read: ({ epollWatches: value }) => value,
-  allows: ({ epollWatches: max, uid }, load) =>
-    max === undefined ? undefined : Math.floor(max / endsOfUser(uid, load)),
-  needs: ({ uid }, load) => load.connections * endsOfUser(uid, load) + SPARE,
+  allows: ({ epollWatches: max, uid }, load) => {
+    if (isInRings(load)) return Number.POSITIVE_INFINITY;
+    return max === undefined ? undefined : Math.floor(max / endsOfUser(uid, load));
+  },
+  needs: ({ uid }, load) => (isInRings(load) ? undefined : load.connections * endsOfUser(uid, load) + SPARE),
 };
 
 export const threadsMax: Limit = threads("threads-max", "kernel.threads-max", "host", ({ threadsMax: max }) => max);
@@ -163,8 +172,9 @@ function threads(id: string, name: string, scope: Limit["scope"], read: Limit["r
 }
 
 /** What the program may have beside one descriptor table: an ordinary one has that alone. */
-function tablesFor({ canPark, canUnshare }: HostFacts, { program }: Load): { canPark: boolean; canUnshare: boolean } {
-  return program === "fourtuple" ? { canPark, canUnshare } : { canPark: false, canUnshare: false };
+function tablesFor({ canPark, canUnshare }: HostFacts, load: Load): { canPark: boolean; canUnshare: boolean } {
+  if (load.program !== "fourtuple") return { canPark: false, canUnshare: false };
+  return { canPark: canPark || isInRings(load), canUnshare };
 }
 
 /** Connections that the descriptor tables of a process can have. */

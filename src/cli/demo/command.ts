@@ -1,7 +1,7 @@
 // `fourtuple demo`: a server and a client in two processes open more connections to one port than there are ports, and the
 // kernel's own table confirms the count.
 import type { AddCommand } from "../add-command.js";
-import { countFor } from "../parse.js";
+import { countFor, engineOption } from "../parse.js";
 
 const CONNECTIONS = 100_000;
 
@@ -19,9 +19,10 @@ export const addDemo: AddCommand = (program, finish) => {
       countFor("--connections"),
       CONNECTIONS,
     )
+    .addOption(engineOption())
     .addHelpText("after", "\nExamples:\n  fourtuple demo\n  fourtuple demo --connections 1m")
-    .action(async ({ connections }: { connections: number }) => {
+    .action(async ({ connections, engine }: { connections: number; engine?: string }) => {
       const { runDemo } = await import("./run.js");
-      finish(await runDemo(connections));
+      finish(await runDemo(connections, engine));
     });
 };

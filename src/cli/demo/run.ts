@@ -34,12 +34,12 @@ const HOLD = "forever";
 let openAtLast = 0;
 
 /** @returns the exit code */
-export async function runDemo(wanted: number): Promise<number> {
+export async function runDemo(wanted: number, engine = "auto"): Promise<number> {
   const children: Subprocess[] = [];
   const interruption = watchSignals(children);
   print(demoTitle(wanted, paintFor(process.stdout)));
   try {
-    const evidence = await Promise.race([gatherEvidence(wanted, children), interruption.happened]);
+    const evidence = await Promise.race([gatherEvidence(wanted, engine, children), interruption.happened]);
     printResult(demoVerdict(evidence, paintFor(process.stdout)).trimEnd());
     return isDemoProven(evidence) ? 0 : 1;
   } catch (error) {
@@ -52,11 +52,11 @@ export async function runDemo(wanted: number): Promise<number> {
   }
 }
 
-async function gatherEvidence(wanted: number, children: Subprocess[]): Promise<DemoEvidence> {
-  const port = await startServer(children);
+async function gatherEvidence(wanted: number, engine: string, children: Subprocess[]): Promise<DemoEvidence> {
+  const port = await startServer(engine, children);
   // The server's port is never a source port: each socket that has it is one end of another connection.
   const sourcePorts = port < 32768 ? `${port + 1}-65535` : `1024-${port - 1}`;
-  const load = ["-c", `${wanted}`, "--source-port", sourcePorts, "-T", HOLD];
+  const load = ["-c", `${wanted}`, "--source-port", sourcePorts, "-T", HOLD, "--engine", engine];
   const client = startCommand("connect", `127.0.0.1:${port}`, ...load, "--json");
   children.push(client);
   await allOpen(client);
@@ -81,8 +81,8 @@ async function gatherEvidence(wanted: number, children: Subprocess[]): Promise<D
 }
 
 /** Starts the server on the first port that is free. @returns the port */
-async function startServer(children: Subprocess[], [wanted, ...others] = PORTS): Promise<number> {
-  const server = startCommand("serve", `127.0.0.1:${wanted}`, "--log", "none", "--json");
+async function startServer(engine: string, children: Subprocess[], [wanted, ...others] = PORTS): Promise<number> {
+  const server = startCommand("serve", `127.0.0.1:${wanted}`, "--log", "none", "--engine", engine, "--json");
   children[0] = server;
   try {
     const [line] = (await firstOf(server, once(server, "line"))) as [string];
@@ -91,7 +91,7 @@ async function startServer(children: Subprocess[], [wanted, ...others] = PORTS):
     return port;
   } catch (error) {
     if (others.length === 0 || !server.stderr.includes("in use")) throw error;
-    return startServer(children, others);
+    return startServer(engine, children, others);
   }
 }
 

@@ -3,7 +3,7 @@
 import { Option } from "commander";
 import { PROGRAMS } from "../../results/identifiers.js";
 import type { AddCommand } from "../add-command.js";
-import { addSources, countFor, parseSourcePort, rateFor, sizeFor } from "../parse.js";
+import { addSources, countFor, engineOption, parseSourcePort, rateFor, sizeFor } from "../parse.js";
 import type { DoctorCommandOptions } from "./run.js";
 
 const EXAMPLES = `
@@ -20,7 +20,7 @@ const NOT_FIXED = ["explain", "all", "memory", "cores", "nofile"];
 /** Options that --explain does not take: the result already says what the run asked for. */
 const NOT_EXPLAINED = [
   ...["connections", "role", "target", "sourceIp", "sourcePort", "connectRate", "messageRate", "messageSize"],
-  ...["memory", "cores", "nofile", "memoryPerConnection", "for", "measure", "all"],
+  ...["memory", "cores", "nofile", "memoryPerConnection", "for", "engine", "measure", "all"],
 ];
 /** Options that --undo does not take: it reverts recorded changes, whatever the target is now. */
 const NOT_UNDONE = [
@@ -31,6 +31,7 @@ const NOT_UNDONE = [
     "script",
     "connections",
     "for",
+    "engine",
     "memoryPerConnection",
     "role",
     "target",
@@ -76,6 +77,7 @@ export const addDoctor: AddCommand = (program, finish) => {
       "memory of an ordinary program per connection",
       sizeFor("--memory-per-connection"),
     )
+    .addOption(engineOption())
     .option("--no-measure", "use the built-in cost per connection instead of measuring it")
     .option("--all", "also show limits that do not matter here")
     .addOption(

@@ -21,6 +21,7 @@ export interface DoctorCommandOptions extends FixOptions {
   readonly nofile?: number;
   readonly memoryPerConnection?: number;
   readonly measure: boolean;
+  readonly engine?: CapacityOptions["engine"];
   readonly all?: boolean;
   readonly explain?: string;
 }
@@ -85,6 +86,7 @@ function toCapacity(options: DoctorCommandOptions): CapacityOptions {
     cores: options.cores,
     nofile: options.nofile,
     program: options.for,
+    engine: options.engine,
     memoryPerConnectionBytes: options.memoryPerConnection,
     measure: options.measure,
   };

@@ -71,7 +71,21 @@ export function fromSystem(result: ConnectResult, failure: FailureReport): Findi
   return undefined;
 }
 
-function explainNoMemory({ evidence }: ConnectResult, failure: FailureReport): Finding {
+/** A ring could not be had: it counts against RLIMIT_MEMLOCK. */
+export function explainNoRing({ count, phase }: FailureReport): Finding {
+  return {
+    limit: "memlock",
+    whose: "local",
+    meaning:
+      "no memory could be locked for another io_uring: RLIMIT_MEMLOCK is used up, over all processes of this user",
+    fix: "raise it (ulimit -l, LimitMEMLOCK=, --ulimit memlock=), grant CAP_IPC_LOCK, or use --engine epoll",
+    evidence: [seen({ phase, errno: "ENOMEM", count })],
+  };
+}
+
+function explainNoMemory({ evidence, engine }: ConnectResult, failure: FailureReport): Finding {
+  if (engine?.name === "uring" && failure.phase === "socket" && failure.errno === "ENOMEM")
+    return explainNoRing(failure);
   const pressures =
     (evidence.deltas["TcpExt.TCPMemoryPressures"] ?? 0) + (evidence.deltas["TcpExt.TCPAbortOnMemory"] ?? 0);
   return {

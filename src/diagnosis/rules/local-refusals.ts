@@ -21,7 +21,9 @@ const LOOK = { drop: "drops", reject: "rejects", "policy-drop": "drops by defaul
 const REJECTIONS = ["ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH", "EACCES", "ENOPROTOOPT"];
 
 /** Whether connect() itself returned the error; undefined if the result does not say. */
-export function cameAtOnce({ evidence }: ConnectResult, { errno, count }: FailureReport): boolean | undefined {
+export function cameAtOnce({ evidence, engine }: ConnectResult, { errno, count }: FailureReport): boolean | undefined {
+  // A ring's completion does not tell connect()'s own answer from what came later.
+  if (engine?.name === "uring") return undefined;
   const atOnce = evidence.localPath?.failedAtOnce;
   return atOnce && (atOnce[errno] ?? 0) * 2 > count;
 }

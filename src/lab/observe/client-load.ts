@@ -25,6 +25,7 @@ export const HOST_LIMITS = [
   "cgroup-memory",
   "cgroup-memory-high",
   "epoll-watches",
+  "memlock",
   "nf-conntrack-max",
 ];
 

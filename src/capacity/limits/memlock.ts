@@ -1,0 +1,47 @@
+// The limit on locked memory, which the io_urings of our uring engine count against: nothing else here locks any.
+import { lockedBytes } from "../../transport/choose-engine.js";
+import { LARGEST_RING } from "../../transport/kernel-uring/ring-size.js";
+import { formatBytes } from "../../util/units.js";
+import type { HostFacts } from "../host-facts.js";
+import type { Limit } from "../limit.js";
+import { endsHere, type Load } from "../load.js";
+
+export const memlock: Limit = {
+  id: "memlock",
+  name: "RLIMIT_MEMLOCK",
+  unit: "bytes",
+  scope: "user",
+  caps: "held",
+  side: "both",
+  source: "man 2 getrlimit, man 2 io_uring_setup (ENOMEM)",
+  change:
+    "ulimit -l, LimitMEMLOCK= of a systemd unit, --ulimit memlock= of a container; raised to the hard limit by each run",
+  privilege: "CAP_SYS_RESOURCE",
+  pitfall:
+    "counted for each user over all its processes: client and server of one user share it; it does not bind CAP_IPC_LOCK",
+  read: ({ memlockBytes }) => memlockBytes,
+  describe: ({ memlockBytes }) =>
+    memlockBytes === undefined || memlockBytes === Number.POSITIVE_INFINITY ? undefined : formatBytes(memlockBytes),
+  allows: (facts, load) => {
+    const { memlockBytes } = facts;
+    if (!isInRings(load)) return Number.POSITIVE_INFINITY;
+    if (memlockBytes === undefined || memlockBytes === Number.POSITIVE_INFINITY) return memlockBytes;
+    const each = ringOf(facts);
+    const rings = Math.floor(memlockBytes / endsHere(load) / lockedBytes({ ...each, connections: 1 }));
+    // Each thread has a ring at least.
+    return rings < facts.cores ? 0 : rings * each.tableSize;
+  },
+  needs: (facts, load) =>
+    isInRings(load)
+      ? endsHere(load) * lockedBytes({ ...ringOf(facts), threads: facts.cores, connections: load.connections })
+      : undefined,
+};
+
+/** Whether the connections of this load live in io_urings. */
+export function isInRings({ program, engine }: Load): boolean {
+  return program === "fourtuple" && engine === "uring";
+}
+
+function ringOf({ nofile }: HostFacts): { threads: number; tableSize: number } {
+  return { threads: 1, tableSize: Math.min(nofile.hard, LARGEST_RING) };
+}
