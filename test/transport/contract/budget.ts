@@ -128,8 +128,8 @@ export function describeBudget(transportCase: TransportCase): void {
         peers.send(loud, flood);
         return told.events.includes("received 1 5");
       });
-      // Soon: the flood is no queue that has to be read first.
-      expect(told.turns - before).toBeLessThan(50);
+      // Soon: the flood is no queue that has to be read first. What is to be encrypted at the other end may take a while to leave it.
+      expect(told.turns - before).toBeLessThan(peers.isPlain ? 50 : 1000);
       expect(transport.state(0)).not.toBe(SLOT.free);
     });
   });
