@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
 import { NativeBuffer } from "../../src/linux/syscalls/libc.js";
 import { sendBytes } from "../../src/linux/syscalls/socket.js";
+import { untilAtRest } from "../support/kernel.js";
 import { canMakeNamespaces, enterNamespace } from "../support/namespace.js";
 import { connectForeign, startServerProcess } from "../support/peers.js";
 import { close, connectRaw } from "../support/raw-sockets.js";
@@ -11,7 +12,7 @@ import { setSysctl } from "../support/sysctl.js";
 import { until } from "../support/until.js";
 
 const MIB = 1024 ** 2;
-const CLIENTS = 2500;
+const CLIENTS = 4000;
 
 function residentBytes(pid: number): number {
   return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))![1]) * 1024;
@@ -32,15 +33,17 @@ it.skipIf(!canMakeNamespaces()).each([
     const junk = NativeBuffer.from(randomBytes(64 * 1024));
     const clients = Array.from({ length: CLIENTS }, () => connectRaw(ip, port));
     let last = -1;
-    await until("the server to take no more", () => {
+    await until("the server to take no more", async () => {
       let taken = 0;
       for (const fd of clients) taken += Math.max(0, sendBytes(fd, junk, 0, junk.bytes.length));
+      // One that is merely slow takes more once it has had its turn.
+      if (taken === 0) await untilAtRest(process.pid);
       const isFull = taken === 0 && last === 0;
       last = taken;
       return isFull;
     });
-    // 2,500 rests of some 25 KiB each would be 60 MiB; 1,024 may be kept.
-    expect(residentBytes(process.pid) - before).toBeLessThan(42 * MIB);
+    // 4,000 rests would be 100 MiB, of 25 KiB each, and more on a busy host, which reads more at once; 64 MiB may be kept.
+    expect(residentBytes(process.pid) - before).toBeLessThan(72 * MIB);
 
     const client = await connectForeign({ ip, port });
     const data = randomBytes(MIB);
