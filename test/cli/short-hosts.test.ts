@@ -34,15 +34,16 @@ const refused = (...calls: NonNullable<ProcessOptions["refused"]>): Condition =>
   wrap: (command) => command,
   options: { refused: calls },
 });
-const ofAnotherUser = (limit: number): Condition => ({
+const FIRST_USER = 60_000;
+/** @param user a number that no other condition has: nobody else's processes and rings count against its limits */
+const ofAnotherUser = (limit: string, user: number): Condition => ({
   needsRoot: true,
   wrap: (command) => [
     "setpriv",
-    // Nobody else's processes count against it.
-    `--reuid=${60_000 + limit}`,
+    `--reuid=${FIRST_USER + user}`,
     "--regid=65534",
     "--clear-groups",
-    ...inShell(`ulimit -u ${limit}`)(command),
+    ...inShell(`ulimit ${limit}`)(command),
   ],
 });
 
@@ -57,9 +58,11 @@ const CONDITIONS: Record<string, Condition> = {
   "20 descriptors": { wrap: (command) => command, options: { nofile: 20 } },
   "40 descriptors": { wrap: (command) => command, options: { nofile: 40 } },
   "64 descriptors": { wrap: (command) => command, options: { nofile: 64 } },
-  "12 processes": ofAnotherUser(12),
-  "15 processes": ofAnotherUser(15),
-  "20 processes": ofAnotherUser(20),
+  "12 processes": ofAnotherUser("-u 12", 12),
+  "15 processes": ofAnotherUser("-u 15", 15),
+  "20 processes": ofAnotherUser("-u 20", 20),
+  "no locked memory": ofAnotherUser("-l 0", 1),
+  "locked memory for one ring": ofAnotherUser("-l 100", 2),
   "no io_uring": refused("io_uring_setup"),
   "no tables of threads' own": refused("unshare", "io_uring_setup"),
   "no netlink": refused("netlink"),
@@ -72,6 +75,8 @@ const refusing = `${ownAddress()}:9`;
 const COMMANDS: Record<string, { readonly args: readonly string[]; readonly signalAt?: RegExp }> = {
   "connect, one": { args: ["connect", refusing] },
   "connect, many": { args: ["connect", refusing, "-c", "60", "-T", "0"] },
+  "connect in rings": { args: ["connect", refusing, "-c", "60", "-T", "0", "--engine", "uring"] },
+  "serve in rings": { args: ["serve", `${ownAddress()}:0`, "--engine", "uring"], signalAt: /^listening/m },
   "connect, one table": { args: ["connect", refusing, "-c", "60", "-T", "0", "--one-table"] },
   serve: { args: ["serve", `${ownAddress()}:0`], signalAt: /^listening/m },
   ports: { args: ["ports"] },
