@@ -6,7 +6,8 @@ describe.each(["connect", "serve"])("%s --help", (command) => {
   it("leaves out what only some protocols have, and says where it is", async () => {
     const { code, stdout } = await runCli([command, "--help"]);
     expect(code).toBe(0);
-    expect(stdout).toContain(`fourtuple ${command} --help ws`);
+    expect(stdout).toContain(`fourtuple ${command} --help`);
+    expect(stdout).toContain("--help ws");
     expect(stdout).not.toContain("--ping-interval <");
     expect(stdout.split("\n").length).toBeLessThan(60);
   });
@@ -15,7 +16,7 @@ describe.each(["connect", "serve"])("%s --help", (command) => {
     const { code, stdout } = await runCli([command, "--help", "ws"]);
     expect(code).toBe(0);
     expect(stdout).toContain("--ping-interval <");
-    expect(stdout).not.toContain("--json ");
+    expect(stdout).not.toMatch(/^ {2}--json /m);
   });
 });
 

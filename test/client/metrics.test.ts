@@ -15,7 +15,8 @@ const shown = counted.map(([name]) => name) as (keyof typeof CLIENT_METRICS.defi
 
 async function runAgainst(server: Partial<ServeOptions>, client: Partial<ConnectOptions>) {
   const { address } = await startServer(server);
-  const run = await startClient({ to: `${address.ip}:${address.port}`, connections: 20, ...client });
+  const scheme = server.at?.startsWith("tls://") ? "tls://" : "";
+  const run = await startClient({ to: `${scheme}${address.ip}:${address.port}`, connections: 20, ...client });
   const result = await within("the end", run.done);
   return { result, snapshot: run.snapshot() };
 }
@@ -38,6 +39,7 @@ describe("a run", () => {
     ["with messages that are echoed", { mode: "echo" }, message],
     ["with messages that nobody answers", { mode: "discard" }, message],
     ["to a server that greets", {}, { durationMs: 50 }],
+    ["over TLS", { at: "tls://127.0.0.1:0" }, { insecure: true, durationMs: 50 }],
     ["that closes what was greeted", {}, { closeAfterGreeting: true }],
   ];
   const seen = new Set<string>();
