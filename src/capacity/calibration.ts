@@ -39,7 +39,7 @@ const RAMP_MS = 300;
 const LEAST_ROOM_BYTES = 128 * 1024 ** 2;
 const POLL_MS = 5;
 const DEADLINE_MS = 10_000;
-const STOPPED = "the measuring was interrupted";
+const STOPPED = "the measurement was interrupted";
 
 /** Enough to keep both ends busy: a message that wakes a sleeping program costs more than one of many. */
 const MESSAGES = { connections: 500, ratePerSec: 20, forMs: 400, least: 500 } as const;
@@ -95,11 +95,11 @@ export function uncalibrated(obstacle: string | undefined): Calibration {
 }
 
 async function measure(run: ConnectRun, signal: AbortSignal | undefined): Promise<Calibration> {
-  if (!(await reaches(run, FIRST, signal))) return uncalibrated("the connections for it could not be opened");
+  if (!(await reaches(run, FIRST, signal))) return uncalibrated("the connections to measure could not be opened");
   const before = readMemoryUse();
   const chargedBefore = readCgroupMemory()?.kernelBytes;
   const cpuBefore = process.cpuUsage();
-  if (!(await reaches(run, SECOND, signal))) return uncalibrated("the connections for it could not be opened");
+  if (!(await reaches(run, SECOND, signal))) return uncalibrated("the connections to measure could not be opened");
   const cpuSeconds = secondsOf(process.cpuUsage(cpuBefore));
   const after = readMemoryUse();
   const chargedAfter = readCgroupMemory()?.kernelBytes;
@@ -172,13 +172,13 @@ async function reaches(run: ConnectRun, connections: number, signal: AbortSignal
 }
 
 function findObstacle(): string | undefined {
-  if (readMeminfo().Slab === undefined) return "the kernel's memory may not be read";
+  if (readMeminfo().Slab === undefined) return "the kernel's memory use cannot be read";
   const descriptors = raiseNofileLimit().soft - countOpenDescriptors();
-  if (descriptors < 2 * SECOND + FIRST) return "the limit of open files is too low for it";
+  if (descriptors < 2 * SECOND + FIRST) return "the open-file limit is too low to measure";
   // Tracked connections stay in the table for a while after their end.
   const conntrack = readConntrack();
-  if (conntrack && conntrack.max - conntrack.count < 4 * SECOND) return "conntrack's table is too small for it";
-  return roomAboveFloor(readMemoryRoom()) < LEAST_ROOM_BYTES ? "too little memory is left for it" : undefined;
+  if (conntrack && conntrack.max - conntrack.count < 4 * SECOND) return "conntrack's table is too small to measure";
+  return roomAboveFloor(readMemoryRoom()) < LEAST_ROOM_BYTES ? "too little memory is left to measure" : undefined;
 }
 
 function sentence(error: unknown): string {

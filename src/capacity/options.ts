@@ -87,7 +87,7 @@ export async function resolveQuestion(options: CapacityOptions): Promise<Questio
     ["--connect-rate", options.connectRatePerSec],
   ] as const) {
     if (value !== undefined && !(value > 0)) {
-      throw new AppError("E_OPTION", `${name} ${value} is not possible`, { fix: "give a number above 0" });
+      throw new AppError("E_OPTION", `invalid ${name}: ${value}`, { fix: "give a number above 0" });
     }
   }
   assertSense(options);
@@ -162,17 +162,17 @@ function isLoopbackV4(ip: IpAddress): boolean {
 function assertSense(options: CapacityOptions): void {
   const { role, sources, sourcePorts, connectRatePerSec, messageBytes, messageRatePerSec } = options;
   if (role === "server" && connectRatePerSec !== undefined) {
-    throw new AppError("E_OPTION", "a connect rate of a server: it opens no connections", {
-      fix: "leave out --connect-rate, or ask for --role client",
+    throw new AppError("E_OPTION", "--connect-rate does not apply to a server: it opens no connections", {
+      fix: "leave out --connect-rate, or use --role client",
     });
   }
   if (role === "server" && (sources !== undefined || sourcePorts !== undefined)) {
-    throw new AppError("E_OPTION", "a server has no source addresses or ports of its own choice", {
-      fix: "leave out --source-ip and --source-port, or ask for --role client",
+    throw new AppError("E_OPTION", "a server does not choose source addresses or ports", {
+      fix: "leave out --source-ip and --source-port, or use --role client",
     });
   }
   if (messageBytes !== undefined && messageRatePerSec === undefined) {
-    throw new AppError("E_OPTION", "--message-size without messages", { fix: "give --message-rate with it" });
+    throw new AppError("E_OPTION", "--message-size needs --message-rate", { fix: "add --message-rate" });
   }
 }
 
@@ -202,8 +202,8 @@ function planSomewhere(spec: TupleSpec, ports: PortReadings): TuplePlan {
   const sources = spec.sources?.map(({ first, count }) => ({ first: parseIp(first), count })) ?? own;
   if (sources.length === 0) {
     const what = interfaces
-      ? "this host has no address but loopback's to connect from"
-      : "this host's addresses may not be read";
+      ? "this host has only loopback addresses to connect from"
+      : "this host's addresses cannot be read";
     throw new AppError("E_NO_SOURCE", what, {
       fix: "name the destination with --target, or the addresses with --source-ip",
     });

@@ -146,7 +146,7 @@ function answer(facts: HostFacts, load: Load) {
 function loadNotes({ cost }: Load, hostLoad: HostLoad | undefined): string[] {
   const busy = describeHostLoad(hostLoad);
   if (busy === undefined || !cost.isMeasured) return [];
-  return [`${busy} while the cost of a connection was measured, which may be off by their memory`];
+  return [`${busy} while the cost of a connection was measured, so it may be off`];
 }
 
 function notesOn(facts: HostFacts, load: Load, binding: LimitRow | undefined): string[] {
@@ -164,27 +164,27 @@ function notesOn(facts: HostFacts, load: Load, binding: LimitRow | undefined): s
     softAtStart < Math.min(facts.nofile.hard, connections)
   ) {
     notes.push(
-      `a program that does not raise its soft limit of open files stops at ${formatCount(softAtStart)} (ulimit -Sn)`,
+      `a program that does not raise its soft open-file limit stops at ${formatCount(softAtStart)} (ulimit -Sn)`,
     );
   }
   const neighbour = neighbourNote(facts, load, binding?.id);
   if (neighbour) notes.push(neighbour);
   const asProxy = roomAsProxy(facts, load);
   if (asProxy !== undefined && asProxy < connections && 2 * asProxy >= connections) {
-    notes.push(`a proxy takes two descriptors a client: if the server is one, it holds ${formatCount(asProxy)}`);
+    notes.push(`a proxy uses two descriptors per client: if the server is one, it holds ${formatCount(asProxy)}`);
   }
   if (facts.ignoresFileMax && binding?.id === "file-max" && (binding.allows as number) < connections) {
-    notes.push("a program with CAP_SYS_ADMIN goes beyond fs.file-max: then all others of this host fail with ENFILE");
+    notes.push("a program with CAP_SYS_ADMIN can exceed fs.file-max; all others on this host then fail with ENFILE");
   }
   if (portsDoubtful > 0) {
     notes.push(
-      `${plural(portsDoubtful, "4-tuple")} more may be taken: other sockets have the port, and cannot be seen to have bound it by its number`,
+      `${plural(portsDoubtful, "4-tuple")} more may be in use: other sockets have the port, and whether they bound it by number cannot be seen`,
     );
   }
   const queued = peer?.queues.reduce((sum, { room = 0 }) => sum + room, 0) ?? 0;
   if (binding?.id === "peer-nofile" && (binding.allows as number) < connections && queued > 0) {
     notes.push(
-      `a server that stops accepting when it is out of descriptors leaves up to ${formatCount(queued)} more in its accept queue, open to the client and never answered`,
+      `a server that stops accepting when out of descriptors leaves up to ${formatCount(queued)} more in its accept queue, which clients see as open but unanswered`,
     );
   }
   return notes;

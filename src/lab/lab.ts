@@ -133,13 +133,13 @@ export function resolveLab(options: LabOptions): LabSettings {
   const isQuick = options.quick ?? false;
   const connections = options.connections ?? (isQuick ? CONNECTIONS.quick : CONNECTIONS.full);
   if (connections <= PORTS) {
-    throw new AppError("E_OPTION", `${connections} connections show nothing: there are ${PORTS} ports`, {
-      fix: `ask for more than ${PORTS}, such as -c 100k`,
+    throw new AppError("E_OPTION", `${connections} connections prove nothing: there are ${PORTS} ports`, {
+      fix: `use more than ${PORTS}, such as -c 100k`,
     });
   }
   if (connections > MOST_CONNECTIONS) {
-    throw new AppError("E_OPTION", `${connections} connections are more than the lab's client has ports for`, {
-      fix: `ask for ${MOST_CONNECTIONS} at most`,
+    throw new AppError("E_OPTION", `${connections} connections need more ports than the lab's client has`, {
+      fix: `use at most ${MOST_CONNECTIONS}`,
     });
   }
   return { experiments, isQuick, connections, messageRatePerSec: messageRateOf(options) };
@@ -148,7 +148,7 @@ export function resolveLab(options: LabOptions): LabSettings {
 function messageRateOf({ totalMessageRatePerSec: rate = MESSAGE_RATE.default }: LabOptions): number {
   const { least, most } = MESSAGE_RATE;
   if (rate >= least && rate <= most) return rate;
-  throw new AppError("E_OPTION", `a total message rate of ${rate} per second is not possible in the lab`, {
+  throw new AppError("E_OPTION", `invalid total message rate for the lab: ${rate}/s`, {
     fix: `give ${formatCount(least)} to ${formatCount(most)}`,
   });
 }
@@ -158,7 +158,7 @@ function choose(only: readonly string[] | undefined): readonly Experiment[] {
   const ids = only.map((id) => id.toUpperCase());
   const unknown = only.find((_, i) => !EXPERIMENTS.some(({ id }) => id === ids[i]));
   if (unknown !== undefined) {
-    throw new AppError("E_OPTION", `there is no experiment ${quoted(unknown)}`, {
+    throw new AppError("E_OPTION", `unknown experiment: ${quoted(unknown)}`, {
       fix: `give one of ${EXPERIMENTS.map(({ id }) => id).join(", ")}`,
     });
   }

@@ -77,7 +77,7 @@ function weigh({ verdict, reason, isTimed }: Outcome, load: HostLoad | undefined
   if (verdict !== "inconclusive" && !isDoubtful) return { verdict, reason };
   const busy = describeHostLoad(load);
   const why = busy === undefined ? [] : [`meanwhile ${busy}`];
-  return { verdict: "inconclusive", reason: [reason ?? "the measurement does not decide", ...why].join("; ") };
+  return { verdict: "inconclusive", reason: [reason ?? "the measurement is not conclusive", ...why].join("; ") };
 }
 
 async function judge(
@@ -97,7 +97,7 @@ async function judge(
 const NOTHING = { setup: "-", commands: [], prediction: "-", observed: "-", evidence: [] } as const;
 
 function brokenOff(budgetMs: number): Outcome {
-  const reason = `not done within the ${formatDuration(budgetMs)} that it has of a quick run`;
+  const reason = `not finished within the ${formatDuration(budgetMs)} that a quick run allows it`;
   return { ...NOTHING, verdict: "inconclusive", reason };
 }
 

@@ -34,7 +34,7 @@ export async function resolveAll(
       "E_ADDRESS",
       `${quoted(host)} has no IPv${family} address: it is ${ips.map(formatIp).join(", ")}`,
       {
-        fix: `leave out -${family}, or give a name that has one`,
+        fix: `leave out -${family}, or use a name that has one`,
       },
     );
   }
@@ -46,7 +46,7 @@ async function lookupAll(host: string): Promise<IpAddress[]> {
     return (await lookup(host, { all: true, order: "verbatim" })).map(({ address }) => unmapIp(parseIp(address)));
   } catch (cause) {
     throw new AppError("E_RESOLVE", `the host name ${quoted(host)} does not resolve`, {
-      fix: "check its spelling, or give an IP address",
+      fix: "check the spelling, or use an IP address",
       cause,
     });
   }

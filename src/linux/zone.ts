@@ -13,7 +13,7 @@ export function resolveZone(ip: IpAddress): IpAddress {
   if (ip.zone === undefined && isLinkLocal(ip)) {
     const names = Object.keys(readInterfaces() ?? {}).filter((name) => name !== "lo");
     const written = (names.length === 0 ? ["eth0"] : names).map((zone) => formatIp({ ...ip, zone }));
-    throw new AppError("E_ADDRESS", `${formatIp(ip)} is link-local: it needs a zone, the interface that it is on`, {
+    throw new AppError("E_ADDRESS", `${formatIp(ip)} is link-local and needs a zone, the interface it is on`, {
       fix: `write it as ${written.join(" or ")}`,
     });
   }
@@ -29,7 +29,7 @@ export function resolveGivenZone(ip: IpAddress): IpAddress {
   const { zone, ...bare } = ip;
   if (zone === undefined) return ip;
   if (!isLinkLocal(ip)) {
-    throw new AppError("E_ADDRESS", `${formatIp(ip)} has a zone, and only link-local addresses (fe80::/10) have one`, {
+    throw new AppError("E_ADDRESS", `${formatIp(ip)} has a zone, but only link-local addresses (fe80::/10) have one`, {
       fix: `write it as ${formatIp(bare)}`,
     });
   }

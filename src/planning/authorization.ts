@@ -15,7 +15,7 @@ export function assertAuthorized(foreign: IpAddress | undefined, { connections, 
   if (foreign === undefined || connections <= UNCONFIRMED || authorized) return;
   throw new AppError(
     "E_NOT_AUTHORIZED",
-    `${formatIp(foreign)} is not this machine, and ${formatCount(connections)} connections to it need your confirmation`,
-    { fix: "if you may load that machine, say so with --authorized", facts: { limit: UNCONFIRMED } },
+    `${formatIp(foreign)} is another host, and opening ${formatCount(connections)} connections to it needs your confirmation`,
+    { fix: "if you are allowed to load that host, add --authorized", facts: { limit: UNCONFIRMED } },
   );
 }

@@ -143,7 +143,7 @@ function withoutRepeats(destinations: readonly Destination[]): Destination[] {
 
 function assertFamily(ip: IpAddress, { sources }: TupleSpec): void {
   if (!sources || sources.some(({ first }) => parseIp(first).family === ip.family)) return;
-  throw new AppError("E_NO_SOURCE", `no source address of the family of ${formatIp(ip)} is given`, {
+  throw new AppError("E_NO_SOURCE", `no source address has the same family as ${formatIp(ip)}`, {
     fix: `add a --source-ip that is an IPv${ip.family} address`,
   });
 }

@@ -129,7 +129,7 @@ export function allowedFailures(given: number | string | undefined, requested: n
 export function checkPositive(name: string, value: number | undefined, isWhole = false): void {
   if (value === undefined || (value > 0 && value < 2 ** 31 && (!isWhole || Number.isInteger(value)))) return;
   throw invalid(
-    `${name} of ${value} is not possible`,
+    `invalid ${name}: ${value}`,
     `give ${isWhole ? "a whole number" : "a number"} above 0 and below ${formatCount(2 ** 31)}`,
   );
 }
@@ -152,7 +152,7 @@ function checkLoad(options: ConnectOptions): void {
     // Going down to none is a stage, too.
     if (stage.target !== 0) checkPositive("a stage's target", stage.target ?? Number.NaN, true);
   }
-  if (!(durationMs >= 0)) throw invalid(`a duration of ${durationMs} ms is not possible`, "give 0 or more");
+  if (!(durationMs >= 0)) throw invalid(`invalid duration: ${durationMs} ms`, "give 0 or more");
 }
 
 function checkChoices({ resolve, family, close, engine, oneTable }: ConnectOptions): void {

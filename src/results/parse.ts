@@ -35,7 +35,7 @@ export function parseResult<K extends ResultKind>(value: unknown, kinds: readonl
   const kind = kinds.find((candidate) => candidate === (value as { kind?: unknown } | null)?.kind);
   const wanted = `give what ${kinds.map((candidate) => COMMANDS[candidate]).join(" or ")} printed`;
   if (kind === undefined) {
-    throw new AppError("E_OPTION", `${name} is no result of a run: ${describeKind(value)}`, { fix: wanted });
+    throw new AppError("E_OPTION", `${name} is not a run result: ${describeKind(value)}`, { fix: wanted });
   }
   const { version } = value as { version?: unknown };
   if (typeof version === "number" && version !== VERSION) {
@@ -52,7 +52,7 @@ export function parseResult<K extends ResultKind>(value: unknown, kinds: readonl
   // The schema of a kind has that kind's type: TypeScript does not follow it through the key.
   if (parsed.success) return parsed.data as Results[ResultKind] as Results[K];
   const issue = parsed.error.issues[0]!;
-  throw new AppError("E_OPTION", `${name} is no result of a run: ${describeIssue(issue, value)}`, { fix: wanted });
+  throw new AppError("E_OPTION", `${name} is not a run result: ${describeIssue(issue, value)}`, { fix: wanted });
 }
 
 /**
@@ -72,7 +72,7 @@ export function parseOwnResult<K extends ResultKind>(value: unknown, kinds: read
 }
 
 function describeKind(value: unknown): string {
-  if (typeof value !== "object" || value === null) return "it is no object";
+  if (typeof value !== "object" || value === null) return "expected a JSON object";
   const { kind } = value as { kind?: unknown };
   return kind === undefined ? "kind is missing" : `kind is ${JSON.stringify(kind)}`;
 }
@@ -81,5 +81,5 @@ function describeIssue({ path, message }: core.$ZodIssue, value: unknown): strin
   const field = z.core.toDotPath(path);
   const found = path.reduce<unknown>((at, key) => (at as Record<PropertyKey, unknown> | undefined)?.[key], value);
   if (found === undefined) return `${field} is missing`;
-  return `${field} is not as it should be (${message.replace(/^Invalid \w+: /, "")})`;
+  return `${field} is invalid (${message.replace(/^Invalid \w+: /, "")})`;
 }

@@ -104,7 +104,7 @@ function noPortLeft(ip: IpAddress, endpoint: string): AppError {
   const facts = { endpoint, errno: "EADDRINUSE" };
   if (!range) {
     return new AppError("E_PORT_IN_USE", `cannot listen on ${endpoint}: no free ephemeral port`, {
-      fix: "give a port",
+      fix: "specify a port",
       facts,
     });
   }
@@ -113,7 +113,7 @@ function noPortLeft(ip: IpAddress, endpoint: string): AppError {
     "E_PORT_IN_USE",
     `cannot listen on ${endpoint}: no free ephemeral port: all ${formatCount(count)} of ${range.first}-${range.last} are in use at ${formatIp(ip)}`,
     {
-      fix: `give a port outside of ${range.first}-${range.last}, or widen net.ipv4.ip_local_port_range`,
+      fix: `choose a port outside ${range.first}-${range.last}, or widen net.ipv4.ip_local_port_range`,
       facts: { ...facts, first: range.first, last: range.last },
     },
   );
@@ -124,12 +124,12 @@ function forbidden(port: number, facts: { readonly endpoint: string; readonly er
   const message = `cannot listen on ${facts.endpoint}:`;
   if (port > 0 && port < start && facts.errno === "EACCES") {
     return new AppError("E_PERMISSION", `${message} ports below ip_unprivileged_port_start need a privilege`, {
-      fix: `choose a port from ${start} on, or run as root or with CAP_NET_BIND_SERVICE`,
+      fix: `choose a port of ${start} or above, or run as root or with CAP_NET_BIND_SERVICE`,
       facts: { ...facts, start },
     });
   }
-  return new AppError("E_PERMISSION", `${message} a security policy of this host forbids it (${facts.errno})`, {
-    fix: "look at SELinux or AppArmor (ausearch -m avc, dmesg), Landlock, and systemd's SocketBindDeny= (bpftool cgroup tree)",
+  return new AppError("E_PERMISSION", `${message} a security policy on this host forbids it (${facts.errno})`, {
+    fix: "check SELinux or AppArmor (ausearch -m avc, dmesg), Landlock, and systemd's SocketBindDeny= (bpftool cgroup tree)",
     facts,
   });
 }

@@ -33,7 +33,7 @@ export async function openListener({ host, ports }: HostPorts, backlog: number):
   if (ports.first !== ports.last) {
     throw new AppError(
       "E_ADDRESS",
-      `${quoted(`${host}:${ports.first}-${ports.last}`)} names several ports, and a server has one`,
+      `${quoted(`${host}:${ports.first}-${ports.last}`)} names several ports, but a server listens on one`,
       {
         fix: `listen on ${host}:${ports.first}`,
       },

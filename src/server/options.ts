@@ -67,7 +67,7 @@ export const UNLIMITED = 2 ** 31 - 1;
 export function resolveOptions(options: ServeOptions): ServeSettings {
   const mode = options.mode ?? "hello";
   if (!SERVER_MODES.includes(mode)) {
-    throw new AppError("E_OPTION", `the mode ${quoted(`${mode}`)} is not known`, {
+    throw new AppError("E_OPTION", `unknown mode: ${quoted(`${mode}`)}`, {
       fix: `give one of ${SERVER_MODES.join(", ")}`,
     });
   }
@@ -80,8 +80,8 @@ export function resolveOptions(options: ServeOptions): ServeSettings {
     });
   }
   if (options.closeAfterGreeting && options.greeting === "") {
-    throw new AppError("E_OPTION", "a server that closes after its greeting needs one", {
-      fix: "give --greeting some text",
+    throw new AppError("E_OPTION", "--close-after-greeting needs a greeting", {
+      fix: "add --greeting TEXT",
     });
   }
   const at = parseAddress(options.at, { anyPort: true });
@@ -104,7 +104,7 @@ export function resolveOptions(options: ServeOptions): ServeSettings {
 
 function assertCount(name: string, value: number | undefined, max: number): void {
   if (value === undefined || (Number.isInteger(value) && value >= 1 && value <= max)) return;
-  throw new AppError("E_OPTION", `${name} of ${value} is not possible`, {
+  throw new AppError("E_OPTION", `invalid ${name}: ${value}`, {
     fix: `give a whole number from 1 to ${max}`,
   });
 }

@@ -24,7 +24,7 @@ export function obstacleWords({ kind, errno, operations, memlockBytes, neededByt
     case "kernel":
       return {
         reason: "the kernel has no io_uring, or a sandbox hides it",
-        fix: "use Linux 6.11 or newer, outside of gVisor and the like",
+        fix: "use Linux 6.11 or newer, outside sandboxes such as gVisor",
       };
     case "operations":
       return {

@@ -19,7 +19,7 @@ const MAX_RANGE = 2 ** 24;
  */
 export function parseAddressRanges(text: string): AddressRange[] {
   if (typeof text !== "string") {
-    throw new AppError("E_ADDRESS", "addresses are given as text", {
+    throw new AppError("E_ADDRESS", "addresses must be strings", {
       fix: "write them as 10.0.0.1-10.0.0.20 or 10.0.0.0/24",
     });
   }
@@ -65,7 +65,7 @@ function parseRanges(text: string, parseBlock: (piece: string) => AddressRange):
     const count = Number(toInteger(last) - toInteger(first)) + 1;
     if (first.family !== last.family || count < 1) {
       throw new AppError("E_ADDRESS", `the address range ${quoted(piece)} runs backwards`, {
-        fix: "put the lower first",
+        fix: "put the lower address first",
       });
     }
     return checkedRange(first, count, piece);
@@ -97,8 +97,8 @@ function parseCidr(text: string): { readonly network: IpAddress; readonly bits: 
 }
 
 function notOneRange(text: string): AppError {
-  return new AppError("E_ADDRESS", `${quoted(text)} is not one range of addresses`, {
-    fix: "write it as 10.0.0.1-10.0.0.20 or 10.0.0.0/24, and several with commas",
+  return new AppError("E_ADDRESS", `${quoted(text)} is not an address range`, {
+    fix: "write it as 10.0.0.1-10.0.0.20 or 10.0.0.0/24; separate several with commas",
   });
 }
 

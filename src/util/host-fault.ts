@@ -8,16 +8,16 @@ interface Fault {
 }
 
 const DESCRIPTORS: Fault = {
-  message: "too few open files are allowed",
-  fix: "raise the limit: ulimit -n 1024 (LimitNOFILE= of a service)",
+  message: "the open-file limit is too low",
+  fix: "raise it: ulimit -n 1024 (LimitNOFILE= for a service)",
 };
 const MEMORY: Fault = {
   message: "the host has no memory left for this process",
-  fix: "free memory, or raise the limit of the address space (ulimit -v) or of the container",
+  fix: "free memory, or raise the address-space limit (ulimit -v) or the container's memory limit",
 };
 
 export const MORE_PROCESSES =
-  "raise the limit of processes (ulimit -u, TasksMax= of a service, --pids-limit of a container)";
+  "raise the process limit (ulimit -u, TasksMax= for a service, --pids-limit for a container)";
 
 const FAULTS: Readonly<Record<string, Fault>> = {
   EMFILE: DESCRIPTORS,
@@ -28,10 +28,10 @@ const FAULTS: Readonly<Record<string, Fault>> = {
   // What Node says, too, of a package whose files it has no descriptor to look at.
   ERR_MODULE_NOT_FOUND: {
     message: "a part of fourtuple could not be loaded",
-    fix: "raise the limit of open files (ulimit -n 1024), or install fourtuple again",
+    fix: "raise the open-file limit (ulimit -n 1024), or reinstall fourtuple",
   },
   EAGAIN: {
-    message: "no further process or thread can be started",
+    message: "no more processes or threads can be started",
     fix: MORE_PROCESSES,
   },
 };

@@ -61,7 +61,7 @@ export const sourcePorts = option<never>(
  */
 export function checkOptions<T>(call: string, schema: ZodObject, value: T): T {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new AppError("E_OPTION", `${call}() takes an object of options, not ${describe(value)}`, {
+    throw new AppError("E_OPTION", `${call}() takes an options object, not ${describe(value)}`, {
       fix: `call ${call}({ … }) with some of ${Object.keys(schema.shape).join(", ")}`,
     });
   }
@@ -71,7 +71,7 @@ export function checkOptions<T>(call: string, schema: ZodObject, value: T): T {
   const issue = parsed.error.issues[0]!;
   if (issue.code === "unrecognized_keys") throw unknownOption(call, issue.keys[0]!, Object.keys(schema.shape));
   throw new AppError("E_OPTION", `${call}(): ${z.core.toDotPath(issue.path)} ${issue.message}`, {
-    fix: "see the declarations of its options, or docs/library.md",
+    fix: "see the type declarations of its options, or docs/library.md",
   });
 }
 

@@ -171,7 +171,7 @@ describe("the limit that binds", () => {
 
 it("says what root does to others beyond fs.file-max", () => {
   const notes = (ignoresFileMax: boolean) => ask({ fileMax: 101_000, ignoresFileMax }).notes.join();
-  expect(notes(true)).toMatch(/all others of this host fail with ENFILE/);
+  expect(notes(true)).toMatch(/all others on this host then fail with ENFILE/);
   expect(notes(false)).toBe("");
   // systemd's: as good as none.
   expect(ask({ fileMax: Number.POSITIVE_INFINITY }).limits.find(({ id }) => id === "file-max")).toMatchObject({
@@ -204,7 +204,7 @@ describe("ordinary programs and fourtuple", () => {
     const notes = (program: Load["program"], softAtStart: number) =>
       ask({ softAtStart }, { program, role: "server", connections: 12_000 }).notes.join();
     expect(notes("ordinary", 1024)).toMatch(/stops at 1,024 \(ulimit -Sn\)/);
-    expect(notes("ordinary", 20_000)).toMatch(/^a proxy takes two descriptors a client: .* holds 9,980$/);
+    expect(notes("ordinary", 20_000)).toMatch(/^a proxy uses two descriptors per client: .* holds 9,980$/);
     expect(notes("fourtuple", 1024)).toBe("");
   });
 });

@@ -173,8 +173,8 @@ describe("a note", () => {
       notes({}, { role: "client", peer: server({ workers: [{ nofileLimit: left + 20, openDescriptors: 20 }] }) });
     // 2 × 499 descriptors are too few for 1,000 either way; from 2,000 on even a proxy has enough.
     expect(proxy(998)).toEqual([]);
-    expect(proxy(1000)).toEqual(["a proxy takes two descriptors a client: if the server is one, it holds 500"]);
-    expect(proxy(1999)).toEqual(["a proxy takes two descriptors a client: if the server is one, it holds 999"]);
+    expect(proxy(1000)).toEqual(["a proxy uses two descriptors per client: if the server is one, it holds 500"]);
+    expect(proxy(1999)).toEqual(["a proxy uses two descriptors per client: if the server is one, it holds 999"]);
     expect(proxy(2000)).toEqual([]);
   });
 
@@ -190,7 +190,7 @@ describe("a note", () => {
   });
 
   it("tells how many ports cannot be told to be free", () => {
-    expect(notes({}, { portsDoubtful: 1 })).toEqual([expect.stringMatching(/^1 4-tuple more may be taken/)]);
+    expect(notes({}, { portsDoubtful: 1 })).toEqual([expect.stringMatching(/^1 4-tuple more may be in use/)]);
     expect(notes({}, { portsDoubtful: 0 })).toEqual([]);
   });
 

@@ -71,7 +71,7 @@ describe("a proxy", () => {
   });
 
   it("may be what a server turns out to be: that is said where it matters", () => {
-    expect(ask({ workers: [worker(7, 1594)] }).notes.join()).toMatch(/two descriptors a client: .* holds 797/);
+    expect(ask({ workers: [worker(7, 1594)] }).notes.join()).toMatch(/two descriptors per client: .* holds 797/);
     expect(ask({ workers: [worker(7, 2594)] }).notes).toEqual([]);
     expect(ask({ workers: [worker(7, 1594, OURS)] }).notes).toEqual([]);
   });

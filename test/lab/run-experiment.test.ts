@@ -107,7 +107,7 @@ describe("an experiment", () => {
     const result = await within("its end", runExperiment(endless, context(), { budgetMs: 300 }));
     expect(result).toMatchObject({
       verdict: "inconclusive",
-      reason: expect.stringMatching(/^not done within the 300 ms that it has of a quick run/),
+      reason: expect.stringMatching(/^not finished within the 300 ms that a quick run allows it/),
     });
     expect(left!.hasEnded).toBe(true);
     expect(() => own!.testbed.server.run(["serve", ":0"])).toThrow(/is closed/);

@@ -19,7 +19,7 @@ const blockOf = (pid: number) => `127.${64 + (pid % 128)}`;
 function expectVerdicts({ experiments }: LabResult, expected: Record<string, unknown>): void {
   expect(experiments.map(({ id }) => id)).toEqual(Object.keys(expected));
   for (const { id, verdict, reason, hostLoad } of experiments) {
-    if (/^(not done within|observed too late)/.test(reason ?? "") && isBusy(hostLoad)) continue;
+    if (/^(not finished within|observed too late)/.test(reason ?? "") && isBusy(hostLoad)) continue;
     expect(reason ? `${verdict}: ${reason}` : verdict, id).toEqual(expected[id]);
   }
 }
@@ -69,7 +69,7 @@ describe.skipIf(!canMakeNamespaces())("the lab over loopback", () => {
     const { code, stdout, stderr } = await runCli(["lab", "--loopback", "--quick", "--only", "E1"]);
     expect([code, stdout]).toEqual([1, ""]);
     expect(stderr).toMatch(
-      /^Fatal error: the lab needs port 7778 over loopback, and it is in use\n {2}fix: .*sport = :7778/,
+      /^Fatal error: the lab needs port 7778 over loopback, but it is in use\n {2}fix: .*sport = :7778/,
     );
   });
 
@@ -135,6 +135,6 @@ describe("--only", () => {
   it.each(["e9", ""])("repeats what was typed: %j", async (typed) => {
     const { code, stderr } = await runCli(["lab", "--only", typed]);
     expect(code).toBe(2);
-    expect(stderr).toMatch(`there is no experiment "${typed}"`);
+    expect(stderr).toMatch(`unknown experiment: "${typed}"`);
   });
 });

@@ -10,8 +10,10 @@ describe("a number of connections that would show nothing", () => {
   it.each(["1", "65535"])("is refused: -c %s", async (count) => {
     const { code, stdout, stderr } = await runCli(["lab", "--only", "E2", "-c", count]);
     expect([code, stdout]).toEqual([2, ""]);
-    expect(stderr).toMatch(new RegExp(`^Fatal error: ${count} connections? show nothing: there are 65535 ports$`, "m"));
-    expect(stderr).toMatch(/^ {2}fix: ask for more than 65535, such as -c 100k$/m);
+    expect(stderr).toMatch(
+      new RegExp(`^Fatal error: ${count} connections? prove nothing: there are 65535 ports$`, "m"),
+    );
+    expect(stderr).toMatch(/^ {2}fix: use more than 65535, such as -c 100k$/m);
   });
 });
 
@@ -49,6 +51,6 @@ describe.skipIf(!canMakeNamespaces())("E4 with fewer open files than it tries", 
     const { code, stdout } = await runCli(line, { nofile: 512, deadlineMs: 50_000 });
     const [E4] = JSON.parse(stdout).experiments;
     expect([code, E4.verdict]).toEqual([0, "skipped"]);
-    expect(E4.reason).toMatch(/^over loopback only the limit of open files can be tried: it is 512 here; fix: /);
+    expect(E4.reason).toMatch(/^over loopback, only the open-file limit can be tested: it is 512 here; fix: /);
   });
 });

@@ -28,9 +28,9 @@ type Call = (options: never) => Promise<unknown>;
 
 /** What a caller writes in haste, and the sentence that answers. */
 const REFUSED: readonly (readonly [string, Call, unknown, RegExp])[] = [
-  ["connect: nothing", connect, undefined, /^connect\(\) takes an object of options, not undefined$/],
-  ["connect: a text", connect, TO, /takes an object of options, not "127\.0\.0\.1:1"$/],
-  ["connect: a list", connect, [], /takes an object of options, not an empty list$/],
+  ["connect: nothing", connect, undefined, /^connect\(\) takes an options object, not undefined$/],
+  ["connect: a text", connect, TO, /takes an options object, not "127\.0\.0\.1:1"$/],
+  ["connect: a list", connect, [], /takes an options object, not an empty list$/],
   ["connect: no destination", connect, {}, /^connect\(\): to takes destinations/],
   ["connect: a number as destination", connect, { to: 5 }, /^connect\(\): to takes destinations, .* not 5$/],
   ["connect: a list of numbers", connect, { to: [7777] }, /^connect\(\): to takes destinations/],
@@ -51,12 +51,7 @@ const REFUSED: readonly (readonly [string, Call, unknown, RegExp])[] = [
   ],
   ["connect: a text as count", connect, { to: TO, connections: "10" }, /connections takes a number, not "10"/],
   ["connect: NaN", connect, { to: TO, connections: Number.NaN }, /connections takes a number, not NaN/],
-  [
-    "connect: a count that is too large",
-    connect,
-    { to: TO, connections: 1e99 },
-    /connections of 1e\+99 is not possible/,
-  ],
+  ["connect: a count that is too large", connect, { to: TO, connections: 1e99 }, /invalid connections: 1e\+99/],
   ["connect: no as authorization", connect, { to: TO, authorized: "no" }, /authorized takes true or false, not "no"/],
   ["connect: 1 as a flag", connect, { to: TO, oneTable: 1 }, /oneTable takes true or false, not 1/],
   ["connect: a way to close", connect, { to: TO, close: "reset" }, /close takes one of "rst", "fin", not "reset"/],
@@ -72,7 +67,7 @@ const REFUSED: readonly (readonly [string, Call, unknown, RegExp])[] = [
     /^connect\(\) has no option "connectTimeout"$/,
   ],
   ["connect: a misspelt option", connect, { to: TO, conections: 5 }, /^connect\(\) has no option "conections"$/],
-  ["serve: nothing", serve, undefined, /^serve\(\) takes an object of options/],
+  ["serve: nothing", serve, undefined, /^serve\(\) takes an options object/],
   ["serve: no address", serve, {}, /^serve\(\): at takes a text, not undefined$/],
   ["serve: a port", serve, { at: 7777 }, /at takes a text, not 7777/],
   [
@@ -85,7 +80,7 @@ const REFUSED: readonly (readonly [string, Call, unknown, RegExp])[] = [
   ["serve: a controller", serve, { at: "127.0.0.1:0", signal: new AbortController() }, /signal takes an AbortSignal/],
   ["serve: a text as backlog", serve, { at: TO, backlog: "5" }, /backlog takes a number/],
   ["serve: an unknown option", serve, { at: TO, port: 5 }, /^serve\(\) has no option "port"$/],
-  ["socketTable: a text", socketTable, "7777", /^socketTable\(\) takes an object/],
+  ["socketTable: a text", socketTable, "7777", /^socketTable\(\) takes an options object/],
   ["socketTable: a state", socketTable, { states: "LISTEN" }, /states takes a list of states/],
   ["socketTable: a state that is none", socketTable, { states: ["OPEN"] }, /states\[0\] takes one of .*not "OPEN"/],
   ["socketTable: a fraction of a port", socketTable, { port: 1.5 }, /port takes a port/],
@@ -96,7 +91,7 @@ const REFUSED: readonly (readonly [string, Call, unknown, RegExp])[] = [
   ["predictCapacity: a role", predictCapacity, { role: "both ends" }, /role takes one of/],
   ["predictCapacity: a count of text", predictCapacity, { connections: "1m" }, /connections takes a number/],
   ["predictCapacity: a flag", predictCapacity, { measure: "no" }, /measure takes true or false/],
-  ["renderReport: nothing", renderReport, undefined, /is no result of a run/],
+  ["renderReport: nothing", renderReport, undefined, /is not a run result/],
   ["renderReport: a diagnosis", renderReport, { kind: "diagnosis" }, /kind is "diagnosis"/],
   ["renderReport: half a result", renderReport, { kind: "connect", version: 1 }, /is missing/],
 ];

@@ -79,7 +79,7 @@ describe("a plan", () => {
   it("cannot be made where no source of the family was given", () => {
     const readings = host([["192.0.2.1"]], { sources: given("fd00::2") });
     expect(() => planOf({ to: "192.0.2.1:1", connections: 4, sources: "fd00::2" }, readings)).toThrow(
-      "no source address of the family of 192.0.2.1 is given",
+      "no source address has the same family as 192.0.2.1",
     );
   });
 

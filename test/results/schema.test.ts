@@ -74,7 +74,7 @@ describe("a result", () => {
       );
     }
     expect(() => parseResult({ ...asJson(connectResult()), version: "1" }, KINDS, "run.json")).toThrow(
-      /version is not as it should be/,
+      /version is invalid/,
     );
   });
 
@@ -83,7 +83,7 @@ describe("a result", () => {
     for (const verdict of ["not possible here", "toString"]) {
       const other = { ...fixture, experiments: [{ ...fixture.experiments[0], verdict }] };
       expect(() => parseResult(other, ["lab"], "lab.json")).toThrow(
-        /experiments\[0\]\.verdict is not as it should be \(expected one of "confirmed"\|/,
+        /experiments\[0\]\.verdict is invalid \(expected one of "confirmed"\|/,
       );
     }
   });
@@ -142,8 +142,8 @@ describe("what is printed beside runs is described to its last field:", () => {
 describe("what is no result is refused, and the field named", () => {
   const connect = asJson(connectResult());
   it.each<[string, unknown, RegExp]>([
-    ["a text", "connect", /^run\.json is no result of a run: it is no object$/],
-    ["null", null, /it is no object$/],
+    ["a text", "connect", /^run\.json is not a run result: expected a JSON object$/],
+    ["null", null, /expected a JSON object$/],
     ["another program's", { name: "x" }, /kind is missing$/],
     ["another kind's", { kind: "diagnosis", version: 1 }, /kind is "diagnosis"$/],
     [
@@ -151,11 +151,7 @@ describe("what is no result is refused, and the field named", () => {
       { ...connect, version: 2 },
       /^run\.json has format 2, and this version of fourtuple reads format 1$/,
     ],
-    [
-      "one with a text for a number",
-      { ...connect, requested: "10" },
-      /requested is not as it should be \(expected number/,
-    ],
+    ["one with a text for a number", { ...connect, requested: "10" }, /requested is invalid \(expected number/],
     [
       "one without a field",
       { ...connect, plan: { ...connect.plan, tuplesAvailable: undefined } },
@@ -169,7 +165,7 @@ describe("what is no result is refused, and the field named", () => {
     [
       "a server's with a wrong failure",
       { ...asJson(serveResult()), failures: [{ phase: "sleep", errno: "X", count: 1 }] },
-      /failures\[0\]\.phase is not/,
+      /failures\[0\]\.phase is invalid/,
     ],
   ])("%s", (_, value, message) => {
     expect(() => parseResult(value, KINDS, "run.json")).toThrow(message);

@@ -385,7 +385,7 @@ describe("ranges", () => {
   });
 
   it("that are given as something else are refused with what helps", () => {
-    expect(refusal(() => parseAddressRanges(["10.0.0.1"] as unknown as string)).message).toContain("as text");
+    expect(refusal(() => parseAddressRanges(["10.0.0.1"] as unknown as string)).message).toContain("must be strings");
   });
 
   it.each<[unknown, boolean]>([

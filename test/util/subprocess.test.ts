@@ -157,7 +157,7 @@ describe("this process", () => {
     const { stdout } = await limited.result;
     expect(JSON.parse(stdout)).toMatchObject({
       code: "E_SYSTEM",
-      message: expect.stringContaining("too few open files"),
+      message: expect.stringContaining("the open-file limit is too low"),
     });
   });
 });

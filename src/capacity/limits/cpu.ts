@@ -11,11 +11,10 @@ export const cpu: Limit = {
   caps: "messages",
   side: "both",
   source: "man 2 sched_getaffinity; Linux admin-guide/cgroup-v2.rst, cpu.max",
-  change:
-    "more cores, fewer messages, both ends on different hosts; CPUQuota= of a systemd unit, --cpus of a container",
+  change: "more cores, fewer messages, or one end on another host; CPUQuota= of a systemd unit, --cpus of a container",
   privilege: "administrator",
   pitfall:
-    "connections at rest take none of it, their messages do; what fourtuple's own programs take for one is less than a program takes that does something",
+    "idle connections use none, messages do; fourtuple's own programs use less per message than a program that does real work",
   read: ({ cpus }) => cpus,
   describe: ({ cpus, cores }) => (cpus < cores ? `${cpus} of ${plural(cores, "core")}` : plural(cores, "core")),
   allows: ({ cpus }, load) =>

@@ -22,7 +22,7 @@ export const nofile: Limit = {
   change:
     "ulimit -n, LimitNOFILE= of a systemd unit, --ulimit nofile= of a container; raised to the hard limit by each run",
   privilege: "CAP_SYS_RESOURCE",
-  pitfall: "it bounds the numbers in one descriptor table, not a process: threads with tables of their own multiply it",
+  pitfall: "it limits one descriptor table, not a process: threads with private tables multiply it",
   read: ({ nofile: { hard } }) => hard,
   describe: (facts, load) => {
     const { soft, hard } = facts.nofile;
@@ -74,13 +74,13 @@ export const fileMax: Limit = {
   change: "sysctl fs.file-max",
   privilege: "CAP_SYS_ADMIN",
   pitfall:
-    "ENFILE, not EMFILE: the whole host is out of open files; processes with CAP_SYS_ADMIN go on, all others fail",
+    "ENFILE, not EMFILE, means the whole host is out of open files; processes with CAP_SYS_ADMIN continue, all others fail",
   sysctl: "fs.file-max",
   read: ({ fileMax: value }) => value,
   describe: ({ fileMax: max, ignoresFileMax }) =>
     max === undefined || max === Number.POSITIVE_INFINITY
       ? undefined
-      : `${formatLimit(max)}, ${formatCount(fileReserve(max))} stay free${ignoresFileMax ? "; not for CAP_SYS_ADMIN" : ""}`,
+      : `${formatLimit(max)}, ${formatCount(fileReserve(max))} kept free${ignoresFileMax ? "; not for CAP_SYS_ADMIN" : ""}`,
   // Who has CAP_SYS_ADMIN goes beyond it, and every other program of the host fails: it counts all the same.
   allows: ({ fileMax: max, filesOpen }, load) =>
     max === undefined || filesOpen === undefined
@@ -101,8 +101,7 @@ export const epollWatches: Limit = {
   source: "man 7 epoll",
   change: "sysctl fs.epoll.max_user_watches",
   privilege: "CAP_SYS_ADMIN",
-  pitfall:
-    "counted for each user over all its processes: client and server of one user share it; ENOSPC when it is used up",
+  pitfall: "counted per user over all processes, so a client and a server of one user share it; ENOSPC when used up",
   sysctl: "fs.epoll.max_user_watches",
   read: ({ epollWatches: value }) => value,
   allows: ({ epollWatches: max, uid }, load) => {
@@ -158,8 +157,7 @@ function threads(id: string, name: string, scope: Limit["scope"], read: Limit["r
     source: "Linux admin-guide/sysctl/kernel.rst, threads-max",
     change: `sysctl ${name}`,
     privilege: "CAP_SYS_ADMIN",
-    pitfall:
-      "it matters where every thread brings a descriptor table of its own, and to servers with a thread per connection",
+    pitfall: "it matters for threads with private descriptor tables, and for servers with one thread per connection",
     ...(name.startsWith("kernel.") && { sysctl: name }),
     read,
     allows: (facts, load) => {

@@ -19,13 +19,12 @@ export const memory: Limit = {
   caps: "memory",
   side: "both",
   source: "Linux filesystems/proc.rst, meminfo",
-  change: "more memory, or both ends on different hosts",
+  change: "more memory, or one end on another host",
   privilege: "administrator",
-  pitfall:
-    "most of it is the kernel's slab, which no process shows: some 4 KB for an idle end, whatever the program uses",
+  pitfall: "most of it is kernel slab, which no process shows: about 4 KB per idle end, whatever the program uses",
   read: ({ memory: room }) => room?.availableBytes,
   describe: ({ memory: room }) =>
-    room && `${formatBytes(room.availableBytes)}, ${formatBytes(room.floorBytes)} stay free`,
+    room && `${formatBytes(room.availableBytes)}, ${formatBytes(room.floorBytes)} kept free`,
   allows: ({ memory: room }, load) => room && connectionsIn(room, load),
   needs: ({ memory: room }, load) => Math.ceil((room?.floorBytes ?? 0) + load.connections * bytesPerConnection(load)),
 };
@@ -58,7 +57,7 @@ export const cgroupHigh: Limit = {
   change: "MemoryHigh= of a systemd unit",
   privilege: "administrator",
   pitfall:
-    "nothing fails over it: the kernel throttles every allocation of the group, and sockets cannot be reclaimed to get below it again",
+    "exceeding it makes nothing fail: the kernel throttles the group's allocations, and sockets cannot be reclaimed to get below it again",
   read: ({ cgroupHigh: room, hides }) =>
     hides.cgroupMemory ? undefined : (room?.availableBytes ?? Number.POSITIVE_INFINITY),
   ...inGroup(({ cgroupHigh: room }) => room),
@@ -74,7 +73,7 @@ export const cgroupTcpMemory: Limit = {
   source: "Linux admin-guide/cgroup-v1/memory.rst, memory.kmem.tcp.limit_in_bytes",
   change: "write it, or move to cgroup v2, which has none",
   privilege: "administrator",
-  pitfall: "only for what is queued, as tcp_mem is, but for one group: its sockets alone come under pressure",
+  pitfall: "like tcp_mem, it counts only queued data, but for one group: only its sockets come under pressure",
   read: ({ cgroupTcpMemory: group, hides }) =>
     hides.cgroupMemory ? undefined : (group?.limitBytes ?? Number.POSITIVE_INFINITY),
   allows: ({ cgroupTcpMemory: group }, load) => {
@@ -94,7 +93,7 @@ function inGroup(roomOf: (facts: HostFacts) => MemoryRoom | undefined): Pick<Lim
     describe: (facts) => {
       if (facts.hides.cgroupMemory) return undefined;
       const room = roomOf(facts);
-      return room ? `${formatBytes(room.availableBytes)} left, ${formatBytes(room.floorBytes)} stay free` : "no limit";
+      return room ? `${formatBytes(room.availableBytes)} left, ${formatBytes(room.floorBytes)} kept free` : "no limit";
     },
     allows: (facts, load) => {
       if (facts.hides.cgroupMemory) return undefined;
@@ -119,10 +118,10 @@ export const slab: Limit = {
   caps: "memory",
   side: "both",
   source: "Linux filesystems/proc.rst, meminfo; slabtop(1)",
-  change: "part of the host's memory: nothing to set",
+  change: "part of the host's memory; nothing to set",
   privilege: "none",
   pitfall:
-    "inodes and dentries of open sockets count as reclaimable and are not: MemAvailable promises 1 KB per socket too much",
+    "inodes and dentries of open sockets count as reclaimable but are not: MemAvailable overstates by 1 KB per socket",
   read: ({ slabBytes }) => slabBytes,
   describe: ({ slabBytes }) => (slabBytes === undefined ? undefined : formatBytes(slabBytes)),
   needs: () => undefined,
@@ -138,8 +137,7 @@ export const tcpMem: Limit = {
   source: "Linux networking/ip-sysctl.rst, tcp_mem",
   change: "sysctl net.ipv4.tcp_mem",
   privilege: "CAP_NET_ADMIN",
-  pitfall:
-    "in pages, and only for what is queued: idle connections take none of it; it cannot be seen in a network namespace",
+  pitfall: "in pages, and only for queued data: idle connections use none; not visible in a network namespace",
   sysctl: "net.ipv4.tcp_mem",
   read: ({ tcpMem: pages }) => pages?.[2],
   allows: ({ tcpMem: pages, tcpMemUsed }, load) => {
@@ -180,7 +178,7 @@ function bufferLimit(id: string, name: string, read: Limit["read"]): Limit {
     change: `sysctl ${name}`,
     privilege: "CAP_NET_ADMIN",
     pitfall:
-      "the third number is what one socket may grow to under load, not what it takes at rest: lower it where slow readers are many",
+      "the third number is how far one socket may grow under load, not what it uses when idle: lower it if many readers are slow",
     sysctl: name,
     read,
     needs: () => undefined,

@@ -56,7 +56,7 @@ export function neighbourNote(
   if (family === undefined || !neighbourTables) return undefined;
   const sources = usedSources(family, load);
   if (sources < entriesFor(family, load)) return undefined;
-  return `the server needs an entry for each of the ${formatCount(sources)} source addresses on its link: its table is taken to be as here, ${formatCount(neighbourTables[family].max)}`;
+  return `the server needs a neighbour entry for each of the ${formatCount(sources)} source addresses on its link; its table is assumed to be as large as here: ${formatCount(neighbourTables[family].max)}`;
 }
 
 /** Entries that one end needs of the other's addresses: the end that needs more. */

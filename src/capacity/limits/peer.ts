@@ -21,20 +21,20 @@ export const peerNofile: Limit = {
   change: "LimitNOFILE= of the server's unit, ulimit -n where it is started, --ulimit nofile= of its container",
   privilege: "administrator",
   pitfall:
-    "a proxy takes two descriptors a client, one in and one out; one server closes what it cannot take, another stops accepting: then as many more as its accept queue has room for look open to the client",
+    "a proxy uses two descriptors per client; some servers close connections they cannot take, others stop accepting, and then as many more as fit the accept queue look open to clients",
   read: (_, { peer }) =>
     peer ? sumOf(peer.workers.map(({ nofileLimit }) => nofileLimit && numberOf(nofileLimit))) : undefined,
   describe: (facts, { peer }) => {
     if (!peer) return "-";
     const [first, ...others] = peer.workers;
-    if (!first) return peer.listeners.length === 0 ? "nobody listens" : undefined;
+    if (!first) return peer.listeners.length === 0 ? "nothing listens" : undefined;
     const left = sumOf(peer.workers.map((worker) => roomOf(worker, facts)));
     const who = others.length === 0 ? describeProcess(first) : `${peer.workers.length} processes`;
     const room =
       left === Number.POSITIVE_INFINITY
-        ? "not bound by it"
+        ? "not limited by it"
         : `${left === undefined ? "unknown" : formatCount(left)} left`;
-    const proxy = peer.workers.some(({ isProxy }) => isProxy) ? ", a proxy: 2 a client" : "";
+    const proxy = peer.workers.some(({ isProxy }) => isProxy) ? ", a proxy: 2 per client" : "";
     return `${first.nofileLimit === undefined ? "unknown" : formatBound(first.nofileLimit)} of ${who}, ${room}${proxy}`;
   },
   allows: (facts, { peer, connections }) => {
@@ -62,7 +62,8 @@ export const peerMaximum: Limit = {
   source: "the server's manual: worker_connections, maxclients, max_connections, --max-connections, …",
   change: "the server's configuration",
   privilege: "administrator",
-  pitfall: "many servers accept what is over it and close it at once: the client sees a connection, then its end",
+  pitfall:
+    "many servers accept connections above it and close them at once: the client sees a connection, then its end",
   read: (_, { peer }) => (peer ? maximumOf(peer) : undefined),
   describe: (_, { peer }) => {
     const maximum = peer && maximumOf(peer);
@@ -86,11 +87,11 @@ export const listener: Limit = {
   source: "man 2 listen",
   change: "start the server, or check the address and port (ss -ltn)",
   privilege: "none",
-  pitfall: "ECONNREFUSED comes from a host that answers: a firewall that drops gives ETIMEDOUT",
+  pitfall: "ECONNREFUSED comes from a host that answers; a firewall that drops packets causes ETIMEDOUT",
   read: (_, { peer }) => peer?.listeners.length,
   describe: (facts, load) => {
     if (!isWithoutListener(load)) return undefined;
-    return facts.translation === "none" ? "nobody listens" : "nobody listens; may be redirected";
+    return facts.translation === "none" ? "nothing listens" : "nothing listens; may be redirected";
   },
   allows: ({ translation }, load) => {
     if (!isWithoutListener(load)) return Number.POSITIVE_INFINITY;

@@ -23,7 +23,7 @@ export const route: Limit = {
   source: "man 2 connect (EADDRNOTAVAIL, ENETUNREACH), man 8 ip-route",
   change: "an address of the family (ip address add), a route (ip route add), net.ipv6.conf.*.disable_ipv6=0",
   privilege: "CAP_NET_ADMIN",
-  pitfall: "a host without an IPv6 address says EADDRNOTAVAIL, as one without a free port does",
+  pitfall: "a host without an IPv6 address returns EADDRNOTAVAIL, just like one without a free port",
   read: (_, { plan, unreachable }) => (plan ? Number(unreachable.length === 0) : undefined),
   describe: (_, { plan, unreachable }) => {
     if (!plan) return "-";
@@ -45,7 +45,7 @@ export const sourcePorts: Limit = {
     "more addresses (--source-ip), more ports (--source-port 1024-65535), a second destination port (host:7777-7778)",
   privilege: "none",
   pitfall:
-    "a source address has its ports once for every destination; a server's own port is shared by all of its connections",
+    "a source address can use its ports once per destination; a server's port is shared by all of its connections",
   read: (_, load) => (isExplicit(load) ? tuplesOf(load) : undefined),
   describe: (_, load) => {
     const what = isExplicit(load) ? describePlan(load) : isKernelChosen(load) ? "chosen by the kernel" : "-";
@@ -66,9 +66,9 @@ export const localPortRange: Limit = {
   caps: "source-ports",
   side: "client",
   source: SOURCE,
-  change: "sysctl net.ipv4.ip_local_port_range; or explicit source ports, which it does not bound",
+  change: "sysctl net.ipv4.ip_local_port_range; or explicit source ports, which it does not limit",
   privilege: "CAP_NET_ADMIN",
-  pitfall: "widened over a listening port it can keep that service from starting again: reserve the port",
+  pitfall: "a range that covers a listening port can keep that service from restarting: reserve the port",
   sysctl: "net.ipv4.ip_local_port_range",
   read: ({ portRange }) => portRange && sizeOf(portRange),
   describe: ({ portRange }, load) =>
@@ -94,9 +94,9 @@ export const reservedPorts: Limit = {
   caps: "source-ports",
   side: "client",
   source: SOURCE,
-  change: "sysctl net.ipv4.ip_local_reserved_ports, after asking who reserved them; or explicit source ports",
+  change: "sysctl net.ipv4.ip_local_reserved_ports, after finding out why they are reserved; or explicit source ports",
   privilege: "CAP_NET_ADMIN",
-  pitfall: "writing it replaces the whole list: merge; explicit binds may still take reserved ports",
+  pitfall: "writing replaces the whole list, so merge; explicit binds may still use reserved ports",
   read: (facts) => reservedIn(facts),
   describe: (facts) => {
     const reserved = reservedIn(facts);
@@ -123,7 +123,7 @@ export const unprivilegedPortStart: Limit = {
   source: "Linux networking/ip-sysctl.rst, ip_unprivileged_port_start",
   change: "sysctl net.ipv4.ip_unprivileged_port_start, or CAP_NET_BIND_SERVICE",
   privilege: "CAP_NET_ADMIN",
-  pitfall: "explicit source ports below it give EACCES, which looks like a firewall and is none",
+  pitfall: "explicit source ports below it cause EACCES, which looks like a firewall but is not",
   read: ({ unprivilegedPortStart: value }) => value,
   needs: () => undefined,
 };

@@ -16,7 +16,7 @@ export const acceptQueue: Limit = {
   change: "a longer backlog in listen(), with net.core.somaxconn as its ceiling; a server that accepts faster",
   privilege: "administrator",
   pitfall:
-    "connections wait there already ESTABLISHED; when it is full, SYNs are dropped and clients see ETIMEDOUT, not a refusal",
+    "connections in it are already ESTABLISHED; when it is full, SYNs are dropped and clients see ETIMEDOUT, not a refusal",
   read: (_, { peer }) => peer?.listeners[0]?.acceptQueue.limit,
   // A server that never accepts holds what its queues take.
   allows: (_, { peer, connections }) => {
@@ -38,7 +38,7 @@ export const somaxconn: Limit = rateLimit({
   unit: "connections",
   side: "server",
   source: "Linux admin-guide/sysctl/net.rst, somaxconn; man 2 listen",
-  pitfall: "listen() clamps its backlog to it without a word, and only when it is called: restart the server",
+  pitfall: "listen() silently caps its backlog to it, and only when called: restart the server",
   read: ({ somaxconn: value }) => value,
   // A queue that is long enough was given its length already.
   needs: (_, { burst, peer }) => {
@@ -53,7 +53,7 @@ export const synBacklog: Limit = rateLimit({
   unit: "connections",
   side: "server",
   source: `${IP_SYSCTL}, tcp_max_syn_backlog`,
-  pitfall: "with SYN cookies on it bounds little: a full SYN queue is answered with cookies",
+  pitfall: "with SYN cookies on, it matters little: a full SYN queue is answered with cookies",
   read: ({ synBacklog: value }) => value,
   needs: ({ syncookies }, { burst }) => (syncookies === 0 ? burst : undefined),
 });
@@ -65,7 +65,8 @@ export const syncookies: Limit = {
     unit: "flag",
     side: "server",
     source: `${IP_SYSCTL}, tcp_syncookies`,
-    pitfall: "off, a full SYN queue drops handshakes; on, it costs window scaling and SACK under pressure",
+    pitfall:
+      "when off, a full SYN queue drops handshakes; when on, connections under pressure lose window scaling and SACK",
     read: ({ syncookies: value }) => value,
     needs: () => undefined,
   }),
@@ -78,7 +79,7 @@ export const abortOnOverflow: Limit = {
     unit: "flag",
     side: "server",
     source: `${IP_SYSCTL}, tcp_abort_on_overflow`,
-    pitfall: "on, a full accept queue answers with RST: a short burst looks like a server that is down",
+    pitfall: "when on, a full accept queue answers with RST, so a short burst looks like a server that is down",
     read: ({ abortOnOverflow: value }) => value,
     needs: () => undefined,
   }),
@@ -91,8 +92,7 @@ export const netdevBacklog: Limit = {
     unit: "entries",
     side: "both",
     source: "Linux admin-guide/sysctl/net.rst, netdev_max_backlog",
-    pitfall:
-      "loopback and veth use it too; drops are the second column of /proc/net/softnet_stat, and are counted nowhere else",
+    pitfall: "loopback and veth use it too; drops show only in the second column of /proc/net/softnet_stat",
     read: ({ netdevBacklog: value }) => value,
     // What it needs depends on how the cores share the work: drops during a run tell, not this number.
     needs: () => undefined,

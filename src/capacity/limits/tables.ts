@@ -17,7 +17,7 @@ export const establishedHash: Limit = {
   source: `${IP_SYSCTL}, tcp_ehash_entries`,
   change: "thash_entries= on the kernel's command line; a network namespace can have its own (tcp_child_ehash_entries)",
   privilege: "administrator",
-  pitfall: "it caps nothing: with fewer buckets than sockets, each packet looks through a longer chain",
+  pitfall: "it caps nothing: with fewer buckets than sockets, each lookup walks a longer chain",
   read: ({ establishedBuckets }) => establishedBuckets,
   needs: (_, load) => Math.ceil((load.connections * endsHere(load)) / GOOD_CHAIN),
 };
@@ -32,7 +32,7 @@ export const childHash: Limit = {
   source: `${IP_SYSCTL}, tcp_child_ehash_entries`,
   change: "sysctl net.ipv4.tcp_child_ehash_entries, before the namespace is made",
   privilege: "CAP_NET_ADMIN",
-  pitfall: "0 means that namespaces made from here share the host's table",
+  pitfall: "0 means that namespaces created from here share the host's table",
   read: ({ childBuckets }) => childBuckets,
   needs: () => undefined,
 };
@@ -47,14 +47,13 @@ export const conntrackMax: Limit = {
   source: "Linux networking/nf_conntrack-sysctl.rst, nf_conntrack_max",
   change: "sysctl net.netfilter.nf_conntrack_max (on the host), or notrack rules for this traffic",
   privilege: "CAP_NET_ADMIN",
-  pitfall:
-    "nothing is tracked until a firewall rule asks for connection state; then a full table drops SYNs without an answer",
+  pitfall: "nothing is tracked until a firewall rule uses connection state; then a full table silently drops SYNs",
   sysctl: "net.netfilter.nf_conntrack_max",
   read: ({ conntrack }) => conntrack?.max,
   describe: ({ conntrack, isTracked, isTrackingOfPort, hides }) => {
     if (!conntrack) return hides.conntrack ? undefined : "not loaded";
     const state = isTracked === undefined ? "unknown whether it tracks" : isTracked ? "tracking" : "not tracking";
-    return `${formatCount(conntrack.max)}, ${state}${isTrackingOfPort ? "" : " (other ports than this)"}`;
+    return `${formatCount(conntrack.max)}, ${state}${isTrackingOfPort ? "" : " (tested on another port)"}`;
   },
   allows: ({ conntrack, isTracked, hides }, { connections }) => {
     if (!conntrack) return hides.conntrack ? undefined : Number.POSITIVE_INFINITY;
@@ -76,7 +75,7 @@ export const conntrackBuckets: Limit = {
   source: "Linux networking/nf_conntrack-sysctl.rst, nf_conntrack_buckets",
   change: "sysctl net.netfilter.nf_conntrack_buckets",
   privilege: "CAP_NET_ADMIN",
-  pitfall: "raising the maximum without the buckets makes every packet's lookup longer",
+  pitfall: "raising the maximum without the buckets slows down every lookup",
   sysctl: "net.netfilter.nf_conntrack_buckets",
   read: ({ conntrack }) => conntrack?.buckets,
   needs: ({ conntrack, isTracked }, { connections }) =>
@@ -94,7 +93,7 @@ export const timeWaitBuckets: Limit = {
   change: "sysctl net.ipv4.tcp_max_tw_buckets",
   privilege: "CAP_NET_ADMIN",
   pitfall:
-    "over it, TIME_WAIT is skipped and old segments may reach new connections; the side that closes first has them",
+    "above it, TIME_WAIT is skipped and old segments may reach new connections; TIME_WAITs are on the side that closes first",
   sysctl: "net.ipv4.tcp_max_tw_buckets",
   read: ({ timeWaitMax }) => timeWaitMax,
   needs: () => undefined,
@@ -110,7 +109,7 @@ export const timeWaitReuse: Limit = {
   source: `${IP_SYSCTL}, tcp_tw_reuse`,
   change: "sysctl net.ipv4.tcp_tw_reuse",
   privilege: "CAP_NET_ADMIN",
-  pitfall: "helps who connects, never who accepts; 2, the default, is for loopback only",
+  pitfall: "helps the connecting side, never the accepting side; the default, 2, applies to loopback only",
   sysctl: "net.ipv4.tcp_tw_reuse",
   read: ({ timeWaitReuse: value }) => value,
   needs: () => undefined,
@@ -126,7 +125,7 @@ export const orphans: Limit = {
   source: `${IP_SYSCTL}, tcp_max_orphans`,
   change: "sysctl net.ipv4.tcp_max_orphans",
   privilege: "CAP_NET_ADMIN",
-  pitfall: "sockets that a process has closed while data or FINs are under way; over it they are reset",
+  pitfall: "sockets that a process closed with data or a FIN outstanding; above the limit they are reset",
   sysctl: "net.ipv4.tcp_max_orphans",
   read: ({ orphansMax }) => orphansMax,
   needs: () => undefined,
@@ -142,8 +141,7 @@ export const linkSpeed: Limit = {
   source: "Linux ABI/testing/sysfs-class-net, speed",
   change: "a faster interface, smaller or fewer messages",
   privilege: "administrator",
-  pitfall:
-    "every 1,448 bytes of a message cost their headers: 90 bytes on Ethernet, and as much for the acknowledgement",
+  pitfall: "every 1,448 bytes of a message add 90 bytes of headers on Ethernet, and as much for the acknowledgement",
   read: ({ linkBitsPerSec }) => linkBitsPerSec,
   allows: ({ linkBitsPerSec }, load) => {
     if (load.messageRatePerSec === 0) return Number.POSITIVE_INFINITY;

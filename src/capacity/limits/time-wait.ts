@@ -28,7 +28,7 @@ export const timeWait: Limit = {
     "keep connections open or pool them (HTTP keep-alive); net.ipv4.tcp_tw_reuse=1; more source addresses (--source-ip)",
   privilege: "none",
   pitfall:
-    "the side that closes first keeps the 4-tuple for 60 s, which no setting shortens: tcp_fin_timeout is about FIN_WAIT_2",
+    "the side that closes first keeps the 4-tuple for 60 s; no setting shortens that, and tcp_fin_timeout is about FIN_WAIT_2",
   read: (facts, load) => {
     const rate = connectRateOf(facts, load);
     return rate && numberOf(rate.sustainedPerSec);
@@ -37,7 +37,7 @@ export const timeWait: Limit = {
     const rate = connectRateOf(facts, load);
     if (!rate) return "-";
     return rate.sustainedPerSec === "unlimited"
-      ? "taken over at once"
+      ? "reused at once"
       : `${formatRate(rate.sustainedPerSec)}/s (${formatCount(rate.tuples)} 4-tuples ÷ ${formatRate(rate.keptSeconds)} s)`;
   },
   needs: (_, { connectRatePerSec }) => connectRatePerSec,

@@ -13,9 +13,9 @@ export function assertAddressSpace(): void {
   if (limitBytes - usedBytes >= ADDRESS_SPACE_BYTES) return;
   throw new AppError(
     "E_WORKER",
-    `a thread reserves ${formatBytes(ADDRESS_SPACE_BYTES)} of address space, and less is left`,
+    `a thread reserves ${formatBytes(ADDRESS_SPACE_BYTES)} of address space, but less is left`,
     {
-      fix: "raise the limit of the address space: ulimit -v unlimited",
+      fix: "raise the address-space limit: ulimit -v unlimited",
       facts: { usedBytes, limitBytes },
     },
   );

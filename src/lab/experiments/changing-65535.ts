@@ -39,10 +39,10 @@ interface Row {
 
 export const changing65535: Experiment = {
   id: "E4",
-  title: "What changing 65535 changes",
+  title: "What “changing 65535” does",
   claims: ["C6"],
   claim:
-    "A port is 16 bits and stays so. What can be changed is the range that the kernel picks from, and the limit of open files of a process; each stops a run where it is set, less what the process has open itself.",
+    "A port has 16 bits, and that cannot be changed. What can be changed is the range that the kernel picks from and a process's open-file limit; each stops a run where it is set, less what the process itself has open.",
   quickMs: () => 14_000,
   async run(context) {
     const { testbed } = context;
@@ -69,10 +69,10 @@ export const changing65535: Experiment = {
     const isPartly = testbed.description.kind === "loopback";
     const hasFiles = cases.some(({ nofileLimit }) => nofileLimit !== undefined);
     return {
-      setup: `${isPartly ? "the range is the whole machine's here, and stays as it is; " : "the range is set in the client's host alone; "}descriptors: one table for all connections (--one-table), as ordinary programs have it`,
+      setup: `${isPartly ? "the range is the whole machine's here, so it stays unchanged; " : "the range is set only on the client's host; "}descriptors: one table for all connections (--one-table), as in ordinary programs`,
       commands: [...commands, END_BY_HAND],
       prediction:
-        "each run stops where `fourtuple doctor` says, within 2 %, and names that limit; what fits a widened range comes about",
+        "each run stops where `fourtuple doctor` says, within 2 %, and names that limit; what fits a widened range is reached",
       observed: rows
         .map(
           ({ setting, requested, predicted, reached }) =>
@@ -82,13 +82,13 @@ export const changing65535: Experiment = {
       verdict: isConfirmed ? "confirmed" : isRefuted ? "refuted" : "inconclusive",
       reason: isConfirmed
         ? isPartly
-          ? "descriptors only: over loopback the range cannot be changed for the lab alone"
+          ? "descriptors only: over loopback, the range cannot be changed for the lab alone"
           : hasFiles
             ? undefined
-            : `the range only: the limit of open files is ${formatCount(readNofileLimit().hard)}`
+            : `the range only: the open-file limit is ${formatCount(readNofileLimit().hard)}`
         : isRefuted
-          ? "a run stopped elsewhere than predicted"
-          : `a run was stopped by another limit before: ${rows.find(isInterrupted)!.limit}`,
+          ? "a run did not stop where predicted"
+          : `another limit stopped a run first: ${rows.find(isInterrupted)!.limit}`,
       evidence: [
         {
           kind: "table",
@@ -113,7 +113,7 @@ function casesFor({ testbed, isQuick }: LabContext): Case[] {
     requested,
   });
   const files = (limit: number): Case => ({
-    what: "limit of open files",
+    what: "open-file limit",
     setting: `ulimit -n ${limit}`,
     nofileLimit: limit,
     requested: Math.ceil(limit * 1.1),
@@ -131,7 +131,7 @@ function casesFor({ testbed, isQuick }: LabContext): Case[] {
     ...[1024, 4096, ...(isQuick ? [] : [16_384])].filter((limit) => limit <= hard).map(files),
   ];
   if (cases.length > 0) return cases;
-  throw new AppError("E_PERMISSION", `over loopback only the limit of open files can be tried: it is ${hard} here`, {
+  throw new AppError("E_PERMISSION", `over loopback, only the open-file limit can be tested: it is ${hard} here`, {
     fix: "raise the hard limit to 1024 or more (ulimit -Hn)",
   });
 }

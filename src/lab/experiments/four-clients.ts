@@ -14,7 +14,7 @@ export const fourClients: Experiment = {
   title: "Four clients, one port",
   claims: ["C1", "C2", "C3"],
   claim:
-    "Each client has a port of its own, which its own kernel picks; port 7777 is bound on the server only, and accept() binds no further port there.",
+    "Each client has its own port, picked by its own kernel; port 7777 is bound only on the server, and accept() binds no other port there.",
   quickMs: () => 10_000,
   async run({ testbed, progress }) {
     const at = `${testbed.description.serverIp}:${PORT}`;
@@ -40,7 +40,7 @@ export const fourClients: Experiment = {
       ports.size === CLIENTS &&
       !ports.has(PORT);
     return {
-      setup: `one server on ${at}, ${CLIENTS} clients in the other host; both socket tables are read while they run`,
+      setup: `one server on ${at}, ${CLIENTS} clients on the other host; both socket tables are read while they run`,
       commands: [
         server.command,
         // Until they are ended, as the article's.

@@ -50,7 +50,7 @@ export async function orderlyEnd(context: LabContext): Promise<Remains> {
   // Over loopback the setting is the whole machine's and stays as it is: what is missing may be a stray RST's work.
   const isOpen = description.kind === "loopback" && kept < CONNECTIONS && describeStates(onServer) === NOTHING;
   return {
-    what: "the client ends in order",
+    what: "the client closes normally",
     predicted: `client: ${CONNECTIONS} TIME_WAIT, for ${TIME_WAIT_MS / 1000} s; server: nothing`,
     server: describeStates(onServer),
     client: `${formatCount(kept)} TIME_WAIT`,
@@ -105,7 +105,7 @@ export async function killedServer(context: LabContext): Promise<{ remains: Rema
       },
       {
         lifetime: { ...common, host: clientHost, state: "CLOSE_WAIT", predictedMs: undefined },
-        why: "its program closes it, no timer",
+        why: "its program closes it; no timer",
       },
     ],
   };
@@ -140,21 +140,21 @@ export async function cutWire(context: LabContext): Promise<Remains[]> {
   const common = { state: "ESTABLISHED", sockets: CONNECTIONS, beganMs, countsDown: false } as const;
   return [
     {
-      what: "the wire is cut, and the client killed behind it",
-      predicted: `server: ${CONNECTIONS} ESTABLISHED for ever: it sends nothing; with SO_KEEPALIVE, which is off, ${formatDuration(keepaliveMs)}`,
+      what: "the link is cut and the client killed",
+      predicted: `server: ${CONNECTIONS} ESTABLISHED forever: it sends nothing; with SO_KEEPALIVE, which is off, ${formatDuration(keepaliveMs)}`,
       server: describeStates(onServer),
       client: "gone",
       verdict: judge(onServer.ESTABLISHED === CONNECTIONS, first, Number.POSITIVE_INFINITY),
       lifetime: [
         {
           lifetime: { ...common, host: testbed.server, port: PORTS.vanished, predictedMs: undefined },
-          why: "nothing is sent, no timer",
+          why: "nothing is sent; no timer",
         },
       ],
     },
     {
-      what: "the wire is cut, and the server killed behind it, while the client sends",
-      predicted: `client: ${CONNECTIONS} ESTABLISHED until it has sent in vain for ${formatDuration(leastMs)} (with the ${usualRetries} retries of this host's setting ${formatDuration(timeOutMs(usualRetries))})`,
+      what: "the link is cut and the server killed while the client sends",
+      predicted: `client: ${CONNECTIONS} ESTABLISHED until its retransmissions have failed for ${formatDuration(leastMs)} (with the ${usualRetries} retries of this host's setting ${formatDuration(timeOutMs(usualRetries))})`,
       server: "gone",
       client: describeStates(onClient),
       verdict: judge(onClient.ESTABLISHED === CONNECTIONS, first, leastMs),

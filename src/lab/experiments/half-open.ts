@@ -15,7 +15,7 @@ export const halfOpen: Experiment = {
   title: "One side is gone",
   claims: ["C4"],
   claim:
-    "A peer that vanishes without a word stays ESTABLISHED on the other side and keeps its memory, until that side sends and gives up; an orderly end leaves TIME_WAIT with whoever closes first, a server that dies leaves CLOSE_WAIT with a client that does not notice.",
+    "A peer that vanishes silently stays ESTABLISHED on the other side and uses memory there, until that side sends and gives up; a normal close leaves TIME_WAIT on the side that closes first; a server that dies leaves CLOSE_WAIT on a client that does not notice.",
   quickMs: () => 11_000,
   async run(context) {
     const { testbed, isQuick, progress } = context;
@@ -37,7 +37,7 @@ export const halfOpen: Experiment = {
     ]);
     const cases = [orderly, killed.remains, ...(isCut ? (await cutWire(context)).map(leave) : [])];
     const all = cases.flatMap(({ lifetime }) => lifetime);
-    progress(`what is left of ${formatCount(cases.length * CONNECTIONS)} connections is watched`);
+    progress(`watching what is left of ${formatCount(cases.length * CONNECTIONS)} connections`);
     const seen = (await Promise.all(cases.map((each) => watching.get(each)!))).flat();
     if (isCut) await testbed.server.exec("ip", ["link", "set", testbed.server.device, "up"]);
     // Awake, the client reads the end, closes, and CLOSE_WAIT is over.
@@ -59,9 +59,9 @@ export const halfOpen: Experiment = {
       const end = state === "CLOSE_WAIT" && isClosed ? `, gone ${formatDuration(closedIn)} after its program woke` : "";
       return `${state} (${host.name}) ${formatLifetime(each)}${end}`;
     });
-    const missing = isCut ? undefined : "without the vanished peers: over loopback there is no wire to cut";
+    const missing = isCut ? undefined : "without the vanished peers: over loopback there is no link to cut";
     return {
-      setup: `${CONNECTIONS} connections each time; both socket tables, with the kernel's timers, are read after one side is gone, and until what is left is gone`,
+      setup: `${CONNECTIONS} connections each time; both socket tables, with the kernel's timers, are read after one side is gone and until the rest is gone`,
       commands: reproduceHalfOpen(testbed, CONNECTIONS, PORTS),
       prediction: cases.map(({ what, predicted }) => `${what}: ${predicted}`).join("; "),
       observed: [
@@ -71,9 +71,9 @@ export const halfOpen: Experiment = {
       verdict: wrong.length > 0 ? "refuted" : unclear.length > 0 ? "inconclusive" : "confirmed",
       reason:
         wrong.length > 0
-          ? `other states than predicted, or for another time: ${wrong.join("; ")}`
+          ? `states or lifetimes other than predicted: ${wrong.join("; ")}`
           : unclear.length > 0
-            ? `observed too late, or too seldom, to tell: ${unclear.join("; ")}`
+            ? `observed too late or too rarely to tell: ${unclear.join("; ")}`
             : missing,
       evidence: [
         {

@@ -15,7 +15,7 @@ export const livingLoad: Experiment = {
   id: "E6",
   title: "Held connections are alive",
   claims: ["C4"],
-  claim: "Connections that share a port are each alive: messages go and come over all of them, and none is lost.",
+  claim: "All connections that share a port are alive: messages travel both ways on each of them, and none is lost.",
   // The largest client load's at the least, whatever the rate that was asked for.
   quickMs: ({ messageRatePerSec }) => 8000 + (1000 * INTERVALS * SIZES.quick.at(-1)!) / messageRatePerSec,
   async run(context) {
@@ -37,7 +37,7 @@ export const livingLoad: Experiment = {
     const p50 = results.map(({ latency }) => formatDuration(latency.roundTrip.p50Us / 1000));
     const p99 = results.map(({ latency }) => formatDuration(latency.roundTrip.p99Us / 1000));
     return {
-      setup: `an echo server; ${results.map((result) => formatCount(result.requested)).join(", ")} connections send up to ${formatCount(messageRatePerSec)} messages a second in all; then no more are sent, and what is on its way comes back`,
+      setup: `an echo server; ${results.map((result) => formatCount(result.requested)).join(", ")} connections send up to ${formatCount(messageRatePerSec)} messages a second in total; then sending stops, and the run waits for outstanding answers`,
       commands: [...commands, END_BY_HAND],
       prediction:
         "every connection answers, none is lost, and every message is answered, however many connections there are",
@@ -47,7 +47,7 @@ export const livingLoad: Experiment = {
       isTimed: gone === 0,
       reason: isConfirmed
         ? undefined
-        : `${formatCount(lost)} connections were lost, ${formatCount(requested - heard)} answered nothing, ${formatCount(sent - answered)} messages stayed without an answer`,
+        : `${formatCount(lost)} connections were lost, ${formatCount(requested - heard)} answered nothing, ${formatCount(sent - answered)} messages were not answered`,
       evidence: evidenceOf(results),
     };
   },

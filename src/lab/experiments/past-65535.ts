@@ -14,7 +14,8 @@ export const past65535: Experiment = {
   id: "E2",
   title: "Past 65,535 on one port",
   claims: ["C4"],
-  claim: "Ports do not limit a server: a connection is named by four values, and all of them can share one local port.",
+  claim:
+    "Ports do not limit a server: a connection is identified by four values, and all connections can share one local port.",
   // So long for the client load of a quick run; a larger one was asked for.
   quickMs: ({ connections }) => 18_000 * Math.max(1, connections / 70_000),
   async run({ testbed, connections, progress }) {
@@ -53,7 +54,7 @@ export const past65535: Experiment = {
         {
           kind: "table",
           title: "ESTABLISHED sockets, counted by the kernel of each host",
-          columns: ["host", "sockets", "of their own ends: different ports"],
+          columns: ["host", "sockets", "different local ports"],
           rows: [
             ["server", onServer.incoming, serverPorts],
             ["client", onClient.outgoing, onClient.sourcePorts],

@@ -37,7 +37,7 @@ export const realLimits: Experiment = {
   id: "E5",
   title: "What the real limits are",
   claims: ["C4"],
-  claim: "Memory, CPU and bandwidth limit a server, each by a fixed price per connection or message.",
+  claim: "Memory, CPU and bandwidth limit a server, each at a fixed cost per connection or message.",
   quickMs: () => 14_000,
   async run(context) {
     const at = `${context.testbed.description.serverIp}:${PORT}`;
@@ -67,28 +67,28 @@ export const realLimits: Experiment = {
       setup: `connections added in ${STEPS} steps of ${formatCount(step)}; then ${formatCount(MESSAGES.connections)} connections that exchange ${formatCount(MESSAGES.connections * MESSAGES.ratePerSec)} messages a second`,
       commands,
       prediction:
-        "memory grows in a straight line with the number of connections, and a resource or a setting ends first, not ports",
+        "memory grows linearly with the number of connections, and a resource or a setting runs out first, not ports",
       observed: [
         `${kernelText(kernel)} of kernel memory and ${userText(user)} of user memory per connection, both ends; ${cpuText} of CPU to open one`,
         messages
-          ? `${(messages.cpuSeconds * 1e6).toFixed(0)} µs and ${messages.wireBytes.toFixed(0)} bytes on the wire per message and answer, ${heartbeat} bytes a second for a heartbeat each ${HEARTBEAT_SECONDS} s`
+          ? `${(messages.cpuSeconds * 1e6).toFixed(0)} µs and ${messages.wireBytes.toFixed(0)} bytes on the wire per message and answer, ${heartbeat} bytes a second for a heartbeat every ${HEARTBEAT_SECONDS} s`
           : "no message was answered",
         binding ? `this host ends at ${formatCount(binding.allows)}: ${binding.name}` : "no limit was found",
       ].join("; "),
       verdict: obstacle?.verdict ?? (isOfPorts ? "refuted" : "confirmed"),
-      reason: obstacle?.reason ?? (isOfPorts ? "ports end first" : undefined),
+      reason: obstacle?.reason ?? (isOfPorts ? "ports run out first" : undefined),
       evidence: [
         ...fitEvidence("Kernel memory, both ends", "memory", "KiB", samples, (each) => each.kernelBytes / 1024),
         ...fitEvidence("User memory of server and client", "memory", "KiB", samples, (each) => each.userBytes / 1024),
         ...fitEvidence("CPU time of server and client", "CPU time", "ms", samples, (each) => each.cpuSeconds * 1000),
         {
           kind: "table",
-          title: "What things cost",
+          title: "Cost per connection and message",
           columns: [
             "",
             "per connection",
             "per message and answer",
-            `a second, with a heartbeat each ${HEARTBEAT_SECONDS} s`,
+            `a second, with a heartbeat every ${HEARTBEAT_SECONDS} s`,
           ],
           rows: [
             ["kernel memory (both ends)", kernelText(kernel), "-", "-"],

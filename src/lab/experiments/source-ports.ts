@@ -10,10 +10,10 @@ const RANGES = { quick: "20000-21999", full: "1024-65535" } as const;
 
 export const sourcePorts: Experiment = {
   id: "E3",
-  title: "Where ports do end",
+  title: "Where ports do run out",
   claims: ["C5"],
   claim:
-    "One source address has each port once towards one destination. Another destination port, or another source address, opens the same ports again.",
+    "A source address can use each port once per destination. With another destination port or another source address, the same ports can be used again.",
   quickMs: () => 13_000,
   async run(context) {
     const { testbed, isQuick } = context;
@@ -51,7 +51,7 @@ export const sourcePorts: Experiment = {
       reached < predicted && distinct <= ports && limit !== "source-ports";
     const isRefuted = rows.some((row) => !isInterrupted(row) && !(isClose(row) && row.limit === "source-ports"));
     return {
-      setup: `source ports ${range} (${formatCount(ports)}), more connections asked for than there are 4-tuples`,
+      setup: `source ports ${range} (${formatCount(ports)}), more connections requested than there are 4-tuples`,
       commands,
       prediction: `it stops at ${formatCount(ports)}; then at ${formatCount(2 * ports)} with a second destination port, and again with a second source address, from the same ${formatCount(ports)} source ports`,
       observed: rows
@@ -61,8 +61,8 @@ export const sourcePorts: Experiment = {
       reason: isConfirmed
         ? undefined
         : isRefuted
-          ? "a run stopped elsewhere than its 4-tuples say"
-          : `a run was stopped by another limit before its 4-tuples ended: ${rows.find(isInterrupted)!.limit}`,
+          ? "a run did not stop at the number of its 4-tuples"
+          : `another limit stopped a run before its 4-tuples ran out: ${rows.find(isInterrupted)!.limit}`,
       evidence: [
         {
           kind: "table",

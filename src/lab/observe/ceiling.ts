@@ -43,7 +43,7 @@ export async function ceilingOf(
   const least = Math.min(...numbered.map(({ allows }) => allows));
   const ceiling: CeilingEvidence = {
     kind: "ceiling",
-    title: "What each limit of this machine allows, both ends here",
+    title: "What each limit of this machine allows, with both ends here",
     wanted,
     limits: numbered.map(({ name, allows }) => ({ name, allows, binds: allows === least })),
     unnumbered: rows.flatMap(([name, allows, row]) => (allows === undefined ? [describe(name, row)] : [])),
@@ -55,7 +55,7 @@ function measured({ bytesPerConnection, cpuSecondsPerMessage, wireBytesPerMessag
   const room = readMemoryRoom();
   const cores = availableParallelism();
   const speed = linkSpeed();
-  const heartbeat = `a heartbeat each ${HEARTBEAT_SECONDS} s`;
+  const heartbeat = `a heartbeat every ${HEARTBEAT_SECONDS} s`;
   const bits = wireBytesPerMessage && (wireBytesPerMessage * 8) / HEARTBEAT_SECONDS;
   return [
     [`memory of the ${room.bound}, by the fit`, share(roomAboveFloor(room), bytesPerConnection)],

@@ -47,7 +47,7 @@ export function formatLifetime({ stayedMs, missedMs, goneMs, timerMs, hasNoTimer
         ? "no timer runs, "
         : "";
   if (missedMs !== undefined && goneMs === undefined) {
-    return `${timer}some gone after ${formatRange([stayedMs, missedMs])}, the others still there`;
+    return `${timer}some gone after ${formatRange([stayedMs, missedMs])}, the rest still there`;
   }
   if (goneMs === undefined) return `${timer}all there after ${formatDuration(stayedMs)}`;
   return `${timer}gone after ${formatRange([stayedMs, goneMs])}`;

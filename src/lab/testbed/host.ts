@@ -139,7 +139,7 @@ export class Host {
     // The kernel shows a namespace only those of net. that are its own; all the others belong to the whole machine.
     if (!this.#settings.isNamespace || !name.startsWith("net.")) {
       throw new AppError("E_PERMISSION", `${name} cannot be changed for the lab's ${this.name} alone`, {
-        fix: "the lab changes settings of network namespaces only: run it as root, or where user namespaces are allowed",
+        fix: "the lab changes settings only in network namespaces: run it as root, or where user namespaces are allowed",
       });
     }
     const before = await this.readSysctl(name);

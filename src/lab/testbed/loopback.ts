@@ -45,8 +45,8 @@ async function expectFree(serverIp: string, reason: string | undefined): Promise
     } catch (cause) {
       if (!(cause instanceof AppError) || cause.code !== "E_PORT_IN_USE") throw cause;
       const why = reason === undefined ? "" : ` (${reason})`;
-      throw new AppError("E_PORT_IN_USE", `the lab needs port ${port} over loopback, and it is in use${why}`, {
-        fix: `end what has it (ss -ltnp "sport = :${port}"), or let the lab make two hosts: as root, without --loopback`,
+      throw new AppError("E_PORT_IN_USE", `the lab needs port ${port} over loopback, but it is in use${why}`, {
+        fix: `stop the program that has it (ss -ltnp "sport = :${port}"), or let the lab create two hosts: as root, without --loopback`,
         cause,
       });
     }

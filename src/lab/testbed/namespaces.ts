@@ -106,7 +106,7 @@ async function configure(host: Host): Promise<void> {
 async function linkIsUp(host: Host): Promise<void> {
   const endMs = performance.now() + LINK_GRACE_MS;
   while (!(await host.exec("ip", ["-oneline", "link", "show", host.device])).includes(" state UP ")) {
-    if (performance.now() > endMs) throw new AppError("E_SYSTEM", `the link ${host.device} does not come up`);
+    if (performance.now() > endMs) throw new AppError("E_SYSTEM", `the link ${host.device} did not come up`);
     await delay(LINK_POLL_MS);
   }
 }

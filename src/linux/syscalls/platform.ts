@@ -20,15 +20,15 @@ export function assertSupported(
   }
   if (platform === "linux" && (arch === "x64" || arch === "arm64")) return;
   throw new AppError("E_PLATFORM", `fourtuple does not run on ${platform} ${arch}`, {
-    fix: `use ${SUPPORTED}; a virtual machine or a container with Linux will do`,
+    fix: `use ${SUPPORTED}; a virtual machine or container with Linux works`,
     facts: { platform, arch },
   });
 }
 
 /** The error for a foreign function library that does not load here. */
 export function bindingFailed(cause: unknown): AppError {
-  return new AppError("E_PLATFORM", "the system calls could not be bound: koffi did not load", {
-    fix: `fourtuple supports ${SUPPORTED}; install again without --omit=optional so that koffi's binary comes along`,
+  return new AppError("E_PLATFORM", "system calls are unavailable: koffi did not load", {
+    fix: `fourtuple supports ${SUPPORTED}; reinstall without --omit=optional, which leaves out koffi's binary`,
     cause,
   });
 }

@@ -46,7 +46,7 @@ function headline(result: ConnectResult): string {
   const { requested, established, misses } = result;
   const outcome = outcomeOf(result);
   if (outcome === "met")
-    return `${plural(established, "connection")}, ${established === 1 ? "as" : "all that were"} asked for`;
+    return established === 1 ? "1 connection opened" : `All ${formatCount(established)} connections opened`;
   const reached = [`${formatCount(established)} of ${plural(requested, "connection")}`, ...missPhrases(misses)].join(
     ", ",
   );

@@ -58,7 +58,7 @@ export class EpollServer extends EpollTransport implements ServerTransport {
     const failed = super.begin();
     if (failed >= 0 && this.listen(true) < 0) {
       this.closeAll(false, () => false);
-      throw new AppError("E_SYSTEM", "the listening socket cannot be watched", {
+      throw new AppError("E_SYSTEM", "epoll cannot watch the listening socket", {
         fix: "raise fs.epoll.max_user_watches, or free memory",
       });
     }

@@ -11,7 +11,7 @@ const STICKY = 0o1000;
 const LARGEST_BYTES = 16 * 1024 ** 2;
 /** A FIFO is not waited for. */
 const SAFE_FLAGS = constants.O_NOFOLLOW | constants.O_NONBLOCK;
-const FIX = "name a journal of your own or root's with --journal, which nobody else may write to";
+const FIX = "use --journal with a file owned by you or root that nobody else can write to";
 
 /** Opens a journal without following a link. @param flags as of open(2) @throws {Error} with an errno when that fails */
 export function openJournal(file: string, flags: number, mode?: number): number {
@@ -25,8 +25,8 @@ export function openJournal(file: string, flags: number, mode?: number): number 
 export function assertTrusted(file: string, fd: number): void {
   const stats = fstatSync(fd);
   if (stats.isDirectory()) throw Object.assign(new Error("EISDIR"), { errno: -EISDIR });
-  if (!stats.isFile()) throw distrusted(file, "it is no regular file");
-  if (!isOurs(stats)) throw distrusted(file, `it is the user's with uid ${stats.uid}`);
+  if (!stats.isFile()) throw distrusted(file, "it is not a regular file");
+  if (!isOurs(stats)) throw distrusted(file, `it belongs to uid ${stats.uid}`);
   if (stats.mode & GROUP_OR_OTHERS_WRITE) throw distrusted(file, `others may write to it (mode ${octal(stats)})`);
   if (stats.size > LARGEST_BYTES) throw distrusted(file, `it has ${stats.size} bytes, more than any journal`);
   const folder = swappable(dirname(resolve(file)));
@@ -56,5 +56,5 @@ function octal({ mode }: Stats): string {
 }
 
 function distrusted(file: string, why: string): AppError {
-  return new AppError("E_SYSTEM", `the journal ${file} is not to be trusted: ${why}`, { fix: FIX });
+  return new AppError("E_SYSTEM", `the journal ${file} cannot be trusted: ${why}`, { fix: FIX });
 }

@@ -164,7 +164,7 @@ describe("what makes no sense ends with 2 and says what does", () => {
     ["options that a result does not need", ["--explain", "run.json", "-c", "5"], /cannot be used with/],
     ["a target beside a result", ["--explain", "run.json", "--target", ":1"], /cannot be used with/],
     ["a file that is no JSON", ["--explain", "package-lock.json.no"], /cannot be read/],
-    ["a file that is no result", ["--explain", "package.json"], /no result of a run/],
+    ["a file that is no result", ["--explain", "package.json"], /not a run result/],
   ])("%s", async (_, args, said) => {
     const { code, stderr } = await doctor(...args);
     expect(stderr).toMatch(said);

@@ -62,6 +62,6 @@ describe("netlink refused", () => {
   it("leaves a client's addresses unknown, and says so", async () => {
     const { code, stderr } = await runCli(["doctor", "--role", "client", "--no-measure"], { refused });
     expect(code).toBe(1);
-    expect(stderr).toMatch(/addresses may not be read[\s\S]*--source-ip/);
+    expect(stderr).toMatch(/addresses cannot be read[\s\S]*--source-ip/);
   });
 });

@@ -27,7 +27,7 @@ describe("fourtuple report", () => {
     const page = file.replace(".json", ".html");
     expect([code, stderr]).toEqual([0, ""]);
     expect(stdout).toMatch(new RegExp(`^${page}: [\\d.]+ KiB\n$`));
-    expect(readFileSync(page, "utf8")).toContain("<h1>50 connections, all that were asked for</h1>");
+    expect(readFileSync(page, "utf8")).toContain("<h1>All 50 connections opened</h1>");
   });
 
   it("writes a lab's page where it is told to, again and again", async () => {
@@ -80,7 +80,7 @@ describe("fourtuple report", () => {
     [
       "a result with a wrong field",
       { ...connectResult(), plan: { tuplesAvailable: "many" } },
-      /plan\.tuplesAvailable is not as it should be/,
+      /plan\.tuplesAvailable is invalid/,
     ],
   ])("refuses %s with 2, names the field, and writes nothing", async (_, value, said) => {
     const file = join(directory(), "run.json");

@@ -79,7 +79,7 @@ describe.skipIf(!CHROMIUM)("the report in Chromium", () => {
       "Distribution by percentiles",
     ]);
     for (const chart of charts) expect(chart).toMatchObject(DRAWN);
-    expect(await page.locator("h1").textContent()).toBe("1,000 connections, all that were asked for");
+    expect(await page.locator("h1").textContent()).toBe("All 1,000 connections opened");
     const medians = await page.locator("#latency ~ figure .chart circle").count();
     // Connecting and the echo: an echo server does not speak first.
     expect(medians).toBe(2);

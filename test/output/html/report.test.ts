@@ -96,7 +96,7 @@ describe("a report", () => {
     const at = (elapsedMs: number, open: number) => ({ elapsedMs, open, established: open, failed: 0 });
     const one = { requested: 1, established: 1, isTargetMet: true, samples: [at(0, 0), at(50, 1), at(900, 1)] };
     const text = render(connectResult(one));
-    expect(text).toContain("<h1>1 connection, as asked for</h1>");
+    expect(text).toContain("<h1>1 connection opened</h1>");
     expect(text).toContain("Connections over time</figcaption>");
     expect(text).not.toContain("Rate over time</figcaption>");
     const none = {

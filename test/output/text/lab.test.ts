@@ -35,8 +35,8 @@ describe("the lab's summary", () => {
 describe("an experiment in a terminal", () => {
   const columns = ["what happened", "predicted", "observed"];
   const rows = [
-    ["the wire is cut, and the client killed behind it", "for ever ".repeat(9).trim(), 50],
-    ["the client ends in order", "60 s", 1234],
+    ["the link is cut and the client killed", "for ever ".repeat(9).trim(), 50],
+    ["the client closes normally", "60 s", 1234],
   ];
   const result: ExperimentResult = {
     ...made("E7", "confirmed"),
@@ -47,14 +47,14 @@ describe("an experiment in a terminal", () => {
   it.each([80, 120])("is no wider than its %d columns", (width) => {
     const lines = experimentText(result, undefined, width).split("\n");
     expect(lines.filter(({ length }) => length > width)).toEqual([]);
-    expect(lines).toContain("    what happened  the client ends in order");
+    expect(lines).toContain("    what happened  the client closes normally");
     expect(lines).toContain("    observed       1,234");
   });
 
   it("has its tables as tables where they fit", () => {
     const text = experimentText(result, undefined, 200);
     expect(text).toMatch(/^ {4}what happened +predicted +observed$/m);
-    expect(text).toMatch(/^ {4}the client ends in order +60 s +1,234$/m);
+    expect(text).toMatch(/^ {4}the client closes normally +60 s +1,234$/m);
     expect(experimentText(result)).toBe(text);
   });
 });

@@ -74,16 +74,16 @@ describe("a journal is not believed when", () => {
       (file) => spoilt(file, [linkSync(file, `${file}.second`), chmodSync(join(file, ".."), 0o777)]),
       /it has a second name, and others may put names into/,
     ],
-    ["it is a link", (file) => spoilt(`${file}.link`, symlinkSync(file, `${file}.link`)), /ELOOP|not to be trusted/],
+    ["it is a link", (file) => spoilt(`${file}.link`, symlinkSync(file, `${file}.link`)), /ELOOP|cannot be trusted/],
     [
       "it is a FIFO",
       (file) => spoilt(`${file}.fifo`, spawnSync("mkfifo", ["-m", "600", `${file}.fifo`])),
-      /no regular file/,
+      /not a regular file/,
     ],
-    ["it is a folder", (file) => spoilt(`${file}.d`, mkdirSync(`${file}.d`, 0o700)), /EISDIR|no regular file/],
+    ["it is a folder", (file) => spoilt(`${file}.d`, mkdirSync(`${file}.d`, 0o700)), /EISDIR|not a regular file/],
   ];
   const OF_ROOT: typeof CASES = [
-    ["it is another user's", (file) => spoilt(file, chownSync(file, NOBODY, NOBODY)), /user's with uid 65534/],
+    ["it is another user's", (file) => spoilt(file, chownSync(file, NOBODY, NOBODY)), /belongs to uid 65534/],
   ];
   it.each([...CASES, ...(isRoot ? OF_ROOT : [])])("%s", async (_, spoil, why) => {
     const file = spoil(journal(entry()));
@@ -98,9 +98,9 @@ describe("a journal is not believed when", () => {
   it.each(CASES.slice(0, 3))("--apply writes to none when %s", async (_, spoil) => {
     const file = spoil(journal(entry()));
     const before = statSync(file).size;
-    expect(() => new Journal(file)).toThrow(/not to be trusted/);
+    expect(() => new Journal(file)).toThrow(/cannot be trusted/);
     const { code, stderr, stdout } = await runCli(["doctor", "--apply", "--no-measure", "--journal", file]);
-    expect(stderr).toMatch(/^Fatal error: the journal .* is not to be trusted/);
+    expect(stderr).toMatch(/^Fatal error: the journal .* cannot be trusted/);
     expect([code, stdout, statSync(file).size]).toEqual([1, "", before]);
   });
 
