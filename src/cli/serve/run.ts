@@ -34,7 +34,7 @@ export type ServeCommandOptions = Omit<ServeOptions, "at" | keyof ProtocolOption
 
 /** @returns the exit code */
 export async function runServe(at: string, options: ServeCommandOptions): Promise<number> {
-  const { mode, greeting, closeAfterGreeting, backlog, maxConnections, log } = options;
+  const { mode, greeting, closeAfterGreeting, backlog, maxConnections, log, engine } = options;
   const { headers: _ofClients, ...protocol } = protocolOptionsOf(options);
   const tls = tlsOptionsOf(options);
   const run = await serve({
@@ -45,6 +45,7 @@ export async function runServe(at: string, options: ServeCommandOptions): Promis
     backlog,
     maxConnections,
     log,
+    engine,
     ...protocol,
     ...tls,
   });
