@@ -151,11 +151,11 @@ describe("a result that was kept", () => {
 describe("what makes no sense ends with 2 and says what does", () => {
   it.each([
     ["a program", ["--for", "nginx"], /Allowed choices are ordinary, fourtuple/],
-    ["no memory for a connection", ["--memory-per-connection", "0"], /--memory-per-connection 0/],
+    ["no memory for a connection", ["--memory-per-connection", "0"], /invalid --memory-per-connection: 0/],
     ["a role", ["--role", "judge"], /Allowed choices are server, client, both/],
     ["a count", ["-c", "0"], /--connections/],
     ["a size", ["--memory", "much"], /--memory "much"/],
-    ["no memory", ["--memory", "0"], /--memory 0/],
+    ["no memory", ["--memory", "0"], /invalid --memory: 0/],
     ["a server's source addresses", ["--role", "server", "--source-ip", "127.0.0.2"], /--source-ip/],
     ["a server's source ports", ["--role", "server", "--source-port", "kernel"], /--source-port/],
     ["a size of no messages", ["--message-size", "100"], /--message-rate/],
