@@ -41,6 +41,13 @@ describe("a server", () => {
     expect(said).toMatch(new RegExp(`^HTTP/1\\.1 ${status} [^]*\r\nConnection: close\r\nContent-Length: 0\r\n\r\n$`));
   });
 
+  it("is not held up by a field of nothing but blanks", () => {
+    const began = performance.now();
+    expect(answer(`GET / HTTP/1.1\r\nHost:${" ".repeat(16_000)}\n\r\n\r\n`).refusal).toBe(400);
+    expect(answer(request({ Upgrade: ` \t websocket${" ".repeat(8000)}` })).refusal).toBeUndefined();
+    expect(performance.now() - began).toBeLessThan(1000);
+  });
+
   it("has one path, if it was given one", () => {
     const at = (path: string) => answer(request({}, `GET ${path} HTTP/1.1`), { path: "/chat?room=1" }).refusal;
     expect([at("/chat?room=1"), at("/chat"), at("/")]).toEqual([undefined, 404, 404]);
