@@ -86,6 +86,8 @@ export abstract class WebSocketSide implements Protocol {
     this.flags[slot] = 0;
     this.left[slot] = 0;
     this.sizes[slot] = 0;
+    // What came behind bytes that could not be answered any more was kept after the connection's end.
+    this.leftovers.drop(slot);
   }
 
   received(slot: number, bytes: Uint8Array, start: number, end: number): void {

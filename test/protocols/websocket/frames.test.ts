@@ -271,6 +271,21 @@ describe("what must not be", () => {
     expect(host.said[0]!.refusedWith).toBeUndefined();
   });
 
+  it("gives its room back where the connection ended while it was answered", () => {
+    const host = new ProtocolHost();
+    const server = new WebSocketServer(host, { spec: SPEC, mode: "echo", greeting: "", closeAfterGreeting: false });
+    host.constants = server.constants;
+    // As a host does when a send fails: the peer has reset the connection.
+    host.send = (slot) => server.closed(slot);
+    const bytes = encode(request() + masked(9, "x".repeat(125)).slice(0, 130));
+    for (let n = 0; n < (17 * 1024 * 1024) / 130; n++) {
+      host.opened(0);
+      server.opened(0);
+      server.received(0, bytes, 0, bytes.length);
+    }
+    expect(host.said[0]!.refusedWith).toBeUndefined();
+  });
+
   it("is a head without an end", () => {
     const { host, server } = serve("");
     host.opened(0);
