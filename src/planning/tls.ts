@@ -61,11 +61,19 @@ export function clientTls(address: Address, options: ClientTlsOptions): TlsSpec 
   if (options.insecure && options.ca !== undefined) {
     throw invalid("a server that is not verified needs no authority", "leave out --ca or --insecure");
   }
+  const { serverName } = options;
+  // OpenSSL takes an empty name for none, and then every certificate that the authorities vouch for.
+  if (serverName !== undefined && !/^[!-~]+$/.test(serverName)) {
+    throw invalid(
+      `invalid server name: ${quoted(serverName)}`,
+      "give the name that the certificate has, such as example.org",
+    );
+  }
   return {
     ...settings,
     insecure: options.insecure ?? false,
     resumes: options.tlsResume ?? false,
-    serverName: options.serverName,
+    serverName,
   };
 }
 

@@ -66,6 +66,7 @@ const REFUSED: readonly (readonly [string, Call, unknown, RegExp])[] = [
     { to: TO, connectTimeout: 5 },
     /^connect\(\) has no option "connectTimeout"$/,
   ],
+  ["connect: a server name of nothing", connect, { to: `tls://${TO}`, serverName: "" }, /invalid server name: ""/],
   ["connect: a misspelt option", connect, { to: TO, conections: 5 }, /^connect\(\) has no option "conections"$/],
   ["serve: nothing", serve, undefined, /^serve\(\) takes an options object/],
   ["serve: no address", serve, {}, /^serve\(\): at takes a text, not undefined$/],

@@ -50,10 +50,15 @@ export class TlsSessions {
     if (made === 0) return 0;
     ssl.SSL_set_connect_state(made);
     // Names alone are asked for (RFC 6066, 3); addresses are checked in the certificate.
-    if (isIp) ssl.X509_VERIFY_PARAM_set1_ip_asc(ssl.SSL_get0_param(made), host);
-    else {
-      ssl.SSL_ctrl(made, SSL_CTRL_SET_TLSEXT_HOSTNAME, 0, host);
-      ssl.SSL_set1_host(made, host);
+    if (!isIp) ssl.SSL_ctrl(made, SSL_CTRL_SET_TLSEXT_HOSTNAME, 0, host);
+    const isExpected = isIp
+      ? ssl.X509_VERIFY_PARAM_set1_ip_asc(ssl.SSL_get0_param(made), host)
+      : ssl.SSL_set1_host(made, host);
+    if (isExpected !== 1) {
+      // Without it every name would do.
+      this.free(made);
+      this.ssl.ERR_clear_error();
+      return 0;
     }
     if (session !== 0) ssl.SSL_set_session(made, session);
     return made;
