@@ -54,6 +54,7 @@ const TOPICS: Readonly<Record<string, Topic>> = {
       new Option("--tls-version <version>", "only this version (default: 1.2 and 1.3)").choices(TLS_VERSIONS),
       new Option("--ciphers <list>", "OpenSSL cipher list, or TLS 1.3 suites, separated by colons"),
       new Option("--alpn <names>", "protocols to negotiate, separated by commas").argParser(parseNames),
+      handshakeTimeout(),
     ],
     examples: {
       connect: `
@@ -80,9 +81,7 @@ Examples:
       new Option("--max-message-size <size>", "longest message to accept (default: 1 MiB)").argParser(
         sizeFor("--max-message-size"),
       ),
-      new Option("--handshake-timeout <duration>", "give up on an upgrade after this long (default: 10s)").argParser(
-        durationFor("--handshake-timeout"),
-      ),
+      handshakeTimeout(),
     ],
     examples: {
       connect: `
@@ -102,7 +101,10 @@ export function addProtocolOptions(command: Command, role: Role): void {
   const topic = requestedTopic();
   const config = command.configureHelp();
   const ofProtocols = Object.values(TOPICS).flatMap(({ options }) => options(role));
-  for (const option of ofProtocols) command.addOption(option);
+  for (const option of ofProtocols) {
+    // Some are of several protocols.
+    if (!command.options.some(({ long }) => long === option.long)) command.addOption(option);
+  }
   command.configureHelp({
     ...config,
     visibleOptions(shown) {
@@ -136,6 +138,11 @@ export function tlsOptionsOf(options: ProtocolCommandOptions): TlsOptions {
 export function clientTlsOptionsOf(options: ProtocolCommandOptions): ClientTlsOptions {
   const { insecure, servername } = options;
   return { ...tlsOptionsOf(options), insecure, serverName: servername };
+}
+
+function handshakeTimeout(): Option {
+  const words = "give up on a TLS handshake or an upgrade after this long (default: 10s)";
+  return new Option("--handshake-timeout <duration>", words).argParser(durationFor("--handshake-timeout"));
 }
 
 function parseNames(text: string): string[] {

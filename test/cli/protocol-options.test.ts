@@ -18,6 +18,10 @@ describe.each(["connect", "serve"])("%s --help", (command) => {
     expect(stdout).toContain("--ping-interval <");
     expect(stdout).not.toMatch(/^ {2}--json /m);
   });
+
+  it.each(["ws", "tls"])("shows the time of a handshake with the options of %s", async (topic) => {
+    expect((await runCli([command, "--help", topic])).stdout).toContain("--handshake-timeout <");
+  });
 });
 
 describe("connect", () => {
