@@ -55,6 +55,7 @@ export async function runProgram(args: readonly string[], version: string): Prom
     .configureHelp({
       helpWidth: Math.min(HELP_WIDTH, columnsOf(process.stdout) ?? HELP_WIDTH),
       optionDescription: ({ description }) => description,
+      argumentDescription: ({ description }) => description,
     })
     .configureOutput({
       outputError: (text, write) => write(mistake(text)),

@@ -96,8 +96,8 @@ Examples:
   },
 };
 
-/** Adds the options of all protocols to a command, and the topics to its help. */
-export function addProtocolOptions(command: Command, role: Role): void {
+/** Adds the options of all protocols to a command, and the topics to its help; a topic has examples of its own. */
+export function addProtocolOptions(command: Command, role: Role, examples: string): void {
   const topic = requestedTopic();
   const config = command.configureHelp();
   const ofProtocols = Object.values(TOPICS).flatMap(({ options }) => options(role));
@@ -112,8 +112,8 @@ export function addProtocolOptions(command: Command, role: Role): void {
       return Help.prototype.visibleOptions.call(this, shown).filter((option) => !ofProtocols.includes(option));
     },
   });
-  const hint = `\nAddresses may have a scheme: tls://host:port, ws://host:port/path, wss://; fourtuple ${role} --help tls, --help ws`;
-  command.addHelpText("after", topic ? topic.examples[role] : hint);
+  const hint = `\nTLS and WebSocket (tls://, ws://, wss://): fourtuple ${role} --help tls, --help ws`;
+  command.addHelpText("after", topic ? topic.examples[role] : `${examples}\n${hint}`);
 }
 
 /** As the library has them. */
@@ -141,7 +141,7 @@ export function clientTlsOptionsOf(options: ProtocolCommandOptions): ClientTlsOp
 }
 
 function handshakeTimeout(): Option {
-  const words = "give up on a TLS handshake or an upgrade after this long (default: 10s)";
+  const words = "give up on a handshake or upgrade after this long (default: 10s)";
   return new Option("--handshake-timeout <duration>", words).argParser(durationFor("--handshake-timeout"));
 }
 

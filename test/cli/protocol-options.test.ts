@@ -12,11 +12,15 @@ describe.each(["connect", "serve"])("%s --help", (command) => {
     expect(stdout.split("\n").length).toBeLessThan(60);
   });
 
-  it("shows the options of WebSocket when asked for them", async () => {
-    const { code, stdout } = await runCli([command, "--help", "ws"]);
+  it.each([
+    ["ws", "--ping-interval <"],
+    ["tls", "--tls-version <"],
+  ])("shows the options and examples of %s alone when asked for them", async (topic, option) => {
+    const { code, stdout } = await runCli([command, "--help", topic]);
     expect(code).toBe(0);
-    expect(stdout).toContain("--ping-interval <");
+    expect(stdout).toContain(option);
     expect(stdout).not.toMatch(/^ {2}--json /m);
+    expect(stdout.match(/^Examples:/gm)).toHaveLength(1);
   });
 
   it.each(["ws", "tls"])("shows the time of a handshake with the options of %s", async (topic) => {

@@ -63,9 +63,15 @@ export const addConnect: AddCommand = (program, finish) => {
       rateFor("--message-rate"),
     )
     .addOption(
-      new Option("--expect <answer>", "what counts as an answer (default: echo)").choices(["echo", "any", "none"]),
+      new Option("--expect <answer>", "what counts as an answer: echo, any or none (default: echo)").choices([
+        "echo",
+        "any",
+        "none",
+      ]),
     )
-    .addOption(new Option("--proxy-protocol <version>", "send a PROXY protocol header first").choices(["v1", "v2"]))
+    .addOption(
+      new Option("--proxy-protocol <version>", "send a PROXY protocol header first: v1 or v2").choices(["v1", "v2"]),
+    )
     .option(
       "--max-p99 <duration>",
       "fail if p99 of round trips (without messages: connects) is above",
@@ -74,7 +80,7 @@ export const addConnect: AddCommand = (program, finish) => {
     .option("--min-rate <rate>", "fail if fewer connections per second were established", rateFor("--min-rate"))
     .option("--max-failed <count|share>", "number or share (1%) allowed to fail or be lost (default: 0)")
     .addOption(
-      new Option("--close <how>", "how to close (default: rst above 1,000 connections, else fin)").choices([
+      new Option("--close <how>", "rst or fin (default: rst above 1,000 connections, else fin)").choices([
         "rst",
         "fin",
       ]),
@@ -84,10 +90,9 @@ export const addConnect: AddCommand = (program, finish) => {
     .addOption(engineOption())
     .option("--authorized", "confirm that you may open more than 1,000 to another host")
     .option("--json", "print one JSON event per line; the last is the result")
-    .addHelpText("after", EXAMPLES)
     .action(async (to: string[], options: ConnectCommandOptions) => {
       const { runConnect } = await import("./run.js");
       finish(await runConnect(to, options));
     });
-  addProtocolOptions(command, "connect");
+  addProtocolOptions(command, "connect", EXAMPLES);
 };

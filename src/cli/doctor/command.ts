@@ -9,11 +9,11 @@ import type { DoctorCommandOptions } from "./run.js";
 const EXAMPLES = `
 Examples:
   fourtuple doctor -c 20k --role server                    can a server on this host hold 20,000?
-  fourtuple doctor -c 1m --for fourtuple                   can fourtuple hold both ends of a million here?
+  fourtuple doctor -c 1m --for fourtuple                   can fourtuple hold both ends of 1m here?
   fourtuple doctor -c 200k --target :7777                  include the limits of a server on this host
   fourtuple doctor -c 10m --role server --memory 128GiB --cores 32 --nofile 1048576
   fourtuple doctor --explain run.json                      what stopped that run
-  fourtuple doctor -c 1m --fix                             what to change; --apply does it, --undo reverts it`;
+  fourtuple doctor -c 1m --fix                             what to change; then --apply, or --undo`;
 
 /** Options that --fix does not take: hypothetical hardware cannot be fixed, and a run's result comes with its own fix. */
 const NOT_FIXED = ["explain", "all", "memory", "cores", "nofile"];
@@ -52,13 +52,15 @@ export const addDoctor: AddCommand = (program, finish) => {
     .description("Predicts how many connections this host can hold and names the limit that it hits first.")
     .option("-c, --connections <count>", "target number of connections (default: 1m)", countFor("--connections"))
     .addOption(
-      new Option("--role <role>", "ends on this host (default: both; client for a remote target)").choices([
+      new Option("--role <role>", "server, client or both ends (default: both; remote target: client)").choices([
         "server",
         "client",
         "both",
       ]),
     )
-    .addOption(new Option("--for <program>", "whose limits apply (default: ordinary)").choices(PROGRAMS))
+    .addOption(
+      new Option("--for <program>", "whose limits apply: ordinary or fourtuple (default: ordinary)").choices(PROGRAMS),
+    )
     .option("--target <host:port>", "destination; it is sent nothing, but inspected if it is local")
     .option("--source-ip <addresses>", "source addresses: lists, ranges a-b, CIDR; repeatable", addSources)
     .option("--source-port <range>", "source ports: 1024-65535, or kernel", parseSourcePort)

@@ -9,7 +9,7 @@ import { addStates } from "./states.js";
 const EXAMPLES = `
 Examples:
   fourtuple ports :7777                        who shares port 7777
-  fourtuple ports                              totals by state, port, peer and destination; accept queues
+  fourtuple ports                              totals by state, port, peer and destination
   fourtuple ports :7777 --map ports.svg        draw each address's 256 x 256 ports
   fourtuple ports --pressure --watch           how close each destination is to running out of ports
   fourtuple ports --pressure --fail-above 80   exit 1 if any destination is above 80 %

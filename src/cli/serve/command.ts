@@ -38,10 +38,9 @@ export const addServe: AddCommand = (program, finish) => {
     )
     .addOption(engineOption())
     .option("--json", "print one JSON event per line; the last is the result")
-    .addHelpText("after", EXAMPLES)
     .action(async (at: string, options: ServeCommandOptions) => {
       const { runServe } = await import("./run.js");
       finish(await runServe(at, options));
     });
-  addProtocolOptions(command, "serve");
+  addProtocolOptions(command, "serve", EXAMPLES);
 };
