@@ -11,22 +11,22 @@ const local = (limit: string, meaning: string, fix: string): Known => ({ limit, 
 const UNKNOWN_CA = local(
   "certificate",
   "the server's certificate is signed by an authority that is not trusted here",
-  "give the authority's certificate with --ca; or go without verification: --insecure",
+  "give the authority's certificate with --ca, or skip verification with --insecure",
 );
 const WRONG_NAME = peer(
   "certificate",
-  "the server's certificate is for another name than the one that was asked for",
-  "connect by a name that it has (openssl x509 -noout -ext subjectAltName), or say which one with --servername; or --insecure",
+  "the server's certificate is for another name than the one requested",
+  "connect by a name in the certificate (openssl x509 -noout -ext subjectAltName), give one with --servername, or skip verification with --insecure",
 );
 const NO_COMMON = local(
   "tls-version",
-  "the two sides have no version or cipher of TLS in common",
+  "the two sides have no TLS version or cipher in common",
   "see --tls-version and --ciphers, and what the server allows (nginx: ssl_protocols, ssl_ciphers)",
 );
 const NOT_TLS = local(
   "address",
-  "what answers does not speak TLS: the port is a plain-text one",
-  "check port and scheme: leave out tls://, or take ws:// for wss://",
+  "the server does not speak TLS: this is a plain-text port",
+  "check the port and the scheme: leave out tls://, or use ws:// instead of wss://",
 );
 const CLIENT_CERTIFICATE = local(
   "credentials",
@@ -39,7 +39,7 @@ const KNOWN: Readonly<Record<string, Known>> = {
   CERT_HAS_EXPIRED: peer(
     "certificate",
     "the server's certificate has expired",
-    "renew it there; see this host's clock (date); or go without verification: --insecure",
+    "renew it on the server, check this host's clock (date), or skip verification with --insecure",
   ),
   CERT_NOT_YET_VALID: peer(
     "certificate",
@@ -52,7 +52,7 @@ const KNOWN: Readonly<Record<string, Known>> = {
   DEPTH_ZERO_SELF_SIGNED_CERT: local(
     "certificate",
     "the server's certificate is self-signed, and not trusted here",
-    "give it as the authority with --ca; or go without verification: --insecure",
+    "trust it with --ca, or skip verification with --insecure",
   ),
   SELF_SIGNED_CERT_IN_CHAIN: UNKNOWN_CA,
   UNABLE_TO_GET_ISSUER_CERT: UNKNOWN_CA,
@@ -76,12 +76,12 @@ const KNOWN: Readonly<Record<string, Known>> = {
   ),
   ALERT_NO_APPLICATION_PROTOCOL: local(
     "alpn",
-    "the server speaks none of the protocols that were offered by ALPN",
+    "the server speaks none of the protocols offered by ALPN",
     "offer one that it has: --alpn http/1.1",
   ),
   ALERT_UNRECOGNIZED_NAME: local(
     "address",
-    "the server does not know the name that was asked for (SNI)",
+    "the server does not know the requested name (SNI)",
     "give one that it serves: --servername",
   ),
   ALERT_CERTIFICATE_REQUIRED: CLIENT_CERTIFICATE,
@@ -90,20 +90,20 @@ const KNOWN: Readonly<Record<string, Known>> = {
   ALERT_CERTIFICATE_EXPIRED: CLIENT_CERTIFICATE,
   ALERT_CERTIFICATE_UNKNOWN: CLIENT_CERTIFICATE,
   ALERT_ACCESS_DENIED: CLIENT_CERTIFICATE,
-  ALERT_INTERNAL_ERROR: peer("peer-fault", "the server met with an error of its own", "see its log"),
+  ALERT_INTERNAL_ERROR: peer("peer-fault", "the server reports an internal error", "see its log"),
 };
 
 /** What ends a handshake without a word of TLS. */
 const SILENT: Readonly<Record<string, Known>> = {
   ETIMEDOUT: peer(
     "peer-silent",
-    "the server accepts connections and does not answer the handshake of TLS in time",
-    "check port and scheme: a server that waits for plain text is silent, too; else it is overloaded: open more slowly (--connect-rate), or wait longer (--handshake-timeout)",
+    "the server accepts connections but does not answer the TLS handshake in time",
+    "check the port and the scheme: a server that waits for plain text is silent too; otherwise it is overloaded: open more slowly (--connect-rate), or wait longer (--handshake-timeout)",
   ),
   FIN: peer(
     "refused",
-    "the server accepts connections and ends them during the handshake of TLS",
-    "check port and scheme: it may speak plain text; else it is at its maximum, or a proxy has no server behind it",
+    "the server accepts connections but closes them during the TLS handshake",
+    "check the port and the scheme: it may speak plain text; otherwise it is at its maximum, or a proxy has no server behind it",
   ),
 };
 
@@ -121,7 +121,7 @@ function ofHandshake(phase: string, errno: string): Known | undefined {
     return local("memory", "there was no memory for TLS", "ask for fewer connections, or add memory");
   return peer(
     "refused",
-    `the handshake of TLS failed: ${errno}`,
+    `the TLS handshake failed: ${errno}`,
     "see the server's log; compare with openssl s_client -connect",
   );
 }

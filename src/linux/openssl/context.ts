@@ -137,7 +137,7 @@ function useCiphers(context: number, ciphers: string): void {
 function trust(context: number, file: string | undefined): void {
   if (file === undefined) {
     throw new AppError("E_OPTION", "no certificates of authorities were found on this host", {
-      fix: "install ca-certificates, give the authority's certificate with --ca, or go without verification: --insecure",
+      fix: "install ca-certificates, give the authority's certificate with --ca, or skip verification with --insecure",
     });
   }
   if (openssl().SSL_CTX_load_verify_file(context, file) === 1) return;
