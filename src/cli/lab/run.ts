@@ -65,7 +65,7 @@ export async function runLabCommand(command: LabCommandOptions): Promise<number>
       await orRescue(result, json, async () =>
         page.write((await import("../../output/html/render.js")).render(result)),
       );
-      if (!json && !page.isStandard) print(`\n${printable(report!)}: the whole of it as a page`);
+      if (!json && !page.isStandard) print(`\nreport: ${printable(report!)}`);
     }
     if (stoppedBy && result.stoppedIn) throw new Interrupted(stoppedBy);
     // Neither says anything against a claim.

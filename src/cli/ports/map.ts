@@ -74,11 +74,11 @@ async function showMap(map: PortMap): Promise<void> {
 
 async function saveMap(map: PortMap, file: string, output: Output): Promise<void> {
   output.write(await toFile(map, file));
-  const { formatCount, plural } = await import("../../util/units.js");
+  const { plural } = await import("../../util/units.js");
   const { drawnFields } = await import("../../output/port-map/layout.js");
   const fields = drawnFields(map.fields);
   const ports = fields.reduce((sum, field) => sum + field.ports.reduce((all, cell) => all + cell, 0), 0);
-  print(`${printable(file)}: ${plural(fields.length, "field")}, ${formatCount(ports)} lit pixels, each a port in use`);
+  print(`${printable(file)}: ${plural(fields.length, "field")}, ${plural(ports, "lit pixel")}, each a port in use`);
 }
 
 async function toFile(map: PortMap, file: string): Promise<string> {

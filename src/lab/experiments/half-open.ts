@@ -100,7 +100,7 @@ export const halfOpen: Experiment = {
 };
 
 function formatPrediction({ predictedMs, countsDown }: StateLifetime): string {
-  if (predictedMs === undefined) return "for ever";
+  if (predictedMs === undefined) return "forever";
   const [least, most] = predictedMs.map((ms) => formatDuration(ms)) as [string, string];
   return countsDown ? `${least}; gone by ${most}` : `${least} to ${most}`;
 }

@@ -48,7 +48,7 @@ function success(evidence: DemoEvidence, paint: Paint): string {
   const count = formatCount(counted);
   const lines = [
     paint("good", `✔ The kernel's own socket table has ${count} ESTABLISHED sockets`),
-    paint("good", `  with the same local port: ${port}.`) + paint("dim", ` (read via ${countedBy})`),
+    paint("good", `  with the same local port: ${port}.`) + paint("dim", ` Read via ${countedBy}.`),
     "",
     wanted > PORTS
       ? `65,535 is the number of ports, not of connections: ${count} share this one.`

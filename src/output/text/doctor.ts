@@ -103,9 +103,9 @@ function describeCost({ cost, obstacle, role, program }: Prediction): string {
   // Without --memory-per-connection, user memory is assumed to be as small as fourtuple's own.
   const ownMemory =
     program === "ordinary" && !cost.isUserMemoryGiven ? "; add your program's own with --memory-per-connection" : "";
-  const figures = `${formatBytes(cost.bytesPerConnection)} per connection (${endsText(role)}; per end: kernel ${formatBytes(cost.kernelBytesPerEnd)}, user ${formatBytes(cost.userBytesPerEnd)})${ownMemory}`;
-  if (cost.isMeasured) return `${figures}, measured just now`;
-  return `${figures}, built-in figures${obstacle ? `: ${obstacle}` : ""}`;
+  const source = cost.isMeasured ? "measured just now" : `built-in figures${obstacle ? `: ${obstacle}` : ""}`;
+  const perEnd = `per end: kernel ${formatBytes(cost.kernelBytesPerEnd)}, user ${formatBytes(cost.userBytesPerEnd)}`;
+  return `${formatBytes(cost.bytesPerConnection)} per connection (${endsText(role)}; ${perEnd}), ${source}${ownMemory}`;
 }
 
 function describeRamp({ connections, rampSeconds, cores, cpu, role }: Prediction): string {
@@ -142,7 +142,8 @@ function describeRate({ rate }: Prediction): string | undefined {
 function describeClients({ clients, connections }: Prediction): string | undefined {
   if (clients === undefined) return undefined;
   const addresses = plural(clients.addresses, "source address", "source addresses");
-  return `${formatCount(connections)} to one port take ${addresses} with 64,512 ports each, on ${plural(clients.hosts, "host")} like this one`;
+  const hosts = plural(clients.hosts, "host");
+  return `${formatCount(connections)} to one port need at least ${addresses} (64,512 ports each) and ${hosts} like this one`;
 }
 
 function isWorthShowing({ id, verdict, allows, needs, side }: LimitRow, { role }: Prediction): boolean {

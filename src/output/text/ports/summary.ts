@@ -112,7 +112,7 @@ function facts(target: PortName, { local, remote }: PortSides, extras: PortExtra
     remote.outgoing > 0
       ? [
           "clients here",
-          `${aside(remote.incoming, "accepted here, with it as the peer's source port")}; ${addresses}, one local port each`,
+          `${aside(remote.incoming, "accepted here, with it as the peer's source port")}; ${addresses}, one local port per connection`,
         ]
       : ["accepted here", `, with it as the peer's source port; ${addresses}`];
   const opened =

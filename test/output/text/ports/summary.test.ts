@@ -160,7 +160,7 @@ describe("portText()", () => {
     const text = portText(port, { local: client, remote }, TOP);
     expect(firstLine(text)).toBe("1 ESTABLISHED socket has local port 32917, and nothing listens on it");
     expect(text).toMatch(/accepted here +1 ESTABLISHED, with it as the peer's source port/);
-    expect(text).not.toContain("one local port each");
+    expect(text).not.toContain("one local port per connection");
     // Another address of the port is listened on: this socket is none of that listener's.
     const besides = { ...client, sockets: 2, listeners: [LISTENER] };
     expect(firstLine(portText(port, { local: besides, remote: EMPTY }, TOP))).toBe(
