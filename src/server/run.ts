@@ -39,8 +39,8 @@ export interface ServeEvents {
 export class ServeRun extends EventEmitter<ServeEvents> implements RunHandle<ServeResult, ServeSnapshot> {
   /** Where it listens; the port is known even if 0 was asked for. */
   readonly address: { readonly ip: string; readonly port: number };
-  /** Its certificate; undefined in the clear. */
-  readonly identity: ServerIdentity | undefined;
+  /** What its certificate is known by; undefined without TLS. */
+  readonly certificate: Pick<ServerIdentity, "fingerprint" | "isSelfSigned"> | undefined;
   /** The accept queue's length in force. */
   readonly backlog: number;
   /** Resolves when the server has stopped; rejects with an AppError when it could not go on. */
@@ -48,6 +48,7 @@ export class ServeRun extends EventEmitter<ServeEvents> implements RunHandle<Ser
   /** Resolves when every thread accepts; rejects with an AppError when one could not begin: then the server stops. */
   readonly ready: Promise<void>;
   readonly #settings: ServeSettings;
+  readonly #identity: ServerIdentity | undefined;
   readonly #listener: Listener;
   readonly #engine: EngineReport;
   readonly #pool: WorkerPool<ServePlan, ServeMessage>;
@@ -86,7 +87,8 @@ export class ServeRun extends EventEmitter<ServeEvents> implements RunHandle<Ser
     this.#settings = settings;
     this.#listener = listener;
     this.#engine = engine;
-    this.identity = identity;
+    this.#identity = identity;
+    this.certificate = identity && { fingerprint: identity.fingerprint, isSelfSigned: identity.isSelfSigned };
     this.address = { ip: listener.ip, port: listener.port };
     this.backlog = listener.backlog;
     this.ready = new Promise((resolve, reject) => {
@@ -204,7 +206,7 @@ export class ServeRun extends EventEmitter<ServeEvents> implements RunHandle<Ser
       backlogLength: this.backlog,
       drops: this.#drops,
       residentBefore: this.#before.residentBytes,
-      isSecure: this.identity !== undefined,
+      isSecure: this.#identity !== undefined,
       nofileLimit: this.#nofileLimit,
       engine: this.#engine,
       evidence: this.#evidence,
@@ -237,7 +239,7 @@ export class ServeRun extends EventEmitter<ServeEvents> implements RunHandle<Ser
       closeAfterGreeting,
       protocol,
       handshakeTimeoutMs,
-      tls: this.identity?.settings,
+      tls: this.#identity?.settings,
       maxConnections,
       backlog: this.#listener.backlog,
       logged,

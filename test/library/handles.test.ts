@@ -18,7 +18,7 @@ const BOTH = ["abort", "done", "ready", "snapshot", "snapshots", "stop"];
 it("a server and a run have the same surface, and no pool or histogram in it", async () => {
   const server = await startServer({ mode: "echo" });
   const run = await startClient({ to: endpoint(server.address), connections: 5, durationMs: 60_000, message: "ping" });
-  expect(surface(server)).toEqual([...BOTH, "address", "backlog"].sort());
+  expect(surface(server)).toEqual([...BOTH, "address", "backlog", "certificate"].sort());
   expect(surface(run)).toEqual(
     [...BOTH, "spec", "names", "tuplesAvailable", "byDestination", "latency", "resetLatency"].sort(),
   );

@@ -10,26 +10,34 @@ import { until, within } from "../support/until.js";
 
 testDeclarations(SERVER_METRICS, "serve");
 
-it("shows its metrics in the snapshot, and with the same values in the result", async () => {
-  const server = await startServer({ mode: "echo", maxConnections: 15 });
-  const to = `${server.address.ip}:${server.address.port}`;
-  const message = { message: "0123456789", messageRatePerSec: 20, durationMs: 200 };
-  const client = await startClient({ to, connections: 20, ...message });
-  await within("the client's end", client.done);
-  await until(
-    "all have been closed",
-    () => server.snapshot(),
-    ({ accepted, closed, rejected }) => accepted === 20 && closed + rejected === 20,
-  );
-  const before = server.snapshot();
-  const result = await within("the server's end", server.stop());
-  const shown = [...familiesOf(SERVER_METRICS).keys()] as (keyof typeof SERVER_METRICS.definitions &
-    keyof ServeSnapshot)[];
-  for (const name of shown) {
-    expect(before[name], name).toBeTypeOf("number");
-    for (const path of pathsOf(SERVER_METRICS.definitions[name]))
-      expect(valueAt(result, path), path).toBe(before[name]);
-  }
-  expect(before).toMatchObject({ accepted: 20, rejected: 5 });
-  expect(before.sentBytes).toBeGreaterThan(0);
-});
+it.each(["", "tls://"])(
+  "shows its metrics in the snapshot, and with the same values in the result (%s)",
+  async (scheme) => {
+    const server = await startServer({ at: `${scheme}127.0.0.1:0`, mode: "echo", maxConnections: 15 });
+    const to = `${scheme}${server.address.ip}:${server.address.port}`;
+    const message = {
+      message: "0123456789",
+      messageRatePerSec: 20,
+      durationMs: 200,
+      ...(scheme ? { insecure: true } : {}),
+    };
+    const client = await startClient({ to, connections: 20, ...message });
+    await within("the client's end", client.done);
+    await until(
+      "all have been closed",
+      () => server.snapshot(),
+      ({ accepted, closed, rejected }) => accepted === 20 && closed + rejected === 20,
+    );
+    const before = server.snapshot();
+    const result = await within("the server's end", server.stop());
+    const shown = [...familiesOf(SERVER_METRICS).keys()] as (keyof typeof SERVER_METRICS.definitions &
+      keyof ServeSnapshot)[];
+    for (const name of shown) {
+      expect(before[name], name).toBeTypeOf("number");
+      for (const path of pathsOf(SERVER_METRICS.definitions[name]))
+        if (scheme || !path.startsWith("tls.")) expect(valueAt(result, path), path).toBe(before[name]);
+    }
+    expect(before).toMatchObject({ accepted: 20, rejected: 5 });
+    expect(before.sentBytes).toBeGreaterThan(0);
+  },
+);

@@ -81,8 +81,7 @@ class JsonPrinter {
 
   constructor(run: ServeRun, { log }: ServeCommandOptions) {
     this.#log = log;
-    const { address, backlog, identity } = run;
-    const certificate = identity && { fingerprint: identity.fingerprint, selfSigned: identity.isSelfSigned };
+    const { address, backlog, certificate } = run;
     this.#print({ event: "listening", ...address, backlog, pid: process.pid, certificate });
   }
 
@@ -123,7 +122,7 @@ class TextPrinter {
     const note = backlogNote(backlog, run.backlog);
     if (note) printNote(note);
     this.#print(listeningLine(run.address));
-    if (run.identity) this.#print(certificateLine(run.identity));
+    if (run.certificate) this.#print(certificateLine(run.certificate));
     this.moment(run.snapshot(), live === undefined);
   }
 
