@@ -54,7 +54,7 @@ function headline({ experiments, stoppedIn }: LabResult): string {
 function lead({ testbed, elapsedMs, experiments }: LabResult): string {
   const proof = experiments.find(({ id, verdict }) => id === "E2" && verdict === "confirmed");
   const where = testbed.kind === "namespaces" ? "Two hosts in network namespaces" : "Both ends on loopback";
-  return `${proof ? `${proof.title}: ${sentence(proof.observed)} ` : ""}${where}, ${formatDuration(elapsedMs)} in all.`;
+  return `${proof ? `${proof.title}: ${sentence(proof.observed)} ` : ""}${where}, ${formatDuration(elapsedMs)} in total.`;
 }
 
 function sentence(text: string): string {
