@@ -29,7 +29,7 @@ export function connectPage(of: Explained<ConnectResult>): string {
     html`<header>
 <p class="eyebrow">fourtuple connect · ${formatTime(result.startedAt)}</p>
 <h1>${title}</h1>
-<p class="lead">To ${destinations(result)}, from ${plural(result.plan.sourceAddresses, "source address", "source addresses")}. ${kernelCount(result)}</p>
+<p class="lead">To ${destinations(result)}, from ${sources(result)}. ${kernelCount(result)}</p>
 ${keyFigures(result)}
 </header>
 ${why(result.diagnosis)}
@@ -40,6 +40,12 @@ ${figures(result)}
 ${reproduce(result)}
 <footer>Drawn by fourtuple from the run's result, format version ${result.version}. Every figure is in that result.</footer>`,
   );
+}
+
+/** A plan has an address to spare: not every one need have been used. */
+function sources({ plan }: ConnectResult): string {
+  const most = plural(plan.sourceAddresses, "source address", "source addresses");
+  return plan.sourceAddresses > 1 ? `up to ${most}` : most;
 }
 
 function headline(result: ConnectResult): string {

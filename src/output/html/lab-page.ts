@@ -75,7 +75,7 @@ function verdicts(experiments: readonly ExperimentResult[]): Markup {
       verdict,
       elapsedMs,
     }) => html`<tr><th scope="row"><a href="#${id}">${id} ${title}</a></th>
-<td data-label="Claim and observation"><span><span class="claim">${claim}</span>${observed}</span></td><td data-label="Claims">${claims.join(", ")}</td><td data-label="Verdict">${mark(verdict)}</td><td data-label="Took" class="number">${formatDuration(elapsedMs)}</td></tr>
+<td data-label="Claim and observation"><span><span class="claim">${claim}</span>${observed === "-" ? undefined : observed}</span></td><td data-label="Claims">${claims.join(", ")}</td><td data-label="Verdict">${mark(verdict)}</td><td data-label="Took" class="number">${formatDuration(elapsedMs)}</td></tr>
 `,
   )}</tbody></table></div>
 <p class="figures">C1 to C7 are claims about 65,535, as docs/why-not-65535.md of fourtuple numbers them.</p></section>`;
@@ -90,7 +90,7 @@ function experiment(result: ExperimentResult, reproduce: LabReproduction | undef
     ["Observed", observed],
     [verdict === "confirmed" ? "Note" : "Why", reason],
     ["Host", verdict === "inconclusive" ? undefined : busyText(result.hostLoad)],
-  ].filter(([, text]) => text !== undefined && text !== "");
+  ].filter(([, text]) => text !== undefined && text !== "" && text !== "-");
   return html`<section id="${id}" aria-labelledby="${id}-heading">
 <div class="heading"><h2 id="${id}-heading"><span class="id">${id}</span> ${title}</h2>${mark(verdict)}</div>
 <dl class="argument">${rows.map(([name, text]) => html`<dt>${name}</dt><dd${name === "Observed" ? OBSERVED : undefined}>${text}</dd>\n`)}</dl>

@@ -45,8 +45,9 @@ export function experimentText(result: ExperimentResult, paint: Paint = plain, c
   const busy = describeHostLoad(hostLoad);
   const rows = [
     ["claim", `${claim} (${claims.join(", ")})`],
-    ["predicted", prediction],
-    ["observed", observed],
+    // One that could not be made has neither.
+    ...(prediction === "-" ? [] : [["predicted", prediction] as const]),
+    ...(observed === "-" ? [] : [["observed", observed] as const]),
     [
       "verdict",
       `${paint(TONES[verdict], LAB_VERDICT_WORDS[verdict])}${reason ? `: ${reason}` : ""} (${formatDuration(elapsedMs)})`,
