@@ -35,6 +35,7 @@ describe("connect", () => {
     ["a path of plain TCP", ["tcp://host:1/path"], /has a path/],
     ["a fragment", ["ws://host/a#b"], /leave out the fragment/],
     ["credentials in the address", ["ws://user:secret@host/"], /has a user in it[\s\S]*-H/],
+    ["a handshake's time in plain TCP", [":1", "--handshake-timeout", "1s"], /plain TCP has no handshake/],
     ["an option of another protocol", [":1", "--ping-interval", "1s"], /--ping-interval is an option of WebSocket/],
     ["a header that is none", ["ws://host", "-H", "nonsense"], /invalid header: "nonsense"/],
     ["two paths", ["ws://host/a", "ws://host/b"], /differ in scheme or path/],

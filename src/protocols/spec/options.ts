@@ -44,8 +44,14 @@ const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
  * @throws {AppError} E_OPTION when an option makes no sense, or is of another protocol
  */
 export function protocolSpec(address: Address, options: ProtocolOptions): ProtocolSpec | undefined {
-  const { protocol, port } = SCHEMES[address.scheme];
+  const { protocol, isSecure, port } = SCHEMES[address.scheme];
   checkTime("handshake timeout", options.handshakeTimeoutMs);
+  if (options.handshakeTimeoutMs !== undefined && protocol === "tcp" && !isSecure) {
+    throw invalid(
+      "plain TCP has no handshake after connect()",
+      "use --connect-timeout, or leave out --handshake-timeout",
+    );
+  }
   if (protocol !== "ws") {
     for (const [name, option] of Object.entries(NAMES)) {
       if (options[name as keyof ProtocolOptions] === undefined) continue;

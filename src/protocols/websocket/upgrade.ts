@@ -62,8 +62,7 @@ export function answerTo(head: string, { path, subprotocol }: WebSocketSpec): An
     return refusal(426, "Upgrade Required", "Sec-WebSocket-Version: 13");
   const key = fieldOf(head, "Sec-WebSocket-Key");
   if (key === undefined || !KEY.test(key)) return refusal(400, "Bad Request");
-  const agreed =
-    subprotocol !== undefined && hasToken(fieldOf(head, "Sec-WebSocket-Protocol"), subprotocol.toLowerCase());
+  const agreed = subprotocol !== undefined && offers(fieldOf(head, "Sec-WebSocket-Protocol"), subprotocol);
   const lines = [
     "HTTP/1.1 101 Switching Protocols",
     "Upgrade: websocket",
@@ -72,6 +71,11 @@ export function answerTo(head: string, { path, subprotocol }: WebSocketSpec): An
     ...(agreed ? [`Sec-WebSocket-Protocol: ${subprotocol}`] : []),
   ];
   return { text: `${lines.join("\r\n")}\r\n\r\n`, refusal: undefined };
+}
+
+/** Subprotocols, unlike other tokens, are told apart by case. */
+function offers(list: string | undefined, subprotocol: string): boolean {
+  return list?.split(",").some((each) => each.trim() === subprotocol) ?? false;
 }
 
 function refusal(status: number, reason: string, ...fields: string[]): Answer {

@@ -23,6 +23,7 @@ describe("a server", () => {
     expect(answer(asked, { subprotocol: "mqtt" }).text).toBe(agreement({ "Sec-WebSocket-Protocol": "mqtt" }));
     expect(answer(asked).text).toBe(agreement());
     expect(answer(request(), { subprotocol: "mqtt" }).text).toBe(agreement());
+    expect(answer(asked, { subprotocol: "MQTT" }).text).toBe(agreement());
   });
 
   const refusals: [number, string, string][] = [
