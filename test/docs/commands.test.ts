@@ -43,7 +43,7 @@ describe.skipIf(!canMakeNamespaces())("the commands of a page run as they stand"
       symlinkSync(`${ROOT}dist/cli/main.js`, join(folder, "fourtuple"));
       const env = { ...process.env, PATH: `${folder}:${process.env.PATH}`, HOME: folder };
       // The servers that the examples are about.
-      const servers = [startCli(["serve", ":7777", "--mode", "echo"]), startCli(["serve", ":7778"])];
+      const servers = [startCli(["serve", ":7777", "--mode", "echo"]), startCli(["serve", ":7779"])];
       for (const server of servers) await server.prints(/listening/);
       for (const { code, mark } of blocksOf(page)) {
         const isEndless = mark === "until Ctrl-C";
