@@ -140,7 +140,11 @@ describe("many connections", () => {
       () => run.snapshot().greeted,
       (count) => count === 300,
     );
-    expect(await establishedInSs(server.port, host)).toBe(300);
+    await until(
+      "300 in the table",
+      () => establishedInSs(server.port, host),
+      (count) => count === 300,
+    );
     const result = await run.stop();
     expect(result).toMatchObject({ isTargetMet: true, established: 300 });
     expect(result.traffic.receivedBytes).toBe(300 * "welcome".length);
@@ -746,7 +750,11 @@ describe("trouble", () => {
       () => run.snapshot().lost,
       (lost) => lost === 10,
     );
-    expect(establishedAt(server.address)).toBe(30);
+    await until(
+      "30 at the server's end",
+      () => establishedAt(server.address),
+      (count) => count === 30,
+    );
     expect(await run.stop()).toMatchObject({ isTargetMet: false, established: 40, lost: 10 });
   });
 });

@@ -6,6 +6,8 @@ import { until } from "./until.js";
 
 const run = promisify(execFile);
 const TICKS_PER_SEC = 100;
+/** TCP_ESTABLISHED as /proc/net/tcp has it. */
+const ESTABLISHED = "01";
 
 /** Lines of `ss -tan` that pass a filter, such as `sport = :7777`; `state` as in man 8 ss. */
 export async function socketsInSs(filter: string, state = "established"): Promise<string[]> {
@@ -16,7 +18,9 @@ export async function socketsInSs(filter: string, state = "established"): Promis
 /** ESTABLISHED sockets whose own port is `port`: the server's ends. */
 export async function establishedInSs(port: number, ip?: string): Promise<number> {
   const at = ip === undefined ? "" : ` and src ${ip.includes(":") ? `[${ip}]` : ip}`;
-  return (await socketsInSs(`sport = :${port}${at}`)).length;
+  // A row may come twice where others come and go meanwhile; queues, which change, are in front of the addresses.
+  const ends = (await socketsInSs(`sport = :${port}${at}`)).map((row) => row.trim().split(/\s+/).slice(2, 4).join(" "));
+  return new Set(ends).size;
 }
 
 /**
@@ -24,7 +28,7 @@ export async function establishedInSs(port: number, ip?: string): Promise<number
  * started for it, which matters while threads of this process start.
  */
 export function establishedAt({ ip, port }: { readonly ip: string; readonly port: number }): number {
-  return countInTable(ip, port, "01");
+  return countInTable(ip, port, ESTABLISHED);
 }
 
 /** Sockets that listen on exactly this address, out of /proc/net/tcp. */
@@ -45,7 +49,9 @@ function countInTable(ip: string, port: number, state: string): number {
         .toUpperCase();
   const local = `${address}:${port.toString(16).toUpperCase().padStart(4, "0")}`;
   // One search through all of it: there are tens of thousands of lines while another test has as many sockets.
-  return table.match(new RegExp(`: ${local} \\S+ ${state} `, "g"))?.length ?? 0;
+  const rows = table.match(new RegExp(`: ${local} \\S+ ${state} `, "g")) ?? [];
+  // The kernel repeats rows where others come and go while the table is read.
+  return state === ESTABLISHED ? new Set(rows).size : rows.length;
 }
 
 /** What the descriptors of a process lead to: `socket:[123]`, `anon_inode:[eventpoll]`, a path. */
