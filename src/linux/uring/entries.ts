@@ -119,8 +119,7 @@ export function pushPollDescriptor(ring: Ring, fd: number, events: number, slot:
 
 /** Makes the close of `file` send RST (SO_LINGER of zero seconds); kernels before 6.7 cannot (-EOPNOTSUPP). */
 export function pushResetOnClose(ring: Ring, file: number, how: number, slot: number, tag: number): void {
-  const at = ring.push(OP.uringCmd | IN_FILES | (how << FLAGS_SHIFT), file, CMD_SETSOCKOPT, 0, 0, 0, slot, tag);
-  writeOption(ring, at, SOL_SOCKET, SO_LINGER, lingerZero.address, LINGER_BYTES);
+  pushSetOption(ring, file, SOL_SOCKET, SO_LINGER, lingerZero.address, LINGER_BYTES, how, slot, tag);
 }
 
 /**
@@ -144,7 +143,11 @@ export function pushSetOption(
   tag: number,
 ): void {
   const at = ring.push(OP.uringCmd | IN_FILES | (how << FLAGS_SHIFT), file, CMD_SETSOCKOPT, 0, 0, 0, slot, tag);
-  writeOption(ring, at, level, name, address, bytes);
+  const { words } = ring;
+  words[at + SQE.address] = level;
+  words[at + SQE.address + 1] = name;
+  words[at + SQE.fileIndex] = bytes;
+  writeAddress(words, at + SQE.address3, address);
 }
 
 /** Makes a descriptor of the thread for `file`, which is the result. */
@@ -174,12 +177,4 @@ export function pushCancelFile(ring: Ring, file: number, how: number, slot: numb
 /** Ends all requests of the ring; completes with their number. */
 export function pushCancelAll(ring: Ring, slot: number, tag: number): void {
   ring.push(OP.asyncCancel, -1, 0, 0, 0, CANCEL.all | CANCEL.any, slot, tag);
-}
-
-function writeOption(ring: Ring, at: number, level: number, name: number, address: number, bytes: number): void {
-  const { words } = ring;
-  words[at + SQE.address] = level;
-  words[at + SQE.address + 1] = name;
-  words[at + SQE.fileIndex] = bytes;
-  writeAddress(words, at + SQE.address3, address);
 }
