@@ -99,7 +99,7 @@ function standstill(result: ConnectResult, evidence: readonly string[]): Finding
   const { accepting, peer } = result.evidence;
   if (!accepting || accepting.waiting === 0 || accepting.isMoving) return undefined;
   const server = peer?.process ? describeProcess(peer.process) : "the server";
-  const waiting = `${plural(accepting.waiting, "connection")} ${accepting.waiting === 1 ? "waits" : "wait"} in its accept queue`;
+  const waiting = waitingInQueue(accepting.waiting);
   if (accepting.accepted === 0) {
     return {
       limit: "accept-queue",
@@ -133,7 +133,11 @@ function tooSlow(result: ConnectResult, evidence: readonly string[]): Finding {
 function queueState({ evidence: { accepting, peer } }: ConnectResult): string {
   const waiting = accepting?.waiting ?? 0;
   if (waiting === 0 || peer?.listeners.some(isQueueFull)) return "its accept queue is full";
-  return `${plural(waiting, "connection")} ${waiting === 1 ? "waits" : "wait"} in its accept queue`;
+  return waitingInQueue(waiting);
+}
+
+function waitingInQueue(count: number): string {
+  return `${plural(count, "connection")} ${count === 1 ? "waits" : "wait"} in its accept queue`;
 }
 
 function acceptFacts({ evidence: { accepting } }: ConnectResult): string[] {
