@@ -1,4 +1,4 @@
-// The client's door: finds the 4-tuples of what is asked, and starts the run.
+// Entry point of the client: resolves the options into 4-tuples and starts the run.
 
 import { CORES } from "../engine/pool.js";
 import { stopOnAbort } from "../engine/run/stop-on-abort.js";
@@ -20,17 +20,19 @@ import type { TablesAllowed } from "./workers.js";
 type Complete = (result: ConnectResult) => ConnectResult;
 
 /**
- * Opens TCP connections, holds them, and says what happened.
+ * Opens TCP connections, holds them, and reports the result.
  *
- * @param complete adds to the result what is not known here: its diagnosis
- * @returns a run at work: `await run.done` for its result, `run.stop()` to end it, `for await (const snapshot of run)`
- * @throws {AppError} E_OPTION, E_ADDRESS, E_RESOLVE, E_SOURCE, E_NO_SOURCE, E_NOT_AUTHORIZED, E_PERMISSION or E_PLATFORM before anything is opened
+ * @param complete adds the diagnosis to the result; modules on this level cannot compute it
+ * @returns the running client: await `run.done` for the result, call `run.stop()` to end it, or iterate with `for await
+ *   (const snapshot of run)`
+ * @throws {AppError} E_OPTION, E_ADDRESS, E_RESOLVE, E_SOURCE, E_NO_SOURCE, E_NOT_AUTHORIZED, E_PERMISSION or
+ *   E_PLATFORM before anything is opened
  */
 export function connect(options: ConnectOptions, complete?: Complete): Promise<ConnectRun> {
   return startRun(parseRunSpec(options), options.signal, complete);
 }
 
-/** As connect(), for a spec. @throws {AppError} as connect(), but E_OPTION */
+/** Does what connect() does, but takes a spec. @throws {AppError} the same codes as connect() except E_OPTION */
 export async function startRun(spec: RunSpec, signal?: AbortSignal, complete?: Complete): Promise<ConnectRun> {
   const engine = engineFor(spec);
   const tables = await findTables(spec, engine);
@@ -42,7 +44,7 @@ export async function startRun(spec: RunSpec, signal?: AbortSignal, complete?: C
 }
 
 function engineFor({ engine: requested, connections, oneTable }: RunSpec): EngineReport {
-  // One descriptor table is what bounds such a run.
+  // A run restricted to one descriptor table needs descriptors, so io_uring is not an option.
   if (oneTable) return { name: "epoll", requested };
   const tableSize = raiseNofileLimit().soft;
   return chooseEngine({ role: "client", requested, connections, threads: CORES, tableSize });
@@ -50,11 +52,12 @@ function engineFor({ engine: requested, connections, oneTable }: RunSpec): Engin
 
 async function findTables({ connections, oneTable }: RunSpec, engine: EngineReport): Promise<TablesAllowed> {
   if (oneTable) return "one";
-  // In rings connections take no descriptors.
+  // Connections held in rings take no descriptors.
   if (engine.name === "uring") return "unbounded";
-  // With file tables to park connections in, no thread's descriptor table bounds what it can hold.
+  // Connections can be parked in registered file tables, so a thread's descriptor table does not limit how many it
+  // holds.
   if (canRegisterFiles()) return "unbounded";
-  // A run that one table is enough for need not ask, which takes a thread.
+  // A run that fits into one table skips the check, which costs a thread.
   const isSmall = connections * 2 < raiseNofileLimit().soft - countOpenDescriptors();
   return isSmall || (await canUnshareTables()) ? "private" : "one";
 }

@@ -1,5 +1,5 @@
-// What `connect --json` prints: an event a line while the run lasts, its result as the last. Whoever runs it as a program of its own, as the
-// demo and the lab do, reads them here.
+// Output format of `connect --json`: one event per line during the run, then the result on the last line. Programs that
+// start the command, such as the demo and the lab, parse it here.
 
 import type { RunSpec } from "../planning/run-spec.js";
 import type { ConnectResult } from "../results/connect.js";
@@ -8,17 +8,17 @@ import type { ConnectSnapshot } from "./snapshot.js";
 
 export type ConnectEvent =
   | { readonly event: "started"; readonly pid: number; readonly spec: RunSpec }
-  /** Five times a second at most, and only when something has changed. */
+  /** At most five per second, and only after a change. */
   | ({ readonly event: "snapshot" } & ConnectSnapshot)
-  /** Of a single connection: it is ESTABLISHED, from this address. */
+  /** Single connection only: it is ESTABLISHED, with this local address. */
   | { readonly event: "opened"; readonly ip: string; readonly port: number }
-  /** Of a single connection: what it read. */
+  /** Single connection only: text that it received. */
   | { readonly event: "received"; readonly text: string }
-  /** What was received and left out, because nobody read what was printed. */
+  /** Number of bytes received but not printed because the reader of the output was too slow. */
   | { readonly event: "notPrinted"; readonly bytes: number }
   | ({ readonly event: "result" } & ConnectResult);
 
-/** Calls `listener` with each snapshot that a `connect --json` prints. */
+/** Calls `listener` for each snapshot printed by `connect --json`. */
 export function onSnapshot(client: Subprocess, listener: (snapshot: ConnectSnapshot) => void): void {
   client.on("line", (line) => {
     const event: ConnectEvent = JSON.parse(line);
@@ -26,7 +26,10 @@ export function onSnapshot(client: Subprocess, listener: (snapshot: ConnectSnaps
   });
 }
 
-/** The JSON that a command has printed last; undefined when that is none, or an event before its result. */
+/**
+ * Returns the JSON object on the last line of output, or undefined if that line is not JSON or is an event other than
+ * the result.
+ */
 export function lastResult(stdout: string): unknown {
   try {
     const last = JSON.parse(stdout.trim().split("\n").at(-1)!);

@@ -1,5 +1,5 @@
-// What a client's worker does with what its transport tells: counts, times, and hands bytes to the exchange.
-// Nothing is thrown and no object made for an event.
+// Handles transport events in a client worker: counts them, times them, and passes received bytes to the exchange.
+// Handlers neither throw nor allocate.
 
 import type { RoleWorker } from "../engine/worker.js";
 import { ETIMEDOUT } from "../linux/syscalls/errno.js";
@@ -20,43 +20,46 @@ import { Securing } from "./securing.js";
 import type { TupleCursor } from "./tuple-cursor.js";
 import type { ConnectMessage, ConnectPlan } from "./worker-plan.js";
 
-/** A connection is in flight until it is ESTABLISHED or, where the peer is known to greet, until its greeting: then it rests. */
+/**
+ * A connection is in flight until it is ESTABLISHED, or until its greeting if the peer is known to greet. Then it is
+ * resting.
+ */
 export class ClientEvents implements ClientHandler, ConnectionOwner {
-  /** When the last wait ended: the time of all events that it brought. */
+  /** Time at which the last wait ended; used as the time of every event it returned. */
   nowMs = 0;
-  /** Of the connections in flight, how many wait for a greeting. */
+  /** Number of in-flight connections waiting for a greeting. */
   greeting = 0;
-  /** No slot above is at rest. */
+  /** Highest slot that may be resting. */
   highestOpen = -1;
-  /** What holds the ramp back now, as a place among the counters: see RampTimes. */
+  /** Index of the counter for whatever currently limits the ramp; see RampTimes. */
   waitsFor = -1;
-  /** Fewer connections were begun than are wanted. */
+  /** True while fewer connections have been started than are wanted. */
   isBehind = false;
-  /** When a connection was begun, in milliseconds; 0 once its first byte has come. By slot. */
+  /** Start time of each connection by slot, in milliseconds; 0 after its first byte. */
   readonly startedMs: Float64Array;
   readonly ages: LossStats;
   readonly greetings: Greetings;
   readonly isOpen = (slot: number): boolean => this.transport.state(slot) === SLOT.resting;
   exchange!: Exchange;
-  /** Undefined for connections in the clear. */
+  /** Undefined without TLS. */
   readonly securing: Securing | undefined;
-  /** The protocol has a handshake: a connection is in flight until it is ready. */
+  /** True if the protocol has a handshake; a connection is then in flight until it is ready. */
   shakesHands = false;
   protected readonly worker: RoleWorker<ConnectPlan, ConnectMessage>;
   protected readonly counters: Float64Array;
   private readonly connects: Histogram;
-  /** From ESTABLISHED to ready. */
+  /** Time from ESTABLISHED to ready. */
   private readonly handshakes: Histogram;
   private readonly firstBytes: Histogram;
   protected readonly tuples: TupleCursor;
-  /** What came of each destination, where there are several. */
+  /** Counts per destination; undefined for a single destination. */
   protected readonly destinationCounts: DestinationCounts | undefined;
   protected transport!: ClientTransport;
   private readonly plan: ConnectPlan;
   private readonly times: RampTimes;
   private readonly proxy: ProxySender | undefined;
 
-  /** @param slots that may ever be in use */
+  /** @param slots number of slots that can ever be in use */
   constructor(worker: RoleWorker<ConnectPlan, ConnectMessage>, tuples: TupleCursor, slots: number) {
     const { plan, memory } = worker;
     this.worker = worker;
@@ -80,7 +83,7 @@ export class ClientEvents implements ClientHandler, ConnectionOwner {
     this.proxy = plan.proxyProtocol && new ProxySender(plan.proxyProtocol);
   }
 
-  /** Tells which transport the events come from. */
+  /** Sets the transport that delivers the events. */
   begin(transport: ClientTransport): void {
     this.transport = transport;
     this.exchange = new Exchange(transport, this.plan, this.worker.memory, this.startedMs.length, this);
@@ -93,7 +96,7 @@ export class ClientEvents implements ClientHandler, ConnectionOwner {
     if (this.waitsFor === COUNTER.greetingMs && this.isBehind) this.greetings.held(nowMs, passedMs);
   }
 
-  /** ESTABLISHED in TCP. @param below sends in the clear */
+  /** Handles a connection that TCP reports as ESTABLISHED. @param below transport that sends unencrypted bytes */
   established(slot: number, below: Transport): void {
     const handshakeMs = this.nowMs - this.startedMs[slot]!;
     this.counters[COUNTER.established]! += 1;
@@ -105,7 +108,7 @@ export class ClientEvents implements ClientHandler, ConnectionOwner {
 
   opened(slot: number): void {
     const { counters, nowMs } = this;
-    // In TLS it was told before.
+    // With TLS, established() has already been called.
     if (!this.securing) this.established(slot, this.transport);
     counters[COUNTER.open]! += 1;
     if (this.shakesHands) this.startedMs[slot] = nowMs;
@@ -119,7 +122,7 @@ export class ClientEvents implements ClientHandler, ConnectionOwner {
     const isFirst = this.startedMs[slot] !== 0 && !this.shakesHands;
     if (isFirst) this.firstByte(slot);
     this.exchange.received(slot, bytes.bytes, offset, offset + length);
-    // It has done what it was for, and the transport ends it: it counts as begun all the same.
+    // The transport closes this connection, since it has served its purpose. It still counts as started.
     if (isFirst && this.plan.closesGreeted) this.forget(slot);
     return length;
   }
@@ -142,7 +145,7 @@ export class ClientEvents implements ClientHandler, ConnectionOwner {
     this.countFailed(slot, step, errno);
   }
 
-  /** Set up in the protocol: open, unless a greeting is waited for. */
+  /** The protocol handshake is complete. The connection is now open unless it has to wait for a greeting. */
   ready(slot: number): void {
     this.counters[COUNTER.ready]! += 1;
     if (this.shakesHands) {
@@ -152,20 +155,20 @@ export class ClientEvents implements ClientHandler, ConnectionOwner {
     } else if (!this.greetings.areAwaited) this.resolve(slot);
   }
 
-  /** The peer has refused, or is refused for what it sent. */
+  /** The peer refused the connection, or sent something that makes us refuse it. */
   refused(slot: number, code: number): void {
     this.lose(slot, code);
     this.drop(slot);
   }
 
-  /** The handshake of the protocol takes too long. */
+  /** The protocol handshake timed out. */
   timeOut(slot: number): void {
     this.failHandshake(slot, ETIMEDOUT);
     this.drop(slot);
   }
 
   shown(_slot: number, _bytes: Uint8Array, _start: number, _end: number): void {
-    // Of many connections nobody looks at what they say.
+    // Content is shown for single connections only.
   }
 
   /** Closes an open connection from this side. */
@@ -175,7 +178,7 @@ export class ClientEvents implements ClientHandler, ConnectionOwner {
     this.drop(slot);
   }
 
-  /** No longer in flight: the connection is open. */
+  /** Takes the connection out of flight: it is now open. */
   resolve(slot: number): void {
     this.transport.rest(slot);
     this.greeting--;
@@ -183,7 +186,7 @@ export class ClientEvents implements ClientHandler, ConnectionOwner {
     this.counters[COUNTER.inFlight]! -= 1;
   }
 
-  /** An attempt in flight takes too long. */
+  /** Fails a connection attempt that has exceeded its timeout. */
   expire(slot: number, nowMs: number): void {
     const isSecuring = this.securing !== undefined && this.securing.sinceMs[slot]! > 0;
     const sinceMs = isSecuring ? this.securing!.sinceMs[slot]! : this.startedMs[slot]!;
@@ -192,7 +195,7 @@ export class ClientEvents implements ClientHandler, ConnectionOwner {
     this.transport.close(slot);
   }
 
-  /** An attempt in flight has failed. */
+  /** Counts a failed connection attempt. */
   countFailed(slot: number, step: number, errno: number): void {
     if (this.securing) this.securing.sinceMs[slot] = 0;
     this.destinationCounts?.failed(this.tuples.destinationOf(slot), step, errno);
@@ -204,7 +207,7 @@ export class ClientEvents implements ClientHandler, ConnectionOwner {
   private firstByte(slot: number): void {
     const startedMs = this.startedMs[slot]!;
     this.startedMs[slot] = 0;
-    // An answer is timed from its message, and does not say that the peer speaks first.
+    // The answer to a message is timed from that message, and it does not show that the peer speaks first.
     if (this.exchange.unanswered(slot) === 0) {
       this.firstBytes.record((this.nowMs - startedMs) * 1000);
     }
@@ -218,7 +221,10 @@ export class ClientEvents implements ClientHandler, ConnectionOwner {
     }
   }
 
-  /** The peer or the network ended an open connection. @param errno 0 for the peer's FIN, or a code by which the protocol ended it */
+  /**
+   * Handles an open connection that the peer or the network has ended. @param errno 0 for a FIN from the peer, or the
+   * protocol's code for ending it
+   */
   private lose(slot: number, errno: number): void {
     if (this.shakesHands && this.transport.state(slot) === SLOT.opened) {
       this.failHandshake(slot, errno);
@@ -232,7 +238,7 @@ export class ClientEvents implements ClientHandler, ConnectionOwner {
     this.exchange.ended(slot, false);
   }
 
-  /** A connection that is ESTABLISHED does not become ready. @param errno as for lose() */
+  /** Handles an ESTABLISHED connection that failed to become ready. @param errno see lose() */
   private failHandshake(slot: number, errno: number): void {
     const { counters } = this;
     const step = STEP[this.exchange.protocol.handshake as Exclude<Handshake, "none">];
@@ -250,7 +256,7 @@ export class ClientEvents implements ClientHandler, ConnectionOwner {
     else this.transport.close(slot);
   }
 
-  /** This side closes an open connection. */
+  /** Updates the counters for an open connection that this side closes. */
   private forget(slot: number): void {
     this.exchange.ended(slot, true);
     this.counters[COUNTER.open]! -= 1;
@@ -259,7 +265,7 @@ export class ClientEvents implements ClientHandler, ConnectionOwner {
   private sendProxyHeader(slot: number, proxy: ProxySender, below: Transport): void {
     const sent = proxy.send(slot, below);
     if (sent > 0) this.counters[COUNTER.sentBytes]! += sent;
-    // What ended the connection is told of its own, and counted there.
+    // A separate event reports and counts the end of the connection.
     else this.worker.memory.countFailure(STEP.send, -sent);
   }
 }

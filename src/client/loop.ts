@@ -1,5 +1,5 @@
-// A client worker's loop: opens its share of the plan's connections towards what is wanted by now, holds them, closes them.
-// State in typed arrays by slot; what comes of a connection is in events.ts.
+// Event loop of a client worker: opens connections until this worker has as many as are wanted, holds them, and closes
+// them. State is kept in typed arrays indexed by slot. Transport events are handled in events.ts.
 
 import type { RoleWorker } from "../engine/worker.js";
 import { COMMAND, CONTROL, TARGET_AS_IT_IS } from "../engine/worker-memory.js";
@@ -11,9 +11,10 @@ import { COUNTER } from "./metrics.js";
 import { TupleCursor } from "./tuple-cursor.js";
 import { type ConnectMessage, type ConnectPlan, SHARED } from "./worker-plan.js";
 
-// Few enough that a handshake's end is seen soon, many enough that a turn costs little.
+// Small enough to notice completed handshakes soon, large enough to amortize the cost of a turn.
 const OPEN_AT_ONCE = 16;
-// Shares of a turn: the rest waits for later ones, so that no peer holds the thread, and a command is answered at once.
+// Limits per turn. Remaining work waits for later turns, so that no peer monopolizes the thread and commands are
+// handled promptly.
 export const BUDGET: TurnBudget = {
   readBytes: 16 * 1024,
   reads: 4,
@@ -24,9 +25,9 @@ export const BUDGET: TurnBudget = {
 };
 const RETIRED_AT_ONCE = 256;
 const CHECKED_AT_ONCE = 16_384;
-/** Nobody has to be greeted sooner. */
+/** A connection younger than this never counts as ungreeted. */
 const GREETING_GRACE_MS = 1000;
-/** One that has waited so many times longer than the slowest was not overlooked by a moment. */
+/** A connection counts as ungreeted only after this multiple of the slowest greeting's time. */
 const GREETING_SLACK = 2;
 const CHECK_EVERY_MS = 100;
 const SLOTS_SPARE = 1024;
@@ -39,16 +40,16 @@ export class ClientLoop {
   private readonly events: ClientEvents;
   private readonly transport: ClientTransport;
   private nextCheckMs = 0;
-  /** Where a check of all slots stands; -1 when none is under way. */
+  /** Next slot of the timeout scan; -1 when no scan is in progress. */
   private checkCursor = -1;
-  /** In flight at most: less than planned where handshakes alone fill the descriptor table. */
+  /** Maximum number of connections in flight. Below the planned value if handshakes alone fill the descriptor table. */
   private window: number;
   private settledAt = 0;
 
-  /** @param Events what is made of the transport's events */
+  /** @param Events class that handles the transport's events */
   constructor(worker: RoleWorker<ConnectPlan, ConnectMessage>, Events = ClientEvents, budget = BUDGET) {
     const { plan, memory } = worker;
-    // Freed slots are used again, so there are never more than connections at a time.
+    // Slots are reused, so their number never exceeds the peak number of connections.
     const slots = plan.share + SLOTS_SPARE;
     this.worker = worker;
     this.plan = plan;
@@ -101,15 +102,15 @@ export class ClientLoop {
     heartbeats?.sendDue(performance.now(), transport.end);
   }
 
-  /** Connections begun and not closed again to follow the schedule: what `wanted` is compared with. */
+  /** Connections started, minus those closed to follow the schedule; compared with `wanted`. */
   private get begun(): number {
     return this.counters[COUNTER.started]! - this.counters[COUNTER.retired]!;
   }
 
-  /** Opens or closes a batch towards `wanted`. @returns whether there is more to do right now */
+  /** Opens or closes a batch of connections to approach `wanted`. @returns whether more work can be done right away */
   private follow(wanted: number): boolean {
     if (wanted === TARGET_AS_IT_IS) return false;
-    // Those that failed or were lost cannot be closed: what is open decides how far it goes down.
+    // Failed and lost connections cannot be closed, so the number of open ones limits how far the count can go down.
     const excess = Math.min(this.begun - wanted, this.counters[COUNTER.open]! - wanted);
     if (excess > 0) this.retire(Math.min(excess, RETIRED_AT_ONCE));
     for (let n = 0; n < OPEN_AT_ONCE; n++) {
@@ -125,7 +126,7 @@ export class ClientLoop {
 
   private openOne(): void {
     const counters = this.counters;
-    // In flight first: the main thread takes "begun, and nothing in flight" for the end of a ramp.
+    // Increment inFlight first: the main thread reads "started, and none in flight" as the end of the ramp.
     counters[COUNTER.inFlight]! += 1;
     counters[COUNTER.started]! += 1;
     const startedMs = performance.now();
@@ -135,13 +136,14 @@ export class ClientLoop {
       this.events.startedMs[slot] = startedMs;
       return;
     }
-    // Handshakes have all the room: their end makes some, so no more of them at once than there are now.
+    // Handshakes occupy the whole table. Each one that completes frees room, so allow no more at once than there are
+    // now.
     counters[COUNTER.started]! -= 1;
     counters[COUNTER.inFlight]! -= 1;
     this.window = counters[COUNTER.inFlight]!;
   }
 
-  /** Closes `count` open connections, the highest slots first, to follow a schedule downwards. */
+  /** Closes `count` open connections, highest slots first, when the schedule goes down. */
   private retire(count: number): void {
     const { events, counters } = this;
     let left = count;
@@ -155,7 +157,7 @@ export class ClientLoop {
     }
   }
 
-  /** Gives up on handshakes past their time, and on greetings that keep the others waiting: some slots a turn. */
+  /** Expires overdue handshakes, and stops waiting for overdue greetings. Scans a limited number of slots per turn. */
   private expire(): void {
     const { events, transport, plan } = this;
     const now = events.nowMs;
@@ -176,7 +178,7 @@ export class ClientLoop {
     this.checkCursor = end < transport.end ? end : -1;
   }
 
-  /** What holds the ramp back now, as a place among the counters; -1 when it has not begun, or has ended. */
+  /** Returns the index of the counter for whatever limits the ramp now, or -1 before and after the ramp. */
   private waitedFor(wanted: number): number {
     const { counters, plan } = this;
     const inFlight = counters[COUNTER.inFlight]!;
@@ -185,7 +187,7 @@ export class ClientLoop {
     if (this.begun >= wanted) {
       if (wanted < plan.share) return COUNTER.paceMs;
       if (inFlight === 0) return -1;
-      // The last handshakes are the peer's time.
+      // Only the last handshakes are left, and their duration depends on the peer.
       return isGreeting ? COUNTER.greetingMs : COUNTER.rampedMs;
     }
     if (inFlight < this.window) return COUNTER.busyMs;
@@ -193,7 +195,7 @@ export class ClientLoop {
     return this.window < plan.window ? COUNTER.descriptorMs : COUNTER.windowMs;
   }
 
-  /** How long the loop may sleep: until the next time-out check or the next message, or for ever. */
+  /** Returns how long the loop may sleep: until the next timeout scan, message or heartbeat, or forever. */
   private waitMs(): number {
     if (this.checkCursor >= 0) return 0;
     const untilCheck =
@@ -211,7 +213,10 @@ export class ClientLoop {
     this.worker.send({ type: "settled" });
   }
 
-  /** Which of those that are open have not been greeted, where others were. Messages are no questions to ask a greeter. */
+  /**
+   * Counts open connections that were not greeted although others were. Skipped for runs with messages, where a first
+   * byte may be an answer.
+   */
   private countUngreeted(): void {
     const { events, transport, counters } = this;
     const longestMs = new Int32Array(this.plan.shared)[SHARED.longestFirstByteMs]!;

@@ -1,4 +1,4 @@
-// Makes a client's result out of the counters, the histograms and the kernel's tables.
+// Builds a client's result from counters, histograms and the kernel's tables.
 
 import { readMetrics, sectionOf } from "../engine/metrics.js";
 import { describeHost } from "../linux/proc/host.js";

@@ -1,4 +1,5 @@
-// What a client's workers count and time. Each worker writes its own; see engine/metrics.ts for what follows from a declaration.
+// Metrics of client workers. Each worker writes its own copy; engine/metrics.ts derives everything else from these
+// declarations.
 import { defineMetrics, type MetricValues } from "../engine/metrics.js";
 
 export const CLIENT_METRICS = defineMetrics("fourtuple_connect", {
@@ -195,11 +196,11 @@ export const CLIENT_METRICS = defineMetrics("fourtuple_connect", {
   },
 });
 
-/** Each counter's place in a worker's counters. */
+/** Index of each counter in a worker's counters. */
 export const COUNTER = CLIENT_METRICS.index;
 
-/** Each histogram's place among a worker's histograms. */
+/** Index of each histogram in a worker's histograms. */
 export const HISTOGRAM = CLIENT_METRICS.histograms;
 
-/** What a snapshot has of them; the help of each is in CLIENT_METRICS. */
+/** Metrics included in a snapshot; CLIENT_METRICS has the help text of each. */
 export interface ClientMetrics extends MetricValues<typeof CLIENT_METRICS.definitions> {}

@@ -1,4 +1,4 @@
-// The schema of connect()'s options, held to their type: an option that is missing here does not compile.
+// Schema of connect()'s options. `satisfies` turns a missing option into a compile error.
 import type { ZodType } from "zod";
 import type { ConnectOptions } from "../planning/connect-options.js";
 import { clientTlsShape } from "../planning/tls-schema.js";
@@ -48,7 +48,7 @@ const shape = {
   signal: signal.optional(),
 } satisfies Record<keyof ConnectOptions, ZodType>;
 
-/** @throws {AppError} E_OPTION for an option that is unknown or of another type */
+/** @throws {AppError} E_OPTION for an unknown option or a value of the wrong type */
 export function checkConnectOptions(options: ConnectOptions): ConnectOptions {
   return checkOptions("connect", z.strictObject(shape), options);
 }

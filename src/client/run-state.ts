@@ -1,4 +1,5 @@
-// What a run notes down on its way, beside the workers' counters: times, memory, how it ended. The report is made of it.
+// State that a run records in addition to the workers' counters, such as times, memory use and how it ended. The result
+// is built from it.
 
 import { type MemoryUse, readMemoryUse } from "../engine/memory-use.js";
 import { readHistogram } from "../engine/metrics.js";
@@ -29,22 +30,22 @@ export interface RunState {
   holdMs: number;
   closeMs: number;
   readonly samples: Samples;
-  /** The memory room that stopped the ramp. */
+  /** Memory readings at the moment when low memory stopped the ramp. */
   memoryStop: MemoryRoom | undefined;
-  /** The host's open files that stopped the ramp. */
+  /** Readings of the host's open files at the moment when they stopped the ramp. */
   fileStop: FileRoom | undefined;
-  /** Why the ramp was given up. */
+  /** Why the ramp was abandoned. */
   gaveUp: GiveUpReason | undefined;
-  /** By how much the schedule moved because this process did not run. */
+  /** How far the schedule was shifted because this process was not running. */
   scheduleMovedMs: number;
-  /** stop() was called before the ramp's end. */
+  /** True if stop() was called before the ramp ended. */
   wasRampInterrupted: boolean;
-  /** stop() was called before the run's natural end. */
+  /** True if stop() was called before the run would have ended by itself. */
   wasInterrupted: boolean;
   kernel: ConnectResult["kernel"];
-  /** undefined when nothing failed. */
+  /** Undefined when nothing failed. */
   localPath: LocalPath | undefined;
-  /** The kernel's counters when the run began. */
+  /** Kernel counters at the start of the run. */
   readonly countersBefore: Counters;
   evidence: Pick<RunEvidence, "deltas" | "settings" | "gauges">;
   peer: LocalPeer | undefined;
@@ -60,7 +61,10 @@ export interface ConnectHistograms {
   readonly roundTrip: Histogram;
 }
 
-/** What all workers have timed. @param before what had been timed when the latencies began anew */
+/**
+ * Sums the histograms of all workers. @param before histograms to subtract: those read when the latencies were last
+ * reset
+ */
 export function readHistograms(memories: readonly WorkerMemory[], before?: ConnectHistograms): ConnectHistograms {
   const read = (place: number, earlier?: Histogram) => {
     const histogram = readHistogram(memories, place);
@@ -76,7 +80,7 @@ export function readHistograms(memories: readonly WorkerMemory[], before?: Conne
   };
 }
 
-/** What of a run the report reads. */
+/** The parts of a run that its result is built from. */
 export interface RunFacts {
   readonly settings: ConnectSettings;
   readonly targets: Targets;
@@ -84,7 +88,7 @@ export interface RunFacts {
   readonly histograms: ConnectHistograms;
   readonly pool: { readonly memories: WorkerMemory[]; readonly size: number; readonly hasPrivateTables: boolean };
   readonly nofileLimit: number;
-  /** DestinationCounts; undefined for a single destination. */
+  /** Memory for DestinationCounts; undefined for a single destination. */
   readonly destinationCounts: SharedArrayBuffer | undefined;
 }
 
@@ -119,10 +123,10 @@ export function newRunState(): RunState {
 }
 
 /**
- * How long the threads took to start, how long the ramp was by their own clocks, and what it waited for.
+ * Measures how long the threads took to start, how long the ramp took by their clocks, and what limited it.
  *
- * @param startMs when the run began, by performance.now()
- * @param wasInterrupted the ramp ends now, not when the workers had settled
+ * @param startMs performance.now() at the start of the run
+ * @param wasInterrupted the ramp ends now rather than when the workers settled
  */
 export function measureRamp(
   memories: readonly WorkerMemory[],
@@ -131,7 +135,7 @@ export function measureRamp(
 ): Pick<RunState, "setupMs" | "rampMs" | "rampShares"> {
   const now = performance.timeOrigin + performance.now();
   const begun = memories.map(({ counters }) => counters[COUNTER.firstBegunAt]!).filter((time) => time > 0);
-  // A run that was stopped before its first connect() has set up, and no more.
+  // A run stopped before its first connect() has a set-up time only.
   const firstBegun = begun.length > 0 ? Math.min(...begun) : now;
   const lastSettled = Math.max(...memories.map(({ counters }) => counters[COUNTER.lastSettledAt]!));
   const endedAt = lastSettled > firstBegun && !wasInterrupted ? lastSettled : now;

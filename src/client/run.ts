@@ -1,5 +1,5 @@
-// A client's run from the main thread: starts workers as they are needed, paces them, watches memory and losses, and
-// ends with a result. The connections themselves are the workers' business.
+// Controls a client run from the main thread: starts and paces the workers, watches memory and losses, and builds the
+// result. The workers handle the connections themselves.
 
 import { EventEmitter } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
@@ -31,35 +31,38 @@ import { type MessagePlan, SHARED } from "./worker-plan.js";
 import { type Carriers, ClientWorkers } from "./workers.js";
 
 const PACE_MS = 5;
-/** A ramp adds a thousand connections in this time: so far it may go below the memory floor. */
+/** A ramp can open about a thousand connections in this time, which is how far it can overshoot the memory floor. */
 const RAMP_GUARD_MS = 50;
 const GUARD_MS = 250;
-/** Before the end of a hold: what waits in the server's accept queue then, and at the end, will not be accepted. */
+/**
+ * Time before the end of the hold. Connections in the server's accept queue both then and at the end are considered not
+ * accepted.
+ */
 const EARLY_SAMPLE_MS = 1000;
 
 export interface ConnectEvents {
-  /** A connection is ESTABLISHED (told for a single connection only). */
+  /** A connection is ESTABLISHED. Emitted for a single connection only. */
   opened: [local: { readonly ip: string; readonly port: number }];
-  /** Text was read (told for a single connection only). */
+  /** Text was received. Emitted for a single connection only. */
   received: [text: string];
 }
 
-/** A client at work. */
+/** A running client. */
 export class ConnectRun extends EventEmitter<ConnectEvents> implements RunHandle<ConnectResult, ConnectSnapshot> {
-  /** Resolves when the ramp is over, however it ended; rejects with an AppError when the run could not go on. */
+  /** Resolves when the ramp ends for any reason; rejects with an AppError if the run cannot continue. */
   readonly ready: Promise<void>;
-  /** Resolves when everything is closed; rejects with an AppError when the run could not go on. */
+  /** Resolves when all connections are closed; rejects with an AppError if the run cannot continue. */
   readonly done: Promise<ConnectResult>;
-  /** What it does: plain data, with every default filled in. */
+  /** Specification of this run as plain data, with all defaults filled in. */
   readonly spec: RunSpec;
-  /** The host names among the destinations. */
+  /** Host names among the destinations, as resolved. */
   readonly names: readonly ResolvedName[];
-  /** 4-tuples that it has: connections that can be open at once. */
+  /** Number of available 4-tuples, which limits how many connections can be open at once. */
   readonly tuplesAvailable: number;
   readonly #settings: ConnectSettings;
   readonly #targets: Targets;
   readonly #engine: EngineReport;
-  /** What had been timed when the latencies began anew. */
+  /** Histograms at the last reset of the latencies. */
   #timedBefore: ConnectHistograms | undefined;
   readonly #workers: ClientWorkers;
   readonly #startMs = performance.now();
@@ -100,13 +103,13 @@ export class ConnectRun extends EventEmitter<ConnectEvents> implements RunHandle
     });
     this.done = this.#run(isReady).then(complete);
     this.ready = Promise.race([rampOver, this.done.then(() => undefined)]);
-    // Who does not ask for it need not hear of it.
+    // Callers that ignore `ready` must not get an unhandled rejection.
     this.ready.catch(() => undefined);
   }
 
   /**
-   * Closes every connection and resolves with the result. Asked once or often, it is the same. In the ramp, or in a hold that
-   * has an end, it interrupts the run; a hold without an end is over.
+   * Closes all connections and resolves with the result. Repeated calls have no further effect. During the ramp, or a
+   * hold with a time limit, this interrupts the run; a hold without a limit ends normally.
    */
   stop(): Promise<ConnectResult> {
     if (this.#wouldGoOn() && !this.#stopping.signal.aborted) this.#state.wasInterrupted = true;
@@ -114,7 +117,7 @@ export class ConnectRun extends EventEmitter<ConnectEvents> implements RunHandle
     return this.done;
   }
 
-  /** Ends at once: the closing is left to the kernel, when the process ends. */
+  /** Ends at once and leaves closing to the kernel, which does it when the process exits. */
   abort(): void {
     this.#workers.pool.abort();
     this.#stopping.abort();
@@ -134,7 +137,7 @@ export class ConnectRun extends EventEmitter<ConnectEvents> implements RunHandle
     };
   }
 
-  /** What came of each destination so far; undefined where there is one, or very many. */
+  /** Counts so far for each destination; undefined for a single destination or for too many of them. */
   byDestination(): readonly DestinationReport[] | undefined {
     return countDestinations({ destinationCounts: this.#workers.destinationCounts, targets: this.#targets });
   }
@@ -144,12 +147,12 @@ export class ConnectRun extends EventEmitter<ConnectEvents> implements RunHandle
     return summarizeLatencies(this.#histograms);
   }
 
-  /** Begins the latencies anew, as after a warm-up: the result has what is measured from now on. */
+  /** Resets the latencies, for example after a warm-up. The result covers only what is measured from now on. */
   resetLatency(): void {
     this.#timedBefore = readHistograms(this.#workers.memories);
   }
 
-  /** Snapshots at even intervals until the run ends. */
+  /** Yields snapshots at regular intervals until the run ends. */
   snapshots(intervalMs = 1000): AsyncGenerator<ConnectSnapshot> {
     return sample(() => this.snapshot(), intervalMs, this.done);
   }
@@ -181,7 +184,7 @@ export class ConnectRun extends EventEmitter<ConnectEvents> implements RunHandle
     return !isOver && this.#settings.durationMs !== Number.POSITIVE_INFINITY;
   }
 
-  /** Whoever sees it may stop a moment before the ramp has ended. */
+  /** A caller that sees all connections ready may call stop() just before the ramp ends. */
   #areAllReady(): boolean {
     const { isStaged, connections } = this.#settings;
     return !isStaged && this.#workers.sum(COUNTER.ready) >= connections;
@@ -209,7 +212,7 @@ export class ConnectRun extends EventEmitter<ConnectEvents> implements RunHandle
     this.#stopping.signal.addEventListener("abort", () => this.#endRamp(), { once: true });
     const guard = setInterval(() => this.#guard(), RAMP_GUARD_MS);
     this.#state.samples.mark(this.#sample());
-    // Threads take longer to start than this takes to read.
+    // This read finishes before the threads have started.
     this.#server.begin();
     this.#pace();
     await ended;
@@ -231,7 +234,7 @@ export class ConnectRun extends EventEmitter<ConnectEvents> implements RunHandle
     this.#state.held = readMemoryUse();
     const counted = this.#state.wasRampInterrupted ? undefined : countInKernel(this.#targets);
     const shortage = findShortage(this.#targets, this.#workers.memories);
-    // setTimeout() takes 31 bits: a longer hold is as good as for ever.
+    // setTimeout() is limited to 31 bits (24.8 days), so longer holds wait for that long.
     const endMs = startMs + Math.min(settings.durationMs, 2 ** 31 - 1);
     await this.#pass(endMs - EARLY_SAMPLE_MS);
     if (!settings.isSingle && !this.#stopping.signal.aborted) await this.#server.sampleEarly();
@@ -244,7 +247,7 @@ export class ConnectRun extends EventEmitter<ConnectEvents> implements RunHandle
     if (this.#fault) throw this.#fault;
   }
 
-  /** Waits until a moment of the hold, or until the run is to end. */
+  /** Waits until `untilMs` or until the run is stopped. Returns at once if nothing is open. */
   async #pass(untilMs: number): Promise<void> {
     const { signal } = this.#stopping;
     const leftMs = untilMs - performance.now();
@@ -261,7 +264,7 @@ export class ConnectRun extends EventEmitter<ConnectEvents> implements RunHandle
     this.#enter("closed");
     this.#state.closeMs = performance.now() - startMs;
     this.#state.samples.mark(this.#sample());
-    // The answers were waited for until now: a server that owes some may be stopped.
+    // Answers were awaited until now. If some are missing, the server may be stopped (SIGSTOP).
     if (this.#workers.sum(COUNTER.unansweredMessages) > 0 && !this.#state.wasInterrupted) {
       this.#state.peer ??= await this.#server.inspect();
     }
@@ -291,7 +294,10 @@ export class ConnectRun extends EventEmitter<ConnectEvents> implements RunHandle
     return { elapsedMs, open, established, failed };
   }
 
-  /** Notes the run's course, stops a ramp at the memory floor or that leads nowhere, ends a run that has lost everything. */
+  /**
+   * Records a sample, stops a ramp that reaches the memory floor or makes no progress, and ends a hold that has lost
+   * all connections.
+   */
   #guard(): void {
     const sample = this.#sample();
     this.#state.peakOpen = Math.max(this.#state.peakOpen, sample.open);

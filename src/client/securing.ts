@@ -1,4 +1,4 @@
-// TLS of a client's worker: whom each connection is to reach, and its handshakes counted and timed.
+// TLS in a client worker: the server name for each connection, and counts and times of handshakes.
 import { clientContext, freeContext } from "../linux/openssl/context.js";
 import type { TlsPeer } from "../linux/openssl/session.js";
 import type { TlsSettings } from "../linux/openssl/settings.js";
@@ -10,29 +10,29 @@ import type { ClientTls, ClientTlsEvents } from "../transport/tls/options.js";
 import { formatIp, isIpv6 } from "../util/address.js";
 import { COUNTER } from "./metrics.js";
 
-/** A client's TLS, as plain data for its workers. */
+/** TLS settings of a client, as plain data for its workers. */
 export interface TlsPlan {
   readonly settings: TlsSettings;
   readonly resumes: boolean;
-  /** By destination; a single one where all are reached by the same name. */
+  /** Peers by destination number; a single entry if all have the same name. */
   readonly peers: readonly TlsPeer[];
 }
 
-/** What is told to the worker's role. */
+/** Receives events from Securing. */
 interface SecuringOwner {
   readonly nowMs: number;
-  /** ESTABLISHED; bytes sent by `below` go in the clear. */
+  /** The connection is ESTABLISHED. Bytes sent through `below` are not encrypted. */
   established(slot: number, below: Transport): void;
 }
 
 export class Securing implements ClientTlsEvents {
-  /** When the handshake in a slot began, in milliseconds; 0 when none is under way. */
+  /** Start time of the handshake by slot, in milliseconds; 0 if none is in progress. */
   readonly sinceMs: Float64Array;
   private readonly owner: SecuringOwner;
   private readonly counters: Float64Array;
   private readonly handshakes: Histogram;
 
-  /** @param slots that may ever be in use */
+  /** @param slots number of slots that can ever be in use */
   constructor(owner: SecuringOwner, counters: Float64Array, handshakes: Histogram, slots: number) {
     this.owner = owner;
     this.counters = counters;
@@ -52,7 +52,10 @@ export class Securing implements ClientTlsEvents {
     this.sinceMs[slot] = 0;
   }
 
-  /** TLS for the worker's transport. @param destinationOf the number of a slot's destination */
+  /**
+   * Returns the TLS configuration for the worker's transport. @param destinationOf maps a slot to its destination
+   * number
+   */
   open({ settings, resumes, peers }: TlsPlan, destinationOf: (slot: number) => number): ClientTls {
     const peerOf = peers.length > 1 ? destinationOf : () => 0;
     return { context: clientContext(settings), freeContext, events: this, peers, peerOf, resumes };
@@ -60,9 +63,10 @@ export class Securing implements ClientTlsEvents {
 }
 
 /**
- * A run's TLS for its workers. Files and lists are tried here, where an error ends the run before anything is opened.
+ * Plans a run's TLS for its workers. Loads certificate files and cipher lists once, so that errors end the run before
+ * anything is opened.
  *
- * @throws {AppError} E_OPTION, or E_PLATFORM where there is no OpenSSL
+ * @throws {AppError} E_OPTION, or E_PLATFORM without OpenSSL
  */
 export function planTls({ resumes, serverName, ...settings }: TlsSpec, targets: Targets): TlsPlan {
   freeContext(clientContext(settings));
@@ -76,7 +80,7 @@ function isIp(host: string): boolean {
   return isIpv6(host) || /^\d+(\.\d+){3}$/.test(host);
 }
 
-/** What each destination was called: its name, or its address. */
+/** Returns the host name or IP address that was given for each destination. */
 function hostsOf({ plan, names }: Targets): string[] {
   const ips = plan.groups.flatMap(({ destinations }) => destinations.map(({ ip }) => formatIp(ip)));
   return ips.map((ip) => names.find(({ used }) => used.includes(ip))?.name ?? ip.replace(/%.*$/, ""));

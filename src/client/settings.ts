@@ -1,4 +1,4 @@
-// What a spec means to a client: its schedule, and the message as bytes.
+// Client settings derived from a run spec, such as its schedule and the message as bytes.
 
 import type { RunSpec } from "../planning/run-spec.js";
 import { type Schedule, stagedSchedule, steadySchedule } from "../planning/schedule.js";
@@ -12,7 +12,7 @@ export interface ConnectSettings {
   readonly connections: number;
   readonly schedule: Schedule;
   readonly isPaced: boolean;
-  /** The schedule may go down, too: what is open at the end is not what was asked for. */
+  /** True if the schedule can also go down, so that the number open at the end may differ from the number requested. */
   readonly isStaged: boolean;
   readonly concurrency: number;
   readonly connectTimeoutMs: number;
@@ -26,7 +26,7 @@ export interface ConnectSettings {
   readonly reset: boolean;
   readonly closesGreeted: boolean;
   readonly oneTable: boolean;
-  /** One connection: it tells what it reads, and its peer's end is its own. */
+  /** True for a single connection: it reports the text it receives, and the run ends when the peer closes it. */
   readonly isSingle: boolean;
 }
 

@@ -1,13 +1,13 @@
-// A moment of a client's run.
+// Snapshot of a client run.
 import type { ClientMetrics } from "./metrics.js";
 
-/** A moment of a run: our own counters, and where it is. */
+/** Counters and stage of a run at one moment. */
 export interface ConnectSnapshot extends ClientMetrics {
   readonly elapsedMs: number;
-  /** `drain`: no more messages are sent, and the answers on their way are waited for. */
+  /** During `drain`, no more messages are sent while the run waits for outstanding answers. */
   readonly stage: "ramp" | "hold" | "drain" | "close" | "closed";
   readonly requested: number;
   readonly wanted: number;
-  /** Until the end of the hold, when that is known. */
+  /** Time until the end of the hold; undefined if unknown. */
   readonly leftMs: number | undefined;
 }

@@ -1,5 +1,4 @@
-// The 4-tuples of a client's plan, one after the other: several workers take them from the same plan, and a cursor that they share says
-// which is next.
+// Iterates over the 4-tuples of a client's plan. Workers share one plan, and a shared cursor points to the next tuple.
 import { readLocalPortRange } from "../linux/proc/local-ports.js";
 import { SocketAddress } from "../linux/syscalls/sockaddr.js";
 import { type PlannedTuple, TupleSequence } from "../planning/tuple-plan.js";
@@ -7,7 +6,7 @@ import type { TupleSource } from "../transport/tuple-source.js";
 import { formatIp } from "../util/address.js";
 import { type ConnectPlan, SHARED } from "./worker-plan.js";
 
-/** The destination of a slot whose tuple is none. */
+/** Destination number of a slot without a tuple. */
 const NOWHERE = 0xffff;
 
 export class TupleCursor implements TupleSource {
@@ -17,23 +16,23 @@ export class TupleCursor implements TupleSource {
   source: SocketAddress;
   sourcePort = 0;
   isUnbound = false;
-  /** Tuples passed over because something else has their port. */
+  /** Number of tuples skipped because their port was in use or they would connect to themselves. */
   skipped = 0;
-  /** The last tuple whose source address is not this host's; -1 while there was none. */
+  /** Last tuple whose source address does not belong to this host; -1 if there was none. */
   unbound = -1;
-  /** A tuple for which there was no socket: it is the next one's. */
+  /** Tuple given back because no socket was available; used for the next connection. -1 if there is none. */
   private unused = -1;
   private readonly sequence: TupleSequence;
   private readonly cursor: Int32Array;
   private readonly reusesTuples: boolean;
   private readonly destinations: SocketAddress[][];
-  /** The number of each group's first destination. */
+  /** Number of the first destination in each group. */
   private readonly firstDestinations: number[];
   private readonly sources: { address: SocketAddress; current: number; isAny: boolean }[];
-  /** By slot, the number of the destination: 2 bytes a connection where there are several. */
+  /** Destination number by slot. Takes 2 bytes per connection; empty for a single destination. */
   private readonly bySlot: Uint16Array;
 
-  /** @param slots that may ever be in use */
+  /** @param slots number of slots that can ever be in use */
   constructor(
     plan: Pick<ConnectPlan, "tuples" | "shared" | "reusesTuples" | "destinationCounts" | "tls">,
     slots: number,
@@ -65,7 +64,7 @@ export class TupleCursor implements TupleSource {
     for (let tried = passedOver; ; tried++) {
       const next = this.nextIndex();
       if (this.reusesTuples ? tried >= this.sequence.count : next >= this.sequence.count) {
-        // Given back, so that the cursor does not run on until it wraps.
+        // Undo the increment, so that the cursor does not run on until it wraps around.
         Atomics.sub(this.cursor, SHARED.cursor, 1);
         this.note(slot, NOWHERE);
         return -1;
@@ -89,7 +88,10 @@ export class TupleCursor implements TupleSource {
     this.unbound = tuple;
   }
 
-  /** The number in the plan of the destination of the connection in `slot`, where there are several; -1 when it has none. */
+  /**
+   * Returns the destination number of the connection in `slot`, or -1 if it has none. Only meaningful with several
+   * destinations.
+   */
   destinationOf(slot: number): number {
     const destination = this.bySlot[slot]!;
     return destination === NOWHERE ? -1 : destination;
@@ -98,11 +100,11 @@ export class TupleCursor implements TupleSource {
   private nextIndex(): number {
     const index = this.unused;
     this.unused = -1;
-    // Unsigned: opening and closing all night goes past 2^31, and round.
+    // Unsigned, because opening and closing connections for hours takes the cursor past 2^31 and eventually around.
     return index >= 0 ? index : Atomics.add(this.cursor, SHARED.cursor, 1) >>> 0;
   }
 
-  /** Lays a tuple out for the transport to read. */
+  /** Makes a tuple available to the transport. */
   private lay({ group, source, sourcePort, destination }: PlannedTuple, slot: number): void {
     const from = this.sources[group]!;
     this.destination = this.destinations[group]![destination]!;
@@ -119,7 +121,10 @@ export class TupleCursor implements TupleSource {
     if (this.bySlot.length > 0) this.bySlot[slot] = destination;
   }
 
-  /** A socket bound to the very address it connects to would connect to itself (RFC 9293, simultaneous open). */
+  /**
+   * Returns whether source and destination are the same. Such a socket would connect to itself (simultaneous open, RFC
+   * 9293).
+   */
   private isSelf({ group, source, sourcePort, destination }: PlannedTuple): boolean {
     const to = this.sequence.destination(group, destination);
     return sourcePort === to.port && formatIp(this.sequence.sourceIp(group, source)) === formatIp(to.ip);

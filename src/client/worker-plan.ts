@@ -1,4 +1,4 @@
-// What the main thread and the client's workers agree on: the plan, the words that all share, the messages.
+// Shared declarations of the main thread and the client workers: the plan, the shared words and the messages.
 import type { TuplePlan } from "../planning/tuple-plan.js";
 import type { Expectation } from "../protocols/modes.js";
 import type { ProxyVersion } from "../protocols/proxy-protocol.js";
@@ -6,71 +6,71 @@ import type { ProtocolSpec } from "../protocols/spec/spec.js";
 import type { EngineName } from "../results/engine.js";
 import type { TlsPlan } from "./securing.js";
 
-/** What is sent over every connection, how often, and what answers it. */
+/** Message sent over every connection, its interval and the expected answer. */
 export interface MessagePlan {
   readonly bytes: Uint8Array;
   readonly intervalMs: number;
   readonly expected: Expectation;
 }
 
-/** Everything a client worker needs to know; plain data. */
+/** Everything a client worker needs to know, as plain data. */
 export interface ConnectPlan {
   readonly tuples: TuplePlan;
   readonly engine: EngineName;
-  /** How many connections this worker is to open at most. */
+  /** Maximum number of connections this worker opens. */
   readonly share: number;
-  /** Tuples may be used a second time: the schedule closes connections and opens others. */
+  /** True if tuples may be used again because the run closes connections and opens others. */
   readonly reusesTuples: boolean;
-  /** Connections that may be in flight in this worker. */
+  /** Maximum number of in-flight connections in this worker. */
   readonly window: number;
   readonly connectTimeoutMs: number;
-  /** From ESTABLISHED to ready in the protocol, where that has a handshake, and for that of TLS. */
+  /** Timeout of the TLS handshake, and of the protocol handshake from ESTABLISHED to ready. */
   readonly handshakeTimeoutMs: number;
-  /** Descriptors in one table. */
+  /** Size of one descriptor table (RLIMIT_NOFILE). */
   readonly tableSize: number;
-  /** Connections may be parked when the descriptor table is full. */
+  /** True if connections may be parked when the descriptor table is full. */
   readonly parks: boolean;
   /** Close with RST. */
   readonly reset: boolean;
-  /** Close each connection when its first bytes have come. */
+  /** Close each connection once its first bytes have arrived. */
   readonly closesGreeted: boolean;
-  /** How many destinations a single connection tries in their order, before the attempt counts as failed. */
+  /** Number of destinations that a single connection tries in order before the attempt counts as failed. */
   readonly tries: number;
-  /** DestinationCounts; undefined for a single destination. */
+  /** Memory for DestinationCounts; undefined for a single destination. */
   readonly destinationCounts: SharedArrayBuffer | undefined;
   readonly message: MessagePlan | undefined;
-  /** What is spoken over the connections; undefined for plain TCP. */
+  /** Application protocol; undefined for plain TCP. */
   readonly protocol: ProtocolSpec | undefined;
-  /** undefined for connections in the clear. */
+  /** Undefined without TLS. */
   readonly tls: TlsPlan | undefined;
-  /** Each connection begins with this version of the PROXY protocol's header. */
+  /** Version of the PROXY protocol header sent first over each connection. */
   readonly proxyProtocol: ProxyVersion | undefined;
-  /** Words shared by all workers, see SHARED. */
+  /** Words shared by all workers; see SHARED. */
   readonly shared: SharedArrayBuffer;
 }
 
-/** Words that all client workers share. */
+/** Indices of the words that all client workers share. */
 export const SHARED = {
-  /** The next tuple of the plan that nobody has taken. */
+  /** First tuple of the plan that no worker has taken yet. */
   cursor: 0,
-  /** 1 while the peer is known to speak first: then a connection is in flight until its first byte. */
+  /** 1 while the peer is known to speak first; a connection is then in flight until its first byte. */
   peerGreets: 1,
-  /** How often connections waited in vain for a greeting. */
+  /** Number of times that waiting for greetings was in vain. */
   lateGreetings: 4,
-  /** At the end: the longest that a first byte has taken, in milliseconds, at least 1; 0 where none has come. */
+  /** Set at the end: longest time to a first byte in milliseconds, rounded up; 0 if no byte arrived. */
   longestFirstByteMs: 5,
-  /** Chunks of memory that hold bytes which no peer has taken, of all workers. */
+  /** Number of memory chunks in use by all workers for bytes that peers have not taken. */
   unsentChunks: 6,
-  /** At the end: messages younger than so many milliseconds are not waited for, and no failure of the peer's. */
+  /** Set at the end: messages younger than this many milliseconds count as in flight rather than unanswered. */
   answerGraceMs: 7,
   words: 8,
 } as const;
 
 export type ConnectMessage =
-  /** The thread is up: it opens what it is told to. */
+  /** The thread has started and will open connections as told. */
   | { readonly type: "ready" }
-  /** Of a single connection. */
+  /** Sent for a single connection only. */
   | { readonly type: "opened"; readonly ip: string; readonly port: number }
   | { readonly type: "received"; readonly text: string }
-  /** Everything asked of this worker so far has been tried and has settled. */
+  /** Every connection requested from this worker so far has succeeded or failed. */
   | { readonly type: "settled" };

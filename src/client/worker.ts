@@ -1,4 +1,4 @@
-// The entry of a client's thread.
+// Entry point of a client worker thread.
 import { runWorkers } from "../engine/worker.js";
 import { ClientLoop } from "./loop.js";
 import type { ConnectMessage, ConnectPlan } from "./worker-plan.js";

@@ -1,4 +1,5 @@
-// A run's workers as one: started as the ramp needs them, paced, counted, stopped. What bounds their connections is decided here.
+// Manages all workers of a run: starts them as the ramp needs them, paces, counts and stops them. Decides what limits
+// their connections.
 
 import { CORES, WorkerPool } from "../engine/pool.js";
 import { DescriptorReserve } from "../engine/threads/descriptor-reserve.js";
@@ -23,29 +24,32 @@ const WORKER = new URL("./worker.js", import.meta.url);
 const HANDSHAKES = [STEP.connect, STEP.tls, STEP.upgrade];
 const SINGLE_WORKER = new URL("./single/worker.js", import.meta.url);
 
-/** What bounds a worker's connections: nothing, since they can be parked; a table of its own; one table for all. */
+/**
+ * Limit on a worker's connections: none, because connections can be parked; a private descriptor table; or one table
+ * shared by all workers.
+ */
 export type TablesAllowed = "unbounded" | "private" | "one";
 
-/** What carries a run's connections. */
+/** Engine and descriptor tables chosen for a run. */
 export interface Carriers {
   readonly engine: EngineReport;
   readonly tables: TablesAllowed;
 }
 
 export interface WorkersEvents {
-  /** A connection is ESTABLISHED (told for a single connection only). */
+  /** A connection is ESTABLISHED. Called for a single connection only. */
   opened(local: { readonly ip: string; readonly port: number }): void;
-  /** Text was read (told for a single connection only). */
+  /** Text was received. Called for a single connection only. */
   received(text: string): void;
-  /** Everything requested so far has settled, or a worker has come up: it may be time for more. */
+  /** Everything requested so far has settled, or a worker has started. The pacer may request more. */
   moved(): void;
-  /** A worker could not be started, or died with its connections. */
+  /** A worker failed to start, or died and took its connections with it. */
   failed(fault: AppError): void;
 }
 
 export class ClientWorkers {
   readonly nofileLimit = raiseNofileLimit().soft;
-  /** DestinationCounts; undefined for a single destination. */
+  /** Memory for DestinationCounts; undefined for a single destination. */
   readonly destinationCounts: SharedArrayBuffer | undefined;
   readonly pool: WorkerPool<ConnectPlan, ConnectMessage>;
   readonly pacer: Pacer;
@@ -69,10 +73,10 @@ export class ClientWorkers {
     this.destinationCounts = allocateCounts(targets.plan);
     this.#tls = settings.tls && planTls(settings.tls, targets);
     this.#parks = tables === "unbounded";
-    // Whoever waits for greetings knows that they come: a connection is in flight until its own.
+    // The caller expects greetings, so every connection is in flight until its greeting.
     if (settings.closesGreeted) this.share(SHARED.peerGreets, 1);
     if (tables === "one") this.#reserve = new DescriptorReserve();
-    // More threads are of use where each brings a table, and where its size is what bounds it.
+    // More threads help only if each has a descriptor table of its own and the size of that table is the limit.
     const tableSize = tables === "private" ? this.nofileLimit : Number.POSITIVE_INFINITY;
     this.#layout = layOutThreads(settings.connections, tableSize, countOpenDescriptors(), CORES);
     this.pool = new WorkerPool({
@@ -93,23 +97,23 @@ export class ClientWorkers {
     return sumCounter(this.memories, counter);
   }
 
-  /** Handshakes, of TCP or of the protocol, that nobody answered in time. */
+  /** Returns the number of TCP, TLS and protocol handshakes that timed out. */
   timedOut(): number {
     return HANDSHAKES.reduce((sum, step) => sum + this.#failures(step, ETIMEDOUT), 0);
   }
 
-  /** Tells all workers something by a word of the memory that they share. */
+  /** Stores `value` in a word of the memory shared by all workers. */
   share(word: number, value: number): void {
     Atomics.store(new Int32Array(this.#shared), word, value);
   }
 
-  /** No further connections are begun. */
+  /** Stops opening connections. */
   endRamp(): void {
-    // Not a number of connections: the threads would close what they open until they see it.
+    // Not a count: workers would close whatever they open before they see it.
     this.pool.setAll(CONTROL.target, TARGET_AS_IT_IS);
   }
 
-  /** Gives back the descriptors kept for the main thread: it reads the kernel's tables from now on. */
+  /** Releases the descriptors reserved for the main thread, which reads the kernel's tables from now on. */
   releaseReserve(): void {
     this.#reserve?.release();
   }
@@ -119,7 +123,7 @@ export class ClientWorkers {
   }
 
   #start(worker: number, target: number): void {
-    // The pacer may want others before it hears of a fault.
+    // The pacer may request more workers before it learns of the failure.
     if (this.#hasFailed) return;
     const settings = this.#settings;
     const plan: ConnectPlan = {

@@ -1,5 +1,6 @@
-// Watches whether the server's program takes what its kernel has ESTABLISHED for it, where the server is on this host. A queue that
-// it is still working off is no maximum: so there are two samples at least, some time apart.
+// Watches whether a server on this host accepts the connections that its kernel has ESTABLISHED. Takes at least two
+// samples some time apart, because a queue that is still being drained does not mean that the server has reached its
+// maximum.
 
 import { setTimeout as delay } from "node:timers/promises";
 import type { Targets } from "../../planning/targets.js";
@@ -8,9 +9,9 @@ import { type AcceptCount, countAccepting } from "../../socket-table/listeners/a
 import { readListeners } from "../../socket-table/listeners/listeners.js";
 import type { AddressRange } from "../../util/address-range.js";
 
-/** A server that has accepted nothing for so long, while connections wait, accepts no more. */
+/** A server that accepts nothing for this long while connections are waiting has stopped accepting. */
 const STANDSTILL_MS = 500;
-/** One that goes on accepting is waited for a little longer. */
+/** Extra time allowed for a server that is still accepting. */
 const GRACE_MS = 800;
 const POLL_MS = 50;
 
@@ -26,17 +27,18 @@ export class AcceptWatch {
     this.#targets = targets;
   }
 
-  /** A sample during the hold, to be compared with the last one. @returns whether something waits */
+  /** Takes a sample during the hold, for conclude() to compare with. @returns whether any connection is waiting */
   async sample(): Promise<boolean> {
     this.#last = await this.#read(false);
     return this.#last !== undefined && isWaiting(this.#last);
   }
 
   /**
-   * The last sample, or several: until nothing waits, or it is plain that what waits will not be accepted soon.
+   * Takes samples until nothing is waiting, or until it is clear that the waiting connections will not be accepted
+   * soon.
    *
-   * @param lacksEnds the server's end is known to have fewer sockets: some may be in the SYN queue
-   * @returns undefined when nothing waits, or the server's end cannot be seen
+   * @param lacksEnds whether the server is known to have fewer sockets than the client; some may be in the SYN queue
+   * @returns undefined if nothing is waiting or the server's sockets are not visible
    */
   async conclude(lacksEnds: boolean): Promise<Accepting | undefined> {
     const startMs = performance.now();
@@ -56,7 +58,7 @@ export class AcceptWatch {
     return isWaiting(now) ? { accepted, waiting, synReceived, isMoving: !isStill() } : undefined;
   }
 
-  /** @returns undefined when nothing waits in an accept queue, and nobody says that something is missing */
+  /** @returns undefined if the accept queues are empty and no sockets are known to be missing */
   async #read(lacksEnds: boolean): Promise<AcceptSample | undefined> {
     const { isLocal, endpoints } = this.#targets;
     if (!isLocal) return undefined;
@@ -71,7 +73,7 @@ export class AcceptWatch {
     }
   }
 
-  /** undefined where the kernel chooses the address. */
+  /** Returns undefined if the kernel chooses the source address. */
   #sources(): readonly AddressRange[] | undefined {
     const sources = this.#targets.plan.groups.flatMap((group) => group.sources);
     return sources.some(({ first }) => first.bytes.every((byte) => byte === 0)) ? undefined : sources;

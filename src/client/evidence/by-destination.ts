@@ -1,4 +1,4 @@
-// A run's destinations, and what came of each.
+// Lists a run's destinations and counts the connections to each.
 import { failureName } from "../../engine/failures.js";
 import type { Targets } from "../../planning/targets.js";
 import type { ConnectResult, Endpoint } from "../../results/connect.js";
@@ -7,7 +7,7 @@ import { formatEndpoint } from "../../util/endpoint.js";
 import type { RunFacts } from "../run-state.js";
 import { DestinationCounts } from "./destination-counts.js";
 
-/** What came of each destination so far; undefined where there is one, or very many. */
+/** Returns the counts so far for each destination; undefined for a single destination or for too many of them. */
 export function countDestinations({
   destinationCounts,
   targets,

@@ -1,4 +1,5 @@
-// The evidence at the end of a hold, before anything is closed: afterwards the queues are empty and the descriptors free.
+// Collects evidence at the end of a hold, before anything is closed. Closing empties the queues and frees the
+// descriptors.
 
 import { noteEvidence } from "../../engine/run/evidence.js";
 import { sumCounter } from "../../engine/worker-memory.js";
@@ -10,7 +11,7 @@ import type { RunFacts, RunState } from "../run-state.js";
 import { inspectLocalPath } from "./local-path.js";
 import type { ServerSide } from "./server-side.js";
 
-/** Counts the held connections in the kernel's socket table, from both ends where both are here. */
+/** Counts the held connections in the kernel's socket table; both ends if the server is on this host. */
 export async function countInKernel(targets: Targets): Promise<ConnectResult["kernel"]> {
   const { endpoints, isLocal } = targets;
   const outgoing = await countSockets({ end: "remote", endpoints });
@@ -18,18 +19,18 @@ export async function countInKernel(targets: Targets): Promise<ConnectResult["ke
   return { source: outgoing.source, outgoing: outgoing.sockets, incoming: incoming?.sockets ?? 0 };
 }
 
-/** Notes in `state` what the kernel's counters say, and what the server's end has come to where something is missing. */
+/** Records changes of the kernel's counters in `state` and, if anything is missing, the state of the server. */
 export async function collectEvidence(run: RunFacts, state: RunState, server: ServerSide): Promise<void> {
   const { settings, targets, pool } = run;
   const sum = (counter: number) => sumCounter(pool.memories, counter);
   state.evidence = noteEvidence(state.countersBefore);
-  // A single connection that its server has closed has done what was requested.
+  // A single connection closed by its server has done what was requested.
   const missed = sum(COUNTER.failed) + (settings.isSingle ? 0 : sum(COUNTER.lost));
   const lacksEnds = (state.kernel?.incoming ?? 0) < (state.kernel?.outgoing ?? 0);
-  // Whoever interrupts a run does not wait for what the server may come to.
+  // A user who interrupts a run does not want to wait for the server.
   const isPatient = !settings.isSingle && !state.wasInterrupted;
   if (isPatient) state.accepting = await server.accepting(lacksEnds);
-  // What the peer has closed meanwhile is no longer there, and what waited for its accept queue may have come.
+  // Count again: the peer may have closed connections since, and waiting ones may have reached the accept queue.
   if (state.kernel && (sum(COUNTER.lost) > 0 || (targets.isLocal && lacksEnds))) {
     state.kernel = await countInKernel(targets);
   }

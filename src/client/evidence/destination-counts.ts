@@ -1,10 +1,11 @@
-// What came of each destination where there are several: counted by all workers in shared memory, by the destination's number.
+// Counts connections per destination for runs with several of them. All workers count in shared memory, indexed by
+// destination number.
 
 import type { TuplePlan } from "../../planning/tuple-plan.js";
 import type { Phase } from "../../results/fields.js";
 import { STEPS } from "../../util/steps.js";
 
-/** More are not told one by one. */
+/** With more destinations than this, there are no counts per destination. */
 const MOST = 100;
 const ESTABLISHED = 0;
 const FAILED = 1;
@@ -15,12 +16,12 @@ const WORDS = 4;
 export interface DestinationCount {
   readonly established: number;
   readonly failed: number;
-  /** Of the last attempt that failed; undefined when none did. */
+  /** Step of the last failed attempt; undefined if none failed. */
   readonly phase: Phase | undefined;
   readonly errno: number;
 }
 
-/** @returns undefined for a single destination, which is the run, and for very many */
+/** @returns undefined for a single destination, whose counts are those of the run, or for more than MOST */
 export function allocateCounts({ groups }: TuplePlan): SharedArrayBuffer | undefined {
   const destinations = groups.reduce((sum, group) => sum + group.destinations.length, 0);
   return destinations > 1 && destinations <= MOST ? new SharedArrayBuffer(destinations * WORDS * 4) : undefined;
@@ -37,7 +38,7 @@ export class DestinationCounts {
     Atomics.add(this.words, destination * WORDS + ESTABLISHED, 1);
   }
 
-  /** @param destination below 0 where none was chosen yet */
+  /** @param destination negative if none was chosen yet */
   failed(destination: number, phase: number, errno: number): void {
     if (destination < 0) return;
     const at = destination * WORDS;

@@ -1,9 +1,9 @@
-// Failures as a result has them: by step and by name.
+// Failures in the form used in results: by step and name.
 import { collectFailures, failureName } from "../../engine/failures.js";
 import type { WorkerMemory } from "../../engine/worker-memory.js";
 import type { FailureReport } from "../../results/fields.js";
 
-/** Of connections that were never ready, and of those that were. */
+/** Returns `failures` of connections that never became ready, and `losses` of those that did. */
 export function reportFailures(memories: readonly WorkerMemory[]): {
   readonly failures: FailureReport[];
   readonly losses: FailureReport[];

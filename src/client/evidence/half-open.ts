@@ -1,4 +1,5 @@
-// Connections that only the client takes for ESTABLISHED: its kernel has the SYN-ACK, and the server's dropped what came after.
+// Detects connections that only the client considers ESTABLISHED: the client received the SYN-ACK, but the server
+// dropped the final ACK.
 
 import type { ConnectResult } from "../../results/connect.js";
 import type { RunEvidence } from "../../results/evidence.js";
@@ -10,8 +11,9 @@ interface Ends {
 }
 
 /**
- * @returns how many sockets the server's end lacks while an accept queue overflows, or while they are seen in its SYN queue; 0 where
- *   that end is not to be seen: on another host, or on another port by a redirection
+ * @returns number of sockets missing at the server while an accept queue overflows, or while they are visible in its
+ *   SYN queue; 0 if the server's sockets are not visible because it is on another host or reached through a port
+ *   redirection
  */
 export function countHalfOpen({ kernel, evidence }: Ends): number {
   if (!kernel || kernel.incoming >= kernel.outgoing) return 0;

@@ -1,4 +1,4 @@
-// What this host itself does with the packets of a run: routes and firewall rules that refuse them. Read when connections failed.
+// Finds routes and firewall rules of this host that reject packets of a run. Used when connections failed.
 
 import { collectAtOnce } from "../../engine/failures.js";
 import type { WorkerMemory } from "../../engine/worker-memory.js";
@@ -8,7 +8,7 @@ import type { Targets } from "../../planning/targets.js";
 import type { LocalPath } from "../../results/peer.js";
 import { formatIp } from "../../util/address.js";
 
-/** A run's destinations may be many: they share their routes. */
+/** Maximum number of destinations to look up. A run may have many, but they share routes. */
 const LOOKED_UP = 8;
 const LISTED = 8;
 
@@ -17,7 +17,7 @@ export function inspectLocalPath({ plan, isLocal }: Targets, memories: readonly 
   const ips = [...new Map(destinations.map(({ ip }) => [formatIp(ip), ip])).values()].slice(0, LOOKED_UP);
   const routes = ips.map(findRefusingRoutes);
   const ports = new Set(destinations.map(({ port }) => port));
-  // What comes in is to our own ports, unless the server is here.
+  // Incoming packets are addressed to our ephemeral ports, unless the server is on this host.
   const hooks = isLocal ? ["output", "postrouting", "prerouting", "input"] : ["output", "postrouting"];
   const rules = findFilterRules()
     ?.filter(({ hook, port }) => hooks.includes(hook) && (port === undefined || ports.has(port)))

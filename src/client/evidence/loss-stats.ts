@@ -1,13 +1,16 @@
-// Which connections of a worker are lost, the oldest or the newest: that tells a server's time-out from its maximum. Typed arrays
-// and counters only, by slot.
+// Records whether a worker loses its oldest or its newest connections, which tells a server's timeout from its
+// connection limit. Uses only counters and typed arrays indexed by slot.
 import { COUNTER } from "../metrics.js";
 
 export class LossStats {
   private readonly counters: Float64Array;
-  /** When a slot's connection was ESTABLISHED, in milliseconds: exact to one for hours, which is enough to tell old from new. */
+  /**
+   * Time when each slot's connection became ESTABLISHED, in milliseconds. Float32 is exact to 1 ms for hours, which is
+   * enough to tell old from new.
+   */
   private readonly establishedMs: Float32Array;
 
-  /** @param slots as many as the worker can ever have */
+  /** @param slots number of slots that can ever be in use */
   constructor(counters: Float64Array, slots: number) {
     this.counters = counters;
     this.establishedMs = new Float32Array(slots);
@@ -17,7 +20,7 @@ export class LossStats {
     this.establishedMs[slot] = nowMs;
   }
 
-  /** For how long the connection in `slot` has been ESTABLISHED. */
+  /** Returns how long the connection in `slot` has been ESTABLISHED, in milliseconds. */
   heldMs(slot: number, nowMs: number): number {
     return Math.max(0, nowMs - this.establishedMs[slot]!);
   }
@@ -34,10 +37,10 @@ export class LossStats {
   }
 
   /**
-   * Counts those that stay by age, beside those that were lost.
+   * Counts the surviving connections by age, relative to the lost ones.
    *
-   * @param end one more than the highest slot
-   * @param isKept whether a slot's connection is ESTABLISHED
+   * @param end highest slot plus one
+   * @param isKept returns whether a slot's connection is ESTABLISHED
    */
   countKept(end: number, isKept: (slot: number) => boolean): void {
     const counters = this.counters;

@@ -1,5 +1,5 @@
-// The server's end of a run, where it is on this host: its listening sockets when the run began, how far its program has come with
-// accepting, and its process.
+// Inspects a server on this host: its listening sockets at the start of the run, whether it accepts connections, and
+// its process.
 
 import type { Targets } from "../../planning/targets.js";
 import type { Accepting, LocalPeer } from "../../results/peer.js";
@@ -17,12 +17,15 @@ export class ServerSide {
     this.#accepts = new AcceptWatch(targets);
   }
 
-  /** Reads its listening sockets, to be compared with later. */
+  /** Reads the server's listening sockets for later comparison. */
   begin(): void {
     if (this.#targets.isLocal) this.#queuesBefore = readListenQueues(this.#targets.endpoints).catch(() => undefined);
   }
 
-  /** A sample some time before the end of the hold: finding the process takes a while on a host that has many. */
+  /**
+   * Takes a sample before the end of the hold. Starts finding the process now, because that is slow on a host with many
+   * processes.
+   */
   async sampleEarly(): Promise<void> {
     if (await this.#accepts.sample()) this.#inspected = this.inspect();
   }
@@ -32,13 +35,19 @@ export class ServerSide {
     return this.#accepts.conclude(lacksEnds);
   }
 
-  /** Its process and its listening sockets as they are now; undefined where it is not on this host or cannot be seen. */
+  /**
+   * Returns the server's process and its listening sockets as of now; undefined if it is on another host or not
+   * visible.
+   */
   async inspect(): Promise<LocalPeer | undefined> {
     if (!this.#targets.isLocal) return undefined;
     return inspectPeer(this.#targets.endpoints, await this.#queuesBefore).catch(() => undefined);
   }
 
-  /** As it was at sampleEarly(), where something waited then; else as it is now. */
+  /**
+   * Returns the inspection that sampleEarly() started because connections were waiting; otherwise inspects the server
+   * now.
+   */
   inspected(): Promise<LocalPeer | undefined> {
     return this.#inspected ?? this.inspect();
   }

@@ -1,5 +1,5 @@
-// What stands behind EADDRNOTAVAIL: source addresses that are gone, destinations that no packet leaves to, and 4-tuples that
-// connections of the past still hold.
+// Finds the cause of EADDRNOTAVAIL: missing source addresses, destinations without a route, or 4-tuples still held by
+// earlier connections.
 
 import type { WorkerMemory } from "../../engine/worker-memory.js";
 import { readLocalPortRange } from "../../linux/proc/local-ports.js";
@@ -17,13 +17,13 @@ import { STEP } from "../../util/steps.js";
 import { COUNTER } from "../metrics.js";
 
 const CLOSING = stateMask(["FIN_WAIT1", "FIN_WAIT2", "CLOSING", "LAST_ACK"]);
-/** Addresses that are tried again after a run: it ends as soon as it may. */
+/** Maximum number of addresses to check after a run, so that the check does not delay its end. */
 const MOST_CHECKED = 100_000;
 
 /**
- * Looks into it once the ramp is over, before anything is closed.
+ * Looks for the cause after the ramp, before anything is closed.
  *
- * @returns undefined when no bind() or connect() said EADDRNOTAVAIL
+ * @returns undefined if no bind() or connect() failed with EADDRNOTAVAIL
  */
 export async function findShortage(
   targets: Targets,
@@ -41,14 +41,14 @@ export async function findShortage(
   return inspectShortage(targets, unbound);
 }
 
-/** @param unbound sources that bind() refused in the run */
+/** @param unbound source addresses that bind() rejected during the run */
 async function inspectShortage(targets: Targets, unbound: readonly IpAddress[]): Promise<PortShortage> {
   const { groups } = targets.plan;
   const sources = groups.flatMap((group) => group.sources).filter(({ first }) => !isAny(first));
   const isChecked = sources.reduce((sum, { count }) => sum + count, 0) <= MOST_CHECKED;
   const now = isChecked ? checkSources(sources) : { bad: [], badCount: 0 };
   const known = new Set(now.bad.map(({ ip }) => ip));
-  // Several threads may have met the same one.
+  // Several threads may report the same address.
   const before = [...new Map(unbound.map((ip) => [formatIp(ip), ip])).values()].filter(
     (ip) => !known.has(formatIp(ip)),
   );

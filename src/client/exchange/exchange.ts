@@ -1,5 +1,5 @@
-// What goes over a client's connections: the host of its protocol. It sends what the protocol says, and hands answers to those who time
-// them.
+// Exchanges bytes over a client's connections. As the host of the protocol, it sends what the protocol requests and
+// passes answers on to be timed.
 
 import { type HeartbeatCarrier, Heartbeats } from "../../engine/heartbeats.js";
 import { Outgoing } from "../../engine/sending/outgoing.js";
@@ -16,24 +16,24 @@ import { type MessageCarrier, MessageSender } from "../messages/sender.js";
 import { COUNTER } from "../metrics.js";
 import { type ConnectPlan, SHARED } from "../worker-plan.js";
 
-/** Whose connections they are. */
+/** Owner of the connections. */
 export interface ConnectionOwner {
-  /** The connection is set up in the protocol. */
+  /** The protocol handshake is complete. */
   ready(slot: number): void;
-  /** The protocol has done with the connection: closes it. */
+  /** The protocol is done with the connection; the owner closes it. */
   close(slot: number): void;
-  /** The peer refuses, or is refused: closes the connection and counts the code (protocols/codes.ts). */
+  /** The peer refused or was refused; the owner closes the connection and counts the code (protocols/codes.ts). */
   refused(slot: number, code: number): void;
   /** Bytes `start` to `end` of `bytes` are content. */
   shown(slot: number, bytes: Uint8Array, start: number, end: number): void;
-  /** Whether the connection in `slot` is ready. */
+  /** Returns whether the connection in `slot` is ready. */
   readonly isOpen: (slot: number) => boolean;
 }
 
 export class Exchange implements ClientConnections, MessageCarrier, HeartbeatCarrier {
-  /** What sends messages; undefined for a run without any. */
+  /** Undefined for a run without messages. */
   readonly messages: MessageSender | undefined;
-  /** When heartbeats are due; undefined for a protocol without any. */
+  /** Undefined for a protocol without heartbeats. */
   readonly heartbeats: Heartbeats | undefined;
   private readonly owner: ConnectionOwner;
   private readonly memory: WorkerMemory;
@@ -43,12 +43,15 @@ export class Exchange implements ClientConnections, MessageCarrier, HeartbeatCar
   private readonly outgoing: Outgoing;
   private readonly rounds: Rounds | undefined;
   private readonly answers: Answers | undefined;
-  /** 1 for a connection that is closed once its bytes are sent. Up to the highest slot that had to wait with its end. */
+  /** 1 for a connection to be closed once its bytes are sent. Grows to the highest slot that had to wait for this. */
   private ending = new Uint8Array(0);
-  /** What the calls of the protocol have sent since it was told last: bytes, or a negative errno. */
+  /** Bytes sent by the protocol during the current call of due() or resume(), or a negative errno. */
   private sentBytes = 0;
 
-  /** @param slots that may ever be in use @param create makes the protocol */
+  /**
+   * @param slots number of slots that can ever be in use
+   * @param create creates the protocol
+   */
   constructor(
     sender: Sender,
     plan: ConnectPlan,
@@ -77,24 +80,27 @@ export class Exchange implements ClientConnections, MessageCarrier, HeartbeatCar
     this.messages = new MessageSender(this, this.rounds, schedule, memory);
   }
 
-  /** A new connection in `slot`. */
+  /** A new connection occupies `slot`. */
   opened(slot: number): void {
     this.rounds?.open(slot);
     this.protocol.opened(slot);
   }
 
-  /** Bytes `start` to `end` of `bytes` have come. */
+  /** Handles received bytes `start` to `end` of `bytes`. */
   received(slot: number, bytes: Uint8Array, start: number, end: number): void {
     this.protocol.received(slot, bytes, start, end);
   }
 
-  /** The connection takes bytes again. */
+  /** The connection accepts bytes again. */
   sent(slot: number): void {
     if (!this.messages?.resume(slot) && this.isBlocked(slot)) this.resume(slot);
     if (slot < this.ending.length && this.ending[slot] === 1 && !this.isBlocked(slot)) this.owner.close(slot);
   }
 
-  /** The connection in `slot` has ended. @param isOurs this side closed it: then nobody owes an answer */
+  /**
+   * The connection in `slot` has ended. @param isOurs whether this side closed it, in which case the peer owes no
+   * answers
+   */
   ended(slot: number, isOurs: boolean): void {
     this.protocol.closed(slot);
     this.answers?.ended(slot, isOurs);
@@ -102,15 +108,18 @@ export class Exchange implements ClientConnections, MessageCarrier, HeartbeatCar
     if (slot < this.ending.length) this.ending[slot] = 0;
   }
 
-  /** This side is about to close the connection in `slot`: lets the protocol send its last bytes, where they can arrive. */
+  /**
+   * Called before this side closes the connection in `slot`. Lets the protocol send its last bytes, unless an RST would
+   * discard them.
+   */
   closing(slot: number): void {
     if (!this.resets) this.protocol.closing(slot);
   }
 
   /**
-   * The run is over for all connections below `end`.
+   * Ends the exchange for all connections below `end`.
    *
-   * @param graceMs younger messages than this are still on their way, and no failure of the peer's
+   * @param graceMs messages younger than this count as in flight rather than unanswered
    */
   finish(graceMs: number, end: number, isOpen: (slot: number) => boolean): void {
     for (let slot = 0; slot < end; slot++) {
@@ -198,7 +207,9 @@ export class Exchange implements ClientConnections, MessageCarrier, HeartbeatCar
     this.counters[COUNTER.wrongBytes]! += bytes;
   }
 
-  /** @param sent bytes taken, or a negative errno: what has ended the connection is told of its own, too, and counted there */
+  /**
+   * @param sent bytes sent, or a negative errno; the end of the connection is reported and counted by a separate event
+   */
   private count(sent: number): void {
     if (sent < 0) {
       this.memory.countFailure(STEP.send, -sent);

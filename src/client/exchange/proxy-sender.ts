@@ -1,4 +1,4 @@
-// Sends the PROXY protocol's header over each new connection, with the connection's own addresses.
+// Sends the PROXY protocol header over each new connection, with that connection's addresses.
 import { EAGAIN, ENOTCONN } from "../../linux/syscalls/errno.js";
 import { NativeBuffer } from "../../linux/syscalls/libc.js";
 import { PROXY_HEADER_SIZE, type ProxyVersion, writeProxyHeader } from "../../protocols/proxy-protocol.js";
@@ -12,7 +12,9 @@ export class ProxySender {
     this.version = version;
   }
 
-  /** @returns how many bytes were sent, or a negative errno: -EAGAIN for a header that was taken in part, which is useless */
+  /**
+   * @returns number of bytes sent, or a negative errno; -EAGAIN if only part of the header was sent, which is useless
+   */
   send(slot: number, transport: Transport): number {
     const ends = transport.addresses(slot);
     if (typeof ends === "number") return ends;

@@ -1,5 +1,5 @@
-// When messages were due that never got an answer, kept until the end of a run: only then is known how late they are at least.
-// A fixed number of spans of time, which get wider as a run gets longer.
+// Keeps the due times of unanswered messages until the end of a run, when their minimum latency is known. Uses a fixed
+// number of time spans that get wider as the run gets longer.
 import { type Histogram, toMicros } from "../../results/histogram/histogram.js";
 
 const SPANS = 1024;
@@ -15,14 +15,14 @@ export class MessageAges {
     this.startMs = startMs;
   }
 
-  /** `count` messages, the first due at `dueMs`, the others each `intervalMs` later. */
+  /** Adds `count` messages: the first due at `dueMs`, each of the others `intervalMs` later. */
   note(dueMs: number, intervalMs: number, count: number): void {
     const lastMs = dueMs + (count - 1) * intervalMs;
     this.widenTo(lastMs);
     this.lastDueMs = Math.max(this.lastDueMs, lastMs);
     for (let left = count, ms = dueMs; left > 0; ) {
       const span = this.spanOf(ms);
-      // As many as lie in the same span: one that was overloaded can lack millions.
+      // Count all messages of a span at once; an overloaded connection may have millions.
       const endMs = this.startMs + (span + 1) * this.spanMs;
       const here = Math.min(left, Math.max(1, Math.ceil((endMs - ms) / intervalMs)));
       this.counts[span]! += here;
@@ -32,9 +32,9 @@ export class MessageAges {
   }
 
   /**
-   * Records each as an answer that takes as long as it has not come by now.
+   * Records each message as an answer whose latency is its age at `nowMs`.
    *
-   * @returns the age of the youngest, in microseconds; Infinity when there is none
+   * @returns age of the youngest message in microseconds; Infinity if there is none
    */
   recordInto(histogram: Histogram, nowMs: number): number {
     if (this.lastDueMs === Number.NEGATIVE_INFINITY) return Number.POSITIVE_INFINITY;

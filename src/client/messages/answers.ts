@@ -1,5 +1,5 @@
-// Matches answers with the messages that they answer: the latency of each counts from the moment when its message was due, and what is not
-// answered in the end is accounted for by who is to blame.
+// Matches answers with their messages. Latency is measured from the time when a message was due. Messages without an
+// answer are attributed to the peer or to this side.
 import type { WorkerMemory } from "../../engine/worker-memory.js";
 import type { Histogram } from "../../results/histogram/histogram.js";
 import { COUNTER, HISTOGRAM } from "../metrics.js";
@@ -25,7 +25,7 @@ export class Answers {
     this.ages = new MessageAges(schedule.startMs);
   }
 
-  /** The oldest `count` messages of `slot` are answered: records their latencies. */
+  /** Records the latencies of the oldest `count` messages of `slot`, which have been answered. */
   answered(slot: number, count: number): void {
     const { counters, rounds, schedule } = this;
     const nowMs = performance.now();
@@ -38,9 +38,9 @@ export class Answers {
   }
 
   /**
-   * The connection in `slot` has ended: what it has not answered stays so.
+   * Accounts for the unanswered messages of a connection that has ended.
    *
-   * @param isOurs this side closed it: then nobody owes an answer
+   * @param isOurs whether this side closed it, in which case the peer owes no answers
    */
   ended(slot: number, isOurs: boolean): void {
     const { counters, rounds } = this;
@@ -62,9 +62,9 @@ export class Answers {
   }
 
   /**
-   * The run is over.
+   * Accounts for the unanswered messages at the end of the run.
    *
-   * @param graceMs younger messages than this are still on their way, and no failure of the peer's
+   * @param graceMs messages younger than this count as in flight rather than unanswered
    */
   finish(graceMs: number): void {
     const { counters, rounds, schedule } = this;
@@ -85,13 +85,16 @@ export class Answers {
     if (youngestUs !== Number.POSITIVE_INFINITY) counters[COUNTER.youngestUnansweredUs] = youngestUs;
   }
 
-  /** Messages that were due and are not sent to their end. */
+  /** Returns the number of due messages that have not been sent completely. */
   private owed(slot: number): number {
     const { rounds, schedule } = this;
     return schedule.lastRound(slot) - rounds.next[slot]! + 1 + (rounds.isPartial(slot) ? 1 : 0);
   }
 
-  /** @param sent messages not answered, the oldest first @param unsent those after them that were due and not sent */
+  /**
+   * @param sent number of unanswered messages, starting with the oldest
+   * @param unsent number of later messages that were due but not sent
+   */
   private noteUnanswered(slot: number, sent: number, unsent: number): void {
     const { schedule, ages, plan } = this;
     if (plan.expected === "none") return;

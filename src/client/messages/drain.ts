@@ -1,5 +1,5 @@
-// The end of a run's messages: no more of them are sent, and the answers that are still on their way are waited for. So what
-// stays unanswered was lost, and not merely cut off.
+// Drains a run's messages at its end: stops sending and waits for outstanding answers, so that a message still
+// unanswered afterwards was lost rather than cut off.
 
 import { setTimeout as delay } from "node:timers/promises";
 import { CONTROL, sumCounter, type WorkerMemory } from "../../engine/worker-memory.js";
@@ -8,13 +8,13 @@ import { COUNTER } from "../metrics.js";
 import type { MessagePlan } from "../worker-plan.js";
 
 const POLL_MS = 5;
-/** Counts as silence between two polls at most: where the whole machine stood still for longer, the peer did, too. */
+/** Maximum time counted between two polls. If the whole machine was suspended for longer, so was the peer. */
 const MAX_STEP_MS = 10 * POLL_MS;
-/** Answers are waited for so long: a run ends within a second, also where they trickle in… */
+/** Maximum time to wait for answers. A run ends within a second even if they trickle in. */
 const GRACE_MS = 900;
-/** …and sooner when it is interrupted. */
+/** The same for an interrupted run. */
 const INTERRUPTED_MS = 400;
-/** Where the slowest answers take at most so much longer than the median, those that are younger are on their way. */
+/** If the slowest answers take at most this multiple of the median, younger messages are assumed to be in flight. */
 const EVEN = 1.5;
 
 interface Workers {
@@ -22,7 +22,7 @@ interface Workers {
   setAll(word: number, value: number): void;
 }
 
-/** Returns when every message over a connection that is still open has its answer, a second later at the latest. */
+/** Resolves when every message over an open connection has been answered, or after about a second. */
 export async function drainMessages(workers: Workers, message: MessagePlan, wasInterrupted: boolean): Promise<void> {
   const graceMs = wasInterrupted ? INTERRUPTED_MS : GRACE_MS;
   workers.setAll(CONTROL.paused, 1);
@@ -30,7 +30,7 @@ export async function drainMessages(workers: Workers, message: MessagePlan, wasI
   const sum = (counter: number) => sumCounter(memories, counter);
   let [polledMs, waitedMs] = [performance.now(), 0];
   for (;;) {
-    // One that has not seen the word yet may still send.
+    // A worker that has not seen the pause word yet may still send.
     const isQuiet = memories.every(({ counters }) => counters[COUNTER.isPaused] === 1);
     const answered = message.expected === "none" ? sum(COUNTER.sentMessages) : sum(COUNTER.answeredMessages);
     if (isQuiet && sum(COUNTER.sentMessages) <= answered + sum(COUNTER.abandonedMessages)) return;
@@ -43,8 +43,8 @@ export async function drainMessages(workers: Workers, message: MessagePlan, wasI
 }
 
 /**
- * How late a message may be at the end without being the peer's failure: the longest that an answer took, where all take about the
- * same; 0 where they do not, as with a peer that falls behind.
+ * Returns the maximum age, in milliseconds, at which an unanswered message counts as in flight at the end: the longest
+ * round trip if all take about the same time, or 0 if they do not, as with a peer that falls behind.
  */
 export function answerGraceMs(roundTrip: Histogram): number {
   const [p50, p99] = roundTrip.percentiles([50, 99]) as [number, number];

@@ -1,4 +1,4 @@
-// What became of a run's messages, and in which respects they fell short.
+// Reports the counts of a run's messages, and the misses among them.
 
 import { readMetrics, sectionOf } from "../../engine/metrics.js";
 import { sumCounter } from "../../engine/worker-memory.js";
@@ -7,7 +7,7 @@ import type { MessageResult } from "../../results/messages.js";
 import { CLIENT_METRICS, COUNTER } from "../metrics.js";
 import type { RunFacts } from "../run-state.js";
 
-/** undefined for a run without messages. */
+/** Returns undefined for a run without messages. */
 export function reportMessages({ settings: { message }, pool: { memories } }: RunFacts): MessageResult | undefined {
   if (message === undefined) return undefined;
   const counted = sectionOf(CLIENT_METRICS, readMetrics(CLIENT_METRICS, memories), "messages");
@@ -20,7 +20,7 @@ export function reportMessages({ settings: { message }, pool: { memories } }: Ru
   };
 }
 
-/** @param toleratesLosses what lost connections have not answered is tolerated with them */
+/** @param toleratesLosses whether to tolerate the unanswered messages of lost connections */
 export function messageMisses(run: RunFacts, toleratesLosses: boolean): Miss[] {
   const messages = reportMessages(run);
   if (messages === undefined) return [];

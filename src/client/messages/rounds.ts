@@ -1,24 +1,27 @@
-// Which messages of each connection are begun, sent and answered, as rounds of the schedule: a connection has one message a round, from
-// its first one on. By slot, 13 bytes each.
+// Tracks for each connection which messages have been started, sent and answered. A message is identified by its round
+// of the schedule; each connection has one message per round. Takes 13 bytes per slot.
 import { grown } from "../../protocols/columns.js";
 
-/** No message has been due over this connection: rounds count from 1. */
+/** No message has been due over this connection yet. Rounds count from 1. */
 export const NONE = 0;
 
-/** The message begun last is not sent to its end. */
+/** The last message has not been sent completely. */
 const PARTIAL = 1;
-/** A message has been answered. */
+/** At least one message has been answered. */
 const ANSWERED = 2;
 
 export class Rounds {
-  /** The round whose message is begun next. */
+  /** Round of the next message to start. */
   next: Float64Array<ArrayBuffer>;
-  /** Messages begun and not answered; stays 0 where none is answered. */
+  /** Number of messages started but not answered; always 0 if answers are not expected. */
   private waiting: Uint32Array<ArrayBuffer>;
   private marks: Uint8Array<ArrayBuffer>;
   private readonly isAnswered: boolean;
 
-  /** @param slots that will be in use at least @param isAnswered whether messages are answered */
+  /**
+   * @param slots initial number of slots; grows as needed
+   * @param isAnswered whether messages are answered
+   */
   constructor(slots: number, isAnswered: boolean) {
     this.isAnswered = isAnswered;
     this.next = new Float64Array(slots);
@@ -26,7 +29,7 @@ export class Rounds {
     this.marks = new Uint8Array(slots);
   }
 
-  /** Forgets what was known of `slot`. */
+  /** Resets the state of `slot`. */
   open(slot: number): void {
     if (slot >= this.next.length) {
       this.next = grown(this.next, slot);
@@ -44,12 +47,12 @@ export class Rounds {
     if (this.isAnswered) this.waiting[slot]! += 1;
   }
 
-  /** The message begun last is sent to its end. */
+  /** Marks the last message as completely sent. */
   finish(slot: number): void {
     this.marks[slot]! &= ~PARTIAL;
   }
 
-  /** The oldest `count` messages are answered. @returns whether they are the connection's first */
+  /** Marks the oldest `count` messages as answered. @returns whether these are the first answers on this connection */
   answer(slot: number, count: number): boolean {
     const marks = this.marks[slot]!;
     this.waiting[slot]! -= count;
@@ -61,18 +64,18 @@ export class Rounds {
     return (this.marks[slot]! & PARTIAL) !== 0;
   }
 
-  /** Messages begun and not answered. */
+  /** Returns the number of messages started but not answered. */
   unanswered(slot: number): number {
     return this.waiting[slot]!;
   }
 
-  /** Messages sent to their end and not answered. */
+  /** Returns the number of messages completely sent but not answered. */
   awaited(slot: number): number {
     const waiting = this.waiting[slot]!;
     return waiting > 0 && this.isPartial(slot) ? waiting - 1 : waiting;
   }
 
-  /** The round of the oldest message that is not answered. */
+  /** Returns the round of the oldest unanswered message. */
   oldest(slot: number): number {
     return this.next[slot]! - this.waiting[slot]!;
   }

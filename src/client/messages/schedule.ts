@@ -1,29 +1,29 @@
-// When each message of each connection is due. The interval is dealt evenly to the connections; a cursor walks over all of
-// them, round after round, whether they are open yet or not. It knows no clock. A thread that stood still does not catch up:
-// the schedule moves, and the messages that were due meanwhile are late by what it stood.
+// Schedule of messages. The interval is divided evenly among the connections, and a cursor visits all of them round by
+// round, whether or not they are open. The caller supplies the time. A thread that was suspended does not catch up: the
+// schedule shifts, and messages that were due in the meantime are late by the time of the suspension.
 
-/** What is caught up at most: a thread that waits longer for its CPU stood still. */
+/** Maximum delay to catch up on. A thread that waits longer than this for a CPU counts as suspended. */
 const STANDSTILL_MS = 250;
 
 export class MessageSchedule {
-  /** The cursor: the next message is that of this round, counted from 1, and slot. */
+  /** Cursor: round (counted from 1) and slot of the next message. */
   round = 1;
   slot = 0;
-  /** By how much standstills have moved it. */
+  /** Total time by which suspensions have shifted the schedule. */
   movedMs = 0;
   readonly startMs: number;
   private readonly intervalMs: number;
-  /** Slots that the interval is dealt to. */
+  /** Number of slots among which the interval is divided. */
   readonly turns: number;
-  /** When the thread looked last, and until when it may wait with good reason. */
+  /** Time of the last wake-up, and the time until which the thread may sleep. */
   private seenMs: number;
   private promisedMs = Number.NEGATIVE_INFINITY;
-  /** Each standstill: how long it was, and from which place on (intervals since the start) messages were due after it. */
+  /** Length of each suspension, and the position (in intervals since the start) of the first message due after it. */
   private readonly moves: number[] = [];
   private readonly ends: number[] = [];
   private lastEnd = Number.NEGATIVE_INFINITY;
 
-  /** @param turns slots that the interval is dealt to; those above share the last turn */
+  /** @param turns number of slots among which the interval is divided; higher slots share the last turn */
   constructor(startMs: number, intervalMs: number, turns: number) {
     this.startMs = startMs;
     this.seenMs = startMs;
@@ -31,24 +31,24 @@ export class MessageSchedule {
     this.turns = turns;
   }
 
-  /** When the message at the cursor is to be sent. */
+  /** Time at which to send the message at the cursor. */
   get nextMs(): number {
     return this.sendMs(this.round, this.slot);
   }
 
-  /** When the message of a round and slot is to be sent, as far as standstills are known. */
+  /** Returns the time at which to send a message, shifted by the suspensions known so far. */
   sendMs(round: number, slot: number): number {
     return this.startMs + this.movedMs + this.place(round, slot) * this.intervalMs;
   }
 
-  /** When the message of a round and slot was due: its latency counts from here. */
+  /** Returns the time at which a message was due; its latency is measured from here. */
   dueMs(round: number, slot: number): number {
     const place = this.place(round, slot);
     const movedMs = place >= this.lastEnd ? this.movedMs : this.movedBefore(place);
     return this.startMs + movedMs + place * this.intervalMs;
   }
 
-  /** The cursor goes on, over slots below `end` at least. */
+  /** Advances the cursor. A round covers at least the slots below `end`. */
   advance(end: number): void {
     this.slot++;
     if (this.slot < this.turns || this.slot < end) return;
@@ -56,17 +56,17 @@ export class MessageSchedule {
     this.round++;
   }
 
-  /** The last round that has come to `slot`; 0 for none. */
+  /** Returns the last round that has reached `slot`, or 0 if none has. */
   lastRound(slot: number): number {
     return slot < this.slot ? this.round : this.round - 1;
   }
 
-  /** The thread may sleep until this moment. */
+  /** Allows the thread to sleep until this time. */
   promise(untilMs: number): void {
     this.promisedMs = untilMs;
   }
 
-  /** The thread is awake: what it slept longer than it might moves what is due from now on. */
+  /** Called when the thread wakes up. Shifts the rest of the schedule by however much it overslept. */
   wake(nowMs: number): void {
     const stoodMs = nowMs - Math.max(this.seenMs, this.promisedMs);
     this.seenMs = nowMs;
@@ -79,7 +79,7 @@ export class MessageSchedule {
     this.movedMs += stoodMs;
   }
 
-  /** The cursor passes over all that is due by now. */
+  /** Moves the cursor past everything due by `nowMs`. */
   passOver(nowMs: number): void {
     if (this.nextMs > nowMs) return;
     const place = Math.max(this.placeAt(nowMs), this.place(this.round, this.slot));
@@ -95,7 +95,7 @@ export class MessageSchedule {
     return (ms - this.startMs - this.movedMs) / this.intervalMs;
   }
 
-  /** Standstills that were over before the message at `place` was due. */
+  /** Returns the total length of the suspensions that ended before the message at `place` was due. */
   private movedBefore(place: number): number {
     let movedMs = 0;
     for (let n = 0; n < this.moves.length; n++) if (place >= this.ends[n]!) movedMs += this.moves[n]!;

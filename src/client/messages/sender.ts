@@ -1,32 +1,32 @@
-// Sends a message over every open connection at a fixed interval. The schedule is open-loop: a message is due at a moment computed
-// beforehand and its latency counts from that moment, so a server that stalls cannot hide its stall (no coordinated omission).
-// What is due is sent, however late, or counted as missed.
+// Sends a message over every open connection at a fixed interval. The schedule is open-loop: due times are computed in
+// advance and latency is measured from them, so a stalled server cannot hide its stall (no coordinated omission). A due
+// message is sent however late it is, or counted as missed.
 import { CONTROL, type WorkerMemory } from "../../engine/worker-memory.js";
 import { COUNTER } from "../metrics.js";
 import { NONE, type Rounds } from "./rounds.js";
 import type { MessageSchedule } from "./schedule.js";
 
-// Whoever asks for more than can be sent still gets answers read, and an end when it is told to end.
+// Limits a turn, so that a rate too high to sustain still leaves time to read answers and to see the stop command.
 const SLOTS_AT_ONCE = 512;
-/** The clock is read again after this many slots. */
+/** Number of slots after which the clock is read again. */
 const SLOTS_PER_CLOCK_READING = 32;
-// What a connection owes after its peer has stalled is sent in portions: the others have their turns.
+// After a peer stalls, a connection's backlog is sent in portions, so that other connections get their turn.
 const MESSAGES_AT_ONCE = 256;
 const BYTES_AT_ONCE = 4 * 1024 * 1024;
-/** Later than this after its moment a message is late. */
+/** A message sent more than this long after its due time counts as late. */
 const LATE_MS = 1;
-/** When the run ends, what is due is sent for this long at most. */
+/** Maximum time to keep sending due messages at the end of the run. */
 const GRACE_MS = 100;
-/** So many slots ahead are looked at for one that is open, and worth waking up for. */
+/** Number of slots to look ahead for an open one worth waking up for. */
 const SLOTS_AHEAD = 64;
 
-/** What carries messages: the client's exchange. */
+/** Carrier of messages, implemented by the client's exchange. */
 export interface MessageCarrier {
-  /** Tells the protocol that a message is due. @returns bytes of it that are sent at once, or a negative errno */
+  /** Tells the protocol that a message is due. @returns number of bytes sent at once, or a negative errno */
   due(slot: number): number;
-  /** Goes on with what waits to be sent. @returns bytes sent */
+  /** Continues sending pending bytes. @returns number of bytes sent */
   resume(slot: number): number;
-  /** Whether bytes wait to be sent. */
+  /** Returns whether bytes are waiting to be sent. */
   isBlocked(slot: number): boolean;
 }
 
@@ -36,7 +36,7 @@ export class MessageSender {
   private readonly schedule: MessageSchedule;
   private readonly control: Int32Array;
   private readonly counters: Float64Array;
-  /** When it was told to send no more; 0 before. */
+  /** Time when the pause was requested; 0 before that. */
   private pausedMs = 0;
 
   constructor(carrier: MessageCarrier, rounds: Rounds, schedule: MessageSchedule, memory: WorkerMemory) {
@@ -47,7 +47,7 @@ export class MessageSender {
     this.counters = memory.counters;
   }
 
-  /** Milliseconds until the next message is due; Infinity when no more are to be sent. */
+  /** Returns the milliseconds until the next message is due; Infinity after the pause. */
   nextDueInMs(isOpen: (slot: number) => boolean): number {
     if (this.counters[COUNTER.isPaused] === 1) return Number.POSITIVE_INFINITY;
     const { schedule } = this;
@@ -59,7 +59,7 @@ export class MessageSender {
     return Math.max(0, dueMs - performance.now());
   }
 
-  /** Sends everything that is due in open slots; all slots below `end` have a turn. */
+  /** Sends all due messages of open slots. A round covers all slots below `end`. */
   sendDue(nowMs: number, end: number, isOpen: (slot: number) => boolean): void {
     if (this.counters[COUNTER.isPaused] === 1) return;
     if (this.isPausing && this.pausedMs === 0) this.pausedMs = nowMs;
@@ -78,7 +78,7 @@ export class MessageSender {
     if (pausedMs > 0 && (schedule.nextMs > pausedMs || nowMs - pausedMs > GRACE_MS)) this.pause(end, isOpen);
   }
 
-  /** Goes on with what the connection owes, when it takes bytes again. @returns whether it has had a message at all */
+  /** Continues with the backlog of a connection that accepts bytes again. @returns whether it has had any message */
   resume(slot: number): boolean {
     const next = this.rounds.next[slot]!;
     if (next === NONE) return false;
@@ -90,7 +90,7 @@ export class MessageSender {
     return Atomics.load(this.control, CONTROL.paused) === 1;
   }
 
-  /** The message of this round is due. */
+  /** Handles a slot whose message of this round is due. */
   private turn(slot: number, nowMs: number): void {
     if (this.rounds.next[slot] === NONE) this.rounds.next[slot] = this.schedule.round;
     this.counters[COUNTER.dueMessages]! += 1;
@@ -98,7 +98,10 @@ export class MessageSender {
     else this.flush(slot, nowMs, this.schedule.round);
   }
 
-  /** Sends what is owed up to `lastRound`, as far as the peer takes it; once no more is to be sent, the rest of what is begun. */
+  /**
+   * Sends due messages up to `lastRound` while the peer takes them. After the pause, only completes a message already
+   * started.
+   */
   private flush(slot: number, nowMs: number, lastRound = this.schedule.lastRound(slot)): void {
     const { counters, carrier, rounds } = this;
     const isOver = counters[COUNTER.isPaused] === 1;
@@ -115,7 +118,7 @@ export class MessageSender {
     }
   }
 
-  /** The message begun last is sent to its end. */
+  /** Counts the last message as completely sent. */
   private noteSent(slot: number, nowMs: number): void {
     this.rounds.finish(slot);
     this.counters[COUNTER.sentMessages]! += 1;
@@ -129,7 +132,7 @@ export class MessageSender {
     if (delayMs > counters[COUNTER.longestDelayMs]!) counters[COUNTER.longestDelayMs] = delayMs;
   }
 
-  /** No more is sent: what the cursor has not come to was due all the same. */
+  /** Stops sending. Messages that the cursor has not reached still count as due. */
   private pause(end: number, isOpen: (slot: number) => boolean): void {
     const { schedule, counters, pausedMs } = this;
     const { round, slot: cursor } = schedule;

@@ -1,20 +1,26 @@
-// When a ramp is given up: everything fails from the start, or nobody has answered for a whole connect time-out. Trying the rest of a
-// million would take minutes, and say the same.
+// Decides when to abandon a ramp: every attempt fails from the start, or no answer arrives for a whole connect timeout.
+// Trying the rest of a million connections would take minutes without changing the outcome.
 import type { GiveUpReason } from "../../results/connect.js";
 
-/** Failures without one success: it is no accident any more. */
+/** This many failures without a success are not a coincidence. */
 const FAILURES_ENOUGH = 2000;
-/** Time-outs in a row that are enough beside the time: a few lost packets end no ramp, nor one of several destinations. */
+/**
+ * Required number of consecutive timeouts, in addition to the elapsed time. Keeps a few lost packets, or one dead
+ * destination of several, from ending the ramp.
+ */
 const TIMEOUTS_ENOUGH = { least: 8, most: 64 };
-/** Counts as silence between two checks at most: where this process stood still for longer, it could not hear an answer. */
+/**
+ * Maximum silence counted between two checks. If this process was suspended for longer, it could not have seen an
+ * answer.
+ */
 const MAX_STEP_MS = 500;
 
-/** What a ramp has come to, so far. */
+/** Progress of a ramp so far. */
 export interface RampCounts {
-  /** Connections set up in the protocol; in plain TCP those ESTABLISHED. */
+  /** Connections whose protocol handshake is complete; in plain TCP, those ESTABLISHED. */
   readonly ready: number;
   readonly failed: number;
-  /** Of these, by a handshake that nobody answered. */
+  /** Failed connections whose handshake timed out. */
   readonly timedOut: number;
 }
 
@@ -31,7 +37,7 @@ export class GiveUp {
     this.#timeoutsEnough = Math.min(TIMEOUTS_ENOUGH.most, Math.max(TIMEOUTS_ENOUGH.least, settings.concurrency));
   }
 
-  /** Called now and then during the ramp. @returns why it should end; undefined while it should go on */
+  /** Called regularly during the ramp. @returns the reason to end it, or undefined to continue */
   check(nowMs: number, { ready, failed, timedOut }: RampCounts): GiveUpReason | undefined {
     const answered = ready + failed - timedOut;
     this.#silentMs += Math.min(nowMs - (this.#checkedMs ?? nowMs), MAX_STEP_MS);
@@ -41,7 +47,7 @@ export class GiveUp {
       this.#silentMs = 0;
       this.#timedOutBefore = timedOut;
     }
-    // What was begun before the last answer times out within one time-out of it; what was begun after, within two.
+    // Attempts started before the last answer expire within one timeout of it; later attempts expire within two.
     const graceMs = answered === 0 ? this.#connectTimeoutMs : 2 * this.#connectTimeoutMs;
     const isSilent = timedOut - this.#timedOutBefore >= this.#timeoutsEnough && this.#silentMs >= graceMs;
     if (isSilent) return "unanswered";

@@ -1,33 +1,40 @@
-// Whether connections stay in flight until the peer's greeting. Where a server greets as soon as it accepts, that keeps us from overrunning
-// its accept queue. A greeting that comes late, or news now and then, tells nothing of that queue, and must not hold up a ramp.
+// Decides whether connections stay in flight until the peer's greeting. Waiting keeps the client from overrunning the
+// accept queue of a server that greets right after accept(). A late greeting, or occasional data, says nothing about
+// that queue and must not delay a ramp.
 import { SHARED } from "../worker-plan.js";
 
-/** A greeting this soon after the handshake, and two round trips, goes with accept(). */
+/** A greeting within this time plus two round trips after the handshake is attributed to accept(). */
 const PROMPT_MS = 50;
-/** How long a connection is waited for at most: others must not pay for one that a server lets wait. */
+/** Maximum time to wait for one greeting, so that a delayed connection does not hold up the others. */
 const GRACE_MS = 1000;
-/** A server that kept us waiting so many times is not waited for again. A host that stood still once is no such server. */
+/** After this many timeouts, the client stops waiting for greetings. A single one may be caused by a suspended host. */
 const GRACE_LOST = 2;
-/** Greetings that go with accept() come one after the other. Without one for so long, the peer is silent. */
+/** Greetings sent right after accept() follow one another closely. A longer gap counts as silence. */
 const SILENT_AFTER_MS = 50;
-/** Silence for so long, and for half of the time that we waited, is the peer's way: it has news now and then, or greets late. */
+/**
+ * After this much silence, if it makes up at least half of the waiting time, the peer is assumed to greet late or send
+ * only occasional data.
+ */
 const SILENCE_MS = 400;
-/** More than two checks of the worker are apart: what passed beyond that, the whole thread stood still. */
+/** Longer than two checks of a worker. Time beyond this is attributed to a suspended thread. */
 const MAX_STEP_MS = 150;
 
 export class Greetings {
   private readonly shared: Int32Array;
   private readonly areRequested: boolean;
   private readonly isOnePeer: boolean;
-  /** The fastest handshake with the one peer: others took longer because a thread did not run. */
+  /**
+   * Fastest handshake, used if there is only one destination. Slower ones were delayed because a thread was not
+   * running.
+   */
   private fastestMs = Number.POSITIVE_INFINITY;
   private lastMs = 0;
   private waitedMs = 0;
   private silentMs = 0;
 
   /**
-   * @param shared words of all workers, see SHARED
-   * @param areRequested the caller waits for greetings, however late: the window is the caller's
+   * @param shared words of all workers; see SHARED
+   * @param areRequested the caller wants greetings however late, so the window is always kept
    * @param isOnePeer all connections go to one destination
    */
   constructor(shared: Int32Array, areRequested: boolean, isOnePeer: boolean) {
@@ -36,29 +43,29 @@ export class Greetings {
     this.isOnePeer = isOnePeer;
   }
 
-  /** Whether a new connection is in flight until its greeting. */
+  /** Whether a new connection stays in flight until its greeting. */
   get areAwaited(): boolean {
     return this.shared[SHARED.peerGreets] === 1;
   }
 
-  /** A connection is ESTABLISHED. */
+  /** Records the handshake time of an ESTABLISHED connection. */
   opened(handshakeMs: number): void {
     if (handshakeMs < this.fastestMs) this.fastestMs = handshakeMs;
   }
 
-  /** A first byte on a connection that was waited for. */
+  /** Records the arrival of an awaited first byte. */
   came(nowMs: number): void {
     this.lastMs = nowMs;
   }
 
-  /** A first byte on a connection that was not waited for. @param waitedMs since ESTABLISHED */
+  /** Handles a first byte that was not awaited. @param waitedMs time since ESTABLISHED */
   cameUnawaited(waitedMs: number, handshakeMs: number): void {
     const roundTripMs = this.isOnePeer ? Math.min(this.fastestMs, handshakeMs) : handshakeMs;
     if (waitedMs > PROMPT_MS + 2 * roundTripMs) return;
     if (Atomics.load(this.shared, SHARED.lateGreetings) < GRACE_LOST) this.shared[SHARED.peerGreets] = 1;
   }
 
-  /** The ramp has waited for nothing but greetings for so long. */
+  /** Adds time during which the ramp waited for nothing but greetings. */
   held(nowMs: number, passedMs: number): void {
     const counted = Math.min(passedMs, MAX_STEP_MS);
     this.waitedMs += counted;
@@ -68,12 +75,12 @@ export class Greetings {
     this.shared[SHARED.peerGreets] = 0;
   }
 
-  /** Whether one that has waited so long since ESTABLISHED is in flight no longer. */
+  /** Returns whether to stop waiting for a greeting, given the time since ESTABLISHED. */
   gaveUp(waitedMs: number): boolean {
     if (!this.areRequested && !this.areAwaited) return true;
     if (waitedMs < GRACE_MS) return false;
     if (this.areRequested) return true;
-    // Several connections, and several workers, notice at once: that is one time.
+    // Several connections and workers may notice at the same time; count this once.
     if (Atomics.compareExchange(this.shared, SHARED.peerGreets, 1, 0) === 1) {
       Atomics.add(this.shared, SHARED.lateGreetings, 1);
     }

@@ -1,4 +1,4 @@
-// Whether a ramp goes on: it stops before memory or open files run out, and where it leads nowhere.
+// Stops a ramp before memory or open files run out, or when it makes no progress.
 
 import { isBelowFloor, readMemoryRoom } from "../../engine/memory-stop.js";
 import { isBelowReserve, readFileRoom } from "../../engine/open-files-stop.js";
@@ -13,10 +13,10 @@ export class RampGuard {
   }
 
   /**
-   * Called now and then during the ramp; notes in `state` why it should end.
+   * Called regularly during the ramp. Records in `state` why it should end.
    *
-   * @param meminfo what readMeminfo() has just returned
-   * @returns whether it should
+   * @param meminfo fresh result of readMeminfo()
+   * @returns whether the ramp should end
    */
   check(state: RunState, counts: RampCounts, meminfo: Record<string, number>): boolean {
     const room = readMemoryRoom(meminfo);

@@ -1,11 +1,12 @@
-// How sure the kernel memory of a connection is: it is the whole host's memory that is read, and others' is in it.
+// Estimates the error of the kernel memory per connection. The readings cover the whole host, including other
+// processes.
 
-/** Readings in the ramp below which a line tells nothing. */
+/** Minimum number of ramp readings for a meaningful fit. */
 const LEAST_POINTS = 4;
 
 /**
- * Two things tell it: how far the readings of the ramp lie from a straight line over the connections, and how far the
- * memory moves while they are held and nothing of the run's changes. Sums alone are kept.
+ * Uses two indicators: the deviation of the ramp readings from a straight line over the number of connections, and the
+ * drift of memory during the hold, when the run itself does not change. Keeps running sums only.
  */
 export class MemoryFit {
   #points = 0;
@@ -19,9 +20,9 @@ export class MemoryFit {
   #heldFromMs = 0;
   #heldToMs = 0;
 
-  /** A reading in the ramp. */
+  /** Adds a reading from the ramp. */
   grown(connections: number, kernelBytes: number): void {
-    // Welford's: sums of squares of millions of bytes would lose what matters.
+    // Welford's algorithm, because sums of squares of large byte counts lose precision.
     this.#points++;
     const dx = connections - this.#meanX;
     const dy = kernelBytes - this.#meanY;
@@ -32,7 +33,7 @@ export class MemoryFit {
     this.#syy += dy * (kernelBytes - this.#meanY);
   }
 
-  /** A reading in the hold. */
+  /** Adds a reading from the hold. */
   held(nowMs: number, kernelBytes: number): void {
     if (this.#heldFromMs === 0) this.#heldFromMs = nowMs;
     this.#heldToMs = nowMs;
@@ -41,9 +42,9 @@ export class MemoryFit {
   }
 
   /**
-   * Bytes by which the memory of one connection may be off, twice the standard error.
+   * Returns the error of the memory per connection in bytes, as two standard errors.
    *
-   * @returns undefined where too little was read to tell
+   * @returns undefined if there are too few readings
    */
   errorPerConnection(connections: number, rampMs: number): number | undefined {
     if (this.#points < LEAST_POINTS || this.#sxx <= 0 || connections <= 0) return undefined;
@@ -52,7 +53,7 @@ export class MemoryFit {
     return Math.hypot(ofFit, this.#driftOver(rampMs) / connections);
   }
 
-  /** What moves at random goes further in a longer time, by the root of it. */
+  /** Extrapolates the drift of the hold to the ramp: a random walk grows with the square root of time. */
   #driftOver(rampMs: number): number {
     const heldMs = this.#heldToMs - this.#heldFromMs;
     if (heldMs <= 0) return 0;
@@ -60,7 +61,7 @@ export class MemoryFit {
   }
 }
 
-/** A price that is not known to a half is none: others' memory moved too much. */
+/** Returns whether the error is below half of the value. Otherwise other processes changed the memory too much. */
 export function isMeasurable(bytes: number, error: number | undefined): boolean {
   return bytes > 0 && (error === undefined || error < bytes / 2);
 }

@@ -1,5 +1,5 @@
-// Drives a ramp: tells the workers how many connections they are to have by now, starts those whose turn comes, and says when
-// everything that was asked for has settled.
+// Drives a ramp: sets the target of each worker, starts workers when it is their turn, and detects when everything
+// requested has settled.
 
 import type { WorkerPool } from "../../engine/pool.js";
 import { CONTROL, sumCounter } from "../../engine/worker-memory.js";
@@ -8,11 +8,14 @@ import type { ConnectSettings } from "../settings.js";
 import type { ConnectMessage, ConnectPlan } from "../worker-plan.js";
 import { shareOf, type ThreadLayout, targetOf } from "./thread-layout.js";
 
-/** A pause of this process that is made up for: longer ones move the schedule, instead of a burst. */
+/**
+ * Suspensions of this process shorter than this are caught up. Longer ones shift the schedule instead of causing a
+ * burst.
+ */
 const STANDSTILL_MS = 500;
 
 export class Pacer {
-  /** By how much the schedule has moved because this process did not run. */
+  /** How far the schedule was shifted because this process was not running. */
   movedMs = 0;
   readonly #pool: WorkerPool<ConnectPlan, ConnectMessage>;
   readonly #settings: ConnectSettings;
@@ -22,10 +25,10 @@ export class Pacer {
   #pacedMs = 0;
   #calledMs: number | undefined;
   #readyWorkers = 0;
-  /** When as many threads were up as open at the same time. */
+  /** Time when enough threads had started to open in parallel. */
   #readyMs: number | undefined;
 
-  /** @param start starts worker number `worker`, which is to have `target` connections at first */
+  /** @param start starts worker number `worker` with an initial target of `target` connections */
   constructor(
     pool: WorkerPool<ConnectPlan, ConnectMessage>,
     settings: ConnectSettings,
@@ -38,45 +41,49 @@ export class Pacer {
     this.#start = start;
   }
 
-  /** One more worker is up. */
+  /** Counts a worker that has started. */
   ready(): void {
     this.#readyWorkers++;
     if (this.#readyWorkers === this.#layout.active) this.#readyMs = performance.now();
   }
 
-  /** A worker has tried everything asked of it so far. */
+  /** A worker has tried everything requested from it so far. */
   settled(worker: number): void {
     const { counters } = this.#pool.memories[worker]!;
     if (counters[COUNTER.started]! >= shareOf(this.#layout, worker)) this.#settledWorkers.add(worker);
   }
 
-  /** Connections wanted at a moment, by performance.now(). */
+  /** Returns the number of connections wanted at a time given by performance.now(). */
   wantedAt(nowMs: number): number {
     return this.#readyMs === undefined ? 0 : this.#settings.schedule.wantedAt(nowMs - this.#readyMs);
   }
 
-  /** Deals what is wanted now. @returns whether the ramp has ended */
+  /** Distributes the number of connections wanted now among the workers. @returns whether the ramp has ended */
   pace(): boolean {
     const { schedule, isPaced } = this.#settings;
     if (isPaced) this.#skipStandstill();
-    // The clock begins when the threads are up: their start is no reason for a burst, nor to begin without the others.
+    // The clock starts when the threads are ready. Their start-up must not cause a burst, and no thread starts without
+    // the others.
     const nowMs = this.#readyMs === undefined ? 0 : performance.now() - this.#readyMs;
-    // A stage's end is not stepped over: its peak is asked for before the next stage begins.
+    // Do not skip the end of a stage: its peak must be requested before the next stage starts.
     const elapsedMs = schedule.turnsMs.find((turnMs) => turnMs > this.#pacedMs && turnMs < nowMs) ?? nowMs;
     this.#pacedMs = elapsedMs;
     const wanted = this.#readyMs === undefined ? 0 : schedule.wantedAt(elapsedMs);
     for (let worker = 0; worker < this.#layout.workers; worker++) {
-      // Without a pace the workers take turns: one begins when an earlier one has settled.
+      // Without a pace, workers take turns: one starts when an earlier one has settled.
       const hasTurn = isPaced || worker < this.#settledWorkers.size + this.#layout.active;
       const target = hasTurn ? targetOf(this.#layout, worker, wanted) : 0;
       if (worker < this.#pool.size) this.#pool.set(worker, CONTROL.target, target);
-      // The next thread is started ahead of its turn: that takes it some tens of milliseconds.
+      // Start the next thread before its turn, because starting takes tens of milliseconds.
       else if (target > 0 || worker < this.#settledWorkers.size + this.#layout.active + 1) this.#start(worker, target);
     }
     return this.#readyMs !== undefined && elapsedMs >= schedule.endMs && this.#hasSettled(wanted);
   }
 
-  /** Called every few milliseconds: what is much longer was a stop (SIGSTOP, a machine that was paused or overloaded). */
+  /**
+   * Called every few milliseconds. A much longer gap means that the process was suspended (SIGSTOP, or a paused or
+   * overloaded machine).
+   */
   #skipStandstill(): void {
     const nowMs = performance.now();
     const pauseMs = nowMs - (this.#calledMs ?? nowMs);
@@ -90,7 +97,7 @@ export class Pacer {
   #hasSettled(wanted: number): boolean {
     const sum = (counter: number) => sumCounter(this.#pool.memories, counter);
     const begun = sum(COUNTER.started) - sum(COUNTER.retired);
-    // Failed ones cannot be closed again: a schedule that goes down has ended when no more are open than wanted.
+    // Failed connections cannot be closed, so a descending schedule has ended once no more are open than wanted.
     const isReached = begun === wanted || (begun > wanted && sum(COUNTER.open) <= wanted);
     return isReached && sum(COUNTER.inFlight) === 0;
   }

@@ -1,5 +1,5 @@
-// How many connections each client worker is to have: exact shares, threads started as they are needed, and as many
-// threads opening at once as there are cores.
+// Distributes connections among client workers: exact shares, threads started on demand, and one thread per core
+// opening at a time.
 
 import { KEPT_DESCRIPTORS } from "../../engine/threads/descriptor-reserve.js";
 import { exactShare } from "../../util/share.js";
@@ -7,30 +7,31 @@ import { exactShare } from "../../util/share.js";
 export interface ThreadLayout {
   readonly connections: number;
   readonly workers: number;
-  /** Workers that open at the same time. */
+  /** Number of workers that open at the same time. */
   readonly active: number;
 }
 
-// Below this, a second thread costs more time than it saves.
+// Below this, starting a second thread takes longer than it saves.
 const CONNECTIONS_WORTH_A_THREAD = 1000;
-// What a thread's start takes of a descriptor table: its event loop, its wake-up, files it reads.
+// Descriptors taken by a starting thread for its event loop, its wake-up and the files it reads.
 const DESCRIPTORS_PER_THREAD = 4;
 const DESCRIPTORS_SPARE = 24;
-// Counted in /proc: what a private table has beside connections and what it was copied from, some loops of threads that
-// start side by side included; and what a thread takes of a table that all share.
+// Measured in /proc. PRIVATE_OVERHEAD is what a private table holds besides connections and the descriptors it was
+// copied with, including event loops of threads started in parallel. SHARED_PER_THREAD is what one thread takes in a
+// shared table.
 const PRIVATE_OVERHEAD = 13;
 const SHARED_PER_THREAD = 4;
 
 /**
- * @param tableSize descriptors in one table (RLIMIT_NOFILE)
+ * @param tableSize size of one descriptor table (RLIMIT_NOFILE)
  * @param tableUsed descriptors in use before the first worker starts
  */
 export function layOutThreads(connections: number, tableSize: number, tableUsed: number, cores: number): ThreadLayout {
   const free = tableSize - tableUsed - DESCRIPTORS_SPARE;
   if (free < DESCRIPTORS_PER_THREAD * 2) return { connections, workers: 1, active: 1 };
   let workers = Math.min(cores, Math.ceil(connections / CONNECTIONS_WORTH_A_THREAD));
-  // Each thread's own descriptors are in every later thread's table: more threads leave less room in each. Where no
-  // number is enough the run begins all the same, with as many as still add room, and EMFILE tells.
+  // Each thread's descriptors are copied into the tables of later threads, so more threads leave less room in each. If
+  // no number of threads suffices, use as many as still add room; the run then reports EMFILE.
   while (Math.ceil(connections / workers) > free - DESCRIPTORS_PER_THREAD * workers) {
     if (DESCRIPTORS_PER_THREAD * (workers + 1) * 2 > free) break;
     workers++;
@@ -39,9 +40,9 @@ export function layOutThreads(connections: number, tableSize: number, tableUsed:
 }
 
 /**
- * The most connections that any number of workers can hold in their descriptor tables.
+ * Returns the maximum number of connections that any number of workers can hold in their descriptor tables.
  *
- * @param hasPrivateTables each thread has a table of its own; else all share one
+ * @param hasPrivateTables whether each thread has its own table rather than sharing one
  */
 export function mostConnections(
   tableSize: number,
@@ -56,14 +57,14 @@ export function mostConnections(
   return workers * Math.max(0, free - PRIVATE_OVERHEAD);
 }
 
-/** The most connections worker `index` will ever have. */
+/** Returns the maximum number of connections for worker `index`. */
 export function shareOf(layout: ThreadLayout, index: number): number {
   return exactShare(layout.connections, layout.workers, index);
 }
 
 /**
- * How many connections worker `index` is to have when the run wants `wanted` in all. Workers fill wave by wave, the
- * members of a wave evenly; those with an earlier number get the odd one.
+ * Returns the target of worker `index` when the run wants `wanted` connections. Workers fill in waves. Within a wave
+ * the connections are distributed evenly, and lower indices get the remainder.
  */
 export function targetOf(layout: ThreadLayout, index: number, wanted: number): number {
   const wave = Math.floor(index / layout.active);

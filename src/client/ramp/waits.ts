@@ -1,24 +1,24 @@
-// What a worker's ramp waits for, turn by turn: the peer's rate and what we do not ask of it are not to be mixed up.
+// Measures in each turn what limits a worker's ramp, to tell limits of the peer from limits of this side.
 
 import { sumCounter, type WorkerMemory } from "../../engine/worker-memory.js";
 import type { RampShares } from "../../results/connect.js";
 import { COUNTER } from "../metrics.js";
 
-/** What of ours can hold a ramp back, and where each is counted. */
+/** Limits on this side, and the counter for each. */
 const WAITS = {
-  /** As many handshakes are in flight as may be. */
+  /** The maximum number of handshakes is in flight. */
   window: COUNTER.windowMs,
-  /** Most of those in flight are ESTABLISHED and wait for the peer's greeting. */
+  /** Most connections in flight are ESTABLISHED and waiting for a greeting. */
   greetings: COUNTER.greetingMs,
-  /** There are no descriptors for more handshakes at once. */
+  /** No descriptors are left for more handshakes. */
   descriptors: COUNTER.descriptorMs,
-  /** Nothing: connections are opened as fast as the thread's CPU does it. */
+  /** No limit other than the thread's CPU. */
   cpu: COUNTER.busyMs,
-  /** The schedule asks for no more yet. */
+  /** The schedule does not request more yet. */
   pace: COUNTER.paceMs,
 } as const satisfies Record<keyof RampShares, number>;
 
-/** To be read when the ramp has ended. */
+/** Call after the ramp has ended. */
 export function readRampShares(memories: readonly WorkerMemory[]): RampShares {
   const totalMs = sumCounter(memories, COUNTER.rampedMs);
   const shares = Object.entries(WAITS).map(([wait, counter]) => {
@@ -37,10 +37,10 @@ export class RampTimes {
   }
 
   /**
-   * A turn has ended.
+   * Ends a turn and adds its duration to a counter.
    *
-   * @param waitedFor the place of what it waited for: `rampedMs` for nothing of ours, -1 when no ramp is under way
-   * @returns how long it was
+   * @param waitedFor index of the counter for what limited it; `rampedMs` if this side did not, -1 outside a ramp
+   * @returns duration of the turn in milliseconds
    */
   turn(nowMs: number, waitedFor: number): number {
     const passedMs = this.sinceMs === 0 ? 0 : nowMs - this.sinceMs;

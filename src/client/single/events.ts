@@ -1,5 +1,5 @@
-// What the worker of a single connection does besides: it tells the main thread of the connection and of each read, and an attempt that
-// fails makes way for one to the name's next address.
+// Events of a single connection's worker. In addition to ClientEvents, it reports the connection and each read to the
+// main thread, and retries a failed attempt with the next address of the host name.
 import type { RoleWorker } from "../../engine/worker.js";
 import { CONTROL } from "../../engine/worker-memory.js";
 import type { NativeBuffer } from "../../linux/syscalls/libc.js";
@@ -11,7 +11,7 @@ import type { ConnectMessage, ConnectPlan } from "../worker-plan.js";
 import { TEXTS_AHEAD } from "./flow-control.js";
 
 export class SingleEvents extends ClientEvents {
-  /** Addresses of the name that are still to be tried. */
+  /** Number of addresses left to try. */
   private triesLeft: number;
   private sentTexts = 0;
 
@@ -51,12 +51,12 @@ export class SingleEvents extends ClientEvents {
     }
     this.triesLeft--;
     this.destinationCounts?.failed(this.tuples.destinationOf(slot), step, errno);
-    // Before it leaves: the main thread takes "begun, and nothing in flight" for the end of a ramp.
+    // Decrement `started` first: the main thread reads "started, and none in flight" as the end of the ramp.
     this.counters[COUNTER.started]! -= 1;
     this.counters[COUNTER.inFlight]! -= 1;
   }
 
-  /** Whether the main thread has still to take what was read. */
+  /** Whether the main thread is too far behind in taking received texts. */
   private get isAhead(): boolean {
     return this.sentTexts - Atomics.load(this.worker.memory.control, CONTROL.receivedTexts) >= TEXTS_AHEAD;
   }

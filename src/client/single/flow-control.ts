@@ -1,6 +1,7 @@
-// A single connection is read no faster than the main thread takes the texts: whoever prints them may be slow.
+// Flow control for a single connection: it is read only as fast as the main thread takes the texts, because the reader
+// of the output may be slow.
 
-/** Texts that a worker is ahead by, at most. */
+/** Maximum number of texts that a worker may be ahead of the main thread. */
 export const TEXTS_AHEAD = 64;
-/** After so many texts the main thread tells the worker how many it has taken. */
+/** The main thread acknowledges texts in batches of this size. */
 export const ACKNOWLEDGED_EVERY = 16;

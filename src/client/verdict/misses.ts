@@ -1,4 +1,4 @@
-// Everything that a run may be short of: connections, greetings, messages, and what a caller allows.
+// Finds every target that a run can miss: connections, greetings, messages and the caller's thresholds.
 import { readMetrics, sectionOf } from "../../engine/metrics.js";
 import { sumCounter } from "../../engine/worker-memory.js";
 import type { ConnectResult, Miss } from "../../results/connect.js";
@@ -8,10 +8,10 @@ import { messageMisses } from "../messages/report.js";
 import { CLIENT_METRICS, COUNTER } from "../metrics.js";
 import type { RunFacts, RunState } from "../run-state.js";
 
-/** A first byte within this time of connect() is a greeting. */
+/** A first byte within this time of connect() counts as a greeting. */
 const GREETING_US = 1e6;
 
-/** What is missing of the connections, of the messages, and to what a caller allows. */
+/** Returns the misses of connections, messages and thresholds. */
 export function allMisses(run: RunFacts, state: RunState, measured: Parameters<typeof thresholdMisses>[1]): Miss[] {
   const { thresholds } = run.settings;
   const isTolerant = toleratesFailures(thresholds, measured);
@@ -23,26 +23,27 @@ export function allMisses(run: RunFacts, state: RunState, measured: Parameters<t
   ];
 }
 
-/** Everything that a run may be short of; a count of 0 is no miss. */
+/** Returns all possible misses; those with a count of 0 are not misses. */
 function findMisses(run: RunFacts, state: RunState): Miss[] {
   const { connections: requested, isStaged, isSingle, closesGreeted } = run.settings;
   const sum = (counter: number) => sumCounter(run.pool.memories, counter);
   const { kernel, peer, evidence } = state;
   const [established, ready] = [sum(COUNTER.established), sum(COUNTER.ready)];
-  // Stages close and open: what they come to is whether each attempt succeeded, and the peak when memory ended them.
+  // Stages open and close connections, so count failed attempts, or the shortfall of the peak if low memory or open
+  // files ended the ramp.
   const unmade = isStaged
     ? Math.max(sum(COUNTER.failed), state.memoryStop || state.fileStop ? requested - peakOf(run, state) : 0)
     : Math.max(requested - established, 0);
   const misses: Miss[] = [
     { kind: "established", count: unmade, of: isStaged ? Math.max(requested, unmade) : requested },
   ];
-  // Of stages they are among those that failed.
+  // With stages, these are already among the failed attempts.
   if (!isStaged) misses.push({ kind: "unready", count: established - ready, of: established });
-  // Whoever asked for connections that close after their greeting asked for the greetings.
+  // closeAfterGreeting implies that greetings are expected.
   if (closesGreeted) {
     misses.push({ kind: "ungreeted", count: Math.max(0, established - sum(COUNTER.greeted)), of: established });
   }
-  // A single connection stays until its server closes it: that is its end, and no loss.
+  // A single connection lasts until its server closes it, which is not a loss.
   if (isSingle) return misses;
   const { accepting } = state;
   return [
@@ -53,18 +54,21 @@ function findMisses(run: RunFacts, state: RunState): Miss[] {
       count: countHalfOpen({ kernel, evidence: { ...evidence, peer, accepting } }),
       of: kernel?.outgoing ?? 0,
     },
-    // Others' connections from the same addresses may be among those that wait.
+    // The waiting ones may include other programs' connections from the same addresses.
     { kind: "unaccepted", count: Math.min(accepting?.waiting ?? 0, established), of: established },
     { kind: "ungreeted", count: countUngreeted(run, state), of: established },
   ];
 }
 
-/** The most connections that were open at once. */
+/** Returns the peak number of open connections. */
 export function peakOf({ pool }: RunFacts, { peakOpen }: RunState): number {
   return Math.max(peakOpen, sumCounter(pool.memories, COUNTER.open));
 }
 
-/** Open connections by whether the server has spoken to them; undefined where it spoke to none, or messages ask it to. */
+/**
+ * Counts open connections with and without a greeting; undefined if no greeting arrived or the run does not measure
+ * them.
+ */
 export function countGreetings({ pool, settings, histograms }: RunFacts): ConnectResult["greetings"] {
   const greeted = histograms.firstByte.count;
   if (greeted === 0 || settings.message || settings.closesGreeted || settings.isSingle) return undefined;
@@ -72,15 +76,16 @@ export function countGreetings({ pool, settings, histograms }: RunFacts): Connec
 }
 
 /**
- * Connections that a server which greets has not greeted. One that greets most of them does; of one that spoke to fewer it is known
- * only where they heard of it soon: what comes later may be no greeting, such as news for some of them.
+ * Counts connections not greeted by a server that greets. A server counts as greeting if it greets most connections, or
+ * if those it did speak to heard from it soon. Late data may be something other than a greeting, such as news for some
+ * clients.
  */
 function countUngreeted(run: RunFacts, { accepting }: RunState): number {
   const { greeted = 0, ungreeted = 0 } = countGreetings(run) ?? {};
   const p90Us = run.histograms.firstByte.percentile(90);
   const isGreeter = greeted >= ungreeted || p90Us <= GREETING_US;
-  // A server at its maximum may speak to those alone that it then closes: a refusal is no greeting.
+  // A server at its limit may send data only to connections that it then closes. A refusal is not a greeting.
   if (greeted <= sumCounter(run.pool.memories, COUNTER.lost)) return 0;
-  // What was not accepted is told as that.
+  // Connections that were not accepted are reported separately.
   return isGreeter ? Math.max(0, ungreeted - (accepting?.waiting ?? 0)) : 0;
 }

@@ -1,8 +1,8 @@
-// The verdict on a client's run: met, missed or interrupted, and by what it missed.
+// Verdict on a client's run: met, missed or interrupted, and the misses.
 import type { Miss, MissKind, Outcome } from "../../results/connect.js";
 import { formatCount, formatDuration } from "../../util/units.js";
 
-/** @returns the outcome, and the misses that count anything */
+/** @returns the outcome, and the misses with a count above 0 */
 export function judge(
   wasInterrupted: boolean,
   found: readonly Miss[],
@@ -12,7 +12,7 @@ export function judge(
   return { outcome, isTargetMet: outcome === "met", misses };
 }
 
-/** The outcome of any result: those of older versions have no more than isTargetMet. */
+/** Returns the outcome of any result; older versions have only isTargetMet. */
 export function outcomeOf(result: { readonly outcome?: Outcome | undefined; readonly isTargetMet: boolean }): Outcome {
   return result.outcome ?? (result.isTargetMet ? "met" : "missed");
 }
@@ -31,17 +31,20 @@ const PHRASES: Readonly<Record<MissKind, (count: number, of: number) => string>>
   latency: (count, of) => `p99 ${formatDuration(count)} (at most ${formatDuration(of)} allowed)`,
 };
 
-/** Each miss in words, such as `10 lost during hold`; those of `established` are told as "600 of 1,000 connections". */
+/**
+ * Describes each miss, such as `10 lost during hold`. Callers report `established` themselves, as "600 of 1,000
+ * connections".
+ */
 export function missPhrases(misses: readonly Miss[] = []): string[] {
   return (
     misses
       .filter(({ kind }) => kind !== "established")
-      // A newer version may know further kinds.
+      // A newer version may have other kinds.
       .map(({ kind, count, of }) => PHRASES[kind]?.(count, of) ?? `${formatCount(count)} ${kind}`)
   );
 }
 
-/** Not 0 % of some, nor 100 % of less than all. */
+/** Formats a percentage without rounding a small share to 0 % or an incomplete one to 100 %. */
 function percent(count: number, of: number): string {
   const share = (count / of) * 100;
   if (count < of && share > 99) return "over 99 %";
