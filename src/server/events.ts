@@ -1,5 +1,5 @@
-// What a server's worker does with what its transport tells: counts, bounds how many it takes, and hands bytes to the exchange.
-// Nothing is thrown, and no object made but for a peer that is logged.
+// Handles transport events in a server worker: counts them, limits the number of connections, and passes received bytes
+// to the exchange. Handlers neither throw nor allocate, except for peers to be logged.
 import type { RoleWorker } from "../engine/worker.js";
 import { ECONNRESET } from "../linux/syscalls/errno.js";
 import type { NativeBuffer } from "../linux/syscalls/libc.js";
@@ -10,7 +10,7 @@ import { Exchange } from "./exchange.js";
 import { COUNTER } from "./metrics.js";
 import { type ServeMessage, type ServePlan, SHARED } from "./worker-plan.js";
 
-// Addresses on their way to the main thread: past them it is not told of more, since it does not keep up.
+// Maximum number of peer addresses sent to the main thread but not yet received. Beyond it, peers are not reported.
 const REPORTED_AHEAD = 4096;
 
 export class ServerEvents implements ServerHandler, TlsEvents {
@@ -34,34 +34,34 @@ export class ServerEvents implements ServerHandler, TlsEvents {
     });
   }
 
-  /** How long the loop may sleep. */
+  /** Returns how long the loop may sleep. */
   waitMs(): number {
     return this.exchange.waitMs();
   }
 
-  /** Tells which transport the events come from. */
+  /** Sets the transport that delivers the events. */
   begin(transport: ServerTransport): void {
     this.transport = transport;
     this.exchange.begin(transport);
   }
 
-  /** Whether connections at rest may have something to send later on. */
+  /** Whether idle connections may have something to send later. */
   get sendsAtRest(): boolean {
     return this.exchange.sendsAtRest;
   }
 
-  /** All connections are about to be closed. @param resets by RST */
+  /** Called before all connections are closed. @param resets whether they are closed with RST */
   finish(resets: boolean): void {
     this.exchange.finish(resets);
   }
 
-  /** A turn begins. @param isPaused memory is at its floor */
+  /** Called at the start of a turn. @param isPaused whether memory or open files are short */
   beginTurn(isPaused: boolean): void {
     this.exchange.beginTurn(isPaused);
     this.transport.namesPeers = this.shared[SHARED.logged]! < this.plan.logged;
   }
 
-  /** A turn is over: what is due is sent, and the main thread told of the peers that are logged. */
+  /** Called at the end of a turn. Sends what is due, and reports the logged peers to the main thread. */
   endTurn(): void {
     this.exchange.keepTime();
     if (this.peers.length === 0) return;
@@ -70,7 +70,7 @@ export class ServerEvents implements ServerHandler, TlsEvents {
   }
 
   awake(): void {
-    // No event here is timed.
+    // No server event needs the time.
   }
 
   accepted(slot: number): void {
@@ -116,7 +116,7 @@ export class ServerEvents implements ServerHandler, TlsEvents {
   }
 
   failed(slot: number, step: number, errno: number): void {
-    // A handshake of TLS fails before that of the protocol begins.
+    // A TLS handshake fails before the protocol handshake starts.
     if (step !== STEP.tls && this.exchange.lost(slot, errno)) this.forget(slot);
     else this.endedBy(slot, step, errno);
   }
@@ -127,7 +127,7 @@ export class ServerEvents implements ServerHandler, TlsEvents {
     this.forget(slot);
   }
 
-  /** The connection in `slot` has ended. */
+  /** Releases the state of a connection that has ended. */
   private forget(slot: number): void {
     this.exchange.forget(slot);
     this.counters[COUNTER.open]! -= 1;
@@ -148,7 +148,7 @@ export class ServerEvents implements ServerHandler, TlsEvents {
     return false;
   }
 
-  /** Several workers raise it: a lower value must not take the place of a higher one. */
+  /** Several workers update the peak, so a lower value must not overwrite a higher one. */
   private raisePeak(open: number): void {
     let peak = this.shared[SHARED.peak]!;
     while (open > peak) {

@@ -1,5 +1,5 @@
-// What goes over a server's connections: the host of its protocol. What a peer does not take waits: in the kernel, or in a bounded place
-// here.
+// Exchanges bytes over a server's connections as the host of the protocol. Bytes that a peer does not take stay in the
+// kernel or in bounded memory here.
 
 import { type HeartbeatCarrier, Heartbeats } from "../engine/heartbeats.js";
 import { PendingHandshakes } from "../engine/pending-handshakes.js";
@@ -19,7 +19,7 @@ import { COUNTER } from "./metrics.js";
 import { type ServeMessage, type ServePlan, SHARED } from "./worker-plan.js";
 
 export class Exchange implements Connections, HeartbeatCarrier {
-  /** Whether connections at rest may have something to send later on. */
+  /** Whether idle connections may have something to send later. */
   readonly sendsAtRest: boolean;
   private readonly memory: WorkerMemory;
   private readonly counters: Float64Array;
@@ -27,22 +27,25 @@ export class Exchange implements Connections, HeartbeatCarrier {
   private readonly echoes: boolean;
   private readonly unsent: Unsent;
   private readonly end: (slot: number) => void;
-  /** Connections that are not ready yet; undefined where they are so at once. */
+  /** Connections whose handshake is not complete; undefined for a protocol without a handshake. */
   private readonly pending: PendingHandshakes | undefined;
   private readonly heartbeats: Heartbeats | undefined;
   private transport!: ServerTransport;
   private outgoing!: Outgoing;
-  /** Memory is at its floor: nothing more is kept for peers that do not read. */
+  /** True while memory or open files are short; nothing more is then stored for peers that do not read. */
   private isPaused = false;
-  /** By slot, 1 where the connection is closed once all its bytes are sent. Up to the highest slot that has ever been closed so. */
+  /** 1 for a connection to be closed once its bytes are sent. Grows to the highest slot that had to wait for this. */
   private ending = new Uint8Array(0);
-  /** Where the bytes are that the protocol is told of. */
+  /** Buffer of the bytes currently passed to the protocol. */
   private received: NativeBuffer | undefined;
-  /** What is told was not taken out of the kernel: bytes that do not go back at once stay there. */
+  /** True while handling bytes that were only peeked at; those not echoed at once stay in the kernel. */
   private isPeeking = false;
   private echoedBytes = 0;
 
-  /** @param end closes a connection and counts that @param create makes the protocol */
+  /**
+   * @param end closes a connection and counts it
+   * @param create creates the protocol
+   */
   constructor(
     worker: Pick<RoleWorker<ServePlan, ServeMessage>, "plan" | "memory">,
     end: (slot: number) => void,
@@ -60,19 +63,19 @@ export class Exchange implements Connections, HeartbeatCarrier {
     this.unsent = new Unsent(new Int32Array(worker.plan.shared), SHARED.unsentChunks);
   }
 
-  /** Tells what carries the connections. */
+  /** Sets the transport that carries the connections. */
   begin(transport: ServerTransport): void {
     this.transport = transport;
     this.outgoing = new Outgoing(transport, this.protocol.constants, this.unsent);
   }
 
-  /** A turn begins. @param isPaused memory is at its floor */
+  /** Called at the start of a turn. @param isPaused whether memory or open files are short */
   beginTurn(isPaused: boolean): void {
     this.isPaused = isPaused;
     this.lookForRoom();
   }
 
-  /** How long the loop may sleep: until a heartbeat or the end of a handshake's time; Infinity without either. */
+  /** Returns how long the loop may sleep: until the next heartbeat or handshake timeout, or Infinity without either. */
   waitMs(): number {
     const { pending, heartbeats, transport } = this;
     if (!pending && !heartbeats) return Number.POSITIVE_INFINITY;
@@ -81,7 +84,7 @@ export class Exchange implements Connections, HeartbeatCarrier {
     return Math.min(untilBeat, pending?.waitMs(nowMs) ?? Number.POSITIVE_INFINITY);
   }
 
-  /** Sends the heartbeats that are due, and gives up on handshakes that take too long. */
+  /** Sends due heartbeats and closes connections whose handshake has timed out. */
   keepTime(): void {
     const { pending, heartbeats, transport } = this;
     if (!pending && !heartbeats) return;
@@ -93,14 +96,14 @@ export class Exchange implements Connections, HeartbeatCarrier {
     }
   }
 
-  /** A new connection in `slot`. */
+  /** A new connection occupies `slot`. */
   open(slot: number): void {
     this.pending?.begin(slot, performance.now());
     this.protocol.opened(slot);
     this.rest(slot);
   }
 
-  /** Tells the protocol what came. @returns how much of it is used */
+  /** Passes received bytes to the protocol. @returns number of bytes used */
   receive(slot: number, bytes: NativeBuffer, offset: number, length: number): number {
     this.received = bytes;
     if (this.transport.peeks) return this.echoUnkept(slot, bytes, offset, length);
@@ -109,7 +112,7 @@ export class Exchange implements Connections, HeartbeatCarrier {
     return length;
   }
 
-  /** The transport takes more. */
+  /** The connection accepts bytes again. */
   resume(slot: number): void {
     const { transport, outgoing } = this;
     this.count(slot, outgoing.resume(slot));
@@ -119,7 +122,7 @@ export class Exchange implements Connections, HeartbeatCarrier {
     else this.rest(slot);
   }
 
-  /** The connection in `slot` has ended: nothing is kept for it any more. */
+  /** Releases everything stored for the connection in `slot`, which has ended. */
   forget(slot: number): void {
     this.pending?.end(slot);
     if (slot < this.ending.length) this.ending[slot] = 0;
@@ -128,7 +131,7 @@ export class Exchange implements Connections, HeartbeatCarrier {
     this.lookForRoom();
   }
 
-  /** All connections are about to be closed. @param resets by RST */
+  /** Called before all connections are closed. @param resets whether they are closed with RST */
   finish(resets: boolean): void {
     const { protocol, transport, outgoing } = this;
     for (let slot = 0; slot < transport.end; slot++) {
@@ -162,7 +165,7 @@ export class Exchange implements Connections, HeartbeatCarrier {
     this.end(slot);
   }
 
-  /** The peer has ended the connection in `slot`: in the midst of a handshake that is a failure. @param errno 0 for its FIN */
+  /** Counts a failure if the peer ended the connection during its handshake. @param errno 0 for a FIN */
   lost(slot: number, errno: number): boolean {
     if (!this.pending?.has(slot)) return false;
     this.memory.countFailure(this.pending.step, errno);
@@ -192,7 +195,7 @@ export class Exchange implements Connections, HeartbeatCarrier {
     this.ending[slot] = 1;
   }
 
-  /** What a connection is in the midst of. */
+  /** Returns the step that a connection is in. */
   private step(slot: number): number {
     return this.pending?.has(slot) ? this.pending.step : STEP.receive;
   }
@@ -201,12 +204,15 @@ export class Exchange implements Connections, HeartbeatCarrier {
     return this.transport.state(slot) !== SLOT.free;
   }
 
-  /** A connection that has nothing to send waits for its peer. */
+  /** Lets a connection that has nothing to send rest until its peer speaks. */
   private rest(slot: number): void {
     if (this.transport.state(slot) === SLOT.opened && !this.outgoing.isSending(slot)) this.transport.rest(slot);
   }
 
-  /** Echoes what is taken and leaves the rest where it is: unread, until the peer reads. @returns how much that was */
+  /**
+   * Echoes as much as the peer takes, and leaves the rest unread in the kernel until the peer reads. @returns number of
+   * bytes echoed
+   */
   private echoUnkept(slot: number, bytes: NativeBuffer, offset: number, length: number): number {
     this.echoedBytes = 0;
     this.isPeeking = true;
@@ -222,11 +228,11 @@ export class Exchange implements Connections, HeartbeatCarrier {
     return sent;
   }
 
-  /** @param sent bytes that were taken, or a negative errno */
+  /** @param sent bytes sent, or a negative errno */
   private count(slot: number, sent: number): void {
     if (sent < 0) this.failToSend(slot, -sent);
     else this.counters[COUNTER.sentBytes]! += sent;
-    // Only what was kept has taken room.
+    // Only bytes stored for later have taken any room.
     if (this.outgoing.isSending(slot)) this.lookForRoom();
   }
 
@@ -236,7 +242,7 @@ export class Exchange implements Connections, HeartbeatCarrier {
     this.end(slot);
   }
 
-  /** Where no more can be kept, an echo is sent only as far as its peer takes it. */
+  /** When nothing more can be stored, echoes only as much as each peer takes. */
   private lookForRoom(): void {
     if (this.echoes) this.transport.peeks = this.isPaused || !this.outgoing.hasRoom;
   }

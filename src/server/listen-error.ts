@@ -1,4 +1,4 @@
-// Explains why a server cannot listen: who has the port, what is missing, what to do.
+// Explains why a server cannot listen: which process holds the port, what is missing, and how to fix it.
 
 import { countPortsWithin, readLocalPortRange, readReservedPorts } from "../linux/proc/local-ports.js";
 import { readSysctlNumbers } from "../linux/proc/sysctl.js";
@@ -20,10 +20,10 @@ import { formatEndpoint } from "../util/endpoint.js";
 import { AppError } from "../util/errors.js";
 import { formatCount, formatDuration, plural } from "../util/units.js";
 
-/** Holders told by name. */
+/** Maximum number of port holders to name. */
 const NAMED = 3;
 
-/** @param errno what socket(), bind() or listen() said */
+/** @param errno errno of socket(), bind() or listen() */
 export async function listenError(ip: IpAddress, port: number, errno: number): Promise<AppError> {
   const endpoint = formatEndpoint(formatIp(ip), port);
   if (errno === EADDRINUSE) return port === 0 ? noPortLeft(ip, endpoint) : await portInUse(ip, port, endpoint);
@@ -34,7 +34,7 @@ export async function listenError(ip: IpAddress, port: number, errno: number): P
 }
 
 async function portInUse(ip: IpAddress, port: number, endpoint: string): Promise<AppError> {
-  // Where the table cannot be read, or the socket is gone by now, there is the errno alone.
+  // If the table cannot be read, or the socket is gone by now, only the errno is known.
   const holders = await findPortHolders(ip, port).catch(() => []);
   const first = holders[0];
   const facts = {
@@ -74,7 +74,10 @@ function describe(holders: readonly PortHolder[], ip: IpAddress, port: number): 
   }
 }
 
-/** 0.0.0.0 and :: keep each other out, as do :: and any IPv4 address. */
+/**
+ * Returns whether holder and address differ in family: 0.0.0.0 and :: exclude each other, and so do :: and any IPv4
+ * address.
+ */
 function isOtherFamily(holder: PortHolder, ip: IpAddress): boolean {
   return holder.ip.includes(":") !== (ip.family === 6);
 }
@@ -98,7 +101,7 @@ function advise({ kind, owner, leftMs }: PortHolder, port: number): string {
   }
 }
 
-/** bind() with port 0 has looked at every port of the range. */
+/** Explains EADDRINUSE for port 0, when bind() has tried every port of the range. */
 function noPortLeft(ip: IpAddress, endpoint: string): AppError {
   const range = readLocalPortRange();
   const facts = { endpoint, errno: "EADDRINUSE" };

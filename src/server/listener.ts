@@ -1,4 +1,4 @@
-// Opens the one listening socket: socket, options, bind, listen; its errors say what to do.
+// Opens the listening socket with socket(), bind() and listen(). Errors explain how to fix them.
 
 import { resolveHost } from "../linux/resolve.js";
 import { SocketAddress } from "../linux/syscalls/sockaddr.js";
@@ -20,14 +20,14 @@ export interface Listener {
   readonly fd: number;
   readonly ip: string;
   readonly port: number;
-  /** The accept queue's length in force: what was asked for, clamped by net.core.somaxconn. */
+  /** Actual length of the accept queue: the requested value clamped to net.core.somaxconn. */
   readonly backlog: number;
 }
 
 /**
- * Binds and listens on one address.
+ * Binds to an address and listens on it.
  *
- * @throws {AppError} E_ADDRESS, E_RESOLVE, E_PORT_IN_USE, E_PERMISSION or E_LISTEN; nothing is left open
+ * @throws {AppError} E_ADDRESS, E_RESOLVE, E_PORT_IN_USE, E_PERMISSION or E_LISTEN; no descriptor is left open
  */
 export async function openListener({ host, ports }: HostPorts, backlog: number): Promise<Listener> {
   if (ports.first !== ports.last) {

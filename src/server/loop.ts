@@ -1,4 +1,5 @@
-// A server worker's loop: accepts, greets, answers and holds, until it is told to end. What comes of a connection is in events.ts.
+// Event loop of a server worker: accepts, greets, answers and holds connections until told to stop. Transport events
+// are handled in events.ts.
 
 import type { RoleWorker } from "../engine/worker.js";
 import { COMMAND, CONTROL } from "../engine/worker-memory.js";
@@ -11,8 +12,8 @@ import type { ServerTls } from "../transport/tls/options.js";
 import { ServerEvents } from "./events.js";
 import { type ServeMessage, type ServePlan, SHARED } from "./worker-plan.js";
 
-// Shares of a turn: the rest waits for later ones, so that no peer holds the thread. A connection's is one full buffer, or some that
-// are not full.
+// Limits per turn. Remaining work waits for later turns, so that no peer monopolizes the thread. A connection gets one
+// full buffer per turn, or a few partial ones.
 const BUDGET = {
   readBytes: 64 * 1024,
   reads: 4,
@@ -28,7 +29,7 @@ export class ServerLoop {
   private readonly events: ServerEvents;
   private readonly transport: ServerTransport;
 
-  /** @throws {AppError} E_WORKER or E_SYSTEM when there is nothing to accept with */
+  /** @throws {AppError} E_WORKER or E_SYSTEM if the transport cannot be opened */
   constructor(worker: RoleWorker<ServePlan, ServeMessage>) {
     const { plan } = worker;
     this.worker = worker;
@@ -42,7 +43,7 @@ export class ServerLoop {
         slots: SLOTS_AT_FIRST,
         tableSize: plan.tableSize,
         listener: worker.localDescriptor(plan.listener),
-        // Where the table is shared, the listening socket is the main thread's to close.
+        // In a shared descriptor table, the main thread closes the listening socket.
         ownsListener: !worker.sharesTable,
         backlog: plan.backlog,
         accepted: new Int32Array(plan.shared, SHARED.accepted * 4, 1),

@@ -1,4 +1,4 @@
-// The result of a server: what its workers counted, what was noted on the way, what the kernel said.
+// Builds a server's result from the workers' counters, the main thread's records and the kernel's counts.
 
 import { collectFailures, failureName } from "../engine/failures.js";
 import { readMetrics, sectionOf } from "../engine/metrics.js";
@@ -15,19 +15,19 @@ interface Threads {
   readonly hasPrivateTables: boolean;
 }
 
-/** What a server has noted by its end. */
+/** Values that a server has recorded by its end. */
 interface Notes
   extends Pick<
     ServeResult,
     "startedAt" | "address" | "protocol" | "elapsedMs" | "peakOpen" | "openAtStop" | "kernel" | "engine"
   > {
-  /** The accept queue's length in force. */
+  /** Actual length of the accept queue. */
   readonly backlogLength: number;
-  /** What the listening socket has dropped; undefined where the kernel does not tell. */
+  /** Number of connections dropped by the listening socket; undefined if the kernel does not report it. */
   readonly drops: number | undefined;
-  /** Bytes of this process before the first connection. */
+  /** Resident memory of this process before the first connection, in bytes. */
   readonly residentBefore: number;
-  /** The connections are over TLS. */
+  /** True if the connections use TLS. */
   readonly isSecure: boolean;
   readonly nofileLimit: number;
   readonly evidence: Pick<RunEvidence, "deltas" | "settings" | "gauges">;

@@ -1,16 +1,17 @@
-// Pauses a server while the host is short of memory or of open files, and notes this process's memory at the most connections.
+// Pauses a server while the host is short of memory or open files, and records this process's memory at the peak number
+// of connections.
 import { isBelowFloor, readMemoryRoom } from "../engine/memory-stop.js";
 import { readMemoryUse } from "../engine/memory-use.js";
 import { isBelowReserve, readFileRoom } from "../engine/open-files-stop.js";
 import type { RunEvidence } from "../results/evidence.js";
 
 const CHECK_MS = 250;
-/** Of so many checks in which nothing has come or gone, one reads the host's memory. */
+/** While nothing happens, the host's memory is read in one out of this many checks. */
 const QUIET_CHECKS = 4;
 
-/** What a server has done so far. */
+/** Activity of a server so far. */
 export interface Activity {
-  /** Connections accepted and bytes sent and received: it has been quiet while the sum stays the same. */
+  /** Connections accepted plus bytes sent and received; unchanged while the server is idle. */
   readonly sum: number;
   readonly open: number;
   readonly peak: number;
@@ -18,9 +19,9 @@ export interface Activity {
 
 export class MemoryGuard {
   isPaused = false;
-  /** Bytes of this process while the most connections were open. */
+  /** Resident memory of this process at the peak number of connections, in bytes. */
   residentAtPeak = 0;
-  /** The room there was when it paused; undefined when it never did. */
+  /** Memory readings at the moment of the pause; undefined if there was none. */
   memoryStop: RunEvidence["memoryStop"];
   fileStop: RunEvidence["fileStop"];
   readonly #read: () => Activity;
@@ -29,7 +30,7 @@ export class MemoryGuard {
   #watchedSum = -1;
   #quietLooks = 0;
 
-  /** Looks until close(). @param pause told of each change */
+  /** Checks regularly until close(). @param pause called for each change */
   constructor(read: () => Activity, pause: (isPaused: boolean) => void) {
     this.#read = read;
     this.#pause = pause;
@@ -42,8 +43,8 @@ export class MemoryGuard {
 
   #check(): void {
     const { sum, open, peak } = this.#read();
-    // A server to which nobody comes uses no memory, and is to use no CPU. Peers that are there may fill the kernel's buffers
-    // unseen, so it checks from time to time.
+    // An idle server without connections uses no memory and should use no CPU. With connections open, peers may fill
+    // the kernel's buffers without being counted, so check from time to time.
     const isQuiet = sum === this.#watchedSum && !this.isPaused;
     this.#quietLooks = isQuiet ? this.#quietLooks + 1 : 0;
     if (isQuiet && (open === 0 || this.#quietLooks % QUIET_CHECKS !== 0)) return;

@@ -1,4 +1,5 @@
-// What a server's workers count. Each worker writes its own; see engine/metrics.ts for what follows from a declaration.
+// Metrics of server workers. Each worker writes its own copy; engine/metrics.ts derives everything else from these
+// declarations.
 import { defineMetrics, type MetricValues } from "../engine/metrics.js";
 
 export const SERVER_METRICS = defineMetrics("fourtuple_serve", {
@@ -29,8 +30,8 @@ export const SERVER_METRICS = defineMetrics("fourtuple_serve", {
   },
 });
 
-/** Each metric's place in a worker's counters. */
+/** Index of each metric in a worker's counters. */
 export const COUNTER = SERVER_METRICS.index;
 
-/** What a snapshot has of them; the help of each is in SERVER_METRICS. */
+/** Metrics included in a snapshot; SERVER_METRICS has the help text of each. */
 export interface ServerMetrics extends MetricValues<typeof SERVER_METRICS.definitions> {}

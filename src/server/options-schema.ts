@@ -1,4 +1,4 @@
-// The schema of serve()'s options, held to their type: an option that is missing here does not compile.
+// Schema of serve()'s options. `satisfies` turns a missing option into a compile error.
 import type { ZodType } from "zod";
 import { tlsShape } from "../planning/tls-schema.js";
 import { SERVER_MODES } from "../protocols/modes.js";
@@ -24,7 +24,7 @@ const shape = {
   signal: signal.optional(),
 } satisfies Record<keyof ServeOptions, ZodType>;
 
-/** @throws {AppError} E_OPTION for an option that is unknown or of another type */
+/** @throws {AppError} E_OPTION for an unknown option or a value of the wrong type */
 export function checkServeOptions(options: ServeOptions): ServeOptions {
   return checkOptions("serve", z.strictObject(shape), options);
 }

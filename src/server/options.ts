@@ -1,4 +1,4 @@
-// What a caller may ask of serve(), and what that means when something is not said.
+// Options of serve() and their defaults.
 
 import type { TlsSettings } from "../linux/openssl/settings.js";
 import { type TlsOptions, tlsSettings } from "../planning/tls.js";
@@ -13,25 +13,26 @@ import { quoted } from "../util/printable.js";
 
 export interface ServeOptions extends Omit<ProtocolOptions, "headers">, TlsOptions {
   /**
-   * Where to listen: `host:port`, `[::1]:7777`, `:7777` for 127.0.0.1; port 0 lets the kernel choose. `tls://host:port` for TLS, `ws://host:port/path` for WebSocket: with
-   * a path, upgrades of that one only.
+   * Address to listen on: `host:port`, `[::1]:7777`, or `:7777` for 127.0.0.1. Port 0 lets the kernel choose. Use
+   * `tls://host:port` for TLS and `ws://host:port/path` for WebSocket; with a path, only upgrades to that path are
+   * accepted.
    */
   readonly at: string;
-  /** What to do with a connection; default `hello`: greet and hold. */
+  /** What to do with a connection. The default `hello` sends a greeting and holds the connection. */
   readonly mode?: ServerMode | undefined;
-  /** Sent to each connection; default `hello` in hello mode, nothing in echo and discard. */
+  /** Text sent to each connection. The default is `hello` in hello mode and nothing in echo and discard modes. */
   readonly greeting?: string | undefined;
-  /** Close as soon as the greeting is sent, as the article's server does. */
+  /** Close each connection as soon as the greeting is sent, like the server in the blog post on the 65,535 myth. */
   readonly closeAfterGreeting?: boolean | undefined;
-  /** The accept queue's length; default 65,535, clamped by net.core.somaxconn. */
+  /** Length of the accept queue; default 65,535. Clamped to net.core.somaxconn. */
   readonly backlog?: number | undefined;
-  /** Connections to hold at most; one more is accepted and closed at once. */
+  /** Maximum number of connections to hold. Further ones are accepted and closed at once. */
   readonly maxConnections?: number | undefined;
-  /** Which connections to tell of by `connection` events; default the first 10. */
+  /** Connections to report by `connection` events; default `first`, which is the first 10. */
   readonly log?: "first" | "all" | "none" | undefined;
-  /** What carries the connections: `epoll`, `uring` (io_uring), or what suits the host best; default `auto`. */
+  /** I/O engine: `epoll`, `uring` (io_uring), or the default `auto`, which selects the best one for the host. */
   readonly engine?: EngineChoice | undefined;
-  /** Ends the server, as stop() does. */
+  /** Aborting this signal stops the server, like stop(). */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -40,30 +41,30 @@ export interface ServeSettings {
   readonly mode: ServerMode;
   readonly greeting: string | undefined;
   readonly closeAfterGreeting: boolean;
-  /** What is spoken over the connections; undefined for plain TCP. */
+  /** Application protocol; undefined for plain TCP. */
   readonly protocol: ProtocolSpec | undefined;
-  /** undefined in the clear; its identity is not made yet. */
+  /** Undefined without TLS. The certificate has not been generated yet at this point. */
   readonly tls: TlsSettings | undefined;
-  /** TLS sessions can be used again. */
+  /** Whether TLS sessions can be resumed. */
   readonly resumes: boolean;
   readonly handshakeTimeoutMs: number;
   readonly backlog: number;
   readonly maxConnections: number;
-  /** How many connections to tell of. */
+  /** Number of connections to report by `connection` events. */
   readonly logged: number;
   readonly engine: EngineChoice;
 }
 
-/** How many connections are told of unless asked otherwise. */
+/** Number of connections reported by default. */
 export const FIRST_LOGGED = 10;
-/** The default length of the accept queue. */
+/** Default length of the accept queue. */
 export const BACKLOG = 65_535;
-/** The longest that can be asked for: listen() takes an int. */
+/** Maximum length of the accept queue, because listen() takes an int. */
 export const LONGEST_BACKLOG = 2 ** 31 - 1;
-/** As good as no limit, and still a 32-bit integer. */
+/** Effectively no limit, but still a 32-bit integer. */
 export const UNLIMITED = 2 ** 31 - 1;
 
-/** @throws {AppError} E_ADDRESS, or E_OPTION when an option makes no sense */
+/** @throws {AppError} E_ADDRESS, or E_OPTION for an invalid option */
 export function resolveOptions(options: ServeOptions): ServeSettings {
   const mode = options.mode ?? "hello";
   if (!SERVER_MODES.includes(mode)) {
@@ -88,7 +89,7 @@ export function resolveOptions(options: ServeOptions): ServeSettings {
   return {
     at,
     mode,
-    // A server that is to close after its greeting has one, whatever its mode.
+    // closeAfterGreeting implies a greeting in every mode.
     greeting: options.greeting ?? (options.closeAfterGreeting ? "hello" : undefined),
     closeAfterGreeting: options.closeAfterGreeting ?? false,
     protocol: protocolSpec(at, options),

@@ -1,5 +1,5 @@
-// A server's life from the main thread: one worker per core on one listening socket, more when descriptor tables fill,
-// a pause at the memory floor, a result at the end.
+// Controls a server from the main thread: one worker per core on one listening socket, more workers as descriptor
+// tables fill up, a pause at the memory floor, and a result at the end.
 
 import { EventEmitter } from "node:events";
 import { readMemoryUse } from "../engine/memory-use.js";
@@ -26,26 +26,31 @@ import type { ServeSettings } from "./options.js";
 import type { ServeSnapshot } from "./snapshot.js";
 import { type ServeMessage, type ServePlan, SHARED } from "./worker-plan.js";
 
-/** How long the kernel's count may keep a stop waiting. */
+/** Maximum time for which stop() waits for the kernel's count. */
 const COUNT_MS = 250;
 const COUNT_MS_PER_CONNECTION = 0.003;
 
 export interface ServeEvents {
-  /** A connection was accepted: its peer's address. Told for the first 10, all or none, as asked. */
+  /**
+   * A connection was accepted from this address. Emitted for the first 10 connections, all or none, depending on `log`.
+   */
   connection: [peer: { readonly ip: string; readonly port: number }];
 }
 
-/** A server at work. */
+/** A running server. */
 export class ServeRun extends EventEmitter<ServeEvents> implements RunHandle<ServeResult, ServeSnapshot> {
-  /** Where it listens; the port is known even if 0 was asked for. */
+  /** Address of the listening socket. Contains the actual port if 0 was requested. */
   readonly address: { readonly ip: string; readonly port: number };
-  /** What its certificate is known by; undefined without TLS. */
+  /** Identifies the server's certificate; undefined without TLS. */
   readonly certificate: Pick<ServerIdentity, "fingerprint" | "isSelfSigned"> | undefined;
-  /** The accept queue's length in force. */
+  /** Actual length of the accept queue. */
   readonly backlog: number;
-  /** Resolves when the server has stopped; rejects with an AppError when it could not go on. */
+  /** Resolves when the server has stopped; rejects with an AppError if it could not continue. */
   readonly done: Promise<ServeResult>;
-  /** Resolves when every thread accepts; rejects with an AppError when one could not begin: then the server stops. */
+  /**
+   * Resolves when every thread accepts connections; rejects with an AppError, and stops the server, if a thread fails
+   * to start.
+   */
   readonly ready: Promise<void>;
   readonly #settings: ServeSettings;
   readonly #identity: ServerIdentity | undefined;
@@ -67,11 +72,11 @@ export class ServeRun extends EventEmitter<ServeEvents> implements RunHandle<Ser
   #drops: number | undefined;
   #fault: AppError | undefined;
   #hasStopped = false;
-  /** Another thread could be started, as far as is known. */
+  /** False once starting another thread has failed. */
   #canGrow = true;
-  /** Threads that have begun to listen, by number. */
+  /** Numbers of the threads that have started listening. */
   readonly #listening = new Set<number>();
-  /** Threads that are not listening yet, of those that ready waits for. */
+  /** Number of initial threads that are not listening yet. */
   #starting = CORES;
   #isReady!: () => void;
   #isNotReady!: (fault: AppError) => void;
@@ -95,7 +100,7 @@ export class ServeRun extends EventEmitter<ServeEvents> implements RunHandle<Ser
       this.#isReady = resolve;
       this.#isNotReady = reject;
     });
-    // Whoever does not wait for it learns of a fault from `done`.
+    // Callers that ignore `ready` learn of the failure from `done`.
     this.ready.catch(() => undefined);
     this.#pool = new WorkerPool({
       module: new URL("./worker.js", import.meta.url),
@@ -113,7 +118,7 @@ export class ServeRun extends EventEmitter<ServeEvents> implements RunHandle<Ser
     if (fault) this.#fail(fault);
   }
 
-  /** Closes every connection and resolves with the result. Asked once or often, it is the same. */
+  /** Closes all connections and resolves with the result. Repeated calls have no further effect. */
   stop(): Promise<ServeResult> {
     this.#openAtStop ??= this.#sum(COUNTER.open);
     if (!this.#fault) this.#isReady();
@@ -121,7 +126,7 @@ export class ServeRun extends EventEmitter<ServeEvents> implements RunHandle<Ser
     return this.done;
   }
 
-  /** Ends at once: the closing is left to the kernel, when the process ends. */
+  /** Ends at once and leaves closing to the kernel, which does it when the process exits. */
   abort(): void {
     this.#pool.abort();
   }
@@ -138,7 +143,7 @@ export class ServeRun extends EventEmitter<ServeEvents> implements RunHandle<Ser
     };
   }
 
-  /** Snapshots at even intervals until the server stops. */
+  /** Yields snapshots at regular intervals until the server stops. */
   snapshots(intervalMs = 1000): AsyncGenerator<ServeSnapshot> {
     return sample(() => this.snapshot(), intervalMs, this.done);
   }
@@ -148,7 +153,8 @@ export class ServeRun extends EventEmitter<ServeEvents> implements RunHandle<Ser
   }
 
   async #countAndStop(): Promise<void> {
-    // Counting costs the kernel some 1.5 µs a socket and closing it several times that, so this is a small part of it.
+    // Counting takes about 1.5 µs per socket in the kernel and closing takes several times that, so the count adds
+    // little.
     const timeoutMs = COUNT_MS + COUNT_MS_PER_CONNECTION * (this.#openAtStop ?? 0);
     this.#evidence = noteEvidence(this.#countersBefore);
     this.#drops = await countDrops(this.address);
@@ -156,13 +162,15 @@ export class ServeRun extends EventEmitter<ServeEvents> implements RunHandle<Ser
     await this.#pool.stop().catch(() => undefined);
   }
 
-  /** A further thread that could not begin has taken nothing with it; any other has lost its connections. */
+  /**
+   * An additional thread that failed to start had no connections. The failure of any other thread loses connections.
+   */
   #hearFault(fault: AppError, worker: number): void {
     if (worker >= CORES && !this.#listening.has(worker)) this.#canGrow = false;
     else this.#fail(fault);
   }
 
-  /** Where no further thread is to be had, those that there are go on. */
+  /** If no further thread can be started, the existing ones carry on. */
   #startAnother(): void {
     try {
       this.#startWorker();
@@ -171,7 +179,7 @@ export class ServeRun extends EventEmitter<ServeEvents> implements RunHandle<Ser
     }
   }
 
-  /** One for each core. @returns why not, if one could not be started */
+  /** Starts one worker per core. @returns the error if one could not be started */
   #startWorkers(): AppError | undefined {
     try {
       for (let core = 0; core < CORES; core++) this.#startWorker();
@@ -189,7 +197,7 @@ export class ServeRun extends EventEmitter<ServeEvents> implements RunHandle<Ser
 
   async #life(): Promise<ServeResult> {
     await this.#pool.ended();
-    // Threads may have been started since, and the evidence is noted before they end.
+    // Wait for stop(): it may have started after the last thread, and it records evidence before the threads end.
     await this.#stopping;
     this.#hasStopped = true;
     this.#guard.close();
@@ -222,8 +230,8 @@ export class ServeRun extends EventEmitter<ServeEvents> implements RunHandle<Ser
       for (const peer of message.peers) this.emit("connection", peer);
       Atomics.add(this.#sharedWords, SHARED.reported, message.peers.length);
     } else {
-      // As many threads as cores are to have half a table free, so that the next is up before it is needed. Where
-      // connections can be parked no thread is ever full; where threads share one table, more do not help.
+      // Keep as many threads with a half-empty table as there are cores, so that the next one is ready in time. If
+      // connections can be parked, tables never fill up; if the threads share one table, more threads do not help.
       const isFuller = this.#canGrow && !this.#canPark && this.#pool.hasPrivateTables;
       if (isFuller && this.#openAtStop === undefined) this.#startAnother();
     }

@@ -1,4 +1,4 @@
-// The server's door: checks what is asked, binds, and starts the run.
+// Entry point of the server: checks the options, binds the listening socket and starts the run.
 
 import { CORES } from "../engine/pool.js";
 import { stopOnAbort } from "../engine/run/stop-on-abort.js";
@@ -16,10 +16,11 @@ import { ServeRun } from "./run.js";
 type Complete = (result: ServeResult) => ServeResult;
 
 /**
- * Listens on one port and holds whatever connects.
+ * Listens on one port and holds all incoming connections.
  *
- * @param complete adds to the result what is not known here: its diagnosis
- * @returns a server that accepts: `server.address`, `server.stop()`, `for await (const snapshot of server)`
+ * @param complete adds the diagnosis to the result; modules on this level cannot compute it
+ * @returns a server that accepts connections: read `server.address`, call `server.stop()`, or iterate with `for await
+ *   (const snapshot of server)`
  * @throws {AppError} E_OPTION, E_ADDRESS, E_RESOLVE, E_PORT_IN_USE, E_PERMISSION, E_PLATFORM or E_LISTEN
  */
 export async function serve(options: ServeOptions, complete?: Complete): Promise<ServeRun> {

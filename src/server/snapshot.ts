@@ -1,11 +1,11 @@
-// A moment of a server's life.
+// Snapshot of a server.
 import type { ServerMetrics } from "./metrics.js";
 
-/** A moment of a server's life: our own counters, and its state. */
+/** Counters and state of a server at one moment. */
 export interface ServeSnapshot extends ServerMetrics {
   readonly elapsedMs: number;
   readonly peakOpen: number;
   readonly threads: number;
-  /** Accepting is paused: memory is at its floor. */
+  /** True while accepting is paused because memory or open files are short. */
   readonly isPaused: boolean;
 }

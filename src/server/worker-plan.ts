@@ -1,44 +1,47 @@
-// What the main thread and the server's workers agree on: the plan, the words that all share, the messages.
+// Shared declarations of the main thread and the server workers: the plan, the shared words and the messages.
 import type { TlsSettings } from "../linux/openssl/settings.js";
 import type { ServerMode } from "../protocols/modes.js";
 import type { ProtocolSpec } from "../protocols/spec/spec.js";
 import type { EngineName } from "../results/engine.js";
 
-/** Everything a server worker needs to know; plain data. */
+/** Everything a server worker needs to know, as plain data. */
 export interface ServePlan {
   readonly engine: EngineName;
-  /** The listening socket: made once, before the workers, and so known in every descriptor table. */
+  /** Listening socket. Opened before the workers start, so that every descriptor table contains it. */
   readonly listener: number;
   readonly mode: ServerMode;
   readonly greeting: string | undefined;
   readonly closeAfterGreeting: boolean;
-  /** What is spoken over the connections; undefined for plain TCP. */
+  /** Application protocol; undefined for plain TCP. */
   readonly protocol: ProtocolSpec | undefined;
-  /** From ESTABLISHED to ready in the protocol, where that has a handshake. */
+  /** Timeout of the protocol handshake, from ESTABLISHED to ready. */
   readonly handshakeTimeoutMs: number;
-  /** undefined in the clear. */
+  /** Undefined without TLS. */
   readonly tls: TlsSettings | undefined;
   readonly maxConnections: number;
-  /** The accept queue's length. */
+  /** Length of the accept queue. */
   readonly backlog: number;
   readonly logged: number;
-  /** Descriptors in one table. */
+  /** Size of one descriptor table (RLIMIT_NOFILE). */
   readonly tableSize: number;
-  /** Words shared by all workers, see SHARED. */
+  /** Words shared by all workers; see SHARED. */
   readonly shared: SharedArrayBuffer;
 }
 
-/** Words that all server workers share and change atomically. */
+/** Indices of the words that all server workers share and update atomically. */
 export const SHARED = {
   open: 0,
   peak: 1,
-  /** Connections told of so far. */
+  /** Number of connections reported by `connection` events so far. */
   logged: 2,
-  /** Connections accepted so far; goes round at 2^32. */
+  /** Number of connections accepted so far; wraps around at 2^32. */
   accepted: 3,
-  /** Those of `logged` that the main thread knows by now: it must not be left behind. */
+  /**
+   * Number of `logged` connections that the main thread has received. Workers stop reporting if it falls too far
+   * behind.
+   */
   reported: 4,
-  /** Chunks of memory that hold unsent answers, of all workers. */
+  /** Number of memory chunks in use by all workers for unsent answers. */
   unsentChunks: 5,
   words: 8,
 } as const;
@@ -46,5 +49,5 @@ export const SHARED = {
 export type ServeMessage =
   | { readonly type: "listening" }
   | { readonly type: "accepted"; readonly peers: readonly { readonly ip: string; readonly port: number }[] }
-  /** Half of this worker's descriptor table is used: another worker will be needed. */
+  /** Half of this worker's descriptor table is in use; another worker will be needed soon. */
   | { readonly type: "filling" };

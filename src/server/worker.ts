@@ -1,4 +1,4 @@
-// The entry of a server's thread.
+// Entry point of a server worker thread.
 import { runWorkers } from "../engine/worker.js";
 import { ServerLoop } from "./loop.js";
 import type { ServeMessage, ServePlan } from "./worker-plan.js";
