@@ -1,5 +1,5 @@
-// What a command's file exports: the command line as a whole imports the commands, and they this.
+// Type of the function that each command's file exports. In a file of its own to avoid an import cycle with program.ts.
 import type { Command } from "commander";
 
-/** Adds a command to the program; `finish` takes its exit code. */
+/** Adds a command to the program; `finish` receives its exit code. */
 export type AddCommand = (program: Command, finish: (exitCode: number) => void) => void;

@@ -1,6 +1,6 @@
-// The command line of this process, as it is typed again: words that a shell would take apart are quoted.
+// Reconstructs this process's command line, quoting words as a shell requires.
 
-/** `fourtuple connect :7777 -m 'a b'` */
+/** Returns a command line such as `fourtuple connect :7777 -m 'a b'`. */
 export function commandLine(words: readonly string[] = process.argv.slice(2)): string {
   return ["fourtuple", ...words.map(quote)].join(" ");
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// The program's first file. It imports nothing: modules are opened all at once, and where there is no descriptor for one of
-// them, somebody has to be there to say so.
+// Entry point of the program. Has no static imports, so that it can report an error if there are too few descriptors to
+// load the modules.
 
 try {
   const { runMain } = await import("./run-main.js");

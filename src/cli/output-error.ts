@@ -1,7 +1,7 @@
-// Output that cannot be written, in a sentence. Loaded by the entry: it brings no more than the errors' words.
+// Error for output that cannot be written. The entry point loads this file, so it imports little.
 import { AppError } from "../util/errors.js";
 
-/** The error for standard output that takes no more: a full disk, a device that fails. */
+/** Returns the error for a failed write to standard output, such as a full disk or a failing device. */
 export function outputFailed(cause: NodeJS.ErrnoException): AppError {
   return new AppError("E_SYSTEM", `the output cannot be written: ${cause.message}`, {
     fix: "make room where it goes, or send it somewhere else",

@@ -1,4 +1,4 @@
-// Option texts to values, for commander: each parser names its option when it refuses.
+// Argument parsers for commander. Their error messages name the option.
 
 import { Option } from "commander";
 import type { Stage } from "../planning/schedule.js";
@@ -24,7 +24,7 @@ export const durationFor =
   (text: string): number =>
     parseDuration(text, option);
 
-/** A duration, or `forever`: until something else ends it. */
+/** Parses a duration, or `forever` for one without a limit. */
 export const holdFor =
   (option: string) =>
   (text: string): number =>
@@ -35,7 +35,7 @@ export const sizeFor =
   (text: string): number =>
     parseSize(text, option);
 
-/** `80` or `80%` as a share: 0.8. */
+/** Parses a percentage such as `80` or `80%` as a share, 0.8. */
 export const parsePercent =
   (option: string) =>
   (text: string): number => {
@@ -48,7 +48,7 @@ export const parsePercent =
     return Number(percent) / 100;
   };
 
-/** `30s:100k`; the option is repeatable. */
+/** Parses a stage such as `30s:100k` and appends it to those before. */
 export function addStage(text: string, before: readonly Stage[] = []): Stage[] {
   const match = /^([^:]+):([^:]+)$/.exec(text);
   if (!match) {
@@ -60,12 +60,12 @@ export function addStage(text: string, before: readonly Stage[] = []): Stage[] {
   return [...before, { durationMs: parseDuration(duration, "--stage"), target: parseCount(count, "--stage", 0) }];
 }
 
-/** Addresses, lists, ranges and CIDR; the option is repeatable. */
+/** Parses addresses, lists, ranges and CIDR blocks, and appends them to those before. */
 export function addSources(text: string, before: readonly AddressRange[] = []): AddressRange[] {
   return [...before, ...parseAddressRanges(text)];
 }
 
-/** `1024-65535`, or `kernel`. */
+/** Parses a port, a range such as `1024-65535`, or `kernel`. */
 export function parseSourcePort(text: string): PortRange | "kernel" {
   if (text === "kernel") return "kernel";
   if (!/^\d+(-\d+)?$/.test(text)) {
@@ -76,7 +76,7 @@ export function parseSourcePort(text: string): PortRange | "kernel" {
   return parsePorts(text);
 }
 
-/** `--engine`, of every command that opens or holds connections. */
+/** Returns the `--engine` option of every command that opens or holds connections. */
 export function engineOption(): Option {
   return new Option("--engine <which>", "auto, epoll or uring: what carries connections (default: auto)").choices(
     ENGINE_CHOICES,

@@ -1,4 +1,4 @@
-// The command line as a whole: its commands, and how help and usage errors look. Each command lives in a folder of its own.
+// Assembles the command line from its commands, and formats help and usage errors.
 import { Command } from "commander";
 import { columnsOf } from "../output/terminal/columns.js";
 import { write } from "../output/terminal/output.js";
@@ -35,12 +35,14 @@ const COMMANDS: readonly AddCommand[] = [
   addCompletion,
 ];
 
-/** Longer lines are hard to read. */
+/** Maximum width of help texts. */
 const HELP_WIDTH = 100;
-/** Longer than the longest list of choices, in characters. */
+/** Maximum length of a usage error in characters; enough for the longest list of choices. */
 const LONGEST_MISTAKE = 400;
 
 /**
+ * Parses the arguments and runs the command.
+ *
  * @returns the exit code
  * @throws {CommanderError} for invalid arguments, or when help was requested; the text has been printed by then
  */
@@ -78,7 +80,7 @@ export async function runProgram(args: readonly string[], version: string): Prom
   return exitCode;
 }
 
-/** Commander's message on one line, made safe to print; its suggestion stays on the next line. */
+/** Puts commander's message on one line and makes it safe to print. A suggestion stays on a line of its own. */
 function mistake(text: string): string {
   const [, said = "", hint = ""] = /^(?:error: )?([\s\S]*?)(\n\(Did you mean [^\n]*\))?$/.exec(text.trimEnd()) ?? [];
   return `Fatal error: ${shortened(printable(said), LONGEST_MISTAKE)}${hint}\n`;

@@ -1,5 +1,5 @@
-// Options that only some protocols have, for `connect` and `serve`. A command's own help leaves them out, so that it stays on one screen:
-// `fourtuple connect --help ws` shows those of WebSocket.
+// Protocol-specific options of `connect` and `serve`. A command's main help omits them to fit on one screen; `fourtuple
+// connect --help ws` shows those of WebSocket.
 import { type Command, Help, Option } from "commander";
 import { TLS_VERSIONS, type TlsVersion } from "../linux/openssl/settings.js";
 import type { ClientTlsOptions, TlsOptions } from "../planning/tls.js";
@@ -8,7 +8,7 @@ import { durationFor, sizeFor } from "./parse.js";
 
 type Role = "connect" | "serve";
 
-/** As the command line has them. */
+/** Options as parsed from the command line. */
 export interface ProtocolCommandOptions {
   readonly header?: string[];
   readonly subprotocol?: string;
@@ -96,13 +96,13 @@ Examples:
   },
 };
 
-/** Adds the options of all protocols to a command, and the topics to its help; a topic has examples of its own. */
+/** Adds the options of all protocols to a command, and their topics to its help. Each topic has its own examples. */
 export function addProtocolOptions(command: Command, role: Role, examples: string): void {
   const topic = requestedTopic();
   const config = command.configureHelp();
   const ofProtocols = Object.values(TOPICS).flatMap(({ options }) => options(role));
   for (const option of ofProtocols) {
-    // Some are of several protocols.
+    // Several topics may share an option.
     if (!command.options.some(({ long }) => long === option.long)) command.addOption(option);
   }
   command.configureHelp({
@@ -116,7 +116,7 @@ export function addProtocolOptions(command: Command, role: Role, examples: strin
   command.addHelpText("after", topic ? topic.examples[role] : `${examples}\n${hint}`);
 }
 
-/** As the library has them. */
+/** Converts protocol options to those of the library. */
 export function protocolOptionsOf(options: ProtocolCommandOptions): ProtocolOptions {
   return {
     headers: options.header,
@@ -128,13 +128,13 @@ export function protocolOptionsOf(options: ProtocolCommandOptions): ProtocolOpti
   };
 }
 
-/** As the library has them, for a server. */
+/** Converts TLS options to those of the library's server. */
 export function tlsOptionsOf(options: ProtocolCommandOptions): TlsOptions {
   const { ca, cert, key, tlsVersion, ciphers, tlsResume, alpn } = options;
   return { ca, cert, key, tlsVersion, ciphers, tlsResume, alpn };
 }
 
-/** And for a client. */
+/** Converts TLS options to those of the library's client. */
 export function clientTlsOptionsOf(options: ProtocolCommandOptions): ClientTlsOptions {
   const { insecure, servername } = options;
   return { ...tlsOptionsOf(options), insecure, serverName: servername };
@@ -153,7 +153,7 @@ function addHeader(text: string, before: readonly string[] = []): string[] {
   return [...before, text];
 }
 
-/** The word after --help on this process's command line. */
+/** Returns the topic named after --help on this process's command line. */
 function requestedTopic(): Topic | undefined {
   const at = process.argv.findIndex((word) => word === "--help" || word === "-h");
   const word = at < 0 ? undefined : process.argv[at + 1];

@@ -37,7 +37,7 @@ async function report(thrown: unknown): Promise<void> {
   if (isAppError(error)) return reportAppError(error);
   const { CommanderError } = await import("commander");
   const { Interrupted } = await import("./supervise.js");
-  // Commander has printed what it had to say.
+  // Commander has already printed its message.
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? EXIT.done : EXIT.usage;
   else if (error instanceof Interrupted) process.exit(error.exitCode);
   else {
@@ -60,7 +60,7 @@ function exitCodeOf(code: string): number {
   return PLATFORM_CODES.includes(code) ? EXIT.privilege : EXIT.failed;
 }
 
-// By shape, not by class: an error that comes from a thread is a structured clone.
+// Check by shape rather than class, because an error from another thread is a structured clone.
 function isAppError(error: unknown): error is Error & { code: string; fix: string | undefined } {
   return error instanceof Error && "code" in error && "fix" in error;
 }
@@ -76,7 +76,7 @@ function onOutputError(error: NodeJS.ErrnoException): void {
     .finally(() => process.exit());
 }
 
-/** A run's result took time to produce: if standard output no longer accepts it, save it elsewhere. */
+/** Saves a result elsewhere if standard output no longer accepts it, because it took time to produce. */
 async function rescueResult(errno: string | undefined): Promise<void> {
   const result = takeUnwritten();
   if (result === undefined) return;

@@ -1,30 +1,33 @@
-// Signals that mean an end, and those that must not. Imported before anything else: SIGUSR1 would open Node's debugger, on a port
-// that every local user can reach, in a process that may be root's.
+// Handles stop signals, and disables SIGUSR1. Imported before anything else, because SIGUSR1 would open Node's debugger
+// on a port that every local user can reach, possibly in a process of root.
 import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 
-/** Exit codes as shells give them for a program that a signal ended; nobody is told of a broken pipe. */
+/** Exit codes that shells report for programs ended by a signal. A broken pipe is not reported as a failure. */
 export const EXIT_CODES = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129, SIGPIPE: 0 } as const;
 export type StopSignal = Exclude<keyof typeof EXIT_CODES, "SIGPIPE">;
 
 const STOP_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
-/** `timeout -s INT` signals its child and then the group, a terminal and a shell both pass a Ctrl-C on: one request. */
+/**
+ * Signals within this time are one request: `timeout -s INT` signals its child and then the group, and a terminal and a
+ * shell may both deliver a Ctrl-C.
+ */
 const ONE_REQUEST_MS = 500;
 const SIGHUP_BIT = 1n;
 
 process.on("SIGUSR1", () => undefined);
 closeDebugger();
-// One that was asked for before this line opens in the next moments.
+// A debugger requested before this line opens shortly afterwards.
 setImmediate(closeDebugger);
 const ignoresHangUp = wasHangUpIgnored();
 if (ignoresHangUp) process.on("SIGHUP", () => undefined);
 
 /**
- * Listens for the signals that ask for an end: SIGINT, SIGTERM, and SIGHUP unless it was ignored when this process started.
+ * Listens for the stop signals SIGINT, SIGTERM, and SIGHUP unless it was ignored when this process started.
  *
- * @param stop told of the first
- * @param again told of each that comes half a second or more after the first
- * @returns a function that forgets both
+ * @param stop called for the first signal
+ * @param again called for each signal that arrives at least half a second after the first
+ * @returns a function that removes both listeners
  */
 export function onStopSignals(stop: (signal: StopSignal) => void, again: (signal: StopSignal) => void): () => void {
   let request: "none" | "under way" | "over" = "none";
@@ -39,7 +42,7 @@ export function onStopSignals(stop: (signal: StopSignal) => void, again: (signal
   const listen = (signal: StopSignal): void => {
     if (request === "none") {
       request = "under way";
-      // After the signals that came while this process stood still: they were sent in time.
+      // Handle signals that arrived while this process was suspended first; they belong to the same request.
       setTimeout(() => setImmediate(end), ONE_REQUEST_MS).unref();
       stop(signal);
     } else if (request === "over") again(signal);
@@ -48,12 +51,12 @@ export function onStopSignals(stop: (signal: StopSignal) => void, again: (signal
   for (const signal of signals) process.on(signal, listen);
   return () => {
     isForgotten = true;
-    // The rest of a request may still come: a program that ends in order is not ended by it.
+    // More signals of the same request may follow. They must not kill a program that is ending normally.
     if (request !== "under way") forget();
   };
 }
 
-/** Closes a debugger that a signal has opened; one that was asked for by an option stays. */
+/** Closes a debugger opened by a signal. One requested by an option stays open. */
 function closeDebugger(): void {
   const options = [...process.execArgv, process.env.NODE_OPTIONS ?? ""].join(" ");
   if (options.includes("--inspect")) return;
@@ -62,13 +65,14 @@ function closeDebugger(): void {
 }
 
 /**
- * Whether whoever started this process had SIGHUP ignored, as nohup does. Node sets every signal back to its default before a
- * line of ours runs, and /proc/self/status no longer tells: the launcher has looked before, and else there are traces.
+ * Returns whether SIGHUP was ignored when this process started, as under nohup. Node resets all signals to their
+ * defaults before our code runs, so /proc/self/status no longer shows it. Uses the launcher's record, or else what bash
+ * and the parent process reveal.
  */
 function wasHangUpIgnored(): boolean {
   const { FOURTUPLE_SIGIGN: told, _: started } = process.env;
   if (told !== undefined) return isHangUpIn(told);
-  // bash names the program that it started, which nohup passes on.
+  // bash sets `_` to the program that it started, and nohup passes it on.
   return basename(started ?? "") === "nohup" || isIgnoredBy("self") || isIgnoredBy(`${process.ppid}`);
 }
 
@@ -77,7 +81,7 @@ function isIgnoredBy(pid: string): boolean {
     const [, mask] = /^SigIgn:\s*([0-9a-f]+)$/m.exec(readFileSync(`/proc/${pid}/status`, "latin1")) ?? [];
     return mask !== undefined && isHangUpIn(mask);
   } catch {
-    // No /proc: then a hang-up is an ordinary end.
+    // Without /proc, treat a hang-up as a stop signal.
     return false;
   }
 }

@@ -1,4 +1,4 @@
-// From signals to a run's end: the first Ctrl-C, SIGTERM or hang-up stops it in order, a later one ends it at once.
+// Connects signals to a run: the first SIGINT, SIGTERM or SIGHUP stops it gracefully, a later one ends it at once.
 import { isOfEvent } from "../output/terminal/output.js";
 import { onParentGone } from "./parent.js";
 import { EXIT_CODES, onStopSignals, type StopSignal } from "./signals.js";
@@ -11,10 +11,10 @@ interface Run<Result> {
   abort(): void;
 }
 
-/** Until the threads have seen that they are to end; longer is not waited. */
+/** Maximum time for the threads to notice an abort. */
 const ABORT_MS = 100;
 
-/** A signal ended the run before it was done, or nobody reads what is printed: how the program ends, at once. */
+/** Thrown to end the program at once because of a signal or because nothing reads its output. */
 export class Interrupted extends Error {
   readonly exitCode: number;
 
@@ -26,10 +26,10 @@ export class Interrupted extends Error {
 }
 
 /**
- * Waits for a run's end and passes signals on to it.
+ * Waits for a run to end and forwards signals to it.
  *
- * @param stopped told of the signal that stops the run
- * @throws {Interrupted} after another signal half a second later, or when nobody reads what is printed any more
+ * @param stopped called with the signal that stops the run
+ * @throws {Interrupted} after a second signal at least half a second later, or when nothing reads the output any more
  */
 export async function supervise<Result>(run: Run<Result>, stopped?: (signal: StopSignal) => void): Promise<Result> {
   let ending: Error | undefined;
@@ -49,7 +49,7 @@ export async function supervise<Result>(run: Run<Result>, stopped?: (signal: Sto
   const onOutputError = (error: Error) => {
     if (!isOfEvent(error)) abort(new Interrupted("SIGPIPE"));
   };
-  // Leaving it to Node would wait for threads that wait for the kernel.
+  // Node's own handling would wait for threads that are blocked in the kernel.
   const onUncaught = (error: Error) => abort(error);
   const forgetStops = onStopSignals(stop, (signal) => abort(new Interrupted(signal)));
   const forgetParent = onParentGone(() => stop("SIGTERM"));
@@ -66,7 +66,7 @@ export async function supervise<Result>(run: Run<Result>, stopped?: (signal: Sto
   try {
     const result = await Promise.race([run.done, givenUp]);
     if (ending) throw ending;
-    // Not before the caller has printed the result: a signal in this moment is not to take it away.
+    // Keep the listeners until the caller has printed the result, so that a signal cannot prevent it.
     setImmediate(forgetSignals);
     return result as Result;
   } catch (error) {

@@ -1,4 +1,4 @@
-// The completion script for bash.
+// Generates the completion script for bash.
 import type { CompletedCommand, Values } from "./describe.js";
 
 export function bashScript(program: string, commands: readonly CompletedCommand[]): string {
@@ -30,7 +30,7 @@ complete -F _${program} ${program}
 `;
 }
 
-/** What follows an option that takes a value. */
+/** Returns the case branches that complete the values of options. */
 function valueCases({ name, options }: CompletedCommand): string[] {
   const after = options.flatMap(({ flags, values, isValueOptional }) =>
     values === undefined || (isValueOptional && values === "free")

@@ -1,4 +1,4 @@
-// `fourtuple completion`: a script by which a shell completes commands, options and their values.
+// `fourtuple completion`: prints a shell script that completes commands, options and their values.
 import { Argument } from "commander";
 import type { AddCommand } from "../add-command.js";
 import { SHELLS, type Shell } from "./shells.js";

@@ -1,16 +1,16 @@
-// What can be completed, read from commander's declarations: so a new option needs nothing here.
+// Reads what can be completed from commander's declarations, so that new options need no changes here.
 import type { Argument, Command, Option } from "commander";
 
-/** What a value is completed by: words from a list, names of files, or nothing. */
+/** Completions of a value: words from a list, file names, or none. */
 export type Values = readonly string[] | "files" | "free";
 
 export interface CompletedOption {
-  /** `-c` and `--connections`, or one of them. */
+  /** For example `-c` and `--connections`, or one of the two. */
   readonly flags: readonly string[];
   readonly about: string;
-  /** Undefined where it takes no value. */
+  /** Undefined if the option takes no value. */
   readonly values: Values | undefined;
-  /** It can be given without its value. */
+  /** True if the value may be omitted. */
   readonly isValueOptional: boolean;
 }
 
@@ -21,7 +21,7 @@ export interface CompletedCommand {
   readonly argument: Values;
 }
 
-/** The commands of a program, hidden options left out. */
+/** Returns the commands of a program, without hidden options. */
 export function describeCommands(program: Command): CompletedCommand[] {
   return program.commands.map((command) => ({
     name: command.name(),
@@ -48,7 +48,7 @@ function describeOption(option: Option): CompletedOption {
   };
 }
 
-/** The placeholder tells files: `<file>`, `[file]`, `<run.json>`. */
+/** Detects file arguments by their placeholder, such as `<file>`, `[file]` or `<run.json>`. */
 function valuesOf(of: Option | Argument | undefined): Values {
   if (of === undefined) return "free";
   if (of.argChoices) return of.argChoices;

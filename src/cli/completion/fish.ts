@@ -1,4 +1,4 @@
-// The completion script for fish.
+// Generates the completion script for fish.
 import type { CompletedCommand, CompletedOption, Values } from "./describe.js";
 
 export function fishScript(program: string, commands: readonly CompletedCommand[]): string {

@@ -1,4 +1,4 @@
-// Prints a shell's completion script, made from the commands as they are declared.
+// Prints a shell completion script generated from the command declarations.
 import type { Command } from "commander";
 import { printFile } from "../../output/terminal/output.js";
 import { bashScript } from "./bash.js";

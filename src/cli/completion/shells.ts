@@ -1,4 +1,4 @@
-// The shells that commands are completed in.
+// Shells with completion support.
 
 export const SHELLS = ["bash", "zsh", "fish"] as const;
 

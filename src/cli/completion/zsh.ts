@@ -1,4 +1,4 @@
-// The completion script for zsh.
+// Generates the completion script for zsh.
 import type { CompletedCommand, CompletedOption, Values } from "./describe.js";
 
 export function zshScript(program: string, commands: readonly CompletedCommand[]): string {
@@ -29,7 +29,7 @@ function commandCase({ name, options, argument }: CompletedCommand): string {
   return `        ${name}) _arguments -s ${all.join(" ")} ;;`;
 }
 
-/** `'*'{-c,--connections}'[how many]:value:'`: each may come again. */
+/** Returns a spec such as `'*'{-c,--connections}'[how many]:value:'`; the asterisk allows repetition. */
 function optionSpec({ flags, about, values, isValueOptional }: CompletedOption): string {
   const names = flags.length > 1 ? `{${flags.join(",")}}` : flags[0]!;
   const description = about.replace(/[[\]:\\]/g, "\\$&");

@@ -1,4 +1,4 @@
-// `connect --json`: prints the events of a run, see client/event-stream.ts.
+// Prints the events of `connect --json`; see client/event-stream.ts.
 
 import type { ConnectEvent } from "../../client/event-stream.js";
 import type { ConnectRun } from "../../client/run.js";
@@ -18,14 +18,14 @@ export class EventPrinter {
   constructor(run: ConnectRun) {
     this.#run = run;
     print({ event: "started", pid: process.pid, spec: run.spec });
-    // Of a single connection only.
+    // Emitted for a single connection only.
     run.on("opened", (local) => print({ event: "opened", ...local }));
     run.on("received", (text) => this.#received(text));
-    // Unreferenced: the run keeps the process alive, not what is told of it.
+    // Unreferenced: the run keeps the process alive, not this timer.
     this.#timer = setInterval(() => this.#poll(), POLL_MS).unref();
   }
 
-  /** Nothing more but the result. */
+  /** Stops printing snapshots; only the result follows. */
   stop(): void {
     clearInterval(this.#timer);
     if (this.#unprintedBytes > 0) print({ event: "notPrinted", bytes: this.#unprintedBytes });
@@ -40,7 +40,7 @@ export class EventPrinter {
     else print({ event: "received", text });
   }
 
-  /** Prints a snapshot in which something is new, unless nobody reads. */
+  /** Prints a snapshot if anything has changed, unless the reader of the output has fallen behind. */
   #poll(): void {
     const snapshot = this.#run.snapshot();
     const { elapsedMs: _, leftMs: __, wanted: ___, ...counts } = snapshot;
@@ -51,7 +51,7 @@ export class EventPrinter {
   }
 }
 
-/** What a run came to counts more than what is told of it: an event that cannot be written does not end the run. */
+/** Prints an event. A failed write does not end the run, because its result matters more than its events. */
 function print(event: ConnectEvent): void {
   printEvent(event);
 }

@@ -1,4 +1,4 @@
-// A load while it lasts, on standard error: a panel on a terminal, else a line now and then.
+// Shows the progress of a load on standard error: a panel on a terminal, otherwise a line every second.
 
 import type { ConnectRun } from "../../client/run.js";
 import type { ConnectSnapshot } from "../../client/snapshot.js";
@@ -11,12 +11,12 @@ import { planNote } from "../../output/text/connect-summary.js";
 
 const LIVE_MS = 200;
 const LINE_MS = 1000;
-/** A hold in which nothing happens is told of this often. */
+/** Maximum interval between lines while nothing changes. */
 const QUIET_MS = 10_000;
 
 /**
- * @param isSilent nothing but the panel, for programs that read standard output
- * @returns a function that ends it
+ * @param isSilent show only the panel, because a program reads standard output
+ * @returns a function that stops the display
  */
 export async function showProgress(run: ConnectRun, isSilent: boolean): Promise<() => void> {
   const note = planNote(run.tuplesAvailable, run.spec.connections);

@@ -1,5 +1,5 @@
-// What `fourtuple connect` does: starts a run, ends it by signals, and shows it: one connection as it is read, a load by its progress
-// and summary, either as JSON events.
+// Runs `fourtuple connect`: starts the run, stops it on signals, and prints what a single connection reads, the
+// progress and summary of a load, or JSON events.
 
 import { startRun } from "../../client/connect.js";
 import { explained } from "../../diagnosis/explain.js";
@@ -17,7 +17,7 @@ import { EventPrinter } from "./events.js";
 import { showProgress } from "./progress.js";
 import { noConnection, printSingle, printSingleEnd } from "./single.js";
 
-/** As the command line has them. */
+/** Options as parsed from the command line. */
 export interface ConnectCommandOptions extends ProtocolCommandOptions {
   readonly connections?: number;
   readonly resolve?: "first" | "all";
@@ -45,14 +45,14 @@ export interface ConnectCommandOptions extends ProtocolCommandOptions {
   readonly json?: boolean;
 }
 
-/** The exit code of a run that was stopped before its end, as shells give it for Ctrl-C. */
+/** Exit code of an interrupted run; the one shells report for Ctrl-C. */
 const INTERRUPTED = EXIT_CODES.SIGINT;
 
 /** @returns the exit code */
 export async function runConnect(to: readonly string[], options: ConnectCommandOptions): Promise<number> {
   const run = await startRun(specOf(to, options));
   let stoppedBy: StopSignal | undefined;
-  // Before a word is printed: who reads that it has started may send a signal.
+  // Install signal handlers before printing anything: a reader of the first line may already send a signal.
   const ended = supervise(run, (signal) => {
     stoppedBy = signal;
   });
@@ -69,7 +69,7 @@ export async function runConnect(to: readonly string[], options: ConnectCommandO
   if (events) events.result(result);
   else if (isSingle) printSingleEnd(result, stoppedBy !== undefined);
   else printResult(connectSummary(result, paintFor(process.stdout)));
-  // A single connection is its server's to end, however long it was to be held.
+  // The server ends a single connection. Stopping it from here is an interruption, whatever its duration.
   if (isSingle && stoppedBy) return EXIT_CODES[stoppedBy];
   if (isSingle && (result.ready ?? result.established) === 0) throw noConnection(result);
   return exitCodeOf(result, stoppedBy);

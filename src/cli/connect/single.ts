@@ -1,4 +1,5 @@
-// One connection, as the article's client: its own address, then what it reads, until its server closes it or somebody ends it.
+// Prints a single connection like the client in the blog post on the 65,535 myth: its local address, then what it reads
+// until its server or a signal ends it.
 
 import type { ConnectRun } from "../../client/run.js";
 import { missPhrases } from "../../client/verdict/verdict.js";
@@ -12,7 +13,7 @@ import type { Explained } from "../../results/diagnosis.js";
 import { AppError } from "../../util/errors.js";
 import { formatBytes } from "../../util/units.js";
 
-/** Prints its own address, then each read. */
+/** Prints the local address, then the text of each read. */
 export function printSingle(run: ConnectRun): void {
   run.on("opened", (local) => {
     const tried = triedLine(run.names, run.byDestination());
@@ -31,7 +32,9 @@ export function printSingle(run: ConnectRun): void {
   run.done.then(noteUnprinted, noteUnprinted);
 }
 
-/** Says what the reads have not: that it was stopped, or what it was short of. A single connection has no summary. */
+/**
+ * Prints the reason for the end if the connection was stopped or missed a target. A single connection has no summary.
+ */
 export function printSingleEnd(result: Explained<ConnectResult>, isStopped: boolean): void {
   const missed =
     result.outcome === "missed" && (result.ready ?? result.established) > 0 ? missPhrases(result.misses) : [];
@@ -40,7 +43,7 @@ export function printSingleEnd(result: Explained<ConnectResult>, isStopped: bool
     printNote([`target missed: ${missed.join(", ")}`, ...diagnosisLines(result.diagnosis)].join("\n"));
 }
 
-/** The error of a single connection that was never established. */
+/** Returns the error for a single connection that was never established. */
 export function noConnection(result: Explained<ConnectResult>): AppError {
   const { diagnosis } = result;
   const fix = diagnosis.finding?.fix ?? diagnosis.suspects[0]?.fix;

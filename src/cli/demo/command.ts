@@ -1,5 +1,5 @@
-// `fourtuple demo`: a server and a client in two processes open more connections to one port than there are ports, and the
-// kernel's own table confirms the count.
+// `fourtuple demo`: a server and a client in two processes open more connections to one port than there are ports, and
+// the kernel's own table confirms the count.
 import type { AddCommand } from "../add-command.js";
 import { countFor, engineOption } from "../parse.js";
 

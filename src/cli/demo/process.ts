@@ -1,18 +1,18 @@
-// The demo's server and client: commands of this program, each a process of its own, and the results that they print last.
+// Runs commands of this program as child processes, such as the demo's server and client, and reads their results.
 import { fileURLToPath } from "node:url";
 import { lastResult } from "../../client/event-stream.js";
 import { AppError } from "../../util/errors.js";
 import { NODE_START_MS, Subprocess } from "../../util/subprocess.js";
 
-/** From a request to end to the kill: a million connections take their time to close. */
+/** Time from a stop request to SIGKILL. Closing a million connections takes a while. */
 const GRACE_MS = 60_000;
-/** One that has said nothing yet has nothing to close. */
+/** The same for a child that has printed nothing yet, and so has nothing to close. */
 const SILENT_GRACE_MS = 5000;
 
-/** Starts `fourtuple` with these arguments. */
+/** Starts `fourtuple` with the given arguments. */
 export function startCommand(...args: readonly string[]): Subprocess {
   const main = fileURLToPath(new URL("../main.js", import.meta.url));
-  // A Ctrl-C of the terminal is for the demo to pass on.
+  // Detached, so that only the demo receives the terminal's Ctrl-C and forwards it.
   return new Subprocess([process.execPath, main, ...args], {
     detached: true,
     stopsWithUs: true,
@@ -21,20 +21,20 @@ export function startCommand(...args: readonly string[]): Subprocess {
 }
 
 /**
- * Asks it to end in order.
+ * Asks a command to stop.
  *
- * @param silentGraceMs until one that has printed nothing is killed
+ * @param silentGraceMs time after which a command that has printed nothing is killed
  */
 export async function stopCommand(command: Subprocess, silentGraceMs = SILENT_GRACE_MS): Promise<void> {
   await command.stop(command.hasSpoken ? GRACE_MS : silentGraceMs);
 }
 
 /**
- * Stops it for its result.
+ * Stops a command and returns its result.
  *
- * @param role what it is to whoever reads the error
+ * @param role name of the command in the error message
  * @param silentGraceMs as for stopCommand()
- * @throws {AppError} E_CONNECT when it was ended before it could print the result
+ * @throws {AppError} E_CONNECT if the command ended before printing its result
  */
 export async function finishCommand<Result>(
   command: Subprocess,

@@ -1,4 +1,5 @@
-// What `fourtuple demo` does: server and client in two processes, the kernel's own count, the verdict.
+// Runs `fourtuple demo`: a server and a client in separate processes, the kernel's count of connections, and the
+// verdict.
 
 import { once } from "node:events";
 import { onSnapshot } from "../../client/event-stream.js";
@@ -25,12 +26,12 @@ import { finishCommand, startCommand, stopCommand } from "./process.js";
 
 const EXAMPLES = 3;
 const LINE_MS = 1000;
-/** Tried in turn; with 0 the kernel chooses. Low, so that few other programs have the same one as a source port. */
+/** Ports to try in order; 0 lets the kernel choose. Low ports are rarely in use as source ports of other programs. */
 const PORTS = [7777, 7778, 7779, 0];
-/** The client holds until it is stopped, or until this process is gone. */
+/** The client holds until it is stopped or this process exits. */
 const HOLD = "forever";
 
-/** Connections that the client had open when it last told of itself. */
+/** Number of open connections in the client's last snapshot. */
 let openAtLast = 0;
 
 /** @returns the exit code */
@@ -46,7 +47,7 @@ export async function runDemo(wanted: number, engine = "auto"): Promise<number> 
     if (error instanceof Interrupted && error.exitCode !== 0) print(demoInterrupted(wanted, openAtLast));
     throw error;
   } finally {
-    // The client first: it is to close its connections, not to lose them.
+    // Stop the client first, so that it closes its connections rather than losing them.
     for (const child of children.reverse()) await stopCommand(child);
     interruption.forget();
   }
@@ -54,7 +55,8 @@ export async function runDemo(wanted: number, engine = "auto"): Promise<number> 
 
 async function gatherEvidence(wanted: number, engine: string, children: Subprocess[]): Promise<DemoEvidence> {
   const port = await startServer(engine, children);
-  // The server's port is never a source port: each socket that has it is one end of another connection.
+  // Exclude the server's port from the source ports, so that every socket with that port belongs to a different
+  // connection.
   const sourcePorts = port < 32768 ? `${port + 1}-65535` : `1024-${port - 1}`;
   const load = ["-c", `${wanted}`, "--source-port", sourcePorts, "-T", HOLD, "--engine", engine];
   const client = startCommand("connect", `127.0.0.1:${port}`, ...load, "--json");
@@ -80,7 +82,7 @@ async function gatherEvidence(wanted: number, engine: string, children: Subproce
   };
 }
 
-/** Starts the server on the first port that is free. @returns the port */
+/** Starts the server on the first free port. @returns the port */
 async function startServer(engine: string, children: Subprocess[], [wanted, ...others] = PORTS): Promise<number> {
   const server = startCommand("serve", `127.0.0.1:${wanted}`, "--log", "none", "--engine", engine, "--json");
   children[0] = server;
@@ -95,7 +97,7 @@ async function startServer(engine: string, children: Subprocess[], [wanted, ...o
   }
 }
 
-/** Waits until the client holds what it could open, and shows how it gets there. */
+/** Waits until the client has opened all it can, and shows its progress. */
 async function allOpen(client: Subprocess): Promise<void> {
   const live = await openLive(process.stdout);
   const show = progressPrinter(live);
@@ -129,7 +131,7 @@ function progressPrinter(live: Live | undefined): (snapshot: ConnectSnapshot) =>
   };
 }
 
-/** @throws {AppError} when the child ends before `awaited` has come */
+/** @throws {AppError} if the child exits before `awaited` resolves */
 function firstOf<T>(child: Subprocess, awaited: Promise<T>): Promise<T> {
   const ended = child.result.then((): never => {
     throw new AppError("E_CONNECT", `a process of the demo ended early: ${child.reason}`, {
@@ -139,13 +141,13 @@ function firstOf<T>(child: Subprocess, awaited: Promise<T>): Promise<T> {
   return Promise.race([awaited, ended]);
 }
 
-/** The first signal ends the demo in order, a later one kills its processes. */
+/** The first signal ends the demo gracefully; a later one kills its processes. */
 function watchSignals(children: readonly Subprocess[]): { readonly happened: Promise<never>; forget(): void } {
   let interrupt!: (reason: Interrupted) => void;
   const happened = new Promise<never>((_, reject) => {
     interrupt = reject;
   });
-  // It may happen while nobody waits for it any more.
+  // Avoids an unhandled rejection when nothing awaits it any more.
   happened.catch(() => undefined);
   const forgetSignals = onStopSignals(
     (signal) => interrupt(new Interrupted(signal)),

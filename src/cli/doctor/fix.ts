@@ -1,4 +1,4 @@
-// `fourtuple doctor --fix`, `--apply`, `--script` and `--undo`: shown, made, printed, taken back.
+// Runs `fourtuple doctor --fix`, `--apply`, `--script` and `--undo`: shows, applies, exports or reverts changes.
 import { existsSync, lstatSync } from "node:fs";
 import type { CapacityOptions } from "../../capacity/options.js";
 import { printFile, printJson, printResult } from "../../output/terminal/output.js";
@@ -24,7 +24,7 @@ export function isFixRequested({ fix, apply, undo, script, journal }: FixOptions
   return Boolean(fix || apply || undo || script);
 }
 
-/** @returns the exit code: 0 done, 1 something is not as it was to be, 3 a privilege is missing */
+/** @returns the exit code: 0 if done, 1 if a setting does not have the expected value, 3 if a privilege is missing */
 export async function runFix(options: FixOptions, capacity: CapacityOptions): Promise<number> {
   if (options.undo) return undo(options);
   const { examine } = await import("../../capacity/predict.js");
@@ -33,7 +33,7 @@ export async function runFix(options: FixOptions, capacity: CapacityOptions): Pr
   const { readUdpPorts } = await import("../../linux/proc/udp-ports.js");
   const plan = planChanges(await examine(capacity), KERNEL_SETTINGS.read, readUdpPorts());
   if (options.apply) {
-    // Who interrupts the measuring does not want to see settings change.
+    // A user who interrupts the measuring does not expect settings to change.
     if (capacity.signal?.aborted) throw new AppError("E_SYSTEM", "interrupted while measuring: nothing is changed");
     return apply(plan, options);
   }
@@ -53,7 +53,7 @@ async function apply(plan: FixPlan, options: FixOptions): Promise<number> {
   const { applyPlan } = await import("../../tuning/apply.js");
   const { applyText } = await import("../../output/text/fix.js");
   const journal = await journalOf(options);
-  // Before the first change, and in one sentence: what is wrong with the journal is wrong for all of them.
+  // Check the journal before the first change, so that a bad one is reported once rather than for every change.
   const { readJournal } = await import("../../tuning/journal/reader.js");
   if (existsSync(journal)) readJournal(journal);
   const report = applyPlan(plan, journal);
@@ -81,7 +81,7 @@ async function undo(options: FixOptions): Promise<number> {
   );
 }
 
-/** What cannot be looked at is there, for all that is known. */
+/** Returns whether a file is known to be missing. One that cannot be examined is assumed to exist. */
 function isMissing(file: string): boolean {
   try {
     return lstatSync(file, { throwIfNoEntry: false }) === undefined;

@@ -1,11 +1,11 @@
-// What `fourtuple doctor` does: predicts, or shows, makes and undoes changes, or explains a run.
+// Runs `fourtuple doctor`: predicts capacity, shows, applies or reverts changes, or explains a run.
 import type { CapacityOptions } from "../../capacity/options.js";
 import { printResult } from "../../output/terminal/output.js";
 import { paintFor } from "../../output/terminal/paint.js";
 import { EXIT_CODES, onStopSignals } from "../signals.js";
 import { type FixOptions, isFixRequested, runFix } from "./fix.js";
 
-/** As the command line has them. */
+/** Options as parsed from the command line. */
 export interface DoctorCommandOptions extends FixOptions {
   readonly connections?: number;
   readonly role?: CapacityOptions["role"];
@@ -36,7 +36,7 @@ async function act(options: DoctorCommandOptions, capacity: CapacityOptions): Pr
   return isFixRequested(options) ? runFix(options, capacity) : predict(options, capacity);
 }
 
-/** Ends the measuring by a signal: what is known without it is said, and the exit code is the signal's. */
+/** Aborts measuring on a signal. The prediction then uses built-in costs, and the exit code is that of the signal. */
 async function untilStopped(work: (signal: AbortSignal) => Promise<number>): Promise<number> {
   const stopping = new AbortController();
   let exitCode: number | undefined;

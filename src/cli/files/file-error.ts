@@ -1,8 +1,8 @@
-// Why a file can be neither read nor written, in a sentence and with what helps: by errno, as the system says it.
+// Explains by errno why a file cannot be read or written, and how to fix it.
 import { AppError } from "../../util/errors.js";
 import { printable, shortened } from "../../util/printable.js";
 
-/** What helps against each errno of open(), write(), fsync() and rename(). */
+/** Fixes for the errnos of open(), write(), fsync() and rename(). */
 const FIXES: Readonly<Record<string, string>> = {
   EACCES: "give a file in a directory that you may write to, or change the permissions",
   EAGAIN: "its reader takes no more: start one that reads to the end",
@@ -29,12 +29,12 @@ const FIXES: Readonly<Record<string, string>> = {
   ETXTBSY: "it is a program that runs: give another file",
 };
 
-/** The error for a file that takes no bytes. */
+/** Returns the error for a file that cannot be written. */
 export function notWritable(file: string, cause: unknown): AppError {
   return notUsable(file, cause, "written", "E_SYSTEM");
 }
 
-/** Writes to a file. @throws {AppError} E_SYSTEM as notWritable() when that fails */
+/** Runs `write`. @throws {AppError} E_SYSTEM from notWritable() if it fails */
 export function writing(file: string, write: () => void): void {
   try {
     write();
@@ -43,12 +43,12 @@ export function writing(file: string, write: () => void): void {
   }
 }
 
-/** The errno's name of an error of Node's; empty for any other. */
+/** Returns the errno name of a Node error, or an empty string for any other error. */
 export function codeOf(error: unknown): string {
   return (error as NodeJS.ErrnoException).code ?? "";
 }
 
-/** The error for a file that gives none. */
+/** Returns the error for a file that cannot be read. */
 export function notReadable(file: string, cause: unknown): AppError {
   return notUsable(file, cause, "read", "E_OPTION");
 }
@@ -56,7 +56,7 @@ export function notReadable(file: string, cause: unknown): AppError {
 function notUsable(file: string, cause: unknown, what: "written" | "read", code: "E_SYSTEM" | "E_OPTION"): AppError {
   if (cause instanceof AppError) return cause;
   const { code: errno = "", message } = cause as NodeJS.ErrnoException;
-  // Node's message ends with the call and the path, which stands before it.
+  // Node's message ends with the call and the path. The path is already at the start of ours.
   const why = message.replace(/, \w+(?: '[\s\S]*)?$/, "");
   return new AppError(code, `${shortened(printable(file), 200)} cannot be ${what}: ${why}`, {
     fix: fixFor(errno, what),

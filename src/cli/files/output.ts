@@ -1,5 +1,5 @@
-// The one writer of the files that a command makes: a page, a picture, a script. It is opened before the work that fills it:
-// what cannot be written is known then. Identity is device and inode, so no name leads back to what was read.
+// Writes every file that a command creates: a page, a picture or a script. Opens it before the work starts, so that an
+// unwritable file is reported early. Compares files by device and inode, so that no alias can overwrite an input.
 import {
   accessSync,
   type BigIntStats,
@@ -20,13 +20,13 @@ import { notWritable, writing } from "./file-error.js";
 import { NEW_FILE_FLAGS, NEW_FILE_MODE, replaceFile, temporaryIn } from "./replace-file.js";
 import { StreamOutput } from "./stream-output.js";
 
-/** A place to write to, checked before the work that fills it. */
+/** An output file that was checked before the work to fill it. */
 export interface Output {
-  /** Its bytes go where this program's own lines go: they would be in the middle of them. */
+  /** True if the output is standard output, where messages of this program would mix with it. */
   readonly isStandard: boolean;
-  /** Writes it whole. @throws {AppError} E_SYSTEM when that fails: what was there before is there still */
+  /** Writes the complete text. @throws {AppError} E_SYSTEM if that fails; an existing file is then unchanged */
   write(text: string): void;
-  /** Gives it up unwritten. */
+  /** Discards the output without writing. */
   close(): void;
 }
 
@@ -34,10 +34,10 @@ const MAX_LINKS = 40;
 const DESCRIPTORS: Readonly<Record<string, string>> = { "/dev/stdin": "0", "/dev/stdout": "1", "/dev/stderr": "2" };
 
 /**
- * Finds out whether a file can be written, and changes nothing of it.
+ * Checks whether a file can be written, without changing it.
  *
  * @param inputs files that must not be overwritten; `-` is standard input
- * @throws {AppError} E_OPTION when it is an input or a directory, E_SYSTEM when it cannot be written
+ * @throws {AppError} E_OPTION if it is one of the inputs, E_SYSTEM if it cannot be written
  */
 export function openOutput(file: string, inputs: readonly string[] = []): Output {
   try {
@@ -51,7 +51,7 @@ export function openOutput(file: string, inputs: readonly string[] = []): Output
     if (present.isFile()) return oldFile(file, target, present);
     if (present.isDirectory()) throw systemError("EISDIR", "is a directory");
     if (present.isBlockDevice()) throw systemError("ENOTSUP", "is a disk");
-    // Without a reader a FIFO says ENXIO, and does not wait for one.
+    // With O_NONBLOCK, opening a FIFO without a reader fails with ENXIO instead of blocking.
     const flags = constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOCTTY;
     return new StreamOutput(file, openSync(target, flags), true);
   } catch (cause) {
@@ -59,14 +59,17 @@ export function openOutput(file: string, inputs: readonly string[] = []): Output
   }
 }
 
-/** `/dev/stdout`, `/dev/fd/3`: opened by their names they would be written from their start. */
+/**
+ * Returns the descriptor of a path such as `/dev/stdout` or `/dev/fd/3`. Opening the path itself would write from the
+ * start of the file.
+ */
 function descriptorOf(file: string): number | undefined {
   const path = resolve(file);
   const number = DESCRIPTORS[path] ?? /^\/(?:dev|proc\/self|proc\/thread-self)\/fd\/(\d+)$/.exec(path)?.[1];
   return number === undefined ? undefined : Number(number);
 }
 
-/** The file that a path leads to, which need not be there. */
+/** Resolves symbolic links to the final file, which need not exist. */
 function followLinks(path: string): string {
   let target = path;
   for (let link = 0; link <= MAX_LINKS; link++) {
@@ -84,7 +87,7 @@ function followLinks(path: string): string {
 }
 
 function refuseInput(file: string, present: BigIntStats, input: string): void {
-  // Standard input may be a file, too: `report - -o run.json < run.json`.
+  // Standard input may also be a file: `report - -o run.json < run.json`.
   const read = input === "-" ? fstatSync(0, { bigint: true }) : statOf(input);
   if (read === undefined || read.dev !== present.dev || read.ino !== present.ino) return;
   throw new AppError("E_OPTION", `${quoted(file)} is the result itself`, {
@@ -94,7 +97,7 @@ function refuseInput(file: string, present: BigIntStats, input: string): void {
 
 function newFile(file: string, target: string): Output {
   const directory = dirname(target);
-  // An existing name in it may be taken over by renaming, a new one has to be made: that is tried, and undone.
+  // A new file needs write access to the directory. Test this by creating and removing one.
   const probe = temporaryIn(directory);
   closeSync(openSync(probe, NEW_FILE_FLAGS, NEW_FILE_MODE));
   unlinkSync(probe);
@@ -102,12 +105,12 @@ function newFile(file: string, target: string): Output {
 }
 
 function oldFile(file: string, target: string, present: BigIntStats): Output {
-  // A file that is write-protected stays as it is, although its directory would let another take its name.
+  // Respect a write-protected file, although its directory would allow replacing it.
   accessSync(target, constants.W_OK);
   return { isStandard: false, write: (text) => writing(file, () => replaceFile(target, text, present)), close() {} };
 }
 
-/** undefined when there is no such file. */
+/** Returns undefined if the file does not exist. */
 function statOf(path: string): BigIntStats | undefined {
   return statSync(path, { bigint: true, throwIfNoEntry: false });
 }

@@ -1,4 +1,4 @@
-// Writes a file whole: what is new is written beside it, put on the disk, then renamed. Until then the file is as it was.
+// Replaces a file atomically: writes a temporary file next to it, syncs it to disk, and renames it.
 import {
   type BigIntStats,
   closeSync,
@@ -18,15 +18,16 @@ import { dirname, join } from "node:path";
 import { codeOf } from "./file-error.js";
 
 export const NEW_FILE_MODE = 0o666;
-/** A new file is nobody else's, and no link to one. */
+/** Create exclusively and never follow a symbolic link. */
 export const NEW_FILE_FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 const DIRECTORY_ERRORS = ["EACCES", "EPERM", "EROFS"];
 const RENAME_ERRORS = ["EBUSY", "EXDEV", "EPERM", "EACCES"];
 
 /**
- * Writes beside the file and renames; where the directory takes no file, or the name is a mount, into the file itself.
+ * Writes a temporary file and renames it. Overwrites the file in place if the directory rejects new files or the path
+ * is a mount point.
  *
- * @param present what is there already, whose owner and mode it keeps; undefined for a new file
+ * @param present stat of the existing file, whose owner and mode are kept; undefined for a new file
  */
 export function replaceFile(target: string, text: string, present: BigIntStats | undefined): void {
   const directory = dirname(target);
@@ -48,7 +49,7 @@ export function replaceFile(target: string, text: string, present: BigIntStats |
   syncDirectory(directory);
 }
 
-/** A file that is whole on the disk, or not there. */
+/** Writes a new file that ends up complete on disk or not at all. */
 function writeNew(file: string, text: string, mode: number, like?: BigIntStats): void {
   const fd = openSync(file, NEW_FILE_FLAGS, mode);
   try {
@@ -63,7 +64,7 @@ function writeNew(file: string, text: string, mode: number, like?: BigIntStats):
   }
 }
 
-/** In place, with the old bytes put back when there is no room for the new. */
+/** Overwrites a file in place, and restores the old bytes if there is no space for the new ones. */
 function overwrite(target: string, text: string): void {
   const before = readFileSync(target);
   const fd = openSync(target, constants.O_RDWR | constants.O_NOFOLLOW);
@@ -85,7 +86,7 @@ function keepOwner(fd: number, { uid, gid, mode }: BigIntStats): void {
   try {
     fchownSync(fd, Number(uid), Number(gid));
   } catch {
-    // Only root gives files away: it becomes the writer's.
+    // Only root may change the owner, so the file now belongs to the writer.
   }
   fchmodSync(fd, Number(mode) & 0o7777);
 }
@@ -97,10 +98,10 @@ function writeAll(fd: number, bytes: Buffer, from?: number): void {
 }
 
 /**
- * Puts a result that could not be written where it was to go into a file of its own, rather than lose it.
+ * Saves a result that could not be written to its destination.
  *
- * @param name the file's name before what makes it unique
- * @returns the file's path; undefined when no directory takes it
+ * @param name start of the file name; a unique suffix is added
+ * @returns path of the file; undefined if no directory accepts it
  */
 export function rescue(name: string, suffix: string, text: string): string | undefined {
   for (const directory of new Set([tmpdir(), "/var/tmp", "."])) {
@@ -109,13 +110,13 @@ export function rescue(name: string, suffix: string, text: string): string | und
       writeNew(file, text, 0o600);
       return file;
     } catch {
-      // The next one may have room.
+      // The next directory may have space.
     }
   }
   return undefined;
 }
 
-/** A name beside a file for what is to take its place. */
+/** Returns a temporary name in the directory. */
 export function temporaryIn(directory: string): string {
   return join(directory, `.fourtuple-${unique()}.tmp`);
 }
@@ -133,6 +134,6 @@ function syncDirectory(directory: string): void {
       closeSync(fd);
     }
   } catch {
-    // The file is whole either way; its name is on the disk a little later.
+    // The file is complete either way; only its directory entry reaches the disk later.
   }
 }

@@ -1,8 +1,8 @@
-// Output to what is no regular file: a FIFO, a terminal, /dev/null, a descriptor of this process.
+// Output to anything but a regular file: a FIFO, a terminal, /dev/null or a descriptor of this process.
 import { closeSync, writeSync } from "node:fs";
 import { codeOf, writing } from "./file-error.js";
 
-/** A reader that has stopped reading is not waited for longer. */
+/** Maximum time to wait for a reader that has stopped reading. */
 const GRACE_MS = 10_000;
 const POLL_MS = 5;
 
@@ -14,7 +14,7 @@ export class StreamOutput {
   #isClosed = false;
 
   constructor(file: string, fd: number, isOwn: boolean) {
-    // A descriptor that is not open is no place to write to.
+    // Fails early if the descriptor is not open.
     writeSync(fd, Buffer.alloc(0));
     this.#file = file;
     this.#fd = fd;

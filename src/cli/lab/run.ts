@@ -1,4 +1,4 @@
-// What `fourtuple lab` does: the experiments with their progress, ended by signals, then the summary and the page.
+// Runs `fourtuple lab`: the experiments with their progress, then the summary and the page. Signals stop it.
 
 import { resolveLab, runLab } from "../../lab/lab.js";
 import { openLive } from "../../output/terminal/live.js";
@@ -13,7 +13,7 @@ import { openOutput } from "../files/output.js";
 import { rescue } from "../files/replace-file.js";
 import { Interrupted, type StopSignal, supervise } from "../supervise.js";
 
-/** As the command line has them. */
+/** Options as parsed from the command line. */
 export interface LabCommandOptions {
   readonly only?: string[];
   readonly quick?: boolean;
@@ -27,9 +27,9 @@ export interface LabCommandOptions {
 /** @returns the exit code */
 export async function runLabCommand(command: LabCommandOptions): Promise<number> {
   const { json, report, totalMessageRate, ...options } = command;
-  // What makes no sense is refused before a file is touched.
+  // Reject invalid options before touching any file.
   resolveLab({ ...options, totalMessageRatePerSec: totalMessageRate });
-  // A page that cannot be written is better known before the minutes that it takes to fill it.
+  // Open the page first: an unwritable file should be reported before the minutes that the experiments take.
   const page = report === undefined ? undefined : openOutput(report);
   const paint = paintFor(process.stdout);
   const live = json ? undefined : await openLive(process.stderr);
@@ -68,7 +68,7 @@ export async function runLabCommand(command: LabCommandOptions): Promise<number>
       if (!json && !page.isStandard) print(`\nreport: ${printable(report!)}`);
     }
     if (stoppedBy && result.stoppedIn) throw new Interrupted(stoppedBy);
-    // Neither says anything against a claim.
+    // The other verdicts do not contradict a claim.
     return result.experiments.some(({ verdict }) => verdict === "refuted" || verdict === "failed") ? 1 : 0;
   } finally {
     live?.end();
@@ -76,7 +76,7 @@ export async function runLabCommand(command: LabCommandOptions): Promise<number>
   }
 }
 
-/** Minutes of measuring are not lost with the page that was to show them. */
+/** Saves the result elsewhere if its page cannot be written, so that minutes of measurements are not lost. */
 async function orRescue(result: LabResult, isPrinted: boolean | undefined, write: () => Promise<void>): Promise<void> {
   try {
     await write();

@@ -1,4 +1,5 @@
-// `fourtuple ports`: shows from the kernel's socket table who shares a port and how close each destination is to running out.
+// `fourtuple ports`: shows from the kernel's socket table who shares a port and how close each destination is to
+// running out of ports.
 import { Option } from "commander";
 import type { AddCommand } from "../add-command.js";
 import { countFor, parsePercent } from "../parse.js";
@@ -17,7 +18,7 @@ Examples:
   fourtuple ports --list --state time-wait | wc -l`;
 
 const TOP = 10;
-/** More than a host has addresses. */
+/** More than any host has addresses. */
 const MOST_ROWS = 100_000;
 
 export const addPorts: AddCommand = (program, finish) => {

@@ -1,4 +1,4 @@
-// `fourtuple ports --list`: every socket a row, as fast as the reader takes them.
+// Runs `fourtuple ports --list`: prints one row per socket, as fast as the reader takes them.
 import { writeSync } from "node:fs";
 import { columnsOf, fitText } from "../../output/terminal/columns.js";
 import { type RowColumns, SocketRows } from "../../output/text/ports/socket-rows.js";
@@ -7,10 +7,14 @@ import { outputFailed } from "../output-error.js";
 import { formatOwnersNote, formatReadNote } from "./notes.js";
 
 const STDOUT = 1;
-/** How long a full pipe that does not block is left alone. */
+/** Time to sleep while a non-blocking pipe is full. */
 const FULL_PIPE_MS = 1;
 
-/** @returns sockets printed; the reading ends early, and quietly, when nobody reads any more */
+/**
+ * Prints the matching sockets. Stops early, without an error, when nothing reads the output any more.
+ *
+ * @returns number of sockets printed
+ */
 export async function listSockets(
   query: SocketQuery,
   columns: { memory: boolean; process: boolean; header: boolean },
@@ -34,7 +38,9 @@ export async function listSockets(
   return read.sockets;
 }
 
-/** Asked beforehand, by a reading of no state at all: a row is printed before its reading has said where it comes from. */
+/**
+ * Tests for netlink with a query that matches no state, because rows are printed before a reading reports its source.
+ */
 async function hasNetlink(): Promise<boolean> {
   const { forEachSocket } = await import("../../socket-table/table.js");
   const requested = forEachSocket({ states: 0, source: "sock_diag" }, () => false);
@@ -57,18 +63,20 @@ async function ownerTexts() {
   const { unreadable, isHiding, ringHolders } = owners;
   return {
     textOf,
-    /** A ring that is not told matters where an owner is missing. */
+    /** Processes with an io_uring are listed only if an owner is missing, because their rings may hold the socket. */
     formatMissing: () => formatOwnersNote({ unreadable, isHiding, ringHolders: isMissing ? ringHolders : [] }),
   };
 }
 
-/** Standard output, written at once: while the pipe is full the reading of the table waits, and memory stays small. */
+/**
+ * Synchronous writer for standard output. While the pipe is full, reading the table waits, so memory use stays small.
+ */
 class Output {
   isClosed = false;
 
   write(piece: Buffer): void {
     const columns = columnsOf(process.stdout);
-    // Rows come whole: on a terminal they are broken as any other line.
+    // A piece consists of whole rows. On a terminal, they are wrapped like other lines.
     this.writeAll(columns === undefined ? piece : Buffer.from(fitText(piece.toString(), columns)));
   }
 

@@ -1,4 +1,4 @@
-// `fourtuple ports --listening`: the listeners with their accept queues, and who owns them.
+// Runs `fourtuple ports --listening`: shows listeners with their accept queues and owners.
 import { paintFor } from "../../output/terminal/paint.js";
 import { printableJson } from "../../util/printable.js";
 import { formatReadNote } from "./notes.js";
@@ -6,10 +6,10 @@ import type { PortsCommandOptions } from "./options.js";
 import { toFilter } from "./query.js";
 import { describeTarget, type PortTarget } from "./target.js";
 
-/** Listeners to be read; more than a host has. */
+/** Maximum number of listeners to read; more than a host has. */
 const ALL = 100_000;
 
-/** The listeners as text or JSON, and how many there are. */
+/** Returns the listeners as text or JSON, and their number. */
 export async function readListeners(
   target: PortTarget | undefined,
   options: PortsCommandOptions,
@@ -17,7 +17,7 @@ export async function readListeners(
   const { socketTable } = await import("../../socket-table/summary.js");
   const { listenerTable, ownersNote } = await import("../../output/text/ports/tables.js");
   const { overflows } = await import("../../output/text/ports/summary.js");
-  // What a listener has accepted does not hang on --state.
+  // --state does not apply to the connections that a listener has accepted.
   const table = await socketTable({ ...toFilter(target, options), states: undefined, top: ALL });
   await formatReadNote(table);
   const { listeners } = table;

@@ -1,4 +1,4 @@
-// `fourtuple ports --map`: the picture of the ports in a file, or in the terminal.
+// Runs `fourtuple ports --map`: draws the ports into a file or on the terminal.
 
 import { readLocalPortRange } from "../../linux/proc/local-ports.js";
 import type { PortMap } from "../../output/port-map/cells.js";
@@ -11,10 +11,10 @@ import { type Output, openOutput } from "../files/output.js";
 import { formatReadNote } from "./notes.js";
 import type { PortTarget } from "./target.js";
 
-/** Addresses that are read; the picture shows fewer and counts the rest. */
+/** Maximum number of addresses to read. The picture shows fewer and counts the rest. */
 const MAX_ADDRESSES = 64;
 
-/** @throws {AppError} E_OPTION when the file's name is neither a picture's nor a page's */
+/** @throws {AppError} E_OPTION unless the file name ends in .svg, .htm or .html */
 export function checkMapFile(file: string | true): string | true {
   if (file === true || /\.(svg|html?)$/i.test(file)) return file;
   if (/(^|:)\d+(-\d+)?$/.test(file)) {
@@ -27,7 +27,7 @@ export function checkMapFile(file: string | true): string | true {
   });
 }
 
-/** @returns how many addresses were drawn: 0 when there was nothing to draw */
+/** @returns number of addresses drawn; 0 if there was nothing to draw */
 export async function drawMap(
   target: PortTarget | undefined,
   query: SocketQuery,

@@ -1,20 +1,20 @@
-// `ports --netns` and `--pid`: the sockets of another network namespace, a container's for one.
+// Implements `ports --netns` and `--pid`, which show the sockets of another network namespace, such as a container's.
 
 import { EACCES, EINVAL, ENOENT, EPERM, errnoMeaning, errnoName } from "../../linux/syscalls/errno.js";
 import { enterNetNamespace, listNetNamespaces, netNamespaceFile } from "../../linux/syscalls/net-namespace.js";
 import { AppError } from "../../util/errors.js";
 
 export interface NamespaceOptions {
-  /** A name of `ip netns`, or a path. */
+  /** Name from `ip netns`, or a path. */
   readonly netns?: string;
-  /** A process, whose namespace it is. */
+  /** Process ID whose namespace to enter. */
   readonly pid?: number;
 }
 
 /**
- * Moves this process into the namespace that was asked for. What it starts or opens later is there, too.
+ * Moves this process into the requested namespace. Later threads, programs and sockets are in it as well.
  *
- * @throws {AppError} E_OPTION when there is no such namespace or process; E_PERMISSION when this user may not enter it
+ * @throws {AppError} E_OPTION if there is no such namespace or process; E_PERMISSION if the user may not enter it
  */
 export function enterNamespace({ netns, pid }: NamespaceOptions): void {
   if (netns === undefined && pid === undefined) return;

@@ -1,17 +1,17 @@
-// What `fourtuple ports` says beside its figures, on standard error: why they are less than they could be.
+// Notes of `fourtuple ports` on standard error, explaining why figures may be incomplete.
 
 import { printNote } from "../../output/terminal/output.js";
 import type { SocketTable } from "../../results/sockets/socket-table.js";
 
 const said = new Set<string>();
 
-/** A reading that fell back to /proc, or that the kernel calls inconsistent. */
+/** Notes that a reading fell back to /proc, or that the kernel marked it as inconsistent. */
 export async function formatReadNote(read: Pick<SocketTable, "fallbackErrno" | "wasInterrupted">): Promise<void> {
   const { readNote } = await import("../../output/text/ports/summary.js");
   printOnce(readNote(read));
 }
 
-/** Owners that may be missing from rows. */
+/** Notes that owners may be missing from rows. */
 export async function formatOwnersNote(owners: {
   unreadable: number;
   isHiding: boolean;
@@ -22,7 +22,7 @@ export async function formatOwnersNote(owners: {
   printOnce(note && `note: ${note}`);
 }
 
-/** Once: --watch reads again and again. */
+/** Prints each note only once, because --watch reads repeatedly. */
 export function printOnce(note: string | undefined): void {
   if (note === undefined || said.has(note)) return;
   said.add(note);

@@ -1,15 +1,15 @@
-// What `fourtuple ports` says, and its exit code, when no socket is as asked.
+// Message and exit code of `fourtuple ports` when no socket matches.
 import type { Conditions } from "../../output/text/ports/headline.js";
 import type { PortsCommandOptions } from "./options.js";
 import { type FilterOptions, toFilter } from "./query.js";
 import { describeTarget, type PortTarget } from "./target.js";
 
-/** The conditions on sockets as a sentence has them. */
+/** Returns the socket filter for use in a sentence. */
 export function conditions(options: FilterOptions): Conditions {
   return toFilter(undefined, options);
 }
 
-/** A host without sockets is an answer: 0; a port or a filter without any is a miss: 1. */
+/** Returns 0 for a host without sockets, which is a valid answer, and 1 for a port or filter without matches. */
 export function exitCodeFor(
   sockets: number,
   target: PortTarget | undefined,
@@ -19,7 +19,7 @@ export function exitCodeFor(
   return sockets === 0 && (target || isFiltered) ? 1 : 0;
 }
 
-/** That there is none, with what was asked for. */
+/** Returns a sentence saying that nothing matches the request. */
 export async function nothingFor(target: PortTarget | undefined, options: PortsCommandOptions): Promise<string> {
   const { nothingText } = await import("../../output/text/ports/headline.js");
   return nothingText(target && describeTarget(target), conditions(options));

@@ -1,4 +1,4 @@
-// The options of `fourtuple ports` as the command line has them.
+// Options of `fourtuple ports` as parsed from the command line.
 import type { NamespaceOptions } from "./netns.js";
 import type { FilterOptions } from "./query.js";
 

@@ -1,4 +1,4 @@
-// `fourtuple ports --pressure`: as text, JSON or metrics, and whether it is more than the caller will bear.
+// Runs `fourtuple ports --pressure`: shows it as text, JSON or metrics, and compares it with --fail-above.
 
 import { paintFor } from "../../output/terminal/paint.js";
 import type { Pressure } from "../../results/sockets/pressure.js";
@@ -18,13 +18,13 @@ interface Options {
 
 interface Answer {
   readonly text: string;
-  /** Sockets that it is about, and connections whose source NAT translated. */
+  /** Number of sockets covered, plus connections whose source was translated by NAT. */
   readonly sockets: number;
-  /** Something is above --fail-above. */
+  /** True if a destination is above --fail-above. */
   readonly isAbove: boolean;
 }
 
-/** @throws {AppError} E_OPTION for --fail-above without what it is about */
+/** @throws {AppError} E_OPTION for --fail-above without --pressure or --metrics */
 export function checkPressureOptions({ pressure, metrics, failAbove }: Options): void {
   if (failAbove === undefined || pressure || metrics) return;
   throw new AppError("E_OPTION", "--fail-above without --pressure", {
@@ -35,7 +35,7 @@ export function checkPressureOptions({ pressure, metrics, failAbove }: Options):
 export async function readPressure(filter: SummaryOptions, options: Options): Promise<Answer> {
   const { top } = options;
   const { pressure } = await import("../../socket-table/ports/pressure.js");
-  // One row more than is shown: the highest of those that metrics sum up.
+  // Read one row more than is shown, to include the highest row among those that metrics sum up.
   const rows = options.metrics ? top + 1 : top;
   const result = await pressure({ ...filter, top: rows, process: options.process });
   await formatReadNote(result);

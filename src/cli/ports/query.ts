@@ -1,4 +1,4 @@
-// Which sockets `fourtuple ports` reads: its options and its target as conditions, for the summaries and for the table's reader.
+// Converts the options and target of `fourtuple ports` to filters for the summaries and for the socket table.
 
 import type { TcpState } from "../../results/sockets/socket-table.js";
 import { type SocketQuery, stateMask } from "../../socket-table/query.js";
@@ -14,20 +14,20 @@ export interface FilterOptions {
   readonly memory?: boolean;
 }
 
-/** @throws {AppError} E_ADDRESS when it is no address, list, range or CIDR block */
+/** @throws {AppError} E_ADDRESS unless it is an address, list, range or CIDR block */
 export function checkPeer(text: string): string {
   parseAddressBlocks(text);
   return text;
 }
 
-/** @throws {AppError} E_ADDRESS when an address is of a zone that is no interface of this host */
+/** @throws {AppError} E_ADDRESS if the zone of an address is not an interface of this host */
 export async function checkZones(text: string): Promise<void> {
   if (!text.includes("%")) return;
   const { resolveGivenZone } = await import("../../linux/zone.js");
   for (const { first } of parseAddressBlocks(text)) resolveGivenZone(first);
 }
 
-/** Conditions as the summaries take them. */
+/** Returns the filter for summaries. */
 export function toFilter(target: PortTarget | undefined, options: FilterOptions): SocketFilter {
   return {
     port: target?.port,
@@ -39,7 +39,7 @@ export function toFilter(target: PortTarget | undefined, options: FilterOptions)
   };
 }
 
-/** The same as the table's reader takes them. */
+/** Returns the query for the socket table. */
 export function toQuery(target: PortTarget | undefined, options: FilterOptions): SocketQuery {
   const addresses = target?.ip === undefined ? undefined : parseAddressBlocks(target.ip);
   return {

@@ -1,4 +1,5 @@
-// One reading of `fourtuple ports` as text: pressure, listeners, JSON, a port's both sides or the host's sockets in sum.
+// Reads the table once for `fourtuple ports` and formats it: pressure, listeners, JSON, both sides of a port, or a
+// summary of the host.
 import { paintFor } from "../../output/terminal/paint.js";
 import type { PortExtras } from "../../output/text/ports/summary.js";
 import type { SocketFilter } from "../../socket-table/summary.js";
@@ -11,18 +12,18 @@ import { readPressure } from "./pressure.js";
 import { toFilter, toQuery } from "./query.js";
 import type { PortTarget } from "./target.js";
 
-/** Endpoints that accepted connections, to be summed up; more than a host has addresses. */
+/** Maximum number of endpoints to sum up; more than a host has addresses. */
 const ALL = 100_000;
 
-/** What was read, and how many sockets it is about. */
+/** Text of a reading, and the number of sockets it covers. */
 interface Reading {
   readonly text: string;
   readonly sockets: number;
-  /** Something is above --fail-above. */
+  /** True if a destination is above --fail-above. */
   readonly isAbove?: boolean;
 }
 
-/** @param rates what came and went since the reading before */
+/** @param rates connections opened and closed since the previous reading */
 export async function readAsText(
   target: PortTarget | undefined,
   options: PortsCommandOptions,
@@ -62,10 +63,10 @@ export async function readAsText(
   return { text: overviewText(table, { ...extras, pressure }, paint), sockets: table.sockets };
 }
 
-/** Sockets whose peer is the endpoint: one of --peer's, where that is given. */
+/** Matches sockets whose peer is the endpoint, and one of --peer's addresses if given. */
 function clientsOf({ ip, port }: PortTarget, { peer }: PortsCommandOptions): SocketFilter {
   if (ip === undefined || peer === undefined) return { remotePort: port, remoteIp: ip ?? peer };
-  // Both must hold of one address: the endpoint is the remote end, for it lies among the peers.
+  // Both conditions must hold for the same address: the endpoint is the remote end and one of the peers.
   return { ip, port, remotePort: port, remoteIp: peer };
 }
 

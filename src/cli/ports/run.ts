@@ -1,4 +1,4 @@
-// `fourtuple ports` when it runs: chooses what is read and how it is shown.
+// Runs `fourtuple ports`: chooses what to read and how to show it.
 
 import { print, printFile, printNote } from "../../output/terminal/output.js";
 import type { PortExtras } from "../../output/text/ports/summary.js";
@@ -19,7 +19,7 @@ export async function runPorts(at: string | undefined, options: PortsCommandOpti
     });
   }
   checkPressureOptions(options);
-  // Before a name is looked up: what the namespace has to say of it is not asked for, the resolver keeps its own.
+  // Enter the namespace before looking up names. The resolver keeps its own configuration either way.
   enterNamespace(options);
   const target = at === undefined ? undefined : await parseTarget(at);
   if (options.peer !== undefined) await checkZones(options.peer);
@@ -32,7 +32,7 @@ export async function runPorts(at: string | undefined, options: PortsCommandOpti
       header: options.header,
     });
     const code = exitCodeFor(listed, target, options);
-    // Rows may be read by a program: what is said of none goes beside them.
+    // A program may read the rows, so this message goes to standard error.
     if (code !== 0) printNote(await nothingFor(target, options));
     return code;
   }
@@ -57,7 +57,7 @@ function isForPrograms({ json, metrics }: PortsCommandOptions): boolean {
   return Boolean(json || metrics);
 }
 
-/** @throws {AppError} E_OPTION when other states are asked for as well */
+/** @throws {AppError} E_OPTION if other states are requested as well */
 function listenOnly({ state }: PortsCommandOptions): readonly ["LISTEN"] {
   if (state?.some((name) => name !== "LISTEN")) {
     throw new AppError("E_OPTION", "--list --listening shows sockets in LISTEN: --state asks for others", {

@@ -1,4 +1,4 @@
-// Names of TCP states as people write them: those of RFC 9293, of `ss` and netstat, and ss's groups of states.
+// Parses names of TCP states: those of RFC 9293, ss and netstat, and groups of states as in ss.
 
 import { TCP_STATE_NAMES } from "../../results/identifiers.js";
 import type { TcpState } from "../../results/sockets/socket-table.js";
@@ -6,7 +6,7 @@ import { editDistance } from "../../util/edit-distance.js";
 import { AppError } from "../../util/errors.js";
 import { quoted } from "../../util/printable.js";
 
-/** What `ss` and netstat call them. */
+/** Names used by ss and netstat. */
 const ALIASES: Readonly<Record<string, TcpState>> = {
   ESTAB: "ESTABLISHED",
   LISTENING: "LISTEN",
@@ -19,7 +19,7 @@ const ALIASES: Readonly<Record<string, TcpState>> = {
   UNCONN: "CLOSE",
   LASTACK: "LAST_ACK",
 };
-/** Groups of `ss` (man 8 ss, STATE-FILTER). */
+/** Groups of states in ss (ss(8), STATE-FILTER). */
 const GROUPS: Readonly<Record<string, readonly TcpState[]>> = {
   ALL: TCP_STATE_NAMES,
   CONNECTED: without("LISTEN", "CLOSE"),
@@ -29,7 +29,7 @@ const GROUPS: Readonly<Record<string, readonly TcpState[]>> = {
 };
 const EVERY_NAME = [...TCP_STATE_NAMES, ...Object.keys(ALIASES), ...Object.keys(GROUPS)];
 
-/** `established,time-wait`, `connected`; the option is repeatable. */
+/** Parses a list such as `established,time-wait` and appends it to the states before. */
 export function addStates(text: string, before: readonly TcpState[] = []): TcpState[] {
   return [...new Set([...before, ...text.split(",").flatMap(parseState)])];
 }
@@ -47,7 +47,10 @@ function parseState(text: string): readonly TcpState[] {
   });
 }
 
-/** A name that begins like it, or that differs by a letter in three at most; undefined where none is near. */
+/**
+ * Returns a name that starts with `name`, or differs from it in at most a third of its letters; undefined if there is
+ * none.
+ */
 function nearestName(name: string): string | undefined {
   if (name.length < 2) return undefined;
   const begun = EVERY_NAME.filter((known) => known.startsWith(name));
@@ -62,7 +65,7 @@ function without(...names: readonly TcpState[]): readonly TcpState[] {
   return TCP_STATE_NAMES.filter((state) => !names.includes(state));
 }
 
-/** The state of an alias; groups as `ss` writes them. */
+/** Returns the state for an alias, and a group's name in lower case as in ss. */
 function shown(name: string): string {
   return name in GROUPS ? name.toLowerCase() : (ALIASES[name] ?? name);
 }

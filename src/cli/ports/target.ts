@@ -1,22 +1,22 @@
-// The endpoint that `fourtuple ports` is asked about.
+// Parses the endpoint argument of `fourtuple ports`.
 import { DEFAULT_HOST, formatEndpoint, type PortRange, parseHostPorts } from "../../util/endpoint.js";
 
-/** The endpoint that was asked about; `ip` is undefined where the port alone was given: any address. */
+/** Requested endpoint; `ip` is undefined if only a port was given, which matches any address. */
 export interface PortTarget {
   readonly ip: string | undefined;
   readonly ports: PortRange;
-  /** As text: `7777`, `127.0.0.1:7777`, `7777-7786`. */
+  /** Text form, such as `7777`, `127.0.0.1:7777` or `7777-7786`. */
   readonly name: string;
-  /** The port or ports alone, as text. */
+  /** Text form of the port or port range alone. */
   readonly port: string;
 }
 
 const ANY = ["", "*", "0.0.0.0", "::"];
 
 /**
- * Parses `host:port`; `:7777`, `7777` and `0.0.0.0:7777` mean that port at any address of this host.
+ * Parses `host:port`. `:7777`, `7777` and `0.0.0.0:7777` mean that port at any address of this host.
  *
- * @throws {AppError} E_ADDRESS, or E_RESOLVE for a name that nobody knows
+ * @throws {AppError} E_ADDRESS, or E_RESOLVE for an unknown name
  */
 export async function parseTarget(text: string): Promise<PortTarget> {
   const { host, ports } = parseHostPorts(text.replace(/^\*:/, ":"));
@@ -29,7 +29,7 @@ export async function parseTarget(text: string): Promise<PortTarget> {
   return { ip, ports, name: formatEndpoint(ip, 0).replace(/0$/, port), port };
 }
 
-/** `port 7777`, `ports 7777-7786`, `127.0.0.1:7777`. */
+/** Describes a target, such as `port 7777`, `ports 7777-7786` or `127.0.0.1:7777`. */
 export function describeTarget({ ip, name, ports }: PortTarget): string {
   return ip === undefined ? `${ports.first === ports.last ? "port" : "ports"} ${name}` : name;
 }

@@ -1,4 +1,4 @@
-// `fourtuple ports --watch`: reads the table each second and draws it anew, until Ctrl-C.
+// Runs `fourtuple ports --watch`: reads and shows the table every second until Ctrl-C.
 import { setTimeout as delay } from "node:timers/promises";
 import { openLive } from "../../output/terminal/live.js";
 import { print, printFile, shownOn } from "../../output/terminal/output.js";
@@ -9,9 +9,9 @@ import { EXIT_CODES, onStopSignals } from "../signals.js";
 const EVERY_MS = 1000;
 
 /**
- * Shows `read`'s text again and again: in its place on a terminal, one after the other in a pipe.
+ * Shows the text from `read` repeatedly: in place on a terminal, consecutively in a pipe.
  *
- * @param isForPrograms each text is a line of its own, also on a terminal
+ * @param isForPrograms print each text on lines of its own even on a terminal
  * @returns the exit code
  */
 export async function watch(
@@ -50,7 +50,7 @@ export async function watch(
   return exitCode;
 }
 
-/** What a terminal has room for: more would push what was drawn before out of reach. */
+/** Limits the text to the height of the terminal. More would scroll the previous output out of reach of the cursor. */
 function trim(text: string): string {
   const rows = (process.stdout.rows ?? 24) - 1;
   return text.split("\n").slice(0, rows).join("\n");

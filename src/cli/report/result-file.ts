@@ -1,4 +1,4 @@
-// A run's result as it was printed by --json: one object, or the last of its events.
+// Reads a run's result from --json output: a single object, or the last event of a stream.
 
 import { readFileSync } from "node:fs";
 import { parseResult, type ResultKind, type Results } from "../../results/parse.js";
@@ -8,8 +8,8 @@ import { notReadable } from "../files/file-error.js";
 
 /**
  * @param file a path, or `-` for standard input
- * @param kinds results that will do
- * @throws {AppError} E_OPTION when it cannot be read, or holds no such result: the message names the field that is wrong
+ * @param kinds accepted kinds of results
+ * @throws {AppError} E_OPTION if the file cannot be read or has no such result; the message names the wrong field
  */
 export function readResult<K extends ResultKind>(file: string, kinds: readonly K[]): Results[K] {
   return parseResult(readJson(file, kinds), kinds, name(file));
@@ -18,7 +18,7 @@ export function readResult<K extends ResultKind>(file: string, kinds: readonly K
 function readJson(file: string, kinds: readonly ResultKind[]): unknown {
   const text = readText(file);
   const fix = `give what ${kinds.map((kind) => `\`fourtuple ${kind} --json\``).join(" or ")} printed`;
-  // `connect` and `serve` print an event a line, and their result as the last.
+  // `connect` and `serve` print one event per line, with the result on the last line.
   const last = text.trim().split("\n").at(-1) ?? "";
   for (const candidate of [text, last]) {
     const parsed = parse(candidate);
@@ -30,10 +30,10 @@ function readJson(file: string, kinds: readonly ResultKind[]): unknown {
   throw new AppError("E_OPTION", `${name(file)} is not JSON`, { fix });
 }
 
-/** undefined when it is not JSON. */
+/** Returns undefined if the text is not JSON. */
 function parse(text: string): { readonly value: unknown } | undefined {
   try {
-    // JSON has null for what the result left undefined.
+    // JSON uses null where the result has undefined.
     return { value: JSON.parse(text, (_, value) => value ?? undefined) };
   } catch {
     return undefined;

@@ -1,4 +1,4 @@
-// What `fourtuple report` does: reads a result and writes its page.
+// Runs `fourtuple report`: reads a result and writes its page.
 
 import { basename, dirname, extname, join } from "node:path";
 import { explained } from "../../diagnosis/explain.js";
@@ -9,13 +9,13 @@ import { openOutput } from "../files/output.js";
 import { readResult } from "./result-file.js";
 
 /**
- * @param output where to write; beside the result unless given
+ * @param output file to write; defaults to one next to the result
  * @returns the exit code
  */
 export async function runReport(file: string, output = pageBeside(file)): Promise<number> {
   const read = readResult(file, ["connect", "serve", "lab"]);
   const result = read.kind === "lab" ? read : explained(read);
-  // Loaded after the file has been read: what draws is much.
+  // Load the renderer, which is large, only after the file has been read.
   const { render } = await import("../../output/html/render.js");
   if (output === "-") {
     printFile(render(result));
@@ -32,7 +32,7 @@ export async function runReport(file: string, output = pageBeside(file)): Promis
   return 0;
 }
 
-/** `runs/a.json` as `runs/a.html`. */
+/** Returns the default page for a result, such as `runs/a.html` for `runs/a.json`. */
 function pageBeside(file: string): string {
   if (file === "-") return "report.html";
   return join(dirname(file), `${basename(file, extname(file))}.html`);

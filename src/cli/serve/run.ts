@@ -1,4 +1,4 @@
-// What `fourtuple serve` does: a run until a signal ends it, told of line by line, and its summary.
+// Runs `fourtuple serve`: prints lines while the server runs and a summary when a signal stops it.
 
 import { explained } from "../../diagnosis/explain.js";
 import { type Live, openLive } from "../../output/terminal/live.js";
@@ -28,7 +28,7 @@ import { supervise } from "../supervise.js";
 
 const PROGRESS_MS = 1000;
 
-/** As the command line has them. */
+/** Options as parsed from the command line. */
 export type ServeCommandOptions = Omit<ServeOptions, "at" | keyof ProtocolOptions | keyof TlsOptions> &
   ProtocolCommandOptions & { readonly json?: boolean };
 
@@ -50,13 +50,13 @@ export async function runServe(at: string, options: ServeCommandOptions): Promis
     ...tls,
   });
   const live = options.json ? undefined : await openLive(process.stderr);
-  // Before a word is printed: who reads that it listens may send a signal.
+  // Install signal handlers before printing anything: a reader of the first line may already send a signal.
   const ended = supervise(run);
   ended.catch(() => undefined);
   const printer = options.json ? new JsonPrinter(run, options) : new TextPrinter(run, options, live);
   run.on("connection", (peer) => printer.connection(peer));
   let last = run.snapshot();
-  // Unreferenced: the run keeps the process alive, not its progress.
+  // Unreferenced: the run keeps the process alive, not this timer.
   const timer = setInterval(() => {
     const now = run.snapshot();
     printer.moment(now, isSameMoment(now, last));
@@ -127,7 +127,7 @@ class TextPrinter {
   }
 
   connection(peer: Peer): void {
-    // Counted in the summary, with those that the threads did not tell of.
+    // The summary counts these, together with the connections that the threads did not report.
     if (isOutputBehind()) return;
     this.#print(clientLine(peer));
     this.#printed++;
@@ -153,7 +153,7 @@ class TextPrinter {
 
   #noteNotPrinted(accepted: number): void {
     if (this.#hasSaidNotPrinted || this.#log !== "first" || accepted <= this.#printed) return;
-    // The tenth may still be on its way from its thread.
+    // The thread's message about the tenth connection may not have arrived yet.
     if (this.#printed < FIRST_LOGGED) return;
     this.#hasSaidNotPrinted = true;
     this.#print(NOT_PRINTED);
