@@ -1,4 +1,4 @@
-// The public API. The engine is loaded when it is first asked for, so that importing this is quick and possible anywhere.
+// Public API. Modules are loaded on first use, so that importing this file is cheap and works anywhere.
 
 import type { ConnectResult } from "./results/connect.js";
 import type { Diagnosis, Explained } from "./results/diagnosis.js";
@@ -96,39 +96,39 @@ export { parseAddressRanges } from "./util/address-range.js";
 export type { PortRange } from "./util/endpoint.js";
 export { AppError, type ErrorCode } from "./util/errors.js";
 
-/** A run whose result has its diagnosis. */
+/** A run whose result includes its diagnosis. */
 type Diagnosed<Run, Result> = Omit<Run, "done" | "stop"> & {
-  /** Resolves when everything is closed; rejects with an AppError when it could not go on. */
+  /** Resolves when all connections are closed; rejects with an AppError if the run could not continue. */
   readonly done: Promise<Explained<Result>>;
-  /** Closes every connection and resolves with the result. Asked once or often, it is the same. */
+  /** Closes all connections and resolves with the result. Repeated calls have no further effect. */
   stop(): Promise<Explained<Result>>;
 };
 
-/** A client at work. */
+/** A running client. */
 export type ConnectRun = Diagnosed<ClientRun, ConnectResult>;
-/** A server at work. */
+/** A running server. */
 export type ServeRun = Diagnosed<ServerRun, ServeResult>;
 
 /**
- * Opens TCP connections, holds them, and says what happened.
+ * Opens TCP connections, holds them, and reports the result.
  *
- * @returns a run at work: `await run.done` for its result, `run.stop()` to end it, `for await (const snapshot of run)`
- * @throws {AppError} before anything is opened, when an option, an address or a source makes no sense
+ * @returns the running client: `await run.done`, `run.stop()`, `for await (const snapshot of run)`
+ * @throws {AppError} before anything is opened if an option, address or source is invalid
  */
 export async function connect(options: ConnectOptions): Promise<ConnectRun> {
   const given = copied(options);
   const { checkConnectOptions } = await loaded(import("./client/options-schema.js"));
   const { explained } = await loaded(import("./diagnosis/explain.js"));
   const { connect } = await loaded(import("./client/connect.js"));
-  // `explained` completes the result that the run itself knows.
+  // `explained` adds the diagnosis to the run's own result.
   return (await connect(checkConnectOptions(given), explained)) as ConnectRun;
 }
 
 /**
- * Listens on one port and holds whatever connects.
+ * Listens on one port and holds all incoming connections.
  *
- * @returns a server that accepts: `server.address`, `server.stop()`, `for await (const snapshot of server)`
- * @throws {AppError} when it cannot listen
+ * @returns the running server: `server.address`, `server.stop()`, `for await (const snapshot of server)`
+ * @throws {AppError} if it cannot listen
  */
 export async function serve(options: ServeOptions): Promise<ServeRun> {
   const given = copied(options);
@@ -139,10 +139,10 @@ export async function serve(options: ServeOptions): Promise<ServeRun> {
 }
 
 /**
- * Sums up the kernel's TCP sockets of this network namespace: by state, port, peer and destination, with the listening
- * sockets' accept queues. Millions are counted in constant memory.
+ * Summarizes this network namespace's TCP sockets by state, port, peer and destination, with the accept queues of
+ * listening sockets. Counts millions in constant memory.
  *
- * @throws {AppError} E_ADDRESS for an address or a port that is none; E_PERMISSION or E_SYSTEM when the table cannot be read
+ * @throws {AppError} E_ADDRESS for an invalid address or port; E_PERMISSION or E_SYSTEM if the table cannot be read
  */
 export async function socketTable(options: SummaryOptions = {}): Promise<SocketTable> {
   const given = copied(options);
@@ -151,9 +151,9 @@ export async function socketTable(options: SummaryOptions = {}): Promise<SocketT
 }
 
 /**
- * How many source ports are taken towards each destination, out of how many, and which are near their end.
+ * Counts the source ports in use and available for each destination, and reports the destinations close to running out.
  *
- * @throws {AppError} E_ADDRESS for an address or a port that is none; E_PERMISSION or E_SYSTEM when the table cannot be read
+ * @throws {AppError} E_ADDRESS for an invalid address or port; E_PERMISSION or E_SYSTEM if the table cannot be read
  */
 export async function pressure(options: PressureOptions = {}): Promise<Pressure> {
   const given = copied(options);
@@ -162,10 +162,10 @@ export async function pressure(options: PressureOptions = {}): Promise<Pressure>
 }
 
 /**
- * How many connections this host can hold, which limit that is, and what stands behind it. Measures what a connection costs with a
- * few thousand over loopback, unless told not to.
+ * Predicts how many connections this host can hold, and the limits reached first. Measures the cost of a connection
+ * unless `measure` is false.
  *
- * @throws {AppError} E_OPTION, E_ADDRESS, E_RESOLVE, E_SOURCE or E_NO_SOURCE when an option makes no sense
+ * @throws {AppError} E_OPTION, E_ADDRESS, E_RESOLVE, E_SOURCE or E_NO_SOURCE for an invalid option
  */
 export async function predictCapacity(options: CapacityOptions = {}): Promise<Prediction> {
   const given = copied(options);
@@ -173,17 +173,17 @@ export async function predictCapacity(options: CapacityOptions = {}): Promise<Pr
   return (await loaded(import("./capacity/predict.js"))).predictCapacity(checkCapacityOptions(given));
 }
 
-/** Every limit of this host as it is now, with what it caps, who shares it, how it is changed and where it is documented. */
+/** Reads every limit of this host, with what it caps, its scope, how to change it and where it is documented. */
 export async function inspectLimits(): Promise<InspectedLimit[]> {
   return (await loaded(import("./capacity/inspect.js"))).inspectLimits();
 }
 
 /**
- * Names the limit that stopped a run, whose it is, the evidence and the fix. Makes anew what a result has as its
- * `diagnosis`: for a result that was changed, or whose diagnosis cannot be read.
+ * Explains what stopped a run: the limit, its owner, the evidence and the fix. Needed only for a result that was
+ * modified, or whose `diagnosis` cannot be read.
  *
- * @param result of connect() or serve(), or the JSON of one
- * @throws {AppError} E_OPTION when it is none; the message names the field that is wrong
+ * @param result result of connect() or serve(), or its JSON
+ * @throws {AppError} E_OPTION if it is not a result; the message names the invalid field
  */
 export async function explainRun(result: ConnectResult | ServeResult): Promise<Diagnosis> {
   const given = copied(result);
@@ -193,11 +193,11 @@ export async function explainRun(result: ConnectResult | ServeResult): Promise<D
 }
 
 /**
- * Draws a result as one HTML page: the run over time, its latencies, the lab's verdicts and evidence. It opens without a
- * network and without a script, in light and dark, and prints.
+ * Renders a result as one HTML page with the run over time, its latencies, and the lab's verdicts and evidence. The
+ * page needs neither a network nor scripts, has light and dark themes, and can be printed.
  *
- * @returns the page's text
- * @throws {AppError} E_OPTION when it is no result of a run
+ * @returns the HTML text
+ * @throws {AppError} E_OPTION if it is not a result of a run
  */
 export async function renderReport(result: ConnectResult | ServeResult | LabResult): Promise<string> {
   const given = copied(result);
@@ -209,24 +209,25 @@ export async function renderReport(result: ConnectResult | ServeResult | LabResu
 }
 
 /**
- * Makes one result of two parts of a run, such as one load done by two machines at the same time, or of two servers that took it. The
- * order and the grouping of parts make no difference.
+ * Merges the results of two parts of a run, such as a load from two machines at the same time, or the two servers that
+ * received it. The order and grouping of parts do not matter.
  *
- * Exact: all that was counted (connections, failures by step and errno, destinations, messages, bytes), latencies with all of their
- * percentiles, the sums of the samples at each moment, the first start and the last ends by the parts' own clocks, the verdict on the
- * sum of the thresholds. Not exact:
- * - `peakOpen` is the largest sum of the samples, which are thinned above 600; of servers the sum, and `address` is one of theirs
- * - `rampShares` are weighted by threads, memory per connection by connections
- * - of messages of several sizes or rates the largest is told
- * - the kernel's counters, its sockets and the 4-tuples are added: parts on one host, or with the same sources, count them twice;
- *   settings are those that both have alike, gauges the higher ones
- * - `command` and `host` are left out where they differ
- * - a destination's last failure, why a ramp was given up and what was seen of the server's process (`evidence.peer`) are one part's
- * - failures and losses that a part's own threshold tolerated stay tolerated
+ * Exact: all counts (connections, failures by step and errno, destinations, messages, bytes), latencies with all
+ * percentiles, sums of the samples at each moment, first start and last end by the parts' clocks, and the verdict
+ * against the sum of the thresholds. Approximate:
+ * - `peakOpen` is the maximum of the summed samples, thinned above 600; for servers it is the sum, and `address` is one
+ *   of theirs
+ * - `rampShares` are weighted by threads, memory per connection by connections; of several message sizes or rates, the
+ *   largest is kept
+ * - kernel counters, sockets and 4-tuples are added, so parts on one host or with the same sources count twice
+ * - settings are kept if both parts agree, gauges are the higher value, and `command` and `host` are omitted if they
+ *   differ
+ * - a destination's last failure, why a ramp was abandoned and the server's process (`evidence.peer`) come from one
+ *   part
+ * - failures and losses tolerated by a part's own threshold remain tolerated
  *
- * The diagnosis is made anew.
- *
- * @throws {AppError} E_OPTION when they are no results of the same role, or have no histograms, as of an older version
+ * @throws {AppError} E_OPTION if they are not results of the same role, or come from an older version without
+ *   histograms
  */
 export async function mergeResults<R extends ConnectResult | ServeResult>(a: R, b: R): Promise<Explained<R>> {
   const given = [copied(a), copied(b)] as const;
@@ -238,7 +239,7 @@ export async function mergeResults<R extends ConnectResult | ServeResult>(a: R, 
   return { ...merged, diagnosis: (await loaded(import("./diagnosis/explain.js"))).explainRun(merged) } as Explained<R>;
 }
 
-/** What a host lacks for loading a module, such as descriptors, is an AppError as well. */
+/** Turns a failure to load a module for lack of resources, such as descriptors, into an AppError. */
 async function loaded<T>(module: Promise<T>): Promise<T> {
   try {
     return await module;

@@ -1,5 +1,5 @@
-// What a connection costs on this host, measured with a few thousand real ones over loopback; where that is not possible, the
-// committed figures.
+// Measures the cost of a connection on this host with a few thousand of them over loopback. Falls back to built-in
+// figures.
 
 import { setTimeout as delay } from "node:timers/promises";
 import { connect } from "../client/connect.js";
@@ -16,23 +16,23 @@ import { serve } from "../server/serve.js";
 
 export interface Calibration {
   readonly cost: ConnectionCost;
-  /** Why nothing was measured; undefined when it was. */
+  /** Why nothing was measured; undefined after a measurement. */
   readonly obstacle: string | undefined;
 }
 
-/** Kernel 6.18 on x64, 1,000,000 connections, both ends on one host: bench/results/bench-W3.json. */
+/** Measured on kernel 6.18, x64, with 1,000,000 connections and both ends on one host: bench/results/bench-W3.json. */
 export const COMMITTED_COST: ConnectionCost = {
   kernelBytesPerEnd: 4200,
   chargedBytesPerEnd: 2800,
-  // 52 of a client, 6 of a server.
+  // Average of 52 for a client and 6 for a server.
   userBytesPerEnd: 30,
   cpuSecondsPerConnection: 60e-6,
-  // docs/runs/lab.json, E5.
+  // From docs/runs/lab.json, E5.
   cpuSecondsPerMessage: 35e-6,
   isMeasured: false,
 };
 
-/** The first plateau warms up what is paid once: threads, tables, compiled code. */
+/** Connections of the first plateau, which absorbs one-time costs: threads, tables and compiled code. */
 const FIRST = 1000;
 const SECOND = 5000;
 const RAMP_MS = 300;
@@ -41,15 +41,15 @@ const POLL_MS = 5;
 const DEADLINE_MS = 10_000;
 const STOPPED = "the measurement was interrupted";
 
-/** Enough to keep both ends busy: a message that wakes a sleeping program costs more than one of many. */
+/** High enough to keep both ends busy, because a message that wakes a sleeping program costs more than one of many. */
 const MESSAGES = { connections: 500, ratePerSec: 20, forMs: 400, least: 500 } as const;
 
 /**
- * Opens some thousand connections over loopback and closes them again; never throws.
+ * Opens a few thousand connections over loopback and closes them again. Never throws.
  *
- * @param engine what carries them
- * @param messageBytes messages of that size are exchanged, too; undefined for none
- * @param signal ends it at once
+ * @param engine I/O engine to measure
+ * @param messageBytes size of messages to exchange as well; undefined for none
+ * @param signal ends the measurement at once
  */
 export async function calibrate(engine: EngineName, messageBytes?: number, signal?: AbortSignal): Promise<Calibration> {
   const obstacle = findObstacle();
@@ -112,7 +112,7 @@ async function measure(run: ConnectRun, signal: AbortSignal | undefined): Promis
         chargedBefore === undefined || chargedAfter === undefined
           ? COMMITTED_COST.chargedBytesPerEnd
           : Math.round(perEnd(chargedAfter - chargedBefore)) || COMMITTED_COST.chargedBytesPerEnd,
-      // So few show neither through what starting and compiling cost.
+      // With this few connections, the cost of starting and compiling hides their user memory.
       userBytesPerEnd: COMMITTED_COST.userBytesPerEnd,
       cpuSecondsPerConnection: cpuSeconds / added,
       cpuSecondsPerMessage: COMMITTED_COST.cpuSecondsPerMessage,
@@ -122,7 +122,7 @@ async function measure(run: ConnectRun, signal: AbortSignal | undefined): Promis
   };
 }
 
-/** CPU seconds of a message and its answer, both ends; undefined where too few were answered to tell. */
+/** Returns the CPU seconds for a message and its answer at both ends; undefined if too few were answered. */
 async function measureMessages(
   engine: EngineName,
   bytes: number,
@@ -159,7 +159,7 @@ function secondsOf({ user, system }: NodeJS.CpuUsage): number {
   return (user + system) / 1e6;
 }
 
-/** Waits until so many are open, and none more; false when that does not come about. */
+/** Waits until this many connections are open and none is in flight. Returns false if that fails. */
 async function reaches(run: ConnectRun, connections: number, signal: AbortSignal | undefined): Promise<boolean> {
   const deadlineMs = performance.now() + DEADLINE_MS;
   while (performance.now() < deadlineMs && !signal?.aborted) {
@@ -175,7 +175,7 @@ function findObstacle(): string | undefined {
   if (readMeminfo().Slab === undefined) return "the kernel's memory use cannot be read";
   const descriptors = raiseNofileLimit().soft - countOpenDescriptors();
   if (descriptors < 2 * SECOND + FIRST) return "the open-file limit is too low to measure";
-  // Tracked connections stay in the table for a while after their end.
+  // Tracked connections stay in the table for a while after they end.
   const conntrack = readConntrack();
   if (conntrack && conntrack.max - conntrack.count < 4 * SECOND) return "conntrack's table is too small to measure";
   return roomAboveFloor(readMemoryRoom()) < LEAST_ROOM_BYTES ? "too little memory is left to measure" : undefined;

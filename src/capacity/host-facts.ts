@@ -1,5 +1,5 @@
-// The host as it is: every reading that a limit is derived from, taken at one time. What cannot be read is undefined. What-if
-// questions change some of the facts, and nothing else.
+// Facts about the host: all readings that limits are derived from, taken at the same time. Unreadable values are
+// undefined. What-if questions modify only these facts.
 
 import { availableParallelism } from "node:os";
 import { readCgroupRoom, readHostRoom } from "../engine/memory-stop.js";
@@ -30,7 +30,7 @@ import { numberOf } from "../util/bound.js";
 import type { PortRange } from "../util/endpoint.js";
 import { findTracking } from "./tracking-probe.js";
 
-/** What is undefined when there is none, and so cannot say by itself that it is there and may not be read. */
+/** Tells unreadable values from missing ones where undefined means that there is none. */
 export interface Hidden {
   readonly cgroupMemory: boolean;
   readonly cgroupPids: boolean;
@@ -41,28 +41,28 @@ export interface HostFacts {
   readonly hides: Hidden;
   readonly uid: number;
   readonly cores: number;
-  /** CPUs that this process's group may use: as many as cores, or its quota. */
+  /** Number of CPUs available to this process's cgroup: the number of cores, or its quota. */
   readonly cpus: number;
   readonly nofile: ProcessLimit;
-  /** The soft limit of whoever started this process, whose runtime raises it to the hard one; undefined when not to be read. */
+  /** Soft limit of the parent process, because Node raises ours to the hard limit; undefined if unreadable. */
   readonly softAtStart: number | undefined;
-  /** Descriptors that a process of ours has before its first connection. */
+  /** Open descriptors of a fourtuple process before its first connection. */
   readonly openDescriptors: number;
-  /** Connections can be parked in the file table of an io_uring: then no descriptor table bounds us. */
+  /** True if connections can be parked in io_uring file tables, which removes the limit of descriptor tables. */
   readonly canPark: boolean;
-  /** Threads can have descriptor tables of their own: unshare(CLONE_FILES). */
+  /** True if threads can have their own descriptor tables (unshare(CLONE_FILES)). */
   readonly canUnshare: boolean;
-  /** RLIMIT_MEMLOCK in bytes; Infinity where it does not bind. */
+  /** RLIMIT_MEMLOCK in bytes; Infinity if it does not apply. */
   readonly memlockBytes: number | undefined;
   readonly nrOpen: number | undefined;
   readonly fileMax: number | undefined;
   readonly filesOpen: number | undefined;
-  /** The kernel lets CAP_SYS_ADMIN go beyond fs.file-max (fs/file_table.c). */
+  /** True if the kernel lets this process exceed fs.file-max because of CAP_SYS_ADMIN (fs/file_table.c). */
   readonly ignoresFileMax: boolean;
   readonly epollWatches: number | undefined;
   readonly portRange: PortRange | undefined;
   readonly reservedPorts: readonly PortRange[] | undefined;
-  /** Ports that listening sockets hold. */
+  /** Ports of listening sockets. */
   readonly listeningPorts: readonly number[];
   readonly unprivilegedPortStart: number | undefined;
   readonly somaxconn: number | undefined;
@@ -70,61 +70,61 @@ export interface HostFacts {
   readonly syncookies: number | undefined;
   readonly abortOnOverflow: number | undefined;
   readonly netdevBacklog: number | undefined;
-  /** tcp_mem: low, pressure, high, in pages. */
+  /** tcp_mem as low, pressure and high, in pages. */
   readonly tcpMem: readonly number[] | undefined;
   readonly tcpMemUsed: number | undefined;
   readonly receiveBuffer: readonly number[] | undefined;
   readonly sendBuffer: readonly number[] | undefined;
-  /** All of the host's memory. */
+  /** Total memory of the host. */
   readonly memoryBytes: number | undefined;
   readonly memory: MemoryRoom | undefined;
-  /** The memory that a cgroup leaves; undefined when none limits it. */
+  /** Memory left by the tightest cgroup limit; undefined if there is none. */
   readonly cgroupMemory: MemoryRoom | undefined;
-  /** What it leaves before it throttles: memory.high; undefined when none does. */
+  /** Memory left before throttling by memory.high; undefined if there is no such limit. */
   readonly cgroupHigh: MemoryRoom | undefined;
-  /** Version 1's limit on what TCP queues; undefined when there is none. */
+  /** Limit of cgroup v1 on queued TCP data; undefined if there is none. */
   readonly cgroupTcpMemory: CgroupMemory | undefined;
-  /** The limit of the tightest cgroup: memory.max. */
+  /** Memory limit of the tightest cgroup (memory.max). */
   readonly cgroupMemoryLimit: number | undefined;
   readonly cgroupPids: CgroupPids | undefined;
   readonly slabBytes: number | undefined;
-  /** Resident memory of this process. */
+  /** Resident memory of this process in bytes. */
   readonly residentBytes: number;
-  /** Buckets of the table of ESTABLISHED sockets. */
+  /** Number of buckets in the table of ESTABLISHED sockets. */
   readonly establishedBuckets: number | undefined;
-  /** The table is the host's, shared by all network namespaces. */
+  /** True if that table is shared by all network namespaces of the host. */
   readonly sharesEstablishedTable: boolean;
   readonly childBuckets: number | undefined;
   readonly tcpSockets: number | undefined;
   readonly conntrack: ConntrackUse | undefined;
-  /** Connections are tracked here; undefined when that is not known. */
+  /** True if netfilter tracks connections here; undefined if unknown. */
   readonly isTracked: boolean | undefined;
-  /** That is so of the destination's port, not only of some other. */
+  /** True if that was tested on the destination's port rather than another one. */
   readonly isTrackingOfPort: boolean;
-  /** Connections to this host may be sent on to another address or port. */
+  /** Whether connections to this host may be redirected to another address or port. */
   readonly translation: Translation;
   readonly timeWaitMax: number | undefined;
   readonly timeWaitNow: number | undefined;
   readonly timeWaitReuse: number | undefined;
-  /** undefined before Linux 6.14, where it is one second. */
+  /** Undefined before Linux 6.14, where the delay is one second. */
   readonly timeWaitReuseDelayMs: number | undefined;
   readonly timestamps: number | undefined;
   readonly orphansMax: number | undefined;
   readonly orphansNow: number | undefined;
   readonly threadsMax: number | undefined;
-  /** The neighbour tables by family: the host's, shared by all network namespaces. */
+  /** Neighbour tables by family; shared by all network namespaces of the host. */
   readonly neighbourTables: Readonly<Record<Family, NeighbourTable>> | undefined;
-  /** Of the interface that leads to the destination; undefined for loopback and where it is not told. */
+  /** Speed of the interface towards the destination; undefined for loopback or if unknown. */
   readonly linkBitsPerSec: number | undefined;
 }
 
-/** At these allocations fail. */
+/** Limits at which allocations fail. */
 const HARD_LIMITS: readonly CgroupMemoryFile[] = ["memory.max", "memory.limit_in_bytes", "memory.kmem.limit_in_bytes"];
 
 /**
- * @param listeningPorts ports that are listened on, out of the socket table
- * @param device the interface to the destination
- * @param port the destination's
+ * @param listeningPorts ports of listening sockets, from the socket table
+ * @param device interface towards the destination
+ * @param port port of the destination
  */
 export async function readHostFacts(
   listeningPorts: readonly number[],
@@ -181,14 +181,14 @@ export async function readHostFacts(
     slabBytes: readMeminfo().Slab,
     residentBytes: readResidentBytes() ?? 0,
     establishedBuckets: buckets === undefined ? undefined : Math.abs(buckets),
-    // The kernel writes it negative in a namespace that uses the host's (ip-sysctl.rst).
+    // The kernel reports a negative value in a namespace that uses the host's table (ip-sysctl.rst).
     sharesEstablishedTable: buckets !== undefined && buckets < 0,
     childBuckets: number("net.ipv4.tcp_child_ehash_entries"),
     tcpSockets: sockstat["TCP.inuse"],
     conntrack,
     isTracked: tracking.isTracked,
     isTrackingOfPort: tracking.isOfPort,
-    // Netfilter translates only what it tracks.
+    // Netfilter translates only tracked connections.
     translation: rules === "unknown" && tracking.isTracked === false ? "none" : rules,
     timeWaitMax: number("net.ipv4.tcp_max_tw_buckets"),
     timeWaitNow: sockstat["TCP.tw"],
@@ -203,7 +203,7 @@ export async function readHostFacts(
   };
 }
 
-/** systemd writes the largest number that there is. */
+/** systemd sets fs.file-max to the maximum of its type. */
 function unlessEndless(value: number | undefined): number | undefined {
   return value !== undefined && value >= Number.MAX_SAFE_INTEGER ? Number.POSITIVE_INFINITY : value;
 }

@@ -1,11 +1,11 @@
-// Every limit of this host as it is now, for whoever wants to read them all.
+// Reads every limit of this host.
 
 import type { InspectedLimit } from "../results/limits.js";
 import { toBound } from "../util/bound.js";
 import { LIMITS } from "./limits/catalogue.js";
 import { examine } from "./predict.js";
 
-/** @throws {AppError} E_SYSTEM when the socket table cannot be read */
+/** @throws {AppError} E_SYSTEM if the socket table cannot be read */
 export async function inspectLimits(): Promise<InspectedLimit[]> {
   const { facts, load } = await examine({ measure: false });
   return LIMITS.map((limit) => {

@@ -1,13 +1,13 @@
-// What a limit is to the doctor: plain data about one setting or resource, with functions that read it out of the host's
-// facts and say how many connections it allows.
+// Interface of a limit: data about one setting or resource, with functions that read its value from the host's facts
+// and compute how many connections it allows.
 import type { Caps, Privilege, Scope, Side } from "../results/limits.js";
 import type { HostFacts } from "./host-facts.js";
 import type { Load } from "./load.js";
 
 export interface Limit {
-  /** Stable, in kebab-case. */
+  /** Stable identifier in kebab-case. */
   readonly id: string;
-  /** The kernel's own name. */
+  /** Name used by the kernel. */
   readonly name: string;
   readonly unit:
     | "descriptors"
@@ -24,24 +24,24 @@ export interface Limit {
   readonly scope: Scope;
   readonly caps: Caps;
   readonly side: Side;
-  /** Where the kernel documents it. */
+  /** Kernel documentation. */
   readonly source: string;
-  /** How it is changed, in one line. */
+  /** How to change it, on one line. */
   readonly change: string;
   readonly privilege: Privilege;
-  /** What people get wrong about it. */
+  /** Common misconception about it. */
   readonly pitfall: string;
-  /** Its value now; undefined when it cannot be read. Infinity for none. */
+  /** Returns its current value; undefined if it cannot be read, Infinity if there is no limit. */
   read(facts: HostFacts, load: Load): number | undefined;
-  /** The value in words, where a bare number would not tell. */
+  /** Describes the value where a number alone is not enough. */
   describe?(facts: HostFacts, load: Load): string | undefined;
   /**
-   * Connections that can be held under it, those of this load; Infinity when it does not bind, undefined when that cannot be
-   * known. Left out by limits that cap something else than what is held.
+   * Returns how many connections of this load can be held under the limit; Infinity if it does not apply, undefined if
+   * unknown. Omitted for limits that do not cap the number of held connections.
    */
   allows?(facts: HostFacts, load: Load): number | undefined;
-  /** The value that this load needs, in the limit's unit; undefined when no value of it helps or matters. */
+  /** Returns the value that this load needs, in the unit of the limit; undefined if no value would help or matter. */
   needs(facts: HostFacts, load: Load): number | undefined;
-  /** The setting that `needs` is about, for those that a program can write. */
+  /** Sysctl that `needs` applies to, if it can be written. */
   readonly sysctl?: string;
 }

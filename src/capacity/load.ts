@@ -1,4 +1,4 @@
-// What is asked of the host: how many connections, which of their ends are here, where they go and what they carry.
+// Load on the host: the number of connections, their ends on this host, their destinations and their messages.
 
 import type { CheckedSources } from "../planning/sources.js";
 import type { TuplePlan } from "../planning/tuple-plan.js";
@@ -11,60 +11,64 @@ import type { Server } from "./server.js";
 
 export interface Load {
   readonly program: Program;
-  /** What carries the connections of a program of ours. */
+  /** I/O engine, if the program is fourtuple. */
   readonly engine: EngineName;
   readonly connections: number;
   readonly role: Role;
-  /** The 4-tuples that a client has; undefined for a server. */
+  /** 4-tuples available to a client; undefined for a server. */
   readonly plan: TuplePlan | undefined;
-  /** Source addresses of the plan were not given: on loopback there are always more. */
+  /** True if the source addresses were not given, so that loopback always has more. */
   readonly hasAddressesAtWill: boolean;
-  /** 4-tuples of the plan that no new connection gets: sockets hold them, or have bound or listen on the port. */
+  /**
+   * Number of 4-tuples unavailable to new connections, because sockets hold them, or have bound or listen on the port.
+   */
   readonly portsInUse: number;
-  /** Those of them in TIME_WAIT, and until the last of these ends. */
+  /** Number of these in TIME_WAIT, and the time until the last one ends. */
   readonly timeWaits: { readonly tuples: number; readonly lastMs: number };
-  /** Those of ports that other sockets have, where it cannot be told whether they are in the way. */
+  /**
+   * Number of 4-tuples whose port is used by other sockets, where it is unknown whether that makes them unavailable.
+   */
   readonly portsDoubtful: number;
-  /** Source addresses that were given and that this host cannot use: the plan is without them. */
+  /** Given source addresses that this host cannot use; not part of the plan. */
   readonly badSources: Pick<CheckedSources, "bad" | "badCount">;
-  /** Destinations that no packet can leave to: the plan is without them. */
+  /** Destinations without a route; not part of the plan. */
   readonly unreachable: readonly BadSource[];
-  /** Addresses of the plan that share a link with the other end's, by family. */
+  /** Number of addresses in the plan that share a link with the other end, by family. */
   readonly onLink: Readonly<Record<Family, OnLink>>;
-  /** The destination's server, when it is on this host and was named. */
+  /** Server at the destination, if it was given and is on this host. */
   readonly peer: Server | undefined;
   readonly target: string | undefined;
-  /** Connections per second that come and go; undefined when that is not asked. */
+  /** Connections opened and closed per second; undefined if not requested. */
   readonly connectRatePerSec: number | undefined;
-  /** Messages per second and connection; 0 for connections at rest. */
+  /** Messages per second on each connection; 0 for idle connections. */
   readonly messageRatePerSec: number;
   readonly messageBytes: number;
-  /** Handshakes in flight at once. */
+  /** Maximum number of handshakes in flight. */
   readonly burst: number;
   readonly cost: ConnectionCost;
 }
 
-/** Ends of each connection that are on this host. */
+/** Returns how many ends of each connection are on this host. */
 export function endsHere({ role }: Pick<Load, "role">): number {
   return role === "both" ? 2 : 1;
 }
 
-/** CPU seconds of this host to open one connection. */
+/** Returns the CPU seconds that this host needs to open one connection. */
 export function cpuPerConnection(load: Pick<Load, "role" | "cost">): number {
   return (load.cost.cpuSecondsPerConnection * endsHere(load)) / 2;
 }
 
-/** CPU seconds of this host for a message and its answer. */
+/** Returns the CPU seconds that this host needs for a message and its answer. */
 export function cpuPerMessage(load: Pick<Load, "role" | "cost">): number {
   return (load.cost.cpuSecondsPerMessage * endsHere(load)) / 2;
 }
 
-/** Memory of the host that one connection takes. */
+/** Returns the memory of this host used by one connection, in bytes. */
 export function bytesPerConnection(load: Load): number {
   return endsHere(load) * (load.cost.kernelBytesPerEnd + load.cost.userBytesPerEnd);
 }
 
-/** What one connection takes of a memory cgroup that has its ends. */
+/** Returns the memory charged to a cgroup for its ends of one connection, in bytes. */
 export function chargedPerConnection(load: Load): number {
   return endsHere(load) * (load.cost.chargedBytesPerEnd + load.cost.userBytesPerEnd);
 }

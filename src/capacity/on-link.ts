@@ -1,4 +1,5 @@
-// How many addresses of a plan share a link: each end finds those of the other by ARP or neighbour discovery.
+// Counts the addresses of a plan that share a link, because each end resolves those of the other by ARP or neighbour
+// discovery.
 
 import { type HostAddress, readHostAddresses, readLinks, routeTo } from "../linux/netlink/rtnetlink.js";
 import type { TuplePlan } from "../planning/tuple-plan.js";
@@ -6,16 +7,16 @@ import { type Family, formatIp, type IpAddress } from "../util/address.js";
 import type { AddressRange } from "../util/address-range.js";
 
 export interface OnLink {
-  /** Source addresses in the network of a destination on the same link. */
+  /** Number of source addresses in the network of an on-link destination. */
   readonly sources: number;
-  /** Destinations on a link of this host. */
+  /** Number of on-link destinations. */
   readonly destinations: number;
 }
 
-/** A plan's destinations may be many: so many are looked up, and the others taken to be as the last. */
+/** Maximum number of destinations to look up. If all of these are on-link, the rest are assumed to be as well. */
 const LOOKED_UP = 4096;
 
-/** None where netlink is refused. */
+/** Returns zeros if netlink is unavailable. */
 export function countOnLink(plan: TuplePlan | undefined): Readonly<Record<Family, OnLink>> {
   const found = { 4: { sources: 0, destinations: 0 }, 6: { sources: 0, destinations: 0 } };
   const links = new Map((readLinks() ?? []).map((link) => [link.index, link]));

@@ -1,4 +1,4 @@
-// The schema of predictCapacity()'s options, held to their type: an option that is missing here does not compile.
+// Schema of predictCapacity()'s options. `satisfies` turns a missing option into a compile error.
 
 import type { ZodType } from "zod";
 import { ENGINE_CHOICES, PROGRAMS } from "../results/identifiers.js";
@@ -25,7 +25,7 @@ const shape = {
   nofile: number.optional(),
 } satisfies Record<keyof CapacityOptions, ZodType>;
 
-/** @throws {AppError} E_OPTION for an option that is unknown or of another type */
+/** @throws {AppError} E_OPTION for an unknown option or a value of the wrong type */
 export function checkCapacityOptions(options: CapacityOptions): CapacityOptions {
   return checkOptions("predictCapacity", z.strictObject(shape), options);
 }

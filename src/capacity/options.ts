@@ -1,5 +1,4 @@
-// What a caller may ask of predictCapacity(), and the load that it means on this host: 4-tuples, the server's side, what is
-// taken already.
+// Options of predictCapacity(), and the resulting load on this host: 4-tuples, the server, and what is already in use.
 
 import { readInterfaces } from "../linux/netlink/interfaces.js";
 import type { SourceOption, SourcePortOption } from "../planning/connect-options.js";
@@ -28,53 +27,58 @@ import { countTuplesInUse, deviceOf, NONE_IN_USE } from "./tuples-in-use.js";
 import type { WhatIf } from "./what-if.js";
 
 export interface CapacityOptions extends WhatIf {
-  /** How many connections are wanted; default 1,000,000. */
+  /** Target number of connections; default 1,000,000. */
   readonly connections?: number | undefined;
-  /** Which ends are on this host: default `both` towards this host or nowhere, `client` towards another. */
+  /** Ends on this host. The default is `both` for a target on this host or none, and `client` for a remote target. */
   readonly role?: Role | undefined;
-  /** Where a client connects to, `host:port`; a server on this host is looked at. Nothing is sent there. */
+  /** Destination of the client as `host:port`. Nothing is sent to it; a server on this host is inspected. */
   readonly target?: string | undefined;
   readonly sources?: SourceOption | undefined;
   readonly sourcePorts?: SourcePortOption | undefined;
-  /** Connections per second that are opened and closed from here: how many last for ever, how long this many last. */
+  /**
+   * Connections opened and closed per second from this host. Predicts the sustainable rate, and how long this rate can
+   * last.
+   */
   readonly connectRatePerSec?: number | undefined;
-  /** Messages per connection and second; default none. */
+  /** Messages per second on each connection; default 0. */
   readonly messageRatePerSec?: number | undefined;
-  /** Bytes of a message; default 64. */
+  /** Size of a message in bytes; default 64. */
   readonly messageBytes?: number | undefined;
-  /** Whose answer counts: an ordinary program's, which is the default, or fourtuple's own. */
+  /** Program that the prediction is about: `ordinary` (the default) or `fourtuple`. */
   readonly program?: Program | undefined;
-  /** What carries connections of fourtuple's; default `auto`. */
+  /** I/O engine of fourtuple; default `auto`. */
   readonly engine?: EngineChoice | undefined;
-  /** Memory that an ordinary program takes for each connection, beside the kernel's; default next to none. */
+  /** User-space memory of an ordinary program per connection; by default almost none. */
   readonly memoryPerConnectionBytes?: number | undefined;
-  /** Measure what a connection costs by a few thousand on loopback; default true. Else the committed figures are used. */
+  /**
+   * Measure the cost of a connection with a few thousand over loopback; default true. Otherwise use built-in figures.
+   */
   readonly measure?: boolean | undefined;
-  /** Ends the measuring: the committed figures are used then. */
+  /** Aborting this signal ends the measurement; built-in figures are then used. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** What is wanted, before its cost is known; of each program. */
+/** Requested load without its cost, with the 4-tuples of each program. */
 export interface Question extends Omit<Load, "cost" | "program" | "engine" | keyof Tuples> {
   readonly tuples: Readonly<Record<Program, Tuples>>;
-  /** The interface that leads to the destination; undefined for loopback. */
+  /** Network interface towards the destination; undefined for loopback. */
   readonly device: string | undefined;
-  /** The destination's port, the first of several; undefined where none was named. */
+  /** Port of the destination, the first if there are several; undefined if no destination was given. */
   readonly port: number | undefined;
 }
 
-/** The 4-tuples that a program has: fewer, where it leaves the choice to the kernel. */
+/** 4-tuples available to a program. A program that lets the kernel choose has fewer. */
 type Tuples = Pick<Load, "plan" | "hasAddressesAtWill" | "portsInUse" | "portsDoubtful" | "timeWaits" | "onLink">;
 
 const CONNECTIONS = 1_000_000;
 const MESSAGE_BYTES = 64;
-/** A destination for a client that has not said where to: TEST-NET-1 (RFC 5737), to which nothing is sent. */
+/** Destination of a client without a target: TEST-NET-1 (RFC 5737). Nothing is sent to it. */
 const SOMEWHERE = { ip: parseIp("192.0.2.1"), port: 7777 };
-/** What the kernel takes towards any address of loopback. */
+/** Source address that the kernel chooses for any loopback destination. */
 const LOOPBACK = parseIp("127.0.0.1");
 const DEFAULT_TARGET = "127.0.0.1:7777";
 
-/** @throws {AppError} E_OPTION, E_ADDRESS, E_RESOLVE or E_NO_SOURCE when an option makes no sense */
+/** @throws {AppError} E_OPTION, E_ADDRESS, E_RESOLVE or E_NO_SOURCE for an invalid option */
 export async function resolveQuestion(options: CapacityOptions): Promise<Question> {
   const { target, connections = CONNECTIONS, messageRatePerSec = 0, messageBytes = MESSAGE_BYTES } = options;
   for (const [name, value] of [
@@ -126,7 +130,10 @@ export async function resolveQuestion(options: CapacityOptions): Promise<Questio
   };
 }
 
-/** What an ordinary program has of a plan: the address and the ports that the kernel chooses, unless they were named. */
+/**
+ * Returns the part of a plan that an ordinary program uses: the kernel's choice of address and ports, unless they were
+ * given.
+ */
 function ordinaryPlan(plan: TuplePlan, { sources, sourcePorts }: CapacityOptions, ports: PortReadings): TuplePlan {
   if (sources !== undefined && sourcePorts !== undefined) return plan;
   const oneSource = () =>
@@ -141,7 +148,7 @@ function ordinaryPlan(plan: TuplePlan, { sources, sourcePorts }: CapacityOptions
 }
 
 async function tuplesOf(plan: TuplePlan | undefined, hasAddressesAtWill: boolean): Promise<Tuples> {
-  // Where there are always more addresses, it is of no account.
+  // If more addresses are always available, the ones in use do not matter.
   const inUse = plan && !hasAddressesAtWill ? await countTuplesInUse(plan) : NONE_IN_USE;
   const { tuples, doubtful, timeWaits } = inUse;
   return {
@@ -158,7 +165,7 @@ function isLoopbackV4(ip: IpAddress): boolean {
   return formatIp(ip).startsWith("127.");
 }
 
-/** @throws {AppError} E_OPTION for options of which one makes the other meaningless */
+/** @throws {AppError} E_OPTION for options that exclude each other */
 function assertSense(options: CapacityOptions): void {
   const { role, sources, sourcePorts, connectRatePerSec, messageBytes, messageRatePerSec } = options;
   if (role === "server" && connectRatePerSec !== undefined) {
@@ -176,13 +183,13 @@ function assertSense(options: CapacityOptions): void {
   }
 }
 
-/** Loopback has 16 million source addresses, and connect() takes as many as it needs. */
+/** Returns whether connect() can take as many of loopback's 16 million source addresses as it needs. */
 function isAtWill(targets: PlannedTuples | undefined): boolean {
   const groups = targets?.plan.groups ?? [];
   return groups.length > 0 && groups.every(({ sources }) => isLoopbackV4(sources[0]!.first));
 }
 
-/** The plan without the destinations that no packet reaches. */
+/** Returns the plan without unreachable destinations. */
 function reachableOf({ plan, unreachable }: PlannedTuples): TuplePlan {
   const lost = new Set(unreachable.map(({ ip }: BadSource) => ip));
   const groups = plan.groups.map(({ sources, destinations }) => ({
@@ -192,7 +199,7 @@ function reachableOf({ plan, unreachable }: PlannedTuples): TuplePlan {
   return { ...plan, groups: groups.filter(({ destinations }) => destinations.length > 0) };
 }
 
-/** A client of this host's own addresses towards one destination elsewhere. */
+/** Plans a client with this host's addresses and one remote destination. */
 function planSomewhere(spec: TupleSpec, ports: PortReadings): TuplePlan {
   const interfaces = readInterfaces();
   const own = Object.values(interfaces ?? {})

@@ -1,5 +1,5 @@
-// Whether a source port that some socket has already can be another connection's: the socket table does not tell how a port
-// was bound, so the kernel is asked. Nothing leaves this host, and no connection is made.
+// Tests whether a source port already used by a socket is available to another connection. The socket table does not
+// show how a port was bound, so this asks the kernel. Sends nothing beyond this host and establishes no connection.
 
 import { EADDRINUSE, EADDRNOTAVAIL, errnoName } from "../linux/syscalls/errno.js";
 import { SocketAddress } from "../linux/syscalls/sockaddr.js";
@@ -22,10 +22,10 @@ export class PortTrial {
   private closed = bindSomewhere();
 
   /**
-   * Whether connect() may choose this port of ip_local_port_range for a 4-tuple that is free. A port that anybody has bound by
-   * its number, and one that is listened on, is chosen for no other connection, whatever the address.
+   * Tests whether connect() may choose this port of ip_local_port_range for a free 4-tuple. It never chooses a port
+   * that a socket has bound by number or listens on, regardless of the address.
    *
-   * @returns undefined when it cannot be tried: kernels before 6.3 have no IP_LOCAL_PORT_RANGE
+   * @returns undefined if it cannot be tested, because kernels before 6.3 lack IP_LOCAL_PORT_RANGE
    */
   isChosen(port: number): boolean | undefined {
     if (port === this.closed.port) {
@@ -36,7 +36,7 @@ export class PortTrial {
     const fd = openTcp(4);
     if (fd < 0) return undefined;
     try {
-      // No port was left to be bound.
+      // bind() found no free port.
       if (this.closed.port === 0) return undefined;
       if (allowOnlyPort(fd, port) < 0 || delayPortChoice(fd) < 0) return undefined;
       if (bindTo(fd, new SocketAddress(LOOPBACK, 0)) < 0) return undefined;
@@ -46,7 +46,9 @@ export class PortTrial {
     }
   }
 
-  /** Whether the port can be bound by its number beside the sockets that have it; undefined when it cannot be tried. */
+  /**
+   * Tests whether the port can be bound by number next to the sockets that use it; undefined if it cannot be tested.
+   */
   isBindable(ip: IpAddress, port: number): boolean | undefined {
     const fd = openTcp(ip.family);
     if (fd < 0) return undefined;
@@ -61,7 +63,7 @@ export class PortTrial {
   }
 }
 
-/** A socket that is bound and does not listen: a SYN to it is refused. */
+/** Returns a socket that is bound but not listening, so that a SYN to it is refused. */
 function bindSomewhere(): { readonly fd: number; readonly port: number; readonly address: SocketAddress } {
   const fd = openTcp(4);
   if (fd < 0) throw noSocket(fd);

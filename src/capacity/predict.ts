@@ -1,4 +1,4 @@
-// Prediction: the ceiling of connections on this host, which limit it is, and what stands behind it.
+// Predicts the maximum number of connections on this host, the limit that caps it, and the limits next to it.
 
 import { CORES } from "../engine/pool.js";
 import { loadBetween, readCpuTimes } from "../linux/proc/host-cpu.js";
@@ -27,23 +27,23 @@ import { imagine, isWhatIf } from "./what-if.js";
 export interface Examined {
   readonly facts: HostFacts;
   readonly load: Load;
-  /** The same of the other program; undefined where that differs in nothing else. */
+  /** Load of the other program; undefined if it differs only in the program. */
   readonly beside?: Load | undefined;
   readonly obstacle: string | undefined;
-  /** What others took of the CPU while the cost was measured; undefined when it was not. */
+  /** CPU use of other processes during the measurement; undefined if nothing was measured. */
   readonly hostLoad?: HostLoad | undefined;
 }
 
 /**
- * How many connections this host can hold, and what stops more.
+ * Predicts how many connections this host can hold, and what prevents more.
  *
- * @throws {AppError} E_OPTION, E_ADDRESS, E_RESOLVE, E_SOURCE or E_NO_SOURCE when an option makes no sense
+ * @throws {AppError} E_OPTION, E_ADDRESS, E_RESOLVE, E_SOURCE or E_NO_SOURCE for an invalid option
  */
 export async function predictCapacity(options: CapacityOptions = {}): Promise<Prediction> {
   return predict(await examine(options), isWhatIf(options));
 }
 
-/** Reads the host and measures what a connection costs. */
+/** Reads the host's facts and measures the cost of a connection. */
 export async function examine(options: CapacityOptions): Promise<Examined> {
   const { tuples, ...question } = await resolveQuestion(options);
   const engine = engineFor(options);
@@ -73,10 +73,10 @@ export async function examine(options: CapacityOptions): Promise<Examined> {
   };
 }
 
-/** @throws {AppError} E_PERMISSION or E_PLATFORM when io_uring is asked for and not to be had at all */
+/** @throws {AppError} E_PERMISSION or E_PLATFORM if io_uring was requested but is unavailable */
 function engineFor({ engine: requested = "auto", connections = 1 }: CapacityOptions): EngineName {
   const shape = { role: "client", threads: CORES, tableSize: raiseNofileLimit().soft } as const;
-  // Asked for by name, what bounds its rings is a limit like others.
+  // For an explicit request, the limit on its rings is reported like any other.
   return chooseEngine({ ...shape, requested, connections: requested === "uring" ? 1 : connections }).name;
 }
 
@@ -84,7 +84,7 @@ function otherThan(program: Program): Program {
   return program === "ordinary" ? "fourtuple" : "ordinary";
 }
 
-/** Programs of ours need no more memory than is known. */
+/** Returns the cost of a connection. For fourtuple, the memory per connection is known and the option is ignored. */
 function costOf(
   program: Program,
   { cost }: Calibration,
@@ -142,7 +142,7 @@ function answer(facts: HostFacts, load: Load) {
   return { limits, binding, behind, ceiling, isTargetMet: ceiling >= load.connections };
 }
 
-/** What a busy host did to the cost. */
+/** Returns a note if other load may have affected the measured cost. */
 function loadNotes({ cost }: Load, hostLoad: HostLoad | undefined): string[] {
   const busy = describeHostLoad(hostLoad);
   if (busy === undefined || !cost.isMeasured) return [];
@@ -191,7 +191,7 @@ function notesOn(facts: HostFacts, load: Load, binding: LimitRow | undefined): s
 }
 
 function clientsFor(facts: HostFacts, load: Load): Prediction["clients"] {
-  // Each host can have as many addresses as it likes: what else binds decides.
+  // A client host can have any number of addresses, so the other limits decide.
   const asClient: Load = { ...load, role: "client", peer: undefined };
   const held = LIMITS.map((limit) => limit.allows?.(facts, asClient) ?? Number.POSITIVE_INFINITY);
   return {
@@ -204,7 +204,7 @@ function toRow(limit: Limit, facts: HostFacts, load: Load): LimitRow {
   const { id, name, unit, scope, caps, side } = limit;
   const now = limit.read(facts, load);
   const needs = limit.needs(facts, load);
-  // A limit of the other end is none of this host's.
+  // Limits of the other end do not apply to this host.
   const isElsewhere =
     (side === "server" && load.role === "client" && !load.peer) || (side === "client" && load.role === "server");
   const allows = limit.allows && (isElsewhere ? Number.POSITIVE_INFINITY : limit.allows(facts, load));

@@ -1,18 +1,21 @@
-// Tells proxies by their sockets: who has a connection of its own for each that it has accepted takes two descriptors a client.
+// Detects proxies by their sockets: a process that opens a connection for each one it accepts uses two descriptors per
+// client.
 
 import { forEachSocketDescriptor } from "../linux/proc/descriptors.js";
 import { TCP_ESTABLISHED } from "../linux/syscalls/constants.js";
 import { readListeners } from "../socket-table/listeners/listeners.js";
 import { forEachSocket } from "../socket-table/table.js";
 
-/** Fewer connections tell nothing: any server may have some to its database. */
+/** Minimum number of accepted connections. With fewer, any server with database connections might look like a proxy. */
 export const LEAST_ACCEPTED = 10;
-/** A proxy may open the second connection only when the first request has come. */
+/**
+ * Minimum ratio of opened to accepted connections. Below 1, because a proxy may connect only after the first request.
+ */
 const PROXIED_SHARE = 0.9;
-/** Descriptors of each process that are looked at. */
+/** Maximum number of descriptors to examine per process. */
 const MOST_DESCRIPTORS = 50_000;
 
-/** Those of the processes that have opened a connection for each that they have accepted. */
+/** Returns the processes that have opened a connection for each one accepted. */
 export async function findProxies(pids: readonly number[]): Promise<Set<number>> {
   const owners = new Map<number, number>();
   const looked = new Map<number, number>();

@@ -1,4 +1,4 @@
-// The server that a load goes to, where it is on this host: every process that accepts there, and what each has left.
+// Inspects a server on this host: every process that accepts its connections, and how many more each can take.
 
 import { forEachSocketDescriptor } from "../linux/proc/descriptors.js";
 import { readParent, readProcessFacts } from "../linux/proc/process-facts.js";
@@ -11,27 +11,29 @@ import { forEachSocket } from "../socket-table/table.js";
 import { findProxies, LEAST_ACCEPTED } from "./proxies.js";
 
 export interface Server extends LocalPeer {
-  /** Connections that it has already, those in its accept queues included. */
+  /** Number of connections held, including those in its accept queues. */
   readonly held: number;
-  /** Processes that accept there; a master whose children have its listeners does not. None where none is visible. */
+  /**
+   * Processes that accept connections, without a master whose children have the listeners. Empty if none is visible.
+   */
   readonly workers: readonly Worker[];
-  /** Its LISTEN sockets. */
+  /** Accept queues of its LISTEN sockets. */
   readonly queues: readonly AcceptQueue[];
 }
 
 export interface Worker extends ProcessFacts {
-  /** It has a connection of its own for each that it has accepted: a client takes two of its descriptors. */
+  /** True if it has opened a connection for each one accepted, so that a client takes two descriptors. */
   readonly isProxy: boolean;
 }
 
 export interface AcceptQueue {
-  /** Connections that still fit; undefined where the queue's length cannot be read. */
+  /** Number of connections that still fit; undefined if the length of the queue cannot be read. */
   readonly room: number | undefined;
-  /** Every process that accepts from it is stopped. */
+  /** True if every process that accepts from it is stopped. */
   readonly isStopped: boolean;
 }
 
-/** Looks at the server on the endpoints, in this network namespace. */
+/** Inspects the server at the endpoints, in this network namespace. */
 export async function inspectServer(local: EndQuery): Promise<Server> {
   const peer = await inspectPeer(local);
   const listeners = await readListeners({ local });
@@ -51,7 +53,7 @@ export async function inspectServer(local: EndQuery): Promise<Server> {
     queues: listeners.map(({ inode, acceptQueue: { used, limit } }) => {
       const pids = holders.get(inode) ?? [];
       return {
-        // It takes one more than its length (sk_acceptq_is_full).
+        // A queue holds one connection more than its length (sk_acceptq_is_full).
         room: limit === undefined ? undefined : Math.max(0, limit + 1 - used),
         isStopped: pids.length > 0 && pids.every((pid) => workers.get(pid)?.isStopped),
       };
@@ -59,7 +61,7 @@ export async function inspectServer(local: EndQuery): Promise<Server> {
   };
 }
 
-/** The processes that have each of these sockets, without the parents of others that have it. */
+/** Finds the processes that hold each of these sockets, without parents of other holders. */
 async function findHolders(inodes: ReadonlySet<number>): Promise<Map<number, number[]>> {
   const found = new Map<number, Set<number>>();
   await forEachSocketDescriptor((inode, pid) => {

@@ -1,5 +1,5 @@
-// Whether connections over loopback are tracked here: nothing is, until a firewall rule asks for connection state; and rules
-// may leave out some ports (notrack).
+// Tests whether netfilter tracks connections over loopback here. Nothing is tracked until a firewall rule uses
+// connection state, and rules may exempt ports (notrack).
 
 import { isConntrackHidden, readConntrack } from "../linux/proc/net-stats.js";
 import { SocketAddress } from "../linux/syscalls/sockaddr.js";
@@ -7,23 +7,23 @@ import { bindTo, closeFd, connectTo, listenOn, localAddress, openTcp } from "../
 import { type IpAddress, parseIp } from "../util/address.js";
 
 export interface Tracking {
-  /** undefined when it could not be tried. */
+  /** Undefined if it could not be tested. */
   readonly isTracked: boolean | undefined;
-  /** The port that was tried was the destination's; else rules about that port were not seen. */
+  /** True if the destination's port was tested; otherwise rules about that port were not covered. */
   readonly isOfPort: boolean;
 }
 
-/** An address of loopback that services seldom listen on by itself. */
+/** Loopback address that services rarely listen on explicitly. */
 const LISTENER = parseIp("127.83.71.59");
-/** Several at once: where other connections come and go, so many more in the same moment are ours. */
+/** Number of simultaneous connections. Where others come and go, an increase by this many at once is due to ours. */
 const PROBES = 4;
 const ATTEMPTS = 3;
 
 /**
- * Opens some connections over loopback to a listener of its own and looks whether they are tracked.
+ * Opens connections over loopback to its own listener and checks whether they are tracked.
  *
- * @param port the destination's: rules are often about ports. Where a service has it on all addresses, another is taken. To be
- * left out where it may be redirected: the connections would go to somebody else.
+ * @param port the destination's port, because rules often depend on it; another one is used if a service listens on it
+ *   at all addresses. Omit it if the port may be redirected, because the connections would reach another program.
  */
 export function findTracking(port: number | undefined): Tracking {
   if (readConntrack() === undefined) return { isTracked: isConntrackHidden() ? undefined : false, isOfPort: true };
@@ -48,7 +48,7 @@ function tryAt(ip: IpAddress, port: number): boolean | undefined {
 function raisesCount(address: SocketAddress): boolean {
   const before = readConntrack()?.count ?? 0;
   const clients = Array.from({ length: PROBES }, () => openTcp(4));
-  // Not ready at once, but their first packets have been sent.
+  // These do not complete at once, but their SYNs have been sent.
   for (const client of clients) connectTo(client, address);
   const deltas = (readConntrack()?.count ?? 0) - before;
   for (const client of clients) if (client >= 0) closeFd(client);

@@ -1,5 +1,5 @@
-// What of a plan's 4-tuples is in use before the run: those that sockets hold towards the destinations, and ports that other
-// sockets bar, such as listeners.
+// Counts the 4-tuples of a plan that are in use before the run: those of sockets to the same destinations, and those
+// whose port is blocked by other sockets, such as listeners.
 
 import { addressOf, readInterfaces } from "../linux/netlink/interfaces.js";
 import { readLocalPortRange, readReservedPorts } from "../linux/proc/local-ports.js";
@@ -15,11 +15,13 @@ import { REUSE_DELAY_MS, TIME_WAIT_SECONDS } from "./limits/time-wait.js";
 import { PortTrial } from "./port-trial.js";
 
 export interface TuplesInUse {
-  /** 4-tuples of the plan that no new connection gets. */
+  /** Number of 4-tuples in the plan unavailable to new connections. */
   readonly tuples: number;
-  /** Those of ports that other sockets have, where it cannot be told whether they are in the way. */
+  /**
+   * Number of 4-tuples whose port is used by other sockets, where it is unknown whether that makes them unavailable.
+   */
   readonly doubtful: number;
-  /** Those of `tuples` that are held by a TIME_WAIT, and until the last of these ends. */
+  /** Number of `tuples` held by a TIME_WAIT, and the time until the last one ends. */
   readonly timeWaits: { readonly tuples: number; readonly lastMs: number };
 }
 
@@ -27,10 +29,12 @@ export const NONE_IN_USE: TuplesInUse = { tuples: 0, doubtful: 0, timeWaits: { t
 
 const PORTS = 65_536;
 const START_MS = 1000;
-/** Some 10 µs each: a plan of many addresses is not tried to its end. */
+/**
+ * Maximum number of ports to test. A test takes about 10 µs, so plans with many addresses are not tested completely.
+ */
 const MOST_TRIALS = 200_000;
 
-/** @returns none taken where the kernel chooses out of a range that cannot be read */
+/** @returns NONE_IN_USE if the kernel chooses from a range that cannot be read */
 export async function countTuplesInUse(plan: TuplePlan): Promise<TuplesInUse> {
   const ephemeral = readLocalPortRange();
   const range = plan.ports.chosenBy === "us" ? plan.ports.range : ephemeral;
@@ -50,7 +54,7 @@ export async function countTuplesInUse(plan: TuplePlan): Promise<TuplesInUse> {
     const { length: destinations } = group.destinations;
     for (let port = range.first; port <= range.last; port++) {
       if (seen[port] === 0 || passedOver.has(port)) continue;
-      // As the opener of connections does it: ports of the kernel's range are not bound by their number.
+      // Like the connector: ports in the kernel's range are chosen by connect() rather than bound by number.
       const isShared = ephemeral !== undefined && isWithin(port, ephemeral);
       let barred = 0;
       let untried = 0;
@@ -59,19 +63,19 @@ export async function countTuplesInUse(plan: TuplePlan): Promise<TuplesInUse> {
         if (isFree === false) barred += addresses;
         else if (isFree === undefined) untried += addresses;
       }
-      // Tuples held on an address that is barred are not counted twice.
+      // Do not count tuples of a blocked address twice.
       const free = sources - barred;
       const kept = Math.min(held.byPort[port]!, free * destinations);
       tuples += barred * destinations + kept;
       timeWaits += Math.min(held.timeWaitsByPort[port]!, kept);
-      // Those that are held are taken, whoever has the port.
+      // Held tuples are in use regardless of other sockets on the port.
       doubtful += Math.max(0, Math.min(untried, free) * destinations - kept);
     }
   }
   return { tuples, doubtful, timeWaits: { tuples: timeWaits, lastMs: timeWaits === 0 ? 0 : lastMs } };
 }
 
-/** The interface that has the plan's first source address; undefined for loopback, and where it cannot be told. */
+/** Returns the interface with the plan's first source address; undefined for loopback or if unknown. */
 export function deviceOf({ groups }: TuplePlan): string | undefined {
   const first = groups[0]?.sources[0]?.first;
   if (first === undefined) return undefined;
@@ -82,14 +86,17 @@ export function deviceOf({ groups }: TuplePlan): string | undefined {
   return found?.[0];
 }
 
-/** Ports of the range that any socket has, by port. Those of the kernel's choice are reckoned without listeners already. */
+/**
+ * Returns 1 for each port of the range that any socket uses, by port. The count of kernel-chosen ports already excludes
+ * listeners.
+ */
 async function readSeen(range: PortRange, isExplicit: boolean): Promise<Uint8Array> {
   const seen = new Uint8Array(PORTS);
   const states = isExplicit ? ALL_STATES : ALL_STATES & ~(1 << TCP_LISTEN);
   await forEachSocket({ states, local: { ports: [range] } }, ({ localPort }) => {
     seen[localPort] = 1;
   });
-  // The kernel gives a reserved port to no connect(), not even as the only one allowed.
+  // connect() never chooses a reserved port, even as the only allowed one.
   if (isExplicit) for (const { first, last } of readReservedPorts() ?? []) seen.fill(1, first, last + 1);
   else {
     await forEachSocket({ states: 1 << TCP_LISTEN, local: { ports: [range] } }, ({ localPort }) => {
@@ -103,11 +110,11 @@ async function readSeen(range: PortRange, isExplicit: boolean): Promise<Uint8Arr
 interface Held {
   readonly byPort: Uint32Array;
   readonly timeWaitsByPort: Uint32Array;
-  /** Until the last TIME_WAIT ends. */
+  /** Time until the last TIME_WAIT ends. */
   readonly lastMs: number;
 }
 
-/** Sockets from the group's sources to its destinations that keep their 4-tuple, by source port. */
+/** Counts by source port the sockets from the group's sources to its destinations that keep their 4-tuple. */
 async function countHeld(group: TupleGroup, range: PortRange, ephemeral: PortRange | undefined): Promise<Held> {
   const byPort = new Uint32Array(PORTS);
   const timeWaitsByPort = new Uint32Array(PORTS);
@@ -137,9 +144,10 @@ async function countHeld(group: TupleGroup, range: PortRange, ephemeral: PortRan
 }
 
 /**
- * Tells the TIME_WAITs whose 4-tuple a new connection takes over (tcp_twsk_unique): with timestamps, and then always where the
- * port is bound by its number; where connect() chooses it, as tcp_tw_reuse says, tcp_tw_reuse_delay after the close. Those
- * that are to be had in a moment are: a run takes as long to start.
+ * Returns a function that tells whether a new connection can reuse the 4-tuple of a TIME_WAIT (tcp_twsk_unique). That
+ * requires timestamps. A port bound by number is reused at once; a port chosen by connect() depends on tcp_tw_reuse and
+ * is reused tcp_tw_reuse_delay after the close. 4-tuples that become reusable within a second count, because a run
+ * takes that long to start.
  */
 function timeWaitReuse(): (socket: SocketView, isBound: boolean) => boolean {
   const [reuse] = readSysctlNumbers("net.ipv4.tcp_tw_reuse") ?? [];
@@ -169,7 +177,7 @@ function isWithin(port: number, { first, last }: PortRange): boolean {
   return port >= first && port <= last;
 }
 
-/** The unspecified address stands for whichever the kernel takes. */
+/** Returns whether a source is unspecified and therefore left to the kernel. */
 function anySource({ sources }: TupleGroup): boolean {
   return sources.some(({ first }) => first.bytes.every((byte) => byte === 0));
 }

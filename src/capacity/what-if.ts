@@ -1,8 +1,8 @@
-// The same host with other hardware: what the questions "and with 128 GiB, 32 cores?" are answered by.
+// Answers what-if questions by replacing hardware in the host's facts, such as 128 GiB of memory or 32 cores.
 import { floorOf } from "../engine/memory-stop.js";
 import type { HostFacts } from "./host-facts.js";
 
-/** Other hardware than this: what is given replaces what is here. */
+/** Hypothetical hardware; each value replaces the real one. */
 export interface WhatIf {
   readonly memoryBytes?: number | undefined;
   readonly cores?: number | undefined;
@@ -11,11 +11,11 @@ export interface WhatIf {
 }
 
 /**
- * The same host with other hardware. Settings that the kernel derives from memory when it starts grow with it; all others are
- * taken to be the same there.
+ * Returns the facts of the same host with other hardware. Settings that the kernel derives from the memory size at boot
+ * are scaled; all others are assumed to be unchanged.
  */
 export function imagine(facts: HostFacts, { memoryBytes, cores, nofile }: WhatIf): HostFacts {
-  // Nobody knows what grows how far where this host's own memory cannot be read.
+  // If the real memory size is unknown, the scaled values are unknown as well.
   const scaling = memoryBytes === undefined ? 1 : facts.memoryBytes && memoryBytes / facts.memoryBytes;
   const scale = (value: number | undefined) =>
     value === undefined || scaling === undefined ? undefined : Math.floor(value * scaling);
@@ -32,7 +32,7 @@ export function imagine(facts: HostFacts, { memoryBytes, cores, nofile }: WhatIf
       softAtStart: undefined,
       nrOpen: Math.max(nofile, facts.nrOpen ?? 0),
     }),
-    // A machine of that size with nothing on it: another one's cgroup says nothing about it.
+    // Assume an idle machine of that size, to which this host's cgroup does not apply.
     ...(memoryBytes !== undefined && {
       memoryBytes,
       memory: roomOf(memoryBytes),
@@ -44,7 +44,7 @@ export function imagine(facts: HostFacts, { memoryBytes, cores, nofile }: WhatIf
   };
 }
 
-/** Whether other hardware is asked about. */
+/** Returns whether any hypothetical hardware is given. */
 export function isWhatIf({ memoryBytes, cores, nofile }: WhatIf): boolean {
   return memoryBytes !== undefined || cores !== undefined || nofile !== undefined;
 }

@@ -1,4 +1,4 @@
-// All limits, in the order in which they are shown when nothing else orders them.
+// All limits, in their default display order.
 import type { Limit } from "../limit.js";
 import { cpu } from "./cpu.js";
 import { cgroupPids, epollWatches, fileMax, nofile, nrOpen, threadsMax } from "./descriptors.js";

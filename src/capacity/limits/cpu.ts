@@ -1,4 +1,4 @@
-// CPU as a limit: what messages take of it, by what one was measured to cost.
+// CPU limit on messages, based on the measured cost of a message.
 import { plural } from "../../util/units.js";
 import type { Limit } from "../limit.js";
 import { cpuPerMessage, type Load } from "../load.js";

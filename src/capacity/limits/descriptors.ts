@@ -1,4 +1,5 @@
-// Limits on open files: one table's, the host's, a user's epoll watches; and on the threads that have more tables.
+// Limits on open files (per descriptor table, per host, epoll watches per user) and on threads, which may have
+// additional tables.
 
 import { mostConnections } from "../../client/ramp/thread-layout.js";
 import { fileMaxFor, fileReserve } from "../../engine/open-files-stop.js";
@@ -8,7 +9,9 @@ import type { Limit } from "../limit.js";
 import { endsHere, type Load } from "../load.js";
 import { isInRings } from "./memlock.js";
 
-/** A process of ours wants a little more than its connections: event loops, wake-ups, the listener. */
+/**
+ * Descriptors of a fourtuple process in addition to its connections, such as event loops, wake-ups and the listener.
+ */
 const SPARE = 64;
 
 export const nofile: Limit = {
@@ -55,7 +58,8 @@ export const nrOpen: Limit = {
   pitfall: "RLIMIT_NOFILE cannot be raised above it, not even by root: setting it higher fails",
   sysctl: "fs.nr_open",
   read: ({ nrOpen: value }) => value,
-  // It caps the limit, which is what binds; where that is enough, or tables are many, it is of no account.
+  // It caps RLIMIT_NOFILE, which is the limit in effect. It does not matter if that is sufficient or there are many
+  // tables.
   allows: (facts, load) => {
     if (facts.nrOpen === undefined) return undefined;
     return (nofile.allows!(facts, load) ?? 0) >= load.connections ? Number.POSITIVE_INFINITY : facts.nrOpen;
@@ -81,7 +85,7 @@ export const fileMax: Limit = {
     max === undefined || max === Number.POSITIVE_INFINITY
       ? undefined
       : `${formatLimit(max)}, ${formatCount(fileReserve(max))} kept free${ignoresFileMax ? "; not for CAP_SYS_ADMIN" : ""}`,
-  // Who has CAP_SYS_ADMIN goes beyond it, and every other program of the host fails: it counts all the same.
+  // CAP_SYS_ADMIN may exceed it, but then every other program on the host fails, so it counts regardless.
   allows: ({ fileMax: max, filesOpen }, load) =>
     max === undefined || filesOpen === undefined
       ? undefined
@@ -113,7 +117,7 @@ export const epollWatches: Limit = {
 
 export const threadsMax: Limit = threads("threads-max", "kernel.threads-max", "host", ({ threadsMax: max }) => max);
 
-/** Threads of a run of ours beside those that open connections: Node's own. */
+/** Threads of a run that Node creates, in addition to those that open connections. */
 const RUN_THREADS = 12;
 
 const pids = threads("cgroup-pids", "pids.max", "cgroup", ({ cgroupPids: group, hides }) =>
@@ -140,7 +144,7 @@ export const cgroupPids: Limit = {
   privilege: "administrator",
 };
 
-/** Threads matter only where each brings a descriptor table. */
+/** Limits the number of threads, which matters only if each thread has its own descriptor table. */
 function threads(id: string, name: string, scope: Limit["scope"], read: Limit["read"]): Limit {
   const needed = (facts: HostFacts, load: Load) => {
     const { canPark, canUnshare } = tablesFor(facts, load);
@@ -169,13 +173,13 @@ function threads(id: string, name: string, scope: Limit["scope"], read: Limit["r
   };
 }
 
-/** What the program may have beside one descriptor table: an ordinary one has that alone. */
+/** Returns what a program may use in addition to one descriptor table. An ordinary program uses nothing else. */
 function tablesFor({ canPark, canUnshare }: HostFacts, load: Load): { canPark: boolean; canUnshare: boolean } {
   if (load.program !== "fourtuple") return { canPark: false, canUnshare: false };
   return { canPark: canPark || isInRings(load), canUnshare };
 }
 
-/** Connections that the descriptor tables of a process can have. */
+/** Returns how many connections fit into the descriptor tables of a process. */
 function ownTables(facts: HostFacts, load: Load): number {
   const { openDescriptors, cores } = facts;
   const { hard } = facts.nofile;
@@ -184,7 +188,7 @@ function ownTables(facts: HostFacts, load: Load): number {
   return mostConnections(hard, openDescriptors, canUnshare, cores);
 }
 
-/** Ends of a connection that this user's processes have. */
+/** Returns the number of ends of a connection that belong to processes of this user. */
 function endsOfUser(uid: number, load: Load): number {
   const serverUid = load.peer?.listeners[0]?.uid;
   return serverUid !== undefined && serverUid !== uid ? 1 : endsHere(load);

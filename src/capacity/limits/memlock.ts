@@ -1,4 +1,4 @@
-// The limit on locked memory, which the io_urings of our uring engine count against: nothing else here locks any.
+// Limit on locked memory, which the rings of the uring engine count against. Nothing else in fourtuple locks memory.
 import { lockedBytes } from "../../transport/choose-engine.js";
 import { LARGEST_RING } from "../../transport/kernel-uring/ring-size.js";
 import { formatBytes } from "../../util/units.js";
@@ -28,7 +28,7 @@ export const memlock: Limit = {
     if (memlockBytes === undefined || memlockBytes === Number.POSITIVE_INFINITY) return memlockBytes;
     const each = ringOf(facts);
     const rings = Math.floor(memlockBytes / endsHere(load) / lockedBytes({ ...each, connections: 1 }));
-    // Each thread has a ring at least.
+    // Every thread needs at least one ring.
     return rings < facts.cores ? 0 : rings * each.tableSize;
   },
   needs: (facts, load) =>
@@ -37,7 +37,7 @@ export const memlock: Limit = {
       : undefined,
 };
 
-/** Whether the connections of this load live in io_urings. */
+/** Returns whether io_uring holds the connections of this load. */
 export function isInRings({ program, engine }: Load): boolean {
   return program === "fourtuple" && engine === "uring";
 }

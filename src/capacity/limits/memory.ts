@@ -1,4 +1,4 @@
-// Limits of memory: the host's, a cgroup's, TCP's own budget for what is queued, the buffers of one socket.
+// Limits on memory: the host's, a cgroup's, TCP's budget for queued data, and the buffers of a socket.
 
 import { roomAboveFloor } from "../../engine/memory-stop.js";
 import type { MemoryRoom } from "../../results/evidence.js";
@@ -8,7 +8,7 @@ import type { Limit } from "../limit.js";
 import { bytesPerConnection, chargedPerConnection, endsHere, type Load } from "../load.js";
 
 const PAGE_BYTES = 4096;
-/** Resident memory of a client of ours before its connections: Node, the program, its threads. */
+/** Resident memory of a fourtuple client before its first connection: Node, the program and its threads. */
 export const RUN_RESIDENT_BYTES = 60 * 1024 ** 2;
 
 export const memory: Limit = {
@@ -87,7 +87,7 @@ export const cgroupTcpMemory: Limit = {
       : group.usedBytes + load.connections * pagesPerConnection(load) * PAGE_BYTES,
 };
 
-/** What a memory limit of a cgroup says and allows. */
+/** Description, allowance and requirement of a cgroup memory limit. */
 function inGroup(roomOf: (facts: HostFacts) => MemoryRoom | undefined): Pick<Limit, "describe" | "allows" | "needs"> {
   return {
     describe: (facts) => {
@@ -99,7 +99,7 @@ function inGroup(roomOf: (facts: HostFacts) => MemoryRoom | undefined): Pick<Lim
       if (facts.hides.cgroupMemory) return undefined;
       const room = roomOf(facts);
       if (!room) return Number.POSITIVE_INFINITY;
-      // This process makes room for the run's own when it ends.
+      // This process exits before the run, so its memory is available to the run.
       const available = roomAboveFloor(room) + facts.residentBytes - RUN_RESIDENT_BYTES;
       return Math.max(0, Math.floor(available / chargedPerConnection(load)));
     },
@@ -161,7 +161,7 @@ function connectionsIn(room: MemoryRoom, load: Load): number {
   return Math.max(0, Math.floor(roomAboveFloor(room) / bytesPerConnection(load)));
 }
 
-/** The worst that can be: every connection has one message waiting at each end that is here. */
+/** Worst case: every connection has one message queued at each end on this host. */
 function pagesPerConnection(load: Load): number {
   return endsHere(load) * Math.ceil(load.messageBytes / PAGE_BYTES);
 }

@@ -1,5 +1,5 @@
-// The neighbour table: a host needs an entry for each address on the same link that it sends to. A server needs one for each of
-// its clients' source addresses there, and a client one for each destination.
+// Limit of the neighbour table. A host needs an entry for each on-link address that it sends to: a server needs one for
+// each source address of its clients, and a client one for each destination.
 
 import type { NeighbourTable } from "../../linux/netlink/rtnetlink.js";
 import { portCount } from "../../planning/tuple-plan.js";
@@ -46,7 +46,9 @@ function limitOf(family: Family, id: string): Limit {
   };
 }
 
-/** What the prediction takes for granted of the server's host, when it is what binds; undefined when it is not. */
+/**
+ * Returns a note on the assumption made about the server's host if this limit is the binding one; undefined otherwise.
+ */
 export function neighbourNote(
   { neighbourTables }: HostFacts,
   load: Load,
@@ -59,16 +61,16 @@ export function neighbourNote(
   return `the server needs a neighbour entry for each of the ${formatCount(sources)} source addresses on its link; its table is assumed to be as large as here: ${formatCount(neighbourTables[family].max)}`;
 }
 
-/** Entries that one end needs of the other's addresses: the end that needs more. */
+/** Returns the number of entries needed by the end that needs more. */
 function entriesFor(family: Family, load: Load): number {
   return Math.max(usedSources(family, load), load.onLink[family].destinations);
 }
 
-/** Source addresses on the destination's link that so many connections use. */
+/** Returns the number of source addresses on the destination's link that the connections use. */
 function usedSources(family: Family, { plan, connections, onLink }: Load): number {
   if (!plan) return 0;
   const destinations = plan.groups.reduce((sum, group) => sum + group.destinations.length, 0);
-  // Sources take turns where the kernel chooses; else one is filled before the next.
+  // Sources take turns if the kernel chooses the ports; otherwise one source is used up before the next.
   const each = destinations * (plan.ports.chosenBy === "kernel" ? 1 : portCount(plan.ports));
   return Math.min(onLink[family].sources, Math.ceil(connections / Math.max(1, each)));
 }

@@ -1,4 +1,4 @@
-// Limits that a server sets itself, as far as they can be seen from outside.
+// Limits of the server process, as far as they are visible from outside.
 
 import type { ProcessFacts } from "../../results/peer.js";
 import { describeProcess, isOurServer } from "../../socket-table/listeners/peer-process.js";
@@ -42,7 +42,7 @@ export const peerNofile: Limit = {
     const rooms = peer.workers.map((worker) => roomOf(worker, facts));
     const together = rooms.length === 0 ? undefined : sumOf(rooms);
     if (together === undefined || rooms.length === 1 || together < connections) return together;
-    // Which of them the kernel wakes for a connection is not to be told: one may be full while others are not.
+    // It is not known which process the kernel wakes for a connection, so one may be full while others are not.
     return Math.min(...(rooms as number[])) >= connections ? together : undefined;
   },
   needs: (_, { peer, connections }) => {
@@ -95,18 +95,21 @@ export const listener: Limit = {
   },
   allows: ({ translation }, load) => {
     if (!isWithoutListener(load)) return Number.POSITIVE_INFINITY;
-    // What a rule sends on to another port or host has its listener there.
+    // A rule may redirect connections to a listener on another port or host.
     return translation === "none" ? 0 : undefined;
   },
   needs: (_, { peer }) => (peer ? 1 : undefined),
 };
 
-/** Nobody listens at the destination, which is on this host. */
+/** Returns whether the destination is on this host and nothing listens there. */
 export function isWithoutListener({ peer }: Load): boolean {
   return peer?.listeners.length === 0;
 }
 
-/** Clients that the server takes if it turns out to be a proxy; undefined where it is known to be one, or known not to be. */
+/**
+ * Returns the number of clients for the server if it turns out to be a proxy; undefined if that question is already
+ * settled.
+ */
 export function roomAsProxy(facts: HostFacts, load: Load): number | undefined {
   const { peer, role, program } = load;
   if (!peer && role !== "client" && program === "ordinary") return Math.floor(nofile.allows!(facts, load)! / 2);
@@ -115,7 +118,9 @@ export function roomAsProxy(facts: HostFacts, load: Load): number | undefined {
   return sumOf(workers.map((worker) => roomOf({ ...worker, isProxy: true }, facts)));
 }
 
-/** What a process can still take. Our own server has as many tables as it needs, where that is allowed. */
+/**
+ * Returns how many more connections a process can accept. Our own server adds descriptor tables as needed, if allowed.
+ */
 function roomOf(worker: Worker, { canPark, canUnshare }: HostFacts): number | undefined {
   if (isOurServer(worker) && (canPark || canUnshare)) return Number.POSITIVE_INFINITY;
   const { nofileLimit, openDescriptors } = worker;
@@ -123,12 +128,12 @@ function roomOf(worker: Worker, { canPark, canUnshare }: HostFacts): number | un
   return Math.floor(Math.max(0, numberOf(nofileLimit) - openDescriptors) / (worker.isProxy ? 2 : 1));
 }
 
-/** undefined when one of them is. */
+/** Returns undefined if any value is undefined. */
 function sumOf(values: readonly (number | undefined)[]): number | undefined {
   return values.reduce((sum, value) => (sum === undefined || value === undefined ? undefined : sum + value), 0);
 }
 
-/** The maxima that servers of ours were started with, out of their arguments; undefined where one has none. */
+/** Returns the sum of --max-connections in the arguments of our servers; undefined if any of them lacks it. */
 function maximumOf({ workers }: Server): number | undefined {
   return workers.length === 0 ? undefined : sumOf(workers.map(maximumOfProcess));
 }

@@ -1,4 +1,4 @@
-// Limits on source ports: the 4-tuples of explicit ports, and the range out of which the kernel chooses.
+// Limits on source ports: the 4-tuples with explicit ports, and the range from which the kernel chooses.
 
 import { countPortsWithin } from "../../linux/proc/local-ports.js";
 import { describeBadSources, describeUnreachable } from "../../planning/source-text.js";
@@ -10,7 +10,7 @@ import type { Limit } from "../limit.js";
 import type { Load } from "../load.js";
 
 const SOURCE = "Linux networking/ip-sysctl.rst, ip_local_port_range and ip_local_reserved_ports";
-/** All that an explicit bind has without a privilege: 1024 to 65,535. */
+/** Ports that a bind() can use without privileges. */
 const ALL_PORTS: PortRange = { first: 1024, last: 65_535 };
 
 export const route: Limit = {
@@ -102,7 +102,7 @@ export const reservedPorts: Limit = {
     const reserved = reservedIn(facts);
     return reserved === undefined ? undefined : `${formatCount(reserved)} inside the range`;
   },
-  // It is what binds only where the range would do without it, and does not with it.
+  // Reserved ports are the binding limit only if the range would be sufficient without them.
   allows: (facts, load) => {
     if (!isKernelChosen(load) || load.hasAddressesAtWill) return Number.POSITIVE_INFINITY;
     const ports = kernelPorts(facts);
@@ -128,7 +128,7 @@ export const unprivilegedPortStart: Limit = {
   needs: () => undefined,
 };
 
-/** What the plan lacks for now, after a semicolon: source addresses that are not there, 4-tuples in TIME_WAIT. */
+/** Describes what the plan lacks now, starting with a semicolon: missing source addresses and 4-tuples in TIME_WAIT. */
 function shortageNote({ badSources: { bad, badCount }, timeWaits: { tuples, lastMs } }: Load): string {
   const missing = badCount === 0 ? "" : `; ${describeBadSources(bad, badCount)}`;
   return tuples === 0
@@ -136,7 +136,7 @@ function shortageNote({ badSources: { bad, badCount }, timeWaits: { tuples, last
     : `${missing}; ${formatCount(tuples)} in TIME_WAIT, the last for ${formatDuration(lastMs)}`;
 }
 
-/** Ports that the kernel has to choose from. */
+/** Returns the number of ports that the kernel can choose from; undefined if unknown. */
 function kernelPorts(facts: HostFacts): number | undefined {
   const reserved = reservedIn(facts);
   if (!facts.portRange || reserved === undefined) return undefined;
@@ -146,7 +146,7 @@ function kernelPorts(facts: HostFacts): number | undefined {
 function choicesOf(facts: HostFacts, ports: number, load: Load) {
   return {
     allows: connectionsWith(ports, load),
-    /** Were none reserved. */
+    /** As if no port were reserved. */
     allowsWithReserved: connectionsWith(ports + (reservedIn(facts) ?? 0), load),
   };
 }
@@ -155,12 +155,15 @@ function isBoundByReserved(allows: number, allowsWithReserved: number, { connect
   return allows < connections && allowsWithReserved >= connections;
 }
 
-/** Source addresses that so many connections to one address and port need, each with all of its ports. */
+/**
+ * Returns the number of source addresses needed for this many connections to one address and port, using all ports of
+ * each.
+ */
 export function clientAddressesFor(connections: number): number {
   return Math.ceil(connections / sizeOf(ALL_PORTS));
 }
 
-// Where nothing can be reached, ports are not what is missing: the route is.
+// If no destination is reachable, the route is the limit rather than the ports.
 function isKernelChosen({ plan }: Load): boolean {
   return plan?.ports.chosenBy === "kernel" && plan.groups.length > 0;
 }
@@ -173,7 +176,7 @@ function tuplesOf({ plan }: Load): number {
   return plan ? new TupleSequence(plan).count : 0;
 }
 
-/** (source, destination) pairs of the plan: each has the kernel's ports once. */
+/** Number of (source, destination) pairs in the plan. Each can use every port of the kernel's range once. */
 function pairsOf({ plan }: Load): number {
   return (plan?.groups ?? []).reduce(
     (sum, { sources, destinations }) => sum + sources.reduce((n, { count }) => n + count, 0) * destinations.length,
@@ -185,7 +188,7 @@ function connectionsWith(ports: number, load: Load): number {
   return Math.max(0, ports * pairsOf(load) - load.portsInUse);
 }
 
-/** Source ports that each source needs towards each destination. */
+/** Number of source ports that each source needs for each destination. */
 export function portsFor(load: Load): number {
   return Math.ceil((load.connections + load.portsInUse) / Math.max(1, pairsOf(load)));
 }

@@ -1,4 +1,5 @@
-// Limits on how fast connections come: the accept queue, the SYN queue, the per-core backlog. None bounds how many are held.
+// Limits on the arrival rate of connections: accept queue, SYN queue and per-CPU backlog. None limits how many are
+// held.
 import type { HostFacts } from "../host-facts.js";
 import type { Limit } from "../limit.js";
 import type { Load } from "../load.js";
@@ -18,13 +19,14 @@ export const acceptQueue: Limit = {
   pitfall:
     "connections in it are already ESTABLISHED; when it is full, SYNs are dropped and clients see ETIMEDOUT, not a refusal",
   read: (_, { peer }) => peer?.listeners[0]?.acceptQueue.limit,
-  // A server that never accepts holds what its queues take.
+  // A server that never accepts holds as many connections as fit into its queues.
   allows: (_, { peer, connections }) => {
     const stopped = peer?.queues.filter(({ isStopped }) => isStopped) ?? [];
     if (!peer || stopped.length === 0) return Number.POSITIVE_INFINITY;
     const rooms = stopped.map(({ room }) => room ?? Number.NaN);
     const isAll = stopped.length === peer.queues.length;
-    // The kernel shares out by a hash among listeners of one port: which connections come to a stopped one is not to be told.
+    // The kernel distributes connections among the listeners of a port by a hash, so it is unknown which ones reach a
+    // stopped listener.
     const room = isAll ? rooms.reduce((sum, left) => sum + left, 0) : Math.min(...rooms);
     if (Number.isNaN(room)) return undefined;
     return isAll ? room : room >= connections ? Number.POSITIVE_INFINITY : undefined;
@@ -40,7 +42,7 @@ export const somaxconn: Limit = rateLimit({
   source: "Linux admin-guide/sysctl/net.rst, somaxconn; man 2 listen",
   pitfall: "listen() silently caps its backlog to it, and only when called: restart the server",
   read: ({ somaxconn: value }) => value,
-  // A queue that is long enough was given its length already.
+  // The actual length of the queue is already sufficient.
   needs: (_, { burst, peer }) => {
     const lengths = peer?.listeners.map(({ acceptQueue: { limit } }) => limit ?? 0) ?? [];
     return lengths.length > 0 && Math.min(...lengths) >= burst ? undefined : burst;
@@ -94,7 +96,7 @@ export const netdevBacklog: Limit = {
     source: "Linux admin-guide/sysctl/net.rst, netdev_max_backlog",
     pitfall: "loopback and veth use it too; drops show only in the second column of /proc/net/softnet_stat",
     read: ({ netdevBacklog: value }) => value,
-    // What it needs depends on how the cores share the work: drops during a run tell, not this number.
+    // The required value depends on how the cores share the work, so only drops during a run are conclusive.
     needs: () => undefined,
   }),
   scope: "host",

@@ -1,10 +1,10 @@
-// Limits of the kernel's tables: sockets' hash, connection tracking, sockets that are closing.
+// Limits of kernel tables: the socket hash table, connection tracking and closing sockets.
 import { formatCount } from "../../util/units.js";
 import type { Limit } from "../limit.js";
 import { endsHere, type Load } from "../load.js";
 
 const IP_SYSCTL = "Linux networking/ip-sysctl.rst";
-/** Sockets per bucket up to which a lookup costs next to nothing. */
+/** Maximum number of sockets per bucket with negligible lookup cost. */
 const GOOD_CHAIN = 4;
 
 export const establishedHash: Limit = {
@@ -152,10 +152,10 @@ export const linkSpeed: Limit = {
     load.messageRatePerSec === 0 ? undefined : Math.ceil(load.connections * bitsPerConnection(load)),
 };
 
-/** Preamble, Ethernet, IP and TCP headers with timestamps, gap between frames. */
+/** Preamble, Ethernet, IP and TCP headers with timestamps, FCS and inter-frame gap. */
 const FRAME_BYTES = 90;
 
-/** Of Ethernet's 1,500: less the headers of IP and TCP with timestamps. */
+/** Ethernet MTU of 1,500 bytes minus IP and TCP headers with timestamps. */
 const SEGMENT_BYTES = 1448;
 
 function bitsPerConnection({ messageRatePerSec, messageBytes }: Load): number {

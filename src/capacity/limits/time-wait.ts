@@ -1,5 +1,5 @@
-// TIME_WAIT: whoever closes a connection first keeps its 4-tuple for a minute. So a number of 4-tuples carries so many
-// connections a second that come and go.
+// Limit on short-lived connections. The side that closes a connection first keeps its 4-tuple in TIME_WAIT for a
+// minute, so a given number of 4-tuples sustains a given connection rate.
 
 import { portCount, type TupleGroup } from "../../planning/tuple-plan.js";
 import type { ConnectRate } from "../../results/prediction.js";
@@ -11,9 +11,9 @@ import type { HostFacts } from "../host-facts.js";
 import type { Limit } from "../limit.js";
 import type { Load } from "../load.js";
 
-/** TCP_TIMEWAIT_LEN of include/net/tcp.h: no setting changes it. */
+/** TCP_TIMEWAIT_LEN in include/net/tcp.h; not configurable. */
 export const TIME_WAIT_SECONDS = 60;
-/** Before tcp_tw_reuse_delay was a setting. */
+/** Fixed delay in kernels without tcp_tw_reuse_delay. */
 export const REUSE_DELAY_MS = 1000;
 
 export const timeWait: Limit = {
@@ -43,7 +43,7 @@ export const timeWait: Limit = {
   needs: (_, { connectRatePerSec }) => connectRatePerSec,
 };
 
-/** @returns undefined for a server, which has no source ports */
+/** @returns undefined for a server, which uses no source ports */
 export function connectRateOf(facts: HostFacts, load: Load): ConnectRate | undefined {
   const { plan, connectRatePerSec: requestedPerSec, portsInUse, timeWaits } = load;
   if (!plan) return undefined;
@@ -61,7 +61,7 @@ export function connectRateOf(facts: HostFacts, load: Load): ConnectRate | undef
       keptSeconds = Math.max(keptSeconds, seconds);
     }
   }
-  // What others hold for good carries nothing; TIME_WAITs end.
+  // 4-tuples held by other connections are unavailable; those in TIME_WAIT become available.
   const held = Math.max(0, portsInUse - timeWaits.tuples);
   const share = tuples === 0 ? 0 : Math.max(0, tuples - held) / tuples;
   const free = Math.max(0, tuples - portsInUse);
@@ -75,7 +75,10 @@ export function connectRateOf(facts: HostFacts, load: Load): ConnectRate | undef
   };
 }
 
-/** Source ports that connect() chooses, and those that are bound by their number, which take over a TIME_WAIT at once. */
+/**
+ * Splits the source ports into those chosen by connect() and those bound by number. The latter reuse a TIME_WAIT at
+ * once.
+ */
 function splitPorts(
   { portRange, listeningPorts }: HostFacts,
   ports: NonNullable<Load["plan"]>["ports"],
@@ -92,7 +95,10 @@ function splitPorts(
   return [chosen, all - chosen];
 }
 
-/** tcp_twsk_unique() of net/ipv4/tcp_ipv4.c. */
+/**
+ * Returns the time in seconds before a port chosen by connect() is reused; see tcp_twsk_unique() in
+ * net/ipv4/tcp_ipv4.c.
+ */
 function keptWhereChosen(
   { timeWaitReuse: reuse, timeWaitReuseDelayMs, timestamps }: HostFacts,
   group: TupleGroup,
