@@ -1,5 +1,5 @@
-// Why a client's run missed its target: each rule recognises one pattern in the evidence. The most frequent failure decides
-// which rules apply; the first one to match wins.
+// Explains why a client run missed its target. Each rule recognizes one pattern in the evidence. The rules are tried in
+// order on the most frequent failure; the first match wins.
 
 import { outcomeOf } from "../client/verdict/verdict.js";
 import type { ConnectResult } from "../results/connect.js";
@@ -41,7 +41,7 @@ export function explainClient(result: ConnectResult): Finding | Suspect[] {
   if (!main) {
     const isStopped = interrupted || outcomeOf(result) === "interrupted";
     const atServersEnd = explainClientOnly(result) ?? explainUnaccepted(result) ?? explainUngreeted(result);
-    // A queue that was draining when the run was stopped is no finding.
+    // A queue that was still draining when the run was stopped does not count.
     if (atServersEnd && !(isStopped && result.evidence.accepting?.isMoving)) return atServersEnd;
     const aboutMessages = isStopped ? undefined : explainMessages(result);
     if (aboutMessages) return aboutMessages;
@@ -71,7 +71,7 @@ export function explainClient(result: ConnectResult): Finding | Suspect[] {
   );
 }
 
-/** The most frequent failure while opening and holding. */
+/** Returns the most frequent failure of opening or holding. */
 function mainFailure({ failures, losses }: ConnectResult): FailureReport | undefined {
   return [...failures, ...losses].sort((a, b) => b.count - a.count)[0];
 }

@@ -1,4 +1,4 @@
-// From a finished run to its diagnosis: the limit that stopped it, or the remaining suspects.
+// Diagnoses a finished run: names the limit that stopped it, or the remaining suspects.
 
 import { countHalfOpen } from "../client/evidence/half-open.js";
 import { outcomeOf } from "../client/verdict/verdict.js";
@@ -15,14 +15,14 @@ import { reachedBy } from "./rules/plateaus.js";
 import { explainServer } from "./server.js";
 
 /**
- * Names the limit that stopped a run, the side it is on, the evidence and the fix. Reads only the result, so an old result is
- * explained as the host was then.
+ * Names the limit that stopped a run, its side, the evidence and the fix. Reads only the result, so that an old result
+ * is explained by the state of its host at that time.
  */
 export function explainRun(result: ConnectResult | ServeResult): Diagnosis {
   return result.kind === "connect" ? diagnoseClient(result) : diagnoseServer(result);
 }
 
-/** A result with its diagnosis: its own, or a new one if it has none. */
+/** Returns the result with its diagnosis, computing one if it has none. */
 export function explained<Result extends ConnectResult | ServeResult>(result: Result): Explained<Result> {
   const diagnosis = result.diagnosis ?? explainRun(result);
   trace("diagnosis", () => {
@@ -34,7 +34,7 @@ export function explained<Result extends ConnectResult | ServeResult>(result: Re
 }
 
 function diagnoseClient(result: ConnectResult): Diagnosis {
-  // A single connection cannot overrun an accept queue: the count would be other connections'.
+  // A single connection cannot overrun an accept queue, so the count would be of other connections.
   const unaccepted = result.requested > 1 ? countHalfOpen(result) : 0;
   const base = {
     kind: "diagnosis",
@@ -83,7 +83,7 @@ function notesOn(result: ConnectResult, unaccepted: number): string[] {
   return [`${missing} more sockets are ESTABLISHED at this end than at the server's`, ...notes];
 }
 
-/** Where this run deviated from what was requested. */
+/** Notes on where this run deviated from the request. */
 function timelineNotes({ scheduleMovedMs = 0, gaveUp, established, failed }: ConnectResult): string[] {
   const untried = gaveUp && `${formatCount(gaveUp.untried)} were not attempted`;
   return [
@@ -101,7 +101,10 @@ function timelineNotes({ scheduleMovedMs = 0, gaveUp, established, failed }: Con
   ];
 }
 
-/** The counters cover all listeners of the namespace, so they are no finding about this one unless its own count is known. */
+/**
+ * Notes on the counters of a server's host. They cover all listeners of the namespace, so without a count of its own
+ * drops they do not prove anything about this listener.
+ */
 function serverNotes({ backlog, evidence }: ServeResult): string[] {
   const notes = stackNotes(evidence.deltas);
   if (backlog.drops !== undefined || backlog.listenOverflows === 0) return notes;
@@ -111,7 +114,7 @@ function serverNotes({ backlog, evidence }: ServeResult): string[] {
   ];
 }
 
-/** Events that the kernel counts for the whole network namespace, and that may concern the run. */
+/** Notes on events that the kernel counts for the whole network namespace and that may concern the run. */
 function stackNotes(deltas: Counters): string[] {
   const { "TcpExt.TCPReqQFullDoCookies": cookies = 0, "TcpExt.TCPTimeWaitOverflow": timeWaits = 0 } = deltas;
   const { "cgroup.memory.high": throttles = 0, "cgroup.memory.max": refusals = 0 } = deltas;

@@ -1,5 +1,5 @@
-// A local server's accept queue that is full or known to have dropped something. The kernel's counters are not enough: they
-// cover all listeners of the namespace.
+// Explains an accept queue on this host that is full or has dropped connections. The kernel's counters alone are not
+// sufficient, because they cover all listeners of the namespace.
 
 import { countHalfOpen } from "../../client/evidence/half-open.js";
 import type { ConnectResult } from "../../results/connect.js";
@@ -12,7 +12,7 @@ import { formatCount, plural } from "../../util/units.js";
 export const MAXIMA =
   "nginx: worker_connections; redis: maxclients; haproxy: maxconn; fourtuple serve: --max-connections";
 
-/** Evidence that a destination's accept queue overflowed; empty if there is none. */
+/** Returns evidence that a destination's accept queue overflowed; empty if there is none. */
 export function queueFacts({ evidence }: ConnectResult): string[] {
   return (evidence.peer?.listeners ?? []).flatMap((listener) => {
     const { port, acceptQueue, drops = 0 } = listener;
@@ -25,7 +25,7 @@ export function queueFacts({ evidence }: ConnectResult): string[] {
   });
 }
 
-/** Whether an overflow was counted that may or may not be this server's. */
+/** Returns whether an overflow was counted that cannot be attributed to a listener. */
 export function mayHaveOverflowed({ evidence }: ConnectResult): boolean {
   const isUnknown = evidence.peer?.listeners.some(({ drops }) => drops === undefined) ?? false;
   return isUnknown && overflows(evidence.deltas) > 0;
@@ -35,13 +35,13 @@ export function overflows(deltas: ConnectResult["evidence"]["deltas"]): number {
   return deltas["TcpExt.ListenOverflows"] ?? 0;
 }
 
-/** Nothing failed at this end, but connections wait in the server's accept queue. */
+/** Connections are waiting in the server's accept queue although nothing failed at this end. */
 export function explainUnaccepted(result: ConnectResult): Finding | undefined {
   const { accepting } = result.evidence;
   return accepting && accepting.waiting > 0 ? queueFinding(result, queueFacts(result)) : undefined;
 }
 
-/** Nothing failed at this end, but the server has fewer connections than are ESTABLISHED here. */
+/** The server has fewer connections than are ESTABLISHED here, although nothing failed at this end. */
 export function explainClientOnly(result: ConnectResult): Finding | undefined {
   const unaccepted = countHalfOpen(result);
   if (unaccepted === 0) return undefined;
@@ -94,7 +94,7 @@ export function queueFinding(result: ConnectResult, facts: readonly string[]): F
   return standstill(result, seen) ?? tooSlow(result, seen);
 }
 
-/** The server runs and has descriptors, but has stopped accepting. */
+/** The server is running and has descriptors, but has stopped accepting. */
 function standstill(result: ConnectResult, evidence: readonly string[]): Finding | undefined {
   const { accepting, peer } = result.evidence;
   if (!accepting || accepting.waiting === 0 || accepting.isMoving) return undefined;

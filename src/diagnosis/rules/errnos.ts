@@ -1,6 +1,6 @@
-// Cause, side and fix of every errno that a connection's system calls can return on Linux and that no other rule explains. Sources:
-// the kernel's inet_stream_connect() and inet_bind(), its conversion of ICMP messages (icmp_err_convert, tcp_v6_err), and the man
-// pages connect(2), bind(2), socket(2) and ip(7).
+// Cause, side and fix for every errno of a connection's system calls on Linux that no other rule explains. Sources: the
+// kernel's inet_stream_connect() and inet_bind(), its conversion of ICMP messages (icmp_err_convert, tcp_v6_err), and
+// the man pages connect(2), bind(2), socket(2) and ip(7).
 import type { ConnectResult } from "../../results/connect.js";
 import type { Finding } from "../../results/diagnosis.js";
 import type { FailureReport } from "../../results/fields.js";
@@ -50,7 +50,7 @@ const noOption = here(
 
 const MISUSE = ["EBADF", "EFAULT", "ENOTSOCK", "EISCONN", "EALREADY", "EDESTADDRREQ", "ENOTCONN", "EEXIST", "ELOOP"];
 
-/** In any phase of opening a connection. */
+/** Errors in any step of opening a connection. */
 const ANY: Readonly<Record<string, Cause>> = {
   EAFNOSUPPORT: noFamily,
   EPROTONOSUPPORT: noFamily,
@@ -135,7 +135,7 @@ const AT_ONCE: Readonly<Record<string, Cause>> = {
   ),
 };
 
-/** Errors that come later, as an answer from the network or the peer. */
+/** Errors that arrive later, as an answer from the network or the peer. */
 const LATER: Readonly<Record<string, Cause>> = {
   ECONNREFUSED: {
     limit: "listener",

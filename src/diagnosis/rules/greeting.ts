@@ -1,4 +1,4 @@
-// Connections without a greeting, where the server greeted others or the run requires a greeting.
+// Explains missing greetings, where the server greeted other connections or the run requires greetings.
 
 import { outcomeOf } from "../../client/verdict/verdict.js";
 import type { ConnectResult } from "../../results/connect.js";
@@ -7,7 +7,7 @@ import { describeProcess } from "../../socket-table/listeners/peer-process.js";
 import { formatCount, formatDuration } from "../../util/units.js";
 import { MAXIMA } from "./accept-queue.js";
 
-/** Nothing failed at this end, but greetings are missing. */
+/** Explains missing greetings when nothing failed at this end. @returns undefined if no greeting is missing */
 export function explainUngreeted(result: ConnectResult): Finding | Suspect[] | undefined {
   const { misses = [], evidence } = result;
   const miss = misses.find(({ kind }) => kind === "ungreeted");
@@ -24,7 +24,7 @@ export function explainUngreeted(result: ConnectResult): Finding | Suspect[] | u
         : "check the server's log, its limits (workers, threads, backend connections) and what it is waiting for",
     evidence: facts,
   };
-  // For a server on this host, it is known that nothing waits in its accept queue.
+  // For a server on this host, the accept queue is known to be empty.
   if (evidence.peer && evidence.peer.listeners.length > 0) return accepted;
   return [
     {
@@ -40,7 +40,7 @@ export function explainUngreeted(result: ConnectResult): Finding | Suspect[] | u
   ];
 }
 
-/** @returns undefined if the greetings might still have come */
+/** @returns undefined if the greetings might still have arrived */
 function greetingFacts(result: ConnectResult, missing: number): string[] | undefined {
   const { greetings, greeted, holdMs } = result;
   if (greetings) {
@@ -54,7 +54,10 @@ function greetingFacts(result: ConnectResult, missing: number): string[] | undef
   ];
 }
 
-/** Missing greetings that are no failure: too recent, or the server may simply have had news for some clients. */
+/**
+ * Notes on missing greetings that are not failures: they may still arrive, or the server may only have had news for
+ * some clients.
+ */
 export function greetingNotes({ greetings, misses = [] }: ConnectResult): string[] {
   if (!greetings) return [];
   const { greeted, ungreeted, awaited } = greetings;

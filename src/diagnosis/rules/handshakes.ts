@@ -1,15 +1,15 @@
-// Handshakes that needed a second attempt: they cost time, and tell something about the path or the server.
+// Notes on handshakes that needed more than one SYN. They take time, and point to a problem on the path or the server.
 
 import type { ConnectResult } from "../../results/connect.js";
 import { formatCount, formatDuration } from "../../util/units.js";
 import { overflows } from "./accept-queue.js";
 
-/** The first SYN retransmission comes after a second: either a handshake of this run took that long, or the SYN was another program's. */
+/** SYNs are first retransmitted after a second. If no handshake took this long, the SYN belonged to another program. */
 const RESENT_US = 200_000;
-/** Among this many handshakes, a stray SYN from another program is not worth a note. */
+/** Below this share of the handshakes, retransmissions are attributed to other programs and not mentioned. */
 const WORTH_A_NOTE = 0.01;
 
-/** What retransmitted SYNs indicate, as far as they belong to this run. */
+/** Explains retransmitted SYNs that appear to belong to this run. */
 export function handshakeNotes({ evidence, established, latency }: ConnectResult): string[] {
   const { "TcpExt.TCPSynRetrans": resent = 0, "Tcp.OutRsts": resets = 0 } = evidence.deltas;
   if (established === 0 || resent === 0) return [];
@@ -17,7 +17,8 @@ export function handshakeNotes({ evidence, established, latency }: ConnectResult
   const isMuch = resent >= Math.max(2, established * WORTH_A_NOTE);
   if (maxUs < RESENT_US && !isMuch) return [];
   const sent = `${formatCount(resent)} ${resent === 1 ? "SYN was" : "SYNs were"} retransmitted`;
-  // A SYN that hits an old connection is answered by a challenge ACK: our kernel resets that connection and resends the SYN at once.
+  // A SYN for an old connection is answered with a challenge ACK; our kernel resets that connection and resends the SYN
+  // at once.
   if (maxUs < RESENT_US) {
     return resets >= resent / 2
       ? [

@@ -1,4 +1,4 @@
-// Failures that the local kernel reports: descriptors, ports, epoll watches, memory, routes.
+// Explains failures reported by the local kernel: descriptors, ports, epoll watches, memory and routes.
 
 import type { ConnectResult } from "../../results/connect.js";
 import type { Finding } from "../../results/diagnosis.js";
@@ -71,7 +71,7 @@ export function fromSystem(result: ConnectResult, failure: FailureReport): Findi
   return undefined;
 }
 
-/** A ring could not be had: it counts against RLIMIT_MEMLOCK. */
+/** Explains a failure to create an io_uring, whose memory counts against RLIMIT_MEMLOCK. */
 export function explainNoRing({ count, phase }: FailureReport): Finding {
   return {
     limit: "memlock",
@@ -106,12 +106,12 @@ function explainNoMemory({ evidence, engine }: ConnectResult, failure: FailureRe
   };
 }
 
-/** A failure and its count, as evidence. */
+/** Formats a failure and its count as evidence. */
 export function seen({ phase, errno, count }: FailureReport): string {
   return `${formatCount(count)} × ${errno} (${phase})`;
 }
 
-/** Whether ICMP said so. If not, this host's own neighbour table has no answer. */
+/** Returns whether ICMP reported it. If not, this host's neighbour table has no entry. */
 function icmpFact(unreachable = 0): string[] {
   return [unreachable > 0 ? `${formatCount(unreachable)} ICMP messages said "unreachable"` : "no ICMP message said so"];
 }

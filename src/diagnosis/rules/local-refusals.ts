@@ -1,5 +1,6 @@
-// Refusals by this host's own routes, rules and firewall. For a route or a policy, connect() itself fails before anything is sent; a
-// firewall's rejection comes later, like a peer's; a drop by an output rule shows only in TCPRetransFail.
+// Explains refusals by this host's own routes, rules and firewall. With a route or policy, connect() fails before
+// anything is sent. A firewall rejection arrives later, like one from the peer. A drop by an output rule shows only in
+// TCPRetransFail.
 
 import type { ConnectResult } from "../../results/connect.js";
 import type { Finding } from "../../results/diagnosis.js";
@@ -11,24 +12,27 @@ import { seen } from "./local-errors.js";
 type Route = NonNullable<LocalPath["routes"]>[number];
 type Rule = NonNullable<LocalPath["rules"]>[number];
 
-/** The errno for each type of route and rule (fib_props in net/ipv4/fib_semantics.c, fib4_rule_action()). */
+/** Errnos by type of route and rule (fib_props in net/ipv4/fib_semantics.c, fib4_rule_action()). */
 const ERRNOS: Readonly<Record<Route["kind"], Readonly<Record<Route["type"], string>>>> = {
   route: { blackhole: "EINVAL", prohibit: "EACCES", unreachable: "EHOSTUNREACH", throw: "ENETUNREACH" },
   rule: { blackhole: "EINVAL", prohibit: "EACCES", unreachable: "ENETUNREACH", throw: "ENETUNREACH" },
 };
 const LOOK = { drop: "drops", reject: "rejects", "policy-drop": "drops by default" } as const;
-/** The errnos that a rejecting rule can produce for a SYN. */
+/** Errnos that a rejecting rule can produce for a SYN. */
 const REJECTIONS = ["ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH", "EACCES", "ENOPROTOOPT"];
 
-/** Whether connect() itself returned the error; undefined if the result does not say. */
+/** Returns whether connect() itself returned the error; undefined if the result does not say. */
 export function cameAtOnce({ evidence, engine }: ConnectResult, { errno, count }: FailureReport): boolean | undefined {
-  // A ring's completion does not tell connect()'s own answer from what came later.
+  // A ring's completion does not distinguish connect()'s own error from a later one.
   if (engine?.name === "uring") return undefined;
   const atOnce = evidence.localPath?.failedAtOnce;
   return atOnce && (atOnce[errno] ?? 0) * 2 > count;
 }
 
-/** Two errnos mean different things when connect() returns them and when ICMP caused them. True for the less usual case. */
+/**
+ * Two errnos have different meanings when returned by connect() and when caused by ICMP. Returns true for the less
+ * common meaning.
+ */
 export function isUnusual(result: ConnectResult, failure: FailureReport): boolean {
   if (failure.phase !== "connect") return false;
   const isAtOnce = cameAtOnce(result, failure);
@@ -65,7 +69,7 @@ function ofRoute({ evidence }: ConnectResult, failure: FailureReport): Finding |
   };
 }
 
-/** A refusal by connect() without a refusing route. */
+/** connect() was refused, but not by a route. */
 function ofPolicy(failure: FailureReport): Finding | undefined {
   if (failure.errno !== "EPERM" && failure.errno !== "EACCES") return undefined;
   return {
@@ -80,12 +84,13 @@ function ofPolicy(failure: FailureReport): Finding | undefined {
 
 function rejectedHere({ evidence }: ConnectResult, failure: FailureReport): Finding | undefined {
   const { deltas, localPath, peer } = evidence;
-  // If the server's host is this one and nothing listens, the kernel itself refuses.
+  // If the server is on this host and nothing listens, the kernel itself refuses.
   if (failure.errno === "ECONNREFUSED" && peer?.listeners.length === 0) return undefined;
   const rule = localPath!.rules?.find(({ verdict }) => verdict === "reject");
   const own = (deltas["Icmp.OutDestUnreachs"] ?? 0) + (deltas["Icmp6.OutDestUnreachs"] ?? 0);
   const isOwnMessage = own >= failure.count;
-  // Without a neighbour, the kernel sends itself "host unreachable" too; and a rule for all ports need not be the cause.
+  // For an unresolved neighbour, the kernel also sends itself "host unreachable"; and a rule for all ports is not
+  // necessarily the cause.
   const isSure = rule ? rule.port !== undefined || isOwnMessage : isOwnMessage && failure.errno !== "EHOSTUNREACH";
   if (!isSure) return undefined;
   return firewall(
@@ -95,13 +100,13 @@ function rejectedHere({ evidence }: ConnectResult, failure: FailureReport): Find
   );
 }
 
-/** SYNs that this host did not send, or did not let through to its own server. */
+/** Explains SYNs that this host did not send, or did not pass on to its own server. */
 export function droppedHere({ evidence }: ConnectResult, failure: FailureReport): Finding | undefined {
   const { deltas, localPath, peer } = evidence;
   if (failure.phase !== "connect") return undefined;
   const unsent = deltas["TcpExt.TCPRetransFail"] ?? 0;
   const rules = (localPath?.rules ?? []).filter(({ verdict }) => verdict !== "reject");
-  // A rejection may itself be dropped on its way back.
+  // A rejection may itself be dropped on the way back.
   const outgoing = rules.find(isOutgoing) ?? localPath?.rules?.find(isOutgoing);
   if (unsent >= failure.count || (outgoing?.port !== undefined && unsent > 0)) {
     return firewall(
@@ -137,7 +142,7 @@ function firewall(rule: Rule | undefined, meaning: string, evidence: readonly st
   };
 }
 
-/** `table inet filter, chain out (output): rule 4 drops port 7777`. */
+/** Returns a text such as `nftables table inet filter, chain out (output): rule 4 drops port 7777`. */
 function describeRule({ table, chain, hook, handle, verdict, port }: Rule): string {
   const what = handle === undefined ? LOOK[verdict] : `rule ${handle} ${LOOK[verdict]}`;
   return `nftables table ${table}, chain ${chain} (${hook}): ${what}${port === undefined ? "" : ` port ${port}`}`;

@@ -1,4 +1,4 @@
-// Explains why a run stopped before memory or open files ran out: the host's, or a limit of its cgroup.
+// Explains a run stopped by low memory or few remaining open files, by the limit of the host or of its cgroup.
 
 import type { Finding } from "../../results/diagnosis.js";
 import type { FileRoom, MemoryRoom } from "../../results/evidence.js";
@@ -6,7 +6,7 @@ import { formatBytes, formatCount } from "../../util/units.js";
 
 interface MemoryStop {
   readonly limit: "memory" | "cgroup-memory" | "cgroup-memory-high";
-  /** `1.2 GiB was left in the cgroup` */
+  /** For example `1.2 GiB was left in the cgroup`. */
   readonly left: string;
   readonly fix: string;
 }

@@ -1,4 +1,4 @@
-// Why messages went unanswered or unsent, or which threshold was exceeded, when the connections themselves were fine.
+// Explains unanswered or unsent messages and missed thresholds of a run whose connections were fine.
 
 import { missPhrases } from "../../client/verdict/verdict.js";
 import type { ConnectResult, MissKind } from "../../results/connect.js";

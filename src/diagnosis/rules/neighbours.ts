@@ -1,5 +1,6 @@
-// A full neighbour table: no packet can be sent to an address on the same link that has no entry. The kernel counts all of its network
-// namespaces together, so a server's table in another namespace is visible; one on another host is not.
+// Explains failures caused by a full neighbour table: no packet can be sent to an on-link address without an entry. The
+// limit covers all network namespaces of a kernel, so a server's table is visible from another namespace but not from
+// another host.
 
 import type { ConnectResult } from "../../results/connect.js";
 import type { Finding, Suspect } from "../../results/diagnosis.js";
@@ -7,13 +8,13 @@ import type { FailureReport } from "../../results/fields.js";
 import { formatCount } from "../../util/units.js";
 import { seen } from "./local-errors.js";
 
-/** Errnos of a full table: no answer, no buffer for a packet, no route to the host. */
+/** Errnos caused by a full table: no answer, no buffer for a packet, no route to the host. */
 const ERRNOS = ["ETIMEDOUT", "ENOBUFS", "EHOSTUNREACH"];
 const TABLES = [
   { cache: "arp_cache", family: 4, limit: "gc-thresh3" },
   { cache: "ndisc_cache", family: 6, limit: "gc-thresh3-ipv6" },
 ] as const;
-/** From this many addresses on, a table of the usual 1,024 entries may be full. */
+/** Number of addresses from which a table with the default 1,024 entries may be full. */
 const MANY_SOURCES = 900;
 
 /** @returns undefined if no table of this kernel was full often enough */
@@ -42,7 +43,10 @@ export function explainNeighbours(result: ConnectResult, failure: FailureReport)
   };
 }
 
-/** The table of a server or router on another host; undefined if too few addresses are used to fill one. */
+/**
+ * Suspects the table of a server or router on another host. @returns undefined if too few addresses are used to fill
+ * one
+ */
 export function suspectNeighbours({ plan, established }: ConnectResult, facts: readonly string[]): Suspect | undefined {
   if (plan.sourceAddresses < MANY_SOURCES || established === 0) return undefined;
   return {

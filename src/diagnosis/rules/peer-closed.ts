@@ -1,5 +1,5 @@
-// Connections that the peer ended: by resets from a full queue, by exiting, by a timeout, at its own maximum or at its descriptor
-// limit. Whether the oldest or the newest were closed tells much about why.
+// Explains connections ended by the peer: a reset from a full queue, exit, a timeout, its own maximum or its descriptor
+// limit. Whether the oldest or the newest were closed is an important clue.
 
 import type { ConnectResult } from "../../results/connect.js";
 import type { Finding, Suspect } from "../../results/diagnosis.js";
@@ -13,13 +13,13 @@ import { seen } from "./local-errors.js";
 import { openAtStop, plateauAt, reachedBy } from "./plateaus.js";
 import { isRedirected, listenerGone, redirection } from "./refused.js";
 
-/** Connections may be accepted out of order: this share of those that stay may be. */
+/** Allowed share of surviving connections that are out of order, because connections may be accepted out of order. */
 const DISORDER = 0.1;
-/** Timeouts are not precise to the millisecond. */
+/** Tolerance factor for timeouts, which are not exact. */
 const OUTLIVED = 1.5;
-/** With fewer, a pattern may be chance: then none may be out of order. */
+/** With fewer lost connections a pattern may be a coincidence, so none may be out of order. */
 const FEW = 3;
-/** A server that closes sooner is done talking rather than timing out. */
+/** A server that closes sooner has finished rather than timed out. */
 const TIMEOUT_MS = 100;
 const TIMEOUTS =
   "nginx: keepalive_timeout, client_header_timeout; redis: timeout; haproxy: timeout client; load balancers have one too";
@@ -52,7 +52,7 @@ function overflowReset(result: ConnectResult, failure: FailureReport): Finding |
   };
 }
 
-/** A different socket listens than at the start, and the connections of the old one's process are gone: the oldest, or all. */
+/** The listening socket was replaced, and the connections of the old process are gone: the oldest ones, or all. */
 function restarted(result: ConnectResult, failure: FailureReport): Finding | undefined {
   const { peer, lossPattern } = result.evidence;
   const anew = peer?.listeners.find(({ since }) => since === "replaced");
@@ -70,7 +70,7 @@ function restarted(result: ConnectResult, failure: FailureReport): Finding | und
   };
 }
 
-/** Everything was lost: that is not a maximum. */
+/** All connections were lost, which rules out a maximum. */
 function ended(result: ConnectResult, failure: FailureReport): Finding | undefined {
   const { established, lost, evidence } = result;
   if (established === 0 || lost < established) return undefined;
@@ -97,13 +97,13 @@ function closedListener(result: ConnectResult, failure: FailureReport): Finding 
 
 function outOfDescriptors(result: ConnectResult, failure: FailureReport): Finding | undefined {
   const { process } = result.evidence.peer ?? {};
-  // Our own server leaves connections that it cannot take in the queue.
+  // Our own server leaves connections in the queue if it has no descriptors for them.
   if (!process || isOurServer(process) || !isOutOfDescriptors(process)) return undefined;
   const open = `${formatCount(process.openDescriptors!)} of its ${formatBound(process.nofileLimit!)} descriptors are open`;
   return { ...descriptors(result), evidence: [...closingFacts(result, failure), open] };
 }
 
-/** Some connections were closed and others stay open: which ones? */
+/** Some connections were closed while others stay open. Decides by which ones. */
 function selected(result: ConnectResult, failure: FailureReport): Finding | Suspect[] {
   const { lossPattern } = result.evidence;
   const { process } = result.evidence.peer ?? {};
@@ -167,7 +167,7 @@ function selected(result: ConnectResult, failure: FailureReport): Finding | Susp
   return [...(hasDescriptors ? maximumOrDescriptors.slice(0, 1) : maximumOrDescriptors), idle];
 }
 
-/** @returns undefined if there were too few, or they opened too fast, to tell */
+/** @returns undefined if there were too few connections, or they opened too quickly, to tell */
 function chosenBy(
   { kept, keptOlder, keptYounger }: LossPattern,
   lost: number,
@@ -179,12 +179,12 @@ function chosenBy(
   return isNewest ? "newest" : isOldest ? "oldest" : "some";
 }
 
-/** Whether the survivors are older than any closed connection became, which rules out a timeout. */
+/** Returns whether the survivors are older than any closed connection became, which rules out a timeout. */
 function outlived({ oldestKeptMs, longestHeldMs }: LossPattern): boolean {
   return oldestKeptMs > OUTLIVED * longestHeldMs + TIMEOUT_MS;
 }
 
-/** Whether connections opened over some time and closed at the same age rather than at the same moment. */
+/** Returns whether connections opened over some time and closed at the same age rather than at the same moment. */
 function isOfOneAge(pattern: LossPattern | undefined): boolean {
   if (!pattern || pattern.shortestHeldMs < TIMEOUT_MS) return false;
   return pattern.longestHeldMs - pattern.shortestHeldMs < pattern.openedOverMs / 2;

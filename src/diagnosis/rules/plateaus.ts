@@ -1,4 +1,4 @@
-// How many connections a run reached, and the numbers at which runs stop so often that the number alone suggests a limit.
+// Computes how many connections a run reached, and recognizes numbers that suggest a certain limit.
 
 import { countHalfOpen } from "../../client/evidence/half-open.js";
 import type { ConnectResult } from "../../results/connect.js";
@@ -19,24 +19,25 @@ const PLATEAUS: readonly { from: number; to: number; suspect: string }[] = [
   { from: 1_048_000, to: 1_048_576, suspect: "fs.nr_open is 1,048,576 by default" },
 ];
 
-/** The limit that a plateau suggests; undefined for other numbers. */
+/** Returns the limit that a plateau suggests; undefined for other numbers. */
 export function plateauAt(connections: number): string | undefined {
   return PLATEAUS.find(({ from, to }) => connections >= from && connections <= to)?.suspect;
 }
 
-/** Connections still open at the end; derived from other counts for results of older versions. */
+/** Returns the number of connections still open at the end; derived from other counts for results of older versions. */
 export function openAtStop({ openAtStop, peakOpen, lost }: ConnectResult): number {
   return openAtStop ?? Math.max(0, peakOpen - lost);
 }
 
 /**
- * Connections held at once: the kernel's count or our own, whichever is lower, since the kernel counts every program's connections
- * to the destination. Counted at the server's end if it has fewer, without those that wait to be accepted.
+ * Returns the number of connections held at once: the kernel's count or our own, whichever is lower, because the kernel
+ * also counts other programs' connections to the destination. Uses the server's count if it is lower, and excludes
+ * connections waiting to be accepted.
  */
 export function reachedBy(result: ConnectResult): number {
   const { kernel, peakOpen, lost, evidence } = result;
   const own = (lost > 0 ? openAtStop(result) : peakOpen) - (evidence.accepting?.waiting ?? 0);
-  // If all were lost in the end, the peak is the number held at once.
+  // If all were lost by the end, the peak is the number held at once.
   if (own <= 0) return evidence.accepting ? 0 : peakOpen;
   if (!kernel || kernel.outgoing === 0) return own;
   return Math.min(own, kernel.outgoing - countHalfOpen(result) - (evidence.accepting?.waiting ?? 0));

@@ -1,4 +1,4 @@
-// Refusals in a protocol, by a peer that accepts TCP connections: what the code means, whose limit it is, and what to do.
+// Explains refusals by a protocol on an established TCP connection: the meaning of the code, the side and the fix.
 import type { ConnectResult } from "../../results/connect.js";
 import type { Finding } from "../../results/diagnosis.js";
 import type { FailureReport } from "../../results/fields.js";
@@ -9,7 +9,7 @@ type Known = Pick<Finding, "limit" | "whose" | "meaning" | "fix">;
 const peer = (limit: string, meaning: string, fix: string): Known => ({ limit, whose: "peer", meaning, fix });
 const local = (limit: string, meaning: string, fix: string): Known => ({ limit, whose: "local", meaning, fix });
 
-/** By the failure's name. */
+/** Explanations by failure name. */
 const KNOWN: Readonly<Record<string, Known>> = {
   "HTTP 400": peer(
     "refused",
@@ -110,7 +110,7 @@ const KNOWN: Readonly<Record<string, Known>> = {
   ),
 };
 
-/** A server whose accept queue is full may answer with resets: that is another limit. */
+/** With this setting, resets may come from a full accept queue, which is a different limit. */
 const ABORTS = "net.ipv4.tcp_abort_on_overflow";
 
 /** @returns undefined for a failure that is not a protocol's refusal */
@@ -123,7 +123,7 @@ export function explainRefusedProtocol(
   return known && { ...known, evidence: [`${formatCount(count)} × ${errno} (${phase})`] };
 }
 
-/** The server accepts TCP connections but does not complete the upgrade. */
+/** Explains an upgrade that was not completed over an accepted TCP connection. */
 function silence(phase: string, errno: string): Known | undefined {
   if (phase !== "upgrade") return undefined;
   if (errno === "ETIMEDOUT") {

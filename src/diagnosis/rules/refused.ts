@@ -1,5 +1,6 @@
-// Refused handshakes (ECONNREFUSED): nothing listens at a destination, or something on the path refuses on its behalf. An
-// overflowing accept queue never refuses: its reset (tcp_abort_on_overflow) reaches a socket that is already ESTABLISHED.
+// Explains refused handshakes (ECONNREFUSED): nothing listens at a destination, or something on the path rejects them.
+// An overflowing accept queue never refuses: its reset (tcp_abort_on_overflow) reaches a socket that is already
+// ESTABLISHED.
 
 import type { ConnectResult, Endpoint } from "../../results/connect.js";
 import type { Finding, Suspect } from "../../results/diagnosis.js";
@@ -46,7 +47,7 @@ export function explainRefusal(result: ConnectResult, failure: FailureReport): F
     : listenerGone(result, facts);
 }
 
-/** Who has those destinations' ports at another address or family, and what to do about it. */
+/** Names the processes that hold the destinations' ports at another address or family, and the fix. */
 function elsewhere(
   { evidence }: ConnectResult,
   deserted: readonly Endpoint[],
@@ -78,7 +79,7 @@ function elsewhere(
   };
 }
 
-/** Connections that met themselves for lack of a listener. */
+/** Reports connections that connected to themselves because nothing listened. */
 function selfFacts({ failures }: ConnectResult): string[] {
   const met = failures.find(({ errno }) => errno === "SELF");
   return met
@@ -88,7 +89,10 @@ function selfFacts({ failures }: ConnectResult): string[] {
     : [];
 }
 
-/** A client whose source port is the destination's, where nothing listens (simultaneous open, RFC 9293): it is both ends. */
+/**
+ * Explains a client that connected to itself, because its source port is the destination's and nothing listens there
+ * (simultaneous open, RFC 9293).
+ */
 export function explainSelfConnect(result: ConnectResult, failure: FailureReport): Finding | undefined {
   if (failure.phase !== "connect" || failure.errno !== "SELF") return undefined;
   const { port } = result.endpoints[0]!;
@@ -104,7 +108,7 @@ export function explainSelfConnect(result: ConnectResult, failure: FailureReport
   };
 }
 
-/** The server no longer has a listening socket: it ended, or closed only that one. */
+/** Explains a missing listening socket: the server exited, or closed only that socket. */
 export function listenerGone(result: ConnectResult, facts: readonly string[]): Finding {
   const open = openAtStop(result);
   return nobody(
@@ -115,7 +119,10 @@ export function listenerGone(result: ConnectResult, facts: readonly string[]): F
   );
 }
 
-/** Connections are open to a local port that no local socket has: something else answers (DNAT, redirect, a container). */
+/**
+ * Returns whether connections are open to a local port that no local socket has. Something else then answers (DNAT,
+ * redirect, a container).
+ */
 export function isRedirected({ kernel, evidence }: ConnectResult): boolean {
   return evidence.peer?.listeners.length === 0 && (kernel?.outgoing ?? 0) > 0 && kernel?.incoming === 0;
 }
@@ -151,7 +158,7 @@ function ofAnotherHost({ established, destinations }: ConnectResult, failure: Fa
       ]);
 }
 
-/** A server listens at every destination. */
+/** Explains a refusal although a server listens at every destination. */
 function rejected({ evidence }: ConnectResult, failure: FailureReport): Finding | Suspect[] {
   const unreachable = evidence.deltas["Icmp.InDestUnreachs"] ?? 0;
   const facts = [seen(failure), "a socket on this host listens at every destination"];
@@ -164,7 +171,7 @@ function rejected({ evidence }: ConnectResult, failure: FailureReport): Finding 
   };
   const anew = evidence.peer!.listeners.find(({ since }) => since === "replaced" || since === "late");
   if (anew) return madeAnew(anew, failure);
-  // At least one per failure: a kernel without a listener answers with a reset and sends no ICMP.
+  // There must be at least one per failure, because a kernel without a listener answers with a reset rather than ICMP.
   if (unreachable >= failure.count) {
     return { ...firewall, evidence: [...facts, `${formatCount(unreachable)} ICMP messages said "unreachable"`] };
   }
@@ -175,7 +182,7 @@ function rejected({ evidence }: ConnectResult, failure: FailureReport): Finding 
   ];
 }
 
-/** The listening socket is not the one that was there when the run began, or there was none. */
+/** The listening socket was replaced or opened after the run began. */
 function madeAnew(
   { port, since, inode }: NonNullable<ConnectResult["evidence"]["peer"]>["listeners"][number],
   failure: FailureReport,

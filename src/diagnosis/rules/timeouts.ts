@@ -1,4 +1,4 @@
-// Unanswered handshakes (ETIMEDOUT): a full accept queue, conntrack, a per-core backlog, or loss on the path.
+// Explains unanswered handshakes (ETIMEDOUT): a full accept queue, conntrack, a per-core backlog, or loss on the path.
 
 import type { ConnectResult } from "../../results/connect.js";
 import type { Finding, Suspect } from "../../results/diagnosis.js";
@@ -39,13 +39,13 @@ function conntrackFull({ evidence }: ConnectResult, failure: FailureReport): Fin
   };
 }
 
-/** The server's queue is visible only if it runs on this host. */
+/** The server's queue is visible only if the server runs on this host. */
 function queueFull(result: ConnectResult, failure: FailureReport): Finding | undefined {
   const facts = queueFacts(result);
   return facts.length === 0 ? undefined : queueFinding(result, [seen(failure), ...facts]);
 }
 
-/** Source NAT without a free port, or two connections that would have become one. */
+/** Conntrack could not add an entry: source NAT had no free port, or two connections would have had the same tuple. */
 function notTracked({ evidence }: ConnectResult, failure: FailureReport): Finding | undefined {
   const failed = evidence.deltas["conntrack.insert_failed"] ?? 0;
   // The counter covers all packets; each of our attempts would add at least one.

@@ -1,4 +1,5 @@
-// TCP is up, and TLS is not: what an alert, a certificate or what came instead of a handshake says, whose limit that is, and what to do.
+// Explains failed TLS handshakes by their alert, certificate error or unexpected bytes: the cause, the side and the
+// fix.
 import type { Finding } from "../../results/diagnosis.js";
 import type { FailureReport } from "../../results/fields.js";
 import { formatCount } from "../../util/units.js";
@@ -34,7 +35,7 @@ const CLIENT_CERTIFICATE = local(
   "give one that its authority has signed: --cert client.pem --key client.key",
 );
 
-/** By the failure's name. */
+/** Explanations by failure name. */
 const KNOWN: Readonly<Record<string, Known>> = {
   CERT_HAS_EXPIRED: peer(
     "certificate",
@@ -93,7 +94,7 @@ const KNOWN: Readonly<Record<string, Known>> = {
   ALERT_INTERNAL_ERROR: peer("peer-fault", "the server reports an internal error", "see its log"),
 };
 
-/** What ends a handshake without a word of TLS. */
+/** Explanations of handshakes that ended without a TLS message. */
 const SILENT: Readonly<Record<string, Known>> = {
   ETIMEDOUT: peer(
     "peer-silent",
@@ -107,7 +108,7 @@ const SILENT: Readonly<Record<string, Known>> = {
   ),
 };
 
-/** @returns undefined for a failure that is none of TLS */
+/** @returns undefined for a failure unrelated to TLS */
 export function explainTls({ phase, errno, count }: FailureReport): Finding | undefined {
   const known = Object.hasOwn(KNOWN, errno) && phase !== "upgrade" ? KNOWN[errno] : ofHandshake(phase, errno);
   return known && { ...known, evidence: [`${formatCount(count)} × ${errno} (${phase})`] };

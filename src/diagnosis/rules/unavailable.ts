@@ -1,5 +1,5 @@
-// EADDRNOTAVAIL: the source address is not this host's, there is no route to the destination, or no 4-tuple is left. The first two
-// are checked first, and TIME_WAIT before the settings.
+// Explains EADDRNOTAVAIL: the source address is missing from this host, there is no route to the destination, or no
+// 4-tuple is left. Rules out the first two before the last, and TIME_WAIT before the settings.
 
 import { REUSE_DELAY_MS, TIME_WAIT_SECONDS } from "../../capacity/limits/time-wait.js";
 import { describeBadSources, describeUnreachable, fixFor } from "../../planning/source-text.js";
@@ -58,7 +58,7 @@ function sourcesGone(
   };
 }
 
-/** Whether the run would have continued but for the 4-tuples in TIME_WAIT. */
+/** Returns whether the run would have continued if not for the 4-tuples in TIME_WAIT. */
 function isTimeWait(result: ConnectResult, { timeWaits, closing }: PortShortage): boolean {
   if (timeWaits === 0 || timeWaits < closing) return false;
   return comesAndGoes(result)
@@ -66,7 +66,7 @@ function isTimeWait(result: ConnectResult, { timeWaits, closing }: PortShortage)
     : timeWaits >= result.requested - result.established;
 }
 
-/** Whether connections were closed from this side while others were being opened. */
+/** Returns whether connections were closed from this side while others were being opened. */
 function comesAndGoes(result: ConnectResult): boolean {
   return result.established - result.lost > openAtStop(result);
 }
@@ -104,14 +104,14 @@ function inTimeWait(result: ConnectResult, failure: FailureReport, shortage: Por
   };
 }
 
-/** Whether connect() reuses a TIME_WAIT to these destinations once it is old enough. */
+/** Returns whether connect() reuses a TIME_WAIT to these destinations once it is old enough. */
 function isReused(result: ConnectResult): boolean {
   const { [REUSE]: reuse, "net.ipv4.tcp_timestamps": timestamps } = result.evidence.settings;
   const isOverLoopback = () => result.endpoints.every(({ ip }) => ip.startsWith("127.") || ip === "::1");
   return timestamps !== 0 && (reuse === 1 || (reuse === 2 && isOverLoopback()));
 }
 
-/** How long a closed connection's 4-tuple is unavailable to connect(), in ms. */
+/** Returns how long a closed connection's 4-tuple is unavailable to connect(), in milliseconds. */
 function keptMs(result: ConnectResult): number {
   return isReused(result) ? reuseDelayMs(result) : TIME_WAIT_SECONDS * 1000;
 }
@@ -120,7 +120,7 @@ function reuseDelayMs({ evidence }: ConnectResult): number {
   return evidence.settings[`${REUSE}_delay`] ?? REUSE_DELAY_MS;
 }
 
-/** Advice on tcp_tw_reuse; undefined if it would not help. */
+/** Returns advice on tcp_tw_reuse, or undefined if it would not help. */
 function reuseAdvice(result: ConnectResult): string | undefined {
   const delay = reuseDelayMs(result);
   const shorter = delay > REUSE_DELAY_MS ? `a shorter ${REUSE}_delay` : undefined;
@@ -137,7 +137,7 @@ function reuseFacts({ evidence }: ConnectResult): string[] {
   return [`${REUSE} is ${reuse} (${scope})${delay === undefined ? "" : `, ${REUSE}_delay ${formatDuration(delay)}`}`];
 }
 
-/** The plan of explicit ports has no tuple left. */
+/** A plan with explicit ports has no 4-tuple left. */
 function planUsedUp({ plan, evidence }: ConnectResult, failure: FailureReport): Finding {
   return {
     limit: "source-ports",
@@ -167,7 +167,7 @@ function rangeUsedUp({ requested, plan, evidence }: ConnectResult, failure: Fail
     ...timeWaitFact(evidence.shortage),
     ...closingFact(evidence.shortage),
   ];
-  // Without the reservation, the range would have been large enough.
+  // Without the reserved ports, the range would have been large enough.
   const pairs = ports > reserved ? plan.tuplesAvailable / (ports - reserved) : 0;
   if (reserved > 0 && pairs * ports >= requested) {
     return {
