@@ -1,5 +1,5 @@
-// Makes the changes that this program may make, one by one: into the journal, onto the disk, then into the kernel; and reads
-// back what the kernel has made of it.
+// Applies the changes that this program can make, one by one: records each in the journal, syncs it to disk, writes the
+// setting and reads it back.
 
 import { probeSysctl, readSysctl, writeSysctl } from "../linux/proc/sysctl.js";
 import { EACCES, ENOENT, EROFS, errnoMeaning, errnoName, errnoOf, isForbidden } from "../linux/syscalls/errno.js";
@@ -10,10 +10,10 @@ import { Journal } from "./journal/writer.js";
 import { isSetting, isValueOf } from "./settings.js";
 import { isSameValue, normalise, parseNumbers } from "./value.js";
 
-/** The kernel's settings: calls return 0 or a negative errno. */
+/** Access to the kernel's settings. Calls return 0 or a negative errno. */
 export interface Settings {
   readonly read: ReadSetting;
-  /** Whether it may be written. */
+  /** Checks whether a setting may be written. */
   readonly probe: (name: string) => number;
   readonly write: (name: string, value: string) => number;
 }
@@ -21,8 +21,8 @@ export interface Settings {
 export const KERNEL_SETTINGS: Settings = { read: readSysctl, probe: probeSysctl, write: writeSysctl };
 
 /**
- * `done`: in force. `refused`: it takes a privilege. `failed`: for another reason, or the kernel made less of it than was
- * asked for.
+ * `done`: in effect. `refused`: needs a privilege. `failed`: any other error, or the kernel set a lower value than
+ * requested.
  */
 export type ChangeStatus = "done" | "refused" | "failed";
 
@@ -31,9 +31,9 @@ export interface ChangeOutcome {
   readonly from: string;
   readonly to: string;
   readonly status: ChangeStatus;
-  /** What is in force now; undefined when it cannot be read. */
+  /** Current value; undefined if it cannot be read. */
   readonly value: string | undefined;
-  /** Why it was not made, or what is special about it. */
+  /** Reason for a failure, or a remark. */
   readonly note: string | undefined;
 }
 
@@ -45,7 +45,7 @@ export interface ApplyReport {
   readonly outcomes: readonly ChangeOutcome[];
 }
 
-/** Applies what is a sysctl in the plan; limits of processes and advice are left to people. */
+/** Applies the sysctls of a plan. Process limits and advice are left to the user. */
 export function applyPlan(plan: FixPlan, journal: string, settings: Settings = KERNEL_SETTINGS): ApplyReport {
   const outcomes: ChangeOutcome[] = [];
   for (const change of plan.changes.filter(({ kind }) => kind === "sysctl")) {
@@ -101,7 +101,7 @@ function make(
   const errno = -write(name, to);
   const value = read(name);
   if (errno !== 0) {
-    // A long list is taken piece by piece: what was refused may be there in part, and then has to be undone.
+    // The kernel processes a long list in pieces, so a failed write may be partly in effect and must be undone.
     journal.mark(entry, value !== undefined && isSameValue(name, value, entry.from) ? "failed" : "done", value);
     return end(isForbidden(errno) ? "refused" : "failed", say(errno), value);
   }

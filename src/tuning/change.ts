@@ -1,29 +1,29 @@
-// What a change is to the doctor: one setting, from what to what, why, and how people make it by other means.
+// Changes of settings: from which value to which, why, and how to make them by other means.
 import type { Privilege } from "../results/limits.js";
 
 export interface Change {
   readonly limitId: string;
   /**
-   * `sysctl`: a setting of the kernel that this program can write. `rlimit`: a process gets it from whoever starts it.
-   * `advice`: nothing that can be set while the host runs.
+   * `sysctl`: a kernel setting that this program can write. `rlimit`: inherited by a process from whoever starts it.
+   * `advice`: cannot be set while the host is running.
    */
   readonly kind: "sysctl" | "rlimit" | "advice";
-  /** The kernel's own name. */
+  /** Name used by the kernel. */
   readonly name: string;
-  /** As it is, in the kernel's words. */
+  /** Current value in the kernel's format. */
   readonly from: string | undefined;
-  /** As it is to be; undefined when no value of it is enough. */
+  /** Proposed value; undefined if no value is sufficient. */
   readonly to: string | undefined;
   readonly why: string;
-  /** How it is done by hand. */
+  /** How to make the change by hand. */
   readonly how: string;
   readonly pitfall: string;
   readonly privilege: Privilege;
-  /** The same for a unit of systemd, or for all boots to come. */
+  /** How to make it for a systemd unit, or permanently. */
   readonly systemd?: string;
-  /** The same for a container. */
+  /** How to make it for a container. */
   readonly container?: string;
-  /** The setting that has to be in force before this one is safe. */
+  /** Setting that must be in effect before this change is safe. */
   readonly requires?: string;
 }
 
@@ -31,13 +31,13 @@ export interface FixPlan {
   readonly kind: "fix";
   readonly version: 1;
   readonly connections: number;
-  /** The load fits as things are; what is proposed then is advice on how it fares. */
+  /** True if the load already fits; changes are then only advice on performance. */
   readonly isTargetMet: boolean;
-  /** In the order in which they are safe. */
+  /** In an order that is safe. */
   readonly changes: readonly Change[];
-  /** Limits that cannot be read: nothing is proposed for them. */
+  /** Limits that cannot be read, for which there is no proposal. */
   readonly unknown: readonly string[];
 }
 
-/** Reads a setting by its name; undefined where it does not exist or may not be read. */
+/** Reads a setting by name; undefined if it does not exist or may not be read. */
 export type ReadSetting = (name: string) => string | undefined;

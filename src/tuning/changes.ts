@@ -1,5 +1,5 @@
-// What to change on this host so that the load fits: every limit that is too low, in an order that is safe at each step.
-// Nothing is ever lowered, and nothing is proposed for what cannot be read.
+// Plans the changes on this host that make the load fit: raises every limit that is too low, in an order that is safe
+// at each step. Lowers nothing, and proposes nothing for limits that cannot be read.
 
 import { RUN_RESIDENT_BYTES } from "../capacity/limits/memory.js";
 import { chargedPerConnection } from "../capacity/load.js";
@@ -12,7 +12,7 @@ import { explainPorts, planPorts } from "./port-changes.js";
 import { advise, type Case, limitOf, type Recipe, rlimit, sysctl, whyOf } from "./recipe.js";
 import { PORT_RANGE, parseNumbers, RESERVED_PORTS, roundUp, toPowerOfTwo } from "./value.js";
 
-/** What is bounded by another setting comes after it. */
+/** Recipes by limit. A setting bounded by another one comes after it. */
 const RECIPES: readonly (readonly [id: string, recipe: Recipe])[] = [
   ["nofile", raiseNofile],
   ["peer-nofile", raiseServerNofile],
@@ -25,29 +25,29 @@ const RECIPES: readonly (readonly [id: string, recipe: Recipe])[] = [
   ["tcp-mem", raiseTcpMem],
   ["tcp-max-syn-backlog", (found) => raise(found)],
   ["somaxconn", (found) => raise(found)],
-  // One or the other: reserved ports are too low a limit where the range would do without them.
+  // Only one of the two applies: reserved ports are the limit only if the range would be sufficient without them.
   ["ip-local-port-range", widenPorts],
   ["ip-local-reserved-ports", widenPorts],
-  // No setting of a running host moves these; people can.
+  // These cannot be changed by a setting of a running host, only by its administrator.
   ["cgroup-memory", adviseMemory],
   ["cgroup-memory-high", adviseHigh],
   ["cgroup-pids", adviseThreads],
   ["tcp-ehash", adviseBuckets],
 ];
 
-/** The limit of open files is too low whenever this one is, and its recipe raises both. */
+/** nofile is too low whenever nr-open is, and its recipe raises both. */
 const COVERED = "nr-open";
 
-/** The kernel keeps most numbers in an int; fs.nr_open has to be a multiple of 64, too. */
+/** The kernel stores most values in an int. fs.nr_open must also be a multiple of 64. */
 const LARGEST_INT = 2 ** 31 - 64;
 const LONGS = ["fs.file-max", "fs.epoll.max_user_watches", "net.ipv4.tcp_mem"];
 
 const MIB = 1024 ** 2;
 
 /**
- * The changes that the load needs, in order.
+ * Returns the changes that the load needs, in order.
  *
- * @param read settings as they are now: a change goes from exactly that
+ * @param read reads the current settings, which the changes start from
  * @param udpPorts UDP ports in use
  */
 export function planChanges(examined: Examined, read: ReadSetting, udpPorts: readonly number[] = []): FixPlan {
@@ -66,7 +66,7 @@ export function planChanges(examined: Examined, read: ReadSetting, udpPorts: rea
     version: 1,
     connections,
     isTargetMet,
-    // What can be set before what can only be advised.
+    // List settings before advice.
     changes: [
       ...changes.filter((change) => change.kind !== "advice" && isLargest(change, changes)),
       ...changes.filter(({ kind }) => kind === "advice"),
@@ -75,7 +75,7 @@ export function planChanges(examined: Examined, read: ReadSetting, udpPorts: rea
   };
 }
 
-/** Two limits may ask for the same setting. */
+/** Returns whether this is the largest change of its setting, because two limits may need the same one. */
 function isLargest(change: Change, all: readonly Change[]): boolean {
   const same = all.filter(({ kind, name }) => kind === "sysctl" && name === change.name);
   if (change.kind !== "sysctl" || same.length === 1) return true;
@@ -87,12 +87,12 @@ function rankOf(id: string): number {
   return at < 0 ? RECIPES.length : at;
 }
 
-/** The limit's own setting, one number. */
+/** Raises the sysctl of the limit, a single number. */
 function raise(found: Case, round = roundUp): readonly Change[] {
   return raiseTo(found, found.limit.sysctl!, [round(found.row.needs ?? 0)]);
 }
 
-/** Each number of a setting to at least its like in `wanted`. */
+/** Raises each number of a setting to at least the corresponding one in `wanted`. */
 function raiseTo(found: Case, name: string, wanted: readonly number[]): readonly Change[] {
   const from = found.read(name);
   const numbers = parseNumbers(from);
@@ -107,14 +107,14 @@ function raiseTo(found: Case, name: string, wanted: readonly number[]): readonly
   return [sysctl(found, name, from, to.join(" "), whyOf(found))];
 }
 
-/** No process gets more descriptors than fs.nr_open, which goes first. */
+/** fs.nr_open limits the descriptors of every process, so it is raised first. */
 function raiseNofile(found: Case): readonly Change[] {
   const { row, facts } = found;
   if (row.needs === undefined) return [];
   return withNrOpen(found, [rlimit(found, "RLIMIT_NOFILE", facts.nofile.hard, roundUp(row.needs))]);
 }
 
-/** Each process that accepts gets room for its share. */
+/** Raises the limit of each accepting process by its share. */
 function raiseServerNofile(found: Case): readonly Change[] {
   const { workers = [] } = found.load.peer ?? {};
   const share = Math.ceil(found.load.connections / workers.length);
@@ -133,7 +133,7 @@ function withNrOpen(found: Case, changes: readonly Change[]): readonly Change[] 
   return [...raiseTo({ ...found, limit: limitOf("nr-open") }, "fs.nr_open", [most]), ...changes];
 }
 
-/** Low, pressure and high in the kernel's own proportions (net/ipv4/tcp.c, tcp_init_mem), and in that order. */
+/** Sets low, pressure and high in the kernel's own proportions (net/ipv4/tcp.c, tcp_init_mem) and order. */
 function raiseTcpMem(found: Case): readonly Change[] {
   const [lowNow = 0, pressureNow = 0] = parseNumbers(found.read("net.ipv4.tcp_mem")) ?? [];
   const high = roundUp(found.row.needs ?? 0);
@@ -142,7 +142,7 @@ function raiseTcpMem(found: Case): readonly Change[] {
   return raiseTo(found, "net.ipv4.tcp_mem", [low, pressure, Math.max(high, pressure)]);
 }
 
-/** Listening ports are reserved before the range takes them in. */
+/** Listening ports are reserved before the range includes them. */
 function widenPorts(found: Case): readonly Change[] {
   const range = found.read(PORT_RANGE);
   const reserved = found.read(RESERVED_PORTS);
@@ -188,7 +188,10 @@ function adviseHigh(found: Case): readonly Change[] {
   return [advise(found, { to: `${formatBytes(more)} more`, how: "raise MemoryHigh= of the systemd unit by that" })];
 }
 
-/** The limit under which a group may use `bytes` and keep its floor free, which grows with the limit; in whole 64 MiB. */
+/**
+ * Returns the limit, in multiples of 64 MiB, under which a group can use `bytes` and keep its floor free. The floor
+ * grows with the limit.
+ */
 function limitFor(present: number, bytes: number): number {
   const step = 64 * MIB;
   let limit = Math.ceil(Math.max(present, bytes) / step) * step;

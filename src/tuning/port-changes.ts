@@ -1,4 +1,4 @@
-// Wider ranges of source ports: as far as the load needs it, with the ports of services kept out of it.
+// Widens the range of source ports as far as the load needs, and reserves the ports of services within it.
 
 import type { HostFacts } from "../capacity/host-facts.js";
 import { portsFor } from "../capacity/limits/ports.js";
@@ -9,26 +9,26 @@ import { formatPortList, parsePortList } from "./value.js";
 
 const LOWEST_PORT = 1024;
 const HIGHEST_PORT = 65_535;
-/** The range begins on a multiple of it. */
+/** The first port of the range is a multiple of this. */
 const STEP = 1024;
 
 export interface PortPlan {
-  /** Undefined when it stays as it is. */
+  /** New range; undefined if unchanged. */
   readonly range: string | undefined;
-  /** The whole list as it is to be; undefined when it stays as it is. */
+  /** Complete new list of reserved ports; undefined if unchanged. */
   readonly reserved: string | undefined;
-  /** Ports of services that are reserved by it. */
+  /** Service ports that the new list adds. */
   readonly added: readonly number[];
-  /** Ports that are still missing for each source and destination. */
+  /** Number of ports still missing per source and destination. */
   readonly missing: number;
 }
 
 /**
- * The range and the reserved ports that this load needs. The range is only widened, the list only added to.
+ * Computes the range and the reserved ports that this load needs. Only widens the range and only adds to the list.
  *
  * @param present net.ipv4.ip_local_port_range
- * @param reservedText net.ipv4.ip_local_reserved_ports as the kernel has it
- * @param udpPorts UDP ports in use: the range and the list are UDP's too
+ * @param reservedText net.ipv4.ip_local_reserved_ports as read from the kernel
+ * @param udpPorts UDP ports in use; the range and the list also apply to UDP
  * @see Linux networking/ip-sysctl.rst, ip_local_port_range and ip_local_reserved_ports
  */
 export function planPorts(
@@ -40,7 +40,7 @@ export function planPorts(
 ): PortPlan {
   const reserved = parsePortList(reservedText);
   const blocked = reserved.slice();
-  // A UDP port inside the range is most likely a client's, and gone the next moment.
+  // A UDP port inside the range most likely belongs to a client and is soon released.
   const services = udpPorts.filter((port) => port < present.first || port > present.last);
   const kept = [...new Set([...facts.listeningPorts, ...services])];
   for (const port of kept) blocked[port] = 1;
@@ -52,19 +52,19 @@ export function planPorts(
   const isWider = range.first < present.first || range.last > present.last;
   return {
     range: isWider ? `${range.first} ${range.last}` : undefined,
-    // A range that stays as it is endangers nobody anew.
+    // An unchanged range does not put any more ports at risk.
     reserved: isWider && added.length > 0 ? formatPortList(reserved) : undefined,
     added: isWider ? added : [],
     missing: Math.max(0, portsFor(load) - free),
   };
 }
 
-/** First upwards, where services are few, then downwards until the free ports do. */
+/** Widens the range upwards first, where services are few, then downwards until there are enough free ports. */
 function widen(present: PortRange, wanted: number, blocked: Uint8Array, privileged: number) {
   const count = ({ first, last }: PortRange) => blocked.subarray(first, last + 1).reduce((n, bit) => n + 1 - bit, 0);
   if (count(present) >= wanted) return { range: present, free: count(present) };
   const last = Math.max(present.last, HIGHEST_PORT);
-  // The kernel takes no range that begins below ip_unprivileged_port_start.
+  // The kernel rejects a range that begins below ip_unprivileged_port_start.
   const lowest = Math.min(present.first, Math.max(LOWEST_PORT, privileged));
   let first = present.first;
   let free = count({ first, last });
@@ -73,12 +73,12 @@ function widen(present: PortRange, wanted: number, blocked: Uint8Array, privileg
     free += count({ first: next, last: first - 1 });
     first = next;
   }
-  // The kernel prefers ends of different parity (ip-sysctl.rst).
+  // The kernel prefers a range whose ends differ in parity (ip-sysctl.rst).
   if ((first + last) % 2 === 0 && first > lowest) first--;
   return { range: { first, last }, free: count({ first, last }) };
 }
 
-/** Why the list and the range are as they are to be. */
+/** Explains the new range and list. */
 export function explainPorts({ added, missing }: PortPlan, load: Load): { range: string; reserved: string } {
   const wanted = portsFor(load);
   return {

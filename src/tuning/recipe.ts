@@ -1,4 +1,4 @@
-// What the recipes for changes are made of: a limit that is too low, and changes of the three kinds.
+// Building blocks for recipes: the case of a limit that is too low, and the three kinds of changes.
 
 import type { Limit } from "../capacity/limit.js";
 import { LIMITS } from "../capacity/limits/catalogue.js";
@@ -8,27 +8,27 @@ import { formatBytes, formatCount } from "../util/units.js";
 import type { Change, ReadSetting } from "./change.js";
 import { normalise, PORT_RANGE, RESERVED_PORTS } from "./value.js";
 
-/** The host, the load, one limit that is too low, and the settings as they are. */
+/** Host, load, one limit that is too low, and the current settings. */
 export interface Case extends Examined {
   readonly limit: Limit;
   readonly row: LimitRow;
   readonly read: ReadSetting;
   readonly udpPorts: readonly number[];
-  /** Says that a setting cannot be read. */
+  /** Reports that a setting cannot be read. */
   miss(name: string): void;
 }
 
-/** The changes that help with one limit, in order. */
+/** Returns the changes that raise one limit, in order. */
 export type Recipe = (found: Case) => readonly Change[];
 
-/** Settings that a network namespace, and so a container, has for itself. */
+/** Settings that each network namespace, and therefore each container, has separately. */
 const OF_CONTAINERS = ["net.core.somaxconn", "net.ipv4.tcp_max_syn_backlog", PORT_RANGE, RESERVED_PORTS];
 
 export function limitOf(id: string): Limit {
   return LIMITS.find((limit) => limit.id === id)!;
 }
 
-/** @param from, to values as the kernel takes them */
+/** Returns a change of a sysctl. @param from, to values in the kernel's format */
 export function sysctl({ limit }: Case, name: string, from: string, to: string, why: string): Change {
   return {
     limitId: limit.id,
@@ -45,7 +45,7 @@ export function sysctl({ limit }: Case, name: string, from: string, to: string, 
   };
 }
 
-/** @param from, to descriptors */
+/** Returns a change of RLIMIT_NOFILE. @param from, to numbers of descriptors */
 export function rlimit(found: Case, name: string, from: number, to: number): Change {
   const { limit } = found;
   return {
@@ -63,7 +63,10 @@ export function rlimit(found: Case, name: string, from: number, to: number): Cha
   };
 }
 
-/** What no setting of a running host moves. @param more what is known better than the limit says by itself */
+/**
+ * Returns advice for a limit that cannot be changed on a running host. @param more values that replace the limit's own
+ * texts
+ */
 export function advise(found: Case, more: Partial<Change> = {}): Change {
   const { limit, row } = found;
   return {

@@ -1,4 +1,4 @@
-// The plan as a shell script and as a file for /etc/sysctl.d: for other hosts, for images, for people who read before they run.
+// Writes the plan as a shell script and a sysctl.d file, for other hosts, for images, and for review before running it.
 import { printable } from "../util/printable.js";
 import type { Change, FixPlan } from "./change.js";
 import { PORT_RANGE, RESERVED_PORTS } from "./value.js";
@@ -6,15 +6,16 @@ import { PORT_RANGE, RESERVED_PORTS } from "./value.js";
 export interface FixScript {
   readonly kind: "script";
   readonly version: 1;
-  /** For a POSIX shell, as root; it holds the sysctl.d file, too. */
+  /** POSIX shell script to run as root; includes the sysctl.d file. */
   readonly script: string;
-  /** For /etc/sysctl.d: systemd-sysctl(8) sets it at each start. */
+  /** File for /etc/sysctl.d, applied by systemd-sysctl(8) at boot. */
   readonly sysctlFile: string;
 }
 
 export const SYSCTL_FILE = "90-fourtuple.conf";
 
-// By cat and cut, which read in one piece: the kernel answers the first read only, and a shell's own `read` takes a byte.
+// Uses cat and cut, which read everything at once: the kernel answers only the first read, and the shell's `read` reads
+// single bytes.
 const FUNCTIONS = `
 path() {
   echo "/proc/sys/$(echo "$1" | tr . /)"
@@ -95,7 +96,7 @@ function commandFor({ name, to }: Change): string {
   return name === RESERVED_PORTS ? `reserve ${to}` : `raise ${name} ${to}`;
 }
 
-/** What no script can do for a process that somebody else starts. */
+/** Returns comments on changes that a script cannot make, such as limits of a process started by something else. */
 function commentsFor({ name, from, to, why, how, systemd, container }: Change): string[] {
   return [
     `${name}: ${from ?? "unknown"}${to === undefined ? "" : `, wanted: ${to}`}`,
@@ -104,7 +105,7 @@ function commentsFor({ name, from, to, why, how, systemd, container }: Change): 
   ].map(comment);
 }
 
-/** One line, whatever the text holds: in a script a line's end would begin a command. */
+/** Returns a comment on one line whatever the text contains, because a line break would start a command. */
 function comment(text: string): string {
   return `# ${printable(text)}`;
 }

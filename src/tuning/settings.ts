@@ -1,11 +1,11 @@
-// The settings that --apply can write, and so those that --undo may: their names and the form of their values.
+// Settings that --apply can write and --undo may revert: their names and the format of their values.
 import { PORT_RANGE, RESERVED_PORTS } from "./value.js";
 
 const ONE = /^\d{1,19}$/;
 const PORT_LIST = /^(?:\d{1,5}(?:-\d{1,5})?(?:,\d{1,5}(?:-\d{1,5})?)*)?$/;
 const MAX_PORT = 65_535;
 
-/** By name, how many numbers a value has. */
+/** Number of integers in the value of each setting. */
 const NUMBERS: Readonly<Record<string, number>> = {
   "fs.epoll.max_user_watches": 1,
   "fs.file-max": 1,
@@ -24,7 +24,7 @@ export function isSetting(name: string): boolean {
   return name === RESERVED_PORTS || Object.hasOwn(NUMBERS, name);
 }
 
-/** Whether a value has the form that this setting's values have. */
+/** Returns whether a value has the format of this setting. */
 export function isValueOf(name: string, value: string): boolean {
   if (name === RESERVED_PORTS) {
     const ports = value.match(/\d+/g) ?? [];

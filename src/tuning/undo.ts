@@ -1,5 +1,4 @@
-// Puts settings back to what they were before the journal's changes, the last one first. What somebody else has changed
-// since is theirs.
+// Reverts the changes in the journal, last one first. Settings that someone else has changed since are left alone.
 
 import { readBootId, readNetNamespace } from "../linux/proc/identity.js";
 import { errnoMeaning, errnoName, isForbidden } from "../linux/syscalls/errno.js";
@@ -11,20 +10,20 @@ import { Journal } from "./journal/writer.js";
 import { isSameValue, normalise, PORT_RANGE, RESERVED_PORTS } from "./value.js";
 
 /**
- * `restored`: as it was before. `nothing to do`: it was so already. `left alone`: somebody else changed it, or it is not
- * of here. `refused`: it takes a privilege.
+ * `restored`: set to its earlier value. `nothing-to-do`: already had that value. `left-alone`: changed by someone else,
+ * or made elsewhere. `refused`: needs a privilege.
  */
 export type UndoStatus = "restored" | "nothing-to-do" | "left-alone" | "refused" | "failed";
 
 export interface UndoOutcome {
   readonly name: string;
-  /** What the change was from, and so what undo goes back to. */
+  /** Value before the change, which undo restores. */
   readonly from: string;
   readonly to: string;
-  /** When the change was made, ISO 8601. */
+  /** Time of the change in ISO 8601. */
   readonly time: string;
   readonly status: UndoStatus;
-  /** What is in force now; undefined when it cannot be read. */
+  /** Current value; undefined if it cannot be read. */
   readonly value: string | undefined;
   readonly note: string | undefined;
 }
@@ -35,17 +34,17 @@ export interface UndoReport {
   readonly journal: string;
   readonly outcomes: readonly UndoOutcome[];
   /**
-   * Lines of the journal that a crash has cut short, and that no undo has said before. A torn line of a change comes before
-   * the change, which so was not made; a torn line of what became of one is no harm, as undo compares values.
+   * Number of lines that a crash cut short and no earlier undo has reported. A torn line of a change precedes that
+   * change, which was therefore not made. A torn line of an outcome is harmless, because undo compares values.
    */
   readonly tornLines: number;
-  /** Lines that are whole and that --apply cannot have written: passed over, and told once. */
+  /** Complete lines that --apply cannot have written. They are skipped, and reported once. */
   readonly badLines: readonly BadLine[];
-  /** Root's journal, where this user's own has nothing to undo. */
+  /** Path of root's journal if this user's own has nothing to undo. */
   readonly othersJournal: string | undefined;
 }
 
-/** @throws {AppError} E_PERMISSION or E_SYSTEM when the journal cannot be read, or is not to be trusted */
+/** @throws {AppError} E_PERMISSION or E_SYSTEM if the journal cannot be read or trusted */
 export function undoChanges(journalFile: string, settings: Settings = KERNEL_SETTINGS): UndoReport {
   const { entries, tornLines, badLines } = readLineByLine(journalFile);
   const open = entries.filter(({ mark }) => mark === undefined || mark === "done").reverse();
@@ -63,10 +62,10 @@ export function undoChanges(journalFile: string, settings: Settings = KERNEL_SET
   return { kind: "undone", version: 1, journal: journalFile, outcomes, tornLines, badLines, othersJournal };
 }
 
-/** What a change was made safe by stays as long as that change does: the last one is undone first. */
+/** Changes that must stay in effect as long as another change does; they are undone after it. */
 const SAFEGUARDS: Readonly<Record<string, string>> = { [RESERVED_PORTS]: PORT_RANGE };
 
-/** @param standing changes after this one that are still in force, by placeOf() */
+/** @param standing later changes that are still in effect, by placeOf() */
 function undoEntry(entry: KeptEntry, { read, write }: Settings, standing: ReadonlySet<string>): UndoOutcome {
   const { name, from, to, time } = entry;
   const present = read(name);
@@ -107,7 +106,7 @@ function undoEntry(entry: KeptEntry, { read, write }: Settings, standing: Readon
     : end("failed", "the kernel did not take it back", value);
 }
 
-/** Network namespaces have settings of the same name. */
+/** Identifies a setting, because network namespaces have settings of the same name. */
 function placeOf({ name, netNamespace }: Pick<KeptEntry, "name" | "netNamespace">): string {
   return `${name} ${netNamespace ?? ""}`;
 }
@@ -122,12 +121,12 @@ function markOf({ status }: UndoOutcome, entry: KeptEntry): Mark | undefined {
   return status === "restored" || status === "nothing-to-do" ? "undone" : undefined;
 }
 
-/** A journal that may be read but not written is no obstacle: undoing again finds nothing to do. */
+/** Marks an entry. A journal that cannot be written is not an error: the next undo will find nothing to do. */
 function note(journalFile: string, entry: Pick<KeptEntry, "id">, mark: Mark): void {
   try {
     using journal = new Journal(journalFile);
     journal.mark(entry, mark);
   } catch {
-    // It says so by itself the next time.
+    // The next undo reports it again.
   }
 }

@@ -1,4 +1,4 @@
-// Values of settings as texts: when two mean the same, lists of ports, rounding.
+// Values of settings as text: comparison, port lists and rounding.
 import { parsePorts } from "../util/endpoint.js";
 
 export const RESERVED_PORTS = "net.ipv4.ip_local_reserved_ports";
@@ -6,18 +6,18 @@ export const PORT_RANGE = "net.ipv4.ip_local_port_range";
 
 const PORTS = 65_536;
 
-/** Whether two texts are the same value: the kernel writes tabs between numbers, and puts lists of ports in order. */
+/** Returns whether two texts are the same value. The kernel writes tabs between numbers and sorts port lists. */
 export function isSameValue(name: string, a: string, b: string): boolean {
   return normalise(name, a) === normalise(name, b);
 }
 
-/** One space between numbers; ports in the kernel's order and as runs. */
+/** Separates numbers by one space, and writes port lists sorted and as ranges, like the kernel. */
 export function normalise(name: string, text: string): string {
   if (name === RESERVED_PORTS) return formatPortList(parsePortList(text));
   return text.trim().split(/\s+/).join(" ");
 }
 
-/** `8080,9148-9150` as a map of all ports, 1 for those in the list. */
+/** Parses a list such as `8080,9148-9150` into a map of all ports, with 1 for those in the list. */
 export function parsePortList(text: string): Uint8Array {
   const ports = new Uint8Array(PORTS);
   for (const part of text.split(",")) {
@@ -28,7 +28,7 @@ export function parsePortList(text: string): Uint8Array {
   return ports;
 }
 
-/** As the kernel writes it: runs in order, `8080,9148-9150`. */
+/** Formats ports as sorted ranges like the kernel, such as `8080,9148-9150`. */
 export function formatPortList(ports: Uint8Array): string {
   const runs: string[] = [];
   for (let first = 0; first < PORTS; first++) {
@@ -41,19 +41,19 @@ export function formatPortList(ports: Uint8Array): string {
   return runs.join(",");
 }
 
-/** The numbers of a setting that has several; undefined when it is none of numbers. */
+/** Parses the numbers of a setting; undefined if it is not numeric. */
 export function parseNumbers(text: string | undefined): number[] | undefined {
   const words = text?.trim().split(/\s+/) ?? [];
   return words.length > 0 && words.every((word) => /^\d+$/.test(word)) ? words.map(Number) : undefined;
 }
 
-/** The next number of three binary digits: at most a quarter more, and easy to read in powers of two. */
+/** Rounds up to a number with three significant bits: at most a quarter more, and easy to read in powers of two. */
 export function roundUp(value: number): number {
   const step = 2 ** Math.max(0, Math.floor(Math.log2(Math.max(1, value))) - 2);
   return Math.ceil(value / step) * step;
 }
 
-/** The next power of two, as hash tables are sized. */
+/** Rounds up to a power of two, the size of hash tables. */
 export function toPowerOfTwo(value: number): number {
   return 2 ** Math.ceil(Math.log2(Math.max(1, value)));
 }

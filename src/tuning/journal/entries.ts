@@ -1,30 +1,30 @@
-// What a journal's lines hold, and whether a line can be one of --apply's.
+// Format of the journal's lines, and validation of what --apply can have written.
 import type { output } from "zod";
 import { z } from "../../util/zod.js";
 import { isSetting, isValueOf } from "../settings.js";
 
-/** A change that was about to be made. */
+/** Change that was about to be made. */
 export interface JournalEntry {
   readonly id: string;
-  /** ISO 8601. */
+  /** Time of the change in ISO 8601. */
   readonly time: string;
-  /** undefined when it could not be read. */
+  /** Undefined if it could not be read. */
   readonly bootId?: string | undefined;
-  /** Of a setting that each network namespace has for itself. */
+  /** Set for a setting that each network namespace has separately. */
   readonly netNamespace?: string | undefined;
   readonly name: string;
   readonly from: string;
   readonly to: string;
 }
 
-/** `done` and `failed` are what became of the change, `undone` and `expired` of its undoing. */
+/** Outcome of the change (`done`, `failed`) or of its undo (`undone`, `expired`). */
 export type Mark = "done" | "failed" | "undone" | "expired";
 
-/** An entry with the last of its marks. */
+/** Entry with its last mark. */
 export interface KeptEntry extends JournalEntry {
-  /** undefined when the program ended between the entry and the mark: whether the change was made, the setting tells. */
+  /** Undefined if the program exited between entry and mark; the setting then shows whether the change was made. */
   readonly mark: Mark | undefined;
-  /** What the kernel made of `to`. */
+  /** Value that the kernel made of `to`. */
   readonly value: string | undefined;
 }
 
@@ -45,11 +45,11 @@ const entrySchema = z
 const markSchema = z.object({
   id: text,
   mark: z.enum(["done", "failed", "undone", "expired"]),
-  // What the kernel made of it: compared, and never written.
+  // The kernel's value. Only compared, never written.
   value: z.string().optional(),
 });
 
-/** Reads a line. @returns undefined for a line that is torn, a reason for one that this program has not written */
+/** Parses a line. @returns undefined for a torn line, or the reason why this program cannot have written it */
 export function parseLine(line: string): output<typeof entrySchema> | output<typeof markSchema> | string | undefined {
   let record: unknown;
   try {

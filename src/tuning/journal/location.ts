@@ -1,4 +1,4 @@
-// Where journals lie.
+// Locations of journals.
 import { existsSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
@@ -9,10 +9,10 @@ export function defaultJournalFile(env: NodeJS.ProcessEnv = process.env, isRoot 
   return join(state, "fourtuple/journal.jsonl");
 }
 
-/** Where root's journal lies, for other users; undefined when there is none, as far as can be seen. */
+/** Returns root's journal for other users; undefined if there appears to be none. */
 export function findOthersJournal(journalFile: string): string | undefined {
   const ofRoot = defaultJournalFile({}, true);
   const isRoot = process.getuid?.() === 0;
-  // Its folder is closed to others, but seen.
+  // Its directory is inaccessible to others, but visible.
   return !isRoot && journalFile !== ofRoot && existsSync(dirname(ofRoot)) ? ofRoot : undefined;
 }

@@ -1,5 +1,5 @@
-// Reads a journal: it is believed where nobody else can have written it (trust.ts), and line by line: one that --apply cannot
-// have written is passed over.
+// Reads a journal. Trusts it only if no other user can have written it (trust.ts), and skips lines that --apply cannot
+// have written.
 import { closeSync, constants, readFileSync } from "node:fs";
 import { ENOENT, errnoName, errnoOf, isForbidden } from "../../linux/syscalls/errno.js";
 import { AppError } from "../../util/errors.js";
@@ -7,24 +7,24 @@ import { type KeptEntry, parseLine } from "./entries.js";
 import { assertTrusted, openJournal } from "./trust.js";
 
 /**
- * The entries of a journal in the order in which they were made; none when there is no such file. Torn lines count until
- * something after them was undone.
+ * Returns the entries of a journal in the order in which they were made; empty if the file does not exist. Torn lines
+ * are counted until a later undo.
  *
- * @throws {AppError} E_PERMISSION when the file may not be read, E_SYSTEM when it cannot
+ * @throws {AppError} E_PERMISSION if the file may not be read, E_SYSTEM if reading fails
  */
 export function readJournal(file: string): { readonly entries: KeptEntry[]; readonly tornLines: number } {
   const { entries, tornLines, badLines } = readLineByLine(file);
   return { entries, tornLines: tornLines + badLines.length };
 }
 
-/** A line that is whole, and no change of this program's. */
+/** A complete line that this program has not written. */
 export interface BadLine {
-  /** From 1. */
+  /** Line number, starting at 1. */
   readonly line: number;
   readonly reason: string;
 }
 
-/** The same, with what is wrong with each line that is whole. */
+/** Like readJournal(), but also returns what is wrong with each complete line. */
 export function readLineByLine(file: string): {
   readonly entries: KeptEntry[];
   readonly tornLines: number;
@@ -41,7 +41,7 @@ export function readLineByLine(file: string): {
     else if (!("mark" in record)) entries.set(record.id, { ...record, mark: undefined, value: undefined });
     else {
       const entry = entries.get(record.id);
-      // An undo has told of those before it.
+      // An undo has already reported the bad lines before it.
       if (record.mark === "undone") [tornLines, badLines] = [0, []];
       if (entry) entries.set(record.id, { ...entry, mark: record.mark, value: record.value ?? entry.value });
     }

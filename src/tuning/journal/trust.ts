@@ -1,5 +1,5 @@
-// Whether a journal may be believed: root writes into the kernel what it says. Its owner, its mode and its kind are asked of the open
-// descriptor, so that nobody can put another file in its place in between.
+// Decides whether to trust a journal, because root writes its values into the kernel. Owner, mode and type are checked
+// on the open descriptor, so that the file cannot be swapped in between.
 import { constants, fstatSync, lstatSync, openSync, realpathSync, type Stats } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { EISDIR } from "../../linux/syscalls/errno.js";
@@ -7,20 +7,25 @@ import { AppError } from "../../util/errors.js";
 
 const GROUP_OR_OTHERS_WRITE = 0o022;
 const STICKY = 0o1000;
-/** More changes than anybody makes: some 40,000. */
+/** Maximum size; about 40,000 changes, more than anyone makes. */
 const LARGEST_BYTES = 16 * 1024 ** 2;
-/** A FIFO is not waited for. */
+/** O_NONBLOCK keeps open() from blocking on a FIFO. */
 const SAFE_FLAGS = constants.O_NOFOLLOW | constants.O_NONBLOCK;
 const FIX = "use --journal with a file owned by you or root that nobody else can write to";
 
-/** Opens a journal without following a link. @param flags as of open(2) @throws {Error} with an errno when that fails */
+/**
+ * Opens a journal without following a symbolic link.
+ *
+ * @param flags flags of open(2)
+ * @throws {Error} with an errno on failure
+ */
 export function openJournal(file: string, flags: number, mode?: number): number {
   return openSync(file, flags | SAFE_FLAGS, mode);
 }
 
 /**
- * @throws {AppError} E_SYSTEM when somebody else could have written it, or could put another in its place
- * @throws {Error} EISDIR for a folder
+ * @throws {AppError} E_SYSTEM if another user could have written or replaced the file
+ * @throws {Error} EISDIR for a directory
  */
 export function assertTrusted(file: string, fd: number): void {
   const stats = fstatSync(fd);
@@ -30,18 +35,18 @@ export function assertTrusted(file: string, fd: number): void {
   if (stats.mode & GROUP_OR_OTHERS_WRITE) throw distrusted(file, `others may write to it (mode ${octal(stats)})`);
   if (stats.size > LARGEST_BYTES) throw distrusted(file, `it has ${stats.size} bytes, more than any journal`);
   const folder = swappable(dirname(resolve(file)));
-  // What others can put there without owning it is a further name of a file that is root's.
+  // Without owning the file, another user could only have created a hard link to a file of root there.
   if (folder !== undefined && stats.nlink > 1) {
     throw distrusted(file, `it has a second name, and others may put names into ${folder}`);
   }
 }
 
-/** The folder on the way to `path` in which others can give a name to another file. */
+/** Returns a directory above `path` in which other users can rename files. */
 function swappable(path: string): string | undefined {
   for (let folder = realpathSync(path); ; folder = dirname(folder)) {
     const found = lstatSync(folder);
     const isWritable = (found.mode & GROUP_OR_OTHERS_WRITE) !== 0;
-    // In a sticky folder, as /tmp, nobody renames what is another's.
+    // In a sticky directory such as /tmp, users cannot rename files of others.
     if (!isOurs(found) || (isWritable && !(found.mode & STICKY))) return folder;
     if (folder === dirname(folder)) return undefined;
   }

@@ -1,6 +1,6 @@
-// Writes the journal of changes: a line of JSON for each change, on the disk before the change is made, and a line for what
-// became of it. Lines are only added. After a crash the last line may be torn: then its change was not made, for the line comes
-// first.
+// Writes the journal of changes as lines of JSON. Each change is synced to disk before it is made, and a second line
+// records its outcome. Lines are only appended. After a crash, the last line may be torn; its change was not made,
+// because the line is written first.
 import { randomUUID } from "node:crypto";
 import { closeSync, constants, fstatSync, fsyncSync, mkdirSync, openSync, readSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
@@ -9,13 +9,13 @@ import { EEXIST, ENOENT, errnoOf } from "../../linux/syscalls/errno.js";
 import type { JournalEntry, Mark } from "./entries.js";
 import { assertTrusted, openJournal } from "./trust.js";
 
-/** A journal that lines are added to. */
+/** Journal open for appending. */
 export class Journal {
   private readonly fd: number;
 
   /**
-   * @throws {Error} with an errno when the file can be neither opened nor made; its mode is 0600
-   * @throws {AppError} E_SYSTEM when others can write to it
+   * @throws {Error} with an errno if the file can be neither opened nor created (mode 0600)
+   * @throws {AppError} E_SYSTEM if other users can write to it
    */
   constructor(file: string) {
     makeFolder(dirname(file));
@@ -28,15 +28,15 @@ export class Journal {
     }
     const { size } = fstatSync(this.fd);
     const last = Buffer.alloc(1);
-    // A torn line gets its end, so that the next one does not continue it.
+    // Terminate a torn line, so that the next one does not continue it.
     if (size > 0 && readSync(this.fd, last, 0, 1, size - 1) === 1 && last.toString() !== "\n") this.add("\n");
     syncFolder(dirname(file));
   }
 
   /**
-   * Puts a change on the disk, before it is made.
+   * Writes a change to disk before it is made.
    *
-   * @throws {Error} with an errno when that fails: then the change must not be made
+   * @throws {Error} with an errno on failure, in which case the change must not be made
    */
   record(name: string, from: string, to: string): JournalEntry {
     const entry: JournalEntry = {
@@ -52,12 +52,12 @@ export class Journal {
     return entry;
   }
 
-  /** Says what became of an entry. A mark that cannot be written is no harm: the setting itself tells as much. */
+  /** Records the outcome of an entry. Failure to write it is harmless, because the setting itself shows the outcome. */
   mark({ id }: Pick<JournalEntry, "id">, mark: Mark, value?: string): void {
     try {
       this.add(`${JSON.stringify({ id, time: new Date().toISOString(), mark, value })}\n`);
     } catch {
-      // A full disk: undo compares values.
+      // The disk may be full. Undo compares values anyway.
     }
   }
 
@@ -72,7 +72,10 @@ export class Journal {
   }
 }
 
-/** With the folders above it. Node's own way never ends where the kernel makes no folders, as in /proc. */
+/**
+ * Creates a directory and its parents. Node's recursive mkdir never returns where the kernel cannot create directories,
+ * such as in /proc.
+ */
 function makeFolder(folder: string, canRetry = true): void {
   try {
     mkdirSync(folder, { mode: 0o700 });
@@ -85,7 +88,7 @@ function makeFolder(folder: string, canRetry = true): void {
   }
 }
 
-/** A file that was just made is there after a crash only when its folder is on the disk, too. */
+/** After a crash, a new file exists only if its directory was synced as well. */
 function syncFolder(folder: string): void {
   const fd = openSync(folder, constants.O_RDONLY);
   try {
