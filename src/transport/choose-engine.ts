@@ -1,5 +1,5 @@
-// Chooses what carries a run's connections, once and before its workers start: what was asked for, what this host has, and what has
-// been measured to be faster.
+// Chooses the I/O engine for a run, once, before its workers start. The choice depends on the option, on the host's
+// capabilities and on measured performance.
 import { readSysctlNumbers } from "../linux/proc/sysctl.js";
 import { CAP_IPC_LOCK, hasHostCapability } from "../linux/syscalls/capability.js";
 import { ENOMEM, ENOSYS, EPERM, errnoName } from "../linux/syscalls/errno.js";
@@ -11,30 +11,32 @@ import { AppError } from "../util/errors.js";
 import { LARGEST_RING, RING_LOCKED_BYTES } from "./kernel-uring/ring-size.js";
 import { obstacleWords } from "./obstacle-words.js";
 
-/** What of a run decides. */
+/** Properties of a run that determine its engine. */
 export interface EngineNeeds {
   readonly role: "client" | "server";
   readonly requested: EngineChoice;
-  /** The most that may be open at once; Infinity where nothing bounds it. */
+  /** Maximum number of connections open at once; Infinity if unbounded. */
   readonly connections: number;
-  /** Threads that open or accept. */
+  /** Number of threads that open or accept connections. */
   readonly threads: number;
-  /** Files of one ring (RLIMIT_NOFILE). */
+  /** Maximum number of files in one ring (RLIMIT_NOFILE). */
   readonly tableSize: number;
 }
 
-/** What the kernel says, for tests to say otherwise. */
+/** Kernel properties, replaceable in tests. */
 export interface UringFacts {
   readonly findMissing: () => UringObstacle | undefined;
-  /** RLIMIT_MEMLOCK in bytes; Infinity where it does not bind. */
+  /** RLIMIT_MEMLOCK in bytes; Infinity when the limit does not apply. */
   readonly memlockBytes: () => number;
 }
 
 const KERNEL: UringFacts = { findMissing: uringObstacle, memlockBytes: readMemlock };
 
 /**
- * @returns the engine, and why not the other where that would have been chosen
- * @throws {AppError} E_PERMISSION or E_PLATFORM when io_uring is asked for and not to be had
+ * Chooses the engine.
+ *
+ * @returns the engine and, if the preferred one is unavailable, the reason
+ * @throws {AppError} E_PERMISSION or E_PLATFORM when io_uring was requested but is unavailable
  */
 export function chooseEngine(needs: EngineNeeds, facts = KERNEL): EngineReport {
   const { requested } = needs;
@@ -50,13 +52,15 @@ export function chooseEngine(needs: EngineNeeds, facts = KERNEL): EngineReport {
   });
 }
 
-/** For the trace: `engine epoll (auto was requested)`, and why not the other. */
+/**
+ * Formats the choice for the trace: `engine epoll (auto was requested)`, plus the reason if io_uring is unavailable.
+ */
 export function engineWords({ name, requested, obstacle }: EngineReport): string {
   const why = obstacle === undefined ? "" : `; io_uring is unavailable: ${obstacleWords(obstacle).reason}`;
   return `engine ${name} (${requested} was requested)${why}`;
 }
 
-/** Where io_uring has been measured to be at least as fast, for no more CPU and memory. */
+/** Whether measurements show io_uring to be at least as fast as epoll without using more CPU or memory. */
 function prefersUring(_: EngineNeeds): boolean {
   return false;
 }
@@ -81,13 +85,19 @@ function memlockOf({ errno }: { errno: number }, limit: number): Pick<EngineObst
   return errno === ENOMEM ? { memlockBytes: toBound(limit) } : {};
 }
 
-/** Memory that the rings of a run lock, in bytes: one ring a thread, and as many more as its connections need. */
+/**
+ * Returns the memory, in bytes, that a run's rings lock. Each thread has at least one ring, and more if its connections
+ * need them.
+ */
 export function lockedBytes({ connections, threads, tableSize }: Omit<EngineNeeds, "role" | "requested">): number {
   const rings = Number.isFinite(connections) ? Math.ceil(connections / threads / Math.min(tableSize, LARGEST_RING)) : 1;
   return threads * Math.max(1, rings) * RING_LOCKED_BYTES;
 }
 
-/** RLIMIT_MEMLOCK in bytes. The kernel counts what the rings of a user lock over all of its processes, unless it has CAP_IPC_LOCK. */
+/**
+ * Returns RLIMIT_MEMLOCK in bytes. The kernel charges rings to the user, across all of the user's processes, unless the
+ * process has CAP_IPC_LOCK.
+ */
 export function readMemlock(): number {
   return hasHostCapability(CAP_IPC_LOCK) ? Number.POSITIVE_INFINITY : raiseMemlockLimit().soft;
 }

@@ -1,224 +1,250 @@
-// The contract between a worker's role (client or server) and what carries its connections: kernel sockets behind epoll or
-// io_uring, TLS around another transport, TCP in user space.
+// The interface between a worker's role (client or server) and its transport: kernel sockets over epoll or io_uring,
+// TLS on top of another transport, or user-space TCP.
 //
-// One transport object a worker, chosen once, so that every call of the hot path is monomorphic. A connection is a SLOT: a small
-// number that stays the same while it lives. Slots are dealt by the transport and used again: arrays by slot are as long as `end`
-// ever was. Descriptors, readiness, full tables and the like are the transport's own business.
+// Each worker has one transport object, chosen at startup, so every call on the hot path is monomorphic. A SLOT, a
+// small integer, identifies a connection for its lifetime. The transport allocates and reuses slots, so an array
+// indexed by slot needs at most `end` elements. Descriptors, readiness and full descriptor tables are internal to the
+// transport.
 //
-// Its shape is that of completions. Calls are queued and leave together, at the latest with the next turn(); what comes of them
-// is told to the handler, from inside turn() and from nowhere else. A transport may do a call's work at once where that costs
-// less. Nothing is thrown and nothing allocated for an event. Errors are negative errnos where a call returns them, and
-// positive ones with their step (util/steps.ts) where an event tells them.
+// The interface is completion-based. Calls are queued and submitted together, at the latest by the next turn(), and
+// results are delivered to the handler only from within turn(). A transport may perform a call immediately if that is
+// cheaper. Events neither throw nor allocate. Calls return errors as negative errnos; events carry a positive errno and
+// the step that failed (util/steps.ts).
 //
-// A turn has a budget (TurnBudget). A connection that has had its share goes on in the next turn, which then does not wait; no
-// peer holds the thread, and the role sees its clock, its command word and its signals between turns.
+// A turn has a budget (TurnBudget). A connection that exhausts its share continues in the next turn, which then polls
+// without blocking. No peer can monopolize the thread, and the role checks its clock, command word and signals between
+// turns.
 import type { NativeBuffer } from "../linux/syscalls/libc.js";
 import type { IpAddress } from "../util/address.js";
 import type { TupleSource } from "./tuple-source.js";
 
-/** Shares of one turn. */
+/** Per-turn limits. */
 export interface TurnBudget {
-  /** Bytes that one DATA event brings at most: the size of a read. */
+  /** Maximum number of bytes per DATA event, which is also the size of a read. */
   readonly readBytes: number;
-  /** DATA events a connection and turn. A connection's turn also ends with `connectionBytes`. */
+  /** Maximum number of DATA events per connection and turn. `connectionBytes` also ends a connection's share. */
   readonly reads: number;
   readonly connectionBytes: number;
-  /** Bytes that one send() takes at most. The caller bounds its own calls. */
+  /** Maximum number of bytes accepted by one send(). The caller limits its number of calls. */
   readonly sendBytes: number;
-  /** Connections that go on after their share, a turn. */
+  /** Maximum number of connections resumed per turn after exhausting their share. */
   readonly resumed: number;
-  /** Connections accepted a turn. Servers only. */
+  /** Maximum number of connections accepted per turn. Servers only. */
   readonly accepts: number;
 }
 
-/** What both roles' transports do. `slot` is always one that is not FREE, unless a call says otherwise. */
+/** Operations common to both roles. `slot` must not be FREE unless the method says otherwise. */
 export interface Transport {
-  /** One more than the highest slot ever used. */
+  /** Highest slot ever used, plus one. */
   readonly end: number;
-  /** DATA is held back from all connections while true: the role's own flow control. It changes at any time. */
+  /** Suspends DATA events for all connections while true: flow control for the role. May be changed at any time. */
   isHeld: boolean;
   /**
-   * While true, DATA is shown before it is taken: received() says how much of it is used, and the rest stays with the peer, unread,
-   * until the connection can send again. For a role that answers and has no room for what a peer does not read. It changes at any time.
+   * While true, DATA is peeked before it is consumed. received() returns the number of bytes consumed; the rest stays
+   * unread in the kernel until the connection can send again. For roles that echo and have no memory left for unsent
+   * output. May be changed at any time.
    */
   peeks: boolean;
 
-  /** One of SLOT (slot-state.ts), for any slot below `end`. */
+  /** Returns one of SLOT (slot-state.ts) for any slot below `end`. */
   state(slot: number): number;
 
   /**
-   * Sends `length` bytes of `bytes` from `offset` on.
+   * Sends `length` bytes of `bytes`, starting at `offset`.
    *
-   * The first of them, as many as it returns, are the transport's from then on. They do not change until sent() tells that they are gone,
-   * or the connection ends, if `bytes` is a buffer that never changes (a greeting, a message) or the one of the DATA event
-   * that is being handled, which the transport then keeps. Any other buffer may be used again at once.
+   * The return value is the number of leading bytes that the transport accepted. Accepted bytes must not change until
+   * sent() is called or the connection ends if `bytes` is a constant buffer (a greeting, a message) or the buffer of
+   * the DATA event being handled; the transport then keeps a reference to it. Any other buffer may be reused
+   * immediately.
    *
-   * Fewer than `length`: the peer, or the budget, takes no more for now. The rest stays the caller's, who sends no more over this
-   * connection until sent() tells that it can. 0 is such an answer, and no error.
+   * A return value smaller than `length`, including 0, means that the peer or the budget allows no more for now. The
+   * caller keeps the remainder and must not send on this connection until sent() is called.
    *
-   * @returns how many bytes it has taken, or a negative errno: then the connection is as good as ended, and either an event tells it
-   * or the role closes it. A transport that learns of a failure later tells failed(slot, STEP.send, errno).
+   * @returns number of bytes accepted, or a negative errno. After an error the connection is unusable: either an event
+   *   follows or the
+   * role closes it. A transport that detects an error later reports failed(slot, STEP.send, errno).
    */
   send(slot: number, bytes: NativeBuffer, offset: number, length: number): number;
 
   /**
-   * The role expects nothing of an OPENED connection soon: it may be kept where it costs least (parked, polled instead of
-   * received). What comes over it is told all the same. State RESTING from now on.
+   * Marks an OPENED connection as idle (RESTING): the transport may park it, or poll it. Incoming data is still
+   * reported.
    */
   rest(slot: number): void;
 
   /**
-   * Closes in order (FIN; RST where received bytes are unread). No event tells of this slot any more. The slot is FREE at once
-   * and is not dealt again before the turn is over. Also gives up on one that is OPENING.
+   * Closes the connection with a FIN, or an RST if received bytes are unread. No further events are reported for this
+   * slot. The slot is FREE immediately but is not reused before the end of the turn. Also cancels a connection that is
+   * OPENING.
    */
   close(slot: number): void;
 
-  /** As close(), with RST. */
+  /** Like close(), but sends an RST. */
   reset(slot: number): void;
 
   /**
-   * One turn of the worker's loop: what is queued leaves; waits until something comes, `waitMs` have passed or the wake-up rings; then
-   * tells the handler, within the budget. It does not wait while a connection has more to do than its share or a call has
-   * failed at once.
+   * Runs one iteration of the worker's loop: submits queued calls, waits for an event, `waitMs` or the wake-up
+   * descriptor, then calls the handler within the budget. Does not block while a connection has exceeded its share or a
+   * call has failed immediately.
    *
-   * @param waitMs 0 looks and does not wait; Infinity waits for as long as it takes; fractions are kept where the kernel can
-   * @throws {AppError} E_SYSTEM when waiting itself fails: a loop that went on would spin
+   * @param waitMs 0 polls without blocking; Infinity waits indefinitely; fractions are kept if the kernel supports them
+   * @throws {AppError} E_SYSTEM when waiting fails, since the loop would otherwise spin
    */
   turn(waitMs: number): void;
 
   /**
-   * Both addresses of an ESTABLISHED connection, or a negative errno. Makes objects: for what a role does once a connection at most.
+   * Returns both addresses of an ESTABLISHED connection, or a negative errno. Allocates: call it at most once per
+   * connection.
    */
   addresses(slot: number): ConnectionAddresses | number;
 
   /**
-   * Ends all connections and gives everything back. No event is told any more.
+   * Ends all connections and releases all resources. No further events are reported.
    *
-   * @param resets with RST
-   * @param isAborted asked every some hundreds of connections: true leaves the rest to the kernel
+   * @param resets sends RSTs
+   * @param isAborted checked every few hundred connections; if true, the kernel closes the rest
    */
   closeAll(resets: boolean, isAborted: () => boolean): void;
 
-  /** Stops listening for events and gives back what waits for them; connections are left to the kernel. May be called twice, and after closeAll(). */
+  /** Stops watching for events and releases resources; the kernel closes the connections. Idempotent. */
   dispose(): void;
 }
 
 export interface ConnectionAddresses {
   readonly local: { readonly ip: IpAddress; readonly port: number };
-  /** undefined when the peer has reset the connection already. */
+  /** undefined if the peer has already reset the connection. */
   readonly remote: { readonly ip: IpAddress; readonly port: number } | undefined;
 }
 
-/** What a transport tells its role. Every call comes from inside turn(), and any of them may call the transport. */
+/**
+ * Events from a transport to its role. All calls are made from within turn(), and all of them may call the transport.
+ */
 export interface TransportHandler {
-  /** The wait is over; what follows in this turn happened by then. Once a turn. @param nowMs by performance.now() */
+  /**
+   * Called once per turn when the wait ends. All events of the turn occurred before then. @param nowMs
+   * performance.now()
+   */
   awake(nowMs: number): void;
 
   /**
-   * DATA: `length` bytes at `offset` of `bytes`, valid until this returns (see send() for how to send them back).
+   * DATA: `length` bytes at `offset` in `bytes`, valid until this method returns. See send() for sending them back.
    *
-   * @returns how many of them are used, from the first on; fewer than `length` only while `peeks`
+   * @returns number of leading bytes consumed; may be less than `length` only while `peeks` is set
    */
   received(slot: number, bytes: NativeBuffer, offset: number, length: number): number;
 
-  /** SENT: all that send() took is gone and the connection takes more. Told once after each send() that took fewer bytes than it was given, and after those that finish later. */
+  /**
+   * SENT: all accepted bytes are sent, and more can be. Reported once per send() that was partial or completed later.
+   */
   sent(slot: number): void;
 
-  /** CLOSED: the peer has sent its FIN, and everything before it was told. The slot is FREE when this returns: it is told still, so that the role can forget it. */
+  /**
+   * CLOSED: the peer sent a FIN, and all data before it has been reported. The slot is FREE when this method returns.
+   */
   closed(slot: number): void;
 
   /**
-   * FAILED: the connection has ended, or was not made. The slot is FREE when this returns.
+   * FAILED: the connection ended or was never established. The slot is FREE when this method returns.
    *
-   * @param step one of STEP (util/steps.ts): `hold` for an ESTABLISHED connection that its peer or the network ended
-   * @param errno positive; MET_ITSELF (slot-state.ts) for a connection that met itself by simultaneous open, and no peer
-   * @param isOwnAnswer this host's own answer to connect(), before anything was sent; false where a transport cannot tell
+   * @param step one of STEP (util/steps.ts); `hold` for an ESTABLISHED connection ended by the peer or the network
+   * @param errno positive, or MET_ITSELF (slot-state.ts) for a connection to itself by simultaneous open
+   * @param isOwnAnswer whether connect() failed on this host before sending anything; false if the transport cannot
+   *   tell
    */
   failed(slot: number, step: number, errno: number, isOwnAnswer: boolean): void;
 }
 
-/** What a client's role is told besides. */
+/** Additional events for a client. */
 export interface ClientHandler extends TransportHandler {
-  /** OPENED: ESTABLISHED. DATA that came with it is told next. */
+  /** OPENED: the connection is ESTABLISHED. Data received with the handshake is reported next. */
   opened(slot: number): void;
 }
 
-/** A client's transport. */
+/** Transport for a client. */
 export interface ClientTransport extends Transport {
   /**
-   * Opens one connection, from and to what the TupleSource says next. A tuple that is in use makes way for the one after it.
+   * Opens a connection for the next 4-tuple of the TupleSource. A tuple that is in use is skipped in favour of the next
+   * one.
    *
-   * @returns its slot, OPENING, or NO_ROOM (slot-state.ts): connections that are being opened have all there is room for; try again when one of
-   * them is at rest or has ended. Where there is none of them, it is a failure like any other
+   * @returns the slot, in state OPENING, or NO_ROOM (slot-state.ts) if connections being opened occupy all resources;
+   *   retry when one of
+   * them becomes idle or ends. If no connection is being opened, running out of resources is reported as a failure
+   * instead
    */
   open(): number;
 }
 
-/** What a client's transport is made from. */
+/** Options for creating a client's transport. */
 export interface ClientTransportOptions {
   readonly tuples: TupleSource;
   readonly handler: ClientHandler;
   readonly budget: TurnBudget;
-  /** A descriptor that ends the wait when it becomes readable (an eventfd); the transport reads it. */
+  /** Descriptor (an eventfd) that ends the wait when readable. The transport reads it. */
   readonly wakeFd: number;
-  /** Connections at a time, to begin with; it grows. */
+  /** Initial number of slots; grows on demand. */
   readonly slots: number;
-  /** Descriptors in one table (RLIMIT_NOFILE). */
+  /** Maximum number of descriptors in one table (RLIMIT_NOFILE). */
   readonly tableSize: number;
-  /** Connections at rest may be moved out of a full descriptor table; else it is full. */
+  /**
+   * Whether idle connections may be moved out of a full descriptor table. If not, the table limits the number of
+   * connections.
+   */
   readonly parks: boolean;
-  /** All connections will end with RST. */
+  /** Whether all connections will be closed with an RST. */
   readonly resets: boolean;
   /**
-   * The whole life of each connection, said beforehand so that it can be one chain: undefined is to be held; "close" and "reset" are
-   * what follows once its first bytes were told.
+   * Action once a connection's first bytes have been reported; undefined keeps it open. Known up front so that it can
+   * be chained.
    */
   readonly endsGreeted: "close" | "reset" | undefined;
 }
 
-/** What a server's role is told besides. */
+/** Additional events for a server. */
 export interface ServerHandler extends TransportHandler {
-  /** ACCEPTED: greet it by send(), or turn it away by close(). State OPENED. */
+  /** ACCEPTED: greet the connection with send() or reject it with close(). Its state is OPENED. */
   accepted(slot: number): void;
 
   /**
    * accept() failed.
    *
-   * @param isFull nothing is left to accept it with (descriptors, memory): it stays in the accept queue, and the transport tries again by itself.
-   * Else it was the error of one connection that was taken off the queue
+   * @param isFull whether resources (descriptors, memory) are exhausted. The connection then stays in the accept queue,
+   *   and the transport
+   * retries. Otherwise the error belongs to a connection that has been removed from the queue
    */
   acceptFailed(errno: number, isFull: boolean): void;
 }
 
-/** A server's transport. */
+/** Transport for a server. */
 export interface ServerTransport extends Transport {
-  /** Whether it accepts; true to begin with. It changes at any time, and holds from the next turn on. */
+  /** Whether to accept connections; initially true. May be changed at any time and takes effect in the next turn. */
   accepts: boolean;
-  /** Whether acceptedPeer() is wanted of the connections to come. It changes at any time. */
+  /** Whether acceptedPeer() will be called for connections accepted from now on. May be changed at any time. */
   namesPeers: boolean;
-  /** More than half of what this worker has room for is in use: another worker will be wanted. */
+  /** Whether more than half of this worker's capacity is in use, so another worker will be needed. */
   readonly isFilling: boolean;
 
-  /** The address of the peer of the accepted() event that is being handled; ask only while `namesPeers`. */
+  /**
+   * Returns the peer address of the connection being accepted. Only valid within accepted(), while `namesPeers` is set.
+   */
   acceptedPeer(): { readonly ip: string; readonly port: number };
 }
 
-/** What a server's transport is made from. */
+/** Options for creating a server's transport. */
 export interface ServerTransportOptions {
   readonly handler: ServerHandler;
   readonly budget: TurnBudget;
-  /** As in ClientTransportOptions. */
+  /** See ClientTransportOptions. */
   readonly wakeFd: number;
   readonly slots: number;
   readonly tableSize: number;
-  /** The listening socket, in this thread's descriptor table. */
+  /** Listening socket in this thread's descriptor table. */
   readonly listener: number;
-  /** The listening socket is this thread's own copy: closed at the end. */
+  /** Whether this thread owns its copy of the listening socket and must close it. */
   readonly ownsListener: boolean;
-  /** The accept queue's length in force. */
+  /** Effective length of the accept queue. */
   readonly backlog: number;
-  /** Shared by all workers of one listening socket: how many they have accepted so far, round at 2^32. One word. */
+  /** Number of connections accepted by all workers on the listening socket, modulo 2^32. A single word. */
   readonly accepted: Int32Array;
-  /** Connections at rest may have something to send later on: else only what comes in is waited for. */
+  /** Whether idle connections may need to send later. If not, only incoming data is watched for. */
   readonly sendsAtRest: boolean;
 }

@@ -1,10 +1,10 @@
-// What keeps io_uring from a run, in words: a reason that continues a sentence, and what to do about it.
+// Describes why io_uring is unavailable: a reason phrased to continue a sentence, and a fix.
 import type { EngineObstacle } from "../results/engine.js";
 import { formatBound } from "../util/bound.js";
 import { formatBytes } from "../util/units.js";
 
 export interface ObstacleWords {
-  /** Such as `io_uring is disabled`. */
+  /** For example `io_uring is disabled`. */
   readonly reason: string;
   readonly fix: string;
 }

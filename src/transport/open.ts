@@ -1,5 +1,5 @@
-// Opens what carries a worker's connections, by the engine that was chosen for its run (choose-engine.ts). With that file, the one place
-// that knows which transports there are.
+// Opens a worker's transport for the engine chosen for the run (choose-engine.ts). Only these two files know which
+// transports exist.
 import type { EngineName } from "../results/engine.js";
 import type {
   ClientTransport,
@@ -18,8 +18,10 @@ import { TlsServer } from "./tls/server.js";
 import type { TlsTransport } from "./tls/transport.js";
 
 /**
+ * Opens a client's transport.
+ *
  * @param tls wraps the connections in TLS
- * @returns a negative errno when there is nothing to wait for events with
+ * @returns the transport, or a negative errno if events cannot be waited for
  */
 export function openClientTransport(
   engine: EngineName,
@@ -28,13 +30,15 @@ export function openClientTransport(
 ): ClientTransport | number {
   if (!tls) return openKernelClient(engine, options);
   const client = new TlsClient(options, tls);
-  // What ends a connection is decrypted first.
+  // TlsClient ends connections itself, after decrypting their first bytes.
   return wrapped(client, openKernelClient(engine, { ...options, handler: client, endsGreeted: undefined }));
 }
 
 /**
+ * Opens a server's transport.
+ *
  * @param tls wraps the connections in TLS
- * @returns a negative errno when there is nothing to wait for events with
+ * @returns the transport, or a negative errno if events cannot be waited for
  * @throws {AppError} E_SYSTEM when the listening socket cannot be watched
  */
 export function openServerTransport(

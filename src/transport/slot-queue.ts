@@ -1,24 +1,24 @@
-// Connections that have had their share of a turn and have more to do. Events are edge-triggered: the kernel does not report
-// them again, so they are remembered here. Typed arrays, which stay small unless many peers flood us at once.
+// Queue of connections that have exhausted their share of a turn. Events are edge-triggered, so the kernel will not
+// report these connections again. The typed arrays stay small unless many peers send at once.
 
 const FIRST = 64;
 
-/** Slots in the order in which they came, each at most once. */
+/** FIFO of slots, each queued at most once. */
 export class SlotQueue {
-  /** How many slots wait. */
+  /** Number of queued slots. */
   length = 0;
   private head = 0;
-  /** A ring: its length is a power of two. */
+  /** Circular buffer; its length is a power of two. */
   private slots = new Int32Array(FIRST);
-  /** 1 for each slot in the ring. */
+  /** 1 for each queued slot. */
   private isQueued = new Uint8Array(0);
 
-  /** Whether `slot` waits. */
+  /** Returns whether `slot` is queued. */
   has(slot: number): boolean {
     return slot < this.isQueued.length && this.isQueued[slot] === 1;
   }
 
-  /** Puts a slot at the end, unless it waits already. */
+  /** Appends a slot, unless it is already queued. */
   push(slot: number): void {
     if (this.has(slot)) return;
     if (slot >= this.isQueued.length) this.growFlags(slot);
@@ -28,12 +28,12 @@ export class SlotQueue {
     this.length++;
   }
 
-  /** The first slot; the queue must not be empty. */
+  /** First slot. The queue must not be empty. */
   get first(): number {
     return this.slots[this.head]!;
   }
 
-  /** Takes the first slot out; the queue must not be empty. The slot may have been closed, or be another connection's, since. */
+  /** Removes and returns the first slot. The queue must not be empty. The slot may since have been closed or reused. */
   shift(): number {
     const slot = this.slots[this.head]!;
     this.head = (this.head + 1) & (this.slots.length - 1);

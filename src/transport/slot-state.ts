@@ -1,19 +1,19 @@
-// What a slot's connection is at, as a transport tells it.
+// States of a slot as reported by a transport.
 
-/** The states of a slot. A transport moves from FREE to OPENED; rest() moves from OPENED to RESTING. */
+/** States of a slot. The transport moves it from FREE to OPENED; rest() moves it from OPENED to RESTING. */
 export const SLOT = {
-  /** No connection has this slot. */
+  /** Unused. */
   free: 0,
-  /** The handshake is under way. */
+  /** The handshake is in progress. */
   opening: 1,
-  /** ESTABLISHED, and more is expected soon. */
+  /** ESTABLISHED, with activity expected soon. */
   opened: 2,
-  /** ESTABLISHED, and its role has said that nothing is expected soon: it may be kept where it costs least. */
+  /** ESTABLISHED and marked as idle by its role, so it may be kept in the cheapest form. */
   resting: 3,
 } as const;
 
-/** What open() returns instead of a slot. */
+/** Returned by open() if no slot is available. */
 export const NO_ROOM = -1;
 
-/** The errno of a connection that has met itself: no real one is 0. */
+/** errno of a connection to itself. No real errno is 0. */
 export const MET_ITSELF = 0;

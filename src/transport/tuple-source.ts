@@ -1,30 +1,35 @@
-// The contract between a client's transport and what gives it 4-tuples to open: the transport takes one after the other by itself, so that
-// one that is in use makes way for the next without the role.
+// The interface between a client's transport and its source of 4-tuples. The transport takes tuples on its own, so it
+// can skip one that is in use without involving the role.
 import type { SocketAddress } from "../linux/syscalls/sockaddr.js";
 
-/** Where a client's connections come from and go to. One object a worker; read right after take(). */
+/**
+ * Source and destination of a client's next connection. One object per worker; the properties are valid after take().
+ */
 export interface TupleSource {
-  /** The kernel chooses source ports, and sourcePort is 0. */
+  /** Whether the kernel chooses source ports. If so, sourcePort is 0. */
   readonly kernelPicksPort: boolean;
-  /** A port that the kernel chooses may be the destination's own: where nobody listens there, a connection can meet itself. */
+  /**
+   * Whether the kernel may choose the destination port as source port. If nobody listens there, a connection can
+   * connect to itself.
+   */
   readonly mayMeetItself: boolean;
-  /** Of the tuple taken last: its destination. */
+  /** Destination of the last tuple taken. */
   readonly destination: SocketAddress;
-  /** Its source address: the port in it is the transport's to write. */
+  /** Source address of the last tuple taken. The transport sets its port. */
   readonly source: SocketAddress;
   readonly sourcePort: number;
-  /** Neither address nor port is asked for: nothing is bound. */
+  /** Whether neither address nor port is specified, so nothing is bound. */
   readonly isUnbound: boolean;
 
   /**
-   * Takes the next tuple, for `slot`.
+   * Takes the next tuple for `slot`.
    *
-   * @param passedOver how many tuples made way for this one because something else has them, since open() of this connection
-   * @returns its number, or -1 when there is none left: then the connection has failed with EADDRNOTAVAIL in `bind`
+   * @param passedOver number of tuples skipped since open() of this connection because they were in use
+   * @returns number of the tuple, or -1 if none is left; the connection then fails with EADDRNOTAVAIL in `bind`
    */
   take(slot: number, passedOver: number): number;
-  /** There was nothing to open this tuple with: it is the next one. */
+  /** Returns a tuple that could not be opened for lack of resources. It becomes the next one. */
   giveBack(tuple: number): void;
-  /** This tuple's source address is not this host's (EADDRNOTAVAIL of bind). */
+  /** Reports that the tuple's source address does not belong to this host (EADDRNOTAVAIL from bind). */
   cannotBind(tuple: number): void;
 }

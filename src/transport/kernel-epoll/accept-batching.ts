@@ -1,48 +1,52 @@
-// Connections that come fast are accepted in batches. To wake a thread for each costs the kernel more than what the thread then does: so
-// one that has just accepted some stands still for a moment, in which others gather in the accept queue.
+// Accepts connections in batches when they arrive quickly. Waking a thread for each connection costs the kernel more
+// than the thread spends on it, so a thread that has just accepted some pauses briefly while others accumulate in the
+// accept queue.
 
 /**
- * How long connections gather: no more than a greeting waits for anyway while the cores are busy. What comes meanwhile over
- * connections that this thread has waits as long.
+ * Length of the pause, no longer than a greeting is delayed anyway while the cores are busy. Events on the thread's
+ * existing connections are delayed by the same amount.
  */
 const GATHER_MS = 0.5;
-/** They come fast when the thread had to accept again so soon. */
+/** Arrivals count as fast if the thread had to accept again within this time. */
 const FAST_MS = 1;
-/** So many in a batch, of all threads, make up for the wait. */
+/** Minimum number of connections accepted by all threads for which a pause pays off. */
 const LEAST_BATCH = 12;
-/** Where a batch was smaller, as with clients that open one after the other, each is taken when it comes for so long. */
+/**
+ * Duration of accepting without pauses after a smaller batch, for example from clients that open connections one at a
+ * time.
+ */
 const SINGLY_MS = 20;
-/** A shorter accept queue is not to fill meanwhile. */
+/** Minimum backlog for batching. A shorter accept queue could overflow during a pause. */
 const LEAST_BACKLOG = 1024;
 
 export class AcceptBatching {
   private readonly isOff: boolean;
   private readonly accepted: Int32Array;
   private readonly never = new Int32Array(new SharedArrayBuffer(4));
-  /** When this thread was last done with accepting and gathering. */
+  /** Time when this thread last finished accepting and pausing. */
   private readyMs = 0;
   private singlyUntilMs = 0;
-  /** What all threads had accepted when this one began to stand still; undefined when it did not. */
+  /** Number of connections accepted by all threads when this one started its pause; undefined if it did not pause. */
   private takenBefore: number | undefined;
 
-  /** @param accepted how many all workers have accepted so far: one word, shared, round at 2^32 */
+  /** @param accepted number of connections accepted by all workers so far, modulo 2^32: one shared word */
   constructor(accepted: Int32Array, backlog: number) {
     this.accepted = accepted;
     this.isOff = backlog < LEAST_BACKLOG;
   }
 
   /**
-   * Lets connections gather if that is worth it.
+   * Pauses if that is worthwhile.
    *
-   * @param count how many this thread has just accepted
-   * @param areMore there may be others in the accept queue already
-   * @returns whether it stood still
+   * @param count number of connections that this thread has just accepted
+   * @param areMore whether the accept queue may already hold more
+   * @returns whether it paused
    */
   gather(count: number, areMore: boolean): boolean {
     if (count === 0 || this.isOff) return false;
     const taken = Atomics.add(this.accepted, 0, count) + count;
     const now = performance.now();
-    // The words are of 32 bits, and go round.
+    // The counters are 32-bit and wrap around.
     const batch = this.takenBefore === undefined ? LEAST_BATCH : (taken - this.takenBefore) | 0;
     if (batch < LEAST_BATCH) this.singlyUntilMs = now + SINGLY_MS;
     const isFast = now - this.readyMs < FAST_MS;

@@ -1,4 +1,4 @@
-// The client's transport over epoll: opens connections from its own 4-tuples, and tells what comes of them.
+// Client transport over epoll: opens connections from its TupleSource and reports events.
 import { EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP } from "../../linux/syscalls/constants.js";
 import { ECONNRESET, EMFILE, EPIPE } from "../../linux/syscalls/errno.js";
 import { isItsOwnPeer, takeSocketError } from "../../linux/syscalls/socket.js";
@@ -9,7 +9,7 @@ import { Connector } from "./connector.js";
 import { BLOCKED, CLAMPED, EpollTransport, EVENTS_IN_OUT, STATE_MASK, WATCHED } from "./transport.js";
 
 const IN_OR_ENDED = EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR;
-/** EPOLLOUT, which also ends a handshake, is waited for on all. */
+/** EPOLLOUT signals the end of the handshake, so every opening connection is watched for it. */
 const OPENING = SLOT.opening | WATCHED;
 
 export class EpollClient extends EpollTransport implements ClientTransport {
@@ -17,9 +17,9 @@ export class EpollClient extends EpollTransport implements ClientTransport {
   private readonly connector: Connector;
   private readonly mayMeetItself: boolean;
   private readonly endsGreeted: "close" | "reset" | undefined;
-  /** Connections that are neither at rest nor free: what they hold of the descriptor table cannot be parked. */
+  /** Number of connections that are neither idle nor free. Their descriptors cannot be parked. */
   private busy = 0;
-  /** Slots of calls that have failed at once, and how: told in the next turn. */
+  /** Slots whose calls failed immediately, reported in the next turn. */
   private readonly failures: { slot: number; step: number; errno: number }[] = [];
 
   constructor(options: ClientTransportOptions) {
@@ -36,7 +36,7 @@ export class EpollClient extends EpollTransport implements ClientTransport {
     const { table, connector } = this;
     const slot = table.take(OPENING);
     let fd = connector.open(slot);
-    // A full descriptor table makes room by parking connections that are at rest.
+    // Free descriptors in a full table by parking idle connections.
     if (fd === -EMFILE && table.park() > 0) fd = connector.open(slot);
     if (fd === -EMFILE && this.busy > 0) {
       table.close(slot);
@@ -81,11 +81,11 @@ export class EpollClient extends EpollTransport implements ClientTransport {
   }
 
   protected override handle(slot: number, events: number): void {
-    // An earlier event of this batch may have closed it.
+    // An earlier event in this batch may have closed this connection.
     const state = this.table.state(slot);
     if (state === SLOT.free) return;
     if (state === OPENING && !this.finishHandshake(slot, events)) return;
-    // One that waits for a turn of its own reads until the end then, whatever was reported.
+    // A queued connection will be read to the end in its own turn, whatever this event reports.
     if (events & IN_OR_ENDED && !this.leftovers.has(slot)) this.read(slot, (events & EPOLLRDHUP) !== 0);
     if (events & EPOLLOUT && this.table.state(slot) & BLOCKED) this.unblock(slot, BLOCKED);
   }
@@ -102,12 +102,13 @@ export class EpollClient extends EpollTransport implements ClientTransport {
     else this.close(slot);
   }
 
-  /** @returns whether the connection is ESTABLISHED and lives: what has come over it is to be read */
+  /** @returns whether the connection is ESTABLISHED and still open, so that received data should be read */
   private finishHandshake(slot: number, events: number): boolean {
     const fd = this.table.descriptor(slot);
     if (events & (EPOLLERR | EPOLLHUP)) {
       const errno = takeSocketError(fd);
-      // A SYN is refused with ECONNREFUSED: one that was reset had been ESTABLISHED, and its peer may have spoken.
+      // A refused SYN yields ECONNREFUSED. ECONNRESET means the connection was ESTABLISHED, and its peer may have sent
+      // data.
       if (errno === ECONNRESET || errno === EPIPE) {
         if (this.opened(slot)) this.read(slot, true, errno);
         return false;
@@ -120,7 +121,7 @@ export class EpollClient extends EpollTransport implements ClientTransport {
     if (!(events & (EPOLLOUT | EPOLLIN))) return false;
     if (this.mayMeetItself && isItsOwnPeer(fd)) {
       this.client.failed(slot, STEP.connect, MET_ITSELF, false);
-      // By RST: a TIME_WAIT of both ends would keep the port from the server.
+      // Use an RST: TIME_WAIT on both ends would block the port for the server.
       if (this.table.state(slot) !== SLOT.free) this.reset(slot);
       return false;
     }

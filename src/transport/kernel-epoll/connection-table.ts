@@ -1,42 +1,43 @@
-// A worker's connections by slot: a small number that stays the same while a connection lives. A slot's socket is a descriptor of the
-// thread's table, or, once that is full, parked where it needs none (parked-sockets.ts). Typed arrays throughout.
+// A worker's connections, indexed by slot, a small integer that is stable for a connection's lifetime. A slot's socket
+// is either a descriptor in the thread's table or, once that table is full, parked without a descriptor
+// (parked-sockets.ts). All state is in typed arrays.
 import { MSG_PEEK, MSG_TRUNC } from "../../linux/syscalls/constants.js";
 import { NativeBuffer } from "../../linux/syscalls/libc.js";
 import { closeFd, receive, resetFd, resetOnClose, sendBytes } from "../../linux/syscalls/socket.js";
 import { FreeSlots } from "./free-slots.js";
 import { LARGEST_FILE_TABLE, ParkedSockets } from "./parked-sockets.js";
 
-/** The state of a slot that no connection has. */
+/** State of an unused slot. */
 const FREE = 0;
 
 export interface ConnectionTableOptions {
-  /** Slots to begin with; the table grows. */
+  /** Initial number of slots; the table grows on demand. */
   readonly slots: number;
-  /** Connections of this state, of the bits in `stateMask`, are in no hurry: these are parked when descriptors run out. */
+  /** State, masked with `stateMask`, of idle connections that may be parked when descriptors run out. */
   readonly parkable: number;
   readonly stateMask: number;
-  /** Descriptors in one table (RLIMIT_NOFILE), which bounds a file table too. */
+  /** Maximum number of descriptors in one table (RLIMIT_NOFILE), which also limits the size of a file table. */
   readonly tableSize: number;
-  /** Connections may be parked; otherwise a full descriptor table is full. */
+  /** Whether connections may be parked. If not, the descriptor table limits the number of connections. */
   readonly parks: boolean;
-  /** Whether parked connections are to end with RST whenever they are closed. */
+  /** Whether parked connections are always closed with an RST. */
   readonly resetsParked: boolean;
-  /** Called for each connection that is about to lose its descriptor. */
+  /** Called for each connection before its descriptor is closed. */
   readonly onParking?: ((slot: number) => void) | undefined;
 }
 
-// One call takes them all: some milliseconds for which no other event is handled.
+// Parked by a single call, which blocks event handling for a few milliseconds.
 const PARKED_AT_ONCE = 4096;
-// Closings between two looks at whether they are to go on: some milliseconds.
+// Number of connections closed between abort checks, which takes a few milliseconds.
 const CLOSED_AT_ONCE = 256;
-/** The place of a slot that has no socket (yet). */
+/** Place of a slot without a socket. */
 const NOWHERE = -(2 ** 31);
 
 export class ConnectionTable {
-  /** One more than the highest slot ever used. */
+  /** Highest slot ever used, plus one. */
   end = 0;
   private states: Uint8Array;
-  /** A slot's descriptor; or, below zero, its place among the parked; or NOWHERE. */
+  /** Per slot: the descriptor, a negative place among the parked sockets, or NOWHERE. */
   private places: Int32Array;
   private readonly options: ConnectionTableOptions;
   private readonly parked: ParkedSockets;
@@ -54,14 +55,14 @@ export class ConnectionTable {
     this.parkingFds = new Int32Array(bytes.buffer, bytes.byteOffset, PARKED_AT_ONCE);
   }
 
-  /** Gives a new descriptor a slot. */
+  /** Allocates a slot for a new descriptor. */
   add(fd: number, state: number): number {
     const slot = this.take(state);
     this.places[slot] = fd;
     return slot;
   }
 
-  /** A slot whose socket is still to come: see setDescriptor(). */
+  /** Allocates a slot without a socket; see setDescriptor(). */
   take(state: number): number {
     const freed = this.free.take();
     const slot = freed >= 0 ? freed : this.end++;
@@ -83,33 +84,33 @@ export class ConnectionTable {
     this.states[slot] = state;
   }
 
-  /** The slot's descriptor, or a negative number when it has none because it is parked. */
+  /** Returns the slot's descriptor, or a negative number if it has none because it is parked. */
   descriptor(slot: number): number {
     return this.places[slot]!;
   }
 
-  /** Bytes received, 0 at the peer's end, or a negative errno. */
+  /** Returns the number of bytes received, 0 at end of file, or a negative errno. */
   receive(slot: number, buffer: NativeBuffer): number {
     return this.receiveSome(slot, buffer, buffer.bytes.length, 0);
   }
 
-  /** As receive(), and what is read stays in the receive queue. */
+  /** Like receive(), but leaves the data in the receive queue. */
   peek(slot: number, buffer: NativeBuffer): number {
     return this.receiveSome(slot, buffer, buffer.bytes.length, MSG_PEEK);
   }
 
-  /** Takes `length` bytes out of the receive queue unread; they are there. @returns how many, or a negative errno */
+  /** Discards `length` bytes that are in the receive queue. @returns number of bytes, or a negative errno */
   discard(slot: number, buffer: NativeBuffer, length: number): number {
     return this.receiveSome(slot, buffer, length, MSG_TRUNC);
   }
 
-  /** Bytes taken by the kernel, or a negative errno. */
+  /** Returns the number of bytes that the kernel accepted, or a negative errno. */
   send(slot: number, buffer: NativeBuffer, offset: number, length: number): number {
     const place = this.places[slot]!;
     return place >= 0 ? sendBytes(place, buffer, offset, length) : this.parked.send(place, buffer, offset, length);
   }
 
-  /** Closes a connection, with RST if `resets`, and frees its slot for the next batch of events. */
+  /** Closes a connection, with an RST if `resets`. Its slot can be reused after the next recycle(). */
   close(slot: number, resets = false): void {
     const place = this.places[slot]!;
     if (place < 0) this.closeParked(place, resets);
@@ -119,15 +120,15 @@ export class ConnectionTable {
     this.free.give(slot);
   }
 
-  /** Lets freed slots be used again: call it when no event is pending that could name one. */
+  /** Makes freed slots available. Must only be called when no pending event can refer to them. */
   recycle(): void {
     this.free.recycle();
   }
 
   /**
-   * Moves connections at rest out of the descriptor table, which is full.
+   * Moves idle connections out of the full descriptor table.
    *
-   * @returns how many descriptors that freed, 0 when none could be moved
+   * @returns number of descriptors freed; 0 if none could be moved
    */
   park(): number {
     const { parked, parkingFds: fds } = this;
@@ -150,7 +151,7 @@ export class ConnectionTable {
     return count;
   }
 
-  /** Closes everything, asking between some hundreds of connections whether to leave the rest to the kernel. */
+  /** Closes everything, checking every few hundred connections whether to leave the rest to the kernel. */
   closeAll(resets: boolean, isAborted: () => boolean): void {
     for (let slot = 0; slot < this.end; slot++) {
       if (slot % CLOSED_AT_ONCE === 0 && isAborted()) return;
@@ -175,7 +176,7 @@ export class ConnectionTable {
     this.parked.close(place);
   }
 
-  /** Fills parkingFds with the slots, for now, of connections that can be parked. @returns how many */
+  /** Temporarily fills parkingFds with the slots of connections that can be parked. @returns number of slots */
   private collectParkable(): number {
     const { parkable, stateMask, tableSize } = this.options;
     const wanted = Math.min(PARKED_AT_ONCE, LARGEST_FILE_TABLE, tableSize);

@@ -1,4 +1,5 @@
-// Makes a connecting socket for the next free 4-tuple: socket, options, bind, connect. A tuple that is in use makes way for the next.
+// Opens a connecting socket for the next available 4-tuple: socket, options, bind, connect. Skips tuples that are in
+// use.
 import { readLocalPortRange } from "../../linux/proc/local-ports.js";
 import { EADDRINUSE, EADDRNOTAVAIL, EINPROGRESS } from "../../linux/syscalls/errno.js";
 import {
@@ -14,7 +15,7 @@ import { STEP } from "../../util/steps.js";
 import type { TupleSource } from "../tuple-source.js";
 
 export class Connector {
-  /** The STEP in which the last open() failed. */
+  /** STEP in which the last open() failed. */
   failedStep = 0;
   private readonly tuples: TupleSource;
   private readonly ephemeral = readLocalPortRange();
@@ -23,7 +24,7 @@ export class Connector {
     this.tuples = tuples;
   }
 
-  /** @returns a connecting descriptor, or a negative errno whose step is in failedStep */
+  /** @returns descriptor of a connecting socket, or a negative errno whose step is in failedStep */
   open(slot: number): number {
     const { tuples } = this;
     for (let passedOver = 0; ; passedOver++) {
@@ -45,7 +46,7 @@ export class Connector {
       const result = connectTo(fd, destination);
       if (result < 0 && result !== -EINPROGRESS) {
         closeFd(fd);
-        // A tuple of our own choice that exists already (an old connection, a TIME_WAIT) makes way for the next.
+        // We chose this tuple, and it already exists (an earlier connection, possibly in TIME_WAIT). Try the next one.
         if (result !== -EADDRNOTAVAIL || tuples.kernelPicksPort) return this.fail(STEP.connect, result);
         continue;
       }
@@ -62,11 +63,12 @@ export class Connector {
   }
 
   /**
-   * The kernel gives a port that is bound by its number to no other connect(), whatever the address: a run over all ephemeral
-   * ports would leave none to the whole network namespace. So connect() is made to choose the one we want.
+   * Restricts connect() to `port` instead of binding the port. The kernel never assigns an explicitly bound port to
+   * another connect(), whatever the address, so a run over all ephemeral ports would leave none for the rest of the
+   * network namespace.
    */
   private sharesPort(fd: number, port: number): boolean {
-    // Services that start later may bind it all the same.
+    // Allow services that start later to bind this port.
     allowAddressReuse(fd);
     if (!this.ephemeral) return false;
     const { first, last } = this.ephemeral;

@@ -1,33 +1,37 @@
-// Sockets at rest that a full descriptor table has no room for: they are put into the registered files of io_urings, where they need
-// none (see linux/uring/registered-files.ts). A PLACE, below zero, says where: -1 - (file table × LARGEST + entry).
+// Idle sockets moved out of a full descriptor table into the registered files of io_urings, where they need no
+// descriptors (linux/uring/registered-files.ts). A PLACE identifies a parked socket by a negative number: -1 - (file
+// table × LARGEST + entry).
 import { EMFILE, ENFILE } from "../../linux/syscalls/errno.js";
 import type { NativeBuffer } from "../../linux/syscalls/libc.js";
 import { closeFd, openUdp } from "../../linux/syscalls/socket.js";
 import { RegisteredFiles } from "../../linux/uring/registered-files.js";
 
-/** Entries of one file table, at most. */
+/** Maximum number of entries in one file table. */
 export const LARGEST_FILE_TABLE = 16384;
 
 export class ParkedSockets {
-  /** No further sockets can be parked: io_uring is not to be had, or that was not wanted. */
+  /** No more sockets can be parked: parking is disabled or io_uring is unavailable. */
   isClosed: boolean;
   private readonly capacity: number;
-  /** By number; a table whose last connection has ended is given back, and its number is used again. */
+  /** File tables by number. A table is released when its last connection ends, and its number is reused. */
   private readonly registeredFiles: (RegisteredFiles | undefined)[] = [];
   private newest = -1;
-  /** Kept for the moment when the table is full and a file table, which needs a descriptor itself, is to be made. */
+  /**
+   * Spare descriptor, released when a full descriptor table needs a new file table, which takes a descriptor itself.
+   */
   private reserve = openUdp(4);
 
   /**
    * @param parks whether sockets may be parked at all
-   * @param tableSize descriptors in one table (RLIMIT_NOFILE), which bounds a file table too
+   * @param tableSize maximum number of descriptors in one table (RLIMIT_NOFILE), which also limits the size of a file
+   *   table
    */
   constructor(parks: boolean, tableSize: number) {
     this.isClosed = !parks;
     this.capacity = Math.min(LARGEST_FILE_TABLE, tableSize);
   }
 
-  /** Whether the newest file table, or one made now, has room for `count`. put() is then what comes next. */
+  /** Returns whether the newest file table, or a new one, has room for `count` sockets. Must be followed by put(). */
   makeRoom(count: number): boolean {
     const newest = this.registeredFiles[this.newest];
     if (newest && newest.room >= count) return true;
@@ -44,13 +48,16 @@ export class ParkedSockets {
     return true;
   }
 
-  /** Takes `count` descriptors in, which the caller then closes. @returns the first one's place, the others follow downwards; 0 for none */
+  /**
+   * Registers `count` descriptors, which the caller then closes.
+   * @returns the first socket's place, with the others following in descending order; 0 on failure
+   */
   put(fds: NativeBuffer, count: number): number {
     const first = this.registeredFiles[this.newest]!.put(fds, count);
     return first < 0 ? 0 : -1 - (this.newest * LARGEST_FILE_TABLE + first);
   }
 
-  /** Descriptors have become free: one of them is kept back again. */
+  /** Reopens the spare descriptor once descriptors are available again. */
   restoreReserve(): void {
     if (this.reserve < 0) this.reserve = openUdp(4);
   }
@@ -77,7 +84,7 @@ export class ParkedSockets {
     table.close();
   }
 
-  /** Closes all, asking now and then whether to leave the rest to the kernel. */
+  /** Closes all sockets, checking periodically whether to leave the rest to the kernel. */
   closeAll(isAborted: () => boolean): void {
     for (const table of this.registeredFiles) {
       for (let next = 0; table && next < table.filled; ) {

@@ -1,4 +1,4 @@
-// The server's transport over epoll: accepts from the shared listening socket, in batches where connections come fast.
+// Server transport over epoll: accepts from the shared listening socket, in batches when connections arrive quickly.
 
 import { countOpenDescriptors } from "../../linux/proc/procfs.js";
 import { EPOLLEXCLUSIVE, EPOLLIN, EPOLLRDHUP } from "../../linux/syscalls/constants.js";
@@ -11,7 +11,7 @@ import { SLOT } from "../slot-state.js";
 import { AcceptBatching } from "./accept-batching.js";
 import { BLOCKED, CLAMPED, EpollTransport, EVENTS_IN, EVENTS_IN_OUT, LISTENER, WATCHED } from "./transport.js";
 
-// A full table is tried again this often: room may come from another thread of the same table, or the host's.
+// Retry interval when the table is full. Descriptors may be freed by another thread with the same table, or host-wide.
 const RETRY_MS = 100;
 const ALL_BITS = 0xff;
 const UNSENT = BLOCKED | CLAMPED;
@@ -38,11 +38,11 @@ export class EpollServer extends EpollTransport implements ServerTransport {
       wakeFd,
       table: {
         ...{ slots, tableSize, parks: true, parkable: SLOT.resting, stateMask: ALL_BITS },
-        // Parked connections end in order: a peer that has half-closed is to see the end, not a reset.
+        // Close parked connections with a FIN: a peer that has half-closed should see EOF, not a reset.
         resetsParked: false,
         onParking: sendsAtRest ? (slot) => this.watch(slot, EVENTS_IN_OUT) : undefined,
       },
-      // Until a peer takes its answer, its next question waits.
+      // A peer's next request waits until the peer has taken its response.
       readsUnsent: false,
     });
     this.server = handler;
@@ -98,7 +98,7 @@ export class EpollServer extends EpollTransport implements ServerTransport {
   }
 
   protected override handle(slot: number, events: number): void {
-    // One that waits for a turn of its own reads until the end then, whatever was reported.
+    // A queued connection will be read to the end in its own turn, whatever this event reports.
     if (this.table.state(slot) === SLOT.free || this.leftovers.has(slot)) return;
     this.exchange(slot, (events & EPOLLRDHUP) !== 0);
   }
@@ -115,7 +115,7 @@ export class EpollServer extends EpollTransport implements ServerTransport {
     }
   }
 
-  /** Sends what waits, then reads: nothing is read before the kernel has taken what there was to send. */
+  /** Sends pending output, then reads. Nothing is read until the kernel has accepted all output. */
   private exchange(slot: number, hasEnded: boolean): void {
     const { table } = this;
     if (table.state(slot) & UNSENT && !this.unblock(slot, UNSENT)) return;
@@ -130,7 +130,8 @@ export class EpollServer extends EpollTransport implements ServerTransport {
     const { table } = this;
     this.acceptedInTurn++;
     this.count++;
-    // Watched for the moment: a greeting that is taken in part needs no call of its own to wait for the rest.
+    // WATCHED avoids an extra epoll_ctl() if the greeting is only sent in part: the registration below includes
+    // EPOLLOUT.
     const slot = table.add(fd, SLOT.opened | WATCHED);
     this.server.accepted(slot);
     const state = table.state(slot);
@@ -143,31 +144,31 @@ export class EpollServer extends EpollTransport implements ServerTransport {
     if (table.state(slot) !== SLOT.free) this.close(slot);
   }
 
-  /** Whether a failed accept means that there is nothing to accept for now. */
+  /** Returns whether a failed accept() means there is nothing to accept for now. */
   private endsAccepting(errno: number): boolean {
     if (errno === EAGAIN) return true;
-    // The peer gave up while it waited: the next in the queue is another.
+    // The peer gave up while queued. Try the next connection in the queue.
     if (errno === EINTR || errno === ECONNABORTED) return false;
-    // A full descriptor table makes room by parking connections that wait for their peers anyway.
+    // Free descriptors in a full table by parking idle connections.
     if (errno === EMFILE && this.table.park() > 0) return false;
     const isFull = errno === EMFILE || errno === ENFILE || errno === ENOBUFS || errno === ENOMEM;
     this.server.acceptFailed(errno, isFull);
-    // Other errors are of the one connection that was taken off the queue (man 2 accept).
+    // Other errors belong to a connection that has been removed from the queue (accept(2)).
     if (!isFull) return false;
-    // The connection stays in the queue: without leaving, epoll would report it again and again.
+    // The connection stays in the queue, and epoll would report it continuously, so stop watching the listening socket.
     this.listen(false);
     this.retryAtMs = performance.now() + RETRY_MS;
     return true;
   }
 
-  /** Joins or leaves the workers that wait for the listening socket. @returns 0 or a negative errno */
+  /** Starts or stops watching the listening socket. @returns 0 or a negative errno */
   private listen(joins: boolean): number {
     if (joins === this.isListening) return 0;
-    // EPOLLEXCLUSIVE: a new connection wakes one worker, not all.
+    // EPOLLEXCLUSIVE: a new connection wakes one worker rather than all.
     const result = joins
       ? this.epoll.add(this.listener, EPOLLIN | EPOLLEXCLUSIVE, LISTENER)
       : this.epoll.remove(this.listener);
-    // No watch is to be had (epoll's limit, memory): it is tried again.
+    // epoll's limit or memory is exhausted. Retry later.
     if (joins && result < 0) this.retryAtMs = performance.now() + RETRY_MS;
     else this.isListening = joins;
     return result;
@@ -175,7 +176,7 @@ export class EpollServer extends EpollTransport implements ServerTransport {
 
   private closedOne(): void {
     this.count--;
-    // There is room again: no need to wait for the next try.
+    // A descriptor is free again, so retry immediately.
     this.retryAtMs = 0;
   }
 }

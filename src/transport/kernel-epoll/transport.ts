@@ -1,5 +1,5 @@
-// What both roles' epoll transports have in common: the connections of one worker, their turn, what comes in, what goes out.
-// Events are edge-triggered: the kernel does not tell again of what was left, so what is left is queued here.
+// Base class of both epoll transports: one worker's connections, its turn, reading and sending. Events are
+// edge-triggered, so the kernel does not report unread data again; connections with more to do are queued here.
 import { EPOLLET, EPOLLIN, EPOLLOUT, EPOLLRDHUP } from "../../linux/syscalls/constants.js";
 import { Epoll } from "../../linux/syscalls/epoll.js";
 import { EAGAIN } from "../../linux/syscalls/errno.js";
@@ -12,21 +12,21 @@ import { SlotQueue } from "../slot-queue.js";
 import { SLOT } from "../slot-state.js";
 import { ConnectionTable, type ConnectionTableOptions } from "./connection-table.js";
 
-/** What comes back from epoll for descriptors that are no connection's; slots are 0 and above. */
+/** epoll data of descriptors that are not connections. Slots are non-negative. */
 const WAKE_UP = -1;
 export const LISTENER = -2;
 
-/** What is waited for on every connection, and on one that is to send as soon as the kernel takes more. */
+/** Events watched on every connection, and on one that is waiting for the kernel to accept more. */
 export const EVENTS_IN = EPOLLIN | EPOLLRDHUP | EPOLLET;
 export const EVENTS_IN_OUT = EVENTS_IN | EPOLLOUT;
 
-// A slot's state in the table: one of SLOT, and these.
+// A slot's state in the table: one of SLOT, plus these bits.
 export const STATE_MASK = 3;
-/** The kernel took less than it was given. */
+/** The kernel accepted less than requested. */
 export const BLOCKED = 4;
-/** The budget did: it goes on in the next turn. */
+/** The budget cut the send short; the connection continues in the next turn. */
 export const CLAMPED = 8;
-/** EPOLLOUT is waited for. */
+/** EPOLLOUT is watched. */
 export const WATCHED = 16;
 const UNSENT = BLOCKED | CLAMPED;
 
@@ -37,7 +37,7 @@ export interface EpollTransportOptions {
   readonly budget: TurnBudget;
   readonly wakeFd: number;
   readonly table: ConnectionTableOptions;
-  /** What comes in is told while a part of what was sent is still with the kernel. */
+  /** Whether incoming data is reported while output is still pending. */
   readonly readsUnsent: boolean;
 }
 
@@ -46,7 +46,7 @@ export abstract class EpollTransport implements Transport {
   peeks = false;
   protected readonly epoll = new Epoll(EVENTS_AT_ONCE);
   protected readonly table: ConnectionTable;
-  /** Connections that have had their share of a turn. */
+  /** Connections that have exhausted their share of a turn. */
   protected readonly leftovers = new SlotQueue();
   private readonly handler: TransportHandler;
   private readonly budget: TurnBudget;
@@ -63,7 +63,7 @@ export abstract class EpollTransport implements Transport {
     this.buffer = new NativeBuffer(budget.readBytes);
   }
 
-  /** Begins to wait for the wake-up. @returns 0 or a negative errno, for which this transport cannot work */
+  /** Starts watching the wake-up descriptor. @returns 0, or a negative errno if this transport is unusable */
   begin(): number {
     return this.epoll.fd < 0 ? this.epoll.fd : this.epoll.add(this.wakeFd, EPOLLIN, WAKE_UP);
   }
@@ -117,7 +117,7 @@ export abstract class EpollTransport implements Transport {
   }
 
   closeAll(resets: boolean, isAborted: () => boolean): void {
-    // The epoll set goes first: what the closing makes of the others is of no interest any more.
+    // Close the epoll set first: events caused by closing the sockets are irrelevant.
     this.dispose();
     this.table.closeAll(resets, isAborted);
   }
@@ -127,14 +127,14 @@ export abstract class EpollTransport implements Transport {
   }
 
   protected abstract handle(slot: number, events: number): void;
-  /** A connection that has had its share goes on. */
+  /** Resumes a connection that exhausted its share. */
   protected abstract goOnWith(slot: number): void;
 
   /**
-   * Reads all there is, up to a connection's share of a turn.
+   * Reads available data, up to the connection's share of a turn.
    *
-   * @param hasEnded the peer has sent all, perhaps: reads until the kernel says so
-   * @param endedBy the error that ended it, where the socket no longer tells
+   * @param hasEnded whether the peer may have sent a FIN; reads until the kernel reports the end
+   * @param endedBy errno that ended the connection, if it has already been taken from the socket
    */
   protected read(slot: number, hasEnded: boolean, endedBy = 0): void {
     if (this.peeks) {
@@ -161,14 +161,14 @@ export abstract class EpollTransport implements Transport {
   }
 
   protected handleListener(): void {
-    // Servers have one.
+    // Only servers have a listening socket.
   }
 
   protected deliver(slot: number, length: number): void {
     this.handler.received(slot, this.buffer, 0, length);
   }
 
-  /** Tells that more can be sent. @returns whether the connection lives, and nothing of it waits to be sent again */
+  /** Reports that more can be sent. @returns whether the connection is open and has no pending output */
   protected unblock(slot: number, bits: number): boolean {
     const { table } = this;
     table.setState(slot, table.state(slot) & ~bits);
@@ -177,14 +177,14 @@ export abstract class EpollTransport implements Transport {
     return state !== SLOT.free && (state & UNSENT) === 0;
   }
 
-  /** The peer or the network ended an ESTABLISHED connection. @param errno 0 for the peer's FIN */
+  /** Handles the end of an ESTABLISHED connection by the peer or the network. @param errno 0 for the peer's FIN */
   protected ended(slot: number, errno: number): void {
     if (errno === 0) this.handler.closed(slot);
     else this.handler.failed(slot, STEP.hold, errno, false);
     if (this.table.state(slot) !== SLOT.free) this.close(slot);
   }
 
-  /** Changes what is waited for; a parked connection, which has no descriptor to do it by, waits for everything. */
+  /** Changes the watched events. A parked connection has no descriptor to modify, so it already watches all events. */
   protected watch(slot: number, events: number): void {
     const fd = this.table.descriptor(slot);
     if (fd >= 0) this.epoll.modify(fd, events, slot);
@@ -198,12 +198,12 @@ export abstract class EpollTransport implements Transport {
     const { leftovers } = this;
     for (let n = Math.min(leftovers.length, this.budget.resumed); n > 0; n--) {
       const slot = leftovers.shift();
-      // It may have been closed, or be another connection's, since.
+      // The slot may since have been closed or reused.
       if ((this.table.state(slot) & STATE_MASK) >= SLOT.opened) this.goOnWith(slot);
     }
   }
 
-  /** Shows what has come and takes out what was used of it: the rest stays unread until the peer reads. */
+  /** Peeks at available data and consumes what the handler used. The rest stays unread until the peer reads. */
   private show(slot: number): void {
     const { table, buffer } = this;
     const peeked = table.peek(slot, buffer);
@@ -226,7 +226,7 @@ export abstract class EpollTransport implements Transport {
   private block(slot: number): void {
     const state = this.table.state(slot);
     this.table.setState(slot, state | BLOCKED | WATCHED);
-    // Asked for again, an event that is there already would come again, and again.
+    // Modifying the watch again would make epoll report pending events again.
     if ((state & WATCHED) === 0) this.watch(slot, EVENTS_IN_OUT);
   }
 }

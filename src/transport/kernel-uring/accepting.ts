@@ -1,6 +1,6 @@
-// Accepting into rings without losing a connection. A multishot accept costs least, but goes on past the end of its ring's table, where it
-// takes connections off the queue and drops them: so the last places of a table are filled by single accepts, no more than there are
-// places. Single ones also bring the peer's address.
+// Accepts connections into rings without losing any. A multishot accept is cheapest, but it continues after the ring's
+// file table is full, taking connections off the queue and dropping them. The last entries of a table are therefore
+// filled by single accepts, never more than there are free entries. Single accepts also return the peer's address.
 import { EAGAIN, ECANCELED, ECONNABORTED, EINTR, EMFILE, ENFILE, ENOBUFS, ENOMEM } from "../../linux/syscalls/errno.js";
 import { NativeBuffer } from "../../linux/syscalls/libc.js";
 import { describeSockaddr, SOCKADDR_SIZE } from "../../linux/syscalls/sockaddr.js";
@@ -10,36 +10,39 @@ import type { RingSet, RingUnit } from "./ring-set.js";
 import { COMPLETIONS } from "./ring-size.js";
 import { TAG } from "./tags.js";
 
-/** A sockaddr, and its length behind it. */
+/** Size of a sockaddr followed by its length. */
 const PEER_BYTES = SOCKADDR_SIZE + 4;
-/** A multishot accept brings a queue full of completions by each enter: a turn has one enter or two. */
+/**
+ * Free files required for a multishot accept. One enter can bring a full queue of completions, and a turn enters up to
+ * twice.
+ */
 const MULTISHOT_ROOM = 2 * COMPLETIONS;
-/** A ring that has so much of its table free, as a part of it, is worth going back to. */
+/** A ring is reused when at least 1/WORTH of its file table is free. */
 const WORTH = 4;
 const NO_PLACE = -1;
 
-/** What is told of accepts. */
+/** Events of accepts. */
 export interface AcceptEvents {
-  /** A connection is in `slot`. @param place of its peer's address; -1 where it is not known */
+  /** A connection was accepted into `slot`. @param place index of its peer's address; -1 if unknown */
   arrived(slot: number, place: number): void;
   acceptFailed(errno: number, isFull: boolean): void;
 }
 
 export class Accepting {
-  /** Why the last accept could not be had: nothing is left to accept with; 0 otherwise. */
+  /** errno of the last accept that failed because resources are exhausted; 0 otherwise. */
   fullErrno = 0;
   private readonly rings: RingSet;
   private readonly listener: number;
   private readonly events: AcceptEvents;
-  /** Places of single accepts that nobody has, and the ring of each one that is under way. */
+  /** Unused indices for single accepts, and the ring of each accept in flight. */
   private readonly places: number[];
   private readonly units: (RingUnit | undefined)[];
   private readonly peers: NativeBuffer;
-  /** The ring with the multishot accept. */
+  /** Ring with the multishot accept. */
   private many: RingUnit | undefined;
   private isEndingMany = false;
 
-  /** @param most accepts a turn */
+  /** @param most maximum number of accepts per turn */
   constructor(rings: RingSet, listener: number, most: number, events: AcceptEvents) {
     this.rings = rings;
     this.listener = listener;
@@ -49,7 +52,7 @@ export class Accepting {
     this.peers = new NativeBuffer(most * PEER_BYTES);
   }
 
-  /** Asks for connections. @param namesPeers with their addresses */
+  /** Submits accepts. @param namesPeers whether peer addresses are needed */
   begin(namesPeers: boolean): void {
     const unit = this.ringWithRoom();
     if (!unit) return;
@@ -61,7 +64,7 @@ export class Accepting {
     if (this.many === undefined) this.acceptSingly();
   }
 
-  /** Accepts no more. Connections that have arrived by then are told of. */
+  /** Stops accepting. Connections that have already been accepted are still reported. */
   end(): void {
     this.endMany();
     for (let place = 0; place < this.units.length; place++) {
@@ -72,7 +75,7 @@ export class Accepting {
     }
   }
 
-  /** One of a ring's accepts has completed. @param tag TAG.accept or TAG.acceptMany */
+  /** Handles the completion of an accept. @param tag TAG.accept or TAG.acceptMany */
   completed(unit: RingUnit, place: number, tag: number, result: number, flags: number): void {
     if (tag === TAG.accept) this.units[place] = undefined;
     else if ((flags & CQE_FLAG.more) === 0) {
@@ -88,31 +91,31 @@ export class Accepting {
     this.failed(-result);
   }
 
-  /** The peer whose address came to `place`. */
+  /** Returns the peer address stored at `place`. */
   peerAt(place: number): { ip: string; port: number } {
     return describeSockaddr(this.peers.bytes.subarray(place * PEER_BYTES));
   }
 
-  /** The address in `place` was read. */
+  /** Releases `place` once its address has been read. */
   giveBack(place: number): void {
     if (place !== NO_PLACE) this.places.push(place);
   }
 
   private failed(errno: number): void {
-    // The peer gave up while it waited, or this accept was given up.
+    // The peer gave up while queued, or this accept was cancelled.
     if (errno === EAGAIN || errno === EINTR || errno === ECONNABORTED || errno === ECANCELED) return;
     if (errno === EMFILE || errno === ENFILE || errno === ENOBUFS || errno === ENOMEM) this.fullErrno = errno;
     else this.events.acceptFailed(errno, false);
   }
 
-  /** Files that neither a connection has nor an accept that is under way. */
+  /** Returns the number of files used by neither a connection nor an accept in flight. */
   private roomOf(unit: RingUnit): number {
     let room = this.rings.filesEach - unit.used;
     for (const other of this.units) if (other === unit) room--;
     return room;
   }
 
-  /** The ring to accept in: the one that the worker waits in, unless it is full. */
+  /** Returns the ring to accept into: the one that the worker waits in, unless it is full. */
   private ringWithRoom(): RingUnit | undefined {
     const { rings } = this;
     if (this.roomOf(rings.main) > 0) return rings.main;
@@ -131,7 +134,7 @@ export class Accepting {
     }
     const failed = rings.add();
     if (failed === 0) return rings.main;
-    // Any place is better than none.
+    // A nearly full ring is better than none.
     if (!best) this.fullErrno = -failed;
     return best;
   }

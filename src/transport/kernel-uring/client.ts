@@ -1,4 +1,4 @@
-// The client's transport over io_uring: opens connections from its own 4-tuples, and tells what comes of them.
+// Client transport over io_uring: opens connections from its TupleSource and reports events.
 import { EADDRINUSE, EADDRNOTAVAIL, ECONNRESET, EPIPE } from "../../linux/syscalls/errno.js";
 import { closeFd, isItsOwnPeer } from "../../linux/syscalls/socket.js";
 import { STEP } from "../../util/steps.js";
@@ -17,9 +17,9 @@ export class UringClient extends UringTransport implements ClientTransport {
   private readonly tuples: TupleSource;
   private readonly openings: Openings;
   private readonly endsGreeted: "close" | "reset" | undefined;
-  /** Connections that are neither at rest nor free. */
+  /** Number of connections that are neither idle nor free. */
   private busy = 0;
-  /** Slots of attempts that had no tuple or no ring, and how they failed: told at the end of a turn. */
+  /** Slots whose attempts had no tuple or no ring, reported at the end of a turn. */
   private failures: { readonly slot: number; readonly step: number; readonly errno: number }[] = [];
 
   constructor({ handler, budget, wakeFd, slots, tableSize, tuples, endsGreeted }: ClientTransportOptions) {
@@ -37,7 +37,7 @@ export class UringClient extends UringTransport implements ClientTransport {
     if (slot < 0) {
       const failed = rings.add();
       if (failed < 0 && this.busy > 0) return NO_ROOM;
-      // Beyond the last ring, where nothing is asked for it. There is never a second one: see `busy`.
+      // Use a slot past the last ring, for which nothing is submitted. `busy` ensures there is at most one.
       slot = slots.take(failed < 0 ? Number.POSITIVE_INFINITY : rings.capacity);
       if (failed < 0) this.failLater(slot, STEP.socket, -failed);
     }
@@ -81,7 +81,7 @@ export class UringClient extends UringTransport implements ClientTransport {
   }
 
   protected override vacated(): void {
-    // Slots are dealt here: a file that is free is known by its slot.
+    // This class allocates the slots, so a free slot implies a free file.
   }
 
   protected override complete(_unit: RingUnit, slot: number, tag: number, result: number): void {
@@ -106,17 +106,18 @@ export class UringClient extends UringTransport implements ClientTransport {
   private connected(slot: number, result: number): void {
     const { slots, tuples } = this;
     slots.remove(slot, CONNECTING);
-    // A SYN is refused with ECONNREFUSED: one that was reset had been ESTABLISHED, and its peer may have spoken.
+    // A refused SYN yields ECONNREFUSED. ECONNRESET means the connection was ESTABLISHED, and its peer may have sent
+    // data.
     const wasReset = result === -ECONNRESET || result === -EPIPE;
     if (result < 0 && !wasReset) {
-      // A tuple of our own choice that exists already (an old connection, a TIME_WAIT) makes way for the next.
+      // We chose this tuple, and it already exists (an earlier connection, possibly in TIME_WAIT). Try the next one.
       if (result === -EADDRNOTAVAIL && !tuples.kernelPicksPort) this.passOver(slot);
       else this.fail(slot, STEP.connect, -result);
       return;
     }
     if (tuples.mayMeetItself && this.hasMetItself(slot)) {
       this.client.failed(slot, STEP.connect, MET_ITSELF, false);
-      // By RST: a TIME_WAIT of both ends would keep the port from the server.
+      // Use an RST: TIME_WAIT on both ends would block the port for the server.
       if (slots.state(slot) !== SLOT.free) this.reset(slot);
       return;
     }
@@ -142,7 +143,7 @@ export class UringClient extends UringTransport implements ClientTransport {
   }
 
   private fail(slot: number, step: number, errno: number): void {
-    // Whether connect() itself answered or the network did is not told by a completion.
+    // A completion does not tell whether connect() or the network returned the error.
     this.client.failed(slot, step, errno, false);
     if (this.slots.state(slot) !== SLOT.free) this.close(slot);
   }

@@ -1,4 +1,4 @@
-// How connections in rings end: one by one, or all of a ring in batches.
+// Ends connections in rings, individually or a whole ring in batches.
 import { SQE_FLAG } from "../../linux/uring/abi.js";
 import { pushCancel, pushClose, pushDisconnect } from "../../linux/uring/entries.js";
 import type { Ring } from "../../linux/uring/ring.js";
@@ -8,11 +8,14 @@ import { CONNECTING, POLLING, RECEIVING, type Slots, WAITING } from "./slots.js"
 import { TAG, tagOf } from "./tags.js";
 
 const QUIETLY = SQE_FLAG.skipSuccess;
-/** Entries that ending one connection takes at most. */
+/** Maximum number of entries needed to end one connection. */
 const ENTRIES = 5;
 const ENDED_AT_ONCE = 256;
 
-/** Ends the connection in `slot`: the kernel takes entries in their order. What waits on its socket would keep it, and ends first. */
+/**
+ * Ends the connection in `slot`. Requests pending on the socket hold a reference to it, so they are cancelled before
+ * the close.
+ */
 export function endConnection(rings: RingSet, slots: Slots, slot: number, resets: boolean): void {
   const bits = slots.get(slot);
   const unit = rings.unitOf(slot);
@@ -20,7 +23,8 @@ export function endConnection(rings: RingSet, slots: Slots, slot: number, resets
   const file = slot - unit.firstSlot;
   rings.reserve(unit, ENTRIES);
   if ((bits & CONNECTING) !== 0) cancel(ring, slots, slot, TAG.connect);
-  // To find a request among those of a full ring takes the kernel longer than all the rest: a reset ends them without.
+  // Cancelling is expensive: the kernel searches all requests of the ring. A disconnect completes them without a
+  // search.
   if (resets) pushDisconnect(ring, file, QUIETLY, slot, TAG.ignored);
   else {
     if ((bits & RECEIVING) !== 0) cancel(ring, slots, slot, TAG.receive);
@@ -34,7 +38,10 @@ function cancel(ring: Ring, slots: Slots, slot: number, kind: number): void {
   pushCancel(ring, slot, tagOf(kind, slots.life(slot)), QUIETLY, slot, TAG.ignored);
 }
 
-/** Ends all connections of a ring, some hundreds at a time, asking between them whether to leave the rest to the kernel. */
+/**
+ * Ends all connections of a ring in batches of a few hundred, checking after each batch whether to leave the rest to
+ * the kernel.
+ */
 export function endRing(rings: RingSet, slots: Slots, unit: RingUnit, resets: boolean, isAborted: () => boolean): void {
   const { firstSlot, ring } = unit;
   const end = Math.min(slots.end, firstSlot + rings.filesEach);
@@ -50,7 +57,7 @@ export function endRing(rings: RingSet, slots: Slots, unit: RingUnit, resets: bo
   ring.advance(ring.ready);
 }
 
-/** Hands over what was written, and lets what waits on the connections end. */
+/** Submits the pending entries and runs the ring until the requests on the connections have ended. */
 function finish({ ring }: RingUnit): void {
   do {
     if (ring.enter(0, 0) < 0) return;

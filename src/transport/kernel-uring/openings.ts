@@ -1,5 +1,5 @@
-// Opening connections: socket, options, bind and connect as entries that leave together. Only connect waits for the entry before it:
-// the kernel takes the others in their order anyway, and a link costs it a detour.
+// Opens connections by submitting socket, options, bind and connect together. Only bind is linked to connect: the
+// kernel issues the other entries in order anyway, and a link takes a slower path.
 import { readLocalPortRange } from "../../linux/proc/local-ports.js";
 import {
   AF_INET,
@@ -31,9 +31,9 @@ export class Openings {
   private readonly slots: Slots;
   private readonly rings: RingSet;
   private readonly ephemeral = readLocalPortRange();
-  /** The number of the 4-tuple, while it is being opened. By slot. */
+  /** Per slot: the number of the 4-tuple while it is being opened. */
   private numbers: Uint32Array;
-  /** How many tuples have made way for it. Empty until the first tuple is in use already. */
+  /** Per slot: the number of tuples skipped. Empty until the first tuple turns out to be in use. */
   private passed = new Uint32Array(0);
 
   constructor(tuples: TupleSource, slots: Slots, rings: RingSet, count: number) {
@@ -43,7 +43,7 @@ export class Openings {
     this.numbers = new Uint32Array(count);
   }
 
-  /** The number of the tuple that `slot` is opened with. */
+  /** Returns the number of the tuple for `slot`. */
   tuple(slot: number): number {
     return this.numbers[slot]!;
   }
@@ -54,7 +54,7 @@ export class Openings {
     return this.push(slot, 0);
   }
 
-  /** Something else has this connection's tuple: it tries the next. @returns whether there is one */
+  /** Skips this connection's tuple, which is in use, and tries the next. @returns whether there is one */
   passOver(slot: number): boolean {
     if (slot >= this.passed.length) {
       const passed = new Uint32Array(Math.max(slot + 1, this.numbers.length));
@@ -79,7 +79,7 @@ export class Openings {
     const life = slots.life(slot);
     const file = slot - unit.firstSlot;
     const { destination } = tuples;
-    // In the place of an earlier attempt's socket, which is closed by it.
+    // Creating the socket replaces and closes that of an earlier attempt in the same file.
     const family = destination.family === 4 ? AF_INET : AF_INET6;
     pushSocket(ring, file, family, QUIETLY, slot, tagOf(TAG.socket, life));
     if (!tuples.isUnbound) this.pushBinding(ring, file, slot, life);
@@ -93,11 +93,12 @@ export class Openings {
     const tag = tagOf(TAG.option, life);
     let leavesPort = kernelPicksPort;
     if (!kernelPicksPort) {
-      // Services that start later may bind the port all the same.
+      // Allow services that start later to bind this port.
       pushSetOption(ring, file, SOL_SOCKET, SO_REUSEADDR, one.address, OPTION_BYTES, QUIETLY, slot, tag);
       const { ephemeral } = this;
       leavesPort = ephemeral !== undefined && sourcePort >= ephemeral.first && sourcePort <= ephemeral.last;
-      // A port that is bound by its number is given to no other connect() of the network namespace, whatever the address.
+      // The kernel never assigns an explicitly bound port to another connect() in the network namespace, whatever the
+      // address.
       if (leavesPort) pushPortRange(ring, file, sourcePort, slot, tag);
     }
     if (leavesPort) {
@@ -106,7 +107,7 @@ export class Openings {
     }
     source.setPort(leavesPort ? 0 : sourcePort);
     writeSockaddr(ring, source.words);
-    // Linked: no connection is to come from elsewhere.
+    // Linked, so that a failed bind prevents connecting from another address.
     pushBind(ring, file, source.length, SQE_FLAG.link | QUIETLY, slot, tagOf(TAG.bind, life));
   }
 

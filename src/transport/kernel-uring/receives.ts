@@ -1,5 +1,5 @@
-// What comes over connections. One at rest is polled, which takes the least of the kernel's memory; one that speaks is received from,
-// into buffers that its ring provides.
+// Receives data from connections. An idle connection is polled, which uses the least kernel memory; an active one is
+// received from, into buffers provided by its ring.
 import { EPOLLIN, EPOLLRDHUP, MSG_PEEK } from "../../linux/syscalls/constants.js";
 import { ECANCELED, ECONNRESET, ENOBUFS } from "../../linux/syscalls/errno.js";
 import { NativeBuffer } from "../../linux/syscalls/libc.js";
@@ -13,11 +13,11 @@ import { TAG, tagOf } from "./tags.js";
 
 const AT_REST = EPOLLIN | EPOLLRDHUP;
 
-/** What the connections' owner is told of what comes. */
+/** Events reported to the owner of the connections. */
 export interface ReceiveEvents {
-  /** @returns how many bytes are used */
+  /** @returns number of bytes consumed */
   received(slot: number, bytes: NativeBuffer, offset: number, length: number): number;
-  /** DATA was told. */
+  /** DATA has been reported. */
   delivered(slot: number): void;
   /** @param errno 0 for the peer's FIN */
   ended(slot: number, errno: number): void;
@@ -31,12 +31,12 @@ export class Receives {
   private readonly rings: RingSet;
   private readonly events: ReceiveEvents;
   private readonly readsUnsent: boolean;
-  /** Connections whose next receive waits until DATA is wanted again. */
+  /** Connections whose next receive is deferred until DATA is wanted again. */
   private held: number[] = [];
-  /** What had come already when DATA was no more wanted, or when its connection was blocked. By slot. */
+  /** Data per slot that arrived after DATA was suspended or after the connection was blocked. */
   private readonly early = new Map<number, NativeBuffer>();
 
-  /** @param readsUnsent what comes in is told while a part of what was sent is still on its way */
+  /** @param readsUnsent whether incoming data is reported while output is still pending */
   constructor(slots: Slots, rings: RingSet, events: ReceiveEvents, readsUnsent: boolean) {
     this.slots = slots;
     this.rings = rings;
@@ -44,7 +44,10 @@ export class Receives {
     this.readsUnsent = readsUnsent;
   }
 
-  /** Waits for what comes over an ESTABLISHED connection, unless something does already. @param isThere there may be more to read */
+  /**
+   * Waits for data on an ESTABLISHED connection, unless a request is already in flight. @param isThere data may be
+   * available
+   */
   arm(slot: number, isThere: boolean, group = SMALL_GROUP): void {
     const { slots, peeks } = this;
     const bits = slots.get(slot);
@@ -66,43 +69,43 @@ export class Receives {
     pushReceive(unit.ring, file, isThere ? 0 : RECV.pollFirst, group, peeks ? MSG_PEEK : 0, slot, tag);
   }
 
-  /** A connection is at rest from now on: a poll takes the place of a receive that waits, when that has ended. */
+  /** Marks a connection as idle: its pending receive is cancelled and then replaced by a poll. */
   rest(slot: number): void {
     if ((this.slots.get(slot) & (RECEIVING | SPEAKING)) === RECEIVING) this.cancel(slot);
   }
 
-  /** Nothing more is told of this connection until goOn(). */
+  /** Reports nothing more for this connection until goOn(). */
   block(slot: number): void {
     const bits = this.slots.get(slot);
     if (this.isBlocked(bits) && (bits & RECEIVING) !== 0) this.cancel(slot);
   }
 
-  /** What a connection had to send is gone. */
+  /** Resumes a connection whose output has been sent. */
   goOn(slot: number): void {
     const bits = this.slots.get(slot);
     if (this.readsUnsent || (bits & STATE_MASK) < SLOT.opened || this.isBlocked(bits)) return;
     if (!this.tellEarly(slot)) this.arm(slot, false);
   }
 
-  /** Whether something is to be told in the next turn in any case. */
+  /** Whether the next turn has events to report without waiting. */
   get hasMore(): boolean {
     return this.held.length > 0 && !this.isHeld;
   }
 
-  /** Goes on with what was held back. */
+  /** Resumes connections that were held. */
   resume(): void {
     if (!this.hasMore) return;
     const { held } = this;
     this.held = [];
     for (const slot of held) {
       if (this.slots.state(slot) < SLOT.opened) continue;
-      // Told one after the other: the first may be all that is wanted for now.
+      // Report one at a time: the handler may suspend DATA after the first.
       if (this.isHeld) this.held.push(slot);
       else if (!this.tellEarly(slot)) this.arm(slot, false);
     }
   }
 
-  /** Its connection has ended. */
+  /** Discards data of a connection that has ended. */
   drop(slot: number): void {
     if (this.early.size > 0) this.early.delete(slot);
   }
@@ -132,7 +135,7 @@ export class Receives {
       this.deliver(slot, bits, buffers.memory, offset, length, length === buffers.size);
       return;
     }
-    // Only looked at: it will be there again.
+    // Peeked data stays in the receive queue.
     if ((bits & PEEKING) === 0) {
       this.early.set(slot, NativeBuffer.from(buffers.memory.bytes.subarray(offset, offset + length)));
     }
@@ -148,7 +151,7 @@ export class Receives {
     return true;
   }
 
-  /** @param isFull there may be more */
+  /** @param isFull the buffer is full, so there may be more data */
   private deliver(
     slot: number,
     bits: number,
@@ -169,7 +172,7 @@ export class Receives {
     this.arm(slot, isThere, isFlood ? LARGE_GROUP : SMALL_GROUP);
   }
 
-  /** Takes out what was looked at and used: the rest stays with the peer. */
+  /** Consumes the peeked data that was used. The rest stays in the receive queue. */
   private takeUsed(slot: number, address: number, used: number): void {
     this.slots.remove(slot, PEEKING);
     if (used === 0) return;

@@ -1,5 +1,6 @@
-// The rings of one worker. RLIMIT_NOFILE bounds the files of one ring, so there are as many rings as the connections need. The worker
-// waits in one of them, the newest, which polls the others: their completions are made when it enters them.
+// The rings of one worker. RLIMIT_NOFILE limits the number of files per ring, so there are as many rings as the
+// connections need. The worker waits in one of them, usually the newest, and that ring polls the others. Entering a
+// ring posts its completions.
 import { EPOLLIN } from "../../linux/syscalls/constants.js";
 import { ECANCELED, errnoName } from "../../linux/syscalls/errno.js";
 import { drain } from "../../linux/syscalls/eventfd.js";
@@ -13,36 +14,39 @@ import { BUFFERS, COMPLETIONS, ENTRIES } from "./ring-size.js";
 import { kindOf, TAG } from "./tags.js";
 
 const BUFFER_BYTES = 256;
-/** Buffers of the kind that floods are read into. */
+/** Number of buffers used for bulk data. */
 const LARGE_BUFFERS = 32;
-/** Room is made by handing entries over: the kernel takes all of them unless memory is short. */
+/**
+ * Maximum number of attempts to make room by submitting entries. The kernel consumes all of them unless memory is
+ * short.
+ */
 const ATTEMPTS = 8;
 const NO_SLOT = -1;
 
 export const SMALL_GROUP = 0;
 export const LARGE_GROUP = 1;
-/** The number of the first large buffer: those below are small. */
+/** ID of the first large buffer. All IDs below it are small buffers. */
 export const FIRST_LARGE = BUFFERS;
 
-/** One ring with its files and buffers. */
+/** A ring with its files and buffers. */
 export interface RingUnit {
   readonly number: number;
   readonly ring: Ring;
-  /** The slot of its first file. */
+  /** Slot of the ring's first file. */
   readonly firstSlot: number;
   readonly small: ProvidedBuffers;
   large: ProvidedBuffers | undefined;
-  /** Files in use, where the kernel chooses their places. */
+  /** Number of files in use, if the kernel chooses their indices. */
   used: number;
-  /** The newest ring has seen that this one has something to do. */
+  /** The main ring's poll has reported that this ring has work. */
   isSignalled: boolean;
 }
 
 export class RingSet {
   readonly units: RingUnit[] = [];
-  /** Slots that the rings have places for. */
+  /** Number of slots provided by all rings. */
   capacity = 0;
-  /** Files of each ring. */
+  /** Number of files in each ring. */
   readonly filesEach: number;
   private waiting: RingUnit | undefined;
   private readonly wakeFd: number;
@@ -54,7 +58,7 @@ export class RingSet {
     this.readBytes = readBytes;
   }
 
-  /** The ring that the worker waits in. */
+  /** Ring that the worker waits in. */
   get main(): RingUnit {
     return this.waiting!;
   }
@@ -63,7 +67,7 @@ export class RingSet {
     return this.units[Math.floor(slot / this.filesEach)]!;
   }
 
-  /** Adds a ring, which becomes the one to wait in. @returns 0 or a negative errno */
+  /** Adds a ring and makes it the one to wait in. @returns 0 or a negative errno */
   add(): number {
     const ring = Ring.open({ entries: ENTRIES, completions: COMPLETIONS });
     if (typeof ring === "number") return ring;
@@ -81,7 +85,7 @@ export class RingSet {
     return 0;
   }
 
-  /** From now on the worker waits in this one. */
+  /** Makes the worker wait in `unit`. */
   waitIn(unit: RingUnit): void {
     const before = this.waiting;
     this.waiting = unit;
@@ -89,21 +93,21 @@ export class RingSet {
     if (before) this.moveWatches(before);
   }
 
-  /** Polls the wake-up; to be called again each time it has come. */
+  /** Polls the wake-up descriptor. Must be repeated after each wake-up. */
   private watchWakeUp(): void {
     const { main } = this;
     this.reserve(main, 1);
     pushPollDescriptor(main.ring, this.wakeFd, EPOLLIN, NO_SLOT, TAG.wakeUp);
   }
 
-  /** Polls a ring that the worker does not wait in; to be called again each time it has had something to do. */
+  /** Polls a ring that the worker does not wait in. Must be repeated each time the poll completes. */
   watch({ number, ring }: RingUnit): void {
     const { main } = this;
     this.reserve(main, 1);
     pushPollDescriptor(main.ring, ring.fd, EPOLLIN, number, TAG.ring);
   }
 
-  /** Hands over what is pending in all rings, and waits in one of them, unless something has come already. */
+  /** Submits pending entries in all rings, then waits in the main ring unless completions are already available. */
   enter(waitMs: number): void {
     const { units, main } = this;
     let isIdle = main.ring.ready === 0;
@@ -111,7 +115,7 @@ export class RingSet {
       for (const unit of units) {
         if (unit === main) continue;
         const { ring } = unit;
-        // Work that an enter has left over does not wake the ring that polls this one.
+        // Work left over from an enter does not wake the main ring's poll.
         if (ring.pending > 0 || ring.hasWork) this.enterOne(unit, 0, 0);
         if (ring.ready > 0 || ring.hasWork) isIdle = false;
       }
@@ -120,26 +124,30 @@ export class RingSet {
     else this.enterOne(main, 1, waitMs === Number.POSITIVE_INFINITY ? -1 : waitMs);
   }
 
-  /** @param least completions to wait for @throws {AppError} E_SYSTEM when the kernel takes nothing any more */
+  /**
+   * @param least number of completions to wait for @throws {AppError} E_SYSTEM when the kernel accepts no more entries
+   */
   enterOne({ ring }: RingUnit, least: number, waitMs: number): void {
     const failed = ring.enter(least, waitMs);
-    // Entries that were not taken stay: short memory passes, and a ring that takes nothing is noticed when it is full.
+    // Unsubmitted entries stay queued. A memory shortage may pass; a permanent failure shows once the ring is full.
     if (failed < 0 && ring.room === 0) throw enterFailed(failed);
   }
 
-  /** The poll of the wake-up has completed. */
+  /** Handles completion of the wake-up poll. */
   wokenUp(unit: RingUnit, result: number): void {
     if (result <= 0) return;
     drain(this.wakeFd);
     if (unit === this.main) this.watchWakeUp();
   }
 
-  /** The poll of ring `number` has completed. */
+  /** Handles completion of the poll on ring `number`. */
   signalled(unit: RingUnit, number: number, result: number): void {
     if (result > 0 && unit === this.main) this.units[number]!.isSignalled = true;
   }
 
-  /** Makes room for `count` entries, which are then pushed as one chain. @throws {AppError} E_SYSTEM when the kernel takes none */
+  /**
+   * Makes room for `count` entries to be pushed as one chain. @throws {AppError} E_SYSTEM when the kernel accepts none
+   */
   reserve(unit: RingUnit, count: number): void {
     const { ring } = unit;
     if (ring.room >= count) return;
@@ -149,7 +157,10 @@ export class RingSet {
     throw enterFailed(failed);
   }
 
-  /** Hands over what is pending, the last of it a request that the kernel answers at once. @returns its result, -ECANCELED if there is none */
+  /**
+   * Submits pending entries. The kernel must answer the last one synchronously.
+   * @returns result of that entry, or -ECANCELED if there is none
+   */
   answerOf({ ring }: RingUnit, slot: number, kind: number): number {
     const before = ring.ready;
     const failed = ring.submit();
@@ -161,7 +172,7 @@ export class RingSet {
     return failed || -ECANCELED;
   }
 
-  /** Completions of some ring wait in the kernel for room. */
+  /** Whether any ring has completions that overflowed into kernel memory. */
   get hasOverflow(): boolean {
     for (const { ring } of this.units) {
       if (ring.hasOverflow) return true;
@@ -169,7 +180,7 @@ export class RingSet {
     return false;
   }
 
-  /** The buffers for connections that flood: made for the first one. @returns undefined when memory is short */
+  /** Returns the buffers for bulk data, allocating them on first use. @returns undefined when memory is short */
   largeBuffers(unit: RingUnit): ProvidedBuffers | undefined {
     if (unit.large) return unit.large;
     const buffers = ProvidedBuffers.register(unit.ring, LARGE_BUFFERS, this.readBytes, LARGE_GROUP, FIRST_LARGE);
@@ -178,7 +189,7 @@ export class RingSet {
     return buffers;
   }
 
-  /** Ends all rings; the kernel ends what is in them a moment later. */
+  /** Closes all rings. The kernel cancels their requests asynchronously. */
   close(): void {
     for (const { ring, small, large } of this.units) {
       ring.close();
@@ -187,7 +198,7 @@ export class RingSet {
     }
   }
 
-  /** What `before` waited for is waited for by another ring. */
+  /** Moves the watches from ring `before` to the main ring. */
   private moveWatches(before: RingUnit): void {
     this.cancel(before, NO_SLOT, TAG.wakeUp);
     for (const unit of this.units) {

@@ -1,12 +1,15 @@
-// How large a ring is. RLIMIT_MEMLOCK (8 MiB a user by default) has to do for all rings of both ends: each is small.
+// Ring sizes. All rings at both ends share one RLIMIT_MEMLOCK (8 MiB per user by default), so each ring is small.
 
-/** Entries between two enters at most. */
+/** Maximum number of entries between two enters. */
 export const ENTRIES = 512;
-/** Completions that wait to be seen. */
+/** Size of the completion queue. */
 export const COMPLETIONS = 1024;
-/** Buffers for what is received. */
+/** Number of receive buffers. */
 export const BUFFERS = 512;
-/** Files at most: more would need one mapping larger than what a descriptor limit of millions is worth. */
+/**
+ * Maximum number of files. A larger table would take a large mapping just because the descriptor limit is in the
+ * millions.
+ */
 export const LARGEST_RING = 65_536;
 
 const PAGE_BYTES = 4096;
@@ -17,7 +20,9 @@ const BUF_BYTES = 16;
 
 const inPages = (bytes: number) => Math.ceil(bytes / PAGE_BYTES) * PAGE_BYTES;
 
-/** What one ring takes of RLIMIT_MEMLOCK: its two queues, its entries, and the list of its buffers, each in whole pages. */
+/**
+ * Memory that one ring charges to RLIMIT_MEMLOCK: both queues, the entries and the buffer ring, each in whole pages.
+ */
 export const RING_LOCKED_BYTES =
   inPages(PAGE_BYTES / 4 + COMPLETIONS * CQE_BYTES + ENTRIES * SQ_INDEX_BYTES) +
   inPages(ENTRIES * SQE_BYTES) +

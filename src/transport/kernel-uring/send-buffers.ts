@@ -1,13 +1,13 @@
-// Small buffers for bytes on their way into the kernel, whose callers do not keep them: as many as may be sent in one turn.
+// Small buffers for data in flight to the kernel that callers do not keep. There are enough for the sends of one turn.
 import { NativeMemory } from "../../linux/uring/native-memory.js";
 
-/** Larger sends wait for the kernel's answer, and need no buffer. */
+/** Larger sends wait for their result and need no buffer. */
 export const SEND_BYTES = 512;
 const COUNT = 2048;
 const NONE = -1;
 
 export class SendBuffers {
-  /** Whose bytes they are, and how many are left to send. By number. */
+  /** Per buffer: the connection's slot and the number of bytes left to send. */
   readonly slots = new Int32Array(COUNT);
   readonly left = new Int32Array(COUNT);
   private readonly starts = new Int32Array(COUNT);
@@ -27,7 +27,7 @@ export class SendBuffers {
     return 0;
   }
 
-  /** Copies `length` bytes, SEND_BYTES at most. @returns the buffer's number, -1 when there is none */
+  /** Copies `length` bytes, at most SEND_BYTES. @returns number of the buffer, or -1 if none is free */
   fill(slot: number, from: Buffer, offset: number, length: number): number {
     if (this.freeCount === 0) return NONE;
     const number = this.free[--this.freeCount]!;
@@ -38,12 +38,12 @@ export class SendBuffers {
     return number;
   }
 
-  /** Where the rest of it lies in memory. */
+  /** Returns the address of the unsent bytes. */
   addressOf(number: number): number {
     return this.base + number * SEND_BYTES + this.starts[number]!;
   }
 
-  /** The kernel has taken so many bytes of it. @returns how many are left */
+  /** Records that the kernel accepted `count` bytes. @returns number of bytes left */
   took(number: number, count: number): number {
     this.starts[number]! += count;
     this.left[number]! -= count;

@@ -1,5 +1,5 @@
-// What connections send. Small sends leave together with the turn's other entries, and complete only where the kernel does not take
-// all of them at once. Large ones are handed over at once, since their caller is to know how much was taken.
+// Sends data. Small sends are submitted with the turn's other entries and only complete if the kernel did not accept
+// all of the data. Large sends are submitted immediately because the caller needs to know how much was accepted.
 import { EPOLLOUT, MSG_DONTWAIT, MSG_WAITALL } from "../../linux/syscalls/constants.js";
 import { EAGAIN, ECANCELED, ECONNRESET, EPIPE } from "../../linux/syscalls/errno.js";
 import type { NativeBuffer } from "../../linux/syscalls/libc.js";
@@ -12,18 +12,18 @@ import { SEND_BYTES, SendBuffers } from "./send-buffers.js";
 import { CLAMPED, CLOSES_SENT, QUEUED, RETAINED, type Slots, SPEAKING, STATE_MASK, UNSENT, WAITING } from "./slots.js";
 import { kindOf, numberOf, TAG, tagOf, tagWith } from "./tags.js";
 
-/** All of it or an answer: see io_uring's send with IOSQE_CQE_SKIP_SUCCESS. */
+/** Sends everything or posts a completion: see IOSQE_CQE_SKIP_SUCCESS for io_uring's send. */
 const AT_ONCE = MSG_DONTWAIT | MSG_WAITALL;
 
-/** What the connections' owner is told of what they send. */
+/** Events reported to the owner of the connections. */
 export interface SendEvents {
   /** A connection can send again. */
   sent(slot: number): void;
-  /** The kernel could not send what it was given. */
+  /** The kernel failed to send data that it was given. */
   sendFailed(slot: number, errno: number): void;
-  /** Nothing more is to be told of before this connection's bytes are gone. */
+  /** Reports nothing more for this connection until its output has been sent. */
   blocked(slot: number): void;
-  /** A connection that was closed while it had bytes to send has sent them, and its file was closed. */
+  /** A connection closed with pending output has sent it, and its file has been closed. */
   closedSent(slot: number): void;
 }
 
@@ -32,12 +32,12 @@ export class Sends {
   private readonly rings: RingSet;
   private readonly events: SendEvents;
   private readonly buffers = new SendBuffers();
-  /** Buffers of the sends that leave together. */
+  /** Buffers of sends submitted together. */
   private batch: number[] = [];
-  /** Connections that go on in the next turn, and those whose sends have failed. */
+  /** Connections that continue in the next turn, and those whose sends have failed. */
   private clamped: number[] = [];
   private failed: { readonly slot: number; readonly life: number; readonly errno: number }[] = [];
-  /** The buffer of a connection that is RETAINED. */
+  /** Buffers of RETAINED connections, by slot. */
   private readonly retained = new Map<number, number>();
 
   constructor(slots: Slots, rings: RingSet, events: SendEvents) {
@@ -51,12 +51,12 @@ export class Sends {
     return this.buffers.begin();
   }
 
-  /** Whether something is to be told in the next turn in any case. */
+  /** Whether the next turn has events to report without waiting. */
   get hasMore(): boolean {
     return this.clamped.length > 0 || this.failed.length > 0;
   }
 
-  /** @param limit the connection's share @returns how many bytes were taken, or a negative errno: see Transport.send() */
+  /** @param limit the connection's share @returns bytes accepted or a negative errno, as Transport.send() */
   send(slot: number, bytes: NativeBuffer, offset: number, length: number, limit: number): number {
     const { slots } = this;
     const bits = slots.get(slot);
@@ -72,7 +72,7 @@ export class Sends {
     return this.sendNow(slot, bytes, offset, length, limit);
   }
 
-  /** Looks at what has become of the sends that have left; to be called when all rings were entered. */
+  /** Checks the outcome of submitted sends. Must be called after all rings have been entered. */
   settle(): void {
     const { batch, slots, buffers, rings } = this;
     if (batch.length === 0 || rings.hasOverflow) return;
@@ -88,7 +88,7 @@ export class Sends {
     }
   }
 
-  /** Tells who goes on, and who has failed. */
+  /** Reports connections that can continue and those that have failed. */
   tell(): void {
     if (this.failed.length > 0) this.tellFailed();
     if (this.clamped.length === 0) return;
@@ -102,13 +102,13 @@ export class Sends {
     }
   }
 
-  /** A connection takes more. */
+  /** Handles a connection becoming writable. */
   writable(slot: number): void {
     this.slots.remove(slot, WAITING);
     this.events.sent(slot);
   }
 
-  /** The rest of a send has completed. */
+  /** Handles completion of the remainder of a send. */
   restEnded(slot: number, number: number, result: number): void {
     const { slots, buffers, retained } = this;
     if (retained.get(slot) !== number) {
@@ -129,7 +129,7 @@ export class Sends {
     else if (result !== -ECANCELED) this.fail(slot, -result);
   }
 
-  /** Forgets what a connection has left to send: it is reset. */
+  /** Discards pending output of a connection that is being reset. */
   drop(slot: number): void {
     this.retained.delete(slot);
   }
@@ -155,7 +155,7 @@ export class Sends {
     const unit = rings.unitOf(slot);
     const { ring } = unit;
     rings.reserve(unit, 1);
-    // Its answer has to be seen before this returns.
+    // The result must be available before this method returns.
     if ((slots.get(slot) & QUEUED) !== 0 || ring.hasOverflow || ring.completionRoom <= ring.pending) {
       this.clamp(slot);
       return 0;
@@ -169,7 +169,7 @@ export class Sends {
     return Math.max(0, sent);
   }
 
-  /** Hands over what is queued, and sees what becomes of it. */
+  /** Submits queued sends and checks their outcome. */
   private flush(): void {
     for (const unit of this.rings.units) {
       if (unit.ring.pending > 0) unit.ring.submit();
@@ -189,7 +189,7 @@ export class Sends {
   private fellShort(slot: number, number: number, result: number): void {
     const { slots, buffers } = this;
     const bits = slots.get(slot);
-    // Reset meanwhile, perhaps.
+    // The connection may have been reset in the meantime.
     if ((bits & QUEUED) === 0 || ((bits & STATE_MASK) === SLOT.free && (bits & CLOSES_SENT) === 0)) return;
     if (result < 0 && result !== -EAGAIN) {
       this.fail(slot, -result);
@@ -202,7 +202,7 @@ export class Sends {
     if ((bits & STATE_MASK) !== SLOT.free) this.events.blocked(slot);
   }
 
-  /** The kernel goes on by itself until all of it is sent. */
+  /** Sends the remainder. The kernel retries until all of it has been sent. */
   private pushRest(slot: number, number: number): void {
     const unit = this.rings.unitOf(slot);
     this.rings.reserve(unit, 1);
@@ -225,7 +225,7 @@ export class Sends {
     this.clamped.push(slot);
   }
 
-  /** What has ended the connection is told by what waits for bytes: there may be some to read before. */
+  /** The receive reports what ended the connection, because unread data may precede the end. */
   private fail(slot: number, errno: number): void {
     if (errno === EPIPE || errno === ECONNRESET || this.slots.state(slot) === SLOT.free) return;
     this.failed.push({ slot, life: this.slots.life(slot), errno });

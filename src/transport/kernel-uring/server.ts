@@ -1,5 +1,5 @@
-// The server's transport over io_uring: connections arrive in the places that the kernel chooses of a ring's files, and those are their
-// slots.
+// Server transport over io_uring. The kernel chooses the file index of each accepted connection, which determines its
+// slot.
 import { closeFd } from "../../linux/syscalls/socket.js";
 import { formatIp } from "../../util/address.js";
 import type { ServerHandler, ServerTransport, ServerTransportOptions } from "../contract.js";
@@ -9,7 +9,7 @@ import type { RingUnit } from "./ring-set.js";
 import { LARGEST_RING } from "./ring-size.js";
 import { UringTransport } from "./transport.js";
 
-// A full table is tried again this often: room may come from elsewhere.
+// Retry interval when resources are exhausted: other processes may free some.
 const RETRY_MS = 100;
 const NO_PLACE = -1;
 const UNKNOWN = { ip: "?", port: 0 };
@@ -22,18 +22,18 @@ export class UringServer extends UringTransport implements ServerTransport, Acce
   private readonly acceptsAtOnce: number;
   private readonly listener: number;
   private ownsListener: boolean;
-  /** Slots that have arrived and are to be told of, each with the place of its peer's address. */
+  /** Accepted slots that have not been reported yet, each followed by the index of its peer's address. */
   private arrivals: number[] = [];
   private nextArrival = 0;
   private acceptedInTurn = 0;
-  /** The one that is being told of. */
+  /** Connection whose accepted() event is being handled. */
   private slot = 0;
   private place = NO_PLACE;
   private retryAtMs = 0;
 
   constructor({ handler, budget, wakeFd, slots, tableSize, listener, ownsListener }: ServerTransportOptions) {
     const filesEach = Math.min(tableSize, LARGEST_RING);
-    // Until a peer takes its answer, its next question waits.
+    // A peer's next request waits until the peer has taken its response.
     super({ handler, budget, wakeFd, slots, dealsSlots: false, filesEach, readsUnsent: false });
     this.server = handler;
     this.listener = listener;
@@ -42,7 +42,7 @@ export class UringServer extends UringTransport implements ServerTransport, Acce
     this.accepting = new Accepting(this.rings, listener, budget.accepts, this);
   }
 
-  /** Rings have room for as many as memory allows. */
+  /** Rings are added for as long as memory allows. */
   get isFilling(): boolean {
     return false;
   }
@@ -79,7 +79,7 @@ export class UringServer extends UringTransport implements ServerTransport, Acce
   }
 
   delivered(): void {
-    // Servers hold what they have accepted.
+    // Servers keep connections open.
   }
 
   protected override get hasMore(): boolean {
@@ -97,7 +97,7 @@ export class UringServer extends UringTransport implements ServerTransport, Acce
 
   protected override vacated(slot: number): void {
     this.rings.unitOf(slot).used--;
-    // There is room again: no need to wait for the next try.
+    // A file is free again, so retry immediately.
     this.retryAtMs = 0;
   }
 

@@ -1,60 +1,65 @@
-// The connections of one worker by slot: what each is at, and what is under way for it in its ring. A slot's connections are numbered,
-// so that what a ring still answers for the one before is not taken for the next one's.
+// State of one worker's connections by slot, including the requests in flight in its ring. Successive connections of a
+// slot are numbered, so that a late completion for one connection is not attributed to the next.
 import { SLOT } from "../slot-state.js";
 
-/** A slot's bits: one of SLOT, and what is under way. */
+/** Bits of a slot: one of SLOT, plus requests in flight. */
 export const STATE_MASK = 3;
-/** The entries up to connect(). */
+/** The entries from socket() to connect() are in flight. */
 export const CONNECTING = 1 << 2;
 export const RECEIVING = 1 << 3;
 export const POLLING = 1 << 4;
-/** It is polled for room to send. */
+/** Polled for room to send. */
 export const WAITING = 1 << 5;
-/** A send is among the entries that have not left yet. */
+/** A send has been queued but not yet settled. */
 export const QUEUED = 1 << 6;
-/** The kernel took a part of a send: the rest is on its way. */
+/** The kernel accepted part of a send, and the remainder is in flight. */
 export const RETAINED = 1 << 7;
-/** It has sent its share of a turn. */
+/** The connection has exhausted its send budget for this turn. */
 export const CLAMPED = 1 << 8;
-/** Its role sends no more before it is told that it can. */
+/** The role must not send until sent() is called. */
 export const UNSENT = WAITING | RETAINED | CLAMPED;
-/** While one of these is under way, the slot is nobody else's. */
+/** The slot cannot be reused while one of these is in flight. */
 const UNDER_WAY = CONNECTING | QUEUED | RETAINED;
-/** It has said something while at rest: an answer may come soon, which is worth the memory of a receive that waits. */
+/**
+ * The connection has received data while idle. More may follow soon, which justifies the memory of a pending receive.
+ */
 export const SPEAKING = 1 << 9;
-/** It was reset right after it had become ESTABLISHED: what it has received is read before that is told. */
+/** The connection was reset right after becoming ESTABLISHED. Received data is read before the reset is reported. */
 export const WAS_RESET = 1 << 10;
-/** It is closed as soon as what it was given has been sent. */
+/** The connection closes once its pending output has been sent. */
 export const CLOSES_SENT = 1 << 11;
-/** What is being received is only looked at: it is taken when its role has used it. */
+/** The receive in flight is a peek. Data is consumed after the role has used it. */
 export const PEEKING = 1 << 12;
 
 const FIRST = 1024;
 const LIVES = 0xff;
 
 export class Slots {
-  /** One more than the highest slot ever used. */
+  /** Highest slot ever used, plus one. */
   end = 0;
   private readonly deals: boolean;
   private bits: Uint16Array;
   private lives: Uint8Array;
-  /** A stack of slots that can be dealt, and behind them those that were freed since the last recycle(). */
+  /** Stack of available slots, followed by those freed since the last recycle(). */
   private stack = new Int32Array(0);
   private ready = 0;
   private freed = 0;
 
-  /** @param slots to begin with; it grows @param deals slots are dealt by take(); else the kernel chooses them */
+  /**
+   * @param slots initial number; grows on demand @param deals whether take() allocates slots; if not, the kernel
+   *   chooses them
+   */
   constructor(slots: number, deals: boolean) {
     this.deals = deals;
     this.bits = new Uint16Array(Math.max(FIRST, slots));
     this.lives = new Uint8Array(this.bits.length);
   }
 
-  /** A free slot below `limit`, or -1 when there is none. */
+  /** Returns a free slot below `limit`, or -1 if there is none. */
   take(limit: number): number {
     if (this.ready > 0) {
       const slot = this.stack[--this.ready]!;
-      // The last of those behind fills the gap.
+      // Move the last pending slot into the gap.
       this.stack[this.ready] = this.stack[this.ready + this.freed]!;
       return slot;
     }
@@ -63,12 +68,12 @@ export class Slots {
     return this.end++;
   }
 
-  /** Takes the highest slot back, which was never in a ring. */
+  /** Releases the highest slot, which must never have been in a ring. */
   dropLast(): void {
     this.bits[--this.end] = SLOT.free;
   }
 
-  /** The kernel has chosen `slot`. */
+  /** Marks `slot`, which the kernel chose, as used. */
   occupy(slot: number, bits: number): void {
     if (slot >= this.bits.length) this.grow(slot);
     if (slot >= this.end) this.end = slot + 1;
@@ -91,17 +96,20 @@ export class Slots {
     this.bits[slot]! |= bits;
   }
 
-  /** The number of the slot's connection, round at 256. */
+  /** Returns the number of the slot's connection, modulo 256. */
   life(slot: number): number {
     return this.lives[slot]!;
   }
 
-  /** Nothing that was begun so far matters any more. */
+  /** Invalidates all requests in flight for the slot. */
   beginLife(slot: number): void {
     this.lives[slot] = (this.lives[slot]! + 1) & LIVES;
   }
 
-  /** Takes bits away; a free slot with nothing under way can be dealt again after recycle(). @returns what is left */
+  /**
+   * Clears bits. A free slot with nothing in flight becomes available after recycle().
+   * @returns remaining bits
+   */
   remove(slot: number, bits: number): number {
     const before = this.bits[slot]!;
     const left = before & ~bits;
@@ -110,13 +118,16 @@ export class Slots {
     return left;
   }
 
-  /** No connection has the slot any more. @param underWay what is still under way for it: it is dealt again when that has ended */
+  /**
+   * Frees a slot.
+   * @param underWay bits of requests still in flight; the slot is not reused before they have completed
+   */
   free(slot: number, underWay: number): void {
     this.bits[slot] = underWay;
     if (this.deals && underWay === 0) this.give(slot);
   }
 
-  /** Lets the slots freed so far be dealt. */
+  /** Makes all freed slots available. */
   recycle(): void {
     this.ready += this.freed;
     this.freed = 0;

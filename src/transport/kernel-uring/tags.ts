@@ -1,30 +1,34 @@
-// What a completion answers: the second word of its user data. Its lowest byte is one of TAG; the next says which connection of the
-// slot it was for, since what is given up answers late; the upper half is a number that goes with it.
+// Tags identify what a completion belongs to. They form the second word of its user data: the lowest byte is one of
+// TAG, the next byte is the number of the slot's connection, to recognize completions of cancelled requests, and the
+// upper half is an additional number.
 
 export const TAG = {
-  /** Of no interest, whatever it says. */
+  /** Ignored, whatever its result. */
   ignored: 0,
-  /** The steps of opening. */
+  /** The steps of opening a connection. */
   socket: 1,
   option: 2,
   bind: 3,
   connect: 4,
   receive: 5,
   poll: 6,
-  /** The connection takes more. */
+  /** The connection can send more. */
   writable: 7,
-  /** From here on the tag is no connection's. A send that leaves with the others, told where it fails; the number is the send buffer's. */
+  /**
+   * Tags from here on do not identify a connection. A send that only completes if it fell short; the number is that of
+   * its send buffer.
+   */
   send: 8,
-  /** What such a send has left; the number is the send buffer's. */
+  /** The remainder of such a send; the number is that of its send buffer. */
   rest: 9,
-  /** A send whose caller waits for the answer. */
+  /** A send whose caller waits for the result. */
   sendNow: 10,
-  /** The worker's wake-up has become readable. */
+  /** The worker's wake-up descriptor is readable. */
   wakeUp: 11,
-  /** Another ring has something to do; its number is in the place of the slot. */
+  /** Another ring has work. The slot field holds its number. */
   ring: 12,
   install: 13,
-  /** One accept; in the place of the slot is that of the peer's address. */
+  /** A single accept. The slot field holds the index of the peer's address. */
   accept: 14,
   acceptMany: 15,
 } as const;
@@ -33,7 +37,7 @@ const LIFE_SHIFT = 8;
 const NUMBER_SHIFT = 16;
 const BYTE = 0xff;
 
-/** @param life of the slot's connection (Slots.life) */
+/** @param life number of the slot's connection (Slots.life) */
 export function tagOf(kind: number, life: number): number {
   return kind | (life << LIFE_SHIFT);
 }

@@ -1,5 +1,5 @@
-// What both roles' transports over io_uring have in common: the connections of one worker, and their turn. Whatever a connection needs
-// is written as entries; one call a turn hands them over and brings what has come of those before.
+// Base class of both io_uring transports: one worker's connections and its turn. Operations are written as submission
+// queue entries; one call per turn submits them and returns completions of earlier ones.
 import type { NativeBuffer } from "../../linux/syscalls/libc.js";
 import { closeFd, endsOf } from "../../linux/syscalls/socket.js";
 import { bufferOf, CQE_FLAG } from "../../linux/uring/abi.js";
@@ -19,11 +19,11 @@ export interface UringTransportOptions {
   readonly budget: TurnBudget;
   readonly wakeFd: number;
   readonly slots: number;
-  /** Slots are dealt here; else the kernel chooses them. */
+  /** Whether this class allocates slots; if not, the kernel chooses them. */
   readonly dealsSlots: boolean;
-  /** Files of each ring. */
+  /** Number of files in each ring. */
   readonly filesEach: number;
-  /** What comes in is told while a part of what was sent is still on its way. */
+  /** Whether incoming data is reported while output is still pending. */
   readonly readsUnsent: boolean;
 }
 
@@ -45,7 +45,7 @@ export abstract class UringTransport implements Transport {
     this.sends = new Sends(this.slots, this.rings, this);
   }
 
-  /** @returns 0 or a negative errno, for which this transport cannot work */
+  /** @returns 0, or a negative errno if this transport is unusable */
   begin(): number {
     return this.rings.add() || this.sends.begin();
   }
@@ -132,7 +132,7 @@ export abstract class UringTransport implements Transport {
     return this.handler.received(slot, bytes, offset, length);
   }
 
-  /** The peer or the network ended an ESTABLISHED connection. @param errno 0 for the peer's FIN */
+  /** Handles the end of an ESTABLISHED connection by the peer or the network. @param errno 0 for the peer's FIN */
   ended(slot: number, errno: number): void {
     if (errno === 0) this.handler.closed(slot);
     else this.handler.failed(slot, STEP.hold, errno, false);
@@ -157,18 +157,18 @@ export abstract class UringTransport implements Transport {
     this.vacated(slot);
   }
 
-  /** DATA was told. */
+  /** DATA has been reported. */
   abstract delivered(slot: number): void;
-  /** What a role's own entries have come to. @param tag of the completion */
+  /** Handles completion of a role-specific entry. @param tag of the completion */
   protected abstract complete(unit: RingUnit, slot: number, tag: number, result: number, flags: number): void;
-  /** Whether something is to be told in the next turn in any case. */
+  /** Whether the next turn has events to report without waiting. */
   protected abstract get hasMore(): boolean;
-  /** Tells what has waited for the end of a turn. */
+  /** Reports events deferred to the end of the turn. */
   protected abstract finishTurn(): void;
-  /** The file of `slot` was closed. */
+  /** The file of `slot` has been closed. */
   protected abstract vacated(slot: number): void;
 
-  /** A descriptor for a connection, to be closed by the caller; or a negative errno. Takes a call of its own. */
+  /** Returns a descriptor for a connection, to be closed by the caller, or a negative errno. Enters the ring. */
   protected descriptorFor(slot: number): number {
     const unit = this.rings.unitOf(slot);
     this.rings.reserve(unit, 1);
@@ -190,7 +190,7 @@ export abstract class UringTransport implements Transport {
   private drain(unit: RingUnit): void {
     const { ring } = unit;
     const { slots, rings, receives, sends } = this;
-    // Calls of the handler may enter the ring, which brings more: that waits for the next turn.
+    // Handlers may enter the ring and add completions. Those wait for the next turn.
     const count = ring.ready;
     for (let i = 0; i < count; i++) {
       const slot = ring.slotAt(i);
@@ -216,13 +216,13 @@ export abstract class UringTransport implements Transport {
     unit.large?.publish();
   }
 
-  /** An answer for a connection that is no more. */
+  /** Handles a late completion for a connection that has ended. */
   private dropLate(unit: RingUnit, slot: number, kind: number, flags: number): void {
     if ((flags & CQE_FLAG.buffer) !== 0) {
       const id = bufferOf(flags);
       buffersOf(unit, id).giveBack(id);
     }
-    // One of these two is what an attempt ends with.
+    // An attempt to connect ends with one of these.
     if (kind === TAG.bind || kind === TAG.connect) this.slots.remove(slot, CONNECTING);
   }
 
@@ -235,7 +235,7 @@ export abstract class UringTransport implements Transport {
     const bits = slots.get(slot);
     this.receives.drop(slot);
     if (!resets && (bits & (QUEUED | RETAINED)) !== 0) {
-      // What was given to send() is on its way, and goes before the end.
+      // Data passed to send() is still in flight and must precede the FIN.
       slots.set(slot, (bits & ~STATE_MASK) | CLOSES_SENT);
       return;
     }

@@ -1,18 +1,24 @@
-// What goes down from a TLS connection: ciphertext, taken out of OpenSSL after each call and handed to the transport below. What that does
-// not take waits here, and nothing more is encrypted meanwhile but what OpenSSL says of its own.
+// Sends ciphertext of TLS connections: it is taken out of OpenSSL after each call and passed to the transport below.
+// Ciphertext that the transport does not accept is queued here. Until it is sent, no more application data is
+// encrypted; only OpenSSL's own messages are added.
 import type { TlsSessions } from "../../linux/openssl/session.js";
 import { EPROTO } from "../../linux/syscalls/errno.js";
 import { NativeBuffer } from "../../linux/syscalls/libc.js";
 import type { Transport } from "../contract.js";
 import { type TlsSlots, UNSENT } from "./slots.js";
 
-/** The longest record (RFC 8446, 5.1): what one call encrypts or decrypts. */
+/**
+ * Maximum size of a record's plaintext (RFC 8446, section 5.1), which is the most that one call encrypts or decrypts.
+ */
 export const RECORD = 16_384;
-/** What is encrypted before it is handed on: some records at a time. */
+/** Plaintext encrypted before the ciphertext is passed on: a few records. */
 const WRITE_AT_ONCE = 3 * RECORD;
-/** Records have a header and a tag each. */
+/** Each record adds a header and a tag. */
 const OUTPUT_SIZE = WRITE_AT_ONCE + 3 * 512;
-/** A peer that asks for answers and reads none of them does not get more of our memory than this. */
+/**
+ * Maximum pending ciphertext per connection. A peer that requests data without reading any cannot make us use more
+ * memory.
+ */
 const MOST_UNSENT = 256 * 1024;
 
 export class Ciphertext {
@@ -27,7 +33,10 @@ export class Ciphertext {
     this.below = below;
   }
 
-  /** Encrypts and sends, until the transport below takes no more. @returns bytes of plaintext taken, or a negative errno */
+  /**
+   * Encrypts and sends until the transport below accepts no more. @returns bytes of plaintext accepted, or a negative
+   * errno
+   */
   encrypt(slot: number, bytes: NativeBuffer, offset: number, length: number): number {
     const { slots, sessions } = this;
     const connection = slots.connections[slot]!;
@@ -45,7 +54,7 @@ export class Ciphertext {
     return sent;
   }
 
-  /** Hands on what the last call of OpenSSL has made. @returns 0, or a negative errno */
+  /** Sends the output of the last OpenSSL call. @returns 0, or a negative errno */
   flush(slot: number): number {
     const { output, slots } = this;
     for (;;) {
@@ -58,12 +67,12 @@ export class Ciphertext {
     }
   }
 
-  /** Goes on with what waits. @returns whether all of it is sent */
+  /** Continues to send queued ciphertext. @returns whether all of it has been sent */
   resume(slot: number): boolean {
     const waiting = this.slots.unsentOf(slot);
     const { length } = waiting.buffer.bytes;
     const sent = this.below.send(slot, waiting.buffer, waiting.start, length - waiting.start);
-    // An error is told by the transport below.
+    // The transport below reports the error.
     if (sent < 0) return false;
     waiting.start += sent;
     if (waiting.start < length) return false;
@@ -71,7 +80,10 @@ export class Ciphertext {
     return true;
   }
 
-  /** What this connection cannot send must not become another's. */
+  /**
+   * Discards this connection's output, so that it is not sent on another connection: all connections share the output
+   * buffer.
+   */
   private giveUp(errno: number): number {
     while (this.sessions.takeOutput(this.output) > 0);
     return errno;

@@ -1,5 +1,5 @@
-// A client's TLS: the handshake begins when the transport below is ESTABLISHED, and opened() is told when it is done. Sessions are used
-// again where that is wanted: one for each peer, which all connections to it share.
+// Client TLS. The handshake starts when the TCP connection is ESTABLISHED, and opened() is reported when it completes.
+// If enabled, sessions are resumed: there is one per peer, shared by all connections to it.
 import type { NativeBuffer } from "../../linux/syscalls/libc.js";
 import type { ClientHandler, ClientTransport, ClientTransportOptions } from "../contract.js";
 import { SLOT } from "../slot-state.js";
@@ -11,7 +11,7 @@ export class TlsClient extends TlsTransport<ClientTransport> implements ClientTr
   private readonly client: ClientHandler;
   private readonly tls: ClientTls;
   private readonly endsGreeted: "close" | "reset" | undefined;
-  /** By peer: the session that is used again; 0 for none. */
+  /** Stored session per peer; 0 if none. */
   private readonly stored: Float64Array;
 
   constructor(options: ClientTransportOptions, tls: ClientTls) {
@@ -53,7 +53,7 @@ export class TlsClient extends TlsTransport<ClientTransport> implements ClientTr
     const { slots, tls } = this;
     const isResumed = slots.has(slot, OFFERED) && this.sessions.isResumed(connection);
     if (tls.resumes && !isResumed) {
-      // What the server does not know any more makes way for what it gives now.
+      // The server no longer accepts the stored session. Replace it with the next one that it issues.
       if (slots.has(slot, OFFERED)) this.store(tls.peerOf(slot), 0);
       slots.set(slot, WANTS_SESSION);
     }
@@ -73,7 +73,7 @@ export class TlsClient extends TlsTransport<ClientTransport> implements ClientTr
     const { slots } = this;
     if (!slots.has(slot, WANTS_SESSION)) return;
     const number = this.tls.peerOf(slot);
-    // In TLS 1.3 a ticket comes behind the handshake, if at all.
+    // In TLS 1.3 a ticket follows the handshake, if the server sends one.
     const session = this.stored[number] === 0 ? this.sessions.takeSession(connection) : 0;
     if (session !== 0) this.store(number, session);
     if (this.stored[number] !== 0) slots.clear(slot, WANTS_SESSION);

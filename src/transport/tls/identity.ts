@@ -1,5 +1,5 @@
-// A server's TLS before it listens: the certificate that it is given, or one that it makes for itself, is tried here, where an error ends the
-// run before anything is opened.
+// Prepares a server's TLS before it listens. The certificate, given or self-signed, is loaded here, so that an error
+// ends the run before anything is opened.
 import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
 import { fingerprintOf, selfSignedIdentity } from "../../linux/openssl/certificate.js";
@@ -7,21 +7,23 @@ import { freeContext, serverContext } from "../../linux/openssl/context.js";
 import type { TlsSettings } from "../../linux/openssl/settings.js";
 import { isIpv6 } from "../../util/address.js";
 
-/** What seals session tickets: a name, and a key each for encryption and authentication. */
+/** Size of the keys that seal session tickets: a name, an encryption key and an authentication key. */
 const TICKET_KEYS_SIZE = 80;
 
 export interface ServerIdentity {
   readonly settings: TlsSettings;
-  /** SHA-256 of the certificate, as openssl prints it. */
+  /** SHA-256 of the certificate, as printed by openssl. */
   readonly fingerprint: string;
-  /** It was made for this run: nobody trusts it who was not told of it. */
+  /** Whether the certificate was generated for this run. Clients do not trust it unless configured to. */
   readonly isSelfSigned: boolean;
 }
 
 /**
- * @param resumes it gives out sessions to be used again
- * @param host what it listens on
- * @throws {AppError} E_OPTION, or E_PLATFORM where there is no OpenSSL
+ * Loads or generates the certificate.
+ *
+ * @param resumes whether session tickets are issued
+ * @param host address or name that the server listens on
+ * @throws {AppError} E_OPTION, or E_PLATFORM if OpenSSL is unavailable
  */
 export function prepareIdentity(given: TlsSettings, resumes: boolean, host: string): ServerIdentity {
   const isSelfSigned = given.cert === undefined;

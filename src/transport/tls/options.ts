@@ -1,25 +1,28 @@
-// What TLS is wanted for a worker's connections: beside the options of its transport.
+// TLS options for a worker's connections, in addition to those of its transport.
 import type { TlsPeer } from "../../linux/openssl/session.js";
 import type { Transport } from "../contract.js";
 
-/** What is told of handshakes, from inside turn(). */
+/** Handshake events, reported from within turn(). */
 export interface TlsEvents {
-  /** The handshake is done. Told before opened(), and before anything that came behind it. @param isResumed by an earlier session */
+  /**
+   * The handshake has completed. Reported before opened() and before any data that follows the handshake.
+   * @param isResumed whether an earlier session was resumed
+   */
   secured(slot: number, isResumed: boolean): void;
 }
 
-/** What a client is told besides. */
+/** Additional events for a client. */
 export interface ClientTlsEvents extends TlsEvents {
   /**
-   * ESTABLISHED: the handshake begins.
+   * The TCP connection is ESTABLISHED, and the handshake is about to start.
    *
-   * @param below what is sent by it now goes in the clear, before the handshake
+   * @param below transport for sending plaintext ahead of the handshake
    */
   established(slot: number, below: Transport): void;
 }
 
 interface Tls {
-  /** SSL_CTX of the role (linux/openssl/context.ts): the transport's from now on. */
+  /** SSL_CTX of the role (linux/openssl/context.ts). The transport takes ownership. */
   readonly context: number;
   readonly freeContext: (context: number) => void;
 }
@@ -27,14 +30,14 @@ interface Tls {
 export interface ClientTls extends Tls {
   readonly events: ClientTlsEvents;
   readonly peers: readonly TlsPeer[];
-  /** Whom the connection in `slot` goes to, as a place in `peers`. */
+  /** Returns the index in `peers` for the connection in `slot`. */
   peerOf(slot: number): number;
-  /** Sessions are used again. */
+  /** Whether sessions are resumed. */
   readonly resumes: boolean;
 }
 
 export interface ServerTls extends Tls {
   readonly events: TlsEvents;
-  /** A handshake that takes longer has failed. */
+  /** Handshakes that take longer fail. */
   readonly handshakeTimeoutMs: number;
 }

@@ -1,5 +1,5 @@
-// A server's TLS: a connection is told of when it is accepted, as without TLS, and sends and receives once its handshake is done. It costs
-// nothing before its first bytes come, and is given up when the handshake takes too long.
+// Server TLS. A connection is reported when it is accepted, as without TLS, and can send and receive once its handshake
+// completes. It uses no memory for TLS until its first bytes arrive, and fails if the handshake times out.
 
 import { ETIMEDOUT } from "../../linux/syscalls/errno.js";
 import type { NativeBuffer } from "../../linux/syscalls/libc.js";
@@ -9,13 +9,16 @@ import type { ServerTls } from "./options.js";
 import { HANDSHAKING } from "./slots.js";
 import { TlsTransport } from "./transport.js";
 
-/** Handshakes past their time that are ended in one turn. */
+/** Maximum number of timed-out handshakes ended per turn. */
 const ENDED_AT_ONCE = 256;
 
 export class TlsServer extends TlsTransport<ServerTransport> implements ServerTransport, ServerHandler {
   private readonly server: ServerHandler;
   private readonly tls: ServerTls;
-  /** Handshakes under way in the order in which they began, and when they did. A slot may be another connection's by now. */
+  /**
+   * Handshakes in progress, in the order in which they started, and their start times. A slot may since have been
+   * reused.
+   */
   private readonly waiting = new SlotQueue();
   private startedMs = new Float64Array(0);
   private nowMs = 0;
@@ -84,10 +87,10 @@ export class TlsServer extends TlsTransport<ServerTransport> implements ServerTr
   }
 
   protected settled(): void {
-    // Nothing comes behind a client's handshake.
+    // A server has no session to wait for.
   }
 
-  /** Ends handshakes that are past their time. @returns milliseconds until the next one is */
+  /** Ends timed-out handshakes. @returns milliseconds until the next timeout */
   private endLate(): number {
     const { waiting, slots } = this;
     for (let n = 0; n < ENDED_AT_ONCE && waiting.length > 0; n++) {

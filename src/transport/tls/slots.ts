@@ -1,47 +1,47 @@
-// What a TLS transport knows of its connections, by slot: nine bytes each, and more only for those that wait for something.
+// State of TLS connections by slot: nine bytes each, plus buffers for those with pending data.
 
 import { NativeBuffer } from "../../linux/syscalls/libc.js";
 
 // Bits of `flags`.
-/** The handshake is not done. */
+/** The handshake has not completed. */
 export const HANDSHAKING = 1;
-/** The role has more to send than was taken: it is told when there is room. */
+/** The role has more to send than was accepted and is waiting for sent(). */
 export const WANTS_SENT = 2;
-/** Ciphertext waits for the transport below. */
+/** Ciphertext is waiting for the transport below. */
 export const UNSENT = 4;
-/** Decrypted bytes wait for the role, with OpenSSL. */
+/** Decrypted data is waiting in OpenSSL for the role. */
 export const HELD = 8;
-/** Ciphertext waits to be decrypted. */
+/** Ciphertext is waiting to be decrypted. */
 export const KEPT = 16;
-/** A client's: the session is wanted as soon as it can be used again. */
+/** Client only: take the session once it becomes resumable. */
 export const WANTS_SESSION = 32;
-/** A client's: an earlier session was offered. */
+/** Client only: an earlier session was offered. */
 export const OFFERED = 64;
 /** The slot is in use. */
 export const LIVE = 128;
 
-/** Bytes that wait for one connection. */
+/** Pending data of one connection. */
 interface Waiting {
   readonly buffer: NativeBuffer;
   start: number;
 }
 
 export class TlsSlots {
-  /** Addresses of SSL objects; 0 for none (yet). */
+  /** Addresses of SSL objects; 0 if none. */
   connections = new Float64Array(0);
   flags = new Uint8Array(0);
-  /** By slot, of those with KEPT or UNSENT. A peer's unfinished handshake bounds the one, a record the other. */
+  /** Buffers of connections with KEPT or UNSENT, by slot. */
   private readonly kept = new Map<number, NativeBuffer>();
   private readonly unsent = new Map<number, Waiting>();
 
-  /** Makes room for `slot`, which is new. */
+  /** Initializes a new slot. */
   begin(slot: number, flags: number): void {
     if (slot >= this.flags.length) this.grow(slot);
     this.connections[slot] = 0;
     this.flags[slot] = flags | LIVE;
   }
 
-  /** Whether any of `bits` is set, for any slot. */
+  /** Returns whether any of `bits` is set, for any slot. */
   has(slot: number, bits: number): boolean {
     return slot < this.flags.length && (this.flags[slot]! & bits) !== 0;
   }
@@ -54,7 +54,7 @@ export class TlsSlots {
     this.flags[slot]! &= ~bits;
   }
 
-  /** Nothing is known of `slot` any more. */
+  /** Clears all state of `slot`. */
   end(slot: number): void {
     const flags = this.flags[slot]!;
     if (flags & KEPT) this.kept.delete(slot);
@@ -63,7 +63,7 @@ export class TlsSlots {
     this.connections[slot] = 0;
   }
 
-  /** Keeps a copy of ciphertext, behind what is kept already. @returns bytes that are kept now */
+  /** Appends a copy of ciphertext to what is already kept. @returns number of bytes kept */
   keep(slot: number, bytes: NativeBuffer, offset: number, length: number): number {
     const before = this.kept.get(slot);
     this.kept.set(slot, joined(before?.bytes, bytes.bytes.subarray(offset, offset + length)));
@@ -79,7 +79,7 @@ export class TlsSlots {
     return kept;
   }
 
-  /** Keeps a copy of what the transport below has not taken. @returns bytes that wait now */
+  /** Appends a copy of what the transport below did not accept. @returns number of bytes pending */
   keepUnsent(slot: number, bytes: NativeBuffer, offset: number, length: number): number {
     const before = this.unsent.get(slot);
     const buffer = joined(before?.buffer.bytes.subarray(before.start), bytes.bytes.subarray(offset, offset + length));

@@ -1,5 +1,5 @@
-// TLS around another transport, for both roles: what the role sends is encrypted on its way down, what comes is decrypted on its way up,
-// and the handshakes stand between. A connection whose handshake is under way is OPENED for the transport below alone.
+// TLS on top of another transport, for both roles: encrypts outgoing data, decrypts incoming data and performs
+// handshakes. While its handshake is in progress, a connection is OPENED only for the transport below.
 import { TLS_AGAIN, TLS_END, TlsSessions } from "../../linux/openssl/session.js";
 import { ENOMEM, EPROTO } from "../../linux/syscalls/errno.js";
 import { NativeBuffer } from "../../linux/syscalls/libc.js";
@@ -9,20 +9,20 @@ import { SlotQueue } from "../slot-queue.js";
 import { Ciphertext, RECORD } from "./ciphertext.js";
 import { HANDSHAKING, HELD, KEPT, LIVE, TlsSlots, UNSENT, WANTS_SENT } from "./slots.js";
 
-/** A turn's share of handshakes: the rest waits for later ones, so that open connections have theirs. */
+/** Time per turn for handshakes. Those left over wait for later turns, so that open connections are not starved. */
 const HANDSHAKES_MS = 5;
-/** Ciphertext of a handshake that waits for its turn: longer, it is not waited for. */
+/** Maximum ciphertext kept for a handshake that waits for its turn. Beyond this, the handshake runs immediately. */
 const MOST_KEPT = 64 * 1024;
-/** Connections freed between two looks at whether to go on. */
+/** Number of connections freed between abort checks. */
 const FREED_AT_ONCE = 256;
 
 export interface TlsTransportOptions {
   readonly handler: TransportHandler;
   readonly budget: TurnBudget;
-  /** The role's context; the transport frees it at the end. */
+  /** The role's context. The transport frees it when disposed. */
   readonly context: number;
   readonly freeContext: (context: number) => void;
-  /** Until a peer takes what it is sent, what it sends waits. */
+  /** Whether output takes priority: a peer's input waits until the peer has accepted its output. */
   readonly sendsFirst: boolean;
 }
 
@@ -36,11 +36,11 @@ export abstract class TlsTransport<Below extends Transport> implements Transport
   private readonly sendsFirst: boolean;
   private readonly endContext: () => void;
   private readonly plain: NativeBuffer;
-  /** Handshakes that have more to do than the turn had time for. */
+  /** Handshakes that did not fit into the turn's time. */
   private readonly handshakes = new SlotQueue();
-  /** Connections that can go on with what was held, without an event from below. */
+  /** Connections that can continue with held data without an event from below. */
   private readonly ready = new SlotQueue();
-  /** When the turn's time for handshakes is over. */
+  /** Time when this turn's share for handshakes ends. */
   private handshakesUntilMs = 0;
   private isDisposed = false;
 
@@ -53,7 +53,7 @@ export abstract class TlsTransport<Below extends Transport> implements Transport
     this.plain = new NativeBuffer(Math.min(budget.readBytes, RECORD));
   }
 
-  /** Tells what carries the ciphertext. */
+  /** Sets the transport that carries the ciphertext. */
   begin(below: Below): void {
     this.below = below;
     this.ciphertext = new Ciphertext(this.sessions, this.slots, below);
@@ -90,7 +90,7 @@ export abstract class TlsTransport<Below extends Transport> implements Transport
     const sent = waits ? 0 : this.ciphertext.encrypt(slot, bytes, offset, most);
     if (sent < 0 || sent === length) return sent;
     slots.set(slot, WANTS_SENT);
-    // The budget's end, not the peer's: there is room in the next turn.
+    // The budget was the limit rather than the peer, so the connection can continue in the next turn.
     if (!slots.has(slot, HANDSHAKING | UNSENT)) this.ready.push(slot);
     return sent;
   }
@@ -134,7 +134,7 @@ export abstract class TlsTransport<Below extends Transport> implements Transport
   }
 
   dispose(): void {
-    // There is none where it could not be opened.
+    // Undefined if opening it failed.
     this.below?.dispose();
     if (this.isDisposed) return;
     this.isDisposed = true;
@@ -151,7 +151,7 @@ export abstract class TlsTransport<Below extends Transport> implements Transport
     const { slots, sessions } = this;
     const shows = this.peeks;
     if (slots.has(slot, HANDSHAKING)) {
-      // What comes behind a handshake that waits for its turn waits behind it.
+      // Data that follows a deferred handshake is deferred with it.
       const isNext = !slots.has(slot, KEPT) && this.mayHandshake;
       if (!isNext && slots.keep(slot, bytes, offset, length) < MOST_KEPT) {
         this.handshakes.push(slot);
@@ -161,7 +161,7 @@ export abstract class TlsTransport<Below extends Transport> implements Transport
       this.goOnWithKept(slot);
       return length;
     }
-    // What there is to send goes before what there is to read.
+    // Output takes priority over input.
     if (this.sendsFirst && !slots.has(slot, UNSENT)) this.tellSent(slot);
     if (slots.has(slot, HELD)) this.goOnWithKept(slot);
     if (!slots.has(slot, LIVE)) return length;
@@ -197,27 +197,27 @@ export abstract class TlsTransport<Below extends Transport> implements Transport
     this.free(slot);
   }
 
-  /** Makes the SSL object. @returns its address, or 0 where memory is out */
+  /** Creates the SSL object. @returns its address, or 0 when out of memory */
   protected abstract create(slot: number): number;
-  /** The handshake is done: the connection is the role's to use. */
+  /** The handshake has completed, and the role can use the connection. */
   protected abstract secured(slot: number, connection: number): void;
-  /** Tells the role what has come. @returns how much of it is used */
+  /** Passes data to the role. @returns number of bytes consumed */
   protected abstract deliver(slot: number, bytes: NativeBuffer, length: number): number;
-  /** All that has come so far is decrypted. */
+  /** All data received so far has been decrypted. */
   protected abstract settled(slot: number, connection: number): void;
 
-  /** Whether this turn has time for one more handshake; those that wait have it first. */
+  /** Whether this turn has time for another handshake. Queued handshakes go first. */
   private get mayHandshake(): boolean {
     return this.handshakes.length === 0 && performance.now() < this.handshakesUntilMs;
   }
 
-  /** Begins a handshake from this side, now or as soon as a turn has time for it. */
+  /** Starts a client's handshake, now or as soon as a turn has time. */
   protected beginHandshake(slot: number): void {
     if (this.mayHandshake) this.goOnWithKept(slot);
     else this.handshakes.push(slot);
   }
 
-  /** Ends a connection that TLS cannot go on with. @param code errno, or one of linux/openssl/codes.ts */
+  /** Ends a connection after a TLS error. @param code errno, or one of linux/openssl/codes.ts */
   protected fail(slot: number, code: number): void {
     this.handler.failed(slot, this.slots.has(slot, HANDSHAKING) ? STEP.tls : STEP.hold, code, false);
     if (!this.slots.has(slot, LIVE)) return;
@@ -225,7 +225,7 @@ export abstract class TlsTransport<Below extends Transport> implements Transport
     this.below.close(slot);
   }
 
-  /** Goes on with what was fed or is kept: the handshake, then what came behind it. */
+  /** Continues with fed or kept ciphertext: first the handshake, then the data that follows it. */
   private goOnWithKept(slot: number): void {
     const { slots, sessions } = this;
     if (!slots.has(slot, LIVE)) return;
@@ -244,7 +244,7 @@ export abstract class TlsTransport<Below extends Transport> implements Transport
     if (unused > 0 && kept) slots.keep(slot, kept, kept.bytes.length - unused, unused);
   }
 
-  /** @returns whether it is done, and the connection lives */
+  /** @returns whether the handshake has completed and the connection is still open */
   private handshake(slot: number): boolean {
     const { slots, sessions } = this;
     const connection = slots.connections[slot]! || this.create(slot);
@@ -267,7 +267,7 @@ export abstract class TlsTransport<Below extends Transport> implements Transport
     return slots.has(slot, LIVE);
   }
 
-  /** Tells what can be decrypted. @returns how much of what was fed is not used: the role takes no more for now */
+  /** Decrypts and delivers data. @returns bytes of ciphertext left unused because the role accepts no more for now */
   private decrypt(slot: number): number {
     const { slots, sessions, plain } = this;
     const connection = slots.connections[slot]!;
@@ -294,7 +294,7 @@ export abstract class TlsTransport<Below extends Transport> implements Transport
     }
   }
 
-  /** @param result what the last reading came to */
+  /** @param result of the last read */
   private endOfInput(slot: number, connection: number, result: number): void {
     const { failure } = this.sessions;
     const errno = this.ciphertext.flush(slot);
@@ -312,7 +312,7 @@ export abstract class TlsTransport<Below extends Transport> implements Transport
     if (this.slots.has(slot, LIVE)) this.close(slot);
   }
 
-  /** Connections that need no event from below to go on. */
+  /** Resumes connections that need no event from below. */
   private goOn(): void {
     const { slots, ready } = this;
     for (let n = Math.min(ready.length, this.budget.resumed); n > 0; n--) {
@@ -322,7 +322,7 @@ export abstract class TlsTransport<Below extends Transport> implements Transport
     }
   }
 
-  /** Whether what comes has to wait: earlier bytes do, or the role's own answers, which a server's come behind. */
+  /** Whether input must wait, either for earlier input or, on a server, for the role's pending output. */
   private mustHold(slot: number): boolean {
     return this.slots.has(slot, this.sendsFirst ? HELD | WANTS_SENT : HELD);
   }
@@ -334,7 +334,7 @@ export abstract class TlsTransport<Below extends Transport> implements Transport
     this.handler.sent(slot);
   }
 
-  /** Tells the peer that this is the end, where it can be told. */
+  /** Sends close_notify if possible. */
   private sayGoodbye(slot: number): void {
     const { slots } = this;
     if (!slots.has(slot, LIVE) || slots.has(slot, HANDSHAKING | UNSENT)) return;
