@@ -1,4 +1,4 @@
-// Banner: the server speaks first, as SMTP, SSH and the like do, and throws away what it receives; the client sends nothing.
+// Banner: the server speaks first, like SMTP or SSH, and discards what it receives. The client sends nothing.
 import type { ClientConnections, ClientProtocol, Connections, Replies } from "./contract.js";
 import { DiscardServer } from "./discard.js";
 
@@ -9,7 +9,7 @@ export class BannerServer extends DiscardServer {
 
   /**
    * @param banner sent as soon as a connection is open; may be empty
-   * @param closes whether the server closes a connection once the banner is sent
+   * @param closes whether the server closes the connection after the banner
    */
   constructor(connections: Connections, banner: Uint8Array, closes: boolean) {
     super(connections);
@@ -39,7 +39,7 @@ export class BannerClient implements ClientProtocol {
     this.connections = connections;
   }
 
-  /** Ready at once: whether a server will say anything is not known. */
+  /** Ready at once, because the client cannot know whether the server will send anything. */
   opened(slot: number): void {
     this.connections.ready(slot);
   }

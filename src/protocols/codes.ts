@@ -1,48 +1,48 @@
-// Codes by which protocols refuse: HTTP statuses, WebSocket close codes and faults of ours, as numbers in one space with errnos. A code
-// says what it is, so that failures of all kinds are counted, merged and named alike.
+// Codes for protocol-level refusals: HTTP statuses, WebSocket close codes and our own faults, in the same number space
+// as errnos. Each code identifies its kind, so all failures are counted, merged and named the same way.
 
-/** Errnos are below. */
+/** Errnos are smaller. */
 export const FIRST_CODE = 2 ** 16;
 
-/** The first code of each kind: its own number is added. */
+/** First code of each kind. The kind's own number is added to it. */
 export const CODES = {
-  /** Status of a response (RFC 9110, 15). */
+  /** Status of a response (RFC 9110, section 15). */
   http: FIRST_CODE,
-  /** Status code of a Close frame (RFC 6455, 7.4); 1005 where it had none. */
+  /** Status code of a Close frame (RFC 6455, section 7.4); 1005 if it had none. */
   webSocket: 2 * FIRST_CODE,
-  /** What we hold against the peer: a place in FAULTS. */
+  /** Protocol violation by the peer: an index into FAULTS. */
   fault: 3 * FIRST_CODE,
 } as const;
 
-/** What a peer does against a protocol, by name. */
+/** Names of protocol violations by a peer. */
 export const FAULTS = [
-  /** A response was expected, and what came is none of HTTP/1.1. */
+  /** A response was expected, but the data is not HTTP/1.1. */
   "NOT_HTTP",
-  /** A head longer than is read, or too many of them unfinished at once. */
+  /** A head exceeds the limit, or too many heads are incomplete at once. */
   "HEAD_TOO_LONG",
-  /** The response to an upgrade lacks a field, or has a wrong Sec-WebSocket-Accept. */
+  /** The response to an upgrade lacks a field or has a wrong Sec-WebSocket-Accept. */
   "BAD_UPGRADE",
-  /** A subprotocol was not agreed on. */
+  /** The server did not agree to the requested subprotocol. */
   "BAD_SUBPROTOCOL",
-  /** A frame that RFC 6455 forbids. */
+  /** A frame violates RFC 6455. */
   "BAD_FRAME",
-  /** Text that is no UTF-8. */
+  /** A text message is not valid UTF-8. */
   "BAD_UTF8",
-  /** A message longer than is read. */
+  /** A message exceeds the limit. */
   "MESSAGE_TOO_BIG",
-  /** A ping was not answered for an interval, or some seconds. */
+  /** A ping was not answered within an interval, or within a few seconds if that is longer. */
   "NO_PONG",
 ] as const;
 
 export type Fault = (typeof FAULTS)[number];
 
-/** The code of each fault. */
+/** Code of each fault. */
 export const FAULT = Object.fromEntries(FAULTS.map((name, place) => [name, CODES.fault + place])) as Record<
   Fault,
   number
 >;
 
-/** `HTTP 503`, `CLOSE 1008`, `BAD_UTF8`. */
+/** Formats a code as `HTTP 503`, `CLOSE 1008` or `BAD_UTF8`. */
 export function codeName(code: number): string {
   const number = code % FIRST_CODE;
   if (code >= CODES.fault) return FAULTS[number] ?? `FAULT ${number}`;

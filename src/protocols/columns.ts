@@ -1,8 +1,8 @@
-// State of connections as columns: a typed array for each thing that is kept, with an entry for each slot.
+// Connection state as columns: one typed array per property, with one element per slot.
 
 type Column = Uint8Array | Uint32Array | Int32Array | Float64Array;
 
-/** A copy of `column` with room for `slot`, at least twice as long: call it when `slot` is past the end. */
+/** Returns a copy of `column` with room for `slot`, at least twice as long. Call it when `slot` is past the end. */
 export function grown<C extends Column>(column: C, slot: number): C {
   const Type = column.constructor as new (length: number) => C;
   const larger = new Type(Math.max(slot + 1, column.length * 2));

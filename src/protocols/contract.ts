@@ -1,83 +1,92 @@
-// The contract between a protocol and its host, the worker of a role. A protocol is a state machine over bytes: one object for all
-// connections of a worker, for one side. The host tells it what happens to a connection, named by its slot; the protocol answers
-// through `Connections`. It knows no descriptor, no timer and no thread, and allocates nothing for an event.
+// The interface between a protocol and its host, the worker of a role. A protocol is a state machine over bytes: one
+// object serves all connections of a worker, for one side. The host reports events by slot, and the protocol responds
+// through `Connections`. A protocol has no descriptors, timers or threads, and allocates nothing per event.
 
 /**
- * What a side sends in answer to received bytes. It decides what becomes of a peer that does not read, once the memory for unsent bytes
- * is used up: nothing is owed to it (`none`), what it sends stays unread in the kernel (`echo`), or its connection is closed (`any`).
+ * What a side sends in response to received bytes. This determines how a peer that does not read is treated once the
+ * memory for unsent bytes is exhausted: nothing is owed to it (`none`), its input stays unread in the kernel (`echo`),
+ * or its connection is closed (`any`).
  */
 export type Replies = "none" | "echo" | "any";
 
 /**
- * What has to be agreed on between ESTABLISHED and ready, as the step in which that fails: `none` where a connection is ready at once. The host
- * waits for it, for a time of its own.
+ * Negotiation between ESTABLISHED and ready, named by the step in which it may fail; `none` if a connection is ready at
+ * once. The host applies a separate timeout to it.
  */
 export type Handshake = "none" | "upgrade";
 
-/** One side of a protocol, for all connections of a worker. Slots are small numbers that are used again. */
+/** One side of a protocol, for all connections of a worker. Slots are small integers that are reused. */
 export interface Protocol {
-  /** Bytes of state for each slot, in typed arrays that grow with the highest slot; 0 for a protocol that keeps none. */
+  /** Bytes of state per slot, in typed arrays that grow with the highest slot; 0 if there is none. */
   readonly slotBytes: number;
-  /** What connections send as it is, such as a greeting or a request: kept once, and named by its place (`sendConstant`). */
+  /** Byte strings sent unchanged, such as a greeting or a request. Stored once and sent by index (`sendConstant`). */
   readonly constants: readonly Uint8Array[];
-  /** `echo` only where every received byte goes back unchanged and nothing is kept of it: some may then be told of again. */
+  /**
+   * `echo` requires that every received byte is sent back unchanged and not retained, since some may be reported twice.
+   */
   readonly replies: Replies;
   readonly handshake: Handshake;
-  /** How often a ready connection has a heartbeat; 0 for none. The host spreads them evenly over the connections. */
+  /** Heartbeat interval of ready connections; 0 for none. The host spreads heartbeats evenly over the connections. */
   readonly heartbeatMs: number;
-  /** A connection is ESTABLISHED in `slot`; nothing of an earlier one in this slot may show. Says `ready` now or later. */
+  /** A connection is ESTABLISHED. Must reset the slot's state. The protocol calls `ready` now or later. */
   opened(slot: number): void;
-  /** Bytes `start` to `end` (exclusive) of `bytes` have come, cut anywhere. They are valid until this returns. */
+  /**
+   * Bytes `start` to `end` (exclusive) of `bytes` have arrived, split at arbitrary points. Valid until this returns.
+   */
   received(slot: number, bytes: Uint8Array, start: number, end: number): void;
-  /** The heartbeat of a ready connection is due. Not told while earlier bytes wait to be sent. */
+  /** A ready connection's heartbeat is due. Not called while earlier bytes are unsent. */
   beat(slot: number): void;
-  /** This side is about to close the connection: the last bytes to send. Not told before a reset. */
+  /** This side is about to close the connection and may send final bytes. Not called before a reset. */
   closing(slot: number): void;
-  /** The connection has ended, whoever ended it: told once for each that was opened. */
+  /** The connection has ended, on either side. Called exactly once for each opened connection. */
   closed(slot: number): void;
 }
 
-/** A client's side: it sends messages, whose answers the host times from the moment when each message was due. */
+/** The client side, which sends messages. The host measures latency from the time at which each message was due. */
 export interface ClientProtocol extends Protocol {
   /** Whether messages are answered. */
   readonly isAnswered: boolean;
-  /** The next message of a ready connection is due: sends its bytes. Not told while earlier bytes wait to be sent. */
+  /** A ready connection's next message is due and should be sent. Not called while earlier bytes are unsent. */
   due(slot: number): void;
 }
 
-/** What a protocol can do with the connections that it is told of. */
+/** Operations on connections that the host offers to a protocol. */
 export interface Connections {
-  /** Sends constant number `place` of the protocol. */
+  /** Sends the constant at index `place`. */
   sendConstant(slot: number, place: number): void;
-  /** Sends bytes `start` to `end` (exclusive), which may be the received ones; copied where they cannot be sent at once. */
+  /**
+   * Sends bytes `start` to `end` (exclusive), which may be received ones. Bytes that cannot be sent at once are copied.
+   */
   send(slot: number, bytes: Uint8Array, start: number, end: number): void;
-  /** The connection is set up in the protocol: messages may be due. Once a connection. */
+  /** Marks the connection as set up, so messages may be due. Called once per connection. */
   ready(slot: number): void;
   /**
-   * The peer refuses, or is refused for what it sends: one of the codes of codes.ts. The connection is closed; nothing more is told of it
-   * but `closed`.
+   * Ends a connection because the peer refused it or violated the protocol. `code` is one of codes.ts. Only `closed` is
+   * reported afterwards.
    */
   refused(slot: number, code: number): void;
-  /** Closes the connection in order once all its bytes are sent; nothing more is told of it but `closed`. */
+  /** Closes the connection gracefully once all its bytes are sent. Only `closed` is reported afterwards. */
   close(slot: number): void;
-  /** A heartbeat was sent. */
+  /** Records that a heartbeat was sent. */
   beaten(slot: number): void;
-  /** The peer has answered one. */
+  /** Records that the peer answered a heartbeat. */
   alive(slot: number): void;
 }
 
-/** What a client's side can do and ask besides. */
+/** Additional operations for a client. */
 export interface ClientConnections extends Connections {
-  /** The oldest `count` messages that wait for an answer have been answered. */
+  /** Marks the oldest `count` outstanding messages as answered. */
   answered(slot: number, count: number): void;
-  /** Messages that were due and are not answered, without the one that `due` is telling of; 0 where messages are not answered. */
+  /**
+   * Number of outstanding messages, excluding the one that `due` is being called for; 0 if messages are not answered.
+   */
   unanswered(slot: number): number;
-  /** Whether bytes of the last message still wait to be sent: it cannot have been answered. */
+  /** Whether part of the last message is unsent, so it cannot have been answered. */
   isSending(slot: number): boolean;
-  /** Bytes `start` to `end` of `bytes` are content: shown where there is a single connection. Plain TCP, where all is content, need not say so. */
+  /** Passes on content for display by single connections. Not needed for plain TCP, where all bytes are content. */
   shown(slot: number, bytes: Uint8Array, start: number, end: number): void;
-  /** So many received bytes were asked for by nobody, such as a greeting or a push. */
+  /** Counts received bytes that are not part of an answer, such as a greeting or a push message. */
   unexpected(bytes: number): void;
-  /** So many received bytes came in place of an answer. */
+  /** Counts received bytes that arrived in place of an answer. */
   mismatched(bytes: number): void;
 }

@@ -1,4 +1,4 @@
-// Chooses a side's protocol: the one place that knows which there are.
+// Creates a side's protocol. Only this file knows which protocols exist.
 import type { ClientConnections, ClientProtocol, Connections, Protocol } from "./contract.js";
 import * as plain from "./plain-tcp.js";
 import type { ProtocolSpec } from "./spec/spec.js";

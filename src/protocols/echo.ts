@@ -1,16 +1,16 @@
-// Echo: every byte comes back (RFC 862). The client compares each echo of its message to the last byte, at the offset where it has to
-// be; what is no answer is counted apart.
+// Echo: every byte is sent back (RFC 862). The client compares each echo with its message byte by byte and counts
+// unrelated bytes separately.
 import { BannerServer } from "./banner.js";
 import { grown } from "./columns.js";
 import type { ClientConnections, Replies } from "./contract.js";
 import { TimedMessage } from "./timed-message.js";
 
-/** A whole echo came that no message was waiting for. */
+/** One complete echo arrived that no message was waiting for. */
 const SURPLUS = 2;
-/** More than one did: which message an echo answers cannot be told over this connection. */
+/** More than one surplus echo arrived, so echoes on this connection can no longer be matched to messages. */
 const DISTRUSTED = 4;
 
-/** From here on memcmp is faster than a loop. */
+/** Minimum length for which memcmp is faster than a loop. */
 const WORTH_A_CALL = 128;
 
 export class EchoServer extends BannerServer {
@@ -25,11 +25,14 @@ export class EchoClient extends TimedMessage {
   override readonly slotBytes = 9;
   readonly isAnswered = true;
   private readonly message: Buffer;
-  /** By number of bytes matched: how many of the last of them are again the message's first (Knuth, Morris, Pratt). */
+  /**
+   * KMP failure function: for each number of matched bytes, the length of the longest proper suffix that is also a
+   * prefix.
+   */
   private readonly borders: Int32Array;
-  /** Bytes of the next answer that have come. */
+  /** Number of bytes of the next answer received so far. */
   private matched: Uint32Array<ArrayBuffer>;
-  /** Bytes since the last answer that are part of none: unexpected if the answer comes after all, else in its place. */
+  /** Bytes since the last answer that belong to none: unexpected if an answer follows, mismatched otherwise. */
   private strays: Uint32Array<ArrayBuffer>;
 
   constructor(connections: ClientConnections, message: Uint8Array, slots: number) {
@@ -52,7 +55,7 @@ export class EchoClient extends TimedMessage {
 
   override due(slot: number): void {
     if (this.connections.unanswered(slot) === 0) {
-      // An answer begins at its first byte: what came before is none of it.
+      // Bytes that arrived before the message was sent cannot be part of its answer.
       this.connections.unexpected(this.matched[slot]!);
       this.matched[slot] = 0;
     }
@@ -64,7 +67,7 @@ export class EchoClient extends TimedMessage {
     if (answered > 0) this.connections.answered(slot, answered);
   }
 
-  /** What came in place of an answer stays so. */
+  /** Reports stray bytes: mismatched if an answer is outstanding, unexpected otherwise. */
   override closed(slot: number): void {
     const { connections } = this;
     if (connections.unanswered(slot) > 0) connections.mismatched(this.strays[slot]!);
@@ -72,7 +75,7 @@ export class EchoClient extends TimedMessage {
     this.strays[slot] = this.matched[slot] = 0;
   }
 
-  /** @returns how many messages, the oldest first, the bytes complete the answers of */
+  /** @returns number of messages, oldest first, whose answers are completed by these bytes */
   private match(slot: number, bytes: Uint8Array, start: number, end: number): number {
     const { connections, message, borders } = this;
     if (this.marks[slot]! & DISTRUSTED) {
@@ -110,7 +113,7 @@ export class EchoClient extends TimedMessage {
       strays = 0;
       if (answered < answerable) answered++;
       else if (this.surplus(slot)) {
-        // Of the answers that came with it nobody knows what they answer.
+        // The other answers in this read cannot be matched to messages either.
         connections.mismatched(answered * size + end - at);
         this.matched[slot] = this.strays[slot] = 0;
         return 0;
@@ -125,10 +128,10 @@ export class EchoClient extends TimedMessage {
     return answered;
   }
 
-  /** One whole echo too many. @returns whether that makes the connection's echoes worthless */
+  /** Handles a surplus echo. @returns whether echoes on this connection can no longer be trusted */
   private surplus(slot: number): boolean {
     this.connections.unexpected(this.message.length);
-    // A greeting may look like the message.
+    // A greeting may equal the message.
     if (!this.hasSent(slot)) return false;
     const marks = this.marks[slot]!;
     this.marks[slot] = marks | (marks & SURPLUS ? DISTRUSTED : SURPLUS);

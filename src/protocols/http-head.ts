@@ -1,11 +1,11 @@
-// The head of an HTTP/1.1 message: where it ends, and its fields.
+// Parses the head of an HTTP/1.1 message.
 
-/** A longer head is refused. */
+/** Maximum length of a head. Longer ones are refused. */
 export const LONGEST_HEAD = 16 * 1024;
 
 const [CR, LF] = [13, 10];
 
-/** Where the head that begins at `start` ends, the empty line included; -1 when it has not come whole by `end`. */
+/** Returns the end of the head that starts at `start`, including the empty line, or -1 if it is incomplete. */
 export function findHeadEnd(bytes: Uint8Array, start: number, end: number): number {
   for (let at = start + 3; at < end; at++) {
     if (bytes[at] === LF && bytes[at - 1] === CR && bytes[at - 2] === LF && bytes[at - 3] === CR) return at + 1;
@@ -13,14 +13,15 @@ export function findHeadEnd(bytes: Uint8Array, start: number, end: number): numb
   return -1;
 }
 
-/** The value of a field, several of one name joined by commas (RFC 9110, 5.3); undefined where there is none. */
+/** Returns a field's value, joining repeated fields with commas (RFC 9110, section 5.3); undefined if absent. */
 export function fieldOf(head: string, name: string): string | undefined {
-  // Trimmed afterwards: an expression that looks for the value's end among blanks takes the cube of their number, which a peer chooses.
+  // Trim separately: a regular expression that matches trailing blanks takes cubic time, and the peer chooses their
+  // number.
   const values = [...head.matchAll(new RegExp(`^${name}:([^\\r\\n]*)\\r$`, "gim"))].map(([, value]) => value!.trim());
   return values.length === 0 ? undefined : values.join(", ");
 }
 
-/** Whether a field that is a list has `token`, in whatever case. */
+/** Returns whether a list-valued field contains `token`, ignoring case. */
 export function hasToken(list: string | undefined, token: string): boolean {
   return list?.split(",").some((each) => each.trim().toLowerCase() === token) ?? false;
 }

@@ -1,25 +1,31 @@
-// Bytes of connections that came in part: the beginning of a head or of a frame, kept until the rest comes. Peers cut where they like, most of
-// them nowhere: so nothing is kept for most, and all that is kept has one bound.
+// Buffers incomplete heads and frames until the rest arrives. Most reads end on a boundary, so most connections have no
+// buffer, and a single limit applies to all buffers together.
 
-/** Of all connections of a worker together. A peer decides how much of a head it sends, and must not decide how much memory we hold. */
+/**
+ * Limit for all connections of a worker. A peer controls how much of a head it sends, so memory per peer must be
+ * bounded.
+ */
 const MOST_BYTES = 16 * 1024 * 1024;
 
 export class Leftovers {
-  /** What join() has put together. */
+  /** Output of join(). */
   joined = Buffer.alloc(4096);
   private readonly kept = new Map<number, Uint8Array>();
   private bytes = 0;
 
-  /** Keeps bytes `start` to `end` for `slot`, for which nothing is kept. @returns whether there was room */
+  /** Buffers bytes `start` to `end` for `slot`, which must have none buffered. @returns whether there was room */
   keep(slot: number, bytes: Uint8Array, start: number, end: number): boolean {
     if (this.bytes + end - start > MOST_BYTES) return false;
     this.bytes += end - start;
-    // A copy: slice() of a Buffer is none.
+    // Copies: slice() of a Buffer would not.
     this.kept.set(slot, new Uint8Array(bytes.subarray(start, end)));
     return true;
   }
 
-  /** Puts what is kept for `slot` before bytes `start` to `end`, in `joined`, and keeps it no longer. @returns the length of both */
+  /**
+   * Joins the buffered bytes of `slot` and bytes `start` to `end` into `joined`, and releases the buffer.
+   * @returns total length
+   */
   join(slot: number, bytes: Uint8Array, start: number, end: number): number {
     const before = this.kept.get(slot)!;
     const length = before.length + end - start;
@@ -30,7 +36,7 @@ export class Leftovers {
     return length;
   }
 
-  /** Forgets what is kept for `slot`, if anything is. */
+  /** Releases the buffer of `slot`, if any. */
   drop(slot: number): void {
     const before = this.kept.get(slot);
     if (before === undefined) return;

@@ -1,9 +1,9 @@
-// What the two sides of plain TCP can be told to do, by name.
+// Modes of the two sides of plain TCP.
 
-/** `hello`: say a greeting and throw away what comes; `echo`: send every byte back; `discard`: only read. */
+/** `hello` sends a greeting and discards input, `echo` sends every byte back, `discard` only reads. */
 export const SERVER_MODES = ["hello", "echo", "discard"] as const;
 export type ServerMode = (typeof SERVER_MODES)[number];
 
-/** What answers a client's message. `echo`: the same bytes; `any`: whatever comes; `none`: no answer is waited for. */
+/** What counts as an answer to a client's message: the same bytes (`echo`), any bytes (`any`), or nothing (`none`). */
 export const EXPECTATIONS = ["echo", "any", "none"] as const;
 export type Expectation = (typeof EXPECTATIONS)[number];

@@ -1,4 +1,4 @@
-// The protocols of plain TCP, and the options that choose one of them for a side.
+// Plain TCP protocols, and the options that select one of them for a side.
 import { BannerClient, BannerServer } from "./banner.js";
 import type { ClientConnections, ClientProtocol, Connections, Protocol } from "./contract.js";
 import { DiscardClient, DiscardServer } from "./discard.js";
@@ -8,9 +8,9 @@ import { AnyAnswerClient } from "./timed-message.js";
 
 export interface ServerProtocolOptions {
   readonly mode: ServerMode;
-  /** Default: `hello` in hello mode, nothing in echo and discard, whose answers must be all a peer gets. */
+  /** Defaults to `hello` in hello mode and to nothing in echo and discard, where a peer must receive only answers. */
   readonly greeting?: string | undefined;
-  /** Whether the server closes once the greeting is sent, as the article's does. */
+  /** Whether the server closes the connection after the greeting. */
   readonly closeAfterGreeting?: boolean | undefined;
 }
 
@@ -22,7 +22,7 @@ export function createServerProtocol(connections: Connections, options: ServerPr
   return new DiscardServer(connections);
 }
 
-/** What a server says that was not told what to say. */
+/** Returns the greeting used when none is configured. */
 export function defaultGreeting(mode: ServerMode): string {
   return mode === "hello" ? "hello" : "";
 }
@@ -30,9 +30,9 @@ export function defaultGreeting(mode: ServerMode): string {
 const MESSAGE_CLIENTS = { echo: EchoClient, any: AnyAnswerClient, none: DiscardClient };
 
 export interface ClientProtocolOptions {
-  /** What is sent over every connection; undefined for nothing. */
+  /** Message sent on every connection; undefined for none. */
   readonly message?: { readonly bytes: Uint8Array; readonly expected: Expectation } | undefined;
-  /** Slots that will be in use at least. */
+  /** Minimum number of slots that will be used. */
   readonly slots: number;
 }
 

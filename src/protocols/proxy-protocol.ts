@@ -1,12 +1,12 @@
-// The PROXY protocol's header, versions 1 and 2: who a connection is from and to, sent before anything else. Servers behind a load
-// balancer want it (haproxy accept-proxy, nginx proxy_protocol).
+// PROXY protocol header, versions 1 and 2: a connection's source and destination, sent before any other data. Servers
+// behind a load balancer may require it (haproxy accept-proxy, nginx proxy_protocol).
 // @see https://www.haproxy.org/download/2.9/doc/proxy-protocol.txt
 import { type Family, formatIp } from "../util/address.js";
 
 export const PROXY_VERSIONS = ["v1", "v2"] as const;
 export type ProxyVersion = (typeof PROXY_VERSIONS)[number];
 
-/** The longest header of either version. */
+/** Maximum length of a header in either version. */
 export const PROXY_HEADER_SIZE = 107;
 
 export interface ProxyEnd {
@@ -20,9 +20,10 @@ const TCP_OVER_IPV4 = 0x11;
 const TCP_OVER_IPV6 = 0x21;
 
 /**
- * Writes the header of a connection from `source` to `destination`, of one family, at the start of `bytes`.
+ * Writes the header for a connection from `source` to `destination`, which have the same family, at the start of
+ * `bytes`.
  *
- * @returns its length
+ * @returns length of the header
  */
 export function writeProxyHeader(
   bytes: Buffer,
@@ -32,7 +33,7 @@ export function writeProxyHeader(
 ): number {
   const { family } = source.ip;
   if (version === "v1") {
-    // Without the zone, which is this host's own.
+    // Omit the zone, which only has a meaning on this host.
     const [from, to] = [source, destination].map(({ ip }) => formatIp({ family: ip.family, bytes: ip.bytes }));
     return bytes.write(`PROXY TCP${family} ${from} ${to} ${source.port} ${destination.port}\r\n`, "latin1");
   }

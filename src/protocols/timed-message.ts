@@ -1,9 +1,9 @@
-// The timed message: a client sends the same bytes whenever a message is due. What answers it is for the subclasses to say; here, any
-// bytes do.
+// Timed message: a client sends the same bytes whenever a message is due. Subclasses define what counts as an answer;
+// AnyAnswerClient accepts any bytes.
 import { grown } from "./columns.js";
 import type { ClientConnections, ClientProtocol, Replies } from "./contract.js";
 
-/** A message has been due: what came before was a greeting. Subclasses have the other bits of `marks`. */
+/** A message has been due, so bytes are no longer a greeting. Subclasses use the other bits of `marks`. */
 const SENT = 1;
 
 export abstract class TimedMessage implements ClientProtocol {
@@ -16,7 +16,7 @@ export abstract class TimedMessage implements ClientProtocol {
   protected readonly connections: ClientConnections;
   protected marks: Uint8Array<ArrayBuffer>;
 
-  /** @param slots that will be in use at least */
+  /** @param slots minimum number of slots that will be used */
   constructor(connections: ClientConnections, message: Uint8Array, slots: number) {
     this.connections = connections;
     this.constants = [message];
@@ -39,12 +39,12 @@ export abstract class TimedMessage implements ClientProtocol {
   closing(_slot: number): void {}
   closed(_slot: number): void {}
 
-  /** Whether a message has been due over this connection. */
+  /** Returns whether a message has been due on this connection. */
   protected hasSent(slot: number): boolean {
     return (this.marks[slot]! & SENT) !== 0;
   }
 
-  /** Messages that may have been answered: one has to be sent to its end before. */
+  /** Returns the number of messages that may have been answered. A message must be sent completely first. */
   protected answerable(slot: number): number {
     const { connections } = this;
     const unanswered = connections.unanswered(slot);
@@ -55,7 +55,7 @@ export abstract class TimedMessage implements ClientProtocol {
 export class AnyAnswerClient extends TimedMessage {
   readonly isAnswered = true;
 
-  /** Any bytes answer all messages sent before them: where one answer ends and the next begins is not known. */
+  /** Any bytes answer all messages sent before them, because the boundaries between answers are unknown. */
   received(slot: number, _bytes: Uint8Array, start: number, end: number): void {
     if (!this.hasSent(slot)) this.connections.unexpected(end - start);
     const answered = this.answerable(slot);

@@ -1,9 +1,10 @@
-// Addresses with a scheme, such as wss://example.org/chat?room=1: what is spoken, and where. No scheme is plain TCP.
+// Addresses with a scheme, such as wss://example.org/chat?room=1: protocol and destination. Without a scheme, plain
+// TCP.
 import { type HostPorts, parseHostPorts } from "../../util/endpoint.js";
 import { AppError } from "../../util/errors.js";
 import { quoted } from "../../util/printable.js";
 
-/** What each scheme means: the protocol, whether over TLS, and the port when none is given. */
+/** Protocol of each scheme, whether it uses TLS, and its default port. */
 export const SCHEMES = {
   tcp: { protocol: "tcp", isSecure: false, port: undefined },
   tls: { protocol: "tcp", isSecure: true, port: undefined },
@@ -17,20 +18,21 @@ export const SCHEMES = {
 
 export type Scheme = keyof typeof SCHEMES;
 
-/** Those that this version speaks. */
+/** Schemes that this version supports. */
 const SPOKEN: readonly Scheme[] = ["tcp", "tls", "ws", "wss"];
 
 export interface Address extends HostPorts {
   readonly scheme: Scheme;
-  /** Path and query, which begin with a slash; undefined where none is given. */
+  /** Path and query, starting with a slash; undefined if absent. */
   readonly path: string | undefined;
 }
 
 /**
- * Parses what parseHostPorts() parses, after a scheme or without one, and before a path where the scheme's protocol has paths.
+ * Parses a host and ports as parseHostPorts() does, optionally preceded by a scheme and, if the scheme's protocol has
+ * paths, followed by a path.
  *
- * @param options.anyPort allow port 0, with which a server lets the kernel choose
- * @throws {AppError} E_ADDRESS when it is none of these, or its scheme is not spoken
+ * @param options.anyPort allows port 0, with which a server lets the kernel choose
+ * @throws {AppError} E_ADDRESS when the address is invalid or its scheme is not supported
  */
 export function parseAddress(text: string, options: { anyPort?: boolean } = {}): Address {
   const [, name, rest = text] = /^([a-z][a-z0-9+.-]*):\/\/(.*)$/is.exec(text) ?? [];

@@ -1,4 +1,4 @@
-// The schema of the protocols' options, held to their type.
+// Schema of the protocol options, checked against their type.
 import type { ZodType } from "zod";
 import { flag, number, option, text } from "../../util/options.js";
 import type { ProtocolOptions } from "./options.js";

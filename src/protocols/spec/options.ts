@@ -1,4 +1,4 @@
-// What a caller may ask of the protocols besides plain TCP, for either role, and the spec that it makes.
+// Protocol options for either role, and the spec that is made from them.
 
 import { AppError } from "../../util/errors.js";
 import { quoted } from "../../util/printable.js";
@@ -8,21 +8,21 @@ import { SCHEMES } from "./address.js";
 import type { ProtocolSpec } from "./spec.js";
 
 export interface ProtocolOptions {
-  /** WebSocket, clients: further fields of the request, such as `"Authorization: Bearer x"`. */
+  /** WebSocket clients: additional request fields, such as `"Authorization: Bearer x"`. */
   readonly headers?: readonly string[] | undefined;
-  /** WebSocket: the subprotocol that a client asks for, or a server agrees on. */
+  /** WebSocket: the subprotocol that a client requests or a server agrees to. */
   readonly subprotocol?: string | undefined;
-  /** WebSocket: send messages as binary ones; default as text. */
+  /** WebSocket: sends binary messages; default text. */
   readonly binary?: boolean | undefined;
-  /** WebSocket: how often each connection is pinged; default never. */
+  /** WebSocket: ping interval of each connection; default never. */
   readonly pingIntervalMs?: number | undefined;
   /** WebSocket: longer messages end the connection (close code 1009); default 1 MiB. */
   readonly maxMessageBytes?: number | undefined;
-  /** From ESTABLISHED to ready in the protocol; default 10,000. */
+  /** Timeout from ESTABLISHED to ready in the protocol; default 10,000. */
   readonly handshakeTimeoutMs?: number | undefined;
 }
 
-/** The options that only one protocol has, as the command line names them. */
+/** Command-line names of the options that belong to one protocol only. */
 const NAMES: Readonly<Record<Exclude<keyof ProtocolOptions, "handshakeTimeoutMs">, string>> = {
   headers: "--header",
   subprotocol: "--subprotocol",
@@ -32,16 +32,18 @@ const NAMES: Readonly<Record<Exclude<keyof ProtocolOptions, "handshakeTimeoutMs"
 };
 
 const MAX_MESSAGE_BYTES = 1024 * 1024;
-/** Lengths are kept in 32 bits. */
+/** Lengths are stored in 32 bits. */
 const LARGEST_MESSAGE = 2 ** 31 - 1;
 export const HANDSHAKE_TIMEOUT_MS = 10_000;
-/** A token of RFC 9110, 5.6.2. */
+/** A token (RFC 9110, section 5.6.2). */
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 
 /**
- * @param address the one that says what is spoken
+ * Makes a protocol's spec from its options.
+ *
+ * @param address determines the protocol
  * @returns undefined for plain TCP
- * @throws {AppError} E_OPTION when an option makes no sense, or is of another protocol
+ * @throws {AppError} E_OPTION when an option is invalid or belongs to another protocol
  */
 export function protocolSpec(address: Address, options: ProtocolOptions): ProtocolSpec | undefined {
   const { protocol, isSecure, port } = SCHEMES[address.scheme];
@@ -83,7 +85,10 @@ export function protocolSpec(address: Address, options: ProtocolOptions): Protoc
   };
 }
 
-/** The first port of several; none where it is the scheme's own (RFC 9110, 7.2). The zone of an address is this host's affair. */
+/**
+ * Returns the Host field. Uses the first of several ports and omits the scheme's default port (RFC 9110, section 7.2).
+ * An address's zone only has a meaning on this host, so it is omitted too.
+ */
 function hostField({ host, ports }: Address, own: number): string {
   const bare = host.replace(/%.*$/, "");
   const name = bare.includes(":") ? `[${bare}]` : bare;

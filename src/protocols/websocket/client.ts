@@ -1,8 +1,8 @@
-// A WebSocket's client: asks for the upgrade, sends its message as a masked frame, and checks what comes back.
+// WebSocket client: requests the upgrade, sends its message as a masked frame, and checks the answer.
 //
-// The key of the request and the masks are random, and the same for all connections of a worker: so a request and a message are constants,
-// which take no memory while they wait to be sent. RFC 6455 wants new ones for each frame, lest a page choose the bytes that a proxy sees;
-// here whoever chooses the message runs the program.
+// The key of the request and the mask are random but the same for all connections of a worker. Requests and messages
+// are therefore constants, which take no memory while waiting to be sent. RFC 6455 requires a new mask per frame so
+// that a web page cannot choose the bytes that a proxy sees; here, whoever chooses the message also runs the program.
 import { randomBytes } from "node:crypto";
 import { CODES } from "../codes.js";
 import type { ClientConnections, ClientProtocol } from "../contract.js";
@@ -13,19 +13,19 @@ import { OWN_MARK, TEXT, WebSocketSide } from "./side.js";
 import { findRefusal, makeRequest } from "./upgrade.js";
 import { checkUtf8, UTF8_ACCEPT, UTF8_REJECT } from "./utf8.js";
 
-/** Places among the constants. */
+/** Indices of the constants. */
 const [REQUEST, CLOSING, PING, MESSAGE] = [0, 1, 2, 3] as const;
-/** The current message is not ours. */
+/** The current message differs from ours. */
 const WRONG = OWN_MARK;
-/** From here on memcmp is faster than a loop. */
+/** Minimum length for which memcmp is faster than a loop. */
 const WORTH_A_CALL = 64;
 
 export interface WebSocketClientOptions {
   readonly spec: WebSocketSpec;
   readonly message?: { readonly bytes: Uint8Array; readonly expected: Expectation } | undefined;
-  /** Slots that will be in use at least. */
+  /** Minimum number of slots that will be used. */
   readonly slots: number;
-  /** 16 bytes in base64, and four bytes; random unless given. */
+  /** 16 bytes in base64, and four bytes; random by default. */
   readonly key?: string;
   readonly mask?: Uint8Array;
 }
@@ -38,10 +38,10 @@ export class WebSocketClient extends WebSocketSide implements ClientProtocol {
   private readonly spec: WebSocketSpec;
   private readonly key: string;
   private readonly mask: Uint8Array;
-  /** What an answer has to be; undefined where it may be anything, or none is expected. */
+  /** Expected answer; undefined if any answer or none is expected. */
   private readonly echo: Buffer | undefined;
   private readonly hasMessage: boolean;
-  /** The answer to an upgrade that was taken last: most are the same. */
+  /** Last accepted response to an upgrade. Most responses are identical. */
   private accepted = Buffer.alloc(0);
 
   constructor(connections: ClientConnections, { spec, message, slots, key, mask }: WebSocketClientOptions) {
@@ -147,7 +147,7 @@ export class WebSocketClient extends WebSocketSide implements ClientProtocol {
 
   protected flush(_slot: number): void {}
 
-  /** Content that answers nothing. */
+  /** Counts content that is not an answer. */
   private account(slot: number, bytes: number): void {
     if (!this.hasMessage || bytes === 0) return;
     if (this.client.unanswered(slot) > 0) this.client.mismatched(bytes);
@@ -155,7 +155,7 @@ export class WebSocketClient extends WebSocketSide implements ClientProtocol {
   }
 }
 
-/** Whether bytes `start` to `end` are those of `whole` from `offset` on. */
+/** Returns whether bytes `start` to `end` equal those of `whole` from `offset`. */
 function isPart(whole: Buffer, offset: number, bytes: Uint8Array, start: number, end: number): boolean {
   const length = end - start;
   if (offset + length > whole.length) return false;

@@ -1,9 +1,9 @@
-// Frames of a WebSocket as bytes: the opcodes, what a header says, and frames that are written whole.
-// @see RFC 6455, 5.2
+// WebSocket frames: opcodes, header parsing, and encoding of complete frames.
+// @see RFC 6455, section 5.2
 
 export const OPCODE = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const;
 
-/** Close codes (RFC 6455, 7.4.1) that either side says. */
+/** Close codes (RFC 6455, section 7.4.1) used by either side. */
 export const CLOSE = {
   normal: 1000,
   goingAway: 1001,
@@ -16,19 +16,19 @@ export const CLOSE = {
 export const FIN = 0x80;
 export const RESERVED = 0x70;
 export const MASKED = 0x80;
-/** The longest content of a control frame. */
+/** Maximum content length of a control frame. */
 export const LONGEST_CONTROL = 125;
 
-/** What a header's second byte says of the length that follows. */
+/** Values of a header's length field that announce an extended length. */
 const [IN_16_BITS, IN_64_BITS] = [126, 127];
 
-/** The length of a header by its second byte. */
+/** Returns the length of a header from its second byte. */
 export function headerLength(second: number): number {
   const short = second & 0x7f;
   return 2 + (short === IN_64_BITS ? 8 : short === IN_16_BITS ? 2 : 0) + (second & MASKED ? 4 : 0);
 }
 
-/** The length of a frame's content, by its header at `at`; Infinity for one of more than 32 bits. */
+/** Returns the content length from the header at `at`, or Infinity if it exceeds 32 bits. */
 export function contentLength(bytes: Uint8Array, at: number): number {
   const short = bytes[at + 1]! & 0x7f;
   if (short < IN_16_BITS) return short;
@@ -41,7 +41,7 @@ export function uint32At(bytes: Uint8Array, at: number): number {
   return ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0;
 }
 
-/** Writes the header of a frame without a mask. @returns where it ends */
+/** Writes the header of an unmasked frame. @returns end of the header */
 export function writeHeader(bytes: Uint8Array, at: number, first: number, length: number): number {
   bytes[at] = first;
   if (length < IN_16_BITS) {
@@ -63,9 +63,9 @@ export function writeHeader(bytes: Uint8Array, at: number, first: number, length
 }
 
 /**
- * A whole frame with FIN.
+ * Makes a complete frame with FIN.
  *
- * @param key of four bytes, for a client's: content is masked by it
+ * @param key four-byte mask, for a client's frame
  */
 export function makeFrame(opcode: number, content: Uint8Array, key?: Uint8Array): Uint8Array {
   const bytes = new Uint8Array(14 + content.length);
@@ -79,12 +79,12 @@ export function makeFrame(opcode: number, content: Uint8Array, key?: Uint8Array)
   return bytes.slice(0, at + content.length);
 }
 
-/** The content of a Close frame that has a code and no reason. */
+/** Returns the content of a Close frame with a code and no reason. */
 export function closeContent(code: number): Uint8Array {
   return code === CLOSE.none ? new Uint8Array(0) : Uint8Array.of(code >>> 8, code);
 }
 
-/** Whether a peer may close by this code: the others are reserved, or say what is never sent (RFC 6455, 7.4). */
+/** Returns whether a peer may send this close code. The others are reserved or never sent (RFC 6455, section 7.4). */
 export function isCloseCode(code: number): boolean {
   if (code >= 3000) return code < 5000;
   return code >= 1000 && code <= 1014 && code !== 1004 && code !== 1005 && code !== 1006;

@@ -1,7 +1,7 @@
-// A WebSocket's server: answers the upgrade, greets, and sends messages back or throws them away.
+// WebSocket server: answers the upgrade, sends a greeting, and echoes or discards messages.
 //
-// What it sends back is written over what it has read: a frame of the server's has no mask and is shorter. So an echo of many frames is one
-// send of one buffer, and a message of any length is sent back as it comes.
+// Echoes are written over the bytes that have been read, since a server's unmasked frame is shorter. Many frames are
+// thus echoed by one send from one buffer, and a message of any length is echoed as it arrives.
 import { CODES } from "../codes.js";
 import { grown } from "../columns.js";
 import type { Connections } from "../contract.js";
@@ -12,11 +12,11 @@ import { TEXT, WebSocketSide } from "./side.js";
 import { answerTo } from "./upgrade.js";
 import { checkUtf8, UTF8_ACCEPT, UTF8_REJECT } from "./utf8.js";
 
-/** Places among the constants. */
+/** Indices of the constants. */
 const [PING, GREETING] = [0, 1] as const;
-/** Bytes of the header of a client's ping: two, and the mask. */
+/** Length of a client's ping header: two bytes and the mask. */
 const PING_HEADER = 6;
-/** Nothing is being gathered. */
+/** No output is being gathered. */
 const NONE = new Uint8Array(0);
 
 export interface WebSocketServerOptions {
@@ -35,15 +35,15 @@ export class WebSocketServer extends WebSocketSide {
   private readonly isEcho: boolean;
   private readonly greets: boolean;
   private readonly closes: boolean;
-  /** The mask of the current frame, turned so that its first byte is the next one's. */
+  /** Mask of the current frame, rotated so that its first byte applies to the next content byte. */
   private keys: Uint32Array<ArrayBuffer>;
-  /** What is to be sent of the buffer that is being read. */
+  /** Output gathered in the buffer that is being read. */
   private gathered: Uint8Array = NONE;
   private gatheredFrom = 0;
   private gatheredTo = 0;
-  /** Where the current frame begins there; before that it is sound. */
+  /** Start of the current frame in the gathered output. Everything before it is valid. */
   private soundTo = 0;
-  /** The request that was upgraded last, and its answer: those of a load test are often the same. */
+  /** Last upgraded request and its answer. Requests of a load test are often identical. */
   private request = Buffer.alloc(0);
   private answer = Buffer.alloc(0);
 
@@ -107,7 +107,7 @@ export class WebSocketServer extends WebSocketSide {
 
   protected content(slot: number, bytes: Uint8Array, start: number, end: number): boolean {
     if (this.isEcho) this.gather(bytes, start);
-    // Where there is nothing to send back the content stays where it is.
+    // Without an echo, the content is unmasked in place.
     const to = this.isEcho ? this.gatheredTo : start;
     this.keys[slot] = unmask(bytes, start, end, to, this.keys[slot]!);
     const length = end - start;
@@ -122,7 +122,7 @@ export class WebSocketServer extends WebSocketSide {
   }
 
   protected pong(_slot: number, bytes: Uint8Array, start: number, end: number, key: number): void {
-    // Its header is read, too.
+    // The ping's header has been read too, so it can be overwritten.
     this.gather(bytes, start - PING_HEADER);
     const at = writeHeader(bytes, this.gatheredTo, FIN | OPCODE.pong, end - start);
     unmask(bytes, start, end, at, key);
@@ -134,7 +134,7 @@ export class WebSocketServer extends WebSocketSide {
     this.connections.send(slot, frame, 0, frame.length);
   }
 
-  /** A client goes when it likes; one that blames us has refused. */
+  /** Ordinary close codes count as a normal close; codes that report an error count as a refusal. */
   protected closedBy(slot: number, code: number): void {
     if (code <= CLOSE.goingAway || code === CLOSE.none || code >= 3000) this.connections.close(slot);
     else this.connections.refused(slot, CODES.webSocket + code);
@@ -150,21 +150,24 @@ export class WebSocketServer extends WebSocketSide {
     if (gathered !== NONE && gatheredTo > gatheredFrom) this.connections.send(slot, gathered, gatheredFrom, gatheredTo);
   }
 
-  /** From `at` on bytes may be written over: everything before has been read. */
+  /** Starts gathering output at `at`. Everything before it has been read and may be overwritten. */
   private gather(bytes: Uint8Array, at: number): void {
     if (this.gathered !== NONE) return;
     this.gathered = bytes;
     this.gatheredFrom = this.gatheredTo = this.soundTo = at;
   }
 
-  /** What of the current frame has not been sent is not sent: it is no UTF-8. */
+  /** Discards the unsent part of the current frame, which is not valid UTF-8. */
   private takeBack(): false {
     if (this.isEcho) this.gatheredTo = this.soundTo;
     return false;
   }
 }
 
-/** Writes bytes `start` to `end` without their mask to `to`, which is no later. @returns the mask for the bytes after them */
+/**
+ * Unmasks bytes `start` to `end` into `to`, which must not be after `start`.
+ * @returns mask for the bytes that follow
+ */
 function unmask(bytes: Uint8Array, start: number, end: number, to: number, key: number): number {
   const [a, b, c, d] = [key >>> 24, (key >>> 16) & 255, (key >>> 8) & 255, key & 255];
   let [from, at] = [start, to];

@@ -1,5 +1,5 @@
-// What both sides of a WebSocket have in common: a head first, then frames, read as they come. Content is handed on in pieces as long as it
-// comes in pieces; what has to be in one piece (heads, frames' headers, control frames) is kept until it is.
+// Base class of both sides of a WebSocket: parses a head and then frames as they arrive. Content is passed on in
+// pieces. Parts that must be complete (heads, frame headers, control frames) are buffered until they are.
 import { FAULT } from "../codes.js";
 import { grown } from "../columns.js";
 import type { Connections, Protocol } from "../contract.js";
@@ -19,23 +19,23 @@ import {
 } from "./frame.js";
 import { checkUtf8, UTF8_ACCEPT } from "./utf8.js";
 
-/** The upgrade is done. */
+/** The upgrade has completed. */
 const READY = 1;
-/** Some bytes are kept until more come. */
+/** Incomplete input is buffered. */
 const PARTIAL = 2;
-/** A message has begun and not ended. */
+/** A message has begun but not ended. */
 const IN_MESSAGE = 4;
-/** It is text. */
+/** The current message is text. */
 export const TEXT = 8;
-/** The frame that has begun is the message's last. */
+/** The current frame is the last of its message. */
 const LAST = 16;
-/** A ping was sent and not answered. */
+/** A ping is unanswered. */
 const PINGED = 32;
-/** A ping is waited for so long at least, however short the interval. */
+/** Minimum time to wait for a pong, however short the interval. */
 const LEAST_WAIT_MS = 5000;
-/** For a subclass to use; cleared when a message begins. */
+/** Reserved for subclasses; cleared when a message begins. */
 export const OWN_MARK = 64;
-/** A Close frame was sent or answered: what still comes is nothing to us. */
+/** A Close frame has been sent or answered. Further input is ignored. */
 const CLOSED = 128;
 
 export abstract class WebSocketSide implements Protocol {
@@ -46,21 +46,21 @@ export abstract class WebSocketSide implements Protocol {
   readonly heartbeatMs: number;
   protected readonly connections: Connections;
   protected flags: Uint8Array<ArrayBuffer>;
-  /** Bytes of the current frame's content that are still to come. */
+  /** Remaining content bytes of the current frame. */
   protected left: Uint32Array<ArrayBuffer>;
-  /** Bytes of the current message that have come. */
+  /** Bytes of the current message received so far. */
   protected sizes: Uint32Array<ArrayBuffer>;
-  /** What is known of the current message as UTF-8. */
+  /** UTF-8 decoder state of the current message. */
   protected utf8: Uint8Array<ArrayBuffer>;
-  /** Heartbeats since the ping that is not answered. */
+  /** Number of heartbeats since the unanswered ping. */
   protected missed: Uint8Array<ArrayBuffer>;
   private readonly leftovers = new Leftovers();
   private readonly maxMessageBytes: number;
-  /** MASKED where the peer has to mask its frames. */
+  /** MASKED if the peer must mask its frames. */
   private readonly peerMask: number;
-  /** As many heartbeats without an answer end the connection. */
+  /** Number of heartbeats without a pong that ends the connection. */
   private readonly mostMissed: number;
-  /** The place of a ping among the constants. */
+  /** Index of the ping among the constants. */
   private readonly ping: number;
 
   constructor(
@@ -86,7 +86,7 @@ export abstract class WebSocketSide implements Protocol {
     this.flags[slot] = 0;
     this.left[slot] = 0;
     this.sizes[slot] = 0;
-    // What came behind bytes that could not be answered any more was kept after the connection's end.
+    // Input may have been buffered after the slot's previous connection ended.
     this.leftovers.drop(slot);
   }
 
@@ -127,11 +127,14 @@ export abstract class WebSocketSide implements Protocol {
     this.flags[slot] = 0;
   }
 
-  /** The head at `start` to `end` has come: answers it or checks it. @returns whether the connection is upgraded; else it is refused */
+  /**
+   * Answers or checks the head at `start` to `end`.
+   * @returns whether the connection is upgraded; if not, it has been refused
+   */
   protected abstract upgrade(slot: number, bytes: Uint8Array, start: number, end: number): boolean;
   /** The connection is ready. */
   protected abstract begin(slot: number): void;
-  /** A data frame begins. @param first of its header @param at where the header begins @param key the mask, as a number */
+  /** A data frame begins. @param first byte of its header @param at start of the header @param key mask as a number */
   protected abstract frame(
     slot: number,
     bytes: Uint8Array,
@@ -140,22 +143,22 @@ export abstract class WebSocketSide implements Protocol {
     length: number,
     key: number,
   ): void;
-  /** Content of a message. @returns whether it is UTF-8 as far as it is text */
+  /** Handles message content. @returns whether it is valid UTF-8, or is not text */
   protected abstract content(slot: number, bytes: Uint8Array, start: number, end: number): boolean;
-  /** A message is over. @returns whether it was UTF-8, if it was text */
+  /** Handles the end of a message. @returns whether it was valid UTF-8, or was not text */
   protected abstract message(slot: number): boolean;
-  /** The peer's ping, with its content masked as it came. */
+  /** Answers the peer's ping, whose content is still masked. */
   protected abstract pong(slot: number, bytes: Uint8Array, start: number, end: number, key: number): void;
   /** Sends a Close frame. */
   protected abstract sendClose(slot: number, code: number): void;
-  /** The peer closes by `code`; the answer is sent. */
+  /** The peer closed with `code`, and the answer has been sent. */
   protected abstract closedBy(slot: number, code: number): void;
-  /** Whether a frame of ours is sent in part, and the rest comes from the peer. */
+  /** Whether a frame of ours has been sent in part, with the rest depending on the peer's input. */
   protected abstract isInFrame(slot: number): boolean;
-  /** What was read is done with: sends what has gathered. Before anything else is sent, and at the end of what came. */
+  /** Sends gathered output. Called before anything else is sent and at the end of each read. */
   protected abstract flush(slot: number): void;
 
-  /** Closes by `code`: the peer is told unless a frame is under way. */
+  /** Closes with `code`. Sends a Close frame unless a frame of ours is incomplete. */
   protected sayClose(slot: number, code: number): void {
     this.flags[slot]! |= CLOSED;
     if (!this.isInFrame(slot)) this.sendClose(slot, code);
@@ -187,7 +190,7 @@ export abstract class WebSocketSide implements Protocol {
     if (this.frames(slot, bytes, at, end)) this.flush(slot);
   }
 
-  /** @returns whether the connection goes on */
+  /** @returns whether the connection is still open */
   private frames(slot: number, bytes: Uint8Array, start: number, end: number): boolean {
     let at = start;
     while (at < end) {
@@ -210,7 +213,7 @@ export abstract class WebSocketSide implements Protocol {
         if (size + content > this.maxMessageBytes) return this.fail(slot, CLOSE.tooBig);
         this.beginFrame(slot, bytes, at, first, content, key);
         at += length;
-        // An empty frame has come whole.
+        // An empty frame is already complete.
         if (content === 0 && !this.endFrame(slot)) return false;
       } else {
         const contentEnd = at + length + content;
@@ -243,7 +246,7 @@ export abstract class WebSocketSide implements Protocol {
     this.frame(slot, bytes, at, first, length, key);
   }
 
-  /** Content of the current frame. @returns whether the connection goes on */
+  /** Handles content of the current frame. @returns whether the connection is still open */
   private take(slot: number, bytes: Uint8Array, start: number, end: number): boolean {
     const isText = this.content(slot, bytes, start, end);
     this.sizes[slot]! += end - start;
@@ -284,11 +287,11 @@ export abstract class WebSocketSide implements Protocol {
     }
   }
 
-  /** The peer does what it must not: says so, and ends it. */
+  /** Reports a protocol violation to the peer and ends the connection. */
   private fail(slot: number, code: number): false {
     this.flush(slot);
     this.sayClose(slot, code);
-    // What came of the message is part of none.
+    // The incomplete message is not counted.
     this.sizes[slot] = 0;
     const fault = code === CLOSE.tooBig ? "MESSAGE_TOO_BIG" : code === CLOSE.notUtf8 ? "BAD_UTF8" : "BAD_FRAME";
     this.connections.refused(slot, FAULT[fault]);

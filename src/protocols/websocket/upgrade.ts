@@ -1,12 +1,12 @@
-// The upgrade from HTTP/1.1 to WebSocket: the request, what a server answers it by, and whether a client takes the answer.
-// @see RFC 6455, 4
+// Upgrade from HTTP/1.1 to WebSocket: the request, a server's answer, and the client's check of the answer.
+// @see RFC 6455, section 4
 import { createHash } from "node:crypto";
 import { CODES, FAULT } from "../codes.js";
 import { fieldOf, hasToken } from "../http-head.js";
 import type { WebSocketSpec } from "../spec/spec.js";
 
 const GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
-/** What `key` has to be: 16 bytes in base64. */
+/** Valid keys: 16 bytes in base64. */
 const KEY = /^[A-Za-z0-9+/]{22}==$/;
 
 /** @param key 16 bytes in base64 */
@@ -24,29 +24,29 @@ export function makeRequest({ host, path, headers, subprotocol }: WebSocketSpec,
   return `${lines.join("\r\n")}\r\n\r\n`;
 }
 
-/** What Sec-WebSocket-Accept has to be. */
+/** Returns the expected Sec-WebSocket-Accept. */
 export function acceptOf(key: string): string {
   return createHash("sha1")
     .update(key + GUID)
     .digest("base64");
 }
 
-/** @returns the code by which the response is a refusal, or undefined for one that agrees */
+/** @returns code of the refusal, or undefined if the response accepts the upgrade */
 export function findRefusal(head: string, { subprotocol }: WebSocketSpec, key: string): number | undefined {
   const status = /^HTTP\/1\.1 (\d{3})[ \r]/.exec(head)?.[1];
   if (status === undefined) return FAULT.NOT_HTTP;
   if (status !== "101") return CODES.http + Number(status);
   const isUpgrade = hasToken(fieldOf(head, "Upgrade"), "websocket") && hasToken(fieldOf(head, "Connection"), "upgrade");
   if (!isUpgrade || fieldOf(head, "Sec-WebSocket-Accept") !== acceptOf(key)) return FAULT.BAD_UPGRADE;
-  // Extensions were not offered, and no other subprotocol than ours.
+  // We offer no extensions, and only one subprotocol.
   if (fieldOf(head, "Sec-WebSocket-Extensions")) return FAULT.BAD_UPGRADE;
   return fieldOf(head, "Sec-WebSocket-Protocol") === subprotocol ? undefined : FAULT.BAD_SUBPROTOCOL;
 }
 
-/** What a server says to a request. */
+/** A server's answer to a request. */
 export interface Answer {
   readonly text: string;
-  /** The status by which it is refused; undefined for an upgrade. */
+  /** Status of a refusal; undefined for an upgrade. */
   readonly refusal: number | undefined;
 }
 
@@ -73,7 +73,7 @@ export function answerTo(head: string, { path, subprotocol }: WebSocketSpec): An
   return { text: `${lines.join("\r\n")}\r\n\r\n`, refusal: undefined };
 }
 
-/** Subprotocols, unlike other tokens, are told apart by case. */
+/** Subprotocols, unlike other tokens, are case-sensitive. */
 function offers(list: string | undefined, subprotocol: string): boolean {
   return list?.split(",").some((each) => each.trim() === subprotocol) ?? false;
 }

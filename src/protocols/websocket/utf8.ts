@@ -1,14 +1,14 @@
-// UTF-8 checked as it comes, byte by byte: text may be cut anywhere, within a character too.
+// Incremental UTF-8 validation. Text may be split anywhere, even within a character.
 // @see Björn Höhrmann, Flexible and Economical UTF-8 Decoder, https://bjoern.hoehrmann.de/utf-8/decoder/dfa/
 
-/** Between two characters: what text begins and ends with. */
+/** State between two characters, at which valid text begins and ends. */
 export const UTF8_ACCEPT = 0;
-/** What came is no UTF-8, whatever follows. */
+/** State after invalid input. */
 export const UTF8_REJECT = 12;
 
 const repeat = (value: number, times: number) => new Array<number>(times).fill(value);
 
-/** The class of each byte. */
+/** Class of each byte. */
 const CLASSES = Uint8Array.from([
   ...repeat(0, 128),
   ...repeat(1, 16),
@@ -26,7 +26,7 @@ const CLASSES = Uint8Array.from([
   ...repeat(8, 11),
 ]);
 
-/** The next state, by state and class. */
+/** Next state, by state and class. */
 // biome-ignore format: a row for each state
 const NEXT = Uint8Array.of(
   0, 12, 24, 36, 60, 96, 84, 12, 12, 12, 48, 72,
@@ -40,7 +40,7 @@ const NEXT = Uint8Array.of(
   12, 36, 12, 12, 12, 12, 12, 12, 12, 12, 12, 12,
 );
 
-/** The state after bytes `start` to `end`, from `state` on. */
+/** Returns the state after bytes `start` to `end`. */
 export function checkUtf8(state: number, bytes: Uint8Array, start: number, end: number): number {
   let now = state;
   for (let at = start; at < end; at++) {
