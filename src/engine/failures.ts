@@ -1,18 +1,18 @@
-// The failures that workers have counted, by the step of a connection's life and the errno.
+// Collects the failures counted by workers, by step of a connection's life and errno.
 import { isTlsCode, tlsCodeName } from "../linux/openssl/codes.js";
 import { ERRNO_LIMIT, errnoName } from "../linux/syscalls/errno.js";
 import { codeName, FIRST_CODE } from "../protocols/codes.js";
 import { STEPS, type Step } from "../util/steps.js";
 import type { WorkerMemory } from "./worker-memory.js";
 
-/** Failures of one kind: how often `errno`, or the code of a refusal, was met in `phase`. */
+/** Number of failures with the same phase and errno. `errno` may also be the code of a refusal. */
 export interface FailureCount {
   readonly phase: Step;
   readonly errno: number;
   readonly count: number;
 }
 
-/** All failures of all workers, the most frequent first. */
+/** Returns the failures of all workers, most frequent first. */
 export function collectFailures(memories: readonly WorkerMemory[]): FailureCount[] {
   const found: FailureCount[] = [];
   STEPS.forEach((phase, index) => {
@@ -30,8 +30,8 @@ export function collectFailures(memories: readonly WorkerMemory[]): FailureCount
 }
 
 /**
- * The name of a failure: the errno's, or that of the code by which a protocol refused; `FIN` where the peer closed in order, `SELF` where a
- * connection was its own peer.
+ * Returns the name of a failure: that of the errno, or of the code with which a protocol refused; `FIN` if the peer
+ * closed the connection, `SELF` if a connection connected to itself.
  */
 export function failureName(phase: Step, errno: number): string {
   if (isTlsCode(errno)) return tlsCodeName(errno);
@@ -40,7 +40,7 @@ export function failureName(phase: Step, errno: number): string {
   return phase === "connect" ? "SELF" : "FIN";
 }
 
-/** What connect() itself returned, by the errno's name. */
+/** Returns the number of errors returned by connect() itself, by errno name. */
 export function collectAtOnce(memories: readonly WorkerMemory[]): Record<string, number> {
   const found: Record<string, number> = {};
   for (let errno = 0; errno < ERRNO_LIMIT; errno++) {

@@ -1,4 +1,4 @@
-// What connections cost in memory: this process's resident bytes and the kernel's slabs, before and while held.
+// Memory used by connections: resident bytes of this process and kernel memory, read before and during a run.
 import { readMeminfo, readResidentBytes } from "../linux/proc/procfs.js";
 
 export interface MemoryUse {
@@ -12,7 +12,7 @@ export function readMemoryUse(): MemoryUse {
   return { residentBytes: readResidentBytes() ?? 0, kernelBytes: kernelBytesOf(readMeminfo()) };
 }
 
-/** MemoryUse.kernelBytes by what readMeminfo() returns. */
+/** Computes MemoryUse.kernelBytes from the result of readMeminfo(). */
 export function kernelBytesOf({ Slab = 0, PageTables = 0, KernelStack = 0 }: Record<string, number>): number {
   return Slab + PageTables + KernelStack;
 }

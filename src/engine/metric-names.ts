@@ -1,15 +1,15 @@
-// The metrics' names and units as Prometheus wants them: snake case, base units, `_total` for what only rises.
+// Prometheus names and units of metrics: snake case, base units, and `_total` for counters.
 import type { MetricDefinition, MetricDefinitions, Metrics } from "./metrics.js";
 
-/** What is exported of a metric besides its value. */
+/** Metadata exported with a metric. */
 export interface MetricFamily {
-  /** Such as `fourtuple_connect_sent_bytes_total`. */
+  /** For example `fourtuple_connect_sent_bytes_total`. */
   readonly name: string;
   readonly type: MetricDefinition["type"];
   readonly help: string;
   /** Base unit; undefined for a plain count. */
   readonly unit: "seconds" | "bytes" | undefined;
-  /** What a value is divided by to be in that unit. */
+  /** Divisor that converts a value to the base unit. */
   readonly divisor: number;
 }
 
@@ -21,7 +21,7 @@ const UNITS = {
 
 const SUFFIX = /(Ms|Us|Bytes)$/;
 
-/** A metric as Prometheus names it. @param name as it was declared */
+/** Returns a metric's Prometheus metadata. @param name as declared */
 export function familyOf(prefix: string, name: string, { type, help }: MetricDefinition): MetricFamily {
   const suffix = SUFFIX.exec(name)?.[1] as keyof typeof UNITS | undefined;
   const { unit, divisor } = suffix ? UNITS[suffix] : { unit: undefined, divisor: 1 };
@@ -30,7 +30,7 @@ export function familyOf(prefix: string, name: string, { type, help }: MetricDef
   return { name: parts.filter((part) => part !== undefined).join("_"), type, help, unit, divisor };
 }
 
-/** All metrics of a role that are shown, by the name under which a snapshot has them. */
+/** Returns the metadata of a role's visible metrics, by name in a snapshot. */
 export function familiesOf<D extends MetricDefinitions>({
   prefix,
   definitions,

@@ -1,23 +1,23 @@
-// What workers count and time: each metric is declared once, with its name, type and help, and everything else follows from that: its
-// place in shared memory, its field of a snapshot, its fields of the result, its name for Prometheus.
+// Metric declarations. Each metric is declared once, with its name, type and help text. Its index in shared memory, its
+// fields in snapshots and results, and its Prometheus name are derived from the declaration.
 import { Histogram } from "../results/histogram/histogram.js";
 import type { MemoryLayout, WorkerMemory } from "./worker-memory.js";
 
-/** How the workers' values make the run's; `least` leaves out 0, which stands for none. */
+/** How the workers' values are combined. `least` ignores 0, which means no value. */
 export type Combination = "sum" | "max" | "least";
 
 /**
- * A metric as a role declares it, under a name in camel case that ends with its unit: `Ms`, `Us` or `Bytes`, or nothing for a plain
- * count. A counter never decreases; a gauge may; a histogram is of latencies in microseconds.
+ * A role's declaration of a metric. The name is in camel case and ends with its unit (`Ms`, `Us` or `Bytes`), or has
+ * none for a plain count. Counters never decrease, gauges may, and histograms hold latencies in microseconds.
  */
 export interface MetricDefinition {
   readonly type: "counter" | "gauge" | "histogram";
   readonly help: string;
-  /** `sum` when missing. */
+  /** Defaults to `sum`. */
   readonly combined?: Combination;
   /**
-   * Where its last value stands in the result, such as `traffic.sentBytes`; `internal` for bookkeeping between a worker and the main
-   * thread, which nobody else sees; `moment` for what a snapshot has and a result has not.
+   * Paths of its final value in the result, such as `traffic.sentBytes`. `internal` metrics are only exchanged between
+   * a worker and the main thread; `moment` metrics appear in snapshots but not in results.
    */
   readonly shown: readonly string[] | "internal" | "moment";
 }
@@ -26,25 +26,28 @@ export type MetricDefinitions = Readonly<Record<string, MetricDefinition>>;
 
 /** A role's metrics. */
 export interface Metrics<D extends MetricDefinitions> {
-  /** What their names begin with for Prometheus: `fourtuple_connect`. */
+  /** Prefix of their Prometheus names, such as `fourtuple_connect`. */
   readonly prefix: string;
   readonly definitions: D;
-  /** Each counter's and gauge's place in a worker's counters. */
+  /** Index of each counter and gauge in a worker's counters. */
   readonly index: { readonly [Name in keyof D as D[Name]["type"] extends "histogram" ? never : Name]: number };
-  /** Each histogram's place among a worker's histograms. */
+  /** Index of each histogram among a worker's histograms. */
   readonly histograms: { readonly [Name in keyof D as D[Name]["type"] extends "histogram" ? Name : never]: number };
-  /** The room that they take in a worker's memory. */
+  /** Space needed in a worker's memory. */
   readonly layout: MemoryLayout;
-  /** Names of the counters and gauges that are shown. */
+  /** Names of the visible counters and gauges. */
   readonly shown: readonly string[];
 }
 
-/** The counters and gauges that are shown, by name. */
+/** Values of the visible counters and gauges, by name. */
 export type MetricValues<D extends MetricDefinitions> = {
   readonly [Name in keyof D as D[Name] extends { shown: "internal" } | { type: "histogram" } ? never : Name]: number;
 };
 
-/** The metrics of one section of the result, such as `traffic`, by the section's own names; of "", those outside of any. */
+/**
+ * Metrics of one section of the result, such as `traffic`, by field name. Section "" contains those outside any
+ * section.
+ */
 export type SectionValues<D extends MetricDefinitions, Section extends string> = {
   readonly [Name in keyof MetricValues<D> as FieldOf<D[Name & keyof D]["shown"], Section>]: number;
 };
@@ -78,7 +81,7 @@ function placesOf(names: readonly string[]): Readonly<Record<string, number>> {
   return Object.fromEntries(names.map((name, place) => [name, place]));
 }
 
-/** What all workers have counted until now: every counter and gauge but the internal ones. */
+/** Returns the current values, over all workers, of all counters and gauges except internal ones. */
 export function readMetrics<D extends MetricDefinitions>(
   { definitions, index, shown }: Metrics<D>,
   memories: readonly WorkerMemory[],
@@ -92,14 +95,14 @@ export function readMetrics<D extends MetricDefinitions>(
   ) as MetricValues<D>;
 }
 
-/** What all workers have timed until now. @param place one of a role's histograms */
+/** Returns the current histogram over all workers. @param place index of one of the role's histograms */
 export function readHistogram(memories: readonly WorkerMemory[], place: number): Histogram {
   const sum = new Histogram();
   for (const { histograms } of memories) sum.add(histograms[place]!);
   return sum;
 }
 
-/** What a result's section has of the metrics. @param section such as `traffic`, or "" for the result itself */
+/** Returns the metric fields of a section of the result. @param section such as `traffic`, or "" for the top level */
 export function sectionOf<D extends MetricDefinitions, Section extends string>(
   { definitions }: Metrics<D>,
   values: MetricValues<D>,
@@ -116,7 +119,7 @@ export function sectionOf<D extends MetricDefinitions, Section extends string>(
   return Object.fromEntries(fields);
 }
 
-/** The fields of the result that hold a metric. */
+/** Returns the paths in the result that contain a metric. */
 export function pathsOf({ shown }: MetricDefinition): readonly string[] {
   return typeof shown === "string" ? [] : shown;
 }

@@ -1,17 +1,16 @@
-// Which connections are not ready in the protocol yet, and since when: a peer that does not go on with its handshake must not stay for ever.
-// 4 bytes a slot.
+// Tracks protocol handshakes in progress, so that stalled ones time out. 4 bytes per slot.
 import { grown } from "../protocols/columns.js";
 
-/** All slots are looked at so often in the time that a handshake has. */
+/** Number of scans of all slots per timeout period. */
 const LOOKS = 8;
 
 export class PendingHandshakes {
-  /** The step in which a handshake fails, one of STEP. */
+  /** STEP in which a handshake fails. */
   readonly step: number;
   private readonly timeoutMs: number;
   private count = 0;
   private nextLookMs = 0;
-  /** When a handshake began, in milliseconds since this was made, and one; 0 for none. */
+  /** Start time of each handshake, in milliseconds since construction, plus one; 0 for none. */
   private beganMs = new Uint32Array(1024);
   private readonly startMs = performance.now();
 
@@ -26,7 +25,7 @@ export class PendingHandshakes {
     this.beganMs[slot] = nowMs - this.startMs + 1;
   }
 
-  /** The handshake of `slot` is over, if one was under way. */
+  /** Ends the handshake of `slot`, if one is in progress. */
   end(slot: number): void {
     if (!this.has(slot)) return;
     this.beganMs[slot] = 0;
@@ -41,14 +40,14 @@ export class PendingHandshakes {
     return this.has(slot) && nowMs - this.startMs + 1 - this.beganMs[slot]! >= this.timeoutMs;
   }
 
-  /** Whether it is time to look for those that are late. */
+  /** Returns whether it is time to scan for handshakes that have timed out. */
   mustLook(nowMs: number): boolean {
     if (this.count === 0 || nowMs < this.nextLookMs) return false;
     this.nextLookMs = nowMs + this.timeoutMs / LOOKS;
     return true;
   }
 
-  /** Until the next look; Infinity while no handshake is under way. */
+  /** Returns the milliseconds until the next scan; Infinity if no handshake is in progress. */
   waitMs(nowMs: number): number {
     return this.count === 0 ? Number.POSITIVE_INFINITY : Math.max(0, this.nextLookMs - nowMs);
   }

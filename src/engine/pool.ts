@@ -1,4 +1,4 @@
-// The main thread's side of the workers: takes threads, hands them plans, wakes them, waits for their end.
+// Worker pool, used by the main thread: allocates threads, passes plans to them, wakes them, and waits for them to end.
 import { availableParallelism } from "node:os";
 import { notify } from "../linux/syscalls/eventfd.js";
 import type { AppError } from "../util/errors.js";
@@ -6,20 +6,20 @@ import { type ThreadKind, WorkerThread } from "./threads/thread.js";
 import { COMMAND, CONTROL, type MemoryLayout, WorkerMemory } from "./worker-memory.js";
 
 export interface PoolOptions<Message> {
-  /** The module that a thread runs: it ends with runWorkers(). */
+  /** Module that a thread runs; it must end with runWorkers(). */
   readonly module: URL;
-  /** What the workers count. */
+  /** Metrics of the workers. */
   readonly metrics: { readonly layout: MemoryLayout };
-  /** Sockets of the main thread that the workers use: all others are closed in their tables. */
+  /** Main-thread sockets used by the workers. All others are closed in the workers' descriptor tables. */
   readonly kept?: readonly number[];
-  /** All threads use the main thread's descriptor table; default: each has one of its own, where that is allowed. */
+  /** Whether all threads use the main thread's descriptor table. By default each has its own, if permitted. */
   readonly sharesTable?: boolean;
   readonly onMessage: (message: Message, worker: number) => void;
-  /** A thread died of an error; its connections are gone. */
+  /** Called when a thread dies of an error. Its connections are lost. */
   readonly onFault: (error: AppError, worker: number) => void;
 }
 
-/** One per core: how many threads open or accept at the same time. */
+/** Number of threads that open or accept at the same time: one per core. */
 export const CORES = availableParallelism();
 
 interface Running {
@@ -29,10 +29,10 @@ interface Running {
   alive: boolean;
 }
 
-/** Pools with a living worker. */
+/** Pools with a live worker. */
 const living = new Set<{ abort(): void }>();
 
-// process.exit() waits for threads, and a thread in epoll_wait() would wait for ever.
+// process.exit() waits for threads, and a thread in epoll_wait() would block it forever.
 function abortAll(): void {
   for (const pool of living) pool.abort();
 }
@@ -47,7 +47,7 @@ export class WorkerPool<Plan, Message> {
     this.#kind = { module: options.module, sharesTable: options.sharesTable ?? false };
   }
 
-  /** The memory of every worker ever started: what an ended one counted stays. */
+  /** Memory of all workers ever started. Counts of ended workers are retained. */
   get memories(): WorkerMemory[] {
     return this.#workers.map((worker) => worker.memory);
   }
@@ -60,7 +60,7 @@ export class WorkerPool<Plan, Message> {
     return this.#workers.filter((worker) => worker.alive).length;
   }
 
-  /** Whether every worker so far has a descriptor table, and so a limit of open files, of its own. */
+  /** Whether every worker so far has a private descriptor table, and thus its own limit of open files. */
   get hasPrivateTables(): boolean {
     return this.#workers.every(({ thread }) => thread.hasPrivateTable);
   }
@@ -68,7 +68,7 @@ export class WorkerPool<Plan, Message> {
   /**
    * Starts a worker and returns its number.
    *
-   * @throws {AppError} E_WORKER or E_SYSTEM when there is no thread for it
+   * @throws {AppError} E_WORKER or E_SYSTEM if no thread is available
    */
   start(plan: Plan, target = 0): number {
     const index = this.#workers.length;
@@ -96,7 +96,7 @@ export class WorkerPool<Plan, Message> {
     return index;
   }
 
-  /** Writes a word of a worker's control block and wakes the worker if that changed it. */
+  /** Writes a word of a worker's control block and wakes the worker if the value changed. */
   set(index: number, word: number, value: number): void {
     const worker = this.#workers[index]!;
     if (worker.alive && Atomics.exchange(worker.memory.control, word, value) !== value) notify(worker.thread.wakeFd);
@@ -109,14 +109,14 @@ export class WorkerPool<Plan, Message> {
   /** Tells every worker to close its connections and waits until all have ended. */
   async stop(): Promise<void> {
     for (const { alive, memory, thread } of this.#workers) {
-      // One that is to end at once is not to begin closing after all.
+      // Do not downgrade an abort to a stop.
       const before = Atomics.compareExchange(memory.control, CONTROL.command, COMMAND.run, COMMAND.stop);
       if (alive && before === COMMAND.run) notify(thread.wakeFd);
     }
     await this.ended();
   }
 
-  /** Tells every worker to end at once; the kernel closes what they held when the process ends. */
+  /** Tells every worker to end at once. The kernel closes their connections when the process exits. */
   abort(): void {
     this.setAll(CONTROL.command, COMMAND.abort);
   }

@@ -1,5 +1,5 @@
-// What a worker and the main thread share: commands one way, counters and latencies the other. Each of
-// them has one writer, its worker, so plain writes to aligned numbers are enough; the main thread reads them while they run.
+// Memory shared by a worker and the main thread: commands in one direction, counters and latencies in the other. Only
+// the worker writes counters, so plain writes to aligned numbers suffice; the main thread reads them concurrently.
 
 import { ERRNO_LIMIT } from "../linux/syscalls/errno.js";
 import { FIRST_CODE } from "../protocols/codes.js";
@@ -7,61 +7,64 @@ import { BUCKETS } from "../results/histogram/buckets.js";
 import { Histogram } from "../results/histogram/histogram.js";
 import { STEPS } from "../util/steps.js";
 
-/** What the main thread tells a worker. */
+/** Commands from the main thread to a worker. */
 export const COMMAND = {
   run: 0,
-  /** Close every connection, report, end. */
+  /** Close all connections, report, and end. */
   stop: 1,
-  /** End at once and leave the closing to the kernel. */
+  /** End at once and let the kernel close the connections. */
   abort: 2,
 } as const;
 
-/** A client worker's target that leaves everything as it is: none is opened and none is closed. */
+/** Target that makes a client worker neither open nor close connections. */
 export const TARGET_AS_IT_IS = -1;
 
 /** Words of the control block. */
 export const CONTROL = {
   command: 0,
-  /** Roles' own: how many connections a client worker is to have; whether a server worker is to pause, a client's to send no more. */
+  /**
+   * Role-specific: the target number of connections of a client worker; whether a server worker is paused, or a client
+   * worker must stop sending.
+   */
   target: 1,
   paused: 2,
-  /** How many texts of a single connection the main thread has received: a client worker does not run ahead of it. */
+  /** Number of texts of a single connection received by the main thread. A client worker waits for it to catch up. */
   receivedTexts: 3,
 } as const;
 
 const CONTROL_WORDS = 16;
 const FAILURES = STEPS.length * ERRNO_LIMIT;
-/** The layout's two words stand behind the control block, so that whoever wraps the buffer needs no more than it. */
+/** The layout follows the control block, so that the buffer alone is enough to construct a WorkerMemory. */
 const LAYOUT_AT = CONTROL_WORDS * 4;
 const FAILURES_AT = LAYOUT_AT + 8;
-/** Kinds of refusals told apart, by step and code: what comes after them is counted as the last of them. */
+/** Maximum number of distinct refusals, by step and code. Further ones are counted as the last. */
 const REFUSALS = 64;
-/** Steps are apart by this much in a refusal's key. */
+/** Multiplier of the step in a refusal's key. */
 const KEY_STEP = 2 ** 20;
 const AT_ONCE_AT = FAILURES_AT + FAILURES * 8;
 const REFUSALS_AT = AT_ONCE_AT + ERRNO_LIMIT * 8;
 const COUNTERS_AT = REFUSALS_AT + 2 * REFUSALS * 8;
 
-/** How many a role's workers have of each (engine/metrics.ts). */
+/** Number of counters and histograms of a role's workers (engine/metrics.ts). */
 export interface MemoryLayout {
   readonly counters: number;
   readonly histograms: number;
 }
 
-/** One worker's shared memory; made by the main thread, wrapped again around the same buffer by the worker. */
+/** Shared memory of one worker, allocated by the main thread and wrapped around the same buffer by the worker. */
 export class WorkerMemory {
   readonly buffer: SharedArrayBuffer;
   readonly control: Int32Array;
-  /** By the places of the role's metrics (engine/metrics.ts), and no longer than these. */
+  /** Indexed by the role's metrics (engine/metrics.ts). */
   readonly counters: Float64Array;
-  /** By the places of the role's histograms. */
+  /** Indexed by the role's histograms. */
   readonly histograms: readonly Histogram[];
   private readonly failureCounts: Float64Array;
   private readonly atOnceCounts: Float64Array;
-  /** The key and the count of each kind; a key of 0 is free. */
+  /** Key and count of each kind of refusal; a key of 0 is free. */
   private readonly refusalCounts: Float64Array;
 
-  /** @param of what the role has, or the memory of another wrapper */
+  /** @param of layout for new memory, or the buffer of another wrapper */
   constructor(of: MemoryLayout | SharedArrayBuffer) {
     const buffer = of instanceof SharedArrayBuffer ? of : allocate(of);
     const [counters = 0, histograms = 0] = new Int32Array(buffer, LAYOUT_AT, 2);
@@ -77,13 +80,15 @@ export class WorkerMemory {
     );
   }
 
-  /** Counts one failure. @param errno positive; or a code by which a protocol refuses (protocols/codes.ts) */
+  /** Counts a failure. @param errno positive, or a code with which a protocol refused (protocols/codes.ts) */
   countFailure(phase: number, errno: number): void {
     if (errno >= FIRST_CODE) this.countRefusal(phase * KEY_STEP + errno);
     else this.failureCounts[phase * ERRNO_LIMIT + (errno < ERRNO_LIMIT ? errno : 0)]! += 1;
   }
 
-  /** Counts a failure that connect() itself returned: this host's own answer, where others come later. @param errno positive */
+  /**
+   * Counts an error returned by connect() itself, which comes from this host, not the network. @param errno positive
+   */
   countAtOnce(errno: number): void {
     this.atOnceCounts[errno < ERRNO_LIMIT ? errno : 0]! += 1;
   }
@@ -96,7 +101,7 @@ export class WorkerMemory {
     return this.failureCounts[phase * ERRNO_LIMIT + errno]!;
   }
 
-  /** What protocols have refused by, each kind once. */
+  /** Returns the protocol refusals, one entry per kind. */
   refusals(): { readonly phase: number; readonly code: number; readonly count: number }[] {
     const found = [];
     for (let at = 0; at < 2 * REFUSALS && this.refusalCounts[at] !== 0; at += 2) {
@@ -122,7 +127,7 @@ function allocate({ counters, histograms }: MemoryLayout): SharedArrayBuffer {
   return buffer;
 }
 
-/** The sum of counter number `index` over all workers. */
+/** Returns the sum of counter `index` over all workers. */
 export function sumCounter(memories: readonly WorkerMemory[], index: number): number {
   return memories.reduce((sum, memory) => sum + memory.counters[index]!, 0);
 }

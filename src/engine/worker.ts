@@ -1,5 +1,4 @@
-// The thread's side of a worker: its memory, its thread's descriptor table, its wake-up.
-// What it does with them is its role's business.
+// Worker side of a thread: its memory, descriptor table and wake-up. The work itself is implemented by the role.
 import { parentPort, workerData } from "node:worker_threads";
 import { countOpenDescriptors, listDescriptors } from "../linux/proc/procfs.js";
 import { borrowDescriptor } from "../linux/syscalls/borrowed-descriptors.js";
@@ -12,43 +11,43 @@ import { findLoopDescriptors } from "./threads/loop-descriptors.js";
 import { BARRIER, THREAD, ThreadWords } from "./threads/thread-words.js";
 import { COMMAND, CONTROL, WorkerMemory } from "./worker-memory.js";
 
-/** What a new thread is given. */
+/** Data passed to a new thread. */
 export interface ThreadStart {
   readonly words: SharedArrayBuffer;
   readonly wakeFd: number;
-  /** The main thread's descriptor table is this thread's, too. */
+  /** Whether the thread uses the main thread's descriptor table. */
   readonly sharesTable: boolean;
-  /** The threads that live already, whose descriptors are nothing to this one. */
+  /** Threads that already exist, whose descriptors this thread does not need. */
   readonly others: readonly { readonly words: SharedArrayBuffer; readonly wakeFd: number }[];
 }
 
-/** What the pool hands to a worker. */
+/** Data passed from the pool to a worker. */
 export interface WorkerStart<Plan> {
   readonly index: number;
   readonly memory: SharedArrayBuffer;
   readonly plan: Plan;
-  /** Sockets of the main thread that this worker uses. */
+  /** Main-thread sockets that this worker uses. */
   readonly kept: readonly number[];
 }
 
-/** What a thread says. */
+/** Messages from a thread to the main thread. */
 export type ThreadMessage =
-  /** It waits at the barrier, where the main thread stands still for it. */
+  /** The thread waits at the barrier, and the main thread must block for it. */
   | { readonly type: "barrier" }
   | { readonly type: "role"; readonly message: unknown }
-  /** The worker has ended in order. */
+  /** The worker has ended normally. */
   | { readonly type: "ended"; readonly isReusable: boolean };
 
 const BARRIER_WAIT_MS = 10_000;
 
-/** A running worker, seen from inside its thread. `Plan` comes in, `Message`s go out. */
+/** A running worker, as seen from within its thread. Receives a `Plan` and sends `Message`s. */
 export class RoleWorker<Plan, Message> {
   readonly index: number;
   readonly plan: Plan;
   readonly memory: WorkerMemory;
   /** Becomes readable when the main thread has changed a word of the control block. */
   readonly wakeFd: number;
-  /** Whether this thread's descriptor table is the main thread's. */
+  /** Whether this thread uses the main thread's descriptor table. */
   readonly sharesTable: boolean;
   private readonly borrowed: ReadonlyMap<number, number>;
 
@@ -61,17 +60,17 @@ export class RoleWorker<Plan, Message> {
     this.borrowed = borrowed;
   }
 
-  /** The command in force, one of COMMAND. */
+  /** Current command, one of COMMAND. */
   get command(): number {
     return Atomics.load(this.memory.control, CONTROL.command);
   }
 
-  /** This thread's number for a socket of the main thread that it was given (`kept`). */
+  /** Returns this thread's descriptor for a main-thread socket in `kept`. */
   localDescriptor(fd: number): number {
     return this.borrowed.get(fd) ?? fd;
   }
 
-  /** The fault to throw when the role gets nothing to carry its connections. @param error a negative errno */
+  /** Makes the error to throw when the transport cannot be opened. @param error a negative errno */
   cannotBegin(error: number): AppError {
     return cannotBegin(this.index, error);
   }
@@ -81,7 +80,7 @@ export class RoleWorker<Plan, Message> {
   }
 }
 
-/** Runs workers of a role in this thread, one after the other: the last statement of a worker's module. */
+/** Runs workers of a role in this thread, one at a time. Must be the last statement of a worker's module. */
 export async function runWorkers<Plan, Message>(role: (worker: RoleWorker<Plan, Message>) => void): Promise<void> {
   const thread = new RunningThread(workerData as ThreadStart);
   await thread.begin();
@@ -91,7 +90,7 @@ export async function runWorkers<Plan, Message>(role: (worker: RoleWorker<Plan, 
   });
 }
 
-/** What of a thread outlives its workers. */
+/** State of a thread that outlives its workers. */
 class RunningThread {
   readonly wakeFd: number;
   private readonly start: ThreadStart;
@@ -110,41 +109,41 @@ class RunningThread {
     return this.shared.isTableShared;
   }
 
-  /** Tells the main thread which descriptors this thread's end will leave behind in the table shared until now. */
+  /** Tells the main thread which descriptors this thread will leave behind in the shared table when it ends. */
   async begin(): Promise<void> {
     this.loop = await findLoopDescriptors();
     this.shared.loopDescriptors = this.loop;
   }
 
-  /** @returns whether the thread is as good as new afterwards */
+  /** @returns whether the thread can be reused */
   run<Plan, Message>(start: WorkerStart<Plan>, role: (worker: RoleWorker<Plan, Message>) => void): boolean {
     const borrowed = this.hasRun && !this.sharesTable ? borrow(start) : new Map<number, number>();
     if (!this.hasRun && !this.sharesTable) this.takeOwnTable(start.kept);
     this.hasRun = true;
-    // What rang before, rang for an earlier worker.
+    // Discard wake-ups meant for an earlier worker.
     drain(this.wakeFd);
     const before = this.sharesTable ? undefined : countOpenDescriptors();
     const worker = new RoleWorker<Plan, Message>(start, this, borrowed);
     role(worker);
-    // One that was to end at once has left its connections to the kernel, which closes them when the thread has ended.
+    // An aborted worker leaves its connections open. The kernel closes them when the thread has ended.
     if (worker.command === COMMAND.abort) return false;
     const ownKept = this.sharesTable ? 0 : start.kept.length;
     return before === undefined || countOpenDescriptors() === before - ownKept;
   }
 
   /**
-   * A table of its own has a limit of its own (RLIMIT_NOFILE is a table's), and is not locked by other threads. Containers
-   * may forbid it: then all workers share one table, and the main thread is told.
+   * Gives this thread a private descriptor table. RLIMIT_NOFILE then applies to it separately, and other threads do not
+   * lock it. Containers may forbid this; all workers then share one table, and the main thread is told.
    */
   private takeOwnTable(kept: readonly number[]): void {
     const { words } = this.shared;
-    // The main thread stands still for it. Were it just starting a program, a copy of the pipe by which it learns
-    // that the program has begun would keep it waiting for ever; and whatever it closed before the copies here are
-    // gone would stay open: a listening socket would go on listening.
+    // The main thread must block during the copy. If it were spawning a process, our copy of the pipe that reports exec
+    // would make it wait forever. If it closed a descriptor before we close our copy, the file would stay open, and a
+    // listening socket would keep listening.
     Atomics.store(words, THREAD.barrier, BARRIER.requested);
     post({ type: "barrier" });
     Atomics.wait(words, THREAD.barrier, BARRIER.requested, BARRIER_WAIT_MS);
-    // Where the main thread does not come, it is not to stop for nothing later on.
+    // If the main thread does not respond in time, keep it from blocking for us later.
     Atomics.compareExchange(words, THREAD.barrier, BARRIER.requested, BARRIER.passed);
     try {
       if (unshareDescriptors() < 0) this.shared.shareTable();
@@ -180,22 +179,25 @@ function cannotBegin(index: number, error: number): AppError {
 }
 
 /**
- * The event loops' descriptors of other threads: each would take room in the tables of all that start later. Read while the
- * main thread stands still, so that none of these numbers has been closed and given to something else.
+ * Returns descriptors of other threads' event loops, which would take up space in the tables of all later threads. The
+ * main thread is blocked during this, so that none of these numbers can have been closed and reused.
  */
 function descriptorsOf(threads: ThreadStart["others"]): number[] {
   return threads.flatMap(({ words, wakeFd }) => {
     const { loopDescriptors } = new ThreadWords(words);
-    // The main thread has closed those of one that has ended.
+    // The main thread has closed those of threads that have ended.
     return loopDescriptors.length > 0 ? [...loopDescriptors, wakeFd] : [];
   });
 }
 
-/** Closes the copies of what is nothing to this thread: they take room, and would keep alive what others close. */
+/**
+ * Closes copies of descriptors that this thread does not need. They take up space and would keep files open that others
+ * close.
+ */
 function closeCopies(foreign: readonly number[], kept: readonly number[]): void {
   for (const { fd, target } of listDescriptors()) {
     const isOfOthers = target.startsWith("socket:") || (target.startsWith("/") && !target.startsWith("/dev/"));
-    // Other pipes stay: the main thread's loop is woken through one.
+    // Keep other pipes: one of them wakes the main thread's loop.
     if (fd > 2 && (isOfOthers || foreign.includes(fd)) && !kept.includes(fd)) closeFd(fd);
   }
 }

@@ -1,5 +1,5 @@
-// What the kernel says about a run, noted while it lasts so that it can be explained later: counters that rose, settings
-// and gauges at its end. Numbers only; what they mean is told elsewhere.
+// Collects kernel evidence during a run for later diagnosis: counters that increased, and settings and gauges at the
+// end. This module only records numbers; diagnosis interprets them.
 
 import { readNeighbourTables } from "../../linux/netlink/rtnetlink.js";
 import { readCgroupMemoryEvents } from "../../linux/proc/cgroup.js";
@@ -10,7 +10,7 @@ import { readSysctlNumbers } from "../../linux/proc/sysctl.js";
 import type { RunEvidence } from "../../results/evidence.js";
 import type { Counters } from "../../results/fields.js";
 
-/** Counters that tell of refused, dropped or repeated handshakes and of memory. */
+/** Counters of refused, dropped and retransmitted handshakes and of memory pressure. */
 const COUNTERS = [
   "TcpExt.ListenOverflows",
   "TcpExt.ListenDrops",
@@ -29,7 +29,7 @@ const COUNTERS = [
   "Icmp6.InDestUnreachs",
   "Icmp6.OutDestUnreachs",
 ] as const;
-/** How often a memory cgroup throttled its programs, refused them memory, ended one. */
+/** Number of times that a memory cgroup throttled, refused memory to, or killed its processes. */
 const CGROUP_COUNTERS = ["high", "max", "oom", "oom_kill"] as const;
 const CONNTRACK_COUNTERS = ["drop", "early_drop", "insert_failed"] as const;
 
@@ -48,7 +48,7 @@ const SETTINGS = [
   "net.ipv4.tcp_tw_reuse_delay",
 ] as const;
 
-/** The counters now, to be given to noteEvidence() later. */
+/** Returns the current counters, for use by noteEvidence() later. */
 export function readCounters(): Counters {
   const counters: Record<string, number> = {};
   const net = readNetCounters();
@@ -69,7 +69,7 @@ export function readCounters(): Counters {
   return counters;
 }
 
-/** @param before the counters when the run began */
+/** @param before counters at the start of the run */
 export function noteEvidence(before: Counters): Pick<RunEvidence, "deltas" | "settings" | "gauges"> {
   const deltas: Record<string, number> = {};
   for (const [name, value] of Object.entries(readCounters())) {

@@ -1,16 +1,16 @@
-// What a run of either role offers to whoever has started it.
+// Handle of a run, common to both roles.
 
 export interface RunHandle<Result, Snapshot> extends AsyncIterable<Snapshot> {
-  /** Resolves when it does what it was started for; rejects with an AppError when it could not go on. */
+  /** Resolves when the run is up; rejects with an AppError if it fails first. */
   readonly ready: Promise<void>;
-  /** Resolves when everything is closed; rejects with an AppError when it could not go on. */
+  /** Resolves when everything is closed; rejects with an AppError if the run fails. */
   readonly done: Promise<Result>;
-  /** Closes every connection and resolves with the result. Asked once or often, it is the same. */
+  /** Closes all connections and resolves with the result. May be called repeatedly. */
   stop(): Promise<Result>;
-  /** Ends at once: the closing is left to the kernel, when the process ends. */
+  /** Ends at once. The kernel closes the connections when the process exits. */
   abort(): void;
-  /** Our own counters now. */
+  /** Returns the current values of our own counters. */
   snapshot(): Snapshot;
-  /** Snapshots at even intervals until it ends; `for await` over the run itself has one a second. */
+  /** Yields snapshots at regular intervals until the run ends. Iterating over the run itself yields one per second. */
   snapshots(intervalMs?: number): AsyncGenerator<Snapshot>;
 }

@@ -1,7 +1,7 @@
-// An AbortSignal that ends a run of either role.
+// Lets an AbortSignal stop a run of either role.
 import type { RunHandle } from "./handle.js";
 
-/** Stops `run` when `signal` is aborted, now or later; once the run has ended the signal knows nothing of it. */
+/** Stops `run` when `signal` is or becomes aborted. Removes the listener when the run ends. */
 export function stopOnAbort(run: Pick<RunHandle<unknown, unknown>, "done" | "stop">, signal?: AbortSignal): void {
   if (!signal) return;
   const stop = () => void run.stop().catch(() => undefined);

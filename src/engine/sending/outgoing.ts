@@ -1,20 +1,22 @@
-// What connections have to send, at once as far as their peers take it. The rest waits: as a place in the protocol's constants, which takes
-// no memory, or as a copy in bounded memory.
+// Sends data on connections, immediately as far as peers accept it. The rest waits either as an index into the
+// protocol's constants, which takes no memory, or as a copy in bounded memory.
 import { ENOBUFS } from "../../linux/syscalls/errno.js";
 import { NativeBuffer } from "../../linux/syscalls/libc.js";
 import { grown } from "../../protocols/columns.js";
 import type { Sender, Unsent } from "./unsent.js";
 
-/** What is not sent from where it is goes through a buffer of this size. */
+/** Size of the buffer for data outside native memory. */
 const COPIED_AT_ONCE = 16 * 1024;
 
 export class Outgoing {
   private readonly sender: Sender;
   private readonly unsent: Unsent;
-  /** All constants, one behind the other, and where each ends. */
+  /** All constants, concatenated, and the end of each. */
   private readonly constants: NativeBuffer;
   private readonly ends: readonly number[];
-  /** The constant byte that is sent next, and one; 0 for none. Up to the highest slot that has ever been blocked. */
+  /**
+   * Per slot: index of the next constant byte to send, plus one; 0 for none. Sized to the highest slot ever blocked.
+   */
   private positions = new Uint32Array(0);
   private copied: NativeBuffer | undefined;
 
@@ -30,17 +32,17 @@ export class Outgoing {
     });
   }
 
-  /** Whether bytes for `slot` wait to be sent. */
+  /** Returns whether `slot` has unsent bytes. */
   isSending(slot: number): boolean {
     return (slot < this.positions.length && this.positions[slot]! > 0) || this.unsent.has(slot);
   }
 
-  /** Whether the rest of what one more peer does not take may be kept. */
+  /** Whether unsent bytes of another connection can be kept. */
   get hasRoom(): boolean {
     return this.unsent.hasRoom;
   }
 
-  /** Sends constant number `place`. @returns bytes taken, or a negative errno */
+  /** Sends the constant at index `place`. @returns number of bytes sent, or a negative errno */
   sendConstant(slot: number, place: number): number {
     const start = place === 0 ? 0 : this.ends[place - 1]!;
     const end = this.ends[place]!;
@@ -48,9 +50,9 @@ export class Outgoing {
   }
 
   /**
-   * Sends bytes `start` to `end` of `source`, and keeps a copy of what the peer does not take.
+   * Sends bytes `start` to `end` of `source` and keeps a copy of what the peer does not accept.
    *
-   * @returns bytes taken, or a negative errno: ENOBUFS when there is no room for the rest
+   * @returns number of bytes sent, or a negative errno; ENOBUFS if there is no room for the rest
    */
   send(slot: number, source: NativeBuffer, start: number, end: number): number {
     if (this.isSending(slot)) return this.keep(slot, source, start, end);
@@ -60,7 +62,7 @@ export class Outgoing {
     return kept < 0 ? kept : sent;
   }
 
-  /** As send(), of bytes that are not the kernel's to read. */
+  /** Like send(), for bytes outside native memory. */
   sendCopy(slot: number, bytes: Uint8Array, start: number, end: number): number {
     this.copied ??= new NativeBuffer(COPIED_AT_ONCE);
     let taken = 0;
@@ -74,7 +76,7 @@ export class Outgoing {
     return taken;
   }
 
-  /** Goes on with what waits for `slot`. @returns bytes taken, or a negative errno */
+  /** Continues to send unsent bytes of `slot`. @returns number of bytes sent, or a negative errno */
   resume(slot: number): number {
     let taken = 0;
     const position = slot < this.positions.length ? this.positions[slot]! - 1 : -1;
@@ -89,13 +91,13 @@ export class Outgoing {
     return taken + sent;
   }
 
-  /** Forgets what waits for `slot`: its connection has ended. */
+  /** Discards unsent bytes of `slot`, whose connection has ended. */
   drop(slot: number): void {
     if (slot < this.positions.length) this.positions[slot] = 0;
     this.unsent.drop(slot);
   }
 
-  /** Sends constant bytes. An error leaves them waiting, too. */
+  /** Sends constant bytes. They remain unsent after an error. */
   private sendFrom(slot: number, start: number, end: number): number {
     const sent = this.sender.send(slot, this.constants, start, end - start);
     const next = start + Math.max(0, sent);
@@ -110,7 +112,7 @@ export class Outgoing {
     return this.unsent.keep(slot, source, start, end) ? 0 : -ENOBUFS;
   }
 
-  /** Where the constant that byte `position` is of ends. */
+  /** Returns the end of the constant that contains byte `position`. */
   private endOf(position: number): number {
     let place = 0;
     while (this.ends[place]! <= position) place++;

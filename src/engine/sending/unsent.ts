@@ -1,62 +1,62 @@
-// Bytes that their peers do not take, in chunks of one buffer for each thread, with one bound for all threads. A peer decides how
-// much it reads: so it must not decide how much memory we hold for it.
+// Unsent bytes, kept in chunks of one buffer per thread, with one limit for all threads. A peer controls how much it
+// reads, so the memory held for it must be bounded.
 
 import { NativeBuffer } from "../../linux/syscalls/libc.js";
 import { returnPages } from "../../linux/syscalls/pages.js";
 import { grown } from "../../protocols/columns.js";
 import type { Transport } from "../../transport/contract.js";
 
-/** What takes bytes to send. */
+/** Accepts bytes to send. */
 export type Sender = Pick<Transport, "send">;
 
-/** Holds all of what one read brings, and is a whole number of pages on any machine. */
+/** Fits the data of one read, and is a whole number of pages on any machine. */
 const CHUNK_BYTES = 64 * 1024;
-/** All threads together hold this much for peers that do not read: 64 MiB. */
+/** Maximum number of chunks over all threads: 64 MiB for peers that do not read. */
 const CHUNKS = 1024;
-/** Threads that may take a chunk between another's look at the bound and its taking. */
+/** Number of threads that may take a chunk between another thread's check of the limit and its own allocation. */
 const TAKEN_TOGETHER = 64;
-/** Chunks of a thread whose pages stay with it once they were used. */
+/** Maximum number of free chunks per thread that keep their pages. */
 const WARM_CHUNKS = 64;
-/** The chunk of a slot for which nothing is kept. */
+/** Chunk of a slot without unsent bytes. */
 const NONE = -1;
 
 export class Unsent {
   private readonly shared: Int32Array;
   private readonly word: number;
-  /** Made when the first bytes are kept. Only pages that were written to take memory. */
+  /** Allocated on first use. Only pages that have been written take memory. */
   private region: NativeBuffer | undefined;
   private firstByte = 0;
-  /** One more than the bound: another thread may have taken the last chunk since our look. */
+  /** One more than the limit, because another thread may have taken the last chunk since our check. */
   private readonly free = new Int32Array(CHUNKS + 1).map((_, index) => CHUNKS - index);
   private freeCount = CHUNKS + 1;
-  /** How many chunks at the top of the stack have pages. */
+  /** Number of chunks at the top of the stack that have pages. */
   private warm = 0;
   private readonly starts = new Int32Array(CHUNKS + 1);
   private readonly ends = new Int32Array(CHUNKS + 1);
-  /** By slot. */
+  /** Chunk of each slot. */
   private chunks = new Int32Array(0);
 
-  /** @param shared words of all threads @param word the place among them that counts the chunks in use */
+  /** @param shared words shared by all threads @param word index of the one that counts the chunks in use */
   constructor(shared: Int32Array, word: number) {
     this.shared = shared;
     this.word = word;
   }
 
-  /** Whether something may be kept for one more slot. */
+  /** Whether bytes of another slot can be kept. */
   get hasRoom(): boolean {
     return this.freeCount > 0 && Atomics.load(this.shared, this.word) < CHUNKS;
   }
 
-  /** Whether something is kept for `slot`. */
+  /** Returns whether `slot` has unsent bytes. */
   has(slot: number): boolean {
     return slot < this.chunks.length && this.chunks[slot] !== NONE;
   }
 
   /**
-   * Keeps the bytes from `start` to `end` of `source` for `slot`, behind those that are kept already: CHUNK_BYTES at most.
+   * Appends bytes `start` to `end` of `source` to the unsent bytes of `slot`, up to CHUNK_BYTES.
    *
    * @returns whether there was room for them
-   * @throws {RangeError} when this thread gets no memory at all
+   * @throws {RangeError} when memory for this thread cannot be allocated
    */
   keep(slot: number, source: NativeBuffer, start: number, end: number): boolean {
     const region = this.region ?? this.openRegion();
@@ -69,7 +69,7 @@ export class Unsent {
     return true;
   }
 
-  /** Sends what is kept for `slot`, as much as is taken. @returns bytes taken, or a negative errno */
+  /** Sends unsent bytes of `slot`. @returns number of bytes sent, or a negative errno */
   send(slot: number, sender: Sender): number {
     const chunk = this.chunks[slot]!;
     const start = this.starts[chunk]!;
@@ -78,13 +78,13 @@ export class Unsent {
     return sent;
   }
 
-  /** Whether all that was kept for `slot` is sent. */
+  /** Returns whether all bytes kept for `slot` have been sent. */
   isSent(slot: number): boolean {
     const chunk = this.chunks[slot]!;
     return this.starts[chunk] === this.ends[chunk];
   }
 
-  /** Forgets what is kept for `slot`, if anything is. */
+  /** Discards unsent bytes of `slot`, if any. */
   drop(slot: number): void {
     if (!this.has(slot)) return;
     this.free[this.freeCount++] = this.chunks[slot]!;
@@ -99,13 +99,13 @@ export class Unsent {
 
   private openRegion(): NativeBuffer {
     const region = new NativeBuffer((CHUNKS + 2) * CHUNK_BYTES);
-    // Pages can be given back one by one only where chunks begin with a page.
+    // Align chunks to pages, so that their pages can be returned individually.
     this.firstByte = CHUNK_BYTES - (region.address % CHUNK_BYTES);
     this.region = region;
     return region;
   }
 
-  /** Takes a chunk for `slot`. @returns whether there was one */
+  /** Allocates a chunk for `slot`. @returns whether one was available */
   private take(slot: number): boolean {
     if (this.freeCount === 0 || Atomics.load(this.shared, this.word) >= CHUNKS + TAKEN_TOGETHER) return false;
     if (slot >= this.chunks.length) {

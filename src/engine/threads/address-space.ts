@@ -1,13 +1,13 @@
-// Whether there is address space for one more thread: V8 ends the whole process when it cannot reserve it.
+// Checks for enough address space before starting a thread, because V8 kills the whole process if it cannot reserve it.
 
 import { readAddressSpace } from "../../linux/proc/procfs.js";
 import { AppError } from "../../util/errors.js";
 import { formatBytes } from "../../util/units.js";
 
-/** What V8 and the C library reserve for a thread, hardly any of it ever used: 440 MiB were measured. */
+/** Address space reserved per thread by V8 and the C library, most of it never used. Measured: 440 MiB. */
 const ADDRESS_SPACE_BYTES = 512 * 1024 ** 2;
 
-/** @throws {AppError} E_WORKER when there is too little left under RLIMIT_AS */
+/** @throws {AppError} E_WORKER if too little is left under RLIMIT_AS */
 export function assertAddressSpace(): void {
   const { usedBytes, limitBytes } = readAddressSpace();
   if (limitBytes - usedBytes >= ADDRESS_SPACE_BYTES) return;

@@ -1,15 +1,15 @@
-// Descriptors kept back while threads fill a table that all share: the main thread wants some afterwards, to read the
-// kernel's tables.
+// Reserves descriptors while threads fill a shared table. The main thread needs them afterwards to read the kernel's
+// tables.
 import { openEventfd } from "../../linux/syscalls/eventfd.js";
 import { closeFd } from "../../linux/syscalls/socket.js";
 
-/** A netlink socket, a folder of /proc and a file in it, one for each reader that may be at work. */
+/** A netlink socket, a /proc directory and a file in it, for each reader that may run concurrently. */
 export const KEPT_DESCRIPTORS = 12;
 
 export class DescriptorReserve {
   readonly #kept: number[] = [];
 
-  /** @throws {AppError} E_SYSTEM when there are fewer left */
+  /** @throws {AppError} E_SYSTEM if fewer are left */
   constructor() {
     try {
       while (this.#kept.length < KEPT_DESCRIPTORS) this.#kept.push(openEventfd());

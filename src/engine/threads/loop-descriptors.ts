@@ -1,21 +1,21 @@
-// Finds the descriptors of this thread's own event loop: its epoll set, and in it an eventfd and a pipe for signals. A
-// thread that unshares its descriptor table closes them in its own copy only when it ends; the main thread's copies must
-// be closed there.
+// Finds the descriptors of this thread's event loop: its epoll set, and the eventfd and signal pipe in that set. A
+// thread that has unshared its descriptor table closes them only in its own copy when it ends, so the main thread must
+// close its copies.
 import { createSocket } from "node:dgram";
 import { setImmediate } from "node:timers/promises";
 import { listDescriptors, readText } from "../../linux/proc/procfs.js";
 import { openUdp } from "../../linux/syscalls/socket.js";
 
-// The loop takes a new descriptor into its set when it next waits: one turn or two.
+// The loop adds a new descriptor to its epoll set before its next wait, within one or two iterations.
 const TURNS = 4;
-/** What the link in /proc/PID/fd of an epoll set leads to. */
+/** Target of an epoll set's link in /proc/PID/fd. */
 const EPOLL_SET = "anon_inode:[eventpoll]";
 
 /**
- * Lets this thread's event loop watch a socket that nobody else knows: the epoll set that has it is the loop's. The
+ * Registers a marker socket with this thread's event loop. The epoll set that contains the marker is the loop's. The
  * socket sends and receives nothing.
  *
- * @returns nothing where the loop cannot be told from others with certainty
+ * @returns an empty array if the loop cannot be identified with certainty
  */
 export async function findLoopDescriptors(): Promise<number[]> {
   const marker = openUdp(4);
@@ -25,14 +25,14 @@ export async function findLoopDescriptors(): Promise<number[]> {
   socket.close();
   if (!loop) return [];
   const { epoll, watched } = loop;
-  // The writing end of a pipe is in no set: it is known by its name, which both ends have.
+  // The write end of a pipe is in no epoll set. It is found by its name, which both ends share.
   const all = listDescriptors();
   const pipes = all.filter(({ fd, target }) => watched.includes(fd) && target.startsWith("pipe:"));
   const ends = all.filter(({ target }) => pipes.some((pipe) => pipe.target === target)).map(({ fd }) => fd);
   return [...new Set([epoll, ...watched, ...ends])].filter((fd) => fd !== marker);
 }
 
-/** The one epoll set that has `marker`, once the loop has come round to taking it in. */
+/** Finds the only epoll set that contains `marker`, waiting until the loop has added it. */
 async function findWatcher(marker: number): Promise<{ epoll: number; watched: number[] } | undefined> {
   for (let turn = 0; turn < TURNS; turn++) {
     await setImmediate();
@@ -45,7 +45,7 @@ async function findWatcher(marker: number): Promise<{ epoll: number; watched: nu
   return undefined;
 }
 
-/** What an epoll set watches. */
+/** Returns the descriptors watched by an epoll set. */
 function watchedBy(fd: number): number[] {
   const info = readText(`/proc/thread-self/fdinfo/${fd}`) ?? "";
   return [...info.matchAll(/^tfd:\s+(\d+) /gm)].map(([, watched]) => Number(watched));

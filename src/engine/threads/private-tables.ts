@@ -1,16 +1,16 @@
-// Whether threads can have descriptor tables of their own here, asked before any is counted on.
+// Checks whether threads can have private descriptor tables on this host.
 import { Worker } from "node:worker_threads";
 import { assertAddressSpace } from "./address-space.js";
 
 let answer: Promise<boolean> | undefined;
 
-/** Asked once, of a thread that ends at once: the main thread's own table must stay shared with Node's. */
+/** Checks once, on a short-lived thread, because the main thread must keep sharing its table with Node's threads. */
 export function canUnshareTables(): Promise<boolean> {
   answer ??= askThread();
   return answer;
 }
 
-/** A thread that cannot be started has no table of its own either. */
+/** If the thread cannot be started, the answer is no. */
 async function askThread(): Promise<boolean> {
   try {
     assertAddressSpace();

@@ -1,12 +1,12 @@
-// What a thread and the main thread share for as long as the thread lives, whatever workers it runs: where it stands with
-// its descriptor table, and the descriptors of its event loop.
+// Shared memory of a thread and the main thread for the thread's lifetime, whichever workers it runs: the state of its
+// descriptor table and the descriptors of its event loop.
 
 export const THREAD = {
-  /** A word by which both agree on the moment in which the thread copies the descriptor table: one of BARRIER. */
+  /** Synchronizes the copying of the descriptor table between both threads: one of BARRIER. */
   barrier: 0,
-  /** 1 when the thread has no descriptor table of its own. */
+  /** 1 if the thread has no private descriptor table. */
   tableShared: 1,
-  /** The descriptors of its event loop, which it leaves behind in the main thread's table; 0 for unknown. */
+  /** Descriptors of its event loop, which remain in the main thread's table; 0 if unknown. */
   loopDescriptors: 2,
 } as const;
 

@@ -1,5 +1,5 @@
-// A thread that runs workers, one after the other, seen from the main thread. One that has ended its worker in order is kept
-// for the next run: koffi leaves address space and three mappings behind for every thread that ends.
+// A thread that runs workers one at a time, as seen from the main thread. A thread whose worker ended normally is kept
+// for the next run, because koffi leaks address space and three mappings for every thread that ends.
 import { Worker } from "node:worker_threads";
 import { canBorrowDescriptors } from "../../linux/syscalls/borrowed-descriptors.js";
 import { openEventfd } from "../../linux/syscalls/eventfd.js";
@@ -10,24 +10,25 @@ import type { ThreadMessage, ThreadStart, WorkerStart } from "../worker.js";
 import { assertAddressSpace } from "./address-space.js";
 import { BARRIER, THREAD, ThreadWords } from "./thread-words.js";
 
-// A worker's heap holds no connection: they live in typed arrays outside of it.
+// The heap holds no connection state, which is in typed arrays outside it.
 const HEAP = { maxOldGenerationSizeMb: 24, maxYoungGenerationSizeMb: 1, stackSizeMb: 1 };
-// The thread passes within a millisecond, and some 10 µs more for each descriptor of this process, unless it is not scheduled.
+// The thread passes within a millisecond plus about 10 µs for each descriptor of this process, unless it is not
+// scheduled.
 const BARRIER_WAIT_MS = 1000;
-/** An idle thread costs some 5 MB: enough of them for a dozen runs at once, each with a server and a client. */
+/** An idle thread costs about 5 MB. This many suffice for a dozen concurrent runs, each with a server and a client. */
 const MAX_IDLE = 48;
 
-/** Threads of one kind can run each other's workers. */
+/** Threads of the same kind can run each other's workers. */
 export interface ThreadKind {
-  /** The module that the thread runs: it ends with runWorkers(). */
+  /** Module that the thread runs; it must end with runWorkers(). */
   readonly module: URL;
-  /** The thread uses the main thread's descriptor table. */
+  /** Whether the thread uses the main thread's descriptor table. */
   readonly sharesTable: boolean;
 }
 
 export interface WorkerEvents {
   readonly onMessage: (message: unknown) => void;
-  /** The thread died of an error; the worker's connections are gone. */
+  /** Called when the thread dies of an error. The worker's connections are lost. */
   readonly onFault: (error: AppError) => void;
 }
 
@@ -43,15 +44,15 @@ export class WorkerThread {
   private endWorker: (() => void) | undefined;
 
   /**
-   * An idle thread of this kind, or a new one.
+   * Returns an idle thread of this kind, or a new one.
    *
    * @param keeps whether the worker needs descriptors of the main thread
-   * @throws {AppError} E_WORKER or E_SYSTEM when no thread, or no descriptor for its wake-up, is to be had
+   * @throws {AppError} E_WORKER or E_SYSTEM if no thread can be started or no descriptor is left for its wake-up
    */
   static take(kind: ThreadKind, keeps: boolean): WorkerThread {
     const isFit = (thread: WorkerThread) =>
       thread.kind.module.href === kind.module.href && thread.kind.sharesTable === kind.sharesTable;
-    // A thread with a table of its own has to fetch what was opened since it copied the table.
+    // A thread with a private table must fetch descriptors that were opened after it copied the table.
     const canReuse = !keeps || kind.sharesTable || canBorrowDescriptors();
     const index = canReuse ? idle.findLastIndex(isFit) : -1;
     return index >= 0 ? idle.splice(index, 1)[0]! : new WorkerThread(kind);
@@ -78,13 +79,13 @@ export class WorkerThread {
     this.worker.on("message", (message: ThreadMessage) => this.onMessage(message));
     this.worker.once("error", (cause) => {
       this.events?.onFault(toFault(cause));
-      // A thread that could not be made is not told of by "exit".
+      // "exit" is not emitted for a thread that could not be created.
       this.end();
     });
     this.worker.once("exit", () => this.end());
   }
 
-  /** Whether it has a descriptor table, and so a limit of open files, of its own. */
+  /** Whether the thread has a private descriptor table, and thus its own limit of open files. */
   get hasPrivateTable(): boolean {
     return !this.shared.isTableShared;
   }
@@ -103,17 +104,17 @@ export class WorkerThread {
     if (message.type === "barrier") this.letPass();
     else if (message.type === "role") this.events?.onMessage(message.message);
     else if (message.isReusable && idle.length < MAX_IDLE) {
-      // An idle thread keeps no process alive.
+      // An idle thread must not keep the process alive.
       this.worker.unref();
       idle.push(this);
       this.leaveWorker();
     } else this.worker.postMessage(undefined);
   }
 
-  /** Stands still while the thread copies the descriptor table and closes what is not its own. */
+  /** Blocks while the thread copies the descriptor table and closes descriptors that it does not own. */
   private letPass(): void {
     const { words } = this.shared;
-    // One that has waited too long has gone on without us.
+    // The thread has waited too long and continued without us.
     if (Atomics.compareExchange(words, THREAD.barrier, BARRIER.requested, BARRIER.open) !== BARRIER.requested) return;
     Atomics.notify(words, THREAD.barrier);
     Atomics.wait(words, THREAD.barrier, BARRIER.open, BARRIER_WAIT_MS);
@@ -138,7 +139,7 @@ export class WorkerThread {
 }
 
 function toFault(cause: unknown): AppError {
-  // By its marks, not by its class: an error that comes from a thread is a copy.
+  // Check the properties rather than the class, because an error received from a thread is a copy.
   if (cause instanceof Error && "fix" in cause && "code" in cause) return cause as AppError;
   const message = cause instanceof Error ? cause.message : String(cause);
   const fault = hostFault(cause);

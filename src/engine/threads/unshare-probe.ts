@@ -1,4 +1,4 @@
-// A thread that asks for a descriptor table of its own, tells how that went, and ends.
+// Probe thread: tries to unshare its descriptor table, reports the result, and ends.
 import { parentPort } from "node:worker_threads";
 import { unshareDescriptors } from "../../linux/syscalls/unshare.js";
 
