@@ -1,9 +1,12 @@
-// Ranges of IP addresses as options and filters give them: lists, `a-b`, CIDR.
+// Ranges of IP addresses, as given in options and filters: lists, `a-b`, CIDR.
 import { addToIp, fromInteger, type IpAddress, parseIp, toInteger } from "./address.js";
 import { AppError } from "./errors.js";
 import { quoted } from "./printable.js";
 
-/** `count` addresses that follow each other, beginning with `first`; above 2^53 a power of two, and `first` a multiple of it. */
+/**
+ * `count` consecutive addresses starting at `first`. Above 2^53, `count` is a power of two and `first` a multiple of
+ * it.
+ */
 export interface AddressRange {
   readonly first: IpAddress;
   readonly count: number;
@@ -12,10 +15,10 @@ export interface AddressRange {
 const MAX_RANGE = 2 ** 24;
 
 /**
- * Parses addresses as options give them: one (`10.0.0.1`), a list (`10.0.0.1,10.0.0.9`), a range
- * (`10.0.0.1-10.0.0.20`) or CIDR (`10.0.0.0/24`: without the network and broadcast addresses of IPv4).
+ * Parses addresses in an option: a single one (`10.0.0.1`), a list (`10.0.0.1,10.0.0.9`), a range
+ * (`10.0.0.1-10.0.0.20`) or CIDR (`10.0.0.0/24`, which excludes the network and broadcast addresses of IPv4).
  *
- * @throws {AppError} E_ADDRESS when a part is none of these, or more than 16,777,216 addresses
+ * @throws {AppError} E_ADDRESS when a part is invalid or contains more than 16,777,216 addresses
  */
 export function parseAddressRanges(text: string): AddressRange[] {
   if (typeof text !== "string") {
@@ -30,7 +33,7 @@ export function parseAddressRanges(text: string): AddressRange[] {
   });
 }
 
-/** Whether a value is a range as parseAddressRanges() makes them. */
+/** Returns whether a value is a range as returned by parseAddressRanges(). */
 export function isAddressRange(value: unknown): value is AddressRange {
   const { first, count } = (value ?? {}) as { first?: Partial<IpAddress>; count?: unknown };
   const length = first?.family === 4 ? 4 : first?.family === 6 ? 16 : undefined;
@@ -38,9 +41,11 @@ export function isAddressRange(value: unknown): value is AddressRange {
 }
 
 /**
- * Parses addresses as filters give them: as parseAddressRanges(), but a CIDR block is the whole block, of any size.
+ * Parses addresses in a filter: like parseAddressRanges(), but a CIDR block includes all its addresses and may have any
+ * size.
  *
- * @throws {AppError} E_ADDRESS when a part is none of these, or a range that is no block has more than 16,777,216 addresses
+ * @throws {AppError} E_ADDRESS when a part is invalid, or when a range other than a block contains more than 16,777,216
+ *   addresses
  */
 export function parseAddressBlocks(text: string): AddressRange[] {
   return parseRanges(text, (piece) => {
@@ -58,7 +63,7 @@ function parseRanges(text: string, parseBlock: (piece: string) => AddressRange):
     const start = parseIp(from);
     if (to === undefined) return { first: start, count: 1 };
     const last = parseIp(to);
-    // One zone is both's.
+    // A zone on either end applies to both.
     const zone = start.zone ?? last.zone;
     if (last.zone !== undefined && last.zone !== zone) throw notOneRange(piece);
     const first = zone === undefined ? start : { ...start, zone };
@@ -72,14 +77,17 @@ function parseRanges(text: string, parseBlock: (piece: string) => AddressRange):
   });
 }
 
-/** Both ends of a range. The hyphen of an interface's name (`fe80::1%br-lan`) is no range's: no address follows it. */
+/**
+ * Splits a range into its ends. A hyphen in an interface name (`fe80::1%br-lan`) does not separate a range, because no
+ * address follows it.
+ */
 function splitRange(piece: string): readonly [string, string?, ...string[]] {
   if (!piece.includes("%")) return piece.split("-") as [string, string?];
   const [, from, to] = /^(.+?)-([\da-f:.]*:[\da-f:.]*(?:%.+)?)$/i.exec(piece) ?? [];
   return from === undefined ? [piece] : [from, to];
 }
 
-/** @returns the block's first address, and how many bits its addresses differ in */
+/** @returns first address of the block, and the number of host bits */
 function parseCidr(text: string): { readonly network: IpAddress; readonly bits: number } {
   const [ip, prefixText, ...more] = text.split("/") as [string, string];
   if (more.length > 0) throw notOneRange(text);

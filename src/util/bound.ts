@@ -1,14 +1,14 @@
-// Numbers that nothing may bound: Infinity to reckon with, a word in results, as JSON has no Infinity.
+// Numbers that may be unlimited: Infinity in calculations, a string in results, because JSON has no Infinity.
 import { formatCount } from "./units.js";
 
 export type Bound = number | "unlimited";
 
-/** Infinity as the word for it. */
+/** Converts a number for results. */
 export function toBound(value: number): Bound {
   return value === Number.POSITIVE_INFINITY ? "unlimited" : value;
 }
 
-/** The number to reckon with. */
+/** Converts a bound for calculations. */
 export function numberOf(bound: Bound): number {
   return bound === "unlimited" ? Number.POSITIVE_INFINITY : bound;
 }

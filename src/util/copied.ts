@@ -1,11 +1,11 @@
-// A caller's options as they are at the moment of the call: what the caller changes afterwards does not count.
+// Copies a caller's options at the time of the call, so that later changes have no effect.
 
-/** Deeper than any option or result goes; a circle ends there, too. */
+/** Deeper than any option or result. Also ends recursion in cyclic data. */
 const DEPTH = 12;
 
-/** A copy of lists, bytes and plain objects all the way down; a signal, and whatever else has a class, is the caller's own. */
+/** Copies arrays, bytes and plain objects recursively. Signals and other class instances are shared with the caller. */
 export function copied<T>(value: T): T {
-  // Of the options themselves any object will do.
+  // The options themselves may be any object.
   return typeof value === "object" && value !== null && !Array.isArray(value) ? copyFields(value, DEPTH) : value;
 }
 

@@ -1,6 +1,6 @@
-// How far two names are apart, for "did you mean".
+// Edit distance between names, for "did you mean" suggestions.
 
-/** Levenshtein's: letters to add, take away or change. */
+/** Returns the Levenshtein distance: the number of letters to insert, delete or replace. */
 export function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, index) => index);
   for (let i = 1; i <= a.length; i++) {

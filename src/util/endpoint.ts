@@ -1,21 +1,21 @@
-// Endpoints and ports as text, and the 4-tuple that names a connection. Names of hosts are resolved elsewhere (linux/resolve.ts).
+// Parses and formats endpoints, ports and 4-tuples. Host names are resolved elsewhere (linux/resolve.ts).
 import { isIpv6 } from "./address.js";
 import { AppError } from "./errors.js";
 import { quoted, shortened } from "./printable.js";
 
-/** A run of ports, both ends included. */
+/** A range of ports, including both ends. */
 export interface PortRange {
   readonly first: number;
   readonly last: number;
 }
 
-/** What a person wrote as `host:port` or `host:first-last`; the host is still a name or an address. */
+/** A parsed `host:port` or `host:first-last`. The host may still be a name. */
 export interface HostPorts {
   readonly host: string;
   readonly ports: PortRange;
 }
 
-/** What names a TCP connection (RFC 9293): no two can be alike at the same time. */
+/** Identifies a TCP connection (RFC 9293); unique at any given time. */
 export interface FourTuple {
   readonly sourceIp: string;
   readonly sourcePort: number;
@@ -25,10 +25,10 @@ export interface FourTuple {
 
 export const DEFAULT_HOST = "127.0.0.1";
 /**
- * Parses `host:port`, `[::1]:7777`, `host:7777-7786`, and `:7777` or `7777`, which mean 127.0.0.1.
+ * Parses `host:port`, `[::1]:7777`, `host:7777-7786`, and `:7777` or `7777`, which default to 127.0.0.1.
  *
- * @param options.anyPort allow port 0, with which a server lets the kernel choose
- * @throws {AppError} E_ADDRESS when it is none of these
+ * @param options.anyPort allows port 0, with which a server lets the kernel choose
+ * @throws {AppError} E_ADDRESS when the text is not an endpoint
  */
 export function parseHostPorts(text: string, options: { anyPort?: boolean } = {}): HostPorts {
   const bracketed = /^\[([^\]]+)\]:([^:]+)$/.exec(text);
@@ -48,7 +48,7 @@ export function parseHostPorts(text: string, options: { anyPort?: boolean } = {}
 /**
  * Parses a port or a range of ports: `7777`, `1024-65535`.
  *
- * @throws {AppError} E_ADDRESS when a port lies outside `min` to 65,535 or the range runs backwards
+ * @throws {AppError} E_ADDRESS when a port is outside `min` to 65,535 or the range is reversed
  */
 export function parsePorts(text: string, whole = text, min = 1): PortRange {
   const match = /^(\d+)(?:-(\d+))?$/.exec(text.trim());
@@ -58,7 +58,7 @@ export function parsePorts(text: string, whole = text, min = 1): PortRange {
   for (const digits of [match[1]!, match[2] ?? match[1]!]) {
     const port = Number(digits);
     if (port < min || port > 65535) {
-      // In its own digits: as a number it may be Infinity.
+      // Quote the digits as given, since the number may be Infinity.
       throw new AppError("E_ADDRESS", `port ${shortened(digits, 24)} in ${quoted(whole)} does not exist`, {
         fix: `a TCP port is 16 bits: give one from ${min} to 65535`,
         facts: { port: Math.min(port, Number.MAX_SAFE_INTEGER) },
@@ -73,12 +73,12 @@ export function parsePorts(text: string, whole = text, min = 1): PortRange {
   return { first, last };
 }
 
-/** `127.0.0.1:7777`, `[::1]:7777`. */
+/** Formats an endpoint: `127.0.0.1:7777`, `[::1]:7777`. */
 export function formatEndpoint(ip: string, port: number): string {
   return ip.includes(":") ? `[${ip}]:${port}` : `${ip}:${port}`;
 }
 
-/** `127.0.0.2:40001 → 127.0.0.1:7777`. */
+/** Formats a 4-tuple: `127.0.0.2:40001 → 127.0.0.1:7777`. */
 export function formatFourTuple(tuple: FourTuple): string {
   const source = formatEndpoint(tuple.sourceIp, tuple.sourcePort);
   return `${source} → ${formatEndpoint(tuple.destinationIp, tuple.destinationPort)}`;

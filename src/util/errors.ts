@@ -1,8 +1,8 @@
-// The one error that crosses rooms: a code to branch on, a sentence to read, a fix to try, numbers to check.
-// Printing it and choosing an exit code are left to the command line.
+// The error type used across modules: a code to branch on, a message to read, a suggested fix, and the numbers behind
+// it. Printing errors and choosing exit codes is left to the command line.
 import { printable, shortened } from "./printable.js";
 
-/** What went wrong, as a stable code. Add a code here before throwing it. */
+/** Stable error code. Add a code here before throwing it. */
 export type ErrorCode =
   | "E_ADDRESS"
   | "E_NOT_AUTHORIZED"
@@ -19,20 +19,20 @@ export type ErrorCode =
   | "E_SYSTEM";
 
 export interface AppErrorDetails {
-  /** One sentence that says what to do about it. */
+  /** One sentence that says how to fix the problem. */
   fix?: string;
-  /** The original error, kept whole. */
+  /** The original error. */
   cause?: unknown;
-  /** The numbers behind the sentence. */
+  /** Numbers mentioned in the message. */
   facts?: Record<string, string | number | boolean>;
 }
 
-/** Of a message: an argument of any length may be part of it. */
+/** Maximum length of a message, which may quote arguments of any length. */
 const LONGEST = 800;
 
 /**
- * An error made for a person to read: every throw of ours is one of these. Its sentences are fit for a terminal: one line each,
- * whatever the file name, argument or process name that they quote holds.
+ * An error with a message for users. All errors that we throw are of this class. Messages are safe to print: a single
+ * line of printable characters, whatever file name, argument or process name they quote.
  */
 export class AppError extends Error {
   readonly code: ErrorCode;
@@ -48,7 +48,7 @@ export class AppError extends Error {
   }
 }
 
-/** What another program said on standard error has lines. */
+/** Messages may quote another program's standard error, which can have several lines. */
 function inOneLine(text: string): string {
   return shortened(printable(text.trim().replace(/\s*[\r\n]\s*/g, "; ")), LONGEST);
 }

@@ -1,5 +1,5 @@
-// What the host lacks, told from an error of Node's or of a call of its: too few descriptors, no memory, no threads, no current
-// directory. Such an error is nobody's bug, and its cause and fix are known.
+// Recognizes errors from Node or system calls that are caused by the host: too few descriptors, no memory, no threads,
+// no current directory. Such errors are not bugs, and their fixes are known.
 import { AppError } from "./errors.js";
 
 interface Fault {
@@ -25,7 +25,7 @@ const FAULTS: Readonly<Record<string, Fault>> = {
   ENOMEM: MEMORY,
   ERR_WORKER_OUT_OF_MEMORY: MEMORY,
   ERR_MEMORY_ALLOCATION_FAILED: MEMORY,
-  // What Node says, too, of a package whose files it has no descriptor to look at.
+  // Node also reports this when it has no descriptor to open a package's files.
   ERR_MODULE_NOT_FOUND: {
     message: "a part of fourtuple could not be loaded",
     fix: "raise the open-file limit (ulimit -n 1024), or reinstall fourtuple",
@@ -41,14 +41,14 @@ const NO_DIRECTORY: Fault = {
   fix: "change to one that exists: cd /",
 };
 
-/** The AppError (E_SYSTEM) for an error whose cause is the host's; undefined for any other, an AppError among them. */
+/** Returns an AppError (E_SYSTEM) for an error caused by the host; undefined for any other, including an AppError. */
 export function hostFault(error: unknown): AppError | undefined {
   if (!(error instanceof Error) || "fix" in error) return undefined;
   const fault = error.message.includes("uv_cwd") ? NO_DIRECTORY : FAULTS[codeOf(error) ?? ""];
   return fault && new AppError("E_SYSTEM", `${fault.message}: ${error.message}`, { fix: fault.fix, cause: error });
 }
 
-/** `EMFILE` of an error that has it as its code, or in the text behind `ERR_WORKER_INIT_FAILED`. */
+/** Returns an error's code, such as `EMFILE`. For `ERR_WORKER_INIT_FAILED`, the code is taken from the message. */
 function codeOf(error: Error): string | undefined {
   const code = "code" in error && typeof error.code === "string" ? error.code : undefined;
   return code === "ERR_WORKER_INIT_FAILED" ? (/\bE[A-Z]+\b/.exec(error.message)?.[0] ?? "EAGAIN") : code;

@@ -1,6 +1,6 @@
-// What a busy host did to a measurement, in words.
+// Describes how a busy host affected a measurement.
 
-/** Shares of the CPU above which a measurement feels them. */
+/** Shares of the CPU above which a measurement is affected. */
 const FELT = { others: 0.1, steal: 0.03 } as const;
 
 interface Load {
@@ -8,12 +8,12 @@ interface Load {
   readonly stealShare: number;
 }
 
-/** Whether others took so much of the CPU that what was measured may be theirs. */
+/** Returns whether other programs or the hypervisor took enough CPU to affect a measurement. */
 export function isBusy(load: Load | undefined): boolean {
   return load !== undefined && (load.othersShare >= FELT.others || load.stealShare >= FELT.steal);
 }
 
-/** `other programs took 43 % of the CPU, the hypervisor 5 % (steal)`; undefined where nobody took enough to be felt. */
+/** Formats as `other programs took 43 % of the CPU, the hypervisor 5 % (steal)`; undefined if the host was not busy. */
 export function describeHostLoad(load: Load | undefined): string | undefined {
   if (load === undefined || !isBusy(load)) return undefined;
   const { othersShare, stealShare } = load;

@@ -1,5 +1,5 @@
-// Options of the library's calls against a schema: the sentences by which they are refused. Loaded by the public API alone: the
-// command line's own parsers have checked theirs, and zod takes longer to load than a small run.
+// Validates options of library calls against a schema and words the errors. Only the public API loads this module: the
+// command line's parsers have their own checks, and loading zod takes longer than a small run.
 
 import type { ZodObject } from "zod";
 import { isAddressRange } from "./address-range.js";
@@ -8,13 +8,13 @@ import { AppError } from "./errors.js";
 import { quoted } from "./printable.js";
 import { z } from "./zod.js";
 
-/** One option. @param takes what it takes, in words */
+/** Makes the schema of an option. @param takes describes valid values in an error message */
 export function option<T>(takes: string, check: (value: unknown) => boolean) {
   return z.custom<T>(check, { error: ({ input }) => `takes ${takes}, not ${describe(input)}` });
 }
 
 export const text = option<string>("a text", (value) => typeof value === "string");
-/** Which numbers make sense is said by whoever uses them. */
+/** Any number. The code that uses the option checks its range. */
 export const number = option<number>("a number", (value) => typeof value === "number" && !Number.isNaN(value));
 export const count = option<number>(
   "a whole number above 0",
@@ -53,10 +53,10 @@ export const sourcePorts = option<never>(
 );
 
 /**
- * Checks what a caller gave.
+ * Validates the options of a call.
  *
- * @param call the function's name, for the error
- * @returns the options, of which none is unknown and each has its type
+ * @param call name of the function, for error messages
+ * @returns the options, which are all known and have the right types
  * @throws {AppError} E_OPTION
  */
 export function checkOptions<T>(call: string, schema: ZodObject, value: T): T {
@@ -65,7 +65,7 @@ export function checkOptions<T>(call: string, schema: ZodObject, value: T): T {
       fix: `call ${call}({ … }) with some of ${Object.keys(schema.shape).join(", ")}`,
     });
   }
-  // To compile a schema takes longer than to go through it once.
+  // Compiling a schema takes longer than interpreting it once.
   const parsed = schema.safeParse(value, { jitless: true });
   if (parsed.success) return parsed.data as T;
   const issue = parsed.error.issues[0]!;
@@ -84,7 +84,7 @@ function unknownOption(call: string, name: string, known: readonly string[]): Ap
   });
 }
 
-/** Letters to change between two names; a name that is the beginning of another is near. */
+/** Returns the edit distance between two names. A name that is a prefix of the other counts as close. */
 function unlikeness(known: string, name: string): number {
   const [a, b] = [known.toLowerCase(), name.toLowerCase()];
   return a.startsWith(b) || b.startsWith(a) ? 1 : editDistance(a, b.slice(0, 40));

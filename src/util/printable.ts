@@ -1,23 +1,25 @@
-// Text that somebody else chose, made fit for a terminal, a page or a line of JSON.
+// Sanitizes untrusted text for a terminal, a page or a line of JSON.
 
 /**
- * What a terminal acts on or does not show: control and format characters (escape codes, bidi overrides, zero-width
- * ones), line and paragraph separators, private-use characters, halves of surrogate pairs.
+ * Characters that a terminal interprets or does not show: control and format characters (escape codes, bidi overrides,
+ * zero-width characters), line and paragraph separators, private-use characters, lone surrogates.
  */
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}]/gu;
 const LONGEST_ARGUMENT = 80;
 
-/** One line of visible characters: each that is none becomes `?`. */
+/** Returns a single line of printable characters. All others are replaced by `?`. */
 export function printable(text: string): string {
   return text.replace(UNPRINTABLE, "?");
 }
 
-/** The same for text of several lines: `keep` says which of the unprintable characters stay. */
+/** Like printable(), for text with several lines. `keep` selects unprintable characters to retain. */
 export function printableExcept(text: string, keep: (character: string) => boolean, instead = "?"): string {
   return text.replace(UNPRINTABLE, (character) => (keep(character) ? character : instead));
 }
 
-/** A copy of plain data in which every text, keys included, is printable; what is no plain data stays as it is. */
+/**
+ * Returns a copy of plain data in which all strings, including keys, are printable. Other values are kept unchanged.
+ */
 export function printableData<T>(value: T): T {
   return copy(value) as T;
 }
@@ -29,13 +31,16 @@ function copy(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, field]) => [printable(key), copy(field)]));
 }
 
-/** One line with escapes for what is not visible, as in source code: `+OK\r\n`. */
+/** Returns a single line with escapes for unprintable characters, as in source code: `+OK\r\n`. */
 export function visible(text: string): string {
   const named: Record<string, string> = { "\n": "\\n", "\r": "\\r", "\t": "\\t", "\x1b": "\\x1b" };
   return text.replace(UNPRINTABLE, (character) => named[character] ?? `\\u{${character.codePointAt(0)!.toString(16)}}`);
 }
 
-/** JSON in one line of visible characters: the value is the same, what is unprintable is written as `\u001b`. */
+/**
+ * Returns JSON in a single line of printable characters. Unprintable ones are escaped as in `\u001b`, so the value is
+ * unchanged.
+ */
 export function printableJson(value: unknown): string {
   return JSON.stringify(value).replace(UNPRINTABLE, (character) =>
     [...Array(character.length).keys()]
@@ -44,14 +49,14 @@ export function printableJson(value: unknown): string {
   );
 }
 
-/** A text of at most `most` characters: the middle of a longer one is left out. */
+/** Shortens a text to at most `most` characters by omitting its middle. */
 export function shortened(text: string, most = LONGEST_ARGUMENT): string {
   if (text.length <= most) return text;
   const tail = Math.floor(most / 3);
   return `${text.slice(0, most - tail - 1)}…${text.slice(-tail)}`;
 }
 
-/** What somebody typed, as a message quotes it: `"10kk"`. */
+/** Quotes user input for a message: `"10kk"`. */
 export function quoted(text: string): string {
   return `"${shortened(printable(text))}"`;
 }

@@ -1,5 +1,5 @@
-// The steps of a connection's life in which it can fail, by name and by number: failures are counted by (step, errno), or by the code by
-// which a protocol refuses (protocols/codes.ts).
+// Steps of a connection's life that can fail, by name and number. Failures are counted by (step, errno), or by step and
+// the code of a protocol's refusal (protocols/codes.ts).
 
 export const STEPS = [
   "socket",
@@ -8,9 +8,9 @@ export const STEPS = [
   "connect",
   "register",
   "accept",
-  /** The handshake of TLS. */
+  /** TLS handshake. */
   "tls",
-  /** From HTTP to WebSocket. */
+  /** Upgrade from HTTP to WebSocket. */
   "upgrade",
   "send",
   "receive",

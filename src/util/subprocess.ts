@@ -1,4 +1,4 @@
-// A program that runs beside this one: what it prints, how it ended, and an end in order while there is time for it.
+// Runs a child process: its output, its exit status, and graceful termination with a timeout.
 import type { ChildProcess } from "node:child_process";
 import { EventEmitter, once } from "node:events";
 import { createInterface } from "node:readline";
@@ -9,38 +9,44 @@ import { AppError, type ErrorCode } from "./errors.js";
 import { hostFault, MORE_PROCESSES } from "./host-fault.js";
 
 /**
- * Until a program of Node's has printed something. Node waits for ever in its start-up when one of its own threads cannot be
- * created (a limit of processes), before any line of its program runs.
+ * Time for a Node program to print something. During start-up, Node hangs forever if one of its own threads cannot be
+ * created (process limit), before any code of the program runs.
  */
 export const NODE_START_MS = 20_000;
-/** The variable by which a command of ours is told that its standard input is a pipe from the process that it stops with. */
+/**
+ * Tells one of our commands that its standard input is a pipe from its parent, and that it must stop when the pipe
+ * closes.
+ */
 export const PARENT_PIPE = "FOURTUPLE_PARENT_PIPE";
-/** From a request to end to the kill of who does not hear it. */
+/** Time from the request to stop until the process is killed. */
 const GRACE_MS = 5000;
-/** A program that has ended has printed all when nothing came for so long: another process may hold a copy of its pipe. */
+/**
+ * After exit, output is complete once nothing has arrived for this long: another process may still hold a copy of the
+ * pipe.
+ */
 const OUTPUT_GRACE_MS = 1000;
-/** The exit code with which fourtuple says that this host does not allow what it was asked to do. */
+/** fourtuple's exit code for an operation that this host does not permit. */
 const NOT_ALLOWED = 3;
 
 export interface SubprocessOptions {
-  /** How errors call it; its command unless given. */
+  /** Name in error messages; default: the command. */
   readonly name?: string;
   readonly cwd?: string;
   /** Added to this process's environment. */
   readonly env?: Readonly<Record<string, string>>;
-  /** Whether its standard input is a pipe from here, `child.stdin`; /dev/null unless given. */
+  /** Whether standard input is a pipe, `child.stdin`; default: /dev/null. */
   readonly stdin?: "ignore" | "pipe";
-  /** Gives it a session of its own: a Ctrl-C of the terminal reaches this process alone, which passes it on. */
+  /** Runs it in a new session. A Ctrl-C in the terminal then only reaches this process, which forwards it. */
   readonly detached?: boolean;
-  /** A command of fourtuple's that stops when this process ends, whatever ended it: its standard input is a pipe from here. */
+  /** For fourtuple commands: stop when this process ends for whatever reason. Standard input is then a pipe. */
   readonly stopsWithUs?: boolean;
-  /** It is killed when it has printed nothing by then; never unless given. */
+  /** Kills the process if it has printed nothing within this time; default: never. */
   readonly startLimitMs?: number;
 }
 
-/** How a program ended, and all that it printed. */
+/** Exit status and complete output. */
 export interface Exit {
-  /** undefined when a signal ended it. */
+  /** undefined if it was terminated by a signal. */
   readonly code: number | undefined;
   readonly signal: NodeJS.Signals | undefined;
   readonly stdout: string;
@@ -48,23 +54,23 @@ export interface Exit {
 }
 
 interface SubprocessEvents {
-  /** A line on its standard output. */
+  /** A line of standard output. */
   line: [text: string];
-  /** It has ended, and its last line was told. */
+  /** The process has ended, and its last line has been emitted. */
   close: [];
 }
 
 export class Subprocess extends EventEmitter<SubprocessEvents> {
-  /** What it has printed so far. */
+  /** Output so far. */
   stdout = "";
   stderr = "";
   /**
-   * How it ended, after the last of its output.
+   * Resolves after the process has ended and its output is complete.
    *
-   * @throws {AppError} E_PLATFORM when there is no such program, E_SYSTEM when it could not be started
+   * @throws {AppError} E_PLATFORM if the program does not exist, E_SYSTEM if it could not be started
    */
   readonly result: Promise<Exit>;
-  /** Node's handle of it: its pipes, its references. */
+  /** Node's process object, with its pipes and ref(). */
   readonly child: ChildProcess;
   readonly #name: string;
   readonly #running: Result;
@@ -72,18 +78,18 @@ export class Subprocess extends EventEmitter<SubprocessEvents> {
   #hasClosed = false;
   #neverStarted = false;
 
-  /** Starts it. @param command the program and its arguments */
+  /** Starts the process. @param command program and arguments */
   constructor(command: readonly string[], options: SubprocessOptions = {}) {
     super();
     const { name = command[0]!, cwd, stopsWithUs = false, detached = false, startLimitMs = 0 } = options;
-    // Its trace would be taken for its errors.
+    // Its trace on standard error would be mistaken for errors.
     const env = stopsWithUs ? { ...options.env, [PARENT_PIPE]: "stdin", [DEBUG]: "" } : options.env;
     const stdin = stopsWithUs ? "pipe" : (options.stdin ?? "ignore");
     this.#name = name;
     this.#startLimitMs = startLimitMs;
     this.#running = x(command[0]!, command.slice(1), {
       persist: detached,
-      // The programs are found as this process's user has them, not in packages beside the current directory.
+      // Find programs in the user's PATH, not in packages near the current directory.
       nodePath: false,
       nodeOptions: {
         stdio: [stdin, "pipe", "pipe"],
@@ -93,7 +99,7 @@ export class Subprocess extends EventEmitter<SubprocessEvents> {
     });
     this.child = this.#running.process!;
     trace("programs", () => `started ${command.join(" ")} as process ${this.pid}`);
-    // One that could not be started for lack of descriptors has no pipes.
+    // There are no pipes if the process could not be started for lack of descriptors.
     this.child.stdout?.setEncoding("utf8").on("data", (text: string) => {
       this.stdout += text;
     });
@@ -102,14 +108,14 @@ export class Subprocess extends EventEmitter<SubprocessEvents> {
     });
     if (this.child.stdout) createInterface({ input: this.child.stdout }).on("line", (text) => this.emit("line", text));
     this.result = this.#end();
-    // Who does not wait for its end need not hear of it.
+    // Avoid an unhandled rejection if nobody awaits the result.
     this.result.then(
       ({ code, signal }) => trace("programs", () => `process ${this.pid} ended: ${signal ?? `exit code ${code}`}`),
       () => undefined,
     );
   }
 
-  /** Its process id as this process sees it; undefined when it could not be started. */
+  /** Process ID in our PID namespace; undefined if it could not be started. */
   get pid(): number | undefined {
     return this.child.pid;
   }
@@ -118,7 +124,7 @@ export class Subprocess extends EventEmitter<SubprocessEvents> {
     return this.#hasClosed || this.child.exitCode !== null || this.child.signalCode !== null;
   }
 
-  /** Whether it has printed anything: then it has something to end in order. */
+  /** Whether it has printed anything. If so, it has something to shut down gracefully. */
   get hasSpoken(): boolean {
     return this.stdout !== "";
   }
@@ -129,15 +135,16 @@ export class Subprocess extends EventEmitter<SubprocessEvents> {
     return this.stderr.trim() || "it said nothing";
   }
 
-  /** What helps when it could not start; undefined when it did. */
+  /** Suggested fix if it never started; undefined otherwise. */
   get fix(): string | undefined {
     return this.#neverStarted ? `${MORE_PROCESSES}, or try again on a host that is less busy` : undefined;
   }
 
   /**
-   * Waits until its standard output holds `pattern`.
+   * Waits until standard output matches `pattern`.
    *
-   * @throws {AppError} E_SYSTEM when it ends without, E_PERMISSION when it says that this host does not allow it
+   * @throws {AppError} E_SYSTEM if the process ends first, E_PERMISSION if it reports that this host does not permit
+   *   the operation
    */
   async prints(pattern: RegExp): Promise<RegExpExecArray> {
     for (;;) {
@@ -151,15 +158,16 @@ export class Subprocess extends EventEmitter<SubprocessEvents> {
     }
   }
 
-  /** Sends a signal, if it still runs. */
+  /** Sends a signal if the process is still running. */
   kill(signal: NodeJS.Signals = "SIGTERM"): void {
     this.#running.kill(signal);
   }
 
   /**
-   * Asks it to end, and kills it where that takes too long. One that was stopped goes on, to hear of it.
+   * Requests termination, and kills the process after a timeout. Also sends SIGCONT, so that a stopped process receives
+   * the request.
    *
-   * @param graceMs from the signal to the kill
+   * @param graceMs time until the kill
    */
   async stop(graceMs = GRACE_MS): Promise<void> {
     this.kill("SIGTERM");
@@ -169,7 +177,9 @@ export class Subprocess extends EventEmitter<SubprocessEvents> {
     clearTimeout(timer);
   }
 
-  /** The error for one that ended without doing its work. @param message what did not happen; why is added */
+  /**
+   * Makes an error for a process that ended without doing its work. @param message what failed; the reason is appended
+   */
   failure(message: string, cause?: unknown): AppError {
     const code: ErrorCode = this.child.exitCode === NOT_ALLOWED ? "E_PERMISSION" : "E_SYSTEM";
     const fix = this.fix;
@@ -198,13 +208,13 @@ export class Subprocess extends EventEmitter<SubprocessEvents> {
     }
   }
 
-  /** Resolves when it has exited and its output has come to rest, although its pipes are still open. */
+  /** Resolves when the process has exited and its output has stopped, even if its pipes are still open. */
   async #outputAfterExit(): Promise<void> {
     await new Promise((resolve) => this.child.once("exit", resolve));
     for (let seen = -1; seen !== this.stdout.length + this.stderr.length; ) {
       seen = this.stdout.length + this.stderr.length;
       await delay(OUTPUT_GRACE_MS, undefined, { ref: false });
-      // One more look: this process may have stood still meanwhile.
+      // Poll once more, since this process may have been stalled.
       await setImmediate();
     }
   }

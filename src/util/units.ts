@@ -1,5 +1,5 @@
-// Numbers with units as people type and read them: counts (10k), durations (30s), sizes (64KiB), rates (0.033).
-// Every parser throws E_OPTION with the accepted forms; every formatter is a pure function.
+// Parses and formats numbers with units: counts (10k), durations (30s), sizes (64KiB), rates (0.033). Parsers throw
+// E_OPTION with the accepted forms. Formatters are pure functions.
 import { AppError } from "./errors.js";
 import { quoted } from "./printable.js";
 
@@ -18,9 +18,9 @@ const SIZE_BYTES: Record<string, number> = {
 const NUMBER_WITH_UNIT = /^(\d+(?:\.\d+)?|\.\d+)\s*([a-z]*)$/i;
 
 /**
- * Parses a whole count: `250`, `10k`, `1.5m` (k and m are 1,000 and 1,000,000).
+ * Parses an integer count: `250`, `10k`, `1.5m` (k and m are 1,000 and 1,000,000).
  *
- * @throws {AppError} E_OPTION when it is no whole number or lies outside `min` to `max`
+ * @throws {AppError} E_OPTION when it is not an integer or is outside `min` to `max`
  */
 export function parseCount(text: string, name = "count", min = 1, max = 2 ** 31 - 1): number {
   const value = withUnit(text, COUNT_FACTORS);
@@ -35,9 +35,9 @@ export function parseCount(text: string, name = "count", min = 1, max = 2 ** 31 
 }
 
 /**
- * Parses a rate per second, fractions allowed: `0.033`, `500`, `10k`.
+ * Parses a rate per second, which may have a fraction: `0.033`, `500`, `10k`.
  *
- * @throws {AppError} E_OPTION when it is no number, or not above zero
+ * @throws {AppError} E_OPTION when it is not a number or not above zero
  */
 export function parseRate(text: string, name = "rate"): number {
   const value = withUnit(text, COUNT_FACTORS);
@@ -47,10 +47,10 @@ export function parseRate(text: string, name = "rate"): number {
 }
 
 /**
- * Parses a duration: `500ms`, `30s`, `5m`, `1m30s`, `1h`; a bare number is seconds.
+ * Parses a duration: `500ms`, `30s`, `5m`, `1m30s`, `1h`. A number without a unit is in seconds.
  *
  * @returns milliseconds
- * @throws {AppError} E_OPTION when it is no duration
+ * @throws {AppError} E_OPTION when it is not a duration
  */
 export function parseDuration(text: string, name = "duration"): number {
   const value = withUnit(text, { ...DURATION_MS, "": 1e3 }) ?? compound(text);
@@ -60,7 +60,7 @@ export function parseDuration(text: string, name = "duration"): number {
   return value;
 }
 
-/** `1h 2m 3s`: each unit once, the largest first. */
+/** Parses `1h 2m 3s`: each unit at most once, largest first. */
 function compound(text: string): number | undefined {
   const match = /^(?:(\d+)h)?\s*(?:(\d+)m(?!s))?\s*(?:(\d+(?:\.\d+)?)s)?\s*(?:(\d+)ms)?$/i.exec(text.trim());
   if (!match || text.trim() === "") return undefined;
@@ -72,7 +72,7 @@ function compound(text: string): number | undefined {
  * Parses a size: `512`, `64KiB` (1024) or `64KB` (1000).
  *
  * @returns bytes
- * @throws {AppError} E_OPTION when it is no size
+ * @throws {AppError} E_OPTION when it is not a size
  */
 export function parseSize(text: string, name = "size"): number {
   const value = withUnit(text, SIZE_BYTES);
@@ -82,18 +82,18 @@ export function parseSize(text: string, name = "size"): number {
   return Math.round(value);
 }
 
-/** `1000000` as `1,000,000`. */
+/** Formats `1000000` as `1,000,000`. */
 export function formatCount(value: number): string {
-  // Not toLocaleString(): the first use of ICU costs a process as much as all of a small run.
+  // Avoid toLocaleString(): initializing ICU costs a process as much as an entire small run.
   return String(Math.round(value)).replace(/\B(?=(?:\d{3})+$)/g, ",");
 }
 
-/** Bytes in binary units, three digits: `6.78 KiB`. */
+/** Formats bytes in binary units with three significant digits: `6.78 KiB`. */
 export function formatBytes(bytes: number): string {
   const units = ["B", "KiB", "MiB", "GiB", "TiB"];
   let value = bytes;
   let unit = 0;
-  // What would be rounded to a whole next unit is one.
+  // Move up a unit if the value would round to a whole one.
   while (Math.abs(value) >= 1023.5 && unit < units.length - 1) {
     value /= 1024;
     unit++;
@@ -102,11 +102,11 @@ export function formatBytes(bytes: number): string {
 }
 
 /**
- * Milliseconds in a readable unit, with three digits: `850 µs`, `12.3 ms`, `7.10 s`, `2m 05s`. A whole number of seconds or
- * milliseconds, such as an option's value, has no decimals: `30 s`.
+ * Formats milliseconds in a readable unit with three significant digits: `850 µs`, `12.3 ms`, `7.10 s`, `2m 05s`. Whole
+ * seconds or milliseconds, such as option values, have no decimals: `30 s`.
  */
 export function formatDuration(ms: number): string {
-  // A value that would round up to the next unit is shown in that unit.
+  // Move up a unit if the value would round to a whole one.
   if (ms < 0.9995) return `${Math.round(ms * 1000)} µs`;
   if (ms < 999.5) return `${Number.isInteger(ms) ? ms : threeDigits(ms)} ms`;
   if (ms < 59.95e3) return `${Number.isInteger(ms / 1000) ? ms / 1000 : threeDigits(ms / 1000)} s`;
@@ -117,7 +117,7 @@ export function formatDuration(ms: number): string {
   return hours > 0 ? `${hours}h ${String(minutes).padStart(2, "0")}m ${rest}s` : `${minutes}m ${rest}s`;
 }
 
-/** An estimate in milliseconds, with two digits below a minute: `1.7 s`, `28 s`, `2m 05s`. */
+/** Formats an estimate in milliseconds, with two significant digits below a minute: `1.7 s`, `28 s`, `2m 05s`. */
 export function formatEstimate(ms: number): string {
   if (ms < 1) return formatDuration(ms);
   if (ms >= 59.5e3) return formatDuration(Math.round(ms / 1000) * 1000);
@@ -125,7 +125,7 @@ export function formatEstimate(ms: number): string {
   return `${Number((isMs ? ms : ms / 1000).toPrecision(2))} ${isMs ? "ms" : "s"}`;
 }
 
-/** `singular` or `plural` after its count: `1 connection`, `2 connections`. */
+/** Formats a count with `singular` or `plural`: `1 connection`, `2 connections`. */
 export function plural(count: number, singular: string, many = `${singular}s`): string {
   return `${formatCount(count)} ${count === 1 ? singular : many}`;
 }
@@ -145,7 +145,7 @@ function invalid(name: string, text: string, wanted: string): AppError {
   return new AppError("E_OPTION", `${name} ${quoted(text)} is not valid`, { fix: `give ${wanted}` });
 }
 
-/** A number a second: `4.7`, `28,232`. */
+/** Formats a rate per second: `4.7`, `28,232`. */
 export function formatRate(perSec: number): string {
   return perSec < 10 ? `${Math.round(perSec * 10) / 10}` : formatCount(Math.round(perSec));
 }

@@ -1,7 +1,9 @@
-// A trace of what a run does, by area, for whoever looks for a mistake: FOURTUPLE_DEBUG=plan,run. Off, it costs a comparison; what would
-// be said is put into words only when it is on. Workers do not trace: their loops count.
+// Debug trace of a run, by area: FOURTUPLE_DEBUG=plan,run. When off, a call costs one comparison, and messages are not
+// formatted. Workers do not trace, because their loops are performance-critical.
 
-/** The variable, and the areas that it may name: with "all", or anything else that names none, all of them. */
+/**
+ * Environment variable, and the areas it may list. "all", or any value that lists no known area, enables all of them.
+ */
 export const DEBUG = "FOURTUPLE_DEBUG";
 export const AREAS = ["plan", "transport", "run", "diagnosis", "programs"] as const;
 
@@ -11,9 +13,9 @@ let write: ((line: string) => void) | undefined;
 let traced: readonly Area[] = [];
 
 /**
- * Turns the trace on as the variable says; without it, nothing happens.
+ * Enables the trace if the variable is set.
  *
- * @param door what a line goes to: the command line's is standard error
+ * @param door receives each line; the command line writes it to standard error
  */
 export function startTrace(door: (line: string) => void, asked = process.env[DEBUG]): void {
   if (!asked) return;
@@ -23,7 +25,7 @@ export function startTrace(door: (line: string) => void, asked = process.env[DEB
   write = door;
 }
 
-/** Says something of an area, with the time since the process began, if that area is traced. */
+/** Writes a message with the time since process start, if the area is traced. */
 export function trace(area: Area, say: () => string): void {
   if (write === undefined || !traced.includes(area)) return;
   write(`[${area} +${(performance.now() / 1000).toFixed(3)} s] ${say()}`);
