@@ -1,4 +1,4 @@
-// Host names to addresses, by the host's own resolver (files, DNS), as every other program here does it.
+// Resolves host names with the host's resolver (files, DNS), like other programs on this host.
 import { lookup } from "node:dns/promises";
 import { type Family, formatIp, type IpAddress, parseIp, unmapIp } from "../util/address.js";
 import { AppError } from "../util/errors.js";
@@ -6,21 +6,21 @@ import { quoted } from "../util/printable.js";
 import { resolveZone } from "./zone.js";
 
 /**
- * Resolves a host name to the resolver's first address; an address is taken as it is.
+ * Resolves a host name to the resolver's first address. An IP address is returned as is.
  *
- * @throws {AppError} E_RESOLVE when nobody knows it, E_ADDRESS for a zone that is missing or unknown
+ * @throws {AppError} E_RESOLVE if the name is unknown, E_ADDRESS for a missing or unknown zone
  */
 export async function resolveHost(host: string): Promise<IpAddress> {
   return (await resolveAll(host))[0]!;
 }
 
 /**
- * Resolves a host name to all of its addresses, each once, in the resolver's order (RFC 6724); an address is taken as it is.
+ * Resolves a host name to its distinct addresses, in the resolver's order (RFC 6724). An IP address is returned as is.
  *
- * @param options.family only those of it
- * @param options.zone of an IPv6 address that is given without it
- * @throws {AppError} E_RESOLVE when nobody knows it; E_ADDRESS when it has none of the family, or for a zone that is missing
- *   or unknown
+ * @param options.family restricts the result to this family
+ * @param options.zone zone of an IPv6 address given without one
+ * @throws {AppError} E_RESOLVE if the name is unknown, E_ADDRESS if it has no address of the family, or for a missing
+ *   or unknown zone
  */
 export async function resolveAll(
   host: string,

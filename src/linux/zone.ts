@@ -1,13 +1,14 @@
-// Zones of link-local IPv6 addresses (RFC 4007): the kernel has an interface's number (sin6_scope_id), people its name.
+// Zones of link-local IPv6 addresses (RFC 4007). The kernel identifies an interface by index (sin6_scope_id), users by
+// name.
 import { formatIp, type IpAddress, isLinkLocal } from "../util/address.js";
 import { AppError } from "../util/errors.js";
 import { readInterfaces } from "./netlink/interfaces.js";
 import { interfaceIndex, interfaceName } from "./syscalls/interface-names.js";
 
 /**
- * The address with its zone by the interface's name, so that one interface has one name.
+ * Returns the address with its zone as an interface name, so that each interface has only one name.
  *
- * @throws {AppError} E_ADDRESS when no interface is of that name or number, the address is of no zone, or it lacks its own
+ * @throws {AppError} E_ADDRESS if no interface has that name or index, or the zone is missing or not allowed
  */
 export function resolveZone(ip: IpAddress): IpAddress {
   if (ip.zone === undefined && isLinkLocal(ip)) {
@@ -21,7 +22,7 @@ export function resolveZone(ip: IpAddress): IpAddress {
 }
 
 /**
- * As settleZone(), for filters: a link-local address without a zone is that of every interface.
+ * Like resolveZone(), for filters: a link-local address without a zone matches any interface.
  *
  * @throws {AppError} E_ADDRESS
  */

@@ -125,7 +125,7 @@ export function formatEstimate(ms: number): string {
   return `${Number((isMs ? ms : ms / 1000).toPrecision(2))} ${isMs ? "ms" : "s"}`;
 }
 
-/** Formats a count with `singular` or `plural`: `1 connection`, `2 connections`. */
+/** Formats a count with its noun: `1 connection`, `2 connections`. */
 export function plural(count: number, singular: string, many = `${singular}s`): string {
   return `${formatCount(count)} ${count === 1 ? singular : many}`;
 }

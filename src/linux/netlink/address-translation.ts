@@ -1,11 +1,11 @@
-// Whether packets may be sent on to another address or port than they were meant for: chains of nftables and tables of iptables
-// that translate addresses, services of IPVS (what kube-proxy and container runtimes set up).
+// Detects whether packets may be redirected to another address or port: nftables chains and iptables tables that
+// translate addresses, and IPVS services (as set up by kube-proxy and container runtimes).
 import { existsSync } from "node:fs";
 import { readText } from "../proc/procfs.js";
 import { EINVAL, EOPNOTSUPP } from "../syscalls/errno.js";
 import { attributesOf, dumpNetlink, textOf } from "./netlink.js";
 
-/** `unknown` where the rules may not be read. */
+/** `unknown` if the rules cannot be read. */
 export type Translation = "none" | "present" | "unknown";
 
 const NETLINK_NETFILTER = 12;
@@ -16,13 +16,13 @@ const NO_NFTABLES = [EINVAL, EOPNOTSUPP];
 const NFGENMSG = 4;
 const NFTA_CHAIN_TYPE = 7;
 
-/** What this network namespace has of it. A program of eBPF that does the same cannot be seen here. */
+/** Checks this network namespace. Translation by eBPF programs cannot be detected. */
 export function readTranslation(): Translation {
   const found = [ipvs(), iptables("ip_tables_names"), iptables("ip6_tables_names"), nftables()];
   return found.find((each) => each === "present") ?? found.find((each) => each === "unknown") ?? "none";
 }
 
-/** Three lines of heading, then its services. */
+/** The file has three header lines, followed by services. */
 function ipvs(): Translation {
   return (readText("/proc/net/ip_vs") ?? "").trim().split("\n").length > 3 ? "present" : "none";
 }
@@ -37,7 +37,8 @@ function iptables(file: string): Translation {
 function nftables(): Translation {
   const chains = dumpNetlink(NETLINK_NETFILTER, GET_CHAIN, new Uint8Array(NFGENMSG));
   if (typeof chains !== "number") return chains.some(({ body }) => isNat(body)) ? "present" : "none";
-  // Without CAP_NET_ADMIN over the namespace all of netfilter is refused; a kernel without nftables knows no such request.
+  // Without CAP_NET_ADMIN in the namespace, all of netfilter is refused. A kernel without nftables does not know the
+  // request.
   return NO_NFTABLES.includes(-chains) ? "none" : "unknown";
 }
 

@@ -1,5 +1,5 @@
-// The TCP connections that conntrack follows in this network namespace, over ctnetlink, else out of /proc/net/nf_conntrack:
-// where a router keeps the source ports that it gave to others. Needs CAP_NET_ADMIN.
+// TCP connections tracked by conntrack in this network namespace, read via ctnetlink or else from
+// /proc/net/nf_conntrack. On a router, they include the source ports assigned by NAT. Needs CAP_NET_ADMIN.
 import { closeSync, openSync, readSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
 import { parseIp } from "../../util/address.js";
@@ -9,11 +9,11 @@ import { errnoName, errnoOf } from "../syscalls/errno.js";
 import { DATAGRAM_BYTES, encodeRequest, NetlinkDump, NLM_F_DUMP, NLM_F_REQUEST } from "./netlink-dump.js";
 
 const NETLINK_NETFILTER = 12;
-/** NFNL_SUBSYS_CTNETLINK with IPCTNL_MSG_CT_GET, and IPCTNL_MSG_CT_NEW, which is what comes back. */
+/** NFNL_SUBSYS_CTNETLINK with IPCTNL_MSG_CT_GET, and with IPCTNL_MSG_CT_NEW for replies. */
 const CT_GET = 0x101;
 const CT_NEW = 0x100;
 const NFGENMSG_BYTES = 4;
-/** Attributes of linux/netfilter/nfnetlink_conntrack.h. */
+/** Attributes (linux/netfilter/nfnetlink_conntrack.h). */
 const CTA = { tupleReply: 2, status: 3, protoinfo: 4 } as const;
 const CTA_TUPLE = { ip: 1, proto: 2 } as const;
 const CTA_IP = { v4Source: 1, v4Destination: 2, v6Source: 3, v6Destination: 4 } as const;
@@ -25,33 +25,36 @@ const TRACKED_TIME_WAIT = 7;
 const TYPE_MASK = 0x3fff;
 const TURN_MS = 10;
 
-/** One connection as its answers come back: to the source that the destination sees. One object, the same for all. */
+/**
+ * A connection as identified by its replies, which go to the source that the destination sees. The same object is
+ * reused for all.
+ */
 export interface TrackedConnection {
   family: 4 | 6;
-  /** Its source address or port was changed on the way (IPS_SRC_NAT). */
+  /** Whether the source address or port was translated (IPS_SRC_NAT). */
   isSourceTranslated: boolean;
   isTimeWait: boolean;
-  /** The source that the destination sees. */
+  /** Source as seen by the destination. */
   readonly source: Endpoint;
-  /** The destination that answers, after DNAT. */
+  /** Destination that replies, after DNAT. */
   readonly destination: Endpoint;
 }
 
 interface Endpoint {
   port: number;
-  /** IPv4 in the first; IPv6 as it lies in memory. */
+  /** IPv4 in the first word; IPv6 in memory order. */
   readonly words: Int32Array;
 }
 
-/** How many connections conntrack follows here; undefined where it is not loaded. */
+/** Returns the number of tracked connections; undefined if conntrack is not loaded. */
 export function countTracked(): number | undefined {
   return readSysctlNumbers("net.netfilter.nf_conntrack_count")?.[0];
 }
 
 /**
- * Visits the TCP connections that conntrack follows.
+ * Visits the tracked TCP connections.
  *
- * @returns undefined, or the errno's name where it may not be read
+ * @returns undefined, or the name of the errno if they cannot be read
  */
 export async function forEachTracked(visit: (connection: TrackedConnection) => void): Promise<string | undefined> {
   const request = encodeRequest(CT_GET, NLM_F_REQUEST | NLM_F_DUMP, new Uint8Array(NFGENMSG_BYTES));
@@ -64,7 +67,7 @@ export async function forEachTracked(visit: (connection: TrackedConnection) => v
   }
   if (dump.error === 0) return undefined;
   const refused = await readProc(visit);
-  // The first refusal is the one to mend; that there is no file says nothing.
+  // Report the netlink error, which can be fixed. A missing file only means that the kernel does not provide it.
   return refused === undefined ? undefined : errnoName(-dump.error);
 }
 
@@ -92,7 +95,7 @@ class MessageReader {
     if (this.protocol === IPPROTO_TCP) this.visit(connection);
   };
 
-  /** The answers' source is the destination, and their destination the source that it sees. */
+  /** In replies, source and destination are swapped. */
   private readReply(from: number, to: number): void {
     const { source, destination } = this.connection;
     this.each(from, to, (type, at, until) => {
@@ -126,7 +129,7 @@ class MessageReader {
     else for (let i = 0; i < 4; i++) words[i] = this.bytes.readInt32LE(at + 4 * i);
   }
 
-  /** Attributes (struct nlattr: length, type) from `from` on. */
+  /** Visits attributes (struct nlattr: length, type) starting at `from`. */
   private each(from: number, to: number, visit: (type: number, at: number, end: number) => void): void {
     for (let at = from; at + 4 <= to; ) {
       const length = this.bytes.readUInt16LE(at);
@@ -137,7 +140,7 @@ class MessageReader {
   }
 }
 
-/** `ipv4 2 tcp 6 431999 ESTABLISHED src=… dst=… sport=… dport=… src=… dst=… sport=… dport=… [ASSURED]`. */
+/** Parses `ipv4 2 tcp 6 431999 ESTABLISHED src=… dst=… sport=… dport=… src=… dst=… sport=… dport=… [ASSURED]`. */
 export function parseTracked(line: string, connection: TrackedConnection): boolean {
   if (!/^ipv[46]\s+\d+\s+tcp\s/.test(line)) return false;
   const ends = [...line.matchAll(/src=(\S+) dst=(\S+) sport=(\d+) dport=(\d+)/g)];
@@ -160,7 +163,7 @@ export function parseTracked(line: string, connection: TrackedConnection): boole
   return true;
 }
 
-/** @returns the errno's name where the file is not to be had */
+/** @returns name of the errno if the file cannot be opened */
 async function readProc(visit: (connection: TrackedConnection) => void): Promise<string | undefined> {
   let fd: number;
   try {

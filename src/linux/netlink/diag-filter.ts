@@ -1,5 +1,6 @@
-// Conditions on sockets as inet_diag bytecode, so that the kernel filters a dump itself (man 7 sock_diag,
-// INET_DIAG_REQ_BYTECODE). The program jumps forward only: to its end is yes, four bytes past it is no.
+// Compiles socket filters to inet_diag bytecode, so that the kernel filters a dump (sock_diag(7),
+// INET_DIAG_REQ_BYTECODE). Programs only jump forward. A jump to the end accepts the socket, and a jump four bytes past
+// the end rejects it.
 import type { Family } from "../../util/address.js";
 import { AF_INET, AF_INET6 } from "../syscalls/constants.js";
 import { interfaceIndex } from "../syscalls/interface-names.js";
@@ -14,10 +15,10 @@ const DESTINATION_COND = 8;
 const DEVICE_COND = 9;
 const OP = 4;
 
-/** The socket's own end, or its peer's. */
+/** The socket's local or remote end. */
 export type End = "local" | "remote";
 
-/** What a socket must meet. An IPv4 prefix matches IPv4-mapped addresses too. */
+/** Condition on a socket. An IPv4 prefix also matches IPv4-mapped addresses. */
 export type DiagFilter =
   | { readonly all: readonly DiagFilter[] }
   | { readonly any: readonly DiagFilter[] }
@@ -26,9 +27,9 @@ export type DiagFilter =
   | { readonly end: End; readonly family: Family; readonly prefix: Uint8Array; readonly prefixBits: number };
 
 /**
- * Translates conditions into the kernel's bytecode.
+ * Compiles a filter to bytecode.
  *
- * @returns undefined when the kernel would not take it: longer than its 16-bit jumps, or an `any` of nothing
+ * @returns undefined if the kernel would reject it because it exceeds 16-bit jumps or contains an empty `any`
  */
 export function compileDiagFilter(filter: DiagFilter): Uint8Array | undefined {
   const code = compile(filter);
@@ -49,7 +50,7 @@ function join(
 ): Buffer | undefined {
   const codes = filters.map(compile);
   if (codes.some((code) => code === undefined || code.length > 0xff00)) return undefined;
-  // Pairs of pairs: copying stays n log n, and jumps over a half are set once a level.
+  // Combine in pairs: copying stays O(n log n), and each level adjusts jumps only once.
   let level = codes as Buffer[];
   while (level.length > 1) {
     level = level.flatMap((a, i) => (i % 2 === 1 ? [] : [level[i + 1] ? combine(a, level[i + 1]!) : a]));
@@ -58,31 +59,35 @@ function join(
   return level[0] ?? none;
 }
 
-/** Both: where the first says no, it goes past the second as well. */
+/** Logical AND: a rejection by the first also jumps past the second. */
 function both(a: Buffer, b: Buffer): Buffer {
   const joined = Buffer.concat([a, b]);
   for (let at = 0; at < a.length; at += joined[at + 1]!) {
     const no = joined.readUInt16LE(at + 2);
     if (at + no === a.length + OP) joined.writeUInt16LE(no + b.length, at + 2);
-    // An operation's second half, which holds a port, is no operation: `yes` has stepped over it.
+    // The second half of an operation, which holds a port, is skipped by the `yes` jump, so it is not read as an
+    // operation.
   }
   return joined;
 }
 
-/** Either: where the first says no, it lands behind a jump over the second, which is what its yes takes. */
+/**
+ * Logical OR: the first is followed by a jump over the second. Acceptance runs into that jump, rejection lands after
+ * it.
+ */
 function either(a: Buffer, b: Buffer): Buffer {
   return Buffer.concat([a, operation(JMP, OP, OP + b.length), b]);
 }
 
 function portRange(end: End, from: number, to: number): Buffer {
   const [ge, le] = end === "local" ? [SOURCE_GE, SOURCE_LE] : [DESTINATION_GE, DESTINATION_LE];
-  // The port to compare with is the `no` of a second operation behind the first.
+  // The port to compare with is in the `no` field of a second operation after the first.
   const compare = (code: number, port: number) =>
     Buffer.concat([operation(code, 2 * OP, 3 * OP), operation(0, 0, port)]);
   return both(compare(ge, from), compare(le, to));
 }
 
-/** The interface that a socket is bound to: one with a link-local address is. */
+/** Matches the interface that a socket is bound to. Sockets with link-local addresses always are. */
 function device(index: number): Buffer {
   const condition = Buffer.alloc(4);
   condition.writeUInt32LE(index);
@@ -101,7 +106,7 @@ function address(filter: Extract<DiagFilter, { prefix: unknown }>): Buffer {
   return Buffer.concat([operation(end === "local" ? SOURCE_COND : DESTINATION_COND, length, length + OP), condition]);
 }
 
-/** struct inet_diag_bc_op: code, jump when yes, jump when no. */
+/** struct inet_diag_bc_op: code, jump on yes, jump on no. */
 function operation(code: number, yes: number, no: number): Buffer {
   const bytes = Buffer.alloc(OP);
   bytes[0] = code;

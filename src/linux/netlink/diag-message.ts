@@ -1,8 +1,8 @@
-// The layout of struct inet_diag_msg and of the attributes behind it (linux/inet_diag.h, linux/sock_diag.h).
+// Layout of struct inet_diag_msg and its attributes (linux/inet_diag.h, linux/sock_diag.h).
 
-/** Bytes of struct inet_diag_msg, without attributes. */
+/** Size of struct inet_diag_msg without attributes. */
 export const DIAG_MESSAGE_BYTES = 72;
-/** Where its parts are. */
+/** Offsets of its fields. */
 export const DIAG_FIELD = {
   family: 0,
   state: 1,
@@ -19,10 +19,10 @@ export const DIAG_FIELD = {
   uid: 64,
   inode: 68,
 } as const;
-/** Types of attributes (INET_DIAG_*). */
+/** Attribute types (INET_DIAG_*). */
 export const DIAG_ATTRIBUTE = { info: 2, skMemInfo: 7, skV6Only: 11 } as const;
 
-/** Kernel memory of one socket in bytes (SK_MEMINFO_* of linux/sock_diag.h). */
+/** Kernel memory of a socket in bytes (SK_MEMINFO_* in linux/sock_diag.h). */
 export interface SocketMemory {
   readonly receiveAllocBytes: number;
   readonly receiveBufferBytes: number;

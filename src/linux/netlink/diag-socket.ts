@@ -1,5 +1,5 @@
-// Reads a socket's struct inet_diag_msg where it lies (its layout: diag-message.ts): one object that is moved from socket to
-// socket. What a number means is left to the readers.
+// Reads a socket's struct inet_diag_msg in place (layout: diag-message.ts). A single object is moved from socket to
+// socket. Callers interpret the numbers.
 import type { TcpState } from "../../results/sockets/socket-table.js";
 import { type Family, formatIp, type IpAddress, isLinkLocal } from "../../util/address.js";
 import { AF_INET6, TCP_STATES } from "../syscalls/constants.js";
@@ -11,17 +11,17 @@ const MAPPED_WORD = 0xffff0000;
 const SYN_RECV = 3;
 const NEW_SYN_RECV = 12;
 
-/** A socket's message in `bytes`. All numbers are in the processor's order, which is little endian here. */
+/** View of a socket's message in `bytes`. Numbers are in host byte order, which is little-endian here. */
 export class DiagSocket {
   private readonly bytes: Uint8Array;
   private readonly words: Uint32Array;
   private at = 0;
-  /** The interface named last: asking the kernel for each socket would be slow. */
+  /** Cached name of the last interface: asking the kernel for every socket would be slow. */
   private zoneIndex = 0;
   private zone = "";
   private end = 0;
 
-  /** @param bytes where messages lie, each at a multiple of four */
+  /** @param bytes buffer of messages, each at a multiple of four */
   constructor(bytes: Uint8Array) {
     this.bytes = bytes;
     this.words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >>> 2);
@@ -81,7 +81,7 @@ export class DiagSocket {
     return this.copy(this.at + DIAG_FIELD.remoteIp);
   }
 
-  /** 32 bits of an IPv6 address as they lie in memory: index 0 to 3. */
+  /** Returns 32 bits of an IPv6 address in memory order; index 0 to 3. */
   localWord(index: number): number {
     return this.words[((this.at + DIAG_FIELD.localIp) >>> 2) + index]!;
   }
@@ -114,7 +114,7 @@ export class DiagSocket {
     return this.words[(this.at + DIAG_FIELD.uid) >>> 2]!;
   }
 
-  /** The kernel's own number of this socket, its lower 32 bits; 0 out of /proc, which does not tell. */
+  /** Lower 32 bits of the socket's cookie, the kernel's unique ID; 0 if read from /proc, which lacks it. */
   get cookie(): number {
     return this.words[(this.at + DIAG_FIELD.cookie) >>> 2]!;
   }
@@ -148,7 +148,7 @@ export class DiagSocket {
   get info(): SocketInfo | undefined {
     const at = this.attribute(DIAG_ATTRIBUTE.info);
     if (at === 0) return undefined;
-    // An attribute's length counts its head of four bytes.
+    // An attribute's length includes its four-byte header.
     const length = (this.words[(at - 4) >>> 2]! & 0xffff) - 4;
     return decodeTcpInfo(this.bytes, at, Math.min(length, this.end - at));
   }
@@ -157,17 +157,17 @@ export class DiagSocket {
     const at = this.attribute(DIAG_ATTRIBUTE.skMemInfo) >>> 2;
     if (at === 0) return 0;
     const { words } = this;
-    // Buffer sizes are limits, and sent bytes are clones of queued ones.
+    // Exclude buffer sizes, which are limits, and sent bytes, which are clones of queued ones.
     return words[at]! + words[at + 4]! + words[at + 5]! + words[at + 6]! + words[at + 7]!;
   }
 
-  /** One of the numbers of `memory` by its place (SK_MEMINFO_*), without an object; 0 where there are none. */
+  /** Returns a single value of `memory` by its index (SK_MEMINFO_*), without allocating; 0 if unavailable. */
   memoryValue(index: number): number {
     const at = this.attribute(DIAG_ATTRIBUTE.skMemInfo) >>> 2;
     return at === 0 ? 0 : this.words[at + index]!;
   }
 
-  /** Where the payload of an attribute (struct nlattr: length, type) begins; 0 when it is not there. */
+  /** Returns the offset of an attribute's payload (struct nlattr: length, type); 0 if absent. */
   private attribute(type: number): number {
     const { bytes, end } = this;
     for (let at = this.at + DIAG_MESSAGE_BYTES; at + 4 <= end; ) {
@@ -206,7 +206,7 @@ export class DiagSocket {
     return this.zoned({ family: isV4 ? 4 : 6, bytes });
   }
 
-  /** A socket with a link-local address is bound to that address's interface. */
+  /** Adds a link-local address's zone: such a socket is bound to an interface. */
   private zoned(ip: IpAddress): IpAddress {
     const index = isLinkLocal(ip) ? this.interfaceIndex : 0;
     if (index === 0) return ip;
@@ -218,7 +218,7 @@ export class DiagSocket {
   }
 }
 
-/** `127.0.0.1` for 2130706433. */
+/** Formats 2130706433 as `127.0.0.1`. */
 export function formatIpv4(ipv4: number): string {
   return `${ipv4 >>> 24}.${(ipv4 >>> 16) & 255}.${(ipv4 >>> 8) & 255}.${ipv4 & 255}`;
 }

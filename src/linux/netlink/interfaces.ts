@@ -1,4 +1,5 @@
-// This host's own addresses: out of rtnetlink, which a hardened container may refuse; one address, by a bind.
+// Local addresses of this host: all via rtnetlink, which hardened containers may refuse, or a single one by trying to
+// bind it.
 import { type NetworkInterfaceInfo, networkInterfaces } from "node:os";
 import { type IpAddress, parseIp } from "../../util/address.js";
 import { readSysctlNumbers } from "../proc/sysctl.js";
@@ -7,7 +8,7 @@ import { bindTo, closeFd, delayPortChoice, openTcp } from "../syscalls/socket.js
 
 export type Interfaces = Readonly<Record<string, readonly NetworkInterfaceInfo[] | undefined>>;
 
-/** Interfaces by their names; undefined when they may not be read. */
+/** Returns interfaces by name; undefined if they cannot be read. */
 export function readInterfaces(): Interfaces | undefined {
   try {
     return networkInterfaces();
@@ -16,13 +17,13 @@ export function readInterfaces(): Interfaces | undefined {
   }
 }
 
-/** One of an interface's addresses, a link-local one with its zone. @param name the interface's */
+/** Returns an interface address, with a zone if it is link-local. @param name of the interface */
 export function addressOf({ address, scopeid }: NetworkInterfaceInfo, name: string): IpAddress {
   const ip = parseIp(address);
   return scopeid ? { ...ip, zone: name } : ip;
 }
 
-/** Whether the kernel has this address for its own; false also where it lets anything be bound (ip_nonlocal_bind). */
+/** Returns whether an address is local. Also false if the kernel allows binding any address (ip_nonlocal_bind). */
 export function canBind(ip: IpAddress): boolean {
   const setting = ip.family === 4 ? "net.ipv4.ip_nonlocal_bind" : "net.ipv6.ip_nonlocal_bind";
   if (readSysctlNumbers(setting)?.[0] !== 0) return false;

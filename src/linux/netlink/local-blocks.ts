@@ -1,16 +1,17 @@
-// IPv4 blocks that are this host's as a whole, such as 127.0.0.0/8 or a route of type local (AnyIP): a range of millions of
-// source addresses need not be tried one by one.
+// IPv4 blocks that are entirely local, such as 127.0.0.0/8 or a route of type local (AnyIP). They make it unnecessary
+// to test millions of source addresses individually.
 import { readText } from "../proc/procfs.js";
 
-/** Addresses as unsigned numbers, both ends included. */
+/** Addresses as unsigned numbers, including both ends. */
 export interface Block {
   readonly first: number;
   readonly last: number;
 }
 
 /**
- * The blocks all of whose addresses are local, ascending and apart; none where the routing table may not be read. What a more
- * specific route of another type has of a block is left out, whatever is inside of it: there may be more.
+ * Returns blocks whose addresses are all local, in ascending order and without overlap; empty if the routing table
+ * cannot be read. The part of a block covered by a more specific route of another type is excluded, even if local
+ * routes exist within it.
  */
 export function readLocalBlocks(text = readText("/proc/net/fib_trie") ?? ""): Block[] {
   const entries = parseTrie(text);
@@ -19,12 +20,12 @@ export function readLocalBlocks(text = readText("/proc/net/fib_trie") ?? ""): Bl
   const blocks: Block[] = [];
   let end = -1;
   for (const block of locals) {
-    // Inside of the one before.
+    // Contained in the previous block.
     if (block.last <= end) continue;
     end = block.last;
     let first = block.first;
     for (const hole of others) {
-      // The block's own route of another table, or a wider one.
+      // The block's own route in another table, or a wider one.
       if (hole.first < block.first || hole.last > block.last || hole.last - hole.first >= block.last - block.first)
         continue;
       if (hole.first > first) blocks.push({ first, last: hole.first - 1 });
@@ -35,7 +36,7 @@ export function readLocalBlocks(text = readText("/proc/net/fib_trie") ?? ""): Bl
   return blocks;
 }
 
-/** Leaves of the trie: an address, then its prefixes' lengths with scope and type. */
+/** Parses the leaves of the trie: an address, followed by prefix lengths with scope and type. */
 function parseTrie(text: string): (Block & { readonly isLocal: boolean })[] {
   const entries = [];
   let address = 0;

@@ -1,5 +1,5 @@
-// A question to the kernel over netlink (man 7 netlink), and its answers received in place, so that millions of entries pass
-// without an object each. Answers that are few are had as objects from netlink.ts. What a message holds is left to who asks.
+// Sends netlink requests (netlink(7)) and receives the replies in place, so that millions of entries need no object
+// each. netlink.ts returns objects for short replies. Callers interpret the messages.
 import { AF_NETLINK, SO_RCVBUF, SOCK_CLOEXEC, SOCK_RAW, SOL_SOCKET } from "../syscalls/constants.js";
 import { EINTR } from "../syscalls/errno.js";
 import { lastErrno, libc, NativeBuffer } from "../syscalls/libc.js";
@@ -11,29 +11,31 @@ const NLMSG_ERROR = 2;
 const NLMSG_DONE = 3;
 const HEADER = 16;
 const SOL_NETLINK = 270;
-/** The kernel then filters by the fields of the request, rather than ignore them; since Linux 4.20. */
+/** Makes the kernel filter by the request's fields instead of ignoring them; since Linux 4.20. */
 const NETLINK_GET_STRICT_CHK = 12;
 
-// The kernel makes datagrams of at most 32 KiB, however much is offered (netlink_recvmsg in net/netlink/af_netlink.c).
+// The kernel limits datagrams to 32 KiB, whatever the buffer size (netlink_recvmsg in net/netlink/af_netlink.c).
 export const DATAGRAM_BYTES = 32 * 1024;
-/** Bytes asked for in one turn of next(): some datagrams, so that little is spent between them. */
+/** Receive buffer: several datagrams, so that little time is lost between them. */
 const RECEIVE_QUEUE_BYTES = 1024 * 1024;
 
-/** Called with where a message's payload begins and where its attributes end; false ends the dump. */
+/** Called with the start of a message's payload and the end of its attributes. Returning false ends the dump. */
 export type NetlinkVisit = (offset: number, end: number) => unknown;
 
 export interface NetlinkQuestion {
   /** NETLINK_SOCK_DIAG, NETLINK_NETFILTER. */
   readonly protocol: number;
-  /** struct nlmsghdr and what follows it. */
+  /** struct nlmsghdr and its payload. */
   readonly request: Uint8Array;
-  /** Types of the messages that are visited, two at most; all but the end and errors unless given. */
+  /** Message types to visit, at most two; default: all except end and error messages. */
   readonly types?: readonly number[];
-  /** The fields of the request filter. */
+  /** Whether the request's fields act as filters. */
   readonly isStrict?: boolean;
 }
 
-/** struct nlmsghdr and a struct of the protocol's. @param flags NLM_F_REQUEST, with NLM_F_DUMP for all entries of a kind */
+/**
+ * Encodes a struct nlmsghdr and a protocol-specific struct. @param flags NLM_F_REQUEST, plus NLM_F_DUMP for all entries
+ */
 export function encodeRequest(type: number, flags: number, struct: Uint8Array): Buffer {
   const request = Buffer.alloc(HEADER + struct.length);
   request.writeUInt32LE(request.length, 0);
@@ -43,12 +45,12 @@ export function encodeRequest(type: number, flags: number, struct: Uint8Array): 
   return request;
 }
 
-/** One dump: receive it by next(), and read each message in `bytes`. */
+/** A dump. Call next() to receive it, and read each message in `bytes`. */
 export class NetlinkDump {
   readonly bytes: Buffer;
-  /** The kernel's table changed under the dump (NLM_F_DUMP_INTR): repeat it for an exact picture. */
+  /** The kernel's table changed during the dump (NLM_F_DUMP_INTR). Repeat it for a consistent result. */
   wasInterrupted = false;
-  /** A negative errno that ended the dump early, 0 for none. */
+  /** Negative errno that ended the dump early; 0 for none. */
   error = 0;
   private readonly native: NativeBuffer;
   private readonly words: Uint32Array;
@@ -57,7 +59,7 @@ export class NetlinkDump {
   private readonly takesAll: boolean;
   private fd: number;
 
-  /** @param receiveBytes the datagrams' size: it decides at which entries they end */
+  /** @param receiveBytes size of datagrams, which determines where they are split */
   constructor({ protocol, request, types = [], isStrict = false }: NetlinkQuestion, receiveBytes = DATAGRAM_BYTES) {
     this.native = new NativeBuffer(receiveBytes);
     this.bytes = this.native.bytes;
@@ -82,7 +84,7 @@ export class NetlinkDump {
   /**
    * Receives the next datagram and visits its messages.
    *
-   * @returns false when the dump is complete, was ended or has failed (see `error`)
+   * @returns false when the dump has completed, was ended by the visitor or has failed (see `error`)
    */
   next(visit: NetlinkVisit): boolean {
     if (this.error !== 0) return false;
@@ -100,9 +102,9 @@ export class NetlinkDump {
   }
 
   /**
-   * Visits the messages of the datagram of `length` bytes that lies in `bytes`.
+   * Visits the messages in the first `length` bytes of `bytes`.
    *
-   * @returns whether more are to come
+   * @returns whether more datagrams follow
    */
   decode(length: number, visit: NetlinkVisit): boolean {
     const { words } = this;
@@ -115,7 +117,7 @@ export class NetlinkDump {
       if (type === this.firstType || type === this.secondType) {
         if (visit(at + HEADER, at + size) === false) return false;
       } else if (type === NLMSG_DONE || type === NLMSG_ERROR) {
-        // A negative errno: of the whole request, or what ended the dump. An older kernel's DONE may come without.
+        // A negative errno, for the request or the rest of the dump. NLMSG_DONE of older kernels may lack it.
         if (size >= HEADER + 4) this.error = words[(at + HEADER) >>> 2]! | 0;
         return false;
       } else if (this.takesAll && size >= HEADER && visit(at + HEADER, at + size) === false) return false;

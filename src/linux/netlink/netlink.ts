@@ -1,34 +1,34 @@
-// Questions to the kernel over netlink (man 7 netlink) whose answers are few: routes, rules, firewall chains. Tables that may have
-// millions of entries are read by NetlinkDump itself.
+// Netlink requests (netlink(7)) with short replies: routes, rules, firewall chains. Tables that may have millions of
+// entries are read with NetlinkDump directly.
 import { ENOENT } from "../syscalls/errno.js";
 import { encodeRequest, NetlinkDump, NLM_F_DUMP, NLM_F_REQUEST } from "./netlink-dump.js";
 
 const ANSWER_BYTES = 64 * 1024;
-/** A dump goes no further: what is looked for is among the first, or not worth the time. */
+/** Maximum number of messages read from a dump. Reading more is not worth the time. */
 const MOST_MESSAGES = 20_000;
-/** The bits of an attribute's type that say how it is encoded. */
+/** Mask for an attribute's type, without the encoding bits. */
 const TYPE_MASK = 0x3fff;
 
 export interface NetlinkAnswer {
-  /** What comes behind the header: a struct of the protocol's, then attributes. */
+  /** Payload after the header: a protocol-specific struct, followed by attributes. */
   readonly body: Buffer;
 }
 
 /**
- * Asks for all entries of a kind.
+ * Requests all entries of a kind.
  *
  * @param protocol NETLINK_ROUTE, NETLINK_NETFILTER, …
- * @param request the protocol's struct, which filters
- * @returns a negative errno when the kernel refuses
+ * @param request protocol-specific struct, which acts as a filter
+ * @returns a negative errno if the kernel refuses
  */
 export function dumpNetlink(protocol: number, type: number, request: Uint8Array): NetlinkAnswer[] | number {
   return ask(protocol, type, request, NLM_F_REQUEST | NLM_F_DUMP);
 }
 
 /**
- * Asks for one entry.
+ * Requests one entry.
  *
- * @returns a negative errno when there is none, or the kernel refuses
+ * @returns a negative errno if there is none or the kernel refuses
  */
 export function getNetlink(protocol: number, type: number, request: Uint8Array): NetlinkAnswer | number {
   const answers = ask(protocol, type, request, NLM_F_REQUEST);
@@ -45,7 +45,7 @@ function ask(protocol: number, type: number, struct: Uint8Array, flags: number):
     answers.push({ body: Buffer.from(question.bytes.subarray(offset, end)) });
     return answers.length < MOST_MESSAGES;
   };
-  // Only a dump has an end of its own.
+  // Only a dump ends with NLMSG_DONE.
   const isDump = flags !== NLM_F_REQUEST;
   try {
     for (let goesOn = true; goesOn; ) goesOn = question.next(visit) && (isDump || answers.length === 0);
@@ -55,12 +55,12 @@ function ask(protocol: number, type: number, struct: Uint8Array, flags: number):
   return question.error === 0 ? answers : question.error;
 }
 
-/** The attributes from `offset` on (struct nlattr: length, type), the last of each type. */
+/** Returns the attributes starting at `offset` (struct nlattr: length, type), keeping the last one of each type. */
 export function attributesOf(body: Buffer, offset = 0): Map<number, Buffer> {
   return new Map(listAttributes(body, offset));
 }
 
-/** The attributes from `offset` on, in their order. */
+/** Returns the attributes starting at `offset`, in order. */
 export function listAttributes(body: Buffer, offset = 0): [type: number, value: Buffer][] {
   const found: [number, Buffer][] = [];
   for (let at = offset; at + 4 <= body.length; ) {
@@ -72,7 +72,7 @@ export function listAttributes(body: Buffer, offset = 0): [type: number, value: 
   return found;
 }
 
-/** A string attribute without its final zero. */
+/** Returns a string attribute without the terminating NUL. */
 export function textOf(value: Buffer | undefined): string | undefined {
   return value?.toString("utf8").replace(/\0.*$/s, "");
 }

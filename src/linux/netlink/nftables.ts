@@ -1,5 +1,5 @@
-// Rules of this host's nftables that drop or reject TCP packets, read over netlink (nfnetlink; needs CAP_NET_ADMIN). What a rule's
-// other conditions are is told by `nft list`: here it is where such rules are, and to which port.
+// Finds nftables rules on this host that drop or reject TCP packets, via nfnetlink (needs CAP_NET_ADMIN). Reports only
+// their location and destination port; `nft list` shows the other conditions.
 import type { FilterRule } from "../../results/peer.js";
 import { attributesOf, dumpNetlink, listAttributes, textOf } from "./netlink.js";
 
@@ -22,7 +22,7 @@ interface Rule extends Pick<FilterRule, "table" | "chain" | "handle" | "port"> {
   readonly leadsTo: string | undefined;
 }
 
-/** @returns undefined when they may not be read, or there is no nftables */
+/** @returns undefined if the rules cannot be read or nftables is unavailable */
 export function findFilterRules(): FilterRule[] | undefined {
   const chains = dumpNetlink(NETLINK_NETFILTER, GET_CHAIN, new Uint8Array(STRUCT_BYTES));
   const answers = dumpNetlink(NETLINK_NETFILTER, GET_RULE, new Uint8Array(STRUCT_BYTES));
@@ -47,7 +47,7 @@ export function findFilterRules(): FilterRule[] | undefined {
 
 type Refusal = Rule & { readonly verdict: "drop" | "reject" };
 
-/** The rules of a chain, and of those that it leads to, that drop or reject. */
+/** Returns the rules that drop or reject in a chain and in chains reachable from it. */
 function refusalsIn(rules: readonly Rule[], table: string, chain: string): Refusal[] {
   const reached = new Set([chain]);
   for (const name of reached) {
@@ -73,7 +73,7 @@ function readRule(body: Buffer): Rule {
     if (name === "reject" || (name === "target" && textOf(data.get(1)) === "REJECT")) verdict = "reject";
     else if (name === "immediate") ({ verdict = verdict, leadsTo = leadsTo } = readVerdict(data.get(2)));
     else if (name === "cmp" && isPortLoaded) port = portOf(data);
-    // The destination port: two bytes at 2 of the transport's header.
+    // Destination port: two bytes at offset 2 of the transport header.
     isPortLoaded =
       name === "payload" && [2, 3, 4].map((key) => data.get(key)?.readUInt32BE()).join() === `${TRANSPORT_HEADER},2,2`;
   }
@@ -97,7 +97,7 @@ function readVerdict(data: Buffer | undefined): Pick<Partial<Rule>, "verdict" | 
   return (code === VERDICT.jump || code === VERDICT.goto) && chain !== undefined ? { leadsTo: chain } : {};
 }
 
-/** Of an `==` (NFT_CMP_EQ is 0) with two bytes. */
+/** Returns the port of an `==` comparison (NFT_CMP_EQ is 0) with two bytes. */
 function portOf(data: ReadonlyMap<number, Buffer>): number | undefined {
   const value = data.get(3) && attributesOf(data.get(3)!).get(1);
   return data.get(2)?.readUInt32BE() === 0 && value?.length === 2 ? value.readUInt16BE() : undefined;

@@ -1,5 +1,6 @@
-// Routes and routing rules of this host that refuse (ip route add blackhole|prohibit|unreachable|throw …, ip rule add …), read over
-// rtnetlink (man 7 rtnetlink). The kernel does not say which one refused a packet: that is for its errno and the longest prefix.
+// Finds routes and rules on this host that reject packets (ip route add blackhole|prohibit|unreachable|throw …, ip rule
+// add …), via rtnetlink (rtnetlink(7)). The kernel does not report which one rejected a packet; the errno and the
+// longest prefix indicate it.
 import type { RefusingRoute } from "../../results/peer.js";
 import { formatIp, type IpAddress } from "../../util/address.js";
 import { AF_INET, AF_INET6 } from "../syscalls/constants.js";
@@ -16,7 +17,7 @@ const TABLE = 4;
 const TYPE = 7;
 const RTA = { dst: 1, table: 15 } as const;
 const FRA = { dst: 1, src: 2, iif: 3, priority: 6, mark: 10 } as const;
-/** RTN_* of linux/rtnetlink.h; FR_ACT_* of linux/fib_rules.h have the same numbers from 6 on. */
+/** RTN_* in linux/rtnetlink.h. FR_ACT_* in linux/fib_rules.h have the same values from 6 on. */
 const TYPES = [
   [6, "blackhole"],
   [7, "unreachable"],
@@ -27,9 +28,10 @@ const NAMED_TABLES: Readonly<Record<number, string>> = { 253: "default", 254: "m
 const MAIN = 254;
 
 /**
- * The routes and rules of this network namespace that refuse an address, rules first, then the longest prefix.
+ * Returns routes and rules in this network namespace that reject an address: rules first, then routes by descending
+ * prefix length.
  *
- * @returns undefined when they may not be read
+ * @returns undefined if they cannot be read
  */
 export function findRefusingRoutes(ip: IpAddress): RefusingRoute[] | undefined {
   const rules = readRules(ip);
@@ -43,7 +45,7 @@ function readRoutes(ip: IpAddress): RefusingRoute[] | undefined {
     const answers = dumpNetlink(NETLINK_ROUTE, RTM_GETROUTE, request(ip, number));
     if (typeof answers === "number") return undefined;
     for (const { body } of answers) {
-      // An older kernel does not filter.
+      // Older kernels do not filter.
       if (body[TYPE] !== number || body[0] !== familyOf(ip)) continue;
       const attributes = attributesOf(body, STRUCT_BYTES);
       const bits = body[DST_LENGTH]!;
@@ -83,7 +85,7 @@ function readRules(ip: IpAddress): RefusingRoute[] | undefined {
   });
 }
 
-/** struct rtmsg or struct fib_rule_hdr of the family, of which a route's type is asked for. */
+/** Encodes a struct rtmsg or struct fib_rule_hdr with the family and, for routes, the type to filter by. */
 function request(ip: IpAddress, type: number): Uint8Array {
   const bytes = new Uint8Array(STRUCT_BYTES);
   bytes[0] = familyOf(ip);

@@ -1,5 +1,5 @@
-// rtnetlink (man 7 rtnetlink) as far as connections need it: this namespace's addresses and links, the route to an address,
-// and the neighbour tables, which all namespaces of the host share.
+// rtnetlink requests (rtnetlink(7)): addresses and links of this namespace, the route to an address, and the neighbour
+// tables, which all namespaces of the host share.
 import type { Family, IpAddress } from "../../util/address.js";
 import { AF_INET, AF_INET6 } from "../syscalls/constants.js";
 import { attributesOf, dumpNetlink, getNetlink, textOf } from "./netlink.js";
@@ -10,7 +10,7 @@ const RTM_GETADDR = 22;
 const RTM_GETROUTE = 26;
 const RTM_GETNEIGH = 30;
 const RTM_GETNEIGHTBL = 66;
-/** struct ifaddrmsg, ifinfomsg, rtmsg, ndmsg and ndtmsg, which attributes follow. */
+/** Sizes of struct ifaddrmsg, ifinfomsg, rtmsg, ndmsg and ndtmsg, which precede the attributes. */
 const STRUCT_BYTES = { address: 8, link: 16, route: 12, neighbour: 12, table: 4 } as const;
 
 const IFLA_IFNAME = 3;
@@ -25,14 +25,14 @@ const NDTA_NAME = 1;
 const NDTA_THRESH3 = 4;
 const NDTA_CONFIG = 5;
 const NDTA_STATS = 7;
-/** struct ndt_config: two lengths of 16 bits, then the number of entries. */
+/** struct ndt_config: two 16-bit lengths, then the number of entries. */
 const CONFIG_ENTRIES = 4;
-/** struct ndt_stats: the last of eleven numbers of 64 bits. */
+/** struct ndt_stats: the last of eleven 64-bit numbers. */
 const STATS_TABLE_FULLS = 80;
 
-/** IFA_F_* of linux/if_addr.h. */
+/** IFA_F_* in linux/if_addr.h. */
 export const ADDRESS_FLAG = { dadFailed: 0x08, deprecated: 0x20, tentative: 0x40 } as const;
-/** NUD_STALE, NUD_FAILED and NUD_NOARP of linux/neighbour.h: what neigh_forced_gc() takes. */
+/** NUD_STALE, NUD_FAILED and NUD_NOARP in linux/neighbour.h: entries that neigh_forced_gc() removes. */
 const NUD_IDLE = 0x04 | 0x20 | 0x40;
 const IFF_UP = 0x1;
 const IFF_LOOPBACK = 0x8;
@@ -40,9 +40,9 @@ const IFF_NOARP = 0x80;
 
 export interface HostAddress {
   readonly ip: IpAddress;
-  /** Of its network. */
+  /** Prefix length of its network. */
   readonly prefixBits: number;
-  /** The interface's number. */
+  /** Interface index. */
   readonly index: number;
   /** ADDRESS_FLAG bits. */
   readonly flags: number;
@@ -53,33 +53,36 @@ export interface Link {
   readonly name: string;
   readonly isUp: boolean;
   readonly isLoopback: boolean;
-  /** Hosts on this link are found by ARP or neighbour discovery. */
+  /** Whether hosts on this link are resolved by ARP or neighbour discovery. */
   readonly resolves: boolean;
 }
 
-/** RTN_LOCAL of linux/rtnetlink.h. */
+/** RTN_LOCAL in linux/rtnetlink.h. */
 const RTN_LOCAL = 2;
 
 export interface Route {
-  /** RTN_* of linux/rtnetlink.h. */
+  /** RTN_* in linux/rtnetlink.h. */
   readonly type: number;
-  /** The interface's number; 0 for none. */
+  /** Interface index; 0 for none. */
   readonly interfaceIndex: number;
   readonly hasGateway: boolean;
 }
 
 export interface NeighbourTable {
-  /** Entries of all network namespaces. */
+  /** Number of entries in all network namespaces. */
   readonly entries: number;
-  /** Those of this network namespace that give way to others at need: nobody was heard from lately. */
+  /** Number of entries in this network namespace that can be evicted, because they are stale or failed. */
   readonly idle: number;
-  /** gc_thresh3: no more entries than that. */
+  /** Maximum number of entries (gc_thresh3). */
   readonly max: number;
-  /** How often there was no room for another one. */
+  /** Number of times that the table was full. */
   readonly fulls: number;
 }
 
-/** Every address of this network namespace, those of interfaces that are down too; undefined where netlink is refused. */
+/**
+ * Returns all addresses in this network namespace, including those of interfaces that are down; undefined if netlink is
+ * refused.
+ */
 export function readHostAddresses(): HostAddress[] | undefined {
   const answers = dumpNetlink(NETLINK_ROUTE, RTM_GETADDR, new Uint8Array(STRUCT_BYTES.address));
   if (typeof answers === "number") return undefined;
@@ -96,7 +99,7 @@ export function readHostAddresses(): HostAddress[] | undefined {
   });
 }
 
-/** This network namespace's interfaces; undefined where netlink is refused. */
+/** Returns the interfaces in this network namespace; undefined if netlink is refused. */
 export function readLinks(): Link[] | undefined {
   const answers = dumpNetlink(NETLINK_ROUTE, RTM_GETLINK, new Uint8Array(STRUCT_BYTES.link));
   if (typeof answers === "number") return undefined;
@@ -112,10 +115,10 @@ export function readLinks(): Link[] | undefined {
   });
 }
 
-/** The route that the kernel takes to an address; a negative errno, such as -ENETUNREACH, where it has none. */
+/** Returns the route to an address, or a negative errno such as -ENETUNREACH if there is none. */
 export function routeTo(ip: IpAddress): Route | number {
   const request = Buffer.alloc(STRUCT_BYTES.route + 4 + ip.bytes.length);
-  // struct rtmsg: family, the destination's prefix length.
+  // struct rtmsg: family, prefix length of the destination.
   request[0] = ip.family === 4 ? AF_INET : AF_INET6;
   request[1] = ip.bytes.length * 8;
   request.writeUInt16LE(4 + ip.bytes.length, STRUCT_BYTES.route);
@@ -131,13 +134,13 @@ export function routeTo(ip: IpAddress): Route | number {
   };
 }
 
-/** Whether the address is one of this host's: what is sent there stays here (a route of type local). */
+/** Returns whether an address is local to this host (a route of type local). */
 export function isLocalRoute(ip: IpAddress): boolean {
   const route = routeTo(ip);
   return typeof route === "object" && route.type === RTN_LOCAL;
 }
 
-/** The neighbour tables of both families (`ip -s ntable`); undefined where netlink is refused. */
+/** Returns the neighbour tables of both families (`ip -s ntable`); undefined if netlink is refused. */
 export function readNeighbourTables(): Readonly<Record<Family, NeighbourTable>> | undefined {
   const answers = dumpNetlink(NETLINK_ROUTE, RTM_GETNEIGHTBL, new Uint8Array(STRUCT_BYTES.table));
   if (typeof answers === "number") return undefined;
@@ -146,7 +149,7 @@ export function readNeighbourTables(): Readonly<Record<Family, NeighbourTable>> 
     const attributes = attributesOf(body, STRUCT_BYTES.table);
     const name = textOf(attributes.get(NDTA_NAME));
     const max = attributes.get(NDTA_THRESH3)?.readUInt32LE();
-    // Messages about one interface's parameters have none.
+    // Messages about the parameters of a single interface have no limit.
     if (max === undefined || (name !== "arp_cache" && name !== "ndisc_cache")) continue;
     found[name === "arp_cache" ? 4 : 6] = {
       max,

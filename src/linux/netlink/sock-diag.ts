@@ -1,5 +1,5 @@
-// The kernel's socket table over netlink (man 7 sock_diag): dump requests, and replies received in place, so that
-// millions of sockets pass without an object each. Reading one socket is left to diag-socket.ts, filters to diag-filter.ts.
+// The kernel's socket table via netlink (sock_diag(7)): dump requests, and replies received in place, so that millions
+// of sockets need no object each. diag-socket.ts reads a socket, and diag-filter.ts compiles filters.
 import type { Family } from "../../util/address.js";
 import { AF_INET, AF_INET6, IPPROTO_TCP } from "../syscalls/constants.js";
 import { DATAGRAM_BYTES, NetlinkDump, type NetlinkVisit, NLM_F_DUMP, NLM_F_REQUEST } from "./netlink-dump.js";
@@ -14,29 +14,29 @@ const REQUEST_V2 = HEADER + 56;
 const REQUEST_V1 = HEADER + 60;
 const INET_DIAG_REQ_BYTECODE = 1;
 
-/** Extensions to ask for (INET_DIAG_*): bits of DiagRequest.extensions. */
+/** Extensions to request (INET_DIAG_*), as bits of DiagRequest.extensions. */
 export const DIAG_EXTENSION = { memInfo: 1 << 0, info: 1 << 1, skMemInfo: 1 << 6 } as const;
 
 export interface DiagRequest {
-  /** Both in one walk over the table when not given. */
+  /** Default: both families in a single pass over the table. */
   readonly family?: Family | undefined;
-  /** Bits 1 << state, see TCP_STATES. */
+  /** Bits 1 << state; see TCP_STATES. */
   readonly states: number;
-  /** The socket's own port; 0 or undefined for any. The kernel filters. */
+  /** The socket's local port; 0 or undefined for any. Filtered by the kernel. */
   readonly localPort?: number | undefined;
   readonly remotePort?: number | undefined;
-  /** Bytecode of diag-filter.ts. The kernel filters. */
+  /** Bytecode from diag-filter.ts. Filtered by the kernel. */
   readonly filter?: Uint8Array | undefined;
   /** DIAG_EXTENSION bits. */
   readonly extensions?: number | undefined;
 }
 
-/** Called with where a socket's struct inet_diag_msg begins and where its attributes end; false ends the dump. */
+/** Called with the start of a struct inet_diag_msg and the end of its attributes. Returning false ends the dump. */
 export type DiagVisit = NetlinkVisit;
 
-/** One dump: receive it by next(), and read each message in `bytes`. */
+/** A dump. Call next() to receive it, and read each message in `bytes`. */
 export class DiagDump extends NetlinkDump {
-  /** @param receiveBytes the datagrams' size: it decides at which sockets they end */
+  /** @param receiveBytes size of datagrams, which determines where they are split */
   constructor(request: DiagRequest, receiveBytes = DATAGRAM_BYTES) {
     super(
       {
@@ -49,7 +49,10 @@ export class DiagDump extends NetlinkDump {
   }
 }
 
-/** struct nlmsghdr, a request and its bytecode. Without a family it is the older request, which takes both at once. */
+/**
+ * Encodes a struct nlmsghdr, a request and its bytecode. Without a family, the older request is used, which covers
+ * both.
+ */
 export function encodeDiagRequest(request: DiagRequest): Buffer {
   const { family, states, filter } = request;
   const isOld = family === undefined;
@@ -81,7 +84,7 @@ export function encodeDiagRequest(request: DiagRequest): Buffer {
   return bytes;
 }
 
-/** Accessors of struct inet_diag_msg at `offset`. */
+/** Accessors for the struct inet_diag_msg at `offset`. */
 export function diagLocalPort(bytes: Buffer, offset: number): number {
   return bytes.readUInt16BE(offset + 4);
 }

@@ -1,28 +1,28 @@
-// struct tcp_info (linux/tcp.h), as sock_diag's INET_DIAG_INFO carries it: what the kernel knows of one connection's
-// way. Fields were added at its end over the years, so an older kernel's is shorter.
+// struct tcp_info (linux/tcp.h) as returned in sock_diag's INET_DIAG_INFO. Fields have been appended over the years, so
+// older kernels return a shorter struct.
 
-/** What a connection has been through. */
+/** Statistics of a connection. */
 export interface SocketInfo {
-  /** Smoothed round-trip time, and its mean deviation. */
+  /** Smoothed round-trip time and its mean deviation. */
   readonly rttMicros: number;
   readonly rttDeviationMicros: number;
-  /** Retransmission timeouts of what is not acknowledged yet. */
+  /** Number of retransmission timeouts for unacknowledged data. */
   readonly retransmits: number;
-  /** Segments sent again, SYNs included, since the beginning. */
+  /** Total number of retransmitted segments, including SYNs. */
   readonly totalRetransmits: number;
-  /** Segments sent and not acknowledged; of a LISTEN socket, connections in its accept queue. */
+  /** Number of unacknowledged segments; for a LISTEN socket, the length of its accept queue. */
   readonly unackedSegments: number;
   /** Congestion window in segments. */
   readonly congestionWindow: number;
-  /** Bytes of the stream, each counted once; the SYN counts as one that is acknowledged. undefined before Linux 4.1. */
+  /** Bytes of the stream, each counted once; a SYN counts as one acknowledged byte. undefined before Linux 4.1. */
   readonly ackedBytes: number | undefined;
   readonly receivedBytes: number | undefined;
-  /** Bytes sent, retransmitted ones each time. undefined before Linux 4.19. */
+  /** Bytes sent, including retransmissions. undefined before Linux 4.19. */
   readonly sentBytes: number | undefined;
   readonly retransmittedBytes: number | undefined;
 }
 
-/** Where the fields are. */
+/** Offsets of the fields. */
 const FIELD = {
   retransmits: 2,
   unacked: 24,
@@ -35,13 +35,13 @@ const FIELD = {
   bytesSent: 200,
   bytesRetrans: 208,
 } as const;
-/** Up to total_retrans, which Linux 2.6 had already. */
+/** Up to total_retrans, which has existed since Linux 2.6. */
 const LEAST_BYTES = 104;
 
 /**
  * Reads a struct tcp_info of `length` bytes at `at`, a multiple of four.
  *
- * @returns undefined when it is too short to be one
+ * @returns undefined if it is too short
  */
 export function decodeTcpInfo(bytes: Uint8Array, at: number, length: number): SocketInfo | undefined {
   if (length < LEAST_BYTES) return undefined;

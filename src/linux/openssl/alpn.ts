@@ -1,4 +1,4 @@
-// ALPN (RFC 7301): protocol names as they go over the wire, and a server's choice among those that a client offers.
+// ALPN (RFC 7301): encodes protocol names and selects one of those that a client offers.
 
 import { type Call, nativeView } from "../syscalls/libc.js";
 import { SSL_TLSEXT_ERR_ALERT_FATAL, SSL_TLSEXT_ERR_OK } from "./constants.js";
@@ -6,12 +6,12 @@ import { SSL_TLSEXT_ERR_ALERT_FATAL, SSL_TLSEXT_ERR_OK } from "./constants.js";
 const PROTOTYPE =
   "int select_alpn(uintptr_t ssl, uintptr_t out, uintptr_t out_length, uintptr_t offered, unsigned int length, uintptr_t argument)";
 
-/** Each name behind a byte with its length. */
+/** Encodes names, each preceded by its length. */
 export function encodeAlpn(names: readonly string[]): Uint8Array {
   return Buffer.concat(names.map((name) => Buffer.from([name.length, ...Buffer.from(name, "latin1")])));
 }
 
-/** The place in `offered` of the name that is preferred most, or -1 when none of them is there. */
+/** Returns the index in `offered` of the most preferred name, or -1 if none is offered. */
 export function selectAlpn(preferred: readonly string[], offered: Uint8Array): number {
   const bytes = Buffer.from(offered.buffer, offered.byteOffset, offered.length);
   for (const name of preferred) {
@@ -22,7 +22,10 @@ export function selectAlpn(preferred: readonly string[], offered: Uint8Array): n
   return -1;
 }
 
-/** What SSL_CTX_set_alpn_select_cb() takes: the prototype and the callback. A client that offers nothing of ours gets an alert. */
+/**
+ * Returns the arguments for SSL_CTX_set_alpn_select_cb(): prototype and callback. Without a common protocol, the client
+ * gets an alert.
+ */
 export function alpnSelector(preferred: readonly string[]): [prototype: string, callback: Call] {
   const select: Call = (_ssl, out, outLength, offered, length) => {
     const bytes = new Uint8Array(nativeView(offered!, length!));

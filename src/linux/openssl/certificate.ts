@@ -1,5 +1,5 @@
-// Certificates: the identity that a context is given, from files or from memory; one that is made for a server that has none; and the
-// fingerprint by which a person knows it again.
+// Certificates: loads a context's identity from files or memory, generates a self-signed certificate for a server
+// without one, and computes fingerprints.
 
 import { AppError } from "../../util/errors.js";
 import { quoted } from "../../util/printable.js";
@@ -15,16 +15,16 @@ const MBSTRING_ASC = 0x1001;
 const X509_V3 = 2;
 const DAYS = 30;
 const DAY_SEC = 86_400;
-/** A clock that is behind ours takes it too. */
+/** Allows for clients whose clocks are slow. */
 const EARLIER_SEC = 3600;
 const SHA256_BYTES = 32;
 const LONGEST_PEM = 16_384;
 
 /**
- * A self-signed certificate (ECDSA, P-256, valid for 30 days) and its key.
+ * Generates a self-signed certificate (ECDSA, P-256, valid for 30 days) and its key.
  *
- * @param names what it is for: `DNS:localhost`, `IP:127.0.0.1`
- * @throws {AppError} E_PLATFORM without OpenSSL, E_SYSTEM when it fails
+ * @param names subject alternative names: `DNS:localhost`, `IP:127.0.0.1`
+ * @throws {AppError} E_PLATFORM without OpenSSL, E_SYSTEM on failure
  */
 export function selfSignedIdentity(names: readonly string[]): PemIdentity {
   const c = certificateFunctions();
@@ -56,7 +56,10 @@ export function selfSignedIdentity(names: readonly string[]): PemIdentity {
   }
 }
 
-/** SHA-256 of the certificate that a context presents, as `openssl x509 -fingerprint` prints it; undefined where it has none. */
+/**
+ * Returns the SHA-256 of a context's certificate in the format of `openssl x509 -fingerprint`; undefined if it has
+ * none.
+ */
 export function fingerprintOf(context: number): string | undefined {
   const certificate = openssl().SSL_CTX_get0_certificate(context);
   if (certificate === 0) return undefined;
@@ -67,9 +70,9 @@ export function fingerprintOf(context: number): string | undefined {
 }
 
 /**
- * Gives a context its certificate and key, where there are any.
+ * Sets a context's certificate and key, if there are any.
  *
- * @throws {AppError} E_OPTION for files that OpenSSL does not take
+ * @throws {AppError} E_OPTION for files that OpenSSL rejects
  */
 export function useIdentity(context: number, { cert, key, identity }: TlsSettings): void {
   if (identity) useMemory(context, identity);
@@ -96,7 +99,7 @@ function useMemory(context: number, { certificate, key }: PemIdentity): void {
   const pkey = check(reading(key, (bio) => c.PEM_read_bio_PrivateKey(bio, 0, 0, 0)));
   check(SSL_CTX_use_certificate(context, x509));
   check(SSL_CTX_use_PrivateKey(context, pkey));
-  // The context has references of its own.
+  // The context holds its own references.
   c.X509_free(x509);
   c.EVP_PKEY_free(pkey);
 }

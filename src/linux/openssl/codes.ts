@@ -1,17 +1,17 @@
-// Codes of a TLS handshake that fails, in one space with the errnos below and the codes of protocols beside them: an alert of the peer's,
-// what is wrong with its certificate, or what the own end says. Each has a name.
+// Codes of TLS handshake failures, in the same number space as errnos and protocol codes: an alert from the peer, a
+// problem with its certificate, or an error of our own OpenSSL. Each has a name.
 
 const STEP = 2 ** 16;
 
-/** An alert that the peer has sent; its number is added (RFC 8446, 6). */
+/** Alert sent by the peer. Its number is added (RFC 8446, section 6). */
 export const TLS_ALERT = 4 * STEP;
-/** The peer's certificate is not accepted; OpenSSL's X509_V_ERR_… is added. */
+/** The peer's certificate was rejected. OpenSSL's X509_V_ERR_… is added. */
 export const TLS_CERTIFICATE = 5 * STEP;
-/** What came is not accepted for another reason; OpenSSL's SSL_R_… is added, 0 where it is another library's. */
+/** The handshake failed for another reason. OpenSSL's SSL_R_… is added, or 0 for an error of another library. */
 export const TLS_REASON = 6 * STEP;
 const TLS_END = 7 * STEP;
 
-/** By their numbers, as RFC 8446 and 5246 call them. */
+/** Alert names, as in RFC 8446 and RFC 5246. */
 const ALERTS: Record<number, string> = {
   10: "UNEXPECTED_MESSAGE",
   20: "BAD_RECORD_MAC",
@@ -41,7 +41,7 @@ const ALERTS: Record<number, string> = {
   120: "NO_APPLICATION_PROTOCOL",
 };
 
-/** As OpenSSL, and Node, call them. @see x509_vfy.h */
+/** Names used by OpenSSL and Node. @see x509_vfy.h */
 const CERTIFICATE_ERRORS: Record<number, string> = {
   2: "UNABLE_TO_GET_ISSUER_CERT",
   7: "CERT_SIGNATURE_FAILURE",
@@ -63,7 +63,7 @@ const CERTIFICATE_ERRORS: Record<number, string> = {
   79: "INVALID_CA",
 };
 
-/** As OpenSSL calls them. @see sslerr.h */
+/** Names used by OpenSSL. @see sslerr.h */
 const REASONS: Record<number, string> = {
   101: "NO_SUITABLE_KEY_SHARE",
   118: "NO_SUITABLE_SIGNATURE_ALGORITHM",
@@ -88,12 +88,12 @@ const REASONS: Record<number, string> = {
   339: "NO_RENEGOTIATION",
 };
 
-/** Whether a code is one of these. */
+/** Returns whether a code is a TLS failure. */
 export function isTlsCode(code: number): boolean {
   return code >= TLS_ALERT && code < TLS_END;
 }
 
-/** `ALERT_HANDSHAKE_FAILURE`, `CERT_HAS_EXPIRED`, `WRONG_VERSION_NUMBER`. */
+/** Formats a code: `ALERT_HANDSHAKE_FAILURE`, `CERT_HAS_EXPIRED`, `WRONG_VERSION_NUMBER`. */
 export function tlsCodeName(code: number): string {
   const number = code % STEP;
   if (code >= TLS_REASON) return REASONS[number] ?? `TLS_${number}`;

@@ -1,4 +1,4 @@
-// Numbers of OpenSSL 3's headers: ssl.h, tls1.h, bio.h, x509_vfy.h.
+// Constants from OpenSSL 3's headers: ssl.h, tls1.h, bio.h, x509_vfy.h.
 
 export const SSL_FILETYPE_PEM = 1;
 
@@ -19,7 +19,7 @@ export const SSL_VERIFY_NONE = 0;
 export const SSL_VERIFY_PEER = 1;
 export const SSL_VERIFY_FAIL_IF_NO_PEER_CERT = 2;
 
-/** Sent and received: an SSL that is freed so leaves its session to others. */
+/** close_notify sent and received. Freeing an SSL in this state keeps its session resumable. */
 export const SSL_BOTH_SHUTDOWN = 3;
 
 export const SSL_CTRL_MODE = 33;
@@ -32,14 +32,14 @@ export const SSL_CTRL_SET_MAX_PROTO_VERSION = 124;
 export const TLS1_2_VERSION = 0x0303;
 export const TLS1_3_VERSION = 0x0304;
 
-/** What the callback that chooses a protocol answers: it has chosen one; there is none, which ends the handshake with an alert. */
+/** Results of the ALPN callback: a protocol was selected, or none was and the handshake ends with an alert. */
 export const SSL_TLSEXT_ERR_OK = 0;
 export const SSL_TLSEXT_ERR_ALERT_FATAL = 2;
 
 export const BIO_CTRL_RESET = 1;
 export const BIO_CTRL_PENDING = 10;
 
-/** The library of an error's number that is SSL's own, and the first of its reasons that are alerts from the peer. */
+/** ID of the SSL library in error codes, and the first of its reasons that represent alerts from the peer. */
 export const ERR_LIB_SSL = 20;
 export const SSL_AD_REASON_OFFSET = 1000;
 export const SSL_R_CERTIFICATE_VERIFY_FAILED = 134;

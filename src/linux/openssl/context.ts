@@ -1,5 +1,5 @@
-// SSL_CTX: what all TLS connections of one worker and role have in common, made of settings that are plain data. Whoever makes one
-// gives it back by freeContext().
+// Makes SSL_CTX objects from settings. A context is shared by the TLS connections of one worker and role, and must be
+// released with freeContext().
 
 import { existsSync } from "node:fs";
 import { AppError } from "../../util/errors.js";
@@ -29,7 +29,7 @@ import {
 import { openssl } from "./library.js";
 import type { TlsSettings } from "./settings.js";
 
-/** Where distributions keep the certificates that they trust. */
+/** Where distributions keep trusted CA certificates. */
 const SYSTEM_CAS = [
   "/etc/ssl/certs/ca-certificates.crt",
   "/etc/pki/tls/certs/ca-bundle.crt",
@@ -37,14 +37,14 @@ const SYSTEM_CAS = [
   "/etc/ssl/cert.pem",
 ];
 const CONNECTION_MODE = SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS;
-/** What chooses among protocols, by server's context. */
+/** ALPN callbacks, by server context. */
 const selectors = new Map<number, ReturnType<typeof callbackOf>>();
 const SESSION_ID_CONTEXT = Buffer.from("fourtuple");
 
 /**
- * A client's context.
+ * Makes a client's context.
  *
- * @throws {AppError} E_PLATFORM without OpenSSL, E_OPTION for a file or a list that it does not take
+ * @throws {AppError} E_PLATFORM without OpenSSL, E_OPTION for a file or list that it rejects
  */
 export function clientContext(settings: TlsSettings): number {
   const context = openssl().SSL_CTX_new(openssl().TLS_client_method());
@@ -60,7 +60,7 @@ export function clientContext(settings: TlsSettings): number {
   });
 }
 
-/** A server's context: it has an identity. @throws as clientContext() */
+/** Makes a server's context, which needs an identity. @throws as clientContext() */
 export function serverContext(settings: TlsSettings): number {
   const ssl = openssl();
   const context = ssl.SSL_CTX_new(ssl.TLS_server_method());
@@ -88,7 +88,7 @@ export function serverContext(settings: TlsSettings): number {
   });
 }
 
-/** Gives a context back; connections that still have it keep it alive. */
+/** Releases a context. Existing connections keep it alive. */
 export function freeContext(context: number): void {
   openssl().SSL_CTX_free(context);
   selectors.get(context)?.release();

@@ -1,5 +1,5 @@
-// Why OpenSSL has failed, from its queue of errors, as one number: an alert that the peer has sent, what is wrong with a certificate, or
-// OpenSSL's own reason. codes.ts has the names.
+// Reduces OpenSSL's error queue to a single number: an alert from the peer, a certificate error, or OpenSSL's own
+// reason. codes.ts has the names.
 
 import { TLS_ALERT, TLS_CERTIFICATE, TLS_REASON } from "./codes.js";
 import { ERR_LIB_SSL, SSL_AD_REASON_OFFSET, SSL_R_CERTIFICATE_VERIFY_FAILED, X509_V_OK } from "./constants.js";
@@ -9,7 +9,7 @@ const REASON_MASK = 0x7fffff;
 const LIB_SHIFT = 23;
 const LIB_MASK = 0xff;
 
-/** The code of the error that `ssl` has just met; empties the queue, which would else be taken for the next one's. */
+/** Returns the code of the last error on `ssl` and clears the queue, so that later calls do not see it. */
 export function takeFailure(ssl: number): number {
   const { ERR_peek_error, ERR_clear_error, SSL_get_verify_result } = openssl();
   const error = ERR_peek_error();

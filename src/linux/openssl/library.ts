@@ -1,10 +1,10 @@
-// OpenSSL's functions, typed: those of the library that Node itself is built with, whose symbols the official builds export, else
-// the system's. Loaded when TLS is first wanted. Pointers are addresses, and 0 is none.
+// Typed bindings for OpenSSL: the copy in the Node executable, whose symbols official builds export, or else the
+// system's library. Loaded on first use of TLS. Pointers are addresses; 0 is NULL.
 
 import { AppError } from "../../util/errors.js";
 import { type Call, loadLibrary } from "../syscalls/libc.js";
 
-/** The system's libraries of OpenSSL 3, the one with SSL_… and the one with the rest. */
+/** System libraries of OpenSSL 3: SSL_… functions, and the rest. */
 const SYSTEM = ["libssl.so.3", "libcrypto.so.3"];
 
 const PROTOTYPES = {
@@ -64,7 +64,7 @@ const PROTOTYPES = {
   X509_VERIFY_PARAM_set1_ip_asc: "int X509_VERIFY_PARAM_set1_ip_asc(uintptr_t parameters, const char *ip)",
 } as const;
 
-/** What of OpenSSL makes a certificate: needed by a server that was given none. */
+/** Functions for making certificates, needed by a server that was given none. */
 const CERTIFICATE_PROTOTYPES = {
   ASN1_INTEGER_set: "int ASN1_INTEGER_set(uintptr_t number, long value)",
   EVP_PKEY_free: "void EVP_PKEY_free(uintptr_t key)",
@@ -108,16 +108,16 @@ let loaded: OpenSsl | undefined;
 let loadedForCertificates: CertificateFunctions | undefined;
 
 /**
- * OpenSSL, loaded at the first call on this thread.
+ * Returns OpenSSL's functions, loaded on the first call in this thread.
  *
- * @throws {AppError} E_PLATFORM where neither Node nor the system has OpenSSL 3
+ * @throws {AppError} E_PLATFORM if neither Node nor the system provides OpenSSL 3
  */
 export function openssl(): OpenSsl {
   loaded ??= bind(PROTOTYPES);
   return loaded;
 }
 
-/** As openssl(), what makes certificates. */
+/** Like openssl(), for the certificate functions. */
 export function certificateFunctions(): CertificateFunctions {
   loadedForCertificates ??= bind(CERTIFICATE_PROTOTYPES);
   return loadedForCertificates;
@@ -131,7 +131,7 @@ function bind<P extends Record<string, string>>(prototypes: P): Functions<P> {
 
 type Find = (prototype: string) => Call;
 
-/** Where functions are looked for, in this order: all in Node, or all in the system's libraries. */
+/** Returns the libraries to search, in order. Node's copy and the system's are never mixed. */
 function candidates(): readonly Find[] {
   const program = loadLibrary(null);
   if (isIn(program)) return [program];
@@ -142,7 +142,10 @@ function candidates(): readonly Find[] {
   }
 }
 
-/** A structure of one version must not meet functions of another: it is asked for what 3.0 was the first to have. */
+/**
+ * Returns whether a library provides OpenSSL 3.0, which introduced this function. Structs of different versions must
+ * not be mixed.
+ */
 function isIn(library: Find): boolean {
   try {
     library("int SSL_CTX_load_verify_file(uintptr_t context, const char *file)");

@@ -1,5 +1,5 @@
-// The TLS connections of one worker: an SSL object each, and one pair of memory BIOs that all of them share. Ciphertext is put into the
-// one right before a call and taken out of the other right after it, so that a connection at rest has no buffers at all.
+// TLS connections of one worker: an SSL object each, and one pair of memory BIOs shared by all. Ciphertext is written
+// to one BIO before a call and read from the other after it, so that an idle connection has no buffers.
 
 import type { NativeBuffer } from "../syscalls/libc.js";
 import {
@@ -13,29 +13,29 @@ import {
 import { takeFailure } from "./failure.js";
 import { type OpenSsl, openssl } from "./library.js";
 
-/** What a call comes to that has no bytes to tell of: below zero, where errnos are. */
+/** Result of a call that needs more ciphertext. Negative, to differ from byte counts. */
 export const TLS_AGAIN = -1;
-/** The peer has said that it sends no more (close_notify). */
+/** The peer has sent close_notify. */
 export const TLS_END = -2;
-/** See `failure`. */
+/** The call failed; see `failure`. */
 export const TLS_FAILED = -3;
 
-/** Whom a client's connection is to reach. */
+/** Server that a client expects to reach. */
 export interface TlsPeer {
-  /** Host name or IP address: what the certificate has to name. */
+  /** Host name or IP address that the certificate must contain. */
   readonly host: string;
   readonly isIp: boolean;
 }
 
 export class TlsSessions {
-  /** The code of the last call that came to TLS_FAILED (codes.ts). */
+  /** Code of the last TLS_FAILED (codes.ts). */
   failure = 0;
   private readonly ssl: OpenSsl = openssl();
   private readonly context: number;
   private readonly input: number;
   private readonly output: number;
 
-  /** @param context of the role; whoever made it frees it */
+  /** @param context of the role, which the caller frees */
   constructor(context: number) {
     const { BIO_new, BIO_s_mem } = this.ssl;
     this.context = context;
@@ -43,19 +43,19 @@ export class TlsSessions {
     this.output = BIO_new(BIO_s_mem());
   }
 
-  /** A client's end of a new connection, or 0 where memory is out. @param session to use again, or 0 */
+  /** Makes a client's SSL object; returns 0 when out of memory. @param session to resume, or 0 */
   connect({ host, isIp }: TlsPeer, session: number): number {
     const { ssl } = this;
     const made = this.make();
     if (made === 0) return 0;
     ssl.SSL_set_connect_state(made);
-    // Names alone are asked for (RFC 6066, 3); addresses are checked in the certificate.
+    // SNI only supports names (RFC 6066, section 3). Addresses are checked against the certificate.
     if (!isIp) ssl.SSL_ctrl(made, SSL_CTRL_SET_TLSEXT_HOSTNAME, 0, host);
     const isExpected = isIp
       ? ssl.X509_VERIFY_PARAM_set1_ip_asc(ssl.SSL_get0_param(made), host)
       : ssl.SSL_set1_host(made, host);
     if (isExpected !== 1) {
-      // Without it every name would do.
+      // Without it, any name would be accepted.
       this.free(made);
       this.ssl.ERR_clear_error();
       return 0;
@@ -64,79 +64,82 @@ export class TlsSessions {
     return made;
   }
 
-  /** A server's end of a new connection, or 0 where memory is out. */
+  /** Makes a server's SSL object; returns 0 when out of memory. */
   accept(): number {
     const made = this.make();
     if (made !== 0) this.ssl.SSL_set_accept_state(made);
     return made;
   }
 
-  /** Frees a connection; its session stays as good as it was. */
+  /** Frees a connection. Its session stays resumable. */
   free(connection: number): void {
     this.ssl.SSL_set_shutdown(connection, SSL_BOTH_SHUTDOWN);
     this.ssl.SSL_free(connection);
   }
 
-  /** Ciphertext that has come, for the calls that follow. */
+  /** Supplies received ciphertext to the calls that follow. */
   feed(address: number, length: number): void {
     if (length > 0) this.ssl.BIO_write(this.input, address, length);
   }
 
-  /** How much of what was fed no call has used. */
+  /** Number of bytes fed but not consumed. */
   get unused(): number {
     return this.ssl.BIO_ctrl(this.input, BIO_CTRL_PENDING, 0, 0);
   }
 
-  /** Forgets what no call has used: what is fed next may be another connection's. */
+  /** Discards unconsumed input, since the next input may belong to another connection. */
   clearInput(): void {
     this.ssl.BIO_ctrl(this.input, BIO_CTRL_RESET, 0, 0);
   }
 
-  /** Ciphertext to send, up to `buffer`'s length; 0 when there is none. To be taken after every call that may have made some. */
+  /**
+   * Takes up to `buffer`'s length of ciphertext to send; returns 0 if there is none. Call it after every call that may
+   * produce some.
+   */
   takeOutput(buffer: NativeBuffer): number {
     return Math.max(0, this.ssl.BIO_read(this.output, buffer.address, buffer.bytes.length));
   }
 
-  /** Goes on with the handshake. @returns 0 when it is done, TLS_AGAIN or TLS_FAILED */
+  /** Continues the handshake. @returns 0 when it has completed, TLS_AGAIN or TLS_FAILED */
   handshake(connection: number): number {
     const result = this.ssl.SSL_do_handshake(connection);
     return result === 1 ? 0 : this.explain(connection, result);
   }
 
-  /** Bytes decrypted into `buffer`, TLS_AGAIN, TLS_END or TLS_FAILED. */
+  /** Decrypts into `buffer`. Returns the number of bytes, TLS_AGAIN, TLS_END or TLS_FAILED. */
   read(connection: number, buffer: NativeBuffer): number {
     const length = this.ssl.SSL_read(connection, buffer.address, buffer.bytes.length);
     return length > 0 ? length : this.explain(connection, length);
   }
 
-  /** As read(), and what is read can be read again. */
+  /** Like read(), but does not consume the data. */
   peek(connection: number, buffer: NativeBuffer): number {
     const length = this.ssl.SSL_peek(connection, buffer.address, buffer.bytes.length);
     return length > 0 ? length : this.explain(connection, length);
   }
 
-  /** Takes out `length` bytes that peek() has shown. */
+  /** Consumes `length` bytes returned by peek(). */
   discard(connection: number, buffer: NativeBuffer, length: number): void {
     this.ssl.SSL_read(connection, buffer.address, length);
   }
 
-  /** Bytes encrypted of `length` at `address`, TLS_AGAIN or TLS_FAILED. */
+  /** Encrypts `length` bytes at `address`. Returns the number of bytes, TLS_AGAIN or TLS_FAILED. */
   write(connection: number, address: number, length: number): number {
     const written = this.ssl.SSL_write(connection, address, length);
     return written > 0 ? written : this.explain(connection, written);
   }
 
-  /** Says that no more is sent (close_notify). */
+  /** Sends close_notify. */
   shutdown(connection: number): void {
     if (this.ssl.SSL_shutdown(connection) < 0) this.ssl.ERR_clear_error();
   }
 
-  /** Whether the handshake used an earlier session again. */
+  /** Returns whether the handshake resumed an earlier session. */
   isResumed(connection: number): boolean {
     return this.ssl.SSL_session_reused(connection) === 1;
   }
 
-  /** The connection's session where it can be used again, else 0; to be given back by freeSession(). */
+  /** Returns the connection's session if it is resumable, or 0. Release it with freeSession(). */
   takeSession(connection: number): number {
     const session = this.ssl.SSL_get1_session(connection);
     if (session === 0 || this.ssl.SSL_SESSION_is_resumable(session) === 1) return session;
@@ -148,7 +151,7 @@ export class TlsSessions {
     this.ssl.SSL_SESSION_free(session);
   }
 
-  /** Gives the shared buffers back. */
+  /** Frees the shared BIOs. */
   dispose(): void {
     this.ssl.BIO_free(this.input);
     this.ssl.BIO_free(this.output);
@@ -158,7 +161,7 @@ export class TlsSessions {
     const { ssl } = this;
     const made = ssl.SSL_new(this.context);
     if (made === 0) return 0;
-    // Each SSL has a reference of its own, and gives it back.
+    // Each SSL object owns a reference to the BIOs.
     ssl.BIO_up_ref(this.input);
     ssl.BIO_up_ref(this.output);
     ssl.SSL_set_bio(made, this.input, this.output);

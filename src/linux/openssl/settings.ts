@@ -1,35 +1,38 @@
-// What a run is told of TLS, as plain data that goes to its workers.
+// TLS settings of a run: plain data that is passed to workers.
 
-/** The versions of TLS that there are. */
+/** Supported TLS versions. */
 export const TLS_VERSIONS = ["1.2", "1.3"] as const;
 export type TlsVersion = (typeof TLS_VERSIONS)[number];
 
-/** A certificate with its key as PEM. */
+/** A certificate and its key in PEM. */
 export interface PemIdentity {
   readonly certificate: string;
   readonly key: string;
 }
 
-/** What both roles can be told. */
+/** Settings for either role. */
 export interface TlsSettings {
-  /** File of certificates (PEM) that peers' certificates are checked against; by default a client has the system's, a server checks none. */
+  /**
+   * File of CA certificates (PEM) for verifying peers. By default, a client uses the system's, and a server does not
+   * verify peers.
+   */
   readonly ca: string | undefined;
-  /** The own certificate with its chain, and its key: files (PEM). */
+  /** Files (PEM) with this side's certificate chain and key. */
   readonly cert: string | undefined;
   readonly key: string | undefined;
-  /** Instead of files. */
+  /** Alternative to files. */
   readonly identity: PemIdentity | undefined;
-  /** The only version that is spoken; by default 1.2 and 1.3. */
+  /** The only permitted version; default: 1.2 and 1.3. */
   readonly version: TlsVersion | undefined;
-  /** OpenSSL's cipher list: names of TLS 1.3 begin with TLS_. */
+  /** OpenSSL cipher list. Names for TLS 1.3 begin with TLS_. */
   readonly ciphers: string | undefined;
-  /** Protocols of the layer above, the preferred first. */
+  /** ALPN protocols, most preferred first. */
   readonly alpn: readonly string[];
-  /** A client's: the server's certificate is not checked. */
+  /** Client only: does not verify the server's certificate. */
   readonly insecure: boolean;
   /**
-   * A server's: 80 random bytes that seal its session tickets, the same in all workers; it gives none without. A client of OpenSSL 3.0 keeps
-   * 16 KiB for as long as it lives once it has got one.
+   * Server only: 80 random bytes that seal session tickets, the same in all workers. Without them, no tickets are
+   * issued. An OpenSSL 3.0 client uses 16 KiB per connection for its lifetime once it has received a ticket.
    */
   readonly ticketKeys: Uint8Array | undefined;
 }

@@ -1,18 +1,19 @@
-// The limits that a container or a service gets on memory and threads: cgroup v2 and v1, this process's group and all above it.
+// Cgroup limits on memory, threads and CPUs, as set for containers and services: v1 and v2, this process's group and
+// its ancestors.
 
 import { existsSync } from "node:fs";
 import type { CgroupMemoryFile } from "../../results/evidence.js";
 import { readText } from "./procfs.js";
 
 const ROOT = "/sys/fs/cgroup";
-/** Where systemd mounts version 2 beside version 1. */
+/** Where systemd mounts v2 in addition to v1. */
 const HYBRID = "unified";
 
 export interface CgroupMemory {
   readonly file: CgroupMemoryFile;
   readonly limitBytes: number;
   readonly usedBytes: number;
-  /** Of the group's memory, what the kernel uses for it: sockets, inodes, files. */
+  /** Kernel memory charged to the group: sockets, inodes, files. */
   readonly kernelBytes: number;
 }
 
@@ -23,7 +24,7 @@ const V1_LIMITS: readonly CgroupMemoryFile[] = [
 ];
 const V2_LIMITS: readonly CgroupMemoryFile[] = ["memory.max", "memory.high"];
 
-/** What bounds everything that the group has; version 1's limit on TCP's buffers is for what is queued only. */
+/** Limits on the group's entire memory. v1's limit on TCP buffers only applies to queued data. */
 const OF_ALL: readonly CgroupMemoryFile[] = [
   "memory.max",
   "memory.high",
@@ -32,11 +33,11 @@ const OF_ALL: readonly CgroupMemoryFile[] = [
 ];
 
 /**
- * The tightest memory limit over this process: the one with the least room left.
+ * Returns the tightest memory limit on this process: the one with the least room left.
  *
- * @param root where the hierarchies are mounted
- * @param files the limits that count
- * @returns undefined when no group has one
+ * @param root mount point of the hierarchies
+ * @param files limits to consider
+ * @returns undefined if no group has a limit
  */
 export function readCgroupMemory(
   root = ROOT,
@@ -50,7 +51,7 @@ export function readCgroupMemory(
   );
 }
 
-/** Whether a process's cgroup, or one above it, is frozen. @param membership its /proc/PID/cgroup */
+/** Returns whether a process's cgroup or an ancestor is frozen. @param membership its /proc/PID/cgroup */
 export function isGroupFrozen(membership: string, root = ROOT): boolean {
   return groupFolders("freezer", root, membership).some(({ path, isV2 }) =>
     isV2
@@ -68,17 +69,17 @@ function readMemory(folder: string, isV2: boolean): CgroupMemory[] {
   const number = (name: string) => Number(readText(`${folder}/${name}`) ?? Number.NaN);
   const limits = (isV2 ? V2_LIMITS : V1_LIMITS).flatMap((file) => {
     const limitBytes = number(file);
-    // "max" is no number; version 1 says "no limit" with a number near 2^63. A memory.high of 0 throttles from the first byte.
+    // "max" is NaN. v1 represents no limit by a number near 2^63. A memory.high of 0 throttles from the first byte.
     const isLimit = limitBytes >= (file === "memory.high" ? 0 : 1) && limitBytes < 2 ** 62;
     return isLimit ? [{ file, limitBytes }] : [];
   });
-  // memory.stat costs the kernel a sum over all of the group's processors.
+  // Skip memory.stat if possible: the kernel sums it over all processors of the group.
   if (limits.length === 0) return [];
   const current = number(isV2 ? "memory.current" : "memory.usage_in_bytes");
   const stat = readFields(`${folder}/memory.stat`);
-  // Cached files that were not used lately make way before anything fails: they are room.
+  // Inactive cached files are reclaimed before anything fails, so they count as free.
   const usedBytes = Math.max(0, current - (stat.get(isV2 ? "inactive_file" : "total_inactive_file") ?? 0));
-  // Version 2 sums it up since Linux 5.18.
+  // v2 provides the sum since Linux 5.18.
   const kernelBytes = isV2
     ? stat.get("kernel") || sum(["slab", "kernel_stack", "pagetables", "sock"].map((name) => stat.get(name) ?? 0))
     : number("memory.kmem.usage_in_bytes") || 0;
@@ -91,7 +92,7 @@ function readMemory(folder: string, isV2: boolean): CgroupMemory[] {
     .filter((limit) => !Number.isNaN(limit.usedBytes));
 }
 
-/** A file of lines such as `inactive_file 4096`. */
+/** Parses a file of lines such as `inactive_file 4096`. */
 function readFields(path: string): Map<string, number> {
   const lines = (readText(path) ?? "").split("\n");
   return new Map(
@@ -107,7 +108,8 @@ function sum(numbers: readonly number[]): number {
 }
 
 /**
- * How often the limits of this process's group and those above it were met: `high` (throttled), `max`, `oom`, `oom_kill`.
+ * Returns how often the memory limits of this process's group and its ancestors were hit: `high` (throttled), `max`,
+ * `oom`, `oom_kill`.
  *
  * @see Linux admin-guide/cgroup-v2.rst, memory.events.local
  */
@@ -117,7 +119,7 @@ export function readCgroupMemoryEvents(
 ): Record<string, number> {
   const events: Record<string, number> = {};
   for (const { path, isV2 } of groupFolders("memory", root, membership)) {
-    // Of the group's own limit: memory.events counts those of the groups below it as well (Linux before 5.2 has only that).
+    // Prefer the group's own events: memory.events includes descendants (and is the only file before Linux 5.2).
     const text = isV2 ? (readText(`${path}/memory.events.local`) ?? readText(`${path}/memory.events`)) : undefined;
     for (const [, name, count] of (text ?? "").matchAll(/^(\w+) (\d+)$/gm)) {
       events[name!] = (events[name!] ?? 0) + Number(count);
@@ -126,26 +128,28 @@ export function readCgroupMemoryEvents(
   return events;
 }
 
-/** CPUs that the tightest group may use: cpu.max, or version 1's quota; undefined when no group limits them. */
+/**
+ * Returns the number of CPUs that the tightest group may use: cpu.max, or v1's quota; undefined if there is no limit.
+ */
 export function readCgroupCpus(root = ROOT, membership = readText("/proc/self/cgroup") ?? ""): number | undefined {
   const quotas = groupFolders("cpu", root, membership).map(({ path, isV2 }) => {
     const [quota, period] = isV2
       ? (readText(`${path}/cpu.max`) ?? "").split(" ")
       : [readText(`${path}/cpu.cfs_quota_us`), readText(`${path}/cpu.cfs_period_us`)];
-    // "max", or -1, is none.
+    // "max" or -1 means no limit.
     const cpus = Number(quota ?? Number.NaN) / Number(period ?? Number.NaN);
     return cpus > 0 ? cpus : undefined;
   });
   return tightest(quotas, (cpus) => cpus);
 }
 
-/** The folders of this process's group in a controller's hierarchy, and of all groups above it. */
+/** Returns the directories of this process's group and its ancestors in a controller's hierarchy. */
 function groupFolders(controller: string, root: string, membership: string): { path: string; isV2: boolean }[] {
   return membership
     .trim()
     .split("\n")
     .flatMap((line) => {
-      // The path is the rest of the line: it may have colons of its own.
+      // The path is the rest of the line and may contain colons.
       const [, controllers, path] = /^\d+:([^:]*):(.*)$/.exec(line) ?? [];
       if (path === undefined || (controllers !== "" && !controllers?.split(",").includes(controller))) return [];
       const isV2 = controllers === "";
@@ -154,7 +158,7 @@ function groupFolders(controller: string, root: string, membership: string): { p
     });
 }
 
-/** `/a/b` gives `/a/b`, `/a` and the root: a parent's limit binds too. */
+/** Returns `/a/b`, `/a` and the root for `/a/b`, because ancestors' limits apply too. */
 function groupAndParents(path: string): string[] {
   const parts = path.split("/").filter((part) => part !== "" && part !== "..");
   return [...parts.map((_, i) => `/${parts.slice(0, parts.length - i).join("/")}`), ""];
@@ -166,8 +170,8 @@ const LIMIT_FILES = {
 } as const;
 
 /**
- * Whether this process is in a group whose limits cannot be read: its files are missing where the hierarchy is not mounted
- * here, or may not be read. Then there may be a limit that nobody sees.
+ * Returns whether the limits of this process's group cannot be read, because the hierarchy is not mounted here or
+ * access is denied. There may then be an unknown limit.
  */
 export function isGroupHidden(
   controller: keyof typeof LIMIT_FILES,
@@ -175,27 +179,27 @@ export function isGroupHidden(
   membership = readText("/proc/self/cgroup") ?? "",
 ): boolean {
   const all = groupFolders(controller, root, membership);
-  // A controller is in one hierarchy only: version 1's, where that has it.
+  // A controller belongs to a single hierarchy: v1's, if that has it.
   const isV1 = all.some(({ isV2 }) => !isV2);
   const folders = all.filter(({ isV2 }) => isV2 !== isV1);
   if (folders.length === 0) return false;
   const files = LIMIT_FILES[controller][isV1 ? "v1" : "v2"];
   const isReadable = (path: string) => files.every((file) => readText(`${path}/${file}`) !== undefined);
   const own = folders[0]!.path;
-  // In a container the path may be the host's: then the root that is mounted here is the group.
+  // In a container, the path may be the host's. The root mounted here is then the group.
   if (!existsSync(own)) return !folders.some(({ path }) => isReadable(path));
-  // A group without such a file has no limit: the root, and groups that the controller was not given to.
+  // A group without this file has no limit: the root, and groups in which the controller is not enabled.
   const isWithout = existsSync(`${own}/cgroup.procs`) && !existsSync(`${own}/${files[0]}`);
   return !isWithout && !isReadable(own);
 }
 
 export interface CgroupPids {
-  /** Threads and processes that the tightest group may have. */
+  /** Maximum number of threads and processes in the tightest group. */
   readonly limit: number;
   readonly used: number;
 }
 
-/** The tightest limit of threads over this process; undefined when no group limits them. */
+/** Returns the tightest limit on threads for this process; undefined if there is no limit. */
 export function readCgroupPids(root = ROOT, membership = readText("/proc/self/cgroup") ?? ""): CgroupPids | undefined {
   const groups = groupFolders("pids", root, membership).map(({ path }) => readPids(path));
   return tightest(groups, ({ limit, used }) => limit - used);
@@ -204,6 +208,6 @@ export function readCgroupPids(root = ROOT, membership = readText("/proc/self/cg
 function readPids(folder: string): CgroupPids | undefined {
   const limit = Number(readText(`${folder}/pids.max`));
   const used = Number(readText(`${folder}/pids.current`));
-  // "max" is no number.
+  // "max" is NaN.
   return limit > 0 && !Number.isNaN(used) ? { limit, used } : undefined;
 }

@@ -1,5 +1,5 @@
-// Which sockets the processes of this host have open: the descriptors under /proc, threads with a table of their own
-// and the registered files of io_urings included. What may not be read is counted, never an error.
+// Sockets that processes on this host have open: descriptors in /proc, including threads with private tables, and
+// registered files of io_urings. Processes that cannot be read are counted rather than treated as errors.
 import { opendirSync, readdirSync, readlinkSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
 import { libc } from "../syscalls/libc.js";
@@ -8,27 +8,27 @@ import { forEachRingSocket } from "./ring-files.js";
 
 const SYS_KCMP = process.arch === "x64" ? 312 : 272;
 const KCMP_FILES = 2;
-/** How long descriptors are read before the event loop turns. */
+/** Time to read descriptors before yielding to the event loop. */
 const TURN_MS = 10;
 const SOCKET = "socket:[";
 const RING = "anon_inode:[io_uring]";
 
 export interface DescriptorScan {
-  /** Processes looked at. */
+  /** Number of processes examined. */
   readonly processes: number;
-  /** Processes that are there, but whose descriptors may not be read, or not all. */
+  /** Number of processes whose descriptors could not be read, or only in part. */
   readonly unreadable: number;
-  /** Other users' processes are not even listed: /proc is mounted with hidepid. */
+  /** Whether other users' processes are not listed, because /proc is mounted with hidepid. */
   readonly isHiding: boolean;
-  /** Processes with an io_uring whose sockets cannot be told: the kernel does not list or does not name them. */
+  /** Processes with an io_uring whose sockets cannot be identified, because the kernel does not list or name them. */
   readonly ringHolders: readonly number[];
 }
 
 /**
- * Visits every socket descriptor of every visible process, and the sockets registered in its io_urings.
+ * Visits the socket descriptors of all visible processes, and the sockets registered in their io_urings.
  *
- * @param visit gets the socket's inode, of whatever protocol, and the process
- * @param pids of these processes alone
+ * @param visit called with the socket's inode, for any protocol, and the process ID
+ * @param pids restricts the scan to these processes
  */
 export async function forEachSocketDescriptor(
   visit: (inode: number, pid: number) => void,
@@ -47,7 +47,7 @@ export async function forEachSocketDescriptor(
     for (const folder of descriptorTables(pid)) {
       const table = openFolder(folder);
       if (typeof table === "string") {
-        // A process that has ended meanwhile has no descriptors: that is no refusal.
+        // A process that has ended meanwhile does not count as unreadable.
         wasRefused ||= table !== "ENOENT" && table !== "ESRCH";
         continue;
       }
@@ -65,18 +65,18 @@ export async function forEachSocketDescriptor(
           turnMs = performance.now();
         }
       } catch {
-        // It ended while it was read.
+        // The process ended during the scan.
       } finally {
         table.closeSync();
       }
     }
     if (wasRefused) unreadable++;
   }
-  // There is always a process 1.
+  // Process 1 always exists.
   return { processes, unreadable, isHiding: !names.includes("1"), ringHolders: [...ringHolders] };
 }
 
-/** Whether a process has a socket in its main thread's table; false where that may not be read. */
+/** Returns whether a process has a socket in its main thread's table; false if that cannot be read. */
 export function hasSocket(pid: number, inode: number): boolean {
   const table = openFolder(`/proc/${pid}/fd`);
   if (typeof table === "string") return false;
@@ -87,26 +87,26 @@ export function hasSocket(pid: number, inode: number): boolean {
     }
     return false;
   } catch {
-    // It ended while it was read.
+    // The process ended during the scan.
     return false;
   } finally {
     table.closeSync();
   }
 }
 
-/** A process's name, as in /proc/PID/comm; undefined when it is gone. */
+/** Returns a process's name from /proc/PID/comm; undefined if it has ended. */
 export function readCommand(pid: number): string | undefined {
   return readText(`/proc/${pid}/comm`)?.trim();
 }
 
-/** The process's own table, and those of threads that have left it: unshare(CLONE_FILES). */
+/** Returns the directories of the process's table and of its threads' private tables (unshare(CLONE_FILES)). */
 function descriptorTables(pid: number): string[] {
   const folders = [`/proc/${pid}/fd`];
   let threads: number[] = [];
   try {
     threads = readdirSync(`/proc/${pid}/task`).map(Number);
   } catch {
-    // It has ended.
+    // The process has ended.
   }
   const known = [pid];
   for (const tid of threads) {
@@ -117,13 +117,13 @@ function descriptorTables(pid: number): string[] {
   return folders;
 }
 
-/** Whether two threads have one descriptor table (man 2 kcmp). */
+/** Returns whether two threads share a descriptor table (kcmp(2)). */
 function shareTable(a: number, b: number): boolean {
   const order = libc.syscall(SYS_KCMP, a, b, KCMP_FILES, 0, 0, 0);
   return order === 0 || (order < 0 && hasSameNumbers(a, b));
 }
 
-/** Without kcmp: tables with the same numbers are taken for one. */
+/** Fallback without kcmp: tables with the same numbers are assumed to be shared. */
 function hasSameNumbers(a: number, b: number): boolean {
   try {
     const numbers = (tid: number) => readdirSync(`/proc/${tid}/fd`).join();
@@ -141,7 +141,7 @@ function openFolder(path: string): ReturnType<typeof opendirSync> | string {
   }
 }
 
-/** What a descriptor leads to; empty when it is gone. */
+/** Returns the target of a descriptor; empty if it has been closed. */
 function linkOf(path: string): string {
   try {
     return readlinkSync(path);

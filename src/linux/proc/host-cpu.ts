@@ -1,26 +1,26 @@
-// Whose CPU time it was: this process's and its children's, other programs', or the hypervisor's.
+// CPU time by consumer: this process and its children, other programs, and the hypervisor.
 import type { HostLoad } from "../../results/fields.js";
 import { readText } from "./procfs.js";
 
-/** Clock ticks per second of /proc (man 5 proc, sysconf(_SC_CLK_TCK)): 100 on every architecture that we run on. */
+/** Clock ticks per second in /proc (proc(5), sysconf(_SC_CLK_TCK)): 100 on all supported architectures. */
 const TICKS_PER_SEC = 100;
 
-/** In seconds over all CPUs, since the host started. */
+/** CPU times in seconds over all CPUs, since boot. */
 export interface CpuTimes {
-  /** All that passed, idle time included. */
+  /** Total time, including idle time. */
   readonly total: number;
-  /** Of programs and their system calls; not of interrupts, which may be anybody's. */
+  /** Time of programs and their system calls. Excludes interrupts, which cannot be attributed. */
   readonly programs: number;
-  /** What the hypervisor gave to others while a CPU here had work. */
+  /** Time that the hypervisor gave to others while a CPU here was runnable. */
   readonly steal: number;
-  /** Of this process and its children that have ended. */
+  /** Time of this process and its children that have ended. */
   readonly own: number;
 }
 
-/** @returns undefined where /proc/stat may not be read */
+/** @returns undefined if /proc/stat cannot be read */
 export function readCpuTimes(stat = readText("/proc/stat"), self = readText("/proc/self/stat")): CpuTimes | undefined {
   const fields = /^cpu +(.*)$/m.exec(stat ?? "")?.[1]?.split(" ");
-  // The name in brackets may hold spaces: fields are counted behind it. User, system, and those of children waited for.
+  // The name in parentheses may contain spaces, so skip it. The fields are user, system, and those of reaped children.
   const own = self
     ?.replace(/^.*\) /s, "")
     .split(" ")
@@ -39,9 +39,9 @@ export function readCpuTimes(stat = readText("/proc/stat"), self = readText("/pr
 }
 
 /**
- * What others took of the CPU between two readings.
+ * Returns the CPU load caused by others between two readings.
  *
- * @returns undefined where there is none, or no time has passed
+ * @returns undefined if a reading is missing or no time has passed
  */
 export function loadBetween(before: CpuTimes | undefined, after: CpuTimes | undefined): HostLoad | undefined {
   if (before === undefined || after === undefined || after.total <= before.total) return undefined;

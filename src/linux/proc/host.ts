@@ -1,4 +1,4 @@
-// The host in words and figures, for results: what they would have to be compared with elsewhere.
+// Describes the host in results, for comparison with other hosts.
 
 import { arch, availableParallelism, cpus, release, totalmem } from "node:os";
 import type { HostDescription } from "../../results/fields.js";

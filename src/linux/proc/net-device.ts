@@ -1,15 +1,15 @@
-// The speed of a network interface, as its driver tells it (/sys/class/net/DEVICE/speed, in Mbit/s).
+// Link speed of a network interface as reported by its driver (/sys/class/net/DEVICE/speed, in Mbit/s).
 import { readText } from "./procfs.js";
 
-/** The interface of the IPv4 route to everywhere; undefined when there is none. */
+/** Returns the interface of the default IPv4 route; undefined if there is none. */
 export function readDefaultDevice(): string | undefined {
-  // Iface, Destination, …: the route to everywhere has the destination 0.
+  // Iface, Destination, …: the default route has destination 0.
   return /^(\S+)\t0{8}\t/m.exec(readText("/proc/net/route") ?? "")?.[1];
 }
 
-/** @returns bits per second; undefined for loopback, and where the driver does not say */
+/** @returns bits per second; undefined for loopback, or if the driver does not report it */
 export function readLinkSpeed(device: string): number | undefined {
   const megabits = Number(readText(`/sys/class/net/${device}/speed`));
-  // A link that is down says -1.
+  // A link that is down reports -1.
   return megabits > 0 ? megabits * 1e6 : undefined;
 }

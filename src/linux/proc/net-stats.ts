@@ -1,16 +1,16 @@
-// Counters of the network stack that /proc keeps beside netstat: connection tracking, the per-core backlog.
+// Network counters in /proc besides netstat: connection tracking and the per-core backlog.
 import { existsSync } from "node:fs";
 import { readText } from "./procfs.js";
 import { readSysctlNumbers } from "./sysctl.js";
 
 export interface ConntrackUse {
-  /** Connections tracked in this network namespace now. */
+  /** Number of connections tracked in this network namespace. */
   readonly count: number;
   readonly max: number;
   readonly buckets: number | undefined;
 }
 
-/** Connection tracking's use and size, undefined where the module is not loaded, or hidden: see isConntrackHidden(). */
+/** Returns conntrack's usage and size; undefined if the module is not loaded or is hidden (see isConntrackHidden()). */
 export function readConntrack(): ConntrackUse | undefined {
   const [count] = readSysctlNumbers("net.netfilter.nf_conntrack_count") ?? [];
   const [max] = readSysctlNumbers("net.netfilter.nf_conntrack_max") ?? [];
@@ -18,25 +18,27 @@ export function readConntrack(): ConntrackUse | undefined {
   return { count, max, buckets: readSysctlNumbers("net.netfilter.nf_conntrack_buckets")?.[0] };
 }
 
-/** Connection tracking is there but its settings may not be read, or not even that can be told. */
+/** Returns whether conntrack is loaded but its settings cannot be read, or whether that cannot be determined. */
 export function isConntrackHidden(): boolean {
   if (readConntrack()) return false;
-  // A module built in is listed under /sys/module, too, as it has parameters.
+  // A built-in module is listed in /sys/module too, because it has parameters.
   return existsSync("/sys/module") ? existsSync("/sys/module/nf_conntrack") : !existsSync("/proc/sys/net");
 }
 
-/** /proc/net/stat/nf_conntrack summed over the cores, by its own names: `drop`, `early_drop`, `insert_failed`. */
+/** Sums /proc/net/stat/nf_conntrack over all cores, by kernel name: `drop`, `early_drop`, `insert_failed`. */
 export function readConntrackStats(text = readText("/proc/net/stat/nf_conntrack") ?? ""): Record<string, number> {
   const [names, ...cores] = hexTable(text);
   const sums: Record<string, number> = {};
   names?.forEach((name, column) => {
-    // Every core repeats the number of entries, which has a reader of its own.
+    // Every core repeats the total number of entries; readConntrack() returns it.
     if (name !== "entries") sums[name] = cores.reduce((sum, row) => sum + Number.parseInt(row[column] ?? "0", 16), 0);
   });
   return sums;
 }
 
-/** Packets dropped because a core's backlog was full: the second column of /proc/net/softnet_stat, over all cores. */
+/**
+ * Returns the number of packets dropped on a full per-core backlog: column 2 of /proc/net/softnet_stat, over all cores.
+ */
 export function readSoftnetDrops(text = readText("/proc/net/softnet_stat") ?? ""): number | undefined {
   const rows = hexTable(text);
   if (rows.length === 0) return undefined;

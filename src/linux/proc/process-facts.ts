@@ -1,11 +1,11 @@
-// What /proc tells of another process: its limit of open files, how many it has, whether it runs at all.
+// Facts about another process from /proc: its open-file limit, its number of descriptors, and whether it is running.
 
 import { readdirSync } from "node:fs";
 import type { ProcessFacts } from "../../results/peer.js";
 import { isGroupFrozen } from "./cgroup.js";
 import { readText } from "./procfs.js";
 
-/** @returns undefined when there is no such process */
+/** @returns undefined if the process does not exist */
 export function readProcessFacts(pid: number): ProcessFacts | undefined {
   const name = readText(`/proc/${pid}/comm`);
   if (name === undefined) return undefined;
@@ -23,7 +23,7 @@ export function readProcessFacts(pid: number): ProcessFacts | undefined {
   };
 }
 
-/** The process that started it, or has inherited it; undefined when there is no such process. */
+/** Returns the current parent of a process; undefined if the process does not exist. */
 export function readParent(pid: number): number | undefined {
   const parent = /^PPid:\s+(\d+)/m.exec(readText(`/proc/${pid}/status`) ?? "")?.[1];
   return parent === undefined ? undefined : Number(parent);
@@ -37,12 +37,12 @@ function countDescriptors(pid: number): number | undefined {
   }
 }
 
-/** Clock ticks per second of /proc (man 5 proc, sysconf(_SC_CLK_TCK)): 100 on every architecture that we run on. */
+/** Clock ticks per second in /proc (proc(5), sysconf(_SC_CLK_TCK)): 100 on all supported architectures. */
 const TICKS_PER_SEC = 100;
 
-/** CPU time of a process so far, all threads, user and kernel, in seconds; undefined when it is gone. */
+/** Returns a process's CPU time over all threads, user and kernel, in seconds; undefined if it has ended. */
 export function readCpuSeconds(pid: number): number | undefined {
-  // The name in brackets may hold spaces: fields are counted behind it.
+  // The name in parentheses may contain spaces, so skip it.
   const fields = readText(`/proc/${pid}/stat`)
     ?.replace(/^.*\) /s, "")
     .split(" ");

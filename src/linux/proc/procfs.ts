@@ -1,11 +1,11 @@
-// Readers of /proc: counters and memory as numbers. What cannot be read is undefined, never a guess.
+// Reads counters and memory figures from /proc. Values that cannot be read are undefined, never estimated.
 import { closeSync, openSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 
 const OWN_DESCRIPTORS = "/proc/thread-self/fd";
 /** linux/auxvec.h */
 const AT_PAGESZ = 6n;
 
-/** Reads a whole file, or undefined where it does not exist or may not be read. */
+/** Reads a file; returns undefined if it does not exist or access is denied. */
 export function readText(path: string): string | undefined {
   try {
     return readFileSync(path, "utf8");
@@ -14,7 +14,7 @@ export function readText(path: string): string | undefined {
   }
 }
 
-/** /proc/meminfo in bytes by its own names: `MemAvailable`, `Slab`. */
+/** Returns /proc/meminfo in bytes, by kernel name: `MemAvailable`, `Slab`. */
 export function readMeminfo(): Record<string, number> {
   const fields: Record<string, number> = {};
   for (const line of (readText("/proc/meminfo") ?? "").split("\n")) {
@@ -24,7 +24,7 @@ export function readMeminfo(): Record<string, number> {
   return fields;
 }
 
-/** /proc/net/sockstat and sockstat6: `TCP.inuse`, `TCP.orphan`, `TCP.tw`, `TCP.mem` (pages), `TCP6.inuse`. */
+/** Returns /proc/net/sockstat and sockstat6: `TCP.inuse`, `TCP.orphan`, `TCP.tw`, `TCP.mem` (pages), `TCP6.inuse`. */
 export function readSockstat(): Record<string, number> {
   const fields: Record<string, number> = {};
   const text = (readText("/proc/net/sockstat") ?? "") + (readText("/proc/net/sockstat6") ?? "");
@@ -36,7 +36,7 @@ export function readSockstat(): Record<string, number> {
   return fields;
 }
 
-/** The counters of /proc/net/netstat, snmp and snmp6 as `TcpExt.ListenOverflows`, `Tcp.RetransSegs`, `Icmp6.InDestUnreachs`. */
+/** Returns /proc/net/netstat, snmp and snmp6: `TcpExt.ListenOverflows`, `Tcp.RetransSegs`, `Icmp6.InDestUnreachs`. */
 export function readNetCounters(): Record<string, number> {
   const fields = { ...readPairedLines("/proc/net/netstat"), ...readSnmp() };
   for (const [, group, name, value] of (readText("/proc/net/snmp6") ?? "").matchAll(
@@ -47,12 +47,12 @@ export function readNetCounters(): Record<string, number> {
   return fields;
 }
 
-/** The counters of /proc/net/snmp alone: `Tcp.CurrEstab`, `Ip.InDelivers`. */
+/** Returns /proc/net/snmp only: `Tcp.CurrEstab`, `Ip.InDelivers`. */
 export function readSnmp(): Record<string, number> {
   return readPairedLines("/proc/net/snmp");
 }
 
-/** A line of names, then a line of values, both led by the group's name. */
+/** Parses pairs of lines, names followed by values, both starting with the group's name. */
 function readPairedLines(path: string): Record<string, number> {
   const fields: Record<string, number> = {};
   const lines = (readText(path) ?? "").trim().split("\n");
@@ -64,30 +64,36 @@ function readPairedLines(path: string): Record<string, number> {
   return fields;
 }
 
-/** Resident memory of a process in bytes, undefined when it is gone. */
+/** Returns a process's resident memory in bytes; undefined if it has ended. */
 export function readResidentBytes(pid: number | "self" = "self"): number | undefined {
   const pages = readText(`/proc/${pid}/statm`)?.split(" ")[1];
   return pages === undefined ? undefined : Number(pages) * pageBytes();
 }
 
-/** This process's address space and its limit (RLIMIT_AS) in bytes; no limit is Infinity, and so is one that cannot be read. */
+/**
+ * Returns this process's address space and its limit (RLIMIT_AS) in bytes; Infinity if there is no limit or it cannot
+ * be read.
+ */
 export function readAddressSpace(): { readonly usedBytes: number; readonly limitBytes: number } {
   const pages = Number(readText("/proc/self/statm")?.split(" ")[0] ?? 0);
   const limit = /^Max address space\s+(\d+)/m.exec(readText("/proc/self/limits") ?? "")?.[1];
   return { usedBytes: pages * pageBytes(), limitBytes: limit === undefined ? Number.POSITIVE_INFINITY : Number(limit) };
 }
 
-/** Descriptors in this thread's table; where /proc is not to be had, the lowest free number, which is at most as many. */
+/**
+ * Returns the number of descriptors in this thread's table. Without /proc, returns a lower bound: the lowest free
+ * number.
+ */
 export function countOpenDescriptors(): number {
   try {
-    // One is the folder being read.
+    // One of them is the directory being read.
     return readdirSync(OWN_DESCRIPTORS).length - 1;
   } catch {
     return lowestFreeDescriptor();
   }
 }
 
-/** The names in a folder, none where it does not exist or may not be read. */
+/** Returns the names in a directory; empty if it does not exist or cannot be read. */
 function readNames(path: string): string[] {
   try {
     return readdirSync(path);
@@ -96,7 +102,7 @@ function readNames(path: string): string[] {
   }
 }
 
-/** Infinity when none is free. */
+/** Returns Infinity if none is free. */
 function lowestFreeDescriptor(): number {
   try {
     const fd = openSync("/", "r");
@@ -107,13 +113,13 @@ function lowestFreeDescriptor(): number {
   }
 }
 
-/** Descriptors in this thread's table, and what each leads to: `socket:[123]`, `pipe:[4]`, a path; none without /proc. */
+/** Returns this thread's descriptors with their targets: `socket:[123]`, `pipe:[4]`, a path. Empty without /proc. */
 export function listDescriptors(): { fd: number; target: string }[] {
   return readNames(OWN_DESCRIPTORS).flatMap((fd) => {
     try {
       return [{ fd: Number(fd), target: readlinkSync(`${OWN_DESCRIPTORS}/${fd}`) }];
     } catch {
-      // The folder's own descriptor is closed by now.
+      // The directory's own descriptor has been closed.
       return [];
     }
   });
@@ -121,13 +127,13 @@ export function listDescriptors(): { fd: number; target: string }[] {
 
 let knownPageBytes: number | undefined;
 
-/** arm64 kernels may use 16 or 64 KiB pages; the kernel says so in the process's auxiliary vector (man 3 getauxval). */
+/** Kernels for arm64 may use pages of 16 or 64 KiB. The size is in the process's auxiliary vector (getauxval(3)). */
 function pageBytes(): number {
   knownPageBytes ??= readAuxiliary(AT_PAGESZ) ?? 4096;
   return knownPageBytes;
 }
 
-/** A value of the auxiliary vector: pairs of words of 64 bits. */
+/** Returns a value of the auxiliary vector, which consists of pairs of 64-bit words. */
 function readAuxiliary(type: bigint): number | undefined {
   try {
     const { buffer, byteOffset, length } = readFileSync("/proc/self/auxv");

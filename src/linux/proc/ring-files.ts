@@ -1,26 +1,26 @@
-// Sockets without a descriptor: files that a process has registered in an io_uring. The ring's fdinfo lists them
-// (UserFiles, io_uring/fdinfo.c), a line each: "    7: socket:[50637]".
+// Sockets without descriptors: files that a process has registered in an io_uring. The ring's fdinfo lists them under
+// UserFiles (io_uring/fdinfo.c), one per line: "    7: socket:[50637]".
 import { closeSync, openSync, readSync } from "node:fs";
 import { setTimeout as delay, setImmediate } from "node:timers/promises";
 
 const CHUNK_BYTES = 256 * 1024;
 const TURN_MS = 10;
-/** The kernel leaves the list out while somebody else has the ring's lock. */
+/** The kernel omits the list while the ring is locked, so retry. */
 const ATTEMPTS = 20;
 const AGAIN_MS = 2;
 const LIST = "UserFiles:";
 const SOCKET = ": socket:[";
-/** What kernels that do not print paths call a TCP socket. */
+/** How kernels that do not print paths show TCP sockets. */
 const NAMELESS = [": TCP", ": TCPv6"];
 
 export interface RingFiles {
-  /** The kernel has listed the files: it leaves them out while the ring is busy, and does not show other users' rings. */
+  /** Whether the kernel listed the files. It omits them while the ring is busy, and hides other users' rings. */
   readonly isListed: boolean;
-  /** Sockets in the list that it does not name. */
+  /** Number of listed sockets without an inode. */
   readonly nameless: number;
 }
 
-/** @param file /proc/PID/fdinfo/FD of a ring @param visit gets the inode of each socket registered there */
+/** @param file /proc/PID/fdinfo/FD of a ring @param visit called with the inode of each registered socket */
 export async function forEachRingSocket(file: string, visit: (inode: number) => void): Promise<RingFiles> {
   for (let attempt = 1; ; attempt++) {
     const files = await readOnce(file, visit);
@@ -59,7 +59,7 @@ async function readOnce(file: string, visit: (inode: number) => void): Promise<R
       turnMs = performance.now();
     }
   } catch {
-    // The process ended while it was read.
+    // The process ended during the scan.
   } finally {
     closeSync(fd);
   }

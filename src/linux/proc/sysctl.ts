@@ -1,16 +1,16 @@
-// Settings of the kernel by their dotted names, `net.core.somaxconn`: read from and written to /proc/sys.
+// Reads and writes kernel settings in /proc/sys by dotted name, such as `net.core.somaxconn`.
 import { closeSync, constants, openSync, readSync, writeFileSync } from "node:fs";
 import { errnoOf } from "../syscalls/errno.js";
 
-/** Enough for any but lists of ports. The kernel zeroes as much memory as a read asks for. */
+/** Enough for everything except port lists. The kernel zeroes as much memory as a read requests. */
 const USUAL_VALUE = 4096;
 /**
- * The longest value there is: 32,768 reserved ports, each with its comma. The kernel answers a list's first read only, so
- * that one has to take it whole: Node's own reader would end after 8 KiB.
+ * The longest value: 32,768 reserved ports with commas. The kernel only returns a list on the first read, so a single
+ * read must take all of it; readFileSync() would stop after 8 KiB.
  */
 const LONGEST_VALUE = 256 * 1024;
 
-/** A sysctl as text, without the line's end; undefined where it does not exist or may not be read. */
+/** Returns a sysctl as text, without the newline; undefined if it does not exist or access is denied. */
 export function readSysctl(name: string): string | undefined {
   try {
     const bytes = readAtOnce(name, USUAL_VALUE);
@@ -20,30 +20,30 @@ export function readSysctl(name: string): string | undefined {
   }
 }
 
-/** A sysctl's numbers: one, or several as in `net.ipv4.tcp_mem`. */
+/** Returns a sysctl's numbers: one, or several as in `net.ipv4.tcp_mem`. */
 export function readSysctlNumbers(name: string): number[] | undefined {
   return readSysctl(name)?.split(/\s+/).map(Number);
 }
 
 /**
- * Whether the setting may be written, without writing it.
+ * Checks whether a setting can be written, without writing it.
  *
- * @returns 0, or a negative errno: -EACCES without the privilege, -EROFS in most containers, -ENOENT when there is none
+ * @returns 0, or a negative errno: -EACCES without privileges, -EROFS in most containers, -ENOENT if it does not exist
  */
 export function probeSysctl(name: string): number {
   return withSysctl(name, () => undefined);
 }
 
 /**
- * Writes a setting. Which value is in force then has to be read: the kernel may round it or put it into another form.
+ * Writes a setting. Read it back for the effective value, which the kernel may round or reformat.
  *
- * @returns 0, or a negative errno: as probeSysctl(), and -EINVAL for a value out of the kernel's bounds
+ * @returns 0, or a negative errno as for probeSysctl(), or -EINVAL for a value that is out of range
  */
 export function writeSysctl(name: string, value: string): number {
   return withSysctl(name, (fd) => writeFileSync(fd, `${value}\n`));
 }
 
-/** What one read from the start brings, `most` bytes of it. */
+/** Returns the result of a single read of up to `most` bytes from the start. */
 function readAtOnce(name: string, most: number): Buffer {
   const fd = openSync(pathOf(name), constants.O_RDONLY);
   try {
@@ -56,7 +56,7 @@ function readAtOnce(name: string, most: number): Buffer {
 
 function withSysctl(name: string, use: (fd: number) => void): number {
   try {
-    // Neither made nor truncated: a name that does not exist has to say ENOENT.
+    // Neither create nor truncate: an unknown name must yield ENOENT.
     const fd = openSync(pathOf(name), constants.O_WRONLY);
     try {
       use(fd);

@@ -1,5 +1,5 @@
-// The socket table out of /proc/net/tcp and tcp6, for where netlink is forbidden: read in pieces, and each row written
-// as the struct inet_diag_msg that sock_diag would have given, so that one reader serves both.
+// Reads the socket table from /proc/net/tcp and tcp6 if netlink is unavailable. Files are read in chunks, and each row
+// is converted to the struct inet_diag_msg that sock_diag would have returned, so that one reader serves both.
 import { closeSync, openSync, readSync } from "node:fs";
 import { DIAG_FIELD, DIAG_MESSAGE_BYTES } from "../netlink/diag-message.js";
 import type { DiagVisit } from "../netlink/sock-diag.js";
@@ -10,20 +10,20 @@ const NEWLINE = 0x0a;
 const SPACE = 0x20;
 const COLON = 0x3a;
 const LISTEN = 10;
-/** Times are in clock ticks of user space (USER_HZ): 100 a second on every architecture that we run on. */
+/** Times are in clock ticks (USER_HZ): 100 per second on all supported architectures. */
 const MS_PER_TICK = 10;
 
-/** One reading of one of the two files: receive it by next(), and read each socket in `bytes`. */
+/** A single pass over one of the files. Call next() to receive it, and read each socket in `bytes`. */
 export class ProcTcpDump {
-  /** The socket visited, always at offset 0. */
+  /** Current socket, always at offset 0. */
   readonly bytes = Buffer.alloc(DIAG_MESSAGE_BYTES);
-  /** Why the file cannot be read, as an errno's name; undefined when it can. */
+  /** Name of the errno if the file cannot be opened; undefined otherwise. */
   readonly openErrno: string | undefined;
   private readonly words = new Uint32Array(this.bytes.buffer, this.bytes.byteOffset, DIAG_MESSAGE_BYTES / 4);
   private readonly text = Buffer.alloc(READ_BYTES);
   private readonly addressDigits: number;
   private fd = -1;
-  /** Bytes of a row whose end is still to come, at the beginning of `text`. */
+  /** Length of an incomplete row, kept at the start of `text`. */
   private kept = 0;
   private at = 0;
 
@@ -38,9 +38,9 @@ export class ProcTcpDump {
   }
 
   /**
-   * Reads on and visits the sockets of the rows that are whole.
+   * Reads the next chunk and visits the sockets of complete rows.
    *
-   * @returns false when there are no more, or the visit said so
+   * @returns false at the end, or if the visitor returned false
    */
   next(visit: DiagVisit): boolean {
     if (this.fd < 0) return false;
@@ -51,7 +51,7 @@ export class ProcTcpDump {
     for (;;) {
       const end = this.text.indexOf(NEWLINE, start);
       if (end < 0 || end >= length) break;
-      // The head line has no colon where a row has its number.
+      // The header line has no colon after a row number.
       if (this.decode(start, end) && visit(0, DIAG_MESSAGE_BYTES) === false) return false;
       start = end + 1;
     }
@@ -65,7 +65,10 @@ export class ProcTcpDump {
     this.fd = -1;
   }
 
-  /** `sl: local:port remote:port state tx:rx timer:when retransmits uid timeout inode …`: numbers are hexadecimal up to `when`. */
+  /**
+   * Parses `sl: local:port remote:port state tx:rx timer:when retransmits uid timeout inode …`. Fields up to `when` are
+   * hexadecimal.
+   */
   private decode(start: number, end: number): boolean {
     const { text, words, bytes } = this;
     this.at = start;
@@ -74,14 +77,14 @@ export class ProcTcpDump {
     this.at += 2;
     const localPort = this.endpoint(DIAG_FIELD.localIp);
     const remotePort = this.endpoint(DIAG_FIELD.remoteIp);
-    // In network order, as the kernel's message has them.
+    // Network byte order, as in the kernel's message.
     words[1] = ((localPort & 255) << 8) | (localPort >>> 8) | ((remotePort & 255) << 24) | ((remotePort >>> 8) << 16);
     const state = this.hex(2);
     bytes[DIAG_FIELD.state] = state;
     this.at++;
     const sendQueue = this.hex(8);
     this.at++;
-    // The send queue of a LISTEN socket means nothing here, while sock_diag gives the accept queue's limit in its place.
+    // A LISTEN socket's send queue is meaningless here; sock_diag returns the accept queue's limit instead.
     words[DIAG_FIELD.sendQueue / 4] = state === LISTEN ? 0 : sendQueue;
     words[DIAG_FIELD.receiveQueue / 4] = this.hex(8);
     this.at++;
@@ -96,7 +99,7 @@ export class ProcTcpDump {
     return true;
   }
 
-  /** Writes the address, which /proc prints as 32-bit numbers in the processor's order. @returns the port */
+  /** Copies the address, which /proc prints as 32-bit numbers in host byte order. @returns the port */
   private endpoint(field: number): number {
     for (let word = field / 4, digits = 0; digits < this.addressDigits; digits += 8) this.words[word++] = this.hex(8);
     this.at++;

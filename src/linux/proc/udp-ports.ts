@@ -1,10 +1,10 @@
-// UDP ports that a socket is bound to without a peer: a service's, or a client's for as long as it waits.
+// UDP ports bound by unconnected sockets: services, or clients waiting for a reply.
 import { readText } from "./procfs.js";
 
-/** State 7 of /proc/net/udp: bound, not connected. */
+/** State 7 in /proc/net/udp: bound but not connected. */
 const BOUND_ONLY = /^\s*\d+: [0-9A-F]+:([0-9A-F]{4}) [0-9A-F]+:[0-9A-F]{4} 07 /gm;
 
-/** In this network namespace, each port once; none where /proc/net/udp may not be read. */
+/** Returns the distinct ports in this network namespace; empty if /proc/net/udp cannot be read. */
 export function readUdpPorts(
   text = ["udp", "udp6"].map((name) => readText(`/proc/net/${name}`) ?? "").join(""),
 ): number[] {

@@ -1,9 +1,12 @@
-// Descriptors of the main thread's table, fetched by a thread that has a table of its own (man 2 pidfd_getfd, Linux 5.6).
+// Copies descriptors from the main thread's table to a thread with a private table (pidfd_getfd(2), Linux 5.6).
 import { SYS_PIDFD_GETFD, SYS_PIDFD_OPEN } from "./constants.js";
 import { EBADF, EMFILE, ENFILE } from "./errno.js";
 import { lastErrno, libc } from "./libc.js";
 
-/** @returns this thread's own copy of the process's descriptor `fd`, or a negative errno (-EPERM, -ENOSYS where that is forbidden) */
+/**
+ * @returns this thread's copy of the process's descriptor `fd`, or a negative errno (-EPERM or -ENOSYS if not
+ *   permitted)
+ */
 export function borrowDescriptor(fd: number): number {
   const pidfd = libc.syscall(SYS_PIDFD_OPEN, process.pid, 0, 0, 0, 0, 0);
   if (pidfd < 0) return -lastErrno();
@@ -15,13 +18,13 @@ export function borrowDescriptor(fd: number): number {
 
 let isAllowed: boolean | undefined;
 
-/** Whether borrowDescriptor() works here: older kernels lack it, and containers may forbid it. */
+/** Returns whether borrowDescriptor() works here. Older kernels lack it, and containers may forbid it. */
 export function canBorrowDescriptors(): boolean {
   if (isAllowed !== undefined) return isAllowed;
-  // Any descriptor will do, also one that is not open (EBADF).
+  // Any descriptor will do, even a closed one (EBADF).
   const copy = borrowDescriptor(0);
   if (copy >= 0) libc.close(copy);
-  // Out of descriptors is no answer.
+  // Running out of descriptors says nothing about permission.
   if (copy === -EMFILE || copy === -ENFILE) return false;
   isAllowed = copy >= 0 || copy === -EBADF;
   return isAllowed;

@@ -1,4 +1,4 @@
-// Kernel constants and struct layouts, alike on Linux x64 and arm64 except where said (asm-generic).
+// Kernel constants and struct layouts, identical on Linux x64 and arm64 unless noted (asm-generic).
 
 import { TCP_STATE_NAMES } from "../../results/identifiers.js";
 
@@ -22,17 +22,17 @@ export const TCP_INFO = 11;
 export const IP_BIND_ADDRESS_NO_PORT = 24;
 /** Since Linux 6.3. */
 export const IP_LOCAL_PORT_RANGE = 51;
-/** Answers EAGAIN instead of waiting. */
+/** Returns EAGAIN instead of blocking. */
 export const MSG_DONTWAIT = 0x40;
-/** In a ring: goes on until all is sent. */
+/** In io_uring: retries until everything has been sent. */
 export const MSG_WAITALL = 0x100;
 export const MSG_NOSIGNAL = 0x4000;
-/** Leaves what was read in the receive queue. */
+/** Leaves data in the receive queue. */
 export const MSG_PEEK = 0x2;
-/** On a TCP socket: takes bytes out of the receive queue without copying them (man 7 tcp). */
+/** On a TCP socket: discards data from the receive queue without copying it (tcp(7)). */
 export const MSG_TRUNC = 0x20;
 
-/** The number of epoll_pwait2(), alike on all architectures; since Linux 5.11. */
+/** Number of epoll_pwait2() on all architectures; since Linux 5.11. */
 export const SYS_EPOLL_PWAIT2 = 441;
 export const SYS_PIDFD_OPEN = 434;
 export const SYS_PIDFD_GETFD = 438;
@@ -46,7 +46,7 @@ export const EPOLLERR = 0x8;
 export const EPOLLHUP = 0x10;
 export const EPOLLRDHUP = 0x2000;
 export const EPOLLEXCLUSIVE = 1 << 28;
-// Bit 31: written as a signed integer, which is how Int32Array and the system call see it.
+// Bit 31 as a signed integer, as seen by Int32Array and the system call.
 export const EPOLLET = 1 << 31;
 
 /** struct epoll_event in 32-bit words: packed on x64 (12 bytes), aligned elsewhere (16 bytes). */
@@ -59,7 +59,7 @@ export const CLONE_FILES = 0x400;
 export const RLIMIT_NOFILE = 7;
 export const RLIMIT_MEMLOCK = 8;
 
-/** TCP states by the kernel's number; the first and the last are the kernel's own. */
+/** TCP states by kernel number. The first and the last are kernel-internal. */
 export const TCP_STATES = ["UNKNOWN", ...TCP_STATE_NAMES, "NEW_SYN_RECV"] as const;
 export const TCP_ESTABLISHED = 1;
 export const TCP_SYN_RECV = 3;

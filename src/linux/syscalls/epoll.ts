@@ -1,4 +1,4 @@
-// One epoll instance (man 7 epoll). Events are read in place: no object is made for one.
+// An epoll instance (epoll(7)). Events are read in place, without allocating objects.
 import { AppError } from "../../util/errors.js";
 import {
   EPOLL_CLOEXEC,
@@ -12,14 +12,14 @@ import {
 import { EINTR, ENOSYS, EPERM, errnoName } from "./errno.js";
 import { lastErrno, libc, NativeBuffer } from "./libc.js";
 
-// Longest wait that epoll_wait() takes, in milliseconds.
+// Maximum timeout of epoll_wait() in milliseconds.
 const INT_MAX = 2 ** 31 - 1;
 const TIMESPEC_SECONDS = 0;
 const TIMESPEC_NANOSECONDS = 2;
 
-/** Waits on many descriptors. Calls return 0 or a negative errno. */
+/** Waits on multiple descriptors. Methods return 0 or a negative errno. */
 export class Epoll {
-  /** Negative errno when the set could not be made. */
+  /** A negative errno if the instance could not be created. */
   readonly fd: number;
   private isClosed = false;
   private readonly maxEvents: number;
@@ -27,12 +27,12 @@ export class Epoll {
   private readonly readyWords: Int32Array;
   private readonly control: NativeBuffer;
   private readonly controlWords: Int32Array;
-  /** struct timespec, of which the lower words are enough for any wait. */
+  /** struct timespec. The lower words suffice for any timeout. */
   private readonly timeout = new NativeBuffer(16);
   private readonly timeoutWords = words(this.timeout);
   private isPrecise = true;
 
-  /** @param maxEvents how many events one wait() returns at most */
+  /** @param maxEvents maximum number of events returned by one wait() */
   constructor(maxEvents: number) {
     const fd = libc.epoll_create1(EPOLL_CLOEXEC);
     this.fd = fd < 0 ? -lastErrno() : fd;
@@ -43,7 +43,7 @@ export class Epoll {
     this.controlWords = words(this.control);
   }
 
-  /** @param data a number that comes back with every event of this descriptor */
+  /** @param data number returned with every event of this descriptor */
   add(fd: number, events: number, data: number): number {
     return this.change(EPOLL_CTL_ADD, fd, events, data);
   }
@@ -59,9 +59,9 @@ export class Epoll {
   /**
    * Waits for events.
    *
-   * @param timeoutMs -1 waits for ever; a fraction is kept by Linux 5.11 and newer, and rounded up by older ones
-   * @returns how many are ready, 0 when none came in time or a signal interrupted
-   * @throws {AppError} E_SYSTEM for any other failure: a loop that went on would spin
+   * @param timeoutMs -1 waits forever; fractions are honoured since Linux 5.11 and rounded up by older kernels
+   * @returns number of ready events; 0 after a timeout or an interruption by a signal
+   * @throws {AppError} E_SYSTEM on any other failure, since the caller's loop would otherwise spin
    */
   wait(timeoutMs: number): number {
     if (this.isPrecise && !Number.isInteger(timeoutMs)) return this.waitPrecisely(timeoutMs);
@@ -69,7 +69,7 @@ export class Epoll {
     return count >= 0 ? count : endedWait(lastErrno());
   }
 
-  /** @see man 2 epoll_pwait2 */
+  /** @see epoll_pwait2(2) */
   private waitPrecisely(timeoutMs: number): number {
     const seconds = Math.floor(timeoutMs / 1000);
     this.timeoutWords[TIMESPEC_SECONDS] = seconds;
@@ -78,24 +78,24 @@ export class Epoll {
     const count = libc.syscall(SYS_EPOLL_PWAIT2, this.fd, ready.address, maxEvents, timeout.address, 0, 0);
     if (count >= 0) return count;
     const errno = lastErrno();
-    // An older kernel, or a filter that does not know the call yet.
+    // An older kernel, or a seccomp filter that does not know the call.
     if (errno !== ENOSYS && errno !== EPERM) return endedWait(errno);
     this.isPrecise = false;
     return this.wait(timeoutMs);
   }
 
-  /** The number given with the descriptor of ready event `index`. */
+  /** Returns the data registered for the descriptor of ready event `index`. */
   readyData(index: number): number {
     return this.readyWords[index * EPOLL_EVENT_WORDS + EPOLL_DATA_WORD]!;
   }
 
-  /** The EPOLL… bits of ready event `index`. */
+  /** Returns the EPOLL… bits of ready event `index`. */
   readyEvents(index: number): number {
     return this.readyWords[index * EPOLL_EVENT_WORDS]!;
   }
 
   close(): void {
-    // Once only: by a second time the number may be somebody else's.
+    // Close only once: by the second time the number may have been reused.
     if (!this.isClosed && this.fd >= 0) libc.close(this.fd);
     this.isClosed = true;
   }

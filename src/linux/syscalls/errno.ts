@@ -1,4 +1,4 @@
-// errno values that the code branches on, and every errno's name and meaning for people.
+// errno values used in code, and the names and meanings of all errnos.
 import { getSystemErrorMap } from "node:util";
 
 export const EPERM = 1;
@@ -36,26 +36,26 @@ export const EHOSTUNREACH = 113;
 export const EINPROGRESS = 115;
 export const ECANCELED = 125;
 
-/** One more than the largest errno on Linux: the length of a table indexed by errno. */
+/** Largest errno on Linux plus one: the length of a table indexed by errno. */
 export const ERRNO_LIMIT = 134;
 
-/** `ECONNREFUSED` for 111; `errno 999` for one nobody knows. */
+/** Returns `ECONNREFUSED` for 111, or `errno 999` if unknown. */
 export function errnoName(errno: number): string {
   return getSystemErrorMap().get(-errno)?.[0] ?? `errno ${errno}`;
 }
 
-/** `connection refused` for 111. */
+/** Returns `connection refused` for 111. */
 export function errnoMeaning(errno: number): string {
   return getSystemErrorMap().get(-errno)?.[1] ?? "unknown error";
 }
 
-/** The negative errno of an error that a call of Node's threw; -EIO when it has none. */
+/** Returns the negative errno of an error thrown by Node; -EIO if it has none. */
 export function errnoOf(error: unknown): number {
   const errno = error instanceof Error && "errno" in error ? error.errno : undefined;
   return typeof errno === "number" ? errno : -EIO;
 }
 
-/** Whether an errno means a missing privilege: EACCES, EPERM, EROFS. */
+/** Returns whether an errno indicates a lack of privileges: EACCES, EPERM, EROFS. */
 export function isForbidden(errno: number): boolean {
   return errno === EACCES || errno === EPERM || errno === EROFS;
 }

@@ -1,16 +1,16 @@
-// The C library's system calls, typed. The only file that speaks to koffi, for other libraries too; buffers are passed as addresses,
-// which costs less than a pointer conversion a call. Callers in sys/ turn -1 into a negative errno.
+// Typed system calls of the C library. Only this file uses koffi, also for other libraries. Buffers are passed as
+// addresses, which is cheaper than converting pointers on every call. Callers in linux/ convert -1 to a negative errno.
 import { createRequire } from "node:module";
 import { getEnvironmentData, setEnvironmentData } from "node:worker_threads";
 import { assertSupported, bindingFailed } from "./platform.js";
 
-/** By this name a process's threads are told where koffi's native module is. */
+/** Key of the environment data that tells threads the location of koffi's native module. */
 const BINDING = "fourtuple.koffi";
 
 assertSupported();
-// koffi is CommonJS inside: requiring it saves a worker the asynchronous module graph.
+// koffi is CommonJS. Requiring it saves workers the asynchronous module graph.
 const koffi = loadKoffi();
-// The program itself exports its C library, whichever that is: glibc's and musl's file names differ.
+// The executable exports its C library, so the name (glibc or musl) is not needed.
 const program = koffi.load(null);
 
 export type Call = (...args: number[]) => number;
@@ -47,7 +47,11 @@ export const libc = {
   write: call("long write(int fd, uintptr_t buffer, size_t length)"),
 };
 
-/** Functions of a library by their prototypes. @param library its file's name; null for what this program itself exports @throws where it cannot be loaded */
+/**
+ * Loads a library's functions by prototype.
+ * @param library file name; null for the symbols exported by this executable
+ * @throws if the library cannot be loaded
+ */
 export function loadLibrary(library: string | null): (prototype: string) => Call {
   const loaded = library === null ? program : koffi.load(library);
   return (prototype) => loaded.func(prototype) as Call;
@@ -56,34 +60,34 @@ export function loadLibrary(library: string | null): (prototype: string) => Call
 const prototypes = new Map<string, import("koffi").TypeObject>();
 
 /**
- * A function pointer by which C calls `handler`, on this thread only.
+ * Makes a function pointer with which C can call `handler`, only on this thread.
  *
- * @param prototype with uintptr_t for pointers
+ * @param prototype declaration with uintptr_t for pointers
  */
 export function callbackOf(prototype: string, handler: Call): { readonly address: number; release(): void } {
-  // A name is declared once.
+  // koffi only allows each name to be declared once.
   const declared = prototypes.get(prototype) ?? koffi.pointer(koffi.proto(prototype));
   prototypes.set(prototype, declared);
   const registered = koffi.register(handler, declared);
   return { address: Number(registered), release: () => koffi.unregister(registered) };
 }
 
-/** The errno of this thread's last failed call; a number sets it. */
+/** Returns the errno of this thread's last failed call. Passing a number sets it. */
 export const lastErrno = koffi.errno as (errno?: number) => number;
 
-/** What mmap() returns when it fails: all bits set, which is past the numbers that are exact. */
+/** Returns whether mmap() failed, that is, returned MAP_FAILED. With all bits set, it exceeds the safe integers. */
 export function isMapFailed(address: number | bigint): boolean {
   return address >= 2n ** 63n;
 }
 
-/** Memory that the kernel reads or writes: it never moves, so its address can be kept. */
+/** Memory that the kernel reads or writes. It never moves, so its address can be stored. */
 export class NativeBuffer {
   readonly bytes: Buffer;
   readonly address: number;
 
-  /** @param mapped the address of memory that is there already: whoever gives it back must drop this first */
+  /** @param mapped address of existing memory; drop this object before unmapping it */
   constructor(size: number, mapped?: number) {
-    // Not from Node's pool, which would share the pages with strangers.
+    // Not from Node's pool, whose pages are shared with other buffers.
     this.bytes = mapped === undefined ? Buffer.alloc(size) : Buffer.from(nativeView(mapped, size));
     this.address = mapped ?? Number(koffi.address(this.bytes));
   }
@@ -95,14 +99,14 @@ export class NativeBuffer {
   }
 }
 
-/** Memory that the kernel has mapped, as it is: reads and writes go through. */
+/** Returns a view of memory mapped by the kernel. Reads and writes access it directly. */
 export function nativeView(address: number, length: number): ArrayBuffer {
   return koffi.view(BigInt(address), length);
 }
 
 function loadKoffi(): typeof import("koffi") {
   const require = createRequire(import.meta.url);
-  // A thread takes the file that the main thread has found: to look for it again costs more than all else of it.
+  // Threads reuse the file found by the main thread: searching again would dominate their loading time.
   const known = getEnvironmentData(BINDING);
   try {
     if (typeof known === "string") return require(known);

@@ -1,18 +1,19 @@
-// Another network namespace, entered by the calling thread (man 2 setns): what it opens and reads from then on is there.
+// Moves the calling thread into another network namespace (setns(2)), where it opens sockets and reads files from then
+// on.
 import { closeSync, openSync, readdirSync } from "node:fs";
 import { errnoOf } from "./errno.js";
 import { lastErrno, libc } from "./libc.js";
 
 const CLONE_NEWNET = 0x40000000;
-/** Where `ip netns` keeps names. */
+/** Where `ip netns` keeps named namespaces. */
 const NAMED = "/run/netns";
 
-/** The file of a namespace made by `ip netns add`, or of a process's. */
+/** Returns the file of a namespace created by `ip netns add`, or of a process's namespace. */
 export function netNamespaceFile(of: { readonly name: string } | { readonly pid: number }): string {
   return "name" in of ? `${NAMED}/${of.name}` : `/proc/${of.pid}/ns/net`;
 }
 
-/** Names that `ip netns` knows. */
+/** Returns the names known to `ip netns`. */
 export function listNetNamespaces(): string[] {
   try {
     return readdirSync(NAMED).sort();
@@ -22,11 +23,12 @@ export function listNetNamespaces(): string[] {
 }
 
 /**
- * Moves the calling thread into a network namespace. In the main thread /proc/net is then the namespace's as well.
+ * Moves the calling thread into a network namespace. If it is the main thread, /proc/net also shows that namespace.
  *
- * @param file a namespace's file: a bind mount such as /run/netns/NAME, or /proc/PID/ns/net
- * @returns 0, or a negative errno: -ENOENT for no such file, -EACCES and -EPERM without the privilege, -EINVAL for a file
- * that is no network namespace
+ * @param file namespace file: a bind mount such as /run/netns/NAME, or /proc/PID/ns/net
+ * @returns 0, or a negative errno: -ENOENT if the file does not exist, -EACCES or -EPERM without privileges, -EINVAL if
+ *   the file is not a
+ * network namespace
  */
 export function enterNetNamespace(file: string): number {
   let fd: number;

@@ -1,11 +1,9 @@
-// Says at once, in a sentence, when this machine is not one we can run on.
+// Rejects unsupported platforms at startup with a clear message.
 import { AppError } from "../../util/errors.js";
 
 const SUPPORTED = "Linux on x64 or arm64 (glibc or musl) with Node 20.19 or newer";
 
-/**
- * @throws {AppError} E_PLATFORM when the system, the processor or Node's version is not supported
- */
+/** @throws {AppError} E_PLATFORM when the operating system, the processor or Node's version is not supported */
 export function assertSupported(
   platform: string = process.platform,
   arch: string = process.arch,
@@ -25,7 +23,7 @@ export function assertSupported(
   });
 }
 
-/** The error for a foreign function library that does not load here. */
+/** Makes the error for a failure to load koffi. */
 export function bindingFailed(cause: unknown): AppError {
   return new AppError("E_PLATFORM", "system calls are unavailable: koffi did not load", {
     fix: `fourtuple supports ${SUPPORTED}; reinstall without --omit=optional, which leaves out koffi's binary`,

@@ -1,28 +1,28 @@
-// Limits of a process (man 2 getrlimit): RLIMIT_NOFILE bounds the numbers in one descriptor table, RLIMIT_MEMLOCK what the io_urings of a
-// user lock, over all of its processes.
+// Resource limits (getrlimit(2)). RLIMIT_NOFILE limits the numbers in one descriptor table. RLIMIT_MEMLOCK limits the
+// memory locked by a user's io_urings over all of the user's processes.
 import { RLIMIT_MEMLOCK, RLIMIT_NOFILE } from "./constants.js";
 import { libc, NativeBuffer } from "./libc.js";
 
 export interface ProcessLimit {
-  /** What is in force, in descriptors or bytes; Infinity when unlimited. */
+  /** Effective limit, in descriptors or bytes; Infinity if unlimited. */
   readonly soft: number;
-  /** Up to which an unprivileged process may raise it. */
+  /** Limit up to which an unprivileged process may raise the soft limit. */
   readonly hard: number;
 }
 
 const pair = new NativeBuffer(16);
 
-/** RLIMIT_NOFILE as it is now; Infinity where it cannot be read. */
+/** Returns the current RLIMIT_NOFILE; Infinity if it cannot be read. */
 export function readNofileLimit(): ProcessLimit {
   return readLimit(RLIMIT_NOFILE);
 }
 
-/** Raises the soft limit to the hard one, which needs no privilege, and returns what is then in force. */
+/** Raises the soft limit to the hard limit, which needs no privileges, and returns the effective limit. */
 export function raiseNofileLimit(): ProcessLimit {
   return raiseLimit(RLIMIT_NOFILE);
 }
 
-/** As raiseNofileLimit(), of RLIMIT_MEMLOCK. */
+/** Like raiseNofileLimit(), for RLIMIT_MEMLOCK. */
 export function raiseMemlockLimit(): ProcessLimit {
   return raiseLimit(RLIMIT_MEMLOCK);
 }
@@ -37,7 +37,7 @@ function readLimit(resource: number): ProcessLimit {
 function raiseLimit(resource: number): ProcessLimit {
   if (libc.getrlimit(resource, pair.address) >= 0) {
     pair.bytes.copy(pair.bytes, 0, 8, 16);
-    // Where it is refused, the limit stays as it was.
+    // If refused, the limit stays unchanged.
     libc.setrlimit(resource, pair.address);
   }
   return readLimit(resource);

@@ -1,4 +1,4 @@
-// struct sockaddr_in and sockaddr_in6 (man 7 ip, man 7 ipv6): addresses and ports as the kernel wants them.
+// struct sockaddr_in and sockaddr_in6 (ip(7), ipv6(7)): addresses and ports in the kernel's format.
 import type { Family, IpAddress } from "../../util/address.js";
 import { formatIp, isLinkLocal } from "../../util/address.js";
 import { AF_INET, AF_INET6 } from "./constants.js";
@@ -10,22 +10,22 @@ export const SOCKADDR_SIZE = 28;
 const PORT_OFFSET = 2;
 const SCOPE_OFFSET = 24;
 
-/** Bytes of a family's sockaddr: 16 or 28. */
+/** Returns the size of a family's sockaddr: 16 or 28. */
 export function sockaddrLength(family: Family): number {
   return family === 4 ? 16 : 28;
 }
 
-/** Where the address itself starts in a family's sockaddr. */
+/** Returns the offset of the address in a family's sockaddr. */
 function ipOffset(family: Family): number {
   return family === 4 ? 4 : 8;
 }
 
-/** One sockaddr in native memory; the hot path rewrites its port and address in place. */
+/** A sockaddr in native memory. The hot path changes its port and address in place. */
 export class SocketAddress {
   readonly family: Family;
   readonly length: number;
   readonly address: number;
-  /** The sockaddr in words, for copying. */
+  /** The sockaddr as words, for copying. */
   readonly words: Int32Array;
   private readonly bytes: Buffer;
 
@@ -53,14 +53,14 @@ export class SocketAddress {
 /** Writes a sockaddr for `ip` and `port` at the start of `bytes`. */
 export function encodeSockaddr(bytes: Buffer, ip: IpAddress, port: number): void {
   bytes.fill(0, 0, sockaddrLength(ip.family));
-  // The family is in host order: little endian on both supported processors.
+  // The family is in host byte order: little-endian on both supported processors.
   bytes.writeUInt16LE(ip.family === 4 ? AF_INET : AF_INET6, 0);
   bytes.writeUInt16BE(port, PORT_OFFSET);
   bytes.set(ip.bytes, ipOffset(ip.family));
   if (ip.family === 6) bytes.writeUInt32LE(scopeOf(ip), SCOPE_OFFSET);
 }
 
-/** sin6_scope_id, in host order. */
+/** Returns sin6_scope_id, in host byte order. */
 function scopeOf({ zone }: IpAddress): number {
   return zone === undefined ? 0 : interfaceIndex(zone);
 }
@@ -68,7 +68,7 @@ function scopeOf({ zone }: IpAddress): number {
 /**
  * Reads the sockaddr at the start of `bytes`.
  *
- * @returns undefined when it is of another family
+ * @returns undefined if it has another family
  */
 export function decodeSockaddr(bytes: Buffer): { ip: IpAddress; port: number } | undefined {
   const number = bytes.readUInt16LE(0);
@@ -79,13 +79,13 @@ export function decodeSockaddr(bytes: Buffer): { ip: IpAddress; port: number } |
   return { ip: withScope(ip, bytes), port: bytes.readUInt16BE(PORT_OFFSET) };
 }
 
-/** The kernel tells the interface of link-local addresses only. */
+/** The kernel only reports the interface of link-local addresses. */
 function withScope(ip: IpAddress, bytes: Buffer): IpAddress {
   const scope = isLinkLocal(ip) ? bytes.readUInt32LE(SCOPE_OFFSET) : 0;
   return scope === 0 ? ip : { ...ip, zone: interfaceName(scope) ?? `${scope}` };
 }
 
-/** The address and port in `bytes` as text. */
+/** Formats the address and port in `bytes`. */
 export function describeSockaddr(bytes: Buffer): { ip: string; port: number } {
   const decoded = decodeSockaddr(bytes);
   return decoded ? { ip: formatIp(decoded.ip), port: decoded.port } : { ip: "?", port: 0 };

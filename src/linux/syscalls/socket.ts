@@ -1,4 +1,4 @@
-// TCP sockets by descriptor. Every function returns what the call returned, or a negative errno; nothing throws.
+// TCP sockets by descriptor. Functions return the system call's result or a negative errno; only localAddress() throws.
 import type { Family } from "../../util/address.js";
 import { AppError } from "../../util/errors.js";
 import {
@@ -27,7 +27,7 @@ type SocketEnd = NonNullable<ReturnType<typeof decodeSockaddr>>;
 
 const FLAGS = SOCK_NONBLOCK | SOCK_CLOEXEC;
 const one = intBuffer(1);
-/** struct linger { on, 0 seconds }: the close that it is set for sends RST. */
+/** struct linger { on, 0 seconds }: close() sends an RST. */
 export const lingerZero = NativeBuffer.from(new Uint8Array(new Int32Array([1, 0]).buffer));
 const intResult = new NativeBuffer(4);
 const intLength = intBuffer(4);
@@ -40,31 +40,35 @@ const listenInfo = new NativeBuffer(LISTEN_INFO_SIZE);
 const listenInfoLength = intBuffer(LISTEN_INFO_SIZE);
 const peerLength = intBuffer(SOCKADDR_SIZE);
 
-/** A new non-blocking TCP socket. */
+/** Opens a non-blocking TCP socket. */
 export function openTcp(family: Family): number {
   const fd = libc.socket(family === 4 ? AF_INET : AF_INET6, SOCK_STREAM | FLAGS, 0);
   return fd < 0 ? -lastErrno() : fd;
 }
 
-/** A new UDP socket: connecting one asks the kernel for its route and sends nothing. */
+/** Opens a UDP socket. Connecting it determines the kernel's route without sending anything. */
 export function openUdp(family: Family): number {
   const fd = libc.socket(family === 4 ? AF_INET : AF_INET6, SOCK_DGRAM | FLAGS, 0);
   return fd < 0 ? -lastErrno() : fd;
 }
 
-/** SO_REUSEADDR: lets one source port serve many destinations, and a server start again over TIME_WAITs. */
+/**
+ * Sets SO_REUSEADDR: a source port can be used for several destinations, and a server can restart despite TIME_WAITs.
+ */
 export function allowAddressReuse(fd: number): number {
   return check(libc.setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, one.address, 4));
 }
 
-/** IP_BIND_ADDRESS_NO_PORT: binds the address now and leaves the port to connect(), which knows the 4-tuple. */
+/**
+ * Sets IP_BIND_ADDRESS_NO_PORT: bind() only sets the address, and connect() chooses the port when the 4-tuple is known.
+ */
 export function delayPortChoice(fd: number): number {
   return check(libc.setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, one.address, 4));
 }
 
 /**
- * IP_LOCAL_PORT_RANGE: connect() may choose this port only. Unlike a port that is bound by its number, it stays everybody
- * else's for other 4-tuples. Ports outside of ip_local_port_range are not taken so, and kernels before 6.3 do not know it.
+ * Sets IP_LOCAL_PORT_RANGE: connect() may only choose this port. Unlike an explicitly bound port, it stays available to
+ * others for other 4-tuples. Ports outside ip_local_port_range are not allowed, and kernels before 6.3 lack the option.
  */
 export function allowOnlyPort(fd: number, port: number): number {
   portRange.bytes.writeUInt16LE(port, 0);
@@ -76,7 +80,7 @@ export function bindTo(fd: number, address: SocketAddress): number {
   return check(libc.bind(fd, address.address, address.length));
 }
 
-/** -EINPROGRESS is the usual answer: the handshake is on its way. */
+/** Usually returns -EINPROGRESS: the handshake has started. */
 export function connectTo(fd: number, address: SocketAddress): number {
   return check(libc.connect(fd, address.address, address.length));
 }
@@ -86,8 +90,8 @@ export function listenOn(fd: number, backlog: number): number {
 }
 
 /**
- * How many connections may wait in a listening socket's accept queue: listen()'s backlog as net.core.somaxconn, and kernels that
- * kept it in 16 bits, have clamped it.
+ * Returns the effective length of a listening socket's accept queue: listen()'s backlog, clamped by net.core.somaxconn
+ * and, on older kernels, to 16 bits.
  *
  * @see struct tcp_info: tcpi_sacked is sk_max_ack_backlog in LISTEN
  */
@@ -97,12 +101,12 @@ export function backlogInForce(fd: number): number {
   return result < 0 ? -lastErrno() : listenInfo.bytes.readUInt32LE(LISTEN_INFO_MAX_BACKLOG);
 }
 
-/** Takes one connection off the accept queue: its descriptor, non-blocking. */
+/** Accepts a connection. Returns its non-blocking descriptor. */
 export function acceptFrom(listener: number): number {
   return check(libc.accept4(listener, 0, 0, FLAGS));
 }
 
-/** Like acceptFrom; the peer's address is then to be had from acceptedPeer(), until the next call. */
+/** Like acceptFrom(). acceptedPeer() then returns the peer's address until the next call. */
 export function acceptWithPeer(listener: number): number {
   peerLength.bytes.writeInt32LE(SOCKADDR_SIZE);
   return check(libc.accept4(listener, peer.address, peerLength.address, FLAGS));
@@ -112,12 +116,12 @@ export function acceptedPeer(): { ip: string; port: number } {
   return describeSockaddr(peer.bytes);
 }
 
-/** Bytes received into `buffer`; 0 when the peer has finished. @param flags MSG_… of recv(2) */
+/** Returns the number of bytes received into `buffer`; 0 at end of file. @param flags MSG_… of recv(2) */
 export function receive(fd: number, buffer: NativeBuffer, length = buffer.bytes.length, flags = 0): number {
   return check(libc.recv(fd, buffer.address, length, flags));
 }
 
-/** Bytes taken by the kernel of `length` at `offset` in `buffer`; never raises SIGPIPE. */
+/** Sends `length` bytes at `offset` in `buffer`. Returns the number of bytes accepted. Never raises SIGPIPE. */
 export function sendBytes(fd: number, buffer: NativeBuffer, offset: number, length: number): number {
   return check(libc.send(fd, buffer.address + offset, length, MSG_NOSIGNAL));
 }
@@ -126,36 +130,41 @@ export function closeFd(fd: number): number {
   return check(libc.close(fd));
 }
 
-/** Makes the last close send RST: what is unsent is dropped, neither side keeps a TIME_WAIT (SO_LINGER of zero seconds). */
+/**
+ * Makes the last close() send an RST. Unsent data is dropped, and neither side enters TIME_WAIT (SO_LINGER of zero
+ * seconds).
+ */
 export function resetOnClose(fd: number): number {
   return check(libc.setsockopt(fd, SOL_SOCKET, SO_LINGER, lingerZero.address, 8));
 }
 
-/** Closes with RST. */
+/** Closes with an RST. */
 export function resetFd(fd: number): number {
   resetOnClose(fd);
   return check(libc.close(fd));
 }
 
-/** The error that waits on a socket, as a positive errno, 0 for none; reading clears it. */
+/** Returns and clears the pending error of a socket as a positive errno; 0 for none. */
 export function takeSocketError(fd: number): number {
   const result = libc.getsockopt(fd, SOL_SOCKET, SO_ERROR, intResult.address, intLength.address);
   return result < 0 ? lastErrno() : intResult.bytes.readInt32LE();
 }
 
-/** Whether a connection is its own other end: it was connected to the port that it has (simultaneous open, RFC 9293). */
+/** Returns whether a socket is connected to itself, that is, to its own port (simultaneous open, RFC 9293). */
 export function isItsOwnPeer(fd: number): boolean {
   peerLength.bytes.writeInt32LE(SOCKADDR_SIZE);
   libc.getsockname(fd, own.address, peerLength.address);
   peerLength.bytes.writeInt32LE(SOCKADDR_SIZE);
   if (libc.getpeername(fd, peer.address, peerLength.address) < 0) return false;
-  // Behind the port sockaddr_in6 has a flow label, which need not be the same.
+  // Skip the flow label that follows the port in sockaddr_in6, since it may differ.
   const isV6 = peerLength.bytes.readInt32LE() === SOCKADDR_SIZE;
   const [from, to] = isV6 ? [8, 24] : [4, 8];
   return own.bytes.compare(peer.bytes, 2, 4, 2, 4) === 0 && own.bytes.compare(peer.bytes, from, to, from, to) === 0;
 }
 
-/** Both addresses of a connection, or a negative errno; no remote one when the peer has reset it already. */
+/**
+ * Returns both addresses of a connection, or a negative errno. `remote` is undefined if the peer has already reset it.
+ */
 export function endsOf(fd: number): { readonly local: SocketEnd; readonly remote: SocketEnd | undefined } | number {
   peerLength.bytes.writeInt32LE(SOCKADDR_SIZE);
   const named = check(libc.getsockname(fd, peer.address, peerLength.address));
@@ -168,9 +177,9 @@ export function endsOf(fd: number): { readonly local: SocketEnd; readonly remote
 }
 
 /**
- * The socket's own address.
+ * Returns the socket's local address.
  *
- * @throws {AppError} E_SYSTEM when the kernel does not tell
+ * @throws {AppError} E_SYSTEM if getsockname() fails
  */
 export function localAddress(fd: number): { ip: string; port: number } {
   peerLength.bytes.writeInt32LE(SOCKADDR_SIZE);
@@ -185,7 +194,7 @@ export function localAddress(fd: number): { ip: string; port: number } {
 }
 
 function check(result: number): number {
-  // An errno of 0 with a failed call would read as success: it cannot happen, and must not loop if it does.
+  // A failed call with errno 0 cannot happen, but would be mistaken for success and might cause a loop.
   return result < 0 ? -(lastErrno() || EINVAL) : result;
 }
 

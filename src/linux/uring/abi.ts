@@ -1,57 +1,57 @@
-// io_uring's interface to programs (include/uapi/linux/io_uring.h), alike on x64 and arm64: system calls, operations and flags, each
-// with the kernel that brought it, and the layout of what lies in shared memory, in 32-bit words.
+// The io_uring ABI (include/uapi/linux/io_uring.h), identical on x64 and arm64: system calls, operations and flags with
+// the kernel version that introduced them, and the layout of shared memory in 32-bit words.
 
 /** System call numbers. */
 export const SYS_IO_URING = { setup: 425, enter: 426, register: 427 } as const;
 
-/** IORING_OP_…: what one entry asks for. */
+/** IORING_OP_…: operation of an entry. */
 export const OP = {
   nop: 0, // 5.1
   pollAdd: 6, // 5.1
-  accept: 13, // 5.5; into the registered files 5.15, multishot 5.19
-  asyncCancel: 14, // 5.5; all of a file 5.19, of a registered file 6.0
+  accept: 13, // 5.5; into registered files 5.15, multishot 5.19
+  asyncCancel: 14, // 5.5; by file 5.19, by registered file 6.0
   connect: 16, // 5.5
-  close: 19, // 5.6; of a registered file 5.15
+  close: 19, // 5.6; registered files 5.15
   send: 26, // 5.6
   recv: 27, // 5.6; multishot 6.0
   shutdown: 34, // 5.11
   socket: 45, // 5.19
   uringCmd: 46, // 5.19; setsockopt 6.7
-  fixedFdInstall: 54, // 6.8: a descriptor for a registered file
+  fixedFdInstall: 54, // 6.8: makes a descriptor for a registered file
   bind: 56, // 6.11
 } as const;
 
-/** IOSQE_…: how an entry is to be taken; the second byte of its first word. */
+/** IOSQE_…: flags of an entry, in the second byte of its first word. */
 export const SQE_FLAG = {
   fixedFile: 1, // 5.1: `fd` is an index of the registered files
-  link: 4, // 5.3: the next one begins when this one has succeeded, and is cancelled when it has not
-  hardlink: 8, // 5.5: the next one begins when this one has ended
+  link: 4, // 5.3: the next entry starts when this one has succeeded, and is cancelled if it fails
+  hardlink: 8, // 5.5: the next entry starts when this one has ended
   bufferSelect: 32, // 5.7
-  skipSuccess: 64, // 5.17: no completion unless it fails
+  skipSuccess: 64, // 5.17: no completion on success
 } as const;
 
-/** IORING_SETUP_…, of io_uring_setup(). */
+/** IORING_SETUP_… flags of io_uring_setup(). */
 export const SETUP = {
   cqSize: 1 << 3, // 5.5
-  submitAll: 1 << 7, // 5.18: an entry that fails does not end the submission
+  submitAll: 1 << 7, // 5.18: a failed entry does not end the submission
   coopTaskrun: 1 << 8, // 5.19
-  taskrunFlag: 1 << 9, // 5.19: SQ_TASKRUN is told
+  taskrunFlag: 1 << 9, // 5.19: reports SQ_TASKRUN
   singleIssuer: 1 << 12, // 6.0
-  deferTaskrun: 1 << 13, // 6.1: completions are made in the thread's own enter() only
+  deferTaskrun: 1 << 13, // 6.1: completions are only posted in the thread's own enter()
 } as const;
 
-/** IORING_FEAT_…, in the answer of io_uring_setup(). */
+/** IORING_FEAT_… flags returned by io_uring_setup(). */
 export const FEATURE = {
   singleMmap: 1 << 0, // 5.4
-  noDrop: 1 << 1, // 5.5: completions for which the queue has no room wait in the kernel
-  extArg: 1 << 8, // 5.11: enter() takes a time-out
+  noDrop: 1 << 1, // 5.5: completions that do not fit into the queue wait in the kernel
+  extArg: 1 << 8, // 5.11: enter() accepts a timeout
   cqeSkip: 1 << 11, // 5.17
 } as const;
 
 /** IORING_ENTER_…. */
 export const ENTER = { getEvents: 1, extArg: 8 } as const;
 
-/** IORING_REGISTER_…, operations of io_uring_register(). */
+/** IORING_REGISTER_… operations of io_uring_register(). */
 export const REGISTER = {
   files: 2, // 5.1
   filesUpdate: 6, // 5.5
@@ -62,40 +62,40 @@ export const REGISTER = {
   fileAllocRange: 25, // 6.0
 } as const;
 
-/** IORING_RSRC_REGISTER_SPARSE: room for files, without an array of -1. */
+/** IORING_RSRC_REGISTER_SPARSE: reserves space for files without passing an array of -1. */
 export const RSRC_SPARSE = 1;
-/** IO_URING_OP_SUPPORTED, in the answer of a probe. */
+/** IO_URING_OP_SUPPORTED, in the result of a probe. */
 export const OP_SUPPORTED = 1;
-/** IORING_FILE_INDEX_ALLOC, as a signed word: the kernel chooses the place in the registered files. */
+/** IORING_FILE_INDEX_ALLOC as a signed word: the kernel chooses the index of the registered file. */
 export const FILE_INDEX_ALLOC = -1;
-/** IORING_OFF_SQES: where mmap() finds the entries. */
+/** IORING_OFF_SQES: mmap() offset of the entries. */
 export const OFFSET_SQES = 0x10000000;
-/** IORING_SQ_CQ_OVERFLOW: completions wait in the kernel for room in the queue. */
+/** IORING_SQ_CQ_OVERFLOW: completions are waiting in the kernel for room in the queue. */
 export const SQ_CQ_OVERFLOW = 2;
-/** IORING_SQ_TASKRUN: enter() has left work for another one. */
+/** IORING_SQ_TASKRUN: work is pending for another enter(). */
 export const SQ_TASKRUN = 4;
 /** SOCKET_URING_OP_SETSOCKOPT, a command of OP.uringCmd; since Linux 6.7. */
 export const CMD_SETSOCKOPT = 3;
 
-/** IORING_RECVSEND_… and IORING_RECV_…: bits of `ioprio` of OP.recv. */
+/** IORING_RECVSEND_… and IORING_RECV_…: bits in `ioprio` of OP.recv. */
 export const RECV = { pollFirst: 1, multishot: 2 } as const;
-/** IORING_ACCEPT_MULTISHOT: a bit of `ioprio` of OP.accept. */
+/** IORING_ACCEPT_MULTISHOT: a bit in `ioprio` of OP.accept. */
 export const ACCEPT_MULTISHOT = 1;
 /** IORING_ASYNC_CANCEL_…. */
 export const CANCEL = { all: 1, fd: 2, any: 4, fdFixed: 8 } as const;
 
 /** IORING_CQE_F_…: flags of a completion. */
 export const CQE_FLAG = {
-  buffer: 1, // the number of the provided buffer is in the upper 16 bits
-  more: 2, // a multishot goes on
+  buffer: 1, // the upper 16 bits contain the ID of the provided buffer
+  more: 2, // a multishot request continues
 } as const;
 
-/** The number of the provided buffer that a completion names. @param flags of the completion */
+/** Returns the ID of a completion's provided buffer. @param flags of the completion */
 export function bufferOf(flags: number): number {
   return flags >>> 16;
 }
 
-/** Words of struct io_uring_sqe. Words 1 to 15 are unions: a name each for the use that is made of them. */
+/** Words of struct io_uring_sqe. Words 1 to 15 are unions; each name reflects how the word is used here. */
 export const SQE = {
   words: 16,
   /** opcode | IOSQE_… << 8 | ioprio << 16 */
@@ -107,16 +107,16 @@ export const SQE = {
   flags: 7,
   userData: 8,
   bufferGroup: 10,
-  /** Where a new file is to be put: index + 1, or FILE_INDEX_ALLOC. The length of a socket option. */
+  /** Where to install a new file: index + 1, or FILE_INDEX_ALLOC. Also the length of a socket option. */
   fileIndex: 11,
-  /** The value of a socket option. */
+  /** Value of a socket option. */
   address3: 12,
 } as const;
 
 /** Words of struct io_uring_cqe. */
 export const CQE = { words: 4, userData: 0, result: 2, flags: 3 } as const;
 
-/** Bytes of struct io_uring_params, with its struct io_sqring_offsets and io_cqring_offsets. */
+/** Byte offsets in struct io_uring_params, including struct io_sqring_offsets and io_cqring_offsets. */
 export const PARAMS = {
   bytes: 120,
   sqEntries: 0,
@@ -133,9 +133,9 @@ export const PARAMS = {
   cqes: 100,
 } as const;
 
-/** struct io_uring_getevents_arg: the signal mask is left out. */
+/** struct io_uring_getevents_arg. The signal mask is not used. */
 export const GETEVENTS_ARG = { bytes: 24, timespec: 16 } as const;
-/** struct io_uring_buf, in bytes: the ring's tail lies where the first one has `reserved`. */
+/** struct io_uring_buf, in bytes. The ring's tail overlays `reserved` of the first one. */
 export const BUF = { bytes: 16, address: 0, length: 8, id: 12, reserved: 14 } as const;
 /** struct io_uring_buf_reg. */
 export const BUF_REG = { bytes: 40, address: 0, entries: 8, group: 12 } as const;

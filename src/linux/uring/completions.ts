@@ -1,18 +1,18 @@
-// What a ring has completed, read where the kernel writes it: no object is made for a completion.
+// Reads a ring's completions in place, without allocating objects.
 import { CQE, PARAMS, SQ_CQ_OVERFLOW } from "./abi.js";
 
 export const NO_WORDS = new Int32Array(0);
 
 /**
- * Completions that the last enter() or submit() found, by index: resultAt(0) to resultAt(ready - 1). Their user data is two words: the
- * slot and a tag, as push() was told them.
+ * Completions found by the last enter() or submit(), by index: resultAt(0) to resultAt(ready - 1). Their user data
+ * consists of two words: the slot and the tag passed to push().
  */
 export abstract class Completions {
-  /** How many completions wait, as of the last enter(). */
+  /** Number of available completions, as of the last enter(). */
   ready = 0;
-  /** Completions wait in the kernel for room in the queue, as of the last enter(). */
+  /** Whether completions are waiting in the kernel for room in the queue, as of the last enter(). */
   hasOverflow = false;
-  /** How often completions had to wait in the kernel for room in the queue. None is lost by it. */
+  /** Number of times that completions had to wait in the kernel for room. None are lost. */
   overflows = 0;
   protected queue: Int32Array = NO_WORDS;
   protected readonly sqFlagsWord: number;
@@ -33,46 +33,46 @@ export abstract class Completions {
     this.cqOverflowWord = word(PARAMS.cqOverflow);
   }
 
-  /** The slot of completion `index`. */
+  /** Returns the slot of completion `index`. */
   slotAt(index: number): number {
     return this.queue[this.cqesWord + ((this.cqHead + index) & this.cqMask) * CQE.words]!;
   }
 
-  /** The tag of completion `index`. */
+  /** Returns the tag of completion `index`. */
   tagAt(index: number): number {
     return this.queue[this.cqesWord + ((this.cqHead + index) & this.cqMask) * CQE.words + CQE.userData + 1]!;
   }
 
-  /** What the system call would have returned, or a negative errno. */
+  /** Returns the result of completion `index`: that of the system call, or a negative errno. */
   resultAt(index: number): number {
     return this.queue[this.cqesWord + ((this.cqHead + index) & this.cqMask) * CQE.words + CQE.result]!;
   }
 
-  /** CQE_FLAG bits, and the provided buffer's number. */
+  /** Returns the CQE_FLAG bits of completion `index`, with the ID of its provided buffer. */
   flagsAt(index: number): number {
     return this.queue[this.cqesWord + ((this.cqHead + index) & this.cqMask) * CQE.words + CQE.flags]!;
   }
 
-  /** Completions that there is room for before others have to wait in the kernel. */
+  /** Number of further completions that fit into the queue. */
   get completionRoom(): number {
     return this.cqMask + 1 - this.ready;
   }
 
-  /** Gives completion `index` another tag: it was seen ahead of its turn. */
+  /** Replaces the tag of completion `index`, which has been handled out of order. */
   retag(index: number, tag: number): void {
     this.queue[this.cqesWord + ((this.cqHead + index) & this.cqMask) * CQE.words + CQE.userData + 1] = tag;
   }
 
-  /** Gives the places of the first `count` completions back; the index of those that follow starts again at 0. */
+  /** Consumes the first `count` completions. The next one then has index 0. */
   advance(count: number): void {
-    // A ring that was closed meanwhile has none.
+    // The ring may have been closed in the meantime.
     if (this.ready === 0) return;
     this.cqHead = (this.cqHead + count) | 0;
     this.ready -= count;
     Atomics.store(this.queue, this.cqHeadWord, this.cqHead);
   }
 
-  /** Completions that the kernel could not keep for want of memory: lost. */
+  /** Number of completions lost because the kernel ran out of memory. */
   get dropped(): number {
     return this.queue[this.cqOverflowWord] ?? 0;
   }
@@ -82,7 +82,7 @@ export abstract class Completions {
     this.cqHead = queue[this.cqHeadWord]!;
   }
 
-  /** Sees what has completed. */
+  /** Updates the number of available completions. */
   protected look(): void {
     const { queue } = this;
     this.ready = (Atomics.load(queue, this.cqTailWord) - this.cqHead) | 0;
@@ -90,7 +90,7 @@ export abstract class Completions {
     if (this.hasOverflow) this.overflows++;
   }
 
-  /** The ring is closed: views of what is unmapped must not stay, writing there would end the process. */
+  /** Drops views of the closed ring. Writing to unmapped memory would crash the process. */
   protected end(): void {
     this.ready = 0;
     this.queue = NO_WORDS;

@@ -1,16 +1,16 @@
-// The files of a ring (direct descriptors, Linux 5.15 and 5.19): sockets that have an index there and no descriptor. RLIMIT_NOFILE
-// bounds each ring's own room, not that of all rings of a thread.
+// Registered files of a ring (direct descriptors, Linux 5.15 and 5.19): sockets with an index in the ring instead of a
+// descriptor. RLIMIT_NOFILE limits each ring separately, rather than all rings of a thread together.
 import { lastErrno, libc, NativeBuffer } from "../syscalls/libc.js";
 import { FILE_INDEX_RANGE, FILES_UPDATE, REGISTER, RSRC_REGISTER, RSRC_SPARSE, SYS_IO_URING } from "./abi.js";
 import type { Ring } from "./ring.js";
 
-/** Files closed by one call: more would keep a thread that is to stop waiting too long. */
+/** Number of files closed per call. More would delay a thread that is asked to stop. */
 const CLOSED_AT_ONCE = 512;
 
 const argument = new NativeBuffer(RSRC_REGISTER.bytes);
 const noFiles = NativeBuffer.from(new Uint8Array(new Int32Array(CLOSED_AT_ONCE).fill(-1).buffer));
 
-/** Makes room for `count` files. @returns 0 or a negative errno: -EMFILE when RLIMIT_NOFILE is less */
+/** Reserves space for `count` files. @returns 0 or a negative errno; -EMFILE if RLIMIT_NOFILE is lower */
 export function registerFiles(ring: Ring, count: number): number {
   argument.bytes.fill(0);
   argument.bytes.writeUInt32LE(count, RSRC_REGISTER.count);
@@ -18,7 +18,7 @@ export function registerFiles(ring: Ring, count: number): number {
   return register(ring, REGISTER.files2, RSRC_REGISTER.bytes);
 }
 
-/** Which places the kernel may choose for FILE_INDEX_ALLOC; all of them at first. @returns 0 or a negative errno */
+/** Sets the range from which FILE_INDEX_ALLOC chooses; initially all files. @returns 0 or a negative errno */
 export function setAllocRange(ring: Ring, first: number, count: number): number {
   argument.bytes.fill(0);
   argument.bytes.writeUInt32LE(first, FILE_INDEX_RANGE.offset);
@@ -27,10 +27,10 @@ export function setAllocRange(ring: Ring, first: number, count: number): number 
 }
 
 /**
- * Closes files from `first` on, some hundreds at a time; free places among them do not matter.
+ * Closes a few hundred files starting at `first`. Unused indices are ignored.
  *
- * @param end one more than the last
- * @returns where to go on, `end` when all are closed; or a negative errno
+ * @param end last index plus one
+ * @returns index to continue with, `end` when all are closed, or a negative errno
  */
 export function closeFiles(ring: Ring, first: number, end: number): number {
   const count = Math.min(CLOSED_AT_ONCE, end - first);

@@ -1,5 +1,6 @@
-// Entries by what they ask for, as liburing's io_uring_prep_…: each pushes one entry, for which there must be room, and leaves the
-// linking to its caller by `how`: SQE_FLAG bits. Sockets are registered files, named by their index.
+// Functions for submission queue entries, similar to liburing's io_uring_prep_…. Each pushes one entry, for which there
+// must be room. `how` contains SQE_FLAG bits, for example to link entries. Sockets are registered files, identified by
+// index.
 import { MSG_DONTWAIT, MSG_NOSIGNAL, MSG_TRUNC, SO_LINGER, SOCK_STREAM, SOL_SOCKET } from "../syscalls/constants.js";
 import { NativeBuffer } from "../syscalls/libc.js";
 import { SOCKADDR_SIZE } from "../syscalls/sockaddr.js";
@@ -9,31 +10,34 @@ import { writeAddress } from "./native-memory.js";
 import type { Ring } from "./ring.js";
 
 const LINGER_BYTES = 8;
-/** A sockaddr of AF_UNSPEC: connect() to it ends a connection (man 2 connect). */
+/** A sockaddr with AF_UNSPEC. connect() to it dissolves a connection (connect(2)). */
 const unspecified = new NativeBuffer(SOCKADDR_SIZE);
 const FLAGS_SHIFT = 8;
 const PRIORITY_SHIFT = 16;
 const IN_FILES = SQE_FLAG.fixedFile << FLAGS_SHIFT;
 
-/** socket(): a TCP socket at `file`. It blocks, as all sockets in a ring do: one that does not would answer EAGAIN. */
+/**
+ * socket(): makes a TCP socket at `file`. It is blocking, like all sockets in a ring; a non-blocking one would return
+ * EAGAIN.
+ */
 export function pushSocket(ring: Ring, file: number, family: number, how: number, slot: number, tag: number): void {
   const at = ring.push(OP.socket | (how << FLAGS_SHIFT), family, SOCK_STREAM, 0, 0, 0, slot, tag);
   ring.words[at + SQE.fileIndex] = file + 1;
 }
 
-/** bind() to the address in the entry's place of `sockaddrs`. @param bytes of the sockaddr */
+/** bind() to the address in the entry's element of `sockaddrs`. @param bytes size of the sockaddr */
 export function pushBind(ring: Ring, file: number, bytes: number, how: number, slot: number, tag: number): void {
   const address = ring.sockaddrAddress(ring.sockaddrWord);
   ring.push(OP.bind | IN_FILES | (how << FLAGS_SHIFT), file, bytes, address, 0, 0, slot, tag);
 }
 
-/** connect() to the address in the entry's place of `sockaddrs`; completes when the handshake has ended. */
+/** connect() to the address in the entry's element of `sockaddrs`. Completes when the handshake has ended. */
 export function pushConnect(ring: Ring, file: number, bytes: number, how: number, slot: number, tag: number): void {
   const address = ring.sockaddrAddress(ring.sockaddrWord);
   ring.push(OP.connect | IN_FILES | (how << FLAGS_SHIFT), file, bytes, address, 0, 0, slot, tag);
 }
 
-/** accept() on descriptor `listener`, into a free place that is the completion's result; with `isMultishot` again and again. */
+/** accept() on descriptor `listener` into a free file, whose index is the result; repeatedly if `isMultishot`. */
 export function pushAccept(ring: Ring, listener: number, isMultishot: boolean, slot: number, tag: number): void {
   const priority = isMultishot ? ACCEPT_MULTISHOT : 0;
   const at = ring.push(OP.accept | (priority << PRIORITY_SHIFT), listener, 0, 0, 0, 0, slot, tag);
@@ -41,10 +45,10 @@ export function pushAccept(ring: Ring, listener: number, isMultishot: boolean, s
 }
 
 /**
- * As pushAccept(), once, with the peer's address.
+ * Like a single pushAccept(), with the peer's address.
  *
- * @param address where it goes
- * @param lengthAddress where the kernel reads how much room there is, and writes how much it has used
+ * @param address where the kernel writes the address
+ * @param lengthAddress where the kernel reads the available length and writes the actual one
  */
 export function pushAcceptWithPeer(
   ring: Ring,
@@ -59,7 +63,7 @@ export function pushAcceptWithPeer(
   ring.words[at + SQE.fileIndex] = FILE_INDEX_ALLOC;
 }
 
-/** Takes `length` bytes out of what has come, without a copy; `address` is not written to. Answers at once. */
+/** Discards `length` received bytes without copying them to `address`. Completes immediately. */
 export function pushDiscard(
   ring: Ring,
   file: number,
@@ -72,7 +76,7 @@ export function pushDiscard(
   ring.push(OP.recv | how, file, 0, address, length, MSG_TRUNC | MSG_DONTWAIT, slot, tag);
 }
 
-/** Copies a sockaddr to where pushBind() and pushConnect() take it from. */
+/** Copies a sockaddr to the element of `sockaddrs` used by pushBind() and pushConnect(). */
 export function writeSockaddr(ring: Ring, words: Int32Array): void {
   const at = ring.sockaddrWord;
   for (let i = 0; i < words.length; i++) ring.sockaddrs[at + i] = words[i]!;
@@ -93,7 +97,10 @@ export function pushReceive(
   ring.words[at + SQE.bufferGroup] = group;
 }
 
-/** send() of `length` bytes at `address`, which must stay as they are until it completes. @param flags MSG_… beside MSG_NOSIGNAL */
+/**
+ * send() of `length` bytes at `address`, which must not change before completion. @param flags MSG_… besides
+ * MSG_NOSIGNAL
+ */
 export function pushSend(
   ring: Ring,
   file: number,
@@ -107,30 +114,30 @@ export function pushSend(
   ring.push(OP.send | IN_FILES | (how << FLAGS_SHIFT), file, 0, address, length, flags | MSG_NOSIGNAL, slot, tag);
 }
 
-/** Completes once, with the events that have come of `events` (POLL… of poll.h, as EPOLL…). */
+/** Polls once for `events` (POLL… in poll.h, equal to EPOLL…). The result contains those that occurred. */
 export function pushPoll(ring: Ring, file: number, events: number, how: number, slot: number, tag: number): void {
   ring.push(OP.pollAdd | IN_FILES | (how << FLAGS_SHIFT), file, 0, 0, 0, events, slot, tag);
 }
 
-/** As pushPoll(), of a descriptor of the thread. */
+/** Like pushPoll(), for a descriptor of the thread. */
 export function pushPollDescriptor(ring: Ring, fd: number, events: number, slot: number, tag: number): void {
   ring.push(OP.pollAdd, fd, 0, 0, 0, events, slot, tag);
 }
 
-/** Makes the close of `file` send RST (SO_LINGER of zero seconds); kernels before 6.7 cannot (-EOPNOTSUPP). */
+/** Makes closing `file` send an RST (SO_LINGER of zero seconds). Fails before Linux 6.7 (-EOPNOTSUPP). */
 export function pushResetOnClose(ring: Ring, file: number, how: number, slot: number, tag: number): void {
   pushSetOption(ring, file, SOL_SOCKET, SO_LINGER, lingerZero.address, LINGER_BYTES, how, slot, tag);
 }
 
 /**
- * Ends the connection of `file` by RST, and with it whatever waits there. Costs less than to cancel that: a ring with many requests takes
- * long to find one.
+ * Resets the connection of `file`, which completes all its pending requests. This is cheaper than cancelling them,
+ * because finding a request in a busy ring takes the kernel long.
  */
 export function pushDisconnect(ring: Ring, file: number, how: number, slot: number, tag: number): void {
   ring.push(OP.connect | IN_FILES | (how << FLAGS_SHIFT), file, SOCKADDR_SIZE, unspecified.address, 0, 0, slot, tag);
 }
 
-/** setsockopt() of `file`, with the `bytes` at `address`; kernels before 6.7 cannot (-EOPNOTSUPP). */
+/** setsockopt() on `file`, with `bytes` bytes at `address`. Fails before Linux 6.7 (-EOPNOTSUPP). */
 export function pushSetOption(
   ring: Ring,
   file: number,
@@ -150,31 +157,34 @@ export function pushSetOption(
   writeAddress(words, at + SQE.address3, address);
 }
 
-/** Makes a descriptor of the thread for `file`, which is the result. */
+/** Makes a descriptor of the thread for `file`. The result is the descriptor. */
 export function pushInstall(ring: Ring, file: number, slot: number, tag: number): void {
   ring.push(OP.fixedFdInstall | IN_FILES, file, 0, 0, 0, 0, slot, tag);
 }
 
-/** Closes `file`. A request that is under way on it keeps the connection: cancel it first. */
+/** Closes `file`. Requests pending on it keep the connection open, so cancel them first. */
 export function pushClose(ring: Ring, file: number, how: number, slot: number, tag: number): void {
   const at = ring.push(OP.close | (how << FLAGS_SHIFT), 0, 0, 0, 0, 0, slot, tag);
   ring.words[at + SQE.fileIndex] = file + 1;
 }
 
-/** Ends the request whose user data is these two words: it completes with -ECANCELED. This one completes with -ENOENT if there is none. */
+/**
+ * Cancels the request with this user data, which completes with -ECANCELED. This one completes with -ENOENT if none is
+ * found.
+ */
 export function pushCancel(ring: Ring, ofSlot: number, ofTag: number, how: number, slot: number, tag: number): void {
   const at = ring.push(OP.asyncCancel | (how << FLAGS_SHIFT), -1, 0, 0, 0, 0, slot, tag);
   ring.words[at + SQE.address] = ofSlot;
   ring.words[at + SQE.address + 1] = ofTag;
 }
 
-/** Ends all requests on `file`; completes with their number. */
+/** Cancels all requests on `file`. The result is their number. */
 export function pushCancelFile(ring: Ring, file: number, how: number, slot: number, tag: number): void {
   const flags = CANCEL.fd | CANCEL.fdFixed | CANCEL.all;
   ring.push(OP.asyncCancel | (how << FLAGS_SHIFT), file, 0, 0, 0, flags, slot, tag);
 }
 
-/** Ends all requests of the ring; completes with their number. */
+/** Cancels all requests in the ring. The result is their number. */
 export function pushCancelAll(ring: Ring, slot: number, tag: number): void {
   ring.push(OP.asyncCancel, -1, 0, 0, 0, CANCEL.all | CANCEL.any, slot, tag);
 }

@@ -1,5 +1,5 @@
-// Memory of a ring that lies outside of JavaScript's heap: mapped, viewed by typed arrays, and given back in one go. Whoever gives it
-// back must drop all views of it first: they would go on reading and writing there.
+// Memory outside the JavaScript heap: mapped, viewed through typed arrays, and released all at once. Drop all views
+// before releasing it, because they would still access the unmapped memory.
 import { isMapFailed, lastErrno, libc, nativeView } from "../syscalls/libc.js";
 
 const PROT_READ_WRITE = 3;
@@ -8,7 +8,7 @@ const MAP_PRIVATE_ANONYMOUS = 0x22;
 const NO_FD = -1;
 const WORD_BYTES = 2 ** 32;
 
-/** One mapping. */
+/** A single mapping. */
 export interface Mapping {
   readonly address: number;
   readonly length: number;
@@ -19,17 +19,17 @@ export interface Mapping {
 export class NativeMemory {
   private readonly mappings: Mapping[] = [];
 
-  /** What the kernel shows of a ring at `offset`. @returns a negative errno when it does not */
+  /** Maps a region of a ring at `offset`. @returns a negative errno on failure */
   mapRing(ring: number, length: number, offset: number): Mapping | number {
     return this.map(length, MAP_SHARED_POPULATE, ring, offset);
   }
 
-  /** Zeros, which begin with a page. @returns a negative errno when memory is short */
+  /** Allocates zeroed, page-aligned memory. @returns a negative errno when memory is short */
   allocate(length: number): Mapping | number {
     return this.map(length, MAP_PRIVATE_ANONYMOUS, NO_FD, 0);
   }
 
-  /** Gives all of it back. */
+  /** Unmaps everything. */
   release(): void {
     for (const { address, length } of this.mappings.splice(0)) libc.munmap(address, length);
   }

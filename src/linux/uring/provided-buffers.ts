@@ -1,5 +1,6 @@
-// Buffers that a ring's receives take when there are bytes for them (IORING_REGISTER_PBUF_RING, Linux 5.19): connections at rest need
-// none. A completion names the buffer that it filled; it belongs to the reader until it is given back.
+// Provided buffers, which the kernel assigns to a ring's receives when data arrives (IORING_REGISTER_PBUF_RING, Linux
+// 5.19), so that idle connections need none. A completion contains the ID of its buffer, which belongs to the reader
+// until it is returned.
 import { lastErrno, libc, NativeBuffer } from "../syscalls/libc.js";
 import { BUF, BUF_REG, REGISTER, SYS_IO_URING } from "./abi.js";
 import { NativeMemory } from "./native-memory.js";
@@ -14,11 +15,11 @@ const EMPTY = new NativeBuffer(0);
 
 const registration = new NativeBuffer(BUF_REG.bytes);
 
-/** `count` buffers of `size` bytes; `count` is a power of two. */
+/** `count` buffers of `size` bytes. `count` must be a power of two. */
 export class ProvidedBuffers {
   readonly group: number;
   readonly size: number;
-  /** All buffers, one after the other: see offsetOf(). Empty once released. */
+  /** All buffers, concatenated; see offsetOf(). Empty once released. */
   memory: NativeBuffer = EMPTY;
   private readonly ring: Ring;
   private readonly mask: number;
@@ -29,9 +30,11 @@ export class ProvidedBuffers {
   private tail = 0;
 
   /**
-   * @param group the number by which receives name them
-   * @param firstId the number of the first buffer, by which completions name them
-   * @returns a negative errno when memory is short or the kernel too old
+   * Registers a group of buffers.
+   *
+   * @param group ID used by receives
+   * @param firstId ID of the first buffer, used by completions
+   * @returns a negative errno when memory is short or the kernel is too old
    */
   static register(ring: Ring, count: number, size: number, group: number, firstId = 0): ProvidedBuffers | number {
     const buffers = new ProvidedBuffers(ring, count, size, group, firstId);
@@ -51,7 +54,7 @@ export class ProvidedBuffers {
 
   private map(count: number): number {
     const listBytes = Math.ceil((count * BUF.bytes) / PAGE_BYTES) * PAGE_BYTES;
-    // The list has to begin with a page.
+    // The list must be page-aligned.
     const mapping = this.mappings.allocate(listBytes + count * this.size);
     if (typeof mapping === "number") return mapping;
     const { bytes } = registration;
@@ -69,12 +72,12 @@ export class ProvidedBuffers {
     return 0;
   }
 
-  /** Where buffer `id` begins in `memory`. */
+  /** Returns the offset of buffer `id` in `memory`. */
   offsetOf(id: number): number {
     return (id - this.firstId) * this.size;
   }
 
-  /** Makes buffer `id` the kernel's again, from the next publish() on. */
+  /** Returns buffer `id` to the kernel, effective after the next publish(). */
   giveBack(id: number): void {
     const place = this.tail & this.mask;
     const address = this.memory.address + this.offsetOf(id);
@@ -86,13 +89,13 @@ export class ProvidedBuffers {
     this.tail = (this.tail + 1) & 0xffff;
   }
 
-  /** Shows the kernel what was given back. */
+  /** Makes returned buffers visible to the kernel. */
   publish(): void {
-    // Nothing is left once they are released, and Atomics would throw.
+    // The array is empty once released, and Atomics would throw.
     if (this.halves.length > 0) Atomics.store(this.halves, TAIL_HALF, this.tail);
   }
 
-  /** Gives the memory back; the ring must have been closed before. */
+  /** Releases the memory. The ring must be closed first. */
   release(): void {
     this.words = new Int32Array(NOTHING);
     this.halves = new Uint16Array(NOTHING);

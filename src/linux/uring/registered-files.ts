@@ -1,6 +1,6 @@
-// A second kind of descriptor table: the registered files of an io_uring (man 2 io_uring_register). A socket that is
-// put there stays open, and in its epoll set, after its descriptor is closed, and so no longer counts against
-// RLIMIT_NOFILE of the thread. Calls on it go through the ring, one at a time and at once; epoll goes on saying when.
+// Uses the registered files of an io_uring (io_uring_register(2)) as a second descriptor table. A socket registered
+// there stays open and in its epoll set after its descriptor is closed, so it no longer counts towards the thread's
+// RLIMIT_NOFILE. Calls on it go through the ring, one at a time and without blocking. epoll still reports readiness.
 
 import { MSG_DONTWAIT, MSG_NOSIGNAL, SO_LINGER, SOL_SOCKET } from "../syscalls/constants.js";
 import { EIO } from "../syscalls/errno.js";
@@ -22,17 +22,17 @@ import {
 import { NativeMemory, writeAddress } from "./native-memory.js";
 
 const RING_ENTRIES = 4;
-/** Entries removed by one call: more would keep a thread that is to stop waiting too long. */
+/** Number of files removed per call. More would delay a thread that is asked to stop. */
 const REMOVED_AT_ONCE = 512;
 
 const noFiles = NativeBuffer.from(new Uint8Array(new Int32Array(REMOVED_AT_ONCE).fill(-1).buffer));
 
-/** Up to `capacity` sockets without descriptors. Calls return what the system call would, or a negative errno. */
+/** Up to `capacity` sockets without descriptors. Methods return the system call's result or a negative errno. */
 export class RegisteredFiles {
   readonly capacity: number;
-  /** How many entries were filled, from the first on; closed ones among them are not filled again. */
+  /** Number of entries filled, starting at 0. Closed entries are not reused. */
   filled = 0;
-  /** How many of them are still in use. */
+  /** Number of filled entries that are still open. */
   inUse = 0;
   private readonly ring: number;
   private readonly update = new NativeBuffer(FILES_UPDATE.bytes);
@@ -41,7 +41,7 @@ export class RegisteredFiles {
   private queue: Int32Array = new Int32Array(0);
   private words = { sqTail: 0, cqHead: 0, cqes: 0, cqMask: 0 };
 
-  /** @returns a negative errno where io_uring is forbidden, missing or too old, or memory is short */
+  /** @returns a negative errno if io_uring is forbidden, missing or too old, or memory is short */
   static open(capacity: number): RegisteredFiles | number {
     const params = new NativeBuffer(PARAMS.bytes);
     const ring = libc.syscall(SYS_IO_URING.setup, RING_ENTRIES, params.address, 0, 0, 0, 0);
@@ -58,7 +58,7 @@ export class RegisteredFiles {
     this.capacity = capacity;
   }
 
-  /** Makes room for the files. @returns 0 or a negative errno */
+  /** Reserves space for the files. @returns 0 or a negative errno */
   private register(): number {
     const empty = NativeBuffer.from(new Uint8Array(new Int32Array(this.capacity).fill(-1).buffer));
     const { register } = SYS_IO_URING;
@@ -84,7 +84,7 @@ export class RegisteredFiles {
       cqes: cqes / 4,
       cqMask: cqEntries - 1,
     };
-    // One entry is submitted at a time: every place of the ring stands for entry 0.
+    // Entries are submitted one at a time, so all elements refer to entry 0.
     this.queue.fill(0, sqArray / 4, sqArray / 4 + sqEntries);
     return 0;
   }
@@ -94,9 +94,9 @@ export class RegisteredFiles {
   }
 
   /**
-   * Takes `count` descriptors in; the caller closes them afterwards.
+   * Registers `count` descriptors, which the caller then closes.
    *
-   * @returns the index of the first, the others follow it; or a negative errno
+   * @returns index of the first, followed by the others, or a negative errno
    */
   put(fds: NativeBuffer, count: number): number {
     const first = this.filled;
@@ -119,7 +119,7 @@ export class RegisteredFiles {
     return this.submit(OP.send, index, buffer.address + offset, length, MSG_DONTWAIT | MSG_NOSIGNAL);
   }
 
-  /** Makes the closing of an entry send RST; kernels before 6.7 cannot (-EINVAL, -EOPNOTSUPP). */
+  /** Makes closing an entry send an RST. Fails before Linux 6.7 (-EINVAL, -EOPNOTSUPP). */
   makeReset(index: number): number {
     const entry = this.entry;
     this.prepare(OP.uringCmd, index);
@@ -131,20 +131,20 @@ export class RegisteredFiles {
     return this.enter();
   }
 
-  /** Closes one entry. */
+  /** Closes an entry. */
   remove(index: number): number {
     this.inUse--;
     return this.updateFiles(index, noFiles.address, 1);
   }
 
-  /** Closes entries from `first` on, some hundreds at a time. @returns where to go on, `filled` when all are closed */
+  /** Closes a few hundred entries starting at `first`. @returns index to continue with, `filled` when all are closed */
   removeSome(first: number): number {
     const count = Math.min(REMOVED_AT_ONCE, this.filled - first);
     if (count > 0) this.updateFiles(first, noFiles.address, count);
     return first + count;
   }
 
-  /** Gives the ring back, and with it every socket still in it. */
+  /** Closes the ring and every socket still in it. */
   close(): void {
     this.memory.release();
     libc.close(this.ring);
@@ -181,14 +181,14 @@ export class RegisteredFiles {
     this.entry[SQE.fd] = index;
   }
 
-  /** Submits entry 0, which completes at once because nothing here may wait, and takes its result. */
+  /** Submits entry 0, which completes immediately because nothing here blocks, and returns its result. */
   private enter(): number {
     const { sqTail, cqHead, cqes, cqMask } = this.words;
     const queue = this.queue;
     queue[sqTail]! += 1;
     if (libc.syscall(SYS_IO_URING.enter, this.ring, 1, 1, ENTER.getEvents, 0, 0) < 0) {
       const errno = lastErrno();
-      // Not taken by the kernel: take it back.
+      // The kernel did not consume the entry, so withdraw it.
       queue[sqTail]! -= 1;
       return -errno;
     }
@@ -199,7 +199,7 @@ export class RegisteredFiles {
   }
 }
 
-/** Whether registered files are to be had here: containers often forbid io_uring. */
+/** Returns whether files can be registered here. Containers often forbid io_uring. */
 export function canRegisterFiles(): boolean {
   const table = RegisteredFiles.open(1);
   if (typeof table === "number") return false;

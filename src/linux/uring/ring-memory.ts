@@ -1,11 +1,11 @@
-// The memory of a ring as typed arrays: what the kernel shows of it, and what it reads of ours beside.
+// A ring's memory as typed arrays: regions mapped from the kernel, and our own memory that the kernel reads.
 import { CQE, GETEVENTS_ARG, OFFSET_SQES, PARAMS, SQE } from "./abi.js";
 import { type NativeMemory, writeAddress } from "./native-memory.js";
 import type { NewRing } from "./setup.js";
 
-/** A sockaddr an entry: bind and connect read it when the entry is submitted. */
+/** Words of a sockaddr, of which each entry has one. bind and connect read it on submission. */
 export const SOCKADDR_WORDS = 8;
-/** Where in `wait` the time-out is: it follows the argument that names it. */
+/** Index of the timeout in `wait`. It follows the argument that points to it. */
 export const TIMESPEC_WORD = GETEVENTS_ARG.bytes / 4;
 const WAIT_BYTES = 64;
 
@@ -13,14 +13,14 @@ export interface RingMemory {
   /** Heads, tails, flags and completions. */
   readonly queue: Int32Array;
   readonly entries: Int32Array;
-  /** A struct io_uring_getevents_arg, and the time-out that it points to. */
+  /** A struct io_uring_getevents_arg, followed by the timeout that it points to. */
   readonly wait: Int32Array;
   readonly waitAddress: number;
   readonly sockaddrs: Int32Array;
   readonly sockaddrBase: number;
 }
 
-/** Maps a new ring; all of it is `memory`'s to give back. @returns a negative errno when memory is short */
+/** Maps a new ring. `memory` owns the mappings. @returns a negative errno when memory is short */
 export function mapRing({ fd, params }: NewRing, memory: NativeMemory): RingMemory | number {
   const sqEntries = params.readUInt32LE(PARAMS.sqEntries);
   const sqArray = params.readUInt32LE(PARAMS.sqArray);
@@ -32,7 +32,7 @@ export function mapRing({ fd, params }: NewRing, memory: NativeMemory): RingMemo
   const own = memory.allocate(WAIT_BYTES + sqEntries * SOCKADDR_WORDS * 4);
   if (typeof own === "number") return own;
   const words = new Int32Array(queue.buffer);
-  // Place i of the ring stands for entry i, for good.
+  // Element i of the array permanently refers to entry i.
   for (let i = 0; i < sqEntries; i++) words[sqArray / 4 + i] = i;
   const wait = new Int32Array(own.buffer, 0, WAIT_BYTES / 4);
   writeAddress(wait, GETEVENTS_ARG.timespec / 4, own.address + TIMESPEC_WORD * 4);

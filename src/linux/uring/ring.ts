@@ -1,5 +1,5 @@
-// One io_uring (man 7 io_uring): entries are written into one typed array, completions read out of another, and one call, enter(), hands
-// over the first and waits for the second. Nothing is thrown and no object made for an entry or a completion.
+// An io_uring (io_uring(7)). Entries are written to one typed array, and completions are read from another. A single
+// call, enter(), submits entries and waits for completions. Neither entries nor completions throw or allocate.
 
 import { EBADF, EINTR, ETIME } from "../syscalls/errno.js";
 import { lastErrno, libc } from "../syscalls/libc.js";
@@ -9,20 +9,18 @@ import { NativeMemory } from "./native-memory.js";
 import { mapRing, type RingMemory, SOCKADDR_WORDS, TIMESPEC_WORD } from "./ring-memory.js";
 import { type NewRing, type RingOptions, setUpRing } from "./setup.js";
 
-/** As many as the longest chain has steps. At most: a peer that keeps a ring at work is no reason to stay. */
+/** Number of steps in the longest chain. The limit keeps a busy peer from occupying the thread. */
 const MORE_ENTERS = 16;
 
-/**
- * A ring of the thread that opens it: no other may use it.
- */
+/** A ring may only be used by the thread that opened it. */
 export class Ring extends Completions {
   readonly fd: number;
   readonly entries: number;
-  /** Whether completions are made in enter() only: time passes for the ring while the thread is there. */
+  /** Whether completions are only posted in enter(). */
   readonly defersWork: boolean;
-  /** The words of all entries: push() returns where the newest begins. Empty once the ring is closed. */
+  /** Words of all entries. push() returns the index of the newest. Empty once the ring is closed. */
   words: Int32Array = NO_WORDS;
-  /** A sockaddr for each entry: see sockaddrWord. Empty once the ring is closed. */
+  /** A sockaddr for each entry; see sockaddrWord. Empty once the ring is closed. */
   sockaddrs: Int32Array = NO_WORDS;
   private readonly memory = new NativeMemory();
   private wait: Int32Array = NO_WORDS;
@@ -35,8 +33,9 @@ export class Ring extends Completions {
   private isClosed = false;
 
   /**
-   * @returns a negative errno: -EPERM where io_uring is forbidden, -ENOSYS where the kernel has none or too old a one, -ENOMEM when
-   *   RLIMIT_MEMLOCK or memory is used up, -EMFILE when no descriptor is left
+   * @returns a negative errno: -EPERM if io_uring is forbidden, -ENOSYS if the kernel lacks it or is too old, -ENOMEM
+   *   if RLIMIT_MEMLOCK or
+   * memory is exhausted, -EMFILE if no descriptor is left
    */
   static open(options: RingOptions): Ring | number {
     const made = setUpRing(options);
@@ -72,27 +71,27 @@ export class Ring extends Completions {
     this.sqTail = queue[this.sqTailWord]!;
   }
 
-  /** Entries that can be pushed before the next enter(). */
+  /** Number of entries that can be pushed before the next enter(). */
   get room(): number {
     return this.entries - this.pending;
   }
 
-  /** Whether there is work for another enter(). */
+  /** Whether work is pending for another enter(). */
   get hasWork(): boolean {
     return (this.queue[this.sqFlagsWord]! & SQ_TASKRUN) !== 0;
   }
 
-  /** Entries pushed that the kernel has not taken yet. */
+  /** Number of pushed entries that the kernel has not consumed. */
   get pending(): number {
     return (this.sqTail - this.queue[this.sqHeadWord]!) | 0;
   }
 
   /**
-   * Writes one entry; there must be room. What is not named is zero.
+   * Writes an entry, for which there must be room. Fields without a parameter are set to zero.
    *
    * @param head opcode | IOSQE_… << 8 | ioprio << 16
-   * @param slot comes back with its completions, as does `tag`
-   * @returns the index in `words` of its first word
+   * @param slot returned with its completions, together with `tag`
+   * @returns index of its first word in `words`
    */
   push(
     head: number,
@@ -126,22 +125,23 @@ export class Ring extends Completions {
     return at;
   }
 
-  /** Where in `sockaddrs` the next entry may put an address; it stays until that entry is submitted. */
+  /** Index in `sockaddrs` for the next entry's address, which must not change before submission. */
   get sockaddrWord(): number {
     return (this.sqTail & this.sqMask) * SOCKADDR_WORDS;
   }
 
-  /** The address of word `word` of `sockaddrs`. */
+  /** Returns the address of element `word` of `sockaddrs`. */
   sockaddrAddress(word: number): number {
     return this.sockaddrBase + word * 4;
   }
 
   /**
-   * Hands over what was pushed, waits, and counts the completions that are there.
+   * Submits pushed entries, waits, and updates the number of available completions.
    *
-   * @param least how many completions to wait for, those that are there already included
-   * @param timeoutMs -1 waits for ever; 0 does not wait, but lets the ring work
-   * @returns 0, also when time is up or a signal interrupted; or a negative errno: entries that the kernel did not take stay pending
+   * @param least number of completions to wait for, including those already available
+   * @param timeoutMs -1 waits forever; 0 does not wait but runs pending work
+   * @returns 0, also after a timeout or an interruption by a signal, or a negative errno; entries that were not
+   *   consumed stay pending
    */
   enter(least: number, timeoutMs: number): number {
     if (this.isClosed) return -EBADF;
@@ -172,9 +172,10 @@ export class Ring extends Completions {
   }
 
   /**
-   * Hands over what was pushed, and no more: what the kernel can do at once is done, and completed where there is room.
+   * Submits pushed entries only. Operations that can complete immediately do so, and their completions are posted if
+   * the queue has room.
    *
-   * @returns 0 or a negative errno: entries that the kernel did not take stay pending
+   * @returns 0 or a negative errno; entries that were not consumed stay pending
    */
   submit(): number {
     if (this.isClosed) return -EBADF;
@@ -186,14 +187,16 @@ export class Ring extends Completions {
     return failed;
   }
 
-  /** The kernel leaves off after a step of each chain: it goes on at once, which costs less than another turn of our caller. */
+  /**
+   * The kernel stops after each step of a chain. Entering again here is cheaper than another iteration of the caller.
+   */
   private finishWork(): void {
     for (let n = 0; n < MORE_ENTERS && (Atomics.load(this.queue, this.sqFlagsWord) & SQ_TASKRUN) !== 0; n++) {
       libc.syscall(SYS_IO_URING.enter, this.fd, 0, 0, ENTER.getEvents, 0, 0);
     }
   }
 
-  /** Ends the ring, and with it all that is under way in it and all files registered in it: the kernel does so a moment later. */
+  /** Closes the ring. The kernel ends its requests and closes its registered files asynchronously. */
   close(): void {
     if (this.isClosed) return;
     this.isClosed = true;

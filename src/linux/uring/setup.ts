@@ -1,11 +1,11 @@
-// io_uring_setup(): the descriptor of a new ring, with the best flags that this kernel knows.
+// io_uring_setup(): opens a ring with the best flags that this kernel supports.
 import { EINVAL, ENOSYS } from "../syscalls/errno.js";
 import { lastErrno, libc, NativeBuffer } from "../syscalls/libc.js";
 import { FEATURE, PARAMS, SETUP, SYS_IO_URING } from "./abi.js";
 
-/** What rings cannot do without, all of Linux 5.17 and older. */
+/** Required features, all available in Linux 5.17 or earlier. */
 const REQUIRED = FEATURE.singleMmap | FEATURE.noDrop | FEATURE.extArg | FEATURE.cqeSkip;
-/** The best first: a kernel that does not know a flag says EINVAL. */
+/** Flags to try, best first. A kernel that does not know a flag returns EINVAL. */
 const FLAGS = [
   SETUP.submitAll | SETUP.singleIssuer | SETUP.deferTaskrun | SETUP.taskrunFlag,
   SETUP.submitAll | SETUP.coopTaskrun,
@@ -13,19 +13,19 @@ const FLAGS = [
 ];
 
 export interface RingOptions {
-  /** Entries between two enters at most; a power of two. */
+  /** Maximum number of entries between two enters; a power of two. */
   readonly entries: number;
-  /** Completions that wait to be seen at most; a power of two, at least twice the entries. */
+  /** Size of the completion queue; a power of two, at least twice the number of entries. */
   readonly completions: number;
 }
 
-/** A ring's descriptor, and struct io_uring_params as the kernel has filled it. */
+/** A ring's descriptor, and the struct io_uring_params filled in by the kernel. */
 export interface NewRing {
   readonly fd: number;
   readonly params: Buffer;
 }
 
-/** @returns a negative errno, -ENOSYS for a kernel whose rings lack something that ours need */
+/** @returns a negative errno; -ENOSYS if the kernel's rings lack a required feature */
 export function setUpRing({ entries, completions }: RingOptions): NewRing | number {
   const { address, bytes: params } = new NativeBuffer(PARAMS.bytes);
   for (const flags of FLAGS) {

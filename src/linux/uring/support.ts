@@ -1,5 +1,5 @@
-// Whether this kernel's io_uring can hold whole lives of connections: asked by opening a ring and by operation, not by version, since
-// containers forbid one or the other and distributions bring single ones to older kernels.
+// Checks whether this kernel's io_uring supports all operations that connections need. It opens a ring and probes each
+// operation rather than checking the version, because containers block some and distributions backport others.
 import { lastErrno, libc, NativeBuffer } from "../syscalls/libc.js";
 import { OP, OP_SUPPORTED, PROBE, REGISTER, SYS_IO_URING } from "./abi.js";
 import { Ring } from "./ring.js";
@@ -7,14 +7,17 @@ import { Ring } from "./ring.js";
 const OPERATIONS = 128;
 const SMALL = { entries: 4, completions: 8 };
 
-/** What stands in the way of io_uring. */
+/** Why io_uring cannot be used. */
 export type UringObstacle =
-  /** io_uring_setup() failed: -EPERM by a container's filter or kernel.io_uring_disabled, -ENOSYS on old kernels, -ENOMEM by RLIMIT_MEMLOCK. */
+  /**
+   * io_uring_setup() failed: EPERM from a seccomp filter or kernel.io_uring_disabled, ENOSYS on old kernels, ENOMEM
+   * from RLIMIT_MEMLOCK.
+   */
   | { readonly kind: "setup"; readonly errno: number }
-  /** The kernel lacks operations, by their names in OP. */
+  /** The kernel lacks operations, named as in OP. */
   | { readonly kind: "operations"; readonly missing: readonly string[] };
 
-/** @returns undefined when whole lives of connections can be had in rings */
+/** @returns undefined if all required operations are available */
 export function uringObstacle(): UringObstacle | undefined {
   const ring = Ring.open(SMALL);
   if (typeof ring === "number") return { kind: "setup", errno: -ring };
@@ -28,7 +31,7 @@ export function uringObstacle(): UringObstacle | undefined {
   }
 }
 
-/** The opcodes that the kernel knows; or a negative errno. */
+/** Returns the supported opcodes, or a negative errno. */
 export function supportedOperations(ring: Ring): ReadonlySet<number> | number {
   const probe = new NativeBuffer(PROBE.bytes + OPERATIONS * PROBE.opBytes);
   const { register } = SYS_IO_URING;
