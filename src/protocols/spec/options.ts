@@ -5,7 +5,7 @@ import { quoted } from "../../util/printable.js";
 import { formatBytes } from "../../util/units.js";
 import type { Address } from "./address.js";
 import { SCHEMES } from "./address.js";
-import type { ProtocolSpec } from "./spec.js";
+import type { ProtocolName, ProtocolSpec, WebSocketSpec } from "./spec.js";
 
 export interface ProtocolOptions {
   /** WebSocket clients: additional request fields, such as `"Authorization: Bearer x"`. */
@@ -22,14 +22,19 @@ export interface ProtocolOptions {
   readonly handshakeTimeoutMs?: number | undefined;
 }
 
-/** Command-line names of the options that belong to one protocol only. */
-const NAMES: Readonly<Record<Exclude<keyof ProtocolOptions, "handshakeTimeoutMs">, string>> = {
-  headers: "--header",
-  subprotocol: "--subprotocol",
-  binary: "--binary",
-  pingIntervalMs: "--ping-interval",
-  maxMessageBytes: "--max-message-size",
+/** Options that not every protocol has: their command-line names, and the protocols that have them. */
+const OPTIONS: Readonly<
+  Record<Exclude<keyof ProtocolOptions, "handshakeTimeoutMs">, { flag: string; of: readonly ProtocolName[] }>
+> = {
+  headers: { flag: "--header", of: ["ws"] },
+  subprotocol: { flag: "--subprotocol", of: ["ws"] },
+  binary: { flag: "--binary", of: ["ws"] },
+  pingIntervalMs: { flag: "--ping-interval", of: ["ws"] },
+  maxMessageBytes: { flag: "--max-message-size", of: ["ws"] },
 };
+
+/** The protocols' names in sentences. */
+const WORDS: Readonly<Record<ProtocolName, string>> = { tcp: "plain TCP", ws: "WebSocket" };
 
 const MAX_MESSAGE_BYTES = 1024 * 1024;
 /** Lengths are stored in 32 bits. */
@@ -46,7 +51,7 @@ const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
  * @throws {AppError} E_OPTION when an option is invalid or belongs to another protocol
  */
 export function protocolSpec(address: Address, options: ProtocolOptions): ProtocolSpec | undefined {
-  const { protocol, isSecure, port } = SCHEMES[address.scheme];
+  const { protocol, isSecure } = SCHEMES[address.scheme];
   checkTime("handshake timeout", options.handshakeTimeoutMs);
   if (options.handshakeTimeoutMs !== undefined && protocol === "tcp" && !isSecure) {
     throw invalid(
@@ -54,13 +59,22 @@ export function protocolSpec(address: Address, options: ProtocolOptions): Protoc
       "use --connect-timeout, or leave out --handshake-timeout",
     );
   }
-  if (protocol !== "ws") {
-    for (const [name, option] of Object.entries(NAMES)) {
-      if (options[name as keyof ProtocolOptions] === undefined) continue;
-      throw invalid(`${option} is an option of WebSocket`, `give an address with ws://, or leave out ${option}`);
-    }
-    return undefined;
+  checkOwners(protocol, options);
+  return protocol === "ws" ? webSocketSpec(address, options) : undefined;
+}
+
+/** @throws {AppError} E_OPTION for an option that belongs to another protocol */
+function checkOwners(protocol: string, options: ProtocolOptions): void {
+  for (const [name, { flag, of }] of Object.entries(OPTIONS)) {
+    if (options[name as keyof ProtocolOptions] === undefined || of.some((owner) => owner === protocol)) continue;
+    throw invalid(
+      `${flag} is an option of ${of.map((owner) => WORDS[owner]).join(" and ")}`,
+      `give an address with ${of.map((owner) => `${owner}://`).join(" or ")}, or leave out ${flag}`,
+    );
   }
+}
+
+function webSocketSpec(address: Address, options: ProtocolOptions): WebSocketSpec {
   const { headers = [], subprotocol, maxMessageBytes = MAX_MESSAGE_BYTES } = options;
   for (const header of headers) checkHeader(header);
   if (subprotocol !== undefined && !TOKEN.test(subprotocol)) {
@@ -75,7 +89,7 @@ export function protocolSpec(address: Address, options: ProtocolOptions): Protoc
   }
   return {
     name: "ws",
-    host: hostField(address, port),
+    host: hostField(address),
     path: address.path,
     headers,
     subprotocol,
@@ -89,10 +103,10 @@ export function protocolSpec(address: Address, options: ProtocolOptions): Protoc
  * Returns the Host field. Uses the first of several ports and omits the scheme's default port (RFC 9110, section 7.2).
  * An address's zone only has a meaning on this host, so it is omitted too.
  */
-function hostField({ host, ports }: Address, own: number): string {
+function hostField({ host, ports, scheme }: Address): string {
   const bare = host.replace(/%.*$/, "");
   const name = bare.includes(":") ? `[${bare}]` : bare;
-  return ports.first === own ? name : `${name}:${ports.first}`;
+  return ports.first === SCHEMES[scheme].port ? name : `${name}:${ports.first}`;
 }
 
 function checkHeader(header: string): void {

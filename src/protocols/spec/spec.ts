@@ -21,3 +21,6 @@ export interface WebSocketSpec {
 }
 
 export type ProtocolSpec = WebSocketSpec;
+
+/** What is spoken: `tcp` for bytes as they are, which has no spec. */
+export type ProtocolName = ProtocolSpec["name"] | "tcp";
