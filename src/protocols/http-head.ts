@@ -1,4 +1,5 @@
 // Parses the head of an HTTP/1.1 message.
+import type { Leftovers } from "./leftovers.js";
 
 /** Maximum length of a head. Longer ones are refused. */
 export const LONGEST_HEAD = 16 * 1024;
@@ -11,6 +12,55 @@ export function findHeadEnd(bytes: Uint8Array, start: number, end: number): numb
     if (bytes[at] === LF && bytes[at - 1] === CR && bytes[at - 2] === LF && bytes[at - 3] === CR) return at + 1;
   }
   return -1;
+}
+
+/** What Heads.read() returns instead of an end: the head is incomplete, or too long to read or buffer. */
+export const HEAD = { partial: -1, tooLong: -2 } as const;
+
+/** Finds the ends of heads. Looks at each byte once, however a head is split into reads. */
+export class Heads {
+  /** The last complete head: bytes `start` to `end` of `bytes`. */
+  bytes: Uint8Array = new Uint8Array(0);
+  start = 0;
+  end = 0;
+  private readonly leftovers: Leftovers;
+
+  /** @param leftovers buffers incomplete heads */
+  constructor(leftovers: Leftovers) {
+    this.leftovers = leftovers;
+  }
+
+  /** Reads bytes `start` to `end` as the next part of the head of `slot`. @returns where in `bytes` it ends, or one of HEAD */
+  read(slot: number, bytes: Uint8Array, start: number, end: number): number {
+    const { leftovers } = this;
+    const before = leftovers.lengthOf(slot);
+    if (before > 0) return this.readOn(slot, before, bytes, start, end);
+    const at = findHeadEnd(bytes, start, Math.min(end, start + LONGEST_HEAD));
+    if (at < 0) return end - start <= LONGEST_HEAD ? this.keep(slot, bytes, start, end) : HEAD.tooLong;
+    this.bytes = bytes;
+    this.start = start;
+    this.end = at;
+    return at;
+  }
+
+  /** @param before bytes of it that are buffered */
+  private readOn(slot: number, before: number, bytes: Uint8Array, start: number, end: number): number {
+    const { leftovers } = this;
+    const taken = Math.min(end - start, LONGEST_HEAD - before);
+    if (this.keep(slot, bytes, start, start + taken) === HEAD.tooLong) return HEAD.tooLong;
+    const whole = leftovers.bytesOf(slot);
+    const at = findHeadEnd(whole, Math.max(0, before - 3), before + taken);
+    if (at < 0) return taken < end - start ? HEAD.tooLong : HEAD.partial;
+    this.bytes = whole;
+    this.start = 0;
+    this.end = at;
+    leftovers.drop(slot);
+    return start + at - before;
+  }
+
+  private keep(slot: number, bytes: Uint8Array, start: number, end: number): number {
+    return this.leftovers.keep(slot, bytes, start, end) ? HEAD.partial : HEAD.tooLong;
+  }
 }
 
 /** Returns a field's value, joining repeated fields with commas (RFC 9110, section 5.3); undefined if absent. */

@@ -7,19 +7,45 @@
  */
 const MOST_BYTES = 16 * 1024 * 1024;
 
+/** A buffer whose first `length` bytes are in use. */
+interface Buffered {
+  bytes: Uint8Array;
+  length: number;
+}
+
 export class Leftovers {
   /** Output of join(). */
   joined = Buffer.alloc(4096);
-  private readonly kept = new Map<number, Uint8Array>();
+  private readonly kept = new Map<number, Buffered>();
+  /** Size of all buffers. */
   private bytes = 0;
 
-  /** Buffers bytes `start` to `end` for `slot`, which must have none buffered. @returns whether there was room */
+  /** Appends bytes `start` to `end` to the buffer of `slot`. @returns whether there was room */
   keep(slot: number, bytes: Uint8Array, start: number, end: number): boolean {
-    if (this.bytes + end - start > MOST_BYTES) return false;
-    this.bytes += end - start;
-    // Copies: slice() of a Buffer would not.
-    this.kept.set(slot, new Uint8Array(bytes.subarray(start, end)));
+    const before = this.kept.get(slot);
+    if (before === undefined) return this.begin(slot, bytes, start, end);
+    const length = before.length + end - start;
+    if (length > before.bytes.length) {
+      // Doubles the buffer: a head that arrives byte by byte would otherwise be copied with each byte.
+      if (this.bytes + 2 * length - before.bytes.length > MOST_BYTES) return false;
+      const larger = new Uint8Array(2 * length);
+      larger.set(before.bytes);
+      this.bytes += larger.length - before.bytes.length;
+      before.bytes = larger;
+    }
+    before.bytes.set(bytes.subarray(start, end), before.length);
+    before.length = length;
     return true;
+  }
+
+  /** Returns the number of bytes buffered for `slot`. */
+  lengthOf(slot: number): number {
+    return this.kept.size === 0 ? 0 : (this.kept.get(slot)?.length ?? 0);
+  }
+
+  /** Returns the buffer of `slot`, which must have one. It may be longer than what it holds. */
+  bytesOf(slot: number): Uint8Array {
+    return this.kept.get(slot)!.bytes;
   }
 
   /**
@@ -30,7 +56,7 @@ export class Leftovers {
     const before = this.kept.get(slot)!;
     const length = before.length + end - start;
     if (length > this.joined.length) this.joined = Buffer.alloc(Math.max(length, 2 * this.joined.length));
-    this.joined.set(before);
+    this.joined.set(before.bytes.subarray(0, before.length));
     this.joined.set(start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end), before.length);
     this.drop(slot);
     return length;
@@ -38,9 +64,17 @@ export class Leftovers {
 
   /** Releases the buffer of `slot`, if any. */
   drop(slot: number): void {
-    const before = this.kept.get(slot);
+    const before = this.kept.size === 0 ? undefined : this.kept.get(slot);
     if (before === undefined) return;
-    this.bytes -= before.length;
+    this.bytes -= before.bytes.length;
     this.kept.delete(slot);
+  }
+
+  private begin(slot: number, bytes: Uint8Array, start: number, end: number): boolean {
+    if (this.bytes + end - start > MOST_BYTES) return false;
+    this.bytes += end - start;
+    // Copies: slice() of a Buffer would not.
+    this.kept.set(slot, { bytes: new Uint8Array(bytes.subarray(start, end)), length: end - start });
+    return true;
   }
 }

@@ -3,7 +3,7 @@
 import { FAULT } from "../codes.js";
 import { grown } from "../columns.js";
 import type { Connections, Protocol } from "../contract.js";
-import { findHeadEnd, LONGEST_HEAD } from "../http-head.js";
+import { HEAD, Heads } from "../http-head.js";
 import { Leftovers } from "../leftovers.js";
 import {
   CLOSE,
@@ -21,7 +21,7 @@ import { checkUtf8, UTF8_ACCEPT } from "./utf8.js";
 
 /** The upgrade has completed. */
 const READY = 1;
-/** Incomplete input is buffered. */
+/** An incomplete frame is buffered. */
 const PARTIAL = 2;
 /** A message has begun but not ended. */
 const IN_MESSAGE = 4;
@@ -55,6 +55,7 @@ export abstract class WebSocketSide implements Protocol {
   /** Number of heartbeats since the unanswered ping. */
   protected missed: Uint8Array<ArrayBuffer>;
   private readonly leftovers = new Leftovers();
+  private readonly heads = new Heads(this.leftovers);
   private readonly maxMessageBytes: number;
   /** MASKED if the peer must mask its frames. */
   private readonly peerMask: number;
@@ -123,7 +124,7 @@ export abstract class WebSocketSide implements Protocol {
   }
 
   closed(slot: number): void {
-    if (this.flags[slot]! & PARTIAL) this.leftovers.drop(slot);
+    this.leftovers.drop(slot);
     this.flags[slot] = 0;
   }
 
@@ -173,21 +174,20 @@ export abstract class WebSocketSide implements Protocol {
   }
 
   private read(slot: number, bytes: Uint8Array, start: number, end: number): void {
-    let at = start;
-    if ((this.flags[slot]! & READY) === 0) {
-      at = findHeadEnd(bytes, start, end);
-      const length = (at < 0 ? end : at) - start;
-      if (length > LONGEST_HEAD || (at < 0 && !this.keep(slot, bytes, start, end))) {
-        this.connections.refused(slot, FAULT.HEAD_TOO_LONG);
-        return;
-      }
-      if (at < 0 || !this.upgrade(slot, bytes, start, at)) return;
-      this.flags[slot]! |= READY;
-      this.connections.ready(slot);
-      this.begin(slot);
-      if ((this.flags[slot]! & (READY | CLOSED)) !== READY) return;
-    }
-    if (this.frames(slot, bytes, at, end)) this.flush(slot);
+    const at = (this.flags[slot]! & READY) === 0 ? this.readHead(slot, bytes, start, end) : start;
+    if (at >= 0 && this.frames(slot, bytes, at, end)) this.flush(slot);
+  }
+
+  /** @returns where the frames begin, or -1 while the upgrade has not completed */
+  private readHead(slot: number, bytes: Uint8Array, start: number, end: number): number {
+    const { heads } = this;
+    const at = heads.read(slot, bytes, start, end);
+    if (at === HEAD.tooLong) this.connections.refused(slot, FAULT.HEAD_TOO_LONG);
+    if (at < 0 || !this.upgrade(slot, heads.bytes, heads.start, heads.end)) return -1;
+    this.flags[slot]! |= READY;
+    this.connections.ready(slot);
+    this.begin(slot);
+    return (this.flags[slot]! & (READY | CLOSED)) === READY ? at : -1;
   }
 
   /** @returns whether the connection is still open */
