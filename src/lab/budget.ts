@@ -1,7 +1,8 @@
-// The time budget of a quick run: each experiment gets its share of what is left, so that a slow one takes none from the next.
+// Time budget of a quick run. Each experiment gets a share of the remaining time, so that a slow one does not delay the
+// next.
 import type { Experiment, LabContext } from "./experiment.js";
 
-/** All experiments with their usual client loads together. */
+/** Total for all experiments with their default client loads. */
 const ALL_MS = 90_000;
 const FEW = 2;
 
@@ -11,11 +12,11 @@ export class Budget {
 
   constructor(experiments: readonly Experiment[], context: Pick<LabContext, "connections" | "messageRatePerSec">) {
     this.#parts = experiments.map(({ id, quickMs }) => [id, quickMs(context)]);
-    // Few of them may take longer: they have what the others would have had.
+    // When only a few experiments run, each may use up to twice its share.
     this.#endMs = performance.now() + Math.min(Math.max(ALL_MS, sum(this.#parts)), FEW * sum(this.#parts));
   }
 
-  /** Of an experiment that begins now, in milliseconds. */
+  /** Returns the budget in milliseconds of an experiment that starts now. */
   next({ id }: Pick<Experiment, "id">): number {
     const left = this.#parts.slice(this.#parts.findIndex(([each]) => each === id));
     const leftMs = Math.max(0, this.#endMs - performance.now());

@@ -1,43 +1,43 @@
-// The interface of an experiment: a claim, and a function that sets up, predicts, observes and judges.
+// Interface of an experiment: a claim, and a function that sets up, predicts, observes and judges.
 import { setTimeout as timeout } from "node:timers/promises";
 import type { ExperimentResult } from "../results/lab/lab.js";
 import type { Testbed } from "./testbed/testbed.js";
 
 export interface LabContext {
   readonly testbed: Testbed;
-  /** All of it in a minute: smaller client loads, the same claims. */
+  /** Run everything in a minute, with smaller client loads but the same claims. */
   readonly isQuick: boolean;
-  /** Connections of the experiments with a client load. */
+  /** Connections in experiments with a client load. */
   readonly connections: number;
-  /** Messages per second over all connections together. */
+  /** Messages per second across all connections. */
   readonly messageRatePerSec: number;
-  /** Tells what is going on, for whoever watches. */
+  /** Reports progress to the user. */
   progress(text: string): void;
-  /** Aborted when the lab is stopped: then what runs in the hosts ends. */
+  /** Aborted when the lab is stopped, which ends everything running in the hosts. */
   readonly signal: AbortSignal;
 }
 
-/** What an experiment says of itself after it was made. */
+/** Outcome of an experiment. */
 export type Outcome = Pick<
   ExperimentResult,
   "setup" | "commands" | "prediction" | "observed" | "verdict" | "reason" | "evidence"
 > & {
-  /** What refutes it may be that things went too slowly: on a busy host that decides nothing. */
+  /** True if a refutation may be caused by slowness. On a busy host it is then inconclusive. */
   readonly isTimed?: boolean;
 };
 
 export interface Experiment {
   readonly id: string;
   readonly title: string;
-  /** Claims of the article: C1 to C7. */
+  /** Claims of the blog post on the 65,535 myth, C1 to C7. */
   readonly claims: readonly string[];
   readonly claim: string;
-  /** Time that it may take in a quick run, beside the others'; what one does not use the next ones have. */
+  /** Returns the share of time for this experiment in a quick run. Unused time goes to the following ones. */
   readonly quickMs: (context: Pick<LabContext, "connections" | "messageRatePerSec">) => number;
   run(context: LabContext): Promise<Outcome>;
 }
 
-/** Waits in an experiment. @throws {Error} AbortError as soon as the lab is stopped */
+/** Waits during an experiment. @throws {Error} AbortError as soon as the lab is stopped */
 export async function pause({ signal }: Pick<LabContext, "signal">, ms: number): Promise<void> {
   await timeout(ms, undefined, { signal });
 }

@@ -1,5 +1,5 @@
-// Runs the lab: makes the testbed, runs the experiments one after the other, collects their results. The testbed is removed at the
-// end, however the lab ends.
+// Runs the lab: opens the testbed, runs the experiments in order and collects their results. Always removes the testbed
+// at the end.
 
 import { describeHost } from "../linux/proc/host.js";
 import { loadBetween, readCpuTimes } from "../linux/proc/host-cpu.js";
@@ -15,47 +15,52 @@ import { runExperiment } from "./run-experiment.js";
 import { openTestbed, type Testbed } from "./testbed/testbed.js";
 
 export interface LabOptions {
-  /** Experiments to make, by id; default all. */
+  /** IDs of the experiments to run; default all. */
   readonly only?: readonly string[] | undefined;
-  /** About a minute on two cores, a minute and a half at most; default the whole of it, some minutes. */
+  /**
+   * Run in about a minute on two cores, 90 seconds at most. By default, the complete experiments take a few minutes.
+   */
   readonly quick?: boolean | undefined;
-  /** Connections of the experiments with a client load, more than 65,535; default 100,000, quick 70,000. */
+  /** Connections in experiments with a client load, above 65,535; default 100,000, or 70,000 for a quick run. */
   readonly connections?: number | undefined;
-  /** Messages per second over all connections of a client load together, 200 to 1,000,000; default 4,000. */
+  /** Messages per second across all connections of a client load, from 200 to 1,000,000; default 4,000. */
   readonly totalMessageRatePerSec?: number | undefined;
-  /** Over loopback even where network namespaces could be made. */
+  /** Use loopback even if network namespaces can be created. */
   readonly loopback?: boolean | undefined;
-  /** Stops it: what is made is gone then, and the result has the experiments that were made. */
+  /**
+   * Aborting this signal stops the lab and removes the testbed. The result contains the experiments completed so far.
+   */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Told while the lab is at work. */
+/** Callbacks for progress. */
 export interface LabEvents {
   testbedOpened?(testbed: Testbed): void;
   begun?(experiment: Experiment): void;
   progress?(text: string): void;
   ended?(result: ExperimentResult): void;
-  /** A mistake of ours in an experiment, which is over by it: what was thrown. */
+  /** Called with the exception if an experiment ended because of a bug in the lab. */
   failed?(error: unknown): void;
 }
 
 const CONNECTIONS = { quick: 70_000, full: 100_000 } as const;
-/** A client load is to be larger. */
+/** A client load must be larger than this. */
 const PORTS = 65_535;
-/** Explicit source ports of one address, some of them taken. */
+/** Number of explicit source ports per address that can be relied on, because some may be in use. */
 const PORTS_PER_ADDRESS = 64_000;
 const LEAST_ADDRESSES = 4;
 const MOST_CONNECTIONS = 500 * PORTS_PER_ADDRESS;
-/** Until all has ended in order after a stop; then it is ended at once. */
+/** Time for an orderly end after a stop. Then everything is killed. */
 const STOP_GRACE_MS = 1000;
-/** Every connection sends: at the lowest rate the largest client load takes eight minutes for it. */
+/** Every connection sends at least once. At the lowest rate, the largest client load takes eight minutes for that. */
 const MESSAGE_RATE = { least: 200, most: 1_000_000, default: 4000 } as const;
 
 /**
- * Makes the experiments.
+ * Runs the experiments.
  *
- * @param command the command line that asked for it, to be kept in the result
- * @throws {AppError} E_OPTION for an experiment that there is not, or a client load of a size that cannot be; E_PORT_IN_USE over loopback
+ * @param command command line to record in the result
+ * @throws {AppError} E_OPTION for an unknown experiment or an invalid size of the client load; E_PORT_IN_USE over
+ *   loopback
  */
 export async function runLab(
   options: LabOptions,
@@ -119,7 +124,7 @@ export async function runLab(
   }
 }
 
-/** What is asked of the lab, before anything is made or touched for it. */
+/** Resolved options of the lab. */
 export interface LabSettings {
   readonly experiments: readonly Experiment[];
   readonly isQuick: boolean;
@@ -127,7 +132,10 @@ export interface LabSettings {
   readonly messageRatePerSec: number;
 }
 
-/** @throws {AppError} E_OPTION for an experiment that there is not, or a client load of a size that cannot be */
+/**
+ * Resolves the options without side effects. @throws {AppError} E_OPTION for an unknown experiment or an invalid size
+ * of the client load
+ */
 export function resolveLab(options: LabOptions): LabSettings {
   const experiments = choose(options.only);
   const isQuick = options.quick ?? false;

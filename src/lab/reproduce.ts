@@ -1,5 +1,6 @@
-// Shell commands that reproduce the lab by hand, as root: they make the two hosts and repeat an experiment in them. $server and
-// $client are the prefixes by which a program runs in a host; empty over loopback, so that all other lines are the same there.
+// Shell commands to reproduce the lab by hand, as root: they create the two hosts and repeat an experiment in them.
+// $server and $client are command prefixes that run a program in a host. Over loopback they are empty, so that all
+// other lines are the same.
 
 import type { LabReproduction } from "../results/lab/lab.js";
 import { parseHostPorts } from "../util/endpoint.js";
@@ -8,18 +9,20 @@ import { PREFIX_BITS } from "./testbed/namespaces.js";
 
 const SERVER = "lab-server";
 const CLIENT = "lab-client";
-/** How long a client load is held that need not be looked at. */
+/** Hold time of a client load that is not inspected. */
 const HOLD = "2s";
-/** `listening 7777` waits for a server, `connected 7777 4` until its table has so many connections, and prints that line. */
+/**
+ * `listening 7777` waits for a server. `connected 7777 4` waits until its table has 4 connections and prints that line.
+ */
 const WAITS = [
   'listening() { until $server fourtuple ports ":$1" --listening >/dev/null; do sleep 0.1; done; }',
   'connected() { until $server fourtuple ports ":$1" | grep "^$2 ESTABLISHED"; do sleep 0.1; done; }',
 ];
 
-/** Ends the programs that an experiment has in the background. */
+/** Ends the background programs of an experiment. */
 export const END_BY_HAND = "kill $(jobs -p); wait";
 
-/** What makes two hosts like these, and what removes them. */
+/** Returns the commands that create and remove two equivalent hosts. */
 export function reproduceHosts({ description, server, client }: HostPair): LabReproduction {
   if (description.kind === "loopback") return { make: ["server= client=", ...WAITS], remove: [] };
   return {
@@ -39,9 +42,9 @@ export function reproduceHosts({ description, server, client }: HostPair): LabRe
 }
 
 /**
- * One of our commands as it is typed: in its host, and with what the lab adds to it.
+ * Returns the command line to type by hand, with the prefix of its host and the options that the lab adds.
  *
- * @param line `serve` or `connect` with its arguments, the first of them where it listens or goes to
+ * @param line `serve` or `connect` with its arguments, starting with the address
  */
 export function commandOf(line: readonly string[]): string {
   const [command, at] = line;
@@ -53,7 +56,7 @@ export function commandOf(line: readonly string[]): string {
   return `$client ${typed}${close}${hold} --authorized`;
 }
 
-/** `10.77.1.1` to `10.77.2.44` as the shell expands it: `10.77.1.{1..255} 10.77.2.{0..44}`. */
+/** Writes addresses as a shell expansion: `10.77.1.1` to `10.77.2.44` become `10.77.1.{1..255} 10.77.2.{0..44}`. */
 function braces(ips: readonly string[]): string {
   const netOf = (ip: string) => ip.slice(0, ip.lastIndexOf("."));
   const nets = new Set(ips.map(netOf));

@@ -1,4 +1,4 @@
-// Runs one experiment and turns its outcome, or its failure, into a result.
+// Runs one experiment and converts its outcome or error to a result.
 import { once } from "node:events";
 import { loadBetween, readCpuTimes } from "../linux/proc/host-cpu.js";
 import type { HostLoad } from "../results/fields.js";
@@ -8,20 +8,20 @@ import { describeHostLoad, isBusy } from "../util/host-load.js";
 import { formatDuration } from "../util/units.js";
 import type { Experiment, LabContext, Outcome } from "./experiment.js";
 
-/** Codes by which the host, not the lab, is the reason: it forbids something, or has no such thing. */
+/** Error codes caused by the host rather than the lab: something is forbidden or missing. */
 const NOT_POSSIBLE = ["E_PERMISSION", "E_PLATFORM"];
 
 export interface RunExperimentOptions {
-  /** Told of an error that is a mistake of ours, for whoever looks for it. */
+  /** Called with the exception if the experiment failed because of a bug. */
   readonly failed?: ((error: unknown) => void) | undefined;
-  /** It is broken off after that, and inconclusive; default never. */
+  /** Time after which the experiment is aborted as inconclusive; default none. */
   readonly budgetMs?: number | undefined;
 }
 
 /**
- * Makes an experiment. Nothing of it runs in the hosts afterwards.
+ * Runs an experiment, and ends everything that it started in the hosts.
  *
- * @returns undefined when the lab was stopped meanwhile
+ * @returns undefined if the lab was stopped meanwhile
  */
 export async function runExperiment(
   experiment: Experiment,
@@ -53,9 +53,9 @@ export async function runExperiment(
   } finally {
     clearTimeout(timer);
     made.abort();
-    // Out of time there is none to end in order.
+    // The time is up, so kill rather than wait for an orderly end.
     if (isBrokenOff()) testbed.kill();
-    // One that was broken off has left something running, on the port that the next one wants.
+    // An aborted experiment may have left a process running on the port that the next one needs.
     await Promise.all([testbed.client.settle(), testbed.server.settle()]);
   }
   if (isBrokenOff() && !signal.aborted) await testbed.client.restoreSysctls().catch(() => undefined);
@@ -71,7 +71,7 @@ export async function runExperiment(
   };
 }
 
-/** What a busy host may have done to it: then nothing is refuted that depends on how fast things go. */
+/** Makes a refutation inconclusive if it depends on timing and the host was busy. */
 function weigh({ verdict, reason, isTimed }: Outcome, load: HostLoad | undefined): Pick<Outcome, "verdict" | "reason"> {
   const isDoubtful = verdict === "refuted" && isTimed === true && isBusy(load);
   if (verdict !== "inconclusive" && !isDoubtful) return { verdict, reason };
@@ -88,7 +88,7 @@ async function judge(
   try {
     return await experiment.run(context);
   } catch (error) {
-    // What is still under way when it is over fails, which is no mistake.
+    // Work still in progress after the end fails, which is not a bug.
     if (!(error instanceof AppError) && !context.signal.aborted) failed?.(error);
     return { ...NOTHING, ...whyNot(error) };
   }
@@ -112,7 +112,7 @@ function whyNot(error: unknown): { verdict: LabVerdict; reason: string } {
   };
 }
 
-/** What programs say on standard error has lines. */
+/** Joins lines, because messages on standard error may have several. */
 function inOneLine(text: string): string {
   return text.trim().replace(/\s*\n\s*/g, "; ");
 }

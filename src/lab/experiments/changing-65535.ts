@@ -1,4 +1,4 @@
-// E4: what changing "65535" does: the ephemeral port range, and the limit of open files that is so often set to 65535.
+// E4: what changing "65535" does, in the ephemeral port range and in the open-file limit that is so often set to it.
 
 import { readNofileLimit } from "../../linux/syscalls/rlimit.js";
 import type { Prediction } from "../../results/prediction.js";
@@ -11,11 +11,11 @@ import { END_BY_HAND } from "../reproduce.js";
 
 const RANGE = "net.ipv4.ip_local_port_range";
 const TOLERANCE = 0.02;
-/** Asked for beyond the ports of a range: some must fail. */
+/** Connections requested in addition to the ports of a range; these must fail. */
 const BEYOND = 100;
 /**
- * More than the 28,232 ports as installed, and less than half of the widened range: past that the kernel's own search for a free
- * port takes milliseconds for each, since it looks at all ports of one parity first (__inet_hash_connect).
+ * More than the 28,232 ports of the default range and less than half of the widened one. Beyond that, the kernel's
+ * search for a free port takes milliseconds, because it first tries all ports of one parity (__inet_hash_connect).
  */
 const WIDE_CONNECTIONS = 30_000;
 
@@ -63,7 +63,7 @@ export const changing65535: Experiment = {
     const isExact = (row: Row) =>
       Math.abs(row.predicted - row.reached) <= row.predicted * TOLERANCE && row.limit === limitOf(row);
     const isConfirmed = rows.every(isExact);
-    // Fewer than predicted, and of another limit than the one that was set: that says nothing of it.
+    // If a limit other than the one under test was in the way, the shortfall proves nothing about it.
     const isInterrupted = (row: Row) => row.reached < row.predicted && row.limit !== limitOf(row) && !isExact(row);
     const isRefuted = rows.some((row) => !isExact(row) && !isInterrupted(row));
     const isPartly = testbed.description.kind === "loopback";
@@ -104,7 +104,7 @@ export const changing65535: Experiment = {
   },
 };
 
-/** @throws {AppError} E_PERMISSION when there is none that can be tried here */
+/** @throws {AppError} E_PERMISSION if no case can be tested here */
 function casesFor({ testbed, isQuick }: LabContext): Case[] {
   const range = (from: number, to: number, requested = to - from + 1 + BEYOND): Case => ({
     what: RANGE,
@@ -118,7 +118,7 @@ function casesFor({ testbed, isQuick }: LabContext): Case[] {
     nofileLimit: limit,
     requested: Math.ceil(limit * 1.1),
   });
-  // Narrowed, as installed, widened.
+  // Narrowed, default and widened.
   const ranges = [
     range(40_000, 40_499),
     ...(isQuick ? [] : [range(32_768, 60_999)]),
@@ -127,7 +127,7 @@ function casesFor({ testbed, isQuick }: LabContext): Case[] {
   const { hard } = readNofileLimit();
   const cases = [
     ...(testbed.description.kind === "namespaces" ? ranges : []),
-    // A hard limit below that cannot be raised for it.
+    // Limits above the hard limit cannot be set.
     ...[1024, 4096, ...(isQuick ? [] : [16_384])].filter((limit) => limit <= hard).map(files),
   ];
   if (cases.length > 0) return cases;

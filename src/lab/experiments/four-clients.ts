@@ -1,11 +1,11 @@
-// E1: the article's own experiment: four clients of one server, and the ports on both sides.
+// E1: repeats the blog post's experiment with four clients of one server, and shows the ports on both sides.
 import { type FourTuple, formatEndpoint } from "../../util/endpoint.js";
 import { type Experiment, PORT } from "../experiment.js";
 import { startServer } from "../observe/client-load.js";
 import { countLocalPorts, type SocketSnapshot, takeSnapshot } from "../observe/socket-snapshot.js";
 import { END_BY_HAND } from "../reproduce.js";
 
-/** No TIME_WAIT, which would keep a 4-tuple from the experiments that follow. */
+/** Avoid TIME_WAIT, which would take 4-tuples from the following experiments. */
 const CLOSE = ["--close", "rst"];
 const CLIENTS = 4;
 
@@ -34,7 +34,7 @@ export const fourClients: Experiment = {
     const ports = new Set(pairs.map(({ client }) => client.sourcePort));
     const isConfirmed =
       [pairs.length, onServer.incoming, onClient.outgoing].every((count) => count === CLIENTS) &&
-      // Of all connections between the two: none was taken to another port.
+      // Covers all connections between the hosts, so none was moved to another port.
       countLocalPorts(onServer) === 1 &&
       pairs.every(({ isSame, server: seen }) => isSame && seen.sourcePort === PORT) &&
       ports.size === CLIENTS &&
@@ -43,7 +43,7 @@ export const fourClients: Experiment = {
       setup: `one server on ${at}, ${CLIENTS} clients on the other host; both socket tables are read while they run`,
       commands: [
         server.command,
-        // Until they are ended, as the article's.
+        // These run until they are stopped, like the blog post's clients.
         `for i in {1..${CLIENTS}}; do $client fourtuple connect ${at} --source-ip ${testbed.client.ips[0]} ${CLOSE.join(" ")} & done`,
         `connected ${PORT} ${CLIENTS}`,
         `$server fourtuple ports :${PORT} --list`,
@@ -79,7 +79,7 @@ interface Pair {
   readonly isSame: boolean;
 }
 
-/** The client's sockets towards the port, each with the server's that has the ends the other way round. */
+/** Matches each of the client's sockets to the port with the server's socket that has the same endpoints reversed. */
 function matchPairs(onClient: SocketSnapshot, onServer: SocketSnapshot): Pair[] {
   const opened = onClient.tuples.filter(({ destinationPort }) => destinationPort === PORT);
   const accepted = onServer.tuples.filter(({ sourcePort }) => sourcePort === PORT);
@@ -93,12 +93,12 @@ function matchPairs(onClient: SocketSnapshot, onServer: SocketSnapshot): Pair[] 
   });
 }
 
-/** The ports in use of both hosts' addresses, for a picture. */
+/** Returns the ports in use at both hosts' addresses, for a picture. */
 export function portsEvidence(title: string, onServer: SocketSnapshot, onClient: SocketSnapshot) {
   const fields = [
     ...onServer.fields
       .filter(({ used }) => used.some(([first, last]) => first <= PORT && PORT <= last))
-      // Its listener is no connection.
+      // Exclude the listening socket, which is not a connection.
       .map((field) => ({ host: "server", ...field, sockets: onServer.incoming })),
     ...onClient.fields
       .filter(({ used }) => !used.some(([first, last]) => first === PORT && last === PORT))

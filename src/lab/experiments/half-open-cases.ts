@@ -1,4 +1,4 @@
-// The cases of E7: how to bring each about, what both socket tables show then, and how long the state lasts.
+// Cases of E7: how to create each, what both socket tables should show, and how long the state should last.
 import { setTimeout as delay } from "node:timers/promises";
 import type { TcpState } from "../../results/sockets/socket-table.js";
 import { formatCount, formatDuration } from "../../util/units.js";
@@ -10,21 +10,21 @@ import type { StateLifetime } from "../observe/state-lifetime.js";
 import type { Host } from "../testbed/host.js";
 
 export const CONNECTIONS = 50;
-/** A port for each case: what one leaves is not counted with the next. */
+/** Separate ports, so that sockets left by one case are not counted in another. */
 export const PORTS = { orderly: PORT + 2, killed: PORT + 3, vanished: PORT + 4, asking: PORT + 5 } as const;
 const POLL_MS = 50;
 const DEADLINE_MS = 5000;
-/** TCP_TIMEWAIT_LEN of the kernel (include/net/tcp.h): no setting changes it. */
+/** TCP_TIMEWAIT_LEN of the kernel (include/net/tcp.h); not configurable. */
 const TIME_WAIT_MS = 60_000;
-/** The setting of the server in the quick run, in seconds. */
+/** tcp_fin_timeout of the server in a quick run, in seconds. */
 const QUICK_FIN_TIMEOUT = 3;
-/** Retransmissions that are waited for: 15 by default, which takes a quarter of an hour. */
+/** Number of retransmissions. The default of 15 would take a quarter of an hour. */
 const RETRIES = { quick: 2, full: 5 } as const;
 /** TCP_RTO_MIN and TCP_RTO_MAX of the kernel. */
 const RTO_MS = { least: 200, most: 120_000 } as const;
 const MESSAGES_PER_SEC = 2;
 
-/** What is left of a case, and how long it is to be. */
+/** Remaining sockets of a case, and how long they should last. */
 export interface Remains {
   readonly what: string;
   readonly predicted: string;
@@ -34,10 +34,10 @@ export interface Remains {
   readonly lifetime: readonly { readonly lifetime: StateLifetime; readonly why: string }[];
 }
 
-/** The client closes first, with FIN: it has the TIME_WAITs. */
+/** The client closes first, with a FIN, and ends up with the TIME_WAITs. */
 export async function orderlyEnd(context: LabContext): Promise<Remains> {
   const { client: host, server: serverHost, description } = context.testbed;
-  // Without it a stray RST, the answer to a late acknowledgement, ends a TIME_WAIT early (RFC 1337).
+  // Otherwise a stray RST in answer to a late ACK would end a TIME_WAIT early (RFC 1337).
   if (description.kind === "namespaces") await host.setSysctl("net.ipv4.tcp_rfc1337", "1");
   const { server, clientLoad } = await meet(context, PORTS.orderly, ["--close", "fin"]);
   const first = Date.now();
@@ -47,7 +47,8 @@ export async function orderlyEnd(context: LabContext): Promise<Remains> {
   const onServer = await statesOf(serverHost, PORTS.orderly);
   await server.end();
   const kept = client.TIME_WAIT ?? 0;
-  // Over loopback the setting is the whole machine's and stays as it is: what is missing may be a stray RST's work.
+  // Over loopback the setting applies to the whole machine and is left alone, so a stray RST may explain missing
+  // sockets.
   const isOpen = description.kind === "loopback" && kept < CONNECTIONS && describeStates(onServer) === NOTHING;
   return {
     what: "the client closes normally",
@@ -69,7 +70,7 @@ export async function orderlyEnd(context: LabContext): Promise<Remains> {
   };
 }
 
-/** The server is killed while the client is stopped: its sockets hear of it, the program does not. */
+/** The server is killed while the client is stopped: the client's sockets see the end, but the program does not. */
 export async function killedServer(context: LabContext): Promise<{ remains: Remains; clientLoad: ClientLoad }> {
   const { client: clientHost, server: serverHost, description } = context.testbed;
   if (context.isQuick && description.kind === "namespaces") {
@@ -80,7 +81,7 @@ export async function killedServer(context: LabContext): Promise<{ remains: Rema
   await clientLoad.freeze();
   const first = Date.now();
   server.process.kill("SIGKILL");
-  // Both at the same time: on a busy machine a snapshot takes long, and FIN_WAIT2 does not last.
+  // In parallel, because snapshots are slow on a busy machine and FIN_WAIT2 does not last.
   const [client, onServer] = await Promise.all([
     reaches(clientHost, PORTS.killed, "CLOSE_WAIT"),
     reaches(serverHost, PORTS.killed, "FIN_WAIT2"),
@@ -112,7 +113,9 @@ export async function killedServer(context: LabContext): Promise<{ remains: Rema
   return { remains, clientLoad };
 }
 
-/** The wire is cut with one client load at rest and one that sends, and the far ends are killed behind it: nothing is heard of that. */
+/**
+ * Cuts the link with one idle and one sending client load, then kills the far ends, so that their peers do not notice.
+ */
 export async function cutWire(context: LabContext): Promise<Remains[]> {
   const { testbed, isQuick } = context;
   const usualRetries = await readNumber(testbed.client, "net.ipv4.tcp_retries2");
@@ -162,7 +165,8 @@ export async function cutWire(context: LabContext): Promise<Remains[]> {
         {
           lifetime: {
             ...{ ...common, host: testbed.client, port: PORTS.asking },
-            // It ends with the first retransmission after that time, and they come at twice the distance each time.
+            // The state ends with the first retransmission after that time, and the interval between retransmissions
+            // doubles.
             predictedMs: [leastMs, 1000 / MESSAGES_PER_SEC + 2 * (leastMs + RTO_MS.least) * LATEST],
           },
           why: `net.ipv4.tcp_retries2 = ${retries}`,
@@ -172,14 +176,17 @@ export async function cutWire(context: LabContext): Promise<Remains[]> {
   ];
 }
 
-/** Judges what was seen until now of states that may be over `lastsMs` after they began: a snapshot that late shows nothing. */
+/**
+ * Judges an observation of states that may end `lastsMs` after they began. A snapshot taken later than that proves
+ * nothing.
+ */
 function judge(isAsPredicted: boolean, beganMs: number, lastsMs: number): Remains["verdict"] {
   if (isAsPredicted) return "confirmed";
   return Date.now() - beganMs >= lastsMs ? "inconclusive" : "refuted";
 }
 
 /**
- * How long a connection that gets no acknowledgement is kept at least.
+ * Returns the minimum time for which the kernel keeps a connection without acknowledgements.
  *
  * @param retries net.ipv4.tcp_retries2
  * @see Linux net/ipv4/tcp_timer.c, tcp_model_timeout()
@@ -209,7 +216,7 @@ export async function statesOf(host: Host, port: number): Promise<Partial<Record
   return (await takeSnapshot(host, port)).states;
 }
 
-/** Waits until all of them are in a state, or the deadline has passed: then what there is. */
+/** Waits until all sockets are in a state. Returns the last states seen when the deadline has passed. */
 async function reaches(host: Host, port: number, state: TcpState): Promise<Partial<Record<TcpState, number>>> {
   const deadlineMs = performance.now() + DEADLINE_MS;
   for (;;) {

@@ -1,4 +1,4 @@
-// E7 by hand: shell commands that leave the same sockets behind, and show them.
+// Shell commands to reproduce E7 by hand: they leave the same sockets behind and show them.
 import { commandOf, END_BY_HAND } from "../reproduce.js";
 import type { HostPair } from "../testbed/host.js";
 
@@ -9,7 +9,7 @@ interface Ports {
   readonly asking: number;
 }
 
-/** What is typed into the two hosts; the wire can be cut only where there is one. */
+/** Returns the commands for both hosts. The link can be cut only between namespaces. */
 export function reproduceHalfOpen(
   { description, server, client }: HostPair,
   connections: number,
@@ -31,23 +31,24 @@ export function reproduceHalfOpen(
     `connected ${ports.vanished} ${connections}; connected ${ports.asking} ${connections}`,
     `$server ip link set ${server.device} down; kill -KILL $client_pid $server_pid`,
     timers("$server", ports.vanished),
-    // Once it has sent in vain, with the timer of its retransmissions.
+    // Wait until it retransmits, when its retransmission timer is visible.
     `until ${timers("$client", ports.asking)} | grep "timer:(on"; do sleep 0.1; done`,
     `$server ip link set ${server.device} up`,
   ];
   return [
-    // As the lab does: else a stray RST ends a TIME_WAIT early.
+    // Set this as in the lab, because a stray RST would end a TIME_WAIT early.
     ...(kind === "namespaces" ? ["$client sysctl -w net.ipv4.tcp_rfc1337=1"] : []),
     serve(ports.orderly),
     connect(ports.orderly, "--close", "fin"),
-    // The last packets are the server's, which may hear of the end later.
+    // Wait for the last packets from the server, which may be slow to notice the end.
     `while ${ending("$client", ports.orderly)} | grep -q .; do sleep 0.1; done`,
     ...inspect(ports.orderly),
     timers("$client", ports.orderly),
     `${serve(ports.killed)}; server_pid=$!`,
     `${connect(ports.killed, "-T", "5m")} & client_pid=$!`,
     `connected ${ports.killed} ${connections}`,
-    // A thread of the client may go on for a moment; and the server's sockets live as long as it does.
+    // Wait, because a thread of the client may still be running; and wait for the server, whose sockets live as long as
+    // it does.
     'kill -STOP $client_pid; until grep -q "^State:.T" /proc/$client_pid/status; do sleep 0.1; done',
     "kill -KILL $server_pid; wait $server_pid",
     ...inspect(ports.killed),

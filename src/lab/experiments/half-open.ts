@@ -1,4 +1,5 @@
-// E7: one side is gone: what the other side's socket table shows, and for how long, by the kernel's timers and by observation.
+// E7: one side disappears. Shows the other side's socket table, and how long its states last by the kernel's timers and
+// by observation.
 import type { LabVerdict } from "../../results/lab/lab.js";
 import { formatCount, formatDuration } from "../../util/units.js";
 import type { Experiment } from "../experiment.js";
@@ -7,7 +8,7 @@ import { type Seen, type StateLifetime, watch } from "../observe/state-lifetime.
 import { CONNECTIONS, cutWire, killedServer, orderlyEnd, PORTS, type Remains, statesOf } from "./half-open-cases.js";
 import { reproduceHalfOpen } from "./half-open-commands.js";
 
-/** The quick run watches to the end what its hosts' settings make short; the whole of it also TIME_WAIT. */
+/** The quick run watches only states shortened by its hosts' settings; the full run also watches TIME_WAIT. */
 const WATCH_MS = { quick: { least: 3000, most: 8000 }, full: { least: 20_000, most: 75_000 } } as const;
 
 export const halfOpen: Experiment = {
@@ -21,12 +22,12 @@ export const halfOpen: Experiment = {
     const { testbed, isQuick, progress } = context;
     const isCut = testbed.description.kind === "namespaces";
     const watching = new Map<Remains, Promise<Seen[]>>();
-    // Each from the moment that it is left: the shortest is over before the next case is set up.
+    // Start watching each case at once, because the shortest ends before the next case is set up.
     const leave = (remains: Remains): Remains => {
       const { least, most } = isQuick ? WATCH_MS.quick : WATCH_MS.full;
       const lifetime = remains.lifetime.map((each) => each.lifetime);
       const seen = watch(context, lifetime, least, most);
-      // Told below, unless the lab ends before.
+      // Awaited below, unless the lab ends first.
       seen.catch(() => undefined);
       watching.set(remains, seen);
       return remains;
@@ -40,7 +41,7 @@ export const halfOpen: Experiment = {
     progress(`watching what is left of ${formatCount(cases.length * CONNECTIONS)} connections`);
     const seen = (await Promise.all(cases.map((each) => watching.get(each)!))).flat();
     if (isCut) await testbed.server.exec("ip", ["link", "set", testbed.server.device, "up"]);
-    // Awake, the client reads the end, closes, and CLOSE_WAIT is over.
+    // Once awake, the client reads the end and closes, which ends CLOSE_WAIT.
     const wokenMs = Date.now();
     await killed.clientLoad.end();
     const afterwards = await statesOf(testbed.client, PORTS.killed);

@@ -1,5 +1,5 @@
-// E6: held connections carry traffic: messages over all of them, each one answered, and their latency as the number of connections
-// grows.
+// E6: held connections carry traffic. Sends messages over all of them, checks that each is answered, and measures
+// latency as the number of connections grows.
 import type { Evidence } from "../../results/lab/evidence.js";
 import { formatCount, formatDuration } from "../../util/units.js";
 import { type Experiment, type LabContext, PORT } from "../experiment.js";
@@ -8,7 +8,7 @@ import { commandOf, END_BY_HAND } from "../reproduce.js";
 
 const SIZES = { quick: [500, 2000, 6000], full: [1000, 5000, 20_000, 50_000] } as const;
 const SECONDS = { quick: 3, full: 10 } as const;
-/** A connection's first message is due after one interval, and before two are over. */
+/** A connection's first message is due after one to two intervals. */
 const INTERVALS = 2;
 
 export const livingLoad: Experiment = {
@@ -16,7 +16,7 @@ export const livingLoad: Experiment = {
   title: "Held connections are alive",
   claims: ["C4"],
   claim: "All connections that share a port are alive: messages travel both ways on each of them, and none is lost.",
-  // The largest client load's at the least, whatever the rate that was asked for.
+  // At least the time for the largest client load at the requested rate.
   quickMs: ({ messageRatePerSec }) => 8000 + (1000 * INTERVALS * SIZES.quick.at(-1)!) / messageRatePerSec,
   async run(context) {
     const { testbed, isQuick, messageRatePerSec } = context;
@@ -43,7 +43,7 @@ export const livingLoad: Experiment = {
         "every connection answers, none is lost, and every message is answered, however many connections there are",
       observed: `${formatCount(heard)} of ${formatCount(requested)} connections answered, ${formatCount(lost)} lost; ${formatCount(answered)} of ${formatCount(sent)} messages answered; round trip p50 ${p50.join(" → ")}, p99 ${p99.join(" → ")} as the number of connections grows`,
       verdict: isConfirmed ? "confirmed" : gone > 0 || answered < sent ? "refuted" : "inconclusive",
-      // What was not answered in time may have been on its way; a connection that was lost is lost.
+      // An answer missing at the deadline may have been in flight, but a lost connection is lost.
       isTimed: gone === 0,
       reason: isConfirmed
         ? undefined
@@ -53,7 +53,7 @@ export const livingLoad: Experiment = {
   },
 };
 
-/** Opens a client load that sends, and waits for its end: `connect` stops sending first, and waits for answers on their way. */
+/** Runs a client load that sends messages. At the end, `connect` stops sending and waits for outstanding answers. */
 async function exchange(
   { testbed, isQuick, messageRatePerSec, progress }: LabContext,
   at: string,

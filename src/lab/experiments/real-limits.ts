@@ -1,5 +1,5 @@
-// E5: the real limits: memory and CPU per connection as slopes over growing loads, CPU and bytes per message, and the limit of this
-// host that follows from them.
+// E5: real limits. Measures memory and CPU per connection as slopes over growing loads, and CPU and bytes per message,
+// and derives the limit of this host.
 
 import { readCpuSeconds } from "../../linux/proc/process-facts.js";
 import type { Evidence } from "../../results/lab/evidence.js";
@@ -14,20 +14,20 @@ import { END_BY_HAND } from "../reproduce.js";
 import type { Host } from "../testbed/host.js";
 
 const STEPS = 6;
-/** Fewer tell no slope. */
+/** Minimum number of steps for a meaningful slope. */
 const LEAST_STEPS = 5;
 const STEP_CONNECTIONS = { quick: 5000, full: 20_000 } as const;
-/** Enough to keep both ends busy: the price of one that wakes a sleeping program says little of a client load. */
+/** High enough to keep both ends busy, because the cost of waking a sleeping program is not typical of a load. */
 const MESSAGES = { connections: 2000, ratePerSec: 20, seconds: { quick: 3, full: 10 } } as const;
-/** The fit is good when a straight line explains nearly all of it. */
+/** Minimum R² for a good fit. */
 const GOOD_FIT = 0.98;
 
-/** Of a message and its answer, both ends. */
+/** Cost of a message and its answer at both ends. */
 interface Exchange {
   readonly cpuSeconds: number;
-  /** Headers and acknowledgements included. */
+  /** Bytes in both directions, including headers and acknowledgements. */
   readonly wireBytes: number;
-  /** Of these, in the fuller direction. */
+  /** Bytes in the busier direction. */
   readonly fullerBytes: number;
 }
 
@@ -105,7 +105,7 @@ export const realLimits: Experiment = {
 };
 
 const UNKNOWN = "not measured";
-/** A price that is not known to a half says nothing. */
+/** Maximum relative error of a usable cost. */
 const WORST_ERROR = 0.5;
 
 interface Obstacle {
@@ -117,7 +117,7 @@ function unclear(reason: string): Obstacle {
   return { verdict: "inconclusive", reason };
 }
 
-/** What keeps the points from telling a price; undefined when nothing does. */
+/** Returns why the points do not yield a cost; undefined if they do. */
 function findObstacle(
   { samples, result }: Scaling,
   kernel: Line | undefined,
@@ -130,7 +130,7 @@ function findObstacle(
     const reason = `only ${samples.length} of ${STEPS} sizes could be measured: ${why}`;
     return HOST_LIMITS.includes(finding?.limit ?? "") ? { verdict: "skipped", reason } : unclear(reason);
   }
-  // Slabs are the whole machine's: how far they move by themselves was seen before the first connection.
+  // Slab memory is shared by the whole machine. Its own drift was measured before the first connection.
   const atRest = `at rest it moved by ${formatBytes(drift.bytes)} in ${drift.seconds} s`;
   if (kernel.slope <= 0) return unclear(`the kernel's memory did not grow with the connections; ${atRest}`);
   if (kernel.r2 < GOOD_FIT) {
@@ -143,7 +143,7 @@ function findObstacle(
   return messages === undefined ? unclear("no message was answered") : undefined;
 }
 
-/** What a message and its answer cost; undefined when none was answered. */
+/** Measures the cost of a message and its answer; undefined if none was answered. */
 async function exchange(context: LabContext, at: string, commands: string[]): Promise<Exchange | undefined> {
   const { testbed, isQuick } = context;
   const server = await startServer({ testbed }, at, ["--mode", "echo", "--log", "none"]);
@@ -163,7 +163,7 @@ async function exchange(context: LabContext, at: string, commands: string[]): Pr
   if (messages <= 0) return undefined;
   const received = (after.received - before.received) / messages;
   const sent = (after.sent - before.sent) / messages;
-  // What is sent over loopback is received there as well: one number counts both directions.
+  // Over loopback, everything sent is also received, so one counter covers both directions.
   const isLoopback = testbed.client.device === "lo";
   return {
     cpuSeconds: (after.cpuSeconds - before.cpuSeconds) / messages,
@@ -185,7 +185,7 @@ async function meter(host: Host, clientLoad: ClientLoad, server: Subprocess) {
   return {
     messages: clientLoad.last?.answeredMessages ?? 0,
     cpuSeconds: pids.reduce((sum, pid) => sum + (readCpuSeconds(pid) ?? 0), 0),
-    // The first and the ninth column.
+    // Columns 1 and 9 of /proc/net/dev.
     received: cells?.[0] ?? 0,
     sent: cells?.[8] ?? 0,
   };
@@ -195,14 +195,14 @@ function kernelPoints(samples: readonly Sample[]) {
   return samples.map(({ connections, kernelBytes }) => [connections, kernelBytes] as const);
 }
 
-/** Others' memory is in it: a slope that is not far above its error is no price. */
+/** The readings include memory of other programs, so a slope close to its error is not usable. */
 function kernelText(kernel: Line | undefined): string {
   if (kernel === undefined) return UNKNOWN;
   if (!(kernel.slope * WORST_ERROR > kernel.slopeError)) return "not measurable now";
   return `${formatBytes(kernel.slope)} ± ${formatBytes(kernel.slopeError)}`;
 }
 
-/** A thread's start or a collection of garbage weighs more than the connections of a step. */
+/** A thread starting or garbage collection outweighs the connections of a step. */
 function userText(user: Line | undefined): string {
   if (user === undefined) return UNKNOWN;
   const { slope, slopeError } = user;
@@ -216,7 +216,7 @@ function perMessage(cost: number | undefined, factor: number, unit: string): [st
   return [format(cost), format(cost / HEARTBEAT_SECONDS)];
 }
 
-/** None where there is no line. */
+/** Returns nothing if no line can be fitted. */
 function fitEvidence(
   title: string,
   name: string,

@@ -1,11 +1,15 @@
-// E3: source ports as the limit: one source address towards one destination, then a second destination, then a second source.
+// E3: source ports as the limit, with one source address and one destination, then a second destination, then a second
+// source address.
 import { formatCount } from "../../util/units.js";
 import { type Experiment, type LabContext, PORT } from "../experiment.js";
 import { type ClientLoadResult, expectRoom, gather, startServer } from "../observe/client-load.js";
 import { countLocalPorts, takeSnapshot } from "../observe/socket-snapshot.js";
 import { END_BY_HAND } from "../reproduce.js";
 
-/** Quick: 2,000 ports instead of all that need no privilege. Below the ephemeral range, so that nobody else has one. */
+/**
+ * The quick run uses 2,000 ports instead of all unprivileged ones. They lie below the ephemeral range, so that no other
+ * program uses them.
+ */
 const RANGES = { quick: "20000-21999", full: "1024-65535" } as const;
 
 export const sourcePorts: Experiment = {
@@ -42,11 +46,11 @@ export const sourcePorts: Experiment = {
     }
     for (const server of servers) await server.end();
     commands.push(END_BY_HAND);
-    // Ports that something else on this host holds are not to be had: over loopback that may be some.
+    // Over loopback, other programs on this host may hold some of the ports.
     const isClose = ({ predicted, reached }: { predicted: number; reached: number }) =>
       reached <= predicted && reached >= predicted * (testbed.description.kind === "namespaces" ? 1 : 0.99);
     const isConfirmed = rows.every((row) => isClose(row) && row.distinct <= ports && row.limit === "source-ports");
-    // Fewer than predicted, and not for want of ports: another limit was in the way, which says nothing of them.
+    // If another limit was in the way, the shortfall proves nothing about ports.
     const isInterrupted = ({ predicted, reached, distinct, limit }: Row) =>
       reached < predicted && distinct <= ports && limit !== "source-ports";
     const isRefuted = rows.some((row) => !isInterrupted(row) && !(isClose(row) && row.limit === "source-ports"));
@@ -87,7 +91,7 @@ interface Row {
   readonly requested: number;
   readonly predicted: number;
   readonly reached: number;
-  /** Different source ports. */
+  /** Number of distinct source ports. */
   readonly distinct: number;
   readonly limit: string;
 }
@@ -105,7 +109,7 @@ async function drive(
   expectRoom(result);
   return {
     reached: snapshots.reduce((sum, { outgoing }) => sum + outgoing, 0),
-    // Of all addresses and towards both destinations together: the same ones again are the point.
+    // Counts ports across all addresses and both destinations, because the experiment tests whether they are reused.
     distinct: countLocalPorts(snapshots[0]!),
     result,
     command: clientLoad.command,

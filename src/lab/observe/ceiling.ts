@@ -1,5 +1,5 @@
-// How many connections each limit of this host allows, given the measured cost of a connection and of a message; the lowest is the
-// ceiling.
+// Computes how many connections each limit of this host allows, given the measured cost of a connection and a message.
+// The lowest is the ceiling.
 import { availableParallelism } from "node:os";
 import { predictCapacity } from "../../capacity/predict.js";
 import { readMemoryRoom, roomAboveFloor } from "../../engine/memory-stop.js";
@@ -7,23 +7,23 @@ import { readDefaultDevice, readLinkSpeed } from "../../linux/proc/net-device.js
 import type { CeilingEvidence, UnnumberedLimit } from "../../results/lab/evidence.js";
 import type { LimitRow } from "../../results/limits.js";
 
-/** A message and its answer over each connection so often. */
+/** Interval between messages on each connection. Every message is answered. */
 export const HEARTBEAT_SECONDS = 30;
-/** Where no link tells its speed. */
+/** Used if no link reports its speed. */
 const ASSUMED_BITS_PER_SEC = 1e9;
 
-/** Told by what was measured: the host's memory or the cgroup's, whichever is tighter, CPU and link. */
+/** Limits replaced by the measured ones: memory of the host or cgroup, whichever is tighter, CPU and link. */
 const MEASURED = ["memory", "cgroup-memory", "cgroup-memory-high", "cpu", "link-speed"];
 
-/** Measured, both ends together; undefined what could not be measured. */
+/** Measured costs of both ends together; undefined if not measured. */
 export interface Costs {
   readonly bytesPerConnection: number | undefined;
   readonly cpuSecondsPerMessage: number | undefined;
-  /** On the wire in the fuller direction, headers and acknowledgements included. */
+  /** Bytes in the busier direction, including headers and acknowledgements. */
   readonly wireBytesPerMessage: number | undefined;
 }
 
-/** @returns the limits, and whether the first that ends is one of ports */
+/** @returns the limits, and whether the lowest is a limit of ports */
 export async function ceilingOf(
   wanted: number,
   costs: Costs,
@@ -64,7 +64,7 @@ function measured({ bytesPerConnection, cpuSecondsPerMessage, wireBytesPerMessag
   ] as const;
 }
 
-/** How often `each` is in `room`; undefined where either is not known. */
+/** Returns how many times `each` fits into `room`; undefined if either is unknown. */
 function share(room: number, each: number | undefined): number | undefined {
   if (each === undefined || !(each > 0) || !Number.isFinite(room)) return undefined;
   return Math.max(0, Math.floor(room / each));

@@ -1,4 +1,4 @@
-// Connections opened by `connect` in the client's host: held while they are observed, then closed for their result.
+// Runs `connect` in the client's host: its connections are held while they are observed, then closed for their result.
 import { setTimeout as delay } from "node:timers/promises";
 import { lastResult, onSnapshot } from "../../client/event-stream.js";
 import type { ConnectSnapshot } from "../../client/snapshot.js";
@@ -14,10 +14,10 @@ import type { RunOptions } from "../testbed/host.js";
 
 export type ClientLoadResult = Explained<ConnectResult>;
 
-/** A client load is held until it is ended. */
+/** A client load holds until it is stopped. */
 const HOLD = "forever";
 const FREEZE_POLL_MS = 5;
-/** Settings and resources of this host that may end a client load before it comes to what an experiment is about. */
+/** Settings and resources of this host that may stop a client load before it reaches what an experiment tests. */
 export const HOST_LIMITS = [
   "nofile",
   "file-max",
@@ -30,7 +30,7 @@ export const HOST_LIMITS = [
 ];
 
 export class ClientLoad {
-  /** The command line, as one types it by hand. */
+  /** Command line to type by hand. */
   readonly command: string;
   readonly process: Subprocess;
   #last: ConnectSnapshot | undefined;
@@ -47,25 +47,28 @@ export class ClientLoad {
     return this.#last;
   }
 
-  /** Stops the program, and waits until it stands still: its sockets go on in the kernel. */
+  /** Stops the program with SIGSTOP and waits until it has stopped. Its sockets stay active in the kernel. */
   async freeze(): Promise<void> {
     this.process.kill("SIGSTOP");
     while (!this.process.hasEnded && readProcessFacts(this.process.pid!)?.isStopped === false)
       await delay(FREEZE_POLL_MS);
   }
 
-  /** Closes it, a frozen one too, and reads what it came to. @throws {AppError} E_SYSTEM when it has no result */
+  /** Ends the client load, even a frozen one, and reads its result. @throws {AppError} E_SYSTEM if there is none */
   async end(): Promise<ClientLoadResult> {
     if (!this.process.hasEnded) {
       this.process.kill("SIGINT");
-      // Afterwards: awake, it might be at its end before, where a signal would take it away without its result.
+      // SIGCONT comes second. If woken first, the program might finish before SIGINT arrives, which would then kill it
+      // without a result.
       this.process.kill("SIGCONT");
     }
     return jsonOf(this.process, this.command);
   }
 }
 
-/** The result that a program has printed as JSON, once it has ended. @throws {AppError} E_SYSTEM or E_PERMISSION when it has not */
+/**
+ * Returns the JSON result of a program once it has ended. @throws {AppError} E_SYSTEM or E_PERMISSION if there is none
+ */
 export async function jsonOf<T>(process: Subprocess, command: string): Promise<T> {
   const result = lastResult((await process.result).stdout);
   if (result === undefined) throw process.failure(`${command} has no result`);
@@ -73,9 +76,9 @@ export async function jsonOf<T>(process: Subprocess, command: string): Promise<T
 }
 
 /**
- * For an experiment that is about something else.
+ * Fails an experiment whose client load was stopped by a limit of this host that the experiment is not about.
  *
- * @throws {AppError} E_PERMISSION when a limit of this host stopped the client load
+ * @throws {AppError} E_PERMISSION in that case
  */
 export function expectRoom({ diagnosis: { finding } }: ClientLoadResult): void {
   if (finding === undefined || !HOST_LIMITS.includes(finding.limit)) return;
@@ -83,16 +86,16 @@ export function expectRoom({ diagnosis: { finding } }: ClientLoadResult): void {
 }
 
 /**
- * Opens a client load from the client's host and waits until all that can be opened is held.
+ * Starts a client load in the client's host and waits until it holds everything it could open.
  *
- * @param args of `connect`, the destinations first
+ * @param args arguments of `connect`, starting with the destinations
  */
 export async function gather(
   { testbed, progress }: Pick<LabContext, "testbed" | "progress">,
   args: readonly string[],
   options: RunOptions = {},
 ): Promise<ClientLoad> {
-  // With RST: a TIME_WAIT that an experiment leaves would be in the way of the next one.
+  // Close with RST, because a TIME_WAIT would interfere with the next experiment.
   const close = args.includes("--close") ? [] : ["--close", "rst"];
   const line = ["connect", ...args, ...close, "-T", HOLD, "--authorized", "--json"];
   const clientLoad = new ClientLoad(testbed.client.run(line, options), commandOf(["connect", ...args]));
@@ -101,7 +104,7 @@ export async function gather(
       progress(`${formatCount(open)} of ${formatCount(requested)} connections`);
       if (stage === "hold") resolve();
     });
-    // One that fails at once never holds: its result says why.
+    // A program that fails at once never reaches the hold stage; its result says why.
     clientLoad.process.result.then(
       () => resolve(),
       () => resolve(),
@@ -110,7 +113,7 @@ export async function gather(
   return clientLoad;
 }
 
-/** Starts `serve` in the server's host and waits until it listens. @param args after the address */
+/** Starts `serve` in the server's host and waits until it listens. @param args arguments after the address */
 export async function startServer(
   { testbed }: Pick<LabContext, "testbed">,
   at: string,

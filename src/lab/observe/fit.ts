@@ -1,17 +1,17 @@
-// The straight line through measured points, by least squares, and how sure its slope is.
+// Fits a straight line to measured points by least squares, and estimates the error of its slope.
 
 export interface Line {
   readonly slope: number;
   readonly intercept: number;
-  /** Standard error of the slope; 0 for two points, through which a line always goes. */
+  /** Standard error of the slope; 0 for two points, which always fit exactly. */
   readonly slopeError: number;
-  /** Share of the variance that the line explains, 0 to 1. */
+  /** Share of the variance explained by the line, from 0 to 1. */
   readonly r2: number;
 }
 
 type Points = readonly (readonly [x: number, y: number])[];
 
-/** @returns undefined for fewer than two points, or when all have the same x */
+/** @returns undefined for fewer than two points, or if all have the same x */
 export function fitLine(points: Points): Line | undefined {
   if (new Set(points.map(([x]) => x)).size < 2) return undefined;
   const n = points.length;
@@ -31,7 +31,7 @@ export function fitLine(points: Points): Line | undefined {
   };
 }
 
-/** How far the points lie from the line, on the (quadratic) average. */
+/** Returns the root mean square distance of the points from the line. */
 export function distanceFrom({ slope, intercept }: Line, points: Points): number {
   return Math.sqrt(mean(points.map(([x, y]) => (y - intercept - slope * x) ** 2)));
 }

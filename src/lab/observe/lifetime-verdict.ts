@@ -1,18 +1,22 @@
-// Judges whether sockets stayed in a state for as long as predicted, and puts it into words.
+// Judges whether sockets stayed in a state for the predicted time, and describes the observation.
 import { formatDuration } from "../../util/units.js";
 import type { Seen } from "./state-lifetime.js";
 
-/** The kernel counts in ticks of up to 10 ms. */
+/** The kernel counts time in ticks of up to 10 ms. */
 const TICK_MS = 10;
-/** A timer's place in the kernel's wheel is an eighth of its time at most (kernel/time/timer.c): so late may it fire. */
+/**
+ * A kernel timer may fire late by up to an eighth of its duration, the granularity of the timer wheel
+ * (kernel/time/timer.c).
+ */
 export const LATEST = 1 + 1 / 8;
 
-/** Looks so far apart that they allow half or twice the time that was predicted show nothing of it. */
+/** Observations too far apart to exclude half or twice the predicted time are inconclusive. */
 const COARSE = 2;
 
 /**
- * Judges what was seen by what was predicted: to the tick, where a timer counts down; else by when it was gone. Only an interval
- * that excludes the prediction refutes it; one that is too wide to show it is inconclusive.
+ * Compares an observation with its prediction: to the tick if a timer counts down, otherwise by the time at which the
+ * sockets were gone. Only an interval that excludes the prediction refutes it; an interval that is too wide to confirm
+ * it is inconclusive.
  */
 export function judgeLifetime(seen: Seen): "confirmed" | "refuted" | "inconclusive" {
   const { lifetime, stayedMs, missedMs, timerMs, hasNoTimer } = seen;
@@ -25,11 +29,11 @@ export function judgeLifetime(seen: Seen): "confirmed" | "refuted" | "inconclusi
   const [least, most] = predictedMs;
   if (stayedMs > most || (missedMs !== undefined && missedMs < least)) return "refuted";
   if (!countsDown) return isNarrow(seen, least, most) ? "confirmed" : "inconclusive";
-  // All snapshots found it, and none a timer that would end it.
+  // All snapshots found the state, and none found a timer that would end it.
   if (hasNoTimer) return "refuted";
   if (timerMs === undefined) return isNarrow(seen, least, most) ? "confirmed" : "inconclusive";
   const [from, to] = timerMs;
-  // Where they cross, the timer was set anew.
+  // If the bounds cross, the timer was restarted.
   const excludes = from > to + TICK_MS || from > least + TICK_MS || to < least - TICK_MS;
   return excludes ? "refuted" : "confirmed";
 }
@@ -38,7 +42,7 @@ function isNarrow({ stayedMs, goneMs }: Seen, least: number, most: number): bool
   return goneMs !== undefined && stayedMs >= least / COARSE && goneMs <= most * COARSE;
 }
 
-/** `59.8 s to 60.1 s by the kernel's timer, gone after 61.2 s to 61.7 s` */
+/** Returns a text such as `59.8 s to 60.1 s by the kernel's timer, gone after 61.2 s to 61.7 s`. */
 export function formatLifetime({ stayedMs, missedMs, goneMs, timerMs, hasNoTimer, lifetime }: Seen): string {
   const timer =
     lifetime.countsDown && timerMs !== undefined

@@ -1,5 +1,5 @@
-// Memory and CPU of a load that grows step by step. Also how far the kernel's memory drifts while the lab is idle: the error of a
-// measured point.
+// Measures memory and CPU of a load that grows step by step. Also measures the drift of kernel memory while the lab is
+// idle, which is the error of a point.
 import { setTimeout as delay } from "node:timers/promises";
 import { onSnapshot } from "../../client/event-stream.js";
 import { readMemoryUse } from "../../engine/memory-use.js";
@@ -12,7 +12,7 @@ import { commandOf, END_BY_HAND } from "../reproduce.js";
 import { type ClientLoadResult, jsonOf, startServer } from "./client-load.js";
 
 const STEP_MS = 800;
-/** A wait for slabs and counters to settle after a step. */
+/** Time to let slabs and counters settle after a step. */
 const SETTLE_MS = 250;
 const REST = { readings: 10, everyMs: 50 } as const;
 
@@ -24,13 +24,13 @@ export interface Sample {
 }
 
 export interface Scaling {
-  /** One for each size that was reached and held while it was looked at. */
+  /** One sample for each size that was reached and still held when it was measured. */
   readonly samples: readonly Sample[];
   readonly commands: readonly string[];
   readonly result: ClientLoadResult;
 }
 
-/** Between the least and the most of the kernel's memory over half a second in which nothing of the lab's runs. */
+/** Returns the range of the kernel's memory use over half a second while the lab runs nothing. */
 export async function driftAtRest(): Promise<{ readonly bytes: number; readonly seconds: number }> {
   const seen: number[] = [];
   for (let reading = 0; reading <= REST.readings; reading++) {
@@ -40,7 +40,7 @@ export async function driftAtRest(): Promise<{ readonly bytes: number; readonly 
   return { bytes: Math.max(...seen) - Math.min(...seen), seconds: (REST.readings * REST.everyMs) / 1000 };
 }
 
-/** Grows a client load through `sizes`, and measures at each. */
+/** Grows a client load through `sizes` and measures each. */
 export async function grow(context: LabContext, at: string, sizes: readonly number[]): Promise<Scaling> {
   const { testbed } = context;
   const server = await startServer({ testbed }, at);
@@ -54,7 +54,7 @@ export async function grow(context: LabContext, at: string, sizes: readonly numb
   let openNow = 0;
   const measure = async (size: number) => {
     await delay(SETTLE_MS);
-    // One that has lost some meanwhile, or has gone on, is of another size.
+    // Skip the sample if the size has changed since.
     if (openNow === size && !client.hasEnded) samples.push(sampleOf(size, [server.process, client]));
   };
   onSnapshot(client, ({ open }) => {

@@ -1,5 +1,6 @@
-// The program that takes a socket snapshot: runs inside one of the lab's hosts, reads the kernel's socket table there and prints what
-// concerns a port and the two hosts' addresses. Over loopback both hosts, and strangers, are in the same table.
+// Program that takes a socket snapshot. It runs inside one of the lab's hosts, reads the socket table there, and prints
+// what concerns the port and the addresses of both hosts. Over loopback, one table contains both hosts and unrelated
+// sockets.
 
 import { PORT_ROLE, portFields } from "../../socket-table/ports/ports-in-use.js";
 import { forEachSocket, type SocketView, stateMask } from "../../socket-table/table.js";
@@ -10,7 +11,7 @@ import type { SeenField, SeenTimer, SnapshotRequest, SocketSnapshot } from "./so
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
-// JSON takes the space: it says that this program has started, which Node may not (NODE_START_MS).
+// Prints whitespace, which JSON ignores, to show that Node has started. It may hang on startup (NODE_START_MS).
 process.stdout.write("\n");
 const { host, port, ips, peerIps, tuples: most }: SnapshotRequest = JSON.parse(process.argv[2]!);
 const QUERY = {
@@ -32,7 +33,7 @@ const { source } = await forEachSocket(QUERY, (socket) => {
   states[socket.stateName] = (states[socket.stateName] ?? 0) + 1;
   noteTimer(socket);
   if (socket.stateName !== "ESTABLISHED") return;
-  // A client's own port may be the same number.
+  // A client's local port may have the same number.
   if (host === "server" && socket.localPort === port) incoming++;
   else if (socket.remotePort === port) {
     outgoing++;
@@ -47,7 +48,7 @@ const { source } = await forEachSocket(QUERY, (socket) => {
   });
 });
 const afterMs = Date.now();
-// Without the port: what else the host took for them is to be seen, too.
+// Not filtered by port, to show any other ports that the host used for these connections.
 const { local, remote } = QUERY;
 const { fields } = await portFields({ local, remote, states: stateMask(["ESTABLISHED"]) });
 const socketSnapshot: SocketSnapshot = {
@@ -59,14 +60,14 @@ const socketSnapshot: SocketSnapshot = {
   outgoing,
   sourcePorts: sourcePorts.reduce((sum, used) => sum + used, 0),
   tuples,
-  // A stranger that listens at all addresses is no connection.
+  // Exclude the unspecified address, which belongs to unrelated listeners.
   fields: fields
     .filter(({ ip }) => ips.includes(ip))
     .map(({ ip, roles, socketCount }): SeenField => ({ ip, sockets: socketCount, used: runsOf(roles) })),
 };
 process.stdout.write(JSON.stringify(socketSnapshot));
 
-/** A host's addresses follow each other. */
+/** Returns the range of a host's addresses, which are consecutive. */
 function rangeOf(addresses: readonly string[]): AddressRange {
   return { first: parseIp(addresses[0]!), count: addresses.length };
 }

@@ -1,4 +1,4 @@
-// A snapshot of the sockets of a port, taken inside a host by snapshot-program.ts: counts, some 4-tuples, ports in use.
+// Snapshot of a port's sockets, taken inside a host by snapshot-program.ts: counts, some 4-tuples, and ports in use.
 import { fileURLToPath } from "node:url";
 import type { TcpState } from "../../results/sockets/socket-table.js";
 import type { FourTuple } from "../../util/endpoint.js";
@@ -8,51 +8,53 @@ import type { Host } from "../testbed/host.js";
 export interface SnapshotRequest {
   readonly host: Host["name"];
   readonly port: number;
-  /** The host's own addresses. */
+  /** Addresses of this host. */
   readonly ips: readonly string[];
-  /** The other host's: sockets towards others are none of the lab's. */
+  /** Addresses of the other host. Sockets to any other address do not belong to the lab. */
   readonly peerIps: readonly string[];
-  /** 4-tuples to tell of at most. */
+  /** Maximum number of 4-tuples to include. */
   readonly tuples: number;
 }
 
 export interface SeenField {
   readonly ip: string;
   readonly sockets: number;
-  /** Runs of ports in use, both ends included. */
+  /** Ranges of ports in use, both ends included. */
   readonly used: readonly (readonly [first: number, last: number])[];
 }
 
-/** Sockets in one state, and the timer that will end it. */
+/** Sockets in one state, and the timers that will end it. */
 export interface SeenTimer {
   readonly state: TcpState;
-  /** Sockets without any timer: nothing but a packet or their program moves them. */
+  /** Number of sockets without a timer. Only a packet or their program changes their state. */
   readonly without: number;
-  /** Until it fires, over those with one; 0 when none has. */
+  /** Time until the timer fires, over the sockets that have one; 0 if there is none. */
   readonly shortestMs: number;
   readonly longestMs: number;
 }
 
 export interface SocketSnapshot {
   readonly source: string;
-  /** Between these two moments the table was read, in milliseconds since the epoch. */
+  /** Times before and after reading the table, in milliseconds since the epoch. */
   readonly atMs: readonly [before: number, after: number];
-  /** Sockets by state, whichever end has the port. */
+  /** Number of sockets by state, at either end of the port. */
   readonly states: Readonly<Partial<Record<TcpState, number>>>;
-  /** One for each state. */
+  /** Timers of each state. */
   readonly timers: readonly SeenTimer[];
-  /** ESTABLISHED sockets with the port as their own: accepted. */
+  /** Number of ESTABLISHED sockets whose local port is this port (accepted). */
   readonly incoming: number;
-  /** ESTABLISHED sockets towards the port: opened from here. */
+  /** Number of ESTABLISHED sockets whose remote port is this port (opened from here). */
   readonly outgoing: number;
-  /** Different local ports of the sockets towards it. */
+  /** Number of distinct local ports of the sockets connected to the port. */
   readonly sourcePorts: number;
   readonly tuples: readonly FourTuple[];
-  /** Local ports of all ESTABLISHED sockets between the hosts, whichever port is at their other end; of 64 addresses at most. */
+  /**
+   * Local ports of all ESTABLISHED sockets between the hosts, regardless of the remote port; for at most 64 addresses.
+   */
   readonly fields: readonly SeenField[];
 }
 
-/** How many different local ports its fields have together. */
+/** Counts the distinct local ports in all fields. */
 export function countLocalPorts({ fields }: Pick<SocketSnapshot, "fields">): number {
   const ports = new Set<number>();
   for (const [first, last] of fields.flatMap(({ used }) => used)) {
@@ -61,7 +63,7 @@ export function countLocalPorts({ fields }: Pick<SocketSnapshot, "fields">): num
   return ports.size;
 }
 
-/** Takes a snapshot of a port, from inside a host. */
+/** Takes a snapshot of a port from inside a host. */
 export async function takeSnapshot(host: Host, port: number, tuples = 0): Promise<SocketSnapshot> {
   const file = fileURLToPath(new URL("./snapshot-program.js", import.meta.url));
   const request: SnapshotRequest = { host: host.name, port, ips: host.ips, peerIps: host.peerIps, tuples };
@@ -70,7 +72,7 @@ export async function takeSnapshot(host: Host, port: number, tuples = 0): Promis
 
 export const NOTHING = "nothing";
 
-/** `50 ESTABLISHED`, `nothing`. */
+/** Returns a text such as `50 ESTABLISHED` or `nothing`. */
 export function describeStates(states: Partial<Record<TcpState, number>>): string {
   const shown = Object.entries(states).filter(([state, count]) => state !== "LISTEN" && count > 0);
   return shown.length === 0 ? NOTHING : shown.map(([state, count]) => `${formatCount(count)} ${state}`).join(", ");

@@ -1,40 +1,40 @@
-// Observes how long sockets stay in a state: reads their kernel timer repeatedly, and notes when they are gone.
+// Measures how long sockets stay in a state, by reading their kernel timers repeatedly until they are gone.
 
 import type { TcpState } from "../../results/sockets/socket-table.js";
 import { type LabContext, pause } from "../experiment.js";
 import type { Host } from "../testbed/host.js";
 import { type SeenTimer, type SocketSnapshot, takeSnapshot } from "./socket-snapshot.js";
 
-/** Between two snapshots, each of which is a process: often near an end, else seldom. */
+/** Interval between snapshots, each of which starts a process: short near the expected end, otherwise long. */
 const POLL_MS = { least: 250, most: 3000, share: 1 / 4 } as const;
 export interface StateLifetime {
   readonly host: Host;
   readonly port: number;
   readonly state: TcpState;
   readonly sockets: number;
-  /** Between these two moments, in milliseconds since the epoch, it began. */
+  /** Times between which the state began, in milliseconds since the epoch. */
   readonly beganMs: readonly [first: number, last: number];
-  /** How long it is to last by the host's settings; undefined for ever. */
+  /** Predicted duration according to the host's settings; undefined if it does not end. */
   readonly predictedMs: readonly [least: number, most: number] | undefined;
-  /** Whether its timer is set to the end from the beginning, and can be read; retransmissions are set anew each time. */
+  /** True if a readable timer is set to the end from the beginning. Retransmission timers are restarted instead. */
   readonly countsDown: boolean;
 }
 
 export interface Seen {
   readonly lifetime: StateLifetime;
-  /** From the latest beginning to the last snapshot that still had all of them. */
+  /** Time from the latest possible beginning to the last snapshot with all of the sockets. */
   readonly stayedMs: number;
-  /** From the earliest beginning to the first snapshot that missed one of them; undefined while all are left. */
+  /** Time from the earliest possible beginning to the first snapshot that lacks one; undefined while all are left. */
   readonly missedMs: number | undefined;
-  /** From the earliest beginning to the first snapshot without any; undefined while some are left. */
+  /** Time from the earliest possible beginning to the first snapshot without any; undefined while some are left. */
   readonly goneMs: number | undefined;
-  /** What the timers say of how long it lasts, over all snapshots; undefined when none ran. */
+  /** Bounds on the duration derived from the timers in all snapshots; undefined if no timer was running. */
   readonly timerMs: readonly [least: number, most: number] | undefined;
-  /** In no snapshot did a socket have a timer. */
+  /** True if no socket had a timer in any snapshot. */
   readonly hasNoTimer: boolean;
 }
 
-/** Observes all of them until those that are to end within `graceMs` have ended, and for `leastMs` at least. */
+/** Watches all states for at least `leastMs`, and until those that should end within `graceMs` have ended. */
 export async function watch(
   context: Pick<LabContext, "signal">,
   all: readonly StateLifetime[],
@@ -107,12 +107,12 @@ class Watcher {
   ): void {
     if (without === sockets) return;
     this.#hasNoTimer = false;
-    // Past its time it is 0 until the kernel comes to it: that says nothing of when it was due.
+    // An expired timer reads as 0 until the kernel handles it, so its due time is unknown.
     if (without > 0 || shortestMs === 0) return;
     const [first, last] = this.#lifetime.beganMs;
     const least = beforeMs + shortestMs - last;
     const most = afterMs + longestMs - first;
-    // Each snapshot gives two bounds; what all of them allow is kept.
+    // Each snapshot gives two bounds; keep their intersection.
     this.#timerMs = this.#timerMs
       ? [Math.max(this.#timerMs[0], least), Math.min(this.#timerMs[1], most)]
       : [least, most];

@@ -1,12 +1,15 @@
-// A run's samples as lines over time: connections, and the rate at which they were opened.
+// Plots a run's samples over time: the number of connections and the rate of opening them.
 import type { ConnectResult, RunSample } from "../../results/connect.js";
 import type { SeriesEvidence } from "../../results/lab/evidence.js";
 
-/** Steps of the rate at most: finer ones show the sampling, not the run. */
+/** Maximum number of steps in the rate. Finer ones would show sampling artifacts. */
 const MAX_STEPS = 60;
 const TIME = { name: "time since the start", unit: "ms" } as const;
 
-/** Open connections; what was ESTABLISHED in all where some had closed again, and what failed where something did. */
+/**
+ * Returns open connections over time. Adds the total ESTABLISHED if some closed in between, and failures if there are
+ * any.
+ */
 export function timelineOf({ samples }: ConnectResult): SeriesEvidence {
   const line = (name: string, of: (sample: RunSample) => number) => ({
     name,
@@ -27,7 +30,10 @@ export function timelineOf({ samples }: ConnectResult): SeriesEvidence {
   };
 }
 
-/** Connections ESTABLISHED per second, from the last moment without any to the one after which no more came. */
+/**
+ * Returns connections ESTABLISHED per second, from the last sample without any to the sample after which no more were
+ * established.
+ */
 export function rateOf({ samples }: ConnectResult): SeriesEvidence {
   const end = samples.findIndex(({ established }) => established === samples.at(-1)!.established);
   const start = samples.findLastIndex(({ established }, index) => index < end && established === 0);
@@ -45,15 +51,15 @@ export function rateOf({ samples }: ConnectResult): SeriesEvidence {
     title: "Rate over time",
     x: TIME,
     y: { name: "connections per second", unit: "" },
-    // The last step's end.
+    // Extends the last step to its end.
     lines: [{ name: "ESTABLISHED per second", points: [...points, [last.elapsedMs, points.at(-1)?.[1] ?? 0]] }],
   };
 }
 
-/** Names that are nearer to each other than this share of the axis overlap on a phone. */
+/** Labels closer to each other than this share of the axis overlap on a phone. */
 const APART = 1 / 4;
 
-/** Where one stage ends and the next begins. */
+/** Returns the times at which stages end. */
 export function momentsOf({ setupMs, rampMs, holdMs, closeMs }: ConnectResult): { x: number; name: string }[] {
   const open = { x: setupMs + rampMs, name: "all settled" };
   const isApart = holdMs > (open.x + holdMs + Math.max(0, closeMs)) * APART;

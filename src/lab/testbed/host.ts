@@ -1,4 +1,5 @@
-// One of the lab's two hosts, a network namespace or this host: runs programs in it, reads and writes its settings.
+// One of the lab's two hosts, which is a network namespace or this host. Runs programs in it, and reads and writes its
+// settings.
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { LabTestbed } from "../../results/lab/lab.js";
@@ -6,20 +7,20 @@ import { AppError } from "../../util/errors.js";
 import { NODE_START_MS, Subprocess, type SubprocessOptions } from "../../util/subprocess.js";
 
 /**
- * A command prefix: what follows gets SIGKILL when the thread that started it ends, however that ends (man 2
- * PR_SET_PDEATHSIG). It is the last to set before the program: the kernel forgets it when privileges change.
+ * Command prefix that makes a program receive SIGKILL when the thread that started it exits for any reason
+ * (PR_SET_PDEATHSIG(2const)). Must come last before the program, because the kernel clears it when privileges change.
  */
 export const DIES_WITH_US = ["setpriv", "--pdeathsig", "KILL"] as const;
 
-/** What programs say when the kernel or a container forbids it: EPERM, EACCES, EROFS. */
+/** Messages of programs for EPERM, EACCES and EROFS. */
 const FORBIDDEN = /Operation not permitted|Permission denied|Read-only file system/;
 
-/** A server and a client that can reach each other. */
+/** A server host and a client host that can reach each other. */
 export interface HostPair {
   readonly description: LabTestbed;
   readonly server: Host;
   readonly client: Host;
-  /** Ends what was started in the hosts, and the hosts. */
+  /** Ends everything started in the hosts, and the hosts themselves. */
   close(): Promise<void>;
 }
 
@@ -29,16 +30,16 @@ export interface HostSettings {
   readonly peerIps: readonly string[];
   readonly device: string;
   readonly isNamespace: boolean;
-  /** The command prefix by which a program runs in it. */
+  /** Command prefix that runs a program in the host. */
   readonly enter: readonly string[];
 }
 
 export interface RunOptions {
-  /** Soft and hard RLIMIT_NOFILE; as this process has them unless given. */
+  /** Soft and hard RLIMIT_NOFILE; by default those of this process. */
   readonly nofileLimit?: number;
 }
 
-/** What a host shares with its parts. */
+/** State that a host shares with the instances returned by within(). */
 interface Parent {
   readonly running: Set<Subprocess>;
   readonly before: Map<string, string>;
@@ -47,20 +48,20 @@ interface Parent {
 
 export class Host {
   readonly name: "server" | "client";
-  /** Its addresses, those of its loopback left out. */
+  /** Addresses of the host, without loopback. */
   readonly ips: readonly string[];
-  /** The other host's. */
+  /** Addresses of the other host. */
   readonly peerIps: readonly string[];
-  /** The network interface that leads to the other host. */
+  /** Network interface towards the other host. */
   readonly device: string;
   readonly #settings: HostSettings;
   readonly #running: Set<Subprocess>;
   readonly #isOver: () => boolean;
-  /** Settings that were changed, as they were before. */
+  /** Original values of the settings that were changed. */
   readonly #before: Map<string, string>;
   #isClosed = false;
 
-  /** @param of the host of which it is a part, see within() */
+  /** @param of state of the host that this one belongs to; see within() */
   constructor(settings: HostSettings, of?: Parent) {
     this.name = settings.name;
     this.ips = settings.ips;
@@ -72,7 +73,7 @@ export class Host {
     this.#before = of?.before ?? new Map();
   }
 
-  /** The same host until a signal is aborted: from then on nothing can be started in it by who has only this. */
+  /** Returns a handle to the same host that can start programs only until the signal is aborted. */
   within(signal: AbortSignal): Host {
     return new Host(this.#settings, {
       running: this.#running,
@@ -81,7 +82,7 @@ export class Host {
     });
   }
 
-  /** Starts this program in it: `run(["serve", "10.77.0.1:7777"])`. */
+  /** Starts this program in the host, as in `run(["serve", "10.77.0.1:7777"])`. */
   run(args: readonly string[], { nofileLimit }: RunOptions = {}): Subprocess {
     const limit = nofileLimit === undefined ? [] : ["sh", "-c", `ulimit -n ${nofileLimit} && exec "$@"`, "sh"];
     return this.#start([...limit, process.execPath, ownProgram(), ...args], {
@@ -92,20 +93,20 @@ export class Host {
   }
 
   /**
-   * Runs another program in it to its end.
+   * Runs another program in the host and waits for it to exit.
    *
-   * @returns what it wrote on standard output
-   * @throws {AppError} E_PLATFORM when it is not installed, E_PERMISSION when it is forbidden, E_SYSTEM when its exit code is
-   * another than 0
+   * @returns its standard output
+   * @throws {AppError} E_PLATFORM if it is not installed, E_PERMISSION if it is forbidden, E_SYSTEM if its exit code is
+   *   not 0
    */
   async exec(command: string, args: readonly string[]): Promise<string> {
     return this.#run(command, [command, ...args]);
   }
 
   /**
-   * The same of a file of Node's, which has to print something before its work: see NODE_START_MS.
+   * Runs a Node script, which must print something before it starts working; see NODE_START_MS.
    *
-   * @throws {AppError} as exec()
+   * @throws {AppError} the same codes as exec()
    */
   async execNode(file: string, args: readonly string[]): Promise<string> {
     return this.#run(file, [process.execPath, file, ...args], NODE_START_MS);
@@ -115,7 +116,7 @@ export class Host {
     const started = this.#start(line, { name: command, startLimitMs });
     const { code, stdout, stderr } = await started.result;
     if (code === 0) return stdout;
-    // The shell says `not found`; the programs of the prefix say what it is that they cannot execute.
+    // The shell says `not found`; the programs of the prefix name what they failed to execute.
     const missing = /failed to execute (\S+):/.exec(stderr)?.[1] ?? command;
     const facts = { command: line.join(" ") };
     if (code === 127) throw new AppError("E_PLATFORM", `${missing} is not installed`, { facts });
@@ -124,19 +125,20 @@ export class Host {
     throw new AppError(FORBIDDEN.test(stderr) ? "E_PERMISSION" : "E_SYSTEM", why, { facts });
   }
 
-  /** A setting as this host has it, `net.ipv4.ip_local_port_range`; undefined where it does not exist. */
+  /** Reads a setting of the host, such as `net.ipv4.ip_local_port_range`; undefined if it does not exist. */
   async readSysctl(name: string): Promise<string | undefined> {
     const { code, stdout } = await this.#start(["cat", pathOf(name)]).result;
     return code === 0 ? stdout.trim() : undefined;
   }
 
   /**
-   * Changes a setting of this host, which takes it along when it goes.
+   * Changes a setting of the host. The change disappears with the host.
    *
-   * @throws {AppError} E_PERMISSION when others would see the change or it is forbidden, E_SYSTEM when the kernel refuses it
+   * @throws {AppError} E_PERMISSION if the change would affect other hosts or is forbidden, E_SYSTEM if the kernel
+   *   rejects it
    */
   async setSysctl(name: string, value: string): Promise<void> {
-    // The kernel shows a namespace only those of net. that are its own; all the others belong to the whole machine.
+    // A namespace exposes only the `net.` settings that belong to it. All others apply to the whole machine.
     if (!this.#settings.isNamespace || !name.startsWith("net.")) {
       throw new AppError("E_PERMISSION", `${name} cannot be changed for the lab's ${this.name} alone`, {
         fix: "the lab changes settings only in network namespaces: run it as root, or where user namespaces are allowed",
@@ -147,22 +149,22 @@ export class Host {
     await this.exec("sh", ["-c", 'printf "%s\\n" "$1" >"$0"', pathOf(name), value]);
   }
 
-  /** Gives every setting that was changed its first value again. */
+  /** Restores the original values of all changed settings. */
   async restoreSysctls(): Promise<void> {
     for (const [name, value] of this.#before) await this.setSysctl(name, value);
   }
 
-  /** Ends what runs in it. */
+  /** Stops everything running in the host. */
   async settle(): Promise<void> {
     await Promise.all([...this.#running].map((running) => running.stop()));
   }
 
-  /** Ends what runs in it at once. */
+  /** Kills everything running in the host. */
   kill(): void {
     for (const running of this.#running) running.kill("SIGKILL");
   }
 
-  /** Ends what runs in it; nothing can be started any more. */
+  /** Stops everything running in the host, and prevents anything from starting. */
   async close(): Promise<void> {
     this.#isClosed = true;
     await this.settle();
@@ -181,12 +183,12 @@ export class Host {
   }
 }
 
-/** Not run when this process has ended before the program was told to end with it. */
+/** Runs the program only if this process is still its parent, in case it exited before PR_SET_PDEATHSIG was set. */
 function guarded(line: readonly string[]): string[] {
   return ["sh", "-c", 'test "$PPID" = "$0" && exec "$@"', `${process.pid}`, ...line];
 }
 
-/** The command line's file, as the package names it. */
+/** Returns the path of the command line program, as declared in the package. */
 function ownProgram(): string {
   const root = new URL("../../../", import.meta.url);
   const { bin } = JSON.parse(readFileSync(new URL("package.json", root), "utf8"));

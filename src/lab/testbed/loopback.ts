@@ -1,5 +1,5 @@
-// A testbed on this host alone, over loopback, for where no network namespace can be made. Each lab has addresses of its own, so
-// that it meets neither another lab nor what an earlier one left in TIME_WAIT.
+// Testbed on this host over loopback, used if network namespaces cannot be created. Each lab has its own addresses, so
+// that it collides neither with another lab nor with TIME_WAITs of an earlier one.
 
 import { closeFd } from "../../linux/syscalls/socket.js";
 import { openListener } from "../../server/listener.js";
@@ -8,13 +8,13 @@ import { Subprocess } from "../../util/subprocess.js";
 import { addressesFrom, describeAddresses, PORT, PORTS } from "./addresses.js";
 import { DIES_WITH_US, Host, type HostPair } from "./host.js";
 
-/** 127.64.0.0 to 127.191.255.255: away from those that others use. */
+/** 127.64.0.0 to 127.191.255.255, which are rarely used by others. */
 const FIRST_BLOCK = 64;
 const BLOCKS = 128;
 
 /**
- * @param reason why there are no namespaces; undefined when loopback was asked for
- * @throws {AppError} E_PORT_IN_USE when the lab's ports are taken on this host
+ * @param reason why there are no namespaces; undefined if loopback was requested
+ * @throws {AppError} E_PORT_IN_USE if the lab's ports are in use on this host
  */
 export async function openLoopback(clientAddresses: number, reason: string | undefined): Promise<HostPair> {
   const block = `127.${FIRST_BLOCK + (process.pid % BLOCKS)}`;
@@ -25,7 +25,7 @@ export async function openLoopback(clientAddresses: number, reason: string | und
   const server = new Host({ ...common, name: "server", ips: [serverIp], peerIps: clientIps });
   const client = new Host({ ...common, name: "client", ips: clientIps, peerIps: [serverIp] });
   const close = async () => {
-    // The client first: it is to close its connections, not to lose them.
+    // Close the client first, so that it closes its connections rather than losing them.
     await client.close();
     await server.close();
   };
@@ -37,7 +37,7 @@ export async function openLoopback(clientAddresses: number, reason: string | und
   };
 }
 
-/** Whoever listens at all addresses has the port at the lab's, too. */
+/** Checks that the lab's ports are free. A listener at all addresses also has them at the lab's address. */
 async function expectFree(serverIp: string, reason: string | undefined): Promise<void> {
   for (let port = PORT; port < PORT + PORTS; port++) {
     try {
@@ -53,7 +53,10 @@ async function expectFree(serverIp: string, reason: string | undefined): Promise
   }
 }
 
-/** Without, `serve` and `connect` still see by their standard input that the lab is gone. */
+/**
+ * Returns whether programs can be killed with this process. If not, `serve` and `connect` still detect its exit by
+ * their standard input.
+ */
 async function canDieWithUs(): Promise<boolean> {
   const { result } = new Subprocess([...DIES_WITH_US, "true"], { detached: true });
   return result.then(

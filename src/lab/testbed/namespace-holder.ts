@@ -1,12 +1,12 @@
-// A process that keeps a network namespace alive: the kernel removes the namespace, and all that is in it, when the process ends. It
-// waits at the end of a pipe from here, which the kernel closes when this process ends, even by SIGKILL: so nothing can stay behind.
+// Process that keeps a network namespace alive. When it exits, the kernel removes the namespace and everything in it.
+// It reads from a pipe that the kernel closes when this process exits, even by SIGKILL, so nothing is ever left behind.
 import { AppError } from "../../util/errors.js";
 import { Subprocess } from "../../util/subprocess.js";
 
 /**
- * Its last act is to end the connections: those whose program is gone, and that cannot tell their peer so any more, would
- * otherwise keep the namespace and its memory for two minutes. TIME_WAIT does not. Without `ss`, or where the kernel is built
- * without it (INET_DIAG_DESTROY), it takes that long.
+ * Finally kills the remaining connections. Those whose program has exited and that can no longer tell their peer would
+ * keep the namespace and its memory for two minutes; TIME_WAIT does not. Without `ss` or INET_DIAG_DESTROY in the
+ * kernel, that delay remains.
  */
 const HOLD = "echo held; read -r end; exec ss --kill --tcp --numeric state big >/dev/null 2>&1";
 
@@ -16,11 +16,11 @@ export interface Holder {
 }
 
 /**
- * Makes namespaces.
+ * Creates namespaces and holds them.
  *
- * @param enter the command prefix by which a program runs where they are to be made
+ * @param enter command prefix that runs a program in the parent namespace
  * @param namespaces options of `unshare`, such as `--net`
- * @throws {AppError} E_PLATFORM when there is no such program, E_SYSTEM when the kernel refuses
+ * @throws {AppError} E_PLATFORM if a program is missing, E_SYSTEM if the kernel refuses
  */
 export async function holdNamespaces(enter: readonly string[], namespaces: readonly string[]): Promise<Holder> {
   const holder = new Subprocess([...enter, "unshare", ...namespaces, "--", "sh", "-c", HOLD], {
@@ -33,7 +33,7 @@ export async function holdNamespaces(enter: readonly string[], namespaces: reado
       cause,
     });
   });
-  // Who forgets to close the place is not kept from ending by it.
+  // A caller that forgets to close the testbed can still exit.
   const { child } = holder;
   const handles = [child, child.stdin, child.stdout, child.stderr] as { ref(): void; unref(): void }[];
   for (const handle of handles) handle.unref();

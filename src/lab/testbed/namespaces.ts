@@ -1,5 +1,5 @@
-// A testbed of two network namespaces joined by a veth pair. Without root they are made in a user namespace, in which this user is
-// root.
+// Testbed of two network namespaces joined by a veth pair. Without root, they are created in a user namespace in which
+// this user is root.
 import { setTimeout as delay } from "node:timers/promises";
 import { AppError } from "../../util/errors.js";
 import { addressesFrom, describeAddresses } from "./addresses.js";
@@ -9,16 +9,18 @@ import { type Holder, holdNamespaces } from "./namespace-holder.js";
 const SERVER_IP = "10.77.0.1";
 const FIRST_CLIENT_IP = "10.77.1.1";
 export const PREFIX_BITS = 16;
-/** Names that tell where the wire leads; /sys shows the whole machine's interfaces, which have others. */
+/**
+ * Device names that tell where the link leads. They are also unlike the names that /sys shows for the whole machine.
+ */
 const SERVER_DEVICE = "to-client";
 const CLIENT_DEVICE = "to-server";
 const LINK_POLL_MS = 5;
 const LINK_GRACE_MS = 5000;
 
 /**
- * Makes the two hosts.
+ * Creates the two hosts.
  *
- * @throws {AppError} E_SYSTEM when this host does not allow it or lacks a program for it; nothing of it is left then
+ * @throws {AppError} E_SYSTEM if this host does not allow it or lacks a program; nothing is left behind
  */
 export async function openNamespaces(clientAddresses: number): Promise<HostPair> {
   try {
@@ -27,7 +29,7 @@ export async function openNamespaces(clientAddresses: number): Promise<HostPair>
     if (!(first instanceof AppError)) throw first;
     return await openIn(["--user", "--map-root-user"], clientAddresses).catch((second: unknown) => {
       if (!(second instanceof AppError) || second.message === first.message) throw second;
-      // What a user namespace lacks does not say why it took one.
+      // The error in the user namespace alone would not explain why one was needed.
       throw new AppError("E_SYSTEM", `${first.message}; in a user namespace: ${second.message}`, { cause: second });
     });
   }
@@ -43,7 +45,8 @@ async function openIn(user: readonly string[], clientAddresses: number): Promise
   try {
     const first = await holdNamespaces([], [...user, "--net"]);
     held.push(first);
-    // The second in the first one's user namespace: one root over both, so that one can give the other its end of the wire.
+    // Create the second in the first one's user namespace, so that the same root owns both and can move one end of the
+    // link.
     const asRoot = user.length > 0 ? ["--user", "--preserve-credentials"] : [];
     const second = await holdNamespaces(enter(first, asRoot), ["--net"]);
     held.push(second);
@@ -92,7 +95,7 @@ function enter({ pid }: Holder, namespaces: readonly string[]): string[] {
   return namespaces.length === 0 ? [] : ["nsenter", "--target", `${pid}`, ...namespaces, "--"];
 }
 
-/** Gives a host its addresses, and brings its interfaces up; all in one go, however many there are. */
+/** Sets a host's addresses and brings its interfaces up, in a single `ip` command. */
 async function configure(host: Host): Promise<void> {
   const batch = [
     "link set lo up",
@@ -102,7 +105,7 @@ async function configure(host: Host): Promise<void> {
   await host.exec("sh", ["-c", 'printf "%s\\n" "$@" | ip -batch -', "sh", ...batch]);
 }
 
-/** Waits until packets pass: an interface drops them until the kernel has seen that its other end is up, too. */
+/** Waits until packets pass. An interface drops them until the kernel has noticed that the other end is up as well. */
 async function linkIsUp(host: Host): Promise<void> {
   const endMs = performance.now() + LINK_GRACE_MS;
   while (!(await host.exec("ip", ["-oneline", "link", "show", host.device])).includes(" state UP ")) {

@@ -1,32 +1,35 @@
-// The testbed: a server host and a client host, as two network namespaces or, where those cannot be made, both on this host over
-// loopback. It changes nothing outside and leaves nothing behind: namespaces have no names, and live only as long as processes that
-// end with this one.
+// Testbed: a server host and a client host. They are two network namespaces or, if those cannot be created, both this
+// host over loopback. Changes nothing outside and leaves nothing behind: the namespaces have no names and live only as
+// long as processes that exit with this one.
 import { AppError } from "../../util/errors.js";
 import type { HostPair } from "./host.js";
 import { openLoopback } from "./loopback.js";
 import { openNamespaces } from "./namespaces.js";
 
-/** Its close() may be called more than once. */
+/** close() may be called more than once. */
 export interface Testbed extends HostPair, AsyncDisposable {
-  /** Ends at once what runs in the hosts, as for a close() that takes too long. */
+  /** Kills everything running in the hosts, for a close() that takes too long. */
   kill(): void;
 }
 
 export interface PlaceOptions {
-  /** Loopback even where namespaces could be made. */
+  /** Use loopback even if namespaces can be created. */
   readonly loopback?: boolean;
-  /** How many addresses the client has, 1 to 500; 4 unless given. */
+  /** Number of client addresses, 1 to 500; default 4. */
   readonly clientAddresses?: number;
 }
 
-/** Each is a neighbour to the server's kernel, which remembers some 1,000 for all namespaces together (man 7 arp). */
+/**
+ * Each address takes an entry in the server's neighbour table, which has about 1,000 for all namespaces together
+ * (arp(7)).
+ */
 const MAX_CLIENT_ADDRESSES = 500;
 
 /**
- * Makes the two hosts. Its thread has to stay: programs in the hosts end with it.
+ * Creates the two hosts. The calling thread must stay alive, because programs in the hosts exit with it.
  *
- * @throws {AppError} E_OPTION for a number of addresses that cannot be; E_PORT_IN_USE when the lab's ports are taken on this
- * host, over loopback
+ * @throws {AppError} E_OPTION for an invalid number of addresses; E_PORT_IN_USE if the lab's ports are in use on this
+ *   host, over loopback
  */
 export async function openTestbed({ loopback = false, clientAddresses = 4 }: PlaceOptions = {}): Promise<Testbed> {
   if (!Number.isInteger(clientAddresses) || clientAddresses < 1 || clientAddresses > MAX_CLIENT_ADDRESSES) {
