@@ -1,4 +1,5 @@
-// The report of a client's run: what came of it, why not more, its course over time, its latencies, the kernel's figures.
+// Report page of a client's run: the outcome, what stopped it, the run over time, its latencies and the kernel's
+// figures.
 
 import { missPhrases, outcomeOf } from "../../client/verdict/verdict.js";
 import { momentsOf, rateOf, timelineOf } from "../../lab/observe/timeline.js";
@@ -16,12 +17,12 @@ import { html, type Markup } from "./markup.js";
 import { commandLines, facts, formatTime, hostFacts, page, tiles } from "./page.js";
 import { failureTable, kernelTable, why } from "./run-sections.js";
 
-/** Of a ramp with fewer samples than these the mean rate is all that can be said. */
+/** Minimum number of samples in a ramp for drawing its rate. With fewer, only the mean is meaningful. */
 const WORTH_A_CURVE = 5;
 const MAX_DESTINATIONS = 3;
 
 export function connectPage(of: Explained<ConnectResult>): string {
-  // A command that is pasted has one line.
+  // Keeps commands to be copied on one line.
   const result = printableData(of);
   const title = headline(result);
   return page(
@@ -42,7 +43,7 @@ ${reproduce(result)}
   );
 }
 
-/** A plan has an address to spare: not every one need have been used. */
+/** The plan has a spare address, so not all of them were necessarily used. */
 function sources({ plan }: ConnectResult): string {
   const most = plural(plan.sourceAddresses, "source address", "source addresses");
   return plan.sourceAddresses > 1 ? `up to ${most}` : most;
@@ -136,7 +137,7 @@ ${facts([
 ${kernelTable(evidence)}</section>`;
 }
 
-/** Results of older versions and of the library do not have the command line: then it is what can be told. */
+/** Results of older versions and of the library have no command line, so reconstruct what is known of it. */
 function reproduce(result: ConnectResult): Markup {
   const { command } = result;
   return html`<section aria-labelledby="reproduce"><h2 id="reproduce">Reproduce</h2>

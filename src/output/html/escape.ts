@@ -1,7 +1,7 @@
-// Escaping of texts for HTML and SVG.
+// Escapes text for HTML and SVG.
 import { printableExcept } from "../../util/printable.js";
 
-/** Without the characters that no document may have. */
+/** Also replaces characters that are not allowed in any document. */
 export function escapeXml(text: string): string {
   return printableExcept(text, isSpace, "\ufffd").replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`);
 }

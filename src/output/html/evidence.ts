@@ -1,4 +1,4 @@
-// Evidence of each kind as a figure: a title, a chart or a table, what it says.
+// Renders each kind of evidence as a figure: a title, and a chart or table with its figures.
 import type { Evidence, PortsEvidence, TableEvidence } from "../../results/lab/evidence.js";
 import { portMapOfEvidence } from "../port-map/evidence.js";
 import { portMapFigure } from "../port-map/svg.js";
@@ -52,7 +52,7 @@ export function drawTable({ title, columns, rows }: Omit<TableEvidence, "kind">)
   )}</tbody></table></div></figure>`;
 }
 
-/** A port is a name, not an amount. */
+/** Formats ports and process IDs without thousands separators, because they are names rather than amounts. */
 function formatCell(cell: string | number, column: string): string {
   if (typeof cell === "string") return cell;
   return /\b(port|pid)\b/i.test(column) ? String(cell) : cell.toLocaleString("en-US", { maximumFractionDigits: 3 });

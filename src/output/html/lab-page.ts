@@ -1,4 +1,5 @@
-// The lab's report: the verdicts at a glance, then each experiment as claim, prediction, observation and evidence.
+// Report page of the lab: an overview of the verdicts, then the claim, prediction, observation and evidence of each
+// experiment.
 
 import type { HostLoad } from "../../results/fields.js";
 import { LAB_VERDICTS } from "../../results/identifiers.js";

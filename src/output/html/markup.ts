@@ -1,7 +1,8 @@
-// HTML as a tagged template: every value is escaped unless it is markup itself, so no text of a result becomes markup.
+// HTML as a tagged template. Every value is escaped unless it is markup itself, so text from a result cannot become
+// markup.
 import { escapeXml } from "./escape.js";
 
-/** Text that is HTML already. */
+/** Text that is already HTML. */
 export class Markup {
   readonly text: string;
 
@@ -12,7 +13,7 @@ export class Markup {
 
 type Value = string | number | Markup | undefined | readonly Value[];
 
-/** `html\`<b>${name}</b>\``: undefined is nothing, lists are joined. */
+/** Tag for templates such as `html\`<b>${name}</b>\``. Undefined values are omitted, and lists are joined. */
 export function html(parts: TemplateStringsArray, ...values: readonly Value[]): Markup {
   return new Markup(parts.map((part, index) => (index === 0 ? "" : toText(values[index - 1])) + part).join(""));
 }

@@ -1,4 +1,4 @@
-// How the report looks, on a screen in light and dark and on paper. The colours are those of the picture of ports.
+// Style of the report for light and dark screens and for paper. It has the same colours as the picture of ports.
 
 const LIGHT = `--paper:#fdfdfc;--panel:#f3f5f7;--edge:#d3dae1;--ink:#161a1f;--muted:#5d6772;--server:#e8590c;--server-text:#c2410c;
 --bar:#7f8d9b;--c1:#0c8599;--c2:#e8590c;--c3:#3b5bdb;--c4:#ae3ec9;--c5:#2b8a3e;--c6:#868e96;--good:#237032;--bad:#c92a2a`;
@@ -7,14 +7,14 @@ const DARK = `--paper:#0d1014;--panel:#161b22;--edge:#2c3540;--ink:#eef1f4;--mut
 const SANS = `Inter,"Segoe UI",system-ui,-apple-system,"Helvetica Neue",Arial,sans-serif`;
 const MONO = `ui-monospace,"SF Mono",Menlo,Consolas,"DejaVu Sans Mono",monospace`;
 
-/** The variables that charts take their colours from, light and dark. */
+/** CSS variables for the colours of charts, light and dark. */
 export const COLOURS = `:root{color-scheme:light dark;${LIGHT}}
 @media screen and (prefers-color-scheme:dark){:root{${DARK}}}`;
 
-/** Each chart is there twice: for a page as it is, and for a phone. */
+/** Selector of both versions of a chart, for wide pages and for phones. */
 const CHARTS = ":is(.chart,.narrow-chart)";
 
-/** What a chart needs of the page around it. */
+/** Styles that charts need from the page. */
 export const CHART_STYLE = `${CHARTS} :is([aria-label$="tick label"],[aria-label$="axis label"]){fill:var(--muted)}
 ${CHARTS} [aria-label$="axis tick"]{stroke:var(--edge)}
 ${CHARTS} [aria-label$="-grid"]{stroke:var(--edge);stroke-opacity:.65}

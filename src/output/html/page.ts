@@ -1,4 +1,4 @@
-// The page around a report: one file that opens without a network and without a script.
+// Frame of a report page: a single file that needs neither a network nor scripts.
 
 import type { HostDescription } from "../../results/fields.js";
 import { formatBound } from "../../util/bound.js";
@@ -9,7 +9,10 @@ import { PORT_MAP_DEFINITIONS } from "../port-map/svg.js";
 import { html, Markup } from "./markup.js";
 import { PAGE_STYLE } from "./page-style.js";
 
-/** Nothing is loaded and nothing runs, whatever a result's text should bring along: the page has styles and its empty icon. */
+/**
+ * Content security policy. Nothing is loaded or executed whatever a result contains; only styles and the empty icon are
+ * allowed.
+ */
 const POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'";
 
 export function page(title: string, body: Markup): string {
@@ -32,17 +35,17 @@ ${body}
 </body>
 </html>
 `;
-  // A result's texts reach it escaped, and in the charts' own markup.
+  // Removes unprintable characters that reached the page, escaped or in the charts' own markup.
   return printableExcept(whole.text, (character) => "\n\t\r".includes(character), "\ufffd");
 }
 
-/** Names and values; those that are undefined are left out. */
+/** Renders names and values, without those that are undefined. */
 export function facts(rows: readonly (readonly [name: string, value: string | Markup | undefined])[]): Markup {
   const known = rows.filter(([, value]) => value !== undefined);
   return html`<dl class="facts">${known.map(([name, value]) => html`<dt>${name}</dt><dd>${value}</dd>\n`)}</dl>`;
 }
 
-/** A host as rows of facts(). */
+/** Returns the rows of facts() that describe a host. */
 export function hostFacts({ kernel, arch, node, cpu, cores, memoryBytes, nofileLimit }: HostDescription) {
   return [
     ["Kernel", `${kernel}, ${arch}`],
@@ -53,7 +56,7 @@ export function hostFacts({ kernel, arch, node, cpu, cores, memoryBytes, nofileL
   ] as const;
 }
 
-/** The figures that matter most, large. */
+/** Renders the key figures in large type. */
 export function tiles(rows: readonly (readonly [name: string, figure: string, note?: string | undefined])[]): Markup {
   return html`<dl class="tiles">${rows.map(
     ([name, figure, note]) =>
@@ -61,7 +64,7 @@ export function tiles(rows: readonly (readonly [name: string, figure: string, no
   )}</dl>`;
 }
 
-/** Command lines as they are pasted: one that wraps is indented, and no option is broken at its hyphens. */
+/** Renders command lines for copying. Wrapped lines are indented, and options are not broken at their hyphens. */
 export function commandLines(lines: readonly string[]): Markup {
   const each = lines.flatMap((line) => line.split("\n"));
   return html`<pre>${each.map((line) => html`<span class="line">${line.split(/(?<= )(?=-)/).map(wholeOption)}\n</span>`)}</pre>`;
@@ -72,7 +75,7 @@ function wholeOption(text: string): Markup {
   return html`${option && html`<span class="option">${option}</span>`}${text.slice(option.length)}`;
 }
 
-/** `2031-02-03 04:05 UTC` */
+/** Formats a time such as `2031-02-03 04:05 UTC`. */
 export function formatTime(iso: string): string {
   return `${iso.slice(0, 16).replace("T", " ")} UTC`;
 }

@@ -1,4 +1,4 @@
-// From a result to its report: one HTML file. Loaded when a report is asked for.
+// Renders a result as a report in one HTML file. Loaded only when a report is requested.
 
 import type { ConnectResult } from "../../results/connect.js";
 import type { Explained } from "../../results/diagnosis.js";
@@ -8,7 +8,7 @@ import { connectPage } from "./connect-page.js";
 import { labPage } from "./lab-page.js";
 import { servePage } from "./serve-page.js";
 
-/** @returns a page that opens without a network and without a script */
+/** @returns a page that needs neither a network nor scripts */
 export function render(result: Explained<ConnectResult> | Explained<ServeResult> | LabResult): string {
   if (result.kind === "lab") return labPage(result);
   return result.kind === "serve" ? servePage(result) : connectPage(result);

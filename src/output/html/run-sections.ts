@@ -1,4 +1,4 @@
-// Sections that the pages of both roles have: why it stopped, what failed, what the kernel said.
+// Sections shared by the pages of both roles: why the run stopped, what failed, and the kernel's figures.
 
 import type { Diagnosis, Finding } from "../../results/diagnosis.js";
 import type { RunEvidence } from "../../results/evidence.js";
@@ -7,7 +7,7 @@ import { SIDES } from "../sentences/words.js";
 import { drawTable } from "./evidence.js";
 import { html, type Markup } from "./markup.js";
 
-/** What stopped a run, what may have, or what is worth knowing; nothing where there is nothing to say. */
+/** Renders what stopped a run, or the suspects, and notes. Returns undefined if there is nothing to report. */
 export function why({ finding, suspects, notes }: Diagnosis): Markup | undefined {
   if (!finding && suspects.length === 0 && notes.length === 0) return undefined;
   const found = finding ? [finding] : suspects;

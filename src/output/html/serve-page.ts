@@ -1,4 +1,5 @@
-// The report of a server's life: what came, what it held, what stopped it from taking more, the kernel's figures.
+// Report page of a server: the connections it accepted and held, what kept it from accepting more, and the kernel's
+// figures.
 
 import type { Explained } from "../../results/diagnosis.js";
 import type { ServeResult } from "../../results/serve.js";

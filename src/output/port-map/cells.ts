@@ -1,42 +1,42 @@
-// The ports of one address as cells, their runs, and the path that draws them: 256 rows of 256 ports, port 0 at the
-// top left. What stands around the cells is left to the pictures.
+// Ports of one address as cells, and the path that draws them: 256 rows of 256 ports, with port 0 at the top left.
+// Everything around the cells is drawn by the pictures.
 import type { PortRange } from "../../util/endpoint.js";
 
 export const PORTS = 65_536;
-/** Cells in a row, and rows: the picture is a square. */
+/** Number of cells in a row, and of rows. */
 export const SIDE = 256;
 
-/** The local ports of one address that sockets in one role use. */
+/** Local ports of one address that are used by sockets in one role. */
 export interface MapField {
   readonly ip: string;
   readonly role: "server" | "client";
-  /** 65,536 cells; other than 0 where the port is in use. */
+  /** 65,536 cells; nonzero if the port is in use. */
   readonly ports: Uint8Array;
-  /** Sockets that share those ports. */
+  /** Number of sockets that share these ports. */
   readonly sockets: number;
-  /** What is known of single ports, such as those that are listened on. */
+  /** Details of individual ports, such as those of listeners. */
   readonly known?: readonly KnownPort[];
 }
 
 export interface KnownPort {
   readonly port: number;
-  /** One word: `listening`. */
+  /** One word, such as `listening`. */
   readonly name: string;
-  /** Connections that share it. */
+  /** Number of connections that share the port. */
   readonly sockets: number;
 }
 
-/** What a picture of ports shows. */
+/** Contents of a picture of ports. */
 export interface PortMap {
   readonly title: string;
   /** One sentence. */
   readonly caption: string;
-  /** The most telling first. */
+  /** Most important first. */
   readonly fields: readonly MapField[];
-  /** Further addresses that are not among the fields. */
+  /** Number of addresses not included in the fields. */
   readonly omittedAddresses?: number | undefined;
   readonly ephemeral?: PortRange | undefined;
-  /** Where the ports were read, and when: `sock_diag, 2031-02-03 04:05 UTC`. */
+  /** Source and time of the reading, such as `sock_diag, 2031-02-03 04:05 UTC`. */
   readonly source?: string | undefined;
 }
 
@@ -47,8 +47,8 @@ export function countPorts(ports: Uint8Array): number {
 }
 
 /**
- * An SVG path, one unit a cell, whose rectangles (`h width v height`) cover the cells in use exactly once: the sum of
- * their areas is the number of ports. Runs that repeat in the rows below are one rectangle.
+ * Returns an SVG path, in units of cells, whose rectangles (`h width v height`) cover the cells in use exactly once, so
+ * that their total area is the number of ports. A run repeated in the rows below is part of the same rectangle.
  */
 export function pathOfPorts(ports: Uint8Array): string {
   let path = "";
@@ -71,7 +71,7 @@ export function pathOfPorts(ports: Uint8Array): string {
   return path;
 }
 
-/** The cells of a range of ports, such as the ephemeral ones. */
+/** Returns the cells of a port range, such as the ephemeral range. */
 export function cellsOf({ first, last }: PortRange): Uint8Array {
   return new Uint8Array(PORTS).fill(1, first, last + 1);
 }
@@ -93,7 +93,7 @@ function* runsInRow(ports: Uint8Array, row: number): Generator<readonly [x: numb
   }
 }
 
-/** After `z` the pen is where the rectangle before began: steps from there are short to write. */
+/** Draws a rectangle relative to the start of the previous one, where the pen is after `z`, to keep the path short. */
 function draw({ x, y, width, height }: Rectangle, before: Rectangle | undefined): string {
   const move = before ? `m${x - before.x} ${y - before.y}` : `M${x} ${y}`;
   return `${move}h${width}v${height}h-${width}z`;

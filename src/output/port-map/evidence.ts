@@ -1,10 +1,10 @@
-// From the runs of ports in a lab's result to the picture of ports: servers first, the most sockets first.
+// Converts port ranges in a lab's result to a picture of ports: servers first, then by number of sockets.
 
 import type { PortsEvidence } from "../../results/lab/evidence.js";
 import { formatCount, plural } from "../../util/units.js";
 import { countPorts, type KnownPort, type MapField, PORTS, type PortMap } from "./cells.js";
 
-/** A server on more ports than these is drawn without their names. */
+/** Maximum number of server ports to name. */
 const MAX_KNOWN = 8;
 
 type Field = PortsEvidence["fields"][number];
@@ -32,7 +32,7 @@ function knownPorts(used: Field["used"], sockets: number): KnownPort[] {
     Array.from({ length: Math.min(last - first, MAX_KNOWN) + 1 }, (_, index) => first + index),
   );
   if (ports.length > MAX_KNOWN) return [];
-  // How several ports share the sockets is not told.
+  // The distribution of the sockets among several ports is unknown.
   return ports.map((port) => ({ port, name: "listening", sockets: ports.length === 1 ? sockets : 0 }));
 }
 

@@ -1,4 +1,4 @@
-// From the kernel's socket table to the picture of ports: an address is drawn once for each role it has, the server's
+// Converts the kernel's socket table to a picture of ports. An address is drawn once for each of its roles, the server
 // side first.
 
 import { PORT_ROLE, type PortField, type PortFields } from "../../socket-table/ports/ports-in-use.js";
@@ -9,19 +9,19 @@ import { type KnownPort, type MapField, PORTS, type PortMap } from "./cells.js";
 const SERVER = PORT_ROLE.listening | PORT_ROLE.accepted;
 
 export interface PortMapFacts {
-  /** The one port that the picture is about; undefined for a host's picture. */
+  /** The single port of the picture; undefined for a whole host. */
   readonly port?: number | undefined;
   readonly ephemeral?: PortRange | undefined;
-  /** LISTEN sockets: they have the server's port, and are no connections. */
+  /** LISTEN sockets. They use the server's port but are not connections. */
   readonly listeners: readonly { readonly ip: string; readonly port: number }[];
-  /** When it was read. */
+  /** Time of the reading. */
   readonly at: Date;
 }
 
-/** @param read `port`'s sockets only, when the picture is about one */
+/** @param read only the sockets of `port`, if the picture is about one port */
 export function portMapOf(read: PortFields, { port, ephemeral, listeners, at }: PortMapFacts): PortMap {
   const all = read.fields.map((field) => serverField(field, listeners)).filter((field) => field !== undefined);
-  // A listener of all addresses is on every one of them: those that took connections tell more.
+  // A listener at all addresses appears at each of them, so prefer addresses with connections.
   const busy = all.filter(({ sockets }) => sockets > 0);
   const idle = all.filter(({ ip }, index) => index === 0 || ip === "::");
   const servers = busy.length > 0 ? busy : idle;
@@ -79,7 +79,7 @@ function clientField({ ip, roles, sockets }: PortField): MapField | undefined {
   let count = 0;
   for (let port = 0; port < PORTS; port++) {
     const role = roles[port]!;
-    // A server's port has TIME_WAIT sockets too: they take no further port.
+    // A server's port also has TIME_WAIT sockets, which use no other port.
     if ((role & PORT_ROLE.connected) === 0 && (role === 0 || (role & SERVER) !== 0)) continue;
     ports[port] = 1;
     count += sockets[port]!;

@@ -1,4 +1,5 @@
-// The picture of ports as a page of its own: the SVG, and a script that says what is under the pointer. It loads nothing.
+// Renders the picture of ports as a standalone page: the SVG, and a script that describes the port under the pointer.
+// Loads nothing.
 import { createHash } from "node:crypto";
 import { escapeXml } from "../html/escape.js";
 import type { PortMap } from "./cells.js";
@@ -18,7 +19,7 @@ box-shadow:0 6px 24px rgba(0,0,0,.28)}
 #tip span{display:block}
 `.trim();
 
-// Decodes the paths back to cells: the picture itself is the data.
+// Decodes the paths back to cells, because the picture itself is the data.
 const SCRIPT = `
 const SIDE = 256, NEAR = 5, known = JSON.parse(document.getElementById("known").textContent);
 const tip = document.getElementById("tip"), svg = document.querySelector("svg.port-map");
@@ -82,7 +83,7 @@ document.querySelectorAll(".field").forEach((field, index) => {
 });
 `.trim();
 
-/** What runs is this script and no other, whatever a text in the picture should bring along. */
+/** Content security policy that allows only this script, whatever text the picture contains. */
 const POLICY = [
   "default-src 'none'",
   "style-src 'unsafe-inline'",
@@ -92,9 +93,9 @@ const POLICY = [
   "form-action 'none'",
 ].join("; ");
 
-/** @returns a page that opens without a network; hover tells each port */
+/** @returns a page that needs no network and describes each port on hover */
 export function portMapHtml(map: PortMap): string {
-  // In the order of the panels, which is the order of the fields.
+  // In the order of the panels, which is that of the fields.
   const known = JSON.stringify(map.fields.map(({ known }) => known ?? [])).replaceAll("<", "\\u003c");
   return `<!doctype html>
 <html lang="en">

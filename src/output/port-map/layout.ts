@@ -1,5 +1,5 @@
-// Where everything stands in the picture of ports: the most telling address large on the left, the others as small
-// multiples beside it. Numbers only; drawing is left to port-map-svg.ts.
+// Computes the layout of the picture of ports: the most important address large on the left, the others as small
+// multiples on the right. Contains numbers only; svg.ts does the drawing.
 import type { MapField } from "./cells.js";
 
 export interface Panel {
@@ -15,29 +15,29 @@ export interface Layout {
   readonly height: number;
   readonly hero: Panel | undefined;
   readonly others: readonly Panel[];
-  /** Fields for which there was no place, and where to say so. */
+  /** Number of fields that do not fit, and where to mention them. */
   readonly more: { readonly count: number; readonly x: number; readonly y: number; readonly size: number } | undefined;
   readonly legendY: number;
   readonly footerY: number;
 }
 
-/** Small panels that are drawn at most; the rest is counted. */
+/** Maximum number of small panels; the rest are counted. */
 const MAX_SMALL = 24;
-/** Room at the left, where the port numbers of the large panel stand. */
+/** Space on the left for the port numbers of the large panel. */
 export const LEFT = 80;
 export const RIGHT = 64;
-/** Two pixels a port: the large panel. */
+/** Size of the large panel: two pixels per port. */
 export const HERO = 512;
 export const TOP = 196;
 const GUTTER = 76;
 const GAP = 12;
-/** Address and count below a small panel. */
+/** Height of the address and count below a small panel. */
 const LABEL = 36;
 const LEGEND = 118;
-/** Where the source stands, at the bottom. */
+/** Height of the line at the bottom that names the source. */
 export const FOOTER = 40;
 
-/** Those fields for which there is a place in the picture. */
+/** Returns the fields that fit into the picture. */
 export function drawnFields(fields: readonly MapField[]): readonly MapField[] {
   return fields.slice(0, 1 + MAX_SMALL);
 }

@@ -1,21 +1,21 @@
-// A server's ports in the picture: a single lit pixel is easily missed, so it glows, has a ring, and a line leads to
+// Marks a server's ports in the picture. A single lit pixel is easily missed, so it gets a glow, a ring, and a line to
 // its name.
 import { formatCount, plural } from "../../util/units.js";
 import { type KnownPort, SIDE } from "./cells.js";
 import type { Panel } from "./layout.js";
 
-/** The glow around a server's port; goes into the picture's definitions. */
+/** Glow around a server's port; part of the picture's definitions. */
 export const HALO =
   '<radialGradient id="halo"><stop class="halo" stop-opacity=".5"/><stop class="halo" offset=".4" stop-opacity=".22"/><stop class="halo" offset="1" stop-opacity="0"/></radialGradient>';
 
-/** Ports of one panel that get a name; more would cover each other. */
+/** Maximum number of named ports in a panel; more would overlap. */
 const MAX_NAMED = 8;
-/** Below this size of a panel there is room for rings only. */
+/** Minimum size of a panel with names. Smaller ones have only rings. */
 const NAMED_SIZE = 240;
-/** Names of more ports than this are short, one line each. */
+/** With more named ports than this, names are short and take one line each. */
 const ROOMY = 2;
 
-/** In cells, to be drawn below the lit pixels. */
+/** Draws the glow in units of cells, below the lit pixels. */
 export function drawGlow(panel: Panel): string {
   const pixel = SIDE / panel.size;
   return knownPorts(panel)
@@ -35,7 +35,7 @@ export function drawRings(panel: Panel): string {
     .join("");
 }
 
-/** Names for the ports with the most connections, where there is room. */
+/** Names the ports with the most connections, if there is room. */
 export function drawNames(panel: Panel): string {
   const named = knownPorts(panel).filter((_, index) => isNamed(index, panel));
   const isRoomy = named.length <= ROOMY;
@@ -49,7 +49,7 @@ export function drawNames(panel: Panel): string {
 
 function drawName({ port, name, sockets }: KnownPort, labelY: number, ring: number, isRoomy: boolean, panel: Panel) {
   const { x, y } = placeOf(port, panel);
-  // Away from the nearer edge, so that the name stays inside of the panel.
+  // Point away from the nearer edge, so that the name stays inside the panel.
   const side = port % SIDE < SIDE * 0.5 ? 1 : -1;
   const anchor = side === 1 ? "start" : "end";
   const elbow = side * 26;
@@ -65,7 +65,7 @@ function drawName({ port, name, sockets }: KnownPort, labelY: number, ring: numb
   return `${line}<text class="strong" ${at} y="${round(labelY + 2)}">port ${port}</text><text class="small muted" ${at} y="${round(labelY + 18)}">${name}${shared}</text>`;
 }
 
-/** The most connections first. */
+/** Returns the known ports, most connections first. */
 function knownPorts({ field }: Panel): readonly KnownPort[] {
   if (field.role !== "server") return [];
   return [...(field.known ?? [])].sort((a, b) => b.sockets - a.sockets || a.port - b.port);
@@ -75,7 +75,7 @@ function isNamed(index: number, { size }: Panel): boolean {
   return size >= NAMED_SIZE && index < MAX_NAMED;
 }
 
-/** Many that glow would drown each other. */
+/** Returns the radius of the glow, which is smaller if there are many. */
 function glowOf(index: number, panel: Panel): number {
   if (!isNamed(index, panel)) return 9;
   return knownPorts(panel).length <= ROOMY ? 30 : 16;
@@ -86,13 +86,13 @@ function ringOf(index: number, panel: Panel): number {
   return knownPorts(panel).length <= ROOMY ? 8 : 5;
 }
 
-/** Where the middle of a port's cell is. */
+/** Returns the centre of a port's cell. */
 function placeOf(port: number, { x, y, size }: Panel): { readonly x: number; readonly y: number } {
   const cell = size / SIDE;
   return { x: x + ((port % SIDE) + 0.5) * cell, y: y + (Math.floor(port / SIDE) + 0.5) * cell };
 }
 
-/** Keeps names apart: each as near to where it would like to be as those above it allow, none below `lowest`. */
+/** Spreads names vertically: each as close to its wanted position as the ones above allow, and none below `lowest`. */
 function stack(wanted: readonly number[], height: number, lowest: number): number[] {
   const tops: number[] = [];
   for (const want of wanted) tops.push(Math.max(want, (tops.at(-1) ?? -Infinity) + height));

@@ -1,4 +1,4 @@
-// One address in the picture of ports: its 256 × 256 cells, the port numbers at its edge, its name.
+// Draws one address in the picture of ports: its 256 × 256 cells, the port numbers along its edge, and its name.
 import type { PortRange } from "../../util/endpoint.js";
 import { plural } from "../../util/units.js";
 import { escapeXml } from "../html/escape.js";
@@ -6,18 +6,18 @@ import { cellsOf, countPorts, type MapField, type PortMap, pathOfPorts, SIDE } f
 import type { Panel } from "./layout.js";
 import { drawGlow, drawNames, drawRings } from "./marks.js";
 
-/** Ports that are written along the edge, one each 64 rows. */
+/** Ports labelled along the edge, one every 64 rows. */
 const EDGE_PORTS = [0, 16_384, 32_768, 49_152, 65_535];
 const QUARTERS = [64, 128, 192];
 
-/** Cells of a panel that a narrow page shows again, by their id. */
+/** IDs of a panel's cells, which the narrow version of the page reuses. */
 export interface CellIds {
-  /** A prefix, unique on the page. */
+  /** Prefix that is unique on the page. */
   readonly prefix: string;
   readonly index: number;
 }
 
-/** @param isHero the large one: with port numbers along its edges; its name stands in the heading */
+/** @param isHero true for the large panel, which has port numbers along its edges and its name in the heading */
 export function drawPanel(panel: Panel, { ephemeral }: PortMap, isHero: boolean, ids?: CellIds): string {
   const { field, x, y, size } = panel;
   const { ip, role, ports, sockets } = field;
@@ -27,7 +27,7 @@ export function drawPanel(panel: Panel, { ephemeral }: PortMap, isHero: boolean,
   const cells = [
     `<g class="field" data-ip="${escapeXml(ip)}" data-role="${role}" data-ports="${used}" data-sockets="${sockets}" transform="translate(${x} ${y}) scale(${size / SIDE})">`,
     `<title>${escapeXml(describe(field, used))}</title>`,
-    // Styles reach a copy by 'use' from its own root on.
+    // Styles apply to a copy made by 'use' only from its root element.
     ids ? `<g class="port-map" id="${ids.prefix}-${ids.index}">` : "",
     `<rect class="panel" width="${SIDE}" height="${SIDE}" stroke-width="${pixel}"/>`,
     ephemeral ? `<path class="range" d="${pathOfPorts(cellsOf(ephemeral))}"/>` : "",

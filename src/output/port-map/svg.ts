@@ -1,5 +1,6 @@
-// The picture of ports as SVG text: which of an address's 65,536 ports are in use, one pixel each. The sum of the
-// rectangles in the paths of class "lit" is the number of ports in use, so the picture is evidence that can be counted.
+// Draws the picture of ports as SVG: which of an address's 65,536 ports are in use, one pixel each. The total area of
+// the rectangles in paths of class "lit" is the number of ports in use, so the picture is evidence that can be
+// verified.
 import { formatCount, plural } from "../../util/units.js";
 import { escapeXml } from "../html/escape.js";
 import { countPorts, type MapField, type PortMap, SIDE } from "./cells.js";
@@ -8,13 +9,13 @@ import { HALO } from "./marks.js";
 import { drawPanel } from "./panel.js";
 import { PORT_MAP_STYLE } from "./style.js";
 
-/** What the pictures' colours refer to. */
+/** SVG definitions referenced by the pictures' colours. */
 const DEFINITIONS = `<defs><linearGradient id="field" gradientUnits="userSpaceOnUse" x1="0" y1="0" x2="0" y2="${SIDE}"><stop class="top"/><stop class="bottom" offset="1"/></linearGradient>${HALO}</defs>`;
 
-/** For a page with several pictures: once, before the first. */
+/** Definitions for a page with several pictures; needed once, before the first. */
 export const PORT_MAP_DEFINITIONS = `<svg class="port-map" width="0" height="0" style="position:absolute" aria-hidden="true">${DEFINITIONS}</svg>`;
 
-/** @returns a file of its own; readable in light and dark */
+/** @returns a standalone SVG file for light and dark themes */
 export function portMapSvg(map: PortMap): string {
   const layout = layOut(map.fields, map.omittedAddresses);
   const { width, height } = layout;
@@ -34,9 +35,9 @@ export function portMapSvg(map: PortMap): string {
 }
 
 /**
- * Without title and caption, which the page has; as wide as its cells and their labels.
+ * Draws a picture without title and caption, which are part of the page. It is as wide as its cells and labels.
  *
- * @param id of the element on the page that names it
+ * @param labelledBy IDs of the elements on the page that name and describe it
  * @returns a picture for a page that has PORT_MAP_STYLE and PORT_MAP_DEFINITIONS
  */
 export function portMapFigure(map: PortMap, labelledBy: string): string {
@@ -51,7 +52,7 @@ export function portMapFigure(map: PortMap, labelledBy: string): string {
   ].join("\n");
 }
 
-/** The same panels for a phone, each with its words below it: their cells are those of the picture. */
+/** Draws the same panels for a phone, each with a description below it. Reuses the cells of the main picture. */
 function drawNarrow(map: PortMap, { hero, others, more }: Layout, prefix: string): string {
   const panels = [...(hero ? [hero] : []), ...others].map(({ field }, index) => {
     const { ip, role, ports, sockets } = field;
@@ -65,7 +66,7 @@ function drawNarrow(map: PortMap, { hero, others, more }: Layout, prefix: string
   return `<div class="narrow-ports port-map">${panels.join("")}${rest}${legend}</div>`;
 }
 
-/** Room that a figure keeps beside and above the cells, for port numbers and headings. */
+/** Space in a figure next to and above the cells, for port numbers and headings. */
 const EDGE_LABELS = 46;
 const HEADINGS = 60;
 
@@ -80,7 +81,7 @@ function drawBody(map: PortMap, layout: Layout, prefix?: string): string[] {
   ];
 }
 
-/** The two figures that tell the story: the ports spent on either side. */
+/** Draws the two key figures: the number of ports used on each side. */
 function drawHeadings({ fields, omittedAddresses = 0 }: PortMap, { hero, others }: Layout): string[] {
   if (!hero) return [];
   const right = others[0];

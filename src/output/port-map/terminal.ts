@@ -1,19 +1,20 @@
-// The picture of ports in a terminal: braille dots, 80 columns. A dot stands for several ports and is lit where enough
-// of them are in use, so that a half-filled field looks half filled; and no port in use goes without a dot nearby.
+// Draws the picture of ports on a terminal in braille dots, 80 columns wide. A dot stands for several ports. It is lit
+// if enough of them are in use, so that a half-filled field looks half full; every port in use lights at least one dot
+// nearby.
 import { plural } from "../../util/units.js";
 import { countPorts, type MapField, type PortMap, SIDE } from "./cells.js";
 
-/** Paints words; the terminal's own colours are left to the caller. */
+/** Paints words; the caller chooses the terminal colours. */
 export type MapPaint = (tone: "bold" | "dim" | "good" | "accent", text: string) => string;
 
-/** Braille: two dots side by side, four below each other, by their bit. */
+/** Bits of the dots in a braille character, which has four rows of two. */
 const DOTS = [
   [0x01, 0x08],
   [0x02, 0x10],
   [0x04, 0x20],
   [0x40, 0x80],
 ] as const;
-// Ordered dithering (Bayer): which share of a dot's ports must be in use to light it.
+// Ordered dithering (Bayer): share of a dot's ports that must be in use to light it.
 const THRESHOLDS = [
   [0, 8, 2, 10],
   [12, 4, 14, 6],
@@ -29,8 +30,8 @@ const MAX_SMALL = 12;
 const MAX_NAMED = 8;
 
 /**
- * @param width of the terminal, from 40 on
- * @returns lines of at most 80 columns; captions may be longer in a narrow terminal
+ * @param width width of the terminal, at least 40
+ * @returns lines of at most 80 columns; captions may be wider than a narrow terminal
  */
 export function portMapText(map: PortMap, paint: MapPaint = (_, text) => text, width = WIDTH): string {
   const [first, ...rest] = map.fields;
@@ -49,7 +50,7 @@ export function portMapText(map: PortMap, paint: MapPaint = (_, text) => text, w
   return `${lines.join("\n")}\n`;
 }
 
-/** The panel with port numbers at its left, and at its right, else below it, what is to be said of it. */
+/** Draws the large panel with port numbers on the left, and notes on the right or, without room, below. */
 function drawLarge(field: MapField, paint: MapPaint, hasRoomBeside: boolean): string[] {
   const { columns, rows } = LARGE;
   const cells = toBraille(field.ports, LARGE).map((line) => [...line]);
@@ -80,7 +81,7 @@ function edge(row: number, paint: MapPaint): string {
   return `${paint("dim", row % 4 === 0 ? EDGE_PORTS[row / 4]! : "     ")} `;
 }
 
-/** The first row from `wanted` on, else upwards, that has no note yet. */
+/** Returns the first row without a note, searching down from `wanted` and then up. */
 function freeRow(notes: ReadonlyMap<number, string>, wanted: number, rows: number): number {
   for (let row = wanted; row < rows; row++) if (!notes.has(row)) return row;
   for (let row = wanted; row >= 0; row--) if (!notes.has(row)) return row;
@@ -112,14 +113,14 @@ function drawRow(fields: readonly MapField[], paint: MapPaint): string[] {
   ].map((line) => line.trimEnd());
 }
 
-/** An IPv6 address may be longer than the panel: both its ends tell. */
+/** Shortens an IPv6 address longer than the panel in the middle, because both ends are informative. */
 function shorten(text: string, width: number): string {
   if (text.length <= width) return text;
   const end = Math.floor((width - 1) / 2);
   return `${text.slice(0, width - 1 - end)}…${text.slice(-end)}`;
 }
 
-/** The cells as lines of braille. */
+/** Converts the cells to lines of braille. */
 export function toBraille(ports: Uint8Array, { columns, rows }: { columns: number; rows: number }): string[] {
   const [width, height] = [SIDE / (columns * 2), SIDE / (rows * 4)];
   const shareOf = (dotX: number, dotY: number) => {

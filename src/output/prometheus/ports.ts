@@ -1,5 +1,5 @@
-// Port pressure and accept queues in OpenMetrics text, of bounded cardinality: the first rows, and one named "other" for
-// what is left. Names follow Prometheus' conventions.
+// Formats port pressure and accept queues as OpenMetrics text with bounded cardinality: the first rows, and one named
+// "other" for the rest. Names follow the conventions of Prometheus.
 import type { Pressure } from "../../results/sockets/pressure.js";
 import type { EndpointQueue, ListenerQueues } from "../../socket-table/listeners/accept-queues.js";
 
@@ -9,10 +9,10 @@ type Sample = readonly [labels: Labels, value: number | undefined];
 const OTHER = "other";
 
 /**
- * All families, with `# EOF`.
+ * Returns all metric families, followed by `# EOF`.
  *
- * @param pressure with one row more than `top`, where there are as many
- * @param top rows of each family
+ * @param pressure has one row more than `top`, if there are that many
+ * @param top number of rows in each family
  */
 export function portsMetrics(pressure: Pressure, queues: ListenerQueues, top: number): string {
   return [
@@ -162,7 +162,7 @@ function host({ kernelCapacity, reservedPorts }: Pressure, queues: ListenerQueue
   ];
 }
 
-/** One metric family; nothing without samples. A counter's sample ends in _total. */
+/** Returns one metric family; empty without samples. Names of counter samples end in _total. */
 function family(name: string, type: "gauge" | "counter", help: string, samples: readonly Sample[]): string[] {
   const known = samples.filter((sample): sample is readonly [Labels, number] => sample[1] !== undefined);
   if (known.length === 0) return [];
@@ -184,7 +184,7 @@ function pairLabels(row: { sourceIp: string; destinationIp: string; destinationP
   return { source: row.sourceIp, destination: row.destinationIp, destination_port: row.destinationPort };
 }
 
-/** Backslash, quote and line feed, as the OpenMetrics specification has it. */
+/** Escapes backslash, quote and line feed as specified by OpenMetrics. */
 export function escapeLabel(text: string): string {
   return escapeText(text).replaceAll('"', '\\"');
 }

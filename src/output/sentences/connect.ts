@@ -1,4 +1,4 @@
-// Sentences about a client's run: the same on the terminal and on a page.
+// Sentences about a client's run, shared by the terminal and the pages.
 import { isMeasurable } from "../../client/ramp/memory-fit.js";
 import type { ConnectResult } from "../../results/connect.js";
 import type { LatencySummary } from "../../results/histogram/latency-summary.js";
@@ -6,7 +6,7 @@ import { formatBytes, formatCount, formatDuration, plural } from "../../util/uni
 import { HANDSHAKE_WORDS } from "./protocols.js";
 import { WORTH_MEASURING } from "./run.js";
 
-/** `setup 120 ms, opening 1.20 s, held 10.0 s, closing 80 ms`. */
+/** Returns a text such as `setup 120 ms, opening 1.20 s, held 10.0 s, closing 80 ms`. */
 export function describeTimes({ setupMs, rampMs, holdMs, closeMs }: ConnectResult): string {
   const parts = [
     ["setup", setupMs],
@@ -17,7 +17,7 @@ export function describeTimes({ setupMs, rampMs, holdMs, closeMs }: ConnectResul
   return parts.map(([name, ms]) => `${name} ${Number.isFinite(ms) ? formatDuration(Math.max(0, ms)) : "-"}`).join(", ");
 }
 
-/** The factors of the number of 4-tuples: `2 addresses × ports 1024-65535 × 1 destination`. */
+/** Returns the factors of the number of 4-tuples, such as `2 addresses × ports 1024-65535 × 1 destination`. */
 export function describeFactors({ plan, destinations }: ConnectResult): string {
   const factors = [
     plural(plan.sourceAddresses, "address", "addresses"),
@@ -43,7 +43,7 @@ export function kernelMemory({ memory, established }: ConnectResult): KernelMemo
 
 export const NOT_MEASURABLE = "other programs' memory use changed meanwhile";
 
-/** The latencies that were measured, by their names. */
+/** Returns the measured latencies by name. */
 export function latencyRows({
   latency,
   protocol = "tcp",
@@ -58,7 +58,7 @@ export function latencyRows({
   return rows.filter(({ summary }) => summary.count > 0);
 }
 
-/** A single port with its thousands apart, as counts are; a range as it is. */
+/** Formats a single port number as a count, and leaves a range unchanged. */
 function formatPorts(ports: string): string {
   return /^\d+$/.test(ports) ? formatCount(Number(ports)) : ports;
 }

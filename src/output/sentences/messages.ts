@@ -1,4 +1,4 @@
-// The fate of a run's messages as text, for the summary and the page.
+// Describes the outcome of a run's messages for the summary and the page.
 import type { ConnectResult } from "../../results/connect.js";
 import type { MessageResult } from "../../results/messages.js";
 import { formatBytes, formatCount, formatDuration, plural } from "../../util/units.js";
@@ -9,7 +9,7 @@ const COMPARED = {
   none: "none expected",
 } as const;
 
-/** Pairs of label and text; none for a run without messages. */
+/** Returns pairs of label and text; empty for a run without messages. */
 export function messageLines({ messages, traffic }: ConnectResult): [string, string | undefined][] {
   if (messages === undefined) return olderLines(traffic);
   const { due, sent, missed, late, longestDelayMs, movedMs } = messages;
@@ -27,7 +27,7 @@ export function messageLines({ messages, traffic }: ConnectResult): [string, str
   ];
 }
 
-/** A caveat on the round-trip percentiles; undefined if every message was answered. */
+/** Returns a caveat on the round-trip percentiles; undefined if every message was answered. */
 export function unansweredNote({ messages }: ConnectResult): string | undefined {
   if (messages === undefined || messages.expected === "none") return undefined;
   const count = messages.unanswered + messages.missed;
@@ -36,7 +36,7 @@ export function unansweredNote({ messages }: ConnectResult): string | undefined 
     : undefined;
 }
 
-/** Whether a round trip of `us` microseconds is a lower bound. */
+/** Returns whether a round trip of `us` microseconds is a lower bound. */
 export function isLowerBound({ messages }: ConnectResult, us: number): boolean {
   return messages?.youngestUnansweredUs !== undefined && us >= messages.youngestUnansweredUs;
 }
@@ -61,7 +61,7 @@ function describeAnswers({ expected, wrongBytes, unaskedBytes, blocked }: Messag
     .join("; ");
 }
 
-/** Results of older versions have only the counts. */
+/** Formats results of older versions, which have only the counts. */
 function olderLines({ sentMessages, answeredMessages, blockedMessages }: ConnectResult["traffic"]): [string, string][] {
   if (sentMessages === 0) return [];
   const blocked = blockedMessages > 0 ? `, ${formatCount(blockedMessages)} blocked` : "";

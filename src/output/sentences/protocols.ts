@@ -1,28 +1,28 @@
-// Words for what a protocol adds to a run: the same on the terminal and on a page.
+// Words for what a protocol adds to a run, shared by the terminal and the pages.
 import type { ConnectResult } from "../../results/connect.js";
 import { formatCount, plural } from "../../util/units.js";
 
 type Protocol = NonNullable<ConnectResult["protocol"]>;
 
-/** What has happened to a connection that is ready. */
+/** How a connection becomes ready. */
 const READY_WORDS: Readonly<Record<Exclude<Protocol, "tcp">, string>> = { ws: "upgraded to WebSocket" };
 
-/** What comes between ESTABLISHED and ready. */
+/** Name of the step between ESTABLISHED and ready. */
 export const HANDSHAKE_WORDS: Readonly<Record<Protocol, string>> = { tcp: "handshake", ws: "upgrade" };
 
-/** Of connections, those that are ready; undefined in plain TCP, where all are. */
+/** Returns how many connections are ready; undefined for plain TCP, where all are. */
 export function readyText({ protocol, ready }: Pick<ConnectResult, "protocol" | "ready">): string | undefined {
   if (protocol === undefined || protocol === "tcp" || ready === undefined) return undefined;
   return `${formatCount(ready)} (${READY_WORDS[protocol]})`;
 }
 
-/** undefined for a run without heartbeats. */
+/** Returns undefined for a run without heartbeats. */
 export function heartbeatLine({ heartbeats }: Pick<ConnectResult, "heartbeats">): string | undefined {
   if (heartbeats === undefined || heartbeats.sent === 0) return undefined;
   return `${formatCount(heartbeats.sent)} pings sent, ${formatCount(heartbeats.answered)} answered`;
 }
 
-/** undefined in the clear. */
+/** Returns undefined without TLS. */
 export function tlsLine({ tls }: Pick<ConnectResult, "tls">): string | undefined {
   if (!tls) return undefined;
   const share = tls.secured > 0 ? Math.round((tls.resumed / tls.secured) * 100) : 0;

@@ -1,4 +1,4 @@
-// Sentences about a run of either role: the same on the terminal and on a page.
+// Sentences about a run of either role, shared by the terminal and the pages.
 
 import type { ConnectResult } from "../../results/connect.js";
 import type { FailureReport } from "../../results/fields.js";
@@ -7,10 +7,10 @@ import { obstacleWords } from "../../transport/obstacle-words.js";
 import { formatBound } from "../../util/bound.js";
 import { formatBytes, formatCount, plural } from "../../util/units.js";
 
-/** With fewer connections, most of the measured memory is the threads' own. */
+/** With fewer connections, the threads themselves account for most of the measured memory. */
 export const WORTH_MEASURING = 10_000;
 
-/** `2, each with its own table of 20,000 descriptors`. */
+/** Returns a text such as `2, each with its own table of 20,000 descriptors`. */
 export function describeThreads(result: ConnectResult | ServeResult): string {
   const { threads, hasPrivateTables, nofileLimit, engine } = result;
   // Sockets in rings have no descriptors.
@@ -19,14 +19,14 @@ export function describeThreads(result: ConnectResult | ServeResult): string {
   return `${formatCount(threads)}, ${whose} table of ${formatBound(nofileLimit)} descriptors`;
 }
 
-/** `io_uring`, or `epoll: io_uring is disabled`; undefined for a result of an older version. */
+/** Returns `io_uring`, or a text such as `epoll: io_uring is disabled`; undefined for a result of an older version. */
 export function describeEngine({ engine }: ConnectResult | ServeResult): string | undefined {
   if (engine === undefined) return undefined;
   if (engine.name === "uring") return "io_uring";
   return engine.obstacle ? `epoll: ${obstacleWords(engine.obstacle).reason}` : "epoll";
 }
 
-/** `1.20 MiB sent, 4.00 MiB received`. */
+/** Returns a text such as `1.20 MiB sent, 4.00 MiB received`. */
 export function describeTraffic({
   sentBytes,
   receivedBytes,
@@ -34,17 +34,17 @@ export function describeTraffic({
   return `${formatBytes(sentBytes)} sent, ${formatBytes(receivedBytes)} received`;
 }
 
-/** `3 ECONNREFUSED (connect), 1 EMFILE (socket)`. */
+/** Returns a text such as `3 ECONNREFUSED (connect), 1 EMFILE (socket)`. */
 export function describeFailures(kinds: readonly FailureReport[]): string {
   return kinds.map(({ phase, errno, count }) => `${formatCount(count)} ${errno} (${phase})`).join(", ");
 }
 
-/** Overflows and drops of the host's accept queues: `2 overflows, 2 drops`. */
+/** Describes the overflows and drops of the host's accept queues, such as `2 overflows, 2 drops`. */
 export function describeOverflows({ listenOverflows, listenDrops }: ServeResult["backlog"]): string {
   return `${plural(listenOverflows, "overflow")}, ${plural(listenDrops, "drop")}`;
 }
 
-/** User memory per connection; undefined if too few were open to measure it. */
+/** Returns the user memory per connection; undefined if too few were open to measure it. */
 export function userMemory({ memory }: ConnectResult | ServeResult, connections: number): string | undefined {
   if (connections < WORTH_MEASURING) return undefined;
   return formatBytes(Math.max(0, memory.userBytesPerConnection));

@@ -1,4 +1,4 @@
-// Words for the identifiers that results have: the same on the terminal and on a page.
+// Words for identifiers in results, shared by the terminal and the pages.
 import type { Whose } from "../../results/diagnosis.js";
 import type { LabVerdict } from "../../results/lab/lab.js";
 import type { Caps, LimitVerdict } from "../../results/limits.js";
@@ -24,7 +24,7 @@ export const LIMIT_VERDICT_WORDS: Readonly<Record<LimitVerdict, string>> = {
   unknown: "unknown",
 };
 
-/** What a limit caps. */
+/** Returns the word for what a limit caps. */
 export function capsWord(caps: Caps): string {
   return caps === "source-ports" ? "source ports" : caps;
 }

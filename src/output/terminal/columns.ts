@@ -1,39 +1,39 @@
-// Text as wide as the terminal: lines that are too long are broken at words, and go on below the text that they belong to.
-// Everything printed for people passes through here; what is for programs, and what goes into a pipe, does not.
+// Wraps text to the width of the terminal. Long lines are broken at words and continue below the text that they belong
+// to. Applies to everything printed for people, but not to output for programs or pipes.
 
-/** How much of the width a label may take before its text begins on a line of its own. */
+/** Maximum share of the width for a label. If it is longer, its text starts on a new line. */
 const LABEL_SHARE = 0.5;
 const INDENT = 4;
-/** However narrow the terminal: one letter below each other says nothing. */
+/** Minimum width. On a narrower terminal, text would be unreadable anyway. */
 const LEAST = 8;
-/** Where a word that is longer than a line is broken, if it can be: behind these. */
+/** Characters after which a word longer than a line may be broken. */
 const JOINTS = /[/:,;=×]/;
 /** A figure and its unit. */
 const FIGURE = /(\d) (ms|µs|s|min|h|B|[KMGT]?i?B|%)(?![A-Za-z])/g;
-/** Stands for a space at which no line is broken: a letter that nobody uses. */
+/** Placeholder for a space at which lines must not be broken; a private-use character. */
 const GLUE = "\ue000";
-// Escape sequences of colours and the like (ECMA-48, CSI): they take no room.
+// Escape sequences for colours and the like (ECMA-48, CSI). They have no width.
 // biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences begin with a control character
 const ESCAPES = /\u001b\[[0-9;?]*[A-Za-z]/g;
-/** Letters that take two columns: East Asian wide ones and pictures. */
+/** Characters that take two columns: East Asian wide characters and emoji. */
 const WIDE =
   /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{1f300}-\u{1faff}\u{20000}-\u{3fffd}]/gu;
 
-/** How wide the lines of a stream may be: the terminal's width; undefined where it is no terminal, whose lines stay whole. */
+/** Returns the maximum line width of a stream: the width of a terminal, or undefined for anything else. */
 export function columnsOf(stream: { readonly isTTY?: boolean; readonly columns?: number }): number | undefined {
   return stream.isTTY ? stream.columns || undefined : undefined;
 }
 
-/** Columns that a text takes in a terminal. */
+/** Returns the number of columns that a text takes on a terminal. */
 export function widthOf(text: string): number {
   const bare = text.replace(ESCAPES, "");
   return [...bare].length + (bare.match(WIDE)?.length ?? 0);
 }
 
 /**
- * Breaks the lines that are longer than `columns`.
+ * Breaks lines longer than `columns`.
  *
- * @param columns undefined leaves them as they are
+ * @param columns undefined leaves the text unchanged
  */
 export function fitText(text: string, columns: number | undefined): string {
   if (columns === undefined) return text;
@@ -62,7 +62,7 @@ function breakLine(line: string, width: number): string[] {
   return breakText(line, left, width);
 }
 
-/** A line without a label: `note: …` and the like go on a little further in. */
+/** Breaks a line without a label. After a prefix such as `note: `, further lines are indented slightly more. */
 function breakText(line: string, left: number, width: number): string[] {
   const hanging = /^ *[A-Za-z][A-Za-z ]{1,14}: /.test(line) ? left + 2 : left;
   const below = Math.min(hanging, Math.floor(width / 2));
@@ -71,7 +71,10 @@ function breakText(line: string, left: number, width: number): string[] {
   return [" ".repeat(start) + first, ...rest.map((part) => " ".repeat(below) + part)];
 }
 
-/** Words in lines of at most `width`, figures with their units; the first has room for `extra` more. */
+/**
+ * Wraps words to lines of at most `width`, keeping figures and units together. The first line may be `extra` columns
+ * longer.
+ */
 function wrap(text: string, width: number, extra = 0): string[] {
   return wrapWords(text.replace(FIGURE, `$1${GLUE}$2`), width, extra).map((line) => line.replaceAll(GLUE, " "));
 }
@@ -86,7 +89,7 @@ function wrapWords(text: string, width: number, extra: number): string[] {
       line += space! + word;
       continue;
     }
-    // What does not fit into any line is broken where it is, if there is room for some of it.
+    // Break a word that fits into no line where it is, if the line has enough room left.
     const isTooLong = widthOf(word) > width;
     if (line !== "" && !(isTooLong && widthOf(line) + space!.length < room() / 2)) {
       lines.push(line);
@@ -103,7 +106,7 @@ function wrapWords(text: string, width: number, extra: number): string[] {
   return line === "" && lines.length > 0 ? lines : [...lines, line];
 }
 
-/** The part of a word that fits, if possible up to a joint, and the rest. */
+/** Splits a word at `width`, if possible after one of JOINTS. */
 function cut(word: string, width: number): [head: string, tail: string] {
   const parts = word.match(new RegExp(`${ESCAPES.source}|.`, "gu")) ?? [];
   let size = 0;

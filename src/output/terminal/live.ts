@@ -1,16 +1,16 @@
-// The part of a terminal that is drawn again and again.
+// Part of a terminal that is redrawn repeatedly.
 import { shownOn } from "./output.js";
 
 export interface Live {
-  /** Draws `text` in the place of what was drawn before. */
+  /** Replaces what was drawn before with `text`. */
   show(text: string): void;
-  /** Takes away what is drawn, so that lines can be printed; the next show() draws again below them. */
+  /** Erases what is drawn, so that lines can be printed. The next show() draws below them. */
   clear(): void;
-  /** Takes away what is drawn, for good. */
+  /** Erases what is drawn, permanently. */
   end(): void;
 }
 
-/** A live part at the end of `stream`, or undefined where it is no terminal. */
+/** Opens a live part at the end of `stream`; undefined if it is not a terminal. */
 export async function openLive(stream: NodeJS.WriteStream): Promise<Live | undefined> {
   if (!stream.isTTY || process.env.TERM === "dumb") return undefined;
   const { createLogUpdate } = await import("log-update");

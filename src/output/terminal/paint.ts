@@ -1,12 +1,12 @@
-// Colours for people: words painted on a terminal, left as they are in a file, in a pipe or under NO_COLOR.
+// Paints text on a terminal. Files, pipes and NO_COLOR get plain text.
 import { styleText } from "node:util";
 import { columnsOf } from "./columns.js";
 
 export type Tone = "bold" | "dim" | "good" | "bad" | "accent";
-/** How text looks where it is shown: its colours, and the width that a table may have. */
+/** Paints text for an output, and tells its width. */
 export interface Paint {
   (tone: Tone, text: string): string;
-  /** The terminal's width; undefined where lines may be of any length. */
+  /** Width of the terminal; undefined if lines may have any length. */
   readonly columns?: number | undefined;
 }
 
@@ -14,7 +14,10 @@ const FORMATS = { bold: "bold", dim: "dim", good: "green", bad: "red", accent: "
 
 export const plain: Paint = (_, text) => text;
 
-/** The paint for a stream: no colours where nobody sees them or nobody wants them (https://no-color.org). */
+/**
+ * Returns the paint for a stream. It uses no colours if the stream is not a terminal or the user does not want them
+ * (https://no-color.org).
+ */
 export function paintFor(
   stream: { readonly isTTY?: boolean; readonly columns?: number },
   env: NodeJS.ProcessEnv = process.env,

@@ -1,6 +1,6 @@
-// Text in columns: labels with their values, and tables of figures.
+// Formats text in columns: labels with their values, and tables of figures.
 
-/** Rows of a label and its text, the texts one under the other; a row without text is left out. */
+/** Aligns labels and their texts. Rows without text are omitted. */
 export function alignLabels(
   rows: readonly (readonly [label: string, text: string | undefined])[],
   indent = "",
@@ -11,10 +11,10 @@ export function alignLabels(
 }
 
 /**
- * Rows of cells: the first column to the left, the figures to the right.
+ * Aligns cells: the first column to the left, figures to the right.
  *
- * @param limit how wide they may be: a table that is wider has each row's figures in words below its first cell
- * @returns as many texts as rows: of a table that is too wide, of two lines each
+ * @param limit maximum width; the rows of a wider table list their figures by name below the first cell
+ * @returns one text per row, which consists of two lines if the table is too wide
  */
 export function alignFigures(
   rows: readonly (readonly string[])[],
@@ -33,7 +33,7 @@ export function alignFigures(
   });
 }
 
-/** A table for a narrow terminal: of the heading its first cell, of each other row the first and below it the others by name. */
+/** Formats a table for a narrow terminal: the first cell of each row, and below it the others with their names. */
 export function stackRows([header = [], ...rows]: readonly (readonly string[])[], indent = ""): string[] {
   const [title = "", ...names] = header;
   return [

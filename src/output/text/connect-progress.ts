@@ -1,4 +1,4 @@
-// A client's progress as text: a panel on a terminal, a line elsewhere.
+// Formats a client's progress as text: a panel for a terminal, otherwise a line.
 
 import type { ConnectSnapshot } from "../../client/snapshot.js";
 import { formatCount, formatDuration, formatEstimate } from "../../util/units.js";
@@ -6,7 +6,7 @@ import { type Paint, plain } from "../terminal/paint.js";
 
 const BAR = 30;
 
-/** Three lines: a bar, current figures, times. `ratePerSec` counts established connections. */
+/** Returns three lines: a bar, current figures and times. @param ratePerSec established connections per second */
 export function connectPanel(snapshot: ConnectSnapshot, ratePerSec: number, paint: Paint = plain): string {
   const { open, requested, failed, lost } = snapshot;
   const filled = Math.min(BAR, Math.floor((open / requested) * BAR));
@@ -27,7 +27,7 @@ export function connectPanel(snapshot: ConnectSnapshot, ratePerSec: number, pain
   ].join("\n");
 }
 
-/** The same on one line. */
+/** Returns the same figures on one line. */
 export function connectLine(snapshot: ConnectSnapshot, ratePerSec: number): string {
   const { open, requested, failed, lost } = snapshot;
   return join([
@@ -41,7 +41,7 @@ export function connectLine(snapshot: ConnectSnapshot, ratePerSec: number): stri
   ]);
 }
 
-/** Figures that matter only while connections are being opened. */
+/** Returns figures that matter only while connections are being opened. */
 function ramp({ stage, inFlight }: ConnectSnapshot, ratePerSec: number): string[] {
   return stage === "ramp" ? [`rate ${formatCount(ratePerSec)}/s`, `in flight ${formatCount(inFlight)}`] : [];
 }

@@ -1,4 +1,5 @@
-// A client's result as text: the summary, the warning about too few 4-tuples, the sentence for a single failure.
+// Formats a client's result as text: the summary, the warning about too few 4-tuples, and the message for a single
+// failed connection.
 
 import { missPhrases, outcomeOf } from "../../client/verdict/verdict.js";
 import type { ConnectResult } from "../../results/connect.js";
@@ -16,11 +17,11 @@ import { alignFigures, alignLabels } from "../terminal/table.js";
 import { failedAttempts, namesLine, outcomesLine } from "./destinations.js";
 import { diagnosisLines } from "./diagnosis.js";
 
-/** A shorter ramp ends before its rate means anything. */
+/** Minimum duration of a ramp. In a shorter one, the shares are not meaningful. */
 const WORTH_TELLING_MS = 500;
 const WORTH_TELLING = 0.2;
 
-/** What happened, in about 15 lines; if the target was missed, why, and what to change. */
+/** Returns a summary of about 15 lines. If the target was missed, it explains why and what to change. */
 export function connectSummary(of: Explained<ConnectResult>, paint: Paint = plain): string {
   const result = printableData(of);
   const lines = [
@@ -58,7 +59,7 @@ export function connectSummary(of: Explained<ConnectResult>, paint: Paint = plai
   return lines.join("\n");
 }
 
-/** The warning before a run that has too few 4-tuples; undefined if it has enough. */
+/** Returns the warning before a run with too few 4-tuples; undefined if there are enough. */
 export function planNote(available: number, requested: number): string | undefined {
   if (available >= requested) return undefined;
   return [
@@ -67,12 +68,12 @@ export function planNote(available: number, requested: number): string | undefin
   ].join("\n");
 }
 
-/** How far a single connection got before a signal ended it. */
+/** Describes how far a single connection got before a signal ended it. */
 export function interruptedLine({ established, holdMs }: ConnectResult): string {
   return established === 0 ? "interrupted: not connected yet" : `interrupted: held for ${formatDuration(holdMs)}`;
 }
 
-/** One sentence on why a single connection failed. */
+/** Returns one sentence on why a single connection failed. */
 export function singleFailure(result: Explained<ConnectResult>): string {
   const { failures, destinations, names, byDestination, diagnosis } = printableData(result);
   const name = names?.find(({ used }) => used.length > 1)?.name;
@@ -101,7 +102,7 @@ function failuresText(total: number, kinds: readonly FailureReport[]): string {
   return total === 0 ? "0" : `${formatCount(total)}: ${describeFailures(kinds)}`;
 }
 
-/** What on this side bounded the rate, if anything did: then the rate says nothing about the peer. */
+/** Describes what limited the rate on this side, if anything did. The rate then says nothing about the peer. */
 function describeHeldBack({ rampShares, rampMs }: ConnectResult): string | undefined {
   if (!rampShares || rampMs < WORTH_TELLING_MS) return undefined;
   const causes = [

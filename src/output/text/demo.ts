@@ -1,4 +1,4 @@
-// The demo's words, for someone who has read that a server can hold at most 65,535 connections.
+// Texts of the demo, for someone who has read that a server can hold at most 65,535 connections.
 
 import { isMeasurable } from "../../client/ramp/memory-fit.js";
 import type { ConnectResult } from "../../results/connect.js";
@@ -10,14 +10,14 @@ import { formatBytes, formatCount, formatDuration, plural } from "../../util/uni
 import { type Paint, plain } from "../terminal/paint.js";
 import { diagnosisLines } from "./diagnosis.js";
 
-/** What the demo saw. */
+/** Evidence collected by the demo. */
 export interface DemoEvidence {
   readonly wanted: number;
   readonly port: number;
-  /** ESTABLISHED sockets with that local port in the kernel's table, while all were held. */
+  /** ESTABLISHED sockets with that local port in the kernel's table while all were held. */
   readonly counted: number;
   readonly countedBy: string;
-  /** Three of the connections, as the kernel names them. */
+  /** Three of the connections, as listed by the kernel. */
   readonly examples: readonly FourTuple[];
   readonly client: Explained<ConnectResult>;
   readonly server: ServeResult;
@@ -29,7 +29,7 @@ export function demoTitle(wanted: number, paint: Paint = plain): string {
   return `\n${paint("bold", `${formatCount(wanted)} TCP connections to one port`)}\n`;
 }
 
-/** How far the demo got before a signal ended it. */
+/** Describes how far the demo got before a signal ended it. */
 export function demoInterrupted(wanted: number, open: number): string {
   return `interrupted: ${formatCount(open)} of ${plural(wanted, "connection")} open`;
 }
@@ -90,9 +90,9 @@ function tupleTable(examples: readonly FourTuple[], paint: Paint): string[] {
   return [header, ...rows];
 }
 
-/** The source addresses that were needed: the plan has one to spare. */
+/** Describes the source addresses that were needed; the plan has a spare one. */
 function sources({ plan, established }: ConnectResult): string {
-  // One destination: each 4-tuple has a port of its own on its source address.
+  // There is one destination, so each 4-tuple uses a different port of its source address.
   const portsEach = Math.floor(plan.tuplesAvailable / plan.sourceAddresses);
   const used = Math.min(plan.sourceAddresses, Math.ceil((established + plan.tuplesSkipped) / portsEach));
   const each = `up to ${formatCount(portsEach)} ports each`;

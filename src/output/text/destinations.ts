@@ -1,4 +1,4 @@
-// A run's destinations as text: what names resolved to, and the outcome for each destination.
+// Formats a run's destinations as text: what names resolved to, and the outcome for each destination.
 
 import type { ConnectResult } from "../../results/connect.js";
 import { formatCount, plural } from "../../util/units.js";
@@ -9,7 +9,7 @@ type Counts = NonNullable<ConnectResult["byDestination"]>;
 /** Beyond this many, names and destinations are only counted. */
 const TOLD = 4;
 
-/** `many.test: 10.0.0.1, 10.0.0.2`; undefined where no name was given. */
+/** Returns a text such as `many.test: 10.0.0.1, 10.0.0.2`; undefined if no name was given. */
 export function namesLine(names: Names = []): string | undefined {
   if (names.length === 0) return undefined;
   return several(names.map(describeName), "name");
@@ -21,10 +21,10 @@ function describeName({ name, addresses, used, unreachable }: Names[number]): st
   return `${name}: ${several(used, "address", "addresses")}${isFirst ? `, the first of ${formatCount(addresses.length)} addresses` : ""}${without}`;
 }
 
-/** The outcome for each destination, if there are several and any of them failed. */
+/** Returns the outcome for each destination if there are several and any of them failed. */
 export function outcomesLine(counts: Counts = []): string | undefined {
   if (counts.every(({ failed }) => failed === 0)) return undefined;
-  // The failed ones first: they are the news.
+  // List destinations with failures first.
   const ordered = [...counts].sort((a, b) => Number(b.failed > 0) - Number(a.failed > 0));
   return several(
     ordered.map(({ to, established, failed, lastFailure }) =>
@@ -38,14 +38,14 @@ export function outcomesLine(counts: Counts = []): string | undefined {
   );
 }
 
-/** The addresses that a single connection tried before one answered; undefined if the first did. */
+/** Returns the addresses that a single connection tried before one answered; undefined if the first did. */
 export function triedLine(names: Names, counts: Counts = []): string | undefined {
   const tried = failedAttempts(counts);
   if (tried === "") return undefined;
   return `note: ${names[0] ? `${namesLine([names[0]])}; ` : ""}tried first: ${tried}`;
 }
 
-/** `127.0.0.1:7777 ECONNREFUSED, [::1]:7777 ETIMEDOUT`. */
+/** Returns a text such as `127.0.0.1:7777 ECONNREFUSED, [::1]:7777 ETIMEDOUT`. */
 export function failedAttempts(counts: Counts = []): string {
   return counts
     .filter(({ failed }) => failed > 0)

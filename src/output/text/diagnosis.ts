@@ -1,4 +1,5 @@
-// A diagnosis as text: the limit, which side it is on, the evidence and the fix; or the suspects, and how to tell them apart.
+// Formats a diagnosis as text: the limit, its side, the evidence and the fix; or the suspects and how to tell them
+// apart.
 
 import type { Diagnosis, Finding, Suspect } from "../../results/diagnosis.js";
 import { printableData } from "../../util/printable.js";
@@ -7,14 +8,14 @@ import { SIDES } from "../sentences/words.js";
 import { type Paint, plain } from "../terminal/paint.js";
 import { alignLabels } from "../terminal/table.js";
 
-/** No lines if nothing stopped the run and there is nothing to note. */
+/** Returns no lines if nothing stopped the run and there are no notes. */
 export function diagnosisLines(diagnosis: Diagnosis, paint: Paint = plain): string[] {
   const { finding, suspects, notes } = printableData(diagnosis);
   const lines = finding ? findingLines(finding, paint) : suspectLines(suspects, paint);
   return [...lines, ...notes.map((note) => `note: ${note}`)];
 }
 
-/** The full output of `doctor --explain`. */
+/** Returns the complete output of `doctor --explain`. */
 export function diagnosisText(diagnosis: Diagnosis, paint: Paint = plain): string {
   const { outcome } = diagnosis;
   const headline = paint(outcome === "met" ? "good" : "bad", headlineOf(diagnosis));

@@ -1,4 +1,4 @@
-// A prediction as text: first the ceiling and what it rests on, then every limit, worst first.
+// Formats a prediction as text: the ceiling and what it is based on, then every limit, most urgent first.
 
 import { TIME_WAIT_SECONDS } from "../../capacity/limits/time-wait.js";
 import type { LimitRow, LimitVerdict } from "../../results/limits.js";
@@ -13,7 +13,7 @@ import { alignLabels, stackRows } from "../terminal/table.js";
 
 const TONES: Record<LimitVerdict, Tone> = { insufficient: "bad", unknown: "accent", low: "accent", ok: "good" };
 
-/** Everyone asks about these, even where they do not bind. */
+/** Limits that are always shown, because everyone asks about them. */
 const WELL_KNOWN = ["nofile", "source-ports"];
 
 /** @param isWhole whether to include limits that neither bind nor matter for this load */
@@ -68,7 +68,7 @@ function headline(prediction: Prediction, paint: Paint): string {
   );
 }
 
-/** The ceiling for the other kind of program. */
+/** Returns the line with the ceiling of the other program. */
 function secondLine({ program, answers, connections }: Prediction, paint: Paint): string {
   const other = program === "ordinary" ? "fourtuple" : "ordinary";
   const { ceiling, isTargetMet, binding } = answers[other];
@@ -81,7 +81,7 @@ function wantedText(isTargetMet: boolean, connections: number): string {
   return isTargetMet ? `: the ${formatCount(connections)} wanted fit` : `, not the ${formatCount(connections)} wanted`;
 }
 
-/** Unlimited only if every limit that bounds such a load is unreadable. */
+/** Unlimited only if every limit on such a load is unreadable. */
 function countText(ceiling: Bound, endless: string): string {
   return ceiling === "unlimited" ? endless : formatCount(ceiling);
 }
@@ -125,7 +125,7 @@ function endsText(role: Prediction["role"]): string {
   return role === "both" ? "both ends" : "this end";
 }
 
-/** How long a rate of short-lived connections can last, if one was given. */
+/** Describes how long a rate of short-lived connections can last, if one was given. */
 function describeRate({ rate }: Prediction): string | undefined {
   if (rate?.requestedPerSec === undefined) return undefined;
   const { requestedPerSec, sustainedPerSec, tuples, keptSeconds, lastsSeconds } = rate;

@@ -1,4 +1,4 @@
-// Changes as text: what to change and how, what was changed, what was reverted.
+// Formats changes as text: what to change and how, what was changed, and what was reverted.
 
 import type { ApplyReport, ChangeStatus } from "../../tuning/apply.js";
 import type { Change, FixPlan } from "../../tuning/change.js";
@@ -96,7 +96,7 @@ export function undoText(report: UndoReport, paint: Paint = plain): string {
   ].join("\n");
 }
 
-/** How many bad lines are listed. */
+/** Maximum number of bad lines to list. */
 const BAD_LINES = 5;
 
 function badLineTexts(lines: UndoReport["badLines"], journal: string): string[] {

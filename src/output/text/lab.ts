@@ -1,4 +1,4 @@
-// The lab as text: each experiment from claim to verdict, then a table of all verdicts.
+// Formats the lab as text: each experiment from claim to verdict, then a table of all verdicts.
 
 import { LAB_VERDICTS } from "../../results/identifiers.js";
 import type { Evidence } from "../../results/lab/evidence.js";
@@ -17,10 +17,10 @@ const TONES: Record<LabVerdict, Tone> = {
   failed: "bad",
   skipped: "accent",
 };
-/** Table rows that are printed; a report has all of them. */
+/** Maximum number of table rows to print; a report has all of them. */
 const ROWS = 8;
 const WIDTH = 96;
-/** The minimum, however narrow the terminal is. */
+/** Minimum width, however narrow the terminal is. */
 const LEAST_WIDTH = 24;
 
 export function placeLine(testbed: LabTestbed): string {
@@ -36,16 +36,16 @@ export function experimentHeading({ id, title }: Pick<ExperimentResult, "id" | "
 }
 
 /**
- * Claim, prediction, observation and verdict, with the tables that back it.
+ * Formats an experiment: claim, prediction, observation and verdict, with the tables that support it.
  *
- * @param columns width of the terminal; without one, tables are as wide as they need to be
+ * @param columns width of the terminal; by default, tables are as wide as they need to be
  */
 export function experimentText(result: ExperimentResult, paint: Paint = plain, columns = Infinity): string {
   const { claims, claim, prediction, observed, verdict, reason, elapsedMs, evidence, hostLoad } = printableData(result);
   const busy = describeHostLoad(hostLoad);
   const rows = [
     ["claim", `${claim} (${claims.join(", ")})`],
-    // One that could not be made has neither.
+    // An experiment that could not run has neither.
     ...(prediction === "-" ? [] : [["predicted", prediction] as const]),
     ...(observed === "-" ? [] : [["observed", observed] as const]),
     [
@@ -58,7 +58,7 @@ export function experimentText(result: ExperimentResult, paint: Paint = plain, c
   return [...labelled(rows, "  ", columns), ...evidence.flatMap((it) => evidenceLines(it, paint, columns))].join("\n");
 }
 
-/** All verdicts in a table. */
+/** Formats all verdicts as a table. */
 export function labSummary(result: LabResult, paint: Paint = plain): string {
   const { experiments, elapsedMs, testbed, stoppedIn, hostLoad } = printableData(result);
   const busy = describeHostLoad(hostLoad);
@@ -83,7 +83,7 @@ export function labSummary(result: LabResult, paint: Paint = plain): string {
   ].join("\n");
 }
 
-/** Only tables: other evidence is for the report page. */
+/** Formats tables only, because other evidence is for the report page. */
 function evidenceLines(evidence: Evidence, paint: Paint, columns: number): string[] {
   if (evidence.kind !== "table") return [];
   const { title, columns: names, rows } = evidence;
@@ -108,7 +108,7 @@ function evidenceLines(evidence: Evidence, paint: Paint, columns: number): strin
   ];
 }
 
-/** Aligns figures right and text left; headings like the column below them. */
+/** Aligns figures to the right, text to the left, and headings like the column below them. */
 function alignCells(texts: readonly (readonly string[])[], isFigure: (column: number) => boolean): string[] {
   const widths = texts[0]!.map((_, column) => Math.max(...texts.map((row) => row[column]!.length)));
   return texts.map((row) => {
@@ -121,7 +121,7 @@ function cellText(cell: string | number): string {
   return typeof cell === "number" ? formatCount(cell) : cell;
 }
 
-/** Labels with their texts, wrapped to the line width. */
+/** Aligns labels and their texts, wrapped to the line width. */
 function labelled(
   rows: readonly (readonly [label: string, text: string])[],
   indent: string,

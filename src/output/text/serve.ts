@@ -1,4 +1,4 @@
-// A server's run as text: its first line, its progress, its summary.
+// Formats a server's run as text: its first line, its progress and its summary.
 
 import type { Explained } from "../../results/diagnosis.js";
 import type { ServeResult } from "../../results/serve.js";
@@ -18,7 +18,7 @@ export function listeningLine({ ip, port }: { readonly ip: string; readonly port
   return printable(`listening on ${formatEndpoint(ip, port)}`);
 }
 
-/** How the server's certificate can be known again. */
+/** Describes the server's certificate so that it can be recognized. */
 export function certificateLine({
   fingerprint,
   isSelfSigned,
@@ -32,7 +32,7 @@ export function clientLine({ ip, port }: { readonly ip: string; readonly port: n
 
 export const NOT_PRINTED = "further client addresses are not printed (use --log all)";
 
-/** The note for an accept queue shorter than requested; undefined if it is as long as requested. */
+/** Returns the note for an accept queue shorter than requested; undefined if it is long enough. */
 export function backlogNote(requested: number, inForce: number): string | undefined {
   if (inForce >= requested) return undefined;
   return [
@@ -41,7 +41,7 @@ export function backlogNote(requested: number, inForce: number): string | undefi
   ].join("\n");
 }
 
-/** One line of current figures; the rate counts accepted connections. */
+/** Returns one line of current figures. @param ratePerSec accepted connections per second */
 export function serveProgress(snapshot: ServeSnapshot, ratePerSec: number, paint: Paint = plain): string {
   const parts = [
     `open ${paint("bold", formatCount(snapshot.open))}`,
@@ -54,13 +54,13 @@ export function serveProgress(snapshot: ServeSnapshot, ratePerSec: number, paint
   return parts.join("   ");
 }
 
-/** Whether two snapshots would print the same, apart from the rate. */
+/** Returns whether two snapshots would print the same, apart from the rate. */
 export function isSameMoment(a: ServeSnapshot, b: ServeSnapshot): boolean {
   const keys = ["open", "accepted", "closed", "rejected", "sentBytes", "receivedBytes", "isPaused"] as const;
   return keys.every((key) => a[key] === b[key]);
 }
 
-/** @param printed how many client addresses were printed; undefined if none were wanted */
+/** @param printed number of client addresses printed; undefined if none were requested */
 export function serveSummary(of: Explained<ServeResult>, printed: number | undefined, paint: Paint = plain): string {
   const result = printableData(of);
   const why = diagnosisLines(result.diagnosis, paint);

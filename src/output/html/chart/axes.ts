@@ -1,8 +1,8 @@
-// Axes of a chart, with their grids: ticks and their texts beside the area that marks are drawn in.
+// Draws axes and grids: ticks and labels next to the area of the marks.
 import type { Projection, Tick } from "./projection.js";
 import { type Attributes, element, textElement } from "./svg.js";
 
-/** The part of a chart that marks are drawn in, in its own units. */
+/** Area of a chart's marks, in its own units. */
 export interface Area {
   readonly left: number;
   readonly right: number;
@@ -20,7 +20,7 @@ export interface Margins {
 const TICK_LENGTH = 6;
 const TICK_GAP = 9;
 const LABEL_GAP = 43;
-/** A text stands on its baseline: these move it to its middle and to its top. */
+/** Offsets that align the middle or top of a text with its position, instead of its baseline. */
 export const MIDDLE = "0.32em";
 const TOP = "0.71em";
 
@@ -33,7 +33,7 @@ export function areaOf(width: number, height: number, margins: Margins): Area {
   };
 }
 
-/** Below the area; its label ends at the chart's right edge. */
+/** Draws the axis below the area. Its label ends at the right edge of the chart. */
 export function xAxis(area: Area, { ticks }: Projection, label: string, edge: number): string {
   const below = area.bottom + TICK_GAP;
   const labelled = textElement("text", { x: edge - 3, y: area.bottom + LABEL_GAP }, label);
@@ -52,7 +52,7 @@ export function xAxis(area: Area, { ticks }: Projection, label: string, edge: nu
   ].join("");
 }
 
-/** Left of the area; its label stands above it. */
+/** Draws the axis to the left of the area, with its label above. */
 export function yAxis(area: Area, { ticks }: Projection, label: string): string {
   const before = area.left - TICK_GAP;
   const labelled = textElement("text", { x: 3, y: area.top - 31, dy: TOP }, label);
@@ -87,7 +87,7 @@ export function yGrid(area: Area, { ticks }: Projection): string {
   );
 }
 
-/** Elements that look alike; nothing where there are none. */
+/** Groups elements that look alike; returns an empty string if there are none. */
 export function group(label: string, attributes: Attributes, elements: readonly string[]): string {
   return elements.length === 0 ? "" : element("g", { "aria-label": label, ...attributes }, ...elements);
 }

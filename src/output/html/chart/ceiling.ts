@@ -1,5 +1,5 @@
-// What each limit allows, as bars on a log axis, the lowest first; the one that binds and what was wanted are marked. Limits without
-// a number have a line each that says so.
+// Draws what each limit allows as bars on a log axis, lowest first, with the binding limit and the requested number
+// marked. Limits without a number get a line of text.
 
 import type { CeilingEvidence, UnnumberedLimit } from "../../../results/lab/evidence.js";
 import { formatCount } from "../../../util/units.js";
@@ -11,19 +11,19 @@ import { bars, HALO, rules, texts } from "./marks.js";
 import { logarithmic } from "./projection.js";
 import { drawable, formatPowerOfTen, greatestOf, logDomain, powersOfTen } from "./scale.js";
 
-/** A bar takes two rows, its name's and its own; a limit without a number takes one. */
+/** Height of a row. A bar takes two rows, one for its name; a limit without a number takes one. */
 const ROW_HEIGHT = 22;
-/** From a row's top to the middle of a name, to a bar, and to the middle of the bar's figure. */
+/** Distance from the top of a row to the middle of a name, to a bar, and to the middle of the bar's figure. */
 const NAME_DOWN = 13;
 const BAR_DOWN = 3;
 const FIGURE_DOWN = 7.5;
 const BAR_HEIGHT = 9;
 const LETTER = 7.4;
-/** Names end within a narrow chart. */
+/** Maximum length of names in a narrow chart. */
 const NARROW_LETTERS = 42;
 const BINDS = " — binds";
 
-/** @returns legend, chart, and what limits something else than connections held */
+/** @returns legend, chart, and the limits that cap something other than held connections */
 export function drawCeiling(id: string, { title, wanted, limits, unnumbered }: CeilingEvidence): Markup {
   if (limits.length === 0 && unnumbered.length === 0) return html`<p class="muted">No limit was found.</p>`;
   if (limits.length === 0) return listUnnumbered(unnumbered);
@@ -32,7 +32,7 @@ export function drawCeiling(id: string, { title, wanted, limits, unnumbered }: C
     .sort((a, b) => a.allows - b.allows || Number(b.binds) - Number(a.binds))
     .map((limit) => ({ ...limit, value: drawable(limit.allows), figure: formatCount(limit.allows) }));
   const values = [...rows.map(({ value }) => value), drawable(wanted)].filter((value) => value > 0);
-  // A decade below the lowest, so that its bar has a length and what was wanted is not the edge.
+  // Start a decade below the lowest value, so that its bar is visible and the requested number is not at the edge.
   const domain = logDomain([...values, ...values.map((value) => value / 10)]);
   const powers = powersOfTen(domain);
   const chart = drawChart({ id, title, description: describe(wanted, limits, unnumbered) }, (width, isNarrow) => {
@@ -137,13 +137,13 @@ function cut(text: string, length: number): string {
   return text.length <= length ? text : `${text.slice(0, length - 1).trimEnd()}…`;
 }
 
-/** Those of connections held; first those that are unknown, as they may be the lowest. */
+/** Selects the limits on held connections, those unknown first because they may be the lowest. */
 function ofConnections(unnumbered: readonly UnnumberedLimit[]): readonly UnnumberedLimit[] {
   const all = ["unknown", "unlimited"].map((allows) => unnumbered.filter((limit) => limit.allows === allows));
   return all.flat();
 }
 
-/** Where not one limit has a number there is nothing to draw to scale. */
+/** If no limit has a number, there is nothing to draw to scale. */
 function listUnnumbered(unnumbered: readonly UnnumberedLimit[]): Markup {
   return html`<ul>${ofConnections(unnumbered).map(({ name, allows }) => html`<li>${name}: ${allows}</li>`)}</ul>
 ${listElse(unnumbered)}`;

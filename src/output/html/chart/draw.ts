@@ -1,31 +1,31 @@
-// A chart of a page: static SVG that needs no script, follows the page's colours, and prints.
+// Draws charts as static SVG that needs no scripts, follows the page's colours and can be printed.
 import { Markup } from "../markup.js";
 import { element, textElement } from "./svg.js";
 
-/** Width of a chart, in its own units; the page scales it. */
+/** Width of a chart in its own units; the page scales it. */
 export const CHART_WIDTH = 1000;
-/** Of the same chart for a phone, which shows it at its own size: text that is scaled down could not be read. */
+/** Width of the version for phones, which is shown unscaled because smaller text would be unreadable. */
 const NARROW_WIDTH = 354;
 
 export interface ChartNames {
   /** Unique on the page. */
   readonly id: string;
   readonly title: string;
-  /** What a person who does not see the chart should know. */
+  /** Text alternative for people who cannot see the chart. */
   readonly description: string;
 }
 
-/** Axes and marks, as SVG, in units of which the chart is `width` wide. */
+/** Axes and marks as SVG, in the units of the chart's width. */
 export interface Drawing {
   readonly height: number;
   readonly marks: readonly string[];
 }
 
 /**
- * Draws a chart twice, of which a page shows the one that there is room for.
+ * Draws a chart in two versions, of which the page shows the one that fits.
  *
- * @param draw what is drawn at a width; a narrow one has room for fewer ticks
- * @returns two `<svg>` with an accessible name and description
+ * @param draw draws the chart at a given width; a narrow chart has room for fewer ticks
+ * @returns two `<svg>` elements with accessible names and descriptions
  */
 export function drawChart(names: ChartNames, draw: (width: number, isNarrow: boolean) => Drawing): Markup {
   const narrowNames = { ...names, id: `${names.id}-narrow` };
@@ -35,7 +35,7 @@ export function drawChart(names: ChartNames, draw: (width: number, isNarrow: boo
   );
 }
 
-/** The chart for a wide page alone: an `<svg>`. */
+/** Draws only the version for wide pages. @returns an `<svg>` element */
 export function drawWide(names: ChartNames, drawing: Drawing): string {
   return drawOne(names, "chart", CHART_WIDTH, drawing);
 }

@@ -1,4 +1,4 @@
-// Measured points and the straight line through them, with what the line says: the slope, its error, how well it fits.
+// Draws measured points and their regression line, with its slope, error and quality of fit.
 
 import type { FitEvidence } from "../../../results/lab/evidence.js";
 import { html, type Markup } from "../markup.js";
@@ -12,7 +12,7 @@ import type { Point } from "./svg.js";
 const HEIGHT = 340;
 const MARGINS = { top: 34, right: 28, bottom: 46, left: 78 };
 
-/** @returns legend, chart, and the fit in words */
+/** @returns legend, chart, and a description of the fit */
 export function drawFit(id: string, fit: FitEvidence): Markup {
   const { slope, intercept } = fit;
   const points = fit.points.map(drawablePoint);

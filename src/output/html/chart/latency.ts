@@ -1,4 +1,5 @@
-// Latencies on a log axis: a dot for the median, ever thinner lines to p90, p99, p99.9 and the longest; the figures below.
+// Draws latencies on a log axis: a dot for the median, thinner and thinner lines to p90, p99, p99.9 and the maximum,
+// and a table below.
 
 import type { LatencySummary } from "../../../results/histogram/latency-summary.js";
 import type { LatencyEvidence } from "../../../results/lab/evidence.js";
@@ -11,12 +12,12 @@ import { logarithmic } from "./projection.js";
 import { drawable, logDomain, logTicks } from "./scale.js";
 
 const ROW_HEIGHT = 54;
-/** From a row's top to the middle of its name and of its lines. */
+/** Distance from the top of a row to the middle of its name and of its lines. */
 const NAME_DOWN = 16;
 const LINE_DOWN = 38;
 const MARGINS = { top: 8, right: 30, bottom: 46, left: 14 };
 const NARROW_TICKS = 5;
-/** From one percentile to the next, by the width of the line. */
+/** Line widths between percentiles. */
 const SPANS = [
   { from: "p50Us", to: "p90Us", width: 12 },
   { from: "p90Us", to: "p99Us", width: 7 },
@@ -34,7 +35,7 @@ const FIGURES = [
 
 type LatencyKey = (typeof FIGURES)[number][1];
 
-/** @returns legend, chart and table; a sentence when nothing was measured */
+/** @returns legend, chart and table, or a sentence if nothing was measured */
 export function drawLatency(id: string, { title, rows: all }: LatencyEvidence): Markup {
   const rows = all
     .filter(({ summary }) => summary.count > 0)
@@ -95,12 +96,12 @@ ${chart}
 <tbody>${rows.map((row) => html`<tr><th scope="row">${row.name}</th><td data-label="count" class="number">${formatCount(row.count)}</td>${FIGURES.map(([name, key]) => html`<td data-label="${name}" class="number">${formatUs(row[key])}</td>`)}</tr>`)}</tbody></table></div>`;
 }
 
-/** A log axis has no 0: what is shorter than a microsecond is drawn as one. */
+/** Draws latencies below a microsecond as one, because a log axis has no 0. */
 function atLeast1(summary: LatencySummary): LatencySummary {
   return { ...summary, minUs: Math.max(1, summary.minUs), p50Us: Math.max(1, summary.p50Us) };
 }
 
-/** Every value where the axis has a place for it. */
+/** Limits every value to what the axis can show. */
 function onAxis(summary: LatencySummary): LatencySummary {
   const at = (us: number) => Math.max(1, drawable(us));
   const { minUs, meanUs, p50Us, p90Us, p99Us, p999Us, maxUs } = summary;
@@ -111,7 +112,7 @@ function onAxis(summary: LatencySummary): LatencySummary {
   };
 }
 
-/** For a narrow axis: its ends and some between. */
+/** Selects a few ticks for a narrow axis. */
 function fewOf(ticks: readonly number[]): number[] {
   const step = Math.ceil(ticks.length / NARROW_TICKS);
   return ticks.filter((_, index) => index % step === 0);

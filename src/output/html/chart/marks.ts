@@ -1,11 +1,11 @@
-// What a chart draws in its area: lines, filled areas, dots, rules, bars and texts, each kind a group of SVG elements.
+// Marks of a chart: lines, filled areas, dots, rules, bars and texts, each kind in a group of SVG elements.
 import { type Area, group, MIDDLE } from "./axes.js";
 import { type Attributes, coordinate, element, type Point, textElement } from "./svg.js";
 
-/** Texts stay readable over lines. */
+/** Outline that keeps text readable over lines. */
 export const HALO = { "paint-order": "stroke", "stroke-linejoin": "round", stroke: "var(--paper)", "stroke-width": 5 };
 
-/** A line through points; stepped, each value holds until the next. */
+/** Draws a line through points. If stepped, each value holds until the next one. */
 export function line(points: readonly Point[], stroke: string, width: number, isStepped = false): string {
   if (points.length === 0) return "";
   const style = { fill: "none", "stroke-linecap": "round", "stroke-linejoin": "round" };
@@ -14,7 +14,7 @@ export function line(points: readonly Point[], stroke: string, width: number, is
   ]);
 }
 
-/** What is between a line and the foot of the area. */
+/** Fills the area between a line and the baseline. */
 export function filled(points: readonly Point[], foot: number, fill: string, isStepped = false): string {
   if (points.length === 0) return "";
   const [first, last] = [points[0]!, points.at(-1)!];
@@ -30,13 +30,13 @@ export function dots(points: readonly Point[], r: number, attributes: Attributes
   );
 }
 
-/** Straight lines, each from one point to another. */
+/** Draws straight lines, each between two points. */
 export function rules(ends: readonly (readonly [Point, Point])[], attributes: Attributes): string {
   const each = ends.map(([[x1, y1], [x2, y2]]) => element("line", { x1, y1, x2, y2 }));
   return group("rule", attributes, each);
 }
 
-/** The horizontal line at a place, as wide as the area. */
+/** Draws a horizontal line across the area. */
 export function baseline({ left, right }: Area, y: number): string {
   return rules(
     [
@@ -51,12 +51,12 @@ export function baseline({ left, right }: Area, y: number): string {
 
 export interface Text {
   readonly x: number;
-  /** Its middle. */
+  /** Vertical middle. */
   readonly y: number;
   readonly text: string;
 }
 
-/** Texts that begin at their x unless the attributes say otherwise. */
+/** Draws texts that start at their x coordinate, unless the attributes say otherwise. */
 export function texts(all: readonly Text[], attributes: Attributes): string {
   const each = all.map(({ x, y, text }) => textElement("text", { x, y, dy: MIDDLE }, text));
   return group("text", { "text-anchor": "start", ...attributes }, each);

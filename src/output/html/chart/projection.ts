@@ -1,35 +1,35 @@
-// From values to places on an axis: linear and by powers of ten, with the ticks that the axis has.
+// Projects values to positions on a linear or log axis, and computes the ticks.
 
 export interface Tick {
-  /** Where it is, in the chart's own units. */
+  /** Position in the chart's units. */
   readonly at: number;
   readonly text: string;
 }
 
 export interface Projection {
-  /** Where a value is, in the chart's own units. */
+  /** Returns the position of a value in the chart's units. */
   readonly at: (value: number) => number;
   readonly ticks: readonly Tick[];
 }
 
-/** Where an axis begins and ends, in the chart's own units: upwards the end has the smaller number. */
+/** Start and end of an axis in the chart's units. On a vertical axis, the end is the smaller number. */
 export type Range = readonly [from: number, to: number];
 
 export interface LinearOptions {
-  /** About how many steps between ticks. */
+  /** Approximate number of steps between ticks. */
   readonly steps: number;
-  /** The axis ends at ticks. */
+  /** True if the axis starts and ends at ticks. */
   readonly isNice: boolean;
 }
 
 /**
- * An axis on which equal differences are equally long.
+ * Returns an axis on which equal differences have equal lengths.
  *
- * @param domain the least and the greatest value; where they are one, it stands in the middle
+ * @param domain minimum and maximum; if they are equal, the value is in the middle
  */
 export function linear(domain: readonly [number, number], range: Range, options: LinearOptions): Projection {
   const largest = Math.max(Math.abs(domain[0]), Math.abs(domain[1]));
-  // Ticks that differ in their tenth digit could be told apart neither by a reader nor, later, by a double.
+  // Ticks that differ only in the tenth digit would be indistinguishable, both to a reader and in floating point.
   const step = stepOf(Math.max(domain[1] - domain[0], largest * 1e-9), options.steps);
   const first = options.isNice ? Math.floor(domain[0] / step.size + HAIR) : Math.ceil(domain[0] / step.size - HAIR);
   const last = options.isNice ? Math.ceil(domain[1] / step.size - HAIR) : Math.floor(domain[1] / step.size + HAIR);
@@ -40,10 +40,10 @@ export function linear(domain: readonly [number, number], range: Range, options:
 }
 
 /**
- * An axis on which equal ratios are equally long.
+ * Returns an axis on which equal ratios have equal lengths.
  *
- * @param domain above 0
- * @param ticks values that have one
+ * @param domain minimum and maximum, both above 0
+ * @param ticks values with a tick
  */
 export function logarithmic(
   domain: readonly [number, number],
@@ -56,18 +56,18 @@ export function logarithmic(
   return { at, ticks: ticks.map((value) => ({ at: at(value), text: format(value) })) };
 }
 
-/** Of a step: what a quotient may be off by rounding. */
+/** Tolerance for rounding errors of a quotient, relative to a step. */
 const HAIR = 1e-9;
-/** The geometric means of 1, 2, 5 and 10: from which a step is rounded up. */
+/** Geometric means of 1, 2, 5 and 10, from which a step is rounded up. */
 const [UP_TO_2, UP_TO_5, UP_TO_10] = [Math.sqrt(2), Math.sqrt(10), Math.sqrt(50)] as const;
 
-/** 1, 2 or 5 times a power of ten, of which about `count` make the span. */
+/** Returns a step of 1, 2 or 5 times a power of ten that divides the span into about `count` parts. */
 function stepOf(span: number, count: number) {
   const wanted = span > 0 ? span / count : 1;
   const power = Math.floor(Math.log10(wanted));
   const rest = wanted / 10 ** power;
   const factor = rest >= UP_TO_10 ? 10 : rest >= UP_TO_5 ? 5 : rest >= UP_TO_2 ? 2 : 1;
-  // Multiplied or divided by a whole number: 3 × 0.1 is not 0.3.
+  // Multiply or divide by an integer, because 3 × 0.1 is not 0.3 in floating point.
   const times = (index: number) => (power < 0 ? (index * factor) / 10 ** -power : index * factor * 10 ** power);
   const digits = Math.max(0, -power - (factor === 10 ? 1 : 0));
   const format = (value: number) =>

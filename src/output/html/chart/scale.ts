@@ -1,4 +1,4 @@
-// Units and ticks of axes: bytes in MiB where they are many, a log axis by its powers of ten.
+// Units and ticks of axes, such as MiB for large numbers of bytes, or powers of ten on a log axis.
 import { formatBytes, formatDuration } from "../../../util/units.js";
 
 export interface Axis {
@@ -7,12 +7,12 @@ export interface Axis {
 }
 
 export interface ScaledAxis {
-  /** Values are divided by it. */
+  /** Divisor of the values on this axis. */
   readonly divisor: number;
   readonly label: string;
 }
 
-/** Of any number of values: as arguments of Math.max they are limited by the stack. */
+/** Returns the maximum of any number of values; Math.max(...values) is limited by the stack. */
 export function greatestOf(values: readonly number[]): number {
   return values.reduce((greatest, value) => Math.max(greatest, value), Number.NEGATIVE_INFINITY);
 }
@@ -21,24 +21,24 @@ export function leastOf(values: readonly number[]): number {
   return values.reduce((least, value) => Math.min(least, value), Number.POSITIVE_INFINITY);
 }
 
-/** Beyond these an axis has no ticks: the figures beside a chart say what it cannot show. */
+/** Bounds on the values that an axis can show. Figures next to the chart give values beyond them. */
 const LARGEST = 1e15;
 const SMALLEST = 1e-9;
 
-/** A value as an axis can take it. */
+/** Limits a value to what an axis can show. */
 export function drawable(value: number): number {
   if (Number.isNaN(value) || Math.abs(value) < SMALLEST) return 0;
   return Math.max(-LARGEST, Math.min(value, LARGEST));
 }
 
-/** A point as two axes can take it. */
+/** Limits a point to what two axes can show. */
 export function drawablePoint([x, y]: readonly [number, number]): [number, number] {
   return [drawable(x), drawable(y)];
 }
 
 type Step = readonly [from: number, unit: string];
 
-/** The largest whose size the greatest value reaches is taken. */
+/** Larger units for each unit. The first one that the maximum reaches is used. */
 const LARGER: Readonly<Record<string, readonly Step[]>> = {
   bytes: [
     [1024 ** 3, "GiB"],
@@ -56,14 +56,16 @@ const LARGER: Readonly<Record<string, readonly Step[]>> = {
   ],
 };
 
-/** @param greatest the greatest value on the axis, in its own unit */
+/** @param greatest maximum on the axis, in its unit */
 export function scaleAxis({ name, unit }: Axis, greatest: number): ScaledAxis {
   const steps = LARGER[unit === "B" ? "bytes" : unit] ?? [];
   const [divisor, larger] = steps.find(([from]) => greatest >= from * 2) ?? [1, unit];
   return { divisor, label: larger === "" || larger === name ? name : `${name} (${larger})` };
 }
 
-/** A value with its unit, three digits: `4.11 KiB`, `0.495 µs`. What is large or small is said in a unit that fits. */
+/**
+ * Formats a value and its unit with three digits, such as `4.11 KiB` or `0.495 µs`. Chooses a unit that fits its size.
+ */
 export function formatWithUnit(value: number, unit: string): string {
   if (unit === "bytes" || unit === "B") return formatBytes(value);
   if (unit === "KiB") return formatBytes(value * 1024);
@@ -73,12 +75,12 @@ export function formatWithUnit(value: number, unit: string): string {
   return unit === "" ? figure : `${figure} ${unit}`;
 }
 
-/** `connections` as `connection`; what is no plural stays. */
+/** Returns the singular of a unit, such as `connection` for `connections`. Other words are unchanged. */
 export function singular(unit: string): string {
   return unit.length > 3 && unit.endsWith("s") ? unit.slice(0, -1) : unit;
 }
 
-/** Whole powers of ten around the values; at least two of them. */
+/** Returns the range of whole powers of ten that covers the values; at least one decade. */
 export function logDomain(values: readonly number[]): [from: number, to: number] {
   const above = values.map(drawable).filter((value) => value > 0);
   const from = 10 ** Math.floor(Math.log10(Math.min(...above, Number.MAX_VALUE)));
@@ -86,20 +88,20 @@ export function logDomain(values: readonly number[]): [from: number, to: number]
   return above.length === 0 ? [1, 10] : [from, Math.max(to, from * 10)];
 }
 
-/** @param domain whole powers of ten */
+/** @param domain bounds that are whole powers of ten */
 export function powersOfTen([from, to]: readonly [number, number]): number[] {
   const first = Math.round(Math.log10(from));
   return Array.from({ length: Math.round(Math.log10(to)) - first + 1 }, (_, index) => 10 ** (first + index));
 }
 
-/** Powers of ten, with 2 and 5 between them where there are few. */
+/** Returns the powers of ten in the domain, plus multiples of 2 and 5 if there are only a few. */
 export function logTicks(domain: readonly [number, number]): number[] {
   const powers = powersOfTen(domain);
   if (powers.length > 4) return powers;
   return powers.flatMap((power) => [power, 2 * power, 5 * power]).filter((tick) => tick <= domain[1]);
 }
 
-/** `1k`, `10M`: a power of ten by the SI's prefixes. */
+/** Formats a power of ten with an SI prefix, such as `1k` or `10M`. */
 export function formatPowerOfTen(value: number): string {
   const thousands = Math.floor(Math.round(Math.log10(value)) / 3);
   const prefix = ["", "k", "M", "G", "T", "P"][thousands];

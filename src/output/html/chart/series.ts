@@ -1,4 +1,4 @@
-// Lines over a common axis, from zero upwards; a single line is filled. Few points are dots, too.
+// Draws lines over a common axis, starting at zero. A single line is filled, and few points are also drawn as dots.
 
 import type { SeriesEvidence } from "../../../results/lab/evidence.js";
 import { html, type Markup } from "../markup.js";
@@ -12,18 +12,18 @@ import type { Point } from "./svg.js";
 const HEIGHT = 320;
 const MARGINS = { top: 34, right: 28, bottom: 46, left: 78 };
 
-/** Colours that the page names: --c1, --c2, … */
+/** Number of line colours defined by the page: --c1, --c2 and so on. */
 const COLOURS = 6;
 const FEW = 24;
 
 export interface SeriesOptions {
-  /** Moments that are marked on the horizontal axis, in its unit. */
+  /** Moments to mark on the horizontal axis, in its unit. */
   readonly moments?: readonly { readonly x: number; readonly name: string }[];
-  /** Each value holds until the next. */
+  /** True if each value holds until the next one. */
   readonly isStepped?: boolean;
 }
 
-/** @returns legend and chart; a sentence when there is nothing to draw */
+/** @returns legend and chart, or a sentence if there is nothing to draw */
 export function drawSeries(id: string, of: SeriesEvidence, options: SeriesOptions = {}): Markup {
   const series = { ...of, lines: of.lines.map((line) => ({ ...line, points: line.points.map(drawablePoint) })) };
   const all = series.lines.flatMap(({ points }) => points);
@@ -76,7 +76,7 @@ function legend(names: readonly string[]): Markup {
   return html`<ul class="legend">${names.map((name, index) => html`<li><i class="key line c${(index % COLOURS) + 1}"></i>${name}</li>`)}</ul>`;
 }
 
-/** From zero on; amounts without a unit, such as connections, are whole. */
+/** Returns a vertical axis that includes zero. Amounts without a unit, such as connections, have integer ticks. */
 function upright(values: readonly number[], unit: string, range: Range): Projection {
   const [least, greatest] = [Math.min(0, leastOf(values)), Math.max(0, greatestOf(values))];
   const steps = unit === "" ? Math.min(5, Math.max(1, greatest)) : 5;

@@ -1,13 +1,13 @@
-// SVG as text: elements with their attributes, texts escaped, coordinates short.
+// Writes SVG as text: elements and attributes, escaped text and short coordinates.
 import { escapeXml } from "../escape.js";
 
-/** Attributes by their SVG names; those that are undefined are left out. */
+/** Attributes by SVG name; undefined ones are omitted. */
 export type Attributes = Readonly<Record<string, string | number | undefined>>;
 
-/** A point in the chart's own units, y downwards. */
+/** A point in the chart's units, with y pointing down. */
 export type Point = readonly [x: number, y: number];
 
-/** An element around what is SVG already. */
+/** Returns an element that contains SVG. */
 export function element(name: string, attributes: Attributes, ...children: readonly string[]): string {
   const written = Object.entries(attributes)
     .filter(([, value]) => value !== undefined)
@@ -16,12 +16,12 @@ export function element(name: string, attributes: Attributes, ...children: reado
   return children.length === 0 ? `<${open}/>` : `<${open}>${children.join("")}</${name}>`;
 }
 
-/** An element around text. */
+/** Returns an element that contains text. */
 export function textElement(name: string, attributes: Attributes, text: string): string {
   return element(name, attributes, escapeXml(text));
 }
 
-/** To a hundredth: a tenth of what can be seen, at a tenth of the length. */
+/** Rounds to hundredths, which is more precise than visible and much shorter. */
 export function coordinate(value: number): string {
   return String(Math.round(value * 100) / 100);
 }

@@ -1,4 +1,4 @@
-// The first line of `fourtuple ports` for an address: one sentence that says exactly what the figures support.
+// Formats the first line of `fourtuple ports` for an address: one sentence that says exactly what the figures support.
 
 import type { SocketTable } from "../../../results/sockets/socket-table.js";
 import type { SocketFilter } from "../../../socket-table/summary.js";
@@ -6,48 +6,48 @@ import { printableData } from "../../../util/printable.js";
 import { formatCount, plural } from "../../../util/units.js";
 import { type Paint, plain } from "../../terminal/paint.js";
 
-/** The target: a port or a range, at one address of this host or at any. */
+/** Target: a port or range, at one address of this host or at any. */
 export interface PortName {
   readonly ip: string | undefined;
-  /** `7777`, `127.0.0.1:7777`. */
+  /** For example `7777` or `127.0.0.1:7777`. */
   readonly name: string;
-  /** `7777`, `7777-7786`. */
+  /** For example `7777` or `7777-7786`. */
   readonly port: string;
 }
 
-/** Both sides of a port: sockets with this local port, and sockets whose peer has it. */
+/** Both sides of a port: sockets with this local port, and sockets with this remote port. */
 export interface PortSides {
   readonly local: SocketTable;
   readonly remote: SocketTable;
 }
 
-/** The filter on the sockets that were read; statements are about these only. */
+/** Filter on the sockets that were read. Statements apply only to these. */
 export type Conditions = Pick<SocketFilter, "states" | "family" | "remoteIp">;
 
 export function isFiltered({ states, family, remoteIp }: Conditions): boolean {
   return states !== undefined || family !== undefined || remoteIp !== undefined;
 }
 
-/** `IPv6 TCP socket of this host in TIME_WAIT with the peer 10.0.0.1`. */
+/** Returns a text such as `IPv6 TCP socket of this host in TIME_WAIT with the peer 10.0.0.1`. */
 export function kindOf(noun: string, { states, family, remoteIp }: Conditions): string {
   const ofFamily = family === undefined ? "" : `IPv${family} `;
   const inStates = states === undefined ? "" : ` in ${[...new Set(states)].join(" or ")}`;
   return `${ofFamily}${noun}${inStates}${withPeer(remoteIp)}`;
 }
 
-/** `no TCP socket … has it`; names the filter, since sockets outside of it may exist. */
+/** Returns a sentence such as `no TCP socket … has it`. Names the filter, because other sockets may exist. */
 export function nothingText(of: string | undefined, filter: Conditions = {}): string {
   const name = printableData(of);
   const kind = kindOf("TCP socket of this host", printableData(filter));
   return `${name === undefined ? `there is no ${kind}` : `no ${kind} has ${name} at either end`}${mappedNote(filter)}`;
 }
 
-/** An IPv4-mapped socket counts as IPv6, as in `ss -4`, so a search for IPv4 alone misses it. */
+/** Returns a note for an IPv4 filter. An IPv4-mapped socket counts as IPv6, as in `ss -4`, and is not included. */
 export function mappedNote({ family }: Conditions): string {
   return family === 4 ? " (IPv4-mapped sockets count as IPv6)" : "";
 }
 
-/** `port 7777` or `ports 7777-7786`. */
+/** Returns `port 7777` or `ports 7777-7786`. */
 export function portLabel({ port }: Pick<PortName, "port">): string {
   return `${isRange(port) ? "ports" : "port"} ${port}`;
 }
@@ -58,7 +58,7 @@ export function headline(target: PortName, sides: PortSides, filter: Conditions 
   return paint("bold", lesser(target, local, remote, filter));
 }
 
-/** Who shares the port, and that accept() used no other. */
+/** Describes who shares the port, and that accept() used no other. */
 function proof(target: PortName, { local, remote }: PortSides, filter: Conditions): string {
   const rows = local.accepted.top.filter((row) => row.established > 0);
   const accepted = establishedIn(local.accepted);
@@ -75,8 +75,8 @@ function proof(target: PortName, { local, remote }: PortSides, filter: Condition
 }
 
 /**
- * Whether, of every connection whose client end is on this host, the accepted socket has that same port. If accept() had used
- * another port, one would differ.
+ * Returns whether the accepted socket has the same port for every connection whose client is on this host. If accept()
+ * had used another port, one would differ.
  */
 function hasNoOtherEnds({ local, remote }: PortSides): boolean {
   const key = ({ ip, port }: { ip: string; port: number }) => `${ip} ${port}`;
@@ -109,7 +109,7 @@ function lesser(target: PortName, local: SocketTable, remote: SocketTable, filte
 
 function leadTo(count: number, target: PortName, remote: SocketTable): string {
   const to = target.ip === undefined ? portLabel(target) : target.name;
-  // Accepted sockets whose peer has that port also count towards the local addresses, so these are left out.
+  // Omit the addresses if there are accepted sockets whose peer has that port, because those count as well.
   const { distinct } = remote.byLocalAddress;
   const from = remote.incoming > 0 ? "" : `, from ${plural(distinct, "local address", "local addresses")}`;
   return `${count === 1 ? "leads" : "lead"} to ${to}${from}; each uses a local port`;
@@ -125,7 +125,7 @@ function localPort({ ip, port }: Pick<PortName, "ip" | "port">): string {
   return `local ${portLabel({ port })}${ip === undefined ? "" : ` of ${ip}`}`;
 }
 
-/** The state is already named, so only the rest of the filter is added. */
+/** The text names the state, so only the rest of the filter is added. */
 function established(count: number, { family, remoteIp }: Conditions, where = ""): string {
   return `${formatCount(count)} ${kindOf(`ESTABLISHED ${noun(count)}${where}`, { family, remoteIp })}`;
 }

@@ -1,4 +1,4 @@
-// `ports --pressure` as text: first the verdict, then destinations, pools of bound ports and NAT ports.
+// Formats `ports --pressure` as text: the verdict, then destinations, pools of bound ports and NAT ports.
 
 import type {
   BoundPoolRow,
@@ -13,7 +13,7 @@ import { formatCount, plural } from "../../../util/units.js";
 import type { Paint } from "../../terminal/paint.js";
 import { ownersNote, table } from "./tables.js";
 
-/** How close each destination is to "Cannot assign requested address". */
+/** Shows how close each destination is to EADDRNOTAVAIL. */
 export function pressureTable({ rows, distinct }: Pressure, top: number, paint: Paint): string[] {
   const shown = rows.slice(0, top);
   const hasOwners = shown.some(({ owners }) => owners !== undefined);
@@ -22,7 +22,7 @@ export function pressureTable({ rows, distinct }: Pressure, top: number, paint: 
   return marked(table(header, cells, distinct, paint), shown, paint);
 }
 
-/** The verdict, then the tables. */
+/** Returns the verdict, then the tables. */
 export function pressureText(of: Pressure, top: number, paint: Paint): string {
   const pressure = printableData(of);
   const { portRange, kernelCapacity, reservedPorts, listeningPorts, outgoing, distinct, bound, translated } = pressure;
@@ -41,7 +41,7 @@ export function pressureText(of: Pressure, top: number, paint: Paint): string {
   ].join("\n");
 }
 
-/** What could not be inspected; undefined if everything could. */
+/** Returns a note on what could not be inspected; undefined if everything could. */
 export function pressureNote({ translated }: Pressure): string | undefined {
   const errno = translated?.refusedErrno;
   return errno === undefined
@@ -49,7 +49,7 @@ export function pressureNote({ translated }: Pressure): string | undefined {
     : `note: conntrack cannot be read (${errno}), so source ports used by NAT on this host are not shown; run as root`;
 }
 
-/** What exceeds `share`; undefined if nothing does. */
+/** Returns the highest value above `share`; undefined if there is none. */
 export function aboveText({ rows, bound = [], translated }: Pressure, share: number): string | undefined {
   const worst = [
     ...rows.map((row) => ({ name: pairName(row), share: row.share })),
@@ -132,7 +132,7 @@ function translatedLines({ rows, distinct }: TranslatedPorts, top: number, paint
 
 function owners({ owners: all = [] }: PressureRow): string {
   const name = ({ pid, command }: (typeof all)[number]) => (pid === undefined ? "not visible" : `${command} (${pid})`);
-  // A sole owner needs no count of its own.
+  // The count of a sole owner would repeat the total.
   return all.map((owner) => (all.length === 1 ? name(owner) : `${name(owner)} ${formatCount(owner.taken)}`)).join(", ");
 }
 
@@ -141,7 +141,7 @@ function ownerNotes({ unreadable, isHiding }: Pressure, paint: Paint): string[] 
   return note === undefined ? [] : ["", paint("dim", `  ${note}`)];
 }
 
-/** Paints rows above the mark red; `lines` begins with an empty line and the heading. */
+/** Paints rows above the mark red. @param lines starts with an empty line and the heading */
 function marked(lines: readonly string[], rows: readonly { readonly isMarked: boolean }[], paint: Paint): string[] {
   return lines.map((line, index) => (rows[index - 2]?.isMarked ? paint("bad", line) : line));
 }

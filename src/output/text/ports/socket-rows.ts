@@ -1,4 +1,5 @@
-// Sockets as rows of text in the columns of `ss`, built in one buffer without allocating per row, since there may be millions.
+// Formats sockets as rows of text with the columns of `ss`. Rows share one buffer and need no allocation, because there
+// may be millions.
 import type { SocketView } from "../../../socket-table/view.js";
 
 const BUFFER_BYTES = 256 * 1024;
@@ -13,9 +14,9 @@ const LISTEN = 10;
 export interface RowColumns {
   /** Adds the kernel memory charged to each socket, in bytes. */
   readonly memory?: boolean;
-  /** Whether rows come from /proc, which has neither memory nor the accept queues' limits. */
+  /** True if rows come from /proc, which has neither memory figures nor the limits of accept queues. */
   readonly isFromProc?: boolean;
-  /** Adds a column that names the owner. */
+  /** Adds a column with the owner. */
   readonly ownerOf?: ((inode: number) => string) | undefined;
 }
 
@@ -101,7 +102,7 @@ export class SocketRows {
   }
 
   #text(text: string, start: number, width: number): void {
-    // A process name may contain any character: it is the only text here that is not ASCII.
+    // A process name may contain any character. All other text here is ASCII.
     for (let i = 0; i < text.length && i < ROW_BYTES / 4; i++) {
       const code = text.charCodeAt(i);
       this.#bytes[this.#length++] = code > 31 && code < 127 ? code : 63;
@@ -109,7 +110,7 @@ export class SocketRows {
     if (width > 0) this.#pad(start, width);
   }
 
-  /** At least one space, so that columns stay apart. */
+  /** Pads a column. Adds at least one space to separate it from the next. */
   #pad(start: number, width: number): void {
     do this.#bytes[this.#length++] = SPACE;
     while (this.#length < start + width);

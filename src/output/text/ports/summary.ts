@@ -1,4 +1,4 @@
-// The kernel's socket table as text, for one port or for the whole host, most important first.
+// Formats the kernel's socket table as text for one port or the whole host, most important first.
 
 import type { OwnerSummary } from "../../../results/sockets/owners.js";
 import type { Pressure } from "../../../results/sockets/pressure.js";
@@ -15,30 +15,30 @@ import { addressTable, destinationTable, listenerTable, localPortTable, ownerLin
 export interface PortExtras {
   readonly owners?: OwnerSummary | undefined;
   readonly pressure?: Pressure | undefined;
-  /** Opened and closed per second, while it is watched. */
+  /** Sockets opened and closed per second; only with --watch. */
   readonly rates?: { readonly openedPerSec: number; readonly closedPerSec: number } | undefined;
-  /** Rows of a table. */
+  /** Maximum number of rows in a table. */
   readonly top: number;
-  /** Filters on the reading, besides the address. */
+  /** Filter on the reading, in addition to the address. */
   readonly filter?: Conditions | undefined;
 }
 
 const MAX_LISTENERS = 5;
 
-/** Whether there is anything to say about the port. */
+/** Returns whether there is anything to report about the port. */
 export function hasSockets({ local, remote }: PortSides): boolean {
   // Listeners that match the filter are counted among the sockets; others are only listed.
   return local.sockets + remote.sockets > 0;
 }
 
-/** Both sides of a port: who shares it, which shows that accept() used no further port. */
+/** Formats both sides of a port: who shares it, which shows that accept() used no other port. */
 export function portText(of: PortName, both: PortSides, more: PortExtras, paint: Paint = plain): string {
   const [target, sides, extras] = printableData([of, both, more] as const);
   const { local, remote } = sides;
   const { memory: asksForMemory } = local;
   const lines = [
     headline(target, sides, extras.filter, paint),
-    // With --memory, the question is who holds it.
+    // With --memory, owners come first, because the question is who holds it.
     ...(asksForMemory ? owners(extras, paint) : []),
     "",
     ...alignLabels(facts(target, sides, extras), "  "),
@@ -50,7 +50,7 @@ export function portText(of: PortName, both: PortSides, more: PortExtras, paint:
   return lines.join("\n");
 }
 
-/** The host's whole socket table. */
+/** Formats the host's whole socket table. */
 export function overviewText(of: SocketTable, more: PortExtras, paint: Paint = plain): string {
   const [table, extras] = printableData([of, more] as const);
   const { ipv4, ipv6, mapped } = table.byFamily;
@@ -86,7 +86,7 @@ export function overviewText(of: SocketTable, more: PortExtras, paint: Paint = p
   return lines.join("\n");
 }
 
-/** Why a reading may be incomplete; undefined if it is not. */
+/** Returns why a reading may be incomplete; undefined if it is complete. */
 export function readNote({
   fallbackErrno,
   wasInterrupted,
@@ -139,7 +139,7 @@ function owners({ owners: summary, top }: PortExtras, paint: Paint): string[] {
   return summary ? ownerLines(summary, top, paint) : [];
 }
 
-/** A remark on sockets of another kind that are included in a count. */
+/** Returns a remark on how many sockets of another kind a count includes. */
 function aside(count: number, what: string): string {
   return count > 0 ? ` (including ${formatCount(count)} ${what})` : "";
 }
@@ -150,14 +150,14 @@ function listenerLine({ ip, port, acceptQueue, uid }: ListenerRow): string {
   return `${formatEndpoint(ip, port)}, accept queue ${queue}, uid ${uid}`;
 }
 
-/** `19,000 ESTABLISHED, 1 LISTEN`, most first. */
+/** Returns a text such as `19,000 ESTABLISHED, 1 LISTEN`, largest count first. */
 function states({ byState }: SocketTable): string {
   const counts = Object.entries(byState).filter(([, count]) => count > 0);
   counts.sort(([, a], [, b]) => b - a);
   return counts.map(([state, count]) => `${formatCount(count)} ${state}`).join(", ") || "none";
 }
 
-/** @returns undefined where the kernel's counters cannot be read */
+/** @returns undefined if the kernel's counters cannot be read */
 export function overflows({ counters }: Pick<SocketTable, "counters">): string | undefined {
   const { listenOverflows, listenDrops } = counters;
   if (listenOverflows === undefined || listenDrops === undefined) return undefined;
@@ -175,7 +175,7 @@ function memory({ memory: used }: SocketTable): string | undefined {
   return `${mean} of buffers per socket, ${formatBytes(used.maxChargedBytes)} at most, ${formatBytes(used.chargedBytes)} total`;
 }
 
-/** What the figure leaves out, which is all there is while buffers are empty. */
+/** Returns what the figure omits, which is all of the memory while buffers are empty. */
 function memoryNote({ memory: used }: SocketTable): string | undefined {
   return hasMemory(used) ? "plus about 4 KB each for the socket, its inode and its file" : undefined;
 }

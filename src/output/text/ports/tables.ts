@@ -1,4 +1,5 @@
-// The tables of `fourtuple ports`: rankings, listeners with their accept queues, destinations under pressure, owners.
+// Formats the tables of `fourtuple ports`: rankings, listeners with accept queues, destinations under pressure and
+// owners.
 
 import type { Owner, OwnerMemory, OwnerSummary } from "../../../results/sockets/owners.js";
 import type {
@@ -14,7 +15,7 @@ import { formatBytes, formatCount, plural } from "../../../util/units.js";
 import type { Paint } from "../../terminal/paint.js";
 import { alignFigures } from "../../terminal/table.js";
 
-/** How many processes a note names. */
+/** Maximum number of processes to name in a note. */
 const NAMED = 3;
 
 export function localPortTable(ranking: Ranking<PortRow>, top: number, paint: Paint): string[] {
@@ -28,7 +29,7 @@ export function localPortTable(ranking: Ranking<PortRow>, top: number, paint: Pa
   return table(["local port", "sockets", "ESTABLISHED"], rows, ranking.distinct, paint);
 }
 
-/** @param what the column's heading: `peers` */
+/** @param what heading of the first column, such as `peers` */
 export function addressTable(what: string, ranking: Ranking<AddressRow>, top: number, paint: Paint): string[] {
   const rows = ranking.top.slice(0, top).map(({ ip, sockets }) => [ip, formatCount(sockets)]);
   return table([what, "sockets"], rows, ranking.distinct, paint);
@@ -47,7 +48,7 @@ export function destinationTable(ranking: Ranking<DestinationRow>, top: number, 
   return table(["opened to", "sockets", "ESTABLISHED", "TIME_WAIT", "sources"], rows, ranking.distinct, paint);
 }
 
-/** Every LISTEN socket with its accept queue, fullest first. */
+/** Returns every LISTEN socket with its accept queue, fullest first. */
 export function listenerTable(
   listeners: readonly ListenerRow[],
   top: number,
@@ -78,7 +79,10 @@ export function listenerTable(
   return table(header, rows, listeners.length, paint);
 }
 
-/** Which processes own the sockets, and what could not be seen; with memory, the bytes in their queues. */
+/**
+ * Returns the processes that own the sockets, and what was not visible. With memory, includes the bytes in their
+ * queues.
+ */
 export function ownerLines(summary: OwnerSummary, top: number, paint: Paint): string[] {
   const shown = summary.owners.slice(0, top);
   const hasMemory = shown.some(({ memory }) => memory !== undefined);
@@ -104,7 +108,7 @@ export function ownerLines(summary: OwnerSummary, top: number, paint: Paint): st
   return [...lines, ...(lines.length === 0 ? [""] : []), paint("dim", `  ${notes.join("; ")}`)];
 }
 
-/** Why an owner may be missing; undefined if every process could be inspected. */
+/** Returns why owners may be missing; undefined if every process could be inspected. */
 export function ownersNote({
   unreadable,
   isHiding,
@@ -130,7 +134,7 @@ function memoryCells({ receiveAllocBytes, sendQueuedBytes, chargedBytes }: Owner
   return [receiveAllocBytes, sendQueuedBytes, chargedBytes].map(formatBytes);
 }
 
-/** An empty line, the heading, the rows, and how many more there are. Empty if there are no rows. */
+/** Returns an empty line, the heading, the rows, and the number of further rows. Empty if there are no rows. */
 export function table(header: string[], rows: string[][], distinct: number, paint: Paint): string[] {
   if (rows.length === 0) return [];
   const [heading, ...lines] = alignFigures([header, ...rows], "  ", paint.columns);
