@@ -9,7 +9,8 @@ import type { ClientConnections, ClientProtocol } from "../contract.js";
 import type { Expectation } from "../modes.js";
 import type { WebSocketSpec } from "../spec/spec.js";
 import { CLOSE, closeContent, makeFrame, OPCODE } from "./frame.js";
-import { OWN_MARK, TEXT, WebSocketSide } from "./side.js";
+import { OWN_MARK, TEXT } from "./frame-reader.js";
+import { WebSocketSide } from "./side.js";
 import { findRefusal, makeRequest } from "./upgrade.js";
 import { checkUtf8, UTF8_ACCEPT, UTF8_REJECT } from "./utf8.js";
 

@@ -8,7 +8,8 @@ import type { Connections } from "../contract.js";
 import type { ServerMode } from "../modes.js";
 import type { WebSocketSpec } from "../spec/spec.js";
 import { CLOSE, closeContent, FIN, makeFrame, OPCODE, writeHeader } from "./frame.js";
-import { TEXT, WebSocketSide } from "./side.js";
+import { TEXT } from "./frame-reader.js";
+import { WebSocketSide } from "./side.js";
 import { answerTo } from "./upgrade.js";
 import { checkUtf8, UTF8_ACCEPT, UTF8_REJECT } from "./utf8.js";
 
