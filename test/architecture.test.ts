@@ -57,7 +57,7 @@ describe("src/", () => {
     expect(importsOf(sources["index.ts"]!)).toEqual(
       expect.arrayContaining(["./client/connect.js", "./server/serve.js"]),
     );
-    expect(entriesOf(sources["server/run.ts"]!)).toEqual(["./worker.js"]);
+    expect(entriesOf(sources["server/workers.ts"]!)).toEqual(["./worker.js"]);
   });
 
   it("imports only downwards, never sideways, never in a circle", () => {

@@ -5,7 +5,6 @@ import type { RoleWorker } from "../engine/worker.js";
 import { ETIMEDOUT } from "../linux/syscalls/errno.js";
 import type { NativeBuffer } from "../linux/syscalls/libc.js";
 import type { Handshake } from "../protocols/contract.js";
-import type { Histogram } from "../results/histogram/histogram.js";
 import type { ClientHandler, ClientTransport, Transport } from "../transport/contract.js";
 import { SLOT } from "../transport/slot-state.js";
 import { STEP } from "../util/steps.js";
@@ -14,49 +13,31 @@ import { LossStats } from "./evidence/loss-stats.js";
 import { type ConnectionOwner, Exchange } from "./exchange/exchange.js";
 import { ProxySender } from "./exchange/proxy-sender.js";
 import { COUNTER, HISTOGRAM } from "./metrics.js";
-import { Greetings } from "./ramp/greetings.js";
-import { RampTimes } from "./ramp/waits.js";
-import { Securing } from "./securing.js";
+import { InFlight } from "./ramp/in-flight.js";
+import { TlsHandshakes } from "./tls/handshakes.js";
 import type { TupleCursor } from "./tuple-cursor.js";
 import type { ConnectMessage, ConnectPlan } from "./worker-plan.js";
 
-/**
- * A connection is in flight until it is ESTABLISHED, or until its greeting if the peer is known to greet. Then it is
- * resting.
- */
 export class ClientEvents implements ClientHandler, ConnectionOwner {
   /** Time at which the last wait ended; used as the time of every event it returned. */
   nowMs = 0;
-  /** Number of in-flight connections waiting for a greeting. */
-  greeting = 0;
   /** Highest slot that may be resting. */
   highestOpen = -1;
-  /** Index of the counter for whatever currently limits the ramp; see RampTimes. */
-  waitsFor = -1;
-  /** True while fewer connections have been started than are wanted. */
-  isBehind = false;
-  /** Start time of each connection by slot, in milliseconds; 0 after its first byte. */
-  readonly startedMs: Float64Array;
+  readonly inFlight: InFlight;
   readonly ages: LossStats;
-  readonly greetings: Greetings;
   readonly isOpen = (slot: number): boolean => this.transport.state(slot) === SLOT.resting;
   exchange!: Exchange;
   /** Undefined without TLS. */
-  readonly securing: Securing | undefined;
+  readonly tls: TlsHandshakes | undefined;
   /** True if the protocol has a handshake; a connection is then in flight until it is ready. */
   shakesHands = false;
   protected readonly worker: RoleWorker<ConnectPlan, ConnectMessage>;
   protected readonly counters: Float64Array;
-  private readonly connects: Histogram;
-  /** Time from ESTABLISHED to ready. */
-  private readonly handshakes: Histogram;
-  private readonly firstBytes: Histogram;
   protected readonly tuples: TupleCursor;
   /** Counts per destination; undefined for a single destination. */
   protected readonly destinationCounts: DestinationCounts | undefined;
   protected transport!: ClientTransport;
   private readonly plan: ConnectPlan;
-  private readonly times: RampTimes;
   private readonly proxy: ProxySender | undefined;
 
   /** @param slots number of slots that can ever be in use */
@@ -65,43 +46,31 @@ export class ClientEvents implements ClientHandler, ConnectionOwner {
     this.worker = worker;
     this.plan = plan;
     this.counters = memory.counters;
-    this.connects = memory.histograms[HISTOGRAM.connectUs]!;
-    this.handshakes = memory.histograms[HISTOGRAM.handshakeUs]!;
-    this.firstBytes = memory.histograms[HISTOGRAM.firstByteUs]!;
     this.tuples = tuples;
-    this.startedMs = new Float64Array(slots);
+    this.inFlight = new InFlight(plan, memory, slots);
     this.ages = new LossStats(this.counters, slots);
-    this.greetings = new Greetings(
-      new Int32Array(plan.shared),
-      plan.closesGreeted,
-      plan.destinationCounts === undefined,
-    );
-    this.times = new RampTimes(this.counters);
     this.destinationCounts = plan.destinationCounts && new DestinationCounts(plan.destinationCounts);
     const tlsTimes = memory.histograms[HISTOGRAM.tlsUs]!;
-    this.securing = plan.tls && new Securing(this, this.counters, tlsTimes, slots);
+    this.tls = plan.tls && new TlsHandshakes(this, this.counters, tlsTimes, slots);
     this.proxy = plan.proxyProtocol && new ProxySender(plan.proxyProtocol);
   }
 
   /** Sets the transport that delivers the events. */
   begin(transport: ClientTransport): void {
     this.transport = transport;
-    this.exchange = new Exchange(transport, this.plan, this.worker.memory, this.startedMs.length, this);
+    this.exchange = new Exchange(transport, this.plan, this.worker.memory, this.inFlight.slots, this);
     this.shakesHands = this.exchange.protocol.handshake !== "none";
   }
 
   awake(nowMs: number): void {
     this.nowMs = nowMs;
-    const passedMs = this.times.turn(nowMs, this.waitsFor);
-    if (this.waitsFor === COUNTER.greetingMs && this.isBehind) this.greetings.held(nowMs, passedMs);
+    this.inFlight.turn(nowMs);
   }
 
   /** Handles a connection that TCP reports as ESTABLISHED. @param below transport that sends unencrypted bytes */
   established(slot: number, below: Transport): void {
-    const handshakeMs = this.nowMs - this.startedMs[slot]!;
     this.counters[COUNTER.established]! += 1;
-    this.connects.record(handshakeMs * 1000);
-    this.greetings.opened(handshakeMs);
+    this.inFlight.established(slot, this.nowMs);
     this.destinationCounts?.established(this.tuples.destinationOf(slot));
     if (this.proxy) this.sendProxyHeader(slot, this.proxy, below);
   }
@@ -109,17 +78,17 @@ export class ClientEvents implements ClientHandler, ConnectionOwner {
   opened(slot: number): void {
     const { counters, nowMs } = this;
     // With TLS, established() has already been called.
-    if (!this.securing) this.established(slot, this.transport);
+    if (!this.tls) this.established(slot, this.transport);
     counters[COUNTER.open]! += 1;
-    if (this.shakesHands) this.startedMs[slot] = nowMs;
+    if (this.shakesHands) this.inFlight.beginHandshake(slot, nowMs);
     this.ages.established(slot, nowMs);
-    this.greeting++;
+    this.inFlight.greeting++;
     this.exchange.opened(slot);
   }
 
   received(slot: number, bytes: NativeBuffer, offset: number, length: number): number {
     this.counters[COUNTER.receivedBytes]! += length;
-    const isFirst = this.startedMs[slot] !== 0 && !this.shakesHands;
+    const isFirst = this.inFlight.startedMs[slot] !== 0 && !this.shakesHands;
     if (isFirst) this.firstByte(slot);
     this.exchange.received(slot, bytes.bytes, offset, offset + length);
     // The transport closes this connection, since it has served its purpose. It still counts as started.
@@ -149,10 +118,9 @@ export class ClientEvents implements ClientHandler, ConnectionOwner {
   ready(slot: number): void {
     this.counters[COUNTER.ready]! += 1;
     if (this.shakesHands) {
-      this.handshakes.record((this.nowMs - this.startedMs[slot]!) * 1000);
-      this.startedMs[slot] = 0;
+      this.inFlight.endHandshake(slot, this.nowMs);
       this.resolve(slot);
-    } else if (!this.greetings.areAwaited) this.resolve(slot);
+    } else if (!this.inFlight.greetings.areAwaited) this.resolve(slot);
   }
 
   /** The peer refused the connection, or sent something that makes us refuse it. */
@@ -181,23 +149,23 @@ export class ClientEvents implements ClientHandler, ConnectionOwner {
   /** Takes the connection out of flight: it is now open. */
   resolve(slot: number): void {
     this.transport.rest(slot);
-    this.greeting--;
+    this.inFlight.greeting--;
     if (slot > this.highestOpen) this.highestOpen = slot;
     this.counters[COUNTER.inFlight]! -= 1;
   }
 
   /** Fails a connection attempt that has exceeded its timeout. */
   expire(slot: number, nowMs: number): void {
-    const isSecuring = this.securing !== undefined && this.securing.sinceMs[slot]! > 0;
-    const sinceMs = isSecuring ? this.securing!.sinceMs[slot]! : this.startedMs[slot]!;
-    if (nowMs - sinceMs < (isSecuring ? this.plan.handshakeTimeoutMs : this.plan.connectTimeoutMs)) return;
-    this.countFailed(slot, isSecuring ? STEP.tls : STEP.connect, ETIMEDOUT);
+    const isInTls = this.tls !== undefined && this.tls.sinceMs[slot]! > 0;
+    const sinceMs = isInTls ? this.tls!.sinceMs[slot]! : this.inFlight.startedMs[slot]!;
+    if (nowMs - sinceMs < (isInTls ? this.plan.handshakeTimeoutMs : this.plan.connectTimeoutMs)) return;
+    this.countFailed(slot, isInTls ? STEP.tls : STEP.connect, ETIMEDOUT);
     this.transport.close(slot);
   }
 
   /** Counts a failed connection attempt. */
   countFailed(slot: number, step: number, errno: number): void {
-    if (this.securing) this.securing.sinceMs[slot] = 0;
+    if (this.tls) this.tls.sinceMs[slot] = 0;
     this.destinationCounts?.failed(this.tuples.destinationOf(slot), step, errno);
     this.counters[COUNTER.failed]! += 1;
     this.worker.memory.countFailure(step, errno);
@@ -205,19 +173,16 @@ export class ClientEvents implements ClientHandler, ConnectionOwner {
   }
 
   private firstByte(slot: number): void {
-    const startedMs = this.startedMs[slot]!;
-    this.startedMs[slot] = 0;
+    const { inFlight, nowMs } = this;
     // The answer to a message is timed from that message, and it does not show that the peer speaks first.
-    if (this.exchange.unanswered(slot) === 0) {
-      this.firstBytes.record((this.nowMs - startedMs) * 1000);
-    }
+    const sinceMs = inFlight.firstByte(slot, nowMs, this.exchange.unanswered(slot) === 0);
     this.counters[COUNTER.greeted]! += 1;
     if (this.transport.state(slot) === SLOT.opened) {
-      this.greetings.came(this.nowMs);
+      inFlight.greetings.came(nowMs);
       this.resolve(slot);
     } else if (!this.exchange.messages) {
-      const waitedMs = this.ages.heldMs(slot, this.nowMs);
-      this.greetings.cameUnawaited(waitedMs, this.nowMs - startedMs - waitedMs);
+      const waitedMs = this.ages.heldMs(slot, nowMs);
+      inFlight.greetings.cameUnawaited(waitedMs, sinceMs - waitedMs);
     }
   }
 
@@ -243,7 +208,7 @@ export class ClientEvents implements ClientHandler, ConnectionOwner {
     const { counters } = this;
     const step = STEP[this.exchange.protocol.handshake as Exclude<Handshake, "none">];
     this.destinationCounts?.failed(this.tuples.destinationOf(slot), step, errno);
-    this.greeting--;
+    this.inFlight.greeting--;
     counters[COUNTER.inFlight]! -= 1;
     counters[COUNTER.open]! -= 1;
     counters[COUNTER.failed]! += 1;

@@ -70,7 +70,7 @@ export class ClientLoop {
         resets: plan.reset,
         endsGreeted: !plan.closesGreeted ? undefined : plan.reset ? "reset" : "close",
       },
-      plan.tls && this.events.securing?.open(plan.tls, (slot) => this.tuples.destinationOf(slot)),
+      plan.tls && this.events.tls?.open(plan.tls, (slot) => this.tuples.destinationOf(slot)),
     );
     if (typeof transport === "number") throw worker.cannotBegin(transport);
     this.transport = transport;
@@ -92,8 +92,8 @@ export class ClientLoop {
     const wanted = Atomics.load(this.worker.memory.control, CONTROL.target);
     const mayOpenMore = this.follow(wanted);
     this.reportSettled(wanted);
-    events.waitsFor = this.waitedFor(wanted);
-    events.isBehind = this.begun < wanted;
+    events.inFlight.waitsFor = this.waitedFor(wanted);
+    events.inFlight.isBehind = this.begun < wanted;
     transport.turn(mayOpenMore ? 0 : this.waitMs());
     this.counters[COUNTER.skippedTuples] = this.tuples.skipped;
     if (this.counters[COUNTER.inFlight]! > 0) this.expire();
@@ -133,7 +133,7 @@ export class ClientLoop {
     if (counters[COUNTER.firstBegunAt] === 0) counters[COUNTER.firstBegunAt] = performance.timeOrigin + startedMs;
     const slot = this.transport.open();
     if (slot !== NO_ROOM) {
-      this.events.startedMs[slot] = startedMs;
+      this.events.inFlight.startedMs[slot] = startedMs;
       return;
     }
     // Handshakes occupy the whole table. Each one that completes frees room, so allow no more at once than there are
@@ -173,7 +173,8 @@ export class ClientLoop {
       if (state === SLOT.opening) events.expire(slot, now);
       else if (state === SLOT.opened && events.shakesHands) {
         if (events.ages.heldMs(slot, now) >= plan.handshakeTimeoutMs) events.timeOut(slot);
-      } else if (state === SLOT.opened && events.greetings.gaveUp(events.ages.heldMs(slot, now))) events.resolve(slot);
+      } else if (state === SLOT.opened && events.inFlight.greetings.gaveUp(events.ages.heldMs(slot, now)))
+        events.resolve(slot);
     }
     this.checkCursor = end < transport.end ? end : -1;
   }
@@ -182,7 +183,7 @@ export class ClientLoop {
   private waitedFor(wanted: number): number {
     const { counters, plan } = this;
     const inFlight = counters[COUNTER.inFlight]!;
-    const isGreeting = this.events.greeting * 2 > inFlight;
+    const isGreeting = this.events.inFlight.greeting * 2 > inFlight;
     if (counters[COUNTER.firstBegunAt] === 0) return -1;
     if (this.begun >= wanted) {
       if (wanted < plan.share) return COUNTER.paceMs;
@@ -219,13 +220,14 @@ export class ClientLoop {
    */
   private countUngreeted(): void {
     const { events, transport, counters } = this;
+    const { startedMs } = events.inFlight;
     const longestMs = new Int32Array(this.plan.shared)[SHARED.longestFirstByteMs]!;
     if (events.exchange.messages || this.plan.closesGreeted || longestMs === 0) return;
     const graceMs = Math.max(GREETING_GRACE_MS, GREETING_SLACK * longestMs);
     const now = performance.now();
     for (let slot = 0; slot < transport.end; slot++) {
-      if (transport.state(slot) < SLOT.opened || events.startedMs[slot] === 0) continue;
-      const counter = now - events.startedMs[slot]! >= graceMs ? COUNTER.ungreeted : COUNTER.awaitingGreeting;
+      if (transport.state(slot) < SLOT.opened || startedMs[slot] === 0) continue;
+      const counter = now - startedMs[slot]! >= graceMs ? COUNTER.ungreeted : COUNTER.awaitingGreeting;
       counters[counter]! += 1;
     }
   }

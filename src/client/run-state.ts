@@ -2,7 +2,6 @@
 // is built from it.
 
 import { type MemoryUse, readMemoryUse } from "../engine/memory-use.js";
-import { readHistogram } from "../engine/metrics.js";
 import { readCounters } from "../engine/run/evidence.js";
 import type { WorkerMemory } from "../engine/worker-memory.js";
 import type { Targets } from "../planning/targets.js";
@@ -10,12 +9,12 @@ import type { ConnectResult, GiveUpReason, RampShares } from "../results/connect
 import type { EngineReport } from "../results/engine.js";
 import type { FileRoom, MemoryRoom, RunEvidence } from "../results/evidence.js";
 import type { Counters } from "../results/fields.js";
-import type { Histogram } from "../results/histogram/histogram.js";
 import type { Accepting, LocalPath, LocalPeer, PortShortage } from "../results/peer.js";
 import { Samples } from "./evidence/samples.js";
-import { COUNTER, HISTOGRAM } from "./metrics.js";
+import { COUNTER } from "./metrics.js";
 import { MemoryFit } from "./ramp/memory-fit.js";
 import { readRampShares } from "./ramp/waits.js";
+import type { ConnectHistograms } from "./result/latencies.js";
 import type { ConnectSettings } from "./settings.js";
 
 export interface RunState {
@@ -51,33 +50,6 @@ export interface RunState {
   peer: LocalPeer | undefined;
   accepting: Accepting | undefined;
   shortage: PortShortage | undefined;
-}
-
-export interface ConnectHistograms {
-  readonly connect: Histogram;
-  readonly tls: Histogram;
-  readonly handshake: Histogram;
-  readonly firstByte: Histogram;
-  readonly roundTrip: Histogram;
-}
-
-/**
- * Sums the histograms of all workers. @param before histograms to subtract: those read when the latencies were last
- * reset
- */
-export function readHistograms(memories: readonly WorkerMemory[], before?: ConnectHistograms): ConnectHistograms {
-  const read = (place: number, earlier?: Histogram) => {
-    const histogram = readHistogram(memories, place);
-    if (earlier) histogram.subtract(earlier);
-    return histogram;
-  };
-  return {
-    connect: read(HISTOGRAM.connectUs, before?.connect),
-    tls: read(HISTOGRAM.tlsUs, before?.tls),
-    handshake: read(HISTOGRAM.handshakeUs, before?.handshake),
-    firstByte: read(HISTOGRAM.firstByteUs, before?.firstByte),
-    roundTrip: read(HISTOGRAM.roundTripUs, before?.roundTrip),
-  };
 }
 
 /** The parts of a run that its result is built from. */

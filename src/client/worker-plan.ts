@@ -4,7 +4,7 @@ import type { Expectation } from "../protocols/modes.js";
 import type { ProxyVersion } from "../protocols/proxy-protocol.js";
 import type { ProtocolSpec } from "../protocols/spec/spec.js";
 import type { EngineName } from "../results/engine.js";
-import type { TlsPlan } from "./securing.js";
+import type { TlsPlan } from "./tls/plan.js";
 
 /** Message sent over every connection, its interval and the expected answer. */
 export interface MessagePlan {

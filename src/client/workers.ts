@@ -12,15 +12,17 @@ import type { EngineName, EngineReport } from "../results/engine.js";
 import type { AppError } from "../util/errors.js";
 import { STEP } from "../util/steps.js";
 import { allocateCounts } from "./evidence/destination-counts.js";
-import { CLIENT_METRICS } from "./metrics.js";
+import { CLIENT_METRICS, COUNTER } from "./metrics.js";
+import type { RampCounts } from "./ramp/give-up.js";
 import { Pacer } from "./ramp/pacer.js";
 import { layOutThreads, shareOf, type ThreadLayout } from "./ramp/thread-layout.js";
-import { planTls, type TlsPlan } from "./securing.js";
 import type { ConnectSettings } from "./settings.js";
 import { ACKNOWLEDGED_EVERY } from "./single/flow-control.js";
+import { planTls, type TlsPlan } from "./tls/plan.js";
 import { type ConnectMessage, type ConnectPlan, SHARED } from "./worker-plan.js";
 
 const WORKER = new URL("./worker.js", import.meta.url);
+/** TCP, TLS and protocol handshakes. */
 const HANDSHAKES = [STEP.connect, STEP.tls, STEP.upgrade];
 const SINGLE_WORKER = new URL("./single/worker.js", import.meta.url);
 
@@ -97,9 +99,13 @@ export class ClientWorkers {
     return sumCounter(this.memories, counter);
   }
 
-  /** Returns the number of TCP, TLS and protocol handshakes that timed out. */
-  timedOut(): number {
-    return HANDSHAKES.reduce((sum, step) => sum + this.#failures(step, ETIMEDOUT), 0);
+  /** Returns the outcomes of the ramp so far. */
+  rampCounts(): RampCounts {
+    return {
+      ready: this.sum(COUNTER.ready),
+      failed: this.sum(COUNTER.failed),
+      timedOut: HANDSHAKES.reduce((sum, step) => sum + this.#failures(step, ETIMEDOUT), 0),
+    };
   }
 
   /** Stores `value` in a word of the memory shared by all workers. */

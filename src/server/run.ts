@@ -1,30 +1,26 @@
-// Controls a server from the main thread: one worker per core on one listening socket, more workers as descriptor
-// tables fill up, a pause at the memory floor, and a result at the end.
+// The handle that serve() returns. Pauses the workers at the memory floor, and builds the result at the end.
 
 import { EventEmitter } from "node:events";
 import { readMemoryUse } from "../engine/memory-use.js";
 import { readMetrics } from "../engine/metrics.js";
-import { CORES, WorkerPool } from "../engine/pool.js";
 import { noteEvidence, readCounters } from "../engine/run/evidence.js";
 import type { RunHandle } from "../engine/run/handle.js";
 import { sample } from "../engine/run/sampling.js";
-import { CONTROL, sumCounter } from "../engine/worker-memory.js";
-import { raiseNofileLimit } from "../linux/syscalls/rlimit.js";
+import { CONTROL } from "../engine/worker-memory.js";
 import { closeFd } from "../linux/syscalls/socket.js";
-import { canRegisterFiles } from "../linux/uring/registered-files.js";
 import type { EngineReport } from "../results/engine.js";
 import type { RunEvidence } from "../results/evidence.js";
 import type { ServeResult } from "../results/serve.js";
 import type { ServerIdentity } from "../transport/tls/identity.js";
 import type { AppError } from "../util/errors.js";
 import { countConnections, countDrops } from "./kernel-counts.js";
-import type { Listener } from "./listener.js";
+import type { Listener } from "./listening/listener.js";
 import { makeResult } from "./make-result.js";
 import { type Activity, MemoryGuard } from "./memory-guard.js";
 import { COUNTER, SERVER_METRICS } from "./metrics.js";
 import type { ServeSettings } from "./options.js";
 import type { ServeSnapshot } from "./snapshot.js";
-import { type ServeMessage, type ServePlan, SHARED } from "./worker-plan.js";
+import { ServerWorkers } from "./workers.js";
 
 /** Maximum time for which stop() waits for the kernel's count. */
 const COUNT_MS = 250;
@@ -56,15 +52,12 @@ export class ServeRun extends EventEmitter<ServeEvents> implements RunHandle<Ser
   readonly #identity: ServerIdentity | undefined;
   readonly #listener: Listener;
   readonly #engine: EngineReport;
-  readonly #pool: WorkerPool<ServePlan, ServeMessage>;
-  readonly #shared = new SharedArrayBuffer(SHARED.words * 4);
+  readonly #workers: ServerWorkers;
   readonly #startedAt = new Date();
   readonly #startMs = performance.now();
   readonly #before = readMemoryUse();
   readonly #countersBefore = readCounters();
-  readonly #nofileLimit = raiseNofileLimit().soft;
   readonly #guard: MemoryGuard;
-  readonly #canPark = canRegisterFiles();
   #openAtStop: number | undefined;
   #kernel: ServeResult["kernel"];
   #stopping: Promise<void> | undefined;
@@ -72,12 +65,6 @@ export class ServeRun extends EventEmitter<ServeEvents> implements RunHandle<Ser
   #drops: number | undefined;
   #fault: AppError | undefined;
   #hasStopped = false;
-  /** False once starting another thread has failed. */
-  #canGrow = true;
-  /** Numbers of the threads that have started listening. */
-  readonly #listening = new Set<number>();
-  /** Number of initial threads that are not listening yet. */
-  #starting = CORES;
   #isReady!: () => void;
   #isNotReady!: (fault: AppError) => void;
 
@@ -102,17 +89,15 @@ export class ServeRun extends EventEmitter<ServeEvents> implements RunHandle<Ser
     });
     // Callers that ignore `ready` learn of the failure from `done`.
     this.ready.catch(() => undefined);
-    this.#pool = new WorkerPool({
-      module: new URL("./worker.js", import.meta.url),
-      metrics: SERVER_METRICS,
-      kept: [listener.fd],
-      onMessage: (message, worker) => this.#onMessage(message, worker),
-      onFault: (fault, worker) => this.#hearFault(fault, worker),
+    this.#workers = new ServerWorkers(settings, listener, engine.name, identity, {
+      ready: () => this.#isReady(),
+      accepted: (peer) => this.emit("connection", peer),
+      failed: (fault) => this.#fail(fault),
     });
-    const fault = this.#startWorkers();
+    const fault = this.#workers.start();
     this.#guard = new MemoryGuard(
       () => this.#activity(),
-      (isPaused) => this.#pool.setAll(CONTROL.paused, isPaused ? 1 : 0),
+      (isPaused) => this.#workers.pool.setAll(CONTROL.paused, isPaused ? 1 : 0),
     );
     this.done = this.#life().then(complete);
     if (fault) this.#fail(fault);
@@ -120,7 +105,8 @@ export class ServeRun extends EventEmitter<ServeEvents> implements RunHandle<Ser
 
   /** Closes all connections and resolves with the result. Repeated calls have no further effect. */
   stop(): Promise<ServeResult> {
-    this.#openAtStop ??= this.#sum(COUNTER.open);
+    this.#openAtStop ??= this.#workers.sum(COUNTER.open);
+    this.#workers.startNoMore();
     if (!this.#fault) this.#isReady();
     this.#stopping ??= this.#countAndStop();
     return this.done;
@@ -128,17 +114,17 @@ export class ServeRun extends EventEmitter<ServeEvents> implements RunHandle<Ser
 
   /** Ends at once and leaves closing to the kernel, which does it when the process exits. */
   abort(): void {
-    this.#pool.abort();
+    this.#workers.pool.abort();
   }
 
   snapshot(): ServeSnapshot {
-    const metrics = readMetrics(SERVER_METRICS, this.#pool.memories);
+    const metrics = readMetrics(SERVER_METRICS, this.#workers.pool.memories);
     return {
       ...metrics,
       open: this.#hasStopped ? 0 : metrics.open,
       elapsedMs: performance.now() - this.#startMs,
-      peakOpen: this.#sharedWords[SHARED.peak]!,
-      threads: this.#pool.size,
+      peakOpen: this.#workers.peakOpen,
+      threads: this.#workers.pool.size,
       isPaused: this.#guard.isPaused,
     };
   }
@@ -159,34 +145,7 @@ export class ServeRun extends EventEmitter<ServeEvents> implements RunHandle<Ser
     this.#evidence = noteEvidence(this.#countersBefore);
     this.#drops = await countDrops(this.address);
     if (!this.#fault) this.#kernel = await countConnections(this.address, timeoutMs);
-    await this.#pool.stop().catch(() => undefined);
-  }
-
-  /**
-   * An additional thread that failed to start had no connections. The failure of any other thread loses connections.
-   */
-  #hearFault(fault: AppError, worker: number): void {
-    if (worker >= CORES && !this.#listening.has(worker)) this.#canGrow = false;
-    else this.#fail(fault);
-  }
-
-  /** If no further thread can be started, the existing ones carry on. */
-  #startAnother(): void {
-    try {
-      this.#startWorker();
-    } catch {
-      this.#canGrow = false;
-    }
-  }
-
-  /** Starts one worker per core. @returns the error if one could not be started */
-  #startWorkers(): AppError | undefined {
-    try {
-      for (let core = 0; core < CORES; core++) this.#startWorker();
-      return undefined;
-    } catch (error) {
-      return error as AppError;
-    }
+    await this.#workers.pool.stop().catch(() => undefined);
   }
 
   #fail(fault: AppError): void {
@@ -196,79 +155,39 @@ export class ServeRun extends EventEmitter<ServeEvents> implements RunHandle<Ser
   }
 
   async #life(): Promise<ServeResult> {
-    await this.#pool.ended();
+    await this.#workers.pool.ended();
     // Wait for stop(): it may have started after the last thread, and it records evidence before the threads end.
     await this.#stopping;
     this.#hasStopped = true;
     this.#guard.close();
     closeFd(this.#listener.fd);
     if (this.#fault) throw this.#fault;
-    return makeResult(this.#pool, this.#guard, {
+    return makeResult(this.#workers.pool, this.#guard, {
       startedAt: this.#startedAt.toISOString(),
       address: this.address,
       protocol: this.#settings.protocol?.name ?? "tcp",
       elapsedMs: performance.now() - this.#startMs,
-      peakOpen: this.#sharedWords[SHARED.peak]!,
+      peakOpen: this.#workers.peakOpen,
       openAtStop: this.#openAtStop ?? 0,
       kernel: this.#kernel,
       backlogLength: this.backlog,
       drops: this.#drops,
       residentBefore: this.#before.residentBytes,
       isSecure: this.#identity !== undefined,
-      nofileLimit: this.#nofileLimit,
+      nofileLimit: this.#workers.nofileLimit,
       engine: this.#engine,
       evidence: this.#evidence,
     });
   }
 
-  #onMessage(message: ServeMessage, worker: number): void {
-    if (message.type === "listening") {
-      this.#listening.add(worker);
-      this.#starting--;
-      if (this.#starting === 0) this.#isReady();
-    } else if (message.type === "accepted") {
-      for (const peer of message.peers) this.emit("connection", peer);
-      Atomics.add(this.#sharedWords, SHARED.reported, message.peers.length);
-    } else {
-      // Keep as many threads with a half-empty table as there are cores, so that the next one is ready in time. If
-      // connections can be parked, tables never fill up; if the threads share one table, more threads do not help.
-      const isFuller = this.#canGrow && !this.#canPark && this.#pool.hasPrivateTables;
-      if (isFuller && this.#openAtStop === undefined) this.#startAnother();
-    }
-  }
-
-  #startWorker(): void {
-    const { mode, greeting, closeAfterGreeting, protocol, handshakeTimeoutMs, maxConnections, logged } = this.#settings;
-    this.#pool.start({
-      listener: this.#listener.fd,
-      engine: this.#engine.name,
-      mode,
-      greeting,
-      closeAfterGreeting,
-      protocol,
-      handshakeTimeoutMs,
-      tls: this.#identity?.settings,
-      maxConnections,
-      backlog: this.#listener.backlog,
-      logged,
-      tableSize: this.#nofileLimit,
-      shared: this.#shared,
-    });
-  }
-
   #activity(): Activity {
     return {
-      sum: this.#sum(COUNTER.accepted) + this.#sum(COUNTER.sentBytes) + this.#sum(COUNTER.receivedBytes),
-      open: this.#sum(COUNTER.open),
-      peak: this.#sharedWords[SHARED.peak]!,
+      sum:
+        this.#workers.sum(COUNTER.accepted) +
+        this.#workers.sum(COUNTER.sentBytes) +
+        this.#workers.sum(COUNTER.receivedBytes),
+      open: this.#workers.sum(COUNTER.open),
+      peak: this.#workers.peakOpen,
     };
-  }
-
-  get #sharedWords(): Int32Array {
-    return new Int32Array(this.#shared);
-  }
-
-  #sum(counter: number): number {
-    return sumCounter(this.#pool.memories, counter);
   }
 }

@@ -9,7 +9,7 @@ import type { ServeResult } from "../results/serve.js";
 import { chooseEngine, engineWords } from "../transport/choose-engine.js";
 import { prepareIdentity, type ServerIdentity } from "../transport/tls/identity.js";
 import { trace } from "../util/debug/trace.js";
-import { type Listener, openListener } from "./listener.js";
+import { type Listener, openListener } from "./listening/listener.js";
 import { resolveOptions, type ServeOptions, type ServeSettings, UNLIMITED } from "./options.js";
 import { ServeRun } from "./run.js";
 

@@ -101,7 +101,7 @@ const HOLDING = [
   },
   {
     name: "peakOpen is overwritten by a lower value",
-    file: "src/client/run.ts",
+    file: "src/client/phases.ts",
     find: "Math.max(this.#state.peakOpen, sample.open)",
     replace: "sample.open",
     test: "test/client/connect.test.ts",

@@ -2,7 +2,7 @@
 // that it collides neither with another lab nor with TIME_WAITs of an earlier one.
 
 import { closeFd } from "../../linux/syscalls/socket.js";
-import { openListener } from "../../server/listener.js";
+import { openListener } from "../../server/listening/listener.js";
 import { AppError } from "../../util/errors.js";
 import { Subprocess } from "../../util/subprocess.js";
 import { addressesFrom, describeAddresses, PORT, PORTS } from "./addresses.js";

@@ -1,7 +1,7 @@
 // Explains why a server cannot listen: which process holds the port, what is missing, and how to fix it.
 
-import { countPortsWithin, readLocalPortRange, readReservedPorts } from "../linux/proc/local-ports.js";
-import { readSysctlNumbers } from "../linux/proc/sysctl.js";
+import { countPortsWithin, readLocalPortRange, readReservedPorts } from "../../linux/proc/local-ports.js";
+import { readSysctlNumbers } from "../../linux/proc/sysctl.js";
 import {
   EACCES,
   EADDRINUSE,
@@ -12,13 +12,13 @@ import {
   EPERM,
   errnoMeaning,
   errnoName,
-} from "../linux/syscalls/errno.js";
-import { describeProcess } from "../socket-table/listeners/peer-process.js";
-import { findPortHolders, type PortHolder } from "../socket-table/listeners/port-holders.js";
-import { formatIp, type IpAddress } from "../util/address.js";
-import { formatEndpoint } from "../util/endpoint.js";
-import { AppError } from "../util/errors.js";
-import { formatCount, formatDuration, plural } from "../util/units.js";
+} from "../../linux/syscalls/errno.js";
+import { describeProcess } from "../../socket-table/listeners/peer-process.js";
+import { findPortHolders, type PortHolder } from "../../socket-table/listeners/port-holders.js";
+import { formatIp, type IpAddress } from "../../util/address.js";
+import { formatEndpoint } from "../../util/endpoint.js";
+import { AppError } from "../../util/errors.js";
+import { formatCount, formatDuration, plural } from "../../util/units.js";
 
 /** Maximum number of port holders to name. */
 const NAMED = 3;

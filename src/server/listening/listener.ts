@@ -1,7 +1,7 @@
 // Opens the listening socket with socket(), bind() and listen(). Errors explain how to fix them.
 
-import { resolveHost } from "../linux/resolve.js";
-import { SocketAddress } from "../linux/syscalls/sockaddr.js";
+import { resolveHost } from "../../linux/resolve.js";
+import { SocketAddress } from "../../linux/syscalls/sockaddr.js";
 import {
   allowAddressReuse,
   backlogInForce,
@@ -10,10 +10,10 @@ import {
   listenOn,
   localAddress,
   openTcp,
-} from "../linux/syscalls/socket.js";
-import type { HostPorts } from "../util/endpoint.js";
-import { AppError } from "../util/errors.js";
-import { quoted } from "../util/printable.js";
+} from "../../linux/syscalls/socket.js";
+import type { HostPorts } from "../../util/endpoint.js";
+import { AppError } from "../../util/errors.js";
+import { quoted } from "../../util/printable.js";
 import { listenError } from "./listen-error.js";
 
 export interface Listener {

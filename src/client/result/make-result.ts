@@ -1,30 +1,20 @@
 // Builds a client's result from counters, histograms and the kernel's tables.
 
-import { readMetrics, sectionOf } from "../engine/metrics.js";
-import { describeHost } from "../linux/proc/host.js";
-import { TupleSequence } from "../planning/tuple-plan.js";
-import type { ConnectResult } from "../results/connect.js";
-import { summarizeLatency } from "../results/histogram/summarize.js";
-import { toBound } from "../util/bound.js";
-import { formatEndpoint, type PortRange } from "../util/endpoint.js";
-import { countDestinations, listEndpoints } from "./evidence/by-destination.js";
-import { reportFailures } from "./evidence/failures.js";
-import { findLossPattern } from "./evidence/loss-pattern.js";
-import { reportMessages } from "./messages/report.js";
-import { CLIENT_METRICS } from "./metrics.js";
-import type { ConnectHistograms, RunFacts, RunState } from "./run-state.js";
-import { allMisses, countGreetings, peakOf } from "./verdict/misses.js";
-import { judge } from "./verdict/verdict.js";
-
-export function summarizeLatencies(histograms: ConnectHistograms): ConnectResult["latency"] {
-  return {
-    connect: summarizeLatency(histograms.connect),
-    tls: histograms.tls.count > 0 ? summarizeLatency(histograms.tls) : undefined,
-    handshake: histograms.handshake.count > 0 ? summarizeLatency(histograms.handshake) : undefined,
-    firstByte: summarizeLatency(histograms.firstByte),
-    roundTrip: summarizeLatency(histograms.roundTrip),
-  };
-}
+import { readMetrics, sectionOf } from "../../engine/metrics.js";
+import { describeHost } from "../../linux/proc/host.js";
+import { TupleSequence } from "../../planning/tuple-plan.js";
+import type { ConnectResult } from "../../results/connect.js";
+import { toBound } from "../../util/bound.js";
+import { formatEndpoint, type PortRange } from "../../util/endpoint.js";
+import { countDestinations, listEndpoints } from "../evidence/by-destination.js";
+import { reportFailures } from "../evidence/failures.js";
+import { findLossPattern } from "../evidence/loss-pattern.js";
+import { reportMessages } from "../messages/report.js";
+import { CLIENT_METRICS } from "../metrics.js";
+import type { RunFacts, RunState } from "../run-state.js";
+import { allMisses, countGreetings, peakOf } from "../verdict/misses.js";
+import { judge } from "../verdict/verdict.js";
+import { summarizeLatencies } from "./latencies.js";
 
 export function makeResult(run: RunFacts, state: RunState): ConnectResult {
   const { memories } = run.pool;

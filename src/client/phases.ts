@@ -1,0 +1,250 @@
+// The phases of a client run: ramp, hold, drain and close. Starts and paces the workers, watches memory and losses, and
+// builds the result.
+import { setTimeout as delay } from "node:timers/promises";
+import { kernelBytesOf, readMemoryUse } from "../engine/memory-use.js";
+import { readMeminfo } from "../linux/proc/procfs.js";
+import type { Targets } from "../planning/targets.js";
+import type { ConnectResult, RunSample } from "../results/connect.js";
+import type { EngineReport } from "../results/engine.js";
+import { trace } from "../util/debug/trace.js";
+import type { AppError } from "../util/errors.js";
+import { collectEvidence, countInKernel } from "./evidence/collect.js";
+import { ServerSide } from "./evidence/server-side.js";
+import { findShortage } from "./evidence/shortage.js";
+import { answerGraceMs, drainMessages } from "./messages/drain.js";
+import { COUNTER } from "./metrics.js";
+import { RampGuard } from "./ramp/guard.js";
+import { Latencies } from "./result/latencies.js";
+import { makeResult } from "./result/make-result.js";
+import { measureRamp, newRunState, type RunFacts } from "./run-state.js";
+import type { ConnectSettings } from "./settings.js";
+import type { ConnectSnapshot } from "./snapshot.js";
+import { SHARED } from "./worker-plan.js";
+import { type Carriers, ClientWorkers, type WorkersEvents } from "./workers.js";
+
+const PACE_MS = 5;
+/** A ramp can open about a thousand connections in this time, which is how far it can overshoot the memory floor. */
+const RAMP_GUARD_MS = 50;
+const GUARD_MS = 250;
+/**
+ * Time before the end of the hold. Connections in the server's accept queue both then and at the end are considered not
+ * accepted.
+ */
+const EARLY_SAMPLE_MS = 1000;
+
+export class RunPhases {
+  phase: ConnectSnapshot["stage"] = "ramp";
+  /** End of the hold, if it is known. */
+  holdUntilMs: number | undefined;
+  readonly workers: ClientWorkers;
+  readonly latencies: Latencies;
+  readonly startMs = performance.now();
+  readonly #settings: ConnectSettings;
+  readonly #targets: Targets;
+  readonly #engine: EngineReport;
+  readonly #state = newRunState();
+  readonly #stopping = new AbortController();
+  readonly #server: ServerSide;
+  readonly #rampGuard: RampGuard;
+  #rampEnded!: () => void;
+  #fault: AppError | undefined;
+
+  constructor(
+    settings: ConnectSettings,
+    targets: Targets,
+    carriers: Carriers,
+    events: Pick<WorkersEvents, "opened" | "received">,
+  ) {
+    this.#settings = settings;
+    this.#targets = targets;
+    this.#engine = carriers.engine;
+    this.#server = new ServerSide(targets);
+    this.#rampGuard = new RampGuard(settings);
+    this.workers = new ClientWorkers(settings, targets, carriers, {
+      ...events,
+      moved: () => this.#pace(),
+      failed: (fault) => this.#fail(fault),
+    });
+    this.latencies = new Latencies(this.workers);
+  }
+
+  /** Runs all phases. @param rampOver called when the ramp ends, for whatever reason */
+  async run(rampOver: () => void): Promise<ConnectResult> {
+    const timers = [setInterval(() => this.#guard(), GUARD_MS)];
+    if (this.#settings.isPaced) timers.push(setInterval(() => this.#pace(), PACE_MS));
+    try {
+      await this.#ramp();
+      rampOver();
+      await this.#hold();
+      return await this.#close();
+    } finally {
+      for (const timer of timers) clearInterval(timer);
+      await this.workers.pool.stop();
+      this.workers.releaseReserve();
+    }
+  }
+
+  /** Ends the current phase and closes. During the ramp, or a hold with a time limit, this interrupts the run. */
+  stop(): void {
+    if (this.#wouldGoOn() && !this.#stopping.signal.aborted) this.#state.wasInterrupted = true;
+    this.#stopping.abort();
+  }
+
+  /** Ends at once and leaves closing to the kernel, which does it when the process exits. */
+  abort(): void {
+    this.workers.pool.abort();
+    this.#stopping.abort();
+  }
+
+  get #facts(): RunFacts {
+    return {
+      settings: this.#settings,
+      targets: this.#targets,
+      engine: this.#engine,
+      histograms: this.latencies.read(),
+      pool: this.workers.pool,
+      nofileLimit: this.workers.nofileLimit,
+      destinationCounts: this.workers.destinationCounts,
+    };
+  }
+
+  #wouldGoOn(): boolean {
+    if (this.phase === "ramp" && !this.#areAllReady()) return true;
+    if (this.phase !== "ramp" && this.phase !== "hold") return false;
+    const isOver = this.holdUntilMs !== undefined && performance.now() >= this.holdUntilMs;
+    return !isOver && this.#settings.durationMs !== Number.POSITIVE_INFINITY;
+  }
+
+  /** A caller that sees all connections ready may call stop() just before the ramp ends. */
+  #areAllReady(): boolean {
+    const { isStaged, connections } = this.#settings;
+    return !isStaged && this.workers.sum(COUNTER.ready) >= connections;
+  }
+
+  async #ramp(): Promise<void> {
+    const ended = new Promise<void>((resolve) => {
+      this.#rampEnded = resolve;
+    });
+    this.#stopping.signal.addEventListener("abort", () => this.#endRamp(), { once: true });
+    const guard = setInterval(() => this.#guard(), RAMP_GUARD_MS);
+    this.#state.samples.mark(this.#sample());
+    // This read finishes before the threads have started.
+    this.#server.begin();
+    this.#pace();
+    await ended;
+    clearInterval(guard);
+    this.#state.samples.mark(this.#sample());
+    this.#state.scheduleMovedMs = this.workers.pacer.movedMs;
+    Object.assign(this.#state, measureRamp(this.workers.memories, this.startMs, this.#stopping.signal.aborted));
+    this.#state.wasRampInterrupted = this.#stopping.signal.aborted && !this.#areAllReady();
+    if (this.#fault) throw this.#fault;
+  }
+
+  async #hold(): Promise<void> {
+    const settings = this.#settings;
+    const startMs = performance.now();
+    this.#enter("hold");
+    this.workers.releaseReserve();
+    this.#guard();
+    if (settings.durationMs !== Number.POSITIVE_INFINITY) this.holdUntilMs = startMs + settings.durationMs;
+    this.#state.held = readMemoryUse();
+    const counted = this.#state.wasRampInterrupted ? undefined : countInKernel(this.#targets);
+    const shortage = findShortage(this.#targets, this.workers.memories);
+    // setTimeout() is limited to 31 bits (24.8 days), so longer holds wait for that long.
+    const endMs = startMs + Math.min(settings.durationMs, 2 ** 31 - 1);
+    await this.#pass(endMs - EARLY_SAMPLE_MS);
+    if (!settings.isSingle && !this.#stopping.signal.aborted) await this.#server.sampleEarly();
+    await this.#pass(endMs);
+    this.#state.holdMs = performance.now() - startMs;
+    this.#state.samples.mark(this.#sample());
+    this.#state.kernel = await counted;
+    this.#state.shortage = await shortage;
+    await collectEvidence(this.#facts, this.#state, this.#server);
+    if (this.#fault) throw this.#fault;
+  }
+
+  /** Waits until `untilMs` or until the run is stopped. Returns at once if nothing is open. */
+  async #pass(untilMs: number): Promise<void> {
+    const { signal } = this.#stopping;
+    const leftMs = untilMs - performance.now();
+    if (leftMs > 0 && this.#isAnythingOpen()) await delay(leftMs, undefined, { signal }).catch(() => undefined);
+  }
+
+  async #close(): Promise<ConnectResult> {
+    const startMs = performance.now();
+    const { message } = this.#settings;
+    if (message) {
+      this.#enter("drain");
+      await drainMessages(this.workers.pool, message, this.#state.wasInterrupted);
+      this.workers.share(SHARED.answerGraceMs, answerGraceMs(this.latencies.read().roundTrip));
+    }
+    this.#enter("close");
+    const { firstByte } = this.latencies.read();
+    this.workers.share(SHARED.longestFirstByteMs, Math.ceil(firstByte.max / 1000));
+    await this.workers.pool.stop();
+    this.#enter("closed");
+    this.#state.closeMs = performance.now() - startMs;
+    this.#state.samples.mark(this.#sample());
+    // Answers were awaited until now. If some are missing, the server may be stopped (SIGSTOP).
+    if (this.workers.sum(COUNTER.unansweredMessages) > 0 && !this.#state.wasInterrupted) {
+      this.#state.peer ??= await this.#server.inspect();
+    }
+    return makeResult(this.#facts, this.#state);
+  }
+
+  #enter(phase: ConnectSnapshot["stage"]): void {
+    this.phase = phase;
+    trace("run", () => {
+      const { established, failed, open } = this.#sample();
+      return `${phase}: ${established} established, ${failed} failed, ${open} open`;
+    });
+  }
+
+  #pace(): void {
+    if (this.phase === "ramp" && !this.#stopping.signal.aborted && this.workers.pacer.pace()) this.#rampEnded();
+  }
+
+  #sample(): RunSample {
+    const { workers } = this;
+    return {
+      elapsedMs: performance.now() - this.startMs,
+      open: this.phase === "closed" ? 0 : workers.sum(COUNTER.open),
+      established: workers.sum(COUNTER.established),
+      failed: workers.sum(COUNTER.failed),
+    };
+  }
+
+  /**
+   * Records a sample, stops a ramp that reaches the memory floor or makes no progress, and ends a hold that has lost
+   * all connections.
+   */
+  #guard(): void {
+    const sample = this.#sample();
+    this.#state.peakOpen = Math.max(this.#state.peakOpen, sample.open);
+    this.#state.samples.add(sample);
+    const meminfo = readMeminfo();
+    const kernelBytes = kernelBytesOf(meminfo);
+    if (this.phase === "ramp") {
+      this.#state.memoryFit.grown(sample.open, kernelBytes);
+      if (this.#rampGuard.check(this.#state, this.workers.rampCounts(), meminfo)) this.#endRamp();
+    } else if (this.phase === "hold") {
+      this.#state.memoryFit.held(performance.now(), kernelBytes);
+      if (!this.#isAnythingOpen()) this.#stopping.abort();
+    }
+  }
+
+  #endRamp(): void {
+    this.workers.endRamp();
+    this.#rampEnded();
+  }
+
+  #isAnythingOpen(): boolean {
+    return this.workers.sum(COUNTER.open) > 0;
+  }
+
+  #fail(fault: AppError): void {
+    this.#fault ??= fault;
+    this.#rampEnded();
+    this.#stopping.abort();
+  }
+}

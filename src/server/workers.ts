@@ -1,0 +1,137 @@
+// The workers of a server: one per core on one listening socket, and more as descriptor tables fill up.
+
+import { CORES, WorkerPool } from "../engine/pool.js";
+import { sumCounter } from "../engine/worker-memory.js";
+import { raiseNofileLimit } from "../linux/syscalls/rlimit.js";
+import { canRegisterFiles } from "../linux/uring/registered-files.js";
+import type { EngineName } from "../results/engine.js";
+import type { ServerIdentity } from "../transport/tls/identity.js";
+import type { AppError } from "../util/errors.js";
+import type { Listener } from "./listening/listener.js";
+import { SERVER_METRICS } from "./metrics.js";
+import type { ServeSettings } from "./options.js";
+import { type ServeMessage, type ServePlan, SHARED } from "./worker-plan.js";
+
+export interface WorkersEvents {
+  /** All initial threads accept connections. */
+  ready(): void;
+  /** A connection was accepted. Reported for the first 10 connections, for all or for none, depending on the `log` option. */
+  accepted(peer: { readonly ip: string; readonly port: number }): void;
+  /** A worker could not be started, or died and lost its connections. */
+  failed(fault: AppError): void;
+}
+
+export class ServerWorkers {
+  readonly nofileLimit = raiseNofileLimit().soft;
+  readonly pool: WorkerPool<ServePlan, ServeMessage>;
+  readonly #settings: ServeSettings;
+  readonly #listener: Listener;
+  readonly #engine: EngineName;
+  readonly #identity: ServerIdentity | undefined;
+  readonly #events: WorkersEvents;
+  readonly #shared = new SharedArrayBuffer(SHARED.words * 4);
+  readonly #words = new Int32Array(this.#shared);
+  readonly #canPark = canRegisterFiles();
+  /** False once starting another thread has failed. */
+  #canGrow = true;
+  /** Numbers of the threads that have started listening. */
+  readonly #listening = new Set<number>();
+  /** Number of initial threads that are not listening yet. */
+  #starting = CORES;
+
+  constructor(
+    settings: ServeSettings,
+    listener: Listener,
+    engine: EngineName,
+    identity: ServerIdentity | undefined,
+    events: WorkersEvents,
+  ) {
+    this.#settings = settings;
+    this.#listener = listener;
+    this.#engine = engine;
+    this.#identity = identity;
+    this.#events = events;
+    this.pool = new WorkerPool({
+      module: new URL("./worker.js", import.meta.url),
+      metrics: SERVER_METRICS,
+      kept: [listener.fd],
+      onMessage: (message, worker) => this.#onMessage(message, worker),
+      onFault: (fault, worker) => this.#hearFault(fault, worker),
+    });
+  }
+
+  /** Starts one worker per core. @returns the error if one could not be started */
+  start(): AppError | undefined {
+    try {
+      for (let core = 0; core < CORES; core++) this.#startOne();
+      return undefined;
+    } catch (error) {
+      return error as AppError;
+    }
+  }
+
+  /** Stops adding threads. */
+  startNoMore(): void {
+    this.#canGrow = false;
+  }
+
+  sum(counter: number): number {
+    return sumCounter(this.pool.memories, counter);
+  }
+
+  /** Peak number of open connections. */
+  get peakOpen(): number {
+    return this.#words[SHARED.peak]!;
+  }
+
+  #onMessage(message: ServeMessage, worker: number): void {
+    if (message.type === "listening") {
+      this.#listening.add(worker);
+      this.#starting--;
+      if (this.#starting === 0) this.#events.ready();
+    } else if (message.type === "accepted") {
+      for (const peer of message.peers) this.#events.accepted(peer);
+      Atomics.add(this.#words, SHARED.reported, message.peers.length);
+    } else {
+      // Keep as many threads with a half-empty table as there are cores, so that the next one is ready in time. If
+      // connections can be parked, tables never fill up; if the threads share one table, more threads do not help.
+      if (this.#canGrow && !this.#canPark && this.pool.hasPrivateTables) this.#startAnother();
+    }
+  }
+
+  /**
+   * An additional thread that failed to start had no connections. The failure of any other thread loses connections.
+   */
+  #hearFault(fault: AppError, worker: number): void {
+    if (worker >= CORES && !this.#listening.has(worker)) this.#canGrow = false;
+    else this.#events.failed(fault);
+  }
+
+  /** If no further thread can be started, the existing ones carry on. */
+  #startAnother(): void {
+    try {
+      this.#startOne();
+    } catch {
+      this.#canGrow = false;
+    }
+  }
+
+  #startOne(): void {
+    const { mode, greeting, closeAfterGreeting, protocol, handshakeTimeoutMs, maxConnections, logged } = this.#settings;
+    this.pool.start({
+      listener: this.#listener.fd,
+      engine: this.#engine,
+      mode,
+      greeting,
+      closeAfterGreeting,
+      protocol,
+      handshakeTimeoutMs,
+      tls: this.#identity?.settings,
+      maxConnections,
+      backlog: this.#listener.backlog,
+      logged,
+      tableSize: this.nofileLimit,
+      shared: this.#shared,
+    });
+  }
+}
