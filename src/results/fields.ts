@@ -1,9 +1,10 @@
-// Fields that results of several kinds have. What is undefined in a result is missing in its JSON: hence optional.
+// Fields common to several results. A field that is undefined in a result is missing in its JSON, so such fields are
+// optional.
 import type { output, ZodType } from "zod";
 import { STEPS } from "../util/steps.js";
 import { z } from "../util/zod.js";
 
-/** The type that a schema describes. Results are plain data that nobody changes. */
+/** Type described by a schema. Results are immutable plain data. */
 export type TypeOf<Schema extends ZodType> = Immutable<output<Schema>>;
 
 type Immutable<T> = T extends object ? { readonly [K in keyof T]: Immutable<T[K]> } : T;
@@ -15,18 +16,18 @@ export const perSecond = z.number().min(0);
 export const share = z.number().min(0).max(1);
 export const port = z.number().min(0).max(65_535);
 export const startedAt = z.iso.datetime().describe("UTC");
-/** Of the format of all results. */
+/** Version of the format of all results. */
 export const VERSION = 1;
-export const version = z.literal(VERSION).describe("of this format");
+export const version = z.literal(VERSION).describe("version of this format");
 
-/** A bound: JSON has no Infinity, so what nothing bounds is said by a word. */
+/** A number that may be unlimited, represented by a string because JSON has no Infinity. */
 export const bound = z.union([count, z.literal("unlimited")]);
 
-/** Numbers by the kernel's names for them. */
+/** Numbers by kernel name. */
 export const byName = z.record(z.string(), count);
 export type Counters = TypeOf<typeof byName>;
 
-export const phase = z.enum(STEPS).describe("the step of a connection's life in which it was");
+export const phase = z.enum(STEPS).describe("step of a connection's life that failed");
 export type Phase = TypeOf<typeof phase>;
 
 export const failure = z.object({
@@ -34,38 +35,38 @@ export const failure = z.object({
   errno: z
     .string()
     .describe(
-      "the errno's name; FIN where the peer closed in order, SELF where a connection was its own peer; the protocol's word where it refused, such as HTTP 503 or CLOSE 1008",
+      "name of the errno; FIN if the peer closed the connection, SELF if the connection connected to itself; or a protocol's refusal, such as HTTP 503 or CLOSE 1008",
     ),
   count,
 });
-/** Failures of one kind. */
+/** Number of failures of one kind. */
 export type FailureReport = TypeOf<typeof failure>;
-export const failures = z.array(failure).describe("of each kind, the most frequent first");
+export const failures = z.array(failure).describe("failures by kind, most frequent first");
 
-/** Where a run was: what it would have to be compared with elsewhere. */
+/** Host of a run, for comparison with other hosts. */
 export const hostDescription = z.object({
-  kernel: z.string().describe("such as Linux 6.12.0"),
+  kernel: z.string().describe("for example Linux 6.12.0"),
   arch: z.string(),
-  node: z.string().describe("Node's version"),
+  node: z.string().describe("version of Node"),
   cpu: z.string(),
-  cores: count.describe("that this process may use"),
+  cores: count.describe("number of cores available to this process"),
   memoryBytes: count,
-  nofileLimit: bound.describe("the hard RLIMIT_NOFILE: descriptors in one table"),
+  nofileLimit: bound.describe("hard RLIMIT_NOFILE: maximum number of descriptors in one table"),
 });
 export type HostDescription = TypeOf<typeof hostDescription>;
 
 export const hostLoad = z
   .object({
-    othersShare: share.describe("of other programs"),
-    stealShare: share.describe("of the hypervisor's others"),
+    othersShare: share.describe("share used by other programs"),
+    stealShare: share.describe("share given to other guests by the hypervisor"),
   })
-  .describe("shares of all CPUs that others took meanwhile; missing where that cannot be read");
+  .describe("shares of all CPUs used by others in the meantime; missing if they cannot be read");
 export type HostLoad = TypeOf<typeof hostLoad>;
 
-/** TLS of either side. */
+/** TLS statistics of either side. */
 export const tls = z
   .object({
-    secured: count.describe("handshakes done"),
-    resumed: count.describe("of them, by an earlier session"),
+    secured: count.describe("number of completed handshakes"),
+    resumed: count.describe("number of handshakes that resumed an earlier session"),
   })
-  .describe("missing in the clear");
+  .describe("missing without TLS");

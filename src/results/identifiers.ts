@@ -1,6 +1,7 @@
-// Identifiers that stand in results and that code counts by or walks through. Without zod: a thread loads them.
+// Identifiers used in results that code also counts by or iterates over. Threads load this file, so it must not import
+// zod.
 
-/** What can be missing of a run, in the order in which it is told. */
+/** Reasons for missing a target, in order of presentation. */
 export const MISS_KINDS = [
   "established",
   "unready",
@@ -15,10 +16,12 @@ export const MISS_KINDS = [
   "latency",
 ] as const;
 
-/** What is spoken over connections. `tcp`: bytes as they are. */
+/** Protocols. `tcp` means raw bytes. */
 export const PROTOCOLS = ["tcp", "ws"] as const;
 
-/** TCP states by name, as in RFC 9293, in the order of the kernel's numbers from 1 on (include/net/tcp_states.h). */
+/**
+ * Names of TCP states, as in RFC 9293, in the order of the kernel's numbers starting at 1 (include/net/tcp_states.h).
+ */
 export const TCP_STATE_NAMES = [
   "ESTABLISHED",
   "SYN_SENT",
@@ -34,25 +37,26 @@ export const TCP_STATE_NAMES = [
 ] as const;
 
 /**
- * How an experiment of the lab ended. `refuted`: what was observed excludes the prediction. `inconclusive`: it neither shows nor
- * excludes it, as on a host that is too busy. `failed`: it broke off, and says nothing of the claim. `skipped`: this host lacks
- * or forbids what it takes.
+ * Verdicts of experiments. `refuted`: the observation rules out the prediction. `inconclusive`: it neither supports nor
+ * rules out the prediction, for example on a busy host. `failed`: the experiment was aborted and says nothing about the
+ * claim. `skipped`: this host lacks or forbids a prerequisite.
  */
 export const LAB_VERDICTS = ["confirmed", "refuted", "inconclusive", "failed", "skipped"] as const;
 
 /**
- * Who has the connections. `ordinary`: a program with one descriptor table whose source ports the kernel chooses, as most
- * are; `fourtuple`: ours, which parks sockets, has more tables and chooses the 4-tuples itself.
+ * Programs that hold the connections. `ordinary`: a typical program with one descriptor table, whose source ports the
+ * kernel chooses. `fourtuple`: ours, which parks sockets, uses several tables and chooses 4-tuples itself.
  */
 export const PROGRAMS = ["ordinary", "fourtuple"] as const;
 
-/** What carries connections: the kernel's sockets behind epoll, or in io_uring. */
+/** I/O engines: kernel sockets with epoll, or with io_uring. */
 export const ENGINES = ["epoll", "uring"] as const;
-/** What can be asked for. */
+/** Values of --engine. */
 export const ENGINE_CHOICES = ["auto", ...ENGINES] as const;
 
 /**
- * What keeps io_uring from a run. `filter`: seccomp or a security module refuses it; `disabled`: kernel.io_uring_disabled; `kernel`: it has no
- * io_uring, or a sandbox hides it; `operations`: it lacks some; `memlock`: RLIMIT_MEMLOCK is too small; `other`: the errno says.
+ * Why io_uring is unavailable. `filter`: seccomp or a security module blocks it; `disabled`: kernel.io_uring_disabled;
+ * `kernel`: it lacks io_uring, or a sandbox hides it; `operations`: it lacks operations; `memlock`: RLIMIT_MEMLOCK is
+ * too low; `other`: see the errno.
  */
 export const URING_OBSTACLES = ["filter", "disabled", "kernel", "operations", "memlock", "other"] as const;

@@ -1,4 +1,4 @@
-// The published JSON Schemas, made of those that files are checked by.
+// JSON Schemas for publication, generated from the schemas that validate files.
 import type { core, ZodType } from "zod";
 import { z } from "../util/zod.js";
 import { diagnosisSchema } from "./diagnosis.js";
@@ -7,7 +7,7 @@ import { predictionSchema } from "./prediction.js";
 import { pressureSchema } from "./sockets/pressure.js";
 import { listenersSchema, socketTableSchema } from "./sockets/socket-table.js";
 
-/** All that is printed as JSON, by its `kind`. */
+/** Schemas of all JSON output, by `kind`. */
 const PUBLISHED: Readonly<Record<string, ZodType>> = {
   ...SCHEMAS,
   diagnosis: diagnosisSchema,
@@ -17,10 +17,10 @@ const PUBLISHED: Readonly<Record<string, ZodType>> = {
   sockets: socketTableSchema,
 };
 
-/** The files of docs/schema/ by their names, as they are to be written. */
+/** Returns the files in docs/schema/ by name. */
 export function jsonSchemaFiles(): Record<string, string> {
   return Object.fromEntries(
-    // What goes in: a field with a default may be missing, further ones are allowed.
+    // Use the input schema: fields with a default may be missing, and additional fields are allowed.
     Object.entries(PUBLISHED).map(([kind, schema]) => [
       `${kind}-result.json`,
       `${JSON.stringify(z.toJSONSchema(schema, { io: "input", override: dropPattern }), null, 2)}\n`,
@@ -28,7 +28,7 @@ export function jsonSchemaFiles(): Record<string, string> {
   );
 }
 
-/** A format says more than the expression that checks it. */
+/** The format is more specific than the regular expression that validates it. */
 function dropPattern({ jsonSchema }: { readonly jsonSchema: core.JSONSchema.BaseSchema }): void {
   if (jsonSchema.format !== undefined) delete jsonSchema.pattern;
 }

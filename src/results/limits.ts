@@ -1,17 +1,17 @@
-// What results say of the host's limits: which one, what it caps, whose it is, what it allows a load.
+// Limits of the host in results: name, what they cap, scope, and what they allow for a load.
 import { z } from "../util/zod.js";
 import { bound, count, type TypeOf } from "./fields.js";
 
 export const limitCaps = z
   .enum(["held", "rate", "source-ports", "memory", "lookups", "closing", "messages"])
-  .describe("what it really caps: connections held, connections per second, …");
-/** What a limit really caps. */
+  .describe("what the limit caps: connections held, connections per second, …");
+/** What a limit caps. */
 export type Caps = TypeOf<typeof limitCaps>;
 
-/** What every limit has. */
+/** Fields common to all limits. */
 const named = {
-  id: z.string().describe("stable, in kebab-case"),
-  name: z.string().describe("the kernel's own"),
+  id: z.string().describe("stable identifier in kebab-case"),
+  name: z.string().describe("the kernel's name"),
   unit: z.enum([
     "descriptors",
     "ports",
@@ -27,24 +27,24 @@ const named = {
   ]),
   scope: z
     .enum(["table", "process", "user", "namespace", "cgroup", "host", "network"])
-    .describe("whom it is shared by: one descriptor table, a process, a user, …"),
+    .describe("scope within which the limit is shared: one descriptor table, a process, a user, …"),
   caps: limitCaps,
-  side: z.enum(["client", "server", "both"]).describe("the end of a connection that it is about"),
+  side: z.enum(["client", "server", "both"]).describe("end of a connection to which the limit applies"),
 };
 
 export const limitRow = z.object({
   ...named,
-  now: bound.optional().describe("as it is now, in the limit's unit; missing when it cannot be read"),
-  nowText: z.string().describe("the same in words"),
+  now: bound.optional().describe("current value, in the limit's unit; missing if it cannot be read"),
+  nowText: z.string().describe("current value as text"),
   allows: z
     .union([bound, z.literal("unknown")])
     .optional()
-    .describe("connections of this load that it allows; missing for limits that cap something else"),
-  needs: count.optional().describe("what the load needs, in the limit's unit; missing when it needs nothing of it"),
+    .describe("number of connections of this load that the limit allows; missing for limits that cap something else"),
+  needs: count.optional().describe("value that the load needs, in the limit's unit; missing if it needs none"),
   verdict: z
     .enum(["ok", "insufficient", "low", "unknown"])
     .describe(
-      "insufficient: fewer connections than wanted; low is advice: it caps no number of connections, but this load will feel it",
+      "insufficient: allows fewer connections than wanted; low: advice about a limit that does not cap the number of connections but affects this load",
     ),
 });
 export type LimitRow = TypeOf<typeof limitRow>;
@@ -52,19 +52,24 @@ export type LimitVerdict = LimitRow["verdict"];
 
 const inspected = z.object({
   ...named,
-  source: z.string().describe("where the kernel documents it"),
-  change: z.string().describe("how it is changed, in one line"),
+  source: z.string().describe("kernel documentation of the limit"),
+  change: z.string().describe("how to change the limit, in one line"),
   privilege: z
     .enum(["none", "CAP_NET_ADMIN", "CAP_SYS_ADMIN", "CAP_SYS_RESOURCE", "administrator"])
-    .describe("that changing it takes: none, root over this network namespace, root over the host, another program"),
-  pitfall: z.string().describe("what people get wrong about it"),
-  sysctl: z.string().optional().describe("the setting that the need is about, for those that a program can write"),
-  now: bound.optional().describe("in its unit; missing when it cannot be read or there is none"),
+    .describe(
+      "privilege required to change it: none, root in this network namespace, root on the host, or an administrator of the kernel command line, the container or the hardware",
+    ),
+  pitfall: z.string().describe("common misconception about the limit"),
+  sysctl: z.string().optional().describe("sysctl to change, if a program can write it"),
+  now: bound.optional().describe("current value in the limit's unit; missing if it cannot be read or there is none"),
 });
 export type InspectedLimit = TypeOf<typeof inspected>;
-/** Whom a limit is shared by. */
+/** Scope within which a limit is shared. */
 export type Scope = InspectedLimit["scope"];
-/** The end of a connection that a limit is about. */
+/** End of a connection to which a limit applies. */
 export type Side = InspectedLimit["side"];
-/** What changing a limit takes: nothing, root over this network namespace, root over the host, or another program. */
+/**
+ * Privilege required to change a limit: none, root in this network namespace, root on the host, or an administrator of
+ * the kernel command line, the container or the hardware.
+ */
 export type Privilege = InspectedLimit["privilege"];

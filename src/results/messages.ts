@@ -1,4 +1,4 @@
-// What became of a client's messages.
+// Statistics of a client's messages.
 import { z } from "../util/zod.js";
 import { count, microseconds, milliseconds, perSecond, type TypeOf } from "./fields.js";
 
@@ -6,33 +6,35 @@ export const messages = z
   .object({
     expected: z
       .enum(["echo", "any", "none"])
-      .describe("what was compared: the same bytes to the last one, whatever came, nothing"),
+      .describe("what counted as an answer: the same bytes, any bytes, or nothing"),
     bytes: count,
-    ratePerSec: perSecond.describe("asked for, per connection"),
-    due: count.describe("whose moment came while their connection was open"),
+    ratePerSec: perSecond.describe("requested rate per connection"),
+    due: count.describe("messages whose time came while their connection was open"),
     sent: count,
     answered: count,
     unanswered: count.describe(
-      "sent and not answered a second after the last one was sent, or when their connection was lost",
+      "messages sent but not answered within a second of the last one being sent, or before their connection was lost",
     ),
     inFlight: count.describe(
-      "sent and not waited for: younger than what the answers took, which was always about the same, or the schedule closed their connection",
+      "messages sent but not waited for: younger than answers took, which was always about the same, or on a connection that the schedule closed",
     ),
-    late: count.describe("sent more than a millisecond after they were due"),
+    late: count.describe("messages sent more than a millisecond after they were due"),
     longestDelayMs: milliseconds,
-    missed: count.describe("due and never sent to their end"),
-    blocked: count.describe("due while the kernel took no more bytes of their connection: its peer did not read"),
+    missed: count.describe("messages due but never completely sent"),
+    blocked: count.describe("messages due while the kernel accepted no more bytes, because the peer did not read"),
     movedMs: milliseconds.describe(
-      "by which standstills of the program have moved the schedule: what they delayed is not caught up, but late by that",
+      "delay of the schedule while the program was stalled; delayed messages are not caught up, but count as late by this time",
     ),
     youngestUnansweredUs: microseconds
       .optional()
       .describe(
-        "from here on the percentiles of the round trip are lower bounds: what is unanswered counts as late as it was",
+        "age of the youngest unanswered message; round-trip percentiles above it are lower bounds, because unanswered messages count with their age",
       ),
-    unaskedBytes: count.describe("received, and no message asked for them: greetings, pushes, echoes too many"),
-    wrongBytes: count.describe("received instead of an answer"),
+    unaskedBytes: count.describe(
+      "bytes received that are not part of an answer: greetings, push messages, surplus echoes",
+    ),
+    wrongBytes: count.describe("bytes received instead of an answer"),
   })
   .describe("due = sent + missed; sent = answered + unanswered + inFlight");
-/** What became of a run's messages. */
+/** Statistics of a run's messages. */
 export type MessageResult = TypeOf<typeof messages>;

@@ -1,4 +1,4 @@
-// From what a file holds to a result of a known kind, or to the sentence that says which field is wrong.
+// Parses data as a result of a known kind, or reports which field is invalid.
 import type { core } from "zod";
 import { AppError } from "../util/errors.js";
 import { z } from "../util/zod.js";
@@ -7,7 +7,7 @@ import { VERSION } from "./fields.js";
 import { type LabResult, labSchema } from "./lab/lab.js";
 import { type ServeResult, serveSchema } from "./serve.js";
 
-/** Results that are saved and read again, by their `kind`. */
+/** Results that are saved and read again, by `kind`. */
 export interface Results {
   connect: ConnectResult;
   serve: ServeResult;
@@ -25,11 +25,11 @@ const COMMANDS: Record<ResultKind, string> = {
 };
 
 /**
- * Takes a value for a result. Fields that the format does not know are dropped; a result without `samples` gets an empty list.
+ * Parses a value as a result. Unknown fields are dropped; missing `samples` become an empty array.
  *
- * @param kinds those that will do
- * @param name what the value is called in the error: a file's name
- * @throws {AppError} E_OPTION when it is none of them; the message names the first field that is wrong
+ * @param kinds kinds to accept
+ * @param name used for the value in errors, such as a file name
+ * @throws {AppError} E_OPTION for any other value; the message names the first invalid field
  */
 export function parseResult<K extends ResultKind>(value: unknown, kinds: readonly K[], name: string): Results[K] {
   const kind = kinds.find((candidate) => candidate === (value as { kind?: unknown } | null)?.kind);
@@ -49,24 +49,24 @@ export function parseResult<K extends ResultKind>(value: unknown, kinds: readonl
     );
   }
   const parsed = SCHEMAS[kind].safeParse(value);
-  // The schema of a kind has that kind's type: TypeScript does not follow it through the key.
+  // A kind's schema has that kind's type, but TypeScript cannot infer this from the key.
   if (parsed.success) return parsed.data as Results[ResultKind] as Results[K];
   const issue = parsed.error.issues[0]!;
   throw new AppError("E_OPTION", `${name} is not a run result: ${describeIssue(issue, value)}`, { fix: wanted });
 }
 
 /**
- * Takes what a caller of the library has for a result: that of a run, or the JSON of one.
+ * Parses a value from a caller of the library: a run's result, or its JSON.
  *
- * @throws {AppError} E_OPTION when it is none
+ * @throws {AppError} E_OPTION when it is not a result
  */
 export function parseOwnResult<K extends ResultKind>(value: unknown, kinds: readonly K[]): Results[K] {
   let plain: unknown;
   try {
-    // JSON has null for what a list left undefined.
+    // JSON represents undefined array elements by null.
     plain = JSON.parse(JSON.stringify(value) ?? "null", (_, field) => field ?? undefined);
   } catch {
-    // A circle is no result either.
+    // Cyclic data is not a result.
   }
   return parseResult(plain, kinds, "this");
 }

@@ -1,5 +1,5 @@
-// The evidence that a client's run has beside its own counters: the server's end where that is this host, the way to it, and which
-// connections were lost.
+// Evidence for a client's run besides its own counters: the server side if it is on this host, the path to it, and
+// which connections were lost.
 import { z } from "../util/zod.js";
 import { bound, byName, count, milliseconds, port, type TypeOf } from "./fields.js";
 
@@ -8,15 +8,15 @@ const listener = z.object({
   port,
   acceptQueue: z.object({
     used: count,
-    limit: count.optional().describe("missing out of /proc/net/tcp, which does not tell"),
+    limit: count.optional().describe("missing if read from /proc/net/tcp, which lacks it"),
   }),
-  drops: count.optional().describe("what it has dropped while the run lasted"),
+  drops: count.optional().describe("number of connections dropped during the run"),
   uid: z.number(),
   inode: z.number().optional(),
   since: z
     .enum(["before", "replaced", "late"])
     .optional()
-    .describe("listened when the run began, was made anew in mid-run, or was not there at first"),
+    .describe("whether it was listening when the run began, was replaced during the run, or started late"),
 });
 export type PeerListener = TypeOf<typeof listener>;
 
@@ -24,115 +24,121 @@ const elsewhere = z
   .object({
     ip: z.string(),
     port,
-    kind: z.enum(["listening", "bound"]).describe("bound: it has the port, and has not called listen()"),
-    process: z.object({ pid: count, command: z.string() }).optional().describe("missing when it is not visible"),
+    kind: z.enum(["listening", "bound"]).describe("bound: it has the port, but has not called listen()"),
+    process: z.object({ pid: count, command: z.string() }).optional().describe("missing if it is not visible"),
   })
-  .describe("a socket on a destination's port, at an address that no destination has");
+  .describe("a socket on a destination's port, but at an address that is not a destination");
 export type ElsewhereListener = TypeOf<typeof elsewhere>;
 
 const processFacts = z.object({
   pid: count,
   name: z.string().describe("/proc/PID/comm"),
-  args: z.array(z.string()).describe("as it was started, or as it calls itself now; the first is the program"),
-  isStopped: z.boolean().describe("by a signal (SIGSTOP), by a debugger, or frozen"),
-  isFrozen: z.boolean().optional().describe("with its cgroup, as docker pause does"),
-  nofileLimit: bound.optional().describe("soft RLIMIT_NOFILE; missing when it may not be read"),
-  openDescriptors: count.optional().describe("in its main thread's table; missing when they may not be read"),
+  args: z.array(z.string()).describe("arguments as started, or as changed by the process; the first is the program"),
+  isStopped: z.boolean().describe("whether it is stopped by a signal (SIGSTOP) or a debugger, or frozen"),
+  isFrozen: z.boolean().optional().describe("whether it is frozen with its cgroup, as by docker pause"),
+  nofileLimit: bound.optional().describe("soft RLIMIT_NOFILE; missing if it cannot be read"),
+  openDescriptors: count
+    .optional()
+    .describe("number of descriptors in its main thread's table; missing if they cannot be read"),
 });
-/** What /proc tells of another process. */
+/** Facts about another process from /proc. */
 export type ProcessFacts = TypeOf<typeof processFacts>;
 
 export const localPeer = z.object({
-  listeners: z.array(listener).describe("LISTEN sockets on the destinations; none when nobody listens"),
+  listeners: z.array(listener).describe("LISTEN sockets on the destinations; empty if there are none"),
   elsewhere: z
     .array(elsewhere)
     .optional()
-    .describe("who has the destinations' ports at other addresses; missing where each destination has a listener"),
+    .describe("sockets on the destinations' ports at other addresses; missing if every destination has a listener"),
   process: processFacts
     .optional()
     .describe(
-      "the process that has most of the sockets there, or, where an accept queue is not empty, of those that can take from it; missing when none is visible",
+      "process with most of the sockets or, if an accept queue is not empty, with most among those that can accept from it; missing if none is visible",
     ),
 });
-/** The other end of a run where it is on this host. */
+/** Server side of a run, if it is on this host. */
 export type LocalPeer = TypeOf<typeof localPeer>;
 
 export const accepting = z.object({
-  accepted: count.describe("ESTABLISHED, and a program's"),
-  waiting: count.describe("ESTABLISHED, and nobody's yet: they wait in an accept queue"),
-  synReceived: count.describe("the handshake's end is not seen, was dropped, or waits for data (TCP_DEFER_ACCEPT)"),
-  isMoving: z.boolean().describe("some were accepted shortly before"),
+  accepted: count.describe("ESTABLISHED connections that a program has accepted"),
+  waiting: count.describe("ESTABLISHED connections waiting in an accept queue"),
+  synReceived: count.describe(
+    "handshakes whose last ACK is missing, was dropped, or must carry data (TCP_DEFER_ACCEPT)",
+  ),
+  isMoving: z.boolean().describe("whether some were accepted shortly before"),
 });
-/** The server's end of a run at the end of its hold. */
+/** Server side of a run at the end of its hold. */
 export type Accepting = TypeOf<typeof accepting>;
 
 const refusingRoute = z.object({
   kind: z.enum(["route", "rule"]),
   type: z.enum(["blackhole", "unreachable", "prohibit", "throw"]),
-  to: z.string().describe("the address that it was looked up for"),
-  entry: z.string().describe("as ip route or ip rule prints it: blackhole 10.1.0.0/16"),
+  to: z.string().describe("address that was looked up"),
+  entry: z.string().describe("in the format of ip route or ip rule: blackhole 10.1.0.0/16"),
 });
-/** A route or a rule that refuses what goes to `to`. */
+/** A route or rule that rejects packets to `to`. */
 export type RefusingRoute = TypeOf<typeof refusingRoute>;
 
 const filterRule = z.object({
-  hook: z.string().describe("input, output, …: where the packet meets it"),
-  table: z.string().describe("with its family: inet filter"),
+  hook: z.string().describe("where it applies to packets: input, output, …"),
+  table: z.string().describe("including the family: inet filter"),
   chain: z.string(),
-  handle: count.optional().describe("as nft -a shows it; missing for the chain's policy"),
+  handle: count.optional().describe("as shown by nft -a; missing for the chain's policy"),
   verdict: z.enum(["drop", "reject", "policy-drop"]),
-  port: port.optional().describe("the destination port that it is about; missing where it names none, or in a set"),
+  port: port.optional().describe("destination port that it matches; missing if it has none, or uses a set"),
 });
-/** A rule of nftables that drops or rejects. */
+/** An nftables rule that drops or rejects. */
 export type FilterRule = TypeOf<typeof filterRule>;
 
 export const localPath = z
   .object({
-    failedAtOnce: byName.describe("failures that connect() itself returned, by errno: this host's own answers"),
+    failedAtOnce: byName.describe("failures returned by connect() itself, by errno; these originate on this host"),
     routes: z
       .array(refusingRoute)
       .optional()
-      .describe("that refuse a destination, those that count first; missing where they may not be read"),
+      .describe("routes and rules that reject a destination, in order of precedence; missing if they cannot be read"),
     rules: z
       .array(filterRule)
       .optional()
-      .describe("of nftables, that drop or reject; missing where they may not be read"),
+      .describe("nftables rules that drop or reject; missing if they cannot be read"),
   })
-  .describe("this host's own routes and firewall, when connections failed");
+  .describe("routes and firewall of this host; only if connections failed");
 export type LocalPath = TypeOf<typeof localPath>;
 
 const badSource = z.object({
-  ip: z.string().describe("the source; of a destination without one, the destination"),
+  ip: z.string().describe("source address; for a destination without a route, the destination"),
   problem: z
     .enum(["absent", "interface-down", "tentative", "duplicate", "nonlocal", "family-disabled", "no-route", "refused"])
     .describe(
-      "absent: no interface has the address; tentative: IPv6's duplicate address detection has not finished; duplicate: another host has it; nonlocal: only a route of type local covers it; refused: bind() or connect() says another errno",
+      "absent: no interface has the address; tentative: IPv6 duplicate address detection has not completed; duplicate: another host has it; nonlocal: only a route of type local covers it; refused: bind() or connect() returned another errno",
     ),
-  detail: z.string().optional().describe("the interface, the setting or the errno that it is about"),
+  detail: z.string().optional().describe("interface, setting or errno concerned"),
 });
 export type BadSource = TypeOf<typeof badSource>;
 
 export const portShortage = z.object({
-  badSources: z.array(badSource).describe("source addresses of the plan that cannot be bound, the first few"),
+  badSources: z.array(badSource).describe("source addresses of the plan that cannot be bound; the first few"),
   badSourceCount: count,
-  unreachable: z.array(badSource).describe("destinations that nothing leaves the host to"),
-  timeWaits: count.describe("4-tuples of the plan in TIME_WAIT when the ramp was over"),
-  timeWaitFirstMs: milliseconds.describe("until the first of them ends"),
-  timeWaitLastMs: milliseconds.describe("until the last of them ends"),
-  closing: count.describe("4-tuples of the plan that are closed at this end and wait for the peer"),
+  unreachable: z.array(badSource).describe("destinations that cannot be reached from this host"),
+  timeWaits: count.describe("number of 4-tuples of the plan in TIME_WAIT at the end of the ramp"),
+  timeWaitFirstMs: milliseconds.describe("time until the first of them expires"),
+  timeWaitLastMs: milliseconds.describe("time until the last of them expires"),
+  closing: count.describe("number of 4-tuples of the plan that are closed at this end and waiting for the peer"),
 });
-/** What stands behind EADDRNOTAVAIL. */
+/** Causes of EADDRNOTAVAIL. */
 export type PortShortage = TypeOf<typeof portShortage>;
 
 export const lossPattern = z
   .object({
-    shortestHeldMs: milliseconds.describe("from ESTABLISHED until lost"),
+    shortestHeldMs: milliseconds.describe("time from ESTABLISHED to loss"),
     longestHeldMs: milliseconds,
-    openedOverMs: milliseconds.describe("between the first and the last of those lost to be ESTABLISHED"),
-    kept: count.describe("still open when the closing began, in threads that have lost some"),
-    keptOlder: count.describe("of these, ESTABLISHED no later than the first of those lost"),
-    keptYounger: count.describe("of these, ESTABLISHED no earlier than the last of those lost"),
-    oldestKeptMs: milliseconds.describe("how long the oldest of those still open had been ESTABLISHED by then"),
+    openedOverMs: milliseconds.describe(
+      "time between the first and the last of the lost connections becoming ESTABLISHED",
+    ),
+    kept: count.describe("number still open when closing began, in threads that lost connections"),
+    keptOlder: count.describe("of these, the number ESTABLISHED no later than the first lost connection"),
+    keptYounger: count.describe("of these, the number ESTABLISHED no earlier than the last lost connection"),
+    oldestKeptMs: milliseconds.describe("age of the oldest connection that was still open"),
   })
-  .describe("which connections were lost: the oldest, the newest, or some of all ages");
+  .describe("age of the connections that were lost: the oldest, the newest, or any");
 export type LossPattern = TypeOf<typeof lossPattern>;

@@ -1,49 +1,52 @@
-// The ceiling of connections on a host, predicted: the same object for the terminal, `doctor --json` and the library's caller.
+// Predicted ceiling of connections on a host, shared by the terminal, `doctor --json` and callers of the library.
 import { z } from "../util/zod.js";
 import { bound, count, hostLoad, perSecond, startedAt, type TypeOf, version } from "./fields.js";
 import { PROGRAMS } from "./identifiers.js";
 import { limitRow } from "./limits.js";
 
-const program = z.enum(PROGRAMS).describe("ordinary: one descriptor table, source ports that the kernel chooses");
+const program = z.enum(PROGRAMS).describe("ordinary: one descriptor table, source ports chosen by the kernel");
 export type Program = TypeOf<typeof program>;
 const role = z.enum(["server", "client", "both"]);
 export type Role = TypeOf<typeof role>;
 
 const ceiling = {
   ceiling: bound.describe(
-    "connections that this host holds of this load, as far as its limits can be seen; unlimited where none of those bounds it",
+    "number of connections of this load that this host can hold, as far as its limits are visible; unlimited if none of them applies",
   ),
   isTargetMet: z.boolean(),
-  binding: limitRow.optional().describe("the limit that is the ceiling"),
+  binding: limitRow.optional().describe("limit that determines the ceiling"),
 };
 const answer = z.object(ceiling);
-/** What one program can do of what is wanted. */
+/** Ceiling for one program. */
 export type Answer = TypeOf<typeof answer>;
 
 const connectionCost = z.object({
   kernelBytesPerEnd: count,
   chargedBytesPerEnd: count.describe(
-    "what of it a memory cgroup is charged with: less, as sockets that a server accepts are made outside of any",
+    "part charged to a memory cgroup; lower than the total, because sockets accepted by a server are allocated outside any cgroup",
   ),
-  userBytesPerEnd: count.describe("in our programs"),
-  cpuSecondsPerConnection: count.describe("to open one, both ends"),
-  cpuSecondsPerMessage: count.describe("for a message and its answer, both ends"),
+  userBytesPerEnd: count.describe("memory in our programs"),
+  cpuSecondsPerConnection: count.describe("CPU time to open a connection, at both ends"),
+  cpuSecondsPerMessage: count.describe("CPU time for a message and its answer, at both ends"),
   isMeasured: z.boolean(),
-  isUserMemoryGiven: z.boolean().optional().describe("not taken from programs of ours"),
+  isUserMemoryGiven: z
+    .boolean()
+    .optional()
+    .describe("whether the user memory was given rather than measured with our programs"),
 });
-/** What one connection takes of this host. */
+/** Resources that a connection uses on this host. */
 export type ConnectionCost = TypeOf<typeof connectionCost>;
 
 const connectRate = z.object({
   requestedPerSec: perSecond.optional(),
-  sustainedPerSec: bound.describe("unlimited where TIME_WAITs are taken over at once"),
+  sustainedPerSec: bound.describe("unlimited if TIME_WAIT sockets are reused at once"),
   tuples: count.describe(
-    "4-tuples towards the destination that no other connection holds; those in TIME_WAIT are among them",
+    "4-tuples towards the destination that no other connection holds, including those in TIME_WAIT",
   ),
-  keptSeconds: count.describe("how long a closed connection keeps its 4-tuple, of those that are kept longest"),
-  lastsSeconds: count.optional().describe("how long the rate asked about lasts; missing for ever"),
+  keptSeconds: count.describe("longest time in seconds for which a closed connection keeps its 4-tuple"),
+  lastsSeconds: count.optional().describe("how long the requested rate can last; missing if forever"),
 });
-/** How many connections a second this host can open and close, for ever and for a while. */
+/** Rate at which this host can open and close connections, sustained and temporary. */
 export type ConnectRate = TypeOf<typeof connectRate>;
 
 export const predictionSchema = z
@@ -51,34 +54,34 @@ export const predictionSchema = z
     kind: z.literal("prediction"),
     version,
     takenAt: startedAt,
-    program: program.describe("whose ceiling, limits and cost these are"),
-    answers: z.object({ ordinary: answer, fourtuple: answer }).describe("the ceilings of both programs"),
+    program: program.describe("program that the ceiling, limits and cost apply to"),
+    answers: z.object({ ordinary: answer, fourtuple: answer }).describe("ceilings for both programs"),
     role,
     target: z.string().optional(),
     connections: count,
     ...ceiling,
-    next: z.array(limitRow).describe("the three behind it"),
-    limits: z.array(limitRow).describe("every limit, the worst first"),
-    unknown: z.array(z.string()).describe("limits that could not be read: the ceiling may be lower"),
+    next: z.array(limitRow).describe("the three next limits"),
+    limits: z.array(limitRow).describe("all limits, worst first"),
+    unknown: z.array(z.string()).describe("limits that could not be read, so the ceiling may be lower"),
     cost: connectionCost.extend({ bytesPerConnection: count }),
-    notes: z.array(z.string()).describe("what is not certain about these numbers, in sentences"),
-    obstacle: z.string().optional().describe("why the cost was not measured; missing when it was, or was not to be"),
+    notes: z.array(z.string()).describe("uncertainties of these figures, in sentences"),
+    obstacle: z.string().optional().describe("why the cost was not measured; missing if it was, or was not requested"),
     hostLoad: hostLoad.optional(),
     cores: count,
-    rampSeconds: count.describe("how long opening them all takes, as far as the CPU goes"),
+    rampSeconds: count.describe("time to open all connections, limited only by CPU"),
     cpu: z
       .object({ connectionsPerSec: perSecond, messagesPerSec: perSecond })
-      .describe("what the CPU does at most, by what was measured: connections opened, and messages answered"),
-    messages: z.object({ ratePerSec: perSecond, bytes: count }).describe("that are wanted, over all connections"),
-    rate: connectRate.optional().describe("connections that come and go; missing for a server"),
+      .describe("limits of the CPU, from measurements: connections opened and messages answered"),
+    messages: z.object({ ratePerSec: perSecond, bytes: count }).describe("requested messages, over all connections"),
+    rate: connectRate.optional().describe("rate of short-lived connections; missing for a server"),
     clients: z
       .object({
-        addresses: count.describe("source addresses with all of their ports"),
-        hosts: count.describe("like this one, or like the one asked about"),
+        addresses: count.describe("number of source addresses, using all of their ports"),
+        hosts: count.describe("number of hosts like this one, or like the hypothetical one"),
       })
       .optional()
-      .describe("what the other side must bring; missing where it is this host"),
-    isWhatIf: z.boolean().describe("the facts are not this host's alone: other hardware was asked about"),
+      .describe("clients needed on the other side; missing if that is this host"),
+    isWhatIf: z.boolean().describe("whether hypothetical hardware was used instead of this host's"),
   })
-  .meta({ title: "Prediction", description: "What `fourtuple doctor --json` prints" });
+  .meta({ title: "Prediction", description: "Output of `fourtuple doctor --json`" });
 export interface Prediction extends TypeOf<typeof predictionSchema> {}

@@ -1,4 +1,4 @@
-// What a server's life came to: the same object for the terminal, `serve --json`, the report and the library's caller.
+// Result of a server's run, shared by the terminal, `serve --json`, reports and callers of the library.
 import { z } from "../util/zod.js";
 import { diagnosis } from "./diagnosis.js";
 import { engine } from "./engine.js";
@@ -17,48 +17,52 @@ export const serveSchema = z
     protocol: z
       .enum(PROTOCOLS)
       .optional()
-      .describe("what was spoken over the connections; results of older versions have none, and are of tcp"),
+      .describe("protocol used on the connections; missing in results from older versions, which used tcp"),
     tls: tls.optional(),
     accepted: count,
     ready: count
       .optional()
-      .describe("set up in the protocol: upgraded; in plain TCP as accepted; results of older versions have none"),
+      .describe(
+        "number of connections set up in the protocol, for example upgraded; in plain TCP, same as accepted; missing in results from older versions",
+      ),
     peakOpen: count,
-    openAtStop: count.describe("open when it was told to stop"),
+    openAtStop: count.describe("number of connections open when the server was stopped"),
     kernel: z
       .object({ source, sockets: count })
       .optional()
       .describe(
-        "ESTABLISHED sockets on its address and port in the kernel's table at that moment, those that still waited in the accept queue included; missing where it could not be read, or not in time",
+        "ESTABLISHED sockets on its address and port in the kernel's socket table at that time, including those in the accept queue; missing if the table could not be read, or not in time",
       ),
-    rejected: count.describe("above --max-connections"),
+    rejected: count.describe("number of connections above --max-connections"),
     sentBytes: count,
     receivedBytes: count,
     failures,
     heartbeats: z
       .object({ sent: count, answered: count })
       .optional()
-      .describe("such as pings: sent by this side, and answered by the peer"),
-    tableFull: count.describe("how often a full descriptor table made a thread leave the accepting to others"),
+      .describe("heartbeats, such as pings, sent by this side and answered by the peer"),
+    tableFull: count.describe("number of times that a full descriptor table made a thread leave accepting to others"),
     backlog: z.object({
       length: count,
       drops: count
         .optional()
         .describe(
-          "what this listening socket dropped, most often because its accept queue was full; missing where netlink is refused",
+          "number of connections dropped by the listening socket, usually because its accept queue was full; missing if netlink is refused",
         ),
       listenOverflows: count.describe(
-        "the kernel's counter over the server's life, of all listening sockets of the host",
+        "increase of the kernel's counter during the run, over all listening sockets of the host",
       ),
-      listenDrops: count.describe("likewise"),
+      listenDrops: count.describe("as for listenOverflows"),
     }),
     memory: z.object({ residentBytes: z.number(), userBytesPerConnection: z.number() }),
     threads: count,
     hasPrivateTables: z.boolean(),
     nofileLimit: bound,
-    engine: engine.optional().describe("missing in results of older versions, and of parts that differ in it"),
+    engine: engine
+      .optional()
+      .describe("missing in results from older versions, and in merged results of runs with different engines"),
     evidence,
     diagnosis,
   })
-  .meta({ title: "ServeResult", description: "The last line that `fourtuple serve --json` prints" });
+  .meta({ title: "ServeResult", description: "Last line of the output of `fourtuple serve --json`" });
 export interface ServeResult extends TypeOf<typeof serveSchema> {}

@@ -1,9 +1,10 @@
-// Limits that a caller sets to a run, for CI: past one of them the target is missed, whatever else went well.
+// Thresholds that a caller sets, for example in CI. A run that exceeds one misses its target, whatever else it
+// achieves.
 
 import type { Miss, Thresholds } from "./connect.js";
 import type { LatencySummary } from "./histogram/latency-summary.js";
 
-/** What of a result they are about. */
+/** Figures of a result to which thresholds apply. */
 interface Measured {
   readonly latency: { readonly connect: LatencySummary; readonly roundTrip: LatencySummary };
   readonly ratePerSec: number;
@@ -26,7 +27,7 @@ export function thresholdMisses({ maxP99Ms, minRatePerSec, maxFailed }: Threshol
   return misses;
 }
 
-/** Whether failures and losses are within what is allowed. */
+/** Returns whether the number of failed and lost connections is within the threshold. */
 export function toleratesFailures(
   { maxFailed }: Thresholds,
   { failed, lost }: Pick<Measured, "failed" | "lost">,
@@ -34,7 +35,7 @@ export function toleratesFailures(
   return maxFailed !== undefined && failed + lost <= maxFailed;
 }
 
-/** What is missing without the connections that were allowed to fail or to be lost. */
+/** Returns the misses without connections that were allowed to fail or be lost. */
 export function withoutTolerated(misses: readonly Miss[], { requested, established, failed }: Measured): Miss[] {
   return misses
     .filter(({ kind }) => kind !== "lost" && kind !== "unready")

@@ -1,6 +1,7 @@
-// Histograms as text: HdrHistogram's own encoding V2, compressed, in base64, which the HDR libraries of other languages and their
-// log viewers read. A cookie and a length around zlib data; in it a header of 40 bytes, and the counts up to the last one that is
-// not 0, each a ZigZag LEB128 number, where a negative number stands for a run of zeros.
+// Encodes histograms as text in HdrHistogram's compressed V2 encoding, in base64, which HDR libraries in other
+// languages and log viewers can read. A cookie and a length precede zlib data, which contains a header of 40 bytes and
+// the counts up to the last nonzero one. Each count is a ZigZag LEB128 number; a negative number represents a run of
+// zeros.
 import { deflateSync, inflateSync } from "node:zlib";
 import { AppError } from "../../util/errors.js";
 import { BUCKETS, HIGHEST_US, LOWEST_US, SIGNIFICANT_DIGITS } from "./buckets.js";
@@ -11,11 +12,11 @@ const COMPRESSED_COOKIE = 0x1c849314;
 const COMPRESSED_HEADER_BYTES = 8;
 const HEADER_BYTES = 40;
 const AT = { cookie: 0, payloadBytes: 4, indexOffset: 8, digits: 12, lowest: 16, highest: 24, ratio: 32 } as const;
-/** Eight groups of seven bits, and one byte as it is. */
+/** Eight groups of seven bits, and one full byte. */
 const WORD_BYTES = 9;
 const LONGEST = HEADER_BYTES + BUCKETS * WORD_BYTES;
 
-/** The histogram in HdrHistogram's V2 encoding, compressed, as base64. */
+/** Encodes a histogram in HdrHistogram's compressed V2 encoding, as base64. */
 export function encodeHistogram(histogram: Histogram): string {
   const payload = encodeCounts(histogram.counts);
   const plain = Buffer.alloc(HEADER_BYTES + payload.length);
@@ -34,9 +35,9 @@ export function encodeHistogram(histogram: Histogram): string {
 }
 
 /**
- * Reads what encodeHistogram() has written, or another HDR library for a histogram of the same buckets.
+ * Decodes the output of encodeHistogram(), or that of another HDR library for a histogram with the same buckets.
  *
- * @throws {AppError} E_OPTION for anything else, however long it claims to be
+ * @throws {AppError} E_OPTION for any other input, whatever length it claims
  */
 export function decodeHistogram(text: string): Histogram {
   const histogram = new Histogram();
@@ -71,7 +72,7 @@ function inflate(compressed: Buffer): Buffer | undefined {
 }
 
 function encodeCounts(counts: Float64Array): Buffer {
-  // Of an empty histogram the first count is written.
+  // An empty histogram is encoded as its first count.
   const end = Math.max(1, counts.findLastIndex((count) => count > 0) + 1);
   const words: number[] = [];
   for (let bucket = 0; bucket < end; ) {
@@ -84,7 +85,7 @@ function encodeCounts(counts: Float64Array): Buffer {
   return Buffer.from(words);
 }
 
-/** Counts are below 2^53, so the ninth byte, which would have eight bits, is never needed. */
+/** Counts are below 2^53, so the ninth byte, which would hold eight bits, is never needed. */
 function pushWord(bytes: number[], word: number): void {
   let rest = word;
   while (rest >= 0x80) {
@@ -94,7 +95,7 @@ function pushWord(bytes: number[], word: number): void {
   bytes.push(rest);
 }
 
-/** @returns whether the counts are whole and fit into the buckets */
+/** @returns whether the counts are integers and fit into the buckets */
 function decodeCounts(counts: Float64Array, payload: Buffer): boolean {
   let bucket = 0;
   for (let at = 0; at < payload.length; ) {

@@ -1,45 +1,45 @@
-// A latency histogram that can be added to another one without loss: a count for each bucket, from which everything else is
-// computed. Adding the histograms of parts of a run gives the histogram of the run.
+// A latency histogram that can be added to another without loss of precision. All figures are computed from the counts
+// per bucket, so adding the histograms of parts of a run yields the histogram of the whole run.
 import { BUCKETS, bucketOf, HIGHEST_US, highestIn, LOWEST_US, lowestIn, middleOf } from "./buckets.js";
 
-/** Microseconds as a histogram takes them: whole, from 1 to an hour. */
+/** Converts to the values that a histogram accepts: integers from 1 to an hour, in microseconds. */
 export function toMicros(us: number): number {
   if (us >= HIGHEST_US) return HIGHEST_US;
-  // NaN is no time at all.
+  // NaN counts as the shortest time.
   return us >= LOWEST_US ? Math.round(us) : LOWEST_US;
 }
 
-/** An HDR histogram of microseconds up to an hour, three significant digits kept. */
+/** An HDR histogram of microseconds up to an hour, with three significant digits. */
 export class Histogram {
-  /** By bucket; exact up to 2^53. */
+  /** Count per bucket; exact up to 2^53. */
   readonly counts: Float64Array;
 
-  /** @param counts where the counts lie, such as in shared memory; new and empty by default */
+  /** @param counts memory for the counts, which may be shared; default: new and empty */
   constructor(counts: Float64Array = new Float64Array(BUCKETS)) {
     this.counts = counts;
   }
 
-  /** Records a value of microseconds, `times` times; it is rounded, and cut off at an hour. */
+  /** Records a value in microseconds, `times` times. It is rounded, and limited to an hour. */
   record(us: number, times = 1): void {
     this.counts[bucketOf(toMicros(us))]! += times;
   }
 
-  /** Adds what another histogram holds. */
+  /** Adds the counts of another histogram. */
   add(other: Histogram): void {
     for (let bucket = 0; bucket < BUCKETS; bucket++) this.counts[bucket]! += other.counts[bucket]!;
   }
 
-  /** Takes away what it held earlier: what is left was recorded since. */
+  /** Subtracts an earlier state of this histogram, leaving the values recorded since then. */
   subtract(earlier: Histogram): void {
     for (let bucket = 0; bucket < BUCKETS; bucket++) this.counts[bucket]! -= earlier.counts[bucket]!;
   }
 
-  /** How many values were recorded. */
+  /** Number of recorded values. */
   get count(): number {
     return this.counts.reduce((sum, count) => sum + count, 0);
   }
 
-  /** Microseconds, to three digits, as all that follow; 0 when nothing was recorded. */
+  /** Minimum in microseconds, with three significant digits like the figures below; 0 if nothing was recorded. */
   get min(): number {
     const bucket = this.counts.findIndex((count) => count > 0);
     return bucket < 0 ? 0 : lowestIn(bucket);
@@ -56,12 +56,12 @@ export class Histogram {
     return this.counts.reduce((sum, times, bucket) => (times === 0 ? sum : sum + times * middleOf(bucket)), 0) / count;
   }
 
-  /** The value that `percent` of all values do not exceed. @param percent above 0, up to 100 */
+  /** Returns the value that `percent` of all values do not exceed. @param percent above 0, up to 100 */
   percentile(percent: number): number {
     return this.percentiles([percent])[0]!;
   }
 
-  /** Several percentiles in one pass. @param percents in ascending order */
+  /** Returns several percentiles in a single pass. @param percents in ascending order */
   percentiles(percents: readonly number[]): number[] {
     const { count } = this;
     if (count === 0) return percents.map(() => 0);

@@ -1,9 +1,9 @@
-// What a result says of one kind of latency.
+// Summary of a latency in a result.
 import { z } from "../../util/zod.js";
 import { count, microseconds, type TypeOf } from "../fields.js";
 
 export const latency = z.object({
-  count: count.describe("0 when nothing was measured: then the rest is 0, too"),
+  count: count.describe("0 if nothing was measured; all other figures are then 0, too"),
   minUs: microseconds,
   meanUs: microseconds,
   p50Us: microseconds,
@@ -15,8 +15,8 @@ export const latency = z.object({
     .string()
     .optional()
     .describe(
-      "of microseconds, from 1 to an hour with three significant digits, in HdrHistogram's V2 encoding, compressed, as base64; missing when nothing was measured, and in results of older versions",
+      "histogram in microseconds, from 1 to an hour with three significant digits, in HdrHistogram's compressed V2 encoding, as base64; missing if nothing was measured, and in results from older versions",
     ),
 });
-/** Microseconds; `count` is 0 when nothing was recorded, and then the rest is 0 too. */
+/** Latency in microseconds. If nothing was recorded, `count` and all other figures are 0. */
 export type LatencySummary = TypeOf<typeof latency>;

@@ -1,10 +1,13 @@
-// What a result says of a histogram: the figures that people read, and the histogram itself, so that results can be merged.
+// Summarizes a histogram for a result: figures for people, and the encoded histogram for merging results.
 
 import { decodeHistogram, encodeHistogram } from "./encoding.js";
 import { Histogram } from "./histogram.js";
 import type { LatencySummary } from "./latency-summary.js";
 
-/** The figures of a histogram, and its text; all of them 0, and no text, when nothing was recorded. */
+/**
+ * Returns a histogram's figures and encoded form. If nothing was recorded, the figures are 0 and the encoded form is
+ * missing.
+ */
 export function summarizeLatency(histogram: Histogram): LatencySummary {
   const { count } = histogram;
   const [p50Us, p90Us, p99Us, p999Us] = histogram.percentiles([50, 90, 99, 99.9]) as [number, number, number, number];
@@ -22,9 +25,9 @@ export function summarizeLatency(histogram: Histogram): LatencySummary {
 }
 
 /**
- * The histogram that a summary was made of; undefined when it has none, as in results of older versions.
+ * Returns the histogram of a summary; undefined if it has none, as in results from older versions.
  *
- * @throws {AppError} E_OPTION when its text is none
+ * @throws {AppError} E_OPTION if it cannot be decoded
  */
 export function histogramOf({ count, histogram }: LatencySummary): Histogram | undefined {
   if (histogram !== undefined) return decodeHistogram(histogram);

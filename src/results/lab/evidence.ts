@@ -1,4 +1,4 @@
-// The evidence of an experiment: tables, lines, fits, latencies, ports in use, ceilings; each as data that a chart is drawn from.
+// Evidence of an experiment: tables, lines, fits, latencies, ports in use and ceilings, as data for charts.
 import { z } from "../../util/zod.js";
 import { count, port, type TypeOf } from "../fields.js";
 import { latency } from "../histogram/latency-summary.js";
@@ -14,7 +14,7 @@ const table = z.object({
   columns: z.array(z.string()),
   rows: z
     .array(z.array(z.union([z.string(), z.number()])))
-    .describe("figures are numbers, so that a page can align them"),
+    .describe("figures are numbers, so that pages can align them"),
 });
 /** A table of text and figures. */
 export type TableEvidence = TypeOf<typeof table>;
@@ -27,8 +27,8 @@ const series = z
     y: axis,
     lines: z.array(z.object({ name: z.string(), points })),
   })
-  .describe("lines over a common horizontal axis");
-/** Lines over a common horizontal axis. */
+  .describe("lines with a common horizontal axis");
+/** Lines with a common horizontal axis. */
 export type SeriesEvidence = TypeOf<typeof series>;
 
 const fit = z
@@ -41,10 +41,10 @@ const fit = z
     slope: z.number(),
     intercept: z.number(),
     slopeError: z.number().describe("standard error of the slope"),
-    r2: z.number().describe("share of the variance that the line explains, 0 to 1"),
+    r2: z.number().describe("share of the variance explained by the line, 0 to 1"),
   })
   .describe("y = intercept + slope × x");
-/** Points and the straight line through them: y = intercept + slope × x. */
+/** Points and a fitted straight line: y = intercept + slope × x. */
 export type FitEvidence = TypeOf<typeof fit>;
 
 const latencies = z.object({
@@ -59,24 +59,24 @@ const ports = z.object({
   title: z.string(),
   fields: z.array(
     z.object({
-      host: z.string().describe("server or client, and its address"),
+      host: z.string().describe("server or client, with its address"),
       ip: z.string(),
       sockets: count,
-      used: z.array(z.tuple([port, port])).describe("runs of ports in use, both ends included: [first, last]"),
+      used: z.array(z.tuple([port, port])).describe("ranges of ports in use, including both ends: [first, last]"),
     }),
   ),
 });
-/** Which of an address's 65,536 ports are in use. */
+/** Ports in use, out of an address's 65,536. */
 export type PortsEvidence = TypeOf<typeof ports>;
 
 const unnumbered = z.object({
   name: z.string(),
   allows: z
     .enum(["unlimited", "unknown", "other"])
-    .describe("any number, one that cannot be read, or it limits something else than connections held: see caps"),
+    .describe("unlimited, unreadable, or limits something other than the number of connections held (see caps)"),
   caps: limitCaps,
 });
-/** A limit without a number of connections. */
+/** A limit that is not a number of connections. */
 export type UnnumberedLimit = TypeOf<typeof unnumbered>;
 
 const ceiling = z
@@ -88,10 +88,10 @@ const ceiling = z
     unnumbered: z
       .array(unnumbered)
       .default([])
-      .describe("limits without a number of connections; results of older versions have none"),
+      .describe("limits that are not a number of connections; missing in results from older versions"),
   })
-  .describe("what each limit allows, the binding one among them");
-/** What each limit allows, the binding one among them. */
+  .describe("what each limit allows, including the binding one");
+/** What each limit allows, including the binding one. */
 export type CeilingEvidence = TypeOf<typeof ceiling>;
 
 export const labEvidence = z.discriminatedUnion("kind", [table, series, fit, latencies, ports, ceiling]);

@@ -1,5 +1,5 @@
-// What the lab came to: experiments with claim, prediction, observation, evidence and verdict. The same object for the terminal,
-// `lab --json` and the report.
+// Result of the lab: experiments with claim, prediction, observation, evidence and verdict. Shared by the terminal,
+// `lab --json` and reports.
 import { z } from "../../util/zod.js";
 import { hostDescription, hostLoad, milliseconds, startedAt, type TypeOf, version } from "../fields.js";
 import { LAB_VERDICTS } from "../identifiers.js";
@@ -8,21 +8,26 @@ import { labEvidence } from "./evidence.js";
 const verdict = z
   .enum(LAB_VERDICTS)
   .describe(
-    "refuted: what was observed excludes the prediction; inconclusive: it neither shows nor excludes it, as on a host that is too busy; failed: it broke off for another reason, and says nothing of the claim; skipped: this host lacks or forbids what it takes",
+    "refuted: the observation rules out the prediction; inconclusive: it neither supports nor rules out the prediction, for example on a busy host; failed: the experiment was aborted and says nothing about the claim; skipped: this host lacks or forbids a prerequisite",
   );
 export type LabVerdict = TypeOf<typeof verdict>;
 
 const experiment = z.object({
   id: z.string().regex(/^E\d+$/),
   title: z.string(),
-  claims: z.array(z.string()).describe("of the article, that it is about: C1 to C7"),
+  claims: z
+    .array(z.string())
+    .describe("claims about the limit of 65,535 connections that the experiment tests: C1 to C7"),
   claim: z.string(),
   setup: z.string(),
-  commands: z.array(z.string()).describe("that repeat it, as typed into bash once the hosts are made by hand"),
+  commands: z.array(z.string()).describe("bash commands that repeat the experiment on manually created hosts"),
   prediction: z.string(),
   observed: z.string(),
   verdict,
-  reason: z.string().optional().describe("why it was refuted, inconclusive, failed or skipped, in one line"),
+  reason: z
+    .string()
+    .optional()
+    .describe("why the experiment was refuted, inconclusive, failed or skipped, in one line"),
   hostLoad: hostLoad.optional(),
   elapsedMs: milliseconds,
   evidence: z.array(labEvidence),
@@ -31,19 +36,19 @@ export type ExperimentResult = TypeOf<typeof experiment>;
 
 const testbed = z.object({
   kind: z.enum(["namespaces", "loopback"]),
-  reason: z.string().optional().describe("why it is loopback, when namespaces were not to be had"),
+  reason: z.string().optional().describe("why loopback was used if namespaces were unavailable"),
   serverIp: z.string(),
-  clientIps: z.string().describe("the client's source addresses, as the command line takes them"),
+  clientIps: z.string().describe("source addresses of the client, in command-line syntax"),
 });
-/** The two ends of every connection: network namespaces joined by a veth pair, or loopback. */
+/** Both ends of every connection: network namespaces connected by a veth pair, or loopback. */
 export type LabTestbed = TypeOf<typeof testbed>;
 
 const reproduce = z
   .object({ make: z.array(z.string()), remove: z.array(z.string()) })
   .describe(
-    "commands for bash, as root, that make the two hosts and remove them; those of the experiments run in them",
+    "bash commands, to be run as root, that create and remove the two hosts in which the experiments' commands run",
   );
-/** What one types into bash, as root, to have the two hosts: then each experiment's commands can be repeated in them. */
+/** Bash commands, to be run as root, that create the two hosts in which each experiment's commands can be repeated. */
 export type LabReproduction = TypeOf<typeof reproduce>;
 
 export const labSchema = z
@@ -56,13 +61,13 @@ export const labSchema = z
     testbed,
     reproduce: reproduce.optional(),
     host: hostDescription,
-    command: z.string().describe("the command line that was run"),
+    command: z.string().describe("command line of the lab"),
     stoppedIn: z
       .string()
       .optional()
-      .describe("the experiment in which the lab was stopped: it and those after it are missing"),
+      .describe("experiment during which the lab was stopped; it and later ones are missing"),
     hostLoad: hostLoad.optional(),
     experiments: z.array(experiment),
   })
-  .meta({ title: "LabResult", description: "What `fourtuple lab --json` prints" });
+  .meta({ title: "LabResult", description: "Output of `fourtuple lab --json`" });
 export interface LabResult extends TypeOf<typeof labSchema> {}

@@ -1,4 +1,4 @@
-// Two parts of a client's run, made one result. What cannot be exact is named at mergeResults() (index.ts).
+// Merges two parts of a client's run. mergeResults() (index.ts) documents which values are not exact.
 import { AppError } from "../../util/errors.js";
 import { STEPS } from "../../util/steps.js";
 import type { ConnectResult, DestinationReport, ResolvedName } from "../connect.js";
@@ -11,7 +11,7 @@ import { mergeThresholds, mergeVerdicts } from "./misses.js";
 import { mergeSamples, mergeTimes } from "./timeline.js";
 import { add, addTls, agreed, both, either, joined, merged, oneOf, union, weighted } from "./values.js";
 
-/** As many destinations are told one by one. */
+/** Maximum number of destinations listed individually. */
 const MOST_DESTINATIONS = 100;
 
 export function mergeConnect(a: ConnectResult, b: ConnectResult): ConnectResult {
@@ -116,7 +116,7 @@ export function mergeConnect(a: ConnectResult, b: ConnectResult): ConnectResult 
   };
 }
 
-/** Connections that were ready; results of older versions have those ESTABLISHED only. */
+/** Returns the number of ready connections. Results from older versions only contain those ESTABLISHED. */
 function readyOf(...parts: readonly ConnectResult[]): number {
   return parts.reduce((total, { ready, established }) => total + (ready ?? established), 0);
 }
@@ -132,7 +132,7 @@ function mergeLatency(a: LatencySummary, b: LatencySummary): LatencySummary {
   return summarizeLatency(x);
 }
 
-/** Of each kind, the most frequent first; those that are as frequent by step and errno. */
+/** Merges failures by kind, most frequent first; equally frequent ones are ordered by step and errno. */
 export function mergeFailures(a: readonly FailureReport[], b: readonly FailureReport[]): FailureReport[] {
   const keyOf = ({ phase, errno }: FailureReport) => `${STEPS.indexOf(phase)} ${errno}`;
   const sums = merged([...a, ...b], keyOf, (x, y) => ({ ...x, count: x.count + y.count }));
@@ -155,7 +155,7 @@ function mergeDestinations(
   };
 }
 
-/** A run with one destination has counted nothing but that. */
+/** A run with a single destination has no counts per destination. */
 function countsOf({ byDestination, destinations, established, failed }: ConnectResult) {
   if (byDestination || destinations.length !== 1) return byDestination;
   return [{ to: destinations[0]!, established, failed }];
@@ -184,7 +184,7 @@ function mergeNames(a: readonly ResolvedName[], b: readonly ResolvedName[]): Res
   );
 }
 
-/** What was asked for is that of the part that asked for more; what was compared, that of the one that compared less. */
+/** Requested values are the larger of both; `expected` is the less strict of both. */
 function mergeMessages(a: MessageResult, b: MessageResult): MessageResult {
   const strictness = ["none", "any", "echo"] as const;
   const sum = (

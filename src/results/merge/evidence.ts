@@ -1,4 +1,4 @@
-// The evidence of parts of a run, made one. Counters of hosts are added: parts that share a host have counted it twice.
+// Merges the evidence of parts of a run. Host-wide counters are added, so parts that share a host count them twice.
 import type { RunEvidence } from "../evidence.js";
 import type { Accepting, LocalPath, LossPattern, PortShortage } from "../peer.js";
 import { add, agreed, byName, either, oneOf, union } from "./values.js";
@@ -17,7 +17,7 @@ export function mergeEvidence(a: RunEvidence, b: RunEvidence): RunEvidence {
   };
 }
 
-/** The one with the least of something. */
+/** Returns the value for which `of` is smaller. */
 function least<T>(a: T, b: T, of: (value: T) => number): T {
   return of(a) === of(b) ? oneOf(a, b) : of(a) < of(b) ? a : b;
 }
@@ -40,7 +40,7 @@ export function mergeLocalPath(a: LocalPath, b: LocalPath): LocalPath {
 }
 
 export function mergeShortage(a: PortShortage, b: PortShortage): PortShortage {
-  // Without TIME_WAITs there is no moment at which the first of them ends.
+  // timeWaitFirstMs is only meaningful if there are TIME_WAITs.
   const firsts = [a, b].filter(({ timeWaits }) => timeWaits > 0).map(({ timeWaitFirstMs }) => timeWaitFirstMs);
   return {
     badSources: union(a.badSources, b.badSources),

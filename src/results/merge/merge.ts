@@ -1,10 +1,10 @@
-// Two results of the same role, made one.
+// Merges two results of the same role.
 import type { ConnectResult } from "../connect.js";
 import type { ServeResult } from "../serve.js";
 import { mergeConnect } from "./connect.js";
 import { mergeServe } from "./serve.js";
 
-/** @param other of the same kind as `one` */
+/** @param other result of the same kind as `one` */
 export function merge(
   one: ConnectResult | ServeResult,
   other: ConnectResult | ServeResult,

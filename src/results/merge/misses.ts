@@ -1,17 +1,19 @@
-// What two parts of a run missed, together.
+// Merges the misses of two parts of a run.
 import type { ConnectResult, Miss, MissKind, Outcome, Thresholds } from "../connect.js";
 import { MISS_KINDS } from "../identifiers.js";
 import { thresholdMisses } from "../thresholds.js";
 import { add, either } from "./values.js";
 
-/** What the judgement needs of the whole run. */
+/** Figures of the whole run needed for the verdict. */
 type Whole = Pick<
   ConnectResult,
   "requested" | "established" | "failed" | "lost" | "ratePerSec" | "latency" | "kernel" | "messages"
 >;
 type Judged = Pick<ConnectResult, "misses" | "outcome" | "isTargetMet">;
 
-/** Parts of a run share what may fail and how many are opened per second; each message is in a part's hands alone. */
+/**
+ * Parts share the number of allowed failures and the rate, so these are added. A latency limit applies to each message.
+ */
 export function mergeThresholds(a: Thresholds = {}, b: Thresholds = {}): Thresholds {
   return {
     maxP99Ms: either(a.maxP99Ms, b.maxP99Ms, Math.min),
@@ -20,7 +22,7 @@ export function mergeThresholds(a: Thresholds = {}, b: Thresholds = {}): Thresho
   };
 }
 
-/** Counts are added and thresholds judged anew; interrupted is what was interrupted in a part. */
+/** Adds counts and checks the merged thresholds. The whole is interrupted if a part is. */
 export function mergeVerdicts(a: Judged, b: Judged, thresholds: Thresholds, whole: Whole): Judged {
   const counted = MISS_KINDS.map((kind) => ({ kind, count: countOf(kind, a) + countOf(kind, b) }))
     .filter(({ kind, count }) => !isThreshold(kind) && count > 0)
@@ -41,7 +43,7 @@ function isThreshold(kind: MissKind): boolean {
   return kind === "failures" || kind === "rate" || kind === "latency";
 }
 
-/** Of how many they are, in the whole run: a part that missed none has not said it. */
+/** Returns the total that a miss is part of, for the whole run: a part that missed none does not contain it. */
 function allOf(kind: MissKind, count: number, { requested, established, kernel, messages }: Whole): number {
   if (kind === "established") return Math.max(requested, count);
   if (kind === "half-open") return kernel?.outgoing ?? count;

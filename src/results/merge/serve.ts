@@ -1,4 +1,4 @@
-// Two servers that held parts of one load, made one result. What cannot be exact is named at mergeResults() (index.ts).
+// Merges the results of two servers that shared a load. mergeResults() (index.ts) documents which values are not exact.
 import type { ServeResult } from "../serve.js";
 import { lowest, mergeFailures } from "./connect.js";
 import { mergeEvidence } from "./evidence.js";

@@ -1,12 +1,12 @@
-// When parts of a run were what: their times of the wall clock, and their samples, each as a step that lasts until the next one.
+// Merges the times of parts of a run, by wall clock, and their samples, each of which holds until the next.
 import type { ConnectResult, RunSample } from "../connect.js";
 
-/** More samples than this are thinned to as many even intervals. */
+/** Maximum number of samples. More are thinned to this many regular intervals. */
 const MOST_SAMPLES = 600;
 
 type Times = Pick<ConnectResult, "startedAt" | "setupMs" | "rampMs" | "holdMs" | "closeMs">;
 
-/** The whole run's times: from the first part's start, over the first connect(), to the last end of each stage. */
+/** Returns the times of the whole run: the earliest start and first connect(), and the latest end of each stage. */
 export function mergeTimes(a: Times, b: Times): Times {
   const [x, y] = [momentsOf(a), momentsOf(b)];
   const startMs = Math.min(x.startMs, y.startMs);
@@ -32,7 +32,7 @@ function momentsOf({ startedAt, setupMs, rampMs, holdMs, closeMs }: Times) {
 
 type Sampled = Pick<ConnectResult, "startedAt" | "samples">;
 
-/** The sum of both at every moment at which one of them was sampled. */
+/** Returns the sum of both parts at each time at which either was sampled. */
 export function mergeSamples(a: Sampled, b: Sampled): RunSample[] {
   const startMs = Math.min(Date.parse(a.startedAt), Date.parse(b.startedAt));
   const [x, y] = [samplesSince(a, startMs), samplesSince(b, startMs)];
@@ -41,7 +41,7 @@ export function mergeSamples(a: Sampled, b: Sampled): RunSample[] {
   const sums = moments.map((elapsedMs) => {
     while (i < x.length && x[i]!.elapsedMs <= elapsedMs) i++;
     while (j < y.length && y[j]!.elapsedMs <= elapsedMs) j++;
-    // Before a part's first sample it had nothing.
+    // A part has no connections before its first sample.
     const [p, q] = [x[i - 1], y[j - 1]];
     const sum = (field: "open" | "established" | "failed") => (p?.[field] ?? 0) + (q?.[field] ?? 0);
     return { elapsedMs, open: sum("open"), established: sum("established"), failed: sum("failed") };
@@ -54,7 +54,7 @@ function samplesSince({ startedAt, samples }: Sampled, startMs: number): RunSamp
   return samples.map((sample) => ({ ...sample, elapsedMs: sample.elapsedMs + laterMs }));
 }
 
-/** The last of each interval, and the first of all. */
+/** Keeps the first sample and the last of each interval. */
 function thin(samples: readonly RunSample[]): RunSample[] {
   const intervalMs = samples.at(-1)!.elapsedMs / (MOST_SAMPLES - 1);
   const intervalOf = (sample: RunSample) => Math.floor(sample.elapsedMs / intervalMs);

@@ -1,6 +1,6 @@
-// How two values of parts of a run make one. Each of these is the same in any order and grouping of the parts.
+// Merges pairs of values from parts of a run. All operations are commutative and associative.
 
-/** The same for equal data, whatever the order of their fields; what is undefined is left out. */
+/** Returns the same text for equal data, regardless of the order of fields. Omits undefined values. */
 export function canonical(value: unknown): string {
   return JSON.stringify(value, (_, field: unknown) =>
     typeof field === "object" && field !== null && !Array.isArray(field)
@@ -9,23 +9,23 @@ export function canonical(value: unknown): string {
   );
 }
 
-/** For what a part without has none of: the one there is, or both made one. */
+/** Merges optional values if a missing one means none: returns the other, or both merged. */
 export function either<T>(a: T | undefined, b: T | undefined, merge: (a: T, b: T) => T): T | undefined {
   if (a === undefined || b === undefined) return a ?? b;
   return merge(a, b);
 }
 
-/** For what is unknown of a part without: then it is unknown of the whole. */
+/** Merges optional values if a missing one means unknown: the result is then unknown too. */
 export function both<T>(a: T | undefined, b: T | undefined, merge: (a: T, b: T) => T): T | undefined {
   return a === undefined || b === undefined ? undefined : merge(a, b);
 }
 
-/** What both agree on; undefined where they do not. */
+/** Returns the value if both are equal; undefined otherwise. */
 export function agreed<T>(a: T, b: T): T | undefined {
   return a !== undefined && b !== undefined && canonical(a) === canonical(b) ? a : undefined;
 }
 
-/** One of two that cannot be made one. */
+/** Selects one of two values that cannot be merged. */
 export function oneOf<T>(a: T, b: T): T {
   return canonical(b) < canonical(a) ? b : a;
 }
@@ -34,7 +34,7 @@ export function add(a: number, b: number): number {
   return a + b;
 }
 
-/** Each name's numbers, made one where both have it. */
+/** Merges numbers by name. Names that only one side has are kept. */
 export function byName(
   a: Readonly<Record<string, number>>,
   b: Readonly<Record<string, number>>,
@@ -44,19 +44,19 @@ export function byName(
   return Object.fromEntries(names.map((name) => [name, either(a[name], b[name], merge)!]));
 }
 
-/** Everything that is in one of the lists, once; in a list's own order where they are the same. */
+/** Returns the distinct entries of both lists. If the lists are equal, keeps their order. */
 export function union<T>(a: readonly T[], b: readonly T[]): readonly T[] {
   if (canonical(a) === canonical(b)) return a;
   const entries = new Map([...a, ...b].map((entry) => [canonical(entry), entry]));
   return [...entries.keys()].sort().map((key) => entries.get(key)!);
 }
 
-/** Texts that are lists themselves: `kernel, 1024-65535`. */
+/** Merges texts that are lists: `kernel, 1024-65535`. */
 export function joined(a: string, b: string): string {
   return union(a.split(", "), b.split(", ")).join(", ");
 }
 
-/** Entries with the same key made one; by key. */
+/** Merges entries with the same key, and sorts by key. */
 export function merged<T>(entries: readonly T[], keyOf: (entry: T) => string, merge: (a: T, b: T) => T): T[] {
   const found = new Map<string, T>();
   for (const entry of entries) {
@@ -66,7 +66,7 @@ export function merged<T>(entries: readonly T[], keyOf: (entry: T) => string, me
   return [...found.keys()].sort().map((key) => found.get(key)!);
 }
 
-/** The mean of two numbers, each counted by its weight. */
+/** Returns the weighted mean of two numbers. */
 export function weighted(a: number, aWeight: number, b: number, bWeight: number): number {
   const weight = aWeight + bWeight;
   return weight === 0 ? 0 : (a * aWeight + b * bWeight) / weight;

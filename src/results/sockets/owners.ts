@@ -1,18 +1,18 @@
-// Where rows of the socket table come from, and the processes that have the sockets.
+// Source of socket-table rows, and the processes that own the sockets.
 import { z } from "../../util/zod.js";
 import { count, type TypeOf } from "../fields.js";
 
 export const source = z.enum(["sock_diag", "/proc/net/tcp"]);
-/** Where rows of the socket table came from. */
+/** Source of socket-table rows. */
 export type SourceName = TypeOf<typeof source>;
 
-export const owner = z.object({ pid: count, command: z.string().describe("the process's name (/proc/PID/comm)") });
+export const owner = z.object({ pid: count, command: z.string().describe("name of the process (/proc/PID/comm)") });
 export type Owner = TypeOf<typeof owner>;
 
 const memory = z.object({
-  receiveAllocBytes: count.describe("received and not read yet (rmem_alloc)"),
-  sendQueuedBytes: count.describe("written and not acknowledged yet (wmem_queued)"),
-  chargedBytes: count.describe("these, what is reserved ahead, options and backlog"),
+  receiveAllocBytes: count.describe("bytes received but not read (rmem_alloc)"),
+  sendQueuedBytes: count.describe("bytes written but not acknowledged (wmem_queued)"),
+  chargedBytes: count.describe("sum of these, forward allocations, options and backlog"),
 });
 /** Kernel memory of a process's sockets in bytes. */
 export type OwnerMemory = TypeOf<typeof memory>;
@@ -21,24 +21,22 @@ const ownerRow = owner.extend({
   sockets: count,
   listening: count,
   established: count,
-  memory: memory.optional().describe("when asked for, where the source tells it"),
+  memory: memory.optional().describe("if requested, and provided by the source"),
 });
 export type OwnerRow = TypeOf<typeof ownerRow>;
 
 export const ownerSummary = z.object({
   source,
-  owners: z.array(ownerRow).describe("most sockets first; with memory, those with most in their queues"),
+  owners: z.array(ownerRow).describe("sorted by number of sockets or, with memory, by size of the queues; descending"),
   notVisible: count.describe(
-    "sockets with an inode that no visible descriptor or io_uring leads to: in flight, or another user's",
+    "sockets with an inode that belongs to no visible descriptor or io_uring: in flight, or another user's",
   ),
-  unownedMemory: memory
-    .optional()
-    .describe("of the sockets without a visible owner and of those that belong to the kernel"),
-  ringHolders: z.array(owner).describe("processes with an io_uring that does not tell its sockets"),
+  unownedMemory: memory.optional().describe("memory of sockets without a visible owner and of kernel-owned sockets"),
+  ringHolders: z.array(owner).describe("processes with an io_uring whose sockets are not listed"),
   kernelOwned: count.describe("sockets without an inode: TIME_WAIT, orphans, requests in the SYN queue"),
-  unreadable: count.describe("processes whose descriptors may not be read (run as root to see them)"),
+  unreadable: count.describe("number of processes whose descriptors cannot be read (run as root to see them)"),
   isHiding: z
     .boolean()
-    .describe("other users' processes are not even listed (hidepid), and so not among the unreadable"),
+    .describe("whether other users' processes are not listed (hidepid), and therefore not counted as unreadable"),
 });
 export type OwnerSummary = TypeOf<typeof ownerSummary>;

@@ -1,83 +1,89 @@
-// How near each destination is to running out of source ports: the same object for the terminal, `ports --pressure --json` and
-// the library's caller.
+// Usage of source ports per destination, shared by the terminal, `ports --pressure --json` and callers of the library.
 import { z } from "../../util/zod.js";
 import { count, port, share, type TypeOf, version } from "../fields.js";
 import { reading } from "./socket-table.js";
 
 const portRange = z.object({ first: port, last: port });
 
-/** What every pool of ports has. */
+/** Fields common to all port pools. */
 const pool = {
-  capacity: count.describe("ports that it has"),
+  capacity: count.describe("number of ports in the pool"),
   left: count,
   share: share.describe("taken / capacity"),
-  isMarked: z.boolean().describe("share is 0.8 or more"),
+  isMarked: z.boolean().describe("whether share is 0.8 or more"),
 };
 
 const owner = z.object({
-  pid: count.optional().describe("missing: none is visible, or the kernel has them (TIME_WAIT)"),
-  command: z.string().optional().describe("the process's name (/proc/PID/comm)"),
+  pid: count.optional().describe("missing if none is visible, or if the kernel owns the sockets (TIME_WAIT)"),
+  command: z.string().optional().describe("name of the process (/proc/PID/comm)"),
   taken: count,
 });
-/** A process's part of a row's ports. */
+/** A process's share of the ports in a row. */
 export type PressureOwner = TypeOf<typeof owner>;
 
 const row = z.object({
   sourceIp: z.string(),
   destinationIp: z.string(),
   destinationPort: port,
-  taken: count.describe("source ports, TIME_WAIT included"),
-  timeWait: count.describe("of these, in TIME_WAIT"),
-  outsideRange: count.describe("of these, outside of ip_local_port_range: explicit binds"),
+  taken: count.describe("source ports in use, including TIME_WAIT"),
+  timeWait: count.describe("of these, the number in TIME_WAIT"),
+  outsideRange: count.describe("of these, the number outside ip_local_port_range, which were bound explicitly"),
   pool: z
     .enum(["ip_local_port_range", "1024-65535"])
-    .describe("the kernel's choice, or explicit binds once some lie outside of it"),
+    .describe("ports chosen by the kernel, or explicit binds if some are outside ip_local_port_range"),
   ...pool,
-  owners: z.array(owner).optional().describe("who has the sockets, most of them first; when asked for"),
+  owners: z.array(owner).optional().describe("owners of the sockets, most sockets first; if requested"),
 });
-/** One source address towards one destination: no two of its connections can have the same source port. */
+/** A source address and a destination. Each of their connections needs a different source port. */
 export type PressureRow = TypeOf<typeof row>;
-/** Where source ports come from: the kernel's choice, or explicit binds (1024-65535) once some lie outside of it. */
+/**
+ * Pool of source ports: chosen by the kernel, or explicit binds (1024-65535) if some are outside ip_local_port_range.
+ */
 export type PortPool = PressureRow["pool"];
 
 const boundPool = z
   .object({
     sourceIp: z.string(),
     taken: count.describe(
-      "ports of ip_local_port_range that sockets of this address have, however they came by them: bind() passes over all",
+      "ports of ip_local_port_range used by sockets of this address, however obtained; bind() skips all of them",
     ),
-    bound: count.describe("of these, taken to be bound before connect(): see docs/ports.md for how they are told"),
+    bound: count.describe(
+      "of these, the number presumably bound before connect(); docs/ports.md explains how they are identified",
+    ),
     destinations: count,
     ...pool,
   })
-  .describe("ports that were bound before connect(): all destinations of the source address share one pool");
+  .describe("ports bound before connect(): all destinations of the source address share a single pool");
 /**
- * Ports that were bound before connect(): bind(address, 0) without IP_BIND_ADDRESS_NO_PORT. Such a port serves no other
- * destination, so all destinations of the source address share one pool.
+ * Ports bound before connect(), by bind(address, 0) without IP_BIND_ADDRESS_NO_PORT. Such a port cannot be used for
+ * another destination, so all destinations of the source address share a single pool.
  */
 export type BoundPoolRow = TypeOf<typeof boundPool>;
 
 const translatedRow = z.object({
-  sourceIp: z.string().describe("the address that the destination sees"),
+  sourceIp: z.string().describe("address seen by the destination"),
   destinationIp: z.string(),
   destinationPort: port,
-  taken: count.describe("tracked connections from this address to that destination, those of this host included"),
+  taken: count.describe("tracked connections from this address to the destination, including those of this host"),
   timeWait: count,
-  ports: portRange.describe("that NAT has to choose from"),
-  rule: z.string().optional().describe("that says so; missing where none does: then the kernel chooses, 1024-65535"),
+  ports: portRange.describe("port range that NAT chooses from"),
+  rule: z
+    .string()
+    .optional()
+    .describe("rule that sets the range; missing if there is none, in which case the kernel chooses from 1024-65535"),
   ...pool,
 });
-/** Source ports that NAT gave out on this host, out of conntrack. */
+/** Source ports allocated by NAT on this host, read from conntrack. */
 export type TranslatedRow = TypeOf<typeof translatedRow>;
 
 const translatedPorts = z.object({
-  refusedErrno: z.string().optional().describe("why conntrack could not be read, as an errno's name"),
-  distinct: count.describe("(source, destination) pairs with a connection whose source was translated"),
+  refusedErrno: z.string().optional().describe("name of the errno if conntrack could not be read"),
+  distinct: count.describe("number of (source, destination) pairs with translated connections"),
   marked: count,
-  connections: count.describe("tracked TCP connections of these pairs"),
+  connections: count.describe("number of tracked TCP connections of these pairs"),
   rows: z.array(translatedRow).describe("highest share first"),
 });
-/** What conntrack says of NAT. */
+/** NAT usage according to conntrack. */
 export type TranslatedPorts = TypeOf<typeof translatedPorts>;
 
 export const pressureSchema = z
@@ -85,25 +91,27 @@ export const pressureSchema = z
     kind: z.literal("pressure"),
     version,
     ...reading,
-    portRange: portRange.describe("net.ipv4.ip_local_port_range (IPv6 uses it too)"),
-    reservedPorts: count.describe("of the range, that net.ipv4.ip_local_reserved_ports keeps from the kernel's choice"),
-    listeningPorts: count.describe("of the range, not reserved, that LISTEN sockets hold: the kernel passes them over"),
-    kernelCapacity: count.describe("what the kernel has to choose from: range - reserved - listening"),
-    outgoing: count.describe(
-      "sockets opened from here: accepted ones take no source port; left out are those, too, whose local endpoint several peers share, each with one connection from a higher port: most likely they were accepted, and their listener is gone",
+    portRange: portRange.describe("net.ipv4.ip_local_port_range (also used by IPv6)"),
+    reservedPorts: count.describe(
+      "ports in the range that net.ipv4.ip_local_reserved_ports excludes from the kernel's choice",
     ),
-    distinct: count.describe("(source IP, destination IP, destination port) triples there are"),
-    marked: count.describe("triples that are marked, shown or not"),
+    listeningPorts: count.describe(
+      "ports in the range, not reserved, that LISTEN sockets use, and which the kernel therefore skips",
+    ),
+    kernelCapacity: count.describe("ports that the kernel can choose from: range - reserved - listening"),
+    outgoing: count.describe(
+      "sockets opened by this host; accepted sockets use no source port. Also excluded are sockets whose local endpoint has several peers, each with one connection from a higher port: they were most likely accepted by a listener that no longer exists",
+    ),
+    distinct: count.describe("number of distinct (source IP, destination IP, destination port) triples"),
+    marked: count.describe("number of marked triples, including those not shown"),
     rows: z.array(row).describe("highest share first"),
     bound: z
       .array(boundPool)
       .optional()
-      .describe("source addresses whose ports were bound before connect(); highest share first; when asked for"),
-    translated: translatedPorts
-      .optional()
-      .describe("missing where not asked for, or where conntrack follows nothing here"),
-    unreadable: count.optional().describe("processes that may not be looked into; with owners"),
-    isHiding: z.boolean().optional().describe("other users' processes are hidden (hidepid); with owners"),
+      .describe("source addresses with ports bound before connect(), highest share first; if requested"),
+    translated: translatedPorts.optional().describe("missing if not requested, or if conntrack tracks nothing here"),
+    unreadable: count.optional().describe("number of processes that cannot be inspected; with owners"),
+    isHiding: z.boolean().optional().describe("whether other users' processes are hidden (hidepid); with owners"),
   })
-  .meta({ title: "Pressure", description: "What `fourtuple ports --pressure --json` prints" });
+  .meta({ title: "Pressure", description: "Output of `fourtuple ports --pressure --json`" });
 export interface Pressure extends TypeOf<typeof pressureSchema> {}

@@ -1,16 +1,16 @@
-// The socket table's sum: the same object for the terminal, `ports --json` and the library's caller.
+// Summary of the socket table, shared by the terminal, `ports --json` and callers of the library.
 import type { ZodType } from "zod";
 import { z } from "../../util/zod.js";
 import { count, milliseconds, port, startedAt, type TypeOf, version } from "../fields.js";
 import { TCP_STATE_NAMES } from "../identifiers.js";
 import { owner, ownerSummary, source } from "./owners.js";
 
-/** How a reading of the table went. */
+/** Details of how the table was read. */
 export const reading = {
   takenAt: startedAt,
   elapsedMs: milliseconds,
   source,
-  fallbackErrno: z.string().optional().describe("why it was not sock_diag, as an errno's name"),
+  fallbackErrno: z.string().optional().describe("name of the errno if sock_diag could not be used"),
   wasInterrupted: z.boolean(),
 };
 
@@ -27,11 +27,11 @@ export type AddressRow = TypeOf<typeof addressRow>;
 const acceptedRow = z.object({
   ip: z.string(),
   port,
-  sockets: count.describe("without the LISTEN socket itself"),
+  sockets: count.describe("excluding the LISTEN socket itself"),
   established: count,
-  peers: count.describe("distinct peer addresses"),
+  peers: count.describe("number of distinct peer addresses"),
 });
-/** A local endpoint that a listening socket is on, with what it accepted. */
+/** A local endpoint with a listening socket, and the connections it accepted. */
 export type AcceptedRow = TypeOf<typeof acceptedRow>;
 
 const destinationRow = z.object({
@@ -40,9 +40,9 @@ const destinationRow = z.object({
   sockets: count,
   established: count,
   timeWait: count,
-  sources: count.describe("distinct source addresses"),
+  sources: count.describe("number of distinct source addresses"),
 });
-/** A remote endpoint that sockets of this namespace opened connections to. */
+/** A remote endpoint to which sockets in this namespace opened connections. */
 export type DestinationRow = TypeOf<typeof destinationRow>;
 
 const listenerRow = z.object({
@@ -51,16 +51,16 @@ const listenerRow = z.object({
   family: z.literal([4, 6]),
   acceptQueue: z.object({
     used: count,
-    limit: count.optional().describe("missing out of /proc/net/tcp, which does not tell"),
+    limit: count.optional().describe("missing if read from /proc/net/tcp, which lacks it"),
   }),
   uid: count,
   inode: count,
-  isV6Only: z.boolean().describe("on ::, and takes no IPv4; false out of /proc, which does not tell"),
+  isV6Only: z.boolean().describe("whether a socket on :: rejects IPv4; false if read from /proc, which lacks it"),
   established: count.describe(
-    "ESTABLISHED connections accepted here that met the filter: a local address is that of its most specific listener",
+    "ESTABLISHED connections accepted here that match the filter; each belongs to the most specific listener of its local address",
   ),
   sharedBy: count.describe(
-    "LISTEN sockets at this address and port; those of SO_REUSEPORT share `established`: who accepted is not to be told",
+    "number of LISTEN sockets at this address and port; SO_REUSEPORT sockets share `established`, because the accepting one is unknown",
   ),
 });
 export type ListenerRow = TypeOf<typeof listenerRow>;
@@ -68,20 +68,20 @@ export type ListenerRow = TypeOf<typeof listenerRow>;
 const memory = z
   .object({
     chargedBytes: count.describe(
-      "all of what follows, options and backlog; what the socket itself takes (some KiB) is not in it",
+      "sum of the values below, options and backlog; excludes the socket itself (several KiB)",
     ),
     receiveAllocBytes: count,
     sendQueuedBytes: count,
     forwardAllocBytes: count,
     sockets: count.describe(
-      "that were measured: LISTEN ones are not, TIME_WAIT and requests in the SYN queue have none",
+      "number of sockets measured; excludes LISTEN, and TIME_WAIT and SYN-queue requests, which have no memory of this kind",
     ),
     maxChargedBytes: count,
   })
-  .describe("kernel memory of the sockets summed up (SK_MEMINFO_*)");
+  .describe("kernel memory summed over all sockets (SK_MEMINFO_*)");
 export type MemorySummary = TypeOf<typeof memory>;
 
-/** A ranking's best rows out of `distinct`. */
+/** The best rows of a ranking out of `distinct`. */
 export interface Ranking<Row> {
   readonly distinct: number;
   /** Most sockets first. */
@@ -94,37 +94,39 @@ function ranking<Row extends ZodType>(row: Row) {
 
 const counters = z
   .object({ listenOverflows: count.optional(), listenDrops: count.optional() })
-  .describe("the kernel's since boot, of all listening sockets of the namespace; missing where /proc has none");
+  .describe("kernel counters since boot, over all listening sockets in the namespace; missing if not in /proc");
 
 export const socketTableSchema = z
   .object({
     kind: z.literal("sockets"),
     version,
     ...reading,
-    sockets: count.describe("that met the filter, LISTEN ones included"),
+    sockets: count.describe("number of sockets that match the filter, including LISTEN sockets"),
     byFamily: z.object({ ipv4: count, ipv6: count, mapped: count }),
     byState: z.partialRecord(states, count).describe("only states that occur"),
     byLocalPort: ranking(portRow),
-    byLocalAddress: ranking(addressRow).describe("LISTEN sockets aside, as in all below"),
+    byLocalAddress: ranking(addressRow).describe("excludes LISTEN sockets, as do all rankings below"),
     byPeer: ranking(addressRow),
     accepted: ranking(acceptedRow).describe(
-      "connections that listening sockets of this namespace accepted, by local endpoint",
+      "connections accepted by listening sockets in this namespace, by local endpoint",
     ),
     byDestination: ranking(destinationRow).describe("connections opened from here, by remote endpoint"),
-    incoming: count.describe("sockets that were accepted"),
-    outgoing: count.describe("sockets opened from here; one whose listener is gone counts as opened"),
+    incoming: count.describe("number of accepted sockets"),
+    outgoing: count.describe(
+      "number of sockets opened from here; includes accepted ones whose listener no longer exists",
+    ),
     listeners: z
       .array(listenerRow)
       .describe(
-        "LISTEN sockets that met the filter's addresses and ports (0.0.0.0 and :: included), whatever states it asks for",
+        "LISTEN sockets that match the filter's addresses and ports (including 0.0.0.0 and ::), whatever states it selects",
       ),
     counters,
-    memory: memory.optional().describe("when asked for"),
+    memory: memory.optional().describe("if requested"),
     owners: ownerSummary.optional().describe("with --process"),
     rates: z.object({ openedPerSec: z.number(), closedPerSec: z.number() }).optional().describe("with --watch"),
   })
-  .meta({ title: "SocketTable", description: "What `fourtuple ports --json` prints" });
-/** The socket table in sum: one plain object. */
+  .meta({ title: "SocketTable", description: "Output of `fourtuple ports --json`" });
+/** Summary of the socket table as a plain object. */
 export interface SocketTable extends TypeOf<typeof socketTableSchema> {}
 
 export const listenersSchema = z
@@ -134,10 +136,10 @@ export const listenersSchema = z
     ...reading,
     listeners: z.array(
       listenerRow.extend({
-        owner: owner.nullable().optional().describe("with --process; null where it is not visible"),
+        owner: owner.nullable().optional().describe("with --process; null if it is not visible"),
       }),
     ),
     accepted: ranking(acceptedRow),
     counters,
   })
-  .meta({ title: "Listeners", description: "What `fourtuple ports --listening --json` prints" });
+  .meta({ title: "Listeners", description: "Output of `fourtuple ports --listening --json`" });
