@@ -1,15 +1,15 @@
-// When a run needs --authorized: many connections to a machine that is not this one.
+// Decides when a run needs --authorized: for many connections to another host.
 import { formatIp, type IpAddress } from "../util/address.js";
 import { AppError } from "../util/errors.js";
 import { formatCount } from "../util/units.js";
 import type { RunSpec } from "./run-spec.js";
 
-/** Connections to another machine that need no confirmation. */
+/** Maximum number of connections to another host that need no confirmation. */
 const UNCONFIRMED = 1000;
 
 /**
- * @param foreign a destination that is no address of this machine's own; undefined where there is none
- * @throws {AppError} E_NOT_AUTHORIZED when there are too many connections to go there unconfirmed
+ * @param foreign a destination that is not an address of this host; undefined if there is none
+ * @throws {AppError} E_NOT_AUTHORIZED when too many connections would go there without confirmation
  */
 export function assertAuthorized(foreign: IpAddress | undefined, { connections, authorized }: RunSpec): void {
   if (foreign === undefined || connections <= UNCONFIRMED || authorized) return;

@@ -1,9 +1,9 @@
-// How connections are closed: with RST where they are many, so that no TIME_WAIT stays; else in order, with FIN.
+// How connections are closed: with an RST if there are many, to avoid TIME_WAITs, and otherwise with a FIN.
 
-/** Connections from which on RST is the default: more than these. */
+/** Number of connections above which RST is the default. */
 export const RST_ABOVE = 1000;
 
-/** The close mode of a run that is given none. */
+/** Returns the default close mode of a run. */
 export function closeModeFor(connections: number): "rst" | "fin" {
   return connections > RST_ABOVE ? "rst" : "fin";
 }

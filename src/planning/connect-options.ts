@@ -1,4 +1,4 @@
-// What a caller may ask of connect(): the public options.
+// Public options of connect().
 import type { Expectation } from "../protocols/modes.js";
 import type { ProxyVersion } from "../protocols/proxy-protocol.js";
 import type { ProtocolOptions } from "../protocols/spec/options.js";
@@ -10,68 +10,82 @@ import type { ClientTlsOptions } from "./tls.js";
 
 export interface ConnectOptions extends ProtocolOptions, ClientTlsOptions {
   /**
-   * Where to: `host:port`, `[::1]:7777`, `host:7777-7786`, `:7777` for 127.0.0.1; `tls://host:port`, `ws://host:port/path` for WebSocket, `wss://` for both. Several
-   * destinations speak the same protocol.
+   * Destinations: `host:port`, `[::1]:7777`, `host:7777-7786`, `:7777` for 127.0.0.1; `tls://host:port`,
+   * `ws://host:port/path` for WebSocket, `wss://` for both. All destinations must use the same protocol.
    */
   readonly to: string | readonly string[];
-  /** Of a host name's addresses all, which take turns, or the resolver's first; default `all`. A single connection tries them in order. */
+  /**
+   * Whether to use all addresses of a host name in turn, or the resolver's first; default `all`. A single connection
+   * tries them in order.
+   */
   readonly resolve?: "first" | "all" | undefined;
-  /** Only addresses of this family: a name's others are left out. */
+  /** Uses only addresses of this family. */
   readonly family?: 4 | 6 | undefined;
-  /** How many connections; default 1. */
+  /** Number of connections; default 1. */
   readonly connections?: number | undefined;
-  /** Connections to begin per second, over all threads; default as fast as they go. */
+  /** Number of connections to start per second, over all threads; default: as fast as possible. */
   readonly connectRatePerSec?: number | undefined;
-  /** Ramps one after the other, up or down; instead of `connections` and `connectRatePerSec`. */
+  /** Consecutive ramps, up or down, instead of `connections` and `connectRatePerSec`. */
   readonly stages?: readonly Stage[] | undefined;
-  /** Handshakes in flight at once, over all threads; default 1,024. */
+  /** Maximum number of handshakes in flight, over all threads; default 1,024. */
   readonly concurrency?: number | undefined;
-  /** Until a handshake counts as failed; default 10,000. */
+  /** Handshake timeout; default 10,000. */
   readonly connectTimeoutMs?: number | undefined;
-  /** How long to hold the connections after the ramp; default 10,000, or until the peer closes for a single one. */
+  /**
+   * Time to hold the connections after the ramp; default 10,000, or for a single connection, until the peer closes it.
+   */
   readonly durationMs?: number | undefined;
-  /** Source addresses; default 127.0.0.0/8 as needed on loopback, elsewhere those of the interface that reaches the destination. */
+  /**
+   * Source addresses; default on loopback: as many of 127.0.0.0/8 as needed; otherwise those of the interface that
+   * reaches the destination.
+   */
   readonly sources?: SourceOption | undefined;
-  /** Source ports that we walk ourselves, or the kernel's choice; default 1024-65535, for a single connection the kernel's. */
+  /** Source ports that we choose from, or `kernel`; default 1024-65535, or for a single connection, `kernel`. */
   readonly sourcePorts?: SourcePortOption | undefined;
-  /** Sent over every connection. */
+  /** Message sent on every connection. */
   readonly message?: string | Uint8Array | undefined;
-  /** Messages per connection and second, fractions allowed; default 1. */
+  /** Messages per second and connection, which may be a fraction; default 1. */
   readonly messageRatePerSec?: number | undefined;
   /**
-   * What answers a message: `echo`, the same bytes; `any`, whatever comes; `none` for a peer that answers nothing. Default `echo`:
-   * a run whose messages stay unanswered has missed its target.
+   * What counts as an answer: `echo`, the same bytes; `any`, any bytes; `none`, nothing. Default `echo`. A run with
+   * unanswered messages misses its target.
    */
   readonly expect?: Expectation | undefined;
-  /** Send this version of the PROXY protocol's header first, with each connection's own addresses; default none. */
+  /** Sends a PROXY protocol header of this version first, with the connection's own addresses; default none. */
   readonly proxyProtocol?: ProxyVersion | undefined;
-  /** The target is missed when the 99th percentile of the round trips, without messages of connecting, is above. */
+  /**
+   * Maximum 99th percentile of the round-trip time or, without messages, of the connect latency. Otherwise the target
+   * is missed.
+   */
   readonly maxP99Ms?: number | undefined;
-  /** The target is missed when fewer connections a second were ESTABLISHED. */
+  /** Minimum rate of ESTABLISHED connections per second. Otherwise the target is missed. */
   readonly minRatePerSec?: number | undefined;
-  /** So many connections, or such a share of them (`"1%"`), may fail or be lost; default none. */
+  /** Number or percentage (`"1%"`) of connections that may fail or be lost; default none. */
   readonly maxFailed?: number | string | undefined;
-  /** How to close: default `rst` above 1,000 connections, so that no TIME_WAIT stays. */
+  /** How to close connections; default `rst` above 1,000 connections, to avoid TIME_WAITs. */
   readonly close?: "rst" | "fin" | undefined;
   /**
-   * Close each connection as soon as its greeting has come, so that `connections` come and go rather than stay: at most
-   * `concurrency` are there at once, beside those that no greeting comes to within a second: these stay. Default false.
+   * Closes each connection after its greeting, so that all `connections` come and go. At most `concurrency` are open at
+   * once, plus those that receive no greeting within a second, which stay open. Default false.
    */
   readonly closeAfterGreeting?: boolean | undefined;
   /**
-   * One descriptor table for all connections, as ordinary programs have it: then the limit of open files bounds them. Default:
-   * as many tables as it takes.
+   * Uses a single descriptor table for all connections, like an ordinary program, so the open-file limit applies.
+   * Default: as many tables as needed.
    */
   readonly oneTable?: boolean | undefined;
-  /** What carries the connections: `epoll`, `uring` (io_uring), or what suits the run and the host best; default `auto`. */
+  /**
+   * I/O engine: `epoll`, `uring` (io_uring), or `auto`, which selects the best for the run and the host; default
+   * `auto`.
+   */
   readonly engine?: EngineChoice | undefined;
-  /** Confirms the right to open more than 1,000 connections to an address that is not this machine's. */
+  /** Confirms that you are authorized to open more than 1,000 connections to another host. */
   readonly authorized?: boolean | undefined;
-  /** Ends the run, as stop() does. */
+  /** Stops the run, like stop(). */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** `"127.0.0.2"`, `"10.0.0.1-10.0.0.20,10.1.0.0/24"`, a list of such, or what parseAddressRanges() returns. */
+/** `"127.0.0.2"`, `"10.0.0.1-10.0.0.20,10.1.0.0/24"`, an array of these, or the result of parseAddressRanges(). */
 export type SourceOption = string | readonly (AddressRange | string)[];
 /** `"1024-65535"`, the same as numbers, or `"kernel"`. */
 export type SourcePortOption = PortRange | "kernel" | string;

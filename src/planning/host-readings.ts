@@ -1,5 +1,5 @@
-// What planning has to know of this host: addresses of names, usable source addresses, routes, own addresses, source ports. Read
-// once; planTuples() makes a plan of it without looking again. Opens nothing towards a peer.
+// Reads what planning needs from the host: addresses of names, usable source addresses, routes, local addresses and
+// source ports. It is read once; planTuples() uses it without further access to the host. Connects to no peer.
 
 import { addressOf, canBind, readInterfaces } from "../linux/netlink/interfaces.js";
 import { resolveAll } from "../linux/resolve.js";
@@ -14,23 +14,23 @@ import type { TupleSpec } from "./run-spec.js";
 import { type PortReadings, readPorts } from "./source-ports.js";
 import { type CheckedSources, checkSources, routeSource } from "./sources.js";
 
-/** The addresses of one destination of a spec, of the family asked for, in the resolver's order. */
+/** Addresses of a destination in the spec, restricted to the requested family, in the resolver's order. */
 export interface ResolvedDestination {
   readonly ips: readonly IpAddress[];
-  /** Those that can be reached at all; all of them where none can, so that the kernel says why. */
+  /** Reachable addresses, or all if none is reachable, so that the kernel reports the reason. */
   readonly reachable: readonly IpAddress[];
 }
 
 export interface HostReadings {
   /** In the order of the spec's destinations. */
   readonly resolved: readonly ResolvedDestination[];
-  /** Of the source addresses that were given; undefined where none were. */
+  /** Result for the given source addresses; undefined if none were given. */
   readonly sources: CheckedSources | undefined;
   /** By destination address: the source address that the kernel would use, or why there is none. */
   readonly routes: ReadonlyMap<string, IpAddress | BadSource>;
-  /** The destination addresses that are this machine's own. */
+  /** Destination addresses that are local to this host. */
   readonly own: ReadonlySet<string>;
-  /** This host's addresses, by interface. */
+  /** Addresses of this host, by interface. */
   readonly interfaces: readonly (readonly IpAddress[])[];
   readonly ports: PortReadings;
 }
@@ -39,7 +39,7 @@ const LOOPBACK_V4: IpAddress = { family: 4, bytes: Uint8Array.of(127, 0, 0, 1) }
 const LOOPBACK_V6: IpAddress = { family: 6, bytes: Uint8Array.of(...new Uint8Array(15), 1) };
 const NO_ROUTE = [ENETUNREACH, EADDRNOTAVAIL, EAFNOSUPPORT];
 
-/** @throws {AppError} E_ADDRESS or E_RESOLVE when an address or a name is wrong */
+/** @throws {AppError} E_ADDRESS or E_RESOLVE when an address or a name is invalid */
 export async function readHost(spec: TupleSpec): Promise<HostReadings> {
   const given = spec.sources?.map(({ first, count }) => ({ first: resolveZone(parseIp(first)), count }));
   const sources = given && checkSources(given);
@@ -57,13 +57,13 @@ export async function readHost(spec: TupleSpec): Promise<HostReadings> {
   };
 }
 
-/** The kernel takes the unspecified address for loopback: so do we, and look for it there. */
+/** Maps the unspecified address to loopback, as the kernel does. */
 export function atLoopback(ip: IpAddress): IpAddress {
   if (ip.bytes.some((byte) => byte !== 0)) return ip;
   return ip.family === 4 ? LOOPBACK_V4 : LOOPBACK_V6;
 }
 
-/** undefined when they may not be read. */
+/** Returns undefined if they cannot be read. */
 function readOwnAddresses(): IpAddress[][] | undefined {
   const interfaces = readInterfaces();
   return (
@@ -81,8 +81,8 @@ function findOwn(
 }
 
 /**
- * @param sources source addresses that were given, those that cannot be used included
- * @returns in the order of the spec's destinations
+ * @param sources source addresses given, including unusable ones
+ * @returns addresses in the order of the spec's destinations
  * @throws {AppError} E_ADDRESS or E_RESOLVE
  */
 function resolveDestinations(
@@ -104,7 +104,7 @@ function findReachable(ips: readonly IpAddress[], sources: readonly AddressRange
   return found.length > 0 ? found : ips;
 }
 
-/** Connecting a UDP socket looks for a route, and sends nothing. */
+/** Returns whether there is a route. Connecting a UDP socket looks it up without sending anything. */
 function hasRoute(ip: IpAddress): boolean {
   const fd = openUdp(ip.family);
   const result = fd < 0 ? fd : connectTo(fd, new SocketAddress(ip, 9));

@@ -1,5 +1,5 @@
-// From a spec and what was read of the host to the 4-tuples of a run. Pure: it looks at nothing and opens nothing, so that a run and
-// a prediction have the same plan.
+// Makes the 4-tuples of a run from a spec and host readings. The function is pure, so a run and a prediction get the
+// same plan.
 import type { ResolvedName } from "../results/connect.js";
 import type { BadSource } from "../results/peer.js";
 import { endpointsQuery } from "../socket-table/endpoints.js";
@@ -15,25 +15,25 @@ import { type Destination, portCount, type SourcePorts, type TupleGroup, type Tu
 
 export interface PlannedTuples {
   readonly plan: TuplePlan;
-  /** The names among what was given; none for addresses. */
+  /** Host names among the destinations. */
   readonly names: readonly ResolvedName[];
-  /** How many destinations one attempt goes to, in their order, until one answers; 1 unless a single connection is asked for. */
+  /** Number of destinations that an attempt tries, in order, until one answers; 1 except for a single connection. */
   readonly tries: number;
-  /** The first destination that is not this machine's own; undefined when both ends of each connection are here. */
+  /** First destination that is not local to this host; undefined if both ends of each connection are here. */
   readonly foreign: IpAddress | undefined;
-  /** The destinations, as a condition on one end of a socket. */
+  /** The destinations as a condition on one end of a socket. */
   readonly endpoints: EndQuery;
-  /** Destinations that the kernel has no source address for, once for each address; to the hopeless ones the plan has no tuples. */
+  /** Destinations without a source address, one entry per address. The plan contains no tuples to the hopeless ones. */
   readonly unreachable: readonly BadSource[];
 }
 
-/** A run of more connections is large: others may want the ports that it takes. */
+/** Number of connections above which a run counts as large and may take ports that others need. */
 const LARGE = 1000;
 const LOOPBACK_FIRST: IpAddress = { family: 4, bytes: Uint8Array.of(127, 0, 0, 1) };
 const LOOPBACK_ADDRESSES = 2 ** 24 - 3;
 
 /**
- * Plans without the source addresses and destinations that cannot be used: the readings say which those are.
+ * Makes a plan that excludes source addresses and destinations that are unusable according to the readings.
  *
  * @throws {AppError} E_NO_SOURCE when no source address of a destination's family was given
  */
@@ -49,10 +49,10 @@ export function planTuples(spec: TupleSpec, host: HostReadings): PlannedTuples {
       ),
     ),
   );
-  // The ports of a range share their address: each is looked at once.
+  // The ports of a range share an address object, so each address is checked once.
   const ips = new Set(destinations.map(({ ip }) => ip));
   const foreign = [...ips].find((ip) => !host.own.has(formatIp(ip)));
-  // A client on the server's port of this host would be counted as a connection of the server.
+  // A local client with the server's port would be counted as a connection of the server.
   const ports = planPorts(spec, host.ports, foreign ? [] : destinations);
   return {
     plan: { groups: groupBySources(spec, host, destinations, ports), ports },
@@ -66,7 +66,7 @@ export function planTuples(spec: TupleSpec, host: HostReadings): PlannedTuples {
   };
 }
 
-/** Destinations that the same sources reach, together. */
+/** Groups destinations that are reached from the same sources. */
 function groupBySources(
   spec: TupleSpec,
   host: HostReadings,
@@ -80,7 +80,7 @@ function groupBySources(
     if (!sourcesByIp.has(ip)) sourcesByIp.set(ip, findSources(ip, spec, host, ports, destinations.length));
     const found = sourcesByIp.get(ip);
     if (!found) continue;
-    // A single connection tries the destinations in their order.
+    // A single connection tries the destinations in order.
     const key = spec.isSingle ? `${number}` : found.key;
     const group = groups.get(key);
     if (group) group.destinations.push(destination);
@@ -91,11 +91,11 @@ function groupBySources(
 
 interface Sources {
   readonly list: readonly AddressRange[];
-  /** The same for the same addresses. */
+  /** Equal for equal addresses. */
   readonly key: string;
 }
 
-/** @returns undefined when no packet can leave towards the address */
+/** @returns undefined if no packet can be sent to the address */
 function findSources(
   ip: IpAddress,
   spec: TupleSpec,
@@ -116,7 +116,7 @@ function listNames(
   used: readonly (readonly IpAddress[])[],
 ): ResolvedName[] {
   return destinations.flatMap(({ host }, i) => {
-    // An address is no name, however it is written.
+    // IP addresses are not names, whatever their notation.
     if (/^[\d.]+$|:/.test(host)) return [];
     const { ips, reachable } = resolved[i]!;
     return [
@@ -130,7 +130,7 @@ function listNames(
   });
 }
 
-/** A destination that is named twice has its 4-tuples once. */
+/** Removes duplicate destinations, so that their 4-tuples are only planned once. */
 function withoutRepeats(destinations: readonly Destination[]): Destination[] {
   const texts = new Map<IpAddress, string>();
   const textOf = (ip: IpAddress) => {
@@ -148,7 +148,7 @@ function assertFamily(ip: IpAddress, { sources }: TupleSpec): void {
   });
 }
 
-/** The source addresses of a destination's 4-tuples. @param destinations how many there are in all */
+/** Returns the source addresses for a destination. @param destinations total number of destinations */
 function sourcesFor(
   ip: IpAddress,
   { sourcePorts, isSingle, connections }: TupleSpec,
@@ -159,9 +159,9 @@ function sourcesFor(
   if (host.sources) return host.sources.good.filter(({ first }) => first.family === ip.family);
   if (isSingle && sourcePorts === undefined) return [{ first: anyAddress(ip.family), count: 1 }];
   if (ip.family === 4 && isLoopback(ip)) {
-    // One more than the numbers ask for: some ports are taken by others.
+    // Add one address, because other programs use some of the ports.
     const needed = Math.ceil(connections / (portCount(ports) * destinations)) + 1;
-    // A port that is bound by its number is nobody else's: a large run leaves 127.0.0.1, which all others use, alone.
+    // Explicitly bound ports are unavailable to others, so a large run avoids 127.0.0.1.
     const first = connections > LARGE ? addToIp(LOOPBACK_FIRST, 1) : LOOPBACK_FIRST;
     return [{ first, count: Math.min(needed, LOOPBACK_ADDRESSES) }];
   }
@@ -170,11 +170,11 @@ function sourcesFor(
   return (isLoopback(ip) ? [route] : [route, ...neighboursOf(route, host)]).map((first) => ({ first, count: 1 }));
 }
 
-/** The other addresses of the family on the same interface. */
+/** Returns the other addresses of the same family on the same interface. */
 function neighboursOf(source: IpAddress, { interfaces }: HostReadings): IpAddress[] {
   const text = formatIp(source);
   const holder = interfaces.find((list) => list.some((each) => formatIp(each) === text)) ?? [];
-  // Link-local addresses reach each other only.
+  // Link-local addresses only reach each other.
   return holder.filter(
     (each) => each.family === source.family && formatIp(each) !== text && isLinkLocal(each) === isLinkLocal(source),
   );

@@ -1,5 +1,5 @@
-// From the options of a call, or of a command line, to a RunSpec: every default filled in, everything checked that can be without
-// looking at the host.
+// Makes a RunSpec from the options of a call or a command line: fills in defaults and checks everything that can be
+// checked without accessing the host.
 import { isUtf8 } from "node:buffer";
 import { EXPECTATIONS } from "../protocols/modes.js";
 import { PROXY_VERSIONS } from "../protocols/proxy-protocol.js";
@@ -17,7 +17,7 @@ import type { ConnectOptions, SourceOption, SourcePortOption } from "./connect-o
 import type { DestinationSpec, MessageSpec, RunSpec, SourceSpec } from "./run-spec.js";
 import { clientTls } from "./tls.js";
 
-/** Handshakes in flight at once, unless asked otherwise. */
+/** Default number of handshakes in flight. */
 export const CONCURRENCY = 1024;
 const CONNECT_TIMEOUT_MS = 10_000;
 const HOLD_MS = 10_000;
@@ -25,7 +25,9 @@ const FAMILIES: readonly unknown[] = [undefined, 4, 6];
 const RESOLVES: readonly unknown[] = [undefined, "all", "first"];
 const CLOSES: readonly unknown[] = [undefined, "rst", "fin"];
 
-/** @throws {AppError} E_OPTION when an option makes no sense, alone or beside another; E_ADDRESS when an address is none */
+/**
+ * @throws {AppError} E_OPTION when an option is invalid or conflicts with another; E_ADDRESS when an address is invalid
+ */
 export function parseRunSpec(options: ConnectOptions): RunSpec {
   const stages = options.stages ?? [];
   checkLoad(options);
@@ -65,7 +67,10 @@ export function parseRunSpec(options: ConnectOptions): RunSpec {
   };
 }
 
-/** `host:port`, `[::1]:7777`, `host:7777-7786`, `:7777`, each with a scheme or without, or several. @throws {AppError} E_OPTION for none, E_ADDRESS */
+/**
+ * Parses destinations: `host:port`, `[::1]:7777`, `host:7777-7786` or `:7777`, with or without a scheme.
+ * @throws {AppError} E_OPTION when there is none, E_ADDRESS
+ */
 export function parseDestinations(to: string | readonly string[]): DestinationSpec[] {
   const texts = typeof to === "string" ? [to] : to;
   if (texts.length === 0) throw invalid("no destination is given", "name one, such as 127.0.0.1:7777");
@@ -77,7 +82,7 @@ export function parseDestinations(to: string | readonly string[]): DestinationSp
   });
 }
 
-/** What is spoken over the connections. @throws {AppError} E_ADDRESS, E_OPTION */
+/** Parses the protocol and TLS options. @throws {AppError} E_ADDRESS, E_OPTION */
 function parseProtocol(options: ConnectOptions): Pick<RunSpec, "protocol" | "tls"> {
   const [first, ...others] = (typeof options.to === "string" ? [options.to] : options.to).map((text) =>
     parseAddress(text),
@@ -111,7 +116,7 @@ export function parseSourcePorts(ports: SourcePortOption | undefined): PortRange
   return parsePorts(typeof ports === "string" ? ports : `${ports.first}-${ports.last}`);
 }
 
-/** A count such as 10 or 1k, or a share of all that are asked for such as 1%. @throws {AppError} E_OPTION */
+/** Parses a count such as 10 or 1k, or a percentage of all connections such as 1%. @throws {AppError} E_OPTION */
 export function allowedFailures(given: number | string | undefined, requested: number): number | undefined {
   if (given === undefined) return undefined;
   const percent = Number(/^\s*(\d+(?:\.\d+)?)\s*%\s*$/.exec(String(given))?.[1] ?? Number.NaN);
@@ -125,7 +130,7 @@ export function allowedFailures(given: number | string | undefined, requested: n
   );
 }
 
-/** @throws {AppError} E_OPTION unless it is above 0 */
+/** @throws {AppError} E_OPTION unless the value is above 0 */
 export function checkPositive(name: string, value: number | undefined, isWhole = false): void {
   if (value === undefined || (value > 0 && value < 2 ** 31 && (!isWhole || Number.isInteger(value)))) return;
   throw invalid(
@@ -134,7 +139,7 @@ export function checkPositive(name: string, value: number | undefined, isWhole =
   );
 }
 
-/** How many, how fast, for how long. */
+/** Checks the number of connections, rates and durations. */
 function checkLoad(options: ConnectOptions): void {
   const { stages = [], durationMs = 0 } = options;
   if (stages.length > 0 && (options.connections !== undefined || options.connectRatePerSec !== undefined)) {
@@ -149,7 +154,7 @@ function checkLoad(options: ConnectOptions): void {
   checkPositive("a rate", options.minRatePerSec);
   for (const stage of stages) {
     checkPositive("a stage's duration", stage.durationMs ?? Number.NaN);
-    // Going down to none is a stage, too.
+    // A stage may end with no connections.
     if (stage.target !== 0) checkPositive("a stage's target", stage.target ?? Number.NaN, true);
   }
   if (!(durationMs >= 0)) throw invalid(`invalid duration: ${durationMs} ms`, "give 0 or more");
@@ -167,7 +172,7 @@ function checkChoices({ resolve, family, close, engine, oneTable }: ConnectOptio
   }
 }
 
-/** What is sent, and what comes back. */
+/** Checks the message options. */
 function checkMessage(options: ConnectOptions): void {
   const { message, messageRatePerSec, expect, proxyProtocol, closeAfterGreeting, stages = [] } = options;
   if (messageRatePerSec !== undefined && message === undefined) {

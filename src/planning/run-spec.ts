@@ -1,5 +1,5 @@
-// What `connect` is to do, as one plain object that goes through JSON unchanged. The command line and the library make it with the
-// same parser (parse-run-spec.ts); whoever has one can hand it to another thread, process or machine.
+// Specification of a `connect` run: a plain object that survives JSON. The command line and the library create it with
+// the same parser (parse-run-spec.ts). It can be passed to another thread, process or host.
 
 import type { Expectation } from "../protocols/modes.js";
 import type { ProxyVersion } from "../protocols/proxy-protocol.js";
@@ -11,70 +11,70 @@ import type { PortRange } from "../util/endpoint.js";
 import type { Stage } from "./schedule.js";
 import type { TlsSpec } from "./tls.js";
 
-/** Where connections go: a name or an address, and each of these ports. */
+/** A destination: a name or address, and one or more ports. */
 export interface DestinationSpec {
   readonly host: string;
-  /** Of a link-local IPv6 address (RFC 4007): the interface, by name or number. */
+  /** Interface name or number of a link-local IPv6 address (RFC 4007). */
   readonly zone?: string | undefined;
   readonly ports: PortRange;
 }
 
-/** `count` source addresses that follow each other. */
+/** `count` consecutive source addresses. */
 export interface SourceSpec {
-  /** The first of them in its usual text form, such as `10.0.0.2` or `fe80::1%eth0`. */
+  /** First address in its usual text form, such as `10.0.0.2` or `fe80::1%eth0`. */
   readonly first: string;
   readonly count: number;
 }
 
-/** What of a run decides which 4-tuples it has. */
+/** The parts of a run that determine its 4-tuples. */
 export interface TupleSpec {
   readonly destinations: readonly DestinationSpec[];
-  /** Of a name's addresses all, or the resolver's first. */
+  /** Whether to use all addresses of a name, or the resolver's first. */
   readonly resolve: "all" | "first";
-  /** Only addresses of this family. */
+  /** Restricts addresses to this family. */
   readonly family?: Family | undefined;
-  /** The most connections that are wanted at once. */
+  /** Maximum number of connections open at once. */
   readonly connections: number;
   readonly sources?: readonly SourceSpec[] | undefined;
   readonly sourcePorts?: PortRange | "kernel" | undefined;
-  /** One connection, which tries the destinations in their order, tells what it reads and ends with its peer. */
+  /** A single connection tries the destinations in order, prints what it reads, and ends with its peer. */
   readonly isSingle: boolean;
 }
 
-/** What is sent over every connection, how often, and what answers it. */
+/** Message sent on every connection, its rate, and what counts as an answer. */
 export interface MessageSpec {
   readonly base64: string;
-  /** Per connection. */
+  /** Rate per connection. */
   readonly ratePerSec: number;
   readonly expect: Expectation;
 }
 
-/** A run of `connect`, with every default filled in. */
+/** A run of `connect`, with defaults filled in. */
 export interface RunSpec extends TupleSpec {
-  /** Connections to begin per second, over all threads; as fast as they go unless given. */
+  /** Number of connections to start per second, over all threads; default: as fast as possible. */
   readonly connectRatePerSec?: number | undefined;
-  /** Ramps one after the other, up or down; then `connections` is the highest target. */
+  /** Consecutive ramps, up or down. `connections` is then the highest target. */
   readonly stages?: readonly Stage[] | undefined;
-  /** Handshakes in flight at once, over all threads. */
+  /** Maximum number of handshakes in flight, over all threads. */
   readonly concurrency: number;
   readonly connectTimeoutMs: number;
-  /** From ESTABLISHED to ready in the protocol, where that has a handshake, and for that of TLS. */
+  /** Timeout from ESTABLISHED to ready in the protocol, and for the TLS handshake. */
   readonly handshakeTimeoutMs: number;
-  /** How long to hold the connections after the ramp. */
+  /** Time to hold the connections after the ramp. */
   readonly durationMs: number | "forever";
   readonly message?: MessageSpec | undefined;
-  /** What is spoken over the connections; plain TCP unless given. */
+  /** Protocol on the connections; default: plain TCP. */
   readonly protocol?: ProtocolSpec | undefined;
-  /** Connections are over TLS; else in the clear. */
+  /** TLS settings; undefined for no TLS. */
   readonly tls?: TlsSpec | undefined;
   readonly proxyProtocol?: ProxyVersion | undefined;
   readonly thresholds: Thresholds;
   readonly close: "rst" | "fin";
   readonly closeAfterGreeting: boolean;
-  /** One descriptor table for all connections. */
+  /** Whether to use a single descriptor table for all connections. */
   readonly oneTable: boolean;
-  /** What carries the connections. */
+  /** I/O engine. */
   readonly engine: EngineChoice;
-  /** More than 1,000 connections to another host are allowed. */
+  /** Whether more than 1,000 connections to another host are permitted. */
   readonly authorized: boolean;
 }

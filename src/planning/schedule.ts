@@ -1,27 +1,27 @@
-// The pacer's arithmetic: how many connections may have been started (or be open) at a moment of the run.
-// It knows no clock and starts nothing.
+// Computes the number of connections that should be started, or open, at a given time. Schedules have no clock and
+// start nothing.
 
-/** Go from where the last stage ended to `target` connections in `durationMs`. */
+/** A linear ramp from the end of the previous stage to `target` connections, within `durationMs`. */
 export interface Stage {
   readonly durationMs: number;
   readonly target: number;
 }
 
-/** What a run wants to have open at each moment. */
+/** Number of connections wanted over time. */
 export interface Schedule {
-  /** When the last stage ends, in milliseconds; 0 for a run without a pace. */
+  /** End of the last stage in milliseconds; 0 for a run without a rate. */
   readonly endMs: number;
-  /** The most connections it ever wants. */
+  /** Maximum number of connections. */
   readonly peak: number;
-  /** Moments whose wish must not be stepped over: the ends of stages. */
+  /** Times at which the wanted number must not be skipped: the ends of stages. */
   readonly turnsMs: readonly number[];
-  /** Connections wanted `elapsedMs` after the start. */
+  /** Returns the number of connections wanted `elapsedMs` after the start. */
   wantedAt(elapsedMs: number): number;
 }
 
 /**
- * @param connections how many in all
- * @param ratePerSec connections to start a second; undefined for as fast as they go
+ * @param connections total number
+ * @param ratePerSec number of connections to start per second; undefined for as fast as possible
  */
 export function steadySchedule(connections: number, ratePerSec?: number): Schedule {
   if (ratePerSec === undefined) return { endMs: 0, peak: connections, turnsMs: [], wantedAt: () => connections };
@@ -29,12 +29,12 @@ export function steadySchedule(connections: number, ratePerSec?: number): Schedu
     endMs: (connections / ratePerSec) * 1000,
     peak: connections,
     turnsMs: [],
-    // The first is due at once, as a person with a rate of one in ten seconds expects.
+    // The first one is due immediately, which is expected even at a rate of one in ten seconds.
     wantedAt: (elapsedMs) => Math.min(connections, Math.floor((elapsedMs / 1000) * ratePerSec) + 1),
   };
 }
 
-/** Straight lines from stage to stage, up or down, beginning with none. */
+/** Ramps linearly from stage to stage, up or down, starting at 0. */
 export function stagedSchedule(stages: readonly Stage[]): Schedule {
   let endMs = 0;
   const turnsMs = stages.map((stage) => {

@@ -1,20 +1,20 @@
-// Which source ports a run has, and who chooses among them.
+// Chooses a run's source ports.
 import { countPortsWithin, readLocalPortRange, readReservedPorts } from "../linux/proc/local-ports.js";
 import type { PortRange } from "../util/endpoint.js";
 import type { TupleSpec } from "./run-spec.js";
 import type { Destination, SourcePorts } from "./tuple-plan.js";
 
-/** What this host says about source ports. */
+/** Source-port settings of this host. */
 export interface PortReadings {
-  /** What the kernel chooses from (net.ipv4.ip_local_port_range); undefined when it may not be read. */
+  /** Ephemeral ports (net.ipv4.ip_local_port_range); undefined if they cannot be read. */
   readonly ephemeral: PortRange | undefined;
-  /** What it gives to nobody (net.ipv4.ip_local_reserved_ports). */
+  /** Ports that the kernel never assigns (net.ipv4.ip_local_reserved_ports). */
   readonly reserved: readonly PortRange[];
-  /** From 0 to 65,535: where a walk begins, so that a rerun does not begin where the last run did. */
+  /** Start offset, 0 to 65,535. It is random, so that a rerun does not start with the ports of the previous run. */
   readonly offset: number;
 }
 
-/** Needs no privilege (ip_unprivileged_port_start is 1024 by default). */
+/** Ports that need no privileges (ip_unprivileged_port_start is 1024 by default). */
 export const UNPRIVILEGED_PORTS: PortRange = { first: 1024, last: 65_535 };
 
 export function readPorts(): PortReadings {
@@ -25,9 +25,7 @@ export function readPorts(): PortReadings {
   };
 }
 
-/**
- * @param servers destinations on this host: their ports are passed over, unless no others were asked for
- */
+/** @param servers local destinations, whose ports are skipped unless no others were requested */
 export function planPorts(
   { sourcePorts, isSingle }: Pick<TupleSpec, "sourcePorts" | "isSingle">,
   { ephemeral, reserved, offset }: PortReadings,
@@ -35,15 +33,15 @@ export function planPorts(
 ): SourcePorts {
   const range = sourcePorts ?? (isSingle ? "kernel" : UNPRIVILEGED_PORTS);
   if (range === "kernel") {
-    // Where its range cannot be read, how many there are is for the kernel to say: EADDRNOTAVAIL.
+    // If the range is unknown, the kernel reports exhaustion with EADDRNOTAVAIL.
     const { first, last } = ephemeral ?? UNPRIVILEGED_PORTS;
     const withheld = ephemeral ? countPortsWithin(reserved, ephemeral) : 0;
     return { chosenBy: "kernel", available: last - first + 1 - withheld };
   }
-  // Begin with the ephemeral ports: services that start later want the others.
+  // Start with ephemeral ports: services that start later need the others.
   const isEphemeral = ephemeral && ephemeral.first >= range.first && ephemeral.first <= range.last;
   const first = isEphemeral ? { first: ephemeral.first, last: Math.min(ephemeral.last, range.last) } : range;
-  // Not where the last run began: its 4-tuples may be in TIME_WAIT, or not quite gone at the peer or on the way.
+  // Avoid the previous run's start: its 4-tuples may be in TIME_WAIT, or still exist at the peer or along the path.
   const startAt = first.first + (offset % (first.last - first.first + 1));
   const inUse = new Set(servers.map(({ port }) => port).filter((port) => port >= range.first && port <= range.last));
   const isAll = inUse.size > range.last - range.first;

@@ -1,10 +1,10 @@
-// What is wrong with source addresses, in words: for errors before a run and for explanations after one.
+// Describes problems with source addresses, for errors before a run and explanations after it.
 import type { BadSource } from "../results/peer.js";
 import { formatCount } from "../util/units.js";
 
 const NAMED = 3;
 
-/** Such as `10.0.0.2 and 10.0.0.4 are not addresses of this host`. */
+/** Formats as `10.0.0.2 and 10.0.0.4 are not addresses of this host`. */
 export function describeBadSources(bad: readonly BadSource[], count: number): string {
   const [first] = bad;
   if (!first) return "";
@@ -39,7 +39,7 @@ function describeBadSource({ ip, problem, detail }: BadSource): string {
   }
 }
 
-/** Why a destination cannot be reached from any address of this host. */
+/** Describes why a destination cannot be reached from any address of this host. */
 export function describeUnreachable({ ip, problem, detail }: BadSource): string {
   const family = ip.includes(":") ? "IPv6" : "IPv4";
   const device = detail ?? "an interface";
@@ -62,7 +62,7 @@ export function describeUnreachable({ ip, problem, detail }: BadSource): string 
   }
 }
 
-/** What helps against it, in a sentence. */
+/** Returns the fix as a sentence. */
 export function fixFor({ problem, detail, ip }: BadSource): string {
   if (problem === "family-disabled") {
     return detail?.startsWith("net.")

@@ -1,5 +1,5 @@
-// Source addresses: which of those that were given this host has, which it would use towards a destination, and what is wrong
-// where there is none. Sends nothing.
+// Source addresses: checks which given addresses are local, finds the one that the kernel would use for a destination,
+// and determines why there is none. Sends nothing.
 
 import { type Block, readLocalBlocks } from "../linux/netlink/local-blocks.js";
 import {
@@ -26,24 +26,26 @@ import { addToIp, type Family, formatIp, type IpAddress, isLinkLocal, isLoopback
 import type { AddressRange } from "../util/address-range.js";
 
 export interface CheckedSources {
-  /** What can be used, in the order given. */
+  /** Usable addresses, in the order given. */
   readonly good: readonly AddressRange[];
-  /** What cannot: the first few. */
+  /** Unusable addresses; the first few. */
   readonly bad: readonly BadSource[];
   readonly badCount: number;
 }
 
-/** Where no source addresses were given. */
+/** Result when no source addresses were given. */
 export const NO_BAD_SOURCES: CheckedSources = { good: [], bad: [], badCount: 0 };
 
 const NAMED = 8;
-/** From so many addresses on the routing table is read, which tells of whole blocks. */
+/** Number of addresses from which reading the routing table pays off, because it covers entire blocks. */
 const WORTH_THE_TABLE = 1024;
-/** After so many failures in a row, the rest of a range is tried no more, but for the blocks of the routing table. */
+/**
+ * Number of consecutive failures after which the rest of a range is not tried, except for blocks in the routing table.
+ */
 const HOPELESS = 2 ** 17;
 const DISABLED = ["net.ipv6.conf.all.disable_ipv6", "net.ipv6.conf.default.disable_ipv6"] as const;
 
-/** Tries each address by a bind, those of blocks that are this host's as a whole aside. */
+/** Tries to bind each address, except those in blocks that are entirely local. */
 export function checkSources(ranges: readonly AddressRange[]): CheckedSources {
   const good: AddressRange[] = [];
   const bad: BadSource[] = [];
@@ -76,7 +78,7 @@ export function checkSources(ranges: readonly AddressRange[]): CheckedSources {
   return { good, bad, badCount };
 }
 
-/** How many addresses from number `offset` of a range on are local as a block. */
+/** Returns the number of consecutive addresses that are local as a block, starting at index `offset` of a range. */
 function localFrom({ family, bytes }: IpAddress, offset: number, blocks: readonly Block[]): number {
   if (family !== 4 || blocks.length === 0) return 0;
   const address = bytes.reduce((sum, byte) => sum * 256 + byte, 0) + offset;
@@ -84,7 +86,7 @@ function localFrom({ family, bytes }: IpAddress, offset: number, blocks: readonl
   return block ? block.last - address + 1 : 0;
 }
 
-/** Binds without a port, so that one socket can be bound again and again, and an address whose ports are all taken still can. */
+/** Binds without a port. One socket can therefore be bound repeatedly, even to addresses whose ports are exhausted. */
 class BindTrials {
   private readonly fds = new Map<Family, number>();
   private readonly isNonlocal = new Map<Family, boolean>();
@@ -95,7 +97,7 @@ class BindTrials {
     if (fd < 0) return fd;
     const bound = bindTo(fd, new SocketAddress(ip, 0));
     if (bound < 0) return bound;
-    // With ip_nonlocal_bind any address is bound, and connect() says EINVAL later.
+    // With ip_nonlocal_bind any address can be bound, but connect() later fails with EINVAL.
     return !this.allowsAny(ip.family) || ip.zone !== undefined || isLocalRoute(ip) ? 0 : -EADDRNOTAVAIL;
   }
 
@@ -123,7 +125,7 @@ class BindTrials {
   }
 }
 
-/** @param errno what bind() to it said */
+/** @param errno returned by bind() */
 export function whyNoSource(ip: IpAddress, errno: number): BadSource {
   const text = formatIp(ip);
   if (errno === EAFNOSUPPORT) return { ip: text, problem: "family-disabled", detail: errnoName(errno) };
@@ -138,9 +140,10 @@ export function whyNoSource(ip: IpAddress, errno: number): BadSource {
 }
 
 /**
- * The address the kernel would use towards `ip`, or why there is none. Connecting a UDP socket sends nothing.
+ * Returns the source address that the kernel would use for `ip`, or why there is none. Connecting a UDP socket sends
+ * nothing.
  *
- * @param from the source address, where it is chosen already: routes may depend on it
+ * @param from source address, if already chosen, since routes may depend on it
  */
 export function routeSource(ip: IpAddress, from?: IpAddress): IpAddress | BadSource {
   const fd = openUdp(ip.family);
@@ -150,7 +153,7 @@ export function routeSource(ip: IpAddress, from?: IpAddress): IpAddress | BadSou
     const result = connectTo(fd, new SocketAddress(ip, 9));
     if (result < 0) return whyNoRoute(ip, -result);
     const source = parseIp(localAddress(fd).ip);
-    // For want of another IPv6 address the kernel takes ::1, to which no answer comes back.
+    // Without another IPv6 address, the kernel selects ::1, to which no reply can return.
     const isLost = source.family === 6 && isLoopback(source) && !isLocalRoute(ip);
     return isLost ? whyNoRoute(ip, EADDRNOTAVAIL) : source;
   } finally {
@@ -162,12 +165,12 @@ export function isSource(found: IpAddress | BadSource): found is IpAddress {
   return "family" in found;
 }
 
-/** Whether no packet can leave towards the destination: connect() fails at once, each time and for every socket. */
+/** Returns whether no packet can be sent to the destination: connect() fails immediately, for every socket. */
 export function isHopeless({ problem }: BadSource): boolean {
   return problem !== "no-route" && problem !== "refused";
 }
 
-/** @param errno what connect() of a socket without an address said */
+/** @param errno returned by connect() on an unbound socket */
 function whyNoRoute(ip: IpAddress, errno: number): BadSource {
   const text = formatIp(ip);
   if (errno === EAFNOSUPPORT) return { ip: text, problem: "family-disabled", detail: errnoName(errno) };
@@ -178,7 +181,7 @@ function whyNoRoute(ip: IpAddress, errno: number): BadSource {
   if (errno !== EADDRNOTAVAIL) return { ip: text, problem: "refused", detail: errnoName(errno) };
   const disabled = ip.family === 6 ? disabledBy() : undefined;
   if (disabled) return { ip: text, problem: "family-disabled", detail: disabled };
-  // Those that would do are there, and none of them may be used.
+  // Suitable addresses exist, but none of them may be used.
   const reaches = (source: IpAddress) =>
     source.family === ip.family && isLoopback(source) === isLoopback(ip) && isLinkLocal(source) === isLinkLocal(ip);
   const unusable = (readHostAddresses() ?? []).find((each) => reaches(each.ip) && problemOf(each).problem !== "absent");
@@ -193,7 +196,7 @@ function problemOf({ flags, index }: HostAddress): Pick<BadSource, "problem" | "
   return link?.isUp === false ? { problem: "interface-down", detail } : { problem: "absent" };
 }
 
-/** The interface that leads to the address and is down; undefined when none is. */
+/** Returns the interface that leads to the address but is down; undefined if there is none. */
 function deviceDown(ip: IpAddress): string | undefined {
   const down = (readLinks() ?? []).filter(({ isUp }) => !isUp);
   if (isLoopback(ip)) return down.find((link) => link.isLoopback)?.name;
@@ -213,7 +216,7 @@ function isInNetwork({ family, bytes }: IpAddress, { ip, prefixBits }: HostAddre
   );
 }
 
-/** The setting that disables IPv6; undefined when none does. */
+/** Returns the setting that disables IPv6; undefined if there is none. */
 function disabledBy(): string | undefined {
   return DISABLED.find((name) => readSysctlNumbers(name)?.[0] === 1);
 }

@@ -1,4 +1,4 @@
-// The 4-tuples of a run on this host, or the reason for which it cannot have them.
+// Determines the 4-tuples of a run on this host, or the reason why there are none.
 import { AppError } from "../util/errors.js";
 import { assertAuthorized } from "./authorization.js";
 import { readHost } from "./host-readings.js";
@@ -8,15 +8,16 @@ import { describeBadSources, describeUnreachable, fixFor } from "./source-text.j
 import { isHopeless, NO_BAD_SOURCES } from "./sources.js";
 
 export interface Targets extends Pick<PlannedTuples, "plan" | "names" | "tries" | "endpoints"> {
-  /** Every destination is one of this machine's own addresses: both ends of each connection are here. */
+  /** Whether every destination is local, so that both ends of each connection are on this host. */
   readonly isLocal: boolean;
 }
 
 /**
- * Reads the host and plans; opens nothing towards a peer.
+ * Reads the host and makes the plan. Connects to no peer.
  *
- * @throws {AppError} E_ADDRESS, E_RESOLVE, E_SOURCE or E_NO_SOURCE when an address is wrong; E_NOT_AUTHORIZED when many connections
- * would go to a machine that is not this one
+ * @throws {AppError} E_ADDRESS, E_RESOLVE, E_SOURCE or E_NO_SOURCE when an address is unusable; E_NOT_AUTHORIZED when
+ *   many connections
+ * would go to another host
  */
 export async function findTargets(spec: RunSpec): Promise<Targets> {
   const host = await readHost(spec);

@@ -1,4 +1,4 @@
-// The schema of TLS's options, held to their type.
+// Schema of the TLS options, checked against their type.
 import type { ZodType } from "zod";
 import { TLS_VERSIONS } from "../linux/openssl/settings.js";
 import { flag, oneOf, option, text } from "../util/options.js";

@@ -1,42 +1,46 @@
-// What a caller may ask of TLS, for either role, and the settings that it makes: everything is checked that can be without reading a file.
+// TLS options for either role, and the settings made from them. Checks everything that can be checked without reading
+// files.
 import { TLS_VERSIONS, type TlsSettings, type TlsVersion } from "../linux/openssl/settings.js";
 import { type Address, SCHEMES } from "../protocols/spec/address.js";
 import { AppError } from "../util/errors.js";
 import { quoted } from "../util/printable.js";
 
-/** Options of both roles. */
+/** Options for both roles. */
 export interface TlsOptions {
-  /** File of certificates (PEM) that the peer's is checked against: a client's default is the system's, a server then asks for one. */
+  /**
+   * File of CA certificates (PEM) for verifying the peer. A client uses the system's by default. A server with this
+   * option requires client certificates.
+   */
   readonly ca?: string | undefined;
-  /** The own certificate, and the chain behind it: a file (PEM). A server without one makes one for itself. */
+  /** File (PEM) with the certificate and its chain. A server without one generates a self-signed certificate. */
   readonly cert?: string | undefined;
-  /** Its private key: a file (PEM); default the certificate's file. */
+  /** File (PEM) with the private key; default: the certificate's file. */
   readonly key?: string | undefined;
-  /** The only version that is spoken; default 1.2 and 1.3. */
+  /** The only permitted version; default: 1.2 and 1.3. */
   readonly tlsVersion?: TlsVersion | undefined;
-  /** OpenSSL's cipher list; names of TLS 1.3 begin with TLS_. */
+  /** OpenSSL cipher list. Names for TLS 1.3 begin with TLS_. */
   readonly ciphers?: string | undefined;
-  /** Protocols that are offered or agreed on by ALPN, the preferred first; default http/1.1 for WebSocket, else none. */
+  /** ALPN protocols, most preferred first; default: http/1.1 for WebSocket, otherwise none. */
   readonly alpn?: readonly string[] | undefined;
-  /** Sessions are resumed: a client offers one for each server, which all connections to it share; a server gives them out. */
+  /** Whether to resume sessions. A client offers one session per server on all connections; a server issues tickets. */
   readonly tlsResume?: boolean | undefined;
 }
 
-/** A client's besides. */
+/** Additional options for a client. */
 export interface ClientTlsOptions extends TlsOptions {
-  /** Do not verify the server's certificate. */
+  /** Does not verify the server's certificate. */
   readonly insecure?: boolean | undefined;
-  /** The name that is asked for (SNI) and that the certificate has to have; default the destination's host. */
+  /** Name for SNI, which the certificate must contain; default: the destination's host. */
   readonly serverName?: string | undefined;
 }
 
-/** What a client's TLS is to be. */
+/** TLS of a client. */
 export interface TlsSpec extends TlsSettings {
   readonly resumes: boolean;
   readonly serverName?: string | undefined;
 }
 
-/** The options as the command line names them. */
+/** Command-line names of the options. */
 const NAMES: Readonly<Record<keyof ClientTlsOptions, string>> = {
   ca: "--ca",
   cert: "--cert",
@@ -51,9 +55,9 @@ const NAMES: Readonly<Record<keyof ClientTlsOptions, string>> = {
 const LONGEST_ALPN = 255;
 
 /**
- * @param address the one that says what is spoken
+ * @param address determines the protocol
  * @returns undefined without TLS
- * @throws {AppError} E_OPTION when an option makes no sense, or there is no TLS that it could be of
+ * @throws {AppError} E_OPTION when an option is invalid, or is given without TLS
  */
 export function clientTls(address: Address, options: ClientTlsOptions): TlsSpec | undefined {
   const settings = tlsSettings(address, options);
@@ -62,7 +66,7 @@ export function clientTls(address: Address, options: ClientTlsOptions): TlsSpec 
     throw invalid("a server that is not verified needs no authority", "leave out --ca or --insecure");
   }
   const { serverName } = options;
-  // OpenSSL takes an empty name for none, and then every certificate that the authorities vouch for.
+  // OpenSSL treats an empty name as none, and would accept any certificate from a trusted CA.
   if (serverName !== undefined && !/^[!-~]+$/.test(serverName)) {
     throw invalid(
       `invalid server name: ${quoted(serverName)}`,
@@ -77,7 +81,7 @@ export function clientTls(address: Address, options: ClientTlsOptions): TlsSpec 
   };
 }
 
-/** As clientTls(), for a server: it has no identity yet where no certificate is given. */
+/** Like clientTls(), for a server. Has no identity yet if no certificate is given. */
 export function tlsSettings(address: Address, options: ClientTlsOptions): TlsSettings | undefined {
   const { isSecure, protocol } = SCHEMES[address.scheme];
   if (!isSecure) {

@@ -1,19 +1,20 @@
-// A plan of 4-tuples: (source addresses × source ports × destinations) as a numbered sequence. Tuple i is computed, never stored, so a plan of millions costs nothing. Which addresses reach
-// which destination is for the caller to say; whether a tuple is free is for bind() and connect() to say.
+// A plan of 4-tuples: (source addresses × source ports × destinations) as a numbered sequence. Tuples are computed
+// rather than stored, so a plan of millions is cheap. The caller determines which addresses reach which destination;
+// bind() and connect() determine whether a tuple is free.
 import { addToIp, formatIp, type IpAddress } from "../util/address.js";
 import type { AddressRange } from "../util/address-range.js";
 import type { FourTuple, PortRange } from "../util/endpoint.js";
 
-/** Source ports: a range that we walk ourselves, or the kernel's own choice out of a range of `available`. */
+/** Source ports: a range that we choose from, or the kernel's choice from `available` ports. */
 export type SourcePorts =
   | {
       readonly chosenBy: "us";
       readonly range: PortRange;
-      /** The first port of each source address. */
+      /** First port of each source address. */
       readonly startAt: number;
-      /** A part of the range that holds startAt, and is used up, round from its end to its beginning, before the others. */
+      /** Part of the range that contains startAt. It is used first, wrapping around at its end. */
       readonly first?: PortRange;
-      /** Ports of the range that are passed over: ascending, each once, and fewer than all. */
+      /** Ports of the range to skip: in ascending order, without duplicates, and fewer than all. */
       readonly except?: readonly number[];
     }
   | { readonly chosenBy: "kernel"; readonly available: number };
@@ -23,19 +24,19 @@ export interface Destination {
   readonly port: number;
 }
 
-/** Sources that all reach all of the destinations; one address family. */
+/** Sources that can reach all of the destinations, in a single address family. */
 export interface TupleGroup {
   readonly sources: readonly AddressRange[];
   readonly destinations: readonly Destination[];
 }
 
-/** Plain data, so that it can be handed to a thread. */
+/** Plain data that can be passed to a thread. */
 export interface TuplePlan {
   readonly groups: readonly TupleGroup[];
   readonly ports: SourcePorts;
 }
 
-/** One planned tuple as numbers; the port is 0 where the kernel chooses. */
+/** A planned tuple as indices. The port is 0 if the kernel chooses it. */
 export interface PlannedTuple {
   group: number;
   source: number;
@@ -43,19 +44,19 @@ export interface PlannedTuple {
   destination: number;
 }
 
-/** Rounds in which the same groups take part: each of their destinations has one tuple a round. */
+/** Rounds in which the same groups take part. Each of their destinations has one tuple per round. */
 interface Rounds {
-  /** The index of their first tuple. */
+  /** Index of the first tuple. */
   readonly start: number;
   readonly firstRound: number;
   readonly groups: readonly number[];
-  /** Destinations of these groups. */
+  /** Number of destinations in these groups. */
   readonly width: number;
 }
 
-/** The tuples of a plan by index. The object returned by at() is reused: read it before the next call. */
+/** The tuples of a plan by index. at() reuses the returned object, so read it before the next call. */
 export class TupleSequence {
-  /** 4-tuples in the plan: connections that can be ESTABLISHED at once. */
+  /** Number of 4-tuples in the plan: the maximum number of connections ESTABLISHED at once. */
   readonly count: number;
   private readonly plan: TuplePlan;
   private readonly portCount: number;
@@ -72,7 +73,7 @@ export class TupleSequence {
     this.count = this.layRounds();
   }
 
-  /** @returns the tuples in all rounds */
+  /** @returns number of tuples in all rounds */
   private layRounds(): number {
     const roundsOf = this.sourceCounts.map((sources) => sources * this.portCount);
     let start = 0;
@@ -90,9 +91,9 @@ export class TupleSequence {
   }
 
   /**
-   * The tuple at `index`. Destinations alternate fastest, those of all groups, so that they fill evenly. Ports of our own choice
-   * follow each other on one source address before the next is used; with the kernel's choice the addresses
-   * take turns, because its search for a free port slows down as one address fills.
+   * Returns the tuple at `index`. Destinations of all groups vary fastest, so that they fill evenly. If we choose the
+   * ports, all ports of a source address are used before the next address. If the kernel chooses them, source addresses
+   * alternate, because its search for a free port slows down as an address fills.
    *
    * @param index 0 to count - 1
    */
@@ -122,7 +123,7 @@ export class TupleSequence {
     return this.plan.groups[group]!.destinations.length;
   }
 
-  /** Source address number `source` of a group. */
+  /** Returns source address `source` of a group. */
   sourceIp(group: number, source: number): IpAddress {
     let rest = source;
     for (const range of this.plan.groups[group]!.sources) {
@@ -136,7 +137,7 @@ export class TupleSequence {
     return this.plan.groups[group]!.destinations[destination]!;
   }
 
-  /** Tuple `index` in words. */
+  /** Returns tuple `index` with addresses as text. */
   describe(index: number): FourTuple {
     const { group, source, sourcePort, destination } = this.at(index);
     const to = this.destination(group, destination);
@@ -149,13 +150,13 @@ export class TupleSequence {
   }
 }
 
-/** How many source ports one source address has towards one destination. */
+/** Returns the number of source ports of one source address towards one destination. */
 export function portCount(ports: SourcePorts): number {
   if (ports.chosenBy === "kernel") return ports.available;
   return ports.range.last - ports.range.first + 1 - (ports.except?.length ?? 0);
 }
 
-/** The ports of a range in the order in which one source address uses them, by number: 0 is the first. */
+/** Returns the order in which a source address uses the ports of a range, as a function of the step, starting at 0. */
 function portOrder(ports: SourcePorts): (step: number) => number {
   if (ports.chosenBy === "kernel") return () => 0;
   const { range, startAt, first = range, except = [] } = ports;
