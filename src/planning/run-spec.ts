@@ -37,7 +37,10 @@ export interface TupleSpec {
   readonly connections: number;
   readonly sources?: readonly SourceSpec[] | undefined;
   readonly sourcePorts?: PortRange | "kernel" | undefined;
-  /** A single connection tries the destinations in order, prints what it reads, and ends with its peer. */
+  /**
+   * Whether this is a single connection, which tries the destinations in order, reports what it reads, and ends with
+   * its peer.
+   */
   readonly isSingle: boolean;
 }
 

@@ -1,4 +1,4 @@
-// Addresses of sockets as dense numbers, IPv4 and IPv6 alike, so that they can be counted by typed arrays.
+// Maps socket addresses, both IPv4 and IPv6, to dense numbers, so that typed arrays can count them.
 
 import { formatIpv4 } from "../linux/netlink/diag-socket.js";
 import { interfaceIndex, interfaceName } from "../linux/syscalls/interface-names.js";
@@ -6,17 +6,18 @@ import { formatIp, type IpAddress, parseIp } from "../util/address.js";
 import { PairIndex } from "./aggregate/dense-index.js";
 import type { SocketView } from "./view.js";
 
-/** fe80::/10 in an address's first word as it lies in memory. */
+/** fe80::/10 in the first word of an address, in memory order. */
 const LINK_LOCAL = 0x80fe;
 const LINK_LOCAL_MASK = 0xc0ff;
 
-/** Gives each address a number: 0, 1, 2, … An IPv4-mapped one has the number of its IPv4 address. */
+/** Assigns each address a number: 0, 1, 2, … An IPv4-mapped address has the number of its IPv4 address. */
 export class AddressIndex {
-  // An IPv4 address is the pair (address, -1); of an IPv6 address the halves are numbered first, and the pair of their
-  // numbers, the second below -1, then is the address.
+  // An IPv4 address is the pair (address, -1). For an IPv6 address, both halves are numbered first. The address is the
+  // pair of these numbers, the second of which is stored as a value below -1.
   private readonly pairs = new PairIndex();
   private readonly halves = new PairIndex();
-  // A link-local address is another one on each interface: the first of its pair, below 0, is the number of (high half, interface).
+  // A link-local address is distinct on each interface. The first number of its pair is negative, and encodes (high
+  // half, interface).
   private readonly zones = new PairIndex();
 
   get size(): number {
@@ -41,14 +42,14 @@ export class AddressIndex {
     return this.pairs.idOf(ipv4, -1);
   }
 
-  /** @param words as they lie in memory; no IPv4-mapped one */
+  /** @param words in memory order; must not be IPv4-mapped */
   ofIpv6(words: Int32Array): number {
     return this.pairs.idOf(this.halves.idOf(words[0]!, words[1]!), -2 - this.halves.idOf(words[2]!, words[3]!));
   }
 
-  /** The number of an address that no socket needs to have. */
+  /** Returns the number of an address, which no socket needs to have. */
   of(address: IpAddress): number {
-    // An IPv4-mapped one is written as IPv4.
+    // formatIp() writes IPv4-mapped addresses as IPv4.
     const { family, bytes, zone } = parseIp(formatIp(address));
     const view = new DataView(bytes.buffer);
     if (family === 4) return this.pairs.idOf(view.getUint32(0), -1);
@@ -57,7 +58,7 @@ export class AddressIndex {
     return this.pairs.idOf(high, -2 - this.halves.idOf(word(2), word(3)));
   }
 
-  /** Orders two numbers as their addresses count: IPv4 first. The order of first sight differs from source to source. */
+  /** Compares two numbers by address, IPv4 first. The order in which numbers are assigned depends on the source. */
   compare(a: number, b: number): number {
     const [secondA, secondB] = [this.pairs.second(a), this.pairs.second(b)];
     if (secondA === -1 || secondB === -1) {
@@ -71,7 +72,7 @@ export class AddressIndex {
     );
   }
 
-  /** The address as text. */
+  /** Returns the address as text. */
   text(id: number): string {
     const second = this.pairs.second(id);
     if (second === -1) return formatIpv4(this.pairs.first(id) >>> 0);
@@ -84,7 +85,7 @@ export class AddressIndex {
     return formatIp({ family: 6, bytes: new Uint8Array(words.buffer), ...zone });
   }
 
-  /** The number of an IPv6 address's high half; below 0 where it is of one interface. */
+  /** Returns the number of an IPv6 address's high half; negative if it is specific to an interface. */
   private high(word0: number, word1: number, interfaceIndex: number): number {
     const half = this.halves.idOf(word0, word1);
     return interfaceIndex !== 0 && (word0 & LINK_LOCAL_MASK) === LINK_LOCAL
@@ -111,7 +112,7 @@ export class AddressIndex {
   }
 }
 
-/** Words are kept as they lie in memory, whose first byte counts most. */
+/** Words are in memory order, in which the first byte is the most significant. */
 function bigEndian(word: number): number {
   return ((word << 24) | ((word & 0xff00) << 8) | ((word >>> 8) & 0xff00) | (word >>> 24)) >>> 0;
 }

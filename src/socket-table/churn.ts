@@ -1,4 +1,5 @@
-// How many sockets came and went between two readings of the table: each is known by its 4-tuple, eight bytes of hash.
+// Counts sockets opened and closed between two readings of the table, identifying each by an 8-byte hash of its
+// 4-tuple.
 
 import { type SocketQuery, stateMask } from "./query.js";
 import { forEachSocket } from "./table.js";
@@ -11,18 +12,18 @@ export interface Rates {
   readonly closedPerSec: number;
 }
 
-/** Reads again and again, and compares each reading with the one before. */
+/** Reads the table repeatedly, comparing each reading with the previous one. */
 export class Churn {
   readonly #query: SocketQuery;
   #before: TupleSet | undefined;
   #readAtMs = 0;
 
   constructor(query: SocketQuery) {
-    // A socket in TIME_WAIT is closed already, and a listener is no connection.
+    // Sockets in TIME_WAIT are already closed, and listeners are not connections.
     this.#query = { ...query, states: query.states ?? stateMask(["ESTABLISHED"]) };
   }
 
-  /** @returns undefined at the first reading: there is nothing to compare it with */
+  /** @returns undefined for the first reading, which has nothing to be compared with */
   async read(): Promise<Rates | undefined> {
     const now = new TupleSet();
     const before = this.#before;
@@ -55,18 +56,18 @@ function mix(hashed: number, word: number): number {
   return (Math.imul((value << 13) | (value >>> 19), 5) + 0xe6546b64) | 0;
 }
 
-/** Open addressing in a typed array: 16 bytes a socket. */
+/** Open addressing in a typed array: 16 bytes per socket. */
 class TupleSet {
   size = 0;
   #slots = new Int32Array(START_SLOTS * 2);
 
-  /** @returns false when it is there already */
+  /** @returns false if it is already present */
   add(high: number, low: number): boolean {
     if (this.size * 2 >= this.#slots.length / 2) this.#grow();
     const at = this.#find(high, low | 1);
     if (this.#slots[at + 1] !== 0) return false;
     this.#slots[at] = high;
-    // The lowest bit marks a slot that is taken.
+    // The lowest bit marks a slot as used.
     this.#slots[at + 1] = low | 1;
     this.size++;
     return true;

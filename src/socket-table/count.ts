@@ -1,4 +1,4 @@
-// How many sockets the kernel's own table shows: the evidence beside every count of ours.
+// Counts sockets in the kernel's table, as independent evidence for our own counters.
 
 import { TCP_ESTABLISHED } from "../linux/syscalls/constants.js";
 import type { SourceName } from "../results/sockets/owners.js";
@@ -7,19 +7,19 @@ import type { PortRange } from "../util/endpoint.js";
 import type { EndQuery } from "./query.js";
 import { readTable, type SocketQuery } from "./table.js";
 
-/** Sockets between two looks at the clock. */
+/** Number of sockets visited between checks of the clock. */
 const LOOK_EVERY = 1024;
 
 export interface PortFilter {
-  /** Which end of the socket must be one of the endpoints. */
+  /** End of the socket that must match. */
   readonly end: "local" | "remote";
-  /** These ports at any address. */
+  /** Ports, at any address. */
   readonly ports?: PortRange;
-  /** These addresses. */
+  /** Addresses. */
   readonly ips?: readonly IpAddress[];
-  /** The endpoints as a query, such as endpointsQuery() makes; instead of `ports` and `ips`. */
+  /** Endpoints as a query, such as the result of endpointsQuery(); instead of `ports` and `ips`. */
   readonly endpoints?: EndQuery;
-  /** Bits 1 << state; default ESTABLISHED only. */
+  /** Bits 1 << state; default: ESTABLISHED only. */
   readonly states?: number;
 }
 
@@ -29,7 +29,7 @@ export interface SocketCount {
 }
 
 /**
- * Counts the TCP sockets, IPv4 and IPv6, of this network namespace that pass the filter.
+ * Counts TCP sockets in this network namespace, IPv4 and IPv6, that match the filter.
  *
  * @throws {AppError} E_PERMISSION or E_SYSTEM when the table cannot be read
  */
@@ -39,9 +39,9 @@ export async function countSockets(filter: PortFilter): Promise<SocketCount> {
 }
 
 /**
- * As countSockets(), but gives up.
+ * Like countSockets(), with a timeout.
  *
- * @returns undefined when the table cannot be read, or not in `timeoutMs`
+ * @returns undefined if the table cannot be read within `timeoutMs`
  */
 export async function countSocketsWithin(filter: PortFilter, timeoutMs: number): Promise<SocketCount | undefined> {
   const endMs = performance.now() + timeoutMs;

@@ -1,4 +1,5 @@
-// A set of endpoints as a condition on one end of a socket: these ports at these addresses, and none in between.
+// Converts a set of endpoints to a condition on one end of a socket that matches exactly these combinations of address
+// and port.
 import { formatIp, type IpAddress } from "../util/address.js";
 import type { PortRange } from "../util/endpoint.js";
 import type { EndQuery } from "./query.js";
@@ -8,7 +9,7 @@ export interface Endpoint {
   readonly port: number;
 }
 
-/** What the end of a socket must have to be one of the endpoints. Addresses with the same ports share a condition. */
+/** Returns the condition that an end is one of the endpoints. Addresses with the same ports share a condition. */
 export function endpointsQuery(endpoints: readonly Endpoint[]): EndQuery {
   const byAddress = new Map<string, { ip: IpAddress; ports: number[] }>();
   for (const { ip, port } of endpoints) {
@@ -31,7 +32,7 @@ export function endpointsQuery(endpoints: readonly Endpoint[]): EndQuery {
   return queries.length === 1 ? queries[0]! : { oneOf: queries };
 }
 
-/** The fewest ranges that hold exactly these ports, in any order and also more than once. */
+/** Returns the smallest set of ranges that contains exactly these ports, given in any order and with duplicates. */
 export function toRanges(ports: readonly number[]): PortRange[] {
   const ranges: { first: number; last: number }[] = [];
   for (const port of [...ports].sort((a, b) => a - b)) {

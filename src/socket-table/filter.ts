@@ -1,4 +1,4 @@
-// Filters as a person or a library's caller writes them, made into queries.
+// Converts filters from users or callers of the library to queries.
 
 import { resolveGivenZone } from "../linux/zone.js";
 import type { SourceName } from "../results/sockets/owners.js";
@@ -7,28 +7,28 @@ import { type AddressRange, parseAddressBlocks } from "../util/address-range.js"
 import { parsePorts } from "../util/endpoint.js";
 import { type EndQuery, type SocketQuery, stateMask } from "./query.js";
 
-/** Which sockets to sum up, as a person writes them. All conditions must hold; none means all. */
+/** Filter for sockets. All conditions must hold; an empty filter matches all sockets. */
 export interface SocketFilter {
-  /** This port at one end, whichever: `7777`, `"7777-7786"`. */
+  /** Port at either end: `7777`, `"7777-7786"`. */
   readonly port?: number | string | undefined;
-  /** This address at one end, whichever; with `port`, at the same end: `"127.0.0.1"`, a list, a range, CIDR. */
+  /** Address at either end, and at the same end as `port`: `"127.0.0.1"`, a list, a range, CIDR. */
   readonly ip?: string | undefined;
   readonly localPort?: number | string | undefined;
   readonly localIp?: string | undefined;
   readonly remotePort?: number | string | undefined;
   readonly remoteIp?: string | undefined;
   readonly states?: readonly TcpState[] | undefined;
-  /** As `ss -4` and `-6`. */
+  /** Same as `ss -4` and `-6`. */
   readonly family?: 4 | 6 | undefined;
-  /** Sum up the kernel's memory as well. */
+  /** Includes kernel memory. */
   readonly memory?: boolean | undefined;
   readonly source?: SourceName | undefined;
 }
 
 /**
- * A filter as a query.
+ * Converts a filter to a query.
  *
- * @throws {AppError} E_ADDRESS for an address or a port that is none
+ * @throws {AppError} E_ADDRESS for an invalid address or port
  */
 export function toQuery(filter: SocketFilter): SocketQuery {
   return {
@@ -43,7 +43,7 @@ export function toQuery(filter: SocketFilter): SocketQuery {
   };
 }
 
-/** `ip` and `port` as conditions on one end; undefined when neither is given. */
+/** Returns `ip` and `port` as conditions on one end; undefined if neither is given. */
 export function parseEnd(ip: string | undefined, port: number | string | undefined): EndQuery | undefined {
   if (ip === undefined && port === undefined) return undefined;
   return {
@@ -52,7 +52,7 @@ export function parseEnd(ip: string | undefined, port: number | string | undefin
   };
 }
 
-/** As parseAddressBlocks(), zones by the names of this host's interfaces. */
+/** Like parseAddressBlocks(), with zones as interface names of this host. */
 function parseAddresses(text: string): AddressRange[] {
   return parseAddressBlocks(text).map(({ first, count }) => ({ first: resolveGivenZone(first), count }));
 }

@@ -1,9 +1,10 @@
-// A query as the kernel filters by it: one port at each end in the request itself, all else as bytecode.
+// Converts a query to the kernel's filters: a single port at each end in the request itself, and bytecode for
+// everything else.
 import type { DiagFilter, End } from "../linux/netlink/diag-filter.js";
 import { hasIpv4, toZonedPrefixes, type ZonedPrefix } from "./prefixes.js";
 import type { EndQuery, SocketQuery } from "./query.js";
 
-/** The query's conditions on addresses and ports for the kernel; undefined when there are none. */
+/** Returns the query's conditions on addresses and ports for the kernel; undefined if there are none. */
 export function toDiagFilter(query: SocketQuery): DiagFilter | undefined {
   const wildcards = query.wildcardListeners ?? false;
   const parts = [
@@ -16,7 +17,10 @@ export function toDiagFilter(query: SocketQuery): DiagFilter | undefined {
   return parts.length === 0 ? undefined : { all: parts };
 }
 
-/** The request itself has a place for one port at each end, which costs the kernel less than bytecode; 0 for any. */
+/**
+ * Returns the single port at this end, or 0 if any matches. The request has a field for it, which is cheaper than
+ * bytecode.
+ */
 export function singlePort(end: EndQuery | undefined): number {
   const only = end?.ports?.length === 1 ? end.ports[0]! : undefined;
   return only && only.first === only.last ? only.first : 0;
@@ -33,7 +37,7 @@ function endFilter(end: End, { ports, addresses, oneOf }: EndQuery, wildcards: b
   if (addresses) {
     const prefixes: ZonedPrefix[] = addresses.flatMap(toZonedPrefixes);
     if (wildcards) {
-      // Whether a socket on :: takes IPv4 is not for bytecode to see: needsListenerTest().
+      // Bytecode cannot determine whether a socket on :: accepts IPv4; see needsListenerTest().
       if (hasIpv4(addresses)) prefixes.push({ family: 4, prefix: new Uint8Array(4), prefixBits: 32 });
       prefixes.push({ family: 6, prefix: new Uint8Array(16), prefixBits: 128 });
     }
@@ -46,7 +50,10 @@ function zoned(filter: DiagFilter, zone: string | undefined): DiagFilter {
   return zone === undefined ? filter : { all: [filter, { zone }] };
 }
 
-/** Whether the bytecode lets LISTEN sockets pass that accept for none of the query's addresses: toTest() knows. */
+/**
+ * Returns whether the bytecode accepts LISTEN sockets that do not listen on any of the query's addresses, so that
+ * toTest() is needed too.
+ */
 export function needsListenerTest({ wildcardListeners, local, either }: SocketQuery): boolean {
   const ends = [local, either].flatMap((end) => (end ? [end, ...(end.oneOf ?? [])] : []));
   return wildcardListeners === true && ends.some(({ addresses }) => hasIpv4(addresses ?? []));

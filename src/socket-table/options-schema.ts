@@ -1,4 +1,5 @@
-// The schemas of socketTable()'s and pressure()'s options, held to their types: an option that is missing here does not compile.
+// Schemas of the options of socketTable() and pressure(), checked against their types: a missing option is a compile
+// error.
 import type { ZodType } from "zod";
 import { TCP_STATES } from "../linux/syscalls/constants.js";
 import { checkOptions, count, flag, oneOf, option, text } from "../util/options.js";
@@ -33,12 +34,12 @@ const destinations = {
   connectionsOnly: flag.optional(),
 } satisfies Record<keyof PressureOptions, ZodType>;
 
-/** @throws {AppError} E_OPTION for an option that is unknown or of another type */
+/** @throws {AppError} E_OPTION for an unknown option or an invalid type */
 export function checkTableOptions(options: SummaryOptions): SummaryOptions {
   return checkOptions("socketTable", z.strictObject(table), options);
 }
 
-/** @throws {AppError} E_OPTION for an option that is unknown or of another type */
+/** @throws {AppError} E_OPTION for an unknown option or an invalid type */
 export function checkPressureOptions(options: PressureOptions): PressureOptions {
   return checkOptions("pressure", z.strictObject(destinations), options);
 }

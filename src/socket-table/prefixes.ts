@@ -1,4 +1,4 @@
-// Ranges of addresses as prefixes, which is how the kernel's bytecode compares them.
+// Converts address ranges to prefixes, as needed by the kernel's bytecode.
 import { addToIp, type Family, type IpAddress } from "../util/address.js";
 import type { AddressRange } from "../util/address-range.js";
 
@@ -12,12 +12,12 @@ export interface ZonedPrefix extends Prefix {
   readonly zone?: string | undefined;
 }
 
-/** The same, each with the zone of its range. */
+/** Like toPrefixes(), with the zone of the range. */
 export function toZonedPrefixes(range: AddressRange): ZonedPrefix[] {
   return toPrefixes(range).map((prefix) => ({ ...prefix, zone: range.first.zone }));
 }
 
-/** The fewest prefixes (CIDR blocks) that cover exactly a range. */
+/** Returns the smallest set of prefixes (CIDR blocks) that covers exactly a range. */
 export function toPrefixes({ first, count }: AddressRange): Prefix[] {
   const bits = first.bytes.length * 8;
   const prefixes: Prefix[] = [];

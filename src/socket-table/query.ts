@@ -1,5 +1,5 @@
-// Which sockets a reading is about: conditions on both ends. kernel-filter.ts has them as bytecode for the kernel, socket-test.ts
-// as a test of our own.
+// Queries for sockets: conditions on both ends. kernel-filter.ts converts them to kernel bytecode, and socket-test.ts
+// to a predicate.
 
 import { TCP_STATES } from "../linux/syscalls/constants.js";
 import type { SourceName } from "../results/sockets/owners.js";
@@ -8,45 +8,45 @@ import type { Family } from "../util/address.js";
 import type { AddressRange } from "../util/address-range.js";
 import type { PortRange } from "../util/endpoint.js";
 
-/** What one end of a socket must have. What is not given may be anything. */
+/** Conditions on one end of a socket. Omitted ones match anything. */
 export interface EndQuery {
-  /** The port lies in one of these. */
+  /** The port is in one of these ranges. */
   readonly ports?: readonly PortRange[] | undefined;
-  /** The address lies in one of these. IPv4 addresses match IPv4-mapped ones too. */
+  /** The address is in one of these ranges. IPv4 addresses also match IPv4-mapped ones. */
   readonly addresses?: readonly AddressRange[] | undefined;
-  /** It meets one of these. */
+  /** One of these matches. */
   readonly oneOf?: readonly EndQuery[] | undefined;
 }
 
-/** Which sockets to look at: all conditions must hold. Nothing given means every TCP socket of the network namespace. */
+/** Selects sockets. All conditions must hold; an empty query matches every TCP socket in the network namespace. */
 export interface SocketQuery {
-  /** Bits 1 << state of the kernel's numbers: see stateMask(); all when not given. */
+  /** Bits 1 << state, with the kernel's numbers; see stateMask(). Default: all states. */
   readonly states?: number | undefined;
-  /** Sockets of this family only, as `ss -4` and `-6`: an IPv4-mapped socket is one of IPv6. */
+  /** Restricts to sockets of this family, like `ss -4` and `-6`. IPv4-mapped sockets belong to IPv6. */
   readonly family?: Family | undefined;
-  /** The socket's own end. */
+  /** Condition on the local end. */
   readonly local?: EndQuery | undefined;
-  /** The peer's end. */
+  /** Condition on the remote end. */
   readonly remote?: EndQuery | undefined;
-  /** One end, whichever, has this: both sides of a server's port. */
+  /** Condition on either end, for both sides of a server's port. */
   readonly either?: EndQuery | undefined;
   /**
-   * LISTEN sockets on 0.0.0.0 and :: pass conditions on the local address when they accept for it: 0.0.0.0 for IPv4, ::
-   * for IPv6, and for IPv4 too unless it is IPV6_V6ONLY (which /proc does not tell).
+   * Lets LISTEN sockets on 0.0.0.0 and :: match conditions on the local address if they accept for it: 0.0.0.0 for
+   * IPv4, and :: for IPv6 and, unless it is IPV6_V6ONLY (unknown in /proc), for IPv4.
    */
   readonly wildcardListeners?: boolean | undefined;
-  /** Ask the kernel for each socket's memory as well (sock_diag only). */
+  /** Requests the kernel memory of each socket (sock_diag only). */
   readonly memory?: boolean | undefined;
-  /** Ask for what each connection has been through: round trips, retransmissions, bytes (sock_diag only). */
+  /** Requests the statistics of each connection: round-trip times, retransmissions, bytes (sock_diag only). */
   readonly info?: boolean | undefined;
-  /** Where to read. Default: sock_diag, and /proc/net/tcp where that is not to be had. */
+  /** Source to read from. Default: sock_diag, or /proc/net/tcp if that is unavailable. */
   readonly source?: SourceName | undefined;
 }
 
-/** Every state but BOUND_INACTIVE, which is no state of a connection and which /proc does not have. */
+/** All states except BOUND_INACTIVE, which is not the state of a connection and does not exist in /proc. */
 export const ALL_STATES = 0x1ffe;
 
-/** Bits 1 << state for state names. */
+/** Returns the bits 1 << state for state names. */
 export function stateMask(states: readonly TcpState[]): number {
   return states.reduce((mask, state) => mask | (1 << TCP_STATES.indexOf(state)), 0);
 }

@@ -1,18 +1,18 @@
-// A few connections as the kernel names them, to be shown to people. Counting is left to count.ts.
+// Samples a few connections for display. See count.ts for counting.
 
 import { DiagSocket } from "../linux/netlink/diag-socket.js";
 import { ProcTcpDump } from "../linux/proc/tcp.js";
 import { TCP_ESTABLISHED } from "../linux/syscalls/constants.js";
 import type { FourTuple } from "../util/endpoint.js";
 
-// Enough for some hundred sockets. The table is in the order of the kernel's hash, so its beginning is a fair mix.
+// Enough for several hundred sockets. The table is in the order of the kernel's hash, so its start is a fair sample.
 const READ_ROWS = 900;
 
 /**
- * Some ESTABLISHED IPv4 connections whose local port is `port`, seen from the client: its end is the source.
- * Different source addresses come first.
+ * Returns some ESTABLISHED IPv4 connections with local port `port`, from the client's perspective: the client's end is
+ * the source. Distinct source addresses come first.
  *
- * @returns at most `count`; none where /proc/net/tcp cannot be read
+ * @returns at most `count` connections; empty if /proc/net/tcp cannot be read
  */
 export function sampleFourTuples(port: number, count: number): FourTuple[] {
   const bySource = new Map<string, FourTuple>();

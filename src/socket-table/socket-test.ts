@@ -1,4 +1,4 @@
-// A query as a test of one socket, for a source that does not filter and for what bytecode cannot say.
+// Converts a query to a predicate, for a source that does not filter and for conditions that bytecode cannot express.
 import type { End } from "../linux/netlink/diag-filter.js";
 import { TCP_LISTEN } from "../linux/syscalls/constants.js";
 import type { AddressRange } from "../util/address-range.js";
@@ -6,7 +6,10 @@ import { hasIpv4, toZonedPrefixes } from "./prefixes.js";
 import { ALL_STATES, type EndQuery, type SocketQuery } from "./query.js";
 import type { SocketView } from "./view.js";
 
-/** The whole query as a test, for a source that does not filter. @param indexOf an interface's number by its name */
+/**
+ * Returns a predicate for the whole query, for a source that does not filter.
+ * @param indexOf returns an interface's index by name
+ */
 export function toTest(query: SocketQuery, indexOf: (zone: string) => number): (socket: SocketView) => boolean {
   const states = query.states ?? ALL_STATES;
   const { family } = query;
@@ -57,11 +60,11 @@ function endpointTest(
     if (!v4 || !v6) return true;
     const ipv4 = isLocal ? socket.localIpv4 : socket.remoteIpv4;
     if (ipv4 >= 0 && v4.has(ipv4)) return true;
-    // An IPv4-mapped range may be given as IPv6: the socket's address is one, too.
+    // An IPv4-mapped range may be given as IPv6, and the socket's address is stored as one too.
     if (v6.length > 0 && socket.family === 6) {
       const bytes = ipv6Bytes(socket, isLocal);
       for (const { prefix, prefixBits, index } of v6) {
-        // Out of /proc, which does not tell, it is 0.
+        // The index is always 0 if read from /proc, which lacks it.
         const mayBeThere = index === 0 || socket.interfaceIndex === 0 || socket.interfaceIndex === index;
         if (mayBeThere && hasPrefix(bytes, prefix, prefixBits)) return true;
       }
@@ -71,7 +74,7 @@ function endpointTest(
   };
 }
 
-/** Whether the local address is 0.0.0.0 or ::. */
+/** Returns whether the local address is 0.0.0.0 or ::. */
 export function isWildcard(socket: SocketView): boolean {
   if (socket.family === 4) return socket.localIpv4 === 0;
   return (socket.localWord(0) | socket.localWord(1) | socket.localWord(2) | socket.localWord(3)) === 0;
@@ -88,7 +91,7 @@ function ipv6Bytes(socket: SocketView, isLocal: boolean): Uint8Array {
   return new Uint8Array(Uint32Array.from(words).buffer);
 }
 
-/** IPv4 addresses as sorted runs of numbers: looked up by halving, since a run may have thousands of sources. */
+/** Sorted ranges of IPv4 addresses with binary search, since a run may have thousands of sources. */
 class Ipv4Ranges {
   private readonly firsts: number[] = [];
   private readonly lasts: number[] = [];

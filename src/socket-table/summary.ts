@@ -1,5 +1,5 @@
-// What the socket table says in sum, as one plain object: by state, by local port, by peer, by destination, listeners with
-// their accept queues. The grouping itself is aggregate/aggregate.ts.
+// Summarizes the socket table as a plain object: by state, local port, peer and destination, and listeners with their
+// accept queues. aggregate/aggregate.ts does the grouping.
 import type { SocketTable } from "../results/sockets/socket-table.js";
 
 export type {
@@ -25,14 +25,14 @@ export { parseEnd, type SocketFilter, toQuery } from "./filter.js";
 const TOP = 10;
 
 export interface SummaryOptions extends SocketFilter {
-  /** Rows of each ranking; default 10. */
+  /** Number of rows in each ranking; default 10. */
   readonly top?: number | undefined;
 }
 
 /**
- * Sums up the TCP sockets of this network namespace.
+ * Summarizes the TCP sockets in this network namespace.
  *
- * @throws {AppError} E_ADDRESS for an address or a port that is none; E_PERMISSION or E_SYSTEM when the table cannot be read
+ * @throws {AppError} E_ADDRESS for an invalid address or port; E_PERMISSION or E_SYSTEM when the table cannot be read
  */
 export async function socketTable(options: SummaryOptions = {}): Promise<SocketTable> {
   const takenAt = new Date();

@@ -1,5 +1,5 @@
-// The kernel's TCP socket table, one socket at a time in constant memory: over sock_diag with the kernel filtering, else
-// out of /proc/net/tcp and tcp6. Both give the same view. Counting and grouping are left to the other files here.
+// Reads the kernel's TCP socket table one socket at a time, in constant memory: via sock_diag with filtering in the
+// kernel, or else from /proc/net/tcp and tcp6. Both provide the same view. Other files count and group.
 import type { SourceName } from "../results/sockets/owners.js";
 
 export type { SourceName } from "../results/sockets/owners.js";
@@ -28,36 +28,39 @@ import type { SocketView } from "./view.js";
 export { type SocketQuery, stateMask } from "./query.js";
 export type { SocketView } from "./view.js";
 
-/** How long sockets are visited before the event loop turns. */
+/** Time to visit sockets before yielding to the event loop. */
 const TURN_MS = 10;
-/** A dump that the kernel calls inconsistent is read again so many times. */
+/** Maximum number of attempts if the kernel reports an inconsistent dump. */
 const ATTEMPTS = 4;
 /**
- * Datagrams of another reading, but for the first, end elsewhere: the same end, beside the same sockets, would make the
- * same mistake again.
+ * Reduces the datagram size in each attempt, so that datagrams end at different sockets. Otherwise the dump might fail
+ * at the same place again.
  */
 const SHORTER_BYTES = 4000;
 const FORBIDDEN = [EPERM, EACCES].map(errnoName);
 
 export interface TableRead {
   readonly source: SourceName;
-  /** Why it was not sock_diag, as an errno's name; undefined when it was, or when /proc was asked for. */
+  /** Name of the errno if sock_diag failed; undefined if it was used, or if /proc was requested. */
   readonly fallbackErrno: string | undefined;
-  /** Sockets visited. */
+  /** Number of sockets visited. */
   readonly sockets: number;
-  /** The table changed under the reading so that the kernel says it may be inconsistent (NLM_F_DUMP_INTR). */
+  /** Whether the table changed during the reading, so that the result may be inconsistent (NLM_F_DUMP_INTR). */
   readonly wasInterrupted: boolean;
 }
 
-/** Gets ONE view object, the same for every socket: keep numbers from it, not it. Returns false to end the reading. */
+/**
+ * Receives the same view object for every socket, so store values rather than the view. Returning false ends the
+ * reading.
+ */
 export type SocketVisit = (socket: SocketView) => unknown;
 
 /**
- * Visits every TCP socket, IPv4 and IPv6, of this network namespace that meets the query. LISTEN sockets of a family come first. The
- * event loop turns now and then, so that others have their turn.
+ * Visits every TCP socket in this network namespace, IPv4 and IPv6, that matches the query. LISTEN sockets of a family
+ * come first. Periodically yields to the event loop.
  *
  * @throws {AppError} E_PERMISSION or E_SYSTEM when neither netlink nor /proc/net/tcp can be read; E_SYSTEM when netlink
- * fails half-way
+ *   fails midway
  */
 export async function forEachSocket(query: SocketQuery, visit: SocketVisit): Promise<TableRead> {
   let visited = 0;
@@ -76,9 +79,10 @@ export async function forEachSocket(query: SocketQuery, visit: SocketVisit): Pro
 }
 
 /**
- * As forEachSocket(), for readers that can begin again: `begin` gives the visitor of each attempt, and forgets the one
- * before. A reading that was interrupted is repeated, and one that netlink fails is made again out of /proc. One beside which
- * connections came or went is repeated until two agree, unless the sockets asked for are themselves what changes.
+ * Like forEachSocket(), for readers that can start over: `begin` returns the visitor for a new attempt and discards the
+ * previous one. An interrupted reading is repeated, and a failed netlink reading falls back to /proc. If connections
+ * were opened or closed during a reading, it is repeated until two readings agree, unless the requested sockets
+ * themselves keep changing.
  */
 export async function readTable(query: SocketQuery, begin: () => SocketVisit, attempts = ATTEMPTS): Promise<TableRead> {
   let fallbackErrno: string | undefined;
@@ -111,11 +115,12 @@ interface NetlinkRead {
 
 function isSettled({ table, fingerprint }: NetlinkRead, before: NetlinkRead | undefined, isQuiet: boolean): boolean {
   if (table.wasInterrupted) return false;
-  // Differences of a few sockets are the dump's doing; of many, the sockets': then no further reading agrees.
+  // A small difference comes from the dump, and a large one from changing sockets, for which no two readings will
+  // agree.
   return isQuiet || (before !== undefined && fingerprint.compare(before.fingerprint) !== "few differ");
 }
 
-/** @returns a negative errno when it fails */
+/** @returns a negative errno on failure */
 async function readNetlink(
   query: SocketQuery,
   visit: SocketVisit,
@@ -123,7 +128,7 @@ async function readNetlink(
 ): Promise<NetlinkRead | number> {
   const conditions = toDiagFilter(query);
   const filter = conditions && compileDiagFilter(conditions);
-  // What is too long for the kernel's bytecode is tested here.
+  // Filters that are too long for the kernel's bytecode are applied here.
   const test = conditions && (filter ? testOfListeners(query) : toTest(query, interfaceIndex));
   const request: DiagRequest = {
     family: query.family,
@@ -151,14 +156,14 @@ async function readNetlink(
   return { table, fingerprint, wasEnded };
 }
 
-/** What the bytecode cannot tell of wildcard listeners; others have passed already. */
+/** Returns a test for wildcard listeners, which bytecode cannot check. Other sockets have already been filtered. */
 function testOfListeners(query: SocketQuery): ((socket: SocketView) => boolean) | undefined {
   if (!needsListenerTest(query)) return undefined;
   const test = toTest(query, interfaceIndex);
   return (socket) => socket.state !== TCP_LISTEN || test(socket);
 }
 
-/** @returns an errno's name when there is nothing to read */
+/** @returns name of the errno if nothing can be read */
 async function readProc(query: SocketQuery, visit: SocketVisit): Promise<TableRead | string> {
   const test = toTest(query, interfaceIndex);
   let sockets = 0;
@@ -184,7 +189,7 @@ async function readProc(query: SocketQuery, visit: SocketVisit): Promise<TableRe
   return { source: "/proc/net/tcp", fallbackErrno: undefined, sockets, wasInterrupted: false };
 }
 
-/** One pass: moves the view, tests and visits. */
+/** A single pass: moves the view, applies the test and calls the visitor. */
 class Pass {
   sockets = 0;
   wasEnded = false;

@@ -1,4 +1,4 @@
-// Groups sockets by integers as they pass: no object, string or boxed number per socket.
+// Groups sockets by integers in a single pass, without allocating an object, string or boxed number per socket.
 
 import { TCP_ESTABLISHED, TCP_LISTEN, TCP_STATES, TCP_TIME_WAIT } from "../../linux/syscalls/constants.js";
 import type {
@@ -14,7 +14,7 @@ import type { SocketView } from "../view.js";
 import { Counts, PairIndex, topIds } from "./dense-index.js";
 
 const PORTS = 65_536;
-/** Places of SK_MEMINFO_*. */
+/** Indices of SK_MEMINFO_*. */
 const RECEIVE_ALLOC = 0;
 const SEND_QUEUED = 5;
 const FORWARD_ALLOC = 4;
@@ -32,7 +32,7 @@ type Grouped = Pick<
   | "outgoing"
 >;
 
-/** Endpoints (address, port) with what is counted of each, and the distinct addresses at their other ends. */
+/** Counters per endpoint (address, port), including the number of distinct addresses at the other end. */
 class Endpoints {
   readonly index = new PairIndex();
   readonly sockets = new Counts();
@@ -51,7 +51,7 @@ class Endpoints {
   }
 }
 
-/** Sums of all sockets added. */
+/** Totals over all added sockets. */
 export class Aggregate {
   private readonly addresses: AddressIndex;
   private readonly listening: ListenerSet;
@@ -69,7 +69,7 @@ export class Aggregate {
   private outgoing = 0;
   private measured = { sockets: 0, charged: 0, receive: 0, send: 0, forward: 0, max: 0 };
 
-  /** @param addresses the index that `listening` was made with */
+  /** @param addresses index that `listening` was created with */
   constructor(addresses: AddressIndex, listening: ListenerSet) {
     this.addresses = addresses;
     this.listening = listening;
@@ -99,8 +99,8 @@ export class Aggregate {
 
   addWithMemory(socket: SocketView): void {
     this.add(socket);
-    // TIME_WAIT and requests in the SYN queue are not whole sockets: the kernel says nothing of their memory. A listener
-    // has no buffers, and would only lower the mean.
+    // The kernel reports no memory for TIME_WAIT sockets and requests in the SYN queue, which are not full sockets. A
+    // listener has no buffers and would only lower the mean.
     if (socket.state === TCP_LISTEN || socket.memoryValue(1) === 0) return;
     const charged = socket.chargedBytes;
     const { measured } = this;
@@ -124,7 +124,7 @@ export class Aggregate {
     };
   }
 
-  /** @param top rows of each ranking */
+  /** @param top number of rows in each ranking */
   summary(top: number): Grouped {
     const named = TCP_STATES.map((name, state) => [name, this.states[state]!] as const);
     return {
@@ -143,7 +143,7 @@ export class Aggregate {
     };
   }
 
-  /** Every local endpoint at which connections were accepted. */
+  /** Yields all local endpoints at which connections were accepted. */
   *acceptedRows(): Generator<AcceptedRow> {
     for (let id = 0; id < this.accepted.index.size; id++) yield this.acceptedRow(id);
   }

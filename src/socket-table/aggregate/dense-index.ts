@@ -1,15 +1,15 @@
-// Dense numbers for pairs of integers: what grouping millions of sockets is built on. Open addressing in typed arrays,
-// because a Map costs an object or a boxed number for each key.
+// Dense numbers for pairs of integers, for grouping millions of sockets. Uses open addressing in typed arrays, because
+// a Map needs an object or a boxed number per key.
 
 const FREE = -1;
 
-/** Gives each distinct pair of 32-bit integers a number: 0, 1, 2, … in the order of first sight. */
+/** Assigns each distinct pair of 32-bit integers a number: 0, 1, 2, … in order of first occurrence. */
 export class PairIndex {
-  /** Distinct pairs so far. */
+  /** Number of distinct pairs. */
   size = 0;
   private firsts: Int32Array<ArrayBuffer>;
   private seconds: Int32Array<ArrayBuffer>;
-  /** Ids by hash, twice as many places as there are ids at most. */
+  /** IDs by hash. The table has at least twice as many slots as there are IDs. */
   private slots: Int32Array;
   private mask: number;
 
@@ -21,7 +21,7 @@ export class PairIndex {
     this.mask = 2 * capacity - 1;
   }
 
-  /** The pair's number, a new one when it was not seen before. */
+  /** Returns the pair's number, assigning one if the pair is new. */
   idOf(first: number, second: number): number {
     const a = first | 0;
     const b = second | 0;
@@ -42,7 +42,7 @@ export class PairIndex {
     return this.size++;
   }
 
-  /** The pair's number, -1 when it was not seen. */
+  /** Returns the pair's number, or -1 if it is unknown. */
   find(first: number, second: number): number {
     const a = first | 0;
     const b = second | 0;
@@ -52,7 +52,7 @@ export class PairIndex {
     }
   }
 
-  /** The first integer of pair `id`, signed. */
+  /** Returns the first integer of pair `id`, signed. */
   first(id: number): number {
     return this.firsts[id]!;
   }
@@ -82,7 +82,7 @@ export class PairIndex {
   }
 }
 
-/** Counters by dense number: it grows as numbers do. */
+/** Counters by dense number, growing on demand. */
 export class Counts {
   private values = new Int32Array(64);
 
@@ -106,9 +106,9 @@ export class Counts {
 }
 
 /**
- * The `top` numbers below `size` with the highest weight, highest first.
+ * Returns the `top` numbers below `size` with the highest weights, in descending order.
  *
- * @param order which of two equals comes first: what does not depend on the order in which sockets came
+ * @param order breaks ties; must not depend on the order in which sockets were visited
  */
 export function topIds(
   size: number,
@@ -117,7 +117,7 @@ export function topIds(
   order: (a: number, b: number) => number = (a, b) => a - b,
 ): number[] {
   const compare = (a: number, b: number) => weight(b) - weight(a) || order(a, b);
-  // A heap whose root is the last of the best: each other number needs to be compared with that one only.
+  // Heap with the lowest-ranked of the best at its root, so that other numbers are only compared with the root.
   const heap: number[] = [];
   for (let id = 0; id < size; id++) {
     if (weight(id) <= 0) continue;
@@ -127,7 +127,7 @@ export function topIds(
   return heap.sort(compare);
 }
 
-/** Adds to a heap whose root comes last. */
+/** Inserts into a heap with the lowest-ranked element at its root. */
 function rise(heap: number[], id: number, compare: (a: number, b: number) => number): void {
   let at = heap.push(id) - 1;
   for (let parent = (at - 1) >> 1; at > 0 && compare(id, heap[parent]!) > 0; parent = (at - 1) >> 1) {
@@ -137,7 +137,7 @@ function rise(heap: number[], id: number, compare: (a: number, b: number) => num
   heap[at] = id;
 }
 
-/** Puts another in the place of such a heap's root. */
+/** Replaces the root of such a heap. */
 function sink(heap: number[], id: number, compare: (a: number, b: number) => number): void {
   let at = 0;
   for (let child = 1; child < heap.length; child = 2 * at + 1) {

@@ -1,4 +1,5 @@
-// Source ports taken, counted by (source address, destination): no two connections of such a triple share one.
+// Counts source ports in use per (source address, destination). Connections of such a triple cannot share a source
+// port.
 
 import { TCP_TIME_WAIT } from "../../linux/syscalls/constants.js";
 import type { PressureOwner, PressureRow } from "../../results/sockets/pressure.js";
@@ -10,32 +11,35 @@ import { EXPLICIT_PORTS, PRESSURE_MARK } from "../ports/marks.js";
 import type { SocketView } from "../view.js";
 import { Counts, PairIndex } from "./dense-index.js";
 
-/** Owners that are named of a row; there may be more. */
+/** Maximum number of owners listed per row. */
 const NAMED_OWNERS = 3;
 
-/** Counts the outgoing sockets of each triple: their source ports differ, or it would be the same 4-tuple twice. */
+/**
+ * Counts the outgoing sockets of each triple, which equals the number of source ports used, because each needs a
+ * different one.
+ */
 export class Triples {
-  /** Pairs of (destination, source address), both by number. */
+  /** Pairs of (destination, source address), by number. */
   readonly index = new PairIndex();
   readonly taken = new Counts();
   outgoing = 0;
-  /** Triples that count. */
+  /** Number of triples, excluding those left out. */
   distinct = 0;
   private readonly destinations = new PairIndex();
   private readonly timeWait = new Counts();
   private readonly outside = new Counts();
-  /** The local port of each triple's first socket. */
+  /** Local port of each triple's first socket. */
   private readonly firstPort = new Counts();
   private readonly addresses: AddressIndex;
   private readonly listening: ListenerSet;
   private readonly range: PortRange;
   private readonly owners: ScannedOwners | undefined;
-  /** Pairs of (triple, process), and each's sockets. */
+  /** Pairs of (triple, process), and the number of sockets of each. */
   private readonly held = new PairIndex();
   private readonly heldSockets = new Counts();
   private readonly sources = new Counts();
 
-  /** @param owners without them no row says who has its sockets */
+  /** @param owners if undefined, rows have no owners */
   constructor(addresses: AddressIndex, listening: ListenerSet, range: PortRange, owners?: ScannedOwners) {
     this.addresses = addresses;
     this.listening = listening;
@@ -43,7 +47,7 @@ export class Triples {
     this.owners = owners;
   }
 
-  /** Whether connections were opened from this address. */
+  /** Returns whether connections were opened from this address. */
   hasSource(sourceId: number): boolean {
     return this.sources.get(sourceId) > 0;
   }
@@ -64,8 +68,8 @@ export class Triples {
   }
 
   /**
-   * Forgets the sockets of servers that do not listen any more: many peers, one local endpoint, the lower port. A client's
-   * port may serve several destinations, too, but theirs is the lower one.
+   * Excludes sockets of servers that no longer listen: one local endpoint with many peers, and with the lower port. A
+   * client's port may also serve several destinations, but then the destinations have the lower ports.
    */
   leaveOutServers(): void {
     const { size } = this.index;
@@ -84,7 +88,7 @@ export class Triples {
     }
   }
 
-  /** Orders triples that are equals by destination, then source. */
+  /** Compares triples of equal rank, by destination and then source. */
   compare(a: number, b: number): number {
     const { destinations, index, addresses } = this;
     const [toA, toB] = [index.first(a), index.first(b)];
@@ -129,7 +133,10 @@ export class Triples {
     });
   }
 
-  /** More than the kernel has to choose from were bound explicitly as well, wherever they lie. */
+  /**
+   * If more ports are used than the kernel can choose from, some were bound explicitly even if all are within the
+   * range.
+   */
   private isKernelChosen(id: number, kernelCapacity: number): boolean {
     return this.outside.get(id) === 0 && this.taken.get(id) <= kernelCapacity;
   }

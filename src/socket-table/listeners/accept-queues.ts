@@ -1,4 +1,4 @@
-// Accept queues by endpoint with what they have dropped, and the sockets by state: figures for monitoring.
+// Accept queues and their drops by endpoint, and sockets by state, for monitoring.
 
 import { readNetCounters } from "../../linux/proc/procfs.js";
 import { TCP_LISTEN, TCP_STATES } from "../../linux/syscalls/constants.js";
@@ -7,25 +7,25 @@ import { formatEndpoint } from "../../util/endpoint.js";
 import { type SocketFilter, toQuery } from "../filter.js";
 import { readTable } from "../table.js";
 
-/** SK_MEMINFO_DROPS of linux/sock_diag.h. */
+/** SK_MEMINFO_DROPS in linux/sock_diag.h. */
 const DROPS = 8;
 
-/** One address and port: LISTEN sockets of SO_REUSEPORT together. */
+/** An address and port, combining all LISTEN sockets with SO_REUSEPORT. */
 export interface EndpointQueue {
   readonly ip: string;
   readonly port: number;
   readonly length: number;
-  /** undefined out of /proc/net/tcp, which does not tell, nor drops. */
+  /** undefined if read from /proc/net/tcp, which lacks it; the same applies to drops. */
   readonly capacity: number | undefined;
-  /** SYNs and ends of handshakes dropped since it began to listen, most often because its accept queue was full. */
+  /** Number of SYNs and final ACKs dropped since it began to listen, usually because its accept queue was full. */
   readonly drops: number | undefined;
 }
 
 export interface ListenerQueues {
-  /** The fullest first. */
+  /** Fullest queue first. */
   readonly endpoints: readonly EndpointQueue[];
   readonly byState: ReadonlyMap<TcpState, number>;
-  /** The kernel's counters since boot, of all listening sockets of the namespace; undefined where /proc has none. */
+  /** Kernel counters since boot, over all listening sockets in the namespace; undefined if not in /proc. */
   readonly listenOverflows: number | undefined;
   readonly listenDrops: number | undefined;
 }

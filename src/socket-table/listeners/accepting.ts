@@ -1,24 +1,26 @@
-// How far a server's program has come with the connections that its kernel has for it: accepted, waiting in the accept queue, or
-// in the handshake still.
+// Counts a server's connections by state: accepted by its program, waiting in the accept queue, or still in the
+// handshake.
 
 import { TCP_ESTABLISHED, TCP_SYN_RECV } from "../../linux/syscalls/constants.js";
 import type { AddressRange } from "../../util/address-range.js";
 import type { EndQuery } from "../query.js";
 import { readTable } from "../table.js";
 
-/** Sockets at the server's end of a run's connections. */
+/** Sockets on the server side of a run's connections. */
 export interface AcceptCount {
-  /** ESTABLISHED, and a program's. */
+  /** ESTABLISHED connections that a program has accepted. */
   readonly accepted: number;
-  /** ESTABLISHED, and nobody's yet: they wait in an accept queue. */
+  /** ESTABLISHED connections waiting in an accept queue. */
   readonly waiting: number;
-  /** The handshake's end is not seen, was dropped, or waits for data (TCP_DEFER_ACCEPT). */
+  /** Handshakes whose last ACK is missing, was dropped, or must carry data (TCP_DEFER_ACCEPT). */
   readonly synReceived: number;
 }
 
 /**
- * @param local the server's endpoints
- * @param from where the run's connections come from; anywhere where not given
+ * Counts the server's connections.
+ *
+ * @param local endpoints of the server
+ * @param from source addresses of the run's connections; default any
  * @throws {AppError} E_PERMISSION or E_SYSTEM when the socket table cannot be read
  */
 export async function countAccepting(local: EndQuery, from?: readonly AddressRange[]): Promise<AcceptCount> {
@@ -31,7 +33,7 @@ export async function countAccepting(local: EndQuery, from?: readonly AddressRan
     },
     () => {
       count = { accepted: 0, waiting: 0, synReceived: 0 };
-      // A socket gets its inode in accept().
+      // accept() assigns a socket its inode.
       return ({ state, inode }) => {
         if (state === TCP_SYN_RECV) count.synReceived++;
         else if (inode === 0) count.waiting++;

@@ -1,4 +1,4 @@
-// The LISTEN sockets of the namespace: their accept queues, and which connections they accepted.
+// LISTEN sockets in the namespace: their accept queues, and the connections they have accepted.
 
 import { TCP_LISTEN } from "../../linux/syscalls/constants.js";
 import type { SourceName } from "../../results/sockets/owners.js";
@@ -19,21 +19,21 @@ interface Accepted {
 }
 
 const LISTEN_ONLY = 1 << TCP_LISTEN;
-/** Which sockets a listener on a port can have accepted, as bits. */
+/** Bits that describe which sockets the listeners on a port may have accepted. */
 const ON_ANY_IPV4 = 1;
 const ON_ANY_MAPPED = 2;
 const ON_ANY_IPV6 = 4;
 const ON_SOME = 8;
 
 /**
- * Reads the LISTEN sockets that meet the query's conditions on the local end, its states aside; by port.
+ * Reads the LISTEN sockets that match the query's conditions on the local end, whatever its states; sorted by port.
  *
- * @param accepted what all of them accepted; without, none is counted
+ * @param accepted connections accepted by all of them; by default, none are counted
  */
 export async function readListeners(query: SocketQuery, accepted: Iterable<Accepted> = []): Promise<ListenerRow[]> {
   let rows: ListenerRow[] = [];
   let source: SourceName = "sock_diag";
-  // Its peer's end is empty: conditions on it are not for listeners.
+  // A listener has no peer, so conditions on the remote end do not apply.
   const { remote: _, either, local, ...rest } = query;
   const read = await readTable(
     { ...rest, memory: false, states: LISTEN_ONLY, local: merge(local, either), wildcardListeners: true },
@@ -71,14 +71,14 @@ function withAccepted(rows: readonly ListenerRow[], accepted: Iterable<Accepted>
   });
 }
 
-/** Tells accepted connections from those opened from here: their local endpoint is one that a socket listens on. */
+/** Distinguishes accepted connections from those opened here: a listening socket has their local endpoint. */
 export class ListenerSet {
-  /** Whether anything listens on a port, by port. */
+  /** Whether anything listens on a port, indexed by port. */
   readonly ports = new Uint8Array(65_536);
   private readonly addresses: AddressIndex;
   private readonly endpoints = new PairIndex();
 
-  /** Reads all LISTEN sockets of the namespace. */
+  /** Reads all LISTEN sockets in the namespace. */
   static async read(addresses: AddressIndex, source: SourceName | undefined): Promise<ListenerSet> {
     let set = new ListenerSet(addresses);
     await readTable({ states: LISTEN_ONLY, source }, () => {
@@ -92,12 +92,12 @@ export class ListenerSet {
     this.addresses = addresses;
   }
 
-  /** @param localId the socket's local address in the same AddressIndex */
+  /** @param localId number of the socket's local address in the same AddressIndex */
   hasAccepted(socket: SocketView, localId: number): boolean {
     const port = socket.localPort;
     const kind = this.ports[port]!;
     if (kind === 0) return false;
-    // An accepted socket is of its listener's family: one on :: accepts IPv4 as IPv4-mapped.
+    // Accepted sockets have the family of their listener. One on :: accepts IPv4 as IPv4-mapped addresses.
     const onAny = socket.family === 4 ? ON_ANY_IPV4 : socket.localIpv4 >= 0 ? ON_ANY_MAPPED : ON_ANY_IPV6;
     return (kind & onAny) !== 0 || this.endpoints.find(localId, port) >= 0;
   }

@@ -1,5 +1,5 @@
-// Who owns a socket: inodes of the socket table against the descriptors of all processes and their threads in /proc, and
-// against the files registered in their io_urings.
+// Finds the owners of sockets by matching inodes in the socket table with the descriptors of all processes and threads
+// in /proc, and with the files registered in their io_urings.
 
 import { forEachSocketDescriptor, readCommand } from "../../linux/proc/descriptors.js";
 import { TCP_ESTABLISHED, TCP_LISTEN } from "../../linux/syscalls/constants.js";
@@ -8,33 +8,33 @@ import { Counts, PairIndex } from "../aggregate/dense-index.js";
 import { readTable, type SocketQuery } from "../table.js";
 import type { SocketView } from "../view.js";
 
-/** The number of no process. */
+/** Index that stands for no process. */
 const NOBODY = -1;
-/** Places of SK_MEMINFO_*. */
+/** Indices of SK_MEMINFO_*. */
 const RECEIVE_ALLOC = 0;
 const SEND_QUEUED = 5;
 
-/** What could be seen of all processes' descriptors at one moment. */
+/** Visible descriptors of all processes at one point in time. */
 export interface OwnerIndex {
-  /** The first process found with this socket; undefined when none is visible. */
+  /** Returns the first process found with this socket; undefined if none is visible. */
   ownerOf(inode: number): Owner | undefined;
-  /** Processes whose descriptors may not be read. */
+  /** Number of processes whose descriptors cannot be read. */
   readonly unreadable: number;
-  /** Other users' processes are not even listed (hidepid), and so not among the unreadable. */
+  /** Whether other users' processes are not listed (hidepid), and therefore not counted as unreadable. */
   readonly isHiding: boolean;
-  /** Sockets found behind descriptors and in io_urings, of any kind. */
+  /** Number of sockets of any kind found in descriptors and io_urings. */
   readonly sockets: number;
-  /** Processes with an io_uring that does not tell its sockets: these have no visible owner. */
+  /** Processes with an io_uring whose sockets are not listed, so these have no visible owner. */
   readonly ringHolders: readonly Owner[];
 }
 
-/** Reads the descriptors of all processes, threads with a table of their own included. Never fails: see `unreadable`. */
+/** Reads the descriptors of all processes, including threads with private tables. Never fails; see `unreadable`. */
 export async function readOwners(): Promise<OwnerIndex> {
   return scanOwners();
 }
 
 /**
- * Counts the sockets that meet the query by the process that owns them.
+ * Counts the sockets that match the query by owner.
  *
  * @throws {AppError} E_PERMISSION or E_SYSTEM when the socket table cannot be read
  */
@@ -90,10 +90,10 @@ class OwnerCounts {
   readonly established = new Counts();
   notVisible = 0;
   kernelOwned = 0;
-  /** By process, NOBODY's first: receive, send and charged bytes. */
+  /** Per process, starting with NOBODY: receive, send and charged bytes. */
   private memory = new Float64Array(3 * 64);
 
-  /** @param process its place in ScannedOwners.processes, -1 for none */
+  /** @param process index in ScannedOwners.processes, or -1 for none */
   add(process: number, state: number): void {
     if (process < 0) {
       this.notVisible++;
@@ -116,7 +116,7 @@ class OwnerCounts {
     this.memory[at + 2]! += socket.chargedBytes;
   }
 
-  /** Bytes that wait in its queues. */
+  /** Returns the number of bytes in the process's queues. */
   queued(process: number): number {
     const { receiveAllocBytes, sendQueuedBytes } = this.memoryOf(process);
     return receiveAllocBytes + sendQueuedBytes;
@@ -129,7 +129,7 @@ class OwnerCounts {
   }
 }
 
-/** Inodes and processes as numbers: millions of sockets take 20 bytes each. */
+/** Inodes and processes as numbers: 20 bytes per socket, for millions of sockets. */
 export class ScannedOwners implements OwnerIndex {
   readonly processes: number[] = [];
   unreadable = 0;
@@ -147,7 +147,7 @@ export class ScannedOwners implements OwnerIndex {
     if (this.processes.at(-1) !== pid) this.processes.push(pid);
     const before = this.inodes.size;
     const id = this.inodes.idOf(inode, 0);
-    // Further descriptors of the same socket, and processes that inherited it, change nothing.
+    // Ignore further descriptors of the same socket, and processes that inherited it.
     if (id < before) return;
     if (id >= this.owner.length) {
       const longer = new Int32Array(2 * this.owner.length);
@@ -177,7 +177,7 @@ export class ScannedOwners implements OwnerIndex {
   }
 }
 
-/** As readOwners(), with numbers instead of names: for millions of sockets. */
+/** Like readOwners(), with numbers instead of names, for millions of sockets. */
 export async function scanOwners(): Promise<ScannedOwners> {
   const index = new ScannedOwners();
   const { unreadable, isHiding, ringHolders } = await forEachSocketDescriptor((inode, pid) => index.add(inode, pid));

@@ -1,21 +1,24 @@
-// A process at the other end, where that is on this host: how sentences name it, whether it is one of ours, whether it is stopped or out
-// of descriptors. Which process it is, peer.ts finds.
+// Describes a local peer process: its name, whether it is one of ours, and whether it is stopped or out of descriptors.
+// peer.ts finds the process.
 
 import type { ProcessFacts } from "../../results/peer.js";
 import type { Owner } from "../../results/sockets/owners.js";
 import { numberOf } from "../../util/bound.js";
 import { printable } from "../../util/printable.js";
 
-/** Servers keep a few descriptors back, to be able to close what they cannot take. */
+/** Servers reserve a few descriptors to be able to close connections that they cannot accept. */
 const KEPT_BACK = 4;
 
-/** `nginx (process 4711)`, by the name of its facts or of a socket's owner; one that is undefined cannot be seen. */
+/**
+ * Formats as `nginx (process 4711)`, from a process's facts or a socket's owner; undefined means that it is not
+ * visible.
+ */
 export function describeProcess(process: Pick<ProcessFacts, "name" | "pid"> | Owner | undefined): string {
   if (process === undefined) return "a process that cannot be seen";
   return `${printable("name" in process ? process.name : process.command)} (process ${process.pid})`;
 }
 
-/** How a process that is stopped goes on. */
+/** Returns how to resume a stopped process. */
 export function howToGoOn({ pid, isFrozen }: ProcessFacts): string {
   return isFrozen ? "thaw its cgroup: docker unpause, systemctl thaw" : `kill -CONT ${pid}`;
 }
@@ -25,7 +28,7 @@ export function isOutOfDescriptors({ nofileLimit, openDescriptors }: ProcessFact
   return openDescriptors >= numberOf(nofileLimit) - KEPT_BACK;
 }
 
-/** A `fourtuple serve`: more than one descriptor table serves it. */
+/** Returns whether a process is `fourtuple serve`, which uses more than one descriptor table. */
 export function isOurServer({ args }: ProcessFacts): boolean {
   return args.includes("serve") && args.some((arg) => /(^|\/)(fourtuple|cli\/main\.js)$/.test(arg));
 }

@@ -1,4 +1,5 @@
-// The other end of a run where it is on this host: who listens there, how full its accept queue is, how the process fares.
+// Inspects the server side of a run if it is on this host: its listeners, their accept queues, and the state of the
+// process.
 
 import { hasSocket } from "../../linux/proc/descriptors.js";
 import { readProcessFacts } from "../../linux/proc/process-facts.js";
@@ -12,33 +13,33 @@ import { readListeners } from "./listeners.js";
 import { countByOwner } from "./owners.js";
 import { findListening } from "./port-holders.js";
 
-/** A LISTEN socket's place in the kernel's table, and what it has dropped. */
+/** Identity of a LISTEN socket, and the number of connections it has dropped. */
 export interface ListenQueue {
   readonly inode: number;
   readonly port: number;
-  /** SYNs and ends of handshakes dropped since it began to listen, most often because its accept queue was full. */
+  /** Number of SYNs and final ACKs dropped since it began to listen, usually because its accept queue was full. */
   readonly drops: number;
 }
 
-/** Of those elsewhere, so many are told. */
+/** Maximum number of listeners at other addresses to report. */
 const TOLD_ELSEWHERE = 8;
-/** A server with more workers is judged by these. */
+/** Maximum number of a server's workers to examine. */
 const MAX_CANDIDATES = 64;
-/** SK_MEMINFO_DROPS of linux/sock_diag.h. */
+/** SK_MEMINFO_DROPS in linux/sock_diag.h. */
 const DROPS = 8;
 
 /**
- * Looks at the LISTEN sockets on the endpoints, in this network namespace.
+ * Inspects the LISTEN sockets on the endpoints in this network namespace.
  *
- * @param local the endpoints: see endpointsQuery()
- * @param before what readListenQueues() said when the run began
+ * @param local endpoints; see endpointsQuery()
+ * @param before result of readListenQueues() at the start of the run
  */
 export async function inspectPeer(local: EndQuery, before?: readonly ListenQueue[]): Promise<LocalPeer> {
   const listeners = await readListeners({ local });
   const queues = before && (await readListenQueues(local).catch(() => undefined));
   const droppedBefore = new Map(before?.map(({ inode, drops }) => [inode, drops]));
   const dropped = new Map(queues?.map(({ inode, drops }) => [inode, drops - (droppedBefore.get(inode) ?? 0)]));
-  // Workers share their master's listener: the process that has the connections is the one that fills up.
+  // Workers share their parent's listener. The process with the most connections is the one that runs out of resources.
   const { owners } = await countByOwner({ local, wildcardListeners: true });
   const culprit = findCulprit(listeners, owners);
   return {
@@ -56,7 +57,7 @@ function sinceWhen(port: number, inode: number, before: readonly ListenQueue[] |
   return before.some((queue) => queue.port === port) ? "replaced" : "late";
 }
 
-/** Everybody on the endpoints' ports but their own listeners. */
+/** Finds sockets on the endpoints' ports other than their own listeners. */
 async function findElsewhere(local: EndQuery, own: readonly ListenerRow[]): Promise<ElsewhereListener[] | undefined> {
   const ports = [local, ...(local.oneOf ?? [])].flatMap((query) => query.ports ?? []);
   const known = new Set(own.map(({ inode }) => inode));
@@ -67,8 +68,8 @@ async function findElsewhere(local: EndQuery, own: readonly ListenerRow[]): Prom
 }
 
 /**
- * Of the processes that serve the destinations, one that could take from the longest accept queue: one that is stopped first, then
- * the one with the most connections. undefined where no queue has anything, or nobody's is visible.
+ * Returns a process that serves the destinations and can accept from the longest queue: preferably a stopped one,
+ * otherwise the one with the most connections. undefined if all queues are empty or no such process is visible.
  */
 function findCulprit(listeners: readonly ListenerRow[], owners: readonly OwnerRow[]): ProcessFacts | undefined {
   const longest = Math.max(0, ...listeners.map(({ acceptQueue }) => acceptQueue.used));
@@ -82,10 +83,10 @@ function findCulprit(listeners: readonly ListenerRow[], owners: readonly OwnerRo
 }
 
 /**
- * What the LISTEN sockets on the endpoints have dropped so far. The kernel's counters (ListenOverflows) are of all
- * listeners of the namespace together; these are their own.
+ * Reads the number of drops of each LISTEN socket on the endpoints. Unlike these, the kernel's counters
+ * (ListenOverflows) include all listeners in the namespace.
  *
- * @throws {AppError} E_PERMISSION or E_SYSTEM when netlink is refused: /proc/net/tcp does not tell
+ * @throws {AppError} E_PERMISSION or E_SYSTEM when netlink is refused, since /proc/net/tcp lacks the numbers
  */
 export async function readListenQueues(local: EndQuery): Promise<ListenQueue[]> {
   let queues: ListenQueue[] = [];

@@ -1,5 +1,5 @@
-// Who keeps a port from being listened on: sockets that listen there, are bound without listening, are connected from it, or wait in
-// TIME_WAIT. bind() refuses where addresses overlap (inet_csk_bind_conflict in net/ipv4/inet_connection_sock.c).
+// Finds sockets that prevent listening on a port: listeners, sockets bound without listening, connections, and
+// TIME_WAITs. bind() fails if addresses overlap (inet_csk_bind_conflict in net/ipv4/inet_connection_sock.c).
 
 import { TCP_LISTEN, TCP_TIME_WAIT } from "../../linux/syscalls/constants.js";
 import type { Owner } from "../../results/sockets/owners.js";
@@ -11,7 +11,10 @@ import { readTable } from "../table.js";
 import type { SocketView } from "../view.js";
 import { readOwners } from "./owners.js";
 
-/** Sockets that have bound a port and are neither connected nor listening; told since Linux 6.8, as CLOSE. */
+/**
+ * State to request bound sockets that are neither connected nor listening. Supported since Linux 6.8, which reports
+ * them as CLOSE.
+ */
 const BOUND_INACTIVE = 13;
 const TCP_CLOSE = 7;
 const KINDS = ["listening", "bound", "connected", "time-wait"] as const;
@@ -22,19 +25,19 @@ export interface PortHolder {
   readonly port: number;
   /** 0 for a TIME_WAIT. */
   readonly inode: number;
-  /** The other end; undefined for a socket that has none. */
+  /** Remote end; undefined if the socket has none. */
   readonly peer: { readonly ip: string; readonly port: number } | undefined;
-  /** undefined when no process that can be seen has it, and for TIME_WAIT, which is the kernel's. */
+  /** undefined if no visible process owns it, and for TIME_WAIT, which the kernel owns. */
   readonly owner: Owner | undefined;
   readonly uid: number;
-  /** Until a TIME_WAIT ends, in milliseconds; 0 for others. */
+  /** Time until a TIME_WAIT expires, in milliseconds; 0 for others. */
   readonly leftMs: number;
 }
 
 /**
- * The sockets whose local end overlaps with an address and port, those first that are most in the way.
+ * Returns the sockets whose local end overlaps with an address and port, those that most prevent listening first.
  *
- * @param ip where one would listen; `::` takes IPv4, too
+ * @param ip address to listen on; `::` includes IPv4
  * @throws {AppError} E_PERMISSION or E_SYSTEM when the socket table cannot be read
  */
 export async function findPortHolders(ip: IpAddress, port: number): Promise<PortHolder[]> {
@@ -44,9 +47,10 @@ export async function findPortHolders(ip: IpAddress, port: number): Promise<Port
 }
 
 /**
- * The sockets that listen on one of these ports, or have bound it to listen later, at any address; without their connections.
+ * Returns sockets that listen on one of these ports at any address, or have bound it to listen later. Excludes their
+ * connections.
  *
- * @param known inodes of sockets to leave out: owners are looked for where others are found only
+ * @param known inodes of sockets to exclude; owners are only looked up if others are found
  * @throws {AppError} E_PERMISSION or E_SYSTEM when the socket table cannot be read
  */
 export async function findListening(ports: readonly PortRange[], known: ReadonlySet<number>): Promise<PortHolder[]> {
@@ -97,7 +101,7 @@ function overlaps(socket: SocketView, ip: IpAddress): boolean {
   const isAny = ip.bytes.every((byte) => byte === 0);
   const isIpv4 = socket.family === 4 || socket.localIpv4 >= 0;
   if (isWildcard(socket)) return socket.family === ip.family || ip.family === 6 || !socket.isV6Only;
-  // Ours on :: takes IPv4, too.
+  // Listening on :: includes IPv4.
   if (isAny) return ip.family === 6 || isIpv4;
   return socket.localIp === formatIp(ip);
 }

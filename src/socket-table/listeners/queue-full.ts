@@ -1,7 +1,7 @@
-// What a listening socket's row says of its accept queue. Pure: a saved result is read with it anywhere.
+// Interprets a listening socket's accept queue. Pure, so it also works on saved results.
 import type { ListenerRow } from "../../results/sockets/socket-table.js";
 
-/** The kernel drops further SYNs to it. */
+/** Returns whether the accept queue is full, so that the kernel drops further SYNs. */
 export function isQueueFull({ acceptQueue: { used, limit } }: Pick<ListenerRow, "acceptQueue">): boolean {
   return limit !== undefined && used > 0 && used >= limit;
 }

@@ -1,7 +1,7 @@
-// Ports that were bound before connect(): bind(address, 0) takes one for good, whatever the destination, so that all
-// destinations of the address share one pool. The kernel does not say of a connected socket how it came by its port; its
-// choice does. connect() takes ports of the range's first parity while there are any, and each for several destinations;
-// bind() begins with the other parity, and never takes a port that a socket of the address has.
+// Ports bound before connect(). bind(address, 0) reserves a port regardless of the destination, so all destinations of
+// the address share one pool. The kernel does not report how a connected socket obtained its port, but its choice is a
+// clue. connect() prefers ports of the range's first parity and reuses them for several destinations. bind() starts
+// with the other parity and never selects a port that a socket of the address uses.
 
 import { TCP_LISTEN } from "../../linux/syscalls/constants.js";
 import type { SourceName } from "../../results/sockets/owners.js";
@@ -16,25 +16,29 @@ import type { SocketView } from "../view.js";
 import { PRESSURE_MARK } from "./marks.js";
 import type { PortPoolSize } from "./port-pool.js";
 
-/** Bound, and neither listening nor connected: sock_diag lists these since Linux 6.8 when asked to, as in CLOSE. */
+/**
+ * State to request bound sockets that are neither listening nor connected. Since Linux 6.8, sock_diag reports them as
+ * CLOSE.
+ */
 const BOUND_INACTIVE = 13;
 const CLOSE = 7;
 const STATES = (ALL_STATES & ~(1 << TCP_LISTEN)) | (1 << BOUND_INACTIVE);
-/** Fewer may have come by their ports in any way. */
+/** Minimum number of ports. Fewer allow no conclusion. */
 const LEAST = 16;
-/** Bound ports are of one parity while less than this share of it is taken. */
+/** Bound ports have a single parity until this share of it is in use. */
 const NEARLY = 0.9;
-/** Ports bound by their numbers are of both parities alike. */
+/** Ratio of both parities required. Explicitly bound ports are evenly distributed. */
 const LOPSIDED = 2;
 
 interface Conditions {
-  /** Which source addresses matter. */
+  /** Selects source addresses. */
   readonly isWanted: (sourceId: number) => boolean;
   readonly source: SourceName | undefined;
 }
 
 /**
- * The pools of bound ports, highest share first. Connections to one destination make none: there it makes no difference.
+ * Returns pools of bound ports, highest share first. Connections to a single destination form no pool, because it makes
+ * no difference there.
  */
 export async function readBoundPools(
   addresses: AddressIndex,
@@ -50,22 +54,22 @@ export async function readBoundPools(
   return ports.rows(isWanted).sort((a, b) => b.share - a.share || (a.sourceIp < b.sourceIp ? -1 : 1));
 }
 
-/** The ports of the range that each source address has. */
+/** Ports of the range in use, by source address. */
 class SourcePorts {
   private readonly addresses: AddressIndex;
   private readonly listening: ListenerSet;
   private readonly pool: PortPoolSize;
-  /** Pairs of (source address, port) with their sockets, and the destination of the first. */
+  /** Pairs of (source address, port), with the number of sockets and the destination of the first. */
   private readonly ports = new PairIndex();
   private readonly users = new Counts();
   private readonly firstTriple = new Counts();
-  /** 1 for a port that a socket without a connection holds. */
+  /** 1 for a port held by an unconnected socket. */
   private readonly idle = new Counts();
   private readonly endpoints = new PairIndex();
   /** Pairs of (source address, destination). */
   private readonly triples = new PairIndex();
   private readonly connections = new Counts();
-  /** Ports bound for all addresses. */
+  /** Ports bound on all addresses. */
   private readonly onAll = new Set<number>();
 
   constructor(addresses: AddressIndex, listening: ListenerSet, pool: PortPoolSize) {
@@ -107,7 +111,7 @@ class SourcePorts {
       if (this.idle.get(id) > 0) idle.add(source);
       if (this.users.get(id) !== 1) continue;
       sole.add(source);
-      // Past half of the range connect() itself goes on with the other parity.
+      // Beyond half of the range, connect() also uses the other parity.
       if (this.connections.get(this.firstTriple.get(id)) > this.pool.capacity / 2) continue;
       (this.ports.second(id) - this.pool.range.first) % 2 === 1 ? odd.add(source) : even.add(source);
     }
@@ -122,10 +126,10 @@ class SourcePorts {
     return rows;
   }
 
-  /** How many ports were bound before connect(), 0 where they may as well have been chosen by connect(). */
+  /** Returns the number of ports bound before connect(), or 0 if connect() may have chosen them as well. */
   private boundOf(odd: number, even: number, sole: number): number {
     if (odd < LEAST) return 0;
-    // All of the parity is taken: others had to be bound to ports of the other one, too.
+    // One parity is exhausted, so further ports were bound with the other.
     if (odd > (this.pool.capacity / 2) * NEARLY) return sole;
     return odd >= LOPSIDED * even ? odd : 0;
   }

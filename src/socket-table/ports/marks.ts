@@ -1,6 +1,6 @@
-// Figures that pressure on ports is judged by.
+// Thresholds for port pressure.
 
-/** From this share on a destination is marked. */
+/** Share from which a destination is marked. */
 export const PRESSURE_MARK = 0.8;
-/** 1024 to 65,535: what explicit binds have without a privilege. */
+/** Number of ports from 1024 to 65,535, which can be bound explicitly without privileges. */
 export const EXPLICIT_PORTS = 64_512;

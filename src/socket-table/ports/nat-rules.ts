@@ -1,21 +1,21 @@
-// Which source ports NAT may give out: the rules that say so, as nft or iptables-save lists them.
+// Finds the ports that NAT may assign, in rules listed by nft or iptables-save.
 import type { PortRange } from "../../util/endpoint.js";
 import { Subprocess } from "../../util/subprocess.js";
 
-/** A rule that translates sources into a range of ports. */
+/** A rule that translates sources to a range of ports. */
 export interface NatRule {
-  /** As it is written: `masquerade to :40000-40099`. */
+  /** Text of the rule: `masquerade to :40000-40099`. */
   readonly text: string;
-  /** The address it translates into; undefined for masquerade: the interface's own. */
+  /** Address that it translates to; undefined for masquerade, which uses the interface's address. */
   readonly ip: string | undefined;
   readonly ports: PortRange;
 }
 
 const TIMEOUT_MS = 5000;
 
-/** The rules of this network namespace that limit the ports of SNAT or masquerade; none where they may not be read. */
+/** Returns rules in this network namespace that limit the ports of SNAT or masquerade; empty if they cannot be read. */
 export async function readNatRules(): Promise<NatRule[]> {
-  // iptables keeps its own tables, or rules that nft does not know how to say.
+  // iptables has its own tables, and rules that nft cannot express.
   const [nft, ipv4, ipv6] = await Promise.all([
     list(["nft", "-j", "list", "ruleset"]),
     list(["iptables-save", "-t", "nat"]),
@@ -24,7 +24,7 @@ export async function readNatRules(): Promise<NatRule[]> {
   return [...parseNft(nft), ...parseIptables(ipv4), ...parseIptables(ipv6)];
 }
 
-/** Rules out of `nft -j list ruleset`. */
+/** Parses the output of `nft -j list ruleset`. */
 export function parseNft(json: string): NatRule[] {
   let parsed: { nftables?: { rule?: { expr?: readonly Record<string, unknown>[] } }[] };
   try {
@@ -46,7 +46,7 @@ export function parseNft(json: string): NatRule[] {
   );
 }
 
-/** Rules out of `iptables-save -t nat`. */
+/** Parses the output of `iptables-save -t nat`. */
 export function parseIptables(text: string): NatRule[] {
   return text.split("\n").flatMap((line): NatRule[] => {
     const masquerade = /-j MASQUERADE .*--to-ports (\d+)(?:-(\d+))?/.exec(line);
@@ -61,7 +61,7 @@ export function parseIptables(text: string): NatRule[] {
   });
 }
 
-/** A port, or `{ "range": [40000, 40099] }`. */
+/** Parses a port, or `{ "range": [40000, 40099] }`. */
 function portsOf(port: unknown): PortRange | undefined {
   if (typeof port === "number") return { first: port, last: port };
   const ends = (port as { range?: unknown } | undefined)?.range;
@@ -73,7 +73,7 @@ function range(first: string, last: string): PortRange {
   return { first: Number(first), last: Number(last) };
 }
 
-/** What a program prints; nothing where there is no such program, or it fails. */
+/** Returns the output of a program; empty if it does not exist or fails. */
 async function list(command: readonly string[]): Promise<string> {
   const program = new Subprocess(command);
   const timer = setTimeout(() => program.kill("SIGKILL"), TIMEOUT_MS);

@@ -1,4 +1,4 @@
-// The ports that the kernel has to choose a source port from.
+// Ports that the kernel can choose a source port from.
 
 import { DEFAULT_PORT_RANGE, readLocalPortRange, readReservedPorts } from "../../linux/proc/local-ports.js";
 import type { PortRange } from "../../util/endpoint.js";
@@ -11,7 +11,7 @@ export interface PortPoolSize {
   readonly capacity: number;
 }
 
-/** net.ipv4.ip_local_port_range, less what is reserved in it and what sockets listen on. */
+/** Returns net.ipv4.ip_local_port_range without reserved ports and those that sockets listen on. */
 export function readPool(listening: ListenerSet): PortPoolSize {
   const range = readLocalPortRange() ?? DEFAULT_PORT_RANGE;
   const isReserved = new Uint8Array(65_536);

@@ -1,5 +1,5 @@
-// Which of an address's 65,536 ports are in use as local ports, and in which role: what the port map draws. One pass over
-// the kernel's table says which addresses have the most sockets, a second one fills in their ports.
+// Determines which of an address's 65,536 ports are in use as local ports, and in which roles, for the port map. A
+// first pass over the kernel's table finds the addresses with the most sockets, and a second pass records their ports.
 
 import { TCP_LISTEN, TCP_TIME_WAIT } from "../../linux/syscalls/constants.js";
 import type { SourceName } from "../../results/sockets/owners.js";
@@ -11,63 +11,66 @@ import { isWildcard } from "../socket-test.js";
 import { readTable, type SocketQuery } from "../table.js";
 import type { SocketView } from "../view.js";
 
-/** Ports an address has. */
+/** Number of ports of an address. */
 export const PORT_COUNT = 65_536;
 
-/** Each field takes 320 KiB. */
+/** Default number of fields. Each takes 320 KiB. */
 const DEFAULT_LIMIT = 64;
 const ON_ALL = { 4: "0.0.0.0", 6: "::" } as const;
 
-/** Bits of `PortField.roles`: a port can have several roles at once. */
+/** Bits of `PortField.roles`. A port can have several roles at once. */
 export const PORT_ROLE = {
-  /** A LISTEN socket is on it, at this address or at all of them (0.0.0.0, ::). */
+  /** A LISTEN socket uses it, at this address or at all addresses (0.0.0.0, ::). */
   listening: 1,
-  /** It is the local end of connections that a listening socket accepted. */
+  /** Local end of connections accepted by a listening socket. */
   accepted: 2,
-  /** It is the local end of connections opened from here, in any state but TIME_WAIT. */
+  /** Local end of connections opened from here, in any state except TIME_WAIT. */
   connected: 4,
-  /** It is in TIME_WAIT, whichever side opened it. */
+  /** In TIME_WAIT, whichever side opened the connection. */
   timeWait: 8,
 } as const;
 
-/** One address's ports. */
+/** Ports of an address. */
 export interface PortField {
-  /** As text; an IPv4-mapped one as its IPv4 address. `0.0.0.0` or `::` where no other field shows its listeners. */
+  /** Address as text; IPv4-mapped addresses as IPv4. `0.0.0.0` or `::` if no other field shows its listeners. */
   readonly ip: string;
-  /** PORT_ROLE bits by port number: 65,536 long, 0 where the port is not in use. */
+  /** PORT_ROLE bits by port number: 65,536 elements, 0 if a port is not in use. */
   readonly roles: Uint8Array;
-  /** Sockets by local port number, in every role. */
+  /** Number of sockets by local port, over all roles. */
   readonly sockets: Uint32Array;
-  /** Ports with a role at all. */
+  /** Number of ports with any role. */
   readonly usedPorts: number;
   readonly listeningPorts: number;
   readonly acceptedPorts: number;
   readonly connectedPorts: number;
   readonly timeWaitPorts: number;
-  /** Sockets at this address; listeners of all addresses are not counted here. */
+  /** Number of sockets at this address, excluding listeners on all addresses. */
   readonly socketCount: number;
 }
 
 export interface PortFieldQuery extends SocketQuery {
-  /** Only these addresses, in this order, even when nothing is on them; else those found, most sockets first. */
+  /**
+   * Restricts the result to these addresses, in this order, even if unused. Default: addresses found, most sockets
+   * first.
+   */
   readonly addresses?: readonly IpAddress[] | undefined;
-  /** How many addresses to give at most; default 64. */
+  /** Maximum number of addresses; default 64. */
   readonly limit?: number | undefined;
 }
 
 export interface PortFields {
   readonly source: SourceName;
   readonly wasInterrupted: boolean;
-  /** Most sockets first, or in the order asked for. */
+  /** Most sockets first, or in the requested order. */
   readonly fields: readonly PortField[];
-  /** Further addresses with sockets that are not among `fields`. */
+  /** Number of further addresses with sockets, not included in `fields`. */
   readonly omittedAddresses: number;
 }
 
 /**
  * Reads which local ports are in use at each address.
  *
- * @param query which sockets to look at; all of this network namespace when empty
+ * @param query selects sockets; default: all in this network namespace
  * @throws {AppError} E_PERMISSION or E_SYSTEM when neither netlink nor /proc/net/tcp can be read
  */
 export async function portFields(query: PortFieldQuery = {}): Promise<PortFields> {
@@ -97,7 +100,7 @@ export async function portFields(query: PortFieldQuery = {}): Promise<PortFields
   return { source: read.source, wasInterrupted: read.wasInterrupted, fields, omittedAddresses: used - shown };
 }
 
-/** Sockets by the number of their local address; listeners of all addresses are at none. */
+/** Counts sockets by local address, excluding listeners on all addresses. */
 async function countByAddress(index: AddressIndex, query: SocketQuery): Promise<Counts> {
   let counts = new Counts();
   await readTable(query, () => {
@@ -111,7 +114,7 @@ function isWildcardListener(socket: SocketView): boolean {
   return socket.state === TCP_LISTEN && isWildcard(socket);
 }
 
-/** Ports of one address, as they fill up. */
+/** Ports of an address while they are being recorded. */
 interface Cells {
   readonly roles: Uint8Array;
   readonly sockets: Uint32Array;
@@ -124,12 +127,12 @@ const emptyCells = (): Cells => ({
   socketCount: 0,
 });
 
-/** Marks the ports of those addresses, by number, that get a field. */
+/** Records the ports of the addresses that get a field. */
 class Pass {
   private readonly cells: (Cells | undefined)[] = [];
   /** LISTEN sockets on 0.0.0.0 and ::. */
   private readonly wildcards = { 4: emptyCells(), 6: emptyCells() };
-  /** Ports that those listen on for IPv4: :: does too, unless it is IPV6_V6ONLY. */
+  /** Ports on which they listen for IPv4. This includes :: unless it is IPV6_V6ONLY. */
   private readonly ipv4OnAll = new Uint8Array(PORT_COUNT);
   private readonly index: AddressIndex;
   private readonly listening: ListenerSet;
@@ -157,7 +160,10 @@ class Pass {
     return toField(ip, this.cells[id]!, familyOf(ip) === 6 ? this.wildcards[6].roles : this.ipv4OnAll);
   }
 
-  /** Listeners of all addresses that none of `fields` shows, since no address of their family has a field. */
+  /**
+   * Returns fields for listeners on all addresses that are not shown in `fields`, because no address of their family
+   * has a field.
+   */
   wildcardFields(fields: readonly PortField[]): PortField[] {
     const has = (family: 4 | 6) => fields.some(({ ip }) => familyOf(ip) === family);
     const lacking = ([4, 6] as const).filter((family) => !has(family) && this.wildcards[family].socketCount > 0);
@@ -187,7 +193,7 @@ function familyOf(ip: string): 4 | 6 {
   return ip.includes(":") ? 6 : 4;
 }
 
-/** @param onAll ports that are listened on at every address of the family */
+/** @param onAll ports with listeners on all addresses of the family */
 function toField(ip: string, { roles, sockets, socketCount }: Cells, onAll: Uint8Array): PortField {
   let usedPorts = 0;
   const withRole = new Int32Array(4);

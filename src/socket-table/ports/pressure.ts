@@ -1,4 +1,4 @@
-// Ephemeral pressure: how many source ports are taken towards each destination, out of how many, and what is left.
+// Port pressure: the number of source ports used and left for each destination.
 
 import type { Pressure } from "../../results/sockets/pressure.js";
 import { PRESSURE_MARK } from "./marks.js";
@@ -29,24 +29,27 @@ import { readTranslatedPorts } from "./translated-ports.js";
 const TOP = 10;
 const CONNECTION_STATES = ALL_STATES & ~(1 << TCP_LISTEN);
 
-/** Filters are about destinations. A port is taken whatever the state of its socket: there is no filter for states. */
+/**
+ * Filters apply to destinations. There is no filter for states, because a port is in use whatever the state of its
+ * socket.
+ */
 export interface PressureOptions extends Omit<SocketFilter, "states"> {
-  /** The destination's: one port of a source says nothing of those that are left. */
+  /** Port of the destination. A single source port says nothing about how many are left. */
   readonly port?: number | string | undefined;
-  /** The destination's: IPv4 ports are taken by IPv4-mapped sockets as well. */
+  /** Family of the destination. IPv4-mapped sockets use IPv4 ports. */
   readonly family?: 4 | 6 | undefined;
-  /** Rows at most; default 10. */
+  /** Maximum number of rows; default 10. */
   readonly top?: number | undefined;
-  /** Say who has the sockets. */
+  /** Includes the owners of sockets. */
   readonly process?: boolean | undefined;
-  /** Pools of bound ports and NAT's ports are left out: both take a reading of their own. */
+  /** Omits pools of bound ports and NAT's ports, both of which need separate readings. */
   readonly connectionsOnly?: boolean | undefined;
 }
 
 /**
- * How near each destination is to "Cannot assign requested address".
+ * Returns how close each destination is to "Cannot assign requested address".
  *
- * @throws {AppError} E_ADDRESS for an address or a port that is none; E_PERMISSION or E_SYSTEM when the table cannot be read
+ * @throws {AppError} E_ADDRESS for an invalid address or port; E_PERMISSION or E_SYSTEM when the table cannot be read
  * @see Linux ip-sysctl.rst, ip_local_port_range and ip_local_reserved_ports
  */
 export async function pressure(options: PressureOptions = {}): Promise<Pressure> {

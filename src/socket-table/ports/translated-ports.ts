@@ -1,5 +1,5 @@
-// Source ports that NAT gives out on this host: no socket has them, conntrack alone does. Two connections to one destination
-// from one translated address cannot share a port, whichever hosts they come from.
+// Source ports assigned by NAT on this host. They appear in conntrack only, not in any socket. Connections to one
+// destination from the same translated address cannot share a port, whichever hosts they come from.
 
 import { countTracked, forEachTracked, type TrackedConnection } from "../../linux/netlink/conntrack.js";
 import type { TranslatedPorts, TranslatedRow } from "../../results/sockets/pressure.js";
@@ -12,18 +12,18 @@ import type { EndQuery } from "../query.js";
 import { PRESSURE_MARK } from "./marks.js";
 import type { NatRule } from "./nat-rules.js";
 
-/** What NAT without a range has to choose from for a port from 1024 on. */
+/** Range that NAT chooses from, by default, for ports from 1024 on. */
 const DEFAULT_PORTS: PortRange = { first: 1024, last: 65_535 };
 
 interface Conditions {
   readonly family: 4 | 6 | undefined;
-  /** The destination's. */
+  /** Condition on the destination. */
   readonly remote: EndQuery | undefined;
   readonly either: EndQuery | undefined;
   readonly top: number;
 }
 
-/** @returns undefined where conntrack follows nothing here */
+/** @returns undefined if conntrack tracks nothing here */
 export async function readTranslatedPorts(
   addresses: AddressIndex,
   conditions: Conditions,
@@ -32,7 +32,7 @@ export async function readTranslatedPorts(
   const pairs = new TranslatedPairs(addresses, conditions);
   const refusedErrno = await forEachTracked((connection) => pairs.add(connection));
   const ids = pairs.translated();
-  // Seldom wanted: what it runs programs with is loaded only then.
+  // Loaded on demand, because it is rarely needed and runs external programs.
   const rules = ids.length === 0 ? [] : await (await import("./nat-rules.js")).readNatRules();
   const rows = ids.map((id) => pairs.row(id, rules));
   const best = topIds(
@@ -50,7 +50,7 @@ export async function readTranslatedPorts(
   };
 }
 
-/** Tracked connections by (source that the destination sees, destination). */
+/** Tracked connections by (source as seen by the destination, destination). */
 class TranslatedPairs {
   private readonly addresses: AddressIndex;
   private readonly conditions: Conditions;
@@ -80,7 +80,7 @@ class TranslatedPairs {
     const isFirst = this.taken.get(id) === 0;
     this.taken.add(id);
     if (isTimeWait) this.timeWait.add(id);
-    // Its own connections take ports from NAT, too; but their port was not NAT's choice.
+    // The host's own connections occupy NAT's ports too, but NAT did not choose their ports.
     if (!isSourceTranslated) return;
     const isFirstTranslated = isFirst || this.translatedCount.get(id) === 0;
     this.translatedCount.add(id);
@@ -89,7 +89,7 @@ class TranslatedPairs {
     if (isFirstTranslated || port > this.highest.get(id)) this.highest.set(id, port);
   }
 
-  /** Pairs of which NAT chose a port. */
+  /** Returns pairs with a port chosen by NAT. */
   translated(): number[] {
     const ids: number[] = [];
     for (let id = 0; id < this.index.size; id++) if (this.translatedCount.get(id) > 0) ids.push(id);
@@ -125,7 +125,7 @@ class TranslatedPairs {
     );
   }
 
-  /** Which rule gave a connection its port is not recorded: the narrowest that can have given all of these. */
+  /** The kernel does not record which rule assigned a port. Returns the narrowest rule that covers all of them. */
   private ruleFor(id: number, sourceIp: string, rules: readonly NatRule[]): NatRule | undefined {
     const [lowest, highest] = [this.lowest.get(id), this.highest.get(id)];
     const size = ({ ports }: NatRule) => ports.last - ports.first;
