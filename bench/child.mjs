@@ -1,4 +1,4 @@
-// A program under measurement: a process of its own with a deadline, spoken to in lines.
+// Runs a program under measurement as a child process with a deadline, and exchanges lines with it.
 import { on } from "node:events";
 import { existsSync } from "node:fs";
 import { constants } from "node:os";
@@ -16,7 +16,7 @@ const PARENT_LOOK_MS = 1000;
 /** @type {Set<Child>} */
 const living = new Set();
 
-/** What ends a run from outside: a closed terminal, Ctrl-C, kill. */
+/** Signals that end a run: a closed terminal, Ctrl-C, kill. */
 export const STOP_SIGNALS = /** @type {const} */ (["SIGHUP", "SIGINT", "SIGTERM"]);
 
 /** @param {NodeJS.Signals} signal */
@@ -24,10 +24,10 @@ export function exitCodeOf(signal) {
   return 128 + constants.signals[signal];
 }
 
-/** A signal ends this process, and whatever it has started with it. */
+/** Makes a signal end this process together with everything it has started. */
 export function endChildrenBySignal() {
   for (const signal of STOP_SIGNALS) {
-    // Not once: Ctrl-C in a terminal comes twice, and the second would end this process before it is through.
+    // Not once(): Ctrl-C in a terminal arrives twice, and the second one would end this process early.
     process.on(signal, () => {
       for (const child of living) child.kill();
       process.exit(exitCodeOf(signal));
@@ -35,22 +35,22 @@ export function endChildrenBySignal() {
   }
 }
 
-/** A parent that was killed cannot pass that on: this process ends as by a signal once it has another. */
+/** A parent that was killed cannot forward the signal, so end this process as by a signal once it has a new parent. */
 export function endWithParent() {
   const parent = process.ppid;
   setInterval(() => process.ppid !== parent && process.kill(process.pid, "SIGTERM"), PARENT_LOOK_MS).unref();
 }
 
 /**
- * @param {string} said by a program that failed
- * @returns {string} its beginning, in one line
+ * @param {string} said output of a program that failed
+ * @returns {string} its beginning, on one line
  */
 export function firstLines(said) {
   return said.trim().split("\n").slice(0, 5).join(" | ");
 }
 
 export class Child {
-  /** Resolves with the exit code, or the signal's name. */
+  /** Resolves with the exit code or the name of the signal. */
   exited;
   #program;
   #lines;
@@ -58,12 +58,12 @@ export class Child {
 
   /**
    * @param {string[]} command
-   * @param {number} deadlineMs after which it is killed
+   * @param {number} deadlineMs time after which it is killed
    */
   constructor(command, deadlineMs) {
     this.#program = new Subprocess(command, { stdin: "pipe" });
     living.add(this);
-    // A program that has gone already cannot be told anything: its exit code says more.
+    // Writing to a program that has already exited fails; its exit code is more informative.
     this.#program.child.stdin?.on("error", () => undefined);
     this.#lines = on(this.#program, "line", { close: ["close"] });
     const timer = setTimeout(() => {
@@ -82,7 +82,7 @@ export class Child {
     });
   }
 
-  /** What it has said on standard error, its beginning. */
+  /** Beginning of its standard error. */
   get complaint() {
     return firstLines(this.#program.stderr);
   }
@@ -92,14 +92,14 @@ export class Child {
     return this.#program.pid ?? 0;
   }
 
-  /** @returns {Promise<string | undefined>} the next line of its output; undefined when there is none any more */
+  /** @returns {Promise<string | undefined>} the next line of its output; undefined at the end */
   async line() {
     const { value, done } = await this.#lines.next();
     return done ? undefined : value[0];
   }
 
   /**
-   * @param {string} what is waited for, for the message
+   * @param {string} what description of the line for the error message
    * @returns {Promise<string>} the next line of its output
    */
   async expectLine(what) {

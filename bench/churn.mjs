@@ -1,5 +1,6 @@
-// W6, churn: connections are opened, greeted and closed by the client as fast as the pair can, so many there at once. They are
-// closed with RST, or each would leave a TIME_WAIT for a minute: at 30,000 a second nearly two millions of them.
+// W6, churn: the client opens, gets greeted on and closes connections as fast as the pair can, with a fixed number open
+// at a time. They are closed with RST, because each would otherwise leave a TIME_WAIT for a minute: nearly two million
+// at 30,000 per second.
 
 import { BASELINE, candidates } from "./contenders.mjs";
 import { RAMP_METRICS } from "./metrics.mjs";
@@ -8,7 +9,7 @@ import { readCpuSeconds, readOthersCpuSeconds } from "./proc.mjs";
 import { SCALES } from "./scales.mjs";
 import { untilQuiet } from "./waits.mjs";
 
-// Some seconds of the fastest; a slow pair takes longer for the same.
+// A few seconds for the fastest pair. A slow pair takes longer for the same number.
 const CONNECTIONS = 150_000;
 const AT_ONCE = 256;
 
@@ -60,14 +61,14 @@ function runChurn(contender, round) {
     const goMs = performance.now();
     client.write("go\n");
     const figures = JSON.parse(await client.expectLine("the end of the churn"));
-    // The client is about to end: it is looked at before anything else happens.
+    // The client is about to exit, so read its figures before anything else.
     const foreignCpuSeconds = Math.max(0, readOthersCpuSeconds(pids) - othersBefore);
     const clientSeconds = readCpuSeconds(client.pid) - before.client;
     const outsideSeconds = (performance.now() - goMs) / 1000;
     const { greeted, failed } = figures;
     if (greeted !== connections) throw new Error(`${greeted} of ${connections} were greeted, ${failed} failed`);
     await end(client);
-    // What it has not yet heard of the client's closing is its work, too.
+    // The server's work includes the ends of connections that it has not seen yet.
     await untilQuiet([server.pid]);
     const cpuSeconds = { server: readCpuSeconds(server.pid) - before.server, client: clientSeconds };
     return { ...figures, outsideSeconds, foreignCpuSeconds, cpuSeconds };

@@ -1,32 +1,33 @@
-// The pairs of server and client that are compared, as data: how each is built and started, with which settings, and
-// how many connections it can hold. All speak alike: the server prints "listening"; the client prints "ready", begins at
-// a line of input, prints a line of JSON when it holds, and closes with RST when its input ends.
+// Pairs of server and client to compare, as data: how to build and start each, its settings, and how many connections
+// it can hold. All have the same interface: the server prints "listening"; the client prints "ready", starts on a line
+// of input, prints a line of JSON when it holds its connections, and closes them with RST when its input ends.
 import { commandOf, firstLine, pairOf } from "./programs.mjs";
 import { SCALES } from "./scales.mjs";
 
 /**
  * @typedef {object} Programs
- * @property {string} version of the compiler or runtime
- * @property {string[]} server the command, to which a port is added
- * @property {string[]} client the command, to which port, connections, ports per source and window are added
+ * @property {string} version version of the compiler or runtime
+ * @property {string[]} server command, to which a port is appended
+ * @property {string[]} client command, to which port, connections, ports per source and window are appended
  */
 
 /**
  * @typedef {object} Candidate
  * @property {string} name
- * @property {string} settings in words, for the reader of the table
- * @property {number} [window] how many handshakes may be in flight
- * @property {boolean} [isBounded] by the limit of descriptors
- * @property {boolean} [isForeign] the client is another's tool: it says nothing, so the kernel is asked when it holds
- * @property {boolean} [opensNothing] and says that it has: the harness itself
- * @property {() => Programs & Record<string, any>} make builds what it needs; throws with the reason when it cannot
+ * @property {string} settings description for the reader of the table
+ * @property {number} [window] maximum number of handshakes in flight
+ * @property {boolean} [isBounded] true if limited by descriptors
+ * @property {boolean} [isForeign] true if the client is a third-party tool that does not report when it holds, so the
+ *   kernel is asked
+ * @property {boolean} [opensNothing] true for the harness itself, which opens no connections
+ * @property {() => Programs & Record<string, any>} make builds what it needs; throws with the reason if it cannot
  */
 
 /** @typedef {Omit<Candidate, "make"> & Programs & { scale?: import("./scales.mjs").Scale } & Record<string, any>} Contender */
 
-/** The one that everything is compared with. */
+/** Contender that all others are compared with. */
 export const BASELINE = "c-epoll";
-/** What the kernel gives to whoever enters it for hundreds of operations at once. */
+/** Shows what the kernel can do if it is entered once for hundreds of operations. */
 export const FLOOR = "c-uring";
 export const GO = "go";
 export const NODE = "node";
@@ -38,14 +39,14 @@ export const OURS_EPOLL = "fourtuple-epoll";
 export const OURS_URING = "fourtuple-uring";
 export const NOOP = "noop";
 
-/** Those of this repository, by whatever engine. */
+/** The contenders of this repository, one for each engine. */
 const ALL_OURS = [OURS, OURS_EPOLL, OURS_URING];
 
-// What a process has open beside its connections.
+// Descriptors of a process in addition to its connections.
 const DESCRIPTORS_SPARE = 64;
-// Fewer connections than the workload's are for a trial: nobody reads what they cost at rest.
+// Idle time of a trial with fewer connections, whose idle cost is not of interest.
 const TRIAL_IDLE_MS = 100;
-/** The programs that open connections and hold them. */
+/** Programs that open and hold connections. */
 const HOLDING = { server: "server", client: "client" };
 const HTTP_GREETING = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
 
@@ -144,11 +145,12 @@ const CANDIDATES = [
 ];
 
 /**
- * The contenders of a workload that has programs of its own.
+ * Returns the contenders of a workload with its own programs.
  *
- * @param {{ server: string, client: string }} roles of these programs
- * @param {Record<string, string>} settings in words, by contender
- * @param {{ holdsAll: boolean }} load whether all connections are there at once: then descriptors bound those that have one table
+ * @param {{ server: string, client: string }} roles roles of these programs
+ * @param {Record<string, string>} settings descriptions by contender
+ * @param {{ holdsAll: boolean }} load whether all connections are open at once, so that programs with one table are
+ *   limited by descriptors
  * @returns {Candidate[]}
  */
 export function candidates(roles, settings, { holdsAll }) {
@@ -212,15 +214,15 @@ function bare(name) {
 }
 
 /**
- * @param {string} command in which $1 is the port and $2 the number of connections
- * @returns {string[]} it, when a line of input lets it begin; the process is then the tool itself
+ * @param {string} command command in which $1 is the port and $2 the number of connections
+ * @returns {string[]} a shell that waits for a line of input and then replaces itself with the command
  */
 function started(command) {
   return ["sh", "-c", `echo ready; read -r go; ${command}`, "sh"];
 }
 
 /**
- * @param {any} error of making a contender
+ * @param {any} error error from creating a contender
  * @returns {string} why it is left out
  */
 function explainAbsence(error) {

@@ -1,4 +1,4 @@
-// Numbers as the table shows them.
+// Formats numbers for the table.
 
 /** @param {number} value */
 export function formatNumber(value) {
@@ -20,18 +20,18 @@ export function formatSeconds(value) {
   return `${value.toFixed(2)} s`;
 }
 
-/** @param {number} value a share of one core */
+/** @param {number} value share of one core */
 export function formatPercent(value) {
   return `${(value * 100).toFixed(1)} %`;
 }
 
-/** @param {number} value a share of one core, next to nothing */
+/** @param {number} value very small share of one core */
 export function formatFinePercent(value) {
   return `${(value * 100).toFixed(3)} %`;
 }
 
 /**
- * Where nothing says how to write it: three digits or more.
+ * Default format: three significant digits or more.
  *
  * @param {number} value
  */

@@ -1,4 +1,4 @@
-// The facts without which a figure means nothing: machine, kernel, limits, versions, commit, command.
+// Facts needed to interpret the figures: machine, kernel, limits, versions, commit and command.
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { cpus, release, totalmem } from "node:os";
@@ -33,7 +33,7 @@ function readCommit(root) {
   const git = (/** @type {string[]} */ ...args) =>
     execFileSync("git", ["-C", root, ...args], { encoding: "utf8", stdio: "pipe" }).trim();
   try {
-    // What an earlier workload of the same run has written is no other code.
+    // Ignore results written by an earlier workload of the same run.
     const changes = git("status", "--porcelain", "--", ".", ":!bench/results");
     return `${git("rev-parse", "HEAD")}${changes === "" ? "" : " (dirty)"}`;
   } catch {

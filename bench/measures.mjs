@@ -1,5 +1,5 @@
-// The verdict on the figures that are wanted of fourtuple. A missed one is printed, and no failure: the machine may be
-// another, or busy.
+// Judges the figures against the targets of fourtuple. A missed target is printed but is not a failure, because the
+// machine may differ or be busy.
 
 import { OURS } from "./contenders.mjs";
 import { formatFigure, formatRatio } from "./format.mjs";
@@ -8,9 +8,10 @@ import { formatFigure, formatRatio } from "./format.mjs";
  * @typedef {object} Measure
  * @property {string} title
  * @property {{ atLeast: number } | { atMost: number } | { under: number }} wanted
- * @property {{ metric: string, against?: string, contender?: string }} of a metric's median, or its ratio to another contender's;
- * of fourtuple where no contender is named
- * @property {(machine: { nofileHard: number }) => string | undefined} [obstacle] why it is not asked on this machine
+ * @property {{ metric: string, against?: string, contender?: string }} of median of a metric, or its ratio to that of
+ *   another contender; of fourtuple unless a contender is named
+ * @property {(machine: { nofileHard: number }) => string | undefined} [obstacle] returns why it does not apply to this
+ *   machine
  */
 
 const WORDS = { atLeast: "at least", atMost: "at most", under: "under" };
@@ -18,9 +19,9 @@ const WORDS = { atLeast: "at least", atMost: "at most", under: "under" };
 /**
  * @param {import("./workloads.mjs").Workload} workload
  * @param {import("./summary.mjs").Summary} summary
- * @param {{ machine: { nofileHard: number }, isSmaller: boolean, unfinished: Set<string>, failed: string[] }} conditions smaller than
- * what the measures are meant for; contenders that were left unfinished, whose rate so far is more than that of the whole; the contender of
- * each round that failed
+ * @param {{ machine: { nofileHard: number }, isSmaller: boolean, unfinished: Set<string>, failed: string[] }}
+ *   conditions whether the run is smaller than the measures assume; contenders left unfinished, whose rate so far
+ *   exceeds that of the whole; the contender of each failed round
  */
 export function judge(workload, summary, { machine, isSmaller, unfinished, failed }) {
   return (workload.measures ?? []).map(({ title, wanted, of: { metric, against, contender = OURS }, obstacle }) => {
@@ -32,7 +33,7 @@ export function judge(workload, summary, { machine, isSmaller, unfinished, faile
     const isLowerBound = against !== undefined && unfinished.has(against);
     const missed = isLowerBound ? `not decided: ${against} was left unfinished` : "missed";
     const lost = failed.filter((name) => name === contender || name === against).length;
-    // Those that ended well may be the lucky ones.
+    // The successful rounds may not be representative.
     const met = lost === 0 ? "met" : `not decided: ${lost} ${lost === 1 ? "round" : "rounds"} failed`;
     const verdict = reason ?? (isSmaller ? "not judged: fewer connections" : isMet(value, bound, limit) ? met : missed);
     return {

@@ -1,6 +1,6 @@
-// W5, messages: over 10,000 held connections, echoes at a fixed total rate and their latency, then the highest rate that a pair
-// sustains. Each pair measures with its own client, as its own idiom has it; what a latency is, is the same for all:
-// it counts from the moment at which the schedule wanted the message sent, and warm-up is left out.
+// W5, messages: over 10,000 held connections, measures the latency of echoes at a fixed total rate, then the highest
+// rate that a pair sustains. Each pair uses its own idiomatic client. Latency has the same definition for all: it is
+// measured from the scheduled time of a message, without the warm-up.
 
 import { BASELINE, candidates, NODE } from "./contenders.mjs";
 import { RAMP_METRICS } from "./metrics.mjs";
@@ -10,13 +10,13 @@ import { SCALES } from "./scales.mjs";
 
 const CONNECTIONS = SCALES["10k"].connections;
 const MESSAGE_BYTES = 64;
-// Some 15 s; a pair that is slow to recover from a rate that was too high takes longer.
+// Takes about 15 s, or longer if a pair is slow to recover from a rate that was too high.
 const DEADLINE_MS = 120_000;
 
-// A rate that every contender serves with room to spare: what differs is the latency.
+// A rate that every contender handles easily, so that only the latency differs.
 const FIXED = { ratePerSec: 20_000, warmUpMs: 1000, measuredMs: 3000 };
 
-// A rate is sustained when so much of it is answered, and so soon.
+// A rate is sustained if at least this share is answered, with a p99 below this limit.
 const SUSTAINED_SHARE = 0.98;
 const SUSTAINED_P99_US = 100_000;
 const TRIAL = { warmUpMs: 600, measuredMs: 1000 };
@@ -24,18 +24,18 @@ const FIRST_TRIAL_PER_SEC = 40_000;
 const TRIALS = 8;
 const HASTE = 10;
 const HASTY_TRIALS = 2;
-// Between the highest rate sustained and the lowest that was not: finer than the noise is no use.
+// Ratio between the lowest rate not sustained and the highest sustained. A finer resolution would be lost in the noise.
 const RESOLUTION = 1.05;
 
 /**
  * @typedef {object} Figures of a run at one rate
- * @property {number} answered within the measured time
+ * @property {number} answered number answered within the measured time
  * @property {number} seconds
  * @property {number} p50Us
  * @property {number} p99Us
  * @property {number} p999Us
  * @property {number} maxUs
- * @property {number} [unanswered] messages sent, for whose answers it waited in vain; none where each run has its own connections
+ * @property {number} [unanswered] messages without an answer at the end; undefined if each run opens new connections
  */
 
 /** @typedef {{ ratePerSec: number, warmUpMs: number, measuredMs: number }} Run */
@@ -106,7 +106,7 @@ export const MESSAGES = {
  */
 function runMessages(contender, round) {
   const { connections } = /** @type {import("./scales.mjs").Scale} */ (contender.scale);
-  // Fewer than the workload's are for a trial: its figures are not judged, and need not take their time.
+  // A trial with fewer connections than the workload's is not judged, so it can be short.
   const isHasty = connections < CONNECTIONS;
   return runPair(contender, round, [connections, MESSAGE_BYTES], async ({ server, startClient, end }) => {
     let client = await startClient();
@@ -115,7 +115,7 @@ function runMessages(contender, round) {
       const { socketsInUse, unanswered = 0 } = figures;
       if (socketsInUse < 2 * connections)
         throw new Error(`${socketsInUse} sockets were in use, though ${connections} connections have two each`);
-      // What is answered after all would be taken for answers of the next run.
+      // Late answers would be counted for the next run, so start a new client.
       if (unanswered > 0) {
         await end(client);
         client = await startClient();
@@ -133,7 +133,7 @@ function runMessages(contender, round) {
 }
 
 /**
- * Each connection has had a message or more before it counts.
+ * Returns a trial with a warm-up long enough for each connection to have had a message.
  *
  * @param {number} ratePerSec
  * @param {number} connections
@@ -150,12 +150,11 @@ function shorter({ ratePerSec, warmUpMs, measuredMs }) {
 }
 
 /**
- * One run at one rate. CPU and sockets are those of the measured time.
+ * Runs one rate. CPU time and sockets are those of the measured time.
  *
  * @param {{ server: import("./child.mjs").Child, client: import("./child.mjs").Child }} pair
  * @param {Run} run
- * @returns {Promise<Figures & { cpuSeconds: { server: number, client: number }, socketsInUse: number, outsideSeconds: number,
- *   foreignCpuSeconds: number }>}
+ * @returns {Promise<Figures & { cpuSeconds: { server: number, client: number }, socketsInUse: number, outsideSeconds: number, foreignCpuSeconds: number }>}
  */
 async function runTrial({ server, client }, { ratePerSec, warmUpMs, measuredMs }) {
   client.write(`${ratePerSec} ${warmUpMs} ${measuredMs}\n`);
@@ -181,11 +180,11 @@ async function runTrial({ server, client }, { ratePerSec, warmUpMs, measuredMs }
 }
 
 /**
- * The highest rate sustained: doubled (or halved) until one is and another is not, then the geometric middle of the two again and
- * again. A pair that fails is given no second chance: the rounds' median evens that out.
+ * Searches for the highest sustained rate: doubles or halves the rate until one is sustained and another is not, then
+ * bisects geometrically. A rate that fails is not retried; the median of the rounds evens that out.
  *
  * @param {(ratePerSec: number) => Promise<Figures>} run
- * @param {number} most trials
+ * @param {number} most maximum number of trials
  */
 export async function findHighest(run, most = TRIALS) {
   const trials = [];
@@ -207,7 +206,7 @@ export async function findHighest(run, most = TRIALS) {
 
 /**
  * @param {Figures} figures
- * @param {number} ratePerSec that was asked
+ * @param {number} ratePerSec requested rate
  */
 function isSustained({ answered, seconds, p99Us }, ratePerSec) {
   return answered >= SUSTAINED_SHARE * ratePerSec * seconds && p99Us < SUSTAINED_P99_US;

@@ -1,4 +1,4 @@
-// What is computed from a round of opening and holding, metric by metric.
+// Metrics computed from a round of opening and holding.
 import {
   formatBytes,
   formatFinePercent,

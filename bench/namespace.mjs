@@ -1,5 +1,5 @@
-// A network namespace of the run's own, which lasts as long as the run: nobody else's sockets, and an ephemeral range
-// that is wide enough for contenders that leave the choice of ports to the kernel.
+// Network namespace of a run: it contains no sockets of other programs, and its ephemeral range is wide enough for
+// contenders that let the kernel choose ports.
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { exitCodeOf, STOP_SIGNALS } from "./child.mjs";
@@ -14,7 +14,7 @@ export function canMakeNamespace() {
 
 /**
  * @param {string[]} command
- * @returns {Promise<number>} its exit code, a shell's for a signal that ended it
+ * @returns {Promise<number>} its exit code; after a signal, the code that a shell would report
  */
 export async function runInNamespace(command) {
   const child = spawn("unshare", ["--net", "sh", "-c", SETUP, "sh", ...command], { stdio: "inherit" });

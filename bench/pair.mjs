@@ -1,5 +1,5 @@
-// A server and its client on a port of their own, from their start to their end, for workloads in which the client says what
-// it measured. What is left behind is a failure, too.
+// Runs a server and its client on their own port from start to exit, for workloads in which the client reports the
+// measurement. Anything left behind counts as a failure.
 import { Child } from "./child.mjs";
 import { readMemory, readTcpSockets } from "./proc.mjs";
 import { countTimeWait } from "./sockets.mjs";
@@ -7,9 +7,9 @@ import { freePort, untilGone, untilNoTimeWait } from "./waits.mjs";
 
 /**
  * @typedef {object} Pair
- * @property {Child} server which listens
- * @property {() => Promise<Child>} startClient starts a client, which is ready
- * @property {(client: Child) => Promise<void>} end lets a client close what it has, and end
+ * @property {Child} server the listening server
+ * @property {() => Promise<Child>} startClient starts a client and waits until it is ready
+ * @property {(client: Child) => Promise<void>} end lets a client close its connections and exit
  */
 
 /**
@@ -17,8 +17,8 @@ import { freePort, untilGone, untilNoTimeWait } from "./waits.mjs";
  *
  * @param {import("./contenders.mjs").Contender} contender
  * @param {number} round
- * @param {number[]} clientArgs behind the port
- * @param {(pair: Pair) => Promise<object>} run what is seen; throws with what went wrong
+ * @param {number[]} clientArgs arguments after the port
+ * @param {(pair: Pair) => Promise<object>} run measures and returns the figures; throws on failure
  */
 export async function runPair(contender, round, clientArgs, run) {
   const { connections, deadlineMs } = /** @type {import("./scales.mjs").Scale} */ (contender.scale);
@@ -40,7 +40,7 @@ export async function runPair(contender, round, clientArgs, run) {
     const seen = await run({ server, startClient, end });
     server.kill("SIGTERM");
     const serverExit = await server.exited;
-    // A program without a handler for SIGTERM ends by it.
+    // SIGTERM kills a program without a handler for it.
     if (serverExit !== 0 && serverExit !== "SIGTERM") throw new Error(`the server ended with ${serverExit}`);
     const socketsLeft = await untilGone(port);
     if (socketsLeft > 0) throw new Error(`${socketsLeft} sockets were left on the port`);
@@ -52,7 +52,7 @@ export async function runPair(contender, round, clientArgs, run) {
   } finally {
     for (const child of children) child.kill();
     await Promise.all(children.map(({ exited }) => exited));
-    // Killed processes close with FIN: the next round is not to meet their TIME_WAITs.
+    // Killed processes close with FIN. Wait, so that the next round does not meet their TIME_WAITs.
     if (!isClean) await untilNoTimeWait(port);
   }
 }

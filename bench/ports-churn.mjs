@@ -1,5 +1,5 @@
-// Counting a held set while others come and go: 50,000 connections held, 5,000 a second opened and closed beside them.
-// The held ones must be counted exactly, at both ends, in every reading.
+// Counts a held set of connections while others come and go: 50,000 are held while 5,000 per second are opened and
+// closed. Every reading must count the held ones exactly at both ends.
 import { setTimeout as delay } from "node:timers/promises";
 import { parseArgs } from "node:util";
 
@@ -8,7 +8,7 @@ const { connect, serve, socketTable } = await import("../dist/index.js");
 const { values } = parseArgs({
   options: {
     held: { type: "string", default: "50000" },
-    // A little over the 5,000 wanted: the turn from up to down takes a moment each time.
+    // Slightly above the 5,000 wanted, because each turn from up to down takes a moment.
     rate: { type: "string", default: "5400" },
     seconds: { type: "string", default: "30" },
   },
@@ -21,7 +21,7 @@ const servers = [await serve({ at: AT }), await serve({ at: CHURN_AT })];
 const client = await connect({ to: AT, connections: held, durationMs: 600_000 });
 while (servers[0].snapshot().open < held) await delay(50);
 
-// One run that goes up and down all the while: every other step opens this many, the next one closes them.
+// One run that goes up and down: every other step opens this many connections, and the next one closes them.
 const seconds = Number(values.seconds);
 const STEP_MS = 200;
 const perStep = (Number(values.rate) * STEP_MS * 2) / 1000;

@@ -1,4 +1,5 @@
-// W7, the kernel's socket table: fourtuple against ss with the same filter, on the same sockets held, whole processes.
+// W7, the kernel's socket table: fourtuple against ss as whole processes, with the same filter on the same held
+// sockets.
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { Child } from "./child.mjs";
@@ -20,12 +21,12 @@ const SS = "ss";
 const OUR_ROWS = "fourtuple-rows";
 const SS_ROWS = "ss-rows";
 
-// The address is part of the filter, since clients may have the server's port as their source port, too.
+// The address is part of the filter, because clients may have the server's port as their source port.
 const GROUP = `import { socketTable } from ${JSON.stringify(`${ROOT}dist/index.js`)};
 const table = await socketTable({ localIp: "127.0.0.1", localPort: ${PORT}, states: ["ESTABLISHED"] });
 console.log(table.sockets, table.byPeer.distinct, table.source);`;
 const LIST = `"$0" "$1" ports --list --state established :${PORT} | wc -l`;
-// All are IPv4's: otherwise ss would go through the kernel's table a second time, for IPv6.
+// IPv4 only; otherwise ss would read the kernel's table a second time for IPv6.
 const SS_COUNT = `ss -4tnH 'src 127.0.0.1:${PORT}' | wc -l`;
 const SS_LIST = `ss -4tnH '( sport = :${PORT} or dport = :${PORT} )' | wc -l`;
 
@@ -33,7 +34,7 @@ const SS_LIST = `ss -4tnH '( sport = :${PORT} or dport = :${PORT} )' | wc -l`;
  * @param {string} name
  * @param {string} settings
  * @param {string[]} command
- * @param {number} ends 1: the server's ends are counted, 2: both are listed
+ * @param {number} ends 1 to count the server's ends, 2 to list both
  */
 const reader = (name, settings, command, ends) => ({
   name,
@@ -85,7 +86,7 @@ async function run({ name, command, ends }, round, { held }) {
     const { output, ...cost } = await runWhole(command, DEADLINE_MS);
     const counted = Number(output.trim().split(" ")[0]);
     const expected = ends * held;
-    // Our list has a head line.
+    // Our list has a header line.
     const isRight = counted === expected || (ends === 2 && counted === expected + 1);
     return { ...about, ...cost, counted, ...(!isRight && { error: `it counted ${counted} instead of ${expected}` }) };
   } catch (error) {
@@ -124,7 +125,7 @@ async function hold({ atMost }) {
     await waitUntil("a listening socket", () => isInUse(1));
     start("connect", `127.0.0.1:${PORT}`, "-c", `${held}`, "-T", "1h");
     await waitUntil(`${held} connections`, () => isInUse(2 * held + 1));
-    // Handshakes are over; what the accepting threads still do must not be measured.
+    // The handshakes are over, but the accepting threads may still be busy, which must not be measured.
     let used = Number.NaN;
     await waitUntil("a quiet host", () => {
       const before = used;

@@ -1,4 +1,4 @@
-// What the kernel's files say of a process and of the host: CPU time, resident memory, free memory, sockets.
+// Reads CPU time, resident memory, free memory and sockets of a process and the host from /proc.
 import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 
@@ -7,19 +7,19 @@ const PAGE_BYTES = readConf("PAGESIZE");
 
 /**
  * @param {number} pid
- * @returns CPU seconds of the whole process, threads that have ended included; a tick is 10 ms
+ * @returns CPU seconds of the whole process including threads that have exited; the resolution is a tick of 10 ms
  * @see man 5 proc_pid_stat, utime and stime
  */
 export function readCpuTimes(pid) {
   const text = readFileSync(`/proc/${pid}/stat`, "latin1");
-  // The second field, a name in parentheses, may hold blanks: count from behind it.
+  // The second field, a name in parentheses, may contain spaces, so start after it.
   const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
   return { user: Number(fields[11]) / TICKS_PER_SECOND, system: Number(fields[12]) / TICKS_PER_SECOND };
 }
 
 /**
  * @param {number} pid
- * @returns {number} the same, user and system together
+ * @returns {number} CPU seconds, user and system together
  */
 export function readCpuSeconds(pid) {
   const { user, system } = readCpuTimes(pid);
@@ -27,10 +27,11 @@ export function readCpuSeconds(pid) {
 }
 
 /**
- * Finer than a tick, for a process that does next to nothing; threads that end meanwhile are lost.
+ * Has a finer resolution than a tick, for a process that does almost nothing. Threads that exit meanwhile are not
+ * counted.
  *
  * @param {number} pid
- * @returns {number} seconds that the threads it has now have been on a core
+ * @returns {number} seconds that its current threads have been running on a CPU
  * @see Linux Documentation/scheduler/sched-stats.rst, /proc/PID/schedstat
  */
 export function readRunSeconds(pid) {
@@ -41,8 +42,8 @@ export function readRunSeconds(pid) {
 }
 
 /**
- * @returns {number} user and system CPU of everything on the host
- * @see man 5 proc_stat: user, nice and system; interrupts are left out, as nobody's
+ * @returns {number} user and system CPU time of everything on the host
+ * @see man 5 proc_stat: user, nice and system; without interrupts, which belong to no process
  */
 function readHostCpuSeconds() {
   const [, user, nice, system] = (/^cpu +(\d+) (\d+) (\d+)/.exec(readFileSync("/proc/stat", "latin1")) ?? []).map(
@@ -53,7 +54,7 @@ function readHostCpuSeconds() {
 
 /**
  * @param {number[]} pids
- * @returns {number} user and system CPU of everything on the host but these processes and this one
+ * @returns {number} user and system CPU time of everything on the host except these processes and this one
  */
 export function readOthersCpuSeconds(pids) {
   const { user, system } = process.cpuUsage();
@@ -70,16 +71,16 @@ export function readResident(pid) {
 
 /**
  * @param {number} pid
- * @returns {number} VmHWM in bytes, the most that was ever resident
+ * @returns {number} VmHWM in bytes, the peak resident size
  */
 export function readPeakResident(pid) {
   return kibibytes(readFileSync(`/proc/${pid}/status`, "latin1"), "VmHWM");
 }
 
 /**
- * The kernel counts neither as MemFree nor as MemAvailable the free pages that each CPU keeps in a list of its own.
- * After a large round these are hundreds of megabytes, which drain over a minute: a round that follows would begin
- * with too little and seem too cheap. So they are added to both.
+ * Reads memory use, adding free pages on per-CPU lists to MemFree and MemAvailable, which do not include them. After a
+ * large round these are hundreds of megabytes and drain over a minute, so that the next round would start with too
+ * little and appear too cheap.
  *
  * @returns bytes of the whole host
  */

@@ -1,4 +1,5 @@
-// The programs of the contenders by role, such as "echo-server": built, or their runtime found, when first asked for.
+// Programs of the contenders by role, such as "echo-server". They are built, or their runtime is looked up, on first
+// use.
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, statSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -45,12 +46,12 @@ const VERSIONS = {
 };
 
 /**
- * A pair of a contender's programs.
+ * Returns a server and a client of a contender.
  *
  * @param {string} contender
  * @param {{ server: string, client: string }} roles
  * @param {string[]} clientOptions
- * @throws as commandOf()
+ * @throws the same errors as commandOf()
  */
 export function pairOf(contender, { server, client }, ...clientOptions) {
   return {
@@ -62,19 +63,19 @@ export function pairOf(contender, { server, client }, ...clientOptions) {
 
 /**
  * @param {string} contender
- * @param {string} role the file's name under bench/contenders/<contender>/, without its ending
+ * @param {string} role file name in bench/contenders/<contender>/ without its extension
  * @returns {string[]} the command that runs it
- * @throws what its compiler or package manager says, when it is missing or fails
+ * @throws the error of its compiler or package manager if that is missing or fails
  */
 export function commandOf(contender, role) {
   return /** @type {(role: string) => string[]} */ (COMMANDS[contender])(role);
 }
 
-/** Bun's platform package holds its binary: no install script is needed, and nothing of it belongs to this package. */
+/** Bun's platform package contains its binary, so it needs no install script and does not become a dependency. */
 function findBun() {
   if (!existsSync(pathOf(BUN))) {
     mkdirSync(pathOf("build"), { recursive: true });
-    // Without a network it is to fail at once, not after a minute.
+    // Without a network, fail at once instead of after a minute.
     const options = ["--no-save", "--ignore-scripts", "--fetch-retries=0", "--prefix", pathOf("build")];
     execFileSync("npm", ["install", ...options, "bun"], { timeout: BUILD_MS, stdio: "pipe" });
   }
@@ -82,7 +83,7 @@ function findBun() {
 }
 
 /**
- * Builds bench/build/<target>, unless it is there and newer than its source.
+ * Builds bench/build/<target> unless it is newer than its source.
  *
  * @param {string} source
  * @param {string} target
@@ -94,7 +95,7 @@ function build(source, target, commandFor) {
   if (existsSync(to) && statSync(to).mtimeMs > statSync(from).mtimeMs) return to;
   mkdirSync(pathOf("build"), { recursive: true });
   const [program, args] = commandFor(from, to);
-  // Go's standard library is all that is needed: nothing is to be fetched.
+  // Only Go's standard library is needed, so download nothing.
   const go = {
     GOCACHE: process.env.GOCACHE ?? pathOf("build/go-cache"),
     GOFLAGS: "-mod=mod",
@@ -105,7 +106,7 @@ function build(source, target, commandFor) {
   return to;
 }
 
-/** @throws with the reason, where this host has no io_uring to hold connections in */
+/** @throws with the reason if this host has no usable io_uring */
 function needUring() {
   const script = `import { uringObstacle } from ${JSON.stringify(pathOf("../dist/linux/uring/support.js"))};
     console.log(JSON.stringify(uringObstacle() ?? null))`;

@@ -1,5 +1,5 @@
-// One round of one contender, measured from outside: fresh processes, a fresh port, ramp, hold, teardown. What is seen is
-// kept as it is; medians and verdicts are made of it elsewhere.
+// Measures one round of one contender from outside, with fresh processes and a fresh port: ramp, hold, teardown.
+// Returns raw figures; medians and verdicts are computed elsewhere.
 import { setTimeout as delay } from "node:timers/promises";
 import { Child } from "./child.mjs";
 import {
@@ -49,15 +49,15 @@ export async function runRamp(contender, round) {
       ? await heldInKernel(client, connections)
       : await client.expectLine("the ramp's end");
     const heldMs = performance.now();
-    /** From the word to begin until the client said that it holds, by this process' clock. */
+    /** Time from the start command until the client reported that it holds, by this process's clock. */
     const outsideSeconds = (heldMs - goMs) / 1000;
     const held = { seconds: outsideSeconds, ...JSON.parse(said) };
     const cpuTimes = bothSides(pids, readCpuTimes);
     const cpuSeconds = bothSides(pids, readCpuSeconds);
-    /** CPU that others used during the ramp: while it is much, the figures are not worth much. */
+    /** CPU time that other processes used during the ramp. If it is high, the figures are unreliable. */
     const foreignCpuSeconds = Math.max(0, readOthersCpuSeconds(Object.values(pids)) - before.othersCpuSeconds);
 
-    // What is not finished goes on opening: there is no rest to look at.
+    // An unfinished client continues to open connections, so there is no idle state to observe.
     const settleSeconds = held.isUnfinished ? 0 : await untilQuiet(Object.values(pids));
     const atHold = lookAt(pids);
     const idle = held.isUnfinished ? undefined : await watchIdle(pids, scale.idleMs);
@@ -110,15 +110,15 @@ export async function runRamp(contender, round) {
   } finally {
     for (const child of children) child.kill();
     await Promise.all(children.map(({ exited }) => exited));
-    // Killed processes close with FIN: the next round is not to meet their TIME_WAITs.
+    // Killed processes close with FIN. Wait, so that the next round does not meet their TIME_WAITs.
     if (!isClean) await untilNoTimeWait(port);
   }
 }
 
 /**
  * @param {import("./contenders.mjs").Contender} contender
- * @param {any} outcome of a round
- * @returns {string | undefined} what went wrong, if anything did
+ * @param {any} outcome outcome of a round
+ * @returns {string | undefined} what went wrong; undefined if nothing did
  */
 function failureOf(contender, outcome) {
   const { requested, established, failed, lost = 0, clientExit, serverExit, kernelEstablished, socketsLeft } = outcome;
@@ -131,7 +131,7 @@ function failureOf(contender, outcome) {
     return `the kernel shows ${kernelEstablished.sockets} of ${inKernel} ESTABLISHED on the server's port`;
   if (socketsLeft > 0) return `${socketsLeft} sockets were left on the port`;
   if (clientExit !== 0 && !contender.isForeign && !isUnfinished) return `the client ended with ${clientExit}`;
-  // A program without a handler for SIGTERM ends by it.
+  // SIGTERM kills a program without a handler for it.
   if (serverExit !== 0 && serverExit !== "SIGTERM") return `the server ended with ${serverExit}`;
   return undefined;
 }
@@ -151,7 +151,7 @@ function lookAt(pids) {
 /**
  * @param {BothSides} pids
  * @param {number} ms
- * @returns seconds on a core of both sides, to the nanosecond
+ * @returns seconds on a CPU for both sides, to the nanosecond
  */
 async function watchIdle(pids, ms) {
   const before = bothSides(pids, readRunSeconds);
@@ -163,7 +163,7 @@ async function watchIdle(pids, ms) {
 }
 
 /**
- * Another's tool says nothing of its connections: the kernel counts both ends here.
+ * Waits until the kernel counts all connections at both ends, because a third-party tool does not report them.
  *
  * @param {Child} client
  * @param {number} connections
@@ -192,14 +192,14 @@ function bothSides({ server, client }, read) {
 
 /** @param {any} error */
 function explain(error) {
-  // ENOENT and ESRCH: the process whose files were to be read is no more.
+  // ENOENT and ESRCH mean that the process being read has exited.
   const isGone = (error.code === "ENOENT" || error.code === "ESRCH") && String(error.message).includes("/proc/");
   return isGone ? "the server or the client ended while it was measured" : String(error.message ?? error);
 }
 
 /**
  * @param {Child} client
- * @param {boolean} isForeign what it prints is for people
+ * @param {boolean} isForeign true if its output is meant for people
  */
 async function endOf(client, isForeign) {
   if (isForeign) return { report: {}, code: await client.exited };

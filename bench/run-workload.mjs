@@ -1,4 +1,4 @@
-// Runs one workload: its contenders in turn, round after round; prints the table and writes the JSON.
+// Runs one workload with its contenders in turn, round by round. Prints the table and writes the JSON.
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -11,9 +11,9 @@ import { summarize } from "./summary.mjs";
 import { formatMeasures, formatRound, formatTable } from "./table.mjs";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
-// Between rounds, for the kernel to hand freed slabs back.
+// Pause between rounds, in which the kernel can free slabs.
 const PAUSE_MS = 200;
-// From here on others' sockets are no background any more.
+// From this number on, sockets of other programs are no longer background noise.
 const FOREIGN_SOCKETS = 1000;
 
 /**

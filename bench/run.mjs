@@ -1,6 +1,7 @@
-// Runs the benchmark: reads the arguments and runs each workload, in a network namespace of its own where it may make one.
+// Runs the benchmark: parses the arguments and runs each workload, in its own network namespace if possible.
 // Usage: npm run bench -- W1|...|W8|scaling|all [--rounds N] [--contender NAME]... [--at-most N] [--into FOLDER]
-// The exit code is 0 when every round ended as it should, 1 when not, 2 for wrong usage, more than 128 when a signal ended it.
+// The exit code is 0 if every round succeeded, 1 if not, 2 for wrong usage, and more than 128 if a signal ended the
+// run.
 import { accessSync, constants, mkdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -24,7 +25,7 @@ async function main() {
     return 2;
   }
   const { workloads, isInside, rest, atMost = Number.POSITIVE_INFINITY } = options;
-  // What cannot be written is better known before hours of rounds than after.
+  // Report an unwritable folder before hours of rounds rather than after them.
   try {
     mkdirSync(options.into, { recursive: true });
     accessSync(options.into, constants.W_OK);
@@ -39,20 +40,20 @@ async function main() {
     console.log("note: no network namespace may be made here: others' sockets share ports and counters with the run");
   const codes = [];
   for (const name of workloads) {
-    // What has to be fetched is fetched here: a namespace of its own has no network.
+    // Downloads happen here, because the run's own namespace has no network.
     if (separates) prepareContenders(KNOWN[name], { nofileHard: Number.POSITIVE_INFINITY, only: options.only, atMost });
     const code = separates
       ? await runInNamespace([process.execPath, fileURLToPath(import.meta.url), name, "--inside", ...rest])
       : await runWorkload(KNOWN[name], options);
-    // A signal is for the whole run.
+    // A signal applies to the whole run.
     if (code > 128) return code;
     codes.push(code);
   }
-  // A workload that nobody could run says nothing of the others.
+  // Ignore workloads that could not run, unless none could.
   return Math.max(...(codes.some((code) => code !== 2) ? codes.filter((code) => code !== 2) : codes));
 }
 
-/** @returns what was asked for, or a sentence that says what is wrong with it */
+/** @returns the options, or a sentence that says what is wrong with them */
 function readOptions() {
   try {
     const { values, positionals, tokens } = parseArgs({

@@ -1,13 +1,13 @@
-// The sizes to measure at, as data: how many connections, over how many source ports, how often, and how long to look.
+// Sizes to measure at, as data: the number of connections, source ports, rounds, and how long to watch.
 
 /**
  * @typedef {object} Scale
  * @property {string} name
  * @property {number} connections
- * @property {number} portsPerSource source ports to use of each source address, from 1024 on
- * @property {number} [rounds] at most, unless asked otherwise
+ * @property {number} portsPerSource source ports to use per source address, starting at 1024
+ * @property {number} [rounds] default maximum
  * @property {number} idleMs how long to watch the CPU while the connections are held
- * @property {number} deadlineMs for each process
+ * @property {number} deadlineMs deadline for each process
  */
 
 const ALL_PORTS = 65_535 - 1024 + 1;
@@ -29,5 +29,5 @@ export const SCALES = {
   "2m": { ...LARGE, name: "2m", connections: 2_000_000, deadlineMs: 600_000 },
 };
 
-/** W2's: so many of each source address that the kernel's own search for a port would be the work. */
+/** Scale of W2: so many connections per source address that the kernel's search for a port would dominate. */
 export const DENSE = { ...SCALES["190k"], portsPerSource: 50_000 };

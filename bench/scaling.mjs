@@ -1,5 +1,5 @@
-// How cost grows with the number of connections, ours and the baseline's as far as descriptors let it: one run over all sizes,
-// and a chart of it in the report's manner, as a picture that follows the viewer's light or dark.
+// Cost as the number of connections grows, for fourtuple and for the baseline as far as descriptors allow: one run over
+// all sizes, and a chart in the style of the report as a picture for light and dark themes.
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { BASELINE, OURS } from "./contenders.mjs";
@@ -10,7 +10,7 @@ import { runRamp } from "./round.mjs";
 
 const SIZES = ["1k", "5k", "19k", "50k", "100k", "190k", "500k", "1m", "2m"];
 
-/** What is drawn, one above the other. */
+/** Panels of the chart, from top to bottom. */
 const PANELS = [
   { metric: "timeUs", title: "Time per connection, thread start included", unit: "µs", isLog: false },
   { metric: "cpuUs", title: "CPU per connection, both processes, their start included", unit: "µs", isLog: true },
@@ -44,7 +44,7 @@ export const SCALING = {
 };
 
 /**
- * @param {any} report of a run of the workload
+ * @param {any} report report of a run of this workload
  * @returns {Promise<string>} an SVG document
  */
 export async function drawScaling({ contenders, summary, machine }) {
@@ -122,7 +122,7 @@ async function drawPanel(id, { title, unit, isLog }, lines) {
         yGrid(area, up),
         yAxis(area, up, isLog ? `${unit} (log axis)` : unit),
         xAxis(area, across, "connections (log axis)", CHART_WIDTH),
-        // A log axis has no place for what is not above 0.
+        // A log axis cannot show zero.
         isLog ? "" : baseline(area, up.at(0)),
         ...lines.flatMap(({ colour, points }) => {
           /** @param {Point} point @param {number} value @returns {readonly [number, number]} */
@@ -149,7 +149,7 @@ function formatCountOf(count) {
 
 /**
  * @param {string} metric
- * @param {string} line the contender's name without the size
+ * @param {string} line name of the contender without its size
  * @param {any[]} contenders
  * @param {import("./summary.mjs").Summary} summary
  * @returns {Point[]}

@@ -1,5 +1,5 @@
-// Counts sockets of a port in the kernel's own table, with another's tool: ss, which lets the kernel filter. Where ss
-// is missing, /proc/net/tcp is read, which takes seconds for millions.
+// Counts sockets of a port in the kernel's table with a third-party tool, ss, which lets the kernel filter. Without ss,
+// reads /proc/net/tcp, which takes seconds for millions of sockets.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createReadStream } from "node:fs";
@@ -13,8 +13,8 @@ const ESTABLISHED = "01";
 const TIME_WAIT = "06";
 
 /**
- * @param {number} port of the server
- * @returns {Promise<{ sockets: number, source: string }>} the server's ends of the connections
+ * @param {number} port port of the server
+ * @returns {Promise<{ sockets: number, source: string }>} number of connections at the server's end
  */
 export function countEstablished(port) {
   return count(
@@ -24,8 +24,8 @@ export function countEstablished(port) {
 }
 
 /**
- * @param {number} port of the server
- * @returns {Promise<number>} sockets of either end in whatever state, but for TIME_WAIT
+ * @param {number} port port of the server
+ * @returns {Promise<number>} number of sockets at either end in any state except TIME_WAIT
  */
 export async function countLeft(port) {
   const ends = `( src ${HOST}:${port} or dst ${HOST}:${port} )`;
@@ -35,8 +35,8 @@ export async function countLeft(port) {
 }
 
 /**
- * @param {number} port of the server
- * @returns {Promise<number>} sockets of either end in TIME_WAIT
+ * @param {number} port port of the server
+ * @returns {Promise<number>} number of sockets at either end in TIME_WAIT
  */
 export async function countTimeWait(port) {
   const ends = `( src ${HOST}:${port} or dst ${HOST}:${port} )`;
@@ -46,8 +46,8 @@ export async function countTimeWait(port) {
 }
 
 /**
- * @param {string[]} filter for ss
- * @param {(row: Row) => boolean} isWanted the same for /proc/net/tcp
+ * @param {string[]} filter filter for ss
+ * @param {(row: Row) => boolean} isWanted the same filter for /proc/net/tcp
  */
 async function count(filter, isWanted) {
   const counted = await countWithSs(filter);
@@ -62,7 +62,7 @@ async function count(filter, isWanted) {
 
 /**
  * @param {string[]} filter
- * @returns {Promise<number | undefined>} undefined where ss is missing or does not know the filter
+ * @returns {Promise<number | undefined>} undefined if ss is missing or does not know the filter
  */
 async function countWithSs(filter) {
   const ss = spawn("ss", ["-4Htn", ...filter], { stdio: ["ignore", "pipe", "ignore"] });

@@ -1,4 +1,4 @@
-// W8, start-up: small commands as whole processes, from their start to their end, against Node's own.
+// W8, start-up: small commands as whole processes, from start to exit, compared with Node alone.
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { fileURLToPath } from "node:url";

@@ -1,11 +1,12 @@
-// Makes medians, spreads and ratios of the rounds. Ratios are taken within a round, between neighbours in time, so that
-// a machine that is slower for a while slows both.
+// Computes medians, spreads and ratios of the rounds. Ratios are taken within a round, between neighbours in time, so
+// that a machine that is temporarily slower affects both.
 
 /** @typedef {{ median: number, min: number, max: number, rounds: number }} Spread */
 /**
- * By contender: each metric, and its ratio to the same of every other contender that had a round with it.
+ * Metrics by contender, and their ratios to those of every other contender that shares a round with it.
  *
- * @typedef {Record<string, { metrics: Record<string, Spread>, ratios: Record<string, Record<string, Spread>> }>} Summary
+ * @typedef {Record<string, { metrics: Record<string, Spread>, ratios: Record<string, Record<string, Spread>> }>}
+ *   Summary
  */
 
 /**
@@ -18,7 +19,7 @@ export function summarize({ metrics }, contenders, rounds) {
   const good = rounds.filter(({ error }) => error === undefined);
   const of = (/** @type {string} */ name) => good.filter(({ contender }) => contender === name);
   const names = contenders.map(({ name }) => name).filter((name) => of(name).length > 0);
-  // The harness itself is nobody's rival.
+  // The harness itself is not a competitor.
   const rivals = contenders.filter(({ opensNothing }) => !opensNothing).map(({ name }) => name);
   return Object.fromEntries(
     names.map((name) => {
@@ -46,7 +47,7 @@ function ratiosOf(ours, theirs, value) {
 
 /**
  * @param {number[]} values
- * @returns {Spread | undefined} undefined when there is nothing that means something
+ * @returns {Spread | undefined} undefined if no value is finite
  */
 function spreadOf(values) {
   const sorted = values.filter(Number.isFinite).sort((a, b) => a - b);

@@ -1,4 +1,5 @@
-// The benchmark on a terminal: a line a round, the table of contenders, the list of measures. Pure functions of the figures.
+// Formats the benchmark for a terminal: a line per round, the table of contenders, and the list of measures. Pure
+// functions of the figures.
 
 import { OURS } from "./contenders.mjs";
 import { formatFigure, formatPercent, formatRatio } from "./format.mjs";
@@ -6,7 +7,7 @@ import { formatFigure, formatPercent, formatRatio } from "./format.mjs";
 /** @typedef {import("./workloads.mjs").Workload} Workload */
 /** @typedef {import("./summary.mjs").Summary} Summary */
 
-// A core's share: an idle host's own services stay below.
+// Share of one core. Services of an idle host stay below it.
 const NOISE_WORTH_TELLING = 0.1;
 
 /**
@@ -28,7 +29,8 @@ export function formatRound(workload, outcome) {
 }
 
 /**
- * Contenders side by side, then the ratios to the baseline, then how ours stands to each of the others.
+ * Formats the contenders side by side, then their ratios to the baseline, then the ratios of fourtuple to each of the
+ * others.
  *
  * @param {Workload} workload
  * @param {import("./contenders.mjs").Contender[]} contenders
@@ -69,7 +71,7 @@ export function formatMeasures(measures) {
 
 /**
  * @param {Workload} workload
- * @returns the metrics that are shown as ratios: those that say so, and those that are judged by one
+ * @returns the metrics shown as ratios: those marked as compared, and those judged by a ratio
  */
 function comparedOf({ metrics, measures = [] }) {
   const judged = measures.flatMap(({ of: { metric, against } }) => (against === undefined ? [] : [metric]));
@@ -91,13 +93,13 @@ function write({ format = formatFigure }, value) {
 function formatSpread(spread, format) {
   if (spread === undefined) return "";
   const { median, min, max, rounds } = spread;
-  // Where all rounds agree, or there is one, there is no spread to show.
+  // If there is one round, or all agree, there is no spread to show.
   if (rounds === 1 || format(min) === format(max)) return format(median);
   return `${format(median)} (${format(min)}–${format(max)})`;
 }
 
 /**
- * The first column to the left, the others to the right.
+ * Aligns the first column to the left and the others to the right.
  *
  * @param {string[][]} rows
  */

@@ -1,4 +1,4 @@
-// What a round waits for, each with a deadline: a free port, processes at rest, a port without sockets.
+// Waits of a round, each with a deadline: for a free port, idle processes, or a port without sockets.
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
@@ -8,18 +8,18 @@ import { countLeft, countTimeWait } from "./sockets.mjs";
 const FIRST_PORT = 17_000;
 const LAST_PORT = 17_999;
 const QUIET_MS = 250;
-// Two ticks of the CPU clock: what is left of the ramp and of counting has been done.
+// Two ticks of the CPU clock. Below this, the work left over from the ramp and from counting is done.
 const QUIET_SECONDS = 0.02;
 const QUIET_DEADLINE_MS = 30_000;
 const GONE_DEADLINE_MS = 60_000;
-// The kernel's TIME_WAIT lasts 60 s.
+// TIME_WAIT lasts 60 s in the kernel.
 const TIME_WAIT_DEADLINE_MS = 70_000;
 const TIME_WAIT_LOOK_MS = 1000;
 const LOOK_MS = 50;
 
 let nextPort = FIRST_PORT;
 
-/** @returns {Promise<number>} a port of 127.0.0.1 that nobody listens on, another each time */
+/** @returns {Promise<number>} a port of 127.0.0.1 without a listener; a different one each time */
 export async function freePort() {
   for (; nextPort <= LAST_PORT; nextPort++) {
     const probe = createServer();
@@ -36,7 +36,7 @@ export async function freePort() {
 }
 
 /**
- * Waits until the processes have nothing more to do; what goes on for longer than the deadline is not the ramp's.
+ * Waits until the processes are idle. Activity that lasts longer than the deadline is not caused by the ramp.
  *
  * @param {number[]} pids
  * @returns {Promise<number>} seconds waited
@@ -54,10 +54,10 @@ export async function untilQuiet(pids) {
 }
 
 /**
- * Waits until the kernel has no socket on the port any more, but for those in TIME_WAIT.
+ * Waits until the kernel has no sockets on the port except those in TIME_WAIT.
  *
  * @param {number} port
- * @returns {Promise<number>} sockets left all the same
+ * @returns {Promise<number>} number of sockets left at the deadline
  */
 export async function untilGone(port) {
   let left = 0;
@@ -69,7 +69,7 @@ export async function untilGone(port) {
 }
 
 /**
- * Waits until the kernel has no socket of the port in TIME_WAIT: the next round is not to meet them.
+ * Waits until no socket of the port is in TIME_WAIT, so that the next round does not meet any.
  *
  * @param {number} port
  */
@@ -79,8 +79,8 @@ export async function untilNoTimeWait(port) {
 
 /**
  * @param {() => Promise<boolean>} isSo
- * @param {number} deadlineMs after which it goes on all the same
- * @param {number} lookMs between looks
+ * @param {number} deadlineMs time after which it gives up
+ * @param {number} lookMs interval between checks
  */
 async function until(isSo, deadlineMs, lookMs = LOOK_MS) {
   const startMs = performance.now();

@@ -1,4 +1,4 @@
-// Runs a command as a whole process and says what it cost: for programs that do their work and end.
+// Runs a command as a whole process and measures its cost, for programs that do their work and exit.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { text } from "node:stream/consumers";
@@ -7,28 +7,28 @@ import { commandOf } from "./programs.mjs";
 
 /**
  * @param {string[]} command
- * @param {number} deadlineMs after which it is killed
+ * @param {number} deadlineMs time after which it is killed
  * @returns {Promise<{ seconds: number, userSeconds: number, systemSeconds: number, peakBytes: number, output: string }>}
- * what it used with all that it started, and what it wrote to standard output
- * @throws when it ends otherwise than with 0
+ *   resources used by it and its children, and its standard output
+ * @throws if its exit code is not 0
  */
 export async function runWhole(command, deadlineMs) {
   const [program, ...args] = [...commandOf("c-epoll", "measure"), ...command];
   const child = spawn(/** @type {string} */ (program), args, {
     stdio: ["ignore", "pipe", "pipe", "pipe"],
     env: { ...process.env, NO_COLOR: "1" },
-    // A group of its own: the deadline ends all of it.
+    // A separate process group, so that the deadline ends all of it.
     detached: true,
   });
   const kill = () => {
     try {
       if (child.pid) process.kill(-child.pid, "SIGKILL");
     } catch {
-      // It has ended meanwhile.
+      // It has already exited.
     }
   };
   const timer = setTimeout(kill, deadlineMs);
-  // A signal that ends this process goes to its own group only.
+  // A signal that ends this process reaches only its own group.
   process.once("exit", kill);
   const [output, said, figures, [code]] = await Promise.all([
     text(/** @type {any} */ (child.stdout)),
@@ -43,7 +43,7 @@ export async function runWhole(command, deadlineMs) {
   return { ...JSON.parse(figures), output };
 }
 
-/** What is computed of it. */
+/** Metrics computed from a whole process. */
 export const WHOLE_PROCESS_METRICS = {
   seconds: {
     label: "time, whole process (ms)",

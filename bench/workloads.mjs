@@ -1,4 +1,4 @@
-// The workloads W1 to W8 as data: who runs, what is computed, what is wanted of fourtuple.
+// Workloads W1 to W8 as data: contenders, metrics and the targets of fourtuple.
 import { CHURN } from "./churn.mjs";
 import {
   BASELINE,
@@ -23,7 +23,7 @@ import { START_UP } from "./startup.mjs";
 /**
  * @typedef {object} Metric
  * @property {string} label
- * @property {(round: any) => number} of a round that ended well
+ * @property {(round: any) => number} of computes the value from a successful round
  * @property {(value: number) => string} [format]
  * @property {boolean} [isCompared] shown for each round, and as ratios
  */
@@ -32,18 +32,22 @@ import { START_UP } from "./startup.mjs";
  * @typedef {object} Workload
  * @property {string} name
  * @property {string} title
- * @property {number} rounds unless asked otherwise
- * @property {(string | import("./contenders.mjs").Candidate)[]} contenders names, or candidates that run only here; "name@size" runs at a size of its own
- * @property {import("./scales.mjs").Scale} [scale] of contenders without a size
- * @property {number} [atMost] contenders of a larger size are left out, unless asked otherwise
+ * @property {number} rounds default number of rounds
+ * @property {(string | import("./contenders.mjs").Candidate)[]} contenders names, or candidates that run only here;
+ *   "name@size" runs at its own size
+ * @property {import("./scales.mjs").Scale} [scale] scale of contenders without a size
+ * @property {number} [atMost] contenders of a larger size are left out by default
  * @property {number} [idleMs] how long to watch, instead of the scale's
- * @property {number} [connections] of each round, where there is no scale
- * @property {string} [baseline] the contender that all are compared with; the C baseline where it runs
+ * @property {number} [connections] connections in each round, if there is no scale
+ * @property {string} [baseline] contender that all are compared with; the C baseline where it runs
  * @property {Record<string, Metric>} metrics
  * @property {import("./measures.mjs").Measure[]} [measures]
- * @property {(conditions: { atMost: number }) => Promise<any>} [prepare] before the first round; close() undoes it
- * @property {(contender: import("./contenders.mjs").Contender, round: number, prepared: any) => Promise<any>} run a round: plain data, with `error` when it failed
- * @property {(report: any, folder: string) => Promise<string>} [draw] makes a picture of the report, and says where
+ * @property {(conditions: { atMost: number }) => Promise<any>} [prepare] called before the first round; close() undoes
+ *   it
+ * @property {(contender: import("./contenders.mjs").Contender, round: number, prepared: any) => Promise<any>} run runs
+ *   a round and returns plain data, with `error` on failure
+ * @property {(report: any, folder: string) => Promise<string>} [draw] draws a picture of the report and returns its
+ *   path
  */
 
 const ramp = { metrics: RAMP_METRICS, run: runRamp };
@@ -71,7 +75,7 @@ const LIST = [
         { atLeast: 1.2, against: BUN, whose: "Bun's" },
       ].flatMap(({ atLeast, against, whose }) => [
         { title: `rate ÷ ${whose}`, wanted: { atLeast }, of: { metric: "ratePerSec", against } },
-        // The others begin at once: what of ours is left out of the ramp is shown, too.
+        // The others begin at once, so also show the thread start that our ramp does not include.
         {
           title: `  time with thread start ÷ ${whose}`,
           wanted: { atMost: 1 / atLeast },
@@ -115,7 +119,7 @@ const LIST = [
     contenders: [`${OURS}@19k`, `${FLOOR}@1m`, MILLION, `${OURS_EPOLL}@1m`, `${OURS_URING}@1m`, `${OURS}@2m`],
     measures: [
       {
-        // As W1 has it: of the ramp, without the start of threads. A ratio of rates upside down is one of times.
+        // Based on the ramp without thread start, as in W1. An inverted ratio of rates is a ratio of times.
         title: "1m: time per connection ÷ that of 19k",
         wanted: { atMost: 1.15 },
         of: { metric: "ratePerSec", contender: `${OURS}@19k`, against: MILLION },

@@ -1,4 +1,4 @@
-// Builds dist/ when it is missing or older than what it is made of.
+// Builds dist/ if it is missing or older than its sources.
 import { spawnSync } from "node:child_process";
 import { readdirSync, statSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -12,12 +12,18 @@ if (newest(SOURCES) > oldestOutput()) {
   process.exitCode = built.status ?? 1;
 }
 
-/** @param {readonly string[]} paths @returns {number} when the newest of their files was written, in ms */
+/**
+ * @param {readonly string[]} paths
+ * @returns {number} modification time of the newest file in ms
+ */
 function newest(paths) {
   return Math.max(...paths.flatMap(modified));
 }
 
-/** When the program was last built: an old file of a source that is gone does not count. */
+/**
+ * Returns when the program was last built. Checks only the entry points, because outdated files of removed sources do
+ * not count.
+ */
 function oldestOutput() {
   try {
     return Math.min(...["dist/cli/main.js", "dist/index.js"].flatMap(modified));
@@ -26,7 +32,10 @@ function oldestOutput() {
   }
 }
 
-/** @param {string} path @returns {number[]} when it was written, or every file below it, in ms */
+/**
+ * @param {string} path
+ * @returns {number[]} modification time in ms of the file, or of every file below the directory
+ */
 function modified(path) {
   const url = new URL(path, root);
   const stat = statSync(url);

@@ -1,6 +1,7 @@
-// Bundles the program and the library into dist/bundle/: a run's main thread would otherwise find, read and link more than a hundred
-// modules before its first connection. dist/index.js and dist/cli/run-main.js lead there; what the bundle leaves alone (the workers' own
-// bundles, programs started by their file) stays where the compiler wrote it.
+// Bundles the program and the library into dist/bundle/. Otherwise a run's main thread would find, read and link more
+// than a hundred modules before its first connection. dist/index.js and dist/cli/run-main.js re-export the bundle.
+// Files outside of it (the workers' own bundles, and programs started by their file) stay where the compiler wrote
+// them.
 import { copyFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, relative } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -11,9 +12,9 @@ const BUNDLE = `${DIST}bundle/`;
 const ENTRIES = { index: `${DIST}index.js`, "run-main": `${DIST}cli/run-main.js` };
 
 /**
- * A file costs a thread half a millisecond of CPU to find, read and link, whatever is in it. So three take the place of forty small ones: what
- * both entries begin with; what a finished run is explained with, on any system; and what all that runs on Linux has in common. Modules
- * that need zod are not among them.
+ * Chunks of the bundle. A thread needs half a millisecond of CPU to find, read and link a file regardless of its size,
+ * so three chunks replace forty small ones: what both entries start with; what explains a finished run on any system;
+ * and what everything on Linux shares. Modules that need zod are in none of them.
  */
 const GROUPS = [
   { name: "first", tags: /** @type {"$initial"[]} */ (["$initial"]), test: /dist\/util\//, priority: 3 },
@@ -31,7 +32,7 @@ const GROUPS = [
   },
 ];
 
-/** A module finds its files by its own place, not by the bundle's. */
+/** Makes modules find their files relative to their original location rather than the bundle's. */
 const ownPlace = {
   name: "own-place",
   /** @param {string} code @param {string} id */
@@ -42,9 +43,9 @@ const ownPlace = {
   },
 };
 
-// The names of its files change with what is in them.
+// Names of chunks change with their contents.
 rmSync(BUNDLE, { recursive: true, force: true });
-// The library module by module: where tests let single calls fail.
+// Unbundled library, for tests that let individual calls fail.
 copyFileSync(ENTRIES.index, `${DIST}index-unbundled.js`);
 const bundle = await rolldown({ input: ENTRIES, platform: "node", plugins: [ownPlace] });
 await bundle.write({

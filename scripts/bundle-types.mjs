@@ -1,6 +1,6 @@
-// Makes one file of the library's declarations, dist/index.d.ts, with those of zod that the results' types are inferred by: so a program
-// that uses the library needs no other package to be type-checked. Part of packing, not of each build: in this repository the
-// declarations stand module by module.
+// Bundles the library's declarations into dist/index.d.ts, with the declarations of zod that result types are inferred
+// from, so that programs using the library need no other package for type checking. Runs when packing rather than in
+// each build, because declarations in this repository stay separate.
 import { fileURLToPath } from "node:url";
 import { rolldown } from "rolldown";
 import { dts } from "rolldown-plugin-dts";
@@ -9,10 +9,10 @@ const DIST = fileURLToPath(new URL("../dist/", import.meta.url));
 
 const bundle = await rolldown({
   input: { index: `${DIST}index.d.ts` },
-  // Nothing refers to zod's messages in other languages, and they are CommonJS.
+  // Nothing refers to zod's messages in other languages, which are CommonJS.
   external: [/^node:/, /\/locales\//],
   plugins: [dts({ dtsInput: true, oxc: true })],
 });
-// zod's casts of variance are errors without the comments that excuse them, which bundling leaves out.
+// zod's variance casts are errors without the comments that suppress them, and bundling drops those.
 await bundle.write({ dir: DIST, format: "esm", banner: "// @ts-nocheck" });
 await bundle.close();

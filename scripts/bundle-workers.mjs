@@ -1,5 +1,5 @@
-// Makes one file of each module that is started by its file, and of all that it imports: a thread, and there may be a hundred, starts
-// sooner when it has one file to find and load instead of twenty-five. The same of zod's hundred files.
+// Bundles each module that is started by its file together with its imports. A thread starts sooner if it has one file
+// to find and load instead of twenty-five, and there may be a hundred threads. Does the same for zod's hundred files.
 import { fileURLToPath } from "node:url";
 import { rolldown } from "rolldown";
 

@@ -1,5 +1,5 @@
-// Draws the README's pictures out of a committed run of the lab: its report, and the port map in it, light and dark.
-// Usage: node scripts/draw-pictures.mjs [run.json]   (needs a build, and chromium)
+// Draws the README's pictures from a committed run of the lab: its report, and the port map in it, in light and dark.
+// Usage: node scripts/draw-pictures.mjs [run.json] (needs a build, and chromium)
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -26,7 +26,7 @@ try {
     await map.scrollIntoViewIfNeeded();
     const box = await map.boundingBox();
     if (!box) throw new Error("the report has no port map");
-    // The axis stands a little outside of the picture's own box.
+    // The axis extends slightly beyond the picture's own box.
     const clip = { x: box.x - MARGIN, y: box.y, width: box.width + 2 * MARGIN, height: box.height };
     await tab.screenshot({ path: `${ROOT}docs/pictures/ports-${colorScheme}.png`, clip });
     await tab.close();

@@ -1,5 +1,6 @@
-// Lets the program be started by sh, which notes down what Node forgets: the signals that whoever starts it ignores, as nohup does. To
-// Node the second line is a text and a comment; started as `node dist/cli/main.js` the file is the same program.
+// Prepends a shell launcher to the program. It records the signals ignored at startup, as under nohup, which Node
+// resets. To Node, the launcher's second line is a string and a comment, so `node dist/cli/main.js` runs the same
+// program.
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 

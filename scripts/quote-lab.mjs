@@ -1,5 +1,6 @@
-// Writes what the lab printed in the committed run into docs/why-not-65535.md, below each comment `<!-- lab E1 -->`.
-// Usage: node scripts/quote-lab.mjs [--check]   (needs a build; --check writes nothing, and fails when the page is not as the run)
+// Copies the lab's output from the committed run into docs/why-not-65535.md, below each comment `<!-- lab E1 -->`.
+// Usage: node scripts/quote-lab.mjs [--check] (needs a build; --check writes nothing and fails if the page differs from
+// the run)
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { experimentHeading, experimentText, placeLine } from "../dist/output/text/lab.js";

@@ -1,4 +1,4 @@
-// Writes docs/schema/*.json, the JSON Schemas of results, out of the schemas in src/results/: npm run schemas
+// Writes docs/schema/*.json, the JSON Schemas of results, from the schemas in src/results/: npm run schemas
 import { mkdirSync, writeFileSync } from "node:fs";
 import "./build-if-needed.mjs";
 

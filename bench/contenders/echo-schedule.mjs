@@ -1,6 +1,6 @@
-// What the JavaScript clients of the message workload share: when each message is due, what its latency was, and the lines
-// spoken with the harness. Message i is due at start + i / rate on connection i % connections, and its latency
-// counts from then, however late it was sent. How bytes are sent is for the client to say.
+// Schedule, latencies and protocol with the harness, shared by the JavaScript clients of the message workload. Message
+// i is due at start + i / rate on connection i % connections, and its latency is measured from then, however late it
+// was sent. The client sends the bytes.
 import { createInterface } from "node:readline";
 
 const SEND_AT_ONCE = 64;
@@ -10,7 +10,9 @@ export class EchoSchedule {
   #connections;
   #size;
   #send;
-  /** Unanswered messages, the number of the oldest, and bytes received of its answer: by connection. */
+  /**
+   * By connection: the number of unanswered messages, the number of the oldest, and the bytes received of its answer.
+   */
   #awaited;
   #oldest;
   #received;
@@ -25,8 +27,8 @@ export class EchoSchedule {
 
   /**
    * @param {number} connections
-   * @param {number} size of a message in bytes
-   * @param {(connection: number) => void} send sends one
+   * @param {number} size size of a message in bytes
+   * @param {(connection: number) => void} send sends one message
    */
   constructor(connections, size, send) {
     this.#connections = connections;
@@ -39,7 +41,7 @@ export class EchoSchedule {
 
   /**
    * @param {number} connection
-   * @param {number} bytes that came over it
+   * @param {number} bytes number of bytes received
    */
   receive(connection, bytes) {
     const nowMs = performance.now();
@@ -55,7 +57,7 @@ export class EchoSchedule {
     this.#received[connection] = received;
   }
 
-  /** Says "ready", and plays one run for each line of input, "<messages per second> <warm-up ms> <measured ms>". */
+  /** Prints "ready", and plays one run for each line of input, "<messages per second> <warm-up ms> <measured ms>". */
   async follow() {
     console.log("ready");
     for await (const line of createInterface(process.stdin)) {
@@ -96,7 +98,7 @@ export class EchoSchedule {
       this.#sent++;
       this.#send(connection);
     }
-    // Behind its time: once around the loop for what has come meanwhile, and on. A timer would take a millisecond.
+    // If behind schedule, handle received data once and continue. A timer would take a millisecond.
     if (this.#dueMs() <= nowMs) setImmediate(() => this.#tick(end));
     else setTimeout(() => this.#tick(end), 1);
   }

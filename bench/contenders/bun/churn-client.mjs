@@ -1,8 +1,8 @@
 // @ts-nocheck: Bun's own globals are not among Node's types.
-// Bun's sockets: so many connections at once, each is reset as soon as it is greeted, and another takes its place. It prints
-// "ready", waits for a line, prints a line of JSON when all have come and gone, and ends. The kernel chooses the source ports, since
-// Bun.connect() cannot be told.
-// Usage: churn-client.mjs <port> <connections> <at once>
+// Churn client with Bun's sockets. Keeps a fixed number of connections open: resets each one once it is greeted and
+// opens another in its place. Prints "ready", waits for a line, prints a line of JSON when all connections are done,
+// and exits. The kernel chooses the source ports, because Bun.connect() has no option for them.
+// Usage: churn-client.mjs <port> <connections> <open at a time>
 import { once } from "node:events";
 
 const [port, wanted, atOnce] = process.argv.slice(2).map(Number);

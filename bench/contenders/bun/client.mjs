@@ -1,7 +1,7 @@
-// Bun's own sockets as a client; Bun.connect has no source address, so the kernel chooses address and port. It prints
-// "ready", waits for a line, opens the connections, waits until each has been greeted, prints the seconds that took,
-// holds them until its standard input ends, and resets them.
-// Usage: bun client.mjs <port> <connections> <ports per source address (not used)> <dialling at once>
+// Client with Bun's sockets. Bun.connect() has no source address, so the kernel chooses address and port. Prints
+// "ready", waits for a line, opens the connections, waits until each has been greeted, prints the elapsed seconds,
+// holds the connections until its standard input ends, and resets them.
+// Usage: bun client.mjs <port> <connections> <ports per source address (unused)> <concurrent dials>
 import { createInterface } from "node:readline";
 
 const [port, connections, , window] = process.argv.slice(2).map(Number);
@@ -14,7 +14,7 @@ let begun = 0;
 let failed = 0;
 let startMs = 0;
 
-// One set of handlers for all, as Bun's manual asks for.
+// Share one set of handlers, as Bun's manual recommends.
 const handlers = {
   /** @param {Socket} socket */
   data(socket) {
@@ -48,7 +48,7 @@ lines.once("close", () => {
 
 function dial() {
   begun++;
-  // What went wrong has been told to connectError.
+  // connectError has already handled the failure.
   bun.connect({ hostname: "127.0.0.1", port, socket: handlers }).catch(() => {});
 }
 

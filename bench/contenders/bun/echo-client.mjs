@@ -1,6 +1,6 @@
 // @ts-nocheck: Bun's own globals are not among Node's types.
-// Bun's sockets as a client of the message workload, see echo-schedule.mjs; the kernel chooses the source ports, since
-// Bun.connect() cannot be told. It resets its connections when its input ends.
+// Client of the message workload with Bun's sockets; see echo-schedule.mjs. The kernel chooses the source ports,
+// because Bun.connect() has no option for them. Resets its connections when its input ends.
 // Usage: echo-client.mjs <port> <connections> <bytes per message>
 import { EchoSchedule } from "../echo-schedule.mjs";
 

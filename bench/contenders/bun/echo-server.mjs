@@ -1,5 +1,5 @@
 // @ts-nocheck: Bun's own globals are not among Node's types.
-// Bun's sockets: sends back what comes.
+// Echo server with Bun's sockets.
 // Usage: echo-server.mjs <port>. Prints "listening", and stops on SIGTERM.
 Bun.listen({
   hostname: "127.0.0.1",

@@ -1,5 +1,5 @@
 // @ts-nocheck: Bun's own globals are not among Node's types.
-// Bun's sockets: greets with "hello" and holds until its peer has gone.
+// Server with Bun's sockets: greets with "hello" and holds each connection until the peer closes it.
 // Usage: server.mjs <port>. Prints "listening", and stops on SIGTERM.
 Bun.listen({
   hostname: "127.0.0.1",

@@ -1,7 +1,7 @@
-// The floor of the churn: one thread, one epoll loop, raw sockets, source ports of its own choice. It prints "ready", waits
-// for a line, and opens connections one after the other, each of which it resets as soon as it is greeted; only so many are there
-// at once. It prints a line of JSON, and ends.
-// Usage: churn-client <port> <connections> <at once>
+// Lower bound of the churn: one thread, one epoll loop, raw sockets, and source ports of its own choice. Prints
+// "ready", waits for a line, opens connections one after the other up to a fixed number at a time, resets each one once
+// it is greeted, prints a line of JSON, and exits.
+// Usage: churn-client <port> <connections> <open at a time>
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -27,7 +27,7 @@ int main(int argc, char **argv) {
     return 2;
   }
   int wanted = atoi(argv[2]), at_once = atoi(argv[3]), ep = epoll_create1(EPOLL_CLOEXEC), one = 1;
-  struct linger reset = {.l_onoff = 1, .l_linger = 0};  // RST instead of FIN: no TIME_WAIT is left behind.
+  struct linger reset = {.l_onoff = 1, .l_linger = 0};  // Close with RST rather than FIN, to leave no TIME_WAIT.
   struct sockaddr_in peer = {.sin_family = AF_INET, .sin_port = htons(atoi(argv[1]))};
   struct sockaddr_in source = {.sin_family = AF_INET};
   peer.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -48,7 +48,7 @@ int main(int argc, char **argv) {
       setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
       int bound = fd < 0 ? -1 : bind(fd, (struct sockaddr *)&source, sizeof source);
       if (fd >= 0 && bound && errno == EADDRINUSE) {
-        close(fd);  // Something else has this port, such as a local service: the next tuple takes its place.
+        close(fd);  // The port is in use, for example by a local service. Try the next tuple.
         continue;
       }
       begun++;

@@ -1,6 +1,6 @@
-// The floor of the comparison: one thread, one epoll loop, raw sockets, source ports of its own
-// choice. It prints "ready", waits for a line, opens the connections, waits until each has been
-// greeted, prints the seconds that took, holds them until its standard input ends, and resets them.
+// Lower bound of the comparison: one thread, one epoll loop, raw sockets, and source ports of its own choice. Prints
+// "ready", waits for a line, opens the connections, waits until each has been greeted, prints the elapsed seconds,
+// holds the connections until its standard input ends, and resets them.
 // Usage: client <port> <connections> <ports per source address> <window>
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -54,7 +54,7 @@ int main(int argc, char **argv) {
       setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
       int bound = fd < 0 ? -1 : bind(fd, (struct sockaddr *)&source, sizeof source);
       if (fd >= 0 && bound && errno == EADDRINUSE) {
-        close(fd);  // Something else has this port, such as a local service: the next tuple takes its place.
+        close(fd);  // The port is in use, for example by a local service. Try the next tuple.
         continue;
       }
       begun++;
@@ -83,7 +83,7 @@ int main(int argc, char **argv) {
   fflush(stdout);
   while (read(0, buffer, sizeof buffer) > 0) {
   }
-  struct linger reset = {.l_onoff = 1, .l_linger = 0};  // RST instead of FIN: no TIME_WAIT is left behind.
+  struct linger reset = {.l_onoff = 1, .l_linger = 0};  // Close with RST rather than FIN, to leave no TIME_WAIT.
   for (int i = 0; i < greeted; i++) {
     setsockopt(open_fds[i], SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
     close(open_fds[i]);

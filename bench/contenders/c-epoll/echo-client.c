@@ -1,7 +1,7 @@
-// The floor of the message workload: one thread, one epoll loop, raw sockets. It opens the connections, prints "ready" and
-// follows lines of input, "<messages per second> <warm-up ms> <measured ms>": message i is due at start + i / rate on connection
-// i % connections, and its latency counts from then, however late it was sent. It prints "measuring" when the warm-up
-// is over, and a line of JSON about the answers of the measured time. It resets the connections when its input ends.
+// Lower bound of the message workload: one thread, one epoll loop, raw sockets. Opens the connections, prints "ready"
+// and reads lines "<messages per second> <warm-up ms> <measured ms>". Message i is due at start + i / rate on
+// connection i % connections, and its latency is measured from then, however late it was sent. Prints "measuring" after
+// the warm-up, and a line of JSON about the answers in the measured time. Resets the connections when its input ends.
 // Usage: echo-client <port> <connections> <bytes per message>
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -23,7 +23,7 @@ enum { FIRST_PORT = 1024, WINDOW = 1024, SEND_AT_ONCE = 64, DRAIN_SECONDS = 2 };
 
 typedef struct {
   int fd;
-  long awaited, oldest, received;  // Unanswered messages, the number of the oldest, bytes received of its answer.
+  long awaited, oldest, received;  // Number of unanswered messages, the oldest one, and the bytes received of its answer.
 } connection_t;
 
 static double now(void) {
@@ -53,12 +53,12 @@ int main(int argc, char **argv) {
   getrlimit(RLIMIT_NOFILE, &limit);
   limit.rlim_cur = limit.rlim_max;
   setrlimit(RLIMIT_NOFILE, &limit);
-  prctl(PR_SET_TIMERSLACK, 1);  // Waits end when they should, not up to 50 us later.
+  prctl(PR_SET_TIMERSLACK, 1);  // End waits on time rather than up to 50 us later.
 
   struct sockaddr_in peer = {.sin_family = AF_INET, .sin_port = htons(atoi(argv[1]))};
   struct sockaddr_in source = {.sin_family = AF_INET};
   peer.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  source.sin_addr.s_addr = inet_addr("127.5.0.1");  // Nobody else's: all its ports are free.
+  source.sin_addr.s_addr = inet_addr("127.5.0.1");  // Not used by other programs, so all its ports are free.
   int ep = epoll_create1(EPOLL_CLOEXEC), begun = 0, open = 0, port = FIRST_PORT;
   connection_t *all = calloc(wanted, sizeof *all);
   static struct epoll_event events[512];
@@ -141,7 +141,7 @@ int main(int argc, char **argv) {
     fflush(stdout);
     free(samples);
   }
-  struct linger reset = {.l_onoff = 1, .l_linger = 0};  // RST instead of FIN: no TIME_WAIT is left behind.
+  struct linger reset = {.l_onoff = 1, .l_linger = 0};  // Close with RST rather than FIN, to leave no TIME_WAIT.
   for (int i = 0; i < wanted; i++) {
     setsockopt(all[i].fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
     close(all[i].fd);

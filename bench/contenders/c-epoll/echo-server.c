@@ -1,4 +1,4 @@
-// The floor of the message workload: one thread, one epoll loop, raw sockets. It sends back what comes.
+// Lower bound of the message workload: an echo server with one thread, one epoll loop and raw sockets.
 // Usage: echo-server <port>. Prints "listening", and stops on SIGTERM.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -29,7 +29,7 @@ int main(int argc, char **argv) {
 
   int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), one = 1;
   setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-  // What accept() returns inherits it.
+  // Accepted sockets inherit it.
   setsockopt(listener, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
   struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(atoi(argv[1]))};
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -58,7 +58,7 @@ int main(int argc, char **argv) {
         continue;
       }
       ssize_t got = recv(fd, buffer, sizeof buffer, 0);
-      // Answers are far smaller than the socket's buffer: one that does not fit is an error here.
+      // Answers are much smaller than the socket buffer, so one that does not fit is an error.
       if (got == 0 || (got < 0 && errno != EAGAIN) || (got > 0 && send(fd, buffer, got, MSG_NOSIGNAL) != got)) close(fd);
     }
   }

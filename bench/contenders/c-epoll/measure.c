@@ -1,5 +1,5 @@
-// Runs a command and writes what it cost as a whole, with all that it started and waited for, to descriptor 3:
-// seconds by the clock, user and system CPU, the largest resident set of a process. Finer than GNU time's 10 ms.
+// Runs a command and writes its total cost, including its children, to descriptor 3: elapsed seconds, user and system
+// CPU time, and the largest resident set of a process. More precise than GNU time, whose resolution is 10 ms.
 // Usage: measure <program> [argument]... 3>file
 #include <stdio.h>
 #include <stdlib.h>

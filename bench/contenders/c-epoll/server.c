@@ -1,6 +1,6 @@
-// The floor of the comparison: one thread, one epoll loop, raw sockets. It accepts, greets with
-// "hello", registers the socket for its end, and closes it when the peer has gone.
-// GREETING in its environment is another greeting, for clients that want an answer of their protocol.
+// Lower bound of the comparison: one thread, one epoll loop, raw sockets. Accepts, greets with "hello", waits for the
+// end of each connection, and closes it when the peer has closed. GREETING in its environment replaces the greeting,
+// for clients that expect an answer in their protocol.
 // Usage: server <port>. Prints "listening", and stops on SIGTERM.
 #define _GNU_SOURCE
 #include <arpa/inet.h>

@@ -1,6 +1,7 @@
-// The floor of the churn over io_uring: one thread, each connection's whole life one chain (socket, bind, connect, receive, linger, close),
-// whose end reports; only so many are there at once. It prints "ready", waits for a line, and at the end a line of JSON.
-// Usage: churn-client <port> <connections> <at once>
+// Lower bound of the churn with io_uring: one thread, with the whole life of each connection in one chain (socket,
+// bind, connect, receive, linger, close) that reports at its end. Limits the number of open connections. Prints
+// "ready", waits for a line, and prints a line of JSON at the end.
+// Usage: churn-client <port> <connections> <open at a time>
 #include "ring.h"
 
 enum { FIRST_SOURCE = 0x7f060001, FIRST_PORT = 1024, PORTS = 64512, DEADLINE_SECONDS = 60, CHAIN = 6 };
@@ -10,9 +11,9 @@ enum { SOCKET, BIND, CONNECT, RECEIVE, LINGER, CLOSE };
 int main(int argc, char **argv) {
   if (argc != 4) return fprintf(stderr, "usage: churn-client <port> <connections> <at once>\n"), 2;
   int port = atoi(argv[1]), wanted = atoi(argv[2]), at_once = atoi(argv[3]), begun = 0, greeted = 0, failed = 0;
-  struct linger reset = {.l_onoff = 1, .l_linger = 0};  // RST instead of FIN: no TIME_WAIT is left behind.
+  struct linger reset = {.l_onoff = 1, .l_linger = 0};  // Close with RST rather than FIN, to leave no TIME_WAIT.
   static char scratch[512];
-  int *idle = malloc(at_once * sizeof *idle), idles = 0;  // Files without a connection.
+  int *idle = malloc(at_once * sizeof *idle), idles = 0;  // Files that hold no connection.
   for (int file = 0; file < at_once; file++) idle[idles++] = file;
   raise_limit();
   ring_t *r = make_ring();
@@ -32,7 +33,7 @@ int main(int argc, char **argv) {
       struct io_uring_sqe *e = push(r, IORING_OP_RECV, THEN | IOSQE_FIXED_FILE, file, TAG(RECEIVE, file));
       e->ioprio = IORING_RECVSEND_POLL_FIRST;
       e->addr = (uint64_t)scratch;
-      e->len = 1;  // A receive of nothing would be a success, too: one that gets less than it asks for breaks the chain.
+      e->len = 1;  // With WAITALL, a shorter receive, such as at EOF, breaks the chain.
       e->msg_flags = MSG_WAITALL;
       push_option(r, THEN, file, SOL_SOCKET, SO_LINGER, &reset, sizeof reset, TAG(LINGER, file));
       push_close(r, 0, file, TAG(CLOSE, file));
@@ -43,7 +44,7 @@ int main(int argc, char **argv) {
       if (c->res == -ECANCELED) continue;
       idle[idles++] = file;
       if (step == CLOSE) greeted++;
-      else if (step == BIND && c->res == -EADDRINUSE) begun--;  // Something else has this port: the next tuple takes its place.
+      else if (step == BIND && c->res == -EADDRINUSE) begun--;  // The port is in use. Try the next tuple.
       else failed++;
     }
   }

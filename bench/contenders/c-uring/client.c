@@ -1,6 +1,6 @@
-// The floor over io_uring: one thread, a chain of entries for each connection (socket, bind, connect, receive), of which only the last one
-// reports; a further ring whenever one is full. It prints "ready", waits for a line, opens the connections, prints the seconds until each
-// was greeted, holds them until its standard input ends, and resets them.
+// Lower bound with io_uring: one thread, and a chain of entries for each connection (socket, bind, connect, receive) of
+// which only the last one reports. Adds a ring whenever one is full. Prints "ready", waits for a line, opens the
+// connections, prints the seconds until each was greeted, holds them until its standard input ends, and resets them.
 // Usage: client <port> <connections> <ports per source address> <window>
 #include "ring.h"
 
@@ -41,7 +41,7 @@ int main(int argc, char **argv) {
       for (struct io_uring_cqe *c; retried < 0 && (c = next(r)); seen(r)) {
         int step = c->user_data >> 32, file = (uint32_t)c->user_data;
         if (c->res == -ECANCELED || step == REST) continue;
-        // Something else has this port, such as a local service: the next tuple takes its place.
+        // The port is in use, for example by a local service. Try the next tuple.
         if (step == BIND && c->res == -EADDRINUSE) retried = file;
         else if (step == RECEIVE && c->res > 0) settled++, greeted++, push_poll(r, file, TAG(REST, file));
         else settled++, failed++;
@@ -53,7 +53,7 @@ int main(int argc, char **argv) {
   fflush(stdout);
   while (read(0, scratch, sizeof scratch) > 0) {
   }
-  // RST instead of FIN, so that no TIME_WAIT is left behind, by the end of the rings.
+  // Closing the rings then sends RST instead of FIN, which leaves no TIME_WAIT.
   struct linger reset = {.l_onoff = 1, .l_linger = 0};
   for (int i = 0; i < rings; i++) {
     for (int file = 0; file < sizes[i]; file++) {

@@ -1,5 +1,6 @@
-// The floor of the message workload over io_uring: one thread, multishot receives, the sends of a turn together. It opens the
-// connections, prints "ready" and follows lines of input as the one over epoll does. A latency ends when the completion is seen.
+// Lower bound of the message workload with io_uring: one thread, multishot receives, and the sends of a turn submitted
+// together. Opens the connections, prints "ready" and reads the same lines as the epoll client. A latency ends when the
+// completion is seen.
 // Usage: echo-client <port> <connections> <bytes per message>
 #include "ring.h"
 
@@ -10,7 +11,7 @@ enum { SOCKET, BIND, OPTION, CONNECT, RECEIVE, SEND };
 #define TAG(step, file) ((uint64_t)(step) << 32 | (unsigned)(file))
 
 typedef struct {
-  long awaited, oldest, received;  // Unanswered messages, the number of the oldest, bytes received of its answer.
+  long awaited, oldest, received;  // Number of unanswered messages, the oldest one, and the bytes received of its answer.
 } connection_t;
 
 static int by_value(const void *a, const void *b) {
@@ -27,11 +28,11 @@ static double percentile(const uint32_t *sorted, long count, double share) {
 int main(int argc, char **argv) {
   if (argc != 4) return fprintf(stderr, "usage: echo-client <port> <connections> <bytes per message>\n"), 2;
   int target = atoi(argv[1]), wanted = atoi(argv[2]), size = atoi(argv[3]), one = 1, begun = 0, open = 0, port = FIRST_PORT;
-  const uint32_t source = ntohl(inet_addr("127.5.0.1"));  // Nobody else's: all its ports are free.
+  const uint32_t source = ntohl(inet_addr("127.5.0.1"));  // Not used by other programs, so all its ports are free.
   static char line[256], message[65536];
   memset(message, 'm', sizeof message);
   raise_limit();
-  prctl(PR_SET_TIMERSLACK, 1);  // Waits end when they should, not up to 50 us later.
+  prctl(PR_SET_TIMERSLACK, 1);  // End waits on time rather than up to 50 us later.
   connection_t *all = calloc(wanted, sizeof *all);
   ring_t *r = make_ring();
   make_buffers(r);
@@ -101,7 +102,7 @@ int main(int argc, char **argv) {
     fflush(stdout);
     free(samples);
   }
-  struct linger reset = {.l_onoff = 1, .l_linger = 0};  // RST instead of FIN, by the end of the ring: no TIME_WAIT is left behind.
+  struct linger reset = {.l_onoff = 1, .l_linger = 0};  // Closing the ring sends RST, which leaves no TIME_WAIT.
   for (int file = 0; file < wanted; file++) {
     push_option(r, IOSQE_CQE_SKIP_SUCCESS, file, SOL_SOCKET, SO_LINGER, &reset, sizeof reset, TAG(OPTION, file));
   }

@@ -1,4 +1,5 @@
-// The floor of the message workload over io_uring: one thread, multishot receives into provided buffers, from which the answers are sent.
+// Lower bound of the message workload with io_uring: one thread, and multishot receives into provided buffers, from
+// which the answers are sent.
 // Usage: echo-server <port>. Prints "listening", and stops on SIGTERM.
 #include "ring.h"
 

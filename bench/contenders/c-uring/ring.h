@@ -1,4 +1,5 @@
-// What the programs of this folder share: one io_uring with its files, without liburing; entries for the steps of a connection's life.
+// Shared code of the programs in this folder: an io_uring with its files, without liburing, and entries for the steps
+// of a connection.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -27,7 +28,7 @@ typedef struct {
   unsigned *sq_tail, *cq_head, *cq_tail, tail, pending;
   struct io_uring_sqe *entries;
   struct io_uring_cqe *completions;
-  struct sockaddr_in addresses[ENTRIES];  // Copied by the kernel when it takes the entry.
+  struct sockaddr_in addresses[ENTRIES];  // The kernel copies it when it consumes the entry.
   struct io_uring_buf *buffers;
   char *bytes;
   uint16_t buffers_tail;
@@ -84,10 +85,10 @@ static inline void enter(ring_t *r, int least, double seconds) {
   int flags = IORING_ENTER_GETEVENTS | (seconds >= 0 ? IORING_ENTER_EXT_ARG : 0);
   int taken = syscall(SYS_io_uring_enter, r->fd, r->pending, least, flags, seconds >= 0 ? &arg : NULL, sizeof arg);
   if (taken < 0 && errno != EINTR && errno != ETIME) die("io_uring_enter");
-  r->pending = 0;  // With SUBMIT_ALL all of them are taken, also where the wait fails.
+  r->pending = 0;  // With SUBMIT_ALL, all of them are consumed even if the wait fails.
 }
 
-/** The next entry, with the file it is about and what comes back with its completion. */
+/** Returns the next entry, set up with its file and the tag of its completion. */
 static inline struct io_uring_sqe *push(ring_t *r, int opcode, int flags, int file, uint64_t tag) {
   if (r->pending == ENTRIES) enter(r, 0, -1);
   struct io_uring_sqe *e = &r->entries[r->tail++ & (ENTRIES - 1)];
@@ -100,7 +101,7 @@ static inline struct io_uring_sqe *push(ring_t *r, int opcode, int flags, int fi
   return e;
 }
 
-/** Room for a chain, which is not to be taken in two parts. */
+/** Returns whether a chain fits, because it must not be submitted in two parts. */
 static inline int has_room(ring_t *r, unsigned entries) { return ENTRIES - r->pending >= entries; }
 
 static inline struct io_uring_cqe *next(ring_t *r) {
@@ -177,7 +178,7 @@ static inline void make_buffers(ring_t *r) {
 static inline int listen_at(int port, int no_delay) {
   int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
   setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-  if (no_delay) setsockopt(listener, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);  // What is accepted inherits it.
+  if (no_delay) setsockopt(listener, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);  // Accepted sockets inherit it.
   struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   if (bind(listener, (struct sockaddr *)&address, sizeof address)) die("bind");

@@ -1,9 +1,9 @@
-// The floor over io_uring: one thread, multishot accepts into a ring's files, a further ring whenever one is nearly full. It greets each
-// with "hello", polls it for its end, and closes it when the peer has gone.
+// Lower bound with io_uring: one thread, and multishot accepts into the files of a ring. Adds a ring whenever one is
+// nearly full. Greets each connection with "hello", polls it for its end, and closes it when the peer has closed.
 // Usage: server <port>. Prints "listening", and stops on SIGTERM.
 #include "ring.h"
 
-// More than can wait in the accept queue or be on its way: a multishot accept drops what it has no place for.
+// Exceeds the number of connections queued or in flight, because a multishot accept drops those without a free file.
 enum { MARGIN = 4500, MOST_RINGS = 256 };
 enum { ACCEPT = 1u << 30, IGNORED, RING };
 
@@ -20,7 +20,7 @@ static void add_ring(void) {
   unit_t *unit = &units[count++];
   unit->r = make_ring();
   push_accept(unit->r, listener, ACCEPT);
-  // The newest is waited in, and polls the others.
+  // Wait in the newest ring, which polls the others.
   for (int i = 0; i < count - 1; i++)
     push(unit->r, IORING_OP_POLL_ADD, 0, units[i].r->fd, (uint64_t)i << 32 | RING)->poll32_events = POLLIN;
 }

@@ -1,11 +1,11 @@
-// Our client of the churn, through the public API. It prints "ready", waits for a line, opens connections that are reset as soon
-// as they are greeted, prints a line of JSON when all have come and gone, and ends.
-// Usage: churn-client.mjs <port> <connections> <at once>
+// Churn client with fourtuple's public API. Prints "ready", waits for a line, opens connections that are reset once
+// they are greeted, prints a line of JSON when all of them are done, and exits.
+// Usage: churn-client.mjs <port> <connections> <open at a time>
 import { once } from "node:events";
 import { connect } from "fourtuple";
 import { engine } from "./engine.mjs";
 
-// Nobody else's: all their ports are free.
+// Not used by other programs, so all their ports are free.
 const SOURCES = { first: { family: /** @type {4} */ (4), bytes: Uint8Array.of(127, 6, 0, 1) }, count: 16 };
 
 const [port, connections, concurrency] = process.argv.slice(2).map(Number);

@@ -1,8 +1,7 @@
-// Our client as a contender of the benchmark, through the public API. It prints "ready", waits for a line, opens the
-// connections, prints a line when they are held, holds them until its standard input ends, resets them, and prints
-// what only the result knows: the times of its own clock.
-// With --kernel-ports the kernel chooses the source ports, and so many are wanted of each source address. What is not
-// done --within so many seconds is left, and the line says how far it came.
+// Client with fourtuple's public API. Prints "ready", waits for a line, opens the connections, prints a line when they
+// are held, holds them until its standard input ends, resets them, and prints the times by its own clock, which only
+// the result contains. With --kernel-ports, the kernel chooses this many source ports of each source address. With
+// --within, it stops after that many seconds and reports how far it came.
 // Usage: client.mjs [--kernel-ports] [--within N] <port> <connections> <ports per source address> <window>
 import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
@@ -18,7 +17,7 @@ const { values, positionals } = parseArgs({
 });
 const [port, connections, portsPerSource, window] = positionals.map(Number);
 const within = Number(values.within ?? Number.POSITIVE_INFINITY);
-// 127.0.0.1 is everybody's: the kernel would have to look past their ports.
+// Avoid 127.0.0.1, where the kernel would have to skip the ports of other programs.
 const FIRST_SOURCE = { family: /** @type {const} */ (4), bytes: Uint8Array.of(127, 0, 0, 2) };
 const ports = values["kernel-ports"]
   ? {
@@ -45,10 +44,10 @@ for await (const { stage, established, failed } of run.snapshots(LOOK_MS)) {
   const seconds = (performance.now() - startMs) / 1000;
   if (stage === "ramp" && seconds < within) continue;
   print(stage === "ramp" ? { established, failed, isUnfinished: true } : { established, failed });
-  // From here on nobody looks: what the process uses while it holds is the library's own.
+  // Stop polling, so that the process's CPU use while holding is that of the library.
   break;
 }
-// A run that lost all its connections ends by itself.
+// A run that has lost all its connections ends by itself.
 await Promise.race([ended, run.done]);
 const result = await run.stop();
 const { established, failed, failures, lost, losses, setupMs, rampMs, closeMs, kernel, threads } = result;

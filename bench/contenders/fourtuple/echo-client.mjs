@@ -1,14 +1,14 @@
-// Our client of the message workload, through the public API. It prints "ready" and follows lines of input, "<messages per second>
-// <warm-up ms> <measured ms>": a run of connect() has one rate, so each line opens the connections anew. It prints
-// "measuring" when the warm-up is over, and a line of JSON about the answers of the measured time; latencies
-// are the library's own, counted from the moment at which a message was due.
+// Client of the message workload with fourtuple's public API. Prints "ready" and reads lines "<messages per second>
+// <warm-up ms> <measured ms>". A run of connect() has one rate, so each line opens the connections anew. Prints
+// "measuring" after the warm-up, and a line of JSON about the answers in the measured time. Latencies come from the
+// library and are measured from the due time of a message.
 // Usage: echo-client.mjs <port> <connections> <bytes per message>
 import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
 import { connect } from "fourtuple";
 import { engine } from "./engine.mjs";
 
-// Nobody else's: all its ports are free.
+// Not used by other programs, so all its ports are free.
 const SOURCE = { first: { family: /** @type {4} */ (4), bytes: Uint8Array.of(127, 5, 0, 1) }, count: 1 };
 const LOOK_MS = 20;
 const CATCH_UP_LOOKS = 50;
@@ -48,7 +48,7 @@ async function play(ratePerSec, warmUpMs, measuredMs) {
   await delay(measuredMs);
   const seconds = (performance.now() - fromMs) / 1000;
   const { count: answered, p50Us, p99Us, p999Us, maxUs } = run.latency().roundTrip;
-  // Before the end of the run: what closing costs is not the messages' cost.
+  // Before the run ends, so that the cost of closing is not attributed to messages.
   console.log(JSON.stringify({ answered, seconds, p50Us, p99Us, p999Us, maxUs }));
   const { established, failures, losses } = await run.stop();
   if (established < connections || losses.length > 0) {
@@ -57,10 +57,10 @@ async function play(ratePerSec, warmUpMs, measuredMs) {
 }
 
 /**
- * The library sends from the first connection on, by threads that are new: what their start and the opening have delayed is
- * caught up, if this rate leaves room for that, before anything counts.
+ * Waits until the run has caught up, if its rate allows. The library sends from the first connection on, from new
+ * threads, so messages are delayed by their start and by opening the connections.
  *
- * @param {import("fourtuple").ConnectRun} run its latencies begin anew afterwards
+ * @param {import("fourtuple").ConnectRun} run its latencies are reset afterwards
  * @param {number} ratePerSec
  */
 async function caughtUp(run, ratePerSec) {

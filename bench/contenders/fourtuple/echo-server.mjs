@@ -1,4 +1,4 @@
-// Our server of the message workload, through the public API: it sends back what comes.
+// Echo server of the message workload with fourtuple's public API.
 // Usage: echo-server.mjs <port>. Prints "listening", and stops on SIGTERM.
 import { serve } from "fourtuple";
 import { engine } from "./engine.mjs";

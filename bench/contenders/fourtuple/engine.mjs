@@ -1,2 +1,2 @@
-// The engine of our programs: ENGINE in their environment, or the library's own choice.
+// Engine of the fourtuple contenders: ENGINE in their environment, or the library's default.
 export const engine = /** @type {"auto" | "epoll" | "uring"} */ (process.env.ENGINE ?? "auto");

@@ -1,4 +1,4 @@
-// Our server as a contender of the benchmark, through the public API: it greets with "hello" and holds.
+// Server with fourtuple's public API: greets with "hello" and holds.
 // Usage: server.mjs <port>. Prints "listening", and stops on SIGTERM.
 import { serve } from "fourtuple";
 import { engine } from "./engine.mjs";

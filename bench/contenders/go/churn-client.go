@@ -1,9 +1,9 @@
 //go:build ignore
 
-// So many goroutines, each of which dials, reads the greeting, resets the connection and does so again. It prints "ready",
-// waits for a line, prints a line of JSON when all have come and gone, and ends. The source ports are named, as the others' are: the
-// kernel's own search would be what is measured.
-// Usage: churn-client <port> <connections> <at once>
+// Churn client in Go. A fixed number of goroutines each dial, read the greeting, reset the connection and repeat.
+// Prints "ready", waits for a line, prints a line of JSON when all connections are done, and exits. Chooses its own
+// source ports like the others, because the kernel's search would otherwise dominate.
+// Usage: churn-client <port> <connections> <open at a time>
 package main
 
 import (
@@ -49,13 +49,13 @@ func main() {
 			var buffer [512]byte
 			for atomic.AddInt64(&begun, 1) <= wanted {
 				connection, err := dial(atomic.AddInt64(&tuple, 1))
-				// Something else has this port, such as a local service: the next tuple takes its place.
+				// The port is in use, for example by a local service. Try the next tuple.
 				for errors.Is(err, syscall.EADDRINUSE) {
 					connection, err = dial(atomic.AddInt64(&tuple, 1))
 				}
 				if err == nil {
 					_, err = connection.Read(buffer[:])
-					connection.(*net.TCPConn).SetLinger(0) // RST instead of FIN: no TIME_WAIT is left behind.
+					connection.(*net.TCPConn).SetLinger(0) // Close with RST rather than FIN, to leave no TIME_WAIT.
 					connection.Close()
 				}
 				if err == nil {

@@ -1,12 +1,12 @@
 //go:build ignore
 
-// The client as the article writes it, many times over: a goroutine per connection dials, reads the
-// greeting in up to 512 bytes and goes on reading. Only so many dial at once. The kernel chooses the
-// source ports; unlike the article's client it takes them from several source addresses, because the
-// kernel's search for a free port collapses once half of an address' ephemeral range is taken.
-// It prints "ready", waits for a line, opens the connections, waits until each has been greeted,
-// prints the seconds that took, holds them until its standard input ends, and resets them.
-// Usage: client <port> <connections> <ports per source address (not used)> <dialling at once>
+// Client of the blog post on the 65,535 myth, many times over: a goroutine per connection dials, reads the greeting in
+// up to 512 bytes and continues to read. Limits the number of concurrent dials. The kernel chooses the source ports;
+// unlike the original, the client uses several source addresses, because the kernel's search for a free port becomes
+// very slow once half of an address's ephemeral range is in use. Prints "ready", waits for a line, opens the
+// connections, waits until each has been greeted, prints the elapsed seconds, holds the connections until its standard
+// input ends, and resets them.
+// Usage: client <port> <connections> <ports per source address (unused)> <concurrent dials>
 package main
 
 import (
@@ -76,7 +76,7 @@ func main() {
 	io.Copy(io.Discard, input)
 	for _, connection := range connections {
 		if connection != nil {
-			connection.(*net.TCPConn).SetLinger(0) // RST instead of FIN: no TIME_WAIT is left behind.
+			connection.(*net.TCPConn).SetLinger(0) // Close with RST rather than FIN, to leave no TIME_WAIT.
 			connection.Close()
 		}
 	}

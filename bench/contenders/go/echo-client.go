@@ -1,10 +1,10 @@
 //go:build ignore
 
-// A goroutine per connection sleeps until its next message is due, writes it and reads the answer. Message i of all is due
-// at start + i / rate on connection i % connections, and its latency counts from then, however late it was
-// sent. It opens the connections, prints "ready", and follows lines of input, "<messages per second> <warm-up ms> <measured ms>": it prints
-// "measuring" when the warm-up is over, and a line of JSON about the answers of the measured time. It resets the
-// connections when its input ends.
+// Client of the message workload in Go. A goroutine per connection sleeps until its next message is due, writes it and
+// reads the answer. Message i is due at start + i / rate on connection i % connections, and its latency is measured
+// from then, however late it was sent. Opens the connections, prints "ready", and reads lines "<messages per second>
+// <warm-up ms> <measured ms>": prints "measuring" after the warm-up, and a line of JSON about the answers in the
+// measured time. Resets the connections when its input ends.
 // Usage: echo-client <port> <connections> <bytes per message>
 package main
 
@@ -82,7 +82,7 @@ func main() {
 		report(samples, measuredMs, unanswered)
 	}
 	for _, connection := range connections {
-		connection.(*net.TCPConn).SetLinger(0) // RST instead of FIN: no TIME_WAIT is left behind.
+		connection.(*net.TCPConn).SetLinger(0) // Close with RST rather than FIN, to leave no TIME_WAIT.
 		connection.Close()
 	}
 }

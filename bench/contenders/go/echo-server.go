@@ -1,6 +1,6 @@
 //go:build ignore
 
-// A goroutine per connection sends back what comes.
+// Echo server in Go with a goroutine per connection.
 // Usage: echo-server <port>. Prints "listening", and stops on SIGTERM.
 package main
 

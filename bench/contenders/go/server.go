@@ -1,7 +1,7 @@
 //go:build ignore
 
-// The server as the article writes it: a goroutine per connection, each writes "hello". Unlike the
-// article's it then holds the connection until its peer has gone, so that it can be compared.
+// Server of the blog post on the 65,535 myth: a goroutine per connection, each of which writes "hello". Unlike the
+// original, it then holds the connection until the peer closes it, for comparability.
 // Usage: server <port>. Prints "listening", and stops on SIGTERM.
 package main
 

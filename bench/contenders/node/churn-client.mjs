@@ -1,6 +1,7 @@
-// Node's net: so many connections at once, each is reset as soon as it is greeted, and another takes its place. It prints
-// "ready", waits for a line, prints a line of JSON when all have come and gone, and ends. The source ports are named.
-// Usage: churn-client.mjs <port> <connections> <at once>
+// Churn client with Node's net. Keeps a fixed number of connections open: resets each one once it is greeted and opens
+// another in its place. Prints "ready", waits for a line, prints a line of JSON when all connections are done, and
+// exits. Chooses its own source ports.
+// Usage: churn-client.mjs <port> <connections> <open at a time>
 import { once } from "node:events";
 import { connect } from "node:net";
 
@@ -35,7 +36,7 @@ await new Promise((resolve) => {
       next();
     });
     socket.once("error", (/** @type {NodeJS.ErrnoException} */ { code }) => {
-      // Something else has this port, such as a local service: the next tuple takes its place.
+      // The port is in use, for example by a local service. Try the next tuple.
       if (code === "EADDRINUSE") return open();
       failed++;
       next();

@@ -1,9 +1,10 @@
-// Node's net as a client with a source address. It prints "ready", waits for a line, opens the connections, waits until
-// each has been greeted, prints the seconds that took, holds them until its standard input ends, and resets them.
-// libuv binds the source address with port 0, so the kernel looks for a port that is free towards everybody, in a
-// quarter of the range at a time: past some 7,000 of an address that search is most of the work.
-// What is not done --within so many seconds is left, and the line says how far it came.
-// Usage: client.mjs [--per-source N] [--within N] <port> <connections> <ports per source address (not used)> <dialling at once>
+// Client with Node's net and explicit source addresses. Prints "ready", waits for a line, opens the connections, waits
+// until each has been greeted, prints the elapsed seconds, holds the connections until its standard input ends, and
+// resets them. libuv binds the source address with port 0, so the kernel looks for a port that is free for all
+// destinations, a quarter of the range at a time; beyond about 7,000 per address, that search dominates. With --within,
+// it stops after that many seconds and reports how far it came.
+// Usage: client.mjs [--per-source N] [--within N] <port> <connections> <ports per source address (unused)> <concurrent
+// dials>
 import { connect } from "node:net";
 import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";

@@ -1,4 +1,4 @@
-// Node's net as a client of the message workload, see echo-schedule.mjs. It resets its connections when its input ends.
+// Client of the message workload with Node's net; see echo-schedule.mjs. Resets its connections when its input ends.
 // Usage: echo-client.mjs <port> <connections> <bytes per message>
 import { connect } from "node:net";
 import { EchoSchedule } from "../echo-schedule.mjs";
@@ -31,7 +31,7 @@ for (const socket of sockets) socket.resetAndDestroy();
 
 /**
  * @param {number} from the source port
- * @returns {Promise<import("node:net").Socket | undefined>} undefined where something else has that port
+ * @returns {Promise<import("node:net").Socket | undefined>} undefined if the port is in use
  */
 function open(from) {
   if (from > LAST_PORT) throw new Error("no source port is left");

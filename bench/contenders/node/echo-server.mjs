@@ -1,4 +1,4 @@
-// Node's net: sends back what comes.
+// Echo server with Node's net.
 // Usage: echo-server.mjs <port>. Prints "listening", and stops on SIGTERM.
 import { createServer } from "node:net";
 

@@ -1,10 +1,10 @@
-// Node's net: greets with "hello" and holds until its peer has gone.
+// Server with Node's net: greets with "hello" and holds each connection until the peer closes it.
 // Usage: server.mjs <port>. Prints "listening", and stops on SIGTERM.
 import { createServer } from "node:net";
 
 const server = createServer((socket) => {
   socket.on("error", () => socket.destroy());
-  // Reading, so that the peer's end is seen.
+  // Read, in order to see the end of the connection.
   socket.resume();
   socket.write("hello");
 });

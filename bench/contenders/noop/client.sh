@@ -1,7 +1,7 @@
-# Opens nothing, and says that it has: what is measured of it is the harness.
+# Opens nothing but reports success, to measure the harness itself.
 # Usage: client.sh <port> <connections> ...
 echo ready
 read -r go
 echo "{\"established\":$2,\"failed\":0}"
-# Until its standard input ends; a built-in, so that nothing is started while it is watched.
+# Waits until its standard input ends. Uses a built-in, so that no process starts while it is watched.
 while read -r more; do :; done

@@ -1,3 +1,3 @@
-# Serves nothing: what is measured of it is the harness. Usage: server.sh <port>
+# Serves nothing, to measure the harness itself. Usage: server.sh <port>
 echo listening
 exec sleep 3600

@@ -1,4 +1,4 @@
-"""Runs a command in a pseudo-terminal: in-terminal.py COLUMNS COMMAND…; its output goes to ours."""
+"""Runs a command in a pseudo-terminal: in-terminal.py COLUMNS COMMAND…; copies its output."""
 import fcntl
 import os
 import pty
@@ -8,7 +8,7 @@ import sys
 import termios
 
 columns = int(sys.argv[1])
-# The width is set before the command looks at it: the child waits for a byte.
+# Set the width before the command reads it; the child waits for a byte.
 ready, go = os.pipe()
 pid, terminal = pty.fork()
 if pid == 0:
