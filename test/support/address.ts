@@ -1,34 +1,35 @@
-// An address of its own for each test: all of 127.0.0.0/8 is local, so nobody meets anybody else's sockets.
+// A separate address for each test. All of 127.0.0.0/8 is local, so tests do not meet each other's sockets.
 let last = 0;
 
-/** A 127.x.y.z that no other test, and no other test process of this moment, uses. */
+/** Returns a 127.x.y.z that is used by no other test, nor by any other test process running now. */
 export function ownAddress(): string {
   last = (last % 250) + 1;
-  // 127.0.y.z stays free: it is where source addresses are taken from.
+  // 127.0.y.z stays unused, because source addresses are taken from it.
   return `127.${64 + (process.pid % 128)}.${Math.floor(process.pid / 128) % 256}.${last}`;
 }
 
-/** `host:port` of a server's address. */
+/** Formats a server's address as `host:port`. */
 export function endpoint({ ip, port }: { readonly ip: string; readonly port: number }): string {
   return ip.includes(":") ? `[${ip}]:${port}` : `${ip}:${port}`;
 }
 
-// A block for each test file of a run, another for the next run: no file counts what an earlier one left in TIME_WAIT.
+// Each test file of a run gets its own block, and the next run a different one, so that no file counts TIME_WAITs of an
+// earlier one.
 const block = (process.ppid * 97 + Number(process.env.VITEST_WORKER_ID)) % 180;
 let lastPort = 0;
 
 /**
- * A port of its own below the ephemeral range, for tests that count sockets by port: a port that the kernel chooses
- * may be the source port of somebody's client too.
+ * Returns a port below the ephemeral range, for tests that count sockets by port. A port chosen by the kernel could
+ * also be the source port of an unrelated client.
  */
 export function ownPort(): number {
   lastPort = (lastPort + 1) % 60;
   return 20_000 + block * 60 + lastPort;
 }
 
-/** So many of them, one after the other. */
+/** Returns this many consecutive ports. */
 export function ownPorts(count: number): { readonly first: number; readonly last: number } {
-  // All of one round, so that they are neighbours.
+  // Take all of them from the same round, so that they are consecutive.
   if (lastPort + count >= 60) lastPort = 0;
   const first = ownPort();
   for (let n = 1; n < count; n++) ownPort();

@@ -1,14 +1,17 @@
-// The checker behind test/architecture.test.ts: what a source file imports, which imports the layers forbid, which folders
-// hold too much.
+// Checker behind test/architecture.test.ts: the imports of a source file, imports that violate the levels, and folders
+// with too many files.
 import { posix } from "node:path";
 
-/** Files by their path below src/, such as `server/run.ts`, with their text. */
+/** Text of files by path below src/, such as `server/run.ts`. */
 export type Sources = Readonly<Record<string, string>>;
 
 export interface Layers {
-  /** Modules (the folders of src/, and files beside them) by level: an import goes to a lower level or stays in its module. */
+  /**
+   * Modules (folders of src/ and files next to them) by level. An import must lead to a lower level or stay within its
+   * module.
+   */
   readonly levels: readonly (readonly string[])[];
-  /** Packages and builtin modules that only some modules may import; none at all where the list is empty. */
+  /** Packages and builtin modules that only certain modules may import; with an empty list, none may. */
   readonly reserved: Readonly<Record<string, readonly string[]>>;
 }
 
@@ -16,12 +19,17 @@ const STATIC = /(?:^|[\s;}])(?:import|export)\s+(?:type\s+)?(?:[\w*{}\s,$]+?\s+f
 const DYNAMIC = /\b(?:import|require)\s*\(\s*["'`]([^"'`]+)["'`]\s*[,)]|\)\s*\(\s*["'](koffi)["']\s*\)/g;
 const ENTRY = /\bnew\s+URL\(\s*["'](\.[^"']+\.js)["']/g;
 
-/** Module specifiers that a text imports: statically, re-exported or dynamically; types count too. */
+/**
+ * Returns the module specifiers that a text imports statically or dynamically, or re-exports; includes type imports.
+ */
 export function importsOf(text: string): string[] {
   return [...specifiers(text, STATIC), ...specifiers(text, DYNAMIC)];
 }
 
-/** Modules that a text names as the entry of a thread or a process: `new URL("./worker.js", import.meta.url)`. */
+/**
+ * Returns the modules that a text uses as the entry point of a thread or process: `new URL("./worker.js",
+ * import.meta.url)`.
+ */
 export function entriesOf(text: string): string[] {
   return specifiers(text, ENTRY);
 }
@@ -31,7 +39,7 @@ function specifiers(text: string, pattern: RegExp): string[] {
   return [...code.matchAll(pattern)].map((match) => (match[1] ?? match[2])!);
 }
 
-/** Everything that is wrong with the imports of `sources`, one sentence each. */
+/** Returns all violations of the import rules, one sentence each. */
 export function findViolations(sources: Sources, layers: Layers): string[] {
   const files = Object.entries(sources);
   const graph = new Map(files.map(([file, text]) => [file, inSource(file, importsOf(text))]));
@@ -46,7 +54,7 @@ export function findViolations(sources: Sources, layers: Layers): string[] {
   ];
 }
 
-/** The module of a file; a file outside of all folders is a module of its own. */
+/** Returns the module of a file. A file outside all folders is its own module. */
 function moduleOf(file: string): string {
   return file.includes("/") ? file.slice(0, file.indexOf("/")) : file;
 }
@@ -55,7 +63,7 @@ function levelOf(module: string, { levels }: Layers): number {
   return levels.findIndex((modules) => modules.includes(module));
 }
 
-/** Those of the specifiers that lead to files of ours, as such. */
+/** Returns the specifiers that lead to our own files, as paths. */
 function inSource(file: string, all: readonly string[]): string[] {
   return all
     .filter((specifier) => specifier.startsWith("."))
@@ -96,14 +104,14 @@ function findCircles(graph: ReadonlyMap<string, readonly string[]>): string[] {
   return circles;
 }
 
-/** Folders of `sources` that hold more than `most` files, one sentence each. */
+/** Returns folders of `sources` with more than `most` files, one sentence each. */
 export function findFullFolders(sources: Sources, most: number): string[] {
   const files = new Map<string, number>();
   for (const file of Object.keys(sources)) files.set(posix.dirname(file), (files.get(posix.dirname(file)) ?? 0) + 1);
   return [...files].filter(([, count]) => count > most).map(([folder, count]) => `${folder}/ holds ${count} files`);
 }
 
-/** The levels as the table of docs/architecture.md has them: the modules of each row that begins with its level. */
+/** Returns the levels in the table of docs/architecture.md: the modules of each row that starts with a level. */
 export function levelsIn(markdown: string): string[][] {
   const rows = [...markdown.matchAll(/^\| (\d+) +\| (`src\/[^|]*)\|/gm)];
   const levels: string[][] = [];
@@ -114,7 +122,10 @@ export function levelsIn(markdown: string): string[][] {
   return levels;
 }
 
-/** Paths of files and folders that a page has in code: `cli/main.ts`, `output/html/`, one with a `*` for a folder. */
+/**
+ * Returns paths of files and folders in a page's code spans, such as `cli/main.ts` or `output/html/`; a `*` stands for
+ * a folder.
+ */
 export function pathsIn(markdown: string): string[] {
   const paths = [...markdown.matchAll(/`([a-z*][\w.*-]*\/(?:[\w.*-]+\/)*(?:[\w.*-]+\.(?:ts|mjs|md|json))?)`/g)];
   return [...new Set(paths.map(([, path]) => path!))];

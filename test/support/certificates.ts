@@ -1,10 +1,11 @@
-// Certificates for tests, made by the openssl program: an authority, and what it signs, in a folder that goes with the test's file.
+// Certificates for tests, created by the openssl program: an authority and the certificates it signs, in a folder
+// removed with remove().
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** Files of a certificate with its key. */
+/** Files of a certificate and its key. */
 export interface CertificateFiles {
   readonly cert: string;
   readonly key: string;
@@ -26,7 +27,7 @@ commonName = supplied
 `;
 
 export class Authority {
-  /** Its certificate. */
+  /** File of its certificate. */
   readonly ca: string;
   private readonly folder: string;
 
@@ -39,7 +40,12 @@ export class Authority {
     this.openssl("req", "-x509", ...key, "-out", "ca.pem", "-days", "2", "-subj", `/CN=${name}`);
   }
 
-  /** @param names such as `IP:127.0.0.1` or `DNS:localhost` @param dates first and last moment, by default now and tomorrow */
+  /**
+   * Issues a certificate.
+   *
+   * @param names subject alternative names, such as `IP:127.0.0.1` or `DNS:localhost`
+   * @param dates start and end of its validity; by default now and tomorrow
+   */
   issue(
     file: string,
     names: readonly string[],

@@ -1,4 +1,4 @@
-// Cgroups of a test's own, of whichever version is mounted: one that is frozen, one with a limit of memory.
+// Creates cgroups for individual tests, in whichever version is mounted: one that is frozen, one with a memory limit.
 import { existsSync, mkdirSync, rmdirSync, writeFileSync } from "node:fs";
 import { onTestFinished } from "vitest";
 import { until } from "./until.js";
@@ -7,7 +7,7 @@ const V2 = "/sys/fs/cgroup";
 const FREEZER_V1 = "/sys/fs/cgroup/freezer";
 const MEMORY_V1 = "/sys/fs/cgroup/memory";
 
-/** Whether a cgroup can be frozen; says why not, so that the test's skip has a reason. */
+/** Returns whether a cgroup can be frozen. If not, prints the reason for skipping the test. */
 export function canFreeze(): boolean {
   return canMake(freezerRoot(), "cgroup");
 }
@@ -24,12 +24,12 @@ export function freeze(pid: number): void {
   writeFileSync(`${folder}/${file}`, frozen!);
 }
 
-/** Whether memory can be limited; says why not. */
+/** Returns whether memory can be limited; prints why if not. */
 export function canMakeMemoryGroups(): boolean {
   return canMake(memoryRoot(), "memory cgroup");
 }
 
-/** A memory cgroup. @returns its folder */
+/** Creates a memory cgroup. @returns its folder */
 export function makeMemoryGroup(limitBytes: number): string {
   const folder = make(memoryRoot());
   writeFileSync(`${folder}/${isV2() ? "memory.max" : "memory.limit_in_bytes"}`, String(limitBytes));
@@ -48,13 +48,13 @@ function canMake(root: string, what: string): boolean {
   }
 }
 
-/** A group until the test ends. @param release lets its processes go */
+/** Creates a group until the test ends. @param release lets its processes continue */
 function make(root: string, release: () => void = () => undefined): string {
   const folder = `${root}/fourtuple-test-${process.pid}`;
   mkdirSync(folder);
   onTestFinished(async () => {
     release();
-    // The group can go once its last process has been reaped.
+    // The group can be removed once its last process has been reaped.
     await until("the end of the cgroup", () => {
       try {
         rmdirSync(folder);

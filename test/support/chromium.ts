@@ -1,4 +1,4 @@
-// Chromium without a window: a page as a person sees it, with everything it complained about.
+// Runs Chromium headless: renders a page as a user sees it, and collects everything it reports.
 import { existsSync } from "node:fs";
 import type { Browser, Page } from "playwright-core";
 
@@ -12,7 +12,7 @@ export async function launchChromium(): Promise<Browser> {
 
 export interface OpenPage {
   readonly page: Page;
-  /** What it wrote to the console, errors, and what it asked for beside its own file. */
+  /** Console output, errors, and requests for anything but its own file. */
   readonly complaints: string[];
 }
 
@@ -30,7 +30,7 @@ export async function openFile(browser: Browser, file: string, colorScheme: "lig
   return { page, complaints };
 }
 
-/** Relative luminance of `rgb(…)`, 0 to 255. */
+/** Returns the relative luminance of `rgb(…)`, from 0 to 255. */
 export function luminance(colour: string): number {
   const [red = 0, green = 0, blue = 0] = (colour.match(/[\d.]+/g) ?? []).map(Number);
   return 0.2126 * red + 0.7152 * green + 0.0722 * blue;

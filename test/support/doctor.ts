@@ -1,4 +1,5 @@
-// A host and a load that fit each other, for tests to change: facts as the doctor reads them, and the settings behind them.
+// Facts of a host and a load that fit each other, for tests to modify: facts as the doctor reads them, and the settings
+// behind them.
 
 import { COMMITTED_COST } from "../../src/capacity/calibration.js";
 import type { HostFacts } from "../../src/capacity/host-facts.js";
@@ -8,7 +9,7 @@ import { parseIp } from "../../src/util/address.js";
 
 const GIB = 1024 ** 3;
 
-/** A host with room for a hundred thousand connections in every respect. */
+/** Returns a host with room for a hundred thousand connections in every respect. */
 export function hostFacts(different: Partial<HostFacts> = {}): HostFacts {
   return {
     hides: { cgroupMemory: false, cgroupPids: false, conntrack: false },
@@ -73,7 +74,7 @@ export function hostFacts(different: Partial<HostFacts> = {}): HostFacts {
   };
 }
 
-/** A client's load from one source address to one destination, the kernel choosing the ports. */
+/** Returns a client's load from one source address to one destination, with ports chosen by the kernel. */
 export function clientLoad(different: Partial<Load> = {}): Load {
   const groups = [
     {
@@ -112,7 +113,7 @@ export function clientLoad(different: Partial<Load> = {}): Load {
   };
 }
 
-/** A load with both ends on this host, from as many addresses as it takes. */
+/** Returns a load with both ends on this host and as many addresses as it needs. */
 export function localLoad(different: Partial<Load> = {}): Load {
   const own = {
     role: "both",
@@ -124,7 +125,7 @@ export function localLoad(different: Partial<Load> = {}): Load {
   return clientLoad({ ...own, ...different });
 }
 
-/** The settings as a kernel with these facts would show them, by tabs where there are several numbers. */
+/** Returns the settings as a kernel with these facts would show them, with tabs between numbers. */
 export function settingsOf(facts: HostFacts): Map<string, string> {
   const values: Record<string, string | number | undefined> = {
     "fs.nr_open": facts.nrOpen,

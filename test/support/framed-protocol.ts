@@ -1,14 +1,15 @@
-// A protocol of the tests' own, with what plain TCP's do not have: a handshake before a connection is ready, frames with a length,
-// refusals by a code, and a goodbye. A frame is a byte of length and so many bytes; the first of these says what it is.
+// A test protocol with features that plain TCP lacks: a handshake before a connection is ready, length-prefixed frames,
+// refusals with a code, and a goodbye. A frame is a length byte followed by that many bytes, of which the first is the
+// type.
 import { CODES, FAULT } from "../../src/protocols/codes.js";
 import { grown } from "../../src/protocols/columns.js";
 import type { ClientConnections, ClientProtocol, Connections, Protocol } from "../../src/protocols/contract.js";
 
 const [HELLO, MESSAGE, REFUSAL, GOODBYE] = ["h", "m", "r", "g"].map((letter) => letter.charCodeAt(0));
 export const REFUSAL_CODE = CODES.http + 77;
-/** A message came before hello. */
+/** A message arrived before hello. */
 export const TOO_EARLY = FAULT.BAD_FRAME;
-/** As bytes on their way. */
+/** Encoded frames. */
 export const FRAMES = { hello: "\x01h", message: "\x02mx", refusal: `\x02r${String.fromCharCode(77)}` };
 
 const encode = (text: string) => new TextEncoder().encode(text);
@@ -20,7 +21,7 @@ abstract class Framed implements Protocol {
   readonly handshake = "upgrade";
   readonly heartbeatMs = 0;
   protected readonly connections: Connections;
-  /** Of the frame that has begun: its length, how much of it has come, and its first byte; and whether hello was said. */
+  /** By slot: length, received bytes and first byte of the current frame, and whether hello has been sent. */
   private lengths: Uint8Array<ArrayBuffer>;
   private come: Uint8Array<ArrayBuffer>;
   private kinds: Uint8Array<ArrayBuffer>;
@@ -51,7 +52,7 @@ abstract class Framed implements Protocol {
         this.lengths[slot] = byte;
         this.come[slot] = 0;
         if (byte > 0) continue;
-        // No frame is empty.
+        // Empty frames are invalid.
         this.connections.refused(slot, FAULT.BAD_FRAME);
         return;
       }
@@ -72,12 +73,12 @@ abstract class Framed implements Protocol {
 
   closed(_slot: number): void {}
 
-  /** Bytes of a frame that has begun and not ended. */
+  /** Returns the number of bytes received of an incomplete frame. */
   protected partial(slot: number): number {
     return this.lengths[slot] === 0 ? 0 : this.come[slot]! + 1;
   }
 
-  /** @returns whether the connection goes on */
+  /** @returns whether the connection continues */
   private frame(slot: number, kind: number, last: number, length: number): boolean {
     if (kind === HELLO && this.isReady[slot] === 0) {
       this.isReady[slot] = 1;

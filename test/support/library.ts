@@ -1,4 +1,4 @@
-// The library as a user gets it: built, from dist/. Its types come from src/, so that checks need no build.
+// The built library from dist/, as a user gets it. Its types come from src/, so that type checking needs no build.
 import { existsSync } from "node:fs";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import type * as Library from "../../src/index.js";

@@ -1,22 +1,22 @@
-// What tests read in the project's pages: code blocks and links.
+// Reads code blocks and links in the project's pages.
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { ROOT } from "./library.js";
 
-/** Code blocks without their comments, which may be in another language. */
+/** Returns code blocks without comments, which may be in another language. */
 export function commandsIn(markdown: string): string[] {
   return [...markdown.matchAll(/^```(\w*)\n([\s\S]*?)^```$/gm)].map(([, language, code]) =>
     [language, ...code!.split("\n").map((line) => line.replace(/ *(^|\s)#.*$/, "").trimEnd())].join("\n"),
   );
 }
 
-/** Where links lead inside of the project; each once, in the order of their first mention. */
+/** Returns the targets of links within the project, each once, in order of first mention. */
 export function linksIn(markdown: string): string[] {
   const targets = [...markdown.matchAll(/\]\(([^)\s]+)\)/g)].map(([, target]) => target!);
   return [...new Set(targets.filter((target) => !/^[a-z]+:/.test(target)))];
 }
 
-/** The project's pages: the README files and `docs/`. */
+/** Returns the project's pages: the README files and `docs/`. */
 export function pages(): string[] {
   const inDocs = readdirSync(`${ROOT}docs`).map((name) => `docs/${name}`);
   return [...readdirSync(ROOT), ...inDocs].filter((name) => name.endsWith(".md"));
@@ -26,7 +26,7 @@ export function readPage(page: string): string {
   return readFileSync(join(ROOT, page), "utf8");
 }
 
-/** Links of a page that lead to no file, or to no heading of it. */
+/** Returns the links of a page that lead to a missing file or heading. */
 export function deadLinks(page: string): string[] {
   return linksIn(readPage(page)).filter((link) => {
     const [path, anchor] = link.split("#");

@@ -1,4 +1,5 @@
-// What every metric of a role must be: shown where it says it is, and named as Prometheus names its metrics.
+// Tests for the metrics of a role: each must appear where it is declared to, and follow the naming conventions of
+// Prometheus.
 import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
 import { familiesOf } from "../../src/engine/metric-names.js";
@@ -9,12 +10,12 @@ interface JsonSchema {
   readonly type?: string;
 }
 
-/** The value at a path such as `traffic.sentBytes`. */
+/** Returns the value at a path such as `traffic.sentBytes`. */
 export function valueAt(result: object, path: string): unknown {
   return path.split(".").reduce<unknown>((at, field) => (at as Record<string, unknown> | undefined)?.[field], result);
 }
 
-/** Tests of a role's declarations. @param kind of the result that has them */
+/** Defines the tests of a role's declarations. @param kind kind of result that contains them */
 export function testDeclarations(metrics: Metrics<MetricDefinitions>, kind: "connect" | "serve"): void {
   const definitions = Object.entries(metrics.definitions);
   const schema = JSON.parse(readFileSync(`docs/schema/${kind}-result.json`, "utf8")) as JsonSchema;

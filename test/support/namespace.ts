@@ -1,4 +1,4 @@
-// A network namespace of a test's own: quiet, so that its socket table can be compared row by row.
+// Network namespaces for individual tests, which are quiet enough to compare socket tables row by row.
 import { spawnSync } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 import { onTestFinished } from "vitest";
@@ -9,7 +9,7 @@ const SYS_SETNS = process.arch === "x64" ? 308 : 268;
 
 let last = 0;
 
-/** Whether namespaces can be made; says why not when they cannot, so that the test's skip has a reason. */
+/** Returns whether namespaces can be created. If not, prints the reason for skipping the test. */
 export function canMakeNamespaces(): boolean {
   const name = `fourtuple-try-${process.pid}`;
   const made = spawnSync("ip", ["netns", "add", name], { encoding: "utf8" });
@@ -18,7 +18,9 @@ export function canMakeNamespaces(): boolean {
   return made.status === 0;
 }
 
-/** Makes a namespace whose loopback is up; it goes with the test. @returns its name, for `ip netns exec` */
+/**
+ * Creates a namespace with loopback up; it is removed at the end of the test. @returns its name, for `ip netns exec`
+ */
 export function makeNamespace(): string {
   const name = `fourtuple-test-${process.pid}-${++last}`;
   spawnSync("ip", ["netns", "add", name]);
@@ -30,8 +32,8 @@ export function makeNamespace(): string {
 }
 
 /**
- * Moves this thread, and the processes that it starts, into a namespace whose loopback is up, until the test ends. Its
- * sockets must be closed by then: the namespace goes with the last of them.
+ * Moves this thread and the processes that it starts into a new namespace with loopback up, until the test ends. Its
+ * sockets must be closed by then, because the namespace disappears with the last of them.
  */
 export function enterNamespace(): void {
   const before = openSync("/proc/thread-self/ns/net", "r");

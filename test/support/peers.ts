@@ -1,4 +1,5 @@
-// Foreign peers made of Node's `net`, and both roles of ours, each ended with the test that started it.
+// Independent peers with Node's `net`, and both roles of the library. Each is stopped at the end of the test that
+// started it.
 import { once } from "node:events";
 import { connect as connectNet, createServer, type Server, type Socket } from "node:net";
 import { onTestFinished } from "vitest";
@@ -8,7 +9,7 @@ import { connect, serve } from "./library.js";
 import { type ProcessOptions, startProgram } from "./process.js";
 import { until } from "./until.js";
 
-/** Our server, stopped at the test's end; on an address of its own and a port that the kernel chose. */
+/** Starts our server at its own address and a port chosen by the kernel. It is stopped at the end of the test. */
 export async function startServer(options: Partial<ServeOptions> = {}): Promise<ServeRun> {
   const server = await serve({ at: `${ownAddress()}:0`, ...options });
   onTestFinished(async () => {
@@ -17,14 +18,14 @@ export async function startServer(options: Partial<ServeOptions> = {}): Promise<
   return server;
 }
 
-/** Our server in a process of its own. */
+/** Starts our server in its own process. */
 export async function startServerProcess(options: Partial<ServeOptions>, processOptions?: ProcessOptions) {
   const ip = ownAddress();
   const process = startProgram("library-server", { at: `${ip}:0`, ...options }, processOptions);
   return { ip, port: Number((await process.prints(/listening (\d+)/))[1]), process };
 }
 
-/** Our client, stopped at the test's end. */
+/** Starts our client. It is stopped at the end of the test. */
 export async function startClient(options: ConnectOptions): Promise<ConnectRun> {
   const run = await connect(options);
   onTestFinished(async () => {
@@ -37,12 +38,12 @@ export interface ForeignServer {
   readonly ip: string;
   readonly port: number;
   readonly at: string;
-  /** Connections it has now. */
+  /** Its current connections. */
   readonly sockets: Set<Socket>;
   readonly server: Server;
 }
 
-/** A `net` server in this process, at a port of its own; `onSocket` is told of each connection. */
+/** Starts a `net` server in this process at its own port; calls `onSocket` for each connection. */
 export async function startForeignServer(
   onSocket: (socket: Socket) => void = () => undefined,
   ip = ownAddress(),
@@ -63,11 +64,14 @@ export async function startForeignServer(
   return { ip, port, at: ip.includes(":") ? `[${ip}]:${port}` : `${ip}:${port}`, sockets, server };
 }
 
-/** Listens at a port of its own; not every address is a test's own, another file may have that port of ::1. */
+/**
+ * Listens at its own port. Retries, because some addresses are not exclusive to a test: another file may use that port
+ * of ::1.
+ */
 async function listen(server: Server, ip: string): Promise<void> {
   for (let tries = 1; ; tries++) {
     try {
-      // Room in the accept queue for all of a test's clients: this process may be busy when they come.
+      // Make room in the accept queue for all of a test's clients, because this process may be busy when they connect.
       await once(server.listen({ port: ownPort(), host: ip, backlog: 4096 }), "listening");
       return;
     } catch (error) {
@@ -76,7 +80,7 @@ async function listen(server: Server, ip: string): Promise<void> {
   }
 }
 
-/** A `net` server in a process of its own, at one port that the kernel chose. */
+/** Starts a `net` server in its own process, at a port chosen by the kernel. */
 export async function startForeignServerProcess(
   options: {
     host: string;
@@ -95,17 +99,18 @@ export async function startForeignServerProcess(
 
 export interface ForeignClient {
   readonly socket: Socket;
-  /** Everything received so far. */
+  /** Returns everything received so far. */
   received(): Buffer;
-  /** Whether the peer has ended the connection. */
+  /** Returns whether the peer has ended the connection. */
   hasEnded(): boolean;
-  /** Waits until so many bytes have come. */
+  /** Waits until this many bytes have been received. */
   receives(bytes: number): Promise<Buffer>;
 }
 
 /**
- * A `net` client that collects what it reads. At a foreign server of this process both ends are ESTABLISHED when it
- * returns: the server's is so only when the handshake's last packet has come, which can be after connect() has ended.
+ * Connects a `net` client that collects what it reads. If the server is in this process, both ends are ESTABLISHED when
+ * it returns; the server's end becomes so only with the last packet of the handshake, which may arrive after connect()
+ * has finished.
  */
 export async function connectForeign(
   to: { readonly ip: string; readonly port: number } | ForeignServer,
@@ -146,7 +151,7 @@ export async function connectForeign(
   };
 }
 
-/** Times things: `elapsed()` is the milliseconds since. */
+/** Returns a function that returns the milliseconds elapsed since this call. */
 export function stopwatch(): () => number {
   const start = performance.now();
   return () => performance.now() - start;

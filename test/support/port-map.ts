@@ -1,6 +1,6 @@
-// Reads a picture of ports back from its file, without the code that drew it: the lit cells of each field.
+// Reads the lit cells of each field back from a picture of ports, without the code that drew it.
 
-/** How often the path's rectangles cover each cell of 256 × 256. */
+/** Returns how many times the path's rectangles cover each of the 256 × 256 cells. */
 export function cellsOfPath(path: string): Uint8Array {
   const cells = new Uint8Array(65_536);
   let [x, y] = [0, 0];
@@ -17,13 +17,13 @@ export function cellsOfPath(path: string): Uint8Array {
 export interface LitField {
   readonly ip: string;
   readonly role: string;
-  /** Counted from the drawing. */
+  /** Number counted in the drawing. */
   readonly lit: number;
-  /** What the file says of itself. */
+  /** Number stated in the file. */
   readonly ports: number;
 }
 
-/** Every field of an SVG or HTML file, in the order in which they are drawn. */
+/** Returns every field of an SVG or HTML file in drawing order. */
 export function litFields(text: string): LitField[] {
   const pattern =
     /<g class="field" data-ip="([^"]*)" data-role="(\w+)" data-ports="(\d+)"[\s\S]*?class="lit[^"]*" d="([^"]*)"/g;

@@ -1,4 +1,5 @@
-// Child processes: our command line, helper programs and foreign ones. Each is ended with the test that started it.
+// Child processes: our command line, helper programs and third-party ones. Each is killed at the end of the test that
+// started it.
 import { type ChildProcess, spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { onTestFinished } from "vitest";
@@ -16,13 +17,13 @@ export interface ProcessOptions {
   readonly env?: Record<string, string>;
   /** Soft and hard RLIMIT_NOFILE. */
   readonly nofile?: number;
-  /** System calls that the kernel refuses to it by EPERM; "netlink" is socket(AF_NETLINK, …). */
+  /** System calls that the kernel rejects with EPERM for this process; "netlink" is socket(AF_NETLINK, …). */
   readonly refused?: readonly RefusedCall[];
-  /** Written to standard input, which is closed otherwise. */
+  /** Text for standard input, which is closed by default. */
   readonly input?: string;
 }
 
-/** A program under test: every wait for it has a deadline that says what it has printed. */
+/** A program under test. Every wait for it has a deadline, and reports what it has printed. */
 export class TestProcess {
   readonly child: ChildProcess;
   readonly #program: Subprocess;
@@ -44,7 +45,7 @@ export class TestProcess {
     return this.#program.stdout;
   }
 
-  /** Forgets what was printed, or some of it. */
+  /** Discards all or some of the output so far. */
   set stdout(text: string) {
     this.#program.stdout = text;
   }
@@ -61,7 +62,7 @@ export class TestProcess {
     return !this.#program.hasEnded;
   }
 
-  /** How it ended. */
+  /** Waits for its exit. */
   exited(deadlineMs = DEADLINE_MS): Promise<Exit> {
     return within(
       () => `the end of process ${this.pid}, which said: ${this.stdout}${this.stderr}`,
@@ -70,7 +71,7 @@ export class TestProcess {
     );
   }
 
-  /** Waits until its standard output holds `pattern`. */
+  /** Waits until its standard output matches `pattern`. */
   async prints(pattern: RegExp, deadlineMs = DEADLINE_MS): Promise<RegExpExecArray> {
     const printed = this.#program.prints(pattern).catch((cause) => {
       throw new Error(`it ended without printing ${pattern}: ${this.stdout}${this.stderr}`, { cause });
@@ -84,24 +85,24 @@ export class TestProcess {
   }
 }
 
-/** Starts a program; when the test ends it is killed, should it still run. */
+/** Starts a program, and kills it at the end of the test if it is still running. */
 export function start(command: string, args: readonly string[], options?: ProcessOptions): TestProcess {
   const started = new TestProcess(command, args, options);
   onTestFinished(() => started.kill());
   return started;
 }
 
-/** Starts the command line: `startCli(["serve", "127.0.0.1:0"])`. */
+/** Starts the command line, as in `startCli(["serve", "127.0.0.1:0"])`. */
 export function startCli(args: readonly string[], options?: ProcessOptions): TestProcess {
   return start(process.execPath, [CLI_FILE, ...args], options);
 }
 
-/** Runs the command line to its end. */
+/** Runs the command line until it exits. */
 export function runCli(args: readonly string[], options?: ProcessOptions & { deadlineMs?: number }): Promise<Exit> {
   return startCli(args, options).exited(options?.deadlineMs);
 }
 
-/** The result that a command has printed last as JSON, after its events. */
+/** Returns the result on the last line of JSON output. */
 export function resultOf(stdout: string) {
   return JSON.parse(stdout.trim().split("\n").at(-1)!);
 }
@@ -115,7 +116,7 @@ function programFile(name: string): string {
   return fileURLToPath(new URL(`./programs/${name}.mjs`, import.meta.url));
 }
 
-/** Whether a foreign program is installed; says so when it is not, so that the test's skip has a reason. */
+/** Returns whether a third-party program is installed. If not, prints the reason for skipping the test. */
 export function hasProgram(name: string): boolean {
   const isThere = spawnSync("bash", ["-c", `command -v ${name}`]).status === 0;
   if (!isThere) console.warn(`skipped: ${name} is not installed (apt-get install it to run these tests)`);

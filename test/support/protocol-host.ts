@@ -1,14 +1,14 @@
-// A host for protocols in tests: it keeps what they say, and sends nothing anywhere.
+// A protocol host for tests that records calls and sends nothing.
 import type { ClientConnections, ClientProtocol } from "../../src/protocols/contract.js";
 
-/** What a protocol has said of one connection. */
+/** Calls of a protocol for one connection. */
 export interface Said {
   sent: string;
   isReady: boolean;
   isClosed: boolean;
   refusedWith: number | undefined;
   answered: number;
-  /** Heartbeats sent, and answered by the peer. */
+  /** Heartbeats sent, and those answered by the peer. */
   beats: number;
   livesigns: number;
 }
@@ -16,13 +16,13 @@ export interface Said {
 export class ProtocolHost implements ClientConnections {
   unexpectedBytes = 0;
   mismatchedBytes = 0;
-  /** By slot. */
+  /** Records by slot. */
   readonly said: Said[] = [];
-  /** Content, as far as the protocol has told of it, by slot. */
+  /** Content reported by the protocol, by slot. */
   readonly content: string[] = [];
-  /** The constants of the protocol in question. */
+  /** Constants of the protocol under test. */
   constants: readonly Uint8Array[] = [];
-  /** What is told is kept; false for millions of connections. */
+  /** Whether calls are recorded; false for millions of connections. */
   keeps = true;
   private readonly waiting: number[] = [];
   private readonly sending = new Set<number>();
@@ -44,14 +44,14 @@ export class ProtocolHost implements ClientConnections {
     }
   }
 
-  /** A message is due: it is sent in part, or whole. */
+  /** Makes a message due, which is sent in part or completely. */
   begin(protocol: ClientProtocol, slot: number): void {
     protocol.due(slot);
     this.sending.add(slot);
     if (protocol.isAnswered) this.waiting[slot] = this.unanswered(slot) + 1;
   }
 
-  /** Whether the protocol has refused or closed the connection: it is told of it no more. */
+  /** Returns whether the protocol has refused or closed the connection and must not be called for it any more. */
   hasEnded(slot: number): boolean {
     const said = this.said[slot];
     return said !== undefined && (said.isClosed || said.refusedWith !== undefined);

@@ -1,4 +1,4 @@
-// Sockets with options that Node's `net` does not have, by descriptor; each is closed with its test.
+// Raw sockets with options that Node's `net` lacks, identified by descriptor. Each is closed at the end of its test.
 import { onTestFinished } from "vitest";
 import { libc, NativeBuffer } from "../../src/linux/syscalls/libc.js";
 import { SocketAddress } from "../../src/linux/syscalls/sockaddr.js";
@@ -28,7 +28,7 @@ export interface RawListener {
   readonly sharesPort?: boolean;
 }
 
-/** A listening socket. @returns its descriptor */
+/** Opens a listening socket. @returns its descriptor */
 export function listenRaw(
   ip: string,
   port: number,
@@ -44,7 +44,7 @@ export function listenRaw(
   return fd;
 }
 
-/** Takes whatever is in the accept queue. @returns descriptors */
+/** Accepts everything in the accept queue. @returns descriptors */
 export function acceptAll(listener: number): number[] {
   const fds: number[] = [];
   for (;;) {
@@ -56,7 +56,10 @@ export function acceptAll(listener: number): number[] {
   }
 }
 
-/** A client's socket; on loopback it is connected by now. @returns its descriptor, or a negative errno of connect() */
+/**
+ * Opens a client's socket; over loopback it is connected on return. @returns its descriptor, or a negative errno of
+ * connect()
+ */
 export function connectRaw(to: string, port: number, from?: { readonly ip: string; readonly port?: number }): number {
   const address = parseIp(to);
   const fd = open(address.family);
@@ -87,9 +90,9 @@ function closeLater(fd: number): void {
   onTestFinished(() => close(fd));
 }
 
-/** Closes it before its test ends. */
+/** Closes a socket before its test ends. */
 export function close(fd: number): void {
-  // Once only: the number may be somebody else's by the end of the test.
+  // Close only once, because the number may belong to another socket by the end of the test.
   if (opened.delete(fd)) closeFd(fd);
 }
 

@@ -1,9 +1,9 @@
-// The launcher that refuses system calls, against the kernel: other tests build on it.
+// Tests the launcher that rejects system calls against the kernel, because other tests depend on it.
 import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
 import { type RefusedCall, start } from "./process.js";
 
-// Tries each call with arguments that are never allowed, so that nothing happens: what differs is the errno.
+// Tries each call with invalid arguments, so that nothing happens and only the errno differs.
 const TRY = `
 const koffi = require("koffi");
 const program = koffi.load(null);
@@ -32,7 +32,7 @@ it("refuses the calls that are named, and no other", async () => {
   expect(errnos).toEqual([EPERM, EINVAL, EPERM, freeSetup]);
   expect(freeSetup).not.toBe(0);
   expect((await errnosOf(["io_uring_setup"])).errnos[3]).toBe(EPERM);
-  // The process that was started is the program itself: signals reach it.
+  // The process that was started is the program itself, so signals reach it.
   expect(status).toMatch(/^Seccomp:\s2$/m);
   expect(limits).toMatch(/Max open files +1000 /);
 });

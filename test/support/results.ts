@@ -1,4 +1,4 @@
-// Results of runs as they are when nothing went wrong, to be changed by tests.
+// Results of runs for tests to modify.
 import type { ConnectResult, RunEvidence, ServeResult } from "../../src/index.js";
 import { parseHostPorts } from "../../src/util/endpoint.js";
 
@@ -15,7 +15,7 @@ const EVIDENCE: RunEvidence = {
   interrupted: false,
 };
 
-/** `10.0.0.1:7777`, `[::1]:80` */
+/** Parses a destination such as `10.0.0.1:7777` or `[::1]:80`. */
 function endpointIn(destination: string): ConnectResult["endpoints"][number] {
   const { host, ports } = parseHostPorts(destination);
   return { ip: host, port: ports.first };
@@ -23,7 +23,7 @@ function endpointIn(destination: string): ConnectResult["endpoints"][number] {
 
 type Changed = Partial<Omit<ConnectResult, "evidence">> & { evidence?: Partial<ConnectResult["evidence"]> };
 
-/** A client's run of 1,000 that missed its target, changed as given. */
+/** Returns the result of a client run with 1,000 connections that missed its target, with the given changes. */
 export function connectResult({ evidence, ...changed }: Changed = {}): ConnectResult {
   return {
     kind: "connect",
@@ -68,7 +68,7 @@ export function connectResult({ evidence, ...changed }: Changed = {}): ConnectRe
   };
 }
 
-/** A server's life in which nothing was refused, changed as given. */
+/** Returns the result of a server that refused nothing, with the given changes. */
 export function serveResult(changed: Partial<ServeResult> = {}): ServeResult {
   return {
     kind: "serve",

@@ -1,4 +1,4 @@
-// Rings for tests: each is closed with its test.
+// io_urings for tests; each is closed at the end of its test.
 import { onTestFinished } from "vitest";
 import { Ring } from "../../src/linux/uring/ring.js";
 import type { RingOptions } from "../../src/linux/uring/setup.js";
@@ -23,7 +23,7 @@ export function openRing(options: RingOptions = { entries: 64, completions: 128 
   return ring;
 }
 
-/** Takes the completions that are there. */
+/** Takes all completions available now. */
 export function takeCompletions(ring: Ring): Completion[] {
   const taken: Completion[] = [];
   for (let i = 0; i < ring.ready; i++) {
@@ -33,7 +33,7 @@ export function takeCompletions(ring: Ring): Completion[] {
   return taken;
 }
 
-/** Enters the ring until there have been `count` completions. */
+/** Enters the ring until `count` completions have arrived. */
 export async function completionsOf(ring: Ring, count: number): Promise<Completion[]> {
   const seen: Completion[] = [];
   await until(

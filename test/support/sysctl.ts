@@ -1,12 +1,12 @@
-// Settings of this host or of a namespace that a test changes, and that are as they were when it ends.
+// Changes settings of this host or of a namespace for the duration of a test.
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync, writeFileSync } from "node:fs";
 import { onTestFinished } from "vitest";
 
 /**
- * Sets a sysctl of this host until the test ends. A process of its own puts it back when this one closes the pipe to it,
- * which the kernel does even if this one is killed.
+ * Sets a sysctl of this host until the test ends. A separate process restores it when the pipe from this one is closed,
+ * which the kernel does even after SIGKILL.
  */
 export function setSysctl(name: string, value: string): void {
   const file = `/proc/sys/${name.replaceAll(".", "/")}`;
@@ -22,7 +22,7 @@ export function setSysctl(name: string, value: string): void {
   writeFileSync(file, value);
 }
 
-/** Sets a sysctl of a namespace, which takes it along when it goes. */
+/** Sets a sysctl of a namespace; the change disappears with the namespace. */
 export function setSysctlIn(namespace: string, name: string, value: string): void {
   execFileSync("ip", ["netns", "exec", namespace, "sysctl", "-qw", `${name}=${value}`]);
 }

@@ -1,4 +1,5 @@
-// A command in a terminal of a given width: a pseudo-terminal by Python's standard library, its output without colours.
+// Runs a command in a terminal of a given width: a pseudo-terminal from Python's standard library, with colours
+// stripped from its output.
 import { fileURLToPath } from "node:url";
 import { CLI_FILE, hasProgram, start } from "./process.js";
 
@@ -6,12 +7,12 @@ const PROGRAM = fileURLToPath(new URL("./programs/in-terminal.py", import.meta.u
 // biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences begin with a control character
 const ESCAPES = /\u001b\[[0-9;?]*[A-Za-z]/g;
 
-/** Whether there is a terminal to be had; says why not. */
+/** Returns whether a terminal is available; prints why if not. */
 export function hasTerminal(): boolean {
   return hasProgram("python3");
 }
 
-/** Runs the command line with both outputs on one terminal of so many columns. @returns what it showed, line by line */
+/** Runs the command line with both outputs on a terminal with this many columns. @returns its output, line by line */
 export async function runInTerminal(columns: number, args: readonly string[]): Promise<string[]> {
   const { stdout } = await startInTerminal(columns, args).exited();
   return linesOf(stdout);

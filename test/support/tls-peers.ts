@@ -1,4 +1,5 @@
-// The other ends of TLS connections, on raw sockets: what a test sends and drains is encrypted on the way, by the same OpenSSL.
+// Peers of TLS connections on raw sockets. Data that a test sends and drains is encrypted on the way, by the same
+// OpenSSL.
 import { onTestFinished } from "vitest";
 import { tlsCodeName } from "../../src/linux/openssl/codes.js";
 import { TLS_AGAIN, TLS_END, TlsSessions } from "../../src/linux/openssl/session.js";
@@ -16,11 +17,16 @@ interface End {
   isReady: boolean;
   text: string;
   end: number | undefined;
-  /** Ciphertext that the kernel has not taken. */
+  /** Ciphertext that the kernel has not taken yet. */
   unsent: Buffer;
 }
 
-/** Ends of both roles. @param clientContext @param serverContext contexts that live as long as the tests */
+/**
+ * Returns peers in both roles.
+ *
+ * @param clientContext context that lives as long as the tests
+ * @param serverContext context that lives as long as the tests
+ */
 export function tlsPeers(clientContext: number, serverContext: number): Peers {
   const [dialing, accepting] = [new TlsSessions(clientContext), new TlsSessions(serverContext)];
   const ends = new Map<number, End>();
@@ -30,7 +36,7 @@ export function tlsPeers(clientContext: number, serverContext: number): Peers {
   const begin = (fd: number, sessions: TlsSessions, connection: number) => {
     const end = { connection, sessions, isReady: false, text: "", end: undefined, unsent: Buffer.alloc(0) };
     ends.set(fd, end);
-    // The number is another socket's after the test.
+    // The descriptor number belongs to another socket after the test.
     onTestFinished(() => {
       if (ends.delete(fd)) sessions.free(connection);
       awaited.splice(0);
@@ -102,7 +108,7 @@ export function tlsPeers(clientContext: number, serverContext: number): Peers {
     pump: (listeners) => {
       for (const listener of listeners) acceptNew(listener);
       for (const [fd, end] of ends) {
-        // What comes after the handshake is read by drain() only.
+        // Only drain() reads after the handshake.
         if (end.isReady) flush(fd, end);
         else if (end.end === undefined) step(fd);
       }

@@ -1,4 +1,4 @@
-// Transports under test: a handler that writes down what it is told, tuples from a list, and raw sockets as peers.
+// Transports under test: a handler that records events, tuples from a list, and raw sockets as peers.
 import { onTestFinished } from "vitest";
 import { EAGAIN } from "../../src/linux/syscalls/errno.js";
 import { openEventfd } from "../../src/linux/syscalls/eventfd.js";
@@ -22,33 +22,35 @@ import { ownAddress, ownPorts } from "./address.js";
 import { acceptAll, connectRaw, listenRaw } from "./raw-sockets.js";
 import { until } from "./until.js";
 
-/** What a transport has to say for itself to be tested. */
+/** Description of a transport for the tests. */
 export interface TransportCase {
   readonly openClient: (options: ClientTransportOptions) => ClientTransport | number;
   readonly openServer: (options: ServerTransportOptions) => ServerTransport | number;
-  /** Each connection takes a descriptor of this process. */
+  /** True if each connection takes a descriptor of this process. */
   readonly needsDescriptors: boolean;
-  /** It can tell what connect() itself answered from what came later. */
+  /** True if it distinguishes errors of connect() itself from later ones. */
   readonly tellsOwnAnswers: boolean;
-  /** What its peers speak; by default plain TCP. */
+  /** Peers that it talks to; plain TCP by default. */
   readonly peers?: Peers;
 }
 
-/** The other ends of the connections, by descriptor. */
+/** Peers of the connections, by descriptor. */
 export interface Peers {
-  /** They speak what plain sockets do not. */
+  /** True for plain sockets. */
   readonly isPlain: boolean;
-  /** How much more than its share a connection may bring in a turn: what was half there before. */
+  /** Number of bytes by which a connection may exceed its share in a turn, because of data received in part before. */
   readonly slack: number;
   accept(listener: number): number[];
   dial(to: string, port: number): number;
-  /** Sends as much of `text` as is taken. @returns how much that was */
+  /** Sends as much of `text` as is accepted. @returns number of bytes sent */
   send(fd: number, text: string): number;
-  /** Whatever it has: the text, and how it ended: a negative errno, 0 for FIN, undefined while it is open. */
+  /** Reads everything available. `end` is a negative errno, 0 for FIN, or undefined while the connection is open. */
   drain(fd: number): { text: string; end: number | undefined };
-  /** Does what is theirs to do without being asked, such as their part of a handshake. @param listeners where they may be awaited */
+  /**
+   * Does what peers do unasked, such as their part of a handshake. @param listeners sockets with connections to accept
+   */
   pump(listeners: readonly number[]): void;
-  /** Whether all are set up. */
+  /** Returns whether all handshakes are complete. */
   areReady(): boolean;
 }
 
@@ -63,7 +65,7 @@ export const plainPeers: Peers = {
   areReady: () => true,
 };
 
-/** Listening sockets of the running test. */
+/** Listening sockets of the current test. */
 const listeners = new Set<number>();
 
 export const BUDGET: TurnBudget = {
@@ -75,19 +77,19 @@ const TURNS_AT_ONCE = 20;
 
 export const bytesOf = (text: string) => NativeBuffer.from(Buffer.from(text));
 
-/** Writes down all events, each as a line such as `opened 0` or `failed 3 connect 111`; `on…` may be set to do more. */
+/** Records all events as lines such as `opened 0` or `failed 3 connect 111`. Set an `on…` callback to do more. */
 export class Recorder implements ClientHandler, ServerHandler {
   readonly events: string[] = [];
   turns = 0;
   onOpened: (slot: number) => void = () => undefined;
-  /** Says how many bytes are used; by default all. */
+  /** Returns how many bytes are used; by default all. */
   onReceived: (slot: number, bytes: NativeBuffer, offset: number, length: number) => number = (_s, _b, _o, length) =>
     length;
   onSent: (slot: number) => void = () => undefined;
   onAccepted: (slot: number) => void = () => undefined;
   private readonly texts = new Map<number, string[]>();
 
-  /** All that was received in `slot`. */
+  /** Returns everything received in `slot`. */
   text(slot: number): string {
     return this.texts.get(slot)?.join("") ?? "";
   }
@@ -142,7 +144,7 @@ export interface Tuple {
   readonly to: { readonly ip: string; readonly port: number };
 }
 
-/** The tuples of a list, in their order, and what was said about them. */
+/** Provides tuples from a list in order, and records the calls. */
 export class TupleList implements TupleSource {
   readonly kernelPicksPort = false;
   readonly isUnbound = false;
@@ -182,12 +184,12 @@ export class TupleList implements TupleSource {
   }
 }
 
-/** A transport with what it was made from; all of it ends with the test. */
+/** A transport and its parts, all of which end with the test. */
 export interface UnderTest<T extends Transport> {
   readonly transport: T;
   readonly told: Recorder;
   readonly wakeFd: number;
-  /** Turns that do not wait, some at a time, until the condition holds. */
+  /** Runs turns without waiting, several at a time, until the condition holds. */
   turnUntil(what: string, holds: () => boolean): Promise<void>;
 }
 
@@ -242,7 +244,10 @@ function underTest<T extends Transport>(
   return { transport: made, told, wakeFd, turnUntil };
 }
 
-/** Whatever a raw socket has: the text, and how it ended: a negative errno, 0 for FIN, undefined while it is open. */
+/**
+ * Reads everything available on a raw socket. `end` is a negative errno, 0 for FIN, or undefined while the connection
+ * is open.
+ */
 export function drain(fd: number): { text: string; end: number | undefined } {
   const buffer = new NativeBuffer(65_536);
   let text = "";
@@ -254,7 +259,7 @@ export function drain(fd: number): { text: string; end: number | undefined } {
   }
 }
 
-/** How a peer ends, once it does; what came before is dropped. */
+/** Waits for the end of a peer, discarding data before it. */
 export async function endOf(fd: number, peers = plainPeers): Promise<number> {
   const { end } = await until(
     "the peer's end",
@@ -264,13 +269,13 @@ export async function endOf(fd: number, peers = plainPeers): Promise<number> {
   return end!;
 }
 
-/** Sends as much of `text` as the kernel takes over a raw socket. @returns how much that was */
+/** Sends as much of `text` as the kernel accepts on a raw socket. @returns number of bytes sent */
 export function sendRaw(fd: number, text: string): number {
   const sent = sendBytes(fd, bytesOf(text), 0, text.length);
   return Math.max(0, sent);
 }
 
-/** A listening raw socket, and tuples that go to it. */
+/** Opens a listening raw socket, and returns tuples that lead to it. */
 export function target(count: number, backlog?: number) {
   const ip = ownAddress();
   const listener = listenRaw(ip, 0, backlog === undefined ? {} : { backlog });

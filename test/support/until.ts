@@ -1,17 +1,17 @@
-// Waiting for a condition: the only way in which tests wait. Says what was seen last when it never comes true.
+// Waits for a condition. Tests wait in no other way. Reports what was last seen if the condition never holds.
 import { setTimeout as delay } from "node:timers/promises";
 import { inspect } from "node:util";
 
 const POLL_MS = 10;
-/** Far more than anything takes: it tells what never comes from what comes late on a busy host. */
+/** Much longer than anything takes, to tell what never happens from what happens late on a busy host. */
 export const DEADLINE_MS = 25_000;
 
 /**
  * Reads a value until it is accepted.
  *
- * @param what the condition in words, for the error
- * @returns the value that was accepted
- * @throws {Error} with the value last seen, when the deadline passes first
+ * @param what description of the condition for the error message
+ * @returns the accepted value
+ * @throws {Error} with the last value seen if the deadline passes first
  */
 export async function until<T>(
   what: string,
@@ -28,7 +28,7 @@ export async function until<T>(
   }
 }
 
-/** The promise's value, or an error that names what did not come in time. */
+/** Returns the promise's value, or throws an error that names what did not happen in time. */
 export async function within<T>(
   what: string | (() => string),
   promise: Promise<T>,

@@ -1,4 +1,4 @@
-// A WebSocket's bytes made apart from the code under test: frames, requests and answers as the RFC writes them.
+// WebSocket bytes created independently of the code under test: frames, requests and responses as in the RFC.
 import type { WebSocketSpec } from "../../src/protocols/spec/spec.js";
 
 export const SPEC: WebSocketSpec = {
@@ -10,11 +10,11 @@ export const SPEC: WebSocketSpec = {
   maxMessageBytes: 1024 * 1024,
 };
 
-/** RFC 6455, 1.3: a key, and what it is answered by. */
+/** Key and accept value from RFC 6455, section 1.3. */
 export const KEY = "dGhlIHNhbXBsZSBub25jZQ==";
 export const ACCEPT = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
-/** A request for an upgrade, with these fields in place of the usual ones. */
+/** Returns an upgrade request with the given header fields replaced. */
 export function request(fields: Record<string, string | undefined> = {}, line = "GET / HTTP/1.1"): string {
   const all = {
     Host: "example.com",
@@ -27,7 +27,7 @@ export function request(fields: Record<string, string | undefined> = {}, line = 
   return head(line, all);
 }
 
-/** The answer that agrees to it. */
+/** Returns the response that accepts it. */
 export function agreement(
   fields: Record<string, string | undefined> = {},
   line = "HTTP/1.1 101 Switching Protocols",
@@ -40,7 +40,7 @@ function head(line: string, fields: Record<string, string | undefined>): string 
   return [line, ...lines, "", ""].join("\r\n");
 }
 
-/** A frame, a character a byte. @param mask of four bytes, for a client's */
+/** Returns a frame, one character per byte. @param mask four bytes, for frames of a client */
 export function frame(
   opcode: number,
   content: string,
@@ -56,7 +56,7 @@ export function frame(
   return String.fromCharCode(...bytes) + (mask ?? "") + masked.map((byte) => String.fromCharCode(byte)).join("");
 }
 
-/** A Close frame's content. */
+/** Returns the payload of a Close frame. */
 export function closing(code: number, reason = ""): string {
   return String.fromCharCode(code >> 8, code & 255) + reason;
 }

@@ -1,5 +1,5 @@
-// Starts a server or a client again and again, and makes another system call of the main thread fail each time: the first, the second, …
-// until one start-up needs no more calls. Prints a line of JSON for each.
+// Starts a server or a client repeatedly and makes a different system call of the main thread fail each time: the
+// first, the second, and so on until start-up needs no more calls. Prints a line of JSON for each.
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { connect, serve } from "../../../dist/index-unbundled.js";
@@ -7,7 +7,7 @@ import { lastErrno, libc } from "../../../dist/linux/syscalls/libc.js";
 
 const { host, role } = JSON.parse(process.argv[2]);
 const EMFILE = 24;
-// They acquire nothing.
+// These calls acquire nothing.
 const OTHERS = ["close", "munmap", "read", "write"];
 const real = { ...libc };
 let calls = 0;
@@ -24,7 +24,7 @@ for (const [name, call] of Object.entries(real)) {
 }
 
 const server = role === "connect" ? await serve({ at: `${host}:0`, log: "none" }) : undefined;
-// Threads and what is loaded once are there afterwards.
+// Creates threads and loads modules that remain afterwards.
 await attempt(0);
 for (let n = 1; ; n++) {
   const before = descriptors();
@@ -52,7 +52,7 @@ async function attempt(n) {
       role === "serve"
         ? await serve({ at: `${host}:0`, log: "none" })
         : await connect({ to: `${host}:${server.address.port}`, connections: 3, durationMs: 0, oneTable: true });
-    // What fails later is not of the start-up.
+    // Failures after start-up are not part of the test.
     if (role === "serve") failing = 0;
     await (role === "serve" ? run.stop() : run.done);
     return { name: "done" };
@@ -63,7 +63,7 @@ async function attempt(n) {
   }
 }
 
-/** What a run asked the kernel at its end may still be on its way. */
+/** The kernel may still be processing a run's last requests. */
 async function settledDescriptors(wanted) {
   let seen = descriptors();
   for (let wait = 0; wait < 200 && seen.length > wanted; wait++) {
@@ -83,7 +83,7 @@ function descriptors() {
   });
 }
 
-/** TCP sockets of this address that listen. */
+/** Counts the listening TCP sockets at this address. */
 function listening() {
   const address = host
     .split(".")

@@ -1,6 +1,6 @@
-// A peer that sends without end, by sendfile(2): it copies nothing, and so is faster than whoever reads. As a `client` it
-// connects to `ip` and `port`; as a `server` it listens there, prints `listening <port>` and floods the first of `accepts` that come. With
-// `reads` it takes what comes back, in a thread of its own, and copies nothing either.
+// Peer that sends endlessly with sendfile(2), which copies nothing and is therefore faster than any reader. As a
+// `client` it connects to `ip` and `port`; as a `server` it listens there, prints `listening <port>`, accepts `accepts`
+// connections and floods the first. With `reads`, a separate thread discards what comes back, also without copying.
 import { isMainThread, Worker, workerData } from "node:worker_threads";
 import { lastErrno, libc, NativeBuffer } from "../../../dist/linux/syscalls/libc.js";
 import { SocketAddress } from "../../../dist/linux/syscalls/sockaddr.js";
@@ -15,7 +15,7 @@ if (isMainThread) {
   const { role, ip, port = 0, reads = false, accepts = 1 } = JSON.parse(process.argv[2]);
   const fd = role === "server" ? acceptFirst(ip, port, accepts) : connectTo(ip, port);
   if (reads) new Worker(new URL(import.meta.url), { workerData: fd });
-  // After the thread has started: from here on nothing else happens in this one.
+  // Start after the thread has, because flooding blocks this one forever.
   setTimeout(() => flood(fd), reads ? 200 : 0);
 } else {
   const buffer = new NativeBuffer(1);

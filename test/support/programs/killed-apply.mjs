@@ -1,4 +1,5 @@
-// Applies one change and is killed by SIGKILL at its write: before it, or right after it, when the journal has no mark yet.
+// Applies one change and kills itself with SIGKILL at the write: either before it, or right after it, when the journal
+// has no mark yet.
 import { applyPlan, KERNEL_SETTINGS } from "../../../dist/tuning/apply.js";
 
 const { change, journal, moment } = JSON.parse(process.argv[2]);

@@ -1,5 +1,6 @@
-// The lab's two hosts with connections between them, in a process of its own. Its options: { place, connections, cut }. Prints
-// `open <json>` with what there is; SIGTERM and SIGINT close the place in order and print `closed`, SIGUSR2 is a crash.
+// Opens the lab's two hosts with connections between them, in its own process. Options: { place, connections, cut }.
+// Prints `open <json>` with their description. SIGTERM and SIGINT close the testbed and print `closed`; SIGUSR2 crashes
+// the process.
 import { onSnapshot } from "../../../dist/client/event-stream.js";
 import { openTestbed } from "../../../dist/lab/testbed/testbed.js";
 
@@ -17,7 +18,7 @@ await new Promise((resolve, reject) => {
   connecting.result.then(({ stderr }) => reject(new Error(stderr)));
 });
 
-// A program that hears of nobody's end.
+// A program that does not notice when others exit.
 testbed.client.exec("tail", ["-f", "/dev/null"]).catch(() => {});
 if (cut) await testbed.client.exec("ip", ["link", "set", testbed.client.device, "down"]);
 

@@ -1,4 +1,4 @@
-// Our own client, by the library, in a process of its own: `begun`, and at the end `result <json>`.
+// Runs the library's client in its own process. Prints `begun`, and `result <json>` at the end.
 import { connect } from "../../../dist/index.js";
 
 const run = await connect(JSON.parse(process.argv[2]));

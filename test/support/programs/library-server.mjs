@@ -1,5 +1,5 @@
-// Our own server, by the library, in a process of its own: `listening <port>`, then on SIGUSR2 a snapshot as
-// `snapshot <json>`; SIGTERM stops it and prints `result <json>`.
+// Runs the library's server in its own process. Prints `listening <port>`. SIGUSR2 makes it print `snapshot <json>`;
+// SIGTERM stops it, and it prints `result <json>`.
 import { serve } from "../../../dist/index.js";
 
 const server = await serve(JSON.parse(process.argv[2]));

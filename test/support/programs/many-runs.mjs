@@ -1,4 +1,5 @@
-// A server and a client by the library, again and again in one process. Prints `descriptors <after the first> <after the last>`.
+// Runs a server and a client with the library repeatedly in one process. Prints `descriptors <after the first> <after
+// the last>`.
 import { readdirSync } from "node:fs";
 import { connect, serve } from "../../../dist/index.js";
 

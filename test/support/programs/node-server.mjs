@@ -1,7 +1,6 @@
-// A foreign server, Node's `net`, in a process of its own. Prints `listening <port>`, and a line for each thing told:
-// {"peers": […]} as they come when asked. A line on standard input of its parent is not needed: signals drive it.
-// Closes each connection when it is `idleMs` old, or every `closeEvery`th as it comes.
-//   SIGUSR2: closes every connection with FIN.  SIGTERM: ends.
+// Independent server with Node's `net` in its own process. Prints `listening <port>` for each port, `peer <address>
+// <port>` for each connection if `logPeers` is set, and `ready`. Closes each connection after `idleMs`, or every
+// `closeEvery`th one on arrival. SIGUSR2 closes every connection with FIN. SIGTERM ends the process.
 import net from "node:net";
 
 const {

@@ -1,4 +1,4 @@
-// Several clients at once in one process. Prints how many met their target.
+// Runs several clients at once in one process. Prints how many met their target.
 import { connect, serve } from "../../../dist/index.js";
 
 const { host, runs } = JSON.parse(process.argv[2]);

@@ -1,9 +1,9 @@
-// Becomes another program, to which the kernel refuses system calls by EPERM: what containers and hardened hosts do by a
-// seccomp filter. Its options: { refused, command, args }. The filter binds this thread, and exec keeps it: the process
-// stays the same one, so that signals and the exit code are the program's own.
+// Executes another program for which the kernel rejects certain system calls with EPERM, as containers and hardened
+// hosts do with seccomp. Options: { refused, command, args }. The filter applies to this thread and survives exec, so
+// the process stays the same, and signals and the exit code are those of the program.
 import { createRequire } from "node:module";
 
-// Numbers by system call: asm/unistd_64.h for x64, asm-generic/unistd.h for arm64.
+// System call numbers: asm/unistd_64.h for x64, asm-generic/unistd.h for arm64.
 const NUMBERS = {
   x64: { socket: 41, unshare: 272, io_uring_setup: 425, epoll_pwait2: 441 },
   arm64: { socket: 198, unshare: 97, io_uring_setup: 425, epoll_pwait2: 441 },
@@ -23,7 +23,7 @@ const ARCHITECTURE = 4;
 const FIRST_ARGUMENT = 16;
 
 const load = (offset) => [0x20, 0, 0, offset];
-/** Goes on with the next instruction when the loaded word is `value`, else leaves out `skip` of them. */
+/** Continues with the next instruction if the loaded word is `value`, otherwise skips `skip` instructions. */
 const only = (value, skip) => [0x15, 0, skip, value];
 const ALLOW = [0x06, 0, 0, 0x7fff0000];
 const REFUSE = [0x06, 0, 0, 0x00050001];
@@ -53,7 +53,7 @@ const prctl = program.func("int prctl(int option, ulong a, uintptr_t b, ulong c,
 const signal = program.func("uintptr_t signal(int signal, uintptr_t handler)");
 const fcntl = program.func("int fcntl(int fd, int command, ...)");
 const execvp = program.func("int execvp(const char *file, const char **args)");
-// struct sock_fprog: u16 length, a pointer to the instructions.
+// struct sock_fprog: u16 length, and a pointer to the instructions.
 const fprog = Buffer.alloc(16);
 fprog.writeUInt16LE(filter.length, 0);
 fprog.writeBigUInt64LE(BigInt(koffi.address(instructions)), 8);
@@ -61,7 +61,7 @@ fprog.writeBigUInt64LE(BigInt(koffi.address(instructions)), 8);
 if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) !== 0) throw new Error(`PR_SET_NO_NEW_PRIVS: errno ${koffi.errno()}`);
 if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, Number(koffi.address(fprog)), 0, 0) !== 0)
   throw new Error(`PR_SET_SECCOMP: errno ${koffi.errno()}`);
-// Node marks its standard descriptors as closed by exec, and ignores SIGPIPE, which exec would hand on.
+// Node sets close-on-exec on its standard descriptors and ignores SIGPIPE, which exec would preserve.
 for (const fd of [0, 1, 2]) fcntl(fd, F_SETFD, "int", 0);
 signal(SIGPIPE, 0);
 execvp(command, [command, ...args, null]);

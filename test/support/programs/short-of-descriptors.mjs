@@ -1,4 +1,5 @@
-// Starts a server when only a few descriptors are free. Prints `serves <address>` or `refused <code>`, and stays until it is ended.
+// Starts a server while only a few descriptors are free. Prints `serves <address>` or `refused <code>`, and runs until
+// it is terminated.
 import { closeSync, openSync } from "node:fs";
 import "../../../dist/server/serve.js";
 import { serve } from "../../../dist/index-unbundled.js";
@@ -7,15 +8,15 @@ const { host, free } = JSON.parse(process.argv[2]);
 const stays = setInterval(() => undefined, 60_000);
 const held = [];
 
-// What is loaded once is loaded by now; both are part of the start-up, which has failed in good order or is complete.
+// Start-up is over: everything is loaded, and the server has either started or failed cleanly.
 const outcome = await start();
 for (const fd of held.splice(0)) closeSync(fd);
-// Before it prints: whoever reads that may end it at once.
+// Install the handler before printing, because a reader may send SIGTERM at once.
 process.once("SIGTERM", () => Promise.resolve(outcome.server?.stop()).finally(() => clearInterval(stays)));
 console.log(outcome.text);
 
 async function start() {
-  // Loads what checks the options.
+  // Loads the modules that check the options.
   await serve({ at: "none" }).catch(() => undefined);
   try {
     for (;;) held.push(openSync("/dev/null"));

@@ -1,9 +1,10 @@
-// A table of so many slots in a thread with a worker's heap: filled and emptied at once, then in batches. Prints `done`.
+// Fills and empties a table of many slots in a thread with the heap size of a worker, first at once and then in
+// batches. Prints `done`.
 import { isMainThread, Worker, workerData } from "node:worker_threads";
 import { ConnectionTable } from "../../../dist/transport/kernel-epoll/connection-table.js";
 import { SlotQueue } from "../../../dist/transport/slot-queue.js";
 
-// Descriptors that nobody has: closing them fails, and nothing else happens.
+// Descriptors that do not exist. Closing them fails without any other effect.
 const FIRST_FD = 2 ** 30;
 const BATCH = 50_000;
 

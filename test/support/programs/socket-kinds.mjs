@@ -1,5 +1,5 @@
-// Makes a socket of every kind in its network namespace and prints the namespace's table as JSON: read by both of our
-// sources and by ss. Its options: { dist }, the built library's folder.
+// Creates a socket of every kind in its network namespace and prints the socket table as JSON, as read by both of our
+// sources and by ss. Options: { dist }, the folder of the built library.
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
@@ -32,7 +32,7 @@ function connectRaw(ip, port, times) {
   return fds;
 }
 
-/** Reads until it is so: what Node and the kernel still do must be over before the table is compared. */
+/** Reads until the condition holds. Node and the kernel must be finished before the table is compared. */
 async function until(what, read, isSo) {
   const endMs = performance.now() + 25_000;
   for (;;) {
@@ -44,11 +44,11 @@ async function until(what, read, isSo) {
 }
 
 function runSs(...args) {
-  // It has something to say on standard error about cgroups, which nobody asked for.
+  // ss prints an irrelevant message about cgroups to standard error.
   return execFileSync("ss", args, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
 }
 
-/** Without `onSocket` nothing is read. */
+/** Without `onSocket`, the server reads nothing. */
 const listen = (port, host, onSocket) =>
   new Promise((resolve) => {
     const options = { allowHalfOpen: true, pauseOnConnect: onSocket === undefined };
@@ -59,7 +59,7 @@ const open = (port, host) =>
     const socket = connect({ port, host, allowHalfOpen: true }, () => resolve(socket.on("error", () => undefined)));
   });
 
-// ESTABLISHED in IPv4, IPv6 and IPv4-mapped, with something unread.
+// ESTABLISHED over IPv4, IPv6 and IPv4-mapped addresses, with unread data.
 await listen(1001, "127.0.0.1");
 await listen(1002, "::1");
 await listen(1003, "::");
@@ -70,13 +70,13 @@ for (const [port, host] of [
   [1003, "::1"],
 ])
   (await open(port, host)).write("unread");
-// CLOSE_WAIT and FIN_WAIT2: the client has said all it had to say, the server has not.
+// CLOSE_WAIT and FIN_WAIT2: the client has closed its side, the server has not.
 await listen(1004, "127.0.0.1", (socket) => socket.resume());
 await listen(1005, "::", (socket) => socket.resume());
 (await open(1004, "127.0.0.1")).end();
 (await open(1005, "127.0.0.1")).end();
 (await open(1005, "::1")).end();
-// TIME_WAIT: the client was the first to close.
+// TIME_WAIT: the client closed first.
 await listen(1006, "::", (socket) => socket.resume().on("end", () => socket.end()));
 for (const host of ["127.0.0.1", "::1"]) (await open(1006, host)).resume().end();
 // A full accept queue, then SYN_SENT.
@@ -84,7 +84,7 @@ listenRaw(V4, 1007, 1);
 connectRaw(V4, 1007, 4);
 listenRaw(V6, 1007, 1);
 connectRaw(V6, 1007, 4);
-// SYN_RECV: the listener waits for data before it believes in the connection.
+// SYN_RECV: the listener defers accepting until data arrives.
 const one = NativeBuffer.from(new Uint8Array(Int32Array.of(30).buffer));
 for (const [ip, port] of [
   [V4, 1008],
@@ -93,8 +93,9 @@ for (const [ip, port] of [
   libc.setsockopt(listenRaw(ip, port, 16), IPPROTO_TCP, TCP_DEFER_ACCEPT, one.address, 4);
 connectRaw(V4, 1008, 2);
 connectRaw(V6, 1008, 1);
-// SYN_RECV by a full accept queue: the first client's request waits for data. The second one's data fill the queue, so
-// that there is no place for the first when its data come: the request stays, as if the last ACK were lost.
+// SYN_RECV caused by a full accept queue. The request of the first client waits for data. Data of the second client
+// fills the queue, so that there is no room for the first when its data arrives; its request remains, as if the last
+// ACK had been lost.
 const readOverflows = () => {
   const [names, values] = readFileSync("/proc/net/netstat", "utf8")
     .split("\n")
@@ -106,7 +107,7 @@ for (const ip of [V4, V6]) {
   libc.setsockopt(listener, IPPROTO_TCP, TCP_DEFER_ACCEPT, one.address, 4);
   const [first, second] = connectRaw(ip, 1009, 2);
   const overflows = readOverflows();
-  // In this order, and each once its handshake is over.
+  // Send in this order, each after its handshake is complete.
   for (const fd of [second, first])
     await until(
       "the byte is sent",

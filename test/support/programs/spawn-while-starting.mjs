@@ -1,4 +1,4 @@
-// Starts servers by the library, and other programs in the moments in which the servers' threads start. Prints `done`.
+// Starts servers with the library, and spawns other programs while the servers' threads are starting. Prints `done`.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { setImmediate } from "node:timers/promises";
@@ -17,7 +17,7 @@ for (let round = 0; round < rounds; round++) {
     children.push(once(spawn("true", { stdio: "ignore" }), "exit"));
     await setImmediate();
   }
-  // The second thread may be starting still.
+  // The second thread may still be starting.
   for (let more = 0; more < 10; more++) {
     children.push(once(spawn("true", { stdio: "ignore" }), "exit"));
     await setImmediate();

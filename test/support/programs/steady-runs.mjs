@@ -1,4 +1,4 @@
-// A server and a client by the library, again and again in one process. Prints what the process has of memory mappings, descriptors and
+// Runs a server and a client with the library repeatedly in one process. Prints its memory mappings, descriptors and
 // threads after a third of the rounds, when everything has been used once, and at the end.
 import { readdirSync, readFileSync } from "node:fs";
 import { connect, serve } from "../../../dist/index.js";
