@@ -37,7 +37,7 @@ export class Heartbeats {
     return Math.max(0, dueMs - nowMs);
   }
 
-  /** Passes slots below `end` that are due to the carrier. */
+  /** Calls the carrier for each slot below `end` that is due. */
   sendDue(nowMs: number, end: number): void {
     while (end > this.places) this.grow();
     const reached = Math.floor(((nowMs - this.startMs) / this.intervalMs) * this.places);
@@ -59,7 +59,7 @@ export class Heartbeats {
     const round = Math.floor(this.cursor / this.places);
     const within = this.cursor - round * this.places;
     this.places *= 2;
-    // Keep the same moment within the round, now at twice the number of places.
+    // Keep the position within the round, scaled to the doubled number of places.
     this.cursor = round * this.places + within * 2;
   }
 }

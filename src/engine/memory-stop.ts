@@ -14,7 +14,7 @@ const MOST_SHARE = 0.25;
  */
 const PINNED_BYTES_PER_SOCKET = 1024;
 
-/** Result if memory cannot be read, so that no run stops for it. */
+/** Used if memory cannot be read, so that the run continues. */
 const UNSEEN: MemoryRoom = { bound: "host", availableBytes: Number.POSITIVE_INFINITY, floorBytes: 0 };
 
 /** Returns the memory room of the host or of the cgroup, whichever is closer to its floor. */

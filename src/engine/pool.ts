@@ -15,7 +15,7 @@ export interface PoolOptions<Message> {
   /** Whether all threads use the main thread's descriptor table. By default each has its own, if permitted. */
   readonly sharesTable?: boolean;
   readonly onMessage: (message: Message, worker: number) => void;
-  /** Called when a thread dies of an error. Its connections are lost. */
+  /** Called when a thread terminates with an error. Its connections are lost. */
   readonly onFault: (error: AppError, worker: number) => void;
 }
 

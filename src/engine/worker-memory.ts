@@ -51,7 +51,7 @@ export interface MemoryLayout {
   readonly histograms: number;
 }
 
-/** Shared memory of one worker, allocated by the main thread and wrapped around the same buffer by the worker. */
+/** Shared memory of one worker. The main thread allocates it, and the worker wraps the same buffer. */
 export class WorkerMemory {
   readonly buffer: SharedArrayBuffer;
   readonly control: Int32Array;

@@ -34,7 +34,7 @@ export interface ClientTlsOptions extends TlsOptions {
   readonly serverName?: string | undefined;
 }
 
-/** TLS of a client. */
+/** TLS settings of a client. */
 export interface TlsSpec extends TlsSettings {
   readonly resumes: boolean;
   readonly serverName?: string | undefined;

@@ -14,10 +14,10 @@ export function findHeadEnd(bytes: Uint8Array, start: number, end: number): numb
   return -1;
 }
 
-/** What Heads.read() returns instead of an end: the head is incomplete, or too long to read or buffer. */
+/** Results of Heads.read() other than an end: the head is incomplete, or too long to read or buffer. */
 export const HEAD = { partial: -1, tooLong: -2 } as const;
 
-/** Finds the ends of heads. Looks at each byte once, however a head is split into reads. */
+/** Finds the ends of heads. Examines each byte once, however a head is split into reads. */
 export class Heads {
   /** The last complete head: bytes `start` to `end` of `bytes`. */
   bytes: Uint8Array = new Uint8Array(0);
@@ -30,7 +30,10 @@ export class Heads {
     this.leftovers = leftovers;
   }
 
-  /** Reads bytes `start` to `end` as the next part of the head of `slot`. @returns where in `bytes` it ends, or one of HEAD */
+  /**
+   * Reads bytes `start` to `end` as the next part of the head of `slot`.
+   * @returns end of the head in `bytes`, or one of HEAD
+   */
   read(slot: number, bytes: Uint8Array, start: number, end: number): number {
     const { leftovers } = this;
     const before = leftovers.lengthOf(slot);
@@ -43,7 +46,7 @@ export class Heads {
     return at;
   }
 
-  /** @param before bytes of it that are buffered */
+  /** @param before number of bytes of the head already buffered */
   private readOn(slot: number, before: number, bytes: Uint8Array, start: number, end: number): number {
     const { leftovers } = this;
     const taken = Math.min(end - start, LONGEST_HEAD - before);

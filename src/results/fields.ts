@@ -60,7 +60,7 @@ export const hostLoad = z
     othersShare: share.describe("share used by other programs"),
     stealShare: share.describe("share given to other guests by the hypervisor"),
   })
-  .describe("shares of all CPUs used by others in the meantime; missing if they cannot be read");
+  .describe("shares of all CPUs used by others during the measurement; missing if they cannot be read");
 export type HostLoad = TypeOf<typeof hostLoad>;
 
 /** TLS statistics of either side. */

@@ -57,7 +57,7 @@ const inspected = z.object({
   privilege: z
     .enum(["none", "CAP_NET_ADMIN", "CAP_SYS_ADMIN", "CAP_SYS_RESOURCE", "administrator"])
     .describe(
-      "privilege required to change it: none, root in this network namespace, root on the host, or an administrator of the kernel command line, the container or the hardware",
+      "privilege required to change it: none, root in this network namespace, root on the host, or an administrator, for example of the kernel command line, the container or the hardware",
     ),
   pitfall: z.string().describe("common misconception about the limit"),
   sysctl: z.string().optional().describe("sysctl to change, if a program can write it"),
@@ -69,7 +69,7 @@ export type Scope = InspectedLimit["scope"];
 /** End of a connection to which a limit applies. */
 export type Side = InspectedLimit["side"];
 /**
- * Privilege required to change a limit: none, root in this network namespace, root on the host, or an administrator of
- * the kernel command line, the container or the hardware.
+ * Privilege required to change a limit: none, root in this network namespace, root on the host, or an administrator,
+ * for example of the kernel command line, the container or the hardware.
  */
 export type Privilege = InspectedLimit["privilege"];

@@ -9,14 +9,14 @@ export const messages = z
       .describe("what counted as an answer: the same bytes, any bytes, or nothing"),
     bytes: count,
     ratePerSec: perSecond.describe("requested rate per connection"),
-    due: count.describe("messages whose time came while their connection was open"),
+    due: count.describe("messages that became due while their connection was open"),
     sent: count,
     answered: count,
     unanswered: count.describe(
       "messages sent but not answered within a second of the last one being sent, or before their connection was lost",
     ),
     inFlight: count.describe(
-      "messages sent but not waited for: younger than answers took, which was always about the same, or on a connection that the schedule closed",
+      "messages sent but not waited for: either more recent than the response time, which was nearly constant, or on a connection that the schedule closed",
     ),
     late: count.describe("messages sent more than a millisecond after they were due"),
     longestDelayMs: milliseconds,

@@ -140,5 +140,5 @@ export const lossPattern = z
     keptYounger: count.describe("of these, the number ESTABLISHED no earlier than the last lost connection"),
     oldestKeptMs: milliseconds.describe("age of the oldest connection that was still open"),
   })
-  .describe("age of the connections that were lost: the oldest, the newest, or any");
+  .describe("which connections were lost, by age: the oldest, the newest, or any");
 export type LossPattern = TypeOf<typeof lossPattern>;

@@ -47,7 +47,7 @@ export class AddressIndex {
     return this.pairs.idOf(this.halves.idOf(words[0]!, words[1]!), -2 - this.halves.idOf(words[2]!, words[3]!));
   }
 
-  /** Returns the number of an address, which no socket needs to have. */
+  /** Returns the number of an address, even if no socket uses it. */
   of(address: IpAddress): number {
     // formatIp() writes IPv4-mapped addresses as IPv4.
     const { family, bytes, zone } = parseIp(formatIp(address));

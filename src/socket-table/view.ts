@@ -14,7 +14,7 @@ export const TIMER = { none: 0, retransmission: 1, keepalive: 2, timeWait: 3, wi
 
 /** A socket, valid during the visit. */
 export interface SocketView {
-  /** Family of the socket; 6 also for IPv4-mapped ones. */
+  /** Family of the socket; 6 for IPv4-mapped addresses too. */
   readonly family: Family;
   /** State as the kernel's number; see TCP_STATES. Requests in the SYN queue are SYN_RECV. */
   readonly state: number;

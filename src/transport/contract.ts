@@ -52,17 +52,16 @@ export interface Transport {
   /**
    * Sends `length` bytes of `bytes`, starting at `offset`.
    *
-   * The return value is the number of leading bytes that the transport accepted. Accepted bytes must not change until
-   * sent() is called or the connection ends if `bytes` is a constant buffer (a greeting, a message) or the buffer of
-   * the DATA event being handled; the transport then keeps a reference to it. Any other buffer may be reused
-   * immediately.
+   * If `bytes` is a constant buffer (a greeting, a message) or the buffer of the DATA event being handled, the
+   * transport keeps a reference to it, and accepted bytes must not change until sent() is called or the connection
+   * ends. Any other buffer may be reused immediately.
    *
    * A return value smaller than `length`, including 0, means that the peer or the budget allows no more for now. The
    * caller keeps the remainder and must not send on this connection until sent() is called.
    *
-   * @returns number of bytes accepted, or a negative errno. After an error the connection is unusable: either an event
-   *   follows or the
-   * role closes it. A transport that detects an error later reports failed(slot, STEP.send, errno).
+   * @returns number of leading bytes accepted, or a negative errno. After an error the connection is unusable: either
+   *   an event follows or
+   * the role closes it. A transport that detects an error later reports failed(slot, STEP.send, errno).
    */
   send(slot: number, bytes: NativeBuffer, offset: number, length: number): number;
 

@@ -21,7 +21,7 @@ import type { TlsTransport } from "./tls/transport.js";
  * Opens a client's transport.
  *
  * @param tls wraps the connections in TLS
- * @returns the transport, or a negative errno if events cannot be waited for
+ * @returns the transport, or a negative errno if it cannot be started
  */
 export function openClientTransport(
   engine: EngineName,
@@ -38,7 +38,7 @@ export function openClientTransport(
  * Opens a server's transport.
  *
  * @param tls wraps the connections in TLS
- * @returns the transport, or a negative errno if events cannot be waited for
+ * @returns the transport, or a negative errno if it cannot be started
  * @throws {AppError} E_SYSTEM when the listening socket cannot be watched
  */
 export function openServerTransport(

@@ -27,7 +27,7 @@ export const DEFAULT_HOST = "127.0.0.1";
 /**
  * Parses `host:port`, `[::1]:7777`, `host:7777-7786`, and `:7777` or `7777`, which default to 127.0.0.1.
  *
- * @param options.anyPort allows port 0, with which a server lets the kernel choose
+ * @param options.anyPort allows port 0, which lets the kernel choose a server's port
  * @throws {AppError} E_ADDRESS when the text is not an endpoint
  */
 export function parseHostPorts(text: string, options: { anyPort?: boolean } = {}): HostPorts {

@@ -32,7 +32,7 @@ export interface SubprocessOptions {
   /** Name in error messages; default: the command. */
   readonly name?: string;
   readonly cwd?: string;
-  /** Added to this process's environment. */
+  /** Variables added to this process's environment. */
   readonly env?: Readonly<Record<string, string>>;
   /** Whether standard input is a pipe, `child.stdin`; default: /dev/null. */
   readonly stdin?: "ignore" | "pipe";

@@ -1,7 +1,10 @@
 // Handle of a run, common to both roles.
 
 export interface RunHandle<Result, Snapshot> extends AsyncIterable<Snapshot> {
-  /** Resolves when the run is up; rejects with an AppError if it fails first. */
+  /**
+   * Resolves after a client's ramp, or when a server accepts connections; rejects with an AppError if the run fails
+   * first.
+   */
   readonly ready: Promise<void>;
   /** Resolves when everything is closed; rejects with an AppError if the run fails. */
   readonly done: Promise<Result>;

@@ -1,4 +1,4 @@
-// Sends data on connections, immediately as far as peers accept it. The rest waits either as an index into the
+// Sends data on connections immediately, as far as peers accept it. The rest is kept either as an index into the
 // protocol's constants, which takes no memory, or as a copy in bounded memory.
 import { ENOBUFS } from "../../linux/syscalls/errno.js";
 import { NativeBuffer } from "../../linux/syscalls/libc.js";

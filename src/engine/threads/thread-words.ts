@@ -2,7 +2,7 @@
 // descriptor table and the descriptors of its event loop.
 
 export const THREAD = {
-  /** Synchronizes the copying of the descriptor table between both threads: one of BARRIER. */
+  /** Synchronizes the thread with the main thread while the descriptor table is copied: one of BARRIER. */
   barrier: 0,
   /** 1 if the thread has no private descriptor table. */
   tableShared: 1,

@@ -12,7 +12,7 @@ import { BARRIER, THREAD, ThreadWords } from "./thread-words.js";
 
 // The heap holds no connection state, which is in typed arrays outside it.
 const HEAP = { maxOldGenerationSizeMb: 24, maxYoungGenerationSizeMb: 1, stackSizeMb: 1 };
-// The thread passes within a millisecond plus about 10 µs for each descriptor of this process, unless it is not
+// The thread passes the barrier within a millisecond plus about 10 µs per descriptor of this process, unless it is not
 // scheduled.
 const BARRIER_WAIT_MS = 1000;
 /** An idle thread costs about 5 MB. This many suffice for a dozen concurrent runs, each with a server and a client. */
@@ -28,7 +28,7 @@ export interface ThreadKind {
 
 export interface WorkerEvents {
   readonly onMessage: (message: unknown) => void;
-  /** Called when the thread dies of an error. The worker's connections are lost. */
+  /** Called when the thread terminates with an error. The worker's connections are lost. */
   readonly onFault: (error: AppError) => void;
 }
 

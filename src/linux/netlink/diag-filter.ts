@@ -72,8 +72,8 @@ function both(a: Buffer, b: Buffer): Buffer {
 }
 
 /**
- * Logical OR: the first is followed by a jump over the second. Acceptance runs into that jump, rejection lands after
- * it.
+ * Logical OR: the first is followed by a jump over the second. It runs into that jump if it accepts, and lands after it
+ * otherwise.
  */
 function either(a: Buffer, b: Buffer): Buffer {
   return Buffer.concat([a, operation(JMP, OP, OP + b.length), b]);

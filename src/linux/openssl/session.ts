@@ -13,7 +13,7 @@ import {
 import { takeFailure } from "./failure.js";
 import { type OpenSsl, openssl } from "./library.js";
 
-/** Result of a call that needs more ciphertext. Negative, to differ from byte counts. */
+/** Result of a call that needs more ciphertext. Negative, to distinguish it from byte counts. */
 export const TLS_AGAIN = -1;
 /** The peer has sent close_notify. */
 export const TLS_END = -2;

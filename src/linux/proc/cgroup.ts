@@ -179,7 +179,7 @@ export function isGroupHidden(
   membership = readText("/proc/self/cgroup") ?? "",
 ): boolean {
   const all = groupFolders(controller, root, membership);
-  // A controller belongs to a single hierarchy: v1's, if that has it.
+  // A controller is attached to a single hierarchy. If v1 has it, v2 does not.
   const isV1 = all.some(({ isV2 }) => !isV2);
   const folders = all.filter(({ isV2 }) => isV2 !== isV1);
   if (folders.length === 0) return false;

@@ -11,7 +11,7 @@ export interface CpuTimes {
   readonly total: number;
   /** Time of programs and their system calls. Excludes interrupts, which cannot be attributed. */
   readonly programs: number;
-  /** Time that the hypervisor gave to others while a CPU here was runnable. */
+  /** Time that the hypervisor gave to others while a virtual CPU here was runnable. */
   readonly steal: number;
   /** Time of this process and its children that have ended. */
   readonly own: number;

@@ -8,7 +8,7 @@ import { assertSupported, bindingFailed } from "./platform.js";
 const BINDING = "fourtuple.koffi";
 
 assertSupported();
-// koffi is CommonJS. Requiring it saves workers the asynchronous module graph.
+// koffi is CommonJS. require() saves workers from loading a module graph asynchronously.
 const koffi = loadKoffi();
 // The executable exports its C library, so the name (glibc or musl) is not needed.
 const program = koffi.load(null);

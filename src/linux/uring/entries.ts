@@ -45,7 +45,7 @@ export function pushAccept(ring: Ring, listener: number, isMultishot: boolean, s
 }
 
 /**
- * Like a single pushAccept(), with the peer's address.
+ * Accepts a single connection like pushAccept(), and also returns the peer's address.
  *
  * @param address where the kernel writes the address
  * @param lengthAddress where the kernel reads the available length and writes the actual one
@@ -130,8 +130,8 @@ export function pushResetOnClose(ring: Ring, file: number, how: number, slot: nu
 }
 
 /**
- * Resets the connection of `file`, which completes all its pending requests. This is cheaper than cancelling them,
- * because finding a request in a busy ring takes the kernel long.
+ * Resets the connection of `file`, which completes all its pending requests. Cancelling them would be slower, because
+ * the kernel has to search all requests of the ring.
  */
 export function pushDisconnect(ring: Ring, file: number, how: number, slot: number, tag: number): void {
   ring.push(OP.connect | IN_FILES | (how << FLAGS_SHIFT), file, SOCKADDR_SIZE, unspecified.address, 0, 0, slot, tag);

@@ -3,7 +3,7 @@ import { CQE, GETEVENTS_ARG, OFFSET_SQES, PARAMS, SQE } from "./abi.js";
 import { type NativeMemory, writeAddress } from "./native-memory.js";
 import type { NewRing } from "./setup.js";
 
-/** Words of a sockaddr, of which each entry has one. bind and connect read it on submission. */
+/** Size of a sockaddr in words. Each entry has one, which bind and connect read on submission. */
 export const SOCKADDR_WORDS = 8;
 /** Index of the timeout in `wait`. It follows the argument that points to it. */
 export const TIMESPEC_WORD = GETEVENTS_ARG.bytes / 4;

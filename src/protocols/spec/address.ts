@@ -31,7 +31,7 @@ export interface Address extends HostPorts {
  * Parses a host and ports as parseHostPorts() does, optionally preceded by a scheme and, if the scheme's protocol has
  * paths, followed by a path.
  *
- * @param options.anyPort allows port 0, with which a server lets the kernel choose
+ * @param options.anyPort allows port 0, which lets the kernel choose a server's port
  * @throws {AppError} E_ADDRESS when the address is invalid or its scheme is not supported
  */
 export function parseAddress(text: string, options: { anyPort?: boolean } = {}): Address {

@@ -22,7 +22,7 @@ export interface ProtocolOptions {
   readonly handshakeTimeoutMs?: number | undefined;
 }
 
-/** Options that not every protocol has: their command-line names, and the protocols that have them. */
+/** Options that only some protocols have, with their command-line names and these protocols. */
 const OPTIONS: Readonly<
   Record<Exclude<keyof ProtocolOptions, "handshakeTimeoutMs">, { flag: string; of: readonly ProtocolName[] }>
 > = {
@@ -33,7 +33,7 @@ const OPTIONS: Readonly<
   maxMessageBytes: { flag: "--max-message-size", of: ["ws"] },
 };
 
-/** The protocols' names in sentences. */
+/** Names of the protocols in messages. */
 const WORDS: Readonly<Record<ProtocolName, string>> = { tcp: "plain TCP", ws: "WebSocket" };
 
 const MAX_MESSAGE_BYTES = 1024 * 1024;

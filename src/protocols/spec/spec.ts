@@ -22,5 +22,5 @@ export interface WebSocketSpec {
 
 export type ProtocolSpec = WebSocketSpec;
 
-/** What is spoken: `tcp` for bytes as they are, which has no spec. */
+/** Protocol on the connections. `tcp` means raw bytes and has no spec. */
 export type ProtocolName = ProtocolSpec["name"] | "tcp";

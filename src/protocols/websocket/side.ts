@@ -90,7 +90,7 @@ export abstract class WebSocketSide extends FrameReader implements Protocol {
     if (at >= 0 && this.frames(slot, bytes, at, end)) this.flush(slot);
   }
 
-  /** @returns where the frames begin, or -1 while the upgrade has not completed */
+  /** @returns start of the frames, or -1 while the upgrade has not completed */
   private readHead(slot: number, bytes: Uint8Array, start: number, end: number): number {
     const { heads } = this;
     const at = heads.read(slot, bytes, start, end);

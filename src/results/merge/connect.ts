@@ -184,7 +184,7 @@ function mergeNames(a: readonly ResolvedName[], b: readonly ResolvedName[]): Res
   );
 }
 
-/** Requested values are the larger of both; `expected` is the less strict of both. */
+/** Requested values are the larger of the two; `expected` is the less strict of the two. */
 function mergeMessages(a: MessageResult, b: MessageResult): MessageResult {
   const strictness = ["none", "any", "echo"] as const;
   const sum = (

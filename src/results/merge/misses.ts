@@ -12,7 +12,8 @@ type Whole = Pick<
 type Judged = Pick<ConnectResult, "misses" | "outcome" | "isTargetMet">;
 
 /**
- * Parts share the number of allowed failures and the rate, so these are added. A latency limit applies to each message.
+ * Parts share the number of allowed failures and the rate, so these are added. A latency limit applies to every
+ * message.
  */
 export function mergeThresholds(a: Thresholds = {}, b: Thresholds = {}): Thresholds {
   return {

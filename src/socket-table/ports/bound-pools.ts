@@ -27,7 +27,7 @@ const STATES = (ALL_STATES & ~(1 << TCP_LISTEN)) | (1 << BOUND_INACTIVE);
 const LEAST = 16;
 /** Bound ports have a single parity until this share of it is in use. */
 const NEARLY = 0.9;
-/** Ratio of both parities required. Explicitly bound ports are evenly distributed. */
+/** Minimum ratio of the two parities. Explicitly bound ports are distributed evenly. */
 const LOPSIDED = 2;
 
 interface Conditions {

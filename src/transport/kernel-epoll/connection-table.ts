@@ -26,9 +26,9 @@ export interface ConnectionTableOptions {
   readonly onParking?: ((slot: number) => void) | undefined;
 }
 
-// Parked by a single call, which blocks event handling for a few milliseconds.
+// Maximum number of connections parked by one call, which blocks event handling for a few milliseconds.
 const PARKED_AT_ONCE = 4096;
-// Number of connections closed between abort checks, which takes a few milliseconds.
+// Number of connections closed between abort checks. Closing them takes a few milliseconds.
 const CLOSED_AT_ONCE = 256;
 /** Place of a slot without a socket. */
 const NOWHERE = -(2 ** 31);

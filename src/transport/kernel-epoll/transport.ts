@@ -1,5 +1,5 @@
-// Base class of both epoll transports: one worker's connections, its turn, reading and sending. Events are
-// edge-triggered, so the kernel does not report unread data again; connections with more to do are queued here.
+// Base class of both epoll transports: manages one worker's connections and runs its turns. Events are edge-triggered,
+// so the kernel does not report unread data again; connections with more to do are queued here.
 import { EPOLLET, EPOLLIN, EPOLLOUT, EPOLLRDHUP } from "../../linux/syscalls/constants.js";
 import { Epoll } from "../../linux/syscalls/epoll.js";
 import { EAGAIN } from "../../linux/syscalls/errno.js";

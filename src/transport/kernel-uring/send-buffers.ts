@@ -1,4 +1,5 @@
-// Small buffers for data in flight to the kernel that callers do not keep. There are enough for the sends of one turn.
+// Small buffers for data that callers do not keep until the kernel has accepted it. There are enough for the sends of
+// one turn.
 import { NativeMemory } from "../../linux/uring/native-memory.js";
 
 /** Larger sends wait for their result and need no buffer. */

@@ -1,5 +1,5 @@
-// Base class of both io_uring transports: one worker's connections and its turn. Operations are written as submission
-// queue entries; one call per turn submits them and returns completions of earlier ones.
+// Base class of both io_uring transports: manages one worker's connections and runs its turns. Operations are written
+// as submission queue entries; one call per turn submits them and returns completions of earlier ones.
 import type { NativeBuffer } from "../../linux/syscalls/libc.js";
 import { closeFd, endsOf } from "../../linux/syscalls/socket.js";
 import { bufferOf, CQE_FLAG } from "../../linux/uring/abi.js";

@@ -1,5 +1,5 @@
-// TLS handshakes that wait for their turn. A single one costs as much as hundreds of messages, so each turn has limited
-// time for them.
+// Queue of TLS handshakes waiting for their turn. A handshake costs as much as hundreds of messages, so the time for
+// handshakes in each turn is limited.
 import { SlotQueue } from "../slot-queue.js";
 
 /** Time per turn for handshakes. Those left over wait for later turns, so that open connections are not starved. */

@@ -111,7 +111,7 @@ export abstract class TlsIncoming<Below extends Transport> implements TransportH
   protected abstract deliver(slot: number, bytes: NativeBuffer, length: number): number;
   /** All data received so far has been decrypted. */
   protected abstract settled(slot: number, connection: number): void;
-  /** Closes a connection in order. */
+  /** Closes a connection gracefully. */
   abstract close(slot: number): void;
 
   /** Starts a client's handshake, now or as soon as a turn has time. */
@@ -227,7 +227,7 @@ export abstract class TlsIncoming<Below extends Transport> implements TransportH
     this.handler.sent(slot);
   }
 
-  /** Forgets the connection in `slot`. */
+  /** Releases the connection in `slot`. */
   protected free(slot: number): void {
     const { slots } = this;
     if (!slots.has(slot, LIVE)) return;

@@ -1,5 +1,5 @@
-// TLS on top of another transport, for both roles: what a role calls. While its handshake is in progress, a connection
-// is OPENED only for the transport below.
+// TLS on top of another transport, for both roles: the operations that a role calls. incoming.ts handles the events.
+// While its handshake is in progress, a connection is OPENED only for the transport below.
 import type { NativeBuffer } from "../../linux/syscalls/libc.js";
 import type { ConnectionAddresses, Transport, TransportHandler, TurnBudget } from "../contract.js";
 import { TlsIncoming } from "./incoming.js";
