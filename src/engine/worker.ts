@@ -70,7 +70,7 @@ export class RoleWorker<Plan, Message> {
     return this.borrowed.get(fd) ?? fd;
   }
 
-  /** Makes the error to throw when the transport cannot be opened. @param error a negative errno */
+  /** Creates the error to throw when the transport cannot be opened. @param error a negative errno */
   cannotBegin(error: number): AppError {
     return cannotBegin(this.index, error);
   }

@@ -1,4 +1,4 @@
-// Makes the 4-tuples of a run from a spec and host readings. The function is pure, so a run and a prediction get the
+// Plans the 4-tuples of a run from a spec and host readings. The function is pure, so a run and a prediction get the
 // same plan.
 import type { ResolvedName } from "../results/connect.js";
 import type { BadSource } from "../results/peer.js";
@@ -17,7 +17,7 @@ export interface PlannedTuples {
   readonly plan: TuplePlan;
   /** Host names among the destinations. */
   readonly names: readonly ResolvedName[];
-  /** Number of destinations that an attempt tries, in order, until one answers; 1 except for a single connection. */
+  /** Number of destinations to try in order for one connection; 1 unless the run has a single connection. */
   readonly tries: number;
   /** First destination that is not local to this host; undefined if both ends of each connection are here. */
   readonly foreign: IpAddress | undefined;
@@ -33,7 +33,7 @@ const LOOPBACK_FIRST: IpAddress = { family: 4, bytes: Uint8Array.of(127, 0, 0, 1
 const LOOPBACK_ADDRESSES = 2 ** 24 - 3;
 
 /**
- * Makes a plan that excludes source addresses and destinations that are unusable according to the readings.
+ * Creates a plan without source addresses and destinations that are unusable according to the readings.
  *
  * @throws {AppError} E_NO_SOURCE when no source address of a destination's family was given
  */

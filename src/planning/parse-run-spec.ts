@@ -1,4 +1,4 @@
-// Makes a RunSpec from the options of a call or a command line: fills in defaults and checks everything that can be
+// Builds a RunSpec from the options of a call or a command line: fills in defaults and checks everything that can be
 // checked without accessing the host.
 import { isUtf8 } from "node:buffer";
 import { EXPECTATIONS } from "../protocols/modes.js";

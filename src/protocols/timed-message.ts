@@ -3,7 +3,7 @@
 import { grown } from "./columns.js";
 import type { ClientConnections, ClientProtocol, Replies } from "./contract.js";
 
-/** A message has been due, so bytes are no longer a greeting. Subclasses use the other bits of `marks`. */
+/** A message has been due. Bytes received before that are a greeting. Subclasses use the other bits of `marks`. */
 const SENT = 1;
 
 export abstract class TimedMessage implements ClientProtocol {

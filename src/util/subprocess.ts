@@ -178,7 +178,8 @@ export class Subprocess extends EventEmitter<SubprocessEvents> {
   }
 
   /**
-   * Makes an error for a process that ended without doing its work. @param message what failed; the reason is appended
+   * Creates an error for a process that ended without doing its work.
+   * @param message what failed; the reason is appended
    */
   failure(message: string, cause?: unknown): AppError {
     const code: ErrorCode = this.child.exitCode === NOT_ALLOWED ? "E_PERMISSION" : "E_SYSTEM";

@@ -1,5 +1,5 @@
-// Shared memory of a thread and the main thread for the thread's lifetime, whichever workers it runs: the state of its
-// descriptor table and the descriptors of its event loop.
+// Memory shared by a thread and the main thread for the thread's lifetime, across workers: the state of its descriptor
+// table and the descriptors of its event loop.
 
 export const THREAD = {
   /** Synchronizes the thread with the main thread while the descriptor table is copied: one of BARRIER. */

@@ -1,4 +1,4 @@
-// Makes SSL_CTX objects from settings. A context is shared by the TLS connections of one worker and role, and must be
+// Creates SSL_CTX objects from settings. A context is shared by the TLS connections of one worker and role, and must be
 // released with freeContext().
 
 import { existsSync } from "node:fs";
@@ -42,7 +42,7 @@ const selectors = new Map<number, ReturnType<typeof callbackOf>>();
 const SESSION_ID_CONTEXT = Buffer.from("fourtuple");
 
 /**
- * Makes a client's context.
+ * Creates a client's context.
  *
  * @throws {AppError} E_PLATFORM without OpenSSL, E_OPTION for a file or list that it rejects
  */
@@ -60,7 +60,7 @@ export function clientContext(settings: TlsSettings): number {
   });
 }
 
-/** Makes a server's context, which needs an identity. @throws as clientContext() */
+/** Creates a server's context, which needs an identity. @throws as clientContext() */
 export function serverContext(settings: TlsSettings): number {
   const ssl = openssl();
   const context = ssl.SSL_CTX_new(ssl.TLS_server_method());

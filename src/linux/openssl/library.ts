@@ -64,7 +64,7 @@ const PROTOTYPES = {
   X509_VERIFY_PARAM_set1_ip_asc: "int X509_VERIFY_PARAM_set1_ip_asc(uintptr_t parameters, const char *ip)",
 } as const;
 
-/** Functions for making certificates, needed by a server that was given none. */
+/** Functions for generating certificates, needed by a server that was given none. */
 const CERTIFICATE_PROTOTYPES = {
   ASN1_INTEGER_set: "int ASN1_INTEGER_set(uintptr_t number, long value)",
   EVP_PKEY_free: "void EVP_PKEY_free(uintptr_t key)",

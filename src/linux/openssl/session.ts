@@ -43,7 +43,7 @@ export class TlsSessions {
     this.output = BIO_new(BIO_s_mem());
   }
 
-  /** Makes a client's SSL object; returns 0 when out of memory. @param session to resume, or 0 */
+  /** Creates a client's SSL object; returns 0 when out of memory. @param session to resume, or 0 */
   connect({ host, isIp }: TlsPeer, session: number): number {
     const { ssl } = this;
     const made = this.make();
@@ -64,7 +64,7 @@ export class TlsSessions {
     return made;
   }
 
-  /** Makes a server's SSL object; returns 0 when out of memory. */
+  /** Creates a server's SSL object; returns 0 when out of memory. */
   accept(): number {
     const made = this.make();
     if (made !== 0) this.ssl.SSL_set_accept_state(made);

@@ -60,7 +60,7 @@ export function loadLibrary(library: string | null): (prototype: string) => Call
 const prototypes = new Map<string, import("koffi").TypeObject>();
 
 /**
- * Makes a function pointer with which C can call `handler`, only on this thread.
+ * Creates a function pointer with which C can call `handler`, only on this thread.
  *
  * @param prototype declaration with uintptr_t for pointers
  */

@@ -23,7 +23,7 @@ export function assertSupported(
   });
 }
 
-/** Makes the error for a failure to load koffi. */
+/** Creates the error that reports a failure to load koffi. */
 export function bindingFailed(cause: unknown): AppError {
   return new AppError("E_PLATFORM", "system calls are unavailable: koffi did not load", {
     fix: `fourtuple supports ${SUPPORTED}; reinstall without --omit=optional, which leaves out koffi's binary`,

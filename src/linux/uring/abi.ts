@@ -17,7 +17,7 @@ export const OP = {
   shutdown: 34, // 5.11
   socket: 45, // 5.19
   uringCmd: 46, // 5.19; setsockopt 6.7
-  fixedFdInstall: 54, // 6.8: makes a descriptor for a registered file
+  fixedFdInstall: 54, // 6.8: creates a descriptor for a registered file
   bind: 56, // 6.11
 } as const;
 

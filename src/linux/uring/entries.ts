@@ -17,7 +17,7 @@ const PRIORITY_SHIFT = 16;
 const IN_FILES = SQE_FLAG.fixedFile << FLAGS_SHIFT;
 
 /**
- * socket(): makes a TCP socket at `file`. It is blocking, like all sockets in a ring; a non-blocking one would return
+ * socket(): creates a TCP socket at `file`. It is blocking, like all sockets in a ring; a non-blocking one would return
  * EAGAIN.
  */
 export function pushSocket(ring: Ring, file: number, family: number, how: number, slot: number, tag: number): void {
@@ -157,7 +157,7 @@ export function pushSetOption(
   writeAddress(words, at + SQE.address3, address);
 }
 
-/** Makes a descriptor of the thread for `file`. The result is the descriptor. */
+/** Creates a descriptor in the thread's table for `file`. The result is the descriptor. */
 export function pushInstall(ring: Ring, file: number, slot: number, tag: number): void {
   ring.push(OP.fixedFdInstall | IN_FILES, file, 0, 0, 0, 0, slot, tag);
 }

@@ -1,4 +1,4 @@
-// Protocol options for either role, and the spec that is made from them.
+// Protocol options for either role, and the spec built from them.
 
 import { AppError } from "../../util/errors.js";
 import { quoted } from "../../util/printable.js";
@@ -44,7 +44,7 @@ export const HANDSHAKE_TIMEOUT_MS = 10_000;
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 
 /**
- * Makes a protocol's spec from its options.
+ * Builds a protocol's spec from its options.
  *
  * @param address determines the protocol
  * @returns undefined for plain TCP

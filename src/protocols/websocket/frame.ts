@@ -63,7 +63,7 @@ export function writeHeader(bytes: Uint8Array, at: number, first: number, length
 }
 
 /**
- * Makes a complete frame with FIN.
+ * Encodes a complete frame with FIN.
  *
  * @param key four-byte mask, for a client's frame
  */

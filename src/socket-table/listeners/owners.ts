@@ -129,7 +129,7 @@ class OwnerCounts {
   }
 }
 
-/** Inodes and processes as numbers: 20 bytes per socket, for millions of sockets. */
+/** Maps inodes to processes by number, in 20 bytes per socket, for millions of sockets. */
 export class ScannedOwners implements OwnerIndex {
   readonly processes: number[] = [];
   unreadable = 0;
