@@ -5,13 +5,14 @@ import { connect as connectNet, createServer, type Server, type Socket } from "n
 import { onTestFinished } from "vitest";
 import type { ConnectOptions, ConnectRun, ServeOptions, ServeRun } from "../../src/index.js";
 import { ownAddress, ownPort } from "./address.js";
+import { byEngine } from "./engine.js";
 import { connect, serve } from "./library.js";
 import { type ProcessOptions, startProgram } from "./process.js";
 import { until } from "./until.js";
 
 /** Starts our server at its own address and a port chosen by the kernel. It is stopped at the end of the test. */
 export async function startServer(options: Partial<ServeOptions> = {}): Promise<ServeRun> {
-  const server = await serve({ at: `${ownAddress()}:0`, ...options });
+  const server = await serve(byEngine({ at: `${ownAddress()}:0`, ...options }));
   onTestFinished(async () => {
     await server.stop().catch(() => undefined);
   });
@@ -27,7 +28,7 @@ export async function startServerProcess(options: Partial<ServeOptions>, process
 
 /** Starts our client. It is stopped at the end of the test. */
 export async function startClient(options: ConnectOptions): Promise<ConnectRun> {
-  const run = await connect(options);
+  const run = await connect(byEngine(options));
   onTestFinished(async () => {
     await run.stop().catch(() => undefined);
   });

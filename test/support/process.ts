@@ -4,6 +4,7 @@ import { type ChildProcess, spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { onTestFinished } from "vitest";
 import { type Exit, Subprocess } from "../../src/util/subprocess.js";
+import { argsByEngine, byEngine } from "./engine.js";
 import { ROOT } from "./library.js";
 import { DEADLINE_MS, within } from "./until.js";
 
@@ -30,6 +31,8 @@ export class TestProcess {
 
   constructor(command: string, args: readonly string[], { env, nofile, refused, input }: ProcessOptions = {}) {
     let line = [command, ...args];
+    const ours = line.indexOf(CLI_FILE) + 1;
+    if (ours > 0) line = [...line.slice(0, ours), ...argsByEngine(line.slice(ours))];
     if (refused) line = [process.execPath, programFile("refuse-calls"), JSON.stringify({ refused, command, args })];
     if (nofile !== undefined) line = ["bash", "-c", `ulimit -n ${nofile}; exec "$0" "$@"`, ...line];
     this.#program = new Subprocess(line, {
@@ -109,7 +112,8 @@ export function resultOf(stdout: string) {
 
 /** Starts one of test/support/programs/ with its options as JSON. */
 export function startProgram(name: string, options: object, processOptions?: ProcessOptions): TestProcess {
-  return start(process.execPath, [programFile(name), JSON.stringify(options)], processOptions);
+  const given = name.startsWith("library-") ? byEngine(options) : options;
+  return start(process.execPath, [programFile(name), JSON.stringify(given)], processOptions);
 }
 
 function programFile(name: string): string {

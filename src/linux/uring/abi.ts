@@ -9,12 +9,11 @@ export const OP = {
   nop: 0, // 5.1
   pollAdd: 6, // 5.1
   accept: 13, // 5.5; into registered files 5.15, multishot 5.19
-  asyncCancel: 14, // 5.5; by file 5.19, by registered file 6.0
+  asyncCancel: 14, // 5.5
   connect: 16, // 5.5
   close: 19, // 5.6; registered files 5.15
   send: 26, // 5.6
   recv: 27, // 5.6; multishot 6.0
-  shutdown: 34, // 5.11
   socket: 45, // 5.19
   uringCmd: 46, // 5.19; setsockopt 6.7
   fixedFdInstall: 54, // 6.8: creates a descriptor for a registered file
@@ -25,7 +24,6 @@ export const OP = {
 export const SQE_FLAG = {
   fixedFile: 1, // 5.1: `fd` is an index of the registered files
   link: 4, // 5.3: the next entry starts when this one has succeeded, and is cancelled if it fails
-  hardlink: 8, // 5.5: the next entry starts when this one has ended
   bufferSelect: 32, // 5.7
   skipSuccess: 64, // 5.17: no completion on success
 } as const;
@@ -59,7 +57,6 @@ export const REGISTER = {
   files2: 13, // 5.13; sparse 5.19
   pbufRing: 22, // 5.19
   unregisterPbufRing: 23, // 5.19
-  fileAllocRange: 25, // 6.0
 } as const;
 
 /** IORING_RSRC_REGISTER_SPARSE: reserves space for files without passing an array of -1. */
@@ -81,8 +78,6 @@ export const CMD_SETSOCKOPT = 3;
 export const RECV = { pollFirst: 1, multishot: 2 } as const;
 /** IORING_ACCEPT_MULTISHOT: a bit in `ioprio` of OP.accept. */
 export const ACCEPT_MULTISHOT = 1;
-/** IORING_ASYNC_CANCEL_…. */
-export const CANCEL = { all: 1, fd: 2, any: 4, fdFixed: 8 } as const;
 
 /** IORING_CQE_F_…: flags of a completion. */
 export const CQE_FLAG = {
@@ -141,8 +136,6 @@ export const BUF = { bytes: 16, address: 0, length: 8, id: 12, reserved: 14 } as
 export const BUF_REG = { bytes: 40, address: 0, entries: 8, group: 12 } as const;
 /** struct io_uring_rsrc_register. */
 export const RSRC_REGISTER = { bytes: 32, count: 0, flags: 4 } as const;
-/** struct io_uring_file_index_range. */
-export const FILE_INDEX_RANGE = { bytes: 16, offset: 0, length: 4 } as const;
 /** struct io_uring_files_update. */
 export const FILES_UPDATE = { bytes: 16, offset: 0, descriptors: 8 } as const;
 /** struct io_uring_probe, followed by a struct io_uring_probe_op for each operation. */

@@ -1,15 +1,13 @@
 // Functions for submission queue entries, similar to liburing's io_uring_prep_…. Each pushes one entry, for which there
 // must be room. `how` contains SQE_FLAG bits, for example to link entries. Sockets are registered files, identified by
 // index.
-import { MSG_DONTWAIT, MSG_NOSIGNAL, MSG_TRUNC, SO_LINGER, SOCK_STREAM, SOL_SOCKET } from "../syscalls/constants.js";
+import { MSG_DONTWAIT, MSG_NOSIGNAL, MSG_TRUNC, SOCK_STREAM } from "../syscalls/constants.js";
 import { NativeBuffer } from "../syscalls/libc.js";
 import { SOCKADDR_SIZE } from "../syscalls/sockaddr.js";
-import { lingerZero } from "../syscalls/socket.js";
-import { ACCEPT_MULTISHOT, CANCEL, CMD_SETSOCKOPT, FILE_INDEX_ALLOC, OP, SQE, SQE_FLAG } from "./abi.js";
+import { ACCEPT_MULTISHOT, CMD_SETSOCKOPT, FILE_INDEX_ALLOC, OP, SQE, SQE_FLAG } from "./abi.js";
 import { writeAddress } from "./native-memory.js";
 import type { Ring } from "./ring.js";
 
-const LINGER_BYTES = 8;
 /** A sockaddr with AF_UNSPEC. connect() to it dissolves a connection (connect(2)). */
 const unspecified = new NativeBuffer(SOCKADDR_SIZE);
 const FLAGS_SHIFT = 8;
@@ -124,11 +122,6 @@ export function pushPollDescriptor(ring: Ring, fd: number, events: number, slot:
   ring.push(OP.pollAdd, fd, 0, 0, 0, events, slot, tag);
 }
 
-/** Makes closing `file` send an RST (SO_LINGER of zero seconds). Fails before Linux 6.7 (-EOPNOTSUPP). */
-export function pushResetOnClose(ring: Ring, file: number, how: number, slot: number, tag: number): void {
-  pushSetOption(ring, file, SOL_SOCKET, SO_LINGER, lingerZero.address, LINGER_BYTES, how, slot, tag);
-}
-
 /**
  * Resets the connection of `file`, which completes all its pending requests. Cancelling them would be slower, because
  * the kernel has to search all requests of the ring.
@@ -176,15 +169,4 @@ export function pushCancel(ring: Ring, ofSlot: number, ofTag: number, how: numbe
   const at = ring.push(OP.asyncCancel | (how << FLAGS_SHIFT), -1, 0, 0, 0, 0, slot, tag);
   ring.words[at + SQE.address] = ofSlot;
   ring.words[at + SQE.address + 1] = ofTag;
-}
-
-/** Cancels all requests on `file`. The result is their number. */
-export function pushCancelFile(ring: Ring, file: number, how: number, slot: number, tag: number): void {
-  const flags = CANCEL.fd | CANCEL.fdFixed | CANCEL.all;
-  ring.push(OP.asyncCancel | (how << FLAGS_SHIFT), file, 0, 0, 0, flags, slot, tag);
-}
-
-/** Cancels all requests in the ring. The result is their number. */
-export function pushCancelAll(ring: Ring, slot: number, tag: number): void {
-  ring.push(OP.asyncCancel, -1, 0, 0, 0, CANCEL.all | CANCEL.any, slot, tag);
 }

@@ -56,6 +56,11 @@ export class Sends {
     return this.clamped.length > 0 || this.failed.length > 0;
   }
 
+  /** Whether something that was taken has not left yet. */
+  get hasRest(): boolean {
+    return this.batch.length > 0 || this.retained.size > 0;
+  }
+
   /** @param limit the connection's share @returns bytes accepted or a negative errno, as Transport.send() */
   send(slot: number, bytes: NativeBuffer, offset: number, length: number, limit: number): number {
     const { slots } = this;

@@ -8,6 +8,7 @@ import { STEP } from "../../util/steps.js";
 import type { ConnectionAddresses, Transport, TransportHandler, TurnBudget } from "../contract.js";
 import { SLOT } from "../slot-state.js";
 import { endConnection, endRing } from "./endings.js";
+import { sendRest } from "./last-sends.js";
 import { buffersOf, Receives } from "./receives.js";
 import { RingSet, type RingUnit } from "./ring-set.js";
 import { Sends } from "./sends.js";
@@ -34,6 +35,7 @@ export abstract class UringTransport implements Transport {
   private readonly sends: Sends;
   private readonly handler: TransportHandler;
   private readonly sendBytes: number;
+  private isEnding = false;
   private isClosed = false;
 
   constructor({ handler, budget, wakeFd, slots, dealsSlots, filesEach, readsUnsent }: UringTransportOptions) {
@@ -114,9 +116,12 @@ export abstract class UringTransport implements Transport {
   }
 
   closeAll(resets: boolean, isAborted: () => boolean): void {
-    for (const unit of this.rings.units) {
+    const { rings, slots, sends } = this;
+    this.isEnding = true;
+    if (!resets && !this.isClosed) sendRest(rings, sends, isAborted);
+    for (const unit of rings.units) {
       if (this.isClosed || isAborted()) break;
-      endRing(this.rings, this.slots, unit, resets, isAborted);
+      endRing(rings, slots, unit, resets, isAborted);
     }
     this.dispose();
   }
@@ -140,6 +145,7 @@ export abstract class UringTransport implements Transport {
   }
 
   sent(slot: number): void {
+    if (this.isEnding) return;
     this.handler.sent(slot);
     this.receives.goOn(slot);
   }

@@ -1,13 +1,16 @@
 // Messages over io_uring where something runs out: the ring's buffers, its queue of completions, the peer's patience to read.
 import { describe, expect, it } from "vitest";
 import { localAddress } from "../../../src/linux/syscalls/socket.js";
+import type { ServerTransport } from "../../../src/transport/contract.js";
 import { BUFFERS, COMPLETIONS } from "../../../src/transport/kernel-uring/ring-size.js";
 import { UringServer } from "../../../src/transport/kernel-uring/server.js";
 import { SLOT } from "../../../src/transport/slot-state.js";
 import { ownAddress } from "../../support/address.js";
+import { establishedInSs } from "../../support/kernel.js";
 import { connectRaw, listenRaw, setOption } from "../../support/raw-sockets.js";
 import { hasUring } from "../../support/ring.js";
-import { bytesOf, drain, sendRaw, serverUnderTest, type TransportCase } from "../../support/transport.js";
+import { bytesOf, drain, endOf, sendRaw, serverUnderTest, type TransportCase } from "../../support/transport.js";
+import { until } from "../../support/until.js";
 
 const CASE: TransportCase = {
   openClient: () => -1,
@@ -31,7 +34,20 @@ async function serving(count: number) {
   server.told.onAccepted = (slot) => server.transport.rest(slot);
   const peers = Array.from({ length: count }, () => connectRaw(ip, port));
   await server.turnUntil("all of them", () => server.told.count("accepted") === count);
-  return { ...server, peers };
+  return { ...server, peers, ip, port };
+}
+
+/** Sends lines over the first connection until nothing moves any more. @returns how many bytes were taken */
+function sendUntilFull(transport: ServerTransport): number {
+  const line = "x".repeat(500);
+  let sent = 0;
+  for (let refusals = 0; refusals < 20; ) {
+    const taken = transport.send(0, bytesOf(line), 0, line.length);
+    sent += taken;
+    refusals = taken === 0 ? refusals + 1 : 0;
+    transport.turn(1);
+  }
+  return sent;
 }
 
 /** What a peer has read so far. */
@@ -96,14 +112,7 @@ describe.skipIf(!hasUring)("messages", () => {
   it.each([false, true])("that have not left yet go before the end, unless that is by RST: %s", async (resets) => {
     const { transport, turnUntil, peers } = await serving(1);
     const reader = new Reader(peers[0]!);
-    const line = "x".repeat(500);
-    let sent = 0;
-    let taken = line.length;
-    while (taken === line.length) {
-      taken = transport.send(0, bytesOf(line), 0, line.length);
-      sent += taken;
-      transport.turn(0);
-    }
+    const sent = sendUntilFull(transport);
     if (resets) transport.reset(0);
     else transport.close(0);
     expect(transport.state(0)).toBe(SLOT.free);
@@ -113,6 +122,44 @@ describe.skipIf(!hasUring)("messages", () => {
     });
     if (resets) expect(reader.end).toBeLessThan(0);
     else expect([reader.end, reader.text.length]).toEqual([0, sent]);
+  });
+
+  it.each(["was closed", "is open"])(
+    "that have not left yet go before the end of all, where the connection %s",
+    async (state) => {
+      const { transport, peers, ip, port } = await serving(1);
+      const reader = new Reader(peers[0]!);
+      const sent = sendUntilFull(transport);
+      if (state === "was closed") transport.close(0);
+      let looks = 0;
+      transport.closeAll(false, () => {
+        if (++looks > 3) reader.read();
+        return false;
+      });
+      await until(
+        "its socket to be closed",
+        () => establishedInSs(port, ip),
+        (count) => count === 0,
+      );
+      await until(
+        "the end",
+        () => {
+          reader.read();
+          return reader.end;
+        },
+        (end) => end !== undefined,
+      );
+      expect([reader.end, reader.text.length]).toEqual([0, sent]);
+    },
+  );
+
+  it("that their peer does not read do not keep the end of all", async () => {
+    const { transport, told, peers } = await serving(1);
+    sendUntilFull(transport);
+    const before = told.events.length;
+    transport.closeAll(false, () => false);
+    await endOf(peers[0]!);
+    expect(told.events.length).toBe(before);
   });
 
   it("that leave with the end of their connection arrive before it", async () => {
