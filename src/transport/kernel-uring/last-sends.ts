@@ -1,13 +1,13 @@
-// The last bytes of connections that end in order.
+// Last bytes of connections that are closed in order.
 import type { RingSet } from "./ring-set.js";
 import type { Sends } from "./sends.js";
 import { kindOf, numberOf, TAG } from "./tags.js";
 
-/** What send() has taken may take so long to leave, and is looked at so often. */
+/** How long data accepted by send() may take to leave, and how often that is checked. */
 const REST_MS = 250;
 const REST_POLL_MS = 10;
 
-/** Lets what send() has taken leave before all connections end. A peer that does not read delays that by REST_MS at most. */
+/** Flushes data accepted by send() before all connections are closed. A peer that does not read delays this by REST_MS at most. */
 export function sendRest(rings: RingSet, sends: Sends, isAborted: () => boolean): void {
   const untilMs = performance.now() + REST_MS;
   do {

@@ -37,6 +37,8 @@ export class Sends {
   /** Connections that continue in the next turn, and those whose sends have failed. */
   private clamped: number[] = [];
   private failed: { readonly slot: number; readonly life: number; readonly errno: number }[] = [];
+  /** A connection is to be closed once its queued send has left. A successful send posts no completion, so nothing would end a wait. */
+  private isClosing = false;
   /** Buffers of RETAINED connections, by slot. */
   private readonly retained = new Map<number, number>();
 
@@ -51,12 +53,12 @@ export class Sends {
     return this.buffers.begin();
   }
 
-  /** Whether the next turn has events to report without waiting. */
+  /** Whether the next turn has work without waiting. */
   get hasMore(): boolean {
-    return this.clamped.length > 0 || this.failed.length > 0;
+    return this.clamped.length > 0 || this.failed.length > 0 || this.isClosing;
   }
 
-  /** Whether something that was taken has not left yet. */
+  /** Whether data accepted by send() has not left yet. */
   get hasRest(): boolean {
     return this.batch.length > 0 || this.retained.size > 0;
   }
@@ -83,6 +85,7 @@ export class Sends {
     if (batch.length === 0 || rings.hasOverflow) return;
     for (const unit of rings.units) this.findShort(unit);
     this.batch = [];
+    this.isClosing = false;
     for (const number of batch) {
       const slot = buffers.slots[number]!;
       if (this.retained.get(slot) !== number) buffers.giveBack(number);
@@ -132,6 +135,12 @@ export class Sends {
     if (isFree) return;
     if (result > 0) this.events.sent(slot);
     else if (result !== -ECANCELED) this.fail(slot, -result);
+  }
+
+  /** Closes a connection once everything passed to send() has left. @param bits its slot's bits */
+  closeSent(slot: number, bits: number): void {
+    this.slots.set(slot, (bits & ~STATE_MASK) | CLOSES_SENT);
+    this.isClosing ||= (bits & QUEUED) !== 0;
   }
 
   /** Discards pending output of a connection that is being reset. */

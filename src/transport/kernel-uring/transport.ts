@@ -12,7 +12,7 @@ import { sendRest } from "./last-sends.js";
 import { buffersOf, Receives } from "./receives.js";
 import { RingSet, type RingUnit } from "./ring-set.js";
 import { Sends } from "./sends.js";
-import { CLOSES_SENT, CONNECTING, QUEUED, RETAINED, Slots, STATE_MASK } from "./slots.js";
+import { CONNECTING, QUEUED, RETAINED, Slots } from "./slots.js";
 import { kindOf, lifeOf, numberOf, TAG } from "./tags.js";
 
 export interface UringTransportOptions {
@@ -242,7 +242,7 @@ export abstract class UringTransport implements Transport {
     this.receives.drop(slot);
     if (!resets && (bits & (QUEUED | RETAINED)) !== 0) {
       // Data passed to send() is still in flight and must precede the FIN.
-      slots.set(slot, (bits & ~STATE_MASK) | CLOSES_SENT);
+      sends.closeSent(slot, bits);
       return;
     }
     if ((bits & RETAINED) !== 0) sends.drop(slot);

@@ -167,6 +167,10 @@ describe.skipIf(!hasUring)("messages", () => {
     const reader = new Reader(peers[0]!);
     expect(transport.send(0, bytesOf("bye"), 0, 3)).toBe(3);
     transport.close(0);
+    // A turn that waited would wait for its whole time: nothing else is to come.
+    const startMs = performance.now();
+    transport.turn(20_000);
+    expect(performance.now() - startMs).toBeLessThan(10_000);
     await turnUntil("the end", () => {
       reader.read();
       return reader.end !== undefined;
