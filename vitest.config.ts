@@ -17,6 +17,16 @@ const ALONE = [
   "test/lab/{lab,stopping,trouble}.test.ts",
 ];
 
+/** Run again over io_uring: what connections come to must not depend on what carries them. */
+const BY_ENGINE = [
+  "test/client/{connect,destinations,flood,loop,reset,standstill}.test.ts",
+  "test/client/{messages/messages,evidence/accepting}.test.ts",
+  "test/server/{flood,serve,unread}.test.ts",
+  "test/engine/threads.test.ts",
+  "test/protocols/websocket/peers.test.ts",
+  "test/transport/tls/{handshakes,peers}.test.ts",
+];
+
 export default defineConfig({
   test: {
     maxWorkers: 2,
@@ -28,6 +38,15 @@ export default defineConfig({
           name: "main",
           include: ["test/**/*.test.ts"],
           exclude: ALONE,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        test: {
+          ...SHARED,
+          name: "uring",
+          include: BY_ENGINE,
+          env: { TEST_ENGINE: "uring" },
           sequence: { groupOrder: 0 },
         },
       },

@@ -1,22 +1,23 @@
-// The engine that carries the runs of a test: TEST_ENGINE of the test's project (vitest.config.ts), where a test names none itself.
-
-import type { EngineName } from "../../src/results/engine.js";
-import { ENGINES } from "../../src/results/identifiers.js";
+// The engine that carries the runs of a test, where it names none: TEST_ENGINE of its project in vitest.config.ts.
+import { uringObstacle } from "../../src/linux/uring/support.js";
+import type { EngineChoice } from "../../src/results/engine.js";
 
 /** Commands that have `--engine`. */
 const COMMANDS = ["connect", "serve", "demo"];
+const DECIDES = ["--engine", "--one-table", "--help"];
 
-/** Undefined leaves the choice to the program. */
-export const TEST_ENGINE: EngineName | undefined = ENGINES.find((name) => name === process.env.TEST_ENGINE);
+const wanted = process.env.TEST_ENGINE as EngineChoice | undefined;
+const isMissing = wanted === "uring" && uringObstacle() !== undefined;
+if (isMissing) console.warn("io_uring is unavailable: these tests run by the engine that the program chooses");
+const engine = isMissing ? undefined : wanted;
 
-/** Options of connect() or serve(), by the engine of this project. */
+/** Options of connect() or serve(). */
 export function byEngine<T extends object>(options: T): T {
-  return TEST_ENGINE === undefined || "oneTable" in options ? options : { engine: TEST_ENGINE, ...options };
+  return engine === undefined || "oneTable" in options ? options : { engine, ...options };
 }
 
-/** A command line, by the engine of this project. */
+/** A command line. */
 export function argsByEngine(args: readonly string[]): readonly string[] {
-  const isOpen =
-    COMMANDS.includes(args[0] ?? "") && !args.some((arg) => ["--engine", "--one-table", "--help"].includes(arg));
-  return TEST_ENGINE !== undefined && isOpen ? [...args, "--engine", TEST_ENGINE] : args;
+  const isOurs = COMMANDS.includes(args[0] ?? "") && !args.some((arg) => DECIDES.includes(arg));
+  return engine !== undefined && isOurs ? [...args, "--engine", engine] : args;
 }

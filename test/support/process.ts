@@ -14,6 +14,9 @@ export const CLI_FILE = `${ROOT}dist/cli/main.js`;
 
 export type RefusedCall = "unshare" | "io_uring_setup" | "epoll_pwait2" | "netlink";
 
+/** Programs of ours that run both roles, or one. */
+const RUNS = ["library-client", "library-server", "many-runs", "steady-runs", "parallel-runs"];
+
 export interface ProcessOptions {
   readonly env?: Record<string, string>;
   /** Soft and hard RLIMIT_NOFILE. */
@@ -112,7 +115,7 @@ export function resultOf(stdout: string) {
 
 /** Starts one of test/support/programs/ with its options as JSON. */
 export function startProgram(name: string, options: object, processOptions?: ProcessOptions): TestProcess {
-  const given = name.startsWith("library-") ? byEngine(options) : options;
+  const given = RUNS.includes(name) ? byEngine(options) : options;
   return start(process.execPath, [programFile(name), JSON.stringify(given)], processOptions);
 }
 

@@ -3,12 +3,12 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { connect, serve } from "../../../dist/index.js";
 
-const { host, rounds } = JSON.parse(process.argv[2]);
+const { host, rounds, engine } = JSON.parse(process.argv[2]);
 let early;
 
 for (let round = 0; round < rounds; round++) {
-  const server = await serve({ at: `${host}:0`, log: "none" });
-  const run = await connect({ to: `${host}:${server.address.port}`, connections: 20, durationMs: 0 });
+  const server = await serve({ at: `${host}:0`, log: "none", engine });
+  const run = await connect({ to: `${host}:${server.address.port}`, connections: 20, durationMs: 0, engine });
   const { established } = await run.done;
   await server.stop();
   if (established !== 20) throw new Error(`round ${round}: ${established} connections`);
