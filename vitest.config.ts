@@ -17,7 +17,7 @@ const ALONE = [
   "test/lab/{lab,stopping,trouble}.test.ts",
 ];
 
-/** Run again over io_uring: what connections come to must not depend on what carries them. */
+/** Also run with io_uring: outcomes must not depend on the engine. */
 const BY_ENGINE = [
   "test/client/{connect,destinations,flood,loop,reset,standstill}.test.ts",
   "test/client/{messages/messages,evidence/accepting}.test.ts",
