@@ -33,6 +33,33 @@ interface Topic {
 }
 
 const TOPICS: Readonly<Record<string, Topic>> = {
+  messages: {
+    options: (role) =>
+      role === "serve"
+        ? []
+        : [
+            new Option("--message-file <file>", "send the content of this file, instead of -m"),
+            new Option("--message-size <size>", "repeat the message up to this size").argParser(
+              sizeFor("--message-size"),
+            ),
+            new Option("--expect-until <text>", "an answer ends with this text, such as '\\n'"),
+            new Option("--expect-bytes <size>", "an answer has this many bytes").argParser(sizeFor("--expect-bytes")),
+            new Option("--first-message <text>", "send this once, and wait for its answer, before the messages"),
+            new Option("--await-greeting", "wait for the server's greeting before sending"),
+            handshakeTimeout(),
+          ],
+    examples: {
+      connect: `
+Texts may contain \\n, \\r, \\t, \\0, \\\\ and \\xHH.
+
+Examples:
+  fourtuple connect :6379 -c 1k -m 'PING\\r\\n' --expect-until '\\n' -r 10           redis
+  fourtuple connect :6379 -c 1k --first-message 'AUTH secret\\r\\n' -m 'PING\\r\\n' --expect-until '\\n'
+  fourtuple connect :25 -c 100 --await-greeting -m 'NOOP\\r\\n' --expect-until '\\n'  SMTP
+  fourtuple connect :7777 -c 10k --message-size 1KiB -r 0.5                         1 KiB every 2 s`,
+      serve: "",
+    },
+  },
   tls: {
     options: (role) => [
       ...(role === "connect"
@@ -98,7 +125,7 @@ Examples:
 
 /** Adds the options of all protocols to a command, and their topics to its help. Each topic has its own examples. */
 export function addProtocolOptions(command: Command, role: Role, examples: string): void {
-  const topic = requestedTopic();
+  const topic = requestedTopic(role);
   const config = command.configureHelp();
   const ofProtocols = Object.values(TOPICS).flatMap(({ options }) => options(role));
   for (const option of ofProtocols) {
@@ -112,7 +139,8 @@ export function addProtocolOptions(command: Command, role: Role, examples: strin
       return Help.prototype.visibleOptions.call(this, shown).filter((option) => !ofProtocols.includes(option));
     },
   });
-  const hint = `\nTLS and WebSocket (tls://, ws://, wss://): fourtuple ${role} --help tls, --help ws`;
+  const topics = role === "connect" ? "TLS, WebSocket and message content" : "TLS and WebSocket";
+  const hint = `\n${topics}: fourtuple ${role} --help tls, --help ws${role === "connect" ? ", --help messages" : ""}`;
   command.addHelpText("after", topic ? topic.examples[role] : `${examples}\n${hint}`);
 }
 
@@ -153,9 +181,10 @@ function addHeader(text: string, before: readonly string[] = []): string[] {
   return [...before, text];
 }
 
-/** Returns the topic named after --help on this process's command line. */
-function requestedTopic(): Topic | undefined {
+/** Returns the topic named after --help on this process's command line, if the role has options of it. */
+function requestedTopic(role: Role): Topic | undefined {
   const at = process.argv.findIndex((word) => word === "--help" || word === "-h");
   const word = at < 0 ? undefined : process.argv[at + 1];
-  return word !== undefined && Object.hasOwn(TOPICS, word) ? TOPICS[word] : undefined;
+  const topic = word !== undefined && Object.hasOwn(TOPICS, word) ? TOPICS[word] : undefined;
+  return topic && topic.options(role).length > 0 ? topic : undefined;
 }

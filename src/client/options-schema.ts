@@ -11,6 +11,18 @@ import { z } from "../util/zod.js";
 
 const isTexts = (value: unknown) => Array.isArray(value) && value.every((it) => typeof it === "string");
 
+const isContent = (value: unknown) => typeof value === "string" || value instanceof Uint8Array;
+
+const content = option<string | Uint8Array>("a text or bytes", isContent);
+
+function isExpectation(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return EXPECTATIONS.includes(value as never);
+  const keys = Object.keys(value);
+  if (keys.length !== 1) return false;
+  const { until, bytes } = value as { until?: unknown; bytes?: unknown };
+  return keys[0] === "until" ? isContent(until) : keys[0] === "bytes" && typeof bytes === "number";
+}
+
 const stage = z.strictObject({ durationMs: number, target: number });
 
 const shape = {
@@ -28,9 +40,14 @@ const shape = {
   durationMs: number.optional(),
   sources: sources.optional(),
   sourcePorts: sourcePorts.optional(),
-  message: option("a text or bytes", (value) => typeof value === "string" || value instanceof Uint8Array).optional(),
+  message: content.optional(),
   messageRatePerSec: number.optional(),
-  expect: oneOf(EXPECTATIONS).optional(),
+  expect: option(
+    `one of ${EXPECTATIONS.map((name) => `"${name}"`).join(", ")}, or { until: "\\n" } or { bytes: 7 }`,
+    isExpectation,
+  ).optional(),
+  firstMessage: content.optional(),
+  awaitGreeting: flag.optional(),
   ...protocolShape,
   ...clientTlsShape,
   proxyProtocol: oneOf(PROXY_VERSIONS).optional(),

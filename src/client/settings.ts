@@ -1,12 +1,12 @@
 // Client settings derived from a run spec, such as its schedule and the message as bytes.
 
-import type { RunSpec } from "../planning/run-spec.js";
+import type { AnswerSpec, RunSpec } from "../planning/run-spec.js";
 import { type Schedule, stagedSchedule, steadySchedule } from "../planning/schedule.js";
 import type { TlsSpec } from "../planning/tls.js";
 import type { ProxyVersion } from "../protocols/proxy-protocol.js";
 import type { ProtocolSpec } from "../protocols/spec/spec.js";
 import type { Thresholds } from "../results/connect.js";
-import type { MessagePlan } from "./worker-plan.js";
+import type { MessagePlan, OpeningPlan } from "./worker-plan.js";
 
 export interface ConnectSettings {
   readonly connections: number;
@@ -19,6 +19,7 @@ export interface ConnectSettings {
   readonly handshakeTimeoutMs: number;
   readonly durationMs: number;
   readonly message: MessagePlan | undefined;
+  readonly opening: OpeningPlan | undefined;
   readonly protocol: ProtocolSpec | undefined;
   readonly tls: TlsSpec | undefined;
   readonly proxyProtocol: ProxyVersion | undefined;
@@ -31,7 +32,7 @@ export interface ConnectSettings {
 }
 
 export function settingsOf(spec: RunSpec): ConnectSettings {
-  const { connections, connectRatePerSec, stages, durationMs, message } = spec;
+  const { connections, connectRatePerSec, stages, durationMs, message, opening } = spec;
   const schedule = stages ? stagedSchedule(stages) : steadySchedule(connections, connectRatePerSec);
   return {
     connections,
@@ -43,9 +44,15 @@ export function settingsOf(spec: RunSpec): ConnectSettings {
     handshakeTimeoutMs: spec.handshakeTimeoutMs,
     durationMs: durationMs === "forever" ? Number.POSITIVE_INFINITY : durationMs,
     message: message && {
-      bytes: Uint8Array.from(Buffer.from(message.base64, "base64")),
+      bytes: decode(message.base64),
       intervalMs: 1000 / message.ratePerSec,
-      expected: message.expect,
+      ...answerOf(message),
+    },
+    opening: opening && {
+      awaitsGreeting: opening.awaitsGreeting,
+      firstMessage: opening.base64 === undefined ? undefined : decode(opening.base64),
+      awaitsAnswer: opening.expect !== "none",
+      ...answerOf(opening),
     },
     protocol: spec.protocol,
     tls: spec.tls,
@@ -56,4 +63,12 @@ export function settingsOf(spec: RunSpec): ConnectSettings {
     oneTable: spec.oneTable,
     isSingle: spec.isSingle,
   };
+}
+
+function answerOf({ expect, delimiter, answerBytes }: AnswerSpec) {
+  return { expected: expect, delimiter: delimiter === undefined ? undefined : decode(delimiter), answerBytes };
+}
+
+function decode(base64: string): Uint8Array {
+  return Uint8Array.from(Buffer.from(base64, "base64"));
 }

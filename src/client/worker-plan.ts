@@ -1,17 +1,19 @@
 // Shared declarations of the main thread and the client workers: the plan, the shared words and the messages.
 import type { TuplePlan } from "../planning/tuple-plan.js";
-import type { Expectation } from "../protocols/modes.js";
+import type { TimedMessageOptions } from "../protocols/plain-tcp.js";
 import type { ProxyVersion } from "../protocols/proxy-protocol.js";
 import type { ProtocolSpec } from "../protocols/spec/spec.js";
+import type { Opening } from "../protocols/timed-message.js";
 import type { EngineName } from "../results/engine.js";
 import type { TlsPlan } from "./tls/plan.js";
 
-/** Message sent over every connection, its interval and the expected answer. */
-export interface MessagePlan {
-  readonly bytes: Uint8Array;
+/** Message sent over every connection at a fixed interval, and the expected answer. */
+export interface MessagePlan extends TimedMessageOptions {
   readonly intervalMs: number;
-  readonly expected: Expectation;
 }
+
+/** Exchange before a connection is ready for messages, and the expected answer to its first message. */
+export interface OpeningPlan extends Opening, Omit<TimedMessageOptions, "bytes"> {}
 
 /** Everything a client worker needs to know, as plain data. */
 export interface ConnectPlan {
@@ -39,6 +41,7 @@ export interface ConnectPlan {
   /** Memory for DestinationCounts; undefined for a single destination. */
   readonly destinationCounts: SharedArrayBuffer | undefined;
   readonly message: MessagePlan | undefined;
+  readonly opening: OpeningPlan | undefined;
   /** Application protocol; undefined for plain TCP. */
   readonly protocol: ProtocolSpec | undefined;
   /** Undefined without TLS. */

@@ -23,7 +23,7 @@ import { type ConnectMessage, type ConnectPlan, SHARED } from "./worker-plan.js"
 
 const WORKER = new URL("./worker.js", import.meta.url);
 /** TCP, TLS and protocol handshakes. */
-const HANDSHAKES = [STEP.connect, STEP.tls, STEP.upgrade];
+const HANDSHAKES = [STEP.connect, STEP.tls, STEP.upgrade, STEP.greeting, STEP["first-message"]];
 const SINGLE_WORKER = new URL("./single/worker.js", import.meta.url);
 
 /**
@@ -148,6 +148,7 @@ export class ClientWorkers {
       tries: this.#targets.tries,
       destinationCounts: this.destinationCounts,
       message: settings.message,
+      opening: settings.opening,
       protocol: settings.protocol,
       tls: this.#tls,
       shared: this.#shared,

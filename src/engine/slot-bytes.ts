@@ -20,6 +20,9 @@ export const SLOT_BYTES = {
   /** Clients with messages only, including their protocol's state: `matched` and `strays` if an echo is expected. */
   Rounds: { next: 8, waiting: 4, marks: 1 },
   EchoClient: { marks: 1, matched: 4, strays: 4 },
+  /** In place of an EchoClient's: FramedAnswerClient has one of these. */
+  DelimitedEnd: { matched: 1 },
+  SizedEnd: { filled: 4 },
   WebSocketClient: { flags: 1, left: 4, sizes: 4, utf8: 1, missed: 1 },
   WebSocketServer: { flags: 1, left: 4, sizes: 4, utf8: 1, missed: 1, keys: 4 },
   /** Servers of a protocol with a handshake. */

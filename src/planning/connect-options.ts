@@ -1,14 +1,14 @@
 // Public options of connect().
-import type { Expectation } from "../protocols/modes.js";
 import type { ProxyVersion } from "../protocols/proxy-protocol.js";
 import type { ProtocolOptions } from "../protocols/spec/options.js";
 import type { EngineChoice } from "../results/engine.js";
 import type { AddressRange } from "../util/address-range.js";
 import type { PortRange } from "../util/endpoint.js";
+import type { MessageOptions } from "./messages.js";
 import type { Stage } from "./schedule.js";
 import type { ClientTlsOptions } from "./tls.js";
 
-export interface ConnectOptions extends ProtocolOptions, ClientTlsOptions {
+export interface ConnectOptions extends MessageOptions, ProtocolOptions, ClientTlsOptions {
   /**
    * Destinations: `host:port`, `[::1]:7777`, `host:7777-7786`, `:7777` for 127.0.0.1; `tls://host:port`,
    * `ws://host:port/path` for WebSocket, `wss://` for both. All destinations must use the same protocol.
@@ -42,15 +42,6 @@ export interface ConnectOptions extends ProtocolOptions, ClientTlsOptions {
   readonly sources?: SourceOption | undefined;
   /** Source ports that we choose from, or `kernel`; default 1024-65535, or for a single connection, `kernel`. */
   readonly sourcePorts?: SourcePortOption | undefined;
-  /** Message sent on every connection. */
-  readonly message?: string | Uint8Array | undefined;
-  /** Messages per second and connection, which may be a fraction; default 1. */
-  readonly messageRatePerSec?: number | undefined;
-  /**
-   * What counts as an answer: `echo`, the same bytes; `any`, any bytes; `none`, nothing. Default `echo`. A run with
-   * unanswered messages misses its target.
-   */
-  readonly expect?: Expectation | undefined;
   /** Sends a PROXY protocol header of this version first, with the connection's own addresses; default none. */
   readonly proxyProtocol?: ProxyVersion | undefined;
   /**

@@ -1,7 +1,6 @@
 // Builds a RunSpec from the options of a call or a command line: fills in defaults and checks everything that can be
 // checked without accessing the host.
 import { isUtf8 } from "node:buffer";
-import { EXPECTATIONS } from "../protocols/modes.js";
 import { PROXY_VERSIONS } from "../protocols/proxy-protocol.js";
 import { parseAddress } from "../protocols/spec/address.js";
 import { HANDSHAKE_TIMEOUT_MS, protocolSpec } from "../protocols/spec/options.js";
@@ -14,7 +13,8 @@ import { quoted } from "../util/printable.js";
 import { formatCount, parseCount } from "../util/units.js";
 import { closeModeFor } from "./close-mode.js";
 import type { ConnectOptions, SourceOption, SourcePortOption } from "./connect-options.js";
-import type { DestinationSpec, MessageSpec, RunSpec, SourceSpec } from "./run-spec.js";
+import { awaitsPeer, findStreamOption, parseMessages } from "./messages.js";
+import type { DestinationSpec, OpeningSpec, RunSpec, SourceSpec } from "./run-spec.js";
 import { clientTls } from "./tls.js";
 
 /** Default number of handshakes in flight. */
@@ -34,12 +34,13 @@ export function parseRunSpec(options: ConnectOptions): RunSpec {
   checkChoices(options);
   const connections = stages.length > 0 ? Math.max(...stages.map(({ target }) => target)) : (options.connections ?? 1);
   if (connections < 1) throw invalid("the stages ask for no connection", "give one a target, such as --stage 30s:10k");
-  checkMessage(options);
+  checkExchange(options);
+  const { message, opening } = parseMessages(options);
   const isSingle = stages.length === 0 && connections === 1;
   const { durationMs = isSingle ? Number.POSITIVE_INFINITY : HOLD_MS } = options;
   return {
     destinations: parseDestinations(options.to),
-    ...parseProtocol(options),
+    ...parseProtocol(options, opening),
     resolve: options.resolve ?? "all",
     family: options.family,
     connections,
@@ -52,7 +53,8 @@ export function parseRunSpec(options: ConnectOptions): RunSpec {
     connectTimeoutMs: options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
     handshakeTimeoutMs: options.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS,
     durationMs: durationMs === Number.POSITIVE_INFINITY ? "forever" : durationMs,
-    message: messageOf(options),
+    message,
+    opening,
     proxyProtocol: options.proxyProtocol,
     thresholds: {
       maxP99Ms: options.maxP99Ms,
@@ -83,14 +85,21 @@ export function parseDestinations(to: string | readonly string[]): DestinationSp
 }
 
 /** Parses the protocol and TLS options. @throws {AppError} E_ADDRESS, E_OPTION */
-function parseProtocol(options: ConnectOptions): Pick<RunSpec, "protocol" | "tls"> {
+function parseProtocol(options: ConnectOptions, opening?: OpeningSpec): Pick<RunSpec, "protocol" | "tls"> {
   const [first, ...others] = (typeof options.to === "string" ? [options.to] : options.to).map((text) =>
     parseAddress(text),
   );
   if (others.some(({ scheme, path }) => scheme !== first!.scheme || path !== first!.path)) {
     throw invalid("the destinations differ in scheme or path", "give a run for each, or the same scheme and path");
   }
-  const spec = protocolSpec(first!, options);
+  const spec = protocolSpec(first!, options, awaitsPeer(opening));
+  const streamOption = spec && findStreamOption(options);
+  if (streamOption !== undefined) {
+    throw invalid(
+      `${streamOption} is an option of plain TCP and TLS`,
+      `leave out ${streamOption}, or give an address with tcp:// or tls://`,
+    );
+  }
   if (spec && options.closeAfterGreeting) {
     throw invalid("connections that close after their greeting are plain TCP", "leave out the scheme");
   }
@@ -172,30 +181,21 @@ function checkChoices({ resolve, family, close, engine, oneTable }: ConnectOptio
   }
 }
 
-/** Checks the message options. */
-function checkMessage(options: ConnectOptions): void {
-  const { message, messageRatePerSec, expect, proxyProtocol, closeAfterGreeting, stages = [] } = options;
-  if (messageRatePerSec !== undefined && message === undefined) {
-    throw invalid("a message rate is given without a message", "add -m ping, or leave out -r");
-  }
-  if (expect !== undefined && message === undefined) {
-    throw invalid("answers are expected without a message", "add -m ping, or leave out --expect");
-  }
-  if (expect !== undefined && !EXPECTATIONS.includes(expect)) {
-    throw invalid(`unknown answer: ${JSON.stringify(expect)}`, `expect ${EXPECTATIONS.join(", ")}`);
-  }
+/** Rejects combinations of options that exclude each other. */
+function checkExchange(options: ConnectOptions): void {
+  const { message, proxyProtocol, closeAfterGreeting, stages = [] } = options;
   if (proxyProtocol !== undefined && !PROXY_VERSIONS.includes(proxyProtocol)) {
     throw invalid(`unknown version of the PROXY protocol: ${JSON.stringify(proxyProtocol)}`, "give v1 or v2");
   }
   if (closeAfterGreeting && (message !== undefined || stages.length > 0)) {
     throw invalid("connections that close after their greeting are not held", "leave out the message and the stages");
   }
-}
-
-function messageOf({ message, messageRatePerSec = 1, expect = "echo" }: ConnectOptions): MessageSpec | undefined {
-  if (message === undefined) return undefined;
-  if (message.length === 0) throw invalid("the message is empty", "give it at least one byte, such as -m ping");
-  return { base64: Buffer.from(message).toString("base64"), ratePerSec: messageRatePerSec, expect };
+  if (closeAfterGreeting && (options.firstMessage !== undefined || options.awaitGreeting)) {
+    throw invalid(
+      "connections that close after their greeting have no opening",
+      "leave out --close-after-greeting, or --first-message and --await-greeting",
+    );
+  }
 }
 
 function invalid(message: string, fix: string): AppError {

@@ -44,12 +44,28 @@ export interface TupleSpec {
   readonly isSingle: boolean;
 }
 
+/** Answer that a message expects. */
+export interface AnswerSpec {
+  readonly expect: Expectation;
+  /** Delimiter that ends an answer, in base64; only with `until`. */
+  readonly delimiter?: string | undefined;
+  /** Length of an answer; only with `bytes`. */
+  readonly answerBytes?: number | undefined;
+}
+
 /** Message sent on every connection, its rate, and what counts as an answer. */
-export interface MessageSpec {
+export interface MessageSpec extends AnswerSpec {
   readonly base64: string;
   /** Rate per connection. */
   readonly ratePerSec: number;
-  readonly expect: Expectation;
+}
+
+/** What happens once on every connection, before it is ready for messages. */
+export interface OpeningSpec extends AnswerSpec {
+  /** Nothing is sent until the server has greeted. */
+  readonly awaitsGreeting: boolean;
+  /** The first message; undefined for none. */
+  readonly base64?: string | undefined;
 }
 
 /** A run of `connect`, with defaults filled in. */
@@ -66,6 +82,7 @@ export interface RunSpec extends TupleSpec {
   /** Time to hold the connections after the ramp. */
   readonly durationMs: number | "forever";
   readonly message?: MessageSpec | undefined;
+  readonly opening?: OpeningSpec | undefined;
   /** Protocol on the connections; default: plain TCP. */
   readonly protocol?: ProtocolSpec | undefined;
   /** TLS settings; undefined for no TLS. */

@@ -13,7 +13,7 @@ export type Replies = "none" | "echo" | "any";
  * Negotiation between ESTABLISHED and ready, named by the step in which it may fail; `none` if a connection is ready at
  * once. The host applies a separate timeout to it.
  */
-export type Handshake = "none" | "upgrade";
+export type Handshake = "none" | "upgrade" | "greeting" | "first-message";
 
 /** One side of a protocol, for all connections of a worker. Slots are small integers that are reused. */
 export interface Protocol {

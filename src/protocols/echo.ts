@@ -1,9 +1,10 @@
 // Echo: every byte is sent back (RFC 862). The client compares each echo with its message byte by byte and counts
 // unrelated bytes separately.
+import { findBorders } from "./answer-end.js";
 import { BannerServer } from "./banner.js";
 import { grown } from "./columns.js";
 import type { ClientConnections, Replies } from "./contract.js";
-import { TimedMessage } from "./timed-message.js";
+import { type Opening, TimedMessage } from "./timed-message.js";
 
 /** One complete echo arrived that no message was waiting for. */
 const SURPLUS = 2;
@@ -35,8 +36,8 @@ export class EchoClient extends TimedMessage {
   /** Bytes since the last answer that belong to none: unexpected if an answer follows, mismatched otherwise. */
   private strays: Uint32Array<ArrayBuffer>;
 
-  constructor(connections: ClientConnections, message: Uint8Array, slots: number) {
-    super(connections, message, slots);
+  constructor(connections: ClientConnections, message: Uint8Array, slots: number, opening?: Opening) {
+    super(connections, message, slots, opening);
     this.message = Buffer.from(message.buffer, message.byteOffset, message.length);
     this.borders = findBorders(message);
     this.matched = new Uint32Array(slots);
@@ -62,9 +63,26 @@ export class EchoClient extends TimedMessage {
     super.due(slot);
   }
 
-  override received(slot: number, bytes: Uint8Array, start: number, end: number): void {
-    const answered = this.match(slot, bytes, start, end);
+  protected match(slot: number, bytes: Uint8Array, start: number, end: number): void {
+    const answered = this.compare(slot, bytes, start, end);
     if (answered > 0) this.connections.answered(slot, answered);
+  }
+
+  /** Compares the answer to the first message with it. A different answer keeps the connection from becoming ready. */
+  protected override findOpeningEnd(slot: number, bytes: Uint8Array, start: number, end: number): number {
+    const { firstMessage } = this.opening;
+    if (this.isAwaitingGreeting(slot) || !firstMessage) return end;
+    let matched = this.matched[slot]!;
+    let at = start;
+    while (at < end && matched < firstMessage.length && bytes[at] === firstMessage[matched]) {
+      at++;
+      matched++;
+    }
+    const isWhole = matched === firstMessage.length;
+    this.matched[slot] = isWhole ? 0 : matched;
+    if (isWhole) return at;
+    if (at < end) this.connections.mismatched(end - at);
+    return -1;
   }
 
   /** Reports stray bytes: mismatched if an answer is outstanding, unexpected otherwise. */
@@ -76,13 +94,17 @@ export class EchoClient extends TimedMessage {
   }
 
   /** @returns number of messages, oldest first, whose answers are completed by these bytes */
-  private match(slot: number, bytes: Uint8Array, start: number, end: number): number {
+  private compare(slot: number, bytes: Uint8Array, start: number, end: number): number {
     const { connections, message, borders } = this;
     if (this.marks[slot]! & DISTRUSTED) {
       connections.mismatched(end - start);
       return 0;
     }
     const size = message.length;
+    if (size === 0) {
+      connections.unexpected(end - start);
+      return 0;
+    }
     const answerable = this.answerable(slot);
     let matched = this.matched[slot]!;
     let strays = this.strays[slot]!;
@@ -137,14 +159,4 @@ export class EchoClient extends TimedMessage {
     this.marks[slot] = marks | (marks & SURPLUS ? DISTRUSTED : SURPLUS);
     return (marks & SURPLUS) !== 0;
   }
-}
-
-function findBorders(message: Uint8Array): Int32Array {
-  const borders = new Int32Array(message.length + 1);
-  for (let length = 1, border = 0; length < message.length; length++) {
-    while (border > 0 && message[length] !== message[border]) border = borders[border]!;
-    if (message[length] === message[border]) border++;
-    borders[length + 1] = border;
-  }
-  return borders;
 }

@@ -6,4 +6,8 @@ export type ServerMode = (typeof SERVER_MODES)[number];
 
 /** What counts as an answer to a client's message: the same bytes (`echo`), any bytes (`any`), or nothing (`none`). */
 export const EXPECTATIONS = ["echo", "any", "none"] as const;
-export type Expectation = (typeof EXPECTATIONS)[number];
+
+/** Where an answer ends, if its content does not matter. `until`: after a delimiter; `bytes`: after a number of bytes. */
+export const FRAMED_EXPECTATIONS = ["until", "bytes"] as const;
+
+export type Expectation = (typeof EXPECTATIONS)[number] | (typeof FRAMED_EXPECTATIONS)[number];

@@ -1,10 +1,12 @@
 // Plain TCP protocols, and the options that select one of them for a side.
+import { DelimitedEnd, SizedEnd } from "./answer-end.js";
 import { BannerClient, BannerServer } from "./banner.js";
 import type { ClientConnections, ClientProtocol, Connections, Protocol } from "./contract.js";
 import { DiscardClient, DiscardServer } from "./discard.js";
 import { EchoClient, EchoServer } from "./echo.js";
+import { FramedAnswerClient } from "./framed-answers.js";
 import type { Expectation, ServerMode } from "./modes.js";
-import { AnyAnswerClient } from "./timed-message.js";
+import { AnyAnswerClient, NO_OPENING, type Opening } from "./timed-message.js";
 
 export interface ServerProtocolOptions {
   readonly mode: ServerMode;
@@ -27,17 +29,36 @@ export function defaultGreeting(mode: ServerMode): string {
   return mode === "hello" ? "hello" : "";
 }
 
-const MESSAGE_CLIENTS = { echo: EchoClient, any: AnyAnswerClient, none: DiscardClient };
+const NOTHING = new Uint8Array(0);
+
+/** A message, and what answers it. */
+export interface TimedMessageOptions {
+  readonly bytes: Uint8Array;
+  readonly expected: Expectation;
+  /** Where `until` ends an answer. */
+  readonly delimiter?: Uint8Array | undefined;
+  /** Length of an answer for `bytes`. */
+  readonly answerBytes?: number | undefined;
+}
 
 export interface ClientProtocolOptions {
-  /** Message sent on every connection; undefined for none. */
-  readonly message?: { readonly bytes: Uint8Array; readonly expected: Expectation } | undefined;
+  /** Message sent at a fixed rate on every connection; undefined for none. */
+  readonly message?: TimedMessageOptions | undefined;
+  /** Exchange before a connection is ready, with the expected answer; undefined for none. */
+  readonly opening?: (Opening & Omit<TimedMessageOptions, "bytes">) | undefined;
   /** Minimum number of slots that will be used. */
   readonly slots: number;
 }
 
 export function createClientProtocol(connections: ClientConnections, options: ClientProtocolOptions): ClientProtocol {
-  const { message, slots } = options;
-  if (message === undefined) return new BannerClient(connections);
-  return new MESSAGE_CLIENTS[message.expected](connections, message.bytes, slots);
+  const { message, opening, slots } = options;
+  const timed = message ?? (opening && { bytes: NOTHING, ...opening });
+  if (timed === undefined) return new BannerClient(connections);
+  const { bytes, expected, delimiter, answerBytes } = timed;
+  if (expected === "echo") return new EchoClient(connections, bytes, slots, opening);
+  if (expected === "any") return new AnyAnswerClient(connections, bytes, slots, opening);
+  if (expected === "none") return new DiscardClient(connections, bytes, slots, opening);
+  const end = delimiter ? new DelimitedEnd(delimiter, slots) : new SizedEnd(answerBytes!, slots);
+  const answers = { end, framesGreeting: expected === "until" };
+  return new FramedAnswerClient(connections, bytes, slots, opening ?? NO_OPENING, answers);
 }

@@ -1,47 +1,89 @@
 // Timed message: a client sends the same bytes whenever a message is due. Subclasses define what counts as an answer;
 // AnyAnswerClient accepts any bytes.
+//
+// A connection may start with an opening: it waits for the server's greeting, sends a first message once, or both.
 import { grown } from "./columns.js";
-import type { ClientConnections, ClientProtocol, Replies } from "./contract.js";
+import type { ClientConnections, ClientProtocol, Handshake, Replies } from "./contract.js";
 
-/** A message has been due. Bytes received before that are a greeting. Subclasses use the other bits of `marks`. */
+/** Exchange on a new connection, before it is ready for messages. */
+export interface Opening {
+  /** Wait for the server's greeting before sending anything. */
+  readonly awaitsGreeting: boolean;
+  /** Message sent once; undefined for none. */
+  readonly firstMessage?: Uint8Array | undefined;
+  /** Whether the connection is ready only once the first message has been answered. */
+  readonly awaitsAnswer: boolean;
+}
+
+export const NO_OPENING: Opening = { awaitsGreeting: false, awaitsAnswer: false };
+
+// Bits of `marks`. Subclasses use the others.
+/** A message has been due. Bytes received before that are a greeting. */
 const SENT = 1;
+const AWAITS_GREETING = 64;
+const AWAITS_ANSWER = 128;
+
+/** Indexes of the constants. */
+const [MESSAGE, FIRST_MESSAGE] = [0, 1] as const;
 
 export abstract class TimedMessage implements ClientProtocol {
   readonly slotBytes: number = 1;
   readonly constants: readonly Uint8Array[];
   readonly replies: Replies = "none";
-  readonly handshake = "none";
+  readonly handshake: Handshake;
   readonly heartbeatMs = 0;
   abstract readonly isAnswered: boolean;
   protected readonly connections: ClientConnections;
+  protected readonly opening: Opening;
   protected marks: Uint8Array<ArrayBuffer>;
 
   /** @param slots minimum number of slots that will be used */
-  constructor(connections: ClientConnections, message: Uint8Array, slots: number) {
+  constructor(connections: ClientConnections, message: Uint8Array, slots: number, opening = NO_OPENING) {
+    const { awaitsGreeting, firstMessage, awaitsAnswer } = opening;
     this.connections = connections;
-    this.constants = [message];
+    this.opening = opening;
+    this.handshake = firstMessage && awaitsAnswer ? "first-message" : awaitsGreeting ? "greeting" : "none";
+    this.constants = firstMessage ? [message, firstMessage] : [message];
     this.marks = new Uint8Array(slots);
   }
 
   opened(slot: number): void {
     if (slot >= this.marks.length) this.marks = grown(this.marks, slot);
-    this.marks[slot] = 0;
-    this.connections.ready(slot);
+    this.marks[slot] = this.opening.awaitsGreeting ? AWAITS_GREETING : 0;
+    if (!this.opening.awaitsGreeting) this.begin(slot);
   }
 
   due(slot: number): void {
     this.marks[slot]! |= SENT;
-    this.connections.sendConstant(slot, 0);
+    this.connections.sendConstant(slot, MESSAGE);
   }
 
-  abstract received(slot: number, bytes: Uint8Array, start: number, end: number): void;
+  received(slot: number, bytes: Uint8Array, start: number, end: number): void {
+    if (this.handshake !== "none") this.connections.shown(slot, bytes, start, end);
+    const from = this.isOpening(slot) ? this.receiveOpening(slot, bytes, start, end) : start;
+    if (from < end) this.match(slot, bytes, from, end);
+  }
+
   beat(_slot: number): void {}
   closing(_slot: number): void {}
   closed(_slot: number): void {}
 
+  /** Handles bytes `start` to `end` (exclusive) received on a connection that is ready. */
+  protected abstract match(slot: number, bytes: Uint8Array, start: number, end: number): void;
+
+  /** @returns index after the greeting, or after the answer to the first message; -1 while it is incomplete */
+  protected findOpeningEnd(_slot: number, _bytes: Uint8Array, _start: number, end: number): number {
+    return end;
+  }
+
   /** Returns whether a message has been due on this connection. */
   protected hasSent(slot: number): boolean {
     return (this.marks[slot]! & SENT) !== 0;
+  }
+
+  /** Returns whether the connection still waits for the server's greeting. */
+  protected isAwaitingGreeting(slot: number): boolean {
+    return (this.marks[slot]! & AWAITS_GREETING) !== 0;
   }
 
   /** Returns the number of messages that may have been answered. A message must be sent completely first. */
@@ -50,13 +92,39 @@ export abstract class TimedMessage implements ClientProtocol {
     const unanswered = connections.unanswered(slot);
     return unanswered > 0 && connections.isSending(slot) ? unanswered - 1 : unanswered;
   }
+
+  private isOpening(slot: number): boolean {
+    return (this.marks[slot]! & (AWAITS_GREETING | AWAITS_ANSWER)) !== 0;
+  }
+
+  private begin(slot: number): void {
+    const { firstMessage, awaitsAnswer } = this.opening;
+    if (firstMessage && awaitsAnswer) this.marks[slot]! |= AWAITS_ANSWER;
+    if (firstMessage) this.connections.sendConstant(slot, FIRST_MESSAGE);
+    if (!this.isOpening(slot)) this.connections.ready(slot);
+  }
+
+  /** @returns the index of the first byte after the opening */
+  private receiveOpening(slot: number, bytes: Uint8Array, start: number, end: number): number {
+    const after = this.findOpeningEnd(slot, bytes, start, end);
+    if (after < 0) return end;
+    const wasGreeting = this.isAwaitingGreeting(slot);
+    this.marks[slot]! &= ~(AWAITS_GREETING | AWAITS_ANSWER);
+    if (!wasGreeting) {
+      this.connections.ready(slot);
+      return after;
+    }
+    this.begin(slot);
+    // Nothing was sent before: all of it is the greeting.
+    return end;
+  }
 }
 
 export class AnyAnswerClient extends TimedMessage {
   readonly isAnswered = true;
 
   /** Any bytes answer all messages sent before them, because the boundaries between answers are unknown. */
-  received(slot: number, _bytes: Uint8Array, start: number, end: number): void {
+  protected match(slot: number, _bytes: Uint8Array, start: number, end: number): void {
     if (!this.hasSent(slot)) this.connections.unexpected(end - start);
     const answered = this.answerable(slot);
     if (answered > 0) this.connections.answered(slot, answered);

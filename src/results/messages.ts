@@ -5,8 +5,10 @@ import { count, microseconds, milliseconds, perSecond, type TypeOf } from "./fie
 export const messages = z
   .object({
     expected: z
-      .enum(["echo", "any", "none"])
-      .describe("what counted as an answer: the same bytes, any bytes, or nothing"),
+      .enum(["echo", "any", "none", "until", "bytes"])
+      .describe(
+        "what counted as an answer: the same bytes, any bytes, nothing, bytes up to a delimiter, or a number of bytes",
+      ),
     bytes: count,
     ratePerSec: perSecond.describe("requested rate per connection"),
     due: count.describe("messages that became due while their connection was open"),

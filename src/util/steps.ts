@@ -12,6 +12,10 @@ export const STEPS = [
   "tls",
   /** Upgrade from HTTP to WebSocket. */
   "upgrade",
+  /** Waiting for the server's greeting. */
+  "greeting",
+  /** From the first message to its answer. */
+  "first-message",
   "send",
   "receive",
   "hold",

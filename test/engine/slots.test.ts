@@ -9,6 +9,7 @@ import { Outgoing } from "../../src/engine/sending/outgoing.js";
 import { Unsent } from "../../src/engine/sending/unsent.js";
 import { SLOT_BYTES } from "../../src/engine/slot-bytes.js";
 import { NativeBuffer } from "../../src/linux/syscalls/libc.js";
+import { DelimitedEnd, SizedEnd } from "../../src/protocols/answer-end.js";
 import { EchoClient } from "../../src/protocols/echo.js";
 import { WebSocketClient } from "../../src/protocols/websocket/client.js";
 import { WebSocketServer } from "../../src/protocols/websocket/server.js";
@@ -127,6 +128,8 @@ describe("what each slot takes", () => {
     expect(bytesOf(client)).toEqual(SLOT_BYTES.EchoClient);
     const { marks, matched, strays } = SLOT_BYTES.EchoClient;
     expect(marks + matched + strays).toBe(client.slotBytes);
+    expect(bytesOf(new DelimitedEnd(Uint8Array.of(10), SLOTS))).toEqual(SLOT_BYTES.DelimitedEnd);
+    expect(bytesOf(new SizedEnd(7, SLOTS))).toEqual(SLOT_BYTES.SizedEnd);
   });
 
   it("is as listed: WebSockets, and handshakes under way", () => {

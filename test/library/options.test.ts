@@ -216,6 +216,8 @@ describe("every option that makes sense goes on as it is", () => {
     message: new Uint8Array([1]),
     messageRatePerSec: 0.033,
     expect: "any",
+    firstMessage: "hello",
+    awaitGreeting: true,
     headers: ["A: b"],
     subprotocol: "chat",
     binary: true,

@@ -188,11 +188,12 @@ export function describeProtocol(name: string, protocolCase: ProtocolCase): void
   });
 }
 
-/** The typed arrays with an entry for each slot. */
+/** The typed arrays with an entry for each slot: the protocol's own, and those of its parts. */
 function columnsOf(protocol: Protocol) {
-  return Object.values(protocol).filter(
-    (value): value is Uint8Array => ArrayBuffer.isView(value) && (value as Uint8Array).length >= MANY_SLOTS,
-  );
+  const parts = Object.values(protocol).filter((value) => typeof value === "object" && !ArrayBuffer.isView(value));
+  return [protocol, ...parts]
+    .flatMap((owner) => Object.values(owner))
+    .filter((value): value is Uint8Array => ArrayBuffer.isView(value) && (value as Uint8Array).length >= MANY_SLOTS);
 }
 
 /** A byte for each character. */

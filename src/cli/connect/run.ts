@@ -14,11 +14,12 @@ import { clientTlsOptionsOf, type ProtocolCommandOptions, protocolOptionsOf } fr
 import { EXIT_CODES } from "../signals.js";
 import { type StopSignal, supervise } from "../supervise.js";
 import { EventPrinter } from "./events.js";
+import { type MessageCommandOptions, messageOptionsOf } from "./messages.js";
 import { showProgress } from "./progress.js";
 import { noConnection, printSingle, printSingleEnd } from "./single.js";
 
 /** Options as parsed from the command line. */
-export interface ConnectCommandOptions extends ProtocolCommandOptions {
+export interface ConnectCommandOptions extends ProtocolCommandOptions, MessageCommandOptions {
   readonly connections?: number;
   readonly resolve?: "first" | "all";
   readonly 4?: boolean;
@@ -30,9 +31,6 @@ export interface ConnectCommandOptions extends ProtocolCommandOptions {
   readonly stage?: ConnectOptions["stages"];
   readonly sourceIp?: ConnectOptions["sources"];
   readonly sourcePort?: ConnectOptions["sourcePorts"];
-  readonly message?: string;
-  readonly messageRate?: number;
-  readonly expect?: ConnectOptions["expect"];
   readonly proxyProtocol?: ConnectOptions["proxyProtocol"];
   readonly maxP99?: number;
   readonly minRate?: number;
@@ -88,9 +86,7 @@ function specOf(to: readonly string[], options: ConnectCommandOptions): RunSpec 
     durationMs: options.duration,
     sources: options.sourceIp,
     sourcePorts: options.sourcePort,
-    message: options.message,
-    messageRatePerSec: options.messageRate,
-    expect: options.expect,
+    ...messageOptionsOf(options),
     ...protocolOptionsOf(options),
     ...clientTlsOptionsOf(options),
     proxyProtocol: options.proxyProtocol,

@@ -60,12 +60,12 @@ export class Exchange implements ClientConnections, MessageCarrier, HeartbeatCar
     owner: ConnectionOwner,
     create = createClientProtocol,
   ) {
-    const { message, protocol } = plan;
+    const { message, opening, protocol } = plan;
     this.owner = owner;
     this.memory = memory;
     this.counters = memory.counters;
     this.resets = plan.reset;
-    this.protocol = create(this, { message, slots, protocol });
+    this.protocol = create(this, { message, opening, slots, protocol });
     this.outgoing = new Outgoing(
       sender,
       this.protocol.constants,

@@ -123,8 +123,9 @@ export function explainRefusedProtocol(
   return known && { ...known, evidence: [`${formatCount(count)} × ${errno} (${phase})`] };
 }
 
-/** Explains an upgrade that was not completed over an accepted TCP connection. */
+/** Explains a handshake that was not completed over an accepted TCP connection. */
 function silence(phase: string, errno: string): Known | undefined {
+  if (phase === "greeting" || phase === "first-message") return openingSilence(phase, errno);
   if (phase !== "upgrade") return undefined;
   if (errno === "ETIMEDOUT") {
     return peer(
@@ -138,6 +139,32 @@ function silence(phase: string, errno: string): Known | undefined {
       "refused",
       "the server accepts connections and closes them during the upgrade",
       "check the port and the scheme: it may speak TLS or another protocol; otherwise it is at its maximum",
+    );
+  }
+  return undefined;
+}
+
+/** The same for plain TCP, where the run waits for a greeting or for the answer to its first message. */
+function openingSilence(phase: "greeting" | "first-message", errno: string): Known | undefined {
+  const isGreeting = phase === "greeting";
+  if (errno === "ETIMEDOUT") {
+    return peer(
+      "peer-silent",
+      isGreeting
+        ? "the server accepts connections but does not greet in time"
+        : "the server accepts connections but does not answer the first message in time",
+      isGreeting
+        ? "leave out --await-greeting if it speaks second; otherwise check whether it is overloaded"
+        : "check the first message and what ends its answer (--expect-until, --expect-bytes); or wait longer (--handshake-timeout)",
+    );
+  }
+  if (errno === "FIN" || errno === "ECONNRESET") {
+    return peer(
+      "refused",
+      isGreeting
+        ? "the server accepts connections and closes them without a greeting"
+        : "the server closes connections instead of answering the first message",
+      "check the port, the first message and the server's log; it may be at its maximum",
     );
   }
   return undefined;

@@ -7,6 +7,8 @@ const COMPARED = {
   echo: "the same bytes",
   any: "any bytes",
   none: "none expected",
+  until: "bytes up to the delimiter",
+  bytes: "the expected number of bytes",
 } as const;
 
 /** Returns pairs of label and text; empty for a run without messages. */

@@ -8,11 +8,15 @@ type Protocol = NonNullable<ConnectResult["protocol"]>;
 const READY_WORDS: Readonly<Record<Exclude<Protocol, "tcp">, string>> = { ws: "upgraded to WebSocket" };
 
 /** Name of the step between ESTABLISHED and ready. */
-export const HANDSHAKE_WORDS: Readonly<Record<Protocol, string>> = { tcp: "handshake", ws: "upgrade" };
+export const HANDSHAKE_WORDS: Readonly<Record<Protocol, string>> = { tcp: "first answer", ws: "upgrade" };
 
-/** Returns how many connections are ready; undefined for plain TCP, where all are. */
-export function readyText({ protocol, ready }: Pick<ConnectResult, "protocol" | "ready">): string | undefined {
-  if (protocol === undefined || protocol === "tcp" || ready === undefined) return undefined;
+/** Returns how many connections are ready; undefined for plain TCP without an opening, where all are. */
+export function readyText(
+  result: Pick<ConnectResult, "protocol" | "ready"> & { latency?: Pick<ConnectResult["latency"], "handshake"> },
+): string | undefined {
+  const { protocol, ready, latency } = result;
+  if (protocol === undefined || ready === undefined) return undefined;
+  if (protocol === "tcp") return latency?.handshake && `${formatCount(ready)} (answered by the server)`;
   return `${formatCount(ready)} (${READY_WORDS[protocol]})`;
 }
 

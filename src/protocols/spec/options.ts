@@ -47,13 +47,14 @@ const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
  * Builds a protocol's spec from its options.
  *
  * @param address determines the protocol
+ * @param hasOpening whether plain TCP connections wait for an answer before they are ready
  * @returns undefined for plain TCP
  * @throws {AppError} E_OPTION when an option is invalid or belongs to another protocol
  */
-export function protocolSpec(address: Address, options: ProtocolOptions): ProtocolSpec | undefined {
+export function protocolSpec(address: Address, options: ProtocolOptions, hasOpening = false): ProtocolSpec | undefined {
   const { protocol, isSecure } = SCHEMES[address.scheme];
   checkTime("handshake timeout", options.handshakeTimeoutMs);
-  if (options.handshakeTimeoutMs !== undefined && protocol === "tcp" && !isSecure) {
+  if (options.handshakeTimeoutMs !== undefined && protocol === "tcp" && !isSecure && !hasOpening) {
     throw invalid(
       "plain TCP has no handshake after connect()",
       "use --connect-timeout, or leave out --handshake-timeout",

@@ -186,7 +186,7 @@ function mergeNames(a: readonly ResolvedName[], b: readonly ResolvedName[]): Res
 
 /** Requested values are the larger of the two; `expected` is the less strict of the two. */
 function mergeMessages(a: MessageResult, b: MessageResult): MessageResult {
-  const strictness = ["none", "any", "echo"] as const;
+  const strictness = ["none", "any", "bytes", "until", "echo"] as const;
   const sum = (
     field: "due" | "sent" | "answered" | "unanswered" | "inFlight" | "late" | "missed" | "blocked" | "unaskedBytes",
   ) => a[field] + b[field];

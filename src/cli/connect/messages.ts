@@ -1,0 +1,75 @@
+// The message options of the command line as the library has them: escape sequences, files and sizes become bytes.
+import { readFileSync } from "node:fs";
+import type { ExpectOption, MessageOptions } from "../../planning/messages.js";
+import { AppError } from "../../util/errors.js";
+import { quoted } from "../../util/printable.js";
+import { unescapeText } from "../escapes.js";
+
+/** As the command line has them. */
+export interface MessageCommandOptions {
+  readonly message?: string;
+  readonly messageFile?: string;
+  readonly messageSize?: number;
+  readonly messageRate?: number;
+  readonly expect?: "echo" | "any" | "none";
+  readonly expectUntil?: string;
+  readonly expectBytes?: number;
+  readonly firstMessage?: string;
+  readonly awaitGreeting?: boolean;
+}
+
+/** Content of a message that has only a size. */
+const FILLER = "0123456789abcdefghijklmnopqrstuvwxyz";
+const MAX_MESSAGE_BYTES = 1024 ** 3;
+
+/** @throws {AppError} E_OPTION */
+export function messageOptionsOf(options: MessageCommandOptions): MessageOptions {
+  const { firstMessage } = options;
+  return {
+    message: contentOf(options),
+    messageRatePerSec: options.messageRate,
+    expect: expectationOf(options),
+    firstMessage: firstMessage === undefined ? undefined : unescapeText(firstMessage, "--first-message"),
+    awaitGreeting: options.awaitGreeting,
+  };
+}
+
+function contentOf({ message, messageFile, messageSize }: MessageCommandOptions): Uint8Array | undefined {
+  if (message !== undefined && messageFile !== undefined) {
+    throw invalid("two messages are given", "leave out --message or --message-file");
+  }
+  const isGiven = message !== undefined || messageFile !== undefined;
+  if (!isGiven && messageSize === undefined) return undefined;
+  const content =
+    messageFile !== undefined ? readMessage(messageFile) : Buffer.from(unescapeText(message ?? FILLER, "--message"));
+  if (messageSize === undefined || content.length === 0) return content;
+  if (messageSize < 1 || messageSize > MAX_MESSAGE_BYTES) {
+    throw invalid(`invalid message size: ${messageSize} bytes`, "give 1 byte to 1GiB");
+  }
+  // Repeats the content as often as it takes.
+  return Buffer.alloc(messageSize, content);
+}
+
+function readMessage(file: string): Buffer {
+  try {
+    return readFileSync(file);
+  } catch (error) {
+    throw new AppError("E_OPTION", `--message-file ${quoted(file)} cannot be read: ${(error as Error).message}`, {
+      fix: "name a file with the bytes to send",
+      cause: error,
+    });
+  }
+}
+
+function expectationOf({ expect, expectUntil, expectBytes }: MessageCommandOptions): ExpectOption | undefined {
+  const given = [expect, expectUntil, expectBytes].filter((value) => value !== undefined);
+  if (given.length > 1) {
+    throw invalid("several kinds of answers are expected", "give one of --expect, --expect-until and --expect-bytes");
+  }
+  if (expectUntil !== undefined) return { until: unescapeText(expectUntil, "--expect-until") };
+  return expectBytes === undefined ? expect : { bytes: expectBytes };
+}
+
+function invalid(message: string, fix: string): AppError {
+  return new AppError("E_OPTION", message, { fix });
+}

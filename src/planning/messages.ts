@@ -1,0 +1,107 @@
+// From the message options of a call to the part of a RunSpec that says what connections send and what answers it.
+
+import { MAX_DELIMITER_BYTES } from "../protocols/answer-end.js";
+import { EXPECTATIONS, type Expectation } from "../protocols/modes.js";
+import { AppError } from "../util/errors.js";
+import type { AnswerSpec, MessageSpec, OpeningSpec } from "./run-spec.js";
+
+export interface MessageOptions {
+  /** Sent on every connection at `messageRatePerSec`. */
+  readonly message?: string | Uint8Array | undefined;
+  /** Messages per second on each connection, fractions allowed; default 1. */
+  readonly messageRatePerSec?: number | undefined;
+  /** What answers a message; default `echo`. A run with unanswered messages misses its target. */
+  readonly expect?: ExpectOption | undefined;
+  /**
+   * Plain TCP and TLS: sent once on every connection before it is ready. If `expect` is given, or a `message`, the connection is ready
+   * once this has been answered in the same way.
+   */
+  readonly firstMessage?: string | Uint8Array | undefined;
+  /**
+   * Plain TCP and TLS: wait for the server's greeting before sending anything. It ends with the first bytes read or, with
+   * `expect: { until }`, like an answer. Default false.
+   */
+  readonly awaitGreeting?: boolean | undefined;
+}
+
+/**
+ * What counts as an answer: the same bytes (`echo`), any bytes, nothing (`none`), everything up to and including a delimiter, or a number
+ * of bytes.
+ */
+export type ExpectOption =
+  | (typeof EXPECTATIONS)[number]
+  | { readonly until: string | Uint8Array }
+  | { readonly bytes: number };
+
+/** @throws {AppError} E_OPTION */
+export function parseMessages(options: MessageOptions): {
+  message: MessageSpec | undefined;
+  opening: OpeningSpec | undefined;
+} {
+  const { message, messageRatePerSec, expect, firstMessage, awaitGreeting = false } = options;
+  const hasMessage = message !== undefined;
+  if (messageRatePerSec !== undefined && !hasMessage) {
+    throw invalid("a message rate is given without a message", "add -m ping, or leave out -r");
+  }
+  if (expect !== undefined && !hasMessage && firstMessage === undefined) {
+    throw invalid("answers are expected without a message", "add -m ping, or leave out --expect");
+  }
+  if (message?.length === 0) throw invalid("the message is empty", "give it at least one byte, such as -m ping");
+  if (firstMessage?.length === 0) {
+    throw invalid("the first message is empty", "give it at least one byte, or leave out --first-message");
+  }
+  const answer = parseExpect(expect ?? (hasMessage ? "echo" : "none"));
+  return {
+    message: hasMessage ? { base64: toBase64(message), ratePerSec: messageRatePerSec ?? 1, ...answer } : undefined,
+    opening:
+      firstMessage !== undefined || awaitGreeting
+        ? { awaitsGreeting: awaitGreeting, base64: firstMessage && toBase64(firstMessage), ...answer }
+        : undefined,
+  };
+}
+
+/** Whether the options have something that only a plain byte stream can have. @returns its name on the command line */
+export function findStreamOption({ expect, firstMessage, awaitGreeting }: MessageOptions): string | undefined {
+  if (firstMessage !== undefined) return "--first-message";
+  if (awaitGreeting) return "--await-greeting";
+  if (typeof expect !== "object") return undefined;
+  return "until" in expect ? "--expect-until" : "--expect-bytes";
+}
+
+function parseExpect(expect: ExpectOption): AnswerSpec {
+  if (typeof expect === "string") {
+    if (!EXPECTATIONS.includes(expect)) {
+      throw invalid(`unknown answer: ${JSON.stringify(expect)}`, `expect ${EXPECTATIONS.join(", ")}`);
+    }
+    return { expect };
+  }
+  if ("until" in expect) {
+    const delimiter = Buffer.from(expect.until as Uint8Array);
+    if (delimiter.length === 0 || delimiter.length > MAX_DELIMITER_BYTES) {
+      throw invalid(
+        `invalid delimiter of answers: ${delimiter.length} bytes`,
+        `give 1 to ${MAX_DELIMITER_BYTES} bytes, such as --expect-until '\\n'`,
+      );
+    }
+    return { expect: "until", delimiter: delimiter.toString("base64") };
+  }
+  const { bytes } = expect;
+  if (!Number.isInteger(bytes) || bytes < 1 || bytes >= 2 ** 32) {
+    throw invalid(`invalid answer length: ${bytes}`, "give a whole number of bytes, 1 or more");
+  }
+  return { expect: "bytes", answerBytes: bytes };
+}
+
+/** Whether a connection's opening needs the peer. */
+export function awaitsPeer(opening: OpeningSpec | undefined): boolean {
+  if (opening === undefined) return false;
+  return opening.awaitsGreeting || (opening.base64 !== undefined && opening.expect !== ("none" satisfies Expectation));
+}
+
+function toBase64(bytes: string | Uint8Array): string {
+  return Buffer.from(bytes as Uint8Array).toString("base64");
+}
+
+function invalid(message: string, fix: string): AppError {
+  return new AppError("E_OPTION", message, { fix });
+}

@@ -1,0 +1,144 @@
+// Line protocols without a client of their own: real servers, from the command line.
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { ownAddress, ownPort } from "../../support/address.js";
+import { listeningAt } from "../../support/kernel.js";
+import { startForeignServer } from "../../support/peers.js";
+import { hasProgram, resultOf, runCli, start } from "../../support/process.js";
+import { until } from "../../support/until.js";
+
+async function connect(to: string, ...args: string[]) {
+  const run = await runCli(["connect", to, "-c", "20", "-T", "500ms", "-r", "20", "--json", ...args]);
+  return { ...run, result: resultOf(run.stdout) };
+}
+
+function ownFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), "fourtuple-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  return folder;
+}
+
+describe.runIf(hasProgram("redis-server"))("redis with a password", () => {
+  const [ip, port] = [ownAddress(), ownPort()];
+  const startRedis = async () => {
+    const options = ["--save", "", "--dir", ownFolder(), "--requirepass", "secret", "--bind", ip, "--port", `${port}`];
+    start("redis-server", options);
+    await until("redis listens", () => listeningAt({ ip, port }) === 1);
+  };
+
+  it("answers every message of connections that authenticate first", async () => {
+    await startRedis();
+    const first = ["--first-message", "AUTH secret\\r\\n"];
+    const { code, result } = await connect(`${ip}:${port}`, ...first, "-m", "PING\\r\\n", "--expect-until", "\\n");
+    expect(result).toMatchObject({
+      outcome: "met",
+      ready: 20,
+      failed: 0,
+      messages: { expected: "until", wrongBytes: 0, unaskedBytes: 0, unanswered: 0 },
+      latency: { handshake: { count: 20 } },
+    });
+    const { messages, traffic } = result;
+    expect(messages!.answered).toBe(messages!.sent);
+    expect(traffic.receivedBytes).toBe("+OK\r\n".length * 20 + "+PONG\r\n".length * messages!.sent);
+    expect(code).toBe(0);
+  });
+});
+
+it("SMTP's greeting comes before the first command, and is not its answer", async () => {
+  const orders: string[] = [];
+  const server = await startForeignServer((socket) => {
+    const timer = setTimeout(() => socket.write("220 mail ready\r\n"), 50);
+    socket.on("close", () => clearTimeout(timer));
+    socket.on("data", (data) => {
+      if (orders.length === 0) orders.push(data.toString());
+      for (const line of data.toString().trim().split("\r\n")) {
+        socket.write(line === "NOOP" ? "250 OK\r\n" : "250-mail\r\n250 HELP\r\n");
+      }
+    });
+  });
+  const args = ["--await-greeting", "--first-message", "EHLO me\\r\\n", "-m", "NOOP\\r\\n", "--expect-until", "\\n"];
+  const { result } = await connect(server.at, ...args);
+  expect(orders).toEqual(["EHLO me\r\n"]);
+  expect(result).toMatchObject({ ready: 20, messages: { unanswered: 0 } });
+  expect(result.latency.handshake!.minUs).toBeGreaterThan(10_000);
+});
+
+it("answers of a fixed length are counted by their bytes, and a file is sent as it is", async () => {
+  const server = await startForeignServer((socket) => {
+    socket.on("data", (data) => {
+      for (const byte of data) if (byte === 0xff) socket.write(Buffer.from([1, 2, 3]));
+    });
+  });
+  const file = join(ownFolder(), "message");
+  writeFileSync(file, Buffer.from([0, 10, 0x5c, 0xff]));
+  const { result } = await connect(server.at, "--message-file", file, "--expect-bytes", "3");
+  const { messages, traffic } = result;
+  expect(messages).toMatchObject({ expected: "bytes", bytes: 4, unanswered: 0 });
+  expect(traffic.receivedBytes).toBe(3 * messages!.sent);
+});
+
+it("a message has the requested size", async () => {
+  const server = await startForeignServer((socket) => socket.pipe(socket));
+  const { result } = await connect(server.at, "-m", "abc", "--message-size", "1KiB");
+  expect(result.messages).toMatchObject({ expected: "echo", bytes: 1024, unanswered: 0, wrongBytes: 0 });
+});
+
+describe("a server that keeps silent", () => {
+  it.each([
+    ["greeting", ["--await-greeting"], "does not greet in time"],
+    ["first-message", ["--first-message", "x", "--expect", "any"], "does not answer the first message in time"],
+  ])("fails the connections in step %s", async (phase, args, meaning) => {
+    const server = await startForeignServer(() => {});
+    const { result, code } = await connect(server.at, ...args, "-m", "x", "--handshake-timeout", "300ms");
+    expect(result).toMatchObject({ outcome: "missed", established: 20, ready: 0, failed: 20 });
+    expect(result.failures).toEqual([expect.objectContaining({ phase, errno: "ETIMEDOUT", count: 20 })]);
+    expect(result.diagnosis?.finding?.meaning).toContain(meaning);
+    expect(code).toBe(1);
+  });
+
+  it.each([
+    ["greeting", ["--await-greeting"]],
+    ["first-message", ["--first-message", "x", "--expect-until", "\\n"]],
+  ])("or closes, too, in step %s", async (phase, args) => {
+    const server = await startForeignServer((socket) => socket.end());
+    const { result } = await connect(server.at, ...args, "-m", "x");
+    expect(result.failed).toBe(20);
+    for (const failure of result.failures) expect(failure).toMatchObject({ phase });
+    expect(result.failures).not.toHaveLength(0);
+    expect(result.diagnosis?.finding?.meaning).toMatch(/closes/);
+  });
+});
+
+describe("options", () => {
+  const mistakes: [string, string[], RegExp][] = [
+    ["two messages", ["-m", "a", "--message-file", "b"], /two messages/],
+    ["a file that is not there", ["--message-file", "/nonexistent/b"], /cannot be read: ENOENT/],
+    ["an empty file", ["--message-file", "/dev/null"], /the message is empty/],
+    ["a bad escape", ["-m", "a\\q"], /unknown escape sequence/],
+    ["two kinds of answers", ["-m", "a", "--expect", "any", "--expect-bytes", "3"], /several kinds of answers/],
+    ["an empty delimiter", ["-m", "a", "--expect-until", ""], /invalid delimiter/],
+    ["answers of no bytes", ["-m", "a", "--expect-bytes", "0"], /invalid answer length: 0/],
+    ["a message of no bytes", ["--message-size", "0"], /invalid message size/],
+    ["answers to nothing", ["--expect-bytes", "3"], /expected without a message/],
+    ["a first message to nothing", ["--first-message", ""], /first message is empty/],
+    ["closing after the greeting", ["--await-greeting", "--close-after-greeting"], /have no opening/],
+  ];
+  it.each(mistakes)("%s", async (_, args, message) => {
+    const { code, stderr } = await runCli(["connect", ":1", ...args]);
+    expect(stderr).toMatch(message);
+    expect(code).toBe(2);
+  });
+
+  it.each([
+    ["--first-message", "x"],
+    ["--await-greeting"],
+    ["-m", "x", "--expect-until", "x"],
+    ["-m", "x", "--expect-bytes", "3"],
+  ])("of a byte stream are refused for WebSocket: %s", async (...args) => {
+    const { code, stderr } = await runCli(["connect", "ws://:1", ...args]);
+    expect(stderr).toMatch(/is an option of plain TCP and TLS/);
+    expect(code).toBe(2);
+  });
+});
