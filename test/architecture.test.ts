@@ -1,5 +1,5 @@
-// The layers stand: modules on levels, imports only downwards, what is the system's in one module, no folder too full, and
-// docs/architecture.md says so.
+// Tests the architecture: modules form levels, imports only go downwards, system access is in one module, no folder is
+// too large, and docs/architecture.md says so.
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -15,7 +15,7 @@ import {
 
 const ROOT = new URL("../", import.meta.url).pathname;
 const SOURCES = `${ROOT}src/`;
-/** More are no topic any more. */
+/** A folder with more files no longer has a single topic. */
 const MOST_FILES = 16;
 
 const LAYERS: Layers = {

@@ -1,4 +1,5 @@
-// The benchmark's runner at sizes at which its figures mean nothing: what it runs, what it writes, how it ends.
+// Tests the benchmark's runner at sizes too small for meaningful figures: which programs it runs, what it writes, how
+// it ends.
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -25,7 +26,7 @@ function reportOf(workload: string): any {
   return JSON.parse(readFileSync(join(folder, `bench-${workload}.json`), "utf8"));
 }
 
-/** A tool of others: a script that is called by its path. */
+/** Creates an external tool: a script called by its path. */
 function tool(name: string, script: string): string {
   const file = join(folder, name);
   writeFileSync(file, `#!${process.execPath}\n${script}`);
@@ -33,7 +34,7 @@ function tool(name: string, script: string): string {
   return file;
 }
 
-/** @param mark of the environment that a run has handed on */
+/** @param mark environment variable value that the run's processes have inherited */
 async function untilNoneIsLeft(mark: string): Promise<void> {
   await until(
     "no process of the run",
@@ -92,11 +93,11 @@ describe("npm run bench", () => {
       expect(ours.cpuTimes[side]).toEqual({ user: expect.any(Number), system: expect.any(Number) });
       expect(ours.peakResidentBytes[side]).toBeGreaterThanOrEqual(ours.residentBytes[side]);
     }
-    // Where no namespace of its own could be made, others' sockets come and go meanwhile.
+    // Without its own namespace, sockets of other programs come and go meanwhile.
     if (!stdout.includes("no network namespace may be made here"))
       expect(ours.socketsAtHold.inuse - ours.socketsBefore.inuse).toBeGreaterThanOrEqual(2 * FEW);
     expect(report.summary.fourtuple.metrics.ratePerSec).toMatchObject({ rounds: 2, median: expect.any(Number) });
-    // What the harness costs is no contender's rate.
+    // The cost of the harness is not a contender's rate.
     expect(report.summary.fourtuple.ratios.ratePerSec).toEqual({});
     expect(new Set(report.measures.map(({ verdict }: { verdict: string }) => verdict))).toEqual(
       new Set(["not measured"]),
@@ -149,10 +150,10 @@ describe("npm run bench", () => {
     const { code, stdout } = await bench(["W7", "W8", "--at-most", `${FEW}`, "--rounds", "1"]);
     expect({ code, stdout }).toMatchObject({ code: 0 });
     const counted = reportOf("W7").rounds.map((round: { counted: number }) => round.counted);
-    // Our list has a head line.
+    // Our list has a header line.
     expect(counted).toEqual([FEW, FEW, 2 * FEW + 1, 2 * FEW]);
     const started = reportOf("W8").summary;
-    // CPU time: on a busy machine what does nothing can take as long.
+    // CPU time: on a busy machine, even a no-op can take as long in wall-clock time.
     expect(started.fourtuple.metrics.cpuSeconds.median).toBeGreaterThan(started.noop.metrics.cpuSeconds.median);
     expect(started.fourtuple.ratios.seconds["node -e 0"].median).toBeGreaterThan(0);
   });
@@ -246,7 +247,7 @@ describe("npm run bench", () => {
     expect(svg).toContain("prefers-color-scheme:dark");
     for (const text of ["Time per connection", "CPU per connection", "memory per connection", "µs", "bytes", "1k"])
       expect(svg).toContain(text);
-    // The floor had no round: a legend that names it would be wrong.
+    // The floor had no round, so the legend must not name it.
     expect(svg).not.toContain("c-epoll</text>");
   });
 
@@ -303,7 +304,7 @@ describe("the figures of rounds", async () => {
       );
     expect(verdicts(false)).toEqual(["missed", "missed", "not here"]);
     expect(verdicts(true)[0]).toBe("not judged: fewer connections");
-    // A rival that was left unfinished was faster than its whole would be: the ratio is a lower bound.
+    // An unfinished rival was faster than it would have been over the full run, so the ratio is only a lower bound.
     expect(verdicts(false, ["c-epoll"])[0]).toBe("not decided: c-epoll was left unfinished");
   });
 

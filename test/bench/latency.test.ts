@@ -1,4 +1,4 @@
-// The clients of the message workload, each against a server that stalls: none may leave out what it had to wait for.
+// Tests the clients of the message workload against a server that stalls: none may omit the time it had to wait.
 import { once } from "node:events";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
@@ -10,11 +10,11 @@ const { pairOf } = await import(`${ROOT}bench/programs.mjs`);
 
 const [CONNECTIONS, BYTES, RATE_PER_SEC] = [50, 64, 2000];
 const WARM_UP_MS = 500;
-// Most of the time is stalled; what is left has room for a stall that begins and ends late on a busy machine.
+// Most of the time is stalled; the rest leaves room for a stall that begins and ends late on a busy machine.
 const MEASURED_MS = 4000;
 const STALL_MS = 2400;
 
-/** @returns its port, and how to make it read nothing for a while */
+/** @returns the port, and a function that stops reading for a while */
 async function startEcho(): Promise<{ port: number; stall: () => Promise<void> }> {
   const sockets = new Set<Socket>();
   const server = createServer({ noDelay: true }, (socket) => {
@@ -36,7 +36,7 @@ async function startEcho(): Promise<{ port: number; stall: () => Promise<void> }
 }
 
 describe("a server's stall shows in the latencies of", () => {
-  // Bun's client counts as Node's does, by echo-schedule.mjs.
+  // Bun's client counts like Node's, with echo-schedule.mjs.
   const contenders = { "c-epoll": "cc", go: "go", node: "node", fourtuple: "node" };
   for (const [contender, program] of Object.entries(contenders)) {
     it.skipIf(!hasProgram(program))(contender, async () => {
@@ -50,7 +50,7 @@ describe("a server's stall shows in the latencies of", () => {
       const { code, stdout, stderr } = await run.exited();
       expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
       const { answered, p50Us, maxUs } = JSON.parse(stdout.trim().split("\n").at(-1)!);
-      // Counted from the sending, or left unsent meanwhile, most would look quick.
+      // If latency were counted from the send, or if delayed messages were omitted, most would look fast.
       expect(p50Us).toBeGreaterThan(100_000);
       expect(maxUs).toBeGreaterThan(0.8 * STALL_MS * 1000);
       expect(answered).toBeGreaterThan((0.9 * RATE_PER_SEC * MEASURED_MS) / 1000);

@@ -1,9 +1,9 @@
-// The search for the highest rate that a pair sustains, against pairs whose capacity is known.
+// Tests the search for a pair's highest sustainable rate, with pairs of known capacity.
 import { describe, expect, it } from "vitest";
 
 const { findHighest } = await import(String(new URL("../../bench/messages.mjs", import.meta.url)));
 
-/** A pair that answers at most `capacity` a second, at once below it and late above. */
+/** A pair that answers at most `capacity` messages per second: immediately below that rate, late above it. */
 const pairOf = (capacity: number) => async (ratePerSec: number) => ({
   answered: Math.min(ratePerSec, capacity),
   seconds: 1,

@@ -1,4 +1,4 @@
-// Every limit as data: complete, readable on this host, and equal to what the kernel's own files say.
+// Tests the catalogue of limits: complete, readable on this host, and equal to the kernel's own files.
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { LIMITS } from "../../src/capacity/limits/catalogue.js";

@@ -1,4 +1,4 @@
-// The ceiling out of facts, without a host: which limit binds, what is unknown, what other hardware changes.
+// Tests the predicted ceiling from made-up facts: which limit binds, what is unknown, and the effect of other hardware.
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -59,7 +59,7 @@ const kernelLoad: Partial<Load> = { plan: kernelChosen, hasAddressesAtWill: fals
 describe("the limit that binds", () => {
   const cases: [string, Partial<HostFacts>, Partial<Load>, string, number][] = [
     ["one descriptor table", { canPark: false, canUnshare: false }, { role: "client" }, "nofile", 19_960],
-    // 5 % of it stay free for others.
+    // 5 % of it is reserved for other programs.
     ["fs.file-max, for both ends", { fileMax: 101_000 }, {}, "file-max", 47_475],
     ["fs.file-max, for root too", { fileMax: 101_000, ignoresFileMax: true }, {}, "file-max", 47_475],
     [
@@ -173,7 +173,7 @@ it("says what root does to others beyond fs.file-max", () => {
   const notes = (ignoresFileMax: boolean) => ask({ fileMax: 101_000, ignoresFileMax }).notes.join();
   expect(notes(true)).toMatch(/all others on this host then fail with ENFILE/);
   expect(notes(false)).toBe("");
-  // systemd's: as good as none.
+  // systemd's default, effectively unlimited.
   expect(ask({ fileMax: Number.POSITIVE_INFINITY }).limits.find(({ id }) => id === "file-max")).toMatchObject({
     allows: "unlimited",
     nowText: "unlimited",

@@ -1,4 +1,5 @@
-// The rows of a prediction and their order, its notes, and both programs' costs: out of facts, and once out of this host.
+// Tests the rows of a prediction, their order, its notes, and the costs of both programs: from made-up facts, and once
+// from this host.
 import { describe, expect, it } from "vitest";
 import { COMMITTED_COST } from "../../src/capacity/calibration.js";
 import type { HostFacts } from "../../src/capacity/host-facts.js";
@@ -7,7 +8,7 @@ import { examine, predict, predictCapacity } from "../../src/capacity/predict.js
 import type { Server, Worker } from "../../src/capacity/server.js";
 import { hostFacts, localLoad } from "../support/doctor.js";
 
-/** More than enough of everything. */
+/** A host with ample resources. */
 const facts = hostFacts({
   cores: 4,
   cpus: 4,
@@ -81,7 +82,7 @@ describe("a row's verdict", () => {
       [undefined, "unknown", 1024, "unknown", undefined],
       ["unlimited", "unlimited", 1024, "ok", undefined],
     ]);
-    // Nothing is needed of the SYN queue's length with SYN cookies on.
+    // With SYN cookies on, the length of the SYN queue does not matter.
     expect(rowOf("tcp-max-syn-backlog", { syncookies: 1, synBacklog: 1 })).toMatchObject({
       needs: undefined,
       verdict: "ok",
@@ -162,7 +163,7 @@ describe("a note", () => {
       notes({ softAtStart, nofile: { soft: hard, hard } }, ordinary);
     expect(soft(999, 5000)).toEqual([expect.stringMatching(/stops at 999 \(ulimit -Sn\)$/)]);
     expect(soft(1000, 5000)).toEqual([]);
-    // One that is the hard limit is not raised.
+    // A soft limit equal to the hard limit cannot be raised.
     expect(soft(500, 500)).toEqual([]);
     expect(soft(499, 500)).toHaveLength(1);
     expect(soft(undefined, 500)).toEqual([]);
@@ -171,7 +172,7 @@ describe("a note", () => {
   it("tells what a server holds if it is a proxy, where that decides", () => {
     const proxy = (left: number) =>
       notes({}, { role: "client", peer: server({ workers: [{ nofileLimit: left + 20, openDescriptors: 20 }] }) });
-    // 2 × 499 descriptors are too few for 1,000 either way; from 2,000 on even a proxy has enough.
+    // 2 × 499 descriptors are too few for 1,000 connections either way; with 2,000, even a proxy has enough.
     expect(proxy(998)).toEqual([]);
     expect(proxy(1000)).toEqual(["a proxy uses two descriptors per client: if the server is one, it holds 500"]);
     expect(proxy(1999)).toEqual(["a proxy uses two descriptors per client: if the server is one, it holds 999"]);
@@ -185,7 +186,7 @@ describe("a note", () => {
     while (Number(at(fileMax)) < 1000) fileMax++;
     expect([at(fileMax - 1), root(fileMax - 1)]).toEqual([999, 1]);
     expect([at(fileMax), root(fileMax)]).toEqual([1000, 0]);
-    // It does not bind when something else is less.
+    // It does not bind if another limit is lower.
     expect(notes({ fileMax: 1500, filesOpen: 0, ignoresFileMax: true, epollWatches: 10 }, {})).toEqual([]);
   });
 
@@ -235,7 +236,7 @@ it("a server's clients are as many hosts as it takes, one at least", () => {
     ask({ epollWatches }, { role: "server", connections }).clients;
   expect(clients(1000, 1000)!.hosts).toBe(1);
   expect(clients(1000, 1001)!.hosts).toBe(2);
-  // Nothing fits: no host is still not infinitely many.
+  // Nothing fits on a host: the result must still not be infinity.
   expect(clients(0, 50)!.hosts).toBe(50);
 });
 

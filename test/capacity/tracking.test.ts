@@ -1,4 +1,4 @@
-// Whether connections are tracked, by real rules in a namespace: also those that leave one port out.
+// Tests detection of connection tracking with real rules in a namespace, including rules that exempt one port.
 import { execFileSync } from "node:child_process";
 import { beforeEach, describe, expect, it } from "vitest";
 import { findTracking } from "../../src/capacity/tracking-probe.js";
@@ -19,7 +19,7 @@ describe.skipIf(!canMakeNamespaces() || !hasProgram("nft"))("connection tracking
     expect(findTracking(PORT).isTracked).toBe(false);
     addRules("input priority 0", "ct state new accept");
     expect(findTracking(PORT)).toEqual({ isTracked: true, isOfPort: true });
-    // And again, now that there are entries.
+    // Again, now that the table has entries.
     expect(findTracking(undefined)).toEqual({ isTracked: true, isOfPort: true });
   });
 

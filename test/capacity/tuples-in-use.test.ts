@@ -1,4 +1,5 @@
-// Source ports that others have: what the doctor counts as taken is what a run then does not get, on real sockets.
+// Tests source ports that other programs use, on real sockets: a run cannot get the ports that the doctor counts as
+// taken.
 import { execFileSync } from "node:child_process";
 import { beforeEach, describe, expect, it } from "vitest";
 import type { ConnectResult, Prediction } from "../../src/index.js";
@@ -11,13 +12,13 @@ import { until } from "../support/until.js";
 const PORT = 7777;
 const SOURCE = "127.0.0.2";
 const CHOSEN = ["--source-port", "kernel"];
-/** Of the kernel's range, and outside of it. */
+/** Within the kernel's range, and outside it. */
 const SHARED = ["--source-port", "40000-40199"];
 const BOUND = ["--source-port", "30000-30199"];
 
 const range = (first: number, count: number) => Array.from({ length: count }, (_, i) => first + i);
 
-/** Leaves TIME_WAITs towards a listener of its own at `to`, from these ports. */
+/** Leaves sockets in TIME_WAIT from these ports towards its own listener on `to`. */
 function leaveTimeWaits(to: string, ports: readonly number[]): void {
   const listener = listenRaw(to, PORT);
   for (const port of ports) {
@@ -43,11 +44,11 @@ describe.skipIf(!canMakeNamespaces())("ports that others have", () => {
   beforeEach(() => {
     enterNamespace();
     execFileSync("sysctl", ["-qw", "net.ipv4.ip_local_port_range=40000 40199"]);
-    // Without it a stray RST, the answer to a late acknowledgement, ends a TIME_WAIT early (RFC 1337).
+    // Without this, a stray RST, the answer to a late ACK, would end a TIME_WAIT early (RFC 1337).
     execFileSync("sysctl", ["-qw", "net.ipv4.tcp_rfc1337=1"]);
   });
   const serve = async (ip = "127.0.0.1") => {
-    // It says nothing: a greeting that finds its client closed is answered by RST, and there is no TIME_WAIT.
+    // The server sends no greeting: one that finds its client closed is answered with RST and leaves no TIME_WAIT.
     await startCli(["serve", `${ip}:${PORT}`, "--log", "none", "--mode", "discard"]).prints(/listening on/);
     return `${ip}:${PORT}`;
   };
@@ -59,7 +60,7 @@ describe.skipIf(!canMakeNamespaces())("ports that others have", () => {
   ])("towards another destination: %s", async (_, ports, free) => {
     const at = await serve();
     const elsewhere = listenRaw("127.0.0.5", PORT);
-    // Their number is theirs alone where the kernel chooses; with SO_REUSEADDR it can be bound again.
+    // The port number is exclusive if the kernel chooses; with SO_REUSEADDR, it can be bound again.
     for (const port of [...range(40_000, 60), ...range(30_000, 60)]) {
       connectRaw("127.0.0.5", PORT, { ip: "127.0.0.9", port });
     }
@@ -77,7 +78,7 @@ describe.skipIf(!canMakeNamespaces())("ports that others have", () => {
     const at = await serve();
     for (const first of [30_000, 40_000]) {
       for (const port of range(first, 10)) listenRaw(SOURCE, port);
-      // In nobody's way where ports are bound; the kernel's choice passes over them all the same.
+      // These do not conflict with an explicit bind, but the kernel's own choice skips them.
       for (const port of range(first + 10, 10)) listenRaw("127.0.0.9", port);
       for (const port of range(first + 20, 10)) listenRaw("::", port, { isV6Only: true });
     }
@@ -101,7 +102,7 @@ describe.skipIf(!canMakeNamespaces())("ports that others have", () => {
   }, async () => {
     const at = await serve();
     expect(await reached(at, [...CHOSEN, "--close", "fin"])).toBe(200);
-    // The last packet is the server's, which may hear of the end later than the client has ended.
+    // The server's FIN comes last, possibly after the client has ended.
     await until(
       "all in TIME_WAIT",
       () => socketsInSs(`dport = :${PORT}`, "time-wait"),
@@ -112,7 +113,7 @@ describe.skipIf(!canMakeNamespaces())("ports that others have", () => {
     execFileSync("sysctl", ["-qw", "net.ipv4.tcp_tw_reuse=2"]);
     expect((await predicted(at, CHOSEN)).ceiling).toBe(200);
     const again = () => reached(at, [...CHOSEN, "--close", "rst"]);
-    // All of them: when the first are, the others may not be.
+    // Wait for all of them: the first may be old enough before the others.
     await until("they are old enough", again, (count) => count === 200, 20_000);
   });
 

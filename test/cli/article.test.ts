@@ -1,5 +1,5 @@
-// The article's server and client, word for word: what each prints, what goes over the wire, how each ends. The peers are
-// `nc` and our own other half; the socket table is `ss`.
+// Reproduces the blog post's server and client verbatim: the output of each, the bytes on the wire, and how each ends.
+// The peers are `nc` and our own other half; the socket table is read with `ss`.
 import { describe, expect, it } from "vitest";
 import { endpoint, ownAddress } from "../support/address.js";
 import { establishedInSs, socketsInSs, untilAtRest } from "../support/kernel.js";
@@ -71,7 +71,7 @@ describe("the article's conversation", () => {
     await client.prints(/^client address \[::1\]:\d+\nreceive hello from server\n/);
     expect(await establishedInSs(Number(port), "::1")).toBe(1);
     client.child.kill("SIGINT");
-    // Its server has not ended it: a signal has, as everywhere.
+    // A signal ended it, not the server.
     expect(await client.exited()).toMatchObject({
       code: 130,
       stderr: expect.stringMatching(/^interrupted: held for /),
@@ -89,7 +89,7 @@ describe("serve", () => {
       (count) => count === 25,
     );
     await server.prints(/not printed/);
-    // ESTABLISHED in the kernel's table is before accept() at the server and before the client has heard of it.
+    // The kernel's table shows ESTABLISHED before the server's accept() and before the client is notified.
     await untilAtRest(server.pid);
     await until("all open at the client", () => /open 25 of 25/.test(client.stderr));
     server.child.kill("SIGINT");
@@ -99,7 +99,7 @@ describe("serve", () => {
     expect(stdout).toMatch(/15 more client addresses/);
     expect(code).toBe(0);
     expect(await socketsInSs(`sport = :${port} and src ${ip}`, "listening")).toEqual([]);
-    // The server died in mid-hold: the client counts the losses, says so and ends by itself.
+    // The server died during the hold: the client counts and reports the losses, and ends by itself.
     const lost = await client.exited();
     expect(lost.code).toBe(1);
     expect(lost.stdout).toMatch(/25 lost during hold/);
@@ -111,7 +111,7 @@ describe("serve", () => {
   ])("--log %s prints %i clients", async (log, printed) => {
     const { server, at } = await startServe("--log", log);
     expect((await runCli(["connect", at, "-c", "25", "-T", "0"])).code).toBe(0);
-    // The client may have come and gone before the server has accepted all of it.
+    // The client may have ended before the server has accepted all of its connections.
     await untilAtRest(server.pid);
     server.child.kill("SIGTERM");
     expect((await server.exited()).stdout.match(/^client address /gm) ?? []).toHaveLength(printed);
@@ -122,7 +122,7 @@ describe("serve", () => {
     const [, at] = await server.prints(/"ip":"([^"]+)","port":\d+/);
     const { port } = JSON.parse(server.stdout.split("\n")[0]!);
     expect((await runCli(["connect", `${at}:${port}`, "-c", "3", "-T", "0"])).code).toBe(0);
-    // The client may have come and gone before the server has accepted all of it.
+    // The client may have ended before the server has accepted all of its connections.
     await until("three connections", () => server.stdout.match(/"event":"connection"/g)?.length === 3);
     server.child.kill("SIGTERM");
     const { stdout, code } = await server.exited();
@@ -172,7 +172,7 @@ describe("Ctrl-C", () => {
     client.child.kill("SIGINT");
     client.child.kill("SIGINT");
     const { code } = await client.exited();
-    // The first may have finished its work before the second came.
+    // The first signal may have let it finish before the second arrived.
     expect([0, 130]).toContain(code);
   });
 });

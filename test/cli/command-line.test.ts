@@ -1,4 +1,4 @@
-// The command line in a result is one that a shell takes for the same words.
+// Tests that a shell splits the command line in a result into the original words.
 import { spawnSync } from "node:child_process";
 import { expect, it } from "vitest";
 import { commandLine } from "../../src/cli/command-line.js";

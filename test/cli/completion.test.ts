@@ -1,4 +1,4 @@
-// Completion as each shell does it: the scripts are loaded by real shells, which are asked what they would offer.
+// Tests completion in real shells: they load the scripts and report the candidates.
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -23,7 +23,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** What a shell offers for a line whose last word is not finished. */
+/** Returns the candidates of a shell for a line whose last word is incomplete. */
 type Ask = (...words: string[]) => string[];
 
 function run(shell: string, args: readonly string[]): string {
@@ -48,7 +48,7 @@ const fish: Ask = (...words) => {
   return lines(run("fish", ["--no-config", "-c", call])).map((line) => line.split("\t")[0]!);
 };
 
-/** Loaded by the zsh that is asked: what its completion adds is printed, each word between two marks. */
+/** Loaded by zsh: prints the candidates that its completion adds, each between two marks. */
 const LINE_EDITOR = `
 PROMPT= RPROMPT=
 autoload -Uz compinit; compinit -u -D
@@ -66,7 +66,7 @@ zle -C offer complete-word offer
 bindkey '^I' offer
 `;
 
-/** zsh completes in its line editor alone: it runs in a terminal of its own, and Tab is pressed. */
+/** zsh completes only in its line editor, so it runs in a pseudo-terminal, and Tab is pressed. */
 const zsh: Ask = (...words) => {
   const call = `
     zmodload zsh/zpty

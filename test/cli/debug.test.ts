@@ -1,4 +1,4 @@
-// FOURTUPLE_DEBUG: a trace on standard error of the areas that it names, and nothing when it is not set.
+// Tests FOURTUPLE_DEBUG: a trace of the named areas on standard error, and none if it is not set.
 import { describe, expect, it } from "vitest";
 import { startTrace, trace } from "../../src/util/debug/trace.js";
 import { startServer } from "../support/peers.js";

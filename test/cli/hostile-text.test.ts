@@ -1,4 +1,4 @@
-// Peers, processes, files and arguments that bring escape codes along: the commands as they are run.
+// Tests the commands with peers, processes, files and arguments that contain escape codes.
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -1,4 +1,4 @@
-// Addresses with a scheme on the command line, and the options that come with it.
+// Tests addresses with a scheme on the command line and the options specific to each scheme.
 import { describe, expect, it } from "vitest";
 import { runCli } from "../support/process.js";
 

@@ -1,5 +1,6 @@
-// Hosts that lack something: each command names the cause or does its work, ends by itself, and prints neither a stack trace nor
-// that it is a bug. What Node itself cannot do without is not tried: fewer than a dozen threads, a gigabyte of address space.
+// Tests hosts that lack a resource: each command names the cause or does its work, ends by itself, and prints neither a
+// stack trace nor a bug message. Conditions under which Node itself cannot run are left out: fewer than a dozen
+// threads, less than a gigabyte of address space.
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { describe, expect, it } from "vitest";
@@ -10,7 +11,7 @@ const isRoot = process.getuid?.() === 0;
 const node = process.execPath;
 
 interface Condition {
-  /** Runs `node <cli> <arguments>` under the condition. */
+  /** Returns the command that runs `node <cli> <arguments>` under the condition. */
   readonly wrap: (command: readonly string[]) => readonly string[];
   readonly options?: ProcessOptions;
   readonly needsRoot?: boolean;
@@ -35,7 +36,7 @@ const refused = (...calls: NonNullable<ProcessOptions["refused"]>): Condition =>
   options: { refused: calls },
 });
 const FIRST_USER = 60_000;
-/** @param user a number that no other condition has: nobody else's processes and rings count against its limits */
+/** @param user a user id unique to this condition, so that no other process or ring counts against its limits */
 const ofAnotherUser = (limit: string, user: number): Condition => ({
   needsRoot: true,
   wrap: (command) => [
@@ -96,7 +97,7 @@ describe.each(Object.entries(CONDITIONS))("on a host with %s", (_, { wrap, optio
         const [command, ...rest] = wrap([node, CLI_FILE, ...args]);
         const program = start(command!, rest, options);
         if (signalAt) {
-          // What says that it listens can be told to stop; what does not, ends by itself.
+          // A program that reports listening can be told to stop; any other ends by itself.
           const listens = program.prints(signalAt).then(
             () => program.child.kill("SIGTERM"),
             () => false,

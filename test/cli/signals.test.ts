@@ -1,5 +1,5 @@
-// Signals: the first is an ordinary end with what had been reached, one of the same keystroke does not take that away, and SIGUSR1
-// is none.
+// Tests signals: the first ends the command in order, with a result; a second one from the same keystroke does not cut
+// that short; SIGUSR1 is ignored.
 import { spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
@@ -27,7 +27,10 @@ async function holding(...args: string[]): Promise<TestProcess> {
   return client;
 }
 
-/** As `timeout -s INT` does: the child, then its whole group. Once the first is taken: else the kernel makes one of them. */
+/**
+ * Sends the signal twice, as `timeout -s INT` does for the child and then for its process group. Waits until the first
+ * is taken, as the kernel would otherwise merge the two.
+ */
 function twice(process: TestProcess, signal: Stop): void {
   process.child.kill(signal);
   const sentMs = performance.now();
@@ -35,13 +38,13 @@ function twice(process: TestProcess, signal: Stop): void {
   process.child.kill(signal);
 }
 
-/** Whether no thread of a process has taken a signal yet. */
+/** Returns whether the signal is still pending for the process. */
 function isPending(process: TestProcess, signal: Stop): boolean {
   const [, pending] = /^ShdPnd:\s*(\w+)/m.exec(statusOf(process)) ?? [];
   return (Number.parseInt(pending!, 16) & (1 << (constants.signals[signal] - 1))) !== 0;
 }
 
-/** Of a process of Node's that has started no worker: its own, libuv's pool, V8's. */
+/** Number of threads of a Node process without workers: the main thread, libuv's pool and V8's threads. */
 const NODE_THREADS = 11;
 
 function threadsOf({ pid }: TestProcess): number {
@@ -50,7 +53,7 @@ function threadsOf({ pid }: TestProcess): number {
 
 const statusOf = ({ pid }: TestProcess) => readFileSync(`/proc/${pid}/status`, "utf8");
 
-/** Whether a process listens on that port of 127.0.0.1, where Node's debugger would be. */
+/** Returns whether a process listens on that port of 127.0.0.1, as Node's debugger would. */
 function listensOn(port: number, pid: number): boolean {
   const { stdout } = spawnSync("ss", ["-Hltnp", `sport = :${port}`], { encoding: "utf8" });
   return stdout.includes(`pid=${pid},`);
@@ -141,13 +144,13 @@ describe("a hang-up", () => {
     process.kill(pid, "SIGHUP");
     process.kill(pid, "SIGUSR1");
     process.kill(pid, "SIGHUP");
-    // One that was ending would greet nobody any more.
+    // A server that was ending would no longer send greetings.
     for (let n = 0; n < 30; n++) {
       const client = connect({ host: host!, port: Number(port) });
       await once(client, "data");
       client.destroy();
     }
-    // What it was told of before the next request has been taken by then.
+    // By now the server has processed the earlier signals.
     process.kill(pid, "SIGTERM");
     const { stdout } = await shell.exited();
     expect(stdout).toMatch(/stopped after/);
@@ -158,7 +161,7 @@ describe("a hang-up", () => {
 describe("SIGUSR1", () => {
   it("as early as it can come opens no debugger that stays", async () => {
     const running = startCli(["serve", `${ownAddress()}:0`]);
-    // Until Node has its own handler the kernel's default would end the process.
+    // Before Node installs its handler, the default action would end the process.
     const caught = () => BigInt(`0x${/^SigCgt:\s*(\w+)/m.exec(statusOf(running))?.[1] ?? "0"}`) & (1n << 9n);
     await until("a handler", caught, (bit) => bit !== 0n);
     running.child.kill("SIGUSR1");

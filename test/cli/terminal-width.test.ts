@@ -1,4 +1,4 @@
-// Every command in terminals of 40 to 120 columns: no line is longer than the terminal. A pipe has whole lines.
+// Tests every command in terminals of 40 to 120 columns: no line is too long. Lines written to a pipe are not wrapped.
 
 import { readFileSync } from "node:fs";
 import { describe, expect, it, onTestFinished } from "vitest";

@@ -1,4 +1,4 @@
-// Output into a pipe that nobody reads: what waits for a reader is bounded, and what was left out is counted.
+// Tests output into a pipe that nobody reads: the buffered output is bounded, and omitted output is counted.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
@@ -10,7 +10,7 @@ import { until, within } from "../support/until.js";
 
 const MIB = 1024 ** 2;
 
-/** Starts the command line and reads its standard output up to `pattern`, then no more until readOn() is called. */
+/** Starts the command line and reads its standard output up to `pattern`, then pauses until readOn() is called. */
 async function startUnread(args: readonly string[], pattern: RegExp) {
   const child = spawn(process.execPath, [CLI_FILE, ...args], { stdio: ["ignore", "pipe", "pipe"] });
   onTestFinished(() => {

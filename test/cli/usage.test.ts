@@ -1,4 +1,4 @@
-// Bad input and trouble: every one a clear sentence with the fix, the right exit code, no stack trace.
+// Tests bad input and failures: each gives a clear message with a fix, the right exit code, and no stack trace.
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,7 +7,7 @@ import { ownAddress } from "../support/address.js";
 import { startForeignServer } from "../support/peers.js";
 import { type Exit, runCli, start, startCli } from "../support/process.js";
 
-/** No stack trace, and nothing that only a programmer understands. */
+/** Expects no stack trace and no programmer's jargon. */
 function expectClear({ stderr }: Exit): void {
   expect(stderr).not.toMatch(/^\s+at /m);
   expect(stderr).not.toMatch(/node:internal|undefined|\[object/);
@@ -105,7 +105,7 @@ describe("help and version", () => {
   });
 
   it("a reader that goes away ends a server quietly", async () => {
-    // `head` ends with the first line; the server meets the broken pipe when it tells of a client.
+    // `head` exits after the first line; the server gets EPIPE when it prints a client.
     const shell = `"$0" dist/cli/main.js serve ${ownAddress()}:0 | head -1; echo "ended with $\{PIPESTATUS[0]}"`;
     const piped = start("bash", ["-c", shell, process.execPath]);
     const [, host, port] = await piped.prints(/listening on ([\d.]+):(\d+)/);
@@ -142,7 +142,7 @@ describe("help and version", () => {
     const { code, stderr } = await start("bash", line, { env: { TMPDIR: folder } }).exited();
     expect(stderr).toMatch(/^Fatal error: the output cannot be written: ENOSPC.*\n {2}fix: /m);
     expect(code).toBe(1);
-    // It is beside: in a file, or to be read here.
+    // The result is given elsewhere: in a file, or on standard error.
     const [, file] = /the result is in (\S+)/.exec(stderr) ?? [];
     if (options.length === 0) expect(stderr).toMatch(/the result:\ntarget met: 20 connections/);
     else expect(JSON.parse(readFileSync(file!, "utf8"))).toMatchObject({ kind: "connect", established: 20 });

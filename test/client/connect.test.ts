@@ -1,4 +1,4 @@
-// The client against real sockets; what it says of itself is checked against `ss` and against what the peer saw.
+// Tests the client on real sockets; its results are checked against `ss` and against what the peer saw.
 import { closeSync, openSync } from "node:fs";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { explainRun } from "../../src/diagnosis/explain.js";
@@ -16,7 +16,7 @@ import {
 import { resultOf, runCli, start, startProgram } from "../support/process.js";
 import { until, within } from "../support/until.js";
 
-/** Until it is stopped, which then is its natural end. */
+/** Hold until stopped; the stop then counts as a normal end. */
 const HOLD = { durationMs: Number.POSITIVE_INFINITY };
 
 describe("one connection", () => {
@@ -63,7 +63,7 @@ describe("many connections", () => {
     const run = await startClient({
       to: `${server.address.ip}:${server.address.port}`,
       connections: 500,
-      // Slow enough for a sample on the way when this thread stands still for a while.
+      // Slow enough for at least one sample during the ramp if this thread pauses for a while.
       connectRatePerSec: 200,
       durationMs: 300,
     });
@@ -92,7 +92,7 @@ describe("many connections", () => {
       () => establishedInSs(port, host),
       (count) => count === 2000,
     );
-    // The hold does not wait for the greetings of a server that is slow.
+    // The hold does not wait for the greetings of a slow server.
     await until(
       "2,000 greeted in the hold",
       () => run.snapshot(),
@@ -116,9 +116,9 @@ describe("many connections", () => {
       () => establishedInSs(port, host),
       (count) => count === 0,
     );
-    // More than 1,000 close with RST.
+    // More than 1,000 connections are closed with RST.
     expect(await socketsInSs(`dport = :${port} and dst ${host}`, "time-wait")).toEqual([]);
-    // The kernel's sockets are gone before the server has heard of each.
+    // The kernel removes the sockets before the server has processed each close.
     await untilAtRest(server.pid);
     server.child.kill("SIGTERM");
     const { stdout, code } = await server.exited();
@@ -160,7 +160,7 @@ describe("many connections", () => {
       () => run.snapshot().open,
       (open) => open === 200,
     );
-    // The server's end is ESTABLISHED by the handshake's last packet, which may be on its way still.
+    // The server's end becomes ESTABLISHED with the last packet of the handshake, which may still be in flight.
     await until(
       "200 in the kernel's table",
       () => establishedAt(server.address),
@@ -181,7 +181,7 @@ describe("many connections", () => {
       () => run.snapshot().open,
       (open) => open === 301,
     );
-    // The server's ends are ESTABLISHED by the handshakes' last packets, which may be on their way still.
+    // The server's ends become ESTABLISHED with the last packets of the handshakes, which may still be in flight.
     const counts = await until(
       "301 in ss",
       () => Promise.all(ports.map((port) => establishedInSs(port, host))),
@@ -196,7 +196,7 @@ describe("many connections", () => {
     await startServer({ at: `${host}:${port}` });
     const run = await startClient({
       to: `${host}:${port}`,
-      // The server's port is passed over.
+      // The server's port is skipped.
       connections: 4,
       sources: parseAddressRanges(source),
       sourcePorts: { first: port - 2, last: port + 2 },
@@ -262,7 +262,7 @@ describe("many connections", () => {
     const { code, signal, stdout, stderr } = await program.exited(120_000);
     expect({ code, signal, stderr }).toEqual({ code: 0, signal: undefined, stderr: "" });
     const [, first, last] = /descriptors (\d+) (\d+)/.exec(stdout)!;
-    // Some of them may be left where a thread's event loop could not be told from another's.
+    // Some may remain if one thread's event loop could not be distinguished from another's.
     expect(Number(last) - Number(first)).toBeLessThan(40);
   }, 130_000);
 });
@@ -280,7 +280,7 @@ describe("pace", () => {
     expect(elapsed()).toBeGreaterThan(450);
     const { isTargetMet, rampMs } = await run.stop();
     expect(isTargetMet).toBe(true);
-    // Without the threads' start.
+    // Excludes the start of the threads.
     expect(rampMs).toBeLessThan(5000);
   });
 
@@ -288,13 +288,13 @@ describe("pace", () => {
     const server = await startServer();
     const stages = [
       { durationMs: 300, target: 120 },
-      // Long enough to be seen from outside on a busy machine.
+      // Long enough to be observed on a busy machine.
       { durationMs: 5000, target: 120 },
       { durationMs: 300, target: 30 },
     ];
     const run = await startClient({ to: endpoint(server.address), stages, ...HOLD });
-    // By ss, which has the kernel filter: reading the whole table in this thread, which paces the run, takes seconds where
-    // another test has tens of thousands of sockets.
+    // Counts with ss, which filters in the kernel: reading the whole table in this thread, which paces the run, takes
+    // seconds while another test has tens of thousands of sockets.
     const { ip, port } = server.address;
     const seen = async () => ({
       count: await establishedInSs(port, ip),
@@ -351,7 +351,7 @@ describe("pace", () => {
   it("ends a ramp down to none although some connections had failed", async () => {
     const stages = [
       { durationMs: 100, target: 20 },
-      // Long enough for the thread to be up and all to have failed, on a busy machine too.
+      // Long enough for the thread to start and all attempts to fail, even on a busy machine.
       { durationMs: 4000, target: 20 },
       { durationMs: 100, target: 0 },
     ];
@@ -382,12 +382,12 @@ describe("messages", () => {
     );
     const { traffic, latency, isTargetMet } = await run.stop();
     expect(isTargetMet).toBe(true);
-    // What was sent in the last moment was waited for.
+    // The run waited for answers to its last messages.
     expect([traffic.answeredMessages, traffic.answeringConnections]).toEqual([traffic.sentMessages, 50]);
     expect(traffic.sentBytes).toBe(traffic.sentMessages * 4);
     expect(latency.roundTrip.count).toBe(traffic.answeredMessages);
     expect(latency.roundTrip.p50Us).toBeGreaterThan(0);
-    // What the server has sent may arrive before it has counted it.
+    // The client may receive bytes before the server has counted them.
     await until(
       "the same bytes at the server",
       () => server.snapshot(),
@@ -417,7 +417,7 @@ describe("messages", () => {
       () => run.snapshot().sentMessages,
       (count) => count >= 400,
     );
-    // From the start: a thread that stood still catches up, which looks too fast from any later moment.
+    // Measured from the start: a delayed thread catches up, which looks too fast from any later time.
     expect(fromStart()).toBeGreaterThan(1500);
     expect(fromHold()).toBeLessThan(8000);
     expect((await run.stop()).failures).toEqual([]);
@@ -439,8 +439,9 @@ describe("messages", () => {
       for (const ms of arrivedMs.slice(from)) counts[Math.floor((ms % intervalMs) / (intervalMs / 4))]! += 1;
       return counts;
     };
-    // In each quarter of the interval some arrive; dealt to more turns than there are connections, they would all in one.
-    // While this process stands still they come at once: it takes as many intervals as it takes.
+    // Some messages arrive in each quarter of the interval; dealt out over more turns than there are connections, they
+    // would all arrive in one. They also arrive together while this process is delayed, so wait for as many intervals
+    // as necessary.
     await until("some in each quarter", quarters, (counts) => Math.min(...counts) > connections / 10);
     await run.stop();
   });
@@ -517,7 +518,7 @@ describe("messages", () => {
     const server = await startForeignServer((socket) => {
       let isFirst = true;
       socket.on("data", (data) => {
-        // Several messages come at once when this process stood still: one of them is answered.
+        // Several messages arrive at once if this process was delayed: answer only one.
         if (isFirst) socket.write(data.subarray(0, 4));
         else socket.destroy();
         isFirst = false;
@@ -530,7 +531,8 @@ describe("messages", () => {
       expect(traffic.sentMessages).toBeGreaterThanOrEqual(8);
       return closeMs;
     };
-    // Answers are waited for a second and more. A busy machine can take as long to end the threads, but not each time.
+    // Waiting for answers would take more than a second. A busy machine can take as long to end the threads, but not
+    // every time.
     await until("an end without waiting", closeOnce, (closeMs) => closeMs < 900);
   });
 
@@ -589,10 +591,10 @@ describe("sources", () => {
     const server = await startForeignServer((socket) => seen.push(socket.remotePort!));
     const run = await startClient({
       to: server.at,
-      // One more than there are ports, so that all are tried, wherever the run begins.
+      // One more than there are ports, so that all are tried wherever the run starts.
       connections: 3,
       sources: parseAddressRanges(source),
-      // The server's own port, which is the next, is no source port.
+      // The next port is the server's own, which is not used as a source port.
       sourcePorts: { first: taken.port, last: Math.min(65535, taken.port + 3) },
       ...HOLD,
     });
@@ -682,7 +684,7 @@ describe("trouble", () => {
     const result = await within("the end", run.done);
     expect(result.failed).toBeGreaterThan(0);
     expect(result.failures).toEqual([{ phase: "connect", errno: "ETIMEDOUT", count: result.failed }]);
-    // The time-out that was asked for, and not the default of 10 s.
+    // The requested time-out applies, not the default of 10 s.
     expect(result.rampMs).toBeLessThan(6000);
     expect(explainRun(result).finding).toMatchObject({ limit: "accept-queue", whose: "peer" });
     expect(server.isRunning).toBe(true);
@@ -692,7 +694,7 @@ describe("trouble", () => {
     const host = ownAddress();
     const server = await startForeignServerProcess({ host, greeting: "hello" });
     const run = await startClient({ to: `${host}:${server.port}`, connections: 150, ...HOLD });
-    // What the server has not accepted, it cannot close.
+    // The server cannot close connections that it has not accepted.
     await until(
       "150 greeted in the hold",
       () => run.snapshot(),
@@ -819,12 +821,12 @@ describe("the end", () => {
   });
 
   it("comes soon, but for the closing, in the middle of a ramp, and stop() asked twice is one stop", async () => {
-    // More than are opened while this thread stands still: the ramp is to be seen at work.
+    // More than can be opened while this thread is delayed, so that the ramp is still running.
     const connections = 60_000;
     const server = startProgram("library-server", { at: `${ownAddress()}:0` });
     const port = Number((await server.prints(/listening (\d+)/))[1]);
     const host = /"at":"([^:]+):/.exec(server.child.spawnargs.join(" "))![1]!;
-    // Should it go far, it has neither the ports that other tests count nor those that the kernel chooses.
+    // Source ports outside the ephemeral range and away from the ports that other tests count.
     const sourcePorts = { first: 1024, last: 19_999 };
     const run = await startClient({ to: `${host}:${port}`, connections, sourcePorts, ...HOLD });
     await until(
@@ -834,13 +836,13 @@ describe("the end", () => {
     );
     const elapsed = stopwatch();
     const [result, same] = await Promise.all([run.stop(), run.stop()]);
-    // Some 200 ms where nothing else runs; a ramp that went on to its end would show in what was established.
+    // About 200 ms on an idle host; a ramp that continued to its end would show in `established`.
     expect(elapsed() - result.closeMs).toBeLessThan(5000);
     expect(same).toBe(result);
     expect(result.isTargetMet).toBe(false);
     expect(explainRun(result)).toMatchObject({ outcome: "stopped", finding: { limit: "stop" } });
     expect(result.established).toBeLessThan(connections);
-    // Those that are opened while the word comes round are not closed again.
+    // Connections opened while the stop propagates are not closed twice.
     expect(result.openAtStop).toBe(result.established - result.lost);
     await until(
       "none in ss",
@@ -862,7 +864,7 @@ describe("the end", () => {
       sources: parseAddressRanges(ownAddress()),
       ...HOLD,
     });
-    // With nothing held there is nothing to hold.
+    // With no open connections, there is no hold.
     const result = await within("the end", run.done);
     expect(result).toMatchObject({ isTargetMet: true, established: 3000, failed: 0, lost: 0, openAtStop: 0 });
     expect(result.traffic.receivedBytes).toBe(3000 * "hello".length);
@@ -958,7 +960,7 @@ describe("a process with many open files", () => {
   });
 });
 
-/** A listener with a short accept queue whose process stands still: its queue fills, then nobody answers. */
+/** Starts a listener with a short accept queue in a stopped process: the queue fills, then SYNs go unanswered. */
 async function startStoppedListener(host: string) {
   const code = `const s = require("node:net").createServer(); s.listen({ host: "${host}", port: 0, backlog: 4 }, () => console.log("listening " + s.address().port));`;
   const server = start(process.execPath, ["-e", code]);

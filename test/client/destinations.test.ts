@@ -1,5 +1,5 @@
-// Several destinations are a set: what other programs have on ports in between is not the run's, and a server's port is no
-// client's source port.
+// Tests several destinations: sockets of other programs on ports in between do not count, and a server's port is not
+// used as a source port.
 import { connect as connectNet } from "node:net";
 import { expect, it, onTestFinished } from "vitest";
 import { endpointsQuery } from "../../src/socket-table/endpoints.js";
@@ -13,7 +13,7 @@ import { startServer } from "../support/peers.js";
 import { resultOf, runCli, startCli } from "../support/process.js";
 import { until } from "../support/until.js";
 
-/** Connections of another program to a server, until the test's end. */
+/** Opens another program's connections to a server, closed at the end of the test. */
 async function occupy(host: string, port: number, count: number): Promise<void> {
   for (let i = 0; i < count; i++) {
     const socket = connectNet({ host, port });
@@ -75,7 +75,7 @@ it.each(["sock_diag", "/proc/net/tcp"] as const)("%s finds exactly the endpoints
     const query = { states: stateMask(["ESTABLISHED"]), local: endpointsQuery(endpoints), source };
     return (await readTable(query, () => () => true)).sockets;
   };
-  // Others' sockets come and go beside it, and /proc is then not read consistently.
+  // Sockets of other programs come and go meanwhile, so that readings of /proc are inconsistent.
   const finds = (wanted: number, ...endpoints: { ip: IpAddress; port: number }[]) =>
     until(
       `${wanted} sockets`,
@@ -102,7 +102,7 @@ it.skipIf(!canMakeNamespaces())("a client of this host takes none of the servers
   for (const port of [7777, 7779]) {
     await startCli(["serve", `127.0.0.1:${port}`, "--log", "none"]).prints(/listening on/);
   }
-  // From another address of loopback it would be a 4-tuple like any other.
+  // From another loopback address, it would be a 4-tuple like any other.
   const options = ["--source-ip", "127.0.0.2", "--source-port", "7770-7789", "--json", "-T", "0"];
   const { stdout } = await runCli(["connect", ":7777", ":7779", "-c", "40", ...options]);
   const { established, plan, kernel } = resultOf(stdout);
@@ -124,7 +124,7 @@ it.skipIf(!canMakeNamespaces())("a client of this host takes none of the servers
   );
   const predicted = JSON.parse((await runCli(["doctor", "-c", "40", "--target", ":7777", ...doctor])).stdout);
   expect(predicted.ceiling).toBe(19);
-  // Where no other port is asked for, it is.
+  // If it is the only port requested, it is used.
   const only = ["--source-ip", "127.0.0.2", "--source-port", "7777", "--json", "-T", "0"];
   expect(resultOf((await runCli(["connect", ":7777", "-c", "1", ...only])).stdout).established).toBe(1);
 });

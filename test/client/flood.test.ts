@@ -1,4 +1,4 @@
-// A server that sends faster than anybody reads: it keeps no run from its end.
+// Tests a server that sends faster than the client can read: it must not keep a run from ending.
 import { expect, it } from "vitest";
 import { ownAddress } from "../support/address.js";
 import { startClient, stopwatch } from "../support/peers.js";
@@ -14,10 +14,10 @@ async function startFloodingServer(accepts: number): Promise<string> {
 it("does not keep a run from ending when its time is over", async () => {
   const to = await startFloodingServer(2);
   const elapsed = stopwatch();
-  // Two, of which it floods one: a single connection tells what it reads.
+  // Two connections, one of them flooded: a single connection would report what it reads.
   const run = await startClient({ to, connections: 2, durationMs: 1000 });
   const result = await within("the end", run.done);
-  // Its threads and the server's share the host with other tests.
+  // The run's and the server's threads share the host with other tests.
   expect(elapsed()).toBeLessThan(1000 + 8000 + result.setupMs);
   expect(result.traffic.receivedBytes).toBeGreaterThan(100e6);
 });
@@ -32,7 +32,7 @@ it("does not keep a single connection, which tells what it reads, from ending wh
   const elapsed = stopwatch();
   const result = await within("the end", run.stop());
   expect(elapsed()).toBeLessThan(2000);
-  // It reads no further ahead than some texts of 512 bytes.
+  // The client reads ahead at most 64 texts of 512 bytes.
   expect(result.traffic.receivedBytes - told).toBeLessThan(64 * 512 + 1);
 });
 
@@ -42,7 +42,7 @@ it("does not keep Ctrl-C from ending the command", async () => {
   const elapsed = stopwatch();
   cli.child.kill("SIGINT");
   const { stdout } = await cli.exited();
-  // The process's own end included.
+  // Includes the exit of the process.
   expect(elapsed()).toBeLessThan(4000);
   expect(stdout).toMatch(/interrupted/);
 });

@@ -1,4 +1,4 @@
-// What a run does not do: spin while it waits, or close gently what it should reset.
+// Tests that a run neither busy-waits nor closes gracefully where it should reset.
 import { readdirSync, readFileSync } from "node:fs";
 import { expect, it } from "vitest";
 import { Epoll } from "../../src/linux/syscalls/epoll.js";
@@ -9,7 +9,7 @@ import { startForeignServer, startServer, stopwatch } from "../support/peers.js"
 import { startProgram } from "../support/process.js";
 import { until } from "../support/until.js";
 
-/** What a process has spent so far: CPU time, and how often one of its threads waited for something. */
+/** Returns a process's CPU time so far and its number of voluntary context switches. */
 function spentBy(pid: number): { cpu: number; waits: number } {
   const statuses = readdirSync(`/proc/${pid}/task`).map((thread) =>
     readFileSync(`/proc/${pid}/task/${thread}/status`, "utf8"),
@@ -23,7 +23,7 @@ it.each([30, 30.5, 0.75])("epoll waits for %d ms, and no less", (timeoutMs) => {
   const elapsed = stopwatch();
   let waits = 0;
   for (; elapsed() < timeoutMs * 0.95; waits++) expect(epoll.wait(timeoutMs)).toBe(0);
-  // A signal may end one early.
+  // A signal may end a wait early.
   expect(waits).toBeLessThan(5);
   epoll.close();
 });
@@ -40,7 +40,7 @@ it("waits for the next message at rest", async () => {
   await until("four more", () => server.snapshot().receivedBytes >= before.bytes + 4);
   const { cpu, waits } = spentBy(client.pid);
   const seconds = elapsed() / 1000;
-  // A loop that spins takes a core, or its part of a busy one; one that wakes too early waits thousands of times.
+  // A busy loop uses a full core, or its share of a busy one; one that wakes too early waits thousands of times.
   expect((cpu - before.cpu) / seconds).toBeLessThan(0.15);
   expect((waits - before.waits) / seconds).toBeLessThan(1000);
 });

@@ -1,4 +1,5 @@
-// The client's metrics: each one that is not internal stands in the snapshot and, where it says so, in the result, with the same value.
+// Tests the client's metrics: every metric that is not internal appears in the snapshot and, if declared so, in the
+// result with the same value.
 import { describe, expect, it } from "vitest";
 import { CLIENT_METRICS } from "../../src/client/metrics.js";
 import { familiesOf } from "../../src/engine/metric-names.js";
@@ -21,7 +22,7 @@ async function runAgainst(server: Partial<ServeOptions>, client: Partial<Connect
   return { result, snapshot: run.snapshot() };
 }
 
-/** The fields of the result that have a metric, each with the metric's last value in the snapshot. */
+/** Returns the result fields that have a metric, each with the metric's last value in the snapshot. */
 function pairs(
   result: ConnectResult,
   snapshot: ConnectSnapshot,
@@ -51,7 +52,7 @@ describe("a run", () => {
       for (const name of shown) expect(snapshot[name], name).toBeTypeOf("number");
       for (const [path, inResult, inSnapshot] of pairs(result, snapshot)) {
         seen.add(path);
-        // The snapshot of a closed run has none open.
+        // After a run is closed, its snapshot has no open connections.
         if (path !== "openAtStop") expect(inResult, path).toBe(inSnapshot);
       }
       expect(snapshot.established).toBe(20);

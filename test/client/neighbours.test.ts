@@ -1,4 +1,5 @@
-// What a run with explicit source ports leaves to others: the kernel gives a port that is bound by its number to nobody else.
+// Tests what a run with explicit source ports leaves to other programs: the kernel gives an explicitly bound port to
+// nobody else.
 import { describe, expect, it } from "vitest";
 import { canMakeNamespaces, makeNamespace } from "../support/namespace.js";
 import { CLI_FILE, start, type TestProcess } from "../support/process.js";

@@ -1,4 +1,4 @@
-// What connect() refuses, and that it refuses before anything is opened.
+// Tests what connect() rejects, and that it does so before anything is opened.
 import { describe, expect, it } from "vitest";
 import type { ConnectOptions } from "../../src/index.js";
 import { parseRunSpec } from "../../src/planning/parse-run-spec.js";
@@ -79,7 +79,7 @@ const WRONGLY_TAKEN: [string, ConnectOptions, string][] = [
 
 async function refusal(options: ConnectOptions): Promise<{ code: string; fix: string; message: string }> {
   try {
-    // Up to here and no further: what passes both is opened next.
+    // Stop here: connect() would open connections next.
     await findTargets(parseRunSpec(options));
   } catch (error) {
     return error as { code: string; fix: string; message: string };
@@ -104,7 +104,7 @@ describe("connect() refuses", () => {
 });
 
 describe("the polite default", () => {
-  // Only what decides is called here, never connect(): not one packet may leave for that network.
+  // Only the checks are called here, never connect(): no packet may leave for that network.
   const foreign = "192.0.2.1:7777";
 
   it("refuses more than 1,000 connections to a machine that is not this one, before anything is opened", async () => {

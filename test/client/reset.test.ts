@@ -1,4 +1,4 @@
-// Connections that are reset before this side has looked at them.
+// Tests connections that are reset before this side has seen them.
 import { execFileSync } from "node:child_process";
 import { expect, it } from "vitest";
 import { canMakeNamespaces, enterNamespace } from "../support/namespace.js";
@@ -10,7 +10,7 @@ it.skipIf(!canMakeNamespaces() || !hasProgram("nft"))(
   async () => {
     enterNamespace();
     const server = await startForeignServer();
-    // The handshake's last packet is answered with RST, within connect().
+    // The last packet of the handshake is answered with RST, still within connect().
     const rule = `tcp dport ${server.port} tcp flags & (syn | rst | ack) == ack reject with tcp reset`;
     execFileSync("nft", [`table inet t { chain c { type filter hook input priority 0; ${rule}; }; }`]);
     const { stdout } = await runCli(["connect", server.at, "-c", "20", "-T", "100ms", "--json"]);

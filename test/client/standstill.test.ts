@@ -1,4 +1,4 @@
-// A run that stood still goes on where it stopped: what it is behind is not made up for in a burst.
+// Tests that a suspended run resumes where it stopped and does not catch up in a burst.
 import { setTimeout as delay } from "node:timers/promises";
 import { expect, it } from "vitest";
 import type { ConnectResult, Diagnosis } from "../../src/index.js";
@@ -8,7 +8,7 @@ import { startServer } from "../support/peers.js";
 import { resultOf, startCli } from "../support/process.js";
 import { until } from "../support/until.js";
 
-/** Slow enough for a stop in the middle of the ramp, on a busy host too. */
+/** Slow enough for a suspension in the middle of the ramp, even on a busy host. */
 const RATE = 20;
 const CONNECTIONS = 80;
 const STOP_MS = 1500;
@@ -25,7 +25,7 @@ it("a client that was stopped by a signal moves its schedule by that time, and s
     (sockets) => sockets >= 5,
   );
   client.child.kill("SIGSTOP");
-  // The length of the stop, not a wait for something.
+  // The duration of the suspension, not a wait for an event.
   await delay(STOP_MS);
   const before = establishedAt(server.address);
   client.child.kill("SIGCONT");
@@ -36,7 +36,7 @@ it("a client that was stopped by a signal moves its schedule by that time, and s
   expect(result.diagnosis.notes.join()).toMatch(
     /the schedule shifted by 1\.\d+ s, during which this process was not running/,
   );
-  // The first is due at once. What was left to do takes its time, at the rate that was asked for.
+  // The first connection is due at once; the rest of the ramp continues at the requested rate.
   const scheduleMs = ((CONNECTIONS - 1) / RATE) * 1000;
   expect(result.rampMs - result.scheduleMovedMs!).toBeGreaterThan(scheduleMs - 100);
   const soonAfter = result.samples.filter(({ established }) => established > before).at(0)!;

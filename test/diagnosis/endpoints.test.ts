@@ -1,4 +1,4 @@
-// Destinations are objects in a result, beside what is printed.
+// Tests that a result has its destinations as objects, in addition to the printed form.
 import { expect, it } from "vitest";
 import { explainRun } from "../../src/diagnosis/explain.js";
 import { endpoint } from "../support/address.js";

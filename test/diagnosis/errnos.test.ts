@@ -1,4 +1,4 @@
-// Every errno of Linux, in every step of a connection's making, has a cause, a side and a fix.
+// Tests that every Linux errno has a cause, a side and a fix in every step of opening a connection.
 import { getSystemErrorMap } from "node:util";
 import { describe, expect, it } from "vitest";
 import { explainRun } from "../../src/diagnosis/explain.js";
@@ -19,7 +19,7 @@ function explain(phase: Phase, errno: string, timing: Timing = "unknown") {
   );
 }
 
-// Linux's own: some are of other systems, and libuv's begin far above.
+// Only Linux's own: the map also has those of other systems, and libuv's start far above.
 const ERRNOS = [...getSystemErrorMap()].filter(([number]) => number > -134).map(([, [name]]) => name);
 
 describe("an errno", () => {

@@ -1,5 +1,5 @@
-// What each pattern of evidence is taken for. That the patterns are what kernels and servers really show is the fault
-// matrix's to prove.
+// Tests the diagnosis of each pattern of evidence. The fault matrix checks that kernels and servers really produce
+// these patterns.
 
 import { describe, expect, it } from "vitest";
 import { explainRun } from "../../src/diagnosis/explain.js";
@@ -26,7 +26,7 @@ const listener = (used: number, limit = 128, drops: number | undefined = 0) => (
   acceptQueue: { used, limit },
   drops,
 });
-/** Of 600 that stay and 400 that were lost. */
+/** Returns the pattern of 1,000 connections, of which 600 were kept and 400 lost. */
 const pattern = (different: Partial<LossPattern> = {}) => ({
   shortestHeldMs: 0,
   longestHeldMs: 20,

@@ -1,4 +1,4 @@
-// Greetings that are missing, of a server that cannot be looked at.
+// Tests missing greetings of a server that cannot be inspected.
 import { describe, expect, it } from "vitest";
 
 import { explainRun } from "../../src/diagnosis/explain.js";

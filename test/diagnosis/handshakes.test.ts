@@ -1,4 +1,4 @@
-// SYNs that had to be sent again, in a run that met its target: a note with the cause.
+// Tests the note on retransmitted SYNs, with its cause, in a run that met its target.
 import { execFileSync } from "node:child_process";
 import { describe, expect, it } from "vitest";
 import { explainRun } from "../../src/diagnosis/explain.js";

@@ -1,5 +1,5 @@
-// What this host itself refuses, and what the network refuses in the same words: routes, rules and firewalls of a namespace of its own,
-// and of a router.
+// Tests refusals by this host, and by the network with the same errnos: routes, rules and firewalls of the test's own
+// namespace and of a router.
 import { execFileSync } from "node:child_process";
 import { describe, expect, it } from "vitest";
 import type { ConnectResult, Diagnosis } from "../../src/index.js";
@@ -17,7 +17,7 @@ async function connect(to: string, ...args: string[]): Promise<Run> {
 const run = (program: string, line: string) => execFileSync(program, line.split(" "), { encoding: "utf8" });
 const ip = (line: string) => run("ip", line);
 
-/** An interface with addresses of both families, whose other end is silent. */
+/** Creates an interface with addresses of both families whose other end never answers. */
 function enterLink(): void {
   enterNamespace();
   ip("link add link0 type veth peer name link1");
@@ -54,7 +54,7 @@ describe.skipIf(!canMakeNamespaces())("a refusal of this host", () => {
         });
       }
     }
-    // A longer prefix counts, and one connection alone is told the same.
+    // The longer prefix wins, and a single connection gets the same message.
     ip("route add blackhole 10.78.0.0/16");
     const { code, stderr } = await runCli(["connect", "10.78.1.1:7777"]);
     expect(stderr).toContain("EACCES, a route on this host refuses 10.78.1.1: prohibit 10.78.1.0/24");

@@ -1,5 +1,6 @@
-// The neighbour table as a limit: what of a plan shares a link, how many connections that allows, and what a run says when it is
-// full. The table is the whole host's: it is really filled in test/faults, where nothing else runs beside.
+// Tests the neighbour table as a limit: which addresses of a plan share a link, how many connections that allows, and
+// the diagnosis if it is full. The table is host-wide, so it is only filled in test/faults, where no other test runs in
+// parallel.
 import { execFileSync } from "node:child_process";
 import { beforeEach, describe, expect, it } from "vitest";
 import { neighbours, neighboursV6 } from "../../src/capacity/limits/neighbours.js";

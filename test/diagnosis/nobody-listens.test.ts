@@ -1,5 +1,5 @@
-// Refused connections to this host: who has the port at another address, a client that was its own server, a listening socket that was
-// made anew in mid-run.
+// Tests refused connections to this host: a listener of the port on another address, a client that connected to itself,
+// a listening socket that was recreated during a run.
 import { readFileSync, writeFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import type { ConnectResult, Diagnosis } from "../../src/index.js";
@@ -45,7 +45,7 @@ describe.skipIf(!canMakeNamespaces())("nobody listens there", () => {
         new RegExp(`ECONNREFUSED, nothing listens on that port at that address; \\S+ ${me} listens on ${at}`),
       );
     }
-    // Nobody at all.
+    // No listener at all.
     expect((await connect("127.0.0.1:7004", "-c", "5")).diagnosis.finding?.meaning).toBe(
       "nothing listens on that port",
     );
@@ -91,7 +91,7 @@ describe.skipIf(!canMakeNamespaces())("nobody listens there", () => {
     const { code, stdout, stderr } = await runCli(["connect", to]);
     expect([code, stdout]).toEqual([1, ""]);
     expect(stderr).toContain("SELF, the client connected to itself");
-    // Neither holds the port, nor leaves a TIME_WAIT on it.
+    // The client neither holds the port nor leaves a TIME_WAIT on it.
     await startCli(["serve", to, "--log", "none"]).prints(/listening on/);
   });
 });

@@ -1,5 +1,5 @@
-// Diagnoses of real runs against servers that close, refuse or overflow in ways that resemble each other; where counters of
-// all listeners are in play, in a namespace with another listener that makes them rise.
+// Tests diagnoses of real runs against servers that close, refuse or overflow in similar ways. Tests that depend on
+// counters shared by all listeners run in a namespace with another listener that increases them.
 import { execFileSync } from "node:child_process";
 import { describe, expect, it } from "vitest";
 import type { ConnectResult, Diagnosis, ServeResult } from "../../src/index.js";
@@ -26,7 +26,7 @@ async function connect(...args: string[]): Promise<Explained<ConnectResult> & { 
 const limitsOf = ({ finding, suspects }: Diagnosis) => (finding ? [finding.limit] : suspects.map(({ limit }) => limit));
 
 describe("a server that closes", () => {
-  // Whoever is kept waiting for a moment, client or server, hears or closes that much later: times are long beside it, and
+  // A client or server that is delayed notices or closes that much later. Times are therefore long in comparison, and
   // connections are opened over a while, so that some are older than others.
   it("what is three seconds old has a time-out, not a maximum", async () => {
     const host = ownAddress();
@@ -84,13 +84,13 @@ it("a server that closes its listening socket has not ended while it keeps conne
     "100ms",
     "--json",
   ]);
-  // The server's ends: a client's end can be ESTABLISHED before its last packet has found the queue full.
+  // Count the server's ends: a client's end can be ESTABLISHED before its last packet finds the queue full.
   await until(
     "the queue is full",
     () => establishedInSs(port, host),
     (sockets) => sockets === 31,
   );
-  // Every SYN that is sent again is refused from now on.
+  // From now on, every retransmitted SYN is refused.
   acceptAll(listener);
   close(listener);
   const { diagnosis }: Explained<ConnectResult> = resultOf((await client.exited()).stdout);
@@ -99,7 +99,7 @@ it("a server that closes its listening socket has not ended while it keeps conne
 });
 
 describe.skipIf(!canMakeNamespaces())("beside another listener that overflows", () => {
-  /** Its queue is full, and each further SYN makes the namespace's counters rise. */
+  /** Fills the queue of another listener; each further SYN increases the namespace's counters. */
   function overflowAnother(): void {
     listenRaw(HOST, 9000, { backlog: 1 });
     for (let n = 0; n < 12; n++) connectRaw(HOST, 9000);
@@ -114,7 +114,7 @@ describe.skipIf(!canMakeNamespaces())("beside another listener that overflows", 
     const client = startCli([
       ...["connect", `${HOST}:8000`, "-c", "10", "--connect-timeout", "6s", "-T", "100ms", "--json"],
     ]);
-    // The counters have to rise before it gives up.
+    // The counters must increase before the client gives up.
     await until(
       "SYNs",
       () => socketsInSs("dport = :8000", "syn-sent"),
@@ -163,8 +163,9 @@ describe.skipIf(!canMakeNamespaces())("beside another listener that overflows", 
   it("connections that only the client takes for ESTABLISHED are not reached", async () => {
     enterNamespace();
     const listener = listenRaw(HOST, 8000, { backlog: 4096 });
-    // Handshakes wait in the SYN queue for data, though the client's end is complete; then the queue behind them shrinks.
-    // Rounded up to retransmissions of the SYN-ACK, after 1, 3 and 7 seconds: with the last they are let through.
+    // With TCP_DEFER_ACCEPT, handshakes wait in the SYN queue for data although the client's end is ESTABLISHED;
+    // meanwhile the accept queue is shortened. The time is rounded up to retransmissions of the SYN-ACK, after 1, 3 and
+    // 7 seconds; the last one lets the handshake through.
     setOption(listener, IPPROTO_TCP, TCP_DEFER_ACCEPT, 5);
     const client = startCli(["connect", `${HOST}:8000`, "-c", "100", "-T", "11s", "--json"]);
     await until(

@@ -1,4 +1,4 @@
-// A destination on this host behind which another port or another program is: redirections, proxies.
+// Tests a destination on this host that leads to another port or program: redirections and proxies.
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -76,7 +76,7 @@ it.skipIf(!hasProgram("haproxy"))("a proxy is told by its connections, one out f
   expect((await look()).workers).toMatchObject([{ pid: proxy.pid, isProxy: false }]);
   await startClient({ to: `${host}:${front}`, connections: 20 });
   await until("it is seen as a proxy", look, ({ workers }) => workers[0]?.isProxy === true);
-  // One that answers by itself is none.
+  // A server that answers by itself is not a proxy.
   await startClient({ to: `${host}:${backend.port}`, connections: 20 });
   const { workers } = await inspectServer(endpointsQuery([{ ip: parseIp(host), port: backend.port }]));
   expect(workers).toMatchObject([{ pid: backend.pid, isProxy: false }]);

@@ -1,4 +1,5 @@
-// What a refusal in a protocol means: each fault and the usual codes have words of their own, and any other has some.
+// Tests the meaning of a protocol refusal: each fault and the common codes have their own text, and every other code
+// has a generic one.
 import { expect, it } from "vitest";
 import { explainRefusedProtocol } from "../../src/diagnosis/rules/refusals.js";
 import type { ConnectResult } from "../../src/index.js";

@@ -1,4 +1,5 @@
-// The server on this host that a load goes to: what its processes have left, and whether its queues are served.
+// Tests the inspection of a load's server on this host: the free descriptors of its processes, and whether its queues
+// are served.
 import { describe, expect, it } from "vitest";
 import { predict } from "../../src/capacity/predict.js";
 import { inspectServer, type Server, type Worker } from "../../src/capacity/server.js";
@@ -53,7 +54,7 @@ describe("descriptors of the server", () => {
     const workers = [worker(1, 294), worker(2, 294)];
     expect(ask({ workers }).binding).toMatchObject({ id: "peer-nofile", allows: 588 });
     expect(ask({ workers }, 290).unknown).toEqual([]);
-    // Between one's and all's: the kernel need not share them out evenly.
+    // Between the capacity of one worker and that of all: the kernel need not distribute connections evenly.
     expect(ask({ workers }, 400).unknown).toEqual(["peer-nofile"]);
   });
 

@@ -1,4 +1,5 @@
-// TIME_WAIT as what runs out: predicted as a rate, named after a run, told from ports of others.
+// Tests TIME_WAIT as the limit: predicted as a rate, named after a run, and distinguished from ports in use by other
+// programs.
 import { execFileSync } from "node:child_process";
 import { beforeEach, describe, expect, it } from "vitest";
 import { connectRateOf } from "../../src/capacity/limits/time-wait.js";
@@ -58,8 +59,9 @@ describe.skipIf(!canMakeNamespaces())("TIME_WAIT", () => {
     enterNamespace();
     set("net.ipv4.ip_local_port_range=40000 40049");
     set("net.ipv4.tcp_tw_reuse=0");
-    // On a busy host the server's ACK of a FIN may be sent after its own FIN: TIME_WAIT answers it, nobody is there any more to
-    // take that, and the RST that comes back ends the TIME_WAIT (RFC 1337), unless the kernel is told to ignore it.
+    // On a busy host, the server's ACK of a FIN may be sent after its own FIN. The client's TIME_WAIT socket answers
+    // it, the server's socket is gone, and the resulting RST ends the TIME_WAIT (RFC 1337) unless the kernel ignores
+    // it.
     set("net.ipv4.tcp_rfc1337=1");
   });
   const serve = (...options: string[]) =>
@@ -83,7 +85,7 @@ describe.skipIf(!canMakeNamespaces())("TIME_WAIT", () => {
     const { established, diagnosis, evidence } = await run(...churn, "--connect-timeout", "2s");
     expect(established).toBe(50);
     expect(evidence.shortage).toMatchObject({ badSourceCount: 0, unreachable: [] });
-    // The server's FIN of some may not have come yet.
+    // The server's FIN may be outstanding for some.
     expect(evidence.shortage!.timeWaits + evidence.shortage!.closing).toBe(50);
     expect(evidence.shortage!.timeWaitLastMs).toBeGreaterThan(50_000);
     const { limit, whose, meaning, fix, evidence: facts } = diagnosis.finding!;

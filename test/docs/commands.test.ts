@@ -1,4 +1,4 @@
-// Every command in the pages runs as it stands, or says beside it why it is not run.
+// Tests that every command in the docs runs verbatim, or states beside it why it is not run.
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -11,7 +11,7 @@ import { startCli } from "../support/process.js";
 
 interface Block {
   readonly code: string;
-  /** The comment before the block: `not run: …`, `until Ctrl-C`, `exit 0 or 1`. */
+  /** Comment before the block: `not run: …`, `until Ctrl-C`, `exit 0 or 1`. */
   readonly mark: string;
 }
 
@@ -19,7 +19,7 @@ const BLOCK = /(?:^<!-- (not run: .+|until Ctrl-C|exit [\d or]+) -->\n\n)?^```sh
 /** Longer than any command takes on a slow machine. */
 const LIMIT_MS = 120_000;
 
-/** The blocks of a page that are run. */
+/** Returns the blocks of a page that are run. */
 function blocksOf(page: string): Block[] {
   return [...readPage(page).matchAll(BLOCK)]
     .map(([, mark = "exit 0", code]) => ({ code: code!, mark }))
@@ -42,7 +42,7 @@ describe.skipIf(!canMakeNamespaces())("the commands of a page run as they stand"
       onTestFinished(() => rmSync(folder, { recursive: true }));
       symlinkSync(`${ROOT}dist/cli/main.js`, join(folder, "fourtuple"));
       const env = { ...process.env, PATH: `${folder}:${process.env.PATH}`, HOME: folder };
-      // The servers that the examples are about.
+      // Servers that the examples connect to.
       const servers = [startCli(["serve", ":7777", "--mode", "echo"]), startCli(["serve", ":7779"])];
       for (const server of servers) await server.prints(/listening/);
       for (const { code, mark } of blocksOf(page)) {

@@ -1,9 +1,9 @@
-// The events of `connect --json` are listed in one place, which has all of them.
+// Tests that one page lists all events of `connect --json`.
 import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
 import type { ConnectEvent } from "../../src/client/event-stream.js";
 
-// One that is added to the type and not here does not compile.
+// An event added to the type but not here is a compile error.
 const EVENTS: Readonly<Record<ConnectEvent["event"], true>> = {
   started: true,
   snapshot: true,

@@ -1,4 +1,4 @@
-// The two READMEs tell the same, and no page of the project leads nowhere.
+// Tests that the two READMEs have the same content and that no page has a dead link.
 import { describe, expect, it } from "vitest";
 import { commandsIn, deadLinks, linksIn, pages, readPage } from "../support/markdown.js";
 

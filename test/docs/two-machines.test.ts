@@ -1,4 +1,4 @@
-// The set-ups of docs/two-machines.md, as far as they can be checked without virtual machines and containers.
+// Tests the set-ups of docs/two-machines.md, as far as possible without virtual machines and containers.
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
@@ -19,7 +19,7 @@ describe("compose.yaml", () => {
     const named = [...commands.matchAll(/docker compose exec (?:--index \d )?(\w+)/g)].map(([, service]) => service!);
     expect(new Set(named)).toEqual(new Set(Object.keys(services)));
     for (const { build, image, networks: joined } of Object.values<typeof services.server>(services)) {
-      // Both would export to the same name at once, which Compose refuses on a machine's first build.
+      // With an image name, both builds would export to it at the same time, which Compose rejects on the first build.
       expect(image).toBeUndefined();
       expect(existsSync(`${ROOT}${build.dockerfile}`)).toBe(true);
       expect(joined).toEqual(["wire"]);
@@ -35,7 +35,7 @@ describe("compose.yaml", () => {
   });
 
   it("finds the server healthy by a command that does what it says", async () => {
-    // Nobody else listens on it, at whatever address, when the server has ended.
+    // A port with no other listener, on any address, after the server has ended.
     const server = startCli(["serve", `127.0.0.1:${ownPort()}`]);
     const [, port] = await server.prints(/^listening on [\d.]+:(\d+)$/m);
     const [, , ...args]: string[] = services.server.healthcheck.test;

@@ -1,4 +1,4 @@
-// The commands of docs/protocols/websocket.md as they stand, in a network namespace of their own.
+// Runs the commands of docs/protocols/websocket.md verbatim, in their own network namespace.
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -14,7 +14,7 @@ const blocks = commandsIn(readPage(PAGE));
 const blockOf = (language: string) =>
   blocks.find((block) => block.startsWith(`${language}\n`))!.slice(language.length + 1);
 
-/** A line of the page in a shell that has our program. */
+/** Runs a line of the page in a shell that has our program. */
 function shell(line: string) {
   return start("bash", ["-c", `fourtuple() { exec ${process.execPath} ${CLI_FILE} "$@"; }; ${line}`]);
 }

@@ -1,4 +1,4 @@
-// The page's output of the lab is that of the committed run, word for word.
+// Tests that the lab output quoted in the page is that of the committed run, word for word.
 import { spawnSync } from "node:child_process";
 import { expect, it } from "vitest";
 import { ROOT } from "../support/library.js";

@@ -1,9 +1,9 @@
-// Heartbeats against a clock of the test's own: each slot once an interval, evenly, and never all at once.
+// Tests heartbeats with a fake clock: each slot gets one per interval, evenly spaced, and never all at once.
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { Heartbeats } from "../../src/engine/heartbeats.js";
 
-/** Slots that were due, with the moments at which they were. */
+/** Returns the slots whose heartbeats were due, with the time of each. */
 function run(intervalMs: number, end: number, untilMs: number, stepMs: number) {
   const beats: { slot: number; ms: number }[] = [];
   let nowMs = 0;
@@ -40,7 +40,7 @@ it("are even from one part of the interval to the next", () => {
 it("are waited for until the next of them, some together", () => {
   const heartbeats = new Heartbeats({ beat: () => undefined }, 1000, 0);
   heartbeats.sendDue(0, 10);
-  // Of 1,024 places ten are in use: their heartbeats are due within the first 10 ms.
+  // Ten of 1,024 slots are in use: their heartbeats are due within the first 10 ms.
   expect(heartbeats.nextInMs(0, 10)).toBe(10);
   heartbeats.sendDue(10, 10);
   expect(heartbeats.nextInMs(10, 10)).toBe(990);

@@ -1,4 +1,5 @@
-// A run in a container whose memory is nearly used up by others stops at the floor, and never meets the limit.
+// Tests that a run in a container whose memory is almost used up by other programs stops at the memory floor, before it
+// reaches the limit.
 
 import { describe, expect, it } from "vitest";
 import { floorOf, isBelowFloor } from "../../src/engine/memory-stop.js";
@@ -13,7 +14,7 @@ const MIB = 1024 ** 2;
 
 describe("the memory floor", () => {
   it.each([
-    // A quarter, 256 MiB, and 5 %.
+    // A quarter of the total, 256 MiB, and 5 % of the total.
     [512, 128],
     [1024, 256],
     [4096, 256],

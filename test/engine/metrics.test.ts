@@ -1,4 +1,5 @@
-// What follows from declaring a metric once: its place in shared memory, its value over all workers, its fields, its exported name.
+// Tests everything derived from the declaration of a metric: its offset in shared memory, its value over all workers,
+// its result fields and its exported name.
 import { describe, expect, expectTypeOf, it } from "vitest";
 import { familiesOf } from "../../src/engine/metric-names.js";
 import { defineMetrics, readHistogram, readMetrics, sectionOf } from "../../src/engine/metrics.js";
@@ -14,7 +15,7 @@ const METRICS = defineMetrics("fourtuple_test", {
   word: { type: "gauge", help: "Between the worker and the main thread.", shown: "internal" },
 });
 
-/** A worker's memory with these counts. */
+/** Returns a worker's memory with these counts. */
 function worker(counts: Partial<Record<keyof typeof METRICS.index, number>>): WorkerMemory {
   const memory = new WorkerMemory(METRICS.layout);
   for (const [name, count] of Object.entries(counts)) memory.counters[METRICS.index[name as "begun"]] = count;

@@ -1,4 +1,5 @@
-// On a host that is nearly out of open files a run stops while some are left for other programs, root's run too.
+// Tests that a run on a host that is almost out of open files stops and leaves a reserve for other programs, even if it
+// runs as root.
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -17,7 +18,7 @@ import { until } from "../support/until.js";
 
 describe("the reserve of open files", () => {
   it.each([
-    // A quarter, 1,024, and 5 %.
+    // A quarter of the maximum, 1,024, and 5 % of the maximum.
     [1000, 250],
     [10_000, 1024],
     [1_000_000, 50_000],
@@ -34,7 +35,7 @@ describe("the reserve of open files", () => {
   });
 });
 
-/** Our command line on a host that says of its open files what is given: /proc/sys/fs/file-nr. */
+/** Starts our command line with `fileNr` mounted over /proc/sys/fs/file-nr. */
 function startWith(fileNr: string, args: readonly string[]) {
   const folder = mkdtempSync(join(tmpdir(), "fourtuple-"));
   onTestFinished(() => rmSync(folder, { recursive: true }));
@@ -71,13 +72,13 @@ describe.skipIf(!canMakeNamespaces())("on a host that is nearly out of open file
     const [, text] = await server.prints(/"port":(\d+)/);
     const port = Number(text);
     await startClient({ to: `${host}:${port}`, connections: 20 });
-    // It looks a moment after something has come.
+    // The server checks the number of open files shortly after it has accepted.
     const waiting = async () => {
       connectRaw(host, port);
       const local = endpointsQuery([{ ip: parseIp(host), port }]);
       return (await readListeners({ local }))[0]?.acceptQueue.used ?? 0;
     };
-    // More than wait for a server that is only busy.
+    // More than the backlog of a server that is merely busy.
     await until("connections wait unaccepted", waiting, (used) => used > 100);
     server.child.kill("SIGINT");
     const { stdout } = await server.exited();

@@ -1,4 +1,4 @@
-// Free slots and slots that wait, each against a plain array that does the same.
+// Tests the lists of free and waiting slots, each against a plain array as the model.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { LossStats } from "../../src/client/evidence/loss-stats.js";
@@ -76,7 +76,10 @@ describe("what each slot takes", () => {
   const SLOTS = 2 ** 20;
   const options = { slots: 1, parkable: 1, stateMask: 3, tableSize: 1024, parks: false, resetsParked: false };
 
-  /** Bytes a slot of an object's typed arrays; those that do not grow with slots are small beside them. */
+  /**
+   * Returns the bytes per slot of an object's typed arrays; those that do not grow with the number of slots are
+   * negligible.
+   */
   const bytesOf = (holder: object) =>
     Object.fromEntries(
       Object.entries(holder)

@@ -1,4 +1,5 @@
-// Starting is all or nothing: whichever acquisition fails, serve() and connect() refuse with an AppError, and nothing is left.
+// Tests that starting is all or nothing: whichever acquisition fails, serve() and connect() reject with an AppError and
+// leave nothing behind.
 import { describe, expect, it } from "vitest";
 import { ownAddress } from "../support/address.js";
 import { socketsInSs } from "../support/kernel.js";

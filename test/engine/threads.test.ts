@@ -1,4 +1,5 @@
-// Threads outlive their runs and are used again: what they cost a program that makes many runs, and how they end with it.
+// Tests that threads outlive their runs and are reused: what they cost a program with many runs, and that they do not
+// keep it from exiting.
 import { describe, expect, it } from "vitest";
 import { ownAddress } from "../support/address.js";
 import { startProgram } from "../support/process.js";
@@ -11,7 +12,8 @@ describe("many runs in one program", () => {
     const { early, late } = JSON.parse(stdout);
     expect(late.descriptors).toBe(early.descriptors);
     expect(late.threads).toBe(early.threads);
-    // Each new thread left three mappings and 3 MiB behind, four threads a round: 1,200 mappings in these 100. The heap's own come and go.
+    // A new thread leaks three mappings and 3 MiB. With four new threads per round, that would be 1,200 mappings in
+    // these 100 rounds; the heap accounts for smaller changes.
     expect(late.mappings - early.mappings).toBeLessThan(250);
     expect(late.addressSpaceKib - early.addressSpaceKib).toBeLessThan(250 * 1024);
   });

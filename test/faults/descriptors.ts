@@ -1,4 +1,4 @@
-// Limits on open files, on watches and on memory, made to bind on the client's or the server's side.
+// Scenarios for limits on open files, epoll watches and memory, on the client's or the server's side.
 import { ownAddress } from "../support/address.js";
 import { makeMemoryGroup } from "../support/cgroup.js";
 import { startForeignServerProcess, startServerProcess } from "../support/peers.js";
@@ -52,8 +52,8 @@ export const DESCRIPTORS: readonly Scenario[] = [
     whose: "local",
     isPredictable: true,
     async arrange() {
-      // Users without any other process, so that nobody else's watches are counted; and far more of them than root's
-      // own processes use, which it binds as well.
+      // Users without any other process, so that only this run's watches are counted. The limit applies to root as
+      // well, so it is far above what root's own processes use.
       const asUser = (id: number) => ["setpriv", `--reuid=${id}`, `--regid=${id}`, "--clear-groups"];
       const ip = ownAddress();
       const server = startAt({ prefix: asUser(61_235) }, ["serve", `${ip}:0`, "--log", "none"]);
@@ -76,7 +76,8 @@ export const DESCRIPTORS: readonly Scenario[] = [
       return {
         at: at!,
         load: ["-c", "400k"],
-        // Slow, as a ramp goes on until memory is looked at again; and held while `ss` counts so many at least twice.
+        // Slow, because the ramp continues until the next memory check; held long enough for `ss` to count the same
+        // number at least twice.
         run: ["--connect-rate", "10k", "-T", "6s"],
         measures: true,
         testbed: { prefix: inGroup },

@@ -1,5 +1,5 @@
-// The fault matrix: every limit is really made the binding one, the prediction is written down first, then a run is driven
-// into it. The limit named must be right every time, the ceiling within 2 % where a number can be told beforehand.
+// The fault matrix: for each limit, makes it the binding one, records the prediction, then drives a run into it. The
+// named limit must always be correct, and a predictable ceiling must be within 2 %.
 import { writeFileSync } from "node:fs";
 import { arch, release } from "node:os";
 import { afterAll, describe, expect, it } from "vitest";
@@ -15,7 +15,7 @@ const TOLERANCE = 0.02;
 const rows: Row[] = [];
 const isRoot = canMakeNamespaces();
 
-/** What the page in docs/ says above the table. */
+/** Returns the text above the table in docs/. */
 function heading(): string {
   return `# The fault matrix
 

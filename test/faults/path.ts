@@ -1,4 +1,4 @@
-// Packets that do not arrive: a firewall, and connection tracking that is full.
+// Scenarios in which packets are lost: a firewall, and a full connection tracking table.
 import { execFileSync } from "node:child_process";
 import { makeNamespace } from "../support/namespace.js";
 import { setSysctl } from "../support/sysctl.js";
@@ -20,7 +20,7 @@ export const PATH: readonly Scenario[] = [
       const sources = Array.from({ length: SOURCES }, (_, i) => `10.77.${1 + Math.floor(i / 250)}.${1 + (i % 250)}`);
       const commands = sources.map((source) => `address add ${source}/16 dev eth0`).join("\n");
       execFileSync("ip", ["-n", client, "-batch", "-"], { input: commands });
-      // It is the host's, as large as in most, and holds in every namespace.
+      // The setting is host-wide and applies to every namespace, so it gets the usual default.
       setSysctl("net.ipv4.neigh.default.gc_thresh3", "1024");
       const at = "10.77.0.1:7777";
       await startAt({ prefix: ["ip", "netns", "exec", server] }, ["serve", at, "--log", "none"]).prints(/listening on/);
@@ -55,14 +55,14 @@ export const PATH: readonly Scenario[] = [
       const namespace = makeNamespace();
       addRules(namespace, "ct state new accept");
       const { at, testbed } = await serveIn(namespace);
-      // It is the host's, and holds in every namespace; nothing else is tracked here.
+      // The setting is host-wide and applies to every namespace; no other connection is tracked here.
       setSysctl("net.netfilter.nf_conntrack_max", "1000");
       return { at, load: ["-c", "1500"], run: ["--connect-timeout", "1500ms"], testbed };
     },
   },
 ];
 
-/** Two namespaces on one wire: 10.77.0.1 and 10.77.0.2. */
+/** Connects two namespaces by a veth pair, as 10.77.0.1 and 10.77.0.2. */
 function join(server: string, client: string): void {
   const wire = ["type", "veth", "peer", "name", "eth0", "netns", client];
   execFileSync("ip", ["link", "add", "eth0", "netns", server, ...wire]);

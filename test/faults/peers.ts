@@ -1,4 +1,4 @@
-// Limits that servers set themselves, servers that do not accept, and none at all.
+// Scenarios in which the server limits itself, does not accept, or does not exist.
 import { onTestFinished } from "vitest";
 import { ownAddress, ownPort } from "../support/address.js";
 import { startCli } from "../support/process.js";

@@ -1,4 +1,4 @@
-// Limits on source ports.
+// Scenarios for limits on source ports.
 import { makeNamespace } from "../support/namespace.js";
 import { startServerProcess } from "../support/peers.js";
 import { setSysctlIn } from "../support/sysctl.js";

@@ -1,5 +1,5 @@
-// One row of the fault matrix: a limit is made the binding one, the prediction is written down, a run is driven into it, and
-// the kernel's table says how far it came.
+// Runs one row of the fault matrix: makes a limit the binding one, records the prediction, drives a run into the limit,
+// and counts the connections in the kernel's socket table.
 
 import { execFileSync } from "node:child_process";
 import type { ConnectResult, Diagnosis, Prediction, Whose } from "../../src/index.js";
@@ -10,31 +10,31 @@ export interface Scenario {
   readonly name: string;
   /** Programs that must be installed. */
   readonly programs?: readonly string[];
-  /** The limit's id, and whose it is. */
+  /** Id of the limit. */
   readonly limit: string;
-  /** The id that the prediction has for it, where that is another. */
+  /** Id of the limit in the prediction, if it differs. */
   readonly predicts?: string;
   readonly whose: Whose;
-  /** The ceiling can be told beforehand: then it has to be within 2 % of what is reached. */
+  /** Whether the ceiling is predictable; it must then be within 2 % of the number reached. */
   readonly isPredictable: boolean;
-  /** Makes the limit the binding one; what it makes goes with the test. */
+  /** Makes the limit the binding one. All changes are undone at the end of the test. */
   arrange(): Promise<Arranged>;
 }
 
 export interface Arranged {
   readonly at: string;
-  /** Options for the prediction and the run alike: how many, from where. */
+  /** Options for both the prediction and the run, such as the number of connections and the sources. */
   readonly load: readonly string[];
-  /** Further options of the run. */
+  /** Additional options for the run. */
   readonly run?: readonly string[];
-  /** What a connection costs is measured: the prediction needs it. */
+  /** Whether the prediction needs the measured cost of a connection. */
   readonly measures?: boolean;
   readonly testbed?: Testbed;
 }
 
-/** Where both are run. */
+/** Environment for both the prediction and the run. */
 export interface Testbed {
-  /** A command line that runs another one there. */
+  /** Command line that runs another command in that environment. */
   readonly prefix?: readonly string[];
   readonly options?: ProcessOptions;
   readonly namespace?: string;
@@ -53,7 +53,7 @@ const POLL_MS = 100;
 const PREDICTION_MS = 30_000;
 const RUN_MS = 60_000;
 
-/** Predicts, runs, and counts from outside. */
+/** Runs the prediction and the load, and counts connections with `ss`. */
 export async function play(scenario: Scenario): Promise<Row & { diagnosis: Diagnosis; prediction: Prediction }> {
   const { at, load, run = [], measures, testbed = {} } = await scenario.arrange();
   const doctor = startAt(testbed, [
@@ -82,13 +82,16 @@ export async function play(scenario: Scenario): Promise<Row & { diagnosis: Diagn
   };
 }
 
-/** The command line, in a place. */
+/** Starts our command line in a testbed. */
 export function startAt({ prefix = [], options }: Testbed, args: readonly string[]): TestProcess {
   const [command, ...rest] = [...prefix, process.execPath, CLI_FILE, ...args];
   return start(command!, rest, options);
 }
 
-/** ESTABLISHED sockets towards the server as `ss` counts them: the last number that stood still while the client ran. */
+/**
+ * Returns the number of ESTABLISHED sockets towards the server that `ss` last counted twice in a row while the client
+ * ran.
+ */
 async function plateau(client: TestProcess, at: string, { namespace }: Testbed): Promise<number> {
   const [ip, port] = at.split(":");
   const inNamespace = namespace === undefined ? [] : ["ip", "netns", "exec", namespace];
@@ -104,7 +107,7 @@ async function plateau(client: TestProcess, at: string, { namespace }: Testbed):
   let before = -1;
   while (client.isRunning) {
     const count = execFileSync(command!, args, { encoding: "utf8", maxBuffer: 2 ** 28 }).split("\n").length - 1;
-    // The closing goes down in steps of its own; it is no plateau.
+    // While the run closes, the count falls in steps; 0 is not a plateau.
     if (count === before && count > 0) stood = count;
     before = count;
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
@@ -120,7 +123,7 @@ function parse<T>(ran: TestProcess, { stdout, stderr, code }: Awaited<ReturnType
   }
 }
 
-/** Rows as a Markdown table. */
+/** Returns the rows as a Markdown table. */
 export function table(rows: readonly Row[]): string {
   const count = (value: number | undefined) => (value === undefined ? "-" : value.toLocaleString("en-US"));
   const cells = [
@@ -140,7 +143,7 @@ export function table(rows: readonly Row[]): string {
   return [lines[0], `| ${widths.map((width) => "-".repeat(width)).join(" | ")} |`, ...lines.slice(1)].join("\n");
 }
 
-/** How far the prediction is from what was reached, as a share of it. */
+/** Returns the prediction's error as a share of the number reached. */
 export function offBy(predicted: number, reached: number): number {
   return predicted === reached ? 0 : (predicted - reached) / Math.max(1, reached);
 }

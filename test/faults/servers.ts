@@ -1,4 +1,4 @@
-// Servers for the fault matrix that nobody here wrote, and ours in a namespace.
+// Third-party servers for the fault matrix, and our own server in a namespace.
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,7 +9,7 @@ import { start } from "../support/process.js";
 import { until } from "../support/until.js";
 import { startAt, type Testbed } from "./scenario.js";
 
-/** `fourtuple serve` in a namespace. */
+/** Starts `fourtuple serve` in a namespace. */
 export async function serveIn(namespace: string, ...options: string[]): Promise<{ at: string; testbed: Testbed }> {
   const testbed: Testbed = { prefix: ["ip", "netns", "exec", namespace], namespace };
   const server = startAt(testbed, ["serve", "127.0.0.1:7777", "--log", "none", ...options]);

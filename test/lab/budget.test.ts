@@ -1,4 +1,4 @@
-// The time of a quick run: shared out, and never more than a minute and a half for the usual client loads.
+// Tests how a quick run divides its time: at most 90 seconds for the usual client loads.
 import { describe, expect, it, vi } from "vitest";
 import { Budget } from "../../src/lab/budget.js";
 import { EXPERIMENTS } from "../../src/lab/catalogue.js";

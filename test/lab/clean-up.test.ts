@@ -1,4 +1,5 @@
-// Nothing of the lab stays, however it ends: seen from outside, in a namespace of the test's own that takes the host's part.
+// Tests that the lab leaves nothing behind, however it ends. Observed from outside, in the test's own namespace in
+// place of the host.
 import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import {
@@ -15,18 +16,18 @@ import {
 import { canMakeNamespaces, enterNamespace } from "../support/namespace.js";
 import { until } from "../support/until.js";
 
-/** In order, by a Ctrl-C, by an exception that nobody catches, by the kernel at once. */
+/** An orderly end, Ctrl-C, an uncaught exception, and an immediate kill by the kernel. */
 const ENDINGS = ["SIGTERM", "SIGINT", "SIGUSR2", "SIGKILL"] as const;
 const WAYS = [
   { who: "root", prefix: [], canRun: true },
   { who: "an ordinary user", prefix: AS_USER, canRun: canMakeUserNamespaces() },
 ];
-/** Tells the lab's processes from all others. */
+/** Environment variable that marks the lab's processes. */
 const MARK = "FOURTUPLE_TEST_LAB";
 
 let last = 0;
 const makeMark = () => `${process.pid}-${++last}`;
-/** The kernel takes namespaces back one after the other, those of others before, when it has nothing better to do. */
+/** The kernel destroys namespaces one after another in the background, after those of other programs. */
 const GONE_MS = 30_000;
 const TIMEOUT_MS = 90_000;
 const isEmpty = (list: readonly unknown[]) => list.length === 0;
@@ -42,7 +43,7 @@ describe.skipIf(!canMakeNamespaces())("namespaces", { timeout: TIMEOUT_MS }, () 
       const lab = startLab({ prefix, env: { [MARK]: mark } });
       const { description, pids } = await openedBy(lab);
       expect(description.kind).toBe("namespaces");
-      // Itself, the server, the client, a foreign program, and the two that hold the namespaces.
+      // The lab itself, the server, the client, a foreign program, and the two processes that hold the namespaces.
       const processes = await until(
         "all processes",
         () => listProcessesWith(MARK, mark),

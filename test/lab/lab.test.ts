@@ -1,4 +1,4 @@
-// The lab as a whole: every claim tried on two hosts, its verdicts and figures out of its JSON, nothing left behind.
+// Tests the whole lab: every claim on two hosts, the verdicts and figures in its JSON, and that nothing is left behind.
 
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
@@ -10,11 +10,11 @@ import { runCli, startCli } from "../support/process.js";
 import { until } from "../support/until.js";
 
 const SETTINGS = ["net/ipv4/ip_local_port_range", "net/ipv4/ip_local_reserved_ports", "net/core/somaxconn"];
-/** All experiments of a quick run together, and what ends them. */
+/** Time limit for all experiments of a quick run together. */
 const BUDGET_MS = 105_000;
 const settings = () => SETTINGS.map((name) => readFileSync(`/proc/sys/${name}`, "utf8"));
 const links = () => execFileSync("ip", ["-o", "link"], { encoding: "utf8" });
-/** Programs of the lab's: what it starts in its hosts, and what holds them. */
+/** Returns the lab's processes: the programs in its hosts and those that hold the namespaces. */
 const leftovers = () =>
   execFileSync("ps", ["-eo", "args"], { encoding: "utf8" })
     .split("\n")
@@ -28,7 +28,8 @@ describe("the lab", () => {
     const verdicts = Object.fromEntries(lab.experiments.map(({ id, verdict, reason }) => [id, [verdict, reason]]));
     expect(Object.keys(verdicts)).toEqual(["E1", "E2", "E3", "E4", "E5", "E6", "E7"]);
     expect([code, stderr]).toEqual([0, ""]);
-    // Where others are at work it says that it cannot tell: of the kernel's memory, which is the whole machine's, at any time.
+    // Under load from other programs, an experiment may be inconclusive; the one on kernel memory may always be, as
+    // that memory is machine-wide.
     const undecided = lab.experiments.filter(({ verdict }) => verdict === "inconclusive");
     for (const { id, reason } of undecided) {
       expect(reason).toMatch(
@@ -57,7 +58,7 @@ describe("the lab", () => {
       expect(prediction && observed).toBeTruthy();
       expect(evidence.length).toBeGreaterThan(0);
     }
-    // By the published format it is a result, and makes a page.
+    // The output matches the published result format and can be rendered as a report.
     const report = await runCli(["report", "-", "-o", "-"], { input: stdout });
     expect([report.code, report.stderr]).toEqual([0, ""]);
     expect(report.stdout).toMatch(
@@ -77,7 +78,7 @@ describe("the lab", () => {
         ExperimentResult,
       ];
       if (verdict !== "confirmed" && n < tries) continue;
-      // Beside others' work it may have no answer each time: then it says whose it was.
+      // Under other programs' load, every attempt may be inconclusive; the reason must then name that load.
       if (verdict === "inconclusive" && isBusy(hostLoad)) return;
       expect(verdict, reason).toBe("confirmed");
       const ceiling = evidence.find(({ kind }) => kind === "ceiling") as CeilingEvidence;

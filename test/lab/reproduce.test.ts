@@ -1,4 +1,5 @@
-// The commands that a lab says it can be repeated by: pasted into a shell, they make two hosts and show the same there.
+// Tests the commands that a lab prints for reproduction: pasted into a shell, they create two hosts and show the same
+// results.
 
 import { mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -9,11 +10,14 @@ import { readPage } from "../support/markdown.js";
 import { canMakeNamespaces } from "../support/namespace.js";
 import { CLI_FILE, runCli, start } from "../support/process.js";
 
-/** Everything that is typed goes with this shell: its processes, its mounts, and so the names of its namespaces. */
+/**
+ * Everything started from this shell ends with it: its processes, its mounts, and therefore the names of its
+ * namespaces.
+ */
 const SHELL = ["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "bash", "-c"];
 const HOME = "mkdir -p /run/netns && mount -t tmpfs tmpfs /run/netns";
 
-/** Types lines into a shell that finds our program by its name. @returns what was printed on standard output */
+/** Types lines into a shell that has our program on its PATH. @returns the standard output */
 async function type(lines: readonly string[]): Promise<string> {
   const bin = mkdtempSync(join(tmpdir(), "fourtuple-by-hand-"));
   onTestFinished(() => rmSync(bin, { recursive: true }));
@@ -54,7 +58,7 @@ describe.skipIf(!canMakeNamespaces())("a lab in namespaces, repeated by hand", {
     expect(halfOpen.match(/\d+ (TIME_WAIT|CLOSE_WAIT|FIN_WAIT2|ESTABLISHED)/g)).toEqual(
       expect.arrayContaining(["50 TIME_WAIT", "50 CLOSE_WAIT", "50 FIN_WAIT2", "50 ESTABLISHED"]),
     );
-    // What was sent over the cut wire is sent again.
+    // The data that could not cross the cut link is being retransmitted.
     expect(halfOpen).toMatch(/^ESTAB\s.* 10\.77\.0\.1:7782 +timer:\(on,/m);
     expect(printed).not.toMatch(/lab-(server|client)/);
   });

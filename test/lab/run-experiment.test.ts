@@ -1,4 +1,4 @@
-// An experiment that does not come to its end: what is said of it, and that nothing of it stays.
+// Tests an experiment that does not finish: its report, and that it leaves nothing behind.
 import { spawn } from "node:child_process";
 import { availableParallelism } from "node:os";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -62,10 +62,11 @@ describe("an experiment", () => {
   });
 
   const OUTCOME = { setup: "-", commands: [], prediction: "3.38 s", observed: "0.0 s to 5.1 s", evidence: [] } as const;
-  /** Keeps a CPU busy, which is not this process's own, while `during` runs. */
+  /** Keeps all CPUs busy with other processes while `during` runs. */
   async function besideOthers<T>(during: () => Promise<T>): Promise<T> {
     const others = Array.from({ length: availableParallelism() }, () =>
-      // As another program's: a child's time is its parent's only once that has waited for it.
+      // These count as other programs: a child's CPU time is added to its parent's only when the parent has waited for
+      // it.
       spawn("sh", ["-c", "while :; do :; done"], { stdio: "ignore" }),
     );
     try {
@@ -111,7 +112,7 @@ describe("an experiment", () => {
     });
     expect(left!.hasEnded).toBe(true);
     expect(() => own!.testbed.server.run(["serve", ":0"])).toThrow(/is closed/);
-    // The next one has the hosts to itself.
+    // The next experiment gets hosts without the previous one's programs.
     expect(await runExperiment(throwing(new AppError("E_SYSTEM", "no")), context())).toMatchObject({ reason: "no" });
   });
 

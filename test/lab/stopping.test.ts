@@ -1,4 +1,4 @@
-// The lab as a command that is ended before its end: by Ctrl-C, by a second signal, by a reader that goes.
+// Tests early ends of the lab command: by Ctrl-C, by a second signal, by a reader that goes away.
 import { describe, expect, it } from "vitest";
 import {
   commandLine,
@@ -12,7 +12,7 @@ import { canMakeNamespaces, enterNamespace } from "../support/namespace.js";
 import { startCli } from "../support/process.js";
 import { until } from "../support/until.js";
 
-/** Less than a program has to end in order, or an experiment looks at what is left. */
+/** Less than the grace period of a program, and less than an experiment spends on observing the sockets left behind. */
 const SOON_MS = 4000;
 const MARK = "FOURTUPLE_TEST_STOP";
 
@@ -28,8 +28,9 @@ function startLab(args: readonly string[]) {
 }
 
 /**
- * Whether this program runs in a host of the lab's. The commands that bring it there have its name in their arguments, too, and
- * are still in this network namespace at first; while one becomes the next (execve), it has neither arguments nor environment.
+ * Returns whether this program runs in one of the lab's hosts. The commands that start it there also have its name in
+ * their arguments and at first are still in this network namespace; during execve(), a process has neither arguments
+ * nor environment.
  */
 function isInHost(pid: string, program: string): boolean {
   return commandLine(pid).startsWith(`${process.execPath} `) && commandLine(pid).includes(program) && isForeign(pid);
@@ -61,7 +62,7 @@ describe.skipIf(!canMakeNamespaces())("the lab", () => {
 
   it("does not wait for what an experiment waits for", { timeout: 60_000 }, async () => {
     const { lab, running } = startLab(["--only", "E7", "--json"]);
-    // The vanished client: its server is watched for 20 seconds.
+    // For the vanished client, the lab watches the server for 20 seconds.
     await until("the client that vanishes", () => running(/connect \S+:7781/), Boolean, 30_000);
     await until("its end", () => !running(/connect \S+:7781/));
     lab.child.kill("SIGTERM");
@@ -88,7 +89,7 @@ describe.skipIf(!canMakeNamespaces())("the lab", () => {
       () => ["serve", "connect"].flatMap((command) => pids().find((pid) => isInHost(pid, `main.js ${command}`)) ?? []),
       ({ length }) => length === 2,
     );
-    // A wire to each host, which goes as soon as the kernel has taken that host back.
+    // Attaches a link to each host; it disappears as soon as the kernel has destroyed that host.
     for (const [i, pid] of programs.entries()) tieTo(Number(pid), `tie${i}`);
     expect(listLinks()).toHaveLength(before.links.length + 2);
     await lab.kill("SIGKILL");
@@ -101,7 +102,7 @@ describe.skipIf(!canMakeNamespaces())("the lab", () => {
     const { lab, pids } = startLab(["--only", "E1,E7"]);
     await lab.prints(/E1 {2}Four/);
     lab.child.stdout!.destroy();
-    // Alone the last snapshot of E7 takes longer.
+    // The last snapshot of E7 alone would take longer than this.
     expect(await lab.exited(18_000)).toMatchObject({ code: 0, stderr: "" });
     await until("the end of its programs", pids, isEmpty);
   });

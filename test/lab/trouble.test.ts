@@ -1,4 +1,5 @@
-// The lab as a command where things are in its way: strangers, taken ports, low limits, no privilege, a program that dies.
+// Tests the lab command under adverse conditions: foreign sockets, ports in use, low limits, missing privileges, a
+// program that dies.
 
 import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
@@ -13,9 +14,12 @@ import { until } from "../support/until.js";
 const DEADLINE_MS = 50_000;
 const MARK = "FOURTUPLE_TEST_TROUBLE";
 
-/** The addresses that a lab has over loopback begin so. */
+/** Returns the prefix of the lab's addresses over loopback. */
 const blockOf = (pid: number) => `127.${64 + (pid % 128)}`;
-/** Verdicts are as expected; an experiment that others' load has kept from its end, or from looking in time, has none. */
+/**
+ * Expects these verdicts. An experiment without a verdict passes if other programs' load kept it from finishing or from
+ * observing in time.
+ */
 function expectVerdicts({ experiments }: LabResult, expected: Record<string, unknown>): void {
   expect(experiments.map(({ id }) => id)).toEqual(Object.keys(expected));
   for (const { id, verdict, reason, hostLoad } of experiments) {
@@ -27,7 +31,7 @@ function expectVerdicts({ experiments }: LabResult, expected: Record<string, unk
 const verdictsOf = ({ experiments }: LabResult) =>
   Object.fromEntries(experiments.map(({ id, verdict, reason }) => [id, reason ? `${verdict}: ${reason}` : verdict]));
 
-/** A stranger's server, which ends with the test. */
+/** Starts another program's server, closed at the end of the test. */
 async function listen(host: string, port: number): Promise<Server> {
   const server = createServer().listen(port, host);
   onTestFinished(() => void server.close());
@@ -35,7 +39,7 @@ async function listen(host: string, port: number): Promise<Server> {
   return server;
 }
 
-/** A stranger's connection, which ends with the test. */
+/** Opens another program's connection, closed at the end of the test. */
 async function meet(host: string, port: number, localAddress: string): Promise<Socket> {
   const socket = connect({ host, port, localAddress });
   onTestFinished(() => void socket.destroy());
@@ -49,12 +53,12 @@ describe.skipIf(!canMakeNamespaces())("the lab over loopback", () => {
     enterNamespace();
     await listen("127.0.0.1", 7777);
     const lab = startCli(["lab", "--loopback", "--quick", "--only", "E1,E2", "--json"]);
-    // It waits until they are there.
+    // Pause the lab until they are open.
     lab.child.kill("SIGSTOP");
     const block = blockOf(lab.pid);
     for (let i = 0; i < 50; i++) await meet("127.0.0.1", 7777, `${block}.1.1`);
     lab.child.kill("SIGCONT");
-    // As soon as the first experiment's server listens.
+    // Connects as soon as the first experiment's server listens.
     const join = () => meet(`${block}.0.1`, 7777, "127.0.0.1").catch(() => undefined);
     await until("the lab's server", join);
     for (let i = 0; i < 20; i++) await join();
@@ -76,7 +80,7 @@ describe.skipIf(!canMakeNamespaces())("the lab over loopback", () => {
   it("ends with 1 when a claim is refuted", { timeout: 60_000 }, async () => {
     enterNamespace();
     const lab = startCli(["lab", "--loopback", "--quick", "--only", "E3", "--json"]);
-    // A stranger has a tenth of the source ports, before the lab asks for one: the prediction does not hold.
+    // Another program takes a tenth of the source ports before the lab uses any, so the prediction is wrong.
     lab.child.kill("SIGSTOP");
     for (let port = 20_000; port < 20_200; port++) await listen(`${blockOf(lab.pid)}.1.1`, port);
     lab.child.kill("SIGCONT");

@@ -1,4 +1,4 @@
-// What the lab refuses before it makes anything, or says that it cannot try.
+// Tests what the lab rejects before it creates anything, or reports as impossible to test.
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

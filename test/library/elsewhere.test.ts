@@ -1,4 +1,4 @@
-// The library where connections cannot be opened: a saved result is read, explained and drawn on any system.
+// Tests the library on systems that cannot open connections: saved results can still be read, explained and rendered.
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { ROOT } from "../support/library.js";

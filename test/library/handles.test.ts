@@ -1,4 +1,4 @@
-// The handles of both roles offer the same, and nothing of what they are made of.
+// Tests that the handles of both roles have the same public members and expose no internals.
 import { EventEmitter } from "node:events";
 import { expect, it } from "vitest";
 import type { Diagnosis } from "../../src/index.js";
@@ -6,7 +6,7 @@ import { endpoint } from "../support/address.js";
 import { startClient, startServer } from "../support/peers.js";
 import { within } from "../support/until.js";
 
-/** What one can call or wait for on a handle, an emitter's own aside. */
+/** Returns the public members of a handle, without those of EventEmitter. */
 function surface(handle: EventEmitter): string[] {
   const own = new Set(Object.keys(new EventEmitter()));
   const names = [...Object.keys(handle), ...Object.getOwnPropertyNames(Object.getPrototypeOf(handle))];

@@ -1,4 +1,4 @@
-// mergeResults() of the public API, with results of real runs.
+// Tests mergeResults() of the public API with results of real runs.
 import { expect, it } from "vitest";
 import type { ConnectResult, ServeResult } from "../../src/index.js";
 import { endpoint } from "../support/address.js";

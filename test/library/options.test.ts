@@ -1,4 +1,5 @@
-// Options of the library: checked before anything is opened, refused with an AppError, and those of the moment of the call.
+// Tests the library's options: they are copied at the time of the call, checked before anything is opened, and rejected
+// with an AppError.
 import { describe, expect, it } from "vitest";
 import { checkConnectOptions } from "../../src/client/options-schema.js";
 import type { ConnectOptions, ServeOptions } from "../../src/index.js";
@@ -26,7 +27,7 @@ const { pressure, socketTable } = (await import(
 const TO = "127.0.0.1:1";
 type Call = (options: never) => Promise<unknown>;
 
-/** What a caller writes in haste, and the sentence that answers. */
+/** Mistakes that callers make, with the expected error message. */
 const REFUSED: readonly (readonly [string, Call, unknown, RegExp])[] = [
   ["connect: nothing", connect, undefined, /^connect\(\) takes an options object, not undefined$/],
   ["connect: a text", connect, TO, /takes an options object, not "127\.0\.0\.1:1"$/],

@@ -1,4 +1,5 @@
-// Every system call can fail: what our wrappers make of it is a negative errno or an AppError, never a crash or a wrong value.
+// Tests failures of every system call: our wrappers turn them into a negative errno or an AppError, never into a crash
+// or a wrong value.
 import { afterEach, describe, expect, it } from "vitest";
 import { borrowDescriptor } from "../../src/linux/syscalls/borrowed-descriptors.js";
 import { Epoll } from "../../src/linux/syscalls/epoll.js";
@@ -17,7 +18,7 @@ const calls = libc as Record<keyof typeof libc, (...args: number[]) => number>;
 const real = { ...calls };
 const MAP_FAILED = 2 ** 64;
 
-/** Makes the calls of this name fail, from the `nth` on. */
+/** Makes calls with this name fail, from the `nth` on. */
 function fail(name: keyof typeof libc, nth = 1): void {
   let made = 0;
   calls[name] = (...args) => {

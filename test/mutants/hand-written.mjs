@@ -1,4 +1,4 @@
-// Tries the hand-written mutants, each in turn, in a copy of this checkout: a test has to fail with it.
+// Applies each hand-written mutant in turn to a copy of this checkout: a test must fail with it.
 //
 // Usage: node test/mutants/hand-written.mjs [part of a name…]
 import { execFileSync, spawnSync } from "node:child_process";
@@ -22,7 +22,7 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const VITEST = join(ROOT, "node_modules/vitest/vitest.mjs");
 const NO_BUILD = "the build";
 const BUILD_LIMIT_MS = 300_000;
-/** A test that does not end has seen the mistake, too. */
+/** A test that hangs has detected the mutant, too. */
 const TEST_LIMIT_MS = 300_000;
 
 const parts = process.argv.slice(2);
@@ -36,7 +36,7 @@ for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exi
 process.on("exit", () => rmSync(scratch, { recursive: true, force: true }));
 
 copyCheckout();
-/** Tests that pass without a mutant. */
+/** Tests known to pass without a mutant. */
 const passing = new Set();
 
 const survivors = chosen.filter((mutant) => {
@@ -63,7 +63,7 @@ const survivors = chosen.filter((mutant) => {
 console.log(`${chosen.length - survivors.length} of ${chosen.length} hand-written mutants killed`);
 if (survivors.length > 0 || chosen.length === 0) process.exitCode = 1;
 
-/** All files that git knows or would know; what was installed is linked. */
+/** Copies all files that git tracks or would track, and links node_modules. */
 function copyCheckout() {
   const listed = execFileSync("git", ["ls-files", "-z", "--cached", "--others", "--exclude-standard"], { cwd: ROOT });
   for (const file of listed.toString().split("\0").filter(Boolean)) {
@@ -71,14 +71,17 @@ function copyCheckout() {
     try {
       copyFileSync(join(ROOT, file), join(scratch, file));
     } catch (error) {
-      // Deleted, and not yet committed.
+      // Deleted, but not yet committed.
       if (error.code !== "ENOENT") throw error;
     }
   }
   symlinkSync(join(ROOT, "node_modules"), join(scratch, "node_modules"));
 }
 
-/** A test that fails anyway sees nothing; once more for one that a busy machine held up. @returns the test that does */
+/**
+ * Runs the test without a mutant, and retries once in case a busy machine delayed it: a test that fails anyway detects
+ * nothing. @returns the test that fails
+ */
 function failsAnyway({ test, only }) {
   const key = `${test} ${only}`;
   if (passing.has(key)) return undefined;
@@ -88,7 +91,7 @@ function failsAnyway({ test, only }) {
   return failed;
 }
 
-/** @returns the test that failed, undefined when none did */
+/** @returns the test that failed, undefined if none did */
 function tryOut(mutant) {
   const path = join(scratch, mutant.file);
   const text = readFileSync(path, "utf8");
@@ -109,7 +112,7 @@ function build() {
   return status === 0;
 }
 
-/** @returns the test that failed, undefined when none did */
+/** @returns the test that failed, undefined if none did */
 function runTest(test, only) {
   const report = join(scratch, "report.json");
   rmSync(report, { force: true });

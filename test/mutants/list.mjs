@@ -1,8 +1,9 @@
-// Mutants of what needs sockets, threads and a kernel: each a small mistake of real consequence, and the test that has to see it.
+// Mutants of the code that needs sockets, threads and a kernel: each is a small mistake with real consequences, with
+// the test that must detect it.
 
 /**
- * One mistake: in `file`, which has `find` exactly once, it becomes `replace`; then one of the tests of the file `test`, those whose
- * name contains `only` (default: all), has to fail.
+ * One mistake: replaces the only occurrence of `find` in `file` by `replace`. A test in the file `test` must then fail;
+ * `only` restricts it to tests whose name contains that text.
  *
  * @typedef {{ name: string, file: string, find: string, replace: string, test: string, only?: string }} Mutant
  */

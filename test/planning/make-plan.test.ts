@@ -1,4 +1,4 @@
-// A plan is made of a spec and of what was read of the host, and of nothing else: so any host can be made up here.
+// Tests planning on made-up hosts: a plan depends only on the spec and on the host readings.
 
 import { describe, expect, it } from "vitest";
 import type { ConnectOptions } from "../../src/planning/connect-options.js";
@@ -12,7 +12,10 @@ import { parseAddressRanges } from "../../src/util/address-range.js";
 
 const PORTS = { ephemeral: { first: 32_768, last: 60_999 }, reserved: [], offset: 0 };
 
-/** A host with one interface that has 10.0.0.2, 10.0.0.3 and fe80::2, and reaches everything unless told otherwise. */
+/**
+ * Returns a host with one interface with 10.0.0.2, 10.0.0.3 and fe80::2, from which every destination is reachable by
+ * default.
+ */
 function host(resolved: readonly string[][], more: Partial<HostReadings> = {}): HostReadings {
   const addresses = resolved.map((ips) => ips.map(parseIp));
   const routeOf = ({ family, bytes }: IpAddress) =>

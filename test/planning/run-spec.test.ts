@@ -1,4 +1,5 @@
-// One object says what a run is to do: plain data, whoever asks for it, and it goes through JSON unchanged.
+// Tests the run spec: one plain object that describes a run, independent of who created it, and that survives a JSON
+// round trip.
 import { describe, expect, it } from "vitest";
 import type { ConnectOptions } from "../../src/planning/connect-options.js";
 import { parseRunSpec } from "../../src/planning/parse-run-spec.js";
@@ -26,7 +27,7 @@ describe("a spec", () => {
       { host: "fe80::1", zone: "eth0", ports: { first: 7777, last: 7779 } },
       { host: "example.test", ports: { first: 80, last: 80 } },
       { host: "127.0.0.1", ports: { first: 7777, last: 7777 } },
-      // No name has a zone.
+      // A host name has no zone.
       { host: "a%b", ports: { first: 1, last: 1 } },
     ]);
   });

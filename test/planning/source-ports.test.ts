@@ -1,4 +1,4 @@
-// Where a walk over source ports begins, and which ports it has.
+// Tests the first port and the set of ports of a walk over source ports.
 import { describe, expect, it } from "vitest";
 import { readLocalPortRange } from "../../src/linux/proc/local-ports.js";
 import { planPorts, readPorts } from "../../src/planning/source-ports.js";

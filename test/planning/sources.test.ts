@@ -1,5 +1,5 @@
-// Source addresses that are not there, are not to be used, or go while a run lasts; families and routes that are missing. Each
-// in a network namespace of its own.
+// Tests source addresses that are missing, unusable, or removed during a run, and missing address families and routes.
+// Each test runs in its own network namespace.
 import { execFileSync } from "node:child_process";
 import { beforeEach, describe, expect, it } from "vitest";
 import type { ConnectResult, Diagnosis, Prediction } from "../../src/index.js";
@@ -63,7 +63,7 @@ describe.skipIf(!canMakeNamespaces())("source addresses", () => {
     ip("link", "add", "v0", "type", "veth", "peer", "name", "v1");
     ip("address", "add", "10.9.0.1/24", "dev", "v1");
     ip("link", "set", "v0", "up");
-    // Without a carrier duplicate address detection does not begin.
+    // Duplicate address detection does not start without a carrier.
     ip("-6", "address", "add", "2001:db8:1::1/64", "dev", "v0");
     ip("-6", "address", "add", "2001:db8:1::2/64", "dev", "v0", "nodad");
     ip("-6", "address", "add", "2001:db8:1::3/64", "dev", "v0", "nodad", "preferred_lft", "0");
@@ -71,7 +71,8 @@ describe.skipIf(!canMakeNamespaces())("source addresses", () => {
     expect(check("10.9.0.1").problems).toEqual([]);
     expect(check("2001:db8:1::1-2001:db8:1::3").problems).toEqual(["2001:db8:1::1 tentative"]);
     expect(check("2001:db8:7::1").problems).toEqual(["2001:db8:7::1 nonlocal"]);
-    // An IPv4 address is the host's, not its interface's; where it leads is another matter.
+    // An IPv4 address belongs to the host, not to an interface, so it stays usable as a source; the route is a separate
+    // check.
     expect(routeSource(parseIp("10.9.0.7"))).toEqual({ ip: "10.9.0.7", problem: "interface-down", detail: "v1" });
     const { stderr } = await runCli(["connect", "10.9.0.7:7777", "-c", "10"]);
     expect(stderr).toMatch(/no route to 10\.9\.0\.7: v1 is down[\s\S]*fix: bring it up: ip link set v1 up/);

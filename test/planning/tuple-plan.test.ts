@@ -19,7 +19,7 @@ const ours = (first: number, last: number, startAt = first): SourcePorts => ({
   startAt,
 });
 
-/** Groups whose addresses never meet: group g has sources 10.g.… and destinations 192.168.g.…. */
+/** Generates groups with disjoint addresses: group g has sources 10.g.… and destinations 192.168.g.…. */
 const anyGroup = (g: number) =>
   fc
     .record({

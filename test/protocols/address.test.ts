@@ -1,4 +1,4 @@
-// Addresses with a scheme and without one, and the spec that becomes of them.
+// Tests addresses with and without a scheme, and the resulting spec.
 import { expect, it } from "vitest";
 import { parseAddress } from "../../src/protocols/spec/address.js";
 import { protocolSpec } from "../../src/protocols/spec/options.js";

@@ -1,4 +1,4 @@
-// What every protocol keeps to, on either side: run by each protocol's test.
+// Contract of every protocol, for either side; the test of each protocol runs it.
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import fc from "fast-check";
@@ -7,22 +7,27 @@ import type { ClientConnections, ClientProtocol, Protocol } from "../../src/prot
 import { ProtocolHost, type Said } from "../support/protocol-host.js";
 
 export interface ProtocolCase {
-  /** @param slots that will be in use at least */
+  /** @param slots minimum number of slots that will be in use */
   readonly create: (connections: ClientConnections, slots: number) => Protocol | ClientProtocol;
-  /** What the other side sends in answer to one message; for a server, what a client sends. */
+  /** Bytes that the other side sends in answer to one message; for a server, the bytes that a client sends. */
   readonly stream: string;
-  /** What the other side sends until a connection is ready; nothing by default. */
+  /** Bytes that the other side sends until a connection is ready; none by default. */
   readonly handshake?: string;
-  /** What may come before any message, and how many bytes of it count as unexpected; by default `stream` and some more, all of it. */
-  /** What of a connection does not depend on how its bytes were cut; all of it by default. */
+  /**
+   * Returns the part of a connection's record that does not depend on how its bytes were split; all of it by default.
+   */
   readonly comparable?: (said: Said) => unknown;
+  /**
+   * Bytes that may arrive before any message, and how many of them count as unexpected. By default, `stream` and some
+   * more, all of them unexpected.
+   */
   readonly early?: { readonly stream: string; readonly unexpected: number };
 }
 
 const SLOT = 3;
 const MANY_SLOTS = 5_000_000;
 
-/** A host and a protocol with one connection open. */
+/** Returns a host and a protocol with one open connection. */
 function open({ create, handshake }: ProtocolCase, slot = SLOT, slots = 1) {
   const host = new ProtocolHost();
   const protocol = create(host, slots);
@@ -31,7 +36,7 @@ function open({ create, handshake }: ProtocolCase, slot = SLOT, slots = 1) {
   return { host, protocol };
 }
 
-/** A new connection in `slot`, which is ready. */
+/** Opens a new connection in `slot` and makes it ready. */
 function begin(opened: { host: ProtocolHost; protocol: Protocol }, slot: number, handshake = ""): void {
   opened.host.opened(slot);
   opened.protocol.opened(slot);
@@ -41,7 +46,10 @@ function begin(opened: { host: ProtocolHost; protocol: Protocol }, slot: number,
 
 type Opened = { host: ProtocolHost; protocol: Protocol | ClientProtocol };
 
-/** Tells the bytes of `stream` in pieces of the given sizes, over and over, out of a larger buffer; until the protocol has ended it. */
+/**
+ * Feeds the bytes of `stream` in pieces of the given sizes, cyclically, from a larger buffer, until the protocol ends
+ * the connection.
+ */
 function feed({ host, protocol }: Opened, slot: number, stream: Uint8Array, sizes: readonly number[]): void {
   const buffer = Buffer.alloc(stream.length + 20, "?");
   for (let at = 0, n = 0; at < stream.length && !host.hasEnded(slot); n++) {
@@ -62,7 +70,7 @@ function send({ host, protocol }: Opened, slot: number, messages: number): void 
   }
 }
 
-/** All that is known of one connection once it has ended. */
+/** Returns everything known of a connection after its end. */
 function outcome({ host, protocol }: Opened, slot: number, comparable = (said: Said): unknown => said) {
   protocol.closed(slot);
   return [comparable(host.said[slot]!), host.unexpectedBytes, host.mismatchedBytes];
@@ -182,13 +190,13 @@ export function describeProtocol(name: string, protocolCase: ProtocolCase): void
       const columns = columnsOf(protocol);
       for (let slot = 0; slot < MANY_SLOTS; slot++) protocol.opened(slot);
       expect(columns.reduce((sum, { BYTES_PER_ELEMENT }) => sum + BYTES_PER_ELEMENT, 0)).toBe(protocol.slotBytes);
-      // Nothing had to grow.
+      // No array had to grow.
       expect(columnsOf(protocol).every((column, n) => column === columns[n])).toBe(true);
     });
   });
 }
 
-/** The typed arrays with an entry for each slot: the protocol's own, and those of its parts. */
+/** Returns the typed arrays with an entry per slot: the protocol's own, and those of its parts. */
 function columnsOf(protocol: Protocol) {
   const parts = Object.values(protocol).filter((value) => typeof value === "object" && !ArrayBuffer.isView(value));
   return [protocol, ...parts]
@@ -196,7 +204,7 @@ function columnsOf(protocol: Protocol) {
     .filter((value): value is Uint8Array => ArrayBuffer.isView(value) && (value as Uint8Array).length >= MANY_SLOTS);
 }
 
-/** A byte for each character. */
+/** Encodes each character as one byte. */
 export function encode(text: string): Uint8Array {
   return Uint8Array.from(Buffer.from(text, "latin1"));
 }

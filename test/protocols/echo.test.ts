@@ -56,12 +56,12 @@ class Probe {
     this.open(slot);
   }
 
-  /** The first bytes of one more message are on their way. */
+  /** Sends the first bytes of another message. */
   begin(slot: number): void {
     this.host.begin(this.client, slot);
   }
 
-  /** The message begun last is on its way as a whole. */
+  /** Completes the message begun last. */
   finish(slot: number): void {
     this.host.finish(slot);
   }
@@ -70,7 +70,7 @@ class Probe {
     return this.host.unanswered(slot);
   }
 
-  /** @returns how many messages the bytes complete the answers of */
+  /** @returns the number of messages whose answers the bytes complete */
   receive(slot: number, bytes: Uint8Array, length: number): number {
     const before = this.host.unanswered(slot);
     this.client.received(slot, bytes, 0, length);
@@ -80,7 +80,7 @@ class Probe {
 
 const probeOf = (message: string, slots = 1) => new Probe(message, slots);
 
-/** Sends `messages` whole ones. */
+/** Sends `messages` complete messages. */
 function send(probe: Probe, connection: number, messages = 1): void {
   for (let n = 0; n < messages; n++) {
     probe.begin(connection);
@@ -90,7 +90,7 @@ function send(probe: Probe, connection: number, messages = 1): void {
 
 const receive = (probe: Probe, text: string, connection = 0) => probe.receive(connection, bytesOf(text), text.length);
 
-/** Feeds `stream` in chunks of the given sizes, over and over, and returns the counts as they came. */
+/** Feeds `stream` in chunks of the given sizes, cyclically, and returns the count of each chunk. */
 function feed(probe: Probe, connection: number, stream: Uint8Array, sizes: readonly number[]): number[] {
   const counts: number[] = [];
   for (let at = 0, n = 0; at < stream.length; n++) {
@@ -141,7 +141,7 @@ describe("a stream of a greeting and echoes", () => {
     const letters = (minLength: number) => fc.string({ unit: fc.constantFrom("a", "b"), minLength, maxLength: 6 });
     fc.assert(
       fc.property(letters(0), letters(1), fc.integer({ min: 1, max: 6 }), sizes, (text, message, messages, cuts) => {
-        // Two whole echoes too many are no greeting any more.
+        // Two complete extra echoes would not count as a greeting.
         const greeting = text.slice(0, 2 * message.length - 1);
         const probe = probeOf(message, 1);
         probe.open(0);
@@ -286,7 +286,7 @@ describe("what is no answer", () => {
     }
     expect(answered).toBeLessThanOrEqual(1);
     expect(probe.unaskedBytes + probe.wrongBytes).toBeGreaterThan(9 * 400);
-    // The next connection in its place starts afresh.
+    // The next connection in the slot starts with a clean state.
     probe.open(0);
     send(probe, 0);
     expect(receive(probe, "ping")).toBe(1);
@@ -311,7 +311,7 @@ describe("what is no answer", () => {
   });
 });
 
-/** The same by searching in texts: slow, and plain to see. */
+/** Reference implementation that searches in strings: slow, but obviously correct. */
 class PlainProbe {
   unaskedBytes = 0;
   wrongBytes = 0;
@@ -376,7 +376,7 @@ class PlainProbe {
     this.hasBegun = this.isPartial = false;
   }
 
-  /** The end of what came, as far as it is the beginning of the message. */
+  /** Returns the longest suffix of the input that is a prefix of the message. */
   private kept(): string {
     let length = Math.min(this.pending.length, this.message.length - 1);
     while (!this.pending.endsWith(this.message.slice(0, length))) length--;
@@ -386,7 +386,7 @@ class PlainProbe {
 
 describe("whatever is sent and comes", () => {
   const few = fc.string({ unit: fc.constantFrom("a", "b"), minLength: 1, maxLength: 6 });
-  // Long enough to be compared by a call, and with borders all the same.
+  // Long enough to be compared by a library call, but still with borders.
   const many = fc.tuple(few, fc.integer({ min: 20, max: 60 })).map(([text, times]) => text.repeat(times));
   const cases = fc.oneof(few, many).chain((message) => {
     const piece = fc.oneof(
@@ -445,7 +445,7 @@ describe("whatever is sent and comes", () => {
       receive(connection, 0, (connection % 5) + 1);
     }
     expect([0, 2, 3, 100].map((connection) => probe.unanswered(connection))).toEqual([1, 1, 1, 1]);
-    // The strays and what is matched of each are still known: each answer comes to its end.
+    // The stray bytes and the partial match of each connection are kept: each answer is completed.
     for (const connection of [2, 3, 100]) expect(receive(connection, (connection % 5) + 1, 8)).toBe(1);
     expect(receive(0, 1, 8)).toBe(1);
     expect([probe.unaskedBytes, probe.wrongBytes]).toEqual([8, 0]);

@@ -1,5 +1,5 @@
-// A protocol with a handshake, frames, refusals and a goodbye: on the contract, and on both roles' hosts with all that is between them cut
-// into pieces and held up.
+// Tests a protocol with a handshake, frames, refusals and a closing message: against the contract, and on the hosts of
+// both roles with all data between them split and delayed.
 
 import fc from "fast-check";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
@@ -52,7 +52,7 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-/** A client's and a server's host, and between them as much as `takes` says, a call. */
+/** Connects a client's and a server's host; each call passes as many bytes as `takes` returns. */
 function setUp(takes: () => number) {
   const toServer = new Array<string>(SLOTS).fill("");
   const toClient = new Array<string>(SLOTS).fill("");
@@ -112,7 +112,7 @@ function setUp(takes: () => number) {
     send: send(toClient),
   } as unknown as ServerTransport;
   server.begin(transport);
-  /** Brings all there is to the other side in pieces of `size`, until nothing moves any more. */
+  /** Delivers all data to the other side in pieces of `size` until nothing moves any more. */
   const pump = (size: number) => {
     for (let moved = true; moved; ) {
       moved = false;
@@ -159,7 +159,7 @@ it("goes through both hosts, whole and once, however the way between them is cut
         expect(counters[COUNTER.sentMessages]).toBe(messages);
         expect(counters[COUNTER.answeredMessages]).toBe(messages);
         expect([counters[COUNTER.unaskedBytes], counters[COUNTER.wrongBytes]]).toEqual([0, 0]);
-        // The goodbye ends the server's side, after all that was sent before.
+        // The closing message ends the server's side, after everything sent before it.
         client.closing(0);
         pump(piece);
         expect([...ended]).toEqual([0]);

@@ -1,4 +1,4 @@
-// Heads as they come: found whole however they are cut, bounded, and each byte looked at once.
+// Tests HTTP heads: found in full however they are split, limited in size, and scanned only once per byte.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { findHeadEnd, HEAD, Heads, LONGEST_HEAD } from "../../src/protocols/http-head.js";
@@ -7,12 +7,12 @@ import { encode } from "./contract.js";
 
 const SLOT = 3;
 
-/** Feeds `text` in pieces of the given sizes. @returns the head and what came with its last piece, or how it ended */
+/** Feeds `text` in pieces of the given sizes. @returns the head and the rest of its last piece, or the error */
 function read(text: string, sizes: readonly number[], heads = new Heads(new Leftovers())): string | number {
   const bytes = encode(text);
   for (let at = 0, n = 0; at < bytes.length; n++) {
     const size = Math.min(sizes[n % sizes.length]!, bytes.length - at);
-    // In a larger buffer, which is written over before the next piece.
+    // The piece lies in a larger buffer that is overwritten before the next one.
     const piece = new Uint8Array(size + 4).fill(63);
     piece.set(bytes.subarray(at, at + size), 2);
     const end = heads.read(SLOT, piece, 2, 2 + size);
@@ -20,7 +20,7 @@ function read(text: string, sizes: readonly number[], heads = new Heads(new Left
     if (end === HEAD.partial) continue;
     if (end === HEAD.tooLong) return end;
     const head = Buffer.from(heads.bytes.subarray(heads.start, heads.end)).toString("latin1");
-    // Where it ends in the piece is where it ends in the text.
+    // The end within the piece matches the end within the text.
     expect(head.length).toBe(at - size + end - 2);
     return head;
   }
@@ -56,7 +56,7 @@ describe("a head", () => {
     const began = performance.now();
     const heads = new Heads(new Leftovers());
     for (let n = 0; n < 100; n++) expect(read(head, [1], heads)).toBe(head);
-    // A minute and more, were every byte looked at again with each that follows.
+    // If each new byte caused a rescan, this would take more than a minute.
     expect(performance.now() - began).toBeLessThan(15_000);
   }, 60_000);
 });

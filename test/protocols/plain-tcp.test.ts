@@ -4,7 +4,7 @@ import { createClientProtocol, createServerProtocol } from "../../src/protocols/
 import { ProtocolHost } from "../support/protocol-host.js";
 import { encode } from "./contract.js";
 
-/** A server with one connection that has received `received`. */
+/** Returns a server with one connection on which `received` has arrived. */
 function serve(options: Parameters<typeof createServerProtocol>[1], received = "") {
   const host = new ProtocolHost();
   const protocol = createServerProtocol(host, options);

@@ -1,4 +1,4 @@
-// The PROXY protocol's header as its specification has it.
+// Tests the PROXY protocol header against its specification.
 import { describe, expect, it } from "vitest";
 import { PROXY_HEADER_SIZE, type ProxyVersion, writeProxyHeader } from "../../src/protocols/proxy-protocol.js";
 import { parseIp } from "../../src/util/address.js";

@@ -1,4 +1,4 @@
-// What a user installs: few packages, few megabytes, and every file that the program looks for.
+// Tests the installed package: few dependencies, a small size, and every file that the program loads.
 import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { builtinModules } from "node:module";
@@ -16,7 +16,7 @@ interface LockedPackage {
 }
 
 const lock: { packages: Record<string, LockedPackage> } = JSON.parse(readFileSync(`${ROOT}package-lock.json`, "utf8"));
-/** What `npm ci --omit=dev` installs here: of a package for several platforms one. */
+/** Packages that `npm ci --omit=dev` installs here; of a package with one build per platform, only this platform's. */
 const installed = Object.entries(lock.packages)
   .filter(([path, { dev, devOptional, peer }]) => path !== "" && !dev && !devOptional && !peer)
   .map(([path]) => join(ROOT, path))
@@ -53,7 +53,7 @@ describe("the package", () => {
   });
 
   it("has every program that it starts by its file", () => {
-    // The bundle names such a file by the place of the module that starts it.
+    // In the bundle, such a file's URL is relative to the module that starts it.
     const named = /new URL\("([^"]+\.js)", new URL\("([^"]+)", import\.meta\.url\)\.href\)/g;
     const started = programs.flatMap((path) =>
       [...readFileSync(join(ROOT, path), "utf8").matchAll(named)]
@@ -78,7 +78,10 @@ function isBuiltin(name: string): boolean {
   return builtinModules.includes(name.replace(/^node:/, ""));
 }
 
-/** Static and dynamic ones. Words in texts and comments are none: a static import stands at the beginning of a line. */
+/**
+ * Returns static and dynamic imports. A static import must begin a line, so that words in strings and comments do not
+ * match.
+ */
 function importsOf(text: string): string[] {
   const code = text.replace(/^\s*\/\*\*[\s\S]*?\*\//gm, "");
   const all = [

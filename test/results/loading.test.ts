@@ -1,4 +1,4 @@
-// Schemas bring a library with them: what starts a run, or a worker of one, loads none.
+// Tests that neither the start of a run nor a worker loads a schema, because schemas load a library.
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
@@ -6,7 +6,7 @@ import { ROOT } from "../support/library.js";
 
 const STATIC = /^(?:import|export)[^;]*?from\s*"(\.[^"]+)"|^import\s*"(\.[^"]+)"/gm;
 
-/** The modules that are loaded with one, itself included; not those of import(). */
+/** Returns the modules loaded with a module, itself included, but not those loaded by import(). */
 function loadedWith(file: string, loaded = new Set<string>()): Set<string> {
   if (loaded.has(file)) return loaded;
   loaded.add(file);

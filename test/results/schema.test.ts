@@ -1,4 +1,4 @@
-// Results are what the schemas say, and the schemas are what is published.
+// Tests that results match the schemas, and that the schemas match the published ones.
 
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
@@ -104,7 +104,7 @@ describe("a result", () => {
 describe("what is printed beside runs is described to its last field:", () => {
   const expectDescribed = (schema: ZodType, printed: unknown) => {
     const json = asJson(printed);
-    // What the schema does not know is dropped.
+    // parse() drops fields that the schema does not define.
     expect(schema.parse(json)).toEqual(json);
   };
 

@@ -1,4 +1,4 @@
-// Peers that send faster than anybody reads: they take neither a thread nor the end from the others.
+// Tests peers that send faster than the server can read: they must not monopolize a thread or delay the server's end.
 import { once } from "node:events";
 import { connect as connectNet } from "node:net";
 import { describe, expect, it, onTestFinished } from "vitest";
@@ -15,7 +15,10 @@ async function startFloods(to: Address, count: number, reads: boolean): Promise<
   for (const flood of floods) await flood.prints(/connected/);
 }
 
-/** Round trips of new connections that send one byte and wait for the answer, or for the greeting, in milliseconds, sorted. */
+/**
+ * Returns the sorted times in milliseconds from connecting to the first byte received, an echo or a greeting, of new
+ * connections that send one byte.
+ */
 async function timeNewcomers(to: Address, count: number): Promise<number[]> {
   const times: number[] = [];
   for (let n = 0; n < count; n++) {
@@ -36,7 +39,7 @@ async function timeNewcomers(to: Address, count: number): Promise<number[]> {
   return times.sort((a, b) => a - b);
 }
 
-/** Round trips of one byte over each of `clients` in turn, in milliseconds, sorted. */
+/** Returns the sorted round-trip times in milliseconds of one byte over each of `clients` in turn. */
 async function timeEchoes(clients: readonly ForeignClient[], rounds: number): Promise<number[]> {
   const times: number[] = [];
   for (let round = 1; round <= rounds; round++) {
@@ -66,7 +69,7 @@ describe.each<ServerMode>(["hello", "echo"])("a server (%s) beside four clients 
       (bytes) => bytes > 200e6,
     );
     const beside = await time();
-    // Programs share a core now: some slices of its time are what anybody may have to wait on a busy host.
+    // The flooding clients and the server now share a core; on a busy host, a wait of a few time slices is normal.
     expect(p95(beside)).toBeLessThan(Math.max(5 * p95(alone), 60));
     const elapsed = stopwatch();
     await within("the end", server.stop());
@@ -84,7 +87,7 @@ it.skipIf(!canRegisterFiles())(
       return Number((await server.prints(/"receivedBytes":(\d+)/))[1]);
     };
     await startFloods({ ip, port }, 4, false);
-    // More than the table holds: those that were there before are parked.
+    // More than fit into the descriptor table: the older connections are parked.
     const held = await Promise.all(Array.from({ length: 200 }, () => connectForeign({ ip, port })));
     for (const client of held) await client.receives(5);
     const before = await received();

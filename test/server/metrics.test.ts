@@ -1,4 +1,5 @@
-// The server's metrics: each one that is not internal stands in the snapshot and, where it says so, in the result, with the same value.
+// Tests the server's metrics: every metric that is not internal appears in the snapshot and, if declared so, in the
+// result with the same value.
 import { expect, it } from "vitest";
 import { familiesOf } from "../../src/engine/metric-names.js";
 import { pathsOf } from "../../src/engine/metrics.js";

@@ -1,4 +1,4 @@
-// A port that cannot be listened on: who has it, also where `ss -ltn` shows nothing.
+// Tests the error for a port that cannot be listened on: it names the owner, even if `ss -ltn` shows nothing.
 import { writeFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { SocketAddress } from "../../src/linux/syscalls/sockaddr.js";
@@ -9,14 +9,14 @@ import { runCli, startCli } from "../support/process.js";
 import { acceptAll, close, connectRaw, listenRaw } from "../support/raw-sockets.js";
 import { until } from "../support/until.js";
 
-/** What `serve` says when it cannot. */
+/** Returns the error message of a `serve` that fails. */
 async function serve(at: string): Promise<string> {
   const { code, stderr, stdout } = await runCli(["serve", at]);
   expect([code, stdout]).toEqual([1, ""]);
   return stderr;
 }
 
-/** Bound, and no more. */
+/** Returns a socket that is bound but not listening. */
 function bound(ip: string, port: number, options: { close: (fd: number) => void }) {
   const fd = openTcp(4);
   expect(bindTo(fd, new SocketAddress(parseIp(ip), port))).toBe(0);

@@ -1,4 +1,4 @@
-// The server against real sockets: Node's `net` and nc as clients, `ss` as the witness.
+// Tests the server on real sockets. Clients are Node's `net` and `nc`; socket counts are checked with `ss`.
 import { randomBytes } from "node:crypto";
 import { describe, expect, it, onTestFinished } from "vitest";
 import type { ServeOptions, ServeSnapshot } from "../../src/index.js";
@@ -87,7 +87,8 @@ describe("hello", () => {
   });
 
   it("listens on all addresses of IPv4 when asked", async () => {
-    // The kernel has no port of all addresses to give while another test's connections have bound each at one of them.
+    // An ephemeral port would fail: the kernel finds none that is free on every address while connections of other
+    // tests have each bound theirs on one address.
     const server = await startServer({ at: `0.0.0.0:${ownPort()}` });
     const client = await connectForeign({ ip: ownAddress(), port: server.address.port });
     expect((await client.receives(5)).toString()).toBe("hello");
@@ -101,7 +102,7 @@ describe("echo", () => {
     const data = randomBytes(8 * MIB);
     client.socket.pause();
     client.socket.write(data);
-    // More than the buffers between them take: the server is blocked, and goes on later.
+    // The data exceeds all buffers on the path: the server blocks and resumes later.
     await until(
       "the server to be blocked",
       () => server.snapshot().sentBytes,
@@ -117,7 +118,7 @@ describe("echo", () => {
     });
     client.socket.resume();
     expect((await client.receives(data.length)).equals(data)).toBe(true);
-    // The last of it may arrive before the server has counted it.
+    // The client may receive the last bytes before the server has counted them.
     await until(
       "all of it counted",
       () => server.snapshot(),
@@ -183,7 +184,7 @@ describe("connections", () => {
     expect(fourth.received().length).toBe(0);
     expect(await establishedInSs(at.port, at.ip)).toBe(3);
     held[0]!.socket.destroy();
-    // The server learns of it a moment later: until then a newcomer may be one too many.
+    // The server notices the close a moment later; until then, a new connection may exceed the limit.
     const isTaken = async () => {
       const newcomer = await connectForeign(at);
       await until("an answer", () => newcomer.hasEnded() || newcomer.received().length === 5);
@@ -237,7 +238,7 @@ describe("connections", () => {
       () => establishedInSs(port, ip),
       (count) => count === 500,
     );
-    // Those in its accept queue are ESTABLISHED, too.
+    // Connections in the accept queue count as ESTABLISHED, too.
     await untilAtRest(server.pid);
     await client.kill("SIGKILL");
     await until(
@@ -245,7 +246,7 @@ describe("connections", () => {
       () => establishedInSs(port, ip),
       (count) => count === 0,
     );
-    // The kernel's sockets are gone before the server has heard of each.
+    // The kernel removes the sockets before the server has processed each close.
     await untilAtRest(server.pid);
     server.child.kill("SIGTERM");
     const { stdout } = await server.exited();
@@ -261,7 +262,7 @@ describe("connections", () => {
     const server = await startServer();
     const run = await startClient({ to: endpoint(server.address), connections: 20, close: "rst", durationMs: 50 });
     await within("the client's end", run.done);
-    // None are open before the first is accepted, too.
+    // `open` is also 0 before the first accept.
     await until(
       "20 closed",
       () => server.snapshot(),
@@ -369,9 +370,9 @@ describe("a full descriptor table", () => {
     );
     expect(server.isRunning).toBe(true);
 
-    // It may be at its greetings still: those in its accept queue are ESTABLISHED, too.
+    // The server may still be sending greetings: connections in the accept queue count as ESTABLISHED, too.
     await untilAtRest(server.pid);
-    // Full or not: a server whose clients are quiet does nothing.
+    // Whether full or not, a server with idle clients uses no CPU.
     const [cpu, elapsed] = [cpuSeconds(server.pid), stopwatch()];
     await until("a second", elapsed, (ms) => ms > 1000);
     expect(cpuSeconds(server.pid) - cpu).toBeLessThan(0.1);
@@ -384,7 +385,7 @@ describe("a full descriptor table", () => {
     );
     const newcomer = await connectForeign({ ip, port });
     expect((await newcomer.receives(5)).toString()).toBe("hello");
-    // The kernel's sockets are gone before the server has heard of each.
+    // The kernel removes the sockets before the server has processed each close.
     await untilAtRest(server.pid);
     server.child.kill("SIGTERM");
     const { code, stdout } = await server.exited();
@@ -424,7 +425,8 @@ describe("a full descriptor table where nothing can be parked", () => {
 
 describe("a further thread that cannot be started", () => {
   it("takes none of the connections with it: those that there is room for are held, the rest wait", async () => {
-    // Without io_uring each full table asks for a thread, until the main thread's own table is full.
+    // Without io_uring, the server starts a thread each time a descriptor table is full, until the main thread's own
+    // table is full.
     const limits = { nofile: 80, refused: ["io_uring_setup"] } as const;
     const { ip, port, process: server } = await startServerProcess({}, limits);
     const client = startProgram("library-client", { to: `${ip}:${port}`, connections: 1000, durationMs: 600_000 });

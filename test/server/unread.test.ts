@@ -1,4 +1,5 @@
-// Clients of an echo that never read: what is kept for them has a bound, and others are served all the same.
+// Tests clients of an echo server that never read: the memory kept for them is bounded, and other clients are still
+// served.
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
@@ -25,7 +26,7 @@ it.skipIf(!canMakeNamespaces()).each([
   "take a bounded amount of memory, which comes back when they leave; one that reads gets every byte meanwhile",
   async (_, nofile) => {
     enterNamespace();
-    // The kernel holds little for each: what the server keeps is what counts.
+    // Keep the kernel's buffers small, so that most of the data stays in the server.
     setSysctl("net.ipv4.tcp_wmem", "4096 8192 8192");
     setSysctl("net.ipv4.tcp_rmem", "4096 65536 65536");
     const { ip, port, process } = await startServerProcess({ mode: "echo" }, nofile === undefined ? {} : { nofile });
@@ -36,13 +37,14 @@ it.skipIf(!canMakeNamespaces()).each([
     await until("the server to take no more", async () => {
       let taken = 0;
       for (const fd of clients) taken += Math.max(0, sendBytes(fd, junk, 0, junk.bytes.length));
-      // One that is merely slow takes more once it has had its turn.
+      // A client that is merely slow accepts more after the server's next turn.
       if (taken === 0) await untilAtRest(process.pid);
       const isFull = taken === 0 && last === 0;
       last = taken;
       return isFull;
     });
-    // 4,000 rests would be 100 MiB, of 25 KiB each, and more on a busy host, which reads more at once; 64 MiB may be kept.
+    // 4,000 remainders of 25 KiB would be 100 MiB, and more on a busy host, where each read is larger; the limit is 64
+    // MiB.
     expect(residentBytes(process.pid) - before).toBeLessThan(72 * MIB);
 
     const client = await connectForeign({ ip, port });

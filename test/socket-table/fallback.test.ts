@@ -14,7 +14,7 @@ const netlink = vi.hoisted(() => ({
   misses: 0,
 }));
 
-// Whether connections come and go beside a reading is this file's to say, not other tests'.
+// Whether connections come and go during a reading is controlled by this file, not by other tests.
 const turnover = vi.hoisted(() => ({ readings: 0, isBusy: false }));
 
 vi.mock("../../src/socket-table/dump-fingerprint.js", async (importOriginal) => ({
@@ -33,7 +33,7 @@ vi.mock("../../src/linux/netlink/sock-diag.js", async (importOriginal) => {
     }
 
     override decode(length: number, visit: Parameters<InstanceType<typeof original.DiagDump>["next"]>[0]): boolean {
-      // A socket that the dump misses, as when one before it in its bucket has gone.
+      // The dump misses a socket, as it does when the one before it in its bucket is removed.
       return super.decode(length, netlink.misses-- > 0 ? () => true : visit);
     }
 

@@ -1,4 +1,4 @@
-// What the kernel knows of a connection's way, compared with `ss -i`.
+// Tests the kernel's statistics of a connection's path, compared with `ss -i`.
 import { execFileSync } from "node:child_process";
 import { describe, expect, it } from "vitest";
 import { NativeBuffer } from "../../src/linux/syscalls/libc.js";
@@ -20,7 +20,7 @@ async function read(query: SocketQuery): Promise<Row[]> {
   return rows.sort((a, b) => (a.ends < b.ends ? -1 : 1));
 }
 
-/** `ss` leaves out what is 0. */
+/** `ss` omits values that are 0. */
 function readSs(state: string): Row[] {
   const text = execFileSync("ss", ["-HtinO", "state", state], {
     encoding: "utf8",
@@ -92,7 +92,7 @@ describe.skipIf(!canMakeNamespaces())("a connection's way", () => {
     const [rows, inSs] = await until(
       "a SYN sent again",
       async () => [await read(query), readSs("syn-sent")] as const,
-      // Once or more: the next one may be sent before anybody looks, but not between both looks.
+      // One or more: the next SYN may be sent before the two readings, but not between them.
       ([[ours], [theirs]]) =>
         ours !== undefined && ours.totalRetransmits! > 0 && ours.totalRetransmits === theirs?.totalRetransmits,
     );

@@ -1,4 +1,5 @@
-// Which listener serves an address, and which sockets it accepted: wildcard, IPV6_V6ONLY and SO_REUSEPORT ones.
+// Tests which listener serves an address and which sockets it accepted: wildcard, IPV6_V6ONLY and SO_REUSEPORT
+// listeners.
 import { describe, expect, it } from "vitest";
 import { pressure } from "../../src/socket-table/ports/pressure.js";
 import { type SocketFilter, socketTable } from "../../src/socket-table/summary.js";
@@ -22,7 +23,7 @@ describe.skipIf(!canMakeNamespaces())("listeners", () => {
       expect(await listenersOf({ [end]: "::1" })).toEqual([":: 1002", ":: 1003"]);
       expect(await listenersOf({ [end]: "127.0.0.9,::1" })).toEqual(["0.0.0.0 1001", ":: 1002", ":: 1003"]);
     }
-    // What --list shows is what was counted; /proc does not tell which sockets are IPV6_V6ONLY.
+    // --list shows exactly the counted sockets; /proc does not report IPV6_V6ONLY.
     expect((await socketTable({ ip: "127.0.0.9" })).sockets).toBe(2);
     expect((await socketTable({ ip: "::1", source: "/proc/net/tcp" })).sockets).toBe(2);
     expect((await socketTable({ ip: "127.0.0.9", source: "/proc/net/tcp" })).sockets).toBe(3);
@@ -113,7 +114,7 @@ describe.skipIf(!canMakeNamespaces())("blocks of addresses", () => {
     expect(await count("0.0.0.0/0")).toBe(2);
     expect(await count("127.0.0.0/8")).toBe(2);
     expect(await count("10.0.0.0/8")).toBe(0);
-    // IPv4-mapped addresses lie in it.
+    // The prefix contains the IPv4-mapped addresses.
     expect(await count("::/64")).toBe(3);
     expect(await count("2001:db8::/32")).toBe(0);
     expect(await count("::ffff:0:0/96")).toBe(1);

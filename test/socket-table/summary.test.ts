@@ -19,7 +19,7 @@ import { until } from "../support/until.js";
 
 const HELD = 5000;
 
-/** `count` connections held, half of them from the server's own address and half from another, at explicit ports. */
+/** Holds `count` connections from explicit ports, half of them from the server's own address and half from another. */
 async function hold(count: number) {
   const server = await startServer({ at: `${ownAddress()}:${ownPort()}` });
   const { ip, port } = server.address;
@@ -42,7 +42,7 @@ async function hold(count: number) {
   return { ip, port, sources };
 }
 
-// Each reading of /proc goes through all sockets of the host, which can be many.
+// Each reading of /proc visits every socket of the host, of which there can be many.
 describe("a held set", { timeout: 90_000 }, () => {
   it("is summed up alike from both sources", async () => {
     const { ip, port, sources } = await hold(200);
@@ -51,7 +51,7 @@ describe("a held set", { timeout: 90_000 }, () => {
       ...rest,
       listeners: listeners.map(({ acceptQueue: _, ...row }) => row),
     });
-    // /proc may show a socket twice when its neighbours in the hash change meanwhile.
+    // /proc may show a socket twice if its neighbours in the hash table change during the reading.
     const [table, fromProc] = await until(
       "both alike",
       async () => [await socketTable(filter), await socketTable({ ...filter, source: "/proc/net/tcp" })] as const,
@@ -70,7 +70,7 @@ describe("a held set", { timeout: 90_000 }, () => {
       memory: undefined,
     });
     expect(table.byLocalPort.top[0]).toEqual({ port, sockets: 201, established: 200, isListening: true });
-    // The server's ends see two peers; the clients' ends see the server, whose address one of them shares.
+    // The server's ends have two peers. The clients' ends have one peer, the server, and one source address equals it.
     expect(table.byPeer.distinct).toBe(2);
     expect(table.byPeer.top.map((row) => row.ip).sort()).toEqual([...sources].sort());
     expect(table.listeners).toMatchObject([{ ip, port, family: 4, acceptQueue: { used: 0 } }]);
@@ -78,7 +78,7 @@ describe("a held set", { timeout: 90_000 }, () => {
     expect(fromProc.listeners[0]!.acceptQueue.limit).toBeUndefined();
     const states = await socketTable({ localIp: ip, localPort: port, states: ["ESTABLISHED"], memory: true });
     expect(states).toMatchObject({ sockets: 200, memory: { sockets: 200 } });
-    // Listeners are shown whatever the states asked for.
+    // Listeners are shown whatever states are asked for.
     expect(states.listeners).toHaveLength(1);
   });
 
@@ -96,7 +96,7 @@ describe("a held set", { timeout: 90_000 }, () => {
       expect(row.share).toBeCloseTo(row.taken / row.capacity);
     }
     expect(found.rows.reduce((sum, { taken }) => sum + taken, 0)).toBe(100);
-    // The server's ends take no source port: seen from there, there is nothing.
+    // The server's ends take no source ports, so its side has no rows.
     expect(await pressure({ localIp: ip, localPort: port })).toMatchObject({ outgoing: 0, distinct: 0, rows: [] });
   });
 
@@ -114,7 +114,7 @@ describe("a held set", { timeout: 90_000 }, () => {
     expect(client.connectedPorts).toBe(client.socketCount);
     expect(client.roles.filter((role) => (role & PORT_ROLE.connected) !== 0)).toHaveLength(client.connectedPorts);
     expect(own.connectedPorts + client.connectedPorts).toBe(100);
-    // The server's address too: the port may be somebody's source port.
+    // Filter by the server's address as well: another program may use the port as a source port.
     const end = { ports: [{ first: port, last: port }], addresses: [{ first: parseIp(ip), count: 1 }] };
     const found = await portFields({ either: end, limit: 1 });
     expect([found.fields[0]!.ip, found.fields.length, found.omittedAddresses]).toEqual([ip, 1, 1]);
@@ -172,7 +172,7 @@ it("gives up counting when it takes too long", async () => {
 });
 
 it.skipIf(!canMakeNamespaces())("samples connections as the client names them, different sources first", () => {
-  // A quiet table: of a large one only the beginning is read.
+  // A namespace keeps the table small: only the beginning of a large one is read.
   enterNamespace();
   listenRaw("127.0.0.1", 1001);
   for (const ip of ["127.0.0.2", "127.0.0.2", "127.0.0.2", "127.0.0.3"]) connectRaw("127.0.0.1", 1001, { ip });

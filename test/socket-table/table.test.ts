@@ -27,7 +27,7 @@ const SS_STATES: Record<string, string> = {
   LISTEN: "LISTEN",
 };
 
-/** A line of `ss -Htane` as our rows are, its family aside. */
+/** Converts a line of `ss -Htane` to our row format, without the family. */
 function fromSs(line: string): string {
   const [state, receiveQueue, sendQueue, local, remote] = line.trim().split(/\s+/) as [string, ...string[]];
   const end = (text: string) => {
@@ -65,9 +65,9 @@ describe.skipIf(!canMakeNamespaces())("sockets of every kind, in a namespace of 
     for (const family of [4, 6]) {
       for (const state of Object.values(SS_STATES)) expect(states).toContain(`${family} ${state}`);
     }
-    // The rows of ss do not tell an IPv4-mapped socket's family from that of the others.
+    // The rows of ss do not distinguish an IPv4-mapped socket from an IPv4 one.
     expect(all.map((row) => row.slice(2)).sort()).toEqual(ss.trim().split("\n").map(fromSs).sort());
-    // IPv4-mapped ones: IPv6 sockets with IPv4 addresses.
+    // IPv4-mapped sockets are IPv6 sockets with IPv4 addresses.
     expect(all.filter((row) => /^6 ESTABLISHED 127\.0\.0\.1 1003/.test(row))).toHaveLength(1);
   });
 });
@@ -96,7 +96,7 @@ it("tests addresses itself when they are too many for the kernel's bytecode", as
   await connectForeign(server);
   const [a, b, c, d] = server.ip.split(".").map(Number);
   const own = { first: { family: 4, bytes: Uint8Array.of(a!, b!, c!, d!) }, count: 1 } as const;
-  // Every other address, so that none can be joined with its neighbour.
+  // Every other address, so that no two can be merged.
   const others = Array.from({ length: 6000 }, (_, i) => ({
     first: { family: 4 as const, bytes: Uint8Array.of(10, i >>> 7, (i & 127) << 1, 1) },
     count: 1,

@@ -1,4 +1,4 @@
-// The timer of a socket: what the kernel says over sock_diag, and the same out of /proc.
+// Tests the timer of a socket: sock_diag and /proc give the same value.
 import { expect, it } from "vitest";
 import { forEachSocket, type SocketQuery } from "../../src/socket-table/table.js";
 import { TIMER } from "../../src/socket-table/view.js";
@@ -10,7 +10,7 @@ const SOURCES = ["sock_diag", "/proc/net/tcp"] as const;
 
 async function timersOf({ ip, port }: { ip: string; port: number }, source: SocketQuery["source"]) {
   const found: { state: string; timer: number; timerMs: number }[] = [];
-  // The address, too: a port that the kernel chose may be in somebody's TIME_WAIT.
+  // The address as well: another program may have a socket in TIME_WAIT on a port that the kernel chose.
   const remote = { ports: [{ first: port, last: port }], addresses: [{ first: parseIp(ip), count: 1 }] };
   await forEachSocket({ source, remote }, (socket) => {
     const { stateName: state, timer, timerMs } = socket;

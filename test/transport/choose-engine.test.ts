@@ -1,4 +1,4 @@
-// Which engine carries a run: as asked for, as the host allows, and with which words where it does not.
+// Tests the choice of the engine: by request, by what the host allows, and with which reason if it is unavailable.
 import { describe, expect, it } from "vitest";
 import { EACCES, ENOMEM, ENOSYS } from "../../src/linux/syscalls/errno.js";
 import type { UringObstacle } from "../../src/linux/uring/support.js";

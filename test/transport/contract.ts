@@ -1,4 +1,4 @@
-// The contract that every transport keeps (src/transport/contract.ts): each one's test runs this on it.
+// Contract of every transport (src/transport/contract.ts); the test of each transport runs it.
 import { describe } from "vitest";
 import type { TransportCase } from "../support/transport.js";
 import { describeBudget } from "./contract/budget.js";

@@ -1,4 +1,4 @@
-// Applying and undoing against a kernel of the test's own making: one that refuses, rounds, clamps, and is changed by others.
+// Tests --apply and --undo against a fake kernel that refuses, rounds or clamps values and that other programs change.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -15,7 +15,7 @@ const RESERVED = "net.ipv4.ip_local_reserved_ports";
 class FakeKernel implements Settings {
   readonly values: Map<string, string>;
   readonly writes: string[] = [];
-  /** What a write gives: an errno, or the value that the kernel makes of it. */
+  /** Results of writes by setting: an errno, or the value that the kernel stores instead. */
   readonly answers = new Map<string, number | string>();
   readonly refusals = new Map<string, number>();
 
@@ -86,7 +86,7 @@ describe("applying", () => {
       [RESERVED, "restored", undefined],
     ]);
     expect(kernel.writes.slice(2)).toEqual([`${RANGE}=40000 40499`, `${RESERVED}=8080`]);
-    // Done is done: there is nothing left to undo.
+    // A second undo has nothing left to do.
     expect(undoChanges(file, kernel).outcomes).toEqual([]);
   });
 
@@ -180,7 +180,7 @@ describe("undoing", () => {
     applyPlan(planOf({ name, from, to }), file, kernel);
     return { kernel, file };
   }
-  /** The journal with something else in every entry. */
+  /** Overwrites fields in every entry of the journal. */
   function alter(file: string, different: object) {
     const lines = readFileSync(file, "utf8").trim().split("\n");
     const altered = lines.map((line) => JSON.stringify({ ...JSON.parse(line), ...different }));

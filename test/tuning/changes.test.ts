@@ -1,4 +1,5 @@
-// The plan of changes: the right ones, in an order that is safe at each step, upwards only, and none by guessing.
+// Tests the plan of changes: it has the right changes in an order that is safe at each step, only raises limits, and
+// never guesses.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { HostFacts } from "../../src/capacity/host-facts.js";
@@ -128,7 +129,8 @@ describe("what is proposed", () => {
     );
     expect(changes.find(({ limitId }) => limitId === "cgroup-memory")).toMatchObject({
       kind: "advice",
-      // 56 MiB in use, 60 MiB for the run, 397 MiB for the connections, 256 MiB to stay free: but a quarter at most.
+      // 56 MiB in use + 60 MiB for the run + 397 MiB for the connections + the floor, which is 256 MiB but at most a
+      // quarter of the limit.
       systemd: "MemoryMax=704M",
       container: "--memory 704m",
     });
@@ -222,7 +224,7 @@ const port = fc.integer({ min: 1, max: 65_535 });
 const range = fc.tuple(port, port).map(([a, b]) => ({ first: Math.min(a, b), last: Math.max(a, b) }));
 const host = fc.record({
   portRange: range,
-  // As the kernel has them: in order, and none twice.
+  // Sorted and merged, as the kernel returns them.
   reservedPorts: fc
     .array(range, { maxLength: 5 })
     .map((ranges) => rangesOf(normalise(RESERVED, ranges.map(({ first, last }) => `${first}-${last}`).join(",")))),
@@ -266,7 +268,7 @@ describe("for any host and load", () => {
         if (kind === "advice" || name === RESERVED) continue;
         const before = from!.split(" ").map(Number);
         const after = to!.split(" ").map(Number);
-        // The range's first port goes down so that there are more.
+        // Lowering the first port of the range adds ports.
         const gains = after.map((value, i) => (name === RANGE && i === 0 ? before[i]! - value : value - before[i]!));
         expect(
           gains.every((gain) => gain >= 0),
@@ -315,19 +317,19 @@ describe("for any host and load", () => {
       const after = applied(facts, found.changes);
       const again = planChanges({ facts: after, load: wanted, obstacle: undefined }, readerOf(settingsOf(after)));
       expect(again.changes.filter(({ kind }) => kind !== "advice")).toEqual([]);
-      // And what they were made for is met, but for what can only be advised.
+      // The changes must meet their purpose, except where only advice is possible.
       const low = predict({ facts: after, load: wanted, obstacle: undefined }).limits.filter(
         ({ verdict }) => verdict === "insufficient",
       );
       const advised = again.changes.map(({ limitId }) => limitId);
-      // What no range has is asked for as addresses.
+      // If no range has enough ports, the advice is to add addresses.
       const adviceOn = (id: string) => (id.startsWith("ip-local-") ? "source-ports" : id);
       for (const { id } of low) expect(advised).toContain(adviceOn(id));
     });
   });
 });
 
-/** The facts of the host after its changes. */
+/** Returns the facts of the host after its changes. */
 function applied(facts: HostFacts, changes: readonly Change[]): HostFacts {
   let after = facts;
   for (const { name, to } of changes) {

@@ -1,4 +1,4 @@
-// Text of others as a terminal, a page and JSON get it.
+// Tests how text from other programs is escaped for a terminal, an HTML page and JSON.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
@@ -40,7 +40,7 @@ describe("text of others", () => {
 
   it("is the same value as JSON, in visible characters", () => {
     expect(printableJson({ a: "\x7f\u202e" })).toBe('{"a":"\\u007f\\u202e"}');
-    // A format character above the first plane takes two escapes.
+    // A format character outside the BMP takes two escapes.
     expect(printableJson("\u{e0001}")).toBe('"\\udb40\\udc01"');
     fc.assert(
       fc.property(fc.array(fc.tuple(ANY_TEXT, ANY_TEXT)), (fields) => {

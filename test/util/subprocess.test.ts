@@ -1,4 +1,4 @@
-// A program beside this one: what it prints, how it ends, also when it is stopped, is missing, or hangs before it starts.
+// Tests child processes: their output, their exit, and a child that is stopped, missing, or hangs before it starts.
 import { describe, expect, it } from "vitest";
 import { readProcessFacts } from "../../src/linux/proc/process-facts.js";
 import { Subprocess, type SubprocessOptions } from "../../src/util/subprocess.js";
@@ -98,7 +98,7 @@ describe("a program", () => {
       },
     );
     await program.prints(/stdin/);
-    // As the kernel does it when this process is gone.
+    // The kernel closes the pipe the same way when this process dies.
     program.child.stdin!.destroy();
     expect(await program.result).toMatchObject({ code: 3 });
   });
@@ -122,7 +122,7 @@ describe("a program that has ended", () => {
 
 describe("a program with a limit of its start", () => {
   it("is killed when it has said nothing by then, and the limit is named with what helps", async () => {
-    // As Node does when a thread of its own cannot be created: it waits before any line of its program runs.
+    // Imitates Node when it cannot create a thread: it hangs before it runs any line of its program.
     const program = shell("exec sleep 60", { name: "it", startLimitMs: 100 });
     await expect(program.prints(/listening/)).rejects.toMatchObject({
       code: "E_SYSTEM",
@@ -133,7 +133,7 @@ describe("a program with a limit of its start", () => {
   });
 
   it("lives on when it has said something, on standard error too", async () => {
-    // Its first word comes long before the limit runs out, its end after.
+    // The first output comes long before the start limit, the exit after it.
     const programs = ["echo up", "echo up >&2"].map((speak) =>
       shell(`${speak}; sleep 1.2; exit 4`, { startLimitMs: 1000 }),
     );

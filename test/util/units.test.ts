@@ -14,7 +14,7 @@ import {
   plural,
 } from "../../src/util/units.js";
 
-/** The error that `act` throws: an AppError with a code and a fix, or the test fails. */
+/** Returns the AppError, with a code and a fix, that `act` throws; the test fails if it throws none. */
 function refusal(act: () => unknown): AppError {
   try {
     const value = act();

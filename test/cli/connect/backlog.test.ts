@@ -1,4 +1,4 @@
-// Accept queues longer than 65,535, as far as net.core.somaxconn allows them; `ss` is the witness.
+// Tests accept queues longer than 65,535, up to net.core.somaxconn, as reported by `ss`.
 import { spawnSync } from "node:child_process";
 import { expect, it } from "vitest";
 import { canMakeNamespaces, makeNamespace } from "../../support/namespace.js";
@@ -7,7 +7,7 @@ import { setSysctlIn } from "../../support/sysctl.js";
 
 const skip = !canMakeNamespaces();
 
-/** Starts a server in a namespace whose somaxconn is 200,000. @returns what it said, and the queue that ss shows */
+/** Starts a server in a namespace whose somaxconn is 200,000. @returns the server and the queue length that ss shows */
 async function serveWith(backlog: number) {
   const namespace = makeNamespace();
   setSysctlIn(namespace, "net.core.somaxconn", "200000");
@@ -16,7 +16,7 @@ async function serveWith(backlog: number) {
   const server = start("ip", [...inNamespace, ...serve]);
   await server.prints(/listening on/);
   const ss = spawnSync("ip", [...inNamespace, "ss", "-Hltn", "sport = :7777"], { encoding: "utf8" });
-  // State, Recv-Q, Send-Q: the longest that the queue may be.
+  // The columns are State, Recv-Q and Send-Q; Send-Q is the limit of the accept queue.
   return { queue: Number(ss.stdout.trim().split(/\s+/)[2]), server };
 }
 

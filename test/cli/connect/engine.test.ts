@@ -1,4 +1,4 @@
-// --engine: what carries a run's connections is what was asked for, and is named; where it is not to be had, the cause is.
+// Tests --engine: the run uses and reports the requested engine, or names the reason why it is unavailable.
 import { describe, expect, it } from "vitest";
 import { ownAddress } from "../../support/address.js";
 import { startForeignServer } from "../../support/peers.js";

@@ -1,4 +1,4 @@
-// `connect --json`: an event a line, the result last; and what reads such a stream.
+// Tests `connect --json`: one event per line, the result last, and readers of such a stream.
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -32,7 +32,7 @@ describe("connect --json", () => {
     const { code, stdout, stderr } = await client.exited();
     expect([code, stderr]).toEqual([0, ""]);
     const events = eventsOf(stdout);
-    // The same object as a caller of the library has for it.
+    // The spec is the same object that a caller of the library gets.
     const options = { to: [to], connections: 300, durationMs: 800, message: "ping", sources: "127.0.0.2" };
     const spec = JSON.parse(JSON.stringify(parseRunSpec(options)));
     expect(events[0]).toEqual({ event: "started", pid: client.pid, spec });

@@ -1,4 +1,4 @@
-// Many connections under a limit of open files; the demo; the examples.
+// Tests many connections under a low limit of open files, the demo, and the examples.
 import { readdirSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { ownAddress } from "../../support/address.js";

@@ -1,4 +1,4 @@
-// Host names with several addresses, as /etc/hosts gives them: who is connected to, and what is said of each address.
+// Tests host names with several addresses in /etc/hosts: which ones are connected to, and what is reported for each.
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -8,7 +8,7 @@ import type { ConnectResult, Diagnosis } from "../../../src/index.js";
 import { canMakeNamespaces, enterNamespace } from "../../support/namespace.js";
 import { CLI_FILE, resultOf, start, startCli } from "../../support/process.js";
 
-/** Runs the command line with a name of its own in /etc/hosts, seen by that process alone. */
+/** Runs the command line with a private /etc/hosts that defines a name. */
 function withName(addresses: readonly string[], args: readonly string[]) {
   const folder = mkdtempSync(join(tmpdir(), "fourtuple-hosts-"));
   onTestFinished(() => rmSync(folder, { recursive: true }));
@@ -80,7 +80,7 @@ describe.skipIf(!canMount)("a name with several addresses", () => {
   it("is tried in order by a single connection, until one answers", async () => {
     enterNamespace();
     await listens("127.0.0.15:7777");
-    // All equally far from 127.0.0.1: the resolver keeps their order.
+    // All have the same distance from 127.0.0.1, so the resolver keeps their order.
     const addresses = ["127.0.0.12", "127.0.0.13", "127.0.0.15"];
     const single = withName(addresses, ["connect", "many.test:7777"]);
     await single.prints(/receive hello from server/);

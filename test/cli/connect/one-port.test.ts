@@ -1,5 +1,5 @@
-// More connections on one port than there are ports, counted by the kernel. Their 140,000 sockets would make others wait that
-// read the whole table, and take every port that others count by its number.
+// Tests more connections on one port than there are ports, counted by the kernel. Runs alone: its 140,000 sockets would
+// delay tests that read the whole table and take the ports that other tests count by number.
 import { describe, expect, it } from "vitest";
 import { ownAddress } from "../../support/address.js";
 import { establishedInSs, socketsInSs } from "../../support/kernel.js";
@@ -8,7 +8,7 @@ import { until } from "../../support/until.js";
 
 const MANY = 70_000;
 
-/** Whether a client's events tell of a hold with all of them open. */
+/** Returns whether the client's events show a hold with all connections open. */
 function holdsAll(events: string): boolean {
   const whole = events.slice(0, events.lastIndexOf("\n")).split("\n");
   return whole.some((line) => {
@@ -29,7 +29,7 @@ describe("one port", () => {
       (count) => count === MANY,
       60_000,
     );
-    // ESTABLISHED in the kernel's table is before accept() at the server and before the client has heard of it.
+    // The kernel's table shows ESTABLISHED before the server's accept() and before the client is notified.
     await until("the server's count", () => server.stderr.includes("open 70,000 "), Boolean, 60_000);
     await until("the client's hold", () => holdsAll(client.stdout), Boolean, 60_000);
     client.child.kill("SIGINT");
@@ -38,7 +38,7 @@ describe("one port", () => {
     expect(result).toMatchObject({ isTargetMet: true, established: MANY, failed: 0, lost: 0 });
     expect(result.kernel).toMatchObject({ outgoing: MANY, incoming: MANY });
     expect(code).toBe(0);
-    // Closed with RST: neither side keeps a TIME_WAIT.
+    // Closed with RST, so neither side keeps a TIME_WAIT.
     const left = () => socketsInSs(`sport = :${port} and src ${ip}`, "connected");
     await until("nothing left", left, (rows) => rows.length === 0, 20_000);
     server.child.kill("SIGTERM");

@@ -1,8 +1,8 @@
-// Which signals are one request, and which one is a second.
+// Tests which signals count as one request and which as a second.
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { onStopSignals } from "../../../src/cli/signals.js";
 
-/** The half second is over, and what had come by then is told. */
+/** Lets the half second pass and delivers the signals that came by then. */
 function pass(): void {
   vi.advanceTimersByTime(500);
   vi.advanceTimersToNextTimer();
@@ -45,7 +45,7 @@ describe("signals that ask for an end", () => {
   it("are part of the first one while this process stood still, however long that was", () => {
     const { told } = listening();
     process.emit("SIGINT", "SIGINT");
-    // The timer, which is late, comes before the signals that waited; what is due by setImmediate() comes after them.
+    // The late timer runs before the queued signals; setImmediate() callbacks run after them.
     vi.advanceTimersByTime(500);
     process.emit("SIGINT", "SIGINT");
     vi.advanceTimersToNextTimer();

@@ -1,5 +1,5 @@
-// Link-local IPv6 addresses with their zones (RFC 4007), by every command that takes an address: two interfaces of one
-// namespace have the same address, so that only the zone tells them apart.
+// Tests zones of link-local IPv6 addresses (RFC 4007) in every command that takes an address. Two interfaces of a
+// namespace have the same address, so that only the zone distinguishes them.
 import { execFileSync } from "node:child_process";
 import { describe, expect, it } from "vitest";
 import { canMakeNamespaces, enterNamespace } from "../../support/namespace.js";
@@ -7,7 +7,7 @@ import { resultOf, runCli, startCli } from "../../support/process.js";
 
 const ip = (...args: string[]) => execFileSync("ip", args, { encoding: "utf8" });
 
-/** Interfaces `one` and `br-two`, not of one link, with fe80::7 both. @returns the number of `br-two` */
+/** Creates interfaces `one` and `br-two` on separate links, both with fe80::7. @returns the index of `br-two` */
 function enterTwoLinks(): number {
   enterNamespace();
   for (const name of ["one", "br-two"]) {
@@ -39,7 +39,7 @@ describe.skipIf(!canMakeNamespaces())("a zone", () => {
     const single = startCli(["connect", at]);
     expect((await single.prints(/^client address (.*):\d+$/m))[1]).toBe("[fe80::7%br-two]");
     await single.prints(/receive hello from server/);
-    // The other interface has the same address, and nobody who listens.
+    // The other interface has the same address but no listener.
     const other = await runCli(["connect", `[fe80::7%one]:${port}`]);
     expect(other.stderr).toContain(`[fe80::7%one]:${port}: ECONNREFUSED`);
   });
@@ -59,7 +59,7 @@ describe.skipIf(!canMakeNamespaces())("a zone", () => {
     };
     await expect.poll(() => count("[fe80::7%one]:4711"), { timeout: 20_000 }).toBe(10);
     await expect.poll(() => count("[fe80::7%br-two]:4711"), { timeout: 20_000 }).toBe(16);
-    // Of no zone in particular: of all.
+    // Without a zone, all zones match.
     expect(await count("--peer", "fe80::/64")).toBe(26);
     expect(await count("--peer", "fe80::7%br-two")).toBe(16);
     const table = JSON.parse((await runCli(["ports", ":4711", "--json"])).stdout);

@@ -1,4 +1,4 @@
-// The demo's processes, when one of them is ended by somebody else.
+// Tests the demo when another program ends one of its processes.
 import { once } from "node:events";
 import { describe, expect, it } from "vitest";
 import { finishCommand, startCommand } from "../../../dist/cli/demo/process.js";
@@ -16,7 +16,7 @@ describe("a process of the demo", () => {
     const server = startCommand("serve", "127.0.0.1:0", "--log", "none", "--json");
     const [line] = (await once(server, "line")) as [string];
     const { port } = JSON.parse(line);
-    // One that had printed nothing would be killed at once.
+    // Wait for output: a process without any would be killed at once.
     const client = startCommand("connect", `127.0.0.1:${port}`, "-c", "2000", "-T", "forever", "--json");
     await new Promise<void>((resolve) => {
       onSnapshot(client, ({ stage }) => stage === "hold" && resolve());

@@ -1,4 +1,5 @@
-// What `fourtuple doctor` measures is the whole host's memory: no other test may open thousands of sockets meanwhile.
+// Tests what `fourtuple doctor` measures. It reads the memory of the whole host, so no other test may open thousands of
+// sockets meanwhile.
 import { expect, it } from "vitest";
 import type { Prediction } from "../../../src/index.js";
 import { runCli } from "../../support/process.js";
@@ -8,7 +9,7 @@ it("measures what a connection costs", async () => {
   const { cost, obstacle }: Prediction = JSON.parse(stdout);
   expect(obstacle).toBeUndefined();
   expect(cost.isMeasured).toBe(true);
-  // Two TCP sockets of 2.4 KB, inodes, files: between 2 and 8 KB for each end on any kernel.
+  // Two TCP sockets of 2.4 KB plus inodes and files: between 2 and 8 KB per end on any kernel.
   expect(cost.kernelBytesPerEnd).toBeGreaterThan(2000);
   expect(cost.kernelBytesPerEnd).toBeLessThan(8000);
 });
@@ -16,7 +17,7 @@ it("measures what a connection costs", async () => {
 it("measures what a connection and a message take of the CPU", async () => {
   const { stdout } = await runCli(["doctor", "-c", "1k", "--message-rate", "1", "--json"]);
   const { cost, cpu, cores }: Prediction = JSON.parse(stdout);
-  // Two system calls an end and the kernel's way in between: some microseconds at least, a millisecond at most.
+  // Two system calls per end plus the kernel's path between them: at least some microseconds, at most a millisecond.
   for (const seconds of [cost.cpuSecondsPerConnection, cost.cpuSecondsPerMessage]) {
     expect(seconds).toBeGreaterThan(3e-6);
     expect(seconds).toBeLessThan(1e-3);

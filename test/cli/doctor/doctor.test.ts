@@ -1,4 +1,5 @@
-// `fourtuple doctor` as a user meets it: what it prints, its exit codes, a host that hides things, an old result.
+// Tests `fourtuple doctor` end to end: its output, its exit codes, a host that hides information, a result of an older
+// version.
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -55,7 +56,7 @@ describe("a prediction", () => {
     expect(limited).toMatchObject({ code: 1, id: "nofile", fourtuple: true });
     expect(limited.ceiling).toBeGreaterThan(3900);
     expect(limited.ceiling).toBeLessThan(4000);
-    // One value, one answer.
+    // A single value for --nofile gives the same result.
     expect((await ask(["--nofile", "4000"])).ceiling).toBe(limited.ceiling);
     expect(await ask(["--for", "fourtuple"], 4000)).toMatchObject({ code: 0 });
   });
@@ -130,7 +131,7 @@ describe("a result that was kept", () => {
     expect(code).toBe(1);
     expect(diagnosis).toEqual(resultOf(run.stdout).diagnosis);
     expect(diagnosis.finding).toMatchObject({ limit: "listener", whose: "peer" });
-    // The result's own diagnosis, not one that is made anew.
+    // Uses the diagnosis stored in the result instead of making a new one.
     const foreign = { ...resultOf(run.stdout), diagnosis: { ...diagnosis, notes: ["kept"] } };
     const kept = await runCli(["doctor", "--explain", "-", "--json"], { input: JSON.stringify(foreign) });
     expect(JSON.parse(kept.stdout)).toEqual({ ...diagnosis, notes: ["kept"] });

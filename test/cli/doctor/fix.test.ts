@@ -1,5 +1,5 @@
-// Fix and undo for real, in a network namespace of the test's own. What is the whole host's (fs.*, kernel.*) is mounted
-// read-only there: no test can change it.
+// Tests --apply and --undo for real, in the test's own network namespace. Host-wide settings (fs.*, kernel.*) are
+// mounted read-only there, so that no test can change them.
 import { spawnSync } from "node:child_process";
 import { appendFileSync, chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -14,7 +14,7 @@ const RESERVED = "net.ipv4.ip_local_reserved_ports";
 const SOMAXCONN = "net.core.somaxconn";
 const NARROW = { [RANGE]: "40000 40099", [RESERVED]: "8080,40500-40509", [SOMAXCONN]: "100" };
 
-/** 700 connections from one address to one port: 700 source ports, where there are 100. */
+/** 700 connections from one address to one port need 700 source ports; there are 100. */
 const WANTED = ["-c", "700", "--target", "127.0.0.1:7777", "--source-ip", "127.0.0.5", "--source-port", "kernel"];
 const QUESTION = ["doctor", ...WANTED, "--no-measure"];
 
@@ -51,7 +51,7 @@ class Testbed {
     return this.doctor("doctor", "--undo", "--journal", this.journal, ...args);
   }
 
-  /** The kernel's value, asked from outside: numbers by one space. */
+  /** Returns the kernel's value, with numbers separated by one space. */
   get(name: string): string {
     return this.shell(`cat ${pathOf(name)}`).replaceAll("\t", " ");
   }
@@ -116,7 +116,7 @@ describe.runIf(canMakeNamespaces())("in a network namespace", () => {
     });
     expect(statSync(testbed.journal).mode & 0o777).toBe(0o600);
     expect((await testbed.doctor(...QUESTION)).code).toBe(0);
-    // There is nothing more to do.
+    // There is nothing left to apply.
     expect(outcomesOf(await testbed.apply("--json"))).toEqual([]);
 
     const undone = await testbed.undo();
@@ -136,10 +136,10 @@ describe.runIf(canMakeNamespaces())("in a network namespace", () => {
       /left alone .*ip_local_port_range {2}is 30000 65000, was 40000 40099 \(changed by some/,
     );
     expect(text.code).toBe(1);
-    // The service's port stays out of the range, which is still wide.
+    // The service's port stays reserved, because the range is still wide.
     const reserved = "8080,40500-40509,50001";
     expect(testbed.values()).toEqual({ ...NARROW, [RANGE]: "30000 65000", [RESERVED]: reserved });
-    // Put back by hand, there is nothing to do.
+    // After a manual restore, there is nothing left to undo.
     testbed.set(RANGE, "40000 40099");
     const again = await testbed.undo("--json");
     expect(outcomesOf(again)).toEqual([
@@ -178,7 +178,7 @@ describe.runIf(canMakeNamespaces())("in a network namespace", () => {
     expect(lines.map((line) => JSON.parse(line))).toMatchObject([
       { name: RANGE, from: "40000 40099", to: "40000 65535" },
     ]);
-    // A crash in the next line, too.
+    // Appends a torn line, as a crash during the next write would leave.
     appendFileSync(testbed.journal, lines[0]!.slice(0, 40));
     const undone = await testbed.undo("--json");
     expect(outcomesOf(undone)).toEqual([[RANGE, status]]);
@@ -215,7 +215,7 @@ describe.runIf(canMakeNamespaces())("in a network namespace", () => {
     expect(stdout).toMatch(/refused {2}net\.ipv4\.ip_local_port_range {2}40000 40099 → 40000 65535/);
     expect([code, stderr]).toEqual([3, ""]);
     expect(testbed.values()).toEqual(NARROW);
-    // Nothing was to be recorded.
+    // There was nothing to record.
     expect(existsSync(testbed.journal)).toBe(false);
     await testbed.apply();
     chmodSync(testbed.journal, 0o644);

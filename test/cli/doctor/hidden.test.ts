@@ -1,4 +1,5 @@
-// `fourtuple doctor` in a container that hides files or refuses calls: unknown is said to be unknown.
+// Tests `fourtuple doctor` in a container that hides files or refuses system calls: unknown values are reported as
+// unknown.
 import { describe, expect, it } from "vitest";
 import type { Prediction } from "../../../src/index.js";
 import { canMakeNamespaces } from "../../support/namespace.js";

@@ -1,4 +1,5 @@
-// The one writer of files: whole or as it was before, never over what was read, and no result lost with its file.
+// Tests the only writer of files: it leaves a file complete or unchanged, never overwrites its input, and never loses a
+// result.
 import { spawnSync } from "node:child_process";
 import {
   chmodSync,
@@ -33,7 +34,7 @@ function folder(): string {
 
 const report = (output: string, input = LAB) => runCli(["report", input, "-o", output]);
 
-/** A file system of `bytes` in `at`, unmounted at the test's end. */
+/** Mounts a file system of `size` on `at`, unmounted at the end of the test. */
 function mountSmall(at: string, size: string): void {
   const { status, stderr } = spawnSync("mount", ["-t", "tmpfs", "-o", `size=${size}`, "tmpfs", at], {
     encoding: "utf8",
@@ -111,7 +112,7 @@ describe("a page", () => {
     expect(stderr).toMatch(/cannot be written: ENXIO[\s\S]*fix: nobody reads that FIFO/);
     expect(code).toBe(1);
     const reader = start("cat", [fifo]);
-    // A FIFO without a reader says so: it is asked until there is one.
+    // Opening a FIFO without a reader fails, so retry until there is one.
     for (;;) if ((await report(fifo)).code === 0) break;
     expect((await reader.exited()).stdout).toMatch(/^<!doctype html>[\s\S]*<\/html>\n$/);
     expect(lstatSync(fifo).isFIFO()).toBe(true);
@@ -167,7 +168,7 @@ describe("a page", () => {
           },
         ).exited();
       chmodSync(at, 0o755);
-      // The folder takes no further name: the file itself is written.
+      // The folder is not writable, so the file itself is written.
       expect((await as(page)).code).toBe(0);
       expect(statSync(page).size).toBeGreaterThan(10_000);
       expect((await as(join(at, "new.html"))).stderr).toMatch(

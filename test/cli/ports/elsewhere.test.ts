@@ -1,4 +1,4 @@
-// `fourtuple ports` looks into another network namespace: by name, by path, by a process that is in it.
+// Tests `fourtuple ports` for another network namespace, given by name, by path, or by a process in it.
 import { spawnSync } from "node:child_process";
 import { describe, expect, it } from "vitest";
 import { canMakeNamespaces, makeNamespace } from "../../support/namespace.js";
@@ -12,7 +12,7 @@ const server = net.createServer().listen(7777, "127.0.0.1", () => {
   server.on("connection", () => ++accepted === 3 && console.log("ready"));
 });`;
 
-/** A namespace in which a process listens on port 7777 and has three connections to itself. */
+/** Creates a namespace in which a process listens on port 7777 and has three connections to itself. */
 async function inhabited() {
   const name = makeNamespace();
   const process_ = start("ip", ["netns", "exec", name, process.execPath, "--eval", LISTENER]);
@@ -59,7 +59,7 @@ describe.skipIf(!canMakeNamespaces())("the sockets of another network namespace"
     const file = await runCli(["ports", "--netns", CLI_FILE]);
     expect(file).toMatchObject({ code: 2 });
     expect(file.stderr).toMatch(/is no network namespace\n {2}fix: /);
-    // More than there are processes (PID_MAX_LIMIT).
+    // Above the largest possible process number (PID_MAX_LIMIT).
     const pid = await runCli(["ports", "--pid", "4194305"]);
     expect(pid).toMatchObject({ code: 2 });
     expect(pid.stderr).toMatch(/there is no such process\n {2}fix: /);

@@ -1,4 +1,5 @@
-// `fourtuple ports` when little or nothing passes: what it says is true of the port, not only of what was read.
+// Tests `fourtuple ports` when few or no sockets match: its statements are true of the port, not only of the sockets
+// read.
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { describe, expect, it, onTestFinished } from "vitest";
@@ -7,7 +8,7 @@ import { connectForeign, startForeignServer } from "../../support/peers.js";
 import { runCli, startCli } from "../../support/process.js";
 import { until } from "../../support/until.js";
 
-/** A server that has accepted one connection from each of these addresses. */
+/** Starts a server that has accepted one connection from each of these addresses. */
 async function serverWith(...sources: string[]) {
   const server = await startForeignServer();
   const clients: Socket[] = [];
@@ -40,7 +41,7 @@ describe("a filter that nothing passes", () => {
       first: `no TCP socket of this host with the peer 192.0.2.1 ${has}`,
     });
     expect(await lines(at, "-6")).toMatchObject({ code: 1, first: `no IPv6 TCP socket of this host ${has}` });
-    // Not a state in which an earlier run could have left a socket of this port.
+    // CLOSING: a state in which an earlier run could not have left a socket on this port.
     const source = await lines(`:${port}`, "--state", "closing");
     expect(source.first).toBe(`no TCP socket of this host in CLOSING has port ${port} at either end`);
   });
@@ -74,7 +75,7 @@ it("--peer holds for both sides of the port", async () => {
   const { stdout, first } = await lines(at, "--peer", one);
   expect(first).toContain(`1 ESTABLISHED socket with the peer ${one} has local port`);
   expect(stdout).not.toMatch(/clients here|2 ESTABLISHED/);
-  // The peer of the clients is the server.
+  // The clients' peer is the server.
   expect((await lines(at, "--peer", ip)).first).toContain(
     `2 ESTABLISHED sockets of this host with the peer ${ip} lead`,
   );
@@ -90,7 +91,7 @@ it("a client's port is no server's", async () => {
 
 it("--memory tells both sides, and leaves the listener out of the mean", async () => {
   const { at, clients, sockets } = await serverWith(ownAddress());
-  // More than the receiver takes: the rest waits in the client's send queue.
+  // More than the receiver accepts; the rest stays in the client's send queue.
   for (const socket of sockets) socket.pause();
   clients[0]!.write(Buffer.alloc(16_000_000));
   await until(

@@ -1,4 +1,4 @@
-// `fourtuple ports` in a namespace of its own, where nobody else's sockets are: what it says of all that there is.
+// Tests `fourtuple ports` in its own namespace, without sockets of other programs.
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

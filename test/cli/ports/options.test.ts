@@ -1,4 +1,4 @@
-// Options of `fourtuple ports` that scripts use: names of ss, rows without a header, thresholds, metrics.
+// Tests the options of `fourtuple ports` for scripts: names of ss, rows without a header, thresholds, metrics.
 import { describe, expect, it } from "vitest";
 import { connectForeign, startForeignServer } from "../../support/peers.js";
 import { runCli } from "../../support/process.js";
@@ -92,7 +92,7 @@ describe("--pressure", () => {
 
   it.each([[], ["--json"], ["--metrics"]])("--fail-above sets the exit code %s", async (...more) => {
     const { at } = await connected(3);
-    // Three of 28,232 are 0.01 %.
+    // Three of 28,232 ports are 0.01 %.
     const above = await runCli(["ports", at, "--pressure", "--fail-above", "0.001", ...more]);
     expect(above.stderr).toMatch(new RegExp(`^above 0\\.0 %: .* → ${at} at 0\\.0 %\n$`));
     expect(above.code).toBe(1);

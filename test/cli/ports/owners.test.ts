@@ -1,4 +1,5 @@
-// `ports --process` and `--memory --process`: who has the sockets, also without descriptors, and whose queues are full.
+// Tests `ports --process` and `--memory --process`: which processes own the sockets, even without descriptors, and
+// whose queues are full.
 import { once } from "node:events";
 import { connect } from "node:net";
 import { describe, expect, it, onTestFinished } from "vitest";
@@ -44,7 +45,7 @@ describe("--memory --process", () => {
     const quiet = await startForeignServer();
     const idle = startCli(["connect", quiet.at, "-c", "100", "-T", "60s"]);
     await until("100 are open", () => quiet.sockets.size === 100);
-    // Reads nothing: what the client writes stays in both ends' queues.
+    // The server reads nothing, so the client's data stays in the queues of both ends.
     const server = await startForeignServer((socket) => setImmediate(() => socket.pause()));
     const socket = connect(server.port, server.ip);
     onTestFinished(() => {

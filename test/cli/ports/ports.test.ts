@@ -1,4 +1,4 @@
-// `fourtuple ports` against real sockets: what it says, what it draws, how it ends. Compared with `ss`.
+// Tests `fourtuple ports` on real sockets: its text, its map and its exit, compared with `ss`.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -15,7 +15,7 @@ import { until } from "../../support/until.js";
 
 const hasSs = hasProgram("ss");
 
-/** A server that holds `count` connections of ours, from one source address. */
+/** Starts a server and holds `count` connections to it from one source address. */
 async function clientLoad(count: number) {
   const server = await startForeignServer();
   const client = await startClient({ to: server.at, connections: count, connectRatePerSec: 3000 });
@@ -81,7 +81,7 @@ describe("fourtuple ports host:port", () => {
     const { socket } = await connectForeign(server);
     await until("it is accepted", () => server.sockets.size === 1);
     for (const accepted of server.sockets) accepted.pause();
-    // More than Node takes before it is paused.
+    // More than Node reads before the socket is paused.
     socket.write(Buffer.alloc(300_000));
     const read = async () => (await runCli(["ports", server.at, "--memory"])).stdout;
     await until(
@@ -141,7 +141,7 @@ describe("its options", () => {
     await connectForeign(server);
     const watching = startCli(["ports", server.at, "--watch"]);
     await watching.prints(/sockets opened 0\/s, closed 0\/s[\s\S]*sockets opened 0\/s/);
-    // So many that it is one a second at least, however long a busy machine takes from one reading to the next.
+    // Enough for a rate of at least one per second, however long a busy machine takes between two readings.
     const clients = await Promise.all(Array.from({ length: 20 }, () => connectForeign(server)));
     await watching.prints(/sockets opened [1-9]\d*\/s, closed 0\/s/);
     for (const { socket } of clients) socket.destroy();
@@ -161,10 +161,10 @@ describe("its options", () => {
 describe("ports --list", () => {
   it.skipIf(!hasSs)("has the rows that ss has", async () => {
     const server = await clientLoad(200);
-    // One end closed by its peer, and connections in TIME_WAIT.
+    // A connection closed by its peer, and connections in TIME_WAIT.
     const half = await connectForeign(server);
     half.socket.end();
-    // Until then either reading may show it as ESTABLISHED.
+    // Before that, either reading may show it as ESTABLISHED.
     await until("the server has ended it, too", half.hasEnded);
     const { stdout } = await runCli(["ports", server.at, "--list"]);
     const filter = `sport = :${server.port} or dport = :${server.port}`;

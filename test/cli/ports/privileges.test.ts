@@ -1,4 +1,5 @@
-// `fourtuple ports` where something is forbidden to it: netlink, a look into other users' processes, /proc itself.
+// Tests `fourtuple ports` without privileges: netlink is refused, other users' processes cannot be inspected, or /proc
+// is restricted.
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
@@ -49,7 +50,7 @@ describe("without netlink", () => {
 });
 
 describe.skipIf(!canBecomeNobody())("--process without a privilege", () => {
-  // A host whose /proc hides processes does not even tell how many there are.
+  // If /proc hides processes, even their number is unknown.
   const REASON = isProcHidden()
     ? /other users' processes are hidden \(\/proc is mounted with hidepid\): run as root to see all/
     : /\d+ process(es)? cannot be inspected: run as root to see all/;
@@ -69,7 +70,7 @@ describe.skipIf(!canBecomeNobody())("--process without a privilege", () => {
 
   it("knows that /proc hides the processes of others", async () => {
     const at = `${ownAddress()}:0`;
-    // Process 1 of a namespace of its own is root's; the one that looks is not.
+    // Process 1 of the new PID namespace belongs to root; the inspecting user does not.
     const shell = `mount -t proc -o hidepid=2 proc /proc && ${NOBODY.join(" ")} "$0" "$@"; exit $?`;
     const server = startCli(["serve", at]);
     const [, host] = await server.prints(/listening on ([\d.]+:\d+)/);
@@ -80,12 +81,12 @@ describe.skipIf(!canBecomeNobody())("--process without a privilege", () => {
 });
 
 function isProcHidden(): boolean {
-  // The last mount over /proc counts.
+  // The last mount over /proc is the effective one.
   const mounts = readFileSync("/proc/mounts", "utf8").match(/^\S+ \/proc proc .*$/gm) ?? [];
   return /hidepid=(1|2|4|noaccess|invisible|ptraceable)/.test(mounts.at(-1) ?? "");
 }
 
-/** Whether this process may become another user, who may read the program; says why not. */
+/** Returns whether this process may switch to another user who can read the program; prints the reason if not. */
 function canBecomeNobody(): boolean {
   const { status, stderr, error } = spawnSync(NOBODY[0]!, [...NOBODY.slice(1), "test", "-r", CLI_FILE], {
     encoding: "utf8",

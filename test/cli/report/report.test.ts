@@ -1,4 +1,4 @@
-// `fourtuple report` as a user meets it: the file it writes, what it says, what it refuses.
+// Tests `fourtuple report` end to end: the file it writes, its messages, and what it rejects.
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -109,7 +109,7 @@ describe("fourtuple report", () => {
   });
 });
 
-/** The modules that a command loaded: V8 writes down what it has seen. */
+/** Returns the modules that a command loaded, from V8's coverage files. */
 async function modulesOf(...args: string[]): Promise<string> {
   const path = directory();
   await runCli(args, { env: { NODE_V8_COVERAGE: path } });

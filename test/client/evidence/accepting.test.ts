@@ -1,5 +1,5 @@
-// ESTABLISHED at the client is not accepted by the server: what its program has taken decides. Servers here stop accepting in ways
-// that look the same from the client's end.
+// Tests that ESTABLISHED at the client does not mean accepted: only what the server's program has accepted counts.
+// These servers stop accepting in ways that look the same to the client.
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -20,7 +20,7 @@ const HOLD_MS = 1200;
 
 const unaccepted = (count: number, of: number) => [{ kind: "unaccepted", count, of }];
 
-/** Runs to the end of its hold, or holds until `during` has been done. */
+/** Runs to the end of the hold, or holds until `during` is done. */
 async function hold(ip: string, port: number, connections: number, during?: () => void) {
   const durationMs = during ? Number.POSITIVE_INFINITY : HOLD_MS;
   const run = await startClient({ to: endpoint({ ip, port }), connections, durationMs });
@@ -220,10 +220,11 @@ describe("greetings", () => {
       () => run.snapshot().greeted,
       (count) => count === 20,
     );
-    // The others have waited no longer than those: on a busy host, too, whose stop may come some seconds late.
+    // The other connections have waited no longer than the greeted ones did, even if the stop is some seconds late on a
+    // busy host.
     const result = await within("the end", run.stop());
     expect(result).toMatchObject({ outcome: "met", greetings: { greeted: 20, ungreeted: 0, awaited: 10 } });
-    // A host that was busy has a note of its own.
+    // A busy host adds its own note.
     expect(explainRun(result).notes).toContainEqual(expect.stringMatching(/spoke first on 20 connections.*on 10$/));
   });
 
@@ -259,7 +260,7 @@ s.bind((sys.argv[1], int(sys.argv[2])))
 s.listen(1024)
 held = []
 `;
-/** As many servers: accept() says EMFILE, and is tried again a little later. */
+/** Servers that retry: accept() fails with EMFILE and is called again a little later. */
 const SERVER_THAT_WAITS_FOR_DESCRIPTORS = `${LISTEN}
 while True:
     try: held.append(s.accept())

@@ -1,4 +1,4 @@
-// The ages of connections that are lost and kept, against plain lists of the same.
+// Tests the ages of lost and kept connections against plain lists.
 import fc from "fast-check";
 import { expect, it, vi } from "vitest";
 import { LossStats } from "../../../src/client/evidence/loss-stats.js";
@@ -16,7 +16,7 @@ const NAMES = [
 ] as const;
 const NOW = 10_000;
 
-/** What the counters say of connections established at these times, some of them lost at these. */
+/** Returns the counters for connections established at these times, some of them lost after the given times. */
 function measure(connections: readonly { readonly at: number; readonly lostAfter?: number | undefined }[]) {
   const counters = new Float64Array(64);
   const ages = new LossStats(counters, connections.length);
@@ -31,7 +31,7 @@ function measure(connections: readonly { readonly at: number; readonly lostAfter
 }
 
 const connection = fc.record({
-  // Few moments: many are the same.
+  // A small range, so that many values coincide.
   at: fc.integer({ min: 1, max: 12 }),
   lostAfter: fc.option(fc.integer({ min: 0, max: 4000 }), { nil: undefined }),
 });

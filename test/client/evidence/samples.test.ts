@@ -1,4 +1,4 @@
-// A run's course stays small however long it lasts, and keeps its shape.
+// Tests that a run's samples stay few however long it lasts, and keep the shape of the curve.
 import { describe, expect, it } from "vitest";
 import { Samples } from "../../../src/client/evidence/samples.js";
 

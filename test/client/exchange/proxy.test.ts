@@ -1,4 +1,5 @@
-// The PROXY protocol's header is the first that a server hears, with the addresses that it sees itself.
+// Tests that the PROXY protocol header is the first data that a server receives, with the addresses that the server
+// sees.
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -54,7 +55,7 @@ listen front
       start("haproxy", ["-db", "-f", file]);
       await until("haproxy listens", () => listeningAt({ ip, port }) === 1);
       const run = await startClient({ to: `${ip}:${port}`, connections: 50, proxyProtocol: version, ...HOLD });
-      // haproxy goes on to the server only when it has read a header that is right.
+      // haproxy connects to the server only after a valid header.
       await until(
         "50 at the server behind it",
         () => server.snapshot().open,

@@ -1,4 +1,4 @@
-// Messages without an answer count as late as they are at the end.
+// Tests that unanswered messages count with their age at the end of the run.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { MessageAges } from "../../../src/client/messages/ages.js";
@@ -26,7 +26,7 @@ describe("ages", () => {
         expect(youngestUs).toBeCloseTo(5000, -1);
         const oldestUs = (nowMs - Math.min(...dues)) * 1000;
         expect(histogram.max).toBeLessThanOrEqual(oldestUs * 1.001 + 1);
-        // The spans are a thousandth of the time or two.
+        // Each span covers one or two thousandths of the time.
         expect(histogram.max).toBeGreaterThan(oldestUs - nowMs * 1000 * 0.003 - 10_000);
       }),
       { numRuns: 60 },

@@ -1,4 +1,4 @@
-// What a run says of its messages beside peers that do not simply echo them: real servers and sockets.
+// Tests a run's message results with peers that do not simply echo, on real servers and sockets.
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -14,7 +14,7 @@ import { until, within } from "../../support/until.js";
 
 const MESSAGES = { connections: 5, message: "ping", messageRatePerSec: 20 };
 
-/** A run with messages to its natural end. */
+/** Runs messages to the normal end of the run. */
 async function play(options: ConnectOptions) {
   const run = await startClient({ ...MESSAGES, durationMs: 600, ...options });
   return within("the end", run.done);
@@ -44,7 +44,7 @@ describe("messages without answers", () => {
     expect(result.misses).toEqual([{ kind: "unanswered", count: unanswered, of: sent }]);
     expect([due, sent, missed]).toEqual([sent, answered + unanswered, 0]);
     expect(unanswered).toBeGreaterThan(100);
-    // More than a tenth have waited for a second at least: the drain's.
+    // More than a tenth have waited at least a second, the time of the drain.
     expect(result.latency.roundTrip.count).toBe(due);
     expect(result.latency.roundTrip.p90Us).toBeGreaterThan(800_000);
     expect(youngestUnansweredUs).toBeGreaterThan(800_000);
@@ -167,13 +167,13 @@ http { access_log off; server { listen ${ip}:${port}; return 200 "yes"; } }`,
     ["one byte changed", (data) => Buffer.from(data.toString().replaceAll("g", "G"))],
   ])("to the last byte: %s is no answer", async (_, answer) => {
     const server = await startForeignServer((socket) => {
-      // Each message of its own: several come at once when this process stood still.
+      // Answer each message separately: several arrive at once if this process was delayed.
       socket.on("data", (data) => {
         for (let at = 0; at < data.length; at += 4) socket.write(answer(data.subarray(at, at + 4)));
       });
     });
     const { messages, misses } = await play({ to: server.at });
-    // One answer of a hundred may come alone.
+    // One answer in a hundred may arrive alone.
     expect(messages!.answered).toBeLessThanOrEqual(5);
     expect(misses[0]).toMatchObject({ kind: "unanswered", of: messages!.sent });
     expect(messages!.wrongBytes + messages!.unaskedBytes).toBeGreaterThan(messages!.sent);
@@ -193,11 +193,11 @@ describe("messages that are due", () => {
     });
     const { messages, traffic, outcome } = await within("the end", run.done);
     expect(outcome).toBe("met");
-    // Within the hold, which is an interval, each has had its turn.
+    // The hold lasts one interval, in which each connection sends once.
     expect(traffic.answeringConnections).toBe(1000);
     expect(messages).toMatchObject({ sent: messages!.due, answered: messages!.due, missed: 0, unanswered: 0 });
     expect(messages!.due).toBeGreaterThanOrEqual(1000);
-    // In the ramp half of them, on the average.
+    // During the ramp, half of them send on average.
     expect(messages!.due).toBeLessThan(3000);
   });
 
@@ -225,7 +225,7 @@ describe("messages that are due", () => {
     );
     const before = arrived;
     client.child.kill("SIGCONT");
-    // The time itself is measured: what would have been made up for are 750 messages.
+    // Measure the elapsed time itself; a catch-up burst would be 750 messages.
     const fromMs = performance.now();
     await delay(100);
     const inMs = performance.now() - fromMs;
@@ -260,7 +260,7 @@ describe("messages that are due", () => {
     });
     const run = await startClient({ to: server.at, connections: 2, message, messageRatePerSec: 20, durationMs: 3000 });
     await until("the end of the stall", () => !stalls);
-    // What was owed is answered soon: then only what comes now is measured.
+    // The outstanding answers arrive soon; only later ones are measured.
     await until(
       "no answer is owed",
       () => run.snapshot(),
@@ -271,7 +271,7 @@ describe("messages that are due", () => {
     expect(outcome).toBe("met");
     expect(messages).toMatchObject({ answered: messages!.due, missed: 0, wrongBytes: 0, unaskedBytes: 0 });
     expect(latency.roundTrip.count).toBeGreaterThan(10);
-    // Shifted by the stall they would all take 1.5 s.
+    // If the stall shifted the answers, each would take 1.5 s.
     expect(latency.roundTrip.p50Us).toBeLessThan(500_000);
   });
 });
@@ -287,7 +287,7 @@ describe("thresholds", () => {
     const slow = await connect(...messages, "--max-p99", "0.001ms");
     expect(slow.code).toBe(1);
     expect(slow.stdout).toMatch(/^target missed: .* p99 .* \(at most 1 µs allowed\)/);
-    // Without messages it is about connecting.
+    // Without messages, the threshold applies to connecting.
     expect((await connect("--max-p99", "0.001ms")).stdout).toMatch(/^target missed: .* p99 /);
     const rate = await connect("--min-rate", "1m");
     expect([rate.code, rate.stdout]).toEqual([

@@ -1,9 +1,9 @@
-// When messages are due, without a clock and without a socket.
+// Tests when messages are due, without a clock or a socket.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { MessageSchedule } from "../../../src/client/messages/schedule.js";
 
-/** Walks the cursor up to `untilMs`. @returns round and slot of each message, and when it was due */
+/** Advances the cursor up to `untilMs`. @returns the round, slot and due time of each message */
 function walk(schedule: MessageSchedule, untilMs: number, end = 0): [number, number, number][] {
   const messages: [number, number, number][] = [];
   while (schedule.nextMs <= untilMs) {
@@ -48,11 +48,11 @@ describe("a schedule of messages", () => {
     schedule.wake(310);
     expect(walk(schedule, 310).map(([, , dueMs]) => dueMs)).toEqual([100, 200, 300]);
     expect(schedule.movedMs).toBe(0);
-    // Due at 400; it stood still for 4 s.
+    // The next message was due at 400; the process was suspended for 4 s.
     schedule.promise(400);
     schedule.wake(4400);
     expect(schedule.movedMs).toBe(4000);
-    // One message in each interval, as before; those that were due meanwhile are 4 s late, the others are not.
+    // Still one message per interval: those due meanwhile are 4 s late, the others are on time.
     expect(walk(schedule, 4400)).toEqual([[5, 0, 400]]);
     const later = walk(schedule, 8800);
     expect(later.slice(0, 3).map(([, , dueMs]) => dueMs)).toEqual([500, 600, 700]);
@@ -87,7 +87,7 @@ describe("a schedule of messages", () => {
             nowMs = Math.max(nowMs, schedule.nextMs) + pauseMs;
             const before = schedule.nextMs;
             schedule.wake(nowMs);
-            // No burst: a quarter of a second is caught up at most.
+            // No burst: at most a quarter of a second is caught up.
             if (pauseMs > 250) expect(schedule.nextMs).toBeCloseTo(before + pauseMs, 3);
             for (const [round, slot, dueMs] of walk(schedule, nowMs)) {
               expect(dueMs).toBeLessThanOrEqual(schedule.sendMs(round, slot) + 1e-6);
@@ -118,11 +118,11 @@ describe("a schedule of messages", () => {
     const schedule = new MessageSchedule(1000, 100, 2);
     schedule.wake(1000);
     walk(schedule, 1000);
-    // One of 1,000 ms: what was due up to 2,050 is late by it.
+    // A pause of 1,000 ms delays the messages due up to 2,050.
     schedule.promise(1050);
     schedule.wake(2050);
     walk(schedule, 2050);
-    // Another of 500 ms, among messages that the first one has made late already.
+    // Another pause of 500 ms, among messages already delayed by the first.
     schedule.promise(2100);
     schedule.wake(2600);
     expect(schedule.movedMs).toBe(1500);
@@ -136,7 +136,7 @@ describe("a schedule of messages", () => {
       [12, 0],
     ].map(([round, slot]) => schedule.dueMs(round!, slot!));
     expect(due).toEqual([1000, 1050, 1550, 2100, 2500, 3550, 3600]);
-    // Slots beyond the turns share the end of their round.
+    // Slots beyond the number of turns are due at the end of their round.
     expect([schedule.dueMs(1, 2), schedule.dueMs(1, 9)]).toEqual([1100, 1100]);
   });
 

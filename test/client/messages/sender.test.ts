@@ -1,4 +1,4 @@
-// The sender against a simple model: a peer that stalls, takes parts of messages and sends parts of answers.
+// Tests the sender against a simple model: a peer that stalls, reads parts of messages and sends parts of answers.
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import fc from "fast-check";
@@ -21,7 +21,9 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-/** A sender with a clock and a kernel of the test's own: each connection's socket buffer takes so many bytes. */
+/**
+ * Returns a sender with a fake clock and a fake kernel in which each socket buffer accepts a limited number of bytes.
+ */
 function setUp(slots = CONNECTIONS) {
   clock.ms = 1000;
   const room = new Array<number>(slots).fill(Number.POSITIVE_INFINITY);
@@ -107,7 +109,7 @@ describe("the messages of connections whose peers stall", () => {
             room[each.slot] = Number.POSITIVE_INFINITY;
             sender.resume(each.slot);
           } else {
-            // As much as the peer has read, at most.
+            // At most as much as the peer has read.
             answer(each.slot, Math.min(each.bytes, taken[each.slot]! - answered[each.slot]!));
           }
         }
@@ -117,7 +119,8 @@ describe("the messages of connections whose peers stall", () => {
         expect(counters[COUNTER.dueMessages]).toBe(due);
         expect(counters[COUNTER.sentMessages]).toBe(taken.reduce((sum, bytes) => sum + Math.floor(bytes / 10), 0));
 
-        // The end: what is due and not sent is missed, what is sent and not answered is unanswered.
+        // At the end, messages that were due but not sent count as missed, and those sent but not answered as
+        // unanswered.
         Atomics.store(memory.control, CONTROL.paused, 1);
         sender.sendDue(clock.ms, CONNECTIONS);
         sender.finish(0);
@@ -152,7 +155,7 @@ describe("the messages of connections whose peers stall", () => {
   it("that were due in the moment before the end are sent, not missed", () => {
     const { sender, memory } = setUp();
     sender.sendDue(clock.ms, CONNECTIONS);
-    // All three, and the end, while the thread had no CPU.
+    // Three messages became due, and the run ended, while the thread had no CPU.
     clock.ms += INTERVAL_MS;
     Atomics.store(memory.control, CONTROL.paused, 1);
     sender.sendDue(clock.ms, CONNECTIONS);
@@ -172,7 +175,7 @@ describe("the messages of connections whose peers stall", () => {
     }
     Atomics.store(memory.control, CONTROL.paused, 1);
     sender.sendDue(clock.ms, slots);
-    // What is due is sent for a moment more.
+    // Due messages are still sent for a moment.
     clock.ms += INTERVAL_MS + 1;
     sender.sendDue(clock.ms, slots);
     sender.finish(0);
@@ -205,7 +208,7 @@ describe("the messages of connections whose peers stall", () => {
     sender.finish(250);
     const { counters } = memory;
     expect([counters[COUNTER.unansweredMessages], counters[COUNTER.inFlightMessages]]).toEqual([3, 2]);
-    // Only those that are late count in the percentiles.
+    // Only late messages count in the percentiles.
     expect(latenciesUs).toHaveLength(3);
     expect(counters[COUNTER.youngestUnansweredUs]).toBe(300_000);
   });
@@ -233,10 +236,10 @@ describe("what the sender keeps of a connection", () => {
     const before = process.memoryUsage();
     const { exchange } = setUp(1);
     for (let slot = 0; slot < slots; slot++) exchange.opened(slot);
-    // What it outgrew is not its any more.
+    // Frees the arrays that it has outgrown.
     collectGarbage();
     const after = process.memoryUsage();
-    // Doubled when it grows.
+    // The arrays double when they grow.
     expect((after.arrayBuffers - before.arrayBuffers) / slots).toBeLessThan(2 * 27);
     expect((after.heapUsed - before.heapUsed) / slots).toBeLessThan(4);
   });

@@ -1,4 +1,4 @@
-// A ramp that leads nowhere ends: after some thousand failures, or a time-out without an answer.
+// Tests that a hopeless ramp ends: after some thousand failures, or after a time-out without an answer.
 import { execFileSync } from "node:child_process";
 import { describe, expect, it } from "vitest";
 import { GiveUp, type RampCounts } from "../../../src/client/ramp/give-up.js";
@@ -13,7 +13,7 @@ import { within } from "../../support/until.js";
 const NOTHING: RampCounts = { ready: 0, failed: 0, timedOut: 0 };
 const TIMED_OUT: RampCounts = { ready: 0, failed: 100, timedOut: 100 };
 
-/** Looks each 50 ms from `fromMs` until `toMs`. @returns the first reason, with the moment */
+/** Checks every 50 ms from `fromMs` until `toMs`. @returns the first reason and its time */
 function lookFor(giveUp: GiveUp, counts: RampCounts, fromMs: number, toMs: number): [string, number] | undefined {
   for (let ms = fromMs; ms <= toMs; ms += 50) {
     const reason = giveUp.check(ms, counts);
@@ -76,7 +76,7 @@ describe("a ramp of a million", () => {
     const { outcome, gaveUp, rampMs, diagnosis }: ConnectResult & { diagnosis: Diagnosis } = resultOf(stdout);
     expect(outcome).toBe("missed");
     expect(gaveUp!.reason).toBe("unanswered");
-    // A thousand time-outs one after the other before; the rest is a busy machine's.
+    // A thousand time-outs in sequence would take far longer; the margin is for a busy machine.
     expect(rampMs).toBeLessThan(10_000);
     expect(diagnosis.notes.join()).toMatch(
       /no handshake was answered for a full connect timeout; [\d,]+ were not attempted/,

@@ -1,4 +1,4 @@
-// Servers whose greeting comes late, seldom or never: they hold up neither the ramp nor the verdict.
+// Tests servers that greet late, seldom or never: they delay neither the ramp nor the verdict.
 import type { Socket } from "node:net";
 import { describe, expect, it } from "vitest";
 import { Greetings } from "../../../src/client/ramp/greetings.js";
@@ -10,7 +10,7 @@ import { resultOf, runCli } from "../../support/process.js";
 import { until, within } from "../../support/until.js";
 
 const WINDOW = { connections: 1000, concurrency: 50, durationMs: Number.POSITIVE_INFINITY };
-// With a window of 50, waiting for a second each time would take 20 s.
+// With a window of 50, waiting a second each time would take 20 s.
 const SOON_MS = 6000;
 
 async function rampTo(onSocket: (socket: Socket, number: number) => void, options: Partial<ConnectOptions> = {}) {
@@ -18,7 +18,7 @@ async function rampTo(onSocket: (socket: Socket, number: number) => void, option
   const server = await startForeignServer((socket) => onSocket(socket, accepted++));
   const run = await startClient({ to: server.at, ...WINDOW, ...options });
   await within("the ramp's end", run.ready);
-  // The server is in this thread: it takes its time to accept what the kernel has ESTABLISHED for it.
+  // The server runs in this thread, so it accepts some time after the kernel shows ESTABLISHED.
   await until("all accepted", () => accepted === run.snapshot().established);
   return within("the end", run.stop());
 }
@@ -27,7 +27,7 @@ const greet = (socket: Socket) => socket.write("hello");
 
 describe("the window of connections in flight", () => {
   it("is not held by a server that greets 1.2 s late", async () => {
-    // Its greetings come while the second half is opened.
+    // The greetings arrive while the second half is opened.
     const pace = { connections: 3000, connectRatePerSec: 1250 };
     const result = await rampTo((socket) => setTimeout(() => greet(socket), 1200).unref(), pace);
     expect(result).toMatchObject({ isTargetMet: true, established: 3000 });
@@ -45,8 +45,8 @@ describe("the window of connections in flight", () => {
     const result = await rampTo((socket, number) => number < 20 && greet(socket));
     expect(result.established).toBe(1000);
     expect(result.rampMs).toBeLessThan(SOON_MS);
-    // Connections that it does not greet were waited for, and that is said: where the first greeting came promptly, and in time. On a busy
-    // host the server, which has this thread, may be late with it.
+    // The run waited for connections without a greeting, and reports it if the first greeting came promptly. On a busy
+    // host, the server, which runs in this thread, may greet late.
     const firstMs = result.latency.firstByte.minUs / 1000;
     if (firstMs < 50 && firstMs < result.rampMs / 2) expect(result.rampShares!.greetings).toBeGreaterThan(0.1);
   });
@@ -63,7 +63,7 @@ describe("the window of connections in flight", () => {
   });
 
   it("is said to have held the ramp back where greetings were all it waited for", async () => {
-    // Greetings that were asked for are awaited however late they come.
+    // Required greetings are awaited however late they are.
     const late = (socket: Socket) => setTimeout(() => greet(socket), 50).unref();
     const result = await rampTo(late, { connections: 300, closeAfterGreeting: true });
     expect(result).toMatchObject({ isTargetMet: true, greeted: 300 });
@@ -98,7 +98,7 @@ describe("--close-after-greeting", () => {
       outcome: "limited",
       finding: { limit: "peer-silent", whose: "peer", fix: expect.stringContaining("--close-after-greeting") },
     });
-    // A second of waiting for greetings, after some milliseconds of opening.
+    // Waiting for greetings takes a second, opening some milliseconds.
     const { greetings, cpu } = result.rampShares!;
     expect(greetings).toBeGreaterThan(0.5);
     expect(cpu).toBeLessThan(0.3);
@@ -190,7 +190,7 @@ describe("greetings", () => {
     expect([steady.areAwaited, silent.areAwaited]).toEqual([true, false]);
     silent.cameUnawaited(5, 1);
     expect(silent.areAwaited).toBe(false);
-    // Those that wait already go at once.
+    // Connections that are already waiting are given up at once.
     expect([steady.gaveUp(10), silent.gaveUp(10)]).toEqual([false, true]);
   });
 

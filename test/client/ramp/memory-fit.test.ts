@@ -1,11 +1,11 @@
-// How sure the kernel memory of a connection is, out of readings of the whole host's memory.
+// Tests the uncertainty of the kernel memory per connection, from readings of the whole host's memory.
 import { describe, expect, it } from "vitest";
 import { isMeasurable, MemoryFit } from "../../../src/client/ramp/memory-fit.js";
 
 const EACH = 8000;
 const GIB = 2 ** 30;
 
-/** A ramp to 100,000 in 2 s, then a hold of 2 s; `noise` is what others add at a moment, in bytes. */
+/** Runs a ramp to 100,000 in 2 s, then a hold of 2 s; `noise` returns the bytes that other programs add at a time. */
 function run(noise: (ms: number) => number): number | undefined {
   const fit = new MemoryFit();
   for (let ms = 0; ms <= 2000; ms += 50) fit.grown(50 * ms, 4 * GIB + EACH * 50 * ms + noise(ms));
@@ -25,7 +25,7 @@ describe("the memory of a connection", () => {
   });
 
   it("is off by what others take in the hold, in which nothing of the run's changes", () => {
-    // As much as 5,000 bytes for each connection, in a straight line with the ramp.
+    // Linear noise that adds up to 5,000 bytes per connection over the ramp.
     const error = run((ms) => ms * 250_000)!;
     expect(error).toBeGreaterThan(4900);
     expect(isMeasurable(EACH + 5000, error)).toBe(true);

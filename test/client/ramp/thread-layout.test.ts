@@ -83,7 +83,7 @@ describe("the layout", () => {
           const layout = layOutThreads(connections, size, used, cores);
           expect(layout.workers).toBeGreaterThanOrEqual(1);
           expect(layout.active).toBe(Math.min(cores, layout.workers));
-          // Few threads: with many, their own descriptors are more than is set aside for them, see below.
+          // Few threads: with many, their own descriptors exceed the number set aside for them, see below.
           fc.pre(layout.workers <= 6);
           expect(shareOf(layout, 0) + used + 4 * layout.workers).toBeLessThanOrEqual(size);
         },
@@ -122,10 +122,10 @@ describe("the layout", () => {
 describe("a table that bounds a run", () => {
   it("is met with the fewest threads that do, and no more than still add room", () => {
     expect(layOutThreads(50_000, 1024, 25, 2)).toEqual({ connections: 50_000, workers: 74, active: 2 });
-    // 975 and 976 descriptors free: a thread more would leave each less than half.
+    // With 975 and 976 free descriptors, another thread would leave each less than half.
     expect(layOutThreads(1e9, 1024, 25, 2).workers).toBe(121);
     expect(layOutThreads(1e9, 1024, 24, 2).workers).toBe(122);
-    // 1,000 over two threads: 500 beside the four descriptors of each.
+    // 1,000 connections over two threads: 500 plus the four descriptors of each thread.
     expect(layOutThreads(1000, 24 + 508, 0, 2).workers).toBe(2);
     expect(layOutThreads(1000, 24 + 507, 0, 2).workers).toBe(3);
     expect(layOutThreads(2000, 24 + 1007, 0, 2).workers).toBe(3);

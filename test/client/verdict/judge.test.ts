@@ -1,4 +1,4 @@
-// The verdict on a run's misses, and their words.
+// Tests the verdict on a run's misses and its text.
 
 import { describe, expect, it } from "vitest";
 import { judge, missPhrases, outcomeOf } from "../../../src/client/verdict/verdict.js";

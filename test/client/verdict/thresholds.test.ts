@@ -1,4 +1,4 @@
-// What --max-failed, --max-p99 and --min-rate make of a run: at the limit it is met, just past it missed.
+// Tests --max-failed, --max-p99 and --min-rate: a value at the limit meets the target, one just beyond misses it.
 
 import { describe, expect, it } from "vitest";
 import { allowedFailures } from "../../../src/planning/parse-run-spec.js";
@@ -43,7 +43,7 @@ function measured(overrides: object = {}) {
   return { ...run, latency: { connect: summarizeLatency(connect), roundTrip: summarizeLatency(roundTrip) } };
 }
 
-/** A run whose 99th percentiles are these. */
+/** Returns a run with these 99th percentiles. */
 function withP99(connectMs: number, roundTripMs?: number) {
   const run = measured();
   const { connect, roundTrip } = run.latency;

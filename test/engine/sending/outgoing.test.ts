@@ -1,4 +1,4 @@
-// What connections have to send, against a model: a peer that takes what it likes, when it likes.
+// Tests the send queue against a model: a peer that accepts any number of bytes at any time.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Outgoing } from "../../../src/engine/sending/outgoing.js";
@@ -9,7 +9,7 @@ import { NativeBuffer } from "../../../src/linux/syscalls/libc.js";
 const CONSTANTS = ["hello", "", "a longer constant", "x"];
 const SLOTS = 3;
 
-/** Peers that each take so many bytes, and an Outgoing towards them. */
+/** Returns an Outgoing and its peers, each with a limited number of bytes that it accepts. */
 function setUp() {
   const room = new Array<number>(SLOTS).fill(Number.POSITIVE_INFINITY);
   const taken = new Array<string>(SLOTS).fill("");

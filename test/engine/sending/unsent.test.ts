@@ -1,11 +1,11 @@
-// What is kept of answers that peers do not take, by itself.
+// Unit tests for the store of answers that peers do not read.
 import { expect, it } from "vitest";
 import { Unsent } from "../../../src/engine/sending/unsent.js";
 import { NativeBuffer } from "../../../src/linux/syscalls/libc.js";
 
 const CHUNKS = 1024;
 
-/** Takes `most` bytes of each send, and keeps them. */
+/** Returns a sender that accepts at most `most` bytes per call and records them. */
 function takingSender(most: number) {
   const taken: number[] = [];
   const send = (_slot: number, { bytes }: NativeBuffer, offset: number, length: number) => {
@@ -27,7 +27,7 @@ it("has one bound for the threads together, and room again when one is done", ()
   expect([one.hasRoom, other.hasRoom]).toEqual([false, false]);
   one.drop(0);
   expect([one.hasRoom, other.hasRoom]).toEqual([true, true]);
-  // Nothing is kept for these: nothing changes.
+  // Nothing is stored for these slots, so dropping them has no effect.
   one.drop(0);
   one.drop(CHUNKS * 5);
   expect(other.keep(CHUNKS + 1, bytes, 0, 3)).toBe(true);

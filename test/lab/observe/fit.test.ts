@@ -12,7 +12,7 @@ describe("the line through points", () => {
   });
 
   it("has the slope, its error and r² of a textbook's example", () => {
-    // Anscombe's first set: y = 3.00 + 0.500 x, standard error 0.118, r² 0.667.
+    // First data set of Anscombe's quartet: y = 3.00 + 0.500 x, standard error 0.118, r² 0.667.
     const xs = [10, 8, 13, 9, 11, 14, 6, 4, 12, 7, 5];
     const ys = [8.04, 6.95, 7.58, 8.81, 8.33, 9.96, 7.24, 4.26, 10.84, 4.82, 5.68];
     const { slope, intercept, slopeError, r2 } = fitLine(xs.map((x, i) => [x, ys[i]!] as const))!;

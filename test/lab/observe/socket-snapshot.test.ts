@@ -1,4 +1,5 @@
-// What is seen of a port over loopback, where strangers have the same table, ports and addresses: the lab's own only.
+// Tests snapshots of a port over loopback, where other programs share the table, the ports and the addresses: only the
+// lab's own sockets count.
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { describe, expect, it, onTestFinished } from "vitest";
@@ -8,7 +9,7 @@ import type * as Places from "../../../src/lab/testbed/testbed.js";
 import { startForeignServer } from "../../support/peers.js";
 import { until } from "../../support/until.js";
 
-// It starts a program that lies beside it.
+// Loaded from dist, as it starts a program in the same folder.
 const { countLocalPorts, takeSnapshot } = (await import(
   new URL("../../../dist/lab/observe/socket-snapshot.js", import.meta.url).href
 )) as typeof SocketSnapshot;
@@ -19,7 +20,7 @@ const { openTestbed } = (await import(
 const OURS = 10;
 const STRANGERS = 3;
 
-/** Opens a stranger's connections, which end with the test. */
+/** Opens connections of another program, closed at the end of the test. */
 async function join(host: string, port: number, localAddress: string): Promise<void> {
   const sockets: Socket[] = Array.from({ length: STRANGERS }, () => connect({ host, port, localAddress }));
   onTestFinished(() => {
@@ -32,7 +33,8 @@ describe("a snapshot of a port", () => {
   it("counts the lab's sockets, not those of strangers on the same port and addresses", async () => {
     await using testbed = await openTestbed({ loopback: true });
     const { serverIp, clientIps } = testbed.description;
-    // The stranger first, at a port below the ephemeral range: of those some are taken by clients, whose address that is, too.
+    // The foreign server comes first, on a port below the ephemeral range: other clients with the source address
+    // 127.0.0.1 already use some of the ephemeral ports.
     const { port } = await startForeignServer(undefined, "127.0.0.1");
     await testbed.server.run(["serve", `${serverIp}:${port}`, "--log", "none", "--json"]).prints(/"port"/);
     const sources = ["--source-ip", clientIps, "--source-port", "2001-2009", "--close", "rst"];
@@ -45,7 +47,7 @@ describe("a snapshot of a port", () => {
     });
     await join(serverIp, port, "127.0.0.1");
     await join("127.0.0.1", port, testbed.client.ips[0]!);
-    // Both ends: the server's is there when the handshake's last packet has come.
+    // Both ends must be counted: the server's end exists once the last packet of the handshake has arrived.
     const [onServer, onClient] = await until(
       "the held connections",
       async () =>

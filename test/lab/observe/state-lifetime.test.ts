@@ -1,4 +1,4 @@
-// How long sockets stay: judged by what the kernel's timers said and by when they were gone.
+// Tests the verdict on how long sockets stay in a state, from the kernel's timers and from the time they disappeared.
 import { describe, expect, it } from "vitest";
 import { judgeLifetime } from "../../../src/lab/observe/lifetime-verdict.js";
 import type { Seen, StateLifetime } from "../../../src/lab/observe/state-lifetime.js";

@@ -1,4 +1,4 @@
-// The moments that are named above the charts over time.
+// Tests the labels of moments above the charts over time.
 import { expect, it } from "vitest";
 import { momentsOf } from "../../../dist/lab/observe/timeline.js";
 import type { ConnectResult } from "../../../dist/results/connect.js";

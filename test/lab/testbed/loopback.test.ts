@@ -1,4 +1,5 @@
-// Loopback in the place of two hosts: asked for, or chosen where namespaces cannot be made, and then it says why.
+// Tests loopback as a replacement for two hosts: on request, or as a fallback with a stated reason if namespaces cannot
+// be created.
 
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, symlinkSync } from "node:fs";
@@ -8,7 +9,7 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import { openTestbed } from "../../../src/lab/testbed/testbed.js";
 import { AS_USER, canMakeUserNamespaces, openedBy, startLab } from "../../support/lab.js";
 
-/** A folder with these programs only, for PATH. */
+/** Returns a folder with only these programs, to be used as PATH. */
 function makePath(...programs: readonly string[]): string {
   const folder = mkdtempSync(join(tmpdir(), "fourtuple-lab-"));
   onTestFinished(() => rmSync(folder, { recursive: true }));
@@ -34,7 +35,7 @@ describe("where it is chosen", { timeout: 60_000 }, () => {
   });
 
   it.skipIf(!canMakeUserNamespaces())("says that the kernel allows no namespace", async () => {
-    // A user namespace around it has limits of its own.
+    // An enclosing user namespace can set its own limit.
     const forbid = 'echo 0 >/proc/sys/user/max_net_namespaces && exec "$@"';
     const prefix = [...AS_USER, "unshare", "--user", "--map-root-user", "sh", "-c", forbid, "sh"];
     const { description } = await openedBy(startLab({ prefix }));

@@ -1,4 +1,4 @@
-// The lab's two hosts: what runs in them meets, and each has tables and settings of its own.
+// Tests the lab's two hosts: programs in them can reach each other, and each host has its own tables and settings.
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { onSnapshot } from "../../../src/client/event-stream.js";
 import { openTestbed, type Testbed } from "../../../src/lab/testbed/testbed.js";
@@ -33,7 +33,7 @@ describe.skipIf(!canMakeNamespaces())("two namespaces", () => {
     const serving = testbed.server.run(["serve", "10.77.0.1:0", "--log", "none", "--json"]);
     const [, port] = await serving.prints(/"port":(\d+)/);
     const to = `10.77.0.1:${port}`;
-    // Four ports of each of 250 addresses.
+    // Four ports on each of 250 addresses.
     const sources = ["--source-ip", "10.77.1.51-10.77.2.44", "--source-port", "2001-2004"];
     const connecting = testbed.client.run(["connect", to, ...sources, "-c", "1000", "-T", "10m", "--json"]);
     await new Promise<void>((resolve) => {
@@ -42,7 +42,7 @@ describe.skipIf(!canMakeNamespaces())("two namespaces", () => {
     const rowsOf = async (host: "server" | "client") =>
       (await testbed[host].exec("ss", ["-Htn", "state", "established"])).trim().split("\n");
     const endpoints = (row: string) => row.trim().split(/\s+/).slice(2) as [string, string];
-    // The last packet of a handshake is the server's to hear, after the client has taken it for done.
+    // The server receives the last packet of a handshake after the client is already ESTABLISHED.
     const accepted = await until(
       "the server's ends",
       async () => (await rowsOf("server")).map(endpoints),

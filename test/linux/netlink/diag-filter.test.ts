@@ -8,7 +8,7 @@ interface Subject {
   readonly remote: { readonly port: number; readonly ip: number };
 }
 
-/** What the kernel does with a program: inet_diag_bc_run() in net/ipv4/inet_diag.c, IPv4 only. */
+/** Interprets a program as the kernel does: inet_diag_bc_run() in net/ipv4/inet_diag.c, IPv4 only. */
 function runBytecode(code: Uint8Array, { local, remote }: Subject): boolean {
   const view = new DataView(code.buffer, code.byteOffset, code.length);
   let left = code.length;
@@ -86,11 +86,11 @@ describe("the bytecode", () => {
   });
 
   it("compares an IPv6 prefix with all of its bytes, and an interface with its number", () => {
-    // struct inet_diag_hostcond: AF_INET6, prefix length, two of padding, port -1, sixteen of address.
+    // struct inet_diag_hostcond: AF_INET6, prefix length, two bytes of padding, port -1, 16 bytes of address.
     const prefix = Uint8Array.from({ length: 16 }, (_, i) => 0x20 + i);
     const address = compileDiagFilter({ end: "remote", family: 6, prefix, prefixBits: 61 })!;
     expect(Buffer.from(address).toString("hex")).toBe(`081c20000a3d0000ffffffff${Buffer.from(prefix).toString("hex")}`);
-    // A second word behind the operation: the number of lo.
+    // The second word after the operation is the interface index of lo.
     expect(Buffer.from(compileDiagFilter({ zone: "lo" })!).toString("hex")).toBe("09080c0001000000");
   });
 
@@ -107,7 +107,7 @@ describe("the bytecode", () => {
   it("is taken by the kernel's own audit", () => {
     fc.assert(
       fc.property(filter, (filter) => {
-        // LISTEN only: the kernel then leaves the large table of connections alone.
+        // LISTEN only: the kernel then skips the large table of connections.
         const dump = new DiagDump({ states: 1 << 10, filter: compileDiagFilter(filter) });
         while (dump.next(() => true));
         dump.close();
@@ -128,7 +128,8 @@ describe("the bytecode", () => {
     expect(compileDiagFilter({ any: Array.from({ length: 10_000 }, (_, i) => part(i)) })).toBeUndefined();
     expect(compileDiagFilter({ any: [] })).toBeUndefined();
     expect(compileDiagFilter({ all: [part(1), { any: [] }] })).toBeUndefined();
-    // 0xff00 bytes are 4080 conditions of 16; each one more than fits makes it none, alone or within others.
+    // 0xff00 bytes hold 4,080 conditions of 16 bytes. One more does not fit, and the result is no filter, whether alone
+    // or nested.
     const [most, over] = [4080, 4081].map(
       (count): DiagFilter => ({ all: Array.from({ length: count }, (_, i) => part(i)) }),
     );

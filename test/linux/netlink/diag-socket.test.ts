@@ -5,7 +5,7 @@ import { DiagSocket } from "../../../src/linux/netlink/diag-socket.js";
 import { DiagDump } from "../../../src/linux/netlink/sock-diag.js";
 import { formatIp, parseIp } from "../../../src/util/address.js";
 
-// Linux 6.18: a server on [::]:7777 with a client from 127.0.0.9:40001, netlink headers included.
+// Captured on Linux 6.18: a server on [::]:7777 with a client from 127.0.0.9:40001, netlink headers included.
 const CLIENT =
   "a40000001400020000000000b5090000020100009c411e617f0000090000000000000000000000007f00000100000000000000000000000000000000e78b89010000000000000000000000000000000000000000e22fa102050008000000000008000f00000000000c0015000100000000000000060016005200000028000700000000000000020000000000001e3c000000000000000000000000000000000000000000";
 const MAPPED =
@@ -14,7 +14,7 @@ const LISTENER =
   "840000001400020000000000b50900000a0a00001e610000000000000000000000000000000000000000000000000000000000000000000000000000e98b8901000000000000000000000000ff010000000000008b2fa102050008000000000005000b000000000008000f00000000000c00150001000000000000000600160012000000";
 const DONE = "140000000300020000000000b509000000000000";
 
-/** Decodes a datagram and copies what the view says of each socket. */
+/** Decodes a datagram and copies the view's fields for each socket. */
 function decode(hex: string) {
   const dump = new DiagDump({ states: 0 });
   dump.close();
@@ -63,7 +63,7 @@ describe("messages captured from a kernel", () => {
   it("may be an error", () => {
     const refused = "240000000200000000000000b5090000eaffffff4800000014000103000000000000000000000000";
     expect(decode(refused)).toMatchObject({ goesOn: false, error: -22, sockets: [] });
-    // The end of a dump tells what cut it short.
+    // NLMSG_DONE carries the error that cut the dump short.
     expect(decode(`140000000300020000000000b5090000f4ffffff`).error).toBe(-12);
   });
 
@@ -136,7 +136,7 @@ it("reads as much of an older kernel's tcp_info as there is", () => {
   expect(info(192)).toMatchObject({ rttMicros: 1234, ackedBytes: 2 ** 40, retransmittedBytes: undefined });
   expect(info(104)).toMatchObject({ rttMicros: 1234, ackedBytes: undefined, receivedBytes: undefined });
   expect(info(100)).toBeUndefined();
-  // An attribute has no more than its length says, and none past the end of its message.
+  // An attribute ends at its declared length, and at the latest at the end of its message.
   const of = (length: number, end: number) => {
     bytes.writeUInt16LE(4 + length, 72);
     return new DiagSocket(bytes).move(0, end).info;
@@ -146,7 +146,9 @@ it("reads as much of an older kernel's tcp_info as there is", () => {
   expect(of(224, 76 + 100)).toBeUndefined();
 });
 
-/** A message of IPv6 at offset 16 of a datagram, with these addresses as bytes and attributes as [type, payload]. */
+/**
+ * Returns an IPv6 message at offset 16 of a datagram, with these addresses as bytes and attributes as [type, payload].
+ */
 function messageOf(
   {
     local = "::",
@@ -215,7 +217,7 @@ describe("the ends of a socket", () => {
       "999999",
     ]);
     expect(messageOf({ local: "fe80::1" }).localAddress).toEqual(parseIp("fe80::1"));
-    // Bound to an interface, and not link-local.
+    // An address that is not link-local has no zone, even if the socket is bound to an interface.
     expect(messageOf({ local: "2001:db8::1", index: 1 }).localIp).toBe("2001:db8::1");
   });
 
@@ -261,7 +263,7 @@ describe("attributes", () => {
   });
 
   it("that are not there are none", () => {
-    // What the memory would be, were the message's own words taken for it.
+    // The values must not be read from the message's own words.
     const socket = messageOf({ local: "1::1", cookie: 5 }, [[SKMEMINFO + 256, MEMORY]]);
     const { memory, chargedBytes, isV6Only, info } = socket;
     expect({ memory, chargedBytes, isV6Only, info }).toEqual({
@@ -288,7 +290,7 @@ describe("attributes", () => {
       [2, new Uint8Array(3)],
     ] as const;
     expect(messageOf({}, [...before, [V6ONLY, Uint8Array.of(1)]]).isV6Only).toBe(true);
-    // The last one may have no payload, and what follows the end is another message's.
+    // The last attribute may have no payload, and the bytes after the end belong to another message.
     const bytes = Buffer.alloc(200);
     bytes.set(messageBytes([[V6ONLY, Uint8Array.of(1)]]), 4);
     expect(new DiagSocket(bytes).move(4, 4 + 72).isV6Only).toBe(false);

@@ -5,7 +5,7 @@ import { DiagDump, diagLocalPort, diagRemotePort, encodeDiagRequest } from "../.
 import { TCP_LISTEN } from "../../../src/linux/syscalls/constants.js";
 import { ownAddress, ownPort } from "../../support/address.js";
 
-// What `ss -Htn state established` sends (iproute2 6.1, captured with strace), its sequence number aside.
+// The request that `ss -Htn state established` sends (iproute2 6.1, captured with strace), without its sequence number.
 const SS_REQUEST = `48000000 14000103 00000000 00000000 02060000 02000000 ${"00".repeat(48)}`.replaceAll(" ", "");
 
 describe("the request", () => {
@@ -31,7 +31,8 @@ describe("a dump", () => {
   let port = 0;
 
   beforeAll(async () => {
-    // Of its own: a port that the kernel chooses may be a source port of somebody's in SYN_SENT.
+    // A port reserved for this test: a port that the kernel chooses may also be another program's source port in
+    // SYN_SENT.
     port = ownPort();
     server = createServer().listen(port, ip);
     await once(server, "listening");

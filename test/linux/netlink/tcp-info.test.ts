@@ -1,8 +1,9 @@
-// struct tcp_info: each field at its place in linux/tcp.h, as long as the kernel's struct is.
+// Tests struct tcp_info: each field is read at its offset in linux/tcp.h, and only if the kernel's struct is long
+// enough.
 import { describe, expect, it } from "vitest";
 import { decodeTcpInfo } from "../../../src/linux/netlink/tcp-info.js";
 
-/** Every byte is its own offset, so that each field names the place that it was read from. */
+/** Each byte equals its own offset, so that the value of a field shows where it was read. */
 const BYTES = Uint8Array.from({ length: 256 }, (_, at) => at);
 const word = (at: number) => at + (at + 1) * 2 ** 8 + (at + 2) * 2 ** 16 + (at + 3) * 2 ** 24;
 const long = (at: number) => Number(BigInt(word(at)) + (BigInt(word(at + 4)) << 32n));

@@ -1,4 +1,4 @@
-// Certificates that OpenSSL makes and reads in this process, beside what its own program says of them.
+// Tests certificates that OpenSSL creates and reads in this process, compared with the output of the openssl program.
 import { execFileSync } from "node:child_process";
 import { X509Certificate } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";

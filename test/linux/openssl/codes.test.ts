@@ -1,4 +1,4 @@
-// The names of TLS failures, by what OpenSSL 3 numbers them.
+// Tests the names of TLS failures by OpenSSL 3's numbers.
 import { describe, expect, it } from "vitest";
 import { isTlsCode, TLS_ALERT, TLS_CERTIFICATE, TLS_REASON, tlsCodeName } from "../../../src/linux/openssl/codes.js";
 

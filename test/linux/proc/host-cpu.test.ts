@@ -1,4 +1,5 @@
-// Whose CPU time it was, out of /proc/stat and this process's own.
+// Tests how CPU time is attributed to this process, its children and other programs, from /proc/stat and
+// /proc/self/stat.
 import { expect, it } from "vitest";
 import { loadBetween, readCpuTimes } from "../../../src/linux/proc/host-cpu.js";
 
@@ -9,7 +10,7 @@ const SELF = (user: number, children: number) => `7 (a (b) c) R 1 2 3 4 5 6 7 8 
 it("is others' less this process's and its children's, as a share of all CPUs", () => {
   const before = readCpuTimes(STAT(1000, 0, 0), SELF(100, 50));
   const after = readCpuTimes(STAT(1500, 100, 400), SELF(200, 150));
-  // 1,000 ticks passed: 500 of programs, 200 of them ours, 100 stolen.
+  // Of 1,000 ticks, 500 were used by programs, 200 of them by ours, and 100 were stolen.
   expect(loadBetween(before, after)).toEqual({ othersShare: 0.3, stealShare: 0.1 });
 });
 

@@ -14,7 +14,7 @@ import {
 describe("on this very system", () => {
   it("has no value for what does not exist", () => {
     expect(readText("/proc/no/such/file")).toBeUndefined();
-    // One more than the largest process number there can be.
+    // One above the largest possible process number.
     expect(readResidentBytes(4_194_305)).toBeUndefined();
   });
 
@@ -67,7 +67,7 @@ describe("on this very system", () => {
     expect(countOpenDescriptors()).toBe(before + 3);
     for (const fd of fds) closeSync(fd);
     expect(countOpenDescriptors()).toBe(before);
-    // One of those that readdir() sees is its own.
+    // One of the descriptors that readdir() lists is its own.
     expect(readdirSync("/proc/self/fd").length - 1).toBe(before);
     expect(availableParallelism()).toBeGreaterThan(0);
   });

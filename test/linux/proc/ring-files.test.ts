@@ -1,4 +1,4 @@
-// Sockets registered in io_urings, read out of the ring's fdinfo.
+// Tests reading the sockets registered in an io_uring from the ring's fdinfo.
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -1,4 +1,4 @@
-// Settings of the kernel: what is there is read whole, what is not there or not allowed is an errno, never a guess.
+// Tests kernel settings: an existing one is read in full; a missing or forbidden one is an errno, never a guess.
 import { describe, expect, it } from "vitest";
 import { probeSysctl, readSysctl, readSysctlNumbers, writeSysctl } from "../../../src/linux/proc/sysctl.js";
 import { EACCES, ENOENT } from "../../../src/linux/syscalls/errno.js";

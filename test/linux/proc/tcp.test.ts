@@ -9,7 +9,7 @@ const folder = mkdtempSync(join(tmpdir(), "proc-tcp-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n";
-// Linux 6.18, as it was printed.
+// Captured on Linux 6.18.
 const V4 =
   "   0: 0900007F:9C41 0100007F:1E61 01 00000007:0000002A 00:00000000 00000000  1000        0 44117986 1 000000008822f592 20 0 0 10 -1                  \n";
 const V6 =

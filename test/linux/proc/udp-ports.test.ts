@@ -1,4 +1,4 @@
-// UDP ports in use: a socket of this very process is seen while it is bound, and not once it has a peer.
+// Tests UDP ports in use: a socket of this process is seen while it is bound, but not once it is connected.
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { expect, it, onTestFinished } from "vitest";

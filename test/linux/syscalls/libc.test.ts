@@ -1,4 +1,4 @@
-// How the C library is reached: a process looks for koffi's native module once.
+// Tests access to the C library: a process searches for koffi's native module only once.
 import { expect, it } from "vitest";
 import { ROOT } from "../../support/library.js";
 import { start } from "../../support/process.js";

@@ -12,7 +12,7 @@ import {
 import { bindTo, closeFd, localAddress, openTcp } from "../../../src/linux/syscalls/socket.js";
 import { formatIp, type IpAddress, parseIp } from "../../../src/util/address.js";
 
-// What getsockname() gave to a C library's caller (Linux 6.18, x64) for sockets bound there.
+// Bytes that getsockname() returned in a C program (Linux 6.18, x64) for sockets bound to these addresses.
 const CAPTURED = [
   { ip: "127.1.2.3", port: 43982, bytes: "0200abce7f0102030000000000000000" },
   { ip: "::1", port: 43982, bytes: "0a00abce000000000000000000000000000000000000000100000000" },
@@ -94,7 +94,7 @@ describe("sockaddr", () => {
     encodeSockaddr(other, parseIp("fe80::1%999999"), 80);
     expect(other.readUInt32LE(24)).toBe(999_999);
     expect(decodeSockaddr(other)).toEqual({ ip: parseIp("fe80::1%999999"), port: 80 });
-    // A scope of what is not link-local is the kernel's own affair.
+    // The kernel may set a scope on an address that is not link-local; it is ignored.
     lo.set(parseIp("2001:db8::1").bytes, 8);
     expect(decodeSockaddr(lo)).toEqual({ ip: parseIp("2001:db8::1"), port: 80 });
   });

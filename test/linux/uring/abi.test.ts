@@ -1,4 +1,5 @@
-// The layout against what a C compiler says of <linux/io_uring.h> (offsetof and sizeof, alike on x64 and arm64).
+// Tests the layout against what a C compiler reports for <linux/io_uring.h> (offsetof and sizeof; the same on x64 and
+// arm64).
 import { expect, it } from "vitest";
 import * as abi from "../../../src/linux/uring/abi.js";
 

@@ -1,4 +1,5 @@
-// A connection's life as linked entries, over loopback: which step failed is told by the tag, and what followed it is not told at all.
+// Tests the life of a connection as linked entries over loopback: the tag identifies the step that failed, and the
+// steps after it report nothing.
 import { describe, expect, it, onTestFinished } from "vitest";
 import { readLocalPortRange } from "../../../src/linux/proc/local-ports.js";
 import {
@@ -49,7 +50,7 @@ function writeSockaddr(ring: Ring, ip: string, port: number): number {
   return sockaddrLength(address.family);
 }
 
-/** Socket, bind, connect, and the first bytes: only the last one or the one that fails completes. */
+/** Pushes socket, bind, connect and receive. Only the last step, or the one that fails, posts a completion. */
 function pushOpening(ring: Ring, slot: number, from: [string, number], to: [string, number]): void {
   entries.pushSocket(ring, slot, from[0].includes(":") ? AF_INET6 : AF_INET, QUIET_LINK, slot, TAG.socket);
   entries.pushBind(ring, slot, writeSockaddr(ring, ...from), QUIET_LINK, slot, TAG.bind);
@@ -57,7 +58,7 @@ function pushOpening(ring: Ring, slot: number, from: [string, number], to: [stri
   entries.pushReceive(ring, slot, RECV.pollFirst, GROUP, 0, slot, TAG.receive);
 }
 
-/** An ESTABLISHED connection in slot 0 and the descriptor of its far end. */
+/** Opens a connection in slot 0. @returns the descriptor of its other end */
 async function connected(ring: Ring): Promise<number> {
   const ip = ownAddress();
   const port = ownPort();
@@ -120,7 +121,7 @@ describe.skipIf(!hasUring)("a chain", () => {
       { slot: 1, tag: TAG.bind, result: -EADDRINUSE, flags: 0 },
       { slot: 2, tag: TAG.connect, result: -ECONNREFUSED, flags: 0 },
     ]);
-    // The file of a chain that failed can be made anew.
+    // The file of a failed chain can be created again.
     entries.pushSocket(ring, 1, AF_INET, 0, 1, TAG.socket);
     expect(await completionsOf(ring, 1)).toMatchObject([{ slot: 1, tag: TAG.socket, result: 0 }]);
   });

@@ -1,4 +1,4 @@
-// A ring's registered files: their room, their places, and their end.
+// Tests a ring's registered files: capacity, slots, and release.
 import { describe, expect, it } from "vitest";
 import { EMFILE, ENFILE } from "../../../src/linux/syscalls/errno.js";
 import { NativeBuffer } from "../../../src/linux/syscalls/libc.js";
@@ -36,7 +36,7 @@ describe.skipIf(!hasUring)("registered files", () => {
     expect(accepted.map(({ result }) => result).sort()).toEqual([0, 1, 2]);
     expect(accepted.every(({ flags }) => (flags & CQE_FLAG.more) !== 0)).toBe(true);
     expect(countDescriptors()).toBe(before + 3);
-    // A full table: the connection is taken and dropped, which is why room has to be kept.
+    // With a full table, the kernel accepts the connection and drops it; this is why the transport keeps slots free.
     fars.push(connectRaw(ip, port));
     expect(await completionsOf(ring, 1)).toMatchObject([{ result: -ENFILE }]);
 

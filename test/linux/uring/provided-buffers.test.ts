@@ -1,4 +1,4 @@
-// Provided buffers: taken when bytes come, used up, and given back.
+// Tests provided buffers: consumed when bytes arrive, exhausted, and returned.
 import { describe, expect, it } from "vitest";
 import { AF_INET } from "../../../src/linux/syscalls/constants.js";
 import { EINVAL, ENOBUFS, ENOMEM } from "../../../src/linux/syscalls/errno.js";
@@ -52,7 +52,8 @@ describe.skipIf(!hasUring)("provided buffers", () => {
       "all bytes",
       async () => {
         pushReceive(ring, 0, RECV.multishot, 1, 0, 0, RECEIVE);
-        // The kernel does not see what is given back before it is published: two buffers fill, the third is missing.
+        // The kernel does not see returned buffers before they are published: two buffers fill, and the third is
+        // missing.
         for (const completion of await completionsOf(ring, got.length < 96 ? 3 : 1)) take(completion);
         buffers.publish();
         return got.length;

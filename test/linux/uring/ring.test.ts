@@ -1,4 +1,5 @@
-// A ring against the kernel: entries and completions, full queues, waits, and what is left when it is closed.
+// Tests a ring against the kernel: entries and completions, full queues, waits, and the resources left after it is
+// closed.
 import { readFileSync } from "node:fs";
 import { afterEach, describe, expect, it } from "vitest";
 import { EBADF, EINTR, EINVAL, ENOMEM, ENOSYS } from "../../../src/linux/syscalls/errno.js";
@@ -60,7 +61,7 @@ describe.skipIf(!hasUring)("a ring", () => {
   it("goes on until nothing is left to do, also where the kernel leaves off", () => {
     const ring = openRing({ entries: 256, completions: 512 });
     const LINK = 4;
-    // Chains of eight: an enter that does not wait takes a step or two of each.
+    // Chains of eight: the kernel handles only a step or two of each chain in one non-waiting io_uring_enter().
     for (let slot = 0; slot < 256; slot++) ring.push(OP.nop | (((slot + 1) % 8 && LINK) << 8), -1, 0, 0, 0, 0, slot, 0);
     ring.enter(0, 0);
     expect(ring.ready).toBe(256);

@@ -1,4 +1,4 @@
-// Whether io_uring is to be had: refused as a whole, and without one operation.
+// Tests detection of io_uring: refused altogether, and without one of its operations.
 import { afterEach, describe, expect, it } from "vitest";
 import { EMFILE, ENOSYS, EPERM } from "../../../src/linux/syscalls/errno.js";
 import { lastErrno, libc, nativeView } from "../../../src/linux/syscalls/libc.js";

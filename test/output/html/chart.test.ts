@@ -1,4 +1,4 @@
-// A chart's parts: ticks at round values, values at their places, and SVG that holds no text as markup.
+// Tests the parts of a chart: ticks at round values, correct positions, and escaped text in the SVG.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { bars, line } from "../../../src/output/html/chart/marks.js";

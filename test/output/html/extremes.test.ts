@@ -1,4 +1,4 @@
-// Results whose numbers are as small and as large as numbers get: they are drawn and summed up, and nothing says NaN.
+// Tests results with extremely small and large numbers: they are rendered and summarized, and nothing shows NaN.
 
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
@@ -14,7 +14,7 @@ import { connectResult, serveResult } from "../../support/results.js";
 
 const EXTREMES = [0, 5e-324, 1e-9, 0.5, 65_535.5, 2 ** 53, 1e21, 1.7e308, -1, -1.7e308];
 const LARGEST_PAGE = 3_000_000;
-/** Of a list these are tried: its first two entries and its last. */
+/** Number of entries tested from the beginning of a list; its last entry is tested as well. */
 const TRIED = 2;
 
 type Path = readonly (string | number)[];
@@ -42,7 +42,7 @@ function expectDrawn(text: string, what: string): void {
   expect(/NaN|undefined|Infinity/.exec(text)?.input.slice(0, 300), what).toBeUndefined();
 }
 
-/** @returns how many results were drawn */
+/** @returns the number of results rendered */
 function tryAll<T>(
   value: T,
   accepts: (value: T) => boolean,
@@ -90,7 +90,7 @@ const lab = parseResult(
   "lab.json",
 );
 
-/** What a file may hold: a number below zero where there is none is refused, with its name. */
+/** Whether a file with this result would be accepted; a negative number where none is allowed is rejected by name. */
 function isRead(result: Parameters<typeof explainRun>[0]): boolean {
   return SCHEMAS[result.kind].safeParse(result).success;
 }

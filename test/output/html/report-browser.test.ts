@@ -1,4 +1,4 @@
-// The report as a person sees it: opened in Chromium in both colour schemes, each chart with its marks; the screenshots stay in
+// Tests the rendered report in Chromium, in both colour schemes and with each chart's marks; screenshots are kept in
 // artifacts/.
 
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -64,7 +64,7 @@ describe.skipIf(!CHROMIUM)("the report in Chromium", () => {
     const run = await startClient({
       to: `${server.address.ip}:${server.address.port}`,
       connections: 1000,
-      // Slowly enough for a course, and long enough for answers, on a busy host.
+      // Slow enough for several samples, and long enough for answers, on a busy host.
       connectRatePerSec: 500,
       durationMs: 3000,
       message: "ping",
@@ -81,7 +81,7 @@ describe.skipIf(!CHROMIUM)("the report in Chromium", () => {
     for (const chart of charts) expect(chart).toMatchObject(DRAWN);
     expect(await page.locator("h1").textContent()).toBe("All 1,000 connections opened");
     const medians = await page.locator("#latency ~ figure .chart circle").count();
-    // Connecting and the echo: an echo server does not speak first.
+    // Only connecting and the round trip: an echo server sends no greeting.
     expect(medians).toBe(2);
     await expectScheme(page, scheme);
     expect(complaints).toEqual([]);
@@ -140,7 +140,7 @@ describe.skipIf(!CHROMIUM)("the report in Chromium", () => {
     expect(Math.min(...boxes.map(({ height }) => height))).toBeGreaterThan(8);
     expect(Math.min(...boxes.map(({ width }) => width))).toBeGreaterThan(100);
     expect(Math.min(...boxes.map(({ left }) => left))).toBeGreaterThanOrEqual(0);
-    // The same cells as in the picture: each panel refers to those that it shows.
+    // The narrow panels refer to the cells of the full picture.
     const missing = await page.evaluate(
       "[...document.querySelectorAll('.narrow-ports use')].filter((use) => !document.querySelector(use.getAttribute('href') + ' .lit')).length",
     );
@@ -164,12 +164,12 @@ const DRAWN = { role: "img", isNamed: true, hasMarks: true, hasAxis: true, isIns
 interface DrawnChart {
   readonly title: string;
   readonly role: string;
-  /** Its title and its description are there, by the ids that it names. */
+  /** Whether the elements for its title and description exist under the ids that it names. */
   readonly isNamed: boolean;
-  /** Something with a size is drawn beside axes and grid. */
+  /** Whether something with a size is drawn besides axes and grid. */
   readonly hasMarks: boolean;
   readonly hasAxis: boolean;
-  /** No text or mark reaches over the page's edge. */
+  /** Whether all texts and marks are within the page. */
   readonly isInside: boolean;
 }
 
@@ -190,7 +190,10 @@ async function describeCharts(page: Page): Promise<DrawnChart[]> {
   })`);
 }
 
-/** What a narrow page does not show whole: beyond its edges, or inside of something that scrolls or cuts it off. */
+/**
+ * Returns the elements that a narrow page does not show in full: those beyond its edges, or inside an element that
+ * scrolls or clips.
+ */
 async function findClipped(page: Page): Promise<string[]> {
   return page.evaluate(`[...document.querySelectorAll("main *")].flatMap((element) => {
     const { left, right, width, height } = element.getBoundingClientRect();

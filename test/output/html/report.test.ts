@@ -1,4 +1,4 @@
-// The report's text without a browser: what it says, that nothing comes from elsewhere, that no text becomes markup.
+// Tests the report's HTML without a browser: its content, that it loads nothing external, and that all text is escaped.
 
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
@@ -130,7 +130,7 @@ describe("a report", () => {
     expect(text).toContain("hidden: unknown; endless: unlimited.");
     expect(text).toContain("Limits of something else than how many are held: backlog (rate).");
     expect(text).not.toMatch(/NaN|Infinity/);
-    // What was wanted, 10, is not the edge of the axis, though one limit allows nothing.
+    // The axis does not end at the wanted number, 10, although one limit allows 0.
     expect(text).toMatch(/tick label[^>]*><text[^>]*>1</);
     const tied = drawn({
       kind: "ceiling",
@@ -178,7 +178,7 @@ describe("a report", () => {
   });
 });
 
-/** Command lines as they are copied. */
+/** Removes markup from command lines, as copying from the page does. */
 function withoutSpans(text: string): string {
   return text.replace(/<\/?span[^>]*>/g, "");
 }

@@ -1,4 +1,4 @@
-// The page of the port map as a person sees it: opened in Chromium, in both colour schemes, its pixels looked at.
+// Tests the page of the port map in Chromium, in both colour schemes, by its pixels.
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -25,7 +25,7 @@ const MAP: PortMap = {
   source: "sock_diag",
 };
 
-/** Until a browser on a busy host has heard of the pointer. */
+/** Time for a browser on a busy host to process a pointer event. */
 const SOON = { timeout: 15_000 };
 
 describe.skipIf(!CHROMIUM)("the page in Chromium", () => {
@@ -49,7 +49,7 @@ describe.skipIf(!CHROMIUM)("the page in Chromium", () => {
     const [server, client] = await fieldColours(page);
     const { background } = client!;
     expect(luminance(background) > 128).toBe(scheme === "light");
-    // Four rows of 256 ports are not in use: the rest of the field is.
+    // Four rows of 256 ports are unused; the rest of the field is in use.
     expect(client!.litShare).toBeGreaterThan(0.97);
     expect(client!.litShare).toBeLessThan(0.995);
     expect(server!.litShare).toBeGreaterThan(0);
@@ -82,11 +82,11 @@ async function pointAt(page: Page, field: number, port: number): Promise<void> {
 
 interface FieldColours {
   readonly background: readonly number[];
-  /** Pixels with a colour: panels are grey, ports in use are not. */
+  /** Share of coloured pixels: panels are grey, ports in use are not. */
   readonly litShare: number;
 }
 
-/** Looks at the pixels of a screenshot, in the page itself. */
+/** Reads the pixels of a screenshot inside the page. */
 async function fieldColours(page: Page): Promise<FieldColours[]> {
   const image = `data:image/png;base64,${(await page.screenshot()).toString("base64")}`;
   const boxes = await page.locator(".field .panel").all();

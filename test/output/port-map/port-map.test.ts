@@ -1,4 +1,4 @@
-// The picture of ports is evidence: every port in use is one lit cell of the file, no more and no fewer.
+// Tests that the port map is accurate: each port in use is exactly one lit cell in the file.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
@@ -40,7 +40,7 @@ function mapOf(fields: readonly MapField[], more: Partial<PortMap> = {}): PortMa
   return { title: "A title", caption: "A caption.", fields, ephemeral: EPHEMERAL, source: "sock_diag", ...more };
 }
 
-/** Fields as they occur: single ports, runs, every other port, and noise. */
+/** Generates realistic fields: single ports, runs, every other port, and noise. */
 const anyField = fc
   .array(
     fc.record({

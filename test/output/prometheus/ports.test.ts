@@ -1,4 +1,4 @@
-// Metrics as text: label values are escaped, whatever they hold.
+// Tests that label values are escaped in metrics.
 import { expect, it } from "vitest";
 import { escapeLabel } from "../../../src/output/prometheus/ports.js";
 

@@ -1,4 +1,4 @@
-// Text as wide as the terminal: no line is longer, no letter is lost, and labels stay labels.
+// Tests wrapping to the terminal's width: no line is too long, no character is lost, and labels remain intact.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { columnsOf, fitText, widthOf } from "../../../src/output/terminal/columns.js";
@@ -16,7 +16,7 @@ describe("fitText()", () => {
     expect(fitText(text, undefined)).toBe(text);
     expect(fitText(text, 1000)).toBe(text);
     expect(columnsOf({ isTTY: true, columns: 97 })).toBe(97);
-    // A pipe has no width, whatever COLUMNS says.
+    // A pipe has no width, whatever COLUMNS is.
     expect(columnsOf({ columns: 97 })).toBeUndefined();
   });
 

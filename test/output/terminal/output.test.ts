@@ -1,4 +1,5 @@
-// What came from outside leaves this program without its escape codes: by one door, and in every text that is made of a result.
+// Tests that foreign text loses its escape codes before it is printed: all output goes through one module, and every
+// text made from a result is safe.
 
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -28,13 +29,17 @@ import { connectForeign, startForeignServer } from "../../support/peers.js";
 import { connectResult, serveResult } from "../../support/results.js";
 
 const SOURCES = new URL("../../../src/", import.meta.url).pathname;
-/** A window's title, a C1 code, a forged line, a bidi override, a zero-width space, a tag, half a pair, a private letter. */
+/**
+ * A window title, a C1 code, a forged line, a bidi override, a zero-width space, a tag, a lone surrogate, a private-use
+ * character.
+ */
 const HOSTILE = "\x1b]0;owned\x07\x9b31m\nFORGED\r\u2028\u202e\u200b\u{e0041}\ud800\uf8ff";
 const UNPRINTABLE = /[^\P{C}\n]|[\p{Zl}\p{Zp}]/u;
 const LAB = JSON.parse(readFileSync(new URL("../fixtures/lab.json", import.meta.url), "utf8"));
 
 describe("nothing goes around the door", () => {
-  // Rows of `ports --list` are made of ASCII byte by byte; look.ts is a child's answer to its parent; main.ts says that nothing could be loaded.
+  // `ports --list` builds its rows from ASCII bytes; snapshot-program.ts is a child that answers its parent; main.ts
+  // reports that nothing could be loaded.
   const DOORS = ["output/terminal/output.ts", "cli/main.ts", "cli/ports/list.ts", "lab/observe/snapshot-program.ts"];
   const files = readdirSync(SOURCES, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".ts"));
 
@@ -68,7 +73,7 @@ describe("the door", () => {
 
 type Path = readonly (string | number)[];
 
-/** Where a value has a text. */
+/** Returns the paths of all strings in a value. */
 function textsOf(value: unknown, path: Path = []): Path[] {
   if (typeof value === "string") return [path];
   if (typeof value !== "object" || value === null) return [];
@@ -83,10 +88,10 @@ function withText<T>(value: T, path: Path, text: string): T {
   return copy;
 }
 
-/** A kind that is none has no text to be shown: a file with it is refused before. */
+/** Fields with a fixed set of values: a file with any other value is rejected before it is shown. */
 const CHOSEN = /^(kind|verdict|whose|status|outcome|role|caps|allows|side|scope|phase|source|privilege)$/;
 
-/** Each text of `value` in turn brings escape codes and lines along. */
+/** Puts escape codes and newlines into each string of `value` in turn. */
 function expectSafe<T>(value: T, show: (value: T) => string): void {
   const paths = textsOf(value).filter((path) => !CHOSEN.test(String(path.at(-1))));
   expect(paths.length).toBeGreaterThan(0);
@@ -95,7 +100,7 @@ function expectSafe<T>(value: T, show: (value: T) => string): void {
     const text = show(withText(value, path, HOSTILE));
     expect(text, path.join(".")).not.toMatch(UNPRINTABLE);
     expect(text, path.join(".")).not.toMatch(/^\s*FORGED/m);
-    // What is replaced has a place in the line, it makes none: but the words may be wrapped elsewhere.
+    // A replaced character must not start a new line, but wrapping may differ.
     expect(Math.abs(text.split("\n").length - lines), path.join(".")).toBeLessThan(8);
   }
 }

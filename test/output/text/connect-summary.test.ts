@@ -1,4 +1,4 @@
-// What a run's summary says of memory: with how far it may be off, or that it cannot be told.
+// Tests the memory line of a run's summary: the value with its error, or that it is unknown.
 import { expect, it } from "vitest";
 import { explained } from "../../../src/diagnosis/explain.js";
 import { connectSummary } from "../../../src/output/text/connect-summary.js";
@@ -18,7 +18,7 @@ const lineOf = (kernelBytesPerConnection: number, kernelErrorPerConnection?: num
 
 it("the kernel memory of a connection is said with how far it may be off", () => {
   expect(lineOf(4096, 120)).toBe("4.00 KiB ± 120 B per connection (this end)");
-  // A result of an older version.
+  // A result of an older version has no error.
   expect(lineOf(4096)).toBe("4.00 KiB per connection (this end)");
 });
 

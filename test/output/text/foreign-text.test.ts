@@ -1,4 +1,4 @@
-// Text that a process, a file or a journal brings along: no control character of it reaches a terminal.
+// Tests that control characters in the names of processes, in files and in journals do not reach a terminal.
 import { expect, it } from "vitest";
 import { undoText } from "../../../src/output/text/fix.js";
 import { printable } from "../../../src/util/printable.js";

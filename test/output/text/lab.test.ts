@@ -1,4 +1,4 @@
-// The lab as text where things went wrong: nothing made, stopped half-way, failed.
+// Tests the text of a lab that went wrong: nothing was run, it was stopped half-way, or it failed.
 
 import { describe, expect, it } from "vitest";
 import { experimentText, labSummary } from "../../../src/output/text/lab.js";

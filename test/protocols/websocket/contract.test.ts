@@ -1,4 +1,4 @@
-// A WebSocket's two sides on the contract that every protocol keeps to.
+// Tests both sides of WebSocket against the contract of all protocols.
 import { FAULT } from "../../../src/protocols/codes.js";
 import { WebSocketClient } from "../../../src/protocols/websocket/client.js";
 import { WebSocketServer } from "../../../src/protocols/websocket/server.js";
@@ -12,7 +12,7 @@ describeProtocol("a WebSocket's server that echoes", {
   create: (connections, slots) => new WebSocketServer(connections, { ...server, mode: "echo", slots }),
   handshake: request(),
   stream: frame(1, "ping", { mask: "\x01\x82\x03\xf4" }),
-  // What of a text was sent back before it proved to be no UTF-8 depends on how it came.
+  // How much of a text was echoed before it turned out to be invalid UTF-8 depends on how it was split.
   comparable: (said) => (said.refusedWith === FAULT.BAD_UTF8 ? { ...said, sent: "" } : said),
 });
 describeProtocol("a WebSocket's server that discards", {

@@ -1,4 +1,4 @@
-// A WebSocket's frames against the examples of RFC 6455, against frames made here, and against what must not be.
+// Tests WebSocket frames: the examples of RFC 6455, frames built here, and invalid frames.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { CODES, codeName, FAULT } from "../../../src/protocols/codes.js";
@@ -12,7 +12,7 @@ import { encode } from "../contract.js";
 const MASK = "\x37\xfa\x21\x3d";
 const masked = (opcode: number, content: string, options = {}) => frame(opcode, content, { mask: MASK, ...options });
 
-/** A server that has upgraded a connection, and what it says to `stream`, cut into pieces of the given sizes. */
+/** Upgrades a server's connection, feeds it `stream` in pieces of the given sizes, and returns its answers. */
 function serve(
   stream: string,
   options: { mode?: "echo" | "discard" | "hello"; sizes?: readonly number[]; greeting?: string } = {},
@@ -112,7 +112,7 @@ describe("a server", () => {
     server.received(0, encode(masked(10, "")), 0, 6);
     beat();
     expect(said).toMatchObject({ beats: 2, livesigns: 1, refusedWith: undefined });
-    // An answer is waited for for 5 s, however short the interval.
+    // The wait for a pong is 5 s, however short the interval.
     for (let n = 0; n < 4; n++) beat();
     expect(said).toMatchObject({ beats: 2, refusedWith: undefined });
     beat();
@@ -152,7 +152,7 @@ describe("text", () => {
         const bytes = Buffer.concat(parts);
         const at = Math.min(cut, bytes.length);
         const state = checkUtf8(checkUtf8(UTF8_ACCEPT, bytes, 0, at), bytes, at, bytes.length);
-        // A state of rejection stays one.
+        // The rejecting state is final.
         expect(state === UTF8_ACCEPT).toBe(isUtf8(bytes));
       }),
       { numRuns: 500 },
@@ -263,7 +263,7 @@ describe("what must not be", () => {
     }
     const refused = host.said.filter(({ refusedWith }) => refusedWith === FAULT.HEAD_TOO_LONG).length;
     expect((slots - refused) * half.length).toBeLessThanOrEqual(16 * 1024 * 1024);
-    // What ends gives its room back.
+    // A closed connection releases its room.
     server.closed(0);
     host.opened(0);
     server.opened(0);
@@ -275,7 +275,7 @@ describe("what must not be", () => {
     const host = new ProtocolHost();
     const server = new WebSocketServer(host, { spec: SPEC, mode: "echo", greeting: "", closeAfterGreeting: false });
     host.constants = server.constants;
-    // As a host does when a send fails: the peer has reset the connection.
+    // Imitates a host whose send fails because the peer has reset the connection.
     host.send = (slot) => server.closed(slot);
     const bytes = encode(request() + masked(9, "x".repeat(125)).slice(0, 130));
     for (let n = 0; n < (17 * 1024 * 1024) / 130; n++) {

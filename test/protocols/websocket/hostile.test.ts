@@ -1,4 +1,5 @@
-// Peers that do not keep to the protocol, at both sides over real sockets: each costs a bounded time and ends in a failure that is counted.
+// Tests peers that violate the protocol, on both sides over real sockets: each costs a bounded time and ends in a
+// counted failure.
 import { describe, expect, it } from "vitest";
 import { endpoint, ownAddress } from "../../support/address.js";
 import { connectForeign, startClient, startForeignServer, startServer } from "../../support/peers.js";

@@ -1,5 +1,5 @@
-// Our two sides against foreign ones over real sockets: `ws` of npm, Python's websockets, nginx between them; what was seen is asserted from
-// the foreign side.
+// Tests both of our sides with foreign peers over real sockets: npm's `ws`, Python's websockets, and nginx in between.
+// Assertions also use what the foreign side saw.
 import { spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -22,7 +22,7 @@ interface Seen {
   readonly codes: number[];
 }
 
-/** A server made of `ws` that sends messages back, and what it has seen. */
+/** Starts a `ws` server that echoes messages, and records what it sees. */
 async function startWs(options: { onOpen?: (socket: WebSocket) => void } = {}) {
   const ip = ownAddress();
   const server = new WebSocketServer({ host: ip, port: ownPort(), handleProtocols: ([first = ""]) => first });
@@ -54,7 +54,7 @@ async function startOurs(options: Partial<ServeOptions> & { path?: string } = {}
   return { server, at: `ws://${endpoint(server.address)}` };
 }
 
-/** A client made of `ws`, ended with the test. */
+/** Opens a `ws` client, closed at the end of the test. */
 function openWs(url: string, protocols: string[] = []): WebSocket {
   const socket = new WebSocket(url, protocols, { perMessageDeflate: false });
   socket.on("error", () => undefined);
@@ -206,7 +206,7 @@ describe("our server", () => {
     let pings = 0;
     socket.on("ping", () => pings++);
     await until("three pings", () => pings >= 3);
-    // From now on it reads nothing.
+    // From now on, the client reads nothing.
     socket.pause();
     await until("it is closed", () => server.snapshot().open === 0);
     const result = await within("the end", server.stop());

@@ -1,4 +1,4 @@
-// The upgrade to a WebSocket: what a server answers to a request, and what a client makes of the answer.
+// Tests the upgrade to WebSocket: a server's response to a request, and a client's reaction to the response.
 import { describe, expect, it } from "vitest";
 import { codeName } from "../../../src/protocols/codes.js";
 import type { WebSocketSpec } from "../../../src/protocols/spec/spec.js";

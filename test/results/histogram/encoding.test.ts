@@ -1,4 +1,4 @@
-// Histograms as text, against bytes that the Java implementation of HdrHistogram (2.1.11) has written.
+// Tests the text encoding of histograms against bytes written by the Java implementation of HdrHistogram (2.1.11).
 import { deflateSync, inflateSync } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -6,7 +6,7 @@ import { HIGHEST_US } from "../../../src/results/histogram/buckets.js";
 import { decodeHistogram, encodeHistogram } from "../../../src/results/histogram/encoding.js";
 import { Histogram } from "../../../src/results/histogram/histogram.js";
 
-/** new Histogram(1, 3600000000L, 3), filled as below, then encodeIntoCompressedByteBuffer(). */
+/** Output of encodeIntoCompressedByteBuffer() on a new Histogram(1, 3600000000L, 3), filled as below. */
 const GOLDEN = {
   empty: "HISTFAAAAB94nJNpmSzMwMDAyAABzFAazL82eQmD/QeoCABVgwSI",
   one: "HISTFAAAACF4nJNpmSzMwMDAxAABzFCaEURcm7yEwf4DVIQJAFowBIs=",
@@ -53,14 +53,14 @@ const FILLED: Readonly<Record<keyof typeof GOLDEN, () => Histogram>> = {
   },
 };
 
-/** The buckets that hold something, with their counts. */
+/** Returns the non-empty buckets with their counts. */
 function recorded({ counts }: Histogram): [bucket: number, count: number][] {
   return [...counts.entries()].filter(([, count]) => count !== 0);
 }
 
 const names = Object.keys(GOLDEN) as (keyof typeof GOLDEN)[];
 
-/** What the zlib data of an encoded histogram hold: compressors differ, their contents do not. */
+/** Returns the uncompressed content of an encoded histogram: compressors differ, their content does not. */
 function contentsOf(text: string): Buffer {
   return inflateSync(Buffer.from(text, "base64").subarray(8));
 }

@@ -1,4 +1,4 @@
-// Histograms against the one in Node (HdrHistogram's C implementation), and the adding of parts.
+// Tests histograms against Node's (HdrHistogram's C implementation), and adding partial histograms.
 import { createHistogram } from "node:perf_hooks";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -14,7 +14,7 @@ import { Histogram, toMicros } from "../../../src/results/histogram/histogram.js
 
 const PERCENTS = [0.1, 10, 50, 90, 99, 99.9, 100];
 
-/** Small values as often as large ones. */
+/** Generates small values as often as large ones. */
 const micros = fc.oneof(
   fc.integer({ min: 1, max: 5000 }),
   fc.integer({ min: 1, max: HIGHEST_US }),
@@ -27,7 +27,7 @@ function histogramOf(values: readonly number[]): Histogram {
   return histogram;
 }
 
-/** The buckets that hold something, with their counts. */
+/** Returns the non-empty buckets with their counts. */
 function recorded({ counts }: Histogram): [bucket: number, count: number][] {
   return [...counts.entries()].filter(([, count]) => count !== 0);
 }

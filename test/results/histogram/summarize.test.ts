@@ -1,4 +1,4 @@
-// What a result says of a histogram.
+// Tests the summary of a histogram in a result.
 import { describe, expect, it } from "vitest";
 import { Histogram } from "../../../src/results/histogram/histogram.js";
 import { histogramOf, summarizeLatency } from "../../../src/results/histogram/summarize.js";

@@ -1,4 +1,4 @@
-// Parts of a run made one are the run: whatever the parts, their order and their grouping.
+// Tests merging: the merged parts of a run equal the run, for any parts, order and grouping.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { ConnectResult, Miss } from "../../../src/results/connect.js";
@@ -22,7 +22,7 @@ const FAILURES = [
   { phase: "connect", errno: "ETIMEDOUT" },
 ] as const;
 
-/** One connection of a run, in a whole number of milliseconds, so that sums of times are exact. */
+/** One attempt of a run. Times are whole milliseconds, so that sums are exact. */
 const attempt = fc.record({
   to: fc.nat(DESTINATIONS.length - 1),
   failure: fc.option(fc.nat(FAILURES.length - 1), { nil: undefined }),
@@ -166,7 +166,7 @@ function failuresOf(attempts: readonly Attempt[]): FailureReport[] {
 
 function destinationOf(to: string, attempts: readonly Attempt[]) {
   const failed = attempts.flatMap(({ failure }) => (failure === undefined ? [] : [FAILURES[failure]!]));
-  // Of several failures that were each a part's last one, any is told: here as there the same one.
+  // If several failures were the last one of a part, any is correct; choose the same one on both sides.
   const [lastFailure] = failed.sort((a, b) => (a.errno < b.errno ? -1 : 1));
   return {
     to,
@@ -196,7 +196,7 @@ describe("results of parts of a run", () => {
       fc.property(fc.array(part, { minLength: 2, maxLength: 5 }), fc.infiniteStream(fc.nat()), (parts, choices) => {
         const whole = resultOf(parts);
         const left = parts.map((one) => resultOf([one]));
-        // Any two of those that are left, until there is one.
+        // Merge any two of those left until only one is left.
         while (left.length > 1) {
           const [one] = left.splice(choices.next().value! % left.length, 1);
           const [other] = left.splice(choices.next().value! % left.length, 1);

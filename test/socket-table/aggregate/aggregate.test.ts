@@ -1,4 +1,4 @@
-// What a summary counts apart: IPv4-mapped sockets, and connections in TIME_WAIT.
+// Tests what a summary counts separately: IPv4-mapped sockets, and connections in TIME_WAIT.
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer } from "node:net";
 import { expect, it, onTestFinished } from "vitest";

@@ -48,7 +48,7 @@ it("ranks as sorting would", () => {
 it("ranks a hundred thousand out of as many before anybody waits for it", () => {
   const size = 100_000;
   const weights = Int32Array.from({ length: size }, (_, id) => 1 + ((id * 7919) % 50));
-  // Of this process's own time: while others have the CPU the clock goes on.
+  // CPU time of this process: wall-clock time also passes while other programs have the CPU.
   const start = process.cpuUsage();
   const best = topIds(size, size, (id) => weights[id]!);
   const { user, system } = process.cpuUsage(start);

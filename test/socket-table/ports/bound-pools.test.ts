@@ -1,4 +1,4 @@
-// Ports bound before connect(): one pool for all destinations, told from ports that connect() chose.
+// Tests ports bound before connect(): one pool for all destinations, distinguished from ports that connect() chose.
 import { writeFileSync } from "node:fs";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { SocketAddress } from "../../../src/linux/syscalls/sockaddr.js";
@@ -12,14 +12,17 @@ const EINPROGRESS = 115;
 const EADDRINUSE = 98;
 const CAPACITY = 200;
 
-/** A range of 200 ports, and listeners on two. */
+/** Sets a range of 200 ports and listens on two others. */
 function enterSmallRange(ip = "127.0.0.1"): void {
   enterNamespace();
   writeFileSync("/proc/sys/net/ipv4/ip_local_port_range", "40000 40199");
   for (const port of [1001, 1002]) listenRaw(ip, port);
 }
 
-/** bind(address, 0), as programs do that know their address and not IP_BIND_ADDRESS_NO_PORT; then connect(), if to a port. */
+/**
+ * Calls bind(address, 0), as a program does that has a source address but does not set IP_BIND_ADDRESS_NO_PORT; then
+ * connect(), if `to` is given.
+ */
 function boundSocket(ip: string, to?: number): number {
   const address = parseIp(ip);
   const fd = openTcp(address.family);
@@ -48,7 +51,7 @@ describe.skipIf(!canMakeNamespaces())("ports bound before connect()", () => {
     enterSmallRange();
     for (let i = 0; i < 40; i++) boundSocket("127.0.0.1", i % 2 === 0 ? 1001 : 1002);
     expect((await pressure()).bound).toMatchObject([{ bound: 40, taken: 40, left: CAPACITY - 40, isMarked: false }]);
-    // A destination that was asked for: the pool is of all of them.
+    // The pool is shared by all destinations, even if only one is asked for.
     expect((await pressure({ port: 1001 })).bound).toMatchObject([{ taken: 40, destinations: 2 }]);
   });
 

@@ -1,4 +1,4 @@
-// The fields of the port map: which addresses get one, and how listeners of all addresses show.
+// Tests the fields of the port map: which addresses get one, and how wildcard listeners are shown.
 import { describe, expect, it } from "vitest";
 import { PORT_ROLE, portFields } from "../../../src/socket-table/ports/ports-in-use.js";
 import { parseIp } from "../../../src/util/address.js";

@@ -1,4 +1,4 @@
-// Source ports run out for real: in a namespace with a small range, until the kernel has none to give.
+// Tests real exhaustion of source ports, in a namespace with a small range.
 
 import { writeFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
@@ -13,7 +13,7 @@ const EADDRNOTAVAIL = 99;
 /** 40000-40099, of which ten are reserved and one is listened on. */
 const CAPACITY = 89;
 
-/** A namespace of the test's own goes with it, and its settings too. */
+/** Changes a setting of the test's own namespace, which disappears with the test. */
 function setIpv4(name: string, value: string): void {
   writeFileSync(`/proc/sys/net/ipv4/${name}`, value);
 }
@@ -38,7 +38,7 @@ describe.skipIf(!canMakeNamespaces())("pressure", () => {
       if (marked === 1) marks.push(taken);
     }
     expect(connectRaw("127.0.0.1", 1001)).toBe(-EADDRNOTAVAIL);
-    // 71 of 89 are 79.8 %, 72 are 80.9 %.
+    // 71 of 89 is 79.8 %, 72 is 80.9 %.
     expect([marks[0], marks.length]).toEqual([72, CAPACITY - 71]);
     expect(await pressure()).toMatchObject({
       portRange: { first: 40_000, last: 40_099 },
@@ -86,7 +86,7 @@ describe.skipIf(!canMakeNamespaces())("pressure", () => {
     expect(await pressure()).toMatchObject({ outgoing: 2, distinct: 2 });
     connectRaw("127.0.0.1", 1001);
     expect((await pressure({ port: 1001 })).rows).toMatchObject([{ taken: 2 }]);
-    // A port of the source alone would show one of two as all that is taken.
+    // Filtering by source port would show one of two ports as all that are taken.
     expect((await pressure({ port: 40_000 })).rows).toEqual([]);
   });
 });

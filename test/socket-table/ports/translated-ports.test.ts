@@ -1,4 +1,5 @@
-// Source ports that a masquerading router gives out: in conntrack alone, and so in `ports --pressure` of the router.
+// Tests source ports that a masquerading router assigns: they exist only in conntrack, and `ports --pressure` shows
+// them on the router.
 import { spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
@@ -16,7 +17,7 @@ function ip(...args: string[]): void {
   if (status !== 0) throw new Error(`ip ${args.join(" ")}: ${stderr}`);
 }
 
-/** Client, router and server in a row; the router translates by `rule`. */
+/** Creates a client, a router and a server in a row; the router translates by `rule`. */
 function network(rule: string) {
   const [client, router, server] = [makeNamespace(), makeNamespace(), makeNamespace()];
   const join = (a: string, nameA: string, addressesA: string[], b: string, nameB: string, addressesB: string[]) => {
@@ -75,7 +76,7 @@ describe.skipIf(!canTranslate)("NAT's source ports", () => {
     expect(metrics.stdout).toContain(
       'fourtuple_nat_ports_taken{source="10.77.0.254",destination="10.77.0.1",destination_port="7777"} 40',
     );
-    // Conditions are on the destination.
+    // Conditions apply to the destination.
     expect(JSON.parse((await ports(net.router, ":7777", "--pressure", "--json")).stdout).translated.distinct).toBe(1);
     expect((await ports(net.router, ":7778", "--pressure")).code).toBe(1);
     expect((await ports(net.router, "--pressure", "--peer", "10.77.0.0/24")).stdout).toContain("10.77.0.254 →");

@@ -1,4 +1,5 @@
-// What no peer can do to any transport: hold a turn. And what becomes of connections where descriptors run out.
+// Contract of every transport for exhaustion: no peer can monopolize a turn, and connections behave as specified when
+// descriptors run out.
 import { readdirSync } from "node:fs";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { RLIMIT_NOFILE } from "../../../src/linux/syscalls/constants.js";
@@ -21,11 +22,11 @@ import {
 } from "../../support/transport.js";
 import { until } from "../../support/until.js";
 
-/** Leaves this process `count` descriptors, until the test ends. */
+/** Leaves this process `count` free descriptors until the end of the test. */
 function leaveDescriptors(count: number): void {
   const { soft, hard } = readNofileLimit();
   const highest = Math.max(...readdirSync("/proc/self/fd").map(Number));
-  // The limit bounds the number of a descriptor: those that are free below the highest are taken.
+  // The limit bounds the descriptor numbers, so occupy the free ones below the highest.
   const holes: number[] = [];
   for (let fd = openEventfd(); ; fd = openEventfd()) {
     holes.push(fd);
@@ -48,7 +49,7 @@ function setSoftLimit(soft: number, hard: number): void {
   expect(libc.setrlimit(RLIMIT_NOFILE, pair.address)).toBe(0);
 }
 
-/** A client's part of it. */
+/** The part of the contract for clients. */
 export function describeClientBudget(transportCase: TransportCase): void {
   const { peers = plainPeers } = transportCase;
 
@@ -75,7 +76,7 @@ export function describeClientBudget(transportCase: TransportCase): void {
       for (const peer of fds.slice(1)) peers.send(peer, "hello");
       const received = () => slots.map((slot) => told.text(slot).length);
       await turnUntil("the others' greetings", () => received().filter((length) => length === 5).length === 2);
-      // A turn never brings more than the share of one connection.
+      // A turn never delivers more than one connection's share.
       let before = Math.max(...received());
       expect(before).toBeLessThanOrEqual(BUDGET.connectionBytes * told.turns);
       const share = BUDGET.connectionBytes + peers.slack;
@@ -128,7 +129,7 @@ export function describeBudget(transportCase: TransportCase): void {
         peers.send(loud, flood);
         return told.events.includes("received 1 5");
       });
-      // Soon: the flood is no queue that has to be read first. What is to be encrypted at the other end may take a while to leave it.
+      // Soon: the flood need not be read first. Data that the other end must encrypt may leave it later.
       expect(told.turns - before).toBeLessThan(peers.isPlain ? 50 : 1000);
       expect(transport.state(0)).not.toBe(SLOT.free);
     });
@@ -152,7 +153,7 @@ export function describeBudget(transportCase: TransportCase): void {
       transport.close(opening);
       transport.open();
       await turnUntil("another to be open", () => told.count("opened") === 2);
-      // Whatever had no room was not taken from the plan.
+      // Tuples for which there was no descriptor were not taken from the plan.
       expect(list.said.map((line) => line.split(" ")[1])).toEqual(["0", "1", "1", "1", "1"]);
     });
 

@@ -1,4 +1,4 @@
-// What every client's transport keeps to: opening, failing, the ways in which connections end, slots.
+// Contract of every client transport: opening, failing, slots, and the ways in which connections end.
 import { describe, expect, it } from "vitest";
 import { ECONNRESET } from "../../../src/linux/syscalls/errno.js";
 import { notify } from "../../../src/linux/syscalls/eventfd.js";
@@ -20,7 +20,7 @@ import { until } from "../../support/until.js";
 export function describeClient(transportCase: TransportCase): void {
   const { peers = plainPeers } = transportCase;
 
-  /** One peer of `listener`. */
+  /** Returns one peer accepted by `listener`. */
   const peerOf = async (listener: number) =>
     (
       await until(
@@ -149,7 +149,7 @@ export function describeClient(transportCase: TransportCase): void {
     transport.turn(Number.POSITIVE_INFINITY);
     const startMs = performance.now();
     while (performance.now() - startMs < 30) transport.turn(30 - (performance.now() - startMs));
-    // A signal, or a rounded clock, may end a wait early: once or twice.
+    // A signal or a rounded clock may end a wait early, once or twice.
     expect(told.turns).toBeLessThan(6);
   });
 
@@ -168,7 +168,7 @@ export function describeClient(transportCase: TransportCase): void {
     transport.closeAll(true, () => false);
     transport.dispose();
     for (const peer of fds) expect(await endOf(peer, peers)).toBe(-ECONNRESET);
-    // The wake-up and the peers are the test's.
+    // The wake-up descriptor and the peers belong to the test.
     expect(countDescriptors()).toBe(held + 1 + 20);
   });
 }

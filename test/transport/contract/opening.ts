@@ -1,4 +1,4 @@
-// What every client's transport keeps to while it opens connections: failures by step and errno, tuples in use, slots.
+// Contract of every client transport for opening connections: failures by step and errno, tuples in use, slots.
 import { describe, expect, it } from "vitest";
 import { EADDRNOTAVAIL, ECONNREFUSED, ENETUNREACH } from "../../../src/linux/syscalls/errno.js";
 import { NO_ROOM, SLOT } from "../../../src/transport/slot-state.js";
@@ -37,7 +37,7 @@ export function describeOpening(transportCase: TransportCase): void {
     });
 
     it("because no way leads there is this host's own answer", async () => {
-      // A broadcast address of the loopback: nothing is sent.
+      // A broadcast address of loopback: no packet is sent.
       const list = new TupleList([{ from: ownAddress(), port: ownPorts(1).first, to: to("127.255.255.255", 9) }]);
       const { events, slot } = await failing(list);
       const own = transportCase.tellsOwnAnswers ? " own" : "";
@@ -67,7 +67,7 @@ export function describeOpening(transportCase: TransportCase): void {
     const slot = transport.open();
     await turnUntil("it is open", () => told.count("opened") === 1);
     expect(list.said).toEqual([0, 1, 2].map((n) => `take ${n} for ${slot} past ${n}`));
-    // Peers that have accepted by now have descriptors of their own.
+    // Peers in this process use descriptors as well, once they are accepted.
     if (peers.isPlain) expect(countDescriptors() - before - own).toBe(transportCase.needsDescriptors ? 1 : 0);
     await until(
       "both at the peer",
@@ -78,7 +78,7 @@ export function describeOpening(transportCase: TransportCase): void {
 
   it("gives up on a handshake by close(): no event tells of it later", async () => {
     const { listener, list, to } = target(1, 0);
-    // The accept queue of one place is full: the next SYNs are dropped.
+    // The accept queue, of length one, is full: further SYNs are dropped.
     for (let n = 0; n < 4; n++) connectRaw(to.ip, to.port);
     const { transport, told } = clientUnderTest(transportCase, list);
     const slot = transport.open();

@@ -1,4 +1,4 @@
-// What every server's transport keeps to: accepting, answering, the ways in which connections end.
+// Contract of every server transport: accepting, answering, and the ways in which connections end.
 import { describe, expect, it } from "vitest";
 import { ECONNRESET } from "../../../src/linux/syscalls/errno.js";
 import { localAddress, resetFd } from "../../../src/linux/syscalls/socket.js";
@@ -20,7 +20,7 @@ export function describeServer(transportCase: TransportCase): void {
     const ip = ownAddress();
     const listener = listenRaw(ip, 0);
     const { port } = localAddress(listener);
-    // What a peer does not read fills these soon, at either end.
+    // Small buffers fill soon, on either end, if a peer does not read.
     for (const name of [SO_SNDBUF, SO_RCVBUF]) setOption(listener, SOL_SOCKET, name, 65_536);
     return { ...serverUnderTest(transportCase, listener, options), dial: () => peers.dial(ip, port) };
   };
@@ -37,7 +37,7 @@ export function describeServer(transportCase: TransportCase): void {
       const { transport, told, turnUntil, dial } = listening();
       const hello = bytesOf("hello");
       const greet = (slot: number) => {
-        // What a handshake has to come before is not taken yet.
+        // A transport with a handshake does not accept data yet.
         const sent = transport.send(slot, hello, 0, 5);
         expect([0, 5]).toContain(sent);
         if (peers.isPlain) expect(sent).toBe(5);
@@ -50,7 +50,7 @@ export function describeServer(transportCase: TransportCase): void {
       told.onSent = greet;
       const fds = Array.from({ length: 30 }, dial);
       await turnUntil("all of them", () => told.count("accepted") === 30 && peers.areReady());
-      // Greetings leave with the next turn at the latest.
+      // Greetings are sent in the next turn at the latest.
       const texts = fds.map(() => "");
       await turnUntil("all greetings", () => {
         fds.forEach((fd, n) => {
@@ -69,7 +69,7 @@ export function describeServer(transportCase: TransportCase): void {
       const peer = dial();
       await turnUntil("one", () => told.count("accepted") === 1);
       transport.turn(0);
-      // By RST where what the peer has begun with is unread.
+      // It ends with RST if the peer's first bytes are unread.
       expect(peers.isPlain ? [0] : [0, -ECONNRESET]).toContain(await endOf(peer, peers));
       transport.turn(0);
       expect(told.events.length).toBe(1);
@@ -161,7 +161,7 @@ export function describeServer(transportCase: TransportCase): void {
       const ask = () => {
         requested += peers.send(peer, question.slice(requested));
       };
-      // Until nothing moves any more: what is not answered is with the peer and the kernel.
+      // Until nothing moves any more: all unanswered bytes are at the peer or in the kernel.
       for (let still = 0; still < 20; ) {
         const before = [requested, told.text(slot).length].join();
         ask();
@@ -213,12 +213,12 @@ export function describeServer(transportCase: TransportCase): void {
     const before = countDescriptors();
     const fds = Array.from({ length: 12 }, dial);
     await turnUntil("all of them", () => told.count("accepted") === 12 && peers.areReady());
-    // What is unread would end them by RST.
+    // Read everything first: unread bytes would end the connections with RST.
     for (let n = 0; n < 20; n++) transport.turn(0);
     transport.closeAll(resets, () => false);
     transport.dispose();
     for (const peer of fds) expect(await endOf(peer, peers)).toBe(resets ? -ECONNRESET : 0);
-    // The peers stay, and what the transport itself had is gone.
+    // The peers remain, and the transport's own descriptors are closed.
     expect(countDescriptors()).toBeLessThan(before + 12);
   });
 }

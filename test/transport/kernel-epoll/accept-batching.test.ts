@@ -5,7 +5,10 @@ import { until } from "../../support/until.js";
 const batchingOf = (backlog: number, taken = 0) => {
   return new AcceptBatching(Int32Array.of(taken), backlog);
 };
-/** Accepts until the thread stands still: twice within a millisecond, which a busy machine does not do each time. */
+/**
+ * Accepts until the thread pauses. It does so after two batches within a millisecond, which a busy machine does not
+ * manage each time.
+ */
 const untilItGathers = (batching: AcceptBatching, count: number) =>
   until("it stands still", () => batching.gather(count, false) || batching.gather(count, false));
 
@@ -26,7 +29,7 @@ describe("connections that come fast", () => {
   it("are taken one by one for a while when a batch was small", async () => {
     const batching = batchingOf(4096);
     await untilItGathers(batching, 1);
-    // The batch, of one; and the next, within the while or after a pause.
+    // After a batch of one, the next is not gathered, either because it is too soon or because of a pause.
     expect([batching.gather(1, false), batching.gather(50, false)]).toEqual([false, false]);
   });
 

@@ -31,7 +31,7 @@ afterEach(() => {
   for (const fd of opened.splice(0)) closeFd(fd);
 });
 
-/** Pairs of connected sockets: the near ends are the table's to close, the far ones are closed after the test. */
+/** Returns pairs of connected sockets: the table closes the near ends; the far ends are closed after the test. */
 async function connectPairs(count: number): Promise<{ near: number; far: number }[]> {
   const at = parseIp(ownAddress());
   const listener = openTcp(4);
@@ -99,7 +99,7 @@ describe.skipIf(!canPark)("parked connections", () => {
     const slots = pairs.map(({ near }) => table.add(near, OPEN));
     table.setState(slots[7]!, BUSY);
     expect(table.park()).toBe(39);
-    // Its ring, the busy one, the far ends and the listener.
+    // The table's ring, the busy socket, the far ends and the listener.
     expect(countOpenDescriptors()).toBe(held + 1 + 1 + 40 + 1);
     expect(table.descriptor(slots[0]!)).toBeLessThan(0);
     expect(table.descriptor(slots[7]!)).toBe(pairs[7]!.near);

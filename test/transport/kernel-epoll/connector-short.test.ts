@@ -1,4 +1,4 @@
-// The connector where the kernel gives no socket.
+// Tests the connector when the kernel refuses a socket.
 import { expect, it, onTestFinished, vi } from "vitest";
 import { TupleCursor } from "../../../src/client/tuple-cursor.js";
 import { type ConnectPlan, SHARED } from "../../../src/client/worker-plan.js";
@@ -36,7 +36,7 @@ it("loses no 4-tuple for which there was none: it is the next one's", async () =
   const opener = { open: () => connector.open(0) };
   const ports: number[] = [];
   for (let n = 0; n < 3; n++) {
-    // Twice, as when room is made in vain.
+    // Twice, as if making room had failed.
     for (let failure = 0; failure < 2; failure++) {
       sockets.error = -EMFILE;
       expect([opener.open(), connector.failedStep]).toEqual([-EMFILE, STEP.socket]);

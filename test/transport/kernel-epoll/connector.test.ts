@@ -1,4 +1,4 @@
-// The connector on a plan of tuples: which 4-tuple comes next, and what is left of those that were passed over.
+// Tests the connector on a plan of tuples: which 4-tuple comes next, and which skipped ones remain.
 import { expect, it, onTestFinished } from "vitest";
 import { TupleCursor } from "../../../src/client/tuple-cursor.js";
 import { type ConnectPlan, SHARED } from "../../../src/client/worker-plan.js";
@@ -10,7 +10,7 @@ import { countDescriptors } from "../../support/kernel.js";
 import { startServer } from "../../support/peers.js";
 import { listenRaw } from "../../support/raw-sockets.js";
 
-/** Opens sockets on the tuples of a plan, as slot 0. */
+/** Opens sockets on the tuples of a plan, in slot 0. */
 function opening(plan: Partial<ConnectPlan>) {
   const tuples = new TupleCursor(plan as ConnectPlan, 1);
   const connector = new Connector(tuples);

@@ -1,4 +1,4 @@
-// kernel-epoll keeps the contract.
+// Tests kernel-epoll against the contract.
 import { describe } from "vitest";
 import { openClientTransport, openServerTransport } from "../../../src/transport/open.js";
 import { describeTransport } from "../contract.js";

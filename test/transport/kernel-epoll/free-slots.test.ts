@@ -1,4 +1,4 @@
-// Free slots: which are given out, and in what order.
+// Tests which free slots are handed out, and in which order.
 import { expect, it } from "vitest";
 import { FreeSlots } from "../../../src/transport/kernel-epoll/free-slots.js";
 

@@ -1,5 +1,5 @@
-// Accepting to the last place of a ring's table, under a burst that is longer than the ring's queue of completions: whatever the kernel
-// took off the accept queue is told of, and the rest stays there.
+// Tests accepting until a ring's table is full, in a burst longer than the completion queue: every connection that the
+// kernel removes from the accept queue is reported, and the rest stays queued.
 import { afterEach, describe, expect, it } from "vitest";
 import { ENOMEM } from "../../../src/linux/syscalls/errno.js";
 import { lastErrno, libc } from "../../../src/linux/syscalls/libc.js";
@@ -28,12 +28,15 @@ const CASE: TransportCase = {
   needsDescriptors: false,
   tellsOwnAnswers: false,
 };
-/** More than two turns of a multishot accept can bring: so it is used, and given up for single ones near the end. */
+/**
+ * More than two turns of a multishot accept can deliver: it is used at first, and replaced by single accepts near the
+ * end.
+ */
 const PLACES = 2 * COMPLETIONS + 200;
 const WAITING = 50;
 const BACKLOG = 4096;
 
-/** No further ring is to be had. */
+/** Makes the creation of further rings fail. */
 function refuseRings(): void {
   calls.syscall = (...args) => {
     if (args[0] !== SYS_IO_URING.setup) return real(...args);
@@ -60,13 +63,13 @@ describe.skipIf(!hasUring)("a burst of connections", () => {
       transport.rest(slot);
     };
     transport.turn(0);
-    // All of them wait in the accept queue before the first is taken.
+    // All of them are in the accept queue before the first is accepted.
     const peers = Array.from({ length: PLACES + WAITING }, dial);
     await turnUntil("the table to be full", () => told.count("acceptFailed") > 0);
     expect(told.count("accepted")).toBe(PLACES);
     expect(new Set(told.events.filter((event) => event.startsWith("accepted"))).size).toBe(PLACES);
     expect(told.events.find((event) => event.startsWith("acceptFailed"))).toBe(`acceptFailed ${ENOMEM} full`);
-    // What the kernel knows: those that were accepted are greeted, the others are neither greeted nor ended.
+    // Accepted connections are greeted; the others are neither greeted nor closed.
     const texts = peers.map(() => "");
     const greeted = () => {
       peers.forEach((peer, n) => {

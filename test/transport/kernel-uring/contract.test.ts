@@ -1,4 +1,4 @@
-// kernel-uring keeps the contract, in one ring and in several.
+// Tests kernel-uring against the contract, with one ring and with several.
 import { describe } from "vitest";
 import type { ClientTransportOptions, ServerTransportOptions } from "../../../src/transport/contract.js";
 import { UringClient } from "../../../src/transport/kernel-uring/client.js";

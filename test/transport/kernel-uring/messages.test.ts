@@ -1,4 +1,5 @@
-// Messages over io_uring where something runs out: the ring's buffers, its queue of completions, the peer's patience to read.
+// Tests messages over io_uring when a resource runs out: the ring's buffers, its completion queue, or the peer's
+// receive window.
 import { describe, expect, it } from "vitest";
 import { localAddress } from "../../../src/linux/syscalls/socket.js";
 import type { ServerTransport } from "../../../src/transport/contract.js";
@@ -50,7 +51,7 @@ function sendUntilFull(transport: ServerTransport): number {
   return sent;
 }
 
-/** What a peer has read so far. */
+/** Collects what a peer has received. */
 class Reader {
   text = "";
   end: number | undefined;

@@ -1,4 +1,5 @@
-// Many connections on their way in several rings at once: what one ring has left to do is done while the worker waits in another.
+// Tests many in-flight connections in several rings: the work left in one ring is done while the worker waits in
+// another.
 import { describe, expect, it } from "vitest";
 import { UringClient } from "../../../src/transport/kernel-uring/client.js";
 import { acceptAll } from "../../support/raw-sockets.js";
@@ -6,7 +7,7 @@ import { hasUring } from "../../support/ring.js";
 import { clientUnderTest, sendRaw, type TransportCase, TupleList, target } from "../../support/transport.js";
 
 const COUNT = 900;
-/** Other programs of the host may listen on some of the ports, on all addresses. */
+/** Spare ports, in case other programs of the host listen on some of them on all addresses. */
 const SPARE = 100;
 const CASE: TransportCase = {
   openClient: (options) => {
@@ -24,7 +25,7 @@ describe.skipIf(!hasUring)("several rings", () => {
     const list = new TupleList(Array.from({ length: COUNT + SPARE }, (_, n) => ({ from, port: 2000 + n, to })));
     const { transport, told } = clientUnderTest(CASE, list, { tableSize: 400 });
     for (let n = 0; n < COUNT; n++) transport.open();
-    // Turns that wait: one that overlooks something waits for its whole time, again and again.
+    // These turns wait: one that misses an event waits for the full time, every time.
     for (let turns = 0; told.count("received") < COUNT && turns < 2000; turns++) {
       transport.turn(20);
       for (const peer of acceptAll(listener)) sendRaw(peer, "hello");

@@ -1,4 +1,4 @@
-// A client over io_uring for which no further ring is to be had: RLIMIT_MEMLOCK is used up.
+// Tests an io_uring client that cannot create another ring because RLIMIT_MEMLOCK is used up.
 import { afterEach, describe, expect, it } from "vitest";
 import { ENOMEM } from "../../../src/linux/syscalls/errno.js";
 import { lastErrno, libc } from "../../../src/linux/syscalls/libc.js";
@@ -46,7 +46,7 @@ describe.skipIf(!hasUring)("without a further ring", () => {
       if (transport.state(0) === 0) transport.open();
       return told.count("opened") === 2;
     });
-    // Whatever had no room was not taken from the plan.
+    // Tuples for which there was no slot were not taken from the plan.
     expect(list.said.map((line) => line.split(" ")[1])).toEqual(expect.arrayContaining(["0", "1"]));
   });
 

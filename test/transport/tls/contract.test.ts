@@ -1,4 +1,4 @@
-// TLS around kernel sockets keeps the contract of transports, with peers that speak TLS too.
+// Tests TLS over kernel sockets against the transport contract, with peers that speak TLS too.
 import { describe } from "vitest";
 import { selfSignedIdentity } from "../../../src/linux/openssl/certificate.js";
 import { clientContext, freeContext, serverContext } from "../../../src/linux/openssl/context.js";

@@ -1,4 +1,4 @@
-// Handshakes that are not the usual one: resumed, of one version, with other protocols, cut off, hostile.
+// Tests unusual handshakes: resumed, with a fixed version, with ALPN, cut off, or hostile.
 import { connect as connectNet } from "node:net";
 import { describe, expect, it, onTestFinished } from "vitest";
 import type { ServeRun } from "../../../src/index.js";
@@ -10,7 +10,7 @@ import { until, within } from "../../support/until.js";
 const serving = (options = {}) => startServer({ at: `tls://${ownAddress()}:0`, mode: "echo", ...options });
 const at = (server: ServeRun) => `tls://${endpoint(server.address)}`;
 
-/** A raw connection, what came over it, and whether it has ended. */
+/** Opens a raw connection and records the received bytes and whether it has ended. */
 function dial({ address }: ServeRun, bytes: string | Buffer) {
   const seen = { text: Buffer.alloc(0), hasEnded: false };
   const socket = connectNet(address.port, address.ip, () => socket.write(bytes));
@@ -38,7 +38,7 @@ const untilEnded = (seen: { hasEnded: boolean }) =>
 describe("sessions", () => {
   it.each(["1.2", "1.3"] as const)("of TLS %s are used again, and both sides count them", async (tlsVersion) => {
     const server = await serving({ tlsResume: true });
-    // One at a time: the first one's session is there for the others.
+    // One at a time: the other connections can use the first one's session.
     const options = {
       connections: 12,
       concurrency: 1,
@@ -142,7 +142,7 @@ describe("TLS and plain text", () => {
 describe("hostile clients", () => {
   it("with half a handshake are given up, and the others served meanwhile", async () => {
     const server = await serving({ handshakeTimeoutMs: 400 });
-    // The beginning of a ClientHello of 512 bytes.
+    // The first bytes of a 512-byte ClientHello.
     const halves = Array.from({ length: 20 }, () => dial(server, Buffer.from("16030102000100", "hex")));
     const silent = dial(server, "");
     const run = await startClient({ to: at(server), connections: 5, durationMs: 0, insecure: true });
@@ -155,7 +155,7 @@ describe("hostile clients", () => {
   it("that send records longer than there are any, or endless handshakes, are cut off", async () => {
     const server = await serving();
     const tooLong = dial(server, Buffer.from("160301ffff", "hex"));
-    // A ClientHello that says it has 16 MiB, and goes on and on.
+    // A ClientHello that claims 16 MiB and does not end.
     const record = Buffer.concat([
       Buffer.from("1603014000", "hex"),
       Buffer.from("01ffffff", "hex"),

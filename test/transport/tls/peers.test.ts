@@ -1,5 +1,5 @@
-// Our two sides against foreign ones: openssl's own client and server, nginx and haproxy in front of our server; what was seen is asserted
-// from the foreign side too.
+// Tests both of our sides with foreign peers: openssl's client and server, and nginx and haproxy in front of our
+// server. Assertions also use what the foreign side saw.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -36,7 +36,7 @@ const listens = (at: { ip: string; port: number }) =>
     (count) => count >= 1,
   );
 
-/** Echoes through whatever listens at `port`. */
+/** Runs an echo load through the server on `port`. */
 async function echoes(port: number, options: object = {}) {
   const load = { connections: 20, message: "ping", messageRatePerSec: 10, durationMs: 400, close: "fin" as const };
   const run = await startClient({ to: `tls://${ip}:${port}`, ca: authority.ca, ...load, ...options });
@@ -47,7 +47,7 @@ describe("our client", () => {
   it.each(["1.2", "1.3"] as const)("is answered by openssl's server in TLS %s", async (tlsVersion) => {
     const port = ownPort();
     const flags = ["-cert", files.cert, "-key", files.key, "-rev", "-no_ticket"];
-    // It sends each line back, the last letter first.
+    // `-rev` sends each line back reversed.
     start("openssl", ["s_server", "-accept", `${ip}:${port}`, ...flags]);
     await listens({ ip, port });
     const result = await echoes(port, { connections: 1, message: "hello\n", expect: "any", tlsVersion });
@@ -67,7 +67,7 @@ describe("our client", () => {
     expect(result).toMatchObject({ outcome: "met", failures: [], losses: [], tls: { secured: 20 } });
     expect(result.messages!.answered).toBeGreaterThanOrEqual(20);
     const logged = () => readFileSync(join(path, "access.log"), "utf8").trim().split("\n");
-    // A line for each request, whose first says how its connection began.
+    // One line per request; the first one of a connection tells how it began.
     const firsts = () => logged().filter((line) => line.startsWith("1 "));
     const lines = await until("all in nginx's log", firsts, ({ length }) => length === 20);
     expect(new Set(lines.map((line) => line.split(" ")[1]))).toEqual(new Set(["localhost/http/1.1"]));
@@ -88,7 +88,7 @@ describe("our client", () => {
       await listens({ ip, port });
       const result = await echoes(port, { proxyProtocol: "v2" });
       expect(result).toMatchObject({ outcome: "met", failures: [], losses: [] });
-      // Without the header it is none of haproxy's clients.
+      // Without the header, haproxy does not accept the connection as a client.
       expect(await echoes(port, { connections: 2 })).toMatchObject({ outcome: "missed", established: 2, ready: 0 });
     },
   );

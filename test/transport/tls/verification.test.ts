@@ -1,4 +1,4 @@
-// Which certificates are accepted, at either end, and what a refusal is called, at either end.
+// Tests which certificates each end accepts, and how each end names a rejection.
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { ConnectOptions, ServeOptions } from "../../../src/index.js";
@@ -24,7 +24,7 @@ afterAll(() => {
   stranger.remove();
 });
 
-/** Connections of our client to our server. @returns both results */
+/** Connects our client to our server. @returns both results */
 async function meet(server: Partial<ServeOptions>, client: Partial<ConnectOptions>) {
   const serving = await startServer({ at: `tls://${ip}:0`, ...server });
   const to = `tls://${ip}:${serving.address.port}`;
@@ -100,7 +100,7 @@ describe("a client's certificate", () => {
     for (const given of [{}, stranger.issue("stranger", [])]) {
       const serving = await startServer({ at: `tls://${ip}:0`, ...good, ca: authority.ca });
       const to = `tls://${ip}:${serving.address.port}`;
-      // In TLS 1.3 a client learns of it after its own handshake.
+      // In TLS 1.3, a client learns of it after its own handshake has completed.
       const run = await startClient({ to, connections: 1, close: "fin", ...options, ...given });
       const { failures, losses } = await within("the end", run.done);
       const errnos = [...failures, ...losses].map(({ errno }) => errno);

@@ -1,4 +1,5 @@
-// A journal that somebody else could have written is not believed, and no line of one does what --apply would not.
+// Tests that a journal is rejected if another user could have written it, and that no journal line can do what --apply
+// would not do.
 import { spawnSync } from "node:child_process";
 import {
   chmodSync,
@@ -51,10 +52,10 @@ function journal(...lines: readonly unknown[]): string {
   return file;
 }
 
-/** The file's name, once something was done to it. */
+/** Returns the file's name; the second argument only exists to be evaluated first. */
 const spoilt = (file: string, _done: unknown): string => file;
 
-/** A kernel that writes down what is asked of it. */
+/** Returns a fake kernel that records every write. */
 function kernel(values: Record<string, string>) {
   const writes: string[] = [];
   const write = (name: string, value: string) => {
@@ -140,7 +141,7 @@ describe("a line that --apply cannot have written is passed over and told", () =
     expect(report.badLines).toEqual([{ line: 2, reason: expect.stringMatching(reason) }]);
     expect(writes).toEqual(["fs.nr_open=1024", "net.core.somaxconn=128"]);
     expect(undoText(report)).toMatch(/2 of 2 changes reverted[\s\S]*1 line of .* was not written by --apply/);
-    // Told once.
+    // The bad lines are reported only once.
     expect(undoChanges(file, settings)).toMatchObject({ outcomes: [], badLines: [] });
   });
 

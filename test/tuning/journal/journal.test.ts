@@ -1,4 +1,4 @@
-// The journal: on the disk before a change, read again after any crash, for its owner's eyes only.
+// Tests the journal: it is on disk before a change, can be read after any crash, and only its owner can access it.
 import { appendFileSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -27,7 +27,7 @@ describe("a journal", () => {
       { name: "fs.nr_open", from: "1024", to: "2048", mark: undefined },
     ]);
     expect(tornLines).toBe(0);
-    // Host-wide settings are of no network namespace.
+    // Host-wide settings belong to no network namespace.
     expect(entries[0]!.netNamespace).toMatch(/^net:\[\d+\]$/);
     expect(entries[1]!.netNamespace).toBeUndefined();
     expect(entries[0]!.bootId).toMatch(/^[0-9a-f-]{36}$/);

@@ -1,4 +1,4 @@
-// Rows as `ss` has them, made without strings: compared with rows made of strings.
+// Tests rows in the format of `ss`, built without strings, against rows built with strings.
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { SocketRows } from "../../../../src/output/text/ports/socket-rows.js";

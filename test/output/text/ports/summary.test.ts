@@ -1,4 +1,4 @@
-// What `fourtuple ports` says, in words: the proof, the misses, and why a reading is less than it could be.
+// Tests the text of `fourtuple ports`: the headline, misses, and the reasons why a reading is incomplete.
 
 import { describe, expect, it } from "vitest";
 import { nothingText } from "../../../../src/output/text/ports/headline.js";
@@ -134,7 +134,7 @@ describe("portText()", () => {
       outgoing: established,
       byDestination: { distinct: 1, top: [destination("10.0.0.1", 7777, established)] },
     });
-    // Both ends are here, and each client's end has its accepted socket at that port; or one has not.
+    // Both ends are on this host, and each client's end has its accepted socket on that port; or one of them does not.
     expect(headlineOf(SERVER, seen(1_000_000))).toContain(clause);
     expect(headlineOf(SERVER, seen(1_000_001))).not.toContain(clause);
     const range = { ip: undefined, name: "7777-7779", port: "7777-7779" };
@@ -161,7 +161,7 @@ describe("portText()", () => {
     expect(firstLine(text)).toBe("1 ESTABLISHED socket has local port 32917, and nothing listens on it");
     expect(text).toMatch(/accepted here +1 ESTABLISHED, with it as the peer's source port/);
     expect(text).not.toContain("one local port per connection");
-    // Another address of the port is listened on: this socket is none of that listener's.
+    // The port is listened on at another address, so this socket does not belong to that listener.
     const besides = { ...client, sockets: 2, listeners: [LISTENER] };
     expect(firstLine(portText(port, { local: besides, remote: EMPTY }, TOP))).toBe(
       "1 ESTABLISHED socket has local port 32917 as its source port",
@@ -180,7 +180,7 @@ describe("portText()", () => {
     expect(text).not.toContain("ESTABLISHED");
     const ofPeer = portText(PORT, { local: SERVER, remote: EMPTY }, { ...TOP, filter: { remoteIp: "10.0.0.2" } });
     expect(firstLine(ofPeer)).toMatch(/^1,000,000 ESTABLISHED sockets with the peer 10.0.0.2 share local port 7777;/);
-    // Listeners are no answer to a filter that they do not pass.
+    // A listener that does not match the filter is not a match.
     expect(hasSockets({ local: { ...EMPTY, listeners: [LISTENER] }, remote: EMPTY })).toBe(false);
   });
 
