@@ -38,7 +38,7 @@ const OPENING = [
     name: "a 4-tuple for which there was no socket is lost",
     file: "src/client/tuple-cursor.ts",
     find: "this.unused = tuple;",
-    replace: "this.unused = -1;",
+    replace: "this.unused = Math.min(tuple, -1);",
     test: "test/transport/kernel-epoll/connector-short.test.ts",
   },
   {
