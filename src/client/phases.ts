@@ -79,8 +79,7 @@ export class RunPhases {
       return await this.#close();
     } finally {
       for (const timer of timers) clearInterval(timer);
-      await this.workers.pool.stop();
-      this.workers.releaseReserve();
+      await Promise.all([this.workers.end(), this.#server.end()]);
     }
   }
 

@@ -124,6 +124,12 @@ export class ClientWorkers {
     this.#reserve?.release();
   }
 
+  /** Closes all connections, and gives back what the workers took. */
+  async end(): Promise<void> {
+    await this.pool.stop();
+    this.releaseReserve();
+  }
+
   #failures(step: number, errno: number): number {
     return this.memories.reduce((sum, memory) => sum + memory.failures(step, errno), 0);
   }

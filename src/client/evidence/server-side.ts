@@ -11,6 +11,7 @@ export class ServerSide {
   readonly #accepts: AcceptWatch;
   #queuesBefore: Promise<readonly ListenQueue[] | undefined> | undefined;
   #inspected: Promise<LocalPeer | undefined> | undefined;
+  readonly #ending = new AbortController();
 
   constructor(targets: Targets) {
     this.#targets = targets;
@@ -41,7 +42,8 @@ export class ServerSide {
    */
   async inspect(): Promise<LocalPeer | undefined> {
     if (!this.#targets.isLocal) return undefined;
-    return inspectPeer(this.#targets.endpoints, await this.#queuesBefore).catch(() => undefined);
+    const before = await this.#queuesBefore;
+    return inspectPeer(this.#targets.endpoints, before, this.#ending.signal).catch(() => undefined);
   }
 
   /**
@@ -50,5 +52,11 @@ export class ServerSide {
    */
   inspected(): Promise<LocalPeer | undefined> {
     return this.#inspected ?? this.inspect();
+  }
+
+  /** Cancels what is still being read. @returns a promise that resolves when nothing of it is open any more */
+  async end(): Promise<void> {
+    this.#ending.abort();
+    await Promise.all([this.#queuesBefore, this.#inspected]);
   }
 }

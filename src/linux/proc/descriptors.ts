@@ -29,11 +29,15 @@ export interface DescriptorScan {
  *
  * @param visit called with the socket's inode, for any protocol, and the process ID
  * @param pids restricts the scan to these processes
+ * @param signal ends the scan
+ * @throws {Error} the signal's reason, once it has aborted
  */
 export async function forEachSocketDescriptor(
   visit: (inode: number, pid: number) => void,
   pids?: readonly number[],
+  signal?: AbortSignal,
 ): Promise<DescriptorScan> {
+  signal?.throwIfAborted();
   let processes = 0;
   let unreadable = 0;
   const ringHolders = new Set<number>();
@@ -62,9 +66,11 @@ export async function forEachSocketDescriptor(
           }
           if (performance.now() - turnMs < TURN_MS) continue;
           await setImmediate();
+          signal?.throwIfAborted();
           turnMs = performance.now();
         }
       } catch {
+        signal?.throwIfAborted();
         // The process ended during the scan.
       } finally {
         table.closeSync();

@@ -28,9 +28,9 @@ export interface OwnerIndex {
   readonly ringHolders: readonly Owner[];
 }
 
-/** Reads the descriptors of all processes, including threads with private tables. Never fails; see `unreadable`. */
-export async function readOwners(): Promise<OwnerIndex> {
-  return scanOwners();
+/** Reads the descriptors of all processes, including threads with private tables. Fails only if `signal` aborts it. */
+export async function readOwners(signal?: AbortSignal): Promise<OwnerIndex> {
+  return scanOwners(signal);
 }
 
 /**
@@ -38,8 +38,8 @@ export async function readOwners(): Promise<OwnerIndex> {
  *
  * @throws {AppError} E_PERMISSION or E_SYSTEM when the socket table cannot be read
  */
-export async function countByOwner(query: SocketQuery = {}): Promise<OwnerSummary> {
-  const index = await scanOwners();
+export async function countByOwner(query: SocketQuery = {}, signal?: AbortSignal): Promise<OwnerSummary> {
+  const index = await scanOwners(signal);
   let aggregate = new OwnerCounts();
   const read = await readTable(query, () => {
     aggregate = new OwnerCounts();
@@ -178,9 +178,13 @@ export class ScannedOwners implements OwnerIndex {
 }
 
 /** Like readOwners(), with numbers instead of names, for millions of sockets. */
-export async function scanOwners(): Promise<ScannedOwners> {
+export async function scanOwners(signal?: AbortSignal): Promise<ScannedOwners> {
   const index = new ScannedOwners();
-  const { unreadable, isHiding, ringHolders } = await forEachSocketDescriptor((inode, pid) => index.add(inode, pid));
+  const { unreadable, isHiding, ringHolders } = await forEachSocketDescriptor(
+    (inode, pid) => index.add(inode, pid),
+    undefined,
+    signal,
+  );
   index.unreadable = unreadable;
   index.isHiding = isHiding;
   index.ringHolders = ringHolders.map((pid) => ({ pid, command: index.command(pid) }));

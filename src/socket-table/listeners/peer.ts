@@ -33,20 +33,25 @@ const DROPS = 8;
  *
  * @param local endpoints; see endpointsQuery()
  * @param before result of readListenQueues() at the start of the run
+ * @param signal ends the search for processes
  */
-export async function inspectPeer(local: EndQuery, before?: readonly ListenQueue[]): Promise<LocalPeer> {
+export async function inspectPeer(
+  local: EndQuery,
+  before?: readonly ListenQueue[],
+  signal?: AbortSignal,
+): Promise<LocalPeer> {
   const listeners = await readListeners({ local });
   const queues = before && (await readListenQueues(local).catch(() => undefined));
   const droppedBefore = new Map(before?.map(({ inode, drops }) => [inode, drops]));
   const dropped = new Map(queues?.map(({ inode, drops }) => [inode, drops - (droppedBefore.get(inode) ?? 0)]));
   // Workers share their parent's listener. The process with the most connections is the one that runs out of resources.
-  const { owners } = await countByOwner({ local, wildcardListeners: true });
+  const { owners } = await countByOwner({ local, wildcardListeners: true }, signal);
   const culprit = findCulprit(listeners, owners);
   return {
     listeners: listeners.map(({ ip, port, acceptQueue, uid, inode }) => {
       return { ip, port, acceptQueue, uid, drops: dropped.get(inode), inode, since: sinceWhen(port, inode, before) };
     }),
-    elsewhere: await findElsewhere(local, listeners),
+    elsewhere: await findElsewhere(local, listeners, signal),
     process: culprit ?? (owners[0] && readProcessFacts(owners[0].pid)),
   };
 }
@@ -58,10 +63,14 @@ function sinceWhen(port: number, inode: number, before: readonly ListenQueue[] |
 }
 
 /** Finds sockets on the endpoints' ports other than their own listeners. */
-async function findElsewhere(local: EndQuery, own: readonly ListenerRow[]): Promise<ElsewhereListener[] | undefined> {
+async function findElsewhere(
+  local: EndQuery,
+  own: readonly ListenerRow[],
+  signal: AbortSignal | undefined,
+): Promise<ElsewhereListener[] | undefined> {
   const ports = [local, ...(local.oneOf ?? [])].flatMap((query) => query.ports ?? []);
   const known = new Set(own.map(({ inode }) => inode));
-  const found = await findListening(ports, known).catch(() => undefined);
+  const found = await findListening(ports, known, signal).catch(() => undefined);
   return found
     ?.slice(0, TOLD_ELSEWHERE)
     .map(({ ip, port, kind, owner }) => ({ ip, port, kind: kind === "listening" ? kind : "bound", process: owner }));

@@ -53,14 +53,22 @@ export async function findPortHolders(ip: IpAddress, port: number): Promise<Port
  * @param known inodes of sockets to exclude; owners are only looked up if others are found
  * @throws {AppError} E_PERMISSION or E_SYSTEM when the socket table cannot be read
  */
-export async function findListening(ports: readonly PortRange[], known: ReadonlySet<number>): Promise<PortHolder[]> {
+export async function findListening(
+  ports: readonly PortRange[],
+  known: ReadonlySet<number>,
+  signal?: AbortSignal,
+): Promise<PortHolder[]> {
   const states = (1 << TCP_LISTEN) | (1 << BOUND_INACTIVE);
-  return readHolders({ states, local: { ports } }, ({ state, remotePort, inode }) => {
-    return !known.has(inode) && (state === TCP_LISTEN || remotePort === 0);
-  });
+  const isOne = ({ state, remotePort, inode }: SocketView) =>
+    !known.has(inode) && (state === TCP_LISTEN || remotePort === 0);
+  return readHolders({ states, local: { ports } }, isOne, signal);
 }
 
-async function readHolders(query: SocketQuery, isOne: (socket: SocketView) => boolean): Promise<PortHolder[]> {
+async function readHolders(
+  query: SocketQuery,
+  isOne: (socket: SocketView) => boolean,
+  signal?: AbortSignal,
+): Promise<PortHolder[]> {
   let found: Omit<PortHolder, "owner">[] = [];
   await readTable(query, () => {
     found = [];
@@ -69,7 +77,7 @@ async function readHolders(query: SocketQuery, isOne: (socket: SocketView) => bo
     };
   });
   found.sort((a, b) => KINDS.indexOf(a.kind) - KINDS.indexOf(b.kind) || b.leftMs - a.leftMs);
-  const owners = found.some(({ inode }) => inode !== 0) ? await readOwners() : undefined;
+  const owners = found.some(({ inode }) => inode !== 0) ? await readOwners(signal) : undefined;
   return found.map((holder) => ({
     ...holder,
     owner: holder.inode === 0 ? undefined : owners?.ownerOf(holder.inode),
