@@ -7,7 +7,7 @@ import { type Scenario, startAt } from "./scenario.js";
 
 export const DESCRIPTORS: readonly Scenario[] = [
   {
-    name: "client's descriptors, a table for each thread",
+    name: "client's descriptors, one table per thread",
     limit: "nofile",
     whose: "local",
     isPredictable: true,
@@ -21,7 +21,7 @@ export const DESCRIPTORS: readonly Scenario[] = [
     },
   },
   {
-    name: "client's descriptors, no private tables",
+    name: "client's descriptors, one table for all threads",
     limit: "nofile",
     whose: "local",
     isPredictable: true,
@@ -47,7 +47,7 @@ export const DESCRIPTORS: readonly Scenario[] = [
     },
   },
   {
-    name: "epoll watches of a user",
+    name: "a user's epoll watches",
     limit: "epoll-watches",
     whose: "local",
     isPredictable: true,
@@ -63,7 +63,7 @@ export const DESCRIPTORS: readonly Scenario[] = [
     },
   },
   {
-    name: "memory of a cgroup",
+    name: "a cgroup's memory",
     limit: "cgroup-memory",
     whose: "local",
     isPredictable: true,

@@ -19,8 +19,8 @@ const isRoot = canMakeNamespaces();
 function heading(): string {
   return `# The fault matrix
 
-Each limit was really made the binding one, the prediction written down, then a run driven into it and counted with \`ss\`.
-The predictions are those of \`doctor --for fourtuple\`. \`npm run test:faults\` (as root) makes this page anew. A dash: a number that cannot be told beforehand.
+For each row, a test makes one limit the binding one, records the prediction of \`doctor --for fourtuple\`, then runs into the limit and
+counts connections with \`ss\`. A dash marks a number that cannot be predicted. \`npm run test:faults\` (as root) regenerates this page.
 
 Linux ${release().split(".", 2).join(".")}, ${arch()}, Node ${process.versions.node}, ${new Date().toISOString().slice(0, 10)}.`;
 }

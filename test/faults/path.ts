@@ -33,7 +33,7 @@ export const PATH: readonly Scenario[] = [
     },
   },
   {
-    name: "packets dropped by a firewall",
+    name: "a firewall that drops packets",
     programs: ["ip", "nft"],
     limit: "path",
     whose: "network",
@@ -46,7 +46,7 @@ export const PATH: readonly Scenario[] = [
     },
   },
   {
-    name: "conntrack's maximum",
+    name: "the maximum of conntrack",
     programs: ["ip", "nft"],
     limit: "nf-conntrack-max",
     whose: "network",

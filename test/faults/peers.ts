@@ -7,7 +7,7 @@ import { startNginx, startRedis } from "./servers.js";
 
 export const PEERS: readonly Scenario[] = [
   {
-    name: "--max-connections of our server",
+    name: "fourtuple serve --max-connections",
     limit: "peer-maximum",
     whose: "peer",
     isPredictable: true,
@@ -16,7 +16,7 @@ export const PEERS: readonly Scenario[] = [
     },
   },
   {
-    name: "maxclients of redis",
+    name: "redis maxclients",
     programs: ["redis-server"],
     limit: "peer-maximum",
     whose: "peer",
@@ -26,7 +26,7 @@ export const PEERS: readonly Scenario[] = [
     },
   },
   {
-    name: "worker_connections of nginx",
+    name: "nginx worker_connections",
     programs: ["nginx"],
     limit: "peer-maximum",
     whose: "peer",

@@ -7,7 +7,7 @@ import { serveIn } from "./servers.js";
 
 export const PORTS: readonly Scenario[] = [
   {
-    name: "narrow ip_local_port_range, ports chosen by the kernel",
+    name: "narrow ip_local_port_range, kernel chooses ports",
     programs: ["ip"],
     limit: "ip-local-port-range",
     whose: "local",
@@ -20,7 +20,7 @@ export const PORTS: readonly Scenario[] = [
     },
   },
   {
-    name: "reserved ports, ports chosen by the kernel",
+    name: "reserved ports, kernel chooses ports",
     programs: ["ip"],
     limit: "ip-local-reserved-ports",
     whose: "local",

@@ -127,7 +127,7 @@ function parse<T>(ran: TestProcess, { stdout, stderr, code }: Awaited<ReturnType
 export function table(rows: readonly Row[]): string {
   const count = (value: number | undefined) => (value === undefined ? "-" : value.toLocaleString("en-US"));
   const cells = [
-    ["made to bind", "predicted limit", "ceiling", "limit named after the run", "whose", "reached", "off by"],
+    ["binding limit", "predicted limit", "ceiling", "limit named after the run", "whose", "reached", "off by"],
     ...rows.map(({ scenario, predictedLimit, predicted, namedLimit, whose, reached }) => [
       scenario,
       predicted === undefined ? "-" : predictedLimit,
