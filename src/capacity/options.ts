@@ -212,7 +212,7 @@ function planSomewhere(spec: TupleSpec, ports: PortReadings): TuplePlan {
       ? "this host has only loopback addresses to connect from"
       : "this host's addresses cannot be read";
     throw new AppError("E_NO_SOURCE", what, {
-      fix: "name the destination with --target, or the addresses with --source-ip",
+      fix: "give the destination with --target, or the addresses with --source-ip",
     });
   }
   return { groups: [{ sources, destinations: [SOMEWHERE] }], ports: planPorts(spec, ports) };

@@ -73,8 +73,8 @@ function bindSomewhere(): { readonly fd: number; readonly port: number; readonly
 }
 
 function noSocket(error: number): AppError {
-  return new AppError("E_SYSTEM", `no socket to try ports with: ${errnoName(-error)}`, {
-    fix: "raise the limit of open files: ulimit -n 1024",
+  return new AppError("E_SYSTEM", `no socket to test ports with: ${errnoName(-error)}`, {
+    fix: "raise the open-file limit: ulimit -n 1024",
     facts: { errno: errnoName(-error) },
   });
 }

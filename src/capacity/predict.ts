@@ -146,7 +146,7 @@ function answer(facts: HostFacts, load: Load) {
 function loadNotes({ cost }: Load, hostLoad: HostLoad | undefined): string[] {
   const busy = describeHostLoad(hostLoad);
   if (busy === undefined || !cost.isMeasured) return [];
-  return [`${busy} while the cost of a connection was measured, so it may be off`];
+  return [`${busy} while the cost of a connection was measured, so the cost may be inaccurate`];
 }
 
 function notesOn(facts: HostFacts, load: Load, binding: LimitRow | undefined): string[] {
@@ -154,7 +154,7 @@ function notesOn(facts: HostFacts, load: Load, binding: LimitRow | undefined): s
   const notes: string[] = [];
   if (isWithoutListener(load) && facts.translation !== "none") {
     notes.push(
-      `nothing listens on ${target}, but it may be redirected: addresses are translated here (nat)${facts.translation === "present" ? "" : ", or may be"}, and what answers behind a rule cannot be seen`,
+      `nothing listens on ${target}, but NAT rules ${facts.translation === "present" ? "are" : "may be"} in force here and may redirect it to a server that cannot be seen`,
     );
   }
   const { softAtStart } = facts;

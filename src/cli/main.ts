@@ -9,6 +9,6 @@ try {
   const { code, message } = error as NodeJS.ErrnoException;
   const isShort = code === "EMFILE" || code === "ENFILE";
   console.error(`Fatal error: the program could not be loaded: ${JSON.stringify(message).slice(1, -1)}`);
-  console.error(`  fix: ${isShort ? "raise the limit of open files: ulimit -n 1024" : "install fourtuple again"}`);
+  console.error(`  fix: ${isShort ? "raise the open-file limit: ulimit -n 1024" : "reinstall fourtuple"}`);
   process.exitCode = 1;
 }

@@ -4,7 +4,7 @@ import { AppError } from "../util/errors.js";
 /** Returns the error for a failed write to standard output, such as a full disk or a failing device. */
 export function outputFailed(cause: NodeJS.ErrnoException): AppError {
   return new AppError("E_SYSTEM", `the output cannot be written: ${cause.message}`, {
-    fix: "make room where it goes, or send it somewhere else",
+    fix: "free space there, or send the output somewhere else",
     cause,
   });
 }

@@ -53,7 +53,7 @@ export function addStage(text: string, before: readonly Stage[] = []): Stage[] {
   const match = /^([^:]+):([^:]+)$/.exec(text);
   if (!match) {
     throw new AppError("E_OPTION", `--stage ${quoted(text)} is not valid`, {
-      fix: "give a duration and the connections to have at its end, such as 30s:100k",
+      fix: "give a duration and the number of connections at its end, such as 30s:100k",
     });
   }
   const [, duration, count] = match as unknown as [string, string, string];
@@ -78,7 +78,5 @@ export function parseSourcePort(text: string): PortRange | "kernel" {
 
 /** Returns the `--engine` option of every command that opens or holds connections. */
 export function engineOption(): Option {
-  return new Option("--engine <which>", "auto, epoll or uring: what carries connections (default: auto)").choices(
-    ENGINE_CHOICES,
-  );
+  return new Option("--engine <which>", "auto, epoll or uring (default: auto)").choices(ENGINE_CHOICES);
 }

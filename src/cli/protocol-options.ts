@@ -64,14 +64,14 @@ Examples:
     options: (role) => [
       ...(role === "connect"
         ? [
-            new Option("--ca <file>", "authorities to verify the server by, in PEM (default: the system's)"),
+            new Option("--ca <file>", "trusted authorities, in PEM (default: the system's)"),
             new Option("-k, --insecure", "do not verify the server's certificate"),
-            new Option("--servername <name>", "name to ask for and to verify (default: the destination's host)"),
+            new Option("--servername <name>", "name to request and verify (default: the destination's host)"),
             new Option("--cert <file>", "client certificate and its chain, in PEM"),
           ]
         : [
             new Option("--cert <file>", "certificate and its chain, in PEM (default: a self-signed one)"),
-            new Option("--ca <file>", "require client certificates of these authorities, in PEM"),
+            new Option("--ca <file>", "require client certificates from these authorities, in PEM"),
           ]),
       new Option("--key <file>", "private key, in PEM (default: in the file of --cert)"),
       new Option(
@@ -100,7 +100,7 @@ Examples:
       ...(role === "connect"
         ? [new Option("-H, --header <field>", "add a header to the upgrade request; repeatable").argParser(addHeader)]
         : []),
-      new Option("--subprotocol <name>", role === "connect" ? "subprotocol to ask for" : "subprotocol to agree on"),
+      new Option("--subprotocol <name>", role === "connect" ? "subprotocol to request" : "subprotocol to accept"),
       new Option("--binary", "send binary messages (default: text)"),
       new Option("--ping-interval <duration>", "ping each connection this often (default: never)").argParser(
         durationFor("--ping-interval"),

@@ -13,7 +13,7 @@ const isTexts = (value: unknown) => Array.isArray(value) && value.every((it) => 
 
 const isContent = (value: unknown) => typeof value === "string" || value instanceof Uint8Array;
 
-const content = option<string | Uint8Array>("a text or bytes", isContent);
+const content = option<string | Uint8Array>("a string or bytes", isContent);
 
 function isExpectation(value: unknown): boolean {
   if (typeof value !== "object" || value === null) return EXPECTATIONS.includes(value as never);

@@ -30,7 +30,7 @@ export function explainClient(result: ConnectResult): Finding | Suspect[] {
       limit,
       whose: "local",
       meaning: `stopped before memory ran out: ${left}; ${formatBytes(memoryStop.floorBytes)} is kept free`,
-      fix: limit === "memory" ? `${fix}, or ask for fewer connections` : fix,
+      fix: limit === "memory" ? `${fix}, or open fewer connections` : fix,
       evidence: [
         `${formatBytes(result.memory.kernelBytesPerConnection)} of kernel memory per connection (${result.memory.kernelEnds === "both" ? "both ends" : "one end"})`,
       ],

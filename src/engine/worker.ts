@@ -170,11 +170,11 @@ function borrow({ kept, index }: WorkerStart<unknown>): Map<number, number> {
 }
 
 function cannotBegin(index: number, error: number): AppError {
-  return new AppError("E_WORKER", `thread ${index} could not begin: ${errnoName(-error)}`, {
+  return new AppError("E_WORKER", `thread ${index} could not start: ${errnoName(-error)}`, {
     fix:
       error === -ENOMEM
-        ? "free memory; with --engine uring, raise the limit of locked memory (ulimit -l)"
-        : "raise the limit of open files (ulimit -n) or ask for fewer connections",
+        ? "free memory; with --engine uring, also raise the locked-memory limit (ulimit -l)"
+        : "raise the open-file limit (ulimit -n), or open fewer connections",
   });
 }
 

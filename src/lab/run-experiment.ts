@@ -76,7 +76,7 @@ function weigh({ verdict, reason, isTimed }: Outcome, load: HostLoad | undefined
   const isDoubtful = verdict === "refuted" && isTimed === true && isBusy(load);
   if (verdict !== "inconclusive" && !isDoubtful) return { verdict, reason };
   const busy = describeHostLoad(load);
-  const why = busy === undefined ? [] : [`meanwhile ${busy}`];
+  const why = busy === undefined ? [] : [`during the measurement ${busy}`];
   return { verdict: "inconclusive", reason: [reason ?? "the measurement is not conclusive", ...why].join("; ") };
 }
 
@@ -97,7 +97,7 @@ async function judge(
 const NOTHING = { setup: "-", commands: [], prediction: "-", observed: "-", evidence: [] } as const;
 
 function brokenOff(budgetMs: number): Outcome {
-  const reason = `not finished within the ${formatDuration(budgetMs)} that a quick run allows it`;
+  const reason = `not finished within the ${formatDuration(budgetMs)} allowed in a quick run`;
   return { ...NOTHING, verdict: "inconclusive", reason };
 }
 

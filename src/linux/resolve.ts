@@ -32,7 +32,7 @@ export async function resolveAll(
   if (wanted.length === 0) {
     throw new AppError(
       "E_ADDRESS",
-      `${quoted(host)} has no IPv${family} address: it is ${ips.map(formatIp).join(", ")}`,
+      `${quoted(host)} has no IPv${family} address, only ${ips.map(formatIp).join(", ")}`,
       {
         fix: `leave out -${family}, or use a name that has one`,
       },

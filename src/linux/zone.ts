@@ -14,7 +14,7 @@ export function resolveZone(ip: IpAddress): IpAddress {
   if (ip.zone === undefined && isLinkLocal(ip)) {
     const names = Object.keys(readInterfaces() ?? {}).filter((name) => name !== "lo");
     const written = (names.length === 0 ? ["eth0"] : names).map((zone) => formatIp({ ...ip, zone }));
-    throw new AppError("E_ADDRESS", `${formatIp(ip)} is link-local and needs a zone, the interface it is on`, {
+    throw new AppError("E_ADDRESS", `${formatIp(ip)} is link-local and needs a zone (its interface)`, {
       fix: `write it as ${written.join(" or ")}`,
     });
   }
@@ -37,8 +37,8 @@ export function resolveGivenZone(ip: IpAddress): IpAddress {
   const name = interfaceName(interfaceIndex(zone));
   if (name !== undefined) return { ...ip, zone: name };
   const names = Object.keys(readInterfaces() ?? {});
-  throw new AppError("E_ADDRESS", `${formatIp(ip)}: no interface is called or numbered "${zone}"`, {
-    fix: `give one of this host's (ip -brief link)${names.length > 0 ? `: ${names.join(", ")}` : ""}`,
+  throw new AppError("E_ADDRESS", `${formatIp(ip)}: no interface has the name or number "${zone}"`, {
+    fix: `use an interface of this host (ip -brief link)${names.length > 0 ? `: ${names.join(", ")}` : ""}`,
     facts: { zone },
   });
 }

@@ -41,10 +41,10 @@ export function parseMessages(options: MessageOptions): {
   const { message, messageRatePerSec, expect, firstMessage, awaitGreeting = false } = options;
   const hasMessage = message !== undefined;
   if (messageRatePerSec !== undefined && !hasMessage) {
-    throw invalid("a message rate is given without a message", "add -m ping, or leave out -r");
+    throw invalid("a message rate requires a message", "add -m ping, or leave out -r");
   }
   if (expect !== undefined && !hasMessage && firstMessage === undefined) {
-    throw invalid("answers are expected without a message", "add -m ping, or leave out --expect");
+    throw invalid("expecting answers requires a message", "add -m ping, or leave out --expect");
   }
   if (message?.length === 0) throw invalid("the message is empty", "give it at least one byte, such as -m ping");
   if (firstMessage?.length === 0) {
@@ -71,7 +71,7 @@ export function findStreamOption({ expect, firstMessage, awaitGreeting }: Messag
 function parseExpect(expect: ExpectOption): AnswerSpec {
   if (typeof expect === "string") {
     if (!EXPECTATIONS.includes(expect)) {
-      throw invalid(`unknown answer: ${JSON.stringify(expect)}`, `expect ${EXPECTATIONS.join(", ")}`);
+      throw invalid(`unknown kind of answer: ${JSON.stringify(expect)}`, `expect ${EXPECTATIONS.join(", ")}`);
     }
     return { expect };
   }

@@ -33,7 +33,7 @@ export function parseRunSpec(options: ConnectOptions): RunSpec {
   checkLoad(options);
   checkChoices(options);
   const connections = stages.length > 0 ? Math.max(...stages.map(({ target }) => target)) : (options.connections ?? 1);
-  if (connections < 1) throw invalid("the stages ask for no connection", "give one a target, such as --stage 30s:10k");
+  if (connections < 1) throw invalid("no stage has any connections", "give a stage a target, such as --stage 30s:10k");
   checkExchange(options);
   const { message, opening } = parseMessages(options);
   const isSingle = stages.length === 0 && connections === 1;
@@ -75,7 +75,7 @@ export function parseRunSpec(options: ConnectOptions): RunSpec {
  */
 export function parseDestinations(to: string | readonly string[]): DestinationSpec[] {
   const texts = typeof to === "string" ? [to] : to;
-  if (texts.length === 0) throw invalid("no destination is given", "name one, such as 127.0.0.1:7777");
+  if (texts.length === 0) throw invalid("no destination given", "name one, such as 127.0.0.1:7777");
   return texts.map((text) => {
     const { host, ports } = parseAddress(text);
     const { bare, zone } = splitZone(host);
@@ -90,22 +90,25 @@ function parseProtocol(options: ConnectOptions, opening?: OpeningSpec): Pick<Run
     parseAddress(text),
   );
   if (others.some(({ scheme, path }) => scheme !== first!.scheme || path !== first!.path)) {
-    throw invalid("the destinations differ in scheme or path", "give a run for each, or the same scheme and path");
+    throw invalid("the destinations differ in scheme or path", "use the same scheme and path, or one run for each");
   }
   const spec = protocolSpec(first!, options, awaitsPeer(opening));
   const streamOption = spec && findStreamOption(options);
   if (streamOption !== undefined) {
     throw invalid(
-      `${streamOption} is an option of plain TCP and TLS`,
+      `${streamOption} requires plain TCP or TLS`,
       `leave out ${streamOption}, or give an address with tcp:// or tls://`,
     );
   }
   if (spec && options.closeAfterGreeting) {
-    throw invalid("connections that close after their greeting are plain TCP", "leave out the scheme");
+    throw invalid("--close-after-greeting works only with plain TCP", "leave out the scheme");
   }
   const { message } = options;
   if (spec && !spec.isBinary && message !== undefined && !isUtf8(Buffer.from(message))) {
-    throw invalid("the message is no UTF-8, which a text message has to be", "send it as a binary one: --binary");
+    throw invalid(
+      "the message is not valid UTF-8, which text messages require",
+      "send it as a binary message: --binary",
+    );
   }
   return { protocol: spec, tls: clientTls(first!, options) };
 }
@@ -134,7 +137,7 @@ export function allowedFailures(given: number | string | undefined, requested: n
     return typeof given === "number" ? given : parseCount(given, "--max-failed", 0);
   }
   throw invalid(
-    `invalid count of failures: ${JSON.stringify(given)}`,
+    `invalid maximum of failures: ${JSON.stringify(given)}`,
     "give a whole number such as 10, or a share of the connections such as 1%",
   );
 }
@@ -152,7 +155,10 @@ export function checkPositive(name: string, value: number | undefined, isWhole =
 function checkLoad(options: ConnectOptions): void {
   const { stages = [], durationMs = 0 } = options;
   if (stages.length > 0 && (options.connections !== undefined || options.connectRatePerSec !== undefined)) {
-    throw invalid("stages go without connections and connect rate", "leave out -c and --connect-rate, or --stage");
+    throw invalid(
+      "stages cannot be combined with a number of connections or a connect rate",
+      "leave out --stage, or -c and --connect-rate",
+    );
   }
   checkPositive("connections", options.connections, true);
   checkPositive("connect rate", options.connectRatePerSec);
@@ -177,7 +183,7 @@ function checkChoices({ resolve, family, close, engine, oneTable }: ConnectOptio
     throw invalid(`unknown engine: ${quoted(`${engine}`)}`, `give ${ENGINE_CHOICES.join(", ")}`);
   }
   if (engine === "uring" && oneTable) {
-    throw invalid("the uring engine uses no descriptor table", "leave out --one-table, or --engine");
+    throw invalid("--one-table has no effect with the uring engine", "leave out --one-table, or --engine");
   }
 }
 
@@ -185,15 +191,18 @@ function checkChoices({ resolve, family, close, engine, oneTable }: ConnectOptio
 function checkExchange(options: ConnectOptions): void {
   const { message, proxyProtocol, closeAfterGreeting, stages = [] } = options;
   if (proxyProtocol !== undefined && !PROXY_VERSIONS.includes(proxyProtocol)) {
-    throw invalid(`unknown version of the PROXY protocol: ${JSON.stringify(proxyProtocol)}`, "give v1 or v2");
+    throw invalid(`unknown PROXY protocol version: ${JSON.stringify(proxyProtocol)}`, "give v1 or v2");
   }
   if (closeAfterGreeting && (message !== undefined || stages.length > 0)) {
-    throw invalid("connections that close after their greeting are not held", "leave out the message and the stages");
+    throw invalid(
+      "--close-after-greeting cannot be combined with messages or stages",
+      "leave out --message and --stage, or --close-after-greeting",
+    );
   }
   if (closeAfterGreeting && (options.firstMessage !== undefined || options.awaitGreeting)) {
     throw invalid(
-      "connections that close after their greeting have no opening",
-      "leave out --close-after-greeting, or --first-message and --await-greeting",
+      "--close-after-greeting cannot be combined with --first-message or --await-greeting",
+      "leave out --close-after-greeting, or the other two options",
     );
   }
 }

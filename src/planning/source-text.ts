@@ -35,7 +35,7 @@ function describeBadSource({ ip, problem, detail }: BadSource): string {
     case "absent":
       return `${ip} is not an address of this host`;
     default:
-      return `${ip} cannot be a source address: bind() says ${detail}`;
+      return `${ip} cannot be a source address: bind() returned ${detail}`;
   }
 }
 
@@ -48,15 +48,15 @@ export function describeUnreachable({ ip, problem, detail }: BadSource): string 
     case "interface-down":
       return `no route to ${ip}: ${device} is down`;
     case "tentative":
-      return `${none}: those on ${device} are tentative, duplicate address detection has not finished`;
+      return `${none}: the addresses on ${device} are tentative, because duplicate address detection has not finished`;
     case "duplicate":
-      return `${none}: that on ${device} failed duplicate address detection, another host has it`;
+      return `${none}: the address on ${device} failed duplicate address detection, because another host has it`;
     case "family-disabled":
       return `${none}: ${disabledText(detail)}`;
     case "no-route":
       return `no route to ${ip} (${detail})`;
     case "refused":
-      return `no connection to ${ip} can leave this host (${detail})`;
+      return `this host cannot connect to ${ip} (${detail})`;
     default:
       return `${none}: this host has no ${family} address that reaches it`;
   }
@@ -70,8 +70,8 @@ export function fixFor({ problem, detail, ip }: BadSource): string {
       : "load or enable IPv6 (ipv6.disable=0 on the kernel's command line), or use IPv4";
   }
   if (problem === "interface-down") return `bring it up: ip link set ${detail ?? "INTERFACE"} up`;
-  if (problem === "tentative") return "wait until it is not (ip -6 address), or add it with nodad";
-  if (problem === "duplicate") return "give this host or the other another address (ip -6 address)";
+  if (problem === "tentative") return "wait for it to finish (ip -6 address), or add the address with nodad";
+  if (problem === "duplicate") return "change the address of this host or of the other one (ip -6 address)";
   if (problem === "nonlocal") return "sysctl net.ipv6.ip_nonlocal_bind=1, or add the addresses to an interface";
   if (problem === "no-route" || problem === "refused") return `check the address, and: ip route get ${ip}`;
   return "use addresses that this host has (ip -brief address), or add them to an interface";

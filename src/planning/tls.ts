@@ -63,14 +63,14 @@ export function clientTls(address: Address, options: ClientTlsOptions): TlsSpec 
   const settings = tlsSettings(address, options);
   if (!settings) return undefined;
   if (options.insecure && options.ca !== undefined) {
-    throw invalid("a server that is not verified needs no authority", "leave out --ca or --insecure");
+    throw invalid("--ca cannot be combined with --insecure", "leave out --ca or --insecure");
   }
   const { serverName } = options;
   // OpenSSL treats an empty name as none, and would accept any certificate from a trusted CA.
   if (serverName !== undefined && !/^[!-~]+$/.test(serverName)) {
     throw invalid(
       `invalid server name: ${quoted(serverName)}`,
-      "give the name that the certificate has, such as example.org",
+      "give a name from the certificate, such as example.org",
     );
   }
   return {
@@ -87,20 +87,20 @@ export function tlsSettings(address: Address, options: ClientTlsOptions): TlsSet
   if (!isSecure) {
     for (const [name, option] of Object.entries(NAMES)) {
       if (!options[name as keyof ClientTlsOptions]) continue;
-      throw invalid(`${option} is an option of TLS`, `give an address with tls:// or wss://, or leave out ${option}`);
+      throw invalid(`${option} requires TLS`, `use an address with tls:// or wss://, or leave out ${option}`);
     }
     return undefined;
   }
   const { ca, cert, key, tlsVersion, ciphers, alpn = protocol === "ws" ? ["http/1.1"] : [] } = options;
   if (tlsVersion !== undefined && !TLS_VERSIONS.includes(tlsVersion)) {
-    throw invalid(`unknown version of TLS: ${quoted(`${tlsVersion}`)}`, `give one of ${TLS_VERSIONS.join(", ")}`);
+    throw invalid(`unknown TLS version: ${quoted(`${tlsVersion}`)}`, `give one of ${TLS_VERSIONS.join(", ")}`);
   }
   if (key !== undefined && cert === undefined) {
-    throw invalid("a key needs its certificate", "give the certificate with --cert");
+    throw invalid("--key requires --cert", "give the certificate with --cert");
   }
   for (const name of alpn) {
     if (/^[!-~]+$/.test(name) && name.length <= LONGEST_ALPN) continue;
-    throw invalid(`invalid protocol of ALPN: ${quoted(name)}`, "give names such as h2 or http/1.1");
+    throw invalid(`invalid ALPN protocol: ${quoted(name)}`, "give names such as h2 or http/1.1");
   }
   const none = { identity: undefined, ticketKeys: undefined, insecure: false };
   return { ca, cert, key, ciphers, alpn, version: tlsVersion, ...none };

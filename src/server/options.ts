@@ -73,7 +73,7 @@ export function resolveOptions(options: ServeOptions): ServeSettings {
     });
   }
   assertCount("backlog", options.backlog, LONGEST_BACKLOG);
-  assertCount("connections at most", options.maxConnections, UNLIMITED);
+  assertCount("maximum number of connections", options.maxConnections, UNLIMITED);
   const engine = options.engine ?? "auto";
   if (!ENGINE_CHOICES.includes(engine)) {
     throw new AppError("E_OPTION", `unknown engine: ${quoted(`${engine}`)}`, {
@@ -81,7 +81,7 @@ export function resolveOptions(options: ServeOptions): ServeSettings {
     });
   }
   if (options.closeAfterGreeting && options.greeting === "") {
-    throw new AppError("E_OPTION", "--close-after-greeting needs a greeting", {
+    throw new AppError("E_OPTION", "--close-after-greeting requires a greeting", {
       fix: "add --greeting TEXT",
     });
   }

@@ -71,7 +71,7 @@ export async function forEachSocket(query: SocketQuery, visit: SocketVisit): Pro
   return readTable(
     query,
     () => {
-      if (visited > 0) throw unreadable("sock_diag ended half-way", undefined);
+      if (visited > 0) throw unreadable("sock_diag ended halfway through", undefined);
       return counted;
     },
     1,

@@ -70,12 +70,13 @@ function applyChange(
     value: value === undefined ? undefined : normalise(name, value),
     note,
   });
-  if (present === undefined) return end("failed", "it cannot be read, so nobody could undo it");
-  if (!isSameValue(name, present, from)) return end("failed", "somebody changed it just now: left alone, run it again");
+  if (present === undefined) return end("failed", "cannot be read, so it could not be undone");
+  if (!isSameValue(name, present, from))
+    return end("failed", "changed by another program just now: left alone; run this again");
   if (before.some((outcome) => outcome.name === requires && outcome.status !== "done")) {
     return end("failed", `not safe without ${requires}`);
   }
-  if (!isSetting(name) || !isValueOf(name, to)) return end("failed", "--undo would not take it back: make it by hand");
+  if (!isSetting(name) || !isValueOf(name, to)) return end("failed", "--undo could not revert it: change it by hand");
   const probed = settings.probe(name);
   if (probed < 0) return end(...refusal(-probed, change));
   try {
@@ -108,8 +109,8 @@ function make(
   journal.mark(entry, "done", value);
   if (value === undefined || isSameValue(name, value, to)) return end("done", undefined, value);
   return isAtLeast(value, to)
-    ? end("done", "the kernel rounded it up", value)
-    : end("failed", "the kernel took less than that", value);
+    ? end("done", "the kernel rounded the value up", value)
+    : end("failed", "the kernel accepted a lower value", value);
 }
 
 function isAtLeast(value: string, to: string): boolean {
@@ -124,8 +125,7 @@ function refusal(errno: number, { privilege, container }: Change): [ChangeStatus
     return ["refused", `/proc/sys is read-only here, as in a container: ${outside}`];
   }
   if (errno === EACCES) return ["refused", `needs ${privilege}; in a container or a namespace, set it on the host`];
-  if (errno === ENOENT)
-    return ["failed", "there is no such setting here: the host's own network namespace may have it"];
+  if (errno === ENOENT) return ["failed", "no such setting here: the host's own network namespace may have it"];
   return [isForbidden(errno) ? "refused" : "failed", say(errno)];
 }
 

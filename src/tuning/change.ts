@@ -19,7 +19,7 @@ export interface Change {
   readonly how: string;
   readonly pitfall: string;
   readonly privilege: Privilege;
-  /** How to make it for a systemd unit, or permanently. */
+  /** How to make it for a systemd unit; for a sysctl, how to make it permanent. */
   readonly systemd?: string;
   /** How to make it for a container. */
   readonly container?: string;

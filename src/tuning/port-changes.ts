@@ -80,11 +80,13 @@ function widen(present: PortRange, wanted: number, blocked: Uint8Array, privileg
 
 /** Explains the new range and list. */
 export function explainPorts({ added, missing }: PortPlan, load: Load): { range: string; reserved: string } {
-  const wanted = portsFor(load);
+  const wanted = portsFor({ ...load, portsInUse: 0 });
   return {
-    range: `${formatCount(load.connections)} connections need ${plural(wanted, "source port")} for each source and destination${
-      missing > 0 ? `; ${formatCount(missing)} more than there are` : ""
-    }`,
+    range: [
+      `${formatCount(load.connections)} connections need ${plural(wanted, "source port")} per source and destination`,
+      ...(load.portsInUse > 0 ? [`${formatCount(load.portsInUse)} are in use already`] : []),
+      ...(missing > 0 ? [`${formatCount(missing)} are missing`] : []),
+    ].join("; "),
     reserved: `${plural(added.length, "port")} of services inside the wider range: ${list(added)}`,
   };
 }

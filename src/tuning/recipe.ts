@@ -40,7 +40,7 @@ export function sysctl({ limit }: Case, name: string, from: string, to: string, 
     how: `sysctl -w ${name}="${to}"`,
     pitfall: limit.pitfall,
     privilege: limit.privilege,
-    systemd: `${name} = ${to} in a file of /etc/sysctl.d`,
+    systemd: `add "${name} = ${to}" to a file in /etc/sysctl.d`,
     container: OF_CONTAINERS.includes(name) ? `--sysctl ${name}="${to}"` : "set on the host: containers share it",
   };
 }
@@ -86,7 +86,7 @@ export function advise(found: Case, more: Partial<Change> = {}): Change {
 export function whyOf({ row, load }: Case): string {
   const wanted = `${formatCount(load.connections)} connections`;
   if (typeof row.allows === "number") return `it allows ${formatCount(row.allows)} of the ${wanted} wanted`;
-  return `${wanted} fare better with ${row.needs === undefined ? "more" : formatNeeds(row)}; it caps ${row.caps}, not their number`;
+  return `${wanted} perform better with ${row.needs === undefined ? "more" : formatNeeds(row)}; it caps ${row.caps}, not the number of connections`;
 }
 
 function formatNeeds({ needs, unit }: LimitRow): string {

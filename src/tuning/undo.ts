@@ -78,32 +78,29 @@ function undoEntry(entry: KeptEntry, { read, write }: Settings, standing: Readon
     value: value === undefined ? undefined : normalise(name, value),
     note: reason,
   });
-  if (isExpired(entry)) return end("nothing-to-do", "made before the host's last start, which has undone it");
+  if (isExpired(entry)) return end("nothing-to-do", "made before the last boot, which reverted it");
   if (entry.bootId === undefined || readBootId() === undefined)
-    return end("left-alone", "of an unknown start of the host");
+    return end("left-alone", "made during an unknown boot of the host");
   if (name.startsWith("net.") && entry.netNamespace !== readNetNamespace()) {
-    return end("left-alone", `of another network namespace, ${entry.netNamespace ?? "unknown"}`);
+    return end("left-alone", `made in another network namespace, ${entry.netNamespace ?? "unknown"}`);
   }
-  if (present === undefined) return end("left-alone", "it cannot be read");
+  if (present === undefined) return end("left-alone", "cannot be read");
   const isOurs = isSameValue(name, present, to) || isSameValue(name, present, entry.value ?? to);
   if (!isOurs) {
     return isSameValue(name, present, from)
       ? end("nothing-to-do")
-      : end(
-          "left-alone",
-          `changed by somebody else: it is neither what was set, ${to || "empty"}, nor what was before`,
-        );
+      : end("left-alone", `changed by another program: neither the value set, ${to || "empty"}, nor the one before`);
   }
   const guarded = SAFEGUARDS[name];
   if (guarded !== undefined && standing.has(placeOf({ ...entry, name: guarded }))) {
-    return end("left-alone", `not safe while ${guarded} is not as it was: services' ports would be given away`);
+    return end("left-alone", `not safe until ${guarded} is reverted: clients could take the ports of services`);
   }
   const errno = -write(name, from);
   if (errno !== 0) return end(isForbidden(errno) ? "refused" : "failed", `${errnoName(errno)}, ${errnoMeaning(errno)}`);
   const value = read(name);
   return value !== undefined && isSameValue(name, value, from)
     ? end("restored", undefined, value)
-    : end("failed", "the kernel did not take it back", value);
+    : end("failed", "the kernel did not accept the old value", value);
 }
 
 /** Identifies a setting, because network namespaces have settings of the same name. */

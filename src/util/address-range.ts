@@ -69,7 +69,7 @@ function parseRanges(text: string, parseBlock: (piece: string) => AddressRange):
     const first = zone === undefined ? start : { ...start, zone };
     const count = Number(toInteger(last) - toInteger(first)) + 1;
     if (first.family !== last.family || count < 1) {
-      throw new AppError("E_ADDRESS", `the address range ${quoted(piece)} runs backwards`, {
+      throw new AppError("E_ADDRESS", `the address range ${quoted(piece)} is reversed`, {
         fix: "put the lower address first",
       });
     }
@@ -112,7 +112,7 @@ function notOneRange(text: string): AppError {
 
 function checkedRange(first: IpAddress, count: number, text: string): AddressRange {
   if (count > MAX_RANGE) {
-    throw new AppError("E_ADDRESS", `${quoted(text)} names more addresses than can be used`, {
+    throw new AppError("E_ADDRESS", `too many addresses: ${quoted(text)}`, {
       fix: "give a smaller range",
     });
   }

@@ -59,14 +59,14 @@ export function parsePorts(text: string, whole = text, min = 1): PortRange {
     const port = Number(digits);
     if (port < min || port > 65535) {
       // Quote the digits as given, since the number may be Infinity.
-      throw new AppError("E_ADDRESS", `port ${shortened(digits, 24)} in ${quoted(whole)} does not exist`, {
-        fix: `a TCP port is 16 bits: give one from ${min} to 65535`,
+      throw new AppError("E_ADDRESS", `port ${shortened(digits, 24)} in ${quoted(whole)} is out of range`, {
+        fix: `a TCP port has 16 bits: use ${min} to 65535`,
         facts: { port: Math.min(port, Number.MAX_SAFE_INTEGER) },
       });
     }
   }
   if (last < first) {
-    throw new AppError("E_ADDRESS", `the port range ${quoted(text)} runs backwards`, {
+    throw new AppError("E_ADDRESS", `the port range ${quoted(text)} is reversed`, {
       fix: `write it as ${last}-${first}`,
     });
   }

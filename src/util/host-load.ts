@@ -17,6 +17,6 @@ export function isBusy(load: Load | undefined): boolean {
 export function describeHostLoad(load: Load | undefined): string | undefined {
   if (load === undefined || !isBusy(load)) return undefined;
   const { othersShare, stealShare } = load;
-  const others = `other programs took ${Math.round(othersShare * 100)} % of the CPU`;
+  const others = `other programs used ${Math.round(othersShare * 100)} % of the CPU`;
   return stealShare < FELT.steal ? others : `${others}, the hypervisor ${Math.round(stealShare * 100)} % (steal)`;
 }

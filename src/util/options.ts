@@ -13,7 +13,7 @@ export function option<T>(takes: string, check: (value: unknown) => boolean) {
   return z.custom<T>(check, { error: ({ input }) => `takes ${takes}, not ${describe(input)}` });
 }
 
-export const text = option<string>("a text", (value) => typeof value === "string");
+export const text = option<string>("a string", (value) => typeof value === "string");
 /** Any number. The code that uses the option checks its range. */
 export const number = option<number>("a number", (value) => typeof value === "number" && !Number.isNaN(value));
 export const count = option<number>(

@@ -132,7 +132,7 @@ export class Subprocess extends EventEmitter<SubprocessEvents> {
   /** Why it ended without doing its work. */
   get reason(): string {
     if (this.#neverStarted) return `it did not start within ${this.#startLimitMs / 1000} s`;
-    return this.stderr.trim() || "it said nothing";
+    return this.stderr.trim() || "it printed nothing";
   }
 
   /** Suggested fix if it never started; undefined otherwise. */

@@ -214,7 +214,7 @@ it("says what others took of the CPU while the cost was measured", () => {
   const notes = (othersShare: number, stealShare: number) =>
     predict({ facts, load: measured, obstacle: undefined, hostLoad: { othersShare, stealShare } }).notes;
   expect(notes(0.43, 0.05)).toEqual([
-    expect.stringMatching(/^other programs took 43 % of the CPU, the hypervisor 5 % \(steal\) while the cost/),
+    expect.stringMatching(/^other programs used 43 % of the CPU, the hypervisor 5 % \(steal\) while the cost/),
   ]);
   expect(notes(0.05, 0.01)).toEqual([]);
 });

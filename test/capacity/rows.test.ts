@@ -148,7 +148,7 @@ describe("a note", () => {
     const nobody = { peer: server({ listeners: 0 }), target: "127.0.0.1:80", role: "both" } as const;
     const present = notes({ translation: "present" }, nobody);
     expect(present).toEqual([
-      expect.stringMatching(/^nothing listens on 127\.0\.0\.1:80, .* here \(nat\), and what answers/),
+      expect.stringMatching(/^nothing listens on 127\.0\.0\.1:80, but NAT rules are in force here and may redirect it/),
     ]);
     expect(notes({ translation: "unknown" as "present" }, nobody)).toEqual([
       expect.stringContaining(", or may be, and"),

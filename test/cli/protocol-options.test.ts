@@ -31,12 +31,12 @@ describe.each(["connect", "serve"])("%s --help", (command) => {
 describe("connect", () => {
   const mistakes: [string, string[], RegExp][] = [
     ["an unknown scheme", ["gopher://host:1"], /unknown scheme in "gopher:\/\/host:1"[\s\S]*ws:\/\//],
-    ["one that is not spoken", ["mqtt://host"], /does not speak mqtt:\/\/[\s\S]*none for plain TCP/],
+    ["one that is not spoken", ["mqtt://host"], /does not support mqtt:\/\/[\s\S]*none for plain TCP/],
     ["a path of plain TCP", ["tcp://host:1/path"], /has a path/],
-    ["a fragment", ["ws://host/a#b"], /leave out the fragment/],
-    ["credentials in the address", ["ws://user:secret@host/"], /has a user in it[\s\S]*-H/],
+    ["a fragment", ["ws://host/a#b"], /remove the fragment/],
+    ["credentials in the address", ["ws://user:secret@host/"], /contains a user name[\s\S]*-H/],
     ["a handshake's time in plain TCP", [":1", "--handshake-timeout", "1s"], /plain TCP has no handshake/],
-    ["an option of another protocol", [":1", "--ping-interval", "1s"], /--ping-interval is an option of WebSocket/],
+    ["an option of another protocol", [":1", "--ping-interval", "1s"], /--ping-interval requires WebSocket/],
     ["a header that is none", ["ws://host", "-H", "nonsense"], /invalid header: "nonsense"/],
     ["two paths", ["ws://host/a", "ws://host/b"], /differ in scheme or path/],
   ];

@@ -69,5 +69,5 @@ it("connect prints no more of a flood than its reader takes, and says how much i
   await until("a second of flood", () => performance.now() - start > 1000);
   expect(residentBytes(pid) - before).toBeLessThan(60 * MIB);
   const { stderr } = await readOn();
-  expect(stderr).toMatch(/note: [\d.]+ MiB of what was received is not printed/);
+  expect(stderr).toMatch(/note: [\d.]+ MiB of the received data was not printed/);
 });

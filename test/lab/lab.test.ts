@@ -34,8 +34,8 @@ describe("the lab", () => {
     for (const { id, reason } of undecided) {
       expect(reason).toMatch(
         id === "E5"
-          ? /kernel's memory|other programs took|not finished within/
-          : /other programs took|not finished within/,
+          ? /kernel's memory|other programs used|not finished within/
+          : /other programs used|not finished within/,
       );
     }
     const made = lab.experiments.filter((experiment) => !undecided.includes(experiment));

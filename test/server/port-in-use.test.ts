@@ -35,7 +35,7 @@ describe.skipIf(!canMakeNamespaces())("a port in use", () => {
       `cannot listen on 127.0.0.1:7777: the port is in use: \\S+ \\(process ${server.pid}\\) listens on 0.0.0.0:7777`,
     );
     expect(await serve("127.0.0.1:7777")).toMatch(pattern);
-    expect(await serve("[::]:7777")).toMatch(/listens on 0\.0\.0\.0:7777, and \[::\] takes IPv4, too/);
+    expect(await serve("[::]:7777")).toMatch(/listens on 0\.0\.0\.0:7777, and \[::\] also accepts IPv4/);
   });
 
   it("by a listener of IPv6 only is not in the way of IPv4", async () => {

@@ -461,7 +461,7 @@ describe("serve() refuses", () => {
     ["a mode that is none", { at, mode: "shout" as "echo" }, "E_OPTION"],
     ["no backlog", { at, backlog: 0 }, "E_OPTION"],
     ["a backlog past 31 bits", { at, backlog: 2 ** 31 }, "E_OPTION"],
-    ["no connections at most", { at, maxConnections: 0 }, "E_OPTION"],
+    ["a maximum of no connections", { at, maxConnections: 0 }, "E_OPTION"],
     ["half a connection at most", { at, maxConnections: 1.5 }, "E_OPTION"],
     ["an empty greeting to close after", { at, greeting: "", closeAfterGreeting: true }, "E_OPTION"],
   ];

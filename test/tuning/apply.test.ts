@@ -114,8 +114,8 @@ describe("applying", () => {
   });
 
   it.each([
-    ["rounds up", "600", "done", "the kernel rounded it up"],
-    ["clamps", "500", "failed", "the kernel took less than that"],
+    ["rounds up", "600", "done", "the kernel rounded the value up"],
+    ["clamps", "500", "failed", "the kernel accepted a lower value"],
   ])("says when the kernel %s, and undo knows its value", (_, value, status, note) => {
     const name = "net.netfilter.nf_conntrack_buckets";
     const kernel = new FakeKernel({ [name]: "100" });
@@ -147,7 +147,7 @@ describe("applying", () => {
     const kernel = new FakeKernel({ "fs.nr_open": "4096" });
     const plan = planOf({ name: "fs.nr_open", from: "1024", to: "2048" }, { name: "fs.file-max", from: "1", to: "2" });
     expect(brief(applyPlan(plan, journalFile(), kernel).outcomes)).toEqual([
-      ["fs.nr_open", "failed", expect.stringMatching(/somebody changed it/)],
+      ["fs.nr_open", "failed", expect.stringMatching(/^changed by another program just now/)],
       ["fs.file-max", "failed", expect.stringMatching(/cannot be read/)],
     ]);
     expect(kernel.writes).toEqual([]);
@@ -192,7 +192,7 @@ describe("undoing", () => {
     kernel.values.set(name, "4096");
     for (let i = 0; i < 2; i++) {
       expect(undoChanges(file, kernel).outcomes).toMatchObject([
-        { status: "left-alone", value: "4096", from: "128", note: expect.stringMatching(/changed by somebody else/) },
+        { status: "left-alone", value: "4096", from: "128", note: expect.stringMatching(/changed by another program/) },
       ]);
     }
     expect(kernel.values.get(name)).toBe("4096");
@@ -206,7 +206,7 @@ describe("undoing", () => {
     for (let time = 0; time < 2; time++) {
       expect(undoChanges(file, kernel).outcomes).toMatchObject([
         { name: RANGE, status: "left-alone" },
-        { name: RESERVED, status: "left-alone", value: "8080,9000", note: expect.stringMatching(/not safe while/) },
+        { name: RESERVED, status: "left-alone", value: "8080,9000", note: expect.stringMatching(/not safe until/) },
       ]);
     }
     kernel.values.set(RANGE, "40000 40499");
@@ -236,7 +236,7 @@ describe("undoing", () => {
     const { kernel, file } = applied();
     alter(file, { netNamespace: "net:[1]" });
     expect(brief(undoChanges(file, kernel).outcomes)).toEqual([
-      [name, "left-alone", "of another network namespace, net:[1]"],
+      [name, "left-alone", "made in another network namespace, net:[1]"],
     ]);
     expect(kernel.values.get(name)).toBe("1024");
   });
@@ -254,10 +254,10 @@ describe("undoing", () => {
   it("leaves alone what is of an unknown start, or cannot be read", () => {
     const { kernel, file } = applied();
     kernel.values.clear();
-    expect(brief(undoChanges(file, kernel).outcomes)).toEqual([[name, "left-alone", "it cannot be read"]]);
+    expect(brief(undoChanges(file, kernel).outcomes)).toEqual([[name, "left-alone", "cannot be read"]]);
     alter(file, { bootId: undefined });
     expect(brief(undoChanges(file, kernel).outcomes)).toEqual([
-      [name, "left-alone", expect.stringMatching(/unknown start/)],
+      [name, "left-alone", expect.stringMatching(/unknown boot/)],
     ]);
   });
 

@@ -75,13 +75,13 @@ describe("parseHostPorts", () => {
   });
 
   it.each(["0", "65536", "99999", "123456789012345678901234567890", "1-65536", "0-5"])("has no port %s", (ports) => {
-    expect(refusal(() => parseHostPorts(`127.0.0.1:${ports}`)).message).toMatch(/does not exist/);
-    expect(refusal(() => parseHostPorts(`127.0.0.1:${ports}`)).fix).toMatch(/from 1 to 65535/);
+    expect(refusal(() => parseHostPorts(`127.0.0.1:${ports}`)).message).toMatch(/out of range/);
+    expect(refusal(() => parseHostPorts(`127.0.0.1:${ports}`)).fix).toMatch(/use 1 to 65535/);
   });
 
   it("lets a server ask for port 0", () => {
     expect(parseHostPorts("127.0.0.1:0", { anyPort: true }).ports).toEqual({ first: 0, last: 0 });
-    expect(refusal(() => parseHostPorts("127.0.0.1:65536", { anyPort: true })).fix).toMatch(/from 0 to 65535/);
+    expect(refusal(() => parseHostPorts("127.0.0.1:65536", { anyPort: true })).fix).toMatch(/use 0 to 65535/);
   });
 
   it("says how a range that runs backwards is written", () => {

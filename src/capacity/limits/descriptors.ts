@@ -81,10 +81,10 @@ export const fileMax: Limit = {
     "ENFILE, not EMFILE, means the whole host is out of open files; processes with CAP_SYS_ADMIN continue, all others fail",
   sysctl: "fs.file-max",
   read: ({ fileMax: value }) => value,
-  describe: ({ fileMax: max, ignoresFileMax }) =>
+  describe: ({ fileMax: max }) =>
     max === undefined || max === Number.POSITIVE_INFINITY
       ? undefined
-      : `${formatLimit(max)}, ${formatCount(fileReserve(max))} kept free${ignoresFileMax ? "; not for CAP_SYS_ADMIN" : ""}`,
+      : `${formatLimit(max)}, ${formatCount(fileReserve(max))} kept free`,
   // CAP_SYS_ADMIN may exceed it, but then every other program on the host fails, so it counts regardless.
   allows: ({ fileMax: max, filesOpen }, load) =>
     max === undefined || filesOpen === undefined

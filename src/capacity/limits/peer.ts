@@ -68,7 +68,7 @@ export const peerMaximum: Limit = {
   describe: (_, { peer }) => {
     const maximum = peer && maximumOf(peer);
     if (peer === undefined || maximum === undefined) return undefined;
-    return `--max-connections ${formatCount(maximum)}${peer.held === 0 ? "" : `, ${formatCount(peer.held)} held already`}`;
+    return `--max-connections ${formatCount(maximum)}${peer.held === 0 ? "" : `, ${formatCount(peer.held)} already held`}`;
   },
   allows: (_, { peer }) => {
     const maximum = peer && maximumOf(peer);

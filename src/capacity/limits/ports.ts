@@ -27,7 +27,7 @@ export const route: Limit = {
   read: (_, { plan, unreachable }) => (plan ? Number(unreachable.length === 0) : undefined),
   describe: (_, { plan, unreachable }) => {
     if (!plan) return "-";
-    return unreachable.length === 0 ? "both there" : unreachable.map(describeUnreachable).join("; ");
+    return unreachable.length === 0 ? "both available" : unreachable.map(describeUnreachable).join("; ");
   },
   allows: (_, { plan }) => (plan && plan.groups.length === 0 ? 0 : Number.POSITIVE_INFINITY),
   needs: () => undefined,

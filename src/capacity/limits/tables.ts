@@ -30,7 +30,7 @@ export const childHash: Limit = {
   caps: "lookups",
   side: "both",
   source: `${IP_SYSCTL}, tcp_child_ehash_entries`,
-  change: "sysctl net.ipv4.tcp_child_ehash_entries, before the namespace is made",
+  change: "sysctl net.ipv4.tcp_child_ehash_entries, before the namespace is created",
   privilege: "CAP_NET_ADMIN",
   pitfall: "0 means that namespaces created from here share the host's table",
   read: ({ childBuckets }) => childBuckets,

@@ -38,17 +38,19 @@ function startShowing(run: ConnectRun, live: Live | undefined): NodeJS.Timeout {
     () => {
       const snapshot = run.snapshot();
       const ratePerSec = meter.take(snapshot.elapsedMs, snapshot.established);
-      if (live) return live.show(connectPanel(snapshot, ratePerSec, paint));
+      const progress = { snapshot, ratePerSec, isShortLived: run.spec.closeAfterGreeting };
+      if (live) return live.show(connectPanel(progress, paint));
       const state = whatChanges(snapshot);
       if (state === last && snapshot.elapsedMs - lastMs < QUIET_MS) return;
       last = state;
       lastMs = snapshot.elapsedMs;
-      printNote(connectLine(snapshot, ratePerSec));
+      printNote(connectLine(progress));
     },
     live ? LIVE_MS : LINE_MS,
   );
 }
 
-function whatChanges({ stage, open, failed, lost, inFlight, sentMessages, answeredMessages }: ConnectSnapshot): string {
-  return [stage, open, failed, lost, inFlight, sentMessages, answeredMessages].join();
+function whatChanges(snapshot: ConnectSnapshot): string {
+  const { stage, established, open, failed, lost, inFlight, sentMessages, answeredMessages } = snapshot;
+  return [stage, established, open, failed, lost, inFlight, sentMessages, answeredMessages].join();
 }

@@ -27,7 +27,9 @@ export function printSingle(run: ConnectRun): void {
   });
   const noteUnprinted = () => {
     if (unprinted > 0)
-      printNote(`note: ${formatBytes(unprinted)} of what was received is not printed: the output was not read`);
+      printNote(
+        `note: ${formatBytes(unprinted)} of the received data was not printed, because nothing read the output`,
+      );
   };
   run.done.then(noteUnprinted, noteUnprinted);
 }

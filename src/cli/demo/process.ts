@@ -47,6 +47,6 @@ export async function finishCommand<Result>(
   if (result !== undefined) return result as Result;
   const end = [signal ?? `exit code ${code}`, stderr.trim()].filter((part) => part !== "").join(", ");
   throw new AppError("E_CONNECT", `the ${role} ended without a result: ${end}`, {
-    fix: "run it again; where memory is short, with fewer connections, such as --connections 10k",
+    fix: "run it again; if memory is low, use fewer connections, such as --connections 10k",
   });
 }

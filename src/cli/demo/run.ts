@@ -123,10 +123,11 @@ function progressPrinter(live: Live | undefined): (snapshot: ConnectSnapshot) =>
   return (snapshot) => {
     const ratePerSec = meter.take(snapshot.elapsedMs, snapshot.established);
     openAtLast = snapshot.open;
-    if (live) live.show(connectPanel(snapshot, ratePerSec, paint));
+    const progress = { snapshot, ratePerSec, isShortLived: false };
+    if (live) live.show(connectPanel(progress, paint));
     else if (snapshot.elapsedMs >= nextMs && snapshot.stage === "ramp") {
       nextMs += LINE_MS;
-      print(connectLine(snapshot, ratePerSec));
+      print(connectLine(progress));
     }
   };
 }

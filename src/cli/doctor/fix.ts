@@ -19,7 +19,9 @@ const EXIT = { done: 0, failed: 1, privilege: 3 } as const;
 
 export function isFixRequested({ fix, apply, undo, script, journal }: FixOptions): boolean {
   if (journal !== undefined && !apply && !undo) {
-    throw new AppError("E_OPTION", "--journal without changes to record", { fix: "give --apply or --undo with it" });
+    throw new AppError("E_OPTION", "--journal requires --apply or --undo", {
+      fix: "add --apply or --undo, or leave out --journal",
+    });
   }
   return Boolean(fix || apply || undo || script);
 }
@@ -34,7 +36,7 @@ export async function runFix(options: FixOptions, capacity: CapacityOptions): Pr
   const plan = planChanges(await examine(capacity), KERNEL_SETTINGS.read, readUdpPorts());
   if (options.apply) {
     // A user who interrupts the measuring does not expect settings to change.
-    if (capacity.signal?.aborted) throw new AppError("E_SYSTEM", "interrupted while measuring: nothing is changed");
+    if (capacity.signal?.aborted) throw new AppError("E_SYSTEM", "interrupted while measuring: nothing was changed");
     return apply(plan, options);
   }
   if (options.script) {
@@ -69,8 +71,8 @@ async function undo(options: FixOptions): Promise<number> {
   const { undoText } = await import("../../output/text/fix.js");
   const journal = await journalOf(options);
   if (options.journal !== undefined && isMissing(journal)) {
-    throw new AppError("E_OPTION", `there is no journal ${journal}`, {
-      fix: "give the file that --apply named, or leave out --journal for the usual one",
+    throw new AppError("E_OPTION", `no journal found: ${journal}`, {
+      fix: "give the file that --apply printed, or leave out --journal to use the default",
     });
   }
   const report = undoChanges(journal);

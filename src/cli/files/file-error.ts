@@ -4,29 +4,29 @@ import { printable, shortened } from "../../util/printable.js";
 
 /** Fixes for the errnos of open(), write(), fsync() and rename(). */
 const FIXES: Readonly<Record<string, string>> = {
-  EACCES: "give a file in a directory that you may write to, or change the permissions",
-  EAGAIN: "its reader takes no more: start one that reads to the end",
-  EBADF: "that descriptor is not open for it: give a file",
-  EBUSY: "something else holds it: give another file",
-  EDQUOT: "your disk quota is used up: make room, or give a file on another disk",
-  EFBIG: "the file system or ulimit -f takes no file of that size: give a file somewhere else",
-  EINVAL: "give a name that the file system takes",
-  EIO: "the disk fails: see dmesg, and give a file on another disk",
-  EISDIR: "it is a directory: give a file in it, such as report.html",
-  ELOOP: "its symbolic links lead in a circle: give the file itself",
-  EMFILE: "this process has no descriptor left: raise the limit of open files (ulimit -n)",
-  ENAMETOOLONG: "give a shorter name: a file system takes 255 bytes",
-  ENFILE: "the host has no descriptor left: see fs.file-max",
-  ENODEV: "no driver answers for that device: give a file",
-  ENOENT: "give a file in a directory that exists: mkdir -p makes one",
-  ENOSPC: "the disk is full: make room (df -h shows where), or give a file on another disk",
-  ENOTDIR: "a part of its path is no directory: give a file in a directory that exists",
-  ENOTSUP: "give a file, not a disk: its contents would be lost",
-  ENXIO: "nobody reads that FIFO, or it is a socket: start the reader first, or give a file",
-  EPERM: "the file may not be changed (lsattr shows an immutable one): give another file",
-  EPIPE: "its reader has gone: start one that reads to the end",
-  EROFS: "the file system is read-only: give a file on another one",
-  ETXTBSY: "it is a program that runs: give another file",
+  EACCES: "use a directory that you can write to, or change the permissions",
+  EAGAIN: "its reader has stopped reading: use one that reads to the end",
+  EBADF: "that descriptor is not open for writing: give a file name",
+  EBUSY: "another program is using it: use another file",
+  EDQUOT: "your disk quota is used up: free space, or use another disk",
+  EFBIG: "the file system or ulimit -f does not allow a file of this size: use another place",
+  EINVAL: "use a name that the file system allows",
+  EIO: "the disk reports errors (see dmesg): use another disk",
+  EISDIR: "this is a directory: give a file in it, such as report.html",
+  ELOOP: "its symbolic links form a loop: give the file itself",
+  EMFILE: "this process is out of descriptors: raise the open-file limit (ulimit -n)",
+  ENAMETOOLONG: "use a shorter name: at most 255 bytes",
+  ENFILE: "the host is out of open files: raise fs.file-max",
+  ENODEV: "no driver handles that device: use a file",
+  ENOENT: "use an existing directory, or create this one with mkdir -p",
+  ENOSPC: "the disk is full: free space (see df -h), or use another disk",
+  ENOTDIR: "part of the path is not a directory: use an existing directory",
+  ENOTSUP: "use a file: writing to a disk would destroy its contents",
+  ENXIO: "nothing reads from that FIFO, or it is a socket: start the reader first, or use a file",
+  EPERM: "the file cannot be changed, perhaps because it is immutable (lsattr): use another file",
+  EPIPE: "its reader has exited: use one that reads to the end",
+  EROFS: "the file system is read-only: use another one",
+  ETXTBSY: "this is a running program: use another file",
 };
 
 /** Returns the error for a file that cannot be written. */
@@ -66,9 +66,9 @@ function notUsable(file: string, cause: unknown, what: "written" | "read", code:
 
 function fixFor(errno: string, what: "written" | "read"): string {
   if (what === "read") {
-    if (errno === "ENOENT" || errno === "EISDIR") return "give a file that a run's --json was written to";
+    if (errno === "ENOENT" || errno === "EISDIR") return "give a file that contains the --json output of a run";
     if (errno === "EACCES" || errno === "EPERM")
-      return "you may not read it: change its permissions, or run as its owner";
+      return "you cannot read it: change its permissions, or run as its owner";
   }
-  return FIXES[errno] ?? "give another file";
+  return FIXES[errno] ?? "use another file";
 }

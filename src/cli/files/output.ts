@@ -90,8 +90,8 @@ function refuseInput(file: string, present: BigIntStats, input: string): void {
   // Standard input may also be a file: `report - -o run.json < run.json`.
   const read = input === "-" ? fstatSync(0, { bigint: true }) : statOf(input);
   if (read === undefined || read.dev !== present.dev || read.ino !== present.ino) return;
-  throw new AppError("E_OPTION", `${quoted(file)} is the result itself`, {
-    fix: "write the page somewhere else: -o report.html",
+  throw new AppError("E_OPTION", `${quoted(file)} is the result that is being read`, {
+    fix: "write the page to another file: -o report.html",
   });
 }
 

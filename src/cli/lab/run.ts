@@ -81,11 +81,11 @@ async function orRescue(result: LabResult, isPrinted: boolean | undefined, write
   try {
     await write();
   } catch (error) {
-    if (isPrinted) printNote("note: the result is on standard output; `fourtuple report` makes a page of it");
+    if (isPrinted) printNote("note: the result is on standard output; `fourtuple report` turns it into a page");
     else {
       const file = rescue("lab", ".json", `${printableJson(result)}\n`);
       if (file === undefined) printJson(result);
-      else printNote(`note: the result is in ${file}; \`fourtuple report ${file}\` makes a page of it`);
+      else printNote(`note: the result is in ${file}; \`fourtuple report ${file}\` turns it into a page`);
     }
     throw error;
   }

@@ -18,12 +18,12 @@ const MAX_ADDRESSES = 64;
 export function checkMapFile(file: string | true): string | true {
   if (file === true || /\.(svg|html?)$/i.test(file)) return file;
   if (/(^|:)\d+(-\d+)?$/.test(file)) {
-    throw new AppError("E_OPTION", `--map takes ${quoted(file)} for its file`, {
+    throw new AppError("E_OPTION", `--map would write to ${quoted(file)}`, {
       fix: `put the address first: fourtuple ports ${shortened(file)} --map`,
     });
   }
-  throw new AppError("E_OPTION", `--map ${quoted(file)} is neither a picture nor a page`, {
-    fix: "give a file that ends in .svg or .html, or none for the terminal",
+  throw new AppError("E_OPTION", `--map ${quoted(file)}: unknown file type`, {
+    fix: "use a name that ends in .svg or .html, or none to draw in the terminal",
   });
 }
 
@@ -78,7 +78,7 @@ async function saveMap(map: PortMap, file: string, output: Output): Promise<void
   const { drawnFields } = await import("../../output/port-map/layout.js");
   const fields = drawnFields(map.fields);
   const ports = fields.reduce((sum, field) => sum + field.ports.reduce((all, cell) => all + cell, 0), 0);
-  print(`${printable(file)}: ${plural(fields.length, "field")}, ${plural(ports, "lit pixel")}, each a port in use`);
+  print(`${printable(file)}: ${plural(fields.length, "address", "addresses")}, ${plural(ports, "port")} in use`);
 }
 
 async function toFile(map: PortMap, file: string): Promise<string> {

@@ -29,14 +29,14 @@ export function enterNamespace({ netns, pid }: NamespaceOptions): void {
     });
   }
   throw new AppError("E_OPTION", `${option}: ${describe(errno, file, pid)}`, {
-    fix: pid === undefined ? names() : "give the id of a process that runs, as in /proc",
+    fix: pid === undefined ? names() : "give the pid of a running process",
     facts: { file, errno: errnoName(errno) },
   });
 }
 
 function describe(errno: number, file: string, pid: number | undefined): string {
-  if (errno === ENOENT) return pid === undefined ? `there is no ${file}` : "there is no such process";
-  if (errno === EINVAL) return `${file} is no network namespace`;
+  if (errno === ENOENT) return pid === undefined ? `${file} does not exist` : "no such process";
+  if (errno === EINVAL) return `${file} is not a network namespace`;
   return `${file} cannot be opened (${errnoName(errno)}, ${errnoMeaning(errno)})`;
 }
 
@@ -44,6 +44,6 @@ function names(): string {
   const known = listNetNamespaces();
   const other = "a path such as /proc/PID/ns/net";
   return known.length === 0
-    ? `ip netns knows no name here: give ${other}, or --pid`
-    : `the names are ${known.join(", ")}; or give ${other}`;
+    ? `ip netns has no names on this host: give ${other}, or use --pid`
+    : `use one of ${known.join(", ")}, or give ${other}`;
 }

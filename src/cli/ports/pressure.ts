@@ -27,7 +27,7 @@ interface Answer {
 /** @throws {AppError} E_OPTION for --fail-above without --pressure or --metrics */
 export function checkPressureOptions({ pressure, metrics, failAbove }: Options): void {
   if (failAbove === undefined || pressure || metrics) return;
-  throw new AppError("E_OPTION", "--fail-above without --pressure", {
+  throw new AppError("E_OPTION", "--fail-above requires --pressure", {
     fix: `add it: fourtuple ports --pressure --fail-above ${failAbove * 100}`,
   });
 }

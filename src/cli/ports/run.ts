@@ -14,8 +14,8 @@ import { parseTarget } from "./target.js";
 /** @returns the exit code */
 export async function runPorts(at: string | undefined, options: PortsCommandOptions): Promise<number> {
   if (!options.header && !options.list) {
-    throw new AppError("E_OPTION", "--no-header without --list", {
-      fix: "add --list: it alone prints rows for a pipe",
+    throw new AppError("E_OPTION", "--no-header requires --list", {
+      fix: "add --list, or leave out --no-header",
     });
   }
   checkPressureOptions(options);
@@ -60,8 +60,8 @@ function isForPrograms({ json, metrics }: PortsCommandOptions): boolean {
 /** @throws {AppError} E_OPTION if other states are requested as well */
 function listenOnly({ state }: PortsCommandOptions): readonly ["LISTEN"] {
   if (state?.some((name) => name !== "LISTEN")) {
-    throw new AppError("E_OPTION", "--list --listening shows sockets in LISTEN: --state asks for others", {
-      fix: "give one of the two: --listening, or --state listen,established",
+    throw new AppError("E_OPTION", "--listening shows only sockets in LISTEN, so --state cannot add others", {
+      fix: "use either --listening or --state listen,established",
     });
   }
   return ["LISTEN"];

@@ -41,8 +41,8 @@ function parseState(text: string): readonly TcpState[] {
   if (states) return states;
   const nearest = nearestName(name);
   const groups = Object.keys(GROUPS).map((group) => group.toLowerCase());
-  const lists = `the states are ${TCP_STATE_NAMES.join(", ")}; groups of them ${groups.join(", ")}`;
-  throw new AppError("E_OPTION", `--state ${quoted(text.trim())} is no TCP state`, {
+  const lists = `the states are ${TCP_STATE_NAMES.join(", ")}; the groups are ${groups.join(", ")}`;
+  throw new AppError("E_OPTION", `unknown TCP state: --state ${quoted(text.trim())}`, {
     fix: nearest ? `did you mean ${nearest}? ${capitalized(lists)}` : lists,
   });
 }

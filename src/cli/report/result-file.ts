@@ -17,7 +17,7 @@ export function readResult<K extends ResultKind>(file: string, kinds: readonly K
 
 function readJson(file: string, kinds: readonly ResultKind[]): unknown {
   const text = readText(file);
-  const fix = `give what ${kinds.map((kind) => `\`fourtuple ${kind} --json\``).join(" or ")} printed`;
+  const fix = `give the output of ${kinds.map((kind) => `\`fourtuple ${kind} --json\``).join(" or ")}`;
   // `connect` and `serve` print one event per line, with the result on the last line.
   const last = text.trim().split("\n").at(-1) ?? "";
   for (const candidate of [text, last]) {
@@ -25,7 +25,7 @@ function readJson(file: string, kinds: readonly ResultKind[]): unknown {
     if (!parsed) continue;
     const event = (parsed.value as { event?: unknown } | undefined)?.event;
     if (event === undefined || event === "result") return parsed.value;
-    throw new AppError("E_OPTION", `${name(file)} ends before the run's result`, { fix });
+    throw new AppError("E_OPTION", `${name(file)} ends before the result of the run`, { fix });
   }
   throw new AppError("E_OPTION", `${name(file)} is not JSON`, { fix });
 }

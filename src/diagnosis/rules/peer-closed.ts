@@ -65,7 +65,7 @@ function restarted(result: ConnectResult, failure: FailureReport): Finding | und
     fix: "find out why it ended: its log, the journal, and the kernel log for the OOM killer",
     evidence: [
       ...closingFacts(result, failure),
-      `the listening socket of port ${anew.port} is not the one that was there at the start`,
+      `the listening socket of port ${anew.port} is not the one from the start of the run`,
     ],
   };
 }

@@ -61,7 +61,7 @@ const KNOWN: Readonly<Record<string, Known>> = {
   BAD_SUBPROTOCOL: local(
     "address",
     "the server did not agree to the subprotocol",
-    "ask for one that it supports: --subprotocol",
+    "request one that it supports: --subprotocol",
   ),
   HEAD_TOO_LONG: peer(
     "refused",

@@ -177,8 +177,8 @@ function rejected({ evidence }: ConnectResult, failure: FailureReport): Finding 
   }
   const late = nobody("nothing listened for part of the run: the server started late, or restarted", facts);
   return [
-    { ...firewall, test: "repeating the run is refused again; nft list ruleset shows a rejecting rule" },
-    { ...late, test: "repeating the run is not refused; the server's log shows a start" },
+    { ...firewall, test: "if you repeat the run, it is refused again; nft list ruleset shows a rejecting rule" },
+    { ...late, test: "if you repeat the run, it is not refused; the server's log shows a start" },
   ];
 }
 
@@ -195,7 +195,7 @@ function madeAnew(
     [
       seen(failure),
       isReplaced
-        ? `the listening socket is not the one that was there at the start${inode === undefined ? "" : ` (inode ${inode})`}`
+        ? `the listening socket is not the one from the start of the run${inode === undefined ? "" : ` (inode ${inode})`}`
         : "no socket listened there when the run began",
     ],
     isReplaced

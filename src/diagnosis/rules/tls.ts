@@ -32,7 +32,7 @@ const NOT_TLS = local(
 const CLIENT_CERTIFICATE = local(
   "credentials",
   "the server wants a client certificate, or does not accept this one",
-  "give one that its authority has signed: --cert client.pem --key client.key",
+  "give one signed by its authority: --cert client.pem --key client.key",
 );
 
 /** Explanations by failure name. */
@@ -60,8 +60,8 @@ const KNOWN: Readonly<Record<string, Known>> = {
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: UNKNOWN_CA,
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: peer(
     "certificate",
-    "the server sends its certificate without those that lead to its authority, or the authority is not trusted here",
-    "let it send the whole chain (nginx: ssl_certificate with the intermediates behind it), or give them with --ca",
+    "the server sends its certificate without the intermediate certificates, or the authority is not trusted here",
+    "configure it to send the whole chain (nginx: ssl_certificate with the intermediates appended), or give them with --ca",
   ),
   WRONG_VERSION_NUMBER: NOT_TLS,
   HTTP_REQUEST: NOT_TLS,
@@ -73,17 +73,17 @@ const KNOWN: Readonly<Record<string, Known>> = {
   ALERT_HANDSHAKE_FAILURE: local(
     "tls-version",
     "the server refuses the handshake: no cipher or curve in common, or it wants a client certificate",
-    "see --ciphers and --tls-version; give a client certificate with --cert; the server's log says which",
+    "see --ciphers and --tls-version; give a client certificate with --cert; the server's log has the reason",
   ),
   ALERT_NO_APPLICATION_PROTOCOL: local(
     "alpn",
-    "the server speaks none of the protocols offered by ALPN",
-    "offer one that it has: --alpn http/1.1",
+    "the server supports none of the protocols offered by ALPN",
+    "offer one that it supports: --alpn http/1.1",
   ),
   ALERT_UNRECOGNIZED_NAME: local(
     "address",
     "the server does not know the requested name (SNI)",
-    "give one that it serves: --servername",
+    "give a name that it serves: --servername",
   ),
   ALERT_CERTIFICATE_REQUIRED: CLIENT_CERTIFICATE,
   ALERT_BAD_CERTIFICATE: CLIENT_CERTIFICATE,
@@ -118,8 +118,7 @@ function ofHandshake(phase: string, errno: string): Known | undefined {
   if (phase !== "tls") return undefined;
   if (errno === "ECONNRESET" || errno === "EPIPE") return SILENT.FIN;
   if (Object.hasOwn(SILENT, errno)) return SILENT[errno];
-  if (errno === "ENOMEM")
-    return local("memory", "there was no memory for TLS", "ask for fewer connections, or add memory");
+  if (errno === "ENOMEM") return local("memory", "out of memory for TLS", "open fewer connections, or add memory");
   return peer(
     "refused",
     `the TLS handshake failed: ${errno}`,

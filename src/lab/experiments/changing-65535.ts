@@ -42,7 +42,7 @@ export const changing65535: Experiment = {
   title: "What “changing 65535” does",
   claims: ["C6"],
   claim:
-    "A port has 16 bits, and that cannot be changed. What can be changed is the range that the kernel picks from and a process's open-file limit; each stops a run where it is set, less what the process itself has open.",
+    "A port has 16 bits, which cannot be changed. Two limits can be changed: the range that the kernel picks from, and the open-file limit of a process. Each stops a run at its value, less what the process itself has open.",
   quickMs: () => 14_000,
   async run(context) {
     const { testbed } = context;
@@ -69,10 +69,10 @@ export const changing65535: Experiment = {
     const isPartly = testbed.description.kind === "loopback";
     const hasFiles = cases.some(({ nofileLimit }) => nofileLimit !== undefined);
     return {
-      setup: `${isPartly ? "the range is the whole machine's here, so it stays unchanged; " : "the range is set only on the client's host; "}descriptors: one table for all connections (--one-table), as in ordinary programs`,
+      setup: `${isPartly ? "the range belongs to the whole machine here and stays unchanged; " : "the range is set only on the client's host; "}descriptors: one table for all connections (--one-table), as in ordinary programs`,
       commands: [...commands, END_BY_HAND],
       prediction:
-        "each run stops where `fourtuple doctor` says, within 2 %, and names that limit; what fits a widened range is reached",
+        "each run stops where `fourtuple doctor` predicts, within 2 %, and names that limit; a load that fits the widened range reaches its target",
       observed: rows
         .map(
           ({ setting, requested, predicted, reached }) =>
@@ -82,10 +82,10 @@ export const changing65535: Experiment = {
       verdict: isConfirmed ? "confirmed" : isRefuted ? "refuted" : "inconclusive",
       reason: isConfirmed
         ? isPartly
-          ? "descriptors only: over loopback, the range cannot be changed for the lab alone"
+          ? "only descriptors were tested: over loopback, the range cannot be changed for the lab alone"
           : hasFiles
             ? undefined
-            : `the range only: the open-file limit is ${formatCount(readNofileLimit().hard)}`
+            : `only the range was tested: the open-file limit is ${formatCount(readNofileLimit().hard)}`
         : isRefuted
           ? "a run did not stop where predicted"
           : `another limit stopped a run first: ${rows.find(isInterrupted)!.limit}`,
@@ -93,7 +93,7 @@ export const changing65535: Experiment = {
         {
           kind: "table",
           title: "Predicted and reached",
-          columns: ["what is changed", "set to", "requested", "predicted", "reached", "limit named"],
+          columns: ["setting", "set to", "requested", "predicted", "reached", "limit named"],
           rows: rows.map(({ what, setting, requested, predicted, reached, limit }) => [
             ...[what, setting, requested, predicted, reached],
             limit,

@@ -50,15 +50,15 @@ export const fourClients: Experiment = {
         `$client fourtuple ports ${at} --list`,
         END_BY_HAND,
       ],
-      prediction: `${CLIENTS} sockets on the server with local port ${PORT} and no other; ${CLIENTS} different local ports on the client, none of them ${PORT}; the 4-tuples match pair by pair`,
-      observed: `${pairs.filter(({ isSame }) => isSame).length} of ${CLIENTS} pairs match; local ports of the server's sockets: ${list(pairs.map(({ server: seen }) => seen.sourcePort))}; of the client's: ${[...ports].join(", ")}`,
+      prediction: `the server has ${CLIENTS} sockets, all with local port ${PORT}; the client has ${CLIENTS} different local ports, none of them ${PORT}; the 4-tuples match pair by pair`,
+      observed: `${pairs.filter(({ isSame }) => isSame).length} of ${CLIENTS} pairs match; local ports on the server: ${list(pairs.map(({ server: seen }) => seen.sourcePort))}; on the client: ${[...ports].join(", ")}`,
       verdict: isConfirmed ? "confirmed" : "refuted",
       reason: isConfirmed ? undefined : "the two tables do not show the same four connections on one port",
       evidence: [
         {
           kind: "table",
           title: "Both socket tables, the 4-tuples matched pair by pair",
-          columns: ["client: own end", "client: peer", "server: own end", "server: peer", "the same connection"],
+          columns: ["client: local", "client: peer", "server: local", "server: peer", "same"],
           rows: pairs.map(({ client, server: seen, isSame }) => [
             formatEndpoint(client.sourceIp, client.sourcePort),
             formatEndpoint(client.destinationIp, client.destinationPort),

@@ -52,7 +52,7 @@ export async function orderlyEnd(context: LabContext): Promise<Remains> {
   const isOpen = description.kind === "loopback" && kept < CONNECTIONS && describeStates(onServer) === NOTHING;
   return {
     what: "the client closes normally",
-    predicted: `client: ${CONNECTIONS} TIME_WAIT, for ${TIME_WAIT_MS / 1000} s; server: nothing`,
+    predicted: `client: ${CONNECTIONS} TIME_WAIT for ${TIME_WAIT_MS / 1000} s, server: nothing`,
     server: describeStates(onServer),
     client: `${formatCount(kept)} TIME_WAIT`,
     verdict: isOpen
@@ -64,7 +64,7 @@ export async function orderlyEnd(context: LabContext): Promise<Remains> {
           ...{ host, port: PORTS.orderly, state: "TIME_WAIT", sockets: Math.max(1, kept), beganMs, countsDown: true },
           predictedMs: [TIME_WAIT_MS, TIME_WAIT_MS * LATEST],
         },
-        why: "TCP_TIMEWAIT_LEN, which no setting changes",
+        why: "TCP_TIMEWAIT_LEN, a constant",
       },
     ],
   };
@@ -89,8 +89,8 @@ export async function killedServer(context: LabContext): Promise<{ remains: Rema
   const beganMs = [first, Date.now()] as const;
   const common = { port: PORTS.killed, sockets: CONNECTIONS, beganMs, countsDown: true };
   const remains: Remains = {
-    what: "the server is killed, the client is asleep",
-    predicted: `client: ${CONNECTIONS} CLOSE_WAIT until it closes; server: ${CONNECTIONS} FIN_WAIT2, for ${timeoutMs / 1000} s`,
+    what: "the server is killed while the client is stopped",
+    predicted: `client: ${CONNECTIONS} CLOSE_WAIT until it closes, server: ${CONNECTIONS} FIN_WAIT2 for ${timeoutMs / 1000} s`,
     server: describeStates(onServer),
     client: describeStates({ CLOSE_WAIT: client.CLOSE_WAIT ?? 0 }),
     verdict: judge(client.CLOSE_WAIT === CONNECTIONS && onServer.FIN_WAIT2 === CONNECTIONS, first, timeoutMs),
@@ -106,7 +106,7 @@ export async function killedServer(context: LabContext): Promise<{ remains: Rema
       },
       {
         lifetime: { ...common, host: clientHost, state: "CLOSE_WAIT", predictedMs: undefined },
-        why: "its program closes it; no timer",
+        why: "its program (no timer)",
       },
     ],
   };
@@ -144,20 +144,20 @@ export async function cutWire(context: LabContext): Promise<Remains[]> {
   return [
     {
       what: "the link is cut and the client killed",
-      predicted: `server: ${CONNECTIONS} ESTABLISHED forever: it sends nothing; with SO_KEEPALIVE, which is off, ${formatDuration(keepaliveMs)}`,
+      predicted: `server: ${CONNECTIONS} ESTABLISHED forever, since it sends nothing (with SO_KEEPALIVE: ${formatDuration(keepaliveMs)})`,
       server: describeStates(onServer),
       client: "gone",
       verdict: judge(onServer.ESTABLISHED === CONNECTIONS, first, Number.POSITIVE_INFINITY),
       lifetime: [
         {
           lifetime: { ...common, host: testbed.server, port: PORTS.vanished, predictedMs: undefined },
-          why: "nothing is sent; no timer",
+          why: "no timer (nothing is sent)",
         },
       ],
     },
     {
       what: "the link is cut and the server killed while the client sends",
-      predicted: `client: ${CONNECTIONS} ESTABLISHED until its retransmissions have failed for ${formatDuration(leastMs)} (with the ${usualRetries} retries of this host's setting ${formatDuration(timeOutMs(usualRetries))})`,
+      predicted: `client: ${CONNECTIONS} ESTABLISHED until its retransmissions fail after ${formatDuration(leastMs)} (with this host's setting, ${usualRetries}: ${formatDuration(timeOutMs(usualRetries))})`,
       server: "gone",
       client: describeStates(onClient),
       verdict: judge(onClient.ESTABLISHED === CONNECTIONS, first, leastMs),

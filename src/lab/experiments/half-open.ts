@@ -3,7 +3,7 @@
 import type { LabVerdict } from "../../results/lab/lab.js";
 import { formatCount, formatDuration } from "../../util/units.js";
 import type { Experiment } from "../experiment.js";
-import { formatLifetime, judgeLifetime } from "../observe/lifetime-verdict.js";
+import { formatEnd, formatRange, formatTimer, judgeLifetime } from "../observe/lifetime-verdict.js";
 import { type Seen, type StateLifetime, watch } from "../observe/state-lifetime.js";
 import { CONNECTIONS, cutWire, killedServer, orderlyEnd, PORTS, type Remains, statesOf } from "./half-open-cases.js";
 import { reproduceHalfOpen } from "./half-open-commands.js";
@@ -55,19 +55,14 @@ export const halfOpen: Experiment = {
     ];
     const wrong = [...judged("refuted"), ...(isClosed ? [] : ["CLOSE_WAIT, which stayed"])];
     const unclear = judged("inconclusive");
-    const lasted = seen.map((each) => {
-      const { state, host } = each.lifetime;
-      const end = state === "CLOSE_WAIT" && isClosed ? `, gone ${formatDuration(closedIn)} after its program woke` : "";
-      return `${state} (${host.name}) ${formatLifetime(each)}${end}`;
-    });
     const missing = isCut ? undefined : "without the vanished peers: over loopback there is no link to cut";
     return {
-      setup: `${CONNECTIONS} connections each time; both socket tables, with the kernel's timers, are read after one side is gone and until the rest is gone`,
+      setup: `${CONNECTIONS} connections in each case; both socket tables and the kernel's timers are read from the moment one side is gone until the other is gone too`,
       commands: reproduceHalfOpen(testbed, CONNECTIONS, PORTS),
       prediction: cases.map(({ what, predicted }) => `${what}: ${predicted}`).join("; "),
       observed: [
         ...cases.map(({ what, server, client }) => `${what}: server ${server}, client ${client}`),
-        ...lasted,
+        ...(isClosed ? [`the client wakes: its CLOSE_WAIT is gone after ${formatDuration(closedIn)}`] : []),
       ].join("; "),
       verdict: wrong.length > 0 ? "refuted" : unclear.length > 0 ? "inconclusive" : "confirmed",
       reason:
@@ -80,19 +75,20 @@ export const halfOpen: Experiment = {
         {
           kind: "table",
           title: "What each side's table shows",
-          columns: ["what happened", "predicted", "server", "client"],
-          rows: cases.map(({ what, predicted, server, client }) => [what, predicted, server, client]),
+          columns: ["what happened", "server", "client"],
+          rows: cases.map(({ what, server, client }) => [what, server, client]),
         },
         {
           kind: "table",
           title: "How long it lasts",
-          columns: ["state", "host", "predicted", "by", "observed"],
+          columns: ["state", "host", "set by", "predicted", "kernel's timer", "gone after"],
           rows: all.map(({ lifetime, why }, index) => [
             lifetime.state,
             lifetime.host.name,
-            formatPrediction(lifetime),
             why,
-            formatLifetime(seen[index]!),
+            formatPrediction(lifetime),
+            formatTimer(seen[index]!),
+            formatEnd(seen[index]!),
           ]),
         },
       ],
@@ -100,8 +96,6 @@ export const halfOpen: Experiment = {
   },
 };
 
-function formatPrediction({ predictedMs, countsDown }: StateLifetime): string {
-  if (predictedMs === undefined) return "forever";
-  const [least, most] = predictedMs.map((ms) => formatDuration(ms)) as [string, string];
-  return countsDown ? `${least}; gone by ${most}` : `${least} to ${most}`;
+function formatPrediction({ predictedMs }: StateLifetime): string {
+  return predictedMs === undefined ? "forever" : formatRange(predictedMs);
 }

@@ -37,7 +37,7 @@ export const livingLoad: Experiment = {
     const p50 = results.map(({ latency }) => formatDuration(latency.roundTrip.p50Us / 1000));
     const p99 = results.map(({ latency }) => formatDuration(latency.roundTrip.p99Us / 1000));
     return {
-      setup: `an echo server; ${results.map((result) => formatCount(result.requested)).join(", ")} connections send up to ${formatCount(messageRatePerSec)} messages a second in total; then sending stops, and the run waits for outstanding answers`,
+      setup: `an echo server; ${results.map((result) => formatCount(result.requested)).join(", ")} connections send up to ${formatCount(messageRatePerSec)} messages per second in total; then sending stops, and the run waits for outstanding answers`,
       commands: [...commands, END_BY_HAND],
       prediction:
         "every connection answers, none is lost, and every message is answered, however many connections there are",
@@ -93,7 +93,7 @@ function evidenceOf(results: readonly ClientLoadResult[]): Evidence[] {
     {
       kind: "table",
       title: "Connections and messages",
-      columns: ["connections", "of them answered", "lost", "messages sent", "answered"],
+      columns: ["connections", "answered", "lost", "messages sent", "answered"],
       rows: results.map(({ requested, lost, failed, traffic }) => [
         requested,
         traffic.answeringConnections ?? 0,

@@ -43,8 +43,8 @@ export const past65535: Experiment = {
         `$server fourtuple ports :${PORT}`,
         END_BY_HAND,
       ],
-      prediction: `${formatCount(connections)} ESTABLISHED sockets with local port ${PORT}, ${formatCount(Math.max(0, connections - 65_535))} more than there are ports`,
-      observed: `${formatCount(onServer.incoming)} on the server's side and ${formatCount(onClient.outgoing)} on the client's, by the kernel's own tables (${onServer.source}); opened in ${(result.rampMs / 1000).toFixed(1)} s, ${formatCount(result.ratePerSec)} a second`,
+      prediction: `${formatCount(connections)} ESTABLISHED sockets with local port ${PORT}, ${formatCount(Math.max(0, connections - 65_535))} more than the number of ports`,
+      observed: `the kernel's tables show ${formatCount(onServer.incoming)} on the server and ${formatCount(onClient.outgoing)} on the client (${onServer.source}); opened in ${(result.rampMs / 1000).toFixed(1)} s, ${formatCount(result.ratePerSec)} per second`,
       // If another limit was in the way, the shortfall proves nothing about ports.
       verdict: isConfirmed ? "confirmed" : isOfPorts ? "refuted" : "inconclusive",
       reason: isConfirmed

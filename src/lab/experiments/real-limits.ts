@@ -64,16 +64,18 @@ export const realLimits: Experiment = {
     const cpuText = cpu && cpu.slope > 0 ? `${(cpu.slope * 1e6).toFixed(0)} µs` : UNKNOWN;
     const heartbeat = messages && (messages.wireBytes / HEARTBEAT_SECONDS).toFixed(1);
     return {
-      setup: `connections added in ${STEPS} steps of ${formatCount(step)}; then ${formatCount(MESSAGES.connections)} connections that exchange ${formatCount(MESSAGES.connections * MESSAGES.ratePerSec)} messages a second`,
+      setup: `connections added in ${STEPS} steps of ${formatCount(step)}; then ${formatCount(MESSAGES.connections)} connections that exchange ${formatCount(MESSAGES.connections * MESSAGES.ratePerSec)} messages per second`,
       commands,
       prediction:
         "memory grows linearly with the number of connections, and a resource or a setting runs out first, not ports",
       observed: [
         `${kernelText(kernel)} of kernel memory and ${userText(user)} of user memory per connection, both ends; ${cpuText} of CPU to open one`,
         messages
-          ? `${(messages.cpuSeconds * 1e6).toFixed(0)} µs and ${messages.wireBytes.toFixed(0)} bytes on the wire per message and answer, ${heartbeat} bytes a second for a heartbeat every ${HEARTBEAT_SECONDS} s`
+          ? `${(messages.cpuSeconds * 1e6).toFixed(0)} µs and ${messages.wireBytes.toFixed(0)} bytes on the wire per message and answer, ${heartbeat} bytes per second for a heartbeat every ${HEARTBEAT_SECONDS} s`
           : "no message was answered",
-        binding ? `this host ends at ${formatCount(binding.allows)}: ${binding.name}` : "no limit was found",
+        binding
+          ? `the first limit of this host is ${binding.name}, at ${formatCount(binding.allows)} connections`
+          : "no limit was found",
       ].join("; "),
       verdict: obstacle?.verdict ?? (isOfPorts ? "refuted" : "confirmed"),
       reason: obstacle?.reason ?? (isOfPorts ? "ports run out first" : undefined),
@@ -88,14 +90,19 @@ export const realLimits: Experiment = {
             "",
             "per connection",
             "per message and answer",
-            `a second, with a heartbeat every ${HEARTBEAT_SECONDS} s`,
+            `per second, heartbeat every ${HEARTBEAT_SECONDS} s`,
           ],
           rows: [
             ["kernel memory (both ends)", kernelText(kernel), "-", "-"],
             ["user memory (both ends)", userText(user), "-", "-"],
             ["CPU", cpuText, ...perMessage(messages?.cpuSeconds, 1e6, " µs")],
             ["bytes on the wire", "-", ...perMessage(messages?.wireBytes, 1, "")],
-            [`kernel memory at rest, in ${drift.seconds} s`, `moves by ${formatBytes(drift.bytes)} in all`, "-", "-"],
+            [
+              `kernel memory while idle, in ${drift.seconds} s`,
+              `changes by ${formatBytes(drift.bytes)} in total`,
+              "-",
+              "-",
+            ],
           ],
         },
         ceiling,
@@ -131,11 +138,11 @@ function findObstacle(
     return HOST_LIMITS.includes(finding?.limit ?? "") ? { verdict: "skipped", reason } : unclear(reason);
   }
   // Slab memory is shared by the whole machine. Its own drift was measured before the first connection.
-  const atRest = `at rest it moved by ${formatBytes(drift.bytes)} in ${drift.seconds} s`;
+  const atRest = `while idle it changed by ${formatBytes(drift.bytes)} in ${drift.seconds} s`;
   if (kernel.slope <= 0) return unclear(`the kernel's memory did not grow with the connections; ${atRest}`);
   if (kernel.r2 < GOOD_FIT) {
     const distance = distanceFrom(kernel, kernelPoints(samples));
-    const judged = drift.bytes >= distance ? "so others' memory is in it" : "which does not explain it";
+    const judged = drift.bytes >= distance ? "so it includes other programs' memory" : "which does not explain it";
     return unclear(
       `the kernel's memory lies ${formatBytes(distance)} from a straight line on average, R² is ${kernel.r2.toFixed(2)}; ${atRest}, ${judged}`,
     );

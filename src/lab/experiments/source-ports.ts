@@ -57,7 +57,7 @@ export const sourcePorts: Experiment = {
     return {
       setup: `source ports ${range} (${formatCount(ports)}), more connections requested than there are 4-tuples`,
       commands,
-      prediction: `it stops at ${formatCount(ports)}; then at ${formatCount(2 * ports)} with a second destination port, and again with a second source address, from the same ${formatCount(ports)} source ports`,
+      prediction: `the run stops at ${formatCount(ports)}; with a second destination port, or a second source address, it stops at ${formatCount(2 * ports)}, from the same ${formatCount(ports)} source ports`,
       observed: rows
         .map(({ name, reached, distinct }) => `${name}: ${formatCount(reached)} from ${formatCount(distinct)} ports`)
         .join("; "),

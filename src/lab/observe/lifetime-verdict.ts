@@ -42,21 +42,19 @@ function isNarrow({ stayedMs, goneMs }: Seen, least: number, most: number): bool
   return goneMs !== undefined && stayedMs >= least / COARSE && goneMs <= most * COARSE;
 }
 
-/** Returns a text such as `59.8 s to 60.1 s by the kernel's timer, gone after 61.2 s to 61.7 s`. */
-export function formatLifetime({ stayedMs, missedMs, goneMs, timerMs, hasNoTimer, lifetime }: Seen): string {
-  const timer =
-    lifetime.countsDown && timerMs !== undefined
-      ? `${formatRange(timerMs)} by the kernel's timer, `
-      : hasNoTimer
-        ? "no timer runs, "
-        : "";
-  if (missedMs !== undefined && goneMs === undefined) {
-    return `${timer}some gone after ${formatRange([stayedMs, missedMs])}, the rest still there`;
-  }
-  if (goneMs === undefined) return `${timer}all there after ${formatDuration(stayedMs)}`;
-  return `${timer}gone after ${formatRange([stayedMs, goneMs])}`;
+/** Returns when the kernel's timers end the sockets, such as `59.8-60.1 s`; `none` without a timer, `-` if none was observed. */
+export function formatTimer({ timerMs, hasNoTimer, lifetime }: Seen): string {
+  if (lifetime.countsDown && timerMs !== undefined) return formatRange(timerMs);
+  return hasNoTimer ? "none" : "-";
 }
 
-function formatRange([least, most]: readonly [number, number]): string {
-  return `${(least / 1000).toFixed(1)} s to ${(most / 1000).toFixed(1)} s`;
+/** Returns when the sockets were gone, such as `61.2-61.7 s` or `not in 20.4 s`. */
+export function formatEnd({ stayedMs, missedMs, goneMs }: Seen): string {
+  if (goneMs !== undefined) return formatRange([stayedMs, goneMs]);
+  return missedMs === undefined ? `not in ${formatDuration(stayedMs)}` : `${formatRange([stayedMs, missedMs])} (some)`;
+}
+
+/** @param range in milliseconds */
+export function formatRange([least, most]: readonly [number, number]): string {
+  return `${(least / 1000).toFixed(1)}-${(most / 1000).toFixed(1)} s`;
 }

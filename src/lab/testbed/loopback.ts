@@ -46,7 +46,7 @@ async function expectFree(serverIp: string, reason: string | undefined): Promise
       if (!(cause instanceof AppError) || cause.code !== "E_PORT_IN_USE") throw cause;
       const why = reason === undefined ? "" : ` (${reason})`;
       throw new AppError("E_PORT_IN_USE", `the lab needs port ${port} over loopback, but it is in use${why}`, {
-        fix: `stop the program that has it (ss -ltnp "sport = :${port}"), or let the lab create two hosts: as root, without --loopback`,
+        fix: `stop the program that uses it (ss -ltnp "sport = :${port}"), or let the lab create two hosts: as root, without --loopback`,
         cause,
       });
     }

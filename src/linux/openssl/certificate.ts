@@ -83,13 +83,17 @@ function useFiles(context: number, cert: string, key: string): void {
   const ssl = openssl();
   if (ssl.SSL_CTX_use_certificate_chain_file(context, cert) !== 1) {
     throw new AppError("E_OPTION", `--cert: no certificate could be read from ${quoted(cert)}`, {
-      fix: "give a readable file with the certificate in PEM, and the certificates that lead to its authority behind it",
+      fix: "give a readable PEM file with the certificate, followed by its intermediate certificates",
     });
   }
   if (ssl.SSL_CTX_use_PrivateKey_file(context, key, SSL_FILETYPE_PEM) === 1) return;
-  throw new AppError("E_OPTION", `--key: ${quoted(key)} has no key of the certificate in ${quoted(cert)}`, {
-    fix: "give the certificate's own private key in PEM, without a passphrase",
-  });
+  throw new AppError(
+    "E_OPTION",
+    `--key: ${quoted(key)} does not contain the key of the certificate in ${quoted(cert)}`,
+    {
+      fix: "give the certificate's private key in PEM, without a passphrase",
+    },
+  );
 }
 
 function useMemory(context: number, { certificate, key }: PemIdentity): void {

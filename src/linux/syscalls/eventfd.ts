@@ -12,7 +12,9 @@ export function openEventfd(): number {
   const fd = libc.eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
   if (fd >= 0) return fd;
   const name = errnoName(lastErrno());
-  throw new AppError("E_SYSTEM", `no descriptor for a wake-up: ${name}`, { fix: "raise the limit: ulimit -n 4096" });
+  throw new AppError("E_SYSTEM", `no descriptor for wake-ups: ${name}`, {
+    fix: "raise the open-file limit: ulimit -n 4096",
+  });
 }
 
 /** Makes the eventfd readable. */

@@ -33,7 +33,7 @@ ${drawTable({ title: "By step and errno", columns: ["step", "errno", "connection
 export function kernelTable({ deltas, settings, gauges }: RunEvidence): Markup | undefined {
   const rows = [...named("rose by", deltas), ...named("setting", settings), ...named("at the end", gauges)];
   if (rows.length === 0) return undefined;
-  return drawTable({ title: "What the kernel said", columns: ["what", "name", "value"], rows });
+  return drawTable({ title: "Kernel counters and settings", columns: ["what", "name", "value"], rows });
 }
 
 function named(what: string, values: Readonly<Record<string, number>>): (readonly [string, string, number])[] {

@@ -48,7 +48,7 @@ function words(port: number | undefined, shared: number, clients: readonly MapFi
   if (port !== undefined && shared === 0 && clients.length > 0) {
     return {
       title: `Connections to port ${port}`,
-      caption: "Each connection to it takes a port at its client; each lit pixel is a port in use.",
+      caption: "Each connection takes one port at its client; each lit pixel is a port in use.",
     };
   }
   return {

@@ -126,9 +126,9 @@ function drawLegend({ fields, ephemeral }: PortMap, { legendY }: Layout): string
   const all: (readonly [string, string])[] = [...rows];
   if (ephemeral) {
     const size = ephemeral.last - ephemeral.first + 1;
-    all.push(["range", `${plural(size, "port")} from which the kernel picks a client's (ephemeral range)`]);
+    all.push(["range", `${plural(size, "port")} that the kernel chooses from (ephemeral range)`]);
   }
-  all.push(["panel", "port not in use; each row holds 256, port 0 is at the top left"]);
+  all.push(["panel", "port not in use; 256 per row, port 0 at the top left"]);
   const x = LEFT;
   return all.map(([tone, text], index) => {
     const y = legendY + index * 24;

@@ -38,29 +38,29 @@ function destinations({ rows, distinct, marked, outgoing }: Pressure, top: numbe
     ...family(
       "source_ports_taken",
       "gauge",
-      "Source ports taken towards a destination, TIME_WAIT included.",
+      "Source ports in use for a destination, including TIME_WAIT.",
       values((row) => row.taken, rest),
     ),
     ...family(
       "source_ports_time_wait",
       "gauge",
-      "Of these, in TIME_WAIT.",
+      "Source ports in TIME_WAIT for a destination.",
       values((row) => row.timeWait),
     ),
     ...family(
       "source_ports_capacity",
       "gauge",
-      "Source ports that there are towards a destination.",
+      "Source ports available for a destination, used or not.",
       values((row) => row.capacity),
     ),
     ...family(
       "source_ports_pressure_ratio",
       "gauge",
-      "Taken by capacity; of the others the highest.",
+      "Share of the source ports in use; for other, the highest share.",
       values((row) => row.share, rows[top]?.share),
     ),
     ...family("source_ports_pairs", "gauge", "Pairs of source address and destination.", [[{}, distinct]]),
-    ...family("source_ports_pairs_marked", "gauge", "Pairs with 80 % of the source ports taken, or more.", [
+    ...family("source_ports_pairs_marked", "gauge", "Pairs with 80 % or more of their source ports in use.", [
       [{}, marked],
     ]),
   ];
@@ -74,13 +74,13 @@ function boundPools({ bound = [] }: Pressure, top: number): string[] {
     ...family(
       "bound_ports_taken",
       "gauge",
-      "Ports of the one pool that bind(address, 0) before connect() leaves.",
+      "Ports in use in the pool shared by all destinations after bind(address, 0) before connect().",
       values((row) => row.taken),
     ),
     ...family(
       "bound_ports_capacity",
       "gauge",
-      "Ports that this pool has.",
+      "Ports in this pool.",
       values((row) => row.capacity),
     ),
   ];
@@ -94,20 +94,20 @@ function translated({ translated: nat }: Pressure, top: number): string[] {
     shown.map((row): Sample => [pairLabels(row), of(row)]);
   const other: Sample[] = others ? [[{ source: OTHER, destination: OTHER, destination_port: OTHER }, rest]] : [];
   return [
-    ...family("nat_ports_taken", "gauge", "Source ports that NAT has given out towards a destination.", [
+    ...family("nat_ports_taken", "gauge", "Source ports given out by NAT for a destination.", [
       ...values((row) => row.taken),
       ...other,
     ]),
     ...family(
       "nat_ports_capacity",
       "gauge",
-      "Source ports that NAT has towards a destination.",
+      "Source ports available to NAT for a destination.",
       values((row) => row.capacity),
     ),
     ...family(
       "nat_ports_pressure_ratio",
       "gauge",
-      "Taken by capacity.",
+      "Share of the source ports in use.",
       values((row) => row.share),
     ),
   ];
@@ -124,19 +124,19 @@ function acceptQueues({ endpoints }: ListenerQueues, top: number): string[] {
     ...family(
       "accept_queue_length",
       "gauge",
-      "Connections that wait for accept().",
+      "Connections waiting for accept().",
       values((row) => row.length),
     ),
     ...family(
       "accept_queue_capacity",
       "gauge",
-      "Connections that may wait for accept().",
+      "Maximum number of connections waiting for accept().",
       values((row) => row.capacity),
     ),
     ...family(
       "accept_queue_drops",
       "counter",
-      "SYNs and ends of handshakes dropped, most often because the accept queue was full.",
+      "SYNs and final ACKs dropped, usually because the accept queue was full.",
       values((row) => row.drops),
     ),
   ];
@@ -145,17 +145,17 @@ function acceptQueues({ endpoints }: ListenerQueues, top: number): string[] {
 function host({ kernelCapacity, reservedPorts }: Pressure, queues: ListenerQueues): string[] {
   const { byState, listenOverflows, listenDrops } = queues;
   return [
-    ...family("ephemeral_ports", "gauge", "Ports that the kernel has to choose from for each pair.", [
+    ...family("ephemeral_ports", "gauge", "Ports that the kernel can choose from for each pair.", [
       [{}, kernelCapacity],
     ]),
-    ...family("reserved_ports", "gauge", "Ports of the ephemeral range that are reserved.", [[{}, reservedPorts]]),
+    ...family("reserved_ports", "gauge", "Reserved ports in the ephemeral range.", [[{}, reservedPorts]]),
     ...family(
       "tcp_sockets",
       "gauge",
-      "TCP sockets of the network namespace.",
+      "TCP sockets in the network namespace.",
       [...byState].map(([state, n]): Sample => [{ state }, n]),
     ),
-    ...family("listen_overflows", "counter", "Accept queues found full, of all listeners since boot.", [
+    ...family("listen_overflows", "counter", "Accept queue overflows of all listeners since boot.", [
       [{}, listenOverflows],
     ]),
     ...family("listen_drops", "counter", "SYNs dropped by all listeners since boot.", [[{}, listenDrops]]),

@@ -6,10 +6,20 @@ import { type Paint, plain } from "../terminal/paint.js";
 
 const BAR = 30;
 
-/** Returns three lines: a bar, current figures and times. @param ratePerSec established connections per second */
-export function connectPanel(snapshot: ConnectSnapshot, ratePerSec: number, paint: Paint = plain): string {
-  const { open, requested, failed, lost } = snapshot;
-  const filled = Math.min(BAR, Math.floor((open / requested) * BAR));
+export interface Progress {
+  readonly snapshot: ConnectSnapshot;
+  /** Connections established per second. */
+  readonly ratePerSec: number;
+  /** Connections are closed once greeted: few are open at once, so progress is the number opened so far. */
+  readonly isShortLived: boolean;
+}
+
+/** Returns three lines: a bar, current figures and times. */
+export function connectPanel(progress: Progress, paint: Paint = plain): string {
+  const { snapshot, ratePerSec } = progress;
+  const { requested, failed, lost } = snapshot;
+  const [reached, word] = reachedBy(progress);
+  const filled = Math.min(BAR, Math.floor((reached / requested) * BAR));
   const bar = paint("accent", "█".repeat(filled)) + paint("dim", "░".repeat(BAR - filled));
   const figures = [
     ...ramp(snapshot, ratePerSec),
@@ -18,7 +28,7 @@ export function connectPanel(snapshot: ConnectSnapshot, ratePerSec: number, pain
     messages(snapshot),
   ];
   return [
-    `${bar}  ${paint("bold", formatCount(open))} of ${formatCount(requested)} open`,
+    `${bar}  ${paint("bold", formatCount(reached))} of ${formatCount(requested)} ${word}`,
     join(figures),
     paint(
       "dim",
@@ -28,17 +38,23 @@ export function connectPanel(snapshot: ConnectSnapshot, ratePerSec: number, pain
 }
 
 /** Returns the same figures on one line. */
-export function connectLine(snapshot: ConnectSnapshot, ratePerSec: number): string {
-  const { open, requested, failed, lost } = snapshot;
+export function connectLine(progress: Progress): string {
+  const { snapshot, ratePerSec } = progress;
+  const { requested, failed, lost } = snapshot;
+  const [reached, word] = reachedBy(progress);
   return join([
     `${describeStage(snapshot)} ${Math.round(snapshot.elapsedMs / 1000)} s`,
-    `open ${formatCount(open)} of ${formatCount(requested)}`,
+    `${word} ${formatCount(reached)} of ${formatCount(requested)}`,
     ...ramp(snapshot, ratePerSec),
     `failed ${formatCount(failed)}`,
     lost > 0 ? `lost ${formatCount(lost)}` : undefined,
     messages(snapshot),
     left(snapshot, ratePerSec),
   ]);
+}
+
+function reachedBy({ snapshot, isShortLived }: Progress): [count: number, word: string] {
+  return isShortLived ? [snapshot.established, "opened"] : [snapshot.open, "open"];
 }
 
 /** Returns figures that matter only while connections are being opened. */

@@ -30,11 +30,11 @@ export function predictionText(of: Prediction, isWhole: boolean, paint: Paint = 
         ["binding", prediction.binding && describeBinding(prediction.binding)],
         ["next limit", describeNext(prediction)],
         ["unreadable", prediction.unknown.length === 0 ? undefined : describeUnknown(prediction)],
-        ["caveats", prediction.notes.length === 0 ? undefined : prediction.notes.join("; ")],
-        ["memory", describeCost(prediction)],
+        ...eachBelow("caveats", prediction.notes),
+        ...eachBelow("memory", describeCost(prediction)),
         ["opening", describeRamp(prediction)],
         ["messages", describeMessages(prediction)],
-        ["rate", describeRate(prediction)],
+        ...eachBelow("rate", describeRate(prediction)),
         [
           "settings",
           prediction.isWhatIf ? "as on this host; those that the kernel derives from memory are scaled" : undefined,
@@ -49,6 +49,11 @@ export function predictionText(of: Prediction, isWhole: boolean, paint: Paint = 
       ? []
       : ["", `  ${plural(hidden, "more limit")} that ${hidden === 1 ? "does" : "do"} not matter here: --all`]),
   ].join("\n");
+}
+
+/** Puts the label before the first of several lines. */
+function eachBelow(label: string, lines: readonly string[]): (readonly [label: string, text: string])[] {
+  return lines.map((line, i) => [i === 0 ? label : "", line]);
 }
 
 const WITH: Record<Program, string> = { ordinary: "ordinary programs", fourtuple: "fourtuple" };
@@ -99,13 +104,16 @@ function describeUnknown({ unknown }: Prediction): string {
   return `${unknown.join(", ")}: the ceiling may be lower`;
 }
 
-function describeCost({ cost, obstacle, role, program }: Prediction): string {
-  // Without --memory-per-connection, user memory is assumed to be as small as fourtuple's own.
-  const ownMemory =
-    program === "ordinary" && !cost.isUserMemoryGiven ? "; add your program's own with --memory-per-connection" : "";
+function describeCost({ cost, obstacle, role, program }: Prediction): string[] {
   const source = cost.isMeasured ? "measured just now" : `built-in figures${obstacle ? `: ${obstacle}` : ""}`;
-  const perEnd = `per end: kernel ${formatBytes(cost.kernelBytesPerEnd)}, user ${formatBytes(cost.userBytesPerEnd)}`;
-  return `${formatBytes(cost.bytesPerConnection)} per connection (${endsText(role)}; ${perEnd}), ${source}${ownMemory}`;
+  const perEnd = `${role === "both" ? "per end: " : ""}kernel ${formatBytes(cost.kernelBytesPerEnd)}, user ${formatBytes(cost.userBytesPerEnd)}`;
+  return [
+    `${formatBytes(cost.bytesPerConnection)} per connection for ${endsText(role)} (${perEnd}; ${source})`,
+    // Without --memory-per-connection, user memory is assumed to be as small as fourtuple's own.
+    ...(program === "ordinary" && !cost.isUserMemoryGiven
+      ? ["excludes your program's own memory: set it with --memory-per-connection"]
+      : []),
+  ];
 }
 
 function describeRamp({ connections, rampSeconds, cores, cpu, role }: Prediction): string {
@@ -118,7 +126,8 @@ function describeMessages({ cpu, messages, cores, cost, role }: Prediction): str
   const wanted = formatCount(Math.round(messages.ratePerSec));
   const most = formatCount(Math.floor(cpu.messagesPerSec));
   const each = formatDuration(cost.cpuSecondsPerMessage * 1000);
-  return `${wanted}/s wanted; ${plural(cores, "core")} can do ${most}/s (${endsText(role)}), at ${each} of CPU per message and answer (both ends)`;
+  const whose = role === "both" ? "" : ` (${endsText(role)})`;
+  return `${wanted}/s wanted; ${plural(cores, "core")} can do ${most}/s${whose}, at ${each} of CPU per message and answer (both ends)`;
 }
 
 function endsText(role: Prediction["role"]): string {
@@ -126,24 +135,29 @@ function endsText(role: Prediction["role"]): string {
 }
 
 /** Describes how long a rate of short-lived connections can last, if one was given. */
-function describeRate({ rate }: Prediction): string | undefined {
-  if (rate?.requestedPerSec === undefined) return undefined;
+function describeRate({ rate }: Prediction): string[] {
+  if (rate?.requestedPerSec === undefined) return [];
   const { requestedPerSec, sustainedPerSec, tuples, keptSeconds, lastsSeconds } = rate;
   if (sustainedPerSec === "unlimited") {
-    return `${formatRate(requestedPerSec)} connections/s can be sustained forever: an explicitly bound port reuses a TIME_WAIT`;
+    return [
+      `${formatRate(requestedPerSec)} connections/s can be sustained forever: a port bound by number can reuse a TIME_WAIT`,
+    ];
   }
-  const reckoned = `${formatCount(tuples)} 4-tuples ÷ ${formatRate(keptSeconds)} s in TIME_WAIT if this side closes first`;
+  const reckoned = `${formatCount(tuples)} 4-tuples ÷ ${formatRate(keptSeconds)} s of TIME_WAIT if this side closes first`;
   const forever = `${formatRate(sustainedPerSec)} connections/s forever (${reckoned})`;
-  if (lastsSeconds === undefined) return forever;
-  const lasts = `${formatRate(requestedPerSec)}/s lasts ${formatEstimate(lastsSeconds * 1000)}`;
-  return `${forever}; ${lasts}. To go higher: keep-alive or pooling, ${keptSeconds < TIME_WAIT_SECONDS ? "" : "net.ipv4.tcp_tw_reuse=1, "}more source addresses`;
+  if (lastsSeconds === undefined) return [forever];
+  return [
+    forever,
+    `${formatRate(requestedPerSec)}/s lasts ${formatEstimate(lastsSeconds * 1000)}`,
+    `to go higher: keep-alive or pooling, ${keptSeconds < TIME_WAIT_SECONDS ? "" : "net.ipv4.tcp_tw_reuse=1, "}more source addresses`,
+  ];
 }
 
-function describeClients({ clients, connections }: Prediction): string | undefined {
+function describeClients({ clients }: Prediction): string | undefined {
   if (clients === undefined) return undefined;
   const addresses = plural(clients.addresses, "source address", "source addresses");
   const hosts = plural(clients.hosts, "host");
-  return `${formatCount(connections)} to one port need at least ${addresses} (64,512 ports each) and ${hosts} like this one`;
+  return `at least ${addresses} (64,512 ports each) on ${hosts} like this one`;
 }
 
 function isWorthShowing({ id, verdict, allows, needs, side }: LimitRow, { role }: Prediction): boolean {

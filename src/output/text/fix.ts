@@ -107,7 +107,8 @@ function badLineTexts(lines: UndoReport["badLines"], journal: string): string[] 
   ];
 }
 
-function changeLines({ name, from, to, why, how, systemd, container, pitfall }: Change, mark: string, paint: Paint) {
+function changeLines(change: Change, mark: string, paint: Paint) {
+  const { kind, name, from, to, why, how, systemd, container, pitfall } = change;
   const values = to === undefined ? say(from) : `${say(from)} → ${say(to)}`;
   return [
     `  ${mark}  ${paint("bold", name)}  ${values}`,
@@ -115,7 +116,7 @@ function changeLines({ name, from, to, why, how, systemd, container, pitfall }: 
       [
         ["why", why],
         ["by hand", how],
-        ["systemd", systemd],
+        [kind === "sysctl" ? "at boot" : "systemd", systemd],
         ["container", container],
         ["pitfall", pitfall],
       ],

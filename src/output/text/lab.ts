@@ -130,9 +130,18 @@ function labelled(
   const labels = Math.max(...rows.map(([label]) => label.length));
   const width = Math.max(LEAST_WIDTH, Math.min(WIDTH, columns - indent.length - labels - 2));
   return alignLabels(
-    rows.flatMap(([label, text]) => wrap(text, width).map((line, i) => [i === 0 ? label : "", line] as const)),
+    rows.flatMap(([label, text]) =>
+      clauses(text, width)
+        .flatMap((clause) => wrap(clause, width))
+        .map((line, i) => [i === 0 ? label : "", line] as const),
+    ),
     indent,
   );
+}
+
+/** Splits a text that does not fit on one line after its semicolons. */
+function clauses(text: string, width: number): string[] {
+  return text.length <= width ? [text] : text.split(/(?<=;) /);
 }
 
 /** Wraps at word boundaries; a word longer than a line stays whole. */

@@ -40,18 +40,18 @@ export function parseAddress(text: string, options: { anyPort?: boolean } = {}):
   const { port, protocol } = SCHEMES[scheme];
   const [, authority = "", path] = name === undefined ? ["", text] : (/^([^/?#]*)(.*)$/s.exec(rest) ?? []);
   if (path && protocol !== "ws" && protocol !== "http") {
-    throw new AppError("E_ADDRESS", `${quoted(text)} has a path, and ${scheme}:// has none`, {
+    throw new AppError("E_ADDRESS", `${quoted(text)} has a path, but ${scheme}:// does not use paths`, {
       fix: `write it as ${scheme}://${authority}`,
     });
   }
   if (path !== undefined && /[#\s]|[^!-~]/.test(path)) {
-    throw new AppError("E_ADDRESS", `the path in ${quoted(text)} has characters that a request cannot have`, {
-      fix: "leave out the fragment (#…), and write others in percent-encoding, such as %20",
+    throw new AppError("E_ADDRESS", `the path in ${quoted(text)} contains invalid characters`, {
+      fix: "remove the fragment (#…) and percent-encode other characters, such as %20",
     });
   }
   if (authority.includes("@")) {
-    throw new AppError("E_ADDRESS", `${quoted(text)} has a user in it`, {
-      fix: "give credentials by a header, such as -H 'Authorization: Basic …'",
+    throw new AppError("E_ADDRESS", `${quoted(text)} contains a user name`, {
+      fix: "send credentials in a header, such as -H 'Authorization: Basic …'",
     });
   }
   const whole = port !== undefined && isWithoutPort(authority) ? `${authority.replace(/:$/, "")}:${port}` : authority;
@@ -72,7 +72,7 @@ function findScheme(name: string, text: string): Scheme {
     });
   }
   if (!SPOKEN.includes(scheme as Scheme)) {
-    throw new AppError("E_ADDRESS", `${quoted(text)}: this version does not speak ${scheme}://`, {
+    throw new AppError("E_ADDRESS", `${quoted(text)}: this version does not support ${scheme}://`, {
       fix: `give one of ${SPOKEN.map((each) => `${each}://`).join(", ")}, or none for plain TCP`,
     });
   }

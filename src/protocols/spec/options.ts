@@ -69,8 +69,8 @@ function checkOwners(protocol: string, options: ProtocolOptions): void {
   for (const [name, { flag, of }] of Object.entries(OPTIONS)) {
     if (options[name as keyof ProtocolOptions] === undefined || of.some((owner) => owner === protocol)) continue;
     throw invalid(
-      `${flag} is an option of ${of.map((owner) => WORDS[owner]).join(" and ")}`,
-      `give an address with ${of.map((owner) => `${owner}://`).join(" or ")}, or leave out ${flag}`,
+      `${flag} requires ${of.map((owner) => WORDS[owner]).join(" or ")}`,
+      `use an address with ${of.map((owner) => `${owner}://`).join(" or ")}, or leave out ${flag}`,
     );
   }
 }
@@ -83,10 +83,7 @@ function webSocketSpec(address: Address, options: ProtocolOptions): WebSocketSpe
   }
   checkTime("ping interval", options.pingIntervalMs);
   if (!Number.isInteger(maxMessageBytes) || maxMessageBytes < 1 || maxMessageBytes > LARGEST_MESSAGE) {
-    throw invalid(
-      `invalid maximum of a message's size: ${maxMessageBytes}`,
-      `give 1 byte to ${formatBytes(LARGEST_MESSAGE)}`,
-    );
+    throw invalid(`invalid maximum message size: ${maxMessageBytes}`, `give 1 byte to ${formatBytes(LARGEST_MESSAGE)}`);
   }
   return {
     name: "ws",
@@ -118,7 +115,7 @@ function checkHeader(header: string): void {
 
 function checkTime(name: string, value: number | undefined): void {
   if (value === undefined || (value > 0 && value < 2 ** 31)) return;
-  throw invalid(`${name} of ${value} ms is not possible`, "give a time above 0, such as 30s");
+  throw invalid(`invalid ${name}: ${value} ms`, "give a duration above 0, such as 30s");
 }
 
 function invalid(message: string, fix: string): AppError {

@@ -47,7 +47,9 @@ async function portInUse(ip: IpAddress, port: number, endpoint: string): Promise
     "E_PORT_IN_USE",
     `cannot listen on ${endpoint}: the port is in use${first ? `: ${describe(holders, ip, port)}` : ""}`,
     {
-      fix: first ? advise(first, port) : `choose another port, or see who has it, as root: ss -tanp "sport = :${port}"`,
+      fix: first
+        ? advise(first, port)
+        : `choose another port, or see what uses it, as root: ss -tanp "sport = :${port}"`,
       facts,
     },
   );
@@ -62,7 +64,7 @@ function describe(holders: readonly PortHolder[], ip: IpAddress, port: number): 
   const at = formatEndpoint(first.ip, port);
   switch (first.kind) {
     case "listening":
-      return `${names} listens on ${at}${isOtherFamily(first, ip) ? ", and [::] takes IPv4, too" : ""}`;
+      return `${names} listens on ${at}${isOtherFamily(first, ip) ? ", and [::] also accepts IPv4" : ""}`;
     case "bound":
       return `${names} has bound ${at} without listening`;
     case "connected": {
@@ -93,9 +95,9 @@ function advise({ kind, owner, leftMs }: PortHolder, port: number): string {
     case "listening":
       return `choose another port, or end that process; ss -ltnp "sport = :${port}" shows it`;
     case "bound":
-      return `choose another port, or end ${owner ? `process ${owner.pid}` : "that process"}: ss does not show a socket that is only bound`;
+      return `choose another port, or end ${owner ? `process ${owner.pid}` : "that process"}; ss does not show a socket that is only bound`;
     case "connected":
-      return `choose another port, or wait for the connection's end; ss -tanp "sport = :${port}" shows it${isEphemeral ? `. To keep the kernel from giving it to clients: net.ipv4.ip_local_reserved_ports=${port}` : ""}`;
+      return `choose another port, or wait until the connection ends; ss -tanp "sport = :${port}" shows it${isEphemeral ? `. To keep the kernel from giving it to clients: net.ipv4.ip_local_reserved_ports=${port}` : ""}`;
     default:
       return `try again in ${formatDuration(leftMs)}, or choose another port`;
   }
@@ -141,7 +143,7 @@ function reason(ip: IpAddress, errno: number): [why: string, fix: string] {
   if (errno === EADDRNOTAVAIL) {
     const isOff = ip.family === 6 && readSysctlNumbers("net.ipv6.conf.all.disable_ipv6")?.[0] === 1;
     return isOff
-      ? ["IPv6 is turned off (net.ipv6.conf.all.disable_ipv6=1)", "listen on an IPv4 address, or set it to 0"]
+      ? ["IPv6 is disabled (net.ipv6.conf.all.disable_ipv6=1)", "listen on an IPv4 address, or set it to 0"]
       : [
           "this host does not have that address",
           "listen on an address of this host (ip -brief address), or on 0.0.0.0 for all of them",
@@ -150,7 +152,7 @@ function reason(ip: IpAddress, errno: number): [why: string, fix: string] {
   if (errno === EAFNOSUPPORT) {
     return [`this kernel has no IPv${ip.family}`, `listen on an IPv${ip.family === 6 ? 4 : 6} address`];
   }
-  if (errno === EMFILE) return ["the descriptor table is full", "raise the limit of open files: ulimit -n"];
+  if (errno === EMFILE) return ["the descriptor table is full", "raise the open-file limit: ulimit -n"];
   if (errno === ENFILE) return ["the host is out of open files", "raise fs.file-max"];
   return [errnoMeaning(errno), `see errno ${errnoName(errno)} of bind(2) and listen(2)`];
 }

@@ -36,11 +36,11 @@ const entrySchema = z
     time: text,
     bootId: text.optional(),
     netNamespace: text.optional(),
-    name: text.refine(isSetting, "no setting that --apply writes"),
+    name: text.refine(isSetting, "not a setting that --apply writes"),
     from: z.string(),
     to: z.string(),
   })
-  .refine(({ name, from, to }) => isValueOf(name, from) && isValueOf(name, to), "no values of that setting");
+  .refine(({ name, from, to }) => isValueOf(name, from) && isValueOf(name, to), "not a valid value of that setting");
 
 const markSchema = z.object({
   id: text,

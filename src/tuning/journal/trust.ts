@@ -33,11 +33,11 @@ export function assertTrusted(file: string, fd: number): void {
   if (!stats.isFile()) throw distrusted(file, "it is not a regular file");
   if (!isOurs(stats)) throw distrusted(file, `it belongs to uid ${stats.uid}`);
   if (stats.mode & GROUP_OR_OTHERS_WRITE) throw distrusted(file, `others may write to it (mode ${octal(stats)})`);
-  if (stats.size > LARGEST_BYTES) throw distrusted(file, `it has ${stats.size} bytes, more than any journal`);
+  if (stats.size > LARGEST_BYTES) throw distrusted(file, `it has ${stats.size} bytes, too large for a journal`);
   const folder = swappable(dirname(resolve(file)));
   // Without owning the file, another user could only have created a hard link to a file of root there.
   if (folder !== undefined && stats.nlink > 1) {
-    throw distrusted(file, `it has a second name, and others may put names into ${folder}`);
+    throw distrusted(file, `it has a second hard link, and others can create files in ${folder}`);
   }
 }
 

@@ -66,7 +66,7 @@ it("a container that blocks io_uring is named before anything is opened, with ex
 
 it.each([
   [["--engine", "kqueue"], /Allowed choices are auto, epoll, uring/],
-  [["--engine", "uring", "--one-table"], /the uring engine uses no descriptor table/],
+  [["--engine", "uring", "--one-table"], /--one-table has no effect with the uring engine/],
 ])("connect %s makes no sense", async (options, said) => {
   const { code, stderr } = await runCli(["connect", `${ownAddress()}:9`, ...options]);
   expect(code).toBe(2);

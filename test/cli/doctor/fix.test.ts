@@ -285,7 +285,7 @@ describe("mistakes of usage end with 2", () => {
     ["--script with --apply", ["--script", "--apply"], /cannot be used with/],
     ["--fix of hardware that is not there", ["--fix", "--cores", "64"], /cannot be used with .*--cores/],
     ["--fix of a run's result", ["--fix", "--explain", "-"], /cannot be used with .*--explain/],
-    ["--journal for nothing", ["--journal", "x"], /--journal without changes[\s\S]*fix: give --apply or --undo/],
+    ["--journal for nothing", ["--journal", "x"], /--journal requires --apply or --undo[\s\S]*fix: add --apply/],
   ])("%s", async (_, args, pattern) => {
     const { code, stderr, stdout } = await runCli(["doctor", ...args]);
     expect(stderr).toMatch(pattern);

@@ -53,7 +53,7 @@ describe("a page", () => {
       writeFileSync(page, "the good old page");
       const { code, stderr } = await report(page);
       expect(stderr).toMatch(
-        /cannot be written: ENOSPC: no space left on device\n {2}fix: the disk is full: make room/,
+        /cannot be written: ENOSPC: no space left on device\n {2}fix: the disk is full: free space/,
       );
       expect([code, readFileSync(page, "utf8"), readdirSync(disk)]).toEqual([1, "the good old page", ["lab.html"]]);
     },
@@ -87,7 +87,7 @@ describe("a page", () => {
     const before = readFileSync(input, "utf8");
     for (const file of [output, input, `${at}/./lab.json`]) {
       const { code, stderr } = await report(file, input);
-      expect(stderr).toMatch(/is the result itself\n {2}fix: /);
+      expect(stderr).toMatch(/is the result that is being read\n {2}fix: /);
       expect(code).toBe(2);
     }
     const shell = start("bash", ["-c", `"$0" ${CLI_FILE} report - -o ${output} < ${input}`, process.execPath]);
@@ -109,7 +109,7 @@ describe("a page", () => {
     const fifo = join(folder(), "fifo");
     spawnSync("mkfifo", [fifo]);
     const { code, stderr } = await report(fifo);
-    expect(stderr).toMatch(/cannot be written: ENXIO[\s\S]*fix: nobody reads that FIFO/);
+    expect(stderr).toMatch(/cannot be written: ENXIO[\s\S]*fix: nothing reads from that FIFO/);
     expect(code).toBe(1);
     const reader = start("cat", [fifo]);
     // Opening a FIFO without a reader fails, so retry until there is one.
@@ -131,11 +131,11 @@ describe("a page", () => {
   });
 
   const REFUSED: readonly (readonly [string, (at: string) => string, RegExp])[] = [
-    ["a folder", (at) => at, /EISDIR: is a directory\n {2}fix: it is a directory/],
+    ["a folder", (at) => at, /EISDIR: is a directory\n {2}fix: this is a directory/],
     ["a folder to come", (at) => `${at}/new/`, /EISDIR/],
-    ["no folder", (at) => `${at}/none/lab.html`, /ENOENT[^\n]*\n {2}fix: give a file in a directory that exists/],
-    ["a file as a folder", () => `${LAB}/lab.html`, /ENOTDIR[^\n]*\n {2}fix: a part of its path is no directory/],
-    ["a name too long", (at) => `${at}/${"x".repeat(300)}`, /ENAMETOOLONG[^\n]*\n {2}fix: give a shorter name/],
+    ["no folder", (at) => `${at}/none/lab.html`, /ENOENT[^\n]*\n {2}fix: use an existing directory/],
+    ["a file as a folder", () => `${LAB}/lab.html`, /ENOTDIR[^\n]*\n {2}fix: part of the path is not a directory/],
+    ["a name too long", (at) => `${at}/${"x".repeat(300)}`, /ENAMETOOLONG[^\n]*\n {2}fix: use a shorter name/],
     [
       "links in a circle",
       (at) => [symlinkSync("b", `${at}/a`), symlinkSync("a", `${at}/b`), `${at}/a`][2]!,
@@ -171,9 +171,7 @@ describe("a page", () => {
       // The folder is not writable, so the file itself is written.
       expect((await as(page)).code).toBe(0);
       expect(statSync(page).size).toBeGreaterThan(10_000);
-      expect((await as(join(at, "new.html"))).stderr).toMatch(
-        /EACCES[^\n]*\n {2}fix: give a file in a directory that you may/,
-      );
+      expect((await as(join(at, "new.html"))).stderr).toMatch(/EACCES[^\n]*\n {2}fix: use a directory that you can/);
       chmodSync(page, 0o444);
       chmodSync(at, 0o777);
       expect((await as(page)).stderr).toMatch(/EACCES/);

@@ -53,16 +53,16 @@ describe.skipIf(!canMakeNamespaces())("the sockets of another network namespace"
   it("is refused with the names that there are, exit 2", async () => {
     const name = makeNamespace();
     const unknown = await runCli(["ports", "--netns", "no-such-namespace"]);
-    expect(unknown.stderr).toMatch(/--netns no-such-namespace: there is no \/run\/netns\/no-such-namespace/);
+    expect(unknown.stderr).toMatch(/--netns no-such-namespace: \/run\/netns\/no-such-namespace does not exist/);
     expect(unknown.stderr).toContain(name);
     expect(unknown.code).toBe(2);
     const file = await runCli(["ports", "--netns", CLI_FILE]);
     expect(file).toMatchObject({ code: 2 });
-    expect(file.stderr).toMatch(/is no network namespace\n {2}fix: /);
+    expect(file.stderr).toMatch(/is not a network namespace\n {2}fix: /);
     // Above the largest possible process number (PID_MAX_LIMIT).
     const pid = await runCli(["ports", "--pid", "4194305"]);
     expect(pid).toMatchObject({ code: 2 });
-    expect(pid.stderr).toMatch(/there is no such process\n {2}fix: /);
+    expect(pid.stderr).toMatch(/no such process\n {2}fix: /);
     expect(await runCli(["ports", "--pid", "1", "--netns", name])).toMatchObject({ code: 2 });
   });
 

@@ -36,7 +36,7 @@ describe.skipIf(!canMakeNamespaces())("ports --map", () => {
         { ip: "127.9.9.9", lit: 40 },
       ]);
       expect([fields.length, lit]).toEqual([25, 64]);
-      expect(stdout).toContain("25 fields, 64 lit pixels");
+      expect(stdout).toContain("25 addresses, 64 ports in use");
     }
   });
 });

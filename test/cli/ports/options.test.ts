@@ -29,7 +29,7 @@ describe("options of ss", () => {
 
   it("--no-header without --list is refused", async () => {
     const { code, stderr } = await runCli(["ports", "--no-header"]);
-    expect(stderr).toMatch(/--no-header without --list\n {2}fix: add --list/);
+    expect(stderr).toMatch(/--no-header requires --list\n {2}fix: add --list/);
     expect(code).toBe(2);
   });
 });
@@ -72,7 +72,7 @@ describe("--state", () => {
     const { code, stderr } = await runCli(["ports", "--state", wrong]);
     expect(stderr).not.toContain("did you mean");
     expect(stderr).toMatch(
-      /the states are ESTABLISHED, .*CLOSING; groups of them all, connected, synchronized, bucket, big/,
+      /the states are ESTABLISHED, .*CLOSING; the groups are all, connected, synchronized, bucket, big/,
     );
     expect(code).toBe(2);
   });
@@ -103,7 +103,7 @@ describe("--pressure", () => {
   it.each<[string, string[], RegExp]>([
     ["no percentage", ["--pressure", "--fail-above", "high"], /--fail-above "high" is not valid\n {2}fix: /],
     ["more than all", ["--pressure", "--fail-above", "101"], /--fail-above "101" is not valid\n {2}fix: /],
-    ["nothing to be above", ["--fail-above", "80"], /--fail-above without --pressure\n {2}fix: /],
+    ["nothing to be above", ["--fail-above", "80"], /--fail-above requires --pressure\n {2}fix: /],
     ["metrics as JSON", ["--metrics", "--json"], /cannot be used with option/],
   ])("refuses %s", async (_, args, pattern) => {
     const { code, stderr } = await runCli(["ports", ...args]);

@@ -211,7 +211,7 @@ describe("ports --map", () => {
     const folder = directory();
     for (const file of ["map.svg", "map.html"]) {
       const { code, stdout } = await runCli(["ports", at, "--map", join(folder, file)]);
-      expect(stdout).toContain("2,001 lit pixels");
+      expect(stdout).toContain("2,001 ports in use");
       expect(code).toBe(0);
       const fields = litFields(readFileSync(join(folder, file), "utf8"));
       expect(fields).toHaveLength(2);
@@ -246,7 +246,7 @@ describe("bad input", () => {
     [["--pressure", "--memory"], "cannot be used with"],
     [["--map", "--process"], "cannot be used with"],
     [["--list", "--top", "3"], "cannot be used with"],
-    [["--list", "--listening", "--state", "established"], "--state asks for others"],
+    [["--list", "--listening", "--state", "established"], "--state cannot add others"],
     [["--map", ":7777"], "put the address first: fourtuple ports :7777 --map"],
     [["--listenning"], "--listening"],
   ])("%j is refused with exit 2", async (args, says) => {

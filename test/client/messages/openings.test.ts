@@ -121,9 +121,9 @@ describe("options", () => {
     ["an empty delimiter", ["-m", "a", "--expect-until", ""], /invalid delimiter/],
     ["answers of no bytes", ["-m", "a", "--expect-bytes", "0"], /invalid answer length: 0/],
     ["a message of no bytes", ["--message-size", "0"], /invalid message size/],
-    ["answers to nothing", ["--expect-bytes", "3"], /expected without a message/],
+    ["answers to nothing", ["--expect-bytes", "3"], /expecting answers requires a message/],
     ["a first message to nothing", ["--first-message", ""], /first message is empty/],
-    ["closing after the greeting", ["--await-greeting", "--close-after-greeting"], /have no opening/],
+    ["closing after the greeting", ["--await-greeting", "--close-after-greeting"], /cannot be combined with --first-message/],
   ];
   it.each(mistakes)("%s", async (_, args, message) => {
     const { code, stderr } = await runCli(["connect", ":1", ...args]);
@@ -138,7 +138,7 @@ describe("options", () => {
     ["-m", "x", "--expect-bytes", "3"],
   ])("of a byte stream are refused for WebSocket: %s", async (...args) => {
     const { code, stderr } = await runCli(["connect", "ws://:1", ...args]);
-    expect(stderr).toMatch(/is an option of plain TCP and TLS/);
+    expect(stderr).toMatch(/requires plain TCP or TLS/);
     expect(code).toBe(2);
   });
 });

@@ -46,8 +46,8 @@ describe("a report", () => {
   it("of a lab that was stopped, or in which something failed, does not say that all is confirmed", () => {
     const [first] = LAB.experiments;
     const headline = (some: Partial<LabResult>) => /<h1>(.*)<\/h1>/.exec(render({ ...LAB, ...some }))![1];
-    expect(headline({ experiments: [] })).toBe("No experiment was made");
-    expect(headline({ experiments: [], stoppedIn: "E1" })).toBe("No experiment was made, stopped in E1");
+    expect(headline({ experiments: [] })).toBe("No experiment ran");
+    expect(headline({ experiments: [], stoppedIn: "E1" })).toBe("No experiment ran, stopped in E1");
     expect(headline({ experiments: [first!], stoppedIn: "E2" })).toBe("1 experiment, confirmed, stopped in E2");
     const failed = { ...first!, verdict: "failed" as const, reason: "serve ended early" };
     expect(headline({ experiments: [failed] })).toBe("0 of 1 experiment confirmed, 1 failed");
@@ -79,8 +79,8 @@ describe("a report", () => {
     const command = "fourtuple connect 10.0.0.1:7777 -m 'a b' --json";
     const text = withoutSpans(render(connectResult({ command })));
     expect(text).toContain("<pre>fourtuple connect 10.0.0.1:7777 -m &#39;a b&#39; --json &#62; run.json\n");
-    expect(text).not.toContain("As far as the result tells");
-    expect(render(connectResult())).toContain("As far as the result tells");
+    expect(text).not.toContain("Reconstructed from the result");
+    expect(render(connectResult())).toContain("Reconstructed from the result");
   });
 
   it("of a missed target names the limit", () => {
@@ -104,7 +104,7 @@ describe("a report", () => {
       kernel: { source: "sock_diag", outgoing: 0, incoming: 0 },
       samples: [at(0, 0), at(50, 0)],
     };
-    expect(render(connectResult(none))).toContain("none ESTABLISHED (sock_diag)");
+    expect(render(connectResult(none))).toContain("no ESTABLISHED connection (sock_diag)");
   });
 
   it("of a run without samples leaves the course out", () => {
@@ -128,7 +128,7 @@ describe("a report", () => {
     for (const shown of ["some", "endless", "unlimited", "hidden", "unknown"])
       expect(text).toContain(`>${shown}</text>`);
     expect(text).toContain("hidden: unknown; endless: unlimited.");
-    expect(text).toContain("Limits of something else than how many are held: backlog (rate).");
+    expect(text).toContain("Limits on other quantities: backlog (rate).");
     expect(text).not.toMatch(/NaN|Infinity/);
     // The axis does not end at the wanted number, 10, although one limit allows 0.
     expect(text).toMatch(/tick label[^>]*><text[^>]*>1</);
@@ -151,7 +151,7 @@ describe("a report", () => {
       established: at,
       failed: 0,
     }));
-    expect(render(connectResult({ samples }))).toContain("the greatest 199,999");
+    expect(render(connectResult({ samples }))).toContain("maximum 199,999");
   });
 
   it("has no character that a document must not have, in text or in a chart", () => {

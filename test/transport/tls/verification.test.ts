@@ -114,11 +114,11 @@ describe("a client's certificate", () => {
 describe("options of TLS", () => {
   it("are refused where there is no TLS, and where they contradict each other", async () => {
     const to = `${ip}:1`;
-    await expect(startClient({ to, insecure: true })).rejects.toThrow("--insecure is an option of TLS");
-    await expect(startServer({ at: `${ip}:0`, cert: good.cert })).rejects.toThrow("--cert is an option of TLS");
-    await expect(startClient({ to: `tls://${to}`, key: good.key })).rejects.toThrow("a key needs its certificate");
+    await expect(startClient({ to, insecure: true })).rejects.toThrow("--insecure requires TLS");
+    await expect(startServer({ at: `${ip}:0`, cert: good.cert })).rejects.toThrow("--cert requires TLS");
+    await expect(startClient({ to: `tls://${to}`, key: good.key })).rejects.toThrow("--key requires --cert");
     await expect(startClient({ to: `tls://${to}`, insecure: true, ca: good.cert })).rejects.toThrow(
-      "needs no authority",
+      "--ca cannot be combined with --insecure",
     );
     await expect(startServer({ at: `tls://${ip}:0`, cert: "/none.pem" })).rejects.toThrow(
       "no certificate could be read",

@@ -73,7 +73,7 @@ describe("a journal is not believed when", () => {
     [
       "it is a second name, in a folder that others may write to",
       (file) => spoilt(file, [linkSync(file, `${file}.second`), chmodSync(join(file, ".."), 0o777)]),
-      /it has a second name, and others may put names into/,
+      /it has a second hard link, and others can create files in/,
     ],
     ["it is a link", (file) => spoilt(`${file}.link`, symlinkSync(file, `${file}.link`)), /ELOOP|cannot be trusted/],
     [
@@ -116,12 +116,16 @@ describe("a journal is not believed when", () => {
 describe("a line that --apply cannot have written is passed over and told", () => {
   const BAD: readonly (readonly [string, unknown, RegExp])[] = [
     ["an array as the name", entry({ name: ["net.core.somaxconn"] }), /^name: /],
-    ["a setting that is never changed", entry({ name: "kernel.core_pattern", from: "|/tmp/x" }), /^name: no setting/],
+    [
+      "a setting that is never changed",
+      entry({ name: "kernel.core_pattern", from: "|/tmp/x" }),
+      /^name: not a setting/,
+    ],
     ["a path as the name", entry({ name: "net.core/../../etc" }), /^name: /],
     ["a prototype's name", entry({ name: "constructor" }), /^name: /],
-    ["a text as the value", entry({ from: "rm -rf" }), /no values of that setting/],
-    ["a number too many", entry({ from: "1 2" }), /no values of that setting/],
-    ["a line's end in the value", entry({ from: "128\n|x" }), /no values of that setting/],
+    ["a text as the value", entry({ from: "rm -rf" }), /not a valid value of that setting/],
+    ["a number too many", entry({ from: "1 2" }), /not a valid value of that setting/],
+    ["a line's end in the value", entry({ from: "128\n|x" }), /not a valid value of that setting/],
     ["no id", entry({ id: 7 }), /^id: /],
     ["a text", `"text"`, /expected object/],
     ["null", "null", /expected object/],
@@ -175,7 +179,7 @@ describe("a line that --apply cannot have written is passed over and told", () =
 describe("an undo with nothing to do", () => {
   it("of a journal that was named and is not there is an error", async () => {
     const { code, stderr } = await runCli(["doctor", "--undo", "--journal", join(folder(), "none.jsonl")]);
-    expect(stderr).toMatch(/^Fatal error: there is no journal .*none\.jsonl\n {2}fix: /);
+    expect(stderr).toMatch(/^Fatal error: no journal found: .*none\.jsonl\n {2}fix: /);
     expect(code).toBe(2);
   });
 

@@ -128,7 +128,7 @@ export function drawCeiling(id: string, { title, wanted, limits, unnumbered }: C
       ],
     };
   });
-  return html`<ul class="legend"><li><i class="key box binding"></i>the limit that binds</li><li><i class="key box other"></i>limits behind it</li></ul>
+  return html`<ul class="legend"><li><i class="key box binding"></i>binding limit</li><li><i class="key box other"></i>other limits</li></ul>
 ${chart}
 ${listElse(unnumbered)}`;
 }
@@ -153,13 +153,13 @@ function listElse(unnumbered: readonly UnnumberedLimit[]): Markup | undefined {
   const others = unnumbered.filter(({ allows }) => allows === "other");
   if (others.length === 0) return undefined;
   const each = others.map(({ name, caps }) => `${name} (${capsWord(caps)})`);
-  return html`<p class="figures">Limits of something else than how many are held: ${each.join(", ")}.</p>`;
+  return html`<p class="figures">Limits on other quantities: ${each.join(", ")}.</p>`;
 }
 
 function describe(wanted: number, limits: CeilingEvidence["limits"], unnumbered: readonly UnnumberedLimit[]): string {
   const each = limits.map(
-    ({ name, allows, binds }) => `${name} allows ${formatCount(allows)}${binds ? " and binds" : ""}`,
+    ({ name, allows, binds }) => `${name} allows ${formatCount(allows)}${binds ? " (the binding limit)" : ""}`,
   );
   const others = ofConnections(unnumbered).map(({ name, allows }) => `${name}: ${allows}`);
-  return `${formatCount(wanted)} are wanted. ${[...each, ...others].join("; ")}.`;
+  return `${formatCount(wanted)} connections wanted. ${[...each, ...others].join("; ")}.`;
 }

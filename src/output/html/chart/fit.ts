@@ -48,7 +48,7 @@ export function drawFit(id: string, fit: FitEvidence): Markup {
       };
     },
   );
-  return html`<ul class="legend"><li><i class="key dot c1"></i>measured</li><li><i class="key line c2"></i>least squares</li></ul>
+  return html`<ul class="legend"><li><i class="key dot c1"></i>measured</li><li><i class="key line c2"></i>least-squares line</li></ul>
 ${chart}
 <p class="figures">${words}</p>`;
 }

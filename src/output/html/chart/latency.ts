@@ -41,7 +41,7 @@ export function drawLatency(id: string, { title, rows: all }: LatencyEvidence): 
     .filter(({ summary }) => summary.count > 0)
     .map(({ name, summary }) => ({ name, ...atLeast1(summary) }));
   const drawn = rows.map(({ name, ...summary }) => ({ name, ...onAxis(summary) }));
-  if (rows.length === 0) return html`<p class="muted">Nothing was measured.</p>`;
+  if (rows.length === 0) return html`<p class="muted">No latencies were measured.</p>`;
   const domain = logDomain(drawn.flatMap(({ minUs, maxUs }) => [minUs, maxUs]));
   const ticks = logTicks(domain);
   const description = rows.map(
@@ -89,7 +89,7 @@ export function drawLatency(id: string, { title, rows: all }: LatencyEvidence): 
       ],
     };
   });
-  return html`<ul class="legend"><li><i class="key dot c2"></i>median</li><li><i class="key span w12"></i>to p90</li><li><i class="key span w7"></i>to p99</li><li><i class="key span w3"></i>to p99.9</li><li><i class="key span w1"></i>shortest to longest</li></ul>
+  return html`<ul class="legend"><li><i class="key dot c2"></i>median</li><li><i class="key span w12"></i>up to p90</li><li><i class="key span w7"></i>up to p99</li><li><i class="key span w3"></i>up to p99.9</li><li><i class="key span w1"></i>minimum to maximum</li></ul>
 ${chart}
 <div class="scroll"><table><caption class="hidden">${title}: figures</caption>
 <thead><tr><th scope="col">latency of</th><th scope="col" class="number">count</th>${FIGURES.map(([name]) => html`<th scope="col" class="number">${name}</th>`)}</tr></thead>

@@ -92,7 +92,7 @@ function describe({ x, y, lines }: SeriesEvidence): string {
     const values = points.map(([, value]) => value);
     if (values.length === 0) return `${name}: no values`;
     const figures = [values[0]!, values.at(-1)!, greatestOf(values)].map((value) => value.toLocaleString("en-US"));
-    return `${name}: ${points.length} values, the first ${figures[0]}, the last ${figures[1]}, the greatest ${figures[2]}`;
+    return `${name}: ${points.length} values, first ${figures[0]}, last ${figures[1]}, maximum ${figures[2]}`;
   });
   return `${y.name}${y.unit === "" ? "" : ` in ${y.unit}`} over ${x.name}. ${each.join("; ")}.`;
 }

@@ -108,7 +108,7 @@ function boundLines(rows: readonly BoundPoolRow[], top: number, paint: Paint): s
     ...marked(table(header, cells, rows.length, paint), rows, paint),
     paint(
       "dim",
-      "  bind(address, 0) takes a port for all destinations at once; with IP_BIND_ADDRESS_NO_PORT connect() chooses it, and each destination has the whole range",
+      "  bind(address, 0) takes a port for all destinations at once; with IP_BIND_ADDRESS_NO_PORT, connect() chooses the port and each destination has the whole range",
     ),
   ];
 }
