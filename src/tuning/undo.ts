@@ -89,7 +89,7 @@ function undoEntry(entry: KeptEntry, { read, write }: Settings, standing: Readon
   if (!isOurs) {
     return isSameValue(name, present, from)
       ? end("nothing-to-do")
-      : end("left-alone", `changed by another program: neither the value set, ${to || "empty"}, nor the one before`);
+      : end("left-alone", `changed by another program after --apply set ${to || "nothing"}`);
   }
   const guarded = SAFEGUARDS[name];
   if (guarded !== undefined && standing.has(placeOf({ ...entry, name: guarded }))) {

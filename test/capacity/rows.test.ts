@@ -151,7 +151,7 @@ describe("a note", () => {
       expect.stringMatching(/^nothing listens on 127\.0\.0\.1:80, but NAT rules are in force here and may redirect it/),
     ]);
     expect(notes({ translation: "unknown" as "present" }, nobody)).toEqual([
-      expect.stringContaining(", or may be, and"),
+      expect.stringContaining("but NAT rules may be in force here and may redirect it"),
     ]);
     expect(notes({ translation: "none" }, nobody)).toEqual([]);
     expect(notes({ translation: "present" }, { ...nobody, peer: undefined })).toEqual([]);

@@ -245,7 +245,7 @@ describe("undoing", () => {
     const { kernel, file } = applied();
     alter(file, { bootId: "00000000-0000-0000-0000-000000000000" });
     expect(brief(undoChanges(file, kernel).outcomes)).toEqual([
-      [name, "nothing-to-do", expect.stringMatching(/last start/)],
+      [name, "nothing-to-do", expect.stringMatching(/last boot/)],
     ]);
     expect(kernel.values.get(name)).toBe("1024");
     expect(undoChanges(file, kernel).outcomes).toEqual([]);

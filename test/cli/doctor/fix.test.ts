@@ -133,7 +133,7 @@ describe.runIf(canMakeNamespaces())("in a network namespace", () => {
     testbed.set(RANGE, "30000 65000");
     const text = await testbed.undo();
     expect(text.stdout).toMatch(
-      /left alone .*ip_local_port_range {2}is 30000 65000, was 40000 40099 \(changed by some/,
+      /left alone .*ip_local_port_range {2}is 30000 65000, was 40000 40099 \(changed by another program/,
     );
     expect(text.code).toBe(1);
     // The service's port stays reserved, because the range is still wide.
