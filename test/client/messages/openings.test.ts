@@ -123,7 +123,11 @@ describe("options", () => {
     ["a message of no bytes", ["--message-size", "0"], /invalid message size/],
     ["answers to nothing", ["--expect-bytes", "3"], /expecting answers requires a message/],
     ["a first message to nothing", ["--first-message", ""], /first message is empty/],
-    ["closing after the greeting", ["--await-greeting", "--close-after-greeting"], /cannot be combined with --first-message/],
+    [
+      "closing after the greeting",
+      ["--await-greeting", "--close-after-greeting"],
+      /cannot be combined with --first-message/,
+    ],
   ];
   it.each(mistakes)("%s", async (_, args, message) => {
     const { code, stderr } = await runCli(["connect", ":1", ...args]);
