@@ -28,8 +28,6 @@ export interface TransportCase {
   readonly openServer: (options: ServerTransportOptions) => ServerTransport | number;
   /** True if each connection takes a descriptor of this process. */
   readonly needsDescriptors: boolean;
-  /** True if it distinguishes errors of connect() itself from later ones. */
-  readonly tellsOwnAnswers: boolean;
   /** Peers that it talks to; plain TCP by default. */
   readonly peers?: Peers;
 }

@@ -22,9 +22,7 @@ const LOOK = { drop: "drops", reject: "rejects", "policy-drop": "drops by defaul
 const REJECTIONS = ["ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH", "EACCES", "ENOPROTOOPT"];
 
 /** Returns whether connect() itself returned the error; undefined if the result does not say. */
-export function cameAtOnce({ evidence, engine }: ConnectResult, { errno, count }: FailureReport): boolean | undefined {
-  // A ring's completion does not distinguish connect()'s own error from a later one.
-  if (engine?.name === "uring") return undefined;
+export function cameAtOnce({ evidence }: ConnectResult, { errno, count }: FailureReport): boolean | undefined {
   const atOnce = evidence.localPath?.failedAtOnce;
   return atOnce && (atOnce[errno] ?? 0) * 2 > count;
 }

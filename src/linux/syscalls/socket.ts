@@ -36,6 +36,10 @@ const own = new NativeBuffer(SOCKADDR_SIZE);
 const portRange = new NativeBuffer(4);
 const LISTEN_INFO_MAX_BACKLOG = 28;
 const LISTEN_INFO_SIZE = LISTEN_INFO_MAX_BACKLOG + 4;
+const INFO_SENT_SEGMENTS = 136;
+const INFO_SIZE = INFO_SENT_SEGMENTS + 4;
+const info = new NativeBuffer(INFO_SIZE);
+const infoLength = intBuffer(INFO_SIZE);
 const listenInfo = new NativeBuffer(LISTEN_INFO_SIZE);
 const listenInfoLength = intBuffer(LISTEN_INFO_SIZE);
 const peerLength = intBuffer(SOCKADDR_SIZE);
@@ -148,6 +152,13 @@ export function resetFd(fd: number): number {
 export function takeSocketError(fd: number): number {
   const result = libc.getsockopt(fd, SOL_SOCKET, SO_ERROR, intResult.address, intLength.address);
   return result < 0 ? lastErrno() : intResult.bytes.readInt32LE();
+}
+
+/** Returns how many segments a socket has sent, SYNs included; -1 if the kernel does not tell (before Linux 4.2). */
+export function sentSegments(fd: number): number {
+  infoLength.bytes.writeInt32LE(INFO_SIZE);
+  if (libc.getsockopt(fd, IPPROTO_TCP, TCP_INFO, info.address, infoLength.address) < 0) return -1;
+  return infoLength.bytes.readInt32LE() < INFO_SIZE ? -1 : info.bytes.readUInt32LE(INFO_SENT_SEGMENTS);
 }
 
 /** Returns whether a socket is connected to itself, that is, to its own port (simultaneous open, RFC 9293). */

@@ -1,6 +1,15 @@
 // Client transport over io_uring: opens connections from its TupleSource and reports events.
-import { EADDRINUSE, EADDRNOTAVAIL, ECONNRESET, EPIPE } from "../../linux/syscalls/errno.js";
-import { closeFd, isItsOwnPeer } from "../../linux/syscalls/socket.js";
+import {
+  EADDRINUSE,
+  EADDRNOTAVAIL,
+  EALREADY,
+  ECONNREFUSED,
+  ECONNRESET,
+  EISCONN,
+  EPIPE,
+  ETIMEDOUT,
+} from "../../linux/syscalls/errno.js";
+import { closeFd, isItsOwnPeer, sentSegments, takeSocketError } from "../../linux/syscalls/socket.js";
 import { STEP } from "../../util/steps.js";
 import type { ClientHandler, ClientTransport, ClientTransportOptions } from "../contract.js";
 import { MET_ITSELF, NO_ROOM, SLOT } from "../slot-state.js";
@@ -86,7 +95,8 @@ export class UringClient extends UringTransport implements ClientTransport {
 
   protected override complete(_unit: RingUnit, slot: number, tag: number, result: number): void {
     const kind = kindOf(tag);
-    if (kind === TAG.connect) this.connected(slot, result);
+    if (kind === TAG.verify) this.verified(slot, -result);
+    else if (kind === TAG.connect) this.connectFailed(slot, -result);
     else if (kind === TAG.bind) this.bindFailed(slot, -result);
     else if (kind === TAG.socket) {
       this.tuples.giveBack(this.openings.tuple(slot));
@@ -103,18 +113,25 @@ export class UringClient extends UringTransport implements ClientTransport {
     }
   }
 
-  private connected(slot: number, result: number): void {
-    const { slots, tuples } = this;
-    slots.remove(slot, CONNECTING);
+  private connectFailed(slot: number, errno: number): void {
+    this.slots.remove(slot, CONNECTING);
     // A refused SYN yields ECONNREFUSED. ECONNRESET means the connection was ESTABLISHED, and its peer may have sent
     // data.
-    const wasReset = result === -ECONNRESET || result === -EPIPE;
-    if (result < 0 && !wasReset) {
-      // We chose this tuple, and it already exists (an earlier connection, possibly in TIME_WAIT). Try the next one.
-      if (result === -EADDRNOTAVAIL && !tuples.kernelPicksPort) this.passOver(slot);
-      else this.fail(slot, STEP.connect, -result);
-      return;
-    }
+    if (errno === ECONNRESET || errno === EPIPE) this.connected(slot, true);
+    // We chose this tuple, and it already exists (an earlier connection, possibly in TIME_WAIT). Try the next one.
+    else if (errno === EADDRNOTAVAIL && !this.tuples.kernelPicksPort) this.passOver(slot);
+    else this.fail(slot, STEP.connect, errno, this.isUnsent(slot, errno));
+  }
+
+  /** The second connect() has completed, as the first one succeeded. */
+  private verified(slot: number, errno: number): void {
+    this.slots.remove(slot, CONNECTING);
+    if (errno === EISCONN) this.connected(slot, false);
+    else this.fail(slot, STEP.connect, errno === EALREADY ? this.softError(slot) : errno);
+  }
+
+  private connected(slot: number, wasReset: boolean): void {
+    const { slots, tuples } = this;
     if (tuples.mayMeetItself && this.hasMetItself(slot)) {
       this.client.failed(slot, STEP.connect, MET_ITSELF, false);
       // Use an RST: TIME_WAIT on both ends would block the port for the server.
@@ -134,6 +151,25 @@ export class UringClient extends UringTransport implements ClientTransport {
     return isSelf;
   }
 
+  /** What ICMP said of a SYN that the kernel would send again. */
+  private softError(slot: number): number {
+    const fd = this.descriptorFor(slot);
+    if (fd < 0) return -fd;
+    const errno = takeSocketError(fd);
+    closeFd(fd);
+    return errno || ETIMEDOUT;
+  }
+
+  /** Whether connect() failed before it sent anything. Refusals and timeouts, which may be many, always come from outside. */
+  private isUnsent(slot: number, errno: number): boolean {
+    if (errno === ECONNREFUSED || errno === ETIMEDOUT) return false;
+    const fd = this.descriptorFor(slot);
+    if (fd < 0) return false;
+    const sent = sentSegments(fd);
+    closeFd(fd);
+    return sent === 0;
+  }
+
   private passOver(slot: number): void {
     if (!this.openings.passOver(slot)) this.failLater(slot, STEP.bind, EADDRNOTAVAIL);
   }
@@ -142,9 +178,8 @@ export class UringClient extends UringTransport implements ClientTransport {
     this.failures.push({ slot, step, errno });
   }
 
-  private fail(slot: number, step: number, errno: number): void {
-    // A completion does not tell whether connect() or the network returned the error.
-    this.client.failed(slot, step, errno, false);
+  private fail(slot: number, step: number, errno: number, isOwnAnswer = false): void {
+    this.client.failed(slot, step, errno, isOwnAnswer);
     if (this.slots.state(slot) !== SLOT.free) this.close(slot);
   }
 }

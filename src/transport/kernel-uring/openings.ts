@@ -1,4 +1,4 @@
-// Opens connections by submitting socket, options, bind and connect together. Only bind is linked to connect: the
+// Opens connections by submitting socket, options, bind and connect together. Only bind and the connects are linked: the
 // kernel issues the other entries in order anyway, and a link takes a slower path.
 import { readLocalPortRange } from "../../linux/proc/local-ports.js";
 import {
@@ -19,8 +19,8 @@ import type { RingSet } from "./ring-set.js";
 import { CONNECTING, type Slots } from "./slots.js";
 import { TAG, tagOf } from "./tags.js";
 
-/** socket, three options, bind, connect. */
-const ENTRIES = 6;
+/** socket, three options, bind, connect twice. */
+const ENTRIES = 7;
 const QUIETLY = SQE_FLAG.skipSuccess;
 const OPTION_BYTES = 4;
 
@@ -84,7 +84,11 @@ export class Openings {
     pushSocket(ring, file, family, QUIETLY, slot, tagOf(TAG.socket, life));
     if (!tuples.isUnbound) this.pushBinding(ring, file, slot, life);
     writeSockaddr(ring, destination.words);
-    pushConnect(ring, file, destination.length, 0, slot, tagOf(TAG.connect, life));
+    pushConnect(ring, file, destination.length, SQE_FLAG.link | QUIETLY, slot, tagOf(TAG.connect, life));
+    // IORING_OP_CONNECT reports success for a SYN that is answered by ICMP within the call, as by a local firewall: the
+    // error is only a soft one. A connected socket answers EISCONN, such a one EALREADY.
+    writeSockaddr(ring, destination.words);
+    pushConnect(ring, file, destination.length, 0, slot, tagOf(TAG.verify, life));
     return true;
   }
 

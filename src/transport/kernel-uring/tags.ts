@@ -10,34 +10,36 @@ export const TAG = {
   option: 2,
   bind: 3,
   connect: 4,
-  receive: 5,
-  poll: 6,
+  /** A second connect(), which tells whether the first one really led to a connection. */
+  verify: 5,
+  receive: 6,
+  poll: 7,
   /** The connection can send more. */
-  writable: 7,
+  writable: 8,
   /**
    * Tags from here on do not identify a connection. A send that only completes if it fell short; the number is that of
    * its send buffer.
    */
-  send: 8,
+  send: 9,
   /** The remainder of such a send; the number is that of its send buffer. */
-  rest: 9,
+  rest: 10,
   /** A send whose caller waits for the result. */
-  sendNow: 10,
+  sendNow: 11,
   /** The worker's wake-up descriptor is readable. */
-  wakeUp: 11,
+  wakeUp: 12,
   /** Another ring has work. The slot field holds its number. */
-  ring: 12,
-  install: 13,
+  ring: 13,
+  install: 14,
   /** A single accept. The slot field holds the index of the peer's address. */
-  accept: 14,
-  acceptMany: 15,
+  accept: 15,
+  acceptMany: 16,
 } as const;
 
 const LIFE_SHIFT = 8;
 const NUMBER_SHIFT = 16;
 const BYTE = 0xff;
 
-/** @param life number of the slot's connection (Slots.life) */
+/** param life number of the slot's connection (Slots.life) */
 export function tagOf(kind: number, life: number): number {
   return kind | (life << LIFE_SHIFT);
 }

@@ -229,7 +229,7 @@ export abstract class UringTransport implements Transport {
       buffersOf(unit, id).giveBack(id);
     }
     // An attempt to connect ends with one of these.
-    if (kind === TAG.bind || kind === TAG.connect) this.slots.remove(slot, CONNECTING);
+    if (kind === TAG.bind || kind === TAG.connect || kind === TAG.verify) this.slots.remove(slot, CONNECTING);
   }
 
   private finish(slot: number, resets: boolean): void {

@@ -26,7 +26,6 @@ const CASE: TransportCase = {
     return transport.begin() || transport;
   },
   needsDescriptors: false,
-  tellsOwnAnswers: false,
 };
 /**
  * More than two turns of a multishot accept can deliver: it is used at first, and replaced by single accepts near the

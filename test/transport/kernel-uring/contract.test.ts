@@ -19,7 +19,7 @@ function openServer(options: ServerTransportOptions): UringServer | number {
 const SMALL = { tableSize: 2 };
 
 describe.skipIf(!hasUring)("kernel-uring", () => {
-  const kind = { needsDescriptors: false, tellsOwnAnswers: false };
+  const kind = { needsDescriptors: false };
 
   describe("in one ring", () => describeTransport({ ...kind, openClient, openServer }));
 

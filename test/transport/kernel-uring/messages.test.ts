@@ -20,7 +20,6 @@ const CASE: TransportCase = {
     return transport.begin() || transport;
   },
   needsDescriptors: false,
-  tellsOwnAnswers: false,
 };
 const SOL_SOCKET = 1;
 const SO_SNDBUF = 7;

@@ -16,7 +16,6 @@ const CASE: TransportCase = {
   },
   openServer: () => -1,
   needsDescriptors: false,
-  tellsOwnAnswers: false,
 };
 
 describe.skipIf(!hasUring)("several rings", () => {

@@ -21,7 +21,6 @@ const CASE: TransportCase = {
   },
   openServer: () => -ENOMEM,
   needsDescriptors: false,
-  tellsOwnAnswers: false,
 };
 
 describe.skipIf(!hasUring)("without a further ring", () => {

@@ -35,7 +35,6 @@ describe.each([
     openServer: (options) =>
       openServerTransport(engine, options, { ...COMMON, context: makeServer(), handshakeTimeoutMs: 60_000 }),
     needsDescriptors: engine === "epoll",
-    tellsOwnAnswers: engine === "epoll",
     peers: tlsPeers(clientContext(settings), makeServer()),
   });
 });
