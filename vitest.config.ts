@@ -1,11 +1,12 @@
-// Tests import src/ for what is pure; what opens sockets by threads comes built from dist/, which stays outside of
-// vitest's transforms so that worker threads find real files.
+// Tests import pure modules from src/. Modules that open sockets in threads are imported from dist/, which vitest does
+// not transform, so that worker threads find real files.
 import { defineConfig, type TestProjectInlineConfiguration } from "vitest/config";
 
 const SHARED: Partial<TestProjectInlineConfiguration["test"]> = {
-  // Descriptor tables, limits and threads belong to a process: every test file gets one of its own.
+  // Descriptor tables, limits and threads belong to a process, so every test file gets its own.
   pool: "forks",
-  // Each wait has a deadline of its own, which says what did not come: this one is for a machine that is busy in all of them.
+  // Each wait has its own deadline and names the missing event. This limit is for a machine so busy that all of them
+  // are slow.
   testTimeout: 60_000,
   hookTimeout: 60_000,
   server: { deps: { external: [/\/dist\//] } },
@@ -52,8 +53,8 @@ export default defineConfig({
         },
       },
       {
-        // Make settings of the whole host small for a moment, measure its memory, fill its socket table, or are held to a time:
-        // nothing else runs beside them.
+        // These lower host-wide settings for a moment, measure the host's memory, fill its socket table, or have a time
+        // limit. Nothing else runs in parallel.
         test: { ...SHARED, name: "alone", include: ALONE, fileParallelism: false, sequence: { groupOrder: 1 } },
       },
     ],

@@ -1,5 +1,5 @@
-// The test files that cover what StrykerJS mutates (stryker.config.json). They import src/ directly, open few sockets and take
-// seconds: each mutant runs those of their tests that reach it.
+// Test files that cover the modules that StrykerJS mutates (stryker.config.json). They import src/ directly, open few
+// sockets and take seconds. Each mutant runs only the tests that reach it.
 import { defineConfig } from "vitest/config";
 
 export default defineConfig({

@@ -1,18 +1,19 @@
-// The fast tests: those that import src/ alone, so that they need no build, no root and no other program. `npm run test:unit`.
+// Runs the fast tests (`npm run test:unit`): those that only import src/, and so need no build, no root and no other
+// program.
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { defineConfig } from "vitest/config";
 
-/** What a test that needs more than src/ imports, itself or by a helper. */
+/** Imports, direct or through a helper, that show that a test needs more than src/. */
 const NEEDS_MORE = /["'](?:[./]*\/dist\/|node:child_process|node:worker_threads|node:net|node:dgram|playwright-core)/;
-/** Draw thousands of pages. */
+/** These render thousands of pages. */
 const SLOW = ["test/output/html/extremes.test.ts"];
 
 export default defineConfig({
   test: {
     include: testFiles().filter((file) => !SLOW.includes(file) && !needsMore(file)),
     pool: "threads",
-    // They are pure: modules are loaded once for all of them.
+    // The tests are pure, so modules are loaded once for all of them.
     isolate: false,
     testTimeout: 60_000,
   },

@@ -133,7 +133,7 @@ function runMessages(contender, round) {
 }
 
 /**
- * Returns a trial with a warm-up long enough for each connection to have had a message.
+ * Returns a trial with a warm-up long enough for each connection to send a message.
  *
  * @param {number} ratePerSec
  * @param {number} connections

@@ -30,7 +30,7 @@ import { numberOf } from "../util/bound.js";
 import type { PortRange } from "../util/endpoint.js";
 import { findTracking } from "./tracking-probe.js";
 
-/** Tells unreadable values from missing ones where undefined means that there is none. */
+/** Flags for values that could not be read, where undefined means that there is none. */
 export interface Hidden {
   readonly cgroupMemory: boolean;
   readonly cgroupPids: boolean;

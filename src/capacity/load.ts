@@ -17,7 +17,7 @@ export interface Load {
   readonly role: Role;
   /** 4-tuples available to a client; undefined for a server. */
   readonly plan: TuplePlan | undefined;
-  /** True if the source addresses were not given, so that loopback always has more. */
+  /** True if no source addresses were given; over loopback, more are then always available. */
   readonly hasAddressesAtWill: boolean;
   /**
    * Number of 4-tuples unavailable to new connections, because sockets hold them, or have bound or listen on the port.

@@ -1,4 +1,5 @@
-// Escape sequences in texts of the command line, as printf(1) has them, so that a message can contain bytes that a shell cannot pass.
+// Escape sequences in command-line texts, similar to those of printf(1), so that a message can contain bytes that a
+// shell cannot pass.
 import { AppError } from "../util/errors.js";
 import { quoted } from "../util/printable.js";
 

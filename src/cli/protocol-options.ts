@@ -181,7 +181,7 @@ function addHeader(text: string, before: readonly string[] = []): string[] {
   return [...before, text];
 }
 
-/** Returns the topic named after --help on this process's command line, if the role has options of it. */
+/** Returns the topic named after --help on this process's command line, if the role has options for it. */
 function requestedTopic(role: Role): Topic | undefined {
   const at = process.argv.findIndex((word) => word === "--help" || word === "-h");
   const word = at < 0 ? undefined : process.argv[at + 1];

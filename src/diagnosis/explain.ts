@@ -34,7 +34,7 @@ export function explained<Result extends ConnectResult | ServeResult>(result: Re
 }
 
 function diagnoseClient(result: ConnectResult): Diagnosis {
-  // A single connection cannot overrun an accept queue, so the count would be of other connections.
+  // A single connection cannot overrun an accept queue, so any overflow would be caused by other connections.
   const unaccepted = result.requested > 1 ? countHalfOpen(result) : 0;
   const base = {
     kind: "diagnosis",

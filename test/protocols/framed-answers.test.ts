@@ -1,4 +1,4 @@
-// Answers that end after a delimiter or a number of bytes, and what happens once before the first message.
+// Tests answers that end with a delimiter or after a number of bytes, and the exchange before the first message.
 import { describe, expect, it } from "vitest";
 import { DelimitedEnd, SizedEnd } from "../../src/protocols/answer-end.js";
 import type { ClientConnections } from "../../src/protocols/contract.js";
@@ -36,7 +36,7 @@ const cases: [string, Options, { stream: string; handshake?: string }][] = [
 ];
 for (const [name, options, rest] of cases) describeProtocol(`a client ${name}`, { create: create(options), ...rest });
 
-/** A client with one connection open. */
+/** Returns a client with one open connection. */
 function open(options: Options) {
   const host = new ProtocolHost();
   const client = create(options)(host, 1);

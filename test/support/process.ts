@@ -14,7 +14,7 @@ export const CLI_FILE = `${ROOT}dist/cli/main.js`;
 
 export type RefusedCall = "unshare" | "io_uring_setup" | "epoll_pwait2" | "netlink";
 
-/** Programs of ours that run both roles, or one. */
+/** Programs of this folder that run one or both of our roles. */
 const RUNS = ["library-client", "library-server", "many-runs", "steady-runs", "parallel-runs"];
 
 export interface ProcessOptions {

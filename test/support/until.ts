@@ -1,9 +1,10 @@
-// Waits for a condition. Tests wait in no other way. Reports what was last seen if the condition never holds.
+// Waits for a condition; all tests wait through this function. If the condition never holds, reports the last value
+// seen.
 import { setTimeout as delay } from "node:timers/promises";
 import { inspect } from "node:util";
 
 const POLL_MS = 10;
-/** Much longer than anything takes, to tell what never happens from what happens late on a busy host. */
+/** Much longer than any event takes, even on a busy host, so that only a missing event exceeds it. */
 export const DEADLINE_MS = 25_000;
 
 /**

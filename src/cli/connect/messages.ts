@@ -1,11 +1,12 @@
-// The message options of the command line as the library has them: escape sequences, files and sizes become bytes.
+// Converts the message options of the command line to those of the library: escape sequences, files and sizes become
+// bytes.
 import { readFileSync } from "node:fs";
 import type { ExpectOption, MessageOptions } from "../../planning/messages.js";
 import { AppError } from "../../util/errors.js";
 import { quoted } from "../../util/printable.js";
 import { unescapeText } from "../escapes.js";
 
-/** As the command line has them. */
+/** Options as parsed from the command line. */
 export interface MessageCommandOptions {
   readonly message?: string;
   readonly messageFile?: string;
@@ -46,7 +47,7 @@ function contentOf({ message, messageFile, messageSize }: MessageCommandOptions)
   if (messageSize < 1 || messageSize > MAX_MESSAGE_BYTES) {
     throw invalid(`invalid message size: ${messageSize} bytes`, "give 1 byte to 1GiB");
   }
-  // Repeats the content as often as it takes.
+  // Repeats the content to fill the size.
   return Buffer.alloc(messageSize, content);
 }
 

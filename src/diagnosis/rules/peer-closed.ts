@@ -17,7 +17,7 @@ import { isRedirected, listenerGone, redirection } from "./refused.js";
 const DISORDER = 0.1;
 /** Tolerance factor for timeouts, which are not exact. */
 const OUTLIVED = 1.5;
-/** With fewer lost connections a pattern may be a coincidence, so none may be out of order. */
+/** With fewer lost connections, a pattern may be a coincidence unless every surviving connection fits it. */
 const FEW = 3;
 /** A server that closes sooner has finished rather than timed out. */
 const TIMEOUT_MS = 100;
@@ -103,7 +103,7 @@ function outOfDescriptors(result: ConnectResult, failure: FailureReport): Findin
   return { ...descriptors(result), evidence: [...closingFacts(result, failure), open] };
 }
 
-/** Some connections were closed while others stay open. Decides by which ones. */
+/** Explains why some connections were closed while others stay open, by which ones were closed. */
 function selected(result: ConnectResult, failure: FailureReport): Finding | Suspect[] {
   const { lossPattern } = result.evidence;
   const { process } = result.evidence.peer ?? {};

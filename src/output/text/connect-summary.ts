@@ -77,7 +77,7 @@ export function interruptedLine({ established, holdMs }: ConnectResult): string 
 export function singleFailure(result: Explained<ConnectResult>): string {
   const { failures, destinations, names, byDestination, diagnosis } = printableData(result);
   const name = names?.find(({ used }) => used.length > 1)?.name;
-  // Each of several addresses has its own failure.
+  // If a name has several addresses, each has its own failure.
   const to = name === undefined ? destinations.join(", ") : `${name} (${failedAttempts(byDestination)})`;
   const meaning = diagnosis.finding?.meaning ?? diagnosis.suspects.map((suspect) => suspect.meaning).join("; or ");
   const errno = failures[0] ? `${failures[0].errno}, ` : "";

@@ -1,4 +1,4 @@
-// Line protocols without a client of their own: real servers, from the command line.
+// Tests the command line against real servers of line protocols for which there is no dedicated client.
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

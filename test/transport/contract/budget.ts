@@ -1,4 +1,4 @@
-// Contract of every transport for exhaustion: no peer can monopolize a turn, and connections behave as specified when
+// Contract of every transport under load: no peer can monopolize a turn, and connections are handled as specified when
 // descriptors run out.
 import { readdirSync } from "node:fs";
 import { describe, expect, it, onTestFinished } from "vitest";

@@ -37,7 +37,7 @@ async function serving(count: number) {
   return { ...server, peers, ip, port };
 }
 
-/** Sends lines over the first connection until nothing moves any more. @returns how many bytes were taken */
+/** Sends lines over the first connection until the transport accepts no more. @returns the number of bytes accepted */
 function sendUntilFull(transport: ServerTransport): number {
   const line = "x".repeat(500);
   let sent = 0;
@@ -167,7 +167,7 @@ describe.skipIf(!hasUring)("messages", () => {
     const reader = new Reader(peers[0]!);
     expect(transport.send(0, bytesOf("bye"), 0, 3)).toBe(3);
     transport.close(0);
-    // A turn that waited would wait for its whole time: nothing else is to come.
+    // No event follows, so a turn that waited would take its full time.
     const startMs = performance.now();
     transport.turn(20_000);
     expect(performance.now() - startMs).toBeLessThan(10_000);

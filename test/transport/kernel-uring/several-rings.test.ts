@@ -24,7 +24,7 @@ describe.skipIf(!hasUring)("several rings", () => {
     const list = new TupleList(Array.from({ length: COUNT + SPARE }, (_, n) => ({ from, port: 2000 + n, to })));
     const { transport, told } = clientUnderTest(CASE, list, { tableSize: 400 });
     for (let n = 0; n < COUNT; n++) transport.open();
-    // These turns wait: one that misses an event waits for the full time, every time.
+    // Each turn waits: if the worker missed an event, turn after turn would take its full time.
     for (let turns = 0; told.count("received") < COUNT && turns < 2000; turns++) {
       transport.turn(20);
       for (const peer of acceptAll(listener)) sendRaw(peer, "hello");
