@@ -124,7 +124,7 @@ export class ClientWorkers {
     this.#reserve?.release();
   }
 
-  /** Closes all connections, and gives back what the workers took. */
+  /** Closes all connections and releases the resources of the workers. */
   async end(): Promise<void> {
     await this.pool.stop();
     this.releaseReserve();

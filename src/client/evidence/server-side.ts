@@ -54,7 +54,7 @@ export class ServerSide {
     return this.#inspected ?? this.inspect();
   }
 
-  /** Cancels what is still being read. @returns a promise that resolves when nothing of it is open any more */
+  /** Cancels pending readings. @returns a promise that resolves once all their files are closed */
   async end(): Promise<void> {
     this.#ending.abort();
     await Promise.all([this.#queuesBefore, this.#inspected]);

@@ -1,4 +1,4 @@
-// The inspection of a server on this host, which reads the descriptors of all processes: nothing of it outlives the run.
+// Tests the inspection of a server on this host, which reads the descriptors of all processes: it must not outlive the run.
 import { closeSync, openSync } from "node:fs";
 import { expect, it, onTestFinished } from "vitest";
 import { ServerSide } from "../../../src/client/evidence/server-side.js";
@@ -10,7 +10,7 @@ import { endpoint, ownAddress, ownPort } from "../../support/address.js";
 import { connectRaw, listenRaw } from "../../support/raw-sockets.js";
 import { until, within } from "../../support/until.js";
 
-/** Reading so many takes several turns of the event loop. */
+/** Reading this many takes several turns of the event loop. */
 const DESCRIPTORS = 15_000;
 const SCANNED = /^\/proc\/\d+\/(task\/\d+\/)?fd$/;
 
