@@ -3,10 +3,10 @@
 import { type Command, Help, Option } from "commander";
 import { TLS_VERSIONS, type TlsVersion } from "../linux/openssl/settings.js";
 import type { ClientTlsOptions, TlsOptions } from "../planning/tls.js";
-import type { ProtocolOptions } from "../protocols/spec/options.js";
+import type { ClientOnly, ProtocolOptions, ServerOnly } from "../protocols/spec/options.js";
 import { durationFor, sizeFor } from "./parse.js";
-
-type Role = "connect" | "serve";
+import { httpTopic } from "./topics/http.js";
+import type { Role, Topic } from "./topics/topic.js";
 
 /** Options as parsed from the command line. */
 export interface ProtocolCommandOptions {
@@ -16,6 +16,13 @@ export interface ProtocolCommandOptions {
   readonly pingInterval?: number;
   readonly maxMessageSize?: number;
   readonly handshakeTimeout?: number;
+  readonly method?: string;
+  readonly body?: string | Uint8Array;
+  readonly closeAfterResponse?: boolean;
+  readonly responseTimeout?: number;
+  readonly status?: number;
+  readonly eventInterval?: number;
+  readonly delay?: number;
   readonly ca?: string;
   readonly cert?: string;
   readonly key?: string;
@@ -25,11 +32,6 @@ export interface ProtocolCommandOptions {
   readonly tlsResume?: boolean;
   readonly alpn?: string[];
   readonly servername?: string;
-}
-
-interface Topic {
-  readonly options: (role: Role) => Option[];
-  readonly examples: Readonly<Record<Role, string>>;
 }
 
 const TOPICS: Readonly<Record<string, Topic>> = {
@@ -97,9 +99,7 @@ Examples:
   },
   ws: {
     options: (role) => [
-      ...(role === "connect"
-        ? [new Option("-H, --header <field>", "add a header to the upgrade request; repeatable").argParser(addHeader)]
-        : []),
+      ...(role === "connect" ? [header("add a header to the upgrade request; repeatable")] : []),
       new Option("--subprotocol <name>", role === "connect" ? "subprotocol to request" : "subprotocol to accept"),
       new Option("--binary", "send binary messages (default: text)"),
       new Option("--ping-interval <duration>", "ping each connection this often (default: never)").argParser(
@@ -121,6 +121,7 @@ Examples:
   fourtuple serve ws://0.0.0.0:7777/chat --ping-interval 30s`,
     },
   },
+  http: httpTopic(() => header("add a header to each request; repeatable"), handshakeTimeout),
 };
 
 /** Adds the options of all protocols to a command, and their topics to its help. Each topic has its own examples. */
@@ -139,15 +140,27 @@ export function addProtocolOptions(command: Command, role: Role, examples: strin
       return Help.prototype.visibleOptions.call(this, shown).filter((option) => !ofProtocols.includes(option));
     },
   });
-  const topics = role === "connect" ? "TLS, WebSocket and message content" : "TLS and WebSocket";
-  const hint = `\n${topics}: fourtuple ${role} --help tls, --help ws${role === "connect" ? ", --help messages" : ""}`;
+  const topics = role === "connect" ? "TLS, WebSocket, HTTP and message content" : "TLS, WebSocket and HTTP";
+  const names = ["tls", "ws", "http", ...(role === "connect" ? ["messages"] : [])];
+  const hint = `\n${topics}: fourtuple ${role} ${names.map((name) => `--help ${name}`).join(", ")}`;
   command.addHelpText("after", topic ? topic.examples[role] : `${examples}\n${hint}`);
 }
 
-/** Converts protocol options to those of the library. */
-export function protocolOptionsOf(options: ProtocolCommandOptions): ProtocolOptions {
+/** Converts protocol options to those of the library's client. */
+export function clientProtocolOptionsOf(options: ProtocolCommandOptions): Omit<ProtocolOptions, ServerOnly> {
+  const { header: headers, method, closeAfterResponse, responseTimeout: responseTimeoutMs } = options;
+  return { ...sharedOptionsOf(options), headers, method, closeAfterResponse, responseTimeoutMs };
+}
+
+/** Converts protocol options to those of the library's server. */
+export function serverProtocolOptionsOf(options: ProtocolCommandOptions): Omit<ProtocolOptions, ClientOnly> {
+  const { status, eventInterval: eventIntervalMs, delay: delayMs } = options;
+  return { ...sharedOptionsOf(options), status, eventIntervalMs, delayMs };
+}
+
+function sharedOptionsOf(options: ProtocolCommandOptions): Omit<ProtocolOptions, ClientOnly | ServerOnly> {
   return {
-    headers: options.header,
+    body: options.body,
     subprotocol: options.subprotocol,
     binary: options.binary,
     pingIntervalMs: options.pingInterval,
@@ -169,12 +182,16 @@ export function clientTlsOptionsOf(options: ProtocolCommandOptions): ClientTlsOp
 }
 
 function handshakeTimeout(): Option {
-  const words = "give up on a handshake or upgrade after this long (default: 10s)";
+  const words = "give up on a handshake, upgrade or first response after this long (default: 10s)";
   return new Option("--handshake-timeout <duration>", words).argParser(durationFor("--handshake-timeout"));
 }
 
 function parseNames(text: string): string[] {
   return text.split(",");
+}
+
+function header(words: string): Option {
+  return new Option("-H, --header <field>", words).argParser(addHeader);
 }
 
 function addHeader(text: string, before: readonly string[] = []): string[] {

@@ -4,7 +4,7 @@
 import type { RoleWorker } from "../engine/worker.js";
 import { ETIMEDOUT } from "../linux/syscalls/errno.js";
 import type { NativeBuffer } from "../linux/syscalls/libc.js";
-import type { Handshake } from "../protocols/contract.js";
+import { AS_ASKED, type Handshake } from "../protocols/contract.js";
 import type { ClientHandler, ClientTransport, Transport } from "../transport/contract.js";
 import { SLOT } from "../transport/slot-state.js";
 import { STEP } from "../util/steps.js";
@@ -101,7 +101,9 @@ export class ClientEvents implements ClientHandler, ConnectionOwner {
   }
 
   closed(slot: number): void {
-    this.lose(slot, 0);
+    const code = this.exchange.peerClosed(slot);
+    if (code === AS_ASKED) this.forget(slot);
+    else this.lose(slot, code);
   }
 
   failed(slot: number, step: number, errno: number, isOwnAnswer: boolean): void {

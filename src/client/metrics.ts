@@ -60,6 +60,21 @@ export const CLIENT_METRICS = defineMetrics("fourtuple_connect", {
   receivedBytes: { type: "counter", help: "Bytes received.", shown: ["traffic.receivedBytes"] },
   sentHeartbeats: { type: "counter", help: "Heartbeats sent, such as pings.", shown: ["heartbeats.sent"] },
   answeredHeartbeats: { type: "counter", help: "Heartbeats answered by the peer.", shown: ["heartbeats.answered"] },
+  responses1xx: {
+    type: "counter",
+    help: "HTTP responses with status 1xx, which precede others.",
+    shown: ["responses.1xx"],
+  },
+  responses2xx: { type: "counter", help: "HTTP responses with status 2xx.", shown: ["responses.2xx"] },
+  responses3xx: { type: "counter", help: "HTTP responses with status 3xx.", shown: ["responses.3xx"] },
+  responses4xx: { type: "counter", help: "HTTP responses with status 4xx.", shown: ["responses.4xx"] },
+  responses5xx: { type: "counter", help: "HTTP responses with status 5xx.", shown: ["responses.5xx"] },
+  retryAfterMs: {
+    type: "gauge",
+    help: "The longest wait that a response with status 429 or 503 asked for (Retry-After).",
+    combined: "max",
+    shown: ["responses.retryAfterMs"],
+  },
   dueMessages: {
     type: "gauge",
     help: "Messages whose moment came while their connection was open: sent and missed.",

@@ -25,6 +25,8 @@ function isExpectation(value: unknown): boolean {
 
 const stage = z.strictObject({ durationMs: number, target: number });
 
+const { status: _status, eventIntervalMs: _eventIntervalMs, delayMs: _delayMs, ...protocolOptions } = protocolShape;
+
 const shape = {
   to: option(
     'destinations, such as "127.0.0.1:7777" or a list of them',
@@ -48,7 +50,7 @@ const shape = {
   ).optional(),
   firstMessage: content.optional(),
   awaitGreeting: flag.optional(),
-  ...protocolShape,
+  ...protocolOptions,
   ...clientTlsShape,
   proxyProtocol: oneOf(PROXY_VERSIONS).optional(),
   maxP99Ms: number.optional(),

@@ -174,7 +174,8 @@ export class RunPhases {
     const { message } = this.#settings;
     if (message) {
       this.#enter("drain");
-      await drainMessages(this.workers.pool, message, this.#state.wasInterrupted);
+      const alternates = this.#settings.protocol?.name === "http";
+      await drainMessages(this.workers.pool, message, this.#state.wasInterrupted, alternates);
       this.workers.share(SHARED.answerGraceMs, answerGraceMs(this.latencies.read().roundTrip));
     }
     this.#enter("close");

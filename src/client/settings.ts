@@ -26,6 +26,8 @@ export interface ConnectSettings {
   readonly thresholds: Thresholds;
   readonly reset: boolean;
   readonly closesGreeted: boolean;
+  /** HTTP: whether each connection is closed after its first response. */
+  readonly closesAnswered: boolean;
   readonly oneTable: boolean;
   /** True for a single connection: it reports the text it receives, and the run ends when the peer closes it. */
   readonly isSingle: boolean;
@@ -60,6 +62,7 @@ export function settingsOf(spec: RunSpec): ConnectSettings {
     thresholds: spec.thresholds,
     reset: spec.close === "rst",
     closesGreeted: spec.closeAfterGreeting,
+    closesAnswered: spec.protocol?.name === "http" && spec.protocol.closesAnswered,
     oneTable: spec.oneTable,
     isSingle: spec.isSingle,
   };

@@ -23,7 +23,7 @@ import { type ConnectMessage, type ConnectPlan, SHARED } from "./worker-plan.js"
 
 const WORKER = new URL("./worker.js", import.meta.url);
 /** TCP, TLS and protocol handshakes. */
-const HANDSHAKES = [STEP.connect, STEP.tls, STEP.upgrade, STEP.greeting, STEP["first-message"]];
+const HANDSHAKES = [STEP.connect, STEP.tls, STEP.upgrade, STEP.request, STEP.greeting, STEP["first-message"]];
 const SINGLE_WORKER = new URL("./single/worker.js", import.meta.url);
 
 /**
@@ -142,7 +142,7 @@ export class ClientWorkers {
       tuples: this.#targets.plan,
       engine: this.#engine,
       share: shareOf(this.#layout, worker),
-      reusesTuples: settings.isStaged || settings.closesGreeted,
+      reusesTuples: settings.isStaged || settings.closesGreeted || settings.closesAnswered,
       window: Math.max(1, Math.floor(settings.concurrency / this.#layout.active)),
       connectTimeoutMs: settings.connectTimeoutMs,
       handshakeTimeoutMs: settings.handshakeTimeoutMs,

@@ -15,6 +15,7 @@ import { describeMemoryStop, explainFileStop } from "./rules/memory-stop.js";
 import { explainMessages } from "./rules/messages.js";
 import { explainNeighbours } from "./rules/neighbours.js";
 import { explainClosing } from "./rules/peer-closed.js";
+import { explainHttp } from "./rules/protocols/http.js";
 import { explainRefusedProtocol } from "./rules/refusals.js";
 import { explainRefusal, explainSelfConnect } from "./rules/refused.js";
 import { explainSilence } from "./rules/timeouts.js";
@@ -57,6 +58,7 @@ export function explainClient(result: ConnectResult): Finding | Suspect[] {
   }
   return (
     explainTls(main) ??
+    explainHttp(result, main) ??
     explainRefusedProtocol(result, main) ??
     explainUnavailable(result, main) ??
     explainNeighbours(result, main) ??
@@ -71,9 +73,9 @@ export function explainClient(result: ConnectResult): Finding | Suspect[] {
   );
 }
 
-/** Returns the most frequent failure of opening or holding. */
-function mainFailure({ failures, losses }: ConnectResult): FailureReport | undefined {
-  return [...failures, ...losses].sort((a, b) => b.count - a.count)[0];
+/** Returns the most frequent failure of opening, holding or answering. */
+function mainFailure({ failures, losses, responses }: ConnectResult): FailureReport | undefined {
+  return [...failures, ...losses, ...(responses?.statuses ?? [])].sort((a, b) => b.count - a.count)[0];
 }
 
 function unexplained({ phase, errno, count }: FailureReport): Finding {

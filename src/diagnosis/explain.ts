@@ -12,6 +12,7 @@ import { explainClient } from "./client.js";
 import { greetingNotes } from "./rules/greeting.js";
 import { handshakeNotes } from "./rules/handshakes.js";
 import { reachedBy } from "./rules/plateaus.js";
+import { redirectNotes } from "./rules/protocols/http.js";
 import { explainServer } from "./server.js";
 
 /**
@@ -74,6 +75,7 @@ function notesOn(result: ConnectResult, unaccepted: number): string[] {
     ...timelineNotes(result),
     ...handshakeNotes(result),
     ...greetingNotes(result),
+    ...redirectNotes(result),
     ...stackNotes(evidence.deltas),
   ];
   if (!kernel || kernel.incoming === 0 || kernel.incoming >= kernel.outgoing) return notes;

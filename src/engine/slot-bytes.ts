@@ -25,6 +25,8 @@ export const SLOT_BYTES = {
   SizedEnd: { filled: 4 },
   WebSocketClient: { flags: 1, left: 4, sizes: 4, utf8: 1, missed: 1 },
   WebSocketServer: { flags: 1, left: 4, sizes: 4, utf8: 1, missed: 1, keys: 4 },
+  HttpClient: { flags: 1, states: 1, left: 8, digits: 1, waits: 1 },
+  HttpServer: { flags: 1, states: 1, left: 8, digits: 1, sizes: 4, beats: 1 },
   /** Servers of a protocol with a handshake. */
   PendingHandshakes: { beganMs: 4 },
   /** Sized to the highest slot ever closed while it had unsent bytes. */

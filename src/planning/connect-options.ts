@@ -1,6 +1,6 @@
 // Public options of connect().
 import type { ProxyVersion } from "../protocols/proxy-protocol.js";
-import type { ProtocolOptions } from "../protocols/spec/options.js";
+import type { ProtocolOptions, ServerOnly } from "../protocols/spec/options.js";
 import type { EngineChoice } from "../results/engine.js";
 import type { AddressRange } from "../util/address-range.js";
 import type { PortRange } from "../util/endpoint.js";
@@ -8,7 +8,7 @@ import type { MessageOptions } from "./messages.js";
 import type { Stage } from "./schedule.js";
 import type { ClientTlsOptions } from "./tls.js";
 
-export interface ConnectOptions extends MessageOptions, ProtocolOptions, ClientTlsOptions {
+export interface ConnectOptions extends MessageOptions, Omit<ProtocolOptions, ServerOnly>, ClientTlsOptions {
   /**
    * Destinations: `host:port`, `[::1]:7777`, `host:7777-7786`, `:7777` for 127.0.0.1; `tls://host:port`,
    * `ws://host:port/path` for WebSocket, `wss://` for both. All destinations must use the same protocol.

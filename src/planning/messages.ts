@@ -1,7 +1,10 @@
 // From the message options of a call to the part of a RunSpec that says what connections send and what answers it.
 
 import { MAX_DELIMITER_BYTES } from "../protocols/answer-end.js";
+import { makeRequest } from "../protocols/http/response.js";
 import { EXPECTATIONS, type Expectation } from "../protocols/modes.js";
+import { parseAddress, SCHEMES } from "../protocols/spec/address.js";
+import type { HttpSpec } from "../protocols/spec/spec.js";
 import { AppError } from "../util/errors.js";
 import type { AnswerSpec, MessageSpec, OpeningSpec } from "./run-spec.js";
 
@@ -66,6 +69,40 @@ export function findStreamOption({ expect, firstMessage, awaitGreeting }: Messag
   if (awaitGreeting) return "--await-greeting";
   if (typeof expect !== "object") return undefined;
   return "until" in expect ? "--expect-until" : "--expect-bytes";
+}
+
+/** Whether the first destination has the scheme http or https. @throws {AppError} E_ADDRESS */
+export function speaksHttp(to: string | readonly string[]): boolean {
+  const { scheme } = parseAddress(typeof to === "string" ? to : to[0]!);
+  return SCHEMES[scheme].protocol === "http";
+}
+
+/** The options of an HTTP run that bear on its requests. */
+interface RequestOptions extends MessageOptions {
+  readonly maxMessageBytes?: number | undefined;
+  readonly stages?: readonly unknown[] | undefined;
+}
+
+/**
+ * Returns the requests after the first; undefined without a rate.
+ *
+ * @throws {AppError} E_OPTION for an option that does not apply to HTTP
+ */
+export function parseRequests(spec: HttpSpec, options: RequestOptions): MessageSpec | undefined {
+  const { message, expect, messageRatePerSec, maxMessageBytes, stages = [] } = options;
+  if (message !== undefined) throw invalid("a request has a body rather than a message", "give it by --body");
+  const other = findStreamOption(options) ?? (expect === undefined ? undefined : "--expect");
+  if (other !== undefined) throw invalid("a request is answered by its response", `leave out ${other}`);
+  if (maxMessageBytes !== undefined) throw invalid("responses may be of any size", "leave out --max-message-size");
+  if (spec.closesAnswered && (messageRatePerSec !== undefined || stages.length > 0)) {
+    throw invalid(
+      "connections that close after their response are not held",
+      "leave out the rate (-r) and the stages, or --close-after-response",
+    );
+  }
+  if (messageRatePerSec === undefined) return undefined;
+  const base64 = Buffer.from(makeRequest(spec)).toString("base64");
+  return { base64, ratePerSec: messageRatePerSec, expect: "any" };
 }
 
 function parseExpect(expect: ExpectOption): AnswerSpec {

@@ -13,7 +13,7 @@ import { quoted } from "../util/printable.js";
 import { formatCount, parseCount } from "../util/units.js";
 import { closeModeFor } from "./close-mode.js";
 import type { ConnectOptions, SourceOption, SourcePortOption } from "./connect-options.js";
-import { awaitsPeer, findStreamOption, parseMessages } from "./messages.js";
+import { awaitsPeer, findStreamOption, parseMessages, parseRequests, speaksHttp } from "./messages.js";
 import type { DestinationSpec, OpeningSpec, RunSpec, SourceSpec } from "./run-spec.js";
 import { clientTls } from "./tls.js";
 
@@ -21,6 +21,7 @@ import { clientTls } from "./tls.js";
 export const CONCURRENCY = 1024;
 const CONNECT_TIMEOUT_MS = 10_000;
 const HOLD_MS = 10_000;
+const NO_MESSAGES = { message: undefined, opening: undefined };
 const FAMILIES: readonly unknown[] = [undefined, 4, 6];
 const RESOLVES: readonly unknown[] = [undefined, "all", "first"];
 const CLOSES: readonly unknown[] = [undefined, "rst", "fin"];
@@ -35,12 +36,14 @@ export function parseRunSpec(options: ConnectOptions): RunSpec {
   const connections = stages.length > 0 ? Math.max(...stages.map(({ target }) => target)) : (options.connections ?? 1);
   if (connections < 1) throw invalid("no stage has any connections", "give a stage a target, such as --stage 30s:10k");
   checkExchange(options);
-  const { message, opening } = parseMessages(options);
+  const destinations = parseDestinations(options.to);
+  const { message, opening } = speaksHttp(options.to) ? NO_MESSAGES : parseMessages(options);
+  const spoken = parseProtocol(options, opening);
   const isSingle = stages.length === 0 && connections === 1;
   const { durationMs = isSingle ? Number.POSITIVE_INFINITY : HOLD_MS } = options;
   return {
-    destinations: parseDestinations(options.to),
-    ...parseProtocol(options, opening),
+    destinations,
+    ...spoken,
     resolve: options.resolve ?? "all",
     family: options.family,
     connections,
@@ -53,7 +56,7 @@ export function parseRunSpec(options: ConnectOptions): RunSpec {
     connectTimeoutMs: options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
     handshakeTimeoutMs: options.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS,
     durationMs: durationMs === Number.POSITIVE_INFINITY ? "forever" : durationMs,
-    message,
+    message: spoken.protocol?.name === "http" ? parseRequests(spoken.protocol, options) : message,
     opening,
     proxyProtocol: options.proxyProtocol,
     thresholds: {
@@ -92,8 +95,8 @@ function parseProtocol(options: ConnectOptions, opening?: OpeningSpec): Pick<Run
   if (others.some(({ scheme, path }) => scheme !== first!.scheme || path !== first!.path)) {
     throw invalid("the destinations differ in scheme or path", "use the same scheme and path, or one run for each");
   }
-  const spec = protocolSpec(first!, options, awaitsPeer(opening));
-  const streamOption = spec && findStreamOption(options);
+  const spec = protocolSpec(first!, options, { hasOpening: awaitsPeer(opening) });
+  const streamOption = spec?.name === "ws" ? findStreamOption(options) : undefined;
   if (streamOption !== undefined) {
     throw invalid(
       `${streamOption} requires plain TCP or TLS`,
@@ -104,7 +107,7 @@ function parseProtocol(options: ConnectOptions, opening?: OpeningSpec): Pick<Run
     throw invalid("--close-after-greeting works only with plain TCP", "leave out the scheme");
   }
   const { message } = options;
-  if (spec && !spec.isBinary && message !== undefined && !isUtf8(Buffer.from(message))) {
+  if (spec?.name === "ws" && !spec.isBinary && message !== undefined && !isUtf8(Buffer.from(message))) {
     throw invalid(
       "the message is not valid UTF-8, which text messages require",
       "send it as a binary message: --binary",

@@ -91,7 +91,7 @@ export function tlsSettings(address: Address, options: ClientTlsOptions): TlsSet
     }
     return undefined;
   }
-  const { ca, cert, key, tlsVersion, ciphers, alpn = protocol === "ws" ? ["http/1.1"] : [] } = options;
+  const { ca, cert, key, tlsVersion, ciphers, alpn = protocol === "tcp" ? [] : ["http/1.1"] } = options;
   if (tlsVersion !== undefined && !TLS_VERSIONS.includes(tlsVersion)) {
     throw invalid(`unknown TLS version: ${quoted(`${tlsVersion}`)}`, `give one of ${TLS_VERSIONS.join(", ")}`);
   }

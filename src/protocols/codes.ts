@@ -32,6 +32,16 @@ export const FAULTS = [
   "MESSAGE_TOO_BIG",
   /** A ping was not answered within an interval, or within a few seconds if that is longer. */
   "NO_PONG",
+  /** A response was expected, but the data is a TLS record. */
+  "TLS_RECORD",
+  /** A response violates RFC 9112: its fields, its length or its chunks. */
+  "BAD_RESPONSE",
+  /** The connection ended in the middle of a response. */
+  "CUT_SHORT",
+  /** The server announced that it closes the connection after this response. */
+  "CONNECTION_CLOSE",
+  /** A response did not arrive, or stalled, for the response timeout. */
+  "NO_RESPONSE",
 ] as const;
 
 export type Fault = (typeof FAULTS)[number];

@@ -13,7 +13,10 @@ export type Replies = "none" | "echo" | "any";
  * Negotiation between ESTABLISHED and ready, named by the step in which it may fail; `none` if a connection is ready at
  * once. The host applies a separate timeout to it.
  */
-export type Handshake = "none" | "upgrade" | "greeting" | "first-message";
+export type Handshake = "none" | "upgrade" | "request" | "greeting" | "first-message";
+
+/** Returned by `peerClosed` if the connection is not lost. */
+export const AS_ASKED = -1;
 
 /** One side of a protocol, for all connections of a worker. Slots are small integers that are reused. */
 export interface Protocol {
@@ -48,6 +51,14 @@ export interface ClientProtocol extends Protocol {
   readonly isAnswered: boolean;
   /** A ready connection's next message is due and should be sent. Not called while earlier bytes are unsent. */
   due(slot: number): void;
+  /** Whether the next message must wait, because an answer is outstanding. If missing, messages never wait. */
+  isBusy?(slot: number): boolean;
+  /**
+   * The peer has sent FIN; `closed` follows. If missing, the loss is counted as a FIN.
+   *
+   * @returns the code by which the loss is counted: 0 for FIN, one of codes.ts, or AS_ASKED if it is no loss
+   */
+  peerClosed?(slot: number): number;
 }
 
 /** Operations on connections that the host offers to a protocol. */
@@ -67,6 +78,8 @@ export interface Connections {
   refused(slot: number, code: number): void;
   /** Closes the connection gracefully once all its bytes are sent. Only `closed` is reported afterwards. */
   close(slot: number): void;
+  /** Counts an HTTP response. @param retryAfterSec the wait that it asks for in seconds, 0 for none */
+  responded(slot: number, status: number, retryAfterSec: number): void;
   /** Records that a heartbeat was sent. */
   beaten(slot: number): void;
   /** Records that the peer answered a heartbeat. */

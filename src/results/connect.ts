@@ -11,6 +11,7 @@ import {
   milliseconds,
   perSecond,
   phase,
+  responses,
   share,
   startedAt,
   type TypeOf,
@@ -56,7 +57,7 @@ const miss = z.object({
   kind: z
     .enum(MISS_KINDS)
     .describe(
-      "established: requested connections that never became ESTABLISHED, or with stages, those short of the peak; unready: ESTABLISHED but never ready in the protocol; lost: ended by the peer or the network while open; half-open: ESTABLISHED at this end only, because the server's accept queue overflowed; unaccepted: in the server's accept queue, not accepted by its program; ungreeted: not greeted by a server that greeted others, or although they were to close after their greeting; unsent: messages that were due but never sent; unanswered: messages that were sent but not answered; failures, rate, latency: a threshold was exceeded, with the number of connections failed or lost, connections per second, or milliseconds at the 99th percentile",
+      "established: requested connections that never became ESTABLISHED, or with stages, those short of the peak; unready: ESTABLISHED but never ready in the protocol; lost: ended by the peer or the network while open; half-open: ESTABLISHED at this end only, because the server's accept queue overflowed; unaccepted: in the server's accept queue, not accepted by its program; ungreeted: not greeted by a server that greeted others, or although they were to close after their greeting; unsent: messages that were due but never sent; unanswered: messages that were sent but not answered; errors: HTTP responses with status 4xx or 5xx over ready connections; failures, rate, latency: a threshold was exceeded, with the number of connections failed or lost, connections per second, or milliseconds at the 99th percentile",
     ),
   count,
   of: count.describe("total that the count is part of; for a threshold, its value"),
@@ -139,7 +140,7 @@ export const connectSchema = z
     ready: count
       .optional()
       .describe(
-        "number of connections set up in the protocol, for example upgraded; in plain TCP, same as established; missing in results from older versions",
+        "number of connections set up in the protocol, for example upgraded, or with a first HTTP response that is no error; in plain TCP, same as established; missing in results from older versions",
       ),
     greeted: count.optional().describe("connections that received their first bytes; only with --close-after-greeting"),
     peakOpen: count,
@@ -193,6 +194,13 @@ export const connectSchema = z
       .object({ sent: count, answered: count })
       .optional()
       .describe("heartbeats, such as pings, sent by this side and answered by the peer"),
+    responses: responses
+      .extend({
+        statuses: failures.describe("4xx and 5xx over ready connections, by status, the most frequent first"),
+        retryAfterMs: milliseconds.describe("longest wait requested by a 429 or 503 (Retry-After); 0 for none"),
+      })
+      .optional()
+      .describe("HTTP responses received; missing for other protocols"),
     messages: messages.optional().describe("missing without messages, and in results from older versions"),
     memory: z.object({
       userBytesPerConnection: z.number(),

@@ -63,6 +63,11 @@ export const hostLoad = z
   .describe("shares of all CPUs used by others during the measurement; missing if they cannot be read");
 export type HostLoad = TypeOf<typeof hostLoad>;
 
+/** HTTP responses of either side. */
+export const responses = z
+  .object({ "1xx": count, "2xx": count, "3xx": count, "4xx": count, "5xx": count })
+  .describe("number of HTTP responses by class of status, including those that refused a connection");
+
 /** TLS statistics of either side. */
 export const tls = z
   .object({

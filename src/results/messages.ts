@@ -5,9 +5,9 @@ import { count, microseconds, milliseconds, perSecond, type TypeOf } from "./fie
 export const messages = z
   .object({
     expected: z
-      .enum(["echo", "any", "none", "until", "bytes"])
+      .enum(["echo", "any", "none", "until", "bytes", "response"])
       .describe(
-        "what counted as an answer: the same bytes, any bytes, nothing, bytes up to a delimiter, or a number of bytes",
+        "what counted as an answer: the same bytes, any bytes, nothing, bytes up to a delimiter, a number of bytes, or an HTTP response",
       ),
     bytes: count,
     ratePerSec: perSecond.describe("requested rate per connection"),

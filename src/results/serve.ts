@@ -3,7 +3,18 @@ import { z } from "../util/zod.js";
 import { diagnosis } from "./diagnosis.js";
 import { engine } from "./engine.js";
 import { evidence } from "./evidence.js";
-import { bound, count, failures, milliseconds, port, startedAt, type TypeOf, tls, version } from "./fields.js";
+import {
+  bound,
+  count,
+  failures,
+  milliseconds,
+  port,
+  responses,
+  startedAt,
+  type TypeOf,
+  tls,
+  version,
+} from "./fields.js";
 import { PROTOCOLS } from "./identifiers.js";
 import { source } from "./sockets/owners.js";
 
@@ -23,7 +34,7 @@ export const serveSchema = z
     ready: count
       .optional()
       .describe(
-        "number of connections set up in the protocol, for example upgraded; in plain TCP, same as accepted; missing in results from older versions",
+        "number of connections set up in the protocol, for example upgraded, or with a first HTTP request; in plain TCP, same as accepted; missing in results from older versions",
       ),
     peakOpen: count,
     openAtStop: count.describe("number of connections open when the server was stopped"),
@@ -41,6 +52,7 @@ export const serveSchema = z
       .object({ sent: count, answered: count })
       .optional()
       .describe("heartbeats, such as pings, sent by this side and answered by the peer"),
+    responses: responses.optional().describe("HTTP responses sent; missing for other protocols"),
     tableFull: count.describe("number of times that a full descriptor table made a thread leave accepting to others"),
     backlog: z.object({
       length: count,

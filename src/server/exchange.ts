@@ -18,6 +18,15 @@ import { STEP } from "../util/steps.js";
 import { COUNTER } from "./metrics.js";
 import { type ServeMessage, type ServePlan, SHARED } from "./worker-plan.js";
 
+/** Counters of responses, from 1xx to 5xx. */
+const RESPONSES = [
+  COUNTER.responses1xx,
+  COUNTER.responses2xx,
+  COUNTER.responses3xx,
+  COUNTER.responses4xx,
+  COUNTER.responses5xx,
+];
+
 export class Exchange implements Connections, HeartbeatCarrier {
   /** Whether idle connections may have something to send later. */
   readonly sendsAtRest: boolean;
@@ -175,6 +184,10 @@ export class Exchange implements Connections, HeartbeatCarrier {
   beat(slot: number): void {
     if (!this.isOpen(slot) || this.outgoing.isSending(slot) || this.pending?.has(slot)) return;
     this.protocol.beat(slot);
+  }
+
+  responded(_slot: number, status: number, _retryAfterSec: number): void {
+    this.counters[RESPONSES[Math.floor(status / 100) - 1] ?? COUNTER.responses5xx]! += 1;
   }
 
   beaten(_slot: number): void {

@@ -50,6 +50,7 @@ export function makeResult(
     protocol,
     ...sectionOf(SERVER_METRICS, metrics, ""),
     tls: isSecure ? sectionOf(SERVER_METRICS, metrics, "tls") : undefined,
+    responses: protocol === "http" ? sectionOf(SERVER_METRICS, metrics, "responses") : undefined,
     heartbeats: sectionOf(SERVER_METRICS, metrics, "heartbeats"),
     ...held,
     failures: collectFailures(memories).map(({ phase, errno, count }) => ({

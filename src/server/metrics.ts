@@ -23,6 +23,15 @@ export const SERVER_METRICS = defineMetrics("fourtuple_serve", {
   receivedBytes: { type: "counter", help: "Bytes received.", shown: ["receivedBytes"] },
   sentHeartbeats: { type: "counter", help: "Heartbeats sent, such as pings.", shown: ["heartbeats.sent"] },
   answeredHeartbeats: { type: "counter", help: "Heartbeats answered by the peer.", shown: ["heartbeats.answered"] },
+  responses1xx: {
+    type: "counter",
+    help: "HTTP responses with status 1xx, which precede others.",
+    shown: ["responses.1xx"],
+  },
+  responses2xx: { type: "counter", help: "HTTP responses with status 2xx.", shown: ["responses.2xx"] },
+  responses3xx: { type: "counter", help: "HTTP responses with status 3xx.", shown: ["responses.3xx"] },
+  responses4xx: { type: "counter", help: "HTTP responses with status 4xx.", shown: ["responses.4xx"] },
+  responses5xx: { type: "counter", help: "HTTP responses with status 5xx.", shown: ["responses.5xx"] },
   tableFull: {
     type: "counter",
     help: "Times that a full descriptor table made a worker leave the listening socket to the others.",

@@ -8,7 +8,13 @@ import { checkOptions, flag, number, oneOf, signal, text } from "../util/options
 import { z } from "../util/zod.js";
 import type { ServeOptions } from "./options.js";
 
-const { headers: _ofClients, ...protocolOptions } = protocolShape;
+const {
+  headers: _headers,
+  method: _method,
+  closeAfterResponse: _closeAfterResponse,
+  responseTimeoutMs: _responseTimeoutMs,
+  ...protocolOptions
+} = protocolShape;
 
 const shape = {
   at: text,

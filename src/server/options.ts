@@ -4,18 +4,23 @@ import type { TlsSettings } from "../linux/openssl/settings.js";
 import { type TlsOptions, tlsSettings } from "../planning/tls.js";
 import { SERVER_MODES, type ServerMode } from "../protocols/modes.js";
 import { type Address, parseAddress } from "../protocols/spec/address.js";
-import { HANDSHAKE_TIMEOUT_MS, type ProtocolOptions, protocolSpec } from "../protocols/spec/options.js";
+import {
+  type ClientOnly,
+  HANDSHAKE_TIMEOUT_MS,
+  type ProtocolOptions,
+  protocolSpec,
+} from "../protocols/spec/options.js";
 import type { ProtocolSpec } from "../protocols/spec/spec.js";
 import type { EngineChoice } from "../results/engine.js";
 import { ENGINE_CHOICES } from "../results/identifiers.js";
 import { AppError } from "../util/errors.js";
 import { quoted } from "../util/printable.js";
 
-export interface ServeOptions extends Omit<ProtocolOptions, "headers">, TlsOptions {
+export interface ServeOptions extends Omit<ProtocolOptions, ClientOnly>, TlsOptions {
   /**
    * Address to listen on: `host:port`, `[::1]:7777`, or `:7777` for 127.0.0.1. Port 0 lets the kernel choose. Use
    * `tls://host:port` for TLS and `ws://host:port/path` for WebSocket; with a path, only upgrades to that path are
-   * accepted.
+   * accepted. `http://host:port/path` answers HTTP requests, those for other paths with 404; `https://` with TLS.
    */
   readonly at: string;
   /** What to do with a connection. The default `hello` sends a greeting and holds the connection. */
@@ -92,7 +97,7 @@ export function resolveOptions(options: ServeOptions): ServeSettings {
     // closeAfterGreeting implies a greeting in every mode.
     greeting: options.greeting ?? (options.closeAfterGreeting ? "hello" : undefined),
     closeAfterGreeting: options.closeAfterGreeting ?? false,
-    protocol: protocolSpec(at, options),
+    protocol: protocolSpec(at, options, { mode }),
     tls: tlsSettings(at, options),
     resumes: options.tlsResume ?? false,
     handshakeTimeoutMs: options.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS,

@@ -12,12 +12,16 @@ export const STEPS = [
   "tls",
   /** Upgrade from HTTP to WebSocket. */
   "upgrade",
+  /** First HTTP request, up to the head of its response. */
+  "request",
   /** Waiting for the server's greeting. */
   "greeting",
   /** From the first message to its answer. */
   "first-message",
   "send",
   "receive",
+  /** A later HTTP response with status 4xx or 5xx; the connection stays open. */
+  "response",
   "hold",
 ] as const;
 export type Step = (typeof STEPS)[number];

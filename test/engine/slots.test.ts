@@ -11,6 +11,8 @@ import { SLOT_BYTES } from "../../src/engine/slot-bytes.js";
 import { NativeBuffer } from "../../src/linux/syscalls/libc.js";
 import { DelimitedEnd, SizedEnd } from "../../src/protocols/answer-end.js";
 import { EchoClient } from "../../src/protocols/echo.js";
+import { HttpClient } from "../../src/protocols/http/client.js";
+import { HttpServer } from "../../src/protocols/http/server.js";
 import { WebSocketClient } from "../../src/protocols/websocket/client.js";
 import { WebSocketServer } from "../../src/protocols/websocket/server.js";
 import { ConnectionTable } from "../../src/transport/kernel-epoll/connection-table.js";
@@ -18,6 +20,7 @@ import { FreeSlots } from "../../src/transport/kernel-epoll/free-slots.js";
 import { Openings } from "../../src/transport/kernel-uring/openings.js";
 import { Slots } from "../../src/transport/kernel-uring/slots.js";
 import { SlotQueue } from "../../src/transport/slot-queue.js";
+import { SPEC as HTTP_SPEC } from "../support/http.js";
 import { startProgram } from "../support/process.js";
 import { ProtocolHost } from "../support/protocol-host.js";
 import { SPEC } from "../support/websocket.js";
@@ -133,6 +136,12 @@ describe("what each slot takes", () => {
     expect(marks + matched + strays).toBe(client.slotBytes);
     expect(bytesOf(new DelimitedEnd(Uint8Array.of(10), SLOTS))).toEqual(SLOT_BYTES.DelimitedEnd);
     expect(bytesOf(new SizedEnd(7, SLOTS))).toEqual(SLOT_BYTES.SizedEnd);
+  });
+
+  it("is as listed: HTTP", () => {
+    expect(bytesOf(new HttpClient(new ProtocolHost(), HTTP_SPEC, SLOTS))).toEqual(SLOT_BYTES.HttpClient);
+    const options = { spec: HTTP_SPEC, mode: "hello", greeting: "", closes: false, slots: SLOTS } as const;
+    expect(bytesOf(new HttpServer(new ProtocolHost(), options))).toEqual(SLOT_BYTES.HttpServer);
   });
 
   it("is as listed: WebSockets, and handshakes under way", () => {

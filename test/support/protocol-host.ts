@@ -11,6 +11,8 @@ export interface Said {
   /** Heartbeats sent, and those answered by the peer. */
   beats: number;
   livesigns: number;
+  /** Statuses of HTTP responses. */
+  statuses: number[];
 }
 
 export class ProtocolHost implements ClientConnections {
@@ -39,6 +41,7 @@ export class ProtocolHost implements ClientConnections {
         answered: 0,
         beats: 0,
         livesigns: 0,
+        statuses: [],
       };
       this.content[slot] = "";
     }
@@ -46,6 +49,7 @@ export class ProtocolHost implements ClientConnections {
 
   /** Makes a message due, which is sent in part or completely. */
   begin(protocol: ClientProtocol, slot: number): void {
+    if (protocol.isBusy?.(slot)) return;
     protocol.due(slot);
     this.sending.add(slot);
     if (protocol.isAnswered) this.waiting[slot] = this.unanswered(slot) + 1;
@@ -93,6 +97,10 @@ export class ProtocolHost implements ClientConnections {
 
   isSending(slot: number): boolean {
     return this.sending.has(slot);
+  }
+
+  responded(slot: number, status: number): void {
+    if (this.keeps) this.said[slot]!.statuses.push(status);
   }
 
   beaten(slot: number): void {

@@ -10,7 +10,7 @@ import type { ConnectOptions } from "../../planning/connect-options.js";
 import { parseRunSpec } from "../../planning/parse-run-spec.js";
 import type { RunSpec } from "../../planning/run-spec.js";
 import type { ConnectResult } from "../../results/connect.js";
-import { clientTlsOptionsOf, type ProtocolCommandOptions, protocolOptionsOf } from "../protocol-options.js";
+import { clientProtocolOptionsOf, clientTlsOptionsOf, type ProtocolCommandOptions } from "../protocol-options.js";
 import { EXIT_CODES } from "../signals.js";
 import { type StopSignal, supervise } from "../supervise.js";
 import { EventPrinter } from "./events.js";
@@ -87,7 +87,7 @@ function specOf(to: readonly string[], options: ConnectCommandOptions): RunSpec 
     sources: options.sourceIp,
     sourcePorts: options.sourcePort,
     ...messageOptionsOf(options),
-    ...protocolOptionsOf(options),
+    ...clientProtocolOptionsOf(options),
     ...clientTlsOptionsOf(options),
     proxyProtocol: options.proxyProtocol,
     maxP99Ms: options.maxP99,

@@ -23,7 +23,7 @@ import { BACKLOG, FIRST_LOGGED, type ServeOptions } from "../../server/options.j
 import type { ServeRun } from "../../server/run.js";
 import { serve } from "../../server/serve.js";
 import type { ServeSnapshot } from "../../server/snapshot.js";
-import { type ProtocolCommandOptions, protocolOptionsOf, tlsOptionsOf } from "../protocol-options.js";
+import { type ProtocolCommandOptions, serverProtocolOptionsOf, tlsOptionsOf } from "../protocol-options.js";
 import { supervise } from "../supervise.js";
 
 const PROGRESS_MS = 1000;
@@ -35,7 +35,7 @@ export type ServeCommandOptions = Omit<ServeOptions, "at" | keyof ProtocolOption
 /** @returns the exit code */
 export async function runServe(at: string, options: ServeCommandOptions): Promise<number> {
   const { mode, greeting, closeAfterGreeting, backlog, maxConnections, log, engine } = options;
-  const { headers: _ofClients, ...protocol } = protocolOptionsOf(options);
+  const protocol = serverProtocolOptionsOf(options);
   const tls = tlsOptionsOf(options);
   const run = await serve({
     at,

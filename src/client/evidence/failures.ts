@@ -3,10 +3,11 @@ import { collectFailures, failureName } from "../../engine/failures.js";
 import type { WorkerMemory } from "../../engine/worker-memory.js";
 import type { FailureReport } from "../../results/fields.js";
 
-/** Returns `failures` of connections that never became ready, and `losses` of those that did. */
+/** Returns `failures` of connections that never became ready, `losses` of those that did, and `statuses` of HTTP errors. */
 export function reportFailures(memories: readonly WorkerMemory[]): {
   readonly failures: FailureReport[];
   readonly losses: FailureReport[];
+  readonly statuses: FailureReport[];
 } {
   const all = collectFailures(memories).map(({ phase, errno, count }) => ({
     phase,
@@ -14,7 +15,8 @@ export function reportFailures(memories: readonly WorkerMemory[]): {
     count,
   }));
   return {
-    failures: all.filter(({ phase }) => phase !== "hold" && phase !== "send"),
+    failures: all.filter(({ phase }) => phase !== "hold" && phase !== "send" && phase !== "response"),
     losses: all.filter(({ phase }) => phase === "hold"),
+    statuses: all.filter(({ phase }) => phase === "response"),
   };
 }

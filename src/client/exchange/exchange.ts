@@ -5,6 +5,7 @@ import { type HeartbeatCarrier, Heartbeats } from "../../engine/heartbeats.js";
 import { Outgoing } from "../../engine/sending/outgoing.js";
 import { type Sender, Unsent } from "../../engine/sending/unsent.js";
 import type { WorkerMemory } from "../../engine/worker-memory.js";
+import { CODES } from "../../protocols/codes.js";
 import { grown } from "../../protocols/columns.js";
 import type { ClientConnections, ClientProtocol } from "../../protocols/contract.js";
 import { createClientProtocol } from "../../protocols/create.js";
@@ -30,6 +31,15 @@ export interface ConnectionOwner {
   readonly isOpen: (slot: number) => boolean;
 }
 
+/** Counters of responses, from 1xx to 5xx. */
+const RESPONSES = [
+  COUNTER.responses1xx,
+  COUNTER.responses2xx,
+  COUNTER.responses3xx,
+  COUNTER.responses4xx,
+  COUNTER.responses5xx,
+];
+
 export class Exchange implements ClientConnections, MessageCarrier, HeartbeatCarrier {
   /** Undefined for a run without messages. */
   readonly messages: MessageSender | undefined;
@@ -43,6 +53,8 @@ export class Exchange implements ClientConnections, MessageCarrier, HeartbeatCar
   private readonly outgoing: Outgoing;
   private readonly rounds: Rounds | undefined;
   private readonly answers: Answers | undefined;
+  /** Whether a connection's next message may have to wait for an answer. */
+  readonly alternates: boolean;
   /** 1 for a connection to be closed once its bytes are sent. Grows to the highest slot that had to wait for this. */
   private ending = new Uint8Array(0);
   /** Bytes sent by the protocol during the current call of due() or resume(), or a negative errno. */
@@ -71,6 +83,7 @@ export class Exchange implements ClientConnections, MessageCarrier, HeartbeatCar
       this.protocol.constants,
       new Unsent(new Int32Array(plan.shared), SHARED.unsentChunks),
     );
+    this.alternates = this.protocol.isBusy !== undefined;
     const { heartbeatMs } = this.protocol;
     if (heartbeatMs > 0) this.heartbeats = new Heartbeats(this, heartbeatMs, performance.now());
     if (!message) return;
@@ -89,6 +102,12 @@ export class Exchange implements ClientConnections, MessageCarrier, HeartbeatCar
   /** Handles received bytes `start` to `end` of `bytes`. */
   received(slot: number, bytes: Uint8Array, start: number, end: number): void {
     this.protocol.received(slot, bytes, start, end);
+    if (this.alternates) this.messages?.resume(slot);
+  }
+
+  /** The peer has sent FIN. @returns the code by which the loss is counted, or AS_ASKED */
+  peerClosed(slot: number): number {
+    return this.protocol.peerClosed?.(slot) ?? 0;
   }
 
   /** The connection accepts bytes again. */
@@ -146,6 +165,10 @@ export class Exchange implements ClientConnections, MessageCarrier, HeartbeatCar
     return Math.max(0, this.sentBytes);
   }
 
+  isBusy(slot: number): boolean {
+    return this.alternates && this.protocol.isBusy!(slot);
+  }
+
   isBlocked(slot: number): boolean {
     return this.outgoing.isSending(slot);
   }
@@ -173,6 +196,17 @@ export class Exchange implements ClientConnections, MessageCarrier, HeartbeatCar
     }
     if (slot >= this.ending.length) this.ending = grown(this.ending, slot);
     this.ending[slot] = 1;
+  }
+
+  responded(slot: number, status: number, retryAfterSec: number): void {
+    const { counters } = this;
+    counters[RESPONSES[Math.floor(status / 100) - 1] ?? COUNTER.responses5xx]! += 1;
+    if (status < 400) return;
+    if (this.owner.isOpen(slot)) this.memory.countFailure(STEP.response, CODES.http + status);
+    const isLimit = status === 429 || status === 503;
+    if (isLimit && retryAfterSec * 1000 > counters[COUNTER.retryAfterMs]!) {
+      counters[COUNTER.retryAfterMs] = retryAfterSec * 1000;
+    }
   }
 
   beaten(_slot: number): void {

@@ -22,8 +22,17 @@ interface Workers {
   setAll(word: number, value: number): void;
 }
 
-/** Resolves when every message over an open connection has been answered, or after about a second. */
-export async function drainMessages(workers: Workers, message: MessagePlan, wasInterrupted: boolean): Promise<void> {
+/**
+ * Resolves when every message over an open connection has been answered, or after about a second.
+ *
+ * @param alternates whether messages wait for each other's answers, so that some are due and not sent yet
+ */
+export async function drainMessages(
+  workers: Workers,
+  message: MessagePlan,
+  wasInterrupted: boolean,
+  alternates: boolean,
+): Promise<void> {
   const graceMs = wasInterrupted ? INTERRUPTED_MS : GRACE_MS;
   workers.setAll(CONTROL.paused, 1);
   const { memories } = workers;
@@ -33,7 +42,8 @@ export async function drainMessages(workers: Workers, message: MessagePlan, wasI
     // A worker that has not seen the pause word yet may still send.
     const isQuiet = memories.every(({ counters }) => counters[COUNTER.isPaused] === 1);
     const answered = message.expected === "none" ? sum(COUNTER.sentMessages) : sum(COUNTER.answeredMessages);
-    if (isQuiet && sum(COUNTER.sentMessages) <= answered + sum(COUNTER.abandonedMessages)) return;
+    const begun = alternates ? sum(COUNTER.dueMessages) - sum(COUNTER.missedMessages) : sum(COUNTER.sentMessages);
+    if (isQuiet && begun <= answered + sum(COUNTER.abandonedMessages)) return;
     const nowMs = performance.now();
     waitedMs += Math.min(nowMs - polledMs, MAX_STEP_MS);
     polledMs = nowMs;

@@ -8,11 +8,14 @@ import { CLIENT_METRICS, COUNTER } from "../metrics.js";
 import type { RunFacts } from "../run-state.js";
 
 /** Returns undefined for a run without messages. */
-export function reportMessages({ settings: { message }, pool: { memories } }: RunFacts): MessageResult | undefined {
+export function reportMessages({
+  settings: { message, protocol },
+  pool: { memories },
+}: RunFacts): MessageResult | undefined {
   if (message === undefined) return undefined;
   const counted = sectionOf(CLIENT_METRICS, readMetrics(CLIENT_METRICS, memories), "messages");
   return {
-    expected: message.expected,
+    expected: protocol?.name === "http" ? "response" : message.expected,
     bytes: message.bytes.length,
     ratePerSec: 1000 / message.intervalMs,
     ...counted,

@@ -28,6 +28,10 @@ export interface MessageCarrier {
   resume(slot: number): number;
   /** Returns whether bytes are waiting to be sent. */
   isBlocked(slot: number): boolean;
+  /** Returns whether the next message has to wait for an answer. */
+  isBusy(slot: number): boolean;
+  /** Whether the messages of a connection wait for each other's answers. */
+  readonly alternates: boolean;
 }
 
 export class MessageSender {
@@ -100,15 +104,16 @@ export class MessageSender {
 
   /**
    * Sends due messages up to `lastRound` while the peer takes them. After the pause, only completes a message already
-   * started.
+   * started, unless messages wait for each other's answers: those that were due before the pause are still sent.
    */
   private flush(slot: number, nowMs: number, lastRound = this.schedule.lastRound(slot)): void {
     const { counters, carrier, rounds } = this;
-    const isOver = counters[COUNTER.isPaused] === 1;
+    const isOver = counters[COUNTER.isPaused] === 1 && !carrier.alternates;
     let bytes = carrier.isBlocked(slot) ? carrier.resume(slot) : 0;
     for (let messages = 0; !carrier.isBlocked(slot); messages++) {
       if (rounds.isPartial(slot)) this.noteSent(slot, nowMs);
       if (isOver || rounds.next[slot]! > lastRound || messages >= MESSAGES_AT_ONCE || bytes >= BYTES_AT_ONCE) return;
+      if (carrier.isBusy(slot)) return;
       const sent = carrier.due(slot);
       // The protocol may have closed the connection.
       if (rounds.next[slot] === NONE) return;

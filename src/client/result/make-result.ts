@@ -20,7 +20,7 @@ export function makeResult(run: RunFacts, state: RunState): ConnectResult {
   const { memories } = run.pool;
   const metrics = readMetrics(CLIENT_METRICS, memories);
   const { settings, targets, histograms } = run;
-  const { failures, losses } = reportFailures(memories);
+  const { failures, losses, statuses } = reportFailures(memories);
   const { established, ready, failed, lost } = metrics;
   const requested = settings.connections;
   const endpoints = listEndpoints(targets);
@@ -64,6 +64,8 @@ export function makeResult(run: RunFacts, state: RunState): ConnectResult {
     samples: state.samples.list(),
     ratePerSec,
     latency,
+    responses:
+      settings.protocol?.name === "http" ? { ...sectionOf(CLIENT_METRICS, metrics, "responses"), statuses } : undefined,
     messages: reportMessages(run),
     greetings: countGreetings(run),
     heartbeats: sectionOf(CLIENT_METRICS, metrics, "heartbeats"),

@@ -3,6 +3,7 @@ import { readMetrics, sectionOf } from "../../engine/metrics.js";
 import { sumCounter } from "../../engine/worker-memory.js";
 import type { ConnectResult, Miss } from "../../results/connect.js";
 import { thresholdMisses, toleratesFailures, withoutTolerated } from "../../results/thresholds.js";
+import { reportFailures } from "../evidence/failures.js";
 import { countHalfOpen } from "../evidence/half-open.js";
 import { messageMisses } from "../messages/report.js";
 import { CLIENT_METRICS, COUNTER } from "../metrics.js";
@@ -19,8 +20,17 @@ export function allMisses(run: RunFacts, state: RunState, measured: Parameters<t
   return [
     ...(isTolerant ? withoutTolerated(found, measured) : found),
     ...messageMisses(run, isTolerant),
+    responseMiss(run),
     ...thresholdMisses(thresholds, measured),
   ];
+}
+
+/** Counts error responses over connections that were ready. */
+function responseMiss({ pool: { memories } }: RunFacts): Miss {
+  const sum = (counter: number) => sumCounter(memories, counter);
+  const errors = reportFailures(memories).statuses.reduce((total, { count }) => total + count, 0);
+  const final = [COUNTER.responses2xx, COUNTER.responses3xx, COUNTER.responses4xx, COUNTER.responses5xx];
+  return { kind: "errors", count: errors, of: final.reduce((total, counter) => total + sum(counter), 0) };
 }
 
 /** Returns all possible misses; those with a count of 0 are not misses. */

@@ -27,7 +27,7 @@ const NO_COMMON = local(
 const NOT_TLS = local(
   "address",
   "the server does not speak TLS: this is a plain-text port",
-  "check the port and the scheme: leave out tls://, or use ws:// instead of wss://",
+  "check the port and the scheme: leave out tls://, or use ws:// or http:// instead of wss:// or https://",
 );
 const CLIENT_CERTIFICATE = local(
   "credentials",

@@ -9,6 +9,7 @@ import { printableData } from "../../util/printable.js";
 import { formatCount, formatDuration, plural } from "../../util/units.js";
 import { describeFactors, describeTimes, kernelMemory, latencyRows, NOT_MEASURABLE } from "../sentences/connect.js";
 import { messageLines, unansweredNote } from "../sentences/messages.js";
+import { responsesText } from "../sentences/protocols.js";
 import { describeEngine, describeThreads, describeTraffic, userMemory } from "../sentences/run.js";
 import { drawLatency } from "./chart/latency.js";
 import { drawSeries } from "./chart/series.js";
@@ -133,6 +134,7 @@ ${facts([
   ["Time", describeTimes(result)],
   ["User memory", userBytes && `${userBytes} per connection`],
   ["Traffic", describeTraffic(traffic)],
+  ["Responses", responsesText(result)],
   ...messageLines(result).map(([label, text]) => [`${label[0]!.toUpperCase()}${label.slice(1)}`, text] as const),
 ])}
 ${kernelTable(evidence)}</section>`;

@@ -9,6 +9,7 @@ const COMPARED = {
   none: "none expected",
   until: "bytes up to the delimiter",
   bytes: "the expected number of bytes",
+  response: "complete responses",
 } as const;
 
 /** Returns pairs of label and text; empty for a run without messages. */
@@ -18,7 +19,10 @@ export function messageLines({ messages, traffic }: ConnectResult): [string, str
   const delay = late > 0 ? ` (longest ${formatDuration(longestDelayMs)})` : "";
   const counts = [`${formatCount(due)} due`, `${formatCount(sent)} sent`, ...answers(messages)];
   return [
-    ["messages", [...counts, `${formatCount(late)} late${delay}`, `${formatCount(missed)} missed`].join(", ")],
+    [
+      messages.expected === "response" ? "requests" : "messages",
+      [...counts, `${formatCount(late)} late${delay}`, `${formatCount(missed)} missed`].join(", "),
+    ],
     ["answers", describeAnswers(messages)],
     [
       "schedule",

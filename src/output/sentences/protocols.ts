@@ -1,14 +1,22 @@
 // Words for what a protocol adds to a run, shared by the terminal and the pages.
 import type { ConnectResult } from "../../results/connect.js";
+import type { ServeResult } from "../../results/serve.js";
 import { formatCount, plural } from "../../util/units.js";
 
 type Protocol = NonNullable<ConnectResult["protocol"]>;
 
 /** How a connection becomes ready. */
-const READY_WORDS: Readonly<Record<Exclude<Protocol, "tcp">, string>> = { ws: "upgraded to WebSocket" };
+const READY_WORDS: Readonly<Record<Exclude<Protocol, "tcp">, string>> = {
+  ws: "upgraded to WebSocket",
+  http: "first request answered",
+};
 
 /** Name of the step between ESTABLISHED and ready. */
-export const HANDSHAKE_WORDS: Readonly<Record<Protocol, string>> = { tcp: "first answer", ws: "upgrade" };
+export const HANDSHAKE_WORDS: Readonly<Record<Protocol, string>> = {
+  tcp: "first answer",
+  ws: "upgrade",
+  http: "first response",
+};
 
 /** Returns how many connections are ready; undefined for plain TCP without an opening, where all are. */
 export function readyText(
@@ -21,8 +29,12 @@ export function readyText(
 }
 
 /** Returns undefined for a run without heartbeats. */
-export function heartbeatLine({ heartbeats }: Pick<ConnectResult, "heartbeats">): string | undefined {
+export function heartbeatLine({
+  heartbeats,
+  protocol,
+}: Pick<ConnectResult, "heartbeats" | "protocol">): string | undefined {
   if (heartbeats === undefined || heartbeats.sent === 0) return undefined;
+  if (protocol === "http") return `${plural(heartbeats.sent, "event")} sent`;
   return `${formatCount(heartbeats.sent)} pings sent, ${formatCount(heartbeats.answered)} answered`;
 }
 
@@ -32,4 +44,16 @@ export function tlsLine({ tls }: Pick<ConnectResult, "tls">): string | undefined
   const share = tls.secured > 0 ? Math.round((tls.resumed / tls.secured) * 100) : 0;
   const resumed = tls.resumed > 0 ? `, ${formatCount(tls.resumed)} of them resumed (${share} %)` : "";
   return `${plural(tls.secured, "handshake")}${resumed}`;
+}
+
+/** Returns the HTTP responses by class of status; undefined without HTTP. */
+export function responsesText({
+  responses,
+}: Pick<ConnectResult, "responses"> | Pick<ServeResult, "responses">): string | undefined {
+  if (!responses) return undefined;
+  const classes = (["1xx", "2xx", "3xx", "4xx", "5xx"] as const).filter((name) => responses[name] > 0);
+  const counts = classes.map((name) => `${formatCount(responses[name])} × ${name}`).join(", ") || "0";
+  const statuses = "statuses" in responses ? responses.statuses : [];
+  if (statuses.length === 0) return counts;
+  return `${counts} (${statuses.map(({ errno, count }) => `${formatCount(count)} × ${errno}`).join(", ")})`;
 }

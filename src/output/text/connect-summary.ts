@@ -10,7 +10,7 @@ import { printableData } from "../../util/printable.js";
 import { formatBytes, formatCount, formatDuration, plural } from "../../util/units.js";
 import { describeFactors, describeTimes, kernelMemory, latencyRows, NOT_MEASURABLE } from "../sentences/connect.js";
 import { isLowerBound, messageLines, unansweredNote } from "../sentences/messages.js";
-import { heartbeatLine, readyText, tlsLine } from "../sentences/protocols.js";
+import { heartbeatLine, readyText, responsesText, tlsLine } from "../sentences/protocols.js";
 import { describeEngine, describeFailures, describeThreads, describeTraffic, userMemory } from "../sentences/run.js";
 import { type Paint, plain } from "../terminal/paint.js";
 import { alignFigures, alignLabels } from "../terminal/table.js";
@@ -46,6 +46,7 @@ export function connectSummary(of: Explained<ConnectResult>, paint: Paint = plai
         ["4-tuples", describePlan(result)],
         ["traffic", describeTraffic(result.traffic)],
         ...messageLines(result),
+        ["responses", responsesText(result)],
         ["engine", describeEngine(result)],
         ["heartbeats", heartbeatLine(result)],
         ["threads", describeThreads(result)],

@@ -8,7 +8,7 @@ import { formatBound } from "../../util/bound.js";
 import { formatEndpoint } from "../../util/endpoint.js";
 import { printable, printableData } from "../../util/printable.js";
 import { formatBytes, formatCount, formatDuration, plural } from "../../util/units.js";
-import { heartbeatLine, readyText, tlsLine } from "../sentences/protocols.js";
+import { heartbeatLine, readyText, responsesText, tlsLine } from "../sentences/protocols.js";
 import { describeEngine, describeFailures, describeOverflows, describeTraffic, userMemory } from "../sentences/run.js";
 import { type Paint, plain } from "../terminal/paint.js";
 import { alignLabels } from "../terminal/table.js";
@@ -84,7 +84,8 @@ export function serveSummary(of: Explained<ServeResult>, printed: number | undef
         ["kernel", describeKernel(result)],
         ["rejected", result.rejected > 0 ? `${formatCount(result.rejected)} above --max-connections` : "0"],
         ["bytes", describeTraffic(result)],
-        ["heartbeats", heartbeatLine(result)],
+        ["responses", responsesText(result)],
+        [result.protocol === "http" ? "events" : "heartbeats", heartbeatLine(result)],
         ["failures", failures.length === 0 ? "0" : describeFailures(failures)],
         ["backlog", describeBacklog(backlog)],
         ["memory", userBytes && `${userBytes} of user memory (RSS) per connection`],

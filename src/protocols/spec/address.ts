@@ -19,7 +19,7 @@ export const SCHEMES = {
 export type Scheme = keyof typeof SCHEMES;
 
 /** Schemes that this version supports. */
-const SPOKEN: readonly Scheme[] = ["tcp", "tls", "ws", "wss"];
+const SPOKEN: readonly Scheme[] = ["tcp", "tls", "ws", "wss", "http", "https"];
 
 export interface Address extends HostPorts {
   readonly scheme: Scheme;

@@ -12,4 +12,11 @@ export const protocolShape = {
   pingIntervalMs: number.optional(),
   maxMessageBytes: number.optional(),
   handshakeTimeoutMs: number.optional(),
+  method: text.optional(),
+  body: option("a text or bytes", (value) => typeof value === "string" || value instanceof Uint8Array).optional(),
+  closeAfterResponse: flag.optional(),
+  responseTimeoutMs: number.optional(),
+  status: number.optional(),
+  eventIntervalMs: number.optional(),
+  delayMs: number.optional(),
 } satisfies Record<keyof ProtocolOptions, ZodType>;

@@ -1,14 +1,13 @@
 // Protocol options for either role, and the spec built from them.
-
-import { AppError } from "../../util/errors.js";
 import { quoted } from "../../util/printable.js";
-import { formatBytes } from "../../util/units.js";
 import type { Address } from "./address.js";
 import { SCHEMES } from "./address.js";
+import { type HttpOptions, httpSpec } from "./http.js";
+import { checkHeaders, checkMaxMessageBytes, checkTime, hostField, invalid, TOKEN } from "./option-checks.js";
 import type { ProtocolName, ProtocolSpec, WebSocketSpec } from "./spec.js";
 
-export interface ProtocolOptions {
-  /** WebSocket clients: additional request fields, such as `"Authorization: Bearer x"`. */
+export interface ProtocolOptions extends HttpOptions {
+  /** WebSocket and HTTP clients: additional request fields, such as `"Authorization: Bearer x"`. */
   readonly headers?: readonly string[] | undefined;
   /** WebSocket: the subprotocol that a client requests or a server agrees to. */
   readonly subprotocol?: string | undefined;
@@ -16,42 +15,56 @@ export interface ProtocolOptions {
   readonly binary?: boolean | undefined;
   /** WebSocket: ping interval of each connection; default never. */
   readonly pingIntervalMs?: number | undefined;
-  /** WebSocket: longer messages end the connection (close code 1009); default 1 MiB. */
+  /**
+   * WebSocket: longer messages end the connection (close code 1009). HTTP servers: longer request bodies are refused
+   * (413). Default 1 MiB.
+   */
   readonly maxMessageBytes?: number | undefined;
   /** Timeout from ESTABLISHED to ready in the protocol; default 10,000. */
   readonly handshakeTimeoutMs?: number | undefined;
 }
 
+/** Options of clients alone, and of servers alone. */
+export type ClientOnly = "headers" | "method" | "closeAfterResponse" | "responseTimeoutMs";
+export type ServerOnly = "status" | "eventIntervalMs" | "delayMs";
+
 /** Options that only some protocols have, with their command-line names and these protocols. */
 const OPTIONS: Readonly<
   Record<Exclude<keyof ProtocolOptions, "handshakeTimeoutMs">, { flag: string; of: readonly ProtocolName[] }>
 > = {
-  headers: { flag: "--header", of: ["ws"] },
+  headers: { flag: "--header", of: ["ws", "http"] },
   subprotocol: { flag: "--subprotocol", of: ["ws"] },
   binary: { flag: "--binary", of: ["ws"] },
   pingIntervalMs: { flag: "--ping-interval", of: ["ws"] },
-  maxMessageBytes: { flag: "--max-message-size", of: ["ws"] },
+  maxMessageBytes: { flag: "--max-message-size", of: ["ws", "http"] },
+  method: { flag: "--method", of: ["http"] },
+  body: { flag: "--body", of: ["http"] },
+  closeAfterResponse: { flag: "--close-after-response", of: ["http"] },
+  responseTimeoutMs: { flag: "--response-timeout", of: ["http"] },
+  status: { flag: "--status", of: ["http"] },
+  eventIntervalMs: { flag: "--event-interval", of: ["http"] },
+  delayMs: { flag: "--delay", of: ["http"] },
 };
 
 /** Names of the protocols in messages. */
-const WORDS: Readonly<Record<ProtocolName, string>> = { tcp: "plain TCP", ws: "WebSocket" };
+const WORDS: Readonly<Record<ProtocolName, string>> = { tcp: "plain TCP", ws: "WebSocket", http: "HTTP" };
 
 const MAX_MESSAGE_BYTES = 1024 * 1024;
-/** Lengths are stored in 32 bits. */
-const LARGEST_MESSAGE = 2 ** 31 - 1;
 export const HANDSHAKE_TIMEOUT_MS = 10_000;
-/** A token (RFC 9110, section 5.6.2). */
-const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 
 /**
  * Builds a protocol's spec from its options.
  *
  * @param address determines the protocol
- * @param hasOpening whether plain TCP connections wait for an answer before they are ready
+ * @param side `hasOpening`: whether plain TCP connections wait for an answer before they are ready; `mode`: a server's
  * @returns undefined for plain TCP
  * @throws {AppError} E_OPTION when an option is invalid or belongs to another protocol
  */
-export function protocolSpec(address: Address, options: ProtocolOptions, hasOpening = false): ProtocolSpec | undefined {
+export function protocolSpec(
+  address: Address,
+  options: ProtocolOptions,
+  { hasOpening = false, mode }: { hasOpening?: boolean; mode?: string } = {},
+): ProtocolSpec | undefined {
   const { protocol, isSecure } = SCHEMES[address.scheme];
   checkTime("handshake timeout", options.handshakeTimeoutMs);
   if (options.handshakeTimeoutMs !== undefined && protocol === "tcp" && !isSecure && !hasOpening) {
@@ -61,7 +74,9 @@ export function protocolSpec(address: Address, options: ProtocolOptions, hasOpen
     );
   }
   checkOwners(protocol, options);
-  return protocol === "ws" ? webSocketSpec(address, options) : undefined;
+  if (protocol === "ws") return webSocketSpec(address, options);
+  if (protocol === "http") return httpSpec(address, { ...options, mode }, options.maxMessageBytes ?? MAX_MESSAGE_BYTES);
+  return undefined;
 }
 
 /** @throws {AppError} E_OPTION for an option that belongs to another protocol */
@@ -77,14 +92,12 @@ function checkOwners(protocol: string, options: ProtocolOptions): void {
 
 function webSocketSpec(address: Address, options: ProtocolOptions): WebSocketSpec {
   const { headers = [], subprotocol, maxMessageBytes = MAX_MESSAGE_BYTES } = options;
-  for (const header of headers) checkHeader(header);
+  checkHeaders(headers);
   if (subprotocol !== undefined && !TOKEN.test(subprotocol)) {
     throw invalid(`invalid subprotocol: ${quoted(subprotocol)}`, "give a name such as mqtt");
   }
   checkTime("ping interval", options.pingIntervalMs);
-  if (!Number.isInteger(maxMessageBytes) || maxMessageBytes < 1 || maxMessageBytes > LARGEST_MESSAGE) {
-    throw invalid(`invalid maximum message size: ${maxMessageBytes}`, `give 1 byte to ${formatBytes(LARGEST_MESSAGE)}`);
-  }
+  checkMaxMessageBytes(maxMessageBytes);
   return {
     name: "ws",
     host: hostField(address),
@@ -95,29 +108,4 @@ function webSocketSpec(address: Address, options: ProtocolOptions): WebSocketSpe
     pingIntervalMs: options.pingIntervalMs ?? 0,
     maxMessageBytes,
   };
-}
-
-/**
- * Returns the Host field. Uses the first of several ports and omits the scheme's default port (RFC 9110, section 7.2).
- * An address's zone only has a meaning on this host, so it is omitted too.
- */
-function hostField({ host, ports, scheme }: Address): string {
-  const bare = host.replace(/%.*$/, "");
-  const name = bare.includes(":") ? `[${bare}]` : bare;
-  return ports.first === SCHEMES[scheme].port ? name : `${name}:${ports.first}`;
-}
-
-function checkHeader(header: string): void {
-  const [, name] = /^([^:]+):[ \t]*[^\r\n\0]*$/.exec(header) ?? [];
-  if (name !== undefined && TOKEN.test(name)) return;
-  throw invalid(`invalid header: ${quoted(header)}`, "write it as 'Name: value'");
-}
-
-function checkTime(name: string, value: number | undefined): void {
-  if (value === undefined || (value > 0 && value < 2 ** 31)) return;
-  throw invalid(`invalid ${name}: ${value} ms`, "give a duration above 0, such as 30s");
-}
-
-function invalid(message: string, fix: string): AppError {
-  return new AppError("E_OPTION", message, { fix });
 }

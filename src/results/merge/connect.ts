@@ -9,7 +9,7 @@ import type { MessageResult } from "../messages.js";
 import { mergeAccepting, mergeEvidence, mergeLocalPath, mergeLossPattern, mergeShortage } from "./evidence.js";
 import { mergeThresholds, mergeVerdicts } from "./misses.js";
 import { mergeSamples, mergeTimes } from "./timeline.js";
-import { add, addTls, agreed, both, either, joined, merged, oneOf, union, weighted } from "./values.js";
+import { add, addResponses, addTls, agreed, both, either, joined, merged, oneOf, union, weighted } from "./values.js";
 
 /** Maximum number of destinations listed individually. */
 const MOST_DESTINATIONS = 100;
@@ -41,6 +41,11 @@ export function mergeConnect(a: ConnectResult, b: ConnectResult): ConnectResult 
     })),
     tls: either(a.tls, b.tls, addTls),
     messages: either(a.messages, b.messages, mergeMessages),
+    responses: either(a.responses, b.responses, (x, y) => ({
+      ...addResponses(x, y),
+      statuses: mergeFailures(x.statuses, y.statuses),
+      retryAfterMs: Math.max(x.retryAfterMs, y.retryAfterMs),
+    })),
   };
   const thresholds = mergeThresholds(a.thresholds, b.thresholds);
   return {
@@ -186,7 +191,7 @@ function mergeNames(a: readonly ResolvedName[], b: readonly ResolvedName[]): Res
 
 /** Requested values are the larger of the two; `expected` is the less strict of the two. */
 function mergeMessages(a: MessageResult, b: MessageResult): MessageResult {
-  const strictness = ["none", "any", "bytes", "until", "echo"] as const;
+  const strictness = ["none", "any", "response", "bytes", "until", "echo"] as const;
   const sum = (
     field: "due" | "sent" | "answered" | "unanswered" | "inFlight" | "late" | "missed" | "blocked" | "unaskedBytes",
   ) => a[field] + b[field];

@@ -7,7 +7,7 @@ import { add, either } from "./values.js";
 /** Figures of the whole run needed for the verdict. */
 type Whole = Pick<
   ConnectResult,
-  "requested" | "established" | "failed" | "lost" | "ratePerSec" | "latency" | "kernel" | "messages"
+  "requested" | "established" | "failed" | "lost" | "ratePerSec" | "latency" | "kernel" | "messages" | "responses"
 >;
 type Judged = Pick<ConnectResult, "misses" | "outcome" | "isTargetMet">;
 
@@ -45,10 +45,13 @@ function isThreshold(kind: MissKind): boolean {
 }
 
 /** Returns the total that a miss is part of, for the whole run: a part that missed none does not contain it. */
-function allOf(kind: MissKind, count: number, { requested, established, kernel, messages }: Whole): number {
+function allOf(kind: MissKind, count: number, { requested, established, kernel, messages, responses }: Whole): number {
   if (kind === "established") return Math.max(requested, count);
   if (kind === "half-open") return kernel?.outgoing ?? count;
   if (kind === "unsent") return messages?.due ?? count;
   if (kind === "unanswered") return messages?.sent ?? count;
+  if (kind === "errors" && responses) {
+    return responses["2xx"] + responses["3xx"] + responses["4xx"] + responses["5xx"];
+  }
   return established;
 }

@@ -2,7 +2,7 @@
 import type { ServeResult } from "../serve.js";
 import { lowest, mergeFailures } from "./connect.js";
 import { mergeEvidence } from "./evidence.js";
-import { add, addTls, agreed, both, either, oneOf, weighted } from "./values.js";
+import { add, addResponses, addTls, agreed, both, either, oneOf, weighted } from "./values.js";
 
 export function mergeServe(a: ServeResult, b: ServeResult): ServeResult {
   const startMs = Math.min(Date.parse(a.startedAt), Date.parse(b.startedAt));
@@ -31,6 +31,7 @@ export function mergeServe(a: ServeResult, b: ServeResult): ServeResult {
       answered: x.answered + y.answered,
     })),
     tls: either(a.tls, b.tls, addTls),
+    responses: either(a.responses, b.responses, addResponses),
     tableFull: a.tableFull + b.tableFull,
     backlog: {
       length: Math.min(a.backlog.length, b.backlog.length),

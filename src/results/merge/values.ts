@@ -72,6 +72,25 @@ export function weighted(a: number, aWeight: number, b: number, bWeight: number)
   return weight === 0 ? 0 : (a * aWeight + b * bWeight) / weight;
 }
 
+interface Responses {
+  readonly "1xx": number;
+  readonly "2xx": number;
+  readonly "3xx": number;
+  readonly "4xx": number;
+  readonly "5xx": number;
+}
+
+/** The counts of both; nothing else. */
+export function addResponses(a: Responses, b: Responses): Responses {
+  return {
+    "1xx": a["1xx"] + b["1xx"],
+    "2xx": a["2xx"] + b["2xx"],
+    "3xx": a["3xx"] + b["3xx"],
+    "4xx": a["4xx"] + b["4xx"],
+    "5xx": a["5xx"] + b["5xx"],
+  };
+}
+
 type Tls = { readonly secured: number; readonly resumed: number };
 
 export function addTls(a: Tls, b: Tls): Tls {

@@ -1,0 +1,64 @@
+// Options of HTTP on the command line: `fourtuple connect --help http`.
+import { readFileSync } from "node:fs";
+import { Option } from "commander";
+import { AppError } from "../../util/errors.js";
+import { notReadable } from "../files/file-error.js";
+import { durationFor, sizeFor } from "../parse.js";
+import type { Topic } from "./topic.js";
+
+const body = (words: string) => new Option("--body <text|@file>", words).argParser(readBody);
+const duration = (flag: string, words: string) => new Option(`${flag} <duration>`, words).argParser(durationFor(flag));
+
+/** @param header `--header` of a client @param handshakeTimeout `--handshake-timeout` */
+export function httpTopic(header: () => Option, handshakeTimeout: () => Option): Topic {
+  return {
+    options: (role) => [
+      ...(role === "connect"
+        ? [
+            new Option("--method <name>", "request method (default: GET, with a body POST)"),
+            header(),
+            body("request body, or the file to read it from"),
+            new Option("--close-after-response", "close each connection after its first response"),
+            duration("--response-timeout", "count a connection as lost if a response takes longer (default: no limit)"),
+          ]
+        : [
+            body("response body, or the file to read it from (default: the greeting)"),
+            new Option("--status <code>", "status of each response (default: 200)").argParser(Number),
+            duration("--event-interval", "answer with server-sent events: the body this often"),
+            duration("--delay", "hold each response back for this long (long poll)"),
+            new Option("--max-message-size <size>", "longest request body to accept (default: 1 MiB)").argParser(
+              sizeFor("--max-message-size"),
+            ),
+          ]),
+      handshakeTimeout(),
+    ],
+    examples: {
+      connect: `
+Examples:
+  fourtuple connect http://:8080/ -c 10k                          one request each, then hold the connections
+  fourtuple connect https://host/api -c 100 -r 50 -T 30s          50 requests/s on each of 100 connections
+  fourtuple connect http://host/api -c 10 -r 1 --body @order.json -H 'Content-Type: application/json'
+  fourtuple connect http://host/ -c 10k --close-after-response    a new connection for every request`,
+      serve: `
+Examples:
+  fourtuple serve http://:8080 --body 'hello'          answer every request with hello
+  fourtuple serve http://:8080 --mode echo             answer with the request's body
+  fourtuple serve http://:8080/events --event-interval 5s
+  fourtuple serve https://0.0.0.0:8443 --delay 30s     self-signed; answer after 30 s`,
+    },
+  };
+}
+
+/** Returns the text, or the contents of the file behind an `@`. */
+function readBody(text: string): string | Uint8Array {
+  if (!text.startsWith("@")) return text;
+  const file = text.slice(1);
+  try {
+    return readFileSync(file);
+  } catch (cause) {
+    throw new AppError("E_OPTION", notReadable(file, cause).message, {
+      fix: "give the text itself, or a file that you may read",
+      cause,
+    });
+  }
+}

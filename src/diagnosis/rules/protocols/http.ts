@@ -1,0 +1,180 @@
+// Explains what an HTTP server answered, or did not, on an established connection: whose limit it is, and the fix.
+import type { ConnectResult } from "../../../results/connect.js";
+import type { Finding } from "../../../results/diagnosis.js";
+import type { FailureReport } from "../../../results/fields.js";
+import { formatCount, formatDuration, plural } from "../../../util/units.js";
+
+type Known = Pick<Finding, "limit" | "whose" | "meaning" | "fix">;
+
+const peer = (limit: string, meaning: string, fix: string): Known => ({ limit, whose: "peer", meaning, fix });
+const local = (limit: string, meaning: string, fix: string): Known => ({ limit, whose: "local", meaning, fix });
+
+const TO_HTTPS = local("address", "the server redirects to https://", "give the address with https://");
+
+/** Explanations by failure name, in any phase. */
+const KNOWN: Readonly<Record<string, Known>> = {
+  "HTTP 301": TO_HTTPS,
+  "HTTP 302": TO_HTTPS,
+  "HTTP 303": TO_HTTPS,
+  "HTTP 307": TO_HTTPS,
+  "HTTP 308": TO_HTTPS,
+  "HTTP 101": peer("refused", "the server switches to another protocol", "leave out -H 'Upgrade: …', or use ws://"),
+  "HTTP 400": peer(
+    "refused",
+    "the server rejects the request as malformed",
+    "check the headers (-H) and the body, and the server's log",
+  ),
+  "HTTP 401": local("credentials", "the server requires credentials", "add them: -H 'Authorization: Bearer …'"),
+  "HTTP 403": peer(
+    "credentials",
+    "the server denies access: because of the credentials or the client's address",
+    "send what it expects (-H 'Authorization: …'), or allow this host's addresses on the server",
+  ),
+  "HTTP 404": local(
+    "address",
+    "the server has nothing at this path",
+    "check the path in the address, and -H 'Host: …'",
+  ),
+  "HTTP 405": local("address", "the server does not allow this method at this path", "give another: --method"),
+  "HTTP 408": peer(
+    "peer-timeout",
+    "the server gave up waiting for a request",
+    "raise its timeout (nginx: client_header_timeout; haproxy: timeout http-request, timeout http-keep-alive), or send requests more often (-r)",
+  ),
+  "HTTP 413": peer(
+    "message-size",
+    "the body is longer than the server accepts",
+    "send a shorter one, or raise the server's limit (nginx: client_max_body_size)",
+  ),
+  "HTTP 421": peer(
+    "address",
+    "the server does not serve this host name over this connection",
+    "check -H 'Host: …' and --servername",
+  ),
+  "HTTP 429": peer(
+    "peer-rate",
+    "the server limits the request rate, and this run exceeded it",
+    "send less (-r), connect more slowly (--connect-rate) or from more addresses (--source-ip), or raise the limit on the server (nginx: limit_req)",
+  ),
+  "HTTP 431": peer("message-size", "the request's headers are longer than the server accepts", "send fewer (-H)"),
+  "HTTP 500": peer("peer-fault", "the server had an internal error", "check its log"),
+  "HTTP 502": peer(
+    "backend",
+    "a proxy answered, but could not reach the server behind it",
+    "check that the server is running, and the proxy's log; the proxy itself may be out of source ports: run fourtuple ports on it",
+  ),
+  "HTTP 503": peer(
+    "peer-maximum",
+    "the server accepts no more for now: it is at its maximum, or a proxy has no backend left",
+    "raise the limit on the server (nginx: limit_conn, limit_req; haproxy: maxconn), send less (-r), or add servers",
+  ),
+  "HTTP 504": peer(
+    "backend",
+    "a proxy answered, but the server behind it did not respond in time",
+    "find out what that server is waiting for, or send less (-r)",
+  ),
+  TLS_RECORD: local("address", "the server speaks TLS on this port", "give the address with https://"),
+  NOT_HTTP: local("address", "the peer's answer is not HTTP/1.1", "check the port and the scheme"),
+  BAD_RESPONSE: peer(
+    "refused",
+    "the server sent an invalid response: its fields, its length or its chunks",
+    "compare with curl -v; check whether a proxy answers in the server's place",
+  ),
+  HEAD_TOO_LONG: peer("refused", "the server's response header is too long", "check the port and the path"),
+  CUT_SHORT: peer(
+    "peer-closing",
+    "the server closed connections in the middle of a response",
+    "check its log: it crashed or was restarted, or a timeout passed (nginx: send_timeout, proxy_read_timeout)",
+  ),
+  NO_RESPONSE: peer(
+    "peer-silent",
+    "the server did not answer a request in time",
+    "check whether it is overloaded, send less (-r), or wait longer (--response-timeout)",
+  ),
+};
+
+/** Explanations of a first request without a response. */
+const UNANSWERED: Readonly<Record<string, Known>> = {
+  ETIMEDOUT: peer(
+    "peer-silent",
+    "the server accepts connections but does not answer the first request in time",
+    "check the port and the scheme; check whether it is overloaded; responses that are held back need a longer --handshake-timeout",
+  ),
+  FIN: peer(
+    "refused",
+    "the server accepts connections and closes them without a response",
+    "check the port and the scheme: it may speak TLS (https://) or another protocol; otherwise it is at its maximum",
+  ),
+};
+
+/** A server whose accept queue is full may answer with resets, which is a different limit. */
+const ABORTS = "net.ipv4.tcp_abort_on_overflow";
+const KEPT = "nginx: keepalive_requests; Apache: MaxKeepAliveRequests; Node: server.maxRequestsPerSocket";
+
+/** @returns undefined unless the run speaks HTTP and the failure is its server's */
+export function explainHttp(result: ConnectResult, failure: FailureReport): Finding | undefined {
+  if (result.protocol !== "http") return undefined;
+  const known = findKnown(result, failure);
+  const { phase, errno, count } = failure;
+  return known && { ...known, evidence: [`${formatCount(count)} × ${errno} (${phase})`, ...facts(result, errno)] };
+}
+
+function findKnown(result: ConnectResult, { phase, errno, count }: FailureReport): Known | undefined {
+  if (errno === "HTTP 400" && phase === "request" && !result.tls) return maybeTls();
+  if (errno === "CONNECTION_CLOSE") return closed(result, count);
+  if (Object.hasOwn(KNOWN, errno)) return KNOWN[errno];
+  if (errno.startsWith("HTTP ")) return other(errno);
+  if (phase !== "request") return undefined;
+  if (errno === "ECONNRESET" && result.evidence.settings[ABORTS] !== 1) return UNANSWERED.FIN;
+  return Object.hasOwn(UNANSWERED, errno) ? UNANSWERED[errno] : undefined;
+}
+
+function maybeTls(): Known {
+  return peer(
+    "refused",
+    "the server rejects the request as malformed; nginx does so if the port is for TLS",
+    "give the address with https:// if the port is for TLS; otherwise check the headers (-H) and the server's log",
+  );
+}
+
+/** The server announced the end of the connection, with the last response that it was to send over it. */
+function closed({ ready = 0, responses, lost }: ConnectResult, count: number): Known {
+  const final = responses ? responses["2xx"] + responses["3xx"] + responses["4xx"] + responses["5xx"] : 0;
+  const each = final / count;
+  if (lost === ready && count === ready && each === 1) {
+    return peer(
+      "keep-alive",
+      "the server closes each connection after one response: it does not keep connections alive",
+      "let it (nginx: keepalive_timeout, keepalive_requests; haproxy: option http-keep-alive), or measure connections that come and go: --close-after-response",
+    );
+  }
+  const isExact = lost === ready && count === ready && Number.isInteger(each);
+  return peer(
+    "keep-alive",
+    `the server closes connections after ${isExact ? `${formatCount(each)} requests` : "some requests (Connection: close)"}`,
+    `raise its maximum of requests per connection (${KEPT}); a reload or shutdown of the server has the same effect`,
+  );
+}
+
+function other(errno: string): Known {
+  const status = errno.slice("HTTP ".length);
+  return {
+    limit: "refused",
+    whose: status.startsWith("4") ? "local" : "peer",
+    meaning: `the server answers with status ${status}`,
+    fix: "check the server's log",
+  };
+}
+
+function facts({ responses }: ConnectResult, errno: string): string[] {
+  const waitMs = responses?.retryAfterMs ?? 0;
+  if (waitMs === 0 || (errno !== "HTTP 429" && errno !== "HTTP 503")) return [];
+  return [`the server asks to wait ${formatDuration(waitMs)} (Retry-After)`];
+}
+
+/** Notes responses that were no pages: redirects are not followed. */
+export function redirectNotes({ responses }: ConnectResult): string[] {
+  const redirects = responses?.["3xx"] ?? 0;
+  if (redirects === 0) return [];
+  return [`${plural(redirects, "response")} redirected to another address (3xx), which was not followed`];
+}

@@ -1,0 +1,182 @@
+// An HTTP/1.1 client. It sends a request as soon as a connection is open, whose response makes the connection ready, and one for each
+// message that is due. Requests are not pipelined.
+//
+// Most responses of a server have the same head, so a head is compared with the last one before it is parsed.
+import { CODES, FAULT } from "../codes.js";
+import { grown } from "../columns.js";
+import { AS_ASKED, type ClientConnections, type ClientProtocol } from "../contract.js";
+import type { HttpSpec } from "../spec/spec.js";
+import { makeRequest, parseResponse, type ResponseHead } from "./response.js";
+import { HttpSide, OVER, STATE } from "./side.js";
+
+const REQUEST = 0;
+/** The head of the first response has arrived. */
+const READY = 1;
+/** A response is outstanding, or incomplete. */
+const AWAITED = 2;
+/** The outstanding response answers a message. */
+const DUE = 4;
+/** The server closes the connection after the response. */
+const LAST = 8;
+/** A response may stall for this many heartbeats. */
+const BEATS = 4;
+const BEGINNING = Buffer.from("HTTP/1.");
+/** First byte of a TLS record: alert, handshake. */
+const [ALERT, HANDSHAKE] = [21, 22];
+
+export class HttpClient extends HttpSide implements ClientProtocol {
+  readonly slotBytes = 12;
+  readonly constants: readonly Uint8Array[];
+  readonly heartbeatMs: number;
+  readonly isAnswered = true;
+  private readonly client: ClientConnections;
+  private readonly spec: HttpSpec;
+  private readonly isOfHead: boolean;
+  /** Heartbeats since the request, or since the last bytes of the response. */
+  private waits: Uint8Array<ArrayBuffer>;
+  /** The last response head, and what it says. */
+  private lastHead = Buffer.alloc(0);
+  private last: ResponseHead | undefined;
+
+  /** @param slots minimum number of slots that will be used */
+  constructor(connections: ClientConnections, spec: HttpSpec, slots: number) {
+    super(connections, slots);
+    this.client = connections;
+    this.spec = spec;
+    this.isOfHead = spec.method === "HEAD";
+    this.heartbeatMs = spec.responseTimeoutMs / BEATS;
+    this.waits = new Uint8Array(slots);
+    this.constants = [makeRequest(spec)];
+  }
+
+  override opened(slot: number): void {
+    super.opened(slot);
+    this.flags[slot] = AWAITED;
+    this.waits[slot] = 0;
+    this.connections.sendConstant(slot, REQUEST);
+  }
+
+  due(slot: number): void {
+    this.flags[slot]! |= AWAITED | DUE;
+    this.waits[slot] = 0;
+    this.connections.sendConstant(slot, REQUEST);
+  }
+
+  isBusy(slot: number): boolean {
+    return (this.flags[slot]! & AWAITED) !== 0;
+  }
+
+  override received(slot: number, bytes: Uint8Array, start: number, end: number): void {
+    this.waits[slot] = 0;
+    super.received(slot, bytes, start, end);
+  }
+
+  override beat(slot: number): void {
+    if ((this.flags[slot]! & AWAITED) === 0) return;
+    this.waits[slot]! += 1;
+    // The first heartbeat may follow the request at once.
+    if (this.waits[slot]! > BEATS) this.refuse(slot, FAULT.NO_RESPONSE);
+  }
+
+  peerClosed(slot: number): number {
+    if (this.states[slot] === STATE.untilClose) {
+      if (this.flags[slot]! & DUE) this.client.answered(slot, 1);
+      return this.spec.closesAnswered ? AS_ASKED : FAULT.CONNECTION_CLOSE;
+    }
+    const hasBegun = this.states[slot] !== STATE.head || this.leftovers.lengthOf(slot) > 0;
+    return hasBegun ? FAULT.CUT_SHORT : 0;
+  }
+
+  protected override grow(slot: number): void {
+    super.grow(slot);
+    this.waits = grown(this.waits, slot);
+  }
+
+  protected override readHead(slot: number, bytes: Uint8Array, start: number, end: number): number {
+    const { lastHead } = this;
+    const kept = this.leftovers.lengthOf(slot);
+    const { length } = lastHead;
+    if (kept === 0 && length > 0 && end - start >= length && lastHead.compare(bytes, start, start + length) === 0) {
+      this.respond(slot, this.last!);
+      return start + length;
+    }
+    const fault = findFault(bytes, start, Math.min(end, start + BEGINNING.length - kept), kept);
+    if (fault === undefined) return super.readHead(slot, bytes, start, end);
+    this.refuse(slot, fault);
+    return end;
+  }
+
+  protected head(slot: number, bytes: Uint8Array, start: number, end: number): void {
+    const head = Buffer.from(bytes.subarray(start, end));
+    const parsed = parseResponse(head.toString("latin1"), this.isOfHead);
+    if (typeof parsed === "number") {
+      this.refuse(slot, parsed);
+      return;
+    }
+    this.lastHead = head;
+    this.last = parsed;
+    this.respond(slot, parsed);
+  }
+
+  protected headTooLong(slot: number): void {
+    this.refuse(slot, FAULT.HEAD_TOO_LONG);
+  }
+
+  protected badBody(slot: number): void {
+    this.refuse(slot, FAULT.BAD_RESPONSE);
+  }
+
+  protected body(slot: number, bytes: Uint8Array, start: number, end: number, isContent: boolean): void {
+    if (isContent) this.client.shown(slot, bytes, start, end);
+  }
+
+  protected ended(slot: number): void {
+    const flags = this.flags[slot]!;
+    this.flags[slot] = flags & ~(AWAITED | DUE);
+    if (flags & DUE) this.client.answered(slot, 1);
+    if (this.spec.closesAnswered) {
+      this.flags[slot]! |= OVER;
+      this.connections.close(slot);
+    } else if (flags & LAST) this.refuse(slot, FAULT.CONNECTION_CLOSE);
+  }
+
+  /** Handles the head of a response. */
+  private respond(slot: number, head: ResponseHead): void {
+    const { status } = head;
+    const flags = this.flags[slot]!;
+    const isFirst = (flags & READY) === 0;
+    // The server gives up, as with 408 or 413: no request is outstanding, or not all of it has been sent.
+    if ((flags & AWAITED) === 0 || (flags & DUE && this.client.isSending(slot))) {
+      this.refuse(slot, CODES.http + status);
+      return;
+    }
+    this.connections.responded(slot, status, head.retryAfterSec);
+    if (status < 200 && status !== 101) return;
+    if (status === 101 || (isFirst && (status >= 400 || (head.leadsToHttps && !this.spec.isSecure)))) {
+      this.refuse(slot, CODES.http + status);
+      return;
+    }
+    if (head.closes) this.flags[slot] = flags | LAST;
+    if (isFirst) {
+      this.flags[slot]! |= READY;
+      this.connections.ready(slot);
+    }
+    this.follow(slot, head.body, head.length);
+  }
+
+  private refuse(slot: number, code: number): void {
+    this.flags[slot]! |= OVER;
+    this.connections.refused(slot, code);
+  }
+}
+
+/** Checks bytes `start` to `end`, which are the first ones of a response from index `from` on. @returns the fault, if any */
+function findFault(bytes: Uint8Array, start: number, end: number, from: number): number | undefined {
+  for (let at = start; at < end; at++) {
+    const byte = bytes[at]!;
+    if (byte === BEGINNING[from + at - start]) continue;
+    const isRecord = from + at - start === 0 && (byte === ALERT || byte === HANDSHAKE);
+    return isRecord ? FAULT.TLS_RECORD : FAULT.NOT_HTTP;
+  }
+  return undefined;
+}

@@ -1,0 +1,63 @@
+// The responses of an HTTP/1.1 server, as constants of its protocol.
+import { isUtf8 } from "node:buffer";
+import type { HttpSpec } from "../spec/spec.js";
+import { makeHead } from "./request.js";
+
+/**
+ * Places among the constants. A response has four: complete, its head alone (for HEAD requests), and each of them for a connection
+ * that is closed after it.
+ */
+export const PLACE = {
+  response: 0,
+  notFound: 4,
+  continue: 8,
+  /** An event stream: its head with the first event, its head alone, a further event, its end. */
+  stream: 9,
+  streamHead: 10,
+  event: 11,
+  lastChunk: 12,
+  /** The same for HTTP/1.0, which has no chunks. */
+  bareStream: 13,
+  bareStreamHead: 14,
+  bareEvent: 15,
+} as const;
+
+/** Added to the place of a response. */
+export const [HEAD_ALONE, AND_CLOSE] = [1, 2] as const;
+
+/** @param text the body if the spec has none */
+export function makeResponses({ status, body }: HttpSpec, text: string): Uint8Array[] {
+  const content = body === undefined ? Buffer.from(text) : Buffer.from(body, "base64");
+  const event = Buffer.from(`${content.toString().replace(/^/gm, "data: ").trimEnd()}\n\n`);
+  const chunk = Buffer.concat([Buffer.from(`${event.length.toString(16)}\r\n`), event, Buffer.from("\r\n")]);
+  const streamFields = ["Content-Type: text/event-stream", "Cache-Control: no-cache"];
+  const streamHead = Buffer.from(makeHead(200, ...streamFields, "Transfer-Encoding: chunked"));
+  const bareHead = Buffer.from(makeHead(200, ...streamFields, "Connection: close"));
+  return [
+    ...fourOf(status, content),
+    ...fourOf(404, Buffer.from("not found\n")),
+    Buffer.from(makeHead(100)),
+    Buffer.concat([streamHead, chunk]),
+    streamHead,
+    chunk,
+    Buffer.from("0\r\n\r\n"),
+    Buffer.concat([bareHead, event]),
+    bareHead,
+    event,
+  ];
+}
+
+function fourOf(status: number, content: Buffer): Uint8Array[] {
+  // These have no body, whatever the fields say.
+  const isBodiless = status === 204 || status === 304;
+  const fields = isBodiless
+    ? []
+    : [
+        `Content-Type: ${isUtf8(content) ? "text/plain; charset=utf-8" : "application/octet-stream"}`,
+        `Content-Length: ${content.length}`,
+      ];
+  return ["keep-alive", "close"].flatMap((option) => {
+    const head = Buffer.from(makeHead(status, ...fields, `Connection: ${option}`));
+    return [isBodiless ? head : Buffer.concat([head, content]), head];
+  });
+}

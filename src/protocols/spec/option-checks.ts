@@ -1,0 +1,46 @@
+// Checks that the options of several protocols share, and the Host field that they make of an address.
+import { AppError } from "../../util/errors.js";
+import { quoted } from "../../util/printable.js";
+import { formatBytes } from "../../util/units.js";
+import { type Address, SCHEMES } from "./address.js";
+
+/** Lengths are stored in 32 bits. */
+const LARGEST_MESSAGE = 2 ** 31 - 1;
+/** A token (RFC 9110, section 5.6.2). */
+export const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+
+/**
+ * Returns the Host field. Uses the first of several ports and omits the scheme's default port (RFC 9110, section 7.2).
+ * An address's zone only has a meaning on this host, so it is omitted too.
+ */
+export function hostField({ host, ports, scheme }: Address): string {
+  const bare = host.replace(/%.*$/, "");
+  const name = bare.includes(":") ? `[${bare}]` : bare;
+  return ports.first === SCHEMES[scheme].port ? name : `${name}:${ports.first}`;
+}
+
+/** @throws {AppError} E_OPTION unless every header is `Name: value` */
+export function checkHeaders(headers: readonly string[]): void {
+  for (const header of headers) {
+    const [, name] = /^([^:]+):[ \t]*[^\r\n\0]*$/.exec(header) ?? [];
+    if (name === undefined || !TOKEN.test(name)) {
+      throw invalid(`invalid header: ${quoted(header)}`, "write it as 'Name: value'");
+    }
+  }
+}
+
+/** @throws {AppError} E_OPTION unless it is above 0 */
+export function checkTime(name: string, value: number | undefined): void {
+  if (value === undefined || (value > 0 && value < 2 ** 31)) return;
+  throw invalid(`invalid ${name}: ${value} ms`, "give a duration above 0, such as 30s");
+}
+
+/** @throws {AppError} E_OPTION */
+export function checkMaxMessageBytes(value: number): void {
+  if (Number.isInteger(value) && value >= 1 && value <= LARGEST_MESSAGE) return;
+  throw invalid(`invalid maximum message size: ${value}`, `give 1 byte to ${formatBytes(LARGEST_MESSAGE)}`);
+}
+
+export function invalid(message: string, fix: string): AppError {
+  return new AppError("E_OPTION", message, { fix });
+}
