@@ -16,10 +16,8 @@ import type { ConnectCommandOptions } from "./run.js";
 
 const EXAMPLES = `
 Examples:
-  fourtuple connect :7777                                  open one connection; print what it reads
   fourtuple connect :7777 -c 100k -T 30s                   open 100,000 and hold them for 30 s
-  fourtuple connect :7777-7786 -c 20k -m ping -r 0.1       use ten ports; send ping every 10 s
-  fourtuple connect host:7777 -c 1k --source-ip 10.0.0.2-10.0.0.9 --connect-rate 500`;
+  fourtuple connect :7777-7786 -c 20k -m ping -r 0.1       use ten ports; send ping every 10 s`;
 
 export const addConnect: AddCommand = (program, finish) => {
   const command = program
@@ -42,7 +40,7 @@ export const addConnect: AddCommand = (program, finish) => {
     )
     .option(
       "-T, --duration <duration>",
-      "hold for 30s, 1m30s or forever (default: 10s; a single one: until closed)",
+      "hold for 30s, 1m30s or forever (default: 10s; single: until closed)",
       holdFor("--duration"),
     )
     .addOption(
@@ -72,11 +70,7 @@ export const addConnect: AddCommand = (program, finish) => {
     .addOption(
       new Option("--proxy-protocol <version>", "send a PROXY protocol header first: v1 or v2").choices(["v1", "v2"]),
     )
-    .option(
-      "--max-p99 <duration>",
-      "fail if p99 of round trips (without messages: connects) is above",
-      durationFor("--max-p99"),
-    )
+    .option("--max-p99 <duration>", "fail if p99 of round trips (or of connecting) is higher", durationFor("--max-p99"))
     .option("--min-rate <rate>", "fail if fewer connections per second were established", rateFor("--min-rate"))
     .option("--max-failed <count|share>", "number or share (1%) allowed to fail or be lost (default: 0)")
     .addOption(

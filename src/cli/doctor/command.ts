@@ -10,9 +10,8 @@ const EXAMPLES = `
 Examples:
   fourtuple doctor -c 20k --role server                    can a server on this host hold 20,000?
   fourtuple doctor -c 1m --for fourtuple                   can fourtuple hold both ends of 1m here?
-  fourtuple doctor -c 200k --target :7777                  include the limits of a server on this host
+  fourtuple doctor -c 200k --target :7777                  include the limits of a local server
   fourtuple doctor -c 10m --role server --memory 128GiB --cores 32 --nofile 1048576
-  fourtuple doctor --explain run.json                      what stopped that run
   fourtuple doctor -c 1m --fix                             what to change; then --apply, or --undo`;
 
 /** Options that --fix does not take: hypothetical hardware cannot be fixed, and a run's result comes with its own fix. */
@@ -61,12 +60,12 @@ export const addDoctor: AddCommand = (program, finish) => {
     .addOption(
       new Option("--for <program>", "whose limits apply: ordinary or fourtuple (default: ordinary)").choices(PROGRAMS),
     )
-    .option("--target <host:port>", "destination; it is sent nothing, but inspected if it is local")
+    .option("--target <host:port>", "destination: inspected if local, but nothing is sent to it")
     .option("--source-ip <addresses>", "source addresses: lists, ranges a-b, CIDR; repeatable", addSources)
     .option("--source-port <range>", "source ports: 1024-65535, or kernel", parseSourcePort)
     .option(
       "--connect-rate <rate>",
-      "short-lived connections per second: how long can that rate last?",
+      "short-lived connections per second: how long can this rate last?",
       rateFor("--connect-rate"),
     )
     .option("--message-rate <rate>", "messages per second on each connection", rateFor("--message-rate"))
@@ -76,7 +75,7 @@ export const addDoctor: AddCommand = (program, finish) => {
     .option("--nofile <n>", "what if a process could have this many open files", countFor("--nofile"))
     .option(
       "--memory-per-connection <size>",
-      "memory of an ordinary program per connection",
+      "memory that an ordinary program uses per connection",
       sizeFor("--memory-per-connection"),
     )
     .addOption(engineOption())

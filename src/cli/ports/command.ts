@@ -10,12 +10,9 @@ import { addStates } from "./states.js";
 const EXAMPLES = `
 Examples:
   fourtuple ports :7777                        who shares port 7777
-  fourtuple ports                              totals by state, port, peer and destination
   fourtuple ports :7777 --map ports.svg        draw each address's 256 x 256 ports
-  fourtuple ports --pressure --watch           how close each destination is to running out of ports
   fourtuple ports --pressure --fail-above 80   exit 1 if any destination is above 80 %
-  fourtuple ports --pid 4711 -ltnp             listeners in a container, with their processes
-  fourtuple ports --list --state time-wait | wc -l`;
+  fourtuple ports --pid 4711 -ltnp             listeners in a container, with their processes`;
 
 const TOP = 10;
 /** More than any host has addresses. */
@@ -82,6 +79,7 @@ export const addPorts: AddCommand = (program, finish) => {
     )
     .option("-H, --no-header", "with --list: omit the header")
     .option("--json", "print one JSON object")
+    .addHelpOption(new Option("-h, --help", "display help for command").helpGroup("Output:"))
     .addOption(new Option("-t, --tcp", "TCP (the only protocol shown)").hideHelp())
     .addOption(new Option("-n, --numeric", "numeric output (always on)").hideHelp())
     .addOption(new Option("-a, --all", "include listeners (always on)").hideHelp())
