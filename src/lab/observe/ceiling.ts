@@ -58,9 +58,9 @@ function measured({ bytesPerConnection, cpuSecondsPerMessage, wireBytesPerMessag
   const heartbeat = `a heartbeat every ${HEARTBEAT_SECONDS} s`;
   const bits = wireBytesPerMessage && (wireBytesPerMessage * 8) / HEARTBEAT_SECONDS;
   return [
-    [`memory of the ${room.bound}, by the fit`, share(roomAboveFloor(room), bytesPerConnection)],
-    [`CPU, ${cores} × 100 %: ${heartbeat}`, share(cores * HEARTBEAT_SECONDS, cpuSecondsPerMessage)],
-    [`bandwidth, ${speed.name}: ${heartbeat}`, share(speed.bitsPerSec, bits)],
+    [`memory of the ${room.bound}, from the fit`, share(roomAboveFloor(room), bytesPerConnection)],
+    [`CPU (${cores} × 100 %) with ${heartbeat}`, share(cores * HEARTBEAT_SECONDS, cpuSecondsPerMessage)],
+    [`bandwidth (${speed.name}) with ${heartbeat}`, share(speed.bitsPerSec, bits)],
   ] as const;
 }
 

@@ -61,7 +61,7 @@ const APART = 1 / 4;
 
 /** Returns the times at which stages end. */
 export function momentsOf({ setupMs, rampMs, holdMs, closeMs }: ConnectResult): { x: number; name: string }[] {
-  const open = { x: setupMs + rampMs, name: "all settled" };
+  const open = { x: setupMs + rampMs, name: "ramp done" };
   const isApart = holdMs > (open.x + holdMs + Math.max(0, closeMs)) * APART;
   return isApart ? [open, { x: open.x + holdMs, name: "closing" }] : [open];
 }

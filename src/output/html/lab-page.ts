@@ -65,7 +65,7 @@ function sentence(text: string): string {
 function verdicts(experiments: readonly ExperimentResult[]): Markup {
   return html`<section aria-labelledby="verdicts"><h2 id="verdicts">Verdicts</h2>
 <div class="scroll"><table><caption class="hidden">Every experiment with its verdict</caption>
-<thead><tr><th scope="col">Experiment</th><th scope="col">Claim and observation</th><th scope="col">Claims</th><th scope="col">Verdict</th><th scope="col" class="number">Took</th></tr></thead>
+<thead><tr><th scope="col">Experiment</th><th scope="col">Claim and observation</th><th scope="col">Claims</th><th scope="col">Verdict</th><th scope="col" class="number">Time</th></tr></thead>
 <tbody>${experiments.map(
     ({
       id,
@@ -76,7 +76,7 @@ function verdicts(experiments: readonly ExperimentResult[]): Markup {
       verdict,
       elapsedMs,
     }) => html`<tr><th scope="row"><a href="#${id}">${id} ${title}</a></th>
-<td data-label="Claim and observation"><span><span class="claim">${claim}</span>${observed === "-" ? undefined : observed}</span></td><td data-label="Claims">${claims.join(", ")}</td><td data-label="Verdict">${mark(verdict)}</td><td data-label="Took" class="number">${formatDuration(elapsedMs)}</td></tr>
+<td data-label="Claim and observation"><span><span class="claim">${claim}</span>${observed === "-" ? undefined : observed}</span></td><td data-label="Claims">${claims.join(", ")}</td><td data-label="Verdict">${mark(verdict)}</td><td data-label="Time" class="number">${formatDuration(elapsedMs)}</td></tr>
 `,
   )}</tbody></table></div>
 <p class="figures">C1 to C7 are the claims about 65,535 in fourtuple's docs/why-not-65535.md.</p></section>`;

@@ -41,7 +41,7 @@ export function kernelMemory({ memory, established }: ConnectResult): KernelMemo
   return { bytes: formatBytes(bytes), error: error === undefined ? undefined : `± ${formatBytes(error)}`, ends };
 }
 
-export const NOT_MEASURABLE = "other programs' memory use changed meanwhile";
+export const NOT_MEASURABLE = "other programs' memory use changed during the run";
 
 /** Returns the measured latencies by name. */
 export function latencyRows({

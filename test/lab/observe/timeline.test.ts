@@ -4,9 +4,9 @@ import { momentsOf } from "../../../dist/lab/observe/timeline.js";
 import type { ConnectResult } from "../../../dist/results/connect.js";
 
 it.each([
-  [{ setupMs: 100, rampMs: 200, holdMs: 10_000, closeMs: 50 }, ["all settled", "closing"]],
-  [{ setupMs: 284, rampMs: 37, holdMs: 18, closeMs: 230 }, ["all settled"]],
-  [{ setupMs: 284, rampMs: 37, holdMs: 45, closeMs: 230 }, ["all settled"]],
+  [{ setupMs: 100, rampMs: 200, holdMs: 10_000, closeMs: 50 }, ["ramp done", "closing"]],
+  [{ setupMs: 284, rampMs: 37, holdMs: 18, closeMs: 230 }, ["ramp done"]],
+  [{ setupMs: 284, rampMs: 37, holdMs: 45, closeMs: 230 }, ["ramp done"]],
 ])("names that would be drawn over each other are left out: %j", (times, names) => {
   expect(momentsOf(times as ConnectResult).map(({ name }) => name)).toEqual(names);
 });

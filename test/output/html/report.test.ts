@@ -124,7 +124,7 @@ describe("a report", () => {
     const drawn = (evidence: CeilingEvidence) =>
       render({ ...LAB, experiments: [{ ...LAB.experiments[0]!, evidence: [evidence] }] });
     const text = drawn({ kind: "ceiling", title: "c", wanted: 10, limits, unnumbered });
-    expect(text).toContain("none — binds");
+    expect(text).toContain("none (binding)");
     for (const shown of ["some", "endless", "unlimited", "hidden", "unknown"])
       expect(text).toContain(`>${shown}</text>`);
     expect(text).toContain("hidden: unknown; endless: unlimited.");

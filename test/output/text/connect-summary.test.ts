@@ -27,6 +27,6 @@ it.each([
   ["less than nothing", -500, 100],
 ])("one that others moved by %s is not measurable", (_, bytes, error) => {
   expect(lineOf(bytes, error)).toMatch(
-    /^not measurable: other programs' memory use changed meanwhile \(-?[\d.]+ \w+ ± /,
+    /^not measurable: other programs' memory use changed during the run \(-?[\d.]+ \w+ ± /,
   );
 });

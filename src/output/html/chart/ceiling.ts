@@ -21,7 +21,7 @@ const BAR_HEIGHT = 9;
 const LETTER = 7.4;
 /** Maximum length of names in a narrow chart. */
 const NARROW_LETTERS = 42;
-const BINDS = " — binds";
+const BINDS = " (binding)";
 
 /** @returns legend, chart, and the limits that cap something other than held connections */
 export function drawCeiling(id: string, { title, wanted, limits, unnumbered }: CeilingEvidence): Markup {

@@ -45,7 +45,7 @@ export function drawSeries(id: string, of: SeriesEvidence, options: SeriesOption
       points: points.map(([a, b]): Point => [across.at(a), up.at(b)]),
       colour,
     }));
-    const placedMoments = moments.map(({ at, name }) => ({ x: across.at(at), y: area.top - 8, text: name }));
+    const placedMoments = moments.map(({ at, name }) => ({ x: across.at(at), y: area.top - 14, text: name }));
     return {
       height: HEIGHT,
       marks: [
