@@ -52,7 +52,7 @@ export async function orderlyEnd(context: LabContext): Promise<Remains> {
   const isOpen = description.kind === "loopback" && kept < CONNECTIONS && describeStates(onServer) === NOTHING;
   return {
     what: "the client closes normally",
-    predicted: `client: ${CONNECTIONS} TIME_WAIT for ${TIME_WAIT_MS / 1000} s, server: nothing`,
+    predicted: `client ${CONNECTIONS} TIME_WAIT for ${TIME_WAIT_MS / 1000} s, server nothing`,
     server: describeStates(onServer),
     client: `${formatCount(kept)} TIME_WAIT`,
     verdict: isOpen
@@ -90,7 +90,7 @@ export async function killedServer(context: LabContext): Promise<{ remains: Rema
   const common = { port: PORTS.killed, sockets: CONNECTIONS, beganMs, countsDown: true };
   const remains: Remains = {
     what: "the server is killed while the client is stopped",
-    predicted: `client: ${CONNECTIONS} CLOSE_WAIT until it closes, server: ${CONNECTIONS} FIN_WAIT2 for ${timeoutMs / 1000} s`,
+    predicted: `client ${CONNECTIONS} CLOSE_WAIT until it closes, server ${CONNECTIONS} FIN_WAIT2 for ${timeoutMs / 1000} s`,
     server: describeStates(onServer),
     client: describeStates({ CLOSE_WAIT: client.CLOSE_WAIT ?? 0 }),
     verdict: judge(client.CLOSE_WAIT === CONNECTIONS && onServer.FIN_WAIT2 === CONNECTIONS, first, timeoutMs),
@@ -144,7 +144,7 @@ export async function cutWire(context: LabContext): Promise<Remains[]> {
   return [
     {
       what: "the link is cut and the client killed",
-      predicted: `server: ${CONNECTIONS} ESTABLISHED forever, since it sends nothing (with SO_KEEPALIVE: ${formatDuration(keepaliveMs)})`,
+      predicted: `server ${CONNECTIONS} ESTABLISHED forever, since it sends nothing (with SO_KEEPALIVE: ${formatDuration(keepaliveMs)})`,
       server: describeStates(onServer),
       client: "gone",
       verdict: judge(onServer.ESTABLISHED === CONNECTIONS, first, Number.POSITIVE_INFINITY),
@@ -157,7 +157,7 @@ export async function cutWire(context: LabContext): Promise<Remains[]> {
     },
     {
       what: "the link is cut and the server killed while the client sends",
-      predicted: `client: ${CONNECTIONS} ESTABLISHED until its retransmissions fail after ${formatDuration(leastMs)} (with this host's setting, ${usualRetries}: ${formatDuration(timeOutMs(usualRetries))})`,
+      predicted: `client ${CONNECTIONS} ESTABLISHED until its retransmissions fail after ${formatDuration(leastMs)} (with the host's own tcp_retries2 of ${usualRetries}: ${formatDuration(timeOutMs(usualRetries))})`,
       server: "gone",
       client: describeStates(onClient),
       verdict: judge(onClient.ESTABLISHED === CONNECTIONS, first, leastMs),

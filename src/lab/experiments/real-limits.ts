@@ -69,9 +69,9 @@ export const realLimits: Experiment = {
       prediction:
         "memory grows linearly with the number of connections, and a resource or a setting runs out first, not ports",
       observed: [
-        `${kernelText(kernel)} of kernel memory and ${userText(user)} of user memory per connection, both ends; ${cpuText} of CPU to open one`,
+        `per connection, both ends: kernel memory ${kernelText(kernel)}, user memory ${userText(user)}, CPU to open it ${cpuText}`,
         messages
-          ? `${(messages.cpuSeconds * 1e6).toFixed(0)} µs and ${messages.wireBytes.toFixed(0)} bytes on the wire per message and answer, ${heartbeat} bytes per second for a heartbeat every ${HEARTBEAT_SECONDS} s`
+          ? `per message and answer: CPU ${(messages.cpuSeconds * 1e6).toFixed(0)} µs, ${messages.wireBytes.toFixed(0)} bytes on the wire; a heartbeat every ${HEARTBEAT_SECONDS} s takes ${heartbeat} bytes per second`
           : "no message was answered",
         binding
           ? `the first limit of this host is ${binding.name}, at ${formatCount(binding.allows)} connections`
@@ -86,23 +86,13 @@ export const realLimits: Experiment = {
         {
           kind: "table",
           title: "Cost per connection and message",
-          columns: [
-            "",
-            "per connection",
-            "per message and answer",
-            `per second, heartbeat every ${HEARTBEAT_SECONDS} s`,
-          ],
+          columns: ["", "per connection", "per message and answer", `heartbeat (${HEARTBEAT_SECONDS} s), per second`],
           rows: [
             ["kernel memory (both ends)", kernelText(kernel), "-", "-"],
             ["user memory (both ends)", userText(user), "-", "-"],
             ["CPU", cpuText, ...perMessage(messages?.cpuSeconds, 1e6, " µs")],
             ["bytes on the wire", "-", ...perMessage(messages?.wireBytes, 1, "")],
-            [
-              `kernel memory while idle, in ${drift.seconds} s`,
-              `changes by ${formatBytes(drift.bytes)} in total`,
-              "-",
-              "-",
-            ],
+            [`idle kernel memory, ${drift.seconds} s`, `drifts by ${formatBytes(drift.bytes)}`, "-", "-"],
           ],
         },
         ceiling,
