@@ -6,14 +6,21 @@ import { EXPECTATIONS } from "../protocols/modes.js";
 import { PROXY_VERSIONS } from "../protocols/proxy-protocol.js";
 import { protocolShape } from "../protocols/spec/options-schema.js";
 import { ENGINE_CHOICES } from "../results/identifiers.js";
-import { checkOptions, flag, number, oneOf, option, signal, sourcePorts, sources } from "../util/options.js";
+import {
+  checkOptions,
+  content,
+  flag,
+  isContent,
+  number,
+  oneOf,
+  option,
+  signal,
+  sourcePorts,
+  sources,
+} from "../util/options.js";
 import { z } from "../util/zod.js";
 
 const isTexts = (value: unknown) => Array.isArray(value) && value.every((it) => typeof it === "string");
-
-const isContent = (value: unknown) => typeof value === "string" || value instanceof Uint8Array;
-
-const content = option<string | Uint8Array>("a string or bytes", isContent);
 
 function isExpectation(value: unknown): boolean {
   if (typeof value !== "object" || value === null) return EXPECTATIONS.includes(value as never);

@@ -11,14 +11,14 @@ import { AnyAnswerClient, NO_OPENING, type Opening } from "./timed-message.js";
 export interface ServerProtocolOptions {
   readonly mode: ServerMode;
   /** Defaults to `hello` in hello mode and to nothing in echo and discard, where a peer must receive only answers. */
-  readonly greeting?: string | undefined;
+  readonly greeting?: string | Uint8Array | undefined;
   /** Whether the server closes the connection after the greeting. */
   readonly closeAfterGreeting?: boolean | undefined;
 }
 
 export function createServerProtocol(connections: Connections, options: ServerProtocolOptions): Protocol {
   const { mode, greeting = defaultGreeting(mode), closeAfterGreeting = false } = options;
-  const banner = new TextEncoder().encode(greeting);
+  const banner = Uint8Array.from(Buffer.from(greeting as Uint8Array));
   if (mode === "echo") return new EchoServer(connections, banner, closeAfterGreeting);
   if (banner.length > 0) return new BannerServer(connections, banner, closeAfterGreeting);
   return new DiscardServer(connections);

@@ -4,7 +4,7 @@ import { tlsShape } from "../planning/tls-schema.js";
 import { SERVER_MODES } from "../protocols/modes.js";
 import { protocolShape } from "../protocols/spec/options-schema.js";
 import { ENGINE_CHOICES } from "../results/identifiers.js";
-import { checkOptions, flag, number, oneOf, signal, text } from "../util/options.js";
+import { checkOptions, content, flag, number, oneOf, signal, text } from "../util/options.js";
 import { z } from "../util/zod.js";
 import type { ServeOptions } from "./options.js";
 
@@ -19,7 +19,7 @@ const {
 const shape = {
   at: text,
   mode: oneOf(SERVER_MODES).optional(),
-  greeting: text.optional(),
+  greeting: content.optional(),
   closeAfterGreeting: flag.optional(),
   ...protocolOptions,
   ...tlsShape,

@@ -1,5 +1,6 @@
 // Options of serve() and their defaults.
 
+import { isUtf8 } from "node:buffer";
 import type { TlsSettings } from "../linux/openssl/settings.js";
 import { type TlsOptions, tlsSettings } from "../planning/tls.js";
 import { SERVER_MODES, type ServerMode } from "../protocols/modes.js";
@@ -25,8 +26,8 @@ export interface ServeOptions extends Omit<ProtocolOptions, ClientOnly>, TlsOpti
   readonly at: string;
   /** What to do with a connection. The default `hello` sends a greeting and holds the connection. */
   readonly mode?: ServerMode | undefined;
-  /** Text sent to each connection. The default is `hello` in hello mode and nothing in echo and discard modes. */
-  readonly greeting?: string | undefined;
+  /** Text or bytes sent to each connection. The default is `hello` in hello mode and nothing in echo and discard modes. */
+  readonly greeting?: string | Uint8Array | undefined;
   /** Close each connection as soon as the greeting is sent, like the server in the blog post on the 65,535 myth. */
   readonly closeAfterGreeting?: boolean | undefined;
   /** Length of the accept queue; default 65,535. Clamped to net.core.somaxconn. */
@@ -44,7 +45,7 @@ export interface ServeOptions extends Omit<ProtocolOptions, ClientOnly>, TlsOpti
 export interface ServeSettings {
   readonly at: Address;
   readonly mode: ServerMode;
-  readonly greeting: string | undefined;
+  readonly greeting: string | Uint8Array | undefined;
   readonly closeAfterGreeting: boolean;
   /** Application protocol; undefined for plain TCP. */
   readonly protocol: ProtocolSpec | undefined;
@@ -85,19 +86,25 @@ export function resolveOptions(options: ServeOptions): ServeSettings {
       fix: `give ${ENGINE_CHOICES.join(", ")}`,
     });
   }
-  if (options.closeAfterGreeting && options.greeting === "") {
+  if (options.closeAfterGreeting && options.greeting?.length === 0) {
     throw new AppError("E_OPTION", "--close-after-greeting requires a greeting", {
       fix: "add --greeting TEXT",
     });
   }
   const at = parseAddress(options.at, { anyPort: true });
+  const protocol = protocolSpec(at, options, { mode });
+  if (protocol?.name === "ws" && !protocol.isBinary && !isUtf8(Buffer.from((options.greeting ?? "") as Uint8Array))) {
+    throw new AppError("E_OPTION", "the greeting is not UTF-8, which a text message has to be", {
+      fix: "send it as a binary message: --binary",
+    });
+  }
   return {
     at,
     mode,
     // closeAfterGreeting implies a greeting in every mode.
-    greeting: options.greeting ?? (options.closeAfterGreeting ? "hello" : undefined),
+    greeting: copyOf(options.greeting) ?? (options.closeAfterGreeting ? "hello" : undefined),
     closeAfterGreeting: options.closeAfterGreeting ?? false,
-    protocol: protocolSpec(at, options, { mode }),
+    protocol,
     tls: tlsSettings(at, options),
     resumes: options.tlsResume ?? false,
     handshakeTimeoutMs: options.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS,
@@ -106,6 +113,11 @@ export function resolveOptions(options: ServeOptions): ServeSettings {
     logged: { first: FIRST_LOGGED, all: UNLIMITED, none: 0 }[options.log ?? "first"],
     engine,
   };
+}
+
+/** The caller may change its bytes later. */
+function copyOf(greeting: string | Uint8Array | undefined): string | Uint8Array | undefined {
+  return typeof greeting === "string" ? greeting : greeting && Uint8Array.from(greeting);
 }
 
 function assertCount(name: string, value: number | undefined, max: number): void {

@@ -10,7 +10,7 @@ export interface ServePlan {
   /** Listening socket. Opened before the workers start, so that every descriptor table contains it. */
   readonly listener: number;
   readonly mode: ServerMode;
-  readonly greeting: string | undefined;
+  readonly greeting: string | Uint8Array | undefined;
   readonly closeAfterGreeting: boolean;
   /** Application protocol; undefined for plain TCP. */
   readonly protocol: ProtocolSpec | undefined;

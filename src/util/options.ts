@@ -14,6 +14,10 @@ export function option<T>(takes: string, check: (value: unknown) => boolean) {
 }
 
 export const text = option<string>("a string", (value) => typeof value === "string");
+/** Returns whether `value` is a string or bytes. */
+export const isContent = (value: unknown): value is string | Uint8Array =>
+  typeof value === "string" || value instanceof Uint8Array;
+export const content = option<string | Uint8Array>("a string or bytes", isContent);
 /** Any number. The code that uses the option checks its range. */
 export const number = option<number>("a number", (value) => typeof value === "number" && !Number.isNaN(value));
 export const count = option<number>(

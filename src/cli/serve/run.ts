@@ -23,14 +23,15 @@ import { BACKLOG, FIRST_LOGGED, type ServeOptions } from "../../server/options.j
 import type { ServeRun } from "../../server/run.js";
 import { serve } from "../../server/serve.js";
 import type { ServeSnapshot } from "../../server/snapshot.js";
+import { unescapeText } from "../escapes.js";
 import { type ProtocolCommandOptions, serverProtocolOptionsOf, tlsOptionsOf } from "../protocol-options.js";
 import { supervise } from "../supervise.js";
 
 const PROGRESS_MS = 1000;
 
 /** Options as parsed from the command line. */
-export type ServeCommandOptions = Omit<ServeOptions, "at" | keyof ProtocolOptions | keyof TlsOptions> &
-  ProtocolCommandOptions & { readonly json?: boolean };
+export type ServeCommandOptions = Omit<ServeOptions, "at" | "greeting" | keyof ProtocolOptions | keyof TlsOptions> &
+  ProtocolCommandOptions & { readonly greeting?: string; readonly json?: boolean };
 
 /** @returns the exit code */
 export async function runServe(at: string, options: ServeCommandOptions): Promise<number> {
@@ -40,7 +41,7 @@ export async function runServe(at: string, options: ServeCommandOptions): Promis
   const run = await serve({
     at,
     mode,
-    greeting,
+    greeting: greeting === undefined ? undefined : unescapeText(greeting, "--greeting"),
     closeAfterGreeting,
     backlog,
     maxConnections,

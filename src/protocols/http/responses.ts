@@ -26,8 +26,8 @@ export const PLACE = {
 export const [HEAD_ALONE, AND_CLOSE] = [1, 2] as const;
 
 /** @param text the body if the spec has none */
-export function makeResponses({ status, body }: HttpSpec, text: string): Uint8Array[] {
-  const content = body === undefined ? Buffer.from(text) : Buffer.from(body, "base64");
+export function makeResponses({ status, body }: HttpSpec, greeting: string | Uint8Array): Uint8Array[] {
+  const content = body === undefined ? Buffer.from(greeting as Uint8Array) : Buffer.from(body, "base64");
   const event = Buffer.from(`${content.toString().replace(/^/gm, "data: ").trimEnd()}\n\n`);
   const chunk = Buffer.concat([Buffer.from(`${event.length.toString(16)}\r\n`), event, Buffer.from("\r\n")]);
   const streamFields = ["Content-Type: text/event-stream", "Cache-Control: no-cache"];

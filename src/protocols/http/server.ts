@@ -37,7 +37,7 @@ export interface HttpServerOptions {
   readonly spec: HttpSpec;
   readonly mode: ServerMode;
   /** The body if the spec has none. */
-  readonly greeting: string;
+  readonly greeting: string | Uint8Array;
   /** Close each connection after its first response. */
   readonly closes: boolean;
   readonly slots?: number;

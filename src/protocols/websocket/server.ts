@@ -24,7 +24,7 @@ export interface WebSocketServerOptions {
   readonly spec: WebSocketSpec;
   readonly mode: ServerMode;
   /** Sent to each connection as a message; "" for none. */
-  readonly greeting: string;
+  readonly greeting: string | Uint8Array;
   readonly closeAfterGreeting: boolean;
   readonly slots?: number;
 }
@@ -53,12 +53,12 @@ export class WebSocketServer extends WebSocketSide {
     super(connections, slots, { ...spec, isServer: true, ping: PING });
     this.spec = spec;
     this.isEcho = mode === "echo";
-    this.greets = greeting !== "";
+    this.greets = greeting.length > 0;
     this.closes = closeAfterGreeting;
     this.keys = new Uint32Array(slots);
     this.constants = [
       makeFrame(OPCODE.ping, new Uint8Array(0)),
-      makeFrame(spec.isBinary ? OPCODE.binary : OPCODE.text, Buffer.from(greeting)),
+      makeFrame(spec.isBinary ? OPCODE.binary : OPCODE.text, Buffer.from(greeting as Uint8Array)),
     ];
   }
 

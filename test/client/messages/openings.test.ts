@@ -1,12 +1,14 @@
 // Tests the command line against real servers of line protocols for which there is no dedicated client.
+import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createConnection } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { ownAddress, ownPort } from "../../support/address.js";
 import { listeningAt } from "../../support/kernel.js";
 import { startForeignServer } from "../../support/peers.js";
-import { hasProgram, resultOf, runCli, start } from "../../support/process.js";
+import { hasProgram, resultOf, runCli, start, startCli } from "../../support/process.js";
 import { until } from "../../support/until.js";
 
 async function connect(to: string, ...args: string[]) {
@@ -63,6 +65,16 @@ it("SMTP's greeting comes before the first command, and is not its answer", asyn
   expect(orders).toEqual(["EHLO me\r\n"]);
   expect(result).toMatchObject({ ready: 20, messages: { unanswered: 0 } });
   expect(result.latency.handshake!.minUs).toBeGreaterThan(10_000);
+});
+
+it("a server's greeting has escapes, too, and any bytes", async () => {
+  const ip = ownAddress();
+  const server = startCli(["serve", `${ip}:0`, "--greeting", "220 hi\\r\\n\\xff"]);
+  const [, port] = await server.prints(/^listening on [\d.]+:(\d+)$/m);
+  const socket = createConnection(Number(port), ip);
+  onTestFinished(() => void socket.destroy());
+  const [received] = await once(socket, "data");
+  expect(received).toEqual(Buffer.from("220 hi\r\n\xff", "latin1"));
 });
 
 it("answers of a fixed length are counted by their bytes, and a file is sent as it is", async () => {
