@@ -41,6 +41,27 @@ it("does not ask the kernel for what is not wanted", () => {
   expect(chooseEngine(needs({ requested: "epoll" }), facts).name).toBe("epoll");
 });
 
+describe("auto", () => {
+  const auto = (more: Partial<EngineNeeds>, facts = host()) =>
+    chooseEngine(needs({ requested: "auto", ...more }), facts);
+
+  it("takes io_uring for clients with many connections, where it is to be had", () => {
+    expect(auto({ connections: 50_000 })).toEqual({ name: "uring", requested: "auto" });
+    expect(auto({ connections: 49_999 })).toEqual({ name: "epoll", requested: "auto" });
+    expect(auto({ connections: UNLIMITED, role: "server" })).toEqual({ name: "epoll", requested: "auto" });
+    const blocked = host({ kind: "setup", errno: ENOSYS });
+    expect(auto({ connections: 50_000 }, blocked)).toMatchObject({ name: "epoll", obstacle: { kind: "kernel" } });
+  });
+
+  it("leaves half of the locked memory to the other end", () => {
+    const load = { connections: 80_000, tableSize: 20_000 };
+    expect(auto(load, host(undefined, 4 * RING_LOCKED_BYTES)).name).toBe("uring");
+    const short = host(undefined, 4 * RING_LOCKED_BYTES - 1);
+    expect(auto(load, short)).toMatchObject({ name: "epoll", obstacle: { kind: "memlock" } });
+    expect(chooseEngine(needs(load), short).name).toBe("uring");
+  });
+});
+
 describe("where io_uring is asked for and not to be had, the error names the cause", () => {
   it.each([
     ["an old kernel", { kind: "setup", errno: ENOSYS }, "E_PLATFORM", /the kernel has no io_uring/, /Linux 6\.11/],

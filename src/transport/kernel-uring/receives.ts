@@ -8,10 +8,25 @@ import { pushCancel, pushDiscard, pushPoll, pushReceive } from "../../linux/urin
 import type { ProvidedBuffers } from "../../linux/uring/provided-buffers.js";
 import { SLOT } from "../slot-state.js";
 import { FIRST_LARGE, LARGE_GROUP, type RingSet, type RingUnit, SMALL_GROUP } from "./ring-set.js";
-import { PEEKING, POLLING, RECEIVING, type Slots, SPEAKING, STATE_MASK, UNSENT, WAS_RESET } from "./slots.js";
+import {
+  HEARD,
+  HEARD_SHIFT,
+  PEEKING,
+  POLLING,
+  RECEIVING,
+  type Slots,
+  SPEAKING,
+  STATE_MASK,
+  UNSENT,
+  WAS_RESET,
+} from "./slots.js";
 import { TAG, tagOf } from "./tags.js";
 
 const AT_REST = EPOLLIN | EPOLLRDHUP;
+/** An idle connection that speaks in two consecutive periods of this length is received from, others are polled. */
+const PERIOD_MS = 1000;
+/** Periods are numbered from 1 to this. */
+const PERIODS = 7;
 
 /** Events reported to the owner of the connections. */
 export interface ReceiveEvents {
@@ -27,6 +42,8 @@ export class Receives {
   /** See Transport. */
   isHeld = false;
   peeks = false;
+  /** The current period, from 1 to PERIODS. */
+  private period = 1;
   private readonly slots: Slots;
   private readonly rings: RingSet;
   private readonly events: ReceiveEvents;
@@ -67,6 +84,11 @@ export class Receives {
     slots.set(slot, peeks ? bits | RECEIVING | PEEKING : bits | RECEIVING);
     const tag = tagOf(TAG.receive, slots.life(slot));
     pushReceive(unit.ring, file, isThere ? 0 : RECV.pollFirst, group, peeks ? MSG_PEEK : 0, slot, tag);
+  }
+
+  /** Sets the time of the data to come. */
+  tick(nowMs: number): void {
+    this.period = 1 + (Math.floor(nowMs / PERIOD_MS) % PERIODS);
   }
 
   /** Marks a connection as idle: its pending receive is cancelled and then replaced by a poll. */
@@ -161,7 +183,7 @@ export class Receives {
     isFull: boolean,
   ): void {
     const { slots, events } = this;
-    if ((bits & STATE_MASK) === SLOT.resting) slots.add(slot, SPEAKING);
+    if ((bits & STATE_MASK) === SLOT.resting) slots.set(slot, this.heard(bits));
     const used = events.received(slot, bytes, offset, length);
     if (slots.state(slot) === SLOT.free) return;
     if ((bits & PEEKING) !== 0) this.takeUsed(slot, bytes.address, used);
@@ -179,6 +201,13 @@ export class Receives {
     const unit = this.rings.unitOf(slot);
     this.rings.reserve(unit, 1);
     pushDiscard(unit.ring, slot - unit.firstSlot, address, used, slot, TAG.ignored);
+  }
+
+  /** The bits of an idle connection that speaks now. */
+  private heard(bits: number): number {
+    const before = bits >>> HEARD_SHIFT;
+    const isSoon = before > 0 && (this.period - before + PERIODS) % PERIODS <= 1;
+    return (bits & ~(HEARD | SPEAKING)) | (this.period << HEARD_SHIFT) | (isSoon ? SPEAKING : 0);
   }
 
   private isBlocked(bits: number): boolean {

@@ -9,7 +9,7 @@ import { SLOT } from "../slot-state.js";
 import { endConnection } from "./endings.js";
 import type { RingSet, RingUnit } from "./ring-set.js";
 import { SEND_BYTES, SendBuffers } from "./send-buffers.js";
-import { CLAMPED, CLOSES_SENT, QUEUED, RETAINED, type Slots, SPEAKING, STATE_MASK, UNSENT, WAITING } from "./slots.js";
+import { CLAMPED, CLOSES_SENT, QUEUED, RETAINED, type Slots, STATE_MASK, UNSENT, WAITING } from "./slots.js";
 import { kindOf, numberOf, TAG, tagOf, tagWith } from "./tags.js";
 
 /** Sends everything or posts a completion: see IOSQE_CQE_SKIP_SUCCESS for io_uring's send. */
@@ -68,7 +68,6 @@ export class Sends {
     const { slots } = this;
     const bits = slots.get(slot);
     if ((bits & UNSENT) !== 0) return 0;
-    if ((bits & STATE_MASK) === SLOT.resting) slots.add(slot, SPEAKING);
     if (length <= SEND_BYTES && (bits & QUEUED) === 0) {
       const number = this.buffers.fill(slot, bytes.bytes, offset, length);
       if (number >= 0) {

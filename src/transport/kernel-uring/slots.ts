@@ -20,9 +20,7 @@ export const CLAMPED = 1 << 8;
 export const UNSENT = WAITING | RETAINED | CLAMPED;
 /** The slot cannot be reused while one of these is in flight. */
 const UNDER_WAY = CONNECTING | QUEUED | RETAINED;
-/**
- * The connection has received data while idle. More may follow soon, which justifies the memory of a pending receive.
- */
+/** Data has arrived twice in a short time while idle. More may follow soon, which justifies the memory of a pending receive. */
 export const SPEAKING = 1 << 9;
 /** The connection was reset right after becoming ESTABLISHED. Received data is read before the reset is reported. */
 export const WAS_RESET = 1 << 10;
@@ -30,6 +28,10 @@ export const WAS_RESET = 1 << 10;
 export const CLOSES_SENT = 1 << 11;
 /** The receive in flight is a peek. Data is consumed after the role has used it. */
 export const PEEKING = 1 << 12;
+
+/** The period in which data last arrived while idle: 1 to 7 in rotation, 0 if none has yet. */
+export const HEARD_SHIFT = 13;
+export const HEARD = 7 << HEARD_SHIFT;
 
 const FIRST = 1024;
 const LIVES = 0xff;

@@ -97,7 +97,9 @@ export abstract class UringTransport implements Transport {
     const { rings, slots, sends, receives } = this;
     rings.enter(this.hasMore || sends.hasMore || receives.hasMore ? 0 : waitMs);
     sends.settle();
-    this.handler.awake(performance.now());
+    const nowMs = performance.now();
+    receives.tick(nowMs);
+    this.handler.awake(nowMs);
     const { main, units } = rings;
     if (main.ring.ready > 0) this.drain(main);
     if (units.length > 1) this.drainOthers(main);
