@@ -1,11 +1,12 @@
 // Tests hosts that lack a resource: each command names the cause or does its work, ends by itself, and prints neither a
 // stack trace nor a bug message. Conditions under which Node itself cannot run are left out: fewer than a dozen
 // threads, less than a gigabyte of address space.
-import { mkdtempSync } from "node:fs";
+import { mkdtempSync, readdirSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { describe, expect, it } from "vitest";
 import { ownAddress } from "../support/address.js";
 import { CLI_FILE, type ProcessOptions, start } from "../support/process.js";
+import { until } from "../support/until.js";
 
 const isRoot = process.getuid?.() === 0;
 const node = process.execPath;
@@ -15,6 +16,8 @@ interface Condition {
   readonly wrap: (command: readonly string[]) => readonly string[];
   readonly options?: ProcessOptions;
   readonly needsRoot?: boolean;
+  /** User id that it runs as, if not this one's. */
+  readonly uid?: number;
 }
 
 const inShell = (setup: string) => (command: readonly string[]) => [
@@ -35,18 +38,20 @@ const refused = (...calls: NonNullable<ProcessOptions["refused"]>): Condition =>
   wrap: (command) => command,
   options: { refused: calls },
 });
-const FIRST_USER = 60_000;
-/** @param user a user id unique to this condition, so that no other process or ring counts against its limits */
-const ofAnotherUser = (limit: string, user: number): Condition => ({
-  needsRoot: true,
-  wrap: (command) => [
-    "setpriv",
-    `--reuid=${FIRST_USER + user}`,
-    "--regid=65534",
-    "--clear-groups",
-    ...inShell(`ulimit ${limit}`)(command),
-  ],
-});
+/** User ids of this run's own: another run of these tests on this host counts against the same limits. */
+const FIRST_USER = 30_000 + (process.pid % 1000) * 30;
+/** @param user a number unique to this condition, so that no other process or ring counts against its limits */
+const ofAnotherUser = (limit: string, user: number): Condition => {
+  const uid = FIRST_USER + user;
+  const asUser = ["setpriv", `--reuid=${uid}`, "--regid=65534", "--clear-groups"];
+  return { needsRoot: true, uid, wrap: (command) => [...asUser, ...inShell(`ulimit ${limit}`)(command)] };
+};
+
+/** Ids of a user's processes. One that has been killed counts against the limit until its threads have ended. */
+const processesOf = (uid: number) =>
+  readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => statSync(`/proc/${pid}`, { throwIfNoEntry: false })?.uid === uid);
 
 const CONDITIONS: Record<string, Condition> = {
   "no /proc": { wrap: inMountNamespace("mount -t tmpfs none /proc"), needsRoot: true },
@@ -89,7 +94,7 @@ const COMMANDS: Record<string, { readonly args: readonly string[]; readonly sign
   "report of nothing": { args: ["report", "/nonexistent.json"] },
 };
 
-describe.each(Object.entries(CONDITIONS))("on a host with %s", (_, { wrap, options, needsRoot }) => {
+describe.each(Object.entries(CONDITIONS))("on a host with %s", (_, { wrap, options, needsRoot, uid }) => {
   it.skipIf(needsRoot && !isRoot)(
     "every command ends in order, with a cause where it cannot go on",
     async () => {
@@ -112,6 +117,12 @@ describe.each(Object.entries(CONDITIONS))("on a host with %s", (_, { wrap, optio
         });
         expect(text).not.toMatch(/bug in fourtuple|unexpected:|^\s+at .*:\d+:\d+\)?$/m);
         if (code !== 0 && !stdout) expect(text).toMatch(/Fatal error: .+\n {2}fix: .+/);
+        if (uid === undefined) continue;
+        await until(
+          `no process left behind by ${name}`,
+          () => processesOf(uid),
+          (pids) => pids.length === 0,
+        );
       }
     },
     120_000,

@@ -50,8 +50,9 @@ export interface Row {
 }
 
 const POLL_MS = 100;
-const PREDICTION_MS = 30_000;
-const RUN_MS = 60_000;
+// Hundreds of thousands of connections on a busy host.
+const PREDICTION_MS = 90_000;
+const RUN_MS = 240_000;
 
 /** Runs the prediction and the load, and counts connections with `ss`. */
 export async function play(scenario: Scenario): Promise<Row & { diagnosis: Diagnosis; prediction: Prediction }> {
