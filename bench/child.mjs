@@ -11,7 +11,7 @@ if (!existsSync(BUILT)) {
 /** @type {typeof import("../dist/util/subprocess.js")} */
 const { Subprocess } = await import(BUILT.href);
 
-const PARENT_LOOK_MS = 1000;
+const PARENT_POLL_MS = 1000;
 
 /** @type {Set<Child>} */
 const living = new Set();
@@ -38,7 +38,7 @@ export function endChildrenBySignal() {
 /** A parent that was killed cannot forward the signal, so end this process as by a signal once it has a new parent. */
 export function endWithParent() {
   const parent = process.ppid;
-  setInterval(() => process.ppid !== parent && process.kill(process.pid, "SIGTERM"), PARENT_LOOK_MS).unref();
+  setInterval(() => process.ppid !== parent && process.kill(process.pid, "SIGTERM"), PARENT_POLL_MS).unref();
 }
 
 /**

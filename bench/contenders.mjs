@@ -28,7 +28,7 @@ import { SCALES } from "./scales.mjs";
 /** Contender that all others are compared with. */
 export const BASELINE = "c-epoll";
 /** Shows what the kernel can do if it is entered once for hundreds of operations. */
-export const FLOOR = "c-uring";
+export const C_URING = "c-uring";
 export const GO = "go";
 export const NODE = "node";
 export const NODE_ONE_SOURCE = "node-one-source";
@@ -60,10 +60,10 @@ const CANDIDATES = [
     make: () => pairOf(BASELINE, HOLDING),
   },
   {
-    name: FLOOR,
+    name: C_URING,
     settings: "C, one thread, io_uring: a connection's life as a chain of entries, source ports of its own choice",
     window: 1024,
-    make: () => pairOf(FLOOR, HOLDING),
+    make: () => pairOf(C_URING, HOLDING),
   },
   {
     name: GO,
@@ -157,7 +157,7 @@ export function candidates(roles, settings, { holdsAll }) {
   return Object.entries(settings).map(([name, words]) => ({
     name,
     settings: words,
-    isBounded: holdsAll && name !== FLOOR && !ALL_OURS.includes(name),
+    isBounded: holdsAll && name !== C_URING && !ALL_OURS.includes(name),
     make: () => pairOf(name, roles),
   }));
 }

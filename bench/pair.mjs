@@ -24,7 +24,7 @@ export async function runPair(contender, round, clientArgs, run) {
   const { connections, deadlineMs } = /** @type {import("./scales.mjs").Scale} */ (contender.scale);
   const port = await freePort();
   const about = { contender: contender.name, round, port, requested: connections };
-  const hostBefore = lookAtHost();
+  const hostBefore = readHost();
   /** @type {Child[]} */
   const children = [];
   let isClean = false;
@@ -46,7 +46,7 @@ export async function runPair(contender, round, clientArgs, run) {
     if (socketsLeft > 0) throw new Error(`${socketsLeft} sockets were left on the port`);
     const timeWaitLeft = await countTimeWait(port);
     isClean = timeWaitLeft === 0;
-    return { ...about, ...seen, timeWaitLeft, hostBefore, hostAfter: lookAtHost() };
+    return { ...about, ...seen, timeWaitLeft, hostBefore, hostAfter: readHost() };
   } catch (error) {
     return { ...about, error: /** @type {Error} */ (error).message };
   } finally {
@@ -57,7 +57,7 @@ export async function runPair(contender, round, clientArgs, run) {
   }
 }
 
-function lookAtHost() {
+function readHost() {
   return { sockets: readTcpSockets(), memory: readMemory() };
 }
 

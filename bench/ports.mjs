@@ -14,7 +14,7 @@ const PORT = 7777;
 const SOCKETS = 1_000_000;
 const HOLD_MS = 3_600_000;
 const READY_MS = 300_000;
-const LOOK_MS = 500;
+const POLL_MS = 500;
 const QUIET_SECONDS = 0.05;
 const DEADLINE_MS = 60_000;
 const SS = "ss";
@@ -147,6 +147,6 @@ async function waitUntil(what, isTrue) {
   const end = performance.now() + READY_MS;
   while (!isTrue()) {
     if (performance.now() > end) throw new Error(`not within ${READY_MS / 1000} s: ${what}`);
-    await delay(LOOK_MS);
+    await delay(POLL_MS);
   }
 }

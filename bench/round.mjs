@@ -15,7 +15,7 @@ import {
 import { countEstablished, countTimeWait } from "./sockets.mjs";
 import { freePort, untilGone, untilNoTimeWait, untilQuiet } from "./waits.mjs";
 
-const FOREIGN_LOOK_MS = 5;
+const FOREIGN_POLL_MS = 5;
 
 /**
  * @param {import("./contenders.mjs").Contender} contender
@@ -42,7 +42,7 @@ export async function runRamp(contender, round) {
     await client.expectLine("ready");
 
     const pids = { server: server.pid, client: client.pid };
-    const before = lookAt(pids);
+    const before = readUsage(pids);
     const goMs = performance.now();
     client.write("go\n");
     const said = contender.isForeign
@@ -59,7 +59,7 @@ export async function runRamp(contender, round) {
 
     // An unfinished client continues to open connections, so there is no idle state to observe.
     const settleSeconds = held.isUnfinished ? 0 : await untilQuiet(Object.values(pids));
-    const atHold = lookAt(pids);
+    const atHold = readUsage(pids);
     const idle = held.isUnfinished ? undefined : await watchIdle(pids, scale.idleMs);
     const kernelEstablished = await countEstablished(port);
     const peakResidentBytes = bothSides(pids, readPeakResident);
@@ -139,7 +139,7 @@ function failureOf(contender, outcome) {
 /** @typedef {{ server: number, client: number }} BothSides */
 
 /** @param {BothSides} pids */
-function lookAt(pids) {
+function readUsage(pids) {
   return {
     cpuSeconds: bothSides(pids, readCpuSeconds),
     othersCpuSeconds: readOthersCpuSeconds(Object.values(pids)),
@@ -176,7 +176,7 @@ async function heldInKernel(client, connections) {
   });
   while ((readTcpSockets().inuse ?? 0) < wanted) {
     if (exit !== undefined) throw new Error(`the tool ended (${exit}) before it held ${connections} connections`);
-    await delay(FOREIGN_LOOK_MS);
+    await delay(FOREIGN_POLL_MS);
   }
   return JSON.stringify({ established: connections, failed: 0 });
 }

@@ -14,8 +14,8 @@ const QUIET_DEADLINE_MS = 30_000;
 const GONE_DEADLINE_MS = 60_000;
 // TIME_WAIT lasts 60 s in the kernel.
 const TIME_WAIT_DEADLINE_MS = 70_000;
-const TIME_WAIT_LOOK_MS = 1000;
-const LOOK_MS = 50;
+const TIME_WAIT_POLL_MS = 1000;
+const POLL_MS = 50;
 
 let nextPort = FIRST_PORT;
 
@@ -74,15 +74,15 @@ export async function untilGone(port) {
  * @param {number} port
  */
 export async function untilNoTimeWait(port) {
-  await until(async () => (await countTimeWait(port)) === 0, TIME_WAIT_DEADLINE_MS, TIME_WAIT_LOOK_MS);
+  await until(async () => (await countTimeWait(port)) === 0, TIME_WAIT_DEADLINE_MS, TIME_WAIT_POLL_MS);
 }
 
 /**
  * @param {() => Promise<boolean>} isSo
  * @param {number} deadlineMs time after which it gives up
- * @param {number} lookMs interval between checks
+ * @param {number} pollMs interval between checks
  */
-async function until(isSo, deadlineMs, lookMs = LOOK_MS) {
+async function until(isSo, deadlineMs, pollMs = POLL_MS) {
   const startMs = performance.now();
-  while (!(await isSo()) && performance.now() - startMs < deadlineMs) await delay(lookMs);
+  while (!(await isSo()) && performance.now() - startMs < deadlineMs) await delay(pollMs);
 }

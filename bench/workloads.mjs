@@ -3,7 +3,7 @@ import { CHURN } from "./churn.mjs";
 import {
   BASELINE,
   BUN,
-  FLOOR,
+  C_URING,
   GO,
   NODE,
   NODE_ONE_SOURCE,
@@ -67,7 +67,20 @@ const LIST = [
     rounds: 5,
     scale: SCALES["19k"],
     baseline: BASELINE,
-    contenders: [BASELINE, FLOOR, GO, NODE, NODE_ONE_SOURCE, BUN, "tcpkali", "wrk", NOOP, OURS, OURS_EPOLL, OURS_URING],
+    contenders: [
+      BASELINE,
+      C_URING,
+      GO,
+      NODE,
+      NODE_ONE_SOURCE,
+      BUN,
+      "tcpkali",
+      "wrk",
+      NOOP,
+      OURS,
+      OURS_EPOLL,
+      OURS_URING,
+    ],
     measures: [
       ...[
         { atLeast: 1, against: BASELINE, whose: "the C baseline's" },
@@ -116,7 +129,7 @@ const LIST = [
     title: "1,000,000 and 2,000,000 connections on one port, beside 19,000",
     rounds: 1,
     baseline: `${OURS}@19k`,
-    contenders: [`${OURS}@19k`, `${FLOOR}@1m`, MILLION, `${OURS_EPOLL}@1m`, `${OURS_URING}@1m`, `${OURS}@2m`],
+    contenders: [`${OURS}@19k`, `${C_URING}@1m`, MILLION, `${OURS_EPOLL}@1m`, `${OURS_URING}@1m`, `${OURS}@2m`],
     measures: [
       {
         // Based on the ramp without thread start, as in W1. An inverted ratio of rates is a ratio of times.

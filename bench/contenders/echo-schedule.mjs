@@ -62,7 +62,7 @@ export class EchoSchedule {
     console.log("ready");
     for await (const line of createInterface(process.stdin)) {
       const [ratePerSec, warmUpMs, measuredMs] = line.split(" ").map(Number);
-      await this.#play(ratePerSec, warmUpMs, measuredMs);
+      await this.#measure(ratePerSec, warmUpMs, measuredMs);
       console.log(JSON.stringify(this.#report(measuredMs)));
     }
   }
@@ -72,7 +72,7 @@ export class EchoSchedule {
    * @param {number} warmUpMs
    * @param {number} measuredMs
    */
-  async #play(ratePerSec, warmUpMs, measuredMs) {
+  async #measure(ratePerSec, warmUpMs, measuredMs) {
     this.#samples = new Float64Array(Math.ceil((ratePerSec * measuredMs * 2) / 1000) + this.#connections);
     this.#count = 0;
     this.#sent = 0;

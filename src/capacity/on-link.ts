@@ -1,7 +1,7 @@
 // Counts the addresses of a plan that share a link, because each end resolves those of the other by ARP or neighbour
 // discovery.
 
-import { type HostAddress, readHostAddresses, readLinks, routeTo } from "../linux/netlink/rtnetlink.js";
+import { type HostAddress, readHostAddresses, readNetDevices, routeTo } from "../linux/netlink/rtnetlink.js";
 import type { TuplePlan } from "../planning/tuple-plan.js";
 import { type Family, formatIp, type IpAddress } from "../util/address.js";
 import type { AddressRange } from "../util/address-range.js";
@@ -19,7 +19,7 @@ const LOOKED_UP = 4096;
 /** Returns zeros if netlink is unavailable. */
 export function countOnLink(plan: TuplePlan | undefined): Readonly<Record<Family, OnLink>> {
   const found = { 4: { sources: 0, destinations: 0 }, 6: { sources: 0, destinations: 0 } };
-  const links = new Map((readLinks() ?? []).map((link) => [link.index, link]));
+  const links = new Map((readNetDevices() ?? []).map((link) => [link.index, link]));
   const addresses = plan ? (readHostAddresses() ?? []) : [];
   for (const { sources, destinations } of plan?.groups ?? []) {
     const family = destinations[0]!.ip.family;

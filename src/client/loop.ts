@@ -44,7 +44,7 @@ export class ClientLoop {
   private checkCursor = -1;
   /** Maximum number of connections in flight. Below the planned value if handshakes alone fill the descriptor table. */
   private window: number;
-  private settledAt = 0;
+  private resolvedAt = 0;
 
   /** @param Events class that handles the transport's events */
   constructor(worker: RoleWorker<ConnectPlan, ConnectMessage>, Events = ClientEvents, budget = BUDGET) {
@@ -91,7 +91,7 @@ export class ClientLoop {
     const { events, transport } = this;
     const wanted = Atomics.load(this.worker.memory.control, CONTROL.target);
     const mayOpenMore = this.follow(wanted);
-    this.reportSettled(wanted);
+    this.reportResolved(wanted);
     events.inFlight.waitsFor = this.waitedFor(wanted);
     events.inFlight.isBehind = this.begun < wanted;
     transport.turn(mayOpenMore ? 0 : this.waitMs());
@@ -207,11 +207,11 @@ export class ClientLoop {
     return Math.max(0, Math.min(untilCheck, untilMessage, untilBeat));
   }
 
-  private reportSettled(wanted: number): void {
-    if (this.begun < wanted || this.counters[COUNTER.inFlight]! > 0 || this.settledAt === wanted) return;
-    this.settledAt = wanted;
-    this.counters[COUNTER.lastSettledAt] = performance.timeOrigin + performance.now();
-    this.worker.send({ type: "settled" });
+  private reportResolved(wanted: number): void {
+    if (this.begun < wanted || this.counters[COUNTER.inFlight]! > 0 || this.resolvedAt === wanted) return;
+    this.resolvedAt = wanted;
+    this.counters[COUNTER.lastResolvedAt] = performance.timeOrigin + performance.now();
+    this.worker.send({ type: "resolved" });
   }
 
   /**

@@ -134,10 +134,10 @@ export const CLIENT_METRICS = defineMetrics("fourtuple_connect", {
     combined: "least",
     shown: ["messages.youngestUnansweredUs"],
   },
-  unaskedBytes: {
+  unsolicitedBytes: {
     type: "counter",
     help: "Bytes received that no message asked for.",
-    shown: ["messages.unaskedBytes"],
+    shown: ["messages.unsolicitedBytes"],
   },
   wrongBytes: { type: "counter", help: "Bytes received instead of an answer.", shown: ["messages.wrongBytes"] },
 
@@ -158,7 +158,7 @@ export const CLIENT_METRICS = defineMetrics("fourtuple_connect", {
     help: "When the worker began its first connection, in milliseconds since the epoch; 0 before.",
     shown: "internal",
   },
-  lastSettledAt: {
+  lastResolvedAt: {
     type: "gauge",
     help: "When it last had nothing more to open and nothing in flight, likewise.",
     shown: "internal",

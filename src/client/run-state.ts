@@ -109,8 +109,8 @@ export function measureRamp(
   const begun = memories.map(({ counters }) => counters[COUNTER.firstBegunAt]!).filter((time) => time > 0);
   // A run stopped before its first connect() has a set-up time only.
   const firstBegun = begun.length > 0 ? Math.min(...begun) : now;
-  const lastSettled = Math.max(...memories.map(({ counters }) => counters[COUNTER.lastSettledAt]!));
-  const endedAt = lastSettled > firstBegun && !wasInterrupted ? lastSettled : now;
+  const lastResolved = Math.max(...memories.map(({ counters }) => counters[COUNTER.lastResolvedAt]!));
+  const endedAt = lastResolved > firstBegun && !wasInterrupted ? lastResolved : now;
   return {
     setupMs: Math.max(0, firstBegun - performance.timeOrigin - startMs),
     rampMs: Math.max(0, endedAt - firstBegun),

@@ -76,4 +76,4 @@ export type ConnectMessage =
   | { readonly type: "opened"; readonly ip: string; readonly port: number }
   | { readonly type: "received"; readonly text: string }
   /** Every connection requested from this worker so far has succeeded or failed. */
-  | { readonly type: "settled" };
+  | { readonly type: "resolved" };

@@ -175,7 +175,7 @@ export class ClientWorkers {
         this.pool.set(worker, CONTROL.receivedTexts, this.#receivedTexts);
     } else {
       if (message.type === "ready") this.pacer.ready();
-      else this.pacer.settled(worker);
+      else this.pacer.resolved(worker);
       this.#events.moved();
     }
   }

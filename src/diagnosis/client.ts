@@ -9,16 +9,16 @@ import { formatBytes, formatCount } from "../util/units.js";
 import { explainClientOnly, explainUnaccepted } from "./rules/accept-queue.js";
 import { explainErrno } from "./rules/errnos.js";
 import { explainUngreeted } from "./rules/greeting.js";
-import { fromSystem } from "./rules/local-errors.js";
+import { explainLocalErrors } from "./rules/local-errors.js";
 import { explainLocal, isUnusual } from "./rules/local-refusals.js";
 import { describeMemoryStop, explainFileStop } from "./rules/memory-stop.js";
 import { explainMessages } from "./rules/messages.js";
 import { explainNeighbours } from "./rules/neighbours.js";
-import { explainClosing } from "./rules/peer-closed.js";
+import { explainPeerClosed } from "./rules/peer-closed.js";
 import { explainHttp } from "./rules/protocols/http.js";
 import { explainRefusedProtocol } from "./rules/refusals.js";
-import { explainRefusal, explainSelfConnect } from "./rules/refused.js";
-import { explainSilence } from "./rules/timeouts.js";
+import { explainRefused, explainSelfConnect } from "./rules/refused.js";
+import { explainTimeouts } from "./rules/timeouts.js";
 import { explainTls } from "./rules/tls.js";
 import { explainUnavailable } from "./rules/unavailable.js";
 
@@ -63,11 +63,11 @@ export function explainClient(result: ConnectResult): Finding | Suspect[] {
     explainUnavailable(result, main) ??
     explainNeighbours(result, main) ??
     explainLocal(result, main) ??
-    (isUnusual(result, main) ? undefined : fromSystem(result, main)) ??
+    (isUnusual(result, main) ? undefined : explainLocalErrors(result, main)) ??
     explainSelfConnect(result, main) ??
-    explainRefusal(result, main) ??
-    explainSilence(result, main) ??
-    explainClosing(result, main) ??
+    explainRefused(result, main) ??
+    explainTimeouts(result, main) ??
+    explainPeerClosed(result, main) ??
     explainErrno(result, main) ??
     unexplained(main)
   );

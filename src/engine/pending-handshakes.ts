@@ -2,14 +2,14 @@
 import { grown } from "../protocols/columns.js";
 
 /** Number of scans of all slots per timeout period. */
-const LOOKS = 8;
+const CHECKS = 8;
 
 export class PendingHandshakes {
   /** STEP in which a handshake fails. */
   readonly step: number;
   private readonly timeoutMs: number;
   private count = 0;
-  private nextLookMs = 0;
+  private nextCheckMs = 0;
   /** Start time of each handshake, in milliseconds since construction, plus one; 0 for none. */
   private beganMs = new Uint32Array(1024);
   private readonly startMs = performance.now();
@@ -41,14 +41,14 @@ export class PendingHandshakes {
   }
 
   /** Returns whether it is time to scan for handshakes that have timed out. */
-  mustLook(nowMs: number): boolean {
-    if (this.count === 0 || nowMs < this.nextLookMs) return false;
-    this.nextLookMs = nowMs + this.timeoutMs / LOOKS;
+  mustCheck(nowMs: number): boolean {
+    if (this.count === 0 || nowMs < this.nextCheckMs) return false;
+    this.nextCheckMs = nowMs + this.timeoutMs / CHECKS;
     return true;
   }
 
   /** Returns the milliseconds until the next scan; Infinity if no handshake is in progress. */
   waitMs(nowMs: number): number {
-    return this.count === 0 ? Number.POSITIVE_INFINITY : Math.max(0, this.nextLookMs - nowMs);
+    return this.count === 0 ? Number.POSITIVE_INFINITY : Math.max(0, this.nextCheckMs - nowMs);
   }
 }

@@ -7,7 +7,7 @@ import {
   type HostAddress,
   isLocalRoute,
   readHostAddresses,
-  readLinks,
+  readNetDevices,
 } from "../linux/netlink/rtnetlink.js";
 import { readSysctlNumbers } from "../linux/proc/sysctl.js";
 import { EADDRNOTAVAIL, EAFNOSUPPORT, EHOSTUNREACH, ENETUNREACH, errnoName } from "../linux/syscalls/errno.js";
@@ -189,7 +189,7 @@ function whyNoRoute(ip: IpAddress, errno: number): BadSource {
 }
 
 function problemOf({ flags, index }: HostAddress): Pick<BadSource, "problem" | "detail"> {
-  const link = readLinks()?.find((each) => each.index === index);
+  const link = readNetDevices()?.find((each) => each.index === index);
   const detail = link?.name;
   if (flags & ADDRESS_FLAG.dadFailed) return { problem: "duplicate", detail };
   if (flags & ADDRESS_FLAG.tentative) return { problem: "tentative", detail };
@@ -198,7 +198,7 @@ function problemOf({ flags, index }: HostAddress): Pick<BadSource, "problem" | "
 
 /** Returns the interface that leads to the address but is down; undefined if there is none. */
 function deviceDown(ip: IpAddress): string | undefined {
-  const down = (readLinks() ?? []).filter(({ isUp }) => !isUp);
+  const down = (readNetDevices() ?? []).filter(({ isUp }) => !isUp);
   if (isLoopback(ip)) return down.find((link) => link.isLoopback)?.name;
   const holder = (readHostAddresses() ?? []).find(
     (each) => isInNetwork(ip, each) && down.some(({ index }) => index === each.index),

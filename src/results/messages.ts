@@ -32,7 +32,7 @@ export const messages = z
       .describe(
         "age of the youngest unanswered message; round-trip percentiles above it are lower bounds, because unanswered messages count with their age",
       ),
-    unaskedBytes: count.describe(
+    unsolicitedBytes: count.describe(
       "bytes received that are not part of an answer: greetings, push messages, surplus echoes",
     ),
     wrongBytes: count.describe("bytes received instead of an answer"),

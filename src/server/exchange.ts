@@ -81,7 +81,7 @@ export class Exchange implements Connections, HeartbeatCarrier {
   /** Called at the start of a turn. @param isPaused whether memory or open files are short */
   beginTurn(isPaused: boolean): void {
     this.isPaused = isPaused;
-    this.lookForRoom();
+    this.checkRoom();
   }
 
   /** Returns how long the loop may sleep: until the next heartbeat or handshake timeout, or Infinity without either. */
@@ -99,7 +99,7 @@ export class Exchange implements Connections, HeartbeatCarrier {
     if (!pending && !heartbeats) return;
     const nowMs = performance.now();
     heartbeats?.sendDue(nowMs, transport.end);
-    if (!pending?.mustLook(nowMs)) return;
+    if (!pending?.mustCheck(nowMs)) return;
     for (let slot = 0; slot < transport.end; slot++) {
       if (pending.isLate(slot, nowMs)) this.refused(slot, ETIMEDOUT);
     }
@@ -125,7 +125,7 @@ export class Exchange implements Connections, HeartbeatCarrier {
   resume(slot: number): void {
     const { transport, outgoing } = this;
     this.count(slot, outgoing.resume(slot));
-    this.lookForRoom();
+    this.checkRoom();
     if (transport.state(slot) === SLOT.free || outgoing.isSending(slot)) return;
     if (this.ending[slot] === 1) this.end(slot);
     else this.rest(slot);
@@ -137,7 +137,7 @@ export class Exchange implements Connections, HeartbeatCarrier {
     if (slot < this.ending.length) this.ending[slot] = 0;
     this.outgoing.drop(slot);
     this.protocol.closed(slot);
-    this.lookForRoom();
+    this.checkRoom();
   }
 
   /** Called before all connections are closed. @param resets whether they are closed with RST */
@@ -246,7 +246,7 @@ export class Exchange implements Connections, HeartbeatCarrier {
     if (sent < 0) this.failToSend(slot, -sent);
     else this.counters[COUNTER.sentBytes]! += sent;
     // Only bytes stored for later have taken any room.
-    if (this.outgoing.isSending(slot)) this.lookForRoom();
+    if (this.outgoing.isSending(slot)) this.checkRoom();
   }
 
   private failToSend(slot: number, errno: number): void {
@@ -256,7 +256,7 @@ export class Exchange implements Connections, HeartbeatCarrier {
   }
 
   /** When nothing more can be stored, echoes only as much as each peer takes. */
-  private lookForRoom(): void {
+  private checkRoom(): void {
     if (this.echoes) this.transport.peeks = this.isPaused || !this.outgoing.hasRoom;
   }
 }

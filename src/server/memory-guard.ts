@@ -28,7 +28,7 @@ export class MemoryGuard {
   readonly #pause: (isPaused: boolean) => void;
   readonly #timer: NodeJS.Timeout;
   #watchedSum = -1;
-  #quietLooks = 0;
+  #quietChecks = 0;
 
   /** Checks regularly until close(). @param pause called for each change */
   constructor(read: () => Activity, pause: (isPaused: boolean) => void) {
@@ -46,8 +46,8 @@ export class MemoryGuard {
     // An idle server without connections uses no memory and should use no CPU. With connections open, peers may fill
     // the kernel's buffers without being counted, so check from time to time.
     const isQuiet = sum === this.#watchedSum && !this.isPaused;
-    this.#quietLooks = isQuiet ? this.#quietLooks + 1 : 0;
-    if (isQuiet && (open === 0 || this.#quietLooks % QUIET_CHECKS !== 0)) return;
+    this.#quietChecks = isQuiet ? this.#quietChecks + 1 : 0;
+    if (isQuiet && (open === 0 || this.#quietChecks % QUIET_CHECKS !== 0)) return;
     this.#watchedSum = sum;
     if (open >= peak) this.residentAtPeak = Math.max(this.residentAtPeak, readMemoryUse().residentBytes);
     const room = readMemoryRoom();

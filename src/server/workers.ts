@@ -56,7 +56,7 @@ export class ServerWorkers {
       metrics: SERVER_METRICS,
       kept: [listener.fd],
       onMessage: (message, worker) => this.#onMessage(message, worker),
-      onFault: (fault, worker) => this.#hearFault(fault, worker),
+      onFault: (fault, worker) => this.#onFault(fault, worker),
     });
   }
 
@@ -102,7 +102,7 @@ export class ServerWorkers {
   /**
    * An additional thread that failed to start had no connections. The failure of any other thread loses connections.
    */
-  #hearFault(fault: AppError, worker: number): void {
+  #onFault(fault: AppError, worker: number): void {
     if (worker >= CORES && !this.#listening.has(worker)) this.#canGrow = false;
     else this.#events.failed(fault);
   }

@@ -8,7 +8,7 @@ import type { EndQuery } from "./query.js";
 import { readTable, type SocketQuery } from "./table.js";
 
 /** Number of sockets visited between checks of the clock. */
-const LOOK_EVERY = 1024;
+const CHECK_EVERY = 1024;
 
 export interface PortFilter {
   /** End of the socket that must match. */
@@ -49,7 +49,7 @@ export async function countSocketsWithin(filter: PortFilter, timeoutMs: number):
   const begin = () => {
     let visited = 0;
     return () => {
-      if (++visited % LOOK_EVERY === 0) isLate = performance.now() > endMs;
+      if (++visited % CHECK_EVERY === 0) isLate = performance.now() > endMs;
       return !isLate;
     };
   };

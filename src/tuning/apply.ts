@@ -87,7 +87,7 @@ function applyChange(
     const errno = -errnoOf(error);
     return end(
       isForbidden(errno) ? "refused" : "failed",
-      `the journal ${journalFile} cannot be written: ${say(errno)}`,
+      `the journal ${journalFile} cannot be written: ${formatErrno(errno)}`,
     );
   }
 }
@@ -104,7 +104,7 @@ function make(
   if (errno !== 0) {
     // The kernel processes a long list in pieces, so a failed write may be partly in effect and must be undone.
     journal.mark(entry, value !== undefined && isSameValue(name, value, entry.from) ? "failed" : "done", value);
-    return end(isForbidden(errno) ? "refused" : "failed", say(errno), value);
+    return end(isForbidden(errno) ? "refused" : "failed", formatErrno(errno), value);
   }
   journal.mark(entry, "done", value);
   if (value === undefined || isSameValue(name, value, to)) return end("done", undefined, value);
@@ -126,9 +126,9 @@ function refusal(errno: number, { privilege, container }: Change): [ChangeStatus
   }
   if (errno === EACCES) return ["refused", `needs ${privilege}; in a container or a namespace, set it on the host`];
   if (errno === ENOENT) return ["failed", "no such setting here: the host's own network namespace may have it"];
-  return [isForbidden(errno) ? "refused" : "failed", say(errno)];
+  return [isForbidden(errno) ? "refused" : "failed", formatErrno(errno)];
 }
 
-function say(errno: number): string {
+function formatErrno(errno: number): string {
   return `${errnoName(errno)}, ${errnoMeaning(errno)}`;
 }

@@ -123,7 +123,7 @@ describe.each(WIDTHS)("at %i columns, large figures and long addresses", (column
   it("of pressure fit", () => {
     const ip = "2001:db8:85a3:1111:2222:8a2e:3370:7334";
     const row = {
-      taken: 1_028_000,
+      inUse: 1_028_000,
       timeWait: 9000,
       capacity: 28_231,
       left: 231,
@@ -151,7 +151,7 @@ describe.each(WIDTHS)("at %i columns, large figures and long addresses", (column
           ...pair,
           outsideRange: 0,
           pool: "ip_local_port_range",
-          owners: [{ pid: 4_194_304, command: "a-long-command", taken: 5 }],
+          owners: [{ pid: 4_194_304, command: "a-long-command", inUse: 5 }],
         },
       ],
       bound: [{ ...row, sourceIp: ip, bound: 1_000_000, destinations: 1_000_000 }],

@@ -9,7 +9,7 @@ import { DESCRIPTORS } from "./descriptors.js";
 import { PATH } from "./path.js";
 import { PEERS } from "./peers.js";
 import { PORTS } from "./ports.js";
-import { offBy, play, type Row, table } from "./scenario.js";
+import { offBy, type Row, runScenario, table } from "./scenario.js";
 
 const TOLERANCE = 0.02;
 const rows: Row[] = [];
@@ -37,7 +37,7 @@ describe.skipIf(!isRoot)("a limit that binds is predicted and named", () => {
     it.skipIf(isMissing)(
       scenario.name,
       async () => {
-        const played = await play(scenario);
+        const played = await runScenario(scenario);
         rows.push(played);
         expect(played.diagnosis.finding, JSON.stringify(played.diagnosis)).toMatchObject({
           limit: scenario.limit,

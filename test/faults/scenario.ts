@@ -55,7 +55,7 @@ const PREDICTION_MS = 90_000;
 const RUN_MS = 240_000;
 
 /** Runs the prediction and the load, and counts connections with `ss`. */
-export async function play(scenario: Scenario): Promise<Row & { diagnosis: Diagnosis; prediction: Prediction }> {
+export async function runScenario(scenario: Scenario): Promise<Row & { diagnosis: Diagnosis; prediction: Prediction }> {
   const { at, load, run = [], measures, testbed = {} } = await scenario.arrange();
   const doctor = startAt(testbed, [
     "doctor",

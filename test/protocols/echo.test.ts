@@ -38,7 +38,7 @@ class Probe {
     this.host.keeps = false;
   }
 
-  get unaskedBytes(): number {
+  get unsolicitedBytes(): number {
     return this.host.unexpectedBytes;
   }
 
@@ -239,9 +239,9 @@ describe("what is no answer", () => {
     expect(receive(probe, "news!")).toBe(0);
     send(probe, 0);
     expect(receive(probe, "news!news!pi")).toBe(0);
-    expect(probe.unaskedBytes).toBe(5);
+    expect(probe.unsolicitedBytes).toBe(5);
     expect(receive(probe, "ngnews!")).toBe(1);
-    expect([probe.unaskedBytes, probe.wrongBytes]).toEqual([20, 0]);
+    expect([probe.unsolicitedBytes, probe.wrongBytes]).toEqual([20, 0]);
   });
 
   it("is wrong where an answer never comes", () => {
@@ -250,7 +250,7 @@ describe("what is no answer", () => {
     send(probe, 0);
     expect(receive(probe, "+PONG\r\n")).toBe(0);
     probe.end(0);
-    expect([probe.unaskedBytes, probe.wrongBytes]).toEqual([0, 7]);
+    expect([probe.unsolicitedBytes, probe.wrongBytes]).toEqual([0, 7]);
   });
 
   it("may be one byte off", () => {
@@ -285,7 +285,7 @@ describe("what is no answer", () => {
       answered += total(feed(probe, 0, bytesOf("ping".repeat(100)), [size]));
     }
     expect(answered).toBeLessThanOrEqual(1);
-    expect(probe.unaskedBytes + probe.wrongBytes).toBeGreaterThan(9 * 400);
+    expect(probe.unsolicitedBytes + probe.wrongBytes).toBeGreaterThan(9 * 400);
     // The next connection in the slot starts with a clean state.
     probe.open(0);
     send(probe, 0);
@@ -313,7 +313,7 @@ describe("what is no answer", () => {
 
 /** Reference implementation that searches in strings: slow, but obviously correct. */
 class PlainProbe {
-  unaskedBytes = 0;
+  unsolicitedBytes = 0;
   wrongBytes = 0;
   private pending = "";
   private waiting = 0;
@@ -329,7 +329,7 @@ class PlainProbe {
   begin(): void {
     this.hasBegun = this.isPartial = true;
     if (this.waiting === 0) {
-      this.unaskedBytes += this.pending.length;
+      this.unsolicitedBytes += this.pending.length;
       this.pending = "";
     }
     this.waiting++;
@@ -348,11 +348,11 @@ class PlainProbe {
     let answered = 0;
     this.pending += text;
     for (let at = this.pending.indexOf(this.message); at >= 0; at = this.pending.indexOf(this.message)) {
-      this.unaskedBytes += at;
+      this.unsolicitedBytes += at;
       this.pending = this.pending.slice(at + this.message.length);
       if (answered < answerable) answered++;
       else {
-        this.unaskedBytes += this.message.length;
+        this.unsolicitedBytes += this.message.length;
         if (this.hasBegun && ++this.surplus > 1) {
           this.wrongBytes += answered * this.message.length + this.pending.length;
           this.pending = "";
@@ -362,14 +362,14 @@ class PlainProbe {
     }
     this.waiting -= answered;
     if (this.waiting === 0) {
-      this.unaskedBytes += this.pending.length - this.kept().length;
+      this.unsolicitedBytes += this.pending.length - this.kept().length;
       this.pending = this.kept();
     }
     return answered;
   }
 
   end(): void {
-    if (this.waiting === 0) this.unaskedBytes += this.pending.length;
+    if (this.waiting === 0) this.unsolicitedBytes += this.pending.length;
     else this.wrongBytes += this.pending.length - this.kept().length;
     this.pending = "";
     this.waiting = this.surplus = 0;
@@ -424,7 +424,7 @@ describe("whatever is sent and comes", () => {
               plain.finish();
             }
           } else expect(receive(probe, step.text)).toBe(plain.receive(step.text));
-          expect([probe.unaskedBytes, probe.wrongBytes]).toEqual([plain.unaskedBytes, plain.wrongBytes]);
+          expect([probe.unsolicitedBytes, probe.wrongBytes]).toEqual([plain.unsolicitedBytes, plain.wrongBytes]);
         }
       }),
       { numRuns: 500 },
@@ -448,6 +448,6 @@ describe("whatever is sent and comes", () => {
     // The stray bytes and the partial match of each connection are kept: each answer is completed.
     for (const connection of [2, 3, 100]) expect(receive(connection, (connection % 5) + 1, 8)).toBe(1);
     expect(receive(0, 1, 8)).toBe(1);
-    expect([probe.unaskedBytes, probe.wrongBytes]).toEqual([8, 0]);
+    expect([probe.unsolicitedBytes, probe.wrongBytes]).toEqual([8, 0]);
   });
 });

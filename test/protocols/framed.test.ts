@@ -158,7 +158,7 @@ it("goes through both hosts, whole and once, however the way between them is cut
         expect(counters[COUNTER.dueMessages]).toBe(messages);
         expect(counters[COUNTER.sentMessages]).toBe(messages);
         expect(counters[COUNTER.answeredMessages]).toBe(messages);
-        expect([counters[COUNTER.unaskedBytes], counters[COUNTER.wrongBytes]]).toEqual([0, 0]);
+        expect([counters[COUNTER.unsolicitedBytes], counters[COUNTER.wrongBytes]]).toEqual([0, 0]);
         // The closing message ends the server's side, after everything sent before it.
         client.closing(0);
         pump(piece);

@@ -95,7 +95,7 @@ describe.skipIf(!canMakeNamespaces())("listeners", () => {
     close(listener);
     const { outgoing, distinct, rows } = await pressure();
     expect([outgoing, distinct]).toEqual([10, 1]);
-    expect(rows).toMatchObject([{ destinationPort: 1001, taken: 10 }]);
+    expect(rows).toMatchObject([{ destinationPort: 1001, inUse: 10 }]);
   });
 });
 

@@ -91,11 +91,11 @@ describe("a held set", { timeout: 90_000 }, () => {
     expect(found.rows.map((row) => row.sourceIp).sort()).toEqual([...sources].sort());
     for (const row of found.rows) {
       expect(row).toMatchObject({ destinationIp: ip, destinationPort: port, timeWait: 0, isMarked: false });
-      expect(row.left).toBe(row.capacity - row.taken);
+      expect(row.left).toBe(row.capacity - row.inUse);
       expect(row.capacity).toBe(row.outsideRange > 0 ? 64_512 : found.kernelCapacity);
-      expect(row.share).toBeCloseTo(row.taken / row.capacity);
+      expect(row.share).toBeCloseTo(row.inUse / row.capacity);
     }
-    expect(found.rows.reduce((sum, { taken }) => sum + taken, 0)).toBe(100);
+    expect(found.rows.reduce((sum, { inUse }) => sum + inUse, 0)).toBe(100);
     // The server's ends take no source ports, so its side has no rows.
     expect(await pressure({ localIp: ip, localPort: port })).toMatchObject({ outgoing: 0, distinct: 0, rows: [] });
   });

@@ -9,7 +9,7 @@ import { connect } from "fourtuple";
 import { engine } from "./engine.mjs";
 
 const FIRST_PORT = 1024;
-const LOOK_MS = 20;
+const POLL_MS = 20;
 
 const { values, positionals } = parseArgs({
   options: { "kernel-ports": { type: "boolean" }, within: { type: "string" } },
@@ -40,7 +40,7 @@ const run = await connect({
   close: "rst",
   engine,
 });
-for await (const { stage, established, failed } of run.snapshots(LOOK_MS)) {
+for await (const { stage, established, failed } of run.snapshots(POLL_MS)) {
   const seconds = (performance.now() - startMs) / 1000;
   if (stage === "ramp" && seconds < within) continue;
   print(stage === "ramp" ? { established, failed, isUnfinished: true } : { established, failed });

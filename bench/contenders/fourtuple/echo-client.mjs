@@ -10,18 +10,18 @@ import { engine } from "./engine.mjs";
 
 // Not used by other programs, so all its ports are free.
 const SOURCE = { first: { family: /** @type {4} */ (4), bytes: Uint8Array.of(127, 5, 0, 1) }, count: 1 };
-const LOOK_MS = 20;
-const CATCH_UP_LOOKS = 50;
-const LOOKS_WITHOUT_GAIN = 5;
+const POLL_MS = 20;
+const CATCH_UP_POLLS = 50;
+const POLLS_WITHOUT_GAIN = 5;
 const GAIN = 1.03;
-const CATCH_UP_LOOK_MS = 200;
+const CATCH_UP_POLL_MS = 200;
 const CAUGHT_UP_US = 50_000;
 
 const [port, connections, size] = process.argv.slice(2).map(Number);
 console.log("ready");
 for await (const line of createInterface(process.stdin)) {
   const [ratePerSec, warmUpMs, measuredMs] = line.split(" ").map(Number);
-  await play(ratePerSec, warmUpMs, measuredMs);
+  await measure(ratePerSec, warmUpMs, measuredMs);
 }
 
 /**
@@ -29,7 +29,7 @@ for await (const line of createInterface(process.stdin)) {
  * @param {number} warmUpMs
  * @param {number} measuredMs
  */
-async function play(ratePerSec, warmUpMs, measuredMs) {
+async function measure(ratePerSec, warmUpMs, measuredMs) {
   const run = await connect({
     to: `127.0.0.1:${port}`,
     connections,
@@ -40,7 +40,7 @@ async function play(ratePerSec, warmUpMs, measuredMs) {
     close: "rst",
     engine,
   });
-  for await (const { stage } of run.snapshots(LOOK_MS)) if (stage !== "ramp") break;
+  for await (const { stage } of run.snapshots(POLL_MS)) if (stage !== "ramp") break;
   await delay(warmUpMs);
   await caughtUp(run, ratePerSec);
   const fromMs = performance.now();
@@ -64,10 +64,10 @@ async function play(ratePerSec, warmUpMs, measuredMs) {
  * @param {number} ratePerSec
  */
 async function caughtUp(run, ratePerSec) {
-  const enough = ((GAIN * ratePerSec) / 1000) * CATCH_UP_LOOK_MS;
-  for (let looks = 0, idle = 0; looks < CATCH_UP_LOOKS && idle < LOOKS_WITHOUT_GAIN; looks++) {
+  const enough = ((GAIN * ratePerSec) / 1000) * CATCH_UP_POLL_MS;
+  for (let polls = 0, idle = 0; polls < CATCH_UP_POLLS && idle < POLLS_WITHOUT_GAIN; polls++) {
     run.resetLatency();
-    await delay(CATCH_UP_LOOK_MS);
+    await delay(CATCH_UP_POLL_MS);
     const { count, maxUs } = run.latency().roundTrip;
     if (count > 0 && maxUs < CAUGHT_UP_US) break;
     if (count < enough) idle++;

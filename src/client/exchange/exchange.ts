@@ -234,7 +234,7 @@ export class Exchange implements ClientConnections, MessageCarrier, HeartbeatCar
   }
 
   unexpected(bytes: number): void {
-    this.counters[COUNTER.unaskedBytes]! += bytes;
+    this.counters[COUNTER.unsolicitedBytes]! += bytes;
   }
 
   mismatched(bytes: number): void {

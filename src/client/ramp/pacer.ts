@@ -21,7 +21,7 @@ export class Pacer {
   readonly #settings: ConnectSettings;
   readonly #layout: ThreadLayout;
   readonly #start: (worker: number, target: number) => void;
-  readonly #settledWorkers = new Set<number>();
+  readonly #resolvedWorkers = new Set<number>();
   #pacedMs = 0;
   #calledMs: number | undefined;
   #readyWorkers = 0;
@@ -48,9 +48,9 @@ export class Pacer {
   }
 
   /** A worker has tried everything requested from it so far. */
-  settled(worker: number): void {
+  resolved(worker: number): void {
     const { counters } = this.#pool.memories[worker]!;
-    if (counters[COUNTER.started]! >= shareOf(this.#layout, worker)) this.#settledWorkers.add(worker);
+    if (counters[COUNTER.started]! >= shareOf(this.#layout, worker)) this.#resolvedWorkers.add(worker);
   }
 
   /** Returns the number of connections wanted at a time given by performance.now(). */
@@ -71,13 +71,13 @@ export class Pacer {
     const wanted = this.#readyMs === undefined ? 0 : schedule.wantedAt(elapsedMs);
     for (let worker = 0; worker < this.#layout.workers; worker++) {
       // Without a pace, workers take turns: one starts when an earlier one has settled.
-      const hasTurn = isPaced || worker < this.#settledWorkers.size + this.#layout.active;
+      const hasTurn = isPaced || worker < this.#resolvedWorkers.size + this.#layout.active;
       const target = hasTurn ? targetOf(this.#layout, worker, wanted) : 0;
       if (worker < this.#pool.size) this.#pool.set(worker, CONTROL.target, target);
       // Start the next thread before its turn, because starting takes tens of milliseconds.
-      else if (target > 0 || worker < this.#settledWorkers.size + this.#layout.active + 1) this.#start(worker, target);
+      else if (target > 0 || worker < this.#resolvedWorkers.size + this.#layout.active + 1) this.#start(worker, target);
     }
-    return this.#readyMs !== undefined && elapsedMs >= schedule.endMs && this.#hasSettled(wanted);
+    return this.#readyMs !== undefined && elapsedMs >= schedule.endMs && this.#hasResolved(wanted);
   }
 
   /**
@@ -94,7 +94,7 @@ export class Pacer {
     this.movedMs += lostMs;
   }
 
-  #hasSettled(wanted: number): boolean {
+  #hasResolved(wanted: number): boolean {
     const sum = (counter: number) => sumCounter(this.#pool.memories, counter);
     const begun = sum(COUNTER.started) - sum(COUNTER.retired);
     // Failed connections cannot be closed, so a descending schedule has ended once no more are open than wanted.

@@ -64,7 +64,7 @@ const RULES: Record<string, Rule> = {
 };
 
 /** @returns undefined if the local kernel's errors do not explain the failure */
-export function fromSystem(result: ConnectResult, failure: FailureReport): Finding | undefined {
+export function explainLocalErrors(result: ConnectResult, failure: FailureReport): Finding | undefined {
   const rule = RULES[`${failure.phase} ${failure.errno}`];
   if (rule) return rule(result, failure);
   if (failure.errno === "ENOMEM" || failure.errno === "ENOBUFS") return explainNoMemory(result, failure);

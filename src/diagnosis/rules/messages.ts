@@ -27,7 +27,7 @@ export function explainMessages(result: ConnectResult): Finding | undefined {
 }
 
 function explainUnanswered({ evidence, traffic }: ConnectResult, messages: MessageResult): Finding {
-  const { answered, sent, wrongBytes, unaskedBytes, expected, bytes } = messages;
+  const { answered, sent, wrongBytes, unsolicitedBytes, expected, bytes } = messages;
   const facts = [`${formatCount(answered)} of ${formatCount(sent)} messages of ${formatBytes(bytes)} were answered`];
   const server = evidence.peer?.process;
   if (server?.isStopped) {
@@ -44,7 +44,7 @@ function explainUnanswered({ evidence, traffic }: ConnectResult, messages: Messa
       [...facts, `${formatBytes(wrongBytes)} received instead of the expected answer`],
     );
   }
-  const begunBytes = traffic.receivedBytes - unaskedBytes - wrongBytes;
+  const begunBytes = traffic.receivedBytes - unsolicitedBytes - wrongBytes;
   if (answered === 0 && expected === "echo" && begunBytes > 0) {
     return peer(
       "the server began answering but completed no answer",
@@ -56,7 +56,7 @@ function explainUnanswered({ evidence, traffic }: ConnectResult, messages: Messa
     return peer(
       "the server sends no answers",
       "use --expect none if it is not meant to answer; otherwise check why it does not read or answer",
-      [...facts, unaskedBytes > 0 ? `${formatBytes(unaskedBytes)} received unsolicited` : "no bytes arrived"],
+      [...facts, unsolicitedBytes > 0 ? `${formatBytes(unsolicitedBytes)} received unsolicited` : "no bytes arrived"],
     );
   }
   return peer(

@@ -25,7 +25,7 @@ const TIMEOUTS =
   "nginx: keepalive_timeout, client_header_timeout; redis: timeout; haproxy: timeout client; load balancers have one too";
 
 /** @returns undefined if the failure is of another kind */
-export function explainClosing(result: ConnectResult, failure: FailureReport): Finding | Suspect[] | undefined {
+export function explainPeerClosed(result: ConnectResult, failure: FailureReport): Finding | Suspect[] | undefined {
   const isClosing = failure.errno === "FIN" || failure.errno === "ECONNRESET" || failure.errno === "EPIPE";
   if (!isClosing) return undefined;
   return (

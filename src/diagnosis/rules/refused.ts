@@ -15,7 +15,7 @@ const NAMED = 3;
 const WILDCARDS = ["0.0.0.0", "::"];
 
 /** @returns undefined if the failure is of another kind */
-export function explainRefusal(result: ConnectResult, failure: FailureReport): Finding | Suspect[] | undefined {
+export function explainRefused(result: ConnectResult, failure: FailureReport): Finding | Suspect[] | undefined {
   if (failure.phase !== "connect" || failure.errno !== "ECONNREFUSED") return undefined;
   const { evidence, destinations, established } = result;
   if (!evidence.peer) return ofAnotherHost(result, failure);

@@ -10,7 +10,7 @@ import { droppedHere } from "./local-refusals.js";
 import { suspectNeighbours } from "./neighbours.js";
 
 /** @returns undefined if the failure is of another kind */
-export function explainSilence(result: ConnectResult, failure: FailureReport): Finding | Suspect[] | undefined {
+export function explainTimeouts(result: ConnectResult, failure: FailureReport): Finding | Suspect[] | undefined {
   if (failure.errno !== "ETIMEDOUT") return undefined;
   return (
     conntrackFull(result, failure) ??

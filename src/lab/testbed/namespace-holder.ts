@@ -10,7 +10,7 @@ import { Subprocess } from "../../util/subprocess.js";
  */
 const HOLD = "echo held; read -r end; exec ss --kill --tcp --numeric state big >/dev/null 2>&1";
 
-export interface Holder {
+export interface NamespaceHolder {
   readonly pid: number;
   end(): Promise<void>;
 }
@@ -22,7 +22,10 @@ export interface Holder {
  * @param namespaces options of `unshare`, such as `--net`
  * @throws {AppError} E_PLATFORM if a program is missing, E_SYSTEM if the kernel refuses
  */
-export async function holdNamespaces(enter: readonly string[], namespaces: readonly string[]): Promise<Holder> {
+export async function holdNamespaces(
+  enter: readonly string[],
+  namespaces: readonly string[],
+): Promise<NamespaceHolder> {
   const holder = new Subprocess([...enter, "unshare", ...namespaces, "--", "sh", "-c", HOLD], {
     detached: true,
     stdin: "pipe",

@@ -4,7 +4,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { AppError } from "../../util/errors.js";
 import { addressesFrom, describeAddresses } from "./addresses.js";
 import { DIES_WITH_US, Host, type HostPair } from "./host.js";
-import { type Holder, holdNamespaces } from "./namespace-holder.js";
+import { holdNamespaces, type NamespaceHolder } from "./namespace-holder.js";
 
 const SERVER_IP = "10.77.0.1";
 const FIRST_CLIENT_IP = "10.77.1.1";
@@ -36,7 +36,7 @@ export async function openNamespaces(clientAddresses: number): Promise<HostPair>
 }
 
 async function openIn(user: readonly string[], clientAddresses: number): Promise<HostPair> {
-  const held: Holder[] = [];
+  const held: NamespaceHolder[] = [];
   const hosts: Host[] = [];
   const close = async () => {
     for (const host of hosts.toReversed()) await host.close();
@@ -50,7 +50,7 @@ async function openIn(user: readonly string[], clientAddresses: number): Promise
     const asRoot = user.length > 0 ? ["--user", "--preserve-credentials"] : [];
     const second = await holdNamespaces(enter(first, asRoot), ["--net"]);
     held.push(second);
-    const inside = (holder: Holder) => ({
+    const inside = (holder: NamespaceHolder) => ({
       isNamespace: true,
       enter: [...enter(holder, [...asRoot, "--net"]), ...DIES_WITH_US],
     });
@@ -91,7 +91,7 @@ async function openIn(user: readonly string[], clientAddresses: number): Promise
   }
 }
 
-function enter({ pid }: Holder, namespaces: readonly string[]): string[] {
+function enter({ pid }: NamespaceHolder, namespaces: readonly string[]): string[] {
   return namespaces.length === 0 ? [] : ["nsenter", "--target", `${pid}`, ...namespaces, "--"];
 }
 

@@ -48,7 +48,7 @@ export interface HostAddress {
   readonly flags: number;
 }
 
-export interface Link {
+export interface NetDevice {
   readonly index: number;
   readonly name: string;
   readonly isUp: boolean;
@@ -100,7 +100,7 @@ export function readHostAddresses(): HostAddress[] | undefined {
 }
 
 /** Returns the interfaces in this network namespace; undefined if netlink is refused. */
-export function readLinks(): Link[] | undefined {
+export function readNetDevices(): NetDevice[] | undefined {
   const answers = dumpNetlink(NETLINK_ROUTE, RTM_GETLINK, new Uint8Array(STRUCT_BYTES.link));
   if (typeof answers === "number") return undefined;
   return answers.map(({ body }) => {

@@ -83,7 +83,7 @@ export abstract class Completions {
   }
 
   /** Updates the number of available completions. */
-  protected look(): void {
+  protected refresh(): void {
     const { queue } = this;
     this.ready = (Atomics.load(queue, this.cqTailWord) - this.cqHead) | 0;
     this.hasOverflow = (Atomics.load(queue, this.sqFlagsWord) & SQ_CQ_OVERFLOW) !== 0;

@@ -167,7 +167,7 @@ export class Ring extends Completions {
     }
     const failed = result < 0 ? endedEnter(lastErrno()) : 0;
     this.finishWork();
-    this.look();
+    this.refresh();
     return failed;
   }
 
@@ -183,7 +183,7 @@ export class Ring extends Completions {
     Atomics.store(queue, this.sqTailWord, this.sqTail);
     const result = libc.syscall(SYS_IO_URING.enter, this.fd, this.pending, 0, 0, 0, 0);
     const failed = result < 0 ? endedEnter(lastErrno()) : 0;
-    this.look();
+    this.refresh();
     return failed;
   }
 

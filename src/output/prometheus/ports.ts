@@ -28,7 +28,7 @@ export function portsMetrics(pressure: Pressure, queues: ListenerQueues, top: nu
 function destinations({ rows, distinct, marked, outgoing }: Pressure, top: number): string[] {
   const shown = rows.slice(0, top);
   const labels = shown.map(pairLabels);
-  const rest = outgoing - shown.reduce((sum, { taken }) => sum + taken, 0);
+  const rest = outgoing - shown.reduce((sum, { inUse }) => sum + inUse, 0);
   const others = distinct > shown.length ? [{ source: OTHER, destination: OTHER, destination_port: OTHER }] : [];
   const values = (of: (row: (typeof shown)[number]) => number, other?: number): Sample[] => [
     ...shown.map((row, i): Sample => [labels[i]!, of(row)]),
@@ -36,10 +36,10 @@ function destinations({ rows, distinct, marked, outgoing }: Pressure, top: numbe
   ];
   return [
     ...family(
-      "source_ports_taken",
+      "source_ports_in_use",
       "gauge",
       "Source ports in use for a destination, including TIME_WAIT.",
-      values((row) => row.taken, rest),
+      values((row) => row.inUse, rest),
     ),
     ...family(
       "source_ports_time_wait",
@@ -72,10 +72,10 @@ function boundPools({ bound = [] }: Pressure, top: number): string[] {
     shown.map((row): Sample => [{ source: row.sourceIp }, of(row)]);
   return [
     ...family(
-      "bound_ports_taken",
+      "bound_ports_in_use",
       "gauge",
       "Ports in use in the pool shared by all destinations after bind(address, 0) before connect().",
-      values((row) => row.taken),
+      values((row) => row.inUse),
     ),
     ...family(
       "bound_ports_capacity",
@@ -88,14 +88,14 @@ function boundPools({ bound = [] }: Pressure, top: number): string[] {
 
 function translated({ translated: nat }: Pressure, top: number): string[] {
   const shown = nat?.rows.slice(0, top) ?? [];
-  const rest = (nat?.connections ?? 0) - shown.reduce((sum, { taken }) => sum + taken, 0);
+  const rest = (nat?.connections ?? 0) - shown.reduce((sum, { inUse }) => sum + inUse, 0);
   const others = (nat?.distinct ?? 0) > shown.length;
   const values = (of: (row: (typeof shown)[number]) => number) =>
     shown.map((row): Sample => [pairLabels(row), of(row)]);
   const other: Sample[] = others ? [[{ source: OTHER, destination: OTHER, destination_port: OTHER }, rest]] : [];
   return [
-    ...family("nat_ports_taken", "gauge", "Source ports given out by NAT for a destination.", [
-      ...values((row) => row.taken),
+    ...family("nat_ports_in_use", "gauge", "Source ports given out by NAT for a destination.", [
+      ...values((row) => row.inUse),
       ...other,
     ]),
     ...family(

@@ -56,11 +56,11 @@ function answers({ expected, answered, unanswered, inFlight }: MessageResult): s
   ];
 }
 
-function describeAnswers({ expected, wrongBytes, unaskedBytes, blocked }: MessageResult): string {
+function describeAnswers({ expected, wrongBytes, unsolicitedBytes, blocked }: MessageResult): string {
   return [
     COMPARED[expected],
     wrongBytes > 0 ? `${formatBytes(wrongBytes)} received instead of the expected answer` : undefined,
-    unaskedBytes > 0 ? `${formatBytes(unaskedBytes)} received unsolicited` : undefined,
+    unsolicitedBytes > 0 ? `${formatBytes(unsolicitedBytes)} received unsolicited` : undefined,
     blocked > 0 ? `${formatCount(blocked)} messages waited for the peer to read` : undefined,
   ]
     .filter((part) => part !== undefined)

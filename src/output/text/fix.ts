@@ -53,7 +53,7 @@ export function applyText(report: ApplyReport, paint: Paint = plain): string {
     headline,
     ...statusLines(
       outcomes,
-      ({ from, to, value, status }) => `${say(from)} → ${say(status === "done" ? (value ?? to) : to)}`,
+      ({ from, to, value, status }) => `${formatValue(from)} → ${formatValue(status === "done" ? (value ?? to) : to)}`,
       CHANGE_TONES,
       paint,
     ),
@@ -81,7 +81,7 @@ export function undoText(report: UndoReport, paint: Paint = plain): string {
     ...statusLines(
       outcomes,
       ({ from, value, status }) =>
-        status === "restored" ? `back to ${say(from)}` : `is ${say(value)}, was ${say(from)}`,
+        status === "restored" ? `back to ${formatValue(from)}` : `is ${formatValue(value)}, was ${formatValue(from)}`,
       UNDO_TONES,
       paint,
     ),
@@ -109,7 +109,7 @@ function badLineTexts(lines: UndoReport["badLines"], journal: string): string[] 
 
 function changeLines(change: Change, mark: string, paint: Paint) {
   const { kind, name, from, to, why, how, systemd, container, pitfall } = change;
-  const values = to === undefined ? say(from) : `${say(from)} → ${say(to)}`;
+  const values = to === undefined ? formatValue(from) : `${formatValue(from)} → ${formatValue(to)}`;
   return [
     `  ${mark}  ${paint("bold", name)}  ${values}`,
     ...alignLabels(
@@ -148,6 +148,6 @@ function unknownLines({ unknown }: FixPlan): string[] {
   return unknown.length === 0 ? [] : ["", `  unreadable, so no change is proposed: ${unknown.join(", ")}`];
 }
 
-function say(value: string | undefined): string {
+function formatValue(value: string | undefined): string {
   return value === undefined ? "unknown" : value === "" ? "empty" : value;
 }

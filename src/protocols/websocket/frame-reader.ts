@@ -94,7 +94,7 @@ export abstract class FrameReader {
   protected abstract flush(slot: number): void;
 
   /** Closes with `code`. Sends a Close frame unless a frame of ours is incomplete. */
-  protected sayClose(slot: number, code: number): void {
+  protected closeWith(slot: number, code: number): void {
     this.flags[slot]! |= CLOSED;
     if (!this.isInFrame(slot)) this.sendClose(slot, code);
   }
@@ -205,7 +205,7 @@ export abstract class FrameReader {
     else if (checkUtf8(UTF8_ACCEPT, bytes, start + 2, end) !== UTF8_ACCEPT) this.fail(slot, CLOSE.notUtf8);
     else {
       this.flush(slot);
-      this.sayClose(slot, code);
+      this.closeWith(slot, code);
       this.closedBy(slot, code);
     }
   }
@@ -213,7 +213,7 @@ export abstract class FrameReader {
   /** Reports a protocol violation to the peer and ends the connection. */
   private fail(slot: number, code: number): false {
     this.flush(slot);
-    this.sayClose(slot, code);
+    this.closeWith(slot, code);
     // The incomplete message is not counted.
     this.sizes[slot] = 0;
     const fault = code === CLOSE.tooBig ? "MESSAGE_TOO_BIG" : code === CLOSE.notUtf8 ? "BAD_UTF8" : "BAD_FRAME";

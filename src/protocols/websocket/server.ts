@@ -94,7 +94,7 @@ export class WebSocketServer extends WebSocketSide {
     if (!this.greets) return;
     this.connections.sendConstant(slot, GREETING);
     if (!this.closes) return;
-    this.sayClose(slot, CLOSE.normal);
+    this.closeWith(slot, CLOSE.normal);
     this.connections.close(slot);
   }
 

@@ -52,7 +52,7 @@ export abstract class WebSocketSide extends FrameReader implements Protocol {
     if (this.flags[slot]! & PINGED) {
       this.missed[slot]! += 1;
       if (this.missed[slot]! < this.mostMissed) return;
-      this.sayClose(slot, CLOSE.goingAway);
+      this.closeWith(slot, CLOSE.goingAway);
       connections.refused(slot, FAULT.NO_PONG);
       return;
     }
@@ -64,7 +64,7 @@ export abstract class WebSocketSide extends FrameReader implements Protocol {
   }
 
   closing(slot: number): void {
-    if ((this.flags[slot]! & (READY | CLOSED)) === READY) this.sayClose(slot, CLOSE.normal);
+    if ((this.flags[slot]! & (READY | CLOSED)) === READY) this.closeWith(slot, CLOSE.normal);
   }
 
   closed(slot: number): void {

@@ -193,7 +193,7 @@ function mergeNames(a: readonly ResolvedName[], b: readonly ResolvedName[]): Res
 function mergeMessages(a: MessageResult, b: MessageResult): MessageResult {
   const strictness = ["none", "any", "response", "bytes", "until", "echo"] as const;
   const sum = (
-    field: "due" | "sent" | "answered" | "unanswered" | "inFlight" | "late" | "missed" | "blocked" | "unaskedBytes",
+    field: "due" | "sent" | "answered" | "unanswered" | "inFlight" | "late" | "missed" | "blocked" | "unsolicitedBytes",
   ) => a[field] + b[field];
   return {
     expected: strictness[Math.min(strictness.indexOf(a.expected), strictness.indexOf(b.expected))]!,
@@ -210,7 +210,7 @@ function mergeMessages(a: MessageResult, b: MessageResult): MessageResult {
     blocked: sum("blocked"),
     movedMs: Math.max(a.movedMs, b.movedMs),
     youngestUnansweredUs: either(a.youngestUnansweredUs, b.youngestUnansweredUs, Math.min),
-    unaskedBytes: sum("unaskedBytes"),
+    unsolicitedBytes: sum("unsolicitedBytes"),
     wrongBytes: a.wrongBytes + b.wrongBytes,
   };
 }

@@ -9,14 +9,14 @@ const portRange = z.object({ first: port, last: port });
 const pool = {
   capacity: count.describe("number of ports in the pool"),
   left: count,
-  share: share.describe("taken / capacity"),
+  share: share.describe("inUse / capacity"),
   isMarked: z.boolean().describe("whether share is 0.8 or more"),
 };
 
 const owner = z.object({
   pid: count.optional().describe("missing if none is visible, or if the kernel owns the sockets (TIME_WAIT)"),
   command: z.string().optional().describe("name of the process (/proc/PID/comm)"),
-  taken: count,
+  inUse: count,
 });
 /** A process's share of the ports in a row. */
 export type PressureOwner = TypeOf<typeof owner>;
@@ -25,7 +25,7 @@ const row = z.object({
   sourceIp: z.string(),
   destinationIp: z.string(),
   destinationPort: port,
-  taken: count.describe("source ports in use, including TIME_WAIT"),
+  inUse: count.describe("source ports in use, including TIME_WAIT"),
   timeWait: count.describe("of these, the number in TIME_WAIT"),
   outsideRange: count.describe("of these, the number outside ip_local_port_range, which were bound explicitly"),
   pool: z
@@ -44,7 +44,7 @@ export type PortPool = PressureRow["pool"];
 const boundPool = z
   .object({
     sourceIp: z.string(),
-    taken: count.describe(
+    inUse: count.describe(
       "ports of ip_local_port_range used by sockets of this address, however obtained; bind() skips all of them",
     ),
     bound: count.describe(
@@ -64,7 +64,7 @@ const translatedRow = z.object({
   sourceIp: z.string().describe("address seen by the destination"),
   destinationIp: z.string(),
   destinationPort: port,
-  taken: count.describe("tracked connections from this address to the destination, including those of this host"),
+  inUse: count.describe("tracked connections from this address to the destination, including those of this host"),
   timeWait: count,
   ports: portRange.describe("port range that NAT chooses from"),
   rule: z

@@ -21,7 +21,7 @@ const NAMED_OWNERS = 3;
 export class Triples {
   /** Pairs of (destination, source address), by number. */
   readonly index = new PairIndex();
-  readonly taken = new Counts();
+  readonly inUse = new Counts();
   outgoing = 0;
   /** Number of triples, excluding those left out. */
   distinct = 0;
@@ -60,8 +60,8 @@ export class Triples {
     const destination = this.destinations.idOf(this.addresses.remote(socket), socket.remotePort);
     const id = this.index.idOf(destination, sourceId);
     const port = socket.localPort;
-    if (this.taken.get(id) === 0) this.firstPort.set(id, port);
-    this.taken.add(id);
+    if (this.inUse.get(id) === 0) this.firstPort.set(id, port);
+    this.inUse.add(id);
     if (socket.state === TCP_TIME_WAIT) this.timeWait.add(id);
     if (port < this.range.first || port > this.range.last) this.outside.add(id);
     if (this.owners) this.heldSockets.add(this.held.idOf(id, this.owners.processOf(socket.inode)));
@@ -77,12 +77,12 @@ export class Triples {
     const peers = new Counts();
     const endpointOf = (id: number) => endpoints.idOf(this.index.second(id), this.firstPort.get(id));
     const isLone = (id: number) =>
-      this.taken.get(id) === 1 && this.firstPort.get(id) < this.destinations.second(this.index.first(id));
+      this.inUse.get(id) === 1 && this.firstPort.get(id) < this.destinations.second(this.index.first(id));
     for (let id = 0; id < size; id++) if (isLone(id)) peers.add(endpointOf(id));
     this.distinct = size;
     for (let id = 0; id < size; id++) {
       if (!isLone(id) || peers.get(endpointOf(id)) === 1) continue;
-      this.taken.set(id, 0);
+      this.inUse.set(id, 0);
       this.outgoing--;
       this.distinct--;
     }
@@ -105,20 +105,20 @@ export class Triples {
 
   row(id: number, kernelCapacity: number): PressureRow {
     const destination = this.index.first(id);
-    const taken = this.taken.get(id);
+    const inUse = this.inUse.get(id);
     const capacity = this.capacity(id, kernelCapacity);
     return {
       sourceIp: this.addresses.text(this.index.second(id)),
       destinationIp: this.addresses.text(this.destinations.first(destination)),
       destinationPort: this.destinations.second(destination),
-      taken,
+      inUse,
       timeWait: this.timeWait.get(id),
       outsideRange: this.outside.get(id),
       pool: this.isKernelChosen(id, kernelCapacity) ? "ip_local_port_range" : "1024-65535",
       capacity,
-      left: Math.max(0, capacity - taken),
-      share: taken / capacity,
-      isMarked: taken / capacity >= PRESSURE_MARK,
+      left: Math.max(0, capacity - inUse),
+      share: inUse / capacity,
+      isMarked: inUse / capacity >= PRESSURE_MARK,
       ...(this.owners && { owners: this.ownersOf(id, this.owners) }),
     };
   }
@@ -129,7 +129,7 @@ export class Triples {
     pairs.sort((a, b) => this.heldSockets.get(b) - this.heldSockets.get(a));
     return pairs.slice(0, NAMED_OWNERS).map((pair) => {
       const pid = owners.processes[this.held.second(pair)];
-      return { pid, command: pid === undefined ? undefined : owners.command(pid), taken: this.heldSockets.get(pair) };
+      return { pid, command: pid === undefined ? undefined : owners.command(pid), inUse: this.heldSockets.get(pair) };
     });
   }
 
@@ -138,6 +138,6 @@ export class Triples {
    * range.
    */
   private isKernelChosen(id: number, kernelCapacity: number): boolean {
-    return this.outside.get(id) === 0 && this.taken.get(id) <= kernelCapacity;
+    return this.outside.get(id) === 0 && this.inUse.get(id) <= kernelCapacity;
   }
 }

@@ -100,14 +100,14 @@ class SourcePorts {
   rows(isWanted: (sourceId: number) => boolean): BoundPoolRow[] {
     const destinations = new Counts();
     for (let triple = 0; triple < this.triples.size; triple++) destinations.add(this.triples.first(triple));
-    const taken = new Counts();
+    const inUse = new Counts();
     const idle = new Counts();
     const sole = new Counts();
     const odd = new Counts();
     const even = new Counts();
     for (let id = 0; id < this.ports.size; id++) {
       const source = this.ports.first(id);
-      taken.add(source);
+      inUse.add(source);
       if (this.idle.get(id) > 0) idle.add(source);
       if (this.users.get(id) !== 1) continue;
       sole.add(source);
@@ -121,7 +121,7 @@ class SourcePorts {
       const told = this.boundOf(odd.get(source), even.get(source), sole.get(source));
       const found = (destinations.get(source) < 2 ? 0 : told) + idle.get(source);
       if (found < LEAST) continue;
-      rows.push(this.row(source, taken.get(source), found, destinations.get(source)));
+      rows.push(this.row(source, inUse.get(source), found, destinations.get(source)));
     }
     return rows;
   }
@@ -138,15 +138,15 @@ class SourcePorts {
     const { capacity } = this.pool;
     let elsewhere = 0;
     for (const port of this.onAll) if (this.ports.find(source, port) < 0) elsewhere++;
-    const taken = own + elsewhere;
-    const share = taken / capacity;
+    const inUse = own + elsewhere;
+    const share = inUse / capacity;
     return {
       sourceIp: this.addresses.text(source),
-      taken,
+      inUse,
       bound,
       destinations,
       capacity,
-      left: Math.max(0, capacity - taken),
+      left: Math.max(0, capacity - inUse),
       share,
       isMarked: share >= PRESSURE_MARK,
     };

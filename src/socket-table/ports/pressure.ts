@@ -73,7 +73,7 @@ export async function pressure(options: PressureOptions = {}): Promise<Pressure>
     };
   });
   triples.leaveOutServers();
-  const shares = (id: number) => triples.taken.get(id) / triples.capacity(id, pool.capacity);
+  const shares = (id: number) => triples.inUse.get(id) / triples.capacity(id, pool.capacity);
   let marked = 0;
   for (let id = 0; id < triples.index.size; id++) if (shares(id) >= PRESSURE_MARK) marked++;
   const isFiltered = family !== undefined || query.either !== undefined || query.remote !== undefined;

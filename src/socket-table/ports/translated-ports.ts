@@ -45,7 +45,7 @@ export async function readTranslatedPorts(
     refusedErrno,
     distinct: rows.length,
     marked: rows.filter(({ isMarked }) => isMarked).length,
-    connections: rows.reduce((sum, { taken }) => sum + taken, 0),
+    connections: rows.reduce((sum, { inUse }) => sum + inUse, 0),
     rows: best.map((i) => rows[i]!),
   };
 }
@@ -56,7 +56,7 @@ class TranslatedPairs {
   private readonly conditions: Conditions;
   private readonly destinations = new PairIndex();
   private readonly index = new PairIndex();
-  private readonly taken = new Counts();
+  private readonly inUse = new Counts();
   private readonly timeWait = new Counts();
   private readonly translatedCount = new Counts();
   private readonly lowest = new Counts();
@@ -77,8 +77,8 @@ class TranslatedPairs {
     if (to === before) this.wanted.set(to, this.isWanted(to));
     if (!this.wanted.get(to)) return;
     const id = this.index.idOf(to, idOf(source.words));
-    const isFirst = this.taken.get(id) === 0;
-    this.taken.add(id);
+    const isFirst = this.inUse.get(id) === 0;
+    this.inUse.add(id);
     if (isTimeWait) this.timeWait.add(id);
     // The host's own connections occupy NAT's ports too, but NAT did not choose their ports.
     if (!isSourceTranslated) return;
@@ -99,21 +99,21 @@ class TranslatedPairs {
   row(id: number, rules: readonly NatRule[]): TranslatedRow {
     const to = this.index.first(id);
     const sourceIp = this.addresses.text(this.index.second(id));
-    const taken = this.taken.get(id);
+    const inUse = this.inUse.get(id);
     const rule = this.ruleFor(id, sourceIp, rules);
     const ports = rule?.ports ?? DEFAULT_PORTS;
     const capacity = ports.last - ports.first + 1;
-    const share = Math.min(1, taken / capacity);
+    const share = Math.min(1, inUse / capacity);
     return {
       sourceIp,
       destinationIp: this.addresses.text(this.destinations.first(to)),
       destinationPort: this.destinations.second(to),
-      taken,
+      inUse,
       timeWait: this.timeWait.get(id),
       ports,
       rule: rule?.text,
       capacity,
-      left: Math.max(0, capacity - taken),
+      left: Math.max(0, capacity - inUse),
       share,
       isMarked: share >= PRESSURE_MARK,
     };

@@ -69,7 +69,7 @@ export class TlsClient extends TlsTransport<ClientTransport> implements ClientTr
     return used;
   }
 
-  protected settled(slot: number, connection: number): void {
+  protected decrypted(slot: number, connection: number): void {
     const { slots } = this;
     if (!slots.has(slot, WANTS_SESSION)) return;
     const number = this.tls.peerOf(slot);

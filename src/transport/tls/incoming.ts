@@ -110,7 +110,7 @@ export abstract class TlsIncoming<Below extends Transport> implements TransportH
   /** Passes data to the role. @returns number of bytes consumed */
   protected abstract deliver(slot: number, bytes: NativeBuffer, length: number): number;
   /** All data received so far has been decrypted. */
-  protected abstract settled(slot: number, connection: number): void;
+  protected abstract decrypted(slot: number, connection: number): void;
   /** Closes a connection gracefully. */
   abstract close(slot: number): void;
 
@@ -203,7 +203,7 @@ export abstract class TlsIncoming<Below extends Transport> implements TransportH
     const errno = this.ciphertext.flush(slot);
     if (result === TLS_AGAIN) {
       if (errno === -EPROTO) this.fail(slot, EPROTO);
-      else this.settled(slot, connection);
+      else this.decrypted(slot, connection);
       return;
     }
     this.sessions.clearInput();

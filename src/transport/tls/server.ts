@@ -86,7 +86,7 @@ export class TlsServer extends TlsTransport<ServerTransport> implements ServerTr
     return this.server.received(slot, bytes, 0, length);
   }
 
-  protected settled(): void {
+  protected decrypted(): void {
     // A server has no session to wait for.
   }
 

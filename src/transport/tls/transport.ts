@@ -70,7 +70,7 @@ export abstract class TlsTransport<Below extends Transport> extends TlsIncoming<
   }
 
   close(slot: number): void {
-    this.sayGoodbye(slot);
+    this.sendCloseNotify(slot);
     this.free(slot);
     this.below.close(slot);
   }
@@ -94,7 +94,7 @@ export abstract class TlsTransport<Below extends Transport> extends TlsIncoming<
   closeAll(resets: boolean, isAborted: () => boolean): void {
     for (let slot = 0; slot < this.below.end && !this.isDisposed; slot++) {
       if (slot % FREED_AT_ONCE === 0 && isAborted()) break;
-      if (!resets) this.sayGoodbye(slot);
+      if (!resets) this.sendCloseNotify(slot);
       this.free(slot);
     }
     this.below.closeAll(resets, isAborted);
@@ -121,7 +121,7 @@ export abstract class TlsTransport<Below extends Transport> extends TlsIncoming<
   }
 
   /** Sends close_notify if possible. */
-  private sayGoodbye(slot: number): void {
+  private sendCloseNotify(slot: number): void {
     const { slots } = this;
     if (!slots.has(slot, LIVE) || slots.has(slot, HANDSHAKING | UNSENT)) return;
     this.sessions.shutdown(slots.connections[slot]!);

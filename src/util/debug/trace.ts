@@ -26,7 +26,7 @@ export function startTrace(door: (line: string) => void, asked = process.env[DEB
 }
 
 /** Writes a message with the time since process start, if the area is traced. */
-export function trace(area: Area, say: () => string): void {
+export function trace(area: Area, message: () => string): void {
   if (write === undefined || !traced.includes(area)) return;
-  write(`[${area} +${(performance.now() / 1000).toFixed(3)} s] ${say()}`);
+  write(`[${area} +${(performance.now() / 1000).toFixed(3)} s] ${message()}`);
 }

@@ -86,7 +86,7 @@ describe("--pressure", () => {
     expect(code).toBe(0);
     const json = JSON.parse((await runCli(["ports", at, "--pressure", "-p", "--json"])).stdout);
     expect(json.rows).toMatchObject([
-      { destinationIp: ip, destinationPort: port, owners: [{ pid: process.pid, taken: 3 }] },
+      { destinationIp: ip, destinationPort: port, owners: [{ pid: process.pid, inUse: 3 }] },
     ]);
   });
 
@@ -145,11 +145,11 @@ describe("--metrics", () => {
     const servers = await Promise.all([connected(3), connected(2), connected(1)]);
     const peers = servers.map(({ ip }) => ip).join(",");
     const { stdout } = await runCli(["ports", "--metrics", "--top", "1", "--peer", peers]);
-    const taken = stdout.split("\n").filter((line) => line.startsWith("fourtuple_source_ports_taken{"));
-    expect(taken).toHaveLength(2);
-    expect(taken[0]).toMatch(/destination_port="\d+"\} 3$/);
-    expect(taken[1]).toBe(
-      'fourtuple_source_ports_taken{source="other",destination="other",destination_port="other"} 3',
+    const inUse = stdout.split("\n").filter((line) => line.startsWith("fourtuple_source_ports_in_use{"));
+    expect(inUse).toHaveLength(2);
+    expect(inUse[0]).toMatch(/destination_port="\d+"\} 3$/);
+    expect(inUse[1]).toBe(
+      'fourtuple_source_ports_in_use{source="other",destination="other",destination_port="other"} 3',
     );
   });
 });

@@ -120,7 +120,7 @@ describe("its options", () => {
   it("--pressure tells how many source ports are taken", async () => {
     const { at } = await clientLoad(50);
     const { rows } = JSON.parse((await runCli(["ports", at, "--pressure", "--json"])).stdout);
-    expect(rows[0]).toMatchObject({ taken: 50, timeWait: 0 });
+    expect(rows[0]).toMatchObject({ inUse: 50, timeWait: 0 });
     expect((await runCli(["ports", at, "--pressure"])).stdout).toMatch(new RegExp(`→ ${at} +50 +0 `));
   });
 

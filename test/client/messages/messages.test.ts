@@ -109,7 +109,10 @@ describe("what is compared", () => {
       await until("redis listens", () => listeningAt({ ip, port }) === 1);
       const to = `${ip}:${port}`;
       const echo = await play({ to, message: "PING\r\n" });
-      expect(echo).toMatchObject({ outcome: "missed", messages: { expected: "echo", answered: 0, unaskedBytes: 0 } });
+      expect(echo).toMatchObject({
+        outcome: "missed",
+        messages: { expected: "echo", answered: 0, unsolicitedBytes: 0 },
+      });
       expect(echo.messages!.wrongBytes).toBe(7 * echo.messages!.sent);
       expect(explainRun(echo).finding!.fix).toContain("--expect any");
       const any = await play({ to, message: "PING\r\n", expect: "any" });
@@ -156,7 +159,7 @@ http { access_log off; server { listen ${ip}:${port}; return 200 "yes"; } }`,
     const { latency, messages, outcome } = await play({ to: server.at, messageRatePerSec: 5, durationMs: 1200 });
     expect(outcome).toBe("met");
     expect(latency.roundTrip.minUs).toBeGreaterThan(390_000);
-    expect(messages!.unaskedBytes).toBeGreaterThan(5 * 5 * 20);
+    expect(messages!.unsolicitedBytes).toBeGreaterThan(5 * 5 * 20);
     expect(messages!.wrongBytes).toBe(0);
   });
 
@@ -176,7 +179,7 @@ http { access_log off; server { listen ${ip}:${port}; return 200 "yes"; } }`,
     // One answer in a hundred may arrive alone.
     expect(messages!.answered).toBeLessThanOrEqual(5);
     expect(misses[0]).toMatchObject({ kind: "unanswered", of: messages!.sent });
-    expect(messages!.wrongBytes + messages!.unaskedBytes).toBeGreaterThan(messages!.sent);
+    expect(messages!.wrongBytes + messages!.unsolicitedBytes).toBeGreaterThan(messages!.sent);
   });
 });
 
@@ -269,7 +272,7 @@ describe("messages that are due", () => {
     run.resetLatency();
     const { messages, latency, outcome } = await within("the end", run.done);
     expect(outcome).toBe("met");
-    expect(messages).toMatchObject({ answered: messages!.due, missed: 0, wrongBytes: 0, unaskedBytes: 0 });
+    expect(messages).toMatchObject({ answered: messages!.due, missed: 0, wrongBytes: 0, unsolicitedBytes: 0 });
     expect(latency.roundTrip.count).toBeGreaterThan(10);
     // If the stall shifted the answers, each would take 1.5 s.
     expect(latency.roundTrip.p50Us).toBeLessThan(500_000);

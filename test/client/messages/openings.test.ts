@@ -38,7 +38,7 @@ describe.runIf(hasProgram("redis-server"))("redis with a password", () => {
       outcome: "met",
       ready: 20,
       failed: 0,
-      messages: { expected: "until", wrongBytes: 0, unaskedBytes: 0, unanswered: 0 },
+      messages: { expected: "until", wrongBytes: 0, unsolicitedBytes: 0, unanswered: 0 },
       latency: { handshake: { count: 20 } },
     });
     const { messages, traffic } = result;

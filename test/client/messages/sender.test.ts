@@ -130,7 +130,7 @@ describe("the messages of connections whose peers stall", () => {
         );
         expect(counters[COUNTER.answeredMessages]).toBe(expected.length);
         expect(latenciesUs).toHaveLength(due);
-        expect([counters[COUNTER.unaskedBytes], counters[COUNTER.wrongBytes]]).toEqual([0, 0]);
+        expect([counters[COUNTER.unsolicitedBytes], counters[COUNTER.wrongBytes]]).toEqual([0, 0]);
       }),
       { numRuns: 300 },
     );

@@ -84,7 +84,7 @@ describe("our client at a server made of ws", () => {
       failures: [],
       losses: [],
     });
-    expect(result.messages).toMatchObject({ unanswered: 0, wrongBytes: 0, unaskedBytes: 0 });
+    expect(result.messages).toMatchObject({ unanswered: 0, wrongBytes: 0, unsolicitedBytes: 0 });
     expect(result.messages!.answered).toBeGreaterThan(20);
     expect(result.latency.handshake!.count).toBe(20);
     expect(result.latency.roundTrip.count).toBe(result.messages!.due);

@@ -121,7 +121,7 @@ function resultOf(parts: readonly Part[]): ConnectResult {
       blocked: 0,
       movedMs: 0,
       youngestUnansweredUs: undefined,
-      unaskedBytes: 0,
+      unsolicitedBytes: 0,
       wrongBytes: 0,
     },
     memory: {

@@ -41,18 +41,18 @@ describe.skipIf(!canMakeNamespaces())("ports bound before connect()", () => {
     for (let i = 0; i < CAPACITY; i++) expect(boundSocket(ip, i % 2 === 0 ? 1001 : 1002)).toBe(0);
     expect(boundSocket(ip, 1001)).toBe(-EADDRINUSE);
     const { rows, bound } = await pressure();
-    expect(rows.map(({ taken }) => taken)).toEqual([100, 100]);
+    expect(rows.map(({ inUse }) => inUse)).toEqual([100, 100]);
     expect(bound).toMatchObject([
-      { sourceIp: ip, bound: CAPACITY, taken: CAPACITY, capacity: CAPACITY, left: 0, destinations: 2, isMarked: true },
+      { sourceIp: ip, bound: CAPACITY, inUse: CAPACITY, capacity: CAPACITY, left: 0, destinations: 2, isMarked: true },
     ]);
   });
 
   it("are seen long before they run out", async () => {
     enterSmallRange();
     for (let i = 0; i < 40; i++) boundSocket("127.0.0.1", i % 2 === 0 ? 1001 : 1002);
-    expect((await pressure()).bound).toMatchObject([{ bound: 40, taken: 40, left: CAPACITY - 40, isMarked: false }]);
+    expect((await pressure()).bound).toMatchObject([{ bound: 40, inUse: 40, left: CAPACITY - 40, isMarked: false }]);
     // The pool is shared by all destinations, even if only one is asked for.
-    expect((await pressure({ port: 1001 })).bound).toMatchObject([{ taken: 40, destinations: 2 }]);
+    expect((await pressure({ port: 1001 })).bound).toMatchObject([{ inUse: 40, destinations: 2 }]);
   });
 
   it("are told from ports that connect() chose, also where these are all taken", async () => {
@@ -77,7 +77,7 @@ describe.skipIf(!canMakeNamespaces())("ports bound before connect()", () => {
     for (let i = 0; i < 30; i++) boundSocket("127.0.0.1");
     const { bound } = await pressure();
     if (bound?.length === 0 && !(await hasBoundInactive())) skip("this kernel does not list bound sockets");
-    expect(bound).toMatchObject([{ sourceIp: "127.0.0.1", bound: 30, taken: 30, destinations: 0 }]);
+    expect(bound).toMatchObject([{ sourceIp: "127.0.0.1", bound: 30, inUse: 30, destinations: 0 }]);
   });
 });
 

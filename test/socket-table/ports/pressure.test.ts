@@ -31,11 +31,11 @@ describe.skipIf(!canMakeNamespaces())("pressure", () => {
   it("counts down to the port with which the kernel runs out", async () => {
     enterSmallRange();
     const marks: number[] = [];
-    for (let taken = 1; taken <= CAPACITY; taken++) {
+    for (let inUse = 1; inUse <= CAPACITY; inUse++) {
       expect(connectRaw("127.0.0.1", 1001)).toBeGreaterThan(0);
       const { rows, marked } = await pressure();
-      expect(rows).toMatchObject([{ taken, left: CAPACITY - taken, capacity: CAPACITY, pool: "ip_local_port_range" }]);
-      if (marked === 1) marks.push(taken);
+      expect(rows).toMatchObject([{ inUse, left: CAPACITY - inUse, capacity: CAPACITY, pool: "ip_local_port_range" }]);
+      if (marked === 1) marks.push(inUse);
     }
     expect(connectRaw("127.0.0.1", 1001)).toBe(-EADDRNOTAVAIL);
     // 71 of 89 is 79.8 %, 72 is 80.9 %.
@@ -60,7 +60,7 @@ describe.skipIf(!canMakeNamespaces())("pressure", () => {
       () => pressure(filter),
       ({ rows }) => rows[0]?.timeWait === 30,
     );
-    expect((await pressure(filter)).rows).toMatchObject([{ taken: CAPACITY, timeWait: 30, left: 0 }]);
+    expect((await pressure(filter)).rows).toMatchObject([{ inUse: CAPACITY, timeWait: 30, left: 0 }]);
     expect(connectRaw("127.0.0.1", 1001)).toBe(-EADDRNOTAVAIL);
   });
 
@@ -72,9 +72,9 @@ describe.skipIf(!canMakeNamespaces())("pressure", () => {
     expect(connectRaw("127.0.0.1", 1001)).toBe(-EADDRNOTAVAIL);
     connectRaw("::1", 1001);
     expect((await pressure({ family: 4 })).rows).toMatchObject([
-      { destinationIp: "127.0.0.1", taken: CAPACITY, left: 0 },
+      { destinationIp: "127.0.0.1", inUse: CAPACITY, left: 0 },
     ]);
-    expect((await pressure({ family: 6 })).rows).toMatchObject([{ destinationIp: "::1", taken: 1 }]);
+    expect((await pressure({ family: 6 })).rows).toMatchObject([{ destinationIp: "::1", inUse: 1 }]);
   });
 
   it("keeps a client's port that serves several destinations", async () => {
@@ -85,7 +85,7 @@ describe.skipIf(!canMakeNamespaces())("pressure", () => {
     }
     expect(await pressure()).toMatchObject({ outgoing: 2, distinct: 2 });
     connectRaw("127.0.0.1", 1001);
-    expect((await pressure({ port: 1001 })).rows).toMatchObject([{ taken: 2 }]);
+    expect((await pressure({ port: 1001 })).rows).toMatchObject([{ inUse: 2 }]);
     // Filtering by source port would show one of two ports as all that are taken.
     expect((await pressure({ port: 40_000 })).rows).toEqual([]);
   });

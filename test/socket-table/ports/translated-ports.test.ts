@@ -74,7 +74,7 @@ describe.skipIf(!canTranslate)("NAT's source ports", () => {
     expect((await ports(net.router, "--pressure", "--fail-above", "80")).code).toBe(1);
     const metrics = await ports(net.router, "--metrics");
     expect(metrics.stdout).toContain(
-      'fourtuple_nat_ports_taken{source="10.77.0.254",destination="10.77.0.1",destination_port="7777"} 40',
+      'fourtuple_nat_ports_in_use{source="10.77.0.254",destination="10.77.0.1",destination_port="7777"} 40',
     );
     // Conditions apply to the destination.
     expect(JSON.parse((await ports(net.router, ":7777", "--pressure", "--json")).stdout).translated.distinct).toBe(1);
@@ -97,7 +97,7 @@ describe.skipIf(!canTranslate)("NAT's source ports", () => {
             sourceIp: "fd77::fe",
             destinationIp: "fd77::1",
             destinationPort: 7777,
-            taken: 5,
+            inUse: 5,
             capacity: 64_512,
             ports: { first: 1024, last: 65_535 },
           },

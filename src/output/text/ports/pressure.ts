@@ -78,7 +78,7 @@ const SHARE_HEADER = ["in use", "TIME_WAIT", "of", "free", "share"];
 function shareCells(row: PressureRow | TranslatedRow): string[] {
   return [
     pairName(row),
-    formatCount(row.taken),
+    formatCount(row.inUse),
     formatCount(row.timeWait),
     formatCount(row.capacity),
     formatCount(row.left),
@@ -98,7 +98,7 @@ function boundLines(rows: readonly BoundPoolRow[], top: number, paint: Paint): s
       row.sourceIp,
       formatCount(row.bound),
       formatCount(row.destinations),
-      formatCount(row.taken),
+      formatCount(row.inUse),
       formatCount(row.capacity),
       formatCount(row.left),
       percent(row),
@@ -133,7 +133,7 @@ function translatedLines({ rows, distinct }: TranslatedPorts, top: number, paint
 function owners({ owners: all = [] }: PressureRow): string {
   const name = ({ pid, command }: (typeof all)[number]) => (pid === undefined ? "not visible" : `${command} (${pid})`);
   // The count of a sole owner would repeat the total.
-  return all.map((owner) => (all.length === 1 ? name(owner) : `${name(owner)} ${formatCount(owner.taken)}`)).join(", ");
+  return all.map((owner) => (all.length === 1 ? name(owner) : `${name(owner)} ${formatCount(owner.inUse)}`)).join(", ");
 }
 
 function ownerNotes({ unreadable, isHiding }: Pressure, paint: Paint): string[] {

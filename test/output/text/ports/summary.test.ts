@@ -250,7 +250,7 @@ describe("pressureText()", () => {
           sourceIp: "10.0.0.8",
           destinationIp: "10.0.0.9",
           destinationPort: 443,
-          taken: 28_000,
+          inUse: 28_000,
           timeWait: 9000,
           outsideRange: 0,
           pool: "ip_local_port_range",
