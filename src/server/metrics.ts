@@ -4,22 +4,22 @@ import { defineMetrics, type MetricValues } from "../engine/metrics.js";
 
 export const SERVER_METRICS = defineMetrics("fourtuple_serve", {
   accepted: { type: "counter", help: "Connections accepted.", shown: ["accepted"] },
-  secured: { type: "counter", help: "TLS handshakes done.", shown: ["tls.secured"] },
-  resumed: { type: "counter", help: "TLS handshakes that used an earlier session again.", shown: ["tls.resumed"] },
+  secured: { type: "counter", help: "TLS handshakes completed.", shown: ["tls.secured"] },
+  resumed: { type: "counter", help: "TLS handshakes that resumed a session.", shown: ["tls.resumed"] },
   ready: {
     type: "counter",
-    help: "Connections set up in the protocol; in plain TCP those accepted.",
+    help: "Connections ready for the protocol; with plain TCP, those accepted.",
     shown: ["ready"],
   },
-  open: { type: "gauge", help: "Connections that are open.", shown: ["openAtStop"] },
-  closed: { type: "counter", help: "Connections that have ended.", shown: "moment" },
+  open: { type: "gauge", help: "Open connections.", shown: ["openAtStop"] },
+  closed: { type: "counter", help: "Closed connections.", shown: "moment" },
   rejected: {
     type: "counter",
-    help: "Connections accepted and closed at once: there were as many as --max-connections.",
+    help: "Connections closed at once because --max-connections was reached.",
     shown: ["rejected"],
   },
   resets: { type: "counter", help: "Connections ended by the peer with RST.", shown: "moment" },
-  sentBytes: { type: "counter", help: "Bytes that the kernel has taken.", shown: ["sentBytes"] },
+  sentBytes: { type: "counter", help: "Bytes handed to the kernel.", shown: ["sentBytes"] },
   receivedBytes: { type: "counter", help: "Bytes received.", shown: ["receivedBytes"] },
   sentHeartbeats: { type: "counter", help: "Heartbeats sent, such as pings.", shown: ["heartbeats.sent"] },
   answeredHeartbeats: { type: "counter", help: "Heartbeats answered by the peer.", shown: ["heartbeats.answered"] },
@@ -34,7 +34,7 @@ export const SERVER_METRICS = defineMetrics("fourtuple_serve", {
   responses5xx: { type: "counter", help: "HTTP responses with status 5xx.", shown: ["responses.5xx"] },
   tableFull: {
     type: "counter",
-    help: "Times that a full descriptor table made a worker leave the listening socket to the others.",
+    help: "Number of times a worker stopped accepting because its descriptor table was full.",
     shown: ["tableFull"],
   },
 });
