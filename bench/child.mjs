@@ -106,7 +106,7 @@ export class Child {
     const line = await this.line();
     if (line !== undefined) return line;
     const how = await this.exited;
-    throw new Error(`${what} was awaited, and the program ended (${how}) ${this.complaint}`);
+    throw new Error(`the program ended (${how}) while waiting for ${what} ${this.complaint}`);
   }
 
   /** @param {string} text */

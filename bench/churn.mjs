@@ -14,12 +14,12 @@ const CONNECTIONS = 150_000;
 const AT_ONCE = 256;
 
 const SETTINGS = {
-  "c-epoll": "C, one thread a side, epoll, source ports of its own choice",
-  "c-uring": "C, one thread a side, io_uring: each connection's whole life one chain, source ports of its own choice",
-  go: `${AT_ONCE} goroutines that dial, read and reset, source ports of its own choice`,
-  node: "Node's net, resetAndDestroy(), source ports of its own choice",
-  bun: "Bun.connect, terminate(); it cannot name a source port, the kernel chooses",
-  fourtuple: "the library: connect({ closeAfterGreeting: true, close: 'rst' }), source ports of its own choice",
+  "c-epoll": "C, one thread per side, epoll, chooses source ports itself",
+  "c-uring": "C, one thread per side, io_uring: each connection is one chain of entries, chooses source ports itself",
+  go: `${AT_ONCE} goroutines that dial, read and reset, chooses source ports itself`,
+  node: "Node's net, resetAndDestroy(), chooses source ports itself",
+  bun: "Bun.connect, terminate(); the kernel chooses source ports",
+  fourtuple: "the library: connect({ closeAfterGreeting: true, close: 'rst' }), chooses source ports itself",
   "fourtuple-epoll": "the same with engine: 'epoll'",
   "fourtuple-uring": "the same with engine: 'uring'",
 };
@@ -41,7 +41,7 @@ export const CHURN = {
     clientCpuUs: { label: "  client (µs)", of: cpuPerConnection("client") },
     serverCpuUs: { label: "  server (µs)", of: cpuPerConnection("server") },
     timeWaitLeft: RAMP_METRICS.timeWaitLeft,
-    foreignCpuShare: { ...RAMP_METRICS.foreignCpuShare, label: "noise: CPU of others" },
+    foreignCpuShare: { ...RAMP_METRICS.foreignCpuShare, label: "noise: CPU of other programs" },
   },
   run: runChurn,
   measures: [{ title: "TIME_WAIT left", wanted: { atMost: 0 }, of: { metric: "timeWaitLeft" } }],

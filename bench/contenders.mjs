@@ -54,78 +54,76 @@ const HTTP_GREETING = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
 const CANDIDATES = [
   {
     name: BASELINE,
-    settings: "C, one thread, epoll, source ports of its own choice",
+    settings: "C, one thread, epoll, chooses source ports itself",
     window: 1024,
     isBounded: true,
     make: () => pairOf(BASELINE, HOLDING),
   },
   {
     name: C_URING,
-    settings: "C, one thread, io_uring: a connection's life as a chain of entries, source ports of its own choice",
+    settings: "C, one thread, io_uring: each connection is one chain of entries, chooses source ports itself",
     window: 1024,
     make: () => pairOf(C_URING, HOLDING),
   },
   {
     name: GO,
-    settings:
-      "as in the article: a goroutine per connection, 14,000 of each source address, ports chosen by the kernel",
+    settings: "a goroutine per connection, 14,000 from each source address, ports chosen by the kernel",
     window: 256,
     isBounded: true,
     make: () => pairOf(GO, HOLDING),
   },
   {
     name: NODE,
-    settings: "Node's net, localAddress, 7,000 of each source address, so that libuv's bind() finds a port at once",
+    settings: "Node's net, localAddress, 7,000 from each source address, so that libuv's bind() finds a port quickly",
     window: 64,
     isBounded: true,
     make: () => pairOf(NODE, HOLDING, "--per-source", "7000"),
   },
   {
     name: NODE_ONE_SOURCE,
-    settings: "Node's net, all from one localAddress; left after 30 s",
+    settings: "Node's net, all from one localAddress; stopped after 30 s",
     window: 64,
     isBounded: true,
     make: () => pairOf(NODE, HOLDING, "--within", "30"),
   },
   {
     name: BUN,
-    settings: "Bun.listen and Bun.connect, which has no source address: address and port chosen by the kernel",
+    settings: "Bun.listen and Bun.connect; the kernel chooses source address and port",
     window: 64,
     isBounded: true,
     make: () => pairOf(BUN, HOLDING),
   },
   {
     name: "tcpkali",
-    settings: "tcpkali by its path in TCPKALI, two workers, against the C server; memory includes the tool's start",
+    settings: "tcpkali (path in TCPKALI), two workers, against the C server; memory includes the tool's start",
     isBounded: true,
     isForeign: true,
     make() {
-      if (!process.env.TCPKALI) throw new Error("TCPKALI does not name it");
+      if (!process.env.TCPKALI) throw new Error("TCPKALI is not set");
       const command = 'exec "$TCPKALI" --workers 2 -c "$2" --connect-rate 1000000 --duration 1h "127.0.0.1:$1"';
       return { version: process.env.TCPKALI, server: commandOf(BASELINE, "server"), client: started(command) };
     },
   },
   {
     name: "wrk",
-    settings:
-      "two threads, against the C server with an answer of HTTP as its greeting; memory includes the tool's start",
+    settings: "two threads, against the C server, which greets with an HTTP response; memory includes the tool's start",
     isBounded: true,
     isForeign: true,
     make() {
-      const version = firstLine("sh", "-c", "command -v wrk || { echo it is not in PATH >&2; exit 1; }");
+      const version = firstLine("sh", "-c", "command -v wrk || { echo not found in PATH >&2; exit 1; }");
       const server = ["env", `GREETING=${HTTP_GREETING}`, ...commandOf(BASELINE, "server")];
       return { version, server, client: started('exec wrk -t 2 -c "$2" -d 1h "http://127.0.0.1:$1/"') };
     },
   },
   {
     name: NOOP,
-    settings: "opens nothing: what is shown of it is the harness",
+    settings: "opens nothing: shows the overhead of the harness",
     opensNothing: true,
     make: () => pairOf(NOOP, HOLDING),
   },
   {
     name: OURS,
-    settings: "the library in two Node processes, source ports of its own choice",
+    settings: "the library in two Node processes, chooses source ports itself",
     window: 1024,
     make: () => pairOf(OURS, HOLDING),
   },
@@ -137,8 +135,7 @@ const CANDIDATES = [
   })),
   {
     name: OURS_KERNEL_PORTS,
-    settings:
-      'the same with sourcePorts: "kernel"; left after 90 s, its rate so far is then more than that of the whole',
+    settings: 'the same with sourcePorts: "kernel"; stopped after 90 s, so its rate is an upper bound',
     window: 1024,
     make: () => pairOf(OURS, HOLDING, "--kernel-ports", "--within", "90"),
   },
@@ -177,7 +174,7 @@ export function prepareContenders(workload, { nofileHard, only, atMost }) {
   const isWanted = (/** @type {string} */ name) => !only || only.some((word) => word === name || word === bare(name));
   for (const word of only ?? []) {
     if (entries.every(({ name }) => name !== word && bare(name) !== word))
-      absent.push({ name: word, reason: `${workload.name} has no such contender` });
+      absent.push({ name: word, reason: `${workload.name} does not include this contender` });
   }
   for (const entry of entries.filter(({ name }) => isWanted(name))) {
     const { name } = entry;
@@ -186,11 +183,11 @@ export function prepareContenders(workload, { nofileHard, only, atMost }) {
     const scale = requested && scaleDown({ ...requested, idleMs: workload.idleMs ?? requested.idleMs }, atMost);
     const candidate = "make" in entry ? entry : CANDIDATES.find((one) => one.name === bare(name));
     try {
-      if (!candidate) throw new Error("there is no such contender");
+      if (!candidate) throw new Error("unknown contender");
       const most = candidate.isBounded ? nofileHard - DESCRIPTORS_SPARE : Number.POSITIVE_INFINITY;
-      if (size !== undefined && requested && requested.connections > atMost) throw new Error("--at-most leaves it out");
+      if (size !== undefined && requested && requested.connections > atMost) throw new Error("excluded by --at-most");
       if (scale && scale.connections > most)
-        throw new Error(`it holds ${most.toLocaleString("en")} connections at most under this limit of descriptors`);
+        throw new Error(`the descriptor limit allows only ${most.toLocaleString("en")} connections`);
       const { make, ...rest } = candidate;
       contenders.push({ ...rest, ...make(), name, ...(scale && { scale }) });
     } catch (error) {

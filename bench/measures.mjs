@@ -31,7 +31,7 @@ export function judge(workload, summary, { machine, isSmaller, unfinished, faile
     const format = against === undefined ? (workload.metrics[metric]?.format ?? formatFigure) : formatRatio;
     const reason = obstacle?.(machine) ?? (value === undefined ? "not measured" : undefined);
     const isLowerBound = against !== undefined && unfinished.has(against);
-    const missed = isLowerBound ? `not decided: ${against} was left unfinished` : "missed";
+    const missed = isLowerBound ? `not decided: ${against} was stopped early` : "missed";
     const lost = failed.filter((name) => name === contender || name === against).length;
     // The successful rounds may not be representative.
     const met = lost === 0 ? "met" : `not decided: ${lost} ${lost === 1 ? "round" : "rounds"} failed`;

@@ -41,14 +41,13 @@ const RESOLUTION = 1.05;
 /** @typedef {{ ratePerSec: number, warmUpMs: number, measuredMs: number }} Run */
 
 const SETTINGS = {
-  "c-epoll": "C, one thread a side, epoll_pwait2() until the next message is due, timer slack 1 ns, TCP_NODELAY",
+  "c-epoll": "C, one thread per side, epoll_pwait2() until the next message is due, timer slack 1 ns, TCP_NODELAY",
   "c-uring":
-    "C, one thread a side, io_uring: multishot receives, the sends of a turn together, timer slack 1 ns, TCP_NODELAY",
+    "C, one thread per side, io_uring: multishot receives, the sends of a turn together, timer slack 1 ns, TCP_NODELAY",
   go: "a goroutine per connection sleeps until its message is due, writes it and reads the answer",
   node: "Node's net, noDelay; a timer of 1 ms sends what is due, setImmediate when it is behind",
   bun: "Bun.listen and Bun.connect; a timer of 1 ms sends what is due, setImmediate when it is behind",
-  fourtuple:
-    "the library: serve({ mode: 'echo' }), connect({ message }), opened anew for each rate; two threads a side",
+  fourtuple: "the library: serve({ mode: 'echo' }), connect({ message }), reopened for each rate; two threads per side",
   "fourtuple-epoll": "the same with engine: 'epoll'",
   "fourtuple-uring": "the same with engine: 'uring'",
 };
@@ -82,7 +81,7 @@ export const MESSAGES = {
     },
     clientPeakBytes: RAMP_METRICS.clientPeakBytes,
     serverPeakBytes: RAMP_METRICS.serverPeakBytes,
-    foreignCpuShare: { ...RAMP_METRICS.foreignCpuShare, label: "noise: CPU of others" },
+    foreignCpuShare: { ...RAMP_METRICS.foreignCpuShare, label: "noise: CPU of other programs" },
   },
   run: runMessages,
   measures: [

@@ -67,7 +67,7 @@ export const RAMP_METRICS = {
   },
   rampCpuUs: {
     isCompared: true,
-    label: "CPU/connection (µs), from the word to begin on",
+    label: "CPU/connection (µs), after start-up",
     format: micros,
     of: ({ cpuSeconds: at, cpuSecondsBefore: before, established }) =>
       ((at.client + at.server - before.client - before.server) / established) * 1e6,
@@ -150,7 +150,7 @@ export const RAMP_METRICS = {
     of: ({ requested, established, isUnfinished, lost = 0 }) => (isUnfinished ? 0 : requested - established) + lost,
   },
   foreignCpuShare: {
-    label: "noise: CPU of others while opening",
+    label: "noise: CPU of other programs while opening",
     format: formatPercent,
     of: ({ foreignCpuSeconds, outsideSeconds }) => foreignCpuSeconds / outsideSeconds,
   },

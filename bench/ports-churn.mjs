@@ -45,7 +45,7 @@ while (performance.now() - start < seconds * 1000) {
 }
 const churned = churn.snapshot().established / ((performance.now() - start) / 1000);
 console.log(
-  `${held} held, ${Math.round(churned)}/s opened and closed beside them: ${readings} readings in ${seconds} s, ${wrong.length} not exact`,
+  `${held} held, ${Math.round(churned)}/s opened and closed meanwhile: ${readings} readings in ${seconds} s, ${wrong.length} not exact`,
 );
 if (wrong.length > 0) console.log(`counted instead: ${wrong.slice(0, 10).join("; ")}`);
 await churn.stop();

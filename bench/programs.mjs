@@ -111,7 +111,7 @@ function needUring() {
   const script = `import { uringObstacle } from ${JSON.stringify(pathOf("../dist/linux/uring/support.js"))};
     console.log(JSON.stringify(uringObstacle() ?? null))`;
   const obstacle = firstLine(process.execPath, "--input-type=module", "-e", script);
-  if (obstacle !== "null") throw new Error(`io_uring is not to be had here: ${obstacle}`);
+  if (obstacle !== "null") throw new Error(`io_uring is unavailable: ${obstacle}`);
 }
 
 /** @param {string} path */

@@ -26,7 +26,9 @@ export async function runWorkload(workload, options) {
   const atMost = options.atMost ?? workload.atMost ?? Number.POSITIVE_INFINITY;
   const machine = readMachine(ROOT);
   const { contenders, absent } = prepareContenders(workload, { nofileHard: machine.nofileHard, only, atMost });
-  console.log(`${workload.name}: ${workload.title}\npeers in turn: ${contenders.map(({ name }) => name).join(", ")}`);
+  console.log(
+    `${workload.name}: ${workload.title}\ncontenders, alternating: ${contenders.map(({ name }) => name).join(", ")}`,
+  );
   for (const reason of new Set(absent.map((one) => one.reason))) {
     const names = absent.filter((one) => one.reason === reason).map(({ name }) => name);
     console.log(`without ${names.join(", ")}: ${reason}`);
@@ -39,7 +41,7 @@ export async function runWorkload(workload, options) {
   try {
     done = await runRounds(workload, contenders, { rounds: options.rounds, atMost });
   } catch (error) {
-    console.error(`${workload.name} cannot be done: ${/** @type {Error} */ (error).message}`);
+    console.error(`${workload.name} cannot run: ${/** @type {Error} */ (error).message}`);
     return 1;
   }
   const summary = summarize(workload, contenders, done);
@@ -116,7 +118,7 @@ function warnOfOthers() {
   const { inuse = 0, tw = 0 } = readTcpSockets();
   if (inuse + tw > FOREIGN_SOCKETS) {
     console.log(
-      `note: ${inuse} TCP sockets of others are in use here and ${tw} in TIME_WAIT: ports and cores are shared, the figures will suffer`,
+      `note: ${inuse} TCP sockets of other programs are in use here and ${tw} are in TIME_WAIT: they share ports and cores and will affect the figures`,
     );
   }
 }

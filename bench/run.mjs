@@ -37,7 +37,9 @@ async function main() {
   if (!separates) endChildrenBySignal();
   if (isInside) endWithParent();
   if (!separates && !isInside)
-    console.log("note: no network namespace may be made here: others' sockets share ports and counters with the run");
+    console.log(
+      "note: cannot create a network namespace: sockets of other programs share ports and counters with the run",
+    );
   const codes = [];
   for (const name of workloads) {
     // Downloads happen here, because the run's own namespace has no network.
@@ -68,12 +70,12 @@ function readOptions() {
       },
     });
     const workloads = positionals.flatMap((name) => (name === "all" ? ALL : [name]));
-    if (workloads.length === 0) return "no workload is given";
+    if (workloads.length === 0) return "no workload given";
     const unknown = workloads.find((name) => !Object.hasOwn(KNOWN, name));
-    if (unknown !== undefined) return `the workload "${unknown}" is not known`;
+    if (unknown !== undefined) return `unknown workload: "${unknown}"`;
     const counts = [values.rounds, values["at-most"]].map((text) => (text === undefined ? undefined : Number(text)));
     if (counts.some((count) => count !== undefined && !(Number.isInteger(count) && count >= 1)))
-      return "--rounds and --at-most take a number from 1 on";
+      return "--rounds and --at-most require a number of 1 or more";
     const [rounds, atMost] = counts;
     const rest = tokens.flatMap((token) => (token.kind === "option" ? [`--${token.name}=${token.value}`] : []));
     return { workloads, rounds, atMost, only: values.contender, into: values.into, isInside: values.inside, rest };

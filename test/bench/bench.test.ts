@@ -59,8 +59,8 @@ describe("npm run bench", () => {
       TCPKALI: "",
     });
     expect({ code, stdout }).toMatchObject({ code: 0 });
-    expect(stdout).toContain("without tcpkali: TCPKALI does not name it");
-    expect(stdout).toContain("without nobody: W1 has no such contender");
+    expect(stdout).toContain("without tcpkali: TCPKALI is not set");
+    expect(stdout).toContain("without nobody: W1 does not include this contender");
 
     const report = reportOf("W1");
     expect(report).toMatchObject({ kind: "bench", version: 2, workload: "W1", atMost: FEW });
@@ -94,7 +94,7 @@ describe("npm run bench", () => {
       expect(ours.peakResidentBytes[side]).toBeGreaterThanOrEqual(ours.residentBytes[side]);
     }
     // Without its own namespace, sockets of other programs come and go meanwhile.
-    if (!stdout.includes("no network namespace may be made here"))
+    if (!stdout.includes("cannot create a network namespace"))
       expect(ours.socketsAtHold.inuse - ours.socketsBefore.inuse).toBeGreaterThanOrEqual(2 * FEW);
     expect(report.summary.fourtuple.metrics.ratePerSec).toMatchObject({ rounds: 2, median: expect.any(Number) });
     // The cost of the harness is not a contender's rate.
@@ -242,7 +242,7 @@ describe("npm run bench", () => {
   it("draws how cost grows, light and dark", async () => {
     const { code, stdout } = await bench(["scaling", "--contender", "fourtuple", "--at-most", "1000", "--rounds", "1"]);
     expect({ code, stdout }).toMatchObject({ code: 0 });
-    expect(stdout).toContain("fourtuple@2m: --at-most leaves it out");
+    expect(stdout).toContain("fourtuple@2m: excluded by --at-most");
     const svg = readFileSync(join(folder, "bench-scaling.svg"), "utf8");
     expect(svg).toContain("prefers-color-scheme:dark");
     for (const text of ["Time per connection", "CPU per connection", "memory per connection", "µs", "bytes", "1k"])
@@ -252,9 +252,9 @@ describe("npm run bench", () => {
   });
 
   it.each([
-    [[], "no workload is given"],
-    [["W9"], 'the workload "W9" is not known'],
-    [["constructor"], 'the workload "constructor" is not known'],
+    [[], "no workload given"],
+    [["W9"], 'unknown workload: "W9"'],
+    [["constructor"], 'unknown workload: "constructor"'],
     [["W1", "--rounds", "0"], "take a number from 1 on"],
     [["W1", "--nonsense"], "nonsense"],
   ])("ends with 2 for %j", async (args, message) => {
