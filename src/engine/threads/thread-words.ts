@@ -12,6 +12,9 @@ export const THREAD = {
 
 export const BARRIER = { requested: 1, open: 2, passed: 3 } as const;
 const LOOP_DESCRIPTORS = 7;
+// The thread passes the barrier within a millisecond plus about 10 µs per descriptor of this process, unless it is not
+// scheduled.
+const BARRIER_WAIT_MS = 1000;
 
 export class ThreadWords {
   readonly buffer: SharedArrayBuffer;
@@ -28,6 +31,17 @@ export class ThreadWords {
 
   shareTable(): void {
     Atomics.store(this.words, THREAD.tableShared, 1);
+  }
+
+  /**
+   * Blocks the main thread while the thread copies the descriptor table and closes descriptors that it does not own.
+   * Returns at once if the thread has waited too long and continued without us.
+   */
+  letPass(): void {
+    const { words } = this;
+    if (Atomics.compareExchange(words, THREAD.barrier, BARRIER.requested, BARRIER.open) !== BARRIER.requested) return;
+    Atomics.notify(words, THREAD.barrier);
+    Atomics.wait(words, THREAD.barrier, BARRIER.open, BARRIER_WAIT_MS);
   }
 
   get loopDescriptors(): number[] {

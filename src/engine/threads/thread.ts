@@ -8,13 +8,10 @@ import { AppError } from "../../util/errors.js";
 import { hostFault } from "../../util/host-fault.js";
 import type { ThreadMessage, ThreadStart, WorkerStart } from "../worker.js";
 import { assertAddressSpace } from "./address-space.js";
-import { BARRIER, THREAD, ThreadWords } from "./thread-words.js";
+import { ThreadWords } from "./thread-words.js";
 
 // The heap holds no connection state, which is in typed arrays outside it.
 const HEAP = { maxOldGenerationSizeMb: 24, maxYoungGenerationSizeMb: 1, stackSizeMb: 1 };
-// The thread passes the barrier within a millisecond plus about 10 µs per descriptor of this process, unless it is not
-// scheduled.
-const BARRIER_WAIT_MS = 1000;
 /** An idle thread costs about 5 MB. This many suffice for a dozen concurrent runs, each with a server and a client. */
 const MAX_IDLE = 48;
 
@@ -101,7 +98,7 @@ export class WorkerThread {
   }
 
   private onMessage(message: ThreadMessage): void {
-    if (message.type === "barrier") this.letPass();
+    if (message.type === "barrier") this.shared.letPass();
     else if (message.type === "role") this.events?.onMessage(message.message);
     else if (message.isReusable && idle.length < MAX_IDLE) {
       // An idle thread must not keep the process alive.
@@ -109,15 +106,6 @@ export class WorkerThread {
       idle.push(this);
       this.leaveWorker();
     } else this.worker.postMessage(undefined);
-  }
-
-  /** Blocks while the thread copies the descriptor table and closes descriptors that it does not own. */
-  private letPass(): void {
-    const { words } = this.shared;
-    // The thread has waited too long and continued without us.
-    if (Atomics.compareExchange(words, THREAD.barrier, BARRIER.requested, BARRIER.open) !== BARRIER.requested) return;
-    Atomics.notify(words, THREAD.barrier);
-    Atomics.wait(words, THREAD.barrier, BARRIER.open, BARRIER_WAIT_MS);
   }
 
   private end(): void {
