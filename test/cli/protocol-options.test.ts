@@ -15,6 +15,7 @@ describe.each(["connect", "serve"])("%s --help", (command) => {
   it.each([
     ["ws", "--ping-interval <"],
     ["tls", "--tls-version <"],
+    ["http", "--body <"],
   ])("shows the options and examples of %s alone when asked for them", async (topic, option) => {
     const { code, stdout } = await runCli([command, "--help", topic]);
     expect(code).toBe(0);
@@ -23,7 +24,7 @@ describe.each(["connect", "serve"])("%s --help", (command) => {
     expect(stdout.match(/^Examples:/gm)).toHaveLength(1);
   });
 
-  it.each(["ws", "tls"])("shows the time of a handshake with the options of %s", async (topic) => {
+  it.each(["ws", "tls", "http"])("shows the time of a handshake with the options of %s", async (topic) => {
     expect((await runCli([command, "--help", topic])).stdout).toContain("--handshake-timeout <");
   });
 });
@@ -38,6 +39,11 @@ describe("connect", () => {
     ["a handshake's time in plain TCP", [":1", "--handshake-timeout", "1s"], /plain TCP has no handshake/],
     ["an option of another protocol", [":1", "--ping-interval", "1s"], /--ping-interval requires WebSocket/],
     ["a header that is none", ["ws://host", "-H", "nonsense"], /invalid header: "nonsense"/],
+    ["a message over HTTP", ["http://host", "-m", "ping"], /--body/],
+    ["an answer expected over HTTP", ["http://host", "--expect", "any"], /leave out --expect/],
+    ["requests on connections that close", ["http://host", "-r", "1", "--close-after-response"], /are not held/],
+    ["a method of plain TCP", [":1", "--method", "PUT"], /--method requires HTTP/],
+    ["a body that cannot be read", ["http://host", "--body", "@/nowhere"], /nowhere cannot be read/],
     ["two paths", ["ws://host/a", "ws://host/b"], /differ in scheme or path/],
   ];
   it.each(mistakes)("says what is wrong with %s", async (_, args, message) => {

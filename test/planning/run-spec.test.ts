@@ -12,6 +12,7 @@ const OPTIONS: [string, ConnectOptions][] = [
   ["sources as texts and as ranges", { to: "a.test:1", sources: ["10.0.0.0/24", ...parseAddressRanges("::1-::4")] }],
   ["an endless hold", { to: ":1", connections: 2, durationMs: Number.POSITIVE_INFINITY }],
   ["bytes", { to: ":1", connections: 2, message: new Uint8Array([0, 255, 10]), messageRatePerSec: 0.1, expect: "any" }],
+  ["requests", { to: "https://a.test/b?c", connections: 2, messageRatePerSec: 5, body: "text", headers: ["A: b"] }],
   ["stages", { to: ":1", stages: [{ durationMs: 10, target: 3 }], sourcePorts: "2000-3000", maxFailed: "50%" }],
 ];
 
