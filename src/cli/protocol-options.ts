@@ -6,10 +6,11 @@ import type { ClientTlsOptions, TlsOptions } from "../planning/tls.js";
 import type { ClientOnly, ProtocolOptions, ServerOnly } from "../protocols/spec/options.js";
 import { durationFor, sizeFor } from "./parse.js";
 import { httpTopic } from "./topics/http.js";
+import { type MqttCommandOptions, mqttClientOptionsOf, mqttTopic } from "./topics/mqtt.js";
 import type { Role, Topic } from "./topics/topic.js";
 
 /** Options as parsed from the command line. */
-export interface ProtocolCommandOptions {
+export interface ProtocolCommandOptions extends MqttCommandOptions {
   readonly header?: string[];
   readonly subprotocol?: string;
   readonly binary?: boolean;
@@ -122,6 +123,7 @@ Examples:
     },
   },
   http: httpTopic(() => header("add a header to each request; repeatable"), handshakeTimeout),
+  mqtt: mqttTopic(handshakeTimeout),
 };
 
 /** Adds the options of all protocols to a command, and their topics to its help. Each topic has its own examples. */
@@ -140,8 +142,9 @@ export function addProtocolOptions(command: Command, role: Role, examples: strin
       return Help.prototype.visibleOptions.call(this, shown).filter((option) => !ofProtocols.includes(option));
     },
   });
-  const topics = role === "connect" ? "TLS, WebSocket, HTTP and message content" : "TLS, WebSocket and HTTP";
-  const names = ["tls", "ws", "http", ...(role === "connect" ? ["messages"] : [])];
+  const topics =
+    role === "connect" ? "TLS, WebSocket, HTTP, MQTT and message content" : "TLS, WebSocket, HTTP and MQTT";
+  const names = ["tls", "ws", "http", "mqtt", ...(role === "connect" ? ["messages"] : [])];
   const hint = `\n${topics}: fourtuple ${role} ${names.map((name) => `--help ${name}`).join(", ")}`;
   command.addHelpText("after", topic ? topic.examples[role] : `${examples}\n${hint}`);
 }
@@ -149,13 +152,14 @@ export function addProtocolOptions(command: Command, role: Role, examples: strin
 /** Converts protocol options to those of the library's client. */
 export function clientProtocolOptionsOf(options: ProtocolCommandOptions): Omit<ProtocolOptions, ServerOnly> {
   const { header: headers, method, closeAfterResponse, responseTimeout: responseTimeoutMs } = options;
-  return { ...sharedOptionsOf(options), headers, method, closeAfterResponse, responseTimeoutMs };
+  const ofMqtt = mqttClientOptionsOf(options);
+  return { ...sharedOptionsOf(options), headers, method, closeAfterResponse, responseTimeoutMs, ...ofMqtt };
 }
 
 /** Converts protocol options to those of the library's server. */
 export function serverProtocolOptionsOf(options: ProtocolCommandOptions): Omit<ProtocolOptions, ClientOnly> {
-  const { status, eventInterval: eventIntervalMs, delay: delayMs } = options;
-  return { ...sharedOptionsOf(options), status, eventIntervalMs, delayMs };
+  const { status, eventInterval: eventIntervalMs, delay: delayMs, refuse } = options;
+  return { ...sharedOptionsOf(options), status, eventIntervalMs, delayMs, refuse };
 }
 
 function sharedOptionsOf(options: ProtocolCommandOptions): Omit<ProtocolOptions, ClientOnly | ServerOnly> {

@@ -56,10 +56,23 @@ export const CLIENT_METRICS = defineMetrics("fourtuple_connect", {
     shown: ["latency.roundTrip"],
   },
 
+  deliveryUs: {
+    type: "histogram",
+    help: "From a published message's due time to its arrival at a subscriber.",
+    shown: ["latency.delivery"],
+  },
+
   sentBytes: { type: "counter", help: "Bytes handed to the kernel.", shown: ["traffic.sentBytes"] },
   receivedBytes: { type: "counter", help: "Bytes received.", shown: ["traffic.receivedBytes"] },
   sentHeartbeats: { type: "counter", help: "Heartbeats sent, such as pings.", shown: ["heartbeats.sent"] },
   answeredHeartbeats: { type: "counter", help: "Heartbeats answered by the peer.", shown: ["heartbeats.answered"] },
+  receivedMessages: { type: "counter", help: "Published messages received.", shown: ["deliveries.received"] },
+  lostMessages: {
+    type: "counter",
+    help: "Published messages missing from the sequence of their publisher.",
+    shown: ["deliveries.lost"],
+  },
+  repeatedMessages: { type: "counter", help: "Published messages received again.", shown: ["deliveries.repeated"] },
   responses1xx: {
     type: "counter",
     help: "HTTP responses with status 1xx, which precede others.",

@@ -4,7 +4,7 @@ import type { ConnectOptions } from "../planning/connect-options.js";
 import { clientTlsShape } from "../planning/tls-schema.js";
 import { EXPECTATIONS } from "../protocols/modes.js";
 import { PROXY_VERSIONS } from "../protocols/proxy-protocol.js";
-import { protocolShape } from "../protocols/spec/options-schema.js";
+import { clientProtocolShape } from "../protocols/spec/options-schema.js";
 import { ENGINE_CHOICES } from "../results/identifiers.js";
 import {
   checkOptions,
@@ -32,8 +32,6 @@ function isExpectation(value: unknown): boolean {
 
 const stage = z.strictObject({ durationMs: number, target: number });
 
-const { status: _status, eventIntervalMs: _eventIntervalMs, delayMs: _delayMs, ...protocolOptions } = protocolShape;
-
 const shape = {
   to: option(
     'destinations, such as "127.0.0.1:7777" or a list of them',
@@ -57,7 +55,7 @@ const shape = {
   ).optional(),
   firstMessage: content.optional(),
   awaitGreeting: flag.optional(),
-  ...protocolOptions,
+  ...clientProtocolShape,
   ...clientTlsShape,
   proxyProtocol: oneOf(PROXY_VERSIONS).optional(),
   maxP99Ms: number.optional(),

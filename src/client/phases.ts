@@ -174,7 +174,8 @@ export class RunPhases {
     const { message } = this.#settings;
     if (message) {
       this.#enter("drain");
-      const alternates = this.#settings.protocol?.name === "http";
+      const { protocol } = this.#settings;
+      const alternates = protocol?.name === "http" || protocol?.name === "mqtt";
       await drainMessages(this.workers.pool, message, this.#state.wasInterrupted, alternates);
       this.workers.share(SHARED.answerGraceMs, answerGraceMs(this.latencies.read().roundTrip));
     }

@@ -66,7 +66,9 @@ export const SHARED = {
   unsentChunks: 6,
   /** Set at the end: messages younger than this many milliseconds count as in flight rather than unanswered. */
   answerGraceMs: 7,
-  words: 8,
+  /** Connections that protocols have numbered so far. */
+  numbered: 8,
+  words: 9,
 } as const;
 
 export type ConnectMessage =

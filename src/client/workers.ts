@@ -23,7 +23,15 @@ import { type ConnectMessage, type ConnectPlan, SHARED } from "./worker-plan.js"
 
 const WORKER = new URL("./worker.js", import.meta.url);
 /** TCP, TLS and protocol handshakes. */
-const HANDSHAKES = [STEP.connect, STEP.tls, STEP.upgrade, STEP.request, STEP.greeting, STEP["first-message"]];
+const HANDSHAKES = [
+  STEP.connect,
+  STEP.tls,
+  STEP.upgrade,
+  STEP.request,
+  STEP.greeting,
+  STEP["first-message"],
+  STEP.connack,
+];
 const SINGLE_WORKER = new URL("./single/worker.js", import.meta.url);
 
 /**

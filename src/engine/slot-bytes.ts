@@ -25,6 +25,8 @@ export const SLOT_BYTES = {
   SizedEnd: { filled: 4 },
   WebSocketClient: { flags: 1, left: 4, sizes: 4, utf8: 1, missed: 1 },
   WebSocketServer: { flags: 1, left: 4, sizes: 4, utf8: 1, missed: 1, keys: 4 },
+  MqttClient: { flags: 1, left: 4, pending: 4, numbers: 4, sequences: 4, inFlight: 2, dueUs: 8, missed: 1 },
+  MqttServer: { flags: 1, left: 4, pending: 4, patience: 2, silence: 2 },
   HttpClient: { flags: 1, states: 1, left: 8, digits: 1, waits: 1 },
   HttpServer: { flags: 1, states: 1, left: 8, digits: 1, sizes: 4, beats: 1 },
   /** Servers of a protocol with a handshake. */

@@ -4,7 +4,8 @@ import { MAX_DELIMITER_BYTES } from "../protocols/answer-end.js";
 import { makeRequest } from "../protocols/http/response.js";
 import { EXPECTATIONS, type Expectation } from "../protocols/modes.js";
 import { parseAddress, SCHEMES } from "../protocols/spec/address.js";
-import type { HttpSpec } from "../protocols/spec/spec.js";
+import { answerOf, type MqttOptions, stampedPayload } from "../protocols/spec/mqtt.js";
+import type { HttpSpec, MqttSpec } from "../protocols/spec/spec.js";
 import { AppError } from "../util/errors.js";
 import type { AnswerSpec, MessageSpec, OpeningSpec } from "./run-spec.js";
 
@@ -37,16 +38,18 @@ export type ExpectOption =
   | { readonly bytes: number };
 
 /** @throws {AppError} E_OPTION */
-export function parseMessages(options: MessageOptions): {
+export function parseMessages(options: MessageOptions & Pick<MqttOptions, "publish">): {
   message: MessageSpec | undefined;
   opening: OpeningSpec | undefined;
 } {
   const { message, messageRatePerSec, expect, firstMessage, awaitGreeting = false } = options;
   const hasMessage = message !== undefined;
-  if (messageRatePerSec !== undefined && !hasMessage) {
+  // MQTT publishes a payload of its own if none is given.
+  const sends = hasMessage || options.publish !== undefined;
+  if (messageRatePerSec !== undefined && !sends) {
     throw invalid("a message rate requires a message", "add -m ping, or leave out -r");
   }
-  if (expect !== undefined && !hasMessage && firstMessage === undefined) {
+  if (expect !== undefined && !sends && firstMessage === undefined) {
     throw invalid("expecting answers requires a message", "add -m ping, or leave out --expect");
   }
   if (message?.length === 0) throw invalid("the message is empty", "give it at least one byte, such as -m ping");
@@ -61,6 +64,20 @@ export function parseMessages(options: MessageOptions): {
         ? { awaitsGreeting: awaitGreeting, base64: firstMessage && toBase64(firstMessage), ...answer }
         : undefined,
   };
+}
+
+/** Returns what MQTT clients publish: the given payload, or one with a time stamp. @throws {AppError} E_OPTION */
+export function parsePublication(options: MessageOptions & MqttOptions, spec: MqttSpec): MessageSpec | undefined {
+  const { message, messageRatePerSec = 1, expect } = options;
+  if (!spec.publish) return undefined;
+  if (expect !== undefined && expect !== "none") {
+    throw invalid(
+      "in MQTT, the topics and --qos say what answers a message",
+      "leave out --expect, or use --expect none",
+    );
+  }
+  const payload = message ?? stampedPayload(options.messageBytes);
+  return { base64: toBase64(payload), ratePerSec: messageRatePerSec, expect: expect ?? answerOf(spec) };
 }
 
 /** Whether the options have something that only a plain byte stream can have. @returns its name on the command line */

@@ -4,6 +4,7 @@ import { isUtf8 } from "node:buffer";
 import { PROXY_VERSIONS } from "../protocols/proxy-protocol.js";
 import { parseAddress } from "../protocols/spec/address.js";
 import { HANDSHAKE_TIMEOUT_MS, protocolSpec } from "../protocols/spec/options.js";
+import type { ProtocolSpec } from "../protocols/spec/spec.js";
 import { ENGINE_CHOICES } from "../results/identifiers.js";
 import { formatIp, splitZone, unmapIp } from "../util/address.js";
 import { parseAddressRanges } from "../util/address-range.js";
@@ -13,8 +14,15 @@ import { quoted } from "../util/printable.js";
 import { formatCount, parseCount } from "../util/units.js";
 import { closeModeFor } from "./close-mode.js";
 import type { ConnectOptions, SourceOption, SourcePortOption } from "./connect-options.js";
-import { awaitsPeer, findStreamOption, parseMessages, parseRequests, speaksHttp } from "./messages.js";
-import type { DestinationSpec, OpeningSpec, RunSpec, SourceSpec } from "./run-spec.js";
+import {
+  awaitsPeer,
+  findStreamOption,
+  parseMessages,
+  parsePublication,
+  parseRequests,
+  speaksHttp,
+} from "./messages.js";
+import type { DestinationSpec, MessageSpec, OpeningSpec, RunSpec, SourceSpec } from "./run-spec.js";
 import { clientTls } from "./tls.js";
 
 /** Default number of handshakes in flight. */
@@ -56,7 +64,7 @@ export function parseRunSpec(options: ConnectOptions): RunSpec {
     connectTimeoutMs: options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
     handshakeTimeoutMs: options.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS,
     durationMs: durationMs === Number.POSITIVE_INFINITY ? "forever" : durationMs,
-    message: spoken.protocol?.name === "http" ? parseRequests(spoken.protocol, options) : message,
+    message: parseMessage(options, spoken.protocol) ?? message,
     opening,
     proxyProtocol: options.proxyProtocol,
     thresholds: {
@@ -87,6 +95,17 @@ export function parseDestinations(to: string | readonly string[]): DestinationSp
   });
 }
 
+/** Returns the message of a protocol that makes its own: an HTTP request, or what MQTT publishes. */
+function parseMessage(options: ConnectOptions, spec: ProtocolSpec | undefined): MessageSpec | undefined {
+  if (spec?.name === "http") return parseRequests(spec, options);
+  return spec?.name === "mqtt" ? parsePublication(options, spec) : undefined;
+}
+
+/** Whether there is more than one connection. */
+function isLoad({ connections = 1, stages = [] }: ConnectOptions): boolean {
+  return connections > 1 || stages.length > 0;
+}
+
 /** Parses the protocol and TLS options. @throws {AppError} E_ADDRESS, E_OPTION */
 function parseProtocol(options: ConnectOptions, opening?: OpeningSpec): Pick<RunSpec, "protocol" | "tls"> {
   const [first, ...others] = (typeof options.to === "string" ? [options.to] : options.to).map((text) =>
@@ -111,6 +130,12 @@ function parseProtocol(options: ConnectOptions, opening?: OpeningSpec): Pick<Run
     throw invalid(
       "the message is not valid UTF-8, which text messages require",
       "send it as a binary message: --binary",
+    );
+  }
+  if (spec?.name === "mqtt" && isLoad(options) && !spec.clientId.includes("%i")) {
+    throw invalid(
+      "all connections have the same client id, and each would take the session of the one before over",
+      `put the connection's number into it: --client-id ${quoted(`${spec.clientId}-%i`)}`,
     );
   }
   return { protocol: spec, tls: clientTls(first!, options) };

@@ -44,7 +44,7 @@ export interface TupleSpec {
   readonly isSingle: boolean;
 }
 
-/** Answer that a message expects. */
+/** Expectation that a message expects. */
 export interface AnswerSpec {
   readonly expect: Expectation;
   /** Delimiter that ends an answer, in base64; only with `until`. */

@@ -46,6 +46,7 @@ export class BannerClient implements ClientProtocol {
 
   received(_slot: number, _bytes: Uint8Array, _start: number, _end: number): void {}
   due(_slot: number): void {}
+
   beat(_slot: number): void {}
   closing(_slot: number): void {}
   closed(_slot: number): void {}

@@ -1,8 +1,11 @@
-// Codes for protocol-level refusals: HTTP statuses, WebSocket close codes and our own faults, in the same number space
-// as errnos. Each code identifies its kind, so all failures are counted, merged and named the same way.
+// Codes for protocol-level refusals: HTTP statuses, WebSocket close codes, MQTT reason codes and our own faults, in the same
+// number space as errnos. Each code identifies its kind, so all failures are counted, merged and named the same way.
+import { reasonName } from "./mqtt/reasons.js";
 
 /** Errnos are smaller. */
 export const FIRST_CODE = 2 ** 16;
+
+const MQTT = 8 * FIRST_CODE;
 
 /** First code of each kind. The kind's own number is added to it. */
 export const CODES = {
@@ -12,7 +15,16 @@ export const CODES = {
   webSocket: 2 * FIRST_CODE,
   /** Protocol violation by the peer: an index into FAULTS. */
   fault: 3 * FIRST_CODE,
+  /** Reason code of a packet of MQTT (MQTT 5, 2.4); those of 3.1.1 as the same of 5. Four kinds of codes of TLS are before. */
+  mqttConnack: MQTT,
+  mqttSuback: MQTT + 256,
+  /** Of the acknowledgement of a PUBLISH: PUBACK, PUBREC or PUBCOMP. */
+  mqttPuback: MQTT + 2 * 256,
+  mqttDisconnect: MQTT + 3 * 256,
 } as const;
+
+/** Packet names in the order of CODES. */
+const MQTT_PACKETS = ["CONNACK", "SUBACK", "PUBACK", "DISCONNECT"];
 
 /** Names of protocol violations by a peer. */
 export const FAULTS = [
@@ -42,6 +54,12 @@ export const FAULTS = [
   "CONNECTION_CLOSE",
   /** A response did not arrive, or stalled, for the response timeout. */
   "NO_RESPONSE",
+  /** A packet that MQTT forbids, or forbids at this point. */
+  "BAD_PACKET",
+  /** A packet that is too long to keep, or too many unfinished ones. */
+  "PACKET_TOO_LONG",
+  /** A PINGREQ was not answered within the keep-alive, at least 5 s. */
+  "NO_PINGRESP",
 ] as const;
 
 export type Fault = (typeof FAULTS)[number];
@@ -52,9 +70,10 @@ export const FAULT = Object.fromEntries(FAULTS.map((name, place) => [name, CODES
   number
 >;
 
-/** Formats a code as `HTTP 503`, `CLOSE 1008` or `BAD_UTF8`. */
+/** Formats a code as `HTTP 503`, `CLOSE 1008`, `CONNACK NOT_AUTHORIZED` or `BAD_UTF8`. */
 export function codeName(code: number): string {
   const number = code % FIRST_CODE;
+  if (code >= MQTT) return `${MQTT_PACKETS[number >> 8]} ${reasonName(number & 255)}`;
   if (code >= CODES.fault) return FAULTS[number] ?? `FAULT ${number}`;
   return code >= CODES.webSocket ? `CLOSE ${number}` : `HTTP ${number}`;
 }

@@ -13,7 +13,7 @@ export type Replies = "none" | "echo" | "any";
  * Negotiation between ESTABLISHED and ready, named by the step in which it may fail; `none` if a connection is ready at
  * once. The host applies a separate timeout to it.
  */
-export type Handshake = "none" | "upgrade" | "request" | "greeting" | "first-message";
+export type Handshake = "none" | "upgrade" | "request" | "greeting" | "first-message" | "connack";
 
 /** Returned by `peerClosed` if the connection is not lost. */
 export const AS_ASKED = -1;
@@ -49,7 +49,7 @@ export interface Protocol {
 export interface ClientProtocol extends Protocol {
   /** Whether messages are answered. */
   readonly isAnswered: boolean;
-  /** A ready connection's next message is due and should be sent. Not called while earlier bytes are unsent. */
+  /** A ready connection's next message is due and should be sent. Not called while earlier bytes are unsent, or while `isBusy`. */
   due(slot: number): void;
   /** Whether the next message must wait, because an answer is outstanding. If missing, messages never wait. */
   isBusy?(slot: number): boolean;
@@ -90,6 +90,12 @@ export interface Connections {
 export interface ClientConnections extends Connections {
   /** Marks the oldest `count` outstanding messages as answered. */
   answered(slot: number, count: number): void;
+  /** Reports that the oldest `count` messages will never be answered. */
+  missed(slot: number, count: number): void;
+  /** Reports that the peer refused one message with a code from codes.ts; the connection goes on. */
+  declined(slot: number, code: number): void;
+  /** Due time of the message that `due` is being called for, in microseconds since the epoch. */
+  dueUs(slot: number): number;
   /**
    * Number of outstanding messages, excluding the one that `due` is being called for; 0 if messages are not answered.
    */
@@ -98,6 +104,12 @@ export interface ClientConnections extends Connections {
   isSending(slot: number): boolean;
   /** Passes on content for display by single connections. Not needed for plain TCP, where all bytes are content. */
   shown(slot: number, bytes: Uint8Array, start: number, end: number): void;
+  /** Counts a published message that arrived, from any publisher. @param dueUs its due time, as in dueUs(); NaN if unknown */
+  delivered(dueUs: number): void;
+  /** Counts published messages missing from a publisher's sequence. */
+  undelivered(count: number): void;
+  /** Counts a published message that arrived again. */
+  repeated(): void;
   /** Counts received bytes that are not part of an answer, such as a greeting or a push message. */
   unexpected(bytes: number): void;
   /** Counts received bytes that arrived in place of an answer. */

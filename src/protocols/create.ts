@@ -1,7 +1,10 @@
 // Creates a side's protocol. Only this file knows which protocols exist.
+import { randomBytes } from "node:crypto";
 import type { ClientConnections, ClientProtocol, Connections, Protocol } from "./contract.js";
 import { HttpClient } from "./http/client.js";
 import { HttpServer } from "./http/server.js";
+import { MqttClient } from "./mqtt/client.js";
+import { MqttServer } from "./mqtt/server.js";
 import * as plain from "./plain-tcp.js";
 import type { ProtocolSpec } from "./spec/spec.js";
 import { WebSocketClient } from "./websocket/client.js";
@@ -15,6 +18,7 @@ export interface ServerProtocolOptions extends plain.ServerProtocolOptions {
 export function createServerProtocol(connections: Connections, options: ServerProtocolOptions): Protocol {
   const { protocol, mode, closeAfterGreeting = false } = options;
   if (protocol === undefined) return plain.createServerProtocol(connections, options);
+  if (protocol.name === "mqtt") return new MqttServer(connections, protocol);
   const greeting = options.greeting ?? plain.defaultGreeting(mode);
   if (protocol.name === "http") {
     return new HttpServer(connections, { spec: protocol, mode, greeting, closes: closeAfterGreeting });
@@ -23,13 +27,19 @@ export function createServerProtocol(connections: Connections, options: ServerPr
 }
 
 export interface ClientProtocolOptions extends plain.ClientProtocolOptions {
+  /** Returns the number of the next connection, from 1 on, unique within a run. */
+  readonly nextNumber: () => number;
   /** undefined for plain TCP. */
   readonly protocol?: ProtocolSpec | undefined;
 }
 
 export function createClientProtocol(connections: ClientConnections, options: ClientProtocolOptions): ClientProtocol {
-  const { protocol, message, slots } = options;
+  const { protocol, message, slots, nextNumber } = options;
   if (protocol === undefined) return plain.createClientProtocol(connections, options);
   if (protocol.name === "http") return new HttpClient(connections, protocol, slots);
+  if (protocol.name === "mqtt") {
+    const publisher = randomBytes(4).readUInt32BE();
+    return new MqttClient(connections, { spec: protocol, message, slots, nextNumber, publisher });
+  }
   return new WebSocketClient(connections, { spec: protocol, message, slots });
 }

@@ -10,4 +10,10 @@ export const EXPECTATIONS = ["echo", "any", "none"] as const;
 /** Where an answer ends, if its content does not matter. `until`: after a delimiter; `bytes`: after a number of bytes. */
 export const FRAMED_EXPECTATIONS = ["until", "bytes"] as const;
 
-export type Expectation = (typeof EXPECTATIONS)[number] | (typeof FRAMED_EXPECTATIONS)[number];
+/** Answers in MQTT: PUBACK or PUBCOMP, or the message itself, delivered to the connection that published it. */
+const BROKER_EXPECTATIONS = ["acknowledgement", "delivery"] as const;
+
+export type Expectation =
+  | (typeof EXPECTATIONS)[number]
+  | (typeof FRAMED_EXPECTATIONS)[number]
+  | (typeof BROKER_EXPECTATIONS)[number];

@@ -140,7 +140,7 @@ export const connectSchema = z
     ready: count
       .optional()
       .describe(
-        "number of connections set up in the protocol, for example upgraded, or with a first HTTP response that is no error; in plain TCP, same as established; missing in results from older versions",
+        "number of connections set up in the protocol, for example upgraded, with a first HTTP response that is no error, or accepted and subscribed in MQTT; in plain TCP, same as established; missing in results from older versions",
       ),
     greeted: count.optional().describe("connections that received their first bytes; only with --close-after-greeting"),
     peakOpen: count,
@@ -175,6 +175,11 @@ export const connectSchema = z
         ),
       firstByte: latency,
       roundTrip: latency.describe("of all messages due, if answers are expected; unanswered ones count with their age"),
+      delivery: latency
+        .optional()
+        .describe(
+          "of published messages with a time stamp, from their due time to their arrival at a subscriber; missing if none arrived",
+        ),
     }),
     greetings: greetings
       .optional()
@@ -194,6 +199,14 @@ export const connectSchema = z
       .object({ sent: count, answered: count })
       .optional()
       .describe("heartbeats, such as pings, sent by this side and answered by the peer"),
+    deliveries: z
+      .object({
+        received: count,
+        lost: count.describe("missing from the sequence of their publisher"),
+        repeated: count.describe("received again"),
+      })
+      .optional()
+      .describe("published messages that subscribers received, from any publisher; missing if none arrived"),
     responses: responses
       .extend({
         statuses: failures.describe("4xx and 5xx over ready connections, by status, the most frequent first"),

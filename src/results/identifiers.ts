@@ -18,7 +18,7 @@ export const MISS_KINDS = [
 ] as const;
 
 /** Protocols. `tcp` means raw bytes. */
-export const PROTOCOLS = ["tcp", "ws", "http"] as const;
+export const PROTOCOLS = ["tcp", "ws", "http", "mqtt"] as const;
 
 /**
  * Names of TCP states, as in RFC 9293, in the order of the kernel's numbers starting at 1 (include/net/tcp_states.h).

@@ -5,9 +5,9 @@ import { count, microseconds, milliseconds, perSecond, type TypeOf } from "./fie
 export const messages = z
   .object({
     expected: z
-      .enum(["echo", "any", "none", "until", "bytes", "response"])
+      .enum(["echo", "any", "none", "until", "bytes", "response", "acknowledgement", "delivery"])
       .describe(
-        "what counted as an answer: the same bytes, any bytes, nothing, bytes up to a delimiter, a number of bytes, or an HTTP response",
+        "what counted as an answer: the same bytes, any bytes, nothing, bytes up to a delimiter, a number of bytes, an HTTP response, or in MQTT the broker's acknowledgement or the message's own delivery",
       ),
     bytes: count,
     ratePerSec: perSecond.describe("requested rate per connection"),

@@ -34,7 +34,7 @@ export const serveSchema = z
     ready: count
       .optional()
       .describe(
-        "number of connections set up in the protocol, for example upgraded, or with a first HTTP request; in plain TCP, same as accepted; missing in results from older versions",
+        "number of connections set up in the protocol, for example upgraded, with a first HTTP request, or accepted in MQTT; in plain TCP, same as accepted; missing in results from older versions",
       ),
     peakOpen: count,
     openAtStop: count.describe("number of connections open when the server was stopped"),

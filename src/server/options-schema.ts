@@ -2,26 +2,18 @@
 import type { ZodType } from "zod";
 import { tlsShape } from "../planning/tls-schema.js";
 import { SERVER_MODES } from "../protocols/modes.js";
-import { protocolShape } from "../protocols/spec/options-schema.js";
+import { serverProtocolShape } from "../protocols/spec/options-schema.js";
 import { ENGINE_CHOICES } from "../results/identifiers.js";
 import { checkOptions, content, flag, number, oneOf, signal, text } from "../util/options.js";
 import { z } from "../util/zod.js";
 import type { ServeOptions } from "./options.js";
-
-const {
-  headers: _headers,
-  method: _method,
-  closeAfterResponse: _closeAfterResponse,
-  responseTimeoutMs: _responseTimeoutMs,
-  ...protocolOptions
-} = protocolShape;
 
 const shape = {
   at: text,
   mode: oneOf(SERVER_MODES).optional(),
   greeting: content.optional(),
   closeAfterGreeting: flag.optional(),
-  ...protocolOptions,
+  ...serverProtocolShape,
   ...tlsShape,
   backlog: number.optional(),
   maxConnections: number.optional(),

@@ -22,6 +22,7 @@ export interface ServeOptions extends Omit<ProtocolOptions, ClientOnly>, TlsOpti
    * Address to listen on: `host:port`, `[::1]:7777`, or `:7777` for 127.0.0.1. Port 0 lets the kernel choose. Use
    * `tls://host:port` for TLS and `ws://host:port/path` for WebSocket; with a path, only upgrades to that path are
    * accepted. `http://host:port/path` answers HTTP requests, those for other paths with 404; `https://` with TLS.
+   * `mqtt://host` is an MQTT sink.
    */
   readonly at: string;
   /** What to do with a connection. The default `hello` sends a greeting and holds the connection. */
@@ -93,6 +94,11 @@ export function resolveOptions(options: ServeOptions): ServeSettings {
   }
   const at = parseAddress(options.at, { anyPort: true });
   const protocol = protocolSpec(at, options, { mode });
+  if (protocol?.name === "mqtt" && (options.greeting !== undefined || options.closeAfterGreeting || mode === "echo")) {
+    throw new AppError("E_OPTION", "an MQTT server neither greets nor echoes", {
+      fix: "leave out --mode, --greeting and --close-after-greeting",
+    });
+  }
   if (protocol?.name === "ws" && !protocol.isBinary && !isUtf8(Buffer.from((options.greeting ?? "") as Uint8Array))) {
     throw new AppError("E_OPTION", "the greeting is not UTF-8, which a text message has to be", {
       fix: "send it as a binary message: --binary",

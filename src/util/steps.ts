@@ -18,6 +18,8 @@ export const STEPS = [
   "greeting",
   /** From the first message to its answer. */
   "first-message",
+  /** From MQTT's CONNECT to CONNACK, and to SUBACK if it subscribes. */
+  "connack",
   "send",
   "receive",
   /** A later HTTP response with status 4xx or 5xx; the connection stays open. */

@@ -16,6 +16,7 @@ describe.each(["connect", "serve"])("%s --help", (command) => {
     ["ws", "--ping-interval <"],
     ["tls", "--tls-version <"],
     ["http", "--body <"],
+    ["mqtt", command === "connect" ? "--client-id <" : "--refuse <"],
   ])("shows the options and examples of %s alone when asked for them", async (topic, option) => {
     const { code, stdout } = await runCli([command, "--help", topic]);
     expect(code).toBe(0);
@@ -24,15 +25,18 @@ describe.each(["connect", "serve"])("%s --help", (command) => {
     expect(stdout.match(/^Examples:/gm)).toHaveLength(1);
   });
 
-  it.each(["ws", "tls", "http"])("shows the time of a handshake with the options of %s", async (topic) => {
+  it.each(["ws", "tls", "http", "mqtt"])("shows the time of a handshake with the options of %s", async (topic) => {
     expect((await runCli([command, "--help", topic])).stdout).toContain("--handshake-timeout <");
   });
 });
 
 describe("connect", () => {
   const mistakes: [string, string[], RegExp][] = [
-    ["an unknown scheme", ["gopher://host:1"], /unknown scheme in "gopher:\/\/host:1"[\s\S]*ws:\/\//],
-    ["one that is not spoken", ["mqtt://host"], /does not support mqtt:\/\/[\s\S]*none for plain TCP/],
+    [
+      "an unknown scheme",
+      ["gopher://host:1"],
+      /unknown scheme in "gopher:\/\/host:1"[\s\S]*ws:\/\/[\s\S]*none for plain TCP/,
+    ],
     ["a path of plain TCP", ["tcp://host:1/path"], /has a path/],
     ["a fragment", ["ws://host/a#b"], /remove the fragment/],
     ["credentials in the address", ["ws://user:secret@host/"], /contains a user name[\s\S]*-H/],
@@ -44,11 +48,40 @@ describe("connect", () => {
     ["requests on connections that close", ["http://host", "-r", "1", "--close-after-response"], /are not held/],
     ["a method of plain TCP", [":1", "--method", "PUT"], /--method requires HTTP/],
     ["a body that cannot be read", ["http://host", "--body", "@/nowhere"], /nowhere cannot be read/],
+    ["a path of MQTT", ["mqtt://host/a"], /has a path/],
+    ["credentials in an address of MQTT", ["mqtt://user:secret@host"], /contains a user name[\s\S]*--username/],
+    ["a topic with a wildcard", ["mqtt://host", "--publish", "a/#"], /invalid topic: "a\/#"/],
+    ["half a wildcard", ["mqtt://host", "--subscribe", "a/b+"], /invalid topic filter: "a\/b\+"/],
+    ["a message without a topic", ["mqtt://host", "-m", "x"], /a message needs a topic[\s\S]*--publish/],
+    ["a rate without a topic", ["mqtt://host", "-r", "5"], /requires a message/],
+    [
+      "a payload without room for its stamp",
+      ["mqtt://host", "--publish", "a", "--message-size", "9"],
+      /size of a message: 9/,
+    ],
+    [
+      "a session expiry of 3.1.1",
+      ["mqtt://host", "--mqtt-version", "3.1.1", "--session-expiry", "1m"],
+      /no session expiry/,
+    ],
+    ["half a second of keep-alive", ["mqtt://host", "--keep-alive", "500ms"], /whole seconds/],
+    ["a will without a topic", ["mqtt://host", "--will-message", "x"], /a will needs a topic/],
+    ["an echo expected of MQTT", ["mqtt://host", "--publish", "a", "--expect", "echo"], /leave out --expect/],
+    ["one client id for all", ["mqtt://host", "-c", "2", "--client-id", "me"], /--client-id "me-%i"/],
     ["two paths", ["ws://host/a", "ws://host/b"], /differ in scheme or path/],
   ];
   it.each(mistakes)("says what is wrong with %s", async (_, args, message) => {
     const { code, stderr } = await runCli(["connect", ...args]);
     expect(stderr).toMatch(message);
     expect(code).toBe(2);
+  });
+});
+
+describe("serve", () => {
+  it("takes no reason code that is none, and no greeting for MQTT", async () => {
+    const refused = await runCli(["serve", "mqtt://:0", "--refuse", "because"]);
+    expect(refused).toMatchObject({ code: 2, stderr: expect.stringMatching(/unknown reason code: "because"/) });
+    const greeting = await runCli(["serve", "mqtt://:0", "--greeting", "hi"]);
+    expect(greeting).toMatchObject({ code: 2, stderr: expect.stringMatching(/neither greets nor echoes/) });
   });
 });

@@ -13,6 +13,8 @@ import { DelimitedEnd, SizedEnd } from "../../src/protocols/answer-end.js";
 import { EchoClient } from "../../src/protocols/echo.js";
 import { HttpClient } from "../../src/protocols/http/client.js";
 import { HttpServer } from "../../src/protocols/http/server.js";
+import { MqttClient } from "../../src/protocols/mqtt/client.js";
+import { MqttServer } from "../../src/protocols/mqtt/server.js";
 import { WebSocketClient } from "../../src/protocols/websocket/client.js";
 import { WebSocketServer } from "../../src/protocols/websocket/server.js";
 import { ConnectionTable } from "../../src/transport/kernel-epoll/connection-table.js";
@@ -21,6 +23,7 @@ import { Openings } from "../../src/transport/kernel-uring/openings.js";
 import { Slots } from "../../src/transport/kernel-uring/slots.js";
 import { SlotQueue } from "../../src/transport/slot-queue.js";
 import { SPEC as HTTP_SPEC } from "../support/http.js";
+import { SPEC as MQTT_SPEC } from "../support/mqtt.js";
 import { startProgram } from "../support/process.js";
 import { ProtocolHost } from "../support/protocol-host.js";
 import { SPEC } from "../support/websocket.js";
@@ -136,6 +139,12 @@ describe("what each slot takes", () => {
     expect(marks + matched + strays).toBe(client.slotBytes);
     expect(bytesOf(new DelimitedEnd(Uint8Array.of(10), SLOTS))).toEqual(SLOT_BYTES.DelimitedEnd);
     expect(bytesOf(new SizedEnd(7, SLOTS))).toEqual(SLOT_BYTES.SizedEnd);
+  });
+
+  it("is as listed: MQTT", () => {
+    const options = { spec: MQTT_SPEC, slots: SLOTS, nextNumber: () => 1, publisher: 1 };
+    expect(bytesOf(new MqttClient(new ProtocolHost(), options))).toEqual(SLOT_BYTES.MqttClient);
+    expect(bytesOf(new MqttServer(new ProtocolHost(), MQTT_SPEC, SLOTS))).toEqual(SLOT_BYTES.MqttServer);
   });
 
   it("is as listed: HTTP", () => {

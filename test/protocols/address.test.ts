@@ -13,6 +13,8 @@ it.each([
   ["ws://example.org?a=b", "ws", "example.org", 80, "/?a=b"],
   ["ws://:7777/chat", "ws", "127.0.0.1", 7777, "/chat"],
   ["ws://7777", "ws", "127.0.0.1", 7777, undefined],
+  ["mqtt://broker", "mqtt", "broker", 1883, undefined],
+  ["mqtts://broker", "mqtts", "broker", 8883, undefined],
   ["ws://[::1]/x", "ws", "::1", 80, "/x"],
   ["ws://[fe80::1%eth0]:81", "ws", "fe80::1%eth0", 81, undefined],
 ])("%s", (text, scheme, host, port, path) => {

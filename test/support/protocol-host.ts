@@ -8,6 +8,8 @@ export interface Said {
   isClosed: boolean;
   refusedWith: number | undefined;
   answered: number;
+  /** Messages that will not be answered. */
+  missed: number;
   /** Heartbeats sent, and those answered by the peer. */
   beats: number;
   livesigns: number;
@@ -18,6 +20,14 @@ export interface Said {
 export class ProtocolHost implements ClientConnections {
   unexpectedBytes = 0;
   mismatchedBytes = 0;
+  lostMessages = 0;
+  repeatedMessages = 0;
+  /** Due times of the published messages that arrived. */
+  readonly deliveredUs: number[] = [];
+  /** Codes that single messages were refused with. */
+  readonly declinedWith: number[] = [];
+  /** Due time of every message. */
+  nowUs = 0;
   /** Records by slot. */
   readonly said: Said[] = [];
   /** Content reported by the protocol, by slot. */
@@ -39,6 +49,7 @@ export class ProtocolHost implements ClientConnections {
         isClosed: false,
         refusedWith: undefined,
         answered: 0,
+        missed: 0,
         beats: 0,
         livesigns: 0,
         statuses: [],
@@ -89,6 +100,31 @@ export class ProtocolHost implements ClientConnections {
   answered(slot: number, count: number): void {
     this.waiting[slot]! -= count;
     if (this.keeps) this.said[slot]!.answered += count;
+  }
+
+  missed(slot: number, count: number): void {
+    this.waiting[slot]! -= count;
+    if (this.keeps) this.said[slot]!.missed += count;
+  }
+
+  declined(_slot: number, code: number): void {
+    this.declinedWith.push(code);
+  }
+
+  dueUs(_slot: number): number {
+    return this.nowUs;
+  }
+
+  delivered(dueUs: number): void {
+    if (this.keeps) this.deliveredUs.push(dueUs);
+  }
+
+  undelivered(count: number): void {
+    this.lostMessages += count;
+  }
+
+  repeated(): void {
+    this.repeatedMessages += 1;
   }
 
   unanswered(slot: number): number {

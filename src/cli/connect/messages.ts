@@ -17,6 +17,7 @@ export interface MessageCommandOptions {
   readonly expectBytes?: number;
   readonly firstMessage?: string;
   readonly awaitGreeting?: boolean;
+  readonly publish?: string;
 }
 
 /** Content of a message that has only a size. */
@@ -35,12 +36,13 @@ export function messageOptionsOf(options: MessageCommandOptions): MessageOptions
   };
 }
 
-function contentOf({ message, messageFile, messageSize }: MessageCommandOptions): Uint8Array | undefined {
+function contentOf({ message, messageFile, messageSize, publish }: MessageCommandOptions): Uint8Array | undefined {
   if (message !== undefined && messageFile !== undefined) {
     throw invalid("two messages are given", "leave out --message or --message-file");
   }
   const isGiven = message !== undefined || messageFile !== undefined;
-  if (!isGiven && messageSize === undefined) return undefined;
+  // What MQTT publishes then is a stamp of this size.
+  if (!isGiven && (messageSize === undefined || publish !== undefined)) return undefined;
   const content =
     messageFile !== undefined ? readMessage(messageFile) : Buffer.from(unescapeText(message ?? FILLER, "--message"));
   if (messageSize === undefined || content.length === 0) return content;

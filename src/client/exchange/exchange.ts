@@ -9,13 +9,17 @@ import { CODES } from "../../protocols/codes.js";
 import { grown } from "../../protocols/columns.js";
 import type { ClientConnections, ClientProtocol } from "../../protocols/contract.js";
 import { createClientProtocol } from "../../protocols/create.js";
+import type { Histogram } from "../../results/histogram/histogram.js";
 import { STEP } from "../../util/steps.js";
 import { Answers } from "../messages/answers.js";
 import { Rounds } from "../messages/rounds.js";
 import { MessageSchedule } from "../messages/schedule.js";
 import { type MessageCarrier, MessageSender } from "../messages/sender.js";
-import { COUNTER } from "../metrics.js";
+import { COUNTER, HISTOGRAM } from "../metrics.js";
 import { type ConnectPlan, SHARED } from "../worker-plan.js";
+
+/** Older stamps are not credible. */
+const MAX_DELIVERY_US = 24 * 3600 * 1e6;
 
 /** Owner of the connections. */
 export interface ConnectionOwner {
@@ -55,6 +59,8 @@ export class Exchange implements ClientConnections, MessageCarrier, HeartbeatCar
   private readonly answers: Answers | undefined;
   /** Whether a connection's next message may have to wait for an answer. */
   readonly alternates: boolean;
+  private readonly schedule: MessageSchedule | undefined;
+  private readonly deliveries: Histogram;
   /** 1 for a connection to be closed once its bytes are sent. Grows to the highest slot that had to wait for this. */
   private ending = new Uint8Array(0);
   /** Bytes sent by the protocol during the current call of due() or resume(), or a negative errno. */
@@ -77,17 +83,17 @@ export class Exchange implements ClientConnections, MessageCarrier, HeartbeatCar
     this.memory = memory;
     this.counters = memory.counters;
     this.resets = plan.reset;
-    this.protocol = create(this, { message, opening, slots, protocol });
-    this.outgoing = new Outgoing(
-      sender,
-      this.protocol.constants,
-      new Unsent(new Int32Array(plan.shared), SHARED.unsentChunks),
-    );
+    this.deliveries = memory.histograms[HISTOGRAM.deliveryUs]!;
+    const shared = new Int32Array(plan.shared);
+    const nextNumber = () => Atomics.add(shared, SHARED.numbered, 1) + 1;
+    this.protocol = create(this, { message, opening, slots, protocol, nextNumber });
+    this.outgoing = new Outgoing(sender, this.protocol.constants, new Unsent(shared, SHARED.unsentChunks));
     this.alternates = this.protocol.isBusy !== undefined;
     const { heartbeatMs } = this.protocol;
     if (heartbeatMs > 0) this.heartbeats = new Heartbeats(this, heartbeatMs, performance.now());
     if (!message) return;
     const schedule = new MessageSchedule(performance.now(), message.intervalMs, plan.share);
+    this.schedule = schedule;
     this.rounds = new Rounds(slots, this.protocol.isAnswered);
     this.answers = new Answers(this.rounds, schedule, message, memory);
     this.messages = new MessageSender(this, this.rounds, schedule, memory);
@@ -223,6 +229,32 @@ export class Exchange implements ClientConnections, MessageCarrier, HeartbeatCar
 
   answered(slot: number, count: number): void {
     this.answers?.answered(slot, count);
+  }
+
+  missed(slot: number, count: number): void {
+    this.answers?.missed(slot, count);
+  }
+
+  declined(_slot: number, code: number): void {
+    this.memory.countFailure(STEP.receive, code);
+  }
+
+  dueUs(slot: number): number {
+    return (performance.timeOrigin + this.schedule!.dueMs(this.rounds!.next[slot]!, slot)) * 1000;
+  }
+
+  delivered(dueUs: number): void {
+    this.counters[COUNTER.receivedMessages]! += 1;
+    const latencyUs = (performance.timeOrigin + performance.now()) * 1000 - dueUs;
+    if (latencyUs < MAX_DELIVERY_US) this.deliveries.record(Math.max(0, latencyUs));
+  }
+
+  undelivered(count: number): void {
+    this.counters[COUNTER.lostMessages]! += count;
+  }
+
+  repeated(): void {
+    this.counters[COUNTER.repeatedMessages]! += 1;
   }
 
   unanswered(slot: number): number {

@@ -37,6 +37,16 @@ export class Answers {
     if (rounds.answer(slot, count)) counters[COUNTER.answeringConnections]! += 1;
   }
 
+  /** The oldest `count` messages of `slot` will not be answered, although its connection goes on. */
+  missed(slot: number, count: number): void {
+    const { counters, rounds } = this;
+    this.noteUnanswered(slot, count, 0);
+    counters[COUNTER.unansweredMessages]! += count;
+    // Not waited for at the end.
+    counters[COUNTER.abandonedMessages]! += count;
+    rounds.drop(slot, count);
+  }
+
   /**
    * Accounts for the unanswered messages of a connection that has ended.
    *

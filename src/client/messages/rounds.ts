@@ -60,6 +60,11 @@ export class Rounds {
     return (marks & ANSWERED) === 0;
   }
 
+  /** The oldest `count` messages wait no longer. */
+  drop(slot: number, count: number): void {
+    this.waiting[slot]! -= count;
+  }
+
   isPartial(slot: number): boolean {
     return (this.marks[slot]! & PARTIAL) !== 0;
   }

@@ -12,6 +12,7 @@ export interface ConnectHistograms {
   readonly handshake: Histogram;
   readonly firstByte: Histogram;
   readonly roundTrip: Histogram;
+  readonly delivery: Histogram;
 }
 
 /** Reads the latencies of a run since its start, or since the last reset. */
@@ -40,6 +41,7 @@ export function summarizeLatencies(histograms: ConnectHistograms): ConnectResult
     handshake: histograms.handshake.count > 0 ? summarizeLatency(histograms.handshake) : undefined,
     firstByte: summarizeLatency(histograms.firstByte),
     roundTrip: summarizeLatency(histograms.roundTrip),
+    delivery: histograms.delivery.count > 0 ? summarizeLatency(histograms.delivery) : undefined,
   };
 }
 
@@ -56,5 +58,6 @@ function readHistograms(memories: readonly WorkerMemory[], before?: ConnectHisto
     handshake: read(HISTOGRAM.handshakeUs, before?.handshake),
     firstByte: read(HISTOGRAM.firstByteUs, before?.firstByte),
     roundTrip: read(HISTOGRAM.roundTripUs, before?.roundTrip),
+    delivery: read(HISTOGRAM.deliveryUs, before?.delivery),
   };
 }

@@ -67,6 +67,7 @@ export function makeResult(run: RunFacts, state: RunState): ConnectResult {
     responses:
       settings.protocol?.name === "http" ? { ...sectionOf(CLIENT_METRICS, metrics, "responses"), statuses } : undefined,
     messages: reportMessages(run),
+    deliveries: metrics.receivedMessages > 0 ? sectionOf(CLIENT_METRICS, metrics, "deliveries") : undefined,
     greetings: countGreetings(run),
     heartbeats: sectionOf(CLIENT_METRICS, metrics, "heartbeats"),
     tls: settings.tls && sectionOf(CLIENT_METRICS, metrics, "tls"),

@@ -3,11 +3,8 @@ import type { ConnectResult } from "../../results/connect.js";
 import type { Finding } from "../../results/diagnosis.js";
 import type { FailureReport } from "../../results/fields.js";
 import { formatCount } from "../../util/units.js";
-
-type Known = Pick<Finding, "limit" | "whose" | "meaning" | "fix">;
-
-const peer = (limit: string, meaning: string, fix: string): Known => ({ limit, whose: "peer", meaning, fix });
-const local = (limit: string, meaning: string, fix: string): Known => ({ limit, whose: "local", meaning, fix });
+import { type Known, local, peer } from "./protocols/known.js";
+import { mqttRefusal } from "./protocols/mqtt.js";
 
 /** Explanations by failure name. */
 const KNOWN: Readonly<Record<string, Known>> = {
@@ -119,7 +116,9 @@ export function explainRefusedProtocol(
   { phase, errno, count }: FailureReport,
 ): Finding | undefined {
   if (errno === "ECONNRESET" && evidence.settings[ABORTS] === 1) return undefined;
-  const known = Object.hasOwn(KNOWN, errno) ? KNOWN[errno] : (silence(phase, errno) ?? other(errno));
+  const known = Object.hasOwn(KNOWN, errno)
+    ? KNOWN[errno]
+    : (mqttRefusal(phase, errno) ?? silence(phase, errno) ?? other(errno));
   return known && { ...known, evidence: [`${formatCount(count)} × ${errno} (${phase})`] };
 }
 

@@ -54,6 +54,7 @@ export function latencyRows({
     ...(latency.handshake ? [{ name: HANDSHAKE_WORDS[protocol], summary: latency.handshake }] : []),
     { name: "first byte", summary: latency.firstByte },
     { name: "round trip", summary: latency.roundTrip },
+    ...(latency.delivery ? [{ name: "delivery", summary: latency.delivery }] : []),
   ];
   return rows.filter(({ summary }) => summary.count > 0);
 }

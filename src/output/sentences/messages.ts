@@ -10,10 +10,16 @@ const COMPARED = {
   until: "bytes up to the delimiter",
   bytes: "the expected number of bytes",
   response: "complete responses",
+  acknowledgement: "acknowledged by the broker",
+  delivery: "delivered to the connection that published them",
 } as const;
 
 /** Returns pairs of label and text; empty for a run without messages. */
-export function messageLines({ messages, traffic }: ConnectResult): [string, string | undefined][] {
+export function messageLines(result: ConnectResult): [string, string | undefined][] {
+  return [...sentLines(result), ["deliveries", deliveryText(result)]];
+}
+
+function sentLines({ messages, traffic }: ConnectResult): [string, string | undefined][] {
   if (messages === undefined) return olderLines(traffic);
   const { due, sent, missed, late, longestDelayMs, movedMs } = messages;
   const delay = late > 0 ? ` (longest ${formatDuration(longestDelayMs)})` : "";
@@ -31,6 +37,13 @@ export function messageLines({ messages, traffic }: ConnectResult): [string, str
         : undefined,
     ],
   ];
+}
+
+/** Describes what subscribers received; undefined if nothing. */
+function deliveryText({ deliveries }: ConnectResult): string | undefined {
+  if (deliveries === undefined) return undefined;
+  const { received, lost, repeated } = deliveries;
+  return `${formatCount(received)} received, ${formatCount(lost)} lost, ${formatCount(repeated)} repeated`;
 }
 
 /** Returns a caveat on the round-trip percentiles; undefined if every message was answered. */

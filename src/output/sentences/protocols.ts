@@ -9,6 +9,7 @@ type Protocol = NonNullable<ConnectResult["protocol"]>;
 const READY_WORDS: Readonly<Record<Exclude<Protocol, "tcp">, string>> = {
   ws: "upgraded to WebSocket",
   http: "first request answered",
+  mqtt: "accepted by CONNACK",
 };
 
 /** Name of the step between ESTABLISHED and ready. */
@@ -16,6 +17,7 @@ export const HANDSHAKE_WORDS: Readonly<Record<Protocol, string>> = {
   tcp: "first answer",
   ws: "upgrade",
   http: "first response",
+  mqtt: "CONNACK",
 };
 
 /** Returns how many connections are ready; undefined for plain TCP without an opening, where all are. */

@@ -18,9 +18,6 @@ export const SCHEMES = {
 
 export type Scheme = keyof typeof SCHEMES;
 
-/** Schemes that this version supports. */
-const SPOKEN: readonly Scheme[] = ["tcp", "tls", "ws", "wss", "http", "https"];
-
 export interface Address extends HostPorts {
   readonly scheme: Scheme;
   /** Path and query, starting with a slash; undefined if absent. */
@@ -51,7 +48,10 @@ export function parseAddress(text: string, options: { anyPort?: boolean } = {}):
   }
   if (authority.includes("@")) {
     throw new AppError("E_ADDRESS", `${quoted(text)} contains a user name`, {
-      fix: "send credentials in a header, such as -H 'Authorization: Basic …'",
+      fix:
+        protocol === "mqtt"
+          ? "use --username and --password"
+          : "send credentials in a header, such as -H 'Authorization: Basic …'",
     });
   }
   const whole = port !== undefined && isWithoutPort(authority) ? `${authority.replace(/:$/, "")}:${port}` : authority;
@@ -68,12 +68,9 @@ function findScheme(name: string, text: string): Scheme {
   const scheme = name.toLowerCase();
   if (!Object.hasOwn(SCHEMES, scheme)) {
     throw new AppError("E_ADDRESS", `unknown scheme in ${quoted(text)}`, {
-      fix: `give one of ${SPOKEN.map((each) => `${each}://`).join(", ")}, or none for plain TCP`,
-    });
-  }
-  if (!SPOKEN.includes(scheme as Scheme)) {
-    throw new AppError("E_ADDRESS", `${quoted(text)}: this version does not support ${scheme}://`, {
-      fix: `give one of ${SPOKEN.map((each) => `${each}://`).join(", ")}, or none for plain TCP`,
+      fix: `give one of ${Object.keys(SCHEMES)
+        .map((each) => `${each}://`)
+        .join(", ")}, or none for plain TCP`,
     });
   }
   return scheme as Scheme;

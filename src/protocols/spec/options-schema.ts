@@ -1,11 +1,12 @@
 // Schema of the protocol options, checked against their type.
 import type { ZodType } from "zod";
-import { flag, number, option, text } from "../../util/options.js";
-import type { ProtocolOptions } from "./options.js";
+import { flag, number, oneOf, option, text } from "../../util/options.js";
+import { MQTT_VERSIONS, QUALITIES } from "./mqtt.js";
+import type { ClientOnly, ProtocolOptions } from "./options.js";
 
 const isTexts = (value: unknown) => Array.isArray(value) && value.every((it) => typeof it === "string");
 
-export const protocolShape = {
+const shape = {
   headers: option('a list of fields, such as ["Name: value"]', isTexts).optional(),
   subprotocol: text.optional(),
   binary: flag.optional(),
@@ -19,4 +20,49 @@ export const protocolShape = {
   status: number.optional(),
   eventIntervalMs: number.optional(),
   delayMs: number.optional(),
+  mqttVersion: oneOf(MQTT_VERSIONS).optional(),
+  clientId: text.optional(),
+  username: text.optional(),
+  password: text.optional(),
+  keepAliveMs: number.optional(),
+  keepSession: flag.optional(),
+  sessionExpiryMs: number.optional(),
+  willTopic: text.optional(),
+  willMessage: text.optional(),
+  willQos: oneOf(QUALITIES).optional(),
+  willRetain: flag.optional(),
+  subscribe: option(
+    'a topic filter, such as "sensors/%i", or a list of them',
+    (value) => typeof value === "string" || isTexts(value),
+  ).optional(),
+  publish: text.optional(),
+  qos: oneOf(QUALITIES).optional(),
+  retain: flag.optional(),
+  messageBytes: number.optional(),
+  refuse: text.optional(),
 } satisfies Record<keyof ProtocolOptions, ZodType>;
+
+const {
+  status: _status,
+  eventIntervalMs: _eventIntervalMs,
+  delayMs: _delayMs,
+  refuse: _refuse,
+  ...clientProtocolShape
+} = shape;
+
+/** Options of connect(). */
+export { clientProtocolShape };
+
+/** Options of serve(): clients alone have the others. */
+export const serverProtocolShape = {
+  subprotocol: shape.subprotocol,
+  binary: shape.binary,
+  pingIntervalMs: shape.pingIntervalMs,
+  maxMessageBytes: shape.maxMessageBytes,
+  handshakeTimeoutMs: shape.handshakeTimeoutMs,
+  body: shape.body,
+  status: shape.status,
+  eventIntervalMs: shape.eventIntervalMs,
+  delayMs: shape.delayMs,
+  refuse: shape.refuse,
+} satisfies Record<Exclude<keyof ProtocolOptions, ClientOnly>, ZodType>;

@@ -3,10 +3,11 @@ import { quoted } from "../../util/printable.js";
 import type { Address } from "./address.js";
 import { SCHEMES } from "./address.js";
 import { type HttpOptions, httpSpec } from "./http.js";
+import { type MqttOptions, mqttSpec } from "./mqtt.js";
 import { checkHeaders, checkMaxMessageBytes, checkTime, hostField, invalid, TOKEN } from "./option-checks.js";
 import type { ProtocolName, ProtocolSpec, WebSocketSpec } from "./spec.js";
 
-export interface ProtocolOptions extends HttpOptions {
+export interface ProtocolOptions extends HttpOptions, MqttOptions {
   /** WebSocket and HTTP clients: additional request fields, such as `"Authorization: Bearer x"`. */
   readonly headers?: readonly string[] | undefined;
   /** WebSocket: the subprotocol that a client requests or a server agrees to. */
@@ -25,8 +26,13 @@ export interface ProtocolOptions extends HttpOptions {
 }
 
 /** Options of clients alone, and of servers alone. */
-export type ClientOnly = "headers" | "method" | "closeAfterResponse" | "responseTimeoutMs";
-export type ServerOnly = "status" | "eventIntervalMs" | "delayMs";
+export type ClientOnly =
+  | "headers"
+  | "method"
+  | "closeAfterResponse"
+  | "responseTimeoutMs"
+  | Exclude<keyof MqttOptions, ServerOnly>;
+export type ServerOnly = "status" | "eventIntervalMs" | "delayMs" | "refuse";
 
 /** Options that only some protocols have, with their command-line names and these protocols. */
 const OPTIONS: Readonly<
@@ -44,10 +50,27 @@ const OPTIONS: Readonly<
   status: { flag: "--status", of: ["http"] },
   eventIntervalMs: { flag: "--event-interval", of: ["http"] },
   delayMs: { flag: "--delay", of: ["http"] },
+  mqttVersion: { flag: "--mqtt-version", of: ["mqtt"] },
+  clientId: { flag: "--client-id", of: ["mqtt"] },
+  username: { flag: "--username", of: ["mqtt"] },
+  password: { flag: "--password", of: ["mqtt"] },
+  keepAliveMs: { flag: "--keep-alive", of: ["mqtt"] },
+  keepSession: { flag: "--keep-session", of: ["mqtt"] },
+  sessionExpiryMs: { flag: "--session-expiry", of: ["mqtt"] },
+  willTopic: { flag: "--will-topic", of: ["mqtt"] },
+  willMessage: { flag: "--will-message", of: ["mqtt"] },
+  willQos: { flag: "--will-qos", of: ["mqtt"] },
+  willRetain: { flag: "--will-retain", of: ["mqtt"] },
+  subscribe: { flag: "--subscribe", of: ["mqtt"] },
+  publish: { flag: "--publish", of: ["mqtt"] },
+  qos: { flag: "--qos", of: ["mqtt"] },
+  retain: { flag: "--retain", of: ["mqtt"] },
+  messageBytes: { flag: "--message-size", of: ["mqtt"] },
+  refuse: { flag: "--refuse", of: ["mqtt"] },
 };
 
 /** Names of the protocols in messages. */
-const WORDS: Readonly<Record<ProtocolName, string>> = { tcp: "plain TCP", ws: "WebSocket", http: "HTTP" };
+const WORDS: Readonly<Record<ProtocolName, string>> = { tcp: "plain TCP", ws: "WebSocket", http: "HTTP", mqtt: "MQTT" };
 
 const MAX_MESSAGE_BYTES = 1024 * 1024;
 export const HANDSHAKE_TIMEOUT_MS = 10_000;
@@ -75,6 +98,7 @@ export function protocolSpec(
   }
   checkOwners(protocol, options);
   if (protocol === "ws") return webSocketSpec(address, options);
+  if (protocol === "mqtt") return mqttSpec(options);
   if (protocol === "http") return httpSpec(address, { ...options, mode }, options.maxMessageBytes ?? MAX_MESSAGE_BYTES);
   return undefined;
 }

@@ -48,7 +48,38 @@ export interface HttpSpec {
   readonly maxBodyBytes: number;
 }
 
-export type ProtocolSpec = WebSocketSpec | HttpSpec;
+/** MQTT sessions, for either side. In texts, `%i` stands for the connection's number. */
+export interface MqttSpec {
+  readonly name: "mqtt";
+  /** Protocol level: 4 for 3.1.1, or 5. A server speaks both. */
+  readonly version: 4 | 5;
+  readonly clientId: string;
+  readonly username?: string | undefined;
+  readonly password?: string | undefined;
+  /** How often each connection is pinged; 0 for never. */
+  readonly keepAliveSec: number;
+  readonly cleanStart: boolean;
+  /** How long a broker keeps a session after its connection; MQTT 5. */
+  readonly sessionExpirySec: number;
+  readonly will?:
+    | { readonly topic: string; readonly message: string; readonly qos: number; readonly isRetained: boolean }
+    | undefined;
+  readonly subscribe?: { readonly topics: readonly string[]; readonly qos: number } | undefined;
+  readonly publish?: PublishSpec | undefined;
+  /** Reason code with which a server refuses all clients; 0 for none. */
+  readonly refusal: number;
+}
+
+/** What an MQTT client does with its message. */
+export interface PublishSpec {
+  readonly topic: string;
+  readonly qos: number;
+  readonly isRetained: boolean;
+  /** Whether the payload begins with a stamp, from which subscribers tell its latency. */
+  readonly isStamped: boolean;
+}
+
+export type ProtocolSpec = WebSocketSpec | HttpSpec | MqttSpec;
 
 /** Protocol on the connections. `tcp` means raw bytes and has no spec. */
 export type ProtocolName = ProtocolSpec["name"] | "tcp";

@@ -8,11 +8,11 @@ import { CODES } from "../codes.js";
 import type { ClientConnections, ClientProtocol } from "../contract.js";
 import type { Expectation } from "../modes.js";
 import type { WebSocketSpec } from "../spec/spec.js";
+import { checkUtf8, UTF8_ACCEPT, UTF8_REJECT } from "../utf8.js";
 import { CLOSE, closeContent, makeFrame, OPCODE } from "./frame.js";
 import { OWN_MARK, TEXT } from "./frame-reader.js";
 import { WebSocketSide } from "./side.js";
 import { findRefusal, makeRequest } from "./upgrade.js";
-import { checkUtf8, UTF8_ACCEPT, UTF8_REJECT } from "./utf8.js";
 
 /** Indices of the constants. */
 const [REQUEST, CLOSING, PING, MESSAGE] = [0, 1, 2, 3] as const;

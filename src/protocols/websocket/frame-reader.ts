@@ -4,6 +4,7 @@ import { FAULT } from "../codes.js";
 import { grown } from "../columns.js";
 import type { Connections } from "../contract.js";
 import { Leftovers } from "../leftovers.js";
+import { checkUtf8, UTF8_ACCEPT } from "../utf8.js";
 import {
   CLOSE,
   contentLength,
@@ -16,7 +17,6 @@ import {
   RESERVED,
   uint32At,
 } from "./frame.js";
-import { checkUtf8, UTF8_ACCEPT } from "./utf8.js";
 
 // Bits of `flags`.
 /** The upgrade has completed. */

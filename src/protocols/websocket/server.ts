@@ -7,11 +7,11 @@ import { grown } from "../columns.js";
 import type { Connections } from "../contract.js";
 import type { ServerMode } from "../modes.js";
 import type { WebSocketSpec } from "../spec/spec.js";
+import { checkUtf8, UTF8_ACCEPT, UTF8_REJECT } from "../utf8.js";
 import { CLOSE, closeContent, FIN, makeFrame, OPCODE, writeHeader } from "./frame.js";
 import { TEXT } from "./frame-reader.js";
 import { WebSocketSide } from "./side.js";
 import { answerTo } from "./upgrade.js";
-import { checkUtf8, UTF8_ACCEPT, UTF8_REJECT } from "./utf8.js";
 
 /** Indices of the constants. */
 const [PING, GREETING] = [0, 1] as const;

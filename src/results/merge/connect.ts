@@ -33,6 +33,7 @@ export function mergeConnect(a: ConnectResult, b: ConnectResult): ConnectResult 
       handshake: either(a.latency.handshake, b.latency.handshake, mergeLatency),
       firstByte: mergeLatency(a.latency.firstByte, b.latency.firstByte),
       roundTrip: mergeLatency(a.latency.roundTrip, b.latency.roundTrip),
+      delivery: either(a.latency.delivery, b.latency.delivery, mergeLatency),
     },
     kernel: both(a.kernel, b.kernel, (x, y) => ({
       source: joined(x.source, y.source),
@@ -40,6 +41,11 @@ export function mergeConnect(a: ConnectResult, b: ConnectResult): ConnectResult 
       incoming: x.incoming + y.incoming,
     })),
     tls: either(a.tls, b.tls, addTls),
+    deliveries: either(a.deliveries, b.deliveries, (x, y) => ({
+      received: x.received + y.received,
+      lost: x.lost + y.lost,
+      repeated: x.repeated + y.repeated,
+    })),
     messages: either(a.messages, b.messages, mergeMessages),
     responses: either(a.responses, b.responses, (x, y) => ({
       ...addResponses(x, y),
@@ -191,7 +197,7 @@ function mergeNames(a: readonly ResolvedName[], b: readonly ResolvedName[]): Res
 
 /** Requested values are the larger of the two; `expected` is the less strict of the two. */
 function mergeMessages(a: MessageResult, b: MessageResult): MessageResult {
-  const strictness = ["none", "any", "response", "bytes", "until", "echo"] as const;
+  const strictness = ["none", "any", "response", "bytes", "until", "acknowledgement", "delivery", "echo"] as const;
   const sum = (
     field: "due" | "sent" | "answered" | "unanswered" | "inFlight" | "late" | "missed" | "blocked" | "unsolicitedBytes",
   ) => a[field] + b[field];

@@ -2,9 +2,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { CODES, codeName, FAULT } from "../../../src/protocols/codes.js";
+import { checkUtf8, UTF8_ACCEPT } from "../../../src/protocols/utf8.js";
 import { WebSocketClient } from "../../../src/protocols/websocket/client.js";
 import { WebSocketServer } from "../../../src/protocols/websocket/server.js";
-import { checkUtf8, UTF8_ACCEPT } from "../../../src/protocols/websocket/utf8.js";
 import { ProtocolHost } from "../../support/protocol-host.js";
 import { agreement, closing, frame, KEY, request, SPEC } from "../../support/websocket.js";
 import { encode } from "../contract.js";

@@ -1,0 +1,322 @@
+// A client of MQTT: connects, subscribes, publishes its message on time, and tells what came of it: acknowledged by the broker, or delivered
+// through it to whoever subscribes.
+import { CODES, FAULT } from "../codes.js";
+import { grown } from "../columns.js";
+import type { ClientConnections, ClientProtocol } from "../contract.js";
+import type { Expectation } from "../modes.js";
+import type { MqttSpec } from "../spec/spec.js";
+import { connectPacket } from "./connect-packet.js";
+import { firstByte, PACKET, propertiesEnd, uint16At, VERSION } from "./packet.js";
+import { Pattern, PatternPacket } from "./pattern.js";
+import { areProperties, numberProperty, PROPERTY } from "./properties.js";
+import { PublishPacket } from "./publish-packet.js";
+import { FIRST_FAILURE, REASON, reasonOfReturnCode } from "./reasons.js";
+import { REPEATED, Sequences } from "./sequences.js";
+import { CONNECTED, MqttSide, OWN_MARK, VERSION_5 } from "./side.js";
+import { readStamp, STAMP_SIZE, type Stamp } from "./stamp.js";
+
+/** Places among the constants. */
+const [PINGREQ, DISCONNECT] = [0, 1] as const;
+/** The connection is ready. */
+const READY = OWN_MARK;
+/** A PINGREQ was sent and not answered. */
+const PINGED = 2 * OWN_MARK;
+/** The PUBLISH that is coming answers the oldest message. */
+const ANSWERS = 4 * OWN_MARK;
+/** A PINGRESP is waited for so long at least, however short the keep-alive. */
+const LEAST_WAIT_MS = 5000;
+/** The packet identifier of SUBSCRIBE: nothing is published before it is answered. */
+const SUBSCRIBE_ID = 1;
+/** Packet identifiers go from 1 to this, round and round. */
+const MOST_IDENTIFIERS = 65_535;
+const MESSAGE_TYPES =
+  (1 << PACKET.publish) |
+  (1 << PACKET.puback) |
+  (1 << PACKET.pubrec) |
+  (1 << PACKET.pubrel) |
+  (1 << PACKET.pubcomp) |
+  (1 << PACKET.pingresp);
+
+export interface MqttClientOptions {
+  readonly spec: MqttSpec;
+  readonly message?: { readonly bytes: Uint8Array; readonly expected: Expectation } | undefined;
+  /** Slots that will be in use at least. */
+  readonly slots: number;
+  /** The number of the next connection, each of the run's once. */
+  readonly nextNumber: () => number;
+  /** Tells this worker's stamps from others', 32 bits. */
+  readonly publisher: number;
+}
+
+export class MqttClient extends MqttSide implements ClientProtocol {
+  readonly slotBytes = 28;
+  readonly constants: readonly Uint8Array[] = [
+    Uint8Array.of(firstByte(PACKET.pingreq), 0),
+    Uint8Array.of(firstByte(PACKET.disconnect), 0),
+  ];
+  readonly heartbeatMs: number;
+  readonly isAnswered: boolean;
+  private readonly client: ClientConnections;
+  private readonly isVersion5Spoken: boolean;
+  private readonly connectPacket: PatternPacket;
+  private readonly subscribePacket: PatternPacket | undefined;
+  private readonly publishPacket: PublishPacket | undefined;
+  private readonly qos: number;
+  private readonly expected: Expectation;
+  private readonly nextNumber: () => number;
+  /** As many keep-alives without an answer end the connection. */
+  private readonly mostMissed: number;
+  /** Messages that a broker takes without having acknowledged any: the least of what brokers have said. */
+  private window = MOST_IDENTIFIERS;
+  private numbers: Uint32Array<ArrayBuffer>;
+  /** Of its messages, the number of the last. */
+  private sequences: Uint32Array<ArrayBuffer>;
+  /** Messages that are not acknowledged. */
+  private inFlight: Uint16Array<ArrayBuffer>;
+  /** When the message was due whose payload is coming. */
+  private dueUs: Float64Array<ArrayBuffer>;
+  /** Keep-alives since the PINGREQ that is not answered. */
+  private missed: Uint8Array<ArrayBuffer>;
+  private readonly own: Stamp;
+  private readonly found: Stamp = { publisher: 0, number: 0, sequence: 0, dueUs: 0 };
+  private readonly heard = new Sequences();
+
+  constructor(connections: ClientConnections, { spec, message, slots, nextNumber, publisher }: MqttClientOptions) {
+    super(connections, slots, STAMP_SIZE);
+    this.client = connections;
+    this.heartbeatMs = spec.keepAliveSec * 1000;
+    this.isVersion5Spoken = spec.version === VERSION["5"];
+    this.connectPacket = connectPacket(spec);
+    this.subscribePacket = subscribePacket(spec);
+    if (spec.publish && message) this.publishPacket = new PublishPacket(spec.publish, spec.version, message.bytes);
+    this.qos = spec.publish?.qos ?? 0;
+    this.expected = message?.expected ?? "none";
+    this.isAnswered = this.expected !== "none";
+    this.nextNumber = nextNumber;
+    this.own = { publisher, number: 0, sequence: 0, dueUs: 0 };
+    this.mostMissed = Math.min(255, Math.max(1, Math.ceil(LEAST_WAIT_MS / this.heartbeatMs)));
+    this.numbers = new Uint32Array(slots);
+    this.sequences = new Uint32Array(slots);
+    this.inFlight = new Uint16Array(slots);
+    this.dueUs = new Float64Array(slots);
+    this.missed = new Uint8Array(slots);
+  }
+
+  override opened(slot: number): void {
+    super.opened(slot);
+    this.sequences[slot] = 0;
+    this.inFlight[slot] = 0;
+    const number = this.nextNumber();
+    this.numbers[slot] = number;
+    const { connectPacket } = this;
+    connectPacket.write(number);
+    this.connections.send(slot, connectPacket.bytes, connectPacket.start, connectPacket.end);
+  }
+
+  due(slot: number): void {
+    const { own, publishPacket } = this;
+    if (!publishPacket) return;
+    own.number = this.numbers[slot]!;
+    own.sequence = this.sequences[slot] = this.sequences[slot]! + 1;
+    own.dueUs = this.client.dueUs(slot);
+    if (this.qos > 0) this.inFlight[slot]! += 1;
+    publishPacket.write(own, ((own.sequence - 1) % MOST_IDENTIFIERS) + 1);
+    this.connections.send(slot, publishPacket.bytes, publishPacket.start, publishPacket.end);
+  }
+
+  isBusy(slot: number): boolean {
+    return this.qos > 0 && this.inFlight[slot]! >= this.window;
+  }
+
+  beat(slot: number): void {
+    const flags = this.flags[slot]!;
+    if (flags & PINGED) {
+      this.missed[slot]! += 1;
+      if (this.missed[slot]! >= this.mostMissed) this.refuse(slot, FAULT.NO_PINGRESP);
+      return;
+    }
+    this.flags[slot] = flags | PINGED;
+    this.missed[slot] = 0;
+    this.connections.sendConstant(slot, PINGREQ);
+    this.connections.beaten(slot);
+  }
+
+  closing(slot: number): void {
+    if ((this.flags[slot]! & CONNECTED) === 0 || this.hasEnded(slot)) return;
+    this.connections.sendConstant(slot, DISCONNECT);
+  }
+
+  protected override grow(slot: number): void {
+    super.grow(slot);
+    this.numbers = grown(this.numbers, slot);
+    this.sequences = grown(this.sequences, slot);
+    this.inFlight = grown(this.inFlight, slot);
+    this.dueUs = grown(this.dueUs, slot);
+    this.missed = grown(this.missed, slot);
+  }
+
+  protected isExpected(type: number, flags: number): boolean {
+    if ((flags & CONNECTED) === 0) return type === PACKET.connack;
+    if ((MESSAGE_TYPES >> type) & 1) return true;
+    if (type === PACKET.suback) return (flags & READY) === 0;
+    // In 3.1.1 only clients say DISCONNECT.
+    return type === PACKET.disconnect && this.isVersion5Spoken;
+  }
+
+  protected packet(slot: number, type: number, bytes: Uint8Array, start: number, end: number): boolean {
+    const length = end - start;
+    switch (type) {
+      case PACKET.connack:
+        return this.connack(slot, bytes, start, end);
+      case PACKET.suback:
+        return this.suback(slot, bytes, start, end);
+      case PACKET.pingresp:
+        if (this.flags[slot]! & PINGED) this.connections.alive(slot);
+        this.flags[slot]! &= ~PINGED;
+        return length === 0;
+      case PACKET.disconnect:
+        this.refuse(slot, CODES.mqttDisconnect + (length > 0 ? bytes[start]! : 0));
+        return true;
+      case PACKET.pubrel:
+        if (length >= 2) this.acknowledge(slot, PACKET.pubcomp, uint16At(bytes, start));
+        return length >= 2;
+      default:
+        return length >= 2 && this.acknowledged(slot, type, uint16At(bytes, start), length > 2 ? bytes[start + 2]! : 0);
+    }
+  }
+
+  protected publish(slot: number, isRetained: boolean, bytes: Uint8Array, start: number, end: number): void {
+    const { found, client } = this;
+    if (end > start) client.shown(slot, bytes, start, end);
+    this.dueUs[slot] = Number.NaN;
+    // What a broker has kept from earlier says nothing of how long a message takes.
+    if (isRetained || !readStamp(found, bytes, start, end)) return;
+    this.dueUs[slot] = found.dueUs;
+    const isOwn = found.publisher === this.own.publisher && found.number === this.numbers[slot];
+    if (isOwn && this.expected === "delivery") {
+      this.deliver(slot, found.sequence);
+      return;
+    }
+    const lost = this.heard.note(this.numbers[slot]!, found.publisher, found.number, found.sequence);
+    if (lost === REPEATED) client.repeated();
+    else if (lost > 0) client.undelivered(lost);
+  }
+
+  protected payload(slot: number, bytes: Uint8Array, start: number, end: number): void {
+    this.client.shown(slot, bytes, start, end);
+  }
+
+  protected published(slot: number): void {
+    this.client.delivered(this.dueUs[slot]!);
+    if ((this.flags[slot]! & ANSWERS) === 0) return;
+    this.flags[slot]! &= ~ANSWERS;
+    this.client.answered(slot, 1);
+  }
+
+  /** The connection's own message number `sequence` is coming back. */
+  private deliver(slot: number, sequence: number): void {
+    const { client } = this;
+    const unanswered = client.unanswered(slot);
+    const oldest = this.sequences[slot]! - unanswered + 1;
+    const newest = this.sequences[slot]! - (unanswered > 0 && client.isSending(slot) ? 1 : 0);
+    // What was never sent cannot come back, whoever says so.
+    if (sequence > newest) return;
+    if (sequence < oldest) {
+      client.repeated();
+      return;
+    }
+    if (sequence > oldest) {
+      client.missed(slot, sequence - oldest);
+      client.undelivered(sequence - oldest);
+    }
+    this.flags[slot]! |= ANSWERS;
+  }
+
+  private connack(slot: number, bytes: Uint8Array, start: number, end: number): boolean {
+    if (end - start < 2 || bytes[start]! > 1) return false;
+    const code = bytes[start + 1]!;
+    // A broker of 3.1.1 answers in its own way, whatever it was asked.
+    const reason = code === 0 || code >= FIRST_FAILURE ? code : reasonOfReturnCode(code);
+    if (reason !== 0) {
+      this.refuse(slot, CODES.mqttConnack + reason);
+      return true;
+    }
+    const isVersion5 = this.isVersion5Spoken;
+    if (isVersion5 ? !areProperties(bytes, start + 2, end) : end - start > 2) return false;
+    this.flags[slot]! |= CONNECTED | (isVersion5 ? VERSION_5 : 0);
+    if (isVersion5 && !this.agree(slot, bytes, start + 2, end)) return true;
+    const { subscribePacket } = this;
+    if (!subscribePacket) this.begin(slot);
+    else {
+      subscribePacket.write(this.numbers[slot]!);
+      this.connections.send(slot, subscribePacket.bytes, subscribePacket.start, subscribePacket.end);
+    }
+    return true;
+  }
+
+  /** Keeps to what the broker's properties say. @returns whether what is to be published can be */
+  private agree(slot: number, bytes: Uint8Array, start: number, end: number): boolean {
+    const window = numberProperty(bytes, start, end, PROPERTY.receiveMaximum);
+    if (window > 0) this.window = Math.min(this.window, window);
+    if (!this.publishPacket) return true;
+    const maximumQos = numberProperty(bytes, start, end, PROPERTY.maximumQos);
+    const maximumSize = numberProperty(bytes, start, end, PROPERTY.maximumPacketSize);
+    const isTooMuch = maximumQos >= 0 && maximumQos < this.qos;
+    if (isTooMuch) this.refuse(slot, CODES.mqttConnack + REASON.qosNotSupported);
+    else if (maximumSize >= 0 && maximumSize < this.publishPacket.longest) {
+      this.refuse(slot, CODES.mqttConnack + REASON.packetTooLarge);
+    }
+    return !this.hasEnded(slot);
+  }
+
+  private suback(slot: number, bytes: Uint8Array, start: number, end: number): boolean {
+    if (end - start < 3 || uint16At(bytes, start) !== SUBSCRIBE_ID) return false;
+    const codes = this.isVersion5Spoken ? propertiesEnd(bytes, start + 2, end) : start + 2;
+    if (codes < 0 || codes >= end) return false;
+    for (let at = codes; at < end; at++) {
+      if (bytes[at]! < FIRST_FAILURE) continue;
+      this.refuse(slot, CODES.mqttSuback + bytes[at]!);
+      return true;
+    }
+    this.begin(slot);
+    return true;
+  }
+
+  private begin(slot: number): void {
+    this.flags[slot]! |= READY;
+    this.connections.ready(slot);
+  }
+
+  /**
+   * The broker acknowledges a message, by PUBACK, PUBREC or PUBCOMP. Which one, is taken for the oldest: brokers acknowledge in order.
+   *
+   * @returns whether it may
+   */
+  private acknowledged(slot: number, type: number, identifier: number, reason: number): boolean {
+    const { client, qos } = this;
+    const inFlight = this.inFlight[slot]!;
+    if (qos === 0 || (type === PACKET.puback) !== (qos === 1)) return false;
+    // One that is not sent to its end cannot be acknowledged.
+    if (inFlight === 0 || (inFlight === 1 && client.isSending(slot))) return true;
+    if (type === PACKET.pubrec && reason < FIRST_FAILURE) {
+      this.acknowledge(slot, PACKET.pubrel, identifier);
+      return true;
+    }
+    this.inFlight[slot] = inFlight - 1;
+    if (reason >= FIRST_FAILURE) client.declined(slot, CODES.mqttPuback + reason);
+    if (this.expected === "acknowledgement") {
+      if (reason >= FIRST_FAILURE) client.missed(slot, 1);
+      else client.answered(slot, 1);
+    }
+    return true;
+  }
+}
+
+function subscribePacket({ version, subscribe }: MqttSpec): PatternPacket | undefined {
+  if (!subscribe) return undefined;
+  const identifier = version === VERSION["5"] ? [0, SUBSCRIBE_ID, 0] : [0, SUBSCRIBE_ID];
+  return new PatternPacket(firstByte(PACKET.subscribe), [
+    Uint8Array.from(identifier),
+    ...subscribe.topics.flatMap((topic) => [new Pattern(topic), Uint8Array.of(subscribe.qos)]),
+  ]);
+}

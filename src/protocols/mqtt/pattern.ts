@@ -1,0 +1,78 @@
+// Texts that differ between connections: client ids and topics in which `%i` stands for the connection's number. They are written into
+// packets without an object for each.
+import { LONGEST_HEADER, writeHeaderBefore, writeUint16 } from "./packet.js";
+
+const NUMBER = "%i";
+/** A number of 32 bits has no more digits. */
+const MOST_DIGITS = 10;
+
+export class Pattern {
+  /** What it takes at most. */
+  readonly longest: number;
+  private readonly pieces: readonly Uint8Array[];
+
+  constructor(text: string) {
+    this.pieces = text.split(NUMBER).map((piece) => Buffer.from(piece));
+    this.longest = this.pieces.reduce((sum, { length }) => sum + length + MOST_DIGITS, 0);
+  }
+
+  /** Writes the text of connection `number`. @returns where it ends */
+  write(bytes: Uint8Array, at: number, number: number): number {
+    const { pieces } = this;
+    let next = at;
+    for (let n = 0; n < pieces.length; n++) {
+      if (n > 0) next = writeDigits(bytes, next, number);
+      const piece = pieces[n]!;
+      for (let place = 0; place < piece.length; place++) bytes[next++] = piece[place]!;
+    }
+    return next;
+  }
+
+  /** As write(), with its length before it. */
+  writeString(bytes: Uint8Array, at: number, number: number): number {
+    const end = this.write(bytes, at + 2, number);
+    writeUint16(bytes, at, end - at - 2);
+    return end;
+  }
+}
+
+function writeDigits(bytes: Uint8Array, at: number, number: number): number {
+  let end = at + 1;
+  for (let limit = 10; number >= limit; limit *= 10) end++;
+  for (let rest = number, place = end; place > at; rest = Math.floor(rest / 10)) bytes[--place] = 48 + (rest % 10);
+  return end;
+}
+
+/** A packet some of whose strings differ between connections. */
+export class PatternPacket {
+  readonly bytes: Uint8Array;
+  /** Where in `bytes` the packet is that was written last. */
+  start = 0;
+  end = 0;
+  private readonly first: number;
+  private readonly parts: readonly (Uint8Array | Pattern)[];
+
+  /** @param parts of its body: bytes as they are, and patterns as strings with their length */
+  constructor(first: number, parts: readonly (Uint8Array | Pattern)[]) {
+    this.first = first;
+    this.parts = parts;
+    const longest = parts.reduce((sum, part) => sum + (part instanceof Pattern ? 2 + part.longest : part.length), 0);
+    this.bytes = new Uint8Array(LONGEST_HEADER + longest);
+  }
+
+  /** Writes the packet of connection `number`. */
+  write(number: number): void {
+    const { bytes, parts } = this;
+    let at = LONGEST_HEADER;
+    for (let n = 0; n < parts.length; n++) {
+      const part = parts[n]!;
+      if (part instanceof Pattern) at = part.writeString(bytes, at, number);
+      else {
+        bytes.set(part, at);
+        at += part.length;
+      }
+    }
+    this.start = writeHeaderBefore(bytes, LONGEST_HEADER, this.first, at - LONGEST_HEADER);
+    this.end = at;
+  }
+}

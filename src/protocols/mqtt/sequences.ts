@@ -1,0 +1,66 @@
+// Which message each connection expects next from each publisher that it hears: what is left out was lost, what comes again is a repeat.
+// A table in typed arrays with one bound, as there are as many pairs as connections times publishers.
+
+/** Pairs that are known at most: 32 MiB in a thread. The messages of others are not checked. */
+const MOST_PAIRS = 2 ** 20;
+/** Words of a pair: the receiver's number, the publisher and its number, the message expected next; 0 there is a free place. */
+const WORDS = 4;
+const NEXT = 3;
+
+/** Of note(): the pair is new, or not known. */
+const NEW = -1;
+/** Of note(): the message came before. */
+export const REPEATED = -2;
+
+export class Sequences {
+  private table = new Uint32Array(1024 * WORDS);
+  private count = 0;
+
+  /** A message of a publisher has come to connection `receiver`. @returns how many were lost before it, or NEW or REPEATED */
+  note(receiver: number, publisher: number, number: number, sequence: number): number {
+    let at = this.find(receiver, publisher, number);
+    const { table } = this;
+    const expected = table[at + NEXT]!;
+    if (expected === 0) {
+      if (2 * (this.count + 1) * WORDS > table.length) {
+        if (this.count >= MOST_PAIRS) return NEW;
+        this.grow();
+        at = this.find(receiver, publisher, number);
+      }
+      this.count++;
+      this.table[at] = receiver;
+      this.table[at + 1] = publisher;
+      this.table[at + 2] = number;
+      this.table[at + NEXT] = sequence + 1;
+      return NEW;
+    }
+    if (sequence < expected) return REPEATED;
+    table[at + NEXT] = sequence + 1;
+    return sequence - expected;
+  }
+
+  /** The place of a pair, or the free one where it would be. */
+  private find(receiver: number, publisher: number, number: number): number {
+    const { table } = this;
+    const mask = table.length / WORDS - 1;
+    let hash = Math.imul(receiver, 0x9e37_79b1) ^ Math.imul(publisher, 0x85eb_ca6b) ^ Math.imul(number, 0xc2b2_ae35);
+    hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b_3c6d);
+    let place = (hash ^ (hash >>> 13)) & mask;
+    for (;;) {
+      const at = place * WORDS;
+      if (table[at + NEXT] === 0) return at;
+      if (table[at] === receiver && table[at + 1] === publisher && table[at + 2] === number) return at;
+      place = (place + 1) & mask;
+    }
+  }
+
+  private grow(): void {
+    const before = this.table;
+    this.table = new Uint32Array(before.length * 2);
+    for (let from = 0; from < before.length; from += WORDS) {
+      if (before[from + NEXT] === 0) continue;
+      const at = this.find(before[from]!, before[from + 1]!, before[from + 2]!);
+      for (let word = 0; word < WORDS; word++) this.table[at + word] = before[from + word]!;
+    }
+  }
+}

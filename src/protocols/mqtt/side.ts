@@ -1,0 +1,285 @@
+// What both sides of MQTT have in common: packets, read as they come. A payload is handed on in pieces as long as it comes in pieces; what has to
+// be in one piece (the head of a PUBLISH, all other packets) is kept until it is. Answers are gathered and leave together.
+import { FAULT } from "../codes.js";
+import { grown } from "../columns.js";
+import type { Connections, Protocol } from "../contract.js";
+import { Leftovers } from "../leftovers.js";
+import {
+  dataEnd,
+  firstByte,
+  isFirstByte,
+  isText,
+  isTopicName,
+  lengthAt,
+  lengthSize,
+  PACKET,
+  qosOf,
+  uint16At,
+  writeUint16,
+} from "./packet.js";
+import { REASON } from "./reasons.js";
+
+/** CONNECT has been answered by a CONNACK that accepts it. */
+export const CONNECTED = 1;
+/** Some bytes are kept until more come. */
+const PARTIAL = 2;
+/** The connection is of MQTT 5. */
+export const VERSION_5 = 4;
+/** Nothing more is read or sent. */
+const CLOSED = 8;
+/** For subclasses: this mark and those above. */
+export const OWN_MARK = 16;
+
+/** A longer head of a PUBLISH, or another packet, is refused: it would have to be kept. */
+export const LONGEST_HEAD = 64 * 1024;
+/** Of a packet that has come in part, looked at so many bytes more at first. */
+const FIRST_PIECE = 64;
+/** Answers gathered at once; the longest is a SUBACK for a packet of filters, four bytes each. */
+const GATHERED = 4096 + LONGEST_HEAD / 4;
+/** Of `packetAt`: more bytes are needed; the connection has ended. */
+const [WAIT, ENDED] = [-1, -2] as const;
+/** Of a PUBLISH's first byte: it was kept for those who subscribe later. */
+const RETAIN = 1;
+/** Of `pending`: the packet identifier, and the quality of service above it. */
+const QOS_SHIFT = 16;
+
+export abstract class MqttSide implements Protocol {
+  abstract readonly slotBytes: number;
+  abstract readonly constants: readonly Uint8Array[];
+  abstract readonly heartbeatMs: number;
+  readonly replies = "any";
+  readonly handshake = "connack";
+  protected readonly connections: Connections;
+  protected flags: Uint8Array<ArrayBuffer>;
+  /** Bytes of the current PUBLISH's payload that are still to come. */
+  private left: Uint32Array<ArrayBuffer>;
+  /** What the current PUBLISH is acknowledged by. */
+  private pending: Uint32Array<ArrayBuffer>;
+  private readonly leftovers = new Leftovers();
+  /** How many bytes of a payload are wanted together with its head. */
+  private readonly peeked: number;
+  /** Answers that have not been sent. */
+  private readonly gathered = new Uint8Array(GATHERED);
+  private gatheredTo = 0;
+
+  constructor(connections: Connections, slots: number, peeked: number) {
+    this.connections = connections;
+    this.peeked = peeked;
+    this.flags = new Uint8Array(slots);
+    this.left = new Uint32Array(slots);
+    this.pending = new Uint32Array(slots);
+  }
+
+  opened(slot: number): void {
+    if (slot >= this.flags.length) this.grow(slot);
+    this.flags[slot] = 0;
+    this.left[slot] = 0;
+  }
+
+  received(slot: number, bytes: Uint8Array, start: number, end: number): void {
+    const at = this.flags[slot]! & PARTIAL ? this.readOn(slot, bytes, start, end) : start;
+    if (at >= 0) this.read(slot, bytes, at, end);
+    this.flush(slot);
+  }
+
+  abstract beat(slot: number): void;
+  abstract closing(slot: number): void;
+
+  closed(slot: number): void {
+    this.leftovers.drop(slot);
+    this.flags[slot] = CLOSED;
+  }
+
+  /** Whether the peer may send such a packet now. */
+  protected abstract isExpected(type: number, flags: number): boolean;
+  /** A packet other than PUBLISH has come: its body is from `start` to `end`. @returns whether it is sound */
+  protected abstract packet(slot: number, type: number, bytes: Uint8Array, start: number, end: number): boolean;
+  /** A PUBLISH begins, with the first bytes of its payload from `start` to `end`: as many as are peeked at, or all. */
+  protected abstract publish(slot: number, isRetained: boolean, bytes: Uint8Array, start: number, end: number): void;
+  /** More of its payload. */
+  protected abstract payload(slot: number, bytes: Uint8Array, start: number, end: number): void;
+  /** It has come whole. */
+  protected abstract published(slot: number): void;
+
+  protected grow(slot: number): void {
+    this.flags = grown(this.flags, slot);
+    this.left = grown(this.left, slot);
+    this.pending = grown(this.pending, slot);
+  }
+
+  /** Answers by a packet that consists of its type and an identifier. */
+  protected acknowledge(slot: number, type: number, identifier: number): void {
+    const at = this.room(slot, 4);
+    this.gathered[at] = firstByte(type);
+    this.gathered[at + 1] = 2;
+    writeUint16(this.gathered, at + 2, identifier);
+  }
+
+  /** Answers by these bytes. */
+  protected answer(slot: number, bytes: Uint8Array): void {
+    const at = this.room(slot, bytes.length);
+    this.gathered.set(bytes, at);
+  }
+
+  /** Room for an answer of `length` bytes in answers(). @returns where it begins */
+  protected room(slot: number, length: number): number {
+    if (this.gatheredTo + length > GATHERED) this.flush(slot);
+    this.gatheredTo += length;
+    return this.gatheredTo - length;
+  }
+
+  protected get answers(): Uint8Array {
+    return this.gathered;
+  }
+
+  /** The connection ends, refused for what it sent or by the peer: after the answers, nothing more is sent. */
+  protected refuse(slot: number, code: number): void {
+    this.flush(slot);
+    if (this.hasEnded(slot)) return;
+    this.flags[slot]! |= CLOSED;
+    this.connections.refused(slot, code);
+  }
+
+  /** The connection ends in order. */
+  protected end(slot: number): void {
+    this.flush(slot);
+    if (this.hasEnded(slot)) return;
+    this.flags[slot]! |= CLOSED;
+    this.connections.close(slot);
+  }
+
+  /** The peer does what it must not: MQTT 5 says why, before the connection ends. */
+  protected fail(slot: number, code: number): void {
+    const flags = this.flags[slot]!;
+    if ((flags & (CONNECTED | VERSION_5)) === (CONNECTED | VERSION_5)) {
+      const reason = code === FAULT.PACKET_TOO_LONG ? REASON.packetTooLarge : REASON.malformedPacket;
+      this.answer(slot, Uint8Array.of(firstByte(PACKET.disconnect), 1, reason));
+    }
+    this.refuse(slot, code);
+  }
+
+  protected hasEnded(slot: number): boolean {
+    return (this.flags[slot]! & CLOSED) !== 0;
+  }
+
+  protected isVersion5(slot: number): boolean {
+    return (this.flags[slot]! & VERSION_5) !== 0;
+  }
+
+  /** Sends the answers. */
+  protected flush(slot: number): void {
+    const end = this.gatheredTo;
+    if (end === 0) return;
+    this.gatheredTo = 0;
+    if (!this.hasEnded(slot)) this.connections.send(slot, this.gathered, 0, end);
+  }
+
+  private read(slot: number, bytes: Uint8Array, start: number, end: number): void {
+    let at = start;
+    while (at < end && !this.hasEnded(slot)) {
+      const left = this.left[slot]!;
+      if (left > 0) {
+        const next = Math.min(end, at + left);
+        this.left[slot] = left - (next - at);
+        this.payload(slot, bytes, at, next);
+        at = next;
+        if (this.left[slot] === 0) this.endPublish(slot);
+        continue;
+      }
+      const next = this.packetAt(slot, bytes, at, end);
+      if (next === WAIT && !this.hasEnded(slot)) this.keep(slot, bytes, at, end);
+      if (next < 0) return;
+      at = next;
+    }
+  }
+
+  /**
+   * Goes on with the packet whose beginning is kept. Pieces double, so that of a packet that is complete little is copied, and of one that comes
+   * byte by byte, no byte twice.
+   *
+   * @returns where it ends in `bytes`; negative while it does not
+   */
+  private readOn(slot: number, bytes: Uint8Array, start: number, end: number): number {
+    const { leftovers } = this;
+    for (let at = start, size = FIRST_PIECE; at < end; at += size, size *= 2) {
+      const to = Math.min(end, at + size);
+      this.keep(slot, bytes, at, to);
+      if (this.hasEnded(slot)) return ENDED;
+      const length = leftovers.lengthOf(slot);
+      const next = this.packetAt(slot, leftovers.bytesOf(slot), 0, length);
+      if (next === WAIT) continue;
+      leftovers.drop(slot);
+      this.flags[slot]! &= ~PARTIAL;
+      return next === ENDED ? ENDED : to - (length - next);
+    }
+    return WAIT;
+  }
+
+  /** Reads the packet at `at`, or the head of a PUBLISH. @returns where it ends, or WAIT or ENDED */
+  private packetAt(slot: number, bytes: Uint8Array, at: number, end: number): number {
+    const first = bytes[at]!;
+    const type = first >> 4;
+    if (!isFirstByte(first) || !this.isExpected(type, this.flags[slot]!)) return this.failed(slot, FAULT.BAD_PACKET);
+    const size = lengthSize(bytes, at + 1, end);
+    if (size < 0) return this.failed(slot, FAULT.BAD_PACKET);
+    if (size === 0) return WAIT;
+    const body = at + 1 + size;
+    const last = body + lengthAt(bytes, at + 1);
+    if (type === PACKET.publish) return this.publishAt(slot, bytes, first, body, end, last);
+    if (last - body > LONGEST_HEAD) return this.failed(slot, FAULT.PACKET_TOO_LONG);
+    if (last > end) return WAIT;
+    if (!this.packet(slot, type, bytes, body, last)) return this.failed(slot, FAULT.BAD_PACKET);
+    return last;
+  }
+
+  /** The PUBLISH whose topic is at `body` and whose payload ends at `last`. */
+  private publishAt(slot: number, bytes: Uint8Array, first: number, body: number, end: number, last: number): number {
+    const qos = qosOf(first);
+    if (body + 2 > last) return this.failed(slot, FAULT.BAD_PACKET);
+    if (body + 2 > end) return WAIT;
+    const topicEnd = dataEnd(bytes, body, last);
+    let payload = topicEnd + (qos > 0 ? 2 : 0);
+    if (topicEnd < 0 || payload > last) return this.failed(slot, FAULT.BAD_PACKET);
+    if (this.isVersion5(slot)) {
+      const size = lengthSize(bytes, payload, Math.min(end, last));
+      if (size < 0 || (size === 0 && end >= last)) return this.failed(slot, FAULT.BAD_PACKET);
+      if (size === 0) return payload - body > LONGEST_HEAD ? this.failed(slot, FAULT.PACKET_TOO_LONG) : WAIT;
+      payload += size + lengthAt(bytes, payload);
+      if (payload > last) return this.failed(slot, FAULT.BAD_PACKET);
+    }
+    if (payload - body > LONGEST_HEAD) return this.failed(slot, FAULT.PACKET_TOO_LONG);
+    const peekedTo = Math.min(last, payload + this.peeked);
+    if (peekedTo > end) return WAIT;
+    const identifier = qos > 0 ? uint16At(bytes, topicEnd) : 0;
+    if (
+      !isText(bytes, body + 2, topicEnd) ||
+      !isTopicName(bytes, body + 2, topicEnd) ||
+      (qos > 0 && identifier === 0)
+    ) {
+      return this.failed(slot, FAULT.BAD_PACKET);
+    }
+    this.pending[slot] = (qos << QOS_SHIFT) | identifier;
+    this.left[slot] = last - peekedTo;
+    this.publish(slot, (first & RETAIN) !== 0, bytes, payload, peekedTo);
+    if (peekedTo === last) this.endPublish(slot);
+    return peekedTo;
+  }
+
+  /** A PUBLISH has come whole: acknowledges it. */
+  private endPublish(slot: number): void {
+    this.published(slot);
+    const pending = this.pending[slot]!;
+    const qos = pending >> QOS_SHIFT;
+    if (qos > 0) this.acknowledge(slot, qos === 1 ? PACKET.puback : PACKET.pubrec, pending & 0xffff);
+  }
+
+  private failed(slot: number, code: number): number {
+    this.fail(slot, code);
+    return ENDED;
+  }
+
+  private keep(slot: number, bytes: Uint8Array, start: number, end: number): void {
+    if (this.leftovers.keep(slot, bytes, start, end)) this.flags[slot]! |= PARTIAL;
+    else this.fail(slot, FAULT.PACKET_TOO_LONG);
+  }
+}

@@ -1,0 +1,196 @@
+// MQTT's options, and the spec that they make.
+import { AppError } from "../../util/errors.js";
+import { quoted } from "../../util/printable.js";
+import { formatBytes } from "../../util/units.js";
+import type { Expectation } from "../modes.js";
+import { type MqttVersion, VERSION } from "../mqtt/packet.js";
+import { parseReason } from "../mqtt/reasons.js";
+import { STAMP_SIZE } from "../mqtt/stamp.js";
+import type { MqttSpec } from "./spec.js";
+
+export const MQTT_VERSIONS = Object.keys(VERSION) as MqttVersion[];
+export const QUALITIES = [0, 1, 2] as const;
+export type Qos = (typeof QUALITIES)[number];
+
+/** In texts, `%i` stands for the connection's number, from 1 on. */
+export interface MqttOptions {
+  /** MQTT, clients: default `"5"`. */
+  readonly mqttVersion?: MqttVersion | undefined;
+  /** MQTT, clients: default a random one with `%i`. */
+  readonly clientId?: string | undefined;
+  /** MQTT, clients. */
+  readonly username?: string | undefined;
+  /** MQTT, clients. */
+  readonly password?: string | undefined;
+  /** MQTT, clients: how often a PINGREQ is sent, in whole seconds; 0 for never; default 60,000. */
+  readonly keepAliveMs?: number | undefined;
+  /** MQTT, clients: go on with the session of the client id (no clean start). */
+  readonly keepSession?: boolean | undefined;
+  /** MQTT 5, clients: how long the broker keeps the session, in whole seconds; default 0. */
+  readonly sessionExpiryMs?: number | undefined;
+  /** MQTT, clients: topic of the message that the broker publishes when a connection breaks. */
+  readonly willTopic?: string | undefined;
+  /** MQTT, clients: that message; default empty. */
+  readonly willMessage?: string | undefined;
+  /** MQTT, clients: its quality of service; default 0. */
+  readonly willQos?: Qos | undefined;
+  /** MQTT, clients: the broker retains it. */
+  readonly willRetain?: boolean | undefined;
+  /** MQTT, clients: topic filters to subscribe to. */
+  readonly subscribe?: string | readonly string[] | undefined;
+  /** MQTT, clients: the topic to publish messages to. */
+  readonly publish?: string | undefined;
+  /** MQTT, clients: quality of service to publish and to subscribe with; default 0. */
+  readonly qos?: Qos | undefined;
+  /** MQTT, clients: the broker retains what is published. */
+  readonly retain?: boolean | undefined;
+  /** MQTT, clients: bytes of a payload that begins with a time stamp, in place of `message`; default 24. */
+  readonly messageBytes?: number | undefined;
+  /** MQTT, servers: refuse all clients by this reason code, such as `"server-unavailable"` or `"0x88"`. */
+  readonly refuse?: string | undefined;
+}
+
+const KEEP_ALIVE_MS = 60_000;
+/** Lengths of strings, and seconds, are kept in 16 bits. */
+const LARGEST_16 = 65_535;
+const LARGEST_PAYLOAD = 16 * 1024 * 1024;
+
+/** @param options `message`: the payload, if it is given @throws {AppError} E_OPTION when an option makes no sense */
+export function mqttSpec(options: MqttOptions & { readonly message?: unknown }): MqttSpec {
+  const { mqttVersion = "5", username, password, qos = 0, subscribe = [], keepSession = false } = options;
+  if (!MQTT_VERSIONS.includes(mqttVersion)) {
+    throw invalid(`unknown version of MQTT: ${quoted(`${mqttVersion}`)}`, `give ${MQTT_VERSIONS.join(" or ")}`);
+  }
+  if (!QUALITIES.includes(qos)) throw invalid(`unknown quality of service: ${qos}`, "give 0, 1 or 2");
+  const version = VERSION[mqttVersion];
+  if (options.sessionExpiryMs !== undefined && version === 4) {
+    throw invalid("3.1.1 has no session expiry", "leave out --session-expiry, or use --mqtt-version 5");
+  }
+  if (password !== undefined && username === undefined && version === 4) {
+    throw invalid("3.1.1 has no password without a user name", "add --username");
+  }
+  const topics = typeof subscribe === "string" ? [subscribe] : subscribe;
+  for (const topic of topics) checkFilter(topic);
+  const clientId = options.clientId ?? `fourtuple-${Math.random().toString(36).slice(2, 10)}-%i`;
+  for (const [name, text] of Object.entries({ "client id": clientId, "user name": username, password })) {
+    if (text !== undefined) checkText(name, text);
+  }
+  return {
+    name: "mqtt",
+    version,
+    clientId,
+    username,
+    password,
+    keepAliveSec: toSeconds("keep-alive", options.keepAliveMs ?? KEEP_ALIVE_MS, LARGEST_16),
+    cleanStart: !keepSession,
+    sessionExpirySec: toSeconds("session expiry", options.sessionExpiryMs ?? 0, 2 ** 32 - 1),
+    will: willOf(options),
+    subscribe: topics.length > 0 ? { topics, qos } : undefined,
+    publish: publishOf(options, qos),
+    refusal: refusalOf(options.refuse),
+  };
+}
+
+/** The payload of a message that was not given, with room for its stamp. @throws {AppError} E_OPTION */
+export function stampedPayload(size = STAMP_SIZE): Uint8Array {
+  if (!Number.isInteger(size) || size < STAMP_SIZE || size > LARGEST_PAYLOAD) {
+    throw invalid(
+      `invalid size of a message: ${size}`,
+      `give ${STAMP_SIZE} bytes, which its time stamp takes, to ${formatBytes(LARGEST_PAYLOAD)}`,
+    );
+  }
+  return new Uint8Array(size);
+}
+
+/** What answers the messages of a client: they come back to the connection that has published them, or the broker acknowledges them. */
+export function answerOf({ subscribe, publish }: MqttSpec): Expectation {
+  if (!publish) return "none";
+  if (publish.isStamped && subscribe?.topics.some((filter) => matches(filter, publish.topic))) return "delivery";
+  return publish.qos > 0 ? "acknowledgement" : "none";
+}
+
+/** Whether a message published to `topic` goes to those who subscribe to `filter` (MQTT 5, 4.7), `%i` being the same number in both. */
+function matches(filter: string, topic: string): boolean {
+  const [wanted, levels] = [filter.split("/"), topic.split("/")];
+  // Of a shared subscription, one of the subscribers gets it: which, is the broker's choice.
+  if (wanted[0] === "$share") return false;
+  const isOpen = wanted.at(-1) === "#";
+  const fixed = isOpen ? wanted.slice(0, -1) : wanted;
+  if (isOpen ? levels.length < fixed.length : levels.length !== fixed.length) return false;
+  // A wildcard leaves out what belongs to the broker.
+  if (topic.startsWith("$") && /^[+#]/.test(filter)) return false;
+  return fixed.every((level, n) => level === "+" || level === levels[n]);
+}
+
+function publishOf(
+  { publish, retain, message, messageBytes }: MqttOptions & { readonly message?: unknown },
+  qos: Qos,
+): MqttSpec["publish"] {
+  const isGiven = message !== undefined || messageBytes !== undefined || retain !== undefined;
+  if (publish === undefined) {
+    if (isGiven) throw invalid("a message needs a topic", "add --publish TOPIC");
+    return undefined;
+  }
+  checkTopic(publish);
+  if (message !== undefined && messageBytes !== undefined) {
+    throw invalid("a message's size goes without the message", "leave out -m, or --message-size");
+  }
+  return { topic: publish, qos, isRetained: retain ?? false, isStamped: message === undefined };
+}
+
+function willOf({ willTopic, willMessage, willQos = 0, willRetain }: MqttOptions): MqttSpec["will"] {
+  if (willTopic === undefined) {
+    const isGiven = willMessage !== undefined || willQos !== 0 || willRetain !== undefined;
+    if (isGiven) throw invalid("a will needs a topic", "add --will-topic TOPIC");
+    return undefined;
+  }
+  checkTopic(willTopic);
+  if (!QUALITIES.includes(willQos)) throw invalid(`unknown quality of service: ${willQos}`, "give 0, 1 or 2");
+  const message = willMessage ?? "";
+  checkText("will's message", message);
+  return { topic: willTopic, message, qos: willQos, isRetained: willRetain ?? false };
+}
+
+function refusalOf(text: string | undefined): number {
+  if (text === undefined) return 0;
+  const code = parseReason(text);
+  if (code !== undefined) return code;
+  throw invalid(
+    `unknown reason code: ${quoted(text)}`,
+    "give a failure's name or number, such as server-unavailable or 0x88",
+  );
+}
+
+function checkTopic(topic: string): void {
+  checkText("topic", topic);
+  if (topic !== "" && !/[+#]/.test(topic)) return;
+  throw invalid(`invalid topic: ${quoted(topic)}`, "name one without wildcards, such as sensors/%i");
+}
+
+function checkFilter(filter: string): void {
+  checkText("topic filter", filter);
+  const levels = filter.split("/");
+  const isSound = levels.every(
+    (level, n) => level === "+" || (level === "#" && n === levels.length - 1) || !/[+#]/.test(level),
+  );
+  if (filter !== "" && isSound) return;
+  throw invalid(
+    `invalid topic filter: ${quoted(filter)}`,
+    "write wildcards as whole levels, such as sensors/+/state or sensors/#",
+  );
+}
+
+function checkText(name: string, text: string): void {
+  if (!text.includes("\0") && Buffer.byteLength(text) < LARGEST_16 - 20) return;
+  throw invalid(`invalid ${name}: it is too long, or has a zero in it`, "give a shorter text");
+}
+
+function toSeconds(name: string, ms: number, largest: number): number {
+  const seconds = ms / 1000;
+  if (Number.isInteger(seconds) && seconds >= 0 && seconds <= largest) return seconds;
+  throw invalid(`invalid ${name}: ${ms} ms`, `give whole seconds, at most ${largest}`);
+}
+
+function invalid(message: string, fix: string): AppError {
+  return new AppError("E_OPTION", message, { fix });
+}
