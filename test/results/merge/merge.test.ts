@@ -59,6 +59,7 @@ function resultOf(parts: readonly Part[]): ConnectResult {
     { kind: "established" as const, count: attempts.length - made.length, of: attempts.length },
     { kind: "lost" as const, count: lost, of: made.length },
     { kind: "unanswered" as const, count: unanswered, of: answers.length + unanswered },
+    { kind: "errors" as const, count: unanswered, of: answers.length + unanswered },
     { kind: "rate" as const, count: ratePerSec < parts.length ? ratePerSec : -1, of: parts.length },
     { kind: "latency" as const, count: p99Ms > 5 ? p99Ms : -1, of: 5 },
   ].filter(({ kind, count }) => (kind === "rate" ? count >= 0 : count > 0));
@@ -105,6 +106,12 @@ function resultOf(parts: readonly Part[]): ConnectResult {
       answeredMessages: answers.length,
       blockedMessages: 0,
       answeringConnections: made.filter(({ answersUs }) => answersUs.length > 0).length,
+    },
+    // Of each message without an answer it is told that it came as an error.
+    responses: {
+      ...{ "1xx": 0, "2xx": answers.length, "3xx": 0, "4xx": unanswered, "5xx": 0 },
+      statuses: unanswered > 0 ? [{ phase: "response", errno: "HTTP 429", count: unanswered }] : [],
+      retryAfterMs: Math.max(...attempts.map(({ delayMs }) => delayMs)),
     },
     messages: {
       expected: "echo",
