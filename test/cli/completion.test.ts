@@ -98,7 +98,11 @@ describe.each(SHELLS)("%s", (shell) => {
     });
 
     it("options of the command, no others and no hidden ones", () => {
-      expect(ask("connect", "--close").toSorted()).toEqual(["--close", "--close-after-greeting"]);
+      expect(ask("connect", "--close").toSorted()).toEqual([
+        "--close",
+        "--close-after-greeting",
+        "--close-after-response",
+      ]);
       expect(ask("serve", "--concurrency")).toEqual([]);
       expect(ask("ports", "--num")).toEqual([]);
     });

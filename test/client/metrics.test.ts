@@ -6,6 +6,7 @@ import { familiesOf } from "../../src/engine/metric-names.js";
 import { pathsOf } from "../../src/engine/metrics.js";
 import type { ConnectOptions, ConnectResult, ConnectSnapshot, ServeOptions } from "../../src/index.js";
 import { testDeclarations, valueAt } from "../support/metrics.js";
+import { startAedes } from "../support/mqtt.js";
 import { startClient, startServer } from "../support/peers.js";
 import { within } from "../support/until.js";
 
@@ -16,7 +17,7 @@ const shown = counted.map(([name]) => name) as (keyof typeof CLIENT_METRICS.defi
 
 async function runAgainst(server: Partial<ServeOptions>, client: Partial<ConnectOptions>) {
   const { address } = await startServer(server);
-  const scheme = server.at?.startsWith("tls://") ? "tls://" : "";
+  const scheme = /^\w+:\/\//.exec(server.at ?? "")?.[0] ?? "";
   const run = await startClient({ to: `${scheme}${address.ip}:${address.port}`, connections: 20, ...client });
   const result = await within("the end", run.done);
   return { result, snapshot: run.snapshot() };
@@ -42,22 +43,36 @@ describe("a run", () => {
     ["to a server that greets", {}, { durationMs: 50 }],
     ["over TLS", { at: "tls://127.0.0.1:0" }, { insecure: true, durationMs: 50 }],
     ["that closes what was greeted", {}, { closeAfterGreeting: true }],
+    ["over HTTP", { at: "http://127.0.0.1:0" }, { durationMs: 50 }],
   ];
   const seen = new Set<string>();
+
+  const expectSame = (result: ConnectResult, snapshot: ConnectSnapshot) => {
+    for (const name of shown) expect(snapshot[name], name).toBeTypeOf("number");
+    for (const [path, inResult, inSnapshot] of pairs(result, snapshot)) {
+      seen.add(path);
+      // After a run is closed, its snapshot has no open connections.
+      if (path !== "openAtStop") expect(inResult, path).toBe(inSnapshot);
+    }
+    expect(snapshot.established).toBe(20);
+  };
 
   it.each(cases)(
     "%s shows its metrics in the snapshot, and with the same values in the result",
     async (_, server, client) => {
       const { result, snapshot } = await runAgainst(server, client);
-      for (const name of shown) expect(snapshot[name], name).toBeTypeOf("number");
-      for (const [path, inResult, inSnapshot] of pairs(result, snapshot)) {
-        seen.add(path);
-        // After a run is closed, its snapshot has no open connections.
-        if (path !== "openAtStop") expect(inResult, path).toBe(inSnapshot);
-      }
-      expect(snapshot.established).toBe(20);
+      expectSame(result, snapshot);
     },
   );
+
+  it("through a broker of MQTT does so, too", async () => {
+    const { at } = await startAedes();
+    const topics = { publish: "t/%i", subscribe: "t/%i" };
+    const run = await startClient({ to: at, connections: 20, mqttVersion: "3.1.1", ...topics, durationMs: 1000 });
+    const result = await within("the end", run.done);
+    expect(result.deliveries!.received).toBeGreaterThan(0);
+    expectSame(result, run.snapshot());
+  });
 
   it("of one kind or another has every metric that says it is in the result", () => {
     const promised = shown.flatMap((name) => pathsOf(CLIENT_METRICS.definitions[name]));

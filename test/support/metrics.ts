@@ -37,7 +37,7 @@ export function testDeclarations(metrics: Metrics<MetricDefinitions>, kind: "con
   it.each([...familiesOf(metrics).values()].map((family) => [family.name, family] as const))(
     "%s is named as Prometheus wants it",
     (name, { type, unit, help }) => {
-      expect(name).toMatch(new RegExp(`^${metrics.prefix}(_[a-z]+)+$`));
+      expect(name).toMatch(new RegExp(`^${metrics.prefix}(_[a-z][a-z0-9]*)+$`));
       expect(name.endsWith("_total")).toBe(type === "counter");
       expect(name.replace(/_total$/, "").endsWith(`_${unit ?? ""}`)).toBe(unit !== undefined);
       expect(name).not.toMatch(/_(ms|us|milliseconds|microseconds|count|gauge|counter)(_|$)/);
