@@ -63,3 +63,60 @@ describe("a spec", () => {
     expect(spec("::ffff:10.0.0.2")).toEqual([{ first: "10.0.0.2", count: 1 }]);
   });
 });
+
+describe("a spec is refused", () => {
+  const stage = { durationMs: 1000, target: 10 };
+  const REFUSED: [string, Partial<ConnectOptions>][] = [
+    ["no destination", { to: [] }],
+    ["stages beside a number of connections", { stages: [stage], connections: 10 }],
+    ["stages beside a rate", { stages: [stage], connectRatePerSec: 1 }],
+    ["stages without a connection", { stages: [{ durationMs: 1000, target: 0 }] }],
+    ["a stage of no duration", { stages: [{ durationMs: 0, target: 1 }] }],
+    ["no connections", { connections: 0 }],
+    ["half a connection", { connections: 1.5 }],
+    ["2^31 connections", { connections: 2 ** 31 }],
+    ["no rate", { connectRatePerSec: 0 }],
+    ["nothing in flight", { concurrency: 0 }],
+    ["part of a handshake in flight", { concurrency: 0.5 }],
+    ["no time to connect", { connectTimeoutMs: 0 }],
+    ["no rate of messages", { connections: 2, message: "x", messageRatePerSec: 0 }],
+    ["a percentile of zero", { maxP99Ms: 0 }],
+    ["a least rate of zero", { minRatePerSec: 0 }],
+    ["destinations of two schemes", { to: ["ws://127.0.0.1:1/", "127.0.0.1:2"] }],
+    ["destinations of two paths", { to: ["ws://127.0.0.1:1/a", "ws://127.0.0.1:1/b"] }],
+    ["the end after a greeting over WebSocket", { to: "ws://127.0.0.1:1/", closeAfterGreeting: true }],
+    ["a text message that is none", { to: "ws://127.0.0.1:1/", connections: 2, message: new Uint8Array([255]) }],
+    ["a negative number of failures", { maxFailed: -1 }],
+    ["half a failure", { maxFailed: 0.5 }],
+    ["more than all failing", { maxFailed: "101%" }],
+  ];
+
+  it.each(REFUSED)("with %s", (_, options) => {
+    expect(() => parseRunSpec({ to: ":1", ...options })).toThrow(expect.objectContaining({ code: "E_OPTION" }));
+  });
+
+  const TAKEN: [string, Partial<ConnectOptions>][] = [
+    ["the most connections", { connections: 2 ** 31 - 1 }],
+    ["a stage that ends with none", { stages: [stage, { durationMs: 1, target: 0 }] }],
+    ["a rate below one", { connections: 2, connectRatePerSec: 0.001 }],
+    [
+      "any bytes as a binary message",
+      {
+        ...{ to: "ws://127.0.0.1:1/", connections: 2, message: new Uint8Array([255]), binary: true },
+      },
+    ],
+  ];
+
+  it.each(TAKEN)("but not with %s", (_, options) => {
+    expect(parseRunSpec({ to: ":1", ...options }).connections).toBeGreaterThan(1);
+  });
+});
+
+it("allows failures by their number, or as a share of the connections, rounded down", () => {
+  const allowed = (maxFailed: number | string, connections = 150) =>
+    parseRunSpec({ to: ":1", connections, maxFailed }).thresholds.maxFailed;
+  expect([allowed(0), allowed(7), allowed("1k"), allowed("0%"), allowed(" 1.5 % ")]).toEqual([0, 7, 1000, 0, 2]);
+  // 29 % of 100 is no less in floating point.
+  expect([allowed("100%"), allowed("29%", 100)]).toEqual([150, 29]);
+  expect(parseRunSpec({ to: ":1" }).thresholds.maxFailed).toBeUndefined();
+});

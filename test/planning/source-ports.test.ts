@@ -37,3 +37,46 @@ describe("a rerun", () => {
     }
   });
 });
+
+describe("the ports of a plan", () => {
+  const readings = {
+    ephemeral: { first: 40_000, last: 40_009 },
+    reserved: [{ first: 40_001, last: 40_002 }],
+    offset: 23,
+  };
+  const server = (port: number) => ({ ip: parseIp("127.0.0.1"), port });
+
+  it("are counted, less those that are reserved, where the kernel chooses", () => {
+    const kernel = { sourcePorts: "kernel", isSingle: false } as const;
+    expect(planPorts(kernel, readings)).toEqual({ chosenBy: "kernel", available: 8 });
+    expect(planPorts({ sourcePorts: undefined, isSingle: true }, readings)).toEqual({
+      chosenBy: "kernel",
+      available: 8,
+    });
+    const unknown = { ...readings, ephemeral: undefined };
+    expect(planPorts(kernel, unknown)).toEqual({ chosenBy: "kernel", available: 64_512 });
+  });
+
+  it.each([
+    ["that holds the ephemeral ones begins with these", 30_000, 50_000, { first: 40_000, last: 40_009 }, 40_003],
+    ["that ends among them begins with what it has of them", 39_000, 40_004, { first: 40_000, last: 40_004 }, 40_003],
+    ["that begins with them begins with them", 40_000, 50_000, { first: 40_000, last: 40_009 }, 40_003],
+    ["that ends with their first begins with it", 39_000, 40_000, { first: 40_000, last: 40_000 }, 40_000],
+    ["that begins behind their first begins with itself", 40_001, 40_100, { first: 40_001, last: 40_100 }, 40_024],
+    ["that ends before them begins with itself", 30_000, 39_999, { first: 30_000, last: 39_999 }, 30_023],
+  ])("of a range %s", (_, from, to, first, startAt) => {
+    const sourcePorts = { first: from, last: to };
+    expect(planPorts({ sourcePorts, isSingle: false }, readings)).toEqual({
+      ...{ chosenBy: "us", range: sourcePorts, startAt, first, except: [] },
+    });
+  });
+
+  it("pass over servers' ports, in order, unless there are no others", () => {
+    const sourcePorts = { first: 30_000, last: 30_002 };
+    const except = (...ports: number[]) =>
+      (planPorts({ sourcePorts, isSingle: false }, readings, ports.map(server)) as { except: readonly number[] })
+        .except;
+    expect(except(30_002, 30_000, 29_999, 30_003)).toEqual([30_000, 30_002]);
+    expect(except(30_000, 30_001, 30_002)).toEqual([]);
+  });
+});
