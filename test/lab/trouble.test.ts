@@ -117,7 +117,7 @@ describe.skipIf(!canMakeNamespaces())("the lab over loopback", () => {
       E1: "confirmed",
       E2: noRoom,
       E3: noRoom,
-      E4: expect.stringMatching(/^confirmed: descriptors only/),
+      E4: expect.stringMatching(/^confirmed: only descriptors were tested/),
       E7: expect.stringMatching(/^confirmed: without the vanished peers/),
     });
     expect([code, stderr]).toEqual([0, ""]);
