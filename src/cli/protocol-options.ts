@@ -142,10 +142,8 @@ export function addProtocolOptions(command: Command, role: Role, examples: strin
       return Help.prototype.visibleOptions.call(this, shown).filter((option) => !ofProtocols.includes(option));
     },
   });
-  const topics =
-    role === "connect" ? "TLS, WebSocket, HTTP, MQTT and message content" : "TLS, WebSocket, HTTP and MQTT";
   const names = ["tls", "ws", "http", "mqtt", ...(role === "connect" ? ["messages"] : [])];
-  const hint = `\n${topics}: fourtuple ${role} ${names.map((name) => `--help ${name}`).join(", ")}`;
+  const hint = `\nOptions of a protocol: fourtuple ${role} ${names.map((name) => `--help ${name}`).join(", ")}`;
   command.addHelpText("after", topic ? topic.examples[role] : `${examples}\n${hint}`);
 }
 
