@@ -56,6 +56,34 @@ describe("a spec", () => {
     });
   });
 
+  it("has what is given in place of the defaults", () => {
+    const given: Partial<ConnectOptions> = {
+      connections: 2,
+      concurrency: 3,
+      connectTimeoutMs: 4,
+      durationMs: 6,
+      resolve: "first",
+      close: "rst",
+      closeAfterGreeting: true,
+      oneTable: true,
+      engine: "epoll",
+      authorized: true,
+    };
+    expect(parseRunSpec({ to: ":1", ...given })).toMatchObject(given);
+    expect(parseRunSpec({ to: "ws://127.0.0.1:1/", handshakeTimeoutMs: 5 }).handshakeTimeoutMs).toBe(5);
+    const flags = { closeAfterGreeting: false, oneTable: false, engine: "auto", authorized: false, stages: undefined };
+    expect(parseRunSpec({ to: ":1" })).toMatchObject(flags);
+    expect(parseRunSpec({ to: ":1", sourcePorts: "kernel" }).sourcePorts).toBe("kernel");
+    expect(parseRunSpec({ to: ":1", sourcePorts: { first: 5, last: 7 } }).sourcePorts).toEqual({ first: 5, last: 7 });
+    const staged = { to: ":1", stages: [{ durationMs: 1, target: 1 }] };
+    expect(parseRunSpec(staged)).toMatchObject({
+      connections: 1,
+      isSingle: false,
+      durationMs: 10_000,
+      stages: staged.stages,
+    });
+  });
+
   it("is the same for addresses given as text, as ranges and IPv4-mapped", () => {
     const spec = (sources: ConnectOptions["sources"]) => parseRunSpec({ to: ":1", sources }).sources;
     expect(spec("10.0.0.2-10.0.0.5")).toEqual([{ first: "10.0.0.2", count: 4 }]);
@@ -82,6 +110,22 @@ describe("a spec is refused", () => {
     ["no rate of messages", { connections: 2, message: "x", messageRatePerSec: 0 }],
     ["a percentile of zero", { maxP99Ms: 0 }],
     ["a least rate of zero", { minRatePerSec: 0 }],
+    ["a stage of part of a connection", { stages: [{ durationMs: 1000, target: 0.5 }] }],
+    ["a negative duration", { durationMs: -1 }],
+    ["a duration that is no number", { durationMs: Number.NaN }],
+    ["an unknown way to resolve", { resolve: "last" as never }],
+    ["an unknown family", { family: 5 as never }],
+    ["an unknown way to close", { close: "off" as never }],
+    ["an unknown engine", { engine: "poll" as never }],
+    ["one table for rings", { engine: "uring", oneTable: true }],
+    ["an unknown version of the PROXY protocol", { proxyProtocol: "v3" as never }],
+    ["the end after a greeting and messages", { connections: 2, message: "x", closeAfterGreeting: true }],
+    ["the end after a greeting and stages", { stages: [stage], closeAfterGreeting: true }],
+    ["the end after a greeting and a first message", { connections: 2, firstMessage: "x", closeAfterGreeting: true }],
+    ["the end after a greeting and a wait for it", { connections: 2, awaitGreeting: true, closeAfterGreeting: true }],
+    ["one client id for many", { to: "mqtt://127.0.0.1:1", connections: 2, clientId: "a" }],
+    ["one client id for stages", { to: "mqtt://127.0.0.1:1", stages: [stage], clientId: "a" }],
+    ["a message in parts over WebSocket", { to: "ws://127.0.0.1:1/", connections: 2, firstMessage: "x" }],
     ["destinations of two schemes", { to: ["ws://127.0.0.1:1/", "127.0.0.1:2"] }],
     ["destinations of two paths", { to: ["ws://127.0.0.1:1/a", "ws://127.0.0.1:1/b"] }],
     ["the end after a greeting over WebSocket", { to: "ws://127.0.0.1:1/", closeAfterGreeting: true }],
@@ -96,6 +140,14 @@ describe("a spec is refused", () => {
   });
 
   const TAKEN: [string, Partial<ConnectOptions>][] = [
+    ["an engine", { connections: 2, engine: "epoll" }],
+    ["one table", { connections: 2, oneTable: true }],
+    ["rings", { connections: 2, engine: "uring" }],
+    ["a family and a resolver's first address", { connections: 2, family: 6, resolve: "first" }],
+    ["the PROXY protocol", { connections: 2, proxyProtocol: "v2" }],
+    ["the end after a greeting", { connections: 2, closeAfterGreeting: true }],
+    ["a numbered client id for many", { to: "mqtt://127.0.0.1:1", connections: 2, clientId: "a-%i" }],
+    ["no duration", { connections: 2, durationMs: 0 }],
     ["the most connections", { connections: 2 ** 31 - 1 }],
     ["a stage that ends with none", { stages: [stage, { durationMs: 1, target: 0 }] }],
     ["a rate below one", { connections: 2, connectRatePerSec: 0.001 }],
