@@ -95,7 +95,7 @@ describe("nobody listens", () => {
     const { unknown, notes, ceiling } = askWith(translation);
     expect(unknown).toContain("listener");
     expect(ceiling).toBeGreaterThan(100);
-    expect(notes.join()).toMatch(/may be redirected/);
+    expect(notes.join()).toMatch(/may redirect it to a server/);
   });
 });
 
