@@ -37,7 +37,7 @@ const FAILURES = STEPS.length * ERRNO_LIMIT;
 /** The layout follows the control block, so that the buffer alone is enough to construct a WorkerMemory. */
 const LAYOUT_AT = CONTROL_WORDS * 4;
 const FAILURES_AT = LAYOUT_AT + 8;
-/** Maximum number of distinct refusals, by step and code. Further ones are counted as the last. */
+/** Maximum number of distinct refusals, by step and code. Additional ones are counted under the last. */
 const REFUSALS = 64;
 /** Multiplier of the step in a refusal's key. */
 const KEY_STEP = 2 ** 20;

@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { ROOT } from "./library.js";
 
-/** Returns code blocks without comments, which may be in another language. */
+/** Returns code blocks without their comments, which may be translated. */
 export function commandsIn(markdown: string): string[] {
   return [...markdown.matchAll(/^```(\w*)\n([\s\S]*?)^```$/gm)].map(([, language, code]) =>
     [language, ...code!.split("\n").map((line) => line.replace(/ *(^|\s)#.*$/, "").trimEnd())].join("\n"),

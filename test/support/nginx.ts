@@ -1,4 +1,4 @@
-// nginx as a foreign server: started in a folder of its own, with what a test puts into its `server` block.
+// Starts nginx as a foreign server in its own folder. A test supplies the contents of the `server` block.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -22,7 +22,7 @@ export const OP = {
 
 /** IOSQE_…: flags of an entry, in the second byte of its first word. */
 export const SQE_FLAG = {
-  fixedFile: 1, // 5.1: `fd` is an index of the registered files
+  fixedFile: 1, // 5.1: `fd` is an index into the registered files
   link: 4, // 5.3: the next entry starts when this one has succeeded, and is cancelled if it fails
   bufferSelect: 32, // 5.7
   skipSuccess: 64, // 5.17: no completion on success

@@ -23,7 +23,7 @@ const WORTH_A_CURVE = 5;
 const MAX_DESTINATIONS = 3;
 
 export function connectPage(of: Explained<ConnectResult>): string {
-  // Keeps commands to be copied on one line.
+  // Keeps each command on one line, so that it can be copied.
   const result = printableData(of);
   const title = headline(result);
   return page(

@@ -4,7 +4,7 @@
 import { printable, printableExcept, printableJson, visible } from "../../util/printable.js";
 import { columnsOf, fitText } from "./columns.js";
 
-/** Codes of paint.ts, the only ones that may pass. */
+/** Escape codes from paint.ts. All others are removed. */
 const ESCAPE = "\u001b";
 const PAINTED = new RegExp(`(${ESCAPE}\\[(?:1|2|22|3[126]|39)m)`);
 
