@@ -1,4 +1,4 @@
-// Options of HTTP on the command line: `fourtuple connect --help http`.
+// HTTP options on the command line: `fourtuple connect --help http`.
 import { readFileSync } from "node:fs";
 import { Option } from "commander";
 import { AppError } from "../../util/errors.js";
@@ -15,7 +15,7 @@ export function httpTopic(header: () => Option, handshakeTimeout: () => Option):
     options: (role) => [
       ...(role === "connect"
         ? [
-            new Option("--method <name>", "request method (default: GET, with a body POST)"),
+            new Option("--method <name>", "request method (default: GET, or POST with a body)"),
             header(),
             body("request body, or the file to read it from"),
             new Option("--close-after-response", "close each connection after its first response"),
@@ -24,7 +24,7 @@ export function httpTopic(header: () => Option, handshakeTimeout: () => Option):
         : [
             body("response body, or the file to read it from (default: the greeting)"),
             new Option("--status <code>", "status of each response (default: 200)").argParser(Number),
-            duration("--event-interval", "answer with server-sent events: the body this often"),
+            duration("--event-interval", "answer with server-sent events: send the body this often"),
             duration("--delay", "hold each response back for this long (long poll)"),
             new Option("--max-message-size <size>", "longest request body to accept (default: 1 MiB)").argParser(
               sizeFor("--max-message-size"),
@@ -49,7 +49,7 @@ Examples:
   };
 }
 
-/** Returns the text, or the contents of the file behind an `@`. */
+/** Returns the text, or, if it begins with `@`, the contents of the file it names. */
 function readBody(text: string): string | Uint8Array {
   if (!text.startsWith("@")) return text;
   const file = text.slice(1);
@@ -57,7 +57,7 @@ function readBody(text: string): string | Uint8Array {
     return readFileSync(file);
   } catch (cause) {
     throw new AppError("E_OPTION", notReadable(file, cause).message, {
-      fix: "give the text itself, or a file that you may read",
+      fix: "give the text itself, or a file that you have permission to read",
       cause,
     });
   }

@@ -1,4 +1,4 @@
-// Options of MQTT on the command line: `fourtuple connect --help mqtt`.
+// MQTT options on the command line: `fourtuple connect --help mqtt`.
 import { Option } from "commander";
 import { MQTT_VERSIONS, type MqttOptions, type Qos } from "../../protocols/spec/mqtt.js";
 import { durationFor, sizeFor } from "../parse.js";
@@ -21,9 +21,9 @@ const toQos = (text: string) => Number(text) as Qos;
 
 const OF_CLIENTS = () => [
   new Option("--mqtt-version <version>", "protocol version (default: 5)").choices(MQTT_VERSIONS),
-  new Option("--client-id <id>", "client ids; %i is the connection's number (default: a random one with %i)"),
-  new Option("--username <name>", "user name; may have %i"),
-  new Option("--password <password>", "password; may have %i"),
+  new Option("--client-id <id>", "client id; %i is the connection's number (default: a random prefix and %i)"),
+  new Option("--username <name>", "user name; may contain %i"),
+  new Option("--password <password>", "password; may contain %i"),
   new Option("--keep-alive <duration>", "send a PINGREQ this often; 0s for never (default: 60s)").argParser(
     durationFor("--keep-alive"),
   ),
@@ -31,35 +31,35 @@ const OF_CLIENTS = () => [
   new Option("--session-expiry <duration>", "have the broker keep each session this long (default: 0s)").argParser(
     durationFor("--session-expiry"),
   ),
-  new Option("--will-topic <topic>", "topic of the will, published if a connection breaks; may have %i"),
-  new Option("--will-message <text>", "the will; may have %i (default: empty)"),
-  new Option("--will-qos <qos>", "its quality of service (default: 0)").choices(QUALITIES).argParser(toQos),
-  new Option("--will-retain", "have the broker retain it"),
-  new Option("--subscribe <filter>", "subscribe to this topic filter; may have %i; repeatable").argParser(addFilter),
-  new Option("--publish <topic>", "publish messages (-r, -m or --message-size) to this topic; may have %i"),
+  new Option("--will-topic <topic>", "topic of the will, published if a connection breaks; may contain %i"),
+  new Option("--will-message <text>", "payload of the will; may contain %i (default: empty)"),
+  new Option("--will-qos <qos>", "quality of service of the will (default: 0)").choices(QUALITIES).argParser(toQos),
+  new Option("--will-retain", "have the broker retain the will"),
+  new Option("--subscribe <filter>", "subscribe to a topic filter (may contain %i), repeatable").argParser(addFilter),
+  new Option("--publish <topic>", "publish messages (-r, -m or --message-size) to this topic; may contain %i"),
   new Option("--qos <qos>", "quality of service to publish and subscribe with (default: 0)")
     .choices(QUALITIES)
     .argParser(toQos),
-  new Option("--retain", "have the broker retain what is published"),
+  new Option("--retain", "have the broker retain published messages"),
   new Option("--message-size <size>", "size of a payload that begins with a time stamp (default: 24 bytes)").argParser(
     sizeFor("--message-size"),
   ),
 ];
 
 const OF_SERVERS = () => [
-  new Option("--refuse <reason>", "refuse all clients by this reason code, such as server-unavailable or 0x88"),
+  new Option("--refuse <reason>", "refuse all clients with this reason code, such as server-unavailable or 0x88"),
 ];
 
 const EXAMPLES = {
   connect: `
 Examples:
   fourtuple connect mqtt://broker -c 10k -T forever                      idle clients, a PINGREQ each minute
-  fourtuple connect mqtt://broker -c 1k --subscribe news --qos 1         receive what others publish; measure its latency
+  fourtuple connect mqtt://broker -c 1k --subscribe news --qos 1         receive and time what others publish
   fourtuple connect mqtt://broker -c 100 --publish news --qos 1 -r 10    publish 10 messages/s each; wait for PUBACK
   fourtuple connect mqtts://broker -c 1k --publish 't/%i' --subscribe 't/%i' --message-size 1KiB`,
   serve: `
 Examples:
-  fourtuple serve mqtt://0.0.0.0                         accept clients; acknowledge what they publish, and drop it
+  fourtuple serve mqtt://0.0.0.0                         accept clients; acknowledge and drop their messages
   fourtuple serve mqtt://:1883 --refuse server-unavailable`,
 } as const;
 

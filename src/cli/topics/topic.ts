@@ -1,4 +1,4 @@
-// A protocol's topic of a command's help, shown by `fourtuple connect --help ws`.
+// A help topic: the part of a command's help about one protocol, shown by `fourtuple connect --help ws` for example.
 import type { Option } from "commander";
 
 export type Role = "connect" | "serve";

@@ -18,7 +18,7 @@ import { type MessageCarrier, MessageSender } from "../messages/sender.js";
 import { COUNTER, HISTOGRAM } from "../metrics.js";
 import { type ConnectPlan, SHARED } from "../worker-plan.js";
 
-/** Older stamps are not credible. */
+/** Maximum plausible delivery latency; longer ones are not recorded. */
 const MAX_DELIVERY_US = 24 * 3600 * 1e6;
 
 /** Owner of the connections. */
@@ -111,7 +111,7 @@ export class Exchange implements ClientConnections, MessageCarrier, HeartbeatCar
     if (this.alternates) this.messages?.resume(slot);
   }
 
-  /** The peer has sent FIN. @returns the code by which the loss is counted, or AS_ASKED */
+  /** The peer has sent FIN. @returns the code under which the loss is counted, or AS_ASKED */
   peerClosed(slot: number): number {
     return this.protocol.peerClosed?.(slot) ?? 0;
   }

@@ -1,5 +1,5 @@
-// An HTTP/1.1 client. It sends a request as soon as a connection is open, whose response makes the connection ready, and one for each
-// message that is due. Requests are not pipelined.
+// An HTTP/1.1 client. It sends a request as soon as a connection is open; the response makes the connection ready.
+// After that it sends one request for each message that is due, without pipelining.
 //
 // Most responses of a server have the same head, so a head is compared with the last one before it is parsed.
 import { CODES, FAULT } from "../codes.js";
@@ -170,7 +170,7 @@ export class HttpClient extends HttpSide implements ClientProtocol {
   }
 }
 
-/** Checks bytes `start` to `end`, which are the first ones of a response from index `from` on. @returns the fault, if any */
+/** Checks bytes `start` to `end`, which begin at index `from` of a response. @returns the fault, if any */
 function findFault(bytes: Uint8Array, start: number, end: number, from: number): number | undefined {
   for (let at = start; at < end; at++) {
     const byte = bytes[at]!;

@@ -1,8 +1,8 @@
-// Parses the fields of an HTTP/1.1 head, and the ones that determine the body's length and the end of the connection.
+// Parses the fields of an HTTP/1.1 head, and interprets those about the body's length and the connection's end.
 // @see RFC 9110, section 5; RFC 9112, sections 5, 6 and 9
 import { hasToken } from "../http-head.js";
 
-/** How the end of a body is found: there is no body, it has a length, it ends with an empty chunk, or with the connection. */
+/** How the end of a body is determined: no body, known length, empty last chunk, or end of the connection. */
 export const BODY = { none: 0, fixed: 1, chunked: 2, untilClose: 3 } as const;
 export type Body = (typeof BODY)[keyof typeof BODY];
 

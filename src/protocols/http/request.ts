@@ -4,7 +4,7 @@ import { BODY, type Body, contentLength, isKept, parseFields } from "./fields.js
 
 /** A parsed request head. */
 export interface RequestHead {
-  /** Status by which the request is refused and the connection closed; 0 if it is accepted. */
+  /** Status with which the request is refused and the connection closed; 0 if it is accepted. */
   readonly refusal: number;
   /** Path and query. */
   readonly target: string;

@@ -4,8 +4,8 @@ import type { HttpSpec } from "../spec/spec.js";
 import { makeHead } from "./request.js";
 
 /**
- * Places among the constants. A response has four: complete, its head alone (for HEAD requests), and each of them for a connection
- * that is closed after it.
+ * Indexes into the constants. Each response has four: complete or head only (for HEAD requests), for a connection
+ * that is kept open; then the same for one that is closed.
  */
 export const PLACE = {
   response: 0,
@@ -22,7 +22,7 @@ export const PLACE = {
   bareEvent: 15,
 } as const;
 
-/** Added to the place of a response. */
+/** Added to the index of a response. */
 export const [HEAD_ALONE, AND_CLOSE] = [1, 2] as const;
 
 /** @param text the body if the spec has none */

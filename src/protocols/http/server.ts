@@ -1,8 +1,9 @@
-// An HTTP/1.1 server. It answers every request with the same response, echoes the body, or holds the response open: for some time (long
-// poll), or until the end with an event now and then (server-sent events).
+// An HTTP/1.1 server. It answers every request with the same response, echoes the body, delays the response (long
+// poll), or keeps it open and sends an event at each interval (server-sent events).
 //
-// Responses are constants, which take no memory while a client does not read. An echo consists of the body as it arrived, the framing of
-// its chunks included. The requests of a load test are often the same, so a head is compared with the last one before it is parsed.
+// Responses are constants, which take no memory while a client does not read. An echo consists of the body as it
+// arrived, including the framing of its chunks. The requests of a load test are often the same, so a head is compared
+// with the last one before it is parsed.
 import { CODES } from "../codes.js";
 import { grown } from "../columns.js";
 import type { Connections } from "../contract.js";
@@ -30,7 +31,7 @@ const NOT_FOUND = 64;
 
 /** A held response waits for this many heartbeats. */
 const BEATS = 8;
-/** Size of the buffer of echoed bytes: more than one read brings, with the heads for some requests. */
+/** Size of the echo buffer: holds the bytes of one read and the heads for several requests. */
 const ECHO_BYTES = 128 * 1024;
 
 export interface HttpServerOptions {
@@ -58,7 +59,7 @@ export class HttpServer extends HttpSide {
   private lastHead = Buffer.alloc(0);
   private last: RequestHead | undefined;
   private echoHead: Uint8Array = this.lastHead;
-  /** Bytes to send once everything that was read has been looked at. */
+  /** Bytes to send once everything that was read has been processed. */
   private readonly echo: Buffer;
   private echoEnd = 0;
 
@@ -86,7 +87,7 @@ export class HttpServer extends HttpSide {
       this.connections.beaten(slot);
     } else if (flags & HELD) {
       this.beats[slot]! += 1;
-      // The first may follow the request at once.
+      // The first heartbeat may follow the request at once.
       if (this.beats[slot]! > BEATS) this.respond(slot);
     }
   }
@@ -108,7 +109,7 @@ export class HttpServer extends HttpSide {
   }
 
   protected override readHead(slot: number, bytes: Uint8Array, start: number, end: number): number {
-    // A client that sends the next request does not wait for the response.
+    // A client that already sends its next request is not waiting for the delayed response.
     if (this.flags[slot]! & HELD) this.respond(slot);
     if (this.isOver(slot)) return end;
     if (this.leftovers.lengthOf(slot) > 0) return super.readHead(slot, bytes, start, end);
@@ -218,7 +219,7 @@ export class HttpServer extends HttpSide {
     this.connections.responded(slot, 200, 0);
   }
 
-  /** A response is sent. */
+  /** Counts a response, and closes the connection if it was the last one. */
   private finish(slot: number, status: number): void {
     this.connections.responded(slot, status, 0);
     if ((this.flags[slot]! & LAST) === 0) return;
@@ -227,9 +228,9 @@ export class HttpServer extends HttpSide {
     this.connections.close(slot);
   }
 
-  /** Refuses what the client sends, and closes the connection. */
+  /** Refuses a request, and closes the connection. */
   private refuse(slot: number, status: number): void {
-    // The response to a body that is being echoed has begun.
+    // If the body is being echoed, the response has already begun.
     const hasBegun = this.states[slot] !== STATE.head && this.isEchoing(slot);
     this.flush(slot);
     if (!hasBegun) {
@@ -241,7 +242,7 @@ export class HttpServer extends HttpSide {
     this.connections.refused(slot, CODES.http + status);
   }
 
-  /** Sends a constant after the echoed bytes before it. */
+  /** Sends a constant after any echoed bytes that precede it. */
   private send(slot: number, place: number): void {
     const constant = this.constants[place]!;
     if (this.isEcho) this.append(slot, constant, 0, constant.length);

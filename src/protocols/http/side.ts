@@ -33,7 +33,7 @@ export const STATE = {
 export const OVER = 128;
 
 const [CR, LF, SEMICOLON, SPACE, TAB] = [13, 10, 59, 32, 9];
-/** Digits of a chunk's size, leading zeros included. */
+/** Maximum number of digits of a chunk's size, including leading zeros. */
 const MOST_DIGITS = 16;
 
 export abstract class HttpSide implements Protocol {
@@ -78,7 +78,7 @@ export abstract class HttpSide implements Protocol {
 
   closed(slot: number): void {
     this.leftovers.drop(slot);
-    // The rest of a read that ended the connection is not looked at.
+    // The rest of a read that ended the connection is ignored.
     this.flags[slot] = OVER;
     this.states[slot] = STATE.head;
   }
@@ -190,7 +190,7 @@ export abstract class HttpSide implements Protocol {
   }
 }
 
-/** @returns -1 if it is none */
+/** Returns the value of a hexadecimal digit; -1 for other bytes. */
 function hexDigit(byte: number): number {
   if (byte >= 48 && byte <= 57) return byte - 48;
   const small = byte | 32;

@@ -1,5 +1,5 @@
-// A client of MQTT: connects, subscribes, publishes its message on time, and tells what came of it: acknowledged by the broker, or delivered
-// through it to whoever subscribes.
+// An MQTT client. It connects, subscribes, publishes a message whenever one is due, and reports the outcome:
+// acknowledged by the broker, or delivered through it to a subscriber.
 import { CODES, FAULT } from "../codes.js";
 import { grown } from "../columns.js";
 import type { ClientConnections, ClientProtocol } from "../contract.js";
@@ -15,19 +15,19 @@ import { REPEATED, Sequences } from "./sequences.js";
 import { CONNECTED, MqttSide, OWN_MARK, VERSION_5 } from "./side.js";
 import { readStamp, STAMP_SIZE, type Stamp } from "./stamp.js";
 
-/** Places among the constants. */
+/** Indexes into `constants`. */
 const [PINGREQ, DISCONNECT] = [0, 1] as const;
 /** The connection is ready. */
 const READY = OWN_MARK;
 /** A PINGREQ was sent and not answered. */
 const PINGED = 2 * OWN_MARK;
-/** The PUBLISH that is coming answers the oldest message. */
+/** The PUBLISH being received answers the oldest outstanding message. */
 const ANSWERS = 4 * OWN_MARK;
-/** A PINGRESP is waited for so long at least, however short the keep-alive. */
+/** Minimum time to wait for a PINGRESP, however short the keep-alive. */
 const LEAST_WAIT_MS = 5000;
-/** The packet identifier of SUBSCRIBE: nothing is published before it is answered. */
+/** Packet identifier of SUBSCRIBE. A PUBLISH may reuse it, since nothing is published before SUBACK. */
 const SUBSCRIBE_ID = 1;
-/** Packet identifiers go from 1 to this, round and round. */
+/** Packet identifiers run from 1 to this, then start again at 1. */
 const MOST_IDENTIFIERS = 65_535;
 const MESSAGE_TYPES =
   (1 << PACKET.publish) |
@@ -40,11 +40,11 @@ const MESSAGE_TYPES =
 export interface MqttClientOptions {
   readonly spec: MqttSpec;
   readonly message?: { readonly bytes: Uint8Array; readonly expected: Expectation } | undefined;
-  /** Slots that will be in use at least. */
+  /** Minimum number of slots that will be used. */
   readonly slots: number;
-  /** The number of the next connection, each of the run's once. */
+  /** Returns the number of the next connection, which is unique within the run. */
   readonly nextNumber: () => number;
-  /** Tells this worker's stamps from others', 32 bits. */
+  /** 32-bit number that tells this worker's stamps from those of others. */
   readonly publisher: number;
 }
 
@@ -64,18 +64,18 @@ export class MqttClient extends MqttSide implements ClientProtocol {
   private readonly qos: number;
   private readonly expected: Expectation;
   private readonly nextNumber: () => number;
-  /** As many keep-alives without an answer end the connection. */
+  /** Number of keep-alives without a PINGRESP after which the connection counts as lost. */
   private readonly mostMissed: number;
-  /** Messages that a broker takes without having acknowledged any: the least of what brokers have said. */
+  /** Maximum number of unacknowledged messages per connection: the smallest Receive Maximum announced so far. */
   private window = MOST_IDENTIFIERS;
   private numbers: Uint32Array<ArrayBuffer>;
-  /** Of its messages, the number of the last. */
+  /** Sequence number of each connection's last message. */
   private sequences: Uint32Array<ArrayBuffer>;
-  /** Messages that are not acknowledged. */
+  /** Number of unacknowledged messages. */
   private inFlight: Uint16Array<ArrayBuffer>;
-  /** When the message was due whose payload is coming. */
+  /** Due time of the message whose payload is being received. */
   private dueUs: Float64Array<ArrayBuffer>;
-  /** Keep-alives since the PINGREQ that is not answered. */
+  /** Number of keep-alives since the unanswered PINGREQ. */
   private missed: Uint8Array<ArrayBuffer>;
   private readonly own: Stamp;
   private readonly found: Stamp = { publisher: 0, number: 0, sequence: 0, dueUs: 0 };
@@ -159,7 +159,7 @@ export class MqttClient extends MqttSide implements ClientProtocol {
     if ((flags & CONNECTED) === 0) return type === PACKET.connack;
     if ((MESSAGE_TYPES >> type) & 1) return true;
     if (type === PACKET.suback) return (flags & READY) === 0;
-    // In 3.1.1 only clients say DISCONNECT.
+    // In 3.1.1, only clients send DISCONNECT.
     return type === PACKET.disconnect && this.isVersion5Spoken;
   }
 
@@ -189,7 +189,7 @@ export class MqttClient extends MqttSide implements ClientProtocol {
     const { found, client } = this;
     if (end > start) client.shown(slot, bytes, start, end);
     this.dueUs[slot] = Number.NaN;
-    // What a broker has kept from earlier says nothing of how long a message takes.
+    // A retained message may be old, so its age says nothing about the latency.
     if (isRetained || !readStamp(found, bytes, start, end)) return;
     this.dueUs[slot] = found.dueUs;
     const isOwn = found.publisher === this.own.publisher && found.number === this.numbers[slot];
@@ -213,13 +213,13 @@ export class MqttClient extends MqttSide implements ClientProtocol {
     this.client.answered(slot, 1);
   }
 
-  /** The connection's own message number `sequence` is coming back. */
+  /** Handles the delivery of the connection's own message `sequence`. */
   private deliver(slot: number, sequence: number): void {
     const { client } = this;
     const unanswered = client.unanswered(slot);
     const oldest = this.sequences[slot]! - unanswered + 1;
     const newest = this.sequences[slot]! - (unanswered > 0 && client.isSending(slot) ? 1 : 0);
-    // What was never sent cannot come back, whoever says so.
+    // A message that has not been fully sent cannot have been delivered; ignore the stamp.
     if (sequence > newest) return;
     if (sequence < oldest) {
       client.repeated();
@@ -235,7 +235,7 @@ export class MqttClient extends MqttSide implements ClientProtocol {
   private connack(slot: number, bytes: Uint8Array, start: number, end: number): boolean {
     if (end - start < 2 || bytes[start]! > 1) return false;
     const code = bytes[start + 1]!;
-    // A broker of 3.1.1 answers in its own way, whatever it was asked.
+    // A 3.1.1 broker answers with its own return codes, even when asked for version 5.
     const reason = code === 0 || code >= FIRST_FAILURE ? code : reasonOfReturnCode(code);
     if (reason !== 0) {
       this.refuse(slot, CODES.mqttConnack + reason);
@@ -254,7 +254,7 @@ export class MqttClient extends MqttSide implements ClientProtocol {
     return true;
   }
 
-  /** Keeps to what the broker's properties say. @returns whether what is to be published can be */
+  /** Applies the limits in the broker's properties. @returns whether they allow the client's messages */
   private agree(slot: number, bytes: Uint8Array, start: number, end: number): boolean {
     const window = numberProperty(bytes, start, end, PROPERTY.receiveMaximum);
     if (window > 0) this.window = Math.min(this.window, window);
@@ -288,15 +288,16 @@ export class MqttClient extends MqttSide implements ClientProtocol {
   }
 
   /**
-   * The broker acknowledges a message, by PUBACK, PUBREC or PUBCOMP. Which one, is taken for the oldest: brokers acknowledge in order.
+   * Handles an acknowledgement: PUBACK, PUBREC or PUBCOMP. It is taken to be for the oldest message, since brokers
+   * acknowledge in order.
    *
-   * @returns whether it may
+   * @returns whether the packet is allowed
    */
   private acknowledged(slot: number, type: number, identifier: number, reason: number): boolean {
     const { client, qos } = this;
     const inFlight = this.inFlight[slot]!;
     if (qos === 0 || (type === PACKET.puback) !== (qos === 1)) return false;
-    // One that is not sent to its end cannot be acknowledged.
+    // A message that has not been fully sent cannot have been acknowledged.
     if (inFlight === 0 || (inFlight === 1 && client.isSending(slot))) return true;
     if (type === PACKET.pubrec && reason < FIRST_FAILURE) {
       this.acknowledge(slot, PACKET.pubrel, identifier);

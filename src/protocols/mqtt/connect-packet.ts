@@ -1,4 +1,4 @@
-// CONNECT and the answer to it: written by a client, read by a server.
+// CONNECT, which clients write and servers read, and CONNACK, the answer to it.
 // @see MQTT 5, 3.1 and 3.2
 import { randomBytes } from "node:crypto";
 import type { MqttSpec } from "../spec/spec.js";
@@ -8,12 +8,12 @@ import { areProperties, PROPERTY } from "./properties.js";
 import { FIRST_FAILURE, returnCodeOf } from "./reasons.js";
 
 const NAME = Uint8Array.of(0, 4, 0x4d, 0x51, 0x54, 0x54);
-/** What 3.1 called itself. */
+/** Protocol name of MQTT 3.1. */
 const OLD_NAME = Uint8Array.of(0, 6, 0x4d, 0x51, 0x49, 0x73, 0x64, 0x70);
 const FLAG = { reserved: 1, cleanStart: 2, will: 4, willQos: 0x18, willRetain: 0x20, password: 0x40, userName: 0x80 };
 const WILL_QOS_SHIFT = 3;
 
-/** The CONNECT of a client's connections. */
+/** Returns the CONNECT packet of a client's connections. */
 export function connectPacket(spec: MqttSpec): PatternPacket {
   const { will, username, password } = spec;
   const isVersion5 = spec.version === VERSION["5"];
@@ -32,7 +32,7 @@ export function connectPacket(spec: MqttSpec): PatternPacket {
     keepAlive,
     ...(isVersion5 ? [sessionProperties(spec.sessionExpirySec)] : []),
     clientId,
-    // A will's properties: none.
+    // The will has no properties.
     ...(isVersion5 && will ? [Uint8Array.of(0)] : []),
     ...others,
   ]);
@@ -44,16 +44,20 @@ function sessionProperties(expirySec: number): Uint8Array {
   return Uint8Array.of(5, PROPERTY.sessionExpiry, a, b, c, d);
 }
 
-/** What a server has to know of a CONNECT. */
+/** The parts of a CONNECT that a server needs. */
 export interface ConnectRequest {
-  /** The protocol level: 4 for 3.1.1, 5; others are not spoken. */
+  /** Protocol level: 4 for MQTT 3.1.1, 5 for MQTT 5. Others are not supported. */
   version: number;
   isCleanStart: boolean;
   keepAliveSec: number;
   hasClientId: boolean;
 }
 
-/** Reads the body of a CONNECT into `request`. @returns whether it is sound; of another version only that is read */
+/**
+ * Reads the body of a CONNECT into `request`; only the version if it is not supported.
+ *
+ * @returns whether the body is valid
+ */
 export function readConnect(request: ConnectRequest, bytes: Uint8Array, start: number, end: number): boolean {
   const isOld = begins(bytes, start, end, OLD_NAME);
   if (!isOld && !begins(bytes, start, end, NAME)) return false;
@@ -108,13 +112,13 @@ function textEnd(bytes: Uint8Array, at: number, end: number): number {
   return next >= 0 && isText(bytes, at + 2, next) ? next : -1;
 }
 
-/** The CONNACK with a reason code, without properties. */
+/** Returns a CONNACK with this reason code and no properties. */
 export function connack(version: number, reason: number): Uint8Array {
   if (version >= VERSION["5"]) return Uint8Array.of(PACKET.connack << 4, 3, 0, reason, 0);
   return Uint8Array.of(PACKET.connack << 4, 2, 0, reason >= FIRST_FAILURE ? returnCodeOf(reason) : 0);
 }
 
-/** The CONNACK of MQTT 5 that gives a client a random id, as it has none. */
+/** Returns an MQTT 5 CONNACK that assigns a random id to a client without one. */
 export function connackWithId(): Uint8Array {
   const id = randomBytes(8).toString("hex");
   return Uint8Array.of(PACKET.connack << 4, 22, 0, 0, 19, PROPERTY.assignedClientId, 0, id.length, ...Buffer.from(id));

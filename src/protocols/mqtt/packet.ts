@@ -1,4 +1,4 @@
-// Control packets of MQTT as bytes: their types, the fixed header, lengths and strings. The same in 3.1.1 and 5.
+// The byte format of MQTT control packets that 3.1.1 and 5 share: types, the fixed header, lengths and strings.
 // @see MQTT 5, 1.5 and 2.1
 import { checkUtf8, UTF8_ACCEPT } from "../utf8.js";
 
@@ -23,10 +23,10 @@ export const PACKET = {
 export const VERSION = { "3.1.1": 4, "5": 5 } as const;
 export type MqttVersion = keyof typeof VERSION;
 
-/** A fixed header: a byte, and a length of up to four. */
+/** Maximum size of a fixed header: one byte, and a length of up to four bytes. */
 export const LONGEST_HEADER = 5;
 
-/** What the lower half of the first byte has to be in SUBSCRIBE, UNSUBSCRIBE and PUBREL; 0 in the others but PUBLISH. */
+/** Low nibble of the first byte of SUBSCRIBE, UNSUBSCRIBE and PUBREL; 0 in all others except PUBLISH. */
 const RESERVED = 2;
 const HAVE_RESERVED = (1 << PACKET.subscribe) | (1 << PACKET.unsubscribe) | (1 << PACKET.pubrel);
 
@@ -40,7 +40,7 @@ export function isFirstByte(first: number): boolean {
   const type = first >> 4;
   if (type !== PACKET.publish) return type !== 0 && first === firstByte(type);
   const qos = qosOf(first);
-  // Quality of service 3 does not exist, and nothing is sent twice with 0.
+  // Quality of service 3 does not exist, and the DUP flag is not allowed with 0.
   return qos < 3 && (qos > 0 || (first & 8) === 0);
 }
 
@@ -49,7 +49,7 @@ export function qosOf(first: number): number {
   return (first >> 1) & 3;
 }
 
-/** How many bytes the length at `at` takes: 1 to 4; 0 when it goes on behind `end`, -1 when it is none. */
+/** Returns the size of the length field at `at`: 1 to 4 bytes; 0 if it continues past `end`, -1 if it is invalid. */
 export function lengthSize(bytes: Uint8Array, at: number, end: number): number {
   for (let size = 1; size <= 4; size++) {
     if (at + size > end) return 0;
@@ -58,7 +58,7 @@ export function lengthSize(bytes: Uint8Array, at: number, end: number): number {
   return -1;
 }
 
-/** The length at `at`, which is whole. */
+/** Returns the length at `at`, which must be complete. */
 export function lengthAt(bytes: Uint8Array, at: number): number {
   let length = 0;
   for (let n = 0; ; n++) {
@@ -100,14 +100,14 @@ export function writeUint16(bytes: Uint8Array, at: number, value: number): numbe
   return at + 2;
 }
 
-/** Where the binary data at `at` ends, its length before it; -1 when that is behind `end`. */
+/** Returns the end of the length-prefixed binary data at `at`; -1 if it is past `end`. */
 export function dataEnd(bytes: Uint8Array, at: number, end: number): number {
   if (at < 0 || at + 2 > end) return -1;
   const next = at + 2 + uint16At(bytes, at);
   return next > end ? -1 : next;
 }
 
-/** Where the properties at `at` end, their length before them; -1 when that is behind `end`. */
+/** Returns the end of the length-prefixed properties at `at`; -1 if it is past `end` or the length is invalid. */
 export function propertiesEnd(bytes: Uint8Array, at: number, end: number): number {
   if (at < 0) return -1;
   const size = lengthSize(bytes, at, end);
@@ -116,7 +116,7 @@ export function propertiesEnd(bytes: Uint8Array, at: number, end: number): numbe
   return next > end ? -1 : next;
 }
 
-/** Whether these bytes are a string as MQTT has them: UTF-8 without U+0000 (MQTT 5, 1.5.4). */
+/** Whether these bytes are a valid MQTT string: UTF-8 without U+0000 (MQTT 5, 1.5.4). */
 export function isText(bytes: Uint8Array, start: number, end: number): boolean {
   for (let at = start; at < end; at++) if (bytes[at] === 0) return false;
   return checkUtf8(UTF8_ACCEPT, bytes, start, end) === UTF8_ACCEPT;

@@ -1,13 +1,13 @@
-// Texts that differ between connections: client ids and topics in which `%i` stands for the connection's number. They are written into
-// packets without an object for each.
+// Strings that differ between connections, such as client ids and topics, in which `%i` stands for the connection's
+// number. They are written into packets without creating objects.
 import { LONGEST_HEADER, writeHeaderBefore, writeUint16 } from "./packet.js";
 
 const NUMBER = "%i";
-/** A number of 32 bits has no more digits. */
+/** Maximum number of digits of a 32-bit number. */
 const MOST_DIGITS = 10;
 
 export class Pattern {
-  /** What it takes at most. */
+  /** Maximum length in bytes. */
   readonly longest: number;
   private readonly pieces: readonly Uint8Array[];
 
@@ -28,7 +28,7 @@ export class Pattern {
     return next;
   }
 
-  /** As write(), with its length before it. */
+  /** Like write(), with the length in front. */
   writeString(bytes: Uint8Array, at: number, number: number): number {
     const end = this.write(bytes, at + 2, number);
     writeUint16(bytes, at, end - at - 2);
@@ -43,16 +43,16 @@ function writeDigits(bytes: Uint8Array, at: number, number: number): number {
   return end;
 }
 
-/** A packet some of whose strings differ between connections. */
+/** A packet in which some strings differ between connections. */
 export class PatternPacket {
   readonly bytes: Uint8Array;
-  /** Where in `bytes` the packet is that was written last. */
+  /** Start and end in `bytes` of the packet that was written last. */
   start = 0;
   end = 0;
   private readonly first: number;
   private readonly parts: readonly (Uint8Array | Pattern)[];
 
-  /** @param parts of its body: bytes as they are, and patterns as strings with their length */
+  /** @param parts parts of the body: bytes are written as they are, patterns with their length in front */
   constructor(first: number, parts: readonly (Uint8Array | Pattern)[]) {
     this.first = first;
     this.parts = parts;

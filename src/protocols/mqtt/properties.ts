@@ -1,4 +1,4 @@
-// Properties of MQTT 5: where each ends, and the few that matter here.
+// MQTT 5 properties: finds where each ends, and reads the few that are used here.
 // @see MQTT 5, 2.2.2
 import { dataEnd, lengthSize } from "./packet.js";
 
@@ -10,10 +10,10 @@ export const PROPERTY = {
   maximumPacketSize: 0x27,
 } as const;
 
-/** How each is written: a number of so many bytes, or one of these. */
+/** Encodings of values that are not numbers. The encoding of a number is its size in bytes. */
 const [LENGTH, DATA, PAIR] = [5, 6, 7] as const;
 
-/** By identifier; 0 for none. */
+/** Encoding by property identifier; 0 if there is no such property. */
 const KINDS = new Uint8Array(128);
 for (const id of [0x01, 0x17, 0x19, 0x24, 0x25, 0x28, 0x29, 0x2a]) KINDS[id] = 1;
 for (const id of [0x13, 0x21, 0x22, 0x23]) KINDS[id] = 2;
@@ -22,9 +22,9 @@ for (const id of [0x03, 0x08, 0x09, 0x12, 0x15, 0x16, 0x1a, 0x1c, 0x1f]) KINDS[i
 KINDS[0x0b] = LENGTH;
 KINDS[0x26] = PAIR;
 
-/** Where the property at `at` ends; -1 for one that is unknown or goes on behind `end`. */
+/** Returns the end of the property at `at`; -1 if it is unknown or continues past `end`. */
 export function propertyEnd(bytes: Uint8Array, at: number, end: number): number {
-  // Identifiers of more than a byte are not in use.
+  // No identifier in use is longer than one byte.
   const kind = bytes[at]! < 0x80 ? KINDS[bytes[at]!]! : 0;
   const value = at + 1;
   let next = kind === 0 ? -1 : value + kind;
@@ -36,14 +36,14 @@ export function propertyEnd(bytes: Uint8Array, at: number, end: number): number 
   return next > end ? -1 : next;
 }
 
-/** Whether bytes `at` to `end` are properties, with their length before them. */
+/** Whether bytes `at` to `end` are a length followed by valid properties. */
 export function areProperties(bytes: Uint8Array, at: number, end: number): boolean {
   let next = at + lengthSize(bytes, at, end);
   while (next >= 0 && next < end) next = propertyEnd(bytes, next, end);
   return next === end;
 }
 
-/** The value of the property `id`, a number of up to four bytes, among those from `at` to `end`, which are sound; -1 for none. */
+/** Returns the value of the numeric property `id` in the valid properties from `at` to `end`; -1 if it is absent. */
 export function numberProperty(bytes: Uint8Array, at: number, end: number, id: number): number {
   for (let next = at + lengthSize(bytes, at, end); next < end; next = propertyEnd(bytes, next, end)) {
     if (bytes[next] !== id) continue;

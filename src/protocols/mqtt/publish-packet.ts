@@ -1,5 +1,5 @@
-// The PUBLISH of a client's connections: one buffer for all, in which the topic, the packet identifier and the stamp are written for each
-// message, right before and into a payload that stays where it is.
+// The PUBLISH packet of a client's connections. They share one buffer, in which the payload stays in place: for each
+// message, the topic and the packet identifier are written right before it, and the stamp at its beginning.
 import type { PublishSpec } from "../spec/spec.js";
 import { LONGEST_HEADER, PACKET, VERSION, writeHeaderBefore, writeUint16 } from "./packet.js";
 import { Pattern } from "./pattern.js";
@@ -7,10 +7,10 @@ import { type Stamp, writeStamp } from "./stamp.js";
 
 export class PublishPacket {
   readonly bytes: Uint8Array;
-  /** Where in `bytes` the packet is that was written last. */
+  /** Start in `bytes` of the packet that was written last. */
   start = 0;
   readonly end: number;
-  /** What it takes at most. */
+  /** Maximum size of the packet in bytes. */
   readonly longest: number;
   private readonly first: number;
   private readonly topic: Pattern;
@@ -26,7 +26,7 @@ export class PublishPacket {
     this.hasIdentifier = qos > 0;
     this.isVersion5 = version === VERSION["5"];
     this.isStamped = isStamped;
-    // The head is written at the beginning, where there is room for the longest, and then moved to the payload.
+    // The head is written at the start of the buffer, where the longest one fits, and then moved up to the payload.
     this.payload = LONGEST_HEADER + 2 + this.topic.longest + 2 + 1;
     this.end = this.payload + payload.length;
     this.longest = this.end;
@@ -35,7 +35,7 @@ export class PublishPacket {
     this.view = new DataView(this.bytes.buffer);
   }
 
-  /** Writes the packet of a message. @param identifier the packet's, where it has one */
+  /** Writes the packet of a message. @param identifier packet identifier, which is ignored for QoS 0 */
   write(stamp: Stamp, identifier: number): void {
     const { bytes, payload } = this;
     let at = this.topic.writeString(bytes, LONGEST_HEADER, stamp.number);

@@ -1,4 +1,4 @@
-// Reason codes of MQTT, by which brokers refuse: their names, and what they are in 3.1.1, whose CONNACK has codes of its own.
+// MQTT reason codes, with which brokers refuse: their names, and the corresponding return codes of a 3.1.1 CONNACK.
 // @see MQTT 5, 2.4
 
 const NAMES: Readonly<Record<number, string>> = {
@@ -41,7 +41,7 @@ const NAMES: Readonly<Record<number, string>> = {
   162: "WILDCARD_SUBSCRIPTIONS_NOT_SUPPORTED",
 };
 
-/** Reason codes that this program itself says. */
+/** Reason codes that this program itself uses. */
 export const REASON = {
   malformedPacket: 129,
   unsupportedVersion: 132,
@@ -52,28 +52,28 @@ export const REASON = {
   qosNotSupported: 155,
 } as const;
 
-/** From here on a reason code is a failure. */
+/** Reason codes from here on are failures. */
 export const FIRST_FAILURE = 128;
 
-/** What 3.1.1 says in CONNACK, from 1 on. */
+/** Reason codes that correspond to the return codes of a 3.1.1 CONNACK, starting with return code 1. */
 const RETURN_CODES = [132, 133, 136, 134, 135];
 
-/** The reason code of a 3.1.1 CONNACK's return code. */
+/** Returns the reason code that corresponds to the return code of a 3.1.1 CONNACK. */
 export function reasonOfReturnCode(code: number): number {
   return RETURN_CODES[code - 1] ?? FIRST_FAILURE;
 }
 
-/** What a 3.1.1 CONNACK says in place of a reason code that it does not have: the server is unavailable. */
+/** Returns the 3.1.1 return code for a reason code; if there is none, the one for an unavailable server. */
 export function returnCodeOf(reason: number): number {
   return RETURN_CODES.indexOf(reason) + 1 || RETURN_CODES.indexOf(REASON.serverUnavailable) + 1;
 }
 
-/** `NOT_AUTHORIZED`; `0xFF` for a code without a name. */
+/** Returns a name such as `NOT_AUTHORIZED`; a number such as `0xFF` for a code without one. */
 export function reasonName(reason: number): string {
   return NAMES[reason] ?? `0x${reason.toString(16).toUpperCase().padStart(2, "0")}`;
 }
 
-/** A failure's reason code by its name, such as `not-authorized`, or its number, such as `0x87`; undefined for what is none. */
+/** Parses a failure's name, such as `not-authorized`, or number, such as `0x87`; undefined if the text is neither. */
 export function parseReason(text: string): number | undefined {
   const name = text.toUpperCase().replaceAll(/[- ]/g, "_");
   const named = Object.keys(NAMES).find((code) => NAMES[Number(code)] === name);

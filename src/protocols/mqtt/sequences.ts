@@ -1,22 +1,22 @@
-// Which message each connection expects next from each publisher that it hears: what is left out was lost, what comes again is a repeat.
-// A table in typed arrays with one bound, as there are as many pairs as connections times publishers.
+// The message that each connection expects next from each publisher. Messages that are skipped were lost; earlier ones
+// are repeats. Kept in a bounded hash table of typed arrays, since there can be connections × publishers such pairs.
 
-/** Pairs that are known at most: 32 MiB in a thread. The messages of others are not checked. */
+/** Maximum number of pairs, with 32 MiB per thread. Messages of further pairs are not checked. */
 const MOST_PAIRS = 2 ** 20;
-/** Words of a pair: the receiver's number, the publisher and its number, the message expected next; 0 there is a free place. */
+/** Words per entry: receiver, publisher, the publisher's connection, next message; the last is 0 in a free entry. */
 const WORDS = 4;
 const NEXT = 3;
 
-/** Of note(): the pair is new, or not known. */
+/** Returned by note(): the pair is new, or the table is full. */
 const NEW = -1;
-/** Of note(): the message came before. */
+/** Returned by note(): the message is a repeat. */
 export const REPEATED = -2;
 
 export class Sequences {
   private table = new Uint32Array(1024 * WORDS);
   private count = 0;
 
-  /** A message of a publisher has come to connection `receiver`. @returns how many were lost before it, or NEW or REPEATED */
+  /** Records a message that connection `receiver` got. @returns number of messages lost before it, NEW or REPEATED */
   note(receiver: number, publisher: number, number: number, sequence: number): number {
     let at = this.find(receiver, publisher, number);
     const { table } = this;
@@ -39,7 +39,7 @@ export class Sequences {
     return sequence - expected;
   }
 
-  /** The place of a pair, or the free one where it would be. */
+  /** Returns the position of a pair, or the free one where it belongs. */
   private find(receiver: number, publisher: number, number: number): number {
     const { table } = this;
     const mask = table.length / WORDS - 1;

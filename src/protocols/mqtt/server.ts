@@ -1,5 +1,5 @@
-// A server of MQTT that is a sink: it accepts clients, acknowledges what they subscribe to and publish, and answers pings. It keeps no
-// sessions and passes no message on.
+// An MQTT server that acts as a sink: it accepts clients, acknowledges their subscriptions and messages, and answers
+// pings. It keeps no sessions and forwards no messages.
 import { CODES, FAULT } from "../codes.js";
 import { grown } from "../columns.js";
 import type { Connections } from "../contract.js";
@@ -20,13 +20,13 @@ import {
 import { FIRST_FAILURE, REASON } from "./reasons.js";
 import { CONNECTED, MqttSide, VERSION_5 } from "./side.js";
 
-/** How often a connection is looked at: one that is silent for too long is found so late. */
+/** Interval at which connections are checked for silence; detecting it can take this much longer. */
 const LOOK_MS = 2000;
-/** A client may be silent for so many times its keep-alive (MQTT 5, 3.1.2.10). */
+/** Maximum silence of a client, as a multiple of its keep-alive (MQTT 5, 3.1.2.10). */
 const PATIENCE = 1.5;
 const PINGRESP = Uint8Array.of(firstByte(PACKET.pingresp), 0);
 const TOO_SILENT = Uint8Array.of(firstByte(PACKET.disconnect), 1, REASON.keepAliveTimeout);
-/** What a client may send once it is connected. */
+/** Packet types that a client may send once it is connected. */
 const EXPECTED =
   (1 << PACKET.publish) |
   (1 << PACKET.puback) |
@@ -42,12 +42,12 @@ export class MqttServer extends MqttSide {
   readonly slotBytes = 13;
   readonly constants: readonly Uint8Array[] = [];
   readonly heartbeatMs = LOOK_MS;
-  /** Looks that a connection may be silent for; 0 for any number. */
+  /** Number of checks for which a connection may be silent; 0 for no limit. */
   private patience: Uint16Array<ArrayBuffer>;
-  /** Looks since its last byte. */
+  /** Number of checks since the last byte arrived. */
   private silence: Uint16Array<ArrayBuffer>;
   private readonly request: ConnectRequest = { version: 0, isCleanStart: true, keepAliveSec: 0, hasClientId: false };
-  /** The reason code by which all clients are refused; 0 to accept them. */
+  /** Reason code with which all clients are refused; 0 to accept them. */
   private readonly refusal: number;
 
   constructor(connections: Connections, { refusal }: Pick<MqttSpec, "refusal">, slots = 1024) {
@@ -78,7 +78,7 @@ export class MqttServer extends MqttSide {
   }
 
   closing(slot: number): void {
-    // MQTT 5 alone lets a server say why; a sink that stops has nothing to say.
+    // No DISCONNECT: 3.1.1 does not allow a server to send one, and in MQTT 5 it is optional.
     this.flush(slot);
   }
 
@@ -115,7 +115,7 @@ export class MqttServer extends MqttSide {
         this.acknowledge(slot, PACKET.pubcomp, uint16At(bytes, start));
         return true;
       default:
-        // Nothing was published to it that it could acknowledge.
+        // An acknowledgement needs no handling, since this server publishes nothing.
         return end - start >= 2;
     }
   }
@@ -127,7 +127,7 @@ export class MqttServer extends MqttSide {
     const isVersion5 = version === VERSION["5"];
     let reason = refusal;
     if (!isVersion5 && version !== VERSION["3.1.1"]) reason = REASON.unsupportedVersion;
-    // Where the server is to choose the id, there cannot be a session to go on with (MQTT 3.1.1, 3.1.3.1).
+    // Without a client id, there can be no session to resume (MQTT 3.1.1, 3.1.3.1).
     else if (!isVersion5 && !hasClientId && !request.isCleanStart) reason = REASON.invalidClientId;
     if (reason >= FIRST_FAILURE) {
       this.answer(slot, connack(version, reason));
@@ -142,7 +142,7 @@ export class MqttServer extends MqttSide {
     return true;
   }
 
-  /** Grants what is asked for, or takes it back. */
+  /** Answers SUBSCRIBE or UNSUBSCRIBE, accepting all filters. @returns whether the packet is valid */
   private subscribe(slot: number, type: number, bytes: Uint8Array, start: number, end: number): boolean {
     const isVersion5 = this.isVersion5(slot);
     const grants = type === PACKET.subscribe;
@@ -155,7 +155,7 @@ export class MqttServer extends MqttSide {
       if (at < 0) return false;
     }
     if (count === 0) return false;
-    // 3.1.1 does not say what became of each.
+    // An UNSUBACK of 3.1.1 has no codes.
     const codes = grants || isVersion5 ? count : 0;
     const length = 2 + (isVersion5 ? 1 : 0) + codes;
     let to = this.room(slot, 1 + sizeOfLength(length) + length);
@@ -179,7 +179,7 @@ export class MqttServer extends MqttSide {
   }
 }
 
-/** Where a topic filter, with its options where it has them, ends; -1 when it is none. */
+/** Returns the end of a topic filter, including its options if `hasOptions`; -1 if it is invalid. */
 function filterEnd(bytes: Uint8Array, at: number, end: number, hasOptions: boolean, isVersion5: boolean): number {
   const next = dataEnd(bytes, at, end);
   if (next <= at + 2 || !isText(bytes, at + 2, next)) return -1;

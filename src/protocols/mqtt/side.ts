@@ -1,5 +1,6 @@
-// What both sides of MQTT have in common: packets, read as they come. A payload is handed on in pieces as long as it comes in pieces; what has to
-// be in one piece (the head of a PUBLISH, all other packets) is kept until it is. Answers are gathered and leave together.
+// The common part of MQTT clients and servers: reads packets as they arrive. A payload is passed on in the pieces in
+// which it arrives; the head of a PUBLISH and all other packets are buffered until they are complete. Answers are
+// collected and sent together.
 import { FAULT } from "../codes.js";
 import { grown } from "../columns.js";
 import type { Connections, Protocol } from "../contract.js";
@@ -19,28 +20,28 @@ import {
 } from "./packet.js";
 import { REASON } from "./reasons.js";
 
-/** CONNECT has been answered by a CONNACK that accepts it. */
+/** A CONNACK has accepted the connection. */
 export const CONNECTED = 1;
-/** Some bytes are kept until more come. */
+/** Part of a packet is buffered until the rest arrives. */
 const PARTIAL = 2;
-/** The connection is of MQTT 5. */
+/** The connection uses MQTT 5. */
 export const VERSION_5 = 4;
 /** Nothing more is read or sent. */
 const CLOSED = 8;
-/** For subclasses: this mark and those above. */
+/** Lowest flag for subclasses, which may also use the higher ones. */
 export const OWN_MARK = 16;
 
-/** A longer head of a PUBLISH, or another packet, is refused: it would have to be kept. */
+/** Maximum length of what is buffered: the head of a PUBLISH, or another packet. Longer ones are refused. */
 export const LONGEST_HEAD = 64 * 1024;
-/** Of a packet that has come in part, looked at so many bytes more at first. */
+/** Size of the first piece that is appended to an incomplete packet before it is examined again. */
 const FIRST_PIECE = 64;
-/** Answers gathered at once; the longest is a SUBACK for a packet of filters, four bytes each. */
+/** Size of the answer buffer. The longest answer is a SUBACK to a packet full of filters of four bytes each. */
 const GATHERED = 4096 + LONGEST_HEAD / 4;
-/** Of `packetAt`: more bytes are needed; the connection has ended. */
+/** Returned by packetAt(): more bytes are needed; the connection has ended. */
 const [WAIT, ENDED] = [-1, -2] as const;
-/** Of a PUBLISH's first byte: it was kept for those who subscribe later. */
+/** RETAIN flag in the first byte of a PUBLISH. */
 const RETAIN = 1;
-/** Of `pending`: the packet identifier, and the quality of service above it. */
+/** In `pending`, the quality of service is stored above the packet identifier. */
 const QOS_SHIFT = 16;
 
 export abstract class MqttSide implements Protocol {
@@ -51,12 +52,12 @@ export abstract class MqttSide implements Protocol {
   readonly handshake = "connack";
   protected readonly connections: Connections;
   protected flags: Uint8Array<ArrayBuffer>;
-  /** Bytes of the current PUBLISH's payload that are still to come. */
+  /** Bytes of the current PUBLISH's payload that have not arrived yet. */
   private left: Uint32Array<ArrayBuffer>;
-  /** What the current PUBLISH is acknowledged by. */
+  /** Quality of service and packet identifier of the current PUBLISH, for its acknowledgement. */
   private pending: Uint32Array<ArrayBuffer>;
   private readonly leftovers = new Leftovers();
-  /** How many bytes of a payload are wanted together with its head. */
+  /** Number of payload bytes that are passed on together with the head. */
   private readonly peeked: number;
   /** Answers that have not been sent. */
   private readonly gathered = new Uint8Array(GATHERED);
@@ -90,15 +91,15 @@ export abstract class MqttSide implements Protocol {
     this.flags[slot] = CLOSED;
   }
 
-  /** Whether the peer may send such a packet now. */
+  /** Whether the peer may send a packet of this type now. */
   protected abstract isExpected(type: number, flags: number): boolean;
-  /** A packet other than PUBLISH has come: its body is from `start` to `end`. @returns whether it is sound */
+  /** A packet other than PUBLISH has arrived. Bytes `start` to `end` are its body. @returns whether it is valid */
   protected abstract packet(slot: number, type: number, bytes: Uint8Array, start: number, end: number): boolean;
-  /** A PUBLISH begins, with the first bytes of its payload from `start` to `end`: as many as are peeked at, or all. */
+  /** A PUBLISH begins. Bytes `start` to `end` are the first `peeked` bytes of its payload, or all of a shorter one. */
   protected abstract publish(slot: number, isRetained: boolean, bytes: Uint8Array, start: number, end: number): void;
-  /** More of its payload. */
+  /** More of the payload has arrived. */
   protected abstract payload(slot: number, bytes: Uint8Array, start: number, end: number): void;
-  /** It has come whole. */
+  /** The PUBLISH is complete. */
   protected abstract published(slot: number): void;
 
   protected grow(slot: number): void {
@@ -107,7 +108,7 @@ export abstract class MqttSide implements Protocol {
     this.pending = grown(this.pending, slot);
   }
 
-  /** Answers by a packet that consists of its type and an identifier. */
+  /** Answers with a packet that consists of a type and an identifier. */
   protected acknowledge(slot: number, type: number, identifier: number): void {
     const at = this.room(slot, 4);
     this.gathered[at] = firstByte(type);
@@ -115,13 +116,13 @@ export abstract class MqttSide implements Protocol {
     writeUint16(this.gathered, at + 2, identifier);
   }
 
-  /** Answers by these bytes. */
+  /** Answers with these bytes. */
   protected answer(slot: number, bytes: Uint8Array): void {
     const at = this.room(slot, bytes.length);
     this.gathered.set(bytes, at);
   }
 
-  /** Room for an answer of `length` bytes in answers(). @returns where it begins */
+  /** Reserves `length` bytes in `answers` for an answer. @returns where they begin */
   protected room(slot: number, length: number): number {
     if (this.gatheredTo + length > GATHERED) this.flush(slot);
     this.gatheredTo += length;
@@ -132,7 +133,7 @@ export abstract class MqttSide implements Protocol {
     return this.gathered;
   }
 
-  /** The connection ends, refused for what it sent or by the peer: after the answers, nothing more is sent. */
+  /** Ends a connection that this side or the peer refuses. Pending answers are sent first, and nothing after them. */
   protected refuse(slot: number, code: number): void {
     this.flush(slot);
     if (this.hasEnded(slot)) return;
@@ -140,7 +141,7 @@ export abstract class MqttSide implements Protocol {
     this.connections.refused(slot, code);
   }
 
-  /** The connection ends in order. */
+  /** Ends the connection normally. */
   protected end(slot: number): void {
     this.flush(slot);
     if (this.hasEnded(slot)) return;
@@ -148,7 +149,7 @@ export abstract class MqttSide implements Protocol {
     this.connections.close(slot);
   }
 
-  /** The peer does what it must not: MQTT 5 says why, before the connection ends. */
+  /** Ends a connection whose peer broke the protocol; in MQTT 5, a DISCONNECT with the reason is sent first. */
   protected fail(slot: number, code: number): void {
     const flags = this.flags[slot]!;
     if ((flags & (CONNECTED | VERSION_5)) === (CONNECTED | VERSION_5)) {
@@ -194,10 +195,10 @@ export abstract class MqttSide implements Protocol {
   }
 
   /**
-   * Goes on with the packet whose beginning is kept. Pieces double, so that of a packet that is complete little is copied, and of one that comes
-   * byte by byte, no byte twice.
+   * Continues the packet whose beginning is buffered. Appends pieces of doubling size, so that few bytes are copied
+   * beyond the end of the packet, and none twice if it arrives byte by byte.
    *
-   * @returns where it ends in `bytes`; negative while it does not
+   * @returns where the packet ends in `bytes`, or WAIT or ENDED
    */
   private readOn(slot: number, bytes: Uint8Array, start: number, end: number): number {
     const { leftovers } = this;
@@ -232,7 +233,7 @@ export abstract class MqttSide implements Protocol {
     return last;
   }
 
-  /** The PUBLISH whose topic is at `body` and whose payload ends at `last`. */
+  /** Reads the PUBLISH whose topic is at `body` and whose payload ends at `last`. */
   private publishAt(slot: number, bytes: Uint8Array, first: number, body: number, end: number, last: number): number {
     const qos = qosOf(first);
     if (body + 2 > last) return this.failed(slot, FAULT.BAD_PACKET);
@@ -265,7 +266,7 @@ export abstract class MqttSide implements Protocol {
     return peekedTo;
   }
 
-  /** A PUBLISH has come whole: acknowledges it. */
+  /** Handles the end of a PUBLISH, and acknowledges it. */
   private endPublish(slot: number): void {
     this.published(slot);
     const pending = this.pending[slot]!;

@@ -1,18 +1,18 @@
-// The stamp at the beginning of a payload: who published it, as which of its messages, and when it was due. Whoever receives it can tell its
-// latency, what is missing and what came twice, in another thread or program too.
+// The stamp at the beginning of a payload: who published the message, its sequence number, and when it was due. With
+// it, any receiver, even in another thread or program, can measure the latency and detect lost and repeated messages.
 
-/** At the beginning of each. */
+/** Marks the beginning of a stamp. */
 const MAGIC = 0x34_74_70_6c;
 export const STAMP_SIZE = 24;
 
 export interface Stamp {
-  /** Random for each worker: what tells runs apart. */
+  /** Random number of the worker, which tells runs apart. */
   publisher: number;
   /** The publishing connection's number in its run. */
   number: number;
-  /** Of the connection's messages, counted from 1. */
+  /** Number of the message among those of its connection, starting at 1. */
   sequence: number;
-  /** Microseconds since the epoch. */
+  /** When the message was due, in microseconds since the epoch. */
   dueUs: number;
 }
 
@@ -26,7 +26,7 @@ export function writeStamp(view: DataView, at: number, stamp: Stamp): void {
 
 const floats = new DataView(new ArrayBuffer(8));
 
-/** Reads the stamp at `at`, of which there are bytes up to `end`, into `stamp`. @returns whether there is one */
+/** Reads the stamp at `at` into `stamp`. @param end end of the bytes available @returns whether there is one */
 export function readStamp(stamp: Stamp, bytes: Uint8Array, at: number, end: number): boolean {
   if (end - at < STAMP_SIZE || uint32At(bytes, at) !== MAGIC) return false;
   stamp.publisher = uint32At(bytes, at + 4);
@@ -34,7 +34,7 @@ export function readStamp(stamp: Stamp, bytes: Uint8Array, at: number, end: numb
   stamp.sequence = uint32At(bytes, at + 12);
   for (let n = 0; n < 8; n++) floats.setUint8(n, bytes[at + 16 + n]!);
   stamp.dueUs = floats.getFloat64(0);
-  // The next one has a number, too.
+  // The next sequence number must fit in 32 bits as well.
   return stamp.sequence > 0 && stamp.sequence < 0xffff_ffff;
 }
 

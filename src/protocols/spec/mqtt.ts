@@ -1,4 +1,4 @@
-// MQTT's options, and the spec that they make.
+// The options of MQTT, and the spec that is made from them.
 import { AppError } from "../../util/errors.js";
 import { quoted } from "../../util/printable.js";
 import { formatBytes } from "../../util/units.js";
@@ -12,11 +12,11 @@ export const MQTT_VERSIONS = Object.keys(VERSION) as MqttVersion[];
 export const QUALITIES = [0, 1, 2] as const;
 export type Qos = (typeof QUALITIES)[number];
 
-/** In texts, `%i` stands for the connection's number, from 1 on. */
+/** In strings, `%i` stands for the connection's number, starting at 1. */
 export interface MqttOptions {
   /** MQTT, clients: default `"5"`. */
   readonly mqttVersion?: MqttVersion | undefined;
-  /** MQTT, clients: default a random one with `%i`. */
+  /** MQTT, clients: default a random prefix and `%i`. */
   readonly clientId?: string | undefined;
   /** MQTT, clients. */
   readonly username?: string | undefined;
@@ -24,7 +24,7 @@ export interface MqttOptions {
   readonly password?: string | undefined;
   /** MQTT, clients: how often a PINGREQ is sent, in whole seconds; 0 for never; default 60,000. */
   readonly keepAliveMs?: number | undefined;
-  /** MQTT, clients: go on with the session of the client id (no clean start). */
+  /** MQTT, clients: resume the session of the client id (no clean start). */
   readonly keepSession?: boolean | undefined;
   /** MQTT 5, clients: how long the broker keeps the session, in whole seconds; default 0. */
   readonly sessionExpiryMs?: number | undefined;
@@ -32,7 +32,7 @@ export interface MqttOptions {
   readonly willTopic?: string | undefined;
   /** MQTT, clients: that message; default empty. */
   readonly willMessage?: string | undefined;
-  /** MQTT, clients: its quality of service; default 0. */
+  /** MQTT, clients: quality of service of the will; default 0. */
   readonly willQos?: Qos | undefined;
   /** MQTT, clients: the broker retains it. */
   readonly willRetain?: boolean | undefined;
@@ -46,12 +46,12 @@ export interface MqttOptions {
   readonly retain?: boolean | undefined;
   /** MQTT, clients: bytes of a payload that begins with a time stamp, in place of `message`; default 24. */
   readonly messageBytes?: number | undefined;
-  /** MQTT, servers: refuse all clients by this reason code, such as `"server-unavailable"` or `"0x88"`. */
+  /** MQTT, servers: refuse all clients with this reason code, such as `"server-unavailable"` or `"0x88"`. */
   readonly refuse?: string | undefined;
 }
 
 const KEEP_ALIVE_MS = 60_000;
-/** Lengths of strings, and seconds, are kept in 16 bits. */
+/** String lengths and the keep-alive are 16-bit numbers. */
 const LARGEST_16 = 65_535;
 const LARGEST_PAYLOAD = 16 * 1024 * 1024;
 
@@ -59,7 +59,7 @@ const LARGEST_PAYLOAD = 16 * 1024 * 1024;
 export function mqttSpec(options: MqttOptions & { readonly message?: unknown }): MqttSpec {
   const { mqttVersion = "5", username, password, qos = 0, subscribe = [], keepSession = false } = options;
   if (!MQTT_VERSIONS.includes(mqttVersion)) {
-    throw invalid(`unknown version of MQTT: ${quoted(`${mqttVersion}`)}`, `give ${MQTT_VERSIONS.join(" or ")}`);
+    throw invalid(`unknown MQTT version: ${quoted(`${mqttVersion}`)}`, `give ${MQTT_VERSIONS.join(" or ")}`);
   }
   if (!QUALITIES.includes(qos)) throw invalid(`unknown quality of service: ${qos}`, "give 0, 1 or 2");
   const version = VERSION[mqttVersion];
@@ -91,33 +91,33 @@ export function mqttSpec(options: MqttOptions & { readonly message?: unknown }):
   };
 }
 
-/** The payload of a message that was not given, with room for its stamp. @throws {AppError} E_OPTION */
+/** Returns a payload with room for a stamp, for use when no message is given. @throws {AppError} E_OPTION */
 export function stampedPayload(size = STAMP_SIZE): Uint8Array {
   if (!Number.isInteger(size) || size < STAMP_SIZE || size > LARGEST_PAYLOAD) {
     throw invalid(
-      `invalid size of a message: ${size}`,
-      `give ${STAMP_SIZE} bytes, which its time stamp takes, to ${formatBytes(LARGEST_PAYLOAD)}`,
+      `invalid message size: ${size}`,
+      `give ${STAMP_SIZE} bytes (the size of its time stamp) to ${formatBytes(LARGEST_PAYLOAD)}`,
     );
   }
   return new Uint8Array(size);
 }
 
-/** What answers the messages of a client: they come back to the connection that has published them, or the broker acknowledges them. */
+/** Returns what answers a client's messages: their delivery to the publishing connection, or an acknowledgement. */
 export function answerOf({ subscribe, publish }: MqttSpec): Expectation {
   if (!publish) return "none";
   if (publish.isStamped && subscribe?.topics.some((filter) => matches(filter, publish.topic))) return "delivery";
   return publish.qos > 0 ? "acknowledgement" : "none";
 }
 
-/** Whether a message published to `topic` goes to those who subscribe to `filter` (MQTT 5, 4.7), `%i` being the same number in both. */
+/** Whether messages published to `topic` match `filter` (MQTT 5, 4.7). `%i` is taken to be the same number in both. */
 function matches(filter: string, topic: string): boolean {
   const [wanted, levels] = [filter.split("/"), topic.split("/")];
-  // Of a shared subscription, one of the subscribers gets it: which, is the broker's choice.
+  // With a shared subscription, the broker chooses which subscriber gets the message.
   if (wanted[0] === "$share") return false;
   const isOpen = wanted.at(-1) === "#";
   const fixed = isOpen ? wanted.slice(0, -1) : wanted;
   if (isOpen ? levels.length < fixed.length : levels.length !== fixed.length) return false;
-  // A wildcard leaves out what belongs to the broker.
+  // A leading wildcard does not match the broker's own topics, which begin with `$`.
   if (topic.startsWith("$") && /^[+#]/.test(filter)) return false;
   return fixed.every((level, n) => level === "+" || level === levels[n]);
 }
@@ -133,7 +133,7 @@ function publishOf(
   }
   checkTopic(publish);
   if (message !== undefined && messageBytes !== undefined) {
-    throw invalid("a message's size goes without the message", "leave out -m, or --message-size");
+    throw invalid("a message and a message size exclude each other", "leave out -m, or --message-size");
   }
   return { topic: publish, qos, isRetained: retain ?? false, isStamped: message === undefined };
 }
@@ -176,13 +176,13 @@ function checkFilter(filter: string): void {
   if (filter !== "" && isSound) return;
   throw invalid(
     `invalid topic filter: ${quoted(filter)}`,
-    "write wildcards as whole levels, such as sensors/+/state or sensors/#",
+    "let wildcards fill whole levels, such as sensors/+/state or sensors/#",
   );
 }
 
 function checkText(name: string, text: string): void {
   if (!text.includes("\0") && Buffer.byteLength(text) < LARGEST_16 - 20) return;
-  throw invalid(`invalid ${name}: it is too long, or has a zero in it`, "give a shorter text");
+  throw invalid(`invalid ${name}: it is too long, or contains a NUL`, "give a shorter text without NULs");
 }
 
 function toSeconds(name: string, ms: number, largest: number): number {
