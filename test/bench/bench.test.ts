@@ -255,7 +255,7 @@ describe("npm run bench", () => {
     [[], "no workload given"],
     [["W9"], 'unknown workload: "W9"'],
     [["constructor"], 'unknown workload: "constructor"'],
-    [["W1", "--rounds", "0"], "take a number from 1 on"],
+    [["W1", "--rounds", "0"], "require a number of 1 or more"],
     [["W1", "--nonsense"], "nonsense"],
   ])("ends with 2 for %j", async (args, message) => {
     const { code, stderr } = await bench(args);
@@ -305,7 +305,7 @@ describe("the figures of rounds", async () => {
     expect(verdicts(false)).toEqual(["missed", "missed", "not here"]);
     expect(verdicts(true)[0]).toBe("not judged: fewer connections");
     // An unfinished rival was faster than it would have been over the full run, so the ratio is only a lower bound.
-    expect(verdicts(false, ["c-epoll"])[0]).toBe("not decided: c-epoll was left unfinished");
+    expect(verdicts(false, ["c-epoll"])[0]).toBe("not decided: c-epoll was stopped early");
   });
 
   it("meet nothing where rounds have failed: those left may be the lucky ones", () => {

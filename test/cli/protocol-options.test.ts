@@ -57,7 +57,7 @@ describe("connect", () => {
     [
       "a payload without room for its stamp",
       ["mqtt://host", "--publish", "a", "--message-size", "9"],
-      /size of a message: 9/,
+      /invalid message size: 9/,
     ],
     [
       "a session expiry of 3.1.1",
