@@ -8,7 +8,7 @@ const MODULES = [
   "client/single/worker",
   "server/worker",
   "engine/threads/unshare-probe",
-  "lab/observe/snapshot-program",
+  "lab/observe/in-host-socket-table",
   "util/zod",
 ];
 

@@ -4,7 +4,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { connect } from "../client/connect.js";
 import type { ConnectRun } from "../client/run.js";
-import { readMemoryRoom, roomAboveFloor } from "../engine/memory-stop.js";
+import { readMemoryRoom, roomAboveFloor } from "../engine/memory-floor.js";
 import { readMemoryUse } from "../engine/memory-use.js";
 import { readCgroupMemory } from "../linux/proc/cgroup.js";
 import { readConntrack } from "../linux/proc/net-stats.js";

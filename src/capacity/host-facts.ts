@@ -2,7 +2,7 @@
 // undefined. What-if questions modify only these facts.
 
 import { availableParallelism } from "node:os";
-import { readCgroupRoom, readHostRoom } from "../engine/memory-stop.js";
+import { readCgroupRoom, readHostRoom } from "../engine/memory-floor.js";
 import { canUnshareTables } from "../engine/threads/private-tables.js";
 import { readTranslation, type Translation } from "../linux/netlink/address-translation.js";
 import { type NeighbourTable, readNeighbourTables } from "../linux/netlink/rtnetlink.js";

@@ -1,5 +1,5 @@
 // Answers what-if questions by replacing hardware in the host's facts, such as 128 GiB of memory or 32 cores.
-import { floorOf } from "../engine/memory-stop.js";
+import { floorOf } from "../engine/memory-floor.js";
 import type { HostFacts } from "./host-facts.js";
 
 /** Hypothetical hardware; each value replaces the real one. */

@@ -1,8 +1,8 @@
 // Pauses a server while the host is short of memory or open files, and records this process's memory at the peak number
 // of connections.
-import { isBelowFloor, readMemoryRoom } from "../engine/memory-stop.js";
+import { isBelowFloor, readMemoryRoom } from "../engine/memory-floor.js";
 import { readMemoryUse } from "../engine/memory-use.js";
-import { isBelowReserve, readFileRoom } from "../engine/open-files-stop.js";
+import { isBelowReserve, readFileRoom } from "../engine/open-files-reserve.js";
 import type { RunEvidence } from "../results/evidence.js";
 
 const CHECK_MS = 250;

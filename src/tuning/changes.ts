@@ -4,7 +4,7 @@
 import { RUN_RESIDENT_BYTES } from "../capacity/limits/memory.js";
 import { chargedPerConnection } from "../capacity/load.js";
 import { type Examined, predict } from "../capacity/predict.js";
-import { floorOf } from "../engine/memory-stop.js";
+import { floorOf } from "../engine/memory-floor.js";
 import { printable } from "../util/printable.js";
 import { formatBytes, formatCount } from "../util/units.js";
 import type { Change, FixPlan, ReadSetting } from "./change.js";

@@ -18,7 +18,7 @@ const links = () => execFileSync("ip", ["-o", "link"], { encoding: "utf8" });
 const leftovers = () =>
   execFileSync("ps", ["-eo", "args"], { encoding: "utf8" })
     .split("\n")
-    .filter((line) => /10\.77\.0\.1:7777|lab\/observe\/snapshot-program\.js/.test(line));
+    .filter((line) => /10\.77\.0\.1:7777|lab\/observe\/in-host-socket-table\.js/.test(line));
 
 describe("the lab", () => {
   it("confirms every claim in a minute, and leaves nothing behind", { timeout: 180_000 }, async () => {

@@ -126,10 +126,10 @@ const HOLDING = [
   },
   {
     name: "the memory floor is never reached",
-    file: "src/engine/memory-stop.ts",
+    file: "src/engine/memory-floor.ts",
     find: "return roomAboveFloor(room) < 0;",
     replace: "return roomAboveFloor(room) < Number.NEGATIVE_INFINITY;",
-    test: "test/engine/memory-stop.test.ts",
+    test: "test/engine/memory-floor.test.ts",
     only: "is reached below it, and not on it",
   },
   {
@@ -137,7 +137,7 @@ const HOLDING = [
     file: "src/client/ramp/guard.ts",
     find: "if (isBelowFloor(room)) state.memoryStop = room;\n    else if",
     replace: "if (isBelowFloor(room)) state.memoryStop = undefined;\n    else if",
-    test: "test/engine/memory-stop.test.ts",
+    test: "test/engine/memory-floor.test.ts",
   },
   {
     name: "parked connections are not reset",

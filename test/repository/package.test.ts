@@ -67,7 +67,7 @@ describe("the package", () => {
         "dist/client/single/worker.js",
         "dist/server/worker.js",
         "dist/engine/threads/unshare-probe.js",
-        "dist/lab/observe/snapshot-program.js",
+        "dist/lab/observe/in-host-socket-table.js",
       ]),
     );
     expect(started.filter((path) => !packed.includes(path))).toEqual([]);

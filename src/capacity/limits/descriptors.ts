@@ -2,7 +2,7 @@
 // additional tables.
 
 import { mostConnections } from "../../client/ramp/thread-layout.js";
-import { fileMaxFor, fileReserve } from "../../engine/open-files-stop.js";
+import { fileMaxFor, fileReserve } from "../../engine/open-files-reserve.js";
 import { formatCount } from "../../util/units.js";
 import type { HostFacts } from "../host-facts.js";
 import type { Limit } from "../limit.js";

@@ -1,6 +1,6 @@
 // Limits on memory: the host's, a cgroup's, TCP's budget for queued data, and the buffers of a socket.
 
-import { roomAboveFloor } from "../../engine/memory-stop.js";
+import { roomAboveFloor } from "../../engine/memory-floor.js";
 import type { MemoryRoom } from "../../results/evidence.js";
 import { formatBytes } from "../../util/units.js";
 import type { HostFacts } from "../host-facts.js";

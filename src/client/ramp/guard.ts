@@ -1,7 +1,7 @@
 // Stops a ramp before memory or open files run out, or when it makes no progress.
 
-import { isBelowFloor, readMemoryRoom } from "../../engine/memory-stop.js";
-import { isBelowReserve, readFileRoom } from "../../engine/open-files-stop.js";
+import { isBelowFloor, readMemoryRoom } from "../../engine/memory-floor.js";
+import { isBelowReserve, readFileRoom } from "../../engine/open-files-reserve.js";
 import type { RunState } from "../run-state.js";
 import { GiveUp, type RampCounts } from "./give-up.js";
 

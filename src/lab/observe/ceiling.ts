@@ -2,7 +2,7 @@
 // The lowest is the ceiling.
 import { availableParallelism } from "node:os";
 import { predictCapacity } from "../../capacity/predict.js";
-import { readMemoryRoom, roomAboveFloor } from "../../engine/memory-stop.js";
+import { readMemoryRoom, roomAboveFloor } from "../../engine/memory-floor.js";
 import { readDefaultDevice, readLinkSpeed } from "../../linux/proc/net-device.js";
 import type { CeilingEvidence, UnnumberedLimit } from "../../results/lab/evidence.js";
 import type { LimitRow } from "../../results/limits.js";

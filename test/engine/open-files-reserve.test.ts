@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { fileMaxFor, fileReserve, isBelowReserve } from "../../src/engine/open-files-stop.js";
+import { fileMaxFor, fileReserve, isBelowReserve } from "../../src/engine/open-files-reserve.js";
 import type { ConnectResult, Diagnosis, ServeResult } from "../../src/index.js";
 import { endpointsQuery } from "../../src/socket-table/endpoints.js";
 import { readListeners } from "../../src/socket-table/listeners/listeners.js";

@@ -2,7 +2,7 @@
 // reaches the limit.
 
 import { describe, expect, it } from "vitest";
-import { floorOf, isBelowFloor } from "../../src/engine/memory-stop.js";
+import { floorOf, isBelowFloor } from "../../src/engine/memory-floor.js";
 import type { ConnectResult, Diagnosis } from "../../src/index.js";
 import type { MemoryRoom } from "../../src/results/evidence.js";
 import { endpoint } from "../support/address.js";
