@@ -165,7 +165,7 @@ export function allowedFailures(given: number | string | undefined, requested: n
     return typeof given === "number" ? given : parseCount(given, "--max-failed", 0);
   }
   throw invalid(
-    `invalid maximum of failures: ${JSON.stringify(given)}`,
+    `invalid limit on failures: ${JSON.stringify(given)}`,
     "give a whole number such as 10, or a share of the connections such as 1%",
   );
 }

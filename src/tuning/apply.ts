@@ -122,7 +122,7 @@ function isAtLeast(value: string, to: string): boolean {
 function refusal(errno: number, { privilege, container }: Change): [ChangeStatus, string] {
   if (errno === EROFS) {
     const outside = container?.startsWith("--") ? `start the container with ${container}` : "set it on the host";
-    return ["refused", `/proc/sys is read-only here, as in a container: ${outside}`];
+    return ["refused", `/proc/sys is read-only here, as is usual in a container: ${outside}`];
   }
   if (errno === EACCES) return ["refused", `needs ${privilege}; in a container or a namespace, set it on the host`];
   if (errno === ENOENT) return ["failed", "no such setting here: the host's own network namespace may have it"];

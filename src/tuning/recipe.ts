@@ -45,7 +45,7 @@ export function sysctl({ limit }: Case, name: string, from: string, to: string, 
   };
 }
 
-/** Returns a change of RLIMIT_NOFILE. @param from, to numbers of descriptors */
+/** Returns a change to RLIMIT_NOFILE. @param from, to descriptor counts */
 export function rlimit(found: Case, name: string, from: number, to: number): Change {
   const { limit } = found;
   return {

@@ -93,7 +93,7 @@ describe.skipIf(!canMakeNamespaces())("TIME_WAIT", () => {
     expect(meaning).toMatch(/in TIME_WAIT/);
     expect(fix).toMatch(/keep-alive.*tcp_tw_reuse=1.*source addresses/);
     expect(facts.join("\n")).toMatch(/\d+ of 50 4-tuples in TIME_WAIT: the first ends in .+, the last in /);
-    expect(facts.join("\n")).toMatch(/50 ÷ 60 s = 0\.8 connections\/s forever/);
+    expect(facts.join("\n")).toMatch(/50 ÷ 60 s = 0\.8 connections\/s sustained/);
   });
 
   it("left by a run before is not taken for ports of others", async () => {

@@ -18,7 +18,7 @@ export const memlock: Limit = {
     "ulimit -l, LimitMEMLOCK= of a systemd unit, --ulimit memlock= of a container; raised to the hard limit by each run",
   privilege: "CAP_SYS_RESOURCE",
   pitfall:
-    "counted for each user over all its processes: client and server of one user share it; it does not bind CAP_IPC_LOCK",
+    "counted per user over all processes, so a client and a server run by one user share it; processes with CAP_IPC_LOCK are exempt",
   read: ({ memlockBytes }) => memlockBytes,
   describe: ({ memlockBytes }) =>
     memlockBytes === undefined || memlockBytes === Number.POSITIVE_INFINITY ? undefined : formatBytes(memlockBytes),

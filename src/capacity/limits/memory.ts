@@ -57,7 +57,7 @@ export const cgroupHigh: Limit = {
   change: "MemoryHigh= of a systemd unit",
   privilege: "administrator",
   pitfall:
-    "exceeding it makes nothing fail: the kernel throttles the group's allocations, and sockets cannot be reclaimed to get below it again",
+    "exceeding it causes no errors: the kernel throttles the group's allocations, and sockets cannot be reclaimed to get below it again",
   read: ({ cgroupHigh: room, hides }) =>
     hides.cgroupMemory ? undefined : (room?.availableBytes ?? Number.POSITIVE_INFINITY),
   ...inGroup(({ cgroupHigh: room }) => room),
@@ -71,7 +71,7 @@ export const cgroupTcpMemory: Limit = {
   caps: "memory",
   side: "both",
   source: "Linux admin-guide/cgroup-v1/memory.rst, memory.kmem.tcp.limit_in_bytes",
-  change: "write it, or move to cgroup v2, which has none",
+  change: "write a higher value to it, or move to cgroup v2, which has no such limit",
   privilege: "administrator",
   pitfall: "like tcp_mem, it counts only queued data, but for one group: only its sockets come under pressure",
   read: ({ cgroupTcpMemory: group, hides }) =>

@@ -21,7 +21,7 @@ export const peerNofile: Limit = {
   change: "LimitNOFILE= of the server's unit, ulimit -n where it is started, --ulimit nofile= of its container",
   privilege: "administrator",
   pitfall:
-    "a proxy uses two descriptors per client; some servers close connections they cannot take, others stop accepting, and then as many more as fit the accept queue look open to clients",
+    "a proxy uses two descriptors per client; some servers close connections they cannot take, others stop accepting, and then the connections waiting in the accept queue also look open to clients",
   read: (_, { peer }) =>
     peer ? sumOf(peer.workers.map(({ nofileLimit }) => nofileLimit && numberOf(nofileLimit))) : undefined,
   describe: (facts, { peer }) => {
@@ -54,7 +54,7 @@ export const peerNofile: Limit = {
 
 export const peerMaximum: Limit = {
   id: "peer-maximum",
-  name: "the server's own maximum",
+  name: "the server's own connection limit",
   unit: "connections",
   scope: "process",
   caps: "held",
@@ -63,7 +63,7 @@ export const peerMaximum: Limit = {
   change: "the server's configuration",
   privilege: "administrator",
   pitfall:
-    "many servers accept connections above it and close them at once: the client sees a connection, then its end",
+    "many servers accept connections above it and close them at once: the client sees the connection open, then close",
   read: (_, { peer }) => (peer ? maximumOf(peer) : undefined),
   describe: (_, { peer }) => {
     const maximum = peer && maximumOf(peer);
@@ -91,7 +91,7 @@ export const listener: Limit = {
   read: (_, { peer }) => peer?.listeners.length,
   describe: (facts, load) => {
     if (!isWithoutListener(load)) return undefined;
-    return facts.translation === "none" ? "nothing listens" : "nothing listens; may be redirected";
+    return facts.translation === "none" ? "nothing listens" : "nothing listens, but the port may be redirected";
   },
   allows: ({ translation }, load) => {
     if (!isWithoutListener(load)) return Number.POSITIVE_INFINITY;

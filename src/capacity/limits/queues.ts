@@ -40,7 +40,7 @@ export const somaxconn: Limit = rateLimit({
   unit: "connections",
   side: "server",
   source: "Linux admin-guide/sysctl/net.rst, somaxconn; man 2 listen",
-  pitfall: "listen() silently caps its backlog to it, and only when called: restart the server",
+  pitfall: "listen() silently caps its backlog at this value, and only when called: restart the server after a change",
   read: ({ somaxconn: value }) => value,
   // The actual length of the queue is already sufficient.
   needs: (_, { burst, peer }) => {

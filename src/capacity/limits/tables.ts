@@ -75,7 +75,7 @@ export const conntrackBuckets: Limit = {
   source: "Linux networking/nf_conntrack-sysctl.rst, nf_conntrack_buckets",
   change: "sysctl net.netfilter.nf_conntrack_buckets",
   privilege: "CAP_NET_ADMIN",
-  pitfall: "raising the maximum without the buckets slows down every lookup",
+  pitfall: "raising the limit without the buckets slows down every lookup",
   sysctl: "net.netfilter.nf_conntrack_buckets",
   read: ({ conntrack }) => conntrack?.buckets,
   needs: ({ conntrack, isTracked }, { connections }) =>

@@ -112,8 +112,8 @@ function standstill(result: ConnectResult, evidence: readonly string[]): Finding
   return {
     limit: "peer-maximum",
     whose: "peer",
-    meaning: `${server} holds ${plural(accepting.accepted, "connection")} and accepts no more, so it has a maximum of its own: ${waiting}`,
-    fix: `raise the server's maximum (${MAXIMA})`,
+    meaning: `${server} holds ${plural(accepting.accepted, "connection")} and has stopped accepting at its own connection limit: ${waiting}`,
+    fix: `raise the server's connection limit (${MAXIMA})`,
     evidence,
   };
 }

@@ -17,7 +17,7 @@ export function explainUngreeted(result: ConnectResult): Finding | Suspect[] | u
   const accepted: Finding = {
     limit: "peer-silent",
     whose: "peer",
-    meaning: `${process ? describeProcess(process) : "the server"} accepted ${formatCount(miss.count)} connections but did not greet them: it has a limit of its own, or is waiting for something`,
+    meaning: `${process ? describeProcess(process) : "the server"} accepted ${formatCount(miss.count)} connections but did not greet them: it enforces a limit of its own, or is waiting for something`,
     fix:
       result.greeted === 0
         ? "drop --close-after-greeting if clients speak first in its protocol; otherwise check what the server is waiting for"
@@ -31,8 +31,8 @@ export function explainUngreeted(result: ConnectResult): Finding | Suspect[] | u
       limit: "peer-maximum",
       whose: "peer",
       meaning:
-        "the server has stopped accepting at a maximum of its own: connections without a greeting wait in its accept queue",
-      fix: `raise the server's maximum (${MAXIMA}); if it is stopped or out of descriptors, resume it or raise its limit`,
+        "the server has stopped accepting at its own connection limit: connections without a greeting wait in its accept queue",
+      fix: `raise the server's connection limit (${MAXIMA}); if the server is stopped or out of descriptors, resume it or raise its open-file limit`,
       evidence: facts,
       test: `on the server: ss -ltn shows a Recv-Q of about ${formatCount(miss.count)} at that port`,
     },

@@ -33,7 +33,7 @@ const RULES: Record<string, Rule> = {
   "register ENOSPC": ({ evidence }, failure) => ({
     limit: "epoll-watches",
     whose: "local",
-    meaning: "this user's processes together may not watch any more descriptors",
+    meaning: "this user's processes have reached their combined limit on epoll watches",
     fix: "raise fs.epoll.max_user_watches",
     evidence: [seen(failure), ...known("fs.epoll.max_user_watches", evidence.settings["fs.epoll.max_user_watches"])],
   }),

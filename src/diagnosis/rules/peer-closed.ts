@@ -1,4 +1,4 @@
-// Explains connections ended by the peer: a reset from a full queue, exit, a timeout, its own maximum or its descriptor
+// Explains connections ended by the peer: a reset from a full queue, exit, a timeout, its own connection limit or its descriptor
 // limit. Whether the oldest or the newest were closed is an important clue.
 
 import type { ConnectResult } from "../../results/connect.js";
@@ -70,7 +70,7 @@ function restarted(result: ConnectResult, failure: FailureReport): Finding | und
   };
 }
 
-/** All connections were lost, which rules out a maximum. */
+/** All connections were lost, which rules out a connection limit. */
 function ended(result: ConnectResult, failure: FailureReport): Finding | undefined {
   const { established, lost, evidence } = result;
   if (established === 0 || lost < established) return undefined;
@@ -117,7 +117,7 @@ function selected(result: ConnectResult, failure: FailureReport): Finding | Susp
   const maximumOrDescriptors: Suspect[] = [
     {
       ...maximum,
-      test: "the server's log or configuration names the maximum, and its descriptors (ls /proc/PID/fd | wc -l) stay below its limit",
+      test: "the server's log or configuration names a connection limit, and its open descriptors (ls /proc/PID/fd | wc -l) stay below its open-file limit",
     },
     {
       ...descriptors(result),
@@ -132,7 +132,7 @@ function selected(result: ConnectResult, failure: FailureReport): Finding | Susp
   }
   const evicting: Finding = {
     ...maximum,
-    meaning: `${process ? describeProcess(process) : "the server"} closed its oldest connection for each new one above ${formatCount(reachedBy(result))}: it has a maximum of its own`,
+    meaning: `${process ? describeProcess(process) : "the server"} closed its oldest connection for each new one above ${formatCount(reachedBy(result))}: it enforces its own connection limit`,
   };
   if (chosen === "oldest" && outlived(lossPattern!)) {
     const { oldestKeptMs } = lossPattern!;
@@ -161,7 +161,7 @@ function selected(result: ConnectResult, failure: FailureReport): Finding | Susp
       {
         ...maximum,
         meaning: `one of the server's workers is full: ${maximum.meaning}`,
-        test: "the server has several workers, and its log names a maximum",
+        test: "the server has several workers, and its log names a connection limit",
       },
     ];
   return [...(hasDescriptors ? maximumOrDescriptors.slice(0, 1) : maximumOrDescriptors), idle];
@@ -205,7 +205,7 @@ function heldFor({ shortestHeldMs, longestHeldMs }: LossPattern): string {
 }
 
 function ordering({ kept, keptOlder, keptYounger }: LossPattern): string {
-  return `of ${formatCount(kept)} still open, ${formatCount(keptOlder)} were opened before the first closed one and ${formatCount(keptYounger)} after the last`;
+  return `of ${formatCount(kept)} still open, ${formatCount(keptOlder)} were opened before the first closed connection and ${formatCount(keptYounger)} after the last`;
 }
 
 function ownMaximum(result: ConnectResult): Finding {
@@ -213,8 +213,8 @@ function ownMaximum(result: ConnectResult): Finding {
   return {
     limit: "peer-maximum",
     whose: "peer",
-    meaning: `${process ? describeProcess(process) : "the server"} closed connections above ${formatCount(reachedBy(result))}: it has a maximum of its own`,
-    fix: `raise the server's maximum (${MAXIMA})`,
+    meaning: `${process ? describeProcess(process) : "the server"} closed connections above ${formatCount(reachedBy(result))}: it enforces its own connection limit`,
+    fix: `raise the server's connection limit (${MAXIMA})`,
     evidence: [],
   };
 }

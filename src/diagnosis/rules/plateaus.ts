@@ -13,8 +13,8 @@ const PLATEAUS: readonly { from: number; to: number; suspect: string }[] = [
   { from: 28_100, to: 28_232, suspect: "the default ip_local_port_range has 28,232 ports" },
   { from: 32_200, to: 32_256, suspect: "half of the ports from 1024 on" },
   { from: 64_400, to: 65_535, suspect: "one source address has about 64,500 ports per destination" },
-  { from: 65_536, to: 65_600, suspect: "conntrack's maximum is often 65,536" },
-  { from: 262_000, to: 262_144, suspect: "conntrack's maximum is often 262,144" },
+  { from: 65_536, to: 65_600, suspect: "conntrack's limit is often 65,536" },
+  { from: 262_000, to: 262_144, suspect: "conntrack's limit is often 262,144" },
   { from: 524_000, to: 524_288, suspect: "systemd's usual hard open-file limit is 524,288" },
   { from: 1_048_000, to: 1_048_576, suspect: "fs.nr_open is 1,048,576 by default" },
 ];

@@ -37,7 +37,7 @@ const KNOWN: Readonly<Record<string, Known>> = {
   ),
   "HTTP 503": peer(
     "peer-maximum",
-    "the server accepts no more for now: it is at its maximum, or a proxy has no backend left",
+    "the server is not accepting any more connections for now: it is at its connection limit, or a proxy has no backend left",
     "raise the limit on the server (nginx: limit_conn, worker_connections; haproxy: maxconn), or add servers",
   ),
   "HTTP 504": peer(
@@ -102,7 +102,7 @@ const KNOWN: Readonly<Record<string, Known>> = {
   "CLOSE 1012": peer("peer-closing", "the server is restarting", "try again once it is up"),
   "CLOSE 1013": peer(
     "peer-maximum",
-    "the server accepts no more for now",
+    "the server is not accepting any more connections for now",
     "connect more slowly (--connect-rate), or add servers",
   ),
 };
@@ -137,7 +137,7 @@ function silence(phase: string, errno: string): Known | undefined {
     return peer(
       "refused",
       "the server accepts connections and closes them during the upgrade",
-      "check the port and the scheme: it may speak TLS or another protocol; otherwise it is at its maximum",
+      "check the port and the scheme: it may speak TLS or another protocol; otherwise it may have reached its connection limit",
     );
   }
   return undefined;
@@ -163,7 +163,7 @@ function openingSilence(phase: "greeting" | "first-message", errno: string): Kno
       isGreeting
         ? "the server accepts connections and closes them without a greeting"
         : "the server closes connections instead of answering the first message",
-      "check the port, the first message and the server's log; it may be at its maximum",
+      "check the port, the first message and the server's log; it may have reached its connection limit",
     );
   }
   return undefined;

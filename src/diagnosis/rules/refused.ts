@@ -67,15 +67,15 @@ function elsewhere(
   if (listening.length === 0) {
     return {
       who: `${holders.join(", ")}, but has not called listen()`,
-      fix: "let the server call listen(), or find out why it has not",
+      fix: "have the server call listen(), or find out why it has not",
     };
   }
   const isWildcard = WILDCARDS.includes(first.ip);
   return {
     who: holders.join(", "),
     fix: isWildcard
-      ? `connect over IPv${first.ip === "::" ? 6 : 4}, or let the server listen on both families ([::] without IPV6_V6ONLY)`
-      : `connect to ${at(first)}, or let the server listen on ${named(deserted)} too (0.0.0.0 and [::] mean all addresses)`,
+      ? `connect over IPv${first.ip === "::" ? 6 : 4}, or make the server listen on both families ([::] without IPV6_V6ONLY)`
+      : `connect to ${at(first)}, or make the server listen on ${named(deserted)} too (0.0.0.0 and [::] mean all addresses)`,
   };
 }
 
@@ -165,8 +165,8 @@ function rejected({ evidence }: ConnectResult, failure: FailureReport): Finding 
   const firewall: Finding = {
     limit: "path",
     whose: "network",
-    meaning: "the server listens, but something refuses on its behalf: a firewall rule that rejects",
-    fix: "look for rejecting rules (nft list ruleset)",
+    meaning: "the server listens, but something refuses connections on its behalf, such as a firewall reject rule",
+    fix: "look for reject rules (nft list ruleset)",
     evidence: facts,
   };
   const anew = evidence.peer!.listeners.find(({ since }) => since === "replaced" || since === "late");
@@ -177,8 +177,8 @@ function rejected({ evidence }: ConnectResult, failure: FailureReport): Finding 
   }
   const late = nobody("nothing listened for part of the run: the server started late, or restarted", facts);
   return [
-    { ...firewall, test: "if you repeat the run, it is refused again; nft list ruleset shows a rejecting rule" },
-    { ...late, test: "if you repeat the run, it is not refused; the server's log shows a start" },
+    { ...firewall, test: "a repeated run is refused again; nft list ruleset shows a reject rule" },
+    { ...late, test: "a repeated run is not refused, and the server's log shows that it started" },
   ];
 }
 

@@ -119,7 +119,7 @@ function lostOnTheWay(result: ConnectResult, failure: FailureReport): Finding | 
     evidence: isUndecided
       ? [...facts, `ListenOverflows rose by ${formatCount(overflows(evidence.deltas))}, for all listeners together`]
       : facts,
-    test: "on the server: ss -ltnm shows Recv-Q equal to Send-Q, and the socket's drops after the d in skmem",
+    test: "on the server: ss -ltnm shows Recv-Q equal to Send-Q, and the socket's drop count as d<n> in skmem",
   };
   const neighbours = suspectNeighbours(result, facts);
   return neighbours ? [neighbours, queue, firewall] : [queue, firewall];

@@ -104,7 +104,7 @@ const SILENT: Readonly<Record<string, Known>> = {
   FIN: peer(
     "refused",
     "the server accepts connections but closes them during the TLS handshake",
-    "check the port and the scheme: it may speak plain text; otherwise it is at its maximum, or a proxy has no server behind it",
+    "check the port and the scheme: it may speak plain text; otherwise it may have reached its connection limit, or a proxy has no server behind it",
   ),
 };
 

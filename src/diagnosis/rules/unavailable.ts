@@ -82,7 +82,7 @@ function inTimeWait(result: ConnectResult, failure: FailureReport, shortage: Por
     whose: "local",
     meaning: isChurn
       ? `every source port for the destination is in TIME_WAIT: the side that closes first keeps the 4-tuple for ${TIME_WAIT_SECONDS} s`
-      : `connections closed in the last ${TIME_WAIT_SECONDS} s still hold 4-tuples of the plan, in TIME_WAIT`,
+      : `connections closed in the last ${TIME_WAIT_SECONDS} s still occupy planned 4-tuples in TIME_WAIT`,
     fix: [
       isChurn ? "keep connections open or pool them (HTTP keep-alive)" : `wait ${wait}, or close with --close rst`,
       reuseAdvice(result),
@@ -96,7 +96,7 @@ function inTimeWait(result: ConnectResult, failure: FailureReport, shortage: Por
       ...closingFact(shortage),
       ...(isChurn
         ? [
-            `${formatCount(tuples)} ÷ ${formatRate(seconds)} s = ${formatRate(tuples / seconds)} connections/s forever; this run opened ${formatRate(result.ratePerSec)}/s`,
+            `${formatCount(tuples)} ÷ ${formatRate(seconds)} s = ${formatRate(tuples / seconds)} connections/s sustained; this run opened ${formatRate(result.ratePerSec)}/s`,
           ]
         : []),
       ...reuseFacts(result),
@@ -104,7 +104,7 @@ function inTimeWait(result: ConnectResult, failure: FailureReport, shortage: Por
   };
 }
 
-/** Returns whether connect() reuses a TIME_WAIT to these destinations once it is old enough. */
+/** Returns whether connect() reuses a TIME_WAIT 4-tuple to these destinations once it is old enough. */
 function isReused(result: ConnectResult): boolean {
   const { [REUSE]: reuse, "net.ipv4.tcp_timestamps": timestamps } = result.evidence.settings;
   const isOverLoopback = () => result.endpoints.every(({ ip }) => ip.startsWith("127.") || ip === "::1");
@@ -126,7 +126,9 @@ function reuseAdvice(result: ConnectResult): string | undefined {
   const shorter = delay > REUSE_DELAY_MS ? `a shorter ${REUSE}_delay` : undefined;
   if (isReused(result)) return shorter;
   const on = result.evidence.settings["net.ipv4.tcp_timestamps"] === 0 ? "net.ipv4.tcp_timestamps=1 and " : "";
-  const after = shorter ? `, and ${shorter}` : `, so that connect() reuses a TIME_WAIT after ${formatDuration(delay)}`;
+  const after = shorter
+    ? `, and ${shorter}`
+    : `, so that connect() can reuse a TIME_WAIT 4-tuple after ${formatDuration(delay)}`;
   return `${on}${REUSE}=1${after}`;
 }
 
@@ -142,7 +144,7 @@ function planUsedUp({ plan, evidence }: ConnectResult, failure: FailureReport): 
   return {
     limit: "source-ports",
     whose: "local",
-    meaning: "every 4-tuple of the plan is in use: the source addresses have no ports left for the destination",
+    meaning: "every planned 4-tuple is in use: the source addresses have no ports left for the destination",
     fix: "add source addresses (--source-ip), source ports (--source-port 1024-65535), or a second destination port (host:7777-7778)",
     evidence: [
       seen(failure),

@@ -106,7 +106,7 @@ export async function killedServer(context: LabContext): Promise<{ remains: Rema
       },
       {
         lifetime: { ...common, host: clientHost, state: "CLOSE_WAIT", predictedMs: undefined },
-        why: "its program (no timer)",
+        why: "its program's close()",
       },
     ],
   };

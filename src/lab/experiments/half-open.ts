@@ -51,11 +51,11 @@ export const halfOpen: Experiment = {
       ...cases.filter((each) => each.verdict === verdict).map(({ what }) => what),
       ...seen
         .filter((each) => judgeLifetime(each) === verdict)
-        .map(({ lifetime: { state, host } }) => `${state} of the ${host.name}`),
+        .map(({ lifetime: { state, host } }) => `the ${host.name}'s ${state}`),
     ];
     const wrong = [...judged("refuted"), ...(isClosed ? [] : ["CLOSE_WAIT, which stayed"])];
     const unclear = judged("inconclusive");
-    const missing = isCut ? undefined : "without the vanished peers: over loopback there is no link to cut";
+    const missing = isCut ? undefined : "cases with a vanished peer were left out: loopback has no link to cut";
     return {
       setup: `${CONNECTIONS} connections in each case; both socket tables and the kernel's timers are read from the moment one side is gone until the other is gone too`,
       commands: reproduceHalfOpen(testbed, CONNECTIONS, PORTS),

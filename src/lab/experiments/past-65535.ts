@@ -62,7 +62,7 @@ export const past65535: Experiment = {
         },
         timelineOf(result),
         rateOf(result),
-        portsEvidence("One lit port on the server, full fields on the client", onServer, onClient),
+        portsEvidence("One port in use on the server, thousands on the client", onServer, onClient),
         {
           kind: "latency",
           title: "Time to connect",

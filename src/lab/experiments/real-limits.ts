@@ -74,7 +74,7 @@ export const realLimits: Experiment = {
           ? `per message and answer: CPU ${(messages.cpuSeconds * 1e6).toFixed(0)} µs, ${messages.wireBytes.toFixed(0)} bytes on the wire; a heartbeat every ${HEARTBEAT_SECONDS} s takes ${heartbeat} bytes per second`
           : "no message was answered",
         binding
-          ? `the first limit of this host is ${binding.name}, at ${formatCount(binding.allows)} connections`
+          ? `the first limit reached on this host is ${binding.name}, at ${formatCount(binding.allows)} connections`
           : "no limit was found",
       ].join("; "),
       verdict: obstacle?.verdict ?? (isOfPorts ? "refuted" : "confirmed"),
@@ -132,9 +132,10 @@ function findObstacle(
   if (kernel.slope <= 0) return unclear(`the kernel's memory did not grow with the connections; ${atRest}`);
   if (kernel.r2 < GOOD_FIT) {
     const distance = distanceFrom(kernel, kernelPoints(samples));
-    const judged = drift.bytes >= distance ? "so it includes other programs' memory" : "which does not explain it";
+    const judged =
+      drift.bytes >= distance ? "so the figure includes other programs' memory" : "which does not explain it";
     return unclear(
-      `the kernel's memory lies ${formatBytes(distance)} from a straight line on average, R² is ${kernel.r2.toFixed(2)}; ${atRest}, ${judged}`,
+      `kernel memory deviates from a straight line by ${formatBytes(distance)} on average, R² is ${kernel.r2.toFixed(2)}; ${atRest}, ${judged}`,
     );
   }
   return messages === undefined ? unclear("no message was answered") : undefined;

@@ -117,7 +117,7 @@ export class NetlinkDump {
       if (type === this.firstType || type === this.secondType) {
         if (visit(at + HEADER, at + size) === false) return false;
       } else if (type === NLMSG_DONE || type === NLMSG_ERROR) {
-        // A negative errno, for the request or the rest of the dump. NLMSG_DONE of older kernels may lack it.
+        // A negative errno, for the request or the rest of the dump. On older kernels, NLMSG_DONE may not carry it.
         if (size >= HEADER + 4) this.error = words[(at + HEADER) >>> 2]! | 0;
         return false;
       } else if (this.takesAll && size >= HEADER && visit(at + HEADER, at + size) === false) return false;

@@ -51,7 +51,7 @@ export function unansweredNote({ messages }: ConnectResult): string | undefined 
   if (messages === undefined || messages.expected === "none") return undefined;
   const count = messages.unanswered + messages.missed;
   return count > 0
-    ? `round trip: ${plural(count, "unanswered message")} counted with the time waited until the end (≥)`
+    ? `round trip: ${plural(count, "unanswered message")} ${count === 1 ? "is counted at the time it" : "are counted at the time they"} had waited when the run ended (shown as ≥)`
     : undefined;
 }
 

@@ -34,7 +34,7 @@ export class HttpClient extends HttpSide implements ClientProtocol {
   private readonly isOfHead: boolean;
   /** Heartbeats since the request, or since the last bytes of the response. */
   private waits: Uint8Array<ArrayBuffer>;
-  /** The last response head, and what it says. */
+  /** The last response head, raw and parsed. */
   private lastHead = Buffer.alloc(0);
   private last: ResponseHead | undefined;
 

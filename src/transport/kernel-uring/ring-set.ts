@@ -100,14 +100,14 @@ export class RingSet {
     pushPollDescriptor(main.ring, this.wakeFd, EPOLLIN, NO_SLOT, TAG.wakeUp);
   }
 
-  /** Polls a ring that the worker does not wait in. Must be repeated each time the poll completes. */
+  /** Polls a ring that the worker does not wait on. Must be repeated each time the poll completes. */
   watch({ number, ring }: RingUnit): void {
     const { main } = this;
     this.reserve(main, 1);
     pushPollDescriptor(main.ring, ring.fd, EPOLLIN, number, TAG.ring);
   }
 
-  /** Submits pending entries in all rings, then waits in the main ring unless completions are already available. */
+  /** Submits pending entries in all rings, then waits on the main ring unless completions are already available. */
   enter(waitMs: number): void {
     const { units, main } = this;
     let isIdle = main.ring.ready === 0;

@@ -232,7 +232,7 @@ describe.runIf(canMakeNamespaces())("in a network namespace", () => {
     );
     const status = Object.fromEntries(outcomesOf({ stdout } as Exit));
     expect(status).toMatchObject({ "fs.epoll.max_user_watches": "refused", [RANGE]: "done" });
-    expect(stdout).toMatch(/read-only here, as in a container: set it on the host/);
+    expect(stdout).toMatch(/read-only here, as is usual in a container: set it on the host/);
     expect(code).toBe(3);
   });
 

@@ -93,7 +93,9 @@ frontend f
     expect(result).toMatchObject({ outcome: "missed", established: 30, misses: unaccepted(10, 30) });
     expect(diagnosis).toMatchObject({ wanted: 30, reached: 20, finding: { limit: "peer-maximum", whose: "peer" } });
     expect(diagnosis.finding!.meaning).toMatch(
-      new RegExp(`haproxy \\(process ${haproxy.pid}\\) holds 20 connections and accepts no more.*10 connections wait`),
+      new RegExp(
+        `haproxy \\(process ${haproxy.pid}\\) holds 20 connections and has stopped accepting at its own connection limit.*10 connections wait`,
+      ),
     );
   });
 

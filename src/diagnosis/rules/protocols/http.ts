@@ -65,7 +65,7 @@ const KNOWN: Readonly<Record<string, Known>> = {
   ),
   "HTTP 503": peer(
     "peer-maximum",
-    "the server accepts no more for now: it is at its maximum, or a proxy has no backend left",
+    "the server is not taking any more requests for now: it is at its connection or request limit, or a proxy has no backend left",
     "raise the limit on the server (nginx: limit_conn, limit_req; haproxy: maxconn), send less (-r), or add servers",
   ),
   "HTTP 504": peer(
@@ -103,7 +103,7 @@ const UNANSWERED: Readonly<Record<string, Known>> = {
   FIN: peer(
     "refused",
     "the server accepts connections and closes them without a response",
-    "check the port and the scheme: it may speak TLS (https://) or another protocol; otherwise it is at its maximum",
+    "check the port and the scheme: it may speak TLS (https://) or another protocol; otherwise it may have reached its connection limit",
   ),
 };
 
@@ -137,7 +137,7 @@ function maybeTls(): Known {
   );
 }
 
-/** The server announced the end of the connection, with the last response that it was to send over it. */
+/** The server announced the end of the connection, in the last response that it sent over it. */
 function closed({ ready = 0, responses, lost }: ConnectResult, count: number): Known {
   const final = responses ? responses["2xx"] + responses["3xx"] + responses["4xx"] + responses["5xx"] : 0;
   const each = final / count;
@@ -145,14 +145,14 @@ function closed({ ready = 0, responses, lost }: ConnectResult, count: number): K
     return peer(
       "keep-alive",
       "the server closes each connection after one response: it does not keep connections alive",
-      "let it (nginx: keepalive_timeout, keepalive_requests; haproxy: option http-keep-alive), or measure connections that come and go: --close-after-response",
+      "enable keep-alive on it (nginx: keepalive_timeout, keepalive_requests; haproxy: option http-keep-alive), or measure short-lived connections: --close-after-response",
     );
   }
   const isExact = lost === ready && count === ready && Number.isInteger(each);
   return peer(
     "keep-alive",
     `the server closes connections after ${isExact ? `${formatCount(each)} requests` : "some requests (Connection: close)"}`,
-    `raise its maximum of requests per connection (${KEPT}); a reload or shutdown of the server has the same effect`,
+    `raise its limit on requests per connection (${KEPT}); a reload or shutdown of the server has the same effect`,
   );
 }
 
@@ -172,7 +172,7 @@ function facts({ responses }: ConnectResult, errno: string): string[] {
   return [`the server asks to wait ${formatDuration(waitMs)} (Retry-After)`];
 }
 
-/** Notes responses that were no pages: redirects are not followed. */
+/** Notes redirects, which are not followed. */
 export function redirectNotes({ responses }: ConnectResult): string[] {
   const redirects = responses?.["3xx"] ?? 0;
   if (redirects === 0) return [];

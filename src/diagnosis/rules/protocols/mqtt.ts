@@ -9,12 +9,12 @@ const REASONS: Readonly<Record<string, Known>> = {
   UNSPECIFIED_ERROR: peer("refused", "the broker refused without giving a reason", "check the broker's log"),
   MALFORMED_PACKET: peer(
     "refused",
-    "the broker takes a packet for malformed",
+    "the broker rejected a packet as malformed",
     "try the other version (--mqtt-version); check the broker's log",
   ),
   PROTOCOL_ERROR: peer(
     "refused",
-    "the broker takes what was sent for a protocol error",
+    "the broker reported a protocol error",
     "try the other version (--mqtt-version); check the broker's log",
   ),
   UNSUPPORTED_PROTOCOL_VERSION: local(
@@ -25,21 +25,21 @@ const REASONS: Readonly<Record<string, Known>> = {
   CLIENT_IDENTIFIER_NOT_VALID: local(
     "client-id",
     "the broker does not allow this client id",
-    "give ids in the form that it expects: --client-id 'device-%i'",
+    "use ids in the form that it expects: --client-id 'device-%i'",
   ),
   BAD_USER_NAME_OR_PASSWORD: local("credentials", "the user name or password is wrong, or missing", CREDENTIALS),
   NOT_AUTHORIZED: local("credentials", "the broker does not authorize this client", CREDENTIALS),
   SERVER_UNAVAILABLE: peer(
     "peer-maximum",
-    "the broker is unavailable: it is at its maximum of connections, starting, or out of resources",
-    "raise its limit on connections (mosquitto: max_connections; EMQX: max_connections; and its ulimit -n), or add brokers",
+    "the broker is unavailable: it is at its connection limit, still starting, or out of resources",
+    "raise its connection limit (mosquitto: max_connections; EMQX: max_connections; and its ulimit -n), or add brokers",
   ),
   SERVER_BUSY: peer("peer-maximum", "the broker is busy", "connect more slowly (--connect-rate), or add brokers"),
   BANNED: peer("policy", "the broker has banned this client", "lift the ban on the broker, or use other client ids"),
   SERVER_SHUTTING_DOWN: peer("peer-closing", "the broker is shutting down", "try again once it is up"),
   BAD_AUTHENTICATION_METHOD: local(
     "credentials",
-    "the broker requires enhanced authentication, which this program does not have",
+    "the broker requires enhanced authentication, which fourtuple does not support",
     "allow user names and passwords on the broker",
   ),
   KEEP_ALIVE_TIMEOUT: local(
@@ -49,13 +49,13 @@ const REASONS: Readonly<Record<string, Known>> = {
   ),
   SESSION_TAKEN_OVER: local(
     "client-id",
-    "another connection with the same client id took the session over",
+    "another connection with the same client id took over the session",
     "give each connection an id of its own: --client-id 'load-%i'; no two runs may share ids",
   ),
   RECEIVE_MAXIMUM_EXCEEDED: peer(
     "peer-rate",
     "more messages were in flight than the broker allows",
-    "raise its maximum (mosquitto: max_inflight_messages), or publish less (-r)",
+    "raise its limit (mosquitto: max_inflight_messages), or publish less (-r)",
   ),
   PACKET_TOO_LARGE: peer(
     "message-size",
@@ -69,7 +69,7 @@ const REASONS: Readonly<Record<string, Known>> = {
   ),
   QUOTA_EXCEEDED: peer(
     "peer-quota",
-    "a quota of the broker is used up",
+    "a quota on the broker is used up",
     "raise the quota (connections, messages or bytes) on the broker, or ask for less",
   ),
   ADMINISTRATIVE_ACTION: peer("policy", "an administrator ended the connection", "check the broker's log"),
@@ -77,7 +77,7 @@ const REASONS: Readonly<Record<string, Known>> = {
   TOPIC_FILTER_INVALID: local("topic", "the broker does not allow this topic filter", "check --subscribe"),
   RETAIN_NOT_SUPPORTED: local("topic", "the broker does not retain messages", "leave out --retain and --will-retain"),
   QOS_NOT_SUPPORTED: local("qos", "the broker does not support this quality of service", "use a lower --qos"),
-  USE_ANOTHER_SERVER: peer("address", "the broker refers its clients to another one", "connect to that one"),
+  USE_ANOTHER_SERVER: peer("address", "the broker refers its clients to another broker", "connect to that broker"),
   SERVER_MOVED: peer("address", "the broker has moved", "connect to its new address"),
   SHARED_SUBSCRIPTIONS_NOT_SUPPORTED: local(
     "topic",
@@ -92,17 +92,17 @@ const REASONS: Readonly<Record<string, Known>> = {
   CONNECTION_RATE_EXCEEDED: peer("peer-rate", "the broker limits the rate of new connections", RATE),
   MAXIMUM_CONNECT_TIME: peer(
     "peer-closing",
-    "the broker ends connections of this age",
+    "the broker limits how long a connection may last",
     "hold them for less (-T), or raise the broker's limit",
   ),
-  NORMAL_DISCONNECTION: peer("peer-closing", "the broker ended the connection in order", "check the broker's log"),
+  NORMAL_DISCONNECTION: peer("peer-closing", "the broker closed the connection normally", "check the broker's log"),
 };
 
 /** Where the packet says more than the reason: 3.1.1 has one code for all failures of a subscription. */
 const PACKETS: Readonly<Record<string, Known>> = {
   "SUBACK UNSPECIFIED_ERROR": local(
     "topic",
-    "the broker refused the subscription; 3.1.1 does not say why, most often it is not authorized",
+    "the broker refused the subscription; MQTT 3.1.1 gives no reason, but usually the client is not authorized",
     "check --subscribe, and the broker's access rules",
   ),
   "SUBACK NOT_AUTHORIZED": local(
@@ -117,12 +117,12 @@ const PACKETS: Readonly<Record<string, Known>> = {
   ),
 };
 
-/** What the peer did against the protocol. */
+/** How the peer violated the protocol. */
 const FAULTS: Readonly<Record<string, Known>> = {
   BAD_PACKET: peer(
     "refused",
-    "the peer sent what MQTT forbids, or does not speak MQTT",
-    "check the port and the scheme: a port of TLS (8883) needs mqtts://, one of WebSocket speaks no plain MQTT",
+    "the peer violated the MQTT protocol, or does not speak MQTT",
+    "check the port and the scheme: a TLS port (8883) needs mqtts://; a WebSocket port does not speak plain MQTT",
   ),
   PACKET_TOO_LONG: peer(
     "refused",
@@ -160,7 +160,7 @@ function silence(errno: string): Known | undefined {
     return peer(
       "refused",
       "the broker accepts connections and closes them before CONNACK",
-      "check the port and the scheme, and the broker's log: it may be at its maximum of connections (mosquitto: max_connections), or refuse the version (--mqtt-version)",
+      "check the port and the scheme, and the broker's log: it may have reached its connection limit (mosquitto: max_connections), or refuse the version (--mqtt-version)",
     );
   }
   return undefined;
