@@ -171,7 +171,7 @@ function notesOn(facts: HostFacts, load: Load, binding: LimitRow | undefined): s
   if (neighbour) notes.push(neighbour);
   const asProxy = roomAsProxy(facts, load);
   if (asProxy !== undefined && asProxy < connections && 2 * asProxy >= connections) {
-    notes.push(`a proxy uses two descriptors per client: if the server is one, it holds ${formatCount(asProxy)}`);
+    notes.push(`a proxy uses two descriptors per client: if the server is a proxy, it holds ${formatCount(asProxy)}`);
   }
   if (facts.ignoresFileMax && binding?.id === "file-max" && (binding.allows as number) < connections) {
     notes.push("a program with CAP_SYS_ADMIN can exceed fs.file-max; all others on this host then fail with ENFILE");

@@ -76,7 +76,7 @@ Examples:
             new Option("--cert <file>", "certificate and its chain, in PEM (default: a self-signed one)"),
             new Option("--ca <file>", "require client certificates from these authorities, in PEM"),
           ]),
-      new Option("--key <file>", "private key, in PEM (default: in the file of --cert)"),
+      new Option("--key <file>", "private key, in PEM (default: in the --cert file)"),
       new Option(
         "--tls-resume",
         role === "connect" ? "resume a session wherever the server allows it" : "issue session tickets",
@@ -143,7 +143,7 @@ export function addProtocolOptions(command: Command, role: Role, examples: strin
     },
   });
   const names = ["tls", "ws", "http", "mqtt", ...(role === "connect" ? ["messages"] : [])];
-  const hint = `\nOptions of a protocol: fourtuple ${role} ${names.map((name) => `--help ${name}`).join(", ")}`;
+  const hint = `\nProtocol options: fourtuple ${role} ${names.map((name) => `--help ${name}`).join(", ")}`;
   command.addHelpText("after", topic ? topic.examples[role] : `${examples}\n${hint}`);
 }
 

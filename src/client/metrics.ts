@@ -69,7 +69,7 @@ export const CLIENT_METRICS = defineMetrics("fourtuple_connect", {
   receivedMessages: { type: "counter", help: "Published messages received.", shown: ["deliveries.received"] },
   lostMessages: {
     type: "counter",
-    help: "Published messages missing from the sequence of their publisher.",
+    help: "Published messages missing from their publisher's sequence.",
     shown: ["deliveries.lost"],
   },
   repeatedMessages: { type: "counter", help: "Published messages received again.", shown: ["deliveries.repeated"] },
@@ -105,7 +105,7 @@ export const CLIENT_METRICS = defineMetrics("fourtuple_connect", {
   },
   blockedMessages: {
     type: "counter",
-    help: "Messages due while the send buffer of their connection was full.",
+    help: "Messages due while their connection's send buffer was full.",
     shown: ["traffic.blockedMessages", "messages.blocked"],
   },
   answeringConnections: {
@@ -161,7 +161,7 @@ export const CLIENT_METRICS = defineMetrics("fourtuple_connect", {
   },
   unansweredOfLost: {
     type: "counter",
-    help: "Unanswered messages of lost connections.",
+    help: "Unanswered messages on lost connections.",
     shown: "internal",
   },
   isPaused: { type: "gauge", help: "1 once the worker sends no more messages (CONTROL.paused).", shown: "internal" },

@@ -72,7 +72,7 @@ export function parsePublication(options: MessageOptions & MqttOptions, spec: Mq
   if (!spec.publish) return undefined;
   if (expect !== undefined && expect !== "none") {
     throw invalid(
-      "in MQTT, the topics and --qos say what answers a message",
+      "in MQTT, the topics and --qos determine what answers a message",
       "leave out --expect, or use --expect none",
     );
   }
@@ -107,7 +107,7 @@ interface RequestOptions extends MessageOptions {
  */
 export function parseRequests(spec: HttpSpec, options: RequestOptions): MessageSpec | undefined {
   const { message, expect, messageRatePerSec, maxMessageBytes, stages = [] } = options;
-  if (message !== undefined) throw invalid("a request has a body rather than a message", "give it by --body");
+  if (message !== undefined) throw invalid("a request has a body rather than a message", "set the body with --body");
   const other = findStreamOption(options) ?? (expect === undefined ? undefined : "--expect");
   if (other !== undefined) throw invalid("a request is answered by its response", `leave out ${other}`);
   if (maxMessageBytes !== undefined) throw invalid("responses may be of any size", "leave out --max-message-size");
@@ -133,7 +133,7 @@ function parseExpect(expect: ExpectOption): AnswerSpec {
     const delimiter = Buffer.from(expect.until as Uint8Array);
     if (delimiter.length === 0 || delimiter.length > MAX_DELIMITER_BYTES) {
       throw invalid(
-        `invalid delimiter of answers: ${delimiter.length} bytes`,
+        `invalid answer delimiter: ${delimiter.length} bytes`,
         `give 1 to ${MAX_DELIMITER_BYTES} bytes, such as --expect-until '\\n'`,
       );
     }

@@ -134,7 +134,7 @@ function parseProtocol(options: ConnectOptions, opening?: OpeningSpec): Pick<Run
   }
   if (spec?.name === "mqtt" && isLoad(options) && !spec.clientId.includes("%i")) {
     throw invalid(
-      "all connections have the same client id, and each would take the session of the one before over",
+      "all connections have the same client id, so each would take over the previous connection's session",
       `put the connection's number into it: --client-id ${quoted(`${spec.clientId}-%i`)}`,
     );
   }

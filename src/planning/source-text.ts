@@ -71,7 +71,7 @@ export function fixFor({ problem, detail, ip }: BadSource): string {
   }
   if (problem === "interface-down") return `bring it up: ip link set ${detail ?? "INTERFACE"} up`;
   if (problem === "tentative") return "wait for it to finish (ip -6 address), or add the address with nodad";
-  if (problem === "duplicate") return "change the address of this host or of the other one (ip -6 address)";
+  if (problem === "duplicate") return "change this host's address or the other host's (ip -6 address)";
   if (problem === "nonlocal") return "sysctl net.ipv6.ip_nonlocal_bind=1, or add the addresses to an interface";
   if (problem === "no-route" || problem === "refused") return `check the address, and: ip route get ${ip}`;
   return "use addresses that this host has (ip -brief address), or add them to an interface";

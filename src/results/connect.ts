@@ -202,7 +202,7 @@ export const connectSchema = z
     deliveries: z
       .object({
         received: count,
-        lost: count.describe("missing from the sequence of their publisher"),
+        lost: count.describe("missing from their publisher's sequence"),
         repeated: count.describe("received again"),
       })
       .optional()

@@ -117,13 +117,13 @@ const badSource = z.object({
 export type BadSource = TypeOf<typeof badSource>;
 
 export const portShortage = z.object({
-  badSources: z.array(badSource).describe("source addresses of the plan that cannot be bound; the first few"),
+  badSources: z.array(badSource).describe("planned source addresses that cannot be bound; the first few"),
   badSourceCount: count,
   unreachable: z.array(badSource).describe("destinations that cannot be reached from this host"),
-  timeWaits: count.describe("number of 4-tuples of the plan in TIME_WAIT at the end of the ramp"),
+  timeWaits: count.describe("number of planned 4-tuples in TIME_WAIT at the end of the ramp"),
   timeWaitFirstMs: milliseconds.describe("time until the first of them expires"),
   timeWaitLastMs: milliseconds.describe("time until the last of them expires"),
-  closing: count.describe("number of 4-tuples of the plan that are closed at this end and waiting for the peer"),
+  closing: count.describe("number of planned 4-tuples that are closed at this end and waiting for the peer"),
 });
 /** Causes of EADDRNOTAVAIL. */
 export type PortShortage = TypeOf<typeof portShortage>;

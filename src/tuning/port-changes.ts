@@ -87,7 +87,7 @@ export function explainPorts({ added, missing }: PortPlan, load: Load): { range:
       ...(load.portsInUse > 0 ? [`${formatCount(load.portsInUse)} are in use already`] : []),
       ...(missing > 0 ? [`${formatCount(missing)} are missing`] : []),
     ].join("; "),
-    reserved: `${plural(added.length, "port")} of services inside the wider range: ${list(added)}`,
+    reserved: `${plural(added.length, "port")} used by services inside the wider range: ${list(added)}`,
   };
 }
 

@@ -80,7 +80,7 @@ function undoEntry(entry: KeptEntry, { read, write }: Settings, standing: Readon
   });
   if (isExpired(entry)) return end("nothing-to-do", "made before the last boot, which reverted it");
   if (entry.bootId === undefined || readBootId() === undefined)
-    return end("left-alone", "made during an unknown boot of the host");
+    return end("left-alone", "made during an unknown boot of this host");
   if (name.startsWith("net.") && entry.netNamespace !== readNetNamespace()) {
     return end("left-alone", `made in another network namespace, ${entry.netNamespace ?? "unknown"}`);
   }

@@ -174,8 +174,8 @@ describe("a note", () => {
       notes({}, { role: "client", peer: server({ workers: [{ nofileLimit: left + 20, openDescriptors: 20 }] }) });
     // 2 × 499 descriptors are too few for 1,000 connections either way; with 2,000, even a proxy has enough.
     expect(proxy(998)).toEqual([]);
-    expect(proxy(1000)).toEqual(["a proxy uses two descriptors per client: if the server is one, it holds 500"]);
-    expect(proxy(1999)).toEqual(["a proxy uses two descriptors per client: if the server is one, it holds 999"]);
+    expect(proxy(1000)).toEqual(["a proxy uses two descriptors per client: if the server is a proxy, it holds 500"]);
+    expect(proxy(1999)).toEqual(["a proxy uses two descriptors per client: if the server is a proxy, it holds 999"]);
     expect(proxy(2000)).toEqual([]);
   });
 

@@ -62,7 +62,7 @@ describe.skipIf(!canMakeNamespaces())("a port in use", () => {
     const { port } = localAddress(connectRaw("127.0.0.1", 7000));
     expect(await serve(`127.0.0.1:${port}`)).toMatch(
       new RegExp(
-        `the local port of a connection of \\S+ ${own}: 127.0.0.1:${port} → 127.0.0.1:7000\n(.*\n)*.*ip_local_reserved_ports=${port}`,
+        `the local port of a connection held by \\S+ ${own}: 127.0.0.1:${port} → 127.0.0.1:7000\n(.*\n)*.*ip_local_reserved_ports=${port}`,
       ),
     );
     acceptAll(listener);

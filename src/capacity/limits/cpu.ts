@@ -14,7 +14,7 @@ export const cpu: Limit = {
   change: "more cores, fewer messages, or one end on another host; CPUQuota= of a systemd unit, --cpus of a container",
   privilege: "administrator",
   pitfall:
-    "idle connections use none, messages do; fourtuple's own programs use less per message than a program that does real work",
+    "idle connections use no CPU, messages do; fourtuple's own programs use less per message than a program that does real work",
   read: ({ cpus }) => cpus,
   describe: ({ cpus, cores }) => (cpus < cores ? `${cpus} of ${plural(cores, "core")}` : plural(cores, "core")),
   allows: ({ cpus }, load) =>

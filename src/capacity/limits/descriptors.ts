@@ -25,7 +25,7 @@ export const nofile: Limit = {
   change:
     "ulimit -n, LimitNOFILE= of a systemd unit, --ulimit nofile= of a container; raised to the hard limit by each run",
   privilege: "CAP_SYS_RESOURCE",
-  pitfall: "it limits one descriptor table, not a process: threads with private tables multiply it",
+  pitfall: "limits one descriptor table, not a process: threads with private tables multiply the limit",
   read: ({ nofile: { hard } }) => hard,
   describe: (facts, load) => {
     const { soft, hard } = facts.nofile;
@@ -55,7 +55,7 @@ export const nrOpen: Limit = {
   source: "Linux admin-guide/sysctl/fs.rst, nr_open",
   change: "sysctl fs.nr_open",
   privilege: "CAP_SYS_ADMIN",
-  pitfall: "RLIMIT_NOFILE cannot be raised above it, not even by root: setting it higher fails",
+  pitfall: "RLIMIT_NOFILE cannot be raised above this value, not even by root: a higher value is refused",
   sysctl: "fs.nr_open",
   read: ({ nrOpen: value }) => value,
   // It caps RLIMIT_NOFILE, which is the limit in effect. It does not matter if that is sufficient or there are many
@@ -162,7 +162,7 @@ function threads(id: string, name: string, scope: Limit["scope"], read: Limit["r
     source: "Linux admin-guide/sysctl/kernel.rst, threads-max",
     change: `sysctl ${name}`,
     privilege: "CAP_SYS_ADMIN",
-    pitfall: "it matters for threads with private descriptor tables, and for servers with one thread per connection",
+    pitfall: "matters for threads with private descriptor tables, and for servers with one thread per connection",
     ...(name.startsWith("kernel.") && { sysctl: name }),
     read,
     allows: (facts, load) => {

@@ -21,7 +21,8 @@ export const memory: Limit = {
   source: "Linux filesystems/proc.rst, meminfo",
   change: "more memory, or one end on another host",
   privilege: "administrator",
-  pitfall: "most of it is kernel slab, which no process shows: about 4 KB per idle end, whatever the program uses",
+  pitfall:
+    "most of it is kernel slab, which is in no process's figures: about 4 KB per idle end, whatever the program uses",
   read: ({ memory: room }) => room?.availableBytes,
   describe: ({ memory: room }) =>
     room && `${formatBytes(room.availableBytes)}, ${formatBytes(room.floorBytes)} kept free`,
@@ -39,8 +40,7 @@ export const cgroupMemory: Limit = {
   source: "Linux admin-guide/cgroup-v2.rst, memory.max; cgroup-v1/memory.rst, memory.limit_in_bytes",
   change: "MemoryMax= of a systemd unit, --memory of a container",
   privilege: "administrator",
-  pitfall:
-    "sockets' kernel memory counts in full: a container of 512 MiB has room for 50,000 connections, not millions",
+  pitfall: "sockets' kernel memory counts in full: a 512 MiB container has room for 50,000 connections, not millions",
   read: ({ cgroupMemory: room, hides }) =>
     hides.cgroupMemory ? undefined : (room?.availableBytes ?? Number.POSITIVE_INFINITY),
   ...inGroup(({ cgroupMemory: room }) => room),
@@ -73,7 +73,7 @@ export const cgroupTcpMemory: Limit = {
   source: "Linux admin-guide/cgroup-v1/memory.rst, memory.kmem.tcp.limit_in_bytes",
   change: "write a higher value to it, or move to cgroup v2, which has no such limit",
   privilege: "administrator",
-  pitfall: "like tcp_mem, it counts only queued data, but for one group: only its sockets come under pressure",
+  pitfall: "like tcp_mem, counts only queued data, but per group: only that group's sockets come under pressure",
   read: ({ cgroupTcpMemory: group, hides }) =>
     hides.cgroupMemory ? undefined : (group?.limitBytes ?? Number.POSITIVE_INFINITY),
   allows: ({ cgroupTcpMemory: group }, load) => {
@@ -178,7 +178,7 @@ function bufferLimit(id: string, name: string, read: Limit["read"]): Limit {
     change: `sysctl ${name}`,
     privilege: "CAP_NET_ADMIN",
     pitfall:
-      "the third number is how far one socket may grow under load, not what it uses when idle: lower it if many readers are slow",
+      "the third number is how far one socket's buffer may grow under load, not what an idle socket uses: lower that number if many readers are slow",
     sysctl: name,
     read,
     needs: () => undefined,

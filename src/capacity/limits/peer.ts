@@ -63,7 +63,7 @@ export const peerMaximum: Limit = {
   change: "the server's configuration",
   privilege: "administrator",
   pitfall:
-    "many servers accept connections above it and close them at once: the client sees the connection open, then close",
+    "many servers accept connections above this limit and close them at once: the client sees the connection open, then close",
   read: (_, { peer }) => (peer ? maximumOf(peer) : undefined),
   describe: (_, { peer }) => {
     const maximum = peer && maximumOf(peer);

@@ -123,7 +123,7 @@ export const unprivilegedPortStart: Limit = {
   source: "Linux networking/ip-sysctl.rst, ip_unprivileged_port_start",
   change: "sysctl net.ipv4.ip_unprivileged_port_start, or CAP_NET_BIND_SERVICE",
   privilege: "CAP_NET_ADMIN",
-  pitfall: "explicit source ports below it cause EACCES, which looks like a firewall but is not",
+  pitfall: "explicit source ports below this value cause EACCES, which looks like a firewall but is not",
   read: ({ unprivilegedPortStart: value }) => value,
   needs: () => undefined,
 };

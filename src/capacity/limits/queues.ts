@@ -8,16 +8,16 @@ const IP_SYSCTL = "Linux networking/ip-sysctl.rst";
 
 export const acceptQueue: Limit = {
   id: "accept-queue",
-  name: "accept queue of the listener",
+  name: "the listener's accept queue",
   unit: "connections",
   scope: "process",
   caps: "rate",
   side: "server",
   source: "man 2 listen; Linux networking/ip-sysctl.rst, tcp_abort_on_overflow",
-  change: "a longer backlog in listen(), with net.core.somaxconn as its ceiling; a server that accepts faster",
+  change: "a longer backlog in listen(), which net.core.somaxconn caps; a server that accepts faster",
   privilege: "administrator",
   pitfall:
-    "connections in it are already ESTABLISHED; when it is full, SYNs are dropped and clients see ETIMEDOUT, not a refusal",
+    "queued connections are already ESTABLISHED; when the queue is full, SYNs are dropped and clients see ETIMEDOUT, not a refusal",
   read: (_, { peer }) => peer?.listeners[0]?.acceptQueue.limit,
   // A server that never accepts holds as many connections as fit into its queues.
   allows: (_, { peer, connections }) => {
@@ -55,7 +55,7 @@ export const synBacklog: Limit = rateLimit({
   unit: "connections",
   side: "server",
   source: `${IP_SYSCTL}, tcp_max_syn_backlog`,
-  pitfall: "with SYN cookies on, it matters little: a full SYN queue is answered with cookies",
+  pitfall: "with SYN cookies on, this setting matters little: a full SYN queue is answered with cookies",
   read: ({ synBacklog: value }) => value,
   needs: ({ syncookies }, { burst }) => (syncookies === 0 ? burst : undefined),
 });

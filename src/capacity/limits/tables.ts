@@ -17,7 +17,7 @@ export const establishedHash: Limit = {
   source: `${IP_SYSCTL}, tcp_ehash_entries`,
   change: "thash_entries= on the kernel's command line; a network namespace can have its own (tcp_child_ehash_entries)",
   privilege: "administrator",
-  pitfall: "it caps nothing: with fewer buckets than sockets, each lookup walks a longer chain",
+  pitfall: "caps nothing: with fewer buckets than sockets, each lookup walks a longer chain",
   read: ({ establishedBuckets }) => establishedBuckets,
   needs: (_, load) => Math.ceil((load.connections * endsHere(load)) / GOOD_CHAIN),
 };
@@ -125,7 +125,7 @@ export const orphans: Limit = {
   source: `${IP_SYSCTL}, tcp_max_orphans`,
   change: "sysctl net.ipv4.tcp_max_orphans",
   privilege: "CAP_NET_ADMIN",
-  pitfall: "sockets that a process closed with data or a FIN outstanding; above the limit they are reset",
+  pitfall: "sockets that a process closed with data or a FIN outstanding; sockets above the limit are reset",
   sysctl: "net.ipv4.tcp_max_orphans",
   read: ({ orphansMax }) => orphansMax,
   needs: () => undefined,

@@ -71,7 +71,7 @@ export const addDoctor: AddCommand = (program, finish) => {
     .option("--message-rate <rate>", "messages per second on each connection", rateFor("--message-rate"))
     .option("--message-size <size>", "message size in bytes (default: 64)", sizeFor("--message-size"))
     .option("--memory <size>", "what if the host had this much memory, such as 128GiB", sizeFor("--memory"))
-    .option("--cores <n>", "what if it had this many cores", countFor("--cores"))
+    .option("--cores <n>", "what if the host had this many cores", countFor("--cores"))
     .option("--nofile <n>", "what if a process could have this many open files", countFor("--nofile"))
     .option(
       "--memory-per-connection <size>",

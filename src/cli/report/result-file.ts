@@ -25,7 +25,7 @@ function readJson(file: string, kinds: readonly ResultKind[]): unknown {
     if (!parsed) continue;
     const event = (parsed.value as { event?: unknown } | undefined)?.event;
     if (event === undefined || event === "result") return parsed.value;
-    throw new AppError("E_OPTION", `${name(file)} ends before the result of the run`, { fix });
+    throw new AppError("E_OPTION", `${name(file)} ends before the run's result`, { fix });
   }
   throw new AppError("E_OPTION", `${name(file)} is not JSON`, { fix });
 }

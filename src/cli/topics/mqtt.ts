@@ -31,9 +31,9 @@ const OF_CLIENTS = () => [
   new Option("--session-expiry <duration>", "have the broker keep each session this long (default: 0s)").argParser(
     durationFor("--session-expiry"),
   ),
-  new Option("--will-topic <topic>", "topic of the will, published if a connection breaks; may contain %i"),
-  new Option("--will-message <text>", "payload of the will; may contain %i (default: empty)"),
-  new Option("--will-qos <qos>", "quality of service of the will (default: 0)").choices(QUALITIES).argParser(toQos),
+  new Option("--will-topic <topic>", "will topic, published to if a connection breaks; may contain %i"),
+  new Option("--will-message <text>", "will payload; may contain %i (default: empty)"),
+  new Option("--will-qos <qos>", "the will's quality of service (default: 0)").choices(QUALITIES).argParser(toQos),
   new Option("--will-retain", "have the broker retain the will"),
   new Option("--subscribe <filter>", "subscribe to a topic filter (may contain %i), repeatable").argParser(addFilter),
   new Option("--publish <topic>", "publish messages (-r, -m or --message-size) to this topic; may contain %i"),

@@ -53,7 +53,7 @@ export const past65535: Experiment = {
       evidence: [
         {
           kind: "table",
-          title: "ESTABLISHED sockets, counted by the kernel of each host",
+          title: "ESTABLISHED sockets, counted by each host's kernel",
           columns: ["host", "sockets", "different local ports"],
           rows: [
             ["server", onServer.incoming, serverPorts],

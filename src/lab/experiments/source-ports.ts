@@ -65,7 +65,7 @@ export const sourcePorts: Experiment = {
       reason: isConfirmed
         ? undefined
         : isRefuted
-          ? "a run did not stop at the number of its 4-tuples"
+          ? "a run did not stop when its 4-tuples ran out"
           : `another limit stopped a run before its 4-tuples ran out: ${rows.find(isInterrupted)!.limit}`,
       evidence: [
         {

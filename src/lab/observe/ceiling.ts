@@ -43,7 +43,7 @@ export async function ceilingOf(
   const least = Math.min(...numbered.map(({ allows }) => allows));
   const ceiling: CeilingEvidence = {
     kind: "ceiling",
-    title: "What each limit of this machine allows, with both ends here",
+    title: "What each limit on this machine allows, with both ends here",
     wanted,
     limits: numbered.map(({ name, allows }) => ({ name, allows, binds: allows === least })),
     unnumbered: rows.flatMap(([name, allows, row]) => (allows === undefined ? [describe(name, row)] : [])),
@@ -58,7 +58,7 @@ function measured({ bytesPerConnection, cpuSecondsPerMessage, wireBytesPerMessag
   const heartbeat = `a heartbeat every ${HEARTBEAT_SECONDS} s`;
   const bits = wireBytesPerMessage && (wireBytesPerMessage * 8) / HEARTBEAT_SECONDS;
   return [
-    [`memory of the ${room.bound}, from the fit`, share(roomAboveFloor(room), bytesPerConnection)],
+    [`${room.bound} memory, from the fit`, share(roomAboveFloor(room), bytesPerConnection)],
     [`CPU (${cores} × 100 %) with ${heartbeat}`, share(cores * HEARTBEAT_SECONDS, cpuSecondsPerMessage)],
     [`bandwidth (${speed.name}) with ${heartbeat}`, share(speed.bitsPerSec, bits)],
   ] as const;

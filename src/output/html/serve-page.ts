@@ -53,7 +53,7 @@ function figures(result: ServeResult): Markup {
 ${facts([
   ["Backlog", formatCount(backlog.length)],
   ["Dropped at its accept queue", backlog.drops === undefined ? undefined : formatCount(backlog.drops)],
-  ["All accept queues of the host", describeOverflows(backlog)],
+  ["All accept queues on this host", describeOverflows(backlog)],
   ["Engine", describeEngine(result)],
   ["Threads", describeThreads(result)],
   ["Tables full", tableFull > 0 ? plural(tableFull, "time") : undefined],

@@ -130,7 +130,7 @@ function acceptQueues({ endpoints }: ListenerQueues, top: number): string[] {
     ...family(
       "accept_queue_capacity",
       "gauge",
-      "Maximum number of connections waiting for accept().",
+      "Limit on connections waiting for accept().",
       values((row) => row.capacity),
     ),
     ...family(
@@ -155,7 +155,7 @@ function host({ kernelCapacity, reservedPorts }: Pressure, queues: ListenerQueue
       "TCP sockets in the network namespace.",
       [...byState].map(([state, n]): Sample => [{ state }, n]),
     ),
-    ...family("listen_overflows", "counter", "Accept queue overflows of all listeners since boot.", [
+    ...family("listen_overflows", "counter", "Accept queue overflows across all listeners since boot.", [
       [{}, listenOverflows],
     ]),
     ...family("listen_drops", "counter", "SYNs dropped by all listeners since boot.", [[{}, listenDrops]]),

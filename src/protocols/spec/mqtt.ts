@@ -176,7 +176,7 @@ function checkFilter(filter: string): void {
   if (filter !== "" && isSound) return;
   throw invalid(
     `invalid topic filter: ${quoted(filter)}`,
-    "let wildcards fill whole levels, such as sensors/+/state or sensors/#",
+    "use wildcards for whole levels only, such as sensors/+/state or sensors/#",
   );
 }
 

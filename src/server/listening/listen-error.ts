@@ -69,7 +69,7 @@ function describe(holders: readonly PortHolder[], ip: IpAddress, port: number): 
       return `${names} has bound ${at} without listening`;
     case "connected": {
       const more = alike.length > 1 ? ` and ${formatCount(alike.length - 1)} more` : "";
-      return `it is the local port of a connection of ${names}: ${at} → ${formatEndpoint(first.peer!.ip, first.peer!.port)}${more}`;
+      return `it is the local port of a connection held by ${names}: ${at} → ${formatEndpoint(first.peer!.ip, first.peer!.port)}${more}`;
     }
     default:
       return `${plural(alike.length, "connection")} in TIME_WAIT whose program had not set SO_REUSEADDR, for ${formatDuration(first.leftMs)} more`;
@@ -143,7 +143,7 @@ function reason(ip: IpAddress, errno: number): [why: string, fix: string] {
   if (errno === EADDRNOTAVAIL) {
     const isOff = ip.family === 6 && readSysctlNumbers("net.ipv6.conf.all.disable_ipv6")?.[0] === 1;
     return isOff
-      ? ["IPv6 is disabled (net.ipv6.conf.all.disable_ipv6=1)", "listen on an IPv4 address, or set it to 0"]
+      ? ["IPv6 is disabled (net.ipv6.conf.all.disable_ipv6=1)", "listen on an IPv4 address, or set that sysctl to 0"]
       : [
           "this host does not have that address",
           "listen on an address of this host (ip -brief address), or on 0.0.0.0 for all of them",

@@ -90,7 +90,7 @@ describe("what connect --json printed", () => {
       ["doctor", "--explain", file],
     ]) {
       const { code, stderr } = await runCli(args);
-      expect([code, stderr]).toEqual([2, expect.stringMatching(/run\.json ends before the result of the run/)]);
+      expect([code, stderr]).toEqual([2, expect.stringMatching(/run\.json ends before the run's result/)]);
     }
   });
 });
