@@ -173,7 +173,7 @@ export async function predictCapacity(options: CapacityOptions = {}): Promise<Pr
   return (await loaded(import("./capacity/predict.js"))).predictCapacity(checkCapacityOptions(given));
 }
 
-/** Reads every limit of this host, with what it caps, its scope, how to change it and where it is documented. */
+/** Reads every limit on this host, with what it caps, its scope, how to change it and where it is documented. */
 export async function inspectLimits(): Promise<InspectedLimit[]> {
   return (await loaded(import("./capacity/inspect.js"))).inspectLimits();
 }

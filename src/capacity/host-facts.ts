@@ -75,7 +75,7 @@ export interface HostFacts {
   readonly tcpMemUsed: number | undefined;
   readonly receiveBuffer: readonly number[] | undefined;
   readonly sendBuffer: readonly number[] | undefined;
-  /** Total memory of the host. */
+  /** The host's total memory. */
   readonly memoryBytes: number | undefined;
   readonly memory: MemoryRoom | undefined;
   /** Memory left by the tightest cgroup limit; undefined if there is none. */
@@ -88,11 +88,11 @@ export interface HostFacts {
   readonly cgroupMemoryLimit: number | undefined;
   readonly cgroupPids: CgroupPids | undefined;
   readonly slabBytes: number | undefined;
-  /** Resident memory of this process in bytes. */
+  /** This process's resident memory in bytes. */
   readonly residentBytes: number;
   /** Number of buckets in the table of ESTABLISHED sockets. */
   readonly establishedBuckets: number | undefined;
-  /** True if that table is shared by all network namespaces of the host. */
+  /** True if that table is shared by all of the host's network namespaces. */
   readonly sharesEstablishedTable: boolean;
   readonly childBuckets: number | undefined;
   readonly tcpSockets: number | undefined;
@@ -112,7 +112,7 @@ export interface HostFacts {
   readonly orphansMax: number | undefined;
   readonly orphansNow: number | undefined;
   readonly threadsMax: number | undefined;
-  /** Neighbour tables by family; shared by all network namespaces of the host. */
+  /** Neighbour tables by family; shared by all of the host's network namespaces. */
   readonly neighbourTables: Readonly<Record<Family, NeighbourTable>> | undefined;
   /** Speed of the interface towards the destination; undefined for loopback or if unknown. */
   readonly linkBitsPerSec: number | undefined;
@@ -203,7 +203,7 @@ export async function readHostFacts(
   };
 }
 
-/** systemd sets fs.file-max to the maximum of its type. */
+/** systemd sets fs.file-max to the largest value of its type. */
 function unlessEndless(value: number | undefined): number | undefined {
   return value !== undefined && value >= Number.MAX_SAFE_INTEGER ? Number.POSITIVE_INFINITY : value;
 }

@@ -1,4 +1,4 @@
-// Reads every limit of this host.
+// Reads every limit on this host.
 
 import type { InspectedLimit } from "../results/limits.js";
 import { toBound } from "../util/bound.js";

@@ -147,14 +147,14 @@ export function addProtocolOptions(command: Command, role: Role, examples: strin
   command.addHelpText("after", topic ? topic.examples[role] : `${examples}\n${hint}`);
 }
 
-/** Converts protocol options to those of the library's client. */
+/** Converts protocol options to the library client's options. */
 export function clientProtocolOptionsOf(options: ProtocolCommandOptions): Omit<ProtocolOptions, ServerOnly> {
   const { header: headers, method, closeAfterResponse, responseTimeout: responseTimeoutMs } = options;
   const ofMqtt = mqttClientOptionsOf(options);
   return { ...sharedOptionsOf(options), headers, method, closeAfterResponse, responseTimeoutMs, ...ofMqtt };
 }
 
-/** Converts protocol options to those of the library's server. */
+/** Converts protocol options to the library server's options. */
 export function serverProtocolOptionsOf(options: ProtocolCommandOptions): Omit<ProtocolOptions, ClientOnly> {
   const { status, eventInterval: eventIntervalMs, delay: delayMs, refuse } = options;
   return { ...sharedOptionsOf(options), status, eventIntervalMs, delayMs, refuse };
@@ -171,13 +171,13 @@ function sharedOptionsOf(options: ProtocolCommandOptions): Omit<ProtocolOptions,
   };
 }
 
-/** Converts TLS options to those of the library's server. */
+/** Converts TLS options to the library server's options. */
 export function tlsOptionsOf(options: ProtocolCommandOptions): TlsOptions {
   const { ca, cert, key, tlsVersion, ciphers, tlsResume, alpn } = options;
   return { ca, cert, key, tlsVersion, ciphers, tlsResume, alpn };
 }
 
-/** Converts TLS options to those of the library's client. */
+/** Converts TLS options to the library client's options. */
 export function clientTlsOptionsOf(options: ProtocolCommandOptions): ClientTlsOptions {
   const { insecure, servername } = options;
   return { ...tlsOptionsOf(options), insecure, serverName: servername };

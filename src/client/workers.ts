@@ -1,4 +1,4 @@
-// Manages all workers of a run: starts them as the ramp needs them, paces, counts and stops them. Decides what limits
+// Manages all of a run's workers: starts them as the ramp needs them, paces, counts and stops them. Decides what limits
 // their connections.
 
 import { CORES, WorkerPool } from "../engine/pool.js";

@@ -1,4 +1,4 @@
-// Plans the 4-tuples of a run from a spec and host readings. The function is pure, so a run and a prediction get the
+// Plans a run's 4-tuples from a spec and host readings. The function is pure, so a run and a prediction get the
 // same plan.
 import type { ResolvedName } from "../results/connect.js";
 import type { BadSource } from "../results/peer.js";
@@ -49,7 +49,7 @@ export function planTuples(spec: TupleSpec, host: HostReadings): PlannedTuples {
       ),
     ),
   );
-  // The ports of a range share an address object, so each address is checked once.
+  // A range's ports share an address object, so each address is checked once.
   const ips = new Set(destinations.map(({ ip }) => ip));
   const foreign = [...ips].find((ip) => !host.own.has(formatIp(ip)));
   // A local client with the server's port would be counted as a connection of the server.

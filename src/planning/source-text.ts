@@ -39,7 +39,7 @@ function describeBadSource({ ip, problem, detail }: BadSource): string {
   }
 }
 
-/** Describes why a destination cannot be reached from any address of this host. */
+/** Describes why a destination cannot be reached from any of this host's addresses. */
 export function describeUnreachable({ ip, problem, detail }: BadSource): string {
   const family = ip.includes(":") ? "IPv6" : "IPv4";
   const device = detail ?? "an interface";

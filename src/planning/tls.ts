@@ -34,7 +34,7 @@ export interface ClientTlsOptions extends TlsOptions {
   readonly serverName?: string | undefined;
 }
 
-/** TLS settings of a client. */
+/** A client's TLS settings. */
 export interface TlsSpec extends TlsSettings {
   readonly resumes: boolean;
   readonly serverName?: string | undefined;

@@ -54,7 +54,7 @@ interface Rounds {
   readonly width: number;
 }
 
-/** The tuples of a plan by index. at() reuses the returned object, so read it before the next call. */
+/** A plan's tuples by index. at() reuses the returned object, so read it before the next call. */
 export class TupleSequence {
   /** Number of 4-tuples in the plan: the maximum number of connections ESTABLISHED at once. */
   readonly count: number;
@@ -156,7 +156,7 @@ export function portCount(ports: SourcePorts): number {
   return ports.range.last - ports.range.first + 1 - (ports.except?.length ?? 0);
 }
 
-/** Returns the order in which a source address uses the ports of a range, as a function of the step, starting at 0. */
+/** Returns the order in which a source address uses a range's ports, as a function of the step, starting at 0. */
 function portOrder(ports: SourcePorts): (step: number) => number {
   if (ports.chosenBy === "kernel") return () => 0;
   const { range, startAt, first = range, except = [] } = ports;

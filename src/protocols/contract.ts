@@ -1,5 +1,5 @@
 // The interface between a protocol and its host, the worker of a role. A protocol is a state machine over bytes: one
-// object serves all connections of a worker, for one side. The host reports events by slot, and the protocol responds
+// object serves all of a worker's connections, for one side. The host reports events by slot, and the protocol responds
 // through `Connections`. A protocol has no descriptors, timers or threads, and allocates nothing per event.
 
 /**
@@ -18,7 +18,7 @@ export type Handshake = "none" | "upgrade" | "request" | "greeting" | "first-mes
 /** Returned by `peerClosed` if the connection is not lost. */
 export const AS_ASKED = -1;
 
-/** One side of a protocol, for all connections of a worker. Slots are small integers that are reused. */
+/** One side of a protocol, for all of a worker's connections. Slots are small integers that are reused. */
 export interface Protocol {
   /** Bytes of state per slot, in typed arrays that grow with the highest slot; 0 if there is none. */
   readonly slotBytes: number;

@@ -2,7 +2,7 @@
 // buffer, and a single limit applies to all buffers together.
 
 /**
- * Limit for all connections of a worker. A peer controls how much of a head it sends, so memory per peer must be
+ * Limit for all of a worker's connections. A peer controls how much of a head it sends, so memory per peer must be
  * bounded.
  */
 const MOST_BYTES = 16 * 1024 * 1024;

@@ -1,4 +1,4 @@
-// I/O engine of a run, and why another one was not used.
+// A run's I/O engine, and why another engine was not used.
 import { z } from "../util/zod.js";
 import { bound, count, type TypeOf } from "./fields.js";
 import { ENGINE_CHOICES, ENGINES, URING_OBSTACLES } from "./identifiers.js";
@@ -22,7 +22,7 @@ export const engine = z.object({
   requested: z.enum(ENGINE_CHOICES).describe("value of --engine"),
   obstacle: obstacle.optional().describe("why epoll was used although io_uring was preferred"),
 });
-/** I/O engine of a run. */
+/** A run's I/O engine. */
 export type EngineReport = TypeOf<typeof engine>;
 export type EngineName = EngineReport["name"];
 export type EngineChoice = EngineReport["requested"];

@@ -56,7 +56,7 @@ export const localPeer = z.object({
       "process with most of the sockets or, if an accept queue is not empty, with most among those that can accept from it; missing if none is visible",
     ),
 });
-/** Server side of a run, if it is on this host. */
+/** A run's server side, if it is on this host. */
 export type LocalPeer = TypeOf<typeof localPeer>;
 
 export const accepting = z.object({
@@ -67,7 +67,7 @@ export const accepting = z.object({
   ),
   isMoving: z.boolean().describe("whether some were accepted shortly before"),
 });
-/** Server side of a run at the end of its hold. */
+/** A run's server side at the end of the hold. */
 export type Accepting = TypeOf<typeof accepting>;
 
 const refusingRoute = z.object({

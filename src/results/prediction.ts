@@ -1,4 +1,4 @@
-// Predicted ceiling of connections on a host, shared by the terminal, `doctor --json` and callers of the library.
+// Predicted ceiling of connections on a host, shared by the terminal, `doctor --json` and the library's callers.
 import { z } from "../util/zod.js";
 import { bound, count, hostLoad, perSecond, startedAt, type TypeOf, version } from "./fields.js";
 import { PROGRAMS } from "./identifiers.js";

@@ -1,4 +1,4 @@
-// Result of a server's run, shared by the terminal, `serve --json`, reports and callers of the library.
+// Result of a server's run, shared by the terminal, `serve --json`, reports and the library's callers.
 import { z } from "../util/zod.js";
 import { diagnosis } from "./diagnosis.js";
 import { engine } from "./engine.js";

@@ -1,4 +1,4 @@
-// Exchanges bytes over a server's connections as the host of the protocol. Bytes that a peer does not take stay in the
+// Exchanges bytes over a server's connections as the protocol's host. Bytes that a peer does not take stay in the
 // kernel or in bounded memory here.
 
 import { type HeartbeatCarrier, Heartbeats } from "../engine/heartbeats.js";

@@ -21,11 +21,11 @@ interface Notes
     ServeResult,
     "startedAt" | "address" | "protocol" | "elapsedMs" | "peakOpen" | "openAtStop" | "kernel" | "engine"
   > {
-  /** Actual length of the accept queue. */
+  /** Actual accept queue length. */
   readonly backlogLength: number;
   /** Number of connections dropped by the listening socket; undefined if the kernel does not report it. */
   readonly drops: number | undefined;
-  /** Resident memory of this process before the first connection, in bytes. */
+  /** This process's resident memory before the first connection, in bytes. */
   readonly residentBefore: number;
   /** True if the connections use TLS. */
   readonly isSecure: boolean;

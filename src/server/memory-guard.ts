@@ -19,7 +19,7 @@ export interface Activity {
 
 export class MemoryGuard {
   isPaused = false;
-  /** Resident memory of this process at the peak number of connections, in bytes. */
+  /** This process's resident memory at the peak number of connections, in bytes. */
   residentAtPeak = 0;
   /** Memory readings at the moment of the pause; undefined if there was none. */
   memoryStop: RunEvidence["memoryStop"];

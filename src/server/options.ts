@@ -64,9 +64,9 @@ export interface ServeSettings {
 
 /** Number of connections reported by default. */
 export const FIRST_LOGGED = 10;
-/** Default length of the accept queue. */
+/** Default accept queue length. */
 export const BACKLOG = 65_535;
-/** Maximum length of the accept queue, because listen() takes an int. */
+/** Maximum accept queue length, because listen() takes an int. */
 export const LONGEST_BACKLOG = 2 ** 31 - 1;
 /** Effectively no limit, but still a 32-bit integer. */
 export const UNLIMITED = 2 ** 31 - 1;

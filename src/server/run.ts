@@ -39,7 +39,7 @@ export class ServeRun extends EventEmitter<ServeEvents> implements RunHandle<Ser
   readonly address: { readonly ip: string; readonly port: number };
   /** Identifies the server's certificate; undefined without TLS. */
   readonly certificate: Pick<ServerIdentity, "fingerprint" | "isSelfSigned"> | undefined;
-  /** Actual length of the accept queue. */
+  /** Actual accept queue length. */
   readonly backlog: number;
   /** Resolves when the server has stopped; rejects with an AppError if it could not continue. */
   readonly done: Promise<ServeResult>;

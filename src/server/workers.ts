@@ -1,4 +1,4 @@
-// The workers of a server: one per core on one listening socket, and more as descriptor tables fill up.
+// A server's workers: one per core on one listening socket, and more as descriptor tables fill up.
 
 import { CORES, WorkerPool } from "../engine/pool.js";
 import { sumCounter } from "../engine/worker-memory.js";

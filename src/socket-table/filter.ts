@@ -1,4 +1,4 @@
-// Converts filters from users or callers of the library to queries.
+// Converts filters from users or the library's callers to queries.
 
 import { resolveGivenZone } from "../linux/zone.js";
 import type { SourceName } from "../results/sockets/owners.js";

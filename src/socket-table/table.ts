@@ -163,7 +163,7 @@ function testOfListeners(query: SocketQuery): ((socket: SocketView) => boolean) 
   return (socket) => socket.state !== TCP_LISTEN || test(socket);
 }
 
-/** @returns name of the errno if nothing can be read */
+/** @returns the errno's name if nothing can be read */
 async function readProc(query: SocketQuery, visit: SocketVisit): Promise<TableRead | string> {
   const test = toTest(query, interfaceIndex);
   let sockets = 0;

@@ -240,7 +240,7 @@ export interface ServerTransportOptions {
   readonly listener: number;
   /** Whether this thread owns its copy of the listening socket and must close it. */
   readonly ownsListener: boolean;
-  /** Effective length of the accept queue. */
+  /** Effective accept queue length. */
   readonly backlog: number;
   /** Number of connections accepted by all workers on the listening socket, modulo 2^32. A single word. */
   readonly accepted: Int32Array;

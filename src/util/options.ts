@@ -57,7 +57,7 @@ export const sourcePorts = option<never>(
 );
 
 /**
- * Validates the options of a call.
+ * Validates a call's options.
  *
  * @param call name of the function, for error messages
  * @returns the options, which are all known and have the right types

@@ -1,4 +1,4 @@
-// Converts the message options of the command line to those of the library: escape sequences, files and sizes become
+// Converts the message options on the command line to the library's: escape sequences, files and sizes become
 // bytes.
 import { readFileSync } from "node:fs";
 import type { ExpectOption, MessageOptions } from "../../planning/messages.js";

@@ -14,7 +14,7 @@ export interface PortTarget {
 const ANY = ["", "*", "0.0.0.0", "::"];
 
 /**
- * Parses `host:port`. `:7777`, `7777` and `0.0.0.0:7777` mean that port at any address of this host.
+ * Parses `host:port`. `:7777`, `7777` and `0.0.0.0:7777` mean that port at any of this host's addresses.
  *
  * @throws {AppError} E_ADDRESS, or E_RESOLVE for an unknown name
  */

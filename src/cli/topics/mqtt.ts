@@ -71,7 +71,7 @@ export function mqttTopic(handshakeTimeout: () => Option): Topic {
   };
 }
 
-/** Converts MQTT options to those of the library's client. */
+/** Converts MQTT options to the library client's options. */
 export function mqttClientOptionsOf(options: MqttCommandOptions): Omit<MqttOptions, "refuse"> {
   const { message, messageFile, publish } = options;
   const isStamped = publish !== undefined && message === undefined && messageFile === undefined;

@@ -1,6 +1,6 @@
 // Watches whether a server on this host accepts the connections that its kernel has ESTABLISHED. Takes at least two
 // samples some time apart, because a queue that is still being drained does not mean that the server has reached its
-// maximum.
+// connection limit.
 
 import { setTimeout as delay } from "node:timers/promises";
 import type { Targets } from "../../planning/targets.js";

@@ -1,4 +1,4 @@
-// Exchanges bytes over a client's connections. As the host of the protocol, it sends what the protocol requests and
+// Exchanges bytes over a client's connections. As the protocol's host, it sends what the protocol requests and
 // passes answers on to be timed.
 
 import { type HeartbeatCarrier, Heartbeats } from "../../engine/heartbeats.js";

@@ -6,7 +6,7 @@ import { COUNTER } from "../metrics.js";
 
 /** Limits on this side, and the counter for each. */
 const WAITS = {
-  /** The maximum number of handshakes is in flight. */
+  /** As many handshakes are in flight as allowed. */
   window: COUNTER.windowMs,
   /** Most connections in flight are ESTABLISHED and waiting for a greeting. */
   greetings: COUNTER.greetingMs,

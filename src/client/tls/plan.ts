@@ -6,7 +6,7 @@ import type { Targets } from "../../planning/targets.js";
 import type { TlsSpec } from "../../planning/tls.js";
 import { formatIp, isIpv6 } from "../../util/address.js";
 
-/** TLS settings of a client, as plain data for its workers. */
+/** A client's TLS settings, as plain data for its workers. */
 export interface TlsPlan {
   readonly settings: TlsSettings;
   readonly resumes: boolean;

@@ -11,7 +11,7 @@ import { END_BY_HAND } from "../reproduce.js";
 
 const RANGE = "net.ipv4.ip_local_port_range";
 const TOLERANCE = 0.02;
-/** Connections requested in addition to the ports of a range; these must fail. */
+/** Connections requested in addition to a range's ports; these must fail. */
 const BEYOND = 100;
 /**
  * More than the 28,232 ports of the default range and less than half of the widened one. Beyond that, the kernel's

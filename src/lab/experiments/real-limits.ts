@@ -1,5 +1,5 @@
 // E5: real limits. Measures memory and CPU per connection as slopes over growing loads, and CPU and bytes per message,
-// and derives the limit of this host.
+// and derives this host's limit.
 
 import { readCpuSeconds } from "../../linux/proc/process-facts.js";
 import type { Evidence } from "../../results/lab/evidence.js";

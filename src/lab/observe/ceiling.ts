@@ -1,4 +1,4 @@
-// Computes how many connections each limit of this host allows, given the measured cost of a connection and a message.
+// Computes how many connections each limit on this host allows, given the measured cost of a connection and a message.
 // The lowest is the ceiling.
 import { availableParallelism } from "node:os";
 import { predictCapacity } from "../../capacity/predict.js";

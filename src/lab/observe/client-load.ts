@@ -76,7 +76,7 @@ export async function jsonOf<T>(process: Subprocess, command: string): Promise<T
 }
 
 /**
- * Fails an experiment whose client load was stopped by a limit of this host that the experiment is not about.
+ * Fails an experiment whose client load was stopped by a limit on this host that the experiment is not about.
  *
  * @throws {AppError} E_PERMISSION in that case
  */

@@ -125,14 +125,14 @@ export class Host {
     throw new AppError(FORBIDDEN.test(stderr) ? "E_PERMISSION" : "E_SYSTEM", why, { facts });
   }
 
-  /** Reads a setting of the host, such as `net.ipv4.ip_local_port_range`; undefined if it does not exist. */
+  /** Reads a host setting, such as `net.ipv4.ip_local_port_range`; undefined if it does not exist. */
   async readSysctl(name: string): Promise<string | undefined> {
     const { code, stdout } = await this.#start(["cat", pathOf(name)]).result;
     return code === 0 ? stdout.trim() : undefined;
   }
 
   /**
-   * Changes a setting of the host. The change disappears with the host.
+   * Changes a host setting. The change disappears with the host.
    *
    * @throws {AppError} E_PERMISSION if the change would affect other hosts or is forbidden, E_SYSTEM if the kernel
    *   rejects it

@@ -54,7 +54,7 @@ export function countTracked(): number | undefined {
 /**
  * Visits the tracked TCP connections.
  *
- * @returns undefined, or the name of the errno if they cannot be read
+ * @returns undefined, or the errno's name if they cannot be read
  */
 export async function forEachTracked(visit: (connection: TrackedConnection) => void): Promise<string | undefined> {
   const request = encodeRequest(CT_GET, NLM_F_REQUEST | NLM_F_DUMP, new Uint8Array(NFGENMSG_BYTES));
@@ -163,7 +163,7 @@ export function parseTracked(line: string, connection: TrackedConnection): boole
   return true;
 }
 
-/** @returns name of the errno if the file cannot be opened */
+/** @returns the errno's name if the file cannot be opened */
 async function readProc(visit: (connection: TrackedConnection) => void): Promise<string | undefined> {
   let fd: number;
   try {

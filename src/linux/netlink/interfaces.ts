@@ -1,4 +1,4 @@
-// Local addresses of this host: all via rtnetlink, which hardened containers may refuse, or a single one by trying to
+// This host's local addresses: all via rtnetlink, which hardened containers may refuse, or a single one by trying to
 // bind it.
 import { type NetworkInterfaceInfo, networkInterfaces } from "node:os";
 import { type IpAddress, parseIp } from "../../util/address.js";

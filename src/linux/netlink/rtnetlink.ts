@@ -1,5 +1,5 @@
 // rtnetlink requests (rtnetlink(7)): addresses and links of this namespace, the route to an address, and the neighbour
-// tables, which all namespaces of the host share.
+// tables, which all of the host's namespaces share.
 import type { Family, IpAddress } from "../../util/address.js";
 import { AF_INET, AF_INET6 } from "../syscalls/constants.js";
 import { attributesOf, dumpNetlink, getNetlink, textOf } from "./netlink.js";

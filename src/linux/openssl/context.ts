@@ -1,4 +1,4 @@
-// Creates SSL_CTX objects from settings. A context is shared by the TLS connections of one worker and role, and must be
+// Creates SSL_CTX objects from settings. A context is shared by one worker's TLS connections in one role, and must be
 // released with freeContext().
 
 import { existsSync } from "node:fs";

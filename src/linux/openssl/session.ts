@@ -1,4 +1,4 @@
-// TLS connections of one worker: an SSL object each, and one pair of memory BIOs shared by all. Ciphertext is written
+// One worker's TLS connections: an SSL object each, and one pair of memory BIOs shared by all. Ciphertext is written
 // to one BIO before a call and read from the other after it, so that an idle connection has no buffers.
 
 import type { NativeBuffer } from "../syscalls/libc.js";

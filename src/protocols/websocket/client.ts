@@ -1,6 +1,6 @@
 // WebSocket client: requests the upgrade, sends its message as a masked frame, and checks the answer.
 //
-// The key of the request and the mask are random but the same for all connections of a worker. Requests and messages
+// The key of the request and the mask are random but the same for all of a worker's connections. Requests and messages
 // are therefore constants, which take no memory while waiting to be sent. RFC 6455 requires a new mask per frame so
 // that a web page cannot choose the bytes that a proxy sees; here, whoever chooses the message also runs the program.
 import { randomBytes } from "node:crypto";

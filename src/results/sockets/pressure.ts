@@ -1,4 +1,4 @@
-// Usage of source ports per destination, shared by the terminal, `ports --pressure --json` and callers of the library.
+// Usage of source ports per destination, shared by the terminal, `ports --pressure --json` and the library's callers.
 import { z } from "../../util/zod.js";
 import { count, port, share, type TypeOf, version } from "../fields.js";
 import { reading } from "./socket-table.js";

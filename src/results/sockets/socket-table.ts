@@ -1,4 +1,4 @@
-// Summary of the socket table, shared by the terminal, `ports --json` and callers of the library.
+// Summary of the socket table, shared by the terminal, `ports --json` and the library's callers.
 import type { ZodType } from "zod";
 import { z } from "../../util/zod.js";
 import { count, milliseconds, port, startedAt, type TypeOf, version } from "../fields.js";

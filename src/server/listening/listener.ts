@@ -20,7 +20,7 @@ export interface Listener {
   readonly fd: number;
   readonly ip: string;
   readonly port: number;
-  /** Actual length of the accept queue: the requested value clamped to net.core.somaxconn. */
+  /** Actual accept queue length: the requested value clamped to net.core.somaxconn. */
   readonly backlog: number;
 }
 

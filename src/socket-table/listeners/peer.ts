@@ -1,4 +1,4 @@
-// Inspects the server side of a run if it is on this host: its listeners, their accept queues, and the state of the
+// Inspects a run's server side if it is on this host: its listeners, their accept queues, and the state of the
 // process.
 
 import { hasSocket } from "../../linux/proc/descriptors.js";

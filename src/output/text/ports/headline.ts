@@ -6,7 +6,7 @@ import { printableData } from "../../../util/printable.js";
 import { formatCount, plural } from "../../../util/units.js";
 import { type Paint, plain } from "../../terminal/paint.js";
 
-/** Target: a port or range, at one address of this host or at any. */
+/** Target: a port or range, at one of this host's addresses or at any. */
 export interface PortName {
   readonly ip: string | undefined;
   /** For example `7777` or `127.0.0.1:7777`. */
