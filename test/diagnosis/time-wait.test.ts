@@ -162,7 +162,7 @@ describe.skipIf(!canMakeNamespaces())("TIME_WAIT", () => {
       "--connect-rate",
       "10",
     ]);
-    expect(text.stdout).toMatch(/rate +0\.8 connections\/s forever \(50 4-tuples ÷ 60 s.*\n +10\/s lasts 5 s$/m);
+    expect(text.stdout).toMatch(/rate +0\.8 connections\/s sustained \(50 4-tuples ÷ 60 s.*\n +10\/s lasts 5 s$/m);
     const server = await runCli(["doctor", "--role", "server", "--connect-rate", "10", "--no-measure"]);
     expect([server.code, server.stderr]).toEqual([2, expect.stringMatching(/--connect-rate does not apply/)]);
   });

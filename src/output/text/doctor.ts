@@ -140,14 +140,14 @@ function describeRate({ rate }: Prediction): string[] {
   const { requestedPerSec, sustainedPerSec, tuples, keptSeconds, lastsSeconds } = rate;
   if (sustainedPerSec === "unlimited") {
     return [
-      `${formatRate(requestedPerSec)} connections/s can be sustained forever: a port bound by number can reuse a TIME_WAIT`,
+      `${formatRate(requestedPerSec)} connections/s can be sustained: a port bound by number can reuse a TIME_WAIT 4-tuple`,
     ];
   }
   const reckoned = `${formatCount(tuples)} 4-tuples ÷ ${formatRate(keptSeconds)} s of TIME_WAIT if this side closes first`;
-  const forever = `${formatRate(sustainedPerSec)} connections/s forever (${reckoned})`;
-  if (lastsSeconds === undefined) return [forever];
+  const sustained = `${formatRate(sustainedPerSec)} connections/s sustained (${reckoned})`;
+  if (lastsSeconds === undefined) return [sustained];
   return [
-    forever,
+    sustained,
     `${formatRate(requestedPerSec)}/s lasts ${formatEstimate(lastsSeconds * 1000)}`,
     `to go higher: keep-alive or pooling, ${keptSeconds < TIME_WAIT_SECONDS ? "" : "net.ipv4.tcp_tw_reuse=1, "}more source addresses`,
   ];
