@@ -58,7 +58,7 @@ export function explainServer(result: ServeResult): Finding | undefined {
       limit: "tcp-mem",
       whose: "local",
       meaning: `queued data used up TCP's memory budget: the kernel aborted ${plural(aborts, "connection")}`,
-      fix: "raise net.ipv4.tcp_mem, or have fewer clients that do not read",
+      fix: "raise net.ipv4.tcp_mem, or reduce the number of clients that do not read",
       evidence: [`TCPAbortOnMemory rose by ${formatCount(aborts)} in this network namespace`],
     };
   }

@@ -185,7 +185,9 @@ function adviseHigh(found: Case): readonly Change[] {
   const room = found.facts.cgroupHigh;
   if (!room || found.row.needs === undefined) return [advise(found)];
   const more = Math.max(0, found.row.needs - room.availableBytes);
-  return [advise(found, { to: `${formatBytes(more)} more`, how: "raise MemoryHigh= of the systemd unit by that" })];
+  return [
+    advise(found, { to: `${formatBytes(more)} more`, how: "raise MemoryHigh= in the systemd unit by that amount" }),
+  ];
 }
 
 /**

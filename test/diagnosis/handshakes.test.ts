@@ -28,7 +28,7 @@ describe("a run that met its target with SYNs sent again", () => {
     const { outcome, diagnosis }: ConnectResult & { diagnosis: Diagnosis } = resultOf(stdout);
     expect(outcome).toBe("met");
     expect(diagnosis.notes.join()).toMatch(
-      /^\d+ SYNs were retransmitted \(TCPSynRetrans\): the first ones were dropped by a f/,
+      /^\d+ SYNs were retransmitted \(TCPSynRetrans\): the first SYNs were dropped by a f/,
     );
     expect(diagnosis.notes.join()).toMatch(/at most [1-9][.\d]* s/);
   });

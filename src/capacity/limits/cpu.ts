@@ -11,7 +11,7 @@ export const cpu: Limit = {
   caps: "messages",
   side: "both",
   source: "man 2 sched_getaffinity; Linux admin-guide/cgroup-v2.rst, cpu.max",
-  change: "more cores, fewer messages, or one end on another host; CPUQuota= of a systemd unit, --cpus of a container",
+  change: "more cores, fewer messages, or one end on another host; CPUQuota= in a systemd unit, --cpus for a container",
   privilege: "administrator",
   pitfall:
     "idle connections use no CPU, messages do; fourtuple's own programs use less per message than a program that does real work",

@@ -23,7 +23,7 @@ export const nofile: Limit = {
   side: "both",
   source: "man 2 getrlimit, man 2 unshare (CLONE_FILES)",
   change:
-    "ulimit -n, LimitNOFILE= of a systemd unit, --ulimit nofile= of a container; raised to the hard limit by each run",
+    "ulimit -n, LimitNOFILE= in a systemd unit, --ulimit nofile= for a container; raised to the hard limit by each run",
   privilege: "CAP_SYS_RESOURCE",
   pitfall: "limits one descriptor table, not a process: threads with private tables multiply the limit",
   read: ({ nofile: { hard } }) => hard,
@@ -141,7 +141,7 @@ export const cgroupPids: Limit = {
     return group.used + cores + RUN_THREADS + (tables ?? 0);
   },
   source: "Linux admin-guide/cgroup-v2.rst, pids.max",
-  change: "TasksMax= of a systemd unit, --pids-limit of a container",
+  change: "TasksMax= in a systemd unit, --pids-limit for a container",
   privilege: "administrator",
 };
 

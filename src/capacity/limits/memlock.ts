@@ -15,7 +15,7 @@ export const memlock: Limit = {
   side: "both",
   source: "man 2 getrlimit, man 2 io_uring_setup (ENOMEM)",
   change:
-    "ulimit -l, LimitMEMLOCK= of a systemd unit, --ulimit memlock= of a container; raised to the hard limit by each run",
+    "ulimit -l, LimitMEMLOCK= in a systemd unit, --ulimit memlock= for a container; raised to the hard limit by each run",
   privilege: "CAP_SYS_RESOURCE",
   pitfall:
     "counted per user over all processes, so a client and a server run by one user share it; processes with CAP_IPC_LOCK are exempt",

@@ -38,7 +38,7 @@ export const cgroupMemory: Limit = {
   caps: "memory",
   side: "both",
   source: "Linux admin-guide/cgroup-v2.rst, memory.max; cgroup-v1/memory.rst, memory.limit_in_bytes",
-  change: "MemoryMax= of a systemd unit, --memory of a container",
+  change: "MemoryMax= in a systemd unit, --memory for a container",
   privilege: "administrator",
   pitfall: "sockets' kernel memory counts in full: a 512 MiB container has room for 50,000 connections, not millions",
   read: ({ cgroupMemory: room, hides }) =>
@@ -54,7 +54,7 @@ export const cgroupHigh: Limit = {
   caps: "memory",
   side: "both",
   source: "Linux admin-guide/cgroup-v2.rst, memory.high",
-  change: "MemoryHigh= of a systemd unit",
+  change: "MemoryHigh= in a systemd unit",
   privilege: "administrator",
   pitfall:
     "exceeding it causes no errors: the kernel throttles the group's allocations, and sockets cannot be reclaimed to get below it again",

@@ -12,13 +12,14 @@ import { nofile } from "./descriptors.js";
 
 export const peerNofile: Limit = {
   id: "peer-nofile",
-  name: "RLIMIT_NOFILE of the server",
+  name: "the server's RLIMIT_NOFILE",
   unit: "descriptors",
   scope: "process",
   caps: "held",
   side: "server",
   source: "man 2 getrlimit; /proc/PID/limits",
-  change: "LimitNOFILE= of the server's unit, ulimit -n where it is started, --ulimit nofile= of its container",
+  change:
+    "LimitNOFILE= in the server's unit, ulimit -n where the server is started, --ulimit nofile= for its container",
   privilege: "administrator",
   pitfall:
     "a proxy uses two descriptors per client; some servers close connections they cannot take, others stop accepting, and then the connections waiting in the accept queue also look open to clients",
@@ -31,9 +32,7 @@ export const peerNofile: Limit = {
     const left = sumOf(peer.workers.map((worker) => roomOf(worker, facts)));
     const who = others.length === 0 ? describeProcess(first) : `${peer.workers.length} processes`;
     const room =
-      left === Number.POSITIVE_INFINITY
-        ? "not limited by it"
-        : `${left === undefined ? "unknown" : formatCount(left)} left`;
+      left === Number.POSITIVE_INFINITY ? "not limiting" : `${left === undefined ? "unknown" : formatCount(left)} left`;
     const proxy = peer.workers.some(({ isProxy }) => isProxy) ? ", a proxy: 2 per client" : "";
     return `${first.nofileLimit === undefined ? "unknown" : formatBound(first.nofileLimit)} of ${who}, ${room}${proxy}`;
   },

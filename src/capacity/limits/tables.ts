@@ -93,7 +93,7 @@ export const timeWaitBuckets: Limit = {
   change: "sysctl net.ipv4.tcp_max_tw_buckets",
   privilege: "CAP_NET_ADMIN",
   pitfall:
-    "above it, TIME_WAIT is skipped and old segments may reach new connections; TIME_WAITs are on the side that closes first",
+    "above this value, TIME_WAIT is skipped and old segments may reach new connections; TIME_WAITs are on the side that closes first",
   sysctl: "net.ipv4.tcp_max_tw_buckets",
   read: ({ timeWaitMax }) => timeWaitMax,
   needs: () => undefined,

@@ -29,7 +29,7 @@ export const addServe: AddCommand = (program, finish) => {
     )
     .option("--greeting <text>", "text sent to each connection (default: hello in mode hello)")
     .option("--close-after-greeting", "send the greeting, then close")
-    .option("--backlog <n>", "length of the accept queue (default: 65,535)", countFor("--backlog", LONGEST_BACKLOG))
+    .option("--backlog <n>", "accept queue length (default: 65,535)", countFor("--backlog", LONGEST_BACKLOG))
     .option("--max-connections <n>", "hold at most this many; close any more at once", countFor("--max-connections"))
     .addOption(
       new Option("--log <which>", "client addresses to print: first (10), all or none (default: first)")

@@ -27,7 +27,7 @@ const OF_CLIENTS = () => [
   new Option("--keep-alive <duration>", "send a PINGREQ this often; 0s for never (default: 60s)").argParser(
     durationFor("--keep-alive"),
   ),
-  new Option("--keep-session", "resume the sessions of the client ids (default: clean start)"),
+  new Option("--keep-session", "resume the client ids' sessions (default: clean start)"),
   new Option("--session-expiry <duration>", "have the broker keep each session this long (default: 0s)").argParser(
     durationFor("--session-expiry"),
   ),

@@ -20,7 +20,7 @@ export function queueFacts({ evidence }: ConnectResult): string[] {
       ...(isQueueFull(listener)
         ? [`accept queue of port ${port}: ${formatCount(acceptQueue.used)} of ${formatCount(acceptQueue.limit!)}`]
         : []),
-      ...(drops > 0 ? [`the listening socket of port ${port} dropped ${formatCount(drops)} handshake packets`] : []),
+      ...(drops > 0 ? [`the listening socket on port ${port} dropped ${formatCount(drops)} handshake packets`] : []),
     ];
   });
 }

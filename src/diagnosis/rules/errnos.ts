@@ -34,7 +34,7 @@ const icmp = (message: string): Cause =>
 const noFamily = here(
   "address-family",
   "this kernel lacks the address family, or it is disabled (ipv6.disable=1)",
-  "use the other family (-4, -6), or enable this one",
+  "use the other address family (-4, -6), or enable this family",
 );
 const noMemory = here("memory", "the kernel is out of memory", "add memory, or raise the container's limit");
 const noInterface = here(
@@ -73,7 +73,7 @@ const BY_PHASE: Readonly<Record<string, Readonly<Record<string, Cause>>>> = {
     EINVAL: here(
       "source-address",
       "the kernel rejects this source address: it is link-local without an interface, or of another family",
-      "use addresses of this host (ip -brief address), link-local ones with their zone: fe80::1%eth0",
+      "use this host's addresses (ip -brief address), link-local addresses with their zone: fe80::1%eth0",
     ),
     EADDRINUSE: here(
       "source-ports",

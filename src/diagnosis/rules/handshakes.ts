@@ -30,7 +30,7 @@ export function handshakeNotes({ evidence, established, latency }: ConnectResult
   const cause =
     overflowed > 0
       ? `an accept queue on this host overflowed ${formatCount(overflowed)} times`
-      : "the first ones were dropped by a firewall, a rate limit or the server's full accept queue, or were lost on the path";
+      : "the first SYNs were dropped by a firewall, a rate limit or the server's full accept queue, or were lost on the path";
   const cost = `connecting took ${formatDuration(p90Us / 1000)} (p90), at most ${formatDuration(maxUs / 1000)}`;
   return [`${sent} (TCPSynRetrans): ${cause}; ${cost}`];
 }

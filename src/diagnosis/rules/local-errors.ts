@@ -77,7 +77,7 @@ export function explainNoRing({ count, phase }: FailureReport): Finding {
     limit: "memlock",
     whose: "local",
     meaning:
-      "no memory could be locked for another io_uring: RLIMIT_MEMLOCK is used up, over all processes of this user",
+      "no memory could be locked for another io_uring: RLIMIT_MEMLOCK is used up across all of this user's processes",
     fix: "raise it (ulimit -l, LimitMEMLOCK=, --ulimit memlock=), grant CAP_IPC_LOCK, or use --engine epoll",
     evidence: [seen({ phase, errno: "ENOMEM", count })],
   };

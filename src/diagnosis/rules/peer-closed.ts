@@ -22,7 +22,7 @@ const FEW = 3;
 /** A server that closes sooner has finished rather than timed out. */
 const TIMEOUT_MS = 100;
 const TIMEOUTS =
-  "nginx: keepalive_timeout, client_header_timeout; redis: timeout; haproxy: timeout client; load balancers have one too";
+  "nginx: keepalive_timeout, client_header_timeout; redis: timeout; haproxy: timeout client; load balancers also have an idle timeout";
 
 /** @returns undefined if the failure is of another kind */
 export function explainPeerClosed(result: ConnectResult, failure: FailureReport): Finding | Suspect[] | undefined {
@@ -62,10 +62,10 @@ function restarted(result: ConnectResult, failure: FailureReport): Finding | und
     limit: "peer-ended",
     whose: "peer",
     meaning: "the server was restarted during the run, which ended its connections",
-    fix: "find out why it ended: its log, the journal, and the kernel log for the OOM killer",
+    fix: "find out why the server ended: its log, the journal, and the kernel log for the OOM killer",
     evidence: [
       ...closingFacts(result, failure),
-      `the listening socket of port ${anew.port} is not the one from the start of the run`,
+      `the listening socket on port ${anew.port} has been replaced since the run began`,
     ],
   };
 }
@@ -149,8 +149,7 @@ function selected(result: ConnectResult, failure: FailureReport): Finding | Susp
   const picked: Suspect = {
     limit: "peer-closing",
     whose: "peer",
-    meaning:
-      "the server closes some connections and keeps later ones: a rate limit, an error, or the end of one of its workers",
+    meaning: "the server closes some connections and keeps later ones: a rate limit, an error, or a worker that ended",
     fix: "check the server's log and its limits per client and per second",
     evidence: facts,
     test: "a run with half as many connections also loses some, but perhaps none at a lower --connect-rate",

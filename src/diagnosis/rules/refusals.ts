@@ -153,7 +153,7 @@ function openingSilence(phase: "greeting" | "first-message", errno: string): Kno
         ? "the server accepts connections but does not greet in time"
         : "the server accepts connections but does not answer the first message in time",
       isGreeting
-        ? "leave out --await-greeting if it speaks second; otherwise check whether it is overloaded"
+        ? "leave out --await-greeting if the server speaks second; otherwise check whether it is overloaded"
         : "check the first message and what ends its answer (--expect-until, --expect-bytes); or wait longer (--handshake-timeout)",
     );
   }

@@ -195,7 +195,7 @@ function madeAnew(
     [
       seen(failure),
       isReplaced
-        ? `the listening socket is not the one from the start of the run${inode === undefined ? "" : ` (inode ${inode})`}`
+        ? `the listening socket has been replaced since the run began${inode === undefined ? "" : ` (inode ${inode})`}`
         : "no socket listened there when the run began",
     ],
     isReplaced

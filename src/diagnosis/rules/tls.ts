@@ -16,8 +16,8 @@ const UNKNOWN_CA = local(
 );
 const WRONG_NAME = peer(
   "certificate",
-  "the server's certificate is for another name than the one requested",
-  "connect by a name in the certificate (openssl x509 -noout -ext subjectAltName), give one with --servername, or skip verification with --insecure",
+  "the server's certificate does not match the requested name",
+  "connect using a name from the certificate (openssl x509 -noout -ext subjectAltName), give such a name with --servername, or skip verification with --insecure",
 );
 const NO_COMMON = local(
   "tls-version",
@@ -31,8 +31,8 @@ const NOT_TLS = local(
 );
 const CLIENT_CERTIFICATE = local(
   "credentials",
-  "the server wants a client certificate, or does not accept this one",
-  "give one signed by its authority: --cert client.pem --key client.key",
+  "the server requires a client certificate, or does not accept the given certificate",
+  "give a certificate signed by the server's authority: --cert client.pem --key client.key",
 );
 
 /** Explanations by failure name. */
@@ -72,7 +72,7 @@ const KNOWN: Readonly<Record<string, Known>> = {
   ALERT_INSUFFICIENT_SECURITY: NO_COMMON,
   ALERT_HANDSHAKE_FAILURE: local(
     "tls-version",
-    "the server refuses the handshake: no cipher or curve in common, or it wants a client certificate",
+    "the server refuses the handshake: no cipher or curve in common, or it requires a client certificate",
     "see --ciphers and --tls-version; give a client certificate with --cert; the server's log has the reason",
   ),
   ALERT_NO_APPLICATION_PROTOCOL: local(

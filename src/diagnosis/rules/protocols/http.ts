@@ -44,7 +44,7 @@ const KNOWN: Readonly<Record<string, Known>> = {
   "HTTP 413": peer(
     "message-size",
     "the body is longer than the server accepts",
-    "send a shorter one, or raise the server's limit (nginx: client_max_body_size)",
+    "send a shorter body, or raise the server's limit (nginx: client_max_body_size)",
   ),
   "HTTP 421": peer(
     "address",
@@ -152,7 +152,7 @@ function closed({ ready = 0, responses, lost }: ConnectResult, count: number): K
   return peer(
     "keep-alive",
     `the server closes connections after ${isExact ? `${formatCount(each)} requests` : "some requests (Connection: close)"}`,
-    `raise its limit on requests per connection (${KEPT}); a reload or shutdown of the server has the same effect`,
+    `raise its limit on requests per connection (${KEPT}); reloading or stopping the server has the same effect`,
   );
 }
 

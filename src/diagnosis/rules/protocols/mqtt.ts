@@ -60,7 +60,7 @@ const REASONS: Readonly<Record<string, Known>> = {
   PACKET_TOO_LARGE: peer(
     "message-size",
     "a message is larger than the broker allows",
-    "send smaller ones (--message-size), or raise its limit (mosquitto: max_packet_size)",
+    "send smaller messages (--message-size), or raise the broker's limit (mosquitto: max_packet_size)",
   ),
   MESSAGE_RATE_TOO_HIGH: peer(
     "peer-rate",
@@ -126,7 +126,7 @@ const FAULTS: Readonly<Record<string, Known>> = {
   ),
   PACKET_TOO_LONG: peer(
     "refused",
-    "the peer sent a packet whose head exceeds 64 KiB, or too many unfinished ones",
+    "the peer sent a packet whose head exceeds 64 KiB, or too many unfinished packets",
     "check the port and the scheme in the address",
   ),
   NO_PINGRESP: peer(

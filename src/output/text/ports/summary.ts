@@ -161,7 +161,7 @@ function states({ byState }: SocketTable): string {
 export function overflows({ counters }: Pick<SocketTable, "counters">): string | undefined {
   const { listenOverflows, listenDrops } = counters;
   if (listenOverflows === undefined || listenDrops === undefined) return undefined;
-  return `${formatCount(listenOverflows)} of accept queues, ${formatCount(listenDrops)} SYNs dropped (all listeners, since boot)`;
+  return `${formatCount(listenOverflows)} in accept queues, ${formatCount(listenDrops)} SYNs dropped (all listeners, since boot)`;
 }
 
 function rates({ rates: now }: PortExtras): string | undefined {
