@@ -22,6 +22,11 @@ const LARGE_BUFFERS = 32;
  */
 const ATTEMPTS = 8;
 const NO_SLOT = -1;
+/**
+ * Maximum wait with several rings. Under a burst of completions in many of them, the kernel (6.18) has been seen not to
+ * wake the ring that polls the others.
+ */
+const RECHECK_MS = 250;
 
 export const SMALL_GROUP = 0;
 export const LARGE_GROUP = 1;
@@ -121,6 +126,7 @@ export class RingSet {
       }
     }
     if (!isIdle || waitMs === 0) this.enterOne(main, 0, 0);
+    else if (units.length > 1) this.enterOne(main, 1, Math.min(waitMs, RECHECK_MS));
     else this.enterOne(main, 1, waitMs === Number.POSITIVE_INFINITY ? -1 : waitMs);
   }
 
