@@ -400,7 +400,7 @@ describe("a full descriptor table where nothing can be parked", () => {
       ip,
       port,
       process: server,
-    } = await startServerProcess({}, { nofile: 400, refused: ["io_uring_setup", "unshare"] });
+    } = await startServerProcess({ engine: "auto" }, { nofile: 400, refused: ["io_uring_setup", "unshare"] });
     const client = startProgram("library-client", { to: `${ip}:${port}`, connections: 1000, durationMs: 600_000 });
     await until(
       "1,000 connections, most of them in the accept queue",
@@ -428,7 +428,7 @@ describe("a further thread that cannot be started", () => {
     // Without io_uring, the server starts a thread each time a descriptor table is full, until the main thread's own
     // table is full.
     const limits = { nofile: 80, refused: ["io_uring_setup"] } as const;
-    const { ip, port, process: server } = await startServerProcess({}, limits);
+    const { ip, port, process: server } = await startServerProcess({ engine: "auto" }, limits);
     const client = startProgram("library-client", { to: `${ip}:${port}`, connections: 1000, durationMs: 600_000 });
     await until(
       "1,000 ESTABLISHED",

@@ -55,8 +55,8 @@ describe("auto", () => {
 
   it("leaves half of the locked memory to the other end", () => {
     const load = { connections: 80_000, tableSize: 20_000 };
-    expect(auto(load, host(undefined, 4 * RING_LOCKED_BYTES)).name).toBe("uring");
-    const short = host(undefined, 4 * RING_LOCKED_BYTES - 1);
+    expect(auto(load, host(undefined, 8 * RING_LOCKED_BYTES)).name).toBe("uring");
+    const short = host(undefined, 8 * RING_LOCKED_BYTES - 1);
     expect(auto(load, short)).toMatchObject({ name: "epoll", obstacle: { kind: "memlock" } });
     expect(chooseEngine(needs(load), short).name).toBe("uring");
   });

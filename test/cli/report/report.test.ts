@@ -66,7 +66,9 @@ describe("fourtuple report", () => {
 
   it("ends with 1 where it cannot write", async () => {
     const { code, stderr } = await runCli(["report", LAB, "-o", "/nowhere/lab.html"]);
-    expect(stderr).toMatch(/^Fatal error: \/nowhere\/lab\.html cannot be written: ENOENT[\s\S]*fix: give a file/);
+    expect(stderr).toMatch(
+      /^Fatal error: \/nowhere\/lab\.html cannot be written: ENOENT[\s\S]*fix: use an existing directory/,
+    );
     expect(code).toBe(1);
   });
 
