@@ -252,7 +252,7 @@ describe.runIf(canMakeNamespaces())("in a network namespace", () => {
     });
     const file = readFileSync(join(testbed.folder, "90-fourtuple.conf"), "utf8");
     expect(file).toMatch(
-      /^# .*\n\n# .*\n# before: 100\nnet\.core\.somaxconn = 768\n\n# 1 port of services .*50001\n# before: 8080,40500-40509\n.* = 8080,40500-40509,50001\n\n# .*\n# .*\nnet\.ipv4\.ip_local_port_range = 40000 65535\n$/,
+      /^# .*\n\n# .*\n# before: 100\nnet\.core\.somaxconn = 768\n\n# 1 port used by services .*50001\n# before: 8080,40500-40509\n.* = 8080,40500-40509,50001\n\n# .*\n# .*\nnet\.ipv4\.ip_local_port_range = 40000 65535\n$/,
     );
     expect(JSON.parse((await testbed.doctor(...QUESTION, "--script", "--json")).stdout)).toMatchObject({
       kind: "script",

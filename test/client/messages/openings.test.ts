@@ -130,7 +130,7 @@ describe("options", () => {
     ["an empty file", ["--message-file", "/dev/null"], /the message is empty/],
     ["a bad escape", ["-m", "a\\q"], /unknown escape sequence/],
     ["two kinds of answers", ["-m", "a", "--expect", "any", "--expect-bytes", "3"], /several kinds of answers/],
-    ["an empty delimiter", ["-m", "a", "--expect-until", ""], /invalid delimiter/],
+    ["an empty delimiter", ["-m", "a", "--expect-until", ""], /invalid answer delimiter/],
     ["answers of no bytes", ["-m", "a", "--expect-bytes", "0"], /invalid answer length: 0/],
     ["a message of no bytes", ["--message-size", "0"], /invalid message size/],
     ["answers to nothing", ["--expect-bytes", "3"], /expecting answers requires a message/],
