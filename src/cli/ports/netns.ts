@@ -22,7 +22,7 @@ export function enterNamespace({ netns, pid }: NamespaceOptions): void {
   const errno = -enterNetNamespace(file);
   if (errno === 0) return;
   const option = pid === undefined ? `--netns ${netns}` : `--pid ${pid}`;
-  if (errno === EPERM || errno === EACCES) {
+  if (errno === EPERM || errno === EACCES || (errno === ENOENT && pid !== undefined && isHidden(pid))) {
     throw new AppError("E_PERMISSION", `${option}: entering that network namespace needs CAP_SYS_ADMIN`, {
       fix: `run it as root, or in the namespace: ${pid === undefined ? `nsenter --net=${file}` : `nsenter --target ${pid} --user --net`} fourtuple ports`,
       facts: { file, errno: errnoName(errno) },
@@ -32,6 +32,16 @@ export function enterNamespace({ netns, pid }: NamespaceOptions): void {
     fix: pid === undefined ? names() : "give the pid of a running process",
     facts: { file, errno: errnoName(errno) },
   });
+}
+
+/** Returns whether the process exists and belongs to another user: /proc may hide it (hidepid), kill() does not. */
+function isHidden(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
 }
 
 function describe(errno: number, file: string, pid: number | undefined): string {

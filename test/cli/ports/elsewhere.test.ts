@@ -78,4 +78,13 @@ describe.skipIf(!canMakeNamespaces())("the sockets of another network namespace"
       expect(code).toBe(3);
     }
   });
+
+  it.skipIf(!hasProgram("setpriv") || !canMakeNamespaces())("also where /proc hides the process", async () => {
+    const shell = 'mount -t proc -o hidepid=2 proc /proc && exec setpriv "$@"';
+    const nobody = ["--reuid=65534", "--regid=65534", "--clear-groups", process.execPath, CLI_FILE, "ports"];
+    const { pid } = await inhabited();
+    const ran = await start("unshare", ["--mount", "bash", "-c", shell, "sh", ...nobody, "--pid", `${pid}`]).exited();
+    expect(ran.stderr).toMatch(/needs CAP_SYS_ADMIN/);
+    expect(ran.code).toBe(3);
+  });
 });
