@@ -57,7 +57,9 @@ describe.runIf(hasMosquitto)("our client at mosquitto", () => {
       }
       const pings = count(log(), /Received PINGREQ from device/);
       expect(pings).toBe(result.heartbeats!.sent);
-      expect(result.heartbeats!.answered).toBe(pings);
+      // The last ping of a connection may be unanswered when it is closed.
+      expect(result.heartbeats!.answered).toBeGreaterThanOrEqual(pings - 10);
+      expect(result.heartbeats!.answered).toBeGreaterThan(0);
       expect(pings).toBeGreaterThanOrEqual(10);
     },
   );
@@ -82,7 +84,8 @@ describe.runIf(hasMosquitto)("our client at mosquitto", () => {
       expect(messages).toMatchObject({ expected: "delivery", bytes: 1000, unanswered: 0, missed: 0 });
       expect(messages!.answered).toBeGreaterThan(50);
       expect(deliveries).toEqual({ received: messages!.answered, lost: 0, repeated: 0 });
-      expect([latency.roundTrip.count, latency.delivery!.count]).toEqual([messages!.due, messages!.answered]);
+      expect(latency.roundTrip.count).toBe(messages!.due - messages!.inFlight);
+      expect(latency.delivery!.count).toBe(messages!.answered);
       const published = new RegExp(
         `Received PUBLISH from c\\d+ \\(d0, q${qos}, r0, m\\d+, 't/\\d+', \\.\\.\\. \\(1000 bytes`,
       );
@@ -101,7 +104,8 @@ describe.runIf(hasMosquitto)("our client at mosquitto", () => {
     expect(result).toMatchObject({ outcome: "met", deliveries: undefined });
     expect(result.messages).toMatchObject({ expected: "acknowledgement", bytes: 8, unanswered: 0 });
     expect(result.latency.roundTrip.count).toBe(result.messages!.answered);
-    expect(count(log(), /Received PUBLISH from .*'readings', \.\.\. \(8 bytes\)/)).toBe(result.messages!.sent);
+    const published = /Received PUBLISH from .*'readings', \.\.\. \(8 bytes\)/;
+    await until("it has seen all", () => count(log(), published) === result.messages!.sent);
   });
 
   it("keeps to the broker's receive maximum, and sends what is due when it may", async () => {
@@ -202,8 +206,13 @@ describe("our client at aedes", () => {
       const options = { subscribe: "t/%i", publish: "t/%i", qos, messageRatePerSec: 20, durationMs: 300 };
       const result = await run({ to: at, connections: 5, mqttVersion: "3.1.1", ...options });
       expect(result).toMatchObject({ outcome: "met", ready: 5, losses: [], failures: [] });
-      expect(result.deliveries).toEqual({ received: result.messages!.sent, lost: 0, repeated: 0 });
-      expect(seen.filter((text) => text.endsWith(` ${qos}`))).toHaveLength(result.messages!.sent);
+      const { sent, answered, inFlight, unanswered } = result.messages!;
+      expect([answered + inFlight, unanswered]).toEqual([sent, 0]);
+      expect(answered).toBeGreaterThan(0);
+      expect(result.deliveries).toEqual({ received: answered, lost: 0, repeated: 0 });
+      // A connection may be closed before its last exchange is over: with quality 2, the message is published at its end.
+      const published = () => seen.filter((text) => text.endsWith(` ${qos}`)).length;
+      await until("it has seen what was delivered", () => published() >= answered && published() <= sent);
     }
     expect(new Set(seen.map((text) => text.split(" ")[0]))).toEqual(new Set(["t/1", "t/2", "t/3", "t/4", "t/5"]));
   });
