@@ -11,6 +11,7 @@ import {
   content,
   flag,
   isContent,
+  isTexts,
   number,
   oneOf,
   option,
@@ -19,8 +20,6 @@ import {
   sources,
 } from "../util/options.js";
 import { z } from "../util/zod.js";
-
-const isTexts = (value: unknown) => Array.isArray(value) && value.every((it) => typeof it === "string");
 
 function isExpectation(value: unknown): boolean {
   if (typeof value !== "object" || value === null) return EXPECTATIONS.includes(value as never);

@@ -2,7 +2,7 @@
 
 import { MAX_DELIMITER_BYTES } from "../protocols/answer-end.js";
 import { makeRequest } from "../protocols/http/response.js";
-import { EXPECTATIONS, type Expectation } from "../protocols/modes.js";
+import { EXPECTATIONS } from "../protocols/modes.js";
 import { parseAddress, SCHEMES } from "../protocols/spec/address.js";
 import { answerOf, type MqttOptions, stampedPayload } from "../protocols/spec/mqtt.js";
 import type { HttpSpec, MqttSpec } from "../protocols/spec/spec.js";
@@ -118,8 +118,7 @@ export function parseRequests(spec: HttpSpec, options: RequestOptions): MessageS
     );
   }
   if (messageRatePerSec === undefined) return undefined;
-  const base64 = Buffer.from(makeRequest(spec)).toString("base64");
-  return { base64, ratePerSec: messageRatePerSec, expect: "any" };
+  return { base64: toBase64(makeRequest(spec)), ratePerSec: messageRatePerSec, expect: "any" };
 }
 
 function parseExpect(expect: ExpectOption): AnswerSpec {
@@ -149,7 +148,7 @@ function parseExpect(expect: ExpectOption): AnswerSpec {
 /** Whether a connection's opening needs the peer. */
 export function awaitsPeer(opening: OpeningSpec | undefined): boolean {
   if (opening === undefined) return false;
-  return opening.awaitsGreeting || (opening.base64 !== undefined && opening.expect !== ("none" satisfies Expectation));
+  return opening.awaitsGreeting || (opening.base64 !== undefined && opening.expect !== "none");
 }
 
 function toBase64(bytes: string | Uint8Array): string {

@@ -1,10 +1,8 @@
 // Schema of the TLS options, checked against their type.
 import type { ZodType } from "zod";
 import { TLS_VERSIONS } from "../linux/openssl/settings.js";
-import { flag, oneOf, option, text } from "../util/options.js";
+import { flag, isTexts, oneOf, option, text } from "../util/options.js";
 import type { ClientTlsOptions, TlsOptions } from "./tls.js";
-
-const isTexts = (value: unknown) => Array.isArray(value) && value.every((it) => typeof it === "string");
 
 export const tlsShape = {
   ca: text.optional(),

@@ -8,7 +8,7 @@ export type ServerMode = (typeof SERVER_MODES)[number];
 export const EXPECTATIONS = ["echo", "any", "none"] as const;
 
 /** Where an answer ends, if its content does not matter. `until`: after a delimiter; `bytes`: after a number of bytes. */
-export const FRAMED_EXPECTATIONS = ["until", "bytes"] as const;
+const FRAMED_EXPECTATIONS = ["until", "bytes"] as const;
 
 /** Answers in MQTT: PUBACK or PUBCOMP, or the message itself, delivered to the connection that published it. */
 const BROKER_EXPECTATIONS = ["acknowledgement", "delivery"] as const;

@@ -14,6 +14,9 @@ export function option<T>(takes: string, check: (value: unknown) => boolean) {
 }
 
 export const text = option<string>("a string", (value) => typeof value === "string");
+/** Returns whether `value` is a list of strings. */
+export const isTexts = (value: unknown): value is string[] =>
+  Array.isArray(value) && value.every((it) => typeof it === "string");
 /** Returns whether `value` is a string or bytes. */
 export const isContent = (value: unknown): value is string | Uint8Array =>
   typeof value === "string" || value instanceof Uint8Array;

@@ -1,10 +1,8 @@
 // Schema of the protocol options, checked against their type.
 import type { ZodType } from "zod";
-import { flag, number, oneOf, option, text } from "../../util/options.js";
+import { flag, isTexts, number, oneOf, option, text } from "../../util/options.js";
 import { MQTT_VERSIONS, QUALITIES } from "./mqtt.js";
 import type { ClientOnly, ProtocolOptions } from "./options.js";
-
-const isTexts = (value: unknown) => Array.isArray(value) && value.every((it) => typeof it === "string");
 
 const shape = {
   headers: option('a list of fields, such as ["Name: value"]', isTexts).optional(),
