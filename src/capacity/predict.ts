@@ -178,7 +178,7 @@ function notesOn(facts: HostFacts, load: Load, binding: LimitRow | undefined): s
   }
   if (portsDoubtful > 0) {
     notes.push(
-      `${plural(portsDoubtful, "4-tuple")} more may be in use: other sockets have the port, and whether they bound it by number cannot be seen`,
+      `${plural(portsDoubtful, "4-tuple")} more may be in use: other sockets have the port, and the kernel does not show whether they bound it by number`,
     );
   }
   const queued = peer?.queues.reduce((sum, { room = 0 }) => sum + room, 0) ?? 0;

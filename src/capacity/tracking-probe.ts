@@ -15,7 +15,10 @@ export interface Tracking {
 
 /** Loopback address that services rarely listen on explicitly. */
 const LISTENER = parseIp("127.83.71.59");
-/** Number of simultaneous connections. Where others come and go, an increase by this many at once is due to ours. */
+/**
+ * Number of simultaneous connections. Other connections come and go, but an increase by this many at once is due to
+ * ours.
+ */
 const PROBES = 4;
 const ATTEMPTS = 3;
 

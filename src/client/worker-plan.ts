@@ -21,7 +21,7 @@ export interface ConnectPlan {
   readonly engine: EngineName;
   /** Maximum number of connections this worker opens. */
   readonly share: number;
-  /** True if tuples may be used again because the run closes connections and opens others. */
+  /** True if tuples may be reused because the run closes connections and opens others. */
   readonly reusesTuples: boolean;
   /** Maximum number of in-flight connections in this worker. */
   readonly window: number;
@@ -58,7 +58,7 @@ export const SHARED = {
   cursor: 0,
   /** 1 while the peer is known to speak first; a connection is then in flight until its first byte. */
   peerGreets: 1,
-  /** Number of times that waiting for greetings was in vain. */
+  /** Number of times that a greeting was awaited in vain. */
   lateGreetings: 4,
   /** Set at the end: longest time to a first byte in milliseconds, rounded up; 0 if no byte arrived. */
   longestFirstByteMs: 5,

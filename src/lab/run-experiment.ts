@@ -77,7 +77,7 @@ function weigh({ verdict, reason, isTimed }: Outcome, load: HostLoad | undefined
   if (verdict !== "inconclusive" && !isDoubtful) return { verdict, reason };
   const busy = describeHostLoad(load);
   const why = busy === undefined ? [] : [`during the measurement ${busy}`];
-  return { verdict: "inconclusive", reason: [reason ?? "the measurement is not conclusive", ...why].join("; ") };
+  return { verdict: "inconclusive", reason: [reason ?? "the measurement is inconclusive", ...why].join("; ") };
 }
 
 async function judge(

@@ -23,7 +23,7 @@ export interface PlannedTuples {
   readonly foreign: IpAddress | undefined;
   /** The destinations as a condition on one end of a socket. */
   readonly endpoints: EndQuery;
-  /** Destinations without a source address, one entry per address. The plan contains no tuples to the hopeless ones. */
+  /** Destinations without a source address, one entry per address. The plan contains no tuples for them. */
   readonly unreachable: readonly BadSource[];
 }
 

@@ -1,4 +1,5 @@
-// From the message options of a call to the part of a RunSpec that says what connections send and what answers it.
+// Converts a call's message options to the part of a RunSpec that says what connections send and what counts as an
+// answer.
 
 import { MAX_DELIMITER_BYTES } from "../protocols/answer-end.js";
 import { makeRequest } from "../protocols/http/response.js";
@@ -50,7 +51,7 @@ export function parseMessages(options: MessageOptions & Pick<MqttOptions, "publi
     throw invalid("a message rate requires a message", "add -m ping, or leave out -r");
   }
   if (expect !== undefined && !sends && firstMessage === undefined) {
-    throw invalid("expecting answers requires a message", "add -m ping, or leave out --expect");
+    throw invalid("an expected answer requires a message", "add -m ping, or leave out --expect");
   }
   if (message?.length === 0) throw invalid("the message is empty", "give it at least one byte, such as -m ping");
   if (firstMessage?.length === 0) {
@@ -80,7 +81,7 @@ export function parsePublication(options: MessageOptions & MqttOptions, spec: Mq
   return { base64: toBase64(payload), ratePerSec: messageRatePerSec, expect: expect ?? answerOf(spec) };
 }
 
-/** Whether the options have something that only a plain byte stream can have. @returns its name on the command line */
+/** Finds an option that only applies to a plain byte stream. @returns its name on the command line */
 export function findStreamOption({ expect, firstMessage, awaitGreeting }: MessageOptions): string | undefined {
   if (firstMessage !== undefined) return "--first-message";
   if (awaitGreeting) return "--await-greeting";
@@ -94,7 +95,7 @@ export function speaksHttp(to: string | readonly string[]): boolean {
   return SCHEMES[scheme].protocol === "http";
 }
 
-/** The options of an HTTP run that bear on its requests. */
+/** Options of an HTTP run that affect its requests. */
 interface RequestOptions extends MessageOptions {
   readonly maxMessageBytes?: number | undefined;
   readonly stages?: readonly unknown[] | undefined;
@@ -109,8 +110,9 @@ export function parseRequests(spec: HttpSpec, options: RequestOptions): MessageS
   const { message, expect, messageRatePerSec, maxMessageBytes, stages = [] } = options;
   if (message !== undefined) throw invalid("a request has a body rather than a message", "set the body with --body");
   const other = findStreamOption(options) ?? (expect === undefined ? undefined : "--expect");
-  if (other !== undefined) throw invalid("a request is answered by its response", `leave out ${other}`);
-  if (maxMessageBytes !== undefined) throw invalid("responses may be of any size", "leave out --max-message-size");
+  if (other !== undefined) throw invalid("the answer to a request is its response", `leave out ${other}`);
+  if (maxMessageBytes !== undefined)
+    throw invalid("the size of responses is not limited", "leave out --max-message-size");
   if (spec.closesAnswered && (messageRatePerSec !== undefined || stages.length > 0)) {
     throw invalid(
       "connections that close after their response are not held",
@@ -145,7 +147,7 @@ function parseExpect(expect: ExpectOption): AnswerSpec {
   return { expect: "bytes", answerBytes: bytes };
 }
 
-/** Whether a connection's opening needs the peer. */
+/** Whether a connection must hear from the peer before it is ready. */
 export function awaitsPeer(opening: OpeningSpec | undefined): boolean {
   if (opening === undefined) return false;
   return opening.awaitsGreeting || (opening.base64 !== undefined && opening.expect !== "none");

@@ -83,7 +83,7 @@ export class SizedEnd implements AnswerEnd {
 /**
  * The failure function of Knuth, Morris and Pratt.
  *
- * @returns by number of matched bytes: how many of the last of them are the first of `pattern` again
+ * @returns for each number of matched bytes, the length of the longest proper suffix that is also a prefix
  */
 export function findBorders(pattern: Uint8Array): Int32Array {
   const borders = new Int32Array(pattern.length + 1);

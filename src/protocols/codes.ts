@@ -15,10 +15,13 @@ export const CODES = {
   webSocket: 2 * FIRST_CODE,
   /** Protocol violation by the peer: an index into FAULTS. */
   fault: 3 * FIRST_CODE,
-  /** Reason code of a packet of MQTT (MQTT 5, 2.4); those of 3.1.1 as the same of 5. Four kinds of codes of TLS are before. */
+  /**
+   * Reason code of an MQTT packet (MQTT 5, 2.4); return codes of 3.1.1 become the corresponding ones of MQTT 5. The
+   * four kinds before it are TLS failures.
+   */
   mqttConnack: MQTT,
   mqttSuback: MQTT + 256,
-  /** Of the acknowledgement of a PUBLISH: PUBACK, PUBREC or PUBCOMP. */
+  /** Reason code in the acknowledgement of a PUBLISH: PUBACK, PUBREC or PUBCOMP. */
   mqttPuback: MQTT + 2 * 256,
   mqttDisconnect: MQTT + 3 * 256,
 } as const;
@@ -50,7 +53,7 @@ export const FAULTS = [
   "BAD_RESPONSE",
   /** The connection ended in the middle of a response. */
   "CUT_SHORT",
-  /** The server announced that it closes the connection after this response. */
+  /** The server announced that it would close the connection after this response. */
   "CONNECTION_CLOSE",
   /** A response did not arrive, or stalled, for the response timeout. */
   "NO_RESPONSE",

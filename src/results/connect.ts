@@ -71,7 +71,7 @@ const thresholds = z.object({
     .optional()
     .describe("99th percentile of the round-trip time; without messages, of the connect latency"),
   minRatePerSec: perSecond.optional().describe("minimum rate of ESTABLISHED connections per second during the ramp"),
-  maxFailed: count.optional().describe("number of connections that may fail or be lost without counting as missing"),
+  maxFailed: count.optional().describe("number of connections that may fail or be lost without missing the target"),
 });
 /** Thresholds set by the caller. */
 export type Thresholds = TypeOf<typeof thresholds>;
@@ -140,7 +140,7 @@ export const connectSchema = z
     ready: count
       .optional()
       .describe(
-        "number of connections set up in the protocol, for example upgraded, with a first HTTP response that is no error, or accepted and subscribed in MQTT; in plain TCP, same as established; missing in results from older versions",
+        "number of connections set up in the protocol, for example upgraded, with a first HTTP response that is not an error, or accepted and subscribed in MQTT; in plain TCP, same as established; missing in results from older versions",
       ),
     greeted: count.optional().describe("connections that received their first bytes; only with --close-after-greeting"),
     peakOpen: count,
@@ -157,7 +157,7 @@ export const connectSchema = z
       .describe("delay of the schedule because this process did not run, for example while stopped"),
     gaveUp: gaveUp
       .optional()
-      .describe("why the ramp was aborted, and the number of connections not tried or not tried to the end"),
+      .describe("why the ramp was abandoned, and the number of connections that were not attempted or not completed"),
     holdMs: milliseconds,
     closeMs: milliseconds.describe("including the wait for outstanding answers"),
     samples: z
@@ -174,7 +174,9 @@ export const connectSchema = z
           "from ESTABLISHED, or the end of the TLS handshake, to ready in the protocol; missing if the protocol has no handshake",
         ),
       firstByte: latency,
-      roundTrip: latency.describe("of all messages due, if answers are expected; unanswered ones count with their age"),
+      roundTrip: latency.describe(
+        "of all messages due, if answers are expected; unanswered ones count with the time they have waited",
+      ),
       delivery: latency
         .optional()
         .describe(

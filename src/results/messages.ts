@@ -25,12 +25,12 @@ export const messages = z
     missed: count.describe("messages due but never completely sent"),
     blocked: count.describe("messages due while the kernel accepted no more bytes, because the peer did not read"),
     movedMs: milliseconds.describe(
-      "delay of the schedule while the program was stalled; delayed messages are not caught up, but count as late by this time",
+      "delay of the schedule while the program was stalled; delayed messages are not sent in a burst, but count as late by this amount",
     ),
     youngestUnansweredUs: microseconds
       .optional()
       .describe(
-        "age of the youngest unanswered message; round-trip percentiles above it are lower bounds, because unanswered messages count with their age",
+        "age of the youngest unanswered message; round-trip percentiles above it are lower bounds, because unanswered messages count with the time they have waited",
       ),
     unsolicitedBytes: count.describe(
       "bytes received that are not part of an answer: greetings, push messages, surplus echoes",

@@ -60,7 +60,7 @@ export const predictionSchema = z
     target: z.string().optional(),
     connections: count,
     ...ceiling,
-    next: z.array(limitRow).describe("the three next limits"),
+    next: z.array(limitRow).describe("the next three limits"),
     limits: z.array(limitRow).describe("all limits, worst first"),
     unknown: z.array(z.string()).describe("limits that could not be read, so the ceiling may be lower"),
     cost: connectionCost.extend({ bytesPerConnection: count }),

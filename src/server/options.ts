@@ -100,7 +100,7 @@ export function resolveOptions(options: ServeOptions): ServeSettings {
     });
   }
   if (protocol?.name === "ws" && !protocol.isBinary && !isUtf8(Buffer.from((options.greeting ?? "") as Uint8Array))) {
-    throw new AppError("E_OPTION", "the greeting is not UTF-8, which a text message has to be", {
+    throw new AppError("E_OPTION", "the greeting is not valid UTF-8, which text messages require", {
       fix: "send it as a binary message: --binary",
     });
   }

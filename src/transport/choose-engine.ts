@@ -30,7 +30,7 @@ export interface UringFacts {
   readonly memlockBytes: () => number;
 }
 
-/** Connections from which io_uring is preferred. */
+/** Number of connections from which io_uring is preferred. */
 const WORTHWHILE = 50_000;
 /** Both ends of a user's connections share RLIMIT_MEMLOCK. Unless io_uring was requested, half of it stays free. */
 const AUTO_SHARE = 2;

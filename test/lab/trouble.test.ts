@@ -111,7 +111,7 @@ describe.skipIf(!canMakeNamespaces())("the lab over loopback", () => {
     const noRoom = expect.stringMatching(/^skipped: the descriptor table is full: RLIMIT_NOFILE is 1,024; fix: /);
     expect(result.testbed).toMatchObject({
       kind: "loopback",
-      reason: expect.stringMatching(/^network namespaces cannot be made here: .*Operation not permitted/),
+      reason: expect.stringMatching(/^network namespaces cannot be created here: .*Operation not permitted/),
     });
     expectVerdicts(result, {
       E1: "confirmed",

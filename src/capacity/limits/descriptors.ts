@@ -78,7 +78,7 @@ export const fileMax: Limit = {
   change: "sysctl fs.file-max",
   privilege: "CAP_SYS_ADMIN",
   pitfall:
-    "ENFILE, not EMFILE, means the whole host is out of open files; processes with CAP_SYS_ADMIN continue, all others fail",
+    "ENFILE, not EMFILE, means the whole host is out of open files; processes with CAP_SYS_ADMIN are exempt, all others fail",
   sysctl: "fs.file-max",
   read: ({ fileMax: value }) => value,
   describe: ({ fileMax: max }) =>

@@ -25,7 +25,7 @@ function limitOf(family: Family, id: string): Limit {
     change: `sysctl ${name} with gc_thresh1 and gc_thresh2, on the host; or fewer source addresses with more ports each`,
     privilege: "CAP_NET_ADMIN",
     pitfall:
-      "one table for all network namespaces; counts addresses on the same link, not connections; when it is full SYNs get no answer, and the kernel log says `neighbor table overflow!`",
+      "one table for all network namespaces; counts addresses on the same link, not connections; when it is full, SYNs get no answer, and the kernel log says `neighbor table overflow!`",
     sysctl: name,
     read: ({ neighbourTables }) => neighbourTables?.[family].max,
     describe: ({ neighbourTables }) => {

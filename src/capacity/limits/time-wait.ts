@@ -76,7 +76,7 @@ export function connectRateOf(facts: HostFacts, load: Load): ConnectRate | undef
 }
 
 /**
- * Splits the source ports into those chosen by connect() and those bound by number. The latter reuse a TIME_WAIT at
+ * Splits the source ports into those chosen by connect() and those bound by number, which can reuse a TIME_WAIT at
  * once.
  */
 function splitPorts(

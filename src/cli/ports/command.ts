@@ -38,7 +38,7 @@ export const addPorts: AddCommand = (program, finish) => {
         .argParser(countFor("--pid"))
         .conflicts("netns"),
     )
-    .optionsGroup("What is shown:")
+    .optionsGroup("What to show:")
     .addOption(
       new Option("-l, --listening", "listeners and their accept queues").conflicts(["pressure", "map", "memory"]),
     )

@@ -111,7 +111,7 @@ export class Exchange implements ClientConnections, MessageCarrier, HeartbeatCar
     if (this.alternates) this.messages?.resume(slot);
   }
 
-  /** The peer has sent FIN. @returns the code under which the loss is counted, or AS_ASKED */
+  /** The peer has sent FIN. @returns the code under which the loss is counted, or AS_ASKED if it is no loss */
   peerClosed(slot: number): number {
     return this.protocol.peerClosed?.(slot) ?? 0;
   }

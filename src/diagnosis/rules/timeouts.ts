@@ -107,7 +107,7 @@ function lostOnTheWay(result: ConnectResult, failure: FailureReport): Finding | 
       meaning: "the host is down, or no host has the address",
       fix: "check the address and that the host is up",
       evidence: facts,
-      test: "ping ADDRESS or connect to another of its ports: if the attempt is unanswered too, the host is not there",
+      test: "ping ADDRESS or connect to another of its ports: if that is unanswered too, the host is down",
     };
     return [firewall, silent];
   }

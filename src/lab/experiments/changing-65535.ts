@@ -42,7 +42,7 @@ export const changing65535: Experiment = {
   title: "What “changing 65535” does",
   claims: ["C6"],
   claim:
-    "A port has 16 bits, which cannot be changed. Two limits can be changed: the range that the kernel picks from, and a process's open-file limit. Each stops a run at its value, less what the process itself has open.",
+    "A port has 16 bits, which cannot be changed. Two limits can be changed: the range that the kernel picks from, and a process's open-file limit. Each stops a run at its value, minus what the process itself has open.",
   quickMs: () => 14_000,
   async run(context) {
     const { testbed } = context;

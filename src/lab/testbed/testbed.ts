@@ -56,6 +56,6 @@ async function openPair(loopback: boolean, clientAddresses: number): Promise<Hos
     return await openNamespaces(clientAddresses);
   } catch (error) {
     if (!(error instanceof AppError)) throw error;
-    return openLoopback(clientAddresses, `network namespaces cannot be made here: ${error.message}`);
+    return openLoopback(clientAddresses, `network namespaces cannot be created here: ${error.message}`);
   }
 }

@@ -130,7 +130,7 @@ function written(write: (bio: number) => number): string {
 
 function check(result: number): number {
   if (result > 0) return result;
-  throw new AppError("E_SYSTEM", "OpenSSL could not make a certificate", {
+  throw new AppError("E_SYSTEM", "OpenSSL could not create a certificate", {
     fix: "give a certificate with --cert and --key, or free memory",
   });
 }

@@ -1,4 +1,4 @@
-// The options of HTTP, and the spec that is made from them.
+// HTTP options, and the spec built from them.
 import { quoted } from "../../util/printable.js";
 import { formatBytes } from "../../util/units.js";
 import { type Address, SCHEMES } from "./address.js";
@@ -40,7 +40,7 @@ export function httpSpec(
   checkTime("response timeout", options.responseTimeoutMs);
   checkTime("event interval", eventIntervalMs);
   checkTime("response delay", delayMs);
-  // CONNECT and TRACE make something else of the connection.
+  // CONNECT and TRACE turn the connection into something else.
   if (!TOKEN.test(method) || method === "CONNECT")
     throw invalid(`invalid method: ${quoted(method)}`, "give one such as GET");
   if (content !== undefined && content.length > LONGEST_BODY) {
@@ -53,10 +53,13 @@ export function httpSpec(
     throw invalid(`a response with status ${status} has no body`, "use another status, or leave out the body");
   }
   if (eventIntervalMs !== undefined && (delayMs !== undefined || mode === "echo" || status !== 200)) {
-    throw invalid("an event stream is a response of its own", "leave out the delay, the status and mode echo");
+    throw invalid(
+      "an event stream cannot be combined with a delay, a status or mode echo",
+      "leave out the delay, the status and mode echo",
+    );
   }
   if (delayMs !== undefined && mode === "echo") {
-    throw invalid("an echo is not held back", "leave out the delay, or mode echo");
+    throw invalid("an echo cannot be delayed", "leave out the delay, or mode echo");
   }
   return {
     name: "http",

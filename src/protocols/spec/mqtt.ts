@@ -1,4 +1,4 @@
-// The options of MQTT, and the spec that is made from them.
+// MQTT options, and the spec built from them.
 import { AppError } from "../../util/errors.js";
 import { quoted } from "../../util/printable.js";
 import { formatBytes } from "../../util/units.js";
@@ -133,7 +133,7 @@ function publishOf(
   }
   checkTopic(publish);
   if (message !== undefined && messageBytes !== undefined) {
-    throw invalid("a message and a message size exclude each other", "leave out -m, or --message-size");
+    throw invalid("a message cannot be combined with a message size", "leave out -m, or --message-size");
   }
   return { topic: publish, qos, isRetained: retain ?? false, isStamped: message === undefined };
 }

@@ -1,4 +1,4 @@
-// Checks that the options of several protocols share, and the Host field that they make of an address.
+// Checks shared by the options of several protocols, and the Host field built from an address.
 import { AppError } from "../../util/errors.js";
 import { quoted } from "../../util/printable.js";
 import { formatBytes } from "../../util/units.js";

@@ -51,7 +51,7 @@ const {
 /** Options of connect(). */
 export { clientProtocolShape };
 
-/** Options of serve(): clients alone have the others. */
+/** Options of serve(); the others are for clients only. */
 export const serverProtocolShape = {
   subprotocol: shape.subprotocol,
   binary: shape.binary,

@@ -25,7 +25,7 @@ export interface ProtocolOptions extends HttpOptions, MqttOptions {
   readonly handshakeTimeoutMs?: number | undefined;
 }
 
-/** Options of clients alone, and of servers alone. */
+/** Client-only options, and server-only options. */
 export type ClientOnly =
   | "headers"
   | "method"

@@ -151,7 +151,7 @@ export class UringClient extends UringTransport implements ClientTransport {
     return isSelf;
   }
 
-  /** What ICMP said of a SYN that the kernel would send again. */
+  /** Error from an ICMP message about a SYN that the kernel would retransmit. */
   private softError(slot: number): number {
     const fd = this.descriptorFor(slot);
     if (fd < 0) return -fd;
@@ -160,7 +160,10 @@ export class UringClient extends UringTransport implements ClientTransport {
     return errno || ETIMEDOUT;
   }
 
-  /** Whether connect() failed before it sent anything. Refusals and timeouts, which may be many, always come from outside. */
+  /**
+   * Whether connect() failed before it sent anything. Refusals and timeouts, of which there may be many, always come
+   * from outside.
+   */
   private isUnsent(slot: number, errno: number): boolean {
     if (errno === ECONNREFUSED || errno === ETIMEDOUT) return false;
     const fd = this.descriptorFor(slot);

@@ -1,4 +1,4 @@
-// Last bytes of connections that are closed in order.
+// Sends the last bytes of connections that are closed gracefully.
 import type { RingSet } from "./ring-set.js";
 import type { Sends } from "./sends.js";
 import { kindOf, numberOf, TAG } from "./tags.js";

@@ -86,7 +86,7 @@ export class Openings {
     writeSockaddr(ring, destination.words);
     pushConnect(ring, file, destination.length, SQE_FLAG.link | QUIETLY, slot, tagOf(TAG.connect, life));
     // IORING_OP_CONNECT reports success for a SYN that is answered by ICMP within the call, as by a local firewall: the
-    // error is only a soft one. A connected socket answers EISCONN, such a one EALREADY.
+    // error is only a soft one. A connected socket returns EISCONN; this one returns EALREADY.
     writeSockaddr(ring, destination.words);
     pushConnect(ring, file, destination.length, 0, slot, tagOf(TAG.verify, life));
     return true;

@@ -86,7 +86,7 @@ export class Receives {
     pushReceive(unit.ring, file, isThere ? 0 : RECV.pollFirst, group, peeks ? MSG_PEEK : 0, slot, tag);
   }
 
-  /** Sets the time of the data to come. */
+  /** Sets the time at which the data reported next arrived. */
   tick(nowMs: number): void {
     this.period = 1 + (Math.floor(nowMs / PERIOD_MS) % PERIODS);
   }
@@ -203,7 +203,7 @@ export class Receives {
     pushDiscard(unit.ring, slot - unit.firstSlot, address, used, slot, TAG.ignored);
   }
 
-  /** The bits of an idle connection that speaks now. */
+  /** Returns the bits of an idle connection that has just sent data. */
   private heard(bits: number): number {
     const before = bits >>> HEARD_SHIFT;
     const isSoon = before > 0 && (this.period - before + PERIODS) % PERIODS <= 1;

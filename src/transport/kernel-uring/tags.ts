@@ -10,7 +10,7 @@ export const TAG = {
   option: 2,
   bind: 3,
   connect: 4,
-  /** A second connect(), which tells whether the first one really led to a connection. */
+  /** A second connect(), which shows whether the first one really established a connection. */
   verify: 5,
   receive: 6,
   poll: 7,

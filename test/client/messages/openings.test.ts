@@ -133,7 +133,7 @@ describe("options", () => {
     ["an empty delimiter", ["-m", "a", "--expect-until", ""], /invalid answer delimiter/],
     ["answers of no bytes", ["-m", "a", "--expect-bytes", "0"], /invalid answer length: 0/],
     ["a message of no bytes", ["--message-size", "0"], /invalid message size/],
-    ["answers to nothing", ["--expect-bytes", "3"], /expecting answers requires a message/],
+    ["answers to nothing", ["--expect-bytes", "3"], /an expected answer requires a message/],
     ["a first message to nothing", ["--first-message", ""], /first message is empty/],
     [
       "closing after the greeting",

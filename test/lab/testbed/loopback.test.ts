@@ -30,7 +30,7 @@ describe("where it is chosen", { timeout: 60_000 }, () => {
     const { description } = await openedBy(startLab({ env: { PATH: makePath(...programs) } }));
     expect(description).toMatchObject({
       kind: "loopback",
-      reason: `network namespaces cannot be made here: ${missing} is not installed`,
+      reason: `network namespaces cannot be created here: ${missing} is not installed`,
     });
   });
 
@@ -41,7 +41,7 @@ describe("where it is chosen", { timeout: 60_000 }, () => {
     const { description } = await openedBy(startLab({ prefix }));
     expect(description).toMatchObject({
       kind: "loopback",
-      reason: "network namespaces cannot be made here: unshare: unshare failed: No space left on device",
+      reason: "network namespaces cannot be created here: unshare: unshare failed: No space left on device",
     });
   });
 });

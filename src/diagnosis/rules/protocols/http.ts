@@ -137,7 +137,7 @@ function maybeTls(): Known {
   );
 }
 
-/** The server announced the end of the connection, in the last response that it sent over it. */
+/** The server announced the close in the last response that it sent on the connection. */
 function closed({ ready = 0, responses, lost }: ConnectResult, count: number): Known {
   const final = responses ? responses["2xx"] + responses["3xx"] + responses["4xx"] + responses["5xx"] : 0;
   const each = final / count;
@@ -152,7 +152,7 @@ function closed({ ready = 0, responses, lost }: ConnectResult, count: number): K
   return peer(
     "keep-alive",
     `the server closes connections after ${isExact ? `${formatCount(each)} requests` : "some requests (Connection: close)"}`,
-    `raise its limit on requests per connection (${KEPT}); reloading or stopping the server has the same effect`,
+    `raise its limit on requests per connection (${KEPT}); reloading or stopping the server looks the same`,
   );
 }
 

@@ -1,10 +1,11 @@
-// Refusals in MQTT: what each reason code means in the packet that had it, whose limit it is, and what to do.
+// Explains refusals in MQTT: what each reason code means in the packet that carried it, whose limit it is, and what to
+// do.
 import { type Known, local, peer } from "./known.js";
 
 const RATE = "connect more slowly (--connect-rate), or raise the broker's limit on connections per second";
 const CREDENTIALS = "check --username and --password, and the broker's accounts and access rules";
 
-/** By the reason's name, whichever packet had it. */
+/** By the reason's name, whichever packet carried it. */
 const REASONS: Readonly<Record<string, Known>> = {
   UNSPECIFIED_ERROR: peer("refused", "the broker refused without giving a reason", "check the broker's log"),
   MALFORMED_PACKET: peer(
