@@ -96,6 +96,12 @@ export function close(fd: number): void {
   if (opened.delete(fd)) closeFd(fd);
 }
 
+/** Leaves the closing of a socket to the caller. @returns its descriptor */
+export function release(fd: number): number {
+  opened.delete(fd);
+  return fd;
+}
+
 function expectDone(call: string, result: number): void {
   if (result < 0) throw new Error(`${call}: errno ${-result}`);
 }

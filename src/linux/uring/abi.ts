@@ -52,6 +52,8 @@ export const ENTER = { getEvents: 1, extArg: 8 } as const;
 /** IORING_REGISTER_… operations of io_uring_register(). */
 export const REGISTER = {
   files: 2, // 5.1
+  eventfd: 4, // 5.2
+  unregisterEventfd: 5, // 5.2
   filesUpdate: 6, // 5.5
   probe: 8, // 5.6
   files2: 13, // 5.13; sparse 5.19

@@ -77,6 +77,11 @@ export abstract class Completions {
     return this.queue[this.cqOverflowWord] ?? 0;
   }
 
+  /** Whether completions have been posted since the last enter(), as happens without IORING_SETUP_DEFER_TASKRUN. */
+  protected get hasUnseen(): boolean {
+    return this.queue[this.cqTailWord] !== ((this.cqHead + this.ready) | 0);
+  }
+
   protected begin(queue: Int32Array): void {
     this.queue = queue;
     this.cqHead = queue[this.cqHeadWord]!;

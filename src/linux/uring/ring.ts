@@ -3,7 +3,7 @@
 
 import { EBADF, EINTR, ETIME } from "../syscalls/errno.js";
 import { lastErrno, libc } from "../syscalls/libc.js";
-import { ENTER, GETEVENTS_ARG, PARAMS, SETUP, SQ_TASKRUN, SQE, SYS_IO_URING } from "./abi.js";
+import { ENTER, GETEVENTS_ARG, PARAMS, SETUP, SQ_CQ_OVERFLOW, SQ_TASKRUN, SQE, SYS_IO_URING } from "./abi.js";
 import { Completions, NO_WORDS } from "./completions.js";
 import { NativeMemory } from "./native-memory.js";
 import { mapRing, type RingMemory, SOCKADDR_WORDS, TIMESPEC_WORD } from "./ring-memory.js";
@@ -76,9 +76,9 @@ export class Ring extends Completions {
     return this.entries - this.pending;
   }
 
-  /** Whether work is pending for another enter(). */
+  /** Whether another enter() would bring completions without waiting. Reads what the kernel shares, so it is current. */
   get hasWork(): boolean {
-    return (this.queue[this.sqFlagsWord]! & SQ_TASKRUN) !== 0;
+    return (this.queue[this.sqFlagsWord]! & (SQ_TASKRUN | SQ_CQ_OVERFLOW)) !== 0 || this.hasUnseen;
   }
 
   /** Number of pushed entries that the kernel has not consumed. */

@@ -62,5 +62,5 @@ function finish({ ring }: RingUnit): void {
   do {
     if (ring.enter(0, 0) < 0) return;
     ring.advance(ring.ready);
-  } while (ring.hasWork || ring.hasOverflow);
+  } while (ring.hasWork);
 }

@@ -1,6 +1,6 @@
 // The rings of one worker. RLIMIT_NOFILE limits the number of files per ring, so there are as many rings as the
-// connections need. The worker waits in one of them, usually the newest, and that ring polls the others. Entering a
-// ring posts its completions.
+// connections need. The worker waits in one of them, usually the newest. The others signal the worker's wake-up
+// descriptor when they have work, and that ring polls it. Entering a ring posts its completions.
 import { EPOLLIN } from "../../linux/syscalls/constants.js";
 import { ECANCELED, errnoName } from "../../linux/syscalls/errno.js";
 import { drain } from "../../linux/syscalls/eventfd.js";
@@ -9,6 +9,7 @@ import { registerFiles } from "../../linux/uring/direct-files.js";
 import { pushCancel, pushPollDescriptor } from "../../linux/uring/entries.js";
 import { ProvidedBuffers } from "../../linux/uring/provided-buffers.js";
 import { Ring } from "../../linux/uring/ring.js";
+import { registerEventfd, unregisterEventfd } from "../../linux/uring/ring-eventfd.js";
 import { AppError } from "../../util/errors.js";
 import { BUFFERS, COMPLETIONS, ENTRIES } from "./ring-size.js";
 import { kindOf, TAG } from "./tags.js";
@@ -22,11 +23,6 @@ const LARGE_BUFFERS = 32;
  */
 const ATTEMPTS = 8;
 const NO_SLOT = -1;
-/**
- * Maximum wait with several rings. Under a burst of completions in many of them, the kernel (6.18) has been seen not to
- * wake the ring that polls the others.
- */
-const RECHECK_MS = 250;
 
 export const SMALL_GROUP = 0;
 export const LARGE_GROUP = 1;
@@ -35,7 +31,6 @@ export const FIRST_LARGE = BUFFERS;
 
 /** A ring with its files and buffers. */
 export interface RingUnit {
-  readonly number: number;
   readonly ring: Ring;
   /** Slot of the ring's first file. */
   readonly firstSlot: number;
@@ -43,8 +38,6 @@ export interface RingUnit {
   large: ProvidedBuffers | undefined;
   /** Number of files in use, if the kernel chooses their indices. */
   used: number;
-  /** The main ring's poll has reported that this ring has work. */
-  isSignalled: boolean;
 }
 
 export class RingSet {
@@ -82,20 +75,32 @@ export class RingSet {
       ring.close();
       return small;
     }
-    const number = this.units.length;
-    const unit = { number, ring, firstSlot: this.capacity, small, large: undefined, used: 0, isSignalled: false };
+    const unit = { ring, firstSlot: this.capacity, small, large: undefined, used: 0 };
+    const unwatched = this.waitIn(unit);
+    if (unwatched < 0) {
+      ring.close();
+      small.release();
+      return unwatched;
+    }
     this.units.push(unit);
     this.capacity += this.filesEach;
-    this.waitIn(unit);
     return 0;
   }
 
-  /** Makes the worker wait in `unit`. */
-  waitIn(unit: RingUnit): void {
+  /** Makes the worker wait in `unit`. @returns 0, or a negative errno and it waits where it did before */
+  waitIn(unit: RingUnit): number {
     const before = this.waiting;
+    const failed = before ? registerEventfd(before.ring, this.wakeFd) : 0;
+    if (failed < 0) return failed;
+    if (before) {
+      // Submitting this entry also runs the work that arrived before the ring signalled any.
+      this.reserve(before, 1);
+      pushCancel(before.ring, NO_SLOT, TAG.wakeUp, SQE_FLAG.skipSuccess, NO_SLOT, TAG.ignored);
+      unregisterEventfd(unit.ring);
+    }
     this.waiting = unit;
     this.watchWakeUp();
-    if (before) this.moveWatches(before);
+    return 0;
   }
 
   /** Polls the wake-up descriptor. Must be repeated after each wake-up. */
@@ -103,13 +108,6 @@ export class RingSet {
     const { main } = this;
     this.reserve(main, 1);
     pushPollDescriptor(main.ring, this.wakeFd, EPOLLIN, NO_SLOT, TAG.wakeUp);
-  }
-
-  /** Polls a ring that the worker does not wait on. Must be repeated each time the poll completes. */
-  watch({ number, ring }: RingUnit): void {
-    const { main } = this;
-    this.reserve(main, 1);
-    pushPollDescriptor(main.ring, ring.fd, EPOLLIN, number, TAG.ring);
   }
 
   /** Submits pending entries in all rings, then waits on the main ring unless completions are already available. */
@@ -120,13 +118,12 @@ export class RingSet {
       for (const unit of units) {
         if (unit === main) continue;
         const { ring } = unit;
-        // Work left over from an enter does not wake the main ring's poll.
+        // A ring that has work signals no more.
         if (ring.pending > 0 || ring.hasWork) this.enterOne(unit, 0, 0);
         if (ring.ready > 0 || ring.hasWork) isIdle = false;
       }
     }
     if (!isIdle || waitMs === 0) this.enterOne(main, 0, 0);
-    else if (units.length > 1) this.enterOne(main, 1, Math.min(waitMs, RECHECK_MS));
     else this.enterOne(main, 1, waitMs === Number.POSITIVE_INFINITY ? -1 : waitMs);
   }
 
@@ -144,11 +141,6 @@ export class RingSet {
     if (result <= 0) return;
     drain(this.wakeFd);
     if (unit === this.main) this.watchWakeUp();
-  }
-
-  /** Handles completion of the poll on ring `number`. */
-  signalled(unit: RingUnit, number: number, result: number): void {
-    if (result > 0 && unit === this.main) this.units[number]!.isSignalled = true;
   }
 
   /**
@@ -202,20 +194,6 @@ export class RingSet {
       small.release();
       large?.release();
     }
-  }
-
-  /** Moves the watches from ring `before` to the main ring. */
-  private moveWatches(before: RingUnit): void {
-    this.cancel(before, NO_SLOT, TAG.wakeUp);
-    for (const unit of this.units) {
-      if (unit !== before) this.cancel(before, unit.number, TAG.ring);
-      if (unit !== this.main) this.watch(unit);
-    }
-  }
-
-  private cancel(unit: RingUnit, slot: number, tag: number): void {
-    this.reserve(unit, 1);
-    pushCancel(unit.ring, slot, tag, SQE_FLAG.skipSuccess, NO_SLOT, TAG.ignored);
   }
 }
 

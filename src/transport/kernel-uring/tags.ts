@@ -25,14 +25,12 @@ export const TAG = {
   rest: 10,
   /** A send whose caller waits for the result. */
   sendNow: 11,
-  /** The worker's wake-up descriptor is readable. */
+  /** The worker's wake-up descriptor is readable: another thread has written to it, or another ring has work. */
   wakeUp: 12,
-  /** Another ring has work. The slot field holds its number. */
-  ring: 13,
-  install: 14,
+  install: 13,
   /** A single accept. The slot field holds the index of the peer's address. */
-  accept: 15,
-  acceptMany: 16,
+  accept: 14,
+  acceptMany: 15,
 } as const;
 
 const LIFE_SHIFT = 8;

@@ -187,11 +187,8 @@ export abstract class UringTransport implements Transport {
   private drainOthers(main: RingUnit): void {
     for (const unit of this.rings.units) {
       if (unit === main) continue;
-      if (unit.isSignalled) this.rings.enterOne(unit, 0, 0);
+      if (unit.ring.hasWork) this.rings.enterOne(unit, 0, 0);
       if (unit.ring.ready > 0) this.drain(unit);
-      if (!unit.isSignalled) continue;
-      unit.isSignalled = false;
-      this.rings.watch(unit);
     }
   }
 
@@ -215,7 +212,6 @@ export abstract class UringTransport implements Transport {
         else this.complete(unit, slot, tag, result, 0);
       } else if (kind === TAG.rest) sends.restEnded(slot, numberOf(tag), result);
       else if (kind === TAG.wakeUp) rings.wokenUp(unit, result);
-      else if (kind === TAG.ring) rings.signalled(unit, slot, result);
       else if (kind === TAG.install) closeFd(result);
       else if (kind !== TAG.send && kind !== TAG.sendNow) this.complete(unit, slot, tag, result, ring.flagsAt(i));
     }

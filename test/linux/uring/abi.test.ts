@@ -66,7 +66,14 @@ it("has the numbers of operations and flags", () => {
   });
   expect(abi.SQE_FLAG).toEqual({ fixedFile: 1, link: 4, bufferSelect: 32, skipSuccess: 64 });
   expect(abi.FEATURE).toEqual({ singleMmap: 1, noDrop: 2, extArg: 256, cqeSkip: 2048 });
-  expect(abi.REGISTER).toMatchObject({ filesUpdate: 6, probe: 8, files2: 13, pbufRing: 22 });
+  expect(abi.REGISTER).toMatchObject({
+    eventfd: 4,
+    unregisterEventfd: 5,
+    filesUpdate: 6,
+    probe: 8,
+    files2: 13,
+    pbufRing: 22,
+  });
   expect(abi.ENTER).toEqual({ getEvents: 1, extArg: 8 });
   expect(abi.RECV).toEqual({ pollFirst: 1, multishot: 2 });
   expect(abi.CQE_FLAG).toEqual({ buffer: 1, more: 2 });
