@@ -51,7 +51,7 @@ function readSources(): Record<string, string> {
 describe("src/", () => {
   const sources = readSources();
 
-  it("has files, and the checker sees their imports", () => {
+  it("contains files, and the checker sees their imports", () => {
     expect(Object.keys(sources).length).toBeGreaterThan(40);
     expect(importsOf(sources["linux/syscalls/libc.ts"]!)).toEqual(expect.arrayContaining(["koffi", "./platform.js"]));
     expect(importsOf(sources["index.ts"]!)).toEqual(
@@ -60,7 +60,7 @@ describe("src/", () => {
     expect(entriesOf(sources["server/workers.ts"]!)).toEqual(["./worker.js"]);
   });
 
-  it("imports only downwards, never sideways, never in a circle", () => {
+  it("imports only downwards, never sideways or in a circle", () => {
     expect(findViolations(sources, LAYERS)).toEqual([]);
   });
 
@@ -73,7 +73,7 @@ describe("docs/architecture.md", () => {
   const page = readFileSync(join(ROOT, "docs/architecture.md"), "utf8");
   const paths = pathsIn(page);
 
-  it("has the same levels", () => {
+  it("lists the same levels", () => {
     const sorted = (levels: readonly (readonly string[])[]) => levels.map((modules) => modules.toSorted());
     expect(sorted(levelsIn(page))).toEqual(sorted(LAYERS.levels));
   });
@@ -85,7 +85,7 @@ describe("docs/architecture.md", () => {
     );
   });
 
-  it("names nothing that is not there", () => {
+  it("names no file or folder that does not exist", () => {
     const isThere = (path: string) =>
       path.startsWith("*/")
         ? Object.keys(readSources()).some((file) => file.endsWith(path.slice(1)))
@@ -118,14 +118,14 @@ describe("the checker", () => {
     expect(check(sources)).toEqual([expect.stringMatching(/which is not lower$/)]);
   });
 
-  it("finds modules that nobody planned", () => {
+  it("finds modules that have no level", () => {
     expect(check({ "helpers/a.ts": "", "helpers.ts": "" })).toEqual([
       "helpers is not a module",
       "helpers.ts is not a module",
     ]);
   });
 
-  it("finds circles, within a module too", () => {
+  it("finds circular imports, also within a module", () => {
     const circle = check({
       "engine/a.ts": 'import { b } from "./b.js";',
       "engine/b.ts": 'import { c } from "./c.js";',
@@ -142,26 +142,26 @@ describe("the checker", () => {
     expect(check({ "linux/a.ts": 'import koffi from "koffi";' })).toEqual([]);
   });
 
-  it("finds folders that hold too much, each by itself", () => {
+  it("finds each folder that has too many files", () => {
     const sources = { "linux/a.ts": "", "linux/b.ts": "", "linux/c/d.ts": "", "index.ts": "" };
     expect(findFullFolders(sources, 1)).toEqual(["linux/ holds 2 files"]);
     expect(findFullFolders(sources, 2)).toEqual([]);
   });
 
-  it("reads levels and paths out of a page", () => {
+  it("reads levels and paths from a page", () => {
     const page =
       "| 0     | `src/util/` | x |\n| 1  | `src/cli/`, `src/index.ts` | see `util/a.ts`, not `127.0.0.0/8` or `/proc/` |";
     expect(levelsIn(page)).toEqual([["util"], ["cli", "index.ts"]]);
     expect(pathsIn(page)).toEqual(["src/util/", "src/cli/", "src/index.ts", "util/a.ts"]);
   });
 
-  it("finds imports of files that are not there", () => {
+  it("finds imports of missing files", () => {
     expect(check({ "linux/a.ts": 'import { b } from "../util/b.js";' })).toEqual([
       "linux/a.ts imports util/b.ts, which does not exist",
     ]);
   });
 
-  it("takes what is as it should be, and no comment for an import", () => {
+  it("accepts valid imports, and ignores imports in comments", () => {
     const sources = {
       "cli/main.ts": 'import { serve } from "../server/serve.js";\nimport { plot } from "../output/plot.js";',
       "server/serve.ts":

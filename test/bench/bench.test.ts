@@ -44,7 +44,7 @@ async function untilNoneIsLeft(mark: string): Promise<void> {
 }
 
 describe("npm run bench", () => {
-  it("runs contenders in turn, counts in the kernel, and writes all it saw", async () => {
+  it("runs contenders in turn, counts connections in the kernel, and saves all results", async () => {
     const contenders = [
       "--contender",
       "noop",
@@ -104,7 +104,7 @@ describe("npm run bench", () => {
     );
   });
 
-  it("compares our choice of ports with the kernel's", async () => {
+  it("compares our choice of source ports with the kernel's", async () => {
     const { code, stdout } = await bench([
       "W2",
       "--contender",
@@ -119,7 +119,7 @@ describe("npm run bench", () => {
     expect(measures).toMatchObject([{ value: expect.any(Number), verdict: "not judged: fewer connections" }]);
   });
 
-  it.skipIf(!hasCompiler)("runs another's tool, which only the kernel tells of", async () => {
+  it.skipIf(!hasCompiler)("runs a third-party tool, whose connections only the kernel reports", async () => {
     const TCPKALI = tool(
       "opens",
       `const { connect } = require("node:net");
@@ -136,7 +136,7 @@ describe("npm run bench", () => {
     expect(reportOf("W1").rounds[0]).toMatchObject({ established: FEW, kernelEstablished: { sockets: FEW } });
   });
 
-  it.skipIf(!hasCompiler)("ends with 1 when a contender fails, and says how", async () => {
+  it.skipIf(!hasCompiler)("exits with 1 and the reason when a contender fails", async () => {
     const TCPKALI = tool("fails", "process.exit(3)");
     const { code, stdout } = await bench(["W1", "--contender", "tcpkali", "--at-most", `${FEW}`, "--rounds", "1"], {
       TCPKALI,
@@ -158,7 +158,7 @@ describe("npm run bench", () => {
     expect(started.fourtuple.ratios.seconds["node -e 0"].median).toBeGreaterThan(0);
   });
 
-  it("runs messages and churn with as many connections as it may", async () => {
+  it("runs messages and churn with at most the given number of connections", async () => {
     const contenders = ["--contender", "node", "--contender", "fourtuple"];
     const { code, stdout } = await bench(["W5", "W6", ...contenders, "--at-most", `${FEW}`, "--rounds", "1"]);
     expect({ code, stdout }).toMatchObject({ code: 0 });
@@ -179,7 +179,7 @@ describe("npm run bench", () => {
     for (const { greeted } of reportOf("W6").rounds) expect(greeted).toBe(FEW);
   });
 
-  it.skipIf(!hasCompiler || !hasUring)("has a floor over io_uring, whose connections the kernel counts", async () => {
+  it.skipIf(!hasCompiler || !hasUring)("has a baseline on io_uring, whose connections the kernel counts", async () => {
     const args = ["W1", "W5", "W6", "--contender", "c-uring", "--at-most", `${FEW}`, "--rounds", "1"];
     const { code, stdout } = await bench(args);
     expect({ code, stdout }).toMatchObject({ code: 0 });
@@ -191,7 +191,7 @@ describe("npm run bench", () => {
   });
 
   it.each(["SIGINT", "SIGTERM"] as const)(
-    "ends by %s with all that it has started, and runs no more",
+    "stops everything it has started on %s, and starts nothing else",
     async (signal) => {
       const mark = `${signal}-${process.pid}`;
       const args = [
@@ -216,7 +216,7 @@ describe("npm run bench", () => {
     },
   );
 
-  it("leaves nothing behind when it is killed", async () => {
+  it("leaves nothing behind when killed", async () => {
     const mark = `SIGKILL-${process.pid}`;
     const args = ["W1", "--contender", "fourtuple", "--at-most", `${FEW}`, "--rounds", "1000", "--into", folder];
     const run = start(process.execPath, ["bench/run.mjs", ...args], { env: { BENCH_TEST: mark } });
@@ -225,13 +225,13 @@ describe("npm run bench", () => {
     await untilNoneIsLeft(mark);
   });
 
-  it("ends with 2 when nobody played any workload, not when nobody played one", async () => {
+  it("exits with 2 if no workload could run, but not if only one could not", async () => {
     const contender = ["--contender", "node", "--at-most", `${FEW}`, "--rounds", "1"];
     expect((await bench(["W3", "W8", ...contender])).code).toBe(2);
     expect((await bench(["W3", "W6", ...contender])).code).toBe(0);
   });
 
-  it("ends with 2 before it runs where it cannot write", async () => {
+  it("exits with 2 before the first round if the results cannot be written", async () => {
     const into = `${ROOT}package.json/below`;
     const run = start(process.execPath, ["bench/run.mjs", "W1", "--into", into]);
     const { code, stdout, stderr } = await run.exited();
@@ -239,7 +239,7 @@ describe("npm run bench", () => {
     expect(stderr).toContain(`--into ${into}: ENOTDIR`);
   });
 
-  it("draws how cost grows, light and dark", async () => {
+  it("draws the cost against the number of connections, for light and dark themes", async () => {
     const { code, stdout } = await bench(["scaling", "--contender", "fourtuple", "--at-most", "1000", "--rounds", "1"]);
     expect({ code, stdout }).toMatchObject({ code: 0 });
     expect(stdout).toContain("fourtuple@2m: excluded by --at-most");
@@ -257,7 +257,7 @@ describe("npm run bench", () => {
     [["constructor"], 'unknown workload: "constructor"'],
     [["W1", "--rounds", "0"], "require a number of 1 or more"],
     [["W1", "--nonsense"], "nonsense"],
-  ])("ends with 2 for %j", async (args, message) => {
+  ])("exits with 2 for %j", async (args, message) => {
     const { code, stderr } = await bench(args);
     expect(code).toBe(2);
     expect(stderr).toContain(message);
@@ -265,7 +265,7 @@ describe("npm run bench", () => {
   });
 });
 
-describe("the figures of rounds", async () => {
+describe("figures of several rounds", async () => {
   const { summarize } = await import(`${ROOT}bench/summary.mjs`);
   const { judge } = await import(`${ROOT}bench/measures.mjs`);
   const workload = {
@@ -292,12 +292,12 @@ describe("the figures of rounds", async () => {
     round("fourtuple", 3, 90),
   ]);
 
-  it("are medians of those that ended well, and ratios within a round", () => {
+  it("are medians of the successful rounds, and ratios within a round", () => {
     expect(summary["c-epoll"].metrics.rate).toEqual({ median: 20, min: 10, max: 30, rounds: 2 });
     expect(summary.fourtuple.ratios.rate["c-epoll"]).toEqual({ median: 1.5, min: 1, max: 2, rounds: 2 });
   });
 
-  it("are held against what is wanted", () => {
+  it("are compared with the goals", () => {
     const verdicts = (isSmaller: boolean, unfinished: string[] = []) =>
       judge(workload, summary, { machine: {}, isSmaller, unfinished: new Set(unfinished), failed: [] }).map(
         ({ verdict }: { verdict: string }) => verdict,
@@ -308,7 +308,7 @@ describe("the figures of rounds", async () => {
     expect(verdicts(false, ["c-epoll"])[0]).toBe("not decided: c-epoll was stopped early");
   });
 
-  it("meet nothing where rounds have failed: those left may be the lucky ones", () => {
+  it("meet no goal if rounds failed, because the successful ones may not be representative", () => {
     const easy = {
       ...workload,
       measures: [{ title: "÷ floor", wanted: { atLeast: 1 }, of: { metric: "rate", against: "c-epoll" } }],

@@ -35,7 +35,7 @@ async function startEcho(): Promise<{ port: number; stall: () => Promise<void> }
   return { port: (server.address() as AddressInfo).port, stall };
 }
 
-describe("a server's stall shows in the latencies of", () => {
+describe("a stalled server shows in the latencies of", () => {
   // Bun's client counts like Node's, with echo-schedule.mjs.
   const contenders = { "c-epoll": "cc", go: "go", node: "node", fourtuple: "node" };
   for (const [contender, program] of Object.entries(contenders)) {

@@ -10,9 +10,9 @@ const pairOf = (capacity: number) => async (ratePerSec: number) => ({
   p99Us: ratePerSec > capacity ? 500_000 : 1000,
 });
 
-describe("the highest rate sustained", () => {
+describe("the highest sustainable rate", () => {
   it.each([3000, 39_999, 40_000, 63_000, 150_000, 1_000_000])(
-    "of a pair that can %i a second is found",
+    "is found for a pair that can handle %i per second",
     async (capacity) => {
       const { highestPerSec, trials } = await findHighest(pairOf(capacity));
       expect(highestPerSec).toBeLessThanOrEqual(capacity);
@@ -21,7 +21,7 @@ describe("the highest rate sustained", () => {
     },
   );
 
-  it("needs all of what was asked, not only quick answers", async () => {
+  it("requires all answers, not only fast ones", async () => {
     const play = async (ratePerSec: number) => ({ answered: ratePerSec * 0.97, seconds: 1, p99Us: 10 });
     const { highestPerSec, trials } = await findHighest(play);
     expect([highestPerSec, trials.length]).toEqual([0, 8]);

@@ -6,8 +6,8 @@ import { inspectLimits } from "../support/library.js";
 
 const file = (path: string) => readFileSync(path, "utf8").trim();
 
-describe("the catalogue", () => {
-  it("says of each what it caps, how it is changed, what people get wrong and where it is documented", () => {
+describe("the catalogue of limits", () => {
+  it("says what each limit caps, how to change it, what people get wrong and where it is documented", () => {
     for (const limit of LIMITS) {
       for (const field of ["name", "source", "change", "pitfall"] as const) {
         expect(limit[field].length, `${limit.id} ${field}`).toBeGreaterThan(3);
@@ -17,7 +17,7 @@ describe("the catalogue", () => {
     expect(new Set(LIMITS.map(({ id }) => id)).size).toBe(LIMITS.length);
   });
 
-  it("covers what the kernel has", () => {
+  it("covers the kernel's limits", () => {
     const names = LIMITS.map(({ name }) => name);
     for (const wanted of [
       "RLIMIT_NOFILE",
@@ -41,7 +41,7 @@ describe("inspectLimits()", async () => {
   const limits = await inspectLimits();
   const now = (id: string) => limits.find((limit) => limit.id === id)?.now;
 
-  it("reads what the kernel's files say", () => {
+  it("reads the values in the kernel's files", () => {
     expect(now("nr-open")).toBe(Number(file("/proc/sys/fs/nr_open")));
     expect(now("file-max")).toBe(Number(file("/proc/sys/fs/file-max")));
     expect(now("epoll-watches")).toBe(Number(file("/proc/sys/fs/epoll/max_user_watches")));
@@ -52,7 +52,7 @@ describe("inspectLimits()", async () => {
     expect(now("nofile")).toBe(hard === "unlimited" ? Number.POSITIVE_INFINITY : Number(hard));
   });
 
-  it("has one for every limit of the catalogue", () => {
+  it("returns every limit in the catalogue", () => {
     expect(limits.map(({ id }) => id)).toEqual(LIMITS.map(({ id }) => id));
   });
 });

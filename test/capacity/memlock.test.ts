@@ -11,7 +11,7 @@ const ringsOf = (count: number, hard = 1000) =>
 const inRings = clientLoad({ engine: "uring", connections: 10_000 });
 
 describe("RLIMIT_MEMLOCK", () => {
-  it("allows a descriptor table's worth of connections for each ring that it has room for", () => {
+  it("allows one descriptor table's worth of connections for each ring that fits", () => {
     expect(memlock.allows!(ringsOf(7), inRings)).toBe(7000);
     expect(memlock.needs(ringsOf(7), inRings)).toBe(10 * RING_LOCKED_BYTES);
   });
@@ -22,11 +22,11 @@ describe("RLIMIT_MEMLOCK", () => {
     expect(memlock.needs(ringsOf(8), both)).toBe(20 * RING_LOCKED_BYTES);
   });
 
-  it("has to have a ring for each thread", () => {
+  it("must leave room for one ring per thread", () => {
     expect(memlock.allows!(ringsOf(1), inRings)).toBe(0);
   });
 
-  it("does not bind CAP_IPC_LOCK, the epoll engine or ordinary programs", () => {
+  it("does not limit processes with CAP_IPC_LOCK, the epoll engine or ordinary programs", () => {
     expect(memlock.allows!(hostFacts({ memlockBytes: UNLIMITED }), inRings)).toBe(UNLIMITED);
     for (const load of [clientLoad({ engine: "epoll" }), clientLoad({ engine: "uring", program: "ordinary" })]) {
       expect([memlock.allows!(ringsOf(0), load), memlock.needs(ringsOf(0), load)]).toEqual([UNLIMITED, undefined]);

@@ -56,7 +56,7 @@ const kernelChosen: Load["plan"] = { ...explicit(1, 1)!, ports: { chosenBy: "ker
 
 const kernelLoad: Partial<Load> = { plan: kernelChosen, hasAddressesAtWill: false };
 
-describe("the limit that binds", () => {
+describe("the binding limit", () => {
   const cases: [string, Partial<HostFacts>, Partial<Load>, string, number][] = [
     ["one descriptor table", { canPark: false, canUnshare: false }, { role: "client" }, "nofile", 19_960],
     // 5 % of it is reserved for other programs.
@@ -135,7 +135,7 @@ describe("the limit that binds", () => {
     expect(isTargetMet).toBe(ceiling >= connections);
   });
 
-  it("is the smallest of all, the next three behind it in order, and the worst rows come first", () => {
+  it("is the lowest, followed by the next three in order; the worst rows come first", () => {
     const { ceiling, binding, next, limits } = ask({ epollWatches: 90_000, fileMax: 101_000, isTracked: true });
     expect(binding!.allows).toBe(ceiling);
     const behind = next.map(({ allows }) => allows as number);
@@ -147,7 +147,7 @@ describe("the limit that binds", () => {
     expect(limits[0]!.verdict).toBe("insufficient");
   });
 
-  it("is never the ports where there are always more addresses, nor reserved ports where the range does with them", () => {
+  it("is never the ports if more addresses are available, nor reserved ports if the range suffices anyway", () => {
     const reservedPorts = [{ first: 40_000, last: 40_009 }];
     const ids = (load: Partial<Load>) => {
       const { binding, next } = ask({ reservedPorts }, load);
@@ -158,7 +158,7 @@ describe("the limit that binds", () => {
     expect(ids({ ...kernelLoad, connections: 1000 })).not.toContain("ip-local-reserved-ports");
   });
 
-  it("never grows when something gets less", () => {
+  it("never rises when a resource shrinks", () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 5e6 }), fc.integer({ min: 0, max: 5e6 }), (watches, fewer) => {
         const before = numberOf(ask({ epollWatches: watches }).ceiling);
@@ -169,7 +169,7 @@ describe("the limit that binds", () => {
   });
 });
 
-it("says what root does to others beyond fs.file-max", () => {
+it("warns that root can exceed fs.file-max at the expense of other programs", () => {
   const notes = (ignoresFileMax: boolean) => ask({ fileMax: 101_000, ignoresFileMax }).notes.join();
   expect(notes(true)).toMatch(/all others on this host then fail with ENFILE/);
   expect(notes(false)).toBe("");
@@ -181,7 +181,7 @@ it("says what root does to others beyond fs.file-max", () => {
 });
 
 describe("ordinary programs and fourtuple", () => {
-  it("are answered both: one table and the kernel's ports, and what parking and a choice of ports make of it", () => {
+  it("get separate answers: one table and the kernel's ports, or parked sockets and chosen ports", () => {
     const server = { role: "server" } as const;
     const { answers, program } = ask({}, { ...server, program: "ordinary" });
     expect(program).toBe("ordinary");
@@ -191,7 +191,7 @@ describe("ordinary programs and fourtuple", () => {
     expect(ask({}, { ...server, program: "fourtuple" }).answers).toEqual(answers);
   });
 
-  it("take a limit of open files for the same, set or asked about", () => {
+  it("apply an open-file limit in the same way, whether it is real or hypothetical", () => {
     const ofLimit = (hard: number) => ({ ...facts, nofile: { soft: hard, hard } });
     for (const program of ["ordinary", "fourtuple"] as const) {
       const requested = { ...load, role: "server", program } as const;
@@ -200,7 +200,7 @@ describe("ordinary programs and fourtuple", () => {
     }
   });
 
-  it("differ in the soft limit that a program may leave as it is, and in what a proxy takes", () => {
+  it("differ in the soft limit, which a program may keep, and in the cost of a proxy", () => {
     const notes = (program: Load["program"], softAtStart: number) =>
       ask({ softAtStart }, { program, role: "server", connections: 12_000 }).notes.join();
     expect(notes("ordinary", 1024)).toMatch(/stops at 1,024 \(ulimit -Sn\)/);
@@ -209,7 +209,7 @@ describe("ordinary programs and fourtuple", () => {
   });
 });
 
-it("says what others took of the CPU while the cost was measured", () => {
+it("reports how much CPU other programs used while the cost was measured", () => {
   const measured = { ...load, cost: { ...COMMITTED_COST, isMeasured: true } };
   const notes = (othersShare: number, stealShare: number) =>
     predict({ facts, load: measured, obstacle: undefined, hostLoad: { othersShare, stealShare } }).notes;
@@ -222,7 +222,7 @@ it("says what others took of the CPU while the cost was measured", () => {
 describe("CPU", () => {
   const cost = { ...COMMITTED_COST, cpuSecondsPerMessage: 20e-6, cpuSecondsPerConnection: 50e-6 };
 
-  it("bounds the messages of connections: 10 million a second do not fit on two cores", () => {
+  it("limits messages: 10 million per second do not fit on two cores", () => {
     const { binding, isTargetMet, cpu } = ask({}, { messageRatePerSec: 100, cost });
     expect(binding).toMatchObject({ id: "cpu", allows: 1000, needs: 200 });
     expect(isTargetMet).toBe(false);
@@ -230,20 +230,20 @@ describe("CPU", () => {
     expect(cpu.connectionsPerSec).toBeCloseTo(40_000);
   });
 
-  it("is shared by both ends where both are here, and bounded by a group's quota", () => {
+  it("is shared by both ends on one host, and limited by a cgroup quota", () => {
     const load = { messageRatePerSec: 100, cost };
     expect(ask({}, { ...load, role: "server" }).binding).toMatchObject({ id: "cpu", allows: 2000 });
     expect(ask({ cpus: 0.5 }, load).binding).toMatchObject({ allows: 250, nowText: "0.5 of 2 cores" });
     expect(imagine({ ...facts, cpus: 0.5 }, { cores: 8 }).cpus).toBe(8);
   });
 
-  it("matters to no connection at rest", () => {
+  it("does not matter for idle connections", () => {
     expect(ask({ cpus: 0.1 }).limits.find(({ id }) => id === "cpu")!.allows).toBe("unlimited");
   });
 });
 
-describe("what cannot be read", () => {
-  it("is unknown, never a number, and is said", () => {
+describe("an unreadable value", () => {
+  it("is reported as unknown, never as a number", () => {
     const { limits, unknown, isTargetMet } = ask({ epollWatches: undefined, nrOpen: undefined });
     expect(unknown).toEqual(expect.arrayContaining(["epoll-watches", "nr-open"]));
     const row = limits.find(({ id }) => id === "epoll-watches")!;
@@ -252,8 +252,8 @@ describe("what cannot be read", () => {
   });
 });
 
-describe("other hardware", () => {
-  it("replaces memory, cores and descriptors, and what the kernel derives from memory", () => {
+describe("hypothetical hardware", () => {
+  it("replaces memory, cores and descriptors, and the settings derived from memory", () => {
     const other = imagine(facts, { memoryBytes: 64 * GIB, cores: 32, nofile: 1_000_000 });
     expect(other).toMatchObject({ cores: 32, nofile: { soft: 1_000_000, hard: 1_000_000 }, epollWatches: 20_000_000 });
     expect(other.memory?.availableBytes).toBe(64 * GIB);
@@ -261,12 +261,12 @@ describe("other hardware", () => {
     expect(predict({ facts: other, load: ordinary, obstacle: undefined }).binding!.id).toBe("nofile");
   });
 
-  it("without any is the same host", () => {
+  it("without any values is the same host", () => {
     expect(imagine(facts, {})).toEqual(facts);
   });
 });
 
-it("a server's clients are counted in addresses and hosts", () => {
+it("a server's clients are estimated as addresses and hosts", () => {
   const { clients } = ask({ epollWatches: 1_900_000 }, { role: "server", connections: 10_000_000 });
   expect(clients).toEqual({ addresses: Math.ceil(10_000_000 / 64_512), hosts: 6 });
 });

@@ -57,8 +57,8 @@ function server({
   } as unknown as Server;
 }
 
-describe("a row's verdict", () => {
-  it("on what is held is ok at exactly as many as are wanted, and too low at one less", () => {
+describe("the verdict of a row", () => {
+  it("is ok at exactly the wanted number, and insufficient one below it", () => {
     const verdicts = [1999, 2000, 2001].map((epollWatches) => {
       const { verdict, allows } = rowOf("epoll-watches", { epollWatches });
       return [allows, verdict];
@@ -72,7 +72,7 @@ describe("a row's verdict", () => {
     expect(ask({ epollWatches: 1999 }).isTargetMet).toBe(false);
   });
 
-  it("on what is only felt is low below what is needed, unknown where it cannot be read, and never a ceiling", () => {
+  it("is low below the needed value for limits that only affect performance, unknown if unreadable, and never a ceiling", () => {
     const rows = [1023, 1024, undefined, Number.POSITIVE_INFINITY].map((value) =>
       rowOf("somaxconn", { somaxconn: value } as Partial<HostFacts>),
     );
@@ -89,7 +89,7 @@ describe("a row's verdict", () => {
     });
   });
 
-  it("is none of this host's where the limit is the other end's", () => {
+  it("is missing if the limit applies to the other end's host", () => {
     const somaxconn = { somaxconn: 1 };
     expect(rowOf("somaxconn", somaxconn, { role: "client" })).toMatchObject({ needs: undefined, verdict: "ok" });
     expect(rowOf("somaxconn", somaxconn, { role: "client", peer: server({}) })).toMatchObject({
@@ -115,7 +115,7 @@ describe("a row's verdict", () => {
   });
 });
 
-it("rows come by their verdict, the worst first, and within it the least room first", () => {
+it("rows are sorted by verdict, worst first, then by room, least first", () => {
   const { limits, binding, next, unknown } = ask({
     epollWatches: 1000,
     fileMax: 1500,
@@ -144,7 +144,7 @@ it("rows come by their verdict, the worst first, and within it the least room fi
 describe("a note", () => {
   const notes = (changedFacts: Partial<HostFacts>, changedLoad: Partial<Load>) => ask(changedFacts, changedLoad).notes;
 
-  it("tells that who listens behind a rule is not seen, where addresses are translated and nobody listens", () => {
+  it("says that a listener behind a NAT rule cannot be seen, if nothing listens and addresses are translated", () => {
     const nobody = { peer: server({ listeners: 0 }), target: "127.0.0.1:80", role: "both" } as const;
     const present = notes({ translation: "present" }, nobody);
     expect(present).toEqual([
@@ -157,7 +157,7 @@ describe("a note", () => {
     expect(notes({ translation: "present" }, { ...nobody, peer: undefined })).toEqual([]);
   });
 
-  it("tells of a soft limit that is below what is wanted and may be raised", () => {
+  it("mentions a soft limit that is too low but can be raised", () => {
     const ordinary = { program: "ordinary", role: "both" } as const;
     const soft = (softAtStart: number | undefined, hard: number) =>
       notes({ softAtStart, nofile: { soft: hard, hard } }, ordinary);
@@ -169,7 +169,7 @@ describe("a note", () => {
     expect(soft(undefined, 500)).toEqual([]);
   });
 
-  it("tells what a server holds if it is a proxy, where that decides", () => {
+  it("gives the number for a proxy, if that makes a difference", () => {
     const proxy = (left: number) =>
       notes({}, { role: "client", peer: server({ workers: [{ nofileLimit: left + 20, openDescriptors: 20 }] }) });
     // 2 × 499 descriptors are too few for 1,000 connections either way; with 2,000, even a proxy has enough.
@@ -179,7 +179,7 @@ describe("a note", () => {
     expect(proxy(2000)).toEqual([]);
   });
 
-  it("tells of fs.file-max only where it binds below what is wanted", () => {
+  it("mentions fs.file-max only if it is the binding limit", () => {
     const root = (fileMax: number) => notes({ fileMax, filesOpen: 0, ignoresFileMax: true }, {}).length;
     const at = (fileMax: number) => rowOf("file-max", { fileMax, filesOpen: 0, ignoresFileMax: true }).allows;
     let fileMax = 2000;
@@ -190,12 +190,12 @@ describe("a note", () => {
     expect(notes({ fileMax: 1500, filesOpen: 0, ignoresFileMax: true, epollWatches: 10 }, {})).toEqual([]);
   });
 
-  it("tells how many ports cannot be told to be free", () => {
+  it("gives the number of ports that may be in use", () => {
     expect(notes({}, { portsDoubtful: 1 })).toEqual([expect.stringMatching(/^1 4-tuple more may be in use/)]);
     expect(notes({}, { portsDoubtful: 0 })).toEqual([]);
   });
 
-  it("tells what a server without descriptors leaves in its accept queues", () => {
+  it("gives the number of connections that a server without descriptors leaves in its accept queues", () => {
     const peer = (left: number, rooms: (number | undefined)[]) =>
       ask(
         {},
@@ -214,14 +214,14 @@ describe("a note", () => {
   });
 });
 
-it("what others took of the CPU is told with measured costs only", () => {
+it("other programs' CPU use is reported only with measured costs", () => {
   const hostLoad = { othersShare: 0.43, stealShare: 0 };
   const notes = (isMeasured: boolean) =>
     predict({ facts, load: { ...load, cost: { ...COMMITTED_COST, isMeasured } }, obstacle: undefined, hostLoad }).notes;
   expect([notes(true).length, notes(false).length]).toEqual([1, 0]);
 });
 
-it("times and messages are of all connections and of all cores", () => {
+it("times and message rates cover all connections and all cores", () => {
   const cost = { ...COMMITTED_COST, cpuSecondsPerConnection: 50e-6, cpuSecondsPerMessage: 20e-6 };
   const both = ask({}, { cost, connections: 8000, messageRatePerSec: 3 });
   expect(both.rampSeconds).toBeCloseTo(0.1);
@@ -231,7 +231,7 @@ it("times and messages are of all connections and of all cores", () => {
   expect(predict({ facts, load, obstacle: "none" }, true)).toMatchObject({ isWhatIf: true, obstacle: "none" });
 });
 
-it("a server's clients are as many hosts as it takes, one at least", () => {
+it("a server's clients need as many hosts as necessary, at least one", () => {
   const clients = (epollWatches: number, connections: number) =>
     ask({ epollWatches }, { role: "server", connections }).clients;
   expect(clients(1000, 1000)!.hosts).toBe(1);
@@ -241,7 +241,7 @@ it("a server's clients are as many hosts as it takes, one at least", () => {
 });
 
 describe("this host, without measuring", () => {
-  it("is asked for both programs, of which the ordinary one takes the memory that is given", async () => {
+  it("is evaluated for both programs; the given memory applies to the ordinary one", async () => {
     const { load, beside, facts, obstacle, hostLoad } = await examine({
       measure: false,
       connections: 10,
@@ -256,7 +256,7 @@ describe("this host, without measuring", () => {
     expect([obstacle, hostLoad]).toEqual([undefined, undefined]);
   });
 
-  it("is a what-if where memory, cores or descriptors are asked about", async () => {
+  it("is hypothetical if memory, cores or descriptors are given", async () => {
     const isWhatIf = async (options: object) =>
       (await predictCapacity({ measure: false, connections: 10, role: "server", ...options })).isWhatIf;
     const requested = [{}, { memoryBytes: 2 ** 33 }, { cores: 2 }, { nofile: 5000 }];

@@ -15,7 +15,7 @@ describe.skipIf(!canMakeNamespaces() || !hasProgram("nft"))("connection tracking
     execFileSync("nft", [`table inet ${name} { chain c { type filter hook ${hook}; policy accept; ${rule}; }; }`]);
   };
 
-  it("is off until a rule asks for it", () => {
+  it("is off until a rule requires it", () => {
     expect(findTracking(PORT).isTracked).toBe(false);
     addRules("input priority 0", "ct state new accept");
     expect(findTracking(PORT)).toEqual({ isTracked: true, isOfPort: true });
@@ -23,7 +23,7 @@ describe.skipIf(!canMakeNamespaces() || !hasProgram("nft"))("connection tracking
     expect(findTracking(undefined)).toEqual({ isTracked: true, isOfPort: true });
   });
 
-  it("is off for a port that rules leave out", () => {
+  it("is off for a port that rules exempt", () => {
     addRules("input priority 0", "ct state new accept");
     for (const hook of ["output priority -300", "prerouting priority -300"]) {
       addRules(hook, `tcp dport ${PORT} notrack; tcp sport ${PORT} notrack`);
@@ -32,7 +32,7 @@ describe.skipIf(!canMakeNamespaces() || !hasProgram("nft"))("connection tracking
     expect(findTracking(PORT)).toEqual({ isTracked: false, isOfPort: true });
   });
 
-  it("is that of another port where a service has this one on all addresses", () => {
+  it("is tested on another port if a service listens on this one at all addresses", () => {
     addRules("input priority 0", "ct state new accept");
     listenRaw("0.0.0.0", PORT);
     expect(findTracking(PORT)).toEqual({ isTracked: true, isOfPort: false });

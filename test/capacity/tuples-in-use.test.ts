@@ -44,7 +44,7 @@ async function reached(at: string, ports: readonly string[]): Promise<number> {
   return (resultOf(stdout) as ConnectResult).established;
 }
 
-describe.skipIf(!canMakeNamespaces())("ports that others have", { timeout: 240_000 }, () => {
+describe.skipIf(!canMakeNamespaces())("ports used by other sockets", { timeout: 240_000 }, () => {
   beforeEach(() => {
     enterNamespace();
     execFileSync("sysctl", ["-qw", "net.ipv4.ip_local_port_range=40000 40199"]);
@@ -93,7 +93,7 @@ describe.skipIf(!canMakeNamespaces())("ports that others have", { timeout: 240_0
   it.each([
     ["bound by their number", BOUND, range(30_000, 50), 200],
     ["of the kernel's range", SHARED, range(40_000, 50), 150],
-  ])("in TIME_WAIT where tcp_tw_reuse is off: %s", async (_, ports, taken, free) => {
+  ])("in TIME_WAIT with tcp_tw_reuse off: %s", async (_, ports, taken, free) => {
     execFileSync("sysctl", ["-qw", "net.ipv4.tcp_tw_reuse=0"]);
     leaveTimeWaits("127.0.0.1", taken);
     const at = await serve();
@@ -101,7 +101,7 @@ describe.skipIf(!canMakeNamespaces())("ports that others have", { timeout: 240_0
     expect(await reached(at, ports)).toBe(free);
   });
 
-  it("in TIME_WAIT gives way to the kernel's choice on loopback once it is a second old", async () => {
+  it("in TIME_WAIT are available to the kernel's choice on loopback after a second", async () => {
     const at = await serve();
     expect(await reached(at, [...CHOSEN, "--close", "fin"])).toBe(200);
     // The server's FIN comes last, possibly after the client has ended.
@@ -119,7 +119,7 @@ describe.skipIf(!canMakeNamespaces())("ports that others have", { timeout: 240_0
     await until("they are old enough", again, (count) => count === 200, 20_000);
   });
 
-  it("a reserved port is chosen by no connect(), not even as the only one allowed", async () => {
+  it("a reserved port is never chosen by connect(), even as the only allowed one", async () => {
     const at = await serve();
     execFileSync("sysctl", ["-qw", "net.ipv4.ip_local_reserved_ports=40000-40049"]);
     expect((await predicted(at, SHARED)).ceiling).toBe(150);

@@ -14,7 +14,7 @@ async function startServe(...options: string[]) {
   return { server, ip, port: Number(port), at: `${ip}:${port}` };
 }
 
-describe("the article's conversation", () => {
+describe("the blog post's conversation", () => {
   it("server and client print each other's view of the same 4-tuple, and the client ends with the server", async () => {
     const { server, at } = await startServe("--close-after-greeting");
     const { code, stdout, stderr } = await runCli(["connect", at]);
@@ -27,7 +27,7 @@ describe("the article's conversation", () => {
     await server.prints(new RegExp(`^client address ${own!.replaceAll(".", "\\.")}$`, "m"));
   });
 
-  it("several clients stay connected to one port, each from a port of its own", async () => {
+  it("several clients stay connected to one port, each from its own port", async () => {
     const { server, ip, port, at } = await startServe();
     const clients = Array.from({ length: 4 }, () => startCli(["connect", at]));
     for (const client of clients) await client.prints(/receive hello from server/);
@@ -57,7 +57,7 @@ describe("the article's conversation", () => {
     );
   });
 
-  it("prints what another's server sends", async () => {
+  it("prints what a foreign server sends", async () => {
     const foreign = await startForeignServer((socket) => socket.end("hello"));
     const { code, stdout } = await runCli(["connect", foreign.at]);
     expect(stdout).toMatch(/^client address [\d.]+:\d+\nreceive hello from server\n$/);
@@ -80,7 +80,7 @@ describe("the article's conversation", () => {
 });
 
 describe("serve", () => {
-  it("prints the first 10 clients, then says that there are more, and sums up on Ctrl-C", async () => {
+  it("prints the first 10 clients, then a note that there are more, and a summary on Ctrl-C", async () => {
     const { server, ip, port, at } = await startServe();
     const client = startCli(["connect", at, "-c", "25", "-T", "1m"]);
     await until(
@@ -137,8 +137,8 @@ describe("serve", () => {
   });
 });
 
-describe("a client that is killed", () => {
-  it("is freed by the server, which goes on", async () => {
+describe("a killed client", () => {
+  it("is released by the server, which keeps running", async () => {
     const { server, ip, port, at } = await startServe("--log", "none");
     const client = startCli(["connect", at, "-c", "500", "-T", "1m"]);
     await until(
@@ -160,7 +160,7 @@ describe("a client that is killed", () => {
 });
 
 describe("Ctrl-C", () => {
-  it("a second one ends a client at once", async () => {
+  it("ends a client at once when pressed twice", async () => {
     const { at } = await startServe("--log", "none");
     const client = startCli(["connect", at, "-c", "15k", "-T", "1m"]);
     await client.prints(/.*/);

@@ -5,7 +5,7 @@ import { commandLine } from "../../src/cli/command-line.js";
 import { startServer } from "../support/peers.js";
 import { resultOf, runCli } from "../support/process.js";
 
-it("is read by a shell as the words that it was made of", () => {
+it("is split by a shell into the original words", () => {
   const words = ["connect", ":7777", "-m", 'it\'s $HOME; `a` "b"\n*', "", "--stage", "30s:100k"];
   const shell = `fourtuple() { printf '%s\\0' "$@"; }; ${commandLine(words)}`;
   const { stdout } = spawnSync("sh", ["-c", shell], { encoding: "utf8" });
@@ -13,7 +13,7 @@ it("is read by a shell as the words that it was made of", () => {
   expect(commandLine(["connect", "[::1]:7777", "-c", "10k"])).toBe("fourtuple connect '[::1]:7777' -c 10k");
 });
 
-it("is in what connect --json prints", async () => {
+it("is included in the output of connect --json", async () => {
   const server = await startServer();
   const to = `${server.address.ip}:${server.address.port}`;
   const { stdout } = await runCli(["connect", to, "-c", "3", "-T", "50ms", "--json"]);

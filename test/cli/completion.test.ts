@@ -97,7 +97,7 @@ describe.each(SHELLS)("%s", (shell) => {
       expect(ask("co").toSorted()).toEqual(["completion", "connect"]);
     });
 
-    it("options of the command, no others and no hidden ones", () => {
+    it("the command's options, without hidden ones", () => {
       expect(ask("connect", "--close").toSorted()).toEqual([
         "--close",
         "--close-after-greeting",
@@ -107,7 +107,7 @@ describe.each(SHELLS)("%s", (shell) => {
       expect(ask("ports", "--num")).toEqual([]);
     });
 
-    it("values that an option has a choice of", () => {
+    it("the values of options with a fixed set", () => {
       expect(ask("connect", "--close", "").toSorted()).toEqual(["fin", "rst"]);
       expect(ask("serve", ":7777", "--mode", "e")).toEqual(["echo"]);
     });
@@ -118,13 +118,13 @@ describe.each(SHELLS)("%s", (shell) => {
       expect(ask("doctor", "--explain", "run.")).toEqual(["run.json"]);
     });
 
-    it("nothing where only the user knows", () => {
+    it("nothing for free-form values", () => {
       expect(ask("connect", ":7777", "-c", "")).toEqual([]);
     });
   });
 });
 
-it("another shell is refused with those that there are", async () => {
+it("an unknown shell is rejected with the list of supported shells", async () => {
   const { code, stderr } = await runCli(["completion", "csh"]);
   expect(stderr).toMatch(/bash, zsh, fish/);
   expect(code).toBe(2);

@@ -19,7 +19,7 @@ async function connect(debug: string) {
 }
 
 describe("FOURTUPLE_DEBUG", () => {
-  it("traces all areas of a run", async () => {
+  it("traces all areas", async () => {
     const stderr = await connect("all");
     expect(areasOf(stderr)).toEqual(["transport", "plan", "run", "diagnosis"]);
     expect(stderr).toMatch(/\] \d+ 4-tuples for 20 connections$/m);
@@ -27,12 +27,12 @@ describe("FOURTUPLE_DEBUG", () => {
     expect(stderr).toMatch(/\] closed: 20 established, 0 failed, 0 open$/m);
   });
 
-  it("traces those that it names, and none without it", async () => {
+  it("traces the named areas, and none if unset", async () => {
     expect(areasOf(await connect("plan, run"))).toEqual(["plan", "run"]);
     expect(await connect("")).toBe("");
   });
 
-  it("adds the stack of an error", async () => {
+  it("adds stack traces to errors", async () => {
     const args = ["connect", "127.0.0.1:0"];
     expect((await runCli(args, { env: { FOURTUPLE_DEBUG: "1" } })).stderr).toMatch(/^\s+at /m);
     expect((await runCli(args)).stderr).not.toMatch(/^\s+at /m);
@@ -40,7 +40,7 @@ describe("FOURTUPLE_DEBUG", () => {
 });
 
 describe("a trace", () => {
-  it("says nothing, and puts nothing into words, until it is on and for other areas", () => {
+  it("prints and formats nothing while it is off, or for other areas", () => {
     const lines: string[] = [];
     let asked = 0;
     const say = () => `number ${++asked}`;

@@ -19,11 +19,11 @@ it("keeps other characters in UTF-8", () => {
   expect(Buffer.from(unescapeText("grüß\\n", "-m")).toString("utf8")).toBe("grüß\n");
 });
 
-it.each(["\\q", "\\", "\\x1", "\\xzz", "\\\u001b[31m"])("refuses %j", (text) => {
+it.each(["\\q", "\\", "\\x1", "\\xzz", "\\\u001b[31m"])("rejects %j", (text) => {
   expect(() => unescapeText(text, "--message")).toThrow(/--message: unknown escape sequence/);
 });
 
-it("gives back any bytes that were written with \\xHH", () => {
+it("restores any bytes written as \\xHH", () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 50 }), (bytes) => {
       const text = [...bytes].map((byte) => `\\x${byte.toString(16).padStart(2, "0")}`).join("");

@@ -17,27 +17,30 @@ function folder(): string {
   return path;
 }
 
-describe("what a server sends to a single connection", () => {
-  it.skipIf(!hasProgram("script"))("reaches a terminal visibly, without codes and lines of its own", async () => {
-    const server = await startForeignServer((socket) => socket.end(`hello\r\n${CODES}${FORGED}`));
-    const line = `'${process.execPath}' '${CLI_FILE}' connect ${server.at}`;
-    const { stdout } = await start("script", ["-qec", line, "/dev/null"]).exited();
-    const text = stdout.replaceAll("\r\n", "\n");
-    expect(text).not.toMatch(UNPRINTABLE);
-    expect(text.match(/^client address /gm)).toHaveLength(1);
-    expect(text).toContain("receive hello\\r\\n\\x1b]0;owned");
-    expect(text).not.toMatch(/^Fatal error/m);
-  });
+describe("data from a server on a single connection", () => {
+  it.skipIf(!hasProgram("script"))(
+    "is shown on a terminal with escapes, without control characters or forged lines",
+    async () => {
+      const server = await startForeignServer((socket) => socket.end(`hello\r\n${CODES}${FORGED}`));
+      const line = `'${process.execPath}' '${CLI_FILE}' connect ${server.at}`;
+      const { stdout } = await start("script", ["-qec", line, "/dev/null"]).exited();
+      const text = stdout.replaceAll("\r\n", "\n");
+      expect(text).not.toMatch(UNPRINTABLE);
+      expect(text.match(/^client address /gm)).toHaveLength(1);
+      expect(text).toContain("receive hello\\r\\n\\x1b]0;owned");
+      expect(text).not.toMatch(/^Fatal error/m);
+    },
+  );
 
-  it("is in a pipe as it came", async () => {
+  it("is written to a pipe unchanged", async () => {
     const server = await startForeignServer((socket) => socket.end(`a\x1b[31mb\n`));
     const { stdout } = await runCli(["connect", server.at]);
     expect(stdout).toContain("receive a\x1b[31mb\n from server");
   });
 });
 
-describe("a process's name", () => {
-  it("reaches no table with its codes", async () => {
+describe("a process name", () => {
+  it("appears in tables without escape codes", async () => {
     const program = `process.title = ${JSON.stringify(`\x1b[31m\n\x9bX`)};
       const server = require("node:net").createServer().listen(0, "127.0.0.1", () => console.log(server.address().port));`;
     const named = start(process.execPath, ["-e", program]);
@@ -56,8 +59,8 @@ describe("a process's name", () => {
   });
 });
 
-describe("a result in a file", () => {
-  it("is explained and drawn without its codes", async () => {
+describe("a saved result", () => {
+  it("is explained and rendered without escape codes", async () => {
     const file = join(folder(), "run.json");
     const result = { ...connectResult({ failures: [{ phase: "connect", errno: CODES + FORGED, count: 400 }] }) };
     writeFileSync(file, JSON.stringify({ ...result, destinations: [`${CODES}${FORGED}:7777`] }));
@@ -97,7 +100,7 @@ describe("an argument in an error", () => {
     ["a target", ["doctor", "--target", nasty]],
   ];
 
-  it.each(LINES)("%s is in one line and has no codes", async (_, args) => {
+  it.each(LINES)("%s is printed on one line without escape codes", async (_, args) => {
     const { stderr, stdout, code } = await runCli(args);
     expect(stderr).toMatch(/^Fatal error: /);
     expect(stderr + stdout).not.toMatch(UNPRINTABLE);
@@ -105,7 +108,7 @@ describe("an argument in an error", () => {
     expect(code).toBeGreaterThan(0);
   });
 
-  it.each(LINES)("%s of a hundred thousand letters is cut", async (_, args) => {
+  it.each(LINES)("%s with a hundred thousand letters is shortened", async (_, args) => {
     const long = args.map((arg) => arg.replace(nasty, "9".repeat(100_000)));
     const { stderr, code } = await runCli(long);
     expect(stderr.length).toBeLessThan(2500);
@@ -115,7 +118,7 @@ describe("an argument in an error", () => {
   });
 });
 
-describe("a number beyond all numbers", () => {
+describe("an enormous number", () => {
   const HUGE = ["9".repeat(400), "1e999", "NaN", "Infinity", "-1", "0x10", "١", "1_000"];
   const OPTIONS: readonly (readonly string[])[] = [
     ...["-c", "--connect-rate", "--concurrency", "--connect-timeout", "-T"].map((name) => ["connect", ":1", name]),
@@ -129,7 +132,7 @@ describe("a number beyond all numbers", () => {
     ["lab", "-c"],
     ["demo", "-c"],
   ];
-  it.each(OPTIONS.map((args) => [args.join(" "), args] as const))("is refused by %s", async (_, args) => {
+  it.each(OPTIONS.map((args) => [args.join(" "), args] as const))("is rejected by %s", async (_, args) => {
     for (const value of HUGE.slice(0, 3)) {
       const { stderr, code } = await runCli([...args, value]);
       expect(stderr).toMatch(/^Fatal error: /);
@@ -138,7 +141,7 @@ describe("a number beyond all numbers", () => {
     }
   });
 
-  it.each(["connect", "serve", "ports"])("is refused as the port of %s", async (command) => {
+  it.each(["connect", "serve", "ports"])("is rejected as the port of %s", async (command) => {
     for (const value of HUGE) {
       const { stderr, code } = await runCli([command, `127.0.0.1:${value}`]);
       expect(stderr).toMatch(/^Fatal error: .*\n {2}fix: /);

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { runCli } from "../support/process.js";
 
 describe.each(["connect", "serve"])("%s --help", (command) => {
-  it("leaves out what only some protocols have, and says where it is", async () => {
+  it("omits protocol-specific options, and says where to find them", async () => {
     const { code, stdout } = await runCli([command, "--help"]);
     expect(code).toBe(0);
     expect(stdout).toContain(`fourtuple ${command} --help`);
@@ -17,7 +17,7 @@ describe.each(["connect", "serve"])("%s --help", (command) => {
     ["tls", "--tls-version <"],
     ["http", "--body <"],
     ["mqtt", command === "connect" ? "--client-id <" : "--refuse <"],
-  ])("shows the options and examples of %s alone when asked for them", async (topic, option) => {
+  ])("shows only the options and examples of %s on request", async (topic, option) => {
     const { code, stdout } = await runCli([command, "--help", topic]);
     expect(code).toBe(0);
     expect(stdout).toContain(option);
@@ -25,7 +25,7 @@ describe.each(["connect", "serve"])("%s --help", (command) => {
     expect(stdout.match(/^Examples:/gm)).toHaveLength(1);
   });
 
-  it.each(["ws", "tls", "http", "mqtt"])("shows the time of a handshake with the options of %s", async (topic) => {
+  it.each(["ws", "tls", "http", "mqtt"])("shows the handshake timeout with the options of %s", async (topic) => {
     expect((await runCli([command, "--help", topic])).stdout).toContain("--handshake-timeout <");
   });
 });
@@ -70,7 +70,7 @@ describe("connect", () => {
     ["one client id for all", ["mqtt://host", "-c", "2", "--client-id", "me"], /--client-id "me-%i"/],
     ["two paths", ["ws://host/a", "ws://host/b"], /differ in scheme or path/],
   ];
-  it.each(mistakes)("says what is wrong with %s", async (_, args, message) => {
+  it.each(mistakes)("explains what is wrong with %s", async (_, args, message) => {
     const { code, stderr } = await runCli(["connect", ...args]);
     expect(stderr).toMatch(message);
     expect(code).toBe(2);
@@ -78,7 +78,7 @@ describe("connect", () => {
 });
 
 describe("serve", () => {
-  it("takes no reason code that is none, and no greeting for MQTT", async () => {
+  it("rejects unknown reason codes, and a greeting with MQTT", async () => {
     const refused = await runCli(["serve", "mqtt://:0", "--refuse", "because"]);
     expect(refused).toMatchObject({ code: 2, stderr: expect.stringMatching(/unknown reason code: "because"/) });
     const greeting = await runCli(["serve", "mqtt://:0", "--greeting", "hi"]);

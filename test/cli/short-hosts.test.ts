@@ -96,7 +96,7 @@ const COMMANDS: Record<string, { readonly args: readonly string[]; readonly sign
 
 describe.each(Object.entries(CONDITIONS))("on a host with %s", (_, { wrap, options, needsRoot, uid }) => {
   it.skipIf(needsRoot && !isRoot)(
-    "every command ends in order, with a cause where it cannot go on",
+    "every command exits cleanly, with the cause if it cannot continue",
     async () => {
       for (const [name, { args, signalAt }] of Object.entries(COMMANDS)) {
         const [command, ...rest] = wrap([node, CLI_FILE, ...args]);

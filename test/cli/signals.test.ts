@@ -60,7 +60,7 @@ function listensOn(port: number, pid: number): boolean {
 }
 
 describe.each(STOPS)("%s", (signal) => {
-  it("twice within some milliseconds ends a run in order, with its result", async () => {
+  it("twice within milliseconds ends a run cleanly, with its result", async () => {
     for (let round = 0; round < 3; round++) {
       const client = await holding("-T", "1m");
       twice(client, signal);
@@ -70,14 +70,14 @@ describe.each(STOPS)("%s", (signal) => {
     }
   });
 
-  it("twice to a server is its ordinary end", async () => {
+  it("twice is a server's normal end", async () => {
     const server = startCli(["serve", `${ownAddress()}:0`]);
     await server.prints(/listening on/);
     twice(server, signal);
     expect(await server.exited()).toMatchObject({ code: 0, stdout: expect.stringMatching(/stopped after/) });
   });
 
-  it("in a ramp says what had been reached", async () => {
+  it("during a ramp prints how far it got", async () => {
     const at = await startServe();
     const client = startCli(["connect", at, "-c", "1k", "--connect-rate", "100", "--json"]);
     const [ip, port] = at.split(":") as [string, string];
@@ -92,7 +92,7 @@ describe.each(STOPS)("%s", (signal) => {
     expect(code).toBe(EXIT[signal]);
   });
 
-  it("to a single connection says how long it was held", async () => {
+  it("to a single connection prints how long it was held", async () => {
     const client = startCli(["connect", await startServe()]);
     await client.prints(/receive hello/);
     client.child.kill(signal);
@@ -107,7 +107,7 @@ describe.each(STOPS)("%s", (signal) => {
     expect((await watching.exited()).code).toBe(EXIT[signal]);
   });
 
-  it("while the doctor measures, what is known without it is said", async () => {
+  it("while the doctor measures, it answers with built-in figures", async () => {
     const doctor = startCli(["doctor", "-c", "1k"]);
     await until(
       "the measuring",
@@ -120,7 +120,7 @@ describe.each(STOPS)("%s", (signal) => {
     expect(code).toBe(EXIT[signal]);
   });
 
-  it.skipIf(!canMakeNamespaces())("to the demo says how many were open", async () => {
+  it.skipIf(!canMakeNamespaces())("to the demo prints how many were open", async () => {
     enterNamespace();
     const demo = startCli(["demo", "-c", "20k"]);
     await demo.prints(/server: process/);
@@ -136,7 +136,7 @@ describe("a hang-up", () => {
     ["under nohup", 'nohup "$0" "$@" 2>&1'],
     ["of the program itself under nohup", '_= exec nohup "$1" serve "$3" 2>&1'],
     ["of a shell that ignores it", 'trap "" HUP; "$0" "$@" & wait'],
-  ])("%s ends nothing", async (_, line) => {
+  ])("%s is ignored", async (_, line) => {
     const shell = start("bash", ["-c", line, process.execPath, CLI_FILE, "serve", `${ownAddress()}:0`]);
     const [, host, port] = await shell.prints(/listening on ([\d.]+):(\d+)/);
     const children = readFileSync(`/proc/${shell.pid}/task/${shell.pid}/children`, "utf8").trim();
@@ -159,7 +159,7 @@ describe("a hang-up", () => {
 });
 
 describe("SIGUSR1", () => {
-  it("as early as it can come opens no debugger that stays", async () => {
+  it("during start-up leaves no debugger open", async () => {
     const running = startCli(["serve", `${ownAddress()}:0`]);
     // Before Node installs its handler, the default action would end the process.
     const caught = () => BigInt(`0x${/^SigCgt:\s*(\w+)/m.exec(statusOf(running))?.[1] ?? "0"}`) & (1n << 9n);

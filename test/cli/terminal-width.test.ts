@@ -38,7 +38,7 @@ describe.skipIf(!hasTerminal()).each(WIDTHS)("in a terminal of %i columns", (col
     }
   });
 
-  it("errors fit, and say the same", async () => {
+  it("errors fit, with the same words", async () => {
     for (const args of [
       ["ports", "--state", "foo"],
       ["connect", "[2001:db8:85a3:1111:2222:8a2e:3370:7334]:65535", "-c", "5000000"],
@@ -98,7 +98,7 @@ describe.each(WIDTHS)("at %i columns, large figures and long addresses", (column
   const fitting = (text: string) => expectToFit(fitText(text, columns).split("\n"), columns);
   const paint = paintOf(columns);
 
-  it("of a client's run fit", () => {
+  it("a client's summary fits", () => {
     const result = connectResult({
       destinations: [
         "[2001:db8:85a3:1111:2222:8a2e:3370:7334]:65535",
@@ -120,7 +120,7 @@ describe.each(WIDTHS)("at %i columns, large figures and long addresses", (column
     fitting(diagnosisText(told.diagnosis, paint));
   });
 
-  it("of pressure fit", () => {
+  it("pressure fits", () => {
     const ip = "2001:db8:85a3:1111:2222:8a2e:3370:7334";
     const row = {
       inUse: 1_028_000,
@@ -166,7 +166,7 @@ describe.each(WIDTHS)("at %i columns, large figures and long addresses", (column
     fitting(pressureText(result, 10, paint));
   });
 
-  it("of the lab fit", () => {
+  it("the lab's summary fits", () => {
     const file = new URL("../output/fixtures/lab.json", import.meta.url);
     const lab: LabResult = JSON.parse(readFileSync(file, "utf8"));
     fitting(placeLine(lab.testbed));
@@ -175,7 +175,7 @@ describe.each(WIDTHS)("at %i columns, large figures and long addresses", (column
   });
 });
 
-it("a pipe has whole lines, whatever COLUMNS says", async () => {
+it("lines in a pipe are not wrapped, whatever COLUMNS says", async () => {
   expect(columnsOf({ columns: 40 })).toBeUndefined();
   const { stdout } = await runCli(["ports", "--help"], { env: { COLUMNS: "40" } });
   expect(Math.max(...stdout.split("\n").map(widthOf))).toBeGreaterThan(60);

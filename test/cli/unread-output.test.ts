@@ -42,7 +42,7 @@ async function startUnread(args: readonly string[], pattern: RegExp) {
 const residentBytes = (pid: number) =>
   Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))![1]) * 1024;
 
-it("serve --log all tells how many clients it did not print, and prints the result", async () => {
+it("serve --log all reports how many clients it did not print, and prints the result", async () => {
   const args = ["serve", `${ownAddress()}:0`, "--log", "all", "--json"];
   const { found, readOn } = await startUnread(args, /"ip":"([^"]+)","port":(\d+)/);
   const to = `${found[1]}:${found[2]}`;
@@ -59,7 +59,7 @@ it("serve --log all tells how many clients it did not print, and prints the resu
   expect(events.at(-1)).toMatchObject({ event: "result", accepted: 30_000 });
 }, 60_000);
 
-it("connect prints no more of a flood than its reader takes, and says how much it left out", async () => {
+it("connect prints no more of a flood than its reader takes, and reports how much it omitted", async () => {
   const ip = ownAddress();
   const flood = startProgram("flood", { role: "server", ip });
   const to = `${ip}:${(await flood.prints(/listening (\d+)/))[1]}`;

@@ -13,7 +13,7 @@ function expectClear({ stderr }: Exit): void {
   expect(stderr).not.toMatch(/node:internal|undefined|\[object/);
 }
 
-describe("mistakes of usage end with 2 and say what is wanted", () => {
+describe("invalid usage exits with 2 and says what is expected", () => {
   it.each<[string, string[], RegExp]>([
     ["no address to serve", ["serve"], /missing required argument[\s\S]*usage: fourtuple serve/],
     ["no address to connect to", ["connect"], /missing required argument[\s\S]*usage: fourtuple connect/],
@@ -42,7 +42,7 @@ describe("mistakes of usage end with 2 and say what is wanted", () => {
   });
 });
 
-describe("trouble ends with 1 and says what to do", () => {
+describe("failures exit with 1 and say what to do", () => {
   it("a port in use", async () => {
     const foreign = await startForeignServer();
     const exit = await runCli(["serve", foreign.at]);
@@ -81,7 +81,7 @@ describe("trouble ends with 1 and says what to do", () => {
 });
 
 describe("a missing privilege", () => {
-  it("for a low port ends with 3", async ({ skip }) => {
+  it("for a low port exits with 3", async ({ skip }) => {
     if (process.getuid?.() !== 0) skip("only root can become nobody");
     const program = `process.setgid(65534); process.setuid(65534);
       process.argv = [process.argv[0], "fourtuple", "serve", "127.0.0.1:80"]; await import("./dist/cli/main.js");`;
@@ -92,7 +92,7 @@ describe("a missing privilege", () => {
 });
 
 describe("help and version", () => {
-  it("are printed and end with 0", async () => {
+  it("are printed with exit code 0", async () => {
     const version = await runCli(["--version"]);
     expect(version.stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
     for (const args of [
@@ -111,7 +111,7 @@ describe("help and version", () => {
     }
   });
 
-  it("a reader that goes away ends a server quietly", async () => {
+  it("a reader that exits ends a server without an error", async () => {
     // `head` exits after the first line; the server gets EPIPE when it prints a client.
     const shell = `"$0" dist/cli/main.js serve ${ownAddress()}:0 | head -1; echo "ended with $\{PIPESTATUS[0]}"`;
     const piped = start("bash", ["-c", shell, process.execPath]);
@@ -130,7 +130,7 @@ describe("help and version", () => {
     ["ports", "--watch"],
     ["ports", "--list"],
     ["serve", "127.0.0.1:0"],
-  ])("a full disk ends %s %s with a sentence", async (...args) => {
+  ])("a full disk ends %s %s with a message", async (...args) => {
     const full = start("bash", ["-c", '"$0" dist/cli/main.js "$@" > /dev/full', process.execPath, ...args]);
     const exit = await full.exited();
     expect(exit.stderr).toMatch(/^Fatal error: the output cannot be written: ENOSPC.*\n {2}fix: /m);
@@ -139,23 +139,26 @@ describe("help and version", () => {
     expect(exit.code).toBe(1);
   });
 
-  it.each([[["--json"]], [[]]])("a full disk takes the result of a run %j, and it is said", async (options) => {
-    const server = startCli(["serve", `${ownAddress()}:0`]);
-    const [, at] = await server.prints(/listening on (\S+)/);
-    const args = ["connect", at!, "-c", "20", "-T", "0", ...options];
-    const folder = mkdtempSync(join(tmpdir(), "fourtuple-full-"));
-    onTestFinished(() => rmSync(folder, { recursive: true }));
-    const line = ["-c", '"$0" dist/cli/main.js "$@" > /dev/full', process.execPath, ...args];
-    const { code, stderr } = await start("bash", line, { env: { TMPDIR: folder } }).exited();
-    expect(stderr).toMatch(/^Fatal error: the output cannot be written: ENOSPC.*\n {2}fix: /m);
-    expect(code).toBe(1);
-    // The result is given elsewhere: in a file, or on standard error.
-    const [, file] = /the result is in (\S+)/.exec(stderr) ?? [];
-    if (options.length === 0) expect(stderr).toMatch(/the result:\ntarget met: 20 connections/);
-    else expect(JSON.parse(readFileSync(file!, "utf8"))).toMatchObject({ kind: "connect", established: 20 });
-  });
+  it.each([[["--json"]], [[]]])(
+    "a full disk does not lose the result of a run %j, and a message says so",
+    async (options) => {
+      const server = startCli(["serve", `${ownAddress()}:0`]);
+      const [, at] = await server.prints(/listening on (\S+)/);
+      const args = ["connect", at!, "-c", "20", "-T", "0", ...options];
+      const folder = mkdtempSync(join(tmpdir(), "fourtuple-full-"));
+      onTestFinished(() => rmSync(folder, { recursive: true }));
+      const line = ["-c", '"$0" dist/cli/main.js "$@" > /dev/full', process.execPath, ...args];
+      const { code, stderr } = await start("bash", line, { env: { TMPDIR: folder } }).exited();
+      expect(stderr).toMatch(/^Fatal error: the output cannot be written: ENOSPC.*\n {2}fix: /m);
+      expect(code).toBe(1);
+      // The result is given elsewhere: in a file, or on standard error.
+      const [, file] = /the result is in (\S+)/.exec(stderr) ?? [];
+      if (options.length === 0) expect(stderr).toMatch(/the result:\ntarget met: 20 connections/);
+      else expect(JSON.parse(readFileSync(file!, "utf8"))).toMatchObject({ kind: "connect", established: 20 });
+    },
+  );
 
-  it("the backlog's clamping is told", async () => {
+  it("a clamped backlog is reported", async () => {
     const server = startCli(["serve", `${ownAddress()}:0`]);
     await server.prints(/listening on/);
     server.child.kill("SIGTERM");

@@ -357,7 +357,7 @@ const COMMANDS = [
     find: "const ONE_REQUEST_MS = 500;",
     replace: "const ONE_REQUEST_MS = 0;",
     test: "test/cli/signals.test.ts",
-    only: "SIGINT twice within some milliseconds",
+    only: "SIGINT twice within milliseconds",
   },
   {
     name: "nohup is not noticed",
@@ -373,7 +373,7 @@ const COMMANDS = [
     find: "  fchmodSync(fd, Number(mode) & 0o7777);",
     replace: "  fchmodSync(fd, (Number(mode) & 0o7777) | 0o044);",
     test: "test/cli/files/output.test.ts",
-    only: "keeps the mode and the owner",
+    only: "keeps the mode and owner",
   },
   {
     name: "a disk that is full leaves the half of a page behind",

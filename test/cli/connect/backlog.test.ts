@@ -20,7 +20,7 @@ async function serveWith(backlog: number) {
   return { queue: Number(ss.stdout.trim().split(/\s+/)[2]), server };
 }
 
-it.skipIf(skip)("are as long as was asked for", async () => {
+it.skipIf(skip)("are as long as requested", async () => {
   const { queue, server } = await serveWith(100_000);
   expect(queue).toBe(100_000);
   expect(server.stderr).not.toContain("note:");
@@ -28,7 +28,7 @@ it.skipIf(skip)("are as long as was asked for", async () => {
   expect((await server.exited()).stdout).toContain("length 100,000");
 });
 
-it.skipIf(skip)("are as long as the kernel lets them be, and a note says so", async () => {
+it.skipIf(skip)("are as long as the kernel permits, and a note says so", async () => {
   const { queue, server } = await serveWith(300_000);
   expect(queue).toBe(200_000);
   expect(server.stderr).toContain("note: the backlog is 200,000, not 300,000: capped by net.core.somaxconn");

@@ -6,7 +6,7 @@ import { resultOf, runCli, startCli } from "../../support/process.js";
 import { hasUring } from "../../support/ring.js";
 
 describe.skipIf(!hasUring)("--engine uring", () => {
-  it("opens, holds and closes in rings, and says so", async () => {
+  it("opens, holds and closes connections in rings, and names the engine", async () => {
     const { at } = await startForeignServer((socket) => socket.write("hi"));
     const args = ["connect", at, "-c", "500", "-T", "0", "--engine", "uring"];
     const { code, stdout } = await runCli(args);
@@ -27,7 +27,7 @@ describe.skipIf(!hasUring)("--engine uring", () => {
 });
 
 describe.skipIf(!hasUring)("serve --engine uring", () => {
-  it("accepts, greets and holds in rings, and says so", async () => {
+  it("accepts, greets and holds connections in rings, and names the engine", async () => {
     const server = startCli(["serve", `${ownAddress()}:0`, "--engine", "uring", "--json", "--log", "none"]);
     const { ip, port } = JSON.parse((await server.prints(/.+\n/))[0]);
     const args = ["connect", `${ip}:${port}`, "-c", "500", "-T", "0", "--json"];
@@ -42,7 +42,7 @@ describe.skipIf(!hasUring)("serve --engine uring", () => {
     });
   });
 
-  it("is refused with its cause before it listens", async () => {
+  it("is rejected with the cause before it listens", async () => {
     const args = ["serve", `${ownAddress()}:0`, "--engine", "uring"];
     const { code, stdout, stderr } = await runCli(args, { refused: ["io_uring_setup"] });
     expect([code, stdout]).toEqual([3, ""]);
@@ -50,13 +50,13 @@ describe.skipIf(!hasUring)("serve --engine uring", () => {
   });
 });
 
-it("--engine epoll is named, too", async () => {
+it("--engine epoll is named as well", async () => {
   const { at } = await startForeignServer();
   const { stdout } = await runCli(["connect", at, "-c", "2", "-T", "0", "--engine", "epoll"]);
   expect(stdout).toMatch(/^ +engine +epoll$/m);
 });
 
-it("a container that blocks io_uring is named before anything is opened, with exit code 3", async () => {
+it("a container that blocks io_uring is reported before anything is opened, with exit code 3", async () => {
   const args = ["connect", `${ownAddress()}:9`, "-c", "2", "--engine", "uring"];
   const { code, stdout, stderr } = await runCli(args, { refused: ["io_uring_setup"] });
   expect([code, stdout]).toEqual([3, ""]);
@@ -67,7 +67,7 @@ it("a container that blocks io_uring is named before anything is opened, with ex
 it.each([
   [["--engine", "kqueue"], /Allowed choices are auto, epoll, uring/],
   [["--engine", "uring", "--one-table"], /--one-table has no effect with the uring engine/],
-])("connect %s makes no sense", async (options, said) => {
+])("connect %s is rejected", async (options, said) => {
   const { code, stderr } = await runCli(["connect", `${ownAddress()}:9`, ...options]);
   expect(code).toBe(2);
   expect(stderr).toMatch(said);

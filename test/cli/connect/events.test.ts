@@ -24,7 +24,7 @@ function fileWith(text: string): string {
 }
 
 describe("connect --json", () => {
-  it("begins with what it is to do, tells how it goes, and ends with the result", async () => {
+  it("starts with the spec, reports progress, and ends with the result", async () => {
     const server = await startServer({ mode: "echo" });
     const to = endpoint(server.address);
     const args = [to, "-c", "300", "-T", "800ms", "-m", "ping", "--source-ip", "127.0.0.2", "--json"];
@@ -44,14 +44,14 @@ describe("connect --json", () => {
     expect(times).toEqual([...times].sort((a, b) => a - b));
   });
 
-  it("tells of a hold in which nothing happens once", async () => {
+  it("reports an uneventful hold once", async () => {
     const server = await startServer();
     const { stdout } = await runCli(["connect", endpoint(server.address), "-c", "20", "-T", "2s", "--json"]);
     const held = eventsOf(stdout).filter((each) => each.event === "snapshot" && each.stage === "hold");
     expect(held).toHaveLength(1);
   });
 
-  it("of a single connection tells what it reads, made harmless", async () => {
+  it("reports what a single connection reads, with control characters escaped", async () => {
     const server = await startForeignServer((socket) => socket.end("\x1b[31mhello\n"));
     const { code, stdout } = await runCli(["connect", server.at, "--json"]);
     expect(code).toBe(0);
@@ -65,15 +65,15 @@ describe("connect --json", () => {
     ]);
   });
 
-  it("that came to nothing has its result, and its error beside", async () => {
+  it("prints the result of a failed connection, and its error on standard error", async () => {
     const { code, stdout, stderr } = await runCli(["connect", `${ownAddress()}:1`, "--json"]);
     expect([code, stderr]).toEqual([1, expect.stringMatching(/^Fatal error: no connection to/)]);
     expect(eventsOf(stdout).at(-1)).toMatchObject({ event: "result", established: 0, outcome: "missed" });
   });
 });
 
-describe("what connect --json printed", () => {
-  it("is drawn and explained whole, and by its last line", async () => {
+describe("the output of connect --json", () => {
+  it("can be rendered and explained as a whole, and by its last line", async () => {
     const server = await startServer();
     const run = await runCli(["connect", endpoint(server.address), "-c", "30", "-T", "0", "--json"]);
     for (const text of [run.stdout, run.stdout.trim().split("\n").at(-1)!]) {
@@ -83,7 +83,7 @@ describe("what connect --json printed", () => {
     }
   });
 
-  it("is refused with the reason where it ends before the result", async () => {
+  it("is rejected with the reason if it ends before the result", async () => {
     const file = fileWith('{"event":"started","pid":1,"spec":{}}\n{"event":"snapshot","open":5}\n');
     for (const args of [
       ["report", file],

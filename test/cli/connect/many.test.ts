@@ -5,7 +5,7 @@ import { ownAddress } from "../../support/address.js";
 import { resultOf, runCli, start, startCli } from "../../support/process.js";
 import { until } from "../../support/until.js";
 
-describe("the limit of open files", () => {
+describe("the open-file limit", () => {
   it.each([
     ["does not bound a run", [], true],
     ["bounds one that is to have a single table", ["--one-table"], false],
@@ -25,7 +25,7 @@ describe("the limit of open files", () => {
 });
 
 describe("the demo", () => {
-  it("is proven by the kernel's count and leaves no process behind", { timeout: 60_000 }, async () => {
+  it("is confirmed by the kernel's count and leaves no process behind", { timeout: 60_000 }, async () => {
     const { code, stdout, stderr } = await runCli(["demo", "--connections", "20k"], { deadlineMs: 50_000 });
     expect(stderr).toBe("");
     expect(stdout).toMatch(/20,000 ESTABLISHED sockets\s+with the same local port: \d+/);
@@ -34,7 +34,7 @@ describe("the demo", () => {
     expect(readdirSync("/proc")).not.toContain(pid);
   });
 
-  it("ends its children when it is killed", { timeout: 60_000 }, async () => {
+  it("ends its child processes when killed", { timeout: 60_000 }, async () => {
     const demo = startCli(["demo", "--connections", "10k"]);
     const [, pid] = await demo.prints(/process (\d+)/);
     await demo.kill("SIGKILL");
@@ -48,7 +48,7 @@ describe("the demo", () => {
 });
 
 describe("the examples", () => {
-  it.each(readdirSync(new URL("../../../examples/", import.meta.url)))("%s runs", async (file) => {
+  it.each(readdirSync(new URL("../../../examples/", import.meta.url)))("%s works", async (file) => {
     const { code, stdout, stderr } = await start(process.execPath, [`examples/${file}`]).exited();
     expect(stderr).toBe("");
     expect(stdout).toMatch(/\d/);

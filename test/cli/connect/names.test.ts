@@ -32,7 +32,7 @@ const canMount = canMakeNamespaces() && spawnSync("unshare", ["--mount", "true"]
 describe.skipIf(!canMount)("a name with several addresses", () => {
   const BOTH = ["127.0.0.11", "127.0.0.12"];
 
-  it("is all of them: connections are dealt evenly, and the summary names them", async () => {
+  it("uses all of them: connections are spread evenly, and the summary lists them", async () => {
     enterNamespace();
     await listens("0.0.0.0:7777");
     const run = await connect(BOTH, "many.test:7777", "-c", "100", "-T", "0s");
@@ -49,7 +49,7 @@ describe.skipIf(!canMount)("a name with several addresses", () => {
     expect(first.stdout).toMatch(/resolved +many\.test: 127\.0\.0\.11, the first of 2 addresses\n/);
   });
 
-  it("of which one refuses: the one is named, with how it failed", async () => {
+  it("names the one that refuses, with its failure", async () => {
     enterNamespace();
     await listens("127.0.0.1:7777");
     const addresses = ["::1", "127.0.0.1"];
@@ -77,7 +77,7 @@ describe.skipIf(!canMount)("a name with several addresses", () => {
     expect(only).toMatchObject({ code: 0, established: 20, destinations: ["127.0.0.1:7777"] });
   });
 
-  it("is tried in order by a single connection, until one answers", async () => {
+  it("is tried in order by a single connection until one answers", async () => {
     enterNamespace();
     await listens("127.0.0.15:7777");
     // All have the same distance from 127.0.0.1, so the resolver keeps their order.
@@ -91,7 +91,7 @@ describe.skipIf(!canMount)("a name with several addresses", () => {
     expect(refused.stderr).toContain("many.test (127.0.0.11:7777 ECONNREFUSED, 127.0.0.12:7777 ECONNREFUSED)");
   });
 
-  it("of a family that this host has no route to is used without it, and says so", async () => {
+  it("is used without the family that has no route, and a note says so", async () => {
     enterNamespace();
     await listens("127.0.0.1:7777");
     const addresses = ["2001:db8::1", "127.0.0.1"];

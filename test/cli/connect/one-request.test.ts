@@ -23,8 +23,8 @@ function listening() {
   return { told, forget };
 }
 
-describe("signals that ask for an end", () => {
-  it("are one request within half a second, of whatever kind", () => {
+describe("stop signals", () => {
+  it("of any kind count as one request within half a second", () => {
     const { told } = listening();
     process.emit("SIGINT", "SIGINT");
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.emit(signal, signal);
@@ -33,7 +33,7 @@ describe("signals that ask for an end", () => {
     expect(told).toEqual(["stop SIGINT"]);
   });
 
-  it("are a second one from half a second on, each time", () => {
+  it("count as a second request after half a second", () => {
     const { told } = listening();
     process.emit("SIGTERM", "SIGTERM");
     pass();
@@ -42,7 +42,7 @@ describe("signals that ask for an end", () => {
     expect(told).toEqual(["stop SIGTERM", "again SIGINT", "again SIGHUP"]);
   });
 
-  it("are part of the first one while this process stood still, however long that was", () => {
+  it("that arrive while this process is suspended belong to the first request", () => {
     const { told } = listening();
     process.emit("SIGINT", "SIGINT");
     // The late timer runs before the queued signals; setImmediate() callbacks run after them.
@@ -53,7 +53,7 @@ describe("signals that ask for an end", () => {
     expect(told).toEqual(["stop SIGINT", "again SIGTERM"]);
   });
 
-  it("do not end a program that is at its end already, when they are part of the first one", () => {
+  it("of the first request do not kill a program that is already exiting", () => {
     const { told, forget } = listening();
     process.emit("SIGINT", "SIGINT");
     forget();
@@ -63,7 +63,7 @@ describe("signals that ask for an end", () => {
     expect([told, process.listenerCount("SIGINT")]).toEqual([["stop SIGINT"], 0]);
   });
 
-  it("are not heard once they are forgotten", () => {
+  it("are ignored once the listeners are removed", () => {
     const { told, forget } = listening();
     forget();
     process.emit("SIGINT", "SIGINT");

@@ -23,7 +23,7 @@ async function serveAt(at: string): Promise<string> {
 }
 
 describe.skipIf(!canMakeNamespaces())("a zone", () => {
-  it("is kept from the address to the result: by name and by number, in serve, connect and --source-ip", async () => {
+  it("is preserved from the address to the result: by name and by number, in serve, connect and --source-ip", async () => {
     const index = enterTwoLinks();
     const at = await serveAt(`[fe80::7%${index}]:0`);
     expect(at).toMatch(/^\[fe80::7%br-two\]:\d+$/);
@@ -44,7 +44,7 @@ describe.skipIf(!canMakeNamespaces())("a zone", () => {
     expect(other.stderr).toContain(`[fe80::7%one]:${port}: ECONNREFUSED`);
   });
 
-  it("tells sockets of the same address apart in ports", async () => {
+  it("distinguishes sockets with the same address in ports", async () => {
     enterTwoLinks();
     const here = await serveAt("[fe80::7%one]:4711");
     const there = await serveAt("[fe80::7%br-two]:4711");
@@ -69,7 +69,7 @@ describe.skipIf(!canMakeNamespaces())("a zone", () => {
     for (const row of table.listeners) expect(row.established).toBe(row.ip.endsWith("%one") ? 5 : 8);
   });
 
-  it("that is unknown, missing or of an address that has none is an error before anything is opened", async () => {
+  it("that is unknown, missing or not allowed is an error before anything is opened", async () => {
     enterTwoLinks();
     const wrong = [
       ["connect", "[fe80::7%nowhere]:7777"],

@@ -5,14 +5,14 @@ import { finishCommand, startCommand } from "../../../dist/cli/demo/process.js";
 import { onSnapshot } from "../../../dist/client/event-stream.js";
 
 describe("a process of the demo", () => {
-  it("that is killed before its result is named with its end, not taken for one with a result", async () => {
+  it("that is killed before its result is reported with its exit, not treated as finished", async () => {
     const server = startCommand("serve", "127.0.0.1:0", "--log", "none", "--json");
     await once(server, "line");
     server.kill("SIGKILL");
     await expect(finishCommand(server, "server")).rejects.toThrow("the server ended without a result: SIGKILL");
   });
 
-  it("that takes its time to close what it told of is not killed meanwhile", async () => {
+  it("that is still closing its connections is not killed", async () => {
     const server = startCommand("serve", "127.0.0.1:0", "--log", "none", "--json");
     const [line] = (await once(server, "line")) as [string];
     const { port } = JSON.parse(line);
@@ -29,7 +29,7 @@ describe("a process of the demo", () => {
     await finishCommand(server, "server");
   });
 
-  it("gives the result that it printed last", async () => {
+  it("returns the result that it printed last", async () => {
     const server = startCommand("serve", "127.0.0.1:0", "--log", "none", "--json");
     await once(server, "line");
     expect(await finishCommand(server, "server")).toMatchObject({ kind: "serve", accepted: 0 });

@@ -4,7 +4,7 @@ import { expect, it } from "vitest";
 import type { Prediction } from "../../../src/index.js";
 import { runCli } from "../../support/process.js";
 
-it("measures what a connection costs", async () => {
+it("measures the memory of a connection", async () => {
   const { stdout } = await runCli(["doctor", "-c", "1k", "--json"]);
   const { cost, obstacle }: Prediction = JSON.parse(stdout);
   expect(obstacle).toBeUndefined();
@@ -14,7 +14,7 @@ it("measures what a connection costs", async () => {
   expect(cost.kernelBytesPerEnd).toBeLessThan(8000);
 });
 
-it("measures what a connection and a message take of the CPU", async () => {
+it("measures the CPU time of a connection and of a message", async () => {
   const { stdout } = await runCli(["doctor", "-c", "1k", "--message-rate", "1", "--json"]);
   const { cost, cpu, cores }: Prediction = JSON.parse(stdout);
   // Two system calls per end plus the kernel's path between them: at least some microseconds, at most a millisecond.

@@ -13,7 +13,7 @@ import { CLI_FILE, resultOf, runCli, start } from "../../support/process.js";
 const doctor = (...args: string[]) => runCli(["doctor", ...args], { deadlineMs: 20_000 });
 
 describe("a prediction", () => {
-  it("says first whether the host holds them, then what binds, then the limits", async () => {
+  it("starts with the ceiling, then the binding limit, then all limits", async () => {
     const { code, stdout } = await doctor("-c", "1k", "--no-measure");
     expect(code).toBe(0);
     const lines = stdout.split("\n");
@@ -26,7 +26,7 @@ describe("a prediction", () => {
     expect(stdout).toMatch(/^ {2}RLIMIT_NOFILE /m);
   });
 
-  it("ends with 1 when the target is not met, and names the limit", async () => {
+  it("exits with 1 and names the limit if the target is not met", async () => {
     const args = ["-c", "5k", "--source-ip", "127.0.0.2", "--source-port", "20000-20999", "--no-measure", "--json"];
     const { code, stdout } = await doctor(...args);
     const prediction: Prediction = JSON.parse(stdout);
@@ -36,7 +36,7 @@ describe("a prediction", () => {
     expect(prediction.limits[0]!.id).toBe("source-ports");
   });
 
-  it("answers for other hardware", async () => {
+  it("answers for hypothetical hardware", async () => {
     const args = ["-c", "10m", "--role", "server", "--memory", "128GiB", "--cores", "32", "--nofile", "1048576"];
     const { code, stdout } = await doctor(...args, "--no-measure", "--json");
     const prediction: Prediction = JSON.parse(stdout);
@@ -45,7 +45,7 @@ describe("a prediction", () => {
     expect(prediction.clients!.addresses).toBe(156);
   });
 
-  it("is of an ordinary program unless fourtuple is asked for: the limit of open files is the server's", async () => {
+  it("is for an ordinary program by default: the open-file limit is the server's", async () => {
     const ask = async (args: string[], nofile?: number) => {
       const line = ["doctor", "--role", "server", "-c", "5k", "--no-measure", "--json", ...args];
       const { code, stdout } = await runCli(line, { ...(nofile !== undefined && { nofile }) });
@@ -61,7 +61,7 @@ describe("a prediction", () => {
     expect(await ask(["--for", "fourtuple"], 4000)).toMatchObject({ code: 0 });
   });
 
-  it("has the ports that the kernel chooses from one address, where none are named", async () => {
+  it("uses the kernel's range of ports and one address by default", async () => {
     const ask = async (...args: string[]): Promise<Prediction> =>
       JSON.parse(
         (await doctor("-c", "70k", "--target", "127.0.0.1:7777", "--role", "client", "--no-measure", "--json", ...args))
@@ -79,7 +79,7 @@ describe("a prediction", () => {
     expect(ports(own)[1]).toBeGreaterThan(allows as number);
   });
 
-  it("takes what a program needs for a connection, and CPU for its messages", async () => {
+  it("includes a program's memory per connection, and CPU for its messages", async () => {
     const ask = async (...args: string[]): Promise<Prediction> =>
       JSON.parse((await doctor("-c", "10k", "--no-measure", "--json", ...args)).stdout);
     const [thin, fat] = [await ask(), await ask("--memory-per-connection", "1MiB")];
@@ -95,14 +95,14 @@ describe("a prediction", () => {
     expect(stdout).toMatch(/^ {2}messages +10,000,000\/s wanted; \d+ cores? can do [\d,]+\/s, /m);
   });
 
-  it("sees the server that is to be connected to", async () => {
+  it("inspects the server at the target", async () => {
     const { stdout } = await doctor("-c", "10", "--target", `${ownAddress()}:1`, "--no-measure", "--json");
     expect(JSON.parse(stdout)).toMatchObject({ ceiling: 0, binding: { id: "listener" } });
   });
 });
 
 describe.skipIf(!canMakeNamespaces())("a host that hides its settings", () => {
-  it("has unknown limits, never guessed ones, and the verdict says which", async () => {
+  it("reports limits as unknown instead of guessing, and the verdict says which", async () => {
     const hide = "mount -t tmpfs none /proc/sys/fs && mount -t tmpfs none /proc/sys/kernel";
     const hidden = start("unshare", [
       ...["-m", "sh", "-c", `${hide} && exec "$0" "$@"`],
@@ -115,14 +115,14 @@ describe.skipIf(!canMakeNamespaces())("a host that hides its settings", () => {
   });
 });
 
-describe("a result that was kept", () => {
+describe("a saved result", () => {
   const file = () => {
     const folder = mkdtempSync(join(tmpdir(), "fourtuple-"));
     onTestFinished(() => rmSync(folder, { recursive: true }));
     return join(folder, "run.json");
   };
 
-  it("is explained as its own run explained it", async () => {
+  it("is explained exactly as by its own run", async () => {
     const run = await runCli(["connect", `${ownAddress()}:1`, "-c", "20", "-T", "0", "--json"]);
     const path = file();
     writeFileSync(path, run.stdout);
@@ -141,7 +141,7 @@ describe("a result that was kept", () => {
     expect(text.stdout).toMatch(/^ {2}fix +start the server/m);
   });
 
-  it("that met its target ends with 0", async () => {
+  it("that met its target exits with 0", async () => {
     const { address } = await startServer();
     const run = await runCli(["connect", `${address.ip}:${address.port}`, "-c", "20", "-T", "0", "--json"]);
     const { code, stdout } = await runCli(["doctor", "--explain", "-"], { input: run.stdout });
@@ -149,7 +149,7 @@ describe("a result that was kept", () => {
   });
 });
 
-describe("what makes no sense ends with 2 and says what does", () => {
+describe("invalid usage exits with 2 and suggests what is valid", () => {
   it.each([
     ["a program", ["--for", "nginx"], /Allowed choices are ordinary, fourtuple/],
     ["no memory for a connection", ["--memory-per-connection", "0"], /invalid --memory-per-connection: 0/],

@@ -99,7 +99,7 @@ describe.runIf(canMakeNamespaces())("in a network namespace", () => {
     expect(testbed.values()).toEqual(NARROW);
   });
 
-  it("--apply makes them, the load then fits, and --undo restores", async () => {
+  it("--apply makes them, the load then fits, and --undo reverts them", async () => {
     const testbed = new Testbed();
     await testbed.listen(50_001);
     await testbed.listen(7777);
@@ -126,7 +126,7 @@ describe.runIf(canMakeNamespaces())("in a network namespace", () => {
     expect(await testbed.undo()).toMatchObject({ code: 0, stdout: expect.stringMatching(/nothing to undo/) });
   });
 
-  it("--undo leaves alone what somebody else has changed, says so, and restores the rest", async () => {
+  it("--undo leaves alone what another program has changed, says so, and reverts the rest", async () => {
     const testbed = new Testbed();
     await testbed.listen(50_001);
     await testbed.apply();
@@ -167,7 +167,7 @@ describe.runIf(canMakeNamespaces())("in a network namespace", () => {
   it.each([
     ["before", "40000 40099", "nothing-to-do"],
     ["after", "40000 65535", "restored"],
-  ])("killed %s the change: the journal knows of it, and --undo copes", async (moment, value, status) => {
+  ])("killed %s the change: the journal has an entry for it, and --undo handles it", async (moment, value, status) => {
     const testbed = new Testbed();
     const change = { kind: "sysctl", name: RANGE, from: "40000 40099", to: "40000 65535", privilege: "CAP_NET_ADMIN" };
     const program = `${ROOT}test/support/programs/killed-apply.mjs`;
@@ -188,7 +188,7 @@ describe.runIf(canMakeNamespaces())("in a network namespace", () => {
     expect(testbed.get(RANGE)).toBe("40000 40099");
   });
 
-  it("--undo of another user says where root's journal is", async ({ skip }) => {
+  it("--undo of another user mentions root's journal", async ({ skip }) => {
     if (!hasProgram("setpriv")) skip("setpriv is needed to become nobody");
     const hide = "mount -t tmpfs none /var/lib && mkdir -m 700 /var/lib/fourtuple";
     const nobody = "setpriv --reuid=65534 --regid=65534 --clear-groups env HOME=/nonexistent";
@@ -200,7 +200,7 @@ describe.runIf(canMakeNamespaces())("in a network namespace", () => {
     expect(stdout).toMatch(/^changes made by root are in \/var\/lib\/fourtuple\/journal\.jsonl: undo them as root$/m);
   });
 
-  it("without the privilege --apply lists what was not done and ends with 3", async ({ skip }) => {
+  it("without privileges --apply lists what was not done and exits with 3", async ({ skip }) => {
     if (!hasProgram("setpriv")) skip("setpriv is needed to become nobody");
     const testbed = new Testbed();
     chmodSync(testbed.folder, 0o777);
@@ -224,7 +224,7 @@ describe.runIf(canMakeNamespaces())("in a network namespace", () => {
     expect(undone.code).toBe(3);
   });
 
-  it("what is the host's is refused where it is read-only, and the rest is made", async () => {
+  it("host-wide settings are refused where they are read-only, and the others are applied", async () => {
     const testbed = new Testbed();
     const { code, stdout } = await testbed.doctor(
       ...["doctor", "-c", "2g", "--role", "client", "--target", "127.0.0.1:7777", "--source-ip", "127.0.0.5"],
@@ -236,7 +236,7 @@ describe.runIf(canMakeNamespaces())("in a network namespace", () => {
     expect(code).toBe(3);
   });
 
-  it("--script gives the same values, merges what is reserved by then, and lowers nothing", async () => {
+  it("--script sets the same values, merges reserved ports at run time, and lowers nothing", async () => {
     const testbed = new Testbed();
     await testbed.listen(50_001);
     const { stdout: script } = await testbed.doctor(...QUESTION, "--script");
@@ -259,7 +259,7 @@ describe.runIf(canMakeNamespaces())("in a network namespace", () => {
     });
   });
 
-  it("the sysctl.d file is one that sysctl takes", async ({ skip }) => {
+  it("the sysctl.d file is accepted by sysctl", async ({ skip }) => {
     if (!hasProgram("sysctl")) skip("sysctl is needed");
     const testbed = new Testbed();
     const { stdout } = await testbed.doctor(...QUESTION, "--script", "--json");
@@ -273,12 +273,12 @@ describe.runIf(canMakeNamespaces())("in a network namespace", () => {
     expect(testbed.get(RANGE)).toBe("40000 65535");
   });
 
-  it("the host's own settings are as they were", () => {
+  it("leaves the host's own settings unchanged", () => {
     expect(readFileSync(pathOf(RANGE), "utf8")).toBe(hostBefore);
   });
 });
 
-describe("mistakes of usage end with 2", () => {
+describe("invalid usage exits with 2", () => {
   it.each<[string, string[], RegExp]>([
     ["--undo with a load", ["--undo", "-c", "5"], /--undo.* cannot be used with .*-c/],
     ["--undo with --apply", ["--undo", "--apply"], /cannot be used with/],

@@ -16,7 +16,7 @@ async function doctorWithout(hide: string, ...args: string[]): Promise<Predictio
   return resultOf(stdout);
 }
 
-describe.skipIf(!canMakeNamespaces())("files that cannot be read", () => {
+describe.skipIf(!canMakeNamespaces())("unreadable files", () => {
   const KERNEL = ["--source-port", "kernel", "--source-ip", "127.0.0.2"];
   it.each([
     ["the port range", "mount -t tmpfs none /proc/sys/net", KERNEL, ["ip-local-port-range", "ip-local-reserved-ports"]],
@@ -32,7 +32,7 @@ describe.skipIf(!canMakeNamespaces())("files that cannot be read", () => {
     }
   });
 
-  it("nothing that bounds a load can be seen: no number, and no verdict against it", async () => {
+  it("if every limit on a load is unreadable, there is no ceiling and no verdict", async () => {
     const hide =
       "mount --bind /dev/null /proc/meminfo && mount -t tmpfs none /proc/sys/fs && mount -t tmpfs none /sys/fs/cgroup";
     const prediction = await doctorWithout(hide, "--role", "server", "--for", "fourtuple");
@@ -41,15 +41,15 @@ describe.skipIf(!canMakeNamespaces())("files that cannot be read", () => {
   });
 });
 
-describe("netlink refused", () => {
+describe("refused netlink", () => {
   const refused = ["netlink"] as const;
 
-  it("is no obstacle to a prediction", async () => {
+  it("does not prevent a prediction", async () => {
     const { code, stderr } = await runCli(["doctor", "-c", "1k", "--no-measure"], { refused });
     expect([code, stderr]).toEqual([0, ""]);
   });
 
-  it("is none to a connection, whose destination is known to be here", async () => {
+  it("does not prevent a connection to a destination known to be local", async () => {
     const { address } = await startServer();
     const { code, stdout } = await runCli(
       ["connect", `${address.ip}:${address.port}`, "-c", "20", "-T", "0", "--json"],
@@ -60,7 +60,7 @@ describe("netlink refused", () => {
     expect([code, resultOf(stdout).established]).toEqual([0, 20]);
   });
 
-  it("leaves a client's addresses unknown, and says so", async () => {
+  it("leaves a client's addresses unknown, and a note says so", async () => {
     const { code, stderr } = await runCli(["doctor", "--role", "client", "--no-measure"], { refused });
     expect(code).toBe(1);
     expect(stderr).toMatch(/addresses cannot be read[\s\S]*--source-ip/);

@@ -45,7 +45,7 @@ function mountSmall(at: string, size: string): void {
 
 describe("a page", () => {
   it.skipIf(!canMakeNamespaces())(
-    "that a full disk has no room for leaves the old one as it was, and nothing beside",
+    "that does not fit on a full disk leaves the old one intact, and no temporary file",
     async () => {
       const disk = folder();
       mountSmall(disk, "4k");
@@ -59,7 +59,7 @@ describe("a page", () => {
     },
   );
 
-  it("keeps the mode and the owner of the one before, and follows the umask where there was none", async () => {
+  it("keeps the mode and owner of an existing file, and follows the umask for a new one", async () => {
     const page = join(folder(), "lab.html");
     writeFileSync(page, "older");
     chmodSync(page, 0o604);
@@ -78,7 +78,7 @@ describe("a page", () => {
     ["a hard link", (input, at) => linkSync(input, at)],
     ["a symbolic link", (input, at) => symlinkSync(input, at)],
     ["a link to a link", (input, at) => [symlinkSync(input, `${at}.1`), symlinkSync(`${at}.1`, at)]],
-  ])("is not written over what it is made of by %s", async (_, link) => {
+  ])("does not overwrite its input through %s", async (_, link) => {
     const at = folder();
     const input = join(at, "lab.json");
     writeFileSync(input, readFileSync(LAB));
@@ -95,7 +95,7 @@ describe("a page", () => {
     expect(readFileSync(input, "utf8")).toBe(before);
   });
 
-  it("goes where a dangling link leads, and the link stays", async () => {
+  it("is written to the target of a dangling link, which stays in place", async () => {
     const at = folder();
     const link = join(at, "lab.html");
     symlinkSync("real.html", link);
@@ -105,7 +105,7 @@ describe("a page", () => {
     expect(readdirSync(at)).toEqual(["lab.html", "real.html"]);
   });
 
-  it("goes through a FIFO to its reader, and without one is an error at once", async () => {
+  it("is written through a FIFO to its reader; without a reader, it fails at once", async () => {
     const fifo = join(folder(), "fifo");
     spawnSync("mkfifo", [fifo]);
     const { code, stderr } = await report(fifo);
@@ -118,7 +118,7 @@ describe("a page", () => {
     expect(lstatSync(fifo).isFIFO()).toBe(true);
   });
 
-  it("goes to /dev/stdout as to -, and to /dev/null and a descriptor as streams", async () => {
+  it("treats /dev/stdout like -, and /dev/null and descriptors as streams", async () => {
     for (const output of ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1", "-"]) {
       expect((await report(output)).stdout, output).toMatch(/^<!doctype html>[\s\S]*<\/html>\n$/);
     }
@@ -145,7 +145,7 @@ describe("a page", () => {
     ["a full device", () => "/dev/full", /ENOSPC[^\n]*\n {2}fix: the disk is full/],
     ["a descriptor that is not open", () => "/dev/fd/99", /EBADF[^\n]*\n {2}fix: that descriptor/],
   ];
-  it.each(REFUSED)("to %s is refused with what helps", async (_, output, said) => {
+  it.each(REFUSED)("to %s is rejected with a fix", async (_, output, said) => {
     const { code, stderr } = await report(output(folder()));
     expect(stderr).toMatch(/^Fatal error: .* cannot be written: /);
     expect(stderr).toMatch(said);
@@ -153,7 +153,7 @@ describe("a page", () => {
   });
 
   it.skipIf(!isRoot || !hasProgram("setpriv"))(
-    "of another user's file or folder is refused, and a file of one's own is written there",
+    "is not written over another user's file or in another user's folder, except to a file of one's own",
     async () => {
       const at = folder();
       const page = join(at, "lab.html");
@@ -180,7 +180,7 @@ describe("a page", () => {
 });
 
 describe("the lab's page", () => {
-  it("is validated before anything is probed: a refused lab touches neither link nor FIFO nor folder", async () => {
+  it("is not opened if the lab's options are invalid: no link, FIFO or folder is touched", async () => {
     const at = folder();
     symlinkSync("gone.html", join(at, "link.html"));
     spawnSync("mkfifo", [join(at, "fifo")]);
@@ -193,7 +193,7 @@ describe("the lab's page", () => {
     expect(lstatSync(join(at, "link.html")).isSymbolicLink()).toBe(true);
   });
 
-  it.skipIf(!canMakeNamespaces())("that has no room does not take the result away", async () => {
+  it.skipIf(!canMakeNamespaces())("that cannot be written does not lose the result", async () => {
     const disk = folder();
     mountSmall(disk, "4k");
     const spare = folder();
@@ -207,8 +207,8 @@ describe("the lab's page", () => {
   });
 });
 
-describe("the picture of ports", () => {
-  it("is refused before the table is read where it cannot be written", async () => {
+describe("the port map", () => {
+  it("is rejected before the table is read if it cannot be written", async () => {
     const { code, stderr } = await runCli(["ports", "--map", "/nowhere/ports.svg"]);
     expect(stderr).toMatch(/\/nowhere\/ports\.svg cannot be written: ENOENT/);
     expect(code).toBe(1);

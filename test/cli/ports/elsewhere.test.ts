@@ -20,7 +20,7 @@ async function inhabited() {
   return { name, pid: process_.pid };
 }
 
-describe.skipIf(!canMakeNamespaces())("the sockets of another network namespace", () => {
+describe.skipIf(!canMakeNamespaces())("sockets in another network namespace", () => {
   it("are found by its name, its path and a process in it, in every view", async () => {
     const { name, pid } = await inhabited();
     for (const where of [
@@ -41,7 +41,7 @@ describe.skipIf(!canMakeNamespaces())("the sockets of another network namespace"
     expect((await runCli(["ports", "--map", "--netns", name])).stdout).toContain("127.0.0.1");
   });
 
-  it("has the range of ports of that namespace, read out of /proc as well", async () => {
+  it("are shown with that namespace's port range, also when read from /proc", async () => {
     const { name } = await inhabited();
     spawnSync("ip", ["netns", "exec", name, "sysctl", "-qw", "net.ipv4.ip_local_port_range=40000 40999"]);
     for (const refused of [undefined, ["netlink"] as const]) {
@@ -50,7 +50,7 @@ describe.skipIf(!canMakeNamespaces())("the sockets of another network namespace"
     }
   });
 
-  it("is refused with the names that there are, exit 2", async () => {
+  it("are not shown for an unknown name: exit 2, with the known names", async () => {
     const name = makeNamespace();
     const unknown = await runCli(["ports", "--netns", "no-such-namespace"]);
     expect(unknown.stderr).toMatch(/--netns no-such-namespace: \/run\/netns\/no-such-namespace does not exist/);
@@ -66,7 +66,7 @@ describe.skipIf(!canMakeNamespaces())("the sockets of another network namespace"
     expect(await runCli(["ports", "--pid", "1", "--netns", name])).toMatchObject({ code: 2 });
   });
 
-  it.skipIf(!hasProgram("setpriv"))("needs a privilege: exit 3, with the command that has it", async () => {
+  it.skipIf(!hasProgram("setpriv"))("require a privilege: exit 3, with a command that works", async () => {
     const { name, pid } = await inhabited();
     const nobody = ["--reuid=65534", "--regid=65534", "--clear-groups", process.execPath, CLI_FILE, "ports"];
     for (const where of [
@@ -79,12 +79,15 @@ describe.skipIf(!canMakeNamespaces())("the sockets of another network namespace"
     }
   });
 
-  it.skipIf(!hasProgram("setpriv") || !canMakeNamespaces())("also where /proc hides the process", async () => {
-    const shell = 'mount -t proc -o hidepid=2 proc /proc && exec setpriv "$@"';
-    const nobody = ["--reuid=65534", "--regid=65534", "--clear-groups", process.execPath, CLI_FILE, "ports"];
-    const { pid } = await inhabited();
-    const ran = await start("unshare", ["--mount", "bash", "-c", shell, "sh", ...nobody, "--pid", `${pid}`]).exited();
-    expect(ran.stderr).toMatch(/needs CAP_SYS_ADMIN/);
-    expect(ran.code).toBe(3);
-  });
+  it.skipIf(!hasProgram("setpriv") || !canMakeNamespaces())(
+    "require it also where /proc hides the process",
+    async () => {
+      const shell = 'mount -t proc -o hidepid=2 proc /proc && exec setpriv "$@"';
+      const nobody = ["--reuid=65534", "--regid=65534", "--clear-groups", process.execPath, CLI_FILE, "ports"];
+      const { pid } = await inhabited();
+      const ran = await start("unshare", ["--mount", "bash", "-c", shell, "sh", ...nobody, "--pid", `${pid}`]).exited();
+      expect(ran.stderr).toMatch(/needs CAP_SYS_ADMIN/);
+      expect(ran.code).toBe(3);
+    },
+  );
 });

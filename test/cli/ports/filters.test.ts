@@ -28,8 +28,8 @@ async function lines(...args: string[]) {
   return { code, stdout, first: stdout.split("\n")[0] };
 }
 
-describe("a filter that nothing passes", () => {
-  it("is named in the answer, exit 1: the port may have other sockets", async () => {
+describe("a filter without matches", () => {
+  it("is named in the message, exit 1: the port may have other sockets", async () => {
     const { at, port } = await serverWith(ownAddress());
     const has = `has ${at} at either end`;
     expect(await lines(at, "--state", "time-wait")).toMatchObject({
@@ -46,7 +46,7 @@ describe("a filter that nothing passes", () => {
     expect(source.first).toBe(`no TCP socket of this host in CLOSING has port ${port} at either end`);
   });
 
-  it("is a miss without an address, too", async () => {
+  it("exits with 1 also without an address", async () => {
     await startForeignServer();
     const text = await lines("--peer", "192.0.2.1");
     expect(text).toMatchObject({ code: 1, first: "there is no TCP socket of this host with the peer 192.0.2.1" });
@@ -54,7 +54,7 @@ describe("a filter that nothing passes", () => {
     expect([json.code, JSON.parse(json.stdout).sockets]).toEqual([1, 0]);
   });
 
-  it("finds an IPv4-mapped socket no IPv4 one, and says why", async () => {
+  it("for IPv4 does not match an IPv4-mapped socket, and says why", async () => {
     const server = await startForeignServer(() => undefined, "::");
     await connectForeign({ ip: "127.0.0.1", port: server.port });
     const { stdout, code } = await lines("-4", `:${server.port}`);
@@ -62,14 +62,14 @@ describe("a filter that nothing passes", () => {
     expect(code).toBe(0);
   });
 
-  it("does not take from a listener what it accepted", async () => {
+  it("still shows what a listener has accepted", async () => {
     const { at, ip, port } = await serverWith(ownAddress(), ownAddress());
     const { stdout } = await lines(at, "--listening", "--state", "time-wait");
     expect(stdout).toMatch(new RegExp(`${ip}:${port} +0 +[\\d,]+ +2 `));
   });
 });
 
-it("--peer holds for both sides of the port", async () => {
+it("--peer applies to both sides of the port", async () => {
   const [one, other] = [ownAddress(), ownAddress()];
   const { at, ip } = await serverWith(one, other);
   const { stdout, first } = await lines(at, "--peer", one);
@@ -81,7 +81,7 @@ it("--peer holds for both sides of the port", async () => {
   );
 });
 
-it("a client's port is no server's", async () => {
+it("a client's port is not taken for a server's", async () => {
   const { clients } = await serverWith(ownAddress());
   const { localAddress, localPort } = clients[0]!;
   const { stdout, first } = await lines(`${localAddress}:${localPort}`);
@@ -89,7 +89,7 @@ it("a client's port is no server's", async () => {
   expect(stdout).toMatch(/accepted here +1 ESTABLISHED, with it as the peer's source port/);
 });
 
-it("--memory tells both sides, and leaves the listener out of the mean", async () => {
+it("--memory covers both sides, and leaves the listener out of the mean", async () => {
   const { at, clients, sockets } = await serverWith(ownAddress());
   // More than the receiver accepts; the rest stays in the client's send queue.
   for (const socket of sockets) socket.pause();
@@ -103,15 +103,15 @@ it("--memory tells both sides, and leaves the listener out of the mean", async (
   expect(memory.sockets).toBe(2);
 });
 
-it("--list says on standard error that it has no row", async () => {
+it("--list prints to standard error that there are no rows", async () => {
   const at = `${ownAddress()}:${ownPort()}`;
   const { code, stdout, stderr } = await runCli(["ports", at, "--list"]);
   expect(stdout).toMatch(/^State .*\n$/);
   expect([code, stderr]).toEqual([1, `no TCP socket of this host has ${at} at either end\n`]);
 });
 
-describe("a listener of all addresses", () => {
-  it("is drawn, though no address has a socket", async () => {
+describe("a wildcard listener", () => {
+  it("is drawn even if no address has a socket", async () => {
     const { port, ip } = await startForeignServer(() => undefined, "0.0.0.0");
     expect(ip).toBe("0.0.0.0");
     const { code, stdout } = await lines(`:${port}`, "--map");
@@ -127,7 +127,7 @@ describe("a listener of all addresses", () => {
   });
 });
 
-it("--listening --json is the listeners, and their owners when asked", async () => {
+it("--listening --json prints the listeners, with owners on request", async () => {
   const { at, ip, port } = await startForeignServer();
   const { code, stdout } = await lines(at, "--listening", "--json", "--process");
   const table = JSON.parse(stdout);
@@ -135,7 +135,7 @@ it("--listening --json is the listeners, and their owners when asked", async () 
   expect(code).toBe(0);
 });
 
-it("--watch has no rates before the second reading", async () => {
+it("--watch prints no rates before the second reading", async () => {
   const { at } = await serverWith(ownAddress());
   const watching = startCli(["ports", at, "--watch"]);
   await watching.prints(/ sockets opened 0\/s/);

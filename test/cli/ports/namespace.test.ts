@@ -9,7 +9,7 @@ import { runCli } from "../../support/process.js";
 import { connectRaw, listenRaw } from "../../support/raw-sockets.js";
 
 describe.skipIf(!canMakeNamespaces())("ports --map", () => {
-  it("draws a listener of all addresses that has no connection", async () => {
+  it("draws a wildcard listener without connections", async () => {
     enterNamespace();
     listenRaw("0.0.0.0", 2024);
     for (const args of [["--map"], [":2024", "--map"]]) {
@@ -42,7 +42,7 @@ describe.skipIf(!canMakeNamespaces())("ports --map", () => {
 });
 
 describe.skipIf(!canMakeNamespaces())("ports --pressure", () => {
-  it("is exit 1 for a port that nothing leads to", async () => {
+  it("exits with 1 for a port without outgoing connections", async () => {
     enterNamespace();
     const { code, stdout } = await runCli(["ports", ":9", "--pressure"]);
     expect(stdout).toContain("0 sockets opened from here");

@@ -19,7 +19,7 @@ describe("options of ss", () => {
     expect(code).toBe(0);
   });
 
-  it.each(["--no-header", "-H"])("%s leaves the heading of --list out", async (option) => {
+  it.each(["--no-header", "-H"])("%s omits the header of --list", async (option) => {
     const { at } = await connected();
     const all = await runCli(["ports", at, "--list"]);
     const rows = await runCli(["ports", at, "--list", option]);
@@ -27,7 +27,7 @@ describe("options of ss", () => {
     expect(rows.stdout).not.toContain("State");
   });
 
-  it("--no-header without --list is refused", async () => {
+  it("--no-header without --list is rejected", async () => {
     const { code, stderr } = await runCli(["ports", "--no-header"]);
     expect(stderr).toMatch(/--no-header requires --list\n {2}fix: add --list/);
     expect(code).toBe(2);
@@ -35,7 +35,7 @@ describe("options of ss", () => {
 });
 
 describe("--state", () => {
-  it("takes the groups of ss", async () => {
+  it("accepts the state groups of ss", async () => {
     const { at } = await connected();
     const states = async (name: string) => {
       const { stdout } = await runCli(["ports", at, "--list", "-H", "--state", name]);
@@ -68,7 +68,7 @@ describe("--state", () => {
     expect(code).toBe(2);
   });
 
-  it.each(["foo", "x", "?", "running"])("%s is like none: all are listed, none is guessed", async (wrong) => {
+  it.each(["foo", "x", "?", "running"])("%s is rejected with the list of states, none is guessed", async (wrong) => {
     const { code, stderr } = await runCli(["ports", "--state", wrong]);
     expect(stderr).not.toContain("did you mean");
     expect(stderr).toMatch(
@@ -79,7 +79,7 @@ describe("--state", () => {
 });
 
 describe("--pressure", () => {
-  it("says with --process who has the ports", async () => {
+  it("names the owners of the ports with --process", async () => {
     const { at, ip, port } = await connected(3);
     const { code, stdout } = await runCli(["ports", at, "--pressure", "--process"]);
     expect(stdout).toMatch(new RegExp(`→ ${at} +3 .* \\S+ \\(${process.pid}\\)`));
@@ -105,7 +105,7 @@ describe("--pressure", () => {
     ["more than all", ["--pressure", "--fail-above", "101"], /--fail-above "101" is not valid\n {2}fix: /],
     ["nothing to be above", ["--fail-above", "80"], /--fail-above requires --pressure\n {2}fix: /],
     ["metrics as JSON", ["--metrics", "--json"], /cannot be used with option/],
-  ])("refuses %s", async (_, args, pattern) => {
+  ])("rejects %s", async (_, args, pattern) => {
     const { code, stderr } = await runCli(["ports", ...args]);
     expect(stderr).toMatch(pattern);
     expect(code).toBe(2);
@@ -113,7 +113,7 @@ describe("--pressure", () => {
 });
 
 describe("--metrics", () => {
-  it("is OpenMetrics text: each sample has its type, counters end in _total, the end is marked", async () => {
+  it("is OpenMetrics text: each sample has a type, counters end in _total, the end is marked", async () => {
     const { ip, port } = await connected(2);
     const { code, stdout } = await runCli(["ports", "--pressure", "--metrics", "--top", "1000"]);
     expect(code).toBe(0);
@@ -141,7 +141,7 @@ describe("--metrics", () => {
     );
   });
 
-  it("sums up what is past --top", async () => {
+  it("sums up the rows beyond --top", async () => {
     const servers = await Promise.all([connected(3), connected(2), connected(1)]);
     const peers = servers.map(({ ip }) => ip).join(",");
     const { stdout } = await runCli(["ports", "--metrics", "--top", "1", "--peer", peers]);

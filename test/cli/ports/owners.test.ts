@@ -12,7 +12,7 @@ import { until } from "../../support/until.js";
 
 describe.each(ENGINES)("sockets in an io_uring, by the %s engine", (engine) => {
   it.skipIf(engine === "uring" && !hasUring)(
-    "have an owner: 1,500 under a limit of 300 descriptors",
+    "have owners: 1,500 under a limit of 300 descriptors",
     async ({ skip }) => {
       const server = startCli(["serve", `${ownAddress()}:0`, "--log", "none"]);
       const [, at] = await server.prints(/listening on (\S+)/);
@@ -41,7 +41,7 @@ describe.each(ENGINES)("sockets in an io_uring, by the %s engine", (engine) => {
 });
 
 describe("--memory --process", () => {
-  it("ranks processes by what waits in their queues, in bytes", async () => {
+  it("ranks processes by the bytes in their queues", async () => {
     const quiet = await startForeignServer();
     const idle = startCli(["connect", quiet.at, "-c", "100", "-T", "60s"]);
     await until("100 are open", () => quiet.sockets.size === 100);
@@ -72,7 +72,7 @@ describe("--memory --process", () => {
     expect(sums.stdout).not.toContain("to read");
   });
 
-  it("without netlink has no memory to tell, and says why", async () => {
+  it("explains that memory is unavailable without netlink", async () => {
     const { at } = await startForeignServer();
     const { stdout, stderr } = await runCli(["ports", at, "-m", "-p"], { refused: ["netlink"] });
     expect(stderr).toMatch(/netlink is unavailable/);

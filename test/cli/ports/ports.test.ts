@@ -34,7 +34,7 @@ function directory(): string {
 }
 
 describe("fourtuple ports host:port", () => {
-  it("proves that all share one port", async () => {
+  it("proves that all connections share one port", async () => {
     const { at, port, ip } = await clientLoad(300);
     const { code, stdout, stderr } = await runCli(["ports", at]);
     expect(stderr).toBe("");
@@ -46,7 +46,7 @@ describe("fourtuple ports host:port", () => {
     expect(code).toBe(0);
   });
 
-  it("takes a port alone for that port at any address", async () => {
+  it("takes a bare port for that port at any address", async () => {
     const server = await startForeignServer();
     await connectForeign(server);
     const { code, stdout } = await runCli(["ports", `:${server.port}`]);
@@ -54,14 +54,14 @@ describe("fourtuple ports host:port", () => {
     expect(code).toBe(0);
   });
 
-  it("says when a port is only listened on, with what waits in its accept queue", async () => {
+  it("says that a port is only listened on, with its accept queue", async () => {
     const { at, ip, port } = await startForeignServer();
     expect((await runCli(["ports", at])).stdout).toContain(
       `local port ${port} of ${ip} is listened on; it has no ESTABLISHED connection`,
     );
   });
 
-  it("says that nothing is there, exit 1", async () => {
+  it("says that nothing matches, exit 1", async () => {
     const at = `${ownAddress()}:${ownPort()}`;
     for (const more of [[], ["--map"], ["--json"]]) {
       const { code, stderr } = await runCli(["ports", at, ...more]);
@@ -76,7 +76,7 @@ describe("fourtuple ports host:port", () => {
     expect(stdout).toContain(`(${process.pid})`);
   });
 
-  it("tells the kernel's memory, where bytes wait to be read", async () => {
+  it("shows the kernel's memory when bytes are waiting to be read", async () => {
     const server = await startForeignServer();
     const { socket } = await connectForeign(server);
     await until("it is accepted", () => server.sockets.size === 1);
@@ -92,8 +92,8 @@ describe("fourtuple ports host:port", () => {
   });
 });
 
-describe("its options", () => {
-  it("--json is one object that parses", async () => {
+describe("options", () => {
+  it("--json prints one valid object", async () => {
     const { at } = await clientLoad(20);
     const { code, stdout } = await runCli(["ports", at, "--json", "--process"]);
     const table = JSON.parse(stdout);
@@ -107,7 +107,7 @@ describe("its options", () => {
     expect(code).toBe(0);
   });
 
-  it("--state and --peer filter, under the names of ss too", async () => {
+  it("--state and --peer filter, also by the names of ss", async () => {
     const { at, ip } = await clientLoad(20);
     const count = async (...args: string[]) =>
       JSON.parse((await runCli(["ports", at, "--json", ...args])).stdout).sockets;
@@ -117,14 +117,14 @@ describe("its options", () => {
     expect(await count("-6")).toBe(0);
   });
 
-  it("--pressure tells how many source ports are taken", async () => {
+  it("--pressure shows how many source ports are in use", async () => {
     const { at } = await clientLoad(50);
     const { rows } = JSON.parse((await runCli(["ports", at, "--pressure", "--json"])).stdout);
     expect(rows[0]).toMatchObject({ inUse: 50, timeWait: 0 });
     expect((await runCli(["ports", at, "--pressure"])).stdout).toMatch(new RegExp(`→ ${at} +50 +0 `));
   });
 
-  it("--listening tells each accept queue, used and limit", async () => {
+  it("--listening shows each accept queue with its limit", async () => {
     const server = createServer();
     const ip = ownAddress();
     server.listen({ host: ip, port: 0, backlog: 7 });
@@ -136,7 +136,7 @@ describe("its options", () => {
     );
   });
 
-  it("--watch goes on until SIGINT, and tells rates", async () => {
+  it("--watch continues until SIGINT, and shows rates", async () => {
     const server = await startForeignServer();
     await connectForeign(server);
     const watching = startCli(["ports", server.at, "--watch"]);
@@ -150,7 +150,7 @@ describe("its options", () => {
     expect((await watching.exited()).code).toBe(130);
   });
 
-  it("without an address sums up the host", async () => {
+  it("without an address summarizes the host", async () => {
     const { stdout, code } = await runCli(["ports", "--top", "3"]);
     expect(stdout).toMatch(/^[\d,]+ TCP sockets?: /);
     expect(stdout).toMatch(/local port +sockets +ESTABLISHED/);
@@ -159,7 +159,7 @@ describe("its options", () => {
 });
 
 describe("ports --list", () => {
-  it.skipIf(!hasSs)("has the rows that ss has", async () => {
+  it.skipIf(!hasSs)("prints the same rows as ss", async () => {
     const server = await clientLoad(200);
     // A connection closed by its peer, and connections in TIME_WAIT.
     const half = await connectForeign(server);
@@ -182,7 +182,7 @@ describe("ports --list", () => {
     expect(rows.length).toBeGreaterThan(400);
   });
 
-  it("prints IPv6, owners and memory when asked", async () => {
+  it("prints IPv6, owners and memory on request", async () => {
     const server = await startForeignServer(() => undefined, "::1");
     await connectForeign(server);
     const { stdout } = await runCli(["ports", server.at, "--list", "--process", "--memory"]);
@@ -192,7 +192,7 @@ describe("ports --list", () => {
     );
   });
 
-  it("ends quietly and at once when nobody reads any more", async () => {
+  it("exits at once and without an error when nothing reads its output", async () => {
     await clientLoad(3000);
     const shell = `"${process.execPath}" "${CLI_FILE}" ports --list | head -1; echo "\${PIPESTATUS[0]}"`;
     const child = spawn("bash", ["-c", shell], { stdio: ["ignore", "pipe", "pipe"] });
@@ -206,7 +206,7 @@ describe("ports --list", () => {
 });
 
 describe("ports --map", () => {
-  it("lights one pixel for each port that the kernel has in use", async () => {
+  it("lights one pixel for each port in use", async () => {
     const { at, ip, client } = await clientLoad(2000);
     const folder = directory();
     for (const file of ["map.svg", "map.html"]) {
@@ -221,7 +221,7 @@ describe("ports --map", () => {
     expect(client.snapshot().open).toBe(2000);
   });
 
-  it("draws in the terminal without a file, in 80 columns", async () => {
+  it("draws in the terminal if no file is given, in 80 columns", async () => {
     const { at, port } = await clientLoad(100);
     const { stdout } = await runCli(["ports", at, "--map"]);
     expect(stdout).toMatch(new RegExp(`◉.*${port}: 100 connections`));
@@ -229,7 +229,7 @@ describe("ports --map", () => {
   });
 });
 
-describe("bad input", () => {
+describe("invalid arguments", () => {
   it.each([
     [["--state", "listn"], "did you mean LISTEN?"],
     [["--state", "time_wiat"], "did you mean TIME_WAIT?"],
@@ -249,13 +249,13 @@ describe("bad input", () => {
     [["--list", "--listening", "--state", "established"], "--state cannot add others"],
     [["--map", ":7777"], "put the address first: fourtuple ports :7777 --map"],
     [["--listenning"], "--listening"],
-  ])("%j is refused with exit 2", async (args, says) => {
+  ])("%j exits with 2", async (args, says) => {
     const { code, stdout, stderr } = await runCli(["ports", ...args]);
     expect(stderr).toContain(says);
     expect([code, stdout]).toEqual([2, ""]);
   });
 
-  it("says why a picture cannot be written", async () => {
+  it("explains why a picture cannot be written", async () => {
     const { at } = await startForeignServer();
     const { code, stderr } = await runCli(["ports", at, "--map", "/proc/nowhere/map.svg"]);
     expect(stderr).toMatch(/cannot be written: ENOENT[\s\S]*fix: /);

@@ -13,7 +13,7 @@ const NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
 
 describe("without netlink", () => {
   it.each(["", "--list", "--map", "--json", "--listening", "--listening --json", "--pressure --json"])(
-    "says so once on standard error: ports %s",
+    "a note appears once on standard error: ports %s",
     async (more) => {
       const server = await startForeignServer();
       const { at, port } = server;
@@ -26,21 +26,21 @@ describe("without netlink", () => {
     },
   );
 
-  it("says so once while it is watched", async () => {
+  it("a note appears once with --watch", async () => {
     const { at } = await startForeignServer();
     const watching = startCli(["ports", at, "--watch"], WITHOUT_NETLINK);
     await watching.prints(/opened 0\/s[\s\S]*opened 0\/s/);
     expect(watching.stderr.match(NOTE)).toHaveLength(1);
   });
 
-  it("leaves open what /proc does not tell", async () => {
+  it("values missing from /proc are left empty", async () => {
     const { at } = await startForeignServer();
     const { stdout } = await runCli(["ports", at, "--list", "--memory"], WITHOUT_NETLINK);
     expect(stdout).toMatch(/^LISTEN +0 +- +\S+ +\S+ +- *$/m);
     expect((await runCli(["ports", at, "--listening"], WITHOUT_NETLINK)).stdout).toMatch(/:\d+ +0 +- +0 /);
   });
 
-  it.skipIf(!canBecomeNobody())("and without /proc ends with 3: a privilege is missing", async () => {
+  it.skipIf(!canBecomeNobody())("and without /proc it exits with 3: a privilege is missing", async () => {
     const shell = 'mount -t tmpfs none /proc && exec "$0" "$@"';
     const command = ["--mount", "bash", "-c", shell, process.execPath, CLI_FILE, "ports"];
     const { code, stderr } = await start("unshare", command, WITHOUT_NETLINK).exited();
@@ -49,7 +49,7 @@ describe("without netlink", () => {
   });
 });
 
-describe.skipIf(!canBecomeNobody())("--process without a privilege", () => {
+describe.skipIf(!canBecomeNobody())("--process without privileges", () => {
   // If /proc hides processes, even their number is unknown.
   const REASON = isProcHidden()
     ? /other users' processes are hidden \(\/proc is mounted with hidepid\): run as root to see all/
@@ -57,7 +57,7 @@ describe.skipIf(!canBecomeNobody())("--process without a privilege", () => {
   const asNobody = (...args: string[]): Promise<Exit> =>
     start(NOBODY[0]!, [...NOBODY.slice(1), process.execPath, CLI_FILE, "ports", ...args]).exited();
 
-  it("says why owners are missing", async () => {
+  it("explains why owners are missing", async () => {
     const { at } = await startForeignServer();
     const list = await asNobody(at, "--list", "--process");
     expect(list.stdout).toMatch(/LISTEN .* not visible\n/);
@@ -68,7 +68,7 @@ describe.skipIf(!canBecomeNobody())("--process without a privilege", () => {
     expect((await asNobody(at, "--process")).stdout).toMatch(REASON);
   });
 
-  it("knows that /proc hides the processes of others", async () => {
+  it("notices that /proc hides other users' processes", async () => {
     const at = `${ownAddress()}:0`;
     // Process 1 of the new PID namespace belongs to root; the inspecting user does not.
     const shell = `mount -t proc -o hidepid=2 proc /proc && ${NOBODY.join(" ")} "$0" "$@"; exit $?`;

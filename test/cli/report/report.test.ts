@@ -18,7 +18,7 @@ function directory(): string {
 }
 
 describe("fourtuple report", () => {
-  it("writes the page beside a run's result, and says how large it is", async () => {
+  it("writes the page next to a run's result, and prints its size", async () => {
     const { address } = await startServer();
     const run = await runCli(["connect", `${address.ip}:${address.port}`, "-c", "50", "-T", "0", "--json"]);
     const file = join(directory(), "run.json");
@@ -30,7 +30,7 @@ describe("fourtuple report", () => {
     expect(readFileSync(page, "utf8")).toContain("<h1>All 50 connections opened</h1>");
   });
 
-  it("writes a lab's page where it is told to, again and again", async () => {
+  it("writes a lab's page to the given file, repeatedly", async () => {
     const page = join(directory(), "lab.html");
     writeFileSync(page, "older");
     const { code } = await runCli(["report", LAB, "-o", page]);
@@ -38,7 +38,7 @@ describe("fourtuple report", () => {
     expect(statSync(page).size).toBeGreaterThan(10_000);
   });
 
-  it("draws what a server printed, its events with it, and its result alone", async () => {
+  it("renders a server's output, with its events or only the result", async () => {
     const server = startCli(["serve", `${ownAddress()}:0`, "--log", "all", "--json"]);
     const [, at] = await server.prints(/"port":(\d+)/);
     const ip = JSON.parse(server.stdout.split("\n")[0]!).ip;
@@ -64,7 +64,7 @@ describe("fourtuple report", () => {
     expect(stdout).toMatch(/^<!doctype html>[\s\S]*<\/html>\n$/);
   });
 
-  it("ends with 1 where it cannot write", async () => {
+  it("exits with 1 if it cannot write", async () => {
     const { code, stderr } = await runCli(["report", LAB, "-o", "/nowhere/lab.html"]);
     expect(stderr).toMatch(
       /^Fatal error: \/nowhere\/lab\.html cannot be written: ENOENT[\s\S]*fix: use an existing directory/,
@@ -84,7 +84,7 @@ describe("fourtuple report", () => {
       { ...connectResult(), plan: { tuplesAvailable: "many" } },
       /plan\.tuplesAvailable is invalid/,
     ],
-  ])("refuses %s with 2, names the field, and writes nothing", async (_, value, said) => {
+  ])("rejects %s with exit code 2, names the field, and writes nothing", async (_, value, said) => {
     const file = join(directory(), "run.json");
     writeFileSync(file, JSON.stringify(value));
     const { code, stderr } = await runCli(["report", file]);
@@ -97,13 +97,13 @@ describe("fourtuple report", () => {
     ["no file", ["report"], /missing required argument[\s\S]*usage: fourtuple report/],
     ["a file that is not there", ["report", "/nowhere/run.json"], /cannot be read/],
     ["a file that is no JSON", ["report", "README.md"], /README\.md is not JSON/],
-  ])("refuses %s with 2", async (_, args, said) => {
+  ])("rejects %s with exit code 2", async (_, args, said) => {
     const { code, stderr } = await runCli(args);
     expect(stderr).toMatch(said);
     expect(code).toBe(2);
   });
 
-  it("alone loads pages and schemas: other commands do not pay for them", async () => {
+  it("loads pages and schemas, which no other command does", async () => {
     const heavy = /\/dist\/bundle\/(render|schemas)-/;
     expect(await modulesOf("ports", "--help")).not.toMatch(heavy);
     expect(await modulesOf("connect", "--help")).not.toMatch(heavy);
